@@ -1,0 +1,56 @@
+//! Keys, signatures and sealed things, composed from well-kept libraries; no primitive of our own.
+//!
+//! - [`identity`]: secp256k1 identities with recoverable ECDSA, for everything between people and nodes (row I1).
+//! - [`node`]: ed25519 keys of kernel nodes, and [`batch`] verification under ZIP-215 rules, where a signature is valid
+//!   in a batch exactly when it is valid alone.
+//! - [`ghost`]: the wallet's pair (A, B) and the one-time keys derived from it (row K2).
+//! - [`noise`]: the encrypted handshake of dialogues and of the kernel mesh.
+//! - [`phrase`]: one seed phrase, from which every key above is derived; [`keystore`]: keys at rest.
+//! - [`multiset`]: a homomorphic hash of a set, for the set of unspent outputs.
+//!
+//! **Domain separation.** Nothing is ever signed raw. [`Purpose`] names what a signature is for, and the digest that is
+//! signed covers that name and the network, so a signature can't be replayed for another purpose, on another network,
+//! or on Ethereum (whose messages are keccak256 digests, not BLAKE3 digests under our contexts).
+//!
+//! **Randomness is passed in** as seeds; nothing here draws any.
+
+pub mod batch;
+pub mod ghost;
+pub mod identity;
+pub mod keystore;
+pub mod multiset;
+pub mod node;
+pub mod noise;
+pub mod phrase;
+pub mod purpose;
+
+pub use batch::{BatchVerifier, Signed};
+pub use ghost::{Address, GhostKey, SpendSecret, ViewSecret, WalletSecret};
+pub use identity::{IdentityPublic, IdentitySecret, IdentitySignature};
+pub use node::{NodeKey, NodeSecret, NodeSignature};
+pub use purpose::Purpose;
+
+/// A 32-byte public value as 64 hex digits, in text and in JSON.
+macro_rules! hex32_text {
+    ($($name:ident: $what:literal),* $(,)?) => {$(
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(&hex::encode(self.0))
+            }
+        }
+        impl std::str::FromStr for $name {
+            type Err = byway_primitives::DecodeError;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let mut bytes = [0; 32];
+                hex::decode_to_slice(text, &mut bytes)
+                    .map_err(|_| byway_primitives::DecodeError::Invalid(concat!($what, ": 64 hex digits are needed")))?;
+                Ok(Self(bytes))
+            }
+        }
+        byway_primitives::serde_as_text!($name);
+    )*};
+}
+
+use noise::StaticKey;
+hex32_text!(NodeKey: "node key", GhostKey: "ghost key", StaticKey: "static key");
+byway_primitives::serde_as_text!(Address);

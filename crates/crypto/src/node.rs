@@ -1,0 +1,108 @@
+//! Keys of kernel nodes: ed25519 under ZIP-215 rules.
+
+use std::fmt;
+
+use byway_primitives::{Decode, DecodeError, Encode, NetworkId, Reader, Writer};
+use ed25519_zebra::{SigningKey, VerificationKey, VerificationKeyBytes};
+use zeroize::Zeroizing;
+
+use crate::batch::Signed;
+use crate::purpose::Purpose;
+
+/// The hot signing key of a kernel node.
+#[derive(Clone)]
+pub struct NodeSecret {
+    seed: Zeroizing<[u8; 32]>,
+    signing: SigningKey,
+}
+
+/// The public key of a kernel node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeKey(pub [u8; 32]);
+
+/// An ed25519 signature.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeSignature(pub [u8; 64]);
+
+impl NodeSecret {
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self { seed: Zeroizing::new(*seed), signing: SigningKey::from_bytes(seed) }
+    }
+
+    pub fn seed(&self) -> &[u8; 32] {
+        &self.seed
+    }
+
+    pub fn public(&self) -> NodeKey {
+        NodeKey(VerificationKeyBytes::from(&self.signing).into())
+    }
+
+    pub fn sign(&self, purpose: Purpose, network: NetworkId, message: &[u8]) -> NodeSignature {
+        NodeSignature(self.signing.sign(&purpose.digest(network, message).0).to_bytes())
+    }
+}
+
+impl NodeKey {
+    /// Whether `signature` is by this key (ZIP-215, as in [`batch`](crate::batch)).
+    pub fn verifies(
+        &self,
+        purpose: Purpose,
+        network: NetworkId,
+        message: &[u8],
+        signature: &NodeSignature,
+    ) -> bool {
+        self.signed(purpose, network, message, *signature).verifies()
+    }
+
+    /// The check as data, to be done in a batch.
+    pub fn signed(&self, purpose: Purpose, network: NetworkId, message: &[u8], signature: NodeSignature) -> Signed {
+        Signed { key: self.0, digest: purpose.digest(network, message), signature: signature.0 }
+    }
+
+    /// Whether the bytes are a point of the curve, so that they can be a key at all.
+    pub fn is_valid(&self) -> bool {
+        VerificationKey::try_from(self.0).is_ok()
+    }
+}
+
+impl fmt::Debug for NodeSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeSecret(of {:?})", self.public())
+    }
+}
+
+impl fmt::Debug for NodeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeKey({}…)", hex::encode(&self.0[..4]))
+    }
+}
+
+impl fmt::Debug for NodeSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeSignature({}…)", hex::encode(&self.0[..4]))
+    }
+}
+
+impl Encode for NodeKey {
+    fn encode(&self, out: &mut Writer) {
+        out.raw(&self.0);
+    }
+}
+
+impl Decode for NodeKey {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        input.array().map(Self)
+    }
+}
+
+impl Encode for NodeSignature {
+    fn encode(&self, out: &mut Writer) {
+        out.raw(&self.0);
+    }
+}
+
+impl Decode for NodeSignature {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        input.array().map(Self)
+    }
+}

@@ -1,0 +1,48 @@
+//! What a signature is for.
+
+use byway_primitives::hash::Context;
+use byway_primitives::{Hash, NetworkId};
+
+/// The purposes that anything in Byway is signed for. Each has its own digest function; the texts are fixed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// An input of a transaction is spent (ed25519, one-time key).
+    Spend,
+    /// An identity authorises a transaction that calls a program (ECDSA).
+    Authorise,
+    /// The payer's signature on a promise (ECDSA).
+    Promise,
+    /// The payee's signature that lets a promise settle (ECDSA).
+    Settle,
+    /// A service offer (ECDSA).
+    Offer,
+    /// A kernel node's snapshot (ed25519).
+    Snapshot,
+    /// A kernel node's vote on a checkpoint (ed25519).
+    Checkpoint,
+    /// An identity's certificate on the X25519 static key of its dialogues (ECDSA).
+    DialogueStatic,
+    /// Where an identity can be reached now (ECDSA).
+    Contact,
+}
+
+impl Purpose {
+    /// The digest to sign: of the purpose, the network and the message.
+    pub fn digest(self, network: NetworkId, message: &[u8]) -> Hash {
+        self.context().hash(&[&network.0.0, message])
+    }
+
+    fn context(self) -> Context {
+        Context(match self {
+            Purpose::Spend => "byway 1 signature: spend",
+            Purpose::Authorise => "byway 1 signature: authorise",
+            Purpose::Promise => "byway 1 signature: promise",
+            Purpose::Settle => "byway 1 signature: settle",
+            Purpose::Offer => "byway 1 signature: offer",
+            Purpose::Snapshot => "byway 1 signature: snapshot",
+            Purpose::Checkpoint => "byway 1 signature: checkpoint",
+            Purpose::DialogueStatic => "byway 1 signature: dialogue static",
+            Purpose::Contact => "byway 1 signature: contact",
+        })
+    }
+}

@@ -1,0 +1,295 @@
+//! Genesis: the file that a network is.
+//!
+//! People read and write it as JSON; its canonical encoding, not its JSON, is digested into the [`NetworkId`], so
+//! spelling and white space don't matter and every parameter does.
+
+use byway_crypto::noise::StaticKey;
+use byway_crypto::{GhostKey, NodeKey};
+use byway_primitives::codec::{Encode, Writer};
+use byway_primitives::hash::Context;
+use byway_primitives::time::{Span, Time};
+use byway_primitives::{Amount, AssetId, Hash, NetworkId};
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::MEMBERS_MAX;
+use crate::transaction::{Output, TransactionId};
+
+const NETWORK: Context = Context("byway 1 network");
+const MEMBERS: Context = Context("byway 1 member set");
+const GENESIS_TRANSACTION: Context = Context("byway 1 genesis transaction");
+
+/// The version that this code writes and reads.
+pub const VERSION: u8 = 1;
+/// The fewest kernel nodes of a real network (row K3).
+pub const MEMBERS_MIN: usize = 7;
+/// The fewest that can lose one: what a test network may start with.
+pub const TEST_MEMBERS_MIN: usize = 4;
+
+/// How leaders are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeaderRule {
+    RoundRobin,
+}
+
+/// What a program call costs, in WAY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallPrices {
+    pub offer_publish: Amount,
+    /// Every other call.
+    pub other: Amount,
+}
+
+/// A span that must pass both in ledger time and in commits, so that a stalled kernel expires nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    pub millis: Span,
+    pub commits: u64,
+}
+
+/// Consensus parameters. They are part of the network and not of any node's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameters {
+    pub leader_rule: LeaderRule,
+    /// A checkpoint at the latest every so many commits …
+    pub checkpoint_commits: u64,
+    /// … or this long after a commit with content.
+    pub checkpoint_delay: Span,
+    /// Rounds below the last commit that a snapshot can still be committed from.
+    pub round_horizon: u64,
+    pub registration_pledge: Amount,
+    pub kernel_pledge: Amount,
+    /// Parts per million of a settled amount that go to the pool.
+    pub settlement_fee_ppm: u32,
+    pub withdrawal_notice: Wait,
+    pub offer_life: Wait,
+    /// The smallest amount an output may hold.
+    pub output_min: Amount,
+    pub call_prices: CallPrices,
+}
+
+/// A kernel node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub name: String,
+    pub key: NodeKey,
+    /// X25519 static key of its mesh port.
+    pub mesh: StaticKey,
+    /// `host:port` of its mesh port.
+    pub address: String,
+}
+
+/// The kernel nodes in the order of their numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MemberSet(Vec<Member>);
+
+/// What a network starts from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Genesis {
+    pub name: String,
+    pub time: Time,
+    /// A test network may have fewer than seven nodes.
+    pub test: bool,
+    pub parameters: Parameters,
+    pub members: MemberSet,
+    /// Coins in the pool.
+    pub pool: Amount,
+    /// R of the first outputs.
+    pub ghost: GhostKey,
+    /// The first outputs, all in WAY.
+    pub outputs: Vec<Output>,
+}
+
+/// Why a genesis makes no network.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    #[error("a network has {min} to {MEMBERS_MAX} kernel nodes, this genesis names {have}")]
+    MemberCount { have: usize, min: usize },
+    #[error("kernel node {0} has an invalid key, or one that another node has too")]
+    MemberKey(usize),
+    #[error("genesis output {0} is not a valid output in WAY")]
+    Output(usize),
+    #[error("the amounts in genesis overflow")]
+    Overflow,
+}
+
+/// Votes that make a quorum among `n` nodes of which ⌊(n−1)/3⌋ may be faulty: two quorums share an honest node, for
+/// every n ("2f+1" does so only where n = 3f+1).
+pub const fn quorum(n: usize) -> usize {
+    n - faults_tolerated(n)
+}
+
+/// ⌊(n−1)/3⌋.
+pub const fn faults_tolerated(n: usize) -> usize {
+    n.saturating_sub(1) / 3
+}
+
+impl Parameters {
+    /// The numbers of `design`: what `byway genesis new` starts from.
+    pub fn standard() -> Self {
+        Self {
+            leader_rule: LeaderRule::RoundRobin,
+            checkpoint_commits: 32,
+            checkpoint_delay: Span::millis(250),
+            round_horizon: 256,
+            registration_pledge: Amount::from_coins(1),
+            kernel_pledge: Amount::from_coins(10_000),
+            settlement_fee_ppm: 1_000,
+            withdrawal_notice: Wait { millis: Span::minutes(10), commits: 600 },
+            offer_life: Wait { millis: Span::days(10), commits: 60_000 },
+            output_min: Amount::from_units(1),
+            call_prices: CallPrices {
+                offer_publish: Amount::from_units(1_000_000_000_000_000),
+                other: Amount::ZERO,
+            },
+        }
+    }
+}
+
+impl MemberSet {
+    pub fn new(members: Vec<Member>) -> Self {
+        Self(members)
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn get(&self, index: u8) -> Option<&Member> {
+        self.0.get(usize::from(index))
+    }
+
+    /// Members with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (u8, &Member)> {
+        self.0.iter().enumerate().map(|(index, member)| (index as u8, member))
+    }
+
+    pub fn index_of(&self, key: NodeKey) -> Option<u8> {
+        self.iter().find(|(_, member)| member.key == key).map(|(index, _)| index)
+    }
+
+    pub fn quorum(&self) -> usize {
+        quorum(self.len())
+    }
+
+    pub fn faults_tolerated(&self) -> usize {
+        faults_tolerated(self.len())
+    }
+
+    pub fn digest(&self) -> Hash {
+        MEMBERS.hash_value(self)
+    }
+}
+
+impl Genesis {
+    /// The network that this genesis is.
+    pub fn network(&self) -> NetworkId {
+        NetworkId(NETWORK.hash_value(self))
+    }
+
+    /// The id under which the genesis outputs were made.
+    pub fn transaction(&self) -> TransactionId {
+        TransactionId(GENESIS_TRANSACTION.hash(&[&self.network().0.0]))
+    }
+
+    /// All coins there will ever be: outputs, pool and the kernel nodes' pledges.
+    pub fn supply(&self) -> Option<Amount> {
+        let pledges = self.members.iter().map(|_| self.parameters.kernel_pledge);
+        let outputs = self.outputs.iter().map(|output| output.value.amount);
+        Amount::checked_sum(outputs.chain(pledges).chain([self.pool]))
+    }
+
+    pub fn validate(&self) -> Result<(), GenesisError> {
+        let (have, min) = (self.members.len(), if self.test { TEST_MEMBERS_MIN } else { MEMBERS_MIN });
+        if !(min..=MEMBERS_MAX).contains(&have) {
+            return Err(GenesisError::MemberCount { have, min });
+        }
+        for (index, member) in self.members.iter() {
+            if !member.key.is_valid() || self.members.index_of(member.key) != Some(index) {
+                return Err(GenesisError::MemberKey(index.into()));
+            }
+        }
+        for (index, output) in self.outputs.iter().enumerate() {
+            let keys = output.lock.keys.iter().all(GhostKey::is_valid) && !output.lock.keys.is_empty();
+            if !keys || output.value.asset != AssetId::WAY || output.view_tags.len() != output.lock.keys.len() {
+                return Err(GenesisError::Output(index));
+            }
+        }
+        self.supply().map(|_| ()).ok_or(GenesisError::Overflow)
+    }
+}
+
+impl Encode for Wait {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.millis);
+        out.varint(self.commits);
+    }
+}
+
+impl Encode for Parameters {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(match self.leader_rule {
+            LeaderRule::RoundRobin => 0,
+        });
+        out.varint(self.checkpoint_commits);
+        out.value(&self.checkpoint_delay);
+        out.varint(self.round_horizon);
+        out.value(&self.registration_pledge);
+        out.value(&self.kernel_pledge);
+        out.varint(self.settlement_fee_ppm);
+        out.value(&self.withdrawal_notice);
+        out.value(&self.offer_life);
+        out.value(&self.output_min);
+        out.value(&self.call_prices.offer_publish);
+        out.value(&self.call_prices.other);
+    }
+}
+
+impl Encode for Member {
+    fn encode(&self, out: &mut Writer) {
+        out.text(&self.name);
+        out.value(&self.key);
+        out.value(&self.mesh);
+        out.text(&self.address);
+    }
+}
+
+impl Encode for MemberSet {
+    fn encode(&self, out: &mut Writer) {
+        out.list(&self.0);
+    }
+}
+
+impl Encode for Genesis {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(VERSION);
+        out.text(&self.name);
+        out.value(&self.time);
+        out.flag(self.test);
+        out.value(&self.parameters);
+        out.value(&self.members);
+        out.value(&self.pool);
+        out.value(&self.ghost);
+        out.list(&self.outputs);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_quorums_share_an_honest_node() {
+        for n in [4usize, 7, 8, 9, 10, 50] {
+            let (q, f) = (quorum(n), faults_tolerated(n));
+            assert!(2 * q > n + f, "n = {n}: two quorums of {q} must share more than {f}");
+            assert!(q <= n - f, "n = {n}: a quorum must exist without the faulty");
+        }
+        assert_eq!([7, 8, 9, 10, 50].map(quorum), [5, 6, 7, 7, 34]);
+    }
+}

@@ -1,0 +1,31 @@
+//! The signed records that everyone in a network exchanges, and what a program keeps on the ledger.
+//!
+//! - [`transaction`]: outputs are spent and made, and a program may be called ([`call`]).
+//! - [`offer`]: something for sale (row A1). [`promise`]: a cumulative IOU (row A4).
+//! - [`checkpoint`]: what two thirds of the kernel certify; [`scan`]: what a wallet needs to see of each.
+//! - [`genesis`]: the file that a network is; its digest names the network.
+//! - [`state`]: entries of the programs' provable state, as followers read them.
+//! - [`reject`]: every reason for which the ledger turns something down.
+//!
+//! An SDK needs this crate and not the ledger. All encodings are canonical (see [`byway_primitives::codec`]); their
+//! formats are frozen by digest in `tests/formats.rs` and described in `docs/formats/records.md`.
+
+pub mod call;
+pub mod checkpoint;
+pub mod genesis;
+pub mod offer;
+pub mod promise;
+pub mod reject;
+pub mod scan;
+pub mod state;
+pub mod transaction;
+pub mod verified;
+
+pub use call::{Call, CallEnvelope, ProgramId};
+pub use checkpoint::{Certificate, Checkpoint, Height};
+pub use genesis::{Genesis, Member, MemberSet, Parameters};
+pub use offer::{Offer, OfferId, SignedOffer};
+pub use promise::{Backing, Promise, SignedPromise};
+pub use reject::Reject;
+pub use transaction::{Body, Input, Lock, Output, OutputId, Transaction, TransactionId, Value, Witness};
+pub use verified::VerifiedTransaction;

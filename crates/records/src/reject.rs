@@ -1,0 +1,103 @@
+//! Why the ledger turns something down.
+//!
+//! Two kinds. [`IllFormed`] can be decided from the transaction alone; an honest kernel node never takes such a
+//! transaction into a snapshot. [`Reject`] depends on the ledger's state when the transaction is executed; it is
+//! recorded in the scan data, so that whoever sent it learns the reason with proof.
+
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use serde::{Deserialize, Serialize};
+
+/// Wrong in itself, whatever the ledger's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IllFormed {
+    #[error("the transaction is malformed: {0}")]
+    Encoding(#[from] DecodeError),
+    #[error("the transaction is longer than 64 KiB")]
+    TooLong,
+    #[error("the transaction neither spends, nor makes an output, nor calls a program")]
+    Empty,
+    #[error("an output is spent twice by the same transaction")]
+    RepeatedInput,
+    #[error("an output pays nothing")]
+    EmptyOutput,
+    #[error("an output's key is not a point of the curve")]
+    OutputKey,
+    #[error("amounts overflow")]
+    Overflow,
+    #[error("an input does not have the signatures that its lock asks for")]
+    SignatureCount,
+    #[error("a signature is wrong")]
+    Signature,
+    #[error("the promise or offer in the call is for another network")]
+    WrongNetwork,
+    #[error("the call's payments don't fit what it does")]
+    CallValue,
+}
+
+macro_rules! rejects {
+    ($($code:literal $name:ident $text:literal,)*) => {
+        /// Refused in the state in which it was executed. Numbers are fixed for good.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Reject {
+            $(#[doc = $text] #[error($text)] $name,)*
+        }
+
+        impl Reject {
+            /// Every reason, for tables and tests.
+            pub const ALL: &'static [Reject] = &[$(Reject::$name,)*];
+
+            pub fn code(self) -> u8 {
+                match self { $(Reject::$name => $code,)* }
+            }
+
+            /// A stable word for machines.
+            pub fn word(self) -> &'static str {
+                match self { $(Reject::$name => stringify!($name),)* }
+            }
+
+            fn from_code(code: u8) -> Option<Self> {
+                match code { $($code => Some(Reject::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+rejects! {
+    1 Expired "the transaction's time is over",
+    2 UnknownInput "an input does not exist or is already spent",
+    3 WrongLock "an input repeats another lock than the output has",
+    4 Unbalanced "inputs and outputs don't add up",
+    5 OutputTooSmall "an output is below the network's minimum",
+    6 FeeTooLow "the fee is below the price of the call",
+    7 NotAuthorised "the identity that the call acts for did not sign",
+    20 AlreadyRegistered "the identity is already registered",
+    21 PledgeMismatch "the payment is not the registration pledge",
+    22 NotRegistered "the identity is not registered",
+    30 OfferTermsChanged "the terms changed: publish them under a new serial",
+    31 OfferSerialOld "a newer serial of this provider was withdrawn or published before",
+    32 OfferUnknown "there is no such offer",
+    40 PromiseSettled "a promise of a later serial, or this much of it, is already settled",
+    41 PromiseBacking "this kind of backing can't settle here",
+    42 NoAccount "there is no such account",
+    43 BalanceTooSmall "the balance is too small",
+    44 WithdrawalNotAnnounced "no withdrawal of this much was announced",
+    45 WithdrawalTooEarly "the notice period is not over",
+    46 ReservationUnknown "there is no such reservation",
+    47 ReservationMismatch "the promise is not between the parties of its reservation, or in another asset",
+    48 ReservationActive "the reservation's time is not over; only the payee can release it before",
+    49 ReservationTime "the reservation's time is already over",
+}
+
+impl Encode for Reject {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(self.code());
+    }
+}
+
+impl Decode for Reject {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let code = input.byte()?;
+        Self::from_code(code).ok_or(DecodeError::UnknownVariant { kind: "rejection", value: code.into() })
+    }
+}

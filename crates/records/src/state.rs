@@ -1,0 +1,178 @@
+//! Entries of the programs' provable state.
+//!
+//! Each program has its own tree of entries; the functions here build an entry's key, the types are what it holds.
+//! Followers keep copies of whole trees and read them with the same functions as the ledger does.
+
+use byway_crypto::IdentityPublic;
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::{Amount, AssetId, IdentityId, Time};
+
+use crate::offer::{OfferId, SignedOffer};
+use crate::promise::{ReservationId, Series};
+use crate::transaction::Value;
+
+/// A moment that must be reached in ledger time and in commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline {
+    pub time: Time,
+    pub commits: u64,
+}
+
+impl Deadline {
+    /// Whether both the time and the number of commits have passed.
+    pub fn passed(self, time: Time, commits: u64) -> bool {
+        time >= self.time && commits >= self.commits
+    }
+}
+
+/// Program `registry`: a registered identity, under its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Registration {
+    pub key: IdentityPublic,
+    pub pledge: Amount,
+    pub since: Time,
+}
+
+/// Program `offers`: a published offer, under [`offer_key`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedOffer {
+    pub offer: SignedOffer,
+    pub published: Time,
+    pub expires: Deadline,
+}
+
+/// Program `accounts`: an identity's balance in one asset, under [`account_key`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Account {
+    /// What settlements can reach, an announced withdrawal included, reservations not.
+    pub balance: Amount,
+    pub withdrawal: Option<Withdrawal>,
+}
+
+/// An announced withdrawal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Withdrawal {
+    pub amount: Amount,
+    pub ready: Deadline,
+}
+
+/// Program `accounts`: what was settled between two identities, under [`settled_key`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settled {
+    pub serial: u64,
+    pub amount: Amount,
+}
+
+/// Program `accounts`: settlements of an issuer that failed for lack of balance, under [`bounces_key`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bounces {
+    pub count: u64,
+    pub last: Time,
+}
+
+/// Program `accounts`: the last settlement of a series that bounced, under [`bounced_key`]; the same promise shown twice
+/// counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bounced {
+    pub serial: u64,
+    pub amount: Amount,
+}
+
+/// Program `accounts`: money set aside for one payee, under [`reservation_key`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reservation {
+    pub payer: IdentityId,
+    pub payee: IdentityId,
+    pub value: Value,
+    pub until: Deadline,
+}
+
+/// Key of an identity in program `registry`.
+pub fn registration_key(id: IdentityId) -> Vec<u8> {
+    id.to_bytes()
+}
+
+/// Key of an offer: by provider and serial, so that a provider's offers stand together.
+pub fn offer_key(provider: IdentityId, serial: u64) -> Vec<u8> {
+    [&[0][..], &provider.0, &serial.to_be_bytes()].concat()
+}
+
+/// Key of the highest serial that a provider has used.
+pub fn offer_serial_key(provider: IdentityId) -> Vec<u8> {
+    [&[1][..], &provider.0].concat()
+}
+
+pub fn account_key(holder: IdentityId, asset: AssetId) -> Vec<u8> {
+    [&[0][..], &holder.0, &asset.to_bytes()].concat()
+}
+
+pub fn settled_key(series: &Series) -> Vec<u8> {
+    [&[1][..], &series.to_bytes()].concat()
+}
+
+pub fn bounces_key(issuer: IdentityId) -> Vec<u8> {
+    [&[2][..], &issuer.0].concat()
+}
+
+pub fn reservation_key(id: ReservationId) -> Vec<u8> {
+    [&[3][..], &id.0.0].concat()
+}
+
+pub fn bounced_key(series: &Series) -> Vec<u8> {
+    [&[4][..], &series.to_bytes()].concat()
+}
+
+/// Key of the pool's balance in the system's tree.
+pub fn pool_key() -> Vec<u8> {
+    vec![0]
+}
+
+/// Key of a kernel node's pledge in the system's tree.
+pub fn kernel_pledge_key(index: u8) -> Vec<u8> {
+    vec![1, index]
+}
+
+impl PublishedOffer {
+    pub fn id(&self) -> OfferId {
+        self.offer.offer.id()
+    }
+}
+
+macro_rules! record_codec {
+    ($($name:ident { $($field:ident),* })*) => {$(
+        impl Encode for $name {
+            fn encode(&self, out: &mut Writer) {
+                $(out.value(&self.$field);)*
+            }
+        }
+        impl Decode for $name {
+            fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                Ok(Self { $($field: input.value()?,)* })
+            }
+        }
+    )*};
+}
+
+record_codec! {
+    Deadline { time, commits }
+    Registration { key, pledge, since }
+    PublishedOffer { offer, published, expires }
+    Withdrawal { amount, ready }
+    Settled { serial, amount }
+    Bounces { count, last }
+    Bounced { serial, amount }
+    Reservation { payer, payee, value, until }
+}
+
+impl Encode for Account {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.balance);
+        out.option(self.withdrawal.as_ref());
+    }
+}
+
+impl Decode for Account {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { balance: input.value()?, withdrawal: input.option()? })
+    }
+}

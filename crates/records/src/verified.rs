@@ -1,0 +1,175 @@
+//! Transactions whose form and signatures have been checked.
+//!
+//! A [`VerifiedTransaction`] can only be made here, so code that takes one can't be handed an unchecked one. Everything
+//! that can be decided from the transaction alone is decided here, many transactions at a time; what remains for the
+//! ledger is state.
+
+use byway_crypto::batch::{BatchVerifier, Signed};
+use byway_crypto::ghost::spend_check;
+use byway_crypto::{GhostKey, Purpose};
+use byway_primitives::codec::{Encode, decode_exact};
+use byway_primitives::{Amount, AssetId, IdentityId, NetworkId};
+
+use crate::call::{AccountsCall, Call, CallEnvelope, OffersCall};
+use crate::reject::IllFormed;
+use crate::transaction::{TRANSACTION_BYTES_MAX, Transaction, TransactionId, Value};
+
+/// A transaction with good form and signatures, its id, its decoded call and the identities that signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedTransaction {
+    transaction: Transaction,
+    id: TransactionId,
+    call: Option<Call>,
+    signers: Vec<IdentityId>,
+    size: usize,
+}
+
+impl VerifiedTransaction {
+    pub fn transaction(&self) -> &Transaction {
+        &self.transaction
+    }
+
+    pub fn id(&self) -> TransactionId {
+        self.id
+    }
+
+    pub fn call(&self) -> Option<&Call> {
+        self.call.as_ref()
+    }
+
+    /// Whether `identity` authorised the transaction.
+    pub fn is_authorised_by(&self, identity: IdentityId) -> bool {
+        self.signers.contains(&identity)
+    }
+
+    /// Bytes of the encoding.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+}
+
+/// Decodes and verifies one transaction.
+pub fn verify_bytes(network: NetworkId, bytes: &[u8]) -> Result<VerifiedTransaction, IllFormed> {
+    if bytes.len() > TRANSACTION_BYTES_MAX {
+        return Err(IllFormed::TooLong);
+    }
+    verify(network, decode_exact(bytes)?)
+}
+
+/// Verifies one transaction.
+pub fn verify(network: NetworkId, transaction: Transaction) -> Result<VerifiedTransaction, IllFormed> {
+    let mut verified = verify_all(network, vec![transaction]).map_err(|(_, reason)| reason)?;
+    Ok(verified.pop().expect("one went in, one comes out"))
+}
+
+/// Verifies many transactions with one batch of signatures.
+///
+/// # Errors
+/// The position of the first ill-formed transaction, and what is wrong with it.
+pub fn verify_all(
+    network: NetworkId,
+    transactions: Vec<Transaction>,
+) -> Result<Vec<VerifiedTransaction>, (usize, IllFormed)> {
+    let mut verified = Vec::with_capacity(transactions.len());
+    let mut checks: Vec<(usize, Signed)> = Vec::with_capacity(transactions.len());
+    for (position, transaction) in transactions.into_iter().enumerate() {
+        let one = examine(network, transaction, |check| checks.push((position, check)));
+        verified.push(one.map_err(|reason| (position, reason))?);
+    }
+    let mut batch = BatchVerifier::new();
+    batch.extend(checks.iter().map(|(_, check)| *check));
+    if batch.all_verify() {
+        return Ok(verified);
+    }
+    let bad = checks.iter().find(|(_, check)| !check.verifies());
+    let (position, _) = bad.expect("under ZIP-215 a failing batch holds a signature that fails alone");
+    Err((*position, IllFormed::Signature))
+}
+
+/// Checks everything but the ed25519 signatures, which are handed to `check`.
+fn examine(
+    network: NetworkId,
+    transaction: Transaction,
+    mut check: impl FnMut(Signed),
+) -> Result<VerifiedTransaction, IllFormed> {
+    let size = transaction.to_bytes().len();
+    if size > TRANSACTION_BYTES_MAX {
+        return Err(IllFormed::TooLong);
+    }
+    let body = &transaction.body;
+    check_shape(&transaction)?;
+    let id = body.id();
+    let digest = Purpose::Spend.digest(network, &id.0.0);
+    for (input, signatures) in body.inputs.iter().zip(&transaction.witness.spends) {
+        if signatures.len() != usize::from(input.lock.threshold) || !signatures.is_sorted_by(|a, b| a.key < b.key) {
+            return Err(IllFormed::SignatureCount);
+        }
+        for signature in signatures {
+            let key = input.lock.keys.get(usize::from(signature.key)).ok_or(IllFormed::SignatureCount)?;
+            check(spend_check(*key, digest, signature.signature));
+        }
+    }
+    let message = body.authorise_message();
+    let signers = transaction.witness.authorisations.iter().map(|signature| {
+        let signer = signature.recover(Purpose::Authorise, network, &message);
+        signer.map(|key| key.id()).map_err(|_| IllFormed::Signature)
+    });
+    let signers = signers.collect::<Result<Vec<_>, _>>()?;
+    let call = body.call.as_ref().map(|envelope| open_call(network, envelope)).transpose()?;
+    Ok(VerifiedTransaction { id, call, signers, size, transaction })
+}
+
+fn check_shape(transaction: &Transaction) -> Result<(), IllFormed> {
+    let body = &transaction.body;
+    if body.inputs.is_empty() && body.call.is_none() {
+        return Err(IllFormed::Empty);
+    }
+    if transaction.witness.spends.len() != body.inputs.len() {
+        return Err(IllFormed::SignatureCount);
+    }
+    let mut spent: Vec<_> = body.inputs.iter().map(|input| input.spent).collect();
+    spent.sort_unstable();
+    if spent.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(IllFormed::RepeatedInput);
+    }
+    if body.outputs.iter().any(|output| output.value.amount.is_zero()) {
+        return Err(IllFormed::EmptyOutput);
+    }
+    let keys = body.outputs.iter().flat_map(|output| &output.lock.keys).chain(&body.ghost);
+    if !keys.into_iter().all(GhostKey::is_valid) {
+        return Err(IllFormed::OutputKey);
+    }
+    let values = body.outputs.iter().map(|output| output.value.amount);
+    let call = body.call.iter().flat_map(|call| call.pays.iter().chain(&call.draws)).map(|value| value.amount);
+    Amount::checked_sum(values.chain(call).chain([body.fee])).map(|_| ()).ok_or(IllFormed::Overflow)
+}
+
+/// Decodes a call and checks the signatures inside it, and that value goes in and out as such a call may.
+fn open_call(network: NetworkId, envelope: &CallEnvelope) -> Result<Call, IllFormed> {
+    let call = Call::open(envelope)?;
+    let (pays, draws) = (envelope.pays, envelope.draws);
+    let way = |value: Option<Value>| value.is_some_and(|v| v.asset == AssetId::WAY);
+    let values_fit = match &call {
+        Call::Registry(_) => way(pays) && draws.is_none(),
+        Call::Accounts(AccountsCall::Deposit { .. }) => pays.is_some() && draws.is_none(),
+        Call::Accounts(AccountsCall::Withdraw { .. }) => pays.is_none() && draws.is_some(),
+        _ => pays.is_none() && draws.is_none(),
+    };
+    if !values_fit || pays.iter().chain(&draws).any(|value| value.amount.is_zero()) {
+        return Err(IllFormed::CallValue);
+    }
+    match &call {
+        Call::Offers(OffersCall::Publish { offer }) => {
+            offer.verify(network).map_err(|_| IllFormed::Signature)?;
+        }
+        Call::Accounts(AccountsCall::Settle { promise, payee, .. }) => {
+            if promise.promise.network != network {
+                return Err(IllFormed::WrongNetwork);
+            }
+            promise.verify().map_err(|_| IllFormed::Signature)?;
+            promise.verify_countersigned(payee).map_err(|_| IllFormed::Signature)?;
+        }
+        _ => {}
+    }
+    Ok(call)
+}

@@ -20,8 +20,8 @@ use byway_primitives::hash::Context;
 use byway_primitives::{Hash, NetworkId};
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
-use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use sha2::Sha512;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -171,10 +171,8 @@ impl SpendSecret {
     /// Signs `message` for [`Purpose::Spend`]. The nonce's prefix is derived from the one-time secret, which no two
     /// outputs share.
     pub fn sign(&self, network: NetworkId, message: &[u8]) -> NodeSignature {
-        let expanded = ExpandedSecretKey {
-            scalar: self.scalar,
-            hash_prefix: SIGNING_PREFIX.hash(&[self.scalar.as_bytes()]).0,
-        };
+        let expanded =
+            ExpandedSecretKey { scalar: self.scalar, hash_prefix: SIGNING_PREFIX.hash(&[self.scalar.as_bytes()]).0 };
         let public = VerifyingKey::from(&expanded);
         let digest = Purpose::Spend.digest(network, message);
         NodeSignature(raw_sign::<Sha512>(&expanded, &digest.0, &public).to_bytes())

@@ -7,8 +7,8 @@
 use argon2::{Algorithm, Argon2, Params, Version};
 use byway_primitives::codec::{DecodeError, Reader, Writer};
 use byway_primitives::hash::Context;
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::XChaCha20Poly1305;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use zeroize::Zeroizing;
 
 const MAGIC: &[u8; 8] = b"bywaykey";

@@ -44,13 +44,7 @@ impl NodeSecret {
 
 impl NodeKey {
     /// Whether `signature` is by this key (ZIP-215, as in [`batch`](crate::batch)).
-    pub fn verifies(
-        &self,
-        purpose: Purpose,
-        network: NetworkId,
-        message: &[u8],
-        signature: &NodeSignature,
-    ) -> bool {
+    pub fn verifies(&self, purpose: Purpose, network: NetworkId, message: &[u8], signature: &NodeSignature) -> bool {
         self.signed(purpose, network, message, *signature).verifies()
     }
 

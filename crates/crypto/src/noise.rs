@@ -215,7 +215,11 @@ mod tests {
     const ALICE: [u8; 32] = [1; 32];
     const BOB: [u8; 32] = [2; 32];
 
-    fn handshake(prologue_a: &[u8], prologue_b: &[u8], expected: StaticKey) -> Result<(Transport, Transport), NoiseError> {
+    fn handshake(
+        prologue_a: &[u8],
+        prologue_b: &[u8],
+        expected: StaticKey,
+    ) -> Result<(Transport, Transport), NoiseError> {
         let mut alice = Handshake::initiator(&ALICE, expected, prologue_a, &[3; 32])?;
         let mut bob = Handshake::responder(&BOB, prologue_b, &[4; 32])?;
         assert_eq!(bob.read(&alice.write(b"hello")?)?, b"hello");

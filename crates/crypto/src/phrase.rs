@@ -149,10 +149,10 @@ mod tests {
         assert!(Phrase::parse(&good.words().to_uppercase().replace(' ', "  \n")).is_ok());
         for (text, error) in [
             ("abandon abandon", PhraseError::WordCount(2)),
-            (&good.words().replacen("abandon", "abandn", 2)[..], PhraseError::UnknownWord {
-                position: 1,
-                word: "abandn".into(),
-            }),
+            (
+                &good.words().replacen("abandon", "abandn", 2)[..],
+                PhraseError::UnknownWord { position: 1, word: "abandn".into() },
+            ),
             (&good.words().replace(" art", " able")[..], PhraseError::Checksum),
         ] {
             assert_eq!(Phrase::parse(text).err(), Some(error));
@@ -162,11 +162,8 @@ mod tests {
     #[test]
     fn every_key_is_its_own() {
         let seed = Phrase::from_entropy(&[1; 32]).seed();
-        let ids = [
-            seed.identity(Device(0), 0).id(),
-            seed.identity(Device(0), 1).id(),
-            seed.identity(Device(1), 0).id(),
-        ];
+        let ids =
+            [seed.identity(Device(0), 0).id(), seed.identity(Device(0), 1).id(), seed.identity(Device(1), 0).id()];
         assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
         assert_eq!(ids[0], Phrase::from_entropy(&[1; 32]).seed().identity(Device(0), 0).id());
         assert_ne!(seed.wallet(0).address(), seed.wallet(1).address());

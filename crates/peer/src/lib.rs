@@ -1,1 +1,2 @@
 //! peer
+pub mod wallet;

@@ -175,8 +175,7 @@ impl Decode for Certificate {
         if count > MEMBERS_MAX as u64 {
             return Err(DecodeError::TooLong { length: count, limit: MEMBERS_MAX as u64 });
         }
-        let signatures =
-            (0..count).map(|_| Ok((input.byte()?, input.value()?))).collect::<Result<_, DecodeError>>()?;
+        let signatures = (0..count).map(|_| Ok((input.byte()?, input.value()?))).collect::<Result<_, DecodeError>>()?;
         Ok(Self { checkpoint, signatures })
     }
 }

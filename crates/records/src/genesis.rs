@@ -139,10 +139,7 @@ impl Parameters {
             withdrawal_notice: Wait { millis: Span::minutes(10), commits: 600 },
             offer_life: Wait { millis: Span::days(10), commits: 60_000 },
             output_min: Amount::from_units(1),
-            call_prices: CallPrices {
-                offer_publish: Amount::from_units(1_000_000_000_000_000),
-                other: Amount::ZERO,
-            },
+            call_prices: CallPrices { offer_publish: Amount::from_units(1_000_000_000_000_000), other: Amount::ZERO },
         }
     }
 }

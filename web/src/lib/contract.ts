@@ -1,0 +1,217 @@
+/**
+ * The node's local API as types: the shapes of `docs/formats/rpc.md`, nothing else.
+ *
+ * Amounts stay strings here; `amount.ts` turns them into integers. A field that the document marks `?` is
+ * optional and nullable, since readers treat both alike.
+ */
+
+export type Maybe<T> = T | null | undefined;
+
+export interface Reason {
+  code: string;
+  message: string;
+}
+
+export interface Price {
+  unit: string;
+  amount: string;
+  asset: string;
+  min_reputation: number;
+}
+
+export interface Balance {
+  wallet: string;
+  account: string;
+  reserved: string;
+  pending: string;
+  withdrawing: { amount: string; available_ms: number }[];
+}
+
+export interface Spending {
+  session_max?: Maybe<string>;
+  day_max?: Maybe<string>;
+  day_spent: string;
+}
+
+export interface KernelNode {
+  index: number;
+  name: string;
+  reachable: boolean;
+  round: number;
+}
+
+export interface Ledger {
+  height: number;
+  commits: number;
+  time_ms: number;
+  lag_ms?: Maybe<number>;
+  kernel_nodes: KernelNode[];
+  finality_ms_p50?: Maybe<number>;
+}
+
+export type ConnectionState = "idle" | "connecting" | "connected" | "paused" | "disconnected" | "failed";
+
+export interface Connection {
+  state: ConnectionState;
+  since_ms: number;
+  session_id?: Maybe<string>;
+  offer_id?: Maybe<string>;
+  provider?: Maybe<string>;
+  country?: Maybe<string>;
+  asn?: Maybe<number>;
+  reason?: Maybe<Reason>;
+  rate_down_bps: number;
+  rate_up_bps: number;
+}
+
+export interface NodeStatus {
+  version: string;
+  network: string;
+  network_name: string;
+  role: string;
+  uptime_seconds: number;
+  ledger: Ledger;
+  identity: { id: string; name: string; registered: boolean };
+  balance: Balance;
+  proxy: { address: string; accepting: boolean };
+  connection: Connection;
+  spending: Spending;
+}
+
+export interface OfferFilter {
+  service?: string;
+  country?: string;
+  asn?: number;
+  unit?: string;
+  max_price?: string;
+  min_bandwidth_bps?: number;
+}
+
+export interface Offer {
+  offer_id: string;
+  provider: string;
+  serial: string;
+  service: string;
+  country: string;
+  exit_country: string;
+  asn: number;
+  bandwidth_bps: number;
+  prices: Price[];
+  price?: Maybe<Price>;
+  exit_policy: string[];
+  contacts: { protocol: string; data: string }[];
+  published_ms: number;
+  expires_ms: number;
+  preferred: boolean;
+}
+
+export interface Session {
+  id: string;
+  offer_id: string;
+  provider: string;
+  service: string;
+  country?: Maybe<string>;
+  bytes_up: number;
+  bytes_down: number;
+  seconds: number;
+  price: Price;
+  cost: string;
+  paid: string;
+  state: "opening" | "active" | "paused" | "closed" | "failed";
+  reason?: Maybe<Reason>;
+  started_ms: number;
+  ended_ms?: Maybe<number>;
+}
+
+export interface PaymentPromise {
+  direction: "out" | "in";
+  counterparty: string;
+  serial: string;
+  amount: string;
+  settled: string;
+  backing: string;
+  updated_ms: number;
+  settled_ms?: Maybe<number>;
+}
+
+export type Stage = "sent" | "included" | "final" | "rejected";
+
+export interface Entry {
+  transaction_id: string;
+  time_ms: number;
+  kind: string;
+  amount: string;
+  fee: string;
+  counterparty?: Maybe<string>;
+  stage: Stage;
+  reason?: Maybe<Reason>;
+}
+
+export interface Snapshot {
+  author: number;
+  round: number;
+  time_ms: number;
+  transactions: number;
+  hash: string;
+  commit?: Maybe<number>;
+}
+
+export interface Commit {
+  index: number;
+  time_ms: number;
+  transactions: number;
+  leader: number;
+  round: number;
+}
+
+export interface KernelPulse {
+  snapshots: Snapshot[];
+  commits: Commit[];
+  checkpoint?: Maybe<{ height: number; time_ms: number; signers: number[]; size: number; quorum: number }>;
+  finality_ms: { p50?: Maybe<number>; p99?: Maybe<number> };
+  tps: number;
+}
+
+/** Every method with its params and result; the client is typed by this table. */
+export interface Methods {
+  node_status: { params: Record<never, never>; result: NodeStatus };
+  offer_list: { params: OfferFilter & { sort?: "price"; limit?: number }; result: Offer[] };
+  offer_prefer: { params: { provider: string; preferred: boolean }; result: Record<never, never> };
+  connect: { params: { offer_id: string } | OfferFilter; result: Session };
+  disconnect: { params: Record<never, never>; result: Record<never, never> };
+  session_list: { params: { limit?: number }; result: Session[] };
+  spending_limits_set: { params: { session_max?: string | null; day_max?: string | null }; result: Spending };
+  promise_list: { params: Record<never, never>; result: PaymentPromise[] };
+  promise_settle: {
+    params: { counterparty: string; idempotency_key?: string };
+    result: { entries: Entry[]; asked: boolean };
+  };
+  wallet_address: { params: Record<never, never>; result: { address: string } };
+  wallet_balance: { params: Record<never, never>; result: Balance };
+  wallet_history: { params: { limit?: number; before_ms?: number }; result: Entry[] };
+  wallet_send: { params: { to: string; amount: string; idempotency_key: string }; result: Entry };
+  wallet_deposit: { params: { amount: string; idempotency_key: string }; result: Entry };
+  wallet_withdraw: { params: { amount: string; idempotency_key: string }; result: Entry };
+  kernel_pulse: { params: Record<never, never>; result: KernelPulse };
+  subscribe: { params: { topics: Topic[] }; result: string };
+  unsubscribe: { params: { subscription: string }; result: Record<never, never> };
+}
+
+/** What the `data` of an event holds, by topic. */
+export interface Events {
+  status: NodeStatus;
+  session: Session;
+  offers: Offer[];
+  wallet: { balance: Balance; entries: Entry[] };
+  promise: PaymentPromise;
+  pulse: KernelPulse;
+}
+
+export type Method = keyof Methods;
+export type Topic = keyof Events;
+export const TOPICS: Topic[] = ["status", "session", "offers", "wallet", "promise", "pulse"];
+
+/** Close code of a WebSocket whose token is missing or wrong. */
+export const CLOSE_BAD_TOKEN = 4401;
+/** First of the two subprotocols; the second is `byway.token.HEX`. */
+export const SUBPROTOCOL = "byway.v1";

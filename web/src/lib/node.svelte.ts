@@ -1,0 +1,156 @@
+/**
+ * All that the page knows of its node, kept current by events; components read it and call its commands.
+ *
+ * What an event carries replaces what was known whole, so a missed step is never felt. While the link is down
+ * everything stays as last known and `isLive` is false.
+ */
+
+import { mergeMarks, markKey, type Mark } from "./lanes";
+import { rpcUrl, type NodeLink } from "./link";
+import { withRate, type RateSample } from "./rates";
+import { RpcClient, type LinkState } from "./rpc";
+import {
+  TOPICS,
+  type Entry,
+  type Events,
+  type KernelPulse,
+  type Method,
+  type Methods,
+  type NodeStatus,
+  type Offer,
+  type PaymentPromise,
+  type Session,
+  type Topic,
+} from "./contract";
+
+const HISTORY_MAX = 200;
+
+export class NodeStore {
+  link = $state.raw<LinkState>({ kind: "opening" });
+  status = $state.raw<NodeStatus | null>(null);
+  /** Null until the first answer, so that "loading" and "none" are told apart. */
+  offers = $state.raw<Offer[] | null>(null);
+  sessions = $state.raw<Session[] | null>(null);
+  promises = $state.raw<PaymentPromise[] | null>(null);
+  history = $state.raw<Entry[] | null>(null);
+  pulse = $state.raw<KernelPulse | null>(null);
+  marks = $state.raw<Mark[]>([]);
+  rates = $state.raw<RateSample[]>([]);
+
+  isLive = $derived(this.link.kind === "open" && this.status !== null);
+  connection = $derived(this.status?.connection ?? null);
+  /** The session the connection is about. */
+  session = $derived.by(() => {
+    const id = this.connection?.session_id;
+    return id ? (this.sessions?.find((session) => session.id === id) ?? null) : null;
+  });
+
+  #client: RpcClient;
+
+  constructor(link: NodeLink) {
+    this.#client = new RpcClient({
+      url: rpcUrl(link, location.hostname),
+      token: link.token,
+      onState: (state) => (this.link = state),
+      onOpen: () => void this.#refresh(),
+      onEvent: (topic, data) => this.#handleEvent(topic, data),
+    });
+  }
+
+  open(): void {
+    this.#client.open();
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  retryNow(): void {
+    this.#client.retryNow();
+  }
+
+  call<M extends Method>(method: M, params: Methods[M]["params"]): Promise<Methods[M]["result"]> {
+    return this.#client.call(method, params);
+  }
+
+  /** Marks a provider at once and takes it back when the node says no. */
+  async prefer(provider: string, preferred: boolean): Promise<void> {
+    const mark = (value: boolean) => {
+      this.offers = this.offers?.map((offer) => (offer.provider === provider ? { ...offer, preferred: value } : offer)) ?? null;
+    };
+    mark(preferred);
+    try {
+      await this.call("offer_prefer", { provider, preferred });
+    } catch (error) {
+      mark(!preferred);
+      throw error;
+    }
+  }
+
+  /** A payment's entry as the call returned it; events replace it later. */
+  noteEntry(entry: Entry): void {
+    this.#mergeEntries([entry]);
+  }
+
+  /** Subscribes, and reads what events don't repeat: the past. */
+  async #refresh(): Promise<void> {
+    try {
+      await Promise.all([
+        this.call("subscribe", { topics: TOPICS }),
+        this.call("session_list", {}).then((sessions) => (this.sessions = sessions)),
+        this.call("promise_list", {}).then((promises) => (this.promises = promises)),
+        this.call("wallet_history", { limit: HISTORY_MAX }).then((entries) => (this.history = entries)),
+      ]);
+    } catch {
+      // The link broke or the node is starting. A broken link is opened again, which ends here once more; a node
+      // that answers with an error is asked again after a pause.
+      setTimeout(() => this.link.kind === "open" && this.status === null && void this.#refresh(), 2_000);
+    }
+  }
+
+  #handleEvent<T extends Topic>(topic: T, data: Events[T]): void {
+    const handlers: { [K in Topic]: (data: Events[K]) => void } = {
+      status: (status) => this.#handleStatus(status),
+      session: (session) => (this.sessions = upserted(this.sessions, session, (a, b) => a.id === b.id)),
+      offers: (offers) => (this.offers = offers),
+      wallet: ({ balance, entries }) => {
+        if (this.status) this.status = { ...this.status, balance };
+        this.#mergeEntries(entries);
+      },
+      promise: (promise) => (this.promises = upserted(this.promises, promise, isSamePromise)),
+      pulse: (pulse) => this.#handlePulse(pulse),
+    };
+    handlers[topic]?.(data);
+  }
+
+  #handleStatus(status: NodeStatus): void {
+    this.status = status;
+    const { rate_down_bps, rate_up_bps } = status.connection;
+    this.rates = withRate(this.rates, { timeMs: Date.now(), downBps: rate_down_bps, upBps: rate_up_bps });
+  }
+
+  #handlePulse(pulse: KernelPulse): void {
+    this.pulse = pulse;
+    const leaders = new Set(pulse.commits.map((commit) => markKey({ author: commit.leader, round: commit.round })));
+    const newest_ms = Math.max(0, ...pulse.snapshots.map((snapshot) => snapshot.time_ms));
+    this.marks = mergeMarks(this.marks, pulse.snapshots, leaders, Date.now(), newest_ms);
+  }
+
+  #mergeEntries(entries: Entry[]): void {
+    if (entries.length === 0) return;
+    let history = this.history ?? [];
+    for (const entry of entries) history = upserted(history, entry, (a, b) => a.transaction_id === b.transaction_id);
+    this.history = history.slice(0, HISTORY_MAX);
+  }
+}
+
+function isSamePromise(a: PaymentPromise, b: PaymentPromise): boolean {
+  return a.direction === b.direction && a.counterparty === b.counterparty && a.serial === b.serial && a.backing === b.backing;
+}
+
+/** Replaced in place if known, in front if new. */
+export function upserted<T>(list: T[] | null, item: T, isSame: (a: T, b: T) => boolean): T[] {
+  const index = list?.findIndex((known) => isSame(known, item)) ?? -1;
+  if (!list || index < 0) return [item, ...(list ?? [])];
+  return [...list.slice(0, index), item, ...list.slice(index + 1)];
+}

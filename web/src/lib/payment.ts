@@ -1,0 +1,40 @@
+/** Checks of what a person typed into a payment form, before the node is asked. Pure. */
+
+import { formatAmountShort, readAmount, type Amount } from "./amount";
+
+export type PaymentKind = "deposit" | "withdraw" | "send";
+
+export interface PaymentInput {
+  amount: string;
+  to: string;
+}
+
+export interface PaymentProblems {
+  amount: string | null;
+  to: string | null;
+}
+
+/** Which balance a payment takes from. */
+export function sourceOf(kind: PaymentKind): "wallet" | "account" {
+  return kind === "withdraw" ? "account" : "wallet";
+}
+
+export function paymentProblems(kind: PaymentKind, input: PaymentInput, available: Amount): PaymentProblems {
+  return { amount: amountProblem(kind, input.amount, available), to: kind === "send" ? addressProblem(input.to) : null };
+}
+
+function amountProblem(kind: PaymentKind, text: string, available: Amount): string | null {
+  const read = readAmount(text);
+  if (!read.ok) return read.problem;
+  if (read.amount === 0n) return "Enter an amount above zero.";
+  if (read.amount > available) return `Your ${sourceOf(kind)} holds ${formatAmountShort(available)} WAY. Enter at most that.`;
+  return null;
+}
+
+/** Only the shape: whether it is an address of this network is for the node to say. */
+function addressProblem(text: string): string | null {
+  const trimmed = text.trim();
+  if (trimmed === "") return "Paste the receiver's address.";
+  if (!/^[\x21-\x7e]{1,256}$/.test(trimmed)) return "An address has no spaces or line breaks. Copy it again.";
+  return null;
+}

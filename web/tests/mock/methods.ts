@@ -1,0 +1,139 @@
+/** The methods of the mock node; one function each, after `docs/formats/rpc.md`. */
+
+import { amountToWire, parseAmount, readAmount, type Amount } from "../../src/lib/amount";
+import type { Entry, Method, Methods, Offer, OfferFilter } from "../../src/lib/contract";
+import type { MockNode } from "./node";
+
+export class MethodError extends Error {
+  constructor(
+    readonly number: number,
+    readonly code: string,
+    message: string,
+    readonly data: Record<string, unknown> = {},
+  ) {
+    super(message);
+  }
+}
+
+type Handlers = { [M in Exclude<Method, "subscribe" | "unsubscribe">]:
+  (node: MockNode, params: Methods[M]["params"]) => Methods[M]["result"] | Promise<Methods[M]["result"]> };
+
+export const handlers: Handlers = {
+  node_status: ({ world }) => world.status(),
+  offer_list: ({ world }, filter) => matching(world.offers, filter),
+  offer_prefer: (node, { provider, preferred }) => {
+    for (const offer of node.world.offers) if (offer.provider === provider) offer.preferred = preferred;
+    node.publishOffers();
+    return {};
+  },
+  connect: async (node, params) => {
+    const offer = offerFor(node.world.offers, params);
+    node.world.startConnecting(offer);
+    node.publishStatus();
+    await node.pause(node.connectDelayMs);
+    if (node.world.connection.state !== "connecting") throw new MethodError(1106, "superseded", "Another connect took over.");
+    const previous = node.world.closeSession();
+    if (previous) node.publishSession(previous.session);
+    const session = node.world.openSession(offer);
+    node.publishSession(session);
+    node.publishStatus();
+    return { ...session };
+  },
+  disconnect: (node) => {
+    const closed = node.world.closeSession();
+    node.world.setConnection("disconnected");
+    if (closed) node.publishSession(closed.session);
+    if (closed?.entry) node.publishWallet([closed.entry]);
+    for (const promise of node.world.promises) node.publishPromise(promise);
+    node.publishStatus();
+    return {};
+  },
+  session_list: ({ world }) => world.sessions,
+  spending_limits_set: (node, limits) => {
+    node.world.limits = { ...node.world.limits, ...limits };
+    node.publishStatus();
+    return node.world.status().spending;
+  },
+  promise_list: ({ world }) => world.promises,
+  promise_settle: (node, { counterparty }) => {
+    const open = node.world.promises.filter((promise) =>
+      promise.counterparty === counterparty && promise.amount !== promise.settled);
+    if (open.length === 0) throw new MethodError(1206, "nothing_to_settle", "Everything is settled with this provider already.");
+    const entries = open.map((promise) => node.world.settle(promise));
+    for (const promise of open) node.publishPromise(promise);
+    node.publishWallet(entries);
+    return { entries, asked: true };
+  },
+  wallet_address: ({ world }) => ({ address: world.address }),
+  wallet_balance: ({ world }) => world.balance(),
+  wallet_history: ({ world }) => world.history,
+  wallet_send: (node, { to, amount }) => {
+    if (!to.startsWith("way1")) {
+      throw new MethodError(1205, "invalid_address", "That is not an address of this network. Ask the receiver to copy it again.", { field: "to" });
+    }
+    const value = taken(node, amount, "wallet");
+    node.world.wallet -= value;
+    return recorded(node, "send", value, to);
+  },
+  wallet_deposit: (node, { amount }) => {
+    const value = taken(node, amount, "wallet");
+    node.world.wallet -= value;
+    node.world.account += value;
+    return recorded(node, "deposit", value);
+  },
+  wallet_withdraw: (node, { amount }) => {
+    const value = taken(node, amount, "account");
+    node.world.account -= value;
+    node.world.withdrawing = [...node.world.withdrawing, { amount, available_ms: Date.now() + 600_000 }];
+    return recorded(node, "withdraw", value);
+  },
+  kernel_pulse: ({ world }) => world.pulse.view(),
+};
+
+function matching(offers: Offer[], filter: OfferFilter): Offer[] {
+  const max = filter.max_price === undefined ? null : parseAmount(filter.max_price);
+  return offers
+    .filter((offer) => !filter.country || offer.exit_country === filter.country)
+    .filter((offer) => max === null || parseAmount(offer.price!.amount) <= max)
+    .sort((a, b) => Number(b.preferred) - Number(a.preferred)
+      || (parseAmount(a.price!.amount) < parseAmount(b.price!.amount) ? -1 : 1));
+}
+
+function offerFor(offers: Offer[], params: Methods["connect"]["params"]): Offer {
+  if ("offer_id" in params) {
+    const offer = offers.find((known) => known.offer_id === params.offer_id);
+    if (!offer) throw new MethodError(1102, "offer_not_found", "This offer is gone. Choose another one.");
+    return offer;
+  }
+  const [offer] = matching(offers, params);
+  if (!offer) {
+    throw new MethodError(1101, "no_offer_matches", "No offer matches. Raise the highest price or choose another country.");
+  }
+  return offer;
+}
+
+function taken(node: MockNode, amount: string, from: "wallet" | "account"): Amount {
+  const read = readAmount(amount);
+  if (!read.ok) throw new MethodError(-32602, "invalid_params", read.problem, { field: "amount" });
+  const available = node.world[from];
+  if (read.amount > available) {
+    const number = from === "wallet" ? 1202 : 1203;
+    const rest = amountToWire(available);
+    throw new MethodError(number, `insufficient_${from}`, `The ${from} holds ${rest} WAY. Enter at most that.`, { needed: amount, available: rest });
+  }
+  return read.amount;
+}
+
+/** Books an entry that is included first and final a moment later, as the real ledger does. */
+function recorded(node: MockNode, kind: string, amount: Amount, counterparty?: string): Entry {
+  const entry = node.world.entry(kind, amountToWire(amount), Date.now(), counterparty);
+  entry.stage = "included";
+  node.world.history = [entry, ...node.world.history];
+  node.publishWallet([entry]);
+  node.later(400, () => {
+    entry.stage = "final";
+    node.publishWallet([entry]);
+    node.publishStatus();
+  });
+  return { ...entry };
+}

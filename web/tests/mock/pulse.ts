@@ -1,0 +1,70 @@
+/** A pretended kernel for the picture: rounds, snapshots a little apart, commits three rounds later. */
+
+import type { Commit, KernelNode, KernelPulse, Snapshot } from "../../src/lib/contract";
+import { hex } from "./world";
+
+const NODES = 7;
+const ROUNDS_KEPT = 20;
+const COMMIT_LAG_ROUNDS = 3;
+const NAMES = ["alder", "birch", "cedar", "dogwood", "elm", "fir", "gorse"];
+
+export class Pulse {
+  height = 1_204;
+  commits = 38_410;
+  round = 38_530;
+  /** Index of a node that is down, for the picture. */
+  down: number | null = 5;
+  #snapshots: Snapshot[] = [];
+  #commits: Commit[] = [];
+  #tps = 0;
+
+  constructor() {
+    const now_ms = Date.now();
+    for (let back = ROUNDS_KEPT; back > 0; back -= 1) this.advance(now_ms - back * 600, 0.3);
+  }
+
+  /** One more round at `time_ms`; `load` (0..1) is how much it carries. */
+  advance(time_ms: number, load: number): void {
+    this.round += 1;
+    for (let author = 0; author < NODES; author += 1) {
+      if (author === this.down) continue;
+      const spread = parseInt(hex(this.round * 11 + author, 4), 16) / 65_536;
+      this.#snapshots.push({
+        author, round: this.round, time_ms: Math.round(time_ms + spread * 140),
+        transactions: Math.round(load * spread * 9), hash: hex(this.round * 31 + author, 64), commit: null,
+      });
+    }
+    this.#commit(this.round - COMMIT_LAG_ROUNDS, time_ms);
+    const oldest = this.round - ROUNDS_KEPT;
+    this.#snapshots = this.#snapshots.filter((snapshot) => snapshot.round > oldest);
+    this.#commits = this.#commits.filter((commit) => commit.round > oldest);
+    this.#tps = load * 9;
+  }
+
+  #commit(round: number, time_ms: number): void {
+    const leader = round % NODES;
+    if (leader === this.down) return;
+    this.commits += 1;
+    if (this.commits % 4 === 0) this.height += 1;
+    const ordered = this.#snapshots.filter((snapshot) =>
+      snapshot.commit === null && (snapshot.round < round || (snapshot.round === round && snapshot.author === leader)));
+    for (const snapshot of ordered) snapshot.commit = this.commits;
+    const transactions = ordered.reduce((sum, snapshot) => sum + snapshot.transactions, 0);
+    this.#commits.push({ index: this.commits, time_ms, transactions, leader, round });
+  }
+
+  nodes(isReachable: boolean): KernelNode[] {
+    return NAMES.map((name, index) => ({ index, name, reachable: isReachable && index !== this.down, round: this.round }));
+  }
+
+  view(): KernelPulse {
+    return {
+      snapshots: this.#snapshots.map((snapshot) => ({ ...snapshot })), commits: this.#commits,
+      checkpoint: {
+        height: this.height, time_ms: Date.now() - 180, signers: [0, 1, 2, 3, 4, 5, 6].filter((index) => index !== this.down),
+        size: NODES, quorum: 5,
+      },
+      finality_ms: { p50: 43, p99: 118 }, tps: this.#tps,
+    };
+  }
+}

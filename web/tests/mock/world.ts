@@ -1,0 +1,213 @@
+/**
+ * The state behind the mock node: a small pretended network whose figures move when `tick` is called.
+ *
+ * It keeps the promises of `docs/formats/rpc.md` that the page relies on (cost never falls, cost is the ceiling
+ * of bytes × price, money is conserved between wallet and account) and none of the machinery.
+ */
+
+import { amountToWire, costOf, parseAmount, type Amount } from "../../src/lib/amount";
+import type {
+  Balance, Connection, Entry, NodeStatus, Offer, PaymentPromise, Session,
+} from "../../src/lib/contract";
+import { Pulse } from "./pulse";
+
+export const WAY: Amount = 10n ** 18n;
+const DAY_MS = 86_400_000;
+
+/** Hex that looks random but is the same in every run. */
+export function hex(seed: number, digits: number): string {
+  let state = (seed * 2_654_435_761 + 12_345) >>> 0;
+  let text = "";
+  while (text.length < digits) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    text += (state >>> 8).toString(16).padStart(6, "0");
+  }
+  return text.slice(0, digits);
+}
+
+type OfferRow = [country: string, asn: number, mbps: number, price: string, preferred?: boolean];
+const OFFER_ROWS: OfferRow[] = [
+  ["DE", 24940, 200, "0.0004"],
+  ["NL", 60781, 500, "0.00055"],
+  ["SE", 42708, 1000, "0.0007", true],
+  ["JP", 2516, 100, "0.0012"],
+  ["BR", 28573, 50, "0.0003"],
+  ["CH", 51852, 300, "0.0009"],
+  ["US", 7922, 400, "0.00062"],
+  ["SG", 4657, 250, "0.00145"],
+];
+
+export class World {
+  readonly startedMs = Date.now();
+  readonly identity = hex(1, 40);
+  readonly network = hex(2, 64);
+  readonly address = `way1${hex(3, 128)}`;
+  offers: Offer[];
+  sessions: Session[] = [];
+  promises: PaymentPromise[] = [];
+  history: Entry[] = [];
+  connection: Connection = { state: "idle", since_ms: Date.now(), rate_down_bps: 0, rate_up_bps: 0 };
+  wallet: Amount = 412n * WAY + 500_000_000_000_000_000n;
+  account: Amount = 25n * WAY;
+  limits: { session_max: string | null; day_max: string | null } = { session_max: "5", day_max: "20" };
+  withdrawing: Balance["withdrawing"] = [];
+  isKernelReachable = true;
+  readonly pulse = new Pulse();
+  #serial = 4;
+  #entries = 100;
+
+  constructor() {
+    const now_ms = Date.now();
+    this.offers = OFFER_ROWS.map((row, index) => offerFrom(row, index, now_ms));
+    this.sessions = [
+      this.#pastSession(0, now_ms - 0.11 * DAY_MS, 1_930, 812_400_000, 21_700_000, "closed"),
+      this.#pastSession(2, now_ms - 1.3 * DAY_MS, 7_415, 2_310_800_000, 96_100_000, "closed"),
+      this.#pastSession(3, now_ms - 2.2 * DAY_MS, 41, 1_204_000, 88_000, "failed"),
+      this.#pastSession(1, now_ms - 3.6 * DAY_MS, 3_004, 640_900_000, 12_500_000, "closed"),
+    ];
+    this.history = [
+      this.entry("settle_out", "0.333640", now_ms - 0.1 * DAY_MS, this.offers[0]?.provider),
+      this.entry("deposit", "25", now_ms - 1.4 * DAY_MS),
+      this.entry("pledge", "1", now_ms - 4 * DAY_MS),
+      this.entry("funding", "440", now_ms - 4.1 * DAY_MS),
+    ];
+    this.promises = [
+      {
+        direction: "out", counterparty: this.offers[0]!.provider, serial: "1", amount: "0.33364", settled: "0.33364",
+        backing: "account", updated_ms: now_ms - 0.1 * DAY_MS, settled_ms: now_ms - 0.1 * DAY_MS,
+      },
+    ];
+  }
+
+  #pastSession(offer: number, started_ms: number, seconds: number, down: number, up: number, state: Session["state"]): Session {
+    const chosen = this.offers[offer]!;
+    const cost = amountToWire(costOf(down + up, parseAmount(chosen.price!.amount)));
+    return {
+      id: hex(started_ms % 100_000, 32), offer_id: chosen.offer_id, provider: chosen.provider, service: "socks",
+      country: chosen.exit_country, bytes_up: up, bytes_down: down, seconds, price: chosen.price!, cost, paid: cost,
+      state, started_ms: Math.round(started_ms), ended_ms: Math.round(started_ms + seconds * 1000),
+      reason: state === "failed" ? { code: "link_lost", message: "The provider stopped answering." } : null,
+    };
+  }
+
+  entry(kind: string, amount: string, time_ms: number, counterparty?: string): Entry {
+    this.#entries += 1;
+    return {
+      transaction_id: hex(this.#entries, 64), time_ms: Math.round(time_ms), kind, amount, fee: "0",
+      counterparty: counterparty ?? null, stage: "final",
+    };
+  }
+
+  get session(): Session | undefined {
+    return this.sessions.find((session) => session.id === this.connection.session_id);
+  }
+
+  get openPromise(): PaymentPromise | undefined {
+    const provider = this.session?.provider;
+    return this.promises.find((promise) => promise.counterparty === provider && promise.serial === String(this.#serial));
+  }
+
+  balance(): Balance {
+    return {
+      wallet: amountToWire(this.wallet), account: amountToWire(this.account), reserved: "0", pending: "0",
+      withdrawing: this.withdrawing,
+    };
+  }
+
+  status(): NodeStatus {
+    const now_ms = Date.now();
+    return {
+      version: "0.1.0", network: this.network, network_name: "local", role: "user",
+      uptime_seconds: Math.floor((now_ms - this.startedMs) / 1000),
+      ledger: {
+        height: this.pulse.height, commits: this.pulse.commits, time_ms: now_ms - 200, lag_ms: this.isKernelReachable ? 0 : null,
+        kernel_nodes: this.pulse.nodes(this.isKernelReachable), finality_ms_p50: 43,
+      },
+      identity: { id: this.identity, name: "browsing", registered: true },
+      balance: this.balance(),
+      proxy: { address: "127.0.0.1:1080", accepting: this.connection.state !== "disconnected" },
+      connection: this.connection,
+      spending: { ...this.limits, day_spent: this.session?.cost ?? "0" },
+    };
+  }
+
+  setConnection(state: Connection["state"], more: Partial<Connection> = {}): void {
+    this.connection = { state, since_ms: Date.now(), rate_down_bps: 0, rate_up_bps: 0, ...more };
+  }
+
+  startConnecting(offer: Offer): void {
+    this.setConnection("connecting", exitOf(offer));
+  }
+
+  openSession(offer: Offer): Session {
+    this.#serial += 1;
+    const session: Session = {
+      id: hex(Date.now() % 1_000_000, 32), offer_id: offer.offer_id, provider: offer.provider, service: offer.service,
+      country: offer.exit_country, bytes_up: 0, bytes_down: 0, seconds: 0, price: offer.price!, cost: "0", paid: "0",
+      state: "active", started_ms: Date.now(),
+    };
+    this.sessions = [session, ...this.sessions];
+    this.setConnection("connected", { session_id: session.id, ...exitOf(offer) });
+    return session;
+  }
+
+  /** Closes the open session, if any, and settles what it promised. Returns the settlement. */
+  closeSession(state: "closed" | "failed" = "closed"): { session: Session; entry: Entry | null } | null {
+    const session = this.session;
+    if (!session) return null;
+    session.state = state;
+    session.ended_ms = Date.now();
+    const promise = this.openPromise;
+    if (!promise) return { session, entry: null };
+    return { session, entry: this.settle(promise) };
+  }
+
+  settle(promise: PaymentPromise): Entry {
+    const due = parseAmount(promise.amount) - parseAmount(promise.settled);
+    this.account -= due;
+    promise.settled = promise.amount;
+    promise.settled_ms = promise.updated_ms = Date.now();
+    const entry = this.entry("settle_out", amountToWire(due), Date.now(), promise.counterparty);
+    this.history = [entry, ...this.history];
+    return entry;
+  }
+
+  /** Moves the open session on by a second's traffic. */
+  carry(down: number, up: number, span_ms: number): void {
+    const session = this.session;
+    if (!session || session.state !== "active") return;
+    session.bytes_down += down;
+    session.bytes_up += up;
+    session.seconds = Math.round((Date.now() - session.started_ms) / 1000);
+    session.cost = amountToWire(costOf(session.bytes_down + session.bytes_up, parseAmount(session.price.amount)));
+    session.paid = session.cost;
+    this.connection = {
+      ...this.connection,
+      rate_down_bps: Math.round((down * 8000) / span_ms), rate_up_bps: Math.round((up * 8000) / span_ms),
+    };
+    let promise = this.openPromise;
+    if (!promise) {
+      promise = {
+        direction: "out", counterparty: session.provider, serial: String(this.#serial), amount: "0", settled: "0",
+        backing: "account", updated_ms: 0, settled_ms: null,
+      };
+      this.promises = [promise, ...this.promises];
+    }
+    promise.amount = session.paid;
+    promise.updated_ms = Date.now();
+  }
+}
+
+function exitOf(offer: Offer): Pick<Connection, "offer_id" | "provider" | "country" | "asn"> {
+  return { offer_id: offer.offer_id, provider: offer.provider, country: offer.exit_country, asn: offer.asn };
+}
+
+function offerFrom([country, asn, mbps, amount, preferred]: OfferRow, index: number, now_ms: number): Offer {
+  const price = { unit: "mb", amount, asset: "WAY", min_reputation: 0 };
+  return {
+    offer_id: hex(50 + index, 32), provider: hex(20 + index, 40), serial: "1", service: "socks", country,
+    exit_country: country, asn, bandwidth_bps: mbps * 1_000_000, prices: [price], price, exit_policy: [],
+    contacts: [{ protocol: "iroh", data: hex(80 + index, 64) }], published_ms: now_ms - (index + 1) * 7_200_000,
+    expires_ms: now_ms + 10 * DAY_MS - (index + 1) * 7_200_000, preferred: preferred ?? false,
+  };
+}

@@ -1,0 +1,81 @@
+import { expect, test } from "vitest";
+import type { Offer } from "../../src/lib/contract";
+import { parseFragment, rpcUrl, storedLink, storeLink } from "../../src/lib/link";
+import { chosenOffers, CHOICE_DEFAULT, filterOf } from "../../src/lib/offers";
+import { lastSettlement, openDebts, openWith } from "../../src/lib/promises";
+import { rateScale, smoothPath, withRate } from "../../src/lib/rates";
+
+function offer(offer_id: string, amount: string, more: Partial<Offer> = {}): Offer {
+  const price = { unit: "mb", amount, asset: "WAY", min_reputation: 0 };
+  return {
+    offer_id, provider: `p${offer_id}`, serial: "1", service: "socks", country: "DE", exit_country: "DE", asn: 1,
+    bandwidth_bps: 1, prices: [price], price, exit_policy: [], contacts: [], published_ms: 0, expires_ms: 1e15,
+    preferred: false, ...more,
+  };
+}
+const ids = (offers: Offer[]) => offers.map(({ offer_id }) => offer_id);
+const perSecond = { unit: "second", amount: "0.0000001", asset: "WAY", min_reputation: 0 };
+
+test("preferred first, then by unit, then by price compared as numbers", () => {
+  const offers = [offer("a", "0.0010"), offer("b", "0.00095"), offer("c", "5", { preferred: true }), offer("d", "0", { price: perSecond })];
+  expect(ids(chosenOffers(offers, CHOICE_DEFAULT, 0))).toEqual(["c", "b", "a", "d"]);
+  expect(ids(chosenOffers(offers, { ...CHOICE_DEFAULT, order: "dearest" }, 0))).toEqual(["c", "a", "b", "d"]);
+});
+
+test("expired offers, other countries and what costs more are left out", () => {
+  const offers = [offer("a", "1"), offer("b", "2"), offer("c", "1", { expires_ms: 5 }), offer("d", "1", { exit_country: "SE" }), offer("e", "0", { price: perSecond })];
+  expect(ids(chosenOffers(offers, { ...CHOICE_DEFAULT, maxPrice: "1.0", country: "DE" }, 10))).toEqual(["a"]);
+  expect(chosenOffers(offers, { ...CHOICE_DEFAULT, maxPrice: "x" }, 10)).toHaveLength(4);
+});
+
+test("the node is given the same filter", () => {
+  expect(filterOf(CHOICE_DEFAULT)).toEqual({});
+  expect(filterOf({ ...CHOICE_DEFAULT, country: "SE", maxPrice: ".5" })).toEqual({ country: "SE", unit: "mb", max_price: "0.5" });
+});
+
+test("promises: what is open, per counterparty and in all", () => {
+  const promise = (counterparty: string, serial: string, amount: string, settled: string, direction: "out" | "in" = "out") => ({
+    direction, counterparty, serial, amount, settled, backing: "account", updated_ms: Number(serial), settled_ms: settled === "0" ? null : 7,
+  });
+  const promises = [promise("x", "1", "3", "3"), promise("x", "2", "1.5", "0.5"), promise("y", "3", "1", "0"), promise("z", "4", "9", "0", "in")];
+  expect(openWith(promises, "x")).toBe(10n ** 18n);
+  expect(openWith(promises, undefined)).toBe(2n * 10n ** 18n);
+  expect(openDebts(promises).map(({ counterparty }) => counterparty)).toEqual(["z", "y", "x"]);
+  expect(lastSettlement(promises)).toBe(7);
+  expect(lastSettlement([])).toBeNull();
+});
+
+test.each([
+  [`#token=${"a1".repeat(32)}&rpc=9000`, { token: "a1".repeat(32), rpcPort: 9000 }],
+  [`#token=${"a1".repeat(32)}`, { token: "a1".repeat(32), rpcPort: 7071 }],
+  ["", null], ["#rpc=7071", null], [`#token=${"A1".repeat(32)}`, null], ["#token=zz", null],
+  [`#token=${"a1".repeat(32)}&rpc=70000`, null], [`#token=${"a1".repeat(32)}&rpc=evil.example:1`, null],
+])("fragment %s", (fragment, link) => expect(parseFragment(fragment)).toEqual(link));
+
+test("a link is kept, found again, forgotten; rubbish in storage is nothing", () => {
+  const values = new Map<string, string>();
+  const storage = {
+    getItem: (key: string) => values.get(key) ?? null,
+    setItem: (key: string, value: string) => void values.set(key, value),
+    removeItem: (key: string) => void values.delete(key),
+  };
+  const denied = { getItem: () => { throw new Error("denied"); }, setItem: () => { throw new Error("denied"); }, removeItem: () => undefined };
+  const link = { token: "a1".repeat(32), rpcPort: 7071 };
+  storeLink([denied, storage], link);
+  expect(storedLink([denied, storage])).toEqual(link);
+  storeLink([storage], null);
+  expect(storedLink([storage])).toBeNull();
+  values.set("byway.link", '{"token":"x"}');
+  expect(storedLink([storage])).toBeNull();
+  expect(rpcUrl(link, "localhost")).toBe("ws://localhost:7071/");
+});
+
+test("speeds: a minute is kept, the scale is a round number above all", () => {
+  let samples = withRate([], { timeMs: 0, downBps: 3e6, upBps: 0 });
+  for (let second = 1; second <= 100; second += 1) samples = withRate(samples, { timeMs: second * 1000, downBps: 33e6, upBps: 1 });
+  expect(samples[0]!.timeMs).toBe(38_000);
+  expect(rateScale(samples)).toBe(50e6);
+  expect(rateScale([])).toBe(1e6);
+  expect(smoothPath([])).toBe("");
+  expect(smoothPath([[0, 5], [10, 7]])).toBe("M0.0 5.0C5.0 5.0 5.0 7.0 10.0 7.0");
+});

@@ -51,6 +51,14 @@ pub struct Transport {
     binding: [u8; 64],
 }
 
+/// Both directions of an established conversation over links that lose, repeat or reorder: every message carries its
+/// number beside it. The caller never seals two messages under one number, and refuses numbers that it has opened
+/// before; this type remembers neither.
+pub struct NumberedTransport {
+    state: snow::StatelessTransportState,
+    binding: [u8; 64],
+}
+
 impl Handshake {
     /// Opens towards a responder whose static key is known. `seed` must be fresh randomness.
     pub fn initiator(
@@ -106,6 +114,36 @@ impl Handshake {
         let binding = self.0.get_handshake_hash().try_into().map_err(|_| NoiseError)?;
         let state = self.0.into_transport_mode().map_err(|_| NoiseError)?;
         Ok(Transport { state, binding })
+    }
+
+    /// The conversation with numbered messages, once both messages have been exchanged.
+    pub fn into_numbered_transport(self) -> Result<NumberedTransport, NoiseError> {
+        let binding = self.0.get_handshake_hash().try_into().map_err(|_| NoiseError)?;
+        let state = self.0.into_stateless_transport_mode().map_err(|_| NoiseError)?;
+        Ok(NumberedTransport { state, binding })
+    }
+}
+
+impl NumberedTransport {
+    /// Encrypts up to [`PLAINTEXT_MAX`] bytes under a number that was never used before in this direction.
+    pub fn seal(&self, number: u64, plaintext: &[u8]) -> Result<Vec<u8>, NoiseError> {
+        let mut message = vec![0; plaintext.len() + TAG_LENGTH];
+        let length = self.state.write_message(number, plaintext, &mut message).map_err(|_| NoiseError)?;
+        message.truncate(length);
+        Ok(message)
+    }
+
+    /// Decrypts the message that was sealed under `number`. A forgery changes nothing.
+    pub fn open(&self, number: u64, message: &[u8]) -> Result<Vec<u8>, NoiseError> {
+        let mut plaintext = vec![0; message.len()];
+        let length = self.state.read_message(number, message, &mut plaintext).map_err(|_| NoiseError)?;
+        plaintext.truncate(length);
+        Ok(plaintext)
+    }
+
+    /// As [`Transport::binding`].
+    pub fn binding(&self) -> &[u8; 64] {
+        &self.binding
     }
 }
 
@@ -190,6 +228,12 @@ impl fmt::Debug for Handshake {
     }
 }
 
+impl fmt::Debug for NumberedTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NumberedTransport")
+    }
+}
+
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Transport")
@@ -244,5 +288,21 @@ mod tests {
     fn disagreement_on_prologue_or_key_ends_it() {
         assert!(handshake(b"p", b"q", StaticKey::of(&BOB)).is_err());
         assert!(handshake(b"p", b"p", StaticKey::of(&ALICE)).is_err());
+    }
+
+    #[test]
+    fn numbered_messages_open_in_any_order_and_only_under_their_number() {
+        let mut alice = Handshake::initiator(&ALICE, StaticKey::of(&BOB), b"p", &[3; 32]).expect("starts");
+        let mut bob = Handshake::responder(&BOB, b"p", &[4; 32]).expect("starts");
+        bob.read(&alice.write(b"").expect("writes")).expect("reads");
+        alice.read(&bob.write(b"").expect("writes")).expect("reads");
+        let alice = alice.into_numbered_transport().expect("completes");
+        let bob = bob.into_numbered_transport().expect("completes");
+        assert_eq!(alice.binding(), bob.binding());
+        let (first, second) = (alice.seal(1, b"one").expect("seals"), alice.seal(2, b"two").expect("seals"));
+        assert_eq!(bob.open(2, &second).expect("opens"), b"two");
+        assert!(bob.open(2, &first).is_err());
+        assert!(alice.open(1, &first).is_err(), "the directions have different keys");
+        assert_eq!(bob.open(1, &first).expect("opens"), b"one");
     }
 }

@@ -1,1 +1,23 @@
-//! driver
+//! The asynchronous shell: everything that touches the world, so that the machines needn't.
+//!
+//! A machine is pure: it is told the time and what arrived, and says what it wants written, sent and woken. This crate
+//! carries that out, and knows no protocol above bytes.
+//!
+//! - [`disk`]: durable storage with group commit; what a `Persist` becomes.
+//! - [`mesh`]: authenticated connections between kernel nodes, and of their clients, over TCP and Noise.
+//! - [`clock`]: wall time that never goes back; [`entropy`]: the only source of randomness.
+//! - [`pool`]: threads for work that is only computing, such as checking signatures.
+//! - [`link`]: links between peers over QUIC, direct or through a [`relay`] of one's own.
+//! - [`socks`]: the SOCKS listener, and the metered, gated path of its bytes; [`exit`]: where they come out.
+//!
+//! What is not here: decisions. Whom to dial, what to pay, when to give up on a peer is said by machines.
+
+pub mod clock;
+pub mod disk;
+pub mod entropy;
+pub mod exit;
+pub mod link;
+pub mod mesh;
+pub mod pool;
+pub mod relay;
+pub mod socks;

@@ -1,1 +1,29 @@
-//! node
+//! One Byway node as a program: its directory, configuration, local API, web page and command line.
+//!
+//! - [`directory`]: where a node keeps things, and the lock that keeps a second one out; [`ports`]: its sockets.
+//! - [`keystore`]: the seed phrase and the identities, encrypted on disk (row I1).
+//! - [`config`]: one TOML file, one struct per component; [`logs`]: what is written about all of it.
+//! - [`genesis`]: makes the file that a network is.
+//! - [`api`]: what a node can be asked, as types and the trait [`api::NodeApi`]; [`rpc`] serves it on a loopback port,
+//!   [`page`] serves the web page that uses it, [`client`] asks from another process.
+//! - [`fetch`]: one HTTP fetch through the node's proxy, with a receipt.
+//! - [`cli`]: the commands.
+//!
+//! Environment variables are read in this crate and nowhere below.
+
+pub mod api;
+pub mod bounded;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod directory;
+pub mod fetch;
+pub mod files;
+pub mod genesis;
+pub mod http1;
+pub mod keystore;
+pub mod logs;
+pub mod page;
+pub mod passphrase;
+pub mod ports;
+pub mod rpc;

@@ -212,7 +212,7 @@ impl Genesis {
             }
         }
         for (index, output) in self.outputs.iter().enumerate() {
-            let keys = output.lock.keys.iter().all(GhostKey::is_valid) && !output.lock.keys.is_empty();
+            let keys = output.lock.keys.iter().all(GhostKey::is_valid) && output.lock.is_valid();
             if !keys || output.value.asset != AssetId::WAY || output.view_tags.len() != output.lock.keys.len() {
                 return Err(GenesisError::Output(index));
             }

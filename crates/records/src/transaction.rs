@@ -136,6 +136,13 @@ impl Lock {
     pub fn single(key: GhostKey) -> Self {
         Self { threshold: 1, keys: vec![key] }
     }
+
+    /// Whether this is a lock that has an encoding: one that asks for at least one signature and no more than it has
+    /// keys. Decoded locks are; one that was put together by hand may not be.
+    pub fn is_valid(&self) -> bool {
+        let keys = 1..=self.keys.len().min(LOCK_KEYS_MAX);
+        keys.contains(&usize::from(self.threshold)) && self.keys.len() <= LOCK_KEYS_MAX
+    }
 }
 
 impl Output {

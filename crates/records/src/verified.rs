@@ -7,12 +7,14 @@
 use byway_crypto::batch::{BatchVerifier, Signed};
 use byway_crypto::ghost::spend_check;
 use byway_crypto::{GhostKey, Purpose};
-use byway_primitives::codec::{Encode, decode_exact};
+use byway_primitives::codec::{DecodeError, Encode, decode_exact};
 use byway_primitives::{Amount, AssetId, IdentityId, NetworkId};
 
 use crate::call::{AccountsCall, Call, CallEnvelope, OffersCall};
 use crate::reject::IllFormed;
-use crate::transaction::{TRANSACTION_BYTES_MAX, Transaction, TransactionId, Value};
+use crate::transaction::{
+    Body, INPUTS_MAX, Lock, OUTPUTS_MAX, TRANSACTION_BYTES_MAX, Transaction, TransactionId, Value,
+};
 
 /// A transaction with good form and signatures, its id, its decoded call and the identities that signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,20 +72,43 @@ pub fn verify_all(
     network: NetworkId,
     transactions: Vec<Transaction>,
 ) -> Result<Vec<VerifiedTransaction>, (usize, IllFormed)> {
+    verify_all_with(network, transactions, &[]).map_err(|culprit| match culprit {
+        Culprit::Transaction(position, reason) => (position, reason),
+        Culprit::Other(_) => unreachable!("there are no other signatures"),
+    })
+}
+
+/// What was wrong in [`verify_all_with`], by its position there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Culprit {
+    Transaction(usize, IllFormed),
+    /// One of the other signatures is wrong.
+    Other(usize),
+}
+
+/// As [`verify_all`], with `others`, the signatures of whatever carries the transactions, in the same batch.
+pub fn verify_all_with(
+    network: NetworkId,
+    transactions: Vec<Transaction>,
+    others: &[Signed],
+) -> Result<Vec<VerifiedTransaction>, Culprit> {
     let mut verified = Vec::with_capacity(transactions.len());
     let mut checks: Vec<(usize, Signed)> = Vec::with_capacity(transactions.len());
     for (position, transaction) in transactions.into_iter().enumerate() {
         let one = examine(network, transaction, |check| checks.push((position, check)));
-        verified.push(one.map_err(|reason| (position, reason))?);
+        verified.push(one.map_err(|reason| Culprit::Transaction(position, reason))?);
     }
     let mut batch = BatchVerifier::new();
-    batch.extend(checks.iter().map(|(_, check)| *check));
+    batch.extend(checks.iter().map(|(_, check)| *check).chain(others.iter().copied()));
     if batch.all_verify() {
         return Ok(verified);
     }
+    if let Some(position) = others.iter().position(|other| !other.verifies()) {
+        return Err(Culprit::Other(position));
+    }
     let bad = checks.iter().find(|(_, check)| !check.verifies());
     let (position, _) = bad.expect("under ZIP-215 a failing batch holds a signature that fails alone");
-    Err((*position, IllFormed::Signature))
+    Err(Culprit::Transaction(*position, IllFormed::Signature))
 }
 
 /// Checks everything but the ed25519 signatures, which are handed to `check`.
@@ -121,6 +146,7 @@ fn examine(
 
 fn check_shape(transaction: &Transaction) -> Result<(), IllFormed> {
     let body = &transaction.body;
+    check_encodable(body)?;
     if body.inputs.is_empty() && body.call.is_none() {
         return Err(IllFormed::Empty);
     }
@@ -142,6 +168,20 @@ fn check_shape(transaction: &Transaction) -> Result<(), IllFormed> {
     let values = body.outputs.iter().map(|output| output.value.amount);
     let call = body.call.iter().flat_map(|call| call.pays.iter().chain(&call.draws)).map(|value| value.amount);
     Amount::checked_sum(values.chain(call).chain([body.fee])).map(|_| ()).ok_or(IllFormed::Overflow)
+}
+
+/// Whether the body is one that could have been decoded, so that its encoding means it and nothing else. A transaction
+/// from the wire is; one that was put together by hand may not be.
+fn check_encodable(body: &Body) -> Result<(), IllFormed> {
+    let locks = body.inputs.iter().map(|input| &input.lock).chain(body.outputs.iter().map(|output| &output.lock));
+    let tags = body.outputs.iter().all(|output| output.view_tags.len() == output.lock.keys.len());
+    let counts = body.inputs.len() <= INPUTS_MAX && body.outputs.len() <= OUTPUTS_MAX;
+    let ghost = body.ghost.is_some() != body.outputs.is_empty();
+    if locks.into_iter().all(Lock::is_valid) && tags && counts && ghost {
+        Ok(())
+    } else {
+        Err(IllFormed::Encoding(DecodeError::Invalid("transaction body")))
+    }
 }
 
 /// Decodes a call and checks the signatures inside it, and that value goes in and out as such a call may.

@@ -1,0 +1,456 @@
+//! The exit policy: where a client's traffic may come out (row A11).
+//!
+//! # The problem
+//!
+//! An exit connects to whatever a stranger names, from the provider's own machine. Without a policy that machine's
+//! private network, its administration pages, the credentials at its cloud's metadata address, and the reputation of its
+//! address are the stranger's.
+//!
+//! # What does not work
+//!
+//! - *Refusing names.* Whoever owns a name decides what it resolves to, and may change it between check and use. So the
+//!   policy judges **addresses, after resolution**, and [`ExitPolicy::choose`] returns the very addresses to connect to;
+//!   they must not be resolved again.
+//! - *A list of bad IPv4 ranges.* An IPv6 address can carry an IPv4 one: mapped, compatible, translated, 6to4, Teredo,
+//!   NAT64, ISATAP. For IPv6 the rule is turned round: only global unicast space is allowed, less what is reserved in it,
+//!   and forms that carry an IPv4 address are judged by that address or refused outright.
+//!
+//! # The order of judgement
+//!
+//! 1. What the operator allows ([`ExitPolicy::operator_allows`]) is allowed: for tests, and for exits into a network of
+//!    one's own.
+//! 2. The standard denials of addresses. An offer can't lift them.
+//! 3. The offer's rules, first match decides ([`Rule`]).
+//! 4. Mail ports are denied, unless the offer's rules have allowed them.
+//! 5. Everything else is allowed.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use byway_records::offer::{Action, Network, Rule};
+
+/// Ports on which mail is handed in. Spam sent from an exit gets its address listed within hours.
+pub const MAIL_PORTS: [u16; 3] = [25, 465, 587];
+
+/// Where traffic may come out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExitPolicy {
+    /// Blocks that the operator allows, before anything else is asked.
+    pub operator_allows: Vec<Network>,
+    /// The exit's own public addresses: what listens there trusts its own machine.
+    pub own_addresses: Vec<IpAddr>,
+    /// The rules of the offer.
+    pub rules: Vec<Rule>,
+}
+
+/// Why an address is denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    #[error("the name has no address")]
+    NoAddress,
+    #[error("port 0 is no port")]
+    NoPort,
+    #[error("the address is unspecified or in this host's own network")]
+    Unspecified,
+    #[error("the address is the exit's own")]
+    OwnHost,
+    #[error("the address is of a loopback interface")]
+    Loopback,
+    #[error("the address is private")]
+    Private,
+    #[error("the address is link-local")]
+    LinkLocal,
+    #[error("the address is shared between subscribers of a provider (carrier-grade NAT)")]
+    CarrierNat,
+    #[error("the address is where clouds keep their machines' credentials")]
+    Metadata,
+    #[error("the address is multicast")]
+    Multicast,
+    #[error("the address is a broadcast address")]
+    Broadcast,
+    #[error("the address is reserved or for documentation")]
+    Reserved,
+    #[error("the address carries an IPv4 address through a transition mechanism")]
+    Transition,
+    #[error("sending mail is not allowed through this exit")]
+    Mail,
+    #[error("the offer's rules deny this address or port")]
+    Rule,
+}
+
+/// Reply codes of SOCKS5 (RFC 1928, section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SocksReply {
+    Succeeded = 0,
+    GeneralFailure = 1,
+    NotAllowed = 2,
+    NetworkUnreachable = 3,
+    HostUnreachable = 4,
+    ConnectionRefused = 5,
+    TtlExpired = 6,
+    CommandNotSupported = 7,
+    AddressTypeNotSupported = 8,
+}
+
+impl Denied {
+    /// What a SOCKS client is told.
+    pub fn socks_reply(self) -> SocksReply {
+        match self {
+            Denied::NoAddress => SocksReply::HostUnreachable,
+            _ => SocksReply::NotAllowed,
+        }
+    }
+}
+
+impl SocksReply {
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl ExitPolicy {
+    /// Which of the addresses that a name was resolved to may be connected to, in their order.
+    ///
+    /// # Errors
+    /// The reason of the first, where none may.
+    pub fn choose(&self, resolved: &[IpAddr], port: u16) -> Result<Vec<SocketAddr>, Denied> {
+        let mut first = None;
+        let mut allowed = Vec::new();
+        for address in resolved {
+            match self.check(SocketAddr::new(*address, port)) {
+                Ok(()) => allowed.push(SocketAddr::new(*address, port)),
+                Err(denied) => first = first.or(Some(denied)),
+            }
+        }
+        if allowed.is_empty() { Err(first.unwrap_or(Denied::NoAddress)) } else { Ok(allowed) }
+    }
+
+    /// Whether `target` may be connected to.
+    pub fn check(&self, target: SocketAddr) -> Result<(), Denied> {
+        let (address, port) = (target.ip(), target.port());
+        if port == 0 {
+            return Err(Denied::NoPort);
+        }
+        // A mapped address reaches the IPv4 host, so it is that host which is judged.
+        let address = address.to_canonical();
+        if self.operator_allows.iter().any(|network| network.contains(address)) {
+            return Ok(());
+        }
+        if self.own_addresses.iter().any(|own| own.to_canonical() == address) {
+            return Err(Denied::OwnHost);
+        }
+        match address {
+            IpAddr::V4(address) => standard_v4(address)?,
+            IpAddr::V6(address) => self.standard_v6(address)?,
+        }
+        let matches =
+            |rule: &&Rule| rule.network.contains(address) && (rule.port_first..=rule.port_last).contains(&port);
+        match self.rules.iter().find(matches).map(|rule| rule.action) {
+            Some(Action::Allow) => Ok(()),
+            Some(Action::Deny) => Err(Denied::Rule),
+            None if MAIL_PORTS.contains(&port) => Err(Denied::Mail),
+            None => Ok(()),
+        }
+    }
+
+    fn standard_v6(&self, address: Ipv6Addr) -> Result<(), Denied> {
+        if let Some(denied) = first_match(V6_DENIED, |block| in_v6(block, address)) {
+            return Err(denied);
+        }
+        // NAT64 is how an exit without IPv4 reaches IPv4 at all, so there the address inside decides.
+        if in_v6(NAT64, address) {
+            let inside = last_four(address);
+            if self.own_addresses.contains(&IpAddr::V4(inside)) {
+                return Err(Denied::OwnHost);
+            }
+            return standard_v4(inside);
+        }
+        // The interface identifier of ISATAP (RFC 5214) hides an IPv4 address in any prefix.
+        let segments = address.segments();
+        if matches!(segments[4], 0x0000 | 0x0200) && segments[5] == 0x5efe {
+            return Err(Denied::Transition);
+        }
+        if in_v6(GLOBAL_UNICAST, address) { Ok(()) } else { Err(Denied::Reserved) }
+    }
+}
+
+type BlockV4 = ([u8; 4], u32);
+type BlockV6 = ([u16; 8], u32);
+
+/// Denied in IPv4: the registry of special-purpose addresses (RFC 6890 and its updates), and metadata addresses. The
+/// first match names the reason.
+const V4_DENIED: &[(BlockV4, Denied)] = &[
+    (([169, 254, 169, 254], 32), Denied::Metadata),
+    // Alibaba, Oracle, Azure.
+    (([100, 100, 100, 200], 32), Denied::Metadata),
+    (([192, 0, 0, 192], 32), Denied::Metadata),
+    (([168, 63, 129, 16], 32), Denied::Metadata),
+    (([0, 0, 0, 0], 8), Denied::Unspecified),
+    (([10, 0, 0, 0], 8), Denied::Private),
+    (([100, 64, 0, 0], 10), Denied::CarrierNat),
+    (([127, 0, 0, 0], 8), Denied::Loopback),
+    (([169, 254, 0, 0], 16), Denied::LinkLocal),
+    (([172, 16, 0, 0], 12), Denied::Private),
+    (([192, 0, 0, 0], 24), Denied::Reserved),
+    (([192, 0, 2, 0], 24), Denied::Reserved),
+    (([192, 88, 99, 0], 24), Denied::Transition),
+    (([192, 168, 0, 0], 16), Denied::Private),
+    (([198, 18, 0, 0], 15), Denied::Reserved),
+    (([198, 51, 100, 0], 24), Denied::Reserved),
+    (([203, 0, 113, 0], 24), Denied::Reserved),
+    (([224, 0, 0, 0], 4), Denied::Multicast),
+    (([255, 255, 255, 255], 32), Denied::Broadcast),
+    (([240, 0, 0, 0], 4), Denied::Reserved),
+];
+
+/// Denied in IPv6, before the rule that only global unicast is allowed. The first match names the reason.
+const V6_DENIED: &[(BlockV6, Denied)] = &[
+    // Amazon, Google.
+    (([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128), Denied::Metadata),
+    (([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], 128), Denied::Metadata),
+    (([0, 0, 0, 0, 0, 0, 0, 0], 128), Denied::Unspecified),
+    (([0, 0, 0, 0, 0, 0, 0, 1], 128), Denied::Loopback),
+    // IPv4-compatible, and IPv4-translated (SIIT).
+    (([0, 0, 0, 0, 0, 0, 0, 0], 96), Denied::Transition),
+    (([0, 0, 0, 0, 0xffff, 0, 0, 0], 96), Denied::Transition),
+    // NAT64 with a prefix of one's own.
+    (([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48), Denied::Transition),
+    // Teredo, then the rest of the block for protocols.
+    (([0x2001, 0, 0, 0, 0, 0, 0, 0], 32), Denied::Transition),
+    (([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), Denied::Reserved),
+    (([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), Denied::Reserved),
+    (([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), Denied::Transition),
+    (([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), Denied::Reserved),
+    (([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7), Denied::Private),
+    (([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10), Denied::LinkLocal),
+    (([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10), Denied::Private),
+    (([0xff00, 0, 0, 0, 0, 0, 0, 0], 8), Denied::Multicast),
+];
+
+const GLOBAL_UNICAST: BlockV6 = ([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
+const NAT64: BlockV6 = ([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
+
+fn first_match<B: Copy>(table: &[(B, Denied)], inside: impl Fn(B) -> bool) -> Option<Denied> {
+    table.iter().find(|(block, _)| inside(*block)).map(|(_, denied)| *denied)
+}
+
+fn standard_v4(address: Ipv4Addr) -> Result<(), Denied> {
+    let inside = |(base, prefix): BlockV4| {
+        let mask = u32::MAX << (32 - prefix);
+        (u32::from_be_bytes(base) ^ u32::from(address)) & mask == 0
+    };
+    first_match(V4_DENIED, inside).map_or(Ok(()), Err)
+}
+
+fn in_v6((base, prefix): BlockV6, address: Ipv6Addr) -> bool {
+    let mask = u128::MAX << (128 - prefix);
+    (u128::from(Ipv6Addr::from(base)) ^ u128::from(address)) & mask == 0
+}
+
+fn last_four(address: Ipv6Addr) -> Ipv4Addr {
+    let octets = address.octets();
+    Ipv4Addr::new(octets[12], octets[13], octets[14], octets[15])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(policy: &ExitPolicy, address: &str, port: u16, expected: Result<(), Denied>) {
+        let address: IpAddr = address.parse().expect("an address");
+        assert_eq!(policy.check(SocketAddr::new(address, port)), expected, "{address} port {port}");
+    }
+
+    #[test]
+    fn by_default_only_public_hosts_are_reached() {
+        let policy = ExitPolicy::default();
+        for (address, expected) in [
+            ("1.1.1.1", Ok(())),
+            ("9.255.255.255", Ok(())),
+            ("100.63.255.255", Ok(())),
+            ("100.128.0.1", Ok(())),
+            ("172.15.255.255", Ok(())),
+            ("172.32.0.1", Ok(())),
+            ("223.255.255.255", Ok(())),
+            ("2606:4700:4700::1111", Ok(())),
+            ("2001:4860:4860::8888", Ok(())),
+            ("2a00::1", Ok(())),
+            ("0.0.0.0", Err(Denied::Unspecified)),
+            ("0.1.2.3", Err(Denied::Unspecified)),
+            ("10.0.0.1", Err(Denied::Private)),
+            ("100.64.0.1", Err(Denied::CarrierNat)),
+            ("100.127.255.254", Err(Denied::CarrierNat)),
+            ("100.100.100.200", Err(Denied::Metadata)),
+            ("127.0.0.1", Err(Denied::Loopback)),
+            ("127.255.1.2", Err(Denied::Loopback)),
+            ("169.254.0.1", Err(Denied::LinkLocal)),
+            ("169.254.169.254", Err(Denied::Metadata)),
+            ("168.63.129.16", Err(Denied::Metadata)),
+            ("172.16.0.1", Err(Denied::Private)),
+            ("172.31.255.255", Err(Denied::Private)),
+            ("192.0.0.8", Err(Denied::Reserved)),
+            ("192.0.0.192", Err(Denied::Metadata)),
+            ("192.0.2.1", Err(Denied::Reserved)),
+            ("192.88.99.1", Err(Denied::Transition)),
+            ("192.168.1.1", Err(Denied::Private)),
+            ("198.18.0.1", Err(Denied::Reserved)),
+            ("198.19.255.255", Err(Denied::Reserved)),
+            ("198.51.100.1", Err(Denied::Reserved)),
+            ("203.0.113.1", Err(Denied::Reserved)),
+            ("224.0.0.1", Err(Denied::Multicast)),
+            ("239.255.255.255", Err(Denied::Multicast)),
+            ("240.0.0.1", Err(Denied::Reserved)),
+            ("255.255.255.255", Err(Denied::Broadcast)),
+            ("::", Err(Denied::Unspecified)),
+            ("::1", Err(Denied::Loopback)),
+            ("fc00::1", Err(Denied::Private)),
+            ("fdff::1", Err(Denied::Private)),
+            ("fd00:ec2::254", Err(Denied::Metadata)),
+            ("fd20:ce::254", Err(Denied::Metadata)),
+            ("fe80::1", Err(Denied::LinkLocal)),
+            ("febf::1", Err(Denied::LinkLocal)),
+            ("fec0::1", Err(Denied::Private)),
+            ("ff02::1", Err(Denied::Multicast)),
+            ("2001:db8::1", Err(Denied::Reserved)),
+            ("3fff::1", Err(Denied::Reserved)),
+            ("100::1", Err(Denied::Reserved)),
+            ("5f00::1", Err(Denied::Reserved)),
+            ("4000::1", Err(Denied::Reserved)),
+            ("2001:2::1", Err(Denied::Reserved)),
+            ("2001:20::1", Err(Denied::Reserved)),
+        ] {
+            check(&policy, address, 443, expected);
+        }
+    }
+
+    #[test]
+    fn an_ipv4_address_inside_an_ipv6_one_gains_nothing() {
+        let policy = ExitPolicy::default();
+        for (address, expected) in [
+            ("::ffff:127.0.0.1", Err(Denied::Loopback)),
+            ("::ffff:10.0.0.1", Err(Denied::Private)),
+            ("::ffff:169.254.169.254", Err(Denied::Metadata)),
+            ("::ffff:a9fe:a9fe", Err(Denied::Metadata)),
+            ("::ffff:1.1.1.1", Ok(())),
+            ("::127.0.0.1", Err(Denied::Transition)),
+            ("::1.1.1.1", Err(Denied::Transition)),
+            ("::ffff:0:127.0.0.1", Err(Denied::Transition)),
+            ("2002:7f00:1::1", Err(Denied::Transition)),
+            ("2002:101:101::1", Err(Denied::Transition)),
+            ("2001:0:4136:e378:8000:63bf:80ff:fffe", Err(Denied::Transition)),
+            ("64:ff9b::127.0.0.1", Err(Denied::Loopback)),
+            ("64:ff9b::192.168.0.1", Err(Denied::Private)),
+            ("64:ff9b::169.254.169.254", Err(Denied::Metadata)),
+            ("64:ff9b::1.1.1.1", Ok(())),
+            ("64:ff9b:1::10.0.0.1", Err(Denied::Transition)),
+            ("2a00::5efe:10.0.0.1", Err(Denied::Transition)),
+            ("2a00::200:5efe:10.0.0.1", Err(Denied::Transition)),
+        ] {
+            check(&policy, address, 443, expected);
+        }
+    }
+
+    #[test]
+    fn mail_is_denied_unless_the_offer_allows_it() {
+        let rule = |action, network: &str, port_first, port_last| Rule {
+            action,
+            network: network.parse().expect("a network"),
+            port_first,
+            port_last,
+        };
+        for port in MAIL_PORTS {
+            check(&ExitPolicy::default(), "1.1.1.1", port, Err(Denied::Mail));
+            check(&ExitPolicy::default(), "::ffff:1.1.1.1", port, Err(Denied::Mail));
+        }
+        let policy = ExitPolicy {
+            rules: vec![
+                rule(Action::Deny, "1.1.1.0/24", 80, 80),
+                rule(Action::Allow, "1.1.0.0/16", 1, 100),
+                rule(Action::Allow, "0.0.0.0/0", 465, 465),
+                rule(Action::Allow, "10.0.0.0/8", 1, 65535),
+                rule(Action::Deny, "::/0", 6667, 6669),
+            ],
+            ..ExitPolicy::default()
+        };
+        for (address, port, expected) in [
+            ("1.1.1.1", 80, Err(Denied::Rule)),
+            ("1.1.2.1", 80, Ok(())),
+            ("1.1.1.1", 25, Ok(())),
+            ("8.8.8.8", 25, Err(Denied::Mail)),
+            ("8.8.8.8", 465, Ok(())),
+            ("10.0.0.1", 80, Err(Denied::Private)),
+            ("2a00::1", 6668, Err(Denied::Rule)),
+            ("2a00::1", 6670, Ok(())),
+        ] {
+            check(&policy, address, port, expected);
+        }
+    }
+
+    #[test]
+    fn the_operator_may_allow_what_is_denied_otherwise() {
+        let policy =
+            ExitPolicy { operator_allows: vec!["127.0.0.0/8".parse().expect("a network")], ..ExitPolicy::default() };
+        check(&policy, "127.0.0.1", 8080, Ok(()));
+        check(&policy, "::ffff:127.0.0.1", 8080, Ok(()));
+        check(&policy, "127.0.0.1", 0, Err(Denied::NoPort));
+        check(&policy, "::1", 8080, Err(Denied::Loopback));
+        check(&policy, "10.0.0.1", 8080, Err(Denied::Private));
+    }
+
+    #[test]
+    fn the_exits_own_address_is_denied_in_every_form() {
+        let own = ["5.6.7.8", "2a00::1"].map(|address| address.parse().expect("an address"));
+        let policy = ExitPolicy { own_addresses: own.to_vec(), ..ExitPolicy::default() };
+        for address in ["5.6.7.8", "::ffff:5.6.7.8", "64:ff9b::5.6.7.8", "2a00::1"] {
+            check(&policy, address, 22, Err(Denied::OwnHost));
+        }
+        check(&policy, "5.6.7.9", 22, Ok(()));
+    }
+
+    #[test]
+    fn a_name_is_judged_by_all_it_resolves_to() {
+        let policy = ExitPolicy::default();
+        let addresses = |list: &[&str]| list.iter().map(|a| a.parse().expect("an address")).collect::<Vec<IpAddr>>();
+        let public = SocketAddr::new("1.1.1.1".parse().expect("an address"), 80);
+        for (resolved, expected) in [
+            (&["1.1.1.1"][..], Ok(vec![public])),
+            (&["127.0.0.1", "1.1.1.1", "::1"], Ok(vec![public])),
+            (&["127.0.0.1", "10.0.0.1"], Err(Denied::Loopback)),
+            (&[], Err(Denied::NoAddress)),
+        ] {
+            assert_eq!(policy.choose(&addresses(resolved), 80), expected, "{resolved:?}");
+        }
+    }
+
+    #[test]
+    fn a_socks_client_hears_the_right_code() {
+        assert_eq!(Denied::Loopback.socks_reply().code(), 2);
+        assert_eq!(Denied::Mail.socks_reply().code(), 2);
+        assert_eq!(Denied::NoAddress.socks_reply().code(), 4);
+    }
+
+    proptest! {
+        /// However an IPv4 address is wrapped, it is never allowed where the address itself is not.
+        #[test]
+        fn no_wrapping_opens_a_closed_address(bits: u32, host: u64) {
+            let policy = ExitPolicy::default();
+            let bare = Ipv4Addr::from(bits);
+            let allowed = |address: IpAddr| policy.check(SocketAddr::new(address, 80)).is_ok();
+            let low = u128::from(bits);
+            let wrappings = [
+                bare.to_ipv6_mapped(),
+                bare.to_ipv6_compatible(),
+                Ipv6Addr::from(0xffff << 48 | low),
+                Ipv6Addr::from(0x0064_ff9b << 96 | low),
+                Ipv6Addr::from(0x2002 << 112 | low << 80 | u128::from(host)),
+                Ipv6Addr::from(0x2001 << 112 | u128::from(!bits)),
+            ];
+            if !allowed(bare.into()) {
+                for wrapped in wrappings {
+                    prop_assert!(!allowed(wrapped.into()), "{wrapped} carries {bare}");
+                }
+            }
+        }
+    }
+}

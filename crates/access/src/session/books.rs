@@ -1,0 +1,364 @@
+//! The provider's books: how many bytes each session may carry, so that nothing is carried that was not promised.
+//!
+//! The budget is what was received, less what was carried, acknowledged or not, in every session of the pair, open or
+//! ended. Several sessions share it: each may carry an equal share of what is left. A share that was handed out counts as
+//! used until the data plane confirms a lower limit, since until then it may still use it; that keeps the sum of all
+//! limits within the budget whatever the timing.
+//!
+//! *Forgiving.* Bytes that were carried and lost on the way are never acknowledged, so they would eat up the budget in
+//! time. A purse of at most one window pays for them; it grows with the window, and is refilled by a sixteenth of whatever
+//! is acknowledged. So a line that loses a few percent goes on working, a line that breaks with a window under way is taken
+//! up again, and a client that never acknowledges gains one window, once.
+
+use byway_dialogue::payment::{Ahead, Window};
+use byway_primitives::Amount;
+
+use super::journal::ClosedRecord;
+use super::{SessionId, Traffic, plus};
+
+/// The part of acknowledged cost that refills the purse for lost bytes: six percent, more than a line loses that is any
+/// good, and too little to live on.
+const FORGIVEN_PARTS: u128 = 16;
+
+/// One session's counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Line {
+    pub price: Amount,
+    pub acknowledged: Traffic,
+    /// As the data plane counts, from zero when it was started.
+    reported: Traffic,
+    /// What was carried before the data plane was started.
+    offset: Traffic,
+    /// The limit last handed to the data plane, in its own count.
+    told: u64,
+    /// The highest limit that the data plane may still be using, in its own count.
+    held: u64,
+}
+
+/// What the provider knows of one client's coin.
+#[derive(Debug, Clone)]
+pub(super) struct Books {
+    pub received: Amount,
+    pub closed: ClosedRecord,
+    window: Option<Window>,
+}
+
+/// Whether a session may use a share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Share {
+    Wanted,
+    Nothing,
+}
+
+impl Line {
+    /// A session of which `acknowledged` is known and whose data plane starts from zero.
+    pub(super) fn new(price: Amount, acknowledged: Traffic) -> Self {
+        Self { price, acknowledged, reported: Traffic::default(), offset: acknowledged, told: 0, held: 0 }
+    }
+
+    pub(super) fn carried(&self) -> Traffic {
+        self.offset.plus(self.reported)
+    }
+
+    pub(super) fn cost(&self) -> Amount {
+        self.acknowledged.cost(self.price)
+    }
+
+    fn cost_carried(&self) -> Amount {
+        self.carried().cost(self.price)
+    }
+
+    /// What the carried bytes cost beyond the acknowledged ones.
+    pub(super) fn unacknowledged(&self) -> Amount {
+        self.cost_carried().saturating_sub(self.cost())
+    }
+
+    pub(super) fn limit(&self) -> u64 {
+        self.told
+    }
+
+    /// Whether the data plane has used up its limit.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.reported.total() >= self.told
+    }
+
+    pub(super) fn report(&mut self, traffic: Traffic, limit: u64) {
+        self.reported = self.reported.max(traffic);
+        if limit == self.told {
+            self.held = self.told;
+        }
+    }
+
+    /// The client has acknowledged this much in all; what it cost more than before. An acknowledgement beyond what we
+    /// know to have carried is of bytes from before a crash.
+    pub(super) fn acknowledge(&mut self, traffic: Traffic) -> Amount {
+        let before = self.cost();
+        self.acknowledged = self.acknowledged.max(traffic);
+        let forgotten = self.acknowledged.minus(self.carried());
+        self.offset = self.offset.plus(forgotten);
+        self.cost().saturating_sub(before)
+    }
+
+    /// The cost of everything carried up to `limit` in the data plane's count.
+    fn cost_at(&self, limit: u64) -> Amount {
+        let bytes = self.offset.total().saturating_add(limit).max(self.carried().total());
+        Amount::cost_of_bytes(self.price, bytes).unwrap_or(Amount::MAX)
+    }
+
+    /// The limit that `coin` in all pays for, in the data plane's count.
+    fn limit_bought(&self, coin: Amount) -> u64 {
+        coin.bytes_bought(self.price).saturating_sub(self.offset.total())
+    }
+}
+
+impl Books {
+    pub(super) fn new(closed: ClosedRecord) -> Self {
+        Self { received: Amount::ZERO, closed, window: None }
+    }
+
+    /// A session at a price opens: the window grows from what it needs.
+    pub(super) fn open(&mut self, ahead: Ahead) {
+        match &mut self.window {
+            Some(window) => window.retarget(ahead),
+            None => self.window = Some(Window::new(ahead)),
+        }
+        let window = self.window();
+        self.closed.forgivable.get_or_insert(window);
+    }
+
+    pub(super) fn window(&self) -> Amount {
+        self.window.map_or(Amount::ZERO, |window| window.in_force())
+    }
+
+    /// Everything acknowledged, in coin.
+    pub(super) fn spent<'a>(&self, lines: impl Iterator<Item = &'a Line>) -> Amount {
+        lines.fold(self.closed.spent, |sum, line| plus(sum, line.cost()))
+    }
+
+    /// `more` was acknowledged.
+    pub(super) fn honour(&mut self, more: Amount) {
+        let before = self.window();
+        if let Some(window) = &mut self.window {
+            window.honour(more);
+        }
+        let grown = self.window().saturating_sub(before);
+        let refill = plus(grown, Amount::from_units(more.units() / FORGIVEN_PARTS));
+        let forgivable = plus(self.closed.forgivable.unwrap_or_default(), refill);
+        self.closed.forgivable = Some(forgivable.min(self.window()));
+    }
+
+    /// A session ended.
+    pub(super) fn close(&mut self, line: &Line) {
+        self.closed.spent = plus(self.closed.spent, line.cost());
+        self.closed.arrears = plus(self.closed.arrears, line.unacknowledged());
+    }
+
+    fn unacknowledged<'a>(&self, lines: impl Iterator<Item = &'a Line>) -> Amount {
+        lines.fold(self.closed.arrears, |sum, line| plus(sum, line.unacknowledged()))
+    }
+
+    /// What was on its way has had time to arrive: forgives what is still missing, as far as the purse goes.
+    pub(super) fn forgive<'a>(&mut self, lines: impl Iterator<Item = &'a Line>) {
+        let missing = self.unacknowledged(lines).saturating_sub(self.closed.forgiven);
+        let purse = self.closed.forgivable.unwrap_or_default();
+        let given = missing.min(purse);
+        self.closed.forgivable = Some(purse.saturating_sub(given));
+        self.closed.forgiven = plus(self.closed.forgiven, given);
+    }
+
+    /// What was forgiven and then acknowledged after all goes back into the purse.
+    pub(super) fn settle_forgiven<'a>(&mut self, lines: impl Iterator<Item = &'a Line>) {
+        let missing = self.unacknowledged(lines);
+        let back = self.closed.forgiven.saturating_sub(missing);
+        self.closed.forgiven = self.closed.forgiven.saturating_sub(back);
+        let purse = plus(self.closed.forgivable.unwrap_or_default(), back);
+        self.closed.forgivable = Some(purse.min(self.window()));
+    }
+
+    /// Shares what is left among the lines that want it. Gives the sessions whose limit changed.
+    pub(super) fn share(&self, lines: &mut [(SessionId, Share, &mut Line)]) -> Vec<SessionId> {
+        let ended = plus(self.closed.spent, self.closed.arrears);
+        let budget = plus(self.received, self.closed.forgiven).saturating_sub(ended);
+        let carried = lines.iter().fold(Amount::ZERO, |sum, (_, _, line)| plus(sum, line.cost_carried()));
+        let wanting = lines.iter().filter(|(_, share, _)| *share == Share::Wanted).count().max(1);
+        let part = Amount::from_units(budget.saturating_sub(carried).units() / wanting as u128);
+        let starved = lines.iter().any(|(_, share, line)| *share == Share::Wanted && line.is_exhausted());
+        let mut changed = Vec::new();
+        if starved {
+            for (id, _, line) in lines.iter_mut() {
+                let target = line.limit_bought(plus(line.cost_carried(), part)).max(line.reported.total());
+                if target < line.told {
+                    line.told = target;
+                    changed.push(*id);
+                }
+            }
+        }
+        let held = |line: &Line| line.cost_at(line.held);
+        let mut committed = lines.iter().fold(Amount::ZERO, |sum, (_, _, line)| plus(sum, held(line)));
+        for (id, _, line) in lines.iter_mut().filter(|(_, share, _)| *share == Share::Wanted) {
+            let free = budget.saturating_sub(committed);
+            let most = line.limit_bought(plus(held(line), free));
+            let target = line.limit_bought(plus(line.cost_carried(), part)).min(most);
+            if target > line.told {
+                let before = held(line);
+                line.told = target;
+                line.held = line.held.max(target);
+                committed = plus(committed, held(line).saturating_sub(before));
+                if !changed.contains(id) {
+                    changed.push(*id);
+                }
+            }
+        }
+        changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn price() -> Amount {
+        Amount::from_units(3_000_000)
+    }
+
+    fn books(received: u128) -> Books {
+        let mut books = Books::new(ClosedRecord::default());
+        let window = Amount::from_units(100_000);
+        books.open(Ahead { start: window, need: window, ceiling: window });
+        books.received = Amount::from_units(received);
+        books
+    }
+
+    fn share(books: &Books, lines: &mut [Line]) -> Vec<SessionId> {
+        let mut shares: Vec<_> = lines
+            .iter_mut()
+            .enumerate()
+            .map(|(index, line)| (SessionId([index as u8; 16]), Share::Wanted, line))
+            .collect();
+        books.share(&mut shares)
+    }
+
+    #[test]
+    fn a_single_session_may_carry_what_was_received() {
+        let books = books(3_000);
+        let mut lines = [Line::new(price(), Traffic::default())];
+        share(&books, &mut lines);
+        assert_eq!(lines[0].limit(), 1000);
+        lines[0].report(Traffic::new(400, 600), 1000);
+        assert!(lines[0].is_exhausted());
+        assert!(share(&books, &mut lines).is_empty(), "there is nothing more");
+    }
+
+    #[test]
+    fn a_free_service_has_no_limit() {
+        let mut lines = [Line::new(Amount::ZERO, Traffic::default())];
+        share(&books(0), &mut lines);
+        assert_eq!(lines[0].limit(), u64::MAX);
+    }
+
+    #[test]
+    fn a_starved_session_gets_a_share_once_the_other_has_let_go() {
+        let books = books(6_000);
+        let mut lines = vec![Line::new(price(), Traffic::default())];
+        share(&books, &mut lines);
+        assert_eq!(lines[0].limit(), 2000);
+        lines.push(Line::new(price(), Traffic::default()));
+        share(&books, &mut lines);
+        assert_eq!([lines[0].limit(), lines[1].limit()], [1000, 0], "not before the first has confirmed");
+        lines[0].report(Traffic::new(0, 500), 1000);
+        share(&books, &mut lines);
+        assert_eq!([lines[0].limit(), lines[1].limit()], [1250, 750], "equal shares of what is left");
+        lines[1].report(Traffic::new(0, 750), 750);
+        share(&books, &mut lines);
+        assert_eq!([lines[0].limit(), lines[1].limit()], [875, 750]);
+    }
+
+    #[test]
+    fn forgiving_costs_one_window_and_only_paying_refills_the_purse() {
+        let mut books = books(300_000);
+        let mut line = Line::new(price(), Traffic::default());
+        line.report(Traffic::new(0, 100_000), 0);
+        books.forgive([line].iter());
+        assert_eq!(books.closed.forgiven, Amount::from_units(100_000), "no more than the window");
+        books.forgive([line].iter());
+        assert_eq!(books.closed.forgiven, Amount::from_units(100_000), "the purse is empty");
+        books.honour(Amount::from_units(160));
+        books.forgive([line].iter());
+        assert_eq!(books.closed.forgiven, Amount::from_units(100_010));
+        // It arrives after all.
+        line.acknowledge(Traffic::new(0, 100_000));
+        books.settle_forgiven([line].iter());
+        assert_eq!(books.closed.forgiven, Amount::ZERO);
+        assert_eq!(books.closed.forgivable, Some(Amount::from_units(100_000)));
+    }
+
+    #[test]
+    fn what_is_acknowledged_from_before_a_crash_counts_as_carried() {
+        let mut line = Line::new(price(), Traffic::new(10, 100));
+        line.report(Traffic::new(5, 20), 0);
+        line.acknowledge(Traffic::new(10, 150));
+        assert_eq!(line.carried(), Traffic::new(15, 150));
+        line.acknowledge(Traffic::new(0, 0));
+        assert_eq!(line.acknowledged, Traffic::new(10, 150), "never back");
+    }
+
+    /// What a run of events does to several sessions: index of the session and how far it uses its limit.
+    #[derive(Debug, Clone)]
+    enum Event {
+        Receive(u32),
+        Carry { line: usize, bytes: u32 },
+        Confirm { line: usize },
+        Acknowledge { line: usize },
+        Forgive,
+    }
+
+    fn events() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            (0u32..100_000).prop_map(Event::Receive),
+            (0usize..3, 0u32..50_000).prop_map(|(line, bytes)| Event::Carry { line, bytes }),
+            (0usize..3).prop_map(|line| Event::Confirm { line }),
+            (0usize..3).prop_map(|line| Event::Acknowledge { line }),
+            Just(Event::Forgive),
+        ]
+    }
+
+    proptest! {
+        /// However limits, reports and credit interleave, nothing is carried that was not received or forgiven.
+        #[test]
+        fn carried_never_costs_more_than_received_and_forgiven(
+            prices in proptest::array::uniform3(1u128..10_000_000),
+            run in proptest::collection::vec(events(), 1..120),
+        ) {
+            let mut books = books(0);
+            let mut lines: Vec<Line> =
+                prices.iter().map(|price| Line::new(Amount::from_units(*price), Traffic::default())).collect();
+            // What each data plane has really done: bytes, and the limit it knows of.
+            let mut planes = [(0u64, 0u64); 3];
+            for event in run {
+                match event {
+                    Event::Receive(units) => books.received = plus(books.received, Amount::from_units(units.into())),
+                    Event::Carry { line, bytes } => {
+                        let (carried, limit) = planes[line];
+                        planes[line].0 = carried.max(limit.min(carried + u64::from(bytes)));
+                    }
+                    Event::Confirm { line } => {
+                        planes[line].1 = lines[line].limit();
+                        lines[line].report(Traffic::new(0, planes[line].0), planes[line].1);
+                    }
+                    Event::Acknowledge { line } => {
+                        let carried = lines[line].carried();
+                        let more = lines[line].acknowledge(carried);
+                        books.honour(more);
+                    }
+                    Event::Forgive => books.forgive(lines.clone().iter()),
+                }
+                share(&books, &mut lines);
+                let cost = Amount::checked_sum(lines.iter().zip(planes).map(|(line, (bytes, _))| {
+                    Traffic::new(0, bytes).cost(line.price)
+                })).expect("fits");
+                prop_assert!(cost <= plus(books.received, books.closed.forgiven));
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Policy of both sides, and what is opened and sold.
+
+use byway_dialogue::payment::Path;
+use byway_primitives::{Amount, Span};
+use byway_records::OfferId;
+use byway_records::offer::Service;
+
+use super::SESSIONS_MAX;
+
+/// Policy of serving one client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProviderConfig {
+    /// Sessions of one client at one time; at most [`SESSIONS_MAX`].
+    pub sessions_max: usize,
+    pub metering_every: Span,
+    /// How long a client may take to build its data channel.
+    pub channel_wait: Span,
+    /// How long a session that is out of credit stands still before what is still unacknowledged counts as lost. Longer
+    /// than a round trip.
+    pub loss_wait: Span,
+    /// How long a session may be paused.
+    pub pause_grace: Span,
+    /// How long the client may take to say its last word.
+    pub stop_wait: Span,
+    /// The most coin that may be forgiven as lost at one time.
+    pub ceiling: Amount,
+    /// What the path to clients is assumed to need.
+    pub path: Path,
+}
+
+impl Default for ProviderConfig {
+    fn default() -> Self {
+        Self {
+            sessions_max: SESSIONS_MAX,
+            metering_every: Span::seconds(2),
+            channel_wait: Span::seconds(20),
+            loss_wait: Span::seconds(1),
+            pause_grace: Span::seconds(60),
+            stop_wait: Span::seconds(5),
+            ceiling: Amount::from_units(byway_primitives::amount::ONE / 100),
+            path: Path { rate_bytes_per_second: 12_500_000, round_trip: Span::millis(100), commits: Span::millis(20) },
+        }
+    }
+}
+
+/// What is sold under an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sale {
+    pub service: Service,
+    /// Per MB, to this client.
+    pub price: Amount,
+}
+
+/// Policy of using providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientConfig {
+    /// The most coin that may be promised and not yet delivered, over all sessions with one provider.
+    pub ceiling: Amount,
+    /// How long a provider may take to answer.
+    pub open_wait: Span,
+    /// How long the data channel may take.
+    pub channel_wait: Span,
+    /// What arrived is acknowledged at least this often.
+    pub acknowledge_every: Span,
+    /// How long a provider may say nothing; several times its metering.
+    pub silence_max: Span,
+    /// How long the provider may take for its last word.
+    pub stop_wait: Span,
+    /// The path's round trip and commits until they are measured.
+    pub round_trip: Span,
+    pub commits: Span,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            ceiling: Amount::from_units(byway_primitives::amount::ONE / 100),
+            open_wait: Span::seconds(10),
+            channel_wait: Span::seconds(10),
+            acknowledge_every: Span::seconds(1),
+            silence_max: Span::seconds(15),
+            stop_wait: Span::seconds(5),
+            round_trip: Span::millis(100),
+            commits: Span::millis(20),
+        }
+    }
+}
+
+/// What to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRequest {
+    pub offer: OfferId,
+    pub service: Service,
+    /// Per MB, as the offer says for this client.
+    pub price: Amount,
+    /// As the offer says.
+    pub bandwidth_bps: u64,
+    /// The most that this session may cost.
+    pub cost_max: Amount,
+}

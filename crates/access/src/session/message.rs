@@ -1,0 +1,358 @@
+//! What client and provider say to each other about sessions (row A10). Canonical codec, first byte the kind.
+
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::{Amount, Span};
+use byway_records::OfferId;
+
+use super::{ResponseId, SessionId, Traffic};
+use crate::service::SERVICE_DATA_MAX;
+
+/// One message of the session protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionMessage {
+    /// Client: a session of this offer, please.
+    Open {
+        offer: OfferId,
+        response: ResponseId,
+        data: Vec<u8>,
+    },
+    /// Provider: the session, and what the client needs for the data channel.
+    Accepted {
+        response: ResponseId,
+        session: SessionId,
+        data: Vec<u8>,
+    },
+    Refused {
+        response: ResponseId,
+        reason: OpenRefusal,
+    },
+    /// Client: the data channel is up.
+    ChannelUp {
+        session: SessionId,
+    },
+    /// Client: the data channel could not be built.
+    ChannelFailed {
+        session: SessionId,
+    },
+    /// Provider: what the session has cost so far.
+    Metering(Metering),
+    /// Client: received this much, and agree to this much of what was sent. Never goes back.
+    Acknowledge {
+        session: SessionId,
+        traffic: Traffic,
+    },
+    /// Provider: nothing is left to spend.
+    Pause {
+        session: SessionId,
+    },
+    Resume {
+        session: SessionId,
+    },
+    /// Either: no more.
+    Stop {
+        session: SessionId,
+        reason: StopReason,
+    },
+    /// Provider: it is over; this is the bill.
+    Stopped(Metering),
+}
+
+/// A session's bill so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metering {
+    pub session: SessionId,
+    /// The price of `billed`.
+    pub cost: Amount,
+    /// What the client has acknowledged.
+    pub billed: Traffic,
+    /// What the provider has received from the client; the client acknowledges no more than this of its uploads.
+    pub received_up: u64,
+    pub duration: Span,
+}
+
+/// Why a session is not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenRefusal {
+    #[error("the provider does not sell under this offer any more; look for offers again")]
+    OfferUnknown,
+    #[error("the provider does not run this service")]
+    ServiceUnknown,
+    #[error("the provider does not understand the service data; one side may need an update")]
+    ServiceData,
+    #[error("too many sessions are open with this provider; end one first")]
+    TooManySessions,
+    #[error("the provider is at its capacity; try another")]
+    Full,
+    #[error("the provider is shutting down; try another")]
+    Closing,
+}
+
+/// Why a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StopReason {
+    #[error("the client asked for it")]
+    ClientWish,
+    #[error("the provider asked for it")]
+    ProviderWish,
+    #[error("nothing was left to spend")]
+    RemainderZero,
+    #[error("the client's spending limit was reached")]
+    SpendingLimit,
+    #[error("the provider billed what was not acknowledged")]
+    OverBilled,
+    #[error("the data channel failed")]
+    ChannelFailed,
+    #[error("the other side fell silent")]
+    Silence,
+    #[error("the dialogue ended")]
+    DialogueEnded,
+    #[error("the other side does not know the session")]
+    UnknownSession,
+}
+
+const REFUSALS: [OpenRefusal; 6] = [
+    OpenRefusal::OfferUnknown,
+    OpenRefusal::ServiceUnknown,
+    OpenRefusal::ServiceData,
+    OpenRefusal::TooManySessions,
+    OpenRefusal::Full,
+    OpenRefusal::Closing,
+];
+
+const REASONS: [StopReason; 9] = [
+    StopReason::ClientWish,
+    StopReason::ProviderWish,
+    StopReason::RemainderZero,
+    StopReason::SpendingLimit,
+    StopReason::OverBilled,
+    StopReason::ChannelFailed,
+    StopReason::Silence,
+    StopReason::DialogueEnded,
+    StopReason::UnknownSession,
+];
+
+fn put_listed<T: PartialEq>(out: &mut Writer, list: &[T], value: &T) {
+    out.byte(list.iter().position(|listed| listed == value).expect("the list has every variant") as u8);
+}
+
+fn take_listed<T: Copy>(input: &mut Reader<'_>, list: &[T], kind: &'static str) -> Result<T, DecodeError> {
+    let number = input.byte()?;
+    let found = list.get(usize::from(number)).copied();
+    found.ok_or(DecodeError::UnknownVariant { kind, value: number.into() })
+}
+
+impl Encode for SessionId {
+    fn encode(&self, out: &mut Writer) {
+        out.raw(&self.0);
+    }
+}
+
+impl Decode for SessionId {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        input.array().map(Self)
+    }
+}
+
+impl Encode for ResponseId {
+    fn encode(&self, out: &mut Writer) {
+        out.varint(self.0);
+    }
+}
+
+impl Decode for ResponseId {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        input.u64().map(Self)
+    }
+}
+
+impl Encode for Traffic {
+    fn encode(&self, out: &mut Writer) {
+        out.varint(self.up);
+        out.varint(self.down);
+    }
+}
+
+impl Decode for Traffic {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { up: input.u64()?, down: input.u64()? })
+    }
+}
+
+impl Encode for Metering {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.session);
+        out.value(&self.cost);
+        out.value(&self.billed);
+        out.varint(self.received_up);
+        out.value(&self.duration);
+    }
+}
+
+impl Decode for Metering {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            session: input.value()?,
+            cost: input.value()?,
+            billed: input.value()?,
+            received_up: input.u64()?,
+            duration: input.value()?,
+        })
+    }
+}
+
+impl Encode for SessionMessage {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            SessionMessage::Open { offer, response, data } => {
+                out.byte(0);
+                out.value(&offer.0);
+                out.value(response);
+                out.bytes(data);
+            }
+            SessionMessage::Accepted { response, session, data } => {
+                out.byte(1);
+                out.value(response);
+                out.value(session);
+                out.bytes(data);
+            }
+            SessionMessage::Refused { response, reason } => {
+                out.byte(2);
+                out.value(response);
+                put_listed(out, &REFUSALS, reason);
+            }
+            SessionMessage::ChannelUp { session } => put_session(out, 3, session),
+            SessionMessage::ChannelFailed { session } => put_session(out, 4, session),
+            SessionMessage::Metering(metering) => {
+                out.byte(5);
+                out.value(metering);
+            }
+            SessionMessage::Acknowledge { session, traffic } => {
+                put_session(out, 6, session);
+                out.value(traffic);
+            }
+            SessionMessage::Pause { session } => put_session(out, 7, session),
+            SessionMessage::Resume { session } => put_session(out, 8, session),
+            SessionMessage::Stop { session, reason } => {
+                put_session(out, 9, session);
+                put_listed(out, &REASONS, reason);
+            }
+            SessionMessage::Stopped(metering) => {
+                out.byte(10);
+                out.value(metering);
+            }
+        }
+    }
+}
+
+fn put_session(out: &mut Writer, kind: u8, session: &SessionId) {
+    out.byte(kind);
+    out.value(session);
+}
+
+impl Decode for SessionMessage {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match input.byte()? {
+            0 => SessionMessage::Open {
+                offer: OfferId(input.value()?),
+                response: input.value()?,
+                data: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
+            },
+            1 => SessionMessage::Accepted {
+                response: input.value()?,
+                session: input.value()?,
+                data: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
+            },
+            2 => SessionMessage::Refused {
+                response: input.value()?,
+                reason: take_listed(input, &REFUSALS, "refusal of a session")?,
+            },
+            3 => SessionMessage::ChannelUp { session: input.value()? },
+            4 => SessionMessage::ChannelFailed { session: input.value()? },
+            5 => SessionMessage::Metering(input.value()?),
+            6 => SessionMessage::Acknowledge { session: input.value()?, traffic: input.value()? },
+            7 => SessionMessage::Pause { session: input.value()? },
+            8 => SessionMessage::Resume { session: input.value()? },
+            9 => SessionMessage::Stop {
+                session: input.value()?,
+                reason: take_listed(input, &REASONS, "reason to stop a session")?,
+            },
+            10 => SessionMessage::Stopped(input.value()?),
+            other => return Err(DecodeError::UnknownVariant { kind: "session message", value: other.into() }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use byway_primitives::Hash;
+    use proptest::prelude::*;
+
+    fn messages() -> impl Strategy<Value = SessionMessage> {
+        let session = any::<[u8; 16]>().prop_map(SessionId);
+        let response = any::<u64>().prop_map(ResponseId);
+        let traffic = any::<(u64, u64)>().prop_map(|(up, down)| Traffic { up, down });
+        let data = proptest::collection::vec(any::<u8>(), 0..300);
+        let metering = (session.clone(), any::<u128>(), traffic.clone(), any::<u64>(), any::<u64>()).prop_map(
+            |(session, cost, billed, received_up, duration)| Metering {
+                session,
+                cost: Amount::from_units(cost),
+                billed,
+                received_up,
+                duration: Span(duration),
+            },
+        );
+        let reason = (0..REASONS.len()).prop_map(|at| REASONS[at]);
+        let refusal = (0..REFUSALS.len()).prop_map(|at| REFUSALS[at]);
+        prop_oneof![
+            (any::<[u8; 32]>(), response.clone(), data.clone()).prop_map(|(offer, response, data)| {
+                SessionMessage::Open { offer: OfferId(Hash(offer)), response, data }
+            }),
+            (response.clone(), session.clone(), data).prop_map(|(response, session, data)| SessionMessage::Accepted {
+                response,
+                session,
+                data
+            }),
+            (response, refusal).prop_map(|(response, reason)| SessionMessage::Refused { response, reason }),
+            session.clone().prop_map(|session| SessionMessage::ChannelUp { session }),
+            session.clone().prop_map(|session| SessionMessage::ChannelFailed { session }),
+            metering.clone().prop_map(SessionMessage::Metering),
+            (session.clone(), traffic).prop_map(|(session, traffic)| SessionMessage::Acknowledge { session, traffic }),
+            session.clone().prop_map(|session| SessionMessage::Pause { session }),
+            session.clone().prop_map(|session| SessionMessage::Resume { session }),
+            (session, reason).prop_map(|(session, reason)| SessionMessage::Stop { session, reason }),
+            metering.prop_map(SessionMessage::Stopped),
+        ]
+    }
+
+    #[test]
+    fn service_data_is_bounded() {
+        let session = SessionId([1; 16]);
+        let message =
+            SessionMessage::Accepted { response: ResponseId(1), session, data: vec![0; SERVICE_DATA_MAX + 1] };
+        assert!(matches!(SessionMessage::from_bytes(&message.to_bytes()), Err(DecodeError::TooLong { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn messages_come_back(message in messages()) {
+            prop_assert_eq!(SessionMessage::from_bytes(&message.to_bytes()), Ok(message));
+        }
+
+        #[test]
+        fn a_cut_message_is_refused(message in messages(), cut in 1usize..20) {
+            let bytes = message.to_bytes();
+            prop_assert!(SessionMessage::from_bytes(&bytes[..bytes.len().saturating_sub(cut)]).is_err());
+        }
+
+        #[test]
+        fn whatever_decodes_encodes_to_the_same_bytes(
+            kind in 0u8..12, rest in proptest::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let bytes = [&[kind][..], &rest].concat();
+            if let Ok(message) = SessionMessage::from_bytes(&bytes) {
+                prop_assert_eq!(message.to_bytes(), bytes);
+            }
+        }
+    }
+}

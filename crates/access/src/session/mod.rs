@@ -1,0 +1,192 @@
+//! Sessions: one use of one offer (row A10).
+//!
+//! # The problem
+//!
+//! Two strangers agree on a price per megabyte. One sends bytes, the other pays; the line between them drops bytes,
+//! breaks, and hides from each what the other saw. Each must know at every moment what is owed, and neither may be able
+//! to make the other lose more than a window.
+//!
+//! # What does not work
+//!
+//! - *Bill what was sent.* A flood costs the receiver, and what was lost is paid for.
+//! - *Bill what the payer says it received, and carry on.* A payer that says nothing browses for nothing.
+//! - *Tolerate a percentage of difference.* Both sides soon live off the tolerance.
+//! - *Add up the price of each piece.* Rounding grows with the number of pieces.
+//!
+//! # The idea
+//!
+//! Two counts, for two purposes. What is **billed** is the cumulative count that the payer has acknowledged: downloads as
+//! it received them, uploads as the provider has received them and never more than the payer sent. What is **limited** is
+//! what the provider has carried, acknowledged or not: never more than the received coin buys. The difference of the two
+//! is what is on its way or lost. It is bounded by the window, and once a session has stood still long enough for
+//! anything on its way to arrive, what is still missing is forgiven from a small purse that only paid traffic refills.
+//!
+//! # The algorithm
+//!
+//! ```text
+//! client                                         provider
+//!   Open {offer, response id, service data} ───►   checks the offer and the data; journals the session
+//!   ◄─── Accepted {session, service data}          or Refused {reason}
+//!   builds the data channel
+//!   ChannelUp ───────────────────────────────►     the data plane may carry up to a limit
+//!   ◄═══════════════ bytes ═══════════════════►
+//!   ◄─── Metering {cost, bytes each way, time}     periodically
+//!   Acknowledge {bytes each way} ────────────►     journaled before it is sent, so it never goes back
+//!   ◄─── Pause / Resume                            the limit is reached / raised
+//!   Stop ────────────────────────────────────►     by either side, with a reason
+//!   ◄─── Stopped {final metering}
+//! ```
+//!
+//! `Open` is idempotent by its response id. All sessions end with the dialogue; they outlive its link: after a broken
+//! link or a crash both sides take up their journaled sessions, the client acknowledges again what it had, and the counts
+//! go on from there.
+//!
+//! # What is not here
+//!
+//! Coin (see [`byway_dialogue::payment`]), bytes (the driver's data plane) and links.
+
+mod books;
+mod client;
+mod client_session;
+mod config;
+mod journal;
+mod message;
+mod news;
+mod outbox;
+mod provider;
+
+use std::fmt;
+use std::str::FromStr;
+
+use byway_primitives::codec::DecodeError;
+use byway_primitives::hash::Context;
+use byway_primitives::{Amount, IdentityId, Span, Time};
+use byway_records::OfferId;
+use byway_records::offer::Service;
+
+pub use client::Client;
+pub use config::{ClientConfig, OpenRequest, ProviderConfig, Sale};
+pub use journal::{SESSIONS, SessionJournalError};
+pub use message::{Metering, OpenRefusal, SessionMessage, StopReason};
+pub use news::{ClientEffect, ClientNews, Counters, MeteringFault, OpenError, ProviderEffect, ProviderNews};
+pub use provider::Provider;
+
+/// Sessions of one dialogue at one time. A client needs one per service and exit; more is a fault or an attack.
+pub const SESSIONS_MAX: usize = 16;
+
+/// Names a session within its two parties.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub [u8; 16]);
+
+/// Names a request to open a session; drawn at random by the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResponseId(pub u64);
+
+/// Bytes each way, cumulative. *Up* is from the client to the exit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    pub up: u64,
+    pub down: u64,
+}
+
+/// Where a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionState {
+    /// Accepted, the data channel is being built.
+    Connecting,
+    Running,
+    /// Nothing is left to spend.
+    Paused,
+    /// Waiting for the other side's last word.
+    Stopping,
+}
+
+/// What can be shown of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionView {
+    pub id: SessionId,
+    pub offer: OfferId,
+    pub service: Service,
+    /// Per MB.
+    pub price: Amount,
+    /// Acknowledged, and so billed.
+    pub billed: Traffic,
+    pub cost: Amount,
+    pub duration: Span,
+    pub state: SessionState,
+}
+
+const SESSION_ID: Context = Context("byway 1 session id");
+
+impl SessionId {
+    /// The provider's choice: no two sessions of one client share a response id and a moment.
+    fn of(client: IdentityId, response: ResponseId, now: Time) -> Self {
+        let digest = SESSION_ID.hash(&[&client.0, &response.0.to_le_bytes(), &now.0.to_le_bytes()]);
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest.0[..16]);
+        Self(id)
+    }
+}
+
+impl Traffic {
+    pub fn new(up: u64, down: u64) -> Self {
+        Self { up, down }
+    }
+
+    pub fn total(self) -> u64 {
+        self.up.saturating_add(self.down)
+    }
+
+    /// What it costs: of the cumulative count, rounded up once.
+    pub fn cost(self, price_per_mb: Amount) -> Amount {
+        Amount::cost_of_bytes(price_per_mb, self.total()).unwrap_or(Amount::MAX)
+    }
+
+    /// The larger of each.
+    fn max(self, other: Self) -> Self {
+        Self { up: self.up.max(other.up), down: self.down.max(other.down) }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { up: self.up.saturating_add(other.up), down: self.down.saturating_add(other.down) }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        Self { up: self.up.saturating_sub(other.up), down: self.down.saturating_sub(other.down) }
+    }
+}
+
+fn plus(a: Amount, b: Amount) -> Amount {
+    a.checked_add(b).unwrap_or(Amount::MAX)
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = DecodeError;
+
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        let wrong = DecodeError::Invalid("session id: 32 hex digits are needed");
+        let mut id = [0; 16];
+        if text.len() != 32 || !text.is_ascii() {
+            return Err(wrong);
+        }
+        for (byte, digits) in id.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits).map_err(|_| wrong)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong)?;
+        }
+        Ok(Self(id))
+    }
+}
+
+byway_primitives::serde_as_text!(SessionId);

@@ -1,0 +1,129 @@
+//! What the two machines tell the layer above: the payment machine, the data plane and the user.
+
+use byway_dialogue::payment::Ahead;
+use byway_primitives::{Amount, Effect, IdentityId};
+use byway_records::offer::Service;
+
+use super::message::{Metering, OpenRefusal, SessionMessage, StopReason};
+use super::{ResponseId, SessionId, Traffic};
+
+/// What the provider's machine emits.
+pub type ProviderEffect = Effect<IdentityId, SessionMessage, ProviderNews>;
+/// What the client's machine emits.
+pub type ClientEffect = Effect<IdentityId, SessionMessage, ClientNews>;
+
+/// What a data plane reports of a session. It counts authenticated inner bytes, from zero when it was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    pub traffic: Traffic,
+    /// The limit that the data plane had applied by the time it counted; of no meaning at the client's.
+    pub limit: u64,
+}
+
+/// News of the provider's machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProviderNews {
+    /// Start the data plane of a session, counters at zero, and carry no more than `limit` bytes in all, up and down
+    /// together.
+    Serve {
+        session: SessionId,
+        service: Service,
+        request: Vec<u8>,
+        limit: u64,
+    },
+    /// Carry no more than `limit` bytes in all.
+    Limit {
+        session: SessionId,
+        limit: u64,
+    },
+    /// Stop the data plane.
+    Halt {
+        session: SessionId,
+    },
+    /// The client has used this much in all, for [`Payments::earn`](byway_dialogue::payment::Payments::earn).
+    Earned {
+        total: Amount,
+    },
+    Ended {
+        reason: StopReason,
+        metering: Metering,
+    },
+}
+
+/// News of the client's machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientNews {
+    /// Build the data channel, counters at zero, and report with
+    /// [`Client::handle_channel`](super::Client::handle_channel).
+    Connect {
+        session: SessionId,
+        service: Service,
+        answer: Vec<u8>,
+    },
+    /// No session came of a request. Try the next candidate.
+    OpenFailed {
+        response: ResponseId,
+        error: OpenError,
+    },
+    /// The provider has paused or resumed.
+    Paused {
+        session: SessionId,
+    },
+    Resumed {
+        session: SessionId,
+    },
+    /// Take down the data channel.
+    Halt {
+        session: SessionId,
+    },
+    /// We have used this much in all, for [`Payments::spend`](byway_dialogue::payment::Payments::spend).
+    Spent {
+        total: Amount,
+    },
+    /// Stay this far ahead, for [`Payments::stay_ahead`](byway_dialogue::payment::Payments::stay_ahead).
+    PayAhead(Ahead),
+    /// The provider's bill, checked.
+    Metered(Metering),
+    /// The session's spending limit is reached, and the session ends; ask the user.
+    OverLimit {
+        session: SessionId,
+        limit: Amount,
+    },
+    /// The provider did something that no honest provider does; the session ends.
+    Fault {
+        session: SessionId,
+        fault: MeteringFault,
+    },
+    Ended {
+        session: SessionId,
+        reason: StopReason,
+        billed: Traffic,
+        cost: Amount,
+    },
+}
+
+/// Why no session came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    #[error("the provider refused: {0}")]
+    Refused(#[from] OpenRefusal),
+    #[error("the provider did not answer in time")]
+    NoAnswer,
+    #[error("the provider's service data makes no sense to this node; one side may need an update")]
+    ServiceData,
+    #[error("this node does not speak the service")]
+    ServiceUnknown,
+    #[error("too many sessions are open with this provider; end one first")]
+    TooManySessions,
+    #[error("the dialogue ended")]
+    DialogueEnded,
+}
+
+/// How a provider's bill is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MeteringFault {
+    #[error("{billed:?} was billed, {acknowledged:?} was acknowledged")]
+    BilledUnacknowledged { billed: Traffic, acknowledged: Traffic },
+    #[error("{asked} was asked for what costs {cost}")]
+    WrongCost { asked: Amount, cost: Amount },
+}

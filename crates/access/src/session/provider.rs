@@ -1,0 +1,480 @@
+//! The provider's side of the sessions in one dialogue.
+
+use std::collections::BTreeMap;
+
+use byway_dialogue::payment::Ahead;
+use byway_primitives::{Amount, Batch, IdentityId, Store, Time};
+use byway_records::OfferId;
+
+use super::books::{Books, Line, Share};
+use super::config::{ProviderConfig, Sale};
+use super::journal::{Journal, Role, SessionJournalError, SessionRecord};
+use super::message::{Metering, OpenRefusal, SessionMessage, StopReason};
+use super::news::{Counters, ProviderEffect, ProviderNews};
+use super::outbox::Outbox;
+use super::{ResponseId, SESSIONS_MAX, SessionId, SessionState, SessionView, Traffic};
+use crate::service::Services;
+
+/// The provider's machine for one client.
+///
+/// Call order: [`restore`](Self::restore), then [`start`](Self::start) once, then anything. Tokens count from zero in
+/// each run.
+pub struct Provider {
+    client: IdentityId,
+    config: ProviderConfig,
+    services: Services,
+    sale: Sales,
+    journal: Journal,
+    sessions: BTreeMap<SessionId, Session>,
+    books: Books,
+    earned: Amount,
+    out: Outbox<ProviderNews>,
+}
+
+/// Whether anything is sold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Sales {
+    Open(BTreeMap<OfferId, Sale>),
+    Full,
+    Closing,
+}
+
+#[derive(Debug, Clone)]
+struct Session {
+    record: SessionRecord,
+    line: Line,
+    phase: Phase,
+    metering_at: Time,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Accepted; the client builds the data channel until then. No time runs while there is no link.
+    Offered {
+        until: Option<Time>,
+    },
+    Running,
+    Paused {
+        until: Time,
+        loss: Loss,
+    },
+    /// Stopped by us; the client's last acknowledgement is awaited.
+    Stopping {
+        reason: StopReason,
+        until: Time,
+    },
+}
+
+/// Whether a paused session still waits for acknowledgements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    JudgedAt(Time),
+    Judged,
+}
+
+impl Provider {
+    pub fn restore(
+        client: IdentityId,
+        config: ProviderConfig,
+        services: Services,
+        now: Time,
+        store: &impl Store,
+    ) -> Result<Self, SessionJournalError> {
+        let journal = Journal { role: Role::Provider, peer: client };
+        let (closed, records) = journal.load(store)?;
+        let mut books = Books::new(closed);
+        let phase = Phase::Offered { until: None };
+        let mut sessions = BTreeMap::new();
+        for record in records {
+            books.open(Ahead::for_bytes(record.price, config.path, config.ceiling));
+            let line = Line::new(record.price, record.acknowledged);
+            sessions.insert(record.id, Session { record, line, phase, metering_at: now });
+        }
+        let sale = Sales::Open(BTreeMap::new());
+        let (earned, out) = (Amount::ZERO, Outbox::new(client));
+        Ok(Self { client, config, services, sale, journal, sessions, books, earned, out })
+    }
+
+    /// Takes up the sessions of before: their clients come back, or their time for it runs out.
+    pub fn start(&mut self, now: Time) -> Vec<ProviderEffect> {
+        self.say_earned();
+        self.finish(now)
+    }
+
+    pub fn sessions(&self, now: Time) -> Vec<SessionView> {
+        self.sessions.values().map(|session| session.view(now)).collect()
+    }
+
+    /// What all sessions have cost so far.
+    pub fn earned(&self) -> Amount {
+        self.books.spent(self.sessions.values().map(|session| &session.line))
+    }
+
+    /// The most that may be forgiven now, and that a client can take by never acknowledging.
+    pub fn window(&self) -> Amount {
+        self.books.window()
+    }
+
+    /// What is sold to this client from now on. Open sessions keep their price.
+    pub fn sell(&mut self, sale: BTreeMap<OfferId, Sale>) {
+        self.sale = Sales::Open(sale);
+    }
+
+    /// Nothing is sold for now: the node is at its capacity.
+    pub fn be_full(&mut self) {
+        self.sale = Sales::Full;
+    }
+
+    /// Nothing is sold any more: the node shuts down.
+    pub fn be_closing(&mut self) {
+        self.sale = Sales::Closing;
+    }
+
+    /// `received` coin from this client in all, durably; from
+    /// [`PaymentNews::Credited`](byway_dialogue::payment::PaymentNews::Credited).
+    pub fn handle_credit(&mut self, now: Time, received: Amount) -> Vec<ProviderEffect> {
+        self.books.received = self.books.received.max(received);
+        self.save_all();
+        self.rebalance(now);
+        self.finish(now)
+    }
+
+    /// The data plane of `session` has counted.
+    pub fn handle_counters(&mut self, now: Time, session: SessionId, counters: Counters) -> Vec<ProviderEffect> {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.line.report(counters.traffic, counters.limit);
+        }
+        self.rebalance(now);
+        self.finish(now)
+    }
+
+    pub fn handle_message(&mut self, now: Time, message: SessionMessage) -> Vec<ProviderEffect> {
+        match message {
+            SessionMessage::Open { offer, response, data } => self.open(now, offer, response, data),
+            SessionMessage::ChannelUp { session } => self.channel_up(now, session),
+            SessionMessage::ChannelFailed { session } => {
+                self.stopped_by_client(session, StopReason::ChannelFailed, now)
+            }
+            SessionMessage::Acknowledge { session, traffic } => self.acknowledged(now, session, traffic),
+            SessionMessage::Stop { session, reason } => self.stopped_by_client(session, reason, now),
+            // Only a provider says these; from a client they mean nothing and cost nothing.
+            SessionMessage::Accepted { .. }
+            | SessionMessage::Refused { .. }
+            | SessionMessage::Metering(_)
+            | SessionMessage::Pause { .. }
+            | SessionMessage::Resume { .. }
+            | SessionMessage::Stopped(_) => {}
+        }
+        self.finish(now)
+    }
+
+    /// The dialogue goes on over another link, or after a crash: says where its sessions stand.
+    pub fn handle_attached(&mut self, now: Time) -> Vec<ProviderEffect> {
+        for (id, session) in &mut self.sessions {
+            match session.phase {
+                Phase::Offered { .. } => {
+                    session.phase = Phase::Offered { until: Some(now + self.config.channel_wait) };
+                }
+                Phase::Running => {}
+                Phase::Paused { .. } => self.out.send(SessionMessage::Pause { session: *id }),
+                Phase::Stopping { reason, .. } => self.out.send(SessionMessage::Stop { session: *id, reason }),
+            }
+            self.out.send(SessionMessage::Metering(session.metering(now)));
+        }
+        self.finish(now)
+    }
+
+    /// The dialogue has ended, and all its sessions with it.
+    pub fn handle_dialogue_ended(&mut self, now: Time) -> Vec<ProviderEffect> {
+        for id in self.ids() {
+            self.close(now, id, StopReason::DialogueEnded);
+        }
+        self.finish(now)
+    }
+
+    /// Ends a session.
+    pub fn stop(&mut self, now: Time, session: SessionId, reason: StopReason) -> Vec<ProviderEffect> {
+        self.begin_stop(now, session, reason);
+        self.finish(now)
+    }
+
+    pub fn handle_wake(&mut self, now: Time) -> Vec<ProviderEffect> {
+        for id in self.ids() {
+            self.wake(now, id);
+        }
+        self.rebalance(now);
+        self.finish(now)
+    }
+
+    fn ids(&self) -> Vec<SessionId> {
+        self.sessions.keys().copied().collect()
+    }
+
+    fn open(&mut self, now: Time, offer: OfferId, response: ResponseId, data: Vec<u8>) {
+        if let Some(session) = self.sessions.values().find(|session| session.record.response == response) {
+            // Asked again because our answer was lost with the link.
+            let (session, service, data) = (session.record.id, session.record.service, session.record.data.clone());
+            let answer = self.services.kind(service).and_then(|kind| kind.accept(session, &data).ok());
+            return match answer {
+                Some(data) => self.out.send(SessionMessage::Accepted { response, session, data }),
+                None => self.refuse(response, OpenRefusal::ServiceUnknown),
+            };
+        }
+        let id = SessionId::of(self.client, response, now);
+        match self.consider(id, offer, &data) {
+            Ok((sale, answer)) => {
+                self.begin(now, id, offer, response, data, sale);
+                self.out.send(SessionMessage::Accepted { response, session: id, data: answer });
+            }
+            Err(reason) => self.refuse(response, reason),
+        }
+    }
+
+    fn consider(&self, id: SessionId, offer: OfferId, data: &[u8]) -> Result<(Sale, Vec<u8>), OpenRefusal> {
+        let sale = match &self.sale {
+            Sales::Open(sale) => *sale.get(&offer).ok_or(OpenRefusal::OfferUnknown)?,
+            Sales::Full => return Err(OpenRefusal::Full),
+            Sales::Closing => return Err(OpenRefusal::Closing),
+        };
+        if self.sessions.len() >= self.config.sessions_max.min(SESSIONS_MAX) || self.sessions.contains_key(&id) {
+            return Err(OpenRefusal::TooManySessions);
+        }
+        let kind = self.services.kind(sale.service).ok_or(OpenRefusal::ServiceUnknown)?;
+        let answer = kind.accept(id, data).map_err(|_| OpenRefusal::ServiceData)?;
+        Ok((sale, answer))
+    }
+
+    fn begin(&mut self, now: Time, id: SessionId, offer: OfferId, response: ResponseId, data: Vec<u8>, sale: Sale) {
+        let Sale { service, price } = sale;
+        self.books.open(Ahead::for_bytes(price, self.config.path, self.config.ceiling));
+        let record = SessionRecord {
+            id,
+            response,
+            offer,
+            service,
+            price,
+            data,
+            opened: now,
+            acknowledged: Traffic::default(),
+            cost_max: Amount::ZERO,
+            rate_bytes_per_second: 0,
+        };
+        let mut batch = Batch::new();
+        self.journal.put_session(&mut batch, &record);
+        self.journal.put_closed(&mut batch, &self.books.closed);
+        self.out.persist(batch);
+        let phase = Phase::Offered { until: Some(now + self.config.channel_wait) };
+        let line = Line::new(price, Traffic::default());
+        self.sessions.insert(id, Session { record, line, phase, metering_at: now });
+    }
+
+    fn refuse(&mut self, response: ResponseId, reason: OpenRefusal) {
+        self.out.send(SessionMessage::Refused { response, reason });
+    }
+
+    fn channel_up(&mut self, now: Time, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return self.unknown(id) };
+        // A client that came back after a crash says it again.
+        if !matches!(session.phase, Phase::Offered { .. }) {
+            return;
+        }
+        session.phase = Phase::Running;
+        session.metering_at = now + self.config.metering_every;
+        // The limit is in the news that starts the data plane, so it is not told twice.
+        let changed = self.share();
+        if let Some(session) = self.sessions.get(&id) {
+            let (service, request) = (session.record.service, session.record.data.clone());
+            self.out.notify(ProviderNews::Serve { session: id, service, request, limit: session.line.limit() });
+        }
+        self.tell(changed.into_iter().filter(|other| *other != id));
+        self.rebalance(now);
+    }
+
+    fn acknowledged(&mut self, now: Time, id: SessionId, traffic: Traffic) {
+        let Some(session) = self.sessions.get_mut(&id) else { return self.unknown(id) };
+        let more = session.line.acknowledge(traffic);
+        session.record.acknowledged = session.line.acknowledged;
+        self.books.honour(more);
+        self.books.settle_forgiven(self.sessions.values().map(|session| &session.line));
+        self.say_earned();
+        self.rebalance(now);
+    }
+
+    /// The client talks of a session that we don't know: one that ended while it could not hear of it.
+    fn unknown(&mut self, session: SessionId) {
+        self.out.send(SessionMessage::Stop { session, reason: StopReason::UnknownSession });
+    }
+
+    fn stopped_by_client(&mut self, id: SessionId, reason: StopReason, now: Time) {
+        match self.sessions.get(&id).map(|session| session.phase) {
+            Some(Phase::Stopping { reason, .. }) => self.close(now, id, reason),
+            Some(_) => self.close(now, id, reason),
+            None if reason == StopReason::UnknownSession => {}
+            None => self.unknown(id),
+        }
+    }
+
+    fn begin_stop(&mut self, now: Time, id: SessionId, reason: StopReason) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if matches!(session.phase, Phase::Stopping { .. }) {
+            return;
+        }
+        session.phase = Phase::Stopping { reason, until: now + self.config.stop_wait };
+        self.out.notify(ProviderNews::Halt { session: id });
+        self.out.send(SessionMessage::Stop { session: id, reason });
+    }
+
+    /// The last word: what is owed is entered in the books and the session is forgotten, in one write.
+    fn close(&mut self, now: Time, id: SessionId, reason: StopReason) {
+        let Some(session) = self.sessions.remove(&id) else { return };
+        if !matches!(session.phase, Phase::Stopping { .. }) {
+            self.out.notify(ProviderNews::Halt { session: id });
+        }
+        self.books.close(&session.line);
+        let mut batch = Batch::new();
+        self.journal.delete_session(&mut batch, id);
+        self.journal.put_closed(&mut batch, &self.books.closed);
+        self.out.persist(batch);
+        let metering = session.metering(now);
+        self.out.send(SessionMessage::Stopped(metering));
+        self.say_earned();
+        self.out.notify(ProviderNews::Ended { reason, metering });
+        self.rebalance(now);
+    }
+
+    fn wake(&mut self, now: Time, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        match session.phase {
+            Phase::Offered { until: Some(until) } if now >= until => {
+                self.begin_stop(now, id, StopReason::ChannelFailed)
+            }
+            Phase::Paused { until, .. } if now >= until => self.begin_stop(now, id, StopReason::RemainderZero),
+            Phase::Stopping { reason, until } if now >= until => self.close(now, id, reason),
+            Phase::Paused { until, loss: Loss::JudgedAt(at) } if now >= at => {
+                session.phase = Phase::Paused { until, loss: Loss::Judged };
+                self.books.forgive(self.sessions.values().map(|session| &session.line));
+            }
+            _ => {}
+        }
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if matches!(session.phase, Phase::Running | Phase::Paused { .. }) && now >= session.metering_at {
+            session.metering_at = now + self.config.metering_every;
+            let metering = session.metering(now);
+            self.out.send(SessionMessage::Metering(metering));
+        }
+    }
+
+    /// Shares the budget, tells the data planes, and pauses or resumes whoever has none left or some again.
+    fn rebalance(&mut self, now: Time) {
+        let changed = self.share();
+        self.tell(changed.into_iter());
+        for (id, session) in &mut self.sessions {
+            let exhausted = session.line.is_exhausted();
+            match session.phase {
+                Phase::Running if exhausted => {
+                    let loss = Loss::JudgedAt(now + self.config.loss_wait);
+                    session.phase = Phase::Paused { until: now + self.config.pause_grace, loss };
+                    self.out.send(SessionMessage::Pause { session: *id });
+                }
+                Phase::Paused { .. } if !exhausted => {
+                    session.phase = Phase::Running;
+                    self.out.send(SessionMessage::Resume { session: *id });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn tell(&mut self, changed: impl Iterator<Item = SessionId>) {
+        for session in changed {
+            if let Some(limit) = self.sessions.get(&session).map(|session| session.line.limit()) {
+                self.out.notify(ProviderNews::Limit { session, limit });
+            }
+        }
+    }
+
+    fn share(&mut self) -> Vec<SessionId> {
+        let mut lines: Vec<_> = self
+            .sessions
+            .iter_mut()
+            .map(|(id, session)| {
+                let share = match session.phase {
+                    Phase::Running | Phase::Paused { .. } => Share::Wanted,
+                    Phase::Offered { .. } | Phase::Stopping { .. } => Share::Nothing,
+                };
+                (*id, share, &mut session.line)
+            })
+            .collect();
+        self.books.share(&mut lines)
+    }
+
+    /// Counters reach the disk with each promise: often enough that a crash costs less than a window, and no write of
+    /// their own.
+    fn save_all(&mut self) {
+        if self.sessions.is_empty() {
+            return;
+        }
+        let mut batch = Batch::new();
+        for session in self.sessions.values() {
+            self.journal.put_session(&mut batch, &session.record);
+        }
+        self.journal.put_closed(&mut batch, &self.books.closed);
+        self.out.persist(batch);
+    }
+
+    fn say_earned(&mut self) {
+        let total = self.earned();
+        if total > self.earned {
+            self.earned = total;
+            self.out.notify(ProviderNews::Earned { total });
+        }
+    }
+
+    fn finish(&mut self, now: Time) -> Vec<ProviderEffect> {
+        if let Some(next) = self.sessions.values().flat_map(Session::deadlines).min() {
+            self.out.wake_at(next.max(now));
+        }
+        self.out.drain()
+    }
+}
+
+impl Session {
+    fn metering(&self, now: Time) -> Metering {
+        Metering {
+            session: self.record.id,
+            cost: self.line.cost(),
+            billed: self.line.acknowledged,
+            received_up: self.line.carried().up,
+            duration: now.since(self.record.opened),
+        }
+    }
+
+    fn deadlines(&self) -> impl Iterator<Item = Time> {
+        let (first, second) = match self.phase {
+            Phase::Offered { until } => (until, None),
+            Phase::Stopping { until, .. } => (Some(until), None),
+            Phase::Running => (Some(self.metering_at), None),
+            Phase::Paused { until, loss: Loss::JudgedAt(at) } => (Some(until.min(at)), Some(self.metering_at)),
+            Phase::Paused { until, loss: Loss::Judged } => (Some(until), Some(self.metering_at)),
+        };
+        [first, second].into_iter().flatten()
+    }
+
+    fn view(&self, now: Time) -> SessionView {
+        SessionView {
+            id: self.record.id,
+            offer: self.record.offer,
+            service: self.record.service,
+            price: self.record.price,
+            billed: self.line.acknowledged,
+            cost: self.line.cost(),
+            duration: now.since(self.record.opened),
+            state: match self.phase {
+                Phase::Offered { .. } => SessionState::Connecting,
+                Phase::Running => SessionState::Running,
+                Phase::Paused { .. } => SessionState::Paused,
+                Phase::Stopping { .. } => SessionState::Stopping,
+            },
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Whatever a peer says, in whatever order: no machine breaks and no law is broken.
+
+use byway_access::session::{Metering, OpenRefusal, StopReason, Traffic};
+use byway_access::{ResponseId, SessionId, SessionMessage};
+use byway_primitives::{Amount, Span};
+use proptest::prelude::*;
+
+use crate::node::*;
+use crate::pair::*;
+
+/// A message whose session is the real one where `real`, or else made up.
+type Say = fn(SessionId, u64, u64) -> SessionMessage;
+
+const FROM_PROVIDER: [Say; 8] = [
+    |session, a, _| SessionMessage::Accepted { response: ResponseId(a % 3), session, data: vec![1, 8] },
+    |_, a, _| SessionMessage::Refused { response: ResponseId(a % 3), reason: OpenRefusal::Full },
+    |session, a, b| SessionMessage::Metering(metering(session, a, b)),
+    |session, _, _| SessionMessage::Pause { session },
+    |session, _, _| SessionMessage::Resume { session },
+    |session, _, _| SessionMessage::Stop { session, reason: StopReason::UnknownSession },
+    |session, a, b| SessionMessage::Stopped(metering(session, a, b)),
+    |session, _, _| SessionMessage::ChannelUp { session },
+];
+
+const FROM_CLIENT: [Say; 7] = [
+    |_, a, _| SessionMessage::Open { offer: OFFER, response: ResponseId(a % 40), data: vec![1] },
+    |session, _, _| SessionMessage::ChannelUp { session },
+    |session, _, _| SessionMessage::ChannelFailed { session },
+    |session, a, b| SessionMessage::Acknowledge { session, traffic: Traffic::new(a, b) },
+    |session, _, _| SessionMessage::Stop { session, reason: StopReason::ClientWish },
+    |session, _, _| SessionMessage::Stop { session, reason: StopReason::UnknownSession },
+    |session, a, b| SessionMessage::Metering(metering(session, a, b)),
+];
+
+fn metering(session: SessionId, a: u64, b: u64) -> Metering {
+    let billed = Traffic::new(a, b);
+    Metering { session, cost: billed.cost(PRICE), billed, received_up: b, duration: Span(a) }
+}
+
+fn numbers() -> impl Strategy<Value = u64> {
+    prop_oneof![0u64..100_000, any::<u64>()]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_hostile_provider_never_raises_the_bill(
+        script in proptest::collection::vec((0..FROM_PROVIDER.len(), any::<bool>(), numbers(), numbers()), 1..30),
+    ) {
+        let mut pair = Pair::browsing(20_000, 400_000);
+        pair.run(Span::millis(300));
+        let real = pair.sessions()[0].id;
+        for (kind, known, a, b) in script {
+            let session = if known { real } else { SessionId([9; 16]) };
+            pair.nodes[CLIENT].handle(pair.now, Message::Session(FROM_PROVIDER[kind](session, a, b)));
+            pair.step();
+            prop_assert!(pair.client().spent() <= pair.truth.arrived.cost(PRICE));
+            let ahead = pair.nodes[CLIENT].payments.promised().saturating_sub(pair.client().spent());
+            prop_assert!(ahead <= CEILING);
+        }
+    }
+
+    #[test]
+    fn a_hostile_client_never_gets_more_than_it_promised(
+        script in proptest::collection::vec((0..FROM_CLIENT.len(), any::<bool>(), numbers(), numbers()), 1..60),
+    ) {
+        let mut pair = Pair::browsing(20_000, 400_000);
+        pair.run(Span::millis(300));
+        let real = pair.sessions()[0].id;
+        for (kind, known, a, b) in script {
+            let session = if known { real } else { SessionId([9; 16]) };
+            pair.nodes[PROVIDER].handle(pair.now, Message::Session(FROM_CLIENT[kind](session, a, b)));
+            // The laws of an honest client don't hold here, so the harness's checks stay out of it.
+            pair.nodes[PROVIDER].report(pair.now);
+            let received = pair.nodes[PROVIDER].payments.received();
+            let limits: Vec<u64> = pair.nodes[PROVIDER].planes.values().map(|plane| plane.limit).collect();
+            let most = Amount::checked_sum(limits.iter().map(|limit| Traffic::new(0, *limit).cost(PRICE)));
+            prop_assert!(most.is_some_and(|most| most <= received.checked_add(CEILING).unwrap()), "{limits:?}");
+            prop_assert!(pair.provider().sessions(pair.now).len() <= byway_access::session::SESSIONS_MAX);
+        }
+    }
+}

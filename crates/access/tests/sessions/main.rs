@@ -1,0 +1,14 @@
+//! Sessions and their payment together: a client and a provider, each with its disk, under virtual time.
+
+#[cfg(test)]
+mod adversary;
+#[cfg(test)]
+mod billing;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod node;
+#[cfg(test)]
+mod pair;

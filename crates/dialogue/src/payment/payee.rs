@@ -1,0 +1,348 @@
+//! The payee's half: takes promises, after checking everything itself.
+//!
+//! A promise is journaled before it counts: credit is given once the write is durable, and acceptance and advice wait
+//! behind the same write. Settlement stands in [`settlement`](super::settlement).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use byway_crypto::IdentitySecret;
+use byway_primitives::{Amount, Batch, Encode, Store, Token};
+use byway_records::state::Settled;
+use byway_records::{Backing, Promise, SignedPromise};
+
+use super::credit::net_exposure;
+use super::journal::{
+    EARLIER_MAX, JournalError, PROMISES, Record, SERIES_MAX, SPENDERS_MAX, Spender, Standing, Taken, TakenRecord, total,
+};
+use super::message::{Advice, PaymentMessage, Refusal, Terms};
+use super::news::PaymentNews;
+use super::outbox::Outbox;
+use super::settlement::Advising;
+use super::{Parties, TakeConfig};
+
+/// The remainder moves by more than a tenth before it is advised again (row A9).
+const ADVICE_PARTS: u128 = 10;
+
+pub(super) struct Payee {
+    pub(super) parties: Parties,
+    pub(super) secret: IdentitySecret,
+    pub(super) config: TakeConfig,
+    pub(super) record: TakenRecord,
+    /// What may be unsettled under each backing that is taken.
+    admitted: BTreeMap<Backing, Amount>,
+    /// What we owe the peer, which counts against what it owes us.
+    given_unsettled: Amount,
+    /// Received and durable.
+    credited: Amount,
+    /// Writes under way, and what is received once they are durable.
+    pending: VecDeque<(Token, Amount)>,
+    /// Whether a dialogue is open.
+    link: Link,
+    /// The series of the last promise.
+    current: Backing,
+    /// The remainder last advised.
+    advised: Amount,
+    pub(super) advising: Option<Advising>,
+    /// The unsettled amount at which settlement was last said to be due.
+    due_said: bool,
+    /// The serial that shall not be raised further.
+    closed_serial: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Up,
+    Down,
+}
+
+impl Payee {
+    pub(super) fn restore(
+        parties: Parties,
+        secret: IdentitySecret,
+        config: TakeConfig,
+        store: &impl Store,
+    ) -> Result<Self, JournalError> {
+        let record = TakenRecord::load(store, parties.peer, parties.asset)?;
+        let admitted = BTreeMap::from([(Backing::Account, config.exposure_max)]);
+        // Only one series is in use at a time; the richest is as good a guess as any until the next promise comes.
+        let current = record.series.iter().max_by_key(|(_, taken)| taken.unsettled()).map(|(backing, _)| *backing);
+        Ok(Self {
+            parties,
+            secret,
+            config,
+            admitted,
+            given_unsettled: Amount::ZERO,
+            credited: record.received,
+            pending: VecDeque::new(),
+            link: Link::Down,
+            current: current.unwrap_or(Backing::Account),
+            advised: Amount::ZERO,
+            advising: None,
+            due_said: false,
+            closed_serial: None,
+            record,
+        })
+    }
+
+    pub(super) fn start(&self, out: &mut Outbox) {
+        out.notify(PaymentNews::Credited { received: self.credited });
+        self.submit_again(out);
+    }
+
+    pub(super) fn credited(&self) -> Amount {
+        self.credited
+    }
+
+    /// Received and not yet used up.
+    pub(super) fn remainder(&self) -> Amount {
+        self.record.received.saturating_sub(total(&self.record.spent))
+    }
+
+    pub(super) fn series(&self) -> impl Iterator<Item = (&Backing, &Taken)> {
+        self.record.series.iter()
+    }
+
+    pub(super) fn net_against(&mut self, given_unsettled: Amount) {
+        self.given_unsettled = given_unsettled;
+    }
+
+    pub(super) fn admit(&mut self, backing: Backing, unsettled_max: Amount, out: &mut Outbox) {
+        self.admitted.insert(backing, unsettled_max);
+        self.advise(None, out);
+    }
+
+    pub(super) fn attach(&mut self, out: &mut Outbox) {
+        self.link = Link::Up;
+        self.advise_with_copy(out);
+    }
+
+    pub(super) fn detach(&mut self) {
+        self.link = Link::Down;
+    }
+
+    pub(super) fn ask_new_promise(&mut self, out: &mut Outbox) {
+        self.closed_serial = self.last().map(|last| last.promise.serial);
+        self.advise(None, out);
+    }
+
+    pub(super) fn handle_durable(&mut self, token: Token, out: &mut Outbox) {
+        let before = self.credited;
+        while let Some((_, received)) = self.pending.pop_front_if(|(pending, _)| *pending <= token) {
+            self.credited = self.credited.max(received);
+        }
+        if self.credited > before {
+            out.notify(PaymentNews::Credited { received: self.credited });
+        }
+    }
+
+    /// The peer has used this much of what `spender` gives, in all.
+    pub(super) fn earn(&mut self, spender: Spender, used: Amount, out: &mut Outbox) {
+        if self.record.spent.len() >= SPENDERS_MAX && !self.record.spent.contains_key(&spender) {
+            return;
+        }
+        let entry = self.record.spent.entry(spender).or_default();
+        *entry = used.max(*entry);
+        let (now, before) = (self.remainder().units(), self.advised.units());
+        let moved = now.abs_diff(before);
+        if moved > before / ADVICE_PARTS || (now == 0 && before > 0) {
+            self.advise(None, out);
+        }
+    }
+
+    pub(super) fn handle_offer(&mut self, offer: SignedPromise, out: &mut Outbox) {
+        let Promise { serial, amount, series, .. } = offer.promise;
+        match self.check(&offer) {
+            Ok(raise) => {
+                self.take(offer, raise, out);
+                out.send(PaymentMessage::Accepted { serial, amount });
+                self.advise(None, out);
+                self.say_if_due(series.backing, out);
+            }
+            Err(Turned::Known) => out.send(PaymentMessage::Accepted { serial, amount }),
+            Err(Turned::Refused(reason)) => {
+                out.send(PaymentMessage::Refused { serial, amount, reason });
+                // A payer that is behind needs the copy to go on.
+                if matches!(reason, Refusal::SerialOld { .. } | Refusal::NotHigher { .. }) {
+                    self.advise_with_copy(out);
+                }
+            }
+        }
+    }
+
+    /// How much more than before `offer` promises.
+    fn check(&self, offer: &SignedPromise) -> Result<Amount, Turned> {
+        let Promise { series, serial, amount, .. } = offer.promise;
+        self.check_series(&offer.promise).map_err(Turned::Refused)?;
+        let (known, last) = match self.record.series.get(&series.backing) {
+            Some(taken) => (Some(taken), position(taken)),
+            None => (None, (0, Amount::ZERO)),
+        };
+        if known.is_some_and(|taken| taken.last.as_ref() == Some(offer)) {
+            return Err(Turned::Known);
+        }
+        let refused = |reason| Err(Turned::Refused(reason));
+        if serial < last.0 {
+            return refused(Refusal::SerialOld { last: last.0 });
+        }
+        let raise = if serial == last.0 { amount.saturating_sub(last.1) } else { amount };
+        if raise.is_zero() {
+            return refused(Refusal::NotHigher { last: last.1 });
+        }
+        if amount < self.config.amount_min {
+            return refused(Refusal::BelowMinimum { minimum: self.config.amount_min });
+        }
+        let earlier = known.map_or(0, |taken| taken.earlier.len());
+        if serial > last.0 && earlier >= EARLIER_MAX || known.is_none() && self.record.series.len() >= SERIES_MAX {
+            return refused(Refusal::TooManyUnsettled);
+        }
+        if known.is_some_and(|taken| taken.standing == Standing::Bounced) {
+            return refused(Refusal::Bounced);
+        }
+        let room = self.room(series.backing);
+        if raise > room {
+            return refused(Refusal::OverExposure { room });
+        }
+        if self.record.received.checked_add(raise).is_none() {
+            return refused(Refusal::OverExposure { room: Amount::ZERO });
+        }
+        offer.verify().map_err(|_| Turned::Refused(Refusal::Signature))?;
+        Ok(raise)
+    }
+
+    fn check_series(&self, promise: &Promise) -> Result<(), Refusal> {
+        let (series, parties) = (&promise.series, &self.parties);
+        if promise.network != parties.network {
+            return Err(Refusal::WrongNetwork);
+        }
+        if (series.payer, series.payee) != (parties.peer, parties.me) {
+            return Err(Refusal::WrongParties);
+        }
+        if series.asset != parties.asset {
+            return Err(Refusal::WrongAsset);
+        }
+        if !self.admitted.contains_key(&series.backing) {
+            return Err(Refusal::WrongBacking);
+        }
+        Ok(())
+    }
+
+    /// Journals a promise that was found good. Nothing counts before the write is durable.
+    fn take(&mut self, offer: SignedPromise, raise: Amount, out: &mut Outbox) {
+        let backing = offer.promise.series.backing;
+        let taken = self.record.series.entry(backing).or_default();
+        if let Some(last) = taken.last.replace(offer) {
+            assert!(position_of(&offer) > position_of(&last), "a journaled promise is only replaced by a higher one");
+            if last.promise.serial < offer.promise.serial && !taken.open_amount(&last).is_zero() {
+                taken.earlier.push(last);
+            }
+        }
+        self.current = backing;
+        self.record.received = self.record.received.checked_add(raise).expect("checked before");
+        let token = self.save(out);
+        self.pending.push_back((token, self.record.received));
+    }
+
+    /// How much more is taken under `backing` before something is settled.
+    fn room(&self, backing: Backing) -> Amount {
+        let Some(unsettled_max) = self.admitted.get(&backing) else { return Amount::ZERO };
+        let taken = self.record.series.get(&backing);
+        if taken.is_some_and(|taken| taken.standing == Standing::Bounced) {
+            return Amount::ZERO;
+        }
+        let unsettled = taken.map_or(Amount::ZERO, Taken::unsettled);
+        // Only credit is netted: what stands behind a reservation does not grow because we owe its payer.
+        let exposed = match backing {
+            Backing::Account => net_exposure(unsettled, self.given_unsettled),
+            _ => unsettled,
+        };
+        unsettled_max.saturating_sub(exposed)
+    }
+
+    fn last(&self) -> Option<&SignedPromise> {
+        self.record.series.get(&self.current)?.last.as_ref()
+    }
+
+    pub(super) fn advise(&mut self, settling: Option<u64>, out: &mut Outbox) {
+        if self.link == Link::Up {
+            let copy = if self.updates() { self.last().copied() } else { None };
+            self.send_advice(copy, settling, out);
+        }
+    }
+
+    fn advise_with_copy(&mut self, out: &mut Outbox) {
+        let settling = self.advising.as_ref().map(|advising| advising.serial);
+        let copy = self.last().copied();
+        self.send_advice(copy, settling, out);
+    }
+
+    fn send_advice(&mut self, copy: Option<SignedPromise>, settling: Option<u64>, out: &mut Outbox) {
+        let terms = Terms {
+            asset: self.parties.asset,
+            amount_min: self.config.amount_min,
+            backing: self.config.backing,
+            update: self.updates(),
+            room: self.room(self.current),
+        };
+        self.advised = self.remainder();
+        out.send(PaymentMessage::Advice(Advice { remainder: self.advised, terms, copy, settling }));
+    }
+
+    /// Whether the last promise may be raised.
+    fn updates(&self) -> bool {
+        self.config.update && self.last().is_none_or(|last| self.closed_serial != Some(last.promise.serial))
+    }
+
+    fn say_if_due(&mut self, backing: Backing, out: &mut Outbox) {
+        let Some(taken) = self.record.series.get(&backing) else { return };
+        let unsettled = taken.unsettled();
+        if unsettled >= self.config.settle_at && !self.due_said && taken.in_flight.is_none() {
+            self.due_said = true;
+            out.notify(PaymentNews::SettlementDue { backing, unsettled });
+        }
+    }
+
+    /// The ledger stands at `settled` for this series.
+    pub(super) fn note_settled(&mut self, backing: Backing, settled: Settled, out: &mut Outbox) {
+        let known = self.record.series.contains_key(&backing);
+        if !known && self.record.series.len() >= SERIES_MAX {
+            return;
+        }
+        let taken = self.record.series.entry(backing).or_default();
+        let before = taken.clone();
+        taken.note_settled(settled);
+        if *taken != before {
+            self.settled(backing, out);
+        }
+    }
+
+    /// What follows when less is unsettled: it is journaled, and there is room for more.
+    pub(super) fn settled(&mut self, backing: Backing, out: &mut Outbox) {
+        self.due_said = false;
+        self.save(out);
+        self.advise(None, out);
+        self.say_if_due(backing, out);
+    }
+
+    pub(super) fn save(&mut self, out: &mut Outbox) -> Token {
+        let mut batch = Batch::new();
+        batch.put(PROMISES, TakenRecord::key(self.parties.peer, self.parties.asset), self.record.to_bytes());
+        out.persist(batch)
+    }
+}
+
+/// Why an offer adds nothing.
+enum Turned {
+    /// It is the last promise again: a payer that is not sure we have it.
+    Known,
+    Refused(Refusal),
+}
+
+fn position_of(promise: &SignedPromise) -> (u64, Amount) {
+    (promise.promise.serial, promise.promise.amount)
+}
+
+/// The highest serial and amount known of a series, from the peer or from the ledger.
+fn position(taken: &Taken) -> (u64, Amount) {
+    let last = taken.last.as_ref().map_or((0, Amount::ZERO), position_of);
+    last.max((taken.settled.serial, taken.settled.amount))
+}

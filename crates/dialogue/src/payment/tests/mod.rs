@@ -1,0 +1,7 @@
+//! A payer and a payee under virtual time, with disks that can lose what is not yet durable.
+
+mod adversary;
+mod codec;
+mod crash;
+mod pair;
+mod settle;

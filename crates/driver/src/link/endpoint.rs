@@ -1,0 +1,246 @@
+//! The endpoint: its sockets, its relay, opening and accepting links.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use byway_crypto::noise::StaticKey;
+use iroh::dns::DnsResolver;
+use iroh::endpoint::{Builder, Incoming, NetReportConfig, PortmapperConfig, QuicTransportConfig, VarInt, presets};
+use iroh::tls::CaTlsConfig;
+use iroh::{Endpoint, EndpointId, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::connection::{Link, LinkId, establish, serve};
+use super::contact::LinkContact;
+use super::{DownReason, EVENTS_QUEUED_MAX, Event};
+
+/// What both sides must speak; a change of the link's protocol changes this.
+const ALPN: &[u8] = b"byway-link/1";
+/// How long opening a link may take, over all addresses and the relay.
+const CONNECT_WAIT: Duration = Duration::from_secs(15);
+/// Incoming handshakes under way; more are refused. Each costs a signature and some kilobytes.
+const HANDSHAKES_MAX: usize = 256;
+
+/// What an endpoint needs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Addresses to bind, at most one per family. None: the endpoint is reachable through its relay only.
+    pub bind: Vec<SocketAddr>,
+    /// A relay of one's own, or of someone one trusts with seeing who talks to whom.
+    pub relay: Option<RelayAccess>,
+    /// The seed of the endpoint's key. A fresh one makes a new endpoint that nobody can connect with the old one.
+    pub seed: [u8; 32],
+    pub limits: Limits,
+}
+
+/// A relay and how its certificate is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayAccess {
+    /// `https://…`, or `http://…` inside one machine or a private network.
+    pub url: RelayUrl,
+    pub roots: TlsRoots,
+}
+
+/// Who may vouch for a relay's certificate. A relay under `http://` has none, and either will do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsRoots {
+    /// The public certificate authorities, as compiled in.
+    Public,
+    /// Only these, in DER; at least one.
+    Own(Vec<Vec<u8>>),
+}
+
+/// Bounds of an endpoint and its links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Links at a time, in both directions together.
+    pub links_max: usize,
+    /// Streams that the peer of a link may have open at a time.
+    pub streams_max: u32,
+    /// Bytes of one stream that may be under way or unread.
+    pub stream_window_bytes: u32,
+    /// Bytes of all streams of one link that may be under way or unread.
+    pub link_window_bytes: u32,
+    /// A link is down after so long a silence.
+    pub idle_max: Duration,
+    /// How often an idle link sends a sign of life.
+    pub keep_alive: Duration,
+}
+
+/// An open endpoint.
+#[derive(Debug)]
+pub struct Links {
+    endpoint: Endpoint,
+    relay: Option<RelayUrl>,
+    events: mpsc::Sender<Event>,
+    ids: Arc<AtomicU64>,
+    room: Arc<Semaphore>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    #[error("the link address {0} can't be used: {1}")]
+    Address(SocketAddr, String),
+    #[error("the link limits are out of range: {0}")]
+    Limits(String),
+    #[error("the link endpoint can't be opened; is one of the addresses taken? {0}")]
+    Endpoint(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    #[error("no more links can be opened; close some first")]
+    Full,
+    #[error("the contact can't be reached: {0}")]
+    Unreachable(String),
+    #[error("nobody answered within {} s", CONNECT_WAIT.as_secs())]
+    TimedOut,
+    #[error("the other side doesn't speak the link's protocol: {0}")]
+    Refused(DownReason),
+}
+
+impl Default for Limits {
+    /// For a node at home: a stream can move 10 MB/s over a round trip of 200 ms.
+    fn default() -> Self {
+        Self {
+            links_max: 1024,
+            streams_max: 1024,
+            stream_window_bytes: 2 << 20,
+            link_window_bytes: 16 << 20,
+            idle_max: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Links {
+    /// Opens the endpoint. Drops of the receiver close all links.
+    pub async fn bind(config: Config) -> Result<(Self, mpsc::Receiver<Event>), BindError> {
+        let limits = config.limits;
+        let relay = config.relay.as_ref().map(|relay| relay.url.clone());
+        let endpoint = builder(config)?.bind().await.map_err(|error| BindError::Endpoint(format!("{error:#}")))?;
+        let (events, receiver) = mpsc::channel(EVENTS_QUEUED_MAX);
+        let room = Arc::new(Semaphore::new(limits.links_max.min(Semaphore::MAX_PERMITS)));
+        let links = Self { endpoint, relay, events, ids: Arc::default(), room };
+        tokio::spawn(accept(links.endpoint.clone(), links.events.clone(), links.ids.clone(), links.room.clone()));
+        Ok((links, receiver))
+    }
+
+    pub fn id(&self) -> EndpointId {
+        self.endpoint.id()
+    }
+
+    /// The addresses of the sockets.
+    pub fn bound(&self) -> Vec<SocketAddr> {
+        self.endpoint.bound_sockets()
+    }
+
+    /// Resolves once the relay has let this endpoint in, so that others can reach it there.
+    pub async fn online(&self) {
+        self.endpoint.online().await;
+    }
+
+    /// How others reach this endpoint: the addresses known at present and the relay.
+    pub fn contact(&self, dialogue: StaticKey) -> Option<LinkContact> {
+        let address = self.endpoint.addr();
+        let known = address.ip_addrs().copied();
+        LinkContact::new(self.id(), dialogue, self.bound().into_iter().chain(known), self.relay.clone())
+    }
+
+    /// Opens a link. The same link is announced as [`Event::Up`] before anything else of it.
+    pub async fn connect(&self, contact: &LinkContact) -> Result<Link, ConnectError> {
+        let permit = self.room.clone().try_acquire_owned().map_err(|_| ConnectError::Full)?;
+        let connecting = timeout(CONNECT_WAIT, self.endpoint.connect(contact.to_dial(), ALPN)).await;
+        let connection = connecting.map_err(|_| ConnectError::TimedOut)?;
+        let connection = connection.map_err(|error| ConnectError::Unreachable(format!("{error:#}")))?;
+        let established = establish(next(&self.ids), connection).await.map_err(ConnectError::Refused)?;
+        let link = established.link.clone();
+        tokio::spawn(serve(established, self.events.clone(), permit));
+        Ok(link)
+    }
+
+    /// Closes all links and the sockets, telling the peers.
+    pub async fn close(&self) {
+        self.endpoint.close().await;
+    }
+}
+
+fn next(ids: &AtomicU64) -> LinkId {
+    LinkId(ids.fetch_add(1, Ordering::Relaxed))
+}
+
+fn builder(config: Config) -> Result<Builder, BindError> {
+    let resolver = DnsResolver::builder().with_system_defaults().disable_fallback().build();
+    let mut builder = Endpoint::builder(presets::Minimal)
+        .secret_key(SecretKey::from_bytes(&config.seed))
+        .alpns(vec![ALPN.to_vec()])
+        .transport_config(transport(&config.limits)?)
+        .clear_address_lookup()
+        .portmapper_config(PortmapperConfig::Disabled)
+        .dns_resolver(resolver)
+        .clear_ip_transports();
+    for address in config.bind {
+        builder = builder.bind_addr(address).map_err(|error| BindError::Address(address, format!("{error:#}")))?;
+    }
+    // The only probes left are those by which the endpoint finds its own relay.
+    let mut probes = NetReportConfig::minimal();
+    probes.https_probes = config.relay.is_some();
+    builder = builder.net_report_config(probes);
+    let Some(relay) = config.relay else { return Ok(builder.relay_mode(RelayMode::Disabled)) };
+    let roots = match relay.roots {
+        TlsRoots::Public => CaTlsConfig::embedded(),
+        TlsRoots::Own(roots) => CaTlsConfig::custom_roots(roots.into_iter().map(Into::into)),
+    };
+    let map = RelayMap::from(RelayConfig::new(relay.url, None));
+    Ok(builder.relay_mode(RelayMode::Custom(map)).ca_tls_config(roots))
+}
+
+fn transport(limits: &Limits) -> Result<QuicTransportConfig, BindError> {
+    let idle = limits.idle_max.try_into().map_err(|_| BindError::Limits("idle_max is too long".to_owned()))?;
+    // One more stream than the peer may use for data: the control stream.
+    let streams = limits.streams_max.saturating_add(1);
+    Ok(QuicTransportConfig::builder()
+        .max_concurrent_bidi_streams(VarInt::from_u32(streams))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .stream_receive_window(VarInt::from_u32(limits.stream_window_bytes))
+        .receive_window(VarInt::from_u32(limits.link_window_bytes))
+        .send_window(u64::from(limits.link_window_bytes))
+        .max_idle_timeout(Some(idle))
+        .keep_alive_interval(limits.keep_alive)
+        .build())
+}
+
+/// Accepts links until the endpoint is closed.
+async fn accept(endpoint: Endpoint, events: mpsc::Sender<Event>, ids: Arc<AtomicU64>, room: Arc<Semaphore>) {
+    let mut handshakes = JoinSet::new();
+    loop {
+        let incoming = tokio::select! {
+            incoming = endpoint.accept() => incoming,
+            _ = events.closed() => None,
+            Some(_) = handshakes.join_next() => continue,
+        };
+        let Some(incoming) = incoming else { break };
+        let permit = room.clone().try_acquire_owned();
+        match permit {
+            Ok(permit) if handshakes.len() < HANDSHAKES_MAX => {
+                handshakes.spawn(welcome(incoming, events.clone(), next(&ids), permit));
+            }
+            _ => incoming.refuse(),
+        }
+    }
+    endpoint.close().await;
+}
+
+async fn welcome(incoming: Incoming, events: mpsc::Sender<Event>, id: LinkId, permit: OwnedSemaphorePermit) {
+    // Whatever fails up to here was sent by whoever can reach the port, and says nothing about this side.
+    let Ok(accepting) = incoming.accept() else { return };
+    let Ok(Ok(connection)) = timeout(CONNECT_WAIT, accepting).await else { return };
+    match establish(id, connection).await {
+        Ok(established) => drop(tokio::spawn(serve(established, events, permit))),
+        Err(reason) => tracing::debug!(link = id.0, %reason, "link not established"),
+    }
+}

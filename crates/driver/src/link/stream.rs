@@ -1,0 +1,143 @@
+//! Data streams of a link: a header of at most a kilobyte, then raw bytes both ways.
+//!
+//! The two halves differ from the library's in one thing: a half that is dropped without having been finished is *reset*,
+//! so that the other side sees a cut and never takes half a download for a whole one.
+
+use iroh::endpoint::{ReadError, RecvStream, SendStream, StoppedError, VarInt, WriteError};
+
+/// Bytes of a data stream's header: a session, a host name, a port.
+pub const HEADER_BYTES_MAX: usize = 1024;
+
+/// The code with which a stream is cut.
+const CUT: VarInt = VarInt::from_u32(1);
+
+/// The sending half of a data stream.
+#[derive(Debug)]
+pub struct StreamSend {
+    stream: SendStream,
+    finished: bool,
+}
+
+/// The receiving half of a data stream.
+#[derive(Debug)]
+pub struct StreamRecv(RecvStream);
+
+/// Why a half gave up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StreamError {
+    #[error("the other side cut the stream")]
+    Cut,
+    #[error("the link is down")]
+    Down,
+    #[error("the stream was already finished")]
+    Finished,
+    #[error("the stream's header is over {HEADER_BYTES_MAX} bytes, or is cut short")]
+    Header,
+}
+
+impl StreamSend {
+    pub(super) fn new(stream: SendStream) -> Self {
+        Self { stream, finished: false }
+    }
+
+    /// Writes a prefix of `bytes` and says how long it was; waits while the other side doesn't read. Cancel-safe.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<usize, StreamError> {
+        Ok(self.stream.write(bytes).await?)
+    }
+
+    /// Writes all of it. If this is cancelled, a prefix may have been written.
+    pub async fn write_all(&mut self, bytes: &[u8]) -> Result<(), StreamError> {
+        Ok(self.stream.write_all(bytes).await?)
+    }
+
+    /// Says that nothing more follows; what was written still arrives.
+    pub fn finish(&mut self) {
+        // An error means that the stream is already finished or cut, and then there is nothing left to say.
+        let _ = self.stream.finish();
+        self.finished = true;
+    }
+
+    /// Waits until the other side no longer wants what is sent here, or the link is down. Never returns for a stream
+    /// that ends well.
+    pub fn cut(&self) -> impl Future<Output = StreamError> + Send + 'static {
+        let stopped = self.stream.stopped();
+        async move {
+            match stopped.await {
+                Ok(Some(_)) => StreamError::Cut,
+                Ok(None) => std::future::pending().await,
+                Err(StoppedError::ConnectionLost(_) | StoppedError::ZeroRttRejected) => StreamError::Down,
+            }
+        }
+    }
+}
+
+impl Drop for StreamSend {
+    fn drop(&mut self) {
+        if !self.finished {
+            // An error means that the stream is already closed.
+            let _ = self.stream.reset(CUT);
+        }
+    }
+}
+
+impl StreamRecv {
+    pub(super) fn new(stream: RecvStream) -> Self {
+        Self(stream)
+    }
+
+    /// Fills a prefix of `buffer` and says how long it is; `None` at the end. Cancel-safe.
+    pub async fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, StreamError> {
+        Ok(self.0.read(buffer).await?)
+    }
+
+    /// Reads one byte; `None` at the end. Cancel-safe.
+    pub async fn read_byte(&mut self) -> Result<Option<u8>, StreamError> {
+        let mut byte = [0];
+        Ok(self.read(&mut byte).await?.map(|_| byte[0]))
+    }
+
+    /// Everything up to the end, if that is at most `limit` bytes.
+    pub async fn read_to_end(mut self, limit: usize) -> Result<Vec<u8>, StreamError> {
+        self.0.read_to_end(limit).await.map_err(|_| StreamError::Cut)
+    }
+}
+
+impl From<WriteError> for StreamError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Stopped(_) => Self::Cut,
+            WriteError::ConnectionLost(_) | WriteError::ZeroRttRejected => Self::Down,
+            WriteError::ClosedStream => Self::Finished,
+        }
+    }
+}
+
+impl From<ReadError> for StreamError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Reset(_) => Self::Cut,
+            ReadError::ConnectionLost(_) | ReadError::ZeroRttRejected => Self::Down,
+            ReadError::ClosedStream => Self::Finished,
+        }
+    }
+}
+
+/// Writes the header: its length in two bytes (little endian), then itself.
+pub(super) async fn write_header(stream: &mut SendStream, header: &[u8]) -> Result<(), StreamError> {
+    let length = u16::try_from(header.len()).ok().filter(|_| header.len() <= HEADER_BYTES_MAX);
+    let length = length.ok_or(StreamError::Header)?;
+    stream.write_all(&[&length.to_le_bytes(), header].concat()).await?;
+    Ok(())
+}
+
+pub(super) async fn read_header(stream: &mut RecvStream) -> Result<Vec<u8>, StreamError> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).await.map_err(|_| StreamError::Header)?;
+    let length = usize::from(u16::from_le_bytes(length));
+    if length > HEADER_BYTES_MAX {
+        return Err(StreamError::Header);
+    }
+    let mut header = vec![0; length];
+    stream.read_exact(&mut header).await.map_err(|_| StreamError::Header)?;
+    Ok(header)
+}

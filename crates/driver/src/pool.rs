@@ -1,0 +1,50 @@
+//! Work that is only computing (checking signatures, hashing) on a bounded number of threads.
+//!
+//! The runtime's own threads must stay free for sockets. At most as many jobs run at once as the pool has threads; who
+//! comes later waits in [`Pool::run`], in order. So the queue is never longer than the number of callers, and a caller
+//! that gives up takes its job out of it.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+/// A bounded share of the runtime's blocking threads. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    threads: Arc<Semaphore>,
+}
+
+/// A job had no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PoolError {
+    #[error("the job panicked")]
+    Panicked,
+    #[error("the program is shutting down")]
+    ShuttingDown,
+}
+
+impl Pool {
+    /// A pool of `threads` (at least one).
+    pub fn new(threads: usize) -> Self {
+        Self { threads: Arc::new(Semaphore::new(threads.max(1))) }
+    }
+
+    /// A pool with a thread for each core.
+    pub fn for_this_machine() -> Self {
+        Self::new(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// Runs `job` on one of the threads. A job that has begun runs to its end even if the caller gives up.
+    pub async fn run<T, F>(&self, job: F) -> Result<T, PoolError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let Ok(permit) = self.threads.clone().acquire_owned().await else { return Err(PoolError::ShuttingDown) };
+        let done = tokio::task::spawn_blocking(move || {
+            let _held_until_done = permit;
+            job()
+        });
+        done.await.map_err(|e| if e.is_panic() { PoolError::Panicked } else { PoolError::ShuttingDown })
+    }
+}

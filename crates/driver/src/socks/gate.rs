@@ -1,0 +1,295 @@
+//! Holds a session's bytes back when what was paid for is used up.
+//!
+//! The gate of a session knows one number from outside, the *allowance*: how many bytes may pass in total since the
+//! session began, both ways and all connections together. Promises raise it. A connection asks for a [`Grant`] before it
+//! lets bytes pass and gets at least one byte and at most what it asked for; so connections in need of a lot take what
+//! is there instead of waiting for all of it, which a small credit window would never hold at once.
+//!
+//! While there is allowance left a grant costs a few atomic operations. When there is none, connections wait in the order
+//! in which they came, each is served in turn, and nothing polls. What a grant didn't use goes back, so that a broken
+//! connection takes nothing with it.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use tokio::sync::{Mutex, Notify};
+
+/// The gate of one session.
+#[derive(Debug)]
+pub struct Gate {
+    /// The allowance: bytes in total. Only rises.
+    limit: AtomicU64,
+    /// Bytes granted and not given back. At most `limit`.
+    used: AtomicU64,
+    /// How many are in the queue; nobody passes by as long as there is someone.
+    waiting: AtomicUsize,
+    /// The queue: the mutex is fair, and whoever holds it is at its head.
+    head: Mutex<()>,
+    /// Wakes the head. It keeps one wake-up for a head that isn't listening yet.
+    raised: Notify,
+    closed: OnceLock<CloseReason>,
+    closing: Notify,
+}
+
+/// Why a gate was closed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CloseReason {
+    #[error("the session has ended")]
+    Ended,
+    #[error("the session was not paid for in time")]
+    Unpaid,
+    #[error("the link of the session is gone")]
+    LinkDown,
+}
+
+/// Bytes that may pass. What isn't spent goes back when this is dropped.
+#[derive(Debug)]
+pub struct Grant<'a> {
+    gate: &'a Gate,
+    left: u64,
+}
+
+/// Counts itself as waiting for as long as it lives, also when the wait is cancelled.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Gate {
+    /// A gate that lets `allowance` bytes pass.
+    pub fn new(allowance: u64) -> Self {
+        Self {
+            limit: AtomicU64::new(allowance),
+            used: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            head: Mutex::new(()),
+            raised: Notify::new(),
+            closed: OnceLock::new(),
+            closing: Notify::new(),
+        }
+    }
+
+    /// A gate for a session of which `used` bytes have passed before.
+    pub fn resume(allowance: u64, used: u64) -> Self {
+        let gate = Self::new(allowance.max(used));
+        gate.used.store(used, Ordering::SeqCst);
+        gate
+    }
+
+    /// A gate that holds nothing back until it is closed.
+    pub fn unlimited() -> Self {
+        Self::new(u64::MAX)
+    }
+
+    /// Raises the allowance to `total` bytes since the beginning of the session. A lower total changes nothing, so that
+    /// messages about it may arrive in any order.
+    pub fn allow(&self, total: u64) {
+        self.limit.fetch_max(total, Ordering::SeqCst);
+        self.raised.notify_one();
+    }
+
+    pub fn allowance(&self) -> u64 {
+        self.limit.load(Ordering::SeqCst)
+    }
+
+    /// Bytes granted so far.
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::SeqCst)
+    }
+
+    /// Lets nothing pass any more and wakes everyone. The first reason stands.
+    pub fn close(&self, reason: CloseReason) {
+        // A second reason is dropped on purpose.
+        let _ = self.closed.set(reason);
+        self.raised.notify_one();
+        self.closing.notify_waiters();
+    }
+
+    /// Resolves once the gate is closed.
+    pub async fn closed(&self) -> CloseReason {
+        loop {
+            let mut changed = std::pin::pin!(self.closing.notified());
+            changed.as_mut().enable();
+            if let Some(reason) = self.closed.get() {
+                return *reason;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits for leave to let 1 to `wanted` bytes pass. `wanted` must not be zero. Cancel-safe.
+    pub async fn acquire(&self, wanted: u64) -> Result<Grant<'_>, CloseReason> {
+        if self.waiting.load(Ordering::SeqCst) == 0
+            && let Some(outcome) = self.take(wanted)
+        {
+            return outcome;
+        }
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _waiting = Waiting(&self.waiting);
+        let _head = self.head.lock().await;
+        loop {
+            if let Some(outcome) = self.take(wanted) {
+                return outcome;
+            }
+            self.raised.notified().await;
+        }
+    }
+
+    /// What is there at this moment, or `None` if one has to wait.
+    fn take(&self, wanted: u64) -> Option<Result<Grant<'_>, CloseReason>> {
+        if let Some(reason) = self.closed.get() {
+            return Some(Err(*reason));
+        }
+        // The allowance only rises, so a value read before `used` is never too high.
+        let limit = self.limit.load(Ordering::SeqCst);
+        let fits = |used: u64| wanted.min(limit.saturating_sub(used));
+        let taken = self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| match fits(used) {
+            0 => None,
+            bytes => Some(used + bytes),
+        });
+        taken.ok().map(|before| Ok(Grant { gate: self, left: fits(before) }))
+    }
+}
+
+impl Grant<'_> {
+    /// Bytes that may still pass under this grant.
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// Notes that `bytes` have passed; not more than are left.
+    pub fn spend(&mut self, bytes: u64) {
+        assert!(bytes <= self.left, "not more passes than was granted");
+        self.left -= bytes;
+    }
+}
+
+impl Drop for Grant<'_> {
+    fn drop(&mut self) {
+        if self.left > 0 {
+            self.gate.used.fetch_sub(self.left, Ordering::SeqCst);
+            self.gate.raised.notify_one();
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    /// Takes `wanted` bytes in as many grants as it needs, noting `name` for each.
+    async fn consume(gate: Arc<Gate>, wanted: u64, name: u8, log: Arc<std::sync::Mutex<Vec<(u8, u64)>>>) {
+        let mut left = wanted;
+        while left > 0 {
+            let mut grant = gate.acquire(left).await.expect("the gate stays open");
+            let granted = grant.left();
+            grant.spend(granted);
+            left -= granted;
+            log.lock().unwrap().push((name, granted));
+        }
+    }
+
+    /// Lets every other task run until it waits for something.
+    async fn settle() {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_passes_beyond_the_allowance() {
+        let gate = Gate::new(100);
+        let mut first = gate.acquire(60).await.unwrap();
+        let second = gate.acquire(60).await.unwrap();
+        assert_eq!((first.left(), second.left(), gate.used()), (60, 40, 100));
+        assert!(futures::poll!(Box::pin(gate.acquire(1))).is_pending());
+        first.spend(50);
+        drop(first);
+        drop(second);
+        assert_eq!(gate.used(), 50, "what wasn't spent goes back");
+        assert_eq!(gate.acquire(1000).await.unwrap().left(), 50);
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_are_served_in_turn() {
+        let gate = Arc::new(Gate::new(0));
+        let log = Arc::default();
+        let mut tasks = Vec::new();
+        for name in 0..3 {
+            tasks.push(tokio::spawn(consume(gate.clone(), 20, name, Arc::clone(&log))));
+            settle().await;
+        }
+        for total in [10, 5, 20, 30, 40, 50, 60] {
+            gate.allow(total);
+            settle().await;
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*log.lock().unwrap(), [(0, 10), (1, 10), (2, 10), (0, 10), (1, 10), (2, 10)]);
+        assert_eq!((gate.used(), gate.allowance()), (60, 60));
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_cancelled_holds_nobody_up() {
+        let gate = Arc::new(Gate::new(0));
+        let log = Arc::default();
+        let first = tokio::spawn(consume(gate.clone(), 10, 0, Arc::clone(&log)));
+        settle().await;
+        let second = tokio::spawn(consume(gate.clone(), 10, 1, Arc::clone(&log)));
+        settle().await;
+        first.abort();
+        settle().await;
+        gate.allow(10);
+        second.await.unwrap();
+        assert_eq!(*log.lock().unwrap(), [(1, 10)]);
+        assert_eq!(gate.waiting.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn closing_wakes_everyone_with_the_first_reason() {
+        let gate = Arc::new(Gate::new(0));
+        let waiting: Vec<_> = (0..10)
+            .map(|_| {
+                let gate = gate.clone();
+                tokio::spawn(async move { (gate.acquire(1).await.map(|_| ()), gate.closed().await) })
+            })
+            .collect();
+        settle().await;
+        gate.close(CloseReason::Unpaid);
+        gate.close(CloseReason::Ended);
+        for task in waiting {
+            assert_eq!(task.await.unwrap(), (Err(CloseReason::Unpaid), CloseReason::Unpaid));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn under_contention_grants_add_up_to_the_allowance() {
+        let gate = Arc::new(Gate::new(0));
+        let log = Arc::default();
+        let tasks: Vec<_> =
+            (0..20).map(|name| tokio::spawn(consume(gate.clone(), 1000, name, Arc::clone(&log)))).collect();
+        for total in (0..=20_000).step_by(37) {
+            gate.allow(total);
+            assert!(gate.used() <= gate.allowance());
+            tokio::task::yield_now().await;
+        }
+        gate.allow(20_000);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(gate.used(), 20_000);
+        assert_eq!(log.lock().unwrap().iter().map(|(_, bytes)| bytes).sum::<u64>(), 20_000);
+    }
+
+    #[tokio::test]
+    async fn a_session_is_taken_up_where_it_was_left() {
+        let gate = Gate::resume(100, 90);
+        assert_eq!(gate.acquire(50).await.unwrap().left(), 10);
+        assert_eq!(Gate::resume(50, 90).allowance(), 90);
+    }
+}

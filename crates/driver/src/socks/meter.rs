@@ -1,0 +1,140 @@
+//! Counts the bytes of a session, up and down, over all its connections (row A10).
+//!
+//! Both sides count the same thing at the same place, the payload inside the authenticated stream, without SOCKS,
+//! header, framing or retransmission:
+//!
+//! | side     | up (client to host)                    | down (host to client)                 |
+//! | -------- | -------------------------------------- | ------------------------------------- |
+//! | client   | what it wrote into the stream: *sent*  | what it read from it: *acknowledged*  |
+//! | provider | what it read from the stream: *acknowledged* | what it wrote into it: *delivered* |
+//!
+//! So a provider's `up` never exceeds the client's, and a client's `down` never exceeds the provider's; what is between
+//! the two is under way. When all connections have ended well, they are equal.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+
+/// The counters of one session. Counting costs two atomic operations for each chunk.
+#[derive(Debug)]
+pub struct Meter {
+    up: AtomicU64,
+    down: AtomicU64,
+    /// The lowest total that someone waits for.
+    awaited: AtomicU64,
+    reached: Notify,
+}
+
+/// What was counted up to a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Metered {
+    /// Bytes from the client towards the host.
+    pub up: u64,
+    /// Bytes from the host towards the client.
+    pub down: u64,
+}
+
+/// A way in which bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Up,
+    Down,
+}
+
+impl Metered {
+    pub fn total(&self) -> u64 {
+        self.up.saturating_add(self.down)
+    }
+}
+
+impl Meter {
+    pub fn new() -> Self {
+        Self::resume(Metered::default())
+    }
+
+    /// Counts on from where a session was left, after another link took it over or after a restart.
+    pub fn resume(from: Metered) -> Self {
+        Self {
+            up: AtomicU64::new(from.up),
+            down: AtomicU64::new(from.down),
+            awaited: AtomicU64::new(u64::MAX),
+            reached: Notify::new(),
+        }
+    }
+
+    pub fn read(&self) -> Metered {
+        Metered { up: self.up.load(Ordering::SeqCst), down: self.down.load(Ordering::SeqCst) }
+    }
+
+    pub(crate) fn count(&self, way: Way, bytes: u64) {
+        let counter = match way {
+            Way::Up => &self.up,
+            Way::Down => &self.down,
+        };
+        counter.fetch_add(bytes, Ordering::SeqCst);
+        if self.read().total() >= self.awaited.load(Ordering::SeqCst) {
+            // Whoever waits for more than is there sets it again.
+            self.awaited.store(u64::MAX, Ordering::SeqCst);
+            self.reached.notify_waiters();
+        }
+    }
+
+    /// Waits until up and down together are at least `total`, and says what they are then.
+    pub async fn reached(&self, total: u64) -> Metered {
+        loop {
+            let mut changed = std::pin::pin!(self.reached.notified());
+            // Listening begins before the look at the counters, and the wish is known before it, so whoever counts past
+            // it after the look wakes us.
+            changed.as_mut().enable();
+            self.awaited.fetch_min(total, Ordering::SeqCst);
+            let now = self.read();
+            if now.total() >= total {
+                return now;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_total_is_woken() {
+        let meter = Arc::new(Meter::new());
+        let waiting: Vec<_> = (1..=50u64)
+            .map(|total| {
+                let meter = meter.clone();
+                tokio::spawn(async move { meter.reached(total * 20).await })
+            })
+            .collect();
+        let counting: Vec<_> = [Way::Up, Way::Down]
+            .into_iter()
+            .map(|way| {
+                let meter = meter.clone();
+                tokio::spawn(async move {
+                    for _ in 0..500 {
+                        meter.count(way, 1);
+                        tokio::task::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        for task in counting {
+            task.await.unwrap();
+        }
+        for (total, task) in (1..=50u64).zip(waiting) {
+            assert!(task.await.unwrap().total() >= total * 20);
+        }
+        assert_eq!(meter.read(), Metered { up: 500, down: 500 });
+        assert_eq!(Meter::resume(meter.read()).read(), Metered { up: 500, down: 500 });
+    }
+}

@@ -1,0 +1,8 @@
+//! Everything here uses the real thing: real files, real sockets on loopback, real processes that are killed.
+
+mod disk;
+mod link;
+
+mod pool;
+mod relay;
+mod socks;

@@ -1,0 +1,48 @@
+//! What a node's operator decides. Consensus parameters are not here: they are part of the genesis.
+
+use byway_crypto::NodeSecret;
+use byway_primitives::Span;
+
+use crate::committee::MemberIndex;
+
+/// A kernel node's settings. Nodes with different ones work together.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub me: MemberIndex,
+    pub secret: NodeSecret,
+    /// The shortest time between two own snapshots; what arrives meanwhile shares the next one. Shorter costs more
+    /// signatures and messages, longer costs latency: a transaction is final after four to five rounds.
+    pub snapshot_interval_min: Span,
+    /// Time between two own snapshots when there is nothing to do.
+    pub heartbeat: Span,
+    /// The longest wait for a round's leader, however slow leaders were.
+    pub leader_timeout_max: Span,
+    /// How long a peer has to answer before another is asked.
+    pub request_timeout: Span,
+    /// How long a round may lack its quorum before what was sent is sent again.
+    pub resend_after: Span,
+    /// How far a snapshot's time may be ahead of our clock before it has to wait. Bounds how far f nodes with false
+    /// clocks can push the ledger's time.
+    pub clock_ahead_max: Span,
+    /// Transactions that wait for an own snapshot or for their verdict.
+    pub pool_transactions_max: usize,
+    /// Bytes of transactions that wait for an own snapshot.
+    pub pool_bytes_max: usize,
+}
+
+impl Config {
+    pub fn new(me: MemberIndex, secret: NodeSecret) -> Self {
+        Self {
+            me,
+            secret,
+            snapshot_interval_min: Span::millis(6),
+            heartbeat: Span::seconds(1),
+            leader_timeout_max: Span::seconds(1),
+            request_timeout: Span::millis(250),
+            resend_after: Span::millis(500),
+            clock_ahead_max: Span::millis(500),
+            pool_transactions_max: 100_000,
+            pool_bytes_max: 64 * 1024 * 1024,
+        }
+    }
+}

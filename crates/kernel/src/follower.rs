@@ -1,0 +1,266 @@
+//! Following the ledger without executing it and without trusting anyone.
+//!
+//! A [`Follower`] holds the last certified checkpoint and a copy of the state of the programs it cares about. A kernel
+//! node, any of them, gives it [`Step`]s; each proves itself:
+//!
+//! 1. the certificate has q(n) good signatures of the members and is for the next height;
+//! 2. it names the last checkpoint's digest as its predecessor, so there is one chain;
+//! 3. each difference, applied to the local copy, gives the certified state root;
+//! 4. the scan data digests to the certified scan root.
+//!
+//! A step that fails any of these is a [`Lie`]: nothing of it is kept, and [`client`] asks another node from then on. A
+//! node that withholds is merely slow: after every empty answer another one is asked.
+//!
+//! What a follower spends does not grow with the kernel's traffic, but for the scan data, which is linear in transfers.
+//!
+//! [`protocol`] has the messages, [`serve`] the kernel node's side.
+
+pub mod client;
+pub mod protocol;
+pub mod serve;
+
+use std::collections::BTreeMap;
+
+use byway_ledger::tree::StateTree;
+use byway_ledger::{DifferenceError, Ledger};
+use byway_primitives::codec::{Decode, Encode};
+use byway_primitives::{Batch, Hash, NetworkId, Space, Store};
+use byway_records::checkpoint::{CertificateError, Checkpoint, Height};
+use byway_records::scan::ScanData;
+use byway_records::{Genesis, ProgramId};
+
+pub use client::{Client, ClientConfig, ClientNews};
+pub use protocol::{Answer, Request, Step};
+
+const TIP: Space = Space("follower-tip");
+const ENTRIES: Space = Space("follower-entries");
+const TIP_KEY: &[u8] = b"tip";
+
+/// The programs that a market participant follows: all that exist so far.
+pub const PROGRAMS: [ProgramId; 4] =
+    [ProgramId::SYSTEM, ProgramId::REGISTRY, ProgramId::OFFERS, ProgramId::ACCOUNTS];
+
+/// A certified view of the ledger.
+#[derive(Debug, Clone)]
+pub struct Follower {
+    network: NetworkId,
+    genesis: Genesis,
+    tip: Option<Checkpoint>,
+    trees: BTreeMap<ProgramId, StateTree>,
+}
+
+/// A verified step, to be acted on.
+#[derive(Debug, Clone)]
+pub struct Advance {
+    /// To be persisted with whatever the reader of this step writes.
+    pub batch: Batch,
+    pub checkpoint: Checkpoint,
+    /// Keys that changed, per program.
+    pub changed: Vec<(ProgramId, Vec<Vec<u8>>)>,
+    pub scan: ScanData,
+}
+
+/// Why a step is not true. Whoever sent it is at fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Lie {
+    #[error("checkpoint {got} was sent where {expected} comes next")]
+    Height { expected: Height, got: Height },
+    #[error("the checkpoint does not follow the one before it")]
+    Chain,
+    #[error("the certificate is not valid: {0}")]
+    Certificate(#[from] CertificateError),
+    #[error("a followed program is missing, or one is there that was not asked for")]
+    Programs,
+    #[error("program {program:?}: {error}")]
+    Difference { program: ProgramId, error: DifferenceError },
+    #[error("the scan data is not the certified one")]
+    Scan,
+}
+
+/// What is stored does not fit together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FollowerDamaged {
+    #[error("the stored checkpoint is damaged; delete the node's `follower` data to read it anew from the kernel")]
+    Tip,
+    #[error(
+        "the stored copy of the ledger's programs does not match its checkpoint; delete the node's `follower` data to \
+         read it anew from the kernel"
+    )]
+    State,
+}
+
+impl Follower {
+    /// Opens what the store holds, or starts at genesis. The copies are checked against the stored checkpoint.
+    pub fn open(genesis: Genesis, programs: &[ProgramId], store: &dyn Store) -> Result<Self, FollowerDamaged> {
+        let network = genesis.network();
+        let tip = store.load(TIP, TIP_KEY).map(|bytes| StoredTip::read(&bytes)).transpose()?;
+        let Some(tip) = tip else {
+            let (ledger, _) = Ledger::genesis(&genesis);
+            let tree = |program: &ProgramId| ledger.tree(*program).cloned().unwrap_or_default();
+            let trees = programs.iter().map(|program| (*program, tree(program))).collect();
+            return Ok(Self { network, genesis, tip: None, trees });
+        };
+        let mut trees = BTreeMap::new();
+        for program in programs {
+            let prefix = program.0.to_be_bytes();
+            let mut tree = StateTree::new();
+            for (key, value) in store.scan_prefix(ENTRIES, &prefix) {
+                tree.insert(key[prefix.len()..].to_vec(), value);
+            }
+            if tip.roots.get(program) != Some(&tree.rehash()) {
+                return Err(FollowerDamaged::State);
+            }
+            trees.insert(*program, tree);
+        }
+        Ok(Self { network, genesis, tip: Some(tip.checkpoint), trees })
+    }
+
+    pub fn network(&self) -> NetworkId {
+        self.network
+    }
+
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// The last certified checkpoint; `None` at genesis.
+    pub fn tip(&self) -> Option<&Checkpoint> {
+        self.tip.as_ref()
+    }
+
+    /// The height that comes next.
+    pub fn next_height(&self) -> Height {
+        self.tip.map_or(Height::GENESIS, |tip| tip.height).next()
+    }
+
+    /// The state of a followed program at the tip.
+    pub fn tree(&self, program: ProgramId) -> Option<&StateTree> {
+        self.trees.get(&program)
+    }
+
+    pub fn programs(&self) -> impl Iterator<Item = ProgramId> {
+        self.trees.keys().copied()
+    }
+
+    /// Takes the next step, if it is true.
+    pub fn advance(&mut self, step: Step) -> Result<Advance, Lie> {
+        let checkpoint = step.certificate.checkpoint;
+        let expected = self.next_height();
+        if checkpoint.height != expected {
+            return Err(Lie::Height { expected, got: checkpoint.height });
+        }
+        let previous = self.tip.map_or(self.network.0, |tip| tip.digest());
+        if checkpoint.previous != previous {
+            return Err(Lie::Chain);
+        }
+        step.certificate.verify(self.network, &self.genesis.members)?;
+        if step.scan.root() != checkpoint.scan_root {
+            return Err(Lie::Scan);
+        }
+        if !step.differences.iter().map(|d| d.program).eq(self.trees.keys().copied()) {
+            return Err(Lie::Programs);
+        }
+        let fresh = self.tip.is_none();
+        self.apply_differences(&step, checkpoint.state_root)?;
+        self.tip = Some(checkpoint);
+        let batch = if fresh { self.write_all() } else { self.write_changes(&step) };
+        let changed = step.differences.into_iter().map(|difference| {
+            (difference.program, difference.entries.into_iter().map(|change| change.key).collect())
+        });
+        Ok(Advance { batch, checkpoint, changed: changed.collect(), scan: step.scan })
+    }
+
+    /// Applies all differences, or none.
+    fn apply_differences(&mut self, step: &Step, state_root: Hash) -> Result<(), Lie> {
+        let mut applied: Vec<(ProgramId, Vec<(Vec<u8>, Option<Vec<u8>>)>)> = Vec::new();
+        for difference in &step.differences {
+            let program = difference.program;
+            let tree = self.trees.get_mut(&program).expect("the programs were compared above");
+            let before = difference.entries.iter().map(|change| {
+                (change.key.clone(), tree.value(&change.key).map(<[u8]>::to_vec))
+            });
+            let before = before.collect();
+            if let Err(error) = difference.apply(tree, state_root) {
+                for (program, entries) in applied {
+                    let tree = self.trees.get_mut(&program).expect("it was applied to");
+                    for (key, value) in entries {
+                        tree.set(key, value);
+                    }
+                    tree.rehash();
+                }
+                return Err(Lie::Difference { program, error });
+            }
+            applied.push((program, before));
+        }
+        Ok(())
+    }
+
+    /// Everything, at the first step: genesis entries are in no difference.
+    fn write_all(&self) -> Batch {
+        let mut batch = Batch::new();
+        for (program, tree) in &self.trees {
+            for (key, value) in tree.iter() {
+                batch.put(ENTRIES, entry_key(*program, key), value);
+            }
+        }
+        self.write_tip(&mut batch);
+        batch
+    }
+
+    fn write_changes(&self, step: &Step) -> Batch {
+        let mut batch = Batch::new();
+        for difference in &step.differences {
+            for change in &difference.entries {
+                let key = entry_key(difference.program, &change.key);
+                match &change.value {
+                    Some(value) => batch.put(ENTRIES, key, value.clone()),
+                    None => batch.delete(ENTRIES, key),
+                }
+            }
+        }
+        self.write_tip(&mut batch);
+        batch
+    }
+
+    fn write_tip(&self, batch: &mut Batch) {
+        let checkpoint = self.tip.expect("a tip was just set");
+        let roots = self.trees.iter().map(|(program, tree)| (*program, tree.root())).collect();
+        batch.put(TIP, TIP_KEY, StoredTip { checkpoint, roots }.to_bytes());
+    }
+}
+
+fn entry_key(program: ProgramId, key: &[u8]) -> Vec<u8> {
+    [&program.0.to_be_bytes()[..], key].concat()
+}
+
+/// The tip as stored: with the roots of the copies, so that damage shows on opening.
+struct StoredTip {
+    checkpoint: Checkpoint,
+    roots: BTreeMap<ProgramId, Hash>,
+}
+
+impl StoredTip {
+    fn read(bytes: &[u8]) -> Result<Self, FollowerDamaged> {
+        Self::from_bytes(bytes).map_err(|_| FollowerDamaged::Tip)
+    }
+}
+
+impl Encode for StoredTip {
+    fn encode(&self, out: &mut byway_primitives::Writer) {
+        out.value(&self.checkpoint);
+        out.varint(self.roots.len() as u64);
+        for (program, root) in &self.roots {
+            out.value(program);
+            out.value(root);
+        }
+    }
+}
+
+impl Decode for StoredTip {
+    fn decode(input: &mut byway_primitives::Reader<'_>) -> Result<Self, byway_primitives::DecodeError> {
+        let checkpoint = input.value()?;
+        let count = input.u64()?;
+        let roots = (0..count).map(|_| Ok((input.value()?, input.value()?)));
+        Ok(Self { checkpoint, roots: roots.collect::<Result<_, byway_primitives::DecodeError>>()? })
+    }
+}

@@ -1,0 +1,301 @@
+//! What followers ask kernel nodes, and what those answer.
+//!
+//! Nothing in an answer is believed: [`Step`]s prove themselves against the member set, and the rest ([`Answer::Status`],
+//! [`Answer::Stage`]) is shown as one node's word and never acted on.
+
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::Time;
+use byway_records::checkpoint::{Certificate, Height};
+use byway_records::scan::ScanData;
+use byway_records::transaction::TRANSACTION_BYTES_MAX;
+use byway_records::{ProgramId, TransactionId};
+
+use byway_ledger::ProgramDifference;
+
+/// Programs that a follower may ask for at once: all there are, with room.
+const PROGRAMS_MAX: usize = 32;
+/// Steps in one answer.
+pub const STEPS_MAX: usize = 64;
+/// Members that a status speaks of.
+const LANES_MAX: usize = byway_records::checkpoint::MEMBERS_MAX;
+/// Snapshots and commits that a pulse shows.
+const PULSE_MAX: usize = 256;
+/// Bytes of a reason in words.
+const REASON_BYTES_MAX: usize = 256;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Checkpoints from this height on, with differences of these programs; answered when there is one, or empty after
+    /// a while.
+    Follow { from: Height, programs: Vec<ProgramId> },
+    /// Take this transaction into a snapshot.
+    Submit { transaction: Vec<u8> },
+    /// What this node has seen of a transaction.
+    Stage { transaction: TransactionId },
+    /// How this node is doing.
+    Status,
+    /// What happened in the kernel since a snapshot number of this node's own counting.
+    Pulse { since: u64 },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    Steps(Vec<Step>),
+    /// The transaction is in this node's pool, or already was.
+    Taken,
+    /// It is not, and why.
+    Refused(String),
+    Stage(StageClaim),
+    Status(Status),
+    Pulse(Pulse),
+}
+
+/// One certified checkpoint with everything a follower needs to go there from the one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub certificate: Certificate,
+    pub differences: Vec<ProgramDifference>,
+    pub scan: ScanData,
+}
+
+/// One node's word on a transaction; certified verdicts come with scan data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StageClaim {
+    Unknown,
+    Pooled,
+    Included,
+    Final,
+    Rejected,
+}
+
+/// One node's word on how it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    pub height: Height,
+    pub commits: u64,
+    pub time: Time,
+    /// Latest round seen of each member.
+    pub rounds: Vec<u64>,
+    pub connected: Vec<bool>,
+    /// Median milliseconds from a snapshot's time to its commitment here, over the last minute.
+    pub finality_ms_p50: u64,
+    pub finality_ms_p99: u64,
+}
+
+/// What a node saw lately, for drawing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pulse {
+    /// To be asked for next.
+    pub next: u64,
+    pub snapshots: Vec<PulseSnapshot>,
+    pub commits: Vec<PulseCommit>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PulseSnapshot {
+    pub author: u8,
+    pub round: u64,
+    pub time: Time,
+    pub transactions: u32,
+    pub hash: byway_primitives::Hash,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PulseCommit {
+    pub index: u64,
+    pub time: Time,
+    pub transactions: u32,
+    pub leader: u8,
+}
+
+impl Encode for Request {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Request::Follow { from, programs } => {
+                out.byte(0);
+                out.value(from);
+                out.list(programs);
+            }
+            Request::Submit { transaction } => {
+                out.byte(1);
+                out.bytes(transaction);
+            }
+            Request::Stage { transaction } => {
+                out.byte(2);
+                out.value(transaction);
+            }
+            Request::Status => out.byte(3),
+            Request::Pulse { since } => {
+                out.byte(4);
+                out.varint(*since);
+            }
+        }
+    }
+}
+
+impl Decode for Request {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            0 => Ok(Request::Follow { from: input.value()?, programs: input.list(PROGRAMS_MAX)? }),
+            1 => Ok(Request::Submit { transaction: input.bytes(TRANSACTION_BYTES_MAX)?.to_vec() }),
+            2 => Ok(Request::Stage { transaction: input.value()? }),
+            3 => Ok(Request::Status),
+            4 => Ok(Request::Pulse { since: input.u64()? }),
+            other => Err(DecodeError::UnknownVariant { kind: "request", value: other.into() }),
+        }
+    }
+}
+
+impl Encode for Answer {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Answer::Steps(steps) => {
+                out.byte(0);
+                out.list(steps);
+            }
+            Answer::Taken => out.byte(1),
+            Answer::Refused(reason) => {
+                out.byte(2);
+                out.text(truncated(reason));
+            }
+            Answer::Stage(claim) => {
+                out.byte(3);
+                out.byte(*claim as u8);
+            }
+            Answer::Status(status) => {
+                out.byte(4);
+                out.value(status);
+            }
+            Answer::Pulse(pulse) => {
+                out.byte(5);
+                out.value(pulse);
+            }
+        }
+    }
+}
+
+impl Decode for Answer {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            0 => Ok(Answer::Steps(input.list(STEPS_MAX)?)),
+            1 => Ok(Answer::Taken),
+            2 => Ok(Answer::Refused(input.text(REASON_BYTES_MAX)?)),
+            3 => Ok(Answer::Stage(match input.byte()? {
+                0 => StageClaim::Unknown,
+                1 => StageClaim::Pooled,
+                2 => StageClaim::Included,
+                3 => StageClaim::Final,
+                4 => StageClaim::Rejected,
+                other => return Err(DecodeError::UnknownVariant { kind: "stage", value: other.into() }),
+            })),
+            4 => Ok(Answer::Status(input.value()?)),
+            5 => Ok(Answer::Pulse(input.value()?)),
+            other => Err(DecodeError::UnknownVariant { kind: "answer", value: other.into() }),
+        }
+    }
+}
+
+/// The first [`REASON_BYTES_MAX`] bytes, at a character's end.
+fn truncated(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]
+}
+
+
+impl Encode for Step {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.certificate);
+        out.list(&self.differences);
+        out.value(&self.scan);
+    }
+}
+
+impl Decode for Step {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { certificate: input.value()?, differences: input.list(PROGRAMS_MAX)?, scan: input.value()? })
+    }
+}
+
+impl Encode for Status {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.height);
+        out.varint(self.commits);
+        out.value(&self.time);
+        out.list(&self.rounds);
+        out.varint(self.connected.len() as u64);
+        self.connected.iter().for_each(|connected| out.flag(*connected));
+        out.varint(self.finality_ms_p50);
+        out.varint(self.finality_ms_p99);
+    }
+}
+
+impl Decode for Status {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (height, commits, time, rounds) =
+            (input.value()?, input.u64()?, input.value()?, input.list(LANES_MAX)?);
+        let lanes = input.u64()?;
+        if lanes > LANES_MAX as u64 {
+            return Err(DecodeError::TooLong { length: lanes, limit: LANES_MAX as u64 });
+        }
+        let connected = (0..lanes).map(|_| input.flag()).collect::<Result<_, _>>()?;
+        Ok(Self {
+            height,
+            commits,
+            time,
+            rounds,
+            connected,
+            finality_ms_p50: input.u64()?,
+            finality_ms_p99: input.u64()?,
+        })
+    }
+}
+
+impl Encode for PulseSnapshot {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(self.author);
+        out.varint(self.round);
+        out.value(&self.time);
+        out.varint(self.transactions);
+        out.value(&self.hash);
+    }
+}
+
+impl Decode for PulseSnapshot {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            author: input.byte()?,
+            round: input.u64()?,
+            time: input.value()?,
+            transactions: input.u32()?,
+            hash: input.value()?,
+        })
+    }
+}
+
+impl Encode for PulseCommit {
+    fn encode(&self, out: &mut Writer) {
+        out.varint(self.index);
+        out.value(&self.time);
+        out.varint(self.transactions);
+        out.byte(self.leader);
+    }
+}
+
+impl Decode for PulseCommit {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { index: input.u64()?, time: input.value()?, transactions: input.u32()?, leader: input.byte()? })
+    }
+}
+
+impl Encode for Pulse {
+    fn encode(&self, out: &mut Writer) {
+        out.varint(self.next);
+        out.list(&self.snapshots);
+        out.list(&self.commits);
+    }
+}
+
+impl Decode for Pulse {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { next: input.u64()?, snapshots: input.list(PULSE_MAX)?, commits: input.list(PULSE_MAX)? })
+    }
+}

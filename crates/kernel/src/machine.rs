@@ -1,0 +1,383 @@
+//! The machine of one kernel node.
+//!
+//! Call order: [`Kernel::open`] once, then `handle_*` with whatever happens, each followed by [`Kernel::poll_effect`]
+//! until it is empty and the effects carried out (see [`byway_primitives::effect`]). Two rules beyond those of effects:
+//!
+//! - **Snapshots are verified outside**, by [`VerifiedSnapshot::verify`], before [`Kernel::handle_snapshots`]; in any
+//!   order, on any number of threads.
+//! - **[`Kernel::handle_durable`]** must be called when a batch is durable. Until then the node's own newest snapshot
+//!   exists for nobody, itself included: if it counted its own certificate and then lost it in a crash, it could have
+//!   told someone *final* on the strength of a snapshot that never was.
+
+mod decide;
+mod exchange;
+mod intake;
+mod propose;
+mod status;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use byway_ledger::Ledger;
+use byway_primitives::{Batch, Effect, Store, Time, Token};
+use byway_records::{Genesis, Height, VerifiedTransaction};
+
+pub use self::status::{CommitSummary, Status};
+use crate::archive;
+use crate::catch_up::CatchUp;
+use crate::commit::Committer;
+use crate::committee::{Committee, MemberIndex};
+use crate::config::Config;
+use crate::graph::Graph;
+use crate::leader::schedule;
+use crate::message::{Message, SyncMessage};
+use crate::news::{Fatal, KernelEffect, News, OpenError, SubmitError};
+use crate::pace::Pace;
+use crate::pool::Pool;
+use crate::snapshot::Reference;
+use crate::verified::{SnapshotError, VerifiedSnapshot};
+use crate::votes::Votes;
+use crate::waiting::Waiting;
+
+/// How stored snapshots are verified on opening; [`VerifiedSnapshot::verify`], or a cache before it.
+pub type Verify<'a> = &'a mut dyn FnMut(Arc<[u8]>) -> Result<Arc<VerifiedSnapshot>, SnapshotError>;
+
+/// One kernel node. See the [module](self) for how it is driven.
+#[derive(Debug)]
+pub struct Kernel {
+    config: Config,
+    committee: Committee,
+    round_horizon: u64,
+    ledger: Ledger,
+    graph: Graph,
+    committer: Committer,
+    waiting: Waiting,
+    catch_up: CatchUp,
+    pool: Pool,
+    votes: Votes,
+    pace: Pace,
+    own: Own,
+    /// Own snapshots with transactions on which no quorum has built yet.
+    not_included: BTreeSet<Reference>,
+    connected: Vec<Peer>,
+    outbox: Outbox,
+    halted: Option<Fatal>,
+    is_clock_reported: bool,
+    recent: status::Recent,
+}
+
+/// What this node signed.
+#[derive(Debug, Default)]
+struct Own {
+    /// The newest snapshot, durable or not.
+    last: Option<Reference>,
+    /// Its time.
+    last_time: Time,
+    /// When it was made, by our clock.
+    made_at: Option<Time>,
+    /// When it was last sent.
+    sent_at: Time,
+    /// It, while it is not durable.
+    pending: Option<(Token, Arc<VerifiedSnapshot>)>,
+    /// Its encoding, once it is.
+    durable: Option<Arc<[u8]>>,
+}
+
+/// A peer that can be reached.
+#[derive(Debug)]
+struct Peer {
+    member: MemberIndex,
+    /// When our newest snapshot was last sent because the peer seemed to lack it.
+    helped_at: Option<Time>,
+    budget: exchange::Budget,
+}
+
+/// What is to be handed out.
+#[derive(Debug, Default)]
+struct Outbox {
+    effects: VecDeque<KernelEffect>,
+    /// Writes of the input at hand.
+    batch: Batch,
+    /// What must not leave before those are durable.
+    after: Vec<(MemberIndex, Message)>,
+    tokens: u64,
+    wake_asked: Option<Time>,
+}
+
+impl Kernel {
+    /// Opens a node: from its store, or from genesis if that is empty.
+    pub fn open(
+        config: Config,
+        genesis: &Genesis,
+        now: Time,
+        store: &dyn Store,
+        verify: Verify<'_>,
+    ) -> Result<Self, OpenError> {
+        let committee = Committee::new(genesis);
+        if committee.key(config.me) != Some(config.secret.public()) {
+            return Err(OpenError::Key(config.me));
+        }
+        let mut outbox = Outbox::default();
+        let ledger = match Ledger::open(genesis, store)? {
+            Some(ledger) => ledger,
+            None => {
+                let (ledger, batch) = Ledger::genesis(genesis);
+                outbox.batch.append(batch);
+                ledger
+            }
+        };
+        let (members, quorum) = (committee.size(), committee.quorum());
+        let mut kernel = Self {
+            round_horizon: genesis.parameters.round_horizon,
+            graph: Graph::new(members, quorum),
+            committer: Committer::new(schedule(genesis.parameters.leader_rule, members), quorum),
+            waiting: Waiting::new(members),
+            catch_up: CatchUp::new(members, committee.faults_tolerated()),
+            pool: Pool::new(config.pool_transactions_max, config.pool_bytes_max),
+            votes: Votes::new(quorum),
+            pace: Pace::new(members, quorum, config.leader_timeout_max),
+            own: Own::default(),
+            not_included: BTreeSet::new(),
+            connected: Vec::new(),
+            halted: None,
+            is_clock_reported: false,
+            recent: status::Recent::default(),
+            config,
+            committee,
+            ledger,
+            outbox,
+        };
+        kernel.resume(now, store, verify)?;
+        kernel.settle(now, store);
+        Ok(kernel)
+    }
+
+    /// Takes verified snapshots that `from` sent.
+    pub fn handle_snapshots(
+        &mut self,
+        now: Time,
+        from: MemberIndex,
+        snapshots: Vec<Arc<VerifiedSnapshot>>,
+        store: &dyn Store,
+    ) {
+        for snapshot in snapshots {
+            self.receive(now, from, snapshot);
+        }
+        self.settle(now, store);
+    }
+
+    /// Takes anything else that `from` sent.
+    pub fn handle_sync(&mut self, now: Time, from: MemberIndex, message: SyncMessage, store: &dyn Store) {
+        if self.halted.is_none() && self.committee.contains(from) {
+            self.exchange(now, from, message, store);
+        }
+        self.settle(now, store);
+    }
+
+    /// Takes a transaction from a client. Taken means that it will get a verdict if this node goes on; only a snapshot
+    /// makes it durable.
+    pub fn handle_submit(
+        &mut self,
+        now: Time,
+        transaction: VerifiedTransaction,
+        store: &dyn Store,
+    ) -> Result<(), SubmitError> {
+        if self.halted.is_some() {
+            return Err(SubmitError::Stopped);
+        }
+        self.pool.submit(now, transaction)?;
+        self.settle(now, store);
+        Ok(())
+    }
+
+    /// Time has passed.
+    pub fn handle_wake(&mut self, now: Time, store: &dyn Store) {
+        self.settle(now, store);
+    }
+
+    /// The batch of `token`, and all before it, are durable.
+    pub fn handle_durable(&mut self, now: Time, token: Token, store: &dyn Store) {
+        if self.own.pending.as_ref().is_some_and(|(pending, _)| *pending <= token) {
+            self.adopt_pending(now);
+        }
+        self.settle(now, store);
+    }
+
+    /// `peer` can be reached from now on.
+    pub fn handle_peer_up(&mut self, now: Time, peer: MemberIndex, store: &dyn Store) {
+        if self.halted.is_none() && self.committee.contains(peer) && peer != self.config.me {
+            self.greet(now, peer);
+        }
+        self.settle(now, store);
+    }
+
+    /// `peer` can't be reached any more.
+    pub fn handle_peer_down(&mut self, now: Time, peer: MemberIndex, store: &dyn Store) {
+        self.connected.retain(|connected| connected.member != peer);
+        if self.committee.contains(peer) {
+            self.catch_up.lost(peer);
+        }
+        self.settle(now, store);
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll_effect(&mut self) -> Option<KernelEffect> {
+        self.outbox.effects.pop_front()
+    }
+
+    /// The ledger, for queries.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub fn committee(&self) -> &Committee {
+        &self.committee
+    }
+
+    pub fn me(&self) -> MemberIndex {
+        self.config.me
+    }
+
+    /// Draws all consequences of what changed.
+    fn settle(&mut self, now: Time, store: &dyn Store) {
+        if self.outbox.wake_asked.is_some_and(|asked| asked <= now) {
+            self.outbox.wake_asked = None;
+        }
+        if self.halted.is_none() {
+            for snapshot in self.waiting.ripe(now, self.committee.faults_tolerated() + 1) {
+                self.accept(now, snapshot);
+            }
+            self.commit(now, store);
+            self.propose(now);
+            self.resend(now);
+            self.request(now);
+        }
+        self.flush();
+        if self.halted.is_none() {
+            self.ask_to_be_woken(now);
+        }
+    }
+
+    /// Hands out the writes of this input, and after them what relies on them.
+    fn flush(&mut self) {
+        let outbox = &mut self.outbox;
+        if outbox.batch.is_empty() {
+            debug_assert!(outbox.after.is_empty(), "what waits for a write comes with one");
+            return;
+        }
+        let token = Token(outbox.tokens);
+        outbox.tokens += 1;
+        outbox.effects.push_back(Effect::Persist { batch: std::mem::take(&mut outbox.batch), token });
+        for (to, message) in outbox.after.drain(..) {
+            outbox.effects.push_back(Effect::Send { to, message, after: Some(token) });
+        }
+    }
+
+    fn ask_to_be_woken(&mut self, now: Time) {
+        let times = [
+            self.next_proposal(now),
+            self.waiting.early().1,
+            self.waiting.next_request().filter(|_| !self.connected.is_empty()),
+            self.catch_up.deadline(),
+            self.next_resend(),
+        ];
+        let Some(next) = times.into_iter().flatten().min() else { return };
+        let next = next.max(Time(now.0 + 1));
+        if self.outbox.wake_asked.is_none_or(|asked| next < asked) {
+            self.outbox.wake_asked = Some(next);
+            self.outbox.effects.push_back(Effect::WakeAt(next));
+        }
+    }
+
+    fn notify(&mut self, news: News) {
+        self.outbox.effects.push_back(Effect::Notify(news));
+    }
+
+    fn send(&mut self, to: MemberIndex, message: Message) {
+        self.outbox.effects.push_back(Effect::Send { to, message, after: None });
+    }
+
+    /// Stops for good: what would follow could only do harm.
+    fn halt(&mut self, fatal: Fatal) {
+        if self.halted.is_none() {
+            self.halted = Some(fatal);
+            self.notify(News::Fatal(fatal));
+        }
+    }
+
+    /// Picks up where the store left off.
+    fn resume(&mut self, now: Time, store: &dyn Store, verify: Verify<'_>) -> Result<(), OpenError> {
+        let committed = self.resume_commits(store)?;
+        for (reference, bytes) in archive::stored_from(store, self.graph.floor()) {
+            let snapshot = verify(bytes).map_err(|_| OpenError::Snapshot(reference.round))?;
+            if snapshot.reference() != reference {
+                return Err(OpenError::Snapshot(reference.round));
+            }
+            self.graph.insert(snapshot.clone());
+            self.catch_up.reached(reference.author, reference.round);
+            if committed.contains(&reference) {
+                self.graph.mark_committed(&reference);
+            }
+        }
+        self.pace.on_quorum(now, self.graph.quorum_round());
+        self.resume_own(now, store, verify)?;
+        self.resume_votes(store);
+        Ok(())
+    }
+
+    /// The commits within the horizon: what they took must not be committed again.
+    fn resume_commits(&mut self, store: &dyn Store) -> Result<BTreeSet<Reference>, OpenError> {
+        let mut committed = BTreeSet::new();
+        let last = self.ledger.commits();
+        if last == 0 {
+            return Ok(committed);
+        }
+        let record = archive::stored_commit(store, last).ok_or(OpenError::Commit(last))?;
+        self.committer.resume_after(&record.leader);
+        let floor = record.leader.round.saturating_sub(self.round_horizon);
+        self.graph.raise_floor(floor, self.config.me);
+        for index in (1..=last).rev() {
+            let record = archive::stored_commit(store, index).ok_or(OpenError::Commit(index))?;
+            if record.leader.round < floor {
+                break;
+            }
+            committed.extend(record.snapshots);
+        }
+        Ok(committed)
+    }
+
+    fn resume_own(&mut self, now: Time, store: &dyn Store, verify: Verify<'_>) -> Result<(), OpenError> {
+        let Some(last) = archive::stored_own_last(store)? else { return Ok(()) };
+        let bytes = archive::stored_snapshot(store, &last).ok_or(OpenError::Own)?;
+        let snapshot = verify(bytes.clone()).map_err(|_| OpenError::Own)?;
+        self.own.last = Some(last);
+        self.own.last_time = snapshot.header().time;
+        self.own.durable = Some(bytes);
+        // Let the others say first where they are.
+        self.own.made_at = Some(now);
+        self.graph.cover_history(last);
+        for round in self.graph.floor()..=last.round {
+            for vertex in self.graph.slot(round, self.config.me).iter().filter(|vertex| !vertex.is_committed) {
+                vertex.snapshot.transactions().iter().for_each(|own| self.pool.in_flight(now, own.id()));
+            }
+        }
+        Ok(())
+    }
+
+    fn resume_votes(&mut self, store: &dyn Store) {
+        let executed = self.ledger.last_checkpoint().map_or(Height::GENESIS, |checkpoint| checkpoint.height);
+        self.votes.resume(executed);
+        for height in archive::stored_uncertified(store) {
+            if let Some(checkpoint) = byway_ledger::stored_checkpoint(store, height) {
+                let outcome = self.votes.execute(checkpoint);
+                debug_assert!(matches!(outcome, Ok(None)), "nobody's vote has been counted yet");
+            }
+        }
+        let accepted: Vec<_> = (self.graph.floor()..=self.graph.highest_round())
+            .flat_map(|round| self.graph.round(round))
+            .filter(|vertex| !vertex.snapshot.header().votes.is_empty())
+            .map(|vertex| vertex.snapshot.clone())
+            .collect();
+        accepted.iter().for_each(|snapshot| self.count_votes(snapshot));
+    }
+}

@@ -1,0 +1,86 @@
+//! Commits and their execution.
+
+use std::sync::Arc;
+
+use byway_ledger::Commit;
+use byway_primitives::{Store, Time};
+use byway_records::Certificate;
+
+use super::Kernel;
+use crate::archive::{self, CommitRecord};
+use crate::commit::{commit_time, linearise};
+use crate::news::{Committed, Fatal, News};
+use crate::overlay::Overlay;
+use crate::snapshot::Reference;
+
+impl Kernel {
+    /// Executes every commit that the graph decides.
+    pub(super) fn commit(&mut self, now: Time, store: &dyn Store) {
+        // The overlay shows what this input has written; a single commit, which is the usual case, need not copy that.
+        let (mut overlay, mut shown) = (Overlay::new(store), None);
+        while self.halted.is_none()
+            && let Some(leader) = self.committer.next_leader(&self.graph)
+        {
+            let written = self.outbox.batch.writes.len();
+            if let Some(shown) = shown.replace(written) {
+                overlay.absorb(&self.outbox.batch.writes[shown..]);
+            }
+            self.execute(now, leader, &overlay);
+            self.raise_floor(now, leader.round.saturating_sub(self.round_horizon));
+        }
+    }
+
+    /// Says that a checkpoint is certified, or stops if it is another than was executed here.
+    pub(super) fn on_certified(&mut self, outcome: Result<Option<Certificate>, Fatal>) {
+        match outcome {
+            Ok(None) => {}
+            Ok(Some(certificate)) => {
+                archive::put_certificate(&certificate, &mut self.outbox.batch);
+                self.notify(News::Certified(Arc::new(certificate)));
+            }
+            Err(fatal) => self.halt(fatal),
+        }
+    }
+
+    fn execute(&mut self, now: Time, leader: Reference, store: &dyn Store) {
+        let vertex = self.graph.get(&leader).expect("a committed leader is in the graph");
+        let snapshot = vertex.snapshot.clone();
+        let time = commit_time(&self.graph, &snapshot, self.ledger.time());
+        let snapshots = linearise(&mut self.graph, leader, leader.round.saturating_sub(self.round_horizon));
+        let index = self.ledger.commits() + 1;
+        let transactions = snapshots.iter().flat_map(|snapshot| snapshot.transactions()).collect();
+        let executed = self.ledger.execute(&Commit { index, time, transactions }, store);
+        self.outbox.batch.append(executed.batch);
+        let references: Vec<Reference> = snapshots.iter().map(|snapshot| snapshot.reference()).collect();
+        for reference in &references {
+            self.not_included.remove(reference);
+        }
+        for (id, _) in &executed.verdicts {
+            if let Some(took) = self.pool.decided(now, id) {
+                self.recent.on_own_verdict(took);
+            }
+        }
+        self.recent.on_commit(now, index, time, leader, executed.verdicts.len());
+        let record = CommitRecord { leader, time, snapshots: references };
+        archive::put_commit(index, &record, &mut self.outbox.batch);
+        let snapshots = record.snapshots;
+        self.notify(News::Committed(Committed { index, time, leader, snapshots, verdicts: executed.verdicts }));
+        if let Some(new) = executed.checkpoint {
+            archive::put_uncertified(new.checkpoint.height, &mut self.outbox.batch);
+            let outcome = self.votes.execute(new.checkpoint);
+            self.notify(News::Checkpoint(Box::new(new)));
+            self.on_certified(outcome);
+        }
+    }
+
+    /// Lets go of what can't be committed any more; own transactions in it get another snapshot.
+    fn raise_floor(&mut self, now: Time, floor: u64) {
+        for snapshot in self.graph.raise_floor(floor, self.config.me) {
+            self.not_included.remove(&snapshot.reference());
+            self.pool.restore(snapshot.transactions());
+        }
+        for snapshot in self.waiting.raise_floor(now, floor) {
+            self.accept(now, snapshot);
+        }
+    }
+}

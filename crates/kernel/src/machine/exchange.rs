@@ -1,0 +1,201 @@
+//! Telling peers what they lack, and asking them for what we lack.
+
+use std::sync::Arc;
+
+use byway_primitives::{Span, Store, Time};
+
+use super::{Kernel, Peer};
+use crate::archive;
+use crate::committee::MemberIndex;
+use crate::message::{CHUNK_BYTES_MAX, CHUNK_SNAPSHOTS_MAX, Message, SyncMessage, WANTED_ROUNDS_MAX};
+use crate::snapshot::{FIRST_ROUND, Reference};
+
+/// Time between two unasked sendings of our newest snapshot to one peer.
+const HELP_INTERVAL: Span = Span::millis(200);
+/// Bytes served to one peer per second: a third of a 1 Gbit/s link.
+const SERVED_BYTES_PER_SECOND: u64 = 40 * 1024 * 1024;
+/// Bytes that a peer can be served at once.
+const SERVED_BYTES_MAX: u64 = 2 * SERVED_BYTES_PER_SECOND;
+
+/// How much a peer may still be served, so that one that asks for everything all the time doesn't take our disk and
+/// link away from the others.
+#[derive(Debug)]
+pub(super) struct Budget {
+    bytes: u64,
+    at: Time,
+}
+
+impl Budget {
+    fn new(now: Time) -> Self {
+        Self { bytes: SERVED_BYTES_MAX, at: now }
+    }
+
+    fn refill(&mut self, now: Time) {
+        let earned = now.since(self.at).0.saturating_mul(SERVED_BYTES_PER_SECOND / 1000);
+        self.bytes = self.bytes.saturating_add(earned).min(SERVED_BYTES_MAX);
+        self.at = now;
+    }
+
+    /// Whether a chunk may be sent.
+    fn has_chunk(&self) -> bool {
+        self.bytes >= CHUNK_BYTES_MAX as u64
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes as u64);
+    }
+}
+
+impl Kernel {
+    pub(super) fn exchange(&mut self, now: Time, from: MemberIndex, message: SyncMessage, store: &dyn Store) {
+        match message {
+            SyncMessage::Status { round, .. } => self.on_status(now, from, round),
+            SyncMessage::Want(references) => self.serve(now, from, &references, store),
+            SyncMessage::WantRounds { from: first, to } => self.serve_rounds(now, from, first, to, store),
+            SyncMessage::RoundsSent { from: first, until } => self.catch_up.answered(from, first, until),
+        }
+    }
+
+    /// A peer can be reached: tell it where we are, and show our newest snapshot.
+    pub(super) fn greet(&mut self, now: Time, member: MemberIndex) {
+        self.connected.retain(|peer| peer.member != member);
+        self.connected.push(Peer { member, helped_at: None, budget: Budget::new(now) });
+        self.connected.sort_by_key(|peer| peer.member);
+        self.send(member, self.status_message());
+        self.send_newest(member);
+    }
+
+    /// Sends the newest snapshot again while its round lacks a quorum: it may have been lost, or those of others.
+    pub(super) fn resend(&mut self, now: Time) {
+        if self.next_resend().is_none_or(|at| at > now) {
+            return;
+        }
+        self.own.sent_at = now;
+        for member in self.members_connected() {
+            self.send(member, self.status_message());
+            self.send_newest(member);
+        }
+    }
+
+    pub(super) fn next_resend(&self) -> Option<Time> {
+        let lacks_quorum = self.own.last.is_some_and(|last| last.round > self.graph.quorum_round());
+        (lacks_quorum && self.own.pending.is_none()).then(|| self.own.sent_at + self.config.resend_after)
+    }
+
+    /// Asks for what is missing.
+    pub(super) fn request(&mut self, now: Time) {
+        let connected = self.members_connected();
+        let timeout = self.config.request_timeout;
+        for (peer, references) in self.waiting.requests(now, timeout, &connected) {
+            self.send(peer, Message::Sync(SyncMessage::Want(references)));
+        }
+        let round = self.graph.quorum_round();
+        if let Some((peer, request)) = self.catch_up.request(now, timeout, round, &connected) {
+            self.send(peer, Message::Sync(request));
+        }
+    }
+
+    pub(super) fn members_connected(&self) -> Vec<MemberIndex> {
+        self.connected.iter().map(|peer| peer.member).collect()
+    }
+
+    fn status_message(&self) -> Message {
+        let (round, commits) = (self.graph.quorum_round(), self.ledger.commits());
+        Message::Sync(SyncMessage::Status { round, commits })
+    }
+
+    fn send_newest(&mut self, to: MemberIndex) {
+        if let Some(bytes) = self.own.durable.clone() {
+            self.send(to, Message::Snapshots(vec![bytes]));
+        }
+    }
+
+    fn on_status(&mut self, now: Time, from: MemberIndex, round: u64) {
+        self.catch_up.stated(from, round);
+        let is_behind = self.own.last.is_some_and(|last| round < last.round);
+        let Some(peer) = self.connected.iter_mut().find(|peer| peer.member == from) else { return };
+        if is_behind && peer.helped_at.is_none_or(|at| now >= at + HELP_INTERVAL) {
+            peer.helped_at = Some(now);
+            self.send_newest(from);
+        }
+    }
+
+    fn serve(&mut self, now: Time, to: MemberIndex, references: &[Reference], store: &dyn Store) {
+        let mut chunk = Chunk::default();
+        for reference in references {
+            let held = self.graph.get(reference).map(|vertex| vertex.snapshot.bytes().clone());
+            // Our newest, while it isn't durable, is not for anyone.
+            let stored = || match &self.own.pending {
+                Some((_, pending)) if pending.reference() == *reference => None,
+                _ => archive::stored_snapshot(store, reference),
+            };
+            if let Some(bytes) = held.or_else(stored) {
+                chunk.push(bytes);
+            }
+            if chunk.is_full() && !self.send_chunk(now, to, &mut chunk) {
+                return;
+            }
+        }
+        self.send_chunk(now, to, &mut chunk);
+    }
+
+    /// Sends whole rounds from `first` on, at least one, until the chunk is full.
+    fn serve_rounds(&mut self, now: Time, to: MemberIndex, first: u64, last: u64, store: &dyn Store) {
+        let last = last.min(first.saturating_add(WANTED_ROUNDS_MAX - 1)).min(self.graph.quorum_round());
+        let pending = self.own.pending.as_ref().map(|(_, pending)| pending.reference());
+        let (mut chunk, mut sent_bytes, mut until) = (Chunk::default(), 0, first.max(FIRST_ROUND));
+        for (reference, bytes) in archive::stored_from(store, first) {
+            if reference.round > last || (reference.round > until && sent_bytes >= CHUNK_BYTES_MAX) {
+                break;
+            }
+            until = reference.round;
+            if pending == Some(reference) {
+                continue;
+            }
+            sent_bytes += bytes.len();
+            chunk.push(bytes);
+            if chunk.is_full() && !self.send_chunk(now, to, &mut chunk) {
+                return;
+            }
+        }
+        let until = if sent_bytes == 0 { first } else { until + 1 };
+        if chunk.is_empty() || self.send_chunk(now, to, &mut chunk) {
+            self.send(to, Message::Sync(SyncMessage::RoundsSent { from: first, until }));
+        }
+    }
+
+    /// Sends a chunk if the peer's budget allows; else the peer will ask someone else, or again.
+    fn send_chunk(&mut self, now: Time, to: MemberIndex, chunk: &mut Chunk) -> bool {
+        let Some(peer) = self.connected.iter_mut().find(|peer| peer.member == to) else { return false };
+        peer.budget.refill(now);
+        if chunk.is_empty() || !peer.budget.has_chunk() {
+            return false;
+        }
+        peer.budget.spend(chunk.bytes);
+        let snapshots = std::mem::take(chunk).snapshots;
+        self.send(to, Message::Snapshots(snapshots));
+        true
+    }
+}
+
+/// Snapshots for one message.
+#[derive(Default)]
+struct Chunk {
+    snapshots: Vec<Arc<[u8]>>,
+    bytes: usize,
+}
+
+impl Chunk {
+    fn push(&mut self, snapshot: Arc<[u8]>) {
+        self.bytes += snapshot.len();
+        self.snapshots.push(snapshot);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.snapshots.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= CHUNK_BYTES_MAX || self.snapshots.len() >= CHUNK_SNAPSHOTS_MAX
+    }
+}

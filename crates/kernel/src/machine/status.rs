@@ -1,0 +1,104 @@
+//! What can be shown of a running node.
+
+use std::collections::VecDeque;
+
+use byway_primitives::{Span, Time};
+use byway_records::Height;
+
+use super::Kernel;
+use crate::committee::MemberIndex;
+use crate::news::Fatal;
+use crate::snapshot::Reference;
+
+/// Commits and finality samples remembered for display.
+const RECENT_MAX: usize = 256;
+
+/// A node at a glance.
+#[derive(Debug, Clone)]
+pub struct Status {
+    pub me: MemberIndex,
+    /// The newest round of each node that has arrived here.
+    pub rounds: Vec<u64>,
+    /// The newest round of which a quorum is here.
+    pub quorum_round: u64,
+    /// The newest round that this node signed for.
+    pub own_round: u64,
+    /// Where the others are, as far as is known.
+    pub target_round: u64,
+    /// Whether this node fetches old rounds instead of taking part.
+    pub is_behind: bool,
+    pub connected: Vec<MemberIndex>,
+    pub commits: u64,
+    pub time: Time,
+    pub checkpoint: Height,
+    /// Transactions submitted here without a verdict.
+    pub transactions_pending: usize,
+    /// Snapshots that wait for others.
+    pub snapshots_waiting: usize,
+    pub fatal: Option<Fatal>,
+}
+
+/// A commit at a glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitSummary {
+    pub index: u64,
+    pub leader: Reference,
+    /// The ledger's time.
+    pub time: Time,
+    /// Our clock when it was executed.
+    pub executed_at: Time,
+    pub transactions: usize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    commits: VecDeque<CommitSummary>,
+    finality: VecDeque<Span>,
+}
+
+impl Recent {
+    pub fn on_commit(&mut self, now: Time, index: u64, time: Time, leader: Reference, transactions: usize) {
+        self.commits.push_back(CommitSummary { index, leader, time, executed_at: now, transactions });
+        if self.commits.len() > RECENT_MAX {
+            self.commits.pop_front();
+        }
+    }
+
+    pub fn on_own_verdict(&mut self, took: Span) {
+        self.finality.push_back(took);
+        if self.finality.len() > RECENT_MAX {
+            self.finality.pop_front();
+        }
+    }
+}
+
+impl Kernel {
+    pub fn status(&self) -> Status {
+        let quorum_round = self.graph.quorum_round();
+        Status {
+            me: self.config.me,
+            rounds: self.committee.members().map(|member| self.graph.newest_round_of(member)).collect(),
+            quorum_round,
+            own_round: self.own.last.map_or(0, |last| last.round),
+            target_round: self.catch_up.target(),
+            is_behind: self.catch_up.is_behind(quorum_round),
+            connected: self.members_connected(),
+            commits: self.ledger.commits(),
+            time: self.ledger.time(),
+            checkpoint: self.votes.executed(),
+            transactions_pending: self.pool.pending(),
+            snapshots_waiting: self.waiting.len(),
+            fatal: self.halted,
+        }
+    }
+
+    /// The newest commits, oldest first.
+    pub fn recent_commits(&self) -> impl DoubleEndedIterator<Item = &CommitSummary> {
+        self.recent.commits.iter()
+    }
+
+    /// How long the newest transactions submitted here took to their verdicts.
+    pub fn recent_finality(&self) -> impl Iterator<Item = Span> + '_ {
+        self.recent.finality.iter().copied()
+    }
+}

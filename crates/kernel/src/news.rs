@@ -1,0 +1,95 @@
+//! What the machine tells the layer above.
+
+use std::sync::Arc;
+
+use byway_ledger::{LedgerDamaged, NewCheckpoint, Verdict};
+use byway_primitives::{Effect, Hash, Time};
+use byway_records::{Certificate, Height, TransactionId};
+
+use crate::committee::MemberIndex;
+use crate::message::Message;
+use crate::snapshot::Reference;
+use crate::verified::VerifiedSnapshot;
+
+/// What a kernel node wants done.
+pub type KernelEffect = Effect<MemberIndex, Message, News>;
+
+/// Something that the layer above may want to know.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// q(n) nodes have built on the own snapshot with these transactions. Says nothing about conflicts: never shown as
+    /// paid.
+    Included(Vec<TransactionId>),
+    /// A commit was executed; its verdicts are final.
+    Committed(Committed),
+    /// A commit ended with a checkpoint, for which this node votes now.
+    Checkpoint(Box<NewCheckpoint>),
+    /// q(n) nodes agree on a checkpoint.
+    Certified(Arc<Certificate>),
+    /// A node signed two snapshots for one round (evidence for row K4). The transactions of both are executed at most
+    /// once, and the node is still counted once.
+    Equivocation(Box<Equivocation>),
+    /// More than f nodes are ahead of this node's clock by more than it tolerates: its clock is wrong, or theirs are.
+    ClockBehind { seen: Time, own: Time },
+    /// The machine has stopped and takes no more input.
+    Fatal(Fatal),
+}
+
+/// An executed commit.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// Counted from 1.
+    pub index: u64,
+    pub time: Time,
+    pub leader: Reference,
+    pub snapshots: Vec<Reference>,
+    pub verdicts: Vec<(TransactionId, Verdict)>,
+}
+
+/// Two snapshots of one author for one round.
+#[derive(Debug, Clone)]
+pub struct Equivocation {
+    pub first: Arc<VerifiedSnapshot>,
+    pub second: Arc<VerifiedSnapshot>,
+}
+
+/// Why a node must not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fatal {
+    #[error(
+        "this node's ledger differs from the certified one at checkpoint {height} ({own} here, {certified} certified): \
+         its disk or its software is faulty; move its folder away and let it replay from its peers"
+    )]
+    Divergence { height: Height, own: Hash, certified: Hash },
+    #[error(
+        "a snapshot of round {round} signed by this node's key came from a peer, but this node had not signed it: its \
+         disk was restored from a copy, or its key is in use elsewhere; make sure of the latter and start it again"
+    )]
+    OwnHistory { round: u64 },
+}
+
+/// Why a transaction was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    #[error("the transaction was submitted already and waits for its verdict")]
+    Known,
+    #[error("the node has too many transactions waiting; try again in a second, or at another node")]
+    Full,
+    #[error("the node has stopped")]
+    Stopped,
+}
+
+/// Why a node could not be opened from its store.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the ledger is damaged: {0}")]
+    Ledger(#[from] LedgerDamaged),
+    #[error("the record of commit {0} is missing or damaged; restore the folder or let the node replay from its peers")]
+    Commit(u64),
+    #[error("a stored snapshot of round {0} is damaged; restore the folder or let the node replay from its peers")]
+    Snapshot(u64),
+    #[error("the record of this node's own last snapshot is damaged; restore the folder")]
+    Own,
+    #[error("the key is not that of kernel node {0} in the genesis")]
+    Key(MemberIndex),
+}

@@ -1,0 +1,259 @@
+//! Snapshots: the vertices of the graph (row K3).
+//!
+//! A snapshot is a [`Header`] (who, when, on top of what), a batch of transactions, and its author's signature over the
+//! digest of both. The encoding is
+//!
+//! ```text
+//! version ‖ author ‖ round ‖ previous? ‖ references ‖ weak references ‖ checkpoint ‖ votes ‖ time ‖ transactions ‖ signature
+//! ```
+//!
+//! and the digest, which is the snapshot's hash, covers everything before the signature; so a re-encoded signature makes
+//! no second snapshot, and the hash of what arrived needs no re-encoding.
+//!
+//! The shape ([`Header::check`]) can be judged from the snapshot alone, so that all nodes agree on it whatever else they
+//! hold:
+//!
+//! - in round 1 nothing is referenced; later, q(n) or more snapshots of the round before, by distinct authors;
+//! - *previous*, the author's own last snapshot, is a parent too, however old it is, and consistent with the references;
+//! - *weak references* name older snapshots that nothing of the author's references yet, so that what came late is
+//!   committed too: at most n of them, at most one per author and round.
+//!
+//! Not checked here: that the parents exist (the machine waits for them), and signatures ([`crate::verified`]).
+
+use byway_crypto::node::NodeSignature;
+use byway_primitives::hash::Context;
+use byway_primitives::{Decode, DecodeError, Encode, Hash, Reader, Time, Writer};
+use byway_records::Height;
+use byway_records::checkpoint::MEMBERS_MAX;
+
+use crate::committee::{Committee, MemberIndex};
+
+const SNAPSHOT: Context = Context("byway 1 snapshot");
+
+/// The version that this code writes and reads.
+pub const VERSION: u8 = 1;
+/// Bytes of one encoded snapshot. One link carries it in 10 ms at 1 Gbit/s, and a round of seven in well under a second
+/// at 100 Mbit/s.
+pub const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024;
+/// Transactions of one snapshot: the byte limit filled with the smallest.
+pub const SNAPSHOT_TRANSACTIONS_MAX: usize = 8192;
+/// Checkpoint votes of one snapshot. One commit makes at most one checkpoint; a node that catches up has several due.
+pub const VOTES_MAX: usize = 16;
+/// Weak references of one snapshot: one per node of the largest kernel.
+pub const WEAK_REFERENCES_MAX: usize = MEMBERS_MAX;
+/// The first round; its snapshots reference nothing.
+pub const FIRST_ROUND: u64 = 1;
+
+/// Bytes of a signature, at the end of the encoding.
+pub(crate) const SIGNATURE_LENGTH: usize = 64;
+
+/// Names a snapshot. The order, by round, author and hash, is the order in which a commit executes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reference {
+    pub round: u64,
+    pub author: MemberIndex,
+    pub hash: Hash,
+}
+
+/// A vote on a checkpoint. Votes ride in snapshots, so that they arrive, survive and are fetched as those do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vote {
+    pub height: Height,
+    pub digest: Hash,
+    pub signature: NodeSignature,
+}
+
+/// A snapshot without its transactions and signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    pub author: MemberIndex,
+    pub round: u64,
+    /// Round and hash of the author's own snapshot before; absent in its first.
+    pub previous: Option<(u64, Hash)>,
+    /// Snapshots of the round before, by rising author.
+    pub references: Vec<(MemberIndex, Hash)>,
+    /// Older snapshots, rising.
+    pub weak_references: Vec<Reference>,
+    /// The newest checkpoint that the author has executed.
+    pub checkpoint: Height,
+    /// By rising height.
+    pub votes: Vec<Vote>,
+    /// The author's clock.
+    pub time: Time,
+}
+
+/// Why bytes can't be a snapshot of this network: objectively, whatever else one holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotForm {
+    #[error("the author, or an author referenced, is not a kernel node")]
+    NotAMember,
+    #[error("rounds start at {FIRST_ROUND}")]
+    Round,
+    #[error("a snapshot of the first round references nothing")]
+    FirstRound,
+    #[error("{have} references to the round before, {need} are needed")]
+    TooFewReferences { have: usize, need: usize },
+    #[error("references are not rising, or two are to one author in one round")]
+    ReferenceOrder,
+    #[error("the author's own previous snapshot contradicts its references")]
+    Previous,
+    #[error("a weak reference is not to an older round")]
+    WeakReference,
+    #[error("too many weak references")]
+    TooManyWeakReferences,
+    #[error("votes are not by rising height, or too many")]
+    Votes,
+}
+
+impl Header {
+    pub fn check(&self, committee: &Committee) -> Result<(), SnapshotForm> {
+        if self.round < FIRST_ROUND {
+            return Err(SnapshotForm::Round);
+        }
+        let named = self.references.iter().map(|(author, _)| *author);
+        let mut named = named.chain(self.weak_references.iter().map(|weak| weak.author)).chain([self.author]);
+        if !named.all(|author| committee.contains(author)) {
+            return Err(SnapshotForm::NotAMember);
+        }
+        if self.votes.len() > VOTES_MAX || !self.votes.is_sorted_by(|a, b| a.height < b.height) {
+            return Err(SnapshotForm::Votes);
+        }
+        if self.round == FIRST_ROUND {
+            let alone = self.previous.is_none() && self.references.is_empty() && self.weak_references.is_empty();
+            return if alone { Ok(()) } else { Err(SnapshotForm::FirstRound) };
+        }
+        self.check_references(committee)?;
+        self.check_weak_references(committee)
+    }
+
+    fn check_references(&self, committee: &Committee) -> Result<(), SnapshotForm> {
+        let (have, need) = (self.references.len(), committee.quorum());
+        if have < need {
+            return Err(SnapshotForm::TooFewReferences { have, need });
+        }
+        if !self.references.is_sorted_by(|a, b| a.0 < b.0) {
+            return Err(SnapshotForm::ReferenceOrder);
+        }
+        let own = self.referenced(self.author).map(|hash| (self.round - 1, hash));
+        let is_consistent = match self.previous {
+            Some((round, _)) if (FIRST_ROUND..self.round - 1).contains(&round) => own.is_none(),
+            Some((round, _)) if round == self.round - 1 => own == self.previous,
+            Some(_) => false,
+            None => own.is_none(),
+        };
+        if is_consistent { Ok(()) } else { Err(SnapshotForm::Previous) }
+    }
+
+    fn check_weak_references(&self, committee: &Committee) -> Result<(), SnapshotForm> {
+        if self.weak_references.len() > committee.size() {
+            return Err(SnapshotForm::TooManyWeakReferences);
+        }
+        let older = FIRST_ROUND..self.round - 1;
+        if !self.weak_references.iter().all(|weak| older.contains(&weak.round)) {
+            return Err(SnapshotForm::WeakReference);
+        }
+        let is_rising = self.weak_references.is_sorted_by(|a, b| (a.round, a.author) < (b.round, b.author));
+        if is_rising { Ok(()) } else { Err(SnapshotForm::ReferenceOrder) }
+    }
+
+    /// The hash of `author`'s snapshot of the round before that this one references.
+    pub fn referenced(&self, author: MemberIndex) -> Option<Hash> {
+        let position = self.references.binary_search_by_key(&author, |(author, _)| *author).ok()?;
+        Some(self.references[position].1)
+    }
+
+    /// Every snapshot that this one stands on.
+    pub fn parents(&self) -> impl Iterator<Item = Reference> + '_ {
+        let strong =
+            self.references.iter().map(|(author, hash)| Reference { round: self.round - 1, author: *author, hash: *hash });
+        let previous = self.previous.filter(|(round, _)| *round + 1 < self.round);
+        let previous = previous.map(|(round, hash)| Reference { round, author: self.author, hash });
+        strong.chain(self.weak_references.iter().copied()).chain(previous)
+    }
+}
+
+/// The hash of a snapshot: the digest of its encoding without the signature.
+pub(crate) fn snapshot_hash(unsigned: &[u8]) -> Hash {
+    SNAPSHOT.hash(&[unsigned])
+}
+
+impl Encode for Reference {
+    fn encode(&self, out: &mut Writer) {
+        out.varint(self.round);
+        out.value(&self.author);
+        out.value(&self.hash);
+    }
+}
+
+impl Decode for Reference {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { round: input.u64()?, author: input.value()?, hash: input.value()? })
+    }
+}
+
+impl Encode for Vote {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.height);
+        out.value(&self.digest);
+        out.value(&self.signature);
+    }
+}
+
+impl Decode for Vote {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { height: input.value()?, digest: input.value()?, signature: input.value()? })
+    }
+}
+
+/// A round and a hash, or an author and a hash.
+struct Pair<T>(T, Hash);
+
+impl<T: Decode> Decode for Pair<T> {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self(input.value()?, input.value()?))
+    }
+}
+
+impl Encode for Header {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(VERSION);
+        out.value(&self.author);
+        out.varint(self.round);
+        out.flag(self.previous.is_some());
+        if let Some((round, hash)) = &self.previous {
+            out.varint(*round);
+            out.value(hash);
+        }
+        out.varint(self.references.len() as u64);
+        for (author, hash) in &self.references {
+            out.value(author);
+            out.value(hash);
+        }
+        out.list(&self.weak_references);
+        out.value(&self.checkpoint);
+        out.list(&self.votes);
+        out.value(&self.time);
+    }
+}
+
+impl Decode for Header {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            VERSION => {}
+            other => return Err(DecodeError::UnknownVariant { kind: "snapshot version", value: other.into() }),
+        }
+        let (author, round) = (input.value()?, input.u64()?);
+        let previous = input.option::<Pair<u64>>()?.map(|Pair(round, hash)| (round, hash));
+        let references = input.list::<Pair<MemberIndex>>(MEMBERS_MAX)?;
+        Ok(Self {
+            author,
+            round,
+            previous,
+            references: references.into_iter().map(|Pair(author, hash)| (author, hash)).collect(),
+            weak_references: input.list(WEAK_REFERENCES_MAX)?,
+            checkpoint: input.value()?,
+            votes: input.list(VOTES_MAX)?,
+            time: input.value()?,
+        })
+    }
+}

@@ -1,0 +1,209 @@
+//! Executing a commit, and ending it with a checkpoint where one is due.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use byway_crypto::multiset::MultisetHash;
+use byway_primitives::{Batch, Encode, Hash, Store};
+use byway_records::scan::{ScanData, ScanTransaction};
+use byway_records::{Checkpoint, Height, Output, OutputId, Parameters, Reject, TransactionId, VerifiedTransaction};
+
+use crate::judge::{Refused, judge};
+use crate::ledger::{Commit, Executed, Ledger, NewCheckpoint, Verdict};
+use crate::outputs::Outputs;
+use crate::programs::{Moment, offers};
+use crate::range::TransactionRange;
+use crate::state::Programs;
+use crate::stored::{
+    CHANGES, CHECKPOINTS, Head, LEDGER, OUTPUTS_SUM_KEY, Outcome, SCAN, TRANSACTIONS, TransactionRecord, chain_pending,
+    height_key, scan_key,
+};
+
+/// A commit being executed: the parts of the ledger that transactions change, and what they have changed so far.
+struct Execution<'a, 'l> {
+    programs: &'l mut Programs,
+    range: &'l mut TransactionRange,
+    outputs: Outputs<'a>,
+    store: &'a dyn Store,
+    now: Moment<'l>,
+    height: Height,
+    /// Verdicts of this commit, which the store doesn't show yet.
+    decided: BTreeSet<TransactionId>,
+    scan: ScanData,
+    batch: Batch,
+}
+
+impl Ledger {
+    /// Executes the next commit.
+    ///
+    /// `store` must show the batches of all commits before this one. The same commits give the same verdicts, batches
+    /// and checkpoints on every node.
+    ///
+    /// # Panics
+    /// If the commit is not the next one or lies before the last in time: the kernel orders commits so.
+    pub fn execute(&mut self, commit: &Commit<'_>, store: &dyn Store) -> Executed {
+        assert_eq!(commit.index, self.commits + 1, "commits are executed one after the other");
+        assert!(commit.time >= self.time, "the ledger's time never goes back");
+        (self.commits, self.time) = (commit.index, commit.time);
+        let height = self.next_height();
+        let parameters: &Parameters = &self.parameters;
+        let mut execution = Execution {
+            programs: &mut self.programs,
+            range: &mut self.range,
+            outputs: Outputs::new(store),
+            store,
+            now: Moment { time: commit.time, commit: commit.index, parameters },
+            height,
+            decided: BTreeSet::new(),
+            scan: ScanData::default(),
+            batch: Batch::new(),
+        };
+        offers::expire(execution.programs, execution.now);
+        let verdicts = commit.transactions.iter().map(|tx| (tx.id(), execution.transaction(tx))).collect();
+        let Execution { outputs, scan, mut batch, .. } = execution;
+        self.finish_outputs(outputs, &mut batch);
+        self.finish_scan(scan, &mut batch);
+        let checkpoint = self.finish_state(&mut batch);
+        Executed { verdicts, batch, checkpoint }
+    }
+
+    fn next_height(&self) -> Height {
+        self.last_checkpoint().map_or(Height::GENESIS, |checkpoint| checkpoint.height).next()
+    }
+
+    fn finish_outputs(&mut self, outputs: Outputs<'_>, batch: &mut Batch) {
+        if outputs.finish(&mut self.outputs, batch) {
+            self.outputs_digest = self.outputs.digest();
+            put_outputs_sum(&self.outputs, batch);
+        }
+    }
+
+    fn finish_scan(&mut self, mut scan: ScanData, batch: &mut Batch) {
+        if scan.finals.is_empty() && scan.rejected.is_empty() {
+            return;
+        }
+        self.content_since.get_or_insert(self.time);
+        scan.time = self.time;
+        let bytes = scan.to_bytes();
+        self.pending_digest = chain_pending(self.pending_digest, &bytes);
+        batch.put(SCAN, scan_key(self.next_height(), self.commits), bytes);
+        self.pending.finals.append(&mut scan.finals);
+        self.pending.rejected.append(&mut scan.rejected);
+    }
+
+    fn finish_state(&mut self, batch: &mut Batch) -> Option<NewCheckpoint> {
+        self.state_root = self.programs.finish_commit(batch);
+        let checkpoint = self.checkpoint_is_due().then(|| self.make_checkpoint(batch));
+        if checkpoint.is_none() {
+            self.programs.write_undo(batch);
+        }
+        self.head().write(batch);
+        checkpoint
+    }
+
+    /// A checkpoint ends a commit after so many commits, or once content has waited long enough.
+    fn checkpoint_is_due(&self) -> bool {
+        let covered = self.last_checkpoint().map_or(0, |checkpoint| checkpoint.commits);
+        let by_commits = self.commits - covered >= self.parameters.checkpoint_commits;
+        by_commits || self.checkpoint_due_at().is_some_and(|due| self.time >= due)
+    }
+
+    fn make_checkpoint(&mut self, batch: &mut Batch) -> NewCheckpoint {
+        let scan = ScanData { time: self.time, ..std::mem::take(&mut self.pending) };
+        let changes = self.programs.take_changes(batch);
+        let checkpoint = Checkpoint {
+            height: self.next_height(),
+            commits: self.commits,
+            time: self.time,
+            previous: self.last_digest(),
+            transactions: self.range.count(),
+            transactions_root: self.range.root(),
+            state_root: self.state_root,
+            outputs_digest: self.outputs_digest,
+            scan_root: scan.root(),
+            members_next: self.members,
+        };
+        let key = height_key(checkpoint.height);
+        batch.put(CHECKPOINTS, key, checkpoint.to_bytes());
+        batch.put(CHANGES, key, changes.to_bytes());
+        self.last = Some(checkpoint);
+        (self.content_since, self.pending_digest) = (None, Hash::ZERO);
+        NewCheckpoint { checkpoint, scan, changes }
+    }
+
+    pub(crate) fn head(&self) -> Head {
+        Head {
+            network: self.network,
+            commits: self.commits,
+            time: self.time,
+            transactions: self.range.count(),
+            transactions_root: self.range.root(),
+            state_root: self.state_root,
+            outputs_digest: self.outputs_digest,
+            height: self.last_checkpoint().map_or(Height::GENESIS, |checkpoint| checkpoint.height),
+            checkpoint: self.last_digest(),
+            content_since: self.content_since,
+            pending: self.pending_digest,
+        }
+    }
+
+    /// Digest of the last checkpoint; of the genesis before the first.
+    fn last_digest(&self) -> Hash {
+        self.last_checkpoint().map_or(self.network.0, Checkpoint::digest)
+    }
+}
+
+/// Writes the homomorphic sum of unspent outputs.
+pub(crate) fn put_outputs_sum(sum: &MultisetHash, batch: &mut Batch) {
+    batch.put(LEDGER, OUTPUTS_SUM_KEY, sum.to_bytes());
+}
+
+impl<'a> Execution<'a, '_> {
+    fn transaction(&mut self, transaction: &'a VerifiedTransaction) -> Verdict {
+        let id = transaction.id();
+        if self.decided.contains(&id) || self.store.contains(TRANSACTIONS, &id.0.0) {
+            return Verdict::Repeated;
+        }
+        self.decided.insert(id);
+        match judge(transaction, self.now, &self.outputs, self.programs) {
+            Ok(accepted) => {
+                self.programs.apply(accepted.writes);
+                self.finalise(transaction, accepted.spent);
+                Verdict::Final
+            }
+            Err(Refused { reject, kept }) => {
+                self.programs.apply(kept);
+                self.reject(id, reject);
+                Verdict::Rejected(reject)
+            }
+        }
+    }
+
+    fn finalise(&mut self, transaction: &'a VerifiedTransaction, spent: Vec<Cow<'a, Output>>) {
+        let (id, body) = (transaction.id(), &transaction.transaction().body);
+        for (input, output) in body.inputs.iter().zip(spent) {
+            self.outputs.spend(input.spent, output);
+        }
+        for (index, output) in (0u32..).zip(&body.outputs) {
+            self.outputs.make(OutputId { transaction: id, index }, output);
+        }
+        let position = self.range.append(id, &mut self.batch);
+        self.record(id, Outcome::Final { position });
+        self.scan.finals.push(ScanTransaction {
+            id,
+            ghost: body.ghost,
+            outputs: body.outputs.clone(),
+            spent: body.inputs.iter().map(|input| input.spent).collect(),
+        });
+    }
+
+    fn reject(&mut self, id: TransactionId, reject: Reject) {
+        self.record(id, Outcome::Rejected(reject));
+        self.scan.rejected.push((id, reject));
+    }
+
+    fn record(&mut self, id: TransactionId, outcome: Outcome) {
+        let record = TransactionRecord { outcome, commit: self.now.commit, height: self.height };
+        self.batch.put(TRANSACTIONS, id.0.0, record.to_bytes());
+    }
+}

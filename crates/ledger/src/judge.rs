@@ -1,0 +1,112 @@
+//! Whether a transaction is final in the state in which its turn comes (row K1).
+//!
+//! Its form and signatures are good already; what is left depends on state. The checks stand in the order in which
+//! their reasons are given.
+
+use std::borrow::Cow;
+
+use byway_primitives::{Amount, AssetId, Time};
+use byway_records::transaction::Body;
+use byway_records::{Output, Reject, Value, VerifiedTransaction};
+
+use crate::outputs::Outputs;
+use crate::programs::system::pay_pool;
+use crate::programs::{self, Moment};
+use crate::state::{Programs, Writes};
+
+/// What a final transaction does.
+pub(crate) struct Accepted<'a> {
+    /// The outputs that its inputs spend, in their order.
+    pub spent: Vec<Cow<'a, Output>>,
+    pub writes: Writes,
+}
+
+/// Why a transaction is rejected, and what is written nevertheless.
+pub(crate) struct Refused {
+    pub reject: Reject,
+    pub kept: Writes,
+}
+
+impl From<Reject> for Refused {
+    fn from(reject: Reject) -> Self {
+        Self { reject, kept: Writes::new() }
+    }
+}
+
+/// What goes in and out of one transaction, per asset.
+#[derive(Default)]
+struct Tally(Vec<(AssetId, Amount, Amount)>);
+
+pub(crate) fn judge<'a>(
+    transaction: &VerifiedTransaction,
+    now: Moment<'_>,
+    outputs: &Outputs<'a>,
+    programs: &Programs,
+) -> Result<Accepted<'a>, Refused> {
+    let body = &transaction.transaction().body;
+    if body.expires != Time::ZERO && now.time > body.expires {
+        return Err(Reject::Expired.into());
+    }
+    let spent = inputs(body, outputs)?;
+    check_balance(body, &spent)?;
+    let small = |value: Value| value.asset == AssetId::WAY && value.amount < now.parameters.output_min;
+    if body.outputs.iter().any(|output| small(output.value)) {
+        return Err(Reject::OutputTooSmall.into());
+    }
+    let writes = call(transaction, now, programs)?;
+    Ok(Accepted { spent, writes })
+}
+
+/// The outputs that the inputs spend.
+fn inputs<'a>(body: &Body, outputs: &Outputs<'a>) -> Result<Vec<Cow<'a, Output>>, Reject> {
+    let mut spent = Vec::with_capacity(body.inputs.len());
+    for input in &body.inputs {
+        spent.push(outputs.unspent(input.spent).ok_or(Reject::UnknownInput)?);
+    }
+    let locks = body.inputs.iter().zip(&spent).all(|(input, output)| input.lock == output.lock);
+    if locks { Ok(spent) } else { Err(Reject::WrongLock) }
+}
+
+/// Per asset: inputs + what the call draws = outputs + what the call pays + fee.
+fn check_balance(body: &Body, spent: &[Cow<'_, Output>]) -> Result<(), Reject> {
+    let mut tally = Tally::default();
+    let draws = body.call.iter().filter_map(|call| call.draws);
+    for value in spent.iter().map(|output| output.value).chain(draws) {
+        let (_, coming_in, _) = tally.row(value.asset);
+        *coming_in = coming_in.checked_add(value.amount).ok_or(Reject::Unbalanced)?;
+    }
+    let pays = body.call.iter().filter_map(|call| call.pays);
+    let fee = Value { asset: AssetId::WAY, amount: body.fee };
+    for value in body.outputs.iter().map(|output| output.value).chain(pays).chain([fee]) {
+        let (.., going_out) = tally.row(value.asset);
+        *going_out = going_out.checked_add(value.amount).ok_or(Reject::Unbalanced)?;
+    }
+    let balanced = tally.0.iter().all(|(_, coming_in, going_out)| coming_in == going_out);
+    if balanced { Ok(()) } else { Err(Reject::Unbalanced) }
+}
+
+/// What the call and the fee change in the programs' state.
+fn call(transaction: &VerifiedTransaction, now: Moment<'_>, programs: &Programs) -> Result<Writes, Refused> {
+    let fee = transaction.transaction().body.fee;
+    let mut view = programs.view();
+    if let Some(call) = transaction.call() {
+        if fee < programs::price(&now.parameters.call_prices, call) {
+            return Err(Reject::FeeTooLow.into());
+        }
+        if let Err(reject) = programs::execute(&mut view, now, transaction, call) {
+            return Err(Refused { reject, kept: view.into_kept() });
+        }
+    }
+    pay_pool(&mut view, fee);
+    Ok(view.into_writes())
+}
+
+impl Tally {
+    fn row(&mut self, asset: AssetId) -> &mut (AssetId, Amount, Amount) {
+        let at = self.0.iter().position(|row| row.0 == asset).unwrap_or_else(|| {
+            self.0.push((asset, Amount::ZERO, Amount::ZERO));
+            self.0.len() - 1
+        });
+        &mut self.0[at]
+    }
+}

@@ -1,0 +1,205 @@
+//! The ledger's state and what can be asked of it.
+
+use byway_crypto::multiset::MultisetHash;
+use byway_primitives::{Batch, Hash, NetworkId, Space, Store, Time};
+use byway_records::scan::ScanData;
+use byway_records::{
+    Checkpoint, Genesis, Output, OutputId, Parameters, ProgramId, Reject, TransactionId, VerifiedTransaction,
+};
+
+use crate::difference::StateChanges;
+use crate::execute::put_outputs_sum;
+use crate::outputs::{Outputs, stored_output};
+use crate::programs::system;
+use crate::range::TransactionRange;
+use crate::state::{PROGRAMS, Programs};
+use crate::stored::{OUTPUTS, stored_transaction, stream};
+use crate::supply::{Supply, Uncountable};
+use crate::tree::StateTree;
+
+/// One commit of the kernel: transactions in their final order.
+#[derive(Debug, Clone)]
+pub struct Commit<'a> {
+    /// Counted from 1, without gaps.
+    pub index: u64,
+    /// Never before the time of the commit before.
+    pub time: Time,
+    pub transactions: Vec<&'a VerifiedTransaction>,
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Final,
+    Rejected(Reject),
+    /// It had its verdict before; silently dropped.
+    Repeated,
+}
+
+/// What executing a commit gives.
+#[derive(Debug, Clone)]
+pub struct Executed {
+    /// One per transaction of the commit, in order.
+    pub verdicts: Vec<(TransactionId, Verdict)>,
+    /// Everything that the ledger needs to reopen at exactly this commit.
+    pub batch: Batch,
+    pub checkpoint: Option<NewCheckpoint>,
+}
+
+/// A checkpoint at the end of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCheckpoint {
+    pub checkpoint: Checkpoint,
+    /// What wallets read of it; its root is in the checkpoint.
+    pub scan: ScanData,
+    /// The programs' entries that changed since the checkpoint before; they lead to its state root.
+    pub changes: StateChanges,
+}
+
+/// The deterministic state machine.
+///
+/// In memory: the programs' entries, the peaks of the transaction range, the sum of unspent outputs, and what happened
+/// since the last checkpoint. In the store: all of that, and the outputs and verdicts, which are read there.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    pub(crate) network: NetworkId,
+    pub(crate) parameters: Parameters,
+    /// Digest of the member set.
+    pub(crate) members: Hash,
+    pub(crate) commits: u64,
+    pub(crate) time: Time,
+    pub(crate) programs: Programs,
+    pub(crate) state_root: Hash,
+    pub(crate) outputs: MultisetHash,
+    pub(crate) outputs_digest: Hash,
+    pub(crate) range: TransactionRange,
+    pub(crate) last: Option<Checkpoint>,
+    /// Time of the first commit whose content no checkpoint covers.
+    pub(crate) content_since: Option<Time>,
+    /// Scan data since the last checkpoint.
+    pub(crate) pending: ScanData,
+    pub(crate) pending_digest: Hash,
+}
+
+impl Ledger {
+    /// The ledger that a network starts with, and what to store of it. The checkpoint of height 0 is implicit: the
+    /// first one names the genesis as its predecessor.
+    pub fn genesis(genesis: &Genesis) -> (Ledger, Batch) {
+        let (mut batch, mut outputs) = (Batch::new(), MultisetHash::new());
+        let mut set = Outputs::new(&NOTHING);
+        let transaction = genesis.transaction();
+        for (index, output) in (0u32..).zip(&genesis.outputs) {
+            set.make(OutputId { transaction, index }, output);
+        }
+        set.finish(&mut outputs, &mut batch);
+        put_outputs_sum(&outputs, &mut batch);
+        let mut programs = Programs::new();
+        let mut view = programs.view();
+        system::found(&mut view, genesis);
+        let writes = view.into_writes();
+        programs.apply(writes);
+        let state_root = programs.finish_commit(&mut batch);
+        // The genesis is height 0, whose changes no follower needs: it computes them from the genesis itself.
+        programs.take_changes(&mut Batch::new());
+        let ledger = Ledger {
+            network: genesis.network(),
+            parameters: genesis.parameters.clone(),
+            members: genesis.members.digest(),
+            commits: 0,
+            time: genesis.time,
+            programs,
+            state_root,
+            outputs_digest: outputs.digest(),
+            outputs,
+            range: TransactionRange::new(),
+            last: None,
+            content_since: None,
+            pending: ScanData::default(),
+            pending_digest: Hash::ZERO,
+        };
+        ledger.head().write(&mut batch);
+        (ledger, batch)
+    }
+
+    /// How many commits were executed.
+    pub fn commits(&self) -> u64 {
+        self.commits
+    }
+
+    /// The time of the last commit; of the genesis before the first.
+    pub fn time(&self) -> Time {
+        self.time
+    }
+
+    pub fn last_checkpoint(&self) -> Option<&Checkpoint> {
+        self.last.as_ref()
+    }
+
+    /// Whether a transaction got a verdict that no checkpoint covers yet. The kernel goes on pacing until one does.
+    pub fn has_unchecked_content(&self) -> bool {
+        self.content_since.is_some()
+    }
+
+    /// The ledger time from which on the next commit makes a checkpoint because of content.
+    pub fn checkpoint_due_at(&self) -> Option<Time> {
+        self.content_since.map(|since| since + self.parameters.checkpoint_delay)
+    }
+
+    /// A program's entries as of the last commit; `None` for a program that there isn't.
+    pub fn tree(&self, program: ProgramId) -> Option<&StateTree> {
+        self.programs.tree(program)
+    }
+
+    /// The digest over all programs' roots as of the last commit.
+    pub fn state_root(&self) -> Hash {
+        self.state_root
+    }
+
+    /// The digest of all unspent outputs as of the last commit.
+    pub fn outputs_digest(&self) -> Hash {
+        self.outputs_digest
+    }
+
+    /// The range of all final transactions as of the last commit.
+    pub fn transactions(&self) -> &TransactionRange {
+        &self.range
+    }
+
+    /// The output, if it exists and is not spent.
+    pub fn output(&self, store: &dyn Store, id: OutputId) -> Option<Output> {
+        stored_output(store, id)
+    }
+
+    /// The verdict on a transaction, if it has one: final or rejected.
+    pub fn verdict(&self, store: &dyn Store, id: TransactionId) -> Option<Verdict> {
+        stored_transaction(store, id).map(|record| record.verdict())
+    }
+
+    /// How much there is of each asset, and where. Reads every output.
+    pub fn supply(&self, store: &dyn Store) -> Supply {
+        let count = || {
+            let mut supply = Supply::default();
+            stream(store, OUTPUTS, |_, value| supply.count_output(value))?;
+            for program in PROGRAMS {
+                let tree = self.programs.tree(program).expect("every program has a tree");
+                tree.iter().try_for_each(|(key, value)| supply.count_entry(program, key, value))?;
+            }
+            Ok::<_, Uncountable>(supply)
+        };
+        count().expect("entries are as the ledger wrote them, which opening it checked")
+    }
+}
+
+/// The store of a ledger that has not begun.
+struct Nothing;
+static NOTHING: Nothing = Nothing;
+
+impl Store for Nothing {
+    fn load(&self, _: Space, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn scan(&self, _: Space, _: &[u8], _: usize) -> Vec<byway_primitives::store::Entry> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,80 @@
+//! The programs of the ledger, a module each: typed calls on typed entries.
+//!
+//! A call is a function of `(view, moment, call)`. It checks everything that it depends on and only then writes, so
+//! every `Err` leaves the state as it was; the one exception is the record of a bounce, see [`accounts::settle`].
+//!
+//! **Replays.** A transaction has one verdict for good, and most calls need the holder's signature over that very
+//! transaction ([`Authorise`](byway_crypto::Purpose::Authorise)), so they can't be had twice. Two calls carry a signed
+//! record instead that anyone can wrap into a new transaction, and guard themselves: a settlement by serial and amount
+//! ([`accounts::settle`]), a publication by serial ([`offers`]).
+
+use byway_primitives::{Amount, IdentityId, Time};
+use byway_records::call::OffersCall;
+use byway_records::genesis::{CallPrices, Wait};
+use byway_records::state::Deadline;
+use byway_records::{Call, Parameters, Reject, VerifiedTransaction};
+
+use crate::state::View;
+
+pub mod accounts;
+pub mod offers;
+pub mod registry;
+pub mod system;
+
+/// Where and when a call is executed.
+#[derive(Clone, Copy)]
+pub(crate) struct Moment<'a> {
+    pub time: Time,
+    pub commit: u64,
+    pub parameters: &'a Parameters,
+}
+
+impl Moment<'_> {
+    /// The deadline a `wait` from now.
+    fn after(&self, wait: Wait) -> Deadline {
+        Deadline { time: self.time + wait.millis, commits: self.commit.saturating_add(wait.commits) }
+    }
+
+    fn passed(&self, deadline: Deadline) -> bool {
+        deadline.passed(self.time, self.commit)
+    }
+}
+
+/// What a call costs.
+pub(crate) fn price(prices: &CallPrices, call: &Call) -> Amount {
+    match call {
+        Call::Offers(OffersCall::Publish { .. }) => prices.offer_publish,
+        Call::Registry(_) | Call::Offers(_) | Call::Accounts(_) => prices.other,
+    }
+}
+
+/// Executes the call of a transaction on `view`.
+pub(crate) fn execute(
+    view: &mut View<'_>,
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    call: &Call,
+) -> Result<(), Reject> {
+    match call {
+        Call::Registry(call) => registry::execute(view, now, transaction, call),
+        Call::Offers(call) => offers::execute(view, now, transaction, call),
+        Call::Accounts(call) => accounts::execute(view, now, transaction, call),
+    }
+}
+
+/// Refuses a transaction that `identity` did not sign.
+fn authorised(transaction: &VerifiedTransaction, identity: IdentityId) -> Result<(), Reject> {
+    if transaction.is_authorised_by(identity) { Ok(()) } else { Err(Reject::NotAuthorised) }
+}
+
+/// The value that the call pays in. Only for calls whose form says that there is one.
+fn paid_in(transaction: &VerifiedTransaction) -> byway_records::Value {
+    let envelope = transaction.transaction().body.call.as_ref();
+    envelope.and_then(|call| call.pays).expect("a verified call of this kind pays in")
+}
+
+/// The value that the call draws. Only for calls whose form says that there is one.
+fn drawn(transaction: &VerifiedTransaction) -> byway_records::Value {
+    let envelope = transaction.transaction().body.call.as_ref();
+    envelope.and_then(|call| call.draws).expect("a verified call of this kind draws")
+}

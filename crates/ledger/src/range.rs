@@ -1,0 +1,259 @@
+//! The append-only range of all final transactions (a Merkle mountain range).
+//!
+//! Leaves are the ids of final transactions in the order of their execution. Perfect binary trees over them stand side
+//! by side, one per set bit of the count, highest first; the root digests the count and their tops (*peaks*). Appending
+//! touches only peaks, and a root over fewer leaves stays provable for ever.
+//!
+//! **On disk** are all leaves and, from [`STORED_LEVEL`] up, all inner nodes. Nodes below are computed from at most 2^8
+//! leaves when a proof asks for them: that makes writing one record per transaction instead of two, and keeps proofs at
+//! a few hundred reads.
+
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::hash::Context;
+use byway_primitives::{Batch, Hash, Store};
+use byway_records::TransactionId;
+
+use crate::stored::RANGE;
+
+const LEAF: Context = Context("byway 1 range: leaf");
+const NODE: Context = Context("byway 1 range: node");
+const ROOT: Context = Context("byway 1 range: root");
+
+/// Inner nodes are stored from this level up (leaves are level 0).
+pub const STORED_LEVEL: u8 = 8;
+/// Siblings or peaks of a proof: the count of transactions has so many bits.
+pub const RANGE_DEPTH_MAX: usize = 64;
+
+/// The count and the peaks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TransactionRange {
+    count: u64,
+    /// Highest first.
+    peaks: Vec<Hash>,
+}
+
+/// Shows that a transaction stands at a position of the range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RangeProof {
+    pub position: u64,
+    /// From the leaf up to its peak.
+    pub siblings: Vec<Hash>,
+    /// All other peaks, highest first.
+    pub peaks: Vec<Hash>,
+}
+
+impl TransactionRange {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub fn root(&self) -> Hash {
+        root_of(self.count, &self.peaks)
+    }
+
+    /// Appends a transaction and gives its position.
+    pub fn append(&mut self, id: TransactionId, batch: &mut Batch) -> u64 {
+        let position = self.count;
+        batch.put(RANGE, node_key(0, position), id.0.0);
+        let (mut hash, mut level, mut index) = (leaf_hash(id), 0, position);
+        while index & 1 == 1 {
+            let left = self.peaks.pop().expect("a set bit of the count stands for a peak");
+            hash = node_hash(&left, &hash);
+            level += 1;
+            index >>= 1;
+            if level >= STORED_LEVEL {
+                batch.put(RANGE, node_key(level, index), hash.0);
+            }
+        }
+        self.peaks.push(hash);
+        self.count += 1;
+        position
+    }
+
+    /// The range over the first `count` stored transactions; `None` where a record is missing.
+    pub fn load(count: u64, store: &dyn Store) -> Option<Self> {
+        let peaks = mountains(count).map(|(level, index)| node(level, index, store)).collect::<Option<_>>()?;
+        Some(Self { count, peaks })
+    }
+
+    /// The stored transaction at a position.
+    pub fn at(position: u64, store: &dyn Store) -> Option<TransactionId> {
+        stored(0, position, store).map(TransactionId)
+    }
+
+    /// The proof for the transaction at `position` in this range; `None` where there is no such.
+    pub fn prove(&self, position: u64, store: &dyn Store) -> Option<RangeProof> {
+        if position >= self.count {
+            return None;
+        }
+        let (own, level) = mountain_of(self.count, position)?;
+        let siblings = (0..level).map(|l| node(l, (position >> l) ^ 1, store)).collect::<Option<_>>()?;
+        let mut peaks = self.peaks.clone();
+        peaks.remove(own);
+        Some(RangeProof { position, siblings, peaks })
+    }
+}
+
+impl RangeProof {
+    /// Whether `id` stands at the proof's position in the range of `count` transactions with this root.
+    pub fn verify(&self, id: TransactionId, count: u64, root: Hash) -> bool {
+        let Some((own, level)) = mountain_of(count, self.position) else { return false };
+        if self.siblings.len() != usize::from(level) || self.peaks.len() + 1 != count.count_ones() as usize {
+            return false;
+        }
+        let climb = |below: Hash, (level, sibling): (usize, &Hash)| match (self.position >> level) & 1 {
+            0 => node_hash(&below, sibling),
+            _ => node_hash(sibling, &below),
+        };
+        let peak = self.siblings.iter().enumerate().fold(leaf_hash(id), climb);
+        let mut peaks = self.peaks.clone();
+        peaks.insert(own, peak);
+        root_of(count, &peaks) == root
+    }
+}
+
+/// Level and index of each perfect tree of a range of `count`, highest first.
+fn mountains(count: u64) -> impl Iterator<Item = (u8, u64)> {
+    (0..64u8).rev().filter(move |level| count >> level & 1 == 1).map(move |level| (level, (count >> level) - 1))
+}
+
+/// Which mountain `position` is under, counted from the highest, and its level.
+fn mountain_of(count: u64, position: u64) -> Option<(usize, u8)> {
+    let (own, (level, _)) = mountains(count).enumerate().find(|(_, (level, index))| position >> level == *index)?;
+    Some((own, level))
+}
+
+/// The node over leaves `index << level ..`.
+fn node(level: u8, index: u64, store: &dyn Store) -> Option<Hash> {
+    if level == 0 {
+        return stored(0, index, store).map(|id| leaf_hash(TransactionId(id)));
+    }
+    if level >= STORED_LEVEL {
+        return stored(level, index, store);
+    }
+    Some(node_hash(&node(level - 1, 2 * index, store)?, &node(level - 1, 2 * index + 1, store)?))
+}
+
+fn stored(level: u8, index: u64, store: &dyn Store) -> Option<Hash> {
+    Hash::from_bytes(&store.load(RANGE, &node_key(level, index))?).ok()
+}
+
+fn node_key(level: u8, index: u64) -> Vec<u8> {
+    [&[level][..], &index.to_be_bytes()].concat()
+}
+
+fn leaf_hash(id: TransactionId) -> Hash {
+    LEAF.hash(&[&id.0.0])
+}
+
+fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    NODE.hash(&[&left.0, &right.0])
+}
+
+fn root_of(count: u64, peaks: &[Hash]) -> Hash {
+    let mut out = Writer::new();
+    out.varint(count);
+    out.list(peaks);
+    ROOT.hash(&[&out.into_bytes()])
+}
+
+impl Encode for RangeProof {
+    fn encode(&self, out: &mut Writer) {
+        out.varint(self.position);
+        out.list(&self.siblings);
+        out.list(&self.peaks);
+    }
+}
+
+impl Decode for RangeProof {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { position: input.u64()?, siblings: input.list(RANGE_DEPTH_MAX)?, peaks: input.list(RANGE_DEPTH_MAX)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use byway_primitives::MemoryStore;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(number: u64) -> TransactionId {
+        TransactionId(Context("byway test transaction").hash(&[&number.to_le_bytes()]))
+    }
+
+    fn range_of(count: u64) -> (TransactionRange, MemoryStore) {
+        let (mut range, mut store, mut batch) = (TransactionRange::new(), MemoryStore::new(), Batch::new());
+        (0..count).for_each(|number| assert_eq!(range.append(id(number), &mut batch), number));
+        store.apply(&batch);
+        (range, store)
+    }
+
+    /// The root computed a second time, recursively from its definition.
+    fn root_by_definition(count: u64) -> Hash {
+        fn tree(from: u64, to: u64) -> Hash {
+            match to - from {
+                1 => leaf_hash(id(from)),
+                size => node_hash(&tree(from, from + size / 2), &tree(from + size / 2, to)),
+            }
+        }
+        let (mut peaks, mut from) = (Vec::new(), 0);
+        while from < count {
+            let size = 1 << (count - from).ilog2();
+            peaks.push(tree(from, from + size));
+            from += size;
+        }
+        root_of(count, &peaks)
+    }
+
+    #[test]
+    fn every_size_has_its_own_root_and_reloads() {
+        let mut roots = std::collections::BTreeSet::new();
+        for count in (0..40).chain([255, 256, 257, 511, 512, 513, 1000]) {
+            let (range, store) = range_of(count);
+            assert_eq!(range.root(), root_by_definition(count), "{count}");
+            assert_eq!(TransactionRange::load(count, &store), Some(range.clone()), "{count}");
+            assert!(roots.insert(range.root()));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn what_is_in_the_range_is_provable_and_nothing_else(count in 1u64..1500, at: u64, other: u64, damage: u8) {
+            let (range, store) = range_of(count);
+            let (at, other) = (at % count, other % count);
+            let proof = range.prove(at, &store).expect("in range");
+            prop_assert_eq!(RangeProof::from_bytes(&proof.to_bytes()), Ok(proof.clone()));
+            prop_assert!(proof.verify(id(at), count, range.root()));
+            prop_assert_eq!(proof.verify(id(other), count, range.root()), at == other);
+            prop_assert!(!proof.verify(id(at), count + 1, range.root()));
+            prop_assert!(range.prove(count, &store).is_none());
+            let mut moved = proof.clone();
+            moved.position = other;
+            prop_assert_eq!(moved.verify(id(at), count, range.root()), at == other);
+            let mut bad = proof;
+            let hashes = bad.siblings.len() + bad.peaks.len();
+            if hashes > 0 {
+                let which = usize::from(damage) % hashes;
+                bad.siblings.iter_mut().chain(&mut bad.peaks).nth(which).expect("in range").0[0] ^= 1;
+                prop_assert!(!bad.verify(id(at), count, range.root()));
+            }
+        }
+
+        #[test]
+        fn an_old_root_stays_provable(old in 1u64..600, more in 0u64..600, at: u64) {
+            let (before, _) = range_of(old);
+            let (_, store) = range_of(old + more);
+            let old_range = TransactionRange::load(old, &store).expect("stored");
+            prop_assert_eq!(&old_range, &before);
+            let proof = old_range.prove(at % old, &store).expect("in range");
+            prop_assert!(proof.verify(id(at % old), old, before.root()));
+        }
+    }
+}

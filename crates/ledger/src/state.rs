@@ -1,0 +1,264 @@
+//! The programs' state: a tree per program, what changed since the last checkpoint, and the view of one call.
+//!
+//! A call works on a [`View`]: it reads through it and writes into it, and only if it succeeds are its writes applied,
+//! so a refused call leaves no trace (but for what it explicitly keeps, see [`View::keep`]).
+//!
+//! [`Programs`] remembers of every entry that changed since the last checkpoint what it was there. From that come the
+//! changes of the next checkpoint (each entry once, and not at all if it is back at what it was), and the trees as they
+//! stood at the last checkpoint for followers who start late (see [`page`](crate::page)).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use byway_primitives::codec::{Decode, Encode, Writer};
+use byway_primitives::{Batch, Hash, IdentityId, Time};
+use byway_records::ProgramId;
+use byway_records::state::{Deadline, PublishedOffer};
+
+use crate::difference::{Change, ENTRY_VALUE_BYTES_MAX, ProgramChanges, ProgramRoot, StateChanges, state_root};
+use crate::stored::{STATE, UNDO, entry_key};
+use crate::tree::StateTree;
+
+/// The programs there are, in order.
+pub(crate) const PROGRAMS: [ProgramId; 4] =
+    [ProgramId::SYSTEM, ProgramId::REGISTRY, ProgramId::OFFERS, ProgramId::ACCOUNTS];
+
+/// A program and the key of an entry in it.
+pub(crate) type EntryId = (ProgramId, Vec<u8>);
+/// New values, or removals.
+pub(crate) type Writes = BTreeMap<EntryId, Option<Vec<u8>>>;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Programs {
+    trees: BTreeMap<ProgramId, StateTree>,
+    /// What entries that changed since the last checkpoint were there.
+    before: Writes,
+    /// The part of `before` that no batch holds yet.
+    before_unwritten: BTreeSet<EntryId>,
+    /// Entries that changed in this commit.
+    touched: BTreeSet<EntryId>,
+    /// The roots at the last checkpoint.
+    checkpointed: Vec<ProgramRoot>,
+    /// Offers in the order in which they expire. Both parts of a deadline only grow from one publication to the next,
+    /// so the first that has not passed ends the search.
+    expiries: BTreeSet<(Deadline, IdentityId, u64)>,
+}
+
+/// The state as one call sees and changes it.
+pub(crate) struct View<'a> {
+    programs: &'a Programs,
+    writes: Writes,
+    kept: Writes,
+}
+
+impl Programs {
+    pub fn new() -> Self {
+        let trees: BTreeMap<_, _> = PROGRAMS.into_iter().map(|program| (program, StateTree::new())).collect();
+        let mut programs = Self {
+            trees,
+            before: Writes::new(),
+            before_unwritten: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            checkpointed: Vec::new(),
+            expiries: BTreeSet::new(),
+        };
+        programs.checkpointed = programs.rehash();
+        programs
+    }
+
+    pub fn tree(&self, program: ProgramId) -> Option<&StateTree> {
+        self.trees.get(&program)
+    }
+
+    pub fn view(&self) -> View<'_> {
+        View { programs: self, writes: Writes::new(), kept: Writes::new() }
+    }
+
+    /// Applies what a call wrote.
+    pub fn apply(&mut self, writes: Writes) {
+        for ((program, key), value) in writes {
+            let before = self.set(program, key.clone(), value);
+            let id = (program, key);
+            if !self.before.contains_key(&id) {
+                self.before.insert(id.clone(), before);
+                self.before_unwritten.insert(id.clone());
+            }
+            self.touched.insert(id);
+        }
+    }
+
+    /// Sets an entry as it comes from the store, or at genesis: without remembering what was there.
+    /// `None` where there is no such program.
+    pub fn restore(&mut self, program: ProgramId, key: Vec<u8>, value: Vec<u8>) -> Option<()> {
+        self.trees.contains_key(&program).then(|| drop(self.set(program, key, Some(value))))
+    }
+
+    /// Takes the undo records and roots of the last checkpoint as they come from the store.
+    ///
+    /// The two must agree: undoing what changed must give those roots, or this gives `None`.
+    pub fn restore_checkpoint(&mut self, before: Writes, checkpointed: Vec<ProgramRoot>) -> Option<()> {
+        let undone = before.iter().map(|((program, key), value)| {
+            let tree = self.trees.get_mut(program)?;
+            Some((*program, key.clone(), tree.set(key.clone(), value.clone())))
+        });
+        let undone: Vec<_> = undone.collect::<Option<_>>()?;
+        let agree = self.rehash() == checkpointed;
+        for (program, key, value) in undone {
+            self.trees.get_mut(&program)?.set(key, value);
+        }
+        self.rehash();
+        self.before = before;
+        self.checkpointed = checkpointed;
+        agree.then_some(())
+    }
+
+    fn set(&mut self, program: ProgramId, key: Vec<u8>, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let tree = self.trees.get_mut(&program).expect("calls write only into programs that exist");
+        if program != ProgramId::OFFERS {
+            return tree.set(key, value);
+        }
+        let expiry = |key: &[u8], value: Option<&[u8]>| expiry_of(key, value?);
+        let added = expiry(&key, value.as_deref());
+        let before = tree.set(key.clone(), value);
+        if let Some(gone) = expiry(&key, before.as_deref()) {
+            self.expiries.remove(&gone);
+        }
+        self.expiries.extend(added);
+        before
+    }
+
+    /// Up to `limit` offers whose time is over, in order.
+    pub fn expired(&self, time: Time, commits: u64, limit: usize) -> Vec<(IdentityId, u64)> {
+        let passed = self.expiries.iter().take_while(|(deadline, ..)| deadline.passed(time, commits));
+        passed.take(limit).map(|(_, provider, serial)| (*provider, *serial)).collect()
+    }
+
+    /// Digests what changed and gives every program's root.
+    pub fn rehash(&mut self) -> Vec<ProgramRoot> {
+        let root =
+            |(program, tree): (&ProgramId, &mut StateTree)| ProgramRoot { program: *program, root: tree.rehash() };
+        self.trees.iter_mut().map(root).collect()
+    }
+
+    /// The roots at the last checkpoint.
+    pub fn checkpointed_roots(&self) -> &[ProgramRoot] {
+        &self.checkpointed
+    }
+
+    /// What entries of `program` from `from` on, that changed since the last checkpoint, were there.
+    pub fn before<'a>(
+        &'a self,
+        program: ProgramId,
+        from: &[u8],
+    ) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
+        let range = self.before.range((program, from.to_vec())..).take_while(move |((p, _), _)| *p == program);
+        range.map(|((_, key), value)| (key.as_slice(), value.as_deref()))
+    }
+
+    /// Digests what changed and writes the entries of this commit. Gives the state root.
+    pub fn finish_commit(&mut self, batch: &mut Batch) -> Hash {
+        for (program, key) in std::mem::take(&mut self.touched) {
+            let stored = entry_key(program, &key);
+            match self.trees[&program].value(&key) {
+                Some(value) => batch.put(STATE, stored, value),
+                None => batch.delete(STATE, stored),
+            }
+        }
+        state_root(&self.rehash())
+    }
+
+    /// Writes the undo records of this commit, where no checkpoint ends it.
+    pub fn write_undo(&mut self, batch: &mut Batch) {
+        for id in std::mem::take(&mut self.before_unwritten) {
+            let value = undo_bytes(self.before[&id].as_deref());
+            batch.put(UNDO, entry_key(id.0, &id.1), value);
+        }
+    }
+
+    /// Everything that changed since the last checkpoint, where one ends this commit; from here on undo starts anew.
+    pub fn take_changes(&mut self, batch: &mut Batch) -> StateChanges {
+        let unwritten = std::mem::take(&mut self.before_unwritten);
+        self.checkpointed = self.rehash();
+        let roots = self.checkpointed.iter();
+        let mut programs: Vec<_> =
+            roots.map(|root| ProgramChanges { program: root.program, root: root.root, entries: Vec::new() }).collect();
+        for (id, before) in std::mem::take(&mut self.before) {
+            if !unwritten.contains(&id) {
+                batch.delete(UNDO, entry_key(id.0, &id.1));
+            }
+            let value = self.trees[&id.0].value(&id.1);
+            if value == before.as_deref() {
+                continue;
+            }
+            let changes = programs.iter_mut().find(|changes| changes.program == id.0);
+            let changes = changes.expect("every program has a root");
+            changes.entries.push(Change { value: value.map(<[u8]>::to_vec), key: id.1 });
+        }
+        StateChanges { programs }
+    }
+}
+
+impl<'a> View<'a> {
+    /// The entry under `key`.
+    pub fn load<T: Decode>(&self, program: ProgramId, key: &[u8]) -> Option<T> {
+        // Writes of one call are few: a search is cheaper than the copy of the key that a look-up needs.
+        let written = self.writes.iter().find(|((p, k), _)| *p == program && k == key);
+        let bytes = match written {
+            Some((_, value)) => value.as_deref()?,
+            None => self.programs.tree(program)?.value(key)?,
+        };
+        Some(T::from_bytes(bytes).expect("entries are as the ledger wrote them, which opening it checked"))
+    }
+
+    /// Sets an entry if the call succeeds.
+    pub fn store(&mut self, program: ProgramId, key: Vec<u8>, value: &impl Encode) {
+        let bytes = value.to_bytes();
+        debug_assert!(bytes.len() <= ENTRY_VALUE_BYTES_MAX, "entries fit what followers accept");
+        self.writes.insert((program, key), Some(bytes));
+    }
+
+    /// Removes an entry if the call succeeds.
+    pub fn remove(&mut self, program: ProgramId, key: Vec<u8>) {
+        self.writes.insert((program, key), None);
+    }
+
+    /// Sets an entry though the call is refused: for the record of the refusal itself.
+    pub fn keep(&mut self, program: ProgramId, key: Vec<u8>, value: &impl Encode) {
+        self.kept.insert((program, key), Some(value.to_bytes()));
+    }
+
+    /// What to apply if the call succeeded.
+    pub fn into_writes(self) -> Writes {
+        self.writes
+    }
+
+    /// What to apply if the call was refused.
+    pub fn into_kept(self) -> Writes {
+        self.kept
+    }
+}
+
+/// The undo record of an entry that had this value, or none.
+fn undo_bytes(before: Option<&[u8]>) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.flag(before.is_some());
+    out.raw(before.unwrap_or_default());
+    out.into_bytes()
+}
+
+/// The inverse of [`undo_bytes`].
+pub(crate) fn undo_value(bytes: &[u8]) -> Option<Option<Vec<u8>>> {
+    match bytes.split_first()? {
+        (0, []) => Some(None),
+        (1, value) => Some(Some(value.to_vec())),
+        _ => None,
+    }
+}
+
+/// When the offer in this entry expires; `None` for an entry that is no offer.
+fn expiry_of(key: &[u8], value: &[u8]) -> Option<(Deadline, IdentityId, u64)> {
+    if key.first() != Some(&0) {
+        return None;
+    }
+    let published = PublishedOffer::from_bytes(value).ok()?;
+    Some((published.expires, published.offer.offer.provider, published.offer.offer.serial))
+}

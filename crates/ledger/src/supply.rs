@@ -1,0 +1,105 @@
+//! How much of each asset there is, and where it stands (row K10).
+
+use std::collections::BTreeMap;
+
+use byway_primitives::{Amount, AssetId, Decode, IdentityId, Reader};
+use byway_records::state::{Account, Registration, Reservation};
+use byway_records::{Output, ProgramId, Value};
+
+/// What there is of one asset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Holdings {
+    pub outputs: Amount,
+    pub accounts: Amount,
+    pub reservations: Amount,
+    /// Of registered identities and of kernel nodes.
+    pub pledges: Amount,
+    pub pool: Amount,
+}
+
+/// What there is of every asset.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Supply {
+    pub assets: BTreeMap<AssetId, Holdings>,
+}
+
+/// An entry holds something that can't be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Uncountable {
+    #[error("an unspent output can't be read")]
+    Output,
+    #[error("an entry of program {0:?} can't be read")]
+    Entry(ProgramId),
+    #[error("amounts overflow")]
+    Overflow,
+}
+
+impl Holdings {
+    /// The sum of all parts; `None` on overflow, which no sound ledger reaches.
+    pub fn total(&self) -> Option<Amount> {
+        Amount::checked_sum([self.outputs, self.accounts, self.reservations, self.pledges, self.pool])
+    }
+}
+
+impl Supply {
+    /// The network's own coin.
+    pub fn way(&self) -> Holdings {
+        self.assets.get(&AssetId::WAY).copied().unwrap_or_default()
+    }
+
+    /// Adds a stored output.
+    pub(crate) fn count_output(&mut self, value: &[u8]) -> Result<(), Uncountable> {
+        let output = Output::from_bytes(value).map_err(|_| Uncountable::Output)?;
+        self.add(output.value, |holdings| &mut holdings.outputs)
+    }
+
+    /// Takes an output off again.
+    pub(crate) fn discount_output(&mut self, output: &Output) -> Result<(), Uncountable> {
+        let holdings = self.assets.entry(output.value.asset).or_default();
+        holdings.outputs = holdings.outputs.checked_sub(output.value.amount).ok_or(Uncountable::Overflow)?;
+        Ok(())
+    }
+
+    /// Adds what an entry of a program holds.
+    pub(crate) fn count_entry(&mut self, program: ProgramId, key: &[u8], value: &[u8]) -> Result<(), Uncountable> {
+        let damaged = Uncountable::Entry(program);
+        let way = |amount| Value { asset: AssetId::WAY, amount };
+        match (program, key) {
+            (ProgramId::SYSTEM, [0]) => self.add(way(read(value).ok_or(damaged)?), |holdings| &mut holdings.pool),
+            (ProgramId::SYSTEM, [1, _]) => self.add(way(read(value).ok_or(damaged)?), |holdings| &mut holdings.pledges),
+            (ProgramId::REGISTRY, _) => {
+                let registration: Registration = read(value).ok_or(damaged)?;
+                self.add(way(registration.pledge), |holdings| &mut holdings.pledges)
+            }
+            (ProgramId::ACCOUNTS, [0, key @ ..]) => {
+                let account: Account = read(value).ok_or(damaged)?;
+                let asset = account_asset(key).ok_or(damaged)?;
+                self.add(Value { asset, amount: account.balance }, |holdings| &mut holdings.accounts)
+            }
+            (ProgramId::ACCOUNTS, [3, ..]) => {
+                let reservation: Reservation = read(value).ok_or(damaged)?;
+                self.add(reservation.value, |holdings| &mut holdings.reservations)
+            }
+            (ProgramId::OFFERS | ProgramId::ACCOUNTS, _) => Ok(()),
+            _ => Err(damaged),
+        }
+    }
+
+    fn add(&mut self, value: Value, part: impl Fn(&mut Holdings) -> &mut Amount) -> Result<(), Uncountable> {
+        let part = part(self.assets.entry(value.asset).or_default());
+        *part = part.checked_add(value.amount).ok_or(Uncountable::Overflow)?;
+        Ok(())
+    }
+}
+
+fn read<T: Decode>(bytes: &[u8]) -> Option<T> {
+    T::from_bytes(bytes).ok()
+}
+
+/// The asset in an account's key, behind the holder.
+fn account_asset(key: &[u8]) -> Option<AssetId> {
+    let mut input = Reader::new(key);
+    let _: IdentityId = input.value().ok()?;
+    let asset = input.value().ok()?;
+    input.finish().ok().map(|()| asset)
+}

@@ -1,0 +1,11 @@
+//! The ledger from outside: real keys, real signatures, a store in memory.
+
+mod conservation;
+mod followers;
+mod offers;
+mod outputs;
+mod rejects;
+mod reopen;
+mod settlement;
+mod tree;
+mod world;

@@ -1,0 +1,159 @@
+//! Every reason for a rejection, reached once.
+
+use std::collections::BTreeSet;
+
+use byway_ledger::Verdict;
+use byway_primitives::{Amount, AssetId, Hash, Span, Time};
+use byway_records::call::Take;
+use byway_records::genesis::Wait;
+use byway_records::promise::{ChannelId, ReservationId};
+use byway_records::transaction::Lock;
+use byway_records::{Backing, OutputId, Reject, TransactionId, Value};
+
+use crate::world::{ALICE, BOB, CAROL, Draft, World, units, way};
+
+const LIFE: Wait = Wait { millis: Span::millis(50), commits: 0 };
+
+/// Alice has 100,000 in her account, 10,000 of it announced and 20,000 reserved for Bob; Bob is registered and sells
+/// under serial 5; Alice's serial 3 to Bob is settled.
+fn prepared() -> (World, ReservationId) {
+    let mut world = World::new();
+    world.must(&world.deposit(world.coin(ALICE), ALICE, 100_000));
+    world.must(&world.announce(ALICE, 10_000));
+    let reservation = world.must(&world.reserve(ALICE, BOB, 20_000, world.time + Span::minutes(5)));
+    world.must(&world.register(world.coin(BOB), BOB));
+    world.must(&world.publish(world.coin(BOB), BOB, world.offer(BOB, 5, 100, "a")));
+    let promise = world.promise(ALICE, BOB, Backing::Account, 3, 1_000);
+    world.must(&world.settle(ALICE, BOB, promise, Take::Whole));
+    world.wait(LIFE);
+    (world, ReservationId(reservation.0))
+}
+
+fn settle(world: &World, payee: usize, backing: Backing, serial: u64, amount: u128) -> Draft {
+    let promise = world.promise(ALICE, payee, backing, serial, amount);
+    world.settle(ALICE, payee, promise, Take::Whole)
+}
+
+/// A transaction that is rejected for this reason in the prepared world.
+fn offender(world: &World, reservation: ReservationId, reason: Reject) -> Draft {
+    let coin = || world.coin(ALICE);
+    let transfer = || world.transfer(coin(), BOB, 1_000_000);
+    match reason {
+        Reject::Expired => Draft { expires: Time(world.time.0 - 1), ..transfer() },
+        Reject::UnknownInput => {
+            let mut coin = coin();
+            coin.id = OutputId { transaction: TransactionId(Hash([5; 32])), index: coin.id.index };
+            world.transfer(coin, BOB, 1_000_000)
+        }
+        Reject::WrongLock => {
+            // Bob signs for Alice's coin with his own key.
+            let (mut foreign, own) = (coin(), world.coin(BOB));
+            foreign.owner = BOB;
+            foreign.output.lock = own.output.lock;
+            foreign.ghost = own.ghost;
+            assert_ne!(foreign.output.lock, Lock::single(coin().output.lock.keys[0]));
+            world.transfer(foreign, BOB, 1_000_000)
+        }
+        Reject::Unbalanced => Draft { outputs: vec![(BOB, way(1_000_000))], ..transfer() },
+        Reject::OutputTooSmall => world.transfer(coin(), BOB, 999),
+        Reject::FeeTooLow => {
+            let mut draft = world.publish(world.coin(BOB), BOB, world.offer(BOB, 6, 100, "a"));
+            draft.fee = units(draft.fee.units() - 1);
+            draft.outputs[0].1.amount = units(draft.outputs[0].1.amount.units() + 1);
+            draft
+        }
+        Reject::NotAuthorised => Draft { signers: vec![BOB], ..world.announce(ALICE, 1) },
+        Reject::AlreadyRegistered => world.register(world.coin(BOB), BOB),
+        Reject::PledgeMismatch => {
+            let draft = world.register(coin(), ALICE);
+            world.funded(coin(), Draft { pays: Some(way(999_999)), inputs: vec![], outputs: vec![], ..draft })
+        }
+        Reject::NotRegistered => world.publish(coin(), ALICE, world.offer(ALICE, 1, 100, "a")),
+        Reject::OfferTermsChanged => world.publish(world.coin(BOB), BOB, world.offer(BOB, 5, 99, "a")),
+        Reject::OfferSerialOld => world.publish(world.coin(BOB), BOB, world.offer(BOB, 4, 99, "a")),
+        Reject::OfferUnknown => world.withdraw_offer(BOB, 6),
+        Reject::PromiseSettled => settle(world, BOB, Backing::Account, 3, 1_000),
+        Reject::PromiseBacking => settle(world, BOB, Backing::Channel(ChannelId(Hash([1; 32]))), 3, 1_000),
+        Reject::NoAccount => {
+            let promise = world.promise(CAROL, BOB, Backing::Account, 1, 1);
+            world.settle(CAROL, BOB, promise, Take::Whole)
+        }
+        Reject::BalanceTooSmall => settle(world, BOB, Backing::Account, 4, 100_000),
+        Reject::WithdrawalNotAnnounced => world.withdraw(ALICE, 10_001),
+        Reject::WithdrawalTooEarly => world.withdraw(ALICE, 10_000),
+        Reject::ReservationUnknown => world.release(BOB, ReservationId(Hash([1; 32]))),
+        Reject::ReservationMismatch => settle(world, CAROL, Backing::Reservation(reservation), 1, 1),
+        Reject::ReservationActive => world.release(ALICE, reservation),
+        Reject::ReservationTime => world.reserve(ALICE, BOB, 1_000, world.time),
+    }
+}
+
+#[test]
+fn every_reason_is_reached_and_leaves_no_trace_but_a_bounce() {
+    let mut reached = BTreeSet::new();
+    for reason in Reject::ALL.iter().copied() {
+        let (mut world, reservation) = prepared();
+        let draft = offender(&world, reservation, reason);
+        let (state, outputs) = (world.ledger.state_root(), world.ledger.outputs_digest());
+        assert_eq!(world.run(&draft), Verdict::Rejected(reason), "{reason}");
+        assert_eq!(world.ledger.state_root() == state, reason != Reject::BalanceTooSmall, "{reason}");
+        assert_eq!(world.ledger.outputs_digest(), outputs, "{reason}");
+        reached.insert(reason.code());
+    }
+    assert_eq!(reached.len(), Reject::ALL.len());
+}
+
+/// The cases of a reason that the table above doesn't show.
+#[test]
+fn further_cases() {
+    let (mut world, _) = prepared();
+    let other = AssetId(Hash([9; 32]));
+    let foreign = Value { asset: other, amount: Amount::from_units(5_000) };
+    let mut minted = world.transfer(world.coin(ALICE), BOB, 1_000_000);
+    minted.outputs.push((BOB, foreign));
+    let mut too_much = world.withdraw(ALICE, 10_000);
+    too_much.outputs[0].1 = way(10_001);
+    let cases = [
+        ("an asset from nothing", minted, Reject::Unbalanced),
+        ("more out than drawn", too_much, Reject::Unbalanced),
+        (
+            "a call from nothing",
+            Draft { inputs: vec![], outputs: vec![], ..world.deposit(world.coin(ALICE), BOB, 7) },
+            Reject::Unbalanced,
+        ),
+        ("a fee from nothing", Draft { fee: units(1), ..world.announce(ALICE, 1) }, Reject::Unbalanced),
+        ("an announcement over the balance", world.announce(ALICE, 100_000), Reject::BalanceTooSmall),
+        (
+            "a reservation over the balance",
+            world.reserve(ALICE, BOB, 100_000, world.time + Span::days(1)),
+            Reject::BalanceTooSmall,
+        ),
+        ("a reservation without account", world.reserve(CAROL, BOB, 1, world.time + Span::days(1)), Reject::NoAccount),
+        ("a withdrawal without account", world.withdraw(CAROL, 5_000), Reject::NoAccount),
+        (
+            "a withdrawal by another",
+            Draft { signers: vec![BOB], ..world.withdraw(ALICE, 5_000) },
+            Reject::NotAuthorised,
+        ),
+        (
+            "a reservation by another",
+            Draft { signers: vec![BOB], ..world.reserve(ALICE, BOB, 1, world.time + Span::days(1)) },
+            Reject::NotAuthorised,
+        ),
+        ("nobody's signature", Draft { signers: vec![], ..world.announce(ALICE, 1) }, Reject::NotAuthorised),
+    ];
+    for (case, draft, reason) in cases {
+        assert_eq!(world.run(&draft), Verdict::Rejected(reason), "{case}");
+    }
+}
+
+#[test]
+fn a_transaction_lives_up_to_its_last_millisecond() {
+    let mut world = World::new();
+    let at = |world: &World, offset: u64| Time(world.time.0 + offset);
+    // `run` executes a millisecond later.
+    let dead = Draft { expires: at(&world, 0), ..world.transfer(world.coin(ALICE), BOB, 1_000_000) };
+    assert_eq!(world.run(&dead), Verdict::Rejected(Reject::Expired));
+    let alive = Draft { expires: at(&world, 1), ..world.transfer(world.coin(ALICE), BOB, 1_000_000) };
+    assert_eq!(world.run(&alive), Verdict::Final);
+}

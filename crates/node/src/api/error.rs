@@ -1,0 +1,353 @@
+//! Errors of the local API: a stable number and word for programs, a sentence with a remedy for people.
+
+use byway_primitives::{Amount, IdentityId, Span};
+use byway_records::OfferId;
+use serde_json::{Map, Value, json};
+
+use super::Reason;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $number:literal $name:ident $word:literal,)*) => {
+        /// Every error by number. A number once used is never given another meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ErrorKind {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl ErrorKind {
+            pub const ALL: &'static [ErrorKind] = &[$(ErrorKind::$name,)*];
+
+            pub fn number(self) -> i32 {
+                match self { $(ErrorKind::$name => $number,)* }
+            }
+
+            /// The stable word in `data.code`.
+            pub fn word(self) -> &'static str {
+                match self { $(ErrorKind::$name => $word,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    -32700 ParseError "parse_error",
+    -32600 InvalidRequest "invalid_request",
+    -32601 MethodNotFound "method_not_found",
+    -32602 InvalidParams "invalid_params",
+    -32603 Internal "internal",
+    1001 BadToken "bad_token",
+    1002 Busy "busy",
+    1003 Starting "starting",
+    1004 Stopping "stopping",
+    1005 NotSupported "not_supported",
+    1006 IdempotencyConflict "idempotency_conflict",
+    1007 KeystoreLocked "keystore_locked",
+    1008 StorageFailed "storage_failed",
+    1009 IdentityNotFound "identity_not_found",
+    1101 NoOfferMatches "no_offer_matches",
+    1102 OfferNotFound "offer_not_found",
+    1103 OfferExpired "offer_expired",
+    1104 ProviderUnreachable "provider_unreachable",
+    1105 ProviderRefused "provider_refused",
+    1106 Superseded "superseded",
+    1107 NotRegistered "not_registered",
+    1108 AlreadyRegistered "already_registered",
+    1201 SpendingLimit "spending_limit",
+    1202 InsufficientWallet "insufficient_wallet",
+    1203 InsufficientAccount "insufficient_account",
+    1204 AmountTooSmall "amount_too_small",
+    1205 InvalidAddress "invalid_address",
+    1206 NothingToSettle "nothing_to_settle",
+    1207 PromiseNotFound "promise_not_found",
+    1301 KernelUnreachable "kernel_unreachable",
+    1302 LedgerBehind "ledger_behind",
+    1303 TransactionNotFound "transaction_not_found",
+}
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message} {remedy}")]
+pub struct ApiError {
+    pub kind: ErrorKind,
+    /// What was wrong: a whole sentence.
+    pub message: String,
+    /// What to do next: a whole sentence.
+    pub remedy: String,
+    /// What the table in `docs/formats/rpc.md` names beside `code`.
+    pub details: Map<String, Value>,
+}
+
+impl ApiError {
+    pub fn new(kind: ErrorKind, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), remedy: remedy.into(), details: Map::new() }
+    }
+
+    /// Adds a field to `data`.
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.details.insert(name.to_owned(), value);
+        self
+    }
+
+    /// The `error` member of a JSON-RPC response.
+    pub fn to_json(&self) -> Value {
+        let mut data = self.details.clone();
+        data.insert("code".to_owned(), self.kind.word().into());
+        json!({ "code": self.kind.number(), "message": self.to_string(), "data": data })
+    }
+
+    pub fn invalid_params(field: &str, why: impl std::fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::InvalidParams,
+            format!("The parameter `{field}` can't be used: {why}."),
+            "Correct it and call again.",
+        )
+        .with("field", field.into())
+    }
+
+    pub fn internal() -> Self {
+        Self::new(ErrorKind::Internal, "Something went wrong inside the node.", "Its log says more; please report it.")
+    }
+
+    pub fn busy(what: &str) -> Self {
+        Self::new(ErrorKind::Busy, format!("There are too many {what} at once."), "Wait for some to end.")
+    }
+
+    pub fn starting() -> Self {
+        Self::new(ErrorKind::Starting, "The node is still opening its stores.", "Try again in a moment.")
+    }
+
+    pub fn stopping() -> Self {
+        Self::new(ErrorKind::Stopping, "The node is stopping.", "Start it again and repeat the call.")
+    }
+
+    /// `what` completes "This node has no …".
+    pub fn not_supported(what: &str) -> Self {
+        Self::new(ErrorKind::NotSupported, format!("This node has no {what}."), "Ask a node whose role has it.")
+    }
+
+    pub fn idempotency_conflict() -> Self {
+        Self::new(
+            ErrorKind::IdempotencyConflict,
+            "This idempotency key was used before for something else.",
+            "Choose a new key for a new request.",
+        )
+    }
+
+    pub fn keystore_locked() -> Self {
+        Self::new(
+            ErrorKind::KeystoreLocked,
+            "The node was started without the passphrase of its keystore.",
+            "Start it again with --passphrase-file or BYWAY_PASSPHRASE.",
+        )
+    }
+
+    pub fn storage_failed(cause: impl std::fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::StorageFailed,
+            format!("The disk refused the write, and nothing was done: {cause}."),
+            "Make room or check the disk, then restart the node.",
+        )
+    }
+
+    pub fn identity_not_found(id: IdentityId) -> Self {
+        Self::new(
+            ErrorKind::IdentityNotFound,
+            format!("This node has no identity {id}."),
+            "`byway identity list` shows those it has.",
+        )
+    }
+
+    pub fn no_offer_matches() -> Self {
+        Self::new(
+            ErrorKind::NoOfferMatches,
+            "No offer matches.",
+            "Ask for less (country, price, bandwidth), or wait until one is published.",
+        )
+    }
+
+    pub fn offer_not_found(id: OfferId) -> Self {
+        Self::new(
+            ErrorKind::OfferNotFound,
+            format!("There is no offer {id}."),
+            "`byway offer list` shows those on the market.",
+        )
+    }
+
+    pub fn offer_expired(id: OfferId) -> Self {
+        Self::new(ErrorKind::OfferExpired, format!("The offer {id} has expired."), "Choose another one.")
+    }
+
+    /// `tried`: how many offers were tried; `provider` is the last of them.
+    pub fn provider_unreachable(provider: IdentityId, tried: u64) -> Self {
+        let what = if tried == 1 {
+            format!("The provider {provider} can't be reached.")
+        } else {
+            format!("None of the {tried} providers tried can be reached, last {provider}.")
+        };
+        Self::new(ErrorKind::ProviderUnreachable, what, "Choose another offer, or try again later.")
+            .with("provider", provider.to_string().into())
+            .with("tried", tried.into())
+    }
+
+    pub fn provider_refused(provider: IdentityId, reason: Reason) -> Self {
+        Self::new(
+            ErrorKind::ProviderRefused,
+            format!("The provider {provider} refused: {}", reason.message),
+            "Choose another offer.",
+        )
+        .with("provider", provider.to_string().into())
+        .with("reason", json!(reason))
+    }
+
+    pub fn superseded() -> Self {
+        Self::new(
+            ErrorKind::Superseded,
+            "A later connect or disconnect took over.",
+            "Nothing is to be done if that was meant.",
+        )
+    }
+
+    pub fn not_registered(id: IdentityId) -> Self {
+        Self::new(
+            ErrorKind::NotRegistered,
+            format!("The identity {id} is not registered."),
+            "`byway identity register` locks the pledge for it.",
+        )
+    }
+
+    pub fn already_registered(id: IdentityId) -> Self {
+        Self::new(
+            ErrorKind::AlreadyRegistered,
+            format!("The identity {id} is already registered."),
+            "Nothing is to be done.",
+        )
+    }
+
+    /// `which`: `"session"` or `"day"`.
+    pub fn spending_limit(which: &str, limit: Amount, spent: Amount) -> Self {
+        Self::new(
+            ErrorKind::SpendingLimit,
+            format!("The spending limit per {which} is {limit} WAY, and {spent} WAY of it are spent."),
+            "Raise the limit to go on.",
+        )
+        .with("which", which.into())
+        .with("limit", json!(limit))
+        .with("spent", json!(spent))
+    }
+
+    pub fn insufficient_wallet(needed: Amount, available: Amount) -> Self {
+        Self::new(
+            ErrorKind::InsufficientWallet,
+            format!("The wallet holds {available} WAY, and {needed} WAY are needed (fee included)."),
+            "Send less, or wait for pending outputs.",
+        )
+        .with("needed", json!(needed))
+        .with("available", json!(available))
+    }
+
+    pub fn insufficient_account(needed: Amount, available: Amount) -> Self {
+        Self::new(
+            ErrorKind::InsufficientAccount,
+            format!("The account holds {available} WAY, and {needed} WAY are needed (fee included)."),
+            "Take less, or deposit more first.",
+        )
+        .with("needed", json!(needed))
+        .with("available", json!(available))
+    }
+
+    pub fn amount_too_small(field: &str, minimum: Amount) -> Self {
+        Self::new(
+            ErrorKind::AmountTooSmall,
+            "The amount is too small.",
+            format!("The least that can be moved is {minimum} WAY."),
+        )
+        .with("field", field.into())
+        .with("minimum", json!(minimum))
+    }
+
+    pub fn invalid_address(field: &str, why: impl std::fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::InvalidAddress,
+            format!("That is not an address of this network: {why}."),
+            "Ask the receiver to copy it again.",
+        )
+        .with("field", field.into())
+    }
+
+    pub fn nothing_to_settle() -> Self {
+        Self::new(
+            ErrorKind::NothingToSettle,
+            "Everything is settled with this counterparty already.",
+            "Nothing is to be done.",
+        )
+    }
+
+    pub fn promise_not_found(counterparty: IdentityId) -> Self {
+        Self::new(
+            ErrorKind::PromiseNotFound,
+            format!("There is no promise with {counterparty}."),
+            "`byway promise list` shows all there are.",
+        )
+    }
+
+    pub fn kernel_unreachable() -> Self {
+        Self::new(
+            ErrorKind::KernelUnreachable,
+            "No kernel node answers, and nothing was sent.",
+            "Check the network connection and try again.",
+        )
+    }
+
+    pub fn ledger_behind(lag: Span) -> Self {
+        Self::new(
+            ErrorKind::LedgerBehind,
+            format!("This node's view of the ledger is {} s behind.", lag.0 / 1000),
+            "Wait until it has caught up.",
+        )
+        .with("lag_ms", lag.0.into())
+    }
+
+    pub fn transaction_not_found() -> Self {
+        Self::new(
+            ErrorKind::TransactionNotFound,
+            "This node has seen no such transaction.",
+            "Check the id; one that was only just sent appears within a second.",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn numbers_and_words_are_unique_and_in_the_document() {
+        let document = include_str!("../../../../docs/formats/rpc.md");
+        let document = document.split("\n## Errors").nth(1).expect("the document has a table of errors");
+        let mut seen = BTreeSet::new();
+        for kind in ErrorKind::ALL {
+            assert!(seen.insert(kind.number().to_string()) && seen.insert(kind.word().to_owned()), "{kind:?}");
+            let number = kind.number().to_string().replace('-', "−");
+            let row = document.lines().find(|line| line.starts_with(&format!("| {number} ")));
+            let row = row.unwrap_or_else(|| panic!("{number} has no row in the document"));
+            assert!(row.contains(&format!("`{}`", kind.word())), "{row}");
+        }
+        let rows = document.lines().filter(|line| {
+            let first = line.trim_start_matches("| ").trim_start_matches('−');
+            line.starts_with("| ")
+                && first.chars().take(4).filter(char::is_ascii_digit).count() == 4
+                && line.split('|').nth(2).is_some_and(|word| word.trim().starts_with('`'))
+        });
+        assert_eq!(rows.count(), ErrorKind::ALL.len());
+    }
+
+    #[test]
+    fn an_error_has_the_shape_of_the_document() {
+        let error = ApiError::insufficient_account(Amount::from_coins(900), Amount::from_coins(12));
+        let json = error.to_json();
+        assert_eq!(json["code"], 1203);
+        assert_eq!(json["data"], json!({"code": "insufficient_account", "needed": "900", "available": "12"}));
+        assert!(json["message"].as_str().expect("text").contains("12 WAY"));
+    }
+}

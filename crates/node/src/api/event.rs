@@ -1,0 +1,78 @@
+//! What subscribers hear.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use super::{Balance, Entry, KernelPulse, NodeStatus, Offer, Promise, Session};
+
+/// Where a node publishes and each connection listens. A listener that falls behind misses events and is given the
+/// state as of now instead, so the capacity bounds memory and loses nothing.
+pub type Events = broadcast::Receiver<Arc<Event>>;
+
+/// Events that a node's channel should hold: some seconds of a busy node.
+pub const EVENTS_BUFFERED: usize = 256;
+
+/// A change, as a whole value that replaces the one before.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Event {
+    Status(Box<NodeStatus>),
+    Session(Session),
+    Offers(Vec<Offer>),
+    Wallet(WalletChange),
+    Promise(Promise),
+    Pulse(KernelPulse),
+}
+
+/// The balance, and the entries that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WalletChange {
+    pub balance: Balance,
+    pub entries: Vec<Entry>,
+}
+
+/// What one can subscribe to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    Status,
+    Session,
+    Offers,
+    Wallet,
+    Promise,
+    Pulse,
+}
+
+impl Topic {
+    pub const ALL: [Topic; 6] =
+        [Topic::Status, Topic::Session, Topic::Offers, Topic::Wallet, Topic::Promise, Topic::Pulse];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Topic::Status => "status",
+            Topic::Session => "session",
+            Topic::Offers => "offers",
+            Topic::Wallet => "wallet",
+            Topic::Promise => "promise",
+            Topic::Pulse => "pulse",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|topic| topic.name() == name)
+    }
+}
+
+impl Event {
+    pub fn topic(&self) -> Topic {
+        match self {
+            Event::Status(_) => Topic::Status,
+            Event::Session(_) => Topic::Session,
+            Event::Offers(_) => Topic::Offers,
+            Event::Wallet(_) => Topic::Wallet,
+            Event::Promise(_) => Topic::Promise,
+            Event::Pulse(_) => Topic::Pulse,
+        }
+    }
+}

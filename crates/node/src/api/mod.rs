@@ -1,0 +1,68 @@
+//! What a node can be asked, as types: the contract of `docs/formats/rpc.md` and nothing else.
+//!
+//! [`NodeApi`] has one method per call; the real node implements it, tests implement it by a fake, and
+//! [`rpc`](crate::rpc) carries it over HTTP and WebSocket. [`requests`] are the parameters, [`values`] the results,
+//! [`Event`] what subscribers hear, [`ApiError`] what goes wrong. The command line uses the same types on the other end
+//! of the wire.
+//!
+//! The trait has native `async` methods and is therefore used as a generic parameter and not as a trait object.
+
+pub mod error;
+pub mod event;
+pub mod params;
+pub mod requests;
+pub mod values;
+
+use std::future::Future;
+
+use byway_primitives::IdentityId;
+use byway_records::TransactionId;
+
+pub use error::{ApiError, ErrorKind};
+pub use event::{Event, Events, Topic};
+pub use requests::*;
+pub use values::*;
+
+/// The answer of every call.
+pub type Answer<T> = Result<T, ApiError>;
+
+/// A running node as its local API sees it.
+///
+/// Calls that write take an `idempotency_key` in their request. The server in front joins calls of one key that run at
+/// once and remembers recent results; an implementation that journals the key with the effect makes it hold across
+/// restarts too.
+pub trait NodeApi: Send + Sync + 'static {
+    /// Whatever changes from now on. Every change of state is followed by an event, at whatever pace: the server
+    /// thins them out.
+    fn events(&self) -> Events;
+
+    fn node_status(&self) -> impl Future<Output = Answer<NodeStatus>> + Send;
+
+    fn identity_list(&self) -> impl Future<Output = Answer<Vec<Identity>>> + Send;
+    fn identity_register(&self, request: IdentityRegister) -> impl Future<Output = Answer<Entry>> + Send;
+
+    fn offer_list(&self, request: OfferList) -> impl Future<Output = Answer<Vec<Offer>>> + Send;
+    fn offer_prefer(&self, request: OfferPrefer) -> impl Future<Output = Answer<()>> + Send;
+    fn offer_publish(&self, request: OfferPublish) -> impl Future<Output = Answer<Publication>> + Send;
+    fn offer_withdraw(&self, request: OfferWithdraw) -> impl Future<Output = Answer<Entry>> + Send;
+
+    fn connect(&self, target: ConnectTarget) -> impl Future<Output = Answer<Session>> + Send;
+    fn disconnect(&self) -> impl Future<Output = Answer<()>> + Send;
+    fn session_list(&self, limit: usize) -> impl Future<Output = Answer<Vec<Session>>> + Send;
+    fn spending_limits_set(&self, request: SpendingLimits) -> impl Future<Output = Answer<Spending>> + Send;
+
+    fn promise_list(&self) -> impl Future<Output = Answer<Vec<Promise>>> + Send;
+    fn promise_settle(&self, request: PromiseSettle) -> impl Future<Output = Answer<PromiseSettlement>> + Send;
+
+    fn wallet_address(&self) -> impl Future<Output = Answer<WalletAddress>> + Send;
+    fn wallet_balance(&self) -> impl Future<Output = Answer<Balance>> + Send;
+    fn wallet_history(&self, request: WalletHistory) -> impl Future<Output = Answer<Vec<Entry>>> + Send;
+    fn wallet_send(&self, request: WalletSend) -> impl Future<Output = Answer<Entry>> + Send;
+    fn wallet_deposit(&self, request: WalletMove) -> impl Future<Output = Answer<Entry>> + Send;
+    fn wallet_withdraw(&self, request: WalletMove) -> impl Future<Output = Answer<Entry>> + Send;
+
+    fn kernel_pulse(&self) -> impl Future<Output = Answer<KernelPulse>> + Send;
+    fn ledger_audit(&self) -> impl Future<Output = Answer<Audit>> + Send;
+    fn ledger_transaction(&self, id: TransactionId) -> impl Future<Output = Answer<TransactionRecord>> + Send;
+    fn ledger_identity(&self, id: IdentityId) -> impl Future<Output = Answer<IdentityRecord>> + Send;
+}

@@ -1,0 +1,283 @@
+//! What calls take. Each request reads itself out of [`Params`] on the server and serialises on the client.
+
+use byway_primitives::{Amount, IdentityId, Time};
+use byway_records::TransactionId;
+use byway_records::offer::{Country, OfferId, Service};
+use serde::Serialize;
+
+use super::params::{IdempotencyKey, Params};
+use super::{ApiError, Unit};
+
+/// A request that can be read from the parameters of a call.
+pub trait Request: Sized {
+    fn read(params: &mut Params) -> Result<Self, ApiError>;
+}
+
+/// No parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Nothing {}
+
+/// What an offer must have; all fields are joined by _and_.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct OfferFilter {
+    /// `socks` when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<Country>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asn: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
+    /// Per `unit`, or per MB when that is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_price: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_bandwidth_bps: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OfferList {
+    #[serde(flatten)]
+    pub filter: OfferFilter,
+    pub limit: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OfferPrefer {
+    pub provider: IdentityId,
+    pub preferred: bool,
+}
+
+/// Terms of an offer; what is left out is as in the node's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OfferPublish {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<Country>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_country: Option<Country>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asn: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_per_mb: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bandwidth_bps: Option<u64>,
+    pub idempotency_key: IdempotencyKey,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OfferWithdraw {
+    pub offer_id: OfferId,
+    pub idempotency_key: IdempotencyKey,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IdentityRegister {
+    /// The one that the node browses or sells with, when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<IdentityId>,
+    pub idempotency_key: IdempotencyKey,
+}
+
+/// What to connect to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum ConnectTarget {
+    /// Exactly this offer.
+    Offer { offer_id: OfferId },
+    /// The cheapest match; the next best on failure.
+    Cheapest(OfferFilter),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SessionList {
+    pub limit: usize,
+}
+
+/// Per field: `None` leaves it as it is, `Some(None)` removes the limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SpendingLimits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_max: Option<Option<Amount>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day_max: Option<Option<Amount>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PromiseSettle {
+    pub counterparty: IdentityId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<IdempotencyKey>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct WalletHistory {
+    pub limit: usize,
+    /// Only entries before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before_ms: Option<Time>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WalletSend {
+    /// An address as text; whether it is one is for the node to say ([`ApiError::invalid_address`]).
+    pub to: String,
+    pub amount: Amount,
+    pub idempotency_key: IdempotencyKey,
+}
+
+/// Between the wallet and the own account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WalletMove {
+    pub amount: Amount,
+    pub idempotency_key: IdempotencyKey,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LedgerTransaction {
+    pub transaction_id: TransactionId,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LedgerIdentity {
+    pub id: IdentityId,
+}
+
+impl Default for OfferList {
+    fn default() -> Self {
+        Self { filter: OfferFilter::default(), limit: super::params::LIMIT_DEFAULT as usize }
+    }
+}
+
+impl Request for Nothing {
+    fn read(_: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {})
+    }
+}
+
+impl Request for OfferFilter {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            service: params.optional("service")?,
+            country: params.optional("country")?,
+            asn: params.optional("asn")?,
+            unit: params.optional("unit")?,
+            max_price: params.amount("max_price")?,
+            min_bandwidth_bps: params.optional("min_bandwidth_bps")?,
+        })
+    }
+}
+
+impl Request for OfferList {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        if let Some(sort) = params.optional::<String>("sort")?
+            && sort != "price"
+        {
+            return Err(ApiError::invalid_params("sort", "only \"price\" is known"));
+        }
+        Ok(Self { filter: OfferFilter::read(params)?, limit: params.limit()? })
+    }
+}
+
+impl Request for OfferPrefer {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { provider: params.required("provider")?, preferred: params.required("preferred")? })
+    }
+}
+
+impl Request for OfferPublish {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            service: params.optional("service")?,
+            country: params.optional("country")?,
+            exit_country: params.optional("exit_country")?,
+            asn: params.optional("asn")?,
+            price_per_mb: params.amount("price_per_mb")?,
+            bandwidth_bps: params.optional("bandwidth_bps")?,
+            idempotency_key: params.required_key()?,
+        })
+    }
+}
+
+impl Request for OfferWithdraw {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { offer_id: params.required("offer_id")?, idempotency_key: params.required_key()? })
+    }
+}
+
+impl Request for IdentityRegister {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { id: params.optional("id")?, idempotency_key: params.required_key()? })
+    }
+}
+
+impl Request for ConnectTarget {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        let offer_id = params.optional("offer_id")?;
+        let filter = OfferFilter::read(params)?;
+        match offer_id {
+            None => Ok(Self::Cheapest(filter)),
+            Some(offer_id) if filter == OfferFilter::default() => Ok(Self::Offer { offer_id }),
+            Some(_) => Err(ApiError::invalid_params("offer_id", "it can't be joined with filters")),
+        }
+    }
+}
+
+impl Request for SessionList {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { limit: params.limit()? })
+    }
+}
+
+impl Request for SpendingLimits {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { session_max: params.nullable_amount("session_max")?, day_max: params.nullable_amount("day_max")? })
+    }
+}
+
+impl Request for PromiseSettle {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { counterparty: params.required("counterparty")?, idempotency_key: params.key()? })
+    }
+}
+
+impl Request for WalletHistory {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { limit: params.limit()?, before_ms: params.optional("before_ms")? })
+    }
+}
+
+impl Request for WalletSend {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { to: params.required("to")?, amount: positive(params)?, idempotency_key: params.required_key()? })
+    }
+}
+
+impl Request for WalletMove {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { amount: positive(params)?, idempotency_key: params.required_key()? })
+    }
+}
+
+impl Request for LedgerTransaction {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { transaction_id: params.required("transaction_id")? })
+    }
+}
+
+impl Request for LedgerIdentity {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { id: params.required("id")? })
+    }
+}
+
+/// `amount`, which may not be zero.
+fn positive(params: &mut Params) -> Result<Amount, ApiError> {
+    let amount = params.required_amount("amount")?;
+    if amount.is_zero() {
+        return Err(ApiError::amount_too_small("amount", Amount::from_units(1)));
+    }
+    Ok(amount)
+}

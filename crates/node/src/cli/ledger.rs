@@ -1,0 +1,67 @@
+//! `byway ledger`: looking into the ledger and checking it.
+
+use super::output::{ago, fields, now, way, word};
+use super::wallet::show;
+use super::{Globals, LedgerCommand, Outcome, with_progress};
+use crate::api::*;
+
+pub async fn ledger(globals: &Globals, command: LedgerCommand) -> anyhow::Result<Outcome> {
+    let client = globals.client()?;
+    match command {
+        LedgerCommand::Audit => {
+            let auditing = client.call::<Audit>("ledger_audit", &Nothing {});
+            let audit = with_progress("reading the whole ledger", auditing).await?;
+            show(globals, &audit, audit_text)?;
+            return Ok(if audit.balanced { Outcome::Done } else { Outcome::No });
+        }
+        LedgerCommand::Transaction { id } => {
+            let request = LedgerTransaction { transaction_id: id };
+            let record: TransactionRecord = client.call("ledger_transaction", &request).await?;
+            show(globals, &record, transaction_text)?;
+        }
+        LedgerCommand::Identity { id } => {
+            let record: IdentityRecord = client.call("ledger_identity", &LedgerIdentity { id }).await?;
+            show(globals, &record, identity_text)?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn audit_text(audit: &Audit) -> String {
+    let verdict = if audit.balanced { "balanced" } else { "NOT BALANCED: the parts don't add up to the supply" };
+    fields(&[
+        ("outputs", way(audit.outputs)),
+        ("accounts", way(audit.accounts)),
+        ("reservations", way(audit.reservations)),
+        ("pledges", way(audit.pledges)),
+        ("pool", way(audit.pool)),
+        ("supply", way(audit.supply)),
+        ("", format!("{verdict}, at height {}", audit.height)),
+    ])
+}
+
+fn transaction_text(record: &TransactionRecord) -> String {
+    let mut rows = vec![("transaction", record.transaction_id.to_string()), ("stage", word(&record.stage))];
+    rows.extend(record.reason.as_ref().map(|reason| ("reason", reason.message.clone())));
+    rows.extend(record.height.map(|height| ("height", height.to_string())));
+    rows.extend(record.time_ms.map(|time| ("time", ago(time, now()))));
+    rows.extend(record.inputs.map(|count| ("inputs", count.to_string())));
+    rows.extend(record.outputs.map(|count| ("outputs", count.to_string())));
+    fields(&rows)
+}
+
+fn identity_text(record: &IdentityRecord) -> String {
+    let registered = match (record.registered, record.pledge) {
+        (true, Some(pledge)) => format!("yes, with a pledge of {}", way(pledge)),
+        (true, None) => "yes".to_owned(),
+        (false, _) => "no".to_owned(),
+    };
+    let mut rows = vec![
+        ("identity", record.id.to_string()),
+        ("registered", registered),
+        ("account", way(record.account)),
+        ("bounces", record.bounces.to_string()),
+    ];
+    rows.extend(record.offers.iter().map(|offer| ("offer", offer.to_string())));
+    fields(&rows)
+}

@@ -1,0 +1,121 @@
+//! The command line: what there is to say, and who does it.
+//!
+//! Commands for a running node ask it over its local API; those on files work where no node runs. Programs that host
+//! nodes (`up`, `run`, …) come in from outside as a [`Hosting`], so that this crate's library stays free of them.
+
+mod args;
+mod identity;
+mod ledger;
+mod market;
+mod network;
+mod output;
+mod progress;
+mod status;
+mod wallet;
+
+use std::future::Future;
+use std::path::PathBuf;
+
+pub use args::*;
+pub use output::{Table, print_json};
+pub use progress::with_progress;
+
+use crate::client::{Client, ClientError};
+use crate::directory::{Directory, DirectoryError};
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// It did what it was asked, and the answer is no: an audit that isn't balanced.
+    No,
+}
+
+/// What every command knows.
+#[derive(Debug, Clone)]
+pub struct Globals {
+    /// `--dir`, where given.
+    pub dir: Option<PathBuf>,
+    /// Whether to print JSON.
+    pub json: bool,
+    pub passphrase_file: Option<PathBuf>,
+}
+
+impl Globals {
+    /// Whether the command's output, errors included, is for a program.
+    pub fn is_json(cli: &Cli) -> bool {
+        cli.globals.json
+    }
+
+    /// The directory of a command that hosts or makes something.
+    pub fn directory(&self) -> Result<Directory, DirectoryError> {
+        self.dir.as_ref().map_or_else(Directory::standard, |dir| Ok(Directory::new(dir)))
+    }
+
+    /// The directory of a command for a running node.
+    pub fn running_directory(&self) -> Result<Directory, DirectoryError> {
+        Directory::of_running(self.dir.as_deref())
+    }
+
+    pub fn client(&self) -> Result<Client, ClientError> {
+        Client::of(&self.running_directory()?)
+    }
+}
+
+/// The commands that run nodes until they are stopped.
+pub trait Hosting {
+    fn up(&self, globals: &Globals, args: UpArgs) -> impl Future<Output = anyhow::Result<Outcome>>;
+    fn run(&self, globals: &Globals, args: RunArgs) -> impl Future<Output = anyhow::Result<Outcome>>;
+    fn run_kernel(&self, globals: &Globals, args: RunArgs) -> impl Future<Output = anyhow::Result<Outcome>>;
+    fn run_relay(&self, globals: &Globals, args: RunArgs) -> impl Future<Output = anyhow::Result<Outcome>>;
+    fn bench(&self, globals: &Globals, bench: BenchCommand) -> impl Future<Output = anyhow::Result<Outcome>>;
+}
+
+/// Carries out one command.
+pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
+    let Cli { globals, command } = cli;
+    let globals = Globals::from(globals);
+    match command {
+        Command::Up(args) => hosting.up(&globals, args).await,
+        Command::Run(args) => hosting.run(&globals, args).await,
+        Command::Kernel(KernelCommand::Run(args)) => hosting.run_kernel(&globals, args).await,
+        Command::Relay(RelayCommand::Run(args)) => hosting.run_relay(&globals, args).await,
+        Command::Bench(bench) => hosting.bench(&globals, bench).await,
+        Command::Status(args) => status::status(&globals, args).await,
+        Command::Fetch(args) => market::fetch(&globals, args).await,
+        Command::Connect(args) => market::connect(&globals, args).await,
+        Command::Disconnect => market::disconnect(&globals).await,
+        Command::Offer(command) => market::offer(&globals, command).await,
+        Command::Session(command) => market::session(&globals, command).await,
+        Command::Promise(command) => wallet::promise(&globals, command).await,
+        Command::Wallet(command) => wallet::wallet(&globals, command).await,
+        Command::Identity(command) => identity::identity(&globals, command).await,
+        Command::Ledger(command) => ledger::ledger(&globals, command).await,
+        Command::Genesis(GenesisCommand::New(args)) => network::genesis_new(&globals, args),
+        Command::Kernel(KernelCommand::Init(args)) => network::kernel_init(&globals, args),
+    }
+}
+
+/// Says on standard error why a command failed.
+pub fn print_error(error: &anyhow::Error, as_json: bool) {
+    let message = format!("{error:#}");
+    if !as_json {
+        eprintln!("byway: {message}");
+        return;
+    }
+    let (code, data) = match error.downcast_ref() {
+        Some(ClientError::Api { code, data, .. }) => (code.as_str(), data.clone()),
+        _ => ("failed", serde_json::json!({})),
+    };
+    eprintln!("{}", serde_json::json!({ "error": { "code": code, "message": message, "data": data } }));
+}
+
+/// A fresh key for a call that must not be carried out twice.
+fn idempotency_key(chosen: Option<String>) -> anyhow::Result<crate::api::params::IdempotencyKey> {
+    if let Some(key) = chosen {
+        return Ok(key.parse()?);
+    }
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the operating system gave no randomness: {error}"))?;
+    Ok(hex::encode(bytes).parse()?)
+}

@@ -1,0 +1,77 @@
+//! Making a network: `byway kernel init` and `byway genesis new`.
+
+use anyhow::{Context, bail};
+use byway_crypto::keystore::Cost;
+use byway_crypto::phrase::Device;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::output::{now, print, print_json};
+use super::{GenesisNewArgs, Globals, KernelInitArgs, Outcome};
+use crate::directory::write_json;
+use crate::genesis::{self, MemberText, Plan};
+use crate::keystore::{Keystore, KeystoreError};
+use crate::passphrase::{Occasion, Passphrase};
+
+/// Makes a kernel node's keystore, or shows the public part of the one there is.
+pub fn kernel_init(globals: &Globals, args: KernelInitArgs) -> anyhow::Result<Outcome> {
+    if args.name.contains(['=', ',']) || !args.address.contains(':') {
+        bail!("a kernel node needs a --name without = and , and an --address written host:port");
+    }
+    let directory = globals.directory()?;
+    directory.create()?;
+    let _lock = directory.lock()?;
+    let path = directory.keystore_file();
+    let occasion = if path.exists() { Occasion::Open } else { Occasion::Choose };
+    let passphrase = Passphrase::obtain(&directory, globals.passphrase_file.as_deref(), occasion)?;
+    let (keystore, is_new) = match Keystore::open(&path, &passphrase) {
+        Err(KeystoreError::Missing(_)) => {
+            let keystore = Keystore::generate(Device::default())?;
+            keystore.create(&path, &passphrase, Cost::STRONG)?;
+            (keystore, true)
+        }
+        other => (other?, false),
+    };
+    let member = MemberText(genesis::member(&keystore, &args.name, &args.address));
+    write_json(&directory.member_file(), &member.0)?;
+    let address = keystore.wallet().address();
+    if globals.json {
+        let mut value = json!({ "member": member.0, "line": member.to_string(), "address": address });
+        if is_new {
+            value["phrase"] = json!(keystore.phrase().words());
+        }
+        print_json(&value)?;
+    } else {
+        print(&format!("For `byway genesis new --kernel`, this line or {}:\n\n", directory.member_file().display()))?;
+        print(&format!("{member}\n\nThe node's wallet: {address}\n"))?;
+        if is_new {
+            print("`byway identity export` shows the seed phrase, which restores the node's keys. Write it down.\n")?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+pub fn genesis_new(globals: &Globals, args: GenesisNewArgs) -> anyhow::Result<Outcome> {
+    if args.out.exists() {
+        bail!("{} exists already; a network is made once, choose another --out", args.out.display());
+    }
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *seed).ok().context("the operating system gave no randomness")?;
+    let plan = Plan {
+        name: args.name,
+        time: now(),
+        test: args.test,
+        members: args.kernel.into_iter().map(|MemberText(member)| member).collect(),
+        funding: args.fund,
+    };
+    let genesis = genesis::build(plan, &seed)?;
+    genesis::save(&genesis, &args.out)?;
+    if globals.json {
+        let (network, nodes) = (genesis.network(), genesis.members.len());
+        print_json(&json!({ "file": args.out, "network": network, "name": genesis.name, "kernel_nodes": nodes }))?;
+    } else {
+        let (name, file) = (&genesis.name, args.out.display());
+        print(&format!("{file} is the network {name} ({}).\nGive every node this file.\n", genesis.network()))?;
+    }
+    Ok(Outcome::Done)
+}

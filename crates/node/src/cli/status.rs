@@ -1,0 +1,106 @@
+//! `byway status`: one calm screen.
+
+use super::output::{bytes, duration, fields, print, print_json, rate, way};
+use super::{Globals, Outcome, StatusArgs};
+use crate::api::*;
+use crate::client::Client;
+
+pub async fn status(globals: &Globals, args: StatusArgs) -> anyhow::Result<Outcome> {
+    let client = globals.client()?;
+    if args.link {
+        match globals.json {
+            true => print_json(&serde_json::json!({ "link": client.page_link() }))?,
+            false => print(&format!("{}\n", client.page_link()))?,
+        }
+        return Ok(Outcome::Done);
+    }
+    let status: NodeStatus = client.call("node_status", &Nothing {}).await?;
+    if globals.json {
+        print_json(&status)?;
+    } else {
+        let sessions: Vec<Session> = client.call("session_list", &SessionList { limit: 1 }).await?;
+        print(&screen(&status, sessions.first(), &client))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn screen(status: &NodeStatus, session: Option<&Session>, client: &Client) -> String {
+    let mut rows = vec![("Exit", exit(&status.connection))];
+    if let Some(session) = session.filter(|session| session.state.is_open()) {
+        rows.push(("Session", session_line(session)));
+    }
+    let accepting = if status.proxy.accepting { "" } else { "  (refuses; `byway connect` opens it)" };
+    rows.extend([
+        ("Proxy", format!("socks5h://{}{accepting}", status.proxy.address)),
+        ("", String::new()),
+        ("Wallet", wallet_line(&status.balance)),
+        ("Account", account_line(&status.balance)),
+        ("Spent today", spending_line(&status.spending)),
+        ("", String::new()),
+        ("Identity", identity_line(&status.identity)),
+        ("Ledger", ledger_line(&status.ledger)),
+        ("Network", format!("{}  ·  up for {}", status.network_name, duration(status.uptime_seconds))),
+        ("Page", format!("http://{}  (`byway status --link` opens it with the key)", client.run_file().web)),
+    ]);
+    fields(&rows).lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn exit(connection: &Connection) -> String {
+    let place = connection.country.map(|country| country.to_string()).unwrap_or_default();
+    let reason = connection.reason.as_ref().map(|reason| format!(": {}", reason.message)).unwrap_or_default();
+    match connection.state {
+        ConnectionState::Idle => "none yet; the first connection opens one".to_owned(),
+        ConnectionState::Connecting => format!("connecting … {place}"),
+        ConnectionState::Connected => {
+            let provider = connection.provider.map(|id| id.to_string()).unwrap_or_default();
+            let (down, up) = (rate(connection.rate_down_bps), rate(connection.rate_up_bps));
+            format!("{place}  by {provider}  ↓ {down}  ↑ {up}")
+        }
+        ConnectionState::Paused => format!("{place}, paused{reason}"),
+        ConnectionState::Disconnected => "disconnected; `byway connect` opens one".to_owned(),
+        ConnectionState::Failed => format!("failed{reason}"),
+    }
+}
+
+fn session_line(session: &Session) -> String {
+    let (up, down) = (bytes(session.bytes_up), bytes(session.bytes_down));
+    format!("↓ {down}  ↑ {up}  in {}  ·  cost {}", duration(session.seconds), way(session.cost))
+}
+
+fn wallet_line(balance: &Balance) -> String {
+    let pending =
+        if balance.pending.is_zero() { String::new() } else { format!("  + {} coming", way(balance.pending)) };
+    format!("{}{pending}", way(balance.wallet))
+}
+
+fn account_line(balance: &Balance) -> String {
+    let reserved =
+        if balance.reserved.is_zero() { String::new() } else { format!("  + {} reserved", way(balance.reserved)) };
+    let leaving = match balance.withdrawing.len() {
+        0 => "",
+        _ => "  (a withdrawal is under way)",
+    };
+    format!("{}{reserved}{leaving}", way(balance.account))
+}
+
+fn spending_line(spending: &Spending) -> String {
+    let limit = spending.day_max.map(|max| format!(" of {}", way(max))).unwrap_or_default();
+    format!("{}{limit}", way(spending.day_spent))
+}
+
+fn identity_line(identity: &Identity) -> String {
+    let registered = if identity.registered { "registered" } else { "not registered" };
+    format!("{}  {}  ({registered})", identity.name, identity.id)
+}
+
+fn ledger_line(ledger: &LedgerView) -> String {
+    let reachable = ledger.kernel_nodes.iter().filter(|node| node.reachable).count();
+    let nodes = format!("{reachable} of {} kernel nodes reachable", ledger.kernel_nodes.len());
+    let view = match ledger.lag_ms {
+        None => "cut off from the kernel".to_owned(),
+        Some(0) => "up to date".to_owned(),
+        Some(lag) => format!("{} behind", duration(lag.div_ceil(1000))),
+    };
+    let finality = ledger.finality_ms_p50.map(|ms| format!("  ·  final in {ms} ms")).unwrap_or_default();
+    format!("{view} at height {}  ·  {nodes}{finality}", ledger.height)
+}

@@ -1,0 +1,178 @@
+//! Money: `byway wallet` and `byway promise`.
+
+use byway_primitives::IdentityId;
+
+use super::output::{ago, fields, now, print, print_json, short, way, word};
+use super::{Globals, Outcome, PromiseCommand, Table, WalletCommand, idempotency_key, with_progress};
+use crate::api::*;
+use crate::client::Client;
+
+pub async fn wallet(globals: &Globals, command: WalletCommand) -> anyhow::Result<Outcome> {
+    let client = globals.client()?;
+    match command {
+        WalletCommand::Balance => {
+            let balance: Balance = client.call("wallet_balance", &Nothing {}).await?;
+            show(globals, &balance, balance_text)?;
+        }
+        WalletCommand::Address => {
+            let answer: WalletAddress = client.call("wallet_address", &Nothing {}).await?;
+            show(globals, &answer, |answer| format!("{}\n", answer.address))?;
+        }
+        WalletCommand::Send { to, amount, once } => {
+            let idempotency_key = idempotency_key(once.idempotency_key)?;
+            return move_money(globals, &client, "wallet_send", &WalletSend { to, amount, idempotency_key }).await;
+        }
+        WalletCommand::Deposit { amount, once } => {
+            let idempotency_key = idempotency_key(once.idempotency_key)?;
+            return move_money(globals, &client, "wallet_deposit", &WalletMove { amount, idempotency_key }).await;
+        }
+        WalletCommand::Withdraw { amount, once } => {
+            let idempotency_key = idempotency_key(once.idempotency_key)?;
+            return move_money(globals, &client, "wallet_withdraw", &WalletMove { amount, idempotency_key }).await;
+        }
+        WalletCommand::History { limit } => {
+            let request = WalletHistory { limit: limit as usize, before_ms: None };
+            let entries: Vec<Entry> = client.call("wallet_history", &request).await?;
+            show(globals, &entries, |entries| history_text(entries))?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+pub async fn promise(globals: &Globals, command: PromiseCommand) -> anyhow::Result<Outcome> {
+    let client = globals.client()?;
+    let promises: Vec<Promise> = client.call("promise_list", &Nothing {}).await?;
+    match command {
+        PromiseCommand::List => show(globals, &promises, |promises| promises_text(promises))?,
+        PromiseCommand::Settle { counterparty } => {
+            let parties = counterparty.map_or_else(|| open_parties(&promises), |id| vec![id]);
+            let mut settlements = Vec::new();
+            for counterparty in parties {
+                let request = PromiseSettle { counterparty, idempotency_key: Some(idempotency_key(None)?) };
+                let settling = client.call::<PromiseSettlement>("promise_settle", &request);
+                settlements.push((counterparty, with_progress("settling on the ledger", settling).await?));
+            }
+            return print_settlements(globals, &settlements);
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// Sends a transaction and shows how far it came. A rejection is a failure for whoever typed the command.
+pub async fn move_money(
+    globals: &Globals,
+    client: &Client,
+    method: &str,
+    request: &impl serde::Serialize,
+) -> anyhow::Result<Outcome> {
+    let entry: Entry = with_progress("waiting for the kernel", client.call(method, request)).await?;
+    show(globals, &entry, entry_text)?;
+    Ok(if entry.stage == Stage::Rejected { Outcome::No } else { Outcome::Done })
+}
+
+/// As JSON or as text.
+pub fn show<T: serde::Serialize>(globals: &Globals, value: &T, text: impl Fn(&T) -> String) -> anyhow::Result<()> {
+    if globals.json { print_json(value) } else { print(&text(value)) }
+}
+
+fn open_parties(promises: &[Promise]) -> Vec<IdentityId> {
+    let open = promises.iter().filter(|promise| promise.settled < promise.amount);
+    let parties: std::collections::BTreeSet<_> = open.map(|promise| promise.counterparty).collect();
+    parties.into_iter().collect()
+}
+
+fn print_settlements(globals: &Globals, settled: &[(IdentityId, PromiseSettlement)]) -> anyhow::Result<Outcome> {
+    let rejected = |entry: &Entry| entry.stage == Stage::Rejected;
+    let outcome = match settled.iter().flat_map(|(_, settlement)| &settlement.entries).any(rejected) {
+        true => Outcome::No,
+        false => Outcome::Done,
+    };
+    if globals.json {
+        let list = settled.iter().map(|(counterparty, PromiseSettlement { entries, asked })| {
+            serde_json::json!({ "counterparty": counterparty, "entries": entries, "asked": asked })
+        });
+        print_json(&list.collect::<Vec<_>>())?;
+        return Ok(outcome);
+    }
+    if settled.is_empty() {
+        print("Everything is settled.\n")?;
+    }
+    for (counterparty, settlement) in settled {
+        for entry in &settlement.entries {
+            print(&entry_text(entry))?;
+        }
+        if settlement.asked {
+            print(&format!("{counterparty} was asked to settle what we owe.\n"))?;
+        }
+    }
+    Ok(outcome)
+}
+
+fn balance_text(balance: &Balance) -> String {
+    let mut rows = vec![
+        ("wallet", way(balance.wallet)),
+        ("account", way(balance.account)),
+        ("reserved", way(balance.reserved)),
+        ("pending", way(balance.pending)),
+    ];
+    let now = now();
+    for leaving in &balance.withdrawing {
+        let wait = super::output::duration(leaving.available_ms.since(now).0 / 1000);
+        rows.push(("withdrawing", format!("{}  in the wallet in {wait}", way(leaving.amount))));
+    }
+    fields(&rows)
+}
+
+pub fn entry_text(entry: &Entry) -> String {
+    let fee = if entry.fee.is_zero() { String::new() } else { format!(" (fee {})", way(entry.fee)) };
+    let kind = word(&entry.kind);
+    let amount = way(entry.amount);
+    let end = match entry.stage {
+        Stage::Final => "final".to_owned(),
+        Stage::Included => "included, final within moments".to_owned(),
+        Stage::Sent => "sent, not yet seen by the kernel; `byway wallet history` shows how it ends".to_owned(),
+        Stage::Rejected => {
+            let reason = entry.reason.as_ref().map_or("no reason given", |reason| reason.message.as_str());
+            format!("rejected: {reason}")
+        }
+    };
+    format!("{kind} {amount}{fee}: {end}\ntransaction {}\n", entry.transaction_id)
+}
+
+fn history_text(entries: &[Entry]) -> String {
+    let mut table = Table::new(&["when", "what", ">WAY", ">fee", "with", "stage", "transaction"]);
+    let now = now();
+    for entry in entries {
+        table.row([
+            ago(entry.time_ms, now),
+            word(&entry.kind),
+            entry.amount.to_string(),
+            entry.fee.to_string(),
+            entry.counterparty.as_ref().map(short).unwrap_or_default(),
+            word(&entry.stage),
+            short(&entry.transaction_id),
+        ]);
+    }
+    table.text("Nothing came or went yet.")
+}
+
+fn promises_text(promises: &[Promise]) -> String {
+    let mut table = Table::new(&["we", "counterparty", ">serial", ">promised", ">settled", "backing", "changed"]);
+    let now = now();
+    for promise in promises {
+        let direction = match promise.direction {
+            Direction::Out => "owe",
+            Direction::In => "are owed",
+        };
+        table.row([
+            direction.to_owned(),
+            promise.counterparty.to_string(),
+            promise.serial.to_string(),
+            promise.amount.to_string(),
+            promise.settled.to_string(),
+            word(&promise.backing),
+            ago(promise.updated_ms, now),
+        ]);
+    }
+    table.text("No promises yet.")
+}

@@ -1,0 +1,423 @@
+//! Configuration: one TOML file, one struct per component, checked when it is loaded.
+//!
+//! `config.example.toml` at the root of the source shows every key. Keys that don't exist are refused, so that a typing
+//! error can't switch something off unnoticed. Relative paths count from the folder of the file. Consensus parameters
+//! are not here: they are part of a network's genesis file.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use byway_primitives::Amount;
+use byway_records::offer::{Country, Network, Service};
+use serde::Deserialize;
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Browses, and sells if there is a `[provider]` section.
+    Peer,
+    /// One of the nodes that order and execute transactions.
+    Kernel,
+    /// Lets peers that can't reach each other meet.
+    Relay,
+}
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub role: Role,
+    /// The node's directory; `--dir` overrides it.
+    pub dir: Option<PathBuf>,
+    /// The genesis file. A relay needs none.
+    pub network: Option<PathBuf>,
+    #[serde(default)]
+    pub ledger: LedgerConfig,
+    pub kernel: Option<KernelConfig>,
+    #[serde(default)]
+    pub link: LinkConfig,
+    #[serde(default)]
+    pub proxy: ProxyConfig,
+    #[serde(default)]
+    pub rpc: RpcConfig,
+    #[serde(default)]
+    pub page: PageConfig,
+    #[serde(default)]
+    pub buying: BuyingConfig,
+    #[serde(default)]
+    pub spending: SpendingConfig,
+    pub provider: Option<ProviderConfig>,
+    pub relay: Option<RelayConfig>,
+    #[serde(default)]
+    pub log: LogConfig,
+}
+
+/// How the kernel is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerConfig {
+    /// `name=host:port` of kernel nodes that are reached elsewhere than genesis says.
+    #[serde(default)]
+    pub addresses: Vec<KernelAddress>,
+}
+
+/// Where one kernel node is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelAddress {
+    pub name: String,
+    pub address: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KernelConfig {
+    /// Where other kernel nodes and followers connect.
+    pub listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LinkConfig {
+    /// UDP socket of links to other peers.
+    pub listen: SocketAddr,
+    /// A relay for peers that can't be reached directly. There is none by default, and never a third party's.
+    pub relay: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProxyConfig {
+    pub enabled: bool,
+    pub listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RpcConfig {
+    pub enabled: bool,
+    pub listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PageConfig {
+    pub enabled: bool,
+    pub listen: SocketAddr,
+}
+
+/// What the first connection through the proxy asks the market for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BuyingConfig {
+    pub country: Option<Country>,
+    pub asn: Option<u32>,
+    pub max_price_per_mb: Option<Amount>,
+    pub min_bandwidth_bps: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpendingConfig {
+    pub session_max: Option<Amount>,
+    pub day_max: Option<Amount>,
+}
+
+/// What this node sells.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderConfig {
+    #[serde(default = "socks")]
+    pub service: Service,
+    pub country: Country,
+    pub asn: u32,
+    /// `country` and `asn` when left out.
+    pub exit_country: Option<Country>,
+    pub exit_asn: Option<u32>,
+    pub price_per_mb: Amount,
+    /// Per session.
+    pub bandwidth_bps: u64,
+    /// Blocks that the exit may reach although the default policy denies them.
+    #[serde(default)]
+    pub exit_allow: Vec<Network>,
+    /// The most that a client may owe without it being settled; half the registration pledge when left out (row A6).
+    pub exposure_max: Option<Amount>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelayConfig {
+    pub listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or directives per module such as `info,byway_kernel=debug`.
+    pub level: String,
+    pub to: LogTarget,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogTarget {
+    /// Text on standard error.
+    Terminal,
+    /// JSON, one object per line, in `log/` of the node's directory.
+    File,
+}
+
+/// What is wrong with a configuration file.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the configuration {path} can't be read: {source}; `config.example.toml` is one to start from")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path} is not a valid configuration. {error}`config.example.toml` shows every key.")]
+    Syntax { path: PathBuf, error: toml::de::Error },
+    #[error("{path}: `{key}` = {value} can't be used: {why}; {remedy}")]
+    Value { path: PathBuf, key: &'static str, value: String, why: &'static str, remedy: &'static str },
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// As [`load`](Self::load) for a text that was read from `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let mut config: Config =
+            toml::from_str(text).map_err(|error| ConfigError::Syntax { path: path.to_owned(), error })?;
+        config.check().map_err(|Problem { key, value, why, remedy }| ConfigError::Value {
+            path: path.to_owned(),
+            key,
+            value,
+            why,
+            remedy,
+        })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for file in [&mut config.dir, &mut config.network].into_iter().flatten() {
+            *file = folder.join(&*file);
+        }
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        self.check_role()?;
+        self.check_sockets()?;
+        if let Some(provider) = &self.provider {
+            provider.check()?;
+        }
+        if self.buying.min_bandwidth_bps == Some(0) {
+            return Err(problem("buying.min_bandwidth_bps", 0, "no offer is that slow", "leave it out"));
+        }
+        if let Some(relay) = &self.link.relay
+            && !(relay.starts_with("https://") || relay.starts_with("http://"))
+        {
+            return Err(problem("link.relay", relay, "it is not a URL", "write https://host or https://host:port"));
+        }
+        if crate::logs::filter(&self.log.level).is_none() {
+            return Err(problem("log.level", &self.log.level, "it is no level", "write info or debug"));
+        }
+        Ok(())
+    }
+
+    fn check_role(&self) -> Result<(), Problem> {
+        let kernel = self.kernel.is_some();
+        let (key, why, remedy) = match self.role {
+            Role::Kernel if !kernel => ("kernel", "a kernel node needs to know where to listen", "add [kernel]"),
+            Role::Peer | Role::Relay if kernel => {
+                ("kernel", "only a kernel node has this section", "remove it or set role = \"kernel\"")
+            }
+            Role::Relay if self.relay.is_none() => ("relay", "a relay needs to know where to listen", "add [relay]"),
+            Role::Peer | Role::Kernel if self.relay.is_some() => {
+                ("relay", "only a relay has this section", "remove it or set role = \"relay\"")
+            }
+            Role::Kernel | Role::Relay if self.provider.is_some() => {
+                ("provider", "only a peer sells", "remove the section or set role = \"peer\"")
+            }
+            Role::Peer | Role::Kernel if self.network.is_none() => {
+                ("network", "the node must know its network", "set it to the genesis file")
+            }
+            _ => return Ok(()),
+        };
+        let is_there = [("kernel", kernel), ("relay", self.relay.is_some()), ("provider", self.provider.is_some())];
+        let is_there = is_there.contains(&(key, true));
+        Err(problem(key, if is_there { "(present)" } else { "(missing)" }, why, remedy))
+    }
+
+    fn check_sockets(&self) -> Result<(), Problem> {
+        if self.role == Role::Relay {
+            return Ok(());
+        }
+        const EXPOSED: &str = "whoever reaches it can spend this node's money";
+        let local = [
+            ("proxy.listen", self.proxy.enabled, self.proxy.listen),
+            ("rpc.listen", self.rpc.enabled, self.rpc.listen),
+            ("page.listen", self.page.enabled, self.page.listen),
+        ];
+        for (index, (key, enabled, address)) in local.iter().enumerate() {
+            if *enabled && !address.ip().is_loopback() {
+                return Err(problem(key, address, EXPOSED, "use 127.0.0.1"));
+            }
+            let is_same = |(_, other_enabled, other): &(_, bool, SocketAddr)| *other_enabled && other == address;
+            if *enabled && address.port() != 0 && local[..index].iter().any(is_same) {
+                return Err(problem(key, address, "another section listens there", "choose another port"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ProviderConfig {
+    fn check(&self) -> Result<(), Problem> {
+        if self.service != Service::SOCKS {
+            let why = "this version can't provide it";
+            return Err(problem("provider.service", self.service, why, "write \"socks\" or leave it out"));
+        }
+        if self.bandwidth_bps == 0 {
+            let why = "an offer without bandwidth is worth nothing";
+            return Err(problem("provider.bandwidth_bps", 0, why, "write bits per second, such as 100000000"));
+        }
+        Ok(())
+    }
+}
+
+impl Default for LinkConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 0)), relay: None }
+    }
+}
+
+impl Default for ProxyConfig {
+    fn default() -> Self {
+        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 1080)) }
+    }
+}
+
+impl Default for RpcConfig {
+    fn default() -> Self {
+        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 7071)) }
+    }
+}
+
+impl Default for PageConfig {
+    fn default() -> Self {
+        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 7070)) }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), to: LogTarget::Terminal }
+    }
+}
+
+impl fmt::Display for KernelAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.address)
+    }
+}
+
+impl std::str::FromStr for KernelAddress {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "a kernel address is written name=host:port";
+        let (name, address) = text.split_once('=').ok_or(wrong)?;
+        let (host, port) = address.rsplit_once(':').ok_or(wrong)?;
+        if name.is_empty() || host.is_empty() || port.parse::<u16>().is_err() {
+            return Err(wrong);
+        }
+        Ok(Self { name: name.to_owned(), address: address.to_owned() })
+    }
+}
+
+byway_primitives::serde_as_text!(KernelAddress);
+
+fn socks() -> Service {
+    Service::SOCKS
+}
+
+struct Problem {
+    key: &'static str,
+    value: String,
+    why: &'static str,
+    remedy: &'static str,
+}
+
+fn problem(key: &'static str, value: impl fmt::Display, why: &'static str, remedy: &'static str) -> Problem {
+    Problem { key, value: value.to_string(), why, remedy }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: &str = "role = \"peer\"\nnetwork = \"network.json\"\n";
+    const PROVIDER: &str = "[provider]\ncountry = \"de\"\nasn = 64496\nprice_per_mb = \"0.01\"\nbandwidth_bps = 1\n";
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Path::new("/etc/byway/config.toml"))
+    }
+
+    #[test]
+    fn the_example_is_valid_and_shows_the_defaults() {
+        let example = include_str!("../../../config.example.toml");
+        let config = parse(example).unwrap();
+        let plain = parse(PEER).unwrap();
+        assert_eq!((config.proxy, config.rpc, config.page), (plain.proxy, plain.rpc, plain.page));
+        assert_eq!((config.link.listen, config.log), (plain.link.listen, plain.log));
+        // With every comment sign before a key removed it is still valid, so that no key in it is misspelt.
+        let uncommented: String = example
+            .lines()
+            .map(|line| line.strip_prefix("#: ").unwrap_or(line))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        assert!(parse(&uncommented).unwrap().provider.is_some());
+    }
+
+    #[test]
+    fn paths_count_from_the_file() {
+        let config = parse(&format!("dir = \"data\"\n{PEER}")).unwrap();
+        assert_eq!(config.dir.unwrap(), Path::new("/etc/byway/data"));
+        assert_eq!(config.network.unwrap(), Path::new("/etc/byway/network.json"));
+    }
+
+    #[test]
+    fn errors_name_the_key_the_value_and_a_remedy() {
+        for (text, expected) in [
+            ("", &["missing field `role`"][..]),
+            ("role = \"boss\"", &["boss", "peer"]),
+            ("role = \"peer\"", &["`network`", "(missing)", "genesis file"]),
+            ("role = \"kernel\"\nnetwork = \"n\"", &["`kernel`", "(missing)", "add [kernel]"]),
+            ("role = \"relay\"", &["`relay`", "add [relay]"]),
+            (&format!("{PEER}[kernel]\nlisten = \"0.0.0.0:1\""), &["`kernel`", "(present)", "remove it"]),
+            (&format!("{PEER}[relay]\nlisten = \"0.0.0.0:1\""), &["`relay`", "remove it"]),
+            (&format!("{PEER}prxoy = 1"), &["unknown field `prxoy`", "config.example.toml"]),
+            (&format!("{PEER}[proxy]\nlisten = \"0.0.0.0:1080\""), &["`proxy.listen`", "0.0.0.0:1080", "127.0.0.1"]),
+            (&format!("{PEER}[rpc]\nlisten = \"192.168.1.2:7071\""), &["`rpc.listen`", "192.168.1.2:7071"]),
+            (&format!("{PEER}[rpc]\nlisten = \"127.0.0.1:7070\""), &["`page.listen`", "choose another port"]),
+            (&format!("{PEER}[rpc]\nlisten = \"localhost\""), &["localhost", "socket address"]),
+            (&format!("{PEER}[link]\nrelay = \"example.org\""), &["`link.relay`", "example.org", "https://"]),
+            (&format!("{PEER}[log]\nlevel = \"=\""), &["`log.level`", "info"]),
+            (&format!("{PEER}[spending]\nday_max = 5.5"), &["day_max = 5.5", "string"]),
+            (&format!("{PEER}[spending]\nday_max = \"five\""), &["day_max = \"five\"", "decimal number"]),
+            (&format!("{PEER}[buying]\ncountry = \"Germany\""), &["Germany", "two letters"]),
+            (&format!("{PEER}[ledger]\naddresses = [\"k1\"]"), &["k1", "name=host:port"]),
+            (&format!("{PEER}{}", PROVIDER.replace("= 1\n", "= 0\n")), &["`provider.bandwidth_bps`", "100000000"]),
+            (&format!("{PEER}{PROVIDER}service = \"tunnel\""), &["`provider.service`", "tunnel", "socks"]),
+            (&format!("{PEER}{PROVIDER}exit_allow = [\"10.0.0.0/40\"]"), &["10.0.0.0/40", "address block"]),
+        ] {
+            let error = parse(text).map(|_| ()).expect_err(text).to_string();
+            assert!(error.contains("/etc/byway/config.toml"), "{error}");
+            for part in expected {
+                assert!(error.contains(part), "{part:?} is missing in: {error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,482 @@
+//! A kernel node as it runs: the pure machine, its disk, its mesh and its clients.
+//!
+//! One task owns the machine and feeds it whatever happens, one thing at a time; what needs a processor for long
+//! (signatures, reading old checkpoints) happens on a pool beside it. The task carries out effects as
+//! `byway_primitives::effect` demands: writes go to the journal at once, and a message that waits for a write leaves
+//! when the journal says that it is durable.
+//!
+//! [`clients`] answers followers and wallets, [`pulse`] remembers what was seen lately for drawing.
+
+mod clients;
+mod pulse;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use byway_crypto::NodeSecret;
+use byway_driver::clock::Clock;
+use byway_driver::disk::{Disk, DiskError, Durability, Journal};
+use byway_driver::mesh::{self, Limits, Member, Mesh, MeshConfig, MeshError, MeshEvent, MeshHandle, Payload, Prologue};
+use byway_driver::pool::Pool;
+use byway_kernel::{
+    Config, Fatal, Kernel, KernelEffect, MemberIndex, Message, News, OpenError, Status, SubmitError, SyncMessage,
+    VerifiedSnapshot,
+};
+use byway_primitives::{Effect, Encode, Span, Time, Token};
+use byway_records::genesis::Genesis;
+use byway_records::{TransactionId, VerifiedTransaction};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use clients::{Clients, Question};
+use pulse::PulseLog;
+
+/// The protocol that kernel nodes speak on their mesh ports.
+pub const MESH_PROTOCOL: &str = "byway-kernel";
+/// Its version.
+pub const MESH_VERSION: u16 = 1;
+/// Results of verification that may wait for the machine; beyond it verification waits, and with it the peers.
+const VERIFIED_QUEUE: usize = 64;
+/// Commands from this process that may wait.
+const COMMANDS_QUEUE: usize = 256;
+/// News that a slow listener may lag behind.
+const NEWS_QUEUE: usize = 4096;
+
+/// What a kernel node needs to run.
+pub struct KernelNodeConfig {
+    pub genesis: Arc<Genesis>,
+    pub index: u8,
+    pub secret: NodeSecret,
+    pub mesh_secret: Zeroizing<[u8; 32]>,
+    /// Where its state is kept.
+    pub directory: PathBuf,
+    /// The shortest time between two own snapshots, where it should not be the usual one.
+    pub snapshot_interval_min: Option<Span>,
+}
+
+/// Why a kernel node can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error(transparent)]
+    Mesh(#[from] MeshError),
+    #[error(transparent)]
+    Kernel(#[from] OpenError),
+}
+
+/// Why a kernel node ended by itself.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Ended {
+    #[error(transparent)]
+    Fatal(#[from] Fatal),
+    #[error("storage has stopped: {0}")]
+    Disk(#[from] DiskError),
+    #[error("the mesh has stopped")]
+    Mesh,
+}
+
+/// What listeners in this process hear.
+#[derive(Debug, Clone)]
+pub enum Heard {
+    /// A commit with these verdicts.
+    Verdicts(Arc<Vec<(TransactionId, byway_ledger::Verdict)>>),
+    Certified(Arc<byway_records::Certificate>),
+}
+
+/// A running kernel node. It ends when this is dropped or [`stop`](Self::stop) is called.
+pub struct KernelNode {
+    commands: mpsc::Sender<Command>,
+    heard: broadcast::Sender<Heard>,
+    mesh: MeshHandle,
+    ended: watch::Receiver<Option<Result<(), Ended>>>,
+    sent_bytes: Arc<AtomicU64>,
+}
+
+enum Command {
+    Submit(Vec<VerifiedTransaction>, oneshot::Sender<usize>),
+    Status(oneshot::Sender<Status>),
+    Stop,
+}
+
+impl KernelNode {
+    /// Opens the node's state and starts it on `listener`.
+    pub async fn start(config: KernelNodeConfig, listener: TcpListener, pool: Pool) -> Result<Self, StartError> {
+        let disk = Disk::open(&config.directory)?;
+        let journal = Arc::new(disk.journal("kernel")?);
+        let clock = Clock::starting(Time::ZERO);
+        let mut settings = Config::new(MemberIndex(config.index), config.secret);
+        if let Some(interval) = config.snapshot_interval_min {
+            settings.snapshot_interval_min = interval;
+        }
+        let committee = byway_kernel::Committee::new(&config.genesis);
+        let mut verify = |bytes| VerifiedSnapshot::verify(&committee, bytes).map(Arc::new);
+        let kernel = Kernel::open(settings, &config.genesis, clock.now(), &*journal, &mut verify)?;
+        let (mesh, events) = Mesh::spawn(mesh_config(&config.genesis, &config.mesh_secret), listener)?;
+        let (commands, received) = mpsc::channel(COMMANDS_QUEUE);
+        let (heard, _) = broadcast::channel(NEWS_QUEUE);
+        let (end, ended) = watch::channel(None);
+        let task = Task::new(kernel, journal, disk, clock, mesh.clone(), pool, heard.clone());
+        let sent_bytes = task.sent_bytes.clone();
+        tokio::spawn(async move {
+            let result = task.run(events, received).await;
+            if let Err(reason) = &result {
+                tracing::error!(%reason, "the kernel node stopped");
+            }
+            end.send_replace(Some(result));
+        });
+        Ok(Self { commands, heard, mesh, ended, sent_bytes })
+    }
+
+    /// Hands in verified transactions; gives how many were taken.
+    pub async fn submit(&self, transactions: Vec<VerifiedTransaction>) -> usize {
+        let (answer, answered) = oneshot::channel();
+        if self.commands.send(Command::Submit(transactions, answer)).await.is_err() {
+            return 0;
+        }
+        answered.await.unwrap_or(0)
+    }
+
+    /// How the node is; `None` once it has ended.
+    pub async fn status(&self) -> Option<Status> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(Command::Status(answer)).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// Listens to verdicts and certificates from now on.
+    pub fn listen(&self) -> broadcast::Receiver<Heard> {
+        self.heard.subscribe()
+    }
+
+    /// Bytes of messages handed to the mesh for other kernel nodes, without the mesh's own framing (22 bytes and 18 more
+    /// per 64 KiB).
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent_bytes.load(Ordering::Relaxed)
+    }
+
+    pub fn mesh(&self) -> &MeshHandle {
+        &self.mesh
+    }
+
+    /// Waits until the node has ended, by itself or because it was told to.
+    pub async fn ended(&self) -> Result<(), Ended> {
+        let mut ended = self.ended.clone();
+        match ended.wait_for(Option::is_some).await {
+            Ok(result) => result.clone().unwrap_or(Ok(())),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Ends the node with everything written.
+    pub async fn stop(&self) {
+        // If the task is gone already there is nobody to tell, and nothing to wait for.
+        let _ = self.commands.send(Command::Stop).await;
+        let _ = self.ended().await;
+    }
+}
+
+/// What the members' mesh of a network is called on the wire.
+pub fn prologue(genesis: &Genesis) -> Prologue {
+    Prologue { protocol: MESH_PROTOCOL, version: MESH_VERSION, network: genesis.network() }
+}
+
+fn mesh_config(genesis: &Genesis, secret: &[u8; 32]) -> MeshConfig {
+    let members = genesis.members.iter();
+    MeshConfig {
+        members: members.map(|(_, member)| Member { key: member.mesh, address: member.address.clone() }).collect(),
+        secret: *secret,
+        prologue: prologue(genesis),
+        limits: Limits::default(),
+    }
+}
+
+/// The task that owns the machine.
+struct Task {
+    kernel: Kernel,
+    journal: Arc<Journal>,
+    clock: Clock,
+    mesh: MeshHandle,
+    pool: Pool,
+    heard: broadcast::Sender<Heard>,
+    /// Messages that wait for a write.
+    waiting: VecDeque<(Token, MemberIndex, Message)>,
+    durable: Durability,
+    wake_at: Option<Time>,
+    /// The last encoded message and what it was made of: one snapshot goes to all peers.
+    encoded: Option<(Arc<[u8]>, Bytes)>,
+    verified: mpsc::Sender<(MemberIndex, Vec<Arc<VerifiedSnapshot>>)>,
+    verified_queue: mpsc::Receiver<(MemberIndex, Vec<Arc<VerifiedSnapshot>>)>,
+    clients: Clients,
+    pulse: PulseLog,
+    sent_bytes: Arc<AtomicU64>,
+    fatal: Option<Fatal>,
+    /// Last, so that the directory is free only when the journal is gone.
+    _disk: Disk,
+}
+
+impl Task {
+    fn new(
+        kernel: Kernel,
+        journal: Arc<Journal>,
+        disk: Disk,
+        clock: Clock,
+        mesh: MeshHandle,
+        pool: Pool,
+        heard: broadcast::Sender<Heard>,
+    ) -> Self {
+        let (verified, verified_queue) = mpsc::channel(VERIFIED_QUEUE);
+        Self {
+            clients: Clients::new(kernel.committee().network(), journal.clone(), pool.clone(), mesh.clone()),
+            kernel,
+            journal,
+            clock,
+            mesh,
+            pool,
+            heard,
+            waiting: VecDeque::new(),
+            durable: Durability::default(),
+            wake_at: None,
+            encoded: None,
+            verified,
+            verified_queue,
+            pulse: PulseLog::default(),
+            sent_bytes: Arc::default(),
+            fatal: None,
+            _disk: disk,
+        }
+    }
+
+    async fn run(
+        mut self,
+        mut events: mpsc::Receiver<MeshEvent>,
+        mut commands: mpsc::Receiver<Command>,
+    ) -> Result<(), Ended> {
+        let mut durable = self.journal.durable();
+        self.carry_out()?;
+        loop {
+            let wake = self.wake_at.map(|time| self.clock.instant_of(time));
+            tokio::select! {
+                event = events.recv() => self.mesh_event(event.ok_or(Ended::Mesh)?),
+                Some((from, snapshots)) = self.verified_queue.recv() => {
+                    let now = self.clock.now();
+                    snapshots.iter().for_each(|snapshot| self.pulse.saw(snapshot));
+                    self.kernel.handle_snapshots(now, from, snapshots, &*self.journal);
+                }
+                changed = durable.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    let reached = durable.borrow_and_update().clone();
+                    self.became_durable(reached)?;
+                }
+                Some(question) = self.clients.questions.recv() => self.question(question),
+                command = commands.recv() => match command {
+                    Some(Command::Submit(transactions, answer)) => {
+                        let taken = self.submit(transactions);
+                        // Whoever asked may have stopped waiting.
+                        let _ = answer.send(taken);
+                    }
+                    Some(Command::Status(answer)) => {
+                        let _ = answer.send(self.kernel.status());
+                    }
+                    Some(Command::Stop) | None => break,
+                },
+                () = sleep_until(wake) => {
+                    self.wake_at = None;
+                    self.kernel.handle_wake(self.clock.now(), &*self.journal);
+                }
+            }
+            self.carry_out()?;
+        }
+        self.mesh.shutdown();
+        self.journal.flush()?;
+        Ok(())
+    }
+
+    fn mesh_event(&mut self, event: MeshEvent) {
+        let now = self.clock.now();
+        match event {
+            MeshEvent::PeerUp(peer) => self.kernel.handle_peer_up(now, MemberIndex(peer as u8), &*self.journal),
+            MeshEvent::PeerDown { peer, reason } => {
+                tracing::debug!(peer, %reason, "peer down");
+                self.kernel.handle_peer_down(now, MemberIndex(peer as u8), &*self.journal);
+            }
+            MeshEvent::Frame { from, bytes } => self.frame(MemberIndex(from as u8), bytes),
+            MeshEvent::ClientFrame { client, request_id, bytes } => self.clients.asked(client, request_id, bytes),
+            MeshEvent::ClientDown(client) => self.clients.gone(client),
+        }
+    }
+
+    /// Snapshots go to the pool first; the rest goes to the machine at once.
+    fn frame(&mut self, from: MemberIndex, payload: Payload) {
+        match byway_primitives::codec::decode_exact::<Message>(&payload) {
+            Ok(Message::Sync(message)) => self.sync(from, message),
+            Ok(Message::Snapshots(snapshots)) => {
+                let (pool, verified) = (self.pool.clone(), self.verified.clone());
+                let committee = self.kernel.committee().clone();
+                tokio::spawn(async move {
+                    let checked = pool.run(move || verify_all(&committee, from, snapshots)).await;
+                    if let Ok(checked) = checked
+                        && !checked.is_empty()
+                    {
+                        // The machine is gone only when the node has ended.
+                        let _ = verified.send((from, checked)).await;
+                    }
+                    // The bytes count against the peer's bound until here.
+                    drop(payload);
+                });
+            }
+            Err(error) => tracing::warn!(%from, %error, "a kernel node sent a malformed message"),
+        }
+    }
+
+    fn sync(&mut self, from: MemberIndex, message: SyncMessage) {
+        self.kernel.handle_sync(self.clock.now(), from, message, &*self.journal);
+    }
+
+    fn submit(&mut self, transactions: Vec<VerifiedTransaction>) -> usize {
+        let now = self.clock.now();
+        let journal = self.journal.clone();
+        let submitted = transactions.into_iter().map(|tx| self.kernel.handle_submit(now, tx, &*journal));
+        submitted.filter(|result| matches!(result, Ok(()) | Err(SubmitError::Known))).count()
+    }
+
+    fn question(&mut self, question: Question) {
+        let now = self.clock.now();
+        match question {
+            Question::Submit { asker, transaction } => {
+                let result = self.kernel.handle_submit(now, *transaction, &*self.journal);
+                self.clients.submitted(asker, result);
+            }
+            Question::Stage { asker, id } => {
+                let verdict = self.kernel.ledger().verdict(&*self.journal, id);
+                self.clients.stage(asker, verdict);
+            }
+            Question::Status { asker } => {
+                let mut finality: Vec<Span> = self.kernel.recent_finality().collect();
+                finality.sort_unstable();
+                self.clients.status(asker, &self.kernel.status(), &finality);
+            }
+            Question::Pulse { asker, since } => self.clients.pulse(asker, self.pulse.since(since)),
+        }
+    }
+
+    fn became_durable(&mut self, reached: Durability) -> Result<(), Ended> {
+        if let Some(error) = &reached.failed {
+            return Err(error.clone().into());
+        }
+        self.durable = reached;
+        if let Some(token) = self.durable.token {
+            self.kernel.handle_durable(self.clock.now(), token, &*self.journal);
+        }
+        while let Some((token, _, _)) = self.waiting.front()
+            && self.durable.covers(*token)
+        {
+            if let Some((_, to, message)) = self.waiting.pop_front() {
+                self.send(to, message);
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self) -> Result<(), Ended> {
+        while let Some(effect) = self.kernel.poll_effect() {
+            self.effect(effect)?;
+        }
+        match self.fatal {
+            Some(fatal) => Err(fatal.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn effect(&mut self, effect: KernelEffect) -> Result<(), Ended> {
+        match effect {
+            Effect::Persist { batch, token } => self.journal.write(batch, token)?,
+            Effect::Send { to, message, after } => match after.filter(|token| !self.durable.covers(*token)) {
+                Some(token) => self.waiting.push_back((token, to, message)),
+                None => self.send(to, message),
+            },
+            Effect::WakeAt(time) => self.wake_at = Some(self.wake_at.map_or(time, |at| at.min(time))),
+            Effect::Notify(news) => self.news(news),
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, to: MemberIndex, message: Message) {
+        let bytes = match &message {
+            Message::Snapshots(snapshots) if snapshots.len() == 1 => match &self.encoded {
+                Some((made_of, bytes)) if Arc::ptr_eq(made_of, &snapshots[0]) => bytes.clone(),
+                _ => {
+                    let bytes = Bytes::from(message.to_bytes());
+                    self.encoded = Some((snapshots[0].clone(), bytes.clone()));
+                    bytes
+                }
+            },
+            _ => Bytes::from(message.to_bytes()),
+        };
+        let length = bytes.len() as u64;
+        if let Err(error) = self.mesh.send(u16::from(to.0), bytes) {
+            // It will hear `PeerDown`, and catch up when it is back.
+            tracing::debug!(%to, %error, "not sent");
+            return;
+        }
+        self.sent_bytes.fetch_add(length, Ordering::Relaxed);
+    }
+
+    fn news(&mut self, news: News) {
+        match news {
+            News::Included(_) | News::Checkpoint(_) => {}
+            News::Committed(committed) => {
+                self.pulse.committed(&committed);
+                // Nobody may be listening.
+                let _ = self.heard.send(Heard::Verdicts(Arc::new(committed.verdicts)));
+            }
+            News::Certified(certificate) => {
+                self.clients.certified(certificate.checkpoint.height);
+                let _ = self.heard.send(Heard::Certified(certificate));
+            }
+            News::Equivocation(pair) => {
+                let reference = pair.first.reference();
+                tracing::error!(author = %reference.author, round = reference.round, "a kernel node signed twice");
+            }
+            News::ClockBehind { seen, own } => {
+                tracing::warn!(?seen, ?own, "the clocks of other kernel nodes are ahead of this one's; check the clock");
+            }
+            News::Fatal(fatal) => self.fatal = Some(fatal),
+        }
+    }
+}
+
+/// The good ones among `snapshots`. A bad one says that the peer passes on what it did not check.
+fn verify_all(
+    committee: &byway_kernel::Committee,
+    from: MemberIndex,
+    snapshots: Vec<Arc<[u8]>>,
+) -> Vec<Arc<VerifiedSnapshot>> {
+    let check = |bytes| match VerifiedSnapshot::verify(committee, bytes) {
+        Ok(snapshot) => Some(Arc::new(snapshot)),
+        Err(error) => {
+            tracing::warn!(%from, %error, "a kernel node sent a snapshot that is not good");
+            None
+        }
+    };
+    snapshots.into_iter().filter_map(check).collect()
+}
+
+/// For ever where there is nothing to wait for.
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How long a follower's question may stay open before it is answered with "nothing new".
+pub const FOLLOW_WAIT: Duration = Duration::from_secs(4);

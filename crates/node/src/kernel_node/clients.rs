@@ -1,0 +1,192 @@
+//! Followers and wallets: what they ask, and when they are answered.
+//!
+//! A question for steps that don't exist yet stays open until the next certificate or [`FOLLOW_WAIT`]. Reading steps and
+//! checking a submitted transaction's signatures happen on the pool; only what needs the machine comes back to its task
+//! as a [`Question`].
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use byway_driver::disk::Journal;
+use byway_driver::mesh::{ClientId, MeshHandle, Payload};
+use byway_driver::pool::Pool;
+use byway_kernel::archive::stored_certificate;
+use byway_kernel::follower::protocol::{Answer, Pulse, Request, StageClaim, Status as StatusAnswer};
+use byway_kernel::follower::serve;
+use byway_kernel::{Status, SubmitError};
+use byway_ledger::Verdict;
+use byway_primitives::{Encode, NetworkId, Span};
+use byway_records::verified::verify_bytes;
+use byway_records::{Height, ProgramId, TransactionId, VerifiedTransaction};
+use tokio::sync::{mpsc, watch};
+
+use super::FOLLOW_WAIT;
+
+/// Questions that may wait for the machine.
+const QUESTIONS_QUEUE: usize = 1024;
+
+/// Who asked, to be answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asker {
+    client: ClientId,
+    request: u64,
+}
+
+/// What only the machine's task can answer.
+pub(super) enum Question {
+    Submit { asker: Asker, transaction: Box<VerifiedTransaction> },
+    Stage { asker: Asker, id: TransactionId },
+    Status { asker: Asker },
+    Pulse { asker: Asker, since: u64 },
+}
+
+pub(super) struct Clients {
+    desk: Desk,
+    /// The newest certified height.
+    certified: watch::Sender<Height>,
+    pub(super) questions: mpsc::Receiver<Question>,
+}
+
+/// What an answering task needs.
+#[derive(Clone)]
+struct Desk {
+    network: NetworkId,
+    journal: Arc<Journal>,
+    pool: Pool,
+    mesh: MeshHandle,
+    ask: mpsc::Sender<Question>,
+}
+
+impl Clients {
+    pub fn new(network: NetworkId, journal: Arc<Journal>, pool: Pool, mesh: MeshHandle) -> Self {
+        let (ask, questions) = mpsc::channel(QUESTIONS_QUEUE);
+        let (certified, _) = watch::channel(Height::GENESIS);
+        Self { desk: Desk { network, journal, pool, mesh, ask }, certified, questions }
+    }
+
+    /// A new certificate: open questions for it can be answered.
+    pub fn certified(&self, height: Height) {
+        self.certified.send_replace(height);
+    }
+
+    pub fn asked(&self, client: ClientId, request: u64, payload: Payload) {
+        let asker = Asker { client, request };
+        let desk = self.desk.clone();
+        match byway_primitives::codec::decode_exact::<Request>(&payload) {
+            Ok(Request::Follow { from, programs }) => {
+                let certified = self.certified.subscribe();
+                tokio::spawn(async move { desk.follow(asker, from, programs, certified).await });
+            }
+            Ok(Request::Submit { transaction }) => {
+                tokio::spawn(async move {
+                    desk.submit(asker, transaction).await;
+                    drop(payload);
+                });
+            }
+            Ok(Request::Stage { transaction }) => self.pass_on(Question::Stage { asker, id: transaction }),
+            Ok(Request::Status) => self.pass_on(Question::Status { asker }),
+            Ok(Request::Pulse { since }) => self.pass_on(Question::Pulse { asker, since }),
+            Err(error) => {
+                tracing::debug!(%error, "a client sent a malformed request");
+                self.desk.mesh.close_client(client);
+            }
+        }
+    }
+
+    /// A client is gone; answers to it go nowhere by themselves.
+    pub fn gone(&self, client: ClientId) {
+        tracing::trace!(?client, "client gone");
+    }
+
+    pub fn submitted(&self, asker: Asker, result: Result<(), SubmitError>) {
+        self.desk.answer(asker, &match result {
+            Ok(()) | Err(SubmitError::Known) => Answer::Taken,
+            Err(error) => Answer::Refused(error.to_string()),
+        });
+    }
+
+    pub fn stage(&self, asker: Asker, verdict: Option<Verdict>) {
+        let claim = match verdict {
+            Some(Verdict::Final) => StageClaim::Final,
+            Some(Verdict::Rejected(_)) => StageClaim::Rejected,
+            Some(Verdict::Repeated) | None => StageClaim::Unknown,
+        };
+        self.desk.answer(asker, &Answer::Stage(claim));
+    }
+
+    /// `finality` must be sorted.
+    pub fn status(&self, asker: Asker, status: &Status, finality: &[Span]) {
+        let at = |percent: usize| finality.get(finality.len() * percent / 100).map_or(0, |span| span.0);
+        let lanes = 0..status.rounds.len();
+        let connected = |lane: &usize| {
+            status.me.0 as usize == *lane || status.connected.iter().any(|member| usize::from(member.0) == *lane)
+        };
+        self.desk.answer(asker, &Answer::Status(StatusAnswer {
+            height: status.checkpoint,
+            commits: status.commits,
+            time: status.time,
+            rounds: status.rounds.clone(),
+            connected: lanes.map(|lane| connected(&lane)).collect(),
+            finality_ms_p50: at(50),
+            finality_ms_p99: at(99),
+        }));
+    }
+
+    pub fn pulse(&self, asker: Asker, pulse: Pulse) {
+        self.desk.answer(asker, &Answer::Pulse(pulse));
+    }
+
+    fn pass_on(&self, question: Question) {
+        // A full queue means that the machine is far behind; the client's time-out tells it so.
+        if self.desk.ask.try_send(question).is_err() {
+            tracing::debug!("too many questions; one was dropped");
+        }
+    }
+}
+
+impl Desk {
+    async fn follow(
+        &self,
+        asker: Asker,
+        from: Height,
+        programs: Vec<ProgramId>,
+        mut certified: watch::Receiver<Height>,
+    ) {
+        let mut answer = self.steps(from, &programs).await;
+        if matches!(&answer, Some(Answer::Steps(steps)) if steps.is_empty()) {
+            let reached = certified.wait_for(|height| *height >= from);
+            if tokio::time::timeout(FOLLOW_WAIT, reached).await.is_ok() {
+                answer = self.steps(from, &programs).await;
+            }
+        }
+        if let Some(answer) = answer {
+            self.answer(asker, &answer);
+        }
+    }
+
+    async fn steps(&self, from: Height, programs: &[ProgramId]) -> Option<Answer> {
+        let (journal, programs) = (self.journal.clone(), programs.to_vec());
+        let read = self.pool.run(move || serve::steps(&*journal, stored_certificate, from, &programs)).await;
+        read.ok().map(Answer::Steps)
+    }
+
+    async fn submit(&self, asker: Asker, transaction: Vec<u8>) {
+        let network = self.network;
+        let checked = self.pool.run(move || verify_bytes(network, &transaction)).await;
+        match checked {
+            Ok(Ok(transaction)) => {
+                let question = Question::Submit { asker, transaction: Box::new(transaction) };
+                // The machine's task is gone only when the node has ended.
+                let _ = self.ask.send(question).await;
+            }
+            Ok(Err(ill_formed)) => self.answer(asker, &Answer::Refused(ill_formed.to_string())),
+            Err(error) => self.answer(asker, &Answer::Refused(error.to_string())),
+        }
+    }
+
+    fn answer(&self, asker: Asker, answer: &Answer) {
+        if let Err(error) = self.mesh.reply(asker.client, asker.request, Bytes::from(answer.to_bytes())) {
+            tracing::debug!(%error, "an answer found nobody");
+        }
+    }
+}

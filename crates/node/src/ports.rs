@@ -1,0 +1,130 @@
+//! Binding a node's sockets, with an error that names the remedy when a port is taken.
+//!
+//! Under `--ports auto` a free port is bound wherever the wanted one is taken, remembered in `ports.json`, and wanted
+//! again at the next start.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+
+use clap::ValueEnum;
+use tokio::net::TcpListener;
+
+use crate::directory::{Directory, DirectoryError, read_json, write_json};
+
+/// What to do about a taken port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum PortChoice {
+    /// Fail and say which port it is
+    #[default]
+    Fixed,
+    /// Take a free one, and the same again at the next start
+    Auto,
+}
+
+/// What a socket is for: its name in errors and in `ports.json`, and the key that sets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purpose {
+    pub name: &'static str,
+    pub key: &'static str,
+}
+
+impl Purpose {
+    pub const PROXY: Purpose = Purpose { name: "proxy", key: "proxy.listen" };
+    pub const PAGE: Purpose = Purpose { name: "page", key: "page.listen" };
+    pub const RPC: Purpose = Purpose { name: "rpc", key: "rpc.listen" };
+}
+
+/// The ports of one node.
+pub struct Ports {
+    directory: Directory,
+    choice: PortChoice,
+    remembered: BTreeMap<String, u16>,
+}
+
+/// Why a socket can't be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    #[error(
+        "port {port} ({name}) is taken by another program; stop that program, set {key} to a free port, or start with \
+         --ports auto"
+    )]
+    Taken { port: u16, name: &'static str, key: &'static str },
+    #[error("this user may not listen on port {port} ({name}); set {key} to a port above 1023")]
+    Forbidden { port: u16, name: &'static str, key: &'static str },
+    #[error("{address} ({name}) can't be listened on: {source}; set {key} to an address of this machine")]
+    Io { address: SocketAddr, name: &'static str, key: &'static str, source: io::Error },
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+}
+
+impl Ports {
+    pub fn load(directory: &Directory, choice: PortChoice) -> Result<Self, PortError> {
+        let remembered = match choice {
+            PortChoice::Fixed => BTreeMap::new(),
+            PortChoice::Auto => read_json(&directory.ports_file())?.unwrap_or_default(),
+        };
+        Ok(Self { directory: directory.clone(), choice, remembered })
+    }
+
+    /// A listener on `wanted`, or where the choice allows it on another port of the same address.
+    pub async fn bind(&mut self, purpose: Purpose, wanted: SocketAddr) -> Result<TcpListener, PortError> {
+        if self.choice == PortChoice::Fixed {
+            return TcpListener::bind(wanted).await.map_err(|error| refused(purpose, wanted, error));
+        }
+        let remembered = self.remembered.get(purpose.name).copied();
+        let candidates = remembered.into_iter().chain([wanted.port()]);
+        for port in candidates {
+            if let Ok(listener) = TcpListener::bind(SocketAddr::new(wanted.ip(), port)).await {
+                return self.remember(purpose, listener);
+            }
+        }
+        let any = SocketAddr::new(wanted.ip(), 0);
+        let listener = TcpListener::bind(any).await.map_err(|error| refused(purpose, any, error))?;
+        self.remember(purpose, listener)
+    }
+
+    fn remember(&mut self, purpose: Purpose, listener: TcpListener) -> Result<TcpListener, PortError> {
+        let address = listener.local_addr();
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        let port = address.map_err(|error| refused(purpose, unknown, error))?.port();
+        if self.remembered.insert(purpose.name.to_owned(), port) != Some(port) {
+            write_json(&self.directory.ports_file(), &self.remembered)?;
+        }
+        Ok(listener)
+    }
+}
+
+fn refused(purpose: Purpose, address: SocketAddr, source: io::Error) -> PortError {
+    let Purpose { name, key } = purpose;
+    match source.kind() {
+        io::ErrorKind::AddrInUse => PortError::Taken { port: address.port(), name, key },
+        io::ErrorKind::PermissionDenied => PortError::Forbidden { port: address.port(), name, key },
+        _ => PortError::Io { address, name, key, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn bind(directory: &Directory, choice: PortChoice, wanted: SocketAddr) -> Result<TcpListener, PortError> {
+        Ports::load(directory, choice).unwrap().bind(Purpose::RPC, wanted).await
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named_with_its_remedy_and_auto_finds_another_for_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::new(folder.path());
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let wanted = taken.local_addr().unwrap();
+        let error = bind(&directory, PortChoice::Fixed, wanted).await.unwrap_err().to_string();
+        assert!(error.contains(&wanted.port().to_string()) && error.contains("--ports auto"), "{error}");
+
+        let chosen = bind(&directory, PortChoice::Auto, wanted).await.unwrap().local_addr().unwrap();
+        assert_ne!(chosen, wanted);
+        drop(taken);
+        let again = bind(&directory, PortChoice::Auto, wanted).await.unwrap().local_addr().unwrap();
+        assert_eq!(again, chosen);
+    }
+}

@@ -1,0 +1,176 @@
+//! From a method's name to a call of [`NodeApi`] and back to JSON.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::replay::{self, Begin, Replays};
+use crate::api::params::{LIMIT_MAX, Params};
+use crate::api::*;
+
+/// Carries calls to a node. Cheap to clone.
+pub struct Dispatcher<A> {
+    api: Arc<A>,
+    replays: Arc<Replays>,
+}
+
+/// The calls that exist on both transports; `subscribe` and `unsubscribe` belong to the WebSocket.
+const METHODS: &[&str] = &[
+    "node_status",
+    "identity_list",
+    "identity_register",
+    "offer_list",
+    "offer_prefer",
+    "offer_publish",
+    "offer_withdraw",
+    "connect",
+    "disconnect",
+    "session_list",
+    "spending_limits_set",
+    "promise_list",
+    "promise_settle",
+    "wallet_address",
+    "wallet_balance",
+    "wallet_history",
+    "wallet_send",
+    "wallet_deposit",
+    "wallet_withdraw",
+    "kernel_pulse",
+    "ledger_audit",
+    "ledger_transaction",
+    "ledger_identity",
+];
+
+impl<A> Clone for Dispatcher<A> {
+    fn clone(&self) -> Self {
+        Self { api: self.api.clone(), replays: self.replays.clone() }
+    }
+}
+
+impl<A: NodeApi> Dispatcher<A> {
+    pub fn new(api: Arc<A>) -> Self {
+        Self { api, replays: Arc::default() }
+    }
+
+    pub fn api(&self) -> &A {
+        &self.api
+    }
+
+    /// Runs a call to its end, even where whoever asked goes away meanwhile: an attempt to connect or a payment is not
+    /// half done because a browser tab closed.
+    pub async fn run(&self, method: String, params: Option<Value>) -> Answer<Value> {
+        let own = self.clone();
+        let task = tokio::spawn(async move { own.run_keyed(&method, params).await });
+        match task.await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!(%error, "a call of the local API panicked");
+                Err(ApiError::internal())
+            }
+        }
+    }
+
+    async fn run_keyed(&self, method: &str, params: Option<Value>) -> Answer<Value> {
+        let Some(method) = METHODS.iter().copied().find(|name| *name == method) else {
+            return Err(method_not_found(method));
+        };
+        let key = params.as_ref().and_then(|params| params.get("idempotency_key")).and_then(Value::as_str);
+        let (Some(key), Some(params)) = (key.map(str::to_owned), params.clone()) else {
+            return self.call(method, params).await;
+        };
+        match self.replays.begin(&key, &replay::Request { method, params: params.clone() }) {
+            Begin::Conflict => Err(ApiError::idempotency_conflict()),
+            Begin::Joined(outcome) => {
+                let mut result = replay::joined(outcome).await?;
+                self.refresh(&mut result).await;
+                Ok(result)
+            }
+            Begin::Run(ticket) => {
+                let outcome = self.call(method, Some(params)).await;
+                self.replays.finish(ticket, outcome.clone());
+                outcome
+            }
+        }
+    }
+
+    /// A result that can't be refreshed is shown as it was.
+    async fn refresh(&self, result: &mut Value) {
+        let recent = WalletHistory { limit: LIMIT_MAX as usize, before_ms: None };
+        if let Ok(entries) = self.api.wallet_history(recent).await {
+            let entries: Vec<Value> = entries.iter().map(|entry| json!(entry)).collect();
+            replay::refresh(result, &entries);
+        }
+    }
+
+    async fn call(&self, method: &'static str, params: Option<Value>) -> Answer<Value> {
+        let api = &*self.api;
+        let params = Params::new(params)?;
+        match method {
+            "identity_register" => done(api.identity_register(read(params)?).await),
+            "offer_list" => done(api.offer_list(read(params)?).await),
+            "offer_prefer" => empty(api.offer_prefer(read(params)?).await),
+            "offer_publish" => done(api.offer_publish(read(params)?).await),
+            "offer_withdraw" => done(api.offer_withdraw(read(params)?).await),
+            "connect" => done(api.connect(read(params)?).await),
+            "session_list" => done(api.session_list(read::<SessionList>(params)?.limit).await),
+            "spending_limits_set" => done(api.spending_limits_set(read(params)?).await),
+            "promise_settle" => done(api.promise_settle(read(params)?).await),
+            "wallet_history" => done(api.wallet_history(read(params)?).await),
+            "wallet_send" => done(api.wallet_send(read(params)?).await),
+            "wallet_deposit" => done(api.wallet_deposit(read(params)?).await),
+            "wallet_withdraw" => done(api.wallet_withdraw(read(params)?).await),
+            "ledger_transaction" => {
+                done(api.ledger_transaction(read::<LedgerTransaction>(params)?.transaction_id).await)
+            }
+            "ledger_identity" => done(api.ledger_identity(read::<LedgerIdentity>(params)?.id).await),
+            other => self.call_plain(other, params).await,
+        }
+    }
+
+    /// The calls that take no parameters.
+    async fn call_plain(&self, method: &'static str, params: Params) -> Answer<Value> {
+        let api = &*self.api;
+        read::<Nothing>(params)?;
+        match method {
+            "node_status" => done(api.node_status().await),
+            "identity_list" => done(api.identity_list().await),
+            "disconnect" => empty(api.disconnect().await),
+            "promise_list" => done(api.promise_list().await),
+            "wallet_address" => done(api.wallet_address().await),
+            "wallet_balance" => done(api.wallet_balance().await),
+            "kernel_pulse" => done(api.kernel_pulse().await),
+            "ledger_audit" => done(api.ledger_audit().await),
+            other => Err(method_not_found(other)),
+        }
+    }
+}
+
+/// A request out of all parameters, none left over.
+pub fn read<R: Request>(mut params: Params) -> Answer<R> {
+    let request = R::read(&mut params)?;
+    params.finish()?;
+    Ok(request)
+}
+
+pub fn method_not_found(method: &str) -> ApiError {
+    // The name is the caller's and may be long; an answer need not be.
+    let shown: String = method.chars().take(64).collect();
+    ApiError::new(
+        ErrorKind::MethodNotFound,
+        format!("There is no method {shown:?} here."),
+        "docs/formats/rpc.md lists those there are.",
+    )
+}
+
+fn done<T: Serialize>(answer: Answer<T>) -> Answer<Value> {
+    let value = answer?;
+    serde_json::to_value(value).map_err(|error| {
+        tracing::error!(%error, "a result of the local API has no JSON form");
+        ApiError::internal()
+    })
+}
+
+fn empty(answer: Answer<()>) -> Answer<Value> {
+    answer.map(|()| json!({}))
+}

@@ -1,0 +1,179 @@
+//! The local API over HTTP and WebSocket: JSON-RPC 2.0 on a loopback port, as `docs/formats/rpc.md` says.
+//!
+//! Checks come in a fixed order, cheapest and most general first: `Host` and `Origin` ([`gate`]), HTTP method, token
+//! ([`token`]), content type, size; only then is a message read ([`message`]) and its method called ([`dispatch`]).
+//! Repeated calls with an idempotency key are answered from memory ([`replay`]). A [`socket`] also carries
+//! subscriptions, thinned out by an [`outbox`].
+//!
+//! Nothing here knows what a node does; that is [`NodeApi`]'s.
+
+pub mod dispatch;
+pub mod gate;
+pub mod message;
+pub mod outbox;
+pub mod replay;
+pub mod socket;
+pub mod token;
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use self::dispatch::Dispatcher;
+use self::message::Call;
+pub use self::token::{TOKEN_FILE, Token, TokenError};
+use crate::api::{ApiError, ErrorKind, NodeApi};
+use crate::bounded::Bounded;
+
+/// Bytes of one request or message.
+pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// WebSockets at once.
+pub const SOCKETS_MAX: usize = 16;
+/// TCP connections at once; further ones wait to be accepted.
+const CONNECTIONS_MAX: usize = 64;
+
+const SUBPROTOCOL: &str = "byway.v1";
+const TOKEN_SUBPROTOCOL: &str = "byway.token.";
+
+/// What the server must know beside the node.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub token: Token,
+    /// The port of the page, which alone may connect from a browser.
+    pub page_port: u16,
+}
+
+/// Serves `api` on `listener`, which must be bound to a loopback address, until `stop` turns true.
+pub async fn serve<A: NodeApi>(
+    listener: TcpListener,
+    settings: Settings,
+    api: Arc<A>,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() {
+        let refusal = format!("the local API was to listen on {address}, which others can reach; use 127.0.0.1");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, refusal));
+    }
+    let server = Arc::new(Server {
+        settings,
+        port: address.port(),
+        dispatcher: Dispatcher::new(api),
+        sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
+        stop: stop.clone(),
+    });
+    let router = Router::new().fallback(handle::<A>).with_state(server);
+    axum::serve(Bounded::new(listener, CONNECTIONS_MAX), router).with_graceful_shutdown(stopped(stop)).await
+}
+
+/// Resolves once `stop` is true, or nobody is left to make it so.
+pub async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is a stop too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+struct Server<A> {
+    settings: Settings,
+    port: u16,
+    dispatcher: Dispatcher<A>,
+    sockets: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+}
+
+async fn handle<A: NodeApi>(State(server): State<Arc<Server<A>>>, request: Request) -> Response {
+    let headers = request.headers();
+    if !gate::host_is_ours(headers, server.port) || !gate::origin_is_ours(headers, server.settings.page_port) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    if request.uri().path() != "/" {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    match *request.method() {
+        Method::GET if headers.contains_key(UPGRADE) => upgrade(server, request).await,
+        Method::POST => post(server, request).await,
+        _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+    }
+}
+
+async fn post<A: NodeApi>(server: Arc<Server<A>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    if !bearer(&parts.headers).is_some_and(|token| server.settings.token.matches(token)) {
+        let error = ApiError::new(
+            ErrorKind::BadToken,
+            "The token is missing or wrong.",
+            "Send `Authorization: Bearer` and the content of the node's token file.",
+        );
+        return json(StatusCode::UNAUTHORIZED, &message::response(&Value::Null, Err(&error)));
+    }
+    if !is_json(&parts.headers) {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
+    let Ok(bytes) = read_body(body).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
+    let response = match Call::parse(&bytes) {
+        Err(malformed) => malformed.response(),
+        Ok(call) => {
+            let answer = server.dispatcher.run(call.method, call.params).await;
+            message::response(&call.id, answer.as_ref())
+        }
+    };
+    json(StatusCode::OK, &response)
+}
+
+async fn upgrade<A: NodeApi>(server: Arc<Server<A>>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let protocols = subprotocols(&parts.headers);
+    if !protocols.iter().any(|name| name == SUBPROTOCOL) {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
+    let token = protocols.iter().find_map(|name| name.strip_prefix(TOKEN_SUBPROTOCOL));
+    let is_known = token.is_some_and(|token| server.settings.token.matches(token));
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let upgrade =
+        upgrade.protocols([SUBPROTOCOL]).max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
+    upgrade.on_upgrade(async move |socket| {
+        if !is_known {
+            return socket::refuse(socket, socket::close::BAD_TOKEN, "bad_token").await;
+        }
+        let Ok(_place) = server.sockets.clone().try_acquire_owned() else {
+            return socket::refuse(socket, socket::close::TOO_MANY, "too many connections").await;
+        };
+        socket::serve(socket, server.dispatcher.clone(), server.stop.clone()).await;
+    })
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}
+
+fn subprotocols(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(|name| name.trim().to_owned()).collect()
+}
+
+async fn read_body(body: Body) -> Result<axum::body::Bytes, axum::Error> {
+    to_bytes(body, MESSAGE_BYTES_MAX).await
+}
+
+fn json(status: StatusCode, body: &Value) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}

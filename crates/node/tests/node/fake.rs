@@ -1,0 +1,298 @@
+//! A node that answers from a fixed world and remembers what it was asked.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use byway_node::api::event::EVENTS_BUFFERED;
+use byway_node::api::*;
+use byway_node::rpc::{self, Settings, Token};
+use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
+use byway_records::{Height, OfferId, TransactionId};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, broadcast, watch};
+
+pub const TOKEN: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+pub const PAGE_PORT: u16 = 7070;
+
+pub struct Fake {
+    pub events: broadcast::Sender<Arc<Event>>,
+    /// How many transactions were made.
+    pub transactions: AtomicU64,
+    pub history: Mutex<Vec<Entry>>,
+    /// Holds `wallet_deposit` up until it is notified, where set.
+    pub gate: Option<Notify>,
+    /// Heard when a held call arrives.
+    pub arrived: Notify,
+    pub balanced: bool,
+}
+
+/// A fake node on a loopback port.
+pub struct Served {
+    pub fake: Arc<Fake>,
+    pub port: u16,
+    pub stop: watch::Sender<bool>,
+}
+
+impl Fake {
+    pub fn new() -> Self {
+        Self {
+            events: broadcast::channel(EVENTS_BUFFERED).0,
+            transactions: AtomicU64::new(0),
+            history: Mutex::default(),
+            gate: None,
+            arrived: Notify::new(),
+            balanced: true,
+        }
+    }
+
+    pub async fn serve(self) -> Served {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (port, (stop, stopping)) = (listener.local_addr().unwrap().port(), watch::channel(false));
+        let fake = Arc::new(self);
+        let settings = Settings { token: Token::parse(TOKEN).unwrap(), page_port: PAGE_PORT };
+        tokio::spawn(rpc::serve(listener, settings, fake.clone(), stopping));
+        Served { fake, port, stop }
+    }
+
+    pub fn publish(&self, event: Event) {
+        // Nobody need listen.
+        let _ = self.events.send(Arc::new(event));
+    }
+
+    async fn transact(&self, kind: EntryKind, amount: Amount) -> Answer<Entry> {
+        let number = self.transactions.fetch_add(1, Ordering::SeqCst);
+        let entry = Entry {
+            transaction_id: TransactionId(Hash([number as u8; 32])),
+            time_ms: Time(1),
+            kind,
+            amount,
+            fee: Amount::ZERO,
+            counterparty: None,
+            stage: Stage::Sent,
+            reason: None,
+        };
+        self.history.lock().unwrap().push(entry.clone());
+        Ok(entry)
+    }
+}
+
+pub fn id(byte: u8) -> IdentityId {
+    IdentityId([byte; 20])
+}
+
+pub fn price() -> Price {
+    Price { unit: Unit::Mb, amount: "0.01".parse().unwrap(), asset: AssetId::WAY, min_reputation: 0 }
+}
+
+pub fn session(name: &str, state: SessionState, bytes_down: u64) -> Session {
+    Session {
+        id: SessionId(name.to_owned()),
+        offer_id: OfferId::of(id(1), 0),
+        provider: id(1),
+        service: byway_records::offer::Service::SOCKS,
+        country: "DE".parse().ok(),
+        bytes_up: 10,
+        bytes_down,
+        seconds: 60,
+        price: price(),
+        cost: "0.5".parse().unwrap(),
+        paid: "0.75".parse().unwrap(),
+        state,
+        reason: None,
+        started_ms: Time(1_000),
+        ended_ms: None,
+    }
+}
+
+pub fn status(state: ConnectionState) -> NodeStatus {
+    NodeStatus {
+        version: "0.1.0".into(),
+        network: NetworkId(Hash([9; 32])),
+        network_name: "local".into(),
+        role: Role::User,
+        uptime_seconds: 5,
+        ledger: LedgerView {
+            height: 3,
+            commits: 40,
+            time_ms: Time(5),
+            lag_ms: Some(0),
+            kernel_nodes: vec![KernelNode { index: 0, name: "k0".into(), reachable: true, round: 7 }],
+            finality_ms_p50: Some(40),
+        },
+        identity: Identity { id: id(7), name: "browsing".into(), registered: true, purpose: None },
+        balance: Balance { wallet: Amount::from_coins(99), ..Balance::default() },
+        proxy: Proxy { address: "127.0.0.1:1080".into(), accepting: true },
+        connection: Connection {
+            state,
+            since_ms: Time(1),
+            session_id: None,
+            offer_id: None,
+            provider: None,
+            country: None,
+            asn: None,
+            reason: None,
+            rate_down_bps: 0,
+            rate_up_bps: 0,
+        },
+        spending: Spending { session_max: None, day_max: None, day_spent: Amount::ZERO },
+    }
+}
+
+fn promise() -> Promise {
+    Promise {
+        direction: Direction::Out,
+        counterparty: id(1),
+        serial: params::Serial(17),
+        amount: Amount::from_coins(2),
+        settled: Amount::from_coins(1),
+        backing: BackingKind::Account,
+        updated_ms: Time(9),
+        settled_ms: None,
+    }
+}
+
+impl NodeApi for Fake {
+    fn events(&self) -> Events {
+        self.events.subscribe()
+    }
+
+    async fn node_status(&self) -> Answer<NodeStatus> {
+        Ok(status(ConnectionState::Idle))
+    }
+
+    async fn identity_list(&self) -> Answer<Vec<Identity>> {
+        Ok(vec![status(ConnectionState::Idle).identity])
+    }
+
+    async fn identity_register(&self, _: IdentityRegister) -> Answer<Entry> {
+        self.transact(EntryKind::Pledge, Amount::from_coins(1)).await
+    }
+
+    async fn offer_list(&self, request: OfferList) -> Answer<Vec<Offer>> {
+        let offer = Offer {
+            offer_id: OfferId::of(id(1), 0),
+            provider: id(1),
+            serial: params::Serial(0),
+            service: byway_records::offer::Service::SOCKS,
+            country: "DE".parse().unwrap(),
+            exit_country: "DE".parse().unwrap(),
+            asn: 64496,
+            bandwidth_bps: 100_000_000,
+            prices: vec![price()],
+            price: Some(price()),
+            exit_policy: vec![],
+            contacts: vec![],
+            published_ms: Time(1),
+            expires_ms: Time(2),
+            preferred: false,
+        };
+        let matches = request.filter.country.is_none_or(|country| country == offer.exit_country);
+        Ok(if matches { vec![offer] } else { vec![] })
+    }
+
+    async fn offer_prefer(&self, _: OfferPrefer) -> Answer<()> {
+        Ok(())
+    }
+
+    async fn offer_publish(&self, _: OfferPublish) -> Answer<Publication> {
+        let entry = self.transact(EntryKind::Publish, Amount::ZERO).await?;
+        Ok(Publication { offer_id: OfferId::of(id(7), 1), entry })
+    }
+
+    async fn offer_withdraw(&self, _: OfferWithdraw) -> Answer<Entry> {
+        self.transact(EntryKind::Publish, Amount::ZERO).await
+    }
+
+    async fn connect(&self, target: ConnectTarget) -> Answer<Session> {
+        match target {
+            ConnectTarget::Offer { offer_id } if offer_id != OfferId::of(id(1), 0) => {
+                Err(ApiError::offer_not_found(offer_id))
+            }
+            _ => Ok(session("a1", SessionState::Active, 0)),
+        }
+    }
+
+    async fn disconnect(&self) -> Answer<()> {
+        Ok(())
+    }
+
+    async fn session_list(&self, limit: usize) -> Answer<Vec<Session>> {
+        let sessions = [session("a1", SessionState::Active, 5_000_000), session("a0", SessionState::Closed, 9)];
+        Ok(sessions.into_iter().take(limit).collect())
+    }
+
+    async fn spending_limits_set(&self, request: SpendingLimits) -> Answer<Spending> {
+        let SpendingLimits { session_max, day_max } = request;
+        Ok(Spending { session_max: session_max.flatten(), day_max: day_max.flatten(), day_spent: Amount::ZERO })
+    }
+
+    async fn promise_list(&self) -> Answer<Vec<Promise>> {
+        Ok(vec![promise()])
+    }
+
+    async fn promise_settle(&self, request: PromiseSettle) -> Answer<PromiseSettlement> {
+        if request.counterparty != id(1) {
+            return Err(ApiError::promise_not_found(request.counterparty));
+        }
+        let entry = self.transact(EntryKind::SettleOut, Amount::from_coins(1)).await?;
+        Ok(PromiseSettlement { entries: vec![entry], asked: true })
+    }
+
+    async fn wallet_address(&self) -> Answer<WalletAddress> {
+        Ok(WalletAddress { address: "way00".into() })
+    }
+
+    async fn wallet_balance(&self) -> Answer<Balance> {
+        Ok(status(ConnectionState::Idle).balance)
+    }
+
+    async fn wallet_history(&self, _: WalletHistory) -> Answer<Vec<Entry>> {
+        Ok(self.history.lock().unwrap().clone())
+    }
+
+    async fn wallet_send(&self, request: WalletSend) -> Answer<Entry> {
+        if !request.to.starts_with("way") {
+            return Err(ApiError::invalid_address("to", "it has another form"));
+        }
+        self.transact(EntryKind::Send, request.amount).await
+    }
+
+    async fn wallet_deposit(&self, request: WalletMove) -> Answer<Entry> {
+        if let Some(gate) = &self.gate {
+            self.arrived.notify_one();
+            gate.notified().await;
+        }
+        self.transact(EntryKind::Deposit, request.amount).await
+    }
+
+    async fn wallet_withdraw(&self, request: WalletMove) -> Answer<Entry> {
+        Err(ApiError::insufficient_account(request.amount, "12.5".parse().unwrap()))
+    }
+
+    async fn kernel_pulse(&self) -> Answer<KernelPulse> {
+        Ok(KernelPulse { tps: 1.5, ..KernelPulse::default() })
+    }
+
+    async fn ledger_audit(&self) -> Answer<Audit> {
+        let pool = Amount::from_coins(if self.balanced { 1_000_000 } else { 999_999 });
+        let parts = AuditParts { pool, ..AuditParts::default() };
+        Ok(Audit::of(Height(3), Time(5), Amount::from_coins(1_000_000), parts))
+    }
+
+    async fn ledger_transaction(&self, _: TransactionId) -> Answer<TransactionRecord> {
+        Err(ApiError::transaction_not_found())
+    }
+
+    async fn ledger_identity(&self, id: IdentityId) -> Answer<IdentityRecord> {
+        Ok(IdentityRecord {
+            id,
+            registered: true,
+            pledge: Some(Amount::from_coins(1)),
+            since_ms: None,
+            account: Amount::from_coins(12),
+            withdrawing: vec![],
+            offers: vec![],
+            bounces: 0,
+        })
+    }
+}

@@ -1,0 +1,483 @@
+//! The market side of a node: one identity that buys and sells services (rows A8, A9, A10).
+//!
+//! A [`Market`] joins the machines of `dialogue` and `access` into one: the conversations of an identity, and with each
+//! peer the payments both ways, the sessions it uses there ([`session::Client`]) and the sessions it serves
+//! ([`session::Provider`]). It stays pure: frames, time, counters and the ledger's word come in, [`Output`]s go out.
+//!
+//! **One step, one batch.** Whatever arrives starts a *step*: the machines are fed, what they say to each other is passed
+//! on until nobody has anything more to say, and then everything they want written, everything they want sent and the
+//! receipt of the message that began it become one commit of the dialogue layer. So a crash leaves either all of a step
+//! or nothing of it, and a message that was taken to heart is never taken twice.
+//!
+//! **Who tells whom what** (see `byway_access`): credit received opens the provider's gate; what a session has used is
+//! spent and earned in the payments; the wish to stay ahead makes promises. The data plane outside only obeys limits and
+//! reports counters.
+//!
+//! [`session::Client`]: byway_access::session::Client
+//! [`session::Provider`]: byway_access::session::Provider
+
+mod news;
+mod pair;
+mod step;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use byway_access::service::Services;
+use byway_access::session::{
+    ClientConfig, Counters, OpenRequest, ProviderConfig, ResponseId, Sale, SessionId, SessionView, StopReason, Traffic,
+};
+use byway_crypto::IdentitySecret;
+use byway_dialogue::payment::{GiveConfig, Outcome, Reach, SettleError, TakeConfig, TakenPromise};
+use byway_dialogue::{Config, Dialogues, Goodbye, Link, LinkId, Local, News, StaticCertificate};
+use byway_primitives::{Amount, Effect, IdentityId, NetworkId, Space, Store, Time, Token};
+use byway_records::call::Take;
+use byway_records::state::Settled;
+use byway_records::{Backing, OfferId, Promise, SignedPromise};
+
+pub use news::{MarketNews, Output};
+use pair::Pair;
+use step::Step;
+
+/// Peers with whom there is a journal.
+const PEERS: Space = Space("market-peers");
+
+/// Policy and keys of one identity in the market.
+#[derive(Clone)]
+pub struct MarketConfig {
+    pub network: NetworkId,
+    pub identity: IdentitySecret,
+    pub dialogue: Config,
+    pub give: GiveConfig,
+    pub take: TakeConfig,
+    pub provider: ProviderConfig,
+    pub client: ClientConfig,
+    pub services: Services,
+}
+
+/// The market machine. Call order: [`open`](Self::open), then anything; after each call fetch outputs with
+/// [`poll`](Self::poll) until there are none.
+pub struct Market {
+    config: MarketConfig,
+    dialogues: Dialogues,
+    pairs: BTreeMap<IdentityId, Pair>,
+    sales: BTreeMap<OfferId, Sale>,
+    selling: Selling,
+    /// Which payment writes become durable with which batch.
+    awaiting: VecDeque<(Token, IdentityId, Token)>,
+    outputs: VecDeque<Output>,
+    wake_at: Option<Time>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Selling {
+    Open,
+    Closing,
+}
+
+/// What the ledger says of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The most of its account promises that may be unsettled: zero for strangers.
+    pub exposure_max: Amount,
+    pub reputation: u16,
+}
+
+/// What a call could not do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MarketError {
+    #[error("there is no dialogue with {0}; connect first")]
+    NoDialogue(IdentityId),
+    #[error(transparent)]
+    Open(#[from] byway_dialogue::OpenError),
+    #[error(transparent)]
+    Session(#[from] byway_access::session::OpenError),
+    #[error(transparent)]
+    Settle(#[from] SettleError),
+    #[error("nothing was ever paid to or by {0}")]
+    UnknownPeer(IdentityId),
+}
+
+/// A node's journals of the market can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum MarketDamaged {
+    #[error(transparent)]
+    Dialogues(#[from] byway_dialogue::RestoreError),
+    #[error(transparent)]
+    Payments(#[from] byway_dialogue::payment::JournalError),
+    #[error(transparent)]
+    Sessions(#[from] byway_access::session::SessionJournalError),
+    #[error("the list of market peers is damaged; restore the data folder from a backup")]
+    Peers,
+}
+
+/// What there is with one peer, for showing.
+#[derive(Debug, Clone)]
+pub struct PairView {
+    pub peer: IdentityId,
+    /// The last promise to the peer.
+    pub given: Option<SignedPromise>,
+    /// Promised and not yet used.
+    pub ahead: Amount,
+    pub window: Amount,
+    /// Promises from the peer that are not settled.
+    pub taken: Vec<TakenPromise>,
+    pub received: Amount,
+}
+
+impl Market {
+    /// Opens what the store holds. Sessions of before are taken up as their peers come back.
+    pub fn open(
+        config: MarketConfig,
+        local: Local,
+        store: &impl Store,
+        now: Time,
+        seed: [u8; 32],
+    ) -> Result<Self, MarketDamaged> {
+        let dialogues = Dialogues::restore(config.dialogue.clone(), local, store, now, seed)?;
+        let mut market = Self {
+            config,
+            dialogues,
+            pairs: BTreeMap::new(),
+            sales: BTreeMap::new(),
+            selling: Selling::Open,
+            awaiting: VecDeque::new(),
+            outputs: VecDeque::new(),
+            wake_at: None,
+        };
+        for (key, _) in store.scan_prefix(PEERS, &[]) {
+            let peer = key.as_slice().try_into().map(IdentityId).map_err(|_| MarketDamaged::Peers)?;
+            market.restore_pair(now, peer, store)?;
+        }
+        market.pump(now, store);
+        Ok(market)
+    }
+
+    pub fn identity(&self) -> IdentityId {
+        self.config.identity.id()
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// A link is there.
+    pub fn handle_link_up(&mut self, link: Link) {
+        let id = link.id;
+        if !self.dialogues.attach(link) {
+            self.outputs.push_back(Effect::Notify(MarketNews::LinkUnwanted(id)));
+        }
+    }
+
+    /// A link is gone.
+    pub fn handle_link_down(&mut self, now: Time, link: LinkId, store: &impl Store) {
+        self.dialogues.detach(now, link);
+        self.pump(now, store);
+    }
+
+    /// A frame came on a link. `seed` is fresh randomness.
+    pub fn handle_frame(&mut self, now: Time, link: LinkId, bytes: &[u8], seed: [u8; 32], store: &impl Store) {
+        self.dialogues.handle_frame(now, link, bytes, seed);
+        self.pump(now, store);
+    }
+
+    pub fn handle_wake(&mut self, now: Time, store: &impl Store) {
+        self.wake_at = None;
+        self.dialogues.handle_wake(now);
+        for peer in self.peers() {
+            self.step(now, peer, |pair, step| pair.wake(now, step));
+        }
+        self.pump(now, store);
+    }
+
+    /// The batch of `token`, and all before it, are durable.
+    pub fn handle_durable(&mut self, now: Time, token: Token, store: &impl Store) {
+        while let Some((outer, peer, inner)) = self.awaiting.front().copied()
+            && outer <= token
+        {
+            self.awaiting.pop_front();
+            self.step(now, peer, |pair, step| pair.durable(now, inner, step));
+        }
+        self.pump(now, store);
+    }
+
+    /// Opens a dialogue with `peer` on a link, or takes up the one there is.
+    pub fn converse(
+        &mut self,
+        now: Time,
+        peer: IdentityId,
+        certificate: &StaticCertificate,
+        link: LinkId,
+        seed: [u8; 32],
+        store: &impl Store,
+    ) -> Result<(), MarketError> {
+        let opened = self.dialogues.open(now, peer, certificate, link, seed);
+        self.pump(now, store);
+        Ok(opened?)
+    }
+
+    /// Whether frames of a dialogue with `peer` can flow now.
+    pub fn is_talking_to(&self, peer: IdentityId) -> bool {
+        self.dialogues.dialogue(peer).is_some_and(|dialogue| dialogue.link().is_some())
+    }
+
+    /// The link on which the dialogue with `peer` is.
+    pub fn link_to(&self, peer: IdentityId) -> Option<LinkId> {
+        self.dialogues.dialogue(peer)?.link()
+    }
+
+    /// Whose dialogue is on this link.
+    pub fn peer_on(&self, link: LinkId) -> Option<IdentityId> {
+        self.dialogues.dialogues().find(|dialogue| dialogue.link() == Some(link)).map(|dialogue| dialogue.peer())
+    }
+
+    /// Ends the dialogue with `peer` and all its sessions.
+    pub fn part(&mut self, now: Time, peer: IdentityId, goodbye: Goodbye, store: &impl Store) {
+        self.dialogues.close(now, peer, goodbye);
+        self.pump(now, store);
+    }
+
+    /// Asks `provider` for a session. `response` is drawn at random.
+    pub fn open_session(
+        &mut self,
+        now: Time,
+        provider: IdentityId,
+        response: ResponseId,
+        request: OpenRequest,
+        store: &impl Store,
+    ) -> Result<(), MarketError> {
+        if self.dialogues.dialogue(provider).is_none() {
+            return Err(MarketError::NoDialogue(provider));
+        }
+        let mut result = Ok(());
+        self.step(now, provider, |pair, step| result = pair.open_session(now, response, request, step));
+        self.pump(now, store);
+        Ok(result?)
+    }
+
+    /// Whether the data channel of a session that we use could be built.
+    pub fn handle_channel(
+        &mut self,
+        now: Time,
+        provider: IdentityId,
+        session: SessionId,
+        built: Result<(), ()>,
+        store: &impl Store,
+    ) {
+        self.step(now, provider, |pair, step| pair.channel(now, session, built, step));
+        self.pump(now, store);
+    }
+
+    /// What the data plane of a session that we use has counted since it was built.
+    pub fn handle_used(
+        &mut self,
+        now: Time,
+        provider: IdentityId,
+        session: SessionId,
+        traffic: Traffic,
+        store: &impl Store,
+    ) {
+        self.step(now, provider, |pair, step| pair.used(now, session, traffic, step));
+        self.pump(now, store);
+    }
+
+    /// What the data plane of a session that we serve has counted since it was started.
+    pub fn handle_served(
+        &mut self,
+        now: Time,
+        client: IdentityId,
+        session: SessionId,
+        counters: Counters,
+        store: &impl Store,
+    ) {
+        self.step(now, client, |pair, step| pair.served(now, session, counters, step));
+        self.pump(now, store);
+    }
+
+    /// Ends a session that we use.
+    pub fn stop_using(&mut self, now: Time, provider: IdentityId, session: SessionId, store: &impl Store) {
+        self.step(now, provider, |pair, step| pair.stop_using(now, session, step));
+        self.pump(now, store);
+    }
+
+    /// Ends a session that we serve.
+    pub fn stop_serving(
+        &mut self,
+        now: Time,
+        client: IdentityId,
+        session: SessionId,
+        reason: StopReason,
+        store: &impl Store,
+    ) {
+        self.step(now, client, |pair, step| pair.stop_serving(now, session, reason, step));
+        self.pump(now, store);
+    }
+
+    /// What is sold from now on; open sessions keep their price.
+    pub fn sell(&mut self, sales: BTreeMap<OfferId, Sale>) {
+        self.sales = sales;
+        for pair in self.pairs.values_mut() {
+            pair.sell(&self.sales);
+        }
+    }
+
+    /// Takes no new sessions: the node shuts down.
+    pub fn close_shop(&mut self) {
+        self.selling = Selling::Closing;
+        self.pairs.values_mut().for_each(Pair::close_shop);
+    }
+
+    /// What the ledger says of a peer from now on.
+    pub fn set_standing(&mut self, now: Time, peer: IdentityId, standing: Standing, store: &impl Store) {
+        self.step(now, peer, |pair, step| pair.set_standing(now, standing, step));
+        self.pump(now, store);
+    }
+
+    /// Where the ledger stands with promises from and to a peer.
+    pub fn note_settled(
+        &mut self,
+        now: Time,
+        peer: IdentityId,
+        taken: Option<Settled>,
+        given: Option<Settled>,
+        store: &impl Store,
+    ) {
+        self.step(now, peer, |pair, step| pair.note_settled(now, taken, given, step));
+        self.pump(now, store);
+    }
+
+    /// Settles the oldest unsettled promise of a peer.
+    pub fn settle(&mut self, now: Time, peer: IdentityId, take: Take, store: &impl Store) -> Result<(), MarketError> {
+        if !self.pairs.contains_key(&peer) {
+            return Err(MarketError::UnknownPeer(peer));
+        }
+        let reach = if self.is_talking_to(peer) { Reach::Peer } else { Reach::Nobody };
+        let mut result = Ok(());
+        self.step(now, peer, |pair, step| result = pair.settle(now, Backing::Account, reach, take, step));
+        self.pump(now, store);
+        Ok(result?)
+    }
+
+    /// What became of a settlement that was asked for by [`MarketNews::Submit`].
+    pub fn handle_settlement(&mut self, now: Time, promise: Promise, outcome: Outcome, store: &impl Store) {
+        self.step(now, promise.series.payer, |pair, step| pair.settlement(now, promise, outcome, step));
+        self.pump(now, store);
+    }
+
+    /// Raises or lowers what may be promised to one peer on one day.
+    pub fn set_day_max(&mut self, now: Time, day_max: Amount, store: &impl Store) {
+        self.config.give.day_max = day_max;
+        for peer in self.peers() {
+            self.step(now, peer, |pair, step| pair.set_day_max(now, day_max, step));
+        }
+        self.pump(now, store);
+    }
+
+    /// Everyone with whom there is a journal.
+    pub fn peers(&self) -> Vec<IdentityId> {
+        self.pairs.keys().copied().collect()
+    }
+
+    pub fn pair(&self, peer: IdentityId) -> Option<PairView> {
+        self.pairs.get(&peer).map(|pair| pair.view(peer))
+    }
+
+    /// Sessions that we use, by provider.
+    pub fn used_sessions(&self, now: Time) -> Vec<(IdentityId, SessionView)> {
+        self.pairs.iter().flat_map(|(peer, pair)| pair.used_views(now).into_iter().map(|view| (*peer, view))).collect()
+    }
+
+    /// Sessions that we serve, by client.
+    pub fn served_sessions(&self, now: Time) -> Vec<(IdentityId, SessionView)> {
+        self.pairs.iter().flat_map(|(peer, pair)| pair.served_views(now).into_iter().map(|view| (*peer, view))).collect()
+    }
+
+    /// Carries what the dialogues have to say until they have nothing more.
+    fn pump(&mut self, now: Time, store: &impl Store) {
+        while let Some(output) = self.dialogues.poll() {
+            match output {
+                Effect::Persist { batch, token } => self.outputs.push_back(Effect::Persist { batch, token }),
+                Effect::Send { to, message, after } => self.outputs.push_back(Effect::Send { to, message, after }),
+                Effect::WakeAt(time) => self.wake_at(time),
+                Effect::Notify(news) => self.hear(now, news, store),
+            }
+        }
+    }
+
+    fn hear(&mut self, now: Time, news: News, store: &impl Store) {
+        match news {
+            News::Opened { peer, link, .. } | News::Resumed { peer, link, .. } => {
+                if let Err(error) = self.restore_pair(now, peer, store) {
+                    self.tell(MarketNews::Damaged { peer, error: error.to_string() });
+                    self.dialogues.close(now, peer, Goodbye::ShuttingDown);
+                    return;
+                }
+                self.tell(MarketNews::Talking { peer, link });
+                self.step(now, peer, |pair, step| pair.attached(now, step));
+            }
+            News::Detached { peer, .. } => {
+                self.step(now, peer, |pair, step| pair.detached(now, step));
+                self.tell(MarketNews::Detached { peer });
+            }
+            News::Message(delivery) => {
+                let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
+                let mut malformed = None;
+                self.step(now, peer, |pair, step| {
+                    step.receipt(receipt);
+                    malformed = pair.message(now, delivery.protocol, &delivery.bytes, step).err();
+                });
+                if let Some(error) = malformed {
+                    self.tell(MarketNews::Malformed { peer, error });
+                    self.dialogues.close(now, peer, Goodbye::Application(step::MALFORMED));
+                }
+            }
+            // What was refused as full has closed the dialogue already (see `Step`).
+            News::Drained { .. } => {}
+            News::Closed { peer, reason, link, .. } => {
+                self.step(now, peer, |pair, step| pair.ended(now, step));
+                self.tell(MarketNews::Closed { peer, reason, link });
+            }
+            News::Refused { peer, link, reason } => self.tell(MarketNews::Refused { peer, link, reason }),
+            News::LinkEnded { link, reason } => self.tell(MarketNews::LinkEnded { link, reason }),
+        }
+    }
+
+    fn tell(&mut self, news: MarketNews) {
+        self.outputs.push_back(Effect::Notify(news));
+    }
+
+    fn wake_at(&mut self, time: Time) {
+        if self.wake_at.is_none_or(|at| time < at) {
+            self.wake_at = Some(time);
+            self.outputs.push_back(Effect::WakeAt(time));
+        }
+    }
+
+    /// Makes sure that there is a pair with `peer`.
+    fn restore_pair(&mut self, now: Time, peer: IdentityId, store: &impl Store) -> Result<(), MarketDamaged> {
+        if self.pairs.contains_key(&peer) {
+            return Ok(());
+        }
+        let mut pair = Pair::restore(&self.config, peer, now, store)?;
+        pair.sell(&self.sales);
+        if self.selling == Selling::Closing {
+            pair.close_shop();
+        }
+        self.pairs.insert(peer, pair);
+        self.step(now, peer, |pair, step| {
+            step.put(PEERS, peer.0.to_vec(), vec![1]);
+            pair.start(now, step);
+        });
+        Ok(())
+    }
+
+    /// Feeds the pair with `peer` and commits what comes of it. Nothing happens where there is no such pair.
+    fn step(&mut self, now: Time, peer: IdentityId, feed: impl FnOnce(&mut Pair, &mut Step)) {
+        let Some(pair) = self.pairs.get_mut(&peer) else { return };
+        let mut step = Step::new(peer);
+        feed(pair, &mut step);
+        let step::Finished { news, wakes } = step.commit(now, &mut self.dialogues, &mut self.awaiting);
+        news.into_iter().for_each(|news| self.tell(news));
+        wakes.into_iter().for_each(|time| self.wake_at(time));
+    }
+}

@@ -1,0 +1,328 @@
+//! The machines of one pair of identities, and what they tell each other.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use byway_access::session::{
+    Client, ClientEffect, ClientNews, Counters, OpenError, OpenRequest, Provider, ProviderEffect, ProviderNews,
+    ResponseId, Sale, SessionId, SessionMessage, SessionView, StopReason, Traffic,
+};
+use byway_dialogue::payment::{
+    Outcome, Parties, PaymentEffect, PaymentMessage, PaymentNews, Payments, Reach, SettleError, Spender,
+};
+use byway_dialogue::{Durability, ProtocolId};
+use byway_primitives::codec::decode_exact;
+use byway_primitives::{Amount, AssetId, DecodeError, Effect, Encode, IdentityId, Store, Time, Token};
+use byway_records::call::{AccountsCall, Take};
+use byway_records::state::Settled;
+use byway_records::{Backing, OfferId, Promise};
+
+use super::news::MarketNews;
+use super::step::Step;
+use super::{MarketConfig, MarketDamaged, PairView, Standing};
+
+/// Everything between us and one peer.
+pub(super) struct Pair {
+    peer: IdentityId,
+    payments: Payments,
+    /// Sessions that we use.
+    client: Client,
+    /// Sessions that we serve.
+    provider: Provider,
+}
+
+/// Effects that wait to be passed on within a step.
+enum Pending {
+    Payment(PaymentEffect),
+    Client(ClientEffect),
+    Provider(ProviderEffect),
+}
+
+impl Pair {
+    pub fn restore(
+        config: &MarketConfig,
+        peer: IdentityId,
+        now: Time,
+        store: &impl Store,
+    ) -> Result<Self, MarketDamaged> {
+        let parties = Parties { network: config.network, me: config.identity.id(), peer, asset: AssetId::WAY };
+        Ok(Self {
+            peer,
+            payments: Payments::restore(parties, config.identity.clone(), config.give, config.take, store)?,
+            client: Client::restore(peer, config.client, config.services.clone(), now, store)?,
+            provider: Provider::restore(peer, config.provider, config.services.clone(), now, store)?,
+        })
+    }
+
+    pub fn start(&mut self, now: Time, step: &mut Step) {
+        let provider = self.provider.start(now);
+        let payments = self.payments.start();
+        let client = self.client.start(now);
+        self.pass_on(now, step, provider.into_iter().map(Pending::Provider));
+        self.pass_on(now, step, payments.into_iter().map(Pending::Payment));
+        self.pass_on(now, step, client.into_iter().map(Pending::Client));
+    }
+
+    pub fn sell(&mut self, sales: &BTreeMap<OfferId, Sale>) {
+        self.provider.sell(sales.clone());
+    }
+
+    pub fn close_shop(&mut self) {
+        self.provider.be_closing();
+    }
+
+    pub fn attached(&mut self, now: Time, step: &mut Step) {
+        let payments = self.payments.attach();
+        self.pass_on(now, step, payments.into_iter().map(Pending::Payment));
+        let provider = self.provider.handle_attached(now);
+        self.pass_on(now, step, provider.into_iter().map(Pending::Provider));
+        let client = self.client.handle_attached(now);
+        self.pass_on(now, step, client.into_iter().map(Pending::Client));
+    }
+
+    pub fn detached(&mut self, now: Time, step: &mut Step) {
+        let client = self.client.handle_detached(now);
+        self.pass_on(now, step, client.into_iter().map(Pending::Client));
+    }
+
+    /// The dialogue is over.
+    pub fn ended(&mut self, now: Time, step: &mut Step) {
+        let client = self.client.handle_dialogue_ended(now);
+        self.pass_on(now, step, client.into_iter().map(Pending::Client));
+        let provider = self.provider.handle_dialogue_ended(now);
+        self.pass_on(now, step, provider.into_iter().map(Pending::Provider));
+        self.payments.detach();
+    }
+
+    pub fn message(
+        &mut self,
+        now: Time,
+        protocol: ProtocolId,
+        bytes: &[u8],
+        step: &mut Step,
+    ) -> Result<(), DecodeError> {
+        match protocol {
+            ProtocolId::PAYMENT => {
+                let message: PaymentMessage = decode_exact(bytes)?;
+                let effects = self.payments.handle_message(now, message);
+                self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+            }
+            ProtocolId::SESSION => {
+                let message: SessionMessage = decode_exact(bytes)?;
+                if is_from_client(&message) {
+                    let effects = self.provider.handle_message(now, message.clone());
+                    self.pass_on(now, step, effects.into_iter().map(Pending::Provider));
+                }
+                if is_from_provider(&message) {
+                    let effects = self.client.handle_message(now, message);
+                    self.pass_on(now, step, effects.into_iter().map(Pending::Client));
+                }
+            }
+            // A protocol of a newer version: its messages are let go of.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub fn wake(&mut self, now: Time, step: &mut Step) {
+        let payments = self.payments.handle_wake(now);
+        self.pass_on(now, step, payments.into_iter().map(Pending::Payment));
+        let client = self.client.handle_wake(now);
+        self.pass_on(now, step, client.into_iter().map(Pending::Client));
+        let provider = self.provider.handle_wake(now);
+        self.pass_on(now, step, provider.into_iter().map(Pending::Provider));
+    }
+
+    pub fn durable(&mut self, now: Time, token: Token, step: &mut Step) {
+        let effects = self.payments.handle_durable(token);
+        self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+    }
+
+    pub fn open_session(
+        &mut self,
+        now: Time,
+        response: ResponseId,
+        request: OpenRequest,
+        step: &mut Step,
+    ) -> Result<(), OpenError> {
+        let effects = self.client.open(now, response, request)?;
+        self.pass_on(now, step, effects.into_iter().map(Pending::Client));
+        Ok(())
+    }
+
+    pub fn channel(&mut self, now: Time, session: SessionId, built: Result<(), ()>, step: &mut Step) {
+        let effects = self.client.handle_channel(now, session, built);
+        self.pass_on(now, step, effects.into_iter().map(Pending::Client));
+    }
+
+    pub fn used(&mut self, now: Time, session: SessionId, traffic: Traffic, step: &mut Step) {
+        let effects = self.client.handle_counters(now, session, traffic);
+        self.pass_on(now, step, effects.into_iter().map(Pending::Client));
+    }
+
+    pub fn served(&mut self, now: Time, session: SessionId, counters: Counters, step: &mut Step) {
+        let effects = self.provider.handle_counters(now, session, counters);
+        self.pass_on(now, step, effects.into_iter().map(Pending::Provider));
+    }
+
+    pub fn stop_using(&mut self, now: Time, session: SessionId, step: &mut Step) {
+        let effects = self.client.stop(now, session);
+        self.pass_on(now, step, effects.into_iter().map(Pending::Client));
+    }
+
+    pub fn stop_serving(&mut self, now: Time, session: SessionId, reason: StopReason, step: &mut Step) {
+        let effects = self.provider.stop(now, session, reason);
+        self.pass_on(now, step, effects.into_iter().map(Pending::Provider));
+    }
+
+    pub fn set_standing(&mut self, now: Time, standing: Standing, step: &mut Step) {
+        let effects = self.payments.admit(Backing::Account, standing.exposure_max);
+        self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+    }
+
+    pub fn note_settled(&mut self, now: Time, taken: Option<Settled>, given: Option<Settled>, step: &mut Step) {
+        if let Some(settled) = taken {
+            let effects = self.payments.note_taken_settled(Backing::Account, settled);
+            self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+        }
+        if let Some(settled) = given {
+            let effects = self.payments.note_given_settled(Backing::Account, settled);
+            self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+        }
+    }
+
+    pub fn settle(
+        &mut self,
+        now: Time,
+        backing: Backing,
+        reach: Reach,
+        take: Take,
+        step: &mut Step,
+    ) -> Result<(), SettleError> {
+        let effects = self.payments.settle(now, backing, reach, take)?;
+        self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+        Ok(())
+    }
+
+    pub fn settlement(&mut self, now: Time, promise: Promise, outcome: Outcome, step: &mut Step) {
+        let effects = self.payments.handle_settlement(promise, outcome);
+        self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+    }
+
+    pub fn set_day_max(&mut self, now: Time, day_max: Amount, step: &mut Step) {
+        let effects = self.payments.set_day_max(now, day_max);
+        self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+    }
+
+    pub fn view(&self, peer: IdentityId) -> PairView {
+        PairView {
+            peer,
+            given: self.payments.last_promise().copied(),
+            ahead: self.payments.ahead(),
+            window: self.payments.window(),
+            taken: self.payments.unsettled(),
+            received: self.payments.received(),
+        }
+    }
+
+    pub fn used_views(&self, now: Time) -> Vec<SessionView> {
+        self.client.sessions(now)
+    }
+
+    pub fn served_views(&self, now: Time) -> Vec<SessionView> {
+        self.provider.sessions(now)
+    }
+
+    /// Carries out effects and everything that follows from them, first come first served.
+    fn pass_on(&mut self, now: Time, step: &mut Step, effects: impl Iterator<Item = Pending>) {
+        let mut queue: VecDeque<Pending> = effects.collect();
+        while let Some(pending) = queue.pop_front() {
+            match pending {
+                Pending::Payment(effect) => self.payment(now, effect, step, &mut queue),
+                Pending::Client(effect) => self.client_effect(now, effect, step, &mut queue),
+                Pending::Provider(effect) => self.provider_effect(effect, step, &mut queue),
+            }
+        }
+    }
+
+    fn payment(&mut self, now: Time, effect: PaymentEffect, step: &mut Step, queue: &mut VecDeque<Pending>) {
+        match effect {
+            Effect::Persist { batch, token } => step.persist_payment(batch, token),
+            Effect::Send { message, .. } => step.send(ProtocolId::PAYMENT, message.to_bytes(), Durability::Durable),
+            Effect::WakeAt(time) => step.wake_at(time),
+            Effect::Notify(PaymentNews::Submit { call: AccountsCall::Settle { promise, payee, take } }) => {
+                let call = AccountsCall::Settle { promise, payee, take };
+                step.notify(MarketNews::Submit { peer: self.peer, promise: promise.promise, call });
+            }
+            Effect::Notify(news) => {
+                if let PaymentNews::Credited { received } = news {
+                    queue.extend(self.provider.handle_credit(now, received).into_iter().map(Pending::Provider));
+                }
+                step.notify(MarketNews::Payment { peer: self.peer, news });
+            }
+        }
+    }
+
+    fn client_effect(&mut self, now: Time, effect: ClientEffect, step: &mut Step, queue: &mut VecDeque<Pending>) {
+        match effect {
+            Effect::Persist { batch, .. } => step.persist(batch),
+            Effect::Send { message, .. } => {
+                step.send(ProtocolId::SESSION, message.to_bytes(), durability(&message));
+            }
+            Effect::WakeAt(time) => step.wake_at(time),
+            Effect::Notify(ClientNews::Spent { total }) => {
+                let effects = self.payments.spend(now, Spender::SESSIONS, total);
+                queue.extend(effects.into_iter().map(Pending::Payment));
+            }
+            Effect::Notify(ClientNews::PayAhead(ahead)) => {
+                let effects = self.payments.stay_ahead(now, ahead);
+                queue.extend(effects.into_iter().map(Pending::Payment));
+            }
+            Effect::Notify(news) => step.notify(MarketNews::Using { provider: self.peer, news }),
+        }
+    }
+
+    fn provider_effect(&mut self, effect: ProviderEffect, step: &mut Step, queue: &mut VecDeque<Pending>) {
+        match effect {
+            Effect::Persist { batch, .. } => step.persist(batch),
+            Effect::Send { message, .. } => {
+                step.send(ProtocolId::SESSION, message.to_bytes(), durability(&message));
+            }
+            Effect::WakeAt(time) => step.wake_at(time),
+            Effect::Notify(ProviderNews::Earned { total }) => {
+                let effects = self.payments.earn(Spender::SESSIONS, total);
+                queue.extend(effects.into_iter().map(Pending::Payment));
+            }
+            Effect::Notify(news) => step.notify(MarketNews::Serving { client: self.peer, news }),
+        }
+    }
+}
+
+/// Periodic bills are stale with the next one; everything else must arrive.
+fn durability(message: &SessionMessage) -> Durability {
+    match message {
+        SessionMessage::Metering(_) => Durability::Volatile,
+        _ => Durability::Durable,
+    }
+}
+
+/// Whether a client says this, so that it is for our provider.
+fn is_from_client(message: &SessionMessage) -> bool {
+    match message {
+        SessionMessage::Open { .. }
+        | SessionMessage::ChannelUp { .. }
+        | SessionMessage::ChannelFailed { .. }
+        | SessionMessage::Acknowledge { .. }
+        | SessionMessage::Stop { .. } => true,
+        SessionMessage::Accepted { .. }
+        | SessionMessage::Refused { .. }
+        | SessionMessage::Metering(_)
+        | SessionMessage::Pause { .. }
+        | SessionMessage::Resume { .. }
+        | SessionMessage::Stopped(_) => false,
+    }
+}
+
+/// Whether a provider says this; `Stop` is said by both.
+fn is_from_provider(message: &SessionMessage) -> bool {
+    !is_from_client(message) || matches!(message, SessionMessage::Stop { .. })
+}

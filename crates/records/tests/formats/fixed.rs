@@ -1,0 +1,206 @@
+//! One fixed value of every record.
+
+use byway_crypto::ghost::TransactionSecret;
+use byway_crypto::node::NodeSignature;
+use byway_crypto::noise::StaticKey;
+use byway_crypto::{GhostKey, IdentitySecret, IdentitySignature, NodeSecret, WalletSecret};
+use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
+use byway_records::call::{AccountsCall, OffersCall, RegistryCall, Take};
+use byway_records::offer::{Action, Contact, Location, Price, Rule, Service, Unit};
+use byway_records::promise::{ChannelId, Promise, ReservationId, Series, SignedPromise};
+use byway_records::scan::{ScanData, ScanTransaction};
+use byway_records::transaction::KeySignature;
+use byway_records::{
+    Backing, Body, Call, CallEnvelope, Certificate, Checkpoint, Genesis, Height, Input, Lock, Member, MemberSet, Offer,
+    Output, OutputId, Parameters, ProgramId, Reject, SignedOffer, Transaction, TransactionId, Value, Witness,
+};
+
+pub const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
+
+pub fn identity(seed: u8) -> IdentitySecret {
+    IdentitySecret::from_bytes(&[seed; 32]).expect("a key")
+}
+
+pub fn id(byte: u8) -> IdentityId {
+    IdentityId([byte; 20])
+}
+
+pub fn way(units: u128) -> Value {
+    Value { asset: AssetId::WAY, amount: Amount::from_units(units) }
+}
+
+pub fn other(units: u128) -> Value {
+    Value { asset: AssetId(Hash([8; 32])), amount: Amount::from_units(units) }
+}
+
+pub fn output_id() -> OutputId {
+    OutputId { transaction: TransactionId(Hash([1; 32])), index: 300 }
+}
+
+pub fn lock_of_two() -> Lock {
+    Lock { threshold: 2, keys: vec![GhostKey([4; 32]), GhostKey([5; 32]), GhostKey([6; 32])] }
+}
+
+pub fn output() -> Output {
+    Output { lock: Lock::single(GhostKey([3; 32])), view_tags: vec![9], value: way(1_500) }
+}
+
+pub fn output_of_two() -> Output {
+    Output { lock: lock_of_two(), view_tags: vec![1, 2, 3], value: other(7) }
+}
+
+pub fn envelope() -> CallEnvelope {
+    CallEnvelope { program: ProgramId(700), pays: Some(way(5)), draws: Some(other(6)), body: vec![1, 2, 3] }
+}
+
+pub fn body() -> Body {
+    let inputs = vec![
+        Input { spent: output_id(), lock: Lock::single(GhostKey([3; 32])) },
+        Input { spent: OutputId { index: 0, ..output_id() }, lock: lock_of_two() },
+    ];
+    Body {
+        inputs,
+        outputs: vec![output(), output_of_two()],
+        ghost: Some(GhostKey([2; 32])),
+        call: Some(envelope()),
+        fee: Amount::from_units(100),
+        expires: Time(1_700_000_000_000),
+    }
+}
+
+pub fn transaction() -> Transaction {
+    let signature = |key: u8| KeySignature { key, signature: NodeSignature([key + 40; 64]) };
+    let spends = vec![vec![signature(0)], vec![signature(0), signature(2)]];
+    Transaction { body: body(), witness: Witness { spends, authorisations: vec![IdentitySignature([11; 65])] } }
+}
+
+pub fn offer() -> Offer {
+    let place = |country: &str, asn| Location { country: country.parse().expect("a country"), asn };
+    let rule = |network: &str| Rule {
+        action: Action::Deny,
+        network: network.parse().expect("a network"),
+        port_first: 1,
+        port_last: 65_535,
+    };
+    Offer {
+        provider: id(1),
+        serial: 3,
+        service: Service::SOCKS,
+        location: place("DE", 3320),
+        exit: place("NL", 1103),
+        bandwidth_bps: 100_000_000,
+        prices: vec![
+            Price { unit: Unit::Mb, amount: Amount::from_units(10_000), asset: AssetId::WAY, reputation_min: 0 },
+            Price { unit: Unit::ByteHour, amount: Amount::from_units(1), asset: other(0).asset, reputation_min: 1000 },
+        ],
+        exit_policy: vec![rule("10.0.0.0/8"), Rule { action: Action::Allow, ..rule("2001:db8::/32") }],
+        contacts: vec![Contact { protocol: "iroh".into(), data: vec![1, 2, 3] }],
+    }
+}
+
+pub fn signed_offer() -> SignedOffer {
+    SignedOffer { offer: offer(), signature: IdentitySignature([12; 65]) }
+}
+
+pub fn promise(backing: Backing) -> Promise {
+    let series = Series { payer: id(1), payee: id(2), asset: AssetId::WAY, backing };
+    Promise { network: NETWORK, series, serial: 5, amount: Amount::from_units(123_456) }
+}
+
+pub fn backings() -> [Backing; 3] {
+    let hash = Hash([13; 32]);
+    [Backing::Account, Backing::Reservation(ReservationId(hash)), Backing::Channel(ChannelId(hash))]
+}
+
+pub fn signed_promise() -> SignedPromise {
+    SignedPromise { promise: promise(Backing::Account), signature: IdentitySignature([14; 65]) }
+}
+
+/// One call of every kind, with the name of its kind.
+pub fn calls() -> Vec<(&'static str, Call)> {
+    let settle =
+        AccountsCall::Settle { promise: signed_promise(), payee: IdentitySignature([15; 65]), take: Take::WhatIsThere };
+    let reserve = AccountsCall::Reserve { payer: id(1), payee: id(2), value: way(9), until: Time(77) };
+    vec![
+        ("register", Call::Registry(RegistryCall::Register { key: identity(1).public() })),
+        ("publish", Call::Offers(OffersCall::Publish { offer: signed_offer() })),
+        ("withdraw offer", Call::Offers(OffersCall::Withdraw { provider: id(1), serial: 3 })),
+        ("deposit", Call::Accounts(AccountsCall::Deposit { to: id(1) })),
+        (
+            "announce withdrawal",
+            Call::Accounts(AccountsCall::AnnounceWithdrawal {
+                from: id(1),
+                asset: AssetId::WAY,
+                amount: Amount::from_units(5),
+            }),
+        ),
+        ("withdraw", Call::Accounts(AccountsCall::Withdraw { from: id(1) })),
+        ("settle", Call::Accounts(settle)),
+        ("reserve", Call::Accounts(reserve)),
+        ("release", Call::Accounts(AccountsCall::Release { reservation: ReservationId(Hash([13; 32])) })),
+    ]
+}
+
+pub fn checkpoint() -> Checkpoint {
+    Checkpoint {
+        height: Height(300),
+        commits: 9_600,
+        time: Time(1_700_000_000_123),
+        previous: Hash([1; 32]),
+        transactions: 70_000,
+        transactions_root: Hash([2; 32]),
+        state_root: Hash([3; 32]),
+        outputs_digest: Hash([4; 32]),
+        scan_root: Hash([5; 32]),
+        members_next: Hash([6; 32]),
+    }
+}
+
+pub fn certificate() -> Certificate {
+    let signatures = vec![(0, NodeSignature([16; 64])), (3, NodeSignature([17; 64]))];
+    Certificate { checkpoint: checkpoint(), signatures }
+}
+
+pub fn scan() -> ScanData {
+    let id = TransactionId(Hash([18; 32]));
+    let with_outputs = ScanTransaction {
+        id,
+        ghost: Some(GhostKey([2; 32])),
+        outputs: vec![output(), output_of_two()],
+        spent: vec![output_id()],
+    };
+    let without = ScanTransaction { id, ghost: None, outputs: Vec::new(), spent: Vec::new() };
+    ScanData {
+        time: Time(1_700_000_000_123),
+        finals: vec![with_outputs, without],
+        rejected: vec![(id, Reject::UnknownInput)],
+    }
+}
+
+pub fn genesis() -> Genesis {
+    let wallet = WalletSecret::from_seed(&[1; 32]);
+    let secret = TransactionSecret::from_seed(&[2; 32]);
+    let (key, tag) = secret.derive(&wallet.address(), 0);
+    let members = (0..7u8).map(|i| Member {
+        name: format!("kernel {i}"),
+        key: NodeSecret::from_seed(&[i; 32]).public(),
+        mesh: StaticKey([i; 32]),
+        address: format!("192.0.2.{i}:7000"),
+    });
+    let mut parameters = Parameters::standard();
+    parameters.checkpoint_delay = Span::millis(250);
+    Genesis {
+        name: "frozen".into(),
+        time: Time(1_700_000_000_000),
+        test: false,
+        parameters,
+        members: MemberSet::new(members.collect()),
+        pool: Amount::from_coins(500_000),
+        ghost: secret.public(),
+        outputs: vec![Output {
+            lock: Lock::single(key),
+            view_tags: vec![tag],
+            value: Value { asset: AssetId::WAY, amount: Amount::from_coins(430_000) },
+        }],
+    }
+}

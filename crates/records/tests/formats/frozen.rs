@@ -1,0 +1,200 @@
+//! Encodings frozen by digest: if one of these changes, every signature, id and stored record changes with it.
+
+use byway_crypto::ghost::TransactionSecret;
+use byway_crypto::{Purpose, WalletSecret};
+use byway_primitives::codec::{Decode, Encode};
+use byway_primitives::hash::Context;
+use byway_primitives::{Amount, Time};
+use byway_records::state::*;
+use byway_records::transaction::KeySignature;
+use byway_records::verified::verify_bytes;
+use byway_records::{Backing, Body, Input, Lock, Output, OutputId, Reject, Transaction, Witness};
+
+use crate::fixed::{self, NETWORK};
+
+const FROZEN: Context = Context("byway test frozen encoding");
+
+/// Length and digest of an encoding, on one line. Also checks that it decodes to the same value.
+fn line<T: Encode + Decode + PartialEq + std::fmt::Debug>(name: &str, value: &T) -> String {
+    let bytes = value.to_bytes();
+    assert_eq!(T::from_bytes(&bytes).as_ref(), Ok(value), "{name}");
+    format!("{name}: {} {}", bytes.len(), &FROZEN.hash(&[&bytes]).to_string()[..16])
+}
+
+fn records() -> Vec<String> {
+    let deadline = Deadline { time: Time(1_700_000_000_000), commits: 600 };
+    let withdrawal = Withdrawal { amount: Amount::from_units(5), ready: deadline };
+    let mut lines = vec![
+        line("output id", &fixed::output_id()),
+        line("single lock", &Lock::single(byway_crypto::GhostKey([3; 32]))),
+        line("lock", &fixed::lock_of_two()),
+        line("output", &fixed::output()),
+        line("output of two", &fixed::output_of_two()),
+        line("call envelope", &fixed::envelope()),
+        line("body", &fixed::body()),
+        line("transaction", &fixed::transaction()),
+        line("offer", &fixed::offer()),
+        line("signed offer", &fixed::signed_offer()),
+        line("signed promise", &fixed::signed_promise()),
+        line("checkpoint", &fixed::checkpoint()),
+        line("certificate", &fixed::certificate()),
+        line("scan data", &fixed::scan()),
+        line(
+            "registration",
+            &Registration { key: fixed::identity(1).public(), pledge: Amount::from_coins(1), since: Time(5) },
+        ),
+        line(
+            "published offer",
+            &PublishedOffer { offer: fixed::signed_offer(), published: Time(5), expires: deadline },
+        ),
+        line("account", &Account { balance: Amount::from_coins(3), withdrawal: Some(withdrawal) }),
+        line("settled", &Settled { serial: 5, amount: Amount::from_units(300) }),
+        line("bounces", &Bounces { count: 2, last: Time(5) }),
+        line("bounced", &Bounced { serial: 5, amount: Amount::from_units(300) }),
+        line(
+            "reservation",
+            &Reservation { payer: fixed::id(1), payee: fixed::id(2), value: fixed::way(5), until: deadline },
+        ),
+    ];
+    let names = ["account promise", "reservation promise", "channel promise"];
+    lines.extend(names.iter().zip(fixed::backings()).map(|(name, backing)| line(name, &fixed::promise(backing))));
+    lines
+}
+
+#[test]
+fn encodings_are_frozen() {
+    assert_eq!(records(), FROZEN_RECORDS);
+}
+
+#[test]
+fn calls_are_frozen() {
+    let calls = fixed::calls().into_iter().map(|(name, call)| line(name, &call.envelope(None, None)));
+    assert_eq!(calls.collect::<Vec<_>>(), FROZEN_CALLS);
+}
+
+#[test]
+fn reasons_keep_their_numbers() {
+    let codes: Vec<_> = Reject::ALL.iter().map(|reject| (reject.code(), reject.word())).collect();
+    assert!(codes.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    assert_eq!(codes.len(), 23);
+    let text = codes.iter().map(|(code, word)| format!("{code} {word}")).collect::<Vec<_>>().join(", ");
+    assert_eq!(FROZEN.hash(&[text.as_bytes()]).to_string()[..16], *FROZEN_REASONS, "{text}");
+}
+
+#[test]
+fn digests_and_keys_are_frozen() {
+    let ids = [
+        ("transaction", fixed::transaction().id().0),
+        ("spend", fixed::body().spend_digest(NETWORK)),
+        ("authorise", Purpose::Authorise.digest(NETWORK, &fixed::body().authorise_message())),
+        ("offer id", fixed::offer().id().0),
+        ("terms", fixed::offer().terms()),
+        ("checkpoint", fixed::checkpoint().digest()),
+        ("scan", fixed::scan().root()),
+        ("set element", fixed::output().set_element(fixed::output_id())),
+        ("network", fixed::genesis().network().0),
+        ("genesis transaction", fixed::genesis().transaction().0),
+        ("members", fixed::genesis().members.digest()),
+    ];
+    let lines: Vec<_> = ids.iter().map(|(name, hash)| format!("{name}: {}", &hash.to_string()[..16])).collect();
+    assert_eq!(lines, FROZEN_DIGESTS);
+    let series = fixed::promise(Backing::Account).series;
+    let keys = [
+        registration_key(fixed::id(1)),
+        offer_key(fixed::id(1), 3),
+        offer_serial_key(fixed::id(1)),
+        account_key(fixed::id(1), fixed::other(0).asset),
+        settled_key(&series),
+        bounces_key(fixed::id(1)),
+        reservation_key(byway_records::promise::ReservationId(byway_primitives::Hash([1; 32]))),
+        bounced_key(&series),
+        pool_key(),
+        kernel_pledge_key(3),
+    ];
+    let all = FROZEN.hash(&[&keys.concat()]).to_string();
+    assert_eq!(all[..16], *FROZEN_KEYS);
+}
+
+/// The transfer that benchmarks count: one input, one output, no call.
+#[test]
+fn a_transfer_has_236_bytes_or_less() {
+    let wallet = WalletSecret::from_seed(&[1; 32]);
+    let (first, second) = (TransactionSecret::from_seed(&[2; 32]), TransactionSecret::from_seed(&[3; 32]));
+    let (from, _) = first.derive(&wallet.address(), 0);
+    let (to, tag) = second.derive(&wallet.address(), 0);
+    let spent = OutputId { index: 0, ..fixed::output_id() };
+    let body = Body {
+        inputs: vec![Input { spent, lock: Lock::single(from) }],
+        outputs: vec![Output {
+            lock: Lock::single(to),
+            view_tags: vec![tag],
+            value: fixed::way(12_345 * 10u128.pow(15)),
+        }],
+        ghost: Some(second.public()),
+        call: None,
+        fee: Amount::ZERO,
+        expires: Time::ZERO,
+    };
+    let secret = wallet.spend_secret(first.public(), 0, from).expect("ours");
+    let signature = KeySignature { key: 0, signature: secret.sign(NETWORK, &body.id().0.0) };
+    let witness = Witness { spends: vec![vec![signature]], authorisations: Vec::new() };
+    let bytes = Transaction { body, witness }.to_bytes();
+    let verified = verify_bytes(NETWORK, &bytes).expect("well-formed");
+    assert_eq!((verified.size(), bytes.len()), (TRANSFER_BYTES, TRANSFER_BYTES));
+    const { assert!(TRANSFER_BYTES <= 236) };
+}
+
+/// With an amount of 12.345 WAY; larger ones take up to nine bytes more.
+const TRANSFER_BYTES: usize = 215;
+const FROZEN_RECORDS: [&str; 24] = [
+    "output id: 34 f71b26ef5edb495f",
+    "single lock: 33 5bd84132b299b527",
+    "lock: 98 e1081298f738772e",
+    "output: 37 fcad9c596b88598e",
+    "output of two: 135 0c82790701a9f26c",
+    "call envelope: 44 53be74b95582c015",
+    "body: 457 d6e72bad363be199",
+    "transaction: 718 0c49ac1bbfce0938",
+    "offer: 123 f00cd1150d681a49",
+    "signed offer: 188 81c4d3f67a9539bd",
+    "signed promise: 144 65520150726427ae",
+    "checkpoint: 206 4a5f79df02fa0b3a",
+    "certificate: 337 9b1e36e63a725ccf",
+    "scan data: 347 e47d6a2a85b727eb",
+    "registration: 43 acf692aab59a99c5",
+    "published offer: 197 38b3f08b29acf567",
+    "account: 19 84bd450f5a7e6bf7",
+    "settled: 3 d8cc78800f7e359b",
+    "bounces: 2 b4d3142c6ac4a0d0",
+    "bounced: 3 d8cc78800f7e359b",
+    "reservation: 50 8557193d57ab2f57",
+    "account promise: 79 6e8e5cf74b56c982",
+    "reservation promise: 111 9173d3c444c8d282",
+    "channel promise: 111 47a3a64b085a5b6d",
+];
+const FROZEN_CALLS: [&str; 9] = [
+    "register: 38 3d5d78877c677d4b",
+    "publish: 194 dc67c3fcc97a1eef",
+    "withdraw offer: 26 2d9315d1b902a452",
+    "deposit: 25 5bf1bee9e4f24b74",
+    "announce withdrawal: 27 144bcf48c6e7ce28",
+    "withdraw: 25 fe910a5fd5621cf4",
+    "settle: 216 d61a32af691ce9aa",
+    "reserve: 48 6f22e6a8cd7bde34",
+    "release: 37 4d73fd585e28d6f5",
+];
+const FROZEN_REASONS: &str = "de6bc093868b9969";
+const FROZEN_DIGESTS: [&str; 11] = [
+    "transaction: 37ce2c9c33f6e316",
+    "spend: aff8edff5417e4ca",
+    "authorise: e30e45a3d28e38cd",
+    "offer id: 571ef821e7e6b9f5",
+    "terms: 1c95ce58498f4e0c",
+    "checkpoint: f243c4156af089cd",
+    "scan: ce65d9bd1bd54052",
+    "set element: 918c63d353f199d4",
+    "network: 7d9a0478611dab79",
+    "genesis transaction: acf4a15c59838b0f",
+    "members: fc763f9983309273",
+];
+const FROZEN_KEYS: &str = "1dd869f57171b36b";

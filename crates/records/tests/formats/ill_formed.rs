@@ -1,0 +1,270 @@
+//! What is wrong with a transaction in itself: every case is turned down for its own reason.
+
+use byway_crypto::ghost::TransactionSecret;
+use byway_crypto::{GhostKey, IdentitySignature, Purpose, WalletSecret};
+use byway_primitives::codec::{DecodeError, Encode};
+use byway_primitives::{Amount, Hash, NetworkId, Time};
+use byway_records::call::{AccountsCall, OffersCall, RegistryCall, Take};
+use byway_records::promise::SignedPromise;
+use byway_records::reject::IllFormed;
+use byway_records::transaction::{KeySignature, TRANSACTION_BYTES_MAX};
+use byway_records::verified::{verify, verify_all, verify_bytes};
+use byway_records::{
+    Backing, Body, Call, CallEnvelope, Input, Lock, Output, OutputId, ProgramId, Transaction, Witness,
+};
+
+use crate::fixed::{self, NETWORK, identity, way};
+
+fn wallet() -> WalletSecret {
+    WalletSecret::from_seed(&[1; 32])
+}
+
+fn first() -> TransactionSecret {
+    TransactionSecret::from_seed(&[2; 32])
+}
+
+/// A body that spends `inputs` of the wallet's outputs and makes one.
+fn body(inputs: u32) -> Body {
+    let input = |index| {
+        let (key, _) = first().derive(&wallet().address(), index);
+        Input { spent: OutputId { index, ..fixed::output_id() }, lock: Lock::single(key) }
+    };
+    let second = TransactionSecret::from_seed(&[3; 32]);
+    let (key, tag) = second.derive(&wallet().address(), 0);
+    Body {
+        inputs: (0..inputs).map(input).collect(),
+        outputs: vec![Output { lock: Lock::single(key), view_tags: vec![tag], value: way(5_000) }],
+        ghost: Some(second.public()),
+        call: None,
+        fee: Amount::ZERO,
+        expires: Time::ZERO,
+    }
+}
+
+/// Signs every input that is the wallet's.
+fn sign(body: Body) -> Transaction {
+    let message = body.id().0.0;
+    let spends = body.inputs.iter().map(|input| {
+        let secret = wallet().spend_secret(first().public(), input.spent.index, input.lock.keys[0]);
+        secret.map(|secret| KeySignature { key: 0, signature: secret.sign(NETWORK, &message) }).into_iter().collect()
+    });
+    let spends = spends.collect();
+    let authorisations = vec![identity(1).sign(Purpose::Authorise, NETWORK, &message)];
+    Transaction { body, witness: Witness { spends, authorisations } }
+}
+
+/// Signs a body after a change to it.
+fn changed(change: impl FnOnce(&mut Body)) -> Transaction {
+    let mut body = body(2);
+    change(&mut body);
+    sign(body)
+}
+
+fn calling(call: Call, pays: Option<u128>, draws: Option<u128>) -> Transaction {
+    changed(|body| body.call = Some(call.envelope(pays.map(way), draws.map(way))))
+}
+
+fn settle(network: NetworkId, payer: u8, payee: u8) -> Transaction {
+    let mut promise = fixed::promise(Backing::Account);
+    (promise.network, promise.series.payer, promise.series.payee) = (network, identity(1).id(), identity(2).id());
+    let signed = promise.sign(&identity(payer));
+    let payee = promise.countersign(&identity(payee));
+    calling(Call::Accounts(AccountsCall::Settle { promise: signed, payee, take: Take::Whole }), None, None)
+}
+
+fn publish(signer: u8, network: NetworkId) -> Transaction {
+    let offer = byway_records::Offer { provider: identity(1).id(), ..fixed::offer() };
+    calling(Call::Offers(OffersCall::Publish { offer: offer.sign(&identity(signer), network) }), None, None)
+}
+
+fn register() -> Call {
+    Call::Registry(RegistryCall::Register { key: identity(1).public() })
+}
+
+#[test]
+fn well_formed_transactions_pass() {
+    let deposit = Call::Accounts(AccountsCall::Deposit { to: fixed::id(1) });
+    let withdraw = Call::Accounts(AccountsCall::Withdraw { from: fixed::id(1) });
+    let good = [
+        sign(body(0)).clone(),
+        sign(body(1)),
+        sign(body(3)),
+        settle(NETWORK, 1, 2),
+        publish(1, NETWORK),
+        calling(register(), Some(1), None),
+        calling(deposit, Some(1), None),
+        calling(withdraw, None, Some(1)),
+    ];
+    // Without inputs and call nothing happens; with a call it may.
+    let [_, rest @ ..] = good;
+    for transaction in rest {
+        let verified = verify(NETWORK, transaction.clone()).expect("well-formed");
+        assert!(verified.is_authorised_by(identity(1).id()) && !verified.is_authorised_by(identity(2).id()));
+        assert_eq!(verify_bytes(NETWORK, &transaction.to_bytes()), Ok(verified));
+    }
+}
+
+type Case = (&'static str, Transaction, IllFormed);
+
+fn amounts_and_keys() -> Vec<Case> {
+    let not_a_point = GhostKey([2; 32]);
+    assert!(!not_a_point.is_valid());
+    vec![
+        ("nothing in it", sign(Body { outputs: vec![], ghost: None, ..body(0) }), IllFormed::Empty),
+        ("outputs from nowhere", sign(body(0)), IllFormed::Empty),
+        ("an input twice", changed(|b| b.inputs[1] = b.inputs[0].clone()), IllFormed::RepeatedInput),
+        ("an output of zero", changed(|b| b.outputs[0].value = way(0)), IllFormed::EmptyOutput),
+        ("an output to no point", changed(|b| b.outputs[0].lock = Lock::single(not_a_point)), IllFormed::OutputKey),
+        ("R is no point", changed(|b| b.ghost = Some(not_a_point)), IllFormed::OutputKey),
+        (
+            "too much out",
+            changed(|b| (b.outputs[0].value, b.fee) = (way(u128::MAX), Amount::from_units(1))),
+            IllFormed::Overflow,
+        ),
+    ]
+}
+
+fn signatures() -> Vec<Case> {
+    let mut unsigned = sign(body(2));
+    unsigned.witness.spends.pop();
+    let mut twice = sign(body(2));
+    let again = twice.witness.spends[0][0];
+    twice.witness.spends[0].push(again);
+    let mut wrong_key = sign(body(2));
+    wrong_key.witness.spends[0][0].key = 1;
+    let mut swapped = sign(body(2));
+    swapped.witness.spends.swap(0, 1);
+    let mut malformed = sign(body(2));
+    malformed.witness.authorisations[0] = IdentitySignature([0xff; 65]);
+    vec![
+        ("too few signatures", unsigned, IllFormed::SignatureCount),
+        ("a signature too many", twice, IllFormed::SignatureCount),
+        ("a key that isn't there", wrong_key, IllFormed::SignatureCount),
+        ("another input's signature", swapped, IllFormed::Signature),
+        ("a malformed authorisation", malformed, IllFormed::Signature),
+    ]
+}
+
+fn calls() -> Vec<Case> {
+    let foreign = NetworkId(Hash([8; 32]));
+    vec![
+        ("another network's promise", settle(foreign, 1, 2), IllFormed::WrongNetwork),
+        ("a promise by another", settle(NETWORK, 3, 2), IllFormed::Signature),
+        ("countersigned by another", settle(NETWORK, 1, 3), IllFormed::Signature),
+        ("an offer by another", publish(3, NETWORK), IllFormed::Signature),
+        ("another network's offer", publish(1, foreign), IllFormed::Signature),
+        ("a registration for nothing", calling(register(), None, None), IllFormed::CallValue),
+        ("a registration that draws", calling(register(), Some(1), Some(1)), IllFormed::CallValue),
+        ("a payment of zero", calling(register(), Some(0), None), IllFormed::CallValue),
+        (
+            "a deposit of nothing",
+            calling(Call::Accounts(AccountsCall::Deposit { to: fixed::id(1) }), None, None),
+            IllFormed::CallValue,
+        ),
+        (
+            "a withdrawal that pays",
+            calling(Call::Accounts(AccountsCall::Withdraw { from: fixed::id(1) }), Some(1), Some(1)),
+            IllFormed::CallValue,
+        ),
+        (
+            "a withdrawal of nothing",
+            calling(Call::Accounts(AccountsCall::Withdraw { from: fixed::id(1) }), None, None),
+            IllFormed::CallValue,
+        ),
+        (
+            "an offer that pays",
+            calling(Call::Offers(OffersCall::Withdraw { provider: fixed::id(1), serial: 1 }), Some(1), None),
+            IllFormed::CallValue,
+        ),
+        (
+            "an unknown program",
+            changed(|b| b.call = Some(CallEnvelope { program: ProgramId(99), pays: None, draws: None, body: vec![] })),
+            IllFormed::Encoding(DecodeError::UnknownVariant { kind: "program", value: 99 }),
+        ),
+        (
+            "an unknown call",
+            changed(|b| {
+                b.call = Some(CallEnvelope { program: ProgramId::REGISTRY, pays: None, draws: None, body: vec![9] })
+            }),
+            IllFormed::Encoding(DecodeError::UnknownVariant { kind: "registry call", value: 9 }),
+        ),
+        (
+            "bytes behind a call",
+            changed(|b| {
+                b.call = Some(CallEnvelope {
+                    program: ProgramId::OFFERS,
+                    pays: None,
+                    draws: None,
+                    body: [vec![1], vec![0; 22]].concat(),
+                })
+            }),
+            IllFormed::Encoding(DecodeError::Trailing),
+        ),
+    ]
+}
+
+/// Transactions that can't come from the wire, only from code that puts them together wrongly.
+fn unencodable() -> Vec<Case> {
+    let encoding = IllFormed::Encoding(DecodeError::Invalid("transaction body"));
+    let long = |body: &mut Body| body.outputs = vec![fixed::output_of_two(); 300];
+    let huge = |body: &mut Body| {
+        let lock = Lock { threshold: 1, keys: vec![body.outputs[0].lock.keys[0]; 16] };
+        body.outputs = vec![Output { lock, view_tags: vec![0; 16], value: way(1) }; 256];
+    };
+    vec![
+        ("too long", changed(huge), IllFormed::TooLong),
+        ("an open lock", changed(|b| b.outputs[0].lock.threshold = 0), encoding),
+        ("a lock for ever", changed(|b| b.outputs[0].lock.threshold = 2), encoding),
+        ("no view tag", changed(|b| b.outputs[0].view_tags.clear()), encoding),
+        ("no R", changed(|b| b.ghost = None), encoding),
+        ("R without outputs", changed(|b| b.outputs.clear()), encoding),
+        ("too many outputs", changed(long), encoding),
+    ]
+}
+
+#[test]
+fn every_case_is_turned_down_for_its_reason() {
+    let good = sign(body(1));
+    let table = [amounts_and_keys(), signatures(), calls(), unencodable()].concat();
+    for (case, bad, reason) in table {
+        assert_eq!(verify(NETWORK, bad.clone()), Err(reason), "{case}");
+        // Among good ones it is found at its place.
+        assert_eq!(verify_all(NETWORK, vec![good.clone(), bad, good.clone()]), Err((1, reason)), "{case}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_transaction_are_turned_down() {
+    let good = sign(body(1)).to_bytes();
+    let version = [&[2][..], &good[1..]].concat();
+    let table = [
+        ("nothing", Vec::new(), DecodeError::Truncated),
+        ("another version", version, DecodeError::UnknownVariant { kind: "transaction version", value: 2 }),
+        ("cut", good[..good.len() - 1].to_vec(), DecodeError::Truncated),
+        ("a byte more", [&good[..], &[0]].concat(), DecodeError::Trailing),
+    ];
+    for (case, bytes, error) in table {
+        assert_eq!(verify_bytes(NETWORK, &bytes), Err(IllFormed::Encoding(error)), "{case}");
+    }
+    assert_eq!(verify_bytes(NETWORK, &vec![0; TRANSACTION_BYTES_MAX + 1]), Err(IllFormed::TooLong));
+}
+
+/// Signatures of one network mean nothing on another, whatever they sign.
+#[test]
+fn nothing_crosses_to_another_network() {
+    let other = NetworkId(Hash([8; 32]));
+    assert_eq!(verify(other, sign(body(1))), Err(IllFormed::Signature));
+    let promise: SignedPromise = fixed::promise(Backing::Account).sign(&identity(1));
+    assert!(
+        SignedPromise { promise: byway_records::Promise { network: other, ..promise.promise }, ..promise }
+            .verify()
+            .is_err()
+    );
+    let authorised = calling(register(), Some(1), None);
+    let moved = Transaction { body: Body { inputs: Vec::new(), ..authorised.body.clone() }, ..authorised.clone() };
+    let moved = Transaction { witness: Witness { spends: Vec::new(), ..moved.witness }, ..moved };
+    // An authorisation recovers to some key on any network; to the identity's only on its own.
+    if let Ok(verified) = verify(other, moved) {
+        assert!(!verified.is_authorised_by(identity(1).id()));
+    }
+}

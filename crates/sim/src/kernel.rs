@@ -1,0 +1,227 @@
+//! Kernels of simulated nodes: honest ones, adversaries, and what must hold among them.
+//!
+//! [`KernelSim`] sets up a world of kernel nodes with funded genesis and checks attached; tests then make things happen
+//! to it.
+
+pub mod adversary;
+pub mod check;
+pub mod equivocator;
+pub mod node;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use byway_crypto::NodeSecret;
+use byway_crypto::noise::StaticKey;
+use byway_kernel::{Committee, Config, Kernel, MemberIndex};
+use byway_ledger::Verdict;
+use byway_primitives::{Amount, Span, Time};
+use byway_records::genesis::{Member, MemberSet, Parameters};
+use byway_records::{Genesis, TransactionId, VerifiedTransaction};
+
+pub use self::adversary::{Adversary, Conduct};
+pub use self::check::KernelChecks;
+pub use self::equivocator::Equivocator;
+pub use self::node::{KernelNode, NodeNews, VerificationCache};
+use crate::network::{Latency, Link};
+use crate::purse::{Purse, genesis_outputs};
+use crate::world::{Act, World};
+
+/// When simulated networks begin: 2026-01-01.
+const START: Time = Time(1_767_225_600_000);
+
+/// How a world of kernel nodes is set up.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub seed: u64,
+    pub nodes: usize,
+    /// Coins in the purse.
+    pub coins: u32,
+    pub link: Link,
+    pub disk: Latency,
+    pub adversaries: Vec<(usize, Conduct)>,
+    /// Each node's clock is off by at most this, either way.
+    pub skew_max_ms: u64,
+    pub snapshot_interval_min: Span,
+    pub round_horizon: u64,
+}
+
+/// A world of kernel nodes.
+pub struct KernelSim {
+    pub world: World<KernelNode, KernelChecks>,
+    pub purse: Purse,
+    pub setup: Setup,
+    next_coin: u32,
+    /// Transactions submitted that must become final, and when they were submitted.
+    expected: BTreeMap<TransactionId, u64>,
+}
+
+impl Setup {
+    /// Seven honest nodes in one building.
+    pub fn local(seed: u64) -> Self {
+        Self {
+            seed,
+            nodes: 7,
+            coins: 200,
+            link: Link::LOCAL,
+            disk: Latency::between_us(100, 400),
+            adversaries: Vec::new(),
+            skew_max_ms: 0,
+            snapshot_interval_min: Span::millis(10),
+            round_horizon: 256,
+        }
+    }
+
+    /// The secret of a node.
+    pub fn secret(node: usize) -> NodeSecret {
+        let mut seed = [7; 32];
+        seed[0] = node as u8;
+        NodeSecret::from_seed(&seed)
+    }
+
+    pub fn genesis(&self) -> Genesis {
+        let member = |node: usize| Member {
+            name: format!("node {node}"),
+            key: Self::secret(node).public(),
+            mesh: StaticKey::of(&[node as u8; 32]),
+            address: format!("10.0.0.{node}:7000"),
+        };
+        let (outputs, ghost) = genesis_outputs(self.coins);
+        Genesis {
+            name: "simulation".to_owned(),
+            time: START,
+            test: true,
+            parameters: Parameters { round_horizon: self.round_horizon, ..Parameters::standard() },
+            members: MemberSet::new((0..self.nodes).map(member).collect()),
+            pool: Amount::from_coins(1000),
+            ghost,
+            outputs,
+        }
+    }
+
+    /// The world, with all nodes starting within the first milliseconds.
+    pub fn build(self) -> KernelSim {
+        let genesis = self.genesis();
+        let cache = Rc::new(RefCell::new(VerificationCache::new(Committee::new(&genesis))));
+        let honest: Vec<bool> = (0..self.nodes).map(|node| self.adversaries.iter().all(|(bad, _)| *bad != node)).collect();
+        let checks = KernelChecks::new(self.seed, &genesis, honest, cache.clone());
+        let (setup, founding) = (self.clone(), genesis.clone());
+        let open = move |node: usize, now: Time, store: &byway_primitives::MemoryStore| {
+            let me = MemberIndex(node as u8);
+            let conduct = setup.adversaries.iter().find(|(bad, _)| *bad == node).map(|(_, conduct)| *conduct);
+            if conduct == Some(Conduct::Equivocator) {
+                let committee = Committee::new(&founding);
+                let equivocator = Equivocator::new(me, Setup::secret(node), committee, cache.clone());
+                return KernelNode::equivocator(equivocator, cache.clone());
+            }
+            let config = Config {
+                snapshot_interval_min: setup.snapshot_interval_min,
+                ..Config::new(me, Setup::secret(node))
+            };
+            let mut verify = |bytes| cache.borrow_mut().verify(bytes);
+            let kernel = Kernel::open(config, &founding, now, store, &mut verify);
+            let kernel = kernel.unwrap_or_else(|error| panic!("seed {}, node {node}: {error}", setup.seed));
+            let adversary = conduct.map(|conduct| Adversary::new(conduct, me, setup.nodes));
+            KernelNode::machine(kernel, adversary, cache.clone())
+        };
+        let start = START + Span::seconds(1);
+        let mut world = World::new(self.seed, self.nodes, start, self.link, self.disk, Box::new(open), checks);
+        for node in 0..self.nodes {
+            let skew = world.random().below(2 * self.skew_max_ms + 1) as i64 - self.skew_max_ms as i64;
+            world.set_skew_ms(node, skew);
+            let delay = world.random().below(5_000);
+            world.act_in(delay, Act::Start { node });
+        }
+        KernelSim { world, purse: Purse::open(&genesis), setup: self, next_coin: 0, expected: BTreeMap::new() }
+    }
+}
+
+impl KernelSim {
+    pub fn checks(&self) -> &KernelChecks {
+        &self.world.observer
+    }
+
+    /// The machine of a node that is up and no equivocator.
+    pub fn kernel(&self, node: usize) -> &Kernel {
+        let node = self.world.machine(node).expect("the scenario asks for a node that is up");
+        node.kernel().expect("the scenario asks for a node that has a machine")
+    }
+
+    /// The honest nodes that are up.
+    pub fn honest_up(&self) -> Vec<usize> {
+        self.honest().into_iter().filter(|node| self.world.machine(*node).is_some()).collect()
+    }
+
+    pub fn is_honest(&self, node: usize) -> bool {
+        !self.setup.adversaries.iter().any(|(bad, _)| *bad == node)
+    }
+
+    pub fn honest(&self) -> Vec<usize> {
+        (0..self.setup.nodes).filter(|node| self.is_honest(*node)).collect()
+    }
+
+    /// Submits a transfer of a fresh coin to `node` in `delay_us`, which must become final.
+    pub fn pay_in(&mut self, delay_us: u64, node: usize) -> VerifiedTransaction {
+        let transaction = self.purse.spend(self.next_coin, 0);
+        self.next_coin += 1;
+        self.submit_in(delay_us, node, transaction.clone());
+        self.expected.insert(transaction.id(), self.world.now_us() + delay_us);
+        transaction
+    }
+
+    /// Submits two transfers of one fresh coin to two nodes: at most one can become final.
+    pub fn pay_twice_in(&mut self, delay_us: u64, nodes: (usize, usize)) -> [TransactionId; 2] {
+        let coin = self.next_coin;
+        self.next_coin += 1;
+        let transactions = [self.purse.spend(coin, 1), self.purse.spend(coin, 2)];
+        let ids = [transactions[0].id(), transactions[1].id()];
+        let [first, second] = transactions;
+        self.submit_in(delay_us, nodes.0, first);
+        self.submit_in(delay_us, nodes.1, second);
+        ids
+    }
+
+    pub fn submit_in(&mut self, delay_us: u64, node: usize, transaction: VerifiedTransaction) {
+        self.world.act_in(delay_us, Act::Command { node, command: transaction });
+    }
+
+    /// Submits `count` transfers over `span_ms` to these nodes in turn.
+    pub fn pay_steadily(&mut self, nodes: &[usize], count: u64, span_ms: u64) {
+        for number in 0..count {
+            self.pay_in(number * span_ms * 1000 / count, nodes[number as usize % nodes.len()]);
+        }
+    }
+
+    /// Takes a node down, and up again after a while.
+    pub fn restart_in(&mut self, delay_ms: u64, node: usize, down_ms: u64) {
+        self.world.act_in(delay_ms * 1000, Act::Crash { node });
+        self.world.act_in((delay_ms + down_ms) * 1000, Act::Start { node });
+    }
+
+    /// Cuts some nodes off for a while.
+    pub fn partition_in(&mut self, delay_ms: u64, cut_off: &[usize], span_ms: u64) {
+        self.world.act_in(delay_ms * 1000, Act::Partition { cut_off: cut_off.to_vec() });
+        self.world.act_in((delay_ms + span_ms) * 1000, Act::Partition { cut_off: Vec::new() });
+    }
+
+    pub fn run_ms(&mut self, span_ms: u64) {
+        self.world.run_for(span_ms * 1000);
+    }
+
+    /// Fails unless everything expected is final, and every honest node that is up has executed every commit that any of
+    /// them has, but for the newest few.
+    pub fn assert_settled(&self) {
+        let seed = self.setup.seed;
+        for (id, at_us) in &self.expected {
+            let verdict = self.checks().verdict(id);
+            let at = at_us / 1000;
+            assert_eq!(verdict, Some(Verdict::Final), "seed {seed}: {id}, submitted at {at} ms");
+        }
+        let newest = self.checks().commits();
+        for node in self.honest_up() {
+            let progress = &self.checks().progress[node];
+            assert!(progress.commits + 6 >= newest, "seed {seed}: node {node} of {newest}: {:?}", self.kernel(node).status());
+        }
+    }
+}

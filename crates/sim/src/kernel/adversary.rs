@@ -1,0 +1,101 @@
+//! Kernel nodes that don't keep to the rules.
+//!
+//! All but the [equivocator](super::equivocator) are honest machines whose words are twisted on their way out, so that
+//! they know all that an honest node knows and are as quick.
+
+use std::sync::Arc;
+
+use byway_kernel::{MemberIndex, Message, SyncMessage};
+use byway_primitives::Effect;
+
+use super::node::{NodeNews, SharedCache};
+
+type NodeEffect = Effect<usize, Message, NodeNews>;
+
+/// What an adversary does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conduct {
+    /// Signs two snapshots for every round; see [`super::equivocator`].
+    Equivocator,
+    /// Shows its snapshots to only two nodes, other ones each round, and never answers when asked for others'.
+    Withholder,
+    /// Spoils its snapshots for half of the nodes, each time in another place.
+    IllSigner,
+    /// Hears everything and says nothing.
+    Silent,
+    /// Claims to be far ahead, and that it has sent what it hasn't.
+    Boaster,
+}
+
+/// Twists what an honest machine says.
+#[derive(Debug, Clone, Copy)]
+pub struct Adversary {
+    conduct: Conduct,
+    me: MemberIndex,
+    nodes: usize,
+}
+
+impl Adversary {
+    pub fn new(conduct: Conduct, me: MemberIndex, nodes: usize) -> Self {
+        Self { conduct, me, nodes }
+    }
+
+    /// What it answers before its machine hears the message.
+    pub fn answer(&self, message: &Message) -> Option<Message> {
+        match (self.conduct, message) {
+            (Conduct::Boaster, Message::Sync(SyncMessage::WantRounds { from, to })) => {
+                Some(Message::Sync(SyncMessage::RoundsSent { from: *from, until: to + 1 }))
+            }
+            _ => None,
+        }
+    }
+
+    /// What becomes of an effect of its machine.
+    pub fn twist(&self, effect: NodeEffect, cache: &SharedCache) -> Option<NodeEffect> {
+        let Effect::Send { to, message, after } = effect else { return Some(effect) };
+        let message = match message {
+            Message::Snapshots(snapshots) => {
+                let twisted = snapshots.into_iter().filter_map(|bytes| self.twist_snapshot(to, bytes, cache));
+                let twisted: Vec<_> = twisted.collect();
+                if twisted.is_empty() {
+                    return None;
+                }
+                Message::Snapshots(twisted)
+            }
+            Message::Sync(sync) => Message::Sync(self.twist_sync(sync)?),
+        };
+        Some(Effect::Send { to, message, after })
+    }
+
+    fn twist_sync(&self, sync: SyncMessage) -> Option<SyncMessage> {
+        match (self.conduct, sync) {
+            (Conduct::Silent, _) => None,
+            (Conduct::Boaster, SyncMessage::RoundsSent { .. }) => None,
+            (Conduct::Boaster, SyncMessage::Status { commits, .. }) => {
+                Some(SyncMessage::Status { round: u64::MAX, commits })
+            }
+            (_, sync) => Some(sync),
+        }
+    }
+
+    fn twist_snapshot(&self, to: usize, bytes: Arc<[u8]>, cache: &SharedCache) -> Option<Arc<[u8]>> {
+        let snapshot = cache.borrow_mut().verify(bytes.clone()).ok()?;
+        let is_own = snapshot.header().author == self.me;
+        let round = snapshot.header().round as usize;
+        match self.conduct {
+            Conduct::Silent => None,
+            Conduct::Withholder => (is_own && (to + round) % self.nodes < 2).then_some(bytes),
+            Conduct::IllSigner if is_own && (to + round) % 2 == 0 => Some(spoil(&bytes, round * 31 + to)),
+            Conduct::Boaster if !is_own => None,
+            Conduct::Equivocator | Conduct::IllSigner | Conduct::Boaster => Some(bytes),
+        }
+    }
+}
+
+/// Flips a bit somewhere.
+fn spoil(bytes: &[u8], choice: usize) -> Arc<[u8]> {
+    let mut spoiled = bytes.to_vec();
+    let place = choice.wrapping_mul(0x9E37_79B9) % spoiled.len();
+    spoiled[place] ^= 1 << (choice % 8);
+    spoiled.into()
+}

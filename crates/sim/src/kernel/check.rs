@@ -1,0 +1,182 @@
+//! What must hold in every run of a kernel, whatever happens to it.
+
+use std::collections::BTreeMap;
+
+use byway_kernel::archive::stored_snapshot;
+use byway_kernel::{Committed, Committee, MemberIndex, Message, News, Reference};
+use byway_ledger::Verdict;
+use byway_primitives::{Amount, Encode, Hash, MemoryStore};
+use byway_records::{Certificate, Genesis, Height, MemberSet, TransactionId};
+
+use super::node::{KernelNode, NodeNews, SharedCache};
+use crate::world::Observer;
+
+/// Watches the honest nodes of one world, and panics when one of these does not hold:
+///
+/// - no two of them commit different things, and none commits differently after a restart;
+/// - what one of them called final stays final, everywhere;
+/// - none of them ever signs two snapshots for one round, over all its lives;
+/// - none of them sends an own snapshot before that is durable;
+/// - none of them refuses what another one signed;
+/// - none of them stops;
+/// - the supply is that of the genesis at every checkpoint, and all certificates for a height are for one checkpoint.
+pub struct KernelChecks {
+    seed: u64,
+    honest: Vec<bool>,
+    committee: Committee,
+    members: MemberSet,
+    supply: Amount,
+    cache: SharedCache,
+    /// By commit, from the first: what it is.
+    commits: Vec<(Reference, Hash)>,
+    verdicts: BTreeMap<TransactionId, Verdict>,
+    /// How far each node is, in commits and certificates.
+    pub progress: Vec<Progress>,
+    certified: BTreeMap<Height, Hash>,
+    signed: BTreeMap<(MemberIndex, u64), Hash>,
+    audit_due: Vec<bool>,
+    pub equivocations_seen: usize,
+    pub refusals: usize,
+}
+
+/// What one node has done, over all its lives.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    pub commits: u64,
+    pub certified: Height,
+    /// Own snapshots signed.
+    pub snapshots: u64,
+    pub included: usize,
+    pub not_taken: usize,
+}
+
+impl KernelChecks {
+    pub fn new(seed: u64, genesis: &Genesis, honest: Vec<bool>, cache: SharedCache) -> Self {
+        let nodes = honest.len();
+        Self {
+            seed,
+            honest,
+            committee: Committee::new(genesis),
+            members: genesis.members.clone(),
+            supply: genesis.supply().expect("a test genesis does not overflow"),
+            cache,
+            commits: Vec::new(),
+            verdicts: BTreeMap::new(),
+            progress: vec![Progress::default(); nodes],
+            certified: BTreeMap::new(),
+            signed: BTreeMap::new(),
+            audit_due: vec![false; nodes],
+            equivocations_seen: 0,
+            refusals: 0,
+        }
+    }
+
+    /// The verdict on a transaction that any honest node has executed.
+    pub fn verdict(&self, id: &TransactionId) -> Option<Verdict> {
+        self.verdicts.get(id).copied()
+    }
+
+    /// Commits that any honest node has executed.
+    pub fn commits(&self) -> u64 {
+        self.commits.len() as u64
+    }
+
+    fn check(&self, holds: bool, node: usize, now_us: u64, what: impl FnOnce() -> String) {
+        assert!(holds, "seed {}, node {node}, at {} ms: {}", self.seed, now_us / 1000, what());
+    }
+
+    fn on_committed(&mut self, now_us: u64, node: usize, committed: Committed) {
+        let encoded: Vec<u8> = committed.snapshots.iter().flat_map(Encode::to_bytes).collect();
+        let digest = byway_primitives::hash::Context("byway test commit").hash(&[&encoded, &committed.time.to_bytes()]);
+        let known = self.commits.get(committed.index as usize - 1).copied();
+        match known {
+            Some(known) => self.check(known == (committed.leader, digest), node, now_us, || {
+                format!("commit {} is {:?} here and {known:?} elsewhere", committed.index, committed.leader)
+            }),
+            None => {
+                let is_next = committed.index == self.commits() + 1;
+                self.check(is_next, node, now_us, || format!("commit {} leaves a gap", committed.index));
+                self.commits.push((committed.leader, digest));
+            }
+        }
+        for (id, verdict) in committed.verdicts {
+            if verdict == Verdict::Repeated {
+                continue;
+            }
+            let known = *self.verdicts.entry(id).or_insert(verdict);
+            self.check(known == verdict, node, now_us, || format!("{id} is {verdict:?} here, {known:?} elsewhere"));
+        }
+        self.progress[node].commits = committed.index;
+    }
+
+    fn on_certified(&mut self, now_us: u64, node: usize, certificate: &Certificate) {
+        let height = certificate.checkpoint.height;
+        let digest = certificate.checkpoint.digest();
+        let is_new = !self.certified.contains_key(&height);
+        if is_new {
+            let outcome = certificate.verify(self.committee.network(), &self.members);
+            self.check(outcome.is_ok(), node, now_us, || format!("certificate {height} does not verify: {outcome:?}"));
+        }
+        let known = *self.certified.entry(height).or_insert(digest);
+        self.check(known == digest, node, now_us, || format!("two checkpoints of height {height} are certified"));
+        self.progress[node].certified = height.max(self.progress[node].certified);
+    }
+}
+
+impl Observer<KernelNode> for KernelChecks {
+    fn on_news(&mut self, now_us: u64, node: usize, news: NodeNews) {
+        if !self.honest[node] {
+            return;
+        }
+        match news {
+            NodeNews::Kernel(News::Committed(committed)) => self.on_committed(now_us, node, committed),
+            NodeNews::Kernel(News::Checkpoint(_)) => self.audit_due[node] = true,
+            NodeNews::Kernel(News::Certified(certificate)) => self.on_certified(now_us, node, &certificate),
+            NodeNews::Kernel(News::Included(included)) => self.progress[node].included += included.len(),
+            NodeNews::Kernel(News::Fatal(fatal)) => self.check(false, node, now_us, || fatal.to_string()),
+            NodeNews::Kernel(News::Equivocation(evidence)) => {
+                self.equivocations_seen += 1;
+                let author = usize::from(evidence.first.header().author.0);
+                self.check(!self.honest[author], node, now_us, || format!("honest node {author} is said to equivocate"));
+            }
+            NodeNews::Kernel(News::ClockBehind { .. }) => {}
+            NodeNews::Refused { from, error } => {
+                self.refusals += 1;
+                self.check(!self.honest[from], node, now_us, || format!("refuses what honest {from} sent: {error}"));
+            }
+            NodeNews::NotTaken { .. } => self.progress[node].not_taken += 1,
+        }
+    }
+
+    fn on_send(&mut self, now_us: u64, node: usize, message: &Message, durable: &MemoryStore) {
+        let Message::Snapshots(snapshots) = message else { return };
+        if !self.honest[node] {
+            return;
+        }
+        for bytes in snapshots {
+            let verified = self.cache.borrow_mut().verify(bytes.clone());
+            self.check(verified.is_ok(), node, now_us, || format!("sends what does not verify: {verified:?}"));
+            let Ok(snapshot) = verified else { continue };
+            let reference = snapshot.reference();
+            if usize::from(reference.author.0) != node {
+                continue;
+            }
+            let is_durable = stored_snapshot(durable, &reference).is_some();
+            self.check(is_durable, node, now_us, || format!("{reference:?} is sent before it is durable"));
+            let slot = (reference.author, reference.round);
+            self.progress[node].snapshots += u64::from(!self.signed.contains_key(&slot));
+            let known = *self.signed.entry(slot).or_insert(reference.hash);
+            self.check(known == reference.hash, node, now_us, || format!("signs twice for round {}", reference.round));
+        }
+    }
+
+    fn on_settled(&mut self, now_us: u64, node: usize, machine: &KernelNode, store: &MemoryStore) {
+        if !std::mem::take(&mut self.audit_due[node]) {
+            return;
+        }
+        let Some(kernel) = machine.kernel() else { return };
+        let supply = kernel.ledger().supply(store).way().total();
+        self.check(supply == Some(self.supply), node, now_us, || format!("the supply is {supply:?}"));
+    }
+}
+

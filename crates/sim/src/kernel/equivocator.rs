@@ -1,0 +1,165 @@
+//! A node that signs two snapshots for every round.
+//!
+//! An honest machine stops when it sees that its key signs elsewhere, so this one is not built on it: it keeps a graph
+//! of its own and nothing else. It leads two lives, each with its own chain of snapshots, and shows one to one half of
+//! the nodes and the other to the other half; the halves change each round. One life carries the transactions, the
+//! other conflicting ones if it has any, and leaves out its reference to the round's leader. To whoever asks by name it
+//! shows both.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use byway_crypto::NodeSecret;
+use byway_kernel::graph::Graph;
+use byway_kernel::{Committee, Header, MemberIndex, Message, Reference, SyncMessage, VerifiedSnapshot};
+use byway_primitives::{Effect, Hash, Span, Time};
+use byway_records::{Height, VerifiedTransaction};
+
+use super::node::{NodeNews, SharedCache};
+use crate::world::Event;
+
+/// The shortest time between two rounds.
+const INTERVAL: Span = Span::millis(10);
+/// When what is missing is asked for again.
+const RETRY: Span = Span::millis(50);
+
+/// See the [module](self).
+pub struct Equivocator {
+    me: MemberIndex,
+    secret: NodeSecret,
+    committee: Committee,
+    cache: SharedCache,
+    graph: Graph,
+    waiting: BTreeMap<Reference, Arc<VerifiedSnapshot>>,
+    asked: BTreeMap<Reference, Time>,
+    /// The newest snapshot of either life.
+    lives: [Option<Reference>; 2],
+    signed_at: Time,
+    transactions: Vec<VerifiedTransaction>,
+    effects: VecDeque<Effect<usize, Message, NodeNews>>,
+}
+
+impl Equivocator {
+    pub fn new(me: MemberIndex, secret: NodeSecret, committee: Committee, cache: SharedCache) -> Self {
+        Self {
+            graph: Graph::new(committee.size(), committee.quorum()),
+            me,
+            secret,
+            committee,
+            cache,
+            waiting: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            lives: [None, None],
+            signed_at: Time::ZERO,
+            transactions: Vec::new(),
+            effects: VecDeque::new(),
+        }
+    }
+
+    pub fn poll(&mut self) -> Option<Effect<usize, Message, NodeNews>> {
+        self.effects.pop_front()
+    }
+
+    pub fn handle(&mut self, now: Time, event: Event<Message, VerifiedTransaction>) {
+        match event {
+            Event::Message { from, message: Message::Snapshots(snapshots) } => {
+                for bytes in snapshots {
+                    let verified = self.cache.borrow_mut().verify(bytes);
+                    if let Ok(snapshot) = verified {
+                        self.waiting.insert(snapshot.reference(), snapshot);
+                    }
+                }
+                self.accept(now, from);
+            }
+            Event::Message { from, message: Message::Sync(SyncMessage::Want(references)) } => {
+                let known = references.iter().filter_map(|reference| self.graph.get(reference));
+                let known: Vec<_> = known.map(|vertex| vertex.snapshot.bytes().clone()).collect();
+                self.send(from, Message::Snapshots(known));
+            }
+            Event::Command(transaction) => self.transactions.push(transaction),
+            _ => {}
+        }
+        self.sign_both(now);
+        self.effects.push_back(Effect::WakeAt(now + INTERVAL));
+    }
+
+    fn accept(&mut self, now: Time, from: usize) {
+        // Parents sort before their children, so one pass settles all that can be.
+        for (reference, snapshot) in std::mem::take(&mut self.waiting) {
+            let missing: Vec<Reference> =
+                snapshot.header().parents().filter(|parent| !self.graph.is_settled(parent)).collect();
+            if missing.is_empty() {
+                self.graph.insert(snapshot);
+                continue;
+            }
+            self.waiting.insert(reference, snapshot);
+            let due = |parent: &Reference| self.asked.get(parent).is_none_or(|at| now >= *at + RETRY);
+            let wanted: Vec<Reference> = missing.into_iter().filter(due).collect();
+            self.asked.extend(wanted.iter().map(|parent| (*parent, now)));
+            self.send(from, Message::Sync(SyncMessage::Want(wanted)));
+        }
+    }
+
+    fn sign_both(&mut self, now: Time) {
+        let round = self.graph.quorum_round() + 1;
+        let is_new = self.lives[0].is_none_or(|last| round > last.round);
+        if !is_new || now < self.signed_at + INTERVAL {
+            return;
+        }
+        self.signed_at = now;
+        let (references, _) = self.graph.cover(round, 0);
+        let transactions = std::mem::take(&mut self.transactions);
+        let other = transactions.iter().rev().take(1).cloned().collect();
+        for (life, transactions) in [transactions, other].into_iter().enumerate() {
+            let snapshot = self.sign(now, round, life, references.clone(), transactions);
+            self.lives[life] = Some(snapshot.reference());
+            self.graph.insert(snapshot.clone());
+            for peer in 0..self.committee.size() {
+                if (peer + round as usize) % 2 == life {
+                    self.send(peer, Message::Snapshots(vec![snapshot.bytes().clone()]));
+                }
+            }
+        }
+    }
+
+    fn sign(
+        &self,
+        now: Time,
+        round: u64,
+        life: usize,
+        mut references: Vec<(MemberIndex, Hash)>,
+        transactions: Vec<VerifiedTransaction>,
+    ) -> Arc<VerifiedSnapshot> {
+        let previous = self.lives[life];
+        let own = references.iter_mut().find(|(author, _)| *author == self.me);
+        if let (Some(own), Some(previous)) = (own, previous) {
+            own.1 = previous.hash;
+        }
+        let leader = MemberIndex((round.saturating_sub(1) % self.committee.size() as u64) as u8);
+        if life == 1 && leader != self.me && references.len() > self.committee.quorum() {
+            references.retain(|(author, _)| *author != leader);
+        }
+        let header = Header {
+            author: self.me,
+            round,
+            previous: previous.map(|previous| (previous.round, previous.hash)),
+            references,
+            weak_references: Vec::new(),
+            checkpoint: Height::GENESIS,
+            votes: Vec::new(),
+            time: Time(now.0 + life as u64),
+        };
+        Arc::new(VerifiedSnapshot::sign(&self.committee, &self.secret, header, transactions))
+    }
+
+    fn send(&mut self, to: usize, message: Message) {
+        let is_empty = match &message {
+            Message::Snapshots(snapshots) => snapshots.is_empty(),
+            Message::Sync(SyncMessage::Want(references)) => references.is_empty(),
+            Message::Sync(_) => false,
+        };
+        if to != usize::from(self.me.0) && !is_empty {
+            self.effects.push_back(Effect::Send { to, message, after: None });
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A wallet for simulations: the genesis outputs, and transfers that spend them.
+
+use byway_crypto::WalletSecret;
+use byway_crypto::ghost::TransactionSecret;
+use byway_primitives::{Amount, AssetId, NetworkId, Time};
+use byway_records::transaction::KeySignature;
+use byway_records::verified::verify;
+use byway_records::{
+    Body, Genesis, Input, Lock, Output, OutputId, Transaction, Value, VerifiedTransaction, Witness,
+};
+
+const GENESIS_SEED: [u8; 32] = [11; 32];
+const COIN: Amount = Amount::from_coins(1);
+
+/// Holds `size` coins in as many genesis outputs.
+pub struct Purse {
+    wallet: WalletSecret,
+    network: NetworkId,
+    genesis_outputs: Vec<Output>,
+    genesis_id: byway_records::TransactionId,
+    genesis_key: byway_crypto::GhostKey,
+}
+
+/// The genesis outputs of a purse of this size, and their R.
+pub fn genesis_outputs(size: u32) -> (Vec<Output>, byway_crypto::GhostKey) {
+    let (wallet, secret) = (wallet(), TransactionSecret::from_seed(&GENESIS_SEED));
+    let outputs = (0..size).map(|index| output(&secret, &wallet, index)).collect();
+    (outputs, secret.public())
+}
+
+impl Purse {
+    pub fn open(genesis: &Genesis) -> Self {
+        Self {
+            wallet: wallet(),
+            network: genesis.network(),
+            genesis_outputs: genesis.outputs.clone(),
+            genesis_id: genesis.transaction(),
+            genesis_key: genesis.ghost,
+        }
+    }
+
+    /// Spends coin `index` to the purse itself. Different variants of one coin exclude each other.
+    pub fn spend(&self, index: u32, variant: u8) -> VerifiedTransaction {
+        let genesis = &self.genesis_outputs[index as usize];
+        let spent = OutputId { transaction: self.genesis_id, index };
+        self.transfer(spent, genesis, self.genesis_key, index, index, variant)
+    }
+
+    /// Spends the only output of a transfer of this purse.
+    pub fn spend_again(&self, from: &VerifiedTransaction, index: u32, variant: u8) -> VerifiedTransaction {
+        let body = &from.transaction().body;
+        let spent = OutputId { transaction: from.id(), index: 0 };
+        let key = body.ghost.expect("transfers have an output");
+        self.transfer(spent, &body.outputs[0], key, 0, index, variant)
+    }
+
+    fn transfer(
+        &self,
+        spent: OutputId,
+        output_spent: &Output,
+        key: byway_crypto::GhostKey,
+        position: u32,
+        salt: u32,
+        variant: u8,
+    ) -> VerifiedTransaction {
+        let mut seed = [variant; 32];
+        seed[..4].copy_from_slice(&salt.to_le_bytes());
+        seed[4..24].copy_from_slice(&spent.transaction.0.0[..20]);
+        let secret = TransactionSecret::from_seed(&seed);
+        let body = Body {
+            inputs: vec![Input { spent, lock: output_spent.lock.clone() }],
+            outputs: vec![output(&secret, &self.wallet, 0)],
+            ghost: Some(secret.public()),
+            call: None,
+            fee: Amount::ZERO,
+            expires: Time::ZERO,
+        };
+        let spend = self.wallet.spend_secret(key, position, output_spent.lock.keys[0]).expect("the purse's own coin");
+        let signature = spend.sign(self.network, &body.id().0.0);
+        let spends = vec![vec![KeySignature { key: 0, signature }]];
+        let transaction = Transaction { body, witness: Witness { spends, authorisations: Vec::new() } };
+        verify(self.network, transaction).expect("the purse makes valid transfers")
+    }
+}
+
+fn wallet() -> WalletSecret {
+    WalletSecret::from_seed(&[12; 32])
+}
+
+fn output(secret: &TransactionSecret, wallet: &WalletSecret, index: u32) -> Output {
+    let (key, tag) = secret.derive(&wallet.address(), index);
+    Output { lock: Lock::single(key), view_tags: vec![tag], value: Value { asset: AssetId::WAY, amount: COIN } }
+}

@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_lower_insists_while_its_own_may_still_be_taken_up() {
-        assert!(INSIST_SPAN.0 > 2 * HALF_OPEN_SPAN.0, "the argument in the module's doc");
+        const { assert!(INSIST_SPAN.0 > 2 * HALF_OPEN_SPAN.0, "the argument in the module's doc") };
         let (low, high) = (IdentityId([1; 20]), IdentityId([2; 20]));
         let (mine, theirs) = (DialogueId([1; 16]), DialogueId([2; 16]));
         let offered = Stance::Offered { dialogue: mine, live_at: Time(1000) };

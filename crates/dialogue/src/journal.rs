@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use byway_primitives::store::Entry;
 use byway_primitives::{Batch, Decode, DecodeError, Encode, IdentityId, Reader, Space, Store, Writer};
 
 use crate::handshake::DialogueSecret;
@@ -88,7 +89,7 @@ fn delete_messages(batch: &mut Batch, peer: IdentityId, from: u64, through: u64)
 
 /// Every dialogue on disk.
 pub(crate) fn load(store: &impl Store) -> Result<BTreeMap<IdentityId, Saved>, RestoreError> {
-    let mut peers: BTreeMap<IdentityId, Vec<(Vec<u8>, Vec<u8>)>> = BTreeMap::new();
+    let mut peers: BTreeMap<IdentityId, Vec<Entry>> = BTreeMap::new();
     for (key, value) in store.scan_prefix(SPACE, &[]) {
         let (peer, rest) = match key.split_first_chunk::<20>() {
             Some((peer, rest)) => (IdentityId(*peer), rest.to_vec()),
@@ -103,7 +104,7 @@ pub(crate) fn load(store: &impl Store) -> Result<BTreeMap<IdentityId, Saved>, Re
     peers.into_iter().map(restore).collect()
 }
 
-fn saved(entries: &[(Vec<u8>, Vec<u8>)]) -> Result<Saved, DecodeError> {
+fn saved(entries: &[Entry]) -> Result<Saved, DecodeError> {
     let (mut record, mut received, mut sent, mut messages) = (None, 0, 0, Vec::new());
     for (key, value) in entries {
         match key.as_slice() {

@@ -79,7 +79,7 @@ mod tests {
     fn a_clock_set_back_goes_on_from_the_last_value() {
         let mut clock = Monotone::starting(Time(500));
         for (wall, monotonic, expected) in [
-            (400, 0, 500),   // behind what is known from before
+            (400, 0, 500), // behind what is known from before
             (410, 10, 510),
             (1000, 20, 1000), // caught up
             (1010, 30, 1010),

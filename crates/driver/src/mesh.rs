@@ -93,10 +93,20 @@ pub struct ClientId(pub u64);
 pub enum MeshEvent {
     PeerUp(PeerIndex),
     /// What was sent and not yet received may be lost.
-    PeerDown { peer: PeerIndex, reason: CloseReason },
-    Frame { from: PeerIndex, bytes: Payload },
+    PeerDown {
+        peer: PeerIndex,
+        reason: CloseReason,
+    },
+    Frame {
+        from: PeerIndex,
+        bytes: Payload,
+    },
     /// A client asks; answer with [`MeshHandle::reply`].
-    ClientFrame { client: ClientId, request_id: u64, bytes: Payload },
+    ClientFrame {
+        client: ClientId,
+        request_id: u64,
+        bytes: Payload,
+    },
     /// A client that has asked something is gone.
     ClientDown(ClientId),
 }

@@ -205,9 +205,10 @@ pub fn linearise(graph: &mut Graph, leader: Reference, down_to: u64) -> Vec<Arc<
 /// and never before the commit before. A leader of the first round references nothing; its commit keeps that time.
 pub fn commit_time(graph: &Graph, leader: &VerifiedSnapshot, last: Time) -> Time {
     let header = leader.header();
-    let referenced = header.references.iter().filter_map(|(author, hash)| {
-        graph.get(&Reference { round: header.round - 1, author: *author, hash: *hash })
-    });
+    let referenced = header
+        .references
+        .iter()
+        .filter_map(|(author, hash)| graph.get(&Reference { round: header.round - 1, author: *author, hash: *hash }));
     let mut times: Vec<Time> = referenced.map(|vertex| vertex.snapshot.header().time).collect();
     times.sort_unstable();
     // Of an even number the lower of the middle two: with at most f of q(n) > 2f false, either is between true ones.

@@ -39,8 +39,7 @@ pub struct Drawing {
 
 impl Drawing {
     pub fn of(members: usize, text: &str) -> Self {
-        let mut drawing =
-            Self { committee: committee(members), snapshots: Vec::new(), names: BTreeMap::new() };
+        let mut drawing = Self { committee: committee(members), snapshots: Vec::new(), names: BTreeMap::new() };
         text.split_whitespace().for_each(|word| drawing.draw(word));
         drawing
     }

@@ -55,6 +55,8 @@ pub struct Advance {
     /// To be persisted with whatever the reader of this step writes.
     pub batch: Batch,
     pub checkpoint: Checkpoint,
+    /// Who signed it.
+    pub signers: Vec<u8>,
     /// Keys that changed, per program.
     pub changed: Vec<(ProgramId, Vec<Vec<u8>>)>,
     pub scan: ScanData,
@@ -164,10 +166,11 @@ impl Follower {
         self.apply_differences(&step, checkpoint.state_root)?;
         self.tip = Some(checkpoint);
         let batch = if fresh { self.write_all() } else { self.write_changes(&step) };
+        let signers = step.certificate.signatures.iter().map(|(member, _)| *member).collect();
         let changed = step.differences.into_iter().map(|difference| {
             (difference.program, difference.entries.into_iter().map(|change| change.key).collect())
         });
-        Ok(Advance { batch, checkpoint, changed: changed.collect(), scan: step.scan })
+        Ok(Advance { batch, checkpoint, signers, changed: changed.collect(), scan: step.scan })
     }
 
     /// Applies all differences, or none.

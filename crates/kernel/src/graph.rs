@@ -133,10 +133,10 @@ impl Graph {
         }
         let has_content = !snapshot.transactions().is_empty();
         let members = self.members;
-        let round = self.rounds.entry(reference.round).or_insert_with(|| Round {
-            slots: vec![Vec::new(); members],
-            authors: MemberBits::default(),
-        });
+        let round = self
+            .rounds
+            .entry(reference.round)
+            .or_insert_with(|| Round { slots: vec![Vec::new(); members], authors: MemberBits::default() });
         let slot = &mut round.slots[usize::from(reference.author.0)];
         let first = slot.first().map(|vertex| vertex.snapshot.clone());
         slot.push(Vertex { snapshot, is_committed: false, built_on_by: MemberBits::default() });
@@ -233,7 +233,9 @@ pub enum Inserted {
     Known,
     First,
     /// The author had signed `first` for the same round.
-    Second { first: Arc<VerifiedSnapshot> },
+    Second {
+        first: Arc<VerifiedSnapshot>,
+    },
 }
 
 /// Walks down the graph; see [`Graph::history`].

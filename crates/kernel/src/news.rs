@@ -62,8 +62,9 @@ pub enum Fatal {
     )]
     Divergence { height: Height, own: Hash, certified: Hash },
     #[error(
-        "a snapshot of round {round} signed by this node's key came from a peer, but this node had not signed it: its \
-         disk was restored from a copy, or its key is in use elsewhere; make sure of the latter and start it again"
+        "a snapshot of round {round} signed by this node's key came from a peer, but this node has not signed it: its \
+         folder was restored from an old copy, or its key is in use elsewhere; make sure that no other node has the key, \
+         and put the newest copy of the folder back"
     )]
     OwnHistory { round: u64 },
 }

@@ -164,8 +164,11 @@ impl Header {
 
     /// Every snapshot that this one stands on.
     pub fn parents(&self) -> impl Iterator<Item = Reference> + '_ {
-        let strong =
-            self.references.iter().map(|(author, hash)| Reference { round: self.round - 1, author: *author, hash: *hash });
+        let strong = self.references.iter().map(|(author, hash)| Reference {
+            round: self.round - 1,
+            author: *author,
+            hash: *hash,
+        });
         let previous = self.previous.filter(|(round, _)| *round + 1 < self.round);
         let previous = previous.map(|(round, hash)| Reference { round, author: self.author, hash });
         strong.chain(self.weak_references.iter().copied()).chain(previous)
@@ -255,5 +258,101 @@ impl Decode for Header {
             votes: input.list(VOTES_MAX)?,
             time: input.value()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drawn::committee;
+
+    fn hash(of: u8) -> Hash {
+        Hash([of; 32])
+    }
+
+    fn weak(round: u64, author: u8) -> Reference {
+        Reference { round, author: MemberIndex(author), hash: hash(author) }
+    }
+
+    /// Node 2's snapshot of round 5 on top of its own and those of nodes 0 to 4.
+    fn sound() -> Header {
+        Header {
+            author: MemberIndex(2),
+            round: 5,
+            previous: Some((4, hash(2))),
+            references: (0..5).map(|author| (MemberIndex(author), hash(author))).collect(),
+            weak_references: vec![weak(1, 6), weak(3, 5)],
+            checkpoint: Height(1),
+            votes: Vec::new(),
+            time: Time(1000),
+        }
+    }
+
+    /// What is said of the sound header after a change.
+    fn check(change: impl Fn(&mut Header), expected: Result<(), SnapshotForm>) {
+        let mut header = sound();
+        change(&mut header);
+        assert_eq!(header.check(&committee(7)), expected, "{header:?}");
+        assert_eq!(Header::from_bytes(&header.to_bytes()), Ok(header));
+    }
+
+    #[test]
+    fn the_form_is_judged_alone() {
+        let vote = |height| Vote { height: Height(height), digest: hash(1), signature: NodeSignature([0; 64]) };
+        check(|_| {}, Ok(()));
+        check(|h| h.author = MemberIndex(7), Err(SnapshotForm::NotAMember));
+        check(|h| h.references[4].0 = MemberIndex(9), Err(SnapshotForm::NotAMember));
+        check(|h| h.weak_references[0].author = MemberIndex(9), Err(SnapshotForm::NotAMember));
+        check(|h| h.round = 0, Err(SnapshotForm::Round));
+        check(|h| h.round = 1, Err(SnapshotForm::FirstRound));
+        check(|h| h.references.truncate(4), Err(SnapshotForm::TooFewReferences { have: 4, need: 5 }));
+        check(|h| h.references.swap(0, 1), Err(SnapshotForm::ReferenceOrder));
+        check(|h| h.references[1].0 = MemberIndex(0), Err(SnapshotForm::ReferenceOrder));
+        check(|h| h.previous = None, Err(SnapshotForm::Previous));
+        check(|h| h.previous = Some((4, hash(9))), Err(SnapshotForm::Previous));
+        check(|h| h.previous = Some((3, hash(2))), Err(SnapshotForm::Previous));
+        check(|h| h.previous = Some((5, hash(2))), Err(SnapshotForm::Previous));
+        check(|h| h.weak_references[1].round = 4, Err(SnapshotForm::WeakReference));
+        check(|h| h.weak_references[0].round = 0, Err(SnapshotForm::WeakReference));
+        check(|h| h.weak_references.swap(0, 1), Err(SnapshotForm::ReferenceOrder));
+        check(|h| h.weak_references[1] = weak(1, 6), Err(SnapshotForm::ReferenceOrder));
+        check(|h| h.weak_references = (0..8).map(|n| weak(1 + n / 7, (n % 7) as u8)).collect(), {
+            Err(SnapshotForm::TooManyWeakReferences)
+        });
+        check(|h| h.votes = vec![vote(1), vote(2)], Ok(()));
+        check(|h| h.votes = vec![vote(2), vote(2)], Err(SnapshotForm::Votes));
+    }
+
+    #[test]
+    fn an_author_may_come_back_after_a_pause() {
+        let pause = |previous| {
+            move |header: &mut Header| {
+                header.references[2] = (MemberIndex(2), hash(2));
+                header.references.remove(2);
+                header.references.push((MemberIndex(5), hash(5)));
+                header.previous = previous;
+            }
+        };
+        check(pause(Some((2, hash(9)))), Ok(()));
+        check(pause(None), Ok(()));
+        check(pause(Some((4, hash(2)))), Err(SnapshotForm::Previous));
+    }
+
+    #[test]
+    fn the_first_round_stands_on_nothing() {
+        let first = |header: &mut Header| {
+            *header =
+                Header { round: 1, previous: None, references: Vec::new(), weak_references: Vec::new(), ..sound() };
+        };
+        check(first, Ok(()));
+    }
+
+    #[test]
+    fn parents_are_all_that_is_referenced_and_the_own_chain() {
+        assert_eq!(sound().parents().count(), 7);
+        let mut header = sound();
+        header.references.remove(2);
+        header.previous = Some((2, hash(9)));
+        assert!(header.parents().any(|parent| parent == Reference { round: 2, author: MemberIndex(2), hash: hash(9) }));
     }
 }

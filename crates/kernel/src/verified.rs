@@ -118,3 +118,59 @@ fn parse(bytes: &[u8]) -> Result<(Header, Vec<Transaction>, NodeSignature), Snap
     input.finish()?;
     Ok((header, transactions, signature))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::committee::MemberIndex;
+    use crate::drawn::{NETWORK, committee, secret};
+    use crate::snapshot::Vote;
+    use byway_primitives::{NetworkId, Time};
+    use byway_records::Height;
+
+    fn signed(author: u8, key: u8, vote_key: u8) -> VerifiedSnapshot {
+        let digest = Hash([3; 32]);
+        let signature = secret(vote_key).sign(Purpose::Checkpoint, NETWORK, &digest.0);
+        let header = Header {
+            author: MemberIndex(author),
+            round: 1,
+            previous: None,
+            references: Vec::new(),
+            weak_references: Vec::new(),
+            checkpoint: Height(1),
+            votes: vec![Vote { height: Height(1), digest, signature }],
+            time: Time(1000),
+        };
+        VerifiedSnapshot::sign(&committee(7), &secret(key), header, Vec::new())
+    }
+
+    #[test]
+    fn what_was_signed_verifies_to_the_same() {
+        let snapshot = signed(2, 2, 2);
+        let verified = VerifiedSnapshot::verify(&committee(7), snapshot.bytes().clone());
+        assert_eq!(verified, Ok(snapshot));
+    }
+
+    #[test]
+    fn foreign_signatures_are_refused() {
+        let verify = |snapshot: &VerifiedSnapshot| VerifiedSnapshot::verify(&committee(7), snapshot.bytes().clone());
+        assert_eq!(verify(&signed(2, 3, 2)), Err(SnapshotError::Signature));
+        assert_eq!(verify(&signed(2, 2, 3)), Err(SnapshotError::Vote(0)));
+        assert_eq!(verify(&signed(9, 9, 9)), Err(SnapshotError::Form(SnapshotForm::NotAMember)));
+        let keys = (0..7).map(|index| secret(index).public()).collect();
+        let other_network = Committee::of(NetworkId(Hash([1; 32])), keys);
+        let bytes = signed(2, 2, 2).bytes().clone();
+        assert_eq!(VerifiedSnapshot::verify(&other_network, bytes), Err(SnapshotError::Signature));
+    }
+
+    #[test]
+    fn no_flipped_bit_passes() {
+        let snapshot = signed(2, 2, 2);
+        for place in 0..snapshot.bytes().len() {
+            let mut spoiled = snapshot.bytes().to_vec();
+            spoiled[place] ^= 1;
+            let outcome = VerifiedSnapshot::verify(&committee(7), spoiled.into());
+            assert!(outcome.is_err(), "byte {place}");
+        }
+    }
+}

@@ -93,7 +93,8 @@ impl Votes {
             return Ok(None);
         };
         let agreeing = |digest: Hash| cast.iter().filter(move |(_, (voted, _))| *voted == digest);
-        let certified = cast.values().map(|(digest, _)| *digest).find(|digest| agreeing(*digest).count() >= self.quorum);
+        let certified =
+            cast.values().map(|(digest, _)| *digest).find(|digest| agreeing(*digest).count() >= self.quorum);
         let Some(certified) = certified else { return Ok(None) };
         if certified != *own {
             return Err(Fatal::Divergence { height, own: *own, certified });
@@ -104,5 +105,84 @@ impl Votes {
         self.unsent.remove(&height);
         self.cast.remove(&height);
         Ok(Some(certificate))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drawn::{NETWORK, secret};
+    use byway_primitives::Time;
+
+    fn checkpoint(height: u64, state: u8) -> Checkpoint {
+        Checkpoint {
+            height: Height(height),
+            commits: height * 32,
+            time: Time(height * 1000),
+            previous: Hash::ZERO,
+            transactions: 0,
+            transactions_root: Hash::ZERO,
+            state_root: Hash([state; 32]),
+            outputs_digest: Hash::ZERO,
+            scan_root: Hash::ZERO,
+            members_next: Hash::ZERO,
+        }
+    }
+
+    fn vote(voter: u8, checkpoint: &Checkpoint) -> (MemberIndex, Vote) {
+        let digest = checkpoint.digest();
+        let signature = secret(voter).sign(Purpose::Checkpoint, NETWORK, &digest.0);
+        (MemberIndex(voter), Vote { height: checkpoint.height, digest, signature })
+    }
+
+    fn count(votes: &mut Votes, voters: std::ops::Range<u8>, checkpoint: &Checkpoint) -> Option<Certificate> {
+        let mut certificate = None;
+        for voter in voters {
+            let (member, vote) = vote(voter, checkpoint);
+            certificate = certificate.or(votes.count(member, &vote).expect("no divergence"));
+        }
+        certificate
+    }
+
+    #[test]
+    fn a_quorum_certifies_before_or_after_the_own_execution() {
+        let checkpoint = checkpoint(1, 1);
+        let mut votes = Votes::new(5);
+        assert_eq!(votes.execute(checkpoint), Ok(None));
+        assert!(votes.is_vote_due());
+        assert_eq!(count(&mut votes, 0..4, &checkpoint), None);
+        assert_eq!(count(&mut votes, 0..4, &checkpoint), None, "nobody counts twice");
+        let certificate = count(&mut votes, 4..5, &checkpoint).expect("five");
+        assert_eq!(certificate.signatures.len(), 5);
+        assert!(!votes.is_vote_due(), "nobody needs our vote any more");
+
+        let mut late = Votes::new(5);
+        assert_eq!(count(&mut late, 0..5, &checkpoint), None);
+        assert_eq!(late.execute(checkpoint), Ok(Some(certificate)));
+    }
+
+    #[test]
+    fn minorities_for_another_checkpoint_change_nothing_and_a_quorum_for_it_stops_the_node() {
+        let (own, other) = (checkpoint(1, 1), checkpoint(1, 2));
+        let mut votes = Votes::new(5);
+        assert_eq!(votes.execute(own), Ok(None));
+        assert_eq!(count(&mut votes, 0..2, &other), None);
+        assert!(count(&mut votes, 2..7, &own).is_some());
+
+        let mut diverged = Votes::new(5);
+        assert_eq!(diverged.execute(own), Ok(None));
+        assert_eq!(count(&mut diverged, 0..4, &other), None);
+        let (member, vote) = vote(4, &other);
+        let fatal = Fatal::Divergence { height: Height(1), own: own.digest(), certified: other.digest() };
+        assert_eq!(diverged.count(member, &vote), Err(fatal));
+    }
+
+    #[test]
+    fn votes_far_ahead_are_not_hoarded() {
+        let mut votes = Votes::new(5);
+        count(&mut votes, 0..7, &checkpoint(AHEAD_MAX + 1, 1));
+        assert!(votes.cast.is_empty());
+        count(&mut votes, 0..7, &checkpoint(AHEAD_MAX, 1));
+        assert_eq!(votes.cast.len(), 1);
     }
 }

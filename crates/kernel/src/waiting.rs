@@ -78,12 +78,18 @@ impl Waiting {
         }
     }
 
-    pub fn len(&self) -> usize {
+    /// How many snapshots wait.
+    pub fn count(&self) -> usize {
         self.entries.len()
     }
 
     pub fn contains(&self, reference: &Reference) -> bool {
         self.entries.contains_key(reference)
+    }
+
+    /// A snapshot that waits. It is verified, so it can be passed on.
+    pub fn get(&self, reference: &Reference) -> Option<&Arc<VerifiedSnapshot>> {
+        self.entries.get(reference).map(|entry| &entry.snapshot)
     }
 
     /// Whether something that waits needs this snapshot.
@@ -104,11 +110,13 @@ impl Waiting {
         if !self.make_room(now, &reference, snapshot.bytes().len()) {
             return;
         }
-        self.missing.remove(&reference);
+        // What stands behind something that had to be asked for will not come by itself either.
+        let was_asked_for = self.missing.remove(&reference).is_some_and(|missing| missing.attempts > 0);
+        let grace = if was_asked_for { Span(0) } else { GRACE };
         for parent in missing {
             self.children.entry(*parent).or_default().insert(reference);
             if !self.entries.contains_key(parent) {
-                self.miss(now, *parent, from);
+                self.miss(now, *parent, from, grace);
             }
         }
         if missing.is_empty() {
@@ -197,17 +205,19 @@ impl Waiting {
         (!self.missing.is_empty()).then_some(self.next_request)
     }
 
-    /// Notes that `from` sent a child of a parent that is not here.
-    fn miss(&mut self, now: Time, parent: Reference, from: MemberIndex) {
-        let new = || Missing { holders: Vec::new(), attempts: 0, due: now + GRACE };
+    /// Notes that `from` sent a child of a parent that is not here. The parent's own author is no holder: had it wanted
+    /// to show it, it would be here or on its way.
+    fn miss(&mut self, now: Time, parent: Reference, from: MemberIndex, grace: Span) {
+        let new = || Missing { holders: Vec::new(), attempts: 0, due: now + NEXT_HOLDER_AFTER };
         let missing = self.missing.entry(parent).or_insert_with(new);
-        if !missing.holders.contains(&from) {
+        if from != parent.author && !missing.holders.contains(&from) {
             missing.holders.push(from);
-            if missing.attempts > 0 && missing.attempts < missing.holders.len() {
-                missing.due = missing.due.min(now + NEXT_HOLDER_AFTER);
+            if missing.attempts < missing.holders.len() {
+                let delay = if missing.attempts == 0 { grace } else { NEXT_HOLDER_AFTER };
+                missing.due = missing.due.min(now + delay);
             }
-            self.next_request = self.next_request.min(missing.due);
         }
+        self.next_request = self.next_request.min(missing.due);
     }
 
     fn authors_waiting_for(&self, reference: &Reference) -> usize {
@@ -251,7 +261,7 @@ impl Waiting {
             }
         }
         if self.children.contains_key(&reference) {
-            self.miss(now, reference, reference.author);
+            self.miss(now, reference, reference.author, GRACE);
         }
     }
 }

@@ -80,14 +80,25 @@ impl Directory {
         Ok(Self(if variable(DIR_VARIABLE).is_some() { root } else { root.join("local") }))
     }
 
-    /// The directory to look for a running node in: `--dir`, else the standard one, else that of `byway up` where only
-    /// that one has a node.
+    /// The directory of the node that a command is about: `--dir`, else the standard one, else that of `byway up` where
+    /// only that one has a node.
     pub fn of_running(dir: Option<&Path>) -> Result<Self, DirectoryError> {
         if let Some(dir) = dir {
             return Ok(Self::new(dir));
         }
         let (standard, local) = (Self::standard()?, Self::standard_local()?);
-        Ok(if !standard.run_file().exists() && local.run_file().exists() { local } else { standard })
+        Ok(Self::choose(standard, local))
+    }
+
+    /// The one that has a running node, else the one that has a keystore; `first` where neither or both have.
+    fn choose(first: Self, second: Self) -> Self {
+        let signs = [Self::run_file, Self::keystore_file];
+        let found = signs.iter().find_map(|sign| match (sign(&first).exists(), sign(&second).exists()) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        });
+        if found == Some(false) { second } else { first }
     }
 
     /// Makes the folder if need be, readable by its owner alone.
@@ -246,6 +257,22 @@ mod tests {
         assert!(matches!(refusal, DirectoryError::Locked(_)), "{refusal}");
         drop(lock);
         assert!(directory.lock().is_ok());
+    }
+
+    #[test]
+    fn a_command_means_the_directory_that_has_a_node() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (Directory::new(folder.path().join("a")), Directory::new(folder.path().join("b")));
+        let chosen = || Directory::choose(first.clone(), second.clone());
+        first.create().unwrap();
+        second.create().unwrap();
+        assert_eq!(chosen(), first);
+        std::fs::write(second.keystore_file(), "").unwrap();
+        assert_eq!(chosen(), second);
+        std::fs::write(first.keystore_file(), "").unwrap();
+        assert_eq!(chosen(), first);
+        std::fs::write(second.run_file(), "").unwrap();
+        assert_eq!(chosen(), second);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use byway_crypto::NodeSecret;
 use byway_driver::clock::Clock;
 use byway_driver::disk::{Disk, DiskError, Durability, Journal};
-use byway_driver::mesh::{self, Limits, Member, Mesh, MeshConfig, MeshError, MeshEvent, MeshHandle, Payload, Prologue};
+use byway_driver::mesh::{Limits, Member, Mesh, MeshConfig, MeshError, MeshEvent, MeshHandle, Payload, Prologue};
 use byway_driver::pool::Pool;
 use byway_kernel::{
     Config, Fatal, Kernel, KernelEffect, MemberIndex, Message, News, OpenError, Status, SubmitError, SyncMessage,

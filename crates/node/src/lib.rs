@@ -12,6 +12,7 @@
 //! Environment variables are read in this crate and nowhere below.
 
 pub mod api;
+pub mod bench;
 pub mod bounded;
 pub mod cli;
 pub mod client;
@@ -20,10 +21,13 @@ pub mod directory;
 pub mod fetch;
 pub mod files;
 pub mod genesis;
+pub mod hosting;
 pub mod http1;
+pub mod kernel_node;
 pub mod keystore;
 pub mod logs;
 pub mod page;
 pub mod passphrase;
 pub mod ports;
+pub mod peer_node;
 pub mod rpc;

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use byway_node::cli::{self, BenchCommand, Cli, Globals, Hosting, Outcome, RunArgs, UpArgs};
+use byway_node::cli::{self, Cli, Globals, Outcome};
+use byway_node::hosting::Hosts;
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -22,33 +23,4 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(cli::run(cli, &Hosts))
-}
-
-/// The programs that run nodes: each method starts its nodes and returns when they are stopped.
-struct Hosts;
-
-impl Hosting for Hosts {
-    async fn up(&self, _: &Globals, _: UpArgs) -> Result<Outcome> {
-        not_here("up")
-    }
-
-    async fn run(&self, _: &Globals, _: RunArgs) -> Result<Outcome> {
-        not_here("run")
-    }
-
-    async fn run_kernel(&self, _: &Globals, _: RunArgs) -> Result<Outcome> {
-        not_here("kernel run")
-    }
-
-    async fn run_relay(&self, _: &Globals, _: RunArgs) -> Result<Outcome> {
-        not_here("relay run")
-    }
-
-    async fn bench(&self, _: &Globals, _: BenchCommand) -> Result<Outcome> {
-        not_here("bench")
-    }
-}
-
-fn not_here(command: &str) -> Result<Outcome> {
-    anyhow::bail!("`byway {command}` is not part of this build; use a release, or build all of the source tree")
 }

@@ -17,6 +17,8 @@ pub struct Time(pub u64);
 pub struct Span(pub u64);
 
 impl Span {
+    pub const ZERO: Span = Span(0);
+
     pub const fn millis(millis: u64) -> Self {
         Self(millis)
     }

@@ -104,7 +104,8 @@ impl Setup {
     pub fn build(self) -> KernelSim {
         let genesis = self.genesis();
         let cache = Rc::new(RefCell::new(VerificationCache::new(Committee::new(&genesis))));
-        let honest: Vec<bool> = (0..self.nodes).map(|node| self.adversaries.iter().all(|(bad, _)| *bad != node)).collect();
+        let honest: Vec<bool> =
+            (0..self.nodes).map(|node| self.adversaries.iter().all(|(bad, _)| *bad != node)).collect();
         let checks = KernelChecks::new(self.seed, &genesis, honest, cache.clone());
         let (setup, founding) = (self.clone(), genesis.clone());
         let open = move |node: usize, now: Time, store: &byway_primitives::MemoryStore| {
@@ -115,10 +116,8 @@ impl Setup {
                 let equivocator = Equivocator::new(me, Setup::secret(node), committee, cache.clone());
                 return KernelNode::equivocator(equivocator, cache.clone());
             }
-            let config = Config {
-                snapshot_interval_min: setup.snapshot_interval_min,
-                ..Config::new(me, Setup::secret(node))
-            };
+            let config =
+                Config { snapshot_interval_min: setup.snapshot_interval_min, ..Config::new(me, Setup::secret(node)) };
             let mut verify = |bytes| cache.borrow_mut().verify(bytes);
             let kernel = Kernel::open(config, &founding, now, store, &mut verify);
             let kernel = kernel.unwrap_or_else(|error| panic!("seed {}, node {node}: {error}", setup.seed));
@@ -221,7 +220,11 @@ impl KernelSim {
         let newest = self.checks().commits();
         for node in self.honest_up() {
             let progress = &self.checks().progress[node];
-            assert!(progress.commits + 6 >= newest, "seed {seed}: node {node} of {newest}: {:?}", self.kernel(node).status());
+            assert!(
+                progress.commits + 6 >= newest,
+                "seed {seed}: node {node} of {newest}: {:?}",
+                self.kernel(node).status()
+            );
         }
     }
 }

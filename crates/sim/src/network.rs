@@ -46,7 +46,8 @@ impl Link {
     /// Nodes in one building.
     pub const LOCAL: Link = Link { latency: Latency { least_us: 200, jitter_us: 800, slow_one_in: 0 }, loss_ppm: 0 };
     /// Nodes on one continent.
-    pub const WIDE: Link = Link { latency: Latency { least_us: 10_000, jitter_us: 20_000, slow_one_in: 50 }, loss_ppm: 0 };
+    pub const WIDE: Link =
+        Link { latency: Latency { least_us: 10_000, jitter_us: 20_000, slow_one_in: 50 }, loss_ppm: 0 };
 
     pub const fn with_loss_ppm(self, loss_ppm: u64) -> Self {
         Self { loss_ppm, ..self }

@@ -5,9 +5,7 @@ use byway_crypto::ghost::TransactionSecret;
 use byway_primitives::{Amount, AssetId, NetworkId, Time};
 use byway_records::transaction::KeySignature;
 use byway_records::verified::verify;
-use byway_records::{
-    Body, Genesis, Input, Lock, Output, OutputId, Transaction, Value, VerifiedTransaction, Witness,
-};
+use byway_records::{Body, Genesis, Input, Lock, Output, OutputId, Transaction, Value, VerifiedTransaction, Witness};
 
 const GENESIS_SEED: [u8; 32] = [11; 32];
 const COIN: Amount = Amount::from_coins(1);

@@ -63,17 +63,29 @@ pub trait Observer<M: Machine> {
 /// What a scenario does to the world.
 #[derive(Debug, Clone)]
 pub enum Act<C> {
-    Command { node: usize, command: C },
+    Command {
+        node: usize,
+        command: C,
+    },
     /// The node loses what is not durable, and is gone.
-    Crash { node: usize },
+    Crash {
+        node: usize,
+    },
     /// The node opens from its disk.
-    Start { node: usize },
+    Start {
+        node: usize,
+    },
     /// The nodes named can't be heard by the others, nor hear them; none: heals.
-    Partition { cut_off: Vec<usize> },
+    Partition {
+        cut_off: Vec<usize>,
+    },
     /// All links become like this.
     Links(Link),
     /// The node's disk becomes this slow.
-    DiskLatency { node: usize, latency: Latency },
+    DiskLatency {
+        node: usize,
+        latency: Latency,
+    },
 }
 
 /// Crash a node in the middle of an input, right at one of its writes.

@@ -108,8 +108,18 @@ fn a_client_that_never_pays_gets_nothing() {
 
 #[test]
 fn a_client_that_never_acknowledges_gains_one_first_window_however_often_it_opens() {
-    let silent = |message: &Message| !matches!(message, Message::Session(SessionMessage::Acknowledge { .. }));
-    let mut pair = client_turns_bad(Span::millis(0), silent);
+    let mut pair = Pair::browsing(0, 500_000_000);
+    // It pays once, so that there is something to live off.
+    let mut offers = 0;
+    pair.tamper = Some(Box::new(move |who, message| {
+        offers += u32::from(matches!(message, Message::Payment(PaymentMessage::Offer(_))));
+        let kept = match message {
+            Message::Payment(PaymentMessage::Offer(_)) => offers == 1,
+            Message::Session(SessionMessage::Acknowledge { .. }) => false,
+            _ => true,
+        };
+        (who != CLIENT || kept).then_some(message)
+    }));
     for response in 2..6 {
         pair.run(Span::seconds(40));
         pair.open(ResponseId(response), request());
@@ -119,12 +129,19 @@ fn a_client_that_never_acknowledges_gains_one_first_window_however_often_it_open
     let gained = pair.truth.carried.cost(PRICE).saturating_sub(received);
     assert!(gained <= START, "{gained}");
     assert_eq!(pair.provider().earned(), Amount::ZERO);
-    assert!(received >= START, "and the provider holds a promise for the rest");
+    assert_eq!(received, START, "and the provider holds a promise for the rest");
+    let opened = pair.nodes[PROVIDER].provider_news.iter().filter(|news| matches!(news, ProviderNews::Serve { .. }));
+    assert_eq!(opened.count(), 5);
 }
 
 #[test]
 fn a_client_that_acknowledges_and_then_stops_gains_at_most_the_window_in_force() {
-    let silent = |message: &Message| !matches!(message, Message::Session(SessionMessage::Acknowledge { .. }));
+    let silent = |message: &Message| {
+        !matches!(
+            message,
+            Message::Session(SessionMessage::Acknowledge { .. }) | Message::Payment(PaymentMessage::Offer(_))
+        )
+    };
     let mut pair = client_turns_bad(Span::seconds(4), silent);
     pair.run(Span::seconds(60));
     let received = pair.nodes[PROVIDER].payments.received();

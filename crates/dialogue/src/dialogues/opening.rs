@@ -34,9 +34,9 @@ pub(super) struct Attempt {
 #[derive(Debug)]
 enum Stage {
     /// Hello was sent.
-    Hello { tag: Tag, handshake: Handshake, frame: Vec<u8> },
+    Hello { tag: Tag, handshake: Box<Handshake>, frame: Vec<u8> },
     /// Live was sent.
-    Live { session: Session, live: Vec<u8>, incarnation: Incarnation, after: Option<Token> },
+    Live { session: Box<Session>, live: Vec<u8>, incarnation: Incarnation, after: Option<Token> },
     /// Refused for glare: another Hello will be sent.
     Paused,
 }
@@ -180,7 +180,7 @@ impl Dialogues {
         attempt.times = 1;
         let repeats = link.profile.kind == LinkKind::Datagram;
         attempt.resend_at = repeats.then(|| now + resend_after(link.profile.round_trip, 1));
-        attempt.stage = Stage::Hello { tag, handshake, frame };
+        attempt.stage = Stage::Hello { tag, handshake: Box::new(handshake), frame };
         self.links.insert_session(attempt.link, tag, id);
         Ok(())
     }
@@ -248,7 +248,7 @@ impl Dialogues {
             }
         };
         let Ok(transport) = handshake.into_numbered_transport() else { return };
-        let mut session = Session::new(attempt.link, tag, transport);
+        let mut session = Box::new(Session::new(attempt.link, tag, transport));
         let credential = match answer {
             Answer::Known => Credential::Resume(attempt.secret.proof(Role::Initiator, session.binding())),
             _ => Credential::New(attempt.secret.clone()),
@@ -282,8 +282,18 @@ impl Dialogues {
     /// A frame under the attempt's keys: it must begin with Ready, and then the link is ours to use.
     pub(super) fn handle_ready(&mut self, now: Time, id: IdentityId, records: Vec<Record>) -> Result<(), Fault> {
         let mut records = records.into_iter();
-        // Frames that overtook Ready will be sent again.
-        let Some(Record::Ready { positions, proof }) = records.next() else { return Ok(()) };
+        let (positions, proof) = match records.next() {
+            Some(Record::Ready { positions, proof }) => (positions, proof),
+            // It did not take the link into use but ended the dialogue over our positions.
+            Some(Record::Close(goodbye)) => {
+                self.end_attempt(id, None);
+                self.end_dialogue(id, ClosedBecause::There(goodbye), None);
+                self.settle(now, id);
+                return Ok(());
+            }
+            // Frames that overtook Ready will be sent again.
+            _ => return Ok(()),
+        };
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         let Some(attempt) = peer.attempt.take() else { return Ok(()) };
         let Stage::Live { session, incarnation, .. } = attempt.stage else { return Ok(()) };
@@ -297,7 +307,7 @@ impl Dialogues {
             self.half_opens.drop_peer(id);
         }
         let is_new = self.hold(now, id, &attempt.secret, incarnation);
-        self.take_link(now, id, (session, Role::Initiator), &positions, is_new);
+        self.take_link(now, id, (*session, Role::Initiator), &positions, is_new);
         self.handle_records(now, id, records.collect())
     }
 

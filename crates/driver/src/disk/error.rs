@@ -108,9 +108,6 @@ mod tests {
     #[test]
     fn messages_name_the_place_and_the_remedy() {
         let locked = DiskError::Locked { directory: "/x/y".into(), pid: Some(42) };
-        assert_eq!(
-            locked.to_string(),
-            "/x/y is in use by process 42; stop that process, or choose another folder"
-        );
+        assert_eq!(locked.to_string(), "/x/y is in use by process 42; stop that process, or choose another folder");
     }
 }

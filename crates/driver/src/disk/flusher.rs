@@ -212,9 +212,8 @@ impl Drop for FailOnPanic {
 }
 
 fn weight(batch: &Batch) -> usize {
-    let of = |write: &byway_primitives::Write| {
-        WRITE_OVERHEAD + write.key.len() + write.value.as_ref().map_or(0, Vec::len)
-    };
+    let of =
+        |write: &byway_primitives::Write| WRITE_OVERHEAD + write.key.len() + write.value.as_ref().map_or(0, Vec::len);
     batch.writes.iter().map(of).sum()
 }
 

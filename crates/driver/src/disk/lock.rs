@@ -6,10 +6,14 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::DiskError;
 
 const LOCK_FILE: &str = "lock";
+const WAIT_MAX: Duration = Duration::from_secs(2);
+const WAIT_STEP: Duration = Duration::from_millis(50);
 
 /// Holds a directory until dropped.
 #[derive(Debug)]
@@ -18,22 +22,30 @@ pub struct DirectoryLock {
 }
 
 impl DirectoryLock {
-    /// Takes the directory, which must exist, or says which process has it.
+    /// Takes the directory, which must exist, or says which process has it. Waits for two seconds if another has: one
+    /// that was just killed holds it until its last write to the disk returns.
     pub fn acquire(directory: &Path) -> Result<Self, DiskError> {
         let path = directory.join(LOCK_FILE);
         let failed = |e| DiskError::io("lock", &path, e);
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = options.map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {
-                file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
-                Ok(Self { _file: file })
+        let give_up = Instant::now() + WAIT_MAX;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {
+                    let pid = read_pid(&mut file);
+                    if pid == Some(std::process::id()) || Instant::now() >= give_up {
+                        return Err(DiskError::Locked { directory: directory.to_owned(), pid });
+                    }
+                    thread::sleep(WAIT_STEP);
+                }
+                Err(TryLockError::Error(e)) => return Err(failed(e)),
             }
-            Err(TryLockError::WouldBlock) => {
-                Err(DiskError::Locked { directory: directory.to_owned(), pid: read_pid(&mut file) })
-            }
-            Err(TryLockError::Error(e)) => Err(failed(e)),
         }
+        let written = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
+        written.and_then(|_| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+        Ok(Self { _file: file })
     }
 }
 

@@ -69,8 +69,7 @@ impl MeshClient {
         stream.set_nodelay(true).map_err(unreachable)?;
         let mut instance = [0; 8];
         INSTANCE.expand(&[seed], &mut instance);
-        let own =
-            Own { secret: STATIC.hash(&[seed]).0, instance: u64::from_be_bytes(instance), prologue: *prologue };
+        let own = Own { secret: STATIC.hash(&[seed]).0, instance: u64::from_be_bytes(instance), prologue: *prologue };
         let ephemeral = EPHEMERAL.hash(&[seed]).0;
         let handshake = wire::initiate(stream, &own, server, &ephemeral);
         let secured = timeout(limits.handshake_max, handshake).await.map_err(|_| ConnectError::TimedOut)??;

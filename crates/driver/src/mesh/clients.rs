@@ -104,12 +104,7 @@ impl Client {
 }
 
 /// Serves one client until it goes.
-pub(super) async fn serve(
-    shared: Arc<Shared>,
-    mut secured: Secured,
-    address: IpAddr,
-    events: mpsc::Sender<MeshEvent>,
-) {
+pub(super) async fn serve(shared: Arc<Shared>, mut secured: Secured, address: IpAddr, events: mpsc::Sender<MeshEvent>) {
     let Some((id, client)) = shared.clients.admit(address, &shared.limits) else {
         shared.counting.refused(Refusal::Full);
         let _ = timeout(shared.limits.handshake_max, secured.refuse(Refusal::Full)).await;

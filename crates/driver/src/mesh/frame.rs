@@ -139,7 +139,10 @@ mod tests {
     fn check(stream: &[u8], expected: Result<Option<(Kind, &[u8])>, CloseReason>) {
         let mut stream = BytesMut::from(stream);
         let found = take(&mut stream, 10);
-        assert_eq!(found.map(|frame| frame.map(|f| (f.kind, f.body.to_vec()))), expected.map(|frame| frame.map(|(k, b)| (k, b.to_vec()))));
+        assert_eq!(
+            found.map(|frame| frame.map(|f| (f.kind, f.body.to_vec()))),
+            expected.map(|frame| frame.map(|(k, b)| (k, b.to_vec())))
+        );
     }
 
     #[test]

@@ -197,6 +197,10 @@ impl Slot {
     }
 
     fn log_unreachable(&mut self, error: &ConnectError) {
+        if matches!(error, ConnectError::Duplicate) {
+            // Both dialled, and theirs is on its way to us.
+            return;
+        }
         let text = error.to_string();
         if self.logged.as_ref() != Some(&text) {
             tracing::warn!(peer = self.peer, error = %text, "peer can't be dialled; trying again");

@@ -13,7 +13,10 @@ use proptest::prelude::*;
 const ONE: Space = Space("one");
 const TWO: Space = Space("two");
 
-fn batch(writes: &[(Space, &[u8], Option<&[u8]>)]) -> Batch {
+/// Space, key, and the value or a deletion.
+type Entry<'a> = (Space, &'a [u8], Option<&'a [u8]>);
+
+fn batch(writes: &[Entry<'_>]) -> Batch {
     let mut batch = Batch::new();
     for (space, key, value) in writes {
         match value {

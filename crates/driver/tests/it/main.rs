@@ -2,7 +2,7 @@
 
 mod disk;
 mod link;
-
+mod mesh;
 mod pool;
 mod relay;
 mod socks;

@@ -106,6 +106,8 @@ pub struct PulseCommit {
     pub time: Time,
     pub transactions: u32,
     pub leader: u8,
+    /// The leader's round.
+    pub round: u64,
 }
 
 impl Encode for Request {
@@ -277,12 +279,19 @@ impl Encode for PulseCommit {
         out.value(&self.time);
         out.varint(self.transactions);
         out.byte(self.leader);
+        out.varint(self.round);
     }
 }
 
 impl Decode for PulseCommit {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { index: input.u64()?, time: input.value()?, transactions: input.u32()?, leader: input.byte()? })
+        Ok(Self {
+            index: input.u64()?,
+            time: input.value()?,
+            transactions: input.u32()?,
+            leader: input.byte()?,
+            round: input.u64()?,
+        })
     }
 }
 

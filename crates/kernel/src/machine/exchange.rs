@@ -123,7 +123,8 @@ impl Kernel {
     fn serve(&mut self, now: Time, to: MemberIndex, references: &[Reference], store: &dyn Store) {
         let mut chunk = Chunk::default();
         for reference in references {
-            let held = self.graph.get(reference).map(|vertex| vertex.snapshot.bytes().clone());
+            let held = self.graph.get(reference).map(|vertex| &vertex.snapshot).or_else(|| self.waiting.get(reference));
+            let held = held.map(|snapshot| snapshot.bytes().clone());
             // Our newest, while it isn't durable, is not for anyone.
             let stored = || match &self.own.pending {
                 Some((_, pending)) if pending.reference() == *reference => None,

@@ -87,7 +87,7 @@ impl Kernel {
             time: self.ledger.time(),
             checkpoint: self.votes.executed(),
             transactions_pending: self.pool.pending(),
-            snapshots_waiting: self.waiting.len(),
+            snapshots_waiting: self.waiting.count(),
             fatal: self.halted,
         }
     }

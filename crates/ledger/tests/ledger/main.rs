@@ -1,5 +1,6 @@
 //! The ledger from outside: real keys, real signatures, a store in memory.
 
+mod checkpoints;
 mod conservation;
 mod followers;
 mod offers;

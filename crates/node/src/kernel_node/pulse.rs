@@ -43,6 +43,7 @@ impl PulseLog {
             time: committed.time,
             transactions: decided as u32,
             leader: committed.leader.author.0,
+            round: committed.leader.round,
         };
         self.commits.push_back((self.next, commit));
         self.next += 1;

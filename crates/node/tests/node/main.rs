@@ -1,4 +1,5 @@
 //! A node's outer surfaces over real sockets, with a fake node behind them.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
 mod cli;
 mod fake;

@@ -1,6 +1,6 @@
 //! What the market machine tells the shell around it.
 
-use byway_access::session::{ClientNews, ProviderNews, SessionId, Traffic};
+use byway_access::session::{ClientNews, ProviderNews};
 use byway_dialogue::payment::PaymentNews;
 use byway_dialogue::{ClosedBecause, LinkEnd, LinkId, RefusedBecause};
 use byway_primitives::{DecodeError, Effect, IdentityId};
@@ -34,6 +34,4 @@ pub enum MarketNews {
     /// A session that we serve.
     Serving { client: IdentityId, news: ProviderNews },
     Payment { peer: IdentityId, news: PaymentNews },
-    /// Where a session that was taken up again stands: what was counted before.
-    Resumed { provider: IdentityId, session: SessionId, before: Traffic },
 }

@@ -137,7 +137,9 @@ impl Observer<KernelNode> for KernelChecks {
             NodeNews::Kernel(News::Equivocation(evidence)) => {
                 self.equivocations_seen += 1;
                 let author = usize::from(evidence.first.header().author.0);
-                self.check(!self.honest[author], node, now_us, || format!("honest node {author} is said to equivocate"));
+                self.check(!self.honest[author], node, now_us, || {
+                    format!("honest node {author} is said to equivocate")
+                });
             }
             NodeNews::Kernel(News::ClockBehind { .. }) => {}
             NodeNews::Refused { from, error } => {
@@ -179,4 +181,3 @@ impl Observer<KernelNode> for KernelChecks {
         self.check(supply == Some(self.supply), node, now_us, || format!("the supply is {supply:?}"));
     }
 }
-

@@ -31,9 +31,14 @@ pub type SharedCache = Rc<RefCell<VerificationCache>>;
 pub enum NodeNews {
     Kernel(News),
     /// A snapshot that `from` sent does not verify.
-    Refused { from: usize, error: SnapshotError },
+    Refused {
+        from: usize,
+        error: SnapshotError,
+    },
     /// A client's transaction was not taken.
-    NotTaken { error: SubmitError },
+    NotTaken {
+        error: SubmitError,
+    },
 }
 
 /// An honest node, or an adversary.
@@ -60,7 +65,6 @@ impl VerificationCache {
         let verify = || VerifiedSnapshot::verify(&self.committee, bytes).map(Arc::new);
         outcome.or_insert_with(verify).clone()
     }
-
 }
 
 impl KernelNode {

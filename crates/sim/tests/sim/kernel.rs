@@ -81,7 +81,10 @@ fn idle_nodes_do_not_spin() {
         sim.run_ms(60_000);
         for (node, before) in before.iter().enumerate() {
             let signed = sim.checks().progress[node].snapshots - before;
-            assert!((50..=70).contains(&signed), "seed {seed}: node {node} signed {signed} snapshots in an idle minute");
+            assert!(
+                (50..=70).contains(&signed),
+                "seed {seed}: node {node} signed {signed} snapshots in an idle minute"
+            );
         }
     });
 }
@@ -103,11 +106,9 @@ fn two_of_seven_stopped_cost_no_timeouts() {
 
 #[test]
 fn wide_and_lossy_links_only_slow_things_down() {
-    for (link, patience_ms) in [
-        (Link::WIDE, 2_000),
-        (Link::WIDE.with_loss_ppm(20_000), 5_000),
-        (Link::LOCAL.with_loss_ppm(200_000), 8_000),
-    ] {
+    for (link, patience_ms) in
+        [(Link::WIDE, 2_000), (Link::WIDE.with_loss_ppm(20_000), 5_000), (Link::LOCAL.with_loss_ppm(200_000), 8_000)]
+    {
         seeds(2, 10, |seed| {
             let mut sim = warm(Setup { link, ..Setup::local(seed) });
             let honest = sim.honest();
@@ -304,10 +305,7 @@ fn adversaries_up_to_f_change_nothing() {
             let doubles: Vec<_> = (0..6).map(|n| sim.pay_twice_in(n * 100_000, (honest[n as usize % 5], 1))).collect();
             sim.run_ms(4_000);
             sim.assert_settled();
-            eprintln!("{first:?} {second:?}");
-            for p in &sim.checks().progress { eprintln!("{p:?}"); }
-            for n in sim.honest() { eprintln!("{:?}", sim.kernel(n).status()); }
-            eprintln!("{:?}", slowest(&sim));
+            assert!(slowest(&sim) <= Span::seconds(1), "seed {seed}: {first:?} {second:?} {:?}", slowest(&sim));
             assert_all_certified(&sim);
             for pair in doubles {
                 let finals = pair.iter().filter(|id| sim.checks().verdict(id) == Some(Verdict::Final)).count();
@@ -343,7 +341,8 @@ fn adversaries_and_faults_together_change_nothing() {
 #[test]
 fn once_the_network_is_good_again_everything_becomes_final() {
     seeds(2, 20, |seed| {
-        let link = Link { latency: Latency { least_us: 1_000, jitter_us: 400_000, slow_one_in: 20 }, loss_ppm: 300_000 };
+        let link =
+            Link { latency: Latency { least_us: 1_000, jitter_us: 400_000, slow_one_in: 20 }, loss_ppm: 300_000 };
         let mut sim = Setup { link, ..Setup::local(seed) }.build();
         sim.run_ms(1_000);
         let honest = sim.honest();

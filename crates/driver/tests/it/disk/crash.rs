@@ -108,15 +108,12 @@ fn whatever_was_durable_survives_a_kill_at_any_moment() {
         // A different number of reports to wait for in each round; where in its work that finds the child is chance.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let reports = (state >> 33) % 60;
-        let mut child = child("", "child_writes_numbers", folder.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("a child");
+        let mut child =
+            child("", "child_writes_numbers", folder.path()).stdout(Stdio::piped()).spawn().expect("a child");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let mut lines = lines.map_while(Result::ok).filter_map(|line| {
-            line.rsplit_once("durable ").and_then(|(_, number)| number.parse::<u64>().ok())
-        });
+        let mut lines = lines
+            .map_while(Result::ok)
+            .filter_map(|line| line.rsplit_once("durable ").and_then(|(_, number)| number.parse::<u64>().ok()));
         let mut durable = 0;
         for _ in 0..=reports {
             durable = lines.next().expect("the child writes on");

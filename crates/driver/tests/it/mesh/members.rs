@@ -1,0 +1,155 @@
+//! Members among themselves.
+
+use bytes::Bytes;
+use byway_driver::mesh::{CloseReason, FRAME_MAX, Limits, Mesh, MeshConfig, MeshError, MeshEvent, SendError};
+
+use super::{Node, PROLOGUE, bytes, listen, mesh, secret, sockets};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_members_meet_and_hear_each_other_in_order() {
+    let (mut nodes, _) = mesh(4, Limits::default()).await;
+    // Whoever is up is told so once; connections that lose to another of the same pair may come and go before.
+    for a in 0..nodes.len() {
+        for b in 0..nodes.len() {
+            while a != b && !nodes[a].handle.connected().contains(&(b as u16)) {
+                nodes[a].next().await;
+            }
+        }
+    }
+    for (index, node) in nodes.iter().enumerate() {
+        assert_eq!(usize::from(node.handle.own_index()), index);
+        assert_eq!(node.handle.send(index as u16, bytes("to myself")), Err(SendError::NotConnected));
+    }
+    // Connections settle: say hello until everyone has heard everyone.
+    for from in 0..nodes.len() {
+        for to in 0..nodes.len() {
+            if from != to {
+                converse(&mut nodes, from, to).await;
+            }
+        }
+    }
+    for i in 0..500u32 {
+        assert_eq!(nodes[0].handle.broadcast(&Bytes::copy_from_slice(&i.to_be_bytes())), 3);
+    }
+    for node in &mut nodes[1..] {
+        for i in 0..500u32 {
+            assert_eq!(node.frame(0).await[..], i.to_be_bytes());
+        }
+    }
+}
+
+/// Gets one marked frame across, over whichever connection stays in the end.
+async fn converse(nodes: &mut [Node], from: usize, to: usize) {
+    let mark = bytes(&format!("{from} to {to}"));
+    loop {
+        if nodes[from].handle.send(to as u16, mark.clone()).is_err() {
+            nodes[from].until_up(to as u16).await;
+            continue;
+        }
+        let heard = nodes[to].until(|event| match event {
+            MeshEvent::Frame { from: peer, bytes } if usize::from(peer) == from => Some(bytes[..] == mark[..]),
+            MeshEvent::PeerDown { peer, .. } if usize::from(peer) == from => Some(false),
+            _ => None,
+        });
+        if heard.await {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_both_dial_at_once_one_connection_stays() {
+    for _ in 0..10 {
+        let (mut nodes, _) = mesh(2, Limits::default()).await;
+        converse(&mut nodes, 0, 1).await;
+        converse(&mut nodes, 1, 0).await;
+        // Now both use the same connection, so it stays: frames both ways, and nothing else happens.
+        for round in 0..20 {
+            for (from, to) in [(0, 1), (1, 0)] {
+                let text = bytes(&format!("round {round}"));
+                nodes[from].handle.send(to as u16, text.clone()).expect("connected");
+                match nodes[to].next().await {
+                    MeshEvent::Frame { bytes, .. } => assert_eq!(bytes[..], text[..]),
+                    other => panic!("{other:?} in round {round}"),
+                }
+            }
+        }
+        for node in &nodes {
+            let counters = node.handle.counters();
+            assert_eq!(counters.peers_up, counters.peers_down + 1, "{counters:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_up_to_the_limit_pass_whole() {
+    let (mut nodes, _) = mesh(2, Limits::default()).await;
+    converse(&mut nodes, 0, 1).await;
+    let longest = FRAME_MAX - 5;
+    for length in [0, 1, 65_514, 65_519, 65_520, 200_000, longest] {
+        let frame: Bytes = (0..length).map(|i| (i * 7 + i / 251) as u8).collect();
+        nodes[0].handle.send(1, frame.clone()).expect("connected");
+        assert!(nodes[1].frame(0).await == frame, "{length} bytes");
+    }
+    let error = nodes[0].handle.send(1, Bytes::from(vec![0; longest + 1])).expect_err("too long");
+    assert_eq!(error, SendError::TooLong { length: longest + 1, limit: longest });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_restarts_is_met_again() {
+    let (mut listeners, members) = sockets(2).await;
+    let second = listeners.pop().expect("two");
+    let first = listeners.pop().expect("two");
+    let a = Node::spawn(0, &members, Limits::default(), first);
+    let b = Node::spawn(1, &members, Limits::default(), second);
+    let mut nodes = vec![a, b];
+    for round in 0..3 {
+        converse(&mut nodes, 0, 1).await;
+        let old = nodes.pop().expect("two");
+        old.handle.shutdown();
+        let mut events = old.events;
+        while events.recv().await.is_some() {}
+        assert!(old.handle.connected().is_empty(), "round {round}");
+        let reason = nodes[0]
+            .until(|event| match event {
+                MeshEvent::PeerDown { peer: 1, reason } => Some(reason),
+                _ => None,
+            })
+            .await;
+        assert_eq!(reason, CloseReason::Ended);
+        let listener = listen(members[1].address.parse().expect("an address")).await.expect("the port is free again");
+        nodes.push(Node::spawn(1, &members, Limits::default(), listener));
+    }
+    converse(&mut nodes, 1, 0).await;
+}
+
+#[tokio::test]
+async fn a_mesh_that_cannot_be_is_refused() {
+    let (mut listeners, members) = sockets(2).await;
+    let config =
+        MeshConfig { members: members.clone(), secret: secret(7), prologue: PROLOGUE, limits: Limits::default() };
+    let error = Mesh::spawn(config, listeners.remove(0)).expect_err("a stranger's key");
+    assert!(matches!(error, MeshError::NotAMember), "{error}");
+    let error = listen(members[1].address.parse().expect("an address")).await.expect_err("the port is taken");
+    assert!(error.to_string().contains(&members[1].address), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_sends_more_than_is_consumed_has_to_wait() {
+    let (mut nodes, _) = mesh(2, Limits { incoming_bytes_max: FRAME_MAX, ..Limits::default() }).await;
+    converse(&mut nodes, 0, 1).await;
+    let frame = Bytes::from(vec![7; FRAME_MAX * 3 / 4]);
+    for _ in 0..3 {
+        nodes[0].handle.send(1, frame.clone()).expect("connected");
+    }
+    for _ in 0..3 {
+        let kept = nodes[1]
+            .until(|event| match event {
+                MeshEvent::Frame { bytes, .. } => Some(bytes),
+                _ => None,
+            })
+            .await;
+        assert!(nodes[1].events.try_recv().is_err(), "a second one while the first is held");
+        assert!(kept[..] == frame[..]);
+    }
+}

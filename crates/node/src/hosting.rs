@@ -1,0 +1,168 @@
+//! Programs that run nodes until they are told to stop: `byway run`, `kernel run`, `relay run`, `up` and `bench`.
+//!
+//! - [`peer`]: a market node with its local API, page and proxy, from an opened keystore.
+//! - [`up`]: a whole local network in one process.
+
+mod peer;
+mod up;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use byway_driver::pool::Pool;
+use byway_driver::relay::{Config as RelaySettings, Relay};
+use byway_driver::{link, mesh};
+
+use crate::bench;
+use crate::cli::{BenchCommand, Globals, Hosting, Outcome, RunArgs, UpArgs, print_json};
+use crate::config::{Config, Role};
+use crate::directory::Directory;
+use crate::genesis;
+use crate::kernel_node::{KernelNode, KernelNodeConfig};
+use crate::keystore::Keystore;
+use crate::logs;
+use crate::passphrase::{Occasion, Passphrase};
+
+/// The real programs.
+pub struct Hosts;
+
+impl Hosting for Hosts {
+    async fn up(&self, globals: &Globals, args: UpArgs) -> anyhow::Result<Outcome> {
+        up::run(globals, args).await
+    }
+
+    async fn run(&self, globals: &Globals, args: RunArgs) -> anyhow::Result<Outcome> {
+        let (config, directory) = load(globals, &args)?;
+        match config.role {
+            Role::Peer => peer::run(globals, &config, &directory, args.ports).await,
+            Role::Kernel => run_kernel(globals, &config, &directory).await,
+            Role::Relay => run_relay(&config, &directory).await,
+        }
+    }
+
+    async fn run_kernel(&self, globals: &Globals, args: RunArgs) -> anyhow::Result<Outcome> {
+        let (config, directory) = load(globals, &args)?;
+        anyhow::ensure!(config.role == Role::Kernel, "this configuration is not a kernel node's; use `byway run`");
+        run_kernel(globals, &config, &directory).await
+    }
+
+    async fn run_relay(&self, globals: &Globals, args: RunArgs) -> anyhow::Result<Outcome> {
+        let (config, directory) = load(globals, &args)?;
+        anyhow::ensure!(config.role == Role::Relay, "this configuration is not a relay's; use `byway run`");
+        run_relay(&config, &directory).await
+    }
+
+    async fn bench(&self, globals: &Globals, command: BenchCommand) -> anyhow::Result<Outcome> {
+        // Beside the node's data, because the system's folder for temporary files may be memory and not a disk.
+        let beside = globals.directory()?;
+        beside.create()?;
+        let directory = tempfile::tempdir_in(beside.root()).context("no folder for the bench's nodes can be made")?;
+        match command {
+            BenchCommand::Kernel { nodes, rate, seconds } => {
+                let load = bench::kernel::Load {
+                    nodes: nodes.into(),
+                    rate: rate.into(),
+                    seconds: seconds.into(),
+                    snapshot_interval_min: None,
+                };
+                print_json(&bench::kernel::run(&load, directory.path()).await?)?;
+            }
+            BenchCommand::Socks { megabytes } => {
+                anyhow::bail!("there is no socks bench yet ({megabytes} MB asked)");
+            }
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+fn load(globals: &Globals, args: &RunArgs) -> anyhow::Result<(Config, Directory)> {
+    let config = Config::load(&args.config)?;
+    let directory = match (&globals.dir, &config.dir) {
+        (Some(dir), _) | (None, Some(dir)) => Directory::new(dir),
+        (None, None) => Directory::standard()?,
+    };
+    directory.create()?;
+    logs::init(&config.log, &directory)?;
+    Ok((config, directory))
+}
+
+fn open_keystore(globals: &Globals, directory: &Directory) -> anyhow::Result<Keystore> {
+    let passphrase = Passphrase::obtain(directory, globals.passphrase_file.as_deref(), Occasion::Open)?;
+    Ok(Keystore::open(&directory.keystore_file(), &passphrase)?)
+}
+
+async fn run_kernel(globals: &Globals, config: &Config, directory: &Directory) -> anyhow::Result<Outcome> {
+    let _lock = directory.lock()?;
+    let keystore = open_keystore(globals, directory)?;
+    let network = config.network.as_ref().context("the configuration names no network file")?;
+    let genesis = Arc::new(genesis::load(network)?);
+    let listen = config.kernel.as_ref().context("the configuration has no [kernel] section")?.listen;
+    let node = start_kernel(&keystore, genesis.clone(), directory, listen, Pool::for_this_machine()).await?;
+    tracing::info!(%listen, network = %genesis.network(), "kernel node ready");
+    println!("ready: kernel node of {} on {listen}", genesis.name);
+    tokio::select! {
+        ended = node.ended() => ended.context("the kernel node stopped")?,
+        () = told_to_stop() => node.stop().await,
+    }
+    Ok(Outcome::Done)
+}
+
+/// Starts the kernel node that this keystore holds the keys of.
+async fn start_kernel(
+    keystore: &Keystore,
+    genesis: Arc<byway_records::Genesis>,
+    directory: &Directory,
+    listen: SocketAddr,
+    pool: Pool,
+) -> anyhow::Result<KernelNode> {
+    let secret = keystore.kernel_node();
+    let index = genesis.members.index_of(secret.public()).with_context(|| {
+        format!("the keystore in {} is of none of the kernel nodes in the genesis file", directory.root().display())
+    })?;
+    let listener = mesh::listen(listen).await?;
+    let config = KernelNodeConfig {
+        genesis,
+        index,
+        secret,
+        mesh_secret: keystore.mesh_static(),
+        directory: directory.store_folder(),
+        snapshot_interval_min: None,
+    };
+    Ok(KernelNode::start(config, listener, pool).await?)
+}
+
+async fn run_relay(config: &Config, directory: &Directory) -> anyhow::Result<Outcome> {
+    let _lock = directory.lock()?;
+    let bind = config.relay.as_ref().context("the configuration has no [relay] section")?.listen;
+    let relay = Relay::spawn(RelaySettings { bind, client_bytes_per_second: None }).await?;
+    println!("ready: relay at {}", relay.url());
+    told_to_stop().await;
+    relay.shutdown().await?;
+    Ok(Outcome::Done)
+}
+
+/// How a node reaches a relay: by the public authorities where it is `https`.
+fn relay_access(url: &str) -> anyhow::Result<link::RelayAccess> {
+    let url = url.parse().with_context(|| format!("link.relay = {url} is not a URL"))?;
+    Ok(link::RelayAccess { url, roots: link::TlsRoots::Public })
+}
+
+/// Resolves when a person or the system asks the process to stop.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without signals there is nothing to wait for but the end of the process.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

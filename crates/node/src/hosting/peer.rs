@@ -1,0 +1,174 @@
+//! A market node as a program: with local API, page and proxy.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use byway_primitives::hash::Context as HashContext;
+use byway_primitives::{Amount, Span};
+use byway_records::Genesis;
+use byway_records::offer::Location;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::{open_keystore, relay_access, told_to_stop};
+use crate::api::Role as ApiRole;
+use crate::cli::{Globals, Outcome};
+use crate::config::{Config, ProviderConfig};
+use crate::directory::{Directory, RunFile};
+use crate::keystore::{IdentityPurpose, Keystore};
+use crate::peer_node::{PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig};
+use crate::ports::{PortChoice, Ports, Purpose};
+use crate::rpc::{Settings, Token};
+use crate::{genesis, page, rpc};
+
+const LINK_SEED: HashContext = HashContext("byway 1 derive: link endpoint");
+/// The most that is promised ahead to one provider: at usual prices some seconds of a fast line.
+const AHEAD_MAX: Amount = Amount::from_units(byway_primitives::amount::ONE / 50);
+/// A promise is settled when this much of it is open: a tenth of what a newcomer may owe.
+const SETTLE_AT: Amount = Amount::from_units(byway_primitives::amount::ONE / 20);
+/// Settlements wait up to this long.
+const SETTLE_DELAY_MAX: Span = Span::minutes(5);
+
+/// Sockets that people and programs on this machine use.
+pub(super) struct Front {
+    pub proxy: Option<TcpListener>,
+    pub rpc: Option<TcpListener>,
+    pub page: Option<TcpListener>,
+}
+
+/// A market node and its servers.
+pub(super) struct Hosted {
+    pub node: PeerNode,
+    pub run: RunFile,
+    stop: watch::Sender<bool>,
+    servers: Vec<tokio::task::JoinHandle<std::io::Result<()>>>,
+}
+
+pub(super) async fn run(
+    globals: &Globals,
+    config: &Config,
+    directory: &Directory,
+    choice: PortChoice,
+) -> anyhow::Result<Outcome> {
+    let _lock = directory.lock()?;
+    let keystore = open_keystore(globals, directory)?;
+    let network = config.network.as_ref().context("the configuration names no network file")?;
+    let genesis = Arc::new(genesis::load(network)?);
+    let mut ports = Ports::load(directory, choice)?;
+    let front = Front::bind(config, &mut ports).await?;
+    let mut settings = node_config(&keystore, genesis, directory, config.provider.is_some())?;
+    settings.link_bind = vec![config.link.listen];
+    settings.relay = config.link.relay.as_deref().map(relay_access).transpose()?;
+    settings.selling = config.provider.as_ref().map(selling);
+    settings.limits.session_max = config.spending.session_max;
+    settings.limits.day_max = config.spending.day_max;
+    let hosted = Hosted::start(settings, directory, front).await?;
+    directory.write_run_file(&hosted.run)?;
+    println!("ready: proxy {}, page http://{}, api {}", hosted.run.proxy, hosted.run.web, hosted.run.rpc);
+    told_to_stop().await;
+    hosted.stop().await;
+    directory.remove_run_file()?;
+    Ok(Outcome::Done)
+}
+
+/// The settings of a node that neither sells nor is reached by others, from its keystore.
+pub(super) fn node_config(
+    keystore: &Keystore,
+    genesis: Arc<Genesis>,
+    directory: &Directory,
+    sells: bool,
+) -> anyhow::Result<PeerNodeConfig> {
+    let purpose = if sells { IdentityPurpose::Selling } else { IdentityPurpose::Browsing };
+    let identity = keystore.first(purpose).context("the keystore has no identity for this; `byway identity new`")?;
+    let dialogue_secret = keystore.dialogue_static(identity);
+    Ok(PeerNodeConfig {
+        genesis,
+        role: if sells { ApiRole::Provider } else { ApiRole::User },
+        name: identity.name.clone(),
+        identity: keystore.secret(identity),
+        link_seed: LINK_SEED.hash(&[&*dialogue_secret]).0,
+        dialogue_secret,
+        wallet: keystore.wallet(),
+        directory: directory.store_folder(),
+        proxy_address: String::new(),
+        link_bind: Vec::new(),
+        relay: None,
+        selling: None,
+        limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
+    })
+}
+
+fn selling(provider: &ProviderConfig) -> SellingConfig {
+    let location = Location { country: provider.country, asn: provider.asn };
+    SellingConfig {
+        location,
+        exit: Location {
+            country: provider.exit_country.unwrap_or(provider.country),
+            asn: provider.exit_asn.unwrap_or(provider.asn),
+        },
+        bandwidth_bps: provider.bandwidth_bps,
+        price_per_mb: provider.price_per_mb,
+        allow: provider.exit_allow.clone(),
+        settle_at: SETTLE_AT,
+        settle_delay_max: SETTLE_DELAY_MAX,
+    }
+}
+
+impl Front {
+    async fn bind(config: &Config, ports: &mut Ports) -> anyhow::Result<Self> {
+        let mut listener = async |enabled: bool, purpose: Purpose, wanted: SocketAddr| match enabled {
+            true => ports.bind(purpose, wanted).await.map(Some),
+            false => Ok(None),
+        };
+        Ok(Self {
+            proxy: listener(config.proxy.enabled, Purpose::PROXY, config.proxy.listen).await?,
+            rpc: listener(config.rpc.enabled, Purpose::RPC, config.rpc.listen).await?,
+            page: listener(config.page.enabled, Purpose::PAGE, config.page.listen).await?,
+        })
+    }
+}
+
+impl Hosted {
+    /// Starts a node and its servers.
+    pub async fn start(mut config: PeerNodeConfig, directory: &Directory, front: Front) -> anyhow::Result<Self> {
+        let token = Token::load_or_create(&directory.token_file())?;
+        let address = |listener: &Option<TcpListener>| -> anyhow::Result<String> {
+            let bound = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+            Ok(bound.map_or_else(String::new, |bound| bound.to_string()))
+        };
+        let run = RunFile {
+            pid: std::process::id(),
+            proxy: address(&front.proxy)?,
+            web: address(&front.page)?,
+            rpc: address(&front.rpc)?,
+            token_file: directory.token_file(),
+        };
+        config.proxy_address = run.proxy.clone();
+        let port = |listener: &Option<TcpListener>| -> std::io::Result<u16> {
+            Ok(listener.as_ref().map(TcpListener::local_addr).transpose()?.map_or(0, |bound| bound.port()))
+        };
+        let (page_port, rpc_port) = (port(&front.page)?, port(&front.rpc)?);
+        let node = PeerNode::start(config, front.proxy).await?;
+        let (stop, stopped) = watch::channel(false);
+        let mut servers = Vec::new();
+        if let Some(listener) = front.rpc {
+            let settings = Settings { token, page_port };
+            servers.push(tokio::spawn(rpc::serve(listener, settings, Arc::new(node.clone()), stopped.clone())));
+        }
+        if let Some(listener) = front.page {
+            servers.push(tokio::spawn(page::serve(listener, rpc_port, stopped)));
+        }
+        Ok(Self { node, run, stop, servers })
+    }
+
+    pub async fn stop(self) {
+        self.node.stop().await;
+        self.stop.send_replace(true);
+        for server in self.servers {
+            if let Ok(Err(error)) = server.await {
+                tracing::warn!(%error, "a server ended badly");
+            }
+        }
+    }
+}

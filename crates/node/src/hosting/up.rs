@@ -1,0 +1,310 @@
+//! `byway up`: a whole local network in one process, with durable state.
+//!
+//! ```text
+//! D/network.json   D/passphrase    D/run.json         D/kernel-0 …   D/provider-0 …   D/user
+//! ```
+//!
+//! Every node has its own folder, keys and sockets and speaks to the others as it would to strangers; only the process is
+//! shared. At the first start keys and genesis are made, the user's wallet is funded, registers and pays into its
+//! account; later starts go on with what is there.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use byway_crypto::keystore::Cost;
+use byway_crypto::phrase::Device;
+use byway_driver::pool::Pool;
+use byway_driver::{entropy, mesh};
+use byway_primitives::{Amount, Span, Time};
+use byway_records::offer::Location;
+use byway_records::{Genesis, Member};
+use tokio::net::TcpListener;
+use zeroize::Zeroizing;
+
+use super::peer::{Front, Hosted, node_config};
+use super::{start_kernel, told_to_stop};
+use crate::api::{IdentityRegister, NodeApi, OfferList, WalletMove};
+use crate::cli::{Globals, Outcome, UpArgs};
+use crate::config::{LogConfig, LogTarget};
+use crate::directory::Directory;
+use crate::genesis::{self, Funding, Plan, Share};
+use crate::kernel_node::KernelNode;
+use crate::keystore::{Keystore, KeystoreError};
+use crate::logs;
+use crate::passphrase::Passphrase;
+use crate::peer_node::SellingConfig;
+use crate::ports::{Ports, Purpose};
+
+const PROXY: u16 = 1080;
+const PAGE: u16 = 7070;
+const RPC: u16 = 7071;
+/// What a provider starts with: its pledge and a few years of offers.
+const PROVIDER_FUNDS: Amount = Amount::from_coins(10);
+/// What the user's account is filled up with when it is nearly empty.
+const ACCOUNT_FILL: Amount = Amount::from_coins(20);
+const ACCOUNT_LOW: Amount = Amount::from_coins(2);
+/// How long the network may take to be ready.
+const READY_WAIT: Duration = Duration::from_secs(90);
+/// Local networks settle soon, so that one can watch.
+const SETTLE_AT: Amount = Amount::from_units(byway_primitives::amount::ONE / 1000);
+const SETTLE_DELAY_MAX: Span = Span::seconds(2);
+
+/// Countries, systems and prices of the local providers, cheapest first; after the last it starts over, dearer.
+const MARKET: [(&str, u32, u64); 8] = [
+    ("DE", 24940, 4),
+    ("SE", 42708, 5),
+    ("NL", 60781, 6),
+    ("CH", 51852, 8),
+    ("FI", 16086, 9),
+    ("JP", 2516, 11),
+    ("BR", 28573, 12),
+    ("CA", 812, 14),
+];
+
+pub(super) async fn run(globals: &Globals, args: UpArgs) -> anyhow::Result<Outcome> {
+    let directory = match &globals.dir {
+        Some(dir) => Directory::new(dir),
+        None => Directory::standard_local()?,
+    };
+    directory.create()?;
+    let _lock = directory.lock()?;
+    logs::init(&LogConfig { level: "info".to_owned(), to: LogTarget::File }, &directory)?;
+    let mut ports = Ports::load(&directory, args.ports)?;
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let front = Front {
+        proxy: Some(ports.bind(Purpose::PROXY, local(PROXY)).await?),
+        page: Some(ports.bind(Purpose::PAGE, local(PAGE)).await?),
+        rpc: Some(ports.bind(Purpose::RPC, local(RPC)).await?),
+    };
+    say("making keys and opening the ledger …")?;
+    let keys = Keys::open_or_make(&directory, &args)?;
+    let genesis = Arc::new(keys.network(&directory).await?);
+    let kernels = start_kernels(&keys, &genesis, &directory).await?;
+    let mut providers = Vec::new();
+    for (index, keystore) in keys.providers.iter().enumerate() {
+        providers.push(start_provider(index, keystore, &genesis, &directory, &args).await?);
+    }
+    let user_directory = folder(&directory, "user");
+    let mut config = node_config(&keys.user, genesis.clone(), &user_directory, false)?;
+    config.link_bind = vec![local(0)];
+    let user = Hosted::start(config, &directory, front).await?;
+    say("waiting for the market …")?;
+    let ready = tokio::time::timeout(READY_WAIT, prepare(&user, keys.providers.len())).await;
+    ready.context("the local network did not get ready in time; its log says more (D/log)")??;
+    directory.write_run_file(&user.run)?;
+    screen(&user, &directory, &genesis, kernels.len()).await?;
+    told_to_stop().await;
+    say("stopping …")?;
+    user.stop().await;
+    for provider in providers {
+        provider.stop().await;
+    }
+    futures::future::join_all(kernels.iter().map(KernelNode::stop)).await;
+    directory.remove_run_file()?;
+    Ok(Outcome::Done)
+}
+
+/// The keystores of all nodes.
+struct Keys {
+    kernels: Vec<Keystore>,
+    providers: Vec<Keystore>,
+    user: Keystore,
+}
+
+impl Keys {
+    fn open_or_make(directory: &Directory, args: &UpArgs) -> anyhow::Result<Self> {
+        let file = directory.passphrase_file();
+        let passphrase = if file.exists() { Passphrase::read(&file)? } else { Passphrase::create_file(&file)? };
+        let known = directory.network_file().exists();
+        let kernels = match known {
+            // The genesis fixes how many there are.
+            true => genesis::load(&directory.network_file())?.members.len(),
+            false => usize::from(args.kernel_nodes),
+        };
+        let open = |name: String| keystore(&folder(directory, &name), &passphrase);
+        Ok(Self {
+            kernels: (0..kernels).map(|index| open(format!("kernel-{index}"))).collect::<Result<_, _>>()?,
+            providers: (0..args.providers).map(|index| open(format!("provider-{index}"))).collect::<Result<_, _>>()?,
+            user: open("user".to_owned())?,
+        })
+    }
+
+    /// The network of the directory, made at the first start.
+    async fn network(&self, directory: &Directory) -> anyhow::Result<Genesis> {
+        let path = directory.network_file();
+        if path.exists() {
+            return Ok(genesis::load(&path)?);
+        }
+        // Held until all are known, so that no port is given out twice.
+        let mut held: Vec<TcpListener> = Vec::new();
+        let mut members: Vec<Member> = Vec::new();
+        for (index, keystore) in self.kernels.iter().enumerate() {
+            let listener = mesh::listen((Ipv4Addr::LOCALHOST, 0).into()).await?;
+            let address = listener.local_addr()?.to_string();
+            members.push(genesis::member(keystore, KERNEL_NAMES[index % KERNEL_NAMES.len()], &address));
+            if index >= KERNEL_NAMES.len() {
+                members[index].name = format!("{}-{}", members[index].name, index / KERNEL_NAMES.len());
+            }
+            held.push(listener);
+        }
+        // As many as there may ever be here, so that `--providers` can be raised later.
+        let providers = self.providers.iter();
+        let mut funding: Vec<Funding> = providers
+            .map(|keystore| Funding {
+                address: keystore.wallet().address(),
+                share: Share::Amount(PROVIDER_FUNDS),
+            })
+            .collect();
+        funding.push(Funding { address: self.user.wallet().address(), share: Share::Rest });
+        let test = members.len() < byway_records::genesis::MEMBERS_MIN;
+        let time = Time(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis() as u64);
+        let plan = Plan { name: "local".to_owned(), time, test, members, funding };
+        let genesis = genesis::build(plan, &Zeroizing::new(entropy::seed()))?;
+        genesis::save(&genesis, &path)?;
+        Ok(genesis)
+    }
+}
+
+/// Names of local kernel nodes.
+const KERNEL_NAMES: [&str; 10] =
+    ["alder", "birch", "cedar", "dogwood", "elm", "fir", "gorse", "hazel", "ivy", "juniper"];
+
+fn folder(directory: &Directory, name: &str) -> Directory {
+    Directory::new(directory.root().join(name))
+}
+
+fn keystore(directory: &Directory, passphrase: &Passphrase) -> anyhow::Result<Keystore> {
+    directory.create()?;
+    let path = directory.keystore_file();
+    match Keystore::open(&path, passphrase) {
+        Err(KeystoreError::Missing(_)) => {
+            let keystore = Keystore::generate(Device::default())?;
+            // The passphrase is random and lies beside it, so stretching it would protect nothing.
+            keystore.create(&path, passphrase, Cost::CHEAP)?;
+            Ok(keystore)
+        }
+        other => Ok(other?),
+    }
+}
+
+async fn start_kernels(
+    keys: &Keys,
+    genesis: &Arc<Genesis>,
+    directory: &Directory,
+) -> anyhow::Result<Vec<KernelNode>> {
+    let pool = Pool::for_this_machine();
+    let mut kernels = Vec::new();
+    for (index, keystore) in keys.kernels.iter().enumerate() {
+        let member = genesis.members.get(index as u8).context("the genesis names fewer kernel nodes than there are")?;
+        let listen: SocketAddr = member.address.parse().context("a kernel node's address in genesis")?;
+        let own = folder(directory, &format!("kernel-{index}"));
+        let started = start_kernel(keystore, genesis.clone(), &own, listen, pool.clone()).await;
+        kernels.push(started.with_context(|| format!("kernel node {}", member.name))?);
+    }
+    Ok(kernels)
+}
+
+async fn start_provider(
+    index: usize,
+    keystore: &Keystore,
+    genesis: &Arc<Genesis>,
+    directory: &Directory,
+    args: &UpArgs,
+) -> anyhow::Result<Hosted> {
+    let own = folder(directory, &format!("provider-{index}"));
+    let mut config = node_config(keystore, genesis.clone(), &own, true)?;
+    let (country, asn, price) = MARKET[index % MARKET.len()];
+    let price = price + 10 * (index / MARKET.len()) as u64;
+    let place = Location { country: country.parse()?, asn };
+    config.link_bind = vec![(Ipv4Addr::LOCALHOST, 0).into()];
+    config.selling = Some(SellingConfig {
+        location: place,
+        exit: place,
+        bandwidth_bps: 500_000_000,
+        // Ten-thousandths of a coin per MB.
+        price_per_mb: Amount::from_units(u128::from(price) * byway_primitives::amount::ONE / 10_000),
+        allow: args.exit_allow.clone(),
+        settle_at: SETTLE_AT,
+        settle_delay_max: SETTLE_DELAY_MAX,
+    });
+    Hosted::start(config, &own, Front { proxy: None, rpc: None, page: None }).await
+}
+
+/// Waits until the user's node can buy: follows, is registered, has money in its account, and sees all offers.
+async fn prepare(user: &Hosted, providers: usize) -> anyhow::Result<()> {
+    let node = &user.node;
+    let failed = |error: crate::api::ApiError| anyhow::anyhow!("{error}");
+    loop {
+        let status = node.node_status().await.map_err(failed)?;
+        let balance = &status.balance;
+        if status.ledger.height == 0 {
+            // The first checkpoint comes with the first transaction: the registration below.
+            tracing::debug!("no checkpoint yet");
+        }
+        if !status.identity.registered {
+            let request = IdentityRegister { id: None, idempotency_key: key()? };
+            match node.identity_register(request).await {
+                Ok(_) => {}
+                Err(error) if error.kind == crate::api::ErrorKind::AlreadyRegistered => {}
+                Err(error) => tracing::debug!(%error, "not registered yet"),
+            }
+        } else if balance.account < ACCOUNT_LOW && balance.wallet > ACCOUNT_FILL {
+            let request = WalletMove { amount: ACCOUNT_FILL, idempotency_key: key()? };
+            node.wallet_deposit(request).await.map_err(failed)?;
+        } else if balance.account.is_zero() && balance.wallet.is_zero() && balance.pending.is_zero() {
+            bail!("the user's wallet is empty; start over with an empty --dir");
+        } else {
+            let offers = node.offer_list(OfferList::default()).await.map_err(failed)?;
+            if offers.len() >= providers && node.accepts() {
+                return Ok(());
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn key() -> anyhow::Result<crate::api::params::IdempotencyKey> {
+    Ok(hex::encode(&entropy::seed()[..16]).parse()?)
+}
+
+async fn screen(
+    user: &Hosted,
+    directory: &Directory,
+    genesis: &Genesis,
+    kernels: usize,
+) -> anyhow::Result<()> {
+    let failed = |error: crate::api::ApiError| anyhow::anyhow!("{error}");
+    let status = user.node.node_status().await.map_err(failed)?;
+    let offers = user.node.offer_list(OfferList::default()).await.map_err(failed)?;
+    let token = std::fs::read_to_string(&user.run.token_file)?;
+    let rpc_port = user.run.rpc.rsplit(':').next().unwrap_or_default();
+    let mut out = String::new();
+    out.push_str(&format!("\nready: a local network of your own, \"{}\"\n\n", genesis.name));
+    out.push_str(&format!("  kernel     {kernels} nodes, {} of them make a quorum\n", genesis.members.quorum()));
+    for offer in &offers {
+        let price = offer.price.map_or_else(String::new, |price| format!("{} WAY per MB", price.amount));
+        out.push_str(&format!("  exit       {}  AS{:<6} {price}\n", offer.exit_country, offer.asn));
+    }
+    let balance = &status.balance;
+    out.push_str(&format!("  wallet     {} WAY, and {} WAY in the account that pays exits\n", balance.wallet, balance.account));
+    out.push_str(&format!("  proxy      socks5h://{}\n", user.run.proxy));
+    let page = format!("http://{}/#token={}&rpc={rpc_port}", user.run.web, token.trim());
+    out.push_str(&format!("  page       {page}\n"));
+    out.push_str("             (the link holds the key to this wallet; don't share it)\n\n");
+    let dir = directory.root().display();
+    out.push_str("Try\n\n");
+    out.push_str(&format!("  curl -x socks5h://{} http://example.org/\n", user.run.proxy));
+    out.push_str(&format!("  byway --dir {dir} status\n  byway --dir {dir} session list\n  byway --dir {dir} ledger audit\n\n"));
+    out.push_str(&format!("Everything is kept in {dir}. Ctrl-C stops; the next start goes on from here.\n"));
+    say(&out)
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! The bytes of a session, beside the machines: what is counted, and when the task hears of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use byway_driver::socks::{Gate, Meter, Metered};
+use tokio::time::timeout;
+
+/// The first report of a session comes after this many bytes: a fraction of the first credit window.
+const STEP_MIN: u64 = 8 * 1024;
+/// However fast bytes flow, reports come at least this many bytes apart …
+const STEP_MAX: u64 = 4 << 20;
+/// … and at least this long apart.
+const PAUSE: Duration = Duration::from_millis(2);
+/// A slow session reports what it has after this long.
+const SLOW: Duration = Duration::from_millis(250);
+
+/// What was counted, and the gate's limit at that time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Report {
+    pub metered: Metered,
+    pub limit: u64,
+}
+
+/// One session's counters and its limit.
+#[derive(Debug, Clone)]
+pub(super) struct Plane {
+    pub gate: Arc<Gate>,
+    pub meter: Arc<Meter>,
+}
+
+impl Plane {
+    /// A session that may carry `limit` bytes so far.
+    pub fn new(limit: u64) -> Self {
+        Self { gate: Arc::new(Gate::new(limit)), meter: Arc::new(Meter::new()) }
+    }
+
+    pub fn report(&self) -> Report {
+        // The limit first: what is counted afterwards was counted under it.
+        let limit = self.gate.allowance();
+        Report { metered: self.meter.read(), limit }
+    }
+
+    /// Calls `tell` whenever the session has moved on by a step, until its gate is closed. The step follows the speed, so
+    /// that a fast session costs no more reports than a slow one.
+    pub async fn watch<F>(self, tell: impl Fn(Report) -> F)
+    where
+        F: Future<Output = bool>,
+    {
+        let mut last = Metered::default();
+        let mut step = STEP_MIN;
+        loop {
+            let next = last.total().saturating_add(step);
+            tokio::select! {
+                _ = timeout(SLOW, self.meter.reached(next)) => {}
+                _ = self.gate.closed() => return,
+            }
+            let report = self.report();
+            if report.metered != last {
+                let moved = report.metered.total() - last.total();
+                step = moved.clamp(STEP_MIN, STEP_MAX);
+                last = report.metered;
+                if !tell(report).await {
+                    return;
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}

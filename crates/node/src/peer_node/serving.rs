@@ -1,0 +1,100 @@
+//! The provider's side: sessions that this node serves, and the streams that belong to them.
+
+use std::sync::Arc;
+
+use byway_access::exit_policy::ExitPolicy;
+use byway_access::session::{Counters, ProviderNews, SessionId, Traffic};
+use byway_driver::exit::resolve::SystemResolverError;
+use byway_driver::exit::{Exit, Limits, SystemResolver};
+use byway_driver::link::{LinkId, StreamRecv, StreamSend};
+use byway_driver::socks::{CloseReason, Reply, StreamHeader};
+use byway_primitives::IdentityId;
+use byway_primitives::codec::decode_exact;
+
+use super::data_plane::{Plane, Report};
+use super::{Actor, Arrival, SellingConfig};
+
+/// A session that is served.
+pub(super) struct Served {
+    client: IdentityId,
+    plane: Plane,
+}
+
+/// Where clients come out: the standard policy, and what the operator allows.
+pub(super) fn exit(selling: &SellingConfig) -> Result<Exit, SystemResolverError> {
+    let policy =
+        ExitPolicy { operator_allows: selling.allow.clone(), own_addresses: Vec::new(), rules: Vec::new() };
+    let judge = move |addresses: &[std::net::IpAddr], port: u16| match policy.choose(addresses, port) {
+        Ok(allowed) => Ok(allowed.into_iter().map(|address| address.ip()).collect()),
+        Err(denied) => Err(Reply::from_byte(denied.socks_reply().code()).unwrap_or(Reply::GeneralFailure)),
+    };
+    Ok(Exit::new(Arc::new(SystemResolver::new()?), Arc::new(judge), Limits::default()))
+}
+
+impl Actor {
+    pub(super) fn serving_news(&mut self, client: IdentityId, news: ProviderNews) {
+        match news {
+            ProviderNews::Serve { session, limit, .. } => self.serve(client, session, limit),
+            ProviderNews::Limit { session, limit } => {
+                if let Some(served) = self.served.get(&session) {
+                    served.plane.gate.allow(limit);
+                }
+            }
+            ProviderNews::Halt { session } => {
+                if let Some(served) = self.served.remove(&session) {
+                    served.plane.gate.close(CloseReason::Ended);
+                }
+            }
+            ProviderNews::Ended { reason, metering } => {
+                tracing::info!(session = %metering.session, %reason, cost = %metering.cost, "session ended");
+            }
+            // The market has passed it on to the payments.
+            ProviderNews::Earned { .. } => {}
+        }
+    }
+
+    fn serve(&mut self, client: IdentityId, session: SessionId, limit: u64) {
+        let plane = Plane::new(limit);
+        let (watched, arrive) = (plane.clone(), self.arrive.clone());
+        tokio::spawn(async move {
+            watched
+                .watch(|report| {
+                    let arrive = arrive.clone();
+                    async move { arrive.send(Arrival::Served { client, session, report }).await.is_ok() }
+                })
+                .await;
+        });
+        if let Some(before) = self.served.insert(session, Served { client, plane }) {
+            before.plane.gate.close(CloseReason::Ended);
+        }
+    }
+
+    pub(super) fn was_served(&mut self, client: IdentityId, session: SessionId, report: Report) {
+        if !self.served.contains_key(&session) {
+            return;
+        }
+        let traffic = Traffic::new(report.metered.up, report.metered.down);
+        let counters = Counters { traffic, limit: report.limit };
+        self.market.handle_served(self.clock.now(), client, session, counters, &self.market_journal);
+    }
+
+    /// A peer opened a data stream: it must belong to a session of the identity that talks on this link.
+    pub(super) fn stream(&mut self, link: LinkId, header: &[u8], send: StreamSend, recv: StreamRecv) {
+        let Ok(header) = decode_exact::<StreamHeader>(header) else {
+            tracing::debug!("a data stream with a malformed header");
+            return;
+        };
+        let talking = self.market.peer_on(byway_dialogue::LinkId(link.0));
+        let served = self.served.get(&SessionId(header.session));
+        let (Some(served), Some(exit)) = (served.filter(|served| Some(served.client) == talking), &self.exit) else {
+            tracing::debug!("a data stream of no session here");
+            return;
+        };
+        let (plane, exit) = (served.plane.clone(), exit.clone());
+        tokio::spawn(async move {
+            let outcome = exit.serve(&header.target, send, recv, &plane.gate, &plane.meter).await;
+            // Where a client goes is nobody's business, so only how it ended is told.
+            tracing::trace!(?outcome, "stream ended");
+        });
+    }
+}

@@ -1,0 +1,372 @@
+//! The task's state as the local API shows it.
+
+use byway_access::session::{SessionState as Standing, SessionView};
+use byway_peer::wallet::{Activity, Kind, Stage as WalletStage};
+use byway_primitives::{Amount, AssetId, IdentityId, Span, Time};
+use byway_records::offer::{Action, Unit};
+use byway_records::state::PublishedOffer;
+use byway_records::{Backing, OfferId};
+
+use super::Actor;
+use super::books::NEWCOMER;
+use super::connecting::Connection as Exit;
+use crate::api::params::Serial;
+use crate::api::values::*;
+use crate::api::{Event, event::WalletChange};
+
+impl Actor {
+    pub(super) fn status(&self) -> NodeStatus {
+        NodeStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            network: self.network,
+            network_name: self.config.genesis.name.clone(),
+            role: self.config.role,
+            uptime_seconds: self.started.elapsed().as_secs(),
+            ledger: self.ledger_view(),
+            identity: self.identity(),
+            balance: self.balance(),
+            proxy: Proxy {
+                address: self.config.proxy_address.clone(),
+                accepting: self.exits.borrow().is_open() },
+            connection: self.connection_view(),
+            spending: self.spending(),
+        }
+    }
+
+    fn ledger_view(&self) -> LedgerView {
+        let clock = self.ledger_clock();
+        let nodes = self.config.genesis.members.iter().map(|(index, member)| {
+            let seen = self.kernel_view.values().filter_map(|status| status.rounds.get(usize::from(index))).max();
+            KernelNode {
+                index,
+                name: member.name.clone(),
+                reachable: self.kernel_view.contains_key(&index),
+                round: seen.copied().unwrap_or(0),
+            }
+        });
+        let mut finality: Vec<u64> =
+            self.kernel_view.values().map(|status| status.finality_ms_p50).filter(|ms| *ms > 0).collect();
+        finality.sort_unstable();
+        LedgerView {
+            height: self.ledger.follower().tip().map_or(0, |tip| tip.height.0),
+            commits: clock.commits,
+            time_ms: clock.time,
+            lag_ms: self.ledger.follower().tip().map(|tip| self.clock.now().since(tip.time).0),
+            kernel_nodes: nodes.collect(),
+            finality_ms_p50: finality.get(finality.len() / 2).copied(),
+        }
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        let id = self.me();
+        Identity { id, name: self.config.name.clone(), registered: self.is_registered(id), purpose: None }
+    }
+
+    pub(super) fn balance(&self) -> Balance {
+        let wallet = self.wallet.balance(AssetId::WAY);
+        let account = self.account(self.me());
+        let withdrawing = account.withdrawal.filter(|withdrawal| !withdrawal.amount.is_zero());
+        Balance {
+            wallet: wallet.free,
+            account: account.balance,
+            reserved: self.reserved(self.me()),
+            pending: wallet.held,
+            withdrawing: withdrawing
+                .map(|withdrawal| Withdrawing { amount: withdrawal.amount, available_ms: withdrawal.ready.time })
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    pub(super) fn spending(&self) -> Spending {
+        Spending {
+            session_max: self.limits.session_max,
+            day_max: self.limits.day_max,
+            day_spent: self.spent_lately(Span::days(1)),
+        }
+    }
+
+    /// What open sessions have cost, and ended ones that began within `span`.
+    fn spent_lately(&self, span: Span) -> Amount {
+        let since = self.clock.now() - span;
+        let records = self.session_records(usize::MAX);
+        let recent = records.into_iter().filter(|session| session.started_ms >= since).map(|session| session.cost);
+        Amount::checked_sum(recent).unwrap_or(Amount::MAX)
+    }
+
+    pub(super) fn connection_view(&self) -> Connection {
+        let mut view = Connection {
+            state: ConnectionState::Idle,
+            since_ms: Time::ZERO,
+            session_id: None,
+            offer_id: None,
+            provider: None,
+            country: None,
+            asn: None,
+            reason: None,
+            rate_down_bps: 0,
+            rate_up_bps: 0,
+        };
+        match &self.connection {
+            Exit::Idle { since } => view.since_ms = *since,
+            Exit::Disconnected { since } => (view.state, view.since_ms) = (ConnectionState::Disconnected, *since),
+            Exit::Failed { since, reason } => {
+                (view.state, view.since_ms) = (ConnectionState::Failed, *since);
+                view.reason = Some(Reason::new("failed", reason.clone()));
+            }
+            Exit::Connecting(connecting) => {
+                (view.state, view.since_ms) = (ConnectionState::Connecting, connecting.since);
+                view.offer_id = Some(connecting.current.id);
+                view.provider = Some(connecting.current.offer.offer.provider);
+                view.country = Some(connecting.current.offer.offer.exit.country);
+                view.asn = Some(connecting.current.offer.offer.exit.asn);
+            }
+            Exit::Connected(connected) => {
+                let paused = connected.is_paused;
+                view.state = if paused { ConnectionState::Paused } else { ConnectionState::Connected };
+                view.since_ms = connected.since;
+                view.session_id = Some(SessionId(connected.session.to_string()));
+                view.offer_id = Some(OfferId::of(connected.offer.provider, connected.offer.serial));
+                view.provider = Some(connected.offer.provider);
+                view.country = Some(connected.offer.exit.country);
+                view.asn = Some(connected.offer.exit.asn);
+                if let Some(using) = self.using.get(&connected.session) {
+                    (view.rate_down_bps, view.rate_up_bps) = using.rate;
+                }
+            }
+        }
+        view
+    }
+
+    pub(super) fn offer_view(&self, published: &PublishedOffer) -> Offer {
+        let offer = &published.offer.offer;
+        let price = offer.price(Unit::Mb, AssetId::WAY, NEWCOMER);
+        let price = price.map(|amount| Price {
+            unit: Unit::Mb.into(),
+            amount,
+            asset: AssetId::WAY,
+            min_reputation: 0,
+        });
+        let rules = offer.exit_policy.iter().map(|rule| {
+            let action = if rule.action == Action::Allow { "allow" } else { "deny" };
+            format!("{action} {} {}-{}", rule.network, rule.port_first, rule.port_last)
+        });
+        Offer {
+            offer_id: published.id(),
+            provider: offer.provider,
+            serial: Serial(offer.serial),
+            service: offer.service,
+            country: offer.location.country,
+            exit_country: offer.exit.country,
+            asn: offer.exit.asn,
+            bandwidth_bps: offer.bandwidth_bps,
+            prices: offer.prices.iter().map(|price| Price::from(*price)).collect(),
+            price,
+            exit_policy: rules.collect(),
+            contacts: offer
+                .contacts
+                .iter()
+                .map(|contact| Contact { protocol: contact.protocol.clone(), data: hex::encode(&contact.data) })
+                .collect(),
+            published_ms: published.published,
+            expires_ms: published.expires.time,
+            preferred: self.preferred.contains(&offer.provider),
+        }
+    }
+
+    /// Sessions that this node uses or used, newest first.
+    pub(super) fn session_records(&self, limit: usize) -> Vec<Session> {
+        let now = self.clock.now();
+        let open = self.market.used_sessions(now).into_iter().map(|(provider, view)| self.session(provider, &view));
+        let mut sessions: Vec<Session> = open.collect();
+        sessions.extend(self.ended_sessions.iter().cloned());
+        sessions.sort_by(|a, b| b.started_ms.cmp(&a.started_ms));
+        sessions.truncate(limit);
+        sessions
+    }
+
+    pub(super) fn session(&self, provider: IdentityId, view: &SessionView) -> Session {
+        let now = self.clock.now();
+        let offer = self.index.offer(view.offer).map(|published| &published.offer.offer);
+        let started = now - view.duration;
+        Session {
+            id: SessionId(view.id.to_string()),
+            offer_id: view.offer,
+            provider,
+            service: view.service,
+            country: offer.map(|offer| offer.exit.country),
+            bytes_up: view.billed.up,
+            bytes_down: view.billed.down,
+            seconds: view.duration.0 / 1000,
+            price: Price { unit: Unit::Mb.into(), amount: view.price, asset: AssetId::WAY, min_reputation: 0 },
+            cost: view.cost,
+            paid: self.market.pair(provider).map_or(view.cost, |pair| {
+                view.cost.checked_add(pair.ahead).unwrap_or(view.cost)
+            }),
+            state: match view.state {
+                Standing::Connecting => SessionState::Opening,
+                Standing::Running => SessionState::Active,
+                Standing::Paused => SessionState::Paused,
+                Standing::Stopping => SessionState::Closed,
+            },
+            reason: None,
+            started_ms: started,
+            ended_ms: None,
+        }
+    }
+
+    /// Promises to and from one peer.
+    pub(super) fn promises_with(&self, peer: IdentityId) -> Vec<Promise> {
+        let Some(pair) = self.market.pair(peer) else { return Vec::new() };
+        let kind = |backing| match backing {
+            Backing::Account => BackingKind::Account,
+            Backing::Reservation(_) => BackingKind::Reservation,
+            Backing::Channel(_) => BackingKind::Channel,
+        };
+        let now = self.clock.now();
+        let given = pair.given.map(|given| {
+            let settled = self.settled_of(self.me(), peer);
+            let same = settled.serial == given.promise.serial;
+            Promise {
+                direction: Direction::Out,
+                counterparty: peer,
+                serial: Serial(given.promise.serial),
+                amount: given.promise.amount,
+                settled: if same { settled.amount } else { Amount::ZERO },
+                backing: kind(given.promise.series.backing),
+                updated_ms: now,
+                settled_ms: None,
+            }
+        });
+        let taken = pair.taken.into_iter().map(|taken| Promise {
+            direction: Direction::In,
+            counterparty: peer,
+            serial: Serial(taken.promise.promise.serial),
+            amount: taken.promise.promise.amount,
+            settled: taken.promise.promise.amount.saturating_sub(taken.unsettled),
+            backing: kind(taken.promise.promise.series.backing),
+            updated_ms: now,
+            settled_ms: None,
+        });
+        given.into_iter().chain(taken).collect()
+    }
+
+    /// The wallet's history: what was sent with how it ended, and what came in, newest first.
+    pub(super) fn entries(&self, limit: usize) -> Vec<Entry> {
+        let lines = self.wallet.history(&self.ledger_journal, limit.saturating_mul(2).max(limit));
+        let mut verdicts = std::collections::BTreeMap::new();
+        let mut entries = Vec::new();
+        for line in lines {
+            if line.kind == Kind::Verdict {
+                verdicts.insert(line.transaction, line);
+            } else if entries.len() < limit {
+                entries.push(entry(&line, verdicts.get(&line.transaction)));
+            }
+        }
+        entries
+    }
+
+    pub(super) fn publish_status(&self) {
+        self.tell(Event::Status(Box::new(self.status())));
+    }
+
+    pub(super) fn publish_wallet(&self) {
+        self.tell(Event::Wallet(WalletChange { balance: self.balance(), entries: self.entries(20) }));
+    }
+
+    pub(super) fn publish_offers(&self) {
+        let offers = self.index.of_service(byway_records::offer::Service::SOCKS);
+        self.tell(Event::Offers(offers.map(|published| self.offer_view(published)).collect()));
+    }
+
+    pub(super) fn publish_promises(&self, peer: IdentityId) {
+        self.promises_with(peer).into_iter().for_each(|promise| self.tell(Event::Promise(promise)));
+    }
+
+    pub(super) fn publish_sessions(&self, provider: IdentityId) {
+        let now = self.clock.now();
+        let theirs = self.market.used_sessions(now).into_iter().filter(|(peer, _)| *peer == provider);
+        theirs.for_each(|(peer, view)| self.tell(Event::Session(self.session(peer, &view))));
+    }
+}
+
+/// A line of the history as people see it.
+fn entry(line: &Activity, verdict: Option<&Activity>) -> Entry {
+    let stage = verdict.map_or(line.stage, |verdict| verdict.stage);
+    Entry {
+        transaction_id: line.transaction,
+        time_ms: line.time,
+        kind: match line.kind {
+            Kind::Received => EntryKind::Receive,
+            Kind::Sent => EntryKind::Send,
+            Kind::Deposit => EntryKind::Deposit,
+            Kind::Withdrawal => EntryKind::Withdraw,
+            Kind::Registration => EntryKind::Pledge,
+            Kind::Offer => EntryKind::Publish,
+            Kind::Settlement => EntryKind::SettleIn,
+            Kind::OtherCall | Kind::Verdict => EntryKind::Fee,
+        },
+        amount: line.amount,
+        fee: Amount::ZERO,
+        counterparty: None,
+        stage: match stage {
+            WalletStage::Sent => Stage::Sent,
+            WalletStage::Final => Stage::Final,
+            WalletStage::Rejected(_) => Stage::Rejected,
+        },
+        reason: match stage {
+            WalletStage::Rejected(reject) => Some(Reason::new(reject.word(), reject.to_string())),
+            _ => None,
+        },
+    }
+}
+
+/// What one kernel node saw lately. Nothing is decided on it.
+pub(super) fn pulse(
+    pulse: &byway_kernel::follower::protocol::Pulse,
+    status: &byway_kernel::follower::protocol::Status,
+    tip: Option<&byway_records::Checkpoint>,
+    signers: &[u8],
+    quorum: u64,
+) -> KernelPulse {
+    let commits: Vec<PulseCommit> = pulse
+        .commits
+        .iter()
+        .map(|commit| PulseCommit {
+            index: commit.index,
+            time_ms: commit.time,
+            transactions: commit.transactions.into(),
+            leader: commit.leader,
+            round: commit.round,
+        })
+        .collect();
+    let span = pulse.commits.first().zip(pulse.commits.last()).map_or(0, |(a, b)| b.time.since(a.time).0);
+    let transactions: u64 = commits.iter().map(|commit| commit.transactions).sum();
+    KernelPulse {
+        snapshots: pulse
+            .snapshots
+            .iter()
+            .map(|snapshot| PulseSnapshot {
+                author: snapshot.author,
+                round: snapshot.round,
+                time_ms: snapshot.time,
+                transactions: snapshot.transactions.into(),
+                hash: snapshot.hash.to_string(),
+                commit: pulse.commits.iter().find(|commit| commit.round >= snapshot.round).map(|commit| commit.index),
+            })
+            .collect(),
+        commits,
+        checkpoint: tip.map(|tip| PulseCheckpoint {
+            height: tip.height.0,
+            time_ms: tip.time,
+            signers: signers.to_vec(),
+            size: status.rounds.len() as u64,
+            quorum,
+        }),
+        finality_ms: Finality {
+            p50: (status.finality_ms_p50 > 0).then_some(status.finality_ms_p50),
+            p99: (status.finality_ms_p99 > 0).then_some(status.finality_ms_p99),
+        },
+        tps: if span == 0 { 0.0 } else { transactions as f64 * 1000.0 / span as f64 },
+    }
+}

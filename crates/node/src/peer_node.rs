@@ -53,7 +53,7 @@ use crate::api::{self as contract, Event};
 use connecting::{Connection, ExitState};
 use data_plane::Report;
 use kernel_access::{AskError, KernelAccess, SubmitFailed};
-use serving::Served;
+use serving::{EarlyStream, Served};
 
 /// Calls of the local API that may wait for the task.
 const CALLS_QUEUE: usize = 256;
@@ -61,6 +61,8 @@ const CALLS_QUEUE: usize = 256;
 const ARRIVALS_QUEUE: usize = 1024;
 /// How often the task looks after what nobody reminds it of: rates, renewals, submissions that got lost.
 const TICK: Duration = Duration::from_millis(500);
+/// How long a stopping node waits for the other sides of its sessions. What they don't answer is settled when it is back.
+const STOP_WAIT: Duration = Duration::from_secs(2);
 /// How long an identity's dialogue certificate holds. An offer carries it for as long as the offer lives, and longer.
 const CERTIFICATE_LIFE: Span = Span::days(30);
 /// Connections at one time in one session that a provider carries.
@@ -215,7 +217,7 @@ impl PeerNode {
 
     /// Ends the node with everything written.
     pub async fn stop(&self) {
-        self.call(|actor| actor.stopping = true).await;
+        self.call(Actor::begin_to_stop).await;
         let mut ended = self.ended.clone();
         // The sender is dropped only after it has said so.
         let _ = ended.wait_for(|ended| *ended).await;
@@ -230,7 +232,7 @@ pub(crate) struct Actor {
     started: Instant,
     events: broadcast::Sender<Arc<Event>>,
     arrive: mpsc::Sender<Arrival>,
-    stopping: bool,
+    stopping: Option<Instant>,
 
     // The ledger's side.
     ledger: LedgerClient,
@@ -265,6 +267,7 @@ pub(crate) struct Actor {
     exits: watch::Sender<ExitState>,
     using: BTreeMap<SessionId, connecting::Using>,
     served: BTreeMap<SessionId, Served>,
+    early: Vec<EarlyStream>,
     exit: Option<byway_driver::exit::Exit>,
     preferred: BTreeSet<IdentityId>,
     failed_lately: BTreeMap<IdentityId, Time>,
@@ -313,7 +316,7 @@ impl Actor {
             started: Instant::now(),
             events,
             arrive,
-            stopping: false,
+            stopping: None,
             index: Index::new(),
             kernel: KernelAccess::new(config.genesis.clone()),
             ledger,
@@ -341,6 +344,7 @@ impl Actor {
             exits,
             using: BTreeMap::new(),
             served: BTreeMap::new(),
+            early: Vec::new(),
             exit,
             preferred: BTreeSet::new(),
             failed_lately: BTreeMap::new(),
@@ -367,7 +371,7 @@ impl Actor {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.follow();
         self.carry_out()?;
-        while !self.stopping {
+        while !self.has_stopped() {
             let wake = self.ledger_wake.into_iter().chain(self.market_wake).min();
             let wake = wake.map(|time| self.clock.instant_of(time));
             tokio::select! {
@@ -388,12 +392,23 @@ impl Actor {
             }
             self.carry_out()?;
         }
-        self.market.close_shop();
-        self.leave_exit();
-        self.carry_out()?;
         self.links.close().await;
         self.ledger_journal.flush()?;
         self.market_journal.flush()
+    }
+
+    /// Ends all sessions; the task goes on until that is settled with their other sides.
+    fn begin_to_stop(&mut self) {
+        self.stopping = Some(Instant::now());
+        self.market.close_shop();
+        self.leave_exit();
+        self.stop_serving();
+    }
+
+    /// Whether the node was told to stop and nothing is left to settle with anyone, or they take too long.
+    fn has_stopped(&self) -> bool {
+        let settled = self.using.is_empty() && self.served.is_empty() && self.frames.is_empty();
+        self.stopping.is_some_and(|since| settled || since.elapsed() > STOP_WAIT)
     }
 
     fn arrival(&mut self, arrival: Arrival) -> Result<(), DiskError> {
@@ -461,6 +476,7 @@ impl Actor {
         self.look_at_kernel();
         self.tend();
         self.look_after_connection();
+        self.forget_early_streams();
         self.publish_status();
     }
 

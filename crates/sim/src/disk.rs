@@ -80,7 +80,7 @@ mod tests {
                 disk.write(Token(number.into()), batch);
             }
             assert_eq!(disk.visible().scan(SPACE, &[], 9).len(), 4);
-            (0..synced).for_each(|_| drop(disk.sync_one()));
+            (0..synced).for_each(|_| assert!(disk.sync_one().is_some()));
             disk.crash(surviving);
             let left: Vec<_> = disk.visible().scan(SPACE, &[], 9).into_iter().map(|(key, _)| key[0]).collect();
             assert_eq!(left, (0..expected).collect::<Vec<u8>>());

@@ -3,16 +3,31 @@
 use std::sync::Arc;
 
 use byway_access::exit_policy::ExitPolicy;
-use byway_access::session::{Counters, ProviderNews, SessionId, Traffic};
+use byway_access::session::{Counters, ProviderNews, SessionId, StopReason, Traffic};
 use byway_driver::exit::resolve::SystemResolverError;
 use byway_driver::exit::{Exit, Limits, SystemResolver};
 use byway_driver::link::{LinkId, StreamRecv, StreamSend};
 use byway_driver::socks::{CloseReason, Reply, StreamHeader};
-use byway_primitives::IdentityId;
+use byway_primitives::{IdentityId, Span, Time};
 use byway_primitives::codec::decode_exact;
 
 use super::data_plane::{Plane, Report};
 use super::{Actor, Arrival, SellingConfig};
+
+/// Streams that may wait for their session to be served.
+const EARLY_STREAMS_MAX: usize = 256;
+/// How long they wait.
+const EARLY_WAIT: Span = Span::seconds(5);
+
+/// A stream that came before its session was served: the client may use a session as soon as it was accepted, and its
+/// word that the channel is up travels on its own.
+pub(super) struct EarlyStream {
+    link: LinkId,
+    header: StreamHeader,
+    send: StreamSend,
+    recv: StreamRecv,
+    since: Time,
+}
 
 /// A session that is served.
 pub(super) struct Served {
@@ -67,6 +82,25 @@ impl Actor {
         if let Some(before) = self.served.insert(session, Served { client, plane }) {
             before.plane.gate.close(CloseReason::Ended);
         }
+        let (ready, others) =
+            std::mem::take(&mut self.early).into_iter().partition(|early| early.header.session == session.0);
+        self.early = others;
+        let ready: Vec<EarlyStream> = ready;
+        ready.into_iter().for_each(|early| self.serve_stream(early));
+    }
+
+    /// Ends all sessions that are served.
+    pub(super) fn stop_serving(&mut self) {
+        let now = self.clock.now();
+        for (client, session) in self.served.iter().map(|(id, served)| (served.client, *id)).collect::<Vec<_>>() {
+            self.market.stop_serving(now, client, session, StopReason::ProviderWish, &self.market_journal);
+        }
+    }
+
+    /// Lets go of streams whose session never came.
+    pub(super) fn forget_early_streams(&mut self) {
+        let now = self.clock.now();
+        self.early.retain(|early| now < early.since + EARLY_WAIT);
     }
 
     pub(super) fn was_served(&mut self, client: IdentityId, session: SessionId, report: Report) {
@@ -84,6 +118,17 @@ impl Actor {
             tracing::debug!("a data stream with a malformed header");
             return;
         };
+        let early = EarlyStream { link, header, send, recv, since: self.clock.now() };
+        let known = self.served.contains_key(&SessionId(early.header.session));
+        if known {
+            self.serve_stream(early);
+        } else if self.exit.is_some() && self.early.len() < EARLY_STREAMS_MAX {
+            self.early.push(early);
+        }
+    }
+
+    fn serve_stream(&mut self, early: EarlyStream) {
+        let EarlyStream { link, header, send, recv, .. } = early;
         let talking = self.market.peer_on(byway_dialogue::LinkId(link.0));
         let served = self.served.get(&SessionId(header.session));
         let (Some(served), Some(exit)) = (served.filter(|served| Some(served.client) == talking), &self.exit) else {

@@ -85,7 +85,7 @@ impl Adversary {
         match self.conduct {
             Conduct::Silent => None,
             Conduct::Withholder => (is_own && (to + round) % self.nodes < 2).then_some(bytes),
-            Conduct::IllSigner if is_own && (to + round) % 2 == 0 => Some(spoil(&bytes, round * 31 + to)),
+            Conduct::IllSigner if is_own && (to + round).is_multiple_of(2) => Some(spoil(&bytes, round * 31 + to)),
             Conduct::Boaster if !is_own => None,
             Conduct::Equivocator | Conduct::IllSigner | Conduct::Boaster => Some(bytes),
         }

@@ -120,14 +120,19 @@ fn a_replayer_of_everything_after_a_restart_opens_nothing() {
 }
 
 #[test]
-fn a_replayer_of_sealed_frames_delivers_nothing_twice() {
+fn a_replayer_of_sealed_frames_delivers_nothing_twice_and_is_no_sign_of_life() {
     let mut pair = Pair::open_on(datagram(1));
     pair.send(LOW, b"once", Durability::Volatile);
     let frame = pair.sides[LOW].sent[0].1.clone();
     pair.run();
-    let now = pair.now;
-    pair.sides[HIGH].handle(now, LinkId(1), &frame);
+    let (heard, config) = (pair.now, Config::new(NETWORK));
+    for seconds in 0..config.link_silence_max.0 / 1000 {
+        pair.sides[HIGH].handle(heard + Span::seconds(seconds), LinkId(1), &frame);
+    }
     assert_eq!(pair.sides[HIGH].delivered(), [b"once"]);
+    pair.sides[HIGH].machine.handle_wake(heard + config.link_silence_max);
+    pair.sides[HIGH].pump();
+    assert!(pair.sides[HIGH].news.contains(&News::LinkEnded { link: LinkId(1), reason: LinkEnd::Silent }));
 }
 
 #[test]

@@ -72,6 +72,23 @@ fn a_message_is_acknowledged_only_when_it_was_confirmed() {
 }
 
 #[test]
+fn the_word_of_a_confirmation_that_was_lost_is_asked_for() {
+    let mut pair = Pair::open_on(datagram(1));
+    pair.send(LOW, b"pay", DURABLE);
+    pair.pass(Span::millis(10));
+    pair.sides[HIGH].confirm_all(pair.now);
+    let due = pair.sides[HIGH].wake_at.expect("an acknowledgement waits");
+    pair.now = due;
+    pair.sides[HIGH].machine.handle_wake(due);
+    pair.sides[HIGH].pump();
+    assert_eq!(pair.sides[HIGH].sent.len(), 1);
+    pair.sides[HIGH].sent.clear();
+    assert_eq!(queued(&pair, LOW), 1);
+    pair.pass(Span::millis(500));
+    assert_eq!(queued(&pair, LOW), 0, "long before anything is said to keep the link alive");
+}
+
+#[test]
 fn receipt_reply_and_writes_are_one_batch() {
     const APP: Space = Space("app");
     let mut pair = Pair::open_on(stream(1));

@@ -295,13 +295,11 @@ impl World {
     fn cut(&mut self, link: LinkId) {
         let wire = self.wires.get_mut(&link).expect("there is such a link");
         wire.is_cut = true;
-        let lost: Vec<_> = self
-            .events
-            .iter()
-            .filter(|(_, event)| matches!(event, Event::Frame { link: on, .. } if *on == link))
-            .map(|(key, _)| *key)
-            .collect();
-        lost.iter().for_each(|key| _ = self.events.remove(key));
+        // What is on the way arrives all the same, or not.
+        if self.random.chance(50) {
+            let is_lost = |event: &Event| matches!(event, Event::Frame { link: on, .. } if *on == link);
+            self.events.retain(|_, event| !is_lost(event));
+        }
         for node in 0..2 {
             let notice = Span::millis(self.random.below(300));
             self.schedule(notice, Event::Cut { node, link });
@@ -358,7 +356,8 @@ impl World {
                 {
                     it.crash_due = Some(survives);
                 }
-                let delay = Span::millis(self.random.below(15));
+                // Mostly quick, sometimes slower than the link.
+                let delay = Span::millis(if self.random.chance(10) { 80 } else { self.random.below(15) });
                 self.schedule(delay, Event::Durable { node, life });
             }
             Effect::Send { to, message, after } => match after {

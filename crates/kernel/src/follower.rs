@@ -37,8 +37,7 @@ const ENTRIES: Space = Space("follower-entries");
 const TIP_KEY: &[u8] = b"tip";
 
 /// The programs that a market participant follows: all that exist so far.
-pub const PROGRAMS: [ProgramId; 4] =
-    [ProgramId::SYSTEM, ProgramId::REGISTRY, ProgramId::OFFERS, ProgramId::ACCOUNTS];
+pub const PROGRAMS: [ProgramId; 4] = [ProgramId::SYSTEM, ProgramId::REGISTRY, ProgramId::OFFERS, ProgramId::ACCOUNTS];
 
 /// A certified view of the ledger.
 #[derive(Debug, Clone)]
@@ -167,9 +166,10 @@ impl Follower {
         self.tip = Some(checkpoint);
         let batch = if fresh { self.write_all() } else { self.write_changes(&step) };
         let signers = step.certificate.signatures.iter().map(|(member, _)| *member).collect();
-        let changed = step.differences.into_iter().map(|difference| {
-            (difference.program, difference.entries.into_iter().map(|change| change.key).collect())
-        });
+        let changed = step
+            .differences
+            .into_iter()
+            .map(|difference| (difference.program, difference.entries.into_iter().map(|change| change.key).collect()));
         Ok(Advance { batch, checkpoint, signers, changed: changed.collect(), scan: step.scan })
     }
 
@@ -179,9 +179,10 @@ impl Follower {
         for difference in &step.differences {
             let program = difference.program;
             let tree = self.trees.get_mut(&program).expect("the programs were compared above");
-            let before = difference.entries.iter().map(|change| {
-                (change.key.clone(), tree.value(&change.key).map(<[u8]>::to_vec))
-            });
+            let before = difference
+                .entries
+                .iter()
+                .map(|change| (change.key.clone(), tree.value(&change.key).map(<[u8]>::to_vec)));
             let before = before.collect();
             if let Err(error) = difference.apply(tree, state_root) {
                 for (program, entries) in applied {

@@ -447,7 +447,11 @@ impl Task {
                 tracing::error!(author = %reference.author, round = reference.round, "a kernel node signed twice");
             }
             News::ClockBehind { seen, own } => {
-                tracing::warn!(?seen, ?own, "the clocks of other kernel nodes are ahead of this one's; check the clock");
+                tracing::warn!(
+                    ?seen,
+                    ?own,
+                    "the clocks of other kernel nodes are ahead of this one's; check the clock"
+                );
             }
             News::Fatal(fatal) => self.fatal = Some(fatal),
         }

@@ -28,6 +28,6 @@ pub mod keystore;
 pub mod logs;
 pub mod page;
 pub mod passphrase;
-pub mod ports;
 pub mod peer_node;
+pub mod ports;
 pub mod rpc;

@@ -156,6 +156,7 @@ enum Arrival {
     Served { client: IdentityId, session: SessionId, report: Report },
     Status { member: u8, status: byway_kernel::follower::protocol::Status },
     Unreachable { member: u8 },
+    Pulse(byway_kernel::follower::protocol::Pulse),
     Wanted,
 }
 
@@ -421,6 +422,7 @@ impl Actor {
             Arrival::Status { member, status } => {
                 self.kernel_view.insert(member, status);
             }
+            Arrival::Pulse(pulse) => self.tell(Event::Pulse(self.pulse(&pulse))),
             Arrival::Unreachable { member } => {
                 self.kernel_view.remove(&member);
             }
@@ -474,6 +476,7 @@ impl Actor {
 
     fn tick(&mut self) {
         self.look_at_kernel();
+        self.look_at_pulse();
         self.tend();
         self.look_after_connection();
         self.forget_early_streams();
@@ -502,10 +505,12 @@ impl Actor {
         while let Some(output) = self.market.poll() {
             match output {
                 Effect::Persist { batch, token } => self.market_journal.write(batch, token)?,
-                Effect::Send { to, message, after } => match after.filter(|token| !self.market_durable.covers(*token)) {
-                    Some(token) => self.frames.push_back((token, to, message)),
-                    None => self.send_frame(to, message),
-                },
+                Effect::Send { to, message, after } => {
+                    match after.filter(|token| !self.market_durable.covers(*token)) {
+                        Some(token) => self.frames.push_back((token, to, message)),
+                        None => self.send_frame(to, message),
+                    }
+                }
                 Effect::WakeAt(time) => self.market_wake = Some(self.market_wake.map_or(time, |at| at.min(time))),
                 Effect::Notify(news) => self.market_news(news),
             }

@@ -389,7 +389,10 @@ impl Market {
 
     /// Sessions that we serve, by client.
     pub fn served_sessions(&self, now: Time) -> Vec<(IdentityId, SessionView)> {
-        self.pairs.iter().flat_map(|(peer, pair)| pair.served_views(now).into_iter().map(|view| (*peer, view))).collect()
+        self.pairs
+            .iter()
+            .flat_map(|(peer, pair)| pair.served_views(now).into_iter().map(|view| (*peer, view)))
+            .collect()
     }
 
     /// Carries what the dialogues have to say until they have nothing more.

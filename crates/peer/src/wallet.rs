@@ -55,7 +55,10 @@ pub struct Pending {
 /// What became known by a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    Received { transaction: TransactionId, amount: Amount },
+    Received {
+        transaction: TransactionId,
+        amount: Amount,
+    },
     Final(TransactionId),
     Rejected(TransactionId, Reject),
     /// Its time is over without a verdict.

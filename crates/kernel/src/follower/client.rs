@@ -43,7 +43,9 @@ pub enum ClientNews {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
     /// Failures in a row.
-    Honest { failures: u32 },
+    Honest {
+        failures: u32,
+    },
     Liar,
 }
 

@@ -3,8 +3,8 @@
 //! Nothing in an answer is believed: [`Step`]s prove themselves against the member set, and the rest ([`Answer::Status`],
 //! [`Answer::Stage`]) is shown as one node's word and never acted on.
 
-use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::Time;
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_records::checkpoint::{Certificate, Height};
 use byway_records::scan::ScanData;
 use byway_records::transaction::TRANSACTION_BYTES_MAX;
@@ -202,7 +202,6 @@ fn truncated(reason: &str) -> &str {
     &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]
 }
 
-
 impl Encode for Step {
     fn encode(&self, out: &mut Writer) {
         out.value(&self.certificate);
@@ -232,8 +231,7 @@ impl Encode for Status {
 
 impl Decode for Status {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let (height, commits, time, rounds) =
-            (input.value()?, input.u64()?, input.value()?, input.list(LANES_MAX)?);
+        let (height, commits, time, rounds) = (input.value()?, input.u64()?, input.value()?, input.list(LANES_MAX)?);
         let lanes = input.u64()?;
         if lanes > LANES_MAX as u64 {
             return Err(DecodeError::TooLong { length: lanes, limit: LANES_MAX as u64 });

@@ -2,8 +2,8 @@
 
 use byway_ledger::{stored_changes, stored_scan};
 use byway_primitives::{Encode, Store};
-use byway_records::checkpoint::{Certificate, Height};
 use byway_records::ProgramId;
+use byway_records::checkpoint::{Certificate, Height};
 
 use super::protocol::{STEPS_MAX, Step};
 

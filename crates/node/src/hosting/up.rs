@@ -153,10 +153,7 @@ impl Keys {
         // As many as there may ever be here, so that `--providers` can be raised later.
         let providers = self.providers.iter();
         let mut funding: Vec<Funding> = providers
-            .map(|keystore| Funding {
-                address: keystore.wallet().address(),
-                share: Share::Amount(PROVIDER_FUNDS),
-            })
+            .map(|keystore| Funding { address: keystore.wallet().address(), share: Share::Amount(PROVIDER_FUNDS) })
             .collect();
         funding.push(Funding { address: self.user.wallet().address(), share: Share::Rest });
         let test = members.len() < byway_records::genesis::MEMBERS_MIN;
@@ -190,11 +187,7 @@ fn keystore(directory: &Directory, passphrase: &Passphrase) -> anyhow::Result<Ke
     }
 }
 
-async fn start_kernels(
-    keys: &Keys,
-    genesis: &Arc<Genesis>,
-    directory: &Directory,
-) -> anyhow::Result<Vec<KernelNode>> {
+async fn start_kernels(keys: &Keys, genesis: &Arc<Genesis>, directory: &Directory) -> anyhow::Result<Vec<KernelNode>> {
     let pool = Pool::for_this_machine();
     let mut kernels = Vec::new();
     for (index, keystore) in keys.kernels.iter().enumerate() {
@@ -270,12 +263,7 @@ fn key() -> anyhow::Result<crate::api::params::IdempotencyKey> {
     Ok(hex::encode(&entropy::seed()[..16]).parse()?)
 }
 
-async fn screen(
-    user: &Hosted,
-    directory: &Directory,
-    genesis: &Genesis,
-    kernels: usize,
-) -> anyhow::Result<()> {
+async fn screen(user: &Hosted, directory: &Directory, genesis: &Genesis, kernels: usize) -> anyhow::Result<()> {
     let failed = |error: crate::api::ApiError| anyhow::anyhow!("{error}");
     let status = user.node.node_status().await.map_err(failed)?;
     let offers = user.node.offer_list(OfferList::default()).await.map_err(failed)?;
@@ -289,7 +277,10 @@ async fn screen(
         out.push_str(&format!("  exit       {}  AS{:<6} {price}\n", offer.exit_country, offer.asn));
     }
     let balance = &status.balance;
-    out.push_str(&format!("  wallet     {} WAY, and {} WAY in the account that pays exits\n", balance.wallet, balance.account));
+    out.push_str(&format!(
+        "  wallet     {} WAY, and {} WAY in the account that pays exits\n",
+        balance.wallet, balance.account
+    ));
     out.push_str(&format!("  proxy      socks5h://{}\n", user.run.proxy));
     let page = format!("http://{}/#token={}&rpc={rpc_port}", user.run.web, token.trim());
     out.push_str(&format!("  page       {page}\n"));
@@ -297,7 +288,9 @@ async fn screen(
     let dir = directory.root().display();
     out.push_str("Try\n\n");
     out.push_str(&format!("  curl -x socks5h://{} http://example.org/\n", user.run.proxy));
-    out.push_str(&format!("  byway --dir {dir} status\n  byway --dir {dir} session list\n  byway --dir {dir} ledger audit\n\n"));
+    out.push_str(&format!(
+        "  byway --dir {dir} status\n  byway --dir {dir} session list\n  byway --dir {dir} ledger audit\n\n"
+    ));
     out.push_str(&format!("Everything is kept in {dir}. Ctrl-C stops; the next start goes on from here.\n"));
     say(&out)
 }

@@ -99,10 +99,13 @@ impl Clients {
     }
 
     pub fn submitted(&self, asker: Asker, result: Result<(), SubmitError>) {
-        self.desk.answer(asker, &match result {
-            Ok(()) | Err(SubmitError::Known) => Answer::Taken,
-            Err(error) => Answer::Refused(error.to_string()),
-        });
+        self.desk.answer(
+            asker,
+            &match result {
+                Ok(()) | Err(SubmitError::Known) => Answer::Taken,
+                Err(error) => Answer::Refused(error.to_string()),
+            },
+        );
     }
 
     pub fn stage(&self, asker: Asker, verdict: Option<Verdict>) {
@@ -121,15 +124,18 @@ impl Clients {
         let connected = |lane: &usize| {
             status.me.0 as usize == *lane || status.connected.iter().any(|member| usize::from(member.0) == *lane)
         };
-        self.desk.answer(asker, &Answer::Status(StatusAnswer {
-            height: status.checkpoint,
-            commits: status.commits,
-            time: status.time,
-            rounds: status.rounds.clone(),
-            connected: lanes.map(|lane| connected(&lane)).collect(),
-            finality_ms_p50: at(50),
-            finality_ms_p99: at(99),
-        }));
+        self.desk.answer(
+            asker,
+            &Answer::Status(StatusAnswer {
+                height: status.checkpoint,
+                commits: status.commits,
+                time: status.time,
+                rounds: status.rounds.clone(),
+                connected: lanes.map(|lane| connected(&lane)).collect(),
+                finality_ms_p50: at(50),
+                finality_ms_p99: at(99),
+            }),
+        );
     }
 
     pub fn pulse(&self, asker: Asker, pulse: Pulse) {

@@ -47,7 +47,9 @@ impl NodeApi for PeerNode {
     async fn offer_list(&self, request: OfferList) -> Answer<Vec<Offer>> {
         self.ask(move |actor| {
             let query = actor.query(&request.filter);
-            let found = actor.index.candidates(&byway_access::Query { excluded: Default::default(), ..query }, actor.ledger_clock());
+            let found = actor
+                .index
+                .candidates(&byway_access::Query { excluded: Default::default(), ..query }, actor.ledger_clock());
             let published = found.filter_map(|candidate| actor.index.offer(candidate.id)).take(request.limit);
             Ok(published.map(|published| actor.offer_view(published)).collect())
         })
@@ -188,15 +190,9 @@ impl NodeApi for PeerNode {
 
     async fn kernel_pulse(&self) -> Answer<KernelPulse> {
         let member = self.ask(|actor| Ok(actor.ledger.current())).await?;
-        let (pulse, status) = tokio::join!(
-            self.kernel.ask(member, &Request::Pulse { since: 0 }),
-            self.kernel.ask(member, &Request::Status)
-        );
-        let (Ok(KernelAnswer::Pulse(pulse)), Ok(KernelAnswer::Status(status))) = (pulse, status) else {
-            return Err(ApiError::kernel_unreachable());
-        };
-        let quorum = self.genesis.members.quorum() as u64;
-        self.ask(move |actor| Ok(super::views::pulse(&pulse, &status, actor.ledger.follower().tip(), &actor.signers, quorum))).await
+        let answer = self.kernel.ask(member, &Request::Pulse { since: 0 }).await;
+        let Ok(KernelAnswer::Pulse(pulse)) = answer else { return Err(ApiError::kernel_unreachable()) };
+        self.ask(move |actor| Ok(actor.pulse(&pulse))).await
     }
 
     async fn ledger_audit(&self) -> Answer<Audit> {
@@ -252,18 +248,12 @@ impl NodeApi for PeerNode {
 
 impl PeerNode {
     /// Runs a call in the task.
-    async fn ask<T: Send + 'static>(
-        &self,
-        call: impl FnOnce(&mut Actor) -> Answer<T> + Send + 'static,
-    ) -> Answer<T> {
+    async fn ask<T: Send + 'static>(&self, call: impl FnOnce(&mut Actor) -> Answer<T> + Send + 'static) -> Answer<T> {
         self.call(call).await.unwrap_or_else(|| Err(ApiError::stopping()))
     }
 
     /// Makes a transaction and waits a while for its verdict. `wish` says what, and whether the identity signs along.
-    async fn spend(
-        &self,
-        wish: impl FnOnce(&mut Actor) -> Answer<(Wish, bool)> + Send + 'static,
-    ) -> Answer<Entry> {
+    async fn spend(&self, wish: impl FnOnce(&mut Actor) -> Answer<(Wish, bool)> + Send + 'static) -> Answer<Entry> {
         let (id, fate) = self
             .ask(move |actor| {
                 if actor.ledger.follower().tip().is_none() && actor.ledger.is_cut_off() {

@@ -29,8 +29,7 @@ struct Outputs {
 /// Audits the ledger up to `until`. Each step is asked of another kernel node if one fails.
 pub(super) async fn audit(kernel: &KernelAccess, genesis: Arc<Genesis>, until: Height) -> Result<Audit, ApiError> {
     let damaged = |_| ApiError::internal();
-    let mut follower =
-        Follower::open((*genesis).clone(), &PROGRAMS, &MemoryStore::new()).map_err(damaged)?;
+    let mut follower = Follower::open((*genesis).clone(), &PROGRAMS, &MemoryStore::new()).map_err(damaged)?;
     let mut outputs = Outputs::default();
     outputs.take(&ScanTransaction {
         id: genesis.transaction(),

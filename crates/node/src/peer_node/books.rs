@@ -267,6 +267,19 @@ impl Actor {
         });
     }
 
+    /// Looks at what the kernel does, while somebody watches.
+    pub(super) fn look_at_pulse(&self) {
+        if self.events.receiver_count() == 0 {
+            return;
+        }
+        let (kernel, arrive, member) = (self.kernel.clone(), self.arrive.clone(), self.ledger.current());
+        tokio::spawn(async move {
+            if let Ok(Answer::Pulse(pulse)) = kernel.ask(member, &Request::Pulse { since: 0 }).await {
+                let _ = arrive.send(Arrival::Pulse(pulse)).await;
+            }
+        });
+    }
+
     /// Looks after what nobody reminds us of.
     pub(super) fn tend(&mut self) {
         let now = self.clock.now();
@@ -351,14 +364,8 @@ impl Actor {
     fn offer_to_publish(&self) -> Option<Offer> {
         let selling = self.config.selling.as_ref()?;
         let contact = self.links.contact(self.certificate.static_key)?;
-        let certificate =
-            Contact { protocol: CERTIFICATE_PROTOCOL.to_owned(), data: self.certificate.to_bytes() };
-        let price = Price {
-            unit: Unit::Mb,
-            amount: selling.price_per_mb,
-            asset: AssetId::WAY,
-            reputation_min: 0,
-        };
+        let certificate = Contact { protocol: CERTIFICATE_PROTOCOL.to_owned(), data: self.certificate.to_bytes() };
+        let price = Price { unit: Unit::Mb, amount: selling.price_per_mb, asset: AssetId::WAY, reputation_min: 0 };
         let mut offer = Offer {
             provider: self.me(),
             serial: 0,

@@ -36,12 +36,19 @@ const REDIAL_PAUSE: Span = Span::seconds(1);
 
 /// Where the node stands with its exit.
 pub(super) enum Connection {
-    Idle { since: Time },
+    Idle {
+        since: Time,
+    },
     /// The user said so; programs are refused until the user says otherwise.
-    Disconnected { since: Time },
+    Disconnected {
+        since: Time,
+    },
     Connecting(Connecting),
     Connected(Connected),
-    Failed { since: Time, reason: String },
+    Failed {
+        since: Time,
+        reason: String,
+    },
 }
 
 pub(super) struct Connecting {
@@ -143,10 +150,7 @@ pub(super) async fn serve_request(
     }
 }
 
-async fn find_exit(
-    exits: &mut watch::Receiver<ExitState>,
-    arrive: &mpsc::Sender<Arrival>,
-) -> Result<Exit, Reply> {
+async fn find_exit(exits: &mut watch::Receiver<ExitState>, arrive: &mpsc::Sender<Arrival>) -> Result<Exit, Reply> {
     let mut has_asked = false;
     loop {
         let state = exits.borrow_and_update().clone();
@@ -208,7 +212,8 @@ impl Actor {
                 let _ = asker.send(Err(ApiError::superseded()));
             }
         }
-        self.connection = Connection::Connecting(Connecting { since, current, others, stage: Stage::Reaching, tried: 1, askers });
+        self.connection =
+            Connection::Connecting(Connecting { since, current, others, stage: Stage::Reaching, tried: 1, askers });
         self.publish_exit();
         self.reach();
     }
@@ -307,8 +312,7 @@ impl Actor {
             return self.not_reached(provider, "the offer holds no certificate of the provider's dialogue key");
         };
         let now = self.clock.now();
-        let opened =
-            self.market.converse(now, provider, &certificate, id, entropy::seed(), &self.market_journal);
+        let opened = self.market.converse(now, provider, &certificate, id, entropy::seed(), &self.market_journal);
         if let Err(error) = opened {
             self.not_reached(provider, &error.to_string());
         }
@@ -372,7 +376,9 @@ impl Actor {
             ClientNews::Paused { session } => self.set_paused(session, true),
             ClientNews::Resumed { session } => self.set_paused(session, false),
             ClientNews::Halt { session } => self.session_over(session, CloseReason::Ended),
-            ClientNews::OverLimit { limit, .. } => self.over_limit(&format!("the session's limit of {limit} is reached")),
+            ClientNews::OverLimit { limit, .. } => {
+                self.over_limit(&format!("the session's limit of {limit} is reached"))
+            }
             ClientNews::Fault { fault, .. } => {
                 tracing::warn!(%provider, %fault, "the provider's bill is wrong; leaving it");
                 self.failed_lately.insert(provider, self.clock.now());
@@ -402,14 +408,8 @@ impl Actor {
                 })
                 .await;
         });
-        let using = Using {
-            provider,
-            plane,
-            started: now,
-            sampled: (now, Metered::default()),
-            rate: (0, 0),
-            last: None,
-        };
+        let using =
+            Using { provider, plane, started: now, sampled: (now, Metered::default()), rate: (0, 0), last: None };
         self.using.insert(session, using);
         self.market.handle_channel(now, provider, session, Ok(()), &self.market_journal);
         let Connection::Connecting(connecting) = &mut self.connection else {

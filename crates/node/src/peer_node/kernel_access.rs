@@ -110,8 +110,7 @@ impl KernelAccess {
             return Ok(client.clone());
         }
         let seed = entropy::seed();
-        let connected =
-            MeshClient::connect(&known.address, known.mesh, &self.0.prologue, &seed, &self.0.limits).await;
+        let connected = MeshClient::connect(&known.address, known.mesh, &self.0.prologue, &seed, &self.0.limits).await;
         let (client, mut pushes) =
             connected.map_err(|source| AskError::Connect { name: known.name.clone(), source })?;
         // Kernel nodes tell clients nothing unasked; what comes nevertheless is let go of.

@@ -8,8 +8,8 @@ use byway_driver::exit::resolve::SystemResolverError;
 use byway_driver::exit::{Exit, Limits, SystemResolver};
 use byway_driver::link::{LinkId, StreamRecv, StreamSend};
 use byway_driver::socks::{CloseReason, Reply, StreamHeader};
-use byway_primitives::{IdentityId, Span, Time};
 use byway_primitives::codec::decode_exact;
+use byway_primitives::{IdentityId, Span, Time};
 
 use super::data_plane::{Plane, Report};
 use super::{Actor, Arrival, SellingConfig};
@@ -37,8 +37,7 @@ pub(super) struct Served {
 
 /// Where clients come out: the standard policy, and what the operator allows.
 pub(super) fn exit(selling: &SellingConfig) -> Result<Exit, SystemResolverError> {
-    let policy =
-        ExitPolicy { operator_allows: selling.allow.clone(), own_addresses: Vec::new(), rules: Vec::new() };
+    let policy = ExitPolicy { operator_allows: selling.allow.clone(), own_addresses: Vec::new(), rules: Vec::new() };
     let judge = move |addresses: &[std::net::IpAddr], port: u16| match policy.choose(addresses, port) {
         Ok(allowed) => Ok(allowed.into_iter().map(|address| address.ip()).collect()),
         Err(denied) => Err(Reply::from_byte(denied.socks_reply().code()).unwrap_or(Reply::GeneralFailure)),

@@ -1,6 +1,7 @@
 //! The task's state as the local API shows it.
 
 use byway_access::session::{SessionState as Standing, SessionView};
+use byway_kernel::follower::protocol::{Pulse, Status};
 use byway_peer::wallet::{Activity, Kind, Stage as WalletStage};
 use byway_primitives::{Amount, AssetId, IdentityId, Span, Time};
 use byway_records::offer::{Action, Unit};
@@ -25,9 +26,7 @@ impl Actor {
             ledger: self.ledger_view(),
             identity: self.identity(),
             balance: self.balance(),
-            proxy: Proxy {
-                address: self.config.proxy_address.clone(),
-                accepting: self.exits.borrow().is_open() },
+            proxy: Proxy { address: self.config.proxy_address.clone(), accepting: self.exits.borrow().is_open() },
             connection: self.connection_view(),
             spending: self.spending(),
         }
@@ -44,16 +43,13 @@ impl Actor {
                 round: seen.copied().unwrap_or(0),
             }
         });
-        let mut finality: Vec<u64> =
-            self.kernel_view.values().map(|status| status.finality_ms_p50).filter(|ms| *ms > 0).collect();
-        finality.sort_unstable();
         LedgerView {
             height: self.ledger.follower().tip().map_or(0, |tip| tip.height.0),
             commits: clock.commits,
             time_ms: clock.time,
             lag_ms: self.ledger.follower().tip().map(|tip| self.clock.now().since(tip.time).0),
             kernel_nodes: nodes.collect(),
-            finality_ms_p50: finality.get(finality.len() / 2).copied(),
+            finality_ms_p50: self.finality(|status| status.finality_ms_p50),
         }
     }
 
@@ -141,12 +137,7 @@ impl Actor {
     pub(super) fn offer_view(&self, published: &PublishedOffer) -> Offer {
         let offer = &published.offer.offer;
         let price = offer.price(Unit::Mb, AssetId::WAY, NEWCOMER);
-        let price = price.map(|amount| Price {
-            unit: Unit::Mb.into(),
-            amount,
-            asset: AssetId::WAY,
-            min_reputation: 0,
-        });
+        let price = price.map(|amount| Price { unit: Unit::Mb.into(), amount, asset: AssetId::WAY, min_reputation: 0 });
         let rules = offer.exit_policy.iter().map(|rule| {
             let action = if rule.action == Action::Allow { "allow" } else { "deny" };
             format!("{action} {} {}-{}", rule.network, rule.port_first, rule.port_last)
@@ -200,9 +191,10 @@ impl Actor {
             seconds: view.duration.0 / 1000,
             price: Price { unit: Unit::Mb.into(), amount: view.price, asset: AssetId::WAY, min_reputation: 0 },
             cost: view.cost,
-            paid: self.market.pair(provider).map_or(view.cost, |pair| {
-                view.cost.checked_add(pair.ahead).unwrap_or(view.cost)
-            }),
+            paid: self
+                .market
+                .pair(provider)
+                .map_or(view.cost, |pair| view.cost.checked_add(pair.ahead).unwrap_or(view.cost)),
             state: match view.state {
                 Standing::Connecting => SessionState::Opening,
                 Standing::Running => SessionState::Active,
@@ -321,52 +313,50 @@ fn entry(line: &Activity, verdict: Option<&Activity>) -> Entry {
     }
 }
 
-/// What one kernel node saw lately. Nothing is decided on it.
-pub(super) fn pulse(
-    pulse: &byway_kernel::follower::protocol::Pulse,
-    status: &byway_kernel::follower::protocol::Status,
-    tip: Option<&byway_records::Checkpoint>,
-    signers: &[u8],
-    quorum: u64,
-) -> KernelPulse {
-    let commits: Vec<PulseCommit> = pulse
-        .commits
-        .iter()
-        .map(|commit| PulseCommit {
+impl Actor {
+    /// What one kernel node saw lately. Nothing is decided on it.
+    pub(super) fn pulse(&self, pulse: &Pulse) -> KernelPulse {
+        let snapshots = pulse.snapshots.iter().map(|snapshot| PulseSnapshot {
+            author: snapshot.author,
+            round: snapshot.round,
+            time_ms: snapshot.time,
+            transactions: snapshot.transactions.into(),
+            hash: snapshot.hash.to_string(),
+            // What a leader commits lies at or below its round; later rounds wait for a later leader.
+            commit: pulse.commits.iter().find(|commit| commit.round >= snapshot.round).map(|commit| commit.index),
+        });
+        let commits = pulse.commits.iter().map(|commit| PulseCommit {
             index: commit.index,
             time_ms: commit.time,
             transactions: commit.transactions.into(),
             leader: commit.leader,
             round: commit.round,
-        })
-        .collect();
-    let span = pulse.commits.first().zip(pulse.commits.last()).map_or(0, |(a, b)| b.time.since(a.time).0);
-    let transactions: u64 = commits.iter().map(|commit| commit.transactions).sum();
-    KernelPulse {
-        snapshots: pulse
-            .snapshots
-            .iter()
-            .map(|snapshot| PulseSnapshot {
-                author: snapshot.author,
-                round: snapshot.round,
-                time_ms: snapshot.time,
-                transactions: snapshot.transactions.into(),
-                hash: snapshot.hash.to_string(),
-                commit: pulse.commits.iter().find(|commit| commit.round >= snapshot.round).map(|commit| commit.index),
-            })
-            .collect(),
-        commits,
-        checkpoint: tip.map(|tip| PulseCheckpoint {
-            height: tip.height.0,
-            time_ms: tip.time,
-            signers: signers.to_vec(),
-            size: status.rounds.len() as u64,
-            quorum,
-        }),
-        finality_ms: Finality {
-            p50: (status.finality_ms_p50 > 0).then_some(status.finality_ms_p50),
-            p99: (status.finality_ms_p99 > 0).then_some(status.finality_ms_p99),
-        },
-        tps: if span == 0 { 0.0 } else { transactions as f64 * 1000.0 / span as f64 },
+        });
+        let span = pulse.commits.first().zip(pulse.commits.last()).map_or(0, |(a, b)| b.time.since(a.time).0);
+        let transactions: u64 = pulse.commits.iter().map(|commit| u64::from(commit.transactions)).sum();
+        let tip = self.ledger.follower().tip();
+        KernelPulse {
+            snapshots: snapshots.collect(),
+            commits: commits.collect(),
+            checkpoint: tip.map(|tip| PulseCheckpoint {
+                height: tip.height.0,
+                time_ms: tip.time,
+                signers: self.signers.clone(),
+                size: self.config.genesis.members.len() as u64,
+                quorum: self.config.genesis.members.quorum() as u64,
+            }),
+            finality_ms: Finality {
+                p50: self.finality(|status| status.finality_ms_p50),
+                p99: self.finality(|status| status.finality_ms_p99),
+            },
+            tps: if span == 0 { 0.0 } else { transactions as f64 * 1000.0 / span as f64 },
+        }
+    }
+
+    /// The median of what kernel nodes say of transactions handed to them; those that were handed none say nothing.
+    fn finality(&self, of: impl Fn(&Status) -> u64) -> Option<u64> {
+        let mut said: Vec<u64> = self.kernel_view.values().map(of).filter(|ms| *ms > 0).collect();
+        said.sort_unstable();
+        said.get(said.len() / 2).copied()
     }
 }

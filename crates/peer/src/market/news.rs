@@ -14,24 +14,59 @@ pub type Output = Effect<LinkId, Vec<u8>, MarketNews>;
 #[derive(Debug, Clone)]
 pub enum MarketNews {
     /// A dialogue is open, or open again, on this link.
-    Talking { peer: IdentityId, link: LinkId },
+    Talking {
+        peer: IdentityId,
+        link: LinkId,
+    },
     /// The dialogue lost its link and waits for another.
-    Detached { peer: IdentityId },
-    Closed { peer: IdentityId, reason: ClosedBecause, link: Option<LinkId> },
-    Refused { peer: IdentityId, link: LinkId, reason: RefusedBecause },
+    Detached {
+        peer: IdentityId,
+    },
+    Closed {
+        peer: IdentityId,
+        reason: ClosedBecause,
+        link: Option<LinkId>,
+    },
+    Refused {
+        peer: IdentityId,
+        link: LinkId,
+        reason: RefusedBecause,
+    },
     /// End this link.
-    LinkEnded { link: LinkId, reason: LinkEnd },
+    LinkEnded {
+        link: LinkId,
+        reason: LinkEnd,
+    },
     /// There are too many links; end this one.
     LinkUnwanted(LinkId),
     /// A peer sent what makes no sense; the dialogue is closed.
-    Malformed { peer: IdentityId, error: DecodeError },
+    Malformed {
+        peer: IdentityId,
+        error: DecodeError,
+    },
     /// The journal with a peer can't be read; the dialogue is closed.
-    Damaged { peer: IdentityId, error: String },
+    Damaged {
+        peer: IdentityId,
+        error: String,
+    },
     /// Submit this call to the ledger and report with `handle_settlement`. It may be asked again.
-    Submit { peer: IdentityId, promise: Promise, call: AccountsCall },
+    Submit {
+        peer: IdentityId,
+        promise: Promise,
+        call: AccountsCall,
+    },
     /// A session that we use.
-    Using { provider: IdentityId, news: ClientNews },
+    Using {
+        provider: IdentityId,
+        news: ClientNews,
+    },
     /// A session that we serve.
-    Serving { client: IdentityId, news: ProviderNews },
-    Payment { peer: IdentityId, news: PaymentNews },
+    Serving {
+        client: IdentityId,
+        news: ProviderNews,
+    },
+    Payment {
+        peer: IdentityId,
+        news: PaymentNews,
+    },
 }

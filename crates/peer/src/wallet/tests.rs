@@ -85,10 +85,10 @@ fn as_scanned(transaction: &byway_records::Transaction) -> ScanTransaction {
 fn money_is_found_sent_and_received() {
     let (mut alice, mut bob) = (Rig::new(1), Rig::new(2));
     let funding = scan_of(vec![paying(alice.wallet.address(), &[coins(5), coins(7)], 9)], 10);
-    assert_eq!(alice.scan(&funding), [Found::Received {
-        transaction: TransactionId(Hash([9; 32])),
-        amount: coins(12)
-    }]);
+    assert_eq!(
+        alice.scan(&funding),
+        [Found::Received { transaction: TransactionId(Hash([9; 32])), amount: coins(12) }]
+    );
     assert!(bob.scan(&funding).is_empty());
 
     let payee = Payee { address: bob.wallet.address(), value: way(coins(6)) };

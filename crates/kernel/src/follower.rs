@@ -24,7 +24,8 @@ use std::collections::BTreeMap;
 use byway_ledger::tree::StateTree;
 use byway_ledger::{DifferenceError, Ledger};
 use byway_primitives::codec::{Decode, Encode};
-use byway_primitives::{Batch, Hash, NetworkId, Space, Store};
+use byway_primitives::hash::Context;
+use byway_primitives::{Batch, DecodeError, Hash, NetworkId, Reader, Space, Store, Writer};
 use byway_records::checkpoint::{CertificateError, Checkpoint, Height};
 use byway_records::scan::ScanData;
 use byway_records::{Genesis, ProgramId};
@@ -35,9 +36,13 @@ pub use protocol::{Answer, Request, Step};
 const TIP: Space = Space("follower-tip");
 const ENTRIES: Space = Space("follower-entries");
 const TIP_KEY: &[u8] = b"tip";
+const STORED_TIP: Context = Context("byway 1 follower: stored tip");
 
 /// The programs that a market participant follows: all that exist so far.
 pub const PROGRAMS: [ProgramId; 4] = [ProgramId::SYSTEM, ProgramId::REGISTRY, ProgramId::OFFERS, ProgramId::ACCOUNTS];
+
+/// Entries of a program by key; `None` where there is none.
+type Entries = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 /// A certified view of the ledger.
 #[derive(Debug, Clone)]
@@ -94,7 +99,7 @@ impl Follower {
     /// Opens what the store holds, or starts at genesis. The copies are checked against the stored checkpoint.
     pub fn open(genesis: Genesis, programs: &[ProgramId], store: &dyn Store) -> Result<Self, FollowerDamaged> {
         let network = genesis.network();
-        let tip = store.load(TIP, TIP_KEY).map(|bytes| StoredTip::read(&bytes)).transpose()?;
+        let tip = store.load(TIP, TIP_KEY).map(|bytes| StoredTip::read(network, &bytes)).transpose()?;
         let Some(tip) = tip else {
             let (ledger, _) = Ledger::genesis(&genesis);
             let tree = |program: &ProgramId| ledger.tree(*program).cloned().unwrap_or_default();
@@ -175,7 +180,7 @@ impl Follower {
 
     /// Applies all differences, or none.
     fn apply_differences(&mut self, step: &Step, state_root: Hash) -> Result<(), Lie> {
-        let mut applied: Vec<(ProgramId, Vec<(Vec<u8>, Option<Vec<u8>>)>)> = Vec::new();
+        let mut applied: Vec<(ProgramId, Entries)> = Vec::new();
         for difference in &step.differences {
             let program = difference.program;
             let tree = self.trees.get_mut(&program).expect("the programs were compared above");
@@ -229,7 +234,7 @@ impl Follower {
     fn write_tip(&self, batch: &mut Batch) {
         let checkpoint = self.tip.expect("a tip was just set");
         let roots = self.trees.iter().map(|(program, tree)| (*program, tree.root())).collect();
-        batch.put(TIP, TIP_KEY, StoredTip { checkpoint, roots }.to_bytes());
+        batch.put(TIP, TIP_KEY, StoredTip { checkpoint, roots }.write(self.network));
     }
 }
 
@@ -237,20 +242,30 @@ fn entry_key(program: ProgramId, key: &[u8]) -> Vec<u8> {
     [&program.0.to_be_bytes()[..], key].concat()
 }
 
-/// The tip as stored: with the roots of the copies, so that damage shows on opening.
+/// The tip as stored: with the roots of the copies and a digest of all of it, so that damage shows on opening and is not
+/// taken for the lies of every kernel node. The digest is of the network too, so that a store of another one shows.
 struct StoredTip {
     checkpoint: Checkpoint,
     roots: BTreeMap<ProgramId, Hash>,
 }
 
 impl StoredTip {
-    fn read(bytes: &[u8]) -> Result<Self, FollowerDamaged> {
+    fn write(&self, network: NetworkId) -> Vec<u8> {
+        let bytes = self.to_bytes();
+        [&STORED_TIP.hash(&[&network.0.0, &bytes]).0[..], &bytes].concat()
+    }
+
+    fn read(network: NetworkId, bytes: &[u8]) -> Result<Self, FollowerDamaged> {
+        let (digest, bytes) = bytes.split_first_chunk::<32>().ok_or(FollowerDamaged::Tip)?;
+        if STORED_TIP.hash(&[&network.0.0, bytes]).0 != *digest {
+            return Err(FollowerDamaged::Tip);
+        }
         Self::from_bytes(bytes).map_err(|_| FollowerDamaged::Tip)
     }
 }
 
 impl Encode for StoredTip {
-    fn encode(&self, out: &mut byway_primitives::Writer) {
+    fn encode(&self, out: &mut Writer) {
         out.value(&self.checkpoint);
         out.varint(self.roots.len() as u64);
         for (program, root) in &self.roots {
@@ -261,10 +276,13 @@ impl Encode for StoredTip {
 }
 
 impl Decode for StoredTip {
-    fn decode(input: &mut byway_primitives::Reader<'_>) -> Result<Self, byway_primitives::DecodeError> {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let checkpoint = input.value()?;
         let count = input.u64()?;
+        if count > protocol::PROGRAMS_MAX as u64 {
+            return Err(DecodeError::TooLong { length: count, limit: protocol::PROGRAMS_MAX as u64 });
+        }
         let roots = (0..count).map(|_| Ok((input.value()?, input.value()?)));
-        Ok(Self { checkpoint, roots: roots.collect::<Result<_, byway_primitives::DecodeError>>()? })
+        Ok(Self { checkpoint, roots: roots.collect::<Result<_, DecodeError>>()? })
     }
 }

@@ -289,25 +289,13 @@ impl Actor {
         let clock = Clock::starting(Time::ZERO);
         let now = clock.now();
         let network = config.genesis.network();
-        let ledger = LedgerClient::open(
-            (*config.genesis).clone(),
-            &follower::PROGRAMS,
-            LedgerClientConfig::default(),
-            entropy::number(),
-            &ledger_journal,
-        )?;
+        let ledger = open_ledger(&config.genesis, &ledger_journal)?;
         let wallet = Wallet::open(config.wallet.clone(), &ledger_journal).map_err(StartError::Wallet)?;
         let static_key = StaticKey::of(&config.dialogue_secret);
         let certificate = StaticCertificate::issue(&config.identity, network, static_key, now + CERTIFICATE_LIFE);
         let local = Local::new(certificate, *config.dialogue_secret).map_err(|_| StartError::Local)?;
         let market = Market::open(market_config(&config), local, &market_journal, now, entropy::seed())?;
-        let (links, link_events) = Links::bind(link::Config {
-            bind: config.link_bind.clone(),
-            relay: config.relay.clone(),
-            seed: config.link_seed,
-            limits: link::Limits::default(),
-        })
-        .await?;
+        let (links, link_events) = bind_links(&config).await?;
         let (arrive, arrivals) = mpsc::channel(ARRIVALS_QUEUE);
         let (exits, exits_seen) = watch::channel(ExitState::Idle);
         let (events, _) = broadcast::channel(contract::event::EVENTS_BUFFERED);
@@ -571,6 +559,21 @@ impl Actor {
     fn some_time_within(&self, span: Span) -> Time {
         self.clock.now() + Span(entropy::number() % (span.0 + 1))
     }
+}
+
+fn open_ledger(genesis: &Genesis, journal: &Journal) -> Result<LedgerClient, follower::FollowerDamaged> {
+    let config = LedgerClientConfig::default();
+    LedgerClient::open(genesis.clone(), &follower::PROGRAMS, config, entropy::number(), journal)
+}
+
+async fn bind_links(config: &PeerNodeConfig) -> Result<(Links, mpsc::Receiver<LinkEvent>), link::BindError> {
+    Links::bind(link::Config {
+        bind: config.link_bind.clone(),
+        relay: config.relay.clone(),
+        seed: config.link_seed,
+        limits: link::Limits::default(),
+    })
+    .await
 }
 
 fn market_config(config: &PeerNodeConfig) -> MarketConfig {

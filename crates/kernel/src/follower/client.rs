@@ -1,16 +1,24 @@
 //! Whom to ask, when, and what to do about silence and lies.
 //!
-//! One request for steps is out at a time, to one kernel node. An answer with true steps keeps the node; an empty answer,
-//! a failure or a timeout moves on to the next one; a lie moves on and never comes back to that node while this one
-//! runs. Which node is first differs by seed, so that followers spread.
+//! One request for steps is out at a time, to one kernel node. An answer with true steps keeps the node for a while; an
+//! empty answer, a failure or a timeout moves on to the next one; a lie moves on and never comes back to that node while
+//! there is another. Which node is first differs by seed, so that followers spread.
+//!
+//! Nobody can hold the follower back for good: who says nothing is left after [`ClientConfig::answer_wait_max`], who says
+//! that there is nothing at once, and who gives true steps more slowly than they are made after
+//! [`ClientConfig::stay_max`].
+//!
+//! An answer may come so late that the same node was asked again meanwhile. Its steps are then from before the tip. That
+//! is no lie, and such steps are passed over.
+
+use std::collections::BTreeSet;
 
 use byway_primitives::time::Span;
 use byway_primitives::{Store, Time};
-use byway_records::ProgramId;
+use byway_records::{Genesis, ProgramId};
 
-use super::protocol::{Answer, Request};
+use super::protocol::{Answer, Request, Step};
 use super::{Advance, Follower, FollowerDamaged, Lie};
-use byway_records::Genesis;
 
 /// How patient a client is.
 #[derive(Debug, Clone, Copy)]
@@ -19,11 +27,14 @@ pub struct ClientConfig {
     pub answer_wait_max: Span,
     /// Pause after every node has failed in turn.
     pub retry_pause: Span,
+    /// A node that gives true steps is left for another after this long nevertheless: it could give them more slowly than
+    /// they are made. Long against an answer, since a silent node costs one wait for every turn.
+    pub stay_max: Span,
 }
 
 impl Default for ClientConfig {
     fn default() -> Self {
-        Self { answer_wait_max: Span::seconds(8), retry_pause: Span::millis(500) }
+        Self { answer_wait_max: Span::seconds(8), retry_pause: Span::millis(500), stay_max: Span::seconds(30) }
     }
 }
 
@@ -40,22 +51,15 @@ pub enum ClientNews {
     WakeAt(Time),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// Failures in a row.
-    Honest {
-        failures: u32,
-    },
-    Liar,
-}
-
 /// Keeps a [`Follower`] going.
 #[derive(Debug)]
 pub struct Client {
     follower: Follower,
     config: ClientConfig,
-    members: Vec<Standing>,
-    current: usize,
+    liars: BTreeSet<u8>,
+    current: u8,
+    /// When the current one was first asked in this turn.
+    here_since: Option<Time>,
     asked: Option<Time>,
     resume_at: Option<Time>,
     failed_in_a_row: usize,
@@ -71,12 +75,13 @@ impl Client {
         store: &dyn Store,
     ) -> Result<Self, FollowerDamaged> {
         let follower = Follower::open(genesis, programs, store)?;
-        let count = follower.genesis().members.len();
+        let count = follower.genesis().members.len().max(1);
         Ok(Self {
             follower,
             config,
-            members: vec![Standing::Honest { failures: 0 }; count],
-            current: (seed % count.max(1) as u64) as usize,
+            liars: BTreeSet::new(),
+            current: (seed % count as u64) as u8,
+            here_since: None,
             asked: None,
             resume_at: None,
             failed_in_a_row: 0,
@@ -89,18 +94,17 @@ impl Client {
 
     /// The member that is being asked.
     pub fn current(&self) -> u8 {
-        self.current as u8
+        self.current
     }
 
     /// Whether nobody answers.
     pub fn is_cut_off(&self) -> bool {
-        self.failed_in_a_row >= self.members.len()
+        self.failed_in_a_row >= self.askable()
     }
 
     /// Members that were caught lying.
     pub fn liars(&self) -> impl Iterator<Item = u8> {
-        let numbered = self.members.iter().enumerate();
-        numbered.filter(|(_, standing)| **standing == Standing::Liar).map(|(index, _)| index as u8)
+        self.liars.iter().copied()
     }
 
     /// Asks for the next step if nothing is asked.
@@ -120,7 +124,7 @@ impl Client {
     /// A member could not be reached, or dropped the connection.
     pub fn handle_failed(&mut self, now: Time, member: u8) -> Vec<ClientNews> {
         let mut news = Vec::new();
-        if self.asked.is_some() && usize::from(member) == self.current {
+        if self.asked.is_some() && member == self.current {
             self.fail(now);
             self.ask(now, &mut news);
         }
@@ -130,31 +134,14 @@ impl Client {
     /// An answer to a request for steps. Answers of others than the member that is asked come too late and are dropped.
     pub fn handle_answer(&mut self, now: Time, member: u8, answer: Answer) -> Vec<ClientNews> {
         let mut news = Vec::new();
-        if self.asked.is_none() || usize::from(member) != self.current {
+        if self.asked.is_none() || member != self.current {
             return news;
         }
         match answer {
-            Answer::Steps(steps) if steps.is_empty() => {
-                // Nothing new, it says. The next one is asked, so that nobody can hide news for long.
-                self.asked = None;
-                self.failed_in_a_row = 0;
-                self.members[self.current] = Standing::Honest { failures: 0 };
-                self.turn();
-            }
             Answer::Steps(steps) => {
                 self.asked = None;
                 self.failed_in_a_row = 0;
-                for step in steps {
-                    match self.follower.advance(step) {
-                        Ok(advance) => news.push(ClientNews::Advanced(Box::new(advance))),
-                        Err(lie) => {
-                            news.push(ClientNews::Caught { member, lie });
-                            self.members[self.current] = Standing::Liar;
-                            self.turn();
-                            break;
-                        }
-                    }
-                }
+                self.take(now, steps, &mut news);
             }
             _ => self.fail(now),
         }
@@ -162,24 +149,62 @@ impl Client {
         news
     }
 
-    fn fail(&mut self, now: Time) {
-        self.asked = None;
-        self.failed_in_a_row += 1;
-        if let Standing::Honest { failures } = &mut self.members[self.current] {
-            *failures += 1;
+    /// Goes on by what is new in `steps`, and decides whom to ask next.
+    fn take(&mut self, now: Time, steps: Vec<Step>, news: &mut Vec<ClientNews>) {
+        let next = self.follower.next_height();
+        let mut stays = self.here_since.is_some_and(|since| now < since + self.config.stay_max);
+        let before = news.len();
+        for step in steps.into_iter().skip_while(|step| step.certificate.checkpoint.height < next) {
+            match self.follower.advance(step) {
+                Ok(advance) => news.push(ClientNews::Advanced(Box::new(advance))),
+                Err(lie) => {
+                    news.push(ClientNews::Caught { member: self.current, lie });
+                    self.condemn(now);
+                    stays = false;
+                    break;
+                }
+            }
         }
-        self.turn();
-        if self.failed_in_a_row % self.members.len() == 0 {
+        let nothing_new = news.len() == before;
+        if nothing_new || !stays {
+            self.turn();
+        }
+    }
+
+    /// The current member is not asked again while there is another.
+    fn condemn(&mut self, now: Time) {
+        self.liars.insert(self.current);
+        if self.liars.len() == self.follower.genesis().members.len() {
+            // Whoever is asked now has lied before, so there is no hurry.
             self.resume_at = Some(now + self.config.retry_pause);
         }
     }
 
-    /// On to the next member that has not lied. If all have, the first is asked again: there is nobody else.
+    fn fail(&mut self, now: Time) {
+        self.asked = None;
+        self.failed_in_a_row += 1;
+        self.turn();
+        if self.failed_in_a_row.is_multiple_of(self.askable()) {
+            self.resume_at = Some(now + self.config.retry_pause);
+        }
+    }
+
+    /// How many can be asked: those that have not lied, or everyone if all have.
+    fn askable(&self) -> usize {
+        let count = self.follower.genesis().members.len();
+        match count - self.liars.len() {
+            0 => count.max(1),
+            honest => honest,
+        }
+    }
+
+    /// On to the next member that has not lied. If all have, the next is asked nevertheless: there is nobody else.
     fn turn(&mut self) {
-        let count = self.members.len();
-        let next = (1..=count).map(|step| (self.current + step) % count);
-        let honest = next.into_iter().find(|index| self.members[*index] != Standing::Liar);
-        self.current = honest.unwrap_or((self.current + 1) % count);
+        let count = self.follower.genesis().members.len().max(1) as u8;
+        let next = |step: u8| ((u16::from(self.current) + u16::from(step)) % u16::from(count)) as u8;
+        let honest = (1..=count).map(next).find(|member| !self.liars.contains(member));
+        self.current = honest.unwrap_or(next(1));
+        self.here_since = None;
     }
 
     fn ask(&mut self, now: Time, news: &mut Vec<ClientNews>) {
@@ -194,9 +219,10 @@ impl Client {
             self.resume_at = None;
         }
         self.asked = Some(now);
+        self.here_since.get_or_insert(now);
         let request =
             Request::Follow { from: self.follower.next_height(), programs: self.follower.programs().collect() };
-        news.push(ClientNews::Ask { member: self.current as u8, request });
+        news.push(ClientNews::Ask { member: self.current, request });
         news.push(ClientNews::WakeAt(now + self.config.answer_wait_max));
     }
 }

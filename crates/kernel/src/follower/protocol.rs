@@ -13,7 +13,7 @@ use byway_records::{ProgramId, TransactionId};
 use byway_ledger::ProgramDifference;
 
 /// Programs that a follower may ask for at once: all there are, with room.
-const PROGRAMS_MAX: usize = 32;
+pub(super) const PROGRAMS_MAX: usize = 32;
 /// Steps in one answer.
 pub const STEPS_MAX: usize = 64;
 /// Members that a status speaks of.
@@ -25,8 +25,8 @@ const REASON_BYTES_MAX: usize = 256;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Checkpoints from this height on, with differences of these programs; answered when there is one, or empty after
-    /// a while.
+    /// Checkpoints from this height on, with differences of these programs, in rising order; answered when there is one,
+    /// or empty after a while.
     Follow { from: Height, programs: Vec<ProgramId> },
     /// Take this transaction into a snapshot.
     Submit { transaction: Vec<u8> },

@@ -10,7 +10,8 @@ use super::protocol::{STEPS_MAX, Step};
 /// Bytes after which an answer is cut: well below a mesh frame, well above one busy checkpoint.
 pub const ANSWER_BYTES_MAX: usize = 4 << 20;
 
-/// Certified steps from `from` on: as many as fit one answer, none if `from` is not certified yet.
+/// Certified steps from `from` on: as many as fit one answer, none if `from` is not certified yet. None either if
+/// `programs` are not in rising order, so that nobody can ask for the same one many times.
 pub fn steps(
     store: &dyn Store,
     certificate: impl Fn(&dyn Store, Height) -> Option<Certificate>,
@@ -18,6 +19,9 @@ pub fn steps(
     programs: &[ProgramId],
 ) -> Vec<Step> {
     let mut steps = Vec::new();
+    if !programs.is_sorted_by(|a, b| a < b) {
+        return steps;
+    }
     let mut bytes = 0;
     let mut height = from;
     while steps.len() < STEPS_MAX {

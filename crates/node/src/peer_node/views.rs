@@ -171,7 +171,7 @@ impl Actor {
         let open = self.market.used_sessions(now).into_iter().map(|(provider, view)| self.session(provider, &view));
         let mut sessions: Vec<Session> = open.collect();
         sessions.extend(self.ended_sessions.iter().cloned());
-        sessions.sort_by(|a, b| b.started_ms.cmp(&a.started_ms));
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.started_ms));
         sessions.truncate(limit);
         sessions
     }

@@ -32,7 +32,7 @@ pub(super) struct Pair {
 
 /// Effects that wait to be passed on within a step.
 enum Pending {
-    Payment(PaymentEffect),
+    Payment(Box<PaymentEffect>),
     Client(ClientEffect),
     Provider(ProviderEffect),
 }
@@ -58,7 +58,7 @@ impl Pair {
         let payments = self.payments.start();
         let client = self.client.start(now);
         self.pass_on(now, step, provider.into_iter().map(Pending::Provider));
-        self.pass_on(now, step, payments.into_iter().map(Pending::Payment));
+        self.pass_on(now, step, payments.into_iter().map(Pending::payment));
         self.pass_on(now, step, client.into_iter().map(Pending::Client));
     }
 
@@ -72,7 +72,7 @@ impl Pair {
 
     pub fn attached(&mut self, now: Time, step: &mut Step) {
         let payments = self.payments.attach();
-        self.pass_on(now, step, payments.into_iter().map(Pending::Payment));
+        self.pass_on(now, step, payments.into_iter().map(Pending::payment));
         let provider = self.provider.handle_attached(now);
         self.pass_on(now, step, provider.into_iter().map(Pending::Provider));
         let client = self.client.handle_attached(now);
@@ -104,7 +104,7 @@ impl Pair {
             ProtocolId::PAYMENT => {
                 let message: PaymentMessage = decode_exact(bytes)?;
                 let effects = self.payments.handle_message(now, message);
-                self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+                self.pass_on(now, step, effects.into_iter().map(Pending::payment));
             }
             ProtocolId::SESSION => {
                 let message: SessionMessage = decode_exact(bytes)?;
@@ -125,7 +125,7 @@ impl Pair {
 
     pub fn wake(&mut self, now: Time, step: &mut Step) {
         let payments = self.payments.handle_wake(now);
-        self.pass_on(now, step, payments.into_iter().map(Pending::Payment));
+        self.pass_on(now, step, payments.into_iter().map(Pending::payment));
         let client = self.client.handle_wake(now);
         self.pass_on(now, step, client.into_iter().map(Pending::Client));
         let provider = self.provider.handle_wake(now);
@@ -134,7 +134,7 @@ impl Pair {
 
     pub fn durable(&mut self, now: Time, token: Token, step: &mut Step) {
         let effects = self.payments.handle_durable(token);
-        self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+        self.pass_on(now, step, effects.into_iter().map(Pending::payment));
     }
 
     pub fn open_session(
@@ -176,17 +176,17 @@ impl Pair {
 
     pub fn set_standing(&mut self, now: Time, standing: Standing, step: &mut Step) {
         let effects = self.payments.admit(Backing::Account, standing.exposure_max);
-        self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+        self.pass_on(now, step, effects.into_iter().map(Pending::payment));
     }
 
     pub fn note_settled(&mut self, now: Time, taken: Option<Settled>, given: Option<Settled>, step: &mut Step) {
         if let Some(settled) = taken {
             let effects = self.payments.note_taken_settled(Backing::Account, settled);
-            self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+            self.pass_on(now, step, effects.into_iter().map(Pending::payment));
         }
         if let Some(settled) = given {
             let effects = self.payments.note_given_settled(Backing::Account, settled);
-            self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+            self.pass_on(now, step, effects.into_iter().map(Pending::payment));
         }
     }
 
@@ -199,18 +199,18 @@ impl Pair {
         step: &mut Step,
     ) -> Result<(), SettleError> {
         let effects = self.payments.settle(now, backing, reach, take)?;
-        self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+        self.pass_on(now, step, effects.into_iter().map(Pending::payment));
         Ok(())
     }
 
     pub fn settlement(&mut self, now: Time, promise: Promise, outcome: Outcome, step: &mut Step) {
         let effects = self.payments.handle_settlement(promise, outcome);
-        self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+        self.pass_on(now, step, effects.into_iter().map(Pending::payment));
     }
 
     pub fn set_day_max(&mut self, now: Time, day_max: Amount, step: &mut Step) {
         let effects = self.payments.set_day_max(now, day_max);
-        self.pass_on(now, step, effects.into_iter().map(Pending::Payment));
+        self.pass_on(now, step, effects.into_iter().map(Pending::payment));
     }
 
     pub fn view(&self, peer: IdentityId) -> PairView {
@@ -237,7 +237,7 @@ impl Pair {
         let mut queue: VecDeque<Pending> = effects.collect();
         while let Some(pending) = queue.pop_front() {
             match pending {
-                Pending::Payment(effect) => self.payment(now, effect, step, &mut queue),
+                Pending::Payment(effect) => self.payment(now, *effect, step, &mut queue),
                 Pending::Client(effect) => self.client_effect(now, effect, step, &mut queue),
                 Pending::Provider(effect) => self.provider_effect(effect, step, &mut queue),
             }
@@ -271,11 +271,11 @@ impl Pair {
             Effect::WakeAt(time) => step.wake_at(time),
             Effect::Notify(ClientNews::Spent { total }) => {
                 let effects = self.payments.spend(now, Spender::SESSIONS, total);
-                queue.extend(effects.into_iter().map(Pending::Payment));
+                queue.extend(effects.into_iter().map(Pending::payment));
             }
             Effect::Notify(ClientNews::PayAhead(ahead)) => {
                 let effects = self.payments.stay_ahead(now, ahead);
-                queue.extend(effects.into_iter().map(Pending::Payment));
+                queue.extend(effects.into_iter().map(Pending::payment));
             }
             Effect::Notify(news) => step.notify(MarketNews::Using { provider: self.peer, news }),
         }
@@ -290,10 +290,16 @@ impl Pair {
             Effect::WakeAt(time) => step.wake_at(time),
             Effect::Notify(ProviderNews::Earned { total }) => {
                 let effects = self.payments.earn(Spender::SESSIONS, total);
-                queue.extend(effects.into_iter().map(Pending::Payment));
+                queue.extend(effects.into_iter().map(Pending::payment));
             }
             Effect::Notify(news) => step.notify(MarketNews::Serving { client: self.peer, news }),
         }
+    }
+}
+
+impl Pending {
+    fn payment(effect: PaymentEffect) -> Self {
+        Self::Payment(Box::new(effect))
     }
 }
 

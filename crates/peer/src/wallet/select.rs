@@ -16,7 +16,7 @@ pub(super) fn pick<T: Clone>(
     let mut shuffled = items.to_vec();
     shuffle(&mut shuffled, rng);
     take_until(&shuffled, needed, limit).or_else(|| {
-        shuffled.sort_by(|a, b| b.1.cmp(&a.1));
+        shuffled.sort_by_key(|item| std::cmp::Reverse(item.1));
         take_until(&shuffled, needed, limit)
     })
 }

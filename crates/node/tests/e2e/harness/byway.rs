@@ -1,0 +1,103 @@
+//! Commands of the `byway` binary that come to an end, and what they print.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use byway_primitives::Amount;
+use serde_json::Value;
+
+use super::eventually;
+use super::process::clean;
+
+/// A node's directory, for asking the node that runs there.
+#[derive(Debug, Clone)]
+pub struct Node {
+    pub dir: PathBuf,
+    passphrase_file: Option<PathBuf>,
+}
+
+impl Node {
+    pub fn new(dir: impl Into<PathBuf>, passphrase_file: Option<&Path>) -> Self {
+        Self { dir: dir.into(), passphrase_file: passphrase_file.map(Path::to_owned) }
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_byway"));
+        command.arg("--dir").arg(&self.dir).args(arguments).stdin(Stdio::null());
+        if let Some(file) = &self.passphrase_file {
+            command.arg("--passphrase-file").arg(file);
+        }
+        clean(&mut command);
+        command.output().unwrap()
+    }
+
+    /// What a command answers, if it succeeds.
+    pub fn ask(&self, arguments: &[&str]) -> Result<Value, String> {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("`byway {}` ended with {}: {said}", arguments.join(" "), output.status));
+        }
+        serde_json::from_slice(&output.stdout).map_err(|error| format!("`byway {}`: {error}", arguments.join(" ")))
+    }
+
+    /// What a command answers, which must succeed.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        self.ask(arguments).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// What a command says that must fail with exit code 1.
+    pub fn failure(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "`byway {}`: {said}", arguments.join(" "));
+        said
+    }
+
+    /// Asks until the answer shows `what`. While the node can't answer, it is asked again.
+    pub fn until<T>(
+        &self,
+        what: &str,
+        patience: Duration,
+        arguments: &[&str],
+        seen: impl Fn(&Value) -> Option<T>,
+    ) -> T {
+        let mut last = String::new();
+        eventually_or(what, patience, || {
+            match self.ask(arguments) {
+                Ok(value) => {
+                    let found = seen(&value);
+                    last = value.to_string();
+                    found.ok_or(())
+                }
+                Err(error) => {
+                    last = error;
+                    Err(())
+                }
+            }
+            .map_err(|()| last.clone())
+        })
+    }
+}
+
+/// As [`eventually`], telling what was seen last.
+fn eventually_or<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let begun = std::time::Instant::now();
+    eventually(what, patience * 2, || match look() {
+        Ok(seen) => Some(seen),
+        Err(last) => {
+            assert!(begun.elapsed() < patience, "not seen within {} s: {what}; last: {last}", patience.as_secs());
+            None
+        }
+    })
+}
+
+/// An amount in an answer.
+pub fn amount(value: &Value) -> Amount {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no amount")).parse().unwrap()
+}
+
+pub fn sum(amounts: impl IntoIterator<Item = Amount>) -> Amount {
+    Amount::checked_sum(amounts).unwrap()
+}

@@ -1,0 +1,178 @@
+//! A network of separate processes: kernel nodes, a relay, a provider and a client, as on separate machines.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use byway_primitives::Amount;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::byway::Node;
+use super::process::{Process, write};
+use super::{SOON, free_ports, local};
+
+pub const KERNEL_NODES: usize = 7;
+/// WAY per MB.
+pub const PRICE: &str = "0.001";
+pub const BANDWIDTH_BPS: u64 = 100_000_000;
+/// What the provider's wallet starts with; the client's gets the rest.
+const PROVIDER_FUNDS: &str = "10";
+
+/// How the provider is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// At its own address.
+    Direct,
+    /// Its only socket is of the other address family than the client's only socket, so the two meet at the relay or not
+    /// at all.
+    RelayOnly,
+}
+
+/// The processes and where they keep their things.
+pub struct Network {
+    pub kernel: Vec<Process>,
+    pub relay: Process,
+    pub provider: Process,
+    pub client: Process,
+    pub provider_node: Node,
+    pub client_node: Node,
+    pub proxy: SocketAddr,
+    ports: [u16; PORTS],
+    /// Last, so that it goes when the processes have ended.
+    folder: TempDir,
+}
+
+/// Relay, then link, proxy, rpc and page of provider and client, then the kernel nodes.
+const PORTS: usize = 9 + KERNEL_NODES;
+const RELAY: usize = 0;
+const PROVIDER: usize = 1;
+const CLIENT: usize = 5;
+const KERNEL: usize = 9;
+
+impl Network {
+    /// Makes keys, genesis and configurations, as somebody would who sets this up by hand.
+    pub fn make() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let ports = free_ports::<PORTS>();
+        let passphrase = root.join("passphrase.txt");
+        write(&passphrase, "correct horse battery staple\n");
+        let node = |name: &str| Node::new(root.join(name), Some(&passphrase));
+        let members: Vec<String> = (0..KERNEL_NODES)
+            .map(|index| {
+                let (name, address) = (format!("k{index}"), local(ports[KERNEL + index]).to_string());
+                node(&name).json(&["kernel", "init", "--name", &name, "--address", &address]);
+                root.join(&name).join("member.json").display().to_string()
+            })
+            .collect();
+        let (provider, client) = (node("provider"), node("client"));
+        let fund = |node: &Node, identity: &str, share: &str| {
+            node.json(&["identity", "new"]);
+            let address = node.json(&["identity", "show", identity])["address"].as_str().unwrap().to_owned();
+            format!("{address}={share}")
+        };
+        let funds = [fund(&provider, "selling", PROVIDER_FUNDS), fund(&client, "browsing", "rest")];
+        let genesis = root.join("network.json").display().to_string();
+        let mut arguments = vec!["genesis", "new", "--name", "e2e", "--out", &genesis];
+        arguments.extend(members.iter().flat_map(|member| ["--kernel", member]));
+        arguments.extend(funds.iter().flat_map(|fund| ["--fund", fund]));
+        node("genesis").json(&arguments);
+        let process = |name: &str, command: &[&str]| process(root, &passphrase, name, command);
+        let network = Self {
+            kernel: (0..KERNEL_NODES).map(|index| process(&format!("k{index}"), &["kernel", "run"])).collect(),
+            relay: process("relay", &["relay", "run"]),
+            provider: process("provider", &["run"]),
+            client: process("client", &["run"]),
+            provider_node: provider,
+            client_node: client,
+            proxy: local(ports[CLIENT + 1]),
+            ports,
+            folder,
+        };
+        network.configure();
+        network
+    }
+
+    fn configure(&self) {
+        for index in 0..KERNEL_NODES {
+            let listen = local(self.ports[KERNEL + index]);
+            self.config(
+                &format!("k{index}"),
+                &format!("role = \"kernel\"\nnetwork = \"network.json\"\n[kernel]\nlisten = \"{listen}\"\n"),
+            );
+        }
+        let relay = local(self.ports[RELAY]);
+        self.config("relay", &format!("role = \"relay\"\n[relay]\nlisten = \"{relay}\"\n"));
+        self.config("client", &self.peer(CLIENT, local(self.ports[CLIENT])));
+        self.configure_provider(Reach::Direct);
+    }
+
+    /// Writes the provider's configuration, for its next start.
+    pub fn configure_provider(&self, reach: Reach) {
+        let port = self.ports[PROVIDER];
+        let listen = match reach {
+            Reach::Direct => local(port),
+            Reach::RelayOnly => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)),
+        };
+        let selling = format!(
+            "[provider]\ncountry = \"DE\"\nasn = 64496\nprice_per_mb = \"{PRICE}\"\nbandwidth_bps = {BANDWIDTH_BPS}\n\
+             exit_allow = [\"127.0.0.0/8\"]\n"
+        );
+        self.config("provider", &format!("{}{selling}", self.peer(PROVIDER, listen)));
+    }
+
+    fn peer(&self, first: usize, link: SocketAddr) -> String {
+        let [proxy, rpc, page] = [1, 2, 3].map(|step| local(self.ports[first + step]));
+        let relay = local(self.ports[RELAY]);
+        format!(
+            "role = \"peer\"\nnetwork = \"network.json\"\n[link]\nlisten = \"{link}\"\nrelay = \"http://{relay}\"\n\
+             [proxy]\nlisten = \"{proxy}\"\n[rpc]\nlisten = \"{rpc}\"\n[page]\nlisten = \"{page}\"\n\
+             [log]\nlevel = \"info,byway_node=debug,byway_driver=debug\"\n"
+        )
+    }
+
+    fn config(&self, name: &str, text: &str) {
+        write(&self.path(&format!("{name}.toml")), &format!("dir = \"{name}\"\n{text}"));
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts everything, the kernel first.
+    pub fn start(&mut self) {
+        let Self { kernel, relay, provider, client, .. } = self;
+        let mut all: Vec<&mut Process> = kernel.iter_mut().chain([relay, provider, client]).collect();
+        all.iter_mut().for_each(|process| process.start());
+        all.iter_mut().for_each(|process| process.wait_ready());
+    }
+
+    /// Registers the client and fills its account; waits until there is something to buy.
+    pub fn prepare_client(&self, deposit: &str) {
+        let client = &self.client_node;
+        client.json(&["identity", "register"]);
+        client.until("the client is registered", SOON, &["status"], |status| {
+            (status["identity"]["registered"] == true).then_some(())
+        });
+        client.json(&["wallet", "deposit", deposit]);
+        let wanted: Amount = deposit.parse().unwrap();
+        client.until("the deposit is in the account", SOON, &["wallet", "balance"], |balance| {
+            (super::byway::amount(&balance["account"]) == wanted).then_some(())
+        });
+        client.until("an offer is on the market", SOON, &["offer", "list"], |offers| {
+            (offers.as_array().unwrap().len() == 1).then_some(())
+        });
+    }
+
+    /// The client's sessions.
+    pub fn sessions(&self) -> Vec<Value> {
+        self.client_node.json(&["session", "list"]).as_array().unwrap().clone()
+    }
+}
+
+fn process(root: &Path, passphrase: &Path, name: &str, command: &[&str]) -> Process {
+    let config = root.join(format!("{name}.toml")).display().to_string();
+    let passphrase = passphrase.display().to_string();
+    let arguments = [command, &["--config", &config, "--passphrase-file", &passphrase]].concat();
+    Process::new(name, root.join(format!("{name}.log")), &arguments)
+}

@@ -1,0 +1,17 @@
+//! The whole product as a user runs it: real processes, real sockets, real disks, `kill -9`.
+//!
+//! Each test is one story in a directory of its own, with free ports, and starts nothing but the `byway` binary. Stories
+//! run one after the other, since each starts up to a dozen processes. Nothing is proved by waiting for a while: a step is
+//! over when what it is about can be seen, and fails when that can't be seen within a generous time. A story that fails
+//! shows the last lines of every process's log.
+//!
+//! - [`harness`]: processes, networks of processes, a web server, a download that resumes.
+//! - [`network`]: seven kernel nodes, a relay, a provider and a client, killed one after the other under load.
+//! - [`local`]: `byway up` twice on one directory.
+//! - [`faults`]: bad input and faults at a node's front.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
+
+mod faults;
+mod harness;
+mod local;
+mod network;

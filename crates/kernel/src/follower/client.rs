@@ -152,7 +152,6 @@ impl Client {
     /// Goes on by what is new in `steps`, and decides whom to ask next.
     fn take(&mut self, now: Time, steps: Vec<Step>, news: &mut Vec<ClientNews>) {
         let next = self.follower.next_height();
-        let mut stays = self.here_since.is_some_and(|since| now < since + self.config.stay_max);
         let before = news.len();
         for step in steps.into_iter().skip_while(|step| step.certificate.checkpoint.height < next) {
             match self.follower.advance(step) {
@@ -160,13 +159,13 @@ impl Client {
                 Err(lie) => {
                     news.push(ClientNews::Caught { member: self.current, lie });
                     self.condemn(now);
-                    stays = false;
-                    break;
+                    return self.turn();
                 }
             }
         }
         let nothing_new = news.len() == before;
-        if nothing_new || !stays {
+        let long_here = self.here_since.is_none_or(|since| now >= since + self.config.stay_max);
+        if nothing_new || long_here {
             self.turn();
         }
     }

@@ -215,6 +215,23 @@ fn a_dialogue_goes_on_after_a_crash() {
 }
 
 #[test]
+fn volatile_messages_of_a_new_run_are_not_taken_for_those_of_the_last() {
+    let mut pair = Pair::open_on(stream(1));
+    pair.send(LOW, b"1", VOLATILE);
+    pair.send(LOW, b"2", VOLATILE);
+    pair.run();
+    pair.detach(LinkId(1));
+    pair.send(LOW, b"lost", VOLATILE);
+    pair.restart(LOW);
+    pair.link(stream(2));
+    pair.open(LOW, LinkId(2));
+    pair.run();
+    pair.send(LOW, b"3", VOLATILE);
+    pair.run();
+    assert_eq!(pair.sides[HIGH].delivered(), [b"1", b"2", b"3"]);
+}
+
+#[test]
 fn an_idle_link_is_kept_alive() {
     let mut pair = Pair::open_on(datagram(1));
     pair.pass(Span::minutes(60));

@@ -1,0 +1,9 @@
+//! Followers from outside: a real ledger, real signatures of seven members, and kernel nodes that lie.
+
+mod clients;
+mod follows;
+mod history;
+mod liars;
+mod lies;
+mod net;
+mod wire;

@@ -1,0 +1,188 @@
+//! Laws of the encodings between followers and kernel nodes.
+
+use byway_kernel::follower::protocol::{Pulse, PulseCommit, PulseSnapshot, STEPS_MAX, StageClaim, Status};
+use byway_kernel::follower::{Answer, PROGRAMS, Request, Step};
+use byway_primitives::{Decode, DecodeError, Encode, Hash, Time, Writer};
+use byway_records::{Height, ProgramId, TransactionId};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::history::{HEIGHTS, HISTORY};
+use crate::liars::LIARS;
+
+fn same<T: Encode + Decode + PartialEq + std::fmt::Debug>(value: &T) -> Result<(), TestCaseError> {
+    let bytes = value.to_bytes();
+    let decoded = T::from_bytes(&bytes);
+    prop_assert_eq!(decoded.as_ref(), Ok(value));
+    prop_assert!(T::from_bytes(&[&bytes[..], &[0]].concat()).is_err(), "trailing bytes are refused");
+    prop_assert!(T::from_bytes(&bytes[..bytes.len() - 1]).is_err(), "cut bytes are refused");
+    Ok(())
+}
+
+/// Whatever decodes has one encoding; nothing panics.
+fn canonical<T: Encode + Decode>(bytes: &[u8]) -> Result<(), TestCaseError> {
+    if let Ok(value) = T::from_bytes(bytes) {
+        prop_assert_eq!(value.to_bytes(), bytes);
+    }
+    Ok(())
+}
+
+fn hash() -> impl Strategy<Value = Hash> {
+    any::<[u8; 32]>().prop_map(Hash)
+}
+
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![any::<u64>(), 0u64..300]
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    prop_oneof![
+        (number(), vec(any::<u16>().prop_map(ProgramId), 0..=32))
+            .prop_map(|(from, programs)| Request::Follow { from: Height(from), programs }),
+        vec(any::<u8>(), 0..600).prop_map(|transaction| Request::Submit { transaction }),
+        hash().prop_map(|hash| Request::Stage { transaction: TransactionId(hash) }),
+        Just(Request::Status),
+        number().prop_map(|since| Request::Pulse { since }),
+    ]
+}
+
+/// True steps and lies.
+fn step() -> impl Strategy<Value = Step> {
+    let told = (1..=HEIGHTS, proptest::option::of(0..LIARS.len()));
+    told.prop_map(|(height, liar)| {
+        let truth = HISTORY.step(height);
+        liar.and_then(|liar| (LIARS[liar].lie)(truth.clone())).map_or(truth, |(lie, _)| lie)
+    })
+}
+
+fn stage() -> impl Strategy<Value = StageClaim> {
+    use StageClaim::*;
+    proptest::sample::select(&[Unknown, Pooled, Included, Final, Rejected][..])
+}
+
+fn status() -> impl Strategy<Value = Status> {
+    let lanes = (vec(number(), 0..=50), vec(any::<bool>(), 0..=50));
+    let parts = (number(), number(), number(), lanes, number(), number());
+    parts.prop_map(|(height, commits, time, (rounds, connected), finality_ms_p50, finality_ms_p99)| Status {
+        height: Height(height),
+        commits,
+        time: Time(time),
+        rounds,
+        connected,
+        finality_ms_p50,
+        finality_ms_p99,
+    })
+}
+
+fn pulse() -> impl Strategy<Value = Pulse> {
+    let snapshot = (any::<u8>(), number(), number(), any::<u32>(), hash());
+    let snapshot = snapshot.prop_map(|(author, round, time, transactions, hash)| PulseSnapshot {
+        author,
+        round,
+        time: Time(time),
+        transactions,
+        hash,
+    });
+    let commit = (number(), number(), any::<u32>(), any::<u8>(), number());
+    let commit = commit.prop_map(|(index, time, transactions, leader, round)| PulseCommit {
+        index,
+        time: Time(time),
+        transactions,
+        leader,
+        round,
+    });
+    let parts = (number(), vec(snapshot, 0..8), vec(commit, 0..8));
+    parts.prop_map(|(next, snapshots, commits)| Pulse { next, snapshots, commits })
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    prop_oneof![
+        vec(step(), 0..4).prop_map(Answer::Steps),
+        Just(Answer::Taken),
+        "[ -~é]{0,120}".prop_map(Answer::Refused),
+        stage().prop_map(Answer::Stage),
+        status().prop_map(Answer::Status),
+        pulse().prop_map(Answer::Pulse),
+    ]
+}
+
+/// An encoding with one byte changed.
+fn bent<T: Encode>(value: &T, at: usize, by: u8) -> Vec<u8> {
+    let mut bytes = value.to_bytes();
+    let at = at % bytes.len();
+    bytes[at] ^= by;
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn requests_come_back(value in request()) {
+        same(&value)?;
+    }
+
+    #[test]
+    fn answers_come_back(value in answer()) {
+        same(&value)?;
+    }
+
+    #[test]
+    fn steps_come_back(value in step()) {
+        same(&value)?;
+    }
+
+    #[test]
+    fn garbage_has_at_most_one_meaning(first in 0u8..8, mut bytes in vec(any::<u8>(), 0..200)) {
+        canonical::<Step>(&bytes)?;
+        bytes.insert(0, first);
+        canonical::<Request>(&bytes)?;
+        canonical::<Answer>(&bytes)?;
+    }
+
+    #[test]
+    fn bent_values_have_at_most_one_meaning(
+        values in (request(), answer(), step()),
+        at in any::<usize>(),
+        by in 1u8..,
+    ) {
+        let (request, answer, step) = values;
+        canonical::<Request>(&bent(&request, at, by))?;
+        canonical::<Answer>(&bent(&answer, at, by))?;
+        canonical::<Step>(&bent(&step, at, by))?;
+    }
+}
+
+#[test]
+fn a_long_reason_is_cut_at_a_characters_end() {
+    let told = Answer::Refused("é".repeat(200) + "!");
+    assert_eq!(Answer::from_bytes(&told.to_bytes()), Ok(Answer::Refused("é".repeat(128))));
+    let odd = Answer::Refused("a".to_owned() + &"é".repeat(200));
+    assert_eq!(Answer::from_bytes(&odd.to_bytes()), Ok(Answer::Refused("a".to_owned() + &"é".repeat(127))));
+}
+
+/// A stranger's length never makes us allocate.
+#[test]
+fn lists_are_bounded() {
+    let list = |variant: u8, length: u64| {
+        let mut out = Writer::new();
+        out.byte(variant);
+        out.varint(length);
+        [out.into_bytes(), vec![0; 1 << 12]].concat()
+    };
+    let too_long = |length: u64, limit: u64| Some(DecodeError::TooLong { length, limit });
+    let limit = STEPS_MAX as u64;
+    assert_eq!(Answer::from_bytes(&list(0, limit + 1)).err(), too_long(limit + 1, limit));
+    let follow = Request::Follow { from: Height(1), programs: vec![ProgramId(1); 33] };
+    assert_eq!(Request::from_bytes(&follow.to_bytes()).err(), too_long(33, 32));
+    let asks = Request::Follow { from: Height(1), programs: PROGRAMS.to_vec() };
+    assert_eq!(Request::from_bytes(&asks.to_bytes()), Ok(asks));
+}
+
+#[test]
+fn unknown_variants_are_named() {
+    let unknown = |kind, value| Some(DecodeError::UnknownVariant { kind, value });
+    assert_eq!(Request::from_bytes(&[5]).err(), unknown("request", 5));
+    assert_eq!(Answer::from_bytes(&[6]).err(), unknown("answer", 6));
+    assert_eq!(Answer::from_bytes(&[3, 5]).err(), unknown("stage", 5));
+}

@@ -1,0 +1,507 @@
+//! The rig: virtual time, one link, two disks that lose what is not durable, a ledger that pays.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use byway_access::service::{Services, Socks};
+use byway_access::session::{
+    ClientConfig, ClientNews, Counters, OpenRequest, ProviderConfig, ProviderNews, ResponseId, Sale, SessionId,
+    StopReason, Traffic,
+};
+use byway_crypto::IdentitySecret;
+use byway_crypto::noise::StaticKey;
+use byway_dialogue::payment::{BackingKind, GiveConfig, Outcome, PaymentNews, TakeConfig};
+use byway_dialogue::{Config, Link, LinkId, LinkProfile, Local, StaticCertificate};
+use byway_peer::market::{Market, MarketConfig, MarketNews, Standing};
+use byway_primitives::hash::Context;
+use byway_primitives::{
+    Amount, Batch, Effect, Hash, IdentityId, MemoryStore, NetworkId, Span, Time, Token,
+};
+use byway_records::call::{AccountsCall, Take};
+use byway_records::offer::Service;
+use byway_records::promise::Series;
+use byway_records::state::Settled;
+use byway_records::{OfferId, Promise};
+
+/// Per MB.
+pub const PRICE: Amount = Amount::from_units(byway_primitives::amount::ONE / 1000);
+/// The most that either side lets the other run ahead.
+pub const WINDOW_CEILING: Amount = Amount::from_units(byway_primitives::amount::ONE / 2000);
+
+const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
+const SEEDS: Context = Context("byway test: market rig");
+/// One way, in milliseconds.
+const DELAY: u64 = 10;
+/// From a write to its durability.
+const FSYNC: u64 = 2;
+/// How far virtual time may go before a test has failed.
+const PATIENCE: u64 = 600_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    Client,
+    Provider,
+}
+
+/// How a session ended at the client's.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    pub reason: StopReason,
+    pub billed: Traffic,
+    pub cost: Amount,
+}
+
+struct Node {
+    secret: IdentitySecret,
+    static_secret: [u8; 32],
+    market: Market,
+    /// What reads show.
+    store: MemoryStore,
+    /// What a crash leaves.
+    durable: MemoryStore,
+    pending: VecDeque<(Time, Token, Batch)>,
+    durable_to: Option<Token>,
+    held: VecDeque<(Token, LinkId, Vec<u8>)>,
+    wake: Option<Time>,
+    writes: usize,
+}
+
+pub struct Rig {
+    now: Time,
+    seed: u64,
+    drawn: u64,
+    client: Node,
+    provider: Node,
+    link: Option<LinkId>,
+    links: u64,
+    wire: VecDeque<(Time, Side, LinkId, Vec<u8>)>,
+    crash: Option<(Side, usize)>,
+    /// The data plane: what it may carry and has carried since the provider was told to serve.
+    serving: Option<(SessionId, u64, u64)>,
+    using: Option<(SessionId, u64)>,
+    /// Bytes downloaded over all lives of the data plane.
+    downloaded: u64,
+    credited: Vec<Amount>,
+    settled: BTreeMap<Series, Settled>,
+    pub stranger: bool,
+    pub ended: Option<Ended>,
+    pub ledger_paid: Amount,
+}
+
+fn other(side: Side) -> Side {
+    match side {
+        Side::Client => Side::Provider,
+        Side::Provider => Side::Client,
+    }
+}
+
+impl Node {
+    fn new(name: &[u8], seed: u64, now: Time) -> Self {
+        let secret = IdentitySecret::from_bytes(&SEEDS.hash(&[b"identity", name]).0).expect("a key");
+        let static_secret = SEEDS.hash(&[b"static", name]).0;
+        let store = MemoryStore::new();
+        let market = open(&secret, static_secret, &store, now, SEEDS.hash(&[name, &seed.to_le_bytes()]).0);
+        Self {
+            secret,
+            static_secret,
+            market,
+            durable: store.clone(),
+            store,
+            pending: VecDeque::new(),
+            durable_to: None,
+            held: VecDeque::new(),
+            wake: None,
+            writes: 0,
+        }
+    }
+
+    fn id(&self) -> IdentityId {
+        self.secret.id()
+    }
+
+    fn certificate(&self) -> StaticCertificate {
+        StaticCertificate::issue(&self.secret, NETWORK, StaticKey::of(&self.static_secret), Time(u64::MAX))
+    }
+
+    /// Everything that is not durable is gone.
+    fn restart(&mut self, now: Time, seed: [u8; 32]) {
+        self.store = self.durable.clone();
+        self.pending.clear();
+        self.held.clear();
+        (self.durable_to, self.wake) = (None, None);
+        self.market = open(&self.secret, self.static_secret, &self.store, now, seed);
+    }
+}
+
+fn open(
+    secret: &IdentitySecret,
+    static_secret: [u8; 32],
+    store: &MemoryStore,
+    now: Time,
+    seed: [u8; 32],
+) -> Market {
+    let certificate =
+        StaticCertificate::issue(secret, NETWORK, StaticKey::of(&static_secret), Time(u64::MAX));
+    let local = Local::new(certificate, static_secret).expect("the key fits its certificate");
+    let config = MarketConfig {
+        network: NETWORK,
+        identity: secret.clone(),
+        dialogue: Config::new(NETWORK),
+        give: GiveConfig { day_max: Amount::MAX },
+        take: TakeConfig {
+            amount_min: Amount::ZERO,
+            backing: BackingKind::Account,
+            update: true,
+            exposure_max: Amount::ZERO,
+            settle_at: Amount::MAX,
+            advice_wait: Span::seconds(2),
+        },
+        provider: ProviderConfig { ceiling: WINDOW_CEILING, ..ProviderConfig::default() },
+        client: ClientConfig { ceiling: WINDOW_CEILING, ..ClientConfig::default() },
+        services: Services::new([Box::new(Socks { connections_max: 8 }) as Box<dyn byway_access::ServiceKind>]),
+    };
+    Market::open(config, local, store, now, seed).expect("opens")
+}
+
+impl Rig {
+    pub fn new(seed: u64) -> Self {
+        let now = Time(1_000_000);
+        let mut rig = Self {
+            now,
+            seed,
+            drawn: 0,
+            client: Node::new(b"client", seed, now),
+            provider: Node::new(b"provider", seed, now),
+            link: None,
+            links: 0,
+            wire: VecDeque::new(),
+            crash: None,
+            serving: None,
+            using: None,
+            downloaded: 0,
+            credited: Vec::new(),
+            settled: BTreeMap::new(),
+            stranger: false,
+            ended: None,
+            ledger_paid: Amount::ZERO,
+        };
+        rig.sell();
+        rig
+    }
+
+    /// `side` crashes when it has written this often.
+    pub fn crash_after(&mut self, side: Side, writes: usize) {
+        self.crash = Some((side, writes));
+    }
+
+    /// A link, and a dialogue on it.
+    pub fn connect(&mut self) {
+        self.links += 1;
+        let id = LinkId(self.links);
+        self.link = Some(id);
+        let link = || Link { id, profile: LinkProfile::stream(Span::millis(2 * DELAY)), binding: [9; 32] };
+        self.client.market.handle_link_up(link());
+        self.provider.market.handle_link_up(link());
+        let (peer, certificate, seed) = (self.provider.id(), self.provider.certificate(), self.draw());
+        let client = &mut self.client;
+        client.market.converse(self.now, peer, &certificate, id, seed, &client.store).expect("opens");
+        let (client_id, provider_id) = (self.client.id(), self.provider.id());
+        self.pump_until(|rig| {
+            rig.client.market.is_talking_to(provider_id) && rig.provider.market.is_talking_to(client_id)
+        });
+    }
+
+    pub fn break_link(&mut self) {
+        let Some(link) = self.link.take() else { return };
+        self.wire.clear();
+        self.client.market.handle_link_down(self.now, link, &self.client.store);
+        self.provider.market.handle_link_down(self.now, link, &self.provider.store);
+        self.carry_out();
+    }
+
+    pub fn open_session(&mut self) {
+        let provider = self.provider.id();
+        let request = OpenRequest {
+            offer: offer(provider),
+            service: Service::SOCKS,
+            price: PRICE,
+            bandwidth_bps: 80_000_000,
+            cost_max: Amount::MAX,
+        };
+        let response = ResponseId(self.seed);
+        let client = &mut self.client;
+        client.market.open_session(self.now, provider, response, request, &client.store).expect("asks");
+        self.pump_until(|rig| rig.serving.is_some() || rig.stranger);
+    }
+
+    /// Moves bytes until `total` have been downloaded, as far as payment lets them.
+    pub fn download(&mut self, total: u64) {
+        let deadline = Time(self.now.0 + PATIENCE);
+        while self.downloaded < total {
+            assert!(self.now < deadline, "stuck at {} of {total} bytes (seed {})", self.downloaded, self.seed);
+            self.move_bytes(total);
+            self.tick();
+        }
+        self.pump_for(3_000);
+    }
+
+    pub fn stop_session(&mut self) {
+        let (session, _) = self.using.expect("a session is in use");
+        let provider = self.provider.id();
+        self.client.market.stop_using(self.now, provider, session, &self.client.store);
+        self.pump_until(|rig| rig.ended.is_some());
+    }
+
+    pub fn settle(&mut self) {
+        let client = self.client.id();
+        // Nothing to settle is an answer, too.
+        let _ = self.provider.market.settle(self.now, client, Take::Whole, &self.provider.store);
+        self.pump_for(5_000);
+    }
+
+    pub fn settle_down(&mut self) {
+        self.pump_for(5_000);
+    }
+
+    pub fn pump_for(&mut self, millis: u64) {
+        let end = Time(self.now.0 + millis);
+        while self.now < end {
+            self.tick();
+        }
+    }
+
+    pub fn promised_and_received(&self) -> (Amount, Amount) {
+        let given = self.client.market.pair(self.provider.id()).and_then(|pair| pair.given);
+        let received = self.provider.market.pair(self.client.id()).map(|pair| pair.received);
+        (given.map_or(Amount::ZERO, |given| given.promise.amount), received.unwrap_or_default())
+    }
+
+    pub fn unsettled(&self) -> Vec<byway_dialogue::payment::TakenPromise> {
+        self.provider.market.pair(self.client.id()).map(|pair| pair.taken).unwrap_or_default()
+    }
+
+    /// What the provider's data plane may carry.
+    pub fn provider_limit(&self) -> u64 {
+        self.serving.map_or(0, |(_, limit, _)| limit)
+    }
+
+    /// Whether what the provider was credited never went back, over all its lives.
+    pub fn credit_only_rose(&self) -> bool {
+        self.credited.windows(2).all(|pair| pair[1] >= pair[0])
+    }
+
+    fn pump_until(&mut self, done: impl Fn(&Self) -> bool) {
+        let deadline = Time(self.now.0 + PATIENCE);
+        while !done(self) {
+            assert!(self.now < deadline, "stuck (seed {})", self.seed);
+            self.tick();
+        }
+    }
+
+    /// What the data plane does in a millisecond: up to 10 kB, held back by the limit.
+    fn move_bytes(&mut self, total: u64) {
+        let (Some((session, limit, carried)), Some((_, used))) = (self.serving, self.using) else { return };
+        if self.link.is_none() {
+            return;
+        }
+        let bytes = 10_000.min(limit.saturating_sub(carried)).min(total - self.downloaded);
+        if bytes == 0 {
+            return;
+        }
+        self.downloaded += bytes;
+        self.serving = Some((session, limit, carried + bytes));
+        self.using = Some((session, used + bytes));
+        let (client, provider) = (self.client.id(), self.provider.id());
+        let counters = Counters { traffic: Traffic::new(0, carried + bytes), limit };
+        self.provider.market.handle_served(self.now, client, session, counters, &self.provider.store);
+        let traffic = Traffic::new(0, used + bytes);
+        self.client.market.handle_used(self.now, provider, session, traffic, &self.client.store);
+    }
+
+    fn tick(&mut self) {
+        self.now = Time(self.now.0 + 1);
+        self.carry_out();
+        self.sync();
+        self.deliver();
+        for side in [Side::Client, Side::Provider] {
+            let now = self.now;
+            let node = self.node(side);
+            if node.wake.is_some_and(|at| at <= now) {
+                node.wake = None;
+                node.market.handle_wake(now, &node.store);
+            }
+        }
+        self.carry_out();
+        self.crash_if_due();
+    }
+
+    fn node(&mut self, side: Side) -> &mut Node {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Provider => &mut self.provider,
+        }
+    }
+
+    /// Makes due writes durable.
+    fn sync(&mut self) {
+        for side in [Side::Client, Side::Provider] {
+            let now = self.now;
+            let node = self.node(side);
+            while let Some((at, token, batch)) = node.pending.pop_front() {
+                if at > now {
+                    node.pending.push_front((at, token, batch));
+                    break;
+                }
+                node.durable.apply(&batch);
+                node.durable_to = Some(token);
+                node.market.handle_durable(now, token, &node.store);
+            }
+            let mut ready = Vec::new();
+            while let Some((token, link, frame)) = node.held.pop_front() {
+                if node.durable_to.is_none_or(|to| to < token) {
+                    node.held.push_front((token, link, frame));
+                    break;
+                }
+                ready.push((link, frame));
+            }
+            ready.into_iter().for_each(|(link, frame)| self.transmit(side, link, frame));
+        }
+    }
+
+    fn transmit(&mut self, from: Side, link: LinkId, frame: Vec<u8>) {
+        if Some(link) == self.link {
+            self.wire.push_back((Time(self.now.0 + DELAY), other(from), link, frame));
+        }
+    }
+
+    fn deliver(&mut self) {
+        while let Some((at, to, link, frame)) = self.wire.pop_front() {
+            if at > self.now {
+                self.wire.push_front((at, to, link, frame));
+                return;
+            }
+            let (now, seed) = (self.now, self.draw());
+            let node = self.node(to);
+            node.market.handle_frame(now, link, &frame, seed, &node.store);
+            self.carry_out();
+        }
+    }
+
+    fn carry_out(&mut self) {
+        for side in [Side::Client, Side::Provider] {
+            while let Some(output) = self.node(side).market.poll() {
+                let now = self.now;
+                match output {
+                    Effect::Persist { batch, token } => {
+                        let node = self.node(side);
+                        node.store.apply(&batch);
+                        node.pending.push_back((Time(now.0 + FSYNC), token, batch));
+                        node.writes += 1;
+                    }
+                    Effect::Send { to, message, after } => {
+                        let node = self.node(side);
+                        match after.filter(|token| node.durable_to.is_none_or(|durable| durable < *token)) {
+                            Some(token) => node.held.push_back((token, to, message)),
+                            None => self.transmit(side, to, message),
+                        }
+                    }
+                    Effect::WakeAt(time) => {
+                        let node = self.node(side);
+                        node.wake = Some(node.wake.map_or(time, |at| at.min(time)));
+                    }
+                    Effect::Notify(news) => self.news(side, news),
+                }
+            }
+        }
+    }
+
+    fn news(&mut self, side: Side, news: MarketNews) {
+        match news {
+            MarketNews::Talking { peer, .. } if side == Side::Provider && !self.stranger => {
+                let standing = Standing { exposure_max: Amount::from_coins(1), reputation: 500 };
+                self.provider.market.set_standing(self.now, peer, standing, &self.provider.store);
+            }
+            MarketNews::Serving { news: ProviderNews::Serve { session, limit, .. }, .. } => {
+                self.serving = Some((session, limit, 0));
+            }
+            MarketNews::Serving { news: ProviderNews::Limit { limit, .. }, .. } => {
+                if let Some((session, before, carried)) = self.serving {
+                    self.serving = Some((session, before.max(limit), carried));
+                }
+            }
+            MarketNews::Serving { news: ProviderNews::Halt { .. }, .. } => self.serving = None,
+            MarketNews::Using { news: ClientNews::Connect { session, .. }, .. } => {
+                self.using = Some((session, 0));
+                let provider = self.provider.id();
+                self.client.market.handle_channel(self.now, provider, session, Ok(()), &self.client.store);
+            }
+            MarketNews::Using { news: ClientNews::Ended { reason, billed, cost, .. }, .. } => {
+                self.ended = Some(Ended { reason, billed, cost });
+                self.using = None;
+            }
+            MarketNews::Payment { news: PaymentNews::Credited { received }, .. } if side == Side::Provider => {
+                self.credited.push(received);
+            }
+            MarketNews::Submit { promise, call, .. } => self.submit(promise, &call),
+            _ => {}
+        }
+    }
+
+    /// The ledger pays a promise at once, by its rules for one series.
+    fn submit(&mut self, promise: Promise, call: &AccountsCall) {
+        let AccountsCall::Settle { promise: signed, payee, .. } = call else { panic!("not a settlement") };
+        signed.verify().expect("the payer signed");
+        signed.verify_countersigned(payee).expect("the payee signed");
+        let settled = self.settled.entry(promise.series).or_default();
+        assert!((promise.serial, promise.amount) > (settled.serial, settled.amount), "settled twice");
+        let before = if settled.serial == promise.serial { settled.amount } else { Amount::ZERO };
+        let paid = promise.amount.saturating_sub(before);
+        self.ledger_paid = self.ledger_paid.checked_add(paid).expect("fits");
+        *settled = Settled { serial: promise.serial, amount: promise.amount };
+        let outcome = Outcome::Final { given_up: Amount::ZERO };
+        self.provider.market.handle_settlement(self.now, promise, outcome, &self.provider.store);
+    }
+
+    fn crash_if_due(&mut self) {
+        let Some((side, writes)) = self.crash else { return };
+        if self.node(side).writes < writes {
+            return;
+        }
+        self.crash = None;
+        let (now, seed) = (self.now, self.draw());
+        let link = self.link.take();
+        self.wire.clear();
+        if let Some(link) = link {
+            let survivor = self.node(other(side));
+            survivor.market.handle_link_down(now, link, &survivor.store);
+        }
+        match side {
+            Side::Client => self.using = None,
+            Side::Provider => self.serving = None,
+        }
+        self.node(side).restart(now, seed);
+        self.sell();
+        self.carry_out();
+        self.connect();
+        if self.using.is_none() {
+            self.pump_for(20_000);
+            if self.using.is_none() && self.downloaded == 0 {
+                self.open_session();
+            }
+        }
+    }
+
+    fn sell(&mut self) {
+        let sale = Sale { service: Service::SOCKS, price: PRICE };
+        let id = offer(self.provider.id());
+        self.provider.market.sell(BTreeMap::from([(id, sale)]));
+    }
+
+    fn draw(&mut self) -> [u8; 32] {
+        self.drawn += 1;
+        SEEDS.hash(&[b"draw", &self.seed.to_le_bytes(), &self.drawn.to_le_bytes()]).0
+    }
+}
+
+fn offer(provider: IdentityId) -> OfferId {
+    OfferId::of(provider, 1)
+}

@@ -7,8 +7,7 @@
 //!   deviations (as TCP estimates round trips; Jacobson 1988), of which the q(n)th shortest is taken. Who comes after
 //!   the wait is measured too, so the usual wait grows with the network's delay, whatever that becomes.
 //! - A wait in vain doubles the next ones for the same leader, twice at most; but the wait after k in vain comes only
-//!   after 2ᵏ − 1 turns without. So a useless leader costs less and less.
-//! - A leader of whom nothing came for some rounds is not waited for at all: stopped nodes cost nothing.
+//!   after 2ᵏ − 1 turns without. So a useless leader costs less and less, and a stopped one soon next to nothing.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +15,6 @@ use byway_primitives::{Span, Time};
 
 use crate::committee::MemberIndex;
 
-/// Rounds without a snapshot after which a node counts as silent.
-pub const SILENT_ROUNDS: u64 = 4;
 /// Rounds of which it is remembered when their quorum was here.
 const ROUNDS_REMEMBERED: u64 = 32;
 /// The wait before anything is known of the network.

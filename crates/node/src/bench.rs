@@ -4,6 +4,8 @@
 //! run the limit or the peer to compare with, because machines differ and are noisy.
 
 pub mod kernel;
+mod network;
+pub mod socks;
 
 use std::time::Duration;
 

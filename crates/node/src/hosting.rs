@@ -69,7 +69,7 @@ impl Hosting for Hosts {
                 print_json(&bench::kernel::run(&load, directory.path()).await?)?;
             }
             BenchCommand::Socks { megabytes } => {
-                anyhow::bail!("there is no socks bench yet ({megabytes} MB asked)");
+                print_json(&bench::socks::run(u64::from(megabytes) * 1_000_000, directory.path()).await?)?;
             }
         }
         Ok(Outcome::Done)

@@ -7,6 +7,7 @@
 //! - [`books`]: the ledger's side: following, the wallet, transactions and their fate, registration and offers.
 //! - [`connecting`]: the client's side: choosing an exit, dialling, keeping the connection.
 //! - [`serving`]: the provider's side.
+//! - [`promise_log`]: when promises changed and what of them was settled, for showing.
 //! - [`audit`]: recomputing the supply from what the kernel certifies.
 //! - [`api`]: what the local API asks, as calls into the task.
 
@@ -16,6 +17,7 @@ mod books;
 mod connecting;
 mod data_plane;
 mod kernel_access;
+mod promise_log;
 mod serving;
 mod views;
 
@@ -65,6 +67,11 @@ const TICK: Duration = Duration::from_millis(500);
 const STOP_WAIT: Duration = Duration::from_secs(2);
 /// How long an identity's dialogue certificate holds. An offer carries it for as long as the offer lives, and longer.
 const CERTIFICATE_LIFE: Span = Span::days(30);
+/// A link on which nothing is heard for this long is given up and the peer is dialled again: sooner than a session gives
+/// its provider up for silent, so that sessions outlive their links.
+const LINK_SILENCE_MAX: Duration = Duration::from_secs(10);
+/// How often an idle link sends a sign of life; several fit into the silence.
+const LINK_KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// Connections at one time in one session that a provider carries.
 const SESSION_CONNECTIONS_MAX: u32 = 256;
 
@@ -102,6 +109,13 @@ pub struct SellingConfig {
     pub settle_at: Amount,
     /// Settlements wait a random time up to this, so that they say little about when a client was here.
     pub settle_delay_max: Span,
+}
+
+impl SellingConfig {
+    /// A promise is settled when this much of it is open: a tenth of what a newcomer may owe.
+    pub const SETTLE_AT: Amount = Amount::from_units(byway_primitives::amount::ONE / 20);
+    /// Settlements wait up to this long.
+    pub const SETTLE_DELAY_MAX: Span = Span::minutes(5);
 }
 
 /// What the user is willing to spend.
@@ -252,9 +266,12 @@ pub(crate) struct Actor {
     tending: BTreeSet<books::Errand>,
     errands: BTreeMap<TransactionId, books::Errand>,
     kernel_view: BTreeMap<u8, byway_kernel::follower::protocol::Status>,
+    /// The kernel node that is looked at next.
+    kernel_looked_at: u8,
     /// Who signed the newest checkpoint.
     signers: Vec<u8>,
     ended_sessions: Vec<contract::Session>,
+    promise_log: promise_log::PromiseLog,
 
     // The market's side.
     market: Market,
@@ -263,6 +280,8 @@ pub(crate) struct Actor {
     frames: VecDeque<(Token, byway_dialogue::LinkId, Vec<u8>)>,
     links: Arc<Links>,
     link_handles: BTreeMap<byway_dialogue::LinkId, Link>,
+    /// The link that each dialogue was last on.
+    talking_on: BTreeMap<IdentityId, byway_dialogue::LinkId>,
     certificate: StaticCertificate,
     connection: Connection,
     exits: watch::Sender<ExitState>,
@@ -310,6 +329,7 @@ impl Actor {
             kernel: KernelAccess::new(config.genesis.clone()),
             ledger,
             wallet,
+            promise_log: promise_log::PromiseLog::open(&ledger_journal),
             ledger_journal,
             ledger_token: Token(0),
             leaving: VecDeque::new(),
@@ -320,6 +340,7 @@ impl Actor {
             tending: BTreeSet::new(),
             errands: BTreeMap::new(),
             kernel_view: BTreeMap::new(),
+            kernel_looked_at: 0,
             signers: Vec::new(),
             ended_sessions: Vec::new(),
             market,
@@ -328,6 +349,7 @@ impl Actor {
             frames: VecDeque::new(),
             links: Arc::new(links),
             link_handles: BTreeMap::new(),
+            talking_on: BTreeMap::new(),
             certificate,
             connection: Connection::Idle { since: now },
             exits,
@@ -571,7 +593,7 @@ async fn bind_links(config: &PeerNodeConfig) -> Result<(Links, mpsc::Receiver<Li
         bind: config.link_bind.clone(),
         relay: config.relay.clone(),
         seed: config.link_seed,
-        limits: link::Limits::default(),
+        limits: link::Limits { idle_max: LINK_SILENCE_MAX, keep_alive: LINK_KEEP_ALIVE, ..Default::default() },
     })
     .await
 }

@@ -56,6 +56,13 @@ impl Disk {
         self.visible = self.durable.clone();
     }
 
+    /// Puts other contents on it.
+    pub fn replace(&mut self, contents: MemoryStore) {
+        self.pending.clear();
+        self.visible = contents.clone();
+        self.durable = contents;
+    }
+
     /// As [`crash`](Self::crash), with any number of survivors.
     pub fn crash_somewhere(&mut self, random: &mut Random) {
         let surviving = random.below(self.pending.len() as u64 + 1);

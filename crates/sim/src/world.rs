@@ -196,6 +196,12 @@ impl<M: Machine, O: Observer<M>> World<M, O> {
         &self.nodes[node].disk
     }
 
+    /// Someone puts other contents on the disk of a node that is down.
+    pub fn replace_disk(&mut self, node: usize, contents: MemoryStore) {
+        assert!(self.nodes[node].machine.is_none(), "only a node that is down lets go of its disk");
+        self.nodes[node].disk.replace(contents);
+    }
+
     pub fn set_skew_ms(&mut self, node: usize, skew_ms: i64) {
         self.nodes[node].skew_ms = skew_ms;
     }

@@ -8,7 +8,6 @@ use super::Kernel;
 use crate::archive;
 use crate::committee::MemberIndex;
 use crate::message::Message;
-use crate::pace::SILENT_ROUNDS;
 use crate::snapshot::{FIRST_ROUND, Header, Reference, SNAPSHOT_BYTES_MAX, SNAPSHOT_TRANSACTIONS_MAX};
 use crate::verified::VerifiedSnapshot;
 
@@ -63,10 +62,7 @@ impl Kernel {
     /// Leaders of `round` that are not here and worth waiting for, and until when.
     fn awaited_leaders(&self, round: u64) -> impl Iterator<Item = (MemberIndex, Time)> + '_ {
         let leaders = (round >= FIRST_ROUND).then(|| self.committer.leaders(round)).into_iter().flatten();
-        let missing = leaders.filter(move |leader| {
-            let is_silent = self.graph.newest_round_of(*leader) + SILENT_ROUNDS < round;
-            *leader != self.config.me && !is_silent && self.graph.slot(round, *leader).is_empty()
-        });
+        let missing = leaders.filter(move |leader| self.graph.slot(round, *leader).is_empty());
         missing.filter_map(move |leader| Some((leader, self.pace.deadline(leader, round)?)))
     }
 

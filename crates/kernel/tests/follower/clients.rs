@@ -104,6 +104,14 @@ fn one_that_is_slow_is_left_after_a_while() {
 }
 
 #[test]
+fn each_node_gets_its_while() {
+    let mut net = all(&Node::Slow);
+    net.arrive();
+    let order: Vec<u8> = net.asked.iter().take(HEIGHTS as usize).map(|(_, member)| *member).collect();
+    assert_eq!(order, [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
+}
+
+#[test]
 fn silence_moves_on_after_the_wait_and_an_unfitting_answer_at_once() {
     let mut net = Net::new([(0, Node::Silent), (1, Node::Confused), (2, Node::Silent), (3, Node::Down)]);
     net.arrive();

@@ -257,6 +257,9 @@ pub struct Session {
     pub id: SessionId,
     pub offer_id: OfferId,
     pub provider: IdentityId,
+    /// Who uses it, where this node is the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<IdentityId>,
     pub service: Service,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<Country>,

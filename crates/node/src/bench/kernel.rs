@@ -11,12 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use byway_crypto::ghost::{TransactionSecret, spend_check};
-use byway_crypto::noise::StaticKey;
-use byway_crypto::{BatchVerifier, GhostKey, NodeSecret, WalletSecret};
-use byway_driver::mesh;
-use byway_driver::pool::Pool;
+use byway_crypto::{BatchVerifier, GhostKey, WalletSecret};
 use byway_ledger::Verdict;
-use byway_primitives::hash::Context as HashContext;
 use byway_primitives::{Amount, AssetId, NetworkId, Span, Time};
 use byway_records::transaction::{KeySignature, Value};
 use byway_records::verified::verify_all;
@@ -25,12 +21,11 @@ use byway_records::{
 };
 use serde::Serialize;
 use tokio::sync::mpsc;
-use zeroize::Zeroizing;
 
+use super::network::{Seats, seed};
 use super::{percentile, processor_time};
-use crate::kernel_node::{Heard, KernelNode, KernelNodeConfig};
+use crate::kernel_node::{Heard, KernelNode};
 
-const SEEDS: HashContext = HashContext("byway 1 bench seeds");
 /// Transfers are handed over in slices of this length.
 const SLICE: Duration = Duration::from_millis(5);
 /// How long after the last hand-over verdicts may still come.
@@ -73,10 +68,11 @@ pub struct Finality {
 pub async fn run(load: &Load, directory: &Path) -> anyhow::Result<Report> {
     let count = usize::try_from(load.rate * load.seconds)?;
     anyhow::ensure!(count > 0, "nothing to measure: --rate and --seconds must be above zero");
-    let (genesis, secrets, listeners) = network(load.nodes, count).await?;
+    let seats = Seats::take(load.nodes).await?;
+    let genesis = Arc::new(genesis(seats.members.clone(), count)?);
     let transfers = transfers(&genesis, count);
     let limit_tps = limit(&genesis, &transfers, load.nodes);
-    let nodes = start(load, directory, Arc::new(genesis.clone()), secrets, listeners).await?;
+    let nodes = seats.start(&genesis, directory, load.snapshot_interval_min).await?;
     let measured = offer(load, genesis.network(), &nodes, transfers).await;
     for node in &nodes {
         node.stop().await;
@@ -86,27 +82,8 @@ pub async fn run(load: &Load, directory: &Path) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-type Secrets = (NodeSecret, Zeroizing<[u8; 32]>);
-
-async fn network(
-    nodes: usize,
-    outputs: usize,
-) -> anyhow::Result<(Genesis, Vec<Secrets>, Vec<tokio::net::TcpListener>)> {
-    let (mut members, mut secrets, mut listeners) = (Vec::new(), Vec::new(), Vec::new());
-    for index in 0..nodes {
-        let listener = mesh::listen(([127, 0, 0, 1], 0).into()).await?;
-        let secret = NodeSecret::from_seed(&SEEDS.hash(&[b"node", &index.to_le_bytes()]).0);
-        let mesh_secret = Zeroizing::new(SEEDS.hash(&[b"mesh", &index.to_le_bytes()]).0);
-        members.push(Member {
-            name: format!("bench-{index}"),
-            key: secret.public(),
-            mesh: StaticKey::of(&mesh_secret),
-            address: listener.local_addr()?.to_string(),
-        });
-        secrets.push((secret, mesh_secret));
-        listeners.push(listener);
-    }
-    let funding = TransactionSecret::from_seed(&SEEDS.hash(&[b"funding"]).0);
+fn genesis(members: Vec<Member>, outputs: usize) -> anyhow::Result<Genesis> {
+    let funding = TransactionSecret::from_seed(&seed(&[b"funding"]));
     let address = payer().address();
     let outputs = (0..outputs as u32).map(|index| {
         let (key, tag) = funding.derive(&address, index);
@@ -123,11 +100,11 @@ async fn network(
         outputs: outputs.collect(),
     };
     genesis.validate().context("the bench's own genesis")?;
-    Ok((genesis, secrets, listeners))
+    Ok(genesis)
 }
 
 fn payer() -> WalletSecret {
-    WalletSecret::from_seed(&SEEDS.hash(&[b"payer"]).0)
+    WalletSecret::from_seed(&seed(&[b"payer"]))
 }
 
 fn value() -> Value {
@@ -136,11 +113,11 @@ fn value() -> Value {
 
 /// One transfer per genesis output, each to a key of its own.
 fn transfers(genesis: &Genesis, count: usize) -> Vec<Transaction> {
-    let (payer, payee) = (payer(), WalletSecret::from_seed(&SEEDS.hash(&[b"payee"]).0).address());
+    let (payer, payee) = (payer(), WalletSecret::from_seed(&seed(&[b"payee"])).address());
     let (network, made_by) = (genesis.network(), genesis.transaction());
     let transfer = |index: u32| {
         let spent = &genesis.outputs[index as usize];
-        let secret = TransactionSecret::from_seed(&SEEDS.hash(&[b"transfer", &index.to_le_bytes()]).0);
+        let secret = TransactionSecret::from_seed(&seed(&[b"transfer", &index.to_le_bytes()]));
         let (key, tag) = secret.derive(&payee, 0);
         let body = Body {
             inputs: vec![Input { spent: OutputId { transaction: made_by, index }, lock: spent.lock.clone() }],
@@ -155,34 +132,6 @@ fn transfers(genesis: &Genesis, count: usize) -> Vec<Transaction> {
         Transaction { body, witness: Witness { spends: vec![vec![signature]], authorisations: Vec::new() } }
     };
     (0..count as u32).map(transfer).collect()
-}
-
-async fn start(
-    load: &Load,
-    directory: &Path,
-    genesis: Arc<Genesis>,
-    secrets: Vec<Secrets>,
-    listeners: Vec<tokio::net::TcpListener>,
-) -> anyhow::Result<Vec<KernelNode>> {
-    let pool = Pool::for_this_machine();
-    let mut nodes = Vec::new();
-    for (index, ((secret, mesh_secret), listener)) in secrets.into_iter().zip(listeners).enumerate() {
-        let config = KernelNodeConfig {
-            genesis: genesis.clone(),
-            index: index as u8,
-            secret,
-            mesh_secret,
-            directory: directory.join(format!("kernel-{index}")),
-            snapshot_interval_min: load.snapshot_interval_min,
-        };
-        nodes.push(KernelNode::start(config, listener, pool.clone()).await?);
-    }
-    let started = Instant::now();
-    while nodes.iter().any(|node| node.mesh().connected().len() + 1 < nodes.len()) {
-        anyhow::ensure!(started.elapsed() < Duration::from_secs(30), "the nodes did not find each other");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    Ok(nodes)
 }
 
 /// What one listener found out: when each transfer handed to its node was final.

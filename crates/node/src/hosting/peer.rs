@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use byway_primitives::hash::Context as HashContext;
-use byway_primitives::{Amount, Span};
+use byway_primitives::Amount;
 use byway_records::Genesis;
 use byway_records::offer::Location;
 use tokio::net::TcpListener;
@@ -25,10 +25,6 @@ use crate::{genesis, page, rpc};
 const LINK_SEED: HashContext = HashContext("byway 1 derive: link endpoint");
 /// The most that is promised ahead to one provider: at usual prices some seconds of a fast line.
 const AHEAD_MAX: Amount = Amount::from_units(byway_primitives::amount::ONE / 50);
-/// A promise is settled when this much of it is open: a tenth of what a newcomer may owe.
-const SETTLE_AT: Amount = Amount::from_units(byway_primitives::amount::ONE / 20);
-/// Settlements wait up to this long.
-const SETTLE_DELAY_MAX: Span = Span::minutes(5);
 
 /// Sockets that people and programs on this machine use.
 pub(super) struct Front {
@@ -110,8 +106,8 @@ fn selling(provider: &ProviderConfig) -> SellingConfig {
         bandwidth_bps: provider.bandwidth_bps,
         price_per_mb: provider.price_per_mb,
         allow: provider.exit_allow.clone(),
-        settle_at: SETTLE_AT,
-        settle_delay_max: SETTLE_DELAY_MAX,
+        settle_at: SellingConfig::SETTLE_AT,
+        settle_delay_max: SellingConfig::SETTLE_DELAY_MAX,
     }
 }
 

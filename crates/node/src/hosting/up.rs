@@ -38,6 +38,8 @@ use crate::passphrase::Passphrase;
 use crate::peer_node::SellingConfig;
 use crate::ports::{Ports, Purpose};
 
+/// What a person may want to read later; the storage engine's own steps are not part of it.
+const LOG_LEVEL: &str = "info,lsm_tree=warn,fjall=warn,iroh=warn";
 const PROXY: u16 = 1080;
 const PAGE: u16 = 7070;
 const RPC: u16 = 7071;
@@ -71,7 +73,7 @@ pub(super) async fn run(globals: &Globals, args: UpArgs) -> anyhow::Result<Outco
     };
     directory.create()?;
     let _lock = directory.lock()?;
-    logs::init(&LogConfig { level: "info".to_owned(), to: LogTarget::File }, &directory)?;
+    logs::init(&LogConfig { level: LOG_LEVEL.to_owned(), to: LogTarget::File }, &directory)?;
     let mut ports = Ports::load(&directory, args.ports)?;
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let front = Front {

@@ -46,12 +46,7 @@ impl NodeApi for PeerNode {
 
     async fn offer_list(&self, request: OfferList) -> Answer<Vec<Offer>> {
         self.ask(move |actor| {
-            let query = actor.query(&request.filter);
-            let found = actor
-                .index
-                .candidates(&byway_access::Query { excluded: Default::default(), ..query }, actor.ledger_clock());
-            let published = found.filter_map(|candidate| actor.index.offer(candidate.id)).take(request.limit);
-            Ok(published.map(|published| actor.offer_view(published)).collect())
+            Ok(actor.offers(&request.filter, request.limit))
         })
         .await
     }
@@ -68,8 +63,25 @@ impl NodeApi for PeerNode {
         .await
     }
 
-    async fn offer_publish(&self, _: OfferPublish) -> Answer<Publication> {
-        Err(ApiError::not_supported("offer to publish by hand: what a provider sells stands in its configuration"))
+    async fn offer_publish(&self, request: OfferPublish) -> Answer<Publication> {
+        let offer_id = self
+            .ask(move |actor| {
+                actor.sell_under(&request)?;
+                actor.offer_id_next().ok_or_else(|| ApiError::not_supported("address under which it could be reached"))
+            })
+            .await?;
+        let entry = self
+            .spend(move |actor| {
+                if !actor.is_registered(actor.me()) {
+                    return Err(ApiError::not_registered(actor.me()));
+                }
+                let publication = actor.publication();
+                publication.map(|wish| (wish, true)).ok_or_else(|| {
+                    ApiError::invalid_params("price_per_mb", "the offer is on the market with these terms already")
+                })
+            })
+            .await?;
+        Ok(Publication { offer_id, entry })
     }
 
     async fn offer_withdraw(&self, request: OfferWithdraw) -> Answer<Entry> {
@@ -145,6 +157,11 @@ impl NodeApi for PeerNode {
                     Ok(PromiseSettlement { entries: Vec::new(), asked: true })
                 }
                 Err(MarketError::UnknownPeer(_)) => Err(ApiError::promise_not_found(peer)),
+                Err(_) if actor.owes(peer) => Err(ApiError::new(
+                    ErrorKind::NothingToSettle,
+                    format!("{peer} owes us nothing, and what we owe it only it can settle."),
+                    "Its promises are settled by themselves; nothing is to be done.",
+                )),
                 Err(_) => Err(ApiError::nothing_to_settle()),
             }
         })
@@ -179,10 +196,12 @@ impl NodeApi for PeerNode {
 
     async fn wallet_withdraw(&self, request: WalletMove) -> Answer<Entry> {
         self.spend(move |actor| {
-            let balance = actor.account(actor.me()).balance;
-            match balance < request.amount {
-                true => Err(ApiError::insufficient_account(request.amount, balance)),
-                false => Ok((actor.announcement(request.amount), true)),
+            let available = actor.balance().account;
+            // An announcement replaces the one before, so that it has to hold what is leaving already.
+            let leaving = actor.account(actor.me()).balance.saturating_sub(available);
+            match leaving.checked_add(request.amount).filter(|_| request.amount <= available) {
+                None => Err(ApiError::insufficient_account(request.amount, available)),
+                Some(all) => Ok((actor.announcement(all), true)),
             }
         })
         .await
@@ -201,6 +220,19 @@ impl NodeApi for PeerNode {
     }
 
     async fn ledger_transaction(&self, id: TransactionId) -> Answer<TransactionRecord> {
+        // What is ours was read from certified checkpoints; of others a kernel node says how far they are.
+        let own = self.ask(move |actor| Ok(actor.entries(usize::MAX / 4).into_iter().find(|e| e.transaction_id == id))).await?;
+        if let Some(entry) = own.filter(|entry| matches!(entry.stage, Stage::Final | Stage::Rejected)) {
+            return Ok(TransactionRecord {
+                transaction_id: id,
+                stage: entry.stage,
+                reason: entry.reason,
+                height: None,
+                time_ms: Some(entry.time_ms),
+                inputs: None,
+                outputs: None,
+            });
+        }
         let member = self.ask(|actor| Ok(actor.ledger.current())).await?;
         let answer = self.kernel.ask(member, &Request::Stage { transaction: id }).await;
         let Ok(KernelAnswer::Stage(claim)) = answer else { return Err(ApiError::kernel_unreachable()) };

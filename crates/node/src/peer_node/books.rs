@@ -15,18 +15,18 @@ use byway_peer::market::Standing;
 use byway_peer::wallet::{BuildError, Found, Payee, Wish};
 use byway_primitives::{Amount, AssetId, Batch, IdentityId, Space, Span, Store, Token};
 use byway_records::call::{AccountsCall, Call, OffersCall, RegistryCall, Take};
-use byway_records::offer::{Contact, Price, REPUTATION_MAX, Service, Unit};
+use byway_records::offer::{Contact, Location, Price, REPUTATION_MAX, Service, Unit};
 use byway_records::promise::Series;
 use byway_records::state::{
     self, Account, Bounces, PublishedOffer, Registration, Reservation, Settled, account_key, bounces_key,
     offer_serial_key, registration_key, settled_key,
 };
-use byway_records::{Backing, Offer, ProgramId, Promise, Reject, TransactionId, Value};
+use byway_records::{Backing, Offer, OfferId, ProgramId, Promise, Reject, TransactionId, Value};
 use tokio::sync::oneshot;
 
 use super::kernel_access::{AskError, SubmitFailed};
-use super::{Actor, Arrival};
-use crate::api as contract;
+use super::{Actor, Arrival, SellingConfig, serving};
+use crate::api::{self as contract, ApiError};
 use byway_dialogue::StaticCertificate;
 use byway_driver::entropy;
 use byway_primitives::{Decode, Encode};
@@ -86,7 +86,7 @@ impl Actor {
     }
 
     /// Writes to the ledger's journal; the token says when it is durable.
-    fn write_ledger(&mut self, batch: Batch) -> Token {
+    pub(super) fn write_ledger(&mut self, batch: Batch) -> Token {
         self.ledger_token = Token(self.ledger_token.0 + 1);
         if let Err(error) = self.ledger_journal.write(batch, self.ledger_token) {
             // Storage that has stopped is also told through `durable`, which ends the node.
@@ -256,7 +256,8 @@ impl Actor {
     /// Asks one kernel node after the other how it is, for showing.
     pub(super) fn look_at_kernel(&mut self) {
         let members = self.config.genesis.members.len() as u8;
-        let member = (entropy::number() % u64::from(members.max(1))) as u8;
+        let member = self.kernel_looked_at;
+        self.kernel_looked_at = (member + 1) % members.max(1);
         let (kernel, arrive) = (self.kernel.clone(), self.arrive.clone());
         tokio::spawn(async move {
             let seen = match kernel.ask(member, &Request::Status).await {
@@ -272,12 +273,20 @@ impl Actor {
         if self.events.receiver_count() == 0 {
             return;
         }
-        let (kernel, arrive, member) = (self.kernel.clone(), self.arrive.clone(), self.ledger.current());
+        let (kernel, arrive, member) = (self.kernel.clone(), self.arrive.clone(), self.pulse_of());
         tokio::spawn(async move {
             if let Ok(Answer::Pulse(pulse)) = kernel.ask(member, &Request::Pulse { since: 0 }).await {
                 let _ = arrive.send(Arrival::Pulse(pulse)).await;
             }
         });
+    }
+
+    /// Whose pulse is looked at: turn and turn about that of two, because each tells what it heard from the others, so
+    /// that only two together show all.
+    fn pulse_of(&self) -> u8 {
+        let current = self.ledger.current();
+        let mut others = self.kernel_view.keys().copied().filter(|member| *member != current);
+        if self.kernel_looked_at % 2 == 0 { current } else { others.next().unwrap_or(current) }
     }
 
     /// Looks after what nobody reminds us of.
@@ -318,12 +327,54 @@ impl Actor {
         }
         if !self.is_registered(self.me()) {
             self.run_errand(Errand::Register, self.registration());
-        } else if let Some(offer) = self.offer_to_publish() {
-            let fee = self.config.genesis.parameters.call_prices.offer_publish;
-            let offer = offer.sign(&self.config.identity, self.network);
-            let call = Some(Call::Offers(OffersCall::Publish { offer }));
-            self.run_errand(Errand::Publish, Wish { call, fee, ..Wish::default() });
+        } else if let Some(wish) = self.publication() {
+            self.run_errand(Errand::Publish, wish);
         }
+    }
+
+    /// What publishes this node's offer, if it is not on the ledger as it should be.
+    pub(super) fn publication(&self) -> Option<Wish> {
+        let fee = self.config.genesis.parameters.call_prices.offer_publish;
+        let offer = self.offer_to_publish()?.sign(&self.config.identity, self.network);
+        Some(Wish { call: Some(Call::Offers(OffersCall::Publish { offer })), fee, ..Wish::default() })
+    }
+
+    /// The id of the offer that is or will be published.
+    pub(super) fn offer_id_next(&self) -> Option<OfferId> {
+        let next = self.offer_to_publish().map(|offer| offer.serial);
+        let tree = self.ledger.follower().tree(ProgramId::OFFERS)?;
+        let serial = next.or_else(|| tree.read(&offer_serial_key(self.me())))?;
+        Some(OfferId::of(self.me(), serial))
+    }
+
+    /// Sells under these terms from now on; what is left out stays as it is.
+    pub(super) fn sell_under(&mut self, terms: &contract::OfferPublish) -> Result<(), ApiError> {
+        if terms.service.is_some_and(|service| service != Service::SOCKS) {
+            return Err(ApiError::not_supported("service to sell but socks"));
+        }
+        let before = self.config.selling.clone();
+        let missing = |field: &str| ApiError::invalid_params(field, "it is needed for a first offer");
+        let known = before.as_ref();
+        let country = terms.country.or(known.map(|s| s.location.country)).ok_or_else(|| missing("country"))?;
+        let asn = terms.asn.or(known.map(|s| s.location.asn)).ok_or_else(|| missing("asn"))?;
+        let price = terms.price_per_mb.or(known.map(|s| s.price_per_mb)).ok_or_else(|| missing("price_per_mb"))?;
+        let bandwidth = terms.bandwidth_bps.or(known.map(|s| s.bandwidth_bps));
+        let exit_country = terms.exit_country.or(terms.country).or(known.map(|s| s.exit.country)).unwrap_or(country);
+        let selling = SellingConfig {
+            location: Location { country, asn },
+            exit: Location { country: exit_country, asn },
+            bandwidth_bps: bandwidth.ok_or_else(|| missing("bandwidth_bps"))?,
+            price_per_mb: price,
+            allow: known.map(|s| s.allow.clone()).unwrap_or_default(),
+            settle_at: known.map_or(SellingConfig::SETTLE_AT, |s| s.settle_at),
+            settle_delay_max: known.map_or(SellingConfig::SETTLE_DELAY_MAX, |s| s.settle_delay_max),
+        };
+        if self.exit.is_none() {
+            let exit = serving::exit(&selling).map_err(ApiError::storage_failed)?;
+            self.exit = Some(exit);
+        }
+        self.config.selling = Some(selling);
+        Ok(())
     }
 
     fn run_errand(&mut self, errand: Errand, wish: Wish) {
@@ -428,6 +479,7 @@ impl Actor {
         let standing = Standing { exposure_max: self.exposure_of(peer), reputation: NEWCOMER };
         self.market.set_standing(now, peer, standing, &self.market_journal);
         self.market.note_settled(now, peer, taken, given, &self.market_journal);
+        self.note_promises(peer);
     }
 
     /// How much credit an identity gets: half of what its registration cost it, and no more than its account holds.
@@ -509,6 +561,7 @@ impl Actor {
             _ => {}
         }
         if matches!(news, PaymentNews::Promised { .. } | PaymentNews::Credited { .. } | PaymentNews::Settled { .. }) {
+            self.note_promises(peer);
             self.publish_promises(peer);
         }
     }

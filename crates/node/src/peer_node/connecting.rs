@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use byway_access::discovery::{Candidate, Place, Query};
-use byway_access::session::{ClientNews, OpenRequest, ResponseId, SessionId, SessionView, StopReason, Traffic};
+use byway_access::session::{ClientNews, OpenError, OpenRequest, ResponseId, SessionId, SessionView, StopReason, Traffic};
 use byway_driver::entropy;
 use byway_driver::link::{ConnectError, Link, LinkContact};
 use byway_driver::socks::{CloseReason, Metered, Reply, SocksRequest, carry};
@@ -29,7 +29,7 @@ use crate::api::{ApiError, ConnectTarget, Event, OfferFilter, Reason, SessionSta
 
 /// How long a program waits for an exit before it is refused.
 const EXIT_WAIT: Duration = Duration::from_secs(30);
-/// A provider that failed is left out for this long, unless it is asked for by name.
+/// A provider that failed comes after all others for this long. It may be the only one there is.
 const FAILED_FOR: Span = Span::seconds(60);
 /// Pause between two attempts to dial the provider of a session whose link was lost.
 const REDIAL_PAUSE: Span = Span::seconds(1);
@@ -254,7 +254,9 @@ impl Actor {
                 Ok(vec![Candidate { id: *offer_id, offer, price }])
             }
             ConnectTarget::Cheapest(filter) => {
-                let found: Vec<Candidate> = self.index.candidates(&self.query(filter), clock).collect();
+                let found = self.index.candidates(&self.query(filter), clock);
+                let (mut found, failed): (Vec<_>, Vec<_>) = found.partition(|candidate| !self.has_failed_lately(candidate));
+                found.extend(failed);
                 if found.is_empty() { Err(ApiError::no_offer_matches()) } else { Ok(found) }
             }
         }
@@ -270,10 +272,13 @@ impl Actor {
         query.exit = Place { country: filter.country, asn: filter.asn };
         query.reputation = NEWCOMER;
         query.preferred = self.preferred.clone();
-        let now = self.clock.now();
-        let failed = self.failed_lately.iter().filter(|(_, at)| now < **at + FAILED_FOR).map(|(peer, _)| *peer);
-        query.excluded = failed.chain([self.me()]).collect();
+        query.excluded = [self.me()].into();
         query
+    }
+
+    fn has_failed_lately(&self, candidate: &Candidate) -> bool {
+        let failed = self.failed_lately.get(&candidate.offer.offer.provider);
+        failed.is_some_and(|at| self.clock.now() < *at + FAILED_FOR)
     }
 
     /// Makes sure of a dialogue with the current candidate.
@@ -307,7 +312,9 @@ impl Actor {
         };
         let id = byway_dialogue::LinkId(link.id().0);
         self.link_up(link);
-        let Some(offer) = self.wanted_offer(provider) else { return self.close_link(id) };
+        // Several attempts may have been under way.
+        let is_late = self.market.is_talking_to(provider);
+        let Some(offer) = self.wanted_offer(provider).filter(|_| !is_late) else { return self.close_link(id) };
         let Some(certificate) = Self::certificate_of(&offer) else {
             return self.not_reached(provider, "the offer holds no certificate of the provider's dialogue key");
         };
@@ -315,6 +322,14 @@ impl Actor {
         let opened = self.market.converse(now, provider, &certificate, id, entropy::seed(), &self.market_journal);
         if let Err(error) = opened {
             self.not_reached(provider, &error.to_string());
+        }
+    }
+
+    /// Gives up a link on which the provider says nothing any more; the next use dials anew.
+    fn leave_link(&mut self, provider: IdentityId) {
+        if let Some(link) = self.market.link_to(provider) {
+            self.close_link(link);
+            self.market.handle_link_down(self.clock.now(), link, &self.market_journal);
         }
     }
 
@@ -337,6 +352,12 @@ impl Actor {
 
     pub(super) fn talking(&mut self, peer: IdentityId, link: byway_dialogue::LinkId) {
         self.note_peer(peer);
+        if let Some(before) = self.talking_on.insert(peer, link)
+            && before != link
+        {
+            // Connections on a link that was left hold on to credit which those on the new one need.
+            self.close_link(before);
+        }
         match &mut self.connection {
             Connection::Connecting(connecting)
                 if connecting.current.offer.offer.provider == peer && connecting.stage == Stage::Reaching =>
@@ -372,7 +393,12 @@ impl Actor {
     pub(super) fn using_news(&mut self, provider: IdentityId, news: ClientNews) {
         match news {
             ClientNews::Connect { session, .. } => self.session_open(provider, session),
-            ClientNews::OpenFailed { error, .. } => self.not_reached(provider, &error.to_string()),
+            ClientNews::OpenFailed { error, .. } => {
+                if error == OpenError::NoAnswer {
+                    self.leave_link(provider);
+                }
+                self.not_reached(provider, &error.to_string());
+            }
             ClientNews::Paused { session } => self.set_paused(session, true),
             ClientNews::Resumed { session } => self.set_paused(session, false),
             ClientNews::Halt { session } => self.session_over(session, CloseReason::Ended),
@@ -385,6 +411,9 @@ impl Actor {
             }
             ClientNews::Ended { session, reason, billed, cost } => {
                 tracing::info!(%session, %reason, "session ended");
+                if reason == StopReason::Silence {
+                    self.leave_link(provider);
+                }
                 self.remember_session(session, reason, billed, cost);
                 self.session_ended(session, &reason.to_string());
             }
@@ -497,6 +526,7 @@ impl Actor {
     }
 
     pub(super) fn dialogue_closed(&mut self, peer: IdentityId, why: &str) {
+        self.talking_on.remove(&peer);
         self.not_reached(peer, why);
     }
 

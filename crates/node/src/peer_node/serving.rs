@@ -61,6 +61,7 @@ impl Actor {
             }
             ProviderNews::Ended { reason, metering } => {
                 tracing::info!(session = %metering.session, %reason, cost = %metering.cost, "session ended");
+                self.remember_served(reason, &metering);
             }
             // The market has passed it on to the payments.
             ProviderNews::Earned { .. } => {}

@@ -11,9 +11,14 @@ use byway_records::{Backing, OfferId};
 use super::Actor;
 use super::books::NEWCOMER;
 use super::connecting::Connection as Exit;
-use crate::api::params::Serial;
+use crate::api::params::{LIMIT_MAX, Serial};
 use crate::api::values::*;
-use crate::api::{Event, event::WalletChange};
+use crate::api::{Event, OfferFilter, event::WalletChange};
+
+/// Transactions per second are counted over this long.
+const TPS_SPAN: Span = Span::seconds(10);
+/// Settled promises are shown for this long.
+const SETTLED_SHOWN: Span = Span::days(30);
 
 impl Actor {
     pub(super) fn status(&self) -> NodeStatus {
@@ -47,10 +52,20 @@ impl Actor {
             height: self.ledger.follower().tip().map_or(0, |tip| tip.height.0),
             commits: clock.commits,
             time_ms: clock.time,
-            lag_ms: self.ledger.follower().tip().map(|tip| self.clock.now().since(tip.time).0),
+            lag_ms: self.lag(),
             kernel_nodes: nodes.collect(),
             finality_ms_p50: self.finality(|status| status.finality_ms_p50),
         }
+    }
+
+    /// How far the newest checkpoint that a kernel node knows of is ahead of ours. A kernel with nothing to do certifies
+    /// nothing, so that the time alone says little.
+    fn lag(&self) -> Option<u64> {
+        let newest = self.kernel_view.values().max_by_key(|status| status.height)?;
+        let Some(tip) = self.ledger.follower().tip() else {
+            return Some(newest.time.since(self.config.genesis.time).0);
+        };
+        Some(if newest.height > tip.height { newest.time.since(tip.time).0 } else { 0 })
     }
 
     pub(super) fn identity(&self) -> Identity {
@@ -62,9 +77,10 @@ impl Actor {
         let wallet = self.wallet.balance(AssetId::WAY);
         let account = self.account(self.me());
         let withdrawing = account.withdrawal.filter(|withdrawal| !withdrawal.amount.is_zero());
+        let leaving = withdrawing.map_or(Amount::ZERO, |withdrawal| withdrawal.amount);
         Balance {
             wallet: wallet.free,
-            account: account.balance,
+            account: account.balance.saturating_sub(leaving),
             reserved: self.reserved(self.me()),
             pending: wallet.held,
             withdrawing: withdrawing
@@ -78,16 +94,17 @@ impl Actor {
         Spending {
             session_max: self.limits.session_max,
             day_max: self.limits.day_max,
-            day_spent: self.spent_lately(Span::days(1)),
+            day_spent: self.spent_today(),
         }
     }
 
-    /// What open sessions have cost, and ended ones that began within `span`.
-    fn spent_lately(&self, span: Span) -> Amount {
-        let since = self.clock.now() - span;
-        let records = self.session_records(usize::MAX);
-        let recent = records.into_iter().filter(|session| session.started_ms >= since).map(|session| session.cost);
-        Amount::checked_sum(recent).unwrap_or(Amount::MAX)
+    /// What the sessions have cost that are open or began today (UTC).
+    fn spent_today(&self) -> Amount {
+        let now = self.clock.now();
+        let today = Time(now.0 - now.0 % Span::days(1).0);
+        let used = self.session_records(usize::MAX).into_iter().filter(|session| session.client.is_none());
+        let recent = used.filter(|session| session.started_ms >= today || session.state.is_open());
+        Amount::checked_sum(recent.map(|session| session.cost)).unwrap_or(Amount::MAX)
     }
 
     pub(super) fn connection_view(&self) -> Connection {
@@ -165,11 +182,19 @@ impl Actor {
         }
     }
 
-    /// Sessions that this node uses or used, newest first.
+    /// Offers that pass, the one that would be taken first.
+    pub(super) fn offers(&self, filter: &OfferFilter, limit: usize) -> Vec<Offer> {
+        let found = self.index.candidates(&self.query(filter), self.ledger_clock());
+        let published = found.filter_map(|candidate| self.index.offer(candidate.id)).take(limit);
+        published.map(|published| self.offer_view(published)).collect()
+    }
+
+    /// Sessions that this node uses or serves, or did, newest first.
     pub(super) fn session_records(&self, limit: usize) -> Vec<Session> {
         let now = self.clock.now();
-        let open = self.market.used_sessions(now).into_iter().map(|(provider, view)| self.session(provider, &view));
-        let mut sessions: Vec<Session> = open.collect();
+        let used = self.market.used_sessions(now).into_iter().map(|(provider, view)| self.session(provider, &view));
+        let served = self.market.served_sessions(now).into_iter().map(|(client, view)| self.served_session(client, &view));
+        let mut sessions: Vec<Session> = used.chain(served).collect();
         sessions.extend(self.ended_sessions.iter().cloned());
         sessions.sort_by_key(|session| std::cmp::Reverse(session.started_ms));
         sessions.truncate(limit);
@@ -184,6 +209,7 @@ impl Actor {
             id: SessionId(view.id.to_string()),
             offer_id: view.offer,
             provider,
+            client: None,
             service: view.service,
             country: offer.map(|offer| offer.exit.country),
             bytes_up: view.billed.up,
@@ -207,6 +233,12 @@ impl Actor {
         }
     }
 
+    /// A session of a client here. What was paid is what its promises cover of all its sessions.
+    pub(super) fn served_session(&self, client: IdentityId, view: &SessionView) -> Session {
+        let session = self.session(self.me(), view);
+        Session { client: Some(client), paid: view.cost, ..session }
+    }
+
     /// Promises to and from one peer.
     pub(super) fn promises_with(&self, peer: IdentityId) -> Vec<Promise> {
         let Some(pair) = self.market.pair(peer) else { return Vec::new() };
@@ -215,7 +247,8 @@ impl Actor {
             Backing::Reservation(_) => BackingKind::Reservation,
             Backing::Channel(_) => BackingKind::Channel,
         };
-        let now = self.clock.now();
+        let (now, out) = (self.clock.now(), self.promise_log.mark(Direction::Out, peer));
+        let into = self.promise_log.mark(Direction::In, peer);
         let given = pair.given.map(|given| {
             let settled = self.settled_of(self.me(), peer);
             let same = settled.serial == given.promise.serial;
@@ -226,10 +259,11 @@ impl Actor {
                 amount: given.promise.amount,
                 settled: if same { settled.amount } else { Amount::ZERO },
                 backing: kind(given.promise.series.backing),
-                updated_ms: now,
-                settled_ms: None,
+                updated_ms: out.updated.or(out.settled_at).unwrap_or(now),
+                settled_ms: out.settled_at,
             }
         });
+        let is_settled = pair.taken.is_empty();
         let taken = pair.taken.into_iter().map(|taken| Promise {
             direction: Direction::In,
             counterparty: peer,
@@ -237,13 +271,32 @@ impl Actor {
             amount: taken.promise.promise.amount,
             settled: taken.promise.promise.amount.saturating_sub(taken.unsettled),
             backing: kind(taken.promise.promise.series.backing),
-            updated_ms: now,
-            settled_ms: None,
+            updated_ms: into.updated.or(into.settled_at).unwrap_or(now),
+            settled_ms: into.settled_at,
         });
-        given.into_iter().chain(taken).collect()
+        let done = into.settled_at.filter(|at| is_settled && now < *at + SETTLED_SHOWN).map(|at| {
+            let settled = self.settled_of(peer, self.me());
+            Promise {
+                direction: Direction::In,
+                counterparty: peer,
+                serial: Serial(settled.serial),
+                amount: settled.amount,
+                settled: settled.amount,
+                backing: BackingKind::Account,
+                updated_ms: at,
+                settled_ms: Some(at),
+            }
+        });
+        given.into_iter().chain(taken).chain(done).collect()
     }
 
-    /// The wallet's history: what was sent with how it ended, and what came in, newest first.
+    /// Whether something that we promised is not settled yet.
+    pub(super) fn owes(&self, peer: IdentityId) -> bool {
+        let promises = self.promises_with(peer);
+        promises.iter().any(|promise| promise.direction == Direction::Out && promise.settled < promise.amount)
+    }
+
+    /// The wallet's history: what was sent with how it ended, what came in, and what was settled, newest first.
     pub(super) fn entries(&self, limit: usize) -> Vec<Entry> {
         let lines = self.wallet.history(&self.ledger_journal, limit.saturating_mul(2).max(limit));
         let mut verdicts = std::collections::BTreeMap::new();
@@ -252,9 +305,16 @@ impl Actor {
             if line.kind == Kind::Verdict {
                 verdicts.insert(line.transaction, line);
             } else if entries.len() < limit {
-                entries.push(entry(&line, verdicts.get(&line.transaction)));
+                let entry = entry(&line, verdicts.get(&line.transaction));
+                // A settlement that is final stands among the settlements, with what it brought.
+                if line.kind != Kind::Settlement || entry.stage != Stage::Final {
+                    entries.push(entry);
+                }
             }
         }
+        entries.extend(self.promise_log.lines().iter().rev().take(limit).cloned());
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.time_ms));
+        entries.truncate(limit);
         entries
     }
 
@@ -267,8 +327,7 @@ impl Actor {
     }
 
     pub(super) fn publish_offers(&self) {
-        let offers = self.index.of_service(byway_records::offer::Service::SOCKS);
-        self.tell(Event::Offers(offers.map(|published| self.offer_view(published)).collect()));
+        self.tell(Event::Offers(self.offers(&OfferFilter::default(), LIMIT_MAX as usize)));
     }
 
     pub(super) fn publish_promises(&self, peer: IdentityId) {
@@ -325,15 +384,20 @@ impl Actor {
             // What a leader commits lies at or below its round; later rounds wait for a later leader.
             commit: pulse.commits.iter().find(|commit| commit.round >= snapshot.round).map(|commit| commit.index),
         });
-        let commits = pulse.commits.iter().map(|commit| PulseCommit {
+        let oldest = pulse.snapshots.iter().map(|snapshot| snapshot.round).min().unwrap_or(0);
+        let commits = pulse.commits.iter().filter(|commit| commit.round >= oldest).map(|commit| PulseCommit {
             index: commit.index,
             time_ms: commit.time,
             transactions: commit.transactions.into(),
             leader: commit.leader,
             round: commit.round,
         });
-        let span = pulse.commits.first().zip(pulse.commits.last()).map_or(0, |(a, b)| b.time.since(a.time).0);
-        let transactions: u64 = pulse.commits.iter().map(|commit| u64::from(commit.transactions)).sum();
+        let since = self.clock.now() - TPS_SPAN;
+        let lately = pulse.commits.iter().filter(|commit| commit.time >= since);
+        let transactions: u64 = lately.map(|commit| u64::from(commit.transactions)).sum();
+        // A busy kernel's commits are remembered for less than the whole span.
+        let remembered = pulse.commits.first().map_or(TPS_SPAN, |commit| self.clock.now().since(commit.time));
+        let span = remembered.min(TPS_SPAN).0.max(1);
         let tip = self.ledger.follower().tip();
         KernelPulse {
             snapshots: snapshots.collect(),
@@ -349,7 +413,7 @@ impl Actor {
                 p50: self.finality(|status| status.finality_ms_p50),
                 p99: self.finality(|status| status.finality_ms_p99),
             },
-            tps: if span == 0 { 0.0 } else { transactions as f64 * 1000.0 / span as f64 },
+            tps: transactions as f64 * 1000.0 / span as f64,
         }
     }
 

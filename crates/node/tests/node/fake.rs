@@ -89,6 +89,7 @@ pub fn session(name: &str, state: SessionState, bytes_down: u64) -> Session {
         id: SessionId(name.to_owned()),
         offer_id: OfferId::of(id(1), 0),
         provider: id(1),
+        client: None,
         service: byway_records::offer::Service::SOCKS,
         country: "DE".parse().ok(),
         bytes_up: 10,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use byway_kernel::archive::stored_snapshot;
-use byway_kernel::{Committed, Committee, MemberIndex, Message, News, Reference};
+use byway_kernel::{Committed, Committee, Fatal, MemberIndex, Message, News, Reference};
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, Encode, Hash, MemoryStore};
 use byway_records::{Certificate, Genesis, Height, MemberSet, TransactionId};
@@ -18,7 +18,7 @@ use crate::world::Observer;
 /// - none of them ever signs two snapshots for one round, over all its lives;
 /// - none of them sends an own snapshot before that is durable;
 /// - none of them refuses what another one signed;
-/// - none of them stops;
+/// - none of them stops, but those that are told to;
 /// - the supply is that of the genesis at every checkpoint, and all certificates for a height are for one checkpoint.
 pub struct KernelChecks {
     seed: u64,
@@ -35,6 +35,8 @@ pub struct KernelChecks {
     certified: BTreeMap<Height, Hash>,
     signed: BTreeMap<(MemberIndex, u64), Hash>,
     audit_due: Vec<bool>,
+    /// Nodes that a scenario makes stop, and why they did.
+    pub expected_to_stop: BTreeMap<usize, Option<Fatal>>,
     pub equivocations_seen: usize,
     pub refusals: usize,
 }
@@ -66,6 +68,7 @@ impl KernelChecks {
             certified: BTreeMap::new(),
             signed: BTreeMap::new(),
             audit_due: vec![false; nodes],
+            expected_to_stop: BTreeMap::new(),
             equivocations_seen: 0,
             refusals: 0,
         }
@@ -133,7 +136,10 @@ impl Observer<KernelNode> for KernelChecks {
             NodeNews::Kernel(News::Checkpoint(_)) => self.audit_due[node] = true,
             NodeNews::Kernel(News::Certified(certificate)) => self.on_certified(now_us, node, &certificate),
             NodeNews::Kernel(News::Included(included)) => self.progress[node].included += included.len(),
-            NodeNews::Kernel(News::Fatal(fatal)) => self.check(false, node, now_us, || fatal.to_string()),
+            NodeNews::Kernel(News::Fatal(fatal)) => match self.expected_to_stop.get_mut(&node) {
+                Some(stopped) => *stopped = Some(fatal),
+                None => self.check(false, node, now_us, || fatal.to_string()),
+            },
             NodeNews::Kernel(News::Equivocation(evidence)) => {
                 self.equivocations_seen += 1;
                 let author = usize::from(evidence.first.header().author.0);

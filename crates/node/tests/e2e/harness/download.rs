@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use byway_primitives::Hash;
 
@@ -14,6 +14,8 @@ use super::{PATIENCE, eventually};
 
 /// Silence after which a program gives its connection up and tries again.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// A download that brings nothing for this long stands still.
+const STALLED: Duration = Duration::from_secs(2);
 /// Between two attempts.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -80,6 +82,16 @@ pub struct Download {
     thread: JoinHandle<Hash>,
 }
 
+/// What is counted of a download.
+pub struct Counters(Arc<Shared>);
+
+impl Counters {
+    /// All bytes that went through the proxy, both ways.
+    pub fn carried(&self) -> u64 {
+        self.0.down.load(Ordering::Relaxed) + self.0.up.load(Ordering::Relaxed)
+    }
+}
+
 #[derive(Default)]
 struct Shared {
     /// Bytes of content so far.
@@ -120,9 +132,9 @@ impl Download {
         self.shared.cuts.load(Ordering::Relaxed)
     }
 
-    /// All bytes that went through the proxy, both ways.
-    pub fn carried(&self) -> u64 {
-        self.shared.down.load(Ordering::Relaxed) + self.shared.up.load(Ordering::Relaxed)
+    /// What is counted, also after the end.
+    pub fn counters(&self) -> Counters {
+        Counters(self.shared.clone())
     }
 
     /// Waits until `more` bytes have come than there are now, and the download still goes on.
@@ -131,6 +143,18 @@ impl Download {
         assert!(target < self.length, "the download is nearly over {when}; it must be longer for this story");
         eventually(&format!("data flows {when} (last error {})", self.last_error()), PATIENCE, || {
             (self.received() >= target).then_some(())
+        });
+    }
+
+    /// Waits until nothing comes any more: not one byte for a while in which megabytes usually come.
+    pub fn stalls(&self, when: &str) {
+        let mut seen = (Instant::now(), self.received());
+        eventually(&format!("no data flows {when}"), PATIENCE, || {
+            let now = self.received();
+            if now != seen.1 {
+                seen = (Instant::now(), now);
+            }
+            (seen.0.elapsed() > STALLED).then_some(())
         });
     }
 

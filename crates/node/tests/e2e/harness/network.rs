@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use byway_primitives::Amount;
-use serde_json::Value;
 use tempfile::TempDir;
 
 use super::byway::Node;
@@ -15,6 +14,8 @@ pub const KERNEL_NODES: usize = 7;
 /// WAY per MB.
 pub const PRICE: &str = "0.001";
 pub const BANDWIDTH_BPS: u64 = 100_000_000;
+/// The stores of the libraries below us say a lot at every start.
+const LOG: &str = "warn,byway_node=debug,byway_driver=debug";
 /// What the provider's wallet starts with; the client's gets the rest.
 const PROVIDER_FUNDS: &str = "10";
 
@@ -40,6 +41,15 @@ pub struct Network {
     ports: [u16; PORTS],
     /// Last, so that it goes when the processes have ended.
     folder: TempDir,
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            eprintln!("what is left of the network lies in {}", self.folder.path().display());
+        }
+    }
 }
 
 /// Relay, then link, proxy, rpc and page of provider and client, then the kernel nodes.
@@ -96,10 +106,8 @@ impl Network {
     fn configure(&self) {
         for index in 0..KERNEL_NODES {
             let listen = local(self.ports[KERNEL + index]);
-            self.config(
-                &format!("k{index}"),
-                &format!("role = \"kernel\"\nnetwork = \"network.json\"\n[kernel]\nlisten = \"{listen}\"\n"),
-            );
+            let kernel = format!("role = \"kernel\"\nnetwork = \"network.json\"\n[kernel]\nlisten = \"{listen}\"\n");
+            self.config(&format!("k{index}"), &format!("{kernel}[log]\nlevel = \"warn,byway_node=info\"\n"));
         }
         let relay = local(self.ports[RELAY]);
         self.config("relay", &format!("role = \"relay\"\n[relay]\nlisten = \"{relay}\"\n"));
@@ -127,7 +135,7 @@ impl Network {
         format!(
             "role = \"peer\"\nnetwork = \"network.json\"\n[link]\nlisten = \"{link}\"\nrelay = \"http://{relay}\"\n\
              [proxy]\nlisten = \"{proxy}\"\n[rpc]\nlisten = \"{rpc}\"\n[page]\nlisten = \"{page}\"\n\
-             [log]\nlevel = \"info,byway_node=debug,byway_driver=debug\"\n"
+             [log]\nlevel = \"{LOG}\"\n"
         )
     }
 
@@ -164,9 +172,23 @@ impl Network {
         });
     }
 
-    /// The client's sessions.
-    pub fn sessions(&self) -> Vec<Value> {
-        self.client_node.json(&["session", "list"]).as_array().unwrap().clone()
+    /// Where strangers reach kernel nodes and relay.
+    pub fn strangers_tcp_ports(&self) -> Vec<SocketAddr> {
+        self.ports[KERNEL..].iter().chain([&self.ports[RELAY]]).map(|port| local(*port)).collect()
+    }
+
+    /// Where peers' links are.
+    pub fn link_ports(&self) -> [SocketAddr; 2] {
+        [PROVIDER, CLIENT].map(|first| local(self.ports[first]))
+    }
+
+    /// Stops everything as a person does.
+    pub fn stop(&mut self) {
+        let Self { kernel, relay, provider, client, .. } = self;
+        for process in [client, provider, relay].into_iter().chain(kernel) {
+            let status = process.interrupt();
+            assert!(status.success(), "{} ended with {status}", process.name);
+        }
     }
 }
 

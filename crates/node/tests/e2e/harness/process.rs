@@ -83,7 +83,7 @@ impl Process {
         self.log_text().split_off(self.log_before)
     }
 
-    fn log_text(&self) -> String {
+    pub fn log_text(&self) -> String {
         std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
@@ -112,6 +112,7 @@ pub fn clean(command: &mut Command) {
     for variable in ["BYWAY_DIR", "BYWAY_PASSPHRASE", "BYWAY_LOG"] {
         command.env_remove(variable);
     }
+    command.env("NO_COLOR", "1");
 }
 
 /// A file with a text.

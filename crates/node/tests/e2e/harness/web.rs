@@ -23,7 +23,6 @@ struct Shared {
     pattern: Vec<u8>,
     /// Bytes of content per second and connection.
     rate: AtomicU64,
-    sent: AtomicU64,
     ranged: AtomicU64,
 }
 
@@ -34,7 +33,6 @@ impl WebServer {
         let shared = Arc::new(Shared {
             pattern: pattern(),
             rate: AtomicU64::new(u64::MAX),
-            sent: AtomicU64::new(0),
             ranged: AtomicU64::new(0),
         });
         let serving = shared.clone();
@@ -57,10 +55,6 @@ impl WebServer {
         self.shared.rate.store(bytes_per_second, Ordering::Relaxed);
     }
 
-    /// Bytes of content handed to the system for sending.
-    pub fn sent(&self) -> u64 {
-        self.shared.sent.load(Ordering::Relaxed)
-    }
 
     /// Requests that asked to go on from somewhere.
     pub fn ranged(&self) -> u64 {
@@ -114,7 +108,6 @@ impl Shared {
             fill(&self.pattern, at, part);
             let begun = Instant::now();
             stream.write_all(part)?;
-            self.sent.fetch_add(part.len() as u64, Ordering::Relaxed);
             let rate = self.rate.load(Ordering::Relaxed);
             let due = Duration::from_nanos((part.len() as u64).saturating_mul(1_000_000_000) / rate.max(1));
             std::thread::sleep(due.saturating_sub(begun.elapsed()));

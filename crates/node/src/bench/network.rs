@@ -1,0 +1,79 @@
+//! The kernel of a benchmark: all nodes in this process, over real TCP on loopback, each with its own disk.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use byway_crypto::NodeSecret;
+use byway_crypto::noise::StaticKey;
+use byway_driver::mesh;
+use byway_driver::pool::Pool;
+use byway_primitives::Span;
+use byway_primitives::hash::Context as HashContext;
+use byway_records::{Genesis, Member};
+use tokio::net::TcpListener;
+use zeroize::Zeroizing;
+
+use crate::kernel_node::{KernelNode, KernelNodeConfig};
+
+const SEEDS: HashContext = HashContext("byway 1 bench seeds");
+/// How long the nodes may take to find each other.
+const MEET_WAIT: Duration = Duration::from_secs(30);
+
+/// A secret of a benchmark's own network, the same in every run.
+pub(super) fn seed(parts: &[&[u8]]) -> [u8; 32] {
+    SEEDS.hash(parts).0
+}
+
+/// The nodes' keys and sockets, from which a genesis can be made.
+pub(super) struct Seats {
+    pub members: Vec<Member>,
+    held: Vec<(NodeSecret, Zeroizing<[u8; 32]>, TcpListener)>,
+}
+
+impl Seats {
+    pub async fn take(nodes: usize) -> anyhow::Result<Self> {
+        let mut seats = Self { members: Vec::new(), held: Vec::new() };
+        for index in 0..nodes {
+            let listener = mesh::listen(([127, 0, 0, 1], 0).into()).await?;
+            let secret = NodeSecret::from_seed(&seed(&[b"node", &index.to_le_bytes()]));
+            let mesh_secret = Zeroizing::new(seed(&[b"mesh", &index.to_le_bytes()]));
+            seats.members.push(Member {
+                name: format!("bench-{index}"),
+                key: secret.public(),
+                mesh: StaticKey::of(&mesh_secret),
+                address: listener.local_addr()?.to_string(),
+            });
+            seats.held.push((secret, mesh_secret, listener));
+        }
+        Ok(seats)
+    }
+
+    /// Starts the nodes, with their state under `directory`, and waits until they have found each other.
+    pub async fn start(
+        self,
+        genesis: &Arc<Genesis>,
+        directory: &Path,
+        snapshot_interval_min: Option<Span>,
+    ) -> anyhow::Result<Vec<KernelNode>> {
+        let pool = Pool::for_this_machine();
+        let mut nodes = Vec::new();
+        for (index, (secret, mesh_secret, listener)) in (0u8..).zip(self.held) {
+            let config = KernelNodeConfig {
+                genesis: genesis.clone(),
+                index,
+                secret,
+                mesh_secret,
+                directory: directory.join(format!("kernel-{index}")),
+                snapshot_interval_min,
+            };
+            nodes.push(KernelNode::start(config, listener, pool.clone()).await?);
+        }
+        let started = Instant::now();
+        while nodes.iter().any(|node| node.mesh().connected().len() + 1 < nodes.len()) {
+            anyhow::ensure!(started.elapsed() < MEET_WAIT, "the nodes did not find each other");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(nodes)
+    }
+}

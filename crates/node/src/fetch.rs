@@ -62,7 +62,7 @@ pub enum FetchError {
     Http(#[from] HttpError),
     #[error("the server says nothing any more; try again")]
     Silence,
-    #[error("the server answered {0}")]
+    #[error("the server answered {0}{word}", word = status_word(*.0))]
     Status(u16),
     #[error("more than {REDIRECTS_MAX} redirects, last to {0}")]
     Redirects(String),
@@ -79,13 +79,16 @@ pub enum FetchError {
 pub enum Refusal {
     #[error("no exit is open and none could be opened; `byway status` says why")]
     General,
-    #[error("the exit's rules forbid this address, or the node is disconnected; see `byway status`")]
+    #[error(
+        "the exit's rules forbid this address: exits refuse private and local addresses, and ports for mail. (`byway \
+         status` shows whether the node was disconnected meanwhile)"
+    )]
     NotAllowed,
     #[error("the exit can't reach the server's network")]
     Network,
-    #[error("the exit can't reach the server")]
+    #[error("the exit can't find or reach the server; check the name in the URL")]
     Host,
-    #[error("the server refused the connection")]
+    #[error("the server refused the connection; check the port in the URL")]
     Connection,
     #[error("the connection timed out on the way")]
     Ttl,
@@ -185,6 +188,7 @@ pub async fn fetch_to_file(
         );
         fruitless = if part.length > before { 0 } else { fruitless + 1 };
         if !is_worth_another || fruitless >= ATTEMPTS_MAX || part.length == 0 && before == 0 {
+            part.forget_if_empty();
             return Err(error);
         }
         tracing::debug!(%error, length = part.length, "taking up a cut download");
@@ -272,6 +276,15 @@ impl Part {
         }
     }
 
+    /// Leaves nothing behind where nothing came.
+    fn forget_if_empty(self) {
+        if self.length == 0 {
+            // An empty part left behind is untidy and nothing more.
+            let _ = std::fs::remove_file(&self.path);
+            let _ = std::fs::remove_file(beside(&self.path, ".json"));
+        }
+    }
+
     fn complete(self, target: &Path, resumed: u32) -> Result<Fetched, FetchError> {
         let output = |source| FetchError::Output { path: target.to_owned(), source };
         self.file.sync_all().map_err(output)?;
@@ -341,6 +354,17 @@ fn refusal(code: u8) -> Result<(), Refusal> {
         7 | 8 => Refusal::NotSocks,
         _ => Refusal::General,
     })
+}
+
+/// What the usual refusals mean.
+fn status_word(status: u16) -> &'static str {
+    match status {
+        401 | 403 => ": it doesn't give this to just anyone",
+        404 | 410 => ": there is nothing at this URL",
+        429 => ": too many requests, try again later",
+        500.. => ": something is wrong at its side, try again later",
+        _ => "",
+    }
 }
 
 /// A strong `ETag`, else `Last-Modified`.

@@ -8,6 +8,7 @@
 //! [`clients`] answers followers and wallets, [`pulse`] remembers what was seen lately for drawing.
 
 mod clients;
+mod intake;
 mod pulse;
 
 use std::collections::VecDeque;
@@ -26,7 +27,7 @@ use byway_kernel::{
     Config, Fatal, Kernel, KernelEffect, MemberIndex, Message, News, OpenError, Status, SubmitError, SyncMessage,
     VerifiedSnapshot,
 };
-use byway_primitives::{Effect, Encode, Span, Time, Token};
+use byway_primitives::{Effect, Encode, Hash, Span, Time, Token};
 use byway_records::genesis::Genesis;
 use byway_records::{TransactionId, VerifiedTransaction};
 use tokio::net::TcpListener;
@@ -35,6 +36,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use clients::{Clients, Question};
+use intake::Intake;
 use pulse::PulseLog;
 
 /// The protocol that kernel nodes speak on their mesh ports.
@@ -197,6 +199,12 @@ fn mesh_config(genesis: &Genesis, secret: &[u8; 32]) -> MeshConfig {
     }
 }
 
+/// Snapshots that were verified, or found to be bad, by the digest of their bytes.
+struct Checked {
+    from: MemberIndex,
+    snapshots: Vec<(Hash, Option<Arc<VerifiedSnapshot>>)>,
+}
+
 /// The task that owns the machine.
 struct Task {
     kernel: Kernel,
@@ -211,8 +219,9 @@ struct Task {
     wake_at: Option<Time>,
     /// The last encoded message and what it was made of: one snapshot goes to all peers.
     encoded: Option<(Arc<[u8]>, Bytes)>,
-    verified: mpsc::Sender<(MemberIndex, Vec<Arc<VerifiedSnapshot>>)>,
-    verified_queue: mpsc::Receiver<(MemberIndex, Vec<Arc<VerifiedSnapshot>>)>,
+    verified: mpsc::Sender<Checked>,
+    verified_queue: mpsc::Receiver<Checked>,
+    intake: Intake,
     clients: Clients,
     pulse: PulseLog,
     sent_bytes: Arc<AtomicU64>,
@@ -246,6 +255,7 @@ impl Task {
             encoded: None,
             verified,
             verified_queue,
+            intake: Intake::default(),
             pulse: PulseLog::default(),
             sent_bytes: Arc::default(),
             fatal: None,
@@ -264,11 +274,7 @@ impl Task {
             let wake = self.wake_at.map(|time| self.clock.instant_of(time));
             tokio::select! {
                 event = events.recv() => self.mesh_event(event.ok_or(Ended::Mesh)?),
-                Some((from, snapshots)) = self.verified_queue.recv() => {
-                    let now = self.clock.now();
-                    snapshots.iter().for_each(|snapshot| self.pulse.saw(snapshot));
-                    self.kernel.handle_snapshots(now, from, snapshots, &*self.journal);
-                }
+                Some(checked) = self.verified_queue.recv() => self.checked(checked),
                 changed = durable.changed() => {
                     if changed.is_err() {
                         return Ok(());
@@ -318,23 +324,39 @@ impl Task {
     fn frame(&mut self, from: MemberIndex, payload: Payload) {
         match byway_primitives::codec::decode_exact::<Message>(&payload) {
             Ok(Message::Sync(message)) => self.sync(from, message),
-            Ok(Message::Snapshots(snapshots)) => {
-                let (pool, verified) = (self.pool.clone(), self.verified.clone());
-                let committee = self.kernel.committee().clone();
-                tokio::spawn(async move {
-                    let checked = pool.run(move || verify_all(&committee, from, snapshots)).await;
-                    if let Ok(checked) = checked
-                        && !checked.is_empty()
-                    {
-                        // The machine is gone only when the node has ended.
-                        let _ = verified.send((from, checked)).await;
-                    }
-                    // The bytes count against the peer's bound until here.
-                    drop(payload);
-                });
-            }
+            Ok(Message::Snapshots(snapshots)) => self.snapshots(from, snapshots, payload),
             Err(error) => tracing::warn!(%from, %error, "a kernel node sent a malformed message"),
         }
+    }
+
+    fn snapshots(&mut self, from: MemberIndex, snapshots: Vec<Arc<[u8]>>, payload: Payload) {
+        let intake::Sorted { fresh, verified } = self.intake.sort(snapshots);
+        if !verified.is_empty() {
+            self.kernel.handle_snapshots(self.clock.now(), from, verified, &*self.journal);
+        }
+        if fresh.is_empty() {
+            return;
+        }
+        let (pool, verified) = (self.pool.clone(), self.verified.clone());
+        let committee = self.kernel.committee().clone();
+        tokio::spawn(async move {
+            if let Ok(snapshots) = pool.run(move || verify_all(&committee, from, fresh)).await {
+                // The machine is gone only when the node has ended.
+                let _ = verified.send(Checked { from, snapshots }).await;
+            }
+            // The bytes count against the peer's bound until here.
+            drop(payload);
+        });
+    }
+
+    fn checked(&mut self, Checked { from, snapshots }: Checked) {
+        let mut good = Vec::with_capacity(snapshots.len());
+        for (digest, snapshot) in snapshots {
+            self.intake.done(digest, snapshot.clone());
+            good.extend(snapshot);
+        }
+        good.iter().for_each(|snapshot| self.pulse.saw(snapshot));
+        self.kernel.handle_snapshots(self.clock.now(), from, good, &*self.journal);
     }
 
     fn sync(&mut self, from: MemberIndex, message: SyncMessage) {
@@ -458,12 +480,12 @@ impl Task {
     }
 }
 
-/// The good ones among `snapshots`. A bad one says that the peer passes on what it did not check.
+/// Verifies snapshots. A bad one says that the peer passes on what it did not check.
 fn verify_all(
     committee: &byway_kernel::Committee,
     from: MemberIndex,
-    snapshots: Vec<Arc<[u8]>>,
-) -> Vec<Arc<VerifiedSnapshot>> {
+    snapshots: Vec<(Hash, Arc<[u8]>)>,
+) -> Vec<(Hash, Option<Arc<VerifiedSnapshot>>)> {
     let check = |bytes| match VerifiedSnapshot::verify(committee, bytes) {
         Ok(snapshot) => Some(Arc::new(snapshot)),
         Err(error) => {
@@ -471,7 +493,7 @@ fn verify_all(
             None
         }
     };
-    snapshots.into_iter().filter_map(check).collect()
+    snapshots.into_iter().map(|(digest, bytes)| (digest, check(bytes))).collect()
 }
 
 /// For ever where there is nothing to wait for.

@@ -287,6 +287,8 @@ pub(crate) struct Actor {
     exits: watch::Sender<ExitState>,
     using: BTreeMap<SessionId, connecting::Using>,
     served: BTreeMap<SessionId, Served>,
+    /// What is served and to whom, as of the last session that came.
+    served_views: BTreeMap<SessionId, (IdentityId, byway_access::session::SessionView)>,
     early: Vec<EarlyStream>,
     exit: Option<byway_driver::exit::Exit>,
     preferred: BTreeSet<IdentityId>,
@@ -355,6 +357,7 @@ impl Actor {
             exits,
             using: BTreeMap::new(),
             served: BTreeMap::new(),
+            served_views: BTreeMap::new(),
             early: Vec::new(),
             exit,
             preferred: BTreeSet::new(),
@@ -490,6 +493,7 @@ impl Actor {
         self.tend();
         self.look_after_connection();
         self.forget_early_streams();
+        self.publish_served();
         self.publish_status();
     }
 

@@ -109,6 +109,8 @@ export interface Session {
   id: string;
   offer_id: string;
   provider: string;
+  /** Who uses it, where this node is the provider. */
+  client?: Maybe<string>;
   service: string;
   country?: Maybe<string>;
   bytes_up: number;

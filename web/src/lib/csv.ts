@@ -3,7 +3,7 @@
 import type { Session } from "./contract";
 
 const COLUMNS = [
-  "id", "started", "ended", "state", "reason", "service", "country", "provider", "offer_id", "seconds",
+  "id", "started", "ended", "state", "reason", "service", "country", "provider", "client", "offer_id", "seconds",
   "bytes_down", "bytes_up", "price", "unit", "asset", "cost", "paid",
 ] as const;
 
@@ -27,6 +27,7 @@ function cells(session: Session): Record<(typeof COLUMNS)[number], string | numb
     service: session.service,
     country: session.country ?? "",
     provider: session.provider,
+    client: session.client ?? "",
     offer_id: session.offer_id,
     seconds: session.seconds,
     bytes_down: session.bytes_down,

@@ -32,8 +32,8 @@ use zeroize::Zeroizing;
 use super::network::{Seats, seed};
 use super::percentile;
 use crate::api::{
-    ApiError, ConnectTarget, Direction, IdentityRegister, NodeApi, OfferFilter, OfferList, Role, Session, SessionId,
-    WalletMove,
+    ApiError, ConnectTarget, Direction, IdentityRegister, NodeApi, OfferFilter, OfferList, Promise, Role, Session,
+    SessionId, WalletMove,
 };
 use crate::genesis::{self, Funding, Plan, Share};
 use crate::peer_node::{PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig};
@@ -135,7 +135,7 @@ impl Market {
             while !self.is_ready().await? {
                 tokio::time::sleep(POLL).await;
             }
-            Ok(self.user.connect(ConnectTarget::Cheapest(OfferFilter::default())).await.map_err(failed)?)
+            self.user.connect(ConnectTarget::Cheapest(OfferFilter::default())).await.map_err(failed)
         });
         ready.await.context("the bench's network did not get ready in time")?
     }
@@ -190,16 +190,30 @@ impl Market {
         ensure!(billed == bytes, "{billed} bytes were billed and {bytes} arrived");
         let price = Amount::cost_of_bytes(PRICE_PER_MB, billed);
         ensure!(Some(bill.cost) == price, "the session cost {} WAY and its bytes {price:?}", bill.cost);
-        for (node, direction, other) in [
-            (&self.user, Direction::Out, self.provider.identity()),
-            (&self.provider, Direction::In, self.user.identity()),
-        ] {
-            let promises = node.promise_list().await.map_err(failed)?;
-            let promise = promises.iter().find(|p| p.direction == direction && p.counterparty == other);
-            let promised = promise.map_or(Amount::ZERO, |promise| promise.amount);
-            ensure!(promised >= bill.cost, "{promised} WAY were promised for {} WAY ({direction:?})", bill.cost);
-        }
-        Ok(())
+        let promised = self.given().await?.map_or(Amount::ZERO, |promise| promise.amount);
+        ensure!(promised >= bill.cost, "{promised} WAY were promised for {} WAY", bill.cost);
+        let received = timeout(READY_WAIT, async {
+            while self.received().await? < bill.cost {
+                tokio::time::sleep(POLL).await;
+            }
+            anyhow::Ok(())
+        });
+        received.await.with_context(|| format!("the provider did not get {} WAY", bill.cost))?
+    }
+
+    /// The user's promise to the provider.
+    async fn given(&self) -> anyhow::Result<Option<Promise>> {
+        let promises = self.user.promise_list().await.map_err(failed)?;
+        let provider = self.provider.identity();
+        Ok(promises.into_iter().find(|p| p.direction == Direction::Out && p.counterparty == provider))
+    }
+
+    /// What the provider has: the promise that it holds or, once that is settled, what the ledger says.
+    async fn received(&self) -> anyhow::Result<Amount> {
+        let settled = self.given().await?.map_or(Amount::ZERO, |promise| promise.settled);
+        let promises = self.provider.promise_list().await.map_err(failed)?;
+        let held = promises.iter().filter(|promise| promise.direction == Direction::In).map(|promise| promise.amount);
+        Ok(held.fold(settled, Amount::max))
     }
 
     async fn final_bill(&self, id: &SessionId) -> anyhow::Result<Session> {

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::Globals;
 use crate::api::OfferFilter;
+use crate::api::params::IdempotencyKey;
 use crate::fetch::Url;
 use crate::genesis::{Funding, MemberText};
 use crate::keystore::IdentityPurpose;
@@ -290,7 +291,7 @@ pub enum WalletCommand {
 pub struct OnceArgs {
     /// Do nothing if this key was used before: for scripts that may run twice
     #[arg(long, value_name = "KEY")]
-    pub idempotency_key: Option<String>,
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -21,6 +21,9 @@ use crate::directory::Directory;
 use crate::keystore::{IdentityPurpose, IdentityRecord, Keystore};
 use crate::passphrase::{Occasion, Passphrase};
 
+/// Where `byway up` keeps the user's own node.
+const LOCAL_USER: &str = "user";
+
 pub async fn identity(globals: &Globals, command: IdentityCommand) -> anyhow::Result<Outcome> {
     match command {
         IdentityCommand::New { name, purpose, device } => new(globals, name, purpose, Device(device))?,
@@ -140,8 +143,14 @@ fn export(globals: &Globals) -> anyhow::Result<()> {
 }
 
 fn open(globals: &Globals, directory: &Directory) -> anyhow::Result<Keystore> {
-    let path = directory.keystore_file();
+    let own = directory.keystore_file();
+    let path = match own.exists() {
+        true => own,
+        // `byway up` keeps several nodes in one directory, and a passphrase for all.
+        false => Directory::new(directory.root().join(LOCAL_USER)).keystore_file(),
+    };
     if !path.exists() {
+        let path = directory.keystore_file();
         return Err(crate::keystore::KeystoreError::Missing(path).into());
     }
     let passphrase = Passphrase::obtain(directory, globals.passphrase_file.as_deref(), Occasion::Open)?;

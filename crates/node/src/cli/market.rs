@@ -99,6 +99,10 @@ struct Receipt {
 pub async fn fetch(globals: &Globals, args: FetchArgs) -> anyhow::Result<Outcome> {
     let client = globals.client()?;
     let proxy = client.run_file().proxy.clone();
+    let status: NodeStatus = client.call("node_status", &Nothing {}).await?;
+    if status.connection.state == ConnectionState::Disconnected {
+        anyhow::bail!("the node is disconnected, as you said; `byway connect` opens an exit again");
+    }
     let (before, begun) = (costs(&sessions(&client).await?), Instant::now());
     let fetched = match &args.output {
         Some(path) => {
@@ -198,13 +202,17 @@ fn offers_text(offers: &[Offer]) -> String {
 }
 
 fn sessions_text(sessions: &[Session]) -> String {
-    let mut table = Table::new(&["started", "exit", "provider", ">down", ">up", ">time", ">cost", ">paid", "state"]);
+    let headings = ["started", "exit", "with", ">down", ">up", ">time", ">cost", ">paid", "state"];
+    let mut table = Table::new(&headings);
     let now = now();
     for session in sessions {
         table.row([
             ago(session.started_ms, now),
-            session.country.map(|country| country.to_string()).unwrap_or_default(),
-            short(&session.provider),
+            match session.client {
+                Some(_) => "served".to_owned(),
+                None => session.country.map(|country| country.to_string()).unwrap_or_default(),
+            },
+            short(session.client.as_ref().unwrap_or(&session.provider)),
             bytes(session.bytes_down),
             bytes(session.bytes_up),
             duration(session.seconds),

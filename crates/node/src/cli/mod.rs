@@ -20,6 +20,7 @@ pub use args::*;
 pub use output::{Table, print_json};
 pub use progress::with_progress;
 
+use crate::api::params::IdempotencyKey;
 use crate::client::{Client, ClientError};
 use crate::directory::{Directory, DirectoryError};
 
@@ -98,7 +99,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
 
 /// Says on standard error why a command failed.
 pub fn print_error(error: &anyhow::Error, as_json: bool) {
-    let message = format!("{error:#}");
+    let message = chain_text(error.chain());
     if !as_json {
         eprintln!("byway: {message}");
         return;
@@ -110,12 +111,39 @@ pub fn print_error(error: &anyhow::Error, as_json: bool) {
     eprintln!("{}", serde_json::json!({ "error": { "code": code, "message": message, "data": data } }));
 }
 
+/// What went wrong and why, without what was said before: many errors name their cause themselves.
+fn chain_text<'a>(chain: impl Iterator<Item = &'a (dyn std::error::Error + 'static)>) -> String {
+    chain.map(ToString::to_string).fold(String::new(), |text, cause| match text.contains(&cause) {
+        _ if text.is_empty() => cause,
+        true => text,
+        false => format!("{text}: {cause}"),
+    })
+}
+
 /// A fresh key for a call that must not be carried out twice.
-fn idempotency_key(chosen: Option<String>) -> anyhow::Result<crate::api::params::IdempotencyKey> {
+fn idempotency_key(chosen: Option<IdempotencyKey>) -> anyhow::Result<IdempotencyKey> {
     if let Some(key) = chosen {
-        return Ok(key.parse()?);
+        return Ok(key);
     }
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the operating system gave no randomness: {error}"))?;
     Ok(hex::encode(bytes).parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = anyhow::anyhow!("the server refused the connection");
+        let told = anyhow::anyhow!("fetching: the server refused the connection");
+        for (error, expected) in [
+            (cause.context("the server refused the connection"), "the server refused the connection"),
+            (told.context("it failed"), "it failed: fetching: the server refused the connection"),
+            (anyhow::anyhow!("no room").context("D/x can't be written: no room"), "D/x can't be written: no room"),
+        ] {
+            assert_eq!(chain_text(error.chain()), expected);
+        }
+    }
 }

@@ -101,6 +101,14 @@ pub fn ago(time: Time, now: Time) -> String {
     format!("{} ago", duration(now.since(time).0 / 1000))
 }
 
+/// How long after `now`: `in 9 min 59 s`.
+pub fn wait(time: Time, now: Time) -> String {
+    match time.since(now).0.div_ceil(1000) {
+        0 => "any moment".to_owned(),
+        seconds => format!("in {}", duration(seconds)),
+    }
+}
+
 /// Now, by this machine's clock; only for showing.
 pub fn now() -> Time {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -142,6 +150,8 @@ mod tests {
             (duration(90_000), "1 d 1 h"),
             (ago(Time(1_000), Time(13_500)), "12 s ago"),
             (ago(Time(5_000), Time(1_000)), "0 s ago"),
+            (wait(Time(61_500), Time(1_000)), "in 1 min 01 s"),
+            (wait(Time(1_000), Time(5_000)), "any moment"),
             (short(&"0123456789abcdef"), "0123456789…"),
             (short(&"k1"), "k1"),
         ] {

@@ -1,7 +1,10 @@
 //! `byway status`: one calm screen.
 
-use super::output::{bytes, duration, fields, print, print_json, rate, way};
+use byway_primitives::Time;
+
+use super::output::{bytes, duration, fields, now, print, print_json, rate, wait, way};
 use super::{Globals, Outcome, StatusArgs};
+use crate::api::params::LIMIT_MAX;
 use crate::api::*;
 use crate::client::Client;
 
@@ -18,8 +21,10 @@ pub async fn status(globals: &Globals, args: StatusArgs) -> anyhow::Result<Outco
     if globals.json {
         print_json(&status)?;
     } else {
-        let sessions: Vec<Session> = client.call("session_list", &SessionList { limit: 1 }).await?;
-        print(&screen(&status, sessions.first(), &client))?;
+        let request = SessionList { limit: LIMIT_MAX as usize };
+        let sessions: Vec<Session> = client.call("session_list", &request).await?;
+        let own = sessions.iter().find(|session| Some(&session.id) == status.connection.session_id.as_ref());
+        print(&screen(&status, own, &client))?;
     }
     Ok(Outcome::Done)
 }
@@ -76,11 +81,12 @@ fn wallet_line(balance: &Balance) -> String {
 fn account_line(balance: &Balance) -> String {
     let reserved =
         if balance.reserved.is_zero() { String::new() } else { format!("  + {} reserved", way(balance.reserved)) };
-    let leaving = match balance.withdrawing.len() {
-        0 => "",
-        _ => "  (a withdrawal is under way)",
-    };
+    let leaving: String = balance.withdrawing.iter().map(|leaving| leaving_line(leaving, now())).collect();
     format!("{}{reserved}{leaving}", way(balance.account))
+}
+
+fn leaving_line(leaving: &Withdrawing, now: Time) -> String {
+    format!("  + {} leaving, in the wallet {}", way(leaving.amount), wait(leaving.available_ms, now))
 }
 
 fn spending_line(spending: &Spending) -> String {

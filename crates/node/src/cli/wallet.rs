@@ -2,7 +2,7 @@
 
 use byway_primitives::IdentityId;
 
-use super::output::{ago, fields, now, print, print_json, short, way, word};
+use super::output::{ago, fields, now, print, print_json, short, wait, way, word};
 use super::{Globals, Outcome, PromiseCommand, Table, WalletCommand, idempotency_key, with_progress};
 use crate::api::*;
 use crate::client::Client;
@@ -28,7 +28,7 @@ pub async fn wallet(globals: &Globals, command: WalletCommand) -> anyhow::Result
         }
         WalletCommand::Withdraw { amount, once } => {
             let idempotency_key = idempotency_key(once.idempotency_key)?;
-            return move_money(globals, &client, "wallet_withdraw", &WalletMove { amount, idempotency_key }).await;
+            return withdraw(globals, &client, &WalletMove { amount, idempotency_key }).await;
         }
         WalletCommand::History { limit } => {
             let request = WalletHistory { limit: limit as usize, before_ms: None };
@@ -39,20 +39,35 @@ pub async fn wallet(globals: &Globals, command: WalletCommand) -> anyhow::Result
     Ok(Outcome::Done)
 }
 
+/// Announces a withdrawal, and says when the coins come.
+async fn withdraw(globals: &Globals, client: &Client, request: &WalletMove) -> anyhow::Result<Outcome> {
+    let outcome = move_money(globals, client, "wallet_withdraw", request).await?;
+    if outcome == Outcome::Done && !globals.json {
+        let balance: Balance = client.call("wallet_balance", &Nothing {}).await?;
+        for leaving in &balance.withdrawing {
+            let (amount, wait) = (way(leaving.amount), wait(leaving.available_ms, now()));
+            print(&format!("{amount} leave the account and are in the wallet {wait}.\n"))?;
+        }
+    }
+    Ok(outcome)
+}
+
 pub async fn promise(globals: &Globals, command: PromiseCommand) -> anyhow::Result<Outcome> {
     let client = globals.client()?;
     let promises: Vec<Promise> = client.call("promise_list", &Nothing {}).await?;
     match command {
         PromiseCommand::List => show(globals, &promises, |promises| promises_text(promises))?,
         PromiseCommand::Settle { counterparty } => {
-            let parties = counterparty.map_or_else(|| open_parties(&promises), |id| vec![id]);
+            // What others owe us is settled; what we owe settles when its payee wants it to.
+            let parties = counterparty.map_or_else(|| open_parties(&promises, Direction::In), |id| vec![id]);
             let mut settlements = Vec::new();
             for counterparty in parties {
                 let request = PromiseSettle { counterparty, idempotency_key: Some(idempotency_key(None)?) };
                 let settling = client.call::<PromiseSettlement>("promise_settle", &request);
                 settlements.push((counterparty, with_progress("settling on the ledger", settling).await?));
             }
-            return print_settlements(globals, &settlements);
+            let owed = if counterparty.is_none() { open_parties(&promises, Direction::Out) } else { Vec::new() };
+            return print_settlements(globals, &settlements, &owed);
         }
     }
     Ok(Outcome::Done)
@@ -75,13 +90,17 @@ pub fn show<T: serde::Serialize>(globals: &Globals, value: &T, text: impl Fn(&T)
     if globals.json { print_json(value) } else { print(&text(value)) }
 }
 
-fn open_parties(promises: &[Promise]) -> Vec<IdentityId> {
-    let open = promises.iter().filter(|promise| promise.settled < promise.amount);
+fn open_parties(promises: &[Promise], direction: Direction) -> Vec<IdentityId> {
+    let open = promises.iter().filter(|promise| promise.direction == direction && promise.settled < promise.amount);
     let parties: std::collections::BTreeSet<_> = open.map(|promise| promise.counterparty).collect();
     parties.into_iter().collect()
 }
 
-fn print_settlements(globals: &Globals, settled: &[(IdentityId, PromiseSettlement)]) -> anyhow::Result<Outcome> {
+fn print_settlements(
+    globals: &Globals,
+    settled: &[(IdentityId, PromiseSettlement)],
+    owed: &[IdentityId],
+) -> anyhow::Result<Outcome> {
     let rejected = |entry: &Entry| entry.stage == Stage::Rejected;
     let outcome = match settled.iter().flat_map(|(_, settlement)| &settlement.entries).any(rejected) {
         true => Outcome::No,
@@ -94,15 +113,18 @@ fn print_settlements(globals: &Globals, settled: &[(IdentityId, PromiseSettlemen
         print_json(&list.collect::<Vec<_>>())?;
         return Ok(outcome);
     }
-    if settled.is_empty() {
+    if settled.is_empty() && owed.is_empty() {
         print("Everything is settled.\n")?;
+    }
+    for counterparty in owed {
+        print(&format!("{counterparty} settles what we owe when it wants to.\n"))?;
     }
     for (counterparty, settlement) in settled {
         for entry in &settlement.entries {
             print(&entry_text(entry))?;
         }
         if settlement.asked {
-            print(&format!("{counterparty} was asked to settle what we owe.\n"))?;
+            print(&format!("The promise of {counterparty} is on its way to the ledger.\n"))?;
         }
     }
     Ok(outcome)
@@ -117,15 +139,15 @@ fn balance_text(balance: &Balance) -> String {
     ];
     let now = now();
     for leaving in &balance.withdrawing {
-        let wait = super::output::duration(leaving.available_ms.since(now).0 / 1000);
-        rows.push(("withdrawing", format!("{}  in the wallet in {wait}", way(leaving.amount))));
+        let wait = wait(leaving.available_ms, now);
+        rows.push(("withdrawing", format!("{}  in the wallet {wait}", way(leaving.amount))));
     }
     fields(&rows)
 }
 
 pub fn entry_text(entry: &Entry) -> String {
     let fee = if entry.fee.is_zero() { String::new() } else { format!(" (fee {})", way(entry.fee)) };
-    let kind = word(&entry.kind);
+    let kind = word(&entry.kind).replace('_', " ");
     let amount = way(entry.amount);
     let end = match entry.stage {
         Stage::Final => "final".to_owned(),
@@ -145,7 +167,7 @@ fn history_text(entries: &[Entry]) -> String {
     for entry in entries {
         table.row([
             ago(entry.time_ms, now),
-            word(&entry.kind),
+            word(&entry.kind).replace('_', " "),
             entry.amount.to_string(),
             entry.fee.to_string(),
             entry.counterparty.as_ref().map(short).unwrap_or_default(),

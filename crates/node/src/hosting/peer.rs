@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
-use byway_primitives::hash::Context as HashContext;
 use byway_primitives::Amount;
+use byway_primitives::hash::Context as HashContext;
 use byway_records::Genesis;
 use byway_records::offer::Location;
 use tokio::net::TcpListener;

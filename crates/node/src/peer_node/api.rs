@@ -29,7 +29,7 @@ impl NodeApi for PeerNode {
     }
 
     async fn identity_list(&self) -> Answer<Vec<Identity>> {
-        self.ask(|actor| Ok(vec![actor.identity()])).await
+        self.ask(|actor| Ok(vec![Identity { purpose: Some(actor.purpose()), ..actor.identity() }])).await
     }
 
     async fn identity_register(&self, request: IdentityRegister) -> Answer<Entry> {
@@ -45,10 +45,7 @@ impl NodeApi for PeerNode {
     }
 
     async fn offer_list(&self, request: OfferList) -> Answer<Vec<Offer>> {
-        self.ask(move |actor| {
-            Ok(actor.offers(&request.filter, request.limit))
-        })
-        .await
+        self.ask(move |actor| Ok(actor.offers(&request.filter, request.limit))).await
     }
 
     async fn offer_prefer(&self, request: OfferPrefer) -> Answer<()> {
@@ -221,7 +218,9 @@ impl NodeApi for PeerNode {
 
     async fn ledger_transaction(&self, id: TransactionId) -> Answer<TransactionRecord> {
         // What is ours was read from certified checkpoints; of others a kernel node says how far they are.
-        let own = self.ask(move |actor| Ok(actor.entries(usize::MAX / 4).into_iter().find(|e| e.transaction_id == id))).await?;
+        let own = self
+            .ask(move |actor| Ok(actor.entries(usize::MAX / 4).into_iter().find(|e| e.transaction_id == id)))
+            .await?;
         if let Some(entry) = own.filter(|entry| matches!(entry.stage, Stage::Final | Stage::Rejected)) {
             return Ok(TransactionRecord {
                 transaction_id: id,

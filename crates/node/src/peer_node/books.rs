@@ -73,6 +73,7 @@ impl Actor {
             self.write_ledger(batch);
         }
         self.take_up_sessions();
+        self.note_served();
         self.note_peers();
         self.sell();
         let pending: Vec<TransactionId> = self.wallet.pending().map(|(id, _)| id).collect();
@@ -163,6 +164,7 @@ impl Actor {
         }
         if !keys.is_empty() {
             self.sell();
+            self.follow_contacts();
             self.publish_offers();
         }
         for found in &found {

@@ -13,7 +13,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use byway_access::discovery::{Candidate, Place, Query};
-use byway_access::session::{ClientNews, OpenError, OpenRequest, ResponseId, SessionId, SessionView, StopReason, Traffic};
+use byway_access::session::{
+    ClientNews, OpenError, OpenRequest, ResponseId, SessionId, SessionView, StopReason, Traffic,
+};
 use byway_driver::entropy;
 use byway_driver::link::{ConnectError, Link, LinkContact};
 use byway_driver::socks::{CloseReason, Metered, Reply, SocksRequest, carry};
@@ -31,6 +33,8 @@ use crate::api::{ApiError, ConnectTarget, Event, OfferFilter, Reason, SessionSta
 const EXIT_WAIT: Duration = Duration::from_secs(30);
 /// A provider that failed comes after all others for this long. It may be the only one there is.
 const FAILED_FOR: Span = Span::seconds(60);
+/// Rates are means over at least this long; a little less than two ticks.
+const RATE_SPAN: Span = Span::millis(900);
 /// Pause between two attempts to dial the provider of a session whose link was lost.
 const REDIAL_PAUSE: Span = Span::seconds(1);
 
@@ -92,7 +96,7 @@ pub(super) struct Using {
 }
 
 /// The reason as a stable word.
-fn reason_word(reason: StopReason) -> &'static str {
+pub(super) fn reason_word(reason: StopReason) -> &'static str {
     match reason {
         StopReason::ClientWish => "client_wish",
         StopReason::ProviderWish => "provider_wish",
@@ -255,7 +259,8 @@ impl Actor {
             }
             ConnectTarget::Cheapest(filter) => {
                 let found = self.index.candidates(&self.query(filter), clock);
-                let (mut found, failed): (Vec<_>, Vec<_>) = found.partition(|candidate| !self.has_failed_lately(candidate));
+                let (mut found, failed): (Vec<_>, Vec<_>) =
+                    found.partition(|candidate| !self.has_failed_lately(candidate));
                 found.extend(failed);
                 if found.is_empty() { Err(ApiError::no_offer_matches()) } else { Ok(found) }
             }
@@ -303,6 +308,18 @@ impl Actor {
             let result = links.connect(&contact).await;
             let _ = arrive.send(Arrival::Dialled { provider, result }).await;
         });
+    }
+
+    /// A provider that is being reached may have moved: it is dialled where it is now.
+    pub(super) fn follow_contacts(&mut self) {
+        let Connection::Connecting(connecting) = &mut self.connection else { return };
+        let Some(newest) = self.index.offer(connecting.current.id) else { return };
+        let has_moved = newest.offer.offer.contacts != connecting.current.offer.offer.contacts;
+        if connecting.stage == Stage::Reaching && has_moved {
+            connecting.current.offer = newest.offer.clone();
+            let offer = newest.offer.offer.clone();
+            self.dial(&offer);
+        }
     }
 
     pub(super) fn dialled(&mut self, provider: IdentityId, result: Result<Link, ConnectError>) {
@@ -554,7 +571,7 @@ impl Actor {
         for using in self.using.values_mut() {
             let (then, before) = using.sampled;
             let elapsed = now.since(then).0;
-            if elapsed == 0 {
+            if elapsed < RATE_SPAN.0 {
                 continue;
             }
             let counted = using.plane.meter.read();

@@ -122,14 +122,7 @@ impl Actor {
         }
     }
 
-    fn settlement_seen(
-        &mut self,
-        direction: Direction,
-        peer: IdentityId,
-        settled: Settled,
-        more: Amount,
-        time: Time,
-    ) {
+    fn settlement_seen(&mut self, direction: Direction, peer: IdentityId, settled: Settled, more: Amount, time: Time) {
         let (payer, payee) = match direction {
             Direction::Out => (self.me(), peer),
             Direction::In => (peer, self.me()),
@@ -164,6 +157,7 @@ impl Actor {
             Err(error) => tracing::error!(%error, "a settlement can't be written down"),
         }
         self.tell(Event::Wallet(WalletChange { balance: self.balance(), entries: vec![entry] }));
+        self.publish_promises(peer);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use byway_access::exit_policy::ExitPolicy;
-use byway_access::session::{Counters, ProviderNews, SessionId, StopReason, Traffic};
+use byway_access::session::{Counters, Metering, ProviderNews, SessionId, StopReason, Traffic};
 use byway_driver::exit::resolve::SystemResolverError;
 use byway_driver::exit::{Exit, Limits, SystemResolver};
 use byway_driver::link::{LinkId, StreamRecv, StreamSend};
@@ -11,8 +11,10 @@ use byway_driver::socks::{CloseReason, Reply, StreamHeader};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{IdentityId, Span, Time};
 
+use super::connecting::reason_word;
 use super::data_plane::{Plane, Report};
 use super::{Actor, Arrival, SellingConfig};
+use crate::api::{Event, Reason, SessionState};
 
 /// Streams that may wait for their session to be served.
 const EARLY_STREAMS_MAX: usize = 256;
@@ -82,11 +84,38 @@ impl Actor {
         if let Some(before) = self.served.insert(session, Served { client, plane }) {
             before.plane.gate.close(CloseReason::Ended);
         }
+        self.note_served();
         let (ready, others) =
             std::mem::take(&mut self.early).into_iter().partition(|early| early.header.session == session.0);
         self.early = others;
         let ready: Vec<EarlyStream> = ready;
         ready.into_iter().for_each(|early| self.serve_stream(early));
+    }
+
+    /// Keeps in mind what is served: the last word on a session says what it cost, but not on which terms.
+    pub(super) fn note_served(&mut self) {
+        let sessions = self.market.served_sessions(self.clock.now());
+        self.served_views.extend(sessions.into_iter().map(|(client, view)| (view.id, (client, view))));
+    }
+
+    /// Keeps an ended session in the list.
+    fn remember_served(&mut self, reason: StopReason, metering: &Metering) {
+        let Some((client, mut view)) = self.served_views.remove(&metering.session) else { return };
+        (view.billed, view.cost, view.duration) = (metering.billed, metering.cost, metering.duration);
+        let mut ended = self.served_session(client, &view);
+        let failed = matches!(reason, StopReason::ChannelFailed | StopReason::Silence | StopReason::DialogueEnded);
+        ended.state = if failed { SessionState::Failed } else { SessionState::Closed };
+        ended.reason = Some(Reason::new(reason_word(reason), reason.to_string()));
+        ended.ended_ms = Some(self.clock.now());
+        self.tell(Event::Session(ended.clone()));
+        self.keep_session(ended);
+    }
+
+    /// Shows how the sessions go that are served.
+    pub(super) fn publish_served(&self) {
+        for (client, view) in self.market.served_sessions(self.clock.now()) {
+            self.tell(Event::Session(self.served_session(client, &view)));
+        }
     }
 
     /// Ends all sessions that are served.

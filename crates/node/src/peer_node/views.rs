@@ -14,6 +14,7 @@ use super::connecting::Connection as Exit;
 use crate::api::params::{LIMIT_MAX, Serial};
 use crate::api::values::*;
 use crate::api::{Event, OfferFilter, event::WalletChange};
+use crate::keystore::IdentityPurpose;
 
 /// Transactions per second are counted over this long.
 const TPS_SPAN: Span = Span::seconds(10);
@@ -73,6 +74,11 @@ impl Actor {
         Identity { id, name: self.config.name.clone(), registered: self.is_registered(id), purpose: None }
     }
 
+    /// What this node does with its identity.
+    pub(super) fn purpose(&self) -> IdentityPurpose {
+        if self.config.selling.is_some() { IdentityPurpose::Selling } else { IdentityPurpose::Browsing }
+    }
+
     pub(super) fn balance(&self) -> Balance {
         let wallet = self.wallet.balance(AssetId::WAY);
         let account = self.account(self.me());
@@ -91,11 +97,7 @@ impl Actor {
     }
 
     pub(super) fn spending(&self) -> Spending {
-        Spending {
-            session_max: self.limits.session_max,
-            day_max: self.limits.day_max,
-            day_spent: self.spent_today(),
-        }
+        Spending { session_max: self.limits.session_max, day_max: self.limits.day_max, day_spent: self.spent_today() }
     }
 
     /// What the sessions have cost that are open or began today (UTC).
@@ -193,7 +195,8 @@ impl Actor {
     pub(super) fn session_records(&self, limit: usize) -> Vec<Session> {
         let now = self.clock.now();
         let used = self.market.used_sessions(now).into_iter().map(|(provider, view)| self.session(provider, &view));
-        let served = self.market.served_sessions(now).into_iter().map(|(client, view)| self.served_session(client, &view));
+        let served =
+            self.market.served_sessions(now).into_iter().map(|(client, view)| self.served_session(client, &view));
         let mut sessions: Vec<Session> = used.chain(served).collect();
         sessions.extend(self.ended_sessions.iter().cloned());
         sessions.sort_by_key(|session| std::cmp::Reverse(session.started_ms));

@@ -100,7 +100,7 @@ fn a_keystore_that_does_not_open_says_why() {
         std::fs::write(&keystore, damaged).unwrap();
         let reason = node("right").failure(&run);
         assert!(reason.contains("keystore.byway"), "byte {position}: {reason}");
-        assert!(reason.contains("damaged") || reason.contains("not a keystore"), "byte {position}: {reason}");
+        assert!(reason.contains("damaged") || reason.contains("not a Byway keystore"), "byte {position}: {reason}");
     }
     std::fs::write(&keystore, good).unwrap();
     let reason = node("right").failure(&run);

@@ -13,9 +13,7 @@ use byway_dialogue::payment::{BackingKind, GiveConfig, Outcome, PaymentNews, Tak
 use byway_dialogue::{Config, Link, LinkId, LinkProfile, Local, StaticCertificate};
 use byway_peer::market::{Market, MarketConfig, MarketNews, Standing};
 use byway_primitives::hash::Context;
-use byway_primitives::{
-    Amount, Batch, Effect, Hash, IdentityId, MemoryStore, NetworkId, Span, Time, Token,
-};
+use byway_primitives::{Amount, Batch, Effect, Hash, IdentityId, MemoryStore, NetworkId, Span, Time, Token};
 use byway_records::call::{AccountsCall, Take};
 use byway_records::offer::Service;
 use byway_records::promise::Series;
@@ -132,15 +130,8 @@ impl Node {
     }
 }
 
-fn open(
-    secret: &IdentitySecret,
-    static_secret: [u8; 32],
-    store: &MemoryStore,
-    now: Time,
-    seed: [u8; 32],
-) -> Market {
-    let certificate =
-        StaticCertificate::issue(secret, NETWORK, StaticKey::of(&static_secret), Time(u64::MAX));
+fn open(secret: &IdentitySecret, static_secret: [u8; 32], store: &MemoryStore, now: Time, seed: [u8; 32]) -> Market {
+    let certificate = StaticCertificate::issue(secret, NETWORK, StaticKey::of(&static_secret), Time(u64::MAX));
     let local = Local::new(certificate, static_secret).expect("the key fits its certificate");
     let config = MarketConfig {
         network: NETWORK,

@@ -30,11 +30,7 @@ impl WebServer {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared {
-            pattern: pattern(),
-            rate: AtomicU64::new(u64::MAX),
-            ranged: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared { pattern: pattern(), rate: AtomicU64::new(u64::MAX), ranged: AtomicU64::new(0) });
         let serving = shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -54,7 +50,6 @@ impl WebServer {
     pub fn set_rate(&self, bytes_per_second: u64) {
         self.shared.rate.store(bytes_per_second, Ordering::Relaxed);
     }
-
 
     /// Requests that asked to go on from somewhere.
     pub fn ranged(&self) -> u64 {

@@ -288,7 +288,7 @@ impl Actor {
     fn pulse_of(&self) -> u8 {
         let current = self.ledger.current();
         let mut others = self.kernel_view.keys().copied().filter(|member| *member != current);
-        if self.kernel_looked_at % 2 == 0 { current } else { others.next().unwrap_or(current) }
+        if self.kernel_looked_at.is_multiple_of(2) { current } else { others.next().unwrap_or(current) }
     }
 
     /// Looks after what nobody reminds us of.

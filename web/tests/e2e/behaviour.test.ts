@@ -206,11 +206,20 @@ describe("money", () => {
     expect(keys[0]).toBe(keys[1]);
   });
 
-  test("open promises can be settled", async () => {
+  test("what is owed to us can be settled; what we owe is for its payee to settle", async () => {
+    const payer = "77".repeat(20);
+    node.world.promises = [...node.world.promises, {
+      direction: "in", counterparty: payer, serial: "1", amount: "0.25", settled: "0", backing: "account",
+      updated_ms: Date.now(), settled_ms: null,
+    }];
     await open();
     await button("Connect").click();
+    await page.getByText("not settled yet", { exact: true }).waitFor();
+    expect(await button(/^Settle with/).count()).toBe(1);
     await button(/^Settle with/).click();
     await page.getByText("Settled on the ledger.").waitFor();
+    await page.getByText("Earned", { exact: false }).first().waitFor();
+    expect(await button(/^Settle with/).count()).toBe(0);
   });
 
   test("spending limits are shown and can be changed or removed", async () => {

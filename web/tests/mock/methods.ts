@@ -57,8 +57,8 @@ export const handlers: Handlers = {
   promise_list: ({ world }) => world.promises,
   promise_settle: (node, { counterparty }) => {
     const open = node.world.promises.filter((promise) =>
-      promise.counterparty === counterparty && promise.amount !== promise.settled);
-    if (open.length === 0) throw new MethodError(1206, "nothing_to_settle", "Everything is settled with this provider already.");
+      promise.counterparty === counterparty && promise.direction === "in" && promise.amount !== promise.settled);
+    if (open.length === 0) throw new MethodError(1206, "nothing_to_settle", "Everything is settled with this counterparty already.");
     const entries = open.map((promise) => node.world.settle(promise));
     for (const promise of open) node.publishPromise(promise);
     node.publishWallet(entries);

@@ -164,10 +164,11 @@ export class World {
 
   settle(promise: PaymentPromise): Entry {
     const due = parseAmount(promise.amount) - parseAmount(promise.settled);
-    this.account -= due;
+    const isOut = promise.direction === "out";
+    this.account += isOut ? -due : due;
     promise.settled = promise.amount;
     promise.settled_ms = promise.updated_ms = Date.now();
-    const entry = this.entry("settle_out", amountToWire(due), Date.now(), promise.counterparty);
+    const entry = this.entry(isOut ? "settle_out" : "settle_in", amountToWire(due), Date.now(), promise.counterparty);
     this.history = [entry, ...this.history];
     return entry;
   }

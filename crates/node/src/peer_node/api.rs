@@ -54,6 +54,7 @@ impl NodeApi for PeerNode {
                 true => actor.preferred.insert(request.provider),
                 false => actor.preferred.remove(&request.provider),
             };
+            actor.keep_choices();
             actor.publish_offers();
             Ok(())
         })
@@ -132,6 +133,7 @@ impl NodeApi for PeerNode {
                 let (now, day_max) = (actor.clock.now(), day_max.unwrap_or(Amount::MAX));
                 actor.market.set_day_max(now, day_max, &actor.market_journal);
             }
+            actor.keep_choices();
             Ok(actor.spending())
         })
         .await
@@ -157,7 +159,7 @@ impl NodeApi for PeerNode {
                 Err(_) if actor.owes(peer) => Err(ApiError::new(
                     ErrorKind::NothingToSettle,
                     format!("{peer} owes us nothing, and what we owe it only it can settle."),
-                    "Its promises are settled by themselves; nothing is to be done.",
+                    "Nothing is to be done: it settles when enough is open.",
                 )),
                 Err(_) => Err(ApiError::nothing_to_settle()),
             }

@@ -35,6 +35,8 @@ use byway_primitives::{Decode, Encode};
 const TRANSACTION_LIFE: Span = Span::minutes(2);
 /// A transaction without a verdict is handed in again after this.
 const SUBMIT_AGAIN: Span = Span::seconds(5);
+/// What the user chose over the local API.
+const CHOICES: Space = Space("choices");
 /// Sessions that have ended, as the local API shows them.
 const SESSION_LOG: Space = Space("session-log");
 /// The name of the contact that holds the dialogue's certificate.
@@ -73,6 +75,7 @@ impl Actor {
             self.write_ledger(batch);
         }
         self.take_up_sessions();
+        self.take_up_choices();
         self.note_served();
         self.note_peers();
         self.sell();
@@ -593,6 +596,28 @@ impl Actor {
             Err(error) => tracing::error!(%error, "a session can't be written down"),
         }
         self.ended_sessions.push(session);
+    }
+
+    /// Keeps what the user chose: limits and preferred providers.
+    pub(super) fn keep_choices(&mut self) {
+        let choices = (self.limits.session_max, self.limits.day_max, &self.preferred);
+        match serde_json::to_vec(&choices) {
+            Ok(value) => {
+                let mut batch = Batch::new();
+                batch.put(CHOICES, Vec::new(), value);
+                self.write_ledger(batch);
+            }
+            Err(error) => tracing::error!(%error, "limits and preferences can't be written down"),
+        }
+    }
+
+    /// What the user chose last stands above the configuration.
+    fn take_up_choices(&mut self) {
+        let Some(stored) = self.ledger_journal.load(CHOICES, &[]) else { return };
+        let Ok((session_max, day_max, preferred)) = serde_json::from_slice(&stored) else { return };
+        (self.limits.session_max, self.limits.day_max, self.preferred) = (session_max, day_max, preferred);
+        let (now, day_max) = (self.clock.now(), day_max.unwrap_or(Amount::MAX));
+        self.market.set_day_max(now, day_max, &self.market_journal);
     }
 
     fn take_up_sessions(&mut self) {

@@ -141,7 +141,7 @@ pub fn status(state: ConnectionState) -> NodeStatus {
 
 fn promise() -> Promise {
     Promise {
-        direction: Direction::Out,
+        direction: Direction::In,
         counterparty: id(1),
         serial: params::Serial(17),
         amount: Amount::from_coins(2),
@@ -235,7 +235,7 @@ impl NodeApi for Fake {
         if request.counterparty != id(1) {
             return Err(ApiError::promise_not_found(request.counterparty));
         }
-        let entry = self.transact(EntryKind::SettleOut, Amount::from_coins(1)).await?;
+        let entry = self.transact(EntryKind::SettleIn, Amount::from_coins(1)).await?;
         Ok(PromiseSettlement { entries: vec![entry], asked: true })
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use byway_primitives::Amount;
 use serde_json::Value;
 
-use super::eventually;
+use super::eventually_or;
 use super::process::clean;
 
 /// A node's directory, for asking the node that runs there.
@@ -63,34 +63,11 @@ impl Node {
         arguments: &[&str],
         seen: impl Fn(&Value) -> Option<T>,
     ) -> T {
-        let mut last = String::new();
         eventually_or(what, patience, || {
-            match self.ask(arguments) {
-                Ok(value) => {
-                    let found = seen(&value);
-                    last = value.to_string();
-                    found.ok_or(())
-                }
-                Err(error) => {
-                    last = error;
-                    Err(())
-                }
-            }
-            .map_err(|()| last.clone())
+            let value = self.ask(arguments)?;
+            seen(&value).ok_or_else(|| value.to_string())
         })
     }
-}
-
-/// As [`eventually`], telling what was seen last.
-fn eventually_or<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
-    let begun = std::time::Instant::now();
-    eventually(what, patience * 2, || match look() {
-        Ok(seen) => Some(seen),
-        Err(last) => {
-            assert!(begun.elapsed() < patience, "not seen within {} s: {what}; last: {last}", patience.as_secs());
-            None
-        }
-    })
 }
 
 /// An amount in an answer.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use byway_primitives::Hash;
 
 use super::web::ContentHash;
-use super::{PATIENCE, eventually};
+use super::{PATIENCE, eventually, eventually_or};
 
 /// Silence after which a program gives its connection up and tries again.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
@@ -141,9 +141,13 @@ impl Download {
     pub fn flows(&self, more: u64, when: &str) {
         let target = self.received() + more;
         assert!(target < self.length, "the download is nearly over {when}; it must be longer for this story");
-        eventually(&format!("data flows {when} (last error {})", self.last_error()), PATIENCE, || {
-            (self.received() >= target).then_some(())
-        });
+        eventually_or(&format!("data flows {when}"), PATIENCE, || self.has_come(target));
+    }
+
+    fn has_come(&self, target: u64) -> Result<(), String> {
+        let received = self.received();
+        let lacking = || format!("{received} bytes of {target}; {}", self.last_error());
+        (received >= target).then_some(()).ok_or_else(lacking)
     }
 
     /// Waits until nothing comes any more: not one byte for a while in which megabytes usually come.
@@ -160,7 +164,7 @@ impl Download {
 
     /// Waits until it is complete; gives the hash of what came.
     pub fn finish(self) -> Hash {
-        eventually("the download is complete", PATIENCE, || (self.received() >= self.length).then_some(()));
+        eventually_or("the download is complete", PATIENCE, || self.has_come(self.length));
         assert_eq!(self.received(), self.length);
         self.shared.is_over.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()

@@ -26,12 +26,20 @@ pub fn turn() -> MutexGuard<'static, ()> {
 
 /// Looks until there is something to be seen.
 pub fn eventually<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    eventually_or(what, patience, || look().ok_or_else(String::new))
+}
+
+/// As [`eventually`]; on failure it shows what was seen last instead.
+pub fn eventually_or<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
     let begun = Instant::now();
     loop {
-        if let Some(seen) = look() {
-            return seen;
+        match look() {
+            Ok(seen) => return seen,
+            Err(last) => {
+                let seconds = patience.as_secs();
+                assert!(begun.elapsed() < patience, "not seen within {seconds} s: {what}; last: {last}");
+            }
         }
-        assert!(begun.elapsed() < patience, "not seen within {} s: {what}", patience.as_secs());
         std::thread::sleep(LOOK_PAUSE);
     }
 }

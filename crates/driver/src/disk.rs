@@ -155,10 +155,11 @@ impl Journal {
     ///
     /// # Panics
     ///
-    /// If `token` is not above the last one, or a key or value is longer than [`KEY_MAX`], [`VALUE_MAX`]: the machine
+    /// If `token` is not above the last one, a key is empty, or a key or value is longer than [`KEY_MAX`], [`VALUE_MAX`]: the machine
     /// that does so is broken.
     pub fn write(&self, batch: Batch, token: Token) -> Result<(), DiskError> {
         for write in &batch.writes {
+            assert!(!write.key.is_empty(), "an empty key in {}, which the engine would lose", write.space.0);
             assert!(write.key.len() <= KEY_MAX, "a key of {} bytes in {}", write.key.len(), write.space.0);
             let length = write.value.as_ref().map_or(0, Vec::len);
             assert!(length <= VALUE_MAX, "a value of {length} bytes in {}", write.space.0);

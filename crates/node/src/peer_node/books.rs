@@ -37,6 +37,7 @@ const TRANSACTION_LIFE: Span = Span::minutes(2);
 const SUBMIT_AGAIN: Span = Span::seconds(5);
 /// What the user chose over the local API.
 const CHOICES: Space = Space("choices");
+const CHOICES_KEY: &[u8] = b"latest";
 /// Sessions that have ended, as the local API shows them.
 const SESSION_LOG: Space = Space("session-log");
 /// The name of the contact that holds the dialogue's certificate.
@@ -604,7 +605,7 @@ impl Actor {
         match serde_json::to_vec(&choices) {
             Ok(value) => {
                 let mut batch = Batch::new();
-                batch.put(CHOICES, Vec::new(), value);
+                batch.put(CHOICES, CHOICES_KEY, value);
                 self.write_ledger(batch);
             }
             Err(error) => tracing::error!(%error, "limits and preferences can't be written down"),
@@ -613,7 +614,7 @@ impl Actor {
 
     /// What the user chose last stands above the configuration.
     fn take_up_choices(&mut self) {
-        let Some(stored) = self.ledger_journal.load(CHOICES, &[]) else { return };
+        let Some(stored) = self.ledger_journal.load(CHOICES, CHOICES_KEY) else { return };
         let Ok((session_max, day_max, preferred)) = serde_json::from_slice(&stored) else { return };
         (self.limits.session_max, self.limits.day_max, self.preferred) = (session_max, day_max, preferred);
         let (now, day_max) = (self.clock.now(), day_max.unwrap_or(Amount::MAX));

@@ -169,7 +169,7 @@ async fn results_have_the_shapes_of_the_document() {
             "promise_list",
             json!({}),
             json!([{
-                "direction": "out", "counterparty": "01".repeat(20), "serial": "17", "amount": "2", "settled": "1",
+                "direction": "in", "counterparty": "01".repeat(20), "serial": "17", "amount": "2", "settled": "1",
                 "backing": "account", "updated_ms": 9,
             }]),
         ),

@@ -91,6 +91,10 @@ pub struct PeerNodeConfig {
     pub link_bind: Vec<SocketAddr>,
     pub link_seed: [u8; 32],
     pub relay: Option<RelayAccess>,
+    /// Where kernel nodes are reached, by name, if elsewhere than genesis says.
+    pub kernel_addresses: BTreeMap<String, String>,
+    /// What the first connection through the proxy asks the market for.
+    pub buying: contract::OfferFilter,
     /// What it sells, if anything.
     pub selling: Option<SellingConfig>,
     pub limits: SpendingConfig,
@@ -105,6 +109,8 @@ pub struct SellingConfig {
     pub price_per_mb: Amount,
     /// Blocks that the exit may connect to although the standard policy denies them.
     pub allow: Vec<Network>,
+    /// The most that a client may owe; half the registration pledge where it is not said.
+    pub exposure_max: Option<Amount>,
     /// The unsettled amount at which a client's promise is settled.
     pub settle_at: Amount,
     /// Settlements wait a random time up to this, so that they say little about when a client was here.
@@ -328,7 +334,7 @@ impl Actor {
             arrive,
             stopping: None,
             index: Index::new(),
-            kernel: KernelAccess::new(config.genesis.clone()),
+            kernel: KernelAccess::new(config.genesis.clone(), &config.kernel_addresses),
             ledger,
             wallet,
             promise_log: promise_log::PromiseLog::open(&ledger_journal),

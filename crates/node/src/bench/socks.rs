@@ -260,6 +260,8 @@ fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &Path) -> any
         link_bind: vec![(Ipv4Addr::LOCALHOST, 0).into()],
         link_seed: own(b"link"),
         relay: None,
+        kernel_addresses: Default::default(),
+        buying: Default::default(),
         selling: None,
         limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
     })
@@ -273,6 +275,7 @@ fn selling() -> anyhow::Result<SellingConfig> {
         bandwidth_bps: BANDWIDTH_BPS,
         price_per_mb: PRICE_PER_MB,
         allow: vec!["127.0.0.0/8".parse()?],
+        exposure_max: None,
         settle_at: SETTLE_AT,
         settle_delay_max: SETTLE_DELAY_MAX,
     })

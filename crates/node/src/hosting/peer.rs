@@ -1,5 +1,6 @@
 //! A market node as a program: with local API, page and proxy.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,9 +13,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::{open_keystore, relay_access, told_to_stop};
-use crate::api::Role as ApiRole;
+use crate::api::{OfferFilter, Role as ApiRole};
 use crate::cli::{Globals, Outcome};
-use crate::config::{Config, ProviderConfig};
+use crate::config::{BuyingConfig, Config, ProviderConfig};
 use crate::directory::{Directory, RunFile};
 use crate::keystore::{IdentityPurpose, Keystore};
 use crate::peer_node::{PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig};
@@ -57,6 +58,9 @@ pub(super) async fn run(
     settings.link_bind = vec![config.link.listen];
     settings.relay = config.link.relay.as_deref().map(relay_access).transpose()?;
     settings.selling = config.provider.as_ref().map(selling);
+    settings.buying = buying(&config.buying);
+    let elsewhere = config.ledger.addresses.iter();
+    settings.kernel_addresses = elsewhere.map(|at| (at.name.clone(), at.address.clone())).collect();
     settings.limits.session_max = config.spending.session_max;
     settings.limits.day_max = config.spending.day_max;
     let hosted = Hosted::start(settings, directory, front).await?;
@@ -90,9 +94,21 @@ pub(super) fn node_config(
         proxy_address: String::new(),
         link_bind: Vec::new(),
         relay: None,
+        kernel_addresses: BTreeMap::new(),
+        buying: OfferFilter::default(),
         selling: None,
         limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
     })
+}
+
+fn buying(config: &BuyingConfig) -> OfferFilter {
+    OfferFilter {
+        country: config.country,
+        asn: config.asn,
+        max_price: config.max_price_per_mb,
+        min_bandwidth_bps: config.min_bandwidth_bps,
+        ..OfferFilter::default()
+    }
 }
 
 fn selling(provider: &ProviderConfig) -> SellingConfig {
@@ -106,6 +122,7 @@ fn selling(provider: &ProviderConfig) -> SellingConfig {
         bandwidth_bps: provider.bandwidth_bps,
         price_per_mb: provider.price_per_mb,
         allow: provider.exit_allow.clone(),
+        exposure_max: provider.exposure_max,
         settle_at: SellingConfig::SETTLE_AT,
         settle_delay_max: SellingConfig::SETTLE_DELAY_MAX,
     }

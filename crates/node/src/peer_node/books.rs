@@ -372,6 +372,7 @@ impl Actor {
             bandwidth_bps: bandwidth.ok_or_else(|| missing("bandwidth_bps"))?,
             price_per_mb: price,
             allow: known.map(|s| s.allow.clone()).unwrap_or_default(),
+            exposure_max: known.and_then(|s| s.exposure_max),
             settle_at: known.map_or(SellingConfig::SETTLE_AT, |s| s.settle_at),
             settle_delay_max: known.map_or(SellingConfig::SETTLE_DELAY_MAX, |s| s.settle_delay_max),
         };
@@ -488,10 +489,11 @@ impl Actor {
         self.note_promises(peer);
     }
 
-    /// How much credit an identity gets: half of what its registration cost it, and no more than its account holds.
+    /// How much credit an identity gets: what the operator says or half of what its registration cost it, and no more than its account holds.
     fn exposure_of(&self, peer: IdentityId) -> Amount {
         let Some(registration) = self.registered(peer) else { return Amount::ZERO };
-        exposure_max(registration.pledge).min(self.account(peer).balance)
+        let chosen = self.config.selling.as_ref().and_then(|selling| selling.exposure_max);
+        chosen.unwrap_or_else(|| exposure_max(registration.pledge)).min(self.account(peer).balance)
     }
 
     pub(super) fn registered(&self, id: IdentityId) -> Option<Registration> {

@@ -179,7 +179,7 @@ impl Actor {
         match self.connection {
             Connection::Idle { .. } | Connection::Failed { .. } => {
                 let (answer, _) = oneshot::channel();
-                self.connect(ConnectTarget::Cheapest(OfferFilter::default()), answer);
+                self.connect(ConnectTarget::Cheapest(self.config.buying.clone()), answer);
             }
             // Said again, for the program that asked while this was already so.
             _ => self.publish_exit(),

@@ -2,6 +2,7 @@
 //!
 //! Nothing here judges answers; whoever asked does.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use byway_driver::entropy;
 use byway_driver::mesh::{ConnectError, Limits, MeshClient, Prologue, RequestError};
 use byway_kernel::follower::protocol::{Answer, Request};
 use byway_primitives::codec::{DecodeError, Encode, decode_exact};
-use byway_records::Genesis;
+use byway_records::{Genesis, Member};
 use tokio::sync::Mutex;
 
 use crate::kernel_node::prologue;
@@ -50,13 +51,18 @@ struct Shared {
     genesis: Arc<Genesis>,
     prologue: Prologue,
     limits: Limits,
+    /// By member.
+    addresses: Vec<String>,
     clients: Vec<Mutex<Option<MeshClient>>>,
 }
 
 impl KernelAccess {
-    pub fn new(genesis: Arc<Genesis>) -> Self {
+    /// `elsewhere` has the addresses, by name, of members that are reached elsewhere than genesis says.
+    pub fn new(genesis: Arc<Genesis>, elsewhere: &BTreeMap<String, String>) -> Self {
+        let address = |member: &Member| elsewhere.get(&member.name).unwrap_or(&member.address).clone();
+        let addresses = genesis.members.iter().map(|(_, member)| address(member)).collect();
         let clients = genesis.members.iter().map(|_| Mutex::default()).collect();
-        Self(Arc::new(Shared { prologue: prologue(&genesis), genesis, limits: Limits::default(), clients }))
+        Self(Arc::new(Shared { prologue: prologue(&genesis), genesis, limits: Limits::default(), addresses, clients }))
     }
 
     /// Asks one member, over a connection that is there or is made.
@@ -105,12 +111,13 @@ impl KernelAccess {
     async fn client(&self, member: u8) -> Result<MeshClient, AskError> {
         let known = self.0.genesis.members.get(member).ok_or(AskError::NoSuchMember(member))?;
         let slot = self.0.clients.get(usize::from(member)).ok_or(AskError::NoSuchMember(member))?;
+        let address = self.0.addresses.get(usize::from(member)).ok_or(AskError::NoSuchMember(member))?;
         let mut slot = slot.lock().await;
         if let Some(client) = &*slot {
             return Ok(client.clone());
         }
         let seed = entropy::seed();
-        let connected = MeshClient::connect(&known.address, known.mesh, &self.0.prologue, &seed, &self.0.limits).await;
+        let connected = MeshClient::connect(address, known.mesh, &self.0.prologue, &seed, &self.0.limits).await;
         let (client, mut pushes) =
             connected.map_err(|source| AskError::Connect { name: known.name.clone(), source })?;
         // Kernel nodes tell clients nothing unasked; what comes nevertheless is let go of.

@@ -7,7 +7,8 @@
 //!
 //! **How.** Writes land in an overlay in memory and in a queue. One thread takes the whole queue, makes it one *group*,
 //! and hands that to the engine (an LSM store, [`engine`]) as one atomic write with one fsync; so however many batches
-//! came in while the last fsync ran, the next covers them all. Only then are their tokens announced and the overlay let
+//! came in while the last fsync ran, the next covers them all; and an fsync begins only when somebody waits for one
+//! ([`Journal::hurry`]), or a moment has passed. Only then are their tokens announced and the overlay let
 //! go of them. Groups are numbered; what survives a crash is therefore a prefix of what was written, whole batches only.
 //!
 //! **Damage.** Every block of the engine's tables carries a checksum that is verified when it is read. Its log does not
@@ -149,7 +150,7 @@ impl Disk {
 }
 
 impl Journal {
-    /// Writes `batch`: visible to reads at once, durable when [`Journal::durable`] covers `token`.
+    /// Writes `batch`: visible to reads at once, durable soon, when [`Journal::durable`] covers `token`.
     ///
     /// Waits while too much is pending (64 MiB), so that a machine can't outrun its disk without bound.
     ///
@@ -158,6 +159,14 @@ impl Journal {
     /// If `token` is not above the last one, a key is empty, or a key or value is longer than [`KEY_MAX`], [`VALUE_MAX`]: the machine
     /// that does so is broken.
     pub fn write(&self, batch: Batch, token: Token) -> Result<(), DiskError> {
+        self.write_lazily(batch, token)?;
+        self.hurry();
+        Ok(())
+    }
+
+    /// Like [`Journal::write`], but the write may wait up to 50 ms in memory for others to share its fsync with, unless
+    /// [`Journal::hurry`] is called. For a machine most of whose writes hold nothing up.
+    pub fn write_lazily(&self, batch: Batch, token: Token) -> Result<(), DiskError> {
         for write in &batch.writes {
             assert!(!write.key.is_empty(), "an empty key in {}, which the engine would lose", write.space.0);
             assert!(write.key.len() <= KEY_MAX, "a key of {} bytes in {}", write.key.len(), write.space.0);
@@ -167,6 +176,11 @@ impl Journal {
         self.shared.queue.push(&self.overlay, batch, token)
     }
 
+    /// Something waits for what was written so far: it is made durable as soon as the disk can.
+    pub fn hurry(&self) {
+        self.shared.queue.want();
+    }
+
     /// Follows how far this journal is durable.
     pub fn durable(&self) -> watch::Receiver<Durability> {
         self.durable.clone()
@@ -174,6 +188,7 @@ impl Journal {
 
     /// Waits until the batch of `token` is durable.
     pub async fn wait(&self, token: Token) -> Result<(), DiskError> {
+        self.hurry();
         let mut durable = self.durable();
         let reached = durable.wait_for(|now| now.covers(token) || now.failed.is_some()).await;
         match reached.map(|now| (now.covers(token), now.failed.clone())) {

@@ -11,7 +11,8 @@ use tokio::sync::Semaphore;
 /// A bounded share of the runtime's blocking threads. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    threads: Arc<Semaphore>,
+    free: Arc<Semaphore>,
+    threads: usize,
 }
 
 /// A job had no result.
@@ -26,12 +27,18 @@ pub enum PoolError {
 impl Pool {
     /// A pool of `threads` (at least one).
     pub fn new(threads: usize) -> Self {
-        Self { threads: Arc::new(Semaphore::new(threads.max(1))) }
+        let threads = threads.max(1);
+        Self { free: Arc::new(Semaphore::new(threads)), threads }
     }
 
     /// A pool with a thread for each core.
     pub fn for_this_machine() -> Self {
         Self::new(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// How many jobs can run at once.
+    pub fn threads(&self) -> usize {
+        self.threads
     }
 
     /// Runs `job` on one of the threads. A job that has begun runs to its end even if the caller gives up.
@@ -40,7 +47,7 @@ impl Pool {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let Ok(permit) = self.threads.clone().acquire_owned().await else { return Err(PoolError::ShuttingDown) };
+        let Ok(permit) = self.free.clone().acquire_owned().await else { return Err(PoolError::ShuttingDown) };
         let done = tokio::task::spawn_blocking(move || {
             let _held_until_done = permit;
             job()

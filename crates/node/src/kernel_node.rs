@@ -10,6 +10,7 @@
 mod clients;
 mod intake;
 mod pulse;
+mod verifying;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ use byway_kernel::{
     Config, Fatal, Kernel, KernelEffect, MemberIndex, Message, News, OpenError, Status, SubmitError, SyncMessage,
     VerifiedSnapshot,
 };
-use byway_primitives::{Effect, Encode, Hash, Span, Time, Token};
+use byway_primitives::{Effect, Encode, Span, Time, Token};
 use byway_records::genesis::Genesis;
 use byway_records::{TransactionId, VerifiedTransaction};
 use tokio::net::TcpListener;
@@ -38,13 +39,12 @@ use zeroize::Zeroizing;
 use clients::{Clients, Question};
 use intake::Intake;
 use pulse::PulseLog;
+use verifying::{Checked, Verifying};
 
 /// The protocol that kernel nodes speak on their mesh ports.
 pub const MESH_PROTOCOL: &str = "byway-kernel";
 /// Its version.
 pub const MESH_VERSION: u16 = 1;
-/// Results of verification that may wait for the machine; beyond it verification waits, and with it the peers.
-const VERIFIED_QUEUE: usize = 64;
 /// Commands from this process that may wait.
 const COMMANDS_QUEUE: usize = 256;
 /// News that a slow listener may lag behind.
@@ -199,19 +199,12 @@ fn mesh_config(genesis: &Genesis, secret: &[u8; 32]) -> MeshConfig {
     }
 }
 
-/// Snapshots that were verified, or found to be bad, by the digest of their bytes.
-struct Checked {
-    from: MemberIndex,
-    snapshots: Vec<(Hash, Option<Arc<VerifiedSnapshot>>)>,
-}
-
 /// The task that owns the machine.
 struct Task {
     kernel: Kernel,
     journal: Arc<Journal>,
     clock: Clock,
     mesh: MeshHandle,
-    pool: Pool,
     heard: broadcast::Sender<Heard>,
     /// Messages that wait for a write.
     waiting: VecDeque<(Token, MemberIndex, Message)>,
@@ -219,9 +212,8 @@ struct Task {
     wake_at: Option<Time>,
     /// The last encoded message and what it was made of: one snapshot goes to all peers.
     encoded: Option<(Arc<[u8]>, Bytes)>,
-    verified: mpsc::Sender<Checked>,
-    verified_queue: mpsc::Receiver<Checked>,
     intake: Intake,
+    verifying: Verifying,
     clients: Clients,
     pulse: PulseLog,
     sent_bytes: Arc<AtomicU64>,
@@ -240,21 +232,18 @@ impl Task {
         pool: Pool,
         heard: broadcast::Sender<Heard>,
     ) -> Self {
-        let (verified, verified_queue) = mpsc::channel(VERIFIED_QUEUE);
         Self {
-            clients: Clients::new(kernel.committee().network(), journal.clone(), pool.clone(), mesh.clone()),
+            verifying: Verifying::new(kernel.committee().clone(), pool.clone()),
+            clients: Clients::new(kernel.committee().network(), journal.clone(), pool, mesh.clone()),
             kernel,
             journal,
             clock,
             mesh,
-            pool,
             heard,
             waiting: VecDeque::new(),
             durable: Durability::default(),
             wake_at: None,
             encoded: None,
-            verified,
-            verified_queue,
             intake: Intake::default(),
             pulse: PulseLog::default(),
             sent_bytes: Arc::default(),
@@ -274,7 +263,7 @@ impl Task {
             let wake = self.wake_at.map(|time| self.clock.instant_of(time));
             tokio::select! {
                 event = events.recv() => self.mesh_event(event.ok_or(Ended::Mesh)?),
-                Some(checked) = self.verified_queue.recv() => self.checked(checked),
+                Some(checked) = self.verifying.found.recv() => self.checked(checked),
                 changed = durable.changed() => {
                     if changed.is_err() {
                         return Ok(());
@@ -334,29 +323,22 @@ impl Task {
         if !verified.is_empty() {
             self.kernel.handle_snapshots(self.clock.now(), from, verified, &*self.journal);
         }
-        if fresh.is_empty() {
-            return;
+        if !fresh.is_empty() {
+            self.verifying.add(from, fresh, payload);
         }
-        let (pool, verified) = (self.pool.clone(), self.verified.clone());
-        let committee = self.kernel.committee().clone();
-        tokio::spawn(async move {
-            if let Ok(snapshots) = pool.run(move || verify_all(&committee, from, fresh)).await {
-                // The machine is gone only when the node has ended.
-                let _ = verified.send(Checked { from, snapshots }).await;
-            }
-            // The bytes count against the peer's bound until here.
-            drop(payload);
-        });
     }
 
-    fn checked(&mut self, Checked { from, snapshots }: Checked) {
-        let mut good = Vec::with_capacity(snapshots.len());
-        for (digest, snapshot) in snapshots {
-            self.intake.done(digest, snapshot.clone());
-            good.extend(snapshot);
+    fn checked(&mut self, checked: Checked) {
+        self.verifying.finished();
+        for of_one in checked.chunk_by(|one, next| one.0 == next.0) {
+            let mut good = Vec::with_capacity(of_one.len());
+            for (_, digest, snapshot) in of_one {
+                self.intake.done(*digest, snapshot.clone());
+                good.extend(snapshot.clone());
+            }
+            good.iter().for_each(|snapshot| self.pulse.saw(snapshot));
+            self.kernel.handle_snapshots(self.clock.now(), of_one[0].0, good, &*self.journal);
         }
-        good.iter().for_each(|snapshot| self.pulse.saw(snapshot));
-        self.kernel.handle_snapshots(self.clock.now(), from, good, &*self.journal);
     }
 
     fn sync(&mut self, from: MemberIndex, message: SyncMessage) {
@@ -420,9 +402,13 @@ impl Task {
 
     fn effect(&mut self, effect: KernelEffect) -> Result<(), Ended> {
         match effect {
-            Effect::Persist { batch, token } => self.journal.write(batch, token)?,
+            // Most writes are what others signed, and can be had from them again; only an own snapshot is waited for.
+            Effect::Persist { batch, token } => self.journal.write_lazily(batch, token)?,
             Effect::Send { to, message, after } => match after.filter(|token| !self.durable.covers(*token)) {
-                Some(token) => self.waiting.push_back((token, to, message)),
+                Some(token) => {
+                    self.journal.hurry();
+                    self.waiting.push_back((token, to, message));
+                }
                 None => self.send(to, message),
             },
             Effect::WakeAt(time) => self.wake_at = Some(self.wake_at.map_or(time, |at| at.min(time))),
@@ -478,22 +464,6 @@ impl Task {
             News::Fatal(fatal) => self.fatal = Some(fatal),
         }
     }
-}
-
-/// Verifies snapshots. A bad one says that the peer passes on what it did not check.
-fn verify_all(
-    committee: &byway_kernel::Committee,
-    from: MemberIndex,
-    snapshots: Vec<(Hash, Arc<[u8]>)>,
-) -> Vec<(Hash, Option<Arc<VerifiedSnapshot>>)> {
-    let check = |bytes| match VerifiedSnapshot::verify(committee, bytes) {
-        Ok(snapshot) => Some(Arc::new(snapshot)),
-        Err(error) => {
-            tracing::warn!(%from, %error, "a kernel node sent a snapshot that is not good");
-            None
-        }
-    };
-    snapshots.into_iter().map(|(digest, bytes)| (digest, check(bytes))).collect()
 }
 
 /// For ever where there is nothing to wait for.

@@ -72,13 +72,21 @@ pub fn verify_all(
     network: NetworkId,
     transactions: Vec<Transaction>,
 ) -> Result<Vec<VerifiedTransaction>, (usize, IllFormed)> {
-    verify_all_with(network, transactions, &[]).map_err(|culprit| match culprit {
+    let mut outcomes = verify_bundles(network, vec![Bundle { transactions, others: Vec::new() }]);
+    outcomes.pop().expect("one went in, one comes out").map_err(|culprit| match culprit {
         Culprit::Transaction(position, reason) => (position, reason),
         Culprit::Other(_) => unreachable!("there are no other signatures"),
     })
 }
 
-/// What was wrong in [`verify_all_with`], by its position there.
+/// Transactions and the signatures of whatever carries them: good together or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    pub transactions: Vec<Transaction>,
+    pub others: Vec<Signed>,
+}
+
+/// What was wrong in a [`Bundle`], by its position there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Culprit {
     Transaction(usize, IllFormed),
@@ -86,29 +94,53 @@ pub enum Culprit {
     Other(usize),
 }
 
-/// As [`verify_all`], with `others`, the signatures of whatever carries the transactions, in the same batch.
-pub fn verify_all_with(
-    network: NetworkId,
-    transactions: Vec<Transaction>,
-    others: &[Signed],
-) -> Result<Vec<VerifiedTransaction>, Culprit> {
-    let mut verified = Vec::with_capacity(transactions.len());
-    let mut checks: Vec<(usize, Signed)> = Vec::with_capacity(transactions.len());
-    for (position, transaction) in transactions.into_iter().enumerate() {
-        let one = examine(network, transaction, |check| checks.push((position, check)));
-        verified.push(one.map_err(|reason| Culprit::Transaction(position, reason))?);
-    }
+/// Verifies many bundles with one batch of signatures; gives an outcome for each, in order. One bad bundle costs the
+/// others a second look, and nothing else.
+pub fn verify_bundles(network: NetworkId, bundles: Vec<Bundle>) -> Vec<Result<Vec<VerifiedTransaction>, Culprit>> {
+    let examined: Vec<_> = bundles.into_iter().map(|bundle| Examined::new(network, bundle)).collect();
     let mut batch = BatchVerifier::new();
-    batch.extend(checks.iter().map(|(_, check)| *check).chain(others.iter().copied()));
-    if batch.all_verify() {
-        return Ok(verified);
+    examined.iter().flatten().for_each(|bundle| batch.extend(bundle.signatures()));
+    let all_verify = batch.all_verify();
+    let finish = |bundle: Examined| if all_verify { Ok(bundle.verified) } else { bundle.verify_alone() };
+    examined.into_iter().map(|examined| examined.and_then(finish)).collect()
+}
+
+/// A bundle in which everything is good but, maybe, ed25519 signatures.
+struct Examined {
+    verified: Vec<VerifiedTransaction>,
+    /// Of the transactions, each with the position of its own.
+    checks: Vec<(usize, Signed)>,
+    others: Vec<Signed>,
+}
+
+impl Examined {
+    fn new(network: NetworkId, bundle: Bundle) -> Result<Self, Culprit> {
+        let count = bundle.transactions.len();
+        let (mut verified, mut checks) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for (position, transaction) in bundle.transactions.into_iter().enumerate() {
+            let one = examine(network, transaction, |check| checks.push((position, check)));
+            verified.push(one.map_err(|reason| Culprit::Transaction(position, reason))?);
+        }
+        Ok(Self { verified, checks, others: bundle.others })
     }
-    if let Some(position) = others.iter().position(|other| !other.verifies()) {
-        return Err(Culprit::Other(position));
+
+    fn signatures(&self) -> impl Iterator<Item = Signed> {
+        self.checks.iter().map(|(_, check)| *check).chain(self.others.iter().copied())
     }
-    let bad = checks.iter().find(|(_, check)| !check.verifies());
-    let (position, _) = bad.expect("under ZIP-215 a failing batch holds a signature that fails alone");
-    Err(Culprit::Transaction(*position, IllFormed::Signature))
+
+    fn verify_alone(self) -> Result<Vec<VerifiedTransaction>, Culprit> {
+        let mut batch = BatchVerifier::new();
+        batch.extend(self.signatures());
+        if batch.all_verify() {
+            return Ok(self.verified);
+        }
+        if let Some(position) = self.others.iter().position(|other| !other.verifies()) {
+            return Err(Culprit::Other(position));
+        }
+        let bad = self.checks.iter().find(|(_, check)| !check.verifies());
+        let (position, _) = bad.expect("under ZIP-215 a failing batch holds a signature that fails alone");
+        Err(Culprit::Transaction(*position, IllFormed::Signature))
+    }
 }
 
 /// Checks everything but the ed25519 signatures, which are handed to `check`.

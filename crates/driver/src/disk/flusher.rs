@@ -1,8 +1,12 @@
 //! Group commit: the queue of batches and the thread that makes them durable.
+//!
+//! A group costs an fsync, whatever is in it. So the thread begins one when somebody waits for what is queued, and leaves
+//! batches that nobody waits for yet to the next one that does, for [`LAZY_MAX`] at most.
 
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use byway_primitives::{Batch, Token};
 
@@ -13,6 +17,11 @@ use super::overlay::{Overlay, QueuedWrite};
 
 /// Written and not yet durable, in bytes, over which [`Queue::push`] waits. Some seconds of a slow disk.
 const PENDING_BYTES_MAX: usize = 64 << 20;
+/// The longest that a batch for which nobody waits stays in memory. Long against the time between a busy kernel node's
+/// own snapshots, each of which takes it along; short against what a person notices.
+const LAZY_MAX: Duration = Duration::from_millis(50);
+/// Bytes queued over which a group is begun although nobody waits: memory and the length of an fsync stay small.
+const LAZY_BYTES_MAX: usize = 1 << 20;
 /// What a write is counted as beside its key and value, in bytes: about what the queue and the overlay keep for it.
 const WRITE_OVERHEAD: usize = 128;
 
@@ -33,8 +42,14 @@ struct State {
     bytes: usize,
     /// How many batches were ever queued.
     order: u64,
+    /// How many of these the thread has taken.
+    taken: u64,
     /// How many of these are durable.
     durable: u64,
+    /// Somebody waits for the batches up to this one.
+    wanted: u64,
+    /// When the oldest of `batches` was queued.
+    oldest_at: Option<Instant>,
     overlays: Vec<Weak<Overlay>>,
     failure: Option<DiskError>,
     closing: bool,
@@ -58,9 +73,11 @@ impl Queue {
         }
     }
 
+    /// Queues a batch. It is written by itself after a while, or when it is [wanted](Self::want).
     pub(super) fn push(&self, overlay: &Arc<Overlay>, batch: Batch, token: Token) -> Result<(), DiskError> {
         let mut state = self.lock();
         while state.bytes > PENDING_BYTES_MAX && state.failure.is_none() {
+            self.want_all(&mut state);
             state = self.emptied.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if let Some(failure) = &state.failure {
@@ -72,14 +89,32 @@ impl Queue {
         let writes = overlay.insert(batch, state.order);
         state.bytes += bytes;
         state.batches.push(QueuedBatch { overlay: overlay.clone(), token, writes, bytes });
-        self.filled.notify_one();
+        if state.batches.len() == 1 {
+            state.oldest_at = Some(Instant::now());
+            self.filled.notify_one();
+        } else if state.bytes > LAZY_BYTES_MAX {
+            self.filled.notify_one();
+        }
         Ok(())
+    }
+
+    /// Somebody waits for all that is queued now.
+    pub(super) fn want(&self) {
+        self.want_all(&mut self.lock());
+    }
+
+    fn want_all(&self, state: &mut State) {
+        if state.wanted < state.order {
+            state.wanted = state.order;
+            self.filled.notify_one();
+        }
     }
 
     /// Waits until all that was queued before is durable.
     pub(super) fn drain(&self) -> Result<(), DiskError> {
         let mut state = self.lock();
         let target = state.order;
+        self.want_all(&mut state);
         loop {
             if state.durable >= target {
                 return Ok(());
@@ -114,20 +149,29 @@ impl Queue {
         self.emptied.notify_all();
     }
 
-    /// Everything queued, and the place of its last batch; `None` when there will be no more.
+    /// Everything queued, once it is time, and the place of its last batch; `None` when there will be no more.
     fn take(&self) -> Option<(Vec<QueuedBatch>, u64)> {
         let mut state = self.lock();
         loop {
             if state.failure.is_some() {
                 return None;
             }
-            if !state.batches.is_empty() {
+            let Some(oldest_at) = state.oldest_at else {
+                if state.closing {
+                    return None;
+                }
+                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let patience = LAZY_MAX.saturating_sub(oldest_at.elapsed());
+            let is_wanted = state.wanted > state.taken || state.bytes > LAZY_BYTES_MAX || state.closing;
+            if is_wanted || patience.is_zero() {
+                state.oldest_at = None;
+                state.taken = state.order;
                 return Some((mem::take(&mut state.batches), state.order));
             }
-            if state.closing {
-                return None;
-            }
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let waited = self.filled.wait_timeout(state, patience);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

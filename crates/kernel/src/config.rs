@@ -24,7 +24,8 @@ pub struct Config {
     /// How far a snapshot's time may be ahead of our clock before it has to wait. Bounds how far f nodes with false
     /// clocks can push the ledger's time.
     pub clock_ahead_max: Span,
-    /// Transactions that wait for an own snapshot or for their verdict.
+    /// Transactions that wait for an own snapshot or for their verdict; more are refused. A few seconds of work: who is
+    /// refused at once can ask another node, who waits for a minute can't.
     pub pool_transactions_max: usize,
     /// Bytes of transactions that wait for an own snapshot.
     pub pool_bytes_max: usize,
@@ -41,7 +42,7 @@ impl Config {
             request_timeout: Span::millis(250),
             resend_after: Span::millis(500),
             clock_ahead_max: Span::millis(500),
-            pool_transactions_max: 100_000,
+            pool_transactions_max: 20_000,
             pool_bytes_max: 64 * 1024 * 1024,
         }
     }

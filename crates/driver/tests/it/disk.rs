@@ -76,6 +76,27 @@ async fn tokens_are_announced_in_order_and_none_too_many() {
     }
 }
 
+/// A lazy write needs nobody who waits: it becomes durable by itself, and with whatever is hurried after it.
+#[tokio::test]
+async fn lazy_writes_become_durable_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = open(folder.path());
+    let journal = journal(&disk);
+    let mut durable = journal.durable();
+    journal.write_lazily(batch(&[(ONE, b"a", Some(b"1"))]), Token(0)).expect("writes");
+    assert_eq!(journal.load(ONE, b"a"), Some(b"1".to_vec()), "visible at once");
+    durable.wait_for(|now| now.covers(Token(0))).await.expect("the disk is there");
+    // A crash can't leave a later write without the earlier one, so what is waited for takes along what is not.
+    journal.write_lazily(batch(&[(ONE, b"a", Some(b"2"))]), Token(1)).expect("writes");
+    journal.write(batch(&[(TWO, b"b", Some(b"3"))]), Token(2)).expect("writes");
+    journal.wait(Token(2)).await.expect("durable");
+    assert!(journal.durable().borrow().covers(Token(1)));
+    journal.write_lazily(batch(&[(ONE, b"a", Some(b"4"))]), Token(3)).expect("writes");
+    drop((journal, disk));
+    let disk = open(folder.path());
+    assert_eq!(self::journal(&disk).load(ONE, b"a"), Some(b"4".to_vec()), "closing writes what is pending");
+}
+
 #[tokio::test]
 async fn machines_on_one_disk_do_not_see_each_other() {
     let folder = tempfile::tempdir().expect("a folder");

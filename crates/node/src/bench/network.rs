@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use byway_crypto::NodeSecret;
 use byway_crypto::noise::StaticKey;
 use byway_driver::mesh;
@@ -17,7 +18,9 @@ use zeroize::Zeroizing;
 use crate::kernel_node::{KernelNode, KernelNodeConfig};
 
 const SEEDS: HashContext = HashContext("byway 1 bench seeds");
-/// How long the nodes may take to find each other.
+/// How often is asked whether the network is ready.
+const POLL: Duration = Duration::from_millis(20);
+/// How long the nodes may take to find each other, and again to agree on something.
 const MEET_WAIT: Duration = Duration::from_secs(30);
 
 /// A secret of a benchmark's own network, the same in every run.
@@ -49,7 +52,8 @@ impl Seats {
         Ok(seats)
     }
 
-    /// Starts the nodes, with their state under `directory`, and waits until they have found each other.
+    /// Starts the nodes, with their state under `directory`, and waits until they have found each other and
+    /// agreed on something: from then on what is measured is a running network, not its start.
     pub async fn start(
         self,
         genesis: &Arc<Genesis>,
@@ -72,7 +76,13 @@ impl Seats {
         let started = Instant::now();
         while nodes.iter().any(|node| node.mesh().connected().len() + 1 < nodes.len()) {
             anyhow::ensure!(started.elapsed() < MEET_WAIT, "the nodes did not find each other");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(POLL).await;
+        }
+        for node in &nodes {
+            while node.status().await.context("a node ended")?.commits == 0 {
+                anyhow::ensure!(started.elapsed() < MEET_WAIT, "the nodes did not agree on anything");
+                tokio::time::sleep(POLL).await;
+            }
         }
         Ok(nodes)
     }

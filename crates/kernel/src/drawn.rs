@@ -3,7 +3,8 @@
 //! A drawing is a list of snapshots, each written `A2:ABC`: author A, round 2, referencing the snapshots of A, B and C of
 //! round 1. `A2':…` is another snapshot of A in round 2; `A'` among references means that one. `*` stands for the
 //! (unprimed) snapshots of everybody who has one in the round before; `2:*` for one snapshot of everybody in round 2;
-//! `2-FG:*` for everybody but F and G. `~B1` behind the references is a weak reference.
+//! `2-FG:*` for everybody but F and G. `~B1` behind the references is a weak reference. `@3` before the colon is the height
+//! of the checkpoint that is named; without it that is genesis.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,20 +54,22 @@ impl Drawing {
 
     fn draw(&mut self, word: &str) {
         let (who, onto) = word.split_once(':').unwrap_or((word, ""));
+        let (who, height) = who.split_once('@').unwrap_or((who, "0"));
+        let checkpoint = Height(height.parse().expect("a height"));
         if who.starts_with(|first: char| first.is_ascii_uppercase()) {
             let name = name_of(who);
-            return self.add(name, onto);
+            return self.add(name, onto, checkpoint);
         }
         let (round, absent) = who.split_once('-').unwrap_or((who, ""));
         let round = round.parse().expect("a round");
         for author in 0..self.committee.size() as u8 {
             if !absent.contains((b'A' + author) as char) {
-                self.add((author, round, 0), onto);
+                self.add((author, round, 0), onto, checkpoint);
             }
         }
     }
 
-    fn add(&mut self, name: Name, onto: &str) {
+    fn add(&mut self, name: Name, onto: &str, checkpoint: Height) {
         let (author, round, primes) = name;
         let (strong, weak) = onto.split_once('~').unwrap_or((onto, ""));
         let mut references: Vec<(MemberIndex, Hash)> = Vec::new();
@@ -93,7 +96,7 @@ impl Drawing {
             previous: own,
             references,
             weak_references,
-            checkpoint: Height::GENESIS,
+            checkpoint,
             votes: Vec::new(),
             time: Time(round * 1000 + u64::from(author.0) * 10 + primes as u64),
         };

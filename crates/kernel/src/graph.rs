@@ -14,9 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use byway_primitives::Hash;
+use byway_records::Height;
 
 use crate::committee::{MemberBits, MemberIndex};
-use crate::snapshot::{FIRST_ROUND, Reference};
+use crate::snapshot::{FIRST_ROUND, Header, Reference};
 use crate::verified::VerifiedSnapshot;
 
 /// See the [module](self).
@@ -110,6 +111,19 @@ impl Graph {
     /// The authors that have something in `round`.
     pub fn authors(&self, round: u64) -> MemberBits {
         self.rounds.get(&round).map_or(MemberBits::default(), |round| round.authors)
+    }
+
+    /// The highest checkpoint that f + 1 of the snapshots of the round before that `header` references name, or go beyond;
+    /// `None` where there are none, or where they lie below the floor. See [`crate::outdated`].
+    pub fn checkpoint_shown(&self, header: &Header) -> Option<Height> {
+        let previous = header.round.checked_sub(1)?;
+        let referenced = header
+            .references
+            .iter()
+            .filter_map(|(author, hash)| self.get(&Reference { round: previous, author: *author, hash: *hash }));
+        let mut named: Vec<Height> = referenced.map(|vertex| vertex.snapshot.header().checkpoint).collect();
+        named.sort_unstable_by(|a, b| b.cmp(a));
+        named.get(self.members - self.quorum).copied()
     }
 
     /// Whether a snapshot with transactions still waits to be committed. Second snapshots of an equivocator don't

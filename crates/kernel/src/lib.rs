@@ -21,7 +21,8 @@
 //! A snapshot enters the graph ([`graph`]) when it is verified by itself ([`verified`]: form, signatures, transactions,
 //! none of which depends on what else one holds), its time is not far ahead of our clock, and all its parents are in the
 //! graph or below its floor. Parents are the references, *weak references* to older snapshots that nobody had in time,
-//! and the author's own snapshot before. What lacks parents waits and they are asked for ([`waiting`]); a node far behind
+//! and the author's own snapshot before. A snapshot with transactions that names too old a checkpoint is refused
+//! ([`outdated`]). What lacks parents waits and they are asked for ([`waiting`]); a node far behind
 //! fetches whole rounds instead ([`catch_up`]). Each honest node references each snapshot once, at the first opportunity,
 //! so whatever one honest node has accepted is in everybody's history a round or two later.
 //!
@@ -111,6 +112,7 @@ pub mod leader;
 pub mod machine;
 pub mod message;
 pub mod news;
+pub mod outdated;
 pub mod overlay;
 pub mod pace;
 pub mod pool;

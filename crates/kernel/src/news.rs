@@ -17,6 +17,8 @@ pub type KernelEffect = Effect<MemberIndex, Message, News>;
 /// Something that the layer above may want to know.
 #[derive(Debug, Clone)]
 pub enum News {
+    /// This node signed a snapshot. It is not durable yet, and nobody has it.
+    Signed(Arc<VerifiedSnapshot>),
     /// q(n) nodes have built on the own snapshot with these transactions. Says nothing about conflicts: never shown as
     /// paid.
     Included(Vec<TransactionId>),

@@ -18,7 +18,8 @@
 //! - *weak references* name older snapshots that nothing of the author's references yet, so that what came late is
 //!   committed too: at most n of them, at most one per author and round.
 //!
-//! Not checked here: that the parents exist (the machine waits for them), and signatures ([`crate::verified`]).
+//! Not checked here: that the parents exist (the machine waits for them), that the checkpoint named is not too old
+//! ([`crate::outdated`]), and signatures ([`crate::verified`]). All of it, field by field, is in `docs/formats/kernel.md`.
 
 use byway_crypto::node::NodeSignature;
 use byway_primitives::hash::Context;
@@ -74,7 +75,7 @@ pub struct Header {
     pub references: Vec<(MemberIndex, Hash)>,
     /// Older snapshots, rising.
     pub weak_references: Vec<Reference>,
-    /// The newest checkpoint that the author has executed.
+    /// The newest checkpoint that the author has executed. With transactions it must not be [too old](crate::outdated).
     pub checkpoint: Height,
     /// By rising height.
     pub votes: Vec<Vote>,

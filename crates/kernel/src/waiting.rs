@@ -160,6 +160,14 @@ impl Waiting {
         (self.early.iter().map(|reference| reference.author).collect(), early.map(|entry| entry.not_before).min())
     }
 
+    /// A snapshot that was released, or never held, is not accepted as things stand. What stands on it goes on waiting,
+    /// and it is asked for again now and then.
+    pub fn refused(&mut self, now: Time, reference: &Reference) {
+        if self.children.contains_key(reference) {
+            self.miss(now, *reference, reference.author, GRACE);
+        }
+    }
+
     /// Forgets what is below `floor`, and returns what is free of missing parents thereby.
     pub fn raise_floor(&mut self, now: Time, floor: u64) -> Vec<Arc<VerifiedSnapshot>> {
         let lowest = Reference { round: floor, author: MemberIndex(0), hash: Hash::ZERO };
@@ -260,8 +268,6 @@ impl Waiting {
                 self.missing.remove(&parent);
             }
         }
-        if self.children.contains_key(&reference) {
-            self.miss(now, reference, reference.author, GRACE);
-        }
+        self.refused(now, &reference);
     }
 }

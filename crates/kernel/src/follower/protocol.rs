@@ -34,6 +34,8 @@ pub enum Request {
     Stage { transaction: TransactionId },
     /// How this node is doing.
     Status,
+    /// At which height a transaction was decided, if it was: where to look for the proof.
+    Find { transaction: TransactionId },
     /// What happened in the kernel since a snapshot number of this node's own counting.
     Pulse { since: u64 },
 }
@@ -47,6 +49,8 @@ pub enum Answer {
     Refused(String),
     Stage(StageClaim),
     Status(Status),
+    /// One node's word on where a verdict stands; the step of that height proves it or doesn't.
+    Found(Option<Height>),
     Pulse(Pulse),
 }
 
@@ -131,6 +135,10 @@ impl Encode for Request {
                 out.byte(4);
                 out.varint(*since);
             }
+            Request::Find { transaction } => {
+                out.byte(5);
+                out.value(transaction);
+            }
         }
     }
 }
@@ -143,6 +151,7 @@ impl Decode for Request {
             2 => Ok(Request::Stage { transaction: input.value()? }),
             3 => Ok(Request::Status),
             4 => Ok(Request::Pulse { since: input.u64()? }),
+            5 => Ok(Request::Find { transaction: input.value()? }),
             other => Err(DecodeError::UnknownVariant { kind: "request", value: other.into() }),
         }
     }
@@ -172,6 +181,11 @@ impl Encode for Answer {
                 out.byte(5);
                 out.value(pulse);
             }
+            Answer::Found(height) => {
+                out.byte(6);
+                out.flag(height.is_some());
+                height.iter().for_each(|height| out.value(height));
+            }
         }
     }
 }
@@ -192,6 +206,7 @@ impl Decode for Answer {
             })),
             4 => Ok(Answer::Status(input.value()?)),
             5 => Ok(Answer::Pulse(input.value()?)),
+            6 => Ok(Answer::Found(if input.flag()? { Some(input.value()?) } else { None })),
             other => Err(DecodeError::UnknownVariant { kind: "answer", value: other.into() }),
         }
     }

@@ -10,6 +10,7 @@ use crate::catch_up::WINDOW;
 use crate::committee::MemberIndex;
 use crate::graph::Inserted;
 use crate::news::{Equivocation, Fatal, News};
+use crate::outdated::is_outdated;
 use crate::snapshot::Reference;
 use crate::verified::VerifiedSnapshot;
 
@@ -46,10 +47,15 @@ impl Kernel {
         }
     }
 
-    /// Puts a snapshot whose parents are settled into the graph, and after it whatever waited for it alone.
+    /// Puts a snapshot whose parents are settled into the graph, and after it whatever waited for it alone. What is
+    /// [outdated](is_outdated) is let go.
     pub(super) fn accept(&mut self, now: Time, snapshot: Arc<VerifiedSnapshot>) {
         let mut ready = vec![snapshot];
         while let Some(snapshot) = ready.pop() {
+            if !snapshot.transactions().is_empty() && is_outdated(&self.graph, snapshot.header()) {
+                self.waiting.refused(now, &snapshot.reference());
+                continue;
+            }
             archive::put_snapshot(&snapshot, &mut self.outbox.batch);
             ready.extend(self.insert(now, snapshot));
         }
@@ -130,3 +136,6 @@ impl Kernel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@ use super::Kernel;
 use crate::archive;
 use crate::committee::MemberIndex;
 use crate::message::Message;
+use crate::news::News;
+use crate::outdated::is_outdated;
 use crate::snapshot::{FIRST_ROUND, Header, Reference, SNAPSHOT_BYTES_MAX, SNAPSHOT_TRANSACTIONS_MAX};
 use crate::verified::VerifiedSnapshot;
 
@@ -84,7 +86,11 @@ impl Kernel {
             time: now.max(self.own.last_time),
         };
         let room = SNAPSHOT_BYTES_MAX - HEADER_BYTES_MAX;
-        let transactions = self.pool.take(SNAPSHOT_TRANSACTIONS_MAX, room);
+        // With transactions it would be refused; without, it still votes for those who are ahead.
+        let transactions = match is_outdated(&self.graph, &header) {
+            true => Vec::new(),
+            false => self.pool.take(SNAPSHOT_TRANSACTIONS_MAX, room),
+        };
         let snapshot = VerifiedSnapshot::sign(&self.committee, &self.config.secret, header, transactions);
         debug_assert!(snapshot.header().check(&self.committee).is_ok(), "own snapshots are well-formed");
         self.publish(now, Arc::new(snapshot));
@@ -104,6 +110,7 @@ impl Kernel {
         self.own.made_at = Some(now);
         self.own.sent_at = now;
         self.own.durable = None;
-        self.own.pending = Some((Token(self.outbox.tokens), snapshot));
+        self.own.pending = Some((Token(self.outbox.tokens), snapshot.clone()));
+        self.notify(News::Signed(snapshot));
     }
 }

@@ -43,6 +43,7 @@ fn request() -> impl Strategy<Value = Request> {
         hash().prop_map(|hash| Request::Stage { transaction: TransactionId(hash) }),
         Just(Request::Status),
         number().prop_map(|since| Request::Pulse { since }),
+        hash().prop_map(|hash| Request::Find { transaction: TransactionId(hash) }),
     ]
 }
 
@@ -101,6 +102,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         Just(Answer::Taken),
         "[ -~é]{0,120}".prop_map(Answer::Refused),
         stage().prop_map(Answer::Stage),
+        proptest::option::of(number().prop_map(Height)).prop_map(Answer::Found),
         status().prop_map(Answer::Status),
         pulse().prop_map(Answer::Pulse),
     ]
@@ -182,7 +184,7 @@ fn lists_are_bounded() {
 #[test]
 fn unknown_variants_are_named() {
     let unknown = |kind, value| Some(DecodeError::UnknownVariant { kind, value });
-    assert_eq!(Request::from_bytes(&[5]).err(), unknown("request", 5));
-    assert_eq!(Answer::from_bytes(&[6]).err(), unknown("answer", 6));
+    assert_eq!(Request::from_bytes(&[6]).err(), unknown("request", 6));
+    assert_eq!(Answer::from_bytes(&[7]).err(), unknown("answer", 7));
     assert_eq!(Answer::from_bytes(&[3, 5]).err(), unknown("stage", 5));
 }

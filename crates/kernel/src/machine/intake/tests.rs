@@ -1,0 +1,252 @@
+//! What is taken into the graph, where that depends on more than parents and time.
+
+use byway_crypto::ghost::TransactionSecret;
+use byway_crypto::noise::StaticKey;
+use byway_crypto::{NodeSecret, WalletSecret};
+use byway_primitives::{Amount, AssetId, Effect, Hash, MemoryStore, Span};
+use byway_records::transaction::KeySignature;
+use byway_records::{
+    Body, Genesis, Height, Input, Lock, Member, MemberSet, Output, OutputId, Parameters, Transaction, TransactionId,
+    Value, VerifiedTransaction, Witness, verified,
+};
+
+use super::*;
+use crate::committee::Committee;
+use crate::config::Config;
+use crate::drawn::secret;
+use crate::message::{Message, SyncMessage};
+use crate::snapshot::Header;
+
+const ME: MemberIndex = MemberIndex(0);
+
+/// Node 0 of seven, which has signed for round 1 and can reach everyone; the others' snapshots are made by hand.
+struct Rig {
+    kernel: Kernel,
+    committee: Committee,
+    store: MemoryStore,
+    now: Time,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let genesis = genesis();
+        let (mut store, now) = (MemoryStore::new(), genesis.time);
+        let config = Config::new(ME, secret(0));
+        let kernel = Kernel::open(config, &genesis, now, &store, &mut |_| unreachable!("nothing is stored"));
+        let mut kernel = kernel.expect("a fresh node opens");
+        for peer in 1..7 {
+            kernel.handle_peer_up(now, MemberIndex(peer), &store);
+        }
+        let mut rig = Self { kernel, committee: Committee::new(&genesis), store: std::mem::take(&mut store), now };
+        rig.work();
+        rig
+    }
+
+    /// Carries out effects at once. Gives the snapshots that were asked for.
+    fn work(&mut self) -> Vec<Reference> {
+        let mut wanted = Vec::new();
+        while let Some(effect) = self.kernel.poll_effect() {
+            match effect {
+                Effect::Persist { batch, token } => {
+                    self.store.apply(&batch);
+                    self.kernel.handle_durable(self.now, token, &self.store);
+                }
+                Effect::Send { message: Message::Sync(SyncMessage::Want(references)), .. } => wanted.extend(references),
+                Effect::Notify(News::Equivocation(_) | News::Fatal(_)) => panic!("nobody is accused: {effect:?}"),
+                _ => {}
+            }
+        }
+        wanted
+    }
+
+    /// A snapshot of `author` on top of these.
+    fn signed(
+        &self,
+        author: u8,
+        onto: &[Reference],
+        checkpoint: u64,
+        transactions: Vec<VerifiedTransaction>,
+    ) -> Arc<VerifiedSnapshot> {
+        let references: Vec<_> = onto.iter().map(|reference| (reference.author, reference.hash)).collect();
+        let round = onto.first().map_or(1, |reference| reference.round + 1);
+        let own = references.iter().find(|(by, _)| *by == MemberIndex(author)).map(|(_, hash)| (round - 1, *hash));
+        let header = Header {
+            author: MemberIndex(author),
+            round,
+            previous: own,
+            references,
+            weak_references: Vec::new(),
+            checkpoint: Height(checkpoint),
+            votes: Vec::new(),
+            time: self.now,
+        };
+        assert_eq!(header.check(&self.committee), Ok(()));
+        Arc::new(VerifiedSnapshot::sign(&self.committee, &secret(author), header, transactions))
+    }
+
+    fn receive(&mut self, snapshot: &Arc<VerifiedSnapshot>) -> Vec<Reference> {
+        let from = snapshot.header().author;
+        self.kernel.handle_snapshots(self.now, from, vec![snapshot.clone()], &self.store);
+        self.work()
+    }
+
+    /// Snapshots of a round by the nodes 1 to 6, on top of these, which name `checkpoints`; taken in.
+    fn round(&mut self, onto: &[Reference], checkpoints: [u64; 6]) -> Vec<Reference> {
+        let made: Vec<_> =
+            (1..7).map(|author| self.signed(author, onto, checkpoints[usize::from(author) - 1], vec![])).collect();
+        for snapshot in &made {
+            self.receive(snapshot);
+            assert!(self.has(snapshot));
+        }
+        made.iter().map(|snapshot| snapshot.reference()).collect()
+    }
+
+    fn has(&self, snapshot: &VerifiedSnapshot) -> bool {
+        self.kernel.graph.contains(&snapshot.reference())
+    }
+
+    /// Lets time pass. Gives the snapshots that were asked for.
+    fn wait(&mut self, span: Span) -> Vec<Reference> {
+        self.now = self.now + span;
+        self.kernel.handle_wake(self.now, &self.store);
+        self.work()
+    }
+
+    /// Transactions in the own snapshot of `round`.
+    fn own_content(&self, round: u64) -> Option<usize> {
+        let slot = self.kernel.graph.slot(round, ME);
+        slot.first().map(|vertex| vertex.snapshot.transactions().len())
+    }
+}
+
+fn genesis() -> Genesis {
+    let member = |index: u8| Member {
+        name: format!("node {index}"),
+        key: NodeSecret::public(&secret(index)),
+        mesh: StaticKey::of(&[index; 32]),
+        address: format!("10.0.0.{index}:7000"),
+    };
+    Genesis {
+        name: "test".to_owned(),
+        time: Time(1_700_000_000_000),
+        test: true,
+        parameters: Parameters::standard(),
+        members: MemberSet::new((0..7).map(member).collect()),
+        pool: Amount::from_coins(1),
+        ghost: TransactionSecret::from_seed(&[1; 32]).public(),
+        outputs: vec![coin(&[1; 32]).0],
+    }
+}
+
+fn coin(seed: &[u8; 32]) -> (Output, TransactionSecret) {
+    let secret = TransactionSecret::from_seed(seed);
+    let (key, tag) = secret.derive(&WalletSecret::from_seed(&[5; 32]).address(), 0);
+    let value = Value { asset: AssetId::WAY, amount: Amount::from_coins(1) };
+    (Output { lock: Lock::single(key), view_tags: vec![tag], value }, secret)
+}
+
+/// A well-formed transfer; whether its input exists is not the question here.
+fn transfer(seed: u8) -> VerifiedTransaction {
+    let network = genesis().network();
+    let ((from, secret), (to, next)) = (coin(&[seed; 32]), coin(&[seed + 1; 32]));
+    let spent = OutputId { transaction: TransactionId(Hash([seed; 32])), index: 0 };
+    let body = Body {
+        inputs: vec![Input { spent, lock: from.lock.clone() }],
+        outputs: vec![to],
+        ghost: Some(next.public()),
+        call: None,
+        fee: Amount::ZERO,
+        expires: Time::ZERO,
+    };
+    let wallet = WalletSecret::from_seed(&[5; 32]);
+    let key = wallet.spend_secret(secret.public(), 0, from.lock.keys[0]).expect("ours");
+    let spends = vec![vec![KeySignature { key: 0, signature: key.sign(network, &body.id().0.0) }]];
+    let transaction = Transaction { body, witness: Witness { spends, authorisations: Vec::new() } };
+    verified::verify(network, transaction).expect("well-formed")
+}
+
+#[test]
+fn transactions_on_an_old_checkpoint_are_not_taken_in() {
+    let mut rig = Rig::new();
+    let first = rig.round(&[], [9, 9, 9, 0, 0, 0]);
+    for (author, checkpoint, transactions, expected) in [
+        (1, 6, vec![transfer(1)], false),
+        (2, 7, vec![transfer(1)], true),
+        (3, 0, Vec::new(), true),
+        (4, u64::MAX, vec![transfer(2)], true),
+    ] {
+        let snapshot = rig.signed(author, &first, checkpoint, transactions);
+        rig.receive(&snapshot);
+        assert_eq!(rig.has(&snapshot), expected, "author {author}, checkpoint {checkpoint}");
+        let stored = archive::stored_snapshot(&rig.store, &snapshot.reference()).is_some();
+        assert_eq!(stored, expected, "author {author}, checkpoint {checkpoint}");
+    }
+    // It is no half of an equivocation either: `work` panics if somebody is accused.
+    let again = rig.signed(1, &first, 7, vec![transfer(1)]);
+    rig.receive(&again);
+    assert!(rig.has(&again));
+}
+
+/// As with a withheld parent: what stands on it waits, and comes in when the floor has reached the refused snapshot.
+#[test]
+fn what_stands_on_a_refused_snapshot_waits_until_the_floor_is_there() {
+    let mut rig = Rig::new();
+    let first = rig.round(&[], [9, 9, 9, 0, 0, 0]);
+    let old = rig.signed(6, &first, 0, vec![transfer(1)]);
+    let mut second: Vec<_> = (1..6).map(|author| rig.signed(author, &first, 9, Vec::new())).collect();
+    second.iter().for_each(|snapshot| drop(rig.receive(snapshot)));
+    second.push(old.clone());
+    let onto: Vec<_> = second.iter().map(|snapshot| snapshot.reference()).collect();
+    let child = rig.signed(5, &onto, 9, Vec::new());
+    rig.receive(&child);
+    let mut asked = 0;
+    for _ in 0..100 {
+        if rig.wait(Span::millis(10)).contains(&old.reference()) {
+            rig.receive(&old);
+            asked += 1;
+        }
+        assert!(!rig.has(&old) && !rig.has(&child));
+    }
+    assert!((3..=8).contains(&asked), "asked for {asked} times in a second: neither forgotten nor in a frenzy");
+
+    rig.kernel.graph.raise_floor(2, ME);
+    rig.receive(&old);
+    assert!(rig.has(&old) && rig.has(&child), "nobody whose floor is there can judge it");
+}
+
+/// A refused snapshot that was held for a missing parent before.
+#[test]
+fn a_refused_snapshot_that_waited_is_asked_for_again() {
+    let mut rig = Rig::new();
+    let made: Vec<_> = (1..7).map(|author| rig.signed(author, &[], 9, Vec::new())).collect();
+    let (late, others) = made.split_last().expect("six");
+    others.iter().for_each(|snapshot| drop(rig.receive(snapshot)));
+    let first: Vec<_> = made.iter().map(|snapshot| snapshot.reference()).collect();
+    let old = rig.signed(6, &first, 0, vec![transfer(1)]);
+    let mut second: Vec<_> = (1..6).map(|author| rig.signed(author, &first[..5], 9, Vec::new())).collect();
+    second.iter().for_each(|snapshot| drop(rig.receive(snapshot)));
+    second.push(old.clone());
+    let onto: Vec<_> = second.iter().map(|snapshot| snapshot.reference()).collect();
+    let child = rig.signed(5, &onto, 9, Vec::new());
+    rig.receive(&old);
+    rig.receive(&child);
+    assert!(rig.kernel.waiting.contains(&old.reference()));
+    rig.receive(late);
+    assert!(!rig.has(&old) && !rig.kernel.waiting.contains(&old.reference()), "it was judged, and let go");
+    let asked = (0..20).flat_map(|_| rig.wait(Span::millis(10)));
+    assert!(asked.collect::<Vec<_>>().contains(&old.reference()));
+}
+
+#[test]
+fn a_node_that_is_behind_signs_without_its_transactions() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.own_content(1), Some(0));
+    let first = rig.round(&[], [9, 9, 9, 0, 0, 0]);
+    rig.kernel.handle_submit(rig.now, transfer(1), &rig.store).expect("taken");
+    rig.wait(Span::seconds(1));
+    assert_eq!(rig.own_content(2), Some(0), "three say that they have executed checkpoint 9, this node none");
+    // Two of them were lying, or this node has caught up.
+    rig.round(&first, [9, 9, 2, 2, 2, 2]);
+    rig.wait(Span::seconds(1));
+    assert_eq!(rig.own_content(3), Some(1), "two checkpoints behind is near enough");
+}

@@ -1,0 +1,175 @@
+//! One fixed value of everything that kernel nodes and followers send.
+
+use std::sync::Arc;
+
+use byway_crypto::ghost::TransactionSecret;
+use byway_crypto::node::NodeSignature;
+use byway_crypto::{NodeSecret, Purpose, WalletSecret};
+use byway_kernel::follower::protocol::{Pulse, PulseCommit, PulseSnapshot, StageClaim, Status, Step};
+use byway_kernel::follower::{Answer, Request};
+use byway_kernel::{Committee, Header, MemberIndex, Message, Reference, SyncMessage, VerifiedSnapshot, Vote};
+use byway_ledger::{Change, ProgramDifference, ProgramRoot};
+use byway_primitives::{Amount, AssetId, Hash, NetworkId, Time};
+use byway_records::scan::ScanData;
+use byway_records::transaction::KeySignature;
+use byway_records::{
+    Body, Certificate, Checkpoint, Height, Input, Lock, Output, OutputId, ProgramId, Transaction, TransactionId, Value,
+    VerifiedTransaction, Witness, verified,
+};
+
+pub const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
+const TIME: Time = Time(1_700_000_000_123);
+
+pub fn secret(member: u8) -> NodeSecret {
+    NodeSecret::from_seed(&[member + 1; 32])
+}
+
+/// Seven members.
+pub fn committee() -> Committee {
+    Committee::of(NETWORK, (0..7).map(|member| secret(member).public()).collect())
+}
+
+pub fn reference() -> Reference {
+    Reference { round: 298, author: MemberIndex(6), hash: Hash([6; 32]) }
+}
+
+/// Node 2's snapshot of round 300, with everything in it that a snapshot can have.
+pub fn header() -> Header {
+    let vote = |height: u64| {
+        let digest = Hash([height as u8; 32]);
+        Vote { height: Height(height), digest, signature: secret(2).sign(Purpose::Checkpoint, NETWORK, &digest.0) }
+    };
+    let hash = |author: u8| Hash([author + 10; 32]);
+    Header {
+        author: MemberIndex(2),
+        round: 300,
+        previous: Some((299, hash(2))),
+        references: (0..5).map(|author| (MemberIndex(author), hash(author))).collect(),
+        weak_references: vec![Reference { round: 7, author: MemberIndex(5), hash: hash(5) }, reference()],
+        checkpoint: Height(9),
+        votes: vec![vote(8), vote(9)],
+        time: TIME,
+    }
+}
+
+/// A snapshot of the first round.
+pub fn first_header() -> Header {
+    Header {
+        author: MemberIndex(0),
+        round: 1,
+        previous: None,
+        references: Vec::new(),
+        weak_references: Vec::new(),
+        checkpoint: Height::GENESIS,
+        votes: Vec::new(),
+        time: TIME,
+    }
+}
+
+/// A transfer of one input and one output.
+pub fn transaction() -> VerifiedTransaction {
+    let wallet = WalletSecret::from_seed(&[1; 32]);
+    let (first, second) = (TransactionSecret::from_seed(&[2; 32]), TransactionSecret::from_seed(&[3; 32]));
+    let (from, _) = first.derive(&wallet.address(), 0);
+    let (to, tag) = second.derive(&wallet.address(), 0);
+    let spent = OutputId { transaction: TransactionId(Hash([1; 32])), index: 0 };
+    let value = Value { asset: AssetId::WAY, amount: Amount::from_units(1_500) };
+    let body = Body {
+        inputs: vec![Input { spent, lock: Lock::single(from) }],
+        outputs: vec![Output { lock: Lock::single(to), view_tags: vec![tag], value }],
+        ghost: Some(second.public()),
+        call: None,
+        fee: Amount::ZERO,
+        expires: Time::ZERO,
+    };
+    let key = wallet.spend_secret(first.public(), 0, from).expect("ours");
+    let signature = KeySignature { key: 0, signature: key.sign(NETWORK, &body.id().0.0) };
+    let witness = Witness { spends: vec![vec![signature]], authorisations: Vec::new() };
+    verified::verify(NETWORK, Transaction { body, witness }).expect("well-formed")
+}
+
+/// The snapshots of [`header`], with a transaction, and of [`first_header`].
+pub fn snapshots() -> [VerifiedSnapshot; 2] {
+    let committee = committee();
+    [
+        VerifiedSnapshot::sign(&committee, &secret(2), header(), vec![transaction()]),
+        VerifiedSnapshot::sign(&committee, &secret(0), first_header(), Vec::new()),
+    ]
+}
+
+pub fn messages() -> Vec<(&'static str, Message)> {
+    let bytes = snapshots().map(|snapshot| Arc::clone(snapshot.bytes()));
+    vec![
+        ("snapshots", Message::Snapshots(bytes.to_vec())),
+        ("status", Message::Sync(SyncMessage::Status { round: 300, commits: 250 })),
+        ("want", Message::Sync(SyncMessage::Want(vec![reference(); 2]))),
+        ("want rounds", Message::Sync(SyncMessage::WantRounds { from: 300, to: 363 })),
+        ("rounds sent", Message::Sync(SyncMessage::RoundsSent { from: 300, until: 310 })),
+    ]
+}
+
+pub fn requests() -> Vec<(&'static str, Request)> {
+    let programs = vec![ProgramId::REGISTRY, ProgramId::ACCOUNTS];
+    vec![
+        ("follow", Request::Follow { from: Height(300), programs }),
+        ("submit", Request::Submit { transaction: vec![1, 2, 3] }),
+        ("stage", Request::Stage { transaction: TransactionId(Hash([1; 32])) }),
+        ("status", Request::Status),
+        ("pulse", Request::Pulse { since: 300 }),
+        ("find", Request::Find { transaction: TransactionId(Hash([1; 32])) }),
+    ]
+}
+
+pub fn step() -> Step {
+    let checkpoint = Checkpoint {
+        height: Height(300),
+        commits: 9_600,
+        time: TIME,
+        previous: Hash([1; 32]),
+        transactions: 70_000,
+        transactions_root: Hash([2; 32]),
+        state_root: Hash([3; 32]),
+        outputs_digest: Hash([4; 32]),
+        scan_root: Hash([5; 32]),
+        members_next: Hash([6; 32]),
+    };
+    let changes = vec![Change { key: vec![1], value: Some(vec![2; 300]) }, Change { key: vec![2, 3], value: None }];
+    let difference = ProgramDifference {
+        program: ProgramId::REGISTRY,
+        entries: changes,
+        sibling_roots: vec![ProgramRoot { program: ProgramId::ACCOUNTS, root: Hash([8; 32]) }],
+    };
+    Step {
+        certificate: Certificate { checkpoint, signatures: vec![(3, NodeSignature([16; 64]))] },
+        differences: vec![difference],
+        scan: ScanData { time: TIME, finals: Vec::new(), rejected: Vec::new() },
+    }
+}
+
+pub fn answers() -> Vec<(&'static str, Answer)> {
+    let status = Status {
+        height: Height(300),
+        commits: 9_600,
+        time: TIME,
+        rounds: vec![300, 299, 0],
+        connected: vec![true, true, false],
+        finality_ms_p50: 180,
+        finality_ms_p99: 400,
+    };
+    let snapshot = PulseSnapshot { author: 2, round: 300, time: TIME, transactions: 400, hash: Hash([9; 32]) };
+    let commit = PulseCommit { index: 250, time: TIME, transactions: 800, leader: 3, round: 298 };
+    vec![
+        ("steps", Answer::Steps(vec![step()])),
+        ("taken", Answer::Taken),
+        ("refused", Answer::Refused("the pool is full".to_owned())),
+        ("stage unknown", Answer::Stage(StageClaim::Unknown)),
+        ("stage pooled", Answer::Stage(StageClaim::Pooled)),
+        ("stage included", Answer::Stage(StageClaim::Included)),
+        ("stage final", Answer::Stage(StageClaim::Final)),
+        ("stage rejected", Answer::Stage(StageClaim::Rejected)),
+        ("status", Answer::Status(status)),
+        ("pulse", Answer::Pulse(Pulse { next: 301, snapshots: vec![snapshot], commits: vec![commit] })),
+        ("found", Answer::Found(Some(Height(300)))),
+        ("not found", Answer::Found(None)),
+    ]
+}

@@ -1,0 +1,103 @@
+//! Encodings frozen by digest: if one of these changes, old snapshots don't verify and nodes of two versions don't
+//! understand each other.
+
+use byway_kernel::{MemberIndex, VerifiedSnapshot};
+use byway_primitives::hash::Context;
+use byway_primitives::{Decode, Encode, Hash};
+
+use crate::fixed;
+
+const FROZEN: Context = Context("byway test frozen encoding");
+
+fn digest(name: &str, bytes: &[u8]) -> String {
+    format!("{name}: {} {}", bytes.len(), &FROZEN.hash(&[bytes]).to_string()[..16])
+}
+
+/// Length and digest of an encoding, on one line. Also checks that it decodes to the same value.
+fn line<T: Encode + Decode + PartialEq + std::fmt::Debug>(name: &str, value: &T) -> String {
+    let bytes = value.to_bytes();
+    assert_eq!(T::from_bytes(&bytes).as_ref(), Ok(value), "{name}");
+    digest(name, &bytes)
+}
+
+fn lines<T: Encode + Decode + PartialEq + std::fmt::Debug>(values: &[(&'static str, T)]) -> Vec<String> {
+    values.iter().map(|(name, value)| line(name, value)).collect()
+}
+
+/// Bytes, hash and author's signature.
+#[test]
+fn snapshots_are_frozen() {
+    let snapshots = fixed::snapshots();
+    for snapshot in &snapshots {
+        let verified = VerifiedSnapshot::verify(&fixed::committee(), snapshot.bytes().clone());
+        assert_eq!(verified.as_ref(), Ok(snapshot));
+    }
+    let [full, first] = snapshots;
+    let hash = |hash: Hash| hash.to_string()[..16].to_owned();
+    let found = [
+        line("header", full.header()),
+        line("first header", first.header()),
+        line("reference", &fixed::reference()),
+        line("vote", &full.header().votes[0]),
+        line("member", &MemberIndex(49)),
+        digest("snapshot", full.bytes()),
+        digest("first snapshot", first.bytes()),
+        format!("snapshot hash: {}", hash(full.hash())),
+        format!("first snapshot hash: {}", hash(first.hash())),
+    ];
+    assert_eq!(found, FROZEN_SNAPSHOTS);
+}
+
+#[test]
+fn messages_between_nodes_are_frozen() {
+    assert_eq!(lines(&fixed::messages()), FROZEN_MESSAGES);
+}
+
+#[test]
+fn messages_of_followers_are_frozen() {
+    assert_eq!(lines(&fixed::requests()), FROZEN_REQUESTS);
+    assert_eq!(lines(&fixed::answers()), FROZEN_ANSWERS);
+    assert_eq!(line("step", &fixed::step()), FROZEN_STEP);
+}
+
+const FROZEN_SNAPSHOTS: [&str; 9] = [
+    "header: 477 060d9a97e153f06d",
+    "first header: 14 e6c78e480eb8417e",
+    "reference: 35 2f245f8884a94108",
+    "vote: 97 15672e675679e606",
+    "member: 1 9944fb38fc904b9b",
+    "snapshot: 749 7b98dfe6cdb2f610",
+    "first snapshot: 79 ab9b9b2c222c5de9",
+    "snapshot hash: 6af3ed492c167d09",
+    "first snapshot hash: 0282faf8afa8e2e2",
+];
+const FROZEN_MESSAGES: [&str; 5] = [
+    "snapshots: 833 42624c2c884d1898",
+    "status: 5 bd80cb8e334d5945",
+    "want: 72 da586ccf8856b3c4",
+    "want rounds: 5 6d2064b13b37098f",
+    "rounds sent: 5 a9395a69c1fec8a9",
+];
+const FROZEN_REQUESTS: [&str; 6] = [
+    "follow: 6 9155694811e7e902",
+    "submit: 5 7bab2beac89adaa1",
+    "stage: 33 8568a1c683ce9f71",
+    "status: 1 cb8bcb2eef183f49",
+    "pulse: 3 4437bd9463e97945",
+    "find: 33 c3c6bcc13b967e7c",
+];
+const FROZEN_ANSWERS: [&str; 12] = [
+    "steps: 628 9edc3ea7a8d9d00e",
+    "taken: 1 996c5ad08c436211",
+    "refused: 18 6f975242774775e3",
+    "stage unknown: 2 eef9074e7c851380",
+    "stage pooled: 2 d3dd3faf90631253",
+    "stage included: 2 1a348a6389c8d5ce",
+    "stage final: 2 b368307c1c188ed3",
+    "stage rejected: 2 f524d3a0aab00cd8",
+    "status: 25 918bf871743277b7",
+    "pulse: 61 4db2fc85b8a0069b",
+    "found: 4 e3c6095f679cde49",
+    "not found: 2 619cd4473b98ac46",
+];
+const FROZEN_STEP: &str = "step: 626 81b84f801bddf039";

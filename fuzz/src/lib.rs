@@ -1,69 +1,136 @@
-//! Fuzz targets: one function per decoder that strangers can reach.
+//! Fuzz targets: one function per decoder that strangers can reach, and for what else is decoded and public.
 //!
 //! A target takes any bytes and must not panic, hang or allocate without bound; where bytes decode, they must encode to
 //! the same bytes again, because everything here is canonical. `tests/stable.rs` runs all of them on the stable toolchain
-//! with mutated samples; a coverage-guided fuzzer can call the same functions.
+//! with arbitrary bytes and with mutated [samples]; a coverage-guided fuzzer can call the same functions.
+//!
+//! A type without a target of its own is part of one that has: a vote is in `snapshot_header`, an offer in `signed_offer`.
 
-use byway_primitives::codec::{Decode, Encode, decode_exact};
+pub mod samples;
+
+use byway_dialogue::fuzzing;
+use byway_kernel::VerifiedSnapshot;
+use byway_primitives::Reader;
+use byway_primitives::codec::{Decode, Encode, Writer, decode_exact};
+
+use crate::samples::Samples;
 
 /// A target by name.
 pub struct Target {
     pub name: &'static str,
-    pub run: fn(&[u8]),
+    /// Says whether the bytes are good.
+    pub run: fn(&[u8]) -> bool,
+    /// Some that are.
+    pub samples: fn() -> Samples,
 }
 
-macro_rules! canonical {
-    ($($name:ident: $type:ty),* $(,)?) => {
+macro_rules! targets {
+    (canonical { $($name:ident: $type:ty,)* } other { $($other:ident: $run:path,)* }) => {
         /// Every target.
         pub const TARGETS: &[Target] = &[
-            $(Target { name: stringify!($name), run: $name },)*
-            Target { name: "verify_transaction", run: verify_transaction },
-            Target { name: "open_keystore", run: open_keystore },
+            $(Target { name: stringify!($name), run: reencodes::<$type>, samples: samples::$name },)*
+            $(Target { name: stringify!($other), run: $run, samples: samples::$other },)*
         ];
-
-        $(
-            fn $name(bytes: &[u8]) {
-                reencodes::<$type>(bytes);
-            }
-        )*
     };
 }
 
-canonical! {
-    transaction: byway_records::Transaction,
-    call_envelope: byway_records::CallEnvelope,
-    signed_offer: byway_records::SignedOffer,
-    signed_promise: byway_records::SignedPromise,
-    certificate: byway_records::Certificate,
-    scan_data: byway_records::scan::ScanData,
-    published_offer: byway_records::state::PublishedOffer,
-    account: byway_records::state::Account,
-    kernel_message: byway_kernel::Message,
-    follower_request: byway_kernel::follower::Request,
-    follower_answer: byway_kernel::follower::Answer,
-    program_difference: byway_ledger::ProgramDifference,
-    state_proof: byway_ledger::StateProof,
-    range_proof: byway_ledger::RangeProof,
-    static_certificate: byway_dialogue::StaticCertificate,
-    payment_message: byway_dialogue::payment::PaymentMessage,
-    session_message: byway_access::SessionMessage,
-    stream_header: byway_driver::socks::StreamHeader,
-    link_contact: byway_driver::link::LinkContact,
-}
-
-fn reencodes<T: Decode + Encode>(bytes: &[u8]) {
-    if let Ok(value) = decode_exact::<T>(bytes) {
-        assert_eq!(value.to_bytes(), bytes, "what decodes must encode to the same bytes");
+targets! {
+    canonical {
+        transaction: byway_records::Transaction,
+        call_envelope: byway_records::CallEnvelope,
+        registry_call: byway_records::call::RegistryCall,
+        offers_call: byway_records::call::OffersCall,
+        accounts_call: byway_records::call::AccountsCall,
+        signed_offer: byway_records::SignedOffer,
+        signed_promise: byway_records::SignedPromise,
+        certificate: byway_records::Certificate,
+        scan_data: byway_records::scan::ScanData,
+        registration: byway_records::state::Registration,
+        published_offer: byway_records::state::PublishedOffer,
+        account: byway_records::state::Account,
+        settled: byway_records::state::Settled,
+        bounces: byway_records::state::Bounces,
+        bounced: byway_records::state::Bounced,
+        reservation: byway_records::state::Reservation,
+        address: byway_crypto::Address,
+        node_key: byway_crypto::NodeKey,
+        kernel_message: byway_kernel::Message,
+        snapshot_header: byway_kernel::Header,
+        commit_record: byway_kernel::archive::CommitRecord,
+        follower_request: byway_kernel::follower::Request,
+        follower_answer: byway_kernel::follower::Answer,
+        program_difference: byway_ledger::ProgramDifference,
+        state_changes: byway_ledger::StateChanges,
+        state_proof: byway_ledger::StateProof,
+        range_proof: byway_ledger::RangeProof,
+        tree_page: byway_ledger::TreePage,
+        ledger_head: byway_ledger::stored::Head,
+        transaction_record: byway_ledger::stored::TransactionRecord,
+        static_certificate: byway_dialogue::StaticCertificate,
+        payment_message: byway_dialogue::payment::PaymentMessage,
+        session_message: byway_access::SessionMessage,
+        stream_header: byway_driver::socks::StreamHeader,
+        link_contact: byway_driver::link::LinkContact,
+    }
+    other {
+        dialogue_frame: fuzzing::frame,
+        dialogue_records: fuzzing::records,
+        dialogue_hello: fuzzing::hello,
+        dialogue_welcome: fuzzing::welcome,
+        dialogue_message: fuzzing::message,
+        socks_answer: socks_answer,
+        verify_transaction: verify_transaction,
+        snapshot: snapshot,
+        signed_snapshot: signed_snapshot,
+        open_keystore: open_keystore,
     }
 }
 
-/// Decoding and every check that needs no ledger.
-fn verify_transaction(bytes: &[u8]) {
-    let network = byway_primitives::NetworkId(byway_primitives::Hash([7; 32]));
-    // Whether it is good is not the question here.
-    let _ = byway_records::verified::verify_bytes(network, bytes);
+fn reencodes<T: Decode + Encode>(bytes: &[u8]) -> bool {
+    decode_exact::<T>(bytes).is_ok_and(|value| {
+        assert_eq!(value.to_bytes(), bytes, "what decodes must encode to the same bytes");
+        true
+    })
 }
 
-fn open_keystore(bytes: &[u8]) {
-    let _ = byway_crypto::keystore::open(bytes, "passphrase");
+fn socks_answer(bytes: &[u8]) -> bool {
+    byway_access::service::SocksAnswer::open(bytes).is_ok_and(|answer| {
+        assert_eq!(answer.to_bytes(), bytes, "what decodes must encode to the same bytes");
+        true
+    })
+}
+
+/// Decoding and every check that needs no ledger.
+fn verify_transaction(bytes: &[u8]) -> bool {
+    byway_records::verified::verify_bytes(samples::NETWORK, bytes).is_ok()
+}
+
+/// A snapshot as it travels: decoding and every check that needs no graph.
+fn snapshot(bytes: &[u8]) -> bool {
+    let verified = VerifiedSnapshot::verify(samples::committee(), bytes.into());
+    verified.is_ok_and(|snapshot| {
+        assert_same(&snapshot, bytes);
+        true
+    })
+}
+
+/// A snapshot without its signature, which is put there: so mutations get past it, as an author's own would.
+fn signed_snapshot(unsigned: &[u8]) -> bool {
+    let Ok(header) = Reader::new(unsigned).value::<byway_kernel::Header>() else { return false };
+    snapshot(&samples::sign(header.author, unsigned))
+}
+
+/// What was verified is all of the bytes, and nothing else.
+fn assert_same(snapshot: &VerifiedSnapshot, bytes: &[u8]) {
+    let mut out = Writer::new();
+    out.value(snapshot.header());
+    out.varint(snapshot.transactions().len() as u64);
+    snapshot.transactions().iter().for_each(|transaction| out.value(transaction.transaction()));
+    let (unsigned, _signature) = bytes.split_at(bytes.len() - 64);
+    assert_eq!(out.into_bytes(), unsigned, "what is verified must encode to the same bytes");
+    assert_eq!(snapshot.bytes()[..], *bytes, "the bytes that were signed are kept");
+}
+
+fn open_keystore(bytes: &[u8]) -> bool {
+    byway_crypto::keystore::open(bytes, "passphrase").is_ok()
 }

@@ -98,6 +98,8 @@ pub mod config;
 mod dialogue;
 mod dialogues;
 pub mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod glare;
 mod handshake;
 mod journal;

@@ -1,0 +1,69 @@
+//! One fixed value of everything that clients and providers of sessions send.
+
+use byway_access::service::{ServiceKind, Socks};
+use byway_access::session::{Metering, OpenRefusal, StopReason};
+use byway_access::{ResponseId, SessionId, SessionMessage, Traffic};
+use byway_primitives::{Amount, Hash, Span};
+use byway_records::OfferId;
+
+const SESSION: SessionId = SessionId([3; 16]);
+const RESPONSE: ResponseId = ResponseId(300);
+
+pub fn metering() -> Metering {
+    Metering {
+        session: SESSION,
+        cost: Amount::from_units(123_456),
+        billed: Traffic::new(300, 70_000),
+        received_up: 310,
+        duration: Span::seconds(61),
+    }
+}
+
+pub fn messages() -> Vec<(&'static str, SessionMessage)> {
+    let (session, response) = (SESSION, RESPONSE);
+    vec![
+        ("open", SessionMessage::Open { offer: OfferId(Hash([1; 32])), response, data: vec![1, 2, 3] }),
+        ("accepted", SessionMessage::Accepted { response, session, data: vec![4, 5] }),
+        ("refused", SessionMessage::Refused { response, reason: OpenRefusal::Full }),
+        ("channel up", SessionMessage::ChannelUp { session }),
+        ("channel failed", SessionMessage::ChannelFailed { session }),
+        ("metering", SessionMessage::Metering(metering())),
+        ("acknowledge", SessionMessage::Acknowledge { session, traffic: Traffic::new(300, 70_000) }),
+        ("pause", SessionMessage::Pause { session }),
+        ("resume", SessionMessage::Resume { session }),
+        ("stop", SessionMessage::Stop { session, reason: StopReason::OverBilled }),
+        ("stopped", SessionMessage::Stopped(metering())),
+    ]
+}
+
+/// In the order of their numbers.
+pub fn refusals() -> Vec<SessionMessage> {
+    use OpenRefusal::*;
+    let all = [OfferUnknown, ServiceUnknown, ServiceData, TooManySessions, Full, Closing];
+    all.into_iter().map(|reason| SessionMessage::Refused { response: RESPONSE, reason }).collect()
+}
+
+/// In the order of their numbers.
+pub fn stops() -> Vec<SessionMessage> {
+    use StopReason::*;
+    let all = [
+        ClientWish,
+        ProviderWish,
+        RemainderZero,
+        SpendingLimit,
+        OverBilled,
+        ChannelFailed,
+        Silence,
+        DialogueEnded,
+        UnknownSession,
+    ];
+    all.into_iter().map(|reason| SessionMessage::Stop { session: SESSION, reason }).collect()
+}
+
+/// The service data of SOCKS: asked, and answered.
+pub fn socks() -> [(&'static str, Vec<u8>); 2] {
+    let socks = Socks { connections_max: 300 };
+    let asked = socks.request_data();
+    let answered = socks.accept(SESSION, &asked).expect("it is our own request");
+    [("socks request", asked), ("socks answer", answered)]
+}

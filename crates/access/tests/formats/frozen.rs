@@ -1,0 +1,56 @@
+//! Encodings frozen by digest: if one of these changes, nodes of two versions don't understand each other.
+
+use byway_access::SessionMessage;
+use byway_primitives::hash::Context;
+use byway_primitives::{Decode, Encode};
+
+use crate::fixed;
+
+const FROZEN: Context = Context("byway test frozen encoding");
+
+fn digest(name: &str, bytes: &[u8]) -> String {
+    format!("{name}: {} {}", bytes.len(), &FROZEN.hash(&[bytes]).to_string()[..16])
+}
+
+/// Length and digest of an encoding, on one line. Also checks that it decodes to the same value.
+fn line(name: &str, message: &SessionMessage) -> String {
+    let bytes = message.to_bytes();
+    assert_eq!(SessionMessage::from_bytes(&bytes).as_ref(), Ok(message), "{name}");
+    digest(name, &bytes)
+}
+
+#[test]
+fn messages_are_frozen() {
+    let found: Vec<_> = fixed::messages().iter().map(|(name, message)| line(name, message)).collect();
+    assert_eq!(found, FROZEN_MESSAGES);
+}
+
+#[test]
+fn reasons_keep_their_numbers() {
+    for messages in [fixed::refusals(), fixed::stops()] {
+        for (number, message) in messages.iter().enumerate() {
+            line("reason", message);
+            assert_eq!(message.to_bytes().last(), Some(&(number as u8)), "{message:?}");
+        }
+    }
+}
+
+#[test]
+fn service_data_of_socks_is_frozen() {
+    assert_eq!(fixed::socks().map(|(name, bytes)| digest(name, &bytes)), FROZEN_SOCKS);
+}
+
+const FROZEN_MESSAGES: [&str; 11] = [
+    "open: 39 f6590a663b60c092",
+    "accepted: 22 a87bdc1d19c1ac2a",
+    "refused: 4 650f90144e2ecbd3",
+    "channel up: 17 d7f12c30668f7d5c",
+    "channel failed: 17 b2ce0df99ea7b784",
+    "metering: 30 00b7210f2cc278f3",
+    "acknowledge: 22 f23bc3f4094aedbc",
+    "pause: 17 518cda3d2e26f0c3",
+    "resume: 17 9cf87542eaf6ede9",
+    "stop: 18 5fc1019b8908d503",
+    "stopped: 30 4dec128e758d0e47",
+];
+const FROZEN_SOCKS: [&str; 2] = ["socks request: 1 996c5ad08c436211", "socks answer: 3 7a9fb9f29fde809c"];

@@ -1,0 +1,4 @@
+//! What clients and providers of sessions send each other, byte for byte; described in `docs/formats/session.md`.
+
+mod fixed;
+mod frozen;

@@ -11,7 +11,7 @@
 //! up again, and a client that never acknowledges gains one window, once.
 
 use byway_dialogue::payment::{Ahead, Window};
-use byway_primitives::Amount;
+use byway_primitives::{Amount, Span, Time};
 
 use super::journal::ClosedRecord;
 use super::{SessionId, Traffic, plus};
@@ -19,6 +19,9 @@ use super::{SessionId, Traffic, plus};
 /// The part of acknowledged cost that refills the purse for lost bytes: six percent, more than a line loses that is any
 /// good, and too little to live on.
 const FORGIVEN_PARTS: u128 = 16;
+
+/// How often an empty purse is refilled with a first window. 64 KiB in ten minutes is no business for a cheat.
+const REFILL_EVERY: Span = Span::seconds(600);
 
 /// One session's counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,9 @@ pub(super) struct Books {
     pub received: Amount,
     pub closed: ClosedRecord,
     window: Option<Window>,
+    /// The smallest first window of any session.
+    start: Amount,
+    refilled_at: Time,
 }
 
 /// Whether a session may use a share.
@@ -112,8 +118,9 @@ impl Line {
 }
 
 impl Books {
-    pub(super) fn new(closed: ClosedRecord) -> Self {
-        Self { received: Amount::ZERO, closed, window: None }
+    /// From `now` on, the time until the purse may be refilled runs.
+    pub(super) fn new(closed: ClosedRecord, now: Time) -> Self {
+        Self { received: Amount::ZERO, closed, window: None, start: Amount::MAX, refilled_at: now }
     }
 
     /// A session at a price opens: the window grows from what it needs.
@@ -124,6 +131,7 @@ impl Books {
         }
         let window = self.window();
         self.closed.forgivable.get_or_insert(window);
+        self.start = self.start.min(ahead.start);
     }
 
     pub(super) fn window(&self) -> Amount {
@@ -158,9 +166,14 @@ impl Books {
     }
 
     /// What was on its way has had time to arrive: forgives what is still missing, as far as the purse goes.
-    pub(super) fn forgive<'a>(&mut self, lines: impl Iterator<Item = &'a Line>) {
+    pub(super) fn forgive<'a>(&mut self, now: Time, lines: impl Iterator<Item = &'a Line>) {
         let missing = self.unacknowledged(lines).saturating_sub(self.closed.forgiven);
-        let purse = self.closed.forgivable.unwrap_or_default();
+        let mut purse = self.closed.forgivable.unwrap_or_default();
+        let first = self.start.min(self.window());
+        if purse < first.min(missing) && now >= self.refilled_at + REFILL_EVERY {
+            purse = first;
+            self.refilled_at = now;
+        }
         let given = missing.min(purse);
         self.closed.forgivable = Some(purse.saturating_sub(given));
         self.closed.forgiven = plus(self.closed.forgiven, given);
@@ -218,12 +231,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const NOW: Time = Time(1_000_000);
+
     fn price() -> Amount {
         Amount::from_units(3_000_000)
     }
 
     fn books(received: u128) -> Books {
-        let mut books = Books::new(ClosedRecord::default());
+        let mut books = Books::new(ClosedRecord::default(), NOW);
         let window = Amount::from_units(100_000);
         books.open(Ahead { start: window, need: window, ceiling: window });
         books.received = Amount::from_units(received);
@@ -279,18 +294,32 @@ mod tests {
         let mut books = books(300_000);
         let mut line = Line::new(price(), Traffic::default());
         line.report(Traffic::new(0, 100_000), 0);
-        books.forgive([line].iter());
+        books.forgive(NOW, [line].iter());
         assert_eq!(books.closed.forgiven, Amount::from_units(100_000), "no more than the window");
-        books.forgive([line].iter());
+        books.forgive(NOW, [line].iter());
         assert_eq!(books.closed.forgiven, Amount::from_units(100_000), "the purse is empty");
         books.honour(Amount::from_units(160));
-        books.forgive([line].iter());
+        books.forgive(NOW, [line].iter());
         assert_eq!(books.closed.forgiven, Amount::from_units(100_010));
         // It arrives after all.
         line.acknowledge(Traffic::new(0, 100_000));
         books.settle_forgiven([line].iter());
         assert_eq!(books.closed.forgiven, Amount::ZERO);
         assert_eq!(books.closed.forgivable, Some(Amount::from_units(100_000)));
+    }
+
+    #[test]
+    fn an_empty_purse_is_refilled_by_a_first_window_and_not_more_often_than_said() {
+        let mut books = books(300_000);
+        let mut line = Line::new(price(), Traffic::default());
+        line.report(Traffic::new(0, 1_000_000), 0);
+        let after = |minutes: u64| NOW + Span::seconds(60 * minutes);
+        let forgiven = |books: &mut Books, minutes| {
+            books.forgive(after(minutes), [line].iter());
+            books.closed.forgiven.units() / 100_000
+        };
+        let seen = [0, 9, 10, 11, 19, 20, 21].map(|minutes| forgiven(&mut books, minutes));
+        assert_eq!(seen, [1, 1, 2, 2, 2, 3, 3], "windows forgiven");
     }
 
     #[test]
@@ -351,7 +380,7 @@ mod tests {
                         let more = lines[line].acknowledge(carried);
                         books.honour(more);
                     }
-                    Event::Forgive => books.forgive(lines.clone().iter()),
+                    Event::Forgive => books.forgive(NOW, lines.clone().iter()),
                 }
                 share(&books, &mut lines);
                 let cost = Amount::checked_sum(lines.iter().zip(planes).map(|(line, (bytes, _))| {

@@ -297,7 +297,16 @@ impl Client {
             self.out.notify(ClientNews::Paused { session: id });
         }
         self.acknowledge(id);
+        self.repeat_acknowledgement(id);
         self.stop_at_limit(now, id);
+    }
+
+    /// Says again where we stand, so that the other side knows what to count as lost.
+    fn repeat_acknowledgement(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get(&id).filter(|session| session.is_open()) {
+            let traffic = session.record.acknowledged;
+            self.out.send(SessionMessage::Acknowledge { session: id, traffic });
+        }
     }
 
     /// The provider ends it: the last acknowledgement, and our agreement.

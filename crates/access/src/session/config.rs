@@ -15,8 +15,8 @@ pub struct ProviderConfig {
     pub metering_every: Span,
     /// How long a client may take to build its data channel.
     pub channel_wait: Span,
-    /// How long a session that is out of credit stands still before what is still unacknowledged counts as lost. Longer
-    /// than a round trip.
+    /// How long after the last acknowledgement that brought anything a session that is out of credit stands still before
+    /// what is still missing counts as lost. Longer than a round trip.
     pub loss_wait: Span,
     /// How long a session may be paused.
     pub pause_grace: Span,

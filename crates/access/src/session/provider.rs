@@ -68,6 +68,10 @@ enum Phase {
 /// Whether a paused session still waits for acknowledgements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Loss {
+    /// The client has said nothing since. As long as it doesn't, the link may be dead, and whatever were forgiven now
+    /// would be carried into nowhere as well.
+    Unheard,
+    /// It has, and what is on its way has until then to arrive.
     JudgedAt(Time),
     Judged,
 }
@@ -82,7 +86,7 @@ impl Provider {
     ) -> Result<Self, SessionJournalError> {
         let journal = Journal { role: Role::Provider, peer: client };
         let (closed, records) = journal.load(store)?;
-        let mut books = Books::new(closed);
+        let mut books = Books::new(closed, now);
         let phase = Phase::Offered { until: None };
         let mut sessions = BTreeMap::new();
         for record in records {
@@ -294,6 +298,11 @@ impl Provider {
         let Some(session) = self.sessions.get_mut(&id) else { return self.unknown(id) };
         let more = session.line.acknowledge(traffic);
         session.record.acknowledged = session.line.acknowledged;
+        if let Phase::Paused { loss, .. } = &mut session.phase
+            && (*loss == Loss::Unheard || matches!(loss, Loss::JudgedAt(_)) && !more.is_zero())
+        {
+            *loss = Loss::JudgedAt(now + self.config.loss_wait);
+        }
         self.books.honour(more);
         self.books.settle_forgiven(self.sessions.values().map(|session| &session.line));
         self.say_earned();
@@ -352,7 +361,7 @@ impl Provider {
             Phase::Stopping { reason, until } if now >= until => self.close(now, id, reason),
             Phase::Paused { until, loss: Loss::JudgedAt(at) } if now >= at => {
                 session.phase = Phase::Paused { until, loss: Loss::Judged };
-                self.books.forgive(self.sessions.values().map(|session| &session.line));
+                self.books.forgive(now, self.sessions.values().map(|session| &session.line));
             }
             _ => {}
         }
@@ -372,8 +381,7 @@ impl Provider {
             let exhausted = session.line.is_exhausted();
             match session.phase {
                 Phase::Running if exhausted => {
-                    let loss = Loss::JudgedAt(now + self.config.loss_wait);
-                    session.phase = Phase::Paused { until: now + self.config.pause_grace, loss };
+                    session.phase = Phase::Paused { until: now + self.config.pause_grace, loss: Loss::Unheard };
                     self.out.send(SessionMessage::Pause { session: *id });
                 }
                 Phase::Paused { .. } if !exhausted => {
@@ -455,7 +463,7 @@ impl Session {
             Phase::Stopping { until, .. } => (Some(until), None),
             Phase::Running => (Some(self.metering_at), None),
             Phase::Paused { until, loss: Loss::JudgedAt(at) } => (Some(until.min(at)), Some(self.metering_at)),
-            Phase::Paused { until, loss: Loss::Judged } => (Some(until), Some(self.metering_at)),
+            Phase::Paused { until, loss: Loss::Unheard | Loss::Judged } => (Some(until), Some(self.metering_at)),
         };
         [first, second].into_iter().flatten()
     }

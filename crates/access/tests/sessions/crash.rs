@@ -62,3 +62,23 @@ fn a_link_that_breaks_is_taken_up_again() {
         assert_eq!(pair.client().spent(), pair.truth.arrived.cost(PRICE), "broken at {at} ms");
     }
 }
+
+/// A link that died without a word swallows a window; what is forgiven before the client is heard again would be
+/// swallowed as well, and then neither would go on for ever.
+#[test]
+fn a_link_that_was_dead_for_long_before_it_broke_is_taken_up_again() {
+    for dead in 1..12 {
+        let mut pair = Pair::browsing(UP, 3 * DOWN);
+        pair.run_until_moved(Span::seconds(60));
+        // Until everything is acknowledged: the client is ahead by a whole window.
+        pair.run(Span::seconds(3));
+        pair.wanted = Traffic::new(0, 5 * DOWN);
+        pair.void = true;
+        pair.run(Span::seconds(dead));
+        pair.break_link();
+        pair.run_until_moved(Span::seconds(60));
+        assert_eq!(pair.wanted, Traffic::default(), "dead for {dead} s: {:?}", pair.sessions());
+        pair.stop_all();
+        check_end(&pair, &format!("dead for {dead} s"));
+    }
+}

@@ -164,7 +164,7 @@ impl Node {
     }
 
     pub fn attach(&mut self, now: Time) {
-        self.pay(now, |payments, _| payments.attach());
+        self.pay(now, |payments, _| payments.attach(now));
         if self.who == CLIENT {
             self.client(now, |client| client.handle_attached(now));
         } else {

@@ -56,6 +56,8 @@ pub struct Pair {
     pub loss_one_in: u64,
     sent_chunks: u64,
     link: bool,
+    /// The link is dead and neither side knows: what is sent is lost.
+    pub void: bool,
 }
 
 pub fn request() -> OpenRequest {
@@ -84,6 +86,7 @@ impl Pair {
             loss_one_in: 0,
             sent_chunks: 0,
             link: true,
+            void: false,
         };
         pair.nodes[CLIENT].attach(now);
         pair.nodes[PROVIDER].attach(now);
@@ -141,6 +144,7 @@ impl Pair {
     pub fn go_dark(&mut self) {
         self.breaks += 1;
         self.link = false;
+        self.void = false;
         self.wires = Default::default();
         self.data = Default::default();
         for who in [CLIENT, PROVIDER] {
@@ -241,6 +245,10 @@ impl Pair {
     pub fn step(&mut self) {
         self.now = self.now + STEP;
         self.carry();
+        if self.void {
+            self.wires = Default::default();
+            self.data = Default::default();
+        }
         for who in [CLIENT, PROVIDER] {
             let now = self.now;
             self.nodes[who].report(now);

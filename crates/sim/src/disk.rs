@@ -1,10 +1,32 @@
 //! A node's disk: what is written is visible at once, durable later, and lost in a crash in between.
+//!
+//! A node may keep several journals on it, told apart by the upper bits of its tokens ([`Journal`]). Each journal
+//! survives a crash up to some point of its own, as separate files do.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use byway_primitives::{Batch, MemoryStore, Token};
 
 use crate::random::Random;
+
+/// One of a node's journals. The first is that of machines that know of one only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Journal(pub u8);
+
+/// Where a token's journal stands in it. No run writes 2⁵⁶ batches.
+const JOURNAL_SHIFT: u32 = 56;
+
+impl Journal {
+    /// The token by which the disk knows batch `number` of this journal.
+    pub fn token(self, number: u64) -> Token {
+        Token(u64::from(self.0) << JOURNAL_SHIFT | number)
+    }
+
+    /// The journal of a token.
+    pub fn of(token: Token) -> Self {
+        Self((token.0 >> JOURNAL_SHIFT) as u8)
+    }
+}
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -63,10 +85,20 @@ impl Disk {
         self.durable = contents;
     }
 
-    /// As [`crash`](Self::crash), with any number of survivors.
+    /// As [`crash`](Self::crash), with any number of survivors in each journal.
     pub fn crash_somewhere(&mut self, random: &mut Random) {
-        let surviving = random.below(self.pending.len() as u64 + 1);
-        self.crash(surviving as usize);
+        let mut left: BTreeMap<Journal, u64> = BTreeMap::new();
+        for (token, _) in &self.pending {
+            *left.entry(Journal::of(*token)).or_default() += 1;
+        }
+        left.values_mut().for_each(|pending| *pending = random.below(*pending + 1));
+        self.pending.retain(|(token, _)| {
+            let left = left.get_mut(&Journal::of(*token)).expect("every pending journal was counted");
+            let survives = *left > 0;
+            *left = left.saturating_sub(1);
+            survives
+        });
+        self.crash(usize::MAX);
     }
 }
 
@@ -93,5 +125,27 @@ mod tests {
             assert_eq!(left, (0..expected).collect::<Vec<u8>>());
             assert_eq!(disk.visible(), disk.durable());
         }
+    }
+
+    #[test]
+    fn each_journal_survives_up_to_a_point_of_its_own() {
+        let mut seen = std::collections::BTreeSet::new();
+        for seed in 0..64 {
+            let mut disk = Disk::default();
+            for number in 0u8..6 {
+                let journal = Journal(number % 2);
+                let mut batch = Batch::new();
+                batch.put(SPACE, [journal.0, number / 2], []);
+                disk.write(journal.token(number.into()), batch);
+            }
+            disk.crash_somewhere(&mut Random::from_seed(seed));
+            let left = |journal: u8| disk.visible().scan_prefix(SPACE, &[journal]).len();
+            for journal in [0, 1] {
+                let kept = disk.visible().scan_prefix(SPACE, &[journal]);
+                assert!(kept.iter().zip(0u8..).all(|((key, _), number)| key[1] == number), "a prefix: {kept:?}");
+            }
+            seen.insert((left(0), left(1)));
+        }
+        assert!(seen.len() > 8, "one journal's survivors say nothing of the other's: {seen:?}");
     }
 }

@@ -12,24 +12,27 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use byway_crypto::NodeSecret;
 use byway_crypto::noise::StaticKey;
+use byway_crypto::{Address, NodeSecret};
 use byway_kernel::{Committee, Config, Kernel, MemberIndex};
 use byway_ledger::Verdict;
-use byway_primitives::{Amount, Span, Time};
+use byway_primitives::{Amount, MemoryStore, Span, Time};
 use byway_records::genesis::{Member, MemberSet, Parameters};
-use byway_records::{Genesis, TransactionId, VerifiedTransaction};
+use byway_records::{Genesis, Height, TransactionId, VerifiedTransaction};
 
 pub use self::adversary::{Adversary, Conduct};
 pub use self::check::KernelChecks;
-pub use self::equivocator::Equivocator;
-pub use self::node::{KernelNode, NodeNews, VerificationCache};
+pub use self::equivocator::{Equivocator, Names};
+pub use self::node::{KernelNode, NodeNews, SharedCache, VerificationCache};
 use crate::network::{Latency, Link};
 use crate::purse::{Purse, genesis_outputs};
 use crate::world::{Act, World};
 
 /// When simulated networks begin: 2026-01-01.
 const START: Time = Time(1_767_225_600_000);
+
+/// When their nodes are switched on.
+pub(crate) const BEGIN: Time = Time(START.0 + 1_000);
 
 /// How a world of kernel nodes is set up.
 #[derive(Debug, Clone)]
@@ -45,6 +48,8 @@ pub struct Setup {
     pub skew_max_ms: u64,
     pub snapshot_interval_min: Span,
     pub round_horizon: u64,
+    /// Coins that others than the purse have from the start.
+    pub endowments: Vec<(Address, Amount)>,
 }
 
 /// A world of kernel nodes.
@@ -70,6 +75,7 @@ impl Setup {
             skew_max_ms: 0,
             snapshot_interval_min: Span::millis(10),
             round_horizon: 256,
+            endowments: Vec::new(),
         }
     }
 
@@ -87,7 +93,7 @@ impl Setup {
             mesh: StaticKey::of(&[node as u8; 32]),
             address: format!("10.0.0.{node}:7000"),
         };
-        let (outputs, ghost) = genesis_outputs(self.coins);
+        let (outputs, ghost) = genesis_outputs(self.coins, &self.endowments);
         Genesis {
             name: "simulation".to_owned(),
             time: START,
@@ -100,20 +106,30 @@ impl Setup {
         }
     }
 
-    /// The world, with all nodes starting within the first milliseconds.
-    pub fn build(self) -> KernelSim {
-        let genesis = self.genesis();
-        let cache = Rc::new(RefCell::new(VerificationCache::new(Committee::new(&genesis))));
-        let honest: Vec<bool> =
-            (0..self.nodes).map(|node| self.adversaries.iter().all(|(bad, _)| *bad != node)).collect();
-        let checks = KernelChecks::new(self.seed, &genesis, honest, cache.clone());
+    /// Which nodes are no adversaries.
+    pub(crate) fn honest(&self) -> Vec<bool> {
+        (0..self.nodes).map(|node| self.adversaries.iter().all(|(bad, _)| *bad != node)).collect()
+    }
+
+    /// What opens the kernel nodes of a world from their disks.
+    pub(crate) fn opener(
+        &self,
+        genesis: &Genesis,
+        cache: SharedCache,
+    ) -> impl FnMut(usize, Time, &MemoryStore) -> KernelNode + use<> {
         let (setup, founding) = (self.clone(), genesis.clone());
-        let open = move |node: usize, now: Time, store: &byway_primitives::MemoryStore| {
+        move |node, now, store| {
             let me = MemberIndex(node as u8);
             let conduct = setup.adversaries.iter().find(|(bad, _)| *bad == node).map(|(_, conduct)| *conduct);
-            if conduct == Some(Conduct::Equivocator) {
+            let names = match conduct {
+                Some(Conduct::Equivocator) => Some(Names::Shown),
+                Some(Conduct::OldCheckpoint) => Some(Names::Always(Height::GENESIS)),
+                Some(Conduct::FutureCheckpoint) => Some(Names::Always(Height(u64::MAX))),
+                _ => None,
+            };
+            if let Some(names) = names {
                 let committee = Committee::new(&founding);
-                let equivocator = Equivocator::new(me, Setup::secret(node), committee, cache.clone());
+                let equivocator = Equivocator::new(me, Setup::secret(node), committee, cache.clone(), names);
                 return KernelNode::equivocator(equivocator, cache.clone());
             }
             let config =
@@ -123,9 +139,16 @@ impl Setup {
             let kernel = kernel.unwrap_or_else(|error| panic!("seed {}, node {node}: {error}", setup.seed));
             let adversary = conduct.map(|conduct| Adversary::new(conduct, me, setup.nodes));
             KernelNode::machine(kernel, adversary, cache.clone())
-        };
-        let start = START + Span::seconds(1);
-        let mut world = World::new(self.seed, self.nodes, start, self.link, self.disk, Box::new(open), checks);
+        }
+    }
+
+    /// The world, with all nodes starting within the first milliseconds.
+    pub fn build(self) -> KernelSim {
+        let genesis = self.genesis();
+        let cache = Rc::new(RefCell::new(VerificationCache::new(Committee::new(&genesis))));
+        let checks = KernelChecks::new(self.seed, &genesis, self.honest(), cache.clone());
+        let open = self.opener(&genesis, cache);
+        let mut world = World::new(self.seed, self.nodes, BEGIN, self.link, self.disk, Box::new(open), checks);
         for node in 0..self.nodes {
             let skew = world.random().below(2 * self.skew_max_ms + 1) as i64 - self.skew_max_ms as i64;
             world.set_skew_ms(node, skew);

@@ -4,15 +4,20 @@
 //!   clocks and the power supply around them. A seed is a run, exactly.
 //! - [`network`] and [`disk`]: what can go wrong there. [`random`]: the one source of chance.
 //! - [`kernel`]: kernel nodes in it, adversaries by name, and the checks that hold in every run. [`purse`]: money.
+//! - [`peer`]: market nodes in it: follower, wallet, dialogues, promises, sessions, and the bytes of downloads.
+//! - [`whole`]: all of these in one network, with kernel nodes that lie to their clients, and one checker over it all.
 //!
 //! It runs the production code; nothing is replaced but the driver. It measures no real time and is no benchmark.
 
 pub mod disk;
 pub mod kernel;
 pub mod network;
+pub mod peer;
 pub mod purse;
 pub mod random;
+pub mod whole;
 pub mod world;
 
 pub use kernel::{KernelSim, Setup};
+pub use whole::{Plan, WholeSim};
 pub use world::{Act, CrashAtPersist, Event, Machine, Observer, World};

@@ -1,7 +1,7 @@
 //! A wallet for simulations: the genesis outputs, and transfers that spend them.
 
-use byway_crypto::WalletSecret;
 use byway_crypto::ghost::TransactionSecret;
+use byway_crypto::{Address, WalletSecret};
 use byway_primitives::{Amount, AssetId, NetworkId, Time};
 use byway_records::transaction::KeySignature;
 use byway_records::verified::verify;
@@ -19,11 +19,13 @@ pub struct Purse {
     genesis_key: byway_crypto::GhostKey,
 }
 
-/// The genesis outputs of a purse of this size, and their R.
-pub fn genesis_outputs(size: u32) -> (Vec<Output>, byway_crypto::GhostKey) {
-    let (wallet, secret) = (wallet(), TransactionSecret::from_seed(&GENESIS_SEED));
-    let outputs = (0..size).map(|index| output(&secret, &wallet, index)).collect();
-    (outputs, secret.public())
+/// The genesis outputs of a purse of this size, those of others, and R of all of them.
+pub fn genesis_outputs(size: u32, others: &[(Address, Amount)]) -> (Vec<Output>, byway_crypto::GhostKey) {
+    let (purse, secret) = (wallet().address(), TransactionSecret::from_seed(&GENESIS_SEED));
+    let own = (0..size).map(|_| (purse, COIN));
+    let owners = own.chain(others.iter().copied());
+    let outputs = (0..).zip(owners).map(|(index, (owner, amount))| output(&secret, &owner, index, amount));
+    (outputs.collect(), secret.public())
 }
 
 impl Purse {
@@ -67,7 +69,7 @@ impl Purse {
         let secret = TransactionSecret::from_seed(&seed);
         let body = Body {
             inputs: vec![Input { spent, lock: output_spent.lock.clone() }],
-            outputs: vec![output(&secret, &self.wallet, 0)],
+            outputs: vec![output(&secret, &self.wallet.address(), 0, COIN)],
             ghost: Some(secret.public()),
             call: None,
             fee: Amount::ZERO,
@@ -85,7 +87,7 @@ fn wallet() -> WalletSecret {
     WalletSecret::from_seed(&[12; 32])
 }
 
-fn output(secret: &TransactionSecret, wallet: &WalletSecret, index: u32) -> Output {
-    let (key, tag) = secret.derive(&wallet.address(), index);
-    Output { lock: Lock::single(key), view_tags: vec![tag], value: Value { asset: AssetId::WAY, amount: COIN } }
+fn output(secret: &TransactionSecret, owner: &Address, index: u32, amount: Amount) -> Output {
+    let (key, tag) = secret.derive(owner, index);
+    Output { lock: Lock::single(key), view_tags: vec![tag], value: Value { asset: AssetId::WAY, amount } }
 }

@@ -28,7 +28,8 @@ pub trait Machine {
 
     fn handle(&mut self, now: Time, event: Event<Self::Message, Self::Command>, store: &dyn Store);
 
-    fn poll(&mut self) -> Option<Effect<usize, Self::Message, Self::News>>;
+    /// The next thing it wants done. `store` shows all that it wanted written before.
+    fn poll(&mut self, now: Time, store: &dyn Store) -> Option<Effect<usize, Self::Message, Self::News>>;
 
     /// Bytes that tell messages apart, for the trace.
     fn fingerprint(message: &Self::Message) -> Vec<u8>;
@@ -55,6 +56,9 @@ pub trait Observer<M: Machine> {
 
     /// A message leaves `node`.
     fn on_send(&mut self, _now_us: u64, _node: usize, _message: &M::Message, _durable: &MemoryStore) {}
+
+    /// `node` crashes, perhaps before all effects of an input were carried out.
+    fn on_crash(&mut self, _now_us: u64, _node: usize, _machine: &M) {}
 
     /// All effects of an input are carried out.
     fn on_settled(&mut self, _now_us: u64, _node: usize, _machine: &M, _store: &MemoryStore) {}
@@ -308,8 +312,10 @@ impl<M: Machine, O: Observer<M>> World<M, O> {
 
     fn go_down(&mut self, node: usize) {
         self.note(4, node, &[]);
+        if let Some(machine) = self.nodes[node].machine.take() {
+            self.observer.on_crash(self.now_us, node, &machine);
+        }
         let down = &mut self.nodes[node];
-        down.machine = None;
         down.life += 1;
         down.deferred.clear();
         down.wakes.clear();
@@ -343,7 +349,10 @@ impl<M: Machine, O: Observer<M>> World<M, O> {
 
     /// Carries out what the node wants done.
     fn drain(&mut self, node: usize) {
-        while let Some(effect) = self.nodes[node].machine.as_mut().and_then(Machine::poll) {
+        let now = self.clock(node);
+        loop {
+            let Node { machine: Some(machine), disk, .. } = &mut self.nodes[node] else { return };
+            let Some(effect) = machine.poll(now, disk.visible()) else { break };
             match effect {
                 Effect::Persist { batch, token } => {
                     if self.persist(node, batch, token) {

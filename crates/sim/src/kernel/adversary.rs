@@ -1,6 +1,6 @@
 //! Kernel nodes that don't keep to the rules.
 //!
-//! All but the [equivocator](super::equivocator) are honest machines whose words are twisted on their way out, so that
+//! All but the [equivocators](super::equivocator) are honest machines whose words are twisted on their way out, so that
 //! they know all that an honest node knows and are as quick.
 
 use std::sync::Arc;
@@ -17,6 +17,10 @@ type NodeEffect = Effect<usize, Message, NodeNews>;
 pub enum Conduct {
     /// Signs two snapshots for every round; see [`super::equivocator`].
     Equivocator,
+    /// An equivocator that names no checkpoint newer than genesis.
+    OldCheckpoint,
+    /// An equivocator that names a checkpoint that nobody will ever make.
+    FutureCheckpoint,
     /// Shows its snapshots to only two nodes, other ones each round, and never answers when asked for others'.
     Withholder,
     /// Spoils its snapshots for half of the nodes, each time in another place.
@@ -87,7 +91,9 @@ impl Adversary {
             Conduct::Withholder => (is_own && (to + round) % self.nodes < 2).then_some(bytes),
             Conduct::IllSigner if is_own && (to + round).is_multiple_of(2) => Some(spoil(&bytes, round * 31 + to)),
             Conduct::Boaster if !is_own => None,
-            Conduct::Equivocator | Conduct::IllSigner | Conduct::Boaster => Some(bytes),
+            Conduct::IllSigner | Conduct::Boaster => Some(bytes),
+            // These have no machine whose words could be twisted.
+            Conduct::Equivocator | Conduct::OldCheckpoint | Conduct::FutureCheckpoint => Some(bytes),
         }
     }
 }

@@ -79,6 +79,15 @@ impl KernelChecks {
         self.verdicts.get(id).copied()
     }
 
+    /// The digest of every checkpoint that an honest node knows to be certified.
+    pub fn certified(&self) -> &BTreeMap<Height, Hash> {
+        &self.certified
+    }
+
+    pub fn is_honest(&self, node: usize) -> bool {
+        self.honest[node]
+    }
+
     /// Commits that any honest node has executed.
     pub fn commits(&self) -> u64 {
         self.commits.len() as u64
@@ -147,7 +156,7 @@ impl Observer<KernelNode> for KernelChecks {
                     format!("honest node {author} is said to equivocate")
                 });
             }
-            NodeNews::Kernel(News::ClockBehind { .. }) => {}
+            NodeNews::Kernel(News::ClockBehind { .. } | News::Signed(_)) => {}
             NodeNews::Refused { from, error } => {
                 self.refusals += 1;
                 self.check(!self.honest[from], node, now_us, || format!("refuses what honest {from} sent: {error}"));

@@ -23,9 +23,18 @@ const INTERVAL: Span = Span::millis(10);
 /// When what is missing is asked for again.
 const RETRY: Span = Span::millis(50);
 
+/// The checkpoint that an equivocator names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// The newest that its references show to be executed.
+    Shown,
+    Always(Height),
+}
+
 /// See the [module](self).
 pub struct Equivocator {
     me: MemberIndex,
+    names: Names,
     secret: NodeSecret,
     committee: Committee,
     cache: SharedCache,
@@ -40,10 +49,11 @@ pub struct Equivocator {
 }
 
 impl Equivocator {
-    pub fn new(me: MemberIndex, secret: NodeSecret, committee: Committee, cache: SharedCache) -> Self {
+    pub fn new(me: MemberIndex, secret: NodeSecret, committee: Committee, cache: SharedCache, names: Names) -> Self {
         Self {
             graph: Graph::new(committee.size(), committee.quorum()),
             me,
+            names,
             secret,
             committee,
             cache,
@@ -139,7 +149,7 @@ impl Equivocator {
         if life == 1 && leader != self.me && references.len() > self.committee.quorum() {
             references.retain(|(author, _)| *author != leader);
         }
-        let header = Header {
+        let mut header = Header {
             author: self.me,
             round,
             previous: previous.map(|previous| (previous.round, previous.hash)),
@@ -148,6 +158,10 @@ impl Equivocator {
             checkpoint: Height::GENESIS,
             votes: Vec::new(),
             time: Time(now.0 + life as u64),
+        };
+        header.checkpoint = match self.names {
+            Names::Shown => self.graph.checkpoint_shown(&header).unwrap_or(Height::GENESIS),
+            Names::Always(height) => height,
         };
         Arc::new(VerifiedSnapshot::sign(&self.committee, &self.secret, header, transactions))
     }

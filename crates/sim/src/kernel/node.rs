@@ -81,6 +81,22 @@ impl KernelNode {
         Self { mind, cache, news: Vec::new(), extra: Vec::new() }
     }
 
+    /// Takes a client's transaction. An equivocator says that it does.
+    pub fn submit(
+        &mut self,
+        now: Time,
+        transaction: VerifiedTransaction,
+        store: &dyn Store,
+    ) -> Result<(), SubmitError> {
+        match &mut self.mind {
+            Mind::Machine { kernel, .. } => kernel.handle_submit(now, transaction, store),
+            Mind::Equivocator(equivocator) => {
+                equivocator.handle(now, Event::Command(transaction));
+                Ok(())
+            }
+        }
+    }
+
     /// The machine, which all but equivocators have.
     pub fn kernel(&self) -> Option<&Kernel> {
         match &self.mind {
@@ -132,7 +148,7 @@ impl Machine for KernelNode {
         }
     }
 
-    fn poll(&mut self) -> Option<Effect<usize, Message, NodeNews>> {
+    fn poll(&mut self, _: Time, _: &dyn Store) -> Option<Effect<usize, Message, NodeNews>> {
         if let Some(news) = self.news.pop() {
             return Some(Effect::Notify(news));
         }

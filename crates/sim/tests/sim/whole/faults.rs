@@ -1,0 +1,147 @@
+//! Honest nodes on bad links, on slow disks, and without power.
+
+use byway_primitives::Amount;
+use byway_sim::network::{Latency, Link};
+use byway_sim::peer::PeerCommand;
+use byway_sim::peer::links::Wire;
+use byway_sim::whole::PRICE;
+use byway_sim::{Act, Plan};
+
+use super::{CLIENT, MB, PATIENCE_MS, PROVIDER, browse};
+use crate::{is_long, seeds};
+
+#[test]
+fn links_may_be_far_and_uneven() {
+    seeds(1, 20, |seed| {
+        let access = Link { latency: Latency { least_us: 40_000, jitter_us: 40_000, slow_one_in: 40 }, loss_ppm: 0 };
+        browse(&mut Plan { access, ..Plan::market(seed) }.build(), 3 * MB);
+    });
+}
+
+/// What a stream loses for good breaks it; the dialogue goes on over the next.
+#[test]
+fn links_may_break_again_and_again() {
+    seeds(2, 30, |seed| {
+        let mut sim = Plan::market(seed).build();
+        sim.want(CLIENT, 8 * MB);
+        for cut in 0..8 {
+            let end = if (seed + cut) % 2 == 0 { CLIENT } else { PROVIDER };
+            sim.command_in(1_500 + 400 * cut, end, PeerCommand::CutLinks);
+        }
+        browse(&mut sim, 2 * MB);
+    });
+}
+
+#[test]
+fn datagrams_may_be_lost_and_overtake_each_other() {
+    seeds(1, 20, |seed| {
+        let access = Link { latency: Latency::between_us(5_000, 25_000), loss_ppm: 20_000 };
+        let wire = Wire::Datagrams { mtu: 1200 };
+        browse(&mut Plan { access, wire, ..Plan::market(seed) }.build(), 3 * MB);
+    });
+}
+
+#[test]
+fn the_market_goes_on_when_kernel_nodes_are_cut_off() {
+    seeds(1, 20, |seed| {
+        for cut_off in [vec![0, 6], vec![0, 1, 2], vec![3]] {
+            let mut sim = Plan::market(seed).build();
+            sim.partition_in(1_000 + 300 * seed % 2_000, &cut_off, 3_000);
+            browse(&mut sim, 3 * MB);
+        }
+    });
+}
+
+/// A provider that can't hear its client goes on into the void, by what it was paid ahead and what it forgives. Nobody
+/// loses more than the window, whether or not the two find together again, and the ledger is followed again as soon as it
+/// can be.
+#[test]
+fn market_nodes_that_are_cut_off_lose_a_window_at_most() {
+    seeds(1, 20, |seed| {
+        for (cut_off, span_ms) in [(vec![7], 600), (vec![8], 3_000), (vec![7], 15_000), (vec![7, 8], 15_000)] {
+            let mut sim = Plan::market(seed).build();
+            sim.want(CLIENT, 20 * MB);
+            sim.partition_in(1_500 + 300 * seed % 1_000, &cut_off, span_ms);
+            sim.run_ms(25_000);
+            let newest = sim.checks().kernel.certified().keys().max().map_or(0, |height| height.0);
+            for peer in [PROVIDER, CLIENT] {
+                let height = sim.checks().followers.height(peer).0;
+                assert!(height + 2 >= newest, "seed {seed}, {cut_off:?}: node {peer} is at {height} of {newest}");
+            }
+        }
+    });
+}
+
+#[test]
+fn slow_disks_delay_and_harm_nobody() {
+    seeds(1, 10, |seed| {
+        let mut sim = Plan::market(seed).build();
+        for node in [1, sim.node_of(PROVIDER), sim.node_of(CLIENT)] {
+            sim.world.act_in(0, Act::DiskLatency { node, latency: Latency::between_us(20_000, 60_000) });
+        }
+        browse(&mut sim, 3 * MB);
+    });
+}
+
+/// Each write of each node in turn, with either outcome; in a sample, some of them.
+#[test]
+fn a_crash_at_any_write_loses_nothing_that_was_promised() {
+    // Node, how often it writes in this scenario at least, and which of these writes are tried.
+    for (node, writes, all, sampled) in [(7, 130u64, 1, 13), (8, 190, 1, 19), (3, 160, 4, 50)] {
+        for persist in (1..=writes).step_by(if is_long() { all } else { sampled }) {
+            for survives in [false, true] {
+                if !is_long() && survives == persist.is_multiple_of(2) {
+                    continue;
+                }
+                let mut sim = Plan::market(persist).build();
+                sim.crash_at_persist(node, persist, survives);
+                browse(&mut sim, 3 * MB);
+                let written = sim.world.disk(node).persists();
+                assert!(written > persist, "the crash took place: node {node}, write {persist} of {written}");
+            }
+        }
+    }
+}
+
+/// Two journals of a market node survive up to points of their own, and several nodes are down at once.
+#[test]
+fn nodes_come_and_go() {
+    seeds(3, 60, |seed| {
+        let mut sim = Plan::market(seed).build();
+        sim.want(CLIENT, 6 * MB);
+        for turn in 0..6 {
+            let at = 900 + 700 * turn + seed * 37 % 500;
+            let market = sim.node_of(if (seed + turn) % 2 == 0 { CLIENT } else { PROVIDER });
+            sim.restart_in(at, market, 100 + 50 * (seed % 5));
+            sim.restart_in(at + 100, ((seed + turn) % 7) as usize, 400);
+        }
+        sim.run_ms(6_000);
+        browse(&mut sim, 2 * MB);
+    });
+}
+
+#[test]
+fn all_nodes_lose_power_at_once() {
+    seeds(1, 20, |seed| {
+        let mut sim = Plan::market(seed).build();
+        sim.want(CLIENT, 6 * MB);
+        sim.run_ms(2_000 + seed * 83 % 900);
+        for node in 0..9 {
+            sim.restart_in(0, node, 100 + 20 * node as u64);
+        }
+        sim.run_ms(1_000);
+        browse(&mut sim, 2 * MB);
+    });
+}
+
+/// Ten times what a newcomer may owe: it goes on because settlements make room.
+#[test]
+fn a_long_download_settles_on_the_way() {
+    seeds(1, 6, |seed| {
+        let mut sim = Plan::market(seed).build();
+        sim.download(CLIENT, 30 * MB, PATIENCE_MS);
+        let settled = sim.checks().promises.marks(CLIENT, PROVIDER).settled.1;
+        assert!(settled > Amount::from_units(PRICE.units() * 4), "seed {seed}: {settled} was settled on the way");
+        browse(&mut sim, MB);
+    });
+}

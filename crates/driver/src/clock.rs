@@ -3,16 +3,18 @@
 //! Machines compare times they were told, so time must not run backwards under them. While the wall clock goes forward
 //! it is what [`Clock::now`] says; when it is set back, time goes on from the last value at the pace of the monotonic
 //! clock until the wall clock has caught up. A clock set forward is believed at once. What a wrong clock does to others
-//! is bounded elsewhere: the ledger's time is a median of many.
+//! is bounded elsewhere: the ledger's time is a median of many. Who follows the ledger learns from it, too, that a clock
+//! is behind ([`Clock::not_before`]).
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use byway_primitives::{Span, Time};
 
 /// The clock of a process. Shared by reference.
-#[derive(Debug)]
 pub struct Clock {
+    wall: Box<dyn Fn() -> Time + Send + Sync>,
     started: Instant,
     state: Mutex<Monotone>,
 }
@@ -21,18 +23,38 @@ impl Clock {
     /// A clock that starts no earlier than `not_before`: the newest time known from before (the last one journaled),
     /// so that time doesn't go back across a restart either.
     pub fn starting(not_before: Time) -> Self {
-        Self { started: Instant::now(), state: Mutex::new(Monotone::starting(not_before)) }
+        Self::over(not_before, || {
+            let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            Time(since_epoch.as_millis() as u64)
+        })
+    }
+
+    /// A clock over another wall clock than the system's, such as one that is wrong.
+    pub fn over(not_before: Time, wall: impl Fn() -> Time + Send + Sync + 'static) -> Self {
+        let state = Mutex::new(Monotone::starting(not_before));
+        Self { wall: Box::new(wall), started: Instant::now(), state }
     }
 
     pub fn now(&self) -> Time {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.advance(Time(since_epoch.as_millis() as u64), self.started.elapsed())
+        state.advance((self.wall)(), self.started.elapsed())
+    }
+
+    /// It is at least `time`, as somebody knows who can be believed: where the clock is behind, it goes on from there.
+    pub fn not_before(&self, time: Time) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.raise(time, self.started.elapsed());
     }
 
     /// The moment of the runtime's timer at which this clock will say `time`, for waking a machine.
     pub fn instant_of(&self, time: Time) -> tokio::time::Instant {
         tokio::time::Instant::now() + Duration::from_millis(time.since(self.now()).0)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clock").field("state", &self.state).finish_non_exhaustive()
     }
 }
 
@@ -49,6 +71,12 @@ struct Monotone {
 impl Monotone {
     fn starting(not_before: Time) -> Self {
         Self { last: not_before, at: Duration::ZERO, behind: false }
+    }
+
+    fn raise(&mut self, to: Time, monotonic: Duration) {
+        if to > self.last {
+            (self.last, self.at) = (to, monotonic);
+        }
     }
 
     fn advance(&mut self, wall: Time, monotonic: Duration) -> Time {
@@ -87,6 +115,17 @@ mod tests {
             (205, 45, 1025),
             (2000, 50, 2000), // set forward
         ] {
+            assert_eq!(clock.advance(Time(wall), Duration::from_millis(monotonic)), Time(expected), "wall {wall}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_goes_on_from_what_is_known() {
+        let mut clock = Monotone::starting(Time(500));
+        clock.raise(Time(400), Duration::ZERO);
+        assert_eq!(clock.advance(Time(600), Duration::from_millis(10)), Time(600), "what is earlier changes nothing");
+        clock.raise(Time(9000), Duration::from_millis(20));
+        for (wall, monotonic, expected) in [(620, 30, 9010), (640, 50, 9030), (9500, 60, 9500)] {
             assert_eq!(clock.advance(Time(wall), Duration::from_millis(monotonic)), Time(expected), "wall {wall}");
         }
     }

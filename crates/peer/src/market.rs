@@ -121,6 +121,8 @@ pub struct PairView {
     pub window: Amount,
     /// Promises from the peer that are not settled.
     pub taken: Vec<TakenPromise>,
+    /// The one of them that was handed to the ledger, whose word on it is awaited.
+    pub settling: Option<Promise>,
     pub received: Amount,
 }
 
@@ -154,6 +156,11 @@ impl Market {
 
     pub fn identity(&self) -> IdentityId {
         self.config.identity.id()
+    }
+
+    /// Answers and opens with another certificate from now on: the one before runs out.
+    pub fn renew(&mut self, local: Local) {
+        self.dialogues.renew(local);
     }
 
     /// The next thing to do, in order.

@@ -20,8 +20,8 @@
 //! A **promise** says "under this serial I owe you this much *in all*". The next one replaces it, so there is always just
 //! one to keep, replay gains nothing, and losing an old one loses nothing. The payer stays one small **window** ahead of
 //! what it has used, so the most that either can take by vanishing is that window; the window starts tiny and doubles
-//! each time it was honoured ([`credit`]). What accumulates is settled on the ledger when the payee likes, and bounded by
-//! its **exposure**.
+//! each time it was honoured ([`credit`]). What accumulates is settled on the ledger when the payee likes, at once where
+//! the payer would have to wait, and is bounded by its **exposure**.
 //!
 //! # The algorithm
 //!
@@ -30,7 +30,7 @@
 //! *Payer.* Layers above say what they have used ([`Payments::spend`]) and how far ahead to stay
 //! ([`Payments::stay_ahead`]). When less than half a window is left, a promise for the difference is signed, journaled,
 //! and sent once the journal is durable. It raises the last promise if the payee's terms allow, or else takes the next
-//! serial. Limits of the user's end it with [`OverLimit`].
+//! serial. Where the payee has run out of credit ([`Payments::note_exhausted`]) it does not wait for half a window. Limits of the user's end it with [`OverLimit`].
 //!
 //! *Payee.* Checks network, parties, asset, backing, serial, amount, minimum, exposure and signature itself. Journals,
 //! and counts the promise as received once that is durable ([`Payments::handle_durable`]). Layers above say what was used
@@ -40,7 +40,7 @@
 //! opening, on each new promise, when the remainder has moved by more than a tenth or reached zero, and before it
 //! settles. A payer that lost its journal finds its own signature in it and goes on from there.
 //!
-//! *Settlement* stands in [`settlement`].
+//! *Settlement*, when it is due and what it includes, stands in [`settlement`].
 //!
 //! # What each adversary can and cannot do
 //!
@@ -113,7 +113,8 @@ pub struct TakeConfig {
     pub update: bool,
     /// The most `Account` promises that may be unsettled, net; see [`credit::exposure_max`].
     pub exposure_max: Amount,
-    /// The unsettled amount at which settlement is due.
+    /// The unsettled amount at which settlement is due at leisure. Where little room is left it is settled earlier and at
+    /// once; see [`settlement`].
     pub settle_at: Amount,
     /// How long settlement waits for the payer to note the advice.
     pub advice_wait: Span,
@@ -209,9 +210,15 @@ impl Payments {
         promises.filter(|taken| !taken.unsettled.is_zero()).collect()
     }
 
+    /// The promise under `backing` that was handed to the ledger and of which nothing was heard yet.
+    pub fn settling(&self, backing: Backing) -> Option<Promise> {
+        let (_, taken) = self.payee.series().find(|(known, _)| **known == backing)?;
+        taken.in_flight.map(|in_flight| in_flight.promise.promise)
+    }
+
     /// A dialogue with the peer is open, or open again.
-    pub fn attach(&mut self) -> Vec<PaymentEffect> {
-        self.run(|_, payee, out| payee.attach(out))
+    pub fn attach(&mut self, now: Time) -> Vec<PaymentEffect> {
+        self.run(|_, payee, out| payee.attach(now, out))
     }
 
     /// No dialogue any more.
@@ -223,7 +230,7 @@ impl Payments {
     pub fn handle_message(&mut self, now: Time, message: PaymentMessage) -> Vec<PaymentEffect> {
         self.run(|payer, payee, out| match message {
             PaymentMessage::Advice(advice) => payer.handle_advice(now, advice, out),
-            PaymentMessage::Offer(promise) => payee.handle_offer(promise, out),
+            PaymentMessage::Offer(promise) => payee.handle_offer(now, promise, out),
             PaymentMessage::Accepted { serial, amount } => payer.handle_accepted(now, serial, amount, out),
             PaymentMessage::Refused { serial, amount, reason } => payer.handle_refused(serial, amount, reason, out),
             PaymentMessage::Noted { serial } => payee.handle_noted(serial, out),
@@ -254,6 +261,12 @@ impl Payments {
         self.run(|payer, _, out| payer.stay_ahead(now, ahead, out))
     }
 
+    /// The peer serves no further before it is promised more: what was used is promised at once, up to a window ahead as
+    /// ever.
+    pub fn note_exhausted(&mut self, now: Time) -> Vec<PaymentEffect> {
+        self.run(|payer, _, out| payer.note_exhausted(now, out))
+    }
+
     /// Pays from `backing` from now on, such as a reservation that was made for the peer.
     pub fn use_backing(&mut self, now: Time, backing: Backing) -> Vec<PaymentEffect> {
         self.run(|payer, _, out| payer.use_backing(now, backing, out))
@@ -266,8 +279,8 @@ impl Payments {
 
     /// Takes promises under `backing` up to `unsettled_max`: for a reservation, what the ledger says is in it. For
     /// `Account` it replaces the exposure of the configuration.
-    pub fn admit(&mut self, backing: Backing, unsettled_max: Amount) -> Vec<PaymentEffect> {
-        self.run(|_, payee, out| payee.admit(backing, unsettled_max, out))
+    pub fn admit(&mut self, now: Time, backing: Backing, unsettled_max: Amount) -> Vec<PaymentEffect> {
+        self.run(|_, payee, out| payee.admit(now, backing, unsettled_max, out))
     }
 
     /// Asks for a new promise instead of a raise of the last one.
@@ -288,13 +301,13 @@ impl Payments {
     }
 
     /// What became of the settlement of `promise`.
-    pub fn handle_settlement(&mut self, promise: Promise, outcome: Outcome) -> Vec<PaymentEffect> {
-        self.run(|_, payee, out| payee.handle_settlement(promise, outcome, out))
+    pub fn handle_settlement(&mut self, now: Time, promise: Promise, outcome: Outcome) -> Vec<PaymentEffect> {
+        self.run(|_, payee, out| payee.handle_settlement(now, promise, outcome, out))
     }
 
     /// The followed ledger's position of promises from the peer.
-    pub fn note_taken_settled(&mut self, backing: Backing, settled: Settled) -> Vec<PaymentEffect> {
-        self.run(|_, payee, out| payee.note_settled(backing, settled, out))
+    pub fn note_taken_settled(&mut self, now: Time, backing: Backing, settled: Settled) -> Vec<PaymentEffect> {
+        self.run(|_, payee, out| payee.note_settled(now, backing, settled, out))
     }
 
     /// The followed ledger's position of promises to the peer.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_crypto::IdentitySecret;
-use byway_primitives::{Amount, Batch, Encode, Store, Token};
+use byway_primitives::{Amount, Batch, Encode, Store, Time, Token};
 use byway_records::state::Settled;
 use byway_records::{Backing, Promise, SignedPromise};
 
@@ -17,7 +17,7 @@ use super::journal::{
 use super::message::{Advice, PaymentMessage, Refusal, Terms};
 use super::news::PaymentNews;
 use super::outbox::Outbox;
-use super::settlement::Advising;
+use super::settlement::{Advising, Due, Reach, Submission};
 use super::{Parties, TakeConfig};
 
 /// The remainder moves by more than a tenth before it is advised again (row A9).
@@ -42,9 +42,15 @@ pub(super) struct Payee {
     current: Backing,
     /// The remainder last advised.
     advised: Amount,
+    /// The last raise of the peer's. A payer raises when half a window is used up, so a window is about twice this.
+    pub(super) raise: Amount,
     pub(super) advising: Option<Advising>,
-    /// The unsettled amount at which settlement was last said to be due.
-    due_said: bool,
+    /// Settlements that leave once the journal knows of them.
+    pub(super) submitting: VecDeque<(Token, Submission)>,
+    /// Whether it was said that a settlement is due; once is enough until something is settled.
+    pub(super) due: Due,
+    /// A promise that the ledger turned down for good: it is not handed in again by itself.
+    pub(super) turned_down: Option<Promise>,
     /// The serial that shall not be raised further.
     closed_serial: Option<u64>,
 }
@@ -77,8 +83,11 @@ impl Payee {
             link: Link::Down,
             current: current.unwrap_or(Backing::Account),
             advised: Amount::ZERO,
+            raise: Amount::ZERO,
             advising: None,
-            due_said: false,
+            submitting: VecDeque::new(),
+            due: Due::NotYet,
+            turned_down: None,
             closed_serial: None,
             record,
         })
@@ -106,14 +115,23 @@ impl Payee {
         self.given_unsettled = given_unsettled;
     }
 
-    pub(super) fn admit(&mut self, backing: Backing, unsettled_max: Amount, out: &mut Outbox) {
+    pub(super) fn admit(&mut self, now: Time, backing: Backing, unsettled_max: Amount, out: &mut Outbox) {
         self.admitted.insert(backing, unsettled_max);
         self.advise(None, out);
+        self.try_bounced_again(now, backing, out);
+        self.settle_if_due(now, backing, out);
     }
 
-    pub(super) fn attach(&mut self, out: &mut Outbox) {
+    /// What may be unsettled under `backing`; nothing where it is not taken.
+    pub(super) fn unsettled_max(&self, backing: Backing) -> Amount {
+        self.admitted.get(&backing).copied().unwrap_or_default()
+    }
+
+    pub(super) fn attach(&mut self, now: Time, out: &mut Outbox) {
         self.link = Link::Up;
         self.advise_with_copy(out);
+        // A crash forgets that a settlement was due, and without room no promise comes to say so again.
+        self.settle_if_due(now, self.current, out);
     }
 
     pub(super) fn detach(&mut self) {
@@ -133,6 +151,7 @@ impl Payee {
         if self.credited > before {
             out.notify(PaymentNews::Credited { received: self.credited });
         }
+        self.submit_durable(token, out);
     }
 
     /// The peer has used this much of what `spender` gives, in all.
@@ -149,14 +168,14 @@ impl Payee {
         }
     }
 
-    pub(super) fn handle_offer(&mut self, offer: SignedPromise, out: &mut Outbox) {
+    pub(super) fn handle_offer(&mut self, now: Time, offer: SignedPromise, out: &mut Outbox) {
         let Promise { serial, amount, series, .. } = offer.promise;
         match self.check(&offer) {
             Ok(raise) => {
                 self.take(offer, raise, out);
                 out.send(PaymentMessage::Accepted { serial, amount });
                 self.advise(None, out);
-                self.say_if_due(series.backing, out);
+                self.settle_if_due(now, series.backing, out);
             }
             Err(Turned::Known) => out.send(PaymentMessage::Accepted { serial, amount }),
             Err(Turned::Refused(reason)) => {
@@ -237,13 +256,14 @@ impl Payee {
             }
         }
         self.current = backing;
+        self.raise = raise;
         self.record.received = self.record.received.checked_add(raise).expect("checked before");
         let token = self.save(out);
         self.pending.push_back((token, self.record.received));
     }
 
     /// How much more is taken under `backing` before something is settled.
-    fn room(&self, backing: Backing) -> Amount {
+    pub(super) fn room(&self, backing: Backing) -> Amount {
         let Some(unsettled_max) = self.admitted.get(&backing) else { return Amount::ZERO };
         let taken = self.record.series.get(&backing);
         if taken.is_some_and(|taken| taken.standing == Standing::Bounced) {
@@ -292,17 +312,8 @@ impl Payee {
         self.config.update && self.last().is_none_or(|last| self.closed_serial != Some(last.promise.serial))
     }
 
-    fn say_if_due(&mut self, backing: Backing, out: &mut Outbox) {
-        let Some(taken) = self.record.series.get(&backing) else { return };
-        let unsettled = taken.unsettled();
-        if unsettled >= self.config.settle_at && !self.due_said && taken.in_flight.is_none() {
-            self.due_said = true;
-            out.notify(PaymentNews::SettlementDue { backing, unsettled });
-        }
-    }
-
     /// The ledger stands at `settled` for this series.
-    pub(super) fn note_settled(&mut self, backing: Backing, settled: Settled, out: &mut Outbox) {
+    pub(super) fn note_settled(&mut self, now: Time, backing: Backing, settled: Settled, out: &mut Outbox) {
         let known = self.record.series.contains_key(&backing);
         if !known && self.record.series.len() >= SERIES_MAX {
             return;
@@ -311,16 +322,24 @@ impl Payee {
         let before = taken.clone();
         taken.note_settled(settled);
         if *taken != before {
-            self.settled(backing, out);
+            self.settled(now, backing, out);
         }
     }
 
     /// What follows when less is unsettled: it is journaled, and there is room for more.
-    pub(super) fn settled(&mut self, backing: Backing, out: &mut Outbox) {
-        self.due_said = false;
+    pub(super) fn settled(&mut self, now: Time, backing: Backing, out: &mut Outbox) {
+        self.due = Due::NotYet;
         self.save(out);
         self.advise(None, out);
-        self.say_if_due(backing, out);
+        self.settle_if_due(now, backing, out);
+    }
+
+    /// Whether the payer can be told before something is settled.
+    pub(super) fn reach(&self) -> Reach {
+        match self.link {
+            Link::Up => Reach::Peer,
+            Link::Down => Reach::Nobody,
+        }
     }
 
     pub(super) fn save(&mut self, out: &mut Outbox) -> Token {

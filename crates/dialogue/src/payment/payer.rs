@@ -29,6 +29,8 @@ pub(super) struct Payer {
     /// How far ahead to stay; `None` while nothing is being used.
     window: Option<Window>,
     talk: Talk,
+    /// Whether the payee has run out of credit, so that whatever was used is promised at once.
+    credit: Credit,
     delivery: Delivery,
     /// Of what was promised, what the payee is known to have.
     accepted: Amount,
@@ -47,6 +49,13 @@ enum Talk {
     Open { terms: Terms, promised_max: Amount },
     /// A promise was refused; wait for the next advice, then send it again if that may help.
     Refused { again: bool },
+}
+
+/// Whether the payee has something left to serve for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Credit {
+    Left,
+    RanOut,
 }
 
 /// Whether the payee is known to have dealt with our last promise. Until then no new serial begins: only the last
@@ -75,6 +84,7 @@ impl Payer {
             record,
             window: None,
             talk: Talk::Silent,
+            credit: Credit::Left,
             delivery: Delivery::Unsure,
             settled: Settled::default(),
             said: None,
@@ -135,6 +145,13 @@ impl Payer {
         self.top_up(now, out);
     }
 
+    /// The payee serves no further: what was used is promised without waiting for half a window. Something that counts
+    /// there and was never used here (sent and not read, or lost) may hold more than the other half.
+    pub(super) fn note_exhausted(&mut self, now: Time, out: &mut Outbox) {
+        self.credit = Credit::RanOut;
+        self.top_up(now, out);
+    }
+
     /// `spender` has used this much in all. The record goes to disk with the next promise: it is only a lower bound,
     /// since spenders keep their own.
     pub(super) fn spend(&mut self, now: Time, spender: Spender, used: Amount, out: &mut Outbox) {
@@ -169,6 +186,10 @@ impl Payer {
         }
         if copy.is_some_and(|copy| self.last().map(|last| last.promise) == Some(copy.promise)) {
             self.delivery = Delivery::Sure;
+        } else if self.talk == Talk::Silent {
+            // The first advice shows what the payee has. If that is not our last promise it has lost it (a backup), or
+            // somebody else accepted it under its name: without it the payee would wait for credit and we for use.
+            self.delivery = Delivery::Unsure;
         }
         // After silence we don't know whether the payee has our last promise; sending it again does no harm.
         if matches!(self.talk, Talk::Silent | Talk::Refused { again: true })
@@ -242,7 +263,7 @@ impl Payer {
         out.notify(PaymentNews::Recovered { promise: copy.promise });
     }
 
-    /// Promises more if less than half a window is left.
+    /// Promises more if less than half a window is left, or anything was used and the payee has nothing left.
     fn top_up(&mut self, now: Time, out: &mut Outbox) {
         if self.wanted_backing != self.backing && (self.delivery == Delivery::Sure || self.last().is_none()) {
             self.backing = self.wanted_backing;
@@ -256,7 +277,11 @@ impl Payer {
         window.start_at_least(terms.amount_min);
         self.window = Some(window);
         let half = Amount::from_units(window.in_force().units() / 2);
-        if self.remainder() > half || window.in_force().is_zero() {
+        let enough = match self.credit {
+            Credit::Left => self.remainder() > half,
+            Credit::RanOut => self.remainder() >= window.in_force(),
+        };
+        if enough || window.in_force().is_zero() {
             return;
         }
         let spent = total(&self.record.spent);
@@ -320,6 +345,7 @@ impl Payer {
         self.record.promised = promised;
         self.record.day_promised = day_promised;
         self.delivery = Delivery::Unsure;
+        self.credit = Credit::Left;
         self.said = None;
         self.save(out);
         out.send(PaymentMessage::Offer(signed));

@@ -9,10 +9,43 @@
 //! promise is about to leave its account; but a payer that does not answer can't put settlement off.
 //!
 //! *Never twice.* The ledger pays a serial up to an amount once, however often it is submitted. So a settlement in
-//! flight is journaled only to be taken up again after a crash, and submitting it again is harmless. While it is in
-//! flight the same serial may be raised; the ledger pays the difference the next time.
+//! flight is journaled only to be taken up again after a crash, and submitting it again is harmless. It leaves when that
+//! write is durable, and so is then every promise that it settles: the ledger never pays what the payee could forget,
+//! for which the payer would get nothing. While it is in flight the same serial may be raised; the ledger pays the
+//! difference the next time.
+//!
+//! # When to settle
+//!
+//! Each settlement publishes who paid whom, so it waits as long as it may, and then for a random while on top. Waiting is
+//! over when the payer would have to wait, too. All amounts are in the asset's smallest unit, and *room* is what may still
+//! be promised before something is settled: the admitted maximum ([`Payments::admit`](super::Payments::admit)), less
+//! what is unsettled, net of what is owed the other way.
+//!
+//! | when                                                               | what happens                                  |
+//! | ------------------------------------------------------------------ | --------------------------------------------- |
+//! | unsettled ≥ `settle_at`                                            | [`PaymentNews::SettlementDue`], once: the shell settles after a random delay of its choice |
+//! | room < 1/2 of the maximum ([`TIGHT_PARTS`]), or room < one window  | settled *at once* by the machine itself, whatever the shell waits for |
+//! | the same, but unsettled < `settle_at`/64 ([`WORTH_PARTS`])         | nothing: an account that holds next to nothing does not make its payee settle dust |
+//! | the last settlement bounced                                        | at once, when the maximum (which follows the account's balance) covers what is unsettled again |
+//! | the ledger turned the promise down for another reason              | nothing until it is raised, or someone asks   |
+//!
+//! The window is the payer's; the payee takes twice the last raise for it (a payer raises when half of its window is used
+//! up), and never less than the smallest promise it takes. The rule is looked at whenever anything in it moves: a promise
+//! comes, the ledger answers, the maximum changes, a dialogue opens. So whenever there is no room, a settlement is under
+//! way, and **a session stands still no longer than one settlement takes**: a round trip for the advice (at most
+//! `advice_wait` with a payer that does not answer), one durable write, and the ledger's finality. With half of the
+//! maximum kept free it does not stand still at all, unless it uses up that half in the meantime.
+//!
+//! # What is settled, and what anyone can lose
+//!
+//! A settlement moves the *whole* promise: what was used **and the window that is paid ahead**, used or not. What is
+//! prepaid stays prepaid; it is counted as received and is served later.
+//!
+//! - *The payer* can lose what it promised and has not used: at most the window in force, settled or not.
+//! - *The payee* carries nothing that it has not received a promise for, beyond what it forgives as lost on the way (at
+//!   most one window). What it received it can lose only by a bounce: at most the admitted maximum.
 
-use byway_primitives::{Amount, Time};
+use byway_primitives::{Amount, Time, Token};
 use byway_records::call::{AccountsCall, Take};
 use byway_records::state::Settled;
 use byway_records::{Backing, Promise, Reject, SignedPromise};
@@ -21,6 +54,12 @@ use super::journal::{InFlight, Standing};
 use super::news::PaymentNews;
 use super::outbox::Outbox;
 use super::payee::Payee;
+
+/// It is settled at once when less than one part in this many of what may be unsettled is left as room. With a half, a
+/// payer goes on with one half while the other is settled, and small sessions of many days still go into one settlement.
+pub const TIGHT_PARTS: u128 = 2;
+/// What is less than one part in this many of `settle_at` is not worth settling at once.
+pub const WORTH_PARTS: u128 = 64;
 
 /// Whether the payer can be told first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +99,63 @@ pub(super) struct Advising {
     pub until: Time,
 }
 
+/// Whether it was said that a settlement is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    NotYet,
+    Said,
+}
+
+/// What is handed to the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Submission {
+    promise: SignedPromise,
+    take: Take,
+}
+
 impl Payee {
+    /// Settles at once where the payer would have to wait, and says once when a settlement is due at leisure.
+    pub(super) fn settle_if_due(&mut self, now: Time, backing: Backing, out: &mut Outbox) {
+        let Some(taken) = self.record.series.get(&backing) else { return };
+        let (unsettled, standing) = (taken.unsettled(), taken.standing);
+        let Some(next) = self.next_unsettled(backing) else { return };
+        if standing == Standing::Bounced || self.turned_down == Some(next.promise) || taken.in_flight.is_some() {
+            return;
+        }
+        let worth = Amount::from_units(self.config.settle_at.units() / WORTH_PARTS);
+        if self.is_tight(backing) && unsettled >= worth {
+            // One that is under way already is as good.
+            let _ = self.settle(now, backing, self.reach(), Take::Whole, out);
+        } else if unsettled >= self.config.settle_at && self.due == Due::NotYet {
+            self.due = Due::Said;
+            out.notify(PaymentNews::SettlementDue { backing, unsettled });
+        }
+    }
+
+    /// Whether the payer may soon have no room left.
+    fn is_tight(&self, backing: Backing) -> bool {
+        let (unsettled_max, room) = (self.unsettled_max(backing), self.room(backing));
+        let window = self.raise.checked_add(self.raise).unwrap_or(Amount::MAX).max(self.config.amount_min);
+        !unsettled_max.is_zero() && (room.units() < unsettled_max.units() / TIGHT_PARTS || room < window)
+    }
+
+    /// A payer whose settlement bounced may have put more into its account.
+    pub(super) fn try_bounced_again(&mut self, now: Time, backing: Backing, out: &mut Outbox) {
+        let bounced = self.record.series.get(&backing).filter(|taken| taken.standing == Standing::Bounced);
+        if bounced.is_some_and(|taken| taken.unsettled() <= self.unsettled_max(backing)) {
+            // One that is under way already is as good.
+            let _ = self.settle(now, backing, self.reach(), Take::Whole, out);
+        }
+    }
+
+    /// Hands out what the journal knows of.
+    pub(super) fn submit_durable(&mut self, durable: Token, out: &mut Outbox) {
+        while let Some((_, Submission { promise, take })) = self.submitting.pop_front_if(|(token, _)| *token <= durable)
+        {
+            out.notify(self.submission(promise, take));
+        }
+    }
+
     pub(super) fn settle(
         &mut self,
         now: Time,
@@ -101,7 +196,7 @@ impl Payee {
         }
     }
 
-    pub(super) fn handle_settlement(&mut self, promise: Promise, outcome: Outcome, out: &mut Outbox) {
+    pub(super) fn handle_settlement(&mut self, now: Time, promise: Promise, outcome: Outcome, out: &mut Outbox) {
         let backing = promise.series.backing;
         let Some(taken) = self.record.series.get_mut(&backing) else { return };
         let Some(in_flight) = taken.in_flight.filter(|in_flight| in_flight.promise.promise == promise) else { return };
@@ -111,13 +206,13 @@ impl Payee {
             Outcome::Final { given_up } => {
                 taken.standing = Standing::Good;
                 taken.note_settled(here);
-                self.settled(backing, out);
+                self.settled(now, backing, out);
                 out.notify(PaymentNews::Settled { promise, given_up });
             }
             // Settled by an earlier submission of which we did not hear.
             Outcome::Rejected(Reject::PromiseSettled) => {
                 taken.note_settled(here);
-                self.settled(backing, out);
+                self.settled(now, backing, out);
                 out.notify(PaymentNews::Settled { promise, given_up: Amount::ZERO });
             }
             Outcome::Rejected(Reject::BalanceTooSmall) => {
@@ -127,6 +222,7 @@ impl Payee {
                 out.notify(PaymentNews::Bounced { promise });
             }
             Outcome::Rejected(reject) => {
+                (self.turned_down, self.due) = (Some(promise), Due::NotYet);
                 self.save(out);
                 out.notify(PaymentNews::SettlementRejected { promise, reject });
             }
@@ -154,8 +250,8 @@ impl Payee {
     fn submit(&mut self, promise: SignedPromise, take: Take, out: &mut Outbox) {
         let Some(taken) = self.record.series.get_mut(&promise.promise.series.backing) else { return };
         taken.in_flight = Some(InFlight { promise, take });
-        self.save(out);
-        out.notify(self.submission(promise, take));
+        let token = self.save(out);
+        self.submitting.push_back((token, Submission { promise, take }));
     }
 
     fn submission(&self, promise: SignedPromise, take: Take) -> PaymentNews {

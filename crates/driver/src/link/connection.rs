@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::timeout;
 
 use super::frame::{FRAME_BYTES_MAX, FrameError, read_frame, read_hello, write_frame};
+use super::progress::Progress;
 use super::stream::{StreamError, StreamRecv, StreamSend, read_header, write_header};
 use super::{DownReason, Event};
 
@@ -66,6 +67,7 @@ struct Shared {
     connection: Connection,
     frames: mpsc::Sender<Vec<u8>>,
     closing: watch::Sender<bool>,
+    progress: Arc<Progress>,
 }
 
 /// Why something wasn't sent.
@@ -141,7 +143,8 @@ impl Link {
     pub async fn open_stream(&self, header: &[u8]) -> Result<(StreamSend, StreamRecv), StreamError> {
         let (mut send, recv) = self.0.connection.open_bi().await.map_err(|_| StreamError::Down)?;
         write_header(&mut send, header).await?;
-        Ok((StreamSend::new(send), StreamRecv::new(recv)))
+        let reading = self.0.progress.reading(recv.id().into());
+        Ok((StreamSend::new(send, None), StreamRecv::new(recv, Some(reading))))
     }
 
     /// Sends a datagram, which may be lost; older ones are dropped first when the path can't keep up. The limit is that
@@ -202,7 +205,7 @@ pub(super) async fn establish(id: LinkId, connection: Connection) -> Result<Esta
     derived.map_err(|_| fail(&connection, "the TLS session gives no binding".to_owned()))?;
     let (frames, frames_waiting) = mpsc::channel(FRAMES_QUEUED_MAX);
     let (closing, close_wish) = watch::channel(false);
-    let link = Link(Arc::new(Shared { id, binding, connection, frames, closing }));
+    let link = Link(Arc::new(Shared { id, binding, connection, frames, closing, progress: Arc::default() }));
     Ok(Established { link, control, frames: frames_waiting, closing: close_wish })
 }
 
@@ -238,7 +241,9 @@ pub(super) async fn serve(established: Established, events: mpsc::Sender<Event>,
     let ended = tokio::select! {
         reason = read_frames(id, recv, &events) => reason,
         reason = write_frames(send, frames, closing, &connection) => reason,
-        reason = accept_streams(id, &connection, &events) => reason,
+        reason = accept_streams(&link, &events) => reason,
+        error = link.0.progress.tell(&connection) => reason_of(&error),
+        error = link.0.progress.listen(&connection) => reason_of(&error),
         error = connection.closed() => reason_of(&error),
     };
     // What was noticed first may only be a consequence of the connection's end.
@@ -295,13 +300,17 @@ async fn write_frames(
     DownReason::ClosedHere
 }
 
-async fn accept_streams(link: LinkId, connection: &Connection, events: &mpsc::Sender<Event>) -> DownReason {
+async fn accept_streams(link: &Link, events: &mpsc::Sender<Event>) -> DownReason {
+    let Shared { connection, progress, .. } = &*link.0;
     // At most as many as the peer may have open streams, which the transport bounds.
     let mut opening = FuturesUnordered::new();
     loop {
         tokio::select! {
             accepted = connection.accept_bi() => match accepted {
-                Ok((send, recv)) => opening.push(announce(link, StreamSend::new(send), recv, events)),
+                Ok((send, recv)) => {
+                    let reader = progress.reader(send.id().into());
+                    opening.push(announce(link.id(), StreamSend::new(send, Some(reader)), recv, events));
+                }
                 Err(error) => return reason_of(&error),
             },
             Some(()) = opening.next() => {}
@@ -313,7 +322,7 @@ async fn accept_streams(link: LinkId, connection: &Connection, events: &mpsc::Se
 async fn announce(link: LinkId, send: StreamSend, mut recv: RecvStream, events: &mpsc::Sender<Event>) {
     let Ok(Ok(header)) = timeout(HEADER_WAIT, read_header(&mut recv)).await else { return };
     // Without a receiver the link is about to end, and the stream with it.
-    let _ = events.send(Event::Stream { link, header, send, recv: StreamRecv::new(recv) }).await;
+    let _ = events.send(Event::Stream { link, header, send, recv: StreamRecv::new(recv, None) }).await;
 }
 
 fn reason_of(error: &ConnectionError) -> DownReason {

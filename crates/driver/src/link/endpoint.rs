@@ -22,6 +22,10 @@ use super::{DownReason, EVENTS_QUEUED_MAX, Event};
 const ALPN: &[u8] = b"byway-link/1";
 /// How long opening a link may take, over all addresses and the relay.
 const CONNECT_WAIT: Duration = Duration::from_secs(15);
+/// The largest window of a stream, in bytes. Beyond it the transport's reassembly gives up: it ends a connection whose
+/// received ranges of one stream have too many gaps, and the more may be under way the more gaps loss and reordering make.
+/// With 2 MiB there can't be too many, whatever the path does.
+pub const STREAM_WINDOW_BYTES_MAX: u32 = 2 << 20;
 /// Incoming handshakes under way; more are refused. Each costs a signature and some kilobytes.
 const HANDSHAKES_MAX: usize = 256;
 
@@ -61,7 +65,7 @@ pub struct Limits {
     pub links_max: usize,
     /// Streams that the peer of a link may have open at a time.
     pub streams_max: u32,
-    /// Bytes of one stream that may be under way or unread.
+    /// Bytes of one stream that may be under way or unread; at most [`STREAM_WINDOW_BYTES_MAX`].
     pub stream_window_bytes: u32,
     /// Bytes of all streams of one link that may be under way or unread.
     pub link_window_bytes: u32,
@@ -87,19 +91,22 @@ pub enum BindError {
     Address(SocketAddr, String),
     #[error("the link limits are out of range: {0}")]
     Limits(String),
-    #[error("the link endpoint can't be opened; is one of the addresses taken? {0}")]
+    #[error("a stream window of {asked} bytes is too large; set it to {STREAM_WINDOW_BYTES_MAX} or less")]
+    StreamWindow { asked: u32 },
+    #[error("no socket for links can be opened: {0}; if the port is taken, choose another")]
     Endpoint(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
-    #[error("no more links can be opened; close some first")]
+    #[error("too many links are open here; end some sessions first")]
     Full,
-    #[error("the contact can't be reached: {0}")]
+    /// With what the transport says, for the log.
+    #[error("nobody answers at its addresses; it may be switched off, or have moved")]
     Unreachable(String),
-    #[error("nobody answered within {} s", CONNECT_WAIT.as_secs())]
+    #[error("nobody answered within {} s; it may be switched off, or a firewall may be in between", CONNECT_WAIT.as_secs())]
     TimedOut,
-    #[error("the other side doesn't speak the link's protocol: {0}")]
+    #[error("what answers there is not a node of this kind: {0}")]
     Refused(DownReason),
 }
 
@@ -109,7 +116,7 @@ impl Default for Limits {
         Self {
             links_max: 1024,
             streams_max: 1024,
-            stream_window_bytes: 2 << 20,
+            stream_window_bytes: STREAM_WINDOW_BYTES_MAX,
             link_window_bytes: 16 << 20,
             idle_max: Duration::from_secs(30),
             keep_alive: Duration::from_secs(5),
@@ -200,12 +207,16 @@ fn builder(config: Config) -> Result<Builder, BindError> {
 }
 
 fn transport(limits: &Limits) -> Result<QuicTransportConfig, BindError> {
+    if limits.stream_window_bytes > STREAM_WINDOW_BYTES_MAX {
+        return Err(BindError::StreamWindow { asked: limits.stream_window_bytes });
+    }
     let idle = limits.idle_max.try_into().map_err(|_| BindError::Limits("idle_max is too long".to_owned()))?;
     // One more stream than the peer may use for data: the control stream.
     let streams = limits.streams_max.saturating_add(1);
     Ok(QuicTransportConfig::builder()
         .max_concurrent_bidi_streams(VarInt::from_u32(streams))
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        // How far the peer has read (`progress`).
+        .max_concurrent_uni_streams(VarInt::from_u32(1))
         .stream_receive_window(VarInt::from_u32(limits.stream_window_bytes))
         .receive_window(VarInt::from_u32(limits.link_window_bytes))
         .send_window(u64::from(limits.link_window_bytes))

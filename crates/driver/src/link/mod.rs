@@ -4,7 +4,7 @@
 //!
 //! - *control frames*, in order, at most [`FRAME_BYTES_MAX`] each: the dialogue;
 //! - *data streams*, each with a header of at most [`HEADER_BYTES_MAX`] bytes and then raw bytes both ways: bulk data,
-//!   which never passes through a machine;
+//!   which never passes through a machine; whoever opened one tells the other how much it has read of it;
 //! - *datagrams*, which may be lost.
 //!
 //! [`Links::bind`] opens an endpoint and gives the [`Event`]s of all its links; [`Link`] is the handle of one of them.
@@ -24,11 +24,12 @@ mod connection;
 pub mod contact;
 mod endpoint;
 mod frame;
+mod progress;
 mod stream;
 
 pub use connection::{Direction, FRAMES_QUEUED_MAX, Link, LinkId, Path, Profile, SendError};
 pub use contact::LinkContact;
-pub use endpoint::{BindError, Config, ConnectError, Limits, Links, RelayAccess, TlsRoots};
+pub use endpoint::{BindError, Config, ConnectError, Limits, Links, RelayAccess, STREAM_WINDOW_BYTES_MAX, TlsRoots};
 pub use frame::FRAME_BYTES_MAX;
 pub use iroh::{EndpointId, RelayUrl};
 pub use stream::{HEADER_BYTES_MAX, StreamError, StreamRecv, StreamSend};

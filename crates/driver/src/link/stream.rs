@@ -3,7 +3,11 @@
 //! The two halves differ from the library's in one thing: a half that is dropped without having been finished is *reset*,
 //! so that the other side sees a cut and never takes half a download for a whole one.
 
+use std::sync::Arc;
+
 use iroh::endpoint::{ReadError, RecvStream, SendStream, StoppedError, VarInt, WriteError};
+
+use super::progress::{Reader, Reading};
 
 /// Bytes of a data stream's header: a session, a host name, a port.
 pub const HEADER_BYTES_MAX: usize = 1024;
@@ -16,11 +20,18 @@ const CUT: VarInt = VarInt::from_u32(1);
 pub struct StreamSend {
     stream: SendStream,
     finished: bool,
+    written: u64,
+    /// Of a stream that the peer opened: the peer tells how far it reads.
+    reader: Option<Arc<Reader>>,
 }
 
 /// The receiving half of a data stream.
 #[derive(Debug)]
-pub struct StreamRecv(RecvStream);
+pub struct StreamRecv {
+    stream: RecvStream,
+    /// Of a stream that we opened: the peer is told how far we read.
+    reading: Option<Reading>,
+}
 
 /// Why a half gave up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,18 +47,36 @@ pub enum StreamError {
 }
 
 impl StreamSend {
-    pub(super) fn new(stream: SendStream) -> Self {
-        Self { stream, finished: false }
+    pub(super) fn new(stream: SendStream, reader: Option<Arc<Reader>>) -> Self {
+        Self { stream, finished: false, written: 0, reader }
     }
 
     /// Writes a prefix of `bytes` and says how long it was; waits while the other side doesn't read. Cancel-safe.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<usize, StreamError> {
-        Ok(self.stream.write(bytes).await?)
+        let count = self.stream.write(bytes).await?;
+        self.written += count as u64;
+        Ok(count)
     }
 
     /// Writes all of it. If this is cancelled, a prefix may have been written.
     pub async fn write_all(&mut self, bytes: &[u8]) -> Result<(), StreamError> {
-        Ok(self.stream.write_all(bytes).await?)
+        self.stream.write_all(bytes).await?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Bytes that were written and that the reader at the far end has not said to have read; none where it doesn't say
+    /// because it did not open the stream.
+    pub fn unread(&self) -> u64 {
+        self.reader.as_ref().map_or(0, |reader| self.written.saturating_sub(reader.read()))
+    }
+
+    /// Resolves when the reader has read on after this was first polled. Never where it doesn't say.
+    pub async fn read_on(&self) {
+        match &self.reader {
+            Some(reader) => reader.moved().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Says that nothing more follows; what was written still arrives.
@@ -81,13 +110,17 @@ impl Drop for StreamSend {
 }
 
 impl StreamRecv {
-    pub(super) fn new(stream: RecvStream) -> Self {
-        Self(stream)
+    pub(super) fn new(stream: RecvStream, reading: Option<Reading>) -> Self {
+        Self { stream, reading }
     }
 
     /// Fills a prefix of `buffer` and says how long it is; `None` at the end. Cancel-safe.
     pub async fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, StreamError> {
-        Ok(self.0.read(buffer).await?)
+        let count = self.stream.read(buffer).await?;
+        if let (Some(reading), Some(count)) = (&mut self.reading, count) {
+            reading.count(count);
+        }
+        Ok(count)
     }
 
     /// Reads one byte; `None` at the end. Cancel-safe.
@@ -98,7 +131,7 @@ impl StreamRecv {
 
     /// Everything up to the end, if that is at most `limit` bytes.
     pub async fn read_to_end(mut self, limit: usize) -> Result<Vec<u8>, StreamError> {
-        self.0.read_to_end(limit).await.map_err(|_| StreamError::Cut)
+        self.stream.read_to_end(limit).await.map_err(|_| StreamError::Cut)
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Gate {
     head: Mutex<()>,
     /// Wakes the head. It keeps one wake-up for a head that isn't listening yet.
     raised: Notify,
+    /// Wakes those who wait for more to be free, without being in the queue.
+    freed: Notify,
     closed: OnceLock<CloseReason>,
     closing: Notify,
 }
@@ -61,6 +63,7 @@ impl Gate {
             waiting: AtomicUsize::new(0),
             head: Mutex::new(()),
             raised: Notify::new(),
+            freed: Notify::new(),
             closed: OnceLock::new(),
             closing: Notify::new(),
         }
@@ -83,6 +86,17 @@ impl Gate {
     pub fn allow(&self, total: u64) {
         self.limit.fetch_max(total, Ordering::SeqCst);
         self.raised.notify_one();
+        self.freed.notify_waiters();
+    }
+
+    /// Bytes that may still pass at this moment.
+    pub fn free(&self) -> u64 {
+        self.allowance().saturating_sub(self.used())
+    }
+
+    /// Resolves when the allowance was raised, or a grant given back, after this was first polled.
+    pub async fn freed(&self) {
+        self.freed.notified().await;
     }
 
     pub fn allowance(&self) -> u64 {
@@ -166,6 +180,7 @@ impl Drop for Grant<'_> {
         if self.left > 0 {
             self.gate.used.fetch_sub(self.left, Ordering::SeqCst);
             self.gate.raised.notify_one();
+            self.gate.freed.notify_waiters();
         }
     }
 }

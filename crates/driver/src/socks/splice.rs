@@ -4,6 +4,13 @@
 //! session's [`Meter`]. Nothing is counted before the gate let it pass, so the counters never exceed the allowance. While
 //! the gate holds, a direction simply doesn't read on, and the sender at the far end is held back by flow control.
 //!
+//! **A program that stops reading** must not use up the session's credit for the programs beside it. What was written for
+//! it and it did not read counts against the allowance, and the transport alone would let a whole stream window of it
+//! (2 MiB) pile up, which is more than a young session's credit window. So a stream may hold unread at most
+//! [`HELD_PARTS`] times what is free in the session's allowance at that moment, and always [`HELD_BYTES_MIN`] bytes: a
+//! stream that is alone gets three quarters of the window, which is more than a full path needs; however many have
+//! stopped, what they leave to the others shrinks in steps and is never nothing until each of them holds its minimum.
+//!
 //! An end of one direction is passed on as an end (half-close), and the other goes on. Anything else ends both at once
 //! and is passed on as a *cut*: the stream is reset and the socket sends a reset, so that neither side takes a part for
 //! the whole.
@@ -21,6 +28,12 @@ use crate::link::{StreamError, StreamRecv, StreamSend};
 
 /// Bytes of the buffer of each direction: measured to be where larger ones no longer help.
 pub const BUFFER_BYTES: usize = 256 * 1024;
+
+/// Bytes that any stream may hold unread, however little is free: a small page and its headers go out at once.
+pub const HELD_BYTES_MIN: u64 = 16 * 1024;
+/// Beyond that a stream may hold unread this many times what is free: three, so that one stream alone can use three
+/// quarters of a credit window, which is twice what the path needs.
+pub const HELD_PARTS: u64 = 3;
 
 /// Which end of the data stream this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +129,8 @@ async fn to_stream(
         }
         let mut rest = &buffer[..count];
         while !rest.is_empty() {
-            let mut grant = gate.acquire(rest.len() as u64).await?;
+            let room = room(stream, gate).await;
+            let mut grant = gate.acquire(room.min(rest.len() as u64)).await?;
             while grant.left() > 0 {
                 let allowed = rest.len().min(grant.left() as usize);
                 let written = stream.write(&rest[..allowed]).await?;
@@ -126,6 +140,31 @@ async fn to_stream(
             }
         }
     }
+}
+
+/// Waits until the stream may hold more, and says how many bytes; never none.
+async fn room(stream: &StreamSend, gate: &Gate) -> u64 {
+    loop {
+        let (mut read_on, mut freed) = (std::pin::pin!(stream.read_on()), std::pin::pin!(gate.freed()));
+        // Both listen before the look, so that nothing that happens after it is missed.
+        let woken = futures::poll!(&mut read_on).is_ready() || futures::poll!(&mut freed).is_ready();
+        match room_now(stream.unread(), gate.free()) {
+            0 if woken => {}
+            0 => {
+                tokio::select! {
+                    () = read_on => {}
+                    () = freed => {}
+                }
+            }
+            room => return room,
+        }
+    }
+}
+
+/// How many bytes more a stream may hold that holds `unread`. Each of them also makes one less free.
+fn room_now(unread: u64, free: u64) -> u64 {
+    let share = free.saturating_mul(HELD_PARTS).saturating_sub(unread) / (HELD_PARTS + 1);
+    share.max(HELD_BYTES_MIN.saturating_sub(unread))
 }
 
 async fn from_stream(
@@ -150,4 +189,27 @@ async fn from_stream(
         }
     }
     socket.shutdown().await.map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_may_hold_three_times_what_it_leaves_free() {
+        const WINDOW: u64 = 128 * 1024;
+        for (unread, free, expected) in [
+            (0, WINDOW, 3 * WINDOW / 4),
+            (3 * WINDOW / 4, WINDOW / 4, 0),
+            (WINDOW / 4, WINDOW / 4, WINDOW / 8),
+            // Others have used up everything: the minimum may be asked for, and waits at the gate.
+            (0, 0, HELD_BYTES_MIN),
+            (HELD_BYTES_MIN - 1, 0, 1),
+            (HELD_BYTES_MIN, 0, 0),
+            // A gate that holds nothing back.
+            (2 << 20, u64::MAX, (u64::MAX - (2 << 20)) / 4),
+        ] {
+            assert_eq!(room_now(unread, free), expected, "{unread} unread, {free} free");
+        }
+    }
 }

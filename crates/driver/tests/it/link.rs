@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use byway_crypto::noise::StaticKey;
 use byway_driver::link::{
-    Config, ConnectError, Direction, DownReason, EVENTS_QUEUED_MAX, Event, FRAME_BYTES_MAX, FRAMES_QUEUED_MAX,
-    HEADER_BYTES_MAX, Limits, Link, LinkContact, LinkId, Links, Path, RelayAccess, SendError, StreamError, StreamRecv,
-    StreamSend,
+    BindError, Config, ConnectError, Direction, DownReason, EVENTS_QUEUED_MAX, Event, FRAME_BYTES_MAX,
+    FRAMES_QUEUED_MAX, HEADER_BYTES_MAX, Limits, Link, LinkContact, LinkId, Links, Path, RelayAccess,
+    STREAM_WINDOW_BYTES_MAX, SendError, StreamError, StreamRecv, StreamSend,
 };
 use iroh::endpoint::{Connection, presets};
 use iroh::{Endpoint, EndpointAddr, RelayMode, SecretKey, TransportAddr};
@@ -299,6 +299,14 @@ async fn a_peer_that_breaks_the_protocol_loses_its_link_only() {
         assert_eq!(bob.frame(to_alice.id()).await, b"still here");
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_stream_window_that_the_transport_cannot_keep_is_refused() {
+    let asked = STREAM_WINDOW_BYTES_MAX + 1;
+    let limits = Limits { stream_window_bytes: asked, ..Limits::default() };
+    let refused = Links::bind(Config { limits, ..config(1) }).await.map(|_| ());
+    assert!(matches!(refused, Err(BindError::StreamWindow { asked: told }) if told == asked), "{refused:?}");
 }
 
 #[tokio::test]

@@ -442,6 +442,45 @@ async fn a_program_that_does_not_read_holds_nobody_else_up() {
     .await;
 }
 
+/// As a payer with a small credit window does: what was read is paid for, and a window more.
+async fn pay(gate: Arc<Gate>, meter: Arc<Meter>, window: u64) {
+    loop {
+        let read = meter.read().total();
+        gate.allow(read + window);
+        meter.reached(read + 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_read_leaves_credit_to_others() {
+    const WINDOW: u64 = 128 * 1024;
+    const FETCHES: usize = 20;
+    // More than the sockets' buffers hold on the way to the programs.
+    const STOPPED: usize = 64_000_000;
+    guarded(async {
+        for stopped in 1..=2 {
+            let rig = rig_with(Limits::default(), 0).await;
+            let paying = tokio::spawn(pay(rig.gate.clone(), rig.client_meter.clone(), WINDOW));
+            let (port, _endings) = origin().await;
+            let mut programs = Vec::new();
+            for _ in 0..stopped {
+                let (_, mut program) = rig.socks("127.0.0.1", port).await;
+                ask(&mut program, STOPPED).await;
+                programs.push(program);
+            }
+            for _ in 0..FETCHES {
+                assert_eq!(rig.fetch("127.0.0.1", port, 1_000_000).await, expected(1_000_000));
+            }
+            let unread = rig.provider_meter.read().down - rig.client_meter.read().down;
+            assert!(unread < WINDOW, "{unread} bytes are held by {stopped} programs");
+            // One that reads on gets all of its own.
+            assert_eq!(read_body(&mut programs[0], STOPPED).await, expected(STOPPED));
+            paying.abort();
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_connections_at_once() {
     guarded(async {

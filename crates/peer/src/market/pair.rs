@@ -71,7 +71,7 @@ impl Pair {
     }
 
     pub fn attached(&mut self, now: Time, step: &mut Step) {
-        let payments = self.payments.attach();
+        let payments = self.payments.attach(now);
         self.pass_on(now, step, payments.into_iter().map(Pending::payment));
         let provider = self.provider.handle_attached(now);
         self.pass_on(now, step, provider.into_iter().map(Pending::Provider));
@@ -175,13 +175,13 @@ impl Pair {
     }
 
     pub fn set_standing(&mut self, now: Time, standing: Standing, step: &mut Step) {
-        let effects = self.payments.admit(Backing::Account, standing.exposure_max);
+        let effects = self.payments.admit(now, Backing::Account, standing.exposure_max);
         self.pass_on(now, step, effects.into_iter().map(Pending::payment));
     }
 
     pub fn note_settled(&mut self, now: Time, taken: Option<Settled>, given: Option<Settled>, step: &mut Step) {
         if let Some(settled) = taken {
-            let effects = self.payments.note_taken_settled(Backing::Account, settled);
+            let effects = self.payments.note_taken_settled(now, Backing::Account, settled);
             self.pass_on(now, step, effects.into_iter().map(Pending::payment));
         }
         if let Some(settled) = given {
@@ -204,7 +204,7 @@ impl Pair {
     }
 
     pub fn settlement(&mut self, now: Time, promise: Promise, outcome: Outcome, step: &mut Step) {
-        let effects = self.payments.handle_settlement(promise, outcome);
+        let effects = self.payments.handle_settlement(now, promise, outcome);
         self.pass_on(now, step, effects.into_iter().map(Pending::payment));
     }
 
@@ -220,6 +220,7 @@ impl Pair {
             ahead: self.payments.ahead(),
             window: self.payments.window(),
             taken: self.payments.unsettled(),
+            settling: self.payments.settling(Backing::Account),
             received: self.payments.received(),
         }
     }
@@ -277,7 +278,13 @@ impl Pair {
                 let effects = self.payments.stay_ahead(now, ahead);
                 queue.extend(effects.into_iter().map(Pending::payment));
             }
-            Effect::Notify(news) => step.notify(MarketNews::Using { provider: self.peer, news }),
+            Effect::Notify(news) => {
+                if let ClientNews::Paused { .. } = news {
+                    let effects = self.payments.note_exhausted(now);
+                    queue.extend(effects.into_iter().map(Pending::payment));
+                }
+                step.notify(MarketNews::Using { provider: self.peer, news });
+            }
         }
     }
 

@@ -4,9 +4,9 @@
 mod rig;
 
 use byway_access::session::{StopReason, Traffic};
-use byway_primitives::Amount;
+use byway_primitives::{Amount, Span};
 
-use rig::{PRICE, Rig, Side, WINDOW_CEILING};
+use rig::{PRICE, Rig, Side, Terms, WINDOW_CEILING};
 
 /// Bytes that the download of a test moves.
 const DOWNLOAD: u64 = 3_000_000;
@@ -95,4 +95,80 @@ fn what_is_promised_settles_once() {
     assert!(rig.unsettled().is_empty());
     rig.settle();
     assert_eq!(rig.ledger_paid, given, "settling again moves nothing");
+}
+
+/// Programs that stop reading hold most of a window: what was forgiven of it, and seven eighths of the next. The session
+/// goes on with the rest, though the client never gets to use half a window.
+#[test]
+fn what_stopped_programs_hold_slows_the_others_down_and_stops_nobody() {
+    let mut rig = Rig::new(7);
+    rig.connect();
+    rig.open_session();
+    rig.download(DOWNLOAD);
+    let window = WINDOW_CEILING.bytes_bought(PRICE);
+    rig.hold(window + window / 8 * 7);
+    rig.download(2 * DOWNLOAD);
+    rig.stop_session();
+    let ended = rig.ended.expect("the session ended");
+    assert_eq!(ended.reason, StopReason::ClientWish);
+    assert!(rig.ahead_max <= WINDOW_CEILING, "{} ahead", rig.ahead_max);
+}
+
+/// A client whose price is so high that it passes the exposure maximum again and again: 10 MB/s at 0.05 WAY per MB use up
+/// 1 WAY in two seconds. Nobody asks the provider to settle.
+fn dear(settlement: Span) -> Terms {
+    Terms {
+        price: "0.05".parse().expect("an amount"),
+        window_ceiling: "0.2".parse().expect("an amount"),
+        settle_at: "0.05".parse().expect("an amount"),
+        settlement,
+        ..Terms::default()
+    }
+}
+
+/// What a client waits for beside the ledger: the round trip of the advice and of the promise after it, and writes.
+const TALK: Span = Span::millis(100);
+
+#[test]
+fn a_dear_session_stands_still_no_longer_than_a_settlement_takes() {
+    // Half of the maximum lasts a second, which covers a settlement of less.
+    for (settlement, pause_max) in [(800, TALK.0), (3_000, 3_000 + TALK.0), (20_000, 20_000 + TALK.0)] {
+        let (settlement, pause_max) = (Span::millis(settlement), Span::millis(pause_max));
+        let terms = dear(settlement);
+        let mut rig = Rig::with_terms(6, terms);
+        rig.connect();
+        rig.open_session();
+        rig.download(100_000_000);
+        assert!(rig.pause_max <= pause_max, "with {settlement:?} it stood still for {:?}", rig.pause_max);
+        let used = Amount::from_coins(5);
+        let least = used.saturating_sub(terms.exposure_max);
+        assert!(rig.ledger_paid >= least, "{} paid of {used} used", rig.ledger_paid);
+        // What is settled includes what is paid ahead, and nobody can lose more than that.
+        assert!(rig.ahead_max <= terms.window_ceiling, "{} ahead", rig.ahead_max);
+        let (given, _) = rig.promised_and_received();
+        assert!(rig.ledger_paid <= given && given <= used.checked_add(terms.window_ceiling).expect("fits"));
+    }
+}
+
+/// The provider crashes at many moments of a session that lives from one settlement to the next: with a settlement due,
+/// advised, on its way to the ledger, or final and unheard of.
+#[test]
+fn a_crash_loses_no_settlement_that_the_session_waits_for() {
+    let step = if std::env::var_os("BYWAY_TEST_LONG").is_some() { 1 } else { 17 };
+    for write in (1..250).step_by(step) {
+        let terms = dear(Span::seconds(2));
+        let mut rig = Rig::with_terms(write as u64, terms);
+        rig.crash_after(Side::Provider, write);
+        rig.connect();
+        rig.open_session();
+        rig.download(60_000_000);
+        rig.settle_down();
+        let (given, taken) = rig.promised_and_received();
+        assert!(rig.ledger_paid <= given, "crashed after write {write}: {} paid of {given}", rig.ledger_paid);
+        assert!(taken <= given, "crashed after write {write}: {taken} received of {given} promised");
+        let open = Amount::checked_sum(rig.unsettled().iter().map(|taken| taken.unsettled)).expect("fits");
+        assert!(open <= terms.exposure_max, "crashed after write {write}: {open} is open");
+        let most = rig.used().checked_add(terms.window_ceiling).and_then(|most| most.checked_add(terms.window_ceiling));
+        assert!(given <= most.expect("fits"), "crashed after write {write}: {given} promised for {}", rig.used());
+    }
 }

@@ -18,7 +18,7 @@ use byway_records::call::{AccountsCall, Take};
 use byway_records::offer::Service;
 use byway_records::promise::Series;
 use byway_records::state::Settled;
-use byway_records::{OfferId, Promise};
+use byway_records::{OfferId, Promise, Reject};
 
 /// Per MB.
 pub const PRICE: Amount = Amount::from_units(byway_primitives::amount::ONE / 1000);
@@ -33,6 +33,32 @@ const DELAY: u64 = 10;
 const FSYNC: u64 = 2;
 /// How far virtual time may go before a test has failed.
 const PATIENCE: u64 = 600_000;
+
+/// On what terms the two trade, and how fast the ledger is.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Per MB.
+    pub price: Amount,
+    /// The most that either side lets the other run ahead.
+    pub window_ceiling: Amount,
+    /// The most of the client's promises that may be unsettled.
+    pub exposure_max: Amount,
+    pub settle_at: Amount,
+    /// From a submission to its result.
+    pub settlement: Span,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            price: PRICE,
+            window_ceiling: WINDOW_CEILING,
+            exposure_max: Amount::from_coins(1),
+            settle_at: Amount::MAX,
+            settlement: Span::ZERO,
+        }
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
@@ -65,6 +91,7 @@ struct Node {
 
 pub struct Rig {
     now: Time,
+    terms: Terms,
     seed: u64,
     drawn: u64,
     client: Node,
@@ -80,6 +107,13 @@ pub struct Rig {
     downloaded: u64,
     credited: Vec<Amount>,
     settled: BTreeMap<Series, Settled>,
+    /// Handed to the ledger, and when it answers.
+    submitted: VecDeque<(Time, Promise, AccountsCall)>,
+    /// The longest time in which a download could not go on, and since when this one can't.
+    pub pause_max: Span,
+    moved_at: Time,
+    /// The most that was promised and not used.
+    pub ahead_max: Amount,
     pub stranger: bool,
     pub ended: Option<Ended>,
     pub ledger_paid: Amount,
@@ -93,11 +127,11 @@ fn other(side: Side) -> Side {
 }
 
 impl Node {
-    fn new(name: &[u8], seed: u64, now: Time) -> Self {
+    fn new(name: &[u8], seed: u64, now: Time, terms: Terms) -> Self {
         let secret = IdentitySecret::from_bytes(&SEEDS.hash(&[b"identity", name]).0).expect("a key");
         let static_secret = SEEDS.hash(&[b"static", name]).0;
         let store = MemoryStore::new();
-        let market = open(&secret, static_secret, &store, now, SEEDS.hash(&[name, &seed.to_le_bytes()]).0);
+        let market = open(&secret, static_secret, &store, now, SEEDS.hash(&[name, &seed.to_le_bytes()]).0, terms);
         Self {
             secret,
             static_secret,
@@ -121,16 +155,23 @@ impl Node {
     }
 
     /// Everything that is not durable is gone.
-    fn restart(&mut self, now: Time, seed: [u8; 32]) {
+    fn restart(&mut self, now: Time, seed: [u8; 32], terms: Terms) {
         self.store = self.durable.clone();
         self.pending.clear();
         self.held.clear();
         (self.durable_to, self.wake) = (None, None);
-        self.market = open(&self.secret, self.static_secret, &self.store, now, seed);
+        self.market = open(&self.secret, self.static_secret, &self.store, now, seed, terms);
     }
 }
 
-fn open(secret: &IdentitySecret, static_secret: [u8; 32], store: &MemoryStore, now: Time, seed: [u8; 32]) -> Market {
+fn open(
+    secret: &IdentitySecret,
+    static_secret: [u8; 32],
+    store: &MemoryStore,
+    now: Time,
+    seed: [u8; 32],
+    terms: Terms,
+) -> Market {
     let certificate = StaticCertificate::issue(secret, NETWORK, StaticKey::of(&static_secret), Time(u64::MAX));
     let local = Local::new(certificate, static_secret).expect("the key fits its certificate");
     let config = MarketConfig {
@@ -143,11 +184,11 @@ fn open(secret: &IdentitySecret, static_secret: [u8; 32], store: &MemoryStore, n
             backing: BackingKind::Account,
             update: true,
             exposure_max: Amount::ZERO,
-            settle_at: Amount::MAX,
+            settle_at: terms.settle_at,
             advice_wait: Span::seconds(2),
         },
-        provider: ProviderConfig { ceiling: WINDOW_CEILING, ..ProviderConfig::default() },
-        client: ClientConfig { ceiling: WINDOW_CEILING, ..ClientConfig::default() },
+        provider: ProviderConfig { ceiling: terms.window_ceiling, ..ProviderConfig::default() },
+        client: ClientConfig { ceiling: terms.window_ceiling, ..ClientConfig::default() },
         services: Services::new([Box::new(Socks { connections_max: 8 }) as Box<dyn byway_access::ServiceKind>]),
     };
     Market::open(config, local, store, now, seed).expect("opens")
@@ -155,13 +196,18 @@ fn open(secret: &IdentitySecret, static_secret: [u8; 32], store: &MemoryStore, n
 
 impl Rig {
     pub fn new(seed: u64) -> Self {
+        Self::with_terms(seed, Terms::default())
+    }
+
+    pub fn with_terms(seed: u64, terms: Terms) -> Self {
         let now = Time(1_000_000);
         let mut rig = Self {
             now,
+            terms,
             seed,
             drawn: 0,
-            client: Node::new(b"client", seed, now),
-            provider: Node::new(b"provider", seed, now),
+            client: Node::new(b"client", seed, now, terms),
+            provider: Node::new(b"provider", seed, now, terms),
             link: None,
             links: 0,
             wire: VecDeque::new(),
@@ -171,6 +217,10 @@ impl Rig {
             downloaded: 0,
             credited: Vec::new(),
             settled: BTreeMap::new(),
+            submitted: VecDeque::new(),
+            pause_max: Span::ZERO,
+            moved_at: now,
+            ahead_max: Amount::ZERO,
             stranger: false,
             ended: None,
             ledger_paid: Amount::ZERO,
@@ -214,7 +264,7 @@ impl Rig {
         let request = OpenRequest {
             offer: offer(provider),
             service: Service::SOCKS,
-            price: PRICE,
+            price: self.terms.price,
             bandwidth_bps: 80_000_000,
             cost_max: Amount::MAX,
         };
@@ -227,12 +277,31 @@ impl Rig {
     /// Moves bytes until `total` have been downloaded, as far as payment lets them.
     pub fn download(&mut self, total: u64) {
         let deadline = Time(self.now.0 + PATIENCE);
+        self.moved_at = self.now;
         while self.downloaded < total {
             assert!(self.now < deadline, "stuck at {} of {total} bytes (seed {})", self.downloaded, self.seed);
             self.move_bytes(total);
             self.tick();
         }
         self.pump_for(3_000);
+    }
+
+    /// The provider carries bytes that the client does not take, as for a program that has stopped reading: as many as it
+    /// may, up to `bytes`.
+    pub fn hold(&mut self, mut bytes: u64) {
+        let deadline = Time(self.now.0 + PATIENCE);
+        while bytes > 0 {
+            assert!(self.now < deadline, "{bytes} bytes are left to hold");
+            if let Some((session, limit, carried)) = self.serving {
+                let more = bytes.min(limit.saturating_sub(carried));
+                bytes -= more;
+                self.serving = Some((session, limit, carried + more));
+                let counters = Counters { traffic: Traffic::new(0, carried + more), limit };
+                let client = self.client.id();
+                self.provider.market.handle_served(self.now, client, session, counters, &self.provider.store);
+            }
+            self.tick();
+        }
     }
 
     pub fn stop_session(&mut self) {
@@ -270,6 +339,11 @@ impl Rig {
         self.provider.market.pair(self.client.id()).map(|pair| pair.taken).unwrap_or_default()
     }
 
+    /// What the bytes that arrived cost.
+    pub fn used(&self) -> Amount {
+        Amount::cost_of_bytes(self.terms.price, self.downloaded).expect("fits")
+    }
+
     /// What the provider's data plane may carry.
     pub fn provider_limit(&self) -> u64 {
         self.serving.map_or(0, |(_, limit, _)| limit)
@@ -298,6 +372,8 @@ impl Rig {
         if bytes == 0 {
             return;
         }
+        self.pause_max = self.pause_max.max(self.now.since(self.moved_at));
+        self.moved_at = self.now;
         self.downloaded += bytes;
         self.serving = Some((session, limit, carried + bytes));
         self.using = Some((session, used + bytes));
@@ -322,7 +398,9 @@ impl Rig {
             }
         }
         self.carry_out();
+        self.answer_submissions();
         self.crash_if_due();
+        self.ahead_max = self.ahead_max.max(self.promised_and_received().0.saturating_sub(self.used()));
     }
 
     fn node(&mut self, side: Side) -> &mut Node {
@@ -408,8 +486,10 @@ impl Rig {
     fn news(&mut self, side: Side, news: MarketNews) {
         match news {
             MarketNews::Talking { peer, .. } if side == Side::Provider && !self.stranger => {
-                let standing = Standing { exposure_max: Amount::from_coins(1), reputation: 500 };
+                let standing = Standing { exposure_max: self.terms.exposure_max, reputation: 500 };
                 self.provider.market.set_standing(self.now, peer, standing, &self.provider.store);
+                let settled = self.settled.values().next().copied();
+                self.provider.market.note_settled(self.now, peer, settled, None, &self.provider.store);
             }
             MarketNews::Serving { news: ProviderNews::Serve { session, limit, .. }, .. } => {
                 self.serving = Some((session, limit, 0));
@@ -432,18 +512,30 @@ impl Rig {
             MarketNews::Payment { news: PaymentNews::Credited { received }, .. } if side == Side::Provider => {
                 self.credited.push(received);
             }
-            MarketNews::Submit { promise, call, .. } => self.submit(promise, &call),
+            MarketNews::Submit { promise, call, .. } => {
+                self.submitted.push_back((self.now + self.terms.settlement, promise, call));
+            }
             _ => {}
         }
     }
 
-    /// The ledger pays a promise at once, by its rules for one series.
-    fn submit(&mut self, promise: Promise, call: &AccountsCall) {
+    fn answer_submissions(&mut self) {
+        while let Some((_, promise, call)) = self.submitted.pop_front_if(|(at, _, _)| *at <= self.now) {
+            self.execute(promise, &call);
+        }
+        self.carry_out();
+    }
+
+    /// The ledger pays a promise by its rules for one series.
+    fn execute(&mut self, promise: Promise, call: &AccountsCall) {
         let AccountsCall::Settle { promise: signed, payee, .. } = call else { panic!("not a settlement") };
         signed.verify().expect("the payer signed");
         signed.verify_countersigned(payee).expect("the payee signed");
         let settled = self.settled.entry(promise.series).or_default();
-        assert!((promise.serial, promise.amount) > (settled.serial, settled.amount), "settled twice");
+        if (promise.serial, promise.amount) <= (settled.serial, settled.amount) {
+            let outcome = Outcome::Rejected(Reject::PromiseSettled);
+            return self.provider.market.handle_settlement(self.now, promise, outcome, &self.provider.store);
+        }
         let before = if settled.serial == promise.serial { settled.amount } else { Amount::ZERO };
         let paid = promise.amount.saturating_sub(before);
         self.ledger_paid = self.ledger_paid.checked_add(paid).expect("fits");
@@ -469,7 +561,8 @@ impl Rig {
             Side::Client => self.using = None,
             Side::Provider => self.serving = None,
         }
-        self.node(side).restart(now, seed);
+        let terms = self.terms;
+        self.node(side).restart(now, seed, terms);
         self.sell();
         self.carry_out();
         self.connect();
@@ -482,7 +575,7 @@ impl Rig {
     }
 
     fn sell(&mut self) {
-        let sale = Sale { service: Service::SOCKS, price: PRICE };
+        let sale = Sale { service: Service::SOCKS, price: self.terms.price };
         let id = offer(self.provider.id());
         self.provider.market.sell(BTreeMap::from([(id, sale)]));
     }

@@ -141,7 +141,7 @@ fn a_payee_that_delivers_nothing_gets_one_first_window() {
     pair.act(CLIENT, |machine, now| machine.stay_ahead(now, ahead()));
     // It keeps telling that nothing is left.
     for _ in 0..200 {
-        let effects = pair.nodes[PROVIDER].machine.attach();
+        let effects = pair.nodes[PROVIDER].machine.attach(pair.now);
         pair.act(PROVIDER, |_, _| effects);
         pair.step();
     }

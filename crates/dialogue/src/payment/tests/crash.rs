@@ -91,6 +91,31 @@ fn a_payer_that_lost_its_journal_goes_on_from_the_copy() {
 }
 
 #[test]
+fn a_payee_that_lost_its_newest_promises_is_given_the_last_one_again() {
+    for lost in 1..40 {
+        let mut pair = Pair::new(give(), take());
+        let browse = |pair: &mut Pair, rounds| {
+            for _ in 0..rounds {
+                pair.act(CLIENT, |machine, now| machine.stay_ahead(now, ahead()));
+                pair.use_service(60);
+                pair.step();
+            }
+        };
+        browse(&mut pair, 50);
+        let backup = pair.nodes[PROVIDER].disk.clone();
+        browse(&mut pair, lost);
+        pair.nodes[PROVIDER].disk = backup;
+        pair.crash_now(PROVIDER);
+        let before = pair.used;
+        browse(&mut pair, 100);
+        pair.run(20);
+        let (promised, received) = (pair.nodes[CLIENT].machine.promised(), pair.nodes[PROVIDER].machine.received());
+        assert_eq!(promised, received, "{lost} rounds lost");
+        assert!(pair.used > before.checked_add(amount(3000)).unwrap(), "{lost} rounds lost: service went on");
+    }
+}
+
+#[test]
 fn a_link_that_breaks_at_any_moment_loses_no_promise() {
     for breaks_at in 0..60 {
         let mut pair = Pair::new(give(), take());

@@ -94,6 +94,8 @@ pub struct Ledger {
     pub paid: Amount,
     /// Promises handed in and not yet executed.
     pub queue: VecDeque<AccountsCall>,
+    /// Calls that were handed in so far.
+    pub handed_in: usize,
 }
 
 impl Ledger {
@@ -159,7 +161,7 @@ impl Pair {
 
     pub fn attach(&mut self) {
         for who in [CLIENT, PROVIDER] {
-            let effects = self.nodes[who].machine.attach();
+            let effects = self.nodes[who].machine.attach(self.now);
             self.carry_out(who, effects);
         }
     }
@@ -184,7 +186,10 @@ impl Pair {
                 Effect::Persist { batch, token } => node.pending.push_back((token, batch)),
                 Effect::Send { message, after, .. } => node.held.push_back((after, message)),
                 Effect::WakeAt(time) => self.wakes[who].push(time),
-                Effect::Notify(PaymentNews::Submit { call }) => self.ledger.queue.push_back(call),
+                Effect::Notify(PaymentNews::Submit { call }) => {
+                    self.ledger.handed_in += 1;
+                    self.ledger.queue.push_back(call);
+                }
                 Effect::Notify(news) => node.news.push(news),
             }
         }
@@ -294,13 +299,15 @@ impl Pair {
     pub fn execute(&mut self) {
         while let Some(call) = self.ledger.queue.pop_front() {
             let (promise, outcome) = self.ledger.execute(call);
-            self.act(PROVIDER, |machine, _| machine.handle_settlement(promise, outcome));
+            self.act(PROVIDER, |machine, now| machine.handle_settlement(now, promise, outcome));
         }
     }
 
     pub fn settle(&mut self, reach: Reach, take: Take) -> Result<(), SettleError> {
         let effects = self.nodes[PROVIDER].machine.settle(self.now, Backing::Account, reach, take)?;
         self.carry_out(PROVIDER, effects);
+        // What is submitted leaves with the write that says so.
+        self.flush(PROVIDER);
         Ok(())
     }
 

@@ -1,10 +1,10 @@
 //! Settlement, exposure and advice.
 
-use byway_primitives::{Hash, Span};
-use byway_records::Backing;
-use byway_records::call::Take;
+use byway_primitives::{Amount, Effect, Hash, Span, Token};
+use byway_records::call::{AccountsCall, Take};
 use byway_records::promise::ReservationId;
 use byway_records::state::Settled;
+use byway_records::{Backing, Promise, Reject};
 
 use super::pair::*;
 use crate::payment::*;
@@ -74,10 +74,15 @@ fn a_bounce_ends_credit_until_it_is_made_good() {
     browse(&mut pair, 100);
     assert_eq!(pair.nodes[PROVIDER].machine.received(), received, "no further credit");
     assert!(pair.used <= received);
-    // The payer deposits, the provider tries again.
-    pair.ledger.balance = amount(100_000);
-    pair.settle(Reach::Nobody, Take::Whole).unwrap();
-    pair.execute();
+    // The payer deposits less than it owes, then enough; the provider hears of it from the ledger and tries again.
+    for (balance, tried) in [(300, 0), (100_000, 1)] {
+        pair.ledger.balance = amount(balance);
+        let before = pair.ledger.handed_in;
+        pair.act(PROVIDER, |machine, now| machine.admit(now, Backing::Account, amount(balance)));
+        pair.run(10);
+        assert_eq!(pair.ledger.handed_in - before, tried, "with {balance} in the account");
+        pair.execute();
+    }
     browse(&mut pair, 100);
     assert!(pair.nodes[PROVIDER].machine.received() > received, "credit is back");
     assert_eq!(pair.nodes[PROVIDER].machine.received(), pair.nodes[CLIENT].machine.promised());
@@ -97,19 +102,143 @@ fn the_payee_may_take_what_is_there() {
     assert!(pair.nodes[PROVIDER].machine.unsettled().is_empty());
 }
 
+/// What a payee does about settlement when promises of `amounts` have come, one after the other.
+#[derive(Debug, PartialEq, Eq)]
+enum Policy {
+    Waits,
+    SaysDue,
+    SettlesAtOnce,
+}
+
+fn policy(unsettled_max: u128, settle_at: u128, amounts: &[u128]) -> Policy {
+    let config = TakeConfig { exposure_max: amount(unsettled_max), settle_at: amount(settle_at), ..take() };
+    let mut pair = Pair::new(give(), config);
+    // Nobody is there to be advised, so what is settled is handed in without a wait.
+    pair.detach();
+    for (step, promised) in amounts.iter().enumerate() {
+        let series = parties(CLIENT).given(Backing::Account);
+        let promise = Promise { network: NETWORK, series, serial: 1, amount: amount(*promised) };
+        let offer = PaymentMessage::Offer(promise.sign(&secret(1)));
+        pair.act(PROVIDER, |machine, now| machine.handle_message(now, offer));
+        pair.run(1);
+        assert!(step + 1 == amounts.len() || pair.ledger.handed_in == 0, "settled before the last promise");
+    }
+    let said = pair.nodes[PROVIDER].news.iter().filter(|n| matches!(n, PaymentNews::SettlementDue { .. })).count();
+    match (pair.ledger.handed_in, said) {
+        (0, 0) => Policy::Waits,
+        (0, 1) => Policy::SaysDue,
+        (1, 0 | 1) => Policy::SettlesAtOnce,
+        other => panic!("handed in and said: {other:?}"),
+    }
+}
+
 #[test]
-fn exposure_stops_credit_and_settlement_opens_it() {
+fn settlement_waits_while_there_is_room_and_not_longer() {
+    for (unsettled_max, settle_at, amounts, expected) in [
+        // Plenty of room: at leisure, from `settle_at` on.
+        (10_000, 1000, &[100, 999][..], Policy::Waits),
+        (10_000, 1000, &[100, 1000], Policy::SaysDue),
+        (10_000, 1000, &[100, 1000, 1100, 1200], Policy::SaysDue),
+        // Half of the room is used up.
+        (10_000, 1000, &[1000, 2000, 3000, 4000, 5000], Policy::SaysDue),
+        (10_000, 1000, &[1000, 2000, 3000, 4000, 5001], Policy::SettlesAtOnce),
+        // There would be a maximum below `settle_at`, which never comes.
+        (1000, 5000, &[100, 200, 300, 400, 500], Policy::Waits),
+        (1000, 5000, &[100, 200, 300, 400, 501], Policy::SettlesAtOnce),
+        // Twice the last raise does not fit any more, though half is free.
+        (10_000, 100_000, &[3333], Policy::Waits),
+        (10_000, 100_000, &[3334], Policy::SettlesAtOnce),
+        // Not worth it: under a 64th of `settle_at`.
+        (1000, 64_000, &[500, 900, 999], Policy::Waits),
+        (1000, 64_000, &[500, 900, 1000], Policy::SettlesAtOnce),
+    ] {
+        assert_eq!(policy(unsettled_max, settle_at, amounts), expected, "{amounts:?} of {unsettled_max}, {settle_at}");
+    }
+}
+
+/// Whoever runs the provider never asks for a settlement here.
+#[test]
+fn a_payer_without_room_goes_on_when_the_settlement_is_final() {
+    let mut pair = Pair::new(give(), TakeConfig { exposure_max: amount(1000), settle_at: amount(600), ..take() });
+    for round in 1..=5 {
+        browse(&mut pair, 200);
+        let room_left = amount(1000).saturating_sub(sum_unsettled(&pair));
+        assert_eq!(room_left, amount(0), "round {round}: the ledger is slow, and the room is used up");
+        assert_eq!(pair.used, pair.nodes[PROVIDER].machine.received(), "all that was promised can be used");
+        assert_eq!(pair.ledger.queue.len(), 1, "round {round}: one settlement is under way");
+        pair.execute();
+    }
+    assert!(pair.used >= amount(4000), "{}", pair.used);
+    assert!(!pair.news(CLIENT, |news| matches!(news, PaymentNews::Refused { .. })), "the payer keeps to the room");
+}
+
+#[test]
+fn a_settlement_that_was_due_before_a_crash_is_due_after_it() {
+    for (settle_at, crashes) in [(100_000, true), (100_000, false)] {
+        // Nothing is settled before the maximum is lowered to what is unsettled; then no further promise fits.
+        let mut pair = Pair::new(give(), TakeConfig { settle_at: amount(settle_at), ..take() });
+        browse(&mut pair, 150);
+        pair.detach();
+        let max = sum_unsettled(&pair);
+        assert!(max > amount(settle_at / 64) && pair.ledger.handed_in == 0);
+        if crashes {
+            pair.crash_now(PROVIDER);
+        } else {
+            pair.attach();
+        }
+        pair.act(PROVIDER, |machine, now| machine.admit(now, Backing::Account, max));
+        pair.run(20);
+        assert_eq!(pair.ledger.handed_in, 1, "crash: {crashes}");
+    }
+}
+
+#[test]
+fn the_ledger_is_never_paid_with_what_the_payee_could_forget() {
+    let mut pair = Pair::new(give(), take());
+    let series = parties(CLIENT).given(Backing::Account);
+    let promise = Promise { network: NETWORK, series, serial: 1, amount: amount(500) }.sign(&secret(1));
+    let machine = &mut pair.nodes[PROVIDER].machine;
+    let taken = machine.handle_message(pair.now, PaymentMessage::Offer(promise));
+    let settled = machine.settle(pair.now, Backing::Account, Reach::Nobody, Take::Whole).unwrap();
+    let writes = [&taken[..], &settled[..]].concat();
+    let tokens = writes.iter().filter_map(|effect| match effect {
+        Effect::Persist { token, .. } => Some(*token),
+        _ => None,
+    });
+    let tokens: Vec<Token> = tokens.collect();
+    let submits = |effects: &[PaymentEffect]| {
+        effects.iter().filter(|effect| matches!(effect, Effect::Notify(PaymentNews::Submit { .. }))).count()
+    };
+    assert_eq!(submits(&writes), 0, "neither promise nor settlement is on disk");
+    assert_eq!(submits(&machine.handle_durable(tokens[0])), 0, "the promise is, the settlement is not");
+    assert_eq!(submits(&machine.handle_durable(tokens[1])), 1);
+}
+
+#[test]
+fn what_the_ledger_turns_down_is_not_handed_in_over_and_over() {
     let mut pair = Pair::new(give(), TakeConfig { exposure_max: amount(1000), settle_at: amount(600), ..take() });
     browse(&mut pair, 200);
-    assert_eq!(pair.nodes[PROVIDER].machine.received(), amount(1000));
-    assert_eq!(pair.used, amount(1000), "all that was promised can be used");
-    assert!(!pair.news(CLIENT, |news| matches!(news, PaymentNews::Refused { .. })), "the payer keeps to the room");
-    assert!(pair.news(PROVIDER, |news| matches!(news, PaymentNews::SettlementDue { .. })));
-    pair.settle(Reach::Peer, Take::Whole).unwrap();
+    let Some(AccountsCall::Settle { promise, .. }) = pair.ledger.queue.pop_front() else { panic!("one is under way") };
+    let outcome = Outcome::Rejected(Reject::NoAccount);
+    pair.act(PROVIDER, |machine, now| machine.handle_settlement(now, promise.promise, outcome));
+    assert_eq!(pair.ledger.handed_in, 1);
+    // It was raised while it was under way; that one is turned down, too.
+    pair.act(PROVIDER, |machine, now| machine.admit(now, Backing::Account, amount(1000)));
     pair.run(10);
+    let Some(AccountsCall::Settle { promise, .. }) = pair.ledger.queue.pop_front() else { panic!("the raise is new") };
+    pair.act(PROVIDER, |machine, now| machine.handle_settlement(now, promise.promise, outcome));
+    for _ in 0..5 {
+        pair.act(PROVIDER, |machine, now| machine.admit(now, Backing::Account, amount(1000)));
+        browse(&mut pair, 20);
+    }
+    assert_eq!(pair.ledger.handed_in, 2, "nothing has changed, so nothing is tried");
+    pair.settle(Reach::Nobody, Take::Whole).unwrap();
     pair.execute();
-    browse(&mut pair, 100);
-    assert_eq!(pair.nodes[PROVIDER].machine.received(), amount(2000));
+    assert_eq!(pair.ledger.paid, amount(1000), "but whoever asks is served");
+}
+
+fn sum_unsettled(pair: &Pair) -> Amount {
+    Amount::checked_sum(pair.nodes[PROVIDER].machine.unsettled().iter().map(|taken| taken.unsettled)).unwrap()
 }
 
 #[test]
@@ -130,7 +259,7 @@ fn a_reservation_is_taken_up_to_what_is_in_it() {
     browse(&mut pair, 10);
     assert!(pair.news(CLIENT, |news| *news == PaymentNews::BackingWanted(BackingKind::Reservation)));
     assert_eq!(pair.nodes[CLIENT].machine.promised(), amount(0));
-    pair.act(PROVIDER, |machine, _| machine.admit(backing, amount(900)));
+    pair.act(PROVIDER, |machine, now| machine.admit(now, backing, amount(900)));
     pair.act(CLIENT, |machine, now| machine.use_backing(now, backing));
     browse(&mut pair, 200);
     assert_eq!(pair.nodes[PROVIDER].machine.unsettled().len(), 1);
@@ -158,7 +287,7 @@ fn what_the_ledger_says_is_settled_never_goes_back() {
     let open = pair.nodes[PROVIDER].machine.unsettled()[0];
     for settled in [(1, 150), (1, 100), (0, 900)] {
         let settled = Settled { serial: settled.0, amount: amount(settled.1) };
-        pair.act(PROVIDER, |machine, _| machine.note_taken_settled(Backing::Account, settled));
+        pair.act(PROVIDER, |machine, now| machine.note_taken_settled(now, Backing::Account, settled));
         let left = pair.nodes[PROVIDER].machine.unsettled()[0].unsettled;
         assert_eq!(left, open.unsettled.saturating_sub(amount(150)));
     }

@@ -36,7 +36,8 @@ fn a_local_network_goes_on_where_it_was() {
     let refusal = node.failure(&["up", "--ports", "auto"]);
     assert!(refusal.contains("another node runs") && refusal.contains("--dir"), "{refusal}");
 
-    let before = Standing::of(&node);
+    let published = || node.json(&["offer", "list"])[0]["published_ms"].clone();
+    let (before, published_before) = (Standing::of(&node), published());
     let run_file = std::fs::read(node.dir.join("run.json")).unwrap();
     let status = up.interrupt();
     assert!(status.success(), "Ctrl-C: {status}");
@@ -54,6 +55,7 @@ fn a_local_network_goes_on_where_it_was() {
     let again = std::fs::read(node.dir.join("run.json")).unwrap();
     assert_eq!(addresses(&run_file), addresses(&again), "chosen ports are remembered");
     fetch(&node, &web, folder.path());
+    assert_eq!(published(), published_before, "the provider is where it was, so its offer stays as it is");
     assert_eq!(node.json(&["ledger", "audit"])["balanced"], true);
     story.tell("fetched again, and the audit is balanced");
     assert!(up.interrupt().success());

@@ -9,9 +9,11 @@
 //! - [`network`]: seven kernel nodes, a relay, a provider and a client, killed one after the other under load.
 //! - [`local`]: `byway up` twice on one directory.
 //! - [`faults`]: bad input and faults at a node's front.
+//! - [`strangers`]: peers that keep to no rules, and a clock that was set back.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
 mod faults;
 mod harness;
 mod local;
 mod network;
+mod strangers;

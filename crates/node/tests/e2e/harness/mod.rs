@@ -4,6 +4,7 @@ pub mod byway;
 pub mod download;
 pub mod network;
 pub mod process;
+pub mod stranger;
 pub mod web;
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};

@@ -101,10 +101,11 @@ impl Ledger {
         checkpoint
     }
 
-    /// A checkpoint ends a commit after so many commits, or once content has waited long enough.
+    /// A checkpoint ends the first commit, without which nobody could follow; a commit after so many others; and the one
+    /// by which content has waited long enough.
     fn checkpoint_is_due(&self) -> bool {
-        let covered = self.last_checkpoint().map_or(0, |checkpoint| checkpoint.commits);
-        let by_commits = self.commits - covered >= self.parameters.checkpoint_commits;
+        let covered = self.last_checkpoint().map(|checkpoint| checkpoint.commits);
+        let by_commits = covered.is_none_or(|covered| self.commits - covered >= self.parameters.checkpoint_commits);
         by_commits || self.checkpoint_due_at().is_some_and(|due| self.time >= due)
     }
 

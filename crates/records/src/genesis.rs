@@ -51,7 +51,7 @@ pub struct Wait {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parameters {
     pub leader_rule: LeaderRule,
-    /// A checkpoint at the latest every so many commits …
+    /// A checkpoint ends the first commit; from then on one comes at the latest every so many commits …
     pub checkpoint_commits: u64,
     /// … or this long after a commit with content.
     pub checkpoint_delay: Span,

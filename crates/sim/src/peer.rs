@@ -37,7 +37,7 @@ pub use self::plan::{Buying, Conduct, Keys, PeerPlan, Role, Scene, Selling, Shar
 use self::serving::Planes;
 use crate::disk::Journal;
 use crate::whole::message::NetMessage;
-use crate::whole::node::{NetCommand, NetEffect, NetNews};
+use crate::whole::node::{NetEffect, NetNews};
 use crate::world::Event;
 
 const DRAWS: Context = Context("byway test peer randomness");
@@ -233,7 +233,7 @@ impl PeerNode {
         )
     }
 
-    pub fn handle(&mut self, now: Time, event: Event<NetMessage, NetCommand>, store: &dyn Store) {
+    pub fn handle(&mut self, now: Time, event: Event<NetMessage, PeerCommand>, store: &dyn Store) {
         self.now = now;
         let at = At { now, store: Seen(store) };
         match event {
@@ -247,8 +247,7 @@ impl PeerNode {
                 self.kernel.gone(peer).into_iter().for_each(|asked| self.unanswered(at, asked));
             }
             Event::PeerDown(peer) => self.links.handle_gone(peer),
-            Event::Command(NetCommand::Peer(command)) => self.command(at, command),
-            Event::Command(NetCommand::Submit(_)) => panic!("a market node is no kernel node"),
+            Event::Command(command) => self.command(at, command),
         }
         self.tend_links(at);
     }

@@ -22,21 +22,17 @@ use byway_records::state::{Account, account_key};
 pub use self::check::NetworkChecks;
 use self::kernel_node::ServingKernel;
 pub use self::liar::Lie;
-pub use self::node::{NetCommand, NetNews, NetNode};
+pub use self::node::{NetNews, NetNode};
 use crate::kernel::{BEGIN, KernelChecks, Setup, VerificationCache};
 use crate::network::{Latency, Link};
 use crate::peer::links::Wire;
 use crate::peer::{Buying, Conduct, Keys, PeerCommand, PeerNode, PeerPlan, Role, Scene, Selling, SharedScene};
-use crate::purse::Purse;
 use crate::world::{Act, CrashAtPersist, World};
 
 /// What a megabyte costs at the first provider.
 pub const PRICE: Amount = Amount::from_units(byway_primitives::amount::ONE / 1000);
 /// The most that either side lets the other run ahead: half a megabyte's price.
 pub const CEILING: Amount = Amount::from_units(byway_primitives::amount::ONE / 2000);
-
-/// When somebody makes the kernel's first transfer.
-const SPARK_AT_US: u64 = 300_000;
 
 /// How a whole network is set up.
 #[derive(Debug, Clone)]
@@ -61,7 +57,7 @@ impl Plan {
     /// Seven honest kernel nodes in one building and nobody else.
     pub fn kernel_only(seed: u64) -> Self {
         let access = Link { latency: Latency::between_us(5_000, 15_000), loss_ppm: 0 };
-        let kernel = Setup { coins: 1, snapshot_interval_min: Span::millis(20), ..Setup::local(seed) };
+        let kernel = Setup { coins: 0, snapshot_interval_min: Span::millis(20), ..Setup::local(seed) };
         Self { kernel, liars: Vec::new(), peers: Vec::new(), wire: Wire::Stream, access }
     }
 
@@ -147,11 +143,6 @@ impl Plan {
             let delay = world.random().below(5_000);
             world.act_in(delay, Act::Start { node });
         }
-        // Nodes that have no checkpoint yet wait for the first, and a kernel without work takes its time for it.
-        let spark = NetCommand::Submit(Box::new(Purse::open(&genesis).spend(0, 0)));
-        for node in (0..kernel.nodes).filter(|node| kernel.honest()[*node]) {
-            world.act_in(SPARK_AT_US, Act::Command { node, command: spark.clone() });
-        }
         WholeSim { world, scene, plan: self }
     }
 }
@@ -200,7 +191,7 @@ impl WholeSim {
 
     pub fn command_in(&mut self, delay_ms: u64, peer: usize, command: PeerCommand) {
         let node = self.node_of(peer);
-        self.world.act_in(delay_ms * 1000, Act::Command { node, command: NetCommand::Peer(command) });
+        self.world.act_in(delay_ms * 1000, Act::Command { node, command });
     }
 
     /// One market node pays another from its wallet.
@@ -285,6 +276,11 @@ impl WholeSim {
             );
             self.run_ms(100);
         }
+    }
+
+    /// Runs until there is a certified checkpoint, before which market nodes can do nothing.
+    pub fn run_until_begun(&mut self) {
+        self.run_until(10_000, "the first checkpoint", |sim| !sim.checks().kernel.certified().is_empty());
     }
 
     /// How the market nodes are, for whoever has to find out why a scenario got stuck.

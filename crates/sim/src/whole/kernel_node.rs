@@ -14,8 +14,9 @@ use byway_records::{Height, ProgramId, TransactionId};
 
 use super::liar::{Lie, Reply};
 use super::message::NetMessage;
-use super::node::{NetCommand, NetEffect, NetNews};
+use super::node::{NetEffect, NetNews};
 use crate::kernel::{KernelNode, NodeNews};
+use crate::peer::PeerCommand;
 use crate::world::{Event, Machine};
 
 /// How long a follower's question may stay open before it is answered with "nothing new".
@@ -57,7 +58,7 @@ impl ServingKernel {
         &self.node
     }
 
-    pub fn handle(&mut self, now: Time, event: Event<NetMessage, NetCommand>, store: &dyn Store) {
+    pub fn handle(&mut self, now: Time, event: Event<NetMessage, PeerCommand>, store: &dyn Store) {
         match event {
             Event::Message { from, message: NetMessage::Ask { number, request } } => {
                 self.asked(now, Asker { client: from, number }, &request, store);
@@ -73,10 +74,7 @@ impl ServingKernel {
             Event::PeerDown(peer) if peer < self.kernels => self.node.handle(now, Event::PeerDown(peer), store),
             Event::PeerUp(_) => {}
             Event::PeerDown(client) => self.open.retain(|question| question.asker.client != client),
-            Event::Command(NetCommand::Submit(transaction)) => {
-                self.node.handle(now, Event::Command(*transaction), store)
-            }
-            Event::Command(NetCommand::Peer(_)) => panic!("a kernel node has no wallet"),
+            Event::Command(_) => panic!("a kernel node has no wallet"),
         }
         self.answer_open(now, store);
     }

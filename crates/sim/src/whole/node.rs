@@ -1,7 +1,6 @@
 //! Any node of a whole network, as the scheduler sees it.
 
 use byway_primitives::{Effect, Store, Time};
-use byway_records::VerifiedTransaction;
 
 use super::kernel_node::ServingKernel;
 use super::message::NetMessage;
@@ -25,15 +24,6 @@ pub enum NetNews {
     Peer(Box<PeerNews>),
 }
 
-/// What a scenario asks of a node.
-#[derive(Debug, Clone)]
-pub enum NetCommand {
-    /// Of a kernel node: take this transaction.
-    Submit(Box<VerifiedTransaction>),
-    /// Of a market node.
-    Peer(PeerCommand),
-}
-
 impl NetNode {
     pub fn kernel(&self) -> Option<&ServingKernel> {
         match self {
@@ -53,9 +43,10 @@ impl NetNode {
 impl Machine for NetNode {
     type Message = NetMessage;
     type News = NetNews;
-    type Command = NetCommand;
+    /// Kernel nodes take none.
+    type Command = PeerCommand;
 
-    fn handle(&mut self, now: Time, event: Event<NetMessage, NetCommand>, store: &dyn Store) {
+    fn handle(&mut self, now: Time, event: Event<NetMessage, PeerCommand>, store: &dyn Store) {
         match self {
             NetNode::Kernel(kernel) => kernel.handle(now, event, store),
             NetNode::Peer(peer) => peer.handle(now, event, store),

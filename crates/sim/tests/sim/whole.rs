@@ -73,9 +73,10 @@ fn a_seed_is_a_run() {
     let run = |seed| {
         let mut sim = Plan::market(seed).build();
         sim.want(CLIENT, 3 * MB);
-        sim.restart_in(3_000, sim.node_of(PROVIDER), 200);
-        sim.restart_in(3_500, 2, 200);
-        sim.run_ms(6_000);
+        sim.run_until_begun();
+        sim.restart_in(1_500, sim.node_of(PROVIDER), 200);
+        sim.restart_in(2_000, 2, 200);
+        sim.run_ms(4_500);
         sim.world.trace()
     };
     assert_eq!(run(1), run(1));

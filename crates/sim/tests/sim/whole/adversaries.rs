@@ -111,30 +111,36 @@ fn the_market_goes_on_while_kernel_nodes_break_the_rules() {
     }
 }
 
-/// Everything at once: an equivocator and a liar among the kernel nodes, a forger or a client that does not pay among the
-/// market nodes, and all of them come and go.
+/// Everything at once: an equivocator and a liar among the kernel nodes, a forger, an over-biller or a client that does not
+/// pay among the market nodes, all of them come and go, and the links between them break.
+///
+/// Links lose no more than this: what they swallow beyond what a provider forgives comes back only with the refill of its
+/// purse after ten minutes, longer than the scenario's patience.
 #[test]
 fn adversaries_and_faults_together_change_nothing() {
-    seeds(2, 40, |seed| {
+    seeds(3, 40, |seed| {
         let lies = [Lie::FalseEntry, Lie::HiddenPayment, Lie::ForgedSignature, Lie::Withholder, Lie::Swallower];
         let half = Amount::from_units(PRICE.units() / 2);
         let plan = Plan::market(seed)
             .with_adversaries(&[(1, KernelConduct::Equivocator)])
             .with_liar(4, lies[seed as usize % lies.len()]);
-        let plan = match seed % 2 {
+        let plan = match seed % 3 {
             0 => plan.with_provider(half).with_conduct(2, Conduct::Forger),
+            2 => plan.with_provider(half).with_conduct(2, Conduct::OverBiller),
             _ => plan.with_client().with_conduct(2, Conduct::StopsPaying { after: half }),
         };
-        let access = Link { latency: Latency { least_us: 5_000, jitter_us: 30_000, slow_one_in: 100 }, loss_ppm: 0 };
+        let access =
+            Link { latency: Latency { least_us: 5_000, jitter_us: 30_000, slow_one_in: 100 }, loss_ppm: 1_000 };
         let mut sim = Plan { access, ..plan }.build();
         sim.want(CLIENT, 6 * MB);
-        if seed % 2 == 1 {
+        if seed % 3 == 1 {
             sim.want(2, 6 * MB);
         }
+        sim.run_until_begun();
         for turn in 0..4 {
             let market = sim.node_of((seed + turn) as usize % 3);
-            sim.restart_in(1_500 + 1_300 * turn, market, 300);
-            sim.restart_in(2_000 + 1_500 * turn, [0, 2, 3, 5, 6][(seed + turn) as usize % 5], 400);
+            sim.restart_in(900 + 1_300 * turn, market, 300);
+            sim.restart_in(1_400 + 1_500 * turn, [0, 2, 3, 5, 6][(seed + turn) as usize % 5], 400);
         }
         sim.run_ms(8_000);
         sim.download(CLIENT, MB, PATIENCE_MS);

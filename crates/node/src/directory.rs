@@ -4,7 +4,7 @@
 //! D/keystore.byway   seed phrase and identities, encrypted      D/rpc.token   opens the local API
 //! D/passphrase       only where a program made the keystore     D/run.json    ports of the running node
 //! D/network.json     the genesis file of its network            D/lock        held while it runs
-//! D/ports.json       ports chosen by --ports auto               D/store/      ledger view, journals
+//! D/ports.json       ports chosen by the node itself            D/store/      ledger view, journals
 //! D/member.json      a kernel node's public keys                D/log/        logs, if to a file
 //! ```
 

@@ -6,6 +6,8 @@
 mod peer;
 mod up;
 
+pub use peer::settings;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

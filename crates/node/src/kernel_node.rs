@@ -441,6 +441,7 @@ impl Task {
     fn news(&mut self, news: News) {
         match news {
             News::Included(_) | News::Checkpoint(_) => {}
+            News::Signed(snapshot) => self.pulse.saw(&snapshot),
             News::Committed(committed) => {
                 self.pulse.committed(&committed);
                 // Nobody may be listening.

@@ -1,6 +1,6 @@
 //! Where a keystore's passphrase comes from: a file, the environment, or a person.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -26,7 +26,9 @@ pub enum PassphraseError {
     Differ,
     #[error("a passphrase is needed and nobody is there to ask; use --passphrase-file or {PASSPHRASE_VARIABLE}")]
     NoTerminal,
-    #[error("the terminal can't be read: {0}")]
+    #[error("no passphrase was typed; nothing was done")]
+    Interrupted,
+    #[error("the terminal can't be read: {0}; use --passphrase-file or {PASSPHRASE_VARIABLE} instead")]
     Terminal(io::Error),
     #[error("{path} can't be written: {source}")]
     Write { path: PathBuf, source: io::Error },
@@ -96,7 +98,8 @@ impl std::fmt::Debug for Passphrase {
 }
 
 fn ask(occasion: Occasion) -> Result<Passphrase, PassphraseError> {
-    if !io::stdin().is_terminal() {
+    // Whoever is asked must see the question; a seed phrase may come through standard input meanwhile.
+    if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
         return Err(PassphraseError::NoTerminal);
     }
     let first = Passphrase::checked(ask_hidden("Passphrase: ")?, "the passphrase")?;
@@ -106,36 +109,13 @@ fn ask(occasion: Occasion) -> Result<Passphrase, PassphraseError> {
     Ok(first)
 }
 
-/// Reads a line that the terminal does not show.
+/// Reads a line that the terminal does not show, and leaves the terminal as it was, also after Ctrl-C.
 fn ask_hidden(prompt: &str) -> Result<String, PassphraseError> {
-    let _hidden = Hidden::begin()?;
-    eprint!("{prompt}");
-    io::stderr().flush().map_err(PassphraseError::Terminal)?;
-    let mut line = String::new();
-    io::stdin().read_line(&mut line).map_err(PassphraseError::Terminal)?;
-    eprintln!();
-    line.truncate(line.trim_end_matches(['\r', '\n']).len());
-    Ok(line)
-}
-
-/// While this lives the terminal does not echo. Turned off by `stty`, since the standard library can't and this crate
-/// has no unsafe code; where there is no `stty`, nothing secret is asked for.
-struct Hidden;
-
-impl Hidden {
-    fn begin() -> Result<Self, PassphraseError> {
-        if stty("-echo") { Ok(Self) } else { Err(PassphraseError::NoTerminal) }
-    }
-}
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        stty("echo");
-    }
-}
-
-fn stty(argument: &str) -> bool {
-    std::process::Command::new("stty").arg(argument).status().is_ok_and(|status| status.success())
+    rpassword::prompt_password(prompt).map_err(|error| match error.kind() {
+        io::ErrorKind::Interrupted => PassphraseError::Interrupted,
+        io::ErrorKind::NotFound => PassphraseError::NoTerminal,
+        _ => PassphraseError::Terminal(error),
+    })
 }
 
 #[cfg(test)]

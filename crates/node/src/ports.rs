@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 
 use clap::ValueEnum;
 use tokio::net::TcpListener;
@@ -33,6 +33,7 @@ impl Purpose {
     pub const PROXY: Purpose = Purpose { name: "proxy", key: "proxy.listen" };
     pub const PAGE: Purpose = Purpose { name: "page", key: "page.listen" };
     pub const RPC: Purpose = Purpose { name: "rpc", key: "rpc.listen" };
+    pub const LINK: Purpose = Purpose { name: "link", key: "link.listen" };
 }
 
 /// The ports of one node.
@@ -40,6 +41,30 @@ pub struct Ports {
     directory: Directory,
     choice: PortChoice,
     remembered: BTreeMap<String, u16>,
+}
+
+/// The UDP address of a node's links: `wanted` or, where that leaves the port open, the one of the starts before. An offer
+/// names it, so that a provider whose port changed at each start would have to publish its offer anew each time.
+///
+/// # Errors
+/// The port can't be remembered, or no socket can be opened at the address.
+pub fn link_address(directory: &Directory, wanted: SocketAddr) -> Result<SocketAddr, PortError> {
+    if wanted.port() != 0 {
+        return Ok(wanted);
+    }
+    directory.create()?;
+    let mut remembered: BTreeMap<String, u16> = read_json(&directory.ports_file())?.unwrap_or_default();
+    // The socket is closed again: the link's own takes its place in a moment.
+    let open = |port: u16| UdpSocket::bind((wanted.ip(), port)).and_then(|socket| socket.local_addr());
+    let before = remembered.get(Purpose::LINK.name).and_then(|port| open(*port).ok());
+    let address = match before {
+        Some(address) => address,
+        None => open(0).map_err(|error| refused(Purpose::LINK, wanted, error))?,
+    };
+    if remembered.insert(Purpose::LINK.name.to_owned(), address.port()) != Some(address.port()) {
+        write_json(&directory.ports_file(), &remembered)?;
+    }
+    Ok(address)
 }
 
 /// Why a socket can't be bound.

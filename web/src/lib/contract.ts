@@ -185,7 +185,7 @@ export interface Methods {
   spending_limits_set: { params: { session_max?: string | null; day_max?: string | null }; result: Spending };
   promise_list: { params: Record<never, never>; result: PaymentPromise[] };
   promise_settle: {
-    params: { counterparty: string; idempotency_key?: string };
+    params: { counterparty: string; wait?: boolean; idempotency_key?: string };
     result: { entries: Entry[]; asked: boolean };
   };
   wallet_address: { params: Record<never, never>; result: { address: string } };

@@ -157,6 +157,15 @@ impl ApiError {
         )
     }
 
+    /// `purpose`: what the identity is for.
+    pub fn not_in_use(id: IdentityId, purpose: &str) -> Self {
+        Self::new(
+            ErrorKind::NotSupported,
+            format!("The identity {id} is for {purpose}, and this node runs with another one of its keystore."),
+            "Register it from a node that runs with it, or leave the id out to register the one in use.",
+        )
+    }
+
     pub fn no_offer_matches() -> Self {
         Self::new(
             ErrorKind::NoOfferMatches,
@@ -177,12 +186,12 @@ impl ApiError {
         Self::new(ErrorKind::OfferExpired, format!("The offer {id} has expired."), "Choose another one.")
     }
 
-    /// `tried`: how many offers were tried; `provider` is the last of them.
-    pub fn provider_unreachable(provider: IdentityId, tried: u64) -> Self {
+    /// `tried`: how many offers were tried; `provider` is the last of them, and `why` is what was wrong with it.
+    pub fn provider_unreachable(provider: IdentityId, tried: u64, why: &str) -> Self {
         let what = if tried == 1 {
-            format!("The provider {provider} can't be reached.")
+            format!("The provider {provider} can't be used: {why}.")
         } else {
-            format!("None of the {tried} providers tried can be reached, last {provider}.")
+            format!("None of the {tried} providers tried can be used. The last, {provider}: {why}.")
         };
         Self::new(ErrorKind::ProviderUnreachable, what, "Choose another offer, or try again later.")
             .with("provider", provider.to_string().into())
@@ -282,6 +291,18 @@ impl ApiError {
         )
     }
 
+    /// What we owe `peer` can't be settled from here; we are `me`.
+    pub fn only_the_payee_settles(peer: IdentityId, me: IdentityId) -> Self {
+        Self::new(
+            ErrorKind::NothingToSettle,
+            format!("{peer} owes us nothing, and what we owe it only the one who is paid can settle."),
+            format!(
+                "It does so by itself when enough is open. To have it done now, ask its operator for `byway promise \
+                 settle {me}`."
+            ),
+        )
+    }
+
     pub fn promise_not_found(counterparty: IdentityId) -> Self {
         Self::new(
             ErrorKind::PromiseNotFound,
@@ -295,6 +316,15 @@ impl ApiError {
             ErrorKind::KernelUnreachable,
             "No kernel node answers, and nothing was sent.",
             "Check the network connection and try again.",
+        )
+    }
+
+    /// A transaction that is written down and that no kernel node took, with the reason that the last one gave.
+    pub fn not_taken(reason: &str) -> Self {
+        Self::new(
+            ErrorKind::Internal,
+            format!("The kernel did not take the transaction: {reason}."),
+            "It is handed in again for two minutes; `byway wallet history` shows how it ends. Don't repeat it before.",
         )
     }
 

@@ -108,6 +108,9 @@ pub struct SpendingLimits {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PromiseSettle {
     pub counterparty: IdentityId,
+    /// Whether to wait for what becomes of it; `true` when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,
 }
@@ -239,7 +242,11 @@ impl Request for SpendingLimits {
 
 impl Request for PromiseSettle {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
-        Ok(Self { counterparty: params.required("counterparty")?, idempotency_key: params.key()? })
+        Ok(Self {
+            counterparty: params.required("counterparty")?,
+            wait: params.optional("wait")?,
+            idempotency_key: params.key()?,
+        })
     }
 }
 

@@ -71,9 +71,12 @@ pub struct Identity {
     pub id: IdentityId,
     pub name: String,
     pub registered: bool,
-    /// Left out in `node_status`.
+    /// Left out in `node_status`, as is `number`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<crate::keystore::IdentityPurpose>,
+    /// Which key of the seed phrase it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -450,6 +453,9 @@ pub struct TransactionRecord {
     pub stage: Stage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// Whether the kernel's certificate proves the stage to this node. What is not certified is this node's own word on its
+    /// own transaction.
+    pub certified: bool,
     /// The checkpoint that made it final or recorded its rejection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<u64>,

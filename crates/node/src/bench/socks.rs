@@ -252,6 +252,7 @@ fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &Path) -> any
         genesis: genesis.clone(),
         role,
         name: name.to_owned(),
+        identities: Vec::new(),
         identity: IdentitySecret::from_bytes(&own(b"identity")).context("a bench identity's key")?,
         dialogue_secret: Zeroizing::new(own(b"dialogue")),
         wallet: wallet(name),

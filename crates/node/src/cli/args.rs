@@ -136,11 +136,14 @@ pub struct StatusArgs {
 
 #[derive(Debug, Args)]
 pub struct FetchArgs {
-    /// http://host/path
+    /// https://host/path or http://host/path
     pub url: Url,
     /// Write to a file; a cut download is taken up again. Without it the content goes to standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Trust these certificate authorities too: a file in PEM form
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// What an offer must have.
@@ -243,10 +246,13 @@ pub enum SessionCommand {
 pub enum PromiseCommand {
     /// Show what is owed, newest change first
     List,
-    /// Settle what is open: what we are owed now, for what we owe the other side is asked
+    /// Settle what we are owed, and wait for the ledger; what we owe only the one who is paid can settle
     Settle {
         /// With whom; everyone when left out
         counterparty: Option<IdentityId>,
+        /// Don't wait for the ledger
+        #[arg(long)]
+        no_wait: bool,
     },
 }
 

@@ -111,11 +111,12 @@ async fn list(globals: &Globals) -> anyhow::Result<()> {
     match running {
         Some(Ok(identities)) if globals.json => print_json(&identities),
         Some(Ok(identities)) => {
-            let mut rows = Table::new(&["name", "purpose", "id", "registered"]);
+            let mut rows = Table::new(&[">number", "name", "purpose", "id", "registered"]);
             for identity in identities {
                 let purpose = identity.purpose.map(|purpose| purpose.to_string()).unwrap_or_default();
                 let registered = if identity.registered { "yes" } else { "no" };
-                rows.row([identity.name, purpose, identity.id.to_string(), registered.to_owned()]);
+                let number = identity.number.map(|number| number.to_string()).unwrap_or_default();
+                rows.row([number, identity.name, purpose, identity.id.to_string(), registered.to_owned()]);
             }
             print(&rows.text("This node has no identities."))
         }
@@ -192,9 +193,10 @@ fn identity_json(keystore: &Keystore, identity: &IdentityRecord) -> serde_json::
 }
 
 fn table(keystore: &Keystore) -> String {
-    let mut rows = Table::new(&["name", "purpose", "id"]);
+    let mut rows = Table::new(&[">number", "name", "purpose", "id"]);
     for identity in keystore.identities() {
-        rows.row([identity.name.clone(), identity.purpose.to_string(), keystore.id(identity).to_string()]);
+        let (number, id) = (identity.number.to_string(), keystore.id(identity).to_string());
+        rows.row([number, identity.name.clone(), identity.purpose.to_string(), id]);
     }
     rows.text("This keystore has no identities.")
 }

@@ -43,6 +43,8 @@ fn audit_text(audit: &Audit) -> String {
 fn transaction_text(record: &TransactionRecord) -> String {
     let mut rows = vec![("transaction", record.transaction_id.to_string()), ("stage", word(&record.stage))];
     rows.extend(record.reason.as_ref().map(|reason| ("reason", reason.message.clone())));
+    let proof = if record.certified { "certified by a quorum of the kernel" } else { "this node's own word so far" };
+    rows.push(("proof", proof.to_owned()));
     rows.extend(record.height.map(|height| ("height", height.to_string())));
     rows.extend(record.time_ms.map(|time| ("time", ago(time, now()))));
     rows.extend(record.inputs.map(|count| ("inputs", count.to_string())));

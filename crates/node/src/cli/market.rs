@@ -17,7 +17,7 @@ use super::{
 use crate::api::params::LIMIT_MAX;
 use crate::api::*;
 use crate::client::{Client, ClientError};
-use crate::fetch;
+use crate::fetch::{self, Route};
 
 /// How often, and how long apart, the cost of a fetch is looked up until it stands still: metering follows the bytes.
 const RECEIPT_LOOKS: u32 = 8;
@@ -89,8 +89,9 @@ struct Receipt {
     bytes: u64,
     /// Times that a cut connection was taken up again.
     resumed: u32,
-    /// What the node's sessions cost more than before, other traffic of that time included.
-    cost: Amount,
+    /// What the node's sessions cost more than before, other traffic of that time included; `None` where it was not
+    /// metered in time.
+    cost: Option<Amount>,
     provider: Option<IdentityId>,
     country: Option<Country>,
     seconds: u64,
@@ -98,7 +99,7 @@ struct Receipt {
 
 pub async fn fetch(globals: &Globals, args: FetchArgs) -> anyhow::Result<Outcome> {
     let client = globals.client()?;
-    let proxy = client.run_file().proxy.clone();
+    let route = Route::new(&client.run_file().proxy, args.ca_file.as_deref())?;
     let status: NodeStatus = client.call("node_status", &Nothing {}).await?;
     if status.connection.state == ConnectionState::Disconnected {
         anyhow::bail!("the node is disconnected, as you said; `byway connect` opens an exit again");
@@ -107,7 +108,7 @@ pub async fn fetch(globals: &Globals, args: FetchArgs) -> anyhow::Result<Outcome
     let fetched = match &args.output {
         Some(path) => {
             let bar = progress::byte_bar();
-            let fetched = fetch::fetch_to_file(&proxy, &args.url, path, |bytes, total| {
+            let fetched = fetch::fetch_to_file(&route, &args.url, path, |bytes, total| {
                 total.into_iter().for_each(|total| bar.set_length(total));
                 bar.set_position(bytes);
             });
@@ -117,16 +118,18 @@ pub async fn fetch(globals: &Globals, args: FetchArgs) -> anyhow::Result<Outcome
         }
         None => {
             let mut out = std::io::stdout();
-            fetch::fetch_to_sink(&proxy, &args.url, |block| out.write_all(block)).await?
+            fetch::fetch_to_sink(&route, &args.url, |block| out.write_all(block)).await?
         }
     };
     let seconds = begun.elapsed().as_secs();
     let (after, used) = settled_costs(&client, &before).await?;
-    let spent = |(id, cost): (&SessionId, &Amount)| cost.saturating_sub(before.get(id).copied().unwrap_or_default());
+    let cost = spent(&before, &after);
+    let is_free = used.as_ref().is_some_and(|session| session.price.amount.is_zero());
     let receipt = Receipt {
         bytes: fetched.bytes,
         resumed: fetched.resumed,
-        cost: Amount::checked_sum(after.iter().map(spent)).unwrap_or(Amount::MAX),
+        // Something that has its price does not cost nothing; it is only not counted yet.
+        cost: (is_free || !cost.is_zero()).then_some(cost),
         provider: used.as_ref().map(|session| session.provider),
         country: used.as_ref().and_then(|session| session.country),
         seconds,
@@ -148,6 +151,12 @@ fn costs(sessions: &[Session]) -> BTreeMap<SessionId, Amount> {
     sessions.iter().map(|session| (session.id.clone(), session.cost)).collect()
 }
 
+/// How much more `after` is than `before`.
+fn spent(before: &BTreeMap<SessionId, Amount>, after: &BTreeMap<SessionId, Amount>) -> Amount {
+    let more = |(id, cost): (&SessionId, &Amount)| cost.saturating_sub(before.get(id).copied().unwrap_or_default());
+    Amount::checked_sum(after.iter().map(more)).unwrap_or(Amount::MAX)
+}
+
 /// The costs once they stand still above `before`, and the newest session among those that changed.
 async fn settled_costs(
     client: &Client,
@@ -157,7 +166,7 @@ async fn settled_costs(
     for _ in 0..RECEIPT_LOOKS {
         tokio::time::sleep(RECEIPT_PAUSE).await;
         let next = sessions(client).await?;
-        let stands = costs(&next) == costs(&last) && costs(&next) != *before;
+        let stands = costs(&next) == costs(&last) && !spent(before, &costs(&next)).is_zero();
         last = next;
         if stands {
             break;
@@ -170,9 +179,10 @@ async fn settled_costs(
 
 fn receipt_text(receipt: &Receipt) -> String {
     let unknown = || "unknown".to_owned();
+    let unmetered = || "not metered yet; `byway session list` shows it in a moment".to_owned();
     let mut rows = vec![
         ("bytes", format!("{} ({})", receipt.bytes, bytes(receipt.bytes))),
-        ("cost", way(receipt.cost)),
+        ("cost", receipt.cost.map_or_else(unmetered, way)),
         ("provider", receipt.provider.map_or_else(unknown, |id| id.to_string())),
         ("country", receipt.country.map_or_else(unknown, |country| country.to_string())),
         ("time", duration(receipt.seconds)),

@@ -57,12 +57,13 @@ pub async fn promise(globals: &Globals, command: PromiseCommand) -> anyhow::Resu
     let promises: Vec<Promise> = client.call("promise_list", &Nothing {}).await?;
     match command {
         PromiseCommand::List => show(globals, &promises, |promises| promises_text(promises))?,
-        PromiseCommand::Settle { counterparty } => {
+        PromiseCommand::Settle { counterparty, no_wait } => {
             // What others owe us is settled; what we owe settles when its payee wants it to.
             let parties = counterparty.map_or_else(|| open_parties(&promises, Direction::In), |id| vec![id]);
             let mut settlements = Vec::new();
             for counterparty in parties {
-                let request = PromiseSettle { counterparty, idempotency_key: Some(idempotency_key(None)?) };
+                let idempotency_key = Some(idempotency_key(None)?);
+                let request = PromiseSettle { counterparty, wait: no_wait.then_some(false), idempotency_key };
                 let settling = client.call::<PromiseSettlement>("promise_settle", &request);
                 settlements.push((counterparty, with_progress("settling on the ledger", settling).await?));
             }
@@ -124,7 +125,9 @@ fn print_settlements(
             print(&entry_text(entry))?;
         }
         if settlement.asked {
-            print(&format!("The promise of {counterparty} is on its way to the ledger.\n"))?;
+            print(&format!(
+                "The promise of {counterparty} is on its way; `byway promise list` shows how it stands.\n"
+            ))?;
         }
     }
     Ok(outcome)

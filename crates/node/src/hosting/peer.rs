@@ -18,8 +18,8 @@ use crate::cli::{Globals, Outcome};
 use crate::config::{BuyingConfig, Config, ProviderConfig};
 use crate::directory::{Directory, RunFile};
 use crate::keystore::{IdentityPurpose, Keystore};
-use crate::peer_node::{PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig};
-use crate::ports::{PortChoice, Ports, Purpose};
+use crate::peer_node::{KnownIdentity, PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig};
+use crate::ports::{self, PortChoice, Ports, Purpose};
 use crate::rpc::{Settings, Token};
 use crate::{genesis, page, rpc};
 
@@ -54,8 +54,27 @@ pub(super) async fn run(
     let genesis = Arc::new(genesis::load(network)?);
     let mut ports = Ports::load(directory, choice)?;
     let front = Front::bind(config, &mut ports).await?;
-    let mut settings = node_config(&keystore, genesis, directory, config.provider.is_some())?;
-    settings.link_bind = vec![config.link.listen];
+    let hosted = Hosted::start(settings(config, &keystore, genesis, directory)?, directory, front).await?;
+    directory.write_run_file(&hosted.run)?;
+    println!("ready: proxy {}, page http://{}, api {}", hosted.run.proxy, hosted.run.web, hosted.run.rpc);
+    told_to_stop().await;
+    hosted.stop().await;
+    directory.remove_run_file()?;
+    Ok(Outcome::Done)
+}
+
+/// The settings of the node that a configuration describes.
+///
+/// # Errors
+/// The keystore has no identity for what the node does, or a value of the configuration can't be used.
+pub fn settings(
+    config: &Config,
+    keystore: &Keystore,
+    genesis: Arc<Genesis>,
+    directory: &Directory,
+) -> anyhow::Result<PeerNodeConfig> {
+    let mut settings = node_config(keystore, genesis, directory, config.provider.is_some())?;
+    settings.link_bind = vec![ports::link_address(directory, config.link.listen)?];
     settings.relay = config.link.relay.as_deref().map(relay_access).transpose()?;
     settings.selling = config.provider.as_ref().map(selling);
     settings.buying = buying(&config.buying);
@@ -63,13 +82,7 @@ pub(super) async fn run(
     settings.kernel_addresses = elsewhere.map(|at| (at.name.clone(), at.address.clone())).collect();
     settings.limits.session_max = config.spending.session_max;
     settings.limits.day_max = config.spending.day_max;
-    let hosted = Hosted::start(settings, directory, front).await?;
-    directory.write_run_file(&hosted.run)?;
-    println!("ready: proxy {}, page http://{}, api {}", hosted.run.proxy, hosted.run.web, hosted.run.rpc);
-    told_to_stop().await;
-    hosted.stop().await;
-    directory.remove_run_file()?;
-    Ok(Outcome::Done)
+    Ok(settings)
 }
 
 /// The settings of a node that neither sells nor is reached by others, from its keystore.
@@ -86,6 +99,7 @@ pub(super) fn node_config(
         genesis,
         role: if sells { ApiRole::Provider } else { ApiRole::User },
         name: identity.name.clone(),
+        identities: identities(keystore),
         identity: keystore.secret(identity),
         link_seed: LINK_SEED.hash(&[&*dialogue_secret]).0,
         dialogue_secret,
@@ -99,6 +113,17 @@ pub(super) fn node_config(
         selling: None,
         limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
     })
+}
+
+/// All identities of a keystore, as the local API lists them.
+fn identities(keystore: &Keystore) -> Vec<KnownIdentity> {
+    let known = keystore.identities().iter().map(|identity| KnownIdentity {
+        id: keystore.id(identity),
+        name: identity.name.clone(),
+        number: identity.number,
+        purpose: identity.purpose,
+    });
+    known.collect()
 }
 
 fn buying(config: &BuyingConfig) -> OfferFilter {

@@ -36,7 +36,7 @@ use crate::keystore::{Keystore, KeystoreError};
 use crate::logs;
 use crate::passphrase::Passphrase;
 use crate::peer_node::SellingConfig;
-use crate::ports::{Ports, Purpose};
+use crate::ports::{Ports, Purpose, link_address};
 
 /// What a person may want to read later; the storage engine's own steps are not part of it.
 const LOG_LEVEL: &str = "info,lsm_tree=warn,fjall=warn,iroh=warn";
@@ -91,7 +91,7 @@ pub(super) async fn run(globals: &Globals, args: UpArgs) -> anyhow::Result<Outco
     }
     let user_directory = folder(&directory, "user");
     let mut config = node_config(&keys.user, genesis.clone(), &user_directory, false)?;
-    config.link_bind = vec![local(0)];
+    config.link_bind = vec![link_address(&user_directory, local(0))?];
     let user = Hosted::start(config, &directory, front).await?;
     say("waiting for the market …")?;
     let ready = tokio::time::timeout(READY_WAIT, prepare(&user, keys.providers.len())).await;
@@ -214,7 +214,7 @@ async fn start_provider(
     let (country, asn, price) = MARKET[index % MARKET.len()];
     let price = price + 10 * (index / MARKET.len()) as u64;
     let place = Location { country: country.parse()?, asn };
-    config.link_bind = vec![(Ipv4Addr::LOCALHOST, 0).into()];
+    config.link_bind = vec![link_address(&own, (Ipv4Addr::LOCALHOST, 0).into())?];
     config.selling = Some(SellingConfig {
         location: place,
         exit: place,
@@ -236,10 +236,6 @@ async fn prepare(user: &Hosted, providers: usize) -> anyhow::Result<()> {
     loop {
         let status = node.node_status().await.map_err(failed)?;
         let balance = &status.balance;
-        if status.ledger.height == 0 {
-            // The first checkpoint comes with the first transaction: the registration below.
-            tracing::debug!("no checkpoint yet");
-        }
         if !status.identity.registered {
             let request = IdentityRegister { id: None, idempotency_key: key()? };
             match node.identity_register(request).await {

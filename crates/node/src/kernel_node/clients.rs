@@ -14,7 +14,7 @@ use byway_kernel::archive::stored_certificate;
 use byway_kernel::follower::protocol::{Answer, Pulse, Request, StageClaim, Status as StatusAnswer};
 use byway_kernel::follower::serve;
 use byway_kernel::{Status, SubmitError};
-use byway_ledger::Verdict;
+use byway_ledger::{Verdict, stored_transaction};
 use byway_primitives::{Encode, NetworkId, Span};
 use byway_records::verified::verify_bytes;
 use byway_records::{Height, ProgramId, TransactionId, VerifiedTransaction};
@@ -86,6 +86,9 @@ impl Clients {
             Ok(Request::Stage { transaction }) => self.pass_on(Question::Stage { asker, id: transaction }),
             Ok(Request::Status) => self.pass_on(Question::Status { asker }),
             Ok(Request::Pulse { since }) => self.pass_on(Question::Pulse { asker, since }),
+            Ok(Request::Find { transaction }) => {
+                tokio::spawn(async move { desk.find(asker, transaction).await });
+            }
             Err(error) => {
                 tracing::debug!(%error, "a client sent a malformed request");
                 self.desk.mesh.close_client(client);
@@ -174,6 +177,14 @@ impl Desk {
         let (journal, programs) = (self.journal.clone(), programs.to_vec());
         let read = self.pool.run(move || serve::steps(&*journal, stored_certificate, from, &programs)).await;
         read.ok().map(Answer::Steps)
+    }
+
+    async fn find(&self, asker: Asker, id: TransactionId) {
+        let journal = self.journal.clone();
+        let found = self.pool.run(move || stored_transaction(&*journal, id).map(|record| record.height)).await;
+        if let Ok(height) = found {
+            self.answer(asker, &Answer::Found(height));
+        }
     }
 
     async fn submit(&self, asker: Asker, transaction: Vec<u8>) {

@@ -3,21 +3,24 @@
 use std::time::Duration;
 
 use byway_crypto::Address;
-use byway_dialogue::payment::SettleError;
-use byway_kernel::follower::protocol::{Answer as KernelAnswer, Request, StageClaim};
-use byway_peer::market::MarketError;
+use byway_kernel::follower::protocol::{Answer as KernelAnswer, Request};
 use byway_peer::wallet::{BuildError, Payee, Wish};
 use byway_primitives::{Amount, IdentityId, Time};
 use byway_records::TransactionId;
-use byway_records::call::{Call, OffersCall, Take};
+use byway_records::call::{Call, OffersCall};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use super::books::{Fate, way};
-use super::{Actor, PeerNode, audit};
+use super::actor::Actor;
+use super::books::{Fate, Order, way};
+use super::once::Once;
+use super::{PeerNode, audit, proof};
 use crate::api::*;
 
 /// How long a call about money waits for its verdict before it answers "sent".
 const VERDICT_WAIT: Duration = Duration::from_secs(5);
+/// How long a settlement waits: the payer is told first, which may take two seconds, and then the ledger decides.
+const SETTLE_WAIT: Duration = Duration::from_secs(8);
 
 impl NodeApi for PeerNode {
     fn events(&self) -> Events {
@@ -29,16 +32,17 @@ impl NodeApi for PeerNode {
     }
 
     async fn identity_list(&self) -> Answer<Vec<Identity>> {
-        self.ask(|actor| Ok(vec![Identity { purpose: Some(actor.purpose()), ..actor.identity() }])).await
+        self.ask(|actor| Ok(actor.identities())).await
     }
 
     async fn identity_register(&self, request: IdentityRegister) -> Answer<Entry> {
-        self.spend(move |actor| {
+        let once = Once::new("identity_register", &request.idempotency_key, &request);
+        self.spend(once, move |actor| {
             let me = actor.me();
             match request.id {
-                Some(other) if other != me => Err(ApiError::identity_not_found(other)),
+                Some(other) if other != me => Err(actor.cannot_register(other)),
                 _ if actor.is_registered(me) => Err(ApiError::already_registered(me)),
-                _ => Ok((actor.registration(), true)),
+                _ => Ok(actor.registration()),
             }
         })
         .await
@@ -62,35 +66,36 @@ impl NodeApi for PeerNode {
     }
 
     async fn offer_publish(&self, request: OfferPublish) -> Answer<Publication> {
-        let offer_id = self
-            .ask(move |actor| {
-                actor.sell_under(&request)?;
-                actor.offer_id_next().ok_or_else(|| ApiError::not_supported("address under which it could be reached"))
-            })
-            .await?;
+        let once = Once::new("offer_publish", &request.idempotency_key, &request);
         let entry = self
-            .spend(move |actor| {
+            .spend(once, move |actor| {
+                actor.sell_under(&request)?;
                 if !actor.is_registered(actor.me()) {
                     return Err(ApiError::not_registered(actor.me()));
                 }
-                let publication = actor.publication();
-                publication.map(|wish| (wish, true)).ok_or_else(|| {
+                if !actor.can_be_reached() {
+                    return Err(ApiError::not_supported("address under which it could be reached"));
+                }
+                actor.publication().ok_or_else(|| {
                     ApiError::invalid_params("price_per_mb", "the offer is on the market with these terms already")
                 })
             })
             .await?;
-        Ok(Publication { offer_id, entry })
+        let id = entry.transaction_id;
+        let offer_id = self.ask(move |actor| Ok(actor.notes.of(id).and_then(|note| note.offer_id))).await?;
+        Ok(Publication { offer_id: offer_id.ok_or_else(ApiError::internal)?, entry })
     }
 
     async fn offer_withdraw(&self, request: OfferWithdraw) -> Answer<Entry> {
-        self.spend(move |actor| {
+        let once = Once::new("offer_withdraw", &request.idempotency_key, &request);
+        self.spend(once, move |actor| {
             let me = actor.me();
             let published = actor.index.offer(request.offer_id).filter(|o| o.offer.offer.provider == me);
             let published = published.ok_or_else(|| ApiError::offer_not_found(request.offer_id))?;
             let serial = published.offer.offer.serial;
             let call = Some(Call::Offers(OffersCall::Withdraw { provider: me, serial }));
             actor.config.selling = None;
-            Ok((Wish { call, ..Wish::default() }, true))
+            Ok(Order::signed(Wish { call, ..Wish::default() }))
         })
         .await
     }
@@ -148,23 +153,7 @@ impl NodeApi for PeerNode {
     }
 
     async fn promise_settle(&self, request: PromiseSettle) -> Answer<PromiseSettlement> {
-        let peer = request.counterparty;
-        self.ask(move |actor| {
-            let now = actor.clock.now();
-            match actor.market.settle(now, peer, Take::Whole, &actor.market_journal) {
-                Ok(()) | Err(MarketError::Settle(SettleError::UnderWay)) => {
-                    Ok(PromiseSettlement { entries: Vec::new(), asked: true })
-                }
-                Err(MarketError::UnknownPeer(_)) => Err(ApiError::promise_not_found(peer)),
-                Err(_) if actor.owes(peer) => Err(ApiError::new(
-                    ErrorKind::NothingToSettle,
-                    format!("{peer} owes us nothing, and what we owe it only it can settle."),
-                    "Nothing is to be done: it settles when enough is open.",
-                )),
-                Err(_) => Err(ApiError::nothing_to_settle()),
-            }
-        })
-        .await
+        self.settle(request).await
     }
 
     async fn wallet_address(&self) -> Answer<WalletAddress> {
@@ -186,21 +175,24 @@ impl NodeApi for PeerNode {
 
     async fn wallet_send(&self, request: WalletSend) -> Answer<Entry> {
         let address: Address = request.to.parse().map_err(|why| ApiError::invalid_address("to", why))?;
-        self.spend(move |_| Ok((Actor::payment(Payee { address, value: way(request.amount) }), false))).await
+        let once = Once::new("wallet_send", &request.idempotency_key, &request);
+        self.spend(once, move |_| Ok(Actor::payment(Payee { address, value: way(request.amount) }))).await
     }
 
     async fn wallet_deposit(&self, request: WalletMove) -> Answer<Entry> {
-        self.spend(move |actor| Ok((actor.deposit(request.amount), false))).await
+        let once = Once::new("wallet_deposit", &request.idempotency_key, &request);
+        self.spend(once, move |actor| Ok(actor.deposit(request.amount))).await
     }
 
     async fn wallet_withdraw(&self, request: WalletMove) -> Answer<Entry> {
-        self.spend(move |actor| {
+        let once = Once::new("wallet_withdraw", &request.idempotency_key, &request);
+        self.spend(once, move |actor| {
             let available = actor.balance().account;
             // An announcement replaces the one before, so that it has to hold what is leaving already.
             let leaving = actor.account(actor.me()).balance.saturating_sub(available);
             match leaving.checked_add(request.amount).filter(|_| request.amount <= available) {
                 None => Err(ApiError::insufficient_account(request.amount, available)),
-                Some(all) => Ok((actor.announcement(all), true)),
+                Some(all) => Ok(actor.announcement(all, request.amount)),
             }
         })
         .await
@@ -219,40 +211,12 @@ impl NodeApi for PeerNode {
     }
 
     async fn ledger_transaction(&self, id: TransactionId) -> Answer<TransactionRecord> {
-        // What is ours was read from certified checkpoints; of others a kernel node says how far they are.
-        let own = self
-            .ask(move |actor| Ok(actor.entries(usize::MAX / 4).into_iter().find(|e| e.transaction_id == id)))
-            .await?;
-        if let Some(entry) = own.filter(|entry| matches!(entry.stage, Stage::Final | Stage::Rejected)) {
-            return Ok(TransactionRecord {
-                transaction_id: id,
-                stage: entry.stage,
-                reason: entry.reason,
-                height: None,
-                time_ms: Some(entry.time_ms),
-                inputs: None,
-                outputs: None,
-            });
+        let reachable: Vec<u8> = self.ask(|actor| Ok(actor.kernel_view.keys().copied().collect())).await?;
+        match proof::prove(&self.kernel, &self.genesis, id, &reachable).await {
+            Ok(record) => Ok(record),
+            // What is ours is known here too, if with less around it.
+            Err(error) => self.ask(move |actor| actor.own_record(id).ok_or(error)).await,
         }
-        let member = self.ask(|actor| Ok(actor.ledger.current())).await?;
-        let answer = self.kernel.ask(member, &Request::Stage { transaction: id }).await;
-        let Ok(KernelAnswer::Stage(claim)) = answer else { return Err(ApiError::kernel_unreachable()) };
-        let stage = match claim {
-            StageClaim::Unknown => return Err(ApiError::transaction_not_found()),
-            StageClaim::Pooled => Stage::Sent,
-            StageClaim::Included => Stage::Included,
-            StageClaim::Final => Stage::Final,
-            StageClaim::Rejected => Stage::Rejected,
-        };
-        Ok(TransactionRecord {
-            transaction_id: id,
-            stage,
-            reason: None,
-            height: None,
-            time_ms: None,
-            inputs: None,
-            outputs: None,
-        })
     }
 
     async fn ledger_identity(&self, id: IdentityId) -> Answer<IdentityRecord> {
@@ -285,26 +249,119 @@ impl PeerNode {
         self.call(call).await.unwrap_or_else(|| Err(ApiError::stopping()))
     }
 
-    /// Makes a transaction and waits a while for its verdict. `wish` says what, and whether the identity signs along.
-    async fn spend(&self, wish: impl FnOnce(&mut Actor) -> Answer<(Wish, bool)> + Send + 'static) -> Answer<Entry> {
+    /// Makes a transaction, once, and waits a while for its verdict.
+    async fn spend(
+        &self,
+        once: Once,
+        order: impl FnOnce(&mut Actor) -> Answer<Order> + Send + 'static,
+    ) -> Answer<Entry> {
         let (id, fate) = self
             .ask(move |actor| {
+                if let Some(&[id, ..]) = actor.once.find(&once, actor.clock.now())? {
+                    return Ok((id, None));
+                }
                 if actor.ledger.follower().tip().is_none() && actor.ledger.is_cut_off() {
                     return Err(ApiError::kernel_unreachable());
                 }
-                let (wish, authorised) = wish(actor)?;
-                let id = actor.transact(wish, authorised).map_err(build_error)?;
-                Ok((id, actor.watch(id)))
+                let order = order(actor)?;
+                let id = actor.transact(order, Some(&once)).map_err(build_error)?;
+                Ok((id, Some(actor.watch(id))))
             })
             .await?;
-        if let Ok(Ok(Fate::Refused(reason))) = tokio::time::timeout(VERDICT_WAIT, fate).await {
-            return Err(ApiError::new(ErrorKind::Internal, format!("The kernel refused it: {reason}."), "Try again."));
+        if let Some(fate) = fate
+            && let Ok(Ok(Fate::Refused(reason))) = tokio::time::timeout(VERDICT_WAIT, fate).await
+        {
+            return Err(ApiError::not_taken(&reason));
+        }
+        self.ask(move |actor| actor.entry_of(id).ok_or_else(ApiError::internal)).await
+    }
+
+    /// Has what a peer owes settled, promise by promise, and waits a while for how that ends.
+    async fn settle(&self, request: PromiseSettle) -> Answer<PromiseSettlement> {
+        let peer = request.counterparty;
+        let once = request.idempotency_key.as_ref().map(|key| Once::new("promise_settle", key, &request));
+        let asked = once.clone();
+        let before = self.ask(move |actor| actor.settled_before(asked.as_ref())).await?;
+        let (mut transactions, is_known) = before.map_or((Vec::new(), false), |before| (before, true));
+        let mut is_under_way = false;
+        let rounds = if is_known { 0 } else { self.ask(move |actor| actor.promises_to_settle(peer)).await? };
+        let until = Instant::now() + SETTLE_WAIT;
+        for _ in 0..rounds {
+            let (asker, begun) = oneshot::channel();
+            self.ask(move |actor| actor.settle_now(peer, asker).map_err(|_| ApiError::nothing_to_settle())).await?;
+            is_under_way = true;
+            if request.wait == Some(false) {
+                break;
+            }
+            let Ok(Ok((id, fate))) = tokio::time::timeout_at(until, begun).await else { break };
+            transactions.push(id);
+            let once = once.clone();
+            self.ask(move |actor| actor.note_settling(once.as_ref(), id)).await?;
+            match tokio::time::timeout_at(until, fate).await {
+                Ok(Ok(Fate::Final)) => is_under_way = false,
+                Ok(Ok(Fate::Rejected(_) | Fate::Lapsed)) => {
+                    is_under_way = false;
+                    break;
+                }
+                _ => break,
+            }
         }
         self.ask(move |actor| {
-            let entries = actor.entries(1000).into_iter();
-            entries.into_iter().find(|entry| entry.transaction_id == id).ok_or_else(ApiError::internal)
+            let entries: Vec<Entry> = transactions.into_iter().filter_map(|id| actor.entry_of(id)).collect();
+            let asked = is_under_way || entries.iter().any(|entry| entry.stage == Stage::Sent);
+            Ok(PromiseSettlement { entries, asked })
         })
         .await
+    }
+}
+
+impl Actor {
+    /// The transactions of a settlement that was asked for under this key before.
+    fn settled_before(&self, once: Option<&Once>) -> Answer<Option<Vec<TransactionId>>> {
+        let Some(once) = once else { return Ok(None) };
+        Ok(self.once.find(once, self.clock.now())?.map(<[_]>::to_vec))
+    }
+
+    /// Of how many promises of `peer` something is open.
+    fn promises_to_settle(&self, peer: IdentityId) -> Answer<usize> {
+        let Some(pair) = self.market.pair(peer) else { return Err(ApiError::promise_not_found(peer)) };
+        match pair.taken.iter().filter(|taken| !taken.unsettled.is_zero()).count() {
+            0 if self.owes(peer) => Err(ApiError::only_the_payee_settles(peer, self.me())),
+            0 => Err(ApiError::nothing_to_settle()),
+            open => Ok(open),
+        }
+    }
+
+    fn note_settling(&mut self, once: Option<&Once>, id: TransactionId) -> Answer<()> {
+        if let Some(once) = once {
+            let batch = self.once.note(once, id, self.clock.now());
+            self.write_ledger(batch);
+        }
+        Ok(())
+    }
+
+    /// Why another identity than the node's own can't be registered here.
+    fn cannot_register(&self, id: IdentityId) -> ApiError {
+        match self.config.identities.iter().find(|known| known.id == id) {
+            Some(known) => ApiError::not_in_use(id, &known.purpose.to_string()),
+            None => ApiError::identity_not_found(id),
+        }
+    }
+
+    /// What this node knows by itself of a transaction of its own.
+    fn own_record(&self, id: TransactionId) -> Option<TransactionRecord> {
+        let entry = self.entry_of(id)?;
+        Some(TransactionRecord {
+            transaction_id: id,
+            stage: entry.stage,
+            reason: entry.reason,
+            // Verdicts are read from certified checkpoints only.
+            certified: matches!(entry.stage, Stage::Final | Stage::Rejected),
+            height: None,
+            time_ms: Some(entry.time_ms),
+            inputs: None,
+            outputs: None,
+        })
     }
 }
 

@@ -2,41 +2,50 @@
 //!
 //! ```text
 //! idle ── a program or the user wants out ──► connecting ── session open ──► connected ◄──► paused
-//!   ▲                                          │   ▲ next best   │ link lost: dial again, the session lives on
-//!   │                                          ▼   └─────────────┘
-//!   └── session ended ── failed: nobody left     disconnected: by the user, until `connect`
+//!                                              │  ▲                            │ link lost: dial again,
+//!                                 nobody left  │  │ next best                  │ the session lives on
+//!                                              ▼  └── session ended or left ◄──┘
+//!                                            failed             disconnected: by the user, until `connect`
 //! ```
 //!
 //! Programs on the proxy wait while the node connects and are refused with a proper reply where there is no way out.
+//!
+//! **When a provider is left.** The user pays for a way out and wants one now, so no provider holds a client for long:
+//!
+//! - One that ends the session is left at once: it says so also when it stops in an orderly way.
+//! - One that vanishes is noticed when its link is silent for 10 s, the longest that a change of network usually takes.
+//!   It is dialled again for [`RETURN_MAX`], in which a provider that was only restarted is back; then it is left. All
+//!   that is less than programs wait for a way out, so that they still get the next one.
+//! - One that serves nothing, saying that nothing was paid, is left after [`PAUSE_MAX`] where another offer matches: an
+//!   honest one resumes within a round trip of the promise that it waits for.
+//!
+//! Whoever was left comes after all others for [`FAILED_FOR`]. What it is owed it settles: our last word on the session
+//! waits in the dialogue, and reaches it if the dialogue goes on within its life.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use byway_access::discovery::{Candidate, Place, Query};
-use byway_access::session::{
-    ClientNews, OpenError, OpenRequest, ResponseId, SessionId, SessionView, StopReason, Traffic,
-};
+use byway_access::session::{OpenRequest, ResponseId, SessionId, StopReason};
 use byway_driver::entropy;
 use byway_driver::link::{ConnectError, Link, LinkContact};
-use byway_driver::socks::{CloseReason, Metered, Reply, SocksRequest, carry};
 use byway_primitives::{Amount, IdentityId, Span, Time};
 use byway_records::offer::Service;
 use byway_records::{Offer, OfferId};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::oneshot;
 
-use super::books::NEWCOMER;
-use super::data_plane::{Plane, Report};
+use super::following::NEWCOMER;
 use super::{Actor, Arrival};
-use crate::api::{ApiError, ConnectTarget, Event, OfferFilter, Reason, SessionState};
+use crate::api::{ApiError, ConnectTarget, OfferFilter};
 
-/// How long a program waits for an exit before it is refused.
-const EXIT_WAIT: Duration = Duration::from_secs(30);
 /// A provider that failed comes after all others for this long. It may be the only one there is.
 const FAILED_FOR: Span = Span::seconds(60);
-/// Rates are means over at least this long; a little less than two ticks.
-const RATE_SPAN: Span = Span::millis(900);
 /// Pause between two attempts to dial the provider of a session whose link was lost.
 const REDIAL_PAUSE: Span = Span::seconds(1);
+/// A provider that has not come back this long after its link was lost is left.
+const RETURN_MAX: Span = Span::seconds(6);
+/// A provider that has paused the session for this long is left for another one: many round trips, and a fraction of the
+/// minute after which it may end the session itself.
+const PAUSE_MAX: Span = Span::seconds(10);
 
 /// Where the node stands with its exit.
 pub(super) enum Connection {
@@ -60,14 +69,16 @@ pub(super) struct Connecting {
     pub current: Candidate,
     /// Tried next, in order.
     others: VecDeque<Candidate>,
-    stage: Stage,
+    /// What was asked for; `None` where it was one offer and no other.
+    pub filter: Option<OfferFilter>,
+    pub stage: Stage,
     tried: u64,
     /// Who asked and waits for the outcome.
-    askers: Vec<oneshot::Sender<Result<SessionId, ApiError>>>,
+    pub askers: Vec<oneshot::Sender<Result<SessionId, ApiError>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// Getting a link, and a dialogue on it.
     Reaching,
     /// Asked for a session.
@@ -78,98 +89,35 @@ pub(super) struct Connected {
     pub since: Time,
     pub offer: Offer,
     pub session: SessionId,
-    pub is_paused: bool,
-    /// When the provider was last dialled, while the link is lost.
-    redialled: Option<Time>,
+    /// Under what the next best is looked for; `None`: it is this offer or none.
+    pub filter: Option<OfferFilter>,
+    pub flow: Flow,
+    pub lost: Option<LinkLost>,
 }
 
-/// A session that this node uses, for its data plane and for showing.
-pub(super) struct Using {
-    pub provider: IdentityId,
-    pub plane: Plane,
-    pub started: Time,
-    /// The last look at the counters, for rates.
-    pub sampled: (Time, Metered),
-    pub rate: (u64, u64),
-    /// The last view of it, kept when it has ended.
-    pub last: Option<SessionView>,
+/// Whether the session lets bytes pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Open,
+    /// The provider says that what it was promised is used up.
+    Paused {
+        since: Time,
+    },
+    /// No more; the last bill is awaited.
+    Ending,
 }
 
-/// The reason as a stable word.
-pub(super) fn reason_word(reason: StopReason) -> &'static str {
-    match reason {
-        StopReason::ClientWish => "client_wish",
-        StopReason::ProviderWish => "provider_wish",
-        StopReason::RemainderZero => "remainder_zero",
-        StopReason::SpendingLimit => "spending_limit",
-        StopReason::OverBilled => "over_billed",
-        StopReason::ChannelFailed => "channel_failed",
-        StopReason::Silence => "silence",
-        StopReason::DialogueEnded => "dialogue_ended",
-        StopReason::UnknownSession => "unknown_session",
-    }
+/// The provider's link is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LinkLost {
+    since: Time,
+    /// When it was last dialled.
+    dialled: Option<Time>,
 }
 
-/// What programs on the proxy are told.
-#[derive(Clone)]
-pub(super) enum ExitState {
-    /// No exit yet, but one will be looked for.
-    Idle,
-    Connecting,
-    Ready(Exit),
-    /// By the user's wish.
-    Closed,
-    Failed,
-}
-
-/// A way out.
-#[derive(Clone)]
-pub(super) struct Exit {
-    link: Link,
-    session: SessionId,
-    plane: Plane,
-}
-
-impl ExitState {
-    /// Whether a program may hope.
-    pub fn is_open(&self) -> bool {
-        !matches!(self, ExitState::Closed)
-    }
-}
-
-/// Serves one program on the proxy: waits for an exit if need be, and carries the connection through it.
-pub(super) async fn serve_request(
-    request: SocksRequest,
-    mut exits: watch::Receiver<ExitState>,
-    arrive: mpsc::Sender<Arrival>,
-) {
-    let found = tokio::time::timeout(EXIT_WAIT, find_exit(&mut exits, &arrive)).await;
-    match found {
-        Ok(Ok(exit)) => {
-            let outcome = carry(request, &exit.link, exit.session.0, &exit.plane.gate, &exit.plane.meter).await;
-            tracing::trace!(?outcome, "connection ended");
-        }
-        Ok(Err(reply)) => request.refuse(reply).await,
-        Err(_) => request.refuse(Reply::TtlExpired).await,
-    }
-}
-
-async fn find_exit(exits: &mut watch::Receiver<ExitState>, arrive: &mpsc::Sender<Arrival>) -> Result<Exit, Reply> {
-    let mut has_asked = false;
-    loop {
-        let state = exits.borrow_and_update().clone();
-        match state {
-            ExitState::Ready(exit) => return Ok(exit),
-            ExitState::Closed => return Err(Reply::NotAllowed),
-            // What failed before is tried again for a new program, once.
-            ExitState::Failed if has_asked => return Err(Reply::NetworkUnreachable),
-            ExitState::Idle | ExitState::Failed => {
-                has_asked = true;
-                arrive.send(Arrival::Wanted).await.map_err(|_| Reply::GeneralFailure)?;
-            }
-            ExitState::Connecting => {}
-        }
-        exits.changed().await.map_err(|_| Reply::GeneralFailure)?;
+impl Connected {
+    pub fn new(since: Time, offer: Offer, session: SessionId, filter: Option<OfferFilter>) -> Self {
+        Self { since, offer, session, filter, flow: Flow::Open, lost: None }
     }
 }
 
@@ -192,32 +140,46 @@ impl Actor {
             Ok(candidates) => candidates,
             Err(error) => {
                 if !matches!(self.connection, Connection::Connected(_)) {
-                    self.fail_connection(error.message.clone());
+                    self.fail_connection(error.to_string());
                 }
                 // Whoever asked may have stopped waiting.
                 let _ = answer.send(Err(error));
                 return;
             }
         };
-        let mut others = VecDeque::from(candidates);
-        let Some(current) = others.pop_front() else { return };
-        if let Connection::Connected(connected) = &self.connection
-            && connected.offer.provider == current.offer.offer.provider
-            && connected.offer.serial == current.offer.offer.serial
+        if let (Connection::Connected(connected), Some(first)) = (&self.connection, candidates.first())
+            && connected.offer.provider == first.offer.offer.provider
+            && connected.offer.serial == first.offer.offer.serial
+            && connected.flow != Flow::Ending
         {
             let _ = answer.send(Ok(connected.session));
             return;
         }
         self.leave_exit();
-        let since = self.clock.now();
-        let askers = vec![answer];
         if let Connection::Connecting(before) = &mut self.connection {
             for asker in before.askers.drain(..) {
                 let _ = asker.send(Err(ApiError::superseded()));
             }
         }
+        let filter = match target {
+            ConnectTarget::Offer { .. } => None,
+            ConnectTarget::Cheapest(filter) => Some(filter),
+        };
+        self.try_in_order(candidates, filter, vec![answer]);
+    }
+
+    /// Tries these, in order. Nothing happens where there are none.
+    fn try_in_order(
+        &mut self,
+        candidates: Vec<Candidate>,
+        filter: Option<OfferFilter>,
+        askers: Vec<oneshot::Sender<Result<SessionId, ApiError>>>,
+    ) {
+        let (since, mut others) = (self.clock.now(), VecDeque::from(candidates));
+        let Some(current) = others.pop_front() else { return };
+        let stage = Stage::Reaching;
         self.connection =
-            Connection::Connecting(Connecting { since, current, others, stage: Stage::Reaching, tried: 1, askers });
+            Connection::Connecting(Connecting { since, current, others, filter, stage, tried: 1, askers });
         self.publish_exit();
         self.reach();
     }
@@ -241,6 +203,40 @@ impl Actor {
         self.report_used(provider, session);
         self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
         self.connection = Connection::Idle { since: self.clock.now() };
+    }
+
+    /// The session in use has ended against the user's wish, or was left: its provider comes after all others for a while,
+    /// and the next best takes its place, if there is one.
+    pub(super) fn lose_exit(&mut self, why: &str) {
+        let Connection::Connected(connected) = &self.connection else { return };
+        let (provider, filter) = (connected.offer.provider, connected.filter.clone());
+        self.failed_lately.insert(provider, self.clock.now());
+        let next = self.untried(filter.as_ref());
+        tracing::info!(%provider, why, others = next.len(), "the exit is lost");
+        if next.is_empty() {
+            self.fail_connection(format!("the session ended: {why}; choose another offer, or try again later"));
+        } else {
+            self.try_in_order(next, filter, Vec::new());
+        }
+    }
+
+    /// Ends the session in use because its provider doesn't serve it; `reason` is what is remembered of it.
+    fn leave_provider(&mut self, reason: StopReason) {
+        let Connection::Connected(connected) = &self.connection else { return };
+        let (provider, session) = (connected.offer.provider, connected.session);
+        self.report_used(provider, session);
+        if let Some(using) = self.using.get_mut(&session) {
+            using.left = Some(reason);
+        }
+        self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
+        self.lose_exit(&reason.to_string());
+    }
+
+    /// Who passes the filter and has not failed lately, the best first.
+    fn untried(&self, filter: Option<&OfferFilter>) -> Vec<Candidate> {
+        let Some(filter) = filter else { return Vec::new() };
+        let found = self.index.candidates(&self.query(filter), self.ledger_clock());
+        found.filter(|candidate| !self.has_failed_lately(candidate)).collect()
     }
 
     fn candidates(&self, target: &ConnectTarget) -> Result<Vec<Candidate>, ApiError> {
@@ -325,7 +321,10 @@ impl Actor {
     pub(super) fn dialled(&mut self, provider: IdentityId, result: Result<Link, ConnectError>) {
         let link = match result {
             Ok(link) => link,
-            Err(error) => return self.not_reached(provider, &error.to_string()),
+            Err(error) => {
+                tracing::debug!(%provider, ?error, "not dialled");
+                return self.not_reached(provider, &error.to_string());
+            }
         };
         let id = byway_dialogue::LinkId(link.id().0);
         self.link_up(link);
@@ -343,7 +342,7 @@ impl Actor {
     }
 
     /// Gives up a link on which the provider says nothing any more; the next use dials anew.
-    fn leave_link(&mut self, provider: IdentityId) {
+    pub(super) fn leave_link(&mut self, provider: IdentityId) {
         if let Some(link) = self.market.link_to(provider) {
             self.close_link(link);
             self.market.handle_link_down(self.clock.now(), link, &self.market_journal);
@@ -360,7 +359,7 @@ impl Actor {
         (offer.provider == provider).then(|| offer.clone())
     }
 
-    fn not_reached(&mut self, provider: IdentityId, why: &str) {
+    pub(super) fn not_reached(&mut self, provider: IdentityId, why: &str) {
         tracing::debug!(%provider, why, "provider not reached");
         if matches!(&self.connection, Connection::Connecting(c) if c.current.offer.offer.provider == provider) {
             self.next_best(why);
@@ -382,7 +381,11 @@ impl Actor {
                 self.ask_for_session(peer);
             }
             Connection::Connected(connected) if connected.offer.provider == peer => {
-                connected.redialled = None;
+                connected.lost = None;
+                if let Flow::Paused { .. } = connected.flow {
+                    // The provider says it again if it is still so.
+                    connected.flow = Flow::Open;
+                }
                 tracing::debug!(?link, "the session goes on over a new link");
                 self.publish_exit();
             }
@@ -407,134 +410,6 @@ impl Actor {
         }
     }
 
-    pub(super) fn using_news(&mut self, provider: IdentityId, news: ClientNews) {
-        match news {
-            ClientNews::Connect { session, .. } => self.session_open(provider, session),
-            ClientNews::OpenFailed { error, .. } => {
-                if error == OpenError::NoAnswer {
-                    self.leave_link(provider);
-                }
-                self.not_reached(provider, &error.to_string());
-            }
-            ClientNews::Paused { session } => self.set_paused(session, true),
-            ClientNews::Resumed { session } => self.set_paused(session, false),
-            ClientNews::Halt { session } => self.session_over(session, CloseReason::Ended),
-            ClientNews::OverLimit { limit, .. } => {
-                self.over_limit(&format!("the session's limit of {limit} is reached"))
-            }
-            ClientNews::Fault { fault, .. } => {
-                tracing::warn!(%provider, %fault, "the provider's bill is wrong; leaving it");
-                self.failed_lately.insert(provider, self.clock.now());
-            }
-            ClientNews::Ended { session, reason, billed, cost } => {
-                tracing::info!(%session, %reason, "session ended");
-                if reason == StopReason::Silence {
-                    self.leave_link(provider);
-                }
-                self.remember_session(session, reason, billed, cost);
-                self.session_ended(session, &reason.to_string());
-            }
-            ClientNews::Metered(_) => {}
-            // The market has passed these on to the payments.
-            ClientNews::Spent { .. } | ClientNews::PayAhead(_) => {}
-        }
-        self.publish_sessions(provider);
-    }
-
-    fn session_open(&mut self, provider: IdentityId, session: SessionId) {
-        let now = self.clock.now();
-        // The client pays for what arrives, so its own gate holds nothing back; it is there to be closed.
-        let plane = Plane::new(u64::MAX);
-        let (watched, arrive) = (plane.clone(), self.arrive.clone());
-        tokio::spawn(async move {
-            watched
-                .watch(|report| {
-                    let arrive = arrive.clone();
-                    async move { arrive.send(Arrival::Used { provider, session, report }).await.is_ok() }
-                })
-                .await;
-        });
-        let using =
-            Using { provider, plane, started: now, sampled: (now, Metered::default()), rate: (0, 0), last: None };
-        self.using.insert(session, using);
-        self.market.handle_channel(now, provider, session, Ok(()), &self.market_journal);
-        let Connection::Connecting(connecting) = &mut self.connection else {
-            return self.adopt(provider, session);
-        };
-        if connecting.current.offer.offer.provider != provider {
-            return;
-        }
-        for asker in connecting.askers.drain(..) {
-            let _ = asker.send(Ok(session));
-        }
-        let offer = connecting.current.offer.offer.clone();
-        self.connection =
-            Connection::Connected(Connected { since: now, offer, session, is_paused: false, redialled: None });
-        self.publish_exit();
-    }
-
-    /// A session of before a restart: it is gone on with if nothing else is wanted by now.
-    fn adopt(&mut self, provider: IdentityId, session: SessionId) {
-        let now = self.clock.now();
-        let view = self.market.used_sessions(now).into_iter().find(|(_, view)| view.id == session);
-        let offer = view.and_then(|(_, view)| self.index.offer(view.offer)).map(|o| o.offer.offer.clone());
-        match (&self.connection, offer) {
-            (Connection::Idle { .. }, Some(offer)) => {
-                self.connection =
-                    Connection::Connected(Connected { since: now, offer, session, is_paused: false, redialled: None });
-                self.publish_exit();
-            }
-            _ => self.market.stop_using(now, provider, session, &self.market_journal),
-        }
-    }
-
-    fn set_paused(&mut self, session: SessionId, paused: bool) {
-        if let Connection::Connected(connected) = &mut self.connection
-            && connected.session == session
-        {
-            connected.is_paused = paused;
-        }
-    }
-
-    /// Closes the data plane of a session.
-    fn session_over(&mut self, session: SessionId, reason: CloseReason) {
-        let now = self.clock.now();
-        let view = self.market.used_sessions(now).into_iter().find(|(_, view)| view.id == session);
-        if let Some(using) = self.using.get_mut(&session) {
-            using.plane.gate.close(reason);
-            using.last = view.map(|(_, view)| view).or(using.last);
-        }
-    }
-
-    /// Keeps an ended session in the list.
-    fn remember_session(&mut self, session: SessionId, reason: StopReason, billed: Traffic, cost: Amount) {
-        let Some(using) = self.using.get(&session) else { return };
-        let (provider, started) = (using.provider, using.started);
-        let Some(mut view) = using.last else { return };
-        let now = self.clock.now();
-        (view.billed, view.cost, view.duration) = (billed, cost, now.since(started));
-        let mut ended = self.session(provider, &view);
-        let failed = matches!(
-            reason,
-            StopReason::OverBilled | StopReason::ChannelFailed | StopReason::Silence | StopReason::DialogueEnded
-        );
-        ended.state = if failed { SessionState::Failed } else { SessionState::Closed };
-        ended.reason = Some(Reason::new(reason_word(reason), reason.to_string()));
-        (ended.paid, ended.ended_ms, ended.started_ms) = (cost, Some(now), started);
-        self.tell(Event::Session(ended.clone()));
-        self.keep_session(ended);
-    }
-
-    fn session_ended(&mut self, session: SessionId, reason: &str) {
-        self.session_over(session, CloseReason::Ended);
-        self.using.remove(&session);
-        if matches!(&self.connection, Connection::Connected(connected) if connected.session == session) {
-            tracing::debug!(reason, "no exit any more");
-            self.connection = Connection::Idle { since: self.clock.now() };
-            self.publish_exit();
-        }
-    }
-
     pub(super) fn detached(&mut self, peer: IdentityId) {
         if matches!(&self.connection, Connection::Connected(connected) if connected.offer.provider == peer) {
             self.publish_exit();
@@ -551,33 +426,39 @@ impl Actor {
         self.not_reached(peer, why);
     }
 
-    /// Dials the provider again while the session is there and its link isn't.
+    /// Dials the provider again while the session is there and its link isn't; leaves one that doesn't come back, or that
+    /// serves nothing.
     pub(super) fn look_after_connection(&mut self) {
         let now = self.clock.now();
         self.sample_rates(now);
         let Connection::Connected(connected) = &mut self.connection else { return };
-        let provider = connected.offer.provider;
-        if self.market.is_talking_to(provider) || connected.redialled.is_some_and(|at| now < at + REDIAL_PAUSE) {
+        if self.market.is_talking_to(connected.offer.provider) {
+            return self.look_after_flow(now);
+        }
+        let lost = connected.lost.get_or_insert(LinkLost { since: now, dialled: None });
+        if now >= lost.since + RETURN_MAX {
+            return self.leave_provider(StopReason::Silence);
+        }
+        if lost.dialled.is_some_and(|at| now < at + REDIAL_PAUSE) {
             return;
         }
-        connected.redialled = Some(now);
+        lost.dialled = Some(now);
         let offer = connected.offer.clone();
         // The provider may have published new contacts since.
         let newest = self.index.offer(OfferId::of(offer.provider, offer.serial)).map(|o| o.offer.offer.clone());
         self.dial(&newest.unwrap_or(offer));
     }
 
-    fn sample_rates(&mut self, now: Time) {
-        for using in self.using.values_mut() {
-            let (then, before) = using.sampled;
-            let elapsed = now.since(then).0;
-            if elapsed < RATE_SPAN.0 {
-                continue;
-            }
-            let counted = using.plane.meter.read();
-            let rate = |now: u64, before: u64| now.saturating_sub(before).saturating_mul(8_000) / elapsed;
-            using.rate = (rate(counted.down, before.down), rate(counted.up, before.up));
-            using.sampled = (now, counted);
+    fn look_after_flow(&mut self, now: Time) {
+        let Connection::Connected(connected) = &self.connection else { return };
+        if let Flow::Paused { since } = connected.flow
+            && now >= since + PAUSE_MAX
+            && self
+                .untried(connected.filter.as_ref())
+                .iter()
+                .any(|c| c.offer.offer.provider != connected.offer.provider)
+        {
+            self.leave_provider(StopReason::RemainderZero);
         }
     }
 
@@ -595,58 +476,15 @@ impl Actor {
             }
             None => {
                 for asker in connecting.askers.drain(..) {
-                    let _ = asker.send(Err(ApiError::provider_unreachable(failed, connecting.tried)));
+                    let _ = asker.send(Err(ApiError::provider_unreachable(failed, connecting.tried, why)));
                 }
-                self.fail_connection(why.to_owned());
+                self.fail_connection(format!("{why}; choose another offer, or try again later"));
             }
         }
     }
 
-    fn fail_connection(&mut self, reason: String) {
+    pub(super) fn fail_connection(&mut self, reason: String) {
         self.connection = Connection::Failed { since: self.clock.now(), reason };
         self.publish_exit();
-    }
-
-    pub(super) fn over_limit(&mut self, why: &str) {
-        tracing::info!(why, "a spending limit is reached");
-        if let Connection::Connected(connected) = &self.connection {
-            let (provider, session) = (connected.offer.provider, connected.session);
-            self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
-            self.fail_connection(why.to_owned());
-        }
-    }
-
-    pub(super) fn used(&mut self, provider: IdentityId, session: SessionId, report: Report) {
-        if self.using.contains_key(&session) {
-            let traffic = Traffic::new(report.metered.up, report.metered.down);
-            self.market.handle_used(self.clock.now(), provider, session, traffic, &self.market_journal);
-        }
-    }
-
-    /// Reads the counters one last time.
-    fn report_used(&mut self, provider: IdentityId, session: SessionId) {
-        if let Some(using) = self.using.get(&session) {
-            let report = using.plane.report();
-            self.used(provider, session, report);
-        }
-    }
-
-    /// Tells the programs on the proxy where things stand.
-    fn publish_exit(&mut self) {
-        let state = match &self.connection {
-            Connection::Idle { .. } => ExitState::Idle,
-            Connection::Disconnected { .. } => ExitState::Closed,
-            Connection::Failed { .. } => ExitState::Failed,
-            Connection::Connecting(_) => ExitState::Connecting,
-            Connection::Connected(connected) => self.way_out(connected).map_or(ExitState::Connecting, ExitState::Ready),
-        };
-        self.exits.send_replace(state);
-        self.publish_status();
-    }
-
-    fn way_out(&self, connected: &Connected) -> Option<Exit> {
-        let link = self.link_handles.get(&self.market.link_to(connected.offer.provider)?)?.clone();
-        let plane = self.using.get(&connected.session)?.plane.clone();
-        Some(Exit { link, session: connected.session, plane })
     }
 }

@@ -11,8 +11,8 @@ use byway_driver::socks::{CloseReason, Reply, StreamHeader};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{IdentityId, Span, Time};
 
-use super::connecting::reason_word;
 use super::data_plane::{Plane, Report};
+use super::using::reason_word;
 use super::{Actor, Arrival, SellingConfig};
 use crate::api::{Event, Reason, SessionState};
 
@@ -121,8 +121,8 @@ impl Actor {
     /// Ends all sessions that are served.
     pub(super) fn stop_serving(&mut self) {
         let now = self.clock.now();
-        for (client, session) in self.served.iter().map(|(id, served)| (served.client, *id)).collect::<Vec<_>>() {
-            self.market.stop_serving(now, client, session, StopReason::ProviderWish, &self.market_journal);
+        for (client, session) in self.market.served_sessions(now) {
+            self.market.stop_serving(now, client, session.id, StopReason::ProviderWish, &self.market_journal);
         }
     }
 

@@ -2,19 +2,17 @@
 
 use byway_access::session::{SessionState as Standing, SessionView};
 use byway_kernel::follower::protocol::{Pulse, Status};
-use byway_peer::wallet::{Activity, Kind, Stage as WalletStage};
 use byway_primitives::{Amount, AssetId, IdentityId, Span, Time};
 use byway_records::offer::{Action, Unit};
 use byway_records::state::PublishedOffer;
 use byway_records::{Backing, OfferId};
 
 use super::Actor;
-use super::books::NEWCOMER;
-use super::connecting::Connection as Exit;
+use super::connecting::{Connected, Connection as Exit, Flow};
+use super::following::NEWCOMER;
 use crate::api::params::{LIMIT_MAX, Serial};
 use crate::api::values::*;
 use crate::api::{Event, OfferFilter, event::WalletChange};
-use crate::keystore::IdentityPurpose;
 
 /// Transactions per second are counted over this long.
 const TPS_SPAN: Span = Span::seconds(10);
@@ -71,12 +69,20 @@ impl Actor {
 
     pub(super) fn identity(&self) -> Identity {
         let id = self.me();
-        Identity { id, name: self.config.name.clone(), registered: self.is_registered(id), purpose: None }
+        let (name, registered) = (self.config.name.clone(), self.is_registered(id));
+        Identity { id, name, registered, purpose: None, number: None }
     }
 
-    /// What this node does with its identity.
-    pub(super) fn purpose(&self) -> IdentityPurpose {
-        if self.config.selling.is_some() { IdentityPurpose::Selling } else { IdentityPurpose::Browsing }
+    /// All identities of the keystore, by number.
+    pub(super) fn identities(&self) -> Vec<Identity> {
+        let known = self.config.identities.iter().map(|known| Identity {
+            id: known.id,
+            name: known.name.clone(),
+            registered: self.is_registered(known.id),
+            purpose: Some(known.purpose),
+            number: Some(known.number),
+        });
+        known.collect()
     }
 
     pub(super) fn balance(&self) -> Balance {
@@ -137,15 +143,16 @@ impl Actor {
                 view.asn = Some(connecting.current.offer.offer.exit.asn);
             }
             Exit::Connected(connected) => {
-                let paused = connected.is_paused;
-                view.state = if paused { ConnectionState::Paused } else { ConnectionState::Connected };
+                view.reason = standstill(connected);
+                let flows = view.reason.is_none();
+                view.state = if flows { ConnectionState::Connected } else { ConnectionState::Paused };
                 view.since_ms = connected.since;
                 view.session_id = Some(SessionId(connected.session.to_string()));
                 view.offer_id = Some(OfferId::of(connected.offer.provider, connected.offer.serial));
                 view.provider = Some(connected.offer.provider);
                 view.country = Some(connected.offer.exit.country);
                 view.asn = Some(connected.offer.exit.asn);
-                if let Some(using) = self.using.get(&connected.session) {
+                if let Some(using) = self.using.get(&connected.session).filter(|_| flows) {
                     (view.rate_down_bps, view.rate_up_bps) = using.rate;
                 }
             }
@@ -299,28 +306,6 @@ impl Actor {
         promises.iter().any(|promise| promise.direction == Direction::Out && promise.settled < promise.amount)
     }
 
-    /// The wallet's history: what was sent with how it ended, what came in, and what was settled, newest first.
-    pub(super) fn entries(&self, limit: usize) -> Vec<Entry> {
-        let lines = self.wallet.history(&self.ledger_journal, limit.saturating_mul(2).max(limit));
-        let mut verdicts = std::collections::BTreeMap::new();
-        let mut entries = Vec::new();
-        for line in lines {
-            if line.kind == Kind::Verdict {
-                verdicts.insert(line.transaction, line);
-            } else if entries.len() < limit {
-                let entry = entry(&line, verdicts.get(&line.transaction));
-                // A settlement that is final stands among the settlements, with what it brought.
-                if line.kind != Kind::Settlement || entry.stage != Stage::Final {
-                    entries.push(entry);
-                }
-            }
-        }
-        entries.extend(self.promise_log.lines().iter().rev().take(limit).cloned());
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.time_ms));
-        entries.truncate(limit);
-        entries
-    }
-
     pub(super) fn publish_status(&self) {
         self.tell(Event::Status(Box::new(self.status())));
     }
@@ -341,37 +326,6 @@ impl Actor {
         let now = self.clock.now();
         let theirs = self.market.used_sessions(now).into_iter().filter(|(peer, _)| *peer == provider);
         theirs.for_each(|(peer, view)| self.tell(Event::Session(self.session(peer, &view))));
-    }
-}
-
-/// A line of the history as people see it.
-fn entry(line: &Activity, verdict: Option<&Activity>) -> Entry {
-    let stage = verdict.map_or(line.stage, |verdict| verdict.stage);
-    Entry {
-        transaction_id: line.transaction,
-        time_ms: line.time,
-        kind: match line.kind {
-            Kind::Received => EntryKind::Receive,
-            Kind::Sent => EntryKind::Send,
-            Kind::Deposit => EntryKind::Deposit,
-            Kind::Withdrawal => EntryKind::Withdraw,
-            Kind::Registration => EntryKind::Pledge,
-            Kind::Offer => EntryKind::Publish,
-            Kind::Settlement => EntryKind::SettleIn,
-            Kind::OtherCall | Kind::Verdict => EntryKind::Fee,
-        },
-        amount: line.amount,
-        fee: Amount::ZERO,
-        counterparty: None,
-        stage: match stage {
-            WalletStage::Sent => Stage::Sent,
-            WalletStage::Final => Stage::Final,
-            WalletStage::Rejected(_) => Stage::Rejected,
-        },
-        reason: match stage {
-            WalletStage::Rejected(reject) => Some(Reason::new(reject.word(), reject.to_string())),
-            _ => None,
-        },
     }
 }
 
@@ -425,5 +379,20 @@ impl Actor {
         let mut said: Vec<u64> = self.kernel_view.values().map(of).filter(|ms| *ms > 0).collect();
         said.sort_unstable();
         said.get(said.len() / 2).copied()
+    }
+}
+
+/// Why nothing flows in the session in use, if so.
+fn standstill(connected: &Connected) -> Option<Reason> {
+    match connected.flow {
+        Flow::Ending => Some(Reason::new("ending", "the session is ending; the provider's last bill is awaited")),
+        _ if connected.lost.is_some() => {
+            Some(Reason::new("link_lost", "the link to the provider is lost; it is dialled again"))
+        }
+        Flow::Paused { .. } => Some(Reason::new(
+            "remainder_zero",
+            "the provider has used up what it was promised; it goes on when it takes the next promise",
+        )),
+        Flow::Open => None,
     }
 }

@@ -8,7 +8,10 @@ use byway_node::directory::{Directory, RunFile};
 use clap::{CommandFactory, Parser};
 use serde_json::Value;
 
-use super::fake::{Fake, TOKEN, id};
+use byway_node::api::{Session, SessionState};
+
+use super::fake::{Fake, TOKEN, id, session};
+use super::fetch;
 
 fn byway(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_byway"));
@@ -74,7 +77,8 @@ fn what_can_be_typed() {
         ("status --link --json --dir /tmp/d", true),
         ("--dir /tmp/d status", true),
         ("fetch http://example.org/x -o file", true),
-        ("fetch https://example.org/x", false),
+        ("fetch https://example.org/x --ca-file own.pem", true),
+        ("fetch ftp://example.org/x", false),
         ("fetch", false),
         (&format!("connect --offer {offer}"), true),
         (&format!("connect --offer {offer} --country DE"), false),
@@ -87,6 +91,7 @@ fn what_can_be_typed() {
         ("wallet send way00 -1", false),
         ("wallet deposit", false),
         ("promise settle", true),
+        ("promise settle --no-wait", true),
         (&format!("promise settle {}", "12".repeat(20)), true),
         ("promise settle 12", false),
         ("identity restore --device 1", true),
@@ -135,7 +140,11 @@ async fn commands_for_a_running_node() {
     assert_eq!(json(directory, &["connect", "--country", "DE"])["state"], "active");
     assert_eq!(json(directory, &["offer", "list", "--country", "CH"]), serde_json::json!([]));
     assert_eq!(json(directory, &["promise", "settle"])[0]["asked"], true);
-    assert_eq!(json(directory, &["identity", "list"])[0]["name"], "browsing");
+    let identities = json(directory, &["identity", "list"]);
+    let shown =
+        |index: usize| (&identities[index]["name"], &identities[index]["number"], &identities[index]["registered"]);
+    assert_eq!(shown(0), (&"browsing".into(), &0.into(), &true.into()));
+    assert_eq!(shown(1), (&"work".into(), &3.into(), &false.into()));
     assert_eq!(json(directory, &["ledger", "identity", &id(3).to_string()])["account"], "12");
     let link = format!("http://127.0.0.1:7070/#token={TOKEN}&rpc={}\n", served.port);
     assert_eq!(text(&byway(directory, &["status", "--link"]).stdout), link);
@@ -144,6 +153,35 @@ async fn commands_for_a_running_node() {
     for arguments in [&["offer", "list"][..], &["session", "list"], &["promise", "list"], &["wallet", "history"]] {
         let output = byway(directory, arguments);
         assert!(output.status.success() && text(&output.stdout).lines().count() >= 2, "{arguments:?}");
+    }
+}
+
+/// The first fetch opens a session, which for a moment has cost nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_never_says_that_nothing_was_paid_before_it_is_known() {
+    let at = |cost: &str| vec![Session { cost: cost.parse().unwrap(), ..session("a1", SessionState::Active, 0) }];
+    let tiny = "0.000000000000000003";
+    for (plan, cost) in [
+        (vec![vec![], at("0"), at("0"), at(tiny)], Some(tiny)),
+        (vec![at("0.5"), at("0.5"), at("0.50001")], Some("0.00001")),
+        (vec![vec![], at("0")], None),
+    ] {
+        let (proxy, _) = fetch::proxy(0, |_, _| b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi".to_vec()).await;
+        let served = Fake { sessions: plan.into(), ..Fake::new() }.serve().await;
+        let folder = directory_of(served.port);
+        let directory = Directory::new(folder.path());
+        let mut run = directory.read_run_file().unwrap().unwrap();
+        run.proxy = proxy;
+        directory.write_run_file(&run).unwrap();
+        let file = folder.path().join("fetched");
+        let arguments = ["fetch", "http://example.test/", "-o", file.to_str().unwrap()];
+        match cost {
+            Some(cost) => assert_eq!(json(folder.path(), &arguments)["cost"], cost),
+            None => {
+                let receipt = text(&byway(folder.path(), &arguments).stderr);
+                assert!(receipt.contains("not metered yet"), "{receipt}");
+            }
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Fake {
     /// Heard when a held call arrives.
     pub arrived: Notify,
     pub balanced: bool,
+    /// What `session_list` answers, one after the other and then the last for ever; the usual where empty.
+    pub sessions: Mutex<Vec<Vec<Session>>>,
 }
 
 /// A fake node on a loopback port.
@@ -42,6 +44,7 @@ impl Fake {
             gate: None,
             arrived: Notify::new(),
             balanced: true,
+            sessions: Mutex::default(),
         }
     }
 
@@ -120,7 +123,7 @@ pub fn status(state: ConnectionState) -> NodeStatus {
             kernel_nodes: vec![KernelNode { index: 0, name: "k0".into(), reachable: true, round: 7 }],
             finality_ms_p50: Some(40),
         },
-        identity: Identity { id: id(7), name: "browsing".into(), registered: true, purpose: None },
+        identity: Identity { id: id(7), name: "browsing".into(), registered: true, purpose: None, number: None },
         balance: Balance { wallet: Amount::from_coins(99), ..Balance::default() },
         proxy: Proxy { address: "127.0.0.1:1080".into(), accepting: true },
         connection: Connection {
@@ -162,7 +165,9 @@ impl NodeApi for Fake {
     }
 
     async fn identity_list(&self) -> Answer<Vec<Identity>> {
-        Ok(vec![status(ConnectionState::Idle).identity])
+        let own = status(ConnectionState::Idle).identity;
+        let other = Identity { id: id(8), name: "work".into(), registered: false, purpose: None, number: Some(3) };
+        Ok(vec![Identity { number: Some(0), ..own }, other])
     }
 
     async fn identity_register(&self, _: IdentityRegister) -> Answer<Entry> {
@@ -218,6 +223,13 @@ impl NodeApi for Fake {
     }
 
     async fn session_list(&self, limit: usize) -> Answer<Vec<Session>> {
+        let mut planned = self.sessions.lock().unwrap();
+        match planned.len() {
+            0 => {}
+            1 => return Ok(planned[0].clone()),
+            _ => return Ok(planned.remove(0)),
+        }
+        drop(planned);
         let sessions = [session("a1", SessionState::Active, 5_000_000), session("a0", SessionState::Closed, 9)];
         Ok(sessions.into_iter().take(limit).collect())
     }

@@ -1,11 +1,14 @@
-//! A node's outer surfaces over real sockets, with a fake node behind them.
+//! A node's outer surfaces over real sockets, with a fake node behind them; and real nodes in a network of their own.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
 mod cli;
 mod fake;
 mod fetch;
+mod leaving;
+mod network;
 mod page;
 mod rpc;
+mod running;
 mod socket;
 mod subscriptions;
 mod wire;

@@ -1,0 +1,334 @@
+//! The node's one task: everything it owns, how that is opened, and the loop that feeds it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use byway_access::discovery::Index;
+use byway_access::service::{Services, Socks};
+use byway_access::session::SessionId;
+use byway_crypto::noise::StaticKey;
+use byway_dialogue::payment::{BackingKind, GiveConfig, TakeConfig};
+use byway_dialogue::{Local, StaticCertificate};
+use byway_driver::clock::Clock;
+use byway_driver::disk::{Disk, DiskError, Durability, Journal};
+use byway_driver::entropy;
+use byway_driver::link::{self, Event as LinkEvent, Link, LinkContact, Links};
+use byway_kernel::follower::{self, Client as LedgerClient, ClientConfig as LedgerClientConfig};
+use byway_peer::market::{Market, MarketConfig};
+use byway_peer::wallet::Wallet;
+use byway_primitives::{Amount, IdentityId, NetworkId, Span, Time, Token};
+use byway_records::{Genesis, Promise, TransactionId};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::connecting::Connection;
+use super::history::Notes;
+use super::kernel_access::KernelAccess;
+use super::once::OnceLog;
+use super::serving::{EarlyStream, Served};
+use super::using::Using;
+use super::way_out::ExitState;
+use super::{Arrival, Call, PeerNodeConfig, SpendingConfig, StartError, books, promise_log, serving};
+use crate::api::{self as contract, Event};
+
+/// How long a stopping node waits for the other sides of its sessions. What they don't answer is settled when it is back.
+const STOP_WAIT: Duration = Duration::from_secs(1);
+/// How long a stopping node waits for what it said last to be read at the other ends of its links.
+const LINKS_WAIT: Duration = Duration::from_millis(500);
+/// How often the task looks after what nobody reminds it of: rates, renewals, submissions that got lost.
+const TICK: Duration = Duration::from_millis(500);
+/// How long an identity's dialogue certificate holds. An offer carries it for as long as the offer lives, and longer.
+pub(super) const CERTIFICATE_LIFE: Span = Span::days(30);
+/// A link on which nothing is heard for this long is given up and the peer is dialled again: sooner than a session gives
+/// its provider up for silent, so that sessions outlive their links.
+const LINK_SILENCE_MAX: Duration = Duration::from_secs(10);
+/// How often an idle link sends a sign of life; several fit into the silence.
+const LINK_KEEP_ALIVE: Duration = Duration::from_secs(3);
+/// Connections at one time in one session that a provider carries.
+const SESSION_CONNECTIONS_MAX: u32 = 256;
+/// Things from outside that may wait for the task.
+const ARRIVALS_QUEUE: usize = 1024;
+
+/// The task's state.
+pub(super) struct Actor {
+    pub(super) config: PeerNodeConfig,
+    pub(super) network: NetworkId,
+    pub(super) clock: Clock,
+    pub(super) started: Instant,
+    pub(super) events: broadcast::Sender<Arc<Event>>,
+    pub(super) arrive: mpsc::Sender<Arrival>,
+    pub(super) stopping: Option<Instant>,
+
+    // The ledger's side.
+    pub(super) ledger: LedgerClient,
+    pub(super) wallet: Wallet,
+    pub(super) index: Index,
+    pub(super) kernel: KernelAccess,
+    pub(super) ledger_journal: Journal,
+    pub(super) ledger_token: Token,
+    /// Transactions that leave once they are durable.
+    pub(super) leaving: VecDeque<(Token, TransactionId)>,
+    pub(super) settlements: BTreeMap<TransactionId, Promise>,
+    pub(super) waiting: Vec<(TransactionId, oneshot::Sender<books::Fate>)>,
+    pub(super) submitted_at: BTreeMap<TransactionId, Time>,
+    pub(super) settle_later: BTreeMap<IdentityId, Time>,
+    /// What this node tends by itself and has under way.
+    pub(super) tending: BTreeSet<books::Errand>,
+    pub(super) errands: BTreeMap<TransactionId, books::Errand>,
+    pub(super) kernel_view: BTreeMap<u8, byway_kernel::follower::protocol::Status>,
+    /// The kernel node that is looked at next.
+    pub(super) kernel_looked_at: u8,
+    /// Who signed the newest checkpoint.
+    pub(super) signers: Vec<u8>,
+    pub(super) ended_sessions: Vec<contract::Session>,
+    pub(super) promise_log: promise_log::PromiseLog,
+    pub(super) notes: Notes,
+    pub(super) once: OnceLog,
+    /// Who waits for which peer's settlement to be handed in.
+    pub(super) settling: Vec<(IdentityId, books::Settling)>,
+
+    // The market's side.
+    pub(super) market: Market,
+    pub(super) market_journal: Journal,
+    pub(super) market_durable: Durability,
+    pub(super) frames: VecDeque<(Token, byway_dialogue::LinkId, Vec<u8>)>,
+    pub(super) links: Arc<Links>,
+    pub(super) link_handles: BTreeMap<byway_dialogue::LinkId, Link>,
+    /// The link that each dialogue was last on.
+    pub(super) talking_on: BTreeMap<IdentityId, byway_dialogue::LinkId>,
+    pub(super) certificate: StaticCertificate,
+    /// How others reached this node when it was last looked at, and since when.
+    pub(super) contact: Option<(Option<LinkContact>, Time)>,
+    pub(super) connection: Connection,
+    pub(super) exits: watch::Sender<ExitState>,
+    pub(super) using: BTreeMap<SessionId, Using>,
+    pub(super) served: BTreeMap<SessionId, Served>,
+    /// What is served and to whom, as of the last session that came.
+    pub(super) served_views: BTreeMap<SessionId, (IdentityId, byway_access::session::SessionView)>,
+    pub(super) early: Vec<EarlyStream>,
+    pub(super) exit: Option<byway_driver::exit::Exit>,
+    pub(super) preferred: BTreeSet<IdentityId>,
+    pub(super) failed_lately: BTreeMap<IdentityId, Time>,
+    pub(super) limits: SpendingConfig,
+
+    pub(super) ledger_wake: Option<Time>,
+    pub(super) market_wake: Option<Time>,
+    /// Last, so that the directory is free only when the journals are gone.
+    _disk: Disk,
+}
+
+pub(super) type Opened = (Actor, mpsc::Receiver<Arrival>, mpsc::Receiver<LinkEvent>, watch::Receiver<ExitState>);
+
+impl Actor {
+    pub(super) async fn open(config: PeerNodeConfig, clock: Clock) -> Result<Opened, StartError> {
+        let disk = Disk::open(&config.directory)?;
+        let (ledger_journal, market_journal) = (disk.journal("ledger")?, disk.journal("market")?);
+        let network = config.genesis.network();
+        let ledger = open_ledger(&config.genesis, &ledger_journal)?;
+        // A host's clock may have been set back while the node was down; the ledger's never is.
+        clock.not_before(ledger.follower().tip().map_or(config.genesis.time, |tip| tip.time));
+        let now = clock.now();
+        let wallet = Wallet::open(config.wallet.clone(), &ledger_journal).map_err(StartError::Wallet)?;
+        let (market, certificate) = open_market(&config, &market_journal, now)?;
+        let (links, link_events) = bind_links(&config).await?;
+        let (arrive, arrivals) = mpsc::channel(ARRIVALS_QUEUE);
+        let (exits, exits_seen) = watch::channel(ExitState::Idle);
+        let (events, _) = broadcast::channel(contract::event::EVENTS_BUFFERED);
+        let exit = config.selling.as_ref().map(serving::exit).transpose()?;
+        let mut actor = Self {
+            network,
+            started: Instant::now(),
+            events,
+            arrive,
+            stopping: None,
+            index: Index::new(),
+            kernel: KernelAccess::new(config.genesis.clone(), &config.kernel_addresses),
+            ledger,
+            wallet,
+            promise_log: promise_log::PromiseLog::open(&ledger_journal),
+            notes: Notes::open(&ledger_journal),
+            once: OnceLog::open(&ledger_journal),
+            settling: Vec::new(),
+            ledger_journal,
+            ledger_token: Token(0),
+            leaving: VecDeque::new(),
+            settlements: BTreeMap::new(),
+            waiting: Vec::new(),
+            submitted_at: BTreeMap::new(),
+            settle_later: BTreeMap::new(),
+            tending: BTreeSet::new(),
+            errands: BTreeMap::new(),
+            kernel_view: BTreeMap::new(),
+            kernel_looked_at: 0,
+            signers: Vec::new(),
+            ended_sessions: Vec::new(),
+            market,
+            market_journal,
+            market_durable: Durability::default(),
+            frames: VecDeque::new(),
+            links: Arc::new(links),
+            link_handles: BTreeMap::new(),
+            talking_on: BTreeMap::new(),
+            certificate,
+            contact: None,
+            connection: Connection::Idle { since: now },
+            exits,
+            using: BTreeMap::new(),
+            served: BTreeMap::new(),
+            served_views: BTreeMap::new(),
+            early: Vec::new(),
+            exit,
+            preferred: BTreeSet::new(),
+            failed_lately: BTreeMap::new(),
+            limits: config.limits,
+            ledger_wake: None,
+            market_wake: None,
+            clock,
+            config,
+            _disk: disk,
+        };
+        actor.take_up();
+        Ok((actor, arrivals, link_events, exits_seen))
+    }
+
+    pub(super) async fn run(
+        mut self,
+        mut calls: mpsc::Receiver<Call>,
+        mut arrivals: mpsc::Receiver<Arrival>,
+        mut link_events: mpsc::Receiver<LinkEvent>,
+    ) -> Result<(), DiskError> {
+        let mut ledger_durable = self.ledger_journal.durable();
+        let mut market_durable = self.market_journal.durable();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.follow();
+        self.carry_out()?;
+        while !self.has_stopped() {
+            let wake = self.ledger_wake.into_iter().chain(self.market_wake).min();
+            let wake = wake.map(|time| self.clock.instant_of(time));
+            tokio::select! {
+                Some(call) = calls.recv() => call(&mut self),
+                Some(arrival) = arrivals.recv() => self.arrival(arrival)?,
+                Some(event) = link_events.recv() => self.link_event(event),
+                Ok(()) = ledger_durable.changed() => {
+                    let reached = ledger_durable.borrow_and_update().clone();
+                    self.ledger_became_durable(reached)?;
+                }
+                Ok(()) = market_durable.changed() => {
+                    let reached = market_durable.borrow_and_update().clone();
+                    self.market_became_durable(reached)?;
+                }
+                () = sleep_until(wake) => self.wake(),
+                _ = tick.tick() => self.tick(),
+                else => break,
+            }
+            self.carry_out()?;
+        }
+        self.close_links().await;
+        self.ledger_journal.flush()?;
+        self.market_journal.flush()
+    }
+
+    /// Ends all sessions; the task goes on until that is settled with their other sides.
+    pub(super) fn begin_to_stop(&mut self) {
+        self.stopping = Some(Instant::now());
+        self.market.close_shop();
+        self.disconnect();
+        self.stop_serving();
+    }
+
+    /// Lets the links deliver what was said last, then ends them: what still waits in a link that is cut is lost, and the
+    /// other side would take a stop for a failure.
+    async fn close_links(&self) {
+        self.link_handles.values().for_each(Link::close);
+        let closed = async {
+            for link in self.link_handles.values() {
+                link.closed().await;
+            }
+        };
+        // Whoever has not read it by then finds out when the link ends.
+        let _ = tokio::time::timeout(LINKS_WAIT, closed).await;
+        self.links.close().await;
+    }
+
+    /// Whether the node was told to stop and nothing is left to settle with anyone, or they take too long.
+    fn has_stopped(&self) -> bool {
+        let Some(since) = self.stopping else { return false };
+        let is_serving = !self.market.served_sessions(self.clock.now()).is_empty();
+        let settled = self.using.is_empty() && !is_serving && self.frames.is_empty();
+        settled || since.elapsed() > STOP_WAIT
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        // Nobody may be listening.
+        let _ = self.events.send(Arc::new(event));
+    }
+
+    /// A random moment up to `span` from now.
+    pub(super) fn some_time_within(&self, span: Span) -> Time {
+        self.clock.now() + Span(entropy::number() % (span.0 + 1))
+    }
+}
+
+fn open_ledger(genesis: &Genesis, journal: &Journal) -> Result<LedgerClient, follower::FollowerDamaged> {
+    let config = LedgerClientConfig::default();
+    LedgerClient::open(genesis.clone(), &follower::PROGRAMS, config, entropy::number(), journal)
+}
+
+/// The market machine, and the certificate under which it answers from now on.
+fn open_market(
+    config: &PeerNodeConfig,
+    journal: &Journal,
+    now: Time,
+) -> Result<(Market, StaticCertificate), StartError> {
+    let (network, static_key) = (config.genesis.network(), StaticKey::of(&config.dialogue_secret));
+    let certificate = StaticCertificate::issue(&config.identity, network, static_key, now + CERTIFICATE_LIFE);
+    let local = Local::new(certificate, *config.dialogue_secret).map_err(|_| StartError::Local)?;
+    Ok((Market::open(market_config(config), local, journal, now, entropy::seed())?, certificate))
+}
+
+async fn bind_links(config: &PeerNodeConfig) -> Result<(Links, mpsc::Receiver<LinkEvent>), link::BindError> {
+    Links::bind(link::Config {
+        bind: config.link_bind.clone(),
+        relay: config.relay.clone(),
+        seed: config.link_seed,
+        limits: link::Limits { idle_max: LINK_SILENCE_MAX, keep_alive: LINK_KEEP_ALIVE, ..Default::default() },
+    })
+    .await
+}
+
+fn market_config(config: &PeerNodeConfig) -> MarketConfig {
+    let network = config.genesis.network();
+    let services: Vec<Box<dyn byway_access::ServiceKind>> =
+        vec![Box::new(Socks { connections_max: SESSION_CONNECTIONS_MAX })];
+    // Whoever grants less than a settlement is due at settles in smaller steps.
+    let settle_at = config.selling.as_ref().map_or(Amount::from_coins(1), |selling| {
+        selling.exposure_max.map_or(selling.settle_at, |granted| selling.settle_at.min(granted))
+    });
+    MarketConfig {
+        network,
+        identity: config.identity.clone(),
+        dialogue: byway_dialogue::Config::new(network),
+        give: GiveConfig { day_max: config.limits.day_max.unwrap_or(Amount::MAX) },
+        take: TakeConfig {
+            amount_min: Amount::ZERO,
+            backing: BackingKind::Account,
+            update: true,
+            exposure_max: Amount::ZERO,
+            settle_at,
+            advice_wait: Span::seconds(2),
+        },
+        provider: byway_access::session::ProviderConfig { ceiling: config.limits.ahead_max, ..Default::default() },
+        client: byway_access::session::ClientConfig { ceiling: config.limits.ahead_max, ..Default::default() },
+        services: Services::new(services),
+    }
+}
+
+/// For ever where there is nothing to wait for.
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,164 @@
+//! From what happens to who deals with it, and from the market's effects to disk, links and task.
+
+use byway_dialogue::LinkProfile;
+use byway_driver::disk::{DiskError, Durability};
+use byway_driver::entropy;
+use byway_driver::link::{Event as LinkEvent, Link};
+use byway_peer::market::MarketNews;
+use byway_primitives::{Effect, Span};
+
+use super::{Actor, Arrival};
+use crate::api::Event;
+
+impl Actor {
+    pub(super) fn arrival(&mut self, arrival: Arrival) -> Result<(), DiskError> {
+        match arrival {
+            Arrival::Answer { member, answer } => self.answered(member, answer)?,
+            Arrival::Submitted { id, result } => self.submitted(id, result),
+            Arrival::Dialled { provider, result } => self.dialled(provider, result),
+            Arrival::Used { provider, session, report } => self.used(provider, session, report),
+            Arrival::Served { client, session, report } => self.was_served(client, session, report),
+            Arrival::Status { member, status } => {
+                self.kernel_view.insert(member, status);
+            }
+            Arrival::Pulse(pulse) => self.tell(Event::Pulse(self.pulse(&pulse))),
+            Arrival::Unreachable { member } => {
+                self.kernel_view.remove(&member);
+            }
+            Arrival::Wanted => self.ensure_connected(),
+        }
+        Ok(())
+    }
+
+    pub(super) fn link_event(&mut self, event: LinkEvent) {
+        let now = self.clock.now();
+        match event {
+            LinkEvent::Up(link) => self.link_up(link),
+            LinkEvent::Frame { link, frame } => {
+                let id = byway_dialogue::LinkId(link.0);
+                self.market.handle_frame(now, id, &frame, entropy::seed(), &self.market_journal);
+            }
+            LinkEvent::Stream { link, header, send, recv } => self.stream(link, &header, send, recv),
+            LinkEvent::Down { link, reason } => {
+                tracing::debug!(?link, %reason, "link down");
+                let id = byway_dialogue::LinkId(link.0);
+                self.link_handles.remove(&id);
+                self.market.handle_link_down(now, id, &self.market_journal);
+            }
+        }
+    }
+
+    /// Makes a link known to the market, once, however it came about.
+    pub(super) fn link_up(&mut self, link: Link) {
+        let id = byway_dialogue::LinkId(link.id().0);
+        if self.link_handles.contains_key(&id) {
+            return;
+        }
+        let round_trip = Span::millis(link.profile().rtt.as_millis() as u64);
+        let known = byway_dialogue::Link { id, profile: LinkProfile::stream(round_trip), binding: *link.binding() };
+        self.link_handles.insert(id, link);
+        self.market.handle_link_up(known);
+    }
+
+    pub(super) fn wake(&mut self) {
+        let now = self.clock.now();
+        if self.ledger_wake.is_some_and(|at| at <= now) {
+            self.ledger_wake = None;
+            let news = self.ledger.handle_wake(now);
+            self.ledger_news(news);
+        }
+        if self.market_wake.is_some_and(|at| at <= now) {
+            self.market_wake = None;
+            self.market.handle_wake(now, &self.market_journal);
+        }
+    }
+
+    pub(super) fn tick(&mut self) {
+        self.look_at_kernel();
+        self.look_at_pulse();
+        self.tend();
+        self.look_after_connection();
+        self.forget_early_streams();
+        self.publish_served();
+        self.publish_status();
+    }
+
+    pub(super) fn market_became_durable(&mut self, reached: Durability) -> Result<(), DiskError> {
+        if let Some(error) = &reached.failed {
+            return Err(error.clone());
+        }
+        self.market_durable = reached;
+        while let Some((token, _, _)) = self.frames.front()
+            && self.market_durable.covers(*token)
+        {
+            if let Some((_, link, frame)) = self.frames.pop_front() {
+                self.send_frame(link, frame);
+            }
+        }
+        if let Some(token) = self.market_durable.token {
+            self.market.handle_durable(self.clock.now(), token, &self.market_journal);
+        }
+        Ok(())
+    }
+
+    pub(super) fn carry_out(&mut self) -> Result<(), DiskError> {
+        while let Some(output) = self.market.poll() {
+            match output {
+                Effect::Persist { batch, token } => self.market_journal.write(batch, token)?,
+                Effect::Send { to, message, after } => {
+                    match after.filter(|token| !self.market_durable.covers(*token)) {
+                        Some(token) => self.frames.push_back((token, to, message)),
+                        None => self.send_frame(to, message),
+                    }
+                }
+                Effect::WakeAt(time) => self.market_wake = Some(self.market_wake.map_or(time, |at| at.min(time))),
+                Effect::Notify(news) => self.market_news(news),
+            }
+        }
+        Ok(())
+    }
+
+    fn send_frame(&mut self, to: byway_dialogue::LinkId, frame: Vec<u8>) {
+        let Some(link) = self.link_handles.get(&to) else { return };
+        if let Err(error) = link.try_send_frame(frame) {
+            // A stream link that loses a frame is of no use any more; the dialogue goes on over the next one.
+            tracing::debug!(%error, "a link can't take a frame; closing it");
+            link.close();
+        }
+    }
+
+    fn market_news(&mut self, news: MarketNews) {
+        match news {
+            MarketNews::Talking { peer, link } => self.talking(peer, link),
+            MarketNews::Detached { peer } => self.detached(peer),
+            MarketNews::Closed { peer, reason, link } => {
+                tracing::debug!(%peer, %reason, "dialogue closed");
+                if let Some(link) = link {
+                    self.close_link(link);
+                }
+                self.dialogue_closed(peer, &reason.to_string());
+            }
+            MarketNews::Refused { peer, link, reason } => {
+                self.close_link(link);
+                self.dialogue_refused(peer, &reason.to_string());
+            }
+            MarketNews::LinkEnded { link, reason } => {
+                tracing::debug!(?link, %reason, "link ended");
+                self.close_link(link);
+            }
+            MarketNews::LinkUnwanted(link) => self.close_link(link),
+            MarketNews::Malformed { peer, error } => tracing::warn!(%peer, %error, "a peer sent a malformed message"),
+            MarketNews::Damaged { peer, error } => tracing::error!(%peer, error, "the journal with a peer is damaged"),
+            MarketNews::Submit { peer, promise, call } => self.submit_settlement(peer, promise, call),
+            MarketNews::Using { provider, news } => self.using_news(provider, news),
+            MarketNews::Serving { client, news } => self.serving_news(client, news),
+            MarketNews::Payment { peer, news } => self.payment_news(peer, news),
+        }
+    }
+
+    pub(super) fn close_link(&mut self, link: byway_dialogue::LinkId) {
+        if let Some(link) = self.link_handles.get(&link) {
+            link.close();
+        }
+    }
+}

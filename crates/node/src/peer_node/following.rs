@@ -1,0 +1,232 @@
+//! Following the ledger, and what it says of others.
+//!
+//! The follower asks one kernel node at a time and believes what a certificate proves. What changed is passed on: to the
+//! wallet, to the index of offers, to the market's knowledge of everyone it deals with. Beside that the node looks at
+//! the kernel for showing; nothing is decided on it.
+
+use byway_access::discovery::LedgerClock;
+use byway_dialogue::payment::credit::exposure_max;
+use byway_driver::disk::DiskError;
+use byway_kernel::follower::protocol::{Answer, Request};
+use byway_kernel::follower::{Advance, ClientNews as LedgerNews};
+use byway_peer::market::Standing;
+use byway_primitives::{Amount, AssetId, Decode, IdentityId};
+use byway_records::offer::REPUTATION_MAX;
+use byway_records::promise::Series;
+use byway_records::state::{
+    Account, Bounces, Registration, Reservation, Settled, account_key, bounces_key, registration_key, settled_key,
+};
+use byway_records::{Backing, ProgramId, TransactionId};
+
+use super::kernel_access::AskError;
+use super::{Actor, Arrival};
+
+/// The reputation of everyone until there are scores: that of a newcomer.
+pub(super) const NEWCOMER: u16 = REPUTATION_MAX / 2;
+
+impl Actor {
+    /// After opening: what the market must know of the ledger, and what was under way.
+    pub(super) fn take_up(&mut self) {
+        if let Some(tree) = self.ledger.follower().tree(ProgramId::OFFERS) {
+            for (key, value) in tree.iter() {
+                note_offer(&mut self.index, key, Some(value));
+            }
+        }
+        if self.ledger.follower().tip().is_none() {
+            let (batch, _) = self.wallet.scan_genesis(&self.config.genesis);
+            self.write_ledger(batch);
+        }
+        self.take_up_sessions();
+        self.take_up_choices();
+        self.note_served();
+        self.note_peers();
+        self.sell();
+        let pending: Vec<TransactionId> = self.wallet.pending().map(|(id, _)| id).collect();
+        pending.into_iter().for_each(|id| self.hand_in(id));
+    }
+
+    /// Starts following.
+    pub(super) fn follow(&mut self) {
+        let news = self.ledger.handle_wake(self.clock.now());
+        self.ledger_news(news);
+    }
+
+    pub(super) fn answered(&mut self, member: u8, answer: Result<Answer, AskError>) -> Result<(), DiskError> {
+        let now = self.clock.now();
+        let news = match answer {
+            Ok(answer) => self.ledger.handle_answer(now, member, answer),
+            Err(error) => {
+                tracing::debug!(%error, "following");
+                self.ledger.handle_failed(now, member)
+            }
+        };
+        self.ledger_news(news);
+        Ok(())
+    }
+
+    pub(super) fn ledger_news(&mut self, news: Vec<LedgerNews>) {
+        for news in news {
+            match news {
+                LedgerNews::Ask { member, request } => self.ask(member, request),
+                LedgerNews::Advanced(advance) => self.advanced(*advance),
+                LedgerNews::Caught { member, lie } => {
+                    let name = self.config.genesis.members.get(member).map(|member| member.name.clone());
+                    tracing::error!(member = name, %lie, "a kernel node lied to this follower; asking another");
+                }
+                LedgerNews::WakeAt(time) => {
+                    self.ledger_wake = Some(self.ledger_wake.map_or(time, |at| at.min(time)));
+                }
+            }
+        }
+    }
+
+    fn ask(&self, member: u8, request: Request) {
+        let (kernel, arrive) = (self.kernel.clone(), self.arrive.clone());
+        tokio::spawn(async move {
+            let answer = kernel.ask(member, &request).await;
+            // The task is gone only when the node has stopped.
+            let _ = arrive.send(Arrival::Answer { member, answer }).await;
+        });
+    }
+
+    fn advanced(&mut self, advance: Advance) {
+        let Advance { mut batch, checkpoint, signers, changed, scan } = advance;
+        self.clock.not_before(checkpoint.time);
+        self.signers = signers;
+        let (wallet, found) = self.wallet.scan(checkpoint.height, &scan);
+        batch.append(wallet);
+        self.write_ledger(batch);
+        let offers = changed.iter().filter(|(program, _)| *program == ProgramId::OFFERS);
+        let keys: Vec<Vec<u8>> = offers.flat_map(|(_, keys)| keys.clone()).collect();
+        for key in &keys {
+            let tree = self.ledger.follower().tree(ProgramId::OFFERS);
+            note_offer(&mut self.index, key, tree.and_then(|tree| tree.value(key)));
+        }
+        if changed.iter().any(|(program, keys)| *program != ProgramId::OFFERS && !keys.is_empty()) {
+            self.note_peers();
+        }
+        if !keys.is_empty() {
+            self.sell();
+            self.follow_contacts();
+            self.publish_offers();
+        }
+        for found in &found {
+            self.found(found);
+        }
+        if !found.is_empty() {
+            self.publish_wallet();
+        }
+        self.tend();
+    }
+}
+
+/// Looking at the kernel, for showing.
+impl Actor {
+    /// Asks one kernel node after the other how it is, for showing.
+    pub(super) fn look_at_kernel(&mut self) {
+        let members = self.config.genesis.members.len() as u8;
+        let member = self.kernel_looked_at;
+        self.kernel_looked_at = (member + 1) % members.max(1);
+        let (kernel, arrive) = (self.kernel.clone(), self.arrive.clone());
+        tokio::spawn(async move {
+            let seen = match kernel.ask(member, &Request::Status).await {
+                Ok(Answer::Status(status)) => Arrival::Status { member, status },
+                _ => Arrival::Unreachable { member },
+            };
+            let _ = arrive.send(seen).await;
+        });
+    }
+
+    /// Looks at what the kernel does, while somebody watches.
+    pub(super) fn look_at_pulse(&self) {
+        if self.events.receiver_count() == 0 {
+            return;
+        }
+        let (kernel, arrive, member) = (self.kernel.clone(), self.arrive.clone(), self.ledger.current());
+        tokio::spawn(async move {
+            if let Ok(Answer::Pulse(pulse)) = kernel.ask(member, &Request::Pulse { since: 0 }).await {
+                let _ = arrive.send(Arrival::Pulse(pulse)).await;
+            }
+        });
+    }
+}
+
+/// What the market is told of others.
+impl Actor {
+    /// Tells the market what the ledger says of everyone it deals with.
+    pub(super) fn note_peers(&mut self) {
+        for peer in self.market.peers() {
+            self.note_peer(peer);
+        }
+    }
+
+    pub(super) fn note_peer(&mut self, peer: IdentityId) {
+        let now = self.clock.now();
+        let Some(tree) = self.ledger.follower().tree(ProgramId::ACCOUNTS) else { return };
+        let me = self.config.identity.id();
+        let series = |payer, payee| Series { payer, payee, asset: AssetId::WAY, backing: Backing::Account };
+        let taken: Option<Settled> = tree.read(&settled_key(&series(peer, me)));
+        let given: Option<Settled> = tree.read(&settled_key(&series(me, peer)));
+        let standing = Standing { exposure_max: self.exposure_of(peer), reputation: NEWCOMER };
+        self.market.set_standing(now, peer, standing, &self.market_journal);
+        self.market.note_settled(now, peer, taken, given, &self.market_journal);
+        self.note_promises(peer);
+    }
+
+    /// How much credit an identity gets: what the operator says or half of what its registration cost it, and no more than its account holds.
+    fn exposure_of(&self, peer: IdentityId) -> Amount {
+        let Some(registration) = self.registered(peer) else { return Amount::ZERO };
+        let chosen = self.config.selling.as_ref().and_then(|selling| selling.exposure_max);
+        chosen.unwrap_or_else(|| exposure_max(registration.pledge)).min(self.account(peer).balance)
+    }
+}
+
+/// What the ledger says.
+impl Actor {
+    pub(super) fn registered(&self, id: IdentityId) -> Option<Registration> {
+        self.ledger.follower().tree(ProgramId::REGISTRY)?.read(&registration_key(id))
+    }
+
+    pub(super) fn is_registered(&self, id: IdentityId) -> bool {
+        self.registered(id).is_some()
+    }
+
+    pub(super) fn account(&self, id: IdentityId) -> Account {
+        let tree = self.ledger.follower().tree(ProgramId::ACCOUNTS);
+        tree.and_then(|tree| tree.read(&account_key(id, AssetId::WAY))).unwrap_or_default()
+    }
+
+    pub(super) fn bounces(&self, id: IdentityId) -> Bounces {
+        let tree = self.ledger.follower().tree(ProgramId::ACCOUNTS);
+        tree.and_then(|tree| tree.read(&bounces_key(id))).unwrap_or_default()
+    }
+
+    /// What `id` has set aside in reservations.
+    pub(super) fn reserved(&self, id: IdentityId) -> Amount {
+        let Some(tree) = self.ledger.follower().tree(ProgramId::ACCOUNTS) else { return Amount::ZERO };
+        let entries = tree.iter_prefix(&[3]).filter_map(|(_, value)| Reservation::from_bytes(value).ok());
+        let own = entries.filter(|reservation| reservation.payer == id).map(|reservation| reservation.value.amount);
+        Amount::checked_sum(own).unwrap_or(Amount::MAX)
+    }
+
+    pub(super) fn settled_of(&self, payer: IdentityId, payee: IdentityId) -> Settled {
+        let series = Series { payer, payee, asset: AssetId::WAY, backing: Backing::Account };
+        let tree = self.ledger.follower().tree(ProgramId::ACCOUNTS);
+        tree.and_then(|tree| tree.read(&settled_key(&series))).unwrap_or_default()
+    }
+
+    /// Where the ledger stands.
+    pub(super) fn ledger_clock(&self) -> LedgerClock {
+        let tip = self.ledger.follower().tip();
+        LedgerClock {
+            time: tip.map_or(self.config.genesis.time, |tip| tip.time),
+            commits: tip.map_or(0, |tip| tip.commits),
+        }
+    }
+}
+
+fn note_offer(index: &mut byway_access::Index, key: &[u8], value: Option<&[u8]>) {
+    if let Err(error) = index.apply(key, value) {
+        tracing::warn!(%error, "an offer on the ledger can't be read; it may be of a newer version");
+    }
+}

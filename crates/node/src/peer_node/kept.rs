@@ -1,0 +1,55 @@
+//! What the node keeps across restarts beside money and ledger: sessions that ended, and what the user chose.
+
+use byway_primitives::{Amount, Batch, Space, Store};
+
+use super::Actor;
+use crate::api as contract;
+
+/// What the user chose over the local API.
+const CHOICES: Space = Space("choices");
+const CHOICES_KEY: &[u8] = b"latest";
+/// Sessions that have ended, as the local API shows them.
+const SESSION_LOG: Space = Space("session-log");
+
+impl Actor {
+    /// Keeps an ended session, also across restarts.
+    pub(super) fn keep_session(&mut self, session: contract::Session) {
+        let key = [&session.started_ms.0.to_be_bytes()[..], session.id.0.as_bytes()].concat();
+        match serde_json::to_vec(&session) {
+            Ok(value) => {
+                let mut batch = Batch::new();
+                batch.put(SESSION_LOG, key, value);
+                self.write_ledger(batch);
+            }
+            Err(error) => tracing::error!(%error, "a session can't be written down"),
+        }
+        self.ended_sessions.push(session);
+    }
+
+    /// Keeps what the user chose: limits and preferred providers.
+    pub(super) fn keep_choices(&mut self) {
+        let choices = (self.limits.session_max, self.limits.day_max, &self.preferred);
+        match serde_json::to_vec(&choices) {
+            Ok(value) => {
+                let mut batch = Batch::new();
+                batch.put(CHOICES, CHOICES_KEY, value);
+                self.write_ledger(batch);
+            }
+            Err(error) => tracing::error!(%error, "limits and preferences can't be written down"),
+        }
+    }
+
+    /// What the user chose last stands above the configuration.
+    pub(super) fn take_up_choices(&mut self) {
+        let Some(stored) = self.ledger_journal.load(CHOICES, CHOICES_KEY) else { return };
+        let Ok((session_max, day_max, preferred)) = serde_json::from_slice(&stored) else { return };
+        (self.limits.session_max, self.limits.day_max, self.preferred) = (session_max, day_max, preferred);
+        let (now, day_max) = (self.clock.now(), day_max.unwrap_or(Amount::MAX));
+        self.market.set_day_max(now, day_max, &self.market_journal);
+    }
+
+    pub(super) fn take_up_sessions(&mut self) {
+        let stored = self.ledger_journal.scan_prefix(SESSION_LOG, &[]);
+        self.ended_sessions = stored.iter().filter_map(|(_, value)| serde_json::from_slice(value).ok()).collect();
+    }
+}

@@ -1,0 +1,159 @@
+//! This node's offer: on the ledger while the node sells, under its present terms and contacts, and never expired.
+
+use byway_access::session::Sale;
+use byway_dialogue::StaticCertificate;
+use byway_peer::wallet::Wish;
+use byway_primitives::{AssetId, Decode, Encode, Span};
+use byway_records::call::{Call, OffersCall};
+use byway_records::offer::{Contact, Location, Price, Service, Unit};
+use byway_records::state::{self, PublishedOffer, offer_serial_key};
+use byway_records::{Offer, OfferId, ProgramId};
+
+use super::books::{Errand, Order};
+use super::following::NEWCOMER;
+use super::history::Note;
+use super::{Actor, SellingConfig, serving};
+use crate::api::{self as contract, ApiError};
+
+/// The name of the contact that holds the dialogue's certificate.
+pub(super) const CERTIFICATE_PROTOCOL: &str = "byway-dialogue/1";
+/// How long the node's addresses must have been the same before its offer is published by itself.
+const CONTACT_STEADY: Span = Span::seconds(1);
+
+impl Actor {
+    /// A provider registers itself and keeps its offer on the market.
+    pub(super) fn tend_offer(&mut self) {
+        if self.config.selling.is_none() {
+            return;
+        }
+        if !self.is_registered(self.me()) {
+            self.run_errand(Errand::Register, self.registration());
+        } else if self.is_contact_steady()
+            && let Some(order) = self.publication()
+        {
+            self.run_errand(Errand::Publish, order);
+        }
+    }
+
+    /// Whether the way to this node has been the same for a while: after a start, and when a network goes away and comes
+    /// back, its addresses become known one by one, and each publication has its price.
+    fn is_contact_steady(&mut self) -> bool {
+        let now = self.clock.now();
+        let contact = self.links.contact(self.certificate.static_key);
+        if self.contact.as_ref().is_none_or(|(known, _)| *known != contact) {
+            self.contact = Some((contact, now));
+        }
+        self.contact.as_ref().is_some_and(|(_, since)| now >= *since + CONTACT_STEADY)
+    }
+
+    /// What publishes this node's offer, if it is not on the ledger as it should be.
+    pub(super) fn publication(&self) -> Option<Order> {
+        let fee = self.config.genesis.parameters.call_prices.offer_publish;
+        let offer = self.offer_to_publish()?.sign(&self.config.identity, self.network);
+        let note = Note { offer_id: Some(OfferId::of(self.me(), offer.offer.serial)), ..Note::default() };
+        let wish = Wish { call: Some(Call::Offers(OffersCall::Publish { offer })), fee, ..Wish::default() };
+        Some(Order { note, ..Order::signed(wish) })
+    }
+
+    /// Whether others can open a link to this node.
+    pub(super) fn can_be_reached(&self) -> bool {
+        self.links.contact(self.certificate.static_key).is_some()
+    }
+
+    /// Sells under these terms from now on; what is left out stays as it is.
+    pub(super) fn sell_under(&mut self, terms: &contract::OfferPublish) -> Result<(), ApiError> {
+        if terms.service.is_some_and(|service| service != Service::SOCKS) {
+            return Err(ApiError::not_supported("service to sell but socks"));
+        }
+        let before = self.config.selling.clone();
+        let missing = |field: &str| ApiError::invalid_params(field, "it is needed for a first offer");
+        let known = before.as_ref();
+        let country = terms.country.or(known.map(|s| s.location.country)).ok_or_else(|| missing("country"))?;
+        let asn = terms.asn.or(known.map(|s| s.location.asn)).ok_or_else(|| missing("asn"))?;
+        let price = terms.price_per_mb.or(known.map(|s| s.price_per_mb)).ok_or_else(|| missing("price_per_mb"))?;
+        let bandwidth = terms.bandwidth_bps.or(known.map(|s| s.bandwidth_bps));
+        let exit_country = terms.exit_country.or(terms.country).or(known.map(|s| s.exit.country)).unwrap_or(country);
+        let selling = SellingConfig {
+            location: Location { country, asn },
+            exit: Location { country: exit_country, asn },
+            bandwidth_bps: bandwidth.ok_or_else(|| missing("bandwidth_bps"))?,
+            price_per_mb: price,
+            allow: known.map(|s| s.allow.clone()).unwrap_or_default(),
+            exposure_max: known.and_then(|s| s.exposure_max),
+            settle_at: known.map_or(SellingConfig::SETTLE_AT, |s| s.settle_at),
+            settle_delay_max: known.map_or(SellingConfig::SETTLE_DELAY_MAX, |s| s.settle_delay_max),
+        };
+        if self.exit.is_none() {
+            let exit = serving::exit(&selling).map_err(ApiError::storage_failed)?;
+            self.exit = Some(exit);
+        }
+        self.config.selling = Some(selling);
+        Ok(())
+    }
+
+    /// The offer that should be on the ledger, if it isn't: with these terms and contacts, and not about to expire.
+    fn offer_to_publish(&self) -> Option<Offer> {
+        let selling = self.config.selling.as_ref()?;
+        let contact = self.links.contact(self.certificate.static_key)?;
+        let certificate = Contact { protocol: CERTIFICATE_PROTOCOL.to_owned(), data: self.certificate.to_bytes() };
+        let price = Price { unit: Unit::Mb, amount: selling.price_per_mb, asset: AssetId::WAY, reputation_min: 0 };
+        let mut offer = Offer {
+            provider: self.me(),
+            serial: 0,
+            service: Service::SOCKS,
+            location: selling.location,
+            exit: selling.exit,
+            bandwidth_bps: selling.bandwidth_bps,
+            prices: vec![price],
+            exit_policy: Vec::new(),
+            contacts: vec![contact.to_offer(), certificate],
+        };
+        let tree = self.ledger.follower().tree(ProgramId::OFFERS)?;
+        let highest: Option<u64> = tree.read(&offer_serial_key(self.me()));
+        let Some(highest) = highest else { return Some(offer) };
+        offer.serial = highest;
+        let published: Option<PublishedOffer> = tree.read(&state::offer_key(self.me(), highest));
+        match published {
+            Some(published) if published.offer.offer.terms() == offer.terms() => {
+                let life = self.config.genesis.parameters.offer_life.millis;
+                let half_over = self.ledger_clock().time.0 + life.0 / 2 > published.expires.time.0;
+                let moved = !same_contacts(&published.offer.offer.contacts, &offer.contacts);
+                (half_over || moved).then_some(offer)
+            }
+            _ => {
+                offer.serial = highest + 1;
+                Some(offer)
+            }
+        }
+    }
+
+    /// Tells the market what this node sells: its offers that are on the ledger.
+    pub(super) fn sell(&mut self) {
+        if self.config.selling.is_none() {
+            return;
+        }
+        let (me, clock) = (self.me(), self.ledger_clock());
+        let own = self.index.of_service(Service::SOCKS).filter(|published| published.offer.offer.provider == me);
+        let valid = own.filter(|published| !published.expires.passed(clock.time, clock.commits));
+        let sales = valid.filter_map(|published| {
+            let price = published.offer.offer.price(Unit::Mb, AssetId::WAY, NEWCOMER)?;
+            Some((published.id(), Sale { service: Service::SOCKS, price }))
+        });
+        self.market.sell(sales.collect());
+    }
+
+    /// The certificate under which a provider's offer says that it answers.
+    pub(super) fn certificate_of(offer: &Offer) -> Option<StaticCertificate> {
+        let contact = offer.contacts.iter().find(|contact| contact.protocol == CERTIFICATE_PROTOCOL)?;
+        StaticCertificate::from_bytes(&contact.data).ok()
+    }
+}
+
+/// Whether two lists of contacts lead to the same place. Certificates differ at every start and are renewed with the
+/// offer; a change of key is a change of place.
+fn same_contacts(a: &[Contact], b: &[Contact]) -> bool {
+    let places = |contacts: &[Contact]| -> Vec<Contact> {
+        contacts.iter().filter(|contact| contact.protocol != CERTIFICATE_PROTOCOL).cloned().collect()
+    };
+    places(a) == places(b)
+}

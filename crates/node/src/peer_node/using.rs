@@ -1,0 +1,214 @@
+//! Sessions that this node uses: their data plane, their news, and the record that stays of each.
+
+use byway_access::session::{ClientNews, OpenError, SessionId, SessionView, StopReason, Traffic};
+use byway_driver::socks::{CloseReason, Metered};
+use byway_primitives::{Amount, IdentityId, Span, Time};
+
+use super::connecting::{Connected, Connection, Flow};
+use super::data_plane::{Plane, Report};
+use super::{Actor, Arrival};
+use crate::api::{Event, Reason, SessionState};
+
+/// Rates are means over at least this long; a little less than two ticks.
+const RATE_SPAN: Span = Span::millis(900);
+
+/// A session that this node uses, for its data plane and for showing.
+pub(super) struct Using {
+    pub provider: IdentityId,
+    pub plane: Plane,
+    pub started: Time,
+    /// The last look at the counters, for rates.
+    pub sampled: (Time, Metered),
+    pub rate: (u64, u64),
+    /// The last view of it, kept when it has ended.
+    pub last: Option<SessionView>,
+    /// Why this node left it, where that was the provider's doing.
+    pub left: Option<StopReason>,
+}
+
+/// The reason as a stable word.
+pub(super) fn reason_word(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::ClientWish => "client_wish",
+        StopReason::ProviderWish => "provider_wish",
+        StopReason::RemainderZero => "remainder_zero",
+        StopReason::SpendingLimit => "spending_limit",
+        StopReason::OverBilled => "over_billed",
+        StopReason::ChannelFailed => "channel_failed",
+        StopReason::Silence => "silence",
+        StopReason::DialogueEnded => "dialogue_ended",
+        StopReason::UnknownSession => "unknown_session",
+    }
+}
+
+impl Actor {
+    pub(super) fn using_news(&mut self, provider: IdentityId, news: ClientNews) {
+        match news {
+            ClientNews::Connect { session, .. } => self.session_open(provider, session),
+            ClientNews::OpenFailed { error, .. } => {
+                if error == OpenError::NoAnswer {
+                    self.leave_link(provider);
+                }
+                self.not_reached(provider, &error.to_string());
+            }
+            ClientNews::Paused { session } => self.set_flow(session, Flow::Paused { since: self.clock.now() }),
+            ClientNews::Resumed { session } => self.set_flow(session, Flow::Open),
+            ClientNews::Halt { session } => {
+                self.session_over(session, CloseReason::Ended);
+                self.set_flow(session, Flow::Ending);
+                self.publish_exit();
+            }
+            ClientNews::OverLimit { limit, .. } => {
+                self.over_limit(&format!("the limit of {limit} WAY per session is reached; raise it to go on"))
+            }
+            ClientNews::Fault { fault, .. } => {
+                tracing::warn!(%provider, %fault, "the provider's bill is wrong; leaving it");
+                self.failed_lately.insert(provider, self.clock.now());
+            }
+            ClientNews::Ended { session, reason, billed, cost } => {
+                tracing::info!(%session, %reason, "session ended");
+                if reason == StopReason::Silence {
+                    self.leave_link(provider);
+                }
+                let left = self.using.get(&session).and_then(|using| using.left);
+                self.remember_session(session, left.unwrap_or(reason), billed, cost);
+                self.session_ended(session, &reason.to_string());
+            }
+            ClientNews::Metered(_) => {}
+            // The market has passed these on to the payments.
+            ClientNews::Spent { .. } | ClientNews::PayAhead(_) => {}
+        }
+        self.publish_sessions(provider);
+    }
+
+    fn session_open(&mut self, provider: IdentityId, session: SessionId) {
+        let now = self.clock.now();
+        // The client pays for what arrives, so its own gate holds nothing back; it is there to be closed.
+        let plane = Plane::new(u64::MAX);
+        let (watched, arrive) = (plane.clone(), self.arrive.clone());
+        tokio::spawn(async move {
+            watched
+                .watch(|report| {
+                    let arrive = arrive.clone();
+                    async move { arrive.send(Arrival::Used { provider, session, report }).await.is_ok() }
+                })
+                .await;
+        });
+        let sampled = (now, Metered::default());
+        let using = Using { provider, plane, started: now, sampled, rate: (0, 0), last: None, left: None };
+        self.using.insert(session, using);
+        self.market.handle_channel(now, provider, session, Ok(()), &self.market_journal);
+        let Connection::Connecting(connecting) = &mut self.connection else {
+            return self.adopt(provider, session);
+        };
+        if connecting.current.offer.offer.provider != provider {
+            // It was asked for before, and came too late.
+            return self.market.stop_using(now, provider, session, &self.market_journal);
+        }
+        for asker in connecting.askers.drain(..) {
+            let _ = asker.send(Ok(session));
+        }
+        let (offer, filter) = (connecting.current.offer.offer.clone(), connecting.filter.take());
+        self.connection = Connection::Connected(Connected::new(now, offer, session, filter));
+        self.publish_exit();
+    }
+
+    /// A session of before a restart: it is gone on with if nothing else is wanted by now.
+    fn adopt(&mut self, provider: IdentityId, session: SessionId) {
+        let now = self.clock.now();
+        let view = self.market.used_sessions(now).into_iter().find(|(_, view)| view.id == session);
+        let offer = view.and_then(|(_, view)| self.index.offer(view.offer)).map(|o| o.offer.offer.clone());
+        match (&self.connection, offer) {
+            (Connection::Idle { .. }, Some(offer)) => {
+                let filter = Some(self.config.buying.clone());
+                self.connection = Connection::Connected(Connected::new(now, offer, session, filter));
+                self.publish_exit();
+            }
+            _ => self.market.stop_using(now, provider, session, &self.market_journal),
+        }
+    }
+
+    fn set_flow(&mut self, session: SessionId, flow: Flow) {
+        if let Connection::Connected(connected) = &mut self.connection
+            && connected.session == session
+            && connected.flow != Flow::Ending
+        {
+            connected.flow = flow;
+        }
+    }
+
+    /// Closes the data plane of a session.
+    fn session_over(&mut self, session: SessionId, reason: CloseReason) {
+        let now = self.clock.now();
+        let view = self.market.used_sessions(now).into_iter().find(|(_, view)| view.id == session);
+        if let Some(using) = self.using.get_mut(&session) {
+            using.plane.gate.close(reason);
+            using.last = view.map(|(_, view)| view).or(using.last);
+        }
+    }
+
+    /// Keeps an ended session in the list.
+    fn remember_session(&mut self, session: SessionId, reason: StopReason, billed: Traffic, cost: Amount) {
+        let Some(using) = self.using.get(&session) else { return };
+        let (provider, started) = (using.provider, using.started);
+        let Some(mut view) = using.last else { return };
+        let now = self.clock.now();
+        (view.billed, view.cost, view.duration) = (billed, cost, now.since(started));
+        let mut ended = self.session(provider, &view);
+        let failed = matches!(
+            reason,
+            StopReason::OverBilled | StopReason::ChannelFailed | StopReason::Silence | StopReason::DialogueEnded
+        );
+        ended.state = if failed { SessionState::Failed } else { SessionState::Closed };
+        ended.reason = Some(Reason::new(reason_word(reason), reason.to_string()));
+        (ended.paid, ended.ended_ms, ended.started_ms) = (cost, Some(now), started);
+        self.tell(Event::Session(ended.clone()));
+        self.keep_session(ended);
+    }
+
+    fn session_ended(&mut self, session: SessionId, reason: &str) {
+        self.session_over(session, CloseReason::Ended);
+        self.using.remove(&session);
+        if matches!(&self.connection, Connection::Connected(connected) if connected.session == session) {
+            self.lose_exit(reason);
+        }
+    }
+
+    pub(super) fn over_limit(&mut self, why: &str) {
+        tracing::info!(why, "a spending limit is reached");
+        if let Connection::Connected(connected) = &self.connection {
+            let (provider, session) = (connected.offer.provider, connected.session);
+            self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
+            self.fail_connection(why.to_owned());
+        }
+    }
+
+    pub(super) fn used(&mut self, provider: IdentityId, session: SessionId, report: Report) {
+        if self.using.contains_key(&session) {
+            let traffic = Traffic::new(report.metered.up, report.metered.down);
+            self.market.handle_used(self.clock.now(), provider, session, traffic, &self.market_journal);
+        }
+    }
+
+    /// Reads the counters one last time.
+    pub(super) fn report_used(&mut self, provider: IdentityId, session: SessionId) {
+        if let Some(using) = self.using.get(&session) {
+            let report = using.plane.report();
+            self.used(provider, session, report);
+        }
+    }
+
+    pub(super) fn sample_rates(&mut self, now: Time) {
+        for using in self.using.values_mut() {
+            let (then, before) = using.sampled;
+            let elapsed = now.since(then).0;
+            if elapsed < RATE_SPAN.0 {
+                continue;
+            }
+            let counted = using.plane.meter.read();
+            let rate = |now: u64, before: u64| now.saturating_sub(before).saturating_mul(8_000) / elapsed;
+            using.rate = (rate(counted.down, before.down), rate(counted.up, before.up));
+            using.sampled = (now, counted);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! A network of real nodes in this process: a kernel of four, and market nodes as their configuration files say.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use byway_crypto::phrase::{Device, Phrase};
+use byway_driver::mesh;
+use byway_driver::pool::Pool;
+use byway_node::api::*;
+use byway_node::config::Config;
+use byway_node::directory::Directory;
+use byway_node::fetch::{Route, fetch_to_sink};
+use byway_node::genesis::{self, Funding, Plan, Share};
+use byway_node::hosting;
+use byway_node::kernel_node::{KernelNode, KernelNodeConfig};
+use byway_node::keystore::Keystore;
+use byway_node::peer_node::{PeerNode, PeerNodeConfig};
+use byway_primitives::hash::Context;
+use byway_primitives::{Amount, Span, Time};
+use byway_records::Genesis;
+use byway_records::genesis::Wait;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+
+pub const KERNEL_NODES: usize = 4;
+/// What everyone but the user starts with.
+const FUNDS: Amount = Amount::from_coins(10);
+/// How long anything may take that usually takes moments.
+const SOON: Duration = Duration::from_secs(90);
+const ENTROPY: Context = Context("byway 1 test: entropy of a node's phrase");
+
+/// A node on a runtime of its own, which takes it along at any moment without a word to anyone, as a crash does.
+pub struct Mortal {
+    pub node: Node,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        self.runtime.take().unwrap().shutdown_background();
+    }
+}
+
+/// Its kernel runs for as long as this is held.
+pub struct Network {
+    pub genesis: Arc<Genesis>,
+    kernels: Vec<KernelNode>,
+    seats: Vec<Option<TcpListener>>,
+    folder: TempDir,
+}
+
+/// A running market node.
+pub struct Node {
+    pub api: PeerNode,
+    pub proxy: SocketAddr,
+}
+
+impl Network {
+    /// Starts the kernel but for the nodes whose seats are `kept`, for a network in which `others` and the user have coins.
+    pub async fn start(others: &[&str], kept: &[usize]) -> Self {
+        let mut seats = Vec::new();
+        let mut members = Vec::new();
+        for index in 0..KERNEL_NODES {
+            let listener = mesh::listen(([127, 0, 0, 1], 0).into()).await.unwrap();
+            let address = listener.local_addr().unwrap().to_string();
+            members.push(genesis::member(&keystore(&kernel(index)), &kernel(index), &address));
+            seats.push(Some(listener));
+        }
+        let fund = |name: &&str| Funding { address: keystore(name).wallet().address(), share: Share::Amount(FUNDS) };
+        let mut funding: Vec<Funding> = others.iter().map(fund).collect();
+        funding.push(Funding { address: keystore("user").wallet().address(), share: Share::Rest });
+        let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let time = Time(time.as_millis() as u64);
+        let plan = Plan { name: "test".to_owned(), time, test: true, members, funding };
+        let mut genesis = genesis::build(plan, &[7; 32]).unwrap();
+        genesis.parameters.withdrawal_notice = Wait { millis: Span::ZERO, commits: 0 };
+        let genesis = Arc::new(genesis);
+        let mut network = Self { genesis, kernels: Vec::new(), seats, folder: tempfile::tempdir().unwrap() };
+        for index in (0..KERNEL_NODES).filter(|index| !kept.contains(index)) {
+            let node = network.kernel_node(index).await;
+            network.kernels.push(node);
+        }
+        network
+    }
+
+    async fn kernel_node(&mut self, index: usize) -> KernelNode {
+        let keystore = keystore(&kernel(index));
+        let config = KernelNodeConfig {
+            genesis: self.genesis.clone(),
+            index: index as u8,
+            secret: keystore.kernel_node(),
+            mesh_secret: keystore.mesh_static(),
+            directory: self.folder.path().join(kernel(index)),
+            snapshot_interval_min: None,
+        };
+        let listener = self.seats[index].take().unwrap();
+        KernelNode::start(config, listener, Pool::for_this_machine()).await.unwrap()
+    }
+
+    /// Takes the seat of a kernel node that was kept: its socket and its key.
+    pub fn seat(&mut self, index: usize) -> (TcpListener, [u8; 32]) {
+        (self.seats[index].take().unwrap(), *keystore(&kernel(index)).mesh_static())
+    }
+
+    /// The addresses of kernel nodes as genesis has them, by name.
+    pub fn kernel_addresses(&self) -> BTreeMap<String, String> {
+        self.genesis.members.iter().map(|(_, member)| (member.name.clone(), member.address.clone())).collect()
+    }
+
+    pub fn directory(&self, name: &str) -> Directory {
+        Directory::new(self.folder.path().join(name))
+    }
+
+    /// Starts the node of this name with what `config` says beside role, network and link address.
+    pub async fn node(&self, name: &str, config: &str) -> Node {
+        Node::start(self.settings(name, config)).await
+    }
+
+    /// Starts it likewise, as one that vanishes when it is dropped.
+    pub async fn mortal(&self, name: &str, config: &str) -> Mortal {
+        let runtime = Runtime::new().unwrap();
+        let node = runtime.spawn(Node::start(self.settings(name, config))).await.unwrap();
+        Mortal { node, runtime: Some(runtime) }
+    }
+
+    fn settings(&self, name: &str, config: &str) -> PeerNodeConfig {
+        let text = format!("role = \"peer\"\nnetwork = \"network.json\"\n[link]\nlisten = \"127.0.0.1:0\"\n{config}");
+        let config = Config::parse(&text, Path::new("config.toml")).unwrap();
+        let directory = self.directory(name);
+        directory.create().unwrap();
+        hosting::settings(&config, &keystore(name), self.genesis.clone(), &directory).unwrap()
+    }
+}
+
+fn kernel(index: usize) -> String {
+    format!("k{index}")
+}
+
+/// The keystore of this name, the same in every run.
+pub fn keystore(name: &str) -> Keystore {
+    let phrase = Phrase::from_entropy(&ENTROPY.hash(&[name.as_bytes()]).0);
+    Keystore::restore(phrase.words(), Device::default()).unwrap()
+}
+
+/// A `[provider]` section; `more` are further keys of it.
+pub fn provider(country: &str, price: &str, more: &str) -> String {
+    format!(
+        "[provider]\ncountry = \"{country}\"\nasn = 64496\nprice_per_mb = \"{price}\"\nbandwidth_bps = 100000000\n\
+         exit_allow = [\"127.0.0.0/8\"]\n{more}"
+    )
+}
+
+impl Node {
+    async fn start(settings: PeerNodeConfig) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = listener.local_addr().unwrap();
+        Self { api: PeerNode::start(settings, Some(listener)).await.unwrap(), proxy }
+    }
+
+    /// Looks whenever something has changed until there is something to be seen.
+    pub async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut(&PeerNode) -> Option<T>) -> T {
+        let mut events = self.api.events();
+        let looking = async {
+            loop {
+                if let Some(seen) = look(&self.api).await {
+                    return seen;
+                }
+                // What was missed is seen at the next look.
+                let _ = events.recv().await;
+            }
+        };
+        tokio::time::timeout(SOON, looking).await.unwrap_or_else(|_| panic!("not seen: {what}"))
+    }
+
+    /// Waits until the task has looked after everything by itself.
+    pub async fn tend(&self) {
+        let mut events = self.api.events();
+        for _ in 0..6 {
+            while !matches!(*events.recv().await.unwrap(), Event::Status(_)) {}
+        }
+    }
+
+    /// Registers the identity and fills its account.
+    pub async fn prepare(&self, deposit: &str) {
+        self.until("the node follows", async |api| api.node_status().await.ok()?.ledger.lag_ms).await;
+        let register = IdentityRegister { id: None, idempotency_key: key("register") };
+        assert_eq!(self.api.identity_register(register).await.unwrap().kind, EntryKind::Pledge);
+        self.until("registered", async |api| api.node_status().await.unwrap().identity.registered.then_some(())).await;
+        let amount: Amount = deposit.parse().unwrap();
+        let request = WalletMove { amount, idempotency_key: key("first-deposit") };
+        self.api.wallet_deposit(request).await.unwrap();
+        self.until("the deposit", async |api| (api.wallet_balance().await.unwrap().account == amount).then_some(()))
+            .await;
+    }
+
+    /// Waits until so many offers are on the market.
+    pub async fn market(&self, offers: usize) -> Vec<Offer> {
+        self.until("the market", async |api| {
+            let found = api.offer_list(OfferList::default()).await.unwrap();
+            (found.len() == offers).then_some(found)
+        })
+        .await
+    }
+
+    /// Fetches so many bytes through the proxy.
+    pub async fn fetch(&self, bytes: usize) {
+        let url = format!("http://{}/{bytes}", source().await).parse().unwrap();
+        let mut count = 0;
+        let take = |block: &[u8]| {
+            count += block.len();
+            Ok(())
+        };
+        fetch_to_sink(&Route::new(&self.proxy.to_string(), None).unwrap(), &url, take).await.unwrap();
+        assert_eq!(count, bytes);
+    }
+
+    pub async fn stop(self) {
+        self.api.stop().await;
+    }
+}
+
+pub fn key(text: &str) -> params::IdempotencyKey {
+    text.parse().unwrap()
+}
+
+/// A web server that gives as many bytes as the path says, once.
+async fn source() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.unwrap());
+        }
+        let request = String::from_utf8(request).unwrap();
+        let length: usize = request.split(['/', ' ']).nth(2).unwrap().parse().unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![7; length]).await.unwrap();
+    });
+    address
+}
+
+/// Passes connections on to `target` and counts them.
+pub async fn forwarder(target: String) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, count) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let counter = count.clone();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            counter.fetch_add(1, Ordering::SeqCst);
+            let target = target.clone();
+            tokio::spawn(async move {
+                let mut far = TcpStream::connect(target).await?;
+                copy_bidirectional(&mut near, &mut far).await
+            });
+        }
+    });
+    (address, count)
+}
+
+/// A port at which nobody answers.
+pub async fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}

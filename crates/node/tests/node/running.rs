@@ -1,0 +1,247 @@
+//! Real market nodes over a real kernel: that they do as they are configured, and what the local API says of it.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use byway_driver::mesh::{Limits, Member, Mesh, MeshClient, MeshConfig, MeshEvent};
+use byway_kernel::follower::protocol::{Answer as KernelAnswer, Request, Step};
+use byway_node::api::*;
+use byway_node::kernel_node::prologue;
+use byway_primitives::codec::decode_exact;
+use byway_primitives::{Amount, Encode, Hash};
+use byway_records::scan::ScanTransaction;
+use byway_records::{Genesis, Height, TransactionId};
+
+use super::network::{Network, Node, forwarder, key, keystore, nobody, provider};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_buys_reaches_the_kernel_and_gives_credit_as_it_is_configured() {
+    let network = Network::start(&["cheap", "dear"], &[]).await;
+    let cheap = network.node("cheap", &provider("DE", "0.0001", "")).await;
+    // It settles when a twentieth of a coin is open, and never owes more than this before.
+    let exposure_max: Amount = "0.002".parse().unwrap();
+    let dear = network.node("dear", &provider("SE", "0.001", "exposure_max = \"0.002\"\n")).await;
+    let (mut elsewhere, mut connections) = (Vec::new(), Vec::new());
+    for (name, address) in network.kernel_addresses() {
+        let (forwarder, count) = forwarder(address).await;
+        elsewhere.push(format!("\"{name}={forwarder}\""));
+        connections.push(count);
+    }
+    let config = format!("[ledger]\naddresses = [{}]\n[buying]\ncountry = \"SE\"\n", elsewhere.join(", "));
+    let user = network.node("user", &config).await;
+    user.prepare("5").await;
+    assert!(connections.iter().any(|count| count.load(Ordering::SeqCst) > 0), "the kernel is reached elsewhere");
+
+    assert_eq!(user.market(2).await[0].provider, cheap.api.identity(), "the cheapest is first");
+    user.fetch(6_000_000).await;
+    let sessions = user.api.session_list(10).await.unwrap();
+    assert_eq!((sessions.len(), sessions[0].provider), (1, dear.api.identity()), "bought where it was wanted");
+
+    let cost: Amount = "0.006".parse().unwrap();
+    let (promised, settled) = user
+        .until("all but the exposure is settled", async |api| {
+            let promises = api.promise_list().await.unwrap();
+            let out = promises.iter().find(|promise| promise.direction == Direction::Out)?;
+            let open = out.amount.saturating_sub(out.settled);
+            (out.amount >= cost && open <= exposure_max).then_some((out.amount, out.settled))
+        })
+        .await;
+    assert!(settled >= cost.saturating_sub(exposure_max), "{settled} of {promised} settled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_settles_on_request_and_publishes_its_offer_once() {
+    let network = Network::start(&["seller"], &[]).await;
+    let seller = network.node("seller", &provider("DE", "0.001", "")).await;
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    user.market(1).await;
+    user.fetch(1_000_000).await;
+    let (me, peer) = (user.api.identity(), seller.api.identity());
+
+    // What is owed only its payee settles.
+    let request = PromiseSettle { counterparty: peer, wait: None, idempotency_key: None };
+    let refusal = user.api.promise_settle(request).await.unwrap_err();
+    assert_eq!(refusal.kind, ErrorKind::NothingToSettle);
+    assert!(refusal.to_string().contains(&format!("promise settle {me}")), "{refusal}");
+
+    let request = PromiseSettle { counterparty: me, wait: None, idempotency_key: Some(key("settle")) };
+    let settled = seller.api.promise_settle(request.clone()).await.unwrap();
+    assert!(!settled.asked && settled.entries.len() == 1, "{settled:?}");
+    let entry = &settled.entries[0];
+    assert_eq!((entry.kind, entry.stage), (EntryKind::SettleIn, Stage::Final));
+    assert!(entry.amount >= "0.0009".parse().unwrap(), "{entry:?}");
+    assert_eq!(entry.counterparty, Some(me.to_string()));
+    let history = history(&seller).await;
+    assert_eq!(history.iter().filter(|line| line.transaction_id == entry.transaction_id).count(), 1);
+    assert_eq!(seller.api.promise_settle(request.clone()).await.unwrap(), settled, "asked again, with the same key");
+    let other = PromiseSettle { wait: Some(false), ..request };
+    assert_eq!(seller.api.promise_settle(other).await.unwrap_err().kind, ErrorKind::IdempotencyConflict);
+
+    // The offer stays as it is over a restart: the link has its port again.
+    let before = user.market(1).await[0].clone();
+    user.api.disconnect().await.unwrap();
+    seller.stop().await;
+    let seller = network.node("seller", &provider("DE", "0.001", "")).await;
+    let offer_id = before.offer_id;
+    user.until("the seller is found where its offer says", async |api| {
+        api.connect(ConnectTarget::Offer { offer_id }).await.ok().map(drop)
+    })
+    .await;
+    // It has looked after its offer several times since.
+    seller.tend().await;
+    assert_eq!(publications(&seller).await, 1);
+    assert_eq!(user.market(1).await[0].published_ms, before.published_ms);
+    seller.stop().await;
+    let seller = network.node("seller", &provider("DE", "0.002", "")).await;
+    seller.until("new terms", async |_| (publications(&seller).await == 2).then_some(())).await;
+}
+
+async fn history(node: &Node) -> Vec<Entry> {
+    node.api.wallet_history(WalletHistory { limit: 1000, before_ms: None }).await.unwrap()
+}
+
+async fn publications(node: &Node) -> usize {
+    history(node).await.iter().filter(|entry| entry.kind == EntryKind::Publish).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_moves_once_and_is_listed_once() {
+    let network = Network::start(&["friend"], &[]).await;
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    let identities = user.api.identity_list().await.unwrap();
+    let shown: Vec<_> = identities.iter().map(|i| (i.name.as_str(), i.number, i.registered)).collect();
+    assert_eq!(shown, [("browsing", Some(0), true), ("selling", Some(1), false), ("messages", Some(2), false)]);
+    assert_eq!(identities[0].id, user.api.identity());
+    let other = IdentityRegister { id: Some(identities[1].id), idempotency_key: key("other") };
+    let refusal = user.api.identity_register(other).await.unwrap_err();
+    assert!(refusal.to_string().contains("is for selling"), "{refusal}");
+
+    let to = keystore("friend").wallet().address().to_string();
+    let send = WalletSend { to: to.clone(), amount: Amount::from_coins(1), idempotency_key: key("send") };
+    let sent = user.api.wallet_send(send.clone()).await.unwrap();
+    assert_eq!((sent.stage, sent.counterparty.as_ref()), (Stage::Final, Some(&to)));
+    let withdraw = |coins, name| WalletMove { amount: Amount::from_coins(coins), idempotency_key: key(name) };
+    for (coins, name) in [(1, "w1"), (2, "w2")] {
+        assert_eq!(user.api.wallet_withdraw(withdraw(coins, name)).await.unwrap().stage, Stage::Final);
+        user.until("the coins are in the wallet", async |api| {
+            let balance = api.wallet_balance().await.unwrap();
+            (balance.withdrawing.is_empty() && balance.pending.is_zero()).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(user.api.wallet_balance().await.unwrap().account, Amount::from_coins(2));
+
+    let lines = |entries: &[Entry]| -> Vec<(EntryKind, Amount, Option<String>)> {
+        let own = entries.iter().filter(|entry| entry.kind != EntryKind::Receive);
+        own.map(|entry| (entry.kind, entry.amount, entry.counterparty.clone())).collect()
+    };
+    let coins = Amount::from_coins;
+    let pledge = network.genesis.parameters.registration_pledge;
+    let expected = [
+        (EntryKind::Withdraw, coins(2), None),
+        (EntryKind::Withdraw, coins(1), None),
+        (EntryKind::Send, coins(1), Some(to)),
+        (EntryKind::Deposit, coins(5), None),
+        (EntryKind::Pledge, pledge, None),
+    ];
+    assert_eq!(lines(&history(&user).await), expected);
+
+    // After a restart the same calls do nothing again.
+    user.stop().await;
+    let user = network.node("user", "").await;
+    assert_eq!(user.api.wallet_send(send.clone()).await.unwrap(), sent);
+    assert_eq!(user.api.wallet_withdraw(withdraw(2, "w2")).await.unwrap().amount, coins(2));
+    assert_eq!(lines(&history(&user).await), expected);
+    let dearer = WalletSend { amount: coins(2), ..send };
+    assert_eq!(user.api.wallet_send(dearer).await.unwrap_err().kind, ErrorKind::IdempotencyConflict);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kernel_node_that_lies_about_a_transaction_is_not_believed() {
+    let mut network = Network::start(&["seller"], &[3]).await;
+    let invented = TransactionId(Hash([9; 32]));
+    let liar = Liar::start(&mut network, 3, invented);
+    let seller = network.node("seller", &provider("DE", "0.001", "")).await;
+    seller.prepare("1").await;
+    seller.until("the offer is out", async |_| (publications(&seller).await == 1).then_some(())).await;
+    let published = seller
+        .until("it is final", async |_| {
+            let entries = history(&seller).await;
+            let entry = entries.into_iter().find(|entry| entry.kind == EntryKind::Publish)?;
+            (entry.stage == Stage::Final).then_some(entry.transaction_id)
+        })
+        .await;
+    liar.show(first_step(&network.genesis).await);
+
+    // This node reaches one honest kernel node and the liar.
+    let nobody = nobody().await;
+    let config = format!("[ledger]\naddresses = [\"k1={nobody}\", \"k2={nobody}\"]\n");
+    let user = network.node("user", &config).await;
+    let record = user.api.ledger_transaction(published).await.unwrap();
+    assert_eq!((record.stage, record.certified), (Stage::Final, true));
+    assert!(record.height.is_some() && record.time_ms.is_some() && record.inputs.is_some_and(|count| count > 0));
+    let refusal = user.api.ledger_transaction(invented).await.unwrap_err();
+    assert_eq!(refusal.kind, ErrorKind::KernelUnreachable, "one honest node alone can't say that there is none");
+    // Three honest nodes can.
+    let refusal = seller.api.ledger_transaction(invented).await.unwrap_err();
+    assert_eq!(refusal.kind, ErrorKind::TransactionNotFound);
+}
+
+/// In the seat of a kernel node: knows nothing of any transaction but of one that it invented, for which it shows a
+/// certificate that is about something else.
+struct Liar {
+    invented: TransactionId,
+    step: Arc<Mutex<Option<Step>>>,
+}
+
+impl Liar {
+    fn start(network: &mut Network, index: usize, invented: TransactionId) -> Self {
+        let genesis = network.genesis.clone();
+        let (listener, secret) = network.seat(index);
+        let members = genesis.members.iter();
+        let members = members.map(|(_, member)| Member { key: member.mesh, address: member.address.clone() }).collect();
+        let config = MeshConfig { members, secret, prologue: prologue(&genesis), limits: Limits::default() };
+        let (mesh, mut events) = Mesh::spawn(config, listener).unwrap();
+        let liar = Self { invented, step: Arc::default() };
+        let step = liar.step.clone();
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                let MeshEvent::ClientFrame { client, request_id, bytes } = event else { continue };
+                let answer = match decode_exact::<Request>(&bytes).unwrap() {
+                    Request::Find { transaction } if transaction == invented => KernelAnswer::Found(Some(Height(1))),
+                    Request::Find { .. } => KernelAnswer::Found(None),
+                    Request::Follow { programs, .. } if programs.is_empty() => {
+                        KernelAnswer::Steps(step.lock().unwrap().iter().cloned().collect())
+                    }
+                    Request::Follow { .. } => KernelAnswer::Steps(Vec::new()),
+                    _ => KernelAnswer::Refused("no".to_owned()),
+                };
+                // Whoever asked may be gone.
+                let _ = mesh.reply(client, request_id, Bytes::from(answer.to_bytes()));
+            }
+        });
+        liar
+    }
+
+    /// Shows this step from now on, with what it invented in it.
+    fn show(&self, mut step: Step) {
+        let (id, outputs, spent) = (self.invented, Vec::new(), Vec::new());
+        step.scan.finals.push(ScanTransaction { id, ghost: None, outputs, spent });
+        *self.step.lock().unwrap() = Some(step);
+    }
+}
+
+/// The step of height 1, from an honest node.
+async fn first_step(genesis: &Genesis) -> Step {
+    let (_, member) = genesis.members.iter().next().unwrap();
+    let connected =
+        MeshClient::connect(&member.address, member.mesh, &prologue(genesis), &[5; 32], &Limits::default()).await;
+    let (client, _pushes) = connected.unwrap();
+    let request = Request::Follow { from: Height(1), programs: Vec::new() };
+    let reply = client.request(Bytes::from(request.to_bytes()), std::time::Duration::from_secs(30)).await.unwrap();
+    let KernelAnswer::Steps(steps) = decode_exact(&reply).unwrap() else { panic!("no steps") };
+    steps.into_iter().next().unwrap()
+}

@@ -14,15 +14,21 @@
 //! - *A list of bad IPv4 ranges.* An IPv6 address can carry an IPv4 one: mapped, compatible, translated, 6to4, Teredo,
 //!   NAT64, ISATAP. For IPv6 the rule is turned round: only global unicast space is allowed, less what is reserved in it,
 //!   and forms that carry an IPv4 address are judged by that address or refused outright.
+//! - *Public means harmless.* A firewall in front of the exit does not stand between the exit and itself, nor between it
+//!   and its neighbours on the same link. So its own addresses and networks are denied, public or not.
 //!
 //! # The order of judgement
 //!
 //! 1. What the operator allows ([`ExitPolicy::operator_allows`]) is allowed: for tests, and for exits into a network of
 //!    one's own.
-//! 2. The standard denials of addresses. An offer can't lift them.
+//! 2. The exit's own networks, then the standard denials of addresses. An offer can't lift them.
 //! 3. The offer's rules, first match decides ([`Rule`]).
 //! 4. Mail ports are denied, unless the offer's rules have allowed them.
 //! 5. Everything else is allowed.
+//!
+//! An address that reaches an IPv4 host (mapped, NAT64) is that host in every step. A block that allows IPv6 at large says
+//! nothing about IPv4 addresses carried in it: only a block within the mechanism's own space names those. A rule that
+//! denies is taken at its word in either form.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -31,13 +37,21 @@ use byway_records::offer::{Action, Network, Rule};
 /// Ports on which mail is handed in. Spam sent from an exit gets its address listed within hours.
 pub const MAIL_PORTS: [u16; 3] = [25, 465, 587];
 
+/// The shortest prefix that is taken for a link in IPv4, in bits. Tunnels that carry all traffic are set up with a prefix
+/// of 0 or 1, which says nothing about neighbours; nobody has a link wider than a class A network.
+pub const LINK_PREFIX_MIN_V4: u8 = 8;
+/// The same in IPv6. Registries give out nothing wider than this to a single network.
+pub const LINK_PREFIX_MIN_V6: u8 = 16;
+
 /// Where traffic may come out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ExitPolicy {
     /// Blocks that the operator allows, before anything else is asked.
     pub operator_allows: Vec<Network>,
-    /// The exit's own public addresses: what listens there trusts its own machine.
-    pub own_addresses: Vec<IpAddr>,
+    /// The exit's own addresses, each with the prefix of its link: what listens there trusts its own machine, and its
+    /// neighbours may. An address without a link, such as one that others see it by, has the longest prefix. A block too
+    /// wide for a link (below [`LINK_PREFIX_MIN_V4`], [`LINK_PREFIX_MIN_V6`]) stands for its address alone.
+    pub own_networks: Vec<Network>,
     /// The rules of the offer.
     pub rules: Vec<Rule>,
 }
@@ -53,6 +67,8 @@ pub enum Denied {
     Unspecified,
     #[error("the address is the exit's own")]
     OwnHost,
+    #[error("the address is in the exit's own network")]
+    OwnNetwork,
     #[error("the address is of a loopback interface")]
     Loopback,
     #[error("the address is private")]
@@ -131,20 +147,20 @@ impl ExitPolicy {
         if port == 0 {
             return Err(Denied::NoPort);
         }
-        // A mapped address reaches the IPv4 host, so it is that host which is judged.
-        let address = address.to_canonical();
-        if self.operator_allows.iter().any(|network| network.contains(address)) {
+        let written = address.to_canonical();
+        let host = host_reached(written);
+        if self.operator_allows.iter().any(|network| names(network, host, written)) {
             return Ok(());
         }
-        if self.own_addresses.iter().any(|own| own.to_canonical() == address) {
-            return Err(Denied::OwnHost);
+        self.check_own(host)?;
+        match host {
+            IpAddr::V4(host) => standard_v4(host)?,
+            IpAddr::V6(host) => standard_v6(host)?,
         }
-        match address {
-            IpAddr::V4(address) => standard_v4(address)?,
-            IpAddr::V6(address) => self.standard_v6(address)?,
-        }
-        let matches =
-            |rule: &&Rule| rule.network.contains(address) && (rule.port_first..=rule.port_last).contains(&port);
+        let matches = |rule: &&Rule| {
+            let denied = rule.action == Action::Deny && rule.network.contains(written);
+            (denied || names(&rule.network, host, written)) && (rule.port_first..=rule.port_last).contains(&port)
+        };
         match self.rules.iter().find(matches).map(|rule| rule.action) {
             Some(Action::Allow) => Ok(()),
             Some(Action::Deny) => Err(Denied::Rule),
@@ -153,25 +169,61 @@ impl ExitPolicy {
         }
     }
 
-    fn standard_v6(&self, address: Ipv6Addr) -> Result<(), Denied> {
-        if let Some(denied) = first_match(V6_DENIED, |block| in_v6(block, address)) {
-            return Err(denied);
+    fn check_own(&self, host: IpAddr) -> Result<(), Denied> {
+        if self.own_networks.iter().any(|own| own.address.to_canonical() == host) {
+            return Err(Denied::OwnHost);
         }
-        // NAT64 is how an exit without IPv4 reaches IPv4 at all, so there the address inside decides.
-        if in_v6(NAT64, address) {
-            let inside = last_four(address);
-            if self.own_addresses.contains(&IpAddr::V4(inside)) {
-                return Err(Denied::OwnHost);
-            }
-            return standard_v4(inside);
-        }
-        // The interface identifier of ISATAP (RFC 5214) hides an IPv4 address in any prefix.
-        let segments = address.segments();
-        if matches!(segments[4], 0x0000 | 0x0200) && segments[5] == 0x5efe {
-            return Err(Denied::Transition);
-        }
-        if in_v6(GLOBAL_UNICAST, address) { Ok(()) } else { Err(Denied::Reserved) }
+        let neighbour = |own: &Network| {
+            let least = if own.address.is_ipv4() { LINK_PREFIX_MIN_V4 } else { LINK_PREFIX_MIN_V6 };
+            own.prefix >= least && own.contains(host)
+        };
+        if self.own_networks.iter().any(neighbour) { Err(Denied::OwnNetwork) } else { Ok(()) }
     }
+}
+
+/// The host that a connection to `address` ends at: NAT64 is how an exit without IPv4 reaches IPv4 at all, so there it is
+/// the address inside.
+fn host_reached(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) if in_v6(NAT64, address) => last_four(address).into(),
+        other => other,
+    }
+}
+
+/// Whether `network` speaks of the address that reaches `host` and was written as `written`.
+fn names(network: &Network, host: IpAddr, written: IpAddr) -> bool {
+    (host.is_ipv4() && network.contains(host))
+        || (network.contains(written) && u32::from(network.prefix) >= prefix_least(written))
+}
+
+/// How long the prefix of a block must be, in bits, to name an address that carries an IPv4 one: that of the mechanism's
+/// own space. 0 for all others.
+fn prefix_least(address: IpAddr) -> u32 {
+    let IpAddr::V6(address) = address else { return 0 };
+    if in_v6(NAT64, address) {
+        return NAT64.1;
+    }
+    match V6_DENIED.iter().find(|(block, _)| in_v6(*block, address)) {
+        Some((block, Denied::Transition)) => block.1,
+        None if is_isatap(address) => ISATAP_PREFIX,
+        _ => 0,
+    }
+}
+
+fn standard_v6(address: Ipv6Addr) -> Result<(), Denied> {
+    if let Some(denied) = first_match(V6_DENIED, |block| in_v6(block, address)) {
+        return Err(denied);
+    }
+    if is_isatap(address) {
+        return Err(Denied::Transition);
+    }
+    if in_v6(GLOBAL_UNICAST, address) { Ok(()) } else { Err(Denied::Reserved) }
+}
+
+/// The interface identifier of ISATAP (RFC 5214) hides an IPv4 address in any prefix.
+fn is_isatap(address: Ipv6Addr) -> bool {
+    let segments = address.segments();
+    matches!(segments[4], 0x0000 | 0x0200) && segments[5] == 0x5efe
 }
 
 type BlockV4 = ([u8; 4], u32);
@@ -229,6 +281,8 @@ const V6_DENIED: &[(BlockV6, Denied)] = &[
 
 const GLOBAL_UNICAST: BlockV6 = ([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 const NAT64: BlockV6 = ([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
+/// What comes before the IPv4 address in ISATAP, in bits.
+const ISATAP_PREFIX: u32 = 96;
 
 fn first_match<B: Copy>(table: &[(B, Denied)], inside: impl Fn(B) -> bool) -> Option<Denied> {
     table.iter().find(|(block, _)| inside(*block)).map(|(_, denied)| *denied)
@@ -260,6 +314,10 @@ mod tests {
     fn check(policy: &ExitPolicy, address: &str, port: u16, expected: Result<(), Denied>) {
         let address: IpAddr = address.parse().expect("an address");
         assert_eq!(policy.check(SocketAddr::new(address, port)), expected, "{address} port {port}");
+    }
+
+    fn networks(blocks: &[&str]) -> Vec<Network> {
+        blocks.iter().map(|block| block.parse().expect("a network")).collect()
     }
 
     #[test]
@@ -400,12 +458,112 @@ mod tests {
 
     #[test]
     fn the_exits_own_address_is_denied_in_every_form() {
-        let own = ["5.6.7.8", "2a00::1"].map(|address| address.parse().expect("an address"));
-        let policy = ExitPolicy { own_addresses: own.to_vec(), ..ExitPolicy::default() };
+        let policy = ExitPolicy { own_networks: networks(&["5.6.7.8", "2a00::1"]), ..ExitPolicy::default() };
         for address in ["5.6.7.8", "::ffff:5.6.7.8", "64:ff9b::5.6.7.8", "2a00::1"] {
             check(&policy, address, 22, Err(Denied::OwnHost));
         }
         check(&policy, "5.6.7.9", 22, Ok(()));
+        check(&policy, "2a00::2", 22, Ok(()));
+    }
+
+    #[test]
+    fn the_neighbours_on_the_exits_links_are_denied() {
+        let links = ["5.6.7.8/22", "2a00:1:2:3::8/64", "9.9.9.9/0", "9.9.9.8/1", "2a01::9/3"];
+        let own_networks = networks(&links);
+        let policy = ExitPolicy { own_networks, ..ExitPolicy::default() };
+        for (address, expected) in [
+            ("5.6.7.8", Err(Denied::OwnHost)),
+            ("5.6.4.0", Err(Denied::OwnNetwork)),
+            ("5.6.7.255", Err(Denied::OwnNetwork)),
+            ("::ffff:5.6.5.1", Err(Denied::OwnNetwork)),
+            ("64:ff9b::5.6.5.1", Err(Denied::OwnNetwork)),
+            ("5.6.3.255", Ok(())),
+            ("5.6.8.0", Ok(())),
+            ("2a00:1:2:3::8", Err(Denied::OwnHost)),
+            ("2a00:1:2:3:ffff::", Err(Denied::OwnNetwork)),
+            ("2a00:1:2:4::", Ok(())),
+            // Too wide for a link.
+            ("9.9.9.9", Err(Denied::OwnHost)),
+            ("9.9.9.7", Ok(())),
+            ("2a01::9", Err(Denied::OwnHost)),
+            ("2a01::8", Ok(())),
+        ] {
+            check(&policy, address, 22, expected);
+        }
+        let policy = ExitPolicy { operator_allows: networks(&["5.6.7.0/24"]), ..policy };
+        for (address, expected) in [
+            ("5.6.7.8", Ok(())),
+            ("64:ff9b::5.6.7.8", Ok(())),
+            ("5.6.7.9", Ok(())),
+            ("5.6.6.9", Err(Denied::OwnNetwork)),
+        ] {
+            check(&policy, address, 22, expected);
+        }
+    }
+
+    #[test]
+    fn rules_see_the_ipv4_host_behind_nat64() {
+        let rule = |action, network: &str| Rule {
+            action,
+            network: network.parse().expect("a network"),
+            port_first: 1,
+            port_last: 65535,
+        };
+        let policy = ExitPolicy {
+            rules: vec![
+                rule(Action::Allow, "2a00::/16"),
+                rule(Action::Allow, "::/0"),
+                rule(Action::Deny, "1.1.1.0/24"),
+                rule(Action::Allow, "8.8.8.8/32"),
+                rule(Action::Allow, "64:ff9b::8.8.4.0/120"),
+            ],
+            ..ExitPolicy::default()
+        };
+        for (address, port, expected) in [
+            ("1.1.1.1", 80, Err(Denied::Rule)),
+            ("64:ff9b::1.1.1.1", 80, Err(Denied::Rule)),
+            ("64:ff9b::1.1.2.1", 80, Ok(())),
+            ("64:ff9b::1.1.2.1", 25, Err(Denied::Mail)),
+            ("64:ff9b::8.8.8.8", 25, Ok(())),
+            ("64:ff9b::8.8.4.4", 25, Ok(())),
+            ("2a00::1", 25, Ok(())),
+        ] {
+            check(&policy, address, port, expected);
+        }
+        for denied in ["::/0", "64:ff9b::/96", "0.0.0.0/0"] {
+            let policy = ExitPolicy { rules: vec![rule(Action::Deny, denied)], ..ExitPolicy::default() };
+            check(&policy, "64:ff9b::1.1.1.1", 80, Err(Denied::Rule));
+        }
+    }
+
+    #[test]
+    fn an_operator_who_allows_ipv6_has_not_allowed_the_ipv4_in_it() {
+        let allowing = |blocks: &[&str]| ExitPolicy { operator_allows: networks(blocks), ..ExitPolicy::default() };
+        let wide = allowing(&["::/0"]);
+        for (address, expected) in [
+            ("fd00::1", Ok(())),
+            ("::1", Ok(())),
+            ("64:ff9b::10.0.0.1", Err(Denied::Private)),
+            ("64:ff9b::1.1.1.1", Ok(())),
+            ("::ffff:10.0.0.1", Err(Denied::Private)),
+            ("::10.0.0.1", Err(Denied::Transition)),
+            ("::ffff:0:10.0.0.1", Err(Denied::Transition)),
+            ("64:ff9b:1::10.0.0.1", Err(Denied::Transition)),
+            ("2002:a00:1::1", Err(Denied::Transition)),
+            ("2001:0:4136:e378:8000:63bf:f5ff:fffe", Err(Denied::Transition)),
+            ("2a00::5efe:10.0.0.1", Err(Denied::Transition)),
+        ] {
+            check(&wide, address, 80, expected);
+        }
+        for (block, address) in [
+            ("10.0.0.0/8", "64:ff9b::10.0.0.1"),
+            ("64:ff9b::10.0.0.0/104", "64:ff9b::10.0.0.1"),
+            ("64:ff9b:1::/48", "64:ff9b:1::10.0.0.1"),
+            ("2002::/16", "2002:a00:1::1"),
+        ] {
+            check(&allowing(&[block]), address, 80, Ok(()));
+        }
+        check(&allowing(&["64:ff9b::/96"]), "10.0.0.1", 80, Err(Denied::Private));
     }
 
     #[test]

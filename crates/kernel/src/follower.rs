@@ -86,11 +86,10 @@ pub enum Lie {
 /// What is stored does not fit together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FollowerDamaged {
-    #[error("the stored checkpoint is damaged; delete the node's `follower` data to read it anew from the kernel")]
+    #[error("the stored checkpoint is damaged; put the node's folder back from a backup")]
     Tip,
     #[error(
-        "the stored copy of the ledger's programs does not match its checkpoint; delete the node's `follower` data to \
-         read it anew from the kernel"
+        "the stored copy of the ledger's programs does not match its checkpoint; put the node's folder back from a backup"
     )]
     State,
 }

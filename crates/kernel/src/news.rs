@@ -60,7 +60,8 @@ pub struct Equivocation {
 pub enum Fatal {
     #[error(
         "this node's ledger differs from the certified one at checkpoint {height} ({own} here, {certified} certified): \
-         its disk or its software is faulty; move its folder away and let it replay from its peers"
+         its disk or its software is faulty; keep its folder for whoever looks into it, and don't start the node with an \
+         empty one under the same key, because it could sign a round twice"
     )]
     Divergence { height: Height, own: Hash, certified: Hash },
     #[error(
@@ -82,16 +83,20 @@ pub enum SubmitError {
     Stopped,
 }
 
+/// What an operator can do about a damaged folder. An older or an empty one would let the node sign a round twice.
+const NEWEST_COPY: &str = "put back a copy of the folder from after the node last ran, and no older or empty one: with \
+     that it could sign a round twice";
+
 /// Why a node could not be opened from its store.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("the ledger is damaged: {0}")]
     Ledger(#[from] LedgerDamaged),
-    #[error("the record of commit {0} is missing or damaged; restore the folder or let the node replay from its peers")]
+    #[error("the record of commit {0} is missing or damaged; {NEWEST_COPY}")]
     Commit(u64),
-    #[error("a stored snapshot of round {0} is damaged; restore the folder or let the node replay from its peers")]
+    #[error("a stored snapshot of round {0} is damaged; {NEWEST_COPY}")]
     Snapshot(u64),
-    #[error("the record of this node's own last snapshot is damaged; restore the folder")]
+    #[error("the record of this node's own last snapshot is damaged; {NEWEST_COPY}")]
     Own,
     #[error("the key is not that of kernel node {0} in the genesis")]
     Key(MemberIndex),

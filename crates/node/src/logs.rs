@@ -1,7 +1,8 @@
 //! Logs: text for a person at a terminal, or JSON lines in the node's directory.
 //!
 //! What must never be logged (keys, tokens, payloads, who visits what) is kept out where it is known: secrets have no
-//! `Debug` that shows them.
+//! `Debug` that shows them, and libraries that would name destinations are kept to warnings unless they are asked for by
+//! name.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -46,9 +47,16 @@ pub fn init(config: &LogConfig, directory: &Directory) -> Result<(), LogError> {
     Ok(())
 }
 
+/// Libraries that name what a client visits when they are asked for details.
+const DISCREET: [&str; 3] = ["hickory_net", "hickory_proto", "hickory_resolver"];
+
 /// The filter that a level or a list of directives means.
 pub(crate) fn filter(level: &str) -> Option<EnvFilter> {
-    EnvFilter::try_new(level).ok()
+    let mut filter = EnvFilter::try_new(level).ok()?;
+    for library in DISCREET.iter().filter(|library| !level.contains(*library)) {
+        filter = filter.add_directive(format!("{library}=warn").parse().ok()?);
+    }
+    Some(filter)
 }
 
 fn open(folder: &Path) -> Result<File, LogError> {
@@ -76,6 +84,15 @@ fn set_aside(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn details_never_name_what_clients_visit() {
+        for (level, discreet) in [("debug", true), ("trace,byway_node=info", true), ("info,hickory_net=debug", false)] {
+            let filter = filter(level).unwrap().to_string();
+            assert_eq!(filter.contains("hickory_net=warn"), discreet, "{level}: {filter}");
+            assert!(filter.contains("hickory_proto=warn"), "{level}: {filter}");
+        }
+    }
 
     #[test]
     fn long_files_are_set_aside_and_few_are_kept() {

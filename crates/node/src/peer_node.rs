@@ -145,7 +145,10 @@ pub enum StartError {
     Disk(#[from] DiskError),
     #[error(transparent)]
     Follower(#[from] follower::FollowerDamaged),
-    #[error("the wallet's data is damaged ({0}); delete the node's store folder to scan the ledger again")]
+    #[error(
+        "the wallet's data is damaged ({0}); put the node's folder back from a backup, or restore the identity from its \
+         phrase into a new folder: the wallet is found again on the ledger, promises that were not settled are not"
+    )]
     Wallet(byway_primitives::DecodeError),
     #[error(transparent)]
     Market(#[from] MarketDamaged),

@@ -13,7 +13,10 @@ pub enum DiskError {
     #[error("{}: the format is \"{found}\", this program knows \"{known}\"; use the version that wrote it", file.display())]
     Format { file: PathBuf, found: String, known: &'static str },
 
-    #[error("{place} is damaged: {reason}; restore the folder from a backup, or start over and let it catch up")]
+    #[error(
+        "{place} is damaged: {reason}; before you put a backup or an empty folder in its place, read \
+         what that loses in docs/guide/several-machines.md (\"One key, one disk\", \"Backups\")"
+    )]
     Damaged { place: String, reason: String },
 
     #[error("there is no room left to write at {place} ({reason}); free some space and start again")]

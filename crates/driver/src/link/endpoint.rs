@@ -1,6 +1,6 @@
 //! The endpoint: its sockets, its relay, opening and accepting links.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -144,6 +144,11 @@ impl Links {
     /// The addresses of the sockets.
     pub fn bound(&self) -> Vec<SocketAddr> {
         self.endpoint.bound_sockets()
+    }
+
+    /// The addresses that this endpoint knows itself by at present: of its interfaces, and those that others see.
+    pub fn known_addresses(&self) -> Vec<IpAddr> {
+        self.endpoint.addr().ip_addrs().map(|address| address.ip()).collect()
     }
 
     /// Resolves once the relay has let this endpoint in, so that others can reach it there.

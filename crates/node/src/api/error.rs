@@ -1,6 +1,6 @@
 //! Errors of the local API: a stable number and word for programs, a sentence with a remedy for people.
 
-use byway_primitives::{Amount, IdentityId, Span};
+use byway_primitives::{Amount, IdentityId};
 use byway_records::OfferId;
 use serde_json::{Map, Value, json};
 
@@ -37,11 +37,9 @@ kinds! {
     -32603 Internal "internal",
     1001 BadToken "bad_token",
     1002 Busy "busy",
-    1003 Starting "starting",
     1004 Stopping "stopping",
     1005 NotSupported "not_supported",
     1006 IdempotencyConflict "idempotency_conflict",
-    1007 KeystoreLocked "keystore_locked",
     1008 StorageFailed "storage_failed",
     1009 IdentityNotFound "identity_not_found",
     1101 NoOfferMatches "no_offer_matches",
@@ -60,8 +58,10 @@ kinds! {
     1206 NothingToSettle "nothing_to_settle",
     1207 PromiseNotFound "promise_not_found",
     1301 KernelUnreachable "kernel_unreachable",
-    1302 LedgerBehind "ledger_behind",
     1303 TransactionNotFound "transaction_not_found",
+    1304 TransactionRefused "transaction_refused",
+    1305 LedgerMismatch "ledger_mismatch",
+    1306 LedgerUnproved "ledger_unproved",
 }
 
 /// Why a call failed.
@@ -112,10 +112,6 @@ impl ApiError {
         Self::new(ErrorKind::Busy, format!("There are too many {what} at once."), "Wait for some to end.")
     }
 
-    pub fn starting() -> Self {
-        Self::new(ErrorKind::Starting, "The node is still opening its stores.", "Try again in a moment.")
-    }
-
     pub fn stopping() -> Self {
         Self::new(ErrorKind::Stopping, "The node is stopping.", "Start it again and repeat the call.")
     }
@@ -130,14 +126,6 @@ impl ApiError {
             ErrorKind::IdempotencyConflict,
             "This idempotency key was used before for something else.",
             "Choose a new key for a new request.",
-        )
-    }
-
-    pub fn keystore_locked() -> Self {
-        Self::new(
-            ErrorKind::KeystoreLocked,
-            "The node was started without the passphrase of its keystore.",
-            "Start it again with --passphrase-file or BYWAY_PASSPHRASE.",
         )
     }
 
@@ -319,22 +307,41 @@ impl ApiError {
         )
     }
 
-    /// A transaction that is written down and that no kernel node took, with the reason that the last one gave.
+    /// A transaction that is written down and that the kernel refused, with the reason that f + 1 of its nodes gave.
     pub fn not_taken(reason: &str) -> Self {
         Self::new(
-            ErrorKind::Internal,
+            ErrorKind::TransactionRefused,
             format!("The kernel did not take the transaction: {reason}."),
             "It is handed in again for two minutes; `byway wallet history` shows how it ends. Don't repeat it before.",
         )
     }
 
-    pub fn ledger_behind(lag: Span) -> Self {
+    /// The outputs that an audit found are not those that the kernel certified at `height`.
+    pub fn ledger_mismatch(height: u64) -> Self {
         Self::new(
-            ErrorKind::LedgerBehind,
-            format!("This node's view of the ledger is {} s behind.", lag.0 / 1000),
-            "Wait until it has caught up.",
+            ErrorKind::LedgerMismatch,
+            format!(
+                "The ledger's outputs do not match the certified digest at height {height}: either a quorum of kernel \
+                 nodes certified books that don't add up, or this node reckons wrongly."
+            ),
+            "Audit again from another node with current software; if it fails there too, don't rely on this ledger, and \
+             tell the network's operators the height.",
         )
-        .with("lag_ms", lag.0.into())
+        .with("height", height.into())
+    }
+
+    /// No kernel node shows a checkpoint of `height` that proves itself.
+    pub fn ledger_unproved(height: u64) -> Self {
+        Self::new(
+            ErrorKind::LedgerUnproved,
+            format!(
+                "The audit stopped at height {height}: what kernel nodes sent for it is not what a quorum certified, and \
+                 no other node answers."
+            ),
+            "Check that this node runs current software and has the right genesis file, then audit again; its log names \
+             the kernel nodes.",
+        )
+        .with("height", height.into())
     }
 
     pub fn transaction_not_found() -> Self {

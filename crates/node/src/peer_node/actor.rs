@@ -135,7 +135,8 @@ impl Actor {
         let (arrive, arrivals) = mpsc::channel(ARRIVALS_QUEUE);
         let (exits, exits_seen) = watch::channel(ExitState::Idle);
         let (events, _) = broadcast::channel(contract::event::EVENTS_BUFFERED);
-        let exit = config.selling.as_ref().map(serving::exit).transpose()?;
+        let links = Arc::new(links);
+        let exit = config.selling.as_ref().map(|selling| serving::exit(selling, &links)).transpose()?;
         let mut actor = Self {
             network,
             started: Instant::now(),
@@ -167,7 +168,7 @@ impl Actor {
             market_journal,
             market_durable: Durability::default(),
             frames: VecDeque::new(),
-            links: Arc::new(links),
+            links,
             link_handles: BTreeMap::new(),
             talking_on: BTreeMap::new(),
             certificate,

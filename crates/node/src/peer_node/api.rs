@@ -68,17 +68,19 @@ impl NodeApi for PeerNode {
     async fn offer_publish(&self, request: OfferPublish) -> Answer<Publication> {
         let once = Once::new("offer_publish", &request.idempotency_key, &request);
         let entry = self
-            .spend(once, move |actor| {
-                actor.sell_under(&request)?;
+            .spend_and_then(once, move |actor| {
+                let terms = actor.terms_to_sell_under(&request)?;
                 if !actor.is_registered(actor.me()) {
                     return Err(ApiError::not_registered(actor.me()));
                 }
                 if !actor.can_be_reached() {
                     return Err(ApiError::not_supported("address under which it could be reached"));
                 }
-                actor.publication().ok_or_else(|| {
+                let order = actor.publication(&terms.selling);
+                let order = order.ok_or_else(|| {
                     ApiError::invalid_params("price_per_mb", "the offer is on the market with these terms already")
-                })
+                })?;
+                Ok((order, |actor: &mut Actor, id| actor.sell_under(terms, id)))
             })
             .await?;
         let id = entry.transaction_id;
@@ -88,14 +90,14 @@ impl NodeApi for PeerNode {
 
     async fn offer_withdraw(&self, request: OfferWithdraw) -> Answer<Entry> {
         let once = Once::new("offer_withdraw", &request.idempotency_key, &request);
-        self.spend(once, move |actor| {
+        self.spend_and_then(once, move |actor| {
             let me = actor.me();
             let published = actor.index.offer(request.offer_id).filter(|o| o.offer.offer.provider == me);
             let published = published.ok_or_else(|| ApiError::offer_not_found(request.offer_id))?;
             let serial = published.offer.offer.serial;
             let call = Some(Call::Offers(OffersCall::Withdraw { provider: me, serial }));
-            actor.config.selling = None;
-            Ok(Order::signed(Wish { call, ..Wish::default() }))
+            let order = Order::signed(Wish { call, ..Wish::default() });
+            Ok((order, |actor: &mut Actor, _| actor.config.selling = None))
         })
         .await
     }
@@ -255,6 +257,19 @@ impl PeerNode {
         once: Once,
         order: impl FnOnce(&mut Actor) -> Answer<Order> + Send + 'static,
     ) -> Answer<Entry> {
+        self.spend_and_then(once, |actor| Ok((order(actor)?, |_: &mut Actor, _| {}))).await
+    }
+
+    /// Likewise; what comes with the order is done to the task once the transaction is made and written down, and not at
+    /// all when it can't be made.
+    async fn spend_and_then<F>(
+        &self,
+        once: Once,
+        order: impl FnOnce(&mut Actor) -> Answer<(Order, F)> + Send + 'static,
+    ) -> Answer<Entry>
+    where
+        F: FnOnce(&mut Actor, TransactionId),
+    {
         let (id, fate) = self
             .ask(move |actor| {
                 if let Some(&[id, ..]) = actor.once.find(&once, actor.clock.now())? {
@@ -263,8 +278,9 @@ impl PeerNode {
                 if actor.ledger.follower().tip().is_none() && actor.ledger.is_cut_off() {
                     return Err(ApiError::kernel_unreachable());
                 }
-                let order = order(actor)?;
+                let (order, then) = order(actor)?;
                 let id = actor.transact(order, Some(&once)).map_err(build_error)?;
+                then(actor, id);
                 Ok((id, Some(actor.watch(id))))
             })
             .await?;

@@ -4,14 +4,14 @@
 //! unspent outputs. The state must give each certified root, and the set the certified digest, or the audit fails. So
 //! what is summed up in the end is what q(n) kernel nodes signed, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use byway_crypto::multiset::MultisetHash;
 use byway_kernel::follower::protocol::{Answer, Request};
 use byway_kernel::follower::{Follower, PROGRAMS};
 use byway_primitives::{Amount, AssetId, Decode, MemoryStore};
-use byway_records::checkpoint::Height;
+use byway_records::checkpoint::{Checkpoint, Height};
 use byway_records::scan::ScanTransaction;
 use byway_records::state::{Account, Registration, Reservation, pool_key};
 use byway_records::{Genesis, Output, OutputId, ProgramId};
@@ -26,53 +26,103 @@ struct Outputs {
     sum: MultisetHash,
 }
 
+/// An output is spent that does not exist.
+#[derive(Debug)]
+struct Unknown;
+
+/// Which member is asked: another one when one fails, and none again that lied.
+struct Turn {
+    members: u8,
+    current: u8,
+    liars: BTreeSet<u8>,
+    unanswered: u32,
+}
+
 /// Audits the ledger up to `until`. Each step is asked of another kernel node if one fails.
+///
+/// # Errors
+/// `kernel_unreachable` when nobody answers, `ledger_unproved` when every member that answers sends steps that don't prove
+/// themselves, `ledger_mismatch` when the outputs are not those that a certificate digests.
 pub(super) async fn audit(kernel: &KernelAccess, genesis: Arc<Genesis>, until: Height) -> Result<Audit, ApiError> {
     let damaged = |_| ApiError::internal();
     let mut follower = Follower::open((*genesis).clone(), &PROGRAMS, &MemoryStore::new()).map_err(damaged)?;
     let mut outputs = Outputs::default();
-    outputs.take(&ScanTransaction {
-        id: genesis.transaction(),
-        ghost: Some(genesis.ghost),
-        outputs: genesis.outputs.clone(),
-        spent: Vec::new(),
-    })?;
-    let members = genesis.members.len() as u8;
-    let mut member = 0;
-    let mut failures = 0;
+    outputs
+        .take(&ScanTransaction {
+            id: genesis.transaction(),
+            ghost: Some(genesis.ghost),
+            outputs: genesis.outputs.clone(),
+            spent: Vec::new(),
+        })
+        .map_err(|_| ApiError::internal())?;
+    let mut turn = Turn::new(genesis.members.len() as u8);
     while follower.next_height() <= until {
         let request = Request::Follow { from: follower.next_height(), programs: PROGRAMS.to_vec() };
-        let steps = match kernel.ask(member, &request).await {
+        let asked_for = follower.next_height();
+        let steps = match kernel.ask(turn.current, &request).await {
             Ok(Answer::Steps(steps)) if !steps.is_empty() => steps,
             _ => {
-                failures += 1;
-                member = (member + 1) % members;
-                if failures > 2 * u32::from(members) {
-                    return Err(ApiError::kernel_unreachable());
-                }
+                turn.unanswered(asked_for)?;
                 continue;
             }
         };
+        let mut is_proved = true;
         for step in steps.into_iter().take_while(|step| step.certificate.checkpoint.height <= until) {
             let Ok(advance) = follower.advance(step) else {
-                failures += 1;
-                member = (member + 1) % members;
+                is_proved = false;
                 break;
             };
-            advance.scan.finals.iter().try_for_each(|transaction| outputs.take(transaction))?;
-            if outputs.sum.digest() != advance.checkpoint.outputs_digest {
-                return Err(ApiError::internal());
-            }
+            outputs.follow(&advance.scan.finals, &advance.checkpoint)?;
+        }
+        // Steps from beyond what was asked for bring nothing either.
+        if !is_proved || follower.next_height() == asked_for {
+            tracing::error!(member = turn.current, height = asked_for.0, "a kernel node's step proves nothing");
+            turn.lied(follower.next_height())?;
         }
     }
     sum_up(&follower, &outputs, &genesis)
 }
 
+impl Turn {
+    fn new(members: u8) -> Self {
+        Self { members, current: 0, liars: BTreeSet::new(), unanswered: 0 }
+    }
+
+    /// The current member gave no step of `height`; each may fail twice.
+    fn unanswered(&mut self, height: Height) -> Result<(), ApiError> {
+        self.unanswered += 1;
+        if self.unanswered > 2 * u32::from(self.members) {
+            let is_silent = self.liars.is_empty();
+            return Err(if is_silent { ApiError::kernel_unreachable() } else { ApiError::ledger_unproved(height.0) });
+        }
+        self.pass_on(height)
+    }
+
+    /// The current member sent something for `height` that proves nothing.
+    fn lied(&mut self, height: Height) -> Result<(), ApiError> {
+        self.liars.insert(self.current);
+        self.pass_on(height)
+    }
+
+    fn pass_on(&mut self, height: Height) -> Result<(), ApiError> {
+        let others = (1..=self.members).map(|step| (self.current + step) % self.members);
+        let next = others.into_iter().find(|member| !self.liars.contains(member));
+        self.current = next.ok_or_else(|| ApiError::ledger_unproved(height.0))?;
+        Ok(())
+    }
+}
+
 impl Outputs {
-    fn take(&mut self, transaction: &ScanTransaction) -> Result<(), ApiError> {
+    /// Takes what became final up to a checkpoint, which must give the digest that is certified in it.
+    fn follow(&mut self, finals: &[ScanTransaction], checkpoint: &Checkpoint) -> Result<(), ApiError> {
+        let mismatch = |_| ApiError::ledger_mismatch(checkpoint.height.0);
+        finals.iter().try_for_each(|transaction| self.take(transaction)).map_err(mismatch)?;
+        if self.sum.digest() == checkpoint.outputs_digest { Ok(()) } else { Err(mismatch(Unknown)) }
+    }
+
+    fn take(&mut self, transaction: &ScanTransaction) -> Result<(), Unknown> {
         for id in &transaction.spent {
-            // Certified scan data spends what exists; anything else is caught by the digest.
-            let output = self.unspent.remove(id).ok_or_else(ApiError::internal)?;
+            let output = self.unspent.remove(id).ok_or(Unknown)?;
             self.sum.remove(&output.set_element(*id).0);
         }
         for (index, output) in (0u32..).zip(&transaction.outputs) {
@@ -123,4 +173,42 @@ fn sum<T: Decode>(
         }
     }
     Some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ErrorKind;
+
+    #[test]
+    fn an_audit_ends_when_nobody_is_left_to_ask() {
+        // `l`: the member asked lies, `-`: it does not answer; the rest is repeated for ever.
+        for (members, beginning, rest, asked, expected) in [
+            (4, "", 'l', 4, ErrorKind::LedgerUnproved),
+            (1, "", 'l', 1, ErrorKind::LedgerUnproved),
+            (4, "", '-', 9, ErrorKind::KernelUnreachable),
+            (4, "l-l", '-', 11, ErrorKind::LedgerUnproved),
+            (4, "-l-", 'l', 6, ErrorKind::LedgerUnproved),
+        ] {
+            let mut turn = Turn::new(members);
+            let course = beginning.chars().chain(std::iter::repeat(rest)).take(100);
+            let mut failing = course.map(|what| match what {
+                'l' => turn.lied(Height(7)),
+                _ => turn.unanswered(Height(7)),
+            });
+            let found = failing.by_ref().zip(1..).find_map(|(result, count)| Some((result.err()?, count)));
+            let (error, count) = found.unwrap();
+            assert_eq!((error.kind, count), (expected, asked), "{members} members: {beginning}{rest}…");
+        }
+    }
+
+    #[test]
+    fn outputs_other_than_the_certified_ones_are_a_mismatch_at_that_height() {
+        let spent =
+            vec![OutputId { transaction: byway_records::TransactionId(byway_primitives::Hash([1; 32])), index: 0 }];
+        let stranger = ScanTransaction { id: spent[0].transaction, ghost: None, outputs: Vec::new(), spent };
+        assert!(Outputs::default().take(&stranger).is_err());
+        let error = ApiError::ledger_mismatch(7);
+        assert_eq!((error.kind, error.details["height"].as_u64()), (ErrorKind::LedgerMismatch, Some(7)));
+    }
 }

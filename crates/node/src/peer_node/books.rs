@@ -32,7 +32,7 @@ pub(super) enum Fate {
     Final,
     Rejected(Reject),
     Lapsed,
-    /// No kernel node took it, with what the last one said.
+    /// No kernel node took it, for a reason that f + 1 of them gave.
     Refused(String),
 }
 
@@ -129,6 +129,7 @@ impl Actor {
     pub(super) fn submitted(&mut self, id: TransactionId, result: Result<(), SubmitFailed>) {
         if let Err(error) = result {
             tracing::warn!(%id, %error, "a transaction was not taken");
+            // Anything else says nothing against the transaction, which is handed in again.
             if let SubmitFailed::Refused(reason) = error {
                 self.resolve(id, &Fate::Refused(reason));
             }

@@ -1,6 +1,7 @@
 //! A market node's connections to kernel nodes: made when needed, remade when broken.
 //!
-//! Nothing here judges answers; whoever asked does.
+//! Nothing here judges answers; whoever asked does. Only what becomes of a transaction handed in is judged here, because
+//! several nodes are asked: it is taken when one node says so, and refused when f + 1 nodes give the same reason.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use byway_driver::entropy;
 use byway_driver::mesh::{ConnectError, Limits, MeshClient, Prologue, RequestError};
+use byway_driver::pool::PoolError;
+use byway_kernel::SubmitError;
 use byway_kernel::follower::protocol::{Answer, Request};
 use byway_primitives::codec::{DecodeError, Encode, decode_exact};
 use byway_records::{Genesis, Member};
@@ -37,8 +40,12 @@ pub enum AskError {
 /// Why a transaction was not submitted.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitFailed {
+    /// With the reason that f + 1 nodes gave, one of them honest.
     #[error("the kernel refused the transaction: {0}")]
     Refused(String),
+    /// With the last thing that was said. It may be taken the next time.
+    #[error("no kernel node took the transaction, and too few of them agree on why: {0}")]
+    Undecided(String),
     #[error("no kernel node can be reached: {0}")]
     Unreachable(AskError),
 }
@@ -80,32 +87,26 @@ impl KernelAccess {
         decode_exact(&reply).map_err(|source| AskError::Malformed { name, source })
     }
 
-    /// Hands a transaction to a few members at random; on failure to all others in turn.
+    /// Hands a transaction to a few members at random; on failure to all others in turn, until one takes it or f + 1
+    /// refuse it for the same reason.
     pub async fn submit(&self, transaction: Vec<u8>) -> Result<(), SubmitFailed> {
         let count = self.0.clients.len();
         let first = entropy::number() as usize % count;
         let order: Vec<u8> = (0..count).map(|step| ((first + step) % count) as u8).collect();
         let request = Request::Submit { transaction };
-        let mut failure = None;
+        let mut refusals = Refusals::new(self.0.genesis.members.faults_tolerated());
         for group in order.chunks(SUBMIT_TO) {
             let asked = group.iter().map(|member| self.ask(*member, &request));
-            let mut refused = None;
-            for answer in futures::future::join_all(asked).await {
-                match answer {
-                    Ok(Answer::Taken) => return Ok(()),
-                    Ok(Answer::Refused(reason)) => refused = Some(reason),
-                    Ok(_) => {}
-                    Err(error) => failure = Some(error),
-                }
+            let answers = futures::future::join_all(asked).await;
+            if answers.iter().any(|answer| matches!(answer, Ok(Answer::Taken))) {
+                return Ok(());
             }
-            if let Some(reason) = refused {
-                return Err(SubmitFailed::Refused(reason));
+            answers.into_iter().for_each(|answer| refusals.note(answer));
+            if refusals.believed().is_some() {
+                break;
             }
         }
-        Err(match failure {
-            Some(error) => SubmitFailed::Unreachable(error),
-            None => SubmitFailed::Refused("every kernel node gave an answer that makes no sense".to_owned()),
-        })
+        Err(refusals.conclude())
     }
 
     async fn client(&self, member: u8) -> Result<MeshClient, AskError> {
@@ -135,5 +136,95 @@ impl KernelAccess {
     fn name(&self, member: u8) -> Result<String, AskError> {
         let known = self.0.genesis.members.get(member).ok_or(AskError::NoSuchMember(member))?;
         Ok(known.name.clone())
+    }
+}
+
+/// What nodes say that did not take a transaction.
+struct Refusals {
+    /// How many nodes may lie.
+    faults: usize,
+    /// How many nodes gave each reason.
+    reasons: BTreeMap<String, usize>,
+    /// The last thing said that is no reason against the transaction itself.
+    passing: Option<String>,
+    unreachable: Option<AskError>,
+}
+
+impl Refusals {
+    fn new(faults: usize) -> Self {
+        Self { faults, reasons: BTreeMap::new(), passing: None, unreachable: None }
+    }
+
+    /// Takes down an answer other than that the transaction is taken.
+    fn note(&mut self, answer: Result<Answer, AskError>) {
+        match answer {
+            Ok(Answer::Refused(reason)) if is_passing(&reason) => self.passing = Some(reason),
+            Ok(Answer::Refused(reason)) => *self.reasons.entry(reason).or_default() += 1,
+            Ok(_) => self.passing = Some("a kernel node gave an answer that makes no sense".to_owned()),
+            Err(error) => self.unreachable = Some(error),
+        }
+    }
+
+    /// The reason that so many nodes gave that one of them is honest.
+    fn believed(&self) -> Option<&str> {
+        self.reasons.iter().find(|(_, count)| **count > self.faults).map(|(reason, _)| reason.as_str())
+    }
+
+    /// What is to be made of it when nobody else is asked.
+    fn conclude(self) -> SubmitFailed {
+        if let Some(reason) = self.believed() {
+            return SubmitFailed::Refused(reason.to_owned());
+        }
+        let said = self.passing.or_else(|| self.reasons.into_keys().next_back());
+        match (said, self.unreachable) {
+            (None, Some(error)) => SubmitFailed::Unreachable(error),
+            (said, _) => SubmitFailed::Undecided(said.unwrap_or_else(|| "there is no kernel node".to_owned())),
+        }
+    }
+}
+
+/// Whether a refusal is about the node that says it and not about the transaction: another node is to be asked. A kernel
+/// node gives its reasons as text only; one that words them otherwise needs f + 1 of its kind to be believed.
+fn is_passing(reason: &str) -> bool {
+    let submit = [SubmitError::Full, SubmitError::Stopped].map(|error| error.to_string());
+    let pool = [PoolError::ShuttingDown, PoolError::Panicked].map(|error| error.to_string());
+    submit.iter().chain(&pool).any(|passing| passing == reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_believed_when_more_nodes_give_it_than_may_lie() {
+        let full = SubmitError::Full.to_string();
+        let full = full.as_str();
+        // `None`: the node is dead.
+        let rows: [(&[Option<&str>], &str); 9] = [
+            (&[Some("no"), None], "undecided"),
+            (&[Some("no"), None, Some(full), None], "undecided"),
+            (&[Some("no"), Some("bad proof")], "undecided"),
+            (&[Some("no"), Some("bad proof"), Some("bad proof")], "refused: bad proof"),
+            (&[Some("bad proof"), None, None, Some("bad proof")], "refused: bad proof"),
+            (&[Some(full), Some(full), Some(full), Some(full)], "undecided"),
+            (&[Some(full), None], "undecided"),
+            (&[None, None, None, None], "unreachable"),
+            (&[], "undecided"),
+        ];
+        for (answers, expected) in rows {
+            let mut refusals = Refusals::new(1);
+            for answer in answers {
+                refusals.note(match answer {
+                    Some(reason) => Ok(Answer::Refused((*reason).to_owned())),
+                    None => Err(AskError::NoSuchMember(9)),
+                });
+            }
+            let found = match refusals.conclude() {
+                SubmitFailed::Refused(reason) => format!("refused: {reason}"),
+                SubmitFailed::Undecided(_) => "undecided".to_owned(),
+                SubmitFailed::Unreachable(_) => "unreachable".to_owned(),
+            };
+            assert_eq!(found, expected, "{answers:?}");
+        }
     }
 }

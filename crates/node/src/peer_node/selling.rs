@@ -1,13 +1,16 @@
 //! This node's offer: on the ledger while the node sells, under its present terms and contacts, and never expired.
 
+use std::collections::BTreeMap;
+
 use byway_access::session::Sale;
 use byway_dialogue::StaticCertificate;
+use byway_driver::exit::Exit;
 use byway_peer::wallet::Wish;
 use byway_primitives::{AssetId, Decode, Encode, Span};
 use byway_records::call::{Call, OffersCall};
 use byway_records::offer::{Contact, Location, Price, Service, Unit};
 use byway_records::state::{self, PublishedOffer, offer_serial_key};
-use byway_records::{Offer, OfferId, ProgramId};
+use byway_records::{Offer, OfferId, ProgramId, TransactionId};
 
 use super::books::{Errand, Order};
 use super::following::NEWCOMER;
@@ -20,6 +23,12 @@ pub(super) const CERTIFICATE_PROTOCOL: &str = "byway-dialogue/1";
 /// How long the node's addresses must have been the same before its offer is published by itself.
 const CONTACT_STEADY: Span = Span::seconds(1);
 
+/// What is to be sold, and the way out for it.
+pub(super) struct Terms {
+    pub selling: SellingConfig,
+    exit: Exit,
+}
+
 impl Actor {
     /// A provider registers itself and keeps its offer on the market.
     pub(super) fn tend_offer(&mut self) {
@@ -29,7 +38,7 @@ impl Actor {
         if !self.is_registered(self.me()) {
             self.run_errand(Errand::Register, self.registration());
         } else if self.is_contact_steady()
-            && let Some(order) = self.publication()
+            && let Some(order) = self.config.selling.as_ref().and_then(|selling| self.publication(selling))
         {
             self.run_errand(Errand::Publish, order);
         }
@@ -46,10 +55,10 @@ impl Actor {
         self.contact.as_ref().is_some_and(|(_, since)| now >= *since + CONTACT_STEADY)
     }
 
-    /// What publishes this node's offer, if it is not on the ledger as it should be.
-    pub(super) fn publication(&self) -> Option<Order> {
+    /// What publishes this node's offer under these terms, if it is not on the ledger as it should be.
+    pub(super) fn publication(&self, selling: &SellingConfig) -> Option<Order> {
         let fee = self.config.genesis.parameters.call_prices.offer_publish;
-        let offer = self.offer_to_publish()?.sign(&self.config.identity, self.network);
+        let offer = self.offer_to_publish(selling)?.sign(&self.config.identity, self.network);
         let note = Note { offer_id: Some(OfferId::of(self.me(), offer.offer.serial)), ..Note::default() };
         let wish = Wish { call: Some(Call::Offers(OffersCall::Publish { offer })), fee, ..Wish::default() };
         Some(Order { note, ..Order::signed(wish) })
@@ -60,22 +69,24 @@ impl Actor {
         self.links.contact(self.certificate.static_key).is_some()
     }
 
-    /// Sells under these terms from now on; what is left out stays as it is.
-    pub(super) fn sell_under(&mut self, terms: &contract::OfferPublish) -> Result<(), ApiError> {
+    /// The terms of a call, checked and completed: what is left out stays as it is. Nothing is sold under them yet.
+    pub(super) fn terms_to_sell_under(&self, terms: &contract::OfferPublish) -> Result<Terms, ApiError> {
         if terms.service.is_some_and(|service| service != Service::SOCKS) {
             return Err(ApiError::not_supported("service to sell but socks"));
         }
-        let before = self.config.selling.clone();
         let missing = |field: &str| ApiError::invalid_params(field, "it is needed for a first offer");
-        let known = before.as_ref();
+        let known = self.config.selling.as_ref();
         let country = terms.country.or(known.map(|s| s.location.country)).ok_or_else(|| missing("country"))?;
-        let asn = terms.asn.or(known.map(|s| s.location.asn)).ok_or_else(|| missing("asn"))?;
+        // The number that is given is the exit's; whoever has named none before is at the same place.
+        let asn = known.map(|s| s.location.asn).or(terms.asn).ok_or_else(|| missing("asn"))?;
+        let exit_asn = terms.asn.or(known.map(|s| s.exit.asn)).unwrap_or(asn);
         let price = terms.price_per_mb.or(known.map(|s| s.price_per_mb)).ok_or_else(|| missing("price_per_mb"))?;
         let bandwidth = terms.bandwidth_bps.or(known.map(|s| s.bandwidth_bps));
-        let exit_country = terms.exit_country.or(terms.country).or(known.map(|s| s.exit.country)).unwrap_or(country);
+        // An exit that was declared in another country than the provider stays there when the provider moves.
+        let apart = known.filter(|s| s.exit.country != s.location.country).map(|s| s.exit.country);
         let selling = SellingConfig {
             location: Location { country, asn },
-            exit: Location { country: exit_country, asn },
+            exit: Location { country: terms.exit_country.or(apart).unwrap_or(country), asn: exit_asn },
             bandwidth_bps: bandwidth.ok_or_else(|| missing("bandwidth_bps"))?,
             price_per_mb: price,
             allow: known.map(|s| s.allow.clone()).unwrap_or_default(),
@@ -83,17 +94,24 @@ impl Actor {
             settle_at: known.map_or(SellingConfig::SETTLE_AT, |s| s.settle_at),
             settle_delay_max: known.map_or(SellingConfig::SETTLE_DELAY_MAX, |s| s.settle_delay_max),
         };
-        if self.exit.is_none() {
-            let exit = serving::exit(&selling).map_err(ApiError::storage_failed)?;
-            self.exit = Some(exit);
-        }
-        self.config.selling = Some(selling);
-        Ok(())
+        let exit = match &self.exit {
+            Some(exit) => exit.clone(),
+            None => serving::exit(&selling, &self.links).map_err(ApiError::storage_failed)?,
+        };
+        Ok(Terms { selling, exit })
+    }
+
+    /// Sells under these terms from now on; `publication` is the transaction that puts them on the ledger.
+    pub(super) fn sell_under(&mut self, terms: Terms, publication: TransactionId) {
+        self.config.selling = Some(terms.selling);
+        self.exit = Some(terms.exit);
+        // Until its verdict nothing is published by itself: it would be paid for twice.
+        self.tending.insert(Errand::Publish);
+        self.errands.insert(publication, Errand::Publish);
     }
 
     /// The offer that should be on the ledger, if it isn't: with these terms and contacts, and not about to expire.
-    fn offer_to_publish(&self) -> Option<Offer> {
-        let selling = self.config.selling.as_ref()?;
+    fn offer_to_publish(&self, selling: &SellingConfig) -> Option<Offer> {
         let contact = self.links.contact(self.certificate.static_key)?;
         let certificate = Contact { protocol: CERTIFICATE_PROTOCOL.to_owned(), data: self.certificate.to_bytes() };
         let price = Price { unit: Unit::Mb, amount: selling.price_per_mb, asset: AssetId::WAY, reputation_min: 0 };
@@ -118,7 +136,9 @@ impl Actor {
                 let life = self.config.genesis.parameters.offer_life.millis;
                 let half_over = self.ledger_clock().time.0 + life.0 / 2 > published.expires.time.0;
                 let moved = !same_contacts(&published.offer.offer.contacts, &offer.contacts);
-                (half_over || moved).then_some(offer)
+                // After a withdrawal that failed the offer is there still, and the node sells nothing.
+                let is_taken_up_again = self.config.selling.is_none();
+                (half_over || moved || is_taken_up_again).then_some(offer)
             }
             _ => {
                 offer.serial = highest + 1;
@@ -127,9 +147,10 @@ impl Actor {
         }
     }
 
-    /// Tells the market what this node sells: its offers that are on the ledger.
+    /// Tells the market what this node sells: its offers that are on the ledger, and nothing once they are withdrawn.
     pub(super) fn sell(&mut self) {
         if self.config.selling.is_none() {
+            self.market.sell(BTreeMap::new());
             return;
         }
         let (me, clock) = (self.me(), self.ledger_clock());

@@ -1,15 +1,17 @@
 //! The provider's side: sessions that this node serves, and the streams that belong to them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use byway_access::exit_policy::ExitPolicy;
 use byway_access::session::{Counters, Metering, ProviderNews, SessionId, StopReason, Traffic};
 use byway_driver::exit::resolve::SystemResolverError;
-use byway_driver::exit::{Exit, Limits, SystemResolver};
-use byway_driver::link::{LinkId, StreamRecv, StreamSend};
+use byway_driver::exit::{Exit, Limits, SystemResolver, own};
+use byway_driver::link::{LinkId, Links, StreamRecv, StreamSend};
 use byway_driver::socks::{CloseReason, Reply, StreamHeader};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{IdentityId, Span, Time};
+use byway_records::offer::Network;
 
 use super::data_plane::{Plane, Report};
 use super::using::reason_word;
@@ -37,14 +39,40 @@ pub(super) struct Served {
     plane: Plane,
 }
 
-/// Where clients come out: the standard policy, and what the operator allows.
-pub(super) fn exit(selling: &SellingConfig) -> Result<Exit, SystemResolverError> {
-    let policy = ExitPolicy { operator_allows: selling.allow.clone(), own_addresses: Vec::new(), rules: Vec::new() };
-    let judge = move |addresses: &[std::net::IpAddr], port: u16| match policy.choose(addresses, port) {
-        Ok(allowed) => Ok(allowed.into_iter().map(|address| address.ip()).collect()),
-        Err(denied) => Err(Reply::from_byte(denied.socks_reply().code()).unwrap_or(Reply::GeneralFailure)),
+/// Where clients come out: the standard policy, and what the operator allows. What this machine is called is read anew
+/// for every connection from what is known at that time, by its interfaces and by the endpoint of its links.
+pub(super) fn exit(selling: &SellingConfig, links: &Arc<Links>) -> Result<Exit, SystemResolverError> {
+    let (interfaces, links) = (own::follow(), Arc::downgrade(links));
+    let own_networks = move || {
+        let mut networks = interfaces.borrow().clone()?;
+        let known = links.upgrade().map(|links| links.known_addresses()).unwrap_or_default();
+        networks.extend(known.into_iter().map(host));
+        Some(networks)
+    };
+    exit_of(selling.allow.clone(), own_networks)
+}
+
+/// An exit of a machine whose own networks are `own_networks`, `None` while they aren't known.
+fn exit_of(
+    allow: Vec<Network>,
+    own_networks: impl Fn() -> Option<Vec<Network>> + Send + Sync + 'static,
+) -> Result<Exit, SystemResolverError> {
+    let judge = move |addresses: &[IpAddr], port: u16| {
+        // Until it is known what to keep clients from, they are kept from everything.
+        let own_networks = own_networks().ok_or(Reply::GeneralFailure)?;
+        let policy = ExitPolicy { operator_allows: allow.clone(), own_networks, rules: Vec::new() };
+        match policy.choose(addresses, port) {
+            Ok(allowed) => Ok(allowed.into_iter().map(|address| address.ip()).collect()),
+            Err(denied) => Err(Reply::from_byte(denied.socks_reply().code()).unwrap_or(Reply::GeneralFailure)),
+        }
     };
     Ok(Exit::new(Arc::new(SystemResolver::new()?), Arc::new(judge), Limits::default()))
+}
+
+/// The block of one address.
+fn host(address: IpAddr) -> Network {
+    let address = address.to_canonical();
+    Network { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
 }
 
 impl Actor {
@@ -170,5 +198,42 @@ impl Actor {
             // Where a client goes is nobody's business, so only how it ended is told.
             tracing::trace!(?outcome, "stream ended");
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use byway_driver::socks::{Host, Target};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn networks(blocks: &[&str]) -> Vec<Network> {
+        blocks.iter().map(|block| block.parse().expect("a network")).collect()
+    }
+
+    async fn refusal(exit: &Exit, address: &str, port: u16) -> Option<Reply> {
+        let target = Target { host: Host::Ip(address.parse().expect("an address")), port };
+        exit.dial(&target).await.err()
+    }
+
+    #[tokio::test]
+    async fn clients_do_not_reach_the_machine_they_come_out_of() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let exit = |allow: &[&str], own: Option<&'static [&'static str]>| {
+            exit_of(networks(allow), move || own.map(networks)).expect("the system has a resolver configuration")
+        };
+        let machine: &[&str] = &["127.0.0.1/8", "5.6.7.8/24", "2a00:1::8/64"];
+        let own = exit(&[], Some(machine));
+        for address in
+            ["127.0.0.1", "5.6.7.8", "::ffff:5.6.7.8", "64:ff9b::5.6.7.8", "5.6.7.9", "2a00:1::8", "2a00:1::9"]
+        {
+            assert_eq!(refusal(&own, address, port).await, Some(Reply::NotAllowed), "{address}");
+        }
+        let allowed = exit(&["127.0.0.0/8"], Some(machine));
+        assert_eq!(refusal(&allowed, "127.0.0.1", port).await, None, "the operator's word counts first");
+        let unknowing = exit(&["127.0.0.0/8"], None);
+        assert_eq!(refusal(&unknowing, "127.0.0.1", port).await, Some(Reply::GeneralFailure));
     }
 }

@@ -5,7 +5,7 @@ use byway_kernel::follower::protocol::{Pulse, Status};
 use byway_primitives::{Amount, AssetId, IdentityId, Span, Time};
 use byway_records::offer::{Action, Unit};
 use byway_records::state::PublishedOffer;
-use byway_records::{Backing, OfferId};
+use byway_records::{Backing, Height, OfferId};
 
 use super::Actor;
 use super::connecting::{Connected, Connection as Exit, Flow};
@@ -57,14 +57,12 @@ impl Actor {
         }
     }
 
-    /// How far the newest checkpoint that a kernel node knows of is ahead of ours. A kernel with nothing to do certifies
-    /// nothing, so that the time alone says little.
+    /// How far the newest checkpoint that kernel nodes credibly know of is ahead of ours; `None` if no node answers.
     fn lag(&self) -> Option<u64> {
-        let newest = self.kernel_view.values().max_by_key(|status| status.height)?;
-        let Some(tip) = self.ledger.follower().tip() else {
-            return Some(newest.time.since(self.config.genesis.time).0);
-        };
-        Some(if newest.height > tip.height { newest.time.since(tip.time).0 } else { 0 })
+        let claims: Vec<(Height, Time)> =
+            self.kernel_view.values().map(|status| (status.height, status.time)).collect();
+        let tip = self.ledger.follower().tip().map(|tip| (tip.height, tip.time));
+        lag(&claims, self.config.genesis.members.faults_tolerated(), tip, self.config.genesis.time)
     }
 
     pub(super) fn identity(&self) -> Identity {
@@ -382,6 +380,25 @@ impl Actor {
     }
 }
 
+/// How many milliseconds the kernel is ahead of our `tip` (none yet: of `genesis`) by what its nodes claim; `None` if none
+/// claims anything. A kernel with nothing to do certifies nothing, so that the time alone says little.
+///
+/// Of the heights, and likewise of the times, the highest counts that more nodes reach than may lie (`faults`), so that
+/// liars alone put us behind nothing. Where so few answer that none is beyond doubt, the lowest does.
+fn lag(claims: &[(Height, Time)], faults: usize, tip: Option<(Height, Time)>, genesis: Time) -> Option<u64> {
+    let mut heights: Vec<Height> = claims.iter().map(|(height, _)| *height).collect();
+    let mut times: Vec<Time> = claims.iter().map(|(_, time)| *time).collect();
+    heights.sort_unstable_by(|a, b| b.cmp(a));
+    times.sort_unstable_by(|a, b| b.cmp(a));
+    let height = heights.get(faults).or(heights.last())?;
+    let time = times.get(faults).or(times.last())?;
+    Some(match tip {
+        None => time.since(genesis).0,
+        Some((ours, at)) if *height > ours => time.since(at).0,
+        Some(_) => 0,
+    })
+}
+
 /// Why nothing flows in the session in use, if so.
 fn standstill(connected: &Connected) -> Option<Reason> {
     match connected.flow {
@@ -394,5 +411,33 @@ fn standstill(connected: &Connected) -> Option<Reason> {
             "the provider has used up what it was promised; it goes on when it takes the next promise",
         )),
         Flow::Open => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_liar_puts_a_node_behind_nothing() {
+        const FAR: u64 = 1 << 40;
+        // Claims of four nodes at most, of which one may lie; our height, at which the time is tenfold; the lag.
+        let rows: [(&[(u64, u64)], Option<u64>, Option<u64>); 10] = [
+            (&[], Some(5), None),
+            (&[(5, 50), (5, 50), (5, 50), (FAR, FAR)], Some(5), Some(0)),
+            (&[(7, 70), (7, 70), (6, 60), (FAR, FAR)], Some(5), Some(20)),
+            (&[(7, 70), (7, FAR), (7, 70), (7, 70)], Some(5), Some(20)),
+            (&[(7, 70), (7, 70), (7, 70), (0, 0)], Some(5), Some(20)),
+            (&[(4, 40), (4, 40), (4, 40), (4, 40)], Some(5), Some(0)),
+            (&[(5, 50), (FAR, FAR)], Some(5), Some(0)),
+            (&[(7, 70)], Some(5), Some(20)),
+            (&[(7, 70), (7, 70), (FAR, FAR)], None, Some(70)),
+            (&[(0, 0), (0, 0), (0, 0), (FAR, FAR)], None, Some(0)),
+        ];
+        for (claims, ours, expected) in rows {
+            let claimed: Vec<_> = claims.iter().map(|(height, time)| (Height(*height), Time(*time))).collect();
+            let tip = ours.map(|height| (Height(height), Time(10 * height)));
+            assert_eq!(lag(&claimed, 1, tip, Time(0)), expected, "{claims:?}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use byway_driver::mesh::{Limits, Member, Mesh, MeshClient, MeshConfig, MeshEvent
 use byway_kernel::follower::protocol::{Answer as KernelAnswer, Request, Step};
 use byway_node::api::*;
 use byway_node::kernel_node::prologue;
+use byway_node::peer_node::PeerNode;
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Amount, Encode, Hash};
 use byway_records::scan::ScanTransaction;
@@ -107,6 +108,68 @@ async fn publications(node: &Node) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_publication_changes_nothing_and_one_by_hand_begins_to_sell() {
+    let network = Network::start(&["seller"], &[]).await;
+    let user = network.node("user", "").await;
+    user.until("the node follows", async |api| api.node_status().await.ok()?.ledger.lag_ms).await;
+    let coins = user.until("its coins", async |api| Some(wallet(api).await).filter(|coins| !coins.is_zero())).await;
+    let terms = |name| OfferPublish {
+        service: None,
+        country: Some("SE".parse().unwrap()),
+        exit_country: None,
+        asn: Some(64500),
+        price_per_mb: Some("0.002".parse().unwrap()),
+        bandwidth_bps: Some(1_000_000),
+        idempotency_key: key(name),
+    };
+    assert_eq!(user.api.offer_publish(terms("early")).await.unwrap_err().kind, ErrorKind::NotRegistered);
+    user.tend().await;
+    assert!(!user.api.node_status().await.unwrap().identity.registered);
+    assert!(history(&user).await.iter().all(|entry| entry.kind == EntryKind::Receive), "something was sent");
+    assert_eq!(wallet(&user.api).await, coins, "something was spent");
+    user.prepare("1").await;
+    user.tend().await;
+    assert_eq!(publications(&user).await, 0, "what was refused is published later");
+
+    let incomplete = OfferPublish { price_per_mb: None, ..terms("incomplete") };
+    assert_eq!(user.api.offer_publish(incomplete).await.unwrap_err().kind, ErrorKind::InvalidParams);
+    let seller = network.node("seller", &provider("DE", "0.001", "exit_asn = 64511\n")).await;
+    let others = user.market(1).await[0].clone();
+    assert_eq!(others.asn, 64511);
+    let withdraw = |offer_id, name| OfferWithdraw { offer_id, idempotency_key: key(name) };
+    let refusal = user.api.offer_withdraw(withdraw(others.offer_id, "theirs")).await.unwrap_err();
+    assert_eq!(refusal.kind, ErrorKind::OfferNotFound);
+
+    let published = user.api.offer_publish(terms("first")).await.unwrap();
+    assert_eq!(published.entry.stage, Stage::Final);
+    let found = seller.market(1).await[0].clone();
+    assert_eq!((found.offer_id, found.asn), (published.offer_id, 64500));
+    let withdrawn = user.api.offer_withdraw(withdraw(published.offer_id, "ours")).await.unwrap();
+    assert_eq!(withdrawn.stage, Stage::Final);
+    seller.market(0).await;
+    user.tend().await;
+    let about_offers = history(&user).await.into_iter().filter(|entry| entry.kind == EntryKind::Publish);
+    let about_offers: Vec<TransactionId> = about_offers.map(|entry| entry.transaction_id).collect();
+    let expected = [withdrawn.transaction_id, published.entry.transaction_id];
+    assert_eq!(about_offers, expected, "what was withdrawn is not published again, and nothing is paid for twice");
+
+    // A term by hand leaves the others as they are configured.
+    let dearer = OfferPublish { country: None, asn: None, bandwidth_bps: None, ..terms("dearer") };
+    seller.api.offer_publish(dearer).await.unwrap();
+    user.until("the new price", async |api| {
+        let found = api.offer_list(OfferList::default()).await.unwrap();
+        let new = found.iter().find(|offer| offer.offer_id != others.offer_id)?;
+        assert_eq!((new.asn, new.country, new.exit_country), (64511, others.country, others.exit_country));
+        Some(())
+    })
+    .await;
+}
+
+async fn wallet(api: &PeerNode) -> Amount {
+    api.wallet_balance().await.unwrap().wallet
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn money_moves_once_and_is_listed_once() {
     let network = Network::start(&["friend"], &[]).await;
     let user = network.node("user", "").await;
@@ -188,6 +251,39 @@ async fn a_kernel_node_that_lies_about_a_transaction_is_not_believed() {
     // Three honest nodes can.
     let refusal = seller.api.ledger_transaction(invented).await.unwrap_err();
     assert_eq!(refusal.kind, ErrorKind::TransactionNotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kernel_node_that_refuses_everything_keeps_no_transaction_out() {
+    let mut network = Network::start(&[], &[3]).await;
+    let _liar = Liar::start(&mut network, 3, TransactionId(Hash([9; 32])));
+    // The neighbour of the liar is dead for this node, so that the two are asked together now and then.
+    let config = format!("[ledger]\naddresses = [\"k2={}\"]\n", nobody().await);
+    let user = network.node("user", &config).await;
+    user.prepare("1").await;
+    for number in 0..4 {
+        let to = keystore("seller").wallet().address().to_string();
+        let idempotency_key = key(&format!("send{number}"));
+        let send = WalletSend { to, amount: Amount::from_coins(1), idempotency_key };
+        assert_eq!(user.api.wallet_send(send).await.unwrap().kind, EntryKind::Send);
+        user.until("it is final", async |_| {
+            history(&user).await.iter().all(|entry| entry.stage == Stage::Final).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_by_more_kernel_nodes_than_may_lie_is_told() {
+    let mut network = Network::start(&[], &[2, 3]).await;
+    let _liars = [2, 3].map(|index| Liar::start(&mut network, index, TransactionId(Hash([9; 32]))));
+    let nobody = nobody().await;
+    let config = format!("[ledger]\naddresses = [\"k0={nobody}\", \"k1={nobody}\"]\n");
+    let user = network.node("user", &config).await;
+    let register = IdentityRegister { id: None, idempotency_key: key("register") };
+    let refusal = user.api.identity_register(register).await.unwrap_err();
+    assert_eq!(refusal.kind, ErrorKind::TransactionRefused, "{refusal}");
+    assert!(refusal.to_string().contains("wallet history"), "{refusal}");
 }
 
 /// In the seat of a kernel node: knows nothing of any transaction but of one that it invented, for which it shows a

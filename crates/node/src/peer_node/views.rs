@@ -418,11 +418,14 @@ fn standstill(connected: &Connected) -> Option<Reason> {
 mod tests {
     use super::*;
 
+    /// Heights and times that kernel nodes claim, our height, and the lag.
+    type Row = (&'static [(u64, u64)], Option<u64>, Option<u64>);
+
     #[test]
     fn one_liar_puts_a_node_behind_nothing() {
         const FAR: u64 = 1 << 40;
         // Claims of four nodes at most, of which one may lie; our height, at which the time is tenfold; the lag.
-        let rows: [(&[(u64, u64)], Option<u64>, Option<u64>); 10] = [
+        let rows: [Row; 10] = [
             (&[], Some(5), None),
             (&[(5, 50), (5, 50), (5, 50), (FAR, FAR)], Some(5), Some(0)),
             (&[(7, 70), (7, 70), (6, 60), (FAR, FAR)], Some(5), Some(20)),

@@ -1,8 +1,8 @@
 //! Logs: text for a person at a terminal, or JSON lines in the node's directory.
 //!
 //! What must never be logged (keys, tokens, payloads, who visits what) is kept out where it is known: secrets have no
-//! `Debug` that shows them, and libraries that would name destinations are kept to warnings unless they are asked for by
-//! name.
+//! `Debug` that shows them, and libraries that would name destinations, or flood the terminal, are kept to warnings unless
+//! they are asked for by name.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -47,13 +47,14 @@ pub fn init(config: &LogConfig, directory: &Directory) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Libraries that name what a client visits when they are asked for details.
-const DISCREET: [&str; 3] = ["hickory_net", "hickory_proto", "hickory_resolver"];
+/// Libraries kept to warnings: resolvers, which name what clients visit, and the storage engine, which tells of every
+/// table it opens.
+const QUIET: [&str; 5] = ["hickory_net", "hickory_proto", "hickory_resolver", "fjall", "lsm_tree"];
 
 /// The filter that a level or a list of directives means.
 pub(crate) fn filter(level: &str) -> Option<EnvFilter> {
     let mut filter = EnvFilter::try_new(level).ok()?;
-    for library in DISCREET.iter().filter(|library| !level.contains(*library)) {
+    for library in QUIET.iter().filter(|library| !level.contains(*library)) {
         filter = filter.add_directive(format!("{library}=warn").parse().ok()?);
     }
     Some(filter)
@@ -87,9 +88,9 @@ mod tests {
 
     #[test]
     fn details_never_name_what_clients_visit() {
-        for (level, discreet) in [("debug", true), ("trace,byway_node=info", true), ("info,hickory_net=debug", false)] {
+        for (level, quiet) in [("debug", true), ("trace,byway_node=info", true), ("info,hickory_net=debug", false)] {
             let filter = filter(level).unwrap().to_string();
-            assert_eq!(filter.contains("hickory_net=warn"), discreet, "{level}: {filter}");
+            assert_eq!(filter.contains("hickory_net=warn"), quiet, "{level}: {filter}");
             assert!(filter.contains("hickory_proto=warn"), "{level}: {filter}");
         }
     }

@@ -15,9 +15,11 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// The repository that this program was built from.
+    /// The repository that cargo runs this program for. Two checkouts that share a target folder share the program, so
+    /// where it was built from says nothing.
     pub fn find() -> Workspace {
-        let manifest_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let manifest_dir = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let manifest_dir = manifest_dir.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
         let root = manifest_dir.parent().expect("xtask lies in the workspace root");
         Workspace { root: root.to_owned() }
     }

@@ -160,7 +160,8 @@ pub enum StartError {
     Local,
 }
 
-/// A running market node. Clones share it; it runs until [`stop`](Self::stop) or until the last clone is gone.
+/// A running market node. Clones share it; it runs until [`stop`](Self::stop), also when the last
+/// clone is gone.
 #[derive(Clone)]
 pub struct PeerNode {
     calls: mpsc::Sender<Call>,

@@ -62,12 +62,7 @@ impl Hosting for Hosts {
         let directory = tempfile::tempdir_in(beside.root()).context("no folder for the bench's nodes can be made")?;
         match command {
             BenchCommand::Kernel { nodes, rate, seconds } => {
-                let load = bench::kernel::Load {
-                    nodes: nodes.into(),
-                    rate: rate.into(),
-                    seconds: seconds.into(),
-                    snapshot_interval_min: None,
-                };
+                let load = bench::kernel::Load { nodes: nodes.into(), rate: rate.into(), seconds: seconds.into() };
                 print_json(&bench::kernel::run(&load, directory.path()).await?)?;
             }
             BenchCommand::Socks { megabytes } => {
@@ -129,7 +124,6 @@ async fn start_kernel(
         secret,
         mesh_secret: keystore.mesh_static(),
         directory: directory.store_folder(),
-        snapshot_interval_min: None,
     };
     Ok(KernelNode::start(config, listener, pool).await?)
 }

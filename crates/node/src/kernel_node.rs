@@ -58,8 +58,6 @@ pub struct KernelNodeConfig {
     pub mesh_secret: Zeroizing<[u8; 32]>,
     /// Where its state is kept.
     pub directory: PathBuf,
-    /// The shortest time between two own snapshots, where it should not be the usual one.
-    pub snapshot_interval_min: Option<Span>,
 }
 
 /// Why a kernel node can't start.
@@ -113,10 +111,7 @@ impl KernelNode {
         let disk = Disk::open(&config.directory)?;
         let journal = Arc::new(disk.journal("kernel")?);
         let clock = Clock::starting(Time::ZERO);
-        let mut settings = Config::new(MemberIndex(config.index), config.secret);
-        if let Some(interval) = config.snapshot_interval_min {
-            settings.snapshot_interval_min = interval;
-        }
+        let settings = Config::new(MemberIndex(config.index), config.secret);
         let committee = byway_kernel::Committee::new(&config.genesis);
         let mut verify = |bytes| VerifiedSnapshot::verify(&committee, bytes).map(Arc::new);
         let kernel = Kernel::open(settings, &config.genesis, clock.now(), &*journal, &mut verify)?;

@@ -13,7 +13,7 @@ use anyhow::Context;
 use byway_crypto::ghost::{TransactionSecret, spend_check};
 use byway_crypto::{BatchVerifier, GhostKey, WalletSecret};
 use byway_ledger::Verdict;
-use byway_primitives::{Amount, AssetId, NetworkId, Span, Time};
+use byway_primitives::{Amount, AssetId, NetworkId, Time};
 use byway_records::transaction::{KeySignature, Value};
 use byway_records::verified::verify_all;
 use byway_records::{
@@ -40,8 +40,6 @@ pub struct Load {
     /// Transfers per second offered.
     pub rate: u64,
     pub seconds: u64,
-    /// The shortest time between a node's snapshots; the usual one if not given.
-    pub snapshot_interval_min: Option<Span>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -72,7 +70,7 @@ pub async fn run(load: &Load, directory: &Path) -> anyhow::Result<Report> {
     let genesis = Arc::new(genesis(seats.members.clone(), count)?);
     let transfers = transfers(&genesis, count);
     let limit_tps = limit(&genesis, &transfers, load.nodes);
-    let nodes = seats.start(&genesis, directory, load.snapshot_interval_min).await?;
+    let nodes = seats.start(&genesis, directory).await?;
     let measured = offer(load, genesis.network(), &nodes, transfers).await;
     for node in &nodes {
         node.stop().await;

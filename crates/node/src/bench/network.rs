@@ -9,7 +9,6 @@ use byway_crypto::NodeSecret;
 use byway_crypto::noise::StaticKey;
 use byway_driver::mesh;
 use byway_driver::pool::Pool;
-use byway_primitives::Span;
 use byway_primitives::hash::Context as HashContext;
 use byway_records::{Genesis, Member};
 use tokio::net::TcpListener;
@@ -54,12 +53,7 @@ impl Seats {
 
     /// Starts the nodes, with their state under `directory`, and waits until they have found each other and
     /// agreed on something: from then on what is measured is a running network, not its start.
-    pub async fn start(
-        self,
-        genesis: &Arc<Genesis>,
-        directory: &Path,
-        snapshot_interval_min: Option<Span>,
-    ) -> anyhow::Result<Vec<KernelNode>> {
+    pub async fn start(self, genesis: &Arc<Genesis>, directory: &Path) -> anyhow::Result<Vec<KernelNode>> {
         let pool = Pool::for_this_machine();
         let mut nodes = Vec::new();
         for (index, (secret, mesh_secret, listener)) in (0u8..).zip(self.held) {
@@ -69,7 +63,6 @@ impl Seats {
                 secret,
                 mesh_secret,
                 directory: directory.join(format!("kernel-{index}")),
-                snapshot_interval_min,
             };
             nodes.push(KernelNode::start(config, listener, pool.clone()).await?);
         }

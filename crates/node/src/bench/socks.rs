@@ -113,7 +113,7 @@ impl Market {
     async fn start(directory: &Path) -> anyhow::Result<Self> {
         let seats = Seats::take(KERNEL_NODES).await?;
         let genesis = Arc::new(market_genesis(&seats)?);
-        let kernels = seats.start(&genesis, directory, None).await?;
+        let kernels = seats.start(&genesis, directory).await?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let proxy = listener.local_addr()?;
         let mut config = peer("provider", Role::Provider, &genesis, directory)?;

@@ -97,7 +97,6 @@ impl Network {
             secret: keystore.kernel_node(),
             mesh_secret: keystore.mesh_static(),
             directory: self.folder.path().join(kernel(index)),
-            snapshot_interval_min: None,
         };
         let listener = self.seats[index].take().unwrap();
         KernelNode::start(config, listener, Pool::for_this_machine()).await.unwrap()

@@ -82,6 +82,10 @@ pub(crate) fn accounts_call() -> Samples {
     call_bodies(|call| matches!(call, Call::Accounts(_)))
 }
 
+pub(crate) fn assets_call() -> Samples {
+    call_bodies(|call| matches!(call, Call::Assets(_)))
+}
+
 fn call_bodies(is_wanted: fn(&Call) -> bool) -> Samples {
     let wanted = records::calls().into_iter().map(|(_, call)| call).filter(is_wanted);
     wanted.map(|call| call.envelope(None, None).body).collect()
@@ -135,6 +139,12 @@ pub(crate) fn bounced() -> Samples {
 pub(crate) fn reservation() -> Samples {
     let value = records::way(5);
     one(Reservation { payer: records::id(1), payee: records::id(2), value, until: DEADLINE })
+}
+
+pub(crate) fn asset_record() -> Samples {
+    let record = |control| AssetRecord { terms: records::asset_terms(), control, supply: Amount::from_coins(3) };
+    let faucet = Control::Anyone { issue_max: Amount::from_coins(5) };
+    vec![record(Control::Issuer).to_bytes(), record(faucet).to_bytes()]
 }
 
 pub(crate) fn address() -> Samples {

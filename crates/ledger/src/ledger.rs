@@ -10,7 +10,7 @@ use byway_records::{
 use crate::difference::StateChanges;
 use crate::execute::put_outputs_sum;
 use crate::outputs::{Outputs, stored_output};
-use crate::programs::system;
+use crate::programs::{assets, system};
 use crate::range::TransactionRange;
 use crate::state::{PROGRAMS, Programs};
 use crate::stored::{OUTPUTS, stored_transaction, stream};
@@ -96,6 +96,7 @@ impl Ledger {
         let mut programs = Programs::new();
         let mut view = programs.view();
         system::found(&mut view, genesis);
+        assets::found(&mut view, genesis);
         let writes = view.into_writes();
         programs.apply(writes);
         let state_root = programs.finish_commit(&mut batch);

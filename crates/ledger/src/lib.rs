@@ -6,7 +6,8 @@
 //!
 //! **Two kinds of state.** *Outputs* (rows K1, K2) are private money: each is spent once, they live in the store, and a
 //! homomorphic hash stands for all of them. *Programs* keep shared state: registry (I2), offers (A1), payment accounts
-//! (A3, A5), and the ledger's own pool and pledges (K4, K10). Each has typed entries in a provable [`StateTree`].
+//! (A3, A5), assets (K1), and the ledger's own pool and pledges (K4, K10). Each has typed entries in a provable
+//! [`StateTree`].
 //!
 //! **What becomes of a transaction.** Its form and signatures are good before it comes here. [`Verdict::Final`]: its
 //! inputs are spent, its outputs made, its call executed, its id appended to the [`TransactionRange`].
@@ -48,5 +49,5 @@ pub use open::LedgerDamaged;
 pub use page::{CopyError, TreeCopy, TreePage};
 pub use range::{RangeProof, TransactionRange};
 pub use stored::{stored_changes, stored_checkpoint, stored_scan, stored_transaction};
-pub use supply::{Holdings, Supply};
+pub use supply::{Holdings, Supply, Unbalanced};
 pub use tree::{ProofError, StateProof, StateTree};

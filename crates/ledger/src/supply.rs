@@ -1,9 +1,9 @@
 //! How much of each asset there is, and where it stands (row K10).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::{Amount, AssetId, Decode, IdentityId, Reader};
-use byway_records::state::{Account, Registration, Reservation};
+use byway_records::state::{Account, AssetRecord, Registration, Reservation};
 use byway_records::{Output, ProgramId, Value};
 
 /// What there is of one asset.
@@ -21,6 +21,17 @@ pub struct Holdings {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Supply {
     pub assets: BTreeMap<AssetId, Holdings>,
+    /// How much of each asset beside WAY was issued and not burned, as its record says.
+    pub issued: BTreeMap<AssetId, Amount>,
+}
+
+/// The parts of an asset don't add up to what there should be of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unbalanced {
+    pub asset: AssetId,
+    /// The sum of all parts; `None` where it overflows.
+    pub counted: Option<Amount>,
+    pub expected: Amount,
 }
 
 /// An entry holds something that can't be counted.
@@ -45,6 +56,27 @@ impl Supply {
     /// The network's own coin.
     pub fn way(&self) -> Holdings {
         self.assets.get(&AssetId::WAY).copied().unwrap_or_default()
+    }
+
+    /// Every asset that there is, or should be, with its parts and what their sum should be: WAY as genesis made it, any
+    /// other as issued.
+    pub fn rows(&self, way: Amount) -> impl Iterator<Item = (AssetId, Holdings, Amount)> {
+        let others: BTreeSet<AssetId> = self.assets.keys().chain(self.issued.keys()).copied().collect();
+        let others = others.into_iter().filter(|asset| *asset != AssetId::WAY);
+        let others = others.map(|asset| (asset, self.issued.get(&asset).copied().unwrap_or_default()));
+        [(AssetId::WAY, way)].into_iter().chain(others).map(|(asset, expected)| {
+            let holdings = self.assets.get(&asset).copied().unwrap_or_default();
+            (asset, holdings, expected)
+        })
+    }
+
+    /// Whether every asset's parts add up to what there should be of it.
+    pub fn check(&self, way: Amount) -> Result<(), Unbalanced> {
+        let wrong = self.rows(way).find(|(_, holdings, expected)| holdings.total() != Some(*expected));
+        match wrong {
+            None => Ok(()),
+            Some((asset, holdings, expected)) => Err(Unbalanced { asset, counted: holdings.total(), expected }),
+        }
     }
 
     /// Adds a stored output.
@@ -79,6 +111,11 @@ impl Supply {
             (ProgramId::ACCOUNTS, [3, ..]) => {
                 let reservation: Reservation = read(value).ok_or(damaged)?;
                 self.add(reservation.value, |holdings| &mut holdings.reservations)
+            }
+            (ProgramId::ASSETS, [0, ..]) => {
+                let record: AssetRecord = read(value).ok_or(damaged)?;
+                self.issued.insert(record.terms.id(), record.supply);
+                Ok(())
             }
             (ProgramId::OFFERS | ProgramId::ACCOUNTS, _) => Ok(()),
             _ => Err(damaged),

@@ -8,6 +8,7 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, AssetId, IdentityId, Time};
 use serde::{Deserialize, Serialize};
 
+use crate::asset::AssetTerms;
 use crate::offer::SignedOffer;
 use crate::promise::{ReservationId, SignedPromise};
 use crate::transaction::Value;
@@ -24,6 +25,7 @@ impl ProgramId {
     pub const REGISTRY: ProgramId = ProgramId(1);
     pub const OFFERS: ProgramId = ProgramId(2);
     pub const ACCOUNTS: ProgramId = ProgramId(3);
+    pub const ASSETS: ProgramId = ProgramId(4);
     /// The pool, kernel pledges and other entries that the ledger itself keeps.
     pub const SYSTEM: ProgramId = ProgramId(0);
 }
@@ -45,6 +47,7 @@ pub enum Call {
     Registry(RegistryCall),
     Offers(OffersCall),
     Accounts(AccountsCall),
+    Assets(AssetsCall),
 }
 
 /// Row I2.
@@ -84,6 +87,17 @@ pub enum AccountsCall {
     Release { reservation: ReservationId },
 }
 
+/// Rows K1, K7.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AssetsCall {
+    /// Registers an asset, of which nothing exists yet. Authorised by its issuer.
+    Register { terms: AssetTerms },
+    /// Makes new units: what the call draws. Authorised by whoever the asset's record names.
+    Issue,
+    /// Takes units out of the world: what the call pays. Authorised likewise.
+    Burn,
+}
+
 /// What a settlement does where the balance is too small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Take {
@@ -99,6 +113,7 @@ impl Call {
             Call::Registry(_) => ProgramId::REGISTRY,
             Call::Offers(_) => ProgramId::OFFERS,
             Call::Accounts(_) => ProgramId::ACCOUNTS,
+            Call::Assets(_) => ProgramId::ASSETS,
         }
     }
 
@@ -108,6 +123,7 @@ impl Call {
             Call::Registry(call) => call.to_bytes(),
             Call::Offers(call) => call.to_bytes(),
             Call::Accounts(call) => call.to_bytes(),
+            Call::Assets(call) => call.to_bytes(),
         };
         CallEnvelope { program: self.program(), pays, draws, body }
     }
@@ -119,6 +135,7 @@ impl Call {
             ProgramId::REGISTRY => Decode::from_bytes(body).map(Call::Registry),
             ProgramId::OFFERS => Decode::from_bytes(body).map(Call::Offers),
             ProgramId::ACCOUNTS => Decode::from_bytes(body).map(Call::Accounts),
+            ProgramId::ASSETS => Decode::from_bytes(body).map(Call::Assets),
             other => Err(DecodeError::UnknownVariant { kind: "program", value: other.0.into() }),
         }
     }
@@ -267,6 +284,30 @@ impl Decode for AccountsCall {
             }),
             5 => Ok(AccountsCall::Release { reservation: input.value()? }),
             other => unknown("accounts call", other),
+        }
+    }
+}
+
+impl Encode for AssetsCall {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            AssetsCall::Register { terms } => {
+                out.byte(0);
+                out.value(terms);
+            }
+            AssetsCall::Issue => out.byte(1),
+            AssetsCall::Burn => out.byte(2),
+        }
+    }
+}
+
+impl Decode for AssetsCall {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            0 => Ok(AssetsCall::Register { terms: input.value()? }),
+            1 => Ok(AssetsCall::Issue),
+            2 => Ok(AssetsCall::Burn),
+            other => unknown("assets call", other),
         }
     }
 }

@@ -36,6 +36,7 @@ pub enum LeaderRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallPrices {
     pub offer_publish: Amount,
+    pub asset_register: Amount,
     /// Every other call.
     pub other: Amount,
 }
@@ -139,7 +140,11 @@ impl Parameters {
             withdrawal_notice: Wait { millis: Span::minutes(10), commits: 600 },
             offer_life: Wait { millis: Span::days(10), commits: 60_000 },
             output_min: Amount::from_units(1),
-            call_prices: CallPrices { offer_publish: Amount::from_units(1_000_000_000_000_000), other: Amount::ZERO },
+            call_prices: CallPrices {
+                offer_publish: Amount::from_units(1_000_000_000_000_000),
+                asset_register: Amount::from_coins(1),
+                other: Amount::ZERO,
+            },
         }
     }
 }
@@ -243,6 +248,7 @@ impl Encode for Parameters {
         out.value(&self.offer_life);
         out.value(&self.output_min);
         out.value(&self.call_prices.offer_publish);
+        out.value(&self.call_prices.asset_register);
         out.value(&self.call_prices.other);
     }
 }

@@ -1,6 +1,6 @@
 //! The signed records that everyone in a network exchanges, and what a program keeps on the ledger.
 //!
-//! - [`transaction`]: outputs are spent and made, and a program may be called ([`call`]).
+//! - [`transaction`]: outputs are spent and made, and a program may be called ([`call`]). [`asset`]: what is counted.
 //! - [`offer`]: something for sale (row A1). [`promise`]: a cumulative IOU (row A4).
 //! - [`checkpoint`]: what two thirds of the kernel certify; [`scan`]: what a wallet needs to see of each.
 //! - [`genesis`]: the file that a network is; its digest names the network.
@@ -10,6 +10,7 @@
 //! An SDK needs this crate and not the ledger. All encodings are canonical (see [`byway_primitives::codec`]); their
 //! formats are frozen by digest in `tests/formats.rs` and described in `docs/formats/records.md`.
 
+pub mod asset;
 pub mod call;
 pub mod checkpoint;
 pub mod genesis;
@@ -21,6 +22,7 @@ pub mod state;
 pub mod transaction;
 pub mod verified;
 
+pub use asset::AssetTerms;
 pub use call::{Call, CallEnvelope, ProgramId};
 pub use checkpoint::{Certificate, Checkpoint, Height};
 pub use genesis::{Genesis, Member, MemberSet, Parameters};

@@ -87,6 +87,11 @@ rejects! {
     47 ReservationMismatch "the promise is not between the parties of its reservation, or in another asset",
     48 ReservationActive "the reservation's time is not over; only the payee can release it before",
     49 ReservationTime "the reservation's time is already over",
+    80 AssetKnown "the issuer has registered this symbol before",
+    81 AssetUnknown "there is no such asset",
+    82 AssetTooFine "the amount has more digits than the asset",
+    83 AssetOverflow "more of the asset would exist than can be counted",
+    84 FaucetLimit "a faucet gives no more than this at a time",
 }
 
 impl Encode for Reject {

@@ -7,6 +7,7 @@ use byway_crypto::IdentityPublic;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, AssetId, IdentityId, Time};
 
+use crate::asset::AssetTerms;
 use crate::offer::{OfferId, SignedOffer};
 use crate::promise::{ReservationId, Series};
 use crate::transaction::Value;
@@ -87,6 +88,24 @@ pub struct Reservation {
     pub until: Deadline,
 }
 
+/// Program `assets`: an asset, under [`asset_key`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssetRecord {
+    pub terms: AssetTerms,
+    pub control: Control,
+    /// How much of it exists.
+    pub supply: Amount,
+}
+
+/// Who may issue and burn an asset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Its issuer, any amount.
+    Issuer,
+    /// Everyone, at most this much at a time. Only test networks have such an asset, and it stands in their genesis.
+    Anyone { issue_max: Amount },
+}
+
 /// Key of an identity in program `registry`.
 pub fn registration_key(id: IdentityId) -> Vec<u8> {
     id.to_bytes()
@@ -120,6 +139,10 @@ pub fn reservation_key(id: ReservationId) -> Vec<u8> {
 
 pub fn bounced_key(series: &Series) -> Vec<u8> {
     [&[4][..], &series.to_bytes()].concat()
+}
+
+pub fn asset_key(asset: AssetId) -> Vec<u8> {
+    [&[0][..], &asset.0.0].concat()
 }
 
 /// Key of the pool's balance in the system's tree.
@@ -162,6 +185,30 @@ record_codec! {
     Bounces { count, last }
     Bounced { serial, amount }
     Reservation { payer, payee, value, until }
+    AssetRecord { terms, control, supply }
+}
+
+/// 0 for the issuer; 1 and the most for everyone.
+impl Encode for Control {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Control::Issuer => out.byte(0),
+            Control::Anyone { issue_max } => {
+                out.byte(1);
+                out.value(issue_max);
+            }
+        }
+    }
+}
+
+impl Decode for Control {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            0 => Ok(Control::Issuer),
+            1 => Ok(Control::Anyone { issue_max: input.value()? }),
+            other => Err(DecodeError::UnknownVariant { kind: "control", value: other.into() }),
+        }
+    }
 }
 
 impl Encode for Account {

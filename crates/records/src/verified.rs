@@ -10,7 +10,7 @@ use byway_crypto::{GhostKey, Purpose};
 use byway_primitives::codec::{DecodeError, Encode, decode_exact};
 use byway_primitives::{Amount, AssetId, IdentityId, NetworkId};
 
-use crate::call::{AccountsCall, Call, CallEnvelope, OffersCall};
+use crate::call::{AccountsCall, AssetsCall, Call, CallEnvelope, OffersCall};
 use crate::reject::IllFormed;
 use crate::transaction::{
     Body, INPUTS_MAX, Lock, OUTPUTS_MAX, TRANSACTION_BYTES_MAX, Transaction, TransactionId, Value,
@@ -221,10 +221,13 @@ fn open_call(network: NetworkId, envelope: &CallEnvelope) -> Result<Call, IllFor
     let call = Call::open(envelope)?;
     let (pays, draws) = (envelope.pays, envelope.draws);
     let way = |value: Option<Value>| value.is_some_and(|v| v.asset == AssetId::WAY);
+    let foreign = |value: Option<Value>| value.is_some_and(|v| v.asset != AssetId::WAY);
     let values_fit = match &call {
         Call::Registry(_) => way(pays) && draws.is_none(),
         Call::Accounts(AccountsCall::Deposit { .. }) => pays.is_some() && draws.is_none(),
         Call::Accounts(AccountsCall::Withdraw { .. }) => pays.is_none() && draws.is_some(),
+        Call::Assets(AssetsCall::Issue) => pays.is_none() && foreign(draws),
+        Call::Assets(AssetsCall::Burn) => foreign(pays) && draws.is_none(),
         _ => pays.is_none() && draws.is_none(),
     };
     if !values_fit || pays.iter().chain(&draws).any(|value| value.amount.is_zero()) {

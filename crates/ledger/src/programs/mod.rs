@@ -9,7 +9,7 @@
 //! ([`accounts::settle`]), a publication by serial ([`offers`]).
 
 use byway_primitives::{Amount, IdentityId, Time};
-use byway_records::call::OffersCall;
+use byway_records::call::{AssetsCall, OffersCall};
 use byway_records::genesis::{CallPrices, Wait};
 use byway_records::state::Deadline;
 use byway_records::{Call, Parameters, Reject, VerifiedTransaction};
@@ -17,6 +17,7 @@ use byway_records::{Call, Parameters, Reject, VerifiedTransaction};
 use crate::state::View;
 
 pub mod accounts;
+pub mod assets;
 pub mod offers;
 pub mod registry;
 pub mod system;
@@ -44,7 +45,8 @@ impl Moment<'_> {
 pub(crate) fn price(prices: &CallPrices, call: &Call) -> Amount {
     match call {
         Call::Offers(OffersCall::Publish { .. }) => prices.offer_publish,
-        Call::Registry(_) | Call::Offers(_) | Call::Accounts(_) => prices.other,
+        Call::Assets(AssetsCall::Register { .. }) => prices.asset_register,
+        Call::Registry(_) | Call::Offers(_) | Call::Accounts(_) | Call::Assets(_) => prices.other,
     }
 }
 
@@ -59,6 +61,7 @@ pub(crate) fn execute(
         Call::Registry(call) => registry::execute(view, now, transaction, call),
         Call::Offers(call) => offers::execute(view, now, transaction, call),
         Call::Accounts(call) => accounts::execute(view, now, transaction, call),
+        Call::Assets(call) => assets::execute(view, transaction, call),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Laws over random histories: supply is conserved, executing is deterministic, reopening changes nothing, audits pass.
 
 use byway_ledger::{Ledger, audit};
-use byway_primitives::{MemoryStore, Span};
+use byway_primitives::{Amount, AssetId, MemoryStore, Span};
+use byway_records::asset::AssetTerms;
 use byway_records::call::Take;
 use byway_records::promise::ReservationId;
-use byway_records::{Backing, VerifiedTransaction};
+use byway_records::{Backing, Value, VerifiedTransaction};
 use proptest::prelude::*;
 
 use crate::world::{Draft, World, units};
@@ -21,7 +22,7 @@ struct Attempt {
 }
 
 fn attempts() -> impl Strategy<Value = Vec<Vec<Attempt>>> {
-    let attempt = (0u8..13, 0usize..3, 0usize..3, 1u128..400_000, 0u64..4, any::<bool>());
+    let attempt = (0u8..18, 0usize..3, 0usize..3, 1u128..400_000, 0u64..4, any::<bool>());
     let attempt = attempt.prop_map(|(kind, who, whom, amount, serial, greedy)| Attempt {
         kind,
         who,
@@ -38,7 +39,16 @@ struct History {
     reservations: Vec<ReservationId>,
 }
 
+fn cents(count: u128) -> Amount {
+    units(count * 10u128.pow(16))
+}
+
 impl History {
+    /// The faucet's asset, or the one that a person may have registered.
+    fn asset(&self, issuer: usize, faucet: bool) -> AssetId {
+        if faucet { AssetTerms::faucet().id() } else { self.world.terms(issuer).id() }
+    }
+
     fn draft(&self, attempt: &Attempt) -> Draft {
         let Attempt { kind, who, whom, amount, serial, greedy } = *attempt;
         let world = &self.world;
@@ -65,7 +75,16 @@ impl History {
             },
             10 => world.register(coin(), who),
             11 => world.publish(coin(), who, world.offer(who, serial, amount, "a")),
-            _ => world.withdraw_offer(who, serial),
+            12 => world.withdraw_offer(who, serial),
+            13 => world.register_asset(coin(), who),
+            14 => world.issue(who, whom, Value { asset: self.asset(who, greedy), amount: cents(amount) }),
+            15..=17 => match world.coins_in(who, self.asset(whom, greedy)).into_iter().next() {
+                Some(coin) if kind == 15 => world.burn(whom, coin, cents(1)),
+                Some(coin) if kind == 16 => world.deposit(coin, whom, 1),
+                Some(coin) => world.transfer(coin, whom, 1),
+                None => world.announce(who, 0),
+            },
+            _ => unreachable!("kinds are drawn below 18"),
         };
         draft.expires = world.time + Span::millis(1 + u64::from(greedy) * 1_000_000 + amount as u64);
         draft

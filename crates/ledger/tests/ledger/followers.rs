@@ -6,7 +6,8 @@ use byway_records::{Height, ProgramId};
 
 use crate::world::{ALICE, BOB, CAROL, OFFER_LIFE, World};
 
-const PROGRAMS: [ProgramId; 4] = [ProgramId::SYSTEM, ProgramId::REGISTRY, ProgramId::OFFERS, ProgramId::ACCOUNTS];
+const PROGRAMS: [ProgramId; 5] =
+    [ProgramId::SYSTEM, ProgramId::REGISTRY, ProgramId::OFFERS, ProgramId::ACCOUNTS, ProgramId::ASSETS];
 
 fn busy(world: &mut World, rounds: u64) {
     for round in 0..rounds {

@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, AssetId, Hash, Span, Time};
-use byway_records::call::Take;
+use byway_records::asset::AssetTerms;
+use byway_records::call::{AssetsCall, Take};
 use byway_records::genesis::Wait;
 use byway_records::promise::{ChannelId, ReservationId};
 use byway_records::transaction::Lock;
-use byway_records::{Backing, OutputId, Reject, TransactionId, Value};
+use byway_records::{Backing, Call, OutputId, Reject, TransactionId, Value};
 
 use crate::world::{ALICE, BOB, CAROL, Draft, World, units, way};
 
 const LIFE: Wait = Wait { millis: Span::millis(50), commits: 0 };
 
 /// Alice has 100,000 in her account, 10,000 of it announced and 20,000 reserved for Bob; Bob is registered and sells
-/// under serial 5; Alice's serial 3 to Bob is settled.
+/// under serial 5; Alice's serial 3 to Bob is settled. Alice has issued an asset, one coin of it to Bob,
+/// and Carol of hers as much as can be counted.
 fn prepared() -> (World, ReservationId) {
     let mut world = World::new();
     world.must(&world.deposit(world.coin(ALICE), ALICE, 100_000));
@@ -25,8 +27,24 @@ fn prepared() -> (World, ReservationId) {
     world.must(&world.publish(world.coin(BOB), BOB, world.offer(BOB, 5, 100, "a")));
     let promise = world.promise(ALICE, BOB, Backing::Account, 3, 1_000);
     world.must(&world.settle(ALICE, BOB, promise, Take::Whole));
+    world.must(&world.register_asset(world.coin(ALICE), ALICE));
+    world.must(&world.issue(ALICE, BOB, abc(&world, 10u128.pow(18))));
+    world.must(&world.register_asset(world.coin(CAROL), CAROL));
+    for _ in 0..2 {
+        world.must(&world.issue(CAROL, CAROL, half_of_all(&world)));
+    }
     world.wait(LIFE);
     (world, ReservationId(reservation.0))
+}
+
+fn abc(world: &World, units: u128) -> Value {
+    Value { asset: world.terms(ALICE).id(), amount: Amount::from_units(units) }
+}
+
+/// Of Carol's asset.
+fn half_of_all(world: &World) -> Value {
+    let cents = u128::MAX / 2 / 10u128.pow(16);
+    Value { asset: world.terms(CAROL).id(), amount: units(cents * 10u128.pow(16)) }
 }
 
 fn settle(world: &World, payee: usize, backing: Backing, serial: u64, amount: u128) -> Draft {
@@ -85,6 +103,14 @@ fn offender(world: &World, reservation: ReservationId, reason: Reject) -> Draft 
         Reject::ReservationMismatch => settle(world, CAROL, Backing::Reservation(reservation), 1, 1),
         Reject::ReservationActive => world.release(ALICE, reservation),
         Reject::ReservationTime => world.reserve(ALICE, BOB, 1_000, world.time),
+        Reject::AssetKnown => world.register_asset(coin(), ALICE),
+        Reject::AssetUnknown => world.issue(BOB, BOB, Value { asset: world.terms(BOB).id(), ..abc(world, 100) }),
+        Reject::AssetTooFine => world.issue(ALICE, BOB, abc(world, 10u128.pow(16) + 1)),
+        Reject::AssetOverflow => world.issue(CAROL, CAROL, half_of_all(world)),
+        Reject::FaucetLimit => {
+            let amount = Amount::from_coins(1_001);
+            world.issue(BOB, BOB, Value { asset: AssetTerms::faucet().id(), amount })
+        }
     }
 }
 
@@ -113,6 +139,13 @@ fn further_cases() {
     minted.outputs.push((BOB, foreign));
     let mut too_much = world.withdraw(ALICE, 10_000);
     too_much.outputs[0].1 = way(10_001);
+    let bobs = || world.coins_in(BOB, abc(&world, 0).asset).swap_remove(0);
+    let burn = |issuer| world.burn(issuer, bobs(), units(10u128.pow(16)));
+    let too_fine = world.burn(ALICE, bobs(), units(1));
+    let mut more = world.issue(ALICE, BOB, abc(&world, 10u128.pow(16)));
+    more.outputs[0].1 = abc(&world, 2 * 10u128.pow(16));
+    let call = Some(Call::Assets(AssetsCall::Register { terms: world.terms(BOB) }));
+    let cheap = world.funded(world.coin(BOB), Draft { call, signers: vec![BOB], ..Draft::default() });
     let cases = [
         ("an asset from nothing", minted, Reject::Unbalanced),
         ("more out than drawn", too_much, Reject::Unbalanced),
@@ -140,6 +173,17 @@ fn further_cases() {
             Draft { signers: vec![BOB], ..world.reserve(ALICE, BOB, 1, world.time + Span::days(1)) },
             Reject::NotAuthorised,
         ),
+        ("an issue by another", world.issue(BOB, BOB, abc(&world, 10u128.pow(16))), Reject::NotAuthorised),
+        ("a burn by another", burn(BOB), Reject::NotAuthorised),
+        ("a burn of a fraction", too_fine, Reject::AssetTooFine),
+        (
+            "an asset in another's name",
+            Draft { signers: vec![BOB], ..world.register_asset(world.coin(BOB), ALICE) },
+            Reject::NotAuthorised,
+        ),
+        ("a registration below its price", cheap, Reject::FeeTooLow),
+        ("more out than issued", more, Reject::Unbalanced),
+        ("a burn from nothing", Draft { inputs: vec![], outputs: vec![], ..burn(ALICE) }, Reject::Unbalanced),
         ("nobody's signature", Draft { signers: vec![], ..world.announce(ALICE, 1) }, Reject::NotAuthorised),
     ];
     for (case, draft, reason) in cases {

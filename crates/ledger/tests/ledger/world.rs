@@ -6,11 +6,12 @@ use byway_crypto::noise::StaticKey;
 use byway_crypto::{GhostKey, IdentitySecret, NodeSecret, Purpose, WalletSecret};
 use byway_ledger::{Commit, Executed, Ledger, NewCheckpoint, Verdict};
 use byway_primitives::{Amount, AssetId, Batch, IdentityId, MemoryStore, NetworkId, Span, Time};
-use byway_records::call::{AccountsCall, OffersCall, RegistryCall, Take};
+use byway_records::asset::{AssetTerms, Decimals};
+use byway_records::call::{AccountsCall, AssetsCall, OffersCall, RegistryCall, Take};
 use byway_records::genesis::Wait;
 use byway_records::offer::{Contact, Location, Price, Service, Unit};
 use byway_records::promise::{Promise, ReservationId, Series};
-use byway_records::state::{Account, account_key};
+use byway_records::state::{Account, AssetRecord, account_key, asset_key};
 use byway_records::transaction::KeySignature;
 use byway_records::{
     Backing, Body, Call, Genesis, Input, Lock, Member, MemberSet, Offer, Output, OutputId, Parameters, ProgramId,
@@ -23,6 +24,7 @@ pub const NOTICE: Wait = Wait { millis: Span::seconds(10), commits: 5 };
 pub const OFFER_LIFE: Wait = Wait { millis: Span::seconds(100), commits: 10 };
 pub const OUTPUT_MIN: u128 = 1_000;
 pub const PUBLISH_PRICE: u128 = 10_000;
+pub const ASSET_PRICE: u128 = 20_000;
 
 pub const ALICE: usize = 0;
 pub const BOB: usize = 1;
@@ -107,6 +109,7 @@ pub fn parameters() -> Parameters {
     parameters.offer_life = OFFER_LIFE;
     parameters.output_min = units(OUTPUT_MIN);
     parameters.call_prices.offer_publish = units(PUBLISH_PRICE);
+    parameters.call_prices.asset_register = units(ASSET_PRICE);
     parameters
 }
 
@@ -170,15 +173,25 @@ impl World {
         self.people[person].identity.id()
     }
 
-    /// The person's coins, largest first.
+    /// The person's coins in WAY, largest first.
     pub fn coins_of(&self, person: usize) -> Vec<Coin> {
-        let mut coins: Vec<_> = self.coins.iter().filter(|coin| coin.owner == person).cloned().collect();
+        self.coins_in(person, AssetId::WAY)
+    }
+
+    /// The person's coins in an asset, largest first.
+    pub fn coins_in(&self, person: usize, asset: AssetId) -> Vec<Coin> {
+        let of_asset = |coin: &&Coin| coin.owner == person && coin.output.value.asset == asset;
+        let mut coins: Vec<_> = self.coins.iter().filter(of_asset).cloned().collect();
         coins.sort_by_key(|coin| std::cmp::Reverse(coin.output.value.amount));
         coins
     }
 
     pub fn account(&self, person: usize) -> Option<Account> {
-        self.ledger.tree(ProgramId::ACCOUNTS)?.read(&account_key(self.id(person), AssetId::WAY))
+        self.account_in(person, AssetId::WAY)
+    }
+
+    pub fn account_in(&self, person: usize, asset: AssetId) -> Option<Account> {
+        self.ledger.tree(ProgramId::ACCOUNTS)?.read(&account_key(self.id(person), asset))
     }
 
     pub fn balance(&self, person: usize) -> u128 {
@@ -247,9 +260,8 @@ impl World {
                 }
             }
         }
-        let supply = self.ledger.supply(&self.store);
-        assert_eq!(supply.way().total(), self.genesis.supply(), "supply is conserved");
-        assert!(supply.assets.keys().all(|asset| *asset == AssetId::WAY), "no other asset appears");
+        let (supply, way) = (self.ledger.supply(&self.store), self.genesis.supply().expect("fits"));
+        assert_eq!(supply.check(way), Ok(()), "supply is conserved, and of other assets there is what was issued");
         verdicts
     }
 
@@ -301,7 +313,7 @@ impl World {
         let rest = coin.output.value.amount.units() - out;
         let mut draft = draft;
         if rest > 0 {
-            draft.outputs.push((coin.owner, way(rest)));
+            draft.outputs.push((coin.owner, Value { amount: units(rest), ..coin.output.value }));
         }
         draft.inputs.push(coin);
         draft
@@ -309,16 +321,18 @@ impl World {
 
     pub fn transfer(&self, coin: Coin, to: usize, amount: u128) -> Draft {
         let rest = coin.output.value.amount.units() - amount;
-        let mut outputs = vec![(to, way(amount))];
+        let value = |amount| Value { amount: units(amount), ..coin.output.value };
+        let mut outputs = vec![(to, value(amount))];
         if rest > 0 {
-            outputs.push((coin.owner, way(rest)));
+            outputs.push((coin.owner, value(rest)));
         }
         Draft { inputs: vec![coin], outputs, ..Draft::default() }
     }
 
     pub fn deposit(&self, coin: Coin, to: usize, amount: u128) -> Draft {
         let call = Some(Call::Accounts(AccountsCall::Deposit { to: self.id(to) }));
-        self.funded(coin, Draft { call, pays: Some(way(amount)), ..Draft::default() })
+        let pays = Some(Value { amount: units(amount), ..coin.output.value });
+        self.funded(coin, Draft { call, pays, ..Draft::default() })
     }
 
     pub fn announce(&self, person: usize, amount: u128) -> Draft {
@@ -393,7 +407,34 @@ impl World {
         Draft { call, signers: vec![provider], ..Draft::default() }
     }
 
-    /// The person's largest coin.
+    /// The asset that a person issues: two digits after the point.
+    pub fn terms(&self, issuer: usize) -> AssetTerms {
+        let (symbol, name) = ("ABC".parse().expect("a symbol"), "a bond".parse().expect("a name"));
+        AssetTerms { issuer: self.id(issuer), symbol, name, decimals: Decimals::new(2).expect("few") }
+    }
+
+    pub fn asset(&self, asset: AssetId) -> Option<AssetRecord> {
+        self.ledger.tree(ProgramId::ASSETS)?.read(&asset_key(asset))
+    }
+
+    pub fn register_asset(&self, coin: Coin, issuer: usize) -> Draft {
+        let call = Some(Call::Assets(AssetsCall::Register { terms: self.terms(issuer) }));
+        self.funded(coin, Draft { call, fee: units(ASSET_PRICE), signers: vec![issuer], ..Draft::default() })
+    }
+
+    /// New units of an asset for `to`, signed by `issuer`.
+    pub fn issue(&self, issuer: usize, to: usize, value: Value) -> Draft {
+        let call = Some(Call::Assets(AssetsCall::Issue));
+        Draft { call, draws: Some(value), outputs: vec![(to, value)], signers: vec![issuer], ..Draft::default() }
+    }
+
+    /// Burns part of a coin, signed by `issuer`.
+    pub fn burn(&self, issuer: usize, coin: Coin, amount: Amount) -> Draft {
+        let (call, pays) = (Some(Call::Assets(AssetsCall::Burn)), Some(Value { amount, ..coin.output.value }));
+        self.funded(coin, Draft { call, pays, signers: vec![issuer], ..Draft::default() })
+    }
+
+    /// The person's largest coin in WAY.
     pub fn coin(&self, person: usize) -> Coin {
         self.coins_of(person).swap_remove(0)
     }

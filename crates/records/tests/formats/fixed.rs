@@ -5,7 +5,8 @@ use byway_crypto::node::NodeSignature;
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{GhostKey, IdentitySecret, IdentitySignature, NodeSecret, WalletSecret};
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
-use byway_records::call::{AccountsCall, OffersCall, RegistryCall, Take};
+use byway_records::asset::{AssetTerms, Decimals};
+use byway_records::call::{AccountsCall, AssetsCall, OffersCall, RegistryCall, Take};
 use byway_records::offer::{Action, Contact, Location, Price, Rule, Service, Unit};
 use byway_records::promise::{ChannelId, Promise, ReservationId, Series, SignedPromise};
 use byway_records::scan::{ScanData, ScanTransaction};
@@ -116,6 +117,11 @@ pub fn signed_promise() -> SignedPromise {
     SignedPromise { promise: promise(Backing::Account), signature: IdentitySignature([14; 65]) }
 }
 
+pub fn asset_terms() -> AssetTerms {
+    let (symbol, name) = ("BTC".parse().expect("a symbol"), "Bitcoin".parse().expect("a name"));
+    AssetTerms { issuer: id(1), symbol, name, decimals: Decimals::new(8).expect("few") }
+}
+
 /// One call of every kind, with the name of its kind.
 pub fn calls() -> Vec<(&'static str, Call)> {
     let settle =
@@ -138,6 +144,9 @@ pub fn calls() -> Vec<(&'static str, Call)> {
         ("settle", Call::Accounts(settle)),
         ("reserve", Call::Accounts(reserve)),
         ("release", Call::Accounts(AccountsCall::Release { reservation: ReservationId(Hash([13; 32])) })),
+        ("register asset", Call::Assets(AssetsCall::Register { terms: asset_terms() })),
+        ("issue", Call::Assets(AssetsCall::Issue)),
+        ("burn", Call::Assets(AssetsCall::Burn)),
     ]
 }
 

@@ -55,6 +55,18 @@ fn records() -> Vec<String> {
             "reservation",
             &Reservation { payer: fixed::id(1), payee: fixed::id(2), value: fixed::way(5), until: deadline },
         ),
+        line(
+            "asset",
+            &AssetRecord { terms: fixed::asset_terms(), control: Control::Issuer, supply: Amount::from_coins(3) },
+        ),
+        line(
+            "faucet asset",
+            &AssetRecord {
+                terms: byway_records::AssetTerms::faucet(),
+                control: Control::Anyone { issue_max: Amount::from_coins(1_000) },
+                supply: Amount::ZERO,
+            },
+        ),
     ];
     let names = ["account promise", "reservation promise", "channel promise"];
     lines.extend(names.iter().zip(fixed::backings()).map(|(name, backing)| line(name, &fixed::promise(backing))));
@@ -76,7 +88,7 @@ fn calls_are_frozen() {
 fn reasons_keep_their_numbers() {
     let codes: Vec<_> = Reject::ALL.iter().map(|reject| (reject.code(), reject.word())).collect();
     assert!(codes.windows(2).all(|pair| pair[0].0 < pair[1].0));
-    assert_eq!(codes.len(), 23);
+    assert_eq!(codes.len(), 28);
     let text = codes.iter().map(|(code, word)| format!("{code} {word}")).collect::<Vec<_>>().join(", ");
     assert_eq!(FROZEN.hash(&[text.as_bytes()]).to_string()[..16], *FROZEN_REASONS, "{text}");
 }
@@ -95,6 +107,7 @@ fn digests_and_keys_are_frozen() {
         ("network", fixed::genesis().network().0),
         ("genesis transaction", fixed::genesis().transaction().0),
         ("members", fixed::genesis().members.digest()),
+        ("asset id", fixed::asset_terms().id().0),
     ];
     let lines: Vec<_> = ids.iter().map(|(name, hash)| format!("{name}: {}", &hash.to_string()[..16])).collect();
     assert_eq!(lines, FROZEN_DIGESTS);
@@ -108,6 +121,7 @@ fn digests_and_keys_are_frozen() {
         bounces_key(fixed::id(1)),
         reservation_key(byway_records::promise::ReservationId(byway_primitives::Hash([1; 32]))),
         bounced_key(&series),
+        asset_key(fixed::asset_terms().id()),
         pool_key(),
         kernel_pledge_key(3),
     ];
@@ -146,7 +160,7 @@ fn a_transfer_has_236_bytes_or_less() {
 
 /// With an amount of 12.345 WAY; larger ones take up to nine bytes more.
 const TRANSFER_BYTES: usize = 215;
-const FROZEN_RECORDS: [&str; 24] = [
+const FROZEN_RECORDS: [&str; 26] = [
     "output id: 34 f71b26ef5edb495f",
     "single lock: 33 5bd84132b299b527",
     "lock: 98 e1081298f738772e",
@@ -168,11 +182,13 @@ const FROZEN_RECORDS: [&str; 24] = [
     "bounces: 2 b4d3142c6ac4a0d0",
     "bounced: 3 d8cc78800f7e359b",
     "reservation: 50 8557193d57ab2f57",
+    "asset: 43 cb1f776c1d900b30",
+    "faucet asset: 48 1c8ec8258512d577",
     "account promise: 79 6e8e5cf74b56c982",
     "reservation promise: 111 9173d3c444c8d282",
     "channel promise: 111 47a3a64b085a5b6d",
 ];
-const FROZEN_CALLS: [&str; 9] = [
+const FROZEN_CALLS: [&str; 12] = [
     "register: 38 3d5d78877c677d4b",
     "publish: 194 dc67c3fcc97a1eef",
     "withdraw offer: 26 2d9315d1b902a452",
@@ -182,9 +198,12 @@ const FROZEN_CALLS: [&str; 9] = [
     "settle: 216 d61a32af691ce9aa",
     "reserve: 48 6f22e6a8cd7bde34",
     "release: 37 4d73fd585e28d6f5",
+    "register asset: 38 09e8dd8567abc50c",
+    "issue: 5 ff602a3374834fcf",
+    "burn: 5 a540845f548f35dc",
 ];
-const FROZEN_REASONS: &str = "de6bc093868b9969";
-const FROZEN_DIGESTS: [&str; 11] = [
+const FROZEN_REASONS: &str = "1fd46ca86ce9a88c";
+const FROZEN_DIGESTS: [&str; 12] = [
     "transaction: 37ce2c9c33f6e316",
     "spend: aff8edff5417e4ca",
     "authorise: e30e45a3d28e38cd",
@@ -193,8 +212,9 @@ const FROZEN_DIGESTS: [&str; 11] = [
     "checkpoint: f243c4156af089cd",
     "scan: ce65d9bd1bd54052",
     "set element: 918c63d353f199d4",
-    "network: 7d9a0478611dab79",
-    "genesis transaction: acf4a15c59838b0f",
+    "network: d65694e96bdf935a",
+    "genesis transaction: 1cb7d17c223d8785",
     "members: fc763f9983309273",
+    "asset id: e2942283e1c8a235",
 ];
-const FROZEN_KEYS: &str = "1dd869f57171b36b";
+const FROZEN_KEYS: &str = "d613f8da41a49585";

@@ -4,7 +4,7 @@ use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::{GhostKey, IdentitySignature, Purpose, WalletSecret};
 use byway_primitives::codec::{DecodeError, Encode};
 use byway_primitives::{Amount, Hash, NetworkId, Time};
-use byway_records::call::{AccountsCall, OffersCall, RegistryCall, Take};
+use byway_records::call::{AccountsCall, AssetsCall, OffersCall, RegistryCall, Take};
 use byway_records::promise::SignedPromise;
 use byway_records::reject::IllFormed;
 use byway_records::transaction::{KeySignature, TRANSACTION_BYTES_MAX};
@@ -64,6 +64,12 @@ fn calling(call: Call, pays: Option<u128>, draws: Option<u128>) -> Transaction {
     changed(|body| body.call = Some(call.envelope(pays.map(way), draws.map(way))))
 }
 
+/// A call about an asset beside WAY.
+fn valued(call: AssetsCall, pays: Option<u128>, draws: Option<u128>) -> Transaction {
+    let call = Call::Assets(call);
+    changed(|body| body.call = Some(call.envelope(pays.map(fixed::other), draws.map(fixed::other))))
+}
+
 fn settle(network: NetworkId, payer: u8, payee: u8) -> Transaction {
     let mut promise = fixed::promise(Backing::Account);
     (promise.network, promise.series.payer, promise.series.payee) = (network, identity(1).id(), identity(2).id());
@@ -94,6 +100,8 @@ fn well_formed_transactions_pass() {
         calling(register(), Some(1), None),
         calling(deposit, Some(1), None),
         calling(withdraw, None, Some(1)),
+        valued(AssetsCall::Issue, None, Some(1)),
+        valued(AssetsCall::Burn, Some(1), None),
     ];
     // Without inputs and call nothing happens; with a call it may.
     let [_, rest @ ..] = good;
@@ -174,6 +182,17 @@ fn calls() -> Vec<Case> {
         (
             "an offer that pays",
             calling(Call::Offers(OffersCall::Withdraw { provider: fixed::id(1), serial: 1 }), Some(1), None),
+            IllFormed::CallValue,
+        ),
+        ("an issue of WAY", calling(Call::Assets(AssetsCall::Issue), None, Some(1)), IllFormed::CallValue),
+        ("an issue of nothing", calling(Call::Assets(AssetsCall::Issue), None, None), IllFormed::CallValue),
+        ("an issue that pays", valued(AssetsCall::Issue, Some(5), Some(5)), IllFormed::CallValue),
+        ("an issue of zero", valued(AssetsCall::Issue, None, Some(0)), IllFormed::CallValue),
+        ("a burn of WAY", calling(Call::Assets(AssetsCall::Burn), Some(1), None), IllFormed::CallValue),
+        ("a burn that draws", valued(AssetsCall::Burn, Some(5), Some(5)), IllFormed::CallValue),
+        (
+            "a paid registration of an asset",
+            calling(Call::Assets(AssetsCall::Register { terms: fixed::asset_terms() }), Some(1), None),
             IllFormed::CallValue,
         ),
         (

@@ -4,7 +4,8 @@ use byway_crypto::node::NodeSignature;
 use byway_crypto::{GhostKey, IdentitySecret, IdentitySignature};
 use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
-use byway_records::call::{AccountsCall, OffersCall, RegistryCall, Take};
+use byway_records::asset::{AssetTerms, Decimals};
+use byway_records::call::{AccountsCall, AssetsCall, OffersCall, RegistryCall, Take};
 use byway_records::offer::{Action, Contact, Location, Network, Price, Rule, Service, Unit};
 use byway_records::promise::{ChannelId, Promise, ReservationId, Series, SignedPromise};
 use byway_records::scan::{ScanData, ScanTransaction};
@@ -205,6 +206,13 @@ fn call() -> impl Strategy<Value = Call> {
         signed_offer().prop_map(|offer| Call::Offers(OffersCall::Publish { offer })),
         (id(), any::<u64>()).prop_map(|(provider, serial)| Call::Offers(OffersCall::Withdraw { provider, serial })),
         accounts.prop_map(Call::Accounts),
+        (id(), "[A-V][A-Z0-9]{1,11}", "[a-z]{1,48}", 0u8..19).prop_map(|(issuer, symbol, name, decimals)| {
+            let (symbol, name) = (symbol.parse().expect("a symbol"), name.parse().expect("a name"));
+            let decimals = Decimals::new(decimals).expect("at most 18");
+            Call::Assets(AssetsCall::Register { terms: AssetTerms { issuer, symbol, name, decimals } })
+        }),
+        Just(Call::Assets(AssetsCall::Issue)),
+        Just(Call::Assets(AssetsCall::Burn)),
     ]
 }
 
@@ -336,6 +344,7 @@ fn kinds() -> Vec<(Vec<u8>, Recode)> {
             Call::Registry(_) => (body, recode::<RegistryCall>),
             Call::Offers(_) => (body, recode::<OffersCall>),
             Call::Accounts(_) => (body, recode::<AccountsCall>),
+            Call::Assets(_) => (body, recode::<AssetsCall>),
         });
     }
     kinds

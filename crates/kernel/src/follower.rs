@@ -3,10 +3,12 @@
 //! A [`Follower`] holds the last certified checkpoint and a copy of the state of the programs it cares about. A kernel
 //! node, any of them, gives it [`Step`]s; each proves itself:
 //!
-//! 1. the certificate has q(n) good signatures of the members and is for the next height;
+//! 1. the certificate has q(n) good signatures of the members of the epoch in force and is for the next height;
 //! 2. it names the last checkpoint's digest as its predecessor, so there is one chain;
 //! 3. each difference, applied to the local copy, gives the certified state root;
-//! 4. the scan data digests to the certified scan root.
+//! 4. the scan data digests to the certified scan root;
+//! 5. the epoch that the checkpoint names is the one in force, or stands in the difference of program `system`. From
+//!    then on its members sign.
 //!
 //! A step that fails any of these is a [`Lie`]: nothing of it is kept, and [`client`] asks another node from then on. A
 //! node that withholds is merely slow: after every empty answer another one is asked.
@@ -19,7 +21,7 @@ pub mod client;
 pub mod protocol;
 pub mod serve;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byway_ledger::tree::StateTree;
 use byway_ledger::{DifferenceError, Ledger};
@@ -28,7 +30,8 @@ use byway_primitives::hash::Context;
 use byway_primitives::{Batch, DecodeError, Hash, NetworkId, Reader, Space, Store, Writer};
 use byway_records::checkpoint::{CertificateError, Checkpoint, Height};
 use byway_records::scan::ScanData;
-use byway_records::{Genesis, ProgramId};
+use byway_records::state::epoch_key;
+use byway_records::{Epoch, Genesis, ProgramId};
 
 pub use client::{Client, ClientConfig, ClientNews};
 pub use protocol::{Answer, Request, Step};
@@ -50,6 +53,8 @@ type Entries = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 pub struct Follower {
     network: NetworkId,
     genesis: Genesis,
+    /// Whose members sign the next checkpoint.
+    epoch: Epoch,
     tip: Option<Checkpoint>,
     trees: BTreeMap<ProgramId, StateTree>,
 }
@@ -65,6 +70,8 @@ pub struct Advance {
     /// Keys that changed, per program.
     pub changed: Vec<(ProgramId, Vec<Vec<u8>>)>,
     pub scan: ScanData,
+    /// Whether other members sign from here on, or the same ones under other terms.
+    pub epoch_turned: bool,
 }
 
 /// Why a step is not true. Whoever sent it is at fault.
@@ -82,6 +89,8 @@ pub enum Lie {
     Difference { program: ProgramId, error: DifferenceError },
     #[error("the scan data is not the certified one")]
     Scan,
+    #[error("the next epoch is missing, or is not the certified one")]
+    Epoch,
 }
 
 /// What is stored does not fit together.
@@ -96,15 +105,17 @@ pub enum FollowerDamaged {
 }
 
 impl Follower {
-    /// Opens what the store holds, or starts at genesis. The copies are checked against the stored checkpoint.
+    /// Opens what the store holds, or starts at genesis. The copies are checked against the stored checkpoint. Program
+    /// `system` is followed in any case: it says who signs.
     pub fn open(genesis: Genesis, programs: &[ProgramId], store: &dyn Store) -> Result<Self, FollowerDamaged> {
         let network = genesis.network();
+        let programs: BTreeSet<ProgramId> = programs.iter().copied().chain([ProgramId::SYSTEM]).collect();
         let tip = store.load(TIP, TIP_KEY).map(|bytes| StoredTip::read(network, &bytes)).transpose()?;
         let Some(tip) = tip else {
             let (ledger, _) = Ledger::genesis(&genesis);
             let tree = |program: &ProgramId| ledger.tree(*program).cloned().unwrap_or_default();
             let trees = programs.iter().map(|program| (*program, tree(program))).collect();
-            return Ok(Self { network, genesis, tip: None, trees });
+            return Ok(Self { network, epoch: genesis.epoch(), genesis, tip: None, trees });
         };
         let mut trees = BTreeMap::new();
         for program in programs {
@@ -113,12 +124,14 @@ impl Follower {
             for (key, value) in store.scan_prefix(ENTRIES, &prefix) {
                 tree.insert(key[prefix.len()..].to_vec(), value);
             }
-            if tip.roots.get(program) != Some(&tree.rehash()) {
+            if tip.roots.get(&program) != Some(&tree.rehash()) {
                 return Err(FollowerDamaged::State);
             }
-            trees.insert(*program, tree);
+            trees.insert(program, tree);
         }
-        Ok(Self { network, genesis, tip: Some(tip.checkpoint), trees })
+        let epoch = trees[&ProgramId::SYSTEM].value(&epoch_key()).and_then(|bytes| Epoch::from_bytes(bytes).ok());
+        let epoch = epoch.filter(|epoch| epoch.digest() == tip.checkpoint.epoch_next).ok_or(FollowerDamaged::State)?;
+        Ok(Self { network, genesis, epoch, tip: Some(tip.checkpoint), trees })
     }
 
     pub fn network(&self) -> NetworkId {
@@ -127,6 +140,11 @@ impl Follower {
 
     pub fn genesis(&self) -> &Genesis {
         &self.genesis
+    }
+
+    /// The epoch in force after the tip: whose members sign the next checkpoint.
+    pub fn epoch(&self) -> &Epoch {
+        &self.epoch
     }
 
     /// The last certified checkpoint; `None` at genesis.
@@ -159,15 +177,18 @@ impl Follower {
         if checkpoint.previous != previous {
             return Err(Lie::Chain);
         }
-        step.certificate.verify(self.network, &self.genesis.members)?;
+        step.certificate.verify(self.network, &self.epoch.seats)?;
         if step.scan.root() != checkpoint.scan_root {
             return Err(Lie::Scan);
         }
         if !step.differences.iter().map(|d| d.program).eq(self.trees.keys().copied()) {
             return Err(Lie::Programs);
         }
+        let epoch = self.epoch_after(&step)?;
         let fresh = self.tip.is_none();
         self.apply_differences(&step, checkpoint.state_root)?;
+        let epoch_turned = epoch.is_some();
+        self.epoch = epoch.unwrap_or_else(|| self.epoch.clone());
         self.tip = Some(checkpoint);
         let batch = if fresh { self.write_all() } else { self.write_changes(&step) };
         let signers = step.certificate.signatures.iter().map(|(member, _)| *member).collect();
@@ -175,7 +196,19 @@ impl Follower {
             .differences
             .into_iter()
             .map(|difference| (difference.program, difference.entries.into_iter().map(|change| change.key).collect()));
-        Ok(Advance { batch, checkpoint, signers, changed: changed.collect(), scan: step.scan })
+        Ok(Advance { batch, checkpoint, signers, changed: changed.collect(), scan: step.scan, epoch_turned })
+    }
+
+    /// The epoch that begins after this step, where it is another than the one in force.
+    fn epoch_after(&self, step: &Step) -> Result<Option<Epoch>, Lie> {
+        let named = step.certificate.checkpoint.epoch_next;
+        if named == self.epoch.digest() {
+            return Ok(None);
+        }
+        let system = step.differences.iter().find(|difference| difference.program == ProgramId::SYSTEM);
+        let entry = system.and_then(|system| system.entries.iter().find(|change| change.key == epoch_key()));
+        let epoch = entry.and_then(|change| Epoch::from_bytes(change.value.as_deref()?).ok());
+        epoch.filter(|epoch| epoch.digest() == named).map(Some).ok_or(Lie::Epoch)
     }
 
     /// Applies all differences, or none.

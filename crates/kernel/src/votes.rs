@@ -125,7 +125,7 @@ mod tests {
             state_root: Hash([state; 32]),
             outputs_digest: Hash::ZERO,
             scan_root: Hash::ZERO,
-            members_next: Hash::ZERO,
+            epoch_next: Hash::ZERO,
         }
     }
 

@@ -6,12 +6,14 @@ use std::collections::BTreeSet;
 use byway_crypto::multiset::MultisetHash;
 use byway_primitives::{Batch, Encode, Hash, Store};
 use byway_records::scan::{ScanData, ScanTransaction};
-use byway_records::{Checkpoint, Height, Output, OutputId, Parameters, Reject, TransactionId, VerifiedTransaction};
+use byway_records::{
+    Checkpoint, Epoch, Height, Output, OutputId, Parameters, Reject, TransactionId, VerifiedTransaction,
+};
 
 use crate::judge::{Refused, judge};
 use crate::ledger::{Commit, Executed, Ledger, NewCheckpoint, Verdict};
 use crate::outputs::Outputs;
-use crate::programs::{Moment, offers};
+use crate::programs::{Moment, offers, system};
 use crate::range::TransactionRange;
 use crate::state::Programs;
 use crate::stored::{
@@ -92,8 +94,10 @@ impl Ledger {
     }
 
     fn finish_state(&mut self, batch: &mut Batch) -> Option<NewCheckpoint> {
+        let is_due = self.checkpoint_is_due();
+        let epoch = if is_due { self.turn_epoch() } else { None };
         self.state_root = self.programs.finish_commit(batch);
-        let checkpoint = self.checkpoint_is_due().then(|| self.make_checkpoint(batch));
+        let checkpoint = is_due.then(|| self.make_checkpoint(epoch, batch));
         if checkpoint.is_none() {
             self.programs.write_undo(batch);
         }
@@ -109,7 +113,17 @@ impl Ledger {
         by_commits || self.checkpoint_due_at().is_some_and(|due| self.time >= due)
     }
 
-    fn make_checkpoint(&mut self, batch: &mut Batch) -> NewCheckpoint {
+    /// Begins the epoch that is prepared, if one is.
+    fn turn_epoch(&mut self) -> Option<Epoch> {
+        let mut view = self.programs.view();
+        let next = system::take_epoch_next(&mut view)?;
+        let writes = view.into_writes();
+        self.programs.apply(writes);
+        self.epoch = next.clone();
+        Some(next)
+    }
+
+    fn make_checkpoint(&mut self, epoch: Option<Epoch>, batch: &mut Batch) -> NewCheckpoint {
         let scan = ScanData { time: self.time, ..std::mem::take(&mut self.pending) };
         let changes = self.programs.take_changes(batch);
         let checkpoint = Checkpoint {
@@ -122,14 +136,14 @@ impl Ledger {
             state_root: self.state_root,
             outputs_digest: self.outputs_digest,
             scan_root: scan.root(),
-            members_next: self.members,
+            epoch_next: self.epoch.digest(),
         };
         let key = height_key(checkpoint.height);
         batch.put(CHECKPOINTS, key, checkpoint.to_bytes());
         batch.put(CHANGES, key, changes.to_bytes());
         self.last = Some(checkpoint);
         (self.content_since, self.pending_digest) = (None, Hash::ZERO);
-        NewCheckpoint { checkpoint, scan, changes }
+        NewCheckpoint { checkpoint, scan, changes, epoch }
     }
 
     pub(crate) fn head(&self) -> Head {

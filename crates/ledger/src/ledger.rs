@@ -4,7 +4,7 @@ use byway_crypto::multiset::MultisetHash;
 use byway_primitives::{Batch, Hash, NetworkId, Space, Store, Time};
 use byway_records::scan::ScanData;
 use byway_records::{
-    Checkpoint, Genesis, Output, OutputId, Parameters, ProgramId, Reject, TransactionId, VerifiedTransaction,
+    Checkpoint, Epoch, Genesis, Output, OutputId, Parameters, ProgramId, Reject, TransactionId, VerifiedTransaction,
 };
 
 use crate::difference::StateChanges;
@@ -54,6 +54,8 @@ pub struct NewCheckpoint {
     pub scan: ScanData,
     /// The programs' entries that changed since the checkpoint before; they lead to its state root.
     pub changes: StateChanges,
+    /// The epoch that begins after this commit, where it is another than before.
+    pub epoch: Option<Epoch>,
 }
 
 /// The deterministic state machine.
@@ -64,8 +66,8 @@ pub struct NewCheckpoint {
 pub struct Ledger {
     pub(crate) network: NetworkId,
     pub(crate) parameters: Parameters,
-    /// Digest of the member set.
-    pub(crate) members: Hash,
+    /// Who makes and signs commits and checkpoints from here on.
+    pub(crate) epoch: Epoch,
     pub(crate) commits: u64,
     pub(crate) time: Time,
     pub(crate) programs: Programs,
@@ -105,7 +107,7 @@ impl Ledger {
         let ledger = Ledger {
             network: genesis.network(),
             parameters: genesis.parameters.clone(),
-            members: genesis.members.digest(),
+            epoch: genesis.epoch(),
             commits: 0,
             time: genesis.time,
             programs,
@@ -134,6 +136,11 @@ impl Ledger {
 
     pub fn last_checkpoint(&self) -> Option<&Checkpoint> {
         self.last.as_ref()
+    }
+
+    /// The epoch in force: whose members make the next commit and sign the next checkpoint.
+    pub fn epoch(&self) -> &Epoch {
+        &self.epoch
     }
 
     /// Whether a transaction got a verdict that no checkpoint covers yet. The kernel goes on pacing until one does.

@@ -11,6 +11,7 @@ use byway_records::{Checkpoint, Genesis, Height, Output, OutputId};
 
 use crate::difference::state_root;
 use crate::ledger::Ledger;
+use crate::programs::system;
 use crate::range::TransactionRange;
 use crate::state::{Programs, Writes, undo_value};
 use crate::stored::{
@@ -54,13 +55,15 @@ impl Ledger {
         if range.root() != head.transactions_root {
             return Err(LedgerDamaged::Transactions);
         }
+        let programs = open_programs(&head, last.as_ref(), genesis, store)?;
+        let epoch = system::epoch(&programs.view()).ok_or(LedgerDamaged::State)?;
         let ledger = Ledger {
+            epoch,
             network: head.network,
             parameters: genesis.parameters.clone(),
-            members: genesis.members.digest(),
             commits: head.commits,
             time: head.time,
-            programs: open_programs(&head, last.as_ref(), genesis, store)?,
+            programs,
             state_root: head.state_root,
             outputs: open_outputs(&head, store)?,
             outputs_digest: head.outputs_digest,

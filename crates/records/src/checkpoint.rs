@@ -11,7 +11,7 @@ use byway_primitives::hash::Context;
 use byway_primitives::{Hash, NetworkId, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::genesis::MemberSet;
+use crate::epoch::Seats;
 
 const CHECKPOINT: Context = Context("byway 1 checkpoint");
 
@@ -59,8 +59,8 @@ pub struct Checkpoint {
     pub outputs_digest: Hash,
     /// Digest of the scan data since the checkpoint before.
     pub scan_root: Hash,
-    /// Digest of the member set that signs the next checkpoint.
-    pub members_next: Hash,
+    /// Digest of the [`Epoch`](crate::epoch::Epoch) whose members sign the next checkpoint.
+    pub epoch_next: Hash,
 }
 
 /// A checkpoint and the signatures that certify it.
@@ -89,9 +89,9 @@ impl Checkpoint {
 }
 
 impl Certificate {
-    /// Whether q(n) of `members` signed the checkpoint for `network`.
-    pub fn verify(&self, network: NetworkId, members: &MemberSet) -> Result<(), CertificateError> {
-        let need = members.quorum();
+    /// Whether q(n) of the counting members of the epoch in force signed the checkpoint for `network`.
+    pub fn verify(&self, network: NetworkId, seats: &Seats) -> Result<(), CertificateError> {
+        let need = seats.quorum();
         if self.signatures.len() < need {
             return Err(CertificateError::TooFew { have: self.signatures.len(), need });
         }
@@ -101,8 +101,8 @@ impl Certificate {
         let digest = self.checkpoint.digest();
         let mut batch = BatchVerifier::new();
         for (index, signature) in &self.signatures {
-            let member = members.get(*index).ok_or(CertificateError::Signers)?;
-            batch.push(member.key.signed(Purpose::Checkpoint, network, &digest.0, *signature));
+            let seat = seats.get(*index).filter(|seat| seat.standing.counts()).ok_or(CertificateError::Signers)?;
+            batch.push(seat.member.key.signed(Purpose::Checkpoint, network, &digest.0, *signature));
         }
         if batch.all_verify() { Ok(()) } else { Err(CertificateError::Signature) }
     }
@@ -132,7 +132,7 @@ impl Encode for Checkpoint {
         out.value(&self.state_root);
         out.value(&self.outputs_digest);
         out.value(&self.scan_root);
-        out.value(&self.members_next);
+        out.value(&self.epoch_next);
     }
 }
 
@@ -152,7 +152,7 @@ impl Decode for Checkpoint {
             state_root: input.value()?,
             outputs_digest: input.value()?,
             scan_root: input.value()?,
-            members_next: input.value()?,
+            epoch_next: input.value()?,
         })
     }
 }

@@ -5,17 +5,17 @@
 
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{GhostKey, NodeKey};
-use byway_primitives::codec::{Encode, Writer};
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::hash::Context;
 use byway_primitives::time::{Span, Time};
-use byway_primitives::{Amount, AssetId, Hash, NetworkId};
+use byway_primitives::{Amount, AssetId, NetworkId};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::MEMBERS_MAX;
+use crate::epoch::{Epoch, PROTOCOL_FIRST, Seats};
 use crate::transaction::{Output, TransactionId};
 
 const NETWORK: Context = Context("byway 1 network");
-const MEMBERS: Context = Context("byway 1 member set");
 const GENESIS_TRANSACTION: Context = Context("byway 1 genesis transaction");
 
 /// The version that this code writes and reads.
@@ -24,6 +24,11 @@ pub const VERSION: u8 = 1;
 pub const MEMBERS_MIN: usize = 7;
 /// The fewest that can lose one: what a test network may start with.
 pub const TEST_MEMBERS_MIN: usize = 4;
+
+/// Bytes of a kernel node's name.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Bytes of a kernel node's address: the longest host name and a port.
+pub const ADDRESS_BYTES_MAX: usize = 255 + 6;
 
 /// How leaders are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +112,10 @@ pub struct Genesis {
 pub enum GenesisError {
     #[error("a network has {min} to {MEMBERS_MAX} kernel nodes, this genesis names {have}")]
     MemberCount { have: usize, min: usize },
+    #[error(
+        "kernel node {0} has a name of more than {NAME_BYTES_MAX} bytes, or an address of more than {ADDRESS_BYTES_MAX}"
+    )]
+    MemberText(usize),
     #[error("kernel node {0} has an invalid key, or one that another node has too")]
     MemberKey(usize),
     #[error("genesis output {0} is not a valid output in WAY")]
@@ -182,16 +191,18 @@ impl MemberSet {
     pub fn faults_tolerated(&self) -> usize {
         faults_tolerated(self.len())
     }
-
-    pub fn digest(&self) -> Hash {
-        MEMBERS.hash_value(self)
-    }
 }
 
 impl Genesis {
     /// The network that this genesis is.
     pub fn network(&self) -> NetworkId {
         NetworkId(NETWORK.hash_value(self))
+    }
+
+    /// The epoch that the network starts with.
+    pub fn epoch(&self) -> Epoch {
+        let members = self.members.iter().map(|(_, member)| member.clone());
+        Epoch { number: 0, protocol: PROTOCOL_FIRST, seats: Seats::founding(members) }
     }
 
     /// The id under which the genesis outputs were made.
@@ -214,6 +225,9 @@ impl Genesis {
         for (index, member) in self.members.iter() {
             if !member.key.is_valid() || self.members.index_of(member.key) != Some(index) {
                 return Err(GenesisError::MemberKey(index.into()));
+            }
+            if member.name.len() > NAME_BYTES_MAX || member.address.len() > ADDRESS_BYTES_MAX {
+                return Err(GenesisError::MemberText(index.into()));
             }
         }
         for (index, output) in self.outputs.iter().enumerate() {
@@ -259,6 +273,17 @@ impl Encode for Member {
         out.value(&self.key);
         out.value(&self.mesh);
         out.text(&self.address);
+    }
+}
+
+impl Decode for Member {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            name: input.text(NAME_BYTES_MAX)?,
+            key: input.value()?,
+            mesh: input.value()?,
+            address: input.text(ADDRESS_BYTES_MAX)?,
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 //! - [`transaction`]: outputs are spent and made, and a program may be called ([`call`]). [`asset`]: what is counted.
 //! - [`offer`]: something for sale (row A1). [`promise`]: a cumulative IOU (row A4).
 //! - [`checkpoint`]: what two thirds of the kernel certify; [`scan`]: what a wallet needs to see of each.
+//! - [`epoch`]: who the kernel nodes are, from one change to the next.
 //! - [`genesis`]: the file that a network is; its digest names the network.
 //! - [`state`]: entries of the programs' provable state, as followers read them.
 //! - [`reject`]: every reason for which the ledger turns something down.
@@ -13,6 +14,7 @@
 pub mod asset;
 pub mod call;
 pub mod checkpoint;
+pub mod epoch;
 pub mod genesis;
 pub mod offer;
 pub mod promise;
@@ -25,6 +27,7 @@ pub mod verified;
 pub use asset::AssetTerms;
 pub use call::{Call, CallEnvelope, ProgramId};
 pub use checkpoint::{Certificate, Checkpoint, Height};
+pub use epoch::{Epoch, Seat, Seats, Standing};
 pub use genesis::{Genesis, Member, MemberSet, Parameters};
 pub use offer::{Offer, OfferId, SignedOffer};
 pub use promise::{Backing, Promise, SignedPromise};

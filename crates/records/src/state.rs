@@ -150,6 +150,16 @@ pub fn pool_key() -> Vec<u8> {
     vec![0]
 }
 
+/// Key of the [`Epoch`](crate::epoch::Epoch) in force, in the system's tree.
+pub fn epoch_key() -> Vec<u8> {
+    vec![2]
+}
+
+/// Key of the epoch that the next checkpoint brings, where one is prepared, in the system's tree.
+pub fn epoch_next_key() -> Vec<u8> {
+    vec![3]
+}
+
 /// Key of a kernel node's pledge in the system's tree.
 pub fn kernel_pledge_key(index: u8) -> Vec<u8> {
     vec![1, index]

@@ -75,12 +75,13 @@ impl Client {
         store: &dyn Store,
     ) -> Result<Self, FollowerDamaged> {
         let follower = Follower::open(genesis, programs, store)?;
-        let count = follower.genesis().members.len().max(1);
+        let members: Vec<u8> = askable_seats(&follower).collect();
+        let current = members.get((seed % members.len().max(1) as u64) as usize).copied().unwrap_or_default();
         Ok(Self {
             follower,
             config,
             liars: BTreeSet::new(),
-            current: (seed % count as u64) as u8,
+            current,
             here_since: None,
             asked: None,
             resume_at: None,
@@ -173,7 +174,7 @@ impl Client {
     /// The current member is not asked again while there is another.
     fn condemn(&mut self, now: Time) {
         self.liars.insert(self.current);
-        if self.liars.len() == self.follower.genesis().members.len() {
+        if askable_seats(&self.follower).all(|member| self.liars.contains(&member)) {
             // Whoever is asked now has lied before, so there is no hurry.
             self.resume_at = Some(now + self.config.retry_pause);
         }
@@ -190,19 +191,21 @@ impl Client {
 
     /// How many can be asked: those that have not lied, or everyone if all have.
     fn askable(&self) -> usize {
-        let count = self.follower.genesis().members.len();
-        match count - self.liars.len() {
-            0 => count.max(1),
+        let honest = askable_seats(&self.follower).filter(|member| !self.liars.contains(member)).count();
+        match honest {
+            0 => askable_seats(&self.follower).count().max(1),
             honest => honest,
         }
     }
 
     /// On to the next member that has not lied. If all have, the next is asked nevertheless: there is nobody else.
     fn turn(&mut self) {
-        let count = self.follower.genesis().members.len().max(1) as u8;
-        let next = |step: u8| ((u16::from(self.current) + u16::from(step)) % u16::from(count)) as u8;
-        let honest = (1..=count).map(next).find(|member| !self.liars.contains(member));
-        self.current = honest.unwrap_or(next(1));
+        let members: Vec<u8> = askable_seats(&self.follower).collect();
+        let after = members.partition_point(|member| *member <= self.current);
+        let mut in_turn = members[after..].iter().chain(&members[..after]).copied();
+        let next = in_turn.clone().next();
+        let honest = in_turn.find(|member| !self.liars.contains(member));
+        self.current = honest.or(next).unwrap_or(self.current);
         self.here_since = None;
     }
 
@@ -224,4 +227,9 @@ impl Client {
         news.push(ClientNews::Ask { member: self.current, request });
         news.push(ClientNews::WakeAt(now + self.config.answer_wait_max));
     }
+}
+
+/// The members that can be asked: those of the epoch in force that take part.
+fn askable_seats(follower: &Follower) -> impl Iterator<Item = u8> + '_ {
+    follower.epoch().seats.counting().map(|(seat, _)| seat)
 }

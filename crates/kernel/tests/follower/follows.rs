@@ -52,9 +52,15 @@ fn a_follower_has_the_ledgers_state_at_every_height_and_after_every_restart() {
 
 #[test]
 fn a_follower_of_some_programs_has_those() {
-    follow(&[ProgramId::OFFERS]);
-    follow(&[ProgramId::REGISTRY, ProgramId::ACCOUNTS]);
-    follow(&[]);
+    follow(&[ProgramId::SYSTEM, ProgramId::OFFERS]);
+    follow(&[ProgramId::SYSTEM, ProgramId::REGISTRY, ProgramId::ACCOUNTS]);
+    follow(&[ProgramId::SYSTEM]);
+}
+
+#[test]
+fn who_signs_is_followed_unasked() {
+    let follower = Follower::open(HISTORY.genesis.clone(), &[], &MemoryStore::new()).expect("an empty store");
+    assert_at(&follower, &[ProgramId::SYSTEM], 0);
 }
 
 #[test]
@@ -123,7 +129,7 @@ fn the_store_of_another_network_is_not_taken_for_ones_own() {
 
 #[test]
 fn a_store_of_other_programs_is_not_enough() {
-    let (_, store) = follow(&[ProgramId::OFFERS]);
+    let (_, store) = follow(&[ProgramId::SYSTEM, ProgramId::OFFERS]);
     let opened = Follower::open(HISTORY.genesis.clone(), &PROGRAMS, &store);
     assert_eq!(opened.err(), Some(FollowerDamaged::State));
 }

@@ -18,6 +18,7 @@ pub struct Liar {
 pub const LIARS: &[Liar] = &[
     Liar { name: "one that leaves out a checkpoint", lie: skipper },
     Liar { name: "a quorum that signs a fork", lie: forker },
+    Liar { name: "a quorum that names an epoch without showing it", lie: usurper },
     Liar { name: "one with too few signatures", lie: lone_signer },
     Liar { name: "one that counts a signature twice", lie: double_counter },
     Liar { name: "one with a signer that is no member", lie: outsider },
@@ -59,6 +60,10 @@ fn resigned(mut step: Step, change: impl FnOnce(&mut Checkpoint)) -> Step {
 
 fn forker(step: Step) -> Option<(Step, Lie)> {
     Some((resigned(step, |checkpoint| checkpoint.previous = Hash([9; 32])), Lie::Chain))
+}
+
+fn usurper(step: Step) -> Option<(Step, Lie)> {
+    Some((resigned(step, |checkpoint| checkpoint.epoch_next = Hash([8; 32])), Lie::Epoch))
 }
 
 /// Puts other signatures to the step.

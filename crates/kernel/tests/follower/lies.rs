@@ -48,9 +48,10 @@ fn every_kind_of_lie_has_a_liar() {
         Lie::Programs => 3,
         Lie::Difference { .. } => 4,
         Lie::Scan => 5,
+        Lie::Epoch => 6,
     };
     let kinds: BTreeSet<_> = LIARS.iter().map(|liar| kind(&first_lie(liar).2)).collect();
-    assert_eq!(kinds.len(), 6);
+    assert_eq!(kinds.len(), 7);
 }
 
 /// What survives the way over the wire is as false as before.
@@ -72,9 +73,9 @@ fn an_old_step_is_no_next_step() {
 
 #[test]
 fn a_follower_of_two_programs_takes_neither_one_nor_three() {
-    let asked = [ProgramId::REGISTRY, ProgramId::OFFERS];
+    let asked = [ProgramId::SYSTEM, ProgramId::OFFERS];
     let open = || Follower::open(HISTORY.genesis.clone(), &asked, &MemoryStore::new()).expect("an empty store");
-    for sent in [&asked[..1], &PROGRAMS[1..], &[ProgramId::REGISTRY, ProgramId::ACCOUNTS], &[]] {
+    for sent in [&asked[..1], &PROGRAMS[1..], &[ProgramId::SYSTEM, ProgramId::ACCOUNTS], &PROGRAMS[..3]] {
         let step = HISTORY.steps(Height(1), sent).swap_remove(0);
         assert_eq!(open().advance(step).err(), Some(Lie::Programs), "{sent:?}");
     }

@@ -131,7 +131,7 @@ pub fn step() -> Step {
         state_root: Hash([3; 32]),
         outputs_digest: Hash([4; 32]),
         scan_root: Hash([5; 32]),
-        members_next: Hash([6; 32]),
+        epoch_next: Hash([6; 32]),
     };
     let changes = vec![Change { key: vec![1], value: Some(vec![2; 300]) }, Change { key: vec![2, 3], value: None }];
     let difference = ProgramDifference {

@@ -1,11 +1,11 @@
-//! What the ledger itself keeps: the pool and the kernel nodes' pledges (rows K4, K10).
+//! What the ledger itself keeps: the pool, the kernel nodes' pledges, and the epoch (rows K4, K10).
 //!
 //! Nobody calls this program. Fees of transactions and of settlements go into the pool; paying out of it, marking nodes
 //! and moving pledges come with the programs that decide about them.
 
 use byway_primitives::Amount;
-use byway_records::state::{kernel_pledge_key, pool_key};
-use byway_records::{Genesis, ProgramId};
+use byway_records::state::{epoch_key, epoch_next_key, kernel_pledge_key, pool_key};
+use byway_records::{Epoch, Genesis, ProgramId};
 
 use crate::state::View;
 
@@ -22,7 +22,35 @@ pub(crate) fn pay_pool(view: &mut View<'_>, amount: Amount) {
 /// The entries that a network starts with.
 pub(crate) fn found(view: &mut View<'_>, genesis: &Genesis) {
     view.store(ProgramId::SYSTEM, pool_key(), &genesis.pool);
+    view.store(ProgramId::SYSTEM, epoch_key(), &genesis.epoch());
     for (index, _) in genesis.members.iter() {
         view.store(ProgramId::SYSTEM, kernel_pledge_key(index), &genesis.parameters.kernel_pledge);
     }
+}
+
+/// The epoch in force; `None` only where the state is damaged.
+pub(crate) fn epoch(view: &View) -> Option<Epoch> {
+    view.load(ProgramId::SYSTEM, &epoch_key())
+}
+
+/// Prepares changes to who the kernel nodes are, together with those that are prepared already. They take effect at the
+/// next checkpoint.
+#[expect(dead_code, reason = "the program of kernel nodes calls it")]
+pub(crate) fn change_epoch<T>(view: &mut View<'_>, change: impl FnOnce(&mut Epoch) -> T) -> T {
+    let prepared = view.load(ProgramId::SYSTEM, &epoch_next_key());
+    let mut next: Epoch = prepared.unwrap_or_else(|| {
+        let current = epoch(view).expect("the genesis wrote one");
+        Epoch { number: current.number + 1, ..current }
+    });
+    let outcome = change(&mut next);
+    view.store(ProgramId::SYSTEM, epoch_next_key(), &next);
+    outcome
+}
+
+/// Puts the prepared epoch in force; `None` where none is prepared.
+pub(crate) fn take_epoch_next(view: &mut View<'_>) -> Option<Epoch> {
+    let next: Epoch = view.load(ProgramId::SYSTEM, &epoch_next_key())?;
+    view.remove(ProgramId::SYSTEM, epoch_next_key());
+    view.store(ProgramId::SYSTEM, epoch_key(), &next);
+    Some(next)
 }

@@ -95,7 +95,7 @@ fn each_names_the_one_before_and_the_first_the_network() {
     for (height, made) in (1u64..).zip(&world.checkpoints) {
         let checkpoint = made.checkpoint;
         assert_eq!((checkpoint.height, checkpoint.previous), (Height(height), previous));
-        assert_eq!(checkpoint.members_next, world.genesis.members.digest());
+        assert_eq!(checkpoint.epoch_next, world.genesis.epoch().digest());
         previous = checkpoint.digest();
     }
     let last = world.checkpoints.last().expect("some").checkpoint;

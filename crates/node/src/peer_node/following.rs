@@ -90,7 +90,7 @@ impl Actor {
     }
 
     fn advanced(&mut self, advance: Advance) {
-        let Advance { mut batch, checkpoint, signers, changed, scan } = advance;
+        let Advance { mut batch, checkpoint, signers, changed, scan, .. } = advance;
         self.clock.not_before(checkpoint.time);
         self.signers = signers;
         let (wallet, found) = self.wallet.scan(checkpoint.height, &scan);

@@ -72,7 +72,7 @@ fn verdict(genesis: &Genesis, step: &Step, height: Height, id: TransactionId) ->
     if checkpoint.height != height {
         return Err(Disproof::Height);
     }
-    step.certificate.verify(genesis.network(), &genesis.members).map_err(|_| Disproof::Certificate)?;
+    step.certificate.verify(genesis.network(), &genesis.epoch().seats).map_err(|_| Disproof::Certificate)?;
     if step.scan.root() != checkpoint.scan_root {
         return Err(Disproof::Scan);
     }

@@ -161,7 +161,7 @@ pub fn checkpoint() -> Checkpoint {
         state_root: Hash([3; 32]),
         outputs_digest: Hash([4; 32]),
         scan_root: Hash([5; 32]),
-        members_next: Hash([6; 32]),
+        epoch_next: Hash([6; 32]),
     }
 }
 

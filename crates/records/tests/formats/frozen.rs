@@ -106,7 +106,7 @@ fn digests_and_keys_are_frozen() {
         ("set element", fixed::output().set_element(fixed::output_id())),
         ("network", fixed::genesis().network().0),
         ("genesis transaction", fixed::genesis().transaction().0),
-        ("members", fixed::genesis().members.digest()),
+        ("epoch", fixed::genesis().epoch().digest()),
         ("asset id", fixed::asset_terms().id().0),
     ];
     let lines: Vec<_> = ids.iter().map(|(name, hash)| format!("{name}: {}", &hash.to_string()[..16])).collect();
@@ -214,7 +214,7 @@ const FROZEN_DIGESTS: [&str; 12] = [
     "set element: 918c63d353f199d4",
     "network: d65694e96bdf935a",
     "genesis transaction: 1cb7d17c223d8785",
-    "members: fc763f9983309273",
+    "epoch: 0f5d18fcba6eebf4",
     "asset id: e2942283e1c8a235",
 ];
 const FROZEN_KEYS: &str = "d613f8da41a49585";

@@ -231,7 +231,7 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
             state_root,
             outputs_digest: a,
             scan_root: b,
-            members_next: c,
+            epoch_next: c,
         }
     })
 }

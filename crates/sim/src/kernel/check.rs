@@ -6,7 +6,7 @@ use byway_kernel::archive::stored_snapshot;
 use byway_kernel::{Committed, Committee, Fatal, MemberIndex, Message, News, Reference};
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, Encode, Hash, MemoryStore};
-use byway_records::{Certificate, Genesis, Height, MemberSet, TransactionId};
+use byway_records::{Certificate, Genesis, Height, Seats, TransactionId};
 
 use super::node::{KernelNode, NodeNews, SharedCache};
 use crate::world::Observer;
@@ -24,7 +24,7 @@ pub struct KernelChecks {
     seed: u64,
     honest: Vec<bool>,
     committee: Committee,
-    members: MemberSet,
+    seats: Seats,
     supply: Amount,
     cache: SharedCache,
     /// By commit, from the first: what it is.
@@ -59,7 +59,7 @@ impl KernelChecks {
             seed,
             honest,
             committee: Committee::new(genesis),
-            members: genesis.members.clone(),
+            seats: genesis.epoch().seats,
             supply: genesis.supply().expect("a test genesis does not overflow"),
             cache,
             commits: Vec::new(),
@@ -126,7 +126,7 @@ impl KernelChecks {
         let digest = certificate.checkpoint.digest();
         let is_new = !self.certified.contains_key(&height);
         if is_new {
-            let outcome = certificate.verify(self.committee.network(), &self.members);
+            let outcome = certificate.verify(self.committee.network(), &self.seats);
             self.check(outcome.is_ok(), node, now_us, || format!("certificate {height} does not verify: {outcome:?}"));
         }
         let known = *self.certified.entry(height).or_insert(digest);

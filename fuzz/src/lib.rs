@@ -8,6 +8,7 @@
 
 pub mod samples;
 
+use byway_crypto::threshold::dealing::{Complaint, Dealing};
 use byway_dialogue::fuzzing;
 use byway_kernel::VerifiedSnapshot;
 use byway_primitives::Reader;
@@ -56,6 +57,9 @@ targets! {
         asset_record: byway_records::state::AssetRecord,
         address: byway_crypto::Address,
         node_key: byway_crypto::NodeKey,
+        dealing_key: byway_crypto::threshold::dealing::DealingKey,
+        dealing: byway_crypto::threshold::dealing::Dealing,
+        complaint: byway_crypto::threshold::dealing::Complaint,
         kernel_message: byway_kernel::Message,
         snapshot_header: byway_kernel::Header,
         commit_record: byway_kernel::archive::CommitRecord,
@@ -82,6 +86,8 @@ targets! {
         dialogue_message: fuzzing::message,
         socks_answer: socks_answer,
         verify_transaction: verify_transaction,
+        verify_dealing: verify_dealing,
+        judge_complaint: judge_complaint,
         snapshot: snapshot,
         signed_snapshot: signed_snapshot,
         open_keystore: open_keystore,
@@ -105,6 +111,27 @@ fn socks_answer(bytes: &[u8]) -> bool {
 /// Decoding and every check that needs no ledger.
 fn verify_transaction(bytes: &[u8]) -> bool {
     byway_records::verified::verify_bytes(samples::NETWORK, bytes).is_ok()
+}
+
+/// Whether a dealing is good for the samples' occasion, and that everyone can open what is good in it.
+fn verify_dealing(bytes: &[u8]) -> bool {
+    let Ok(dealing) = decode_exact::<Dealing>(bytes) else { return false };
+    dealing.verify(samples::OCCASION, 2, &samples::receivers()).is_ok_and(|dealing| {
+        let opened = (0..4).map(|member| dealing.open(member, &samples::opener(member), &[0; 32]));
+        opened.flatten().zip(0..).all(|(share, member)| match share {
+            Ok(_) => true,
+            Err(complaint) => dealing.is_refuted_by(member, &complaint),
+        })
+    })
+}
+
+/// Whether a complaint about the samples' dealing, which is good, is just.
+fn judge_complaint(bytes: &[u8]) -> bool {
+    decode_exact::<Complaint>(bytes).is_ok_and(|complaint| {
+        let is_just = (0..4).any(|member| samples::verified_dealing().is_refuted_by(member, &complaint));
+        assert!(!is_just, "a good share can't be complained of");
+        true
+    })
 }
 
 /// A snapshot as it travels: decoding and every check that needs no graph.

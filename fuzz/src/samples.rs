@@ -12,6 +12,7 @@ pub mod records;
 use std::sync::LazyLock;
 
 use byway_crypto::noise::StaticKey;
+use byway_crypto::threshold::dealing::{Dealing, DealingKey, DealingSecret, VerifiedDealing};
 use byway_crypto::{NodeSecret, Purpose, WalletSecret};
 use byway_dialogue::fuzzing;
 use byway_driver::link::{EndpointId, LinkContact};
@@ -153,6 +154,50 @@ pub(crate) fn address() -> Samples {
 
 pub(crate) fn node_key() -> Samples {
     one(kernel::secret(1).public())
+}
+
+/// What the sample dealing is for.
+pub const OCCASION: Hash = Hash([6; 32]);
+
+/// What a receiver of it opens its share with.
+pub fn opener(member: u8) -> DealingSecret {
+    DealingSecret::from_seed(&[member + 1; 32])
+}
+
+pub fn receivers() -> Vec<(u8, DealingKey)> {
+    (0..4).map(|member| (member, opener(member).public())).collect()
+}
+
+fn dealt() -> Dealing {
+    Dealing::deal(&[7; 32], OCCASION, 2, &receivers())
+}
+
+pub fn verified_dealing() -> &'static VerifiedDealing {
+    static DEALING: LazyLock<VerifiedDealing> =
+        LazyLock::new(|| dealt().verify(OCCASION, 2, &receivers()).expect("the sample is sound"));
+    &DEALING
+}
+
+pub(crate) fn dealing_key() -> Samples {
+    one(opener(1).public())
+}
+
+pub(crate) fn dealing() -> Samples {
+    one(dealt())
+}
+
+pub(crate) fn verify_dealing() -> Samples {
+    dealing()
+}
+
+/// By someone who opens with a key that the share is not for.
+pub(crate) fn complaint() -> Samples {
+    let opened = verified_dealing().open(1, &opener(2), &[0; 32]);
+    one(opened.expect("a receiver").expect_err("not to be opened so"))
+}
+
+pub(crate) fn judge_complaint() -> Samples {
+    complaint()
 }
 
 pub(crate) fn kernel_message() -> Samples {

@@ -4,6 +4,7 @@
 //! - [`node`]: ed25519 keys of kernel nodes, and [`batch`] verification under ZIP-215 rules, where a signature is valid
 //!   in a batch exactly when it is valid alone.
 //! - [`ghost`]: the wallet's pair (A, B) and the one-time keys derived from it (row K2).
+//! - [`threshold`]: BLS signatures that a threshold of kernel nodes make together, and how they deal the key (row K3).
 //! - [`noise`]: the encrypted handshake of dialogues and of the kernel mesh.
 //! - [`phrase`]: one seed phrase, from which every key above is derived; [`keystore`]: keys at rest.
 //! - [`multiset`]: a homomorphic hash of a set, for the set of unspent outputs.
@@ -23,6 +24,7 @@ pub mod node;
 pub mod noise;
 pub mod phrase;
 pub mod purpose;
+pub mod threshold;
 
 pub use batch::{BatchVerifier, Signed};
 pub use ghost::{Address, GhostKey, SpendSecret, ViewSecret, WalletSecret};

@@ -20,6 +20,8 @@ pub enum Purpose {
     Snapshot,
     /// A kernel node's vote on a checkpoint (ed25519).
     Checkpoint,
+    /// A kernel node's share of the coin of a round (threshold BLS).
+    Coin,
     /// An identity's certificate on the X25519 static key of its dialogues (ECDSA).
     DialogueStatic,
     /// Where an identity can be reached now (ECDSA).
@@ -41,6 +43,7 @@ impl Purpose {
             Purpose::Offer => "byway 1 signature: offer",
             Purpose::Snapshot => "byway 1 signature: snapshot",
             Purpose::Checkpoint => "byway 1 signature: checkpoint",
+            Purpose::Coin => "byway 1 signature: coin",
             Purpose::DialogueStatic => "byway 1 signature: dialogue static",
             Purpose::Contact => "byway 1 signature: contact",
         })

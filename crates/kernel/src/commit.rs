@@ -3,20 +3,18 @@
 //! See the [crate's doc](crate) for the rule and why it is safe. This module is the rule and nothing else: a function
 //! of the graph, which gives the same answers whatever the order in which the graph grew, only sooner or later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use byway_primitives::{Hash, Time};
+use byway_primitives::Time;
 
-use crate::committee::{MemberBits, MemberIndex};
+use crate::coin::CoinShare;
+use crate::committee::MemberIndex;
 use crate::graph::Graph;
 use crate::leader::{LeaderSchedule, Slot};
-use crate::snapshot::{FIRST_ROUND, Reference};
+use crate::snapshot::Reference;
+use crate::tally::Tally;
 use crate::verified::VerifiedSnapshot;
-
-/// Rounds from a leader to its certificates' round: votes are in the first after it, certificates in the second, and an
-/// anchor can be in the third at the earliest.
-pub const WAVE: u64 = 3;
 
 /// What becomes of a leader slot. Once reached, it never changes, and all honest nodes reach the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,35 +28,62 @@ pub enum Decision {
 pub struct Committer {
     schedule: Box<dyn LeaderSchedule>,
     quorum: usize,
+    tally: Tally,
     /// The first slot whose decision has not been handed out.
     next: Slot,
     /// Decisions from `next` on that wait for an earlier slot.
     decided: BTreeMap<Slot, Decision>,
+    /// Whether something has arrived since decisions were last looked for.
+    has_news: bool,
+    /// The last leader committed in an earlier run; what is decided up to it was handed out then.
+    resumed_at: Option<Reference>,
 }
 
 impl Committer {
-    pub fn new(schedule: Box<dyn LeaderSchedule>, quorum: usize) -> Self {
-        Self { schedule, quorum, next: Slot { round: FIRST_ROUND, offset: 0 }, decided: BTreeMap::new() }
+    /// Begins with the leaders of `first_round`.
+    pub fn new(schedule: Box<dyn LeaderSchedule>, quorum: usize, first_round: u64) -> Self {
+        let tally = Tally::new(quorum, schedule.vote_distance());
+        let mut committer = Self {
+            schedule,
+            quorum,
+            tally,
+            next: Slot { round: first_round, offset: 0 },
+            decided: BTreeMap::new(),
+            has_news: false,
+            resumed_at: None,
+        };
+        committer.raise_floor(first_round);
+        committer
     }
 
     /// Goes on after a leader that was committed before.
     pub fn resume_after(&mut self, leader: &Reference) {
-        let offsets = 0..self.schedule.leaders_per_round();
-        let mut slots = offsets.map(|offset| Slot { round: leader.round, offset });
-        let slot = slots.find(|slot| self.schedule.leader(*slot) == leader.author);
-        let slot = slot.expect("what was committed was a leader");
-        self.next = self.after(slot);
+        // Slots of the same round are decided again, as they were, because the leader's place among them is not known.
+        self.next = Slot { round: leader.round, offset: 0 };
+        self.raise_floor(leader.round);
         self.decided.clear();
+        self.resumed_at = Some(*leader);
     }
 
-    /// The leaders of `round`.
-    pub fn leaders(&self, round: u64) -> impl Iterator<Item = MemberIndex> + '_ {
-        (0..self.schedule.leaders_per_round()).map(move |offset| self.schedule.leader(Slot { round, offset }))
+    /// The leaders of `round` that are worth waiting for before signing on top of it.
+    pub fn awaited(&self, round: u64) -> impl Iterator<Item = MemberIndex> + '_ {
+        let offsets = 0..self.schedule.leaders_per_round();
+        offsets.filter_map(move |offset| self.schedule.awaited(Slot { round, offset }))
+    }
+
+    /// What the own snapshot of `round` has to carry for the schedule's sake.
+    pub fn shares_for(&mut self, round: u64) -> Vec<CoinShare> {
+        self.schedule.shares_for(round)
+    }
+
+    /// Snapshots with false shares found since this was last asked for.
+    pub fn take_evidence(&mut self) -> Vec<Reference> {
+        self.schedule.take_evidence()
     }
 
     /// The leader of the first slot that can be decided now to be committed; call again until there is none. Each
     /// slot's decision is used once, in order.
-    pub fn next_leader(&mut self, graph: &Graph) -> Option<Reference> {
+    pub fn next_leader(&mut self, graph: &mut Graph) -> Option<Reference> {
         loop {
             if let Decision::Commit(leader) = self.next_decision(graph)? {
                 return Some(leader);
@@ -66,25 +91,41 @@ impl Committer {
         }
     }
 
-    fn next_decision(&mut self, graph: &Graph) -> Option<Decision> {
-        if !self.decided.contains_key(&self.next) {
-            self.decide(graph);
+    fn next_decision(&mut self, graph: &mut Graph) -> Option<Decision> {
+        for arrival in graph.take_arrivals() {
+            self.tally.add(graph, arrival);
+            if let Some(vertex) = graph.get(&arrival) {
+                self.schedule.observe(&vertex.snapshot);
+            }
+            self.has_news = true;
         }
-        let decision = self.decided.remove(&self.next)?;
-        self.next = self.after(self.next);
-        Some(decision)
+        loop {
+            if !self.decided.contains_key(&self.next) && std::mem::take(&mut self.has_news) {
+                self.decide(graph);
+            }
+            let decision = self.decided.remove(&self.next)?;
+            self.next = self.after(self.next);
+            self.raise_floor(self.next.round);
+            match self.resumed_at {
+                Some(last) if decision == Decision::Commit(last) => self.resumed_at = None,
+                Some(_) => {}
+                None => return Some(decision),
+            }
+        }
     }
 
     /// Decides what can be decided, from the newest slot down, since an indirect decision needs the later ones.
     fn decide(&mut self, graph: &Graph) {
-        let mut round = graph.highest_round().saturating_sub(1);
+        let mut round = graph.highest_round().saturating_sub(self.schedule.vote_distance());
         while round >= self.next.round {
             for offset in (0..self.schedule.leaders_per_round()).rev() {
                 let slot = Slot { round, offset };
                 if slot < self.next || self.decided.contains_key(&slot) {
                     continue;
                 }
-                let decision = self.decide_directly(graph, slot).or_else(|| self.decide_by_anchor(graph, slot));
+                let Some(leader) = self.schedule.leader(slot) else { continue };
+                let decision = self.decide_directly(graph, slot.round, leader);
+                let decision = decision.or_else(|| self.decide_by_anchor(graph, slot.round, leader));
                 if let Some(decision) = decision {
                     self.decided.insert(slot, decision);
                 }
@@ -95,20 +136,16 @@ impl Committer {
 
     /// Commits a snapshot of the slot that q(n) authors certify; skips the slot when, for every snapshot that it has or
     /// may have, q(n) authors have voted without voting for it.
-    fn decide_directly(&self, graph: &Graph, slot: Slot) -> Option<Decision> {
-        let leader = self.schedule.leader(slot);
-        if graph.authors(slot.round + 1).count() < self.quorum {
+    fn decide_directly(&self, graph: &Graph, round: u64, leader: MemberIndex) -> Option<Decision> {
+        if graph.authors(round + self.schedule.vote_distance()).count() < self.quorum {
             return None;
         }
-        let candidates = graph.slot(slot.round, leader);
         let mut is_skipped = true;
-        for candidate in candidates {
-            let candidate = candidate.snapshot.reference();
-            let votes = Votes::collect(graph, candidate);
-            if votes.certifiers(graph, self.quorum).count() >= self.quorum {
-                return Some(Decision::Commit(candidate));
+        for (reference, candidate) in self.tally.candidates(round, leader) {
+            if candidate.certified_by.count() >= self.quorum {
+                return Some(Decision::Commit(reference));
             }
-            is_skipped &= votes.against.count() >= self.quorum;
+            is_skipped &= candidate.against.count() >= self.quorum;
         }
         // Snapshots of the slot that are not here have no vote from anything that is here.
         is_skipped.then_some(Decision::Skip)
@@ -116,33 +153,25 @@ impl Committer {
 
     /// Decides by the first later slot, a wave or more away, that is not skipped: if that is undecided, so is this one;
     /// if its leader is committed, whatever that leader knows to be certified is committed, else nothing is.
-    fn decide_by_anchor(&self, graph: &Graph, slot: Slot) -> Option<Decision> {
-        let anchor_round_min = slot.round + WAVE;
-        let highest = graph.highest_round();
-        let later = (anchor_round_min..=highest)
+    fn decide_by_anchor(&self, graph: &Graph, round: u64, leader: MemberIndex) -> Option<Decision> {
+        let anchor_round_min = round + self.schedule.vote_distance() + 2;
+        let later = (anchor_round_min..=graph.highest_round())
             .flat_map(|round| (0..self.schedule.leaders_per_round()).map(move |offset| Slot { round, offset }));
         for anchor in later {
             match self.decided.get(&anchor)? {
                 Decision::Skip => continue,
-                Decision::Commit(anchor) => return Some(self.decide_under(graph, slot, *anchor)),
+                Decision::Commit(anchor) => {
+                    let certified = self.tally.certified_under(graph, *anchor, round, leader);
+                    return Some(certified.map_or(Decision::Skip, Decision::Commit));
+                }
             }
         }
         None
     }
 
-    fn decide_under(&self, graph: &Graph, slot: Slot, anchor: Reference) -> Decision {
-        let certifying = slot.round + 2;
-        let known: Vec<_> = graph
-            .history(anchor, certifying)
-            .filter(|vertex| vertex.snapshot.header().round == certifying)
-            .map(|vertex| &vertex.snapshot)
-            .collect();
-        let candidates = graph.slot(slot.round, self.schedule.leader(slot));
-        let certified = candidates.iter().map(|vertex| vertex.snapshot.reference()).find(|candidate| {
-            let votes = Votes::collect(graph, *candidate);
-            known.iter().any(|snapshot| votes.are_certified_by(snapshot, self.quorum))
-        });
-        certified.map_or(Decision::Skip, Decision::Commit)
+    fn raise_floor(&mut self, round: u64) {
+        self.tally.raise_floor(round);
+        self.schedule.raise_floor(round);
     }
 
     fn after(&self, slot: Slot) -> Slot {
@@ -150,41 +179,6 @@ impl Committer {
             offset if offset < self.schedule.leaders_per_round() => Slot { offset, ..slot },
             _ => Slot { round: slot.round + 1, offset: 0 },
         }
-    }
-}
-
-/// The snapshots of the round after a candidate that vote for it, and the authors that have one that doesn't.
-struct Votes {
-    round: u64,
-    /// Votes for it, as they are referenced.
-    pro: BTreeSet<(MemberIndex, Hash)>,
-    against: MemberBits,
-}
-
-impl Votes {
-    fn collect(graph: &Graph, candidate: Reference) -> Self {
-        let mut votes = Self { round: candidate.round + 1, pro: BTreeSet::new(), against: MemberBits::default() };
-        for vertex in graph.round(votes.round) {
-            let author = vertex.snapshot.header().author;
-            if vertex.snapshot.header().referenced(candidate.author) == Some(candidate.hash) {
-                votes.pro.insert((author, vertex.snapshot.hash()));
-            } else {
-                votes.against.insert(author);
-            }
-        }
-        votes
-    }
-
-    /// Whether `snapshot`, of the round after the votes, references q(n) of them. Its references are by distinct
-    /// authors, so they can simply be counted.
-    fn are_certified_by(&self, snapshot: &VerifiedSnapshot, quorum: usize) -> bool {
-        self.pro.len() >= quorum
-            && snapshot.header().references.iter().filter(|reference| self.pro.contains(reference)).count() >= quorum
-    }
-
-    fn certifiers(&self, graph: &Graph, quorum: usize) -> MemberBits {
-        let next = graph.round(self.round + 1).filter(|vertex| self.are_certified_by(&vertex.snapshot, quorum));
-        next.map(|vertex| vertex.snapshot.header().author).collect()
     }
 }
 

@@ -80,6 +80,18 @@ impl MemberBits {
     pub fn count(self) -> usize {
         self.0.count_ones() as usize
     }
+
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
 }
 
 impl FromIterator<MemberIndex> for MemberBits {

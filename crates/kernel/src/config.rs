@@ -3,6 +3,7 @@
 use byway_crypto::NodeSecret;
 use byway_primitives::Span;
 
+use crate::coin::CoinKey;
 use crate::committee::MemberIndex;
 
 /// A kernel node's settings. Nodes with different ones work together.
@@ -10,6 +11,8 @@ use crate::committee::MemberIndex;
 pub struct Config {
     pub me: MemberIndex,
     pub secret: NodeSecret,
+    /// The key of the common coin, once the members have dealt it.
+    pub coin: Option<CoinKey>,
     /// The shortest time between two own snapshots; what arrives meanwhile shares the next one. Shorter costs more
     /// signatures and messages, longer costs latency: a transaction is final after four to five rounds.
     pub snapshot_interval_min: Span,
@@ -36,6 +39,7 @@ impl Config {
         Self {
             me,
             secret,
+            coin: None,
             snapshot_interval_min: Span::millis(6),
             heartbeat: Span::seconds(1),
             leader_timeout_max: Span::seconds(1),

@@ -9,10 +9,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use byway_crypto::NodeSecret;
+use byway_crypto::threshold::ThresholdKey;
+use byway_crypto::threshold::dealing::{Dealing, DealingSecret};
+use byway_crypto::{NodeSecret, Purpose};
 use byway_primitives::{Hash, NetworkId, Time};
 use byway_records::Height;
+use byway_records::genesis::faults_tolerated;
 
+use crate::coin::{CoinKey, CoinShare};
 use crate::committee::{Committee, MemberIndex};
 use crate::snapshot::{Header, Reference};
 use crate::verified::VerifiedSnapshot;
@@ -27,6 +31,24 @@ pub fn committee(members: usize) -> Committee {
     Committee::of(NETWORK, (0..members).map(|index| secret(index as u8).public()).collect())
 }
 
+/// The key of a coin that so many members share, and what each holds of it; dealt as members do.
+pub fn coin_keys(members: usize) -> Vec<CoinKey> {
+    let (count, threshold) = (members as u8, faults_tolerated(members) + 1);
+    let opener = |member: u8| DealingSecret::from_seed(&[member; 32]);
+    let receivers: Vec<_> = (0..count).map(|member| (member, opener(member).public())).collect();
+    let dealing = Dealing::deal(&[7; 32], Hash([8; 32]), threshold, &receivers);
+    let dealing = dealing.verify(Hash([8; 32]), threshold, &receivers).expect("a sound dealing");
+    let public = Arc::new(ThresholdKey::sum([&dealing], count).expect("of one"));
+    let secret = |member: u8| dealing.open(member, &opener(member), &[0; 32])?.ok();
+    (0..count).map(|member| CoinKey { public: public.clone(), secret: secret(member) }).collect()
+}
+
+/// The share of the coin of `round`.
+pub fn share(coin: &CoinKey, round: u64) -> CoinShare {
+    let secret = coin.secret.as_ref().expect("everyone holds a part");
+    CoinShare { round, share: secret.sign(Purpose::Coin, NETWORK, &round.to_be_bytes()) }
+}
+
 /// A snapshot's name in a drawing: author, round, how many primes.
 type Name = (u8, u64, usize);
 
@@ -36,11 +58,18 @@ pub struct Drawing {
     committee: Committee,
     pub snapshots: Vec<Arc<VerifiedSnapshot>>,
     names: BTreeMap<Name, Reference>,
+    /// What each node holds of a coin; empty where there is none.
+    coin: Vec<CoinKey>,
 }
 
 impl Drawing {
     pub fn of(members: usize, text: &str) -> Self {
-        let mut drawing = Self { committee: committee(members), snapshots: Vec::new(), names: BTreeMap::new() };
+        Self::with_coin(members, text, Vec::new())
+    }
+
+    /// A drawing whose snapshots carry their share of their round's coin.
+    pub fn with_coin(members: usize, text: &str, coin: Vec<CoinKey>) -> Self {
+        let mut drawing = Self { committee: committee(members), snapshots: Vec::new(), names: BTreeMap::new(), coin };
         text.split_whitespace().for_each(|word| drawing.draw(word));
         drawing
     }
@@ -98,6 +127,7 @@ impl Drawing {
             weak_references,
             checkpoint,
             votes: Vec::new(),
+            coin_shares: self.coin.get(usize::from(author.0)).map(|coin| share(coin, round)).into_iter().collect(),
             time: Time(round * 1000 + u64::from(author.0) * 10 + primes as u64),
         };
         let snapshot = VerifiedSnapshot::sign(&self.committee, &secret(author.0), header, Vec::new());

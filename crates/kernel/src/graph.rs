@@ -33,6 +33,7 @@ pub struct Graph {
     /// The newest round in which q(n) authors have snapshots here; zero before the first.
     quorum_round: u64,
     uncommitted_with_content: BTreeSet<Reference>,
+    arrivals: Vec<Reference>,
 }
 
 /// A snapshot in the graph.
@@ -62,6 +63,7 @@ impl Graph {
             newest: vec![0; members],
             quorum_round: 0,
             uncommitted_with_content: BTreeSet::new(),
+            arrivals: Vec::new(),
         }
     }
 
@@ -154,6 +156,7 @@ impl Graph {
         let slot = &mut round.slots[usize::from(reference.author.0)];
         let first = slot.first().map(|vertex| vertex.snapshot.clone());
         slot.push(Vertex { snapshot, is_committed: false, built_on_by: MemberBits::default() });
+        self.arrivals.push(reference);
         round.authors.insert(reference.author);
         if round.authors.count() >= self.quorum {
             self.quorum_round = self.quorum_round.max(reference.round);
@@ -168,6 +171,11 @@ impl Graph {
             self.uncommitted_with_content.insert(reference);
         }
         Inserted::First
+    }
+
+    /// What was inserted since this was last asked for, parents before children.
+    pub fn take_arrivals(&mut self) -> Vec<Reference> {
+        std::mem::take(&mut self.arrivals)
     }
 
     /// Marks a snapshot as committed; false if it was already.

@@ -1,8 +1,11 @@
 //! Who leads which round.
 
-use byway_records::genesis::LeaderRule;
+use byway_records::genesis::{LeaderKind, LeaderRule};
 
-use crate::committee::MemberIndex;
+use crate::coin::{CoinKey, CoinShare, CommonCoin};
+use crate::committee::{Committee, MemberIndex};
+use crate::snapshot::Reference;
+use crate::verified::VerifiedSnapshot;
 
 /// A leader's place in the order of commits: rounds first, then the leaders of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,24 +15,48 @@ pub struct Slot {
     pub offset: usize,
 }
 
-/// Names the leaders. All nodes must get the same answer at any time, from the round alone or from what is committed
-/// far enough below it.
+/// Names the leaders. All nodes must get the same answer, though not all at the same time.
 pub trait LeaderSchedule: std::fmt::Debug + Send {
+    /// At least one; the leaders of a round are all different, or a snapshot would be committed twice.
     fn leaders_per_round(&self) -> usize;
 
-    fn leader(&self, slot: Slot) -> MemberIndex;
+    /// Rounds from a leader to the votes for it. Certificates are one round further, an anchor at least two.
+    fn vote_distance(&self) -> u64;
+
+    /// The leader of a slot; `None` while nobody can know it.
+    fn leader(&self, slot: Slot) -> Option<MemberIndex>;
+
+    /// The leader of a slot, if it is known early enough to be waited for.
+    fn awaited(&self, slot: Slot) -> Option<MemberIndex>;
+
+    /// A snapshot has entered the graph.
+    fn observe(&mut self, _: &VerifiedSnapshot) {}
+
+    /// What the own snapshot of `round` has to carry, so that others learn who led.
+    fn shares_for(&mut self, _round: u64) -> Vec<CoinShare> {
+        Vec::new()
+    }
+
+    /// Leaders of rounds below `round` will not be asked for any more.
+    fn raise_floor(&mut self, _round: u64) {}
+
+    /// Snapshots whose shares turned out to be false since this was last asked for.
+    fn take_evidence(&mut self) -> Vec<Reference> {
+        Vec::new()
+    }
 }
 
 /// Each node in turn. With several leaders per round, the nodes after it too.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RoundRobin {
-    members: usize,
+    members: Vec<MemberIndex>,
     leaders_per_round: usize,
 }
 
 impl RoundRobin {
-    pub fn new(members: usize, leaders_per_round: usize) -> Self {
-        debug_assert!((1..=members).contains(&leaders_per_round), "a round has a leader, and none twice");
+    /// `leaders_per_round` is at least one; if it is more than there are members, all of them lead.
+    pub fn new(members: Vec<MemberIndex>, leaders_per_round: usize) -> Self {
+        let leaders_per_round = leaders_per_round.clamp(1, members.len());
         Self { members, leaders_per_round }
     }
 }
@@ -39,15 +66,25 @@ impl LeaderSchedule for RoundRobin {
         self.leaders_per_round
     }
 
-    fn leader(&self, slot: Slot) -> MemberIndex {
-        let members = self.members as u64;
-        MemberIndex(((slot.round % members + slot.offset as u64) % members) as u8)
+    fn vote_distance(&self) -> u64 {
+        1
+    }
+
+    fn leader(&self, slot: Slot) -> Option<MemberIndex> {
+        let members = self.members.len() as u64;
+        Some(self.members[((slot.round % members + slot.offset as u64) % members) as usize])
+    }
+
+    fn awaited(&self, slot: Slot) -> Option<MemberIndex> {
+        self.leader(slot)
     }
 }
 
-/// The schedule that a genesis asks for.
-pub fn schedule(rule: LeaderRule, members: usize) -> Box<dyn LeaderSchedule> {
-    match rule {
-        LeaderRule::RoundRobin => Box::new(RoundRobin::new(members, 1)),
+/// The schedule of an epoch: what its rule says, or each in turn while there is no coin yet.
+pub fn schedule(rule: LeaderRule, committee: &Committee, coin: Option<CoinKey>) -> Box<dyn LeaderSchedule> {
+    let (members, leaders) = (committee.members().collect(), usize::from(rule.leaders_per_round));
+    match (rule.kind, coin) {
+        (LeaderKind::CommonCoin, Some(key)) => Box::new(CommonCoin::new(committee.network(), members, leaders, key)),
+        (LeaderKind::CommonCoin, None) | (LeaderKind::RoundRobin, _) => Box::new(RoundRobin::new(members, leaders)),
     }
 }

@@ -28,19 +28,25 @@
 //!
 //! # The commit rule
 //!
-//! Every round r has a *leader slot* (or several), filled round robin ([`leader`]). For a snapshot L in the slot:
+//! Genesis says how many *leaders* each round has, one or all members, and who names them ([`leader`]): each member in
+//! turn, or a coin that is thrown after the votes ([`coin`]). A leader's place is a *slot*; slots are ordered by round
+//! and, within a round, as the leaders are named. Votes lie d rounds above their leader: d = 1 in turn (a wave of three
+//! rounds, as in Mysticeti), d = 3 with the coin (a wave of five, as in Mahi-Mahi; a wave begins with every round). For a
+//! snapshot L in a slot of round r:
 //!
-//! - a *vote* for L is a snapshot of round r + 1 that references L. It references at most one of the leader's snapshots.
-//! - a *certificate* of L is a snapshot of round r + 2 that references votes for L by q(n) authors.
+//! - a *vote* for L is a snapshot of round r + d whose history holds L and no other snapshot of the leader of round r.
+//!   For d = 1 that is to reference L.
+//! - a *certificate* of L is a snapshot of round r + d + 1 that references votes for L by q(n) authors.
 //!
-//! A slot is decided in one of three ways ([`commit`]):
+//! A slot is decided in one of three ways, once its leader is known ([`commit`]; who votes for what is counted in
+//! `tally`):
 //!
 //! 1. *Committed directly*, when snapshots by q(n) authors are certificates of L.
-//! 2. *Skipped directly*, when for every L that the slot has or might have, snapshots of round r + 1 by q(n) authors are
+//! 2. *Skipped directly*, when for every L that the slot has or might have, snapshots of round r + d by q(n) authors are
 //!    no votes for L.
-//! 3. *Decided by its anchor*: the first later slot, of round r + 3 at the earliest, that is not skipped. While that is
-//!    undecided so is this. If it is committed, then L is committed if the anchor's history holds a certificate of L, and
-//!    the slot is skipped if it holds none.
+//! 3. *Decided by its anchor*: the first later slot, of round r + d + 2 at the earliest, that is not skipped. While that
+//!    is undecided so is this. If it is committed, then L is committed if the anchor's history holds a certificate of L,
+//!    and the slot is skipped if it holds none.
 //!
 //! Slots are used strictly in order, so an undecided one holds up those after it. A committed leader commits everything
 //! in its history, down to `round_horizon` rounds below it, that is not committed yet, ordered by round, author and hash.
@@ -52,14 +58,16 @@
 //! An honest node signs once per round, so of q(n) authors at least q(n) − f ≥ f + 1 count for only one side.
 //!
 //! - *Two snapshots of one slot are never both certified*: that takes q(n) voters each, two quorums share an honest node,
-//!   and it votes once.
+//!   and its one snapshot of that round votes for one at most.
 //! - *Commit and skip exclude each other.* If L is certified, q(n) authors voted for it; a direct skip needs q(n) authors
 //!   that did not, and the honest one they share did one thing.
-//! - *A direct commit is seen by every anchor.* Certificates by q(n) authors are in round r + 2; any snapshot of round
-//!   r + 3 references q(n) authors of round r + 2, hence a certificate by an honest author, which has no other snapshot
+//! - *A direct commit is seen by every anchor.* Certificates by q(n) authors are in round r + d + 1; any snapshot of the
+//!   round after references q(n) authors of it, hence a certificate by an honest author, which has no other snapshot
 //!   there; so has everything above it. An anchor finds it, and (first point) finds none of another snapshot.
 //! - *All nodes use the same anchor*: by induction from later slots to earlier ones, no slot is committed by one and
 //!   skipped by another; "first slot not skipped" is therefore the same to all who can name it.
+//! - *All nodes name the same leaders*, sooner or later: the schedule in turn is arithmetic, and what a coin shows does not
+//!   depend on whose shares opened it. The leaders of a round are all different, so no snapshot is in two slots.
 //! - *The horizon doesn't matter.* Rounds fall along edges, so the history above the horizon is complete wherever the
 //!   leader was accepted, whatever had been dropped below (see [`graph`]). Who replays from an older floor commits up to
 //!   where the others were with what they had, and then has their floor.
@@ -72,10 +80,29 @@
 //!
 //! # Why it is live, and idle when there is nothing to do
 //!
-//! A node signs for round r + 1 when it holds a quorum of round r, and the leader of r, or has waited for it as long as
-//! is worth it ([`pace`]), and there is *work*: transactions that wait or are uncommitted, a checkpoint due, a vote to
-//! send, or somebody ahead. Otherwise it signs once per heartbeat. What is lost is sent again while a round lacks its
-//! quorum. Own transactions whose snapshot fell below the horizon go into another one ([`pool`]).
+//! A node signs for round r + 1 when it holds a quorum of round r, and those of its leaders that are known by then, or has
+//! waited for them as long as is worth it ([`pace`]), and there is *work*: transactions that wait or are uncommitted, a
+//! checkpoint due, a vote to send, or somebody ahead. Otherwise it signs once per heartbeat. What is lost is sent again
+//! while a round lacks its quorum. Own transactions whose snapshot fell below the horizon go into another one ([`pool`]).
+//!
+//! **In turn**, a slot is committed directly if its leader reaches q(n) voters before they stop waiting. Who can make
+//! messages arrive late can prevent that for ever, for one slot per round, and that is enough.
+//!
+//! **With the coin** nobody waits. Every round r has a *core*: snapshots by q(n) authors that are in the history of every
+//! snapshot of round r + 3, whoever signed what and in which order it arrived. (Let m honest nodes, of n − b with b ≤ f
+//! dishonest, sign for round r + 2. Each references q(n) − b or more honest snapshots of round r + 1, so one of those,
+//! C, is referenced by at least m·(q(n) − b)/(n − b) of them. A snapshot of round r + 3 references q(n) of at most m + b
+//! authors, so it misses at most m + b − q(n) of the honest ones, which is less as long as n > 3f. So C is below it, and
+//! below C are q(n) snapshots of round r. Nodes that leave rounds out only make m smaller.) Every snapshot of round r + 3
+//! votes for each honest member of the core, and every snapshot of round r + 4 certifies it. The coin's first leader is
+//! one of them with probability (q(n) − b)/n, at least a third and usually two thirds, and is then committed directly as
+//! soon as round r + 4 has a quorum. That is an anchor for everything open below, so each round that passes ends the wait
+//! with that probability.
+//!
+//! This supposes that the core does not depend on the coin. It does not as long as those who sign for round r + 2 have
+//! done so when the first honest node signs for round r + 4 and gives its share. An adversary that keeps up to f nodes two
+//! rounds behind all others, sees the coin of every round first and then chooses what those nodes hear of could still
+//! shift a core; against that one nothing is claimed here but safety.
 //!
 //! # Checkpoints
 //!
@@ -87,9 +114,14 @@
 //!
 //! # Deviations from the papers
 //!
-//! - One leader per round by default, though the rule is written for several: with seven nodes the gain is small and
-//!   every absent leader is a slot that must be skipped.
-//! - Weak references and the author's previous snapshot are parents but never votes.
+//! - By default every member leads in every round (Mysticeti speaks of two or three). A transaction is then decided with
+//!   the snapshot that carries it and not with a later one that references it, and an absent leader costs nothing: its slot
+//!   is skipped with the votes, before the others are committed. `docs/decisions/0006-leaders.md` has the figures.
+//! - A snapshot whose history holds two of a leader's snapshots votes for neither; Mahi-Mahi takes whichever a
+//!   depth-first search meets first. Either is one vote per snapshot.
+//! - Weak references and the author's previous snapshot are parents; they carry votes over several rounds (d = 3) as any
+//!   history does, and never count among a certificate's references.
+//! - Shares of a coin open it at f + 1, of which one is honest, and are verified only in sum (see [`coin`]).
 //! - That a snapshot's time is not before its author's previous one's is kept by honest nodes and checked by nobody:
 //!   whoever has dropped the previous one couldn't, and a rule that some can't check would split the graph. Medians, and
 //!   commits' times that never go back, make up for it.
@@ -97,12 +129,13 @@
 //!
 //! # What is not here
 //!
-//! Sockets, threads, clocks, disks (the driver's); verdicts (the ledger's); a common coin; changes of membership and
-//! penalties, for which equivocations are only reported; recovery of a node whose disk was lost, which must not be
-//! started with its old key (it stops when it meets a snapshot that it has forgotten).
+//! Sockets, threads, clocks, disks (the driver's); verdicts (the ledger's); dealing the coin's key; changes of membership
+//! and penalties, for which equivocations and false shares are only reported; recovery of a node whose disk was lost,
+//! which must not be started with its old key (it stops when it meets a snapshot that it has forgotten).
 
 pub mod archive;
 pub mod catch_up;
+pub mod coin;
 pub mod commit;
 pub mod committee;
 pub mod config;
@@ -117,6 +150,7 @@ pub mod overlay;
 pub mod pace;
 pub mod pool;
 pub mod snapshot;
+mod tally;
 pub mod verified;
 pub mod votes;
 pub mod waiting;

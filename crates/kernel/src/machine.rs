@@ -34,7 +34,7 @@ use crate::message::{Message, SyncMessage};
 use crate::news::{Fatal, KernelEffect, News, OpenError, SubmitError};
 use crate::pace::Pace;
 use crate::pool::Pool;
-use crate::snapshot::Reference;
+use crate::snapshot::{FIRST_ROUND, Reference};
 use crate::verified::{SnapshotError, VerifiedSnapshot};
 use crate::votes::Votes;
 use crate::waiting::Waiting;
@@ -127,10 +127,11 @@ impl Kernel {
             }
         };
         let (members, quorum) = (committee.size(), committee.quorum());
+        let leaders = schedule(genesis.parameters.leader_rule, &committee, config.coin.clone());
         let mut kernel = Self {
             round_horizon: genesis.parameters.round_horizon,
             graph: Graph::new(members, quorum),
-            committer: Committer::new(schedule(genesis.parameters.leader_rule, members), quorum),
+            committer: Committer::new(leaders, quorum, FIRST_ROUND),
             waiting: Waiting::new(members),
             catch_up: CatchUp::new(members, committee.faults_tolerated()),
             pool: Pool::new(config.pool_transactions_max, config.pool_bytes_max),

@@ -31,6 +31,9 @@ pub enum News {
     /// A node signed two snapshots for one round (evidence for row K4). The transactions of both are executed at most
     /// once, and the node is still counted once.
     Equivocation(Box<Equivocation>),
+    /// A node signed a share of a coin that is false (evidence for row K4; see [`crate::coin::check_shares`]). It is not
+    /// used, and nor are others of that node.
+    FalseCoinShare(Arc<VerifiedSnapshot>),
     /// More than f nodes are ahead of this node's clock by more than it tolerates: its clock is wrong, or theirs are.
     ClockBehind { seen: Time, own: Time },
     /// The machine has stopped and takes no more input.

@@ -4,7 +4,8 @@
 //! digest of both. The encoding is
 //!
 //! ```text
-//! version ‖ author ‖ round ‖ previous? ‖ references ‖ weak references ‖ checkpoint ‖ votes ‖ time ‖ transactions ‖ signature
+//! version ‖ author ‖ round ‖ previous? ‖ references ‖ weak references ‖ checkpoint ‖ votes ‖ coin shares ‖ time ‖
+//!     transactions ‖ signature
 //! ```
 //!
 //! and the digest, which is the snapshot's hash, covers everything before the signature; so a re-encoded signature makes
@@ -27,6 +28,7 @@ use byway_primitives::{Decode, DecodeError, Encode, Hash, Reader, Time, Writer};
 use byway_records::Height;
 use byway_records::checkpoint::MEMBERS_MAX;
 
+use crate::coin::{CoinShare, SHARES_MAX};
 use crate::committee::{Committee, MemberIndex};
 
 const SNAPSHOT: Context = Context("byway 1 snapshot");
@@ -79,6 +81,8 @@ pub struct Header {
     pub checkpoint: Height,
     /// By rising height.
     pub votes: Vec<Vote>,
+    /// The author's shares of [coins](crate::coin), by rising round. Where leaders take turns they mean nothing.
+    pub coin_shares: Vec<CoinShare>,
     /// The author's clock.
     pub time: Time,
 }
@@ -104,6 +108,8 @@ pub enum SnapshotForm {
     TooManyWeakReferences,
     #[error("votes are not by rising height, or too many")]
     Votes,
+    #[error("shares of coins are not by rising round up to the snapshot's own, or too many")]
+    CoinShares,
 }
 
 impl Header {
@@ -118,6 +124,12 @@ impl Header {
         }
         if self.votes.len() > VOTES_MAX || !self.votes.is_sorted_by(|a, b| a.height < b.height) {
             return Err(SnapshotForm::Votes);
+        }
+        let is_rising = self.coin_shares.is_sorted_by(|a, b| a.round < b.round);
+        let rounds = FIRST_ROUND..=self.round;
+        let are_known = self.coin_shares.iter().all(|coin| rounds.contains(&coin.round));
+        if self.coin_shares.len() > SHARES_MAX || !is_rising || !are_known {
+            return Err(SnapshotForm::CoinShares);
         }
         if self.round == FIRST_ROUND {
             let alone = self.previous.is_none() && self.references.is_empty() && self.weak_references.is_empty();
@@ -236,6 +248,7 @@ impl Encode for Header {
         out.list(&self.weak_references);
         out.value(&self.checkpoint);
         out.list(&self.votes);
+        out.list(&self.coin_shares);
         out.value(&self.time);
     }
 }
@@ -257,6 +270,7 @@ impl Decode for Header {
             weak_references: input.list(WEAK_REFERENCES_MAX)?,
             checkpoint: input.value()?,
             votes: input.list(VOTES_MAX)?,
+            coin_shares: input.list(SHARES_MAX)?,
             time: input.value()?,
         })
     }
@@ -266,6 +280,7 @@ impl Decode for Header {
 mod tests {
     use super::*;
     use crate::drawn::committee;
+    use byway_crypto::threshold::SignatureShare;
 
     fn hash(of: u8) -> Hash {
         Hash([of; 32])
@@ -285,6 +300,7 @@ mod tests {
             weak_references: vec![weak(1, 6), weak(3, 5)],
             checkpoint: Height(1),
             votes: Vec::new(),
+            coin_shares: Vec::new(),
             time: Time(1000),
         }
     }
@@ -322,6 +338,11 @@ mod tests {
         });
         check(|h| h.votes = vec![vote(1), vote(2)], Ok(()));
         check(|h| h.votes = vec![vote(2), vote(2)], Err(SnapshotForm::Votes));
+        let share = |round| CoinShare { round, share: SignatureShare([9; 48]) };
+        check(|h| h.coin_shares = vec![share(1), share(5)], Ok(()));
+        check(|h| h.coin_shares = vec![share(5), share(5)], Err(SnapshotForm::CoinShares));
+        check(|h| h.coin_shares = vec![share(0)], Err(SnapshotForm::CoinShares));
+        check(|h| h.coin_shares = vec![share(6)], Err(SnapshotForm::CoinShares));
     }
 
     #[test]

@@ -5,6 +5,9 @@
 //! batch), or by signing one's own. The first is the costly part of the kernel's work, needs nothing of the machine's
 //! state, and is therefore done by the driver on all cores; the simulator remembers the outcome per distinct bytes.
 //!
+//! One thing is checked later though it could be judged here: shares of the [coin](crate::coin), which cost as much as all
+//! the rest and of which only their sum need be right.
+//!
 //! A snapshot in which *anything* is ill-formed or ill-signed is refused as a whole: its author signed for all of it, so
 //! the refused bytes are evidence against the author and against nobody else (row K4).
 
@@ -44,6 +47,8 @@ pub enum SnapshotError {
     Signature,
     #[error("the signature of vote {0} is wrong")]
     Vote(usize),
+    #[error("the share of the coin of round {0} is false")]
+    CoinShare(u64),
     #[error("transaction {position} is bad: {reason}")]
     Transaction { position: usize, reason: IllFormed },
 }
@@ -170,6 +175,7 @@ mod tests {
             weak_references: Vec::new(),
             checkpoint: Height(1),
             votes: vec![Vote { height: Height(1), digest, signature }],
+            coin_shares: Vec::new(),
             time: Time(1000),
         };
         VerifiedSnapshot::sign(&committee(7), &secret(key), header, Vec::new())

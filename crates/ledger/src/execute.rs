@@ -105,12 +105,14 @@ impl Ledger {
         checkpoint
     }
 
-    /// A checkpoint ends the first commit, without which nobody could follow; a commit after so many others; and the one
-    /// by which content has waited long enough.
+    /// A checkpoint ends the first commit, without which nobody could follow; a commit after so many others, or long after
+    /// the last checkpoint; and the one by which content has waited long enough.
     fn checkpoint_is_due(&self) -> bool {
-        let covered = self.last_checkpoint().map(|checkpoint| checkpoint.commits);
-        let by_commits = covered.is_none_or(|covered| self.commits - covered >= self.parameters.checkpoint_commits);
-        by_commits || self.checkpoint_due_at().is_some_and(|due| self.time >= due)
+        let is_last_old = self.last_checkpoint().is_none_or(|last| {
+            self.commits - last.commits >= self.parameters.checkpoint_commits
+                || self.time >= last.time + self.parameters.checkpoint_idle
+        });
+        is_last_old || self.checkpoint_due_at().is_some_and(|due| self.time >= due)
     }
 
     /// Begins the epoch that is prepared, if one is.

@@ -450,6 +450,10 @@ impl Task {
                 let reference = pair.first.reference();
                 tracing::error!(author = %reference.author, round = reference.round, "a kernel node signed twice");
             }
+            News::FalseCoinShare(snapshot) => {
+                let reference = snapshot.reference();
+                tracing::error!(author = %reference.author, round = reference.round, "a kernel node gave a false share of the coin");
+            }
             News::ClockBehind { seen, own } => {
                 tracing::warn!(
                     ?seen,

@@ -30,11 +30,22 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// Bytes of a kernel node's address: the longest host name and a port.
 pub const ADDRESS_BYTES_MAX: usize = 255 + 6;
 
-/// How leaders are named.
+/// How the leaders of the snapshot graph are named (row K3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaderRule {
+    pub kind: LeaderKind,
+    /// From 1 to 50; all members lead in every round if it is more than there are.
+    pub leaders_per_round: u8,
+}
+
+/// Who names the leaders of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum LeaderRule {
+pub enum LeaderKind {
+    /// Each member in turn.
     RoundRobin,
+    /// A coin of the members, thrown after the votes. Each in turn until they have dealt its key.
+    CommonCoin,
 }
 
 /// What a program call costs, in WAY.
@@ -61,6 +72,8 @@ pub struct Parameters {
     pub checkpoint_commits: u64,
     /// … or this long after a commit with content.
     pub checkpoint_delay: Span,
+    /// … or this long after the last one, if nothing happens.
+    pub checkpoint_idle: Span,
     /// Rounds below the last commit that a snapshot can still be committed from.
     pub round_horizon: u64,
     pub registration_pledge: Amount,
@@ -120,6 +133,8 @@ pub enum GenesisError {
     MemberKey(usize),
     #[error("genesis output {0} is not a valid output in WAY")]
     Output(usize),
+    #[error("a round has 1 to {MEMBERS_MAX} leaders, this genesis asks for {0}: change parameters.leader_rule")]
+    LeadersPerRound(u8),
     #[error("the amounts in genesis overflow")]
     Overflow,
 }
@@ -139,9 +154,11 @@ impl Parameters {
     /// The numbers of `design`: what `byway genesis new` starts from.
     pub fn standard() -> Self {
         Self {
-            leader_rule: LeaderRule::RoundRobin,
-            checkpoint_commits: 32,
+            leader_rule: LeaderRule { kind: LeaderKind::RoundRobin, leaders_per_round: 50 },
+            // At the most fifty leaders a round, each a commit: some dozens of rounds.
+            checkpoint_commits: 1_600,
             checkpoint_delay: Span::millis(250),
+            checkpoint_idle: Span::seconds(30),
             round_horizon: 256,
             registration_pledge: Amount::from_coins(1),
             kernel_pledge: Amount::from_coins(10_000),
@@ -222,6 +239,10 @@ impl Genesis {
         if !(min..=MEMBERS_MAX).contains(&have) {
             return Err(GenesisError::MemberCount { have, min });
         }
+        let leaders = self.parameters.leader_rule.leaders_per_round;
+        if !(1..=MEMBERS_MAX).contains(&usize::from(leaders)) {
+            return Err(GenesisError::LeadersPerRound(leaders));
+        }
         for (index, member) in self.members.iter() {
             if !member.key.is_valid() || self.members.index_of(member.key) != Some(index) {
                 return Err(GenesisError::MemberKey(index.into()));
@@ -249,11 +270,14 @@ impl Encode for Wait {
 
 impl Encode for Parameters {
     fn encode(&self, out: &mut Writer) {
-        out.byte(match self.leader_rule {
-            LeaderRule::RoundRobin => 0,
+        out.byte(match self.leader_rule.kind {
+            LeaderKind::RoundRobin => 0,
+            LeaderKind::CommonCoin => 1,
         });
+        out.byte(self.leader_rule.leaders_per_round);
         out.varint(self.checkpoint_commits);
         out.value(&self.checkpoint_delay);
+        out.value(&self.checkpoint_idle);
         out.varint(self.round_horizon);
         out.value(&self.registration_pledge);
         out.value(&self.kernel_pledge);

@@ -5,7 +5,10 @@
 
 pub mod adversary;
 pub mod check;
+pub mod coin;
 pub mod equivocator;
+pub mod late_leaders;
+pub mod latency;
 pub mod node;
 
 use std::cell::RefCell;
@@ -17,12 +20,13 @@ use byway_crypto::{Address, NodeSecret};
 use byway_kernel::{Committee, Config, Kernel, MemberIndex};
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, MemoryStore, Span, Time};
-use byway_records::genesis::{Member, MemberSet, Parameters};
+use byway_records::genesis::{LeaderKind, LeaderRule, Member, MemberSet, Parameters};
 use byway_records::{Genesis, Height, TransactionId, VerifiedTransaction};
 
 pub use self::adversary::{Adversary, Conduct};
 pub use self::check::KernelChecks;
 pub use self::equivocator::{Equivocator, Names};
+pub use self::late_leaders::LateLeaders;
 pub use self::node::{KernelNode, NodeNews, SharedCache, VerificationCache};
 use crate::network::{Latency, Link};
 use crate::purse::{Purse, genesis_outputs};
@@ -48,6 +52,7 @@ pub struct Setup {
     pub skew_max_ms: u64,
     pub snapshot_interval_min: Span,
     pub round_horizon: u64,
+    pub leader_rule: LeaderRule,
     /// Coins that others than the purse have from the start.
     pub endowments: Vec<(Address, Amount)>,
 }
@@ -75,6 +80,7 @@ impl Setup {
             skew_max_ms: 0,
             snapshot_interval_min: Span::millis(10),
             round_horizon: 256,
+            leader_rule: Parameters::standard().leader_rule,
             endowments: Vec::new(),
         }
     }
@@ -98,7 +104,11 @@ impl Setup {
             name: "simulation".to_owned(),
             time: START,
             test: true,
-            parameters: Parameters { round_horizon: self.round_horizon, ..Parameters::standard() },
+            parameters: Parameters {
+                round_horizon: self.round_horizon,
+                leader_rule: self.leader_rule,
+                ..Parameters::standard()
+            },
             members: MemberSet::new((0..self.nodes).map(member).collect()),
             pool: Amount::from_coins(1000),
             ghost,
@@ -118,6 +128,10 @@ impl Setup {
         cache: SharedCache,
     ) -> impl FnMut(usize, Time, &MemoryStore) -> KernelNode + use<> {
         let (setup, founding) = (self.clone(), genesis.clone());
+        let coin = match self.leader_rule.kind {
+            LeaderKind::CommonCoin => coin::deal(self.nodes),
+            LeaderKind::RoundRobin => Vec::new(),
+        };
         move |node, now, store| {
             let me = MemberIndex(node as u8);
             let conduct = setup.adversaries.iter().find(|(bad, _)| *bad == node).map(|(_, conduct)| *conduct);
@@ -132,8 +146,13 @@ impl Setup {
                 let equivocator = Equivocator::new(me, Setup::secret(node), committee, cache.clone(), names);
                 return KernelNode::equivocator(equivocator, cache.clone());
             }
-            let config =
-                Config { snapshot_interval_min: setup.snapshot_interval_min, ..Config::new(me, Setup::secret(node)) };
+            // Who shares falsely signs with what was dealt to the next node.
+            let holder = if conduct == Some(Conduct::FalseSharer) { (node + 1) % setup.nodes } else { node };
+            let config = Config {
+                coin: coin.get(holder).cloned(),
+                snapshot_interval_min: setup.snapshot_interval_min,
+                ..Config::new(me, Setup::secret(node))
+            };
             let mut verify = |bytes| cache.borrow_mut().verify(bytes);
             let kernel = Kernel::open(config, &founding, now, store, &mut verify);
             let kernel = kernel.unwrap_or_else(|error| panic!("seed {}, node {node}: {error}", setup.seed));
@@ -188,7 +207,9 @@ impl KernelSim {
         let transaction = self.purse.spend(self.next_coin, 0);
         self.next_coin += 1;
         self.submit_in(delay_us, node, transaction.clone());
-        self.expected.insert(transaction.id(), self.world.now_us() + delay_us);
+        let at_us = self.world.now_us() + delay_us;
+        self.expected.insert(transaction.id(), at_us);
+        self.world.observer.submitted.insert(transaction.id(), (node, at_us));
         transaction
     }
 
@@ -227,8 +248,24 @@ impl KernelSim {
         self.world.act_in((delay_ms + span_ms) * 1000, Act::Partition { cut_off: Vec::new() });
     }
 
+    /// From now on the first leader of each round is shown late to just enough nodes.
+    pub fn show_leaders_late(&mut self) {
+        let late = LateLeaders::new(self.setup.nodes, self.world.now_us());
+        self.world.observer.late_leaders = Some(late);
+    }
+
+    /// How many of what was paid in are final.
+    pub fn finals(&self) -> usize {
+        self.expected.keys().filter(|id| self.checks().verdict(id) == Some(Verdict::Final)).count()
+    }
+
     pub fn run_ms(&mut self, span_ms: u64) {
         self.world.run_for(span_ms * 1000);
+    }
+
+    /// By how many commits a node may be behind just because messages take their time: those of six rounds.
+    pub fn few_commits(&self) -> u64 {
+        6 * usize::from(self.setup.leader_rule.leaders_per_round).min(self.setup.nodes) as u64
     }
 
     /// Fails unless everything expected is final, and every honest node that is up has executed every commit that any of
@@ -241,10 +278,11 @@ impl KernelSim {
             assert_eq!(verdict, Some(Verdict::Final), "seed {seed}: {id}, submitted at {at} ms");
         }
         let newest = self.checks().commits();
+        let few = self.few_commits();
         for node in self.honest_up() {
             let progress = &self.checks().progress[node];
             assert!(
-                progress.commits + 6 >= newest,
+                progress.commits + few >= newest,
                 "seed {seed}: node {node} of {newest}: {:?}",
                 self.kernel(node).status()
             );

@@ -57,6 +57,11 @@ pub trait Observer<M: Machine> {
     /// A message leaves `node`.
     fn on_send(&mut self, _now_us: u64, _node: usize, _message: &M::Message, _durable: &MemoryStore) {}
 
+    /// Whether a message that would arrive at `to` now is kept back; it is asked again a little later.
+    fn is_held(&mut self, _now_us: u64, _to: usize, _message: &M::Message) -> bool {
+        false
+    }
+
     /// `node` crashes, perhaps before all effects of an input were carried out.
     fn on_crash(&mut self, _now_us: u64, _node: usize, _machine: &M) {}
 
@@ -143,6 +148,9 @@ enum Scheduled<M: Machine> {
     PeerDown { node: usize, peer: usize, life: u64 },
     Act(Act<M::Command>),
 }
+
+/// How long a message is kept back before it is asked again whether it still is.
+const HELD_US: u64 = 1_000;
 
 /// How long it takes to notice that a peer's process is gone, or there again.
 const NOTICE_US: u64 = 2_000;
@@ -244,6 +252,9 @@ impl<M: Machine, O: Observer<M>> World<M, O> {
 
     fn happen(&mut self, scheduled: Scheduled<M>) {
         match scheduled {
+            Scheduled::Deliver { from, to, message } if self.observer.is_held(self.now_us, to, &message) => {
+                self.schedule(self.now_us + HELD_US, Scheduled::Deliver { from, to, message });
+            }
             Scheduled::Deliver { from, to, message } => {
                 self.note(1, to, &M::fingerprint(&message));
                 self.feed(to, Event::Message { from, message });

@@ -19,7 +19,7 @@ impl Kernel {
         // The overlay shows what this input has written; a single commit, which is the usual case, need not copy that.
         let (mut overlay, mut shown) = (Overlay::new(store), None);
         while self.halted.is_none()
-            && let Some(leader) = self.committer.next_leader(&self.graph)
+            && let Some(leader) = self.committer.next_leader(&mut self.graph)
         {
             let written = self.outbox.batch.writes.len();
             if let Some(shown) = shown.replace(written) {
@@ -27,6 +27,12 @@ impl Kernel {
             }
             self.execute(now, leader, &overlay);
             self.raise_floor(now, leader.round.saturating_sub(self.round_horizon));
+        }
+        for reference in self.committer.take_evidence() {
+            if let Some(vertex) = self.graph.get(&reference) {
+                let snapshot = vertex.snapshot.clone();
+                self.notify(News::FalseCoinShare(snapshot));
+            }
         }
     }
 

@@ -105,7 +105,7 @@ impl Kernel {
         if quorum_round > quorum_before {
             self.pace.on_quorum(now, quorum_round);
         }
-        if self.committer.leaders(reference.round).any(|leader| leader == reference.author) {
+        if self.committer.awaited(reference.round).any(|leader| leader == reference.author) {
             self.pace.on_leader(now, reference.author, reference.round, quorum_round);
         }
         self.count_votes(&snapshot);

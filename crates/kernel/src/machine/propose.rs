@@ -13,7 +13,8 @@ use crate::outdated::is_outdated;
 use crate::snapshot::{FIRST_ROUND, Header, Reference, SNAPSHOT_BYTES_MAX, SNAPSHOT_TRANSACTIONS_MAX};
 use crate::verified::VerifiedSnapshot;
 
-/// Bytes of a snapshot beside its transactions, at most: fifty references, fifty weak ones, sixteen votes.
+/// Bytes of a snapshot beside its transactions, at most: fifty references, fifty weak ones, sixteen votes, sixteen
+/// shares of coins.
 const HEADER_BYTES_MAX: usize = 8 * 1024;
 
 impl Kernel {
@@ -63,7 +64,7 @@ impl Kernel {
 
     /// Leaders of `round` that are not here and worth waiting for, and until when.
     fn awaited_leaders(&self, round: u64) -> impl Iterator<Item = (MemberIndex, Time)> + '_ {
-        let leaders = (round >= FIRST_ROUND).then(|| self.committer.leaders(round)).into_iter().flatten();
+        let leaders = (round >= FIRST_ROUND).then(|| self.committer.awaited(round)).into_iter().flatten();
         let missing = leaders.filter(move |leader| self.graph.slot(round, *leader).is_empty());
         missing.filter_map(move |leader| Some((leader, self.pace.deadline(leader, round)?)))
     }
@@ -83,6 +84,7 @@ impl Kernel {
             weak_references,
             checkpoint: self.votes.executed(),
             votes: self.votes.take(self.committee.network(), &self.config.secret),
+            coin_shares: self.committer.shares_for(round),
             time: now.max(self.own.last_time),
         };
         let room = SNAPSHOT_BYTES_MAX - HEADER_BYTES_MAX;

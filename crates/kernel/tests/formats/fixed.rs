@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::node::NodeSignature;
+use byway_crypto::threshold::SignatureShare;
 use byway_crypto::{NodeSecret, Purpose, WalletSecret};
+use byway_kernel::coin::CoinShare;
 use byway_kernel::follower::protocol::{Pulse, PulseCommit, PulseSnapshot, StageClaim, Status, Step};
 use byway_kernel::follower::{Answer, Request};
 use byway_kernel::{Committee, Header, MemberIndex, Message, Reference, SyncMessage, VerifiedSnapshot, Vote};
@@ -48,6 +50,10 @@ pub fn header() -> Header {
         weak_references: vec![Reference { round: 7, author: MemberIndex(5), hash: hash(5) }, reference()],
         checkpoint: Height(9),
         votes: vec![vote(8), vote(9)],
+        coin_shares: vec![
+            CoinShare { round: 299, share: SignatureShare([18; 48]) },
+            CoinShare { round: 300, share: SignatureShare([19; 48]) },
+        ],
         time: TIME,
     }
 }
@@ -62,6 +68,7 @@ pub fn first_header() -> Header {
         weak_references: Vec::new(),
         checkpoint: Height::GENESIS,
         votes: Vec::new(),
+        coin_shares: Vec::new(),
         time: TIME,
     }
 }

@@ -61,18 +61,18 @@ fn messages_of_followers_are_frozen() {
 }
 
 const FROZEN_SNAPSHOTS: [&str; 9] = [
-    "header: 477 060d9a97e153f06d",
-    "first header: 14 e6c78e480eb8417e",
+    "header: 578 7f5e33a6404524bf",
+    "first header: 15 ae65b8608d156004",
     "reference: 35 2f245f8884a94108",
     "vote: 97 15672e675679e606",
     "member: 1 9944fb38fc904b9b",
-    "snapshot: 749 7b98dfe6cdb2f610",
-    "first snapshot: 79 ab9b9b2c222c5de9",
-    "snapshot hash: 6af3ed492c167d09",
-    "first snapshot hash: 0282faf8afa8e2e2",
+    "snapshot: 850 27739deff6b2ce85",
+    "first snapshot: 80 6d7ccd306f59c19f",
+    "snapshot hash: 7fcc59bd66b955e0",
+    "first snapshot hash: 5ccd788cc49d2eca",
 ];
 const FROZEN_MESSAGES: [&str; 5] = [
-    "snapshots: 833 42624c2c884d1898",
+    "snapshots: 935 aad1298268c77ea2",
     "status: 5 bd80cb8e334d5945",
     "want: 72 da586ccf8856b3c4",
     "want rounds: 5 6d2064b13b37098f",

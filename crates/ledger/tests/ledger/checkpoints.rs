@@ -65,9 +65,12 @@ fn content_waits_no_longer_than_the_delay() {
     world.commit(&[]);
     assert_eq!((world.checkpoints.len(), world.ledger.has_unchecked_content()), (2, false));
     assert_eq!(world.checkpoints[1].scan.finals.len(), 2);
-    world.time = world.time + Span::minutes(1);
+    world.time = world.time + Span::seconds(29);
     world.commit(&[]);
     assert_eq!(world.checkpoints.len(), 2, "nothing new to cover");
+    world.time = world.time + Span::seconds(1);
+    world.commit(&[]);
+    assert_eq!(world.checkpoints.len(), 3, "the last is old");
 }
 
 /// A rejection is content too: whoever sent it is waiting for the proof.

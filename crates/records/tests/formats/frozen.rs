@@ -212,8 +212,8 @@ const FROZEN_DIGESTS: [&str; 12] = [
     "checkpoint: f243c4156af089cd",
     "scan: ce65d9bd1bd54052",
     "set element: 918c63d353f199d4",
-    "network: d65694e96bdf935a",
-    "genesis transaction: 1cb7d17c223d8785",
+    "network: cc7d2e5242e26d35",
+    "genesis transaction: d7bee0141c4ddf09",
     "epoch: 0f5d18fcba6eebf4",
     "asset id: e2942283e1c8a235",
 ];

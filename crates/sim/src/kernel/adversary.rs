@@ -27,6 +27,8 @@ pub enum Conduct {
     IllSigner,
     /// Hears everything and says nothing.
     Silent,
+    /// Gives shares of the coin that are another node's.
+    FalseSharer,
     /// Claims to be far ahead, and that it has sent what it hasn't.
     Boaster,
 }
@@ -91,7 +93,7 @@ impl Adversary {
             Conduct::Withholder => (is_own && (to + round) % self.nodes < 2).then_some(bytes),
             Conduct::IllSigner if is_own && (to + round).is_multiple_of(2) => Some(spoil(&bytes, round * 31 + to)),
             Conduct::Boaster if !is_own => None,
-            Conduct::IllSigner | Conduct::Boaster => Some(bytes),
+            Conduct::IllSigner | Conduct::Boaster | Conduct::FalseSharer => Some(bytes),
             // These have no machine whose words could be twisted.
             Conduct::Equivocator | Conduct::OldCheckpoint | Conduct::FutureCheckpoint => Some(bytes),
         }

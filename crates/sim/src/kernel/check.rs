@@ -8,6 +8,7 @@ use byway_ledger::Verdict;
 use byway_primitives::{Amount, Encode, Hash, MemoryStore};
 use byway_records::{Certificate, Genesis, Height, Seats, TransactionId};
 
+use super::late_leaders::LateLeaders;
 use super::node::{KernelNode, NodeNews, SharedCache};
 use crate::world::Observer;
 
@@ -38,6 +39,13 @@ pub struct KernelChecks {
     /// Nodes that a scenario makes stop, and why they did.
     pub expected_to_stop: BTreeMap<usize, Option<Fatal>>,
     pub equivocations_seen: usize,
+    pub false_shares_seen: usize,
+    /// Transactions whose latency is measured: where and when they were handed in.
+    pub submitted: BTreeMap<TransactionId, (usize, u64)>,
+    /// From there to the verdict at the same node.
+    pub latencies_us: Vec<u64>,
+    /// What decides when messages arrive, if anything does.
+    pub late_leaders: Option<LateLeaders>,
     pub refusals: usize,
 }
 
@@ -70,6 +78,10 @@ impl KernelChecks {
             audit_due: vec![false; nodes],
             expected_to_stop: BTreeMap::new(),
             equivocations_seen: 0,
+            false_shares_seen: 0,
+            submitted: BTreeMap::new(),
+            latencies_us: Vec::new(),
+            late_leaders: None,
             refusals: 0,
         }
     }
@@ -112,6 +124,10 @@ impl KernelChecks {
             }
         }
         for (id, verdict) in committed.verdicts {
+            if let Some((_, at_us)) = self.submitted.get(&id).filter(|(at, _)| *at == node) {
+                self.latencies_us.push(now_us - at_us);
+                self.submitted.remove(&id);
+            }
             if verdict == Verdict::Repeated {
                 continue;
             }
@@ -156,6 +172,13 @@ impl Observer<KernelNode> for KernelChecks {
                     format!("honest node {author} is said to equivocate")
                 });
             }
+            NodeNews::Kernel(News::FalseCoinShare(snapshot)) => {
+                self.false_shares_seen += 1;
+                let author = usize::from(snapshot.header().author.0);
+                self.check(!self.honest[author], node, now_us, || {
+                    format!("honest node {author} is said to share falsely")
+                });
+            }
             NodeNews::Kernel(News::ClockBehind { .. } | News::Signed(_)) => {}
             NodeNews::Refused { from, error } => {
                 self.refusals += 1;
@@ -178,6 +201,9 @@ impl Observer<KernelNode> for KernelChecks {
             if usize::from(reference.author.0) != node {
                 continue;
             }
+            if let Some(late) = &mut self.late_leaders {
+                late.on_signed(node, reference.round);
+            }
             let is_durable = stored_snapshot(durable, &reference).is_some();
             self.check(is_durable, node, now_us, || format!("{reference:?} is sent before it is durable"));
             let slot = (reference.author, reference.round);
@@ -185,6 +211,13 @@ impl Observer<KernelNode> for KernelChecks {
             let known = *self.signed.entry(slot).or_insert(reference.hash);
             self.check(known == reference.hash, node, now_us, || format!("signs twice for round {}", reference.round));
         }
+    }
+
+    fn is_held(&mut self, now_us: u64, to: usize, message: &Message) -> bool {
+        let Some(late) = &self.late_leaders else { return false };
+        let mut cache = self.cache.borrow_mut();
+        let mut carried = LateLeaders::carried(message).iter().filter_map(|bytes| cache.verify(bytes.clone()).ok());
+        carried.any(|snapshot| late.holds(now_us, to, &snapshot))
     }
 
     fn on_settled(&mut self, now_us: u64, node: usize, machine: &KernelNode, store: &MemoryStore) {

@@ -157,6 +157,7 @@ impl Equivocator {
             weak_references: Vec::new(),
             checkpoint: Height::GENESIS,
             votes: Vec::new(),
+            coin_shares: Vec::new(),
             time: Time(now.0 + life as u64),
         };
         header.checkpoint = match self.names {

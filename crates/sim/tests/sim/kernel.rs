@@ -208,7 +208,10 @@ fn all_nodes_lose_power_at_once() {
         let newest = sim.checks().commits();
         for node in honest {
             let progress = &sim.checks().progress[node];
-            assert!(progress.commits + 6 >= newest, "seed {seed}: node {node} has {progress:?} of {newest}");
+            assert!(
+                progress.commits + sim.few_commits() >= newest,
+                "seed {seed}: node {node} has {progress:?} of {newest}"
+            );
         }
     });
 }
@@ -360,7 +363,8 @@ fn adversaries_up_to_f_change_nothing() {
             let doubles: Vec<_> = (0..6).map(|n| sim.pay_twice_in(n * 100_000, (honest[n as usize % 5], 1))).collect();
             sim.run_ms(4_000);
             sim.assert_settled();
-            assert!(slowest(&sim) <= Span::seconds(1), "seed {seed}: {first:?} {second:?} {:?}", slowest(&sim));
+            // Withholders make slots that only later leaders decide, and in turn two of them can stand three rounds apart.
+            assert!(slowest(&sim) <= Span::millis(1_500), "seed {seed}: {first:?} {second:?} {:?}", slowest(&sim));
             assert_all_certified(&sim);
             for pair in doubles {
                 let finals = pair.iter().filter(|id| sim.checks().verdict(id) == Some(Verdict::Final)).count();

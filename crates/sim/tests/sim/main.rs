@@ -1,6 +1,7 @@
 //! The simulator's scenarios. CI runs a sample of the seeds; with `BYWAY_TEST_LONG=1` all of them run.
 
 mod kernel;
+mod leaders;
 mod whole;
 
 /// Runs a scenario with some seeds: `sampled` of them usually, `all` in a long run. A failure names its seed.

@@ -78,6 +78,7 @@ impl Rig {
             weak_references: Vec::new(),
             checkpoint: Height(checkpoint),
             votes: Vec::new(),
+            coin_shares: Vec::new(),
             time: self.now,
         };
         assert_eq!(header.check(&self.committee), Ok(()));

@@ -6,14 +6,17 @@
 //! | `commits`      | commit              | [`CommitRecord`]                                           |
 //! | `certificates` | height              | the certificate of a checkpoint                            |
 //! | `uncertified`  | height              | nothing: a checkpoint executed here, not yet certified     |
+//! | `epochs`       | epoch               | [`EpochRecord`]: who its members are, and after what it began |
 //! | `own`          | `last`              | the reference of the newest snapshot that this node signed |
+//! | `own`          | `new`               | nothing: the key was made with the store, and nothing was signed with it yet |
+//! | `own`          | `restored`          | nothing: the store was put back from a copy, and the node has not recovered yet |
 //!
 //! Numbers in keys are big-endian, so that keys sort as the numbers do.
 
 use std::sync::Arc;
 
 use byway_primitives::{Batch, Decode, DecodeError, Encode, Reader, Space, Store, Time, Writer};
-use byway_records::{Certificate, Height};
+use byway_records::{Certificate, Epoch, Height};
 
 use crate::committee::MemberIndex;
 use crate::news::OpenError;
@@ -24,12 +27,15 @@ pub const SNAPSHOTS: Space = Space("snapshots");
 pub const COMMITS: Space = Space("commits");
 pub const CERTIFICATES: Space = Space("certificates");
 pub const UNCERTIFIED: Space = Space("uncertified");
+pub const EPOCHS: Space = Space("epochs");
 pub const OWN: Space = Space("own");
 
 /// Every space that the kernel writes, beside those of its ledger.
-pub const SPACES: [Space; 5] = [SNAPSHOTS, COMMITS, CERTIFICATES, UNCERTIFIED, OWN];
+pub const SPACES: [Space; 6] = [SNAPSHOTS, COMMITS, CERTIFICATES, UNCERTIFIED, EPOCHS, OWN];
 
 const OWN_LAST_KEY: &[u8] = b"last";
+const OWN_NEW_KEY: &[u8] = b"new";
+const OWN_RESTORED_KEY: &[u8] = b"restored";
 /// Snapshots of one commit: the horizon's rounds, each with two snapshots of fifty nodes, and room.
 const COMMIT_SNAPSHOTS_MAX: usize = 1 << 17;
 /// Snapshots read from the store at once, each of up to a MiB.
@@ -42,6 +48,16 @@ pub struct CommitRecord {
     pub time: Time,
     /// In the order of execution.
     pub snapshots: Vec<Reference>,
+}
+
+/// An epoch and where it began. Epoch 0 is the genesis' and has no record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EpochRecord {
+    pub epoch: Epoch,
+    /// The checkpoint that closed the epoch before.
+    pub after: Height,
+    /// The last commit of the epoch before.
+    pub after_commit: u64,
 }
 
 pub(crate) fn snapshot_key(reference: &Reference) -> Vec<u8> {
@@ -58,6 +74,29 @@ pub(crate) fn put_snapshot(snapshot: &VerifiedSnapshot, batch: &mut Batch) {
 
 pub(crate) fn put_own_last(reference: &Reference, batch: &mut Batch) {
     batch.put(OWN, OWN_LAST_KEY, reference.to_bytes());
+    batch.delete(OWN, OWN_NEW_KEY);
+}
+
+/// Notes that nothing was ever signed.
+pub(crate) fn put_new(batch: &mut Batch) {
+    batch.put(OWN, OWN_NEW_KEY, []);
+}
+
+pub(crate) fn is_new(store: &dyn Store) -> bool {
+    store.contains(OWN, OWN_NEW_KEY)
+}
+
+/// Notes that the store was put back from a copy.
+pub(crate) fn put_restored(batch: &mut Batch) {
+    batch.put(OWN, OWN_RESTORED_KEY, []);
+}
+
+pub(crate) fn delete_restored(batch: &mut Batch) {
+    batch.delete(OWN, OWN_RESTORED_KEY);
+}
+
+pub(crate) fn is_restored(store: &dyn Store) -> bool {
+    store.contains(OWN, OWN_RESTORED_KEY)
 }
 
 pub(crate) fn put_commit(index: u64, record: &CommitRecord, batch: &mut Batch) {
@@ -72,6 +111,15 @@ pub(crate) fn put_certificate(certificate: &Certificate, batch: &mut Batch) {
     let key = certificate.checkpoint.height.0.to_be_bytes();
     batch.put(CERTIFICATES, key, certificate.to_bytes());
     batch.delete(UNCERTIFIED, key);
+}
+
+pub(crate) fn put_epoch(record: &EpochRecord, batch: &mut Batch) {
+    batch.put(EPOCHS, record.epoch.number.to_be_bytes(), record.to_bytes());
+}
+
+/// The record of an epoch that has begun here, but the first.
+pub fn stored_epoch(store: &dyn Store, number: u32) -> Option<EpochRecord> {
+    EpochRecord::from_bytes(&store.load(EPOCHS, &number.to_be_bytes())?).ok()
 }
 
 /// The encoded snapshot, if it is stored.
@@ -121,6 +169,20 @@ fn parse_key(key: &[u8]) -> Option<Reference> {
     let (author, hash) = rest.split_first()?;
     let hash = byway_primitives::Hash(hash.try_into().ok()?);
     Some(Reference { round: u64::from_be_bytes(*round), author: MemberIndex(*author), hash })
+}
+
+impl Encode for EpochRecord {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.epoch);
+        out.value(&self.after);
+        out.varint(self.after_commit);
+    }
+}
+
+impl Decode for EpochRecord {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { epoch: input.value()?, after: input.value()?, after_commit: input.u64()? })
+    }
 }
 
 impl Encode for CommitRecord {

@@ -4,9 +4,11 @@
 //! at least one honest node is really there. Below that the node asks one peer at a time for the rounds after its own,
 //! in chunks; a peer that doesn't answer, or whose answer leads nowhere, is followed by the next.
 
+use std::collections::BTreeMap;
+
 use byway_primitives::{Span, Time};
 
-use crate::committee::MemberIndex;
+use crate::committee::{Committee, MemberIndex};
 use crate::message::{SyncMessage, WANTED_ROUNDS_MAX};
 
 /// Rounds that a node may be behind and still keep up by parents alone.
@@ -19,7 +21,7 @@ pub const WINDOW: u64 = 2 * WANTED_ROUNDS_MAX + 4 * GAP_MAX;
 pub struct CatchUp {
     faults_tolerated: usize,
     /// The newest round that each node is said to have reached.
-    claims: Vec<u64>,
+    claims: BTreeMap<MemberIndex, u64>,
     asked: Option<Asked>,
     turn: usize,
 }
@@ -34,30 +36,42 @@ struct Asked {
 }
 
 impl CatchUp {
-    pub fn new(members: usize, faults_tolerated: usize) -> Self {
-        Self { faults_tolerated, claims: vec![0; members], asked: None, turn: 0 }
+    pub fn new(committee: &Committee) -> Self {
+        let claims = committee.members().map(|member| (member, 0)).collect();
+        Self { faults_tolerated: committee.faults_tolerated(), claims, asked: None, turn: 0 }
+    }
+
+    /// Other nodes count from now on; what those that stay have claimed still holds.
+    pub fn turn(&mut self, committee: &Committee) {
+        let claim = |member| (member, self.claims.get(&member).copied().unwrap_or(0));
+        self.claims = committee.members().map(claim).collect();
+        self.faults_tolerated = committee.faults_tolerated();
+        self.asked = None;
     }
 
     /// A node has reached at least this round.
     pub fn reached(&mut self, member: MemberIndex, round: u64) {
-        let claim = &mut self.claims[usize::from(member.0)];
-        *claim = round.max(*claim);
+        if let Some(claim) = self.claims.get_mut(&member) {
+            *claim = round.max(*claim);
+        }
     }
 
     /// A node says itself where it is.
     pub fn stated(&mut self, member: MemberIndex, round: u64) {
-        self.claims[usize::from(member.0)] = round;
+        if let Some(claim) = self.claims.get_mut(&member) {
+            *claim = round;
+        }
     }
 
     /// A node can't be asked any more.
     pub fn lost(&mut self, member: MemberIndex) {
-        self.claims[usize::from(member.0)] = 0;
+        self.stated(member, 0);
         self.asked.take_if(|asked| asked.peer == member);
     }
 
     /// Where the others are.
     pub fn target(&self) -> u64 {
-        let mut claims = self.claims.clone();
+        let mut claims: Vec<u64> = self.claims.values().copied().collect();
         claims.sort_unstable_by(|a, b| b.cmp(a));
         claims.get(self.faults_tolerated).copied().unwrap_or(0)
     }
@@ -71,8 +85,9 @@ impl CatchUp {
     pub fn answered(&mut self, peer: MemberIndex, from: u64, until: u64) {
         if until <= from {
             // It has nothing there, so it isn't further than that.
-            let claim = &mut self.claims[usize::from(peer.0)];
-            *claim = from.saturating_sub(1).min(*claim);
+            if let Some(claim) = self.claims.get_mut(&peer) {
+                *claim = from.saturating_sub(1).min(*claim);
+            }
         }
         if let Some(asked) = self.asked.as_mut().filter(|asked| asked.peer == peer && asked.from == from) {
             asked.until = Some(until);
@@ -102,8 +117,11 @@ impl CatchUp {
                 return None;
             }
         }
-        let ahead: Vec<MemberIndex> =
-            connected.iter().copied().filter(|peer| self.claims[usize::from(peer.0)] > round).collect();
+        let ahead: Vec<MemberIndex> = connected
+            .iter()
+            .copied()
+            .filter(|peer| self.claims.get(peer).is_some_and(|claim| *claim > round))
+            .collect();
         if ahead.is_empty() {
             self.asked = None;
             return None;
@@ -123,6 +141,7 @@ impl CatchUp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drawn::committee;
 
     const TIMEOUT: Span = Span::millis(100);
 
@@ -132,7 +151,7 @@ mod tests {
 
     #[test]
     fn f_liars_can_not_say_where_the_others_are() {
-        let mut catch_up = CatchUp::new(7, 2);
+        let mut catch_up = CatchUp::new(&committee(7));
         catch_up.stated(MemberIndex(0), u64::MAX);
         catch_up.stated(MemberIndex(1), u64::MAX);
         assert_eq!(catch_up.target(), 0);
@@ -142,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_does_not_answer_is_followed_by_the_next() {
-        let mut catch_up = CatchUp::new(7, 2);
+        let mut catch_up = CatchUp::new(&committee(7));
         (0..4).for_each(|member| catch_up.stated(MemberIndex(member), 500));
         let (first, request) = catch_up.request(Time(0), TIMEOUT, 0, &peers()).expect("behind");
         assert_eq!(request, SyncMessage::WantRounds { from: 1, to: 64 });
@@ -162,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_has_nothing_loses_its_claim() {
-        let mut catch_up = CatchUp::new(7, 2);
+        let mut catch_up = CatchUp::new(&committee(7));
         (0..3).for_each(|member| catch_up.stated(MemberIndex(member), 500));
         let (peer, _) = catch_up.request(Time(0), TIMEOUT, 100, &peers()).expect("behind");
         catch_up.answered(peer, 101, 101);

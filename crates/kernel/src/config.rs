@@ -4,12 +4,11 @@ use byway_crypto::NodeSecret;
 use byway_primitives::Span;
 
 use crate::coin::CoinKey;
-use crate::committee::MemberIndex;
 
 /// A kernel node's settings. Nodes with different ones work together.
 #[derive(Debug, Clone)]
 pub struct Config {
-    pub me: MemberIndex,
+    /// The hot key. The node takes part in epochs in which a counting seat has it, and only follows in others.
     pub secret: NodeSecret,
     /// The key of the common coin, once the members have dealt it.
     pub coin: Option<CoinKey>,
@@ -35,9 +34,8 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn new(me: MemberIndex, secret: NodeSecret) -> Self {
+    pub fn new(secret: NodeSecret) -> Self {
         Self {
-            me,
             secret,
             coin: None,
             snapshot_interval_min: Span::millis(6),

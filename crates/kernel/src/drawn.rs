@@ -9,12 +9,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use byway_crypto::noise::StaticKey;
 use byway_crypto::threshold::ThresholdKey;
 use byway_crypto::threshold::dealing::{Dealing, DealingSecret};
 use byway_crypto::{NodeSecret, Purpose};
 use byway_primitives::{Hash, NetworkId, Time};
-use byway_records::Height;
 use byway_records::genesis::faults_tolerated;
+use byway_records::{Epoch, Height, Member, Seats};
 
 use crate::coin::{CoinKey, CoinShare};
 use crate::committee::{Committee, MemberIndex};
@@ -47,6 +48,17 @@ pub fn coin_keys(members: usize) -> Vec<CoinKey> {
 pub fn share(coin: &CoinKey, round: u64) -> CoinShare {
     let secret = coin.secret.as_ref().expect("everyone holds a part");
     CoinShare { round, share: secret.sign(Purpose::Coin, NETWORK, &round.to_be_bytes()) }
+}
+
+/// The epoch of such a committee.
+pub fn epoch(members: usize) -> Epoch {
+    let member = |index: u8| Member {
+        name: format!("node {index}"),
+        key: secret(index).public(),
+        mesh: StaticKey([index; 32]),
+        address: format!("10.0.0.{index}:7100"),
+    };
+    Epoch { number: 0, protocol: 1, seats: Seats::founding((0..members as u8).map(member)) }
 }
 
 /// A snapshot's name in a drawing: author, round, how many primes.

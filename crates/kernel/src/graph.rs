@@ -16,21 +16,22 @@ use std::sync::Arc;
 use byway_primitives::Hash;
 use byway_records::Height;
 
-use crate::committee::{MemberBits, MemberIndex};
-use crate::snapshot::{FIRST_ROUND, Header, Reference};
+use crate::committee::{Committee, MemberBits, MemberIndex};
+use crate::snapshot::{Header, Reference};
 use crate::verified::VerifiedSnapshot;
 
 /// See the [module](self).
 #[derive(Debug, Clone)]
 pub struct Graph {
-    members: usize,
+    places: usize,
+    faults_tolerated: usize,
     quorum: usize,
     floor: u64,
     rounds: BTreeMap<u64, Round>,
     uncovered: BTreeSet<Reference>,
     /// The newest round in which each author has a snapshot here, or had one.
     newest: Vec<u64>,
-    /// The newest round in which q(n) authors have snapshots here; zero before the first.
+    /// The newest round in which q(n) authors have snapshots here; the one before the epoch's first at its beginning.
     quorum_round: u64,
     uncommitted_with_content: BTreeSet<Reference>,
     arrivals: Vec<Reference>,
@@ -53,15 +54,17 @@ struct Round {
 }
 
 impl Graph {
-    pub fn new(members: usize, quorum: usize) -> Self {
+    /// The graph of an epoch that begins.
+    pub fn new(committee: &Committee) -> Self {
         Self {
-            members,
-            quorum,
-            floor: FIRST_ROUND,
+            places: committee.places(),
+            faults_tolerated: committee.faults_tolerated(),
+            quorum: committee.quorum(),
+            floor: committee.first_round(),
             rounds: BTreeMap::new(),
             uncovered: BTreeSet::new(),
-            newest: vec![0; members],
-            quorum_round: 0,
+            newest: vec![0; committee.places()],
+            quorum_round: committee.first_round() - 1,
             uncommitted_with_content: BTreeSet::new(),
             arrivals: Vec::new(),
         }
@@ -82,9 +85,20 @@ impl Graph {
         self.rounds.last_key_value().map_or(0, |(round, _)| *round)
     }
 
-    /// The newest round in which `author` has a snapshot.
+    /// A snapshot of the highest round.
+    pub fn highest(&self) -> Option<&Vertex> {
+        let (_, round) = self.rounds.last_key_value()?;
+        round.slots.iter().flatten().next()
+    }
+
+    /// The newest snapshot of `author`.
+    pub fn newest_of(&self, author: MemberIndex) -> Option<&Vertex> {
+        self.slot(self.newest_round_of(author), author).first()
+    }
+
+    /// The newest round in which `author` has a snapshot; zero if it has none.
     pub fn newest_round_of(&self, author: MemberIndex) -> u64 {
-        self.newest[usize::from(author.0)]
+        self.newest.get(usize::from(author.0)).copied().unwrap_or(0)
     }
 
     pub fn contains(&self, reference: &Reference) -> bool {
@@ -102,7 +116,7 @@ impl Graph {
 
     /// What `author` has in `round`, first come first; more than one if it equivocates.
     pub fn slot(&self, round: u64, author: MemberIndex) -> &[Vertex] {
-        self.rounds.get(&round).map_or(&[], |round| &round.slots[usize::from(author.0)])
+        self.rounds.get(&round).and_then(|round| round.slots.get(usize::from(author.0))).map_or(&[], Vec::as_slice)
     }
 
     /// Everything in `round`, by author.
@@ -125,7 +139,7 @@ impl Graph {
             .filter_map(|(author, hash)| self.get(&Reference { round: previous, author: *author, hash: *hash }));
         let mut named: Vec<Height> = referenced.map(|vertex| vertex.snapshot.header().checkpoint).collect();
         named.sort_unstable_by(|a, b| b.cmp(a));
-        named.get(self.members - self.quorum).copied()
+        named.get(self.faults_tolerated).copied()
     }
 
     /// Whether a snapshot with transactions still waits to be committed. Second snapshots of an equivocator don't
@@ -148,11 +162,11 @@ impl Graph {
             }
         }
         let has_content = !snapshot.transactions().is_empty();
-        let members = self.members;
+        let places = self.places;
         let round = self
             .rounds
             .entry(reference.round)
-            .or_insert_with(|| Round { slots: vec![Vec::new(); members], authors: MemberBits::default() });
+            .or_insert_with(|| Round { slots: vec![Vec::new(); places], authors: MemberBits::default() });
         let slot = &mut round.slots[usize::from(reference.author.0)];
         let first = slot.first().map(|vertex| vertex.snapshot.clone());
         slot.push(Vertex { snapshot, is_committed: false, built_on_by: MemberBits::default() });
@@ -189,7 +203,7 @@ impl Graph {
     }
 
     /// Raises the floor and lets go of what is below it. Returns the snapshots of `author` that were never committed.
-    pub fn raise_floor(&mut self, floor: u64, author: MemberIndex) -> Vec<Arc<VerifiedSnapshot>> {
+    pub fn raise_floor(&mut self, floor: u64, author: Option<MemberIndex>) -> Vec<Arc<VerifiedSnapshot>> {
         if floor <= self.floor {
             return Vec::new();
         }
@@ -199,8 +213,15 @@ impl Graph {
         let lowest = Reference { round: floor, author: MemberIndex(0), hash: Hash::ZERO };
         self.uncovered = self.uncovered.split_off(&lowest);
         self.uncommitted_with_content = self.uncommitted_with_content.split_off(&lowest);
+        let Some(author) = author else { return Vec::new() };
         let own = dropped.into_values().flat_map(|mut round| std::mem::take(&mut round.slots[usize::from(author.0)]));
         own.filter(|vertex| !vertex.is_committed).map(|vertex| vertex.snapshot).collect()
+    }
+
+    /// The snapshots of `author` that are not committed, oldest first.
+    pub fn uncommitted_of(&self, author: MemberIndex) -> impl Iterator<Item = &Arc<VerifiedSnapshot>> {
+        let own = self.rounds.values().flat_map(move |round| &round.slots[usize::from(author.0)]);
+        own.filter(|vertex| !vertex.is_committed).map(|vertex| &vertex.snapshot)
     }
 
     /// The references of a new snapshot for `round`: the first of each author in the round before, and weak references
@@ -244,7 +265,7 @@ impl Graph {
     }
 
     fn get_mut(&mut self, reference: &Reference) -> Option<&mut Vertex> {
-        let slot = &mut self.rounds.get_mut(&reference.round)?.slots[usize::from(reference.author.0)];
+        let slot = self.rounds.get_mut(&reference.round)?.slots.get_mut(usize::from(reference.author.0))?;
         slot.iter_mut().find(|vertex| vertex.snapshot.hash() == reference.hash)
     }
 }

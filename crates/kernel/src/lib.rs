@@ -112,6 +112,13 @@
 //!
 //! Everyone else follows those certificates ([`follower`]).
 //!
+//! # Epochs
+//!
+//! Who counts changes only from one [epoch](byway_records::epoch) to the next, at a checkpoint. The commit that makes it
+//! is the last of its epoch; the next begins with a graph of its own ([`machine`]'s `epochs`). So within a graph n, q(n)
+//! and the leaders never change, everything said above holds for each graph by itself, and what one epoch commits after
+//! another is one sequence.
+//!
 //! # Deviations from the papers
 //!
 //! - By default every member leads in every round (Mysticeti speaks of two or three). A transaction is then decided with
@@ -129,10 +136,10 @@
 //!
 //! # What is not here
 //!
-//! Sockets, threads, clocks, disks (the driver's); verdicts (the ledger's); dealing the coin's key; changes of membership
-//! and penalties, for which equivocations and false shares are only reported; recovery of a node whose disk was lost,
-//! which must not be started with its old key (it stops when it meets a snapshot that it has forgotten).
+//! Sockets, threads, clocks, disks (the driver's); verdicts (the ledger's); dealing the coin's key; penalties, for which
+//! equivocations and false shares are only reported.
 
+pub mod anteroom;
 pub mod archive;
 pub mod catch_up;
 pub mod coin;
@@ -160,7 +167,7 @@ mod drawn;
 
 pub use committee::{Committee, MemberBits, MemberIndex};
 pub use config::Config;
-pub use machine::{CommitSummary, Kernel, Status};
+pub use machine::{CommitSummary, Kernel, Status, mark_new, mark_restored};
 pub use message::{Message, SyncMessage};
 pub use news::{Committed, Equivocation, Fatal, KernelEffect, News, OpenError, SubmitError};
 pub use snapshot::{Header, Reference, SnapshotForm, Vote};

@@ -10,9 +10,11 @@
 //!   told someone *final* on the strength of a snapshot that never was.
 
 mod decide;
+mod epochs;
 mod exchange;
 mod intake;
 mod propose;
+mod recovery;
 mod status;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -20,8 +22,11 @@ use std::sync::Arc;
 
 use byway_ledger::Ledger;
 use byway_primitives::{Batch, Effect, Store, Time, Token};
-use byway_records::{Genesis, Height, VerifiedTransaction};
+use byway_records::genesis::LeaderRule;
+use byway_records::{Epoch, Genesis, Height, VerifiedTransaction};
 
+use self::epochs::{committer, votes};
+pub use self::recovery::{mark_new, mark_restored};
 pub use self::status::{CommitSummary, Status};
 use crate::archive;
 use crate::catch_up::CatchUp;
@@ -29,24 +34,28 @@ use crate::commit::Committer;
 use crate::committee::{Committee, MemberIndex};
 use crate::config::Config;
 use crate::graph::Graph;
-use crate::leader::schedule;
 use crate::message::{Message, SyncMessage};
 use crate::news::{Fatal, KernelEffect, News, OpenError, SubmitError};
 use crate::pace::Pace;
 use crate::pool::Pool;
-use crate::snapshot::{FIRST_ROUND, Reference};
+use crate::snapshot::Reference;
 use crate::verified::{SnapshotError, VerifiedSnapshot};
 use crate::votes::Votes;
 use crate::waiting::Waiting;
 
 /// How stored snapshots are verified on opening; [`VerifiedSnapshot::verify`], or a cache before it.
-pub type Verify<'a> = &'a mut dyn FnMut(Arc<[u8]>) -> Result<Arc<VerifiedSnapshot>, SnapshotError>;
+pub type Verify<'a> = &'a mut dyn FnMut(&Committee, Arc<[u8]>) -> Result<Arc<VerifiedSnapshot>, SnapshotError>;
 
 /// One kernel node. See the [module](self) for how it is driven.
 #[derive(Debug)]
 pub struct Kernel {
     config: Config,
+    leader_rule: LeaderRule,
+    founding: Epoch,
+    /// Who counts in the epoch in force.
     committee: Committee,
+    /// This node's seat in it.
+    me: Option<MemberIndex>,
     round_horizon: u64,
     ledger: Ledger,
     graph: Graph,
@@ -57,6 +66,10 @@ pub struct Kernel {
     votes: Votes,
     pace: Pace,
     own: Own,
+    /// Set while this node doesn't know what it has signed.
+    recovery: Option<recovery::Recovery>,
+    /// The epoch in which it recovered, in this run.
+    recovered_in: Option<u32>,
     /// Own snapshots with transactions on which no quorum has built yet.
     not_included: BTreeSet<Reference>,
     connected: Vec<Peer>,
@@ -64,6 +77,8 @@ pub struct Kernel {
     halted: Option<Fatal>,
     is_clock_reported: bool,
     recent: status::Recent,
+    /// When own votes on checkpoints of past epochs are sent again.
+    past_votes_at: Option<Time>,
 }
 
 /// What this node signed.
@@ -81,6 +96,10 @@ struct Own {
     pending: Option<(Token, Arc<VerifiedSnapshot>)>,
     /// Its encoding, once it is.
     durable: Option<Arc<[u8]>>,
+    /// It signs nothing for rounds before this one, and may have forgotten what it signed for them.
+    not_before: u64,
+    /// Whether it has signed anything in this run.
+    has_signed: bool,
 }
 
 /// A peer that can be reached.
@@ -113,10 +132,6 @@ impl Kernel {
         store: &dyn Store,
         verify: Verify<'_>,
     ) -> Result<Self, OpenError> {
-        let committee = Committee::new(genesis);
-        if committee.key(config.me) != Some(config.secret.public()) {
-            return Err(OpenError::Key(config.me));
-        }
         let mut outbox = Outbox::default();
         let ledger = match Ledger::open(genesis, store)? {
             Some(ledger) => ledger,
@@ -126,23 +141,29 @@ impl Kernel {
                 ledger
             }
         };
-        let (members, quorum) = (committee.size(), committee.quorum());
-        let leaders = schedule(genesis.parameters.leader_rule, &committee, config.coin.clone());
+        let committee = Committee::of_epoch(genesis.network(), ledger.epoch());
+        let leader_rule = genesis.parameters.leader_rule;
         let mut kernel = Self {
             round_horizon: genesis.parameters.round_horizon,
-            graph: Graph::new(members, quorum),
-            committer: Committer::new(leaders, quorum, FIRST_ROUND),
-            waiting: Waiting::new(members),
-            catch_up: CatchUp::new(members, committee.faults_tolerated()),
+            me: committee.seat_of(config.secret.public()),
+            graph: Graph::new(&committee),
+            committer: committer(leader_rule, &committee, &config),
+            waiting: Waiting::default(),
+            catch_up: CatchUp::new(&committee),
             pool: Pool::new(config.pool_transactions_max, config.pool_bytes_max),
-            votes: Votes::new(quorum),
-            pace: Pace::new(members, quorum, config.leader_timeout_max),
+            votes: votes(genesis, &ledger, store)?,
+            pace: Pace::new(&committee, config.leader_timeout_max),
+            leader_rule,
+            founding: genesis.epoch(),
             own: Own::default(),
+            recovery: None,
+            recovered_in: None,
             not_included: BTreeSet::new(),
             connected: Vec::new(),
             halted: None,
             is_clock_reported: false,
             recent: status::Recent::default(),
+            past_votes_at: None,
             config,
             committee,
             ledger,
@@ -206,8 +227,8 @@ impl Kernel {
 
     /// `peer` can be reached from now on.
     pub fn handle_peer_up(&mut self, now: Time, peer: MemberIndex, store: &dyn Store) {
-        if self.halted.is_none() && self.committee.contains(peer) && peer != self.config.me {
-            self.greet(now, peer);
+        if self.halted.is_none() && self.committee.contains(peer) && Some(peer) != self.me {
+            self.greet(now, peer, store);
         }
         self.settle(now, store);
     }
@@ -215,9 +236,7 @@ impl Kernel {
     /// `peer` can't be reached any more.
     pub fn handle_peer_down(&mut self, now: Time, peer: MemberIndex, store: &dyn Store) {
         self.connected.retain(|connected| connected.member != peer);
-        if self.committee.contains(peer) {
-            self.catch_up.lost(peer);
-        }
+        self.catch_up.lost(peer);
         self.settle(now, store);
     }
 
@@ -235,8 +254,9 @@ impl Kernel {
         &self.committee
     }
 
-    pub fn me(&self) -> MemberIndex {
-        self.config.me
+    /// This node's seat, if it has one in the epoch in force.
+    pub fn me(&self) -> Option<MemberIndex> {
+        self.me
     }
 
     /// Draws all consequences of what changed.
@@ -249,8 +269,10 @@ impl Kernel {
                 self.accept(now, snapshot);
             }
             self.commit(now, store);
+            self.recover(now, store);
             self.propose(now);
             self.resend(now);
+            self.send_past_votes(now);
             self.request(now);
         }
         self.flush();
@@ -281,6 +303,8 @@ impl Kernel {
             self.waiting.next_request().filter(|_| !self.connected.is_empty()),
             self.catch_up.deadline(),
             self.next_resend(),
+            self.next_past_votes(),
+            self.next_question(),
         ];
         let Some(next) = times.into_iter().flatten().min() else { return };
         let next = next.max(Time(now.0 + 1));
@@ -310,7 +334,7 @@ impl Kernel {
     fn resume(&mut self, now: Time, store: &dyn Store, verify: Verify<'_>) -> Result<(), OpenError> {
         let committed = self.resume_commits(store)?;
         for (reference, bytes) in archive::stored_from(store, self.graph.floor()) {
-            let snapshot = verify(bytes).map_err(|_| OpenError::Snapshot(reference.round))?;
+            let snapshot = verify(&self.committee, bytes).map_err(|_| OpenError::Snapshot(reference.round))?;
             if snapshot.reference() != reference {
                 return Err(OpenError::Snapshot(reference.round));
             }
@@ -322,6 +346,7 @@ impl Kernel {
         }
         self.pace.on_quorum(now, self.graph.quorum_round());
         self.resume_own(now, store, verify)?;
+        self.resume_abandoned(now, store, verify)?;
         self.resume_votes(store);
         Ok(())
     }
@@ -334,9 +359,13 @@ impl Kernel {
             return Ok(committed);
         }
         let record = archive::stored_commit(store, last).ok_or(OpenError::Commit(last))?;
+        if !self.committee.has_round(record.leader.round) {
+            // It closed the epoch before.
+            return Ok(committed);
+        }
         self.committer.resume_after(&record.leader);
-        let floor = record.leader.round.saturating_sub(self.round_horizon);
-        self.graph.raise_floor(floor, self.config.me);
+        let floor = record.leader.round.saturating_sub(self.round_horizon).max(self.graph.floor());
+        self.graph.raise_floor(floor, None);
         for index in (1..=last).rev() {
             let record = archive::stored_commit(store, index).ok_or(OpenError::Commit(index))?;
             if record.leader.round < floor {
@@ -348,9 +377,16 @@ impl Kernel {
     }
 
     fn resume_own(&mut self, now: Time, store: &dyn Store, verify: Verify<'_>) -> Result<(), OpenError> {
-        let Some(last) = archive::stored_own_last(store)? else { return Ok(()) };
+        let last = archive::stored_own_last(store)?;
+        if (last.is_none() && !archive::is_new(store)) || archive::is_restored(store) {
+            self.begin_recovery();
+        }
+        let Some(last) = last else { return Ok(()) };
+        if !self.committee.has_round(last.round) {
+            return Ok(());
+        }
         let bytes = archive::stored_snapshot(store, &last).ok_or(OpenError::Own)?;
-        let snapshot = verify(bytes.clone()).map_err(|_| OpenError::Own)?;
+        let snapshot = verify(&self.committee, bytes.clone()).map_err(|_| OpenError::Own)?;
         self.own.last = Some(last);
         self.own.last_time = snapshot.header().time;
         self.own.durable = Some(bytes);
@@ -358,7 +394,7 @@ impl Kernel {
         self.own.made_at = Some(now);
         self.graph.cover_history(last);
         for round in self.graph.floor()..=last.round {
-            for vertex in self.graph.slot(round, self.config.me).iter().filter(|vertex| !vertex.is_committed) {
+            for vertex in self.graph.slot(round, last.author).iter().filter(|vertex| !vertex.is_committed) {
                 vertex.snapshot.transactions().iter().for_each(|own| self.pool.in_flight(now, own.id()));
             }
         }

@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use byway_primitives::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_records::Certificate;
 
-use crate::snapshot::{Reference, SNAPSHOT_BYTES_MAX};
+use crate::snapshot::{Reference, SNAPSHOT_BYTES_MAX, VOTES_MAX, Vote};
 
 /// Bytes of one encoded message: a full chunk of snapshots and its framing.
 pub const MESSAGE_BYTES_MAX: usize = CHUNK_BYTES_MAX + SNAPSHOT_BYTES_MAX + 64 * 1024;
@@ -41,6 +42,14 @@ pub enum SyncMessage {
     /// The answer to `WantRounds`, after its snapshots: everything of the rounds from `from` up to and without `until`
     /// was sent. `until == from` says that there was nothing to send.
     RoundsSent { from: u64, until: u64 },
+    /// The sender's votes on checkpoints of epochs that are over.
+    Votes(Vec<Vote>),
+    /// The certificate of a checkpoint that closed an epoch.
+    Certificate(Box<Certificate>),
+    /// Show the highest snapshot that you hold, of anyone: the sender doesn't know what it has signed.
+    AskHighest,
+    /// The answer, after the snapshot itself: what it is, of which epoch; `None` where there is none.
+    Highest { epoch: u32, highest: Option<Reference> },
 }
 
 impl Encode for SyncMessage {
@@ -64,6 +73,20 @@ impl Encode for SyncMessage {
                 out.byte(4);
                 out.varint(*from);
                 out.varint(*until);
+            }
+            SyncMessage::Votes(votes) => {
+                out.byte(5);
+                out.list(votes);
+            }
+            SyncMessage::Certificate(certificate) => {
+                out.byte(6);
+                out.value(&**certificate);
+            }
+            SyncMessage::AskHighest => out.byte(7),
+            SyncMessage::Highest { epoch, highest } => {
+                out.byte(8);
+                out.varint(*epoch);
+                out.option(highest.as_ref());
             }
         }
     }
@@ -93,6 +116,10 @@ impl Decode for Message {
             2 => SyncMessage::Want(input.list(WANTED_MAX)?),
             3 => SyncMessage::WantRounds { from: input.u64()?, to: input.u64()? },
             4 => SyncMessage::RoundsSent { from: input.u64()?, until: input.u64()? },
+            5 => SyncMessage::Votes(input.list(VOTES_MAX)?),
+            6 => SyncMessage::Certificate(Box::new(input.value()?)),
+            7 => SyncMessage::AskHighest,
+            8 => SyncMessage::Highest { epoch: input.u32()?, highest: input.option()? },
             other => return Err(DecodeError::UnknownVariant { kind: "kernel message", value: other.into() }),
         };
         Ok(Message::Sync(sync))
@@ -111,18 +138,25 @@ impl Decode for SnapshotBytes {
 mod tests {
     use super::*;
     use crate::committee::MemberIndex;
+    use byway_crypto::node::NodeSignature;
     use byway_primitives::Hash;
+    use byway_records::Height;
     use proptest::prelude::*;
 
     #[test]
     fn messages_come_back() {
         let reference = Reference { round: 9, author: MemberIndex(3), hash: Hash([7; 32]) };
+        let vote = Vote { height: Height(4), digest: Hash([5; 32]), signature: NodeSignature([6; 64]) };
         for message in [
             Message::Snapshots(vec![vec![1, 2, 3].into(), vec![].into()]),
             Message::Sync(SyncMessage::Status { round: 300, commits: 2 }),
             Message::Sync(SyncMessage::Want(vec![reference; 3])),
             Message::Sync(SyncMessage::WantRounds { from: 1, to: 64 }),
             Message::Sync(SyncMessage::RoundsSent { from: 1, until: 1 }),
+            Message::Sync(SyncMessage::Votes(vec![vote; 2])),
+            Message::Sync(SyncMessage::AskHighest),
+            Message::Sync(SyncMessage::Highest { epoch: 0, highest: None }),
+            Message::Sync(SyncMessage::Highest { epoch: 3, highest: Some(reference) }),
         ] {
             assert_eq!(Message::from_bytes(&message.to_bytes()), Ok(message));
         }

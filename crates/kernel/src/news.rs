@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use byway_ledger::{LedgerDamaged, NewCheckpoint, Verdict};
 use byway_primitives::{Effect, Hash, Time};
-use byway_records::{Certificate, Height, TransactionId};
+use byway_records::{Certificate, Epoch, Height, TransactionId};
 
 use crate::committee::MemberIndex;
 use crate::message::Message;
@@ -28,6 +28,9 @@ pub enum News {
     Checkpoint(Box<NewCheckpoint>),
     /// q(n) nodes agree on a checkpoint.
     Certified(Arc<Certificate>),
+    /// Other members count from here on, or the same ones under other terms: snapshots are to be verified by this
+    /// epoch's [`Committee`](crate::Committee) now. `after` is the checkpoint that closed the one before.
+    Epoch { epoch: Arc<Epoch>, after: Height },
     /// A node signed two snapshots for one round (evidence for row K4). The transactions of both are executed at most
     /// once, and the node is still counted once.
     Equivocation(Box<Equivocation>),
@@ -36,6 +39,10 @@ pub enum News {
     FalseCoinShare(Arc<VerifiedSnapshot>),
     /// More than f nodes are ahead of this node's clock by more than it tolerates: its clock is wrong, or theirs are.
     ClockBehind { seen: Time, own: Time },
+    /// This node doesn't know what it has signed, and asks the others before it signs again.
+    Recovering,
+    /// It knows now, and signs for rounds from `first` on.
+    Recovered { first: u64 },
     /// The machine has stopped and takes no more input.
     Fatal(Fatal),
 }
@@ -101,6 +108,6 @@ pub enum OpenError {
     Snapshot(u64),
     #[error("the record of this node's own last snapshot is damaged; {NEWEST_COPY}")]
     Own,
-    #[error("the key is not that of kernel node {0} in the genesis")]
-    Key(MemberIndex),
+    #[error("the record of epoch {0} is missing or damaged; {NEWEST_COPY}")]
+    Epoch(u32),
 }

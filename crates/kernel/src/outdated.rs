@@ -69,14 +69,13 @@ pub fn is_outdated(graph: &Graph, header: &Header) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::committee::MemberIndex;
-    use crate::drawn::Drawing;
+    use crate::drawn::{Drawing, committee};
 
     /// Whether G's snapshot, the last of the drawing, is outdated on top of the others; seven nodes, so f + 1 is three.
     fn check(drawn: &str, expected: bool) {
         let drawing = Drawing::of(7, drawn);
         let (last, others) = drawing.snapshots.split_last().expect("not empty");
-        let mut graph = Graph::new(7, 5);
+        let mut graph = Graph::new(&committee(7));
         others.iter().for_each(|snapshot| drop(graph.insert(snapshot.clone())));
         assert_eq!(is_outdated(&graph, last.header()), expected, "{drawn}");
     }
@@ -110,13 +109,13 @@ mod tests {
     #[test]
     fn what_stands_on_the_floor_is_not_judged() {
         let drawing = Drawing::of(7, "1@9: 2@9:* G3:*");
-        let mut graph = Graph::new(7, 5);
+        let mut graph = Graph::new(&committee(7));
         drawing.snapshots[..14].iter().for_each(|snapshot| drop(graph.insert(snapshot.clone())));
         let last = drawing.snapshots[14].header();
         assert!(is_outdated(&graph, last));
-        graph.raise_floor(2, MemberIndex(0));
+        graph.raise_floor(2, None);
         assert!(is_outdated(&graph, last));
-        graph.raise_floor(3, MemberIndex(0));
+        graph.raise_floor(3, None);
         assert!(!is_outdated(&graph, last));
     }
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use byway_primitives::{Span, Time};
 
-use crate::committee::MemberIndex;
+use crate::committee::{Committee, MemberIndex};
 
 /// Rounds of which it is remembered when their quorum was here.
 const ROUNDS_REMEMBERED: u64 = 32;
@@ -31,7 +31,7 @@ const IN_VAIN_MAX: u32 = 6;
 pub struct Pace {
     wait_max: Span,
     quorum: usize,
-    leaders: Vec<Leader>,
+    leaders: BTreeMap<MemberIndex, Leader>,
     /// What q(n) leaders need; kept, since it is asked for at every input.
     usual: Span,
     quorum_since: BTreeMap<u64, Time>,
@@ -49,9 +49,21 @@ struct Leader {
 }
 
 impl Pace {
-    pub fn new(members: usize, quorum: usize, wait_max: Span) -> Self {
-        let leaders = vec![Leader::default(); members];
-        Self { wait_max, quorum, leaders, usual: FIRST_WAIT.min(wait_max), quorum_since: BTreeMap::new() }
+    pub fn new(committee: &Committee, wait_max: Span) -> Self {
+        let leaders = committee.members().map(|member| (member, Leader::default())).collect();
+        let (quorum, usual) = (committee.quorum(), FIRST_WAIT.min(wait_max));
+        Self { wait_max, quorum, leaders, usual, quorum_since: BTreeMap::new() }
+    }
+
+    /// Other nodes count from now on; what is known of those that stay is kept.
+    pub fn turn(&mut self, committee: &Committee) {
+        let known = std::mem::take(&mut self.leaders);
+        let kept =
+            |member| Leader { estimate: known.get(&member).and_then(|known| known.estimate), ..Leader::default() };
+        self.leaders = committee.members().map(|member| (member, kept(member))).collect();
+        self.quorum = committee.quorum();
+        self.quorum_since.clear();
+        self.usual = self.estimate();
     }
 
     /// A quorum of `round` is here.
@@ -68,7 +80,7 @@ impl Pace {
             None => return,
         };
         let usual = self.usual;
-        let leader = &mut self.leaders[usize::from(leader.0)];
+        let Some(leader) = self.leaders.get_mut(&leader) else { return };
         let sample = took.0.min(self.wait_max.0) * 8;
         let (mean, deviation) = leader.estimate.unwrap_or((sample, sample / 2));
         let error = sample.abs_diff(mean);
@@ -83,14 +95,14 @@ impl Pace {
     /// A wait for `leader` in `round` was over before it came.
     pub fn on_timeout(&mut self, leader: MemberIndex, round: u64) {
         let members = self.leaders.len() as u64;
-        let leader = &mut self.leaders[usize::from(leader.0)];
+        let Some(leader) = self.leaders.get_mut(&leader) else { return };
         leader.in_vain = (leader.in_vain + 1).min(IN_VAIN_MAX);
         leader.not_before = round + members * ((1 << leader.in_vain) - 1) + 1;
     }
 
     /// Until when to wait for `leader` in `round`; `None` if not at all.
     pub fn deadline(&self, leader: MemberIndex, round: u64) -> Option<Time> {
-        let leader = &self.leaders[usize::from(leader.0)];
+        let leader = self.leaders.get(&leader)?;
         let since = self.quorum_since.get(&round)?;
         let wait = Span(self.usual.0 << leader.in_vain.min(DOUBLINGS_MAX)).min(self.wait_max);
         (round >= leader.not_before).then_some(*since + wait)
@@ -99,7 +111,7 @@ impl Pace {
     fn estimate(&self) -> Span {
         let mut needed: Vec<u64> = self
             .leaders
-            .iter()
+            .values()
             .map(|leader| {
                 leader.estimate.map_or(FIRST_WAIT.0, |(mean, deviation)| (mean + 4 * deviation) / 8 + SLACK.0)
             })
@@ -112,6 +124,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drawn::committee;
 
     const MEMBERS: u64 = 7;
 
@@ -121,7 +134,7 @@ mod tests {
 
     /// A hundred rounds whose leaders come as late as told.
     fn settled(late: impl Fn(MemberIndex) -> u64) -> Pace {
-        let mut pace = Pace::new(MEMBERS as usize, 5, Span::seconds(1));
+        let mut pace = Pace::new(&committee(MEMBERS as usize), Span::seconds(1));
         for round in 1..100 {
             let quorum = Time(round * 1000);
             pace.on_quorum(quorum, round);

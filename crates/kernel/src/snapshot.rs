@@ -14,7 +14,7 @@
 //! The shape ([`Header::check`]) can be judged from the snapshot alone, so that all nodes agree on it whatever else they
 //! hold:
 //!
-//! - in round 1 nothing is referenced; later, q(n) or more snapshots of the round before, by distinct authors;
+//! - in the first round of an [epoch](byway_records::epoch) nothing is referenced; later, q(n) or more snapshots of the round before, by distinct authors;
 //! - *previous*, the author's own last snapshot, is a parent too, however old it is, and consistent with the references;
 //! - *weak references* name older snapshots that nothing of the author's references yet, so that what came late is
 //!   committed too: at most n of them, at most one per author and round.
@@ -44,8 +44,6 @@ pub const SNAPSHOT_TRANSACTIONS_MAX: usize = 8192;
 pub const VOTES_MAX: usize = 16;
 /// Weak references of one snapshot: one per node of the largest kernel.
 pub const WEAK_REFERENCES_MAX: usize = MEMBERS_MAX;
-/// The first round; its snapshots reference nothing.
-pub const FIRST_ROUND: u64 = 1;
 
 /// Bytes of a signature, at the end of the encoding.
 pub(crate) const SIGNATURE_LENGTH: usize = 64;
@@ -90,9 +88,9 @@ pub struct Header {
 /// Why bytes can't be a snapshot of this network: objectively, whatever else one holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotForm {
-    #[error("the author, or an author referenced, is not a kernel node")]
+    #[error("the author, or an author referenced, is not a kernel node whose snapshots count in this epoch")]
     NotAMember,
-    #[error("rounds start at {FIRST_ROUND}")]
+    #[error("the round is not one of the epoch in force")]
     Round,
     #[error("a snapshot of the first round references nothing")]
     FirstRound,
@@ -114,24 +112,24 @@ pub enum SnapshotForm {
 
 impl Header {
     pub fn check(&self, committee: &Committee) -> Result<(), SnapshotForm> {
-        if self.round < FIRST_ROUND {
+        if !committee.has_round(self.round) {
             return Err(SnapshotForm::Round);
         }
         let named = self.references.iter().map(|(author, _)| *author);
         let mut named = named.chain(self.weak_references.iter().map(|weak| weak.author)).chain([self.author]);
-        if !named.all(|author| committee.contains(author)) {
+        if !named.all(|author| committee.counts(author)) {
             return Err(SnapshotForm::NotAMember);
         }
         if self.votes.len() > VOTES_MAX || !self.votes.is_sorted_by(|a, b| a.height < b.height) {
             return Err(SnapshotForm::Votes);
         }
         let is_rising = self.coin_shares.is_sorted_by(|a, b| a.round < b.round);
-        let rounds = FIRST_ROUND..=self.round;
+        let rounds = committee.first_round()..=self.round;
         let are_known = self.coin_shares.iter().all(|coin| rounds.contains(&coin.round));
         if self.coin_shares.len() > SHARES_MAX || !is_rising || !are_known {
             return Err(SnapshotForm::CoinShares);
         }
-        if self.round == FIRST_ROUND {
+        if self.round == committee.first_round() {
             let alone = self.previous.is_none() && self.references.is_empty() && self.weak_references.is_empty();
             return if alone { Ok(()) } else { Err(SnapshotForm::FirstRound) };
         }
@@ -149,7 +147,7 @@ impl Header {
         }
         let own = self.referenced(self.author).map(|hash| (self.round - 1, hash));
         let is_consistent = match self.previous {
-            Some((round, _)) if (FIRST_ROUND..self.round - 1).contains(&round) => own.is_none(),
+            Some((round, _)) if (committee.first_round()..self.round - 1).contains(&round) => own.is_none(),
             Some((round, _)) if round == self.round - 1 => own == self.previous,
             Some(_) => false,
             None => own.is_none(),
@@ -161,7 +159,7 @@ impl Header {
         if self.weak_references.len() > committee.size() {
             return Err(SnapshotForm::TooManyWeakReferences);
         }
-        let older = FIRST_ROUND..self.round - 1;
+        let older = committee.first_round()..self.round - 1;
         if !self.weak_references.iter().all(|weak| older.contains(&weak.round)) {
             return Err(SnapshotForm::WeakReference);
         }

@@ -3,13 +3,18 @@
 //! A node that has executed a checkpoint signs its digest; the vote rides in its next snapshot, which is durable before
 //! it is sent. Votes are counted as soon as their snapshot is accepted, committed or not: a vote says what its author
 //! has executed, and that is already final.
+//!
+//! **Across epochs.** A checkpoint is certified by the members of the epoch in which it was made, the one that closes an
+//! epoch included. Its votes may come when that epoch's graph is over already: in snapshots of the next one, from members
+//! that are still there under the same key, and by themselves ([`SyncMessage::Votes`](crate::message::SyncMessage)) from
+//! everyone. Who comes later is given the certificate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use byway_crypto::node::NodeSignature;
-use byway_crypto::{NodeSecret, Purpose};
+use byway_crypto::{NodeKey, NodeSecret, Purpose};
 use byway_primitives::{Hash, NetworkId};
-use byway_records::{Certificate, Checkpoint, Height};
+use byway_records::{Certificate, Checkpoint, Epoch, Height};
 
 use crate::committee::MemberIndex;
 use crate::news::Fatal;
@@ -22,7 +27,9 @@ const AHEAD_MAX: u64 = 64;
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Votes {
-    quorum: usize,
+    network: NetworkId,
+    /// Who certifies: by the first height that is theirs.
+    epochs: BTreeMap<Height, Epoch>,
     executed: Height,
     /// Executed here and not certified.
     open: BTreeMap<Height, (Checkpoint, Hash)>,
@@ -32,9 +39,11 @@ pub struct Votes {
 }
 
 impl Votes {
-    pub fn new(quorum: usize) -> Self {
+    /// Begins with an epoch whose members certify the checkpoints after `after`.
+    pub fn new(network: NetworkId, epoch: Epoch, after: Height) -> Self {
         Self {
-            quorum,
+            network,
+            epochs: BTreeMap::from([(after.next(), epoch)]),
             executed: Height::GENESIS,
             open: BTreeMap::new(),
             unsent: BTreeSet::new(),
@@ -57,6 +66,19 @@ impl Votes {
         self.executed = executed;
     }
 
+    /// Notes an epoch before the present one, whose members certify the checkpoints after `after`.
+    pub fn resume_epoch(&mut self, epoch: Epoch, after: Height) {
+        self.epochs.insert(after.next(), epoch);
+    }
+
+    /// The members of `epoch` certify the checkpoints after `after`.
+    pub fn turn(&mut self, epoch: Epoch, after: Height) {
+        // Whoever voted ahead of time was of another epoch than those who may.
+        self.cast.retain(|height, _| *height <= after);
+        self.epochs.insert(after.next(), epoch);
+        self.forget_epochs();
+    }
+
     /// Notes a checkpoint executed here, and certifies it if others have voted already.
     pub fn execute(&mut self, checkpoint: Checkpoint) -> Result<Option<Certificate>, Fatal> {
         let height = checkpoint.height;
@@ -66,53 +88,126 @@ impl Votes {
         self.certify(height)
     }
 
-    /// Counts a vote. Of two different ones for one height the first counts.
-    pub fn count(&mut self, voter: MemberIndex, vote: &Vote) -> Result<Option<Certificate>, Fatal> {
+    /// Counts a vote that the holder of `key` has signed, as whose seat `voter` was given. Of two different ones for one
+    /// height the first counts.
+    pub fn count(&mut self, voter: MemberIndex, key: NodeKey, vote: &Vote) -> Result<Option<Certificate>, Fatal> {
         let is_ahead = vote.height > self.executed && vote.height.0 <= self.executed.0 + AHEAD_MAX;
-        if !is_ahead && !self.open.contains_key(&vote.height) {
+        if !is_ahead && !self.open.contains_key(&vote.height) || self.voter_key(vote.height, voter) != Some(key) {
             return Ok(None);
         }
         self.cast.entry(vote.height).or_default().entry(voter).or_insert((vote.digest, vote.signature));
         self.certify(vote.height)
     }
 
+    /// Counts a vote that came by itself, if it is one.
+    pub fn count_unverified(&mut self, voter: MemberIndex, vote: &Vote) -> Result<Option<Certificate>, Fatal> {
+        let Some(key) = self.voter_key(vote.height, voter).filter(|_| self.open.contains_key(&vote.height)) else {
+            return Ok(None);
+        };
+        if !key.signed(Purpose::Checkpoint, self.network, &vote.digest.0, vote.signature).verifies() {
+            return Ok(None);
+        }
+        self.count(voter, key, vote)
+    }
+
+    /// Takes a certificate that others have made, if it is one and lacks here.
+    pub fn take_certificate(&mut self, certificate: Certificate) -> Result<Option<Certificate>, Fatal> {
+        let height = certificate.checkpoint.height;
+        let (Some((_, own)), Some(epoch)) = (self.open.get(&height), self.epoch_at(height)) else { return Ok(None) };
+        if certificate.verify(self.network, &epoch.seats).is_err() {
+            return Ok(None);
+        }
+        let certified = certificate.checkpoint.digest();
+        if certified != *own {
+            return Err(Fatal::Divergence { height, own: *own, certified });
+        }
+        self.close(height);
+        Ok(Some(certificate))
+    }
+
     /// The votes for the next own snapshot.
-    pub fn take(&mut self, network: NetworkId, secret: &NodeSecret) -> Vec<Vote> {
+    pub fn take(&mut self, secret: &NodeSecret) -> Vec<Vote> {
         let heights: Vec<Height> = self.unsent.iter().take(VOTES_MAX).copied().collect();
         let vote = |height: Height| {
             self.unsent.remove(&height);
-            let (_, digest) = self.open.get(&height)?;
-            let signature = secret.sign(Purpose::Checkpoint, network, &digest.0);
-            Some(Vote { height, digest: *digest, signature })
+            self.sign(height, secret)
         };
         heights.into_iter().filter_map(vote).collect()
+    }
+
+    /// Own votes on checkpoints of epochs that are over, as long as they are not certified; and their number.
+    pub fn of_past_epochs(&self, secret: &NodeSecret) -> Vec<Vote> {
+        let Some((present, _)) = self.epochs.last_key_value() else { return Vec::new() };
+        let past = self.open.range(..*present).map(|(height, _)| *height);
+        past.filter_map(|height| self.sign(height, secret)).take(VOTES_MAX).collect()
+    }
+
+    /// Whether a checkpoint of an epoch that is over is not certified yet.
+    pub fn is_past_open(&self) -> bool {
+        let present = self.epochs.last_key_value().map(|(present, _)| *present);
+        present.is_some_and(|present| self.open.range(..present).next().is_some())
+    }
+
+    fn sign(&self, height: Height, secret: &NodeSecret) -> Option<Vote> {
+        let (_, digest) = self.open.get(&height)?;
+        // Whoever had no part in the checkpoint's epoch, or another key then, has no vote.
+        let seat = self.epoch_at(height)?.seats.seat_of(secret.public())?;
+        self.voter_key(height, MemberIndex(seat))?;
+        let signature = secret.sign(Purpose::Checkpoint, self.network, &digest.0);
+        Some(Vote { height, digest: *digest, signature })
+    }
+
+    fn epoch_at(&self, height: Height) -> Option<&Epoch> {
+        self.epochs.range(..=height).next_back().map(|(_, epoch)| epoch)
+    }
+
+    /// With which key `voter` votes on a checkpoint; `None` if it has no vote.
+    fn voter_key(&self, height: Height, voter: MemberIndex) -> Option<NodeKey> {
+        let seat = self.epoch_at(height)?.seats.get(voter.0)?;
+        seat.standing.counts().then_some(seat.member.key)
     }
 
     fn certify(&mut self, height: Height) -> Result<Option<Certificate>, Fatal> {
         let (Some((checkpoint, own)), Some(cast)) = (self.open.get(&height), self.cast.get(&height)) else {
             return Ok(None);
         };
+        let quorum = self.epoch_at(height).map_or(usize::MAX, |epoch| epoch.seats.quorum());
         let agreeing = |digest: Hash| cast.iter().filter(move |(_, (voted, _))| *voted == digest);
-        let certified =
-            cast.values().map(|(digest, _)| *digest).find(|digest| agreeing(*digest).count() >= self.quorum);
+        let certified = cast.values().map(|(digest, _)| *digest).find(|digest| agreeing(*digest).count() >= quorum);
         let Some(certified) = certified else { return Ok(None) };
         if certified != *own {
             return Err(Fatal::Divergence { height, own: *own, certified });
         }
-        let signatures = agreeing(certified).take(self.quorum).map(|(voter, (_, signature))| (voter.0, *signature));
+        let signatures = agreeing(certified).take(quorum).map(|(voter, (_, signature))| (voter.0, *signature));
         let certificate = Certificate { checkpoint: *checkpoint, signatures: signatures.collect() };
+        self.close(height);
+        Ok(Some(certificate))
+    }
+
+    fn close(&mut self, height: Height) {
         self.open.remove(&height);
         self.unsent.remove(&height);
         self.cast.remove(&height);
-        Ok(Some(certificate))
+        self.forget_epochs();
+    }
+
+    /// Forgets epochs whose checkpoints are all certified.
+    fn forget_epochs(&mut self) {
+        let needed = self.open.first_key_value().map_or(self.executed.next(), |(height, _)| *height);
+        let Some(first) = self.epochs.range(..=needed).next_back().map(|(first, _)| *first) else { return };
+        self.epochs = self.epochs.split_off(&first);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drawn::{NETWORK, secret};
+    use crate::drawn::{NETWORK, epoch, secret};
     use byway_primitives::Time;
+
+    fn fresh() -> Votes {
+        Votes::new(NETWORK, epoch(7), Height::GENESIS)
+    }
 
     fn checkpoint(height: u64, state: u8) -> Checkpoint {
         Checkpoint {
@@ -139,7 +234,7 @@ mod tests {
         let mut certificate = None;
         for voter in voters {
             let (member, vote) = vote(voter, checkpoint);
-            certificate = certificate.or(votes.count(member, &vote).expect("no divergence"));
+            certificate = certificate.or(votes.count(member, secret(member.0).public(), &vote).expect("no divergence"));
         }
         certificate
     }
@@ -147,7 +242,7 @@ mod tests {
     #[test]
     fn a_quorum_certifies_before_or_after_the_own_execution() {
         let checkpoint = checkpoint(1, 1);
-        let mut votes = Votes::new(5);
+        let mut votes = fresh();
         assert_eq!(votes.execute(checkpoint), Ok(None));
         assert!(votes.is_vote_due());
         assert_eq!(count(&mut votes, 0..4, &checkpoint), None);
@@ -156,7 +251,7 @@ mod tests {
         assert_eq!(certificate.signatures.len(), 5);
         assert!(!votes.is_vote_due(), "nobody needs our vote any more");
 
-        let mut late = Votes::new(5);
+        let mut late = fresh();
         assert_eq!(count(&mut late, 0..5, &checkpoint), None);
         assert_eq!(late.execute(checkpoint), Ok(Some(certificate)));
     }
@@ -164,25 +259,82 @@ mod tests {
     #[test]
     fn minorities_for_another_checkpoint_change_nothing_and_a_quorum_for_it_stops_the_node() {
         let (own, other) = (checkpoint(1, 1), checkpoint(1, 2));
-        let mut votes = Votes::new(5);
+        let mut votes = fresh();
         assert_eq!(votes.execute(own), Ok(None));
         assert_eq!(count(&mut votes, 0..2, &other), None);
         assert!(count(&mut votes, 2..7, &own).is_some());
 
-        let mut diverged = Votes::new(5);
+        let mut diverged = fresh();
         assert_eq!(diverged.execute(own), Ok(None));
         assert_eq!(count(&mut diverged, 0..4, &other), None);
         let (member, vote) = vote(4, &other);
         let fatal = Fatal::Divergence { height: Height(1), own: own.digest(), certified: other.digest() };
-        assert_eq!(diverged.count(member, &vote), Err(fatal));
+        assert_eq!(diverged.count(member, secret(member.0).public(), &vote), Err(fatal));
     }
 
     #[test]
     fn votes_far_ahead_are_not_hoarded() {
-        let mut votes = Votes::new(5);
+        let mut votes = fresh();
         count(&mut votes, 0..7, &checkpoint(AHEAD_MAX + 1, 1));
         assert!(votes.cast.is_empty());
         count(&mut votes, 0..7, &checkpoint(AHEAD_MAX, 1));
         assert_eq!(votes.cast.len(), 1);
+    }
+
+    /// Epoch 1 has lost members 5 and 6, and member 4 has another key there.
+    #[test]
+    fn the_checkpoint_that_closes_an_epoch_is_certified_by_its_own_members() {
+        let (closing, first) = (checkpoint(3, 1), checkpoint(4, 1));
+        let mut votes = fresh();
+        votes.resume(Height(2));
+        assert_eq!(votes.execute(closing), Ok(None));
+        let mut next = Epoch { number: 1, ..epoch(7) };
+        next.seats.free(5);
+        next.seats.free(6);
+        next.seats.get_mut(4).expect("taken").member.key = secret(40).public();
+        votes.turn(next, Height(3));
+        assert!(votes.is_past_open());
+        assert_eq!(votes.of_past_epochs(&secret(5)), [vote(5, &closing).1]);
+        assert_eq!(votes.of_past_epochs(&secret(40)), [], "the new key had no vote");
+        assert_eq!(count(&mut votes, 0..4, &closing), None);
+        let by_new_key = Vote {
+            signature: secret(40).sign(Purpose::Checkpoint, NETWORK, &closing.digest().0),
+            ..vote(4, &closing).1
+        };
+        assert_eq!(votes.count(MemberIndex(4), secret(40).public(), &by_new_key), Ok(None));
+        assert_eq!(votes.count_unverified(MemberIndex(4), &by_new_key), Ok(None), "that key had no vote");
+        assert_eq!(votes.count_unverified(MemberIndex(5), &vote(6, &closing).1), Ok(None), "a vote is its signer's");
+        let mut late = Votes::new(NETWORK, epoch(7), Height::GENESIS);
+        late.resume(Height(2));
+        assert_eq!(late.execute(closing), Ok(None));
+        let certificate =
+            votes.count_unverified(MemberIndex(5), &vote(5, &closing).1).expect("no divergence").expect("five");
+        assert!(!votes.is_past_open());
+        assert_eq!(late.take_certificate(certificate.clone()), Ok(Some(certificate.clone())));
+        assert_eq!(late.take_certificate(certificate), Ok(None), "it is known");
+        // The next one is of those that are left: four of five.
+        assert_eq!(votes.execute(first), Ok(None));
+        assert_eq!(count(&mut votes, 5..7, &first), None, "they have left");
+        assert_eq!(count(&mut votes, 0..3, &first), None);
+        let fourth =
+            Vote { signature: secret(40).sign(Purpose::Checkpoint, NETWORK, &first.digest().0), ..vote(4, &first).1 };
+        assert!(votes.count(MemberIndex(4), secret(40).public(), &fourth).expect("no divergence").is_some());
+    }
+
+    #[test]
+    fn a_false_certificate_is_none() {
+        let own = checkpoint(1, 1);
+        let mut votes = fresh();
+        assert_eq!(votes.execute(own), Ok(None));
+        let signatures = (0..5).map(|voter| (voter, vote(voter, &own).1.signature)).collect();
+        let certificate = Certificate { checkpoint: own, signatures };
+        let mut forged = certificate.clone();
+        forged.signatures[2].1 = forged.signatures[1].1;
+        let mut short = certificate.clone();
+        short.signatures.pop();
+        for bad in [forged, short] {
+            assert_eq!(votes.take_certificate(bad), Ok(None));
+        }
+        assert!(votes.take_certificate(certificate).expect("no divergence").is_some());
     }
 }

@@ -30,7 +30,7 @@ const NEXT_HOLDER_AFTER: Span = Span::millis(30);
 const ASKED_MAX: usize = 4 * WANTED_MAX;
 
 /// See the [module](self).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Waiting {
     entries: BTreeMap<Reference, Entry>,
     /// Those of them that wait for nothing but their time.
@@ -41,7 +41,7 @@ pub struct Waiting {
     missing: BTreeMap<Reference, Missing>,
     /// Nothing has to be asked before this time.
     next_request: Time,
-    loads: Vec<Load>,
+    loads: BTreeMap<MemberIndex, Load>,
 }
 
 #[derive(Debug)]
@@ -67,17 +67,6 @@ struct Load {
 }
 
 impl Waiting {
-    pub fn new(members: usize) -> Self {
-        Self {
-            entries: BTreeMap::new(),
-            early: BTreeSet::new(),
-            children: BTreeMap::new(),
-            missing: BTreeMap::new(),
-            next_request: Time::ZERO,
-            loads: vec![Load::default(); members],
-        }
-    }
-
     /// How many snapshots wait.
     pub fn count(&self) -> usize {
         self.entries.len()
@@ -122,7 +111,7 @@ impl Waiting {
         if missing.is_empty() {
             self.early.insert(reference);
         }
-        let load = &mut self.loads[usize::from(reference.author.0)];
+        let load = self.loads.entry(reference.author).or_default();
         load.count += 1;
         load.bytes += snapshot.bytes().len();
         self.entries.insert(reference, Entry { snapshot, parents_missing: missing.len(), not_before });
@@ -236,7 +225,7 @@ impl Waiting {
     fn release(&mut self, reference: &Reference) -> Option<Arc<VerifiedSnapshot>> {
         let entry = self.entries.remove(reference)?;
         self.early.remove(reference);
-        let load = &mut self.loads[usize::from(reference.author.0)];
+        let load = self.loads.entry(reference.author).or_default();
         load.count -= 1;
         load.bytes -= entry.snapshot.bytes().len();
         Some(entry.snapshot)
@@ -245,7 +234,7 @@ impl Waiting {
     /// Whether there is room for another snapshot of this author, after one of its newer ones made way for an older.
     fn make_room(&mut self, now: Time, reference: &Reference, bytes: usize) -> bool {
         loop {
-            let load = &self.loads[usize::from(reference.author.0)];
+            let load = self.loads.entry(reference.author).or_default();
             if load.count < WAITING_PER_AUTHOR_MAX && load.bytes + bytes <= WAITING_BYTES_PER_AUTHOR_MAX {
                 return true;
             }

@@ -114,17 +114,12 @@ async fn start_kernel(
     pool: Pool,
 ) -> anyhow::Result<KernelNode> {
     let secret = keystore.kernel_node();
-    let index = genesis.members.index_of(secret.public()).with_context(|| {
+    genesis.members.index_of(secret.public()).with_context(|| {
         format!("the keystore in {} is of none of the kernel nodes in the genesis file", directory.root().display())
     })?;
     let listener = mesh::listen(listen).await?;
-    let config = KernelNodeConfig {
-        genesis,
-        index,
-        secret,
-        mesh_secret: keystore.mesh_static(),
-        directory: directory.store_folder(),
-    };
+    let config =
+        KernelNodeConfig { genesis, secret, mesh_secret: keystore.mesh_static(), directory: directory.store_folder() };
     Ok(KernelNode::start(config, listener, pool).await?)
 }
 

@@ -13,7 +13,7 @@ mod pulse;
 mod verifying;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,11 +24,12 @@ use byway_driver::clock::Clock;
 use byway_driver::disk::{Disk, DiskError, Durability, Journal};
 use byway_driver::mesh::{Limits, Member, Mesh, MeshConfig, MeshError, MeshEvent, MeshHandle, Payload, Prologue};
 use byway_driver::pool::Pool;
+use byway_kernel::anteroom::Anteroom;
 use byway_kernel::{
-    Config, Fatal, Kernel, KernelEffect, MemberIndex, Message, News, OpenError, Status, SubmitError, SyncMessage,
-    VerifiedSnapshot,
+    Committee, Config, Fatal, Kernel, KernelEffect, MemberIndex, Message, News, OpenError, Status, SubmitError,
+    SyncMessage, VerifiedSnapshot,
 };
-use byway_primitives::{Effect, Encode, Span, Time, Token};
+use byway_primitives::{Batch, Effect, Encode, Span, Time, Token};
 use byway_records::genesis::Genesis;
 use byway_records::{TransactionId, VerifiedTransaction};
 use tokio::net::TcpListener;
@@ -45,6 +46,8 @@ use verifying::{Checked, Verifying};
 pub const MESH_PROTOCOL: &str = "byway-kernel";
 /// Its version.
 pub const MESH_VERSION: u16 = 1;
+/// What its journal is called on the disk.
+const JOURNAL: &str = "kernel";
 /// Commands from this process that may wait.
 const COMMANDS_QUEUE: usize = 256;
 /// News that a slow listener may lag behind.
@@ -53,11 +56,21 @@ const NEWS_QUEUE: usize = 4096;
 /// What a kernel node needs to run.
 pub struct KernelNodeConfig {
     pub genesis: Arc<Genesis>,
-    pub index: u8,
     pub secret: NodeSecret,
     pub mesh_secret: Zeroizing<[u8; 32]>,
     /// Where its state is kept.
     pub directory: PathBuf,
+}
+
+/// Makes the store of a kernel node whose key was made just now, with a note that nothing was ever signed with it. Without
+/// that note a node asks the others before it signs: its store might have been lost.
+pub fn found(directory: &Path) -> Result<(), DiskError> {
+    let disk = Disk::open(directory)?;
+    let journal = disk.journal(JOURNAL)?;
+    let mut batch = Batch::new();
+    byway_kernel::mark_new(&mut batch);
+    journal.write(batch, Token(0))?;
+    journal.flush()
 }
 
 /// Why a kernel node can't start.
@@ -109,11 +122,10 @@ impl KernelNode {
     /// Opens the node's state and starts it on `listener`.
     pub async fn start(config: KernelNodeConfig, listener: TcpListener, pool: Pool) -> Result<Self, StartError> {
         let disk = Disk::open(&config.directory)?;
-        let journal = Arc::new(disk.journal("kernel")?);
+        let journal = Arc::new(disk.journal(JOURNAL)?);
         let clock = Clock::starting(Time::ZERO);
-        let settings = Config::new(MemberIndex(config.index), config.secret);
-        let committee = byway_kernel::Committee::new(&config.genesis);
-        let mut verify = |bytes| VerifiedSnapshot::verify(&committee, bytes).map(Arc::new);
+        let settings = Config::new(config.secret);
+        let mut verify = |committee: &Committee, bytes| VerifiedSnapshot::verify(committee, bytes).map(Arc::new);
         let kernel = Kernel::open(settings, &config.genesis, clock.now(), &*journal, &mut verify)?;
         let (mesh, events) = Mesh::spawn(mesh_config(&config.genesis, &config.mesh_secret), listener)?;
         let (commands, received) = mpsc::channel(COMMANDS_QUEUE);
@@ -208,6 +220,10 @@ struct Task {
     /// The last encoded message and what it was made of: one snapshot goes to all peers.
     encoded: Option<(Arc<[u8]>, Bytes)>,
     intake: Intake,
+    /// Snapshots of an epoch that has not begun here.
+    anteroom: Anteroom,
+    /// Whether another epoch has begun, and those in the anteroom may come in.
+    has_turned: bool,
     verifying: Verifying,
     clients: Clients,
     pulse: PulseLog,
@@ -240,6 +256,8 @@ impl Task {
             wake_at: None,
             encoded: None,
             intake: Intake::default(),
+            anteroom: Anteroom::default(),
+            has_turned: false,
             pulse: PulseLog::default(),
             sent_bytes: Arc::default(),
             fatal: None,
@@ -308,12 +326,15 @@ impl Task {
     fn frame(&mut self, from: MemberIndex, payload: Payload) {
         match byway_primitives::codec::decode_exact::<Message>(&payload) {
             Ok(Message::Sync(message)) => self.sync(from, message),
-            Ok(Message::Snapshots(snapshots)) => self.snapshots(from, snapshots, payload),
+            Ok(Message::Snapshots(snapshots)) => {
+                let present = self.anteroom.sort(self.kernel.committee().epoch(), from, snapshots);
+                self.snapshots(from, present, Some(payload));
+            }
             Err(error) => tracing::warn!(%from, %error, "a kernel node sent a malformed message"),
         }
     }
 
-    fn snapshots(&mut self, from: MemberIndex, snapshots: Vec<Arc<[u8]>>, payload: Payload) {
+    fn snapshots(&mut self, from: MemberIndex, snapshots: Vec<Arc<[u8]>>, payload: Option<Payload>) {
         let intake::Sorted { fresh, verified } = self.intake.sort(snapshots);
         if !verified.is_empty() {
             self.kernel.handle_snapshots(self.clock.now(), from, verified, &*self.journal);
@@ -386,8 +407,16 @@ impl Task {
     }
 
     fn carry_out(&mut self) -> Result<(), Ended> {
-        while let Some(effect) = self.kernel.poll_effect() {
-            self.effect(effect)?;
+        loop {
+            while let Some(effect) = self.kernel.poll_effect() {
+                self.effect(effect)?;
+            }
+            if !std::mem::take(&mut self.has_turned) {
+                break;
+            }
+            for (from, early) in self.anteroom.open() {
+                self.snapshots(from, early, None);
+            }
         }
         match self.fatal {
             Some(fatal) => Err(fatal.into()),
@@ -446,6 +475,11 @@ impl Task {
                 self.clients.certified(certificate.checkpoint.height);
                 let _ = self.heard.send(Heard::Certified(certificate));
             }
+            News::Epoch { epoch, .. } => {
+                tracing::info!(epoch = epoch.number, members = epoch.seats.count(), "another epoch begins");
+                self.verifying.committee = Committee::of_epoch(self.kernel.committee().network(), &epoch);
+                self.has_turned = true;
+            }
             News::Equivocation(pair) => {
                 let reference = pair.first.reference();
                 tracing::error!(author = %reference.author, round = reference.round, "a kernel node signed twice");
@@ -461,6 +495,10 @@ impl Task {
                     "the clocks of other kernel nodes are ahead of this one's; check the clock"
                 );
             }
+            News::Recovering => {
+                tracing::warn!("this node doesn't know what it has signed: it asks the others before it signs again");
+            }
+            News::Recovered { first } => tracing::info!(first, "this node signs again"),
             News::Fatal(fatal) => self.fatal = Some(fatal),
         }
     }

@@ -17,9 +17,9 @@ use std::rc::Rc;
 
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{Address, NodeSecret};
-use byway_kernel::{Committee, Config, Kernel, MemberIndex};
+use byway_kernel::{Committee, Config, Kernel, MemberIndex, mark_new};
 use byway_ledger::Verdict;
-use byway_primitives::{Amount, MemoryStore, Span, Time};
+use byway_primitives::{Amount, Batch, MemoryStore, Span, Time};
 use byway_records::genesis::{LeaderKind, LeaderRule, Member, MemberSet, Parameters};
 use byway_records::{Genesis, Height, TransactionId, VerifiedTransaction};
 
@@ -151,9 +151,9 @@ impl Setup {
             let config = Config {
                 coin: coin.get(holder).cloned(),
                 snapshot_interval_min: setup.snapshot_interval_min,
-                ..Config::new(me, Setup::secret(node))
+                ..Config::new(Setup::secret(node))
             };
-            let mut verify = |bytes| cache.borrow_mut().verify(bytes);
+            let mut verify = |committee: &Committee, bytes| cache.borrow_mut().verify(committee, bytes);
             let kernel = Kernel::open(config, &founding, now, store, &mut verify);
             let kernel = kernel.unwrap_or_else(|error| panic!("seed {}, node {node}: {error}", setup.seed));
             let adversary = conduct.map(|conduct| Adversary::new(conduct, me, setup.nodes));
@@ -169,6 +169,7 @@ impl Setup {
         let open = self.opener(&genesis, cache);
         let mut world = World::new(self.seed, self.nodes, BEGIN, self.link, self.disk, Box::new(open), checks);
         for node in 0..self.nodes {
+            world.replace_disk(node, new_disk());
             let skew = world.random().below(2 * self.skew_max_ms + 1) as i64 - self.skew_max_ms as i64;
             world.set_skew_ms(node, skew);
             let delay = world.random().below(5_000);
@@ -176,6 +177,14 @@ impl Setup {
         }
         KernelSim { world, purse: Purse::open(&genesis), setup: self, next_coin: 0, expected: BTreeMap::new() }
     }
+}
+
+/// The disk of a kernel node whose key was just made.
+pub(crate) fn new_disk() -> MemoryStore {
+    let (mut disk, mut batch) = (MemoryStore::new(), Batch::new());
+    mark_new(&mut batch);
+    disk.apply(&batch);
+    disk
 }
 
 impl KernelSim {

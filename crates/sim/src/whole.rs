@@ -23,7 +23,7 @@ pub use self::check::NetworkChecks;
 use self::kernel_node::ServingKernel;
 pub use self::liar::Lie;
 pub use self::node::{NetNews, NetNode};
-use crate::kernel::{BEGIN, KernelChecks, Setup, VerificationCache};
+use crate::kernel::{BEGIN, KernelChecks, Setup, VerificationCache, new_disk};
 use crate::network::{Latency, Link};
 use crate::peer::links::Wire;
 use crate::peer::{Buying, Conduct, Keys, PeerCommand, PeerNode, PeerPlan, Role, Scene, Selling, SharedScene};
@@ -139,6 +139,7 @@ impl Plan {
                 world.network().set_link(other, peer, self.access);
             }
         }
+        (0..kernel.nodes).for_each(|node| world.replace_disk(node, new_disk()));
         for node in 0..nodes {
             let delay = world.random().below(5_000);
             world.act_in(delay, Act::Start { node });

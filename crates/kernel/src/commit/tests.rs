@@ -4,7 +4,8 @@ use super::*;
 use crate::coin::{CoinKey, CommonCoin};
 use crate::drawn::{Drawing, NETWORK, coin_keys, committee};
 use crate::leader::RoundRobin;
-use crate::snapshot::FIRST_ROUND;
+/// The first round of epoch 0, in which the drawings are.
+const FIRST_ROUND: u64 = 1;
 use byway_records::genesis::quorum;
 use proptest::prelude::*;
 
@@ -56,7 +57,7 @@ impl Rule {
 
 /// Decisions as text: `B1` is committed, `-` skipped.
 fn decisions(members: usize, mut committer: Committer, drawing: &Drawing) -> String {
-    let mut graph = Graph::new(members, quorum(members));
+    let mut graph = Graph::new(&committee(members));
     for snapshot in &drawing.snapshots {
         graph.insert(snapshot.clone());
     }
@@ -271,7 +272,7 @@ fn the_rule_holds_at_every_size() {
 #[test]
 fn a_commit_takes_what_is_not_committed_in_order() {
     let drawing = Drawing::of(4, "1 2-D:ABC 3-D:ABC A4:ABC~D1 B4:ABC C4:ABC 5-D:ABC 6-D:ABC 7-D:ABC");
-    let mut graph = Graph::new(4, quorum(4));
+    let mut graph = Graph::new(&committee(4));
     drawing.snapshots.iter().for_each(|snapshot| drop(graph.insert(snapshot.clone())));
     let mut committer = Rule::InTurn { leaders: 1 }.committer(4);
     let mut commits = Vec::new();
@@ -286,7 +287,7 @@ fn a_commit_takes_what_is_not_committed_in_order() {
 #[test]
 fn below_the_horizon_nothing_is_committed() {
     let drawing = Drawing::of(4, "1 2-D:ABC 3-D:ABC A4:ABC~D1 B4:ABC C4:ABC 5-D:ABC 6-D:ABC");
-    let mut graph = Graph::new(4, quorum(4));
+    let mut graph = Graph::new(&committee(4));
     drawing.snapshots.iter().for_each(|snapshot| drop(graph.insert(snapshot.clone())));
     let leader = drawing.snapshots.iter().map(|s| s.reference()).find(|r| drawing.name(r) == "A4").expect("drawn");
     let names: Vec<_> =
@@ -347,7 +348,7 @@ proptest! {
         let whole = decisions(members, rule.committer(members), &drawing);
         // A random topological order.
         let mut rest = drawing.snapshots.clone();
-        let mut graph = Graph::new(members, quorum(members));
+        let mut graph = Graph::new(&committee(members));
         let mut committer = rule.committer(members);
         let mut seen = Vec::new();
         let mut seed = shuffle;

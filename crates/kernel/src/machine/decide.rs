@@ -26,7 +26,9 @@ impl Kernel {
                 overlay.absorb(&self.outbox.batch.writes[shown..]);
             }
             self.execute(now, leader, &overlay);
-            self.raise_floor(now, leader.round.saturating_sub(self.round_horizon));
+            if self.committee.has_round(leader.round) {
+                self.raise_floor(now, leader.round.saturating_sub(self.round_horizon));
+            }
         }
         for reference in self.committer.take_evidence() {
             if let Some(vertex) = self.graph.get(&reference) {
@@ -72,16 +74,20 @@ impl Kernel {
         let snapshots = record.snapshots;
         self.notify(News::Committed(Committed { index, time, leader, snapshots, verdicts: executed.verdicts }));
         if let Some(new) = executed.checkpoint {
-            archive::put_uncertified(new.checkpoint.height, &mut self.outbox.batch);
+            let (height, epoch) = (new.checkpoint.height, new.epoch.clone());
+            archive::put_uncertified(height, &mut self.outbox.batch);
             let outcome = self.votes.execute(new.checkpoint);
             self.notify(News::Checkpoint(Box::new(new)));
             self.on_certified(outcome);
+            if let Some(epoch) = epoch {
+                self.turn(now, epoch, height);
+            }
         }
     }
 
     /// Lets go of what can't be committed any more; own transactions in it get another snapshot.
     fn raise_floor(&mut self, now: Time, floor: u64) {
-        for snapshot in self.graph.raise_floor(floor, self.config.me) {
+        for snapshot in self.graph.raise_floor(floor, self.me) {
             self.not_included.remove(&snapshot.reference());
             self.pool.restore(snapshot.transactions());
         }

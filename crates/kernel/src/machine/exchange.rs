@@ -8,7 +8,7 @@ use super::{Kernel, Peer};
 use crate::archive;
 use crate::committee::MemberIndex;
 use crate::message::{CHUNK_BYTES_MAX, CHUNK_SNAPSHOTS_MAX, Message, SyncMessage, WANTED_ROUNDS_MAX};
-use crate::snapshot::{FIRST_ROUND, Reference};
+use crate::snapshot::Reference;
 
 /// Time between two unasked sendings of our newest snapshot to one peer.
 const HELP_INTERVAL: Span = Span::millis(200);
@@ -53,16 +53,23 @@ impl Kernel {
             SyncMessage::Want(references) => self.serve(now, from, &references, store),
             SyncMessage::WantRounds { from: first, to } => self.serve_rounds(now, from, first, to, store),
             SyncMessage::RoundsSent { from: first, until } => self.catch_up.answered(from, first, until),
+            SyncMessage::Votes(votes) => self.count_past_votes(from, &votes),
+            SyncMessage::Certificate(certificate) => self.take_certificate(*certificate),
+            SyncMessage::AskHighest => self.show_highest(from),
+            SyncMessage::Highest { epoch, highest } => self.on_highest(from, epoch, highest),
         }
     }
 
     /// A peer can be reached: tell it where we are, and show our newest snapshot.
-    pub(super) fn greet(&mut self, now: Time, member: MemberIndex) {
+    pub(super) fn greet(&mut self, now: Time, member: MemberIndex, store: &dyn Store) {
         self.connected.retain(|peer| peer.member != member);
         self.connected.push(Peer { member, helped_at: None, budget: Budget::new(now) });
         self.connected.sort_by_key(|peer| peer.member);
         self.send(member, self.status_message());
         self.send_newest(member);
+        self.send_theirs(member);
+        self.ask_highest(member);
+        self.greet_with_past(member, store);
     }
 
     /// Sends the newest snapshot again while its round lacks a quorum: it may have been lost, or those of others.
@@ -110,12 +117,22 @@ impl Kernel {
         }
     }
 
+    /// Shows a peer its own newest snapshot, in case that it has forgotten it.
+    fn send_theirs(&mut self, to: MemberIndex) {
+        let newest = self.graph.newest_of(to).map(|vertex| vertex.snapshot.bytes().clone());
+        if let Some(bytes) = newest {
+            self.send(to, Message::Snapshots(vec![bytes]));
+        }
+    }
+
     fn on_status(&mut self, now: Time, from: MemberIndex, round: u64) {
         self.catch_up.stated(from, round);
         let is_behind = self.own.last.is_some_and(|last| round < last.round);
         let Some(peer) = self.connected.iter_mut().find(|peer| peer.member == from) else { return };
         if is_behind && peer.helped_at.is_none_or(|at| now >= at + HELP_INTERVAL) {
             peer.helped_at = Some(now);
+            // It may lack what it takes to see that a round of ours is one.
+            self.send(from, self.status_message());
             self.send_newest(from);
         }
     }
@@ -142,9 +159,10 @@ impl Kernel {
 
     /// Sends whole rounds from `first` on, at least one, until the chunk is full.
     fn serve_rounds(&mut self, now: Time, to: MemberIndex, first: u64, last: u64, store: &dyn Store) {
+        self.send_closing_certificate(to, first, store);
         let last = last.min(first.saturating_add(WANTED_ROUNDS_MAX - 1)).min(self.graph.quorum_round());
         let pending = self.own.pending.as_ref().map(|(_, pending)| pending.reference());
-        let (mut chunk, mut sent_bytes, mut until) = (Chunk::default(), 0, first.max(FIRST_ROUND));
+        let (mut chunk, mut sent_bytes, mut until) = (Chunk::default(), 0, first.max(1));
         for (reference, bytes) in archive::stored_from(store, first) {
             if reference.round > last || (reference.round > until && sent_bytes >= CHUNK_BYTES_MAX) {
                 break;

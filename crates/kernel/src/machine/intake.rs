@@ -21,15 +21,23 @@ impl Kernel {
             return;
         }
         let reference = snapshot.reference();
+        if !self.committee.has_round(reference.round) {
+            // Verified in time and delivered late: its epoch is over.
+            return;
+        }
         self.catch_up.reached(reference.author, reference.round.saturating_sub(1));
         self.adopt_pending_if_seen(now, &snapshot);
         let is_known = self.graph.is_settled(&reference) || self.waiting.contains(&reference);
         if is_known || reference.round > self.graph.quorum_round() + WINDOW {
             return;
         }
-        if reference.author == self.config.me {
+        if Some(reference.author) == self.me && self.recovery.is_none() && reference.round >= self.own.not_before {
             // Everything that this node signed above the floor is here; this it did not sign, or has forgotten.
-            return self.halt(Fatal::OwnHistory { round: reference.round });
+            let is_forgotten = !self.own.has_signed && self.own.last.is_none_or(|last| last.round < reference.round);
+            if !is_forgotten {
+                return self.halt(Fatal::OwnHistory { round: reference.round });
+            }
+            self.begin_recovery();
         }
         // A third snapshot for a round proves nothing new, and is taken only if something stands on it.
         let is_surplus = self.graph.slot(reference.round, reference.author).len() > 1;
@@ -75,8 +83,10 @@ impl Kernel {
     }
 
     pub(super) fn count_votes(&mut self, snapshot: &VerifiedSnapshot) {
+        let author = snapshot.header().author;
+        let Some(key) = self.committee.key(author) else { return };
         for vote in &snapshot.header().votes {
-            let outcome = self.votes.count(snapshot.header().author, vote);
+            let outcome = self.votes.count(author, key, vote);
             self.on_certified(outcome);
         }
     }

@@ -10,7 +10,7 @@ use crate::committee::MemberIndex;
 use crate::message::Message;
 use crate::news::News;
 use crate::outdated::is_outdated;
-use crate::snapshot::{FIRST_ROUND, Header, Reference, SNAPSHOT_BYTES_MAX, SNAPSHOT_TRANSACTIONS_MAX};
+use crate::snapshot::{Header, Reference, SNAPSHOT_BYTES_MAX, SNAPSHOT_TRANSACTIONS_MAX};
 use crate::verified::VerifiedSnapshot;
 
 /// Bytes of a snapshot beside its transactions, at most: fifty references, fifty weak ones, sixteen votes, sixteen
@@ -20,11 +20,13 @@ const HEADER_BYTES_MAX: usize = 8 * 1024;
 impl Kernel {
     /// Signs a snapshot of the round after the newest quorum, if it is time.
     pub(super) fn propose(&mut self, now: Time) {
-        if self.may_propose() && self.next_proposal(now).is_some_and(|at| at <= now) {
+        if let Some(me) = self.me
+            && self.next_proposal(now).is_some_and(|at| at <= now)
+        {
             let base = self.graph.quorum_round();
             let in_vain: Vec<_> = self.awaited_leaders(base).filter(|(_, until)| *until <= now).collect();
             in_vain.into_iter().for_each(|(leader, _)| self.pace.on_timeout(leader, base));
-            self.sign_snapshot(now, base + 1);
+            self.sign_snapshot(now, base + 1, me);
         }
     }
 
@@ -46,7 +48,10 @@ impl Kernel {
     /// Whether there is a round to sign for.
     fn may_propose(&self) -> bool {
         let base = self.graph.quorum_round();
-        self.own.pending.is_none()
+        self.me.is_some_and(|me| self.committee.counts(me))
+            && self.recovery.is_none()
+            && self.own.pending.is_none()
+            && base + 1 >= self.own.not_before
             && self.own.last.is_none_or(|last| base + 1 > last.round)
             && !self.catch_up.is_behind(base)
     }
@@ -64,14 +69,13 @@ impl Kernel {
 
     /// Leaders of `round` that are not here and worth waiting for, and until when.
     fn awaited_leaders(&self, round: u64) -> impl Iterator<Item = (MemberIndex, Time)> + '_ {
-        let leaders = (round >= FIRST_ROUND).then(|| self.committer.awaited(round)).into_iter().flatten();
+        let leaders = self.committee.has_round(round).then(|| self.committer.awaited(round)).into_iter().flatten();
         let missing = leaders.filter(move |leader| self.graph.slot(round, *leader).is_empty());
         missing.filter_map(move |leader| Some((leader, self.pace.deadline(leader, round)?)))
     }
 
-    fn sign_snapshot(&mut self, now: Time, round: u64) {
+    fn sign_snapshot(&mut self, now: Time, round: u64, me: MemberIndex) {
         let (mut references, weak_references) = self.graph.cover(round, self.committee.size());
-        let me = self.config.me;
         if let Some(last) = self.own.last.filter(|last| last.round + 1 == round) {
             let own = references.iter_mut().find(|(author, _)| *author == me);
             own.expect("the own last snapshot is durable and in the graph").1 = last.hash;
@@ -83,7 +87,7 @@ impl Kernel {
             references,
             weak_references,
             checkpoint: self.votes.executed(),
-            votes: self.votes.take(self.committee.network(), &self.config.secret),
+            votes: self.votes.take(&self.config.secret),
             coin_shares: self.committer.shares_for(round),
             time: now.max(self.own.last_time),
         };
@@ -111,6 +115,7 @@ impl Kernel {
         self.own.last_time = snapshot.header().time;
         self.own.made_at = Some(now);
         self.own.sent_at = now;
+        self.own.has_signed = true;
         self.own.durable = None;
         self.own.pending = Some((Token(self.outbox.tokens), snapshot.clone()));
         self.notify(News::Signed(snapshot));

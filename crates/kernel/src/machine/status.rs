@@ -16,8 +16,13 @@ const RECENT_MAX: usize = 256;
 /// A node at a glance.
 #[derive(Debug, Clone)]
 pub struct Status {
-    pub me: MemberIndex,
-    /// The newest round of each node that has arrived here.
+    /// This node's seat, if it has one.
+    pub me: Option<MemberIndex>,
+    /// The number of the epoch in force.
+    pub epoch: u32,
+    /// Whether this node's snapshots count in it.
+    pub counts: bool,
+    /// By seat, the newest round of each node that has arrived here; zero where there is none.
     pub rounds: Vec<u64>,
     /// The newest round of which a quorum is here.
     pub quorum_round: u64,
@@ -76,8 +81,12 @@ impl Kernel {
     pub fn status(&self) -> Status {
         let quorum_round = self.graph.quorum_round();
         Status {
-            me: self.config.me,
-            rounds: self.committee.members().map(|member| self.graph.newest_round_of(member)).collect(),
+            me: self.me,
+            epoch: self.committee.epoch(),
+            counts: self.me.is_some_and(|me| self.committee.counts(me)),
+            rounds: (0..self.committee.places() as u8)
+                .map(|place| self.graph.newest_round_of(MemberIndex(place)))
+                .collect(),
             quorum_round,
             own_round: self.own.last.map_or(0, |last| last.round),
             target_round: self.catch_up.target(),

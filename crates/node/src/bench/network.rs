@@ -14,7 +14,7 @@ use byway_records::{Genesis, Member};
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
-use crate::kernel_node::{KernelNode, KernelNodeConfig};
+use crate::kernel_node::{self, KernelNode, KernelNodeConfig};
 
 const SEEDS: HashContext = HashContext("byway 1 bench seeds");
 /// How often is asked whether the network is ready.
@@ -59,11 +59,11 @@ impl Seats {
         for (index, (secret, mesh_secret, listener)) in (0u8..).zip(self.held) {
             let config = KernelNodeConfig {
                 genesis: genesis.clone(),
-                index,
                 secret,
                 mesh_secret,
                 directory: directory.join(format!("kernel-{index}")),
             };
+            kernel_node::found(&config.directory)?;
             nodes.push(KernelNode::start(config, listener, pool.clone()).await?);
         }
         let started = Instant::now();

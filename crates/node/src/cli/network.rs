@@ -10,6 +10,7 @@ use super::output::{now, print, print_json};
 use super::{GenesisNewArgs, Globals, KernelInitArgs, Outcome};
 use crate::directory::write_json;
 use crate::genesis::{self, MemberText, Plan};
+use crate::kernel_node;
 use crate::keystore::{Keystore, KeystoreError};
 use crate::passphrase::{Occasion, Passphrase};
 
@@ -28,6 +29,7 @@ pub fn kernel_init(globals: &Globals, args: KernelInitArgs) -> anyhow::Result<Ou
         Err(KeystoreError::Missing(_)) => {
             let keystore = Keystore::generate(Device::default())?;
             keystore.create(&path, &passphrase, Cost::STRONG)?;
+            kernel_node::found(&directory.store_folder())?;
             (keystore, true)
         }
         other => (other?, false),

@@ -31,7 +31,7 @@ use crate::cli::{Globals, Outcome, UpArgs};
 use crate::config::{LogConfig, LogTarget};
 use crate::directory::Directory;
 use crate::genesis::{self, Funding, Plan, Share};
-use crate::kernel_node::KernelNode;
+use crate::kernel_node::{self, KernelNode};
 use crate::keystore::{Keystore, KeystoreError};
 use crate::logs;
 use crate::passphrase::Passphrase;
@@ -151,6 +151,7 @@ impl Keys {
                 members[index].name = format!("{}-{}", members[index].name, index / KERNEL_NAMES.len());
             }
             held.push(listener);
+            kernel_node::found(&folder(directory, &format!("kernel-{index}")).store_folder())?;
         }
         // As many as there may ever be here, so that `--providers` can be raised later.
         let providers = self.providers.iter();

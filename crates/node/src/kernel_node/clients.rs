@@ -125,7 +125,8 @@ impl Clients {
         let at = |percent: usize| finality.get(finality.len() * percent / 100).map_or(0, |span| span.0);
         let lanes = 0..status.rounds.len();
         let connected = |lane: &usize| {
-            status.me.0 as usize == *lane || status.connected.iter().any(|member| usize::from(member.0) == *lane)
+            status.me.is_some_and(|me| usize::from(me.0) == *lane)
+                || status.connected.iter().any(|member| usize::from(member.0) == *lane)
         };
         self.desk.answer(
             asker,

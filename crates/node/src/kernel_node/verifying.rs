@@ -26,12 +26,13 @@ struct Unverified {
     from: MemberIndex,
     digest: Hash,
     bytes: Arc<[u8]>,
-    /// What it came in; counts against the peer's bound until it is verified.
-    _payload: Arc<Payload>,
+    /// What it came in, if it came just now; counts against the peer's bound until it is verified.
+    _payload: Option<Arc<Payload>>,
 }
 
 pub(super) struct Verifying {
-    committee: Committee,
+    /// Of the epoch in force.
+    pub committee: Committee,
     pool: Pool,
     waiting: Vec<Unverified>,
     waiting_bytes: usize,
@@ -48,8 +49,8 @@ impl Verifying {
     }
 
     /// Verifies these, which came from `from` in `payload`.
-    pub fn add(&mut self, from: MemberIndex, snapshots: Vec<(Hash, Arc<[u8]>)>, payload: Payload) {
-        let payload = Arc::new(payload);
+    pub fn add(&mut self, from: MemberIndex, snapshots: Vec<(Hash, Arc<[u8]>)>, payload: Option<Payload>) {
+        let payload = payload.map(Arc::new);
         for (digest, bytes) in snapshots {
             self.waiting_bytes += bytes.len();
             self.waiting.push(Unverified { from, digest, bytes, _payload: payload.clone() });

@@ -93,12 +93,14 @@ impl Network {
         let keystore = keystore(&kernel(index));
         let config = KernelNodeConfig {
             genesis: self.genesis.clone(),
-            index: index as u8,
             secret: keystore.kernel_node(),
             mesh_secret: keystore.mesh_static(),
             directory: self.folder.path().join(kernel(index)),
         };
         let listener = self.seats[index].take().unwrap();
+        if !config.directory.exists() {
+            byway_node::kernel_node::found(&config.directory).unwrap();
+        }
         KernelNode::start(config, listener, Pool::for_this_machine()).await.unwrap()
     }
 

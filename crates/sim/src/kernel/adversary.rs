@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
-use byway_kernel::{MemberIndex, Message, SyncMessage};
-use byway_primitives::Effect;
+use byway_kernel::{Header, MemberIndex, Message, SyncMessage, VerifiedSnapshot};
+use byway_primitives::{Effect, Hash, Time};
+use byway_records::Height;
 
+use super::Setup;
 use super::node::{NodeNews, SharedCache};
 
 type NodeEffect = Effect<usize, Message, NodeNews>;
@@ -31,6 +33,8 @@ pub enum Conduct {
     FalseSharer,
     /// Claims to be far ahead, and that it has sent what it hasn't.
     Boaster,
+    /// Shows whoever asks for the highest snapshot one of its own for a far round, on top of nothing that exists.
+    FarSigner,
 }
 
 /// Twists what an honest machine says.
@@ -47,13 +51,36 @@ impl Adversary {
     }
 
     /// What it answers before its machine hears the message.
-    pub fn answer(&self, message: &Message) -> Option<Message> {
+    pub fn answer(&self, message: &Message, cache: &SharedCache) -> Vec<Message> {
         match (self.conduct, message) {
             (Conduct::Boaster, Message::Sync(SyncMessage::WantRounds { from, to })) => {
-                Some(Message::Sync(SyncMessage::RoundsSent { from: *from, until: to + 1 }))
+                vec![Message::Sync(SyncMessage::RoundsSent { from: *from, until: to + 1 })]
             }
-            _ => None,
+            (Conduct::FarSigner, Message::Sync(SyncMessage::AskHighest)) => {
+                let far = self.far_snapshot(cache);
+                let highest = SyncMessage::Highest { epoch: 0, highest: Some(far.reference()) };
+                vec![Message::Snapshots(vec![far.bytes().clone()]), Message::Sync(highest)]
+            }
+            _ => Vec::new(),
         }
+    }
+
+    /// A well-formed and well-signed snapshot of a round to come, whose references lead nowhere.
+    fn far_snapshot(&self, cache: &SharedCache) -> VerifiedSnapshot {
+        let committee = cache.borrow().newest().clone();
+        let round = committee.first_round() + 100_000;
+        let header = Header {
+            author: self.me,
+            round,
+            previous: None,
+            references: committee.members().filter(|m| *m != self.me).map(|m| (m, Hash([m.0; 32]))).collect(),
+            weak_references: Vec::new(),
+            checkpoint: Height::GENESIS,
+            votes: Vec::new(),
+            coin_shares: Vec::new(),
+            time: Time(1),
+        };
+        VerifiedSnapshot::sign(&committee, &Setup::secret(usize::from(self.me.0)), header, Vec::new())
     }
 
     /// What becomes of an effect of its machine.
@@ -77,6 +104,7 @@ impl Adversary {
         match (self.conduct, sync) {
             (Conduct::Silent, _) => None,
             (Conduct::Boaster, SyncMessage::RoundsSent { .. }) => None,
+            (Conduct::FarSigner, SyncMessage::Highest { .. }) => None,
             (Conduct::Boaster, SyncMessage::Status { commits, .. }) => {
                 Some(SyncMessage::Status { round: u64::MAX, commits })
             }
@@ -85,7 +113,7 @@ impl Adversary {
     }
 
     fn twist_snapshot(&self, to: usize, bytes: Arc<[u8]>, cache: &SharedCache) -> Option<Arc<[u8]>> {
-        let snapshot = cache.borrow_mut().verify(bytes.clone()).ok()?;
+        let snapshot = cache.borrow_mut().verify_any(bytes.clone()).ok()?;
         let is_own = snapshot.header().author == self.me;
         let round = snapshot.header().round as usize;
         match self.conduct {
@@ -93,7 +121,7 @@ impl Adversary {
             Conduct::Withholder => (is_own && (to + round) % self.nodes < 2).then_some(bytes),
             Conduct::IllSigner if is_own && (to + round).is_multiple_of(2) => Some(spoil(&bytes, round * 31 + to)),
             Conduct::Boaster if !is_own => None,
-            Conduct::IllSigner | Conduct::Boaster | Conduct::FalseSharer => Some(bytes),
+            Conduct::IllSigner | Conduct::Boaster | Conduct::FalseSharer | Conduct::FarSigner => Some(bytes),
             // These have no machine whose words could be twisted.
             Conduct::Equivocator | Conduct::OldCheckpoint | Conduct::FutureCheckpoint => Some(bytes),
         }

@@ -1,12 +1,13 @@
 //! What must hold in every run of a kernel, whatever happens to it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use byway_kernel::archive::stored_snapshot;
-use byway_kernel::{Committed, Committee, Fatal, MemberIndex, Message, News, Reference};
+use byway_kernel::{Committed, Fatal, MemberIndex, Message, News, Reference};
 use byway_ledger::Verdict;
-use byway_primitives::{Amount, Encode, Hash, MemoryStore};
-use byway_records::{Certificate, Genesis, Height, Seats, TransactionId};
+use byway_primitives::{Amount, Encode, Hash, MemoryStore, NetworkId};
+use byway_records::{Certificate, Epoch, Genesis, Height, TransactionId};
 
 use super::late_leaders::LateLeaders;
 use super::node::{KernelNode, NodeNews, SharedCache};
@@ -24,8 +25,9 @@ use crate::world::Observer;
 pub struct KernelChecks {
     seed: u64,
     honest: Vec<bool>,
-    committee: Committee,
-    seats: Seats,
+    network: NetworkId,
+    /// By the first height that is theirs to certify.
+    epochs: BTreeMap<Height, Arc<Epoch>>,
     supply: Amount,
     cache: SharedCache,
     /// By commit, from the first: what it is.
@@ -36,6 +38,8 @@ pub struct KernelChecks {
     certified: BTreeMap<Height, Hash>,
     signed: BTreeMap<(MemberIndex, u64), Hash>,
     audit_due: Vec<bool>,
+    /// When the first node ended each epoch.
+    pub turned_us: Vec<u64>,
     /// Nodes that a scenario makes stop, and why they did.
     pub expected_to_stop: BTreeMap<usize, Option<Fatal>>,
     pub equivocations_seen: usize,
@@ -54,9 +58,12 @@ pub struct KernelChecks {
 pub struct Progress {
     pub commits: u64,
     pub certified: Height,
+    /// The epoch that it is in.
+    pub epoch: u32,
     /// Own snapshots signed.
     pub snapshots: u64,
     pub included: usize,
+    pub recoveries: usize,
     pub not_taken: usize,
 }
 
@@ -66,8 +73,8 @@ impl KernelChecks {
         Self {
             seed,
             honest,
-            committee: Committee::new(genesis),
-            seats: genesis.epoch().seats,
+            network: genesis.network(),
+            epochs: BTreeMap::from([(Height(1), Arc::new(genesis.epoch()))]),
             supply: genesis.supply().expect("a test genesis does not overflow"),
             cache,
             commits: Vec::new(),
@@ -76,6 +83,7 @@ impl KernelChecks {
             certified: BTreeMap::new(),
             signed: BTreeMap::new(),
             audit_due: vec![false; nodes],
+            turned_us: Vec::new(),
             expected_to_stop: BTreeMap::new(),
             equivocations_seen: 0,
             false_shares_seen: 0,
@@ -137,12 +145,26 @@ impl KernelChecks {
         self.progress[node].commits = committed.index;
     }
 
+    fn on_epoch(&mut self, now_us: u64, node: usize, epoch: Arc<Epoch>, after: Height) {
+        let number = epoch.number;
+        let known = self.epochs.entry(after.next()).or_insert_with(|| epoch.clone()).clone();
+        self.check(known == epoch, node, now_us, || format!("epoch {number} differs from the one elsewhere"));
+        let numbers = self.epochs.values().map(|epoch| epoch.number);
+        let in_order = numbers.eq(0..self.epochs.len() as u32);
+        self.check(in_order, node, now_us, || format!("epoch {number} begins in the wrong place"));
+        self.progress[node].epoch = number;
+        if self.turned_us.len() < number as usize {
+            self.turned_us.push(now_us);
+        }
+    }
+
     fn on_certified(&mut self, now_us: u64, node: usize, certificate: &Certificate) {
         let height = certificate.checkpoint.height;
         let digest = certificate.checkpoint.digest();
         let is_new = !self.certified.contains_key(&height);
         if is_new {
-            let outcome = certificate.verify(self.committee.network(), &self.seats);
+            let (_, epoch) = self.epochs.range(..=height).next_back().expect("the first begins at 1");
+            let outcome = certificate.verify(self.network, &epoch.seats);
             self.check(outcome.is_ok(), node, now_us, || format!("certificate {height} does not verify: {outcome:?}"));
         }
         let known = *self.certified.entry(height).or_insert(digest);
@@ -160,6 +182,7 @@ impl Observer<KernelNode> for KernelChecks {
             NodeNews::Kernel(News::Committed(committed)) => self.on_committed(now_us, node, committed),
             NodeNews::Kernel(News::Checkpoint(_)) => self.audit_due[node] = true,
             NodeNews::Kernel(News::Certified(certificate)) => self.on_certified(now_us, node, &certificate),
+            NodeNews::Kernel(News::Epoch { epoch, after }) => self.on_epoch(now_us, node, epoch, after),
             NodeNews::Kernel(News::Included(included)) => self.progress[node].included += included.len(),
             NodeNews::Kernel(News::Fatal(fatal)) => match self.expected_to_stop.get_mut(&node) {
                 Some(stopped) => *stopped = Some(fatal),
@@ -179,7 +202,8 @@ impl Observer<KernelNode> for KernelChecks {
                     format!("honest node {author} is said to share falsely")
                 });
             }
-            NodeNews::Kernel(News::ClockBehind { .. } | News::Signed(_)) => {}
+            NodeNews::Kernel(News::Recovered { .. }) => self.progress[node].recoveries += 1,
+            NodeNews::Kernel(News::ClockBehind { .. } | News::Signed(_) | News::Recovering) => {}
             NodeNews::Refused { from, error } => {
                 self.refusals += 1;
                 self.check(!self.honest[from], node, now_us, || format!("refuses what honest {from} sent: {error}"));
@@ -194,7 +218,7 @@ impl Observer<KernelNode> for KernelChecks {
             return;
         }
         for bytes in snapshots {
-            let verified = self.cache.borrow_mut().verify(bytes.clone());
+            let verified = self.cache.borrow_mut().verify_any(bytes.clone());
             self.check(verified.is_ok(), node, now_us, || format!("sends what does not verify: {verified:?}"));
             let Ok(snapshot) = verified else { continue };
             let reference = snapshot.reference();
@@ -216,7 +240,7 @@ impl Observer<KernelNode> for KernelChecks {
     fn is_held(&mut self, now_us: u64, to: usize, message: &Message) -> bool {
         let Some(late) = &self.late_leaders else { return false };
         let mut cache = self.cache.borrow_mut();
-        let mut carried = LateLeaders::carried(message).iter().filter_map(|bytes| cache.verify(bytes.clone()).ok());
+        let mut carried = LateLeaders::carried(message).iter().filter_map(|bytes| cache.verify_any(bytes.clone()).ok());
         carried.any(|snapshot| late.holds(now_us, to, &snapshot))
     }
 

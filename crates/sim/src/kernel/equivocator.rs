@@ -51,7 +51,7 @@ pub struct Equivocator {
 impl Equivocator {
     pub fn new(me: MemberIndex, secret: NodeSecret, committee: Committee, cache: SharedCache, names: Names) -> Self {
         Self {
-            graph: Graph::new(committee.size(), committee.quorum()),
+            graph: Graph::new(&committee),
             me,
             names,
             secret,
@@ -71,10 +71,11 @@ impl Equivocator {
     }
 
     pub fn handle(&mut self, now: Time, event: Event<Message, VerifiedTransaction>) {
+        self.turn();
         match event {
             Event::Message { from, message: Message::Snapshots(snapshots) } => {
                 for bytes in snapshots {
-                    let verified = self.cache.borrow_mut().verify(bytes);
+                    let verified = self.cache.borrow_mut().verify(&self.committee, bytes);
                     if let Ok(snapshot) = verified {
                         self.waiting.insert(snapshot.reference(), snapshot);
                     }
@@ -91,6 +92,17 @@ impl Equivocator {
         }
         self.sign_both(now);
         self.effects.push_back(Effect::WakeAt(now + INTERVAL));
+    }
+
+    /// Begins the epoch that others have begun.
+    fn turn(&mut self) {
+        let newest = self.cache.borrow().newest().clone();
+        if newest.epoch() != self.committee.epoch() {
+            self.graph = Graph::new(&newest);
+            self.committee = newest;
+            (self.lives, self.signed_at) = ([None, None], Time::ZERO);
+            self.waiting.clear();
+        }
     }
 
     fn accept(&mut self, now: Time, from: usize) {
@@ -112,7 +124,7 @@ impl Equivocator {
 
     fn sign_both(&mut self, now: Time) {
         let round = self.graph.quorum_round() + 1;
-        let is_new = self.lives[0].is_none_or(|last| round > last.round);
+        let is_new = self.lives[0].is_none_or(|last| round > last.round) && self.committee.counts(self.me);
         if !is_new || now < self.signed_at + INTERVAL {
             return;
         }
@@ -124,7 +136,7 @@ impl Equivocator {
             let snapshot = self.sign(now, round, life, references.clone(), transactions);
             self.lives[life] = Some(snapshot.reference());
             self.graph.insert(snapshot.clone());
-            for peer in 0..self.committee.size() {
+            for peer in 0..self.committee.places() {
                 if (peer + round as usize) % 2 == life {
                     self.send(peer, Message::Snapshots(vec![snapshot.bytes().clone()]));
                 }

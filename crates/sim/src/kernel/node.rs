@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use byway_kernel::anteroom::{Anteroom, peek_epoch};
 use byway_kernel::{Committee, Kernel, MemberIndex, Message, News, SnapshotError, SubmitError, VerifiedSnapshot};
 use byway_primitives::hash::Context;
 use byway_primitives::{Effect, Encode, Hash, Store, Time};
@@ -19,7 +20,8 @@ const CACHE: Context = Context("byway test verification cache");
 /// Remembers what became of verifying some bytes, so that a simulation of seven nodes verifies everything once.
 #[derive(Debug)]
 pub struct VerificationCache {
-    committee: Committee,
+    /// By epoch, as far as any node has got.
+    committees: BTreeMap<u32, Committee>,
     outcomes: BTreeMap<Hash, Result<Arc<VerifiedSnapshot>, SnapshotError>>,
 }
 
@@ -51,18 +53,35 @@ pub struct KernelNode {
 }
 
 enum Mind {
-    Machine { kernel: Box<Kernel>, adversary: Option<Adversary> },
+    Machine { kernel: Box<Kernel>, adversary: Option<Adversary>, anteroom: Anteroom, has_turned: bool },
     Equivocator(Box<Equivocator>),
 }
 
 impl VerificationCache {
     pub fn new(committee: Committee) -> Self {
-        Self { committee, outcomes: BTreeMap::new() }
+        Self { committees: BTreeMap::from([(committee.epoch(), committee)]), outcomes: BTreeMap::new() }
     }
 
-    pub fn verify(&mut self, bytes: Arc<[u8]>) -> Result<Arc<VerifiedSnapshot>, SnapshotError> {
-        let outcome = self.outcomes.entry(CACHE.hash(&[&bytes]));
-        let verify = || VerifiedSnapshot::verify(&self.committee, bytes).map(Arc::new);
+    /// Verifies snapshots of this epoch too from now on.
+    pub fn learn(&mut self, committee: Committee) {
+        self.committees.insert(committee.epoch(), committee);
+    }
+
+    /// The newest epoch's.
+    pub fn newest(&self) -> &Committee {
+        self.committees.last_key_value().map(|(_, committee)| committee).expect("there is a first")
+    }
+
+    /// Verifies by the committee of the epoch that the snapshot says it is of.
+    pub fn verify_any(&mut self, bytes: Arc<[u8]>) -> Result<Arc<VerifiedSnapshot>, SnapshotError> {
+        let epoch = peek_epoch(&bytes);
+        let committee = epoch.and_then(|epoch| self.committees.get(&epoch)).unwrap_or(self.newest()).clone();
+        self.verify(&committee, bytes)
+    }
+
+    pub fn verify(&mut self, committee: &Committee, bytes: Arc<[u8]>) -> Result<Arc<VerifiedSnapshot>, SnapshotError> {
+        let outcome = self.outcomes.entry(CACHE.hash(&[&committee.epoch().to_be_bytes(), &bytes]));
+        let verify = || VerifiedSnapshot::verify(committee, bytes).map(Arc::new);
         outcome.or_insert_with(verify).clone()
     }
 }
@@ -70,7 +89,8 @@ impl VerificationCache {
 impl KernelNode {
     /// An honest machine, twisted by an adversary if there is one.
     pub fn machine(kernel: Kernel, adversary: Option<Adversary>, cache: SharedCache) -> Self {
-        Self::of(Mind::Machine { kernel: Box::new(kernel), adversary }, cache)
+        let (anteroom, has_turned) = (Anteroom::default(), false);
+        Self::of(Mind::Machine { kernel: Box::new(kernel), adversary, anteroom, has_turned }, cache)
     }
 
     pub fn equivocator(equivocator: Equivocator, cache: SharedCache) -> Self {
@@ -106,31 +126,45 @@ impl KernelNode {
     }
 }
 
+/// Those of a peer's snapshots that are good; tells of the others.
+fn verified(
+    kernel: &Kernel,
+    cache: &SharedCache,
+    from: usize,
+    snapshots: Vec<Arc<[u8]>>,
+    news: &mut Vec<NodeNews>,
+) -> Vec<Arc<VerifiedSnapshot>> {
+    let mut cache = cache.borrow_mut();
+    let mut verified = Vec::with_capacity(snapshots.len());
+    for bytes in snapshots {
+        match cache.verify(kernel.committee(), bytes) {
+            Ok(snapshot) => verified.push(snapshot),
+            Err(error) => news.push(NodeNews::Refused { from, error }),
+        }
+    }
+    verified
+}
+
 impl Machine for KernelNode {
     type Message = Message;
     type News = NodeNews;
     type Command = VerifiedTransaction;
 
     fn handle(&mut self, now: Time, event: Event<Message, VerifiedTransaction>, store: &dyn Store) {
-        let (kernel, adversary) = match &mut self.mind {
-            Mind::Machine { kernel, adversary } => (kernel, adversary),
+        let (kernel, adversary, anteroom) = match &mut self.mind {
+            Mind::Machine { kernel, adversary, anteroom, .. } => (kernel, adversary, anteroom),
             Mind::Equivocator(equivocator) => return equivocator.handle(now, event),
         };
         let member = |peer: usize| MemberIndex(peer as u8);
         match event {
             Event::Message { from, message } => {
-                let answer = adversary.as_ref().and_then(|adversary| adversary.answer(&message));
-                self.extra.extend(answer.map(|answer| (from, answer)));
+                // Taken from the end, so that what comes first leaves first.
+                let answers = adversary.as_ref().map(|adversary| adversary.answer(&message, &self.cache));
+                self.extra.extend(answers.into_iter().flatten().rev().map(|answer| (from, answer)));
                 match message {
                     Message::Snapshots(snapshots) => {
-                        let mut cache = self.cache.borrow_mut();
-                        let mut verified = Vec::with_capacity(snapshots.len());
-                        for bytes in snapshots {
-                            match cache.verify(bytes) {
-                                Ok(snapshot) => verified.push(snapshot),
-                                Err(error) => self.news.push(NodeNews::Refused { from, error }),
-                            }
-                        }
+                        let present = anteroom.sort(kernel.committee().epoch(), member(from), snapshots);
+                        let verified = verified(kernel, &self.cache, from, present, &mut self.news);
                         kernel.handle_snapshots(now, member(from), verified, store);
                     }
                     Message::Sync(sync) => kernel.handle_sync(now, member(from), sync, store),
@@ -148,19 +182,34 @@ impl Machine for KernelNode {
         }
     }
 
-    fn poll(&mut self, _: Time, _: &dyn Store) -> Option<Effect<usize, Message, NodeNews>> {
+    fn poll(&mut self, now: Time, store: &dyn Store) -> Option<Effect<usize, Message, NodeNews>> {
         if let Some(news) = self.news.pop() {
             return Some(Effect::Notify(news));
         }
         if let Some((to, message)) = self.extra.pop() {
             return Some(Effect::Send { to, message, after: None });
         }
-        let (kernel, adversary) = match &mut self.mind {
-            Mind::Machine { kernel, adversary } => (kernel, adversary),
+        let (kernel, adversary, anteroom, has_turned) = match &mut self.mind {
+            Mind::Machine { kernel, adversary, anteroom, has_turned } => (kernel, adversary, anteroom, has_turned),
             Mind::Equivocator(equivocator) => return equivocator.poll(),
         };
         loop {
-            let effect = kernel.poll_effect()?;
+            let Some(effect) = kernel.poll_effect() else {
+                if !std::mem::take(has_turned) {
+                    return None;
+                }
+                // The store shows the new epoch by now: let in who came early.
+                for (from, early) in anteroom.open() {
+                    let verified = verified(kernel, &self.cache, usize::from(from.0), early, &mut self.news);
+                    kernel.handle_snapshots(now, from, verified, store);
+                }
+                continue;
+            };
+            if let Effect::Notify(News::Epoch { epoch, .. }) = &effect {
+                let committee = Committee::of_epoch(kernel.committee().network(), epoch);
+                self.cache.borrow_mut().learn(committee);
+                *has_turned = true;
+            }
             let effect = effect.map(|peer| usize::from(peer.0), |message| message, NodeNews::Kernel);
             let effect = match adversary {
                 None => Some(effect),

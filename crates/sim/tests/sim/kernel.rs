@@ -1,7 +1,6 @@
 //! Kernel nodes under faults. What holds in every run is checked by `KernelChecks`; what a scenario is about is
 //! asserted here.
 
-use byway_kernel::Fatal;
 use byway_kernel::archive::stored_certificate;
 use byway_ledger::Verdict;
 use byway_primitives::Span;
@@ -13,16 +12,16 @@ use byway_sim::{Act, CrashAtPersist, KernelSim, Setup};
 use crate::{is_long, seeds};
 
 /// Long enough for every node to be up and in touch.
-const WARM_UP_MS: u64 = 300;
+pub const WARM_UP_MS: u64 = 300;
 
-fn warm(setup: Setup) -> KernelSim {
+pub fn warm(setup: Setup) -> KernelSim {
     let mut sim = setup.build();
     sim.run_ms(WARM_UP_MS);
     sim
 }
 
 /// Fails unless every honest node that is up holds the certificate of every checkpoint, but perhaps the newest.
-fn assert_all_certified(sim: &KernelSim) {
+pub fn assert_all_certified(sim: &KernelSim) {
     let seed = sim.setup.seed;
     let newest = sim.checks().progress.iter().map(|progress| progress.certified.0).max().unwrap_or(0);
     assert!(newest > 0, "seed {seed}: nothing is certified");
@@ -238,28 +237,6 @@ fn a_crash_at_any_write_loses_nothing_that_was_promised() {
             assert_all_certified(&sim);
         }
     }
-}
-
-#[test]
-fn a_node_on_an_old_copy_of_its_disk_stops_before_it_signs_anything_twice() {
-    seeds(1, 10, |seed| {
-        let mut sim = warm(Setup::local(seed));
-        sim.pay_steadily(&[0, 1, 2], 60, 2_000);
-        sim.run_ms(500);
-        let copy = sim.world.disk(6).durable().clone();
-        sim.run_ms(500);
-        sim.world.act_in(0, Act::Crash { node: 6 });
-        sim.run_ms(100);
-        sim.world.replace_disk(6, copy);
-        sim.world.observer.expected_to_stop.insert(6, None);
-        sim.world.act_in(0, Act::Start { node: 6 });
-        sim.run_ms(2_000);
-        let stopped = sim.checks().expected_to_stop[&6];
-        assert!(matches!(stopped, Some(Fatal::OwnHistory { .. })), "seed {seed}: {stopped:?}");
-        sim.world.act_in(0, Act::Crash { node: 6 });
-        sim.run_ms(500);
-        sim.assert_settled();
-    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod kernel;
 mod leaders;
+mod recovery;
 mod whole;
 
 /// Runs a scenario with some seeds: `sampled` of them usually, `all` in a long run. A failure names its seed.

@@ -3,7 +3,7 @@
 use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{NodeSecret, WalletSecret};
-use byway_primitives::{Amount, AssetId, Effect, Hash, MemoryStore, Span};
+use byway_primitives::{Amount, AssetId, Batch, Effect, Hash, MemoryStore, Span};
 use byway_records::transaction::KeySignature;
 use byway_records::{
     Body, Genesis, Height, Input, Lock, Member, MemberSet, Output, OutputId, Parameters, Transaction, TransactionId,
@@ -14,6 +14,7 @@ use super::*;
 use crate::committee::Committee;
 use crate::config::Config;
 use crate::drawn::secret;
+use crate::machine::mark_new;
 use crate::message::{Message, SyncMessage};
 use crate::snapshot::Header;
 
@@ -31,8 +32,11 @@ impl Rig {
     fn new() -> Self {
         let genesis = genesis();
         let (mut store, now) = (MemoryStore::new(), genesis.time);
-        let config = Config::new(ME, secret(0));
-        let kernel = Kernel::open(config, &genesis, now, &store, &mut |_| unreachable!("nothing is stored"));
+        let mut new = Batch::new();
+        mark_new(&mut new);
+        store.apply(&new);
+        let config = Config::new(secret(0));
+        let kernel = Kernel::open(config, &genesis, now, &store, &mut |_, _| unreachable!("nothing is stored"));
         let mut kernel = kernel.expect("a fresh node opens");
         for peer in 1..7 {
             kernel.handle_peer_up(now, MemberIndex(peer), &store);
@@ -210,7 +214,7 @@ fn what_stands_on_a_refused_snapshot_waits_until_the_floor_is_there() {
     }
     assert!((3..=8).contains(&asked), "asked for {asked} times in a second: neither forgotten nor in a frenzy");
 
-    rig.kernel.graph.raise_floor(2, ME);
+    rig.kernel.graph.raise_floor(2, Some(ME));
     rig.receive(&old);
     assert!(rig.has(&old) && rig.has(&child), "nobody whose floor is there can judge it");
 }

@@ -1,0 +1,187 @@
+//! From one epoch to the next.
+//!
+//! The commit that makes a checkpoint which names another epoch is the last of its epoch. Commits are agreed, so all
+//! nodes end it there, and none has anything of the next before: the next graph begins empty, with a first round that
+//! references nothing, whose snapshots by q(n) of the new members carry the second, and so on as in a new network. What
+//! nodes had signed above the closing commit is abandoned; it was never committed, and its authors put its transactions
+//! into snapshots of the next epoch, or hand them to somebody who can. A node that is slow finds all that led to the
+//! closing commit in the archives of those that have ended the epoch, and needs nothing else to end it too.
+//!
+//! Votes on the closing checkpoint: see [`votes`](crate::votes).
+
+use std::sync::Arc;
+
+use byway_ledger::Ledger;
+use byway_primitives::{Span, Store, Time};
+use byway_records::epoch::{epoch_of, first_round};
+use byway_records::genesis::LeaderRule;
+use byway_records::{Certificate, Epoch, Genesis, Height};
+
+use super::{Kernel, Own, Verify};
+use crate::archive::{self, EpochRecord};
+use crate::commit::Committer;
+use crate::committee::{Committee, MemberIndex};
+use crate::config::Config;
+use crate::graph::Graph;
+use crate::leader::schedule;
+use crate::message::{Message, SyncMessage};
+use crate::news::{News, OpenError};
+use crate::snapshot::Vote;
+use crate::votes::Votes;
+use crate::waiting::Waiting;
+
+/// Time between two sendings of votes on a checkpoint of an epoch that is over.
+const PAST_VOTES_INTERVAL: Span = Span::millis(500);
+
+/// The committer of an epoch that begins.
+pub(super) fn committer(rule: LeaderRule, committee: &Committee, config: &Config) -> Committer {
+    Committer::new(schedule(rule, committee, config.coin.clone()), committee.quorum(), committee.first_round())
+}
+
+/// Where votes stand when a node is opened: with the epoch in force, and those before it in which a checkpoint was made
+/// that is not certified here.
+pub(super) fn votes(genesis: &Genesis, ledger: &Ledger, store: &dyn Store) -> Result<Votes, OpenError> {
+    let present = ledger.epoch();
+    let record = |number| epoch_record(genesis, store, number);
+    let mut votes = Votes::new(genesis.network(), present.clone(), record(present.number)?.after);
+    let needed = archive::stored_uncertified(store).into_iter().min();
+    let mut number = present.number;
+    while number > 0 && needed.is_some_and(|needed| record(number).is_ok_and(|record| needed <= record.after)) {
+        number -= 1;
+        let EpochRecord { epoch, after, .. } = record(number)?;
+        votes.resume_epoch(epoch, after);
+    }
+    Ok(votes)
+}
+
+fn epoch_record(genesis: &Genesis, store: &dyn Store, number: u32) -> Result<EpochRecord, OpenError> {
+    match number {
+        0 => Ok(EpochRecord { epoch: genesis.epoch(), after: Height::GENESIS, after_commit: 0 }),
+        _ => archive::stored_epoch(store, number).ok_or(OpenError::Epoch(number)),
+    }
+}
+
+impl Kernel {
+    /// Ends the epoch after the checkpoint of height `after`, and begins `epoch`.
+    pub(super) fn turn(&mut self, now: Time, epoch: Epoch, after: Height) {
+        self.take_back_uncommitted();
+        let record = EpochRecord { epoch, after, after_commit: self.ledger.commits() };
+        archive::put_epoch(&record, &mut self.outbox.batch);
+        let epoch = record.epoch;
+        let committee = Committee::of_epoch(self.committee.network(), &epoch);
+        self.me = committee.seat_of(self.config.secret.public());
+        self.graph = Graph::new(&committee);
+        self.committer = committer(self.leader_rule, &committee, &self.config);
+        self.waiting = Waiting::default();
+        self.catch_up.turn(&committee);
+        self.pace.turn(&committee);
+        self.pace.on_quorum(now, self.graph.quorum_round());
+        self.not_included.clear();
+        let Own { last_time, has_signed, .. } = self.own;
+        self.own = Own { last_time, has_signed, ..Own::default() };
+        self.connected.retain(|peer| committee.contains(peer.member));
+        self.committee = committee;
+        if self.recovered_in.take().is_some() {
+            // It may have been in the next epoch already before it forgot.
+            self.begin_recovery();
+        }
+        self.recover_anew();
+        self.votes.turn(epoch.clone(), after);
+        self.past_votes_at = Some(now);
+        self.notify(News::Epoch { epoch: Arc::new(epoch), after });
+    }
+
+    /// Own transactions that the closing epoch has not committed go into snapshots of the next one.
+    fn take_back_uncommitted(&mut self) {
+        let Some(me) = self.me else { return };
+        let pending = self.own.pending.take().map(|(_, snapshot)| snapshot);
+        let abandoned: Vec<_> = self.graph.uncommitted_of(me).cloned().chain(pending).collect();
+        for snapshot in abandoned.iter().rev() {
+            self.pool.restore(snapshot.transactions());
+        }
+    }
+
+    /// After a restart: own transactions that the epoch before abandoned and that have no verdict yet.
+    pub(super) fn resume_abandoned(
+        &mut self,
+        now: Time,
+        store: &dyn Store,
+        verify: Verify<'_>,
+    ) -> Result<(), OpenError> {
+        let Some(record) = archive::stored_epoch(store, self.committee.epoch()) else { return Ok(()) };
+        let closing = archive::stored_commit(store, record.after_commit);
+        let closing = closing.ok_or(OpenError::Commit(record.after_commit))?.leader;
+        let from = closing.round.saturating_sub(self.round_horizon);
+        let stored = archive::stored_from(store, from).take_while(|(stored, _)| stored.round < self.graph.floor());
+        let Ok(before) = self.epoch_before(store) else { return Ok(()) };
+        let Some(me) = before.seat_of(self.config.secret.public()) else { return Ok(()) };
+        for (reference, bytes) in stored.filter(|(stored, _)| stored.author == me && before.has_round(stored.round)) {
+            let snapshot = verify(&before, bytes).map_err(|_| OpenError::Snapshot(reference.round))?;
+            for transaction in snapshot.transactions() {
+                if self.ledger.verdict(store, transaction.id()).is_none() {
+                    // Known means that a snapshot of this epoch has it already, full that clients will have to ask again.
+                    let _ = self.pool.submit(now, transaction.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Who counted in the epoch before this one.
+    fn epoch_before(&self, store: &dyn Store) -> Result<Committee, OpenError> {
+        let number = self.committee.epoch().saturating_sub(1);
+        let network = self.committee.network();
+        match archive::stored_epoch(store, number) {
+            Some(record) => Ok(Committee::of_epoch(network, &record.epoch)),
+            None if number == 0 => Ok(Committee::of_epoch(network, &self.founding)),
+            None => Err(OpenError::Epoch(number)),
+        }
+    }
+
+    /// Sends own votes on checkpoints of past epochs again and again, until they are certified.
+    pub(super) fn send_past_votes(&mut self, now: Time) {
+        if self.next_past_votes().is_none_or(|at| at > now) {
+            return;
+        }
+        self.past_votes_at = Some(now + PAST_VOTES_INTERVAL);
+        let votes = self.votes.of_past_epochs(&self.config.secret);
+        if votes.is_empty() {
+            return;
+        }
+        // What was executed is agreed, so the votes would be the same after a crash: they need not wait for a write.
+        for member in self.members_connected() {
+            self.send(member, Message::Sync(SyncMessage::Votes(votes.clone())));
+        }
+    }
+
+    pub(super) fn next_past_votes(&self) -> Option<Time> {
+        self.past_votes_at.filter(|_| self.votes.is_past_open() && !self.connected.is_empty())
+    }
+
+    pub(super) fn count_past_votes(&mut self, from: MemberIndex, votes: &[Vote]) {
+        for vote in votes {
+            let outcome = self.votes.count_unverified(from, vote);
+            self.on_certified(outcome);
+        }
+    }
+
+    pub(super) fn take_certificate(&mut self, certificate: Certificate) {
+        let outcome = self.votes.take_certificate(certificate);
+        self.on_certified(outcome);
+    }
+
+    /// Shows a peer the certificate of the checkpoint that closed the last epoch: it may have come too late for the votes.
+    pub(super) fn greet_with_past(&mut self, to: MemberIndex, store: &dyn Store) {
+        self.send_closing_certificate(to, self.committee.first_round(), store);
+    }
+
+    /// As `first` is the first round of an epoch, shows the certificate that closed the one before.
+    pub(super) fn send_closing_certificate(&mut self, to: MemberIndex, first: u64, store: &dyn Store) {
+        let number = epoch_of(first).filter(|number| first_round(*number) == first);
+        let record = number.and_then(|number| archive::stored_epoch(store, number));
+        let certificate = record.and_then(|record| archive::stored_certificate(store, record.after));
+        if let Some(certificate) = certificate {
+            self.send(to, Message::Sync(SyncMessage::Certificate(Box::new(certificate))));
+        }
+    }
+}

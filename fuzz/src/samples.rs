@@ -87,6 +87,18 @@ pub(crate) fn assets_call() -> Samples {
     call_bodies(|call| matches!(call, Call::Assets(_)))
 }
 
+pub(crate) fn kernel_call() -> Samples {
+    call_bodies(|call| matches!(call, Call::Kernel(_)))
+}
+
+pub(crate) fn kernel_pledge() -> Samples {
+    one(KernelPledge { amount: Amount::from_coins(1), since: 300, rotates: Some(DEADLINE), unlocks: None })
+}
+
+pub(crate) fn epoch() -> Samples {
+    one(records::genesis().epoch())
+}
+
 fn call_bodies(is_wanted: fn(&Call) -> bool) -> Samples {
     let wanted = records::calls().into_iter().map(|(_, call)| call).filter(is_wanted);
     wanted.map(|call| call.envelope(None, None).body).collect()

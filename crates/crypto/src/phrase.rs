@@ -6,6 +6,8 @@
 //! - identities: per device and number. Two devices restored from one phrase have different device indices, hence
 //!   different identities, so their promises can't fork one series of serials;
 //! - the wallet pair (a, b): per account number, the same on every device, because outputs are found by scanning;
+//! - the identity that owns kernel nodes: per account number, the same on every device, because it is kept cold and
+//!   restored wherever it is needed;
 //! - kernel node keys and the overlay key: per device.
 
 use byway_primitives::hash::Context;
@@ -20,6 +22,7 @@ const WALLET: Context = Context("byway 1 derive: wallet");
 const NODE: Context = Context("byway 1 derive: kernel node");
 const MESH: Context = Context("byway 1 derive: kernel mesh static");
 const DIALOGUE: Context = Context("byway 1 derive: dialogue static");
+const KERNEL_OWNER: Context = Context("byway 1 derive: kernel owner");
 const OVERLAY: Context = Context("byway 1 derive: overlay");
 
 /// Which of a person's devices a key belongs to.
@@ -80,10 +83,18 @@ impl Phrase {
 
 impl Seed {
     pub fn identity(&self, device: Device, number: u32) -> IdentitySecret {
+        Self::first_identity(|attempt| self.derive(IDENTITY, &[device.0, number, attempt]))
+    }
+
+    /// The cold identity that pledges for kernel nodes and decides about them.
+    pub fn kernel_owner(&self, account: u32) -> IdentitySecret {
+        Self::first_identity(|attempt| self.derive(KERNEL_OWNER, &[account, attempt]))
+    }
+
+    fn first_identity(candidate: impl Fn(u32) -> Zeroizing<[u8; 32]>) -> IdentitySecret {
         // A candidate is out of range with chance 2^-128; the next one then serves.
-        (0u32..)
-            .find_map(|attempt| IdentitySecret::from_bytes(&self.derive(IDENTITY, &[device.0, number, attempt])))
-            .expect("one of 2^32 candidates is a key")
+        let key = (0u32..).find_map(|attempt| IdentitySecret::from_bytes(&candidate(attempt)));
+        key.expect("one of 2^32 candidates is a key")
     }
 
     pub fn wallet(&self, account: u32) -> WalletSecret {

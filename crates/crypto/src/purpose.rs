@@ -22,6 +22,10 @@ pub enum Purpose {
     Checkpoint,
     /// A kernel node's share of the coin of a round (threshold BLS).
     Coin,
+    /// A kernel node's hot key stands for a member that is to have a seat (ed25519).
+    Member,
+    /// A kernel node that has a seat has caught up (ed25519).
+    Ready,
     /// An identity's certificate on the X25519 static key of its dialogues (ECDSA).
     DialogueStatic,
     /// Where an identity can be reached now (ECDSA).
@@ -44,6 +48,8 @@ impl Purpose {
             Purpose::Snapshot => "byway 1 signature: snapshot",
             Purpose::Checkpoint => "byway 1 signature: checkpoint",
             Purpose::Coin => "byway 1 signature: coin",
+            Purpose::Member => "byway 1 signature: member",
+            Purpose::Ready => "byway 1 signature: ready",
             Purpose::DialogueStatic => "byway 1 signature: dialogue static",
             Purpose::Contact => "byway 1 signature: contact",
         })

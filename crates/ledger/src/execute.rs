@@ -6,14 +6,12 @@ use std::collections::BTreeSet;
 use byway_crypto::multiset::MultisetHash;
 use byway_primitives::{Batch, Encode, Hash, Store};
 use byway_records::scan::{ScanData, ScanTransaction};
-use byway_records::{
-    Checkpoint, Epoch, Height, Output, OutputId, Parameters, Reject, TransactionId, VerifiedTransaction,
-};
+use byway_records::{Checkpoint, Epoch, Height, Output, OutputId, Reject, TransactionId, VerifiedTransaction};
 
 use crate::judge::{Refused, judge};
 use crate::ledger::{Commit, Executed, Ledger, NewCheckpoint, Verdict};
 use crate::outputs::Outputs;
-use crate::programs::{Moment, offers, system};
+use crate::programs::{Moment, kernel_nodes, offers, system};
 use crate::range::TransactionRange;
 use crate::state::Programs;
 use crate::stored::{
@@ -48,13 +46,19 @@ impl Ledger {
         assert!(commit.time >= self.time, "the ledger's time never goes back");
         (self.commits, self.time) = (commit.index, commit.time);
         let height = self.next_height();
-        let parameters: &Parameters = &self.parameters;
+        let now = Moment {
+            time: commit.time,
+            commit: commit.index,
+            network: self.network,
+            parameters: &self.parameters,
+            members_min: self.members_min,
+        };
         let mut execution = Execution {
             programs: &mut self.programs,
             range: &mut self.range,
             outputs: Outputs::new(store),
             store,
-            now: Moment { time: commit.time, commit: commit.index, parameters },
+            now,
             height,
             decided: BTreeSet::new(),
             scan: ScanData::default(),
@@ -67,6 +71,17 @@ impl Ledger {
         self.finish_scan(scan, &mut batch);
         let checkpoint = self.finish_state(&mut batch);
         Executed { verdicts, batch, checkpoint }
+    }
+
+    /// Where and when this commit is executed.
+    fn moment(&self) -> Moment<'_> {
+        Moment {
+            time: self.time,
+            commit: self.commits,
+            network: self.network,
+            parameters: &self.parameters,
+            members_min: self.members_min,
+        }
     }
 
     fn next_height(&self) -> Height {
@@ -119,6 +134,7 @@ impl Ledger {
     fn turn_epoch(&mut self) -> Option<Epoch> {
         let mut view = self.programs.view();
         let next = system::take_epoch_next(&mut view)?;
+        kernel_nodes::turn(&mut view, self.moment(), &next);
         let writes = view.into_writes();
         self.programs.apply(writes);
         self.epoch = next.clone();

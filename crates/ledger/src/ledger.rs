@@ -10,7 +10,7 @@ use byway_records::{
 use crate::difference::StateChanges;
 use crate::execute::put_outputs_sum;
 use crate::outputs::{Outputs, stored_output};
-use crate::programs::{assets, system};
+use crate::programs::{assets, kernel_nodes, system};
 use crate::range::TransactionRange;
 use crate::state::{PROGRAMS, Programs};
 use crate::stored::{OUTPUTS, stored_transaction, stream};
@@ -66,6 +66,8 @@ pub struct NewCheckpoint {
 pub struct Ledger {
     pub(crate) network: NetworkId,
     pub(crate) parameters: Parameters,
+    /// The fewest kernel nodes that may count.
+    pub(crate) members_min: usize,
     /// Who makes and signs commits and checkpoints from here on.
     pub(crate) epoch: Epoch,
     pub(crate) commits: u64,
@@ -99,6 +101,7 @@ impl Ledger {
         let mut view = programs.view();
         system::found(&mut view, genesis);
         assets::found(&mut view, genesis);
+        kernel_nodes::found(&mut view, genesis);
         let writes = view.into_writes();
         programs.apply(writes);
         let state_root = programs.finish_commit(&mut batch);
@@ -107,6 +110,7 @@ impl Ledger {
         let ledger = Ledger {
             network: genesis.network(),
             parameters: genesis.parameters.clone(),
+            members_min: genesis.members_min(),
             epoch: genesis.epoch(),
             commits: 0,
             time: genesis.time,

@@ -61,6 +61,7 @@ impl Ledger {
             epoch,
             network: head.network,
             parameters: genesis.parameters.clone(),
+            members_min: genesis.members_min(),
             commits: head.commits,
             time: head.time,
             programs,

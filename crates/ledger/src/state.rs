@@ -19,8 +19,14 @@ use crate::stored::{STATE, UNDO, entry_key};
 use crate::tree::StateTree;
 
 /// The programs there are, in order.
-pub(crate) const PROGRAMS: [ProgramId; 5] =
-    [ProgramId::SYSTEM, ProgramId::REGISTRY, ProgramId::OFFERS, ProgramId::ACCOUNTS, ProgramId::ASSETS];
+pub(crate) const PROGRAMS: [ProgramId; 6] = [
+    ProgramId::SYSTEM,
+    ProgramId::REGISTRY,
+    ProgramId::OFFERS,
+    ProgramId::ACCOUNTS,
+    ProgramId::ASSETS,
+    ProgramId::KERNEL,
+];
 
 /// A program and the key of an entry in it.
 pub(crate) type EntryId = (ProgramId, Vec<u8>);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::{Amount, AssetId, Decode, IdentityId, Reader};
-use byway_records::state::{Account, AssetRecord, Registration, Reservation};
+use byway_records::state::{Account, AssetRecord, KernelPledge, Registration, Reservation};
 use byway_records::{Output, ProgramId, Value};
 
 /// What there is of one asset.
@@ -98,7 +98,10 @@ impl Supply {
         let way = |amount| Value { asset: AssetId::WAY, amount };
         match (program, key) {
             (ProgramId::SYSTEM, [0]) => self.add(way(read(value).ok_or(damaged)?), |holdings| &mut holdings.pool),
-            (ProgramId::SYSTEM, [1, _]) => self.add(way(read(value).ok_or(damaged)?), |holdings| &mut holdings.pledges),
+            (ProgramId::KERNEL, [0, _]) => {
+                let pledge: KernelPledge = read(value).ok_or(damaged)?;
+                self.add(way(pledge.amount), |holdings| &mut holdings.pledges)
+            }
             (ProgramId::REGISTRY, _) => {
                 let registration: Registration = read(value).ok_or(damaged)?;
                 self.add(way(registration.pledge), |holdings| &mut holdings.pledges)

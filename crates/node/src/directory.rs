@@ -168,6 +168,11 @@ impl Directory {
         self.0.join("network.json")
     }
 
+    /// The directory of a kernel node's owner, where both are made in one place.
+    pub fn owner(&self) -> Self {
+        Self(self.0.join("owner"))
+    }
+
     pub fn member_file(&self) -> PathBuf {
         self.0.join("member.json")
     }

@@ -11,7 +11,7 @@ use byway_crypto::ghost::{AddressError, TransactionSecret};
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{Address, NodeKey};
 use byway_primitives::amount::AmountError;
-use byway_primitives::{Amount, AssetId, Time};
+use byway_primitives::{Amount, AssetId, IdentityId, Time};
 use byway_records::genesis::GenesisError;
 use byway_records::transaction::Value;
 use byway_records::{Genesis, Lock, Member, MemberSet, Output, Parameters};
@@ -102,10 +102,12 @@ pub fn build(plan: Plan, seed: &[u8; 32]) -> Result<Genesis, PlanError> {
     Ok(genesis)
 }
 
-/// The public part of a kernel node's keystore: its line in a genesis.
+/// The public part of a kernel node's keystore: its line in a genesis. The keystore owns itself; a node whose owner is
+/// kept cold names another [`owner`](Member::owner).
 pub fn member(keystore: &Keystore, name: &str, address: &str) -> Member {
     Member {
         name: name.to_owned(),
+        owner: keystore.kernel_owner().id(),
         key: keystore.kernel_node().public(),
         mesh: StaticKey::of(&keystore.mesh_static()),
         address: address.to_owned(),
@@ -135,7 +137,7 @@ pub fn save(genesis: &Genesis, path: &Path) -> Result<(), DirectoryError> {
     write_json(path, genesis)
 }
 
-/// A kernel node on the command line: `NAME=HOST:PORT,KEY,MESH`, or the file that `byway kernel init` wrote.
+/// A kernel node on the command line: `NAME=HOST:PORT,KEY,MESH,OWNER`, or the file that `byway kernel init` wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberText(pub Member);
 
@@ -150,7 +152,7 @@ impl FromStr for MemberText {
         match read_json(path) {
             Ok(Some(member)) => Ok(Self(member)),
             Ok(None) => {
-                Err("no such file, and not NAME=HOST:PORT,KEY,MESH as `byway kernel init` prints it".to_owned())
+                Err("no such file, and not NAME=HOST:PORT,KEY,MESH,OWNER as `byway kernel init` prints it".to_owned())
             }
             Err(error) => Err(error.to_string()),
         }
@@ -159,8 +161,8 @@ impl FromStr for MemberText {
 
 impl fmt::Display for MemberText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Member { name, key, mesh, address } = &self.0;
-        write!(f, "{name}={address},{key},{mesh}")
+        let Member { name, owner, key, mesh, address } = &self.0;
+        write!(f, "{name}={address},{key},{mesh},{owner}")
     }
 }
 
@@ -177,11 +179,12 @@ impl FromStr for Funding {
 fn parse_member(text: &str) -> Option<Member> {
     let (name, rest) = text.split_once('=')?;
     let mut parts = rest.split(',');
-    let (address, key, mesh) = (parts.next()?, parts.next()?, parts.next()?);
+    let (address, key, mesh, owner) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let key: NodeKey = key.parse().ok()?;
     let mesh: StaticKey = mesh.parse().ok()?;
+    let owner: IdentityId = owner.parse().ok()?;
     let whole = parts.next().is_none() && address.contains(':') && !name.is_empty();
-    whole.then(|| Member { name: name.to_owned(), key, mesh, address: address.to_owned() })
+    whole.then(|| Member { name: name.to_owned(), owner, key, mesh, address: address.to_owned() })
 }
 
 fn check_names(plan: &Plan) -> Result<(), PlanError> {

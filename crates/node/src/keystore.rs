@@ -194,6 +194,11 @@ impl Keystore {
         self.seed.wallet(0)
     }
 
+    /// The cold identity that owns kernel nodes.
+    pub fn kernel_owner(&self) -> IdentitySecret {
+        self.seed.kernel_owner(0)
+    }
+
     pub fn kernel_node(&self) -> NodeSecret {
         self.seed.kernel_node(self.device)
     }

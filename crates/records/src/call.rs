@@ -13,6 +13,10 @@ use crate::offer::SignedOffer;
 use crate::promise::{ReservationId, SignedPromise};
 use crate::transaction::Value;
 
+pub mod kernel;
+
+pub use kernel::{KernelCall, MemberEntry};
+
 /// Bytes of a call's body.
 pub const CALL_BYTES_MAX: usize = 16 * 1024;
 
@@ -26,7 +30,8 @@ impl ProgramId {
     pub const OFFERS: ProgramId = ProgramId(2);
     pub const ACCOUNTS: ProgramId = ProgramId(3);
     pub const ASSETS: ProgramId = ProgramId(4);
-    /// The pool, kernel pledges and other entries that the ledger itself keeps.
+    pub const KERNEL: ProgramId = ProgramId(5);
+    /// The pool, the epoch and other entries that the ledger itself keeps.
     pub const SYSTEM: ProgramId = ProgramId(0);
 }
 
@@ -48,6 +53,7 @@ pub enum Call {
     Offers(OffersCall),
     Accounts(AccountsCall),
     Assets(AssetsCall),
+    Kernel(KernelCall),
 }
 
 /// Row I2.
@@ -114,6 +120,7 @@ impl Call {
             Call::Offers(_) => ProgramId::OFFERS,
             Call::Accounts(_) => ProgramId::ACCOUNTS,
             Call::Assets(_) => ProgramId::ASSETS,
+            Call::Kernel(_) => ProgramId::KERNEL,
         }
     }
 
@@ -124,6 +131,7 @@ impl Call {
             Call::Offers(call) => call.to_bytes(),
             Call::Accounts(call) => call.to_bytes(),
             Call::Assets(call) => call.to_bytes(),
+            Call::Kernel(call) => call.to_bytes(),
         };
         CallEnvelope { program: self.program(), pays, draws, body }
     }
@@ -136,6 +144,7 @@ impl Call {
             ProgramId::OFFERS => Decode::from_bytes(body).map(Call::Offers),
             ProgramId::ACCOUNTS => Decode::from_bytes(body).map(Call::Accounts),
             ProgramId::ASSETS => Decode::from_bytes(body).map(Call::Assets),
+            ProgramId::KERNEL => Decode::from_bytes(body).map(Call::Kernel),
             other => Err(DecodeError::UnknownVariant { kind: "program", value: other.0.into() }),
         }
     }

@@ -100,9 +100,9 @@ impl Seats {
         self.0.remove(&seat)
     }
 
-    /// The lowest seat without a member.
-    pub fn lowest_free(&self) -> Option<u8> {
-        (0..MEMBERS_MAX as u8).find(|seat| !self.0.contains_key(seat))
+    /// The lowest seat without a member here and in `other`.
+    pub fn lowest_free(&self, other: &Seats) -> Option<u8> {
+        (0..MEMBERS_MAX as u8).find(|seat| !self.0.contains_key(seat) && !other.0.contains_key(seat))
     }
 
     /// Every seat that is taken, in order.
@@ -239,10 +239,12 @@ mod tests {
     use super::*;
     use byway_crypto::NodeSecret;
     use byway_crypto::noise::StaticKey;
+    use byway_primitives::IdentityId;
 
     fn member(number: u8) -> Member {
         Member {
             name: format!("k{number}"),
+            owner: IdentityId([number; 20]),
             key: NodeSecret::from_seed(&[number; 32]).public(),
             mesh: StaticKey::of(&[number; 32]),
             address: format!("10.0.0.{number}:7100"),
@@ -276,7 +278,7 @@ mod tests {
     fn only_counting_members_make_a_quorum() {
         let seats = epoch().seats;
         assert_eq!((seats.count(), seats.quorum(), seats.faults_tolerated()), (5, 4, 1));
-        assert_eq!((seats.places(), seats.lowest_free()), (41, Some(3)));
+        assert_eq!((seats.places(), seats.lowest_free(&seats)), (41, Some(3)));
         assert_eq!(seats.seat_of(member(40).key), Some(40));
     }
 

@@ -8,7 +8,7 @@ use byway_crypto::{GhostKey, NodeKey};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::hash::Context;
 use byway_primitives::time::{Span, Time};
-use byway_primitives::{Amount, AssetId, NetworkId};
+use byway_primitives::{Amount, AssetId, IdentityId, NetworkId};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::MEMBERS_MAX;
@@ -82,6 +82,11 @@ pub struct Parameters {
     pub settlement_fee_ppm: u32,
     pub withdrawal_notice: Wait,
     pub offer_life: Wait,
+    /// How long a kernel node's pledge stays locked once it has left: what it signed can be punished until then.
+    pub pledge_lock: Wait,
+    /// How long after a kernel node changed its keys or its address it may do so again. Each such change begins an
+    /// epoch, and what epochs there were is kept for the time of the pledge lock.
+    pub rotation_pause: Wait,
     /// The smallest amount an output may hold.
     pub output_min: Amount,
     pub call_prices: CallPrices,
@@ -91,6 +96,9 @@ pub struct Parameters {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     pub name: String,
+    /// Who pledged for it and decides about it: a cold identity, whose key never needs to be where the node runs.
+    pub owner: IdentityId,
+    /// What it signs snapshots and votes with: the hot key.
     pub key: NodeKey,
     /// X25519 static key of its mesh port.
     pub mesh: StaticKey,
@@ -165,6 +173,8 @@ impl Parameters {
             settlement_fee_ppm: 1_000,
             withdrawal_notice: Wait { millis: Span::minutes(10), commits: 600 },
             offer_life: Wait { millis: Span::days(10), commits: 60_000 },
+            pledge_lock: Wait { millis: Span::days(21), commits: 120_000 },
+            rotation_pause: Wait { millis: Span::minutes(360), commits: 1_000 },
             output_min: Amount::from_units(1),
             call_prices: CallPrices {
                 offer_publish: Amount::from_units(1_000_000_000_000_000),
@@ -222,6 +232,11 @@ impl Genesis {
         Epoch { number: 0, protocol: PROTOCOL_FIRST, seats: Seats::founding(members) }
     }
 
+    /// The fewest members that may count, in the beginning and whenever one leaves.
+    pub fn members_min(&self) -> usize {
+        if self.test { TEST_MEMBERS_MIN } else { MEMBERS_MIN }
+    }
+
     /// The id under which the genesis outputs were made.
     pub fn transaction(&self) -> TransactionId {
         TransactionId(GENESIS_TRANSACTION.hash(&[&self.network().0.0]))
@@ -235,7 +250,7 @@ impl Genesis {
     }
 
     pub fn validate(&self) -> Result<(), GenesisError> {
-        let (have, min) = (self.members.len(), if self.test { TEST_MEMBERS_MIN } else { MEMBERS_MIN });
+        let (have, min) = (self.members.len(), self.members_min());
         if !(min..=MEMBERS_MAX).contains(&have) {
             return Err(GenesisError::MemberCount { have, min });
         }
@@ -284,6 +299,8 @@ impl Encode for Parameters {
         out.varint(self.settlement_fee_ppm);
         out.value(&self.withdrawal_notice);
         out.value(&self.offer_life);
+        out.value(&self.pledge_lock);
+        out.value(&self.rotation_pause);
         out.value(&self.output_min);
         out.value(&self.call_prices.offer_publish);
         out.value(&self.call_prices.asset_register);
@@ -294,6 +311,7 @@ impl Encode for Parameters {
 impl Encode for Member {
     fn encode(&self, out: &mut Writer) {
         out.text(&self.name);
+        out.value(&self.owner);
         out.value(&self.key);
         out.value(&self.mesh);
         out.text(&self.address);
@@ -304,6 +322,7 @@ impl Decode for Member {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             name: input.text(NAME_BYTES_MAX)?,
+            owner: input.value()?,
             key: input.value()?,
             mesh: input.value()?,
             address: input.text(ADDRESS_BYTES_MAX)?,

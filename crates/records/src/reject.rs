@@ -72,7 +72,7 @@ rejects! {
     6 FeeTooLow "the fee is below the price of the call",
     7 NotAuthorised "the identity that the call acts for did not sign",
     20 AlreadyRegistered "the identity is already registered",
-    21 PledgeMismatch "the payment is not the registration pledge",
+    21 PledgeMismatch "the payment is not the pledge that is asked for",
     22 NotRegistered "the identity is not registered",
     30 OfferTermsChanged "the terms changed: publish them under a new serial",
     31 OfferSerialOld "a newer serial of this provider was withdrawn or published before",
@@ -92,6 +92,15 @@ rejects! {
     82 AssetTooFine "the amount has more digits than the asset",
     83 AssetOverflow "more of the asset would exist than can be counted",
     84 FaucetLimit "a faucet gives no more than this at a time",
+    100 KernelFull "every seat of the kernel is taken; try again when one is free",
+    101 MemberKeyTaken "another kernel node has this key, or this mesh key",
+    102 SeatEmpty "no kernel node has this seat",
+    103 SeatStanding "what the call asks for is not open to a kernel node of this standing",
+    104 NodeSignature "the kernel node's own signature is wrong",
+    105 TooFewMembers "too few kernel nodes would be left; pledge for another one first",
+    106 PledgeLocked "the pledge is still locked",
+    107 PledgePart "a pledge is reclaimed whole",
+    108 RotatedLately "the kernel node was changed a short while ago; it can be changed again later",
 }
 
 impl Encode for Reject {

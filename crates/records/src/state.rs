@@ -106,6 +106,18 @@ pub enum Control {
     Anyone { issue_max: Amount },
 }
 
+/// Program `kernel`: what is locked for a kernel node, under [`kernel_pledge_key`]. Who the node is stands in the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KernelPledge {
+    pub amount: Amount,
+    /// The epoch with which the member took its seat: tells it from others that had the seat before.
+    pub since: u32,
+    /// From when on its keys and address may be changed again.
+    pub rotates: Option<Deadline>,
+    /// From when on it can be reclaimed; set when the member has stopped taking part.
+    pub unlocks: Option<Deadline>,
+}
+
 /// Key of an identity in program `registry`.
 pub fn registration_key(id: IdentityId) -> Vec<u8> {
     id.to_bytes()
@@ -160,9 +172,9 @@ pub fn epoch_next_key() -> Vec<u8> {
     vec![3]
 }
 
-/// Key of a kernel node's pledge in the system's tree.
-pub fn kernel_pledge_key(index: u8) -> Vec<u8> {
-    vec![1, index]
+/// Key of the pledge for the member in this seat.
+pub fn kernel_pledge_key(seat: u8) -> Vec<u8> {
+    vec![0, seat]
 }
 
 impl PublishedOffer {
@@ -218,6 +230,21 @@ impl Decode for Control {
             1 => Ok(Control::Anyone { issue_max: input.value()? }),
             other => Err(DecodeError::UnknownVariant { kind: "control", value: other.into() }),
         }
+    }
+}
+
+impl Encode for KernelPledge {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.amount);
+        out.varint(self.since);
+        out.option(self.rotates.as_ref());
+        out.option(self.unlocks.as_ref());
+    }
+}
+
+impl Decode for KernelPledge {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { amount: input.value()?, since: input.u32()?, rotates: input.option()?, unlocks: input.option()? })
     }
 }
 

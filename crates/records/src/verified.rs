@@ -10,7 +10,7 @@ use byway_crypto::{GhostKey, Purpose};
 use byway_primitives::codec::{DecodeError, Encode, decode_exact};
 use byway_primitives::{Amount, AssetId, IdentityId, NetworkId};
 
-use crate::call::{AccountsCall, AssetsCall, Call, CallEnvelope, OffersCall};
+use crate::call::{AccountsCall, AssetsCall, Call, CallEnvelope, KernelCall, OffersCall};
 use crate::reject::IllFormed;
 use crate::transaction::{
     Body, INPUTS_MAX, Lock, OUTPUTS_MAX, TRANSACTION_BYTES_MAX, Transaction, TransactionId, Value,
@@ -223,7 +223,8 @@ fn open_call(network: NetworkId, envelope: &CallEnvelope) -> Result<Call, IllFor
     let way = |value: Option<Value>| value.is_some_and(|v| v.asset == AssetId::WAY);
     let foreign = |value: Option<Value>| value.is_some_and(|v| v.asset != AssetId::WAY);
     let values_fit = match &call {
-        Call::Registry(_) => way(pays) && draws.is_none(),
+        Call::Registry(_) | Call::Kernel(KernelCall::Pledge { .. }) => way(pays) && draws.is_none(),
+        Call::Kernel(KernelCall::Reclaim { .. }) => pays.is_none() && way(draws),
         Call::Accounts(AccountsCall::Deposit { .. }) => pays.is_some() && draws.is_none(),
         Call::Accounts(AccountsCall::Withdraw { .. }) => pays.is_none() && draws.is_some(),
         Call::Assets(AssetsCall::Issue) => pays.is_none() && foreign(draws),
@@ -243,6 +244,9 @@ fn open_call(network: NetworkId, envelope: &CallEnvelope) -> Result<Call, IllFor
             }
             promise.verify().map_err(|_| IllFormed::Signature)?;
             promise.verify_countersigned(payee).map_err(|_| IllFormed::Signature)?;
+        }
+        Call::Kernel(KernelCall::Pledge { entry } | KernelCall::Rotate { entry, .. }) if !entry.verifies(network) => {
+            return Err(IllFormed::Signature);
         }
         _ => {}
     }

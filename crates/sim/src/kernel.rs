@@ -16,11 +16,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use byway_crypto::noise::StaticKey;
-use byway_crypto::{Address, NodeSecret};
+use byway_crypto::{Address, IdentitySecret, NodeSecret};
 use byway_kernel::{Committee, Config, Kernel, MemberIndex, mark_new};
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, Batch, MemoryStore, Span, Time};
-use byway_records::genesis::{LeaderKind, LeaderRule, Member, MemberSet, Parameters};
+use byway_records::genesis::{LeaderKind, LeaderRule, Member, MemberSet, Parameters, Wait};
 use byway_records::{Genesis, Height, TransactionId, VerifiedTransaction};
 
 pub use self::adversary::{Adversary, Conduct};
@@ -43,6 +43,8 @@ pub(crate) const BEGIN: Time = Time(START.0 + 1_000);
 pub struct Setup {
     pub seed: u64,
     pub nodes: usize,
+    /// Nodes from this number on are not in the genesis; they may join.
+    pub founders: Option<usize>,
     /// Coins in the purse.
     pub coins: u32,
     pub link: Link,
@@ -73,6 +75,7 @@ impl Setup {
         Self {
             seed,
             nodes: 7,
+            founders: None,
             coins: 200,
             link: Link::LOCAL,
             disk: Latency::between_us(100, 400),
@@ -92,13 +95,30 @@ impl Setup {
         NodeSecret::from_seed(&seed)
     }
 
-    pub fn genesis(&self) -> Genesis {
-        let member = |node: usize| Member {
+    /// The cold key of a node's owner.
+    pub fn owner(node: usize) -> IdentitySecret {
+        let mut bytes = [11; 32];
+        bytes[0] = node as u8;
+        IdentitySecret::from_bytes(&bytes).expect("a key")
+    }
+
+    /// A node as a member.
+    pub fn member(node: usize) -> Member {
+        Member {
             name: format!("node {node}"),
+            owner: Self::owner(node).id(),
             key: Self::secret(node).public(),
             mesh: StaticKey::of(&[node as u8; 32]),
             address: format!("10.0.0.{node}:7000"),
-        };
+        }
+    }
+
+    /// How many nodes are in the genesis.
+    pub fn founders(&self) -> usize {
+        self.founders.unwrap_or(self.nodes)
+    }
+
+    pub fn genesis(&self) -> Genesis {
         let (outputs, ghost) = genesis_outputs(self.coins, &self.endowments);
         Genesis {
             name: "simulation".to_owned(),
@@ -107,9 +127,13 @@ impl Setup {
             parameters: Parameters {
                 round_horizon: self.round_horizon,
                 leader_rule: self.leader_rule,
+                // What a coin of the purse pays.
+                kernel_pledge: Amount::from_coins(1),
+                pledge_lock: Wait { millis: Span::seconds(2), commits: 2 },
+                rotation_pause: Wait { millis: Span::seconds(1), commits: 1 },
                 ..Parameters::standard()
             },
-            members: MemberSet::new((0..self.nodes).map(member).collect()),
+            members: MemberSet::new((0..self.founders()).map(Self::member).collect()),
             pool: Amount::from_coins(1000),
             ghost,
             outputs,

@@ -10,7 +10,7 @@ use byway_kernel::archive::{CERTIFICATES, stored_certificate};
 use byway_kernel::follower::{PROGRAMS, Step, serve};
 use byway_ledger::tree::StateTree;
 use byway_ledger::{Commit, Ledger, Verdict};
-use byway_primitives::{Amount, AssetId, Batch, Encode, MemoryStore, NetworkId, Span, Time};
+use byway_primitives::{Amount, AssetId, Batch, Encode, IdentityId, MemoryStore, NetworkId, Span, Time};
 use byway_records::call::{AccountsCall, OffersCall, RegistryCall};
 use byway_records::offer::{Location, Price, Service, Unit};
 use byway_records::transaction::KeySignature;
@@ -97,6 +97,7 @@ fn trees_of(ledger: &Ledger) -> BTreeMap<ProgramId, StateTree> {
 fn genesis(name: &str) -> Genesis {
     let members = (0..MEMBERS).map(|index| Member {
         name: format!("kernel {index}"),
+        owner: IdentityId([index; 20]),
         key: member_secret(index).public(),
         mesh: StaticKey([index; 32]),
         address: format!("127.0.0.1:{}", 7000 + u16::from(index)),

@@ -8,8 +8,8 @@
 //! record instead that anyone can wrap into a new transaction, and guard themselves: a settlement by serial and amount
 //! ([`accounts::settle`]), a publication by serial ([`offers`]).
 
-use byway_primitives::{Amount, IdentityId, Time};
-use byway_records::call::{AssetsCall, OffersCall};
+use byway_primitives::{Amount, IdentityId, NetworkId, Time};
+use byway_records::call::{AssetsCall, KernelCall, OffersCall};
 use byway_records::genesis::{CallPrices, Wait};
 use byway_records::state::Deadline;
 use byway_records::{Call, Parameters, Reject, VerifiedTransaction};
@@ -18,6 +18,7 @@ use crate::state::View;
 
 pub mod accounts;
 pub mod assets;
+pub mod kernel_nodes;
 pub mod offers;
 pub mod registry;
 pub mod system;
@@ -27,7 +28,10 @@ pub mod system;
 pub(crate) struct Moment<'a> {
     pub time: Time,
     pub commit: u64,
+    pub network: NetworkId,
     pub parameters: &'a Parameters,
+    /// The fewest kernel nodes that may count.
+    pub members_min: usize,
 }
 
 impl Moment<'_> {
@@ -46,7 +50,9 @@ pub(crate) fn price(prices: &CallPrices, call: &Call) -> Amount {
     match call {
         Call::Offers(OffersCall::Publish { .. }) => prices.offer_publish,
         Call::Assets(AssetsCall::Register { .. }) => prices.asset_register,
-        Call::Registry(_) | Call::Offers(_) | Call::Accounts(_) | Call::Assets(_) => prices.other,
+        // A node that has caught up has no coins, and says so for everyone's sake.
+        Call::Kernel(KernelCall::Ready { .. }) => Amount::ZERO,
+        Call::Registry(_) | Call::Offers(_) | Call::Accounts(_) | Call::Assets(_) | Call::Kernel(_) => prices.other,
     }
 }
 
@@ -62,6 +68,7 @@ pub(crate) fn execute(
         Call::Offers(call) => offers::execute(view, now, transaction, call),
         Call::Accounts(call) => accounts::execute(view, now, transaction, call),
         Call::Assets(call) => assets::execute(view, transaction, call),
+        Call::Kernel(call) => kernel_nodes::execute(view, now, transaction, call),
     }
 }
 

@@ -4,7 +4,7 @@
 //! and moving pledges come with the programs that decide about them.
 
 use byway_primitives::Amount;
-use byway_records::state::{epoch_key, epoch_next_key, kernel_pledge_key, pool_key};
+use byway_records::state::{epoch_key, epoch_next_key, pool_key};
 use byway_records::{Epoch, Genesis, ProgramId};
 
 use crate::state::View;
@@ -23,9 +23,6 @@ pub(crate) fn pay_pool(view: &mut View<'_>, amount: Amount) {
 pub(crate) fn found(view: &mut View<'_>, genesis: &Genesis) {
     view.store(ProgramId::SYSTEM, pool_key(), &genesis.pool);
     view.store(ProgramId::SYSTEM, epoch_key(), &genesis.epoch());
-    for (index, _) in genesis.members.iter() {
-        view.store(ProgramId::SYSTEM, kernel_pledge_key(index), &genesis.parameters.kernel_pledge);
-    }
 }
 
 /// The epoch in force; `None` only where the state is damaged.
@@ -33,15 +30,19 @@ pub(crate) fn epoch(view: &View) -> Option<Epoch> {
     view.load(ProgramId::SYSTEM, &epoch_key())
 }
 
-/// Prepares changes to who the kernel nodes are, together with those that are prepared already. They take effect at the
-/// next checkpoint.
-#[expect(dead_code, reason = "the program of kernel nodes calls it")]
-pub(crate) fn change_epoch<T>(view: &mut View<'_>, change: impl FnOnce(&mut Epoch) -> T) -> T {
+/// The epoch that the next change would be part of: the one that is prepared, or else the one after the current.
+pub(crate) fn epoch_prepared(view: &View<'_>) -> Epoch {
     let prepared = view.load(ProgramId::SYSTEM, &epoch_next_key());
-    let mut next: Epoch = prepared.unwrap_or_else(|| {
+    prepared.unwrap_or_else(|| {
         let current = epoch(view).expect("the genesis wrote one");
         Epoch { number: current.number + 1, ..current }
-    });
+    })
+}
+
+/// Prepares changes to who the kernel nodes are, together with those that are prepared already. They take effect at the
+/// next checkpoint.
+pub(crate) fn change_epoch<T>(view: &mut View<'_>, change: impl FnOnce(&mut Epoch) -> T) -> T {
+    let mut next = epoch_prepared(view);
     let outcome = change(&mut next);
     view.store(ProgramId::SYSTEM, epoch_next_key(), &next);
     outcome

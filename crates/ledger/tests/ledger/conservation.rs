@@ -22,7 +22,7 @@ struct Attempt {
 }
 
 fn attempts() -> impl Strategy<Value = Vec<Vec<Attempt>>> {
-    let attempt = (0u8..18, 0usize..3, 0usize..3, 1u128..400_000, 0u64..4, any::<bool>());
+    let attempt = (0u8..23, 0usize..3, 0usize..3, 1u128..400_000, 0u64..4, any::<bool>());
     let attempt = attempt.prop_map(|(kind, who, whom, amount, serial, greedy)| Attempt {
         kind,
         who,
@@ -84,7 +84,12 @@ impl History {
                 Some(coin) => world.transfer(coin, whom, 1),
                 None => world.announce(who, 0),
             },
-            _ => unreachable!("kinds are drawn below 18"),
+            18 => world.pledge(coin(), who, 9 + serial as u8),
+            19 => world.ready(4 + whom as u8, 9 + serial as u8, serial as u32),
+            20 => world.leave(who, 3 + serial as u8),
+            21 => world.reclaim(who, 3 + serial as u8),
+            22 => world.rotate(who, 4 + whom as u8, 9 + serial as u8),
+            _ => unreachable!("kinds are drawn below 23"),
         };
         draft.expires = world.time + Span::millis(1 + u64::from(greedy) * 1_000_000 + amount as u64);
         draft

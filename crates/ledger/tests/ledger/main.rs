@@ -4,6 +4,7 @@ mod assets;
 mod checkpoints;
 mod conservation;
 mod followers;
+mod members;
 mod offers;
 mod outputs;
 mod rejects;

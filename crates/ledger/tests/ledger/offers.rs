@@ -4,7 +4,7 @@ use byway_ledger::Verdict::{Final, Rejected};
 use byway_records::state::{PublishedOffer, offer_key};
 use byway_records::{ProgramId, Reject};
 
-use crate::world::{ALICE, BOB, OFFER_LIFE, World};
+use crate::world::{ALICE, BOB, KERNEL_PLEDGE, OFFER_LIFE, World};
 
 fn with_provider() -> World {
     let mut world = World::new();
@@ -20,7 +20,7 @@ fn published(world: &World, serial: u64) -> Option<PublishedOffer> {
 fn a_pledge_counts_in_the_supply_and_is_paid_once() {
     let mut world = with_provider();
     let pledges = world.ledger.supply(&world.store).way().pledges;
-    assert_eq!(pledges.units(), 4 * 10_000 * 10u128.pow(18) + 1_000_000);
+    assert_eq!(pledges.units(), 4 * KERNEL_PLEDGE + 1_000_000);
     assert_eq!(world.run(&world.register(world.coin(BOB), BOB)), Rejected(Reject::AlreadyRegistered));
     // Anyone may pay for it, but the identity must agree.
     let mut paid_by_alice = world.register(world.coin(BOB), ALICE);

@@ -11,7 +11,7 @@ use byway_records::promise::{ChannelId, ReservationId};
 use byway_records::transaction::Lock;
 use byway_records::{Backing, Call, OutputId, Reject, TransactionId, Value};
 
-use crate::world::{ALICE, BOB, CAROL, Draft, World, units, way};
+use crate::world::{ALICE, BOB, CAROL, Draft, KERNEL_PLEDGE, PLEDGE_LOCK, World, owner_of, units, way};
 
 const LIFE: Wait = Wait { millis: Span::millis(50), commits: 0 };
 
@@ -19,7 +19,7 @@ const LIFE: Wait = Wait { millis: Span::millis(50), commits: 0 };
 /// under serial 5; Alice's serial 3 to Bob is settled. Alice has issued an asset, one coin of it to Bob,
 /// and Carol of hers as much as can be counted.
 fn prepared() -> (World, ReservationId) {
-    let mut world = World::new();
+    let mut world = kernel_prepared();
     world.must(&world.deposit(world.coin(ALICE), ALICE, 100_000));
     world.must(&world.announce(ALICE, 10_000));
     let reservation = world.must(&world.reserve(ALICE, BOB, 20_000, world.time + Span::minutes(5)));
@@ -35,6 +35,22 @@ fn prepared() -> (World, ReservationId) {
     }
     world.wait(LIFE);
     (world, ReservationId(reservation.0))
+}
+
+/// Carol's node 9 is a candidate in seat 4 and has just changed its keys to those of node 10; she took another out of
+/// seat 5 so long ago that its pledge is unlocked.
+fn kernel_prepared() -> World {
+    let mut world = World::new();
+    for node in [9, 11] {
+        world.must(&world.pledge(world.coin(CAROL), CAROL, node));
+    }
+    world.turn();
+    world.must(&world.leave(CAROL, 5));
+    world.turn();
+    world.wait(PLEDGE_LOCK);
+    world.must(&world.rotate(CAROL, 4, 10));
+    world.turn();
+    world
 }
 
 fn abc(world: &World, units: u128) -> Value {
@@ -86,6 +102,19 @@ fn offender(world: &World, reservation: ReservationId, reason: Reject) -> Draft 
             let draft = world.register(coin(), ALICE);
             world.funded(coin(), Draft { pays: Some(way(999_999)), inputs: vec![], outputs: vec![], ..draft })
         }
+        Reject::KernelFull => world.pledge(world.coin(BOB), BOB, 120),
+        Reject::MemberKeyTaken => world.pledge(world.coin(BOB), BOB, 10),
+        Reject::SeatEmpty => world.leave(BOB, 40),
+        Reject::SeatStanding => world.ready(0, 0, 0),
+        Reject::NodeSignature => world.ready(4, 9, 1),
+        Reject::TooFewMembers => world.leave(owner_of(0), 0),
+        Reject::PledgeLocked => world.reclaim(CAROL, 4),
+        Reject::PledgePart => Draft {
+            outputs: vec![(CAROL, way(KERNEL_PLEDGE - 1))],
+            draws: Some(way(KERNEL_PLEDGE - 1)),
+            ..world.reclaim(CAROL, 5)
+        },
+        Reject::RotatedLately => world.rotate(CAROL, 4, 12),
         Reject::NotRegistered => world.publish(coin(), ALICE, world.offer(ALICE, 1, 100, "a")),
         Reject::OfferTermsChanged => world.publish(world.coin(BOB), BOB, world.offer(BOB, 5, 99, "a")),
         Reject::OfferSerialOld => world.publish(world.coin(BOB), BOB, world.offer(BOB, 4, 99, "a")),
@@ -119,6 +148,9 @@ fn every_reason_is_reached_and_leaves_no_trace_but_a_bounce() {
     let mut reached = BTreeSet::new();
     for reason in Reject::ALL.iter().copied() {
         let (mut world, reservation) = prepared();
+        if reason == Reject::KernelFull {
+            world.fill_kernel();
+        }
         let draft = offender(&world, reservation, reason);
         let (state, outputs) = (world.ledger.state_root(), world.ledger.outputs_digest());
         assert_eq!(world.run(&draft), Verdict::Rejected(reason), "{reason}");

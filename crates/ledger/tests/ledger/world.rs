@@ -7,21 +7,24 @@ use byway_crypto::{GhostKey, IdentitySecret, NodeSecret, Purpose, WalletSecret};
 use byway_ledger::{Commit, Executed, Ledger, NewCheckpoint, Verdict};
 use byway_primitives::{Amount, AssetId, Batch, IdentityId, MemoryStore, NetworkId, Span, Time};
 use byway_records::asset::{AssetTerms, Decimals};
-use byway_records::call::{AccountsCall, AssetsCall, OffersCall, RegistryCall, Take};
+use byway_records::call::{AccountsCall, AssetsCall, KernelCall, MemberEntry, OffersCall, RegistryCall, Take, kernel};
 use byway_records::genesis::Wait;
 use byway_records::offer::{Contact, Location, Price, Service, Unit};
 use byway_records::promise::{Promise, ReservationId, Series};
-use byway_records::state::{Account, AssetRecord, account_key, asset_key};
+use byway_records::state::{Account, AssetRecord, account_key, asset_key, epoch_next_key};
 use byway_records::transaction::KeySignature;
 use byway_records::{
     Backing, Body, Call, Genesis, Input, Lock, Member, MemberSet, Offer, Output, OutputId, Parameters, ProgramId,
-    Transaction, TransactionId, Value, VerifiedTransaction, Witness, verified,
+    Reject, Transaction, TransactionId, Value, VerifiedTransaction, Witness, verified,
 };
 
 pub const START: Time = Time(1_700_000_000_000);
 /// Milliseconds that `World::wait` needs to let any notice period pass.
 pub const NOTICE: Wait = Wait { millis: Span::seconds(10), commits: 5 };
 pub const OFFER_LIFE: Wait = Wait { millis: Span::seconds(100), commits: 10 };
+pub const PLEDGE_LOCK: Wait = Wait { millis: Span::seconds(50), commits: 12 };
+pub const ROTATION_PAUSE: Wait = Wait { millis: Span::seconds(5), commits: 9 };
+pub const KERNEL_PLEDGE: u128 = 5_000_000;
 pub const OUTPUT_MIN: u128 = 1_000;
 pub const PUBLISH_PRICE: u128 = 10_000;
 pub const ASSET_PRICE: u128 = 20_000;
@@ -107,6 +110,9 @@ pub fn parameters() -> Parameters {
     parameters.registration_pledge = units(1_000_000);
     parameters.withdrawal_notice = NOTICE;
     parameters.offer_life = OFFER_LIFE;
+    parameters.kernel_pledge = units(KERNEL_PLEDGE);
+    parameters.pledge_lock = PLEDGE_LOCK;
+    parameters.rotation_pause = ROTATION_PAUSE;
     parameters.output_min = units(OUTPUT_MIN);
     parameters.call_prices.offer_publish = units(PUBLISH_PRICE);
     parameters.call_prices.asset_register = units(ASSET_PRICE);
@@ -116,13 +122,28 @@ pub fn parameters() -> Parameters {
 /// Each person starts with these coins.
 pub const FIRST_COINS: [u128; 3] = [1_000_000_000, 50_000_000, 2_000_000];
 
+/// Who owns a kernel node of the genesis.
+pub fn owner_of(node: u8) -> usize {
+    usize::from(node) % 3
+}
+
+/// The hot key of a kernel node.
+pub fn node_secret(node: u8) -> NodeSecret {
+    NodeSecret::from_seed(&[node; 32])
+}
+
+fn member(node: u8, owner: IdentityId) -> Member {
+    Member {
+        name: format!("kernel {node}"),
+        owner,
+        key: node_secret(node).public(),
+        mesh: StaticKey([node; 32]),
+        address: format!("127.0.0.1:{}", 7000 + u16::from(node)),
+    }
+}
+
 pub fn genesis() -> Genesis {
-    let members = (0..4u8).map(|i| Member {
-        name: format!("kernel {i}"),
-        key: NodeSecret::from_seed(&[i; 32]).public(),
-        mesh: StaticKey([i; 32]),
-        address: format!("127.0.0.1:{}", 7000 + u16::from(i)),
-    });
+    let members = (0..4u8).map(|node| member(node, people()[owner_of(node)].identity.id()));
     let secret = TransactionSecret::from_seed(&[99; 32]);
     let owners = people().into_iter().flat_map(|person| FIRST_COINS.map(|coin| (person.wallet.address(), coin)));
     let outputs = (0u32..).zip(owners).map(|(index, (address, coin))| {
@@ -290,6 +311,11 @@ impl World {
         id
     }
 
+    /// As [`run`](Self::run), for what must be rejected.
+    pub fn refuses(&mut self, draft: &Draft, reason: Reject) {
+        assert_eq!(self.run(draft), Verdict::Rejected(reason));
+    }
+
     /// Lets time and commits pass.
     pub fn wait(&mut self, wait: Wait) {
         self.time = self.time + wait.millis;
@@ -405,6 +431,61 @@ impl World {
     pub fn withdraw_offer(&self, provider: usize, serial: u64) -> Draft {
         let call = Some(Call::Offers(OffersCall::Withdraw { provider: self.id(provider), serial }));
         Draft { call, signers: vec![provider], ..Draft::default() }
+    }
+
+    fn kernel_call(&self, signer: Option<usize>, call: KernelCall) -> Draft {
+        Draft { call: Some(Call::Kernel(call)), signers: signer.into_iter().collect(), ..Draft::default() }
+    }
+
+    fn entry(&self, owner: usize, node: u8) -> MemberEntry {
+        MemberEntry::sign(member(node, self.id(owner)), &node_secret(node), self.network)
+    }
+
+    pub fn pledge(&self, coin: Coin, owner: usize, node: u8) -> Draft {
+        let call = KernelCall::Pledge { entry: self.entry(owner, node) };
+        self.funded(coin, Draft { pays: Some(way(KERNEL_PLEDGE)), ..self.kernel_call(Some(owner), call) })
+    }
+
+    /// A node says that it has caught up, in the seat that it has since an epoch.
+    pub fn ready(&self, seat: u8, node: u8, since: u32) -> Draft {
+        let signature = node_secret(node).sign(Purpose::Ready, self.network, &kernel::ready(seat, since));
+        self.kernel_call(None, KernelCall::Ready { seat, signature })
+    }
+
+    pub fn leave(&self, owner: usize, seat: u8) -> Draft {
+        self.kernel_call(Some(owner), KernelCall::Leave { seat })
+    }
+
+    pub fn reclaim(&self, owner: usize, seat: u8) -> Draft {
+        Draft {
+            outputs: vec![(owner, way(KERNEL_PLEDGE))],
+            draws: Some(way(KERNEL_PLEDGE)),
+            ..self.kernel_call(Some(owner), KernelCall::Reclaim { seat })
+        }
+    }
+
+    pub fn rotate(&self, owner: usize, seat: u8, node: u8) -> Draft {
+        self.kernel_call(Some(owner), KernelCall::Rotate { seat, entry: self.entry(owner, node) })
+    }
+
+    /// Lets commits pass until the epoch that is prepared has begun.
+    pub fn turn(&mut self) {
+        let is_prepared = |world: &World| world.ledger.tree(ProgramId::SYSTEM)?.value(&epoch_next_key()).map(drop);
+        for _ in 0..self.genesis.parameters.checkpoint_commits {
+            if is_prepared(self).is_some() {
+                self.commit(&[]);
+            }
+        }
+        assert_eq!(is_prepared(self), None, "a checkpoint came");
+    }
+
+    /// Alice takes every seat that is free.
+    pub fn fill_kernel(&mut self) {
+        let taken: Vec<u8> = self.ledger.epoch().seats.iter().map(|(seat, _)| seat).collect();
+        for seat in (0..50).filter(|seat| !taken.contains(seat)) {
+            self.must(&self.pledge(self.coin(ALICE), ALICE, 50 + seat));
+        }
+        self.turn();
     }
 
     /// The asset that a person issues: two digits after the point.

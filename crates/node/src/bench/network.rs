@@ -9,6 +9,7 @@ use byway_crypto::NodeSecret;
 use byway_crypto::noise::StaticKey;
 use byway_driver::mesh;
 use byway_driver::pool::Pool;
+use byway_primitives::IdentityId;
 use byway_primitives::hash::Context as HashContext;
 use byway_records::{Genesis, Member};
 use tokio::net::TcpListener;
@@ -42,6 +43,7 @@ impl Seats {
             let mesh_secret = Zeroizing::new(seed(&[b"mesh", &index.to_le_bytes()]));
             seats.members.push(Member {
                 name: format!("bench-{index}"),
+                owner: IdentityId([index as u8; 20]),
                 key: secret.public(),
                 mesh: StaticKey::of(&mesh_secret),
                 address: listener.local_addr()?.to_string(),

@@ -373,6 +373,9 @@ pub struct KernelInitArgs {
     /// Where others reach it: host:port
     #[arg(long, value_name = "HOST:PORT")]
     pub address: String,
+    /// The cold identity that pledges for the node and decides about it; made in the folder `owner` where none is named
+    #[arg(long, value_name = "IDENTITY")]
+    pub owner: Option<IdentityId>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -392,7 +395,7 @@ pub struct GenesisNewArgs {
     /// The network's name
     #[arg(long)]
     pub name: String,
-    /// A kernel node: member.json of `kernel init`, or the line NAME=HOST:PORT,KEY,MESH it printed; once per node
+    /// A kernel node: member.json of `kernel init`, or the line NAME=HOST:PORT,KEY,MESH,OWNER it printed; once per node
     #[arg(long, required = true, value_name = "NODE")]
     pub kernel: Vec<MemberText>,
     /// Who gets coins: ADDRESS=AMOUNT, or ADDRESS=rest; can be repeated

@@ -1,14 +1,18 @@
 //! Making a network: `byway kernel init` and `byway genesis new`.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, bail};
 use byway_crypto::keystore::Cost;
 use byway_crypto::phrase::Device;
+use byway_primitives::IdentityId;
+use byway_records::Member;
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::output::{now, print, print_json};
 use super::{GenesisNewArgs, Globals, KernelInitArgs, Outcome};
-use crate::directory::write_json;
+use crate::directory::{Directory, read_json, write_json};
 use crate::genesis::{self, MemberText, Plan};
 use crate::kernel_node;
 use crate::keystore::{Keystore, KeystoreError};
@@ -34,7 +38,9 @@ pub fn kernel_init(globals: &Globals, args: KernelInitArgs) -> anyhow::Result<Ou
         }
         other => (other?, false),
     };
-    let member = MemberText(genesis::member(&keystore, &args.name, &args.address));
+    let owner = owner(&directory, &passphrase, args.owner)?;
+    let member = Member { owner: owner.id, ..genesis::member(&keystore, &args.name, &args.address) };
+    let member = MemberText(member);
     write_json(&directory.member_file(), &member.0)?;
     let address = keystore.wallet().address();
     if globals.json {
@@ -46,11 +52,46 @@ pub fn kernel_init(globals: &Globals, args: KernelInitArgs) -> anyhow::Result<Ou
     } else {
         print(&format!("For `byway genesis new --kernel`, this line or {}:\n\n", directory.member_file().display()))?;
         print(&format!("{member}\n\nThe node's wallet: {address}\n"))?;
+        if let Some(folder) = &owner.folder {
+            print(&format!(
+                "The owner's keystore is in {}: it draws the pledge and decides about the node, and the node never needs \
+                 it. Move that folder to another machine.\n",
+                folder.display()
+            ))?;
+        }
         if is_new {
             print("`byway identity export` shows the seed phrase, which restores the node's keys. Write it down.\n")?;
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Who owns a kernel node, and where its keystore is if that is still beside the node's.
+struct Owner {
+    id: IdentityId,
+    folder: Option<PathBuf>,
+}
+
+/// The owner that is named, or the one in the folder, or the one that the node was made with, or a new one.
+fn owner(directory: &Directory, passphrase: &Passphrase, named: Option<IdentityId>) -> anyhow::Result<Owner> {
+    if let Some(id) = named {
+        return Ok(Owner { id, folder: None });
+    }
+    let beside = directory.owner();
+    let path = beside.keystore_file();
+    let keystore = match Keystore::open(&path, passphrase) {
+        Err(KeystoreError::Missing(_)) => {
+            if let Some(member) = read_json::<Member>(&directory.member_file())? {
+                return Ok(Owner { id: member.owner, folder: None });
+            }
+            let keystore = Keystore::generate(Device::default())?;
+            beside.create()?;
+            keystore.create(&path, passphrase, Cost::STRONG)?;
+            keystore
+        }
+        other => other?,
+    };
+    Ok(Owner { id: keystore.kernel_owner().id(), folder: Some(beside.root().to_owned()) })
 }
 
 pub fn genesis_new(globals: &Globals, args: GenesisNewArgs) -> anyhow::Result<Outcome> {

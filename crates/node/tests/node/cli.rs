@@ -260,17 +260,27 @@ fn a_keystore_from_birth_to_another_device() {
 fn a_network_is_made_from_its_kernel_nodes() {
     let folder = tempfile::tempdir().unwrap();
     let mut arguments = vec!["genesis".to_owned(), "new".into(), "--name".into(), "trial".into(), "--test".into()];
-    let mut address = String::new();
+    let (mut address, mut owner) = (String::new(), String::new());
     for number in 0..4 {
         let directory = folder.path().join(format!("k{number}"));
         let listen = format!("127.0.0.1:{}", 7100 + number);
-        let made = json(&directory, &["kernel", "init", "--name", &format!("k{number}"), "--address", &listen]);
+        let (name, init) = (format!("k{number}"), ["kernel", "init", "--address", &listen, "--name"]);
+        // The first makes its owner, who owns the others too.
+        let named = if number == 0 { vec![] } else { vec!["--owner", &owner] };
+        let made = json(&directory, &[&init[..], &[&name], &named].concat());
+        assert_eq!(directory.join("owner/keystore.byway").exists(), number == 0);
+        owner = made["member"]["owner"].as_str().unwrap().to_owned();
         address = made["address"].as_str().unwrap().to_owned();
         // Once by the line, once by the file.
         let line = made["line"].as_str().unwrap().to_owned();
         let file = directory.join("member.json").to_str().unwrap().to_owned();
         arguments.extend(["--kernel".into(), if number % 2 == 0 { line } else { file }]);
     }
+    // Once the owner's keystore is elsewhere, as it should be, the node still knows whose it is.
+    let first = folder.path().join("k0");
+    std::fs::rename(first.join("owner"), folder.path().join("vault")).unwrap();
+    let again = json(&first, &["kernel", "init", "--name", "k0", "--address", "127.0.0.1:7100"]);
+    assert_eq!(again["member"]["owner"].as_str().unwrap(), owner);
     let out = folder.path().join("network.json");
     arguments.extend(["--out".into(), out.to_str().unwrap().into()]);
     let without: Vec<&str> = arguments.iter().map(String::as_str).collect();

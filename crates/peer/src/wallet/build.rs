@@ -205,7 +205,7 @@ impl Wish {
             Some(Call::Accounts(AccountsCall::Withdraw { .. })) => (Kind::Withdrawal, drawn),
             Some(Call::Accounts(AccountsCall::AnnounceWithdrawal { amount, .. })) => (Kind::Withdrawal, *amount),
             Some(Call::Accounts(AccountsCall::Settle { promise, .. })) => (Kind::Settlement, promise.promise.amount),
-            Some(Call::Accounts(_) | Call::Assets(_)) => (Kind::OtherCall, Amount::ZERO),
+            Some(Call::Accounts(_) | Call::Assets(_) | Call::Kernel(_)) => (Kind::OtherCall, Amount::ZERO),
         }
     }
 }

@@ -6,7 +6,7 @@ use byway_crypto::noise::StaticKey;
 use byway_crypto::{GhostKey, IdentitySecret, IdentitySignature, NodeSecret, WalletSecret};
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::asset::{AssetTerms, Decimals};
-use byway_records::call::{AccountsCall, AssetsCall, OffersCall, RegistryCall, Take};
+use byway_records::call::{AccountsCall, AssetsCall, KernelCall, MemberEntry, OffersCall, RegistryCall, Take};
 use byway_records::offer::{Action, Contact, Location, Price, Rule, Service, Unit};
 use byway_records::promise::{ChannelId, Promise, ReservationId, Series, SignedPromise};
 use byway_records::scan::{ScanData, ScanTransaction};
@@ -147,7 +147,26 @@ pub fn calls() -> Vec<(&'static str, Call)> {
         ("register asset", Call::Assets(AssetsCall::Register { terms: asset_terms() })),
         ("issue", Call::Assets(AssetsCall::Issue)),
         ("burn", Call::Assets(AssetsCall::Burn)),
+        ("pledge", Call::Kernel(KernelCall::Pledge { entry: member_entry() })),
+        ("ready", Call::Kernel(KernelCall::Ready { seat: 7, signature: NodeSignature([19; 64]) })),
+        ("leave", Call::Kernel(KernelCall::Leave { seat: 7 })),
+        ("reclaim", Call::Kernel(KernelCall::Reclaim { seat: 7 })),
+        ("rotate", Call::Kernel(KernelCall::Rotate { seat: 7, entry: member_entry() })),
     ]
+}
+
+pub fn member(number: u8) -> Member {
+    Member {
+        name: format!("kernel {number}"),
+        owner: id(number),
+        key: NodeSecret::from_seed(&[number; 32]).public(),
+        mesh: StaticKey([number; 32]),
+        address: format!("192.0.2.{number}:7000"),
+    }
+}
+
+pub fn member_entry() -> MemberEntry {
+    MemberEntry { member: member(7), possession: NodeSignature([20; 64]) }
 }
 
 pub fn checkpoint() -> Checkpoint {
@@ -190,12 +209,6 @@ pub fn genesis() -> Genesis {
     let wallet = WalletSecret::from_seed(&[1; 32]);
     let secret = TransactionSecret::from_seed(&[2; 32]);
     let (key, tag) = secret.derive(&wallet.address(), 0);
-    let members = (0..7u8).map(|i| Member {
-        name: format!("kernel {i}"),
-        key: NodeSecret::from_seed(&[i; 32]).public(),
-        mesh: StaticKey([i; 32]),
-        address: format!("192.0.2.{i}:7000"),
-    });
     let mut parameters = Parameters::standard();
     parameters.checkpoint_delay = Span::millis(250);
     Genesis {
@@ -203,7 +216,7 @@ pub fn genesis() -> Genesis {
         time: Time(1_700_000_000_000),
         test: false,
         parameters,
-        members: MemberSet::new(members.collect()),
+        members: MemberSet::new((0..7).map(member).collect()),
         pool: Amount::from_coins(500_000),
         ghost: secret.public(),
         outputs: vec![Output {

@@ -56,6 +56,11 @@ fn records() -> Vec<String> {
             &Reservation { payer: fixed::id(1), payee: fixed::id(2), value: fixed::way(5), until: deadline },
         ),
         line(
+            "kernel pledge",
+            &KernelPledge { amount: Amount::from_coins(10_000), since: 300, rotates: Some(deadline), unlocks: None },
+        ),
+        line("epoch", &fixed::genesis().epoch()),
+        line(
             "asset",
             &AssetRecord { terms: fixed::asset_terms(), control: Control::Issuer, supply: Amount::from_coins(3) },
         ),
@@ -88,7 +93,7 @@ fn calls_are_frozen() {
 fn reasons_keep_their_numbers() {
     let codes: Vec<_> = Reject::ALL.iter().map(|reject| (reject.code(), reject.word())).collect();
     assert!(codes.windows(2).all(|pair| pair[0].0 < pair[1].0));
-    assert_eq!(codes.len(), 28);
+    assert_eq!(codes.len(), 37);
     let text = codes.iter().map(|(code, word)| format!("{code} {word}")).collect::<Vec<_>>().join(", ");
     assert_eq!(FROZEN.hash(&[text.as_bytes()]).to_string()[..16], *FROZEN_REASONS, "{text}");
 }
@@ -160,7 +165,7 @@ fn a_transfer_has_236_bytes_or_less() {
 
 /// With an amount of 12.345 WAY; larger ones take up to nine bytes more.
 const TRANSFER_BYTES: usize = 215;
-const FROZEN_RECORDS: [&str; 26] = [
+const FROZEN_RECORDS: [&str; 28] = [
     "output id: 34 f71b26ef5edb495f",
     "single lock: 33 5bd84132b299b527",
     "lock: 98 e1081298f738772e",
@@ -182,13 +187,15 @@ const FROZEN_RECORDS: [&str; 26] = [
     "bounces: 2 b4d3142c6ac4a0d0",
     "bounced: 3 d8cc78800f7e359b",
     "reservation: 50 8557193d57ab2f57",
+    "kernel pledge: 23 c83c43215ca996b9",
+    "epoch: 774 ee067fc21e0a9b91",
     "asset: 43 cb1f776c1d900b30",
     "faucet asset: 48 1c8ec8258512d577",
     "account promise: 79 6e8e5cf74b56c982",
     "reservation promise: 111 9173d3c444c8d282",
     "channel promise: 111 47a3a64b085a5b6d",
 ];
-const FROZEN_CALLS: [&str; 12] = [
+const FROZEN_CALLS: [&str; 17] = [
     "register: 38 3d5d78877c677d4b",
     "publish: 194 dc67c3fcc97a1eef",
     "withdraw offer: 26 2d9315d1b902a452",
@@ -201,8 +208,13 @@ const FROZEN_CALLS: [&str; 12] = [
     "register asset: 38 09e8dd8567abc50c",
     "issue: 5 ff602a3374834fcf",
     "burn: 5 a540845f548f35dc",
+    "pledge: 178 ab0507ebb2b155e5",
+    "ready: 70 99925984b5c73e89",
+    "leave: 6 ca4f8d88f92cc0a3",
+    "reclaim: 6 e733ea64a84a8841",
+    "rotate: 179 46245290ccda7271",
 ];
-const FROZEN_REASONS: &str = "1fd46ca86ce9a88c";
+const FROZEN_REASONS: &str = "b84d72543ec7c435";
 const FROZEN_DIGESTS: [&str; 12] = [
     "transaction: 37ce2c9c33f6e316",
     "spend: aff8edff5417e4ca",
@@ -212,9 +224,9 @@ const FROZEN_DIGESTS: [&str; 12] = [
     "checkpoint: f243c4156af089cd",
     "scan: ce65d9bd1bd54052",
     "set element: 918c63d353f199d4",
-    "network: cc7d2e5242e26d35",
-    "genesis transaction: d7bee0141c4ddf09",
-    "epoch: 0f5d18fcba6eebf4",
+    "network: e2b94618577cc5b6",
+    "genesis transaction: 5738f0ad551279d2",
+    "epoch: 26d848a36e87d639",
     "asset id: e2942283e1c8a235",
 ];
-const FROZEN_KEYS: &str = "d613f8da41a49585";
+const FROZEN_KEYS: &str = "7a4847d60af50213";

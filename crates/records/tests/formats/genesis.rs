@@ -18,7 +18,7 @@ fn json_comes_back_and_spelling_does_not_matter() {
 
 #[test]
 fn every_parameter_is_part_of_the_network() {
-    let changes: [fn(&mut Genesis); 12] = [
+    let changes: [fn(&mut Genesis); 15] = [
         |g| g.name.push('x'),
         |g| g.time.0 += 1,
         |g| g.test = true,
@@ -29,6 +29,13 @@ fn every_parameter_is_part_of_the_network() {
         |g| g.parameters.settlement_fee_ppm += 1,
         |g| g.parameters.withdrawal_notice.commits += 1,
         |g| g.parameters.offer_life.millis.0 += 1,
+        |g| g.parameters.pledge_lock.commits += 1,
+        |g| g.parameters.rotation_pause.millis.0 += 1,
+        |g| {
+            let mut members: Vec<_> = g.members.iter().map(|(_, member)| member.clone()).collect();
+            members[0].owner.0[0] ^= 1;
+            g.members = MemberSet::new(members);
+        },
         |g| g.parameters.output_min = Amount::from_units(2),
         |g| g.parameters.call_prices.other = Amount::from_units(2),
     ];

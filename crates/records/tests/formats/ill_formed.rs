@@ -1,10 +1,10 @@
 //! What is wrong with a transaction in itself: every case is turned down for its own reason.
 
 use byway_crypto::ghost::TransactionSecret;
-use byway_crypto::{GhostKey, IdentitySignature, Purpose, WalletSecret};
+use byway_crypto::{GhostKey, IdentitySignature, NodeSecret, Purpose, WalletSecret};
 use byway_primitives::codec::{DecodeError, Encode};
 use byway_primitives::{Amount, Hash, NetworkId, Time};
-use byway_records::call::{AccountsCall, AssetsCall, OffersCall, RegistryCall, Take};
+use byway_records::call::{AccountsCall, AssetsCall, KernelCall, MemberEntry, OffersCall, RegistryCall, Take};
 use byway_records::promise::SignedPromise;
 use byway_records::reject::IllFormed;
 use byway_records::transaction::{KeySignature, TRANSACTION_BYTES_MAX};
@@ -83,6 +83,18 @@ fn publish(signer: u8, network: NetworkId) -> Transaction {
     calling(Call::Offers(OffersCall::Publish { offer: offer.sign(&identity(signer), network) }), None, None)
 }
 
+/// A pledge whose member has the key of node 7, signed by another or for another network.
+fn pledge(signer: u8, network: NetworkId) -> Call {
+    let secret = NodeSecret::from_seed(&[signer; 32]);
+    Call::Kernel(KernelCall::Pledge { entry: MemberEntry::sign(fixed::member(7), &secret, network) })
+}
+
+fn rotate(change: impl FnOnce(&mut MemberEntry)) -> Call {
+    let mut entry = MemberEntry::sign(fixed::member(7), &NodeSecret::from_seed(&[7; 32]), NETWORK);
+    change(&mut entry);
+    Call::Kernel(KernelCall::Rotate { seat: 7, entry })
+}
+
 fn register() -> Call {
     Call::Registry(RegistryCall::Register { key: identity(1).public() })
 }
@@ -102,6 +114,8 @@ fn well_formed_transactions_pass() {
         calling(withdraw, None, Some(1)),
         valued(AssetsCall::Issue, None, Some(1)),
         valued(AssetsCall::Burn, Some(1), None),
+        calling(pledge(7, NETWORK), Some(1), None),
+        calling(Call::Kernel(KernelCall::Reclaim { seat: 7 }), None, Some(1)),
     ];
     // Without inputs and call nothing happens; with a call it may.
     let [_, rest @ ..] = good;
@@ -195,6 +209,21 @@ fn calls() -> Vec<Case> {
             calling(Call::Assets(AssetsCall::Register { terms: fixed::asset_terms() }), Some(1), None),
             IllFormed::CallValue,
         ),
+        ("a free pledge", calling(pledge(7, NETWORK), None, None), IllFormed::CallValue),
+        ("a foreign pledge", calling(pledge(7, NetworkId(Hash([9; 32]))), Some(1), None), IllFormed::Signature),
+        ("a pledge for a key of another", calling(pledge(8, NETWORK), Some(1), None), IllFormed::Signature),
+        (
+            "a rotation to another owner",
+            calling(rotate(|e| e.member.owner.0[0] ^= 1), None, None),
+            IllFormed::Signature,
+        ),
+        ("a rotation to no key", calling(rotate(|e| e.member.key.0 = [0xff; 32]), None, None), IllFormed::Signature),
+        (
+            "a reclaim of nothing",
+            calling(Call::Kernel(KernelCall::Reclaim { seat: 7 }), None, None),
+            IllFormed::CallValue,
+        ),
+        ("a paid rotation", calling(rotate(|_| ()), Some(1), None), IllFormed::CallValue),
         (
             "an unknown program",
             changed(|b| b.call = Some(CallEnvelope { program: ProgramId(99), pays: None, draws: None, body: vec![] })),

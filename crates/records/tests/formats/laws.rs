@@ -1,11 +1,12 @@
 //! Laws of every record's encoding: what is encoded decodes to itself, and whatever decodes encodes to the same bytes.
 
 use byway_crypto::node::NodeSignature;
-use byway_crypto::{GhostKey, IdentitySecret, IdentitySignature};
+use byway_crypto::noise::StaticKey;
+use byway_crypto::{GhostKey, IdentitySecret, IdentitySignature, NodeKey};
 use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
 use byway_records::asset::{AssetTerms, Decimals};
-use byway_records::call::{AccountsCall, AssetsCall, OffersCall, RegistryCall, Take};
+use byway_records::call::{AccountsCall, AssetsCall, KernelCall, MemberEntry, OffersCall, RegistryCall, Take};
 use byway_records::offer::{Action, Contact, Location, Network, Price, Rule, Service, Unit};
 use byway_records::promise::{ChannelId, Promise, ReservationId, Series, SignedPromise};
 use byway_records::scan::{ScanData, ScanTransaction};
@@ -213,7 +214,28 @@ fn call() -> impl Strategy<Value = Call> {
         }),
         Just(Call::Assets(AssetsCall::Issue)),
         Just(Call::Assets(AssetsCall::Burn)),
+        kernel_call().prop_map(Call::Kernel),
     ]
+}
+
+fn kernel_call() -> impl Strategy<Value = KernelCall> {
+    let signature = || any::<[u8; 32]>().prop_map(|half| NodeSignature([half, half].concat().try_into().expect("64")));
+    let member = (".{0,16}", id(), any::<[u8; 32]>(), any::<[u8; 32]>(), "[a-z.]{0,64}:[0-9]{1,5}");
+    let member = member.prop_map(|(name, owner, key, mesh, address)| Member {
+        name,
+        owner,
+        key: NodeKey(key),
+        mesh: StaticKey(mesh),
+        address,
+    });
+    let entry = (member, signature()).prop_map(|(member, possession)| MemberEntry { member, possession });
+    (any::<u8>(), 0u8..5, signature(), entry).prop_map(|(seat, kind, signature, entry)| match kind {
+        0 => KernelCall::Pledge { entry },
+        1 => KernelCall::Ready { seat, signature },
+        2 => KernelCall::Leave { seat },
+        3 => KernelCall::Reclaim { seat },
+        _ => KernelCall::Rotate { seat, entry },
+    })
 }
 
 fn checkpoint() -> impl Strategy<Value = Checkpoint> {
@@ -345,6 +367,7 @@ fn kinds() -> Vec<(Vec<u8>, Recode)> {
             Call::Offers(_) => (body, recode::<OffersCall>),
             Call::Accounts(_) => (body, recode::<AccountsCall>),
             Call::Assets(_) => (body, recode::<AssetsCall>),
+            Call::Kernel(_) => (body, recode::<KernelCall>),
         });
     }
     kinds

@@ -3,7 +3,7 @@
 use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{NodeSecret, WalletSecret};
-use byway_primitives::{Amount, AssetId, Batch, Effect, Hash, MemoryStore, Span};
+use byway_primitives::{Amount, AssetId, Batch, Effect, Hash, IdentityId, MemoryStore, Span};
 use byway_records::transaction::KeySignature;
 use byway_records::{
     Body, Genesis, Height, Input, Lock, Member, MemberSet, Output, OutputId, Parameters, Transaction, TransactionId,
@@ -127,6 +127,7 @@ impl Rig {
 fn genesis() -> Genesis {
     let member = |index: u8| Member {
         name: format!("node {index}"),
+        owner: IdentityId([index; 20]),
         key: NodeSecret::public(&secret(index)),
         mesh: StaticKey::of(&[index; 32]),
         address: format!("10.0.0.{index}:7000"),

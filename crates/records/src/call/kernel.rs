@@ -1,0 +1,114 @@
+//! Calls about kernel nodes: to become one, to change its keys, to stop being one (row K4).
+//!
+//! Two keys speak for a node. Its *owner* is a cold identity, pledges and decides. Its *hot key* signs snapshots, and
+//! says here only that it is there: when it takes a seat, and when it has caught up.
+
+use byway_crypto::node::NodeSignature;
+use byway_crypto::{NodeSecret, Purpose};
+use byway_primitives::NetworkId;
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+
+use super::unknown;
+use crate::genesis::Member;
+
+/// Row K4.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KernelCall {
+    /// Pays the pledge for a new member and gives it the lowest free seat, as a candidate. Authorised by its owner.
+    Pledge { entry: MemberEntry },
+    /// The candidate in this seat has caught up and begins to count with the next epoch. Anyone may hand it in; the
+    /// node's own signature ([`ready`]) stands in it.
+    Ready { seat: u8, signature: NodeSignature },
+    /// The member stops taking part with the next epoch; its pledge is locked for a time from then on. Authorised by
+    /// the owner.
+    Leave { seat: u8 },
+    /// Draws the pledge of a member that has left, once it is unlocked, and frees the seat. Authorised by the owner.
+    Reclaim { seat: u8 },
+    /// Changes the member's keys, address, name or owner from the next epoch on. Authorised by the owner so far.
+    Rotate { seat: u8, entry: MemberEntry },
+}
+
+/// A member as it is to stand in its seat, and its hot key's signature over that: so that nobody takes a seat in the
+/// name of a key that another holds, and counts twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberEntry {
+    pub member: Member,
+    /// By the member's key ([`Purpose::Member`]).
+    pub possession: NodeSignature,
+}
+
+impl MemberEntry {
+    /// Signs a member with its own hot key.
+    pub fn sign(member: Member, secret: &NodeSecret, network: NetworkId) -> Self {
+        let possession = secret.sign(Purpose::Member, network, &member.to_bytes());
+        Self { member, possession }
+    }
+
+    /// Whether the member's own key has signed it.
+    pub fn verifies(&self, network: NetworkId) -> bool {
+        let key = self.member.key;
+        key.is_valid() && key.verifies(Purpose::Member, network, &self.member.to_bytes(), &self.possession)
+    }
+}
+
+/// What a candidate signs ([`Purpose::Ready`]) when it has caught up: its seat, and the epoch with which it took it, so
+/// that the signature is good for nobody who had the seat before or gets it later.
+pub fn ready(seat: u8, since: u32) -> [u8; 5] {
+    let [a, b, c, d] = since.to_le_bytes();
+    [seat, a, b, c, d]
+}
+
+impl Encode for MemberEntry {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.member);
+        out.value(&self.possession);
+    }
+}
+
+impl Decode for MemberEntry {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { member: input.value()?, possession: input.value()? })
+    }
+}
+
+impl Encode for KernelCall {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            KernelCall::Pledge { entry } => {
+                out.byte(0);
+                out.value(entry);
+            }
+            KernelCall::Ready { seat, signature } => {
+                out.byte(1);
+                out.byte(*seat);
+                out.value(signature);
+            }
+            KernelCall::Leave { seat } => {
+                out.byte(2);
+                out.byte(*seat);
+            }
+            KernelCall::Reclaim { seat } => {
+                out.byte(3);
+                out.byte(*seat);
+            }
+            KernelCall::Rotate { seat, entry } => {
+                out.byte(4);
+                out.byte(*seat);
+                out.value(entry);
+            }
+        }
+    }
+}
+
+impl Decode for KernelCall {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            0 => Ok(KernelCall::Pledge { entry: input.value()? }),
+            1 => Ok(KernelCall::Ready { seat: input.byte()?, signature: input.value()? }),
+            2 => Ok(KernelCall::Leave { seat: input.byte()? }),
+            3 => Ok(KernelCall::Reclaim { seat: input.byte()? }),
+            4 => Ok(KernelCall::Rotate { seat: input.byte()?, entry: input.value()? }),
+            other => unknown("kernel call", other),
+        }
+    }
+}

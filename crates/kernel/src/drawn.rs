@@ -13,7 +13,7 @@ use byway_crypto::noise::StaticKey;
 use byway_crypto::threshold::ThresholdKey;
 use byway_crypto::threshold::dealing::{Dealing, DealingSecret};
 use byway_crypto::{NodeSecret, Purpose};
-use byway_primitives::{Hash, NetworkId, Time};
+use byway_primitives::{Hash, IdentityId, NetworkId, Time};
 use byway_records::genesis::faults_tolerated;
 use byway_records::{Epoch, Height, Member, Seats};
 
@@ -57,6 +57,7 @@ pub fn epoch(members: usize) -> Epoch {
         key: secret(index).public(),
         mesh: StaticKey([index; 32]),
         address: format!("10.0.0.{index}:7100"),
+        owner: IdentityId([index; 20]),
     };
     Epoch { number: 0, protocol: 1, seats: Seats::founding((0..members as u8).map(member)) }
 }

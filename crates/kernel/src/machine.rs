@@ -15,6 +15,7 @@ mod exchange;
 mod intake;
 mod propose;
 mod recovery;
+mod standing;
 mod status;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -77,6 +78,7 @@ pub struct Kernel {
     halted: Option<Fatal>,
     is_clock_reported: bool,
     recent: status::Recent,
+    outside: standing::Outside,
     /// When own votes on checkpoints of past epochs are sent again.
     past_votes_at: Option<Time>,
 }
@@ -163,6 +165,7 @@ impl Kernel {
             halted: None,
             is_clock_reported: false,
             recent: status::Recent::default(),
+            outside: standing::Outside::default(),
             past_votes_at: None,
             config,
             committee,
@@ -271,6 +274,7 @@ impl Kernel {
             self.commit(now, store);
             self.recover(now, store);
             self.propose(now);
+            self.stand_outside(now);
             self.resend(now);
             self.send_past_votes(now);
             self.request(now);
@@ -305,6 +309,7 @@ impl Kernel {
             self.next_resend(),
             self.next_past_votes(),
             self.next_question(),
+            self.next_outside(),
         ];
         let Some(next) = times.into_iter().flatten().min() else { return };
         let next = next.max(Time(now.0 + 1));

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use byway_primitives::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_records::Certificate;
+use byway_records::{Certificate, Transaction};
 
 use crate::snapshot::{Reference, SNAPSHOT_BYTES_MAX, VOTES_MAX, Vote};
 
@@ -19,6 +19,8 @@ pub const CHUNK_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const CHUNK_SNAPSHOTS_MAX: usize = 2048;
 /// Snapshots asked for by name in one message: five rounds of the largest kernel.
 pub const WANTED_MAX: usize = 256;
+/// Transactions in one message: a millisecond or two of verification.
+pub const TRANSACTIONS_MAX: usize = 32;
 /// Rounds asked for in one message.
 pub const WANTED_ROUNDS_MAX: u64 = 64;
 
@@ -27,6 +29,8 @@ pub const WANTED_ROUNDS_MAX: u64 = 64;
 pub enum Message {
     /// Encoded snapshots, to be verified before the machine sees them.
     Snapshots(Vec<Arc<[u8]>>),
+    /// Transactions that the sender can't bring in itself; each is to be verified, and submitted like a client's.
+    Transactions(Vec<Transaction>),
     Sync(SyncMessage),
 }
 
@@ -100,6 +104,10 @@ impl Encode for Message {
                 out.varint(snapshots.len() as u64);
                 snapshots.iter().for_each(|snapshot| out.bytes(snapshot));
             }
+            Message::Transactions(transactions) => {
+                out.byte(9);
+                out.list(transactions);
+            }
             Message::Sync(sync) => out.value(sync),
         }
     }
@@ -120,6 +128,7 @@ impl Decode for Message {
             6 => SyncMessage::Certificate(Box::new(input.value()?)),
             7 => SyncMessage::AskHighest,
             8 => SyncMessage::Highest { epoch: input.u32()?, highest: input.option()? },
+            9 => return Ok(Message::Transactions(input.list(TRANSACTIONS_MAX)?)),
             other => return Err(DecodeError::UnknownVariant { kind: "kernel message", value: other.into() }),
         };
         Ok(Message::Sync(sync))
@@ -154,6 +163,7 @@ mod tests {
             Message::Sync(SyncMessage::WantRounds { from: 1, to: 64 }),
             Message::Sync(SyncMessage::RoundsSent { from: 1, until: 1 }),
             Message::Sync(SyncMessage::Votes(vec![vote; 2])),
+            Message::Transactions(Vec::new()),
             Message::Sync(SyncMessage::AskHighest),
             Message::Sync(SyncMessage::Highest { epoch: 0, highest: None }),
             Message::Sync(SyncMessage::Highest { epoch: 3, highest: Some(reference) }),

@@ -74,6 +74,11 @@ impl Pool {
         taken
     }
 
+    /// What waits for a snapshot, oldest first.
+    pub fn queued(&self) -> impl Iterator<Item = &VerifiedTransaction> {
+        self.queue.iter().filter(|transaction| self.submitted.contains_key(&transaction.id()))
+    }
+
     /// Takes back what was in flight in a snapshot that will never be committed.
     pub fn restore(&mut self, transactions: &[VerifiedTransaction]) {
         for transaction in transactions.iter().rev() {

@@ -31,7 +31,8 @@ use byway_kernel::{
 };
 use byway_primitives::{Batch, Effect, Encode, Span, Time, Token};
 use byway_records::genesis::Genesis;
-use byway_records::{TransactionId, VerifiedTransaction};
+use byway_records::verified::verify;
+use byway_records::{Transaction, TransactionId, VerifiedTransaction};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -330,6 +331,7 @@ impl Task {
                 let present = self.anteroom.sort(self.kernel.committee().epoch(), from, snapshots);
                 self.snapshots(from, present, Some(payload));
             }
+            Ok(Message::Transactions(transactions)) => self.forwarded(transactions),
             Err(error) => tracing::warn!(%from, %error, "a kernel node sent a malformed message"),
         }
     }
@@ -355,6 +357,13 @@ impl Task {
             good.iter().for_each(|snapshot| self.pulse.saw(snapshot));
             self.kernel.handle_snapshots(self.clock.now(), of_one[0].0, good, &*self.journal);
         }
+    }
+
+    /// Transactions of a node that doesn't count; few, and it tries again if they are not taken.
+    fn forwarded(&mut self, transactions: Vec<Transaction>) {
+        let network = self.kernel.committee().network();
+        let good = transactions.into_iter().filter_map(|transaction| verify(network, transaction).ok()).collect();
+        self.submit(good);
     }
 
     fn sync(&mut self, from: MemberIndex, message: SyncMessage) {

@@ -1,11 +1,13 @@
 //! A wallet for simulations: the genesis outputs, and transfers that spend them.
 
 use byway_crypto::ghost::TransactionSecret;
-use byway_crypto::{Address, WalletSecret};
+use byway_crypto::{Address, IdentitySecret, Purpose, WalletSecret};
 use byway_primitives::{Amount, AssetId, NetworkId, Time};
 use byway_records::transaction::KeySignature;
 use byway_records::verified::verify;
-use byway_records::{Body, Genesis, Input, Lock, Output, OutputId, Transaction, Value, VerifiedTransaction, Witness};
+use byway_records::{
+    Body, Call, Genesis, Input, Lock, Output, OutputId, Transaction, Value, VerifiedTransaction, Witness,
+};
 
 const GENESIS_SEED: [u8; 32] = [11; 32];
 const COIN: Amount = Amount::from_coins(1);
@@ -52,6 +54,46 @@ impl Purse {
         let spent = OutputId { transaction: from.id(), index: 0 };
         let key = body.ghost.expect("transfers have an output");
         self.transfer(spent, &body.outputs[0], key, 0, index, variant)
+    }
+
+    /// Pays coin `index` into a program.
+    pub fn pay_in(&self, index: u32, call: &Call, signer: &IdentitySecret) -> VerifiedTransaction {
+        let genesis = &self.genesis_outputs[index as usize];
+        let spent = OutputId { transaction: self.genesis_id, index };
+        let body = Body {
+            inputs: vec![Input { spent, lock: genesis.lock.clone() }],
+            outputs: Vec::new(),
+            ghost: None,
+            call: Some(call.envelope(Some(genesis.value), None)),
+            fee: Amount::ZERO,
+            expires: Time::ZERO,
+        };
+        let key = self.wallet.spend_secret(self.genesis_key, index, genesis.lock.keys[0]);
+        let signature = key.expect("the purse's own coin").sign(self.network, &body.id().0.0);
+        self.authorise(body, vec![vec![KeySignature { key: 0, signature }]], signer)
+    }
+
+    /// Calls a program, without any money. Calls with other salts are other transactions.
+    pub fn call(&self, call: &Call, salt: u64, signer: &IdentitySecret) -> VerifiedTransaction {
+        let body = Body {
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            ghost: None,
+            call: Some(call.envelope(None, None)),
+            fee: Amount::ZERO,
+            expires: Time(u64::MAX - salt),
+        };
+        self.authorise(body, Vec::new(), signer)
+    }
+
+    fn authorise(&self, body: Body, spends: Vec<Vec<KeySignature>>, signer: &IdentitySecret) -> VerifiedTransaction {
+        let signature = signer.sign(Purpose::Authorise, self.network, &body.authorise_message());
+        let witness = Witness { spends, authorisations: vec![signature] };
+        verify(self.network, Transaction { body, witness }).expect("the purse makes valid calls")
+    }
+
+    pub fn network(&self) -> NetworkId {
+        self.network
     }
 
     fn transfer(

@@ -102,6 +102,11 @@ impl Kernel {
         }
     }
 
+    /// Whether this peer is known to be reachable.
+    pub fn is_connected(&self, peer: MemberIndex) -> bool {
+        self.connected.iter().any(|connected| connected.member == peer)
+    }
+
     pub(super) fn members_connected(&self) -> Vec<MemberIndex> {
         self.connected.iter().map(|peer| peer.member).collect()
     }

@@ -48,7 +48,7 @@ impl Kernel {
     /// Whether there is a round to sign for.
     fn may_propose(&self) -> bool {
         let base = self.graph.quorum_round();
-        self.me.is_some_and(|me| self.committee.counts(me))
+        self.counts()
             && self.recovery.is_none()
             && self.own.pending.is_none()
             && base + 1 >= self.own.not_before

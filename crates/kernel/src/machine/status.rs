@@ -83,7 +83,7 @@ impl Kernel {
         Status {
             me: self.me,
             epoch: self.committee.epoch(),
-            counts: self.me.is_some_and(|me| self.committee.counts(me)),
+            counts: self.counts(),
             rounds: (0..self.committee.places() as u8)
                 .map(|place| self.graph.newest_round_of(MemberIndex(place)))
                 .collect(),

@@ -95,6 +95,7 @@ impl Adversary {
                 }
                 Message::Snapshots(twisted)
             }
+            Message::Transactions(_) => return None,
             Message::Sync(sync) => Message::Sync(self.twist_sync(sync)?),
         };
         Some(Effect::Send { to, message, after })

@@ -38,6 +38,8 @@ pub struct KernelChecks {
     certified: BTreeMap<Height, Hash>,
     signed: BTreeMap<(MemberIndex, u64), Hash>,
     audit_due: Vec<bool>,
+    /// When each commit was first executed.
+    committed_us: Vec<u64>,
     /// When the first node ended each epoch.
     pub turned_us: Vec<u64>,
     /// Nodes that a scenario makes stop, and why they did.
@@ -83,6 +85,7 @@ impl KernelChecks {
             certified: BTreeMap::new(),
             signed: BTreeMap::new(),
             audit_due: vec![false; nodes],
+            committed_us: Vec::new(),
             turned_us: Vec::new(),
             expected_to_stop: BTreeMap::new(),
             equivocations_seen: 0,
@@ -102,6 +105,16 @@ impl KernelChecks {
     /// The digest of every checkpoint that an honest node knows to be certified.
     pub fn certified(&self) -> &BTreeMap<Height, Hash> {
         &self.certified
+    }
+
+    /// How long nobody committed anything around the end of epoch `number - 1`, and the longest pause in the half second
+    /// before.
+    pub fn pause_at_turn_us(&self, number: usize) -> (u64, u64) {
+        let turned = self.turned_us[number - 1];
+        let gaps = self.committed_us.windows(2).map(|pair| (pair[0], pair[1] - pair[0]));
+        let at_turn = gaps.clone().filter(|(at, _)| *at <= turned).last().map_or(0, |(_, gap)| gap);
+        let before = gaps.filter(|(at, _)| (turned - 500_000..turned).contains(at) && *at < turned - 50_000);
+        (at_turn, before.map(|(_, gap)| gap).max().unwrap_or(0))
     }
 
     pub fn is_honest(&self, node: usize) -> bool {
@@ -129,6 +142,7 @@ impl KernelChecks {
                 let is_next = committed.index == self.commits() + 1;
                 self.check(is_next, node, now_us, || format!("commit {} leaves a gap", committed.index));
                 self.commits.push((committed.leader, digest));
+                self.committed_us.push(now_us);
             }
         }
         for (id, verdict) in committed.verdicts {

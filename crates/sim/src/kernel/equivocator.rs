@@ -183,7 +183,7 @@ impl Equivocator {
         let is_empty = match &message {
             Message::Snapshots(snapshots) => snapshots.is_empty(),
             Message::Sync(SyncMessage::Want(references)) => references.is_empty(),
-            Message::Sync(_) => false,
+            Message::Sync(_) | Message::Transactions(_) => false,
         };
         if to != usize::from(self.me.0) && !is_empty {
             self.effects.push_back(Effect::Send { to, message, after: None });

@@ -50,7 +50,7 @@ impl LateLeaders {
     pub fn carried(message: &Message) -> &[std::sync::Arc<[u8]>] {
         match message {
             Message::Snapshots(snapshots) => snapshots,
-            Message::Sync(_) => &[],
+            Message::Sync(_) | Message::Transactions(_) => &[],
         }
     }
 }

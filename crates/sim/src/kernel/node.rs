@@ -1,7 +1,7 @@
 //! A kernel node as the scheduler sees it: the machine, and the verification that a driver does before it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use byway_kernel::{Committee, Kernel, MemberIndex, Message, News, SnapshotError,
 use byway_primitives::hash::Context;
 use byway_primitives::{Effect, Encode, Hash, Store, Time};
 use byway_records::VerifiedTransaction;
+use byway_records::verified::verify;
 
 use super::adversary::Adversary;
 use super::equivocator::Equivocator;
@@ -47,6 +48,8 @@ pub enum NodeNews {
 pub struct KernelNode {
     mind: Mind,
     cache: SharedCache,
+    /// Nodes that can be reached, members or not.
+    reachable: BTreeSet<usize>,
     news: Vec<NodeNews>,
     /// What an adversary says of its own accord.
     extra: Vec<(usize, Message)>,
@@ -98,7 +101,7 @@ impl KernelNode {
     }
 
     fn of(mind: Mind, cache: SharedCache) -> Self {
-        Self { mind, cache, news: Vec::new(), extra: Vec::new() }
+        Self { mind, cache, reachable: BTreeSet::new(), news: Vec::new(), extra: Vec::new() }
     }
 
     /// Takes a client's transaction. An equivocator says that it does.
@@ -126,6 +129,10 @@ impl KernelNode {
     }
 }
 
+fn member(peer: usize) -> MemberIndex {
+    MemberIndex(peer as u8)
+}
+
 /// Those of a peer's snapshots that are good; tells of the others.
 fn verified(
     kernel: &Kernel,
@@ -151,11 +158,15 @@ impl Machine for KernelNode {
     type Command = VerifiedTransaction;
 
     fn handle(&mut self, now: Time, event: Event<Message, VerifiedTransaction>, store: &dyn Store) {
+        match &event {
+            Event::PeerUp(peer) => drop(self.reachable.insert(*peer)),
+            Event::PeerDown(peer) => drop(self.reachable.remove(peer)),
+            _ => {}
+        }
         let (kernel, adversary, anteroom) = match &mut self.mind {
             Mind::Machine { kernel, adversary, anteroom, .. } => (kernel, adversary, anteroom),
             Mind::Equivocator(equivocator) => return equivocator.handle(now, event),
         };
-        let member = |peer: usize| MemberIndex(peer as u8);
         match event {
             Event::Message { from, message } => {
                 // Taken from the end, so that what comes first leaves first.
@@ -166,6 +177,13 @@ impl Machine for KernelNode {
                         let present = anteroom.sort(kernel.committee().epoch(), member(from), snapshots);
                         let verified = verified(kernel, &self.cache, from, present, &mut self.news);
                         kernel.handle_snapshots(now, member(from), verified, store);
+                    }
+                    Message::Transactions(transactions) => {
+                        let network = kernel.committee().network();
+                        for transaction in transactions.into_iter().filter_map(|tx| verify(network, tx).ok()) {
+                            // It is the sender's to try again.
+                            let _ = kernel.handle_submit(now, transaction, store);
+                        }
                     }
                     Message::Sync(sync) => kernel.handle_sync(now, member(from), sync, store),
                 }
@@ -198,6 +216,12 @@ impl Machine for KernelNode {
                 if !std::mem::take(has_turned) {
                     return None;
                 }
+                // Connections to new members come about.
+                for peer in self.reachable.iter().map(|peer| member(*peer)) {
+                    if kernel.committee().contains(peer) && !kernel.is_connected(peer) {
+                        kernel.handle_peer_up(now, peer, store);
+                    }
+                }
                 // The store shows the new epoch by now: let in who came early.
                 for (from, early) in anteroom.open() {
                     let verified = verified(kernel, &self.cache, usize::from(from.0), early, &mut self.news);
@@ -228,6 +252,7 @@ impl Machine for KernelNode {
                 let ends = snapshots.iter().flat_map(|bytes| &bytes[bytes.len().saturating_sub(64)..]);
                 ends.copied().collect()
             }
+            Message::Transactions(_) => message.to_bytes(),
             Message::Sync(sync) => sync.to_bytes(),
         }
     }

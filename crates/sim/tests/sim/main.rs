@@ -1,5 +1,6 @@
 //! The simulator's scenarios. CI runs a sample of the seeds; with `BYWAY_TEST_LONG=1` all of them run.
 
+mod epochs;
 mod kernel;
 mod leaders;
 mod recovery;

@@ -112,7 +112,7 @@ impl KernelChecks {
     pub fn pause_at_turn_us(&self, number: usize) -> (u64, u64) {
         let turned = self.turned_us[number - 1];
         let gaps = self.committed_us.windows(2).map(|pair| (pair[0], pair[1] - pair[0]));
-        let at_turn = gaps.clone().filter(|(at, _)| *at <= turned).last().map_or(0, |(_, gap)| gap);
+        let at_turn = gaps.clone().rfind(|(at, _)| *at <= turned).map_or(0, |(_, gap)| gap);
         let before = gaps.filter(|(at, _)| (turned - 500_000..turned).contains(at) && *at < turned - 50_000);
         (at_turn, before.map(|(_, gap)| gap).max().unwrap_or(0))
     }

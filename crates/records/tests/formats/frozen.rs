@@ -224,8 +224,8 @@ const FROZEN_DIGESTS: [&str; 12] = [
     "checkpoint: f243c4156af089cd",
     "scan: ce65d9bd1bd54052",
     "set element: 918c63d353f199d4",
-    "network: e2b94618577cc5b6",
-    "genesis transaction: 5738f0ad551279d2",
+    "network: de67f534c096c0f1",
+    "genesis transaction: 328e0e86477ac4ec",
     "epoch: 26d848a36e87d639",
     "asset id: e2942283e1c8a235",
 ];

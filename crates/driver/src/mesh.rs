@@ -4,12 +4,18 @@
 //! it asks and is answered, and may be told things unasked (a follower of checkpoints, a wallet that submits). All of
 //! it is bytes; what they mean is the kernel's business.
 //!
-//! **Who is who.** Members are known by their static keys, from genesis. A connection is a member's when its handshake
-//! proved that member's key, and a client's otherwise ([`wire`]).
+//! **Who is who.** Members are known by their static keys, which the ledger names. Whoever opens a connection says as
+//! what: as a client, which anybody may be, or as a member, which takes a key on the member list ([`wire`]).
+//!
+//! **Seats.** The list gives each member a seat, the number that it is known by here, and can be changed while the mesh
+//! runs ([`MeshHandle::set_members`]): who stays keeps the connection, who is gone is disconnected, who is new is
+//! dialled ([`seats`]). Nodes change their lists one after the other, so one may know another that doesn't know it yet,
+//! or not any more, and a node needs no seat of its own: about to join, or having left, it dials the members all the
+//! same, and whoever has it on the list takes it for one.
 //!
 //! **One connection.** Both sides of a pair dial, so that it works as long as one can reach the other. When both
-//! succeed, the one dialled by the lower index stays, on both sides; a newer connection from the same side, or from a
-//! peer that has restarted meanwhile, replaces the older ([`peers`]).
+//! succeed, the one dialled by the lower static key stays, on both sides, whatever seats they know; a newer connection
+//! from the same side, or from a peer that has restarted meanwhile, replaces the older ([`peers`]).
 //!
 //! **Bounds.** Nothing a peer does makes memory grow without limit. Outgoing: a bounded queue for each connection, and
 //! a peer that doesn't keep up is disconnected ([`MeshEvent::PeerDown`]) and left to catch up later; there is no other
@@ -27,31 +33,35 @@ mod frame;
 mod limits;
 mod outbox;
 mod peers;
+mod seats;
 mod wire;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use byway_crypto::noise::StaticKey;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::entropy;
 use clients::Clients;
 use counters::Counting;
-use outbox::{Outbox, Outgoing};
-use wire::Own;
+use outbox::Outgoing;
+use seats::Seats;
+use wire::{Own, Refusal, Secured};
 
 pub use client::{MeshClient, RequestError};
 pub use counters::MeshCounters;
 pub use limits::{ClientLimits, FRAME_MAX, Limits};
+pub use seats::{MembersError, SEATS_MAX};
 pub use wire::Prologue;
 
-/// A member's place in the member list.
+/// A member's seat: its place in the member list, below [`SEATS_MAX`].
 pub type PeerIndex = u16;
 
 /// A member of the kernel, as genesis and the ledger have it.
@@ -65,9 +75,9 @@ pub struct Member {
 /// What a mesh needs to know.
 #[derive(Clone)]
 pub struct MeshConfig {
-    /// All members, oneself included; the place in the list is the index.
-    pub members: Vec<Member>,
-    /// The secret of one of the members' keys.
+    /// The members by seat, as [`MeshHandle::set_members`] takes them.
+    pub members: Vec<Option<Member>>,
+    /// The own secret. Its key may be a member's or not.
     pub secret: [u8; 32],
     pub prologue: Prologue,
     pub limits: Limits,
@@ -78,17 +88,15 @@ pub struct MeshConfig {
 pub enum MeshError {
     #[error("can't listen on {address}: {source}; stop what uses the port, or choose another")]
     Listen { address: String, source: std::io::Error },
-    #[error("the own key is not among the members; check that the key file belongs to this network")]
-    NotAMember,
-    #[error("{0} members are too many")]
-    TooManyMembers(usize),
+    #[error(transparent)]
+    Members(#[from] MembersError),
 }
 
 /// A client's connection, for as long as it lasts; never used again for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u64);
 
-/// What happens on a mesh. For one peer: `PeerUp`, then its frames in order, then `PeerDown`.
+/// What happens on a mesh. For one seat: `PeerUp`, then its peer's frames in order, then `PeerDown`.
 #[derive(Debug)]
 pub enum MeshEvent {
     PeerUp(PeerIndex),
@@ -134,6 +142,8 @@ pub enum CloseReason {
     Slow,
     #[error("a newer connection takes its place")]
     Replaced,
+    #[error("the member list has someone else in its seat now, or nobody, or another address")]
+    NoMember,
     #[error("it was closed here")]
     ClosedHere,
 }
@@ -155,6 +165,8 @@ pub enum ConnectError {
     Full,
     #[error("the other side keeps another connection to this node")]
     Duplicate,
+    #[error("the other side doesn't have this node on its list of members; if it is about to join, it will soon")]
+    NotAMember,
     #[error("the other side closed the connection")]
     Closed,
     #[error("what answers there is not a node of this kind")]
@@ -196,20 +208,15 @@ impl Mesh {
         config: MeshConfig,
         listener: TcpListener,
     ) -> Result<(MeshHandle, mpsc::Receiver<MeshEvent>), MeshError> {
-        let count = config.members.len();
-        if count > usize::from(PeerIndex::MAX) {
-            return Err(MeshError::TooManyMembers(count));
-        }
         let own_key = StaticKey::of(&config.secret);
-        let own_index = config.members.iter().position(|member| member.key == own_key).ok_or(MeshError::NotAMember)?;
+        let seats = Seats::new(own_key, config.members)?;
         let local_address = listener
             .local_addr()
             .map_err(|source| MeshError::Listen { address: "the given socket".to_owned(), source })?;
         let shared = Arc::new(Shared {
             own: Own { secret: config.secret, instance: entropy::number(), prologue: config.prologue },
-            own_index: own_index as PeerIndex,
-            peers: config.members.iter().map(|_| Mutex::default()).collect(),
-            members: config.members,
+            own_key,
+            seats,
             clients: Clients::new(&config.limits.clients),
             counting: Counting::default(),
             limits: config.limits,
@@ -226,26 +233,32 @@ impl MeshHandle {
         self.local_address
     }
 
-    pub fn own_index(&self) -> PeerIndex {
-        self.shared.own_index
+    /// Puts another member list in force: the members by seat, holes allowed, oneself among them or not.
+    ///
+    /// A seat whose member is the same, with key and address, isn't touched. The peer of any other is disconnected
+    /// ([`CloseReason::NoMember`]), and whoever sits there now is dialled. From the return on nothing is queued for a
+    /// peer that is gone; events that it caused may still come, up to its `PeerDown`.
+    ///
+    /// A list that is refused changes nothing.
+    pub fn set_members(&self, members: Vec<Option<Member>>) -> Result<(), MembersError> {
+        self.shared.seats.set(members)
     }
 
     /// Queues a frame for a peer.
     pub fn send(&self, peer: PeerIndex, bytes: Bytes) -> Result<(), SendError> {
-        let outbox = self.shared.outbox(peer).ok_or(SendError::NotConnected)?;
+        let outbox = self.shared.seats.outbox(peer).ok_or(SendError::NotConnected)?;
         outbox.push(Outgoing::data(bytes))
     }
 
     /// Queues a frame for every connected peer, sharing the bytes. Gives the number of peers.
     pub fn broadcast(&self, bytes: &Bytes) -> usize {
-        let peers = 0..self.shared.peers.len() as PeerIndex;
-        peers.filter(|peer| self.send(*peer, bytes.clone()).is_ok()).count()
+        let connected = self.shared.seats.connected().into_iter();
+        connected.filter(|(_, outbox)| outbox.push(Outgoing::data(bytes.clone())).is_ok()).count()
     }
 
     /// The peers that are connected now.
     pub fn connected(&self) -> Vec<PeerIndex> {
-        let peers = 0..self.shared.peers.len() as PeerIndex;
-        peers.filter(|peer| self.shared.outbox(*peer).is_some()).collect()
+        self.shared.seats.connected().into_iter().map(|(peer, _)| peer).collect()
     }
 
     /// Answers a client's request, once.
@@ -276,25 +289,18 @@ impl MeshHandle {
 /// What the tasks of a mesh share.
 struct Shared {
     own: Own,
-    own_index: PeerIndex,
-    members: Vec<Member>,
-    /// By index; set while the peer is up.
-    peers: Vec<Mutex<Option<Arc<Outbox>>>>,
+    own_key: StaticKey,
+    seats: Seats,
     clients: Clients,
     counting: Counting,
     limits: Limits,
 }
 
 impl Shared {
-    fn outbox(&self, peer: PeerIndex) -> Option<Arc<Outbox>> {
-        let slot = self.peers.get(usize::from(peer))?;
-        slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set_outbox(&self, peer: PeerIndex, outbox: Option<Arc<Outbox>>) {
-        if let Some(slot) = self.peers.get(usize::from(peer)) {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = outbox;
-        }
+    /// Tells whoever opened a connection why it isn't taken into use, if that works in the time of a handshake.
+    async fn turn_away(&self, secured: Secured, refusal: Refusal) {
+        self.counting.refused(refusal);
+        let _ = timeout(self.limits.handshake_max, secured.refuse(refusal)).await;
     }
 }
 
@@ -307,12 +313,10 @@ async fn run(
 ) {
     let mut tasks = JoinSet::new();
     let mut arrivals = Vec::new();
-    for index in 0..shared.members.len() as PeerIndex {
+    for peer in 0..SEATS_MAX as PeerIndex {
         let (arrive, arriving) = mpsc::channel(peers::ARRIVALS_MAX);
         arrivals.push(arrive);
-        if index != shared.own_index {
-            tasks.spawn(peers::run(shared.clone(), index, arriving, events.clone()));
-        }
+        tasks.spawn(peers::run(shared.clone(), peer, arriving, events.clone()));
     }
     tasks.spawn(accept::run(shared.clone(), listener, arrivals, events.clone()));
     tokio::select! {
@@ -323,9 +327,7 @@ async fn run(
     }
     tasks.shutdown().await;
     shared.clients.close_all();
-    for index in 0..shared.members.len() as PeerIndex {
-        shared.set_outbox(index, None);
-    }
+    shared.seats.close_all();
 }
 
 impl Payload {
@@ -355,6 +357,6 @@ impl fmt::Debug for Payload {
 
 impl fmt::Debug for MeshHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MeshHandle({} at {})", self.shared.own_index, self.local_address)
+        write!(f, "MeshHandle({})", self.local_address)
     }
 }

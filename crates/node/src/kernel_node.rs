@@ -30,7 +30,7 @@ use byway_kernel::{
     SyncMessage, VerifiedSnapshot,
 };
 use byway_primitives::{Batch, Effect, Encode, Span, Time, Token};
-use byway_records::genesis::Genesis;
+use byway_records::genesis::{self, Genesis};
 use byway_records::verified::verify;
 use byway_records::{Transaction, TransactionId, VerifiedTransaction};
 use tokio::net::TcpListener;
@@ -199,8 +199,9 @@ pub fn prologue(genesis: &Genesis) -> Prologue {
 
 fn mesh_config(genesis: &Genesis, secret: &[u8; 32]) -> MeshConfig {
     let members = genesis.members.iter();
+    let seat = |member: &genesis::Member| Some(Member { key: member.mesh, address: member.address.clone() });
     MeshConfig {
-        members: members.map(|(_, member)| Member { key: member.mesh, address: member.address.clone() }).collect(),
+        members: members.map(|(_, member)| seat(member)).collect(),
         secret: *secret,
         prologue: prologue(genesis),
         limits: Limits::default(),

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use super::wire::{self, Refusal, RespondError, Secured};
+use super::wire::{self, Refusal, RespondError, Role, Secured};
 use super::{MeshEvent, Shared, clients};
 use crate::entropy;
 
@@ -23,11 +23,11 @@ type Outcome = (IpAddr, Option<Result<Secured, RespondError>>);
 pub(super) async fn run(
     shared: Arc<Shared>,
     listener: TcpListener,
-    arrivals: Vec<mpsc::Sender<Secured>>,
+    arrivals: Vec<mpsc::Sender<Box<Secured>>>,
     events: mpsc::Sender<MeshEvent>,
 ) {
-    let mut door = Door { shared, arrivals, events, handshakes: JoinSet::new(), order: VecDeque::new() };
-    let mut clients = JoinSet::new();
+    let mut door =
+        Door { shared, arrivals, events, handshakes: JoinSet::new(), order: VecDeque::new(), serving: JoinSet::new() };
     let mut failing = false;
     loop {
         tokio::select! {
@@ -45,22 +45,25 @@ pub(super) async fn run(
                 }
             },
             Some(outcome) = door.handshakes.join_next() => {
-                if let Some((client, address)) = door.enter(outcome) {
-                    clients.spawn(clients::serve(door.shared.clone(), client, address, door.events.clone()));
+                if let Some((secured, address)) = door.authenticated(outcome) {
+                    door.enter(secured, address);
                 }
             }
-            Some(_) = clients.join_next() => {}
+            Some(_) = door.serving.join_next() => {}
         }
     }
 }
 
 struct Door {
     shared: Arc<Shared>,
-    arrivals: Vec<mpsc::Sender<Secured>>,
+    /// By seat.
+    arrivals: Vec<mpsc::Sender<Box<Secured>>>,
     events: mpsc::Sender<MeshEvent>,
     handshakes: JoinSet<Outcome>,
     /// The handshakes under way, oldest first; may hold some that are done.
     order: VecDeque<AbortHandle>,
+    /// Clients, and those who are told that they can't come in.
+    serving: JoinSet<()>,
 }
 
 impl Door {
@@ -85,8 +88,8 @@ impl Door {
         }));
     }
 
-    /// Sends an authenticated connection where it belongs; gives it back if it is a client's.
-    fn enter(&mut self, outcome: Result<Outcome, JoinError>) -> Option<(Secured, IpAddr)> {
+    /// The connection that came out of a handshake, and from where; counts it if there is none.
+    fn authenticated(&self, outcome: Result<Outcome, JoinError>) -> Option<(Secured, IpAddr)> {
         let counting = &self.shared.counting;
         let (address, handshake) = match outcome {
             Ok((address, Some(handshake))) => (address, handshake),
@@ -103,21 +106,32 @@ impl Door {
                 return None;
             }
         };
-        let secured = match handshake {
-            Ok(secured) => secured,
+        match handshake {
+            Ok(secured) => Some((secured, address)),
             Err(error) => {
                 tracing::debug!(%address, ?error, "a handshake failed");
                 counting.not_responded(error);
-                return None;
+                None
             }
-        };
-        let Some(index) = self.shared.members.iter().position(|member| member.key == secured.remote) else {
-            return Some((secured, address));
-        };
-        // From ourselves, or more at once than an honest peer opens: dropped.
-        if index == usize::from(self.shared.own_index) || self.arrivals[index].try_send(secured).is_err() {
-            counting.refused(Refusal::Duplicate);
         }
-        None
+    }
+
+    /// Sends an authenticated connection where it belongs.
+    fn enter(&mut self, secured: Secured, address: IpAddr) {
+        let shared = self.shared.clone();
+        match (secured.role, shared.seats.seat_of(secured.remote)) {
+            (Role::Client, _) => {
+                self.serving.spawn(clients::serve(shared, secured, address, self.events.clone()));
+            }
+            (Role::Member, Some(seat)) => {
+                // More at once than an honest peer opens: dropped.
+                if self.arrivals[seat].try_send(Box::new(secured)).is_err() {
+                    shared.counting.refused(Refusal::Duplicate);
+                }
+            }
+            (Role::Member, None) => {
+                self.serving.spawn(async move { shared.turn_away(secured, Refusal::NotAMember).await });
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::frame::{FrameReader, HEADER, Kind};
 use super::outbox::{Outbox, Outgoing};
-use super::wire::{self, Own, Secured};
+use super::wire::{self, Own, Role, Secured};
 use super::{CloseReason, ConnectError, FRAME_MAX, Limits, Prologue, SendError, connection};
 
 /// Pushes that wait to be taken; a caller that lets more pile up is disconnected, because waiting for it would hold up
@@ -71,7 +71,7 @@ impl MeshClient {
         INSTANCE.expand(&[seed], &mut instance);
         let own = Own { secret: STATIC.hash(&[seed]).0, instance: u64::from_be_bytes(instance), prologue: *prologue };
         let ephemeral = EPHEMERAL.hash(&[seed]).0;
-        let handshake = wire::initiate(stream, &own, server, &ephemeral);
+        let handshake = wire::initiate(stream, &own, Role::Client, server, &ephemeral);
         let secured = timeout(limits.handshake_max, handshake).await.map_err(|_| ConnectError::TimedOut)??;
 
         let outbox = Arc::new(Outbox::new(limits.outgoing_bytes_max));

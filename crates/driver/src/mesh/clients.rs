@@ -106,9 +106,7 @@ impl Client {
 /// Serves one client until it goes.
 pub(super) async fn serve(shared: Arc<Shared>, mut secured: Secured, address: IpAddr, events: mpsc::Sender<MeshEvent>) {
     let Some((id, client)) = shared.clients.admit(address, &shared.limits) else {
-        shared.counting.refused(Refusal::Full);
-        let _ = timeout(shared.limits.handshake_max, secured.refuse(Refusal::Full)).await;
-        return;
+        return shared.turn_away(secured, Refusal::Full).await;
     };
     shared.counting.count(&shared.counting.clients_up);
     let ready = timeout(shared.limits.handshake_max, secured.send(Kind::Ready, &[])).await;

@@ -39,6 +39,8 @@ counters! {
     refused_other_key,
     refused_full,
     refused_duplicate,
+    /// Came as a member, and isn't on the list.
+    refused_not_a_member,
     peers_up,
     peers_down,
     clients_up,
@@ -63,6 +65,7 @@ impl Counting {
             Refusal::OtherKey => &self.refused_other_key,
             Refusal::Full => &self.refused_full,
             Refusal::Duplicate => &self.refused_duplicate,
+            Refusal::NotAMember => &self.refused_not_a_member,
         });
     }
 
@@ -80,7 +83,7 @@ impl Counting {
             CloseReason::Silent => &self.closed_silent,
             CloseReason::Trickling => &self.closed_trickling,
             CloseReason::Slow => &self.closed_slow,
-            CloseReason::Ended | CloseReason::Replaced | CloseReason::ClosedHere => return,
+            CloseReason::Ended | CloseReason::Replaced | CloseReason::NoMember | CloseReason::ClosedHere => return,
         });
     }
 }

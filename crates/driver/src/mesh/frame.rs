@@ -14,13 +14,14 @@ use super::{CloseReason, FRAME_MAX};
 /// Length and kind, in bytes.
 pub(super) const HEADER: usize = 5;
 
-/// The longest body before a connection is in use, in bytes: a reason to refuse.
+/// The longest body before a connection is in use, in bytes: a role, or a reason to refuse.
 const HANDSHAKE_BODY_MAX: usize = 1;
 
 /// What a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The initiator is live: its first message was not a replay.
+    /// The initiator is live: its first message was not a replay. The body is one byte, its
+    /// [`Role`](super::wire::Role).
     Confirm = 1,
     /// The responder takes the connection into use.
     Ready = 2,

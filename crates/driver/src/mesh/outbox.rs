@@ -116,6 +116,11 @@ impl Outbox {
         self.filled.notify_one();
     }
 
+    #[cfg(test)]
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed.is_some()
+    }
+
     /// Waits until it is closed.
     pub(super) async fn closed(&self) -> CloseReason {
         loop {

@@ -1,10 +1,11 @@
-//! One task for each other member: keeps one live connection to it.
+//! One task for each seat: keeps one live connection to the member that sits there, if any, until another does.
 //!
-//! Which connection stays, when there are two, must come out the same on both sides:
+//! Which connection stays, when there are two, must come out the same on both sides, also when one of them doesn't know
+//! its own seat, or has none:
 //!
 //! 1. A connection with another *instance* of the peer's process means that the old process is gone: the new one stays.
 //! 2. Two connections opened by the same side: the newer stays, since a side opens one only after losing the other.
-//! 3. Otherwise the one opened by the lower index stays. So while the lower index is dialling and the other side's
+//! 3. Otherwise the one opened by the lower static key stays. So while the lower key is dialling and the other side's
 //!    connection comes in, it waits for the outcome before it takes that one instead.
 
 use std::future::Future;
@@ -12,13 +13,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use byway_crypto::noise::StaticKey;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::frame::{FrameReader, HEADER, Kind};
 use super::outbox::Outbox;
-use super::wire::{self, Opener, Refusal, Secured};
+use super::seats::SeatWatch;
+use super::wire::{self, Opener, Refusal, Role, Secured};
 use super::{CloseReason, ConnectError, FRAME_MAX, Member, MeshEvent, Payload, PeerIndex, Shared, connection};
 use crate::entropy;
 
@@ -27,29 +30,40 @@ pub(super) const ARRIVALS_MAX: usize = 4;
 
 type Attempt = Pin<Box<dyn Future<Output = Result<Secured, ConnectError>> + Send>>;
 
-/// Keeps the connection to `peer`, for ever. `arriving` are connections that the peer opened.
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    peer: PeerIndex,
-    mut arriving: mpsc::Receiver<Secured>,
-    events: mpsc::Sender<MeshEvent>,
-) {
-    let mut slot = Slot::new(shared, peer, events);
+/// Connections that were opened by who had the seat when the door looked.
+pub(super) type Arriving = mpsc::Receiver<Box<Secured>>;
+
+/// Keeps the seat of `peer` connected, for ever.
+pub(super) async fn run(shared: Arc<Shared>, peer: PeerIndex, mut arriving: Arriving, events: mpsc::Sender<MeshEvent>) {
+    let mut seat = shared.seats.watch(peer);
+    let mut member = seat.now();
     loop {
-        let idle = slot.live.is_none() && slot.attempt.is_none();
+        member = match member {
+            Some(member) => {
+                let slot = Slot::new(shared.clone(), peer, member, events.clone());
+                slot.keep(&mut arriving, &mut seat).await
+            }
+            None => keep_empty(&shared, &mut arriving, &mut seat).await,
+        };
+    }
+}
+
+/// Waits for somebody to take the seat; gives who.
+async fn keep_empty(shared: &Shared, arriving: &mut Arriving, seat: &mut SeatWatch) -> Option<Arc<Member>> {
+    loop {
         tokio::select! {
-            reason = ended(&mut slot.live) => slot.down(reason).await,
-            Some(arrival) = arriving.recv() => slot.arrive(arrival).await,
-            outcome = attempted(&mut slot.attempt) => slot.dialled(outcome).await,
-            () = sleep_until(slot.dial_at), if idle => slot.dial(),
+            biased;
+            next = seat.after(None) => return next,
+            Some(arrival) = arriving.recv() => shared.turn_away(*arrival, Refusal::NotAMember).await,
         }
     }
 }
 
-/// The state of the connection to one peer.
+/// The state of the connection to one member in its seat.
 struct Slot {
     shared: Arc<Shared>,
     peer: PeerIndex,
+    member: Arc<Member>,
     events: mpsc::Sender<MeshEvent>,
     live: Option<Live>,
     /// Our own dialling, from the first packet on.
@@ -76,6 +90,11 @@ enum Verdict {
     Refuse,
 }
 
+/// Whether a connection that we opened stays, when both sides opened one.
+fn ours_stays(own: StaticKey, theirs: StaticKey) -> bool {
+    own < theirs
+}
+
 /// The rule in the module's doc. `live` is instance and opener of the connection there is.
 fn judge(live: Option<(u64, Opener)>, dialling: bool, ours_stays: bool, arrival_instance: u64) -> Verdict {
     match live {
@@ -86,11 +105,12 @@ fn judge(live: Option<(u64, Opener)>, dialling: bool, ours_stays: bool, arrival_
 }
 
 impl Slot {
-    fn new(shared: Arc<Shared>, peer: PeerIndex, events: mpsc::Sender<MeshEvent>) -> Self {
+    fn new(shared: Arc<Shared>, peer: PeerIndex, member: Arc<Member>, events: mpsc::Sender<MeshEvent>) -> Self {
         let backoff = shared.limits.redial_min;
         let mut slot = Self {
             shared,
             peer,
+            member,
             events,
             live: None,
             attempt: None,
@@ -106,28 +126,47 @@ impl Slot {
         slot
     }
 
-    /// Whether a connection that we opened stays, when both sides opened one.
     fn ours_stays(&self) -> bool {
-        self.shared.own_index < self.peer
+        ours_stays(self.shared.own_key, self.member.key)
+    }
+
+    /// Keeps the connection until the seat changes hands; gives who has it then.
+    async fn keep(mut self, arriving: &mut Arriving, seat: &mut SeatWatch) -> Option<Arc<Member>> {
+        let next = loop {
+            let idle = self.live.is_none() && self.attempt.is_none();
+            tokio::select! {
+                // A change comes first, because what arrives after it is for whoever has the seat then.
+                biased;
+                next = seat.after(Some(&self.member)) => break next,
+                reason = ended(&mut self.live) => self.down(reason).await,
+                Some(arrival) = arriving.recv() => self.arrive(*arrival).await,
+                outcome = attempted(&mut self.attempt) => self.dialled(outcome).await,
+                () = sleep_until(self.dial_at), if idle => self.dial(),
+            }
+        };
+        self.attempt = None;
+        self.held = None;
+        if self.live.is_some() {
+            self.down(CloseReason::NoMember).await;
+        }
+        next
     }
 
     fn dial(&mut self) {
-        let (shared, peer) = (self.shared.clone(), self.peer);
-        self.attempt = Some(Box::pin(async move {
-            let member = &shared.members[usize::from(peer)];
-            dial(&shared, member).await
-        }));
+        let (shared, member) = (self.shared.clone(), self.member.clone());
+        self.attempt = Some(Box::pin(async move { dial(&shared, &member).await }));
     }
 
     async fn arrive(&mut self, arrival: Secured) {
+        if arrival.remote != self.member.key {
+            // The seat changed hands while it waited.
+            return self.shared.turn_away(arrival, Refusal::NotAMember).await;
+        }
         let live = self.live.as_ref().map(|live| (live.instance, live.opener));
         match judge(live, self.attempt.is_some(), self.ours_stays(), arrival.instance) {
             Verdict::Take => self.take(arrival).await,
             Verdict::Hold => self.held = Some(arrival),
-            Verdict::Refuse => {
-                self.shared.counting.refused(Refusal::Duplicate);
-                arrival.refuse(Refusal::Duplicate).await;
-            }
+            Verdict::Refuse => self.shared.turn_away(arrival, Refusal::Duplicate).await,
         }
     }
 
@@ -136,8 +175,7 @@ impl Slot {
         match outcome {
             Ok(secured) => {
                 if let Some(held) = self.held.take() {
-                    self.shared.counting.refused(Refusal::Duplicate);
-                    held.refuse(Refusal::Duplicate).await;
+                    self.shared.turn_away(held, Refusal::Duplicate).await;
                 }
                 self.up(secured).await;
             }
@@ -168,7 +206,10 @@ impl Slot {
         let (shared, peer, events) = (self.shared.clone(), self.peer, self.events.clone());
         let outbox = Arc::new(Outbox::new(shared.limits.outgoing_bytes_max));
         let (instance, opener) = (secured.instance, secured.opener);
-        shared.set_outbox(peer, Some(outbox.clone()));
+        if !shared.seats.open(peer, &self.member, outbox.clone()) {
+            // The seat has just changed hands, which is seen to next.
+            return;
+        }
         shared.counting.count(&shared.counting.peers_up);
         self.backoff = shared.limits.redial_min;
         self.logged = None;
@@ -183,7 +224,7 @@ impl Slot {
 
     async fn down(&mut self, reason: CloseReason) {
         self.live = None;
-        self.shared.set_outbox(self.peer, None);
+        self.shared.seats.close(self.peer);
         self.shared.counting.count(&self.shared.counting.peers_down);
         self.shared.counting.closed(&reason);
         tracing::info!(peer = self.peer, %reason, "peer disconnected");
@@ -234,7 +275,7 @@ async fn dial(shared: &Shared, member: &Member) -> Result<Secured, ConnectError>
     let stream = connected.map_err(|_| ConnectError::TimedOut)?.map_err(unreachable)?;
     stream.set_nodelay(true).map_err(unreachable)?;
     let seed = entropy::seed();
-    let handshake = wire::initiate(stream, &shared.own, member.key, &seed);
+    let handshake = wire::initiate(stream, &shared.own, Role::Member, member.key, &seed);
     timeout(shared.limits.handshake_max, handshake).await.map_err(|_| ConnectError::TimedOut)?
 }
 
@@ -275,6 +316,15 @@ fn jittered(time: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn both_sides_keep_the_same_one(a: [u8; 32], b: [u8; 32]) {
+            let (a, b) = (StaticKey(a), StaticKey(b));
+            prop_assert_eq!(ours_stays(a, b), !ours_stays(b, a) && a != b);
+        }
+    }
 
     #[test]
     fn which_connection_stays() {

@@ -3,7 +3,7 @@
 //! ```text
 //! initiator → magic:4 version:u16 network:16 length:u16 noise_1        noise_1 carries the initiator's instance
 //! responder → answer:1 version:u16 length:u16 noise_2                  noise_2 the responder's; length 0 if refused
-//! initiator → Confirm                                                  encrypted from here on, length:u16 message …
+//! initiator → Confirm with its role                                    encrypted from here on, length:u16 message …
 //! responder → Ready, or Refuse with the reason
 //! ```
 //!
@@ -13,6 +13,9 @@
 //!
 //! The first Noise message can be a replay. Nothing is done about it until `Confirm` has proved that the initiator is
 //! live; nothing is *sent to* the initiator's protocol before `Ready`.
+//!
+//! The initiator says whether it comes as a member or as a client, because the two sides may know different member
+//! lists for a while: a member of whom the responder hasn't heard yet must not be taken for a client.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,6 +57,8 @@ pub(super) enum Refusal {
     Full = 4,
     /// There is a connection that is kept instead.
     Duplicate = 5,
+    /// It comes as a member, and isn't one as far as is known here.
+    NotAMember = 6,
 }
 
 /// Why no handshake came about, on the responding side.
@@ -71,6 +76,13 @@ pub(super) enum Opener {
     Them,
 }
 
+/// As what a side opens a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Client = 0,
+    Member = 1,
+}
+
 /// An authenticated connection that carries nothing yet.
 #[derive(Debug)]
 pub(super) struct Secured {
@@ -79,6 +91,8 @@ pub(super) struct Secured {
     pub remote: StaticKey,
     pub instance: u64,
     pub opener: Opener,
+    /// The opener's.
+    pub role: Role,
 }
 
 /// Who we are in a handshake.
@@ -107,10 +121,11 @@ impl Prologue {
     }
 }
 
-/// Opens towards `remote`, up to its `Ready`. The caller bounds the time.
+/// Opens towards `remote` in this role, up to its `Ready`. The caller bounds the time.
 pub(super) async fn initiate(
     mut stream: TcpStream,
     own: &Own,
+    role: Role,
     remote: StaticKey,
     seed: &[u8; 32],
 ) -> Result<Secured, ConnectError> {
@@ -139,8 +154,8 @@ pub(super) async fn initiate(
     let instance = payload.try_into().map(u64::from_be_bytes).map_err(|_| ConnectError::NotByway)?;
     let transport = noise.into_transport().map_err(|_| ConnectError::OtherKey)?;
 
-    let mut secured = Secured::new(stream, transport, remote, instance, Opener::Us);
-    secured.send(Kind::Confirm, &[]).await.map_err(broken)?;
+    let mut secured = Secured::new(stream, transport, remote, instance, Opener::Us, role);
+    secured.send(Kind::Confirm, &[role as u8]).await.map_err(broken)?;
     match secured.reader.next().await {
         Ok(Frame { kind: Kind::Ready, .. }) => Ok(secured),
         Ok(Frame { kind: Kind::Refuse, body }) => {
@@ -191,9 +206,13 @@ pub(super) async fn respond(mut stream: TcpStream, own: &Own, seed: &[u8; 32]) -
     let transport = noise.into_transport().map_err(|_| RespondError::Malformed)?;
     stream.write_all(&answer(0, own.prologue.version, &second)).await.map_err(broken)?;
 
-    let mut secured = Secured::new(stream, transport, remote, instance, Opener::Them);
+    // Until it has said otherwise, it is treated as whoever is bounded most.
+    let mut secured = Secured::new(stream, transport, remote, instance, Opener::Them, Role::Client);
     match secured.reader.next().await {
-        Ok(Frame { kind: Kind::Confirm, .. }) => Ok(secured),
+        Ok(Frame { kind: Kind::Confirm, body }) => {
+            secured.role = Role::of(&body).ok_or(RespondError::Malformed)?;
+            Ok(secured)
+        }
         _ => Err(RespondError::Malformed),
     }
 }
@@ -214,8 +233,9 @@ fn answer(code: u8, version: u16, noise: &[u8]) -> Vec<u8> {
 
 impl Refusal {
     fn of(code: u8) -> Option<Self> {
-        use Refusal::{Duplicate, Full, OtherKey, OtherNetwork, OtherVersion};
-        [OtherVersion, OtherNetwork, OtherKey, Full, Duplicate].into_iter().find(|refusal| *refusal as u8 == code)
+        use Refusal::{Duplicate, Full, NotAMember, OtherKey, OtherNetwork, OtherVersion};
+        let all = [OtherVersion, OtherNetwork, OtherKey, Full, Duplicate, NotAMember];
+        all.into_iter().find(|refusal| *refusal as u8 == code)
     }
 
     /// What the refused side makes of it.
@@ -226,12 +246,26 @@ impl Refusal {
             Refusal::OtherKey => ConnectError::OtherKey,
             Refusal::Full => ConnectError::Full,
             Refusal::Duplicate => ConnectError::Duplicate,
+            Refusal::NotAMember => ConnectError::NotAMember,
         }
     }
 }
 
+impl Role {
+    fn of(body: &[u8]) -> Option<Self> {
+        [Role::Client, Role::Member].into_iter().find(|role| *body == [*role as u8])
+    }
+}
+
 impl Secured {
-    fn new(stream: TcpStream, transport: Transport, remote: StaticKey, instance: u64, opener: Opener) -> Self {
+    fn new(
+        stream: TcpStream,
+        transport: Transport,
+        remote: StaticKey,
+        instance: u64,
+        opener: Opener,
+        role: Role,
+    ) -> Self {
         let transport = Arc::new(Mutex::new(transport));
         let (read, write) = stream.into_split();
         let sealed = SealedReader {
@@ -240,7 +274,7 @@ impl Secured {
             message: Vec::new(),
         };
         let writer = SealedWriter { half: write, transport };
-        Self { reader: FrameReader::new(sealed), writer, remote, instance, opener }
+        Self { reader: FrameReader::new(sealed), writer, remote, instance, opener, role }
     }
 
     pub(super) async fn send(&mut self, kind: Kind, body: &[u8]) -> std::io::Result<()> {

@@ -4,6 +4,7 @@ mod clients;
 mod hostile;
 mod members;
 mod raw;
+mod seats;
 
 use std::time::Duration;
 
@@ -41,6 +42,11 @@ async fn sockets(count: usize) -> (Vec<TcpListener>, Vec<Member>) {
     (listeners, members)
 }
 
+/// A list without holes.
+fn seats(members: &[Member]) -> Vec<Option<Member>> {
+    members.iter().cloned().map(Some).collect()
+}
+
 struct Node {
     handle: MeshHandle,
     events: mpsc::Receiver<MeshEvent>,
@@ -48,7 +54,12 @@ struct Node {
 
 impl Node {
     fn spawn(index: usize, members: &[Member], limits: Limits, listener: TcpListener) -> Self {
-        let config = MeshConfig { members: members.to_vec(), secret: secret(index), prologue: PROLOGUE, limits };
+        Self::with_seats(index, seats(members), limits, listener)
+    }
+
+    /// The index says only which secret it has.
+    fn with_seats(index: usize, members: Vec<Option<Member>>, limits: Limits, listener: TcpListener) -> Self {
+        let config = MeshConfig { members, secret: secret(index), prologue: PROLOGUE, limits };
         let (handle, events) = Mesh::spawn(config, listener).expect("a mesh");
         Self { handle, events }
     }
@@ -93,4 +104,41 @@ async fn mesh(count: usize, limits: Limits) -> (Vec<Node>, Vec<Member>) {
 
 fn bytes(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
+}
+
+/// Gets one marked frame across, over whichever connection stays in the end. Each of the two comes with the seat that it
+/// has in the eyes of the other.
+async fn converse((sender, from): (&mut Node, PeerIndex), (receiver, to): (&mut Node, PeerIndex)) {
+    let mark = bytes(&format!("{from} to {to}"));
+    loop {
+        if sender.handle.send(to, mark.clone()).is_err() {
+            sender.until_up(to).await;
+            continue;
+        }
+        let heard = receiver.until(|event| match event {
+            MeshEvent::Frame { from: peer, bytes } if peer == from => Some(bytes[..] == mark[..]),
+            MeshEvent::PeerDown { peer, .. } if peer == from => Some(false),
+            _ => None,
+        });
+        if heard.await {
+            return;
+        }
+    }
+}
+
+/// Frames both ways between two that have settled, and nothing else happens.
+async fn undisturbed((a, seat_a): (&mut Node, PeerIndex), (b, seat_b): (&mut Node, PeerIndex)) {
+    for round in 0..20 {
+        let text = bytes(&format!("round {round}"));
+        pass((a, seat_a), (b, seat_b), &text).await;
+        pass((b, seat_b), (a, seat_a), &text).await;
+    }
+}
+
+async fn pass((sender, from): (&Node, PeerIndex), (receiver, to): (&mut Node, PeerIndex), text: &Bytes) {
+    sender.handle.send(to, text.clone()).expect("connected");
+    match receiver.next().await {
+        MeshEvent::Frame { from: peer, bytes } => assert_eq!((peer, &bytes[..]), (from, &text[..])),
+        other => panic!("{other:?} instead of {text:?}"),
+    }
 }

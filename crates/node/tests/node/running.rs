@@ -298,8 +298,15 @@ impl Liar {
         let genesis = network.genesis.clone();
         let (listener, secret) = network.seat(index);
         let members = genesis.members.iter();
-        let members = members.map(|(_, member)| Member { key: member.mesh, address: member.address.clone() }).collect();
-        let config = MeshConfig { members, secret, prologue: prologue(&genesis), limits: Limits::default() };
+        let seat = |(_, member): (_, &byway_records::genesis::Member)| {
+            Some(Member { key: member.mesh, address: member.address.clone() })
+        };
+        let config = MeshConfig {
+            members: members.map(seat).collect(),
+            secret,
+            prologue: prologue(&genesis),
+            limits: Limits::default(),
+        };
         let (mesh, mut events) = Mesh::spawn(config, listener).unwrap();
         let liar = Self { invented, step: Arc::default() };
         let step = liar.step.clone();

@@ -11,7 +11,7 @@ use byway_primitives::{Hash, NetworkId};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
-use super::raw::{PUSH, REPLY, Raw};
+use super::raw::{CLIENT, PUSH, REPLY, Raw};
 use super::{Node, PROLOGUE, STUCK, bytes, key, mesh};
 
 async fn connect_as(node: &Node, prologue: &Prologue) -> Result<(MeshClient, mpsc::Receiver<Bytes>), ConnectError> {
@@ -24,7 +24,7 @@ async fn one(limits: Limits) -> Node {
 }
 
 impl Node {
-    async fn asked(&mut self) -> (ClientId, u64, Payload) {
+    pub(super) async fn asked(&mut self) -> (ClientId, u64, Payload) {
         self.until(|event| match event {
             MeshEvent::ClientFrame { client, request_id, bytes } => Some((client, request_id, bytes)),
             _ => None,
@@ -180,7 +180,7 @@ async fn a_client_has_so_many_requests_open() {
     let clients = ClientLimits { in_flight_max: 2, ..ClientLimits::default() };
     let mut node = one(Limits { clients, ..Limits::default() }).await;
     let address = node.handle.local_address().to_string();
-    let mut raw = Raw::connect(&address, &[99; 32], key(0)).await;
+    let mut raw = Raw::connect(&address, &[99; 32], key(0), CLIENT).await;
     for id in 0..20 {
         raw.request(id, b"x").await;
     }
@@ -204,7 +204,7 @@ async fn a_client_that_asks_fast_is_slowed_down_and_served() {
     let clients = ClientLimits { rate_max: 1000, burst_max: 2, in_flight_max: 1000, ..ClientLimits::default() };
     let mut node = one(Limits { clients, ..Limits::default() }).await;
     let address = node.handle.local_address().to_string();
-    let mut raw = Raw::connect(&address, &[99; 32], key(0)).await;
+    let mut raw = Raw::connect(&address, &[99; 32], key(0), CLIENT).await;
     for id in 0..50 {
         raw.request(id, b"x").await;
     }
@@ -217,7 +217,7 @@ async fn a_client_that_asks_fast_is_slowed_down_and_served() {
 async fn a_client_that_does_not_take_what_it_is_told_is_let_go() {
     let mut node = one(Limits { outgoing_bytes_max: 1 << 20, ..Limits::default() }).await;
     let address = node.handle.local_address().to_string();
-    let mut raw = Raw::connect(&address, &[99; 32], key(0)).await;
+    let mut raw = Raw::connect(&address, &[99; 32], key(0), CLIENT).await;
     raw.request(1, b"subscribe").await;
     let (id, ..) = node.asked().await;
     let news = Bytes::from(vec![1; 100_000]);

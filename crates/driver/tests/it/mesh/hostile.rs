@@ -9,7 +9,7 @@ use byway_primitives::hash::Context;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::raw::{self, DATA, KEEP_ALIVE, PUSH, REQUEST, Raw, until_closed};
+use super::raw::{self, CLIENT, CONFIRM, DATA, KEEP_ALIVE, MEMBER, PUSH, REQUEST, Raw, until_closed};
 use super::{Node, PROLOGUE, STUCK, bytes, key, secret, sockets};
 
 /// Member 0 runs; member 1 is played by the test, which keeps the socket so that member 0 can dial without meeting
@@ -59,12 +59,12 @@ async fn a_member_that_sends_nonsense_is_disconnected() {
     for (plain, expected) in [
         (&[0, 0, 0, 0, DATA][..], malformed("an empty frame")),
         (&[0, 0, 0, 1, 99], malformed("a frame of an unknown kind")),
-        (&[0, 0, 0, 1, raw::CONFIRM], malformed("a frame that is not for members")),
+        (&[0, 0, 0, 1, CONFIRM], malformed("a frame that is not for members")),
         (&[0, 0, 0, 1, raw::REFUSE], malformed("a frame that is not for members")),
         (&[0, 0, 0, 9, REQUEST, 0, 0, 0, 0, 0, 0, 0, 1], malformed("a frame that is not for members")),
         (&LONG, oversized),
     ] {
-        let mut raw = Raw::connect(&members[0].address, &secret(1), key(0)).await;
+        let mut raw = Raw::connect(&members[0].address, &secret(1), key(0), MEMBER).await;
         raw.send(plain).await;
         assert_eq!(down(&mut node).await, expected);
         raw.closed().await;
@@ -77,7 +77,7 @@ async fn a_member_that_sends_nonsense_is_disconnected() {
 #[tokio::test]
 async fn a_message_that_was_tampered_with_ends_the_connection() {
     let (mut node, members, _socket) = target(Limits::default()).await;
-    let mut raw = Raw::connect(&members[0].address, &secret(1), key(0)).await;
+    let mut raw = Raw::connect(&members[0].address, &secret(1), key(0), MEMBER).await;
     raw.stream.write_all(&[&20u16.to_be_bytes()[..], &[7; 20]].concat()).await.expect("writes");
     assert_eq!(down(&mut node).await, CloseReason::Malformed("a message that doesn't decrypt"));
 }
@@ -89,11 +89,11 @@ async fn a_client_that_sends_nonsense_is_disconnected() {
     let twice = [&[0, 0, 0, 9, REQUEST][..], &id, &[0, 0, 0, 9, REQUEST], &id].concat();
     let long = (Limits::default().clients.request_max as u32 + 8 + 2).to_be_bytes();
     for plain in [&[0, 0, 0, 1, DATA][..], &[0, 0, 0, 1, PUSH], &[0, 0, 0, 3, REQUEST, 1, 2], &twice] {
-        let mut raw = Raw::connect(&members[0].address, &[99; 32], key(0)).await;
+        let mut raw = Raw::connect(&members[0].address, &[99; 32], key(0), CLIENT).await;
         raw.send(plain).await;
         raw.closed().await;
     }
-    let mut raw = Raw::connect(&members[0].address, &[99; 32], key(0)).await;
+    let mut raw = Raw::connect(&members[0].address, &[99; 32], key(0), CLIENT).await;
     raw.send(&[&long[..], &[REQUEST]].concat()).await;
     raw.closed().await;
     check_alive(&mut node).await;
@@ -104,7 +104,7 @@ async fn a_client_that_sends_nonsense_is_disconnected() {
 #[tokio::test]
 async fn a_member_that_does_not_read_is_let_go() {
     let (mut node, members, _socket) = target(Limits { outgoing_bytes_max: 1 << 20, ..Limits::default() }).await;
-    let raw = Raw::connect(&members[0].address, &secret(1), key(0)).await;
+    let raw = Raw::connect(&members[0].address, &secret(1), key(0), MEMBER).await;
     node.until_up(1).await;
     let frame = Bytes::from(vec![1; 100_000]);
     let error = loop {
@@ -123,7 +123,7 @@ async fn a_member_that_does_not_read_is_let_go() {
 async fn a_member_that_falls_silent_is_taken_for_dead() {
     let limits = Limits { silence_max: Duration::from_millis(200), ..Limits::default() };
     let (mut node, members, _socket) = target(limits).await;
-    let raw = Raw::connect(&members[0].address, &secret(1), key(0)).await;
+    let raw = Raw::connect(&members[0].address, &secret(1), key(0), MEMBER).await;
     assert_eq!(down(&mut node).await, CloseReason::Silent);
     assert_eq!(node.handle.counters().closed_silent, 1);
     raw.closed().await;
@@ -133,7 +133,7 @@ async fn a_member_that_falls_silent_is_taken_for_dead() {
 async fn a_frame_must_come_to_an_end() {
     let limits = Limits { frame_time_max: Duration::from_millis(200), ..Limits::default() };
     let (mut node, members, _socket) = target(limits).await;
-    let mut raw = Raw::connect(&members[0].address, &secret(1), key(0)).await;
+    let mut raw = Raw::connect(&members[0].address, &secret(1), key(0), MEMBER).await;
     raw.send(&[0, 0, 1, 0, DATA, 1, 2, 3]).await;
     // It never stops sending, but always too little.
     let trickle = async {
@@ -153,7 +153,7 @@ async fn keep_alives_keep_alive() {
     let limits =
         Limits { silence_max: Duration::from_secs(60), keep_alive: Duration::from_millis(5), ..Limits::default() };
     let (mut node, members, _socket) = target(limits).await;
-    let mut raw = Raw::connect(&members[0].address, &secret(1), key(0)).await;
+    let mut raw = Raw::connect(&members[0].address, &secret(1), key(0), MEMBER).await;
     node.until_up(1).await;
     // Some of them without a word from us, then one frame that shows that nothing was lost between.
     for _ in 0..5 {
@@ -169,7 +169,7 @@ async fn keep_alives_keep_alive() {
 async fn a_replayed_opening_changes_nothing() {
     let limits = Limits { handshake_max: Duration::from_millis(300), ..Limits::default() };
     let (mut node, members, _socket) = target(limits).await;
-    let mut honest = Raw::connect(&members[0].address, &secret(1), key(0)).await;
+    let mut honest = Raw::connect(&members[0].address, &secret(1), key(0), MEMBER).await;
     node.until_up(1).await;
     // Whoever recorded the first packet can send it again, but not go on.
     let (_, hello) = raw::hello(&secret(1), key(0));
@@ -185,11 +185,24 @@ async fn a_replayed_opening_changes_nothing() {
 }
 
 #[tokio::test]
+async fn who_does_not_say_as_what_it_comes_is_turned_away() {
+    let (mut node, members, _socket) = target(Limits::default()).await;
+    for role in [&[][..], &[2], &[MEMBER, MEMBER], &[255]] {
+        let mut raw = Raw::half_open(&members[0].address, &secret(1), key(0)).await;
+        raw.frame(CONFIRM, role).await;
+        raw.closed().await;
+    }
+    check_alive(&mut node).await;
+    let counters = node.handle.counters();
+    assert_eq!((counters.handshakes_malformed, counters.peers_up, counters.clients_up), (4, 0, 1));
+}
+
+#[tokio::test]
 async fn a_peer_with_a_new_process_takes_the_place_of_its_old_one() {
     let (mut node, members, _socket) = target(Limits::default()).await;
-    let old = Raw::connect(&members[0].address, &secret(1), key(0)).await;
+    let old = Raw::connect(&members[0].address, &secret(1), key(0), MEMBER).await;
     node.until_up(1).await;
-    let mut new = Raw::connect(&members[0].address, &secret(1), key(0)).await;
+    let mut new = Raw::connect(&members[0].address, &secret(1), key(0), MEMBER).await;
     assert_eq!(down(&mut node).await, CloseReason::Replaced);
     node.until_up(1).await;
     old.closed().await;

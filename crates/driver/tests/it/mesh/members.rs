@@ -1,9 +1,9 @@
 //! Members among themselves.
 
 use bytes::Bytes;
-use byway_driver::mesh::{CloseReason, FRAME_MAX, Limits, Mesh, MeshConfig, MeshError, MeshEvent, SendError};
+use byway_driver::mesh::{CloseReason, FRAME_MAX, Limits, MeshEvent, SendError};
 
-use super::{Node, PROLOGUE, bytes, listen, mesh, secret, sockets};
+use super::{Node, bytes, listen, mesh, sockets, undisturbed};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_members_meet_and_hear_each_other_in_order() {
@@ -17,7 +17,6 @@ async fn all_members_meet_and_hear_each_other_in_order() {
         }
     }
     for (index, node) in nodes.iter().enumerate() {
-        assert_eq!(usize::from(node.handle.own_index()), index);
         assert_eq!(node.handle.send(index as u16, bytes("to myself")), Err(SendError::NotConnected));
     }
     // Connections settle: say hello until everyone has heard everyone.
@@ -38,23 +37,10 @@ async fn all_members_meet_and_hear_each_other_in_order() {
     }
 }
 
-/// Gets one marked frame across, over whichever connection stays in the end.
+/// Gets one marked frame across between nodes that sit where their place in `nodes` says.
 async fn converse(nodes: &mut [Node], from: usize, to: usize) {
-    let mark = bytes(&format!("{from} to {to}"));
-    loop {
-        if nodes[from].handle.send(to as u16, mark.clone()).is_err() {
-            nodes[from].until_up(to as u16).await;
-            continue;
-        }
-        let heard = nodes[to].until(|event| match event {
-            MeshEvent::Frame { from: peer, bytes } if usize::from(peer) == from => Some(bytes[..] == mark[..]),
-            MeshEvent::PeerDown { peer, .. } if usize::from(peer) == from => Some(false),
-            _ => None,
-        });
-        if heard.await {
-            return;
-        }
-    }
+    let [sender, receiver] = nodes.get_disjoint_mut([from, to]).expect("two of them");
+    super::converse((sender, from as u16), (receiver, to as u16)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,16 +50,8 @@ async fn when_both_dial_at_once_one_connection_stays() {
         converse(&mut nodes, 0, 1).await;
         converse(&mut nodes, 1, 0).await;
         // Now both use the same connection, so it stays: frames both ways, and nothing else happens.
-        for round in 0..20 {
-            for (from, to) in [(0, 1), (1, 0)] {
-                let text = bytes(&format!("round {round}"));
-                nodes[from].handle.send(to as u16, text.clone()).expect("connected");
-                match nodes[to].next().await {
-                    MeshEvent::Frame { bytes, .. } => assert_eq!(bytes[..], text[..]),
-                    other => panic!("{other:?} in round {round}"),
-                }
-            }
-        }
+        let [a, b] = nodes.get_disjoint_mut([0, 1]).expect("two of them");
+        undisturbed((a, 0), (b, 1)).await;
         for node in &nodes {
             let counters = node.handle.counters();
             assert_eq!(counters.peers_up, counters.peers_down + 1, "{counters:?}");
@@ -121,17 +99,6 @@ async fn a_member_that_restarts_is_met_again() {
         nodes.push(Node::spawn(1, &members, Limits::default(), listener));
     }
     converse(&mut nodes, 1, 0).await;
-}
-
-#[tokio::test]
-async fn a_mesh_that_cannot_be_is_refused() {
-    let (mut listeners, members) = sockets(2).await;
-    let config =
-        MeshConfig { members: members.clone(), secret: secret(7), prologue: PROLOGUE, limits: Limits::default() };
-    let error = Mesh::spawn(config, listeners.remove(0)).expect_err("a stranger's key");
-    assert!(matches!(error, MeshError::NotAMember), "{error}");
-    let error = listen(members[1].address.parse().expect("an address")).await.expect_err("the port is taken");
-    assert!(error.to_string().contains(&members[1].address), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

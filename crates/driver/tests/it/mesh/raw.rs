@@ -18,6 +18,11 @@ pub const REQUEST: u8 = 6;
 pub const REPLY: u8 = 7;
 pub const PUSH: u8 = 8;
 
+/// What an initiator comes as, and how it is refused for it.
+pub const CLIENT: u8 = 0;
+pub const MEMBER: u8 = 1;
+pub const NOT_A_MEMBER: u8 = 6;
+
 pub struct Raw {
     pub stream: TcpStream,
     transport: Transport,
@@ -57,11 +62,19 @@ impl Raw {
     }
 
     /// A connection in use.
-    pub async fn connect(address: &str, secret: &[u8; 32], server: StaticKey) -> Self {
+    pub async fn connect(address: &str, secret: &[u8; 32], server: StaticKey, role: u8) -> Self {
         let mut raw = Self::half_open(address, secret, server).await;
-        raw.frame(CONFIRM, &[]).await;
+        raw.frame(CONFIRM, &[role]).await;
         assert_eq!(raw.next().await, Some((READY, Vec::new())));
         raw
+    }
+
+    /// Comes as a member, and is told that it isn't one.
+    pub async fn refused(address: &str, secret: &[u8; 32], server: StaticKey) {
+        let mut raw = Self::half_open(address, secret, server).await;
+        raw.frame(CONFIRM, &[MEMBER]).await;
+        assert_eq!(raw.next().await, Some((REFUSE, vec![NOT_A_MEMBER])));
+        raw.closed().await;
     }
 
     /// Any plaintext in one message.

@@ -23,7 +23,7 @@ use curve25519_dalek::scalar::Scalar;
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use sha2::Sha512;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::node::NodeSignature;
 use crate::purpose::Purpose;
@@ -35,9 +35,12 @@ const SIGNING_PREFIX: Context = Context("byway 1 ghost: signing prefix");
 const WALLET_VIEW: Context = Context("byway 1 ghost: wallet view scalar");
 const WALLET_SPEND: Context = Context("byway 1 ghost: wallet spend scalar");
 const ADDRESS_CHECK: Context = Context("byway 1 address check");
+const VIEW_CHECK: Context = Context("byway 1 view key check");
 
 /// Text form of an address starts with this.
 const ADDRESS_PREFIX: &str = "way";
+/// Text form of a view key starts with this.
+const VIEW_PREFIX: &str = "wayview";
 /// Bytes of checksum in the text form: one wrong letter in four billion passes.
 const ADDRESS_CHECK_LENGTH: usize = 4;
 
@@ -79,6 +82,17 @@ pub struct SpendSecret {
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct TransactionSecret(Scalar);
 
+/// A text is not a view key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ViewKeyError {
+    #[error("a view key starts with \"{VIEW_PREFIX}\" and has 136 hex digits after it")]
+    Shape,
+    #[error("the view key has a typing error: its checksum does not match")]
+    Checksum,
+    #[error("the view key does not hold valid keys")]
+    Keys,
+}
+
 /// A text is not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
@@ -91,10 +105,20 @@ pub enum AddressError {
 }
 
 impl GhostKey {
-    /// Whether this is a point of the curve. Outputs that are not could never be spent and are refused.
+    /// Whether this is a point of the curve in its only encoding, and not one of the eight of small order. What is no
+    /// point could never be spent; what has a second encoding would never be found by its payee, who compares bytes; and
+    /// a key of small order anyone could sign for.
     pub fn is_valid(&self) -> bool {
-        CompressedEdwardsY(self.0).decompress().is_some()
+        let is_canonical = y_is_reduced(&self.0);
+        is_canonical && CompressedEdwardsY(self.0).decompress().is_some_and(|point| !point.is_small_order())
     }
+}
+
+/// Whether the y that these bytes encode is below p = 2^255 − 19. (The other way to have two encodings, a sign for x = 0,
+/// is open to points of small order only.)
+fn y_is_reduced(bytes: &[u8; 32]) -> bool {
+    let [first, middle @ .., last] = bytes;
+    *first < 0xed || middle.iter().any(|byte| *byte != 0xff) || last & 0x7f != 0x7f
 }
 
 impl WalletSecret {
@@ -118,9 +142,14 @@ impl WalletSecret {
     /// The secret that spends output `index` of the transaction with this R, if the output is ours.
     pub fn spend_secret(&self, transaction: GhostKey, index: u32, output: GhostKey) -> Option<SpendSecret> {
         let shared = shared_secret(&self.view, transaction)?;
-        let scalar = output_scalar(&shared, index) + self.spend;
-        let public = GhostKey(EdwardsPoint::mul_base(&scalar).compress().0);
-        (public == output).then_some(SpendSecret { scalar, public })
+        let secret = self.one_time_secret(output_scalar(&shared, index));
+        (secret.public == output).then_some(secret)
+    }
+
+    /// s + b for this s.
+    pub(crate) fn one_time_secret(&self, s: Scalar) -> SpendSecret {
+        let scalar = s + self.spend;
+        SpendSecret { scalar, public: GhostKey(EdwardsPoint::mul_base(&scalar).compress().0) }
     }
 }
 
@@ -147,6 +176,11 @@ impl ViewSecret {
         view_tag(shared, index) == tag && one_time_key(shared, index, &self.spend_public) == output
     }
 
+    /// The address whose payments this finds.
+    pub fn address(&self) -> Address {
+        Address { view: EdwardsPoint::mul_base(&self.view).compress(), spend: self.spend_public.compress() }
+    }
+
     /// a ‖ B as 64 bytes, for export.
     pub fn to_bytes(&self) -> [u8; 64] {
         let mut bytes = [0; 64];
@@ -158,7 +192,8 @@ impl ViewSecret {
     pub fn from_bytes(bytes: &[u8; 64]) -> Option<Self> {
         let (view, spend) = bytes.split_first_chunk::<32>()?;
         let view = Option::from(Scalar::from_canonical_bytes(*view))?;
-        let spend_public = CompressedEdwardsY(spend.try_into().ok()?).decompress()?;
+        let spend = GhostKey(spend.try_into().ok()?);
+        let spend_public = CompressedEdwardsY(spend.0).decompress().filter(|_| spend.is_valid())?;
         Some(Self { view, spend_public })
     }
 }
@@ -192,10 +227,14 @@ impl TransactionSecret {
 
     /// The one-time key and view tag of output `index` to `payee`.
     pub fn derive(&self, payee: &Address, index: u32) -> (GhostKey, u8) {
-        let view = payee.view.decompress().expect("an Address holds valid points");
         let spend = payee.spend.decompress().expect("an Address holds valid points");
-        let shared = (self.0 * view).mul_by_cofactor().compress().0;
+        let shared = self.shared_with(GhostKey(payee.view.0)).expect("an Address holds valid points");
         (one_time_key(&shared, index, &spend), view_tag(&shared, index))
+    }
+
+    /// What this transaction shares with whoever has the view secret of this key.
+    pub(crate) fn shared_with(&self, view: GhostKey) -> Option<[u8; 32]> {
+        shared_secret(&self.0, view)
     }
 }
 
@@ -203,6 +242,11 @@ impl Address {
     pub fn from_keys(view: GhostKey, spend: GhostKey) -> Option<Self> {
         (view.is_valid() && spend.is_valid())
             .then_some(Self { view: CompressedEdwardsY(view.0), spend: CompressedEdwardsY(spend.0) })
+    }
+
+    /// B, which stands for a person in a [`Group`](crate::Group).
+    pub(crate) fn spend_key(&self) -> GhostKey {
+        GhostKey(self.spend.0)
     }
 
     fn bytes(&self) -> [u8; 64] {
@@ -213,9 +257,10 @@ impl Address {
     }
 }
 
-fn shared_secret(view: &Scalar, transaction: GhostKey) -> Option<[u8; 32]> {
-    let point = CompressedEdwardsY(transaction.0).decompress()?;
-    Some((view * point).mul_by_cofactor().compress().0)
+/// 8·rA, computed as 8·r·A or 8·a·R alike. One per transaction, whatever it makes: this is what a scan costs.
+pub(crate) fn shared_secret(secret: &Scalar, key: GhostKey) -> Option<[u8; 32]> {
+    let point = CompressedEdwardsY(key.0).decompress()?;
+    Some((secret * point).mul_by_cofactor().compress().0)
 }
 
 fn output_scalar(shared: &[u8; 32], index: u32) -> Scalar {
@@ -251,6 +296,28 @@ impl FromStr for Address {
             return Err(AddressError::Checksum);
         }
         Address::from_bytes(keys).map_err(|_| AddressError::Keys)
+    }
+}
+
+impl ViewSecret {
+    /// `wayview` and the hex of a ‖ B ‖ checksum. Not `Display`, so that no log shows it by accident.
+    pub fn to_text(&self) -> Zeroizing<String> {
+        let bytes = Zeroizing::new(self.to_bytes());
+        let check = VIEW_CHECK.hash(&[&*bytes]);
+        let keys = Zeroizing::new(hex::encode(*bytes));
+        Zeroizing::new(format!("{VIEW_PREFIX}{}{}", *keys, hex::encode(&check.0[..ADDRESS_CHECK_LENGTH])))
+    }
+
+    /// The inverse of [`to_text`](Self::to_text).
+    pub fn from_text(text: &str) -> Result<Self, ViewKeyError> {
+        let digits = text.strip_prefix(VIEW_PREFIX).ok_or(ViewKeyError::Shape)?;
+        let mut bytes = Zeroizing::new([0; 64 + ADDRESS_CHECK_LENGTH]);
+        hex::decode_to_slice(digits, &mut *bytes).map_err(|_| ViewKeyError::Shape)?;
+        let (keys, check) = bytes.split_first_chunk::<64>().ok_or(ViewKeyError::Shape)?;
+        if VIEW_CHECK.hash(&[keys]).0[..ADDRESS_CHECK_LENGTH] != *check {
+            return Err(ViewKeyError::Checksum);
+        }
+        Self::from_bytes(keys).ok_or(ViewKeyError::Keys)
     }
 }
 
@@ -316,7 +383,6 @@ pub fn spend_check(key: GhostKey, digest: Hash, signature: NodeSignature) -> cra
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
 
@@ -351,29 +417,19 @@ mod tests {
     #[test]
     fn a_view_key_survives_export() {
         let wallet = WalletSecret::from_seed(&[1; 32]);
-        let view = ViewSecret::from_bytes(&wallet.view_secret().to_bytes()).expect("valid");
+        let text = wallet.view_secret().to_text();
+        let view = ViewSecret::from_text(&text).expect("valid");
+        assert_eq!(view.address(), wallet.address());
         let secret = TransactionSecret::from_seed(&[3; 32]);
         let (output, tag) = secret.derive(&wallet.address(), 0);
         assert!(view.owns(secret.public(), 0, output, tag));
-    }
-
-    proptest! {
-        /// The derivation written a second time, straight from the paper's formulas and with none of the code above.
-        #[test]
-        fn derivation_agrees_with_the_formulas(seed: [u8; 32], r_seed: [u8; 32], index: u32) {
-            let wallet = WalletSecret::from_seed(&seed);
-            let secret = TransactionSecret::from_seed(&r_seed);
-            let (output, _) = secret.derive(&wallet.address(), index);
-            let eight = Scalar::from(8u8);
-            let big_r = EdwardsPoint::mul_base(&secret.0);
-            let shared = (big_r * (wallet.view * eight)).compress();
-            let mut hasher = blake3::Hasher::new_derive_key("byway 1 ghost: output scalar");
-            hasher.update(shared.as_bytes()).update(&index.to_le_bytes());
-            let mut wide = [0; 64];
-            hasher.finalize_xof().fill(&mut wide);
-            let s = Scalar::from_bytes_mod_order_wide(&wide);
-            let expected = EdwardsPoint::mul_base(&(s + wallet.spend));
-            prop_assert_eq!(output.0, expected.compress().0);
+        let last = if text.ends_with('0') { "1" } else { "0" };
+        for (bad, error) in [
+            (format!("{}{last}", &text[..text.len() - 1]), ViewKeyError::Checksum),
+            (text[..text.len() - 2].to_owned(), ViewKeyError::Shape),
+            (wallet.address().to_string(), ViewKeyError::Shape),
+        ] {
+            assert_eq!(ViewSecret::from_text(&bad).err(), Some(error));
         }
     }
 }

@@ -3,7 +3,8 @@
 //! - [`identity`]: secp256k1 identities with recoverable ECDSA, for everything between people and nodes (row I1).
 //! - [`node`]: ed25519 keys of kernel nodes, and [`batch`] verification under ZIP-215 rules, where a signature is valid
 //!   in a batch exactly when it is valid alone.
-//! - [`ghost`]: the wallet's pair (A, B) and the one-time keys derived from it (row K2).
+//! - [`ghost`]: the wallet's pair (A, B) and the one-time keys derived from it (row K2); [`group`]: those of m-of-n
+//!   groups.
 //! - [`threshold`]: BLS signatures that a threshold of kernel nodes make together, and how they deal the key (row K3).
 //! - [`noise`]: the encrypted handshake of dialogues and of the kernel mesh.
 //! - [`phrase`]: one seed phrase, from which every key above is derived; [`keystore`]: keys at rest.
@@ -17,6 +18,7 @@
 
 pub mod batch;
 pub mod ghost;
+pub mod group;
 pub mod identity;
 pub mod keystore;
 pub mod multiset;
@@ -28,6 +30,7 @@ pub mod threshold;
 
 pub use batch::{BatchVerifier, Signed};
 pub use ghost::{Address, GhostKey, SpendSecret, ViewSecret, WalletSecret};
+pub use group::{Group, GroupView};
 pub use identity::{IdentityPublic, IdentitySecret, IdentitySignature};
 pub use node::{NodeKey, NodeSecret, NodeSignature};
 pub use purpose::Purpose;

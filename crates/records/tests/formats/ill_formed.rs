@@ -126,11 +126,41 @@ fn well_formed_transactions_pass() {
     }
 }
 
+/// Signs an input that two of the wallet's keys open, with these keys in this order.
+fn of_two(order: &[u8]) -> Transaction {
+    let keys = [0, 1].map(|index| first().derive(&wallet().address(), index).0);
+    let mut body = body(1);
+    body.inputs[0].lock = Lock { threshold: 2, keys: keys.to_vec() };
+    let message = body.id().0.0;
+    let signature = |key: &u8| {
+        let secret = wallet().spend_secret(first().public(), (*key).into(), keys[usize::from(*key)]).expect("ours");
+        KeySignature { key: *key, signature: secret.sign(NETWORK, &message) }
+    };
+    let spends = vec![order.iter().map(signature).collect()];
+    Transaction { body, witness: Witness { spends, authorisations: vec![] } }
+}
+
+/// Adds the order of the base point to the s of a signature.
+fn add_order(signature: &mut [u8; 64]) {
+    let mut order = [0; 32];
+    hex::decode_to_slice("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010", &mut order).expect("hex");
+    let mut carry = 0;
+    for (byte, more) in signature[32..].iter_mut().zip(order) {
+        let sum = u16::from(*byte) + u16::from(more) + carry;
+        (*byte, carry) = (sum as u8, sum >> 8);
+    }
+}
+
 type Case = (&'static str, Transaction, IllFormed);
 
 fn amounts_and_keys() -> Vec<Case> {
     let not_a_point = GhostKey([2; 32]);
     assert!(!not_a_point.is_valid());
+    // y = p + 3, which is the point with y = 3.
+    let mut second_encoding = GhostKey([0xff; 32]);
+    (second_encoding.0[0], second_encoding.0[31]) = (0xf0, 0x7f);
+    let shared = |keys| Output { lock: Lock { threshold: 2, keys }, view_tags: vec![0; 2], value: way(1) };
+    let paying = |body: &Body, amount| Output { value: way(amount), ..body.outputs[0].clone() };
     vec![
         ("nothing in it", sign(Body { outputs: vec![], ghost: None, ..body(0) }), IllFormed::Empty),
         ("outputs from nowhere", sign(body(0)), IllFormed::Empty),
@@ -138,6 +168,27 @@ fn amounts_and_keys() -> Vec<Case> {
         ("an output of zero", changed(|b| b.outputs[0].value = way(0)), IllFormed::EmptyOutput),
         ("an output to no point", changed(|b| b.outputs[0].lock = Lock::single(not_a_point)), IllFormed::OutputKey),
         ("R is no point", changed(|b| b.ghost = Some(not_a_point)), IllFormed::OutputKey),
+        ("a key of order 4", changed(|b| b.outputs[0].lock = Lock::single(GhostKey([0; 32]))), IllFormed::OutputKey),
+        ("R of order 4", changed(|b| b.ghost = Some(GhostKey([0; 32]))), IllFormed::OutputKey),
+        (
+            "a second encoding of a point",
+            changed(|b| b.outputs[0].lock = Lock::single(second_encoding)),
+            IllFormed::OutputKey,
+        ),
+        (
+            "one bad key of several",
+            changed(|b| b.outputs.push(shared(vec![b.outputs[0].lock.keys[0], second_encoding]))),
+            IllFormed::OutputKey,
+        ),
+        ("outputs over all", changed(|b| b.outputs = vec![paying(b, u128::MAX), paying(b, 1)]), IllFormed::Overflow),
+        (
+            "all and a call over it",
+            changed(|b| {
+                b.outputs[0].value = way(u128::MAX);
+                b.call = Some(register().envelope(Some(way(1)), None));
+            }),
+            IllFormed::Overflow,
+        ),
         (
             "too much out",
             changed(|b| (b.outputs[0].value, b.fee) = (way(u128::MAX), Amount::from_units(1))),
@@ -156,12 +207,19 @@ fn signatures() -> Vec<Case> {
     wrong_key.witness.spends[0][0].key = 1;
     let mut swapped = sign(body(2));
     swapped.witness.spends.swap(0, 1);
+    // s + ℓ means the same as s, and must not verify: whoever sees a transaction could change its bytes.
+    let mut malleated = sign(body(2));
+    add_order(&mut malleated.witness.spends[0][0].signature.0);
     let mut malformed = sign(body(2));
     malformed.witness.authorisations[0] = IdentitySignature([0xff; 65]);
     vec![
         ("too few signatures", unsigned, IllFormed::SignatureCount),
         ("a signature too many", twice, IllFormed::SignatureCount),
         ("a key that isn't there", wrong_key, IllFormed::SignatureCount),
+        ("keys in falling order", of_two(&[1, 0]), IllFormed::SignatureCount),
+        ("one key twice", of_two(&[0, 0]), IllFormed::SignatureCount),
+        ("one signature of two", of_two(&[0]), IllFormed::SignatureCount),
+        ("a second encoding of a signature", malleated, IllFormed::Signature),
         ("another input's signature", swapped, IllFormed::Signature),
         ("a malformed authorisation", malformed, IllFormed::Signature),
     ]

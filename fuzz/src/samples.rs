@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 use byway_crypto::noise::StaticKey;
 use byway_crypto::threshold::dealing::{Dealing, DealingKey, DealingSecret, VerifiedDealing};
-use byway_crypto::{NodeSecret, Purpose, WalletSecret};
+use byway_crypto::{GroupView, NodeSecret, Purpose, WalletSecret};
 use byway_dialogue::fuzzing;
 use byway_driver::link::{EndpointId, LinkContact};
 use byway_driver::socks::{StreamHeader, Target};
@@ -162,6 +162,35 @@ pub(crate) fn asset_record() -> Samples {
 
 pub(crate) fn address() -> Samples {
     one(WalletSecret::from_seed(&[1; 32]).address())
+}
+
+fn a_group() -> GroupView {
+    let members = [1, 2, 3].map(|seed| WalletSecret::from_seed(&[seed; 32]).address());
+    GroupView::new(2, &members, &[9; 32]).expect("a group")
+}
+
+pub(crate) fn group() -> Samples {
+    one(a_group().group().clone())
+}
+
+pub(crate) fn group_view() -> Samples {
+    one(a_group())
+}
+
+pub(crate) fn group_proposal() -> Samples {
+    use byway_crypto::node::NodeSignature;
+    use byway_peer::wallet::{Payee, Proposal};
+    let address = WalletSecret::from_seed(&[4; 32]).address();
+    let payee = |to| Payee { to, value: records::way(5) };
+    one(Proposal {
+        network: NETWORK,
+        group: a_group().group().clone(),
+        body: records::body(),
+        ghosts: vec![byway_crypto::GhostKey([2; 32]); 2],
+        payees: vec![payee(address.into()), payee(a_group().group().clone().into())],
+        seed: [7; 32],
+        signed: [0, 2].map(|member| (member, vec![NodeSignature([9; 64]); 2])).into(),
+    })
 }
 
 pub(crate) fn node_key() -> Samples {

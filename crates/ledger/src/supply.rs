@@ -80,7 +80,7 @@ impl Supply {
     }
 
     /// Adds a stored output.
-    pub(crate) fn count_output(&mut self, value: &[u8]) -> Result<(), Uncountable> {
+    pub fn count_output(&mut self, value: &[u8]) -> Result<(), Uncountable> {
         let output = Output::from_bytes(value).map_err(|_| Uncountable::Output)?;
         self.add(output.value, |holdings| &mut holdings.outputs)
     }
@@ -93,7 +93,7 @@ impl Supply {
     }
 
     /// Adds what an entry of a program holds.
-    pub(crate) fn count_entry(&mut self, program: ProgramId, key: &[u8], value: &[u8]) -> Result<(), Uncountable> {
+    pub fn count_entry(&mut self, program: ProgramId, key: &[u8], value: &[u8]) -> Result<(), Uncountable> {
         let damaged = Uncountable::Entry(program);
         let way = |amount| Value { asset: AssetId::WAY, amount };
         match (program, key) {

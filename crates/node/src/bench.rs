@@ -5,6 +5,7 @@
 
 pub mod kernel;
 mod network;
+pub mod scan;
 pub mod socks;
 
 use std::time::Duration;

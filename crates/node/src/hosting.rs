@@ -15,9 +15,12 @@ use anyhow::Context;
 use byway_driver::pool::Pool;
 use byway_driver::relay::{Config as RelaySettings, Relay};
 use byway_driver::{link, mesh};
+use byway_primitives::hash;
 
 use crate::bench;
-use crate::cli::{BenchCommand, Globals, Hosting, Outcome, RunArgs, UpArgs, print_json};
+use crate::cli::{
+    BenchCommand, Globals, Hosting, Outcome, RunArgs, UpArgs, WatchArgs, print_json, print_seen, read_view_key,
+};
 use crate::config::{Config, Role};
 use crate::directory::Directory;
 use crate::genesis;
@@ -25,6 +28,9 @@ use crate::kernel_node::{KernelNode, KernelNodeConfig};
 use crate::keystore::Keystore;
 use crate::logs;
 use crate::passphrase::{Occasion, Passphrase};
+use crate::watching::{self, Until};
+
+const WATCHED: hash::Context = hash::Context("byway 1 watched wallet");
 
 /// The real programs.
 pub struct Hosts;
@@ -55,22 +61,43 @@ impl Hosting for Hosts {
         run_relay(&config, &directory).await
     }
 
+    async fn watch(&self, globals: &Globals, args: WatchArgs) -> anyhow::Result<Outcome> {
+        let genesis = Arc::new(genesis::load(&args.network)?);
+        let view = read_view_key(args.view_key_file.as_deref())?;
+        let directory = globals.directory()?;
+        directory.create()?;
+        // One folder per wallet and network, named so that it does not tell which.
+        let name = WATCHED.hash(&[&genesis.network().0.0, view.address().to_string().as_bytes()]);
+        let folder = directory.root().join(format!("watch-{}", &name.to_string()[..16]));
+        let (until, as_json) = (if args.once { Until::CaughtUp } else { Until::Stopped }, globals.json);
+        tokio::select! {
+            watched = watching::watch(genesis, view, &folder, until, |seen| print_seen(seen, as_json)) => watched?,
+            () = told_to_stop() => {}
+        }
+        Ok(Outcome::Done)
+    }
+
     async fn bench(&self, globals: &Globals, command: BenchCommand) -> anyhow::Result<Outcome> {
-        // Beside the node's data, because the system's folder for temporary files may be memory and not a disk.
-        let beside = globals.directory()?;
-        beside.create()?;
-        let directory = tempfile::tempdir_in(beside.root()).context("no folder for the bench's nodes can be made")?;
         match command {
             BenchCommand::Kernel { nodes, rate, seconds } => {
                 let load = bench::kernel::Load { nodes: nodes.into(), rate: rate.into(), seconds: seconds.into() };
-                print_json(&bench::kernel::run(&load, directory.path()).await?)?;
+                print_json(&bench::kernel::run(&load, bench_folder(globals)?.path()).await?)?;
             }
+            BenchCommand::Scan { transactions } => print_json(&bench::scan::run(transactions.into())?)?,
             BenchCommand::Socks { megabytes } => {
-                print_json(&bench::socks::run(u64::from(megabytes) * 1_000_000, directory.path()).await?)?;
+                let bytes = u64::from(megabytes) * 1_000_000;
+                print_json(&bench::socks::run(bytes, bench_folder(globals)?.path()).await?)?;
             }
         }
         Ok(Outcome::Done)
     }
+}
+
+/// Beside the node's data, because the system's folder for temporary files may be memory and not a disk.
+fn bench_folder(globals: &Globals) -> anyhow::Result<tempfile::TempDir> {
+    let beside = globals.directory()?;
+    beside.create()?;
+    tempfile::tempdir_in(beside.root()).context("no folder for the bench's nodes can be made")
 }
 
 fn load(globals: &Globals, args: &RunArgs) -> anyhow::Result<(Config, Directory)> {

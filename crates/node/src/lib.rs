@@ -31,3 +31,4 @@ pub mod passphrase;
 pub mod peer_node;
 pub mod ports;
 pub mod rpc;
+pub mod watching;

@@ -6,6 +6,7 @@
 //!
 //! - [`actor`]: the task: what it owns, how that is opened, and its loop; [`dispatch`]: who deals with what happens.
 //! - [`following`]: following the ledger, and what it says of others; [`books`]: this node's transactions and their fate.
+//! - [`assets`]: assets beside WAY; [`consolidating`]: merging outputs of the wallet; [`groups`]: m-of-n.
 //! - [`connecting`]: the client's side: choosing an exit, dialling, keeping the connection; [`using`]: its sessions;
 //!   [`way_out`]: what programs on the proxy are given meanwhile.
 //! - [`selling`]: the provider's offer; [`serving`]: its sessions.
@@ -18,12 +19,15 @@
 
 mod actor;
 mod api;
+mod assets;
 mod audit;
 mod books;
 mod connecting;
+mod consolidating;
 mod data_plane;
 mod dispatch;
 mod following;
+mod groups;
 mod history;
 mod kept;
 mod kernel_access;
@@ -61,7 +65,8 @@ use crate::api::{self as contract, Event};
 use crate::keystore::IdentityPurpose;
 use actor::Actor;
 use data_plane::Report;
-use kernel_access::{AskError, KernelAccess, SubmitFailed};
+pub(crate) use kernel_access::KernelAccess;
+use kernel_access::{AskError, SubmitFailed};
 use way_out::ExitState;
 
 /// Calls of the local API that may wait for the task.

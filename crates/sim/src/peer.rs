@@ -327,7 +327,7 @@ impl PeerNode {
     fn command(&mut self, at: At<'_>, command: PeerCommand) {
         match command {
             PeerCommand::Pay { to, amount } => {
-                let payees = vec![Payee { address: to, value: way(amount) }];
+                let payees = vec![Payee { to: to.into(), value: way(amount) }];
                 let sent = self.transact(Wish { payees, ..Wish::default() }, false);
                 sent.expect("the scenario pays what the wallet has");
             }

@@ -1,7 +1,8 @@
 //! Errors of the local API: a stable number and word for programs, a sentence with a remedy for people.
 
-use byway_primitives::{Amount, IdentityId};
+use byway_primitives::{Amount, AssetId, IdentityId};
 use byway_records::OfferId;
+use byway_records::asset::{AssetTerms, Symbol};
 use serde_json::{Map, Value, json};
 
 use super::Reason;
@@ -57,6 +58,14 @@ kinds! {
     1205 InvalidAddress "invalid_address",
     1206 NothingToSettle "nothing_to_settle",
     1207 PromiseNotFound "promise_not_found",
+    1208 AssetNotFound "asset_not_found",
+    1209 AssetExists "asset_exists",
+    1210 NotTheIssuer "not_the_issuer",
+    1211 FaucetLimit "faucet_limit",
+    1212 AmountTooFine "amount_too_fine",
+    1213 ReadOnlyWallet "read_only_wallet",
+    1214 GroupNotFound "group_not_found",
+    1215 ProposalRefused "proposal_refused",
     1301 KernelUnreachable "kernel_unreachable",
     1303 TransactionNotFound "transaction_not_found",
     1304 TransactionRefused "transaction_refused",
@@ -240,6 +249,85 @@ impl ApiError {
         )
         .with("needed", json!(needed))
         .with("available", json!(available))
+    }
+
+    /// Too little of an asset beside WAY.
+    pub fn insufficient_asset(symbol: &Symbol, needed: Amount, available: Amount) -> Self {
+        Self::new(
+            ErrorKind::InsufficientWallet,
+            format!("The wallet holds {available} {symbol}, and {needed} {symbol} are needed."),
+            "Send less, or wait for pending outputs.",
+        )
+        .with("needed", json!(needed))
+        .with("available", json!(available))
+    }
+
+    pub fn asset_not_found(asset: AssetId) -> Self {
+        Self::new(
+            ErrorKind::AssetNotFound,
+            format!("There is no asset {asset} on the ledger."),
+            "`byway asset list` shows those there are.",
+        )
+    }
+
+    pub fn asset_exists(symbol: &Symbol) -> Self {
+        Self::new(
+            ErrorKind::AssetExists,
+            format!("This node's identity has registered {symbol} already."),
+            "Issue more of that one, or choose another symbol.",
+        )
+    }
+
+    pub fn not_the_issuer(terms: &AssetTerms) -> Self {
+        Self::new(
+            ErrorKind::NotTheIssuer,
+            format!("Only {} may issue and burn {}.", terms.issuer, terms.symbol),
+            "Ask its issuer.",
+        )
+    }
+
+    pub fn faucet_limit(terms: &AssetTerms, most: Amount) -> Self {
+        Self::new(
+            ErrorKind::FaucetLimit,
+            format!("The faucet gives at most {most} {} at a time.", terms.symbol),
+            "Ask for less, or several times.",
+        )
+        .with("maximum", json!(most))
+    }
+
+    pub fn amount_too_fine(terms: &AssetTerms) -> Self {
+        let (symbol, decimals) = (&terms.symbol, terms.decimals.get());
+        Self::new(
+            ErrorKind::AmountTooFine,
+            format!("{symbol} has {decimals} digits after the point."),
+            "Round the amount.",
+        )
+        .with("decimals", decimals.into())
+    }
+
+    pub fn group_not_found() -> Self {
+        Self::new(
+            ErrorKind::GroupNotFound,
+            "This wallet has not joined that group.",
+            "`byway wallet group join` does, with the key file that whoever set the group up gave to its members.",
+        )
+    }
+
+    /// Why a proposal is neither signed nor sent.
+    pub fn proposal_refused(why: impl std::fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::ProposalRefused,
+            format!("The proposal can't be signed or sent: {why}."),
+            "Nothing was signed; have it proposed anew, or gather what is missing.",
+        )
+    }
+
+    pub fn read_only_wallet() -> Self {
+        Self::new(
+            ErrorKind::ReadOnlyWallet,
+            "This wallet has the view key alone: it sees everything and can't spend.",
+            "Use the node that has the seed phrase.",
+        )
     }
 
     pub fn insufficient_account(needed: Amount, available: Amount) -> Self {

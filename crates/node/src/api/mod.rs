@@ -9,6 +9,8 @@
 
 pub mod error;
 pub mod event;
+pub mod groups;
+pub mod money;
 pub mod params;
 pub mod requests;
 pub mod values;
@@ -20,6 +22,8 @@ use byway_records::TransactionId;
 
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
+pub use groups::*;
+pub use money::*;
 pub use requests::*;
 pub use values::*;
 
@@ -60,6 +64,20 @@ pub trait NodeApi: Send + Sync + 'static {
     fn wallet_send(&self, request: WalletSend) -> impl Future<Output = Answer<Entry>> + Send;
     fn wallet_deposit(&self, request: WalletMove) -> impl Future<Output = Answer<Entry>> + Send;
     fn wallet_withdraw(&self, request: WalletMove) -> impl Future<Output = Answer<Entry>> + Send;
+
+    fn wallet_consolidate(&self, request: WalletConsolidate) -> impl Future<Output = Answer<Consolidation>> + Send;
+
+    fn asset_list(&self) -> impl Future<Output = Answer<Vec<Asset>>> + Send;
+    fn asset_register(&self, request: AssetRegister) -> impl Future<Output = Answer<Entry>> + Send;
+    fn asset_issue(&self, request: AssetIssue) -> impl Future<Output = Answer<Entry>> + Send;
+    fn asset_burn(&self, request: AssetBurn) -> impl Future<Output = Answer<Entry>> + Send;
+
+    fn group_list(&self) -> impl Future<Output = Answer<Vec<GroupRecord>>> + Send;
+    fn group_join(&self, request: GroupJoin) -> impl Future<Output = Answer<GroupRecord>> + Send;
+    fn group_propose(&self, request: GroupPropose) -> impl Future<Output = Answer<GroupProposal>> + Send;
+    fn group_show(&self, request: GroupLook) -> impl Future<Output = Answer<GroupProposal>> + Send;
+    fn group_sign(&self, request: GroupLook) -> impl Future<Output = Answer<GroupProposal>> + Send;
+    fn group_submit(&self, request: GroupSubmit) -> impl Future<Output = Answer<Entry>> + Send;
 
     fn kernel_pulse(&self) -> impl Future<Output = Answer<KernelPulse>> + Send;
     fn ledger_audit(&self) -> impl Future<Output = Answer<Audit>> + Send;

@@ -1,6 +1,6 @@
 //! What calls take. Each request reads itself out of [`Params`] on the server and serialises on the client.
 
-use byway_primitives::{Amount, IdentityId, Time};
+use byway_primitives::{Amount, AssetId, IdentityId, Time};
 use byway_records::TransactionId;
 use byway_records::offer::{Country, OfferId, Service};
 use serde::Serialize;
@@ -128,6 +128,9 @@ pub struct WalletSend {
     /// An address as text; whether it is one is for the node to say ([`ApiError::invalid_address`]).
     pub to: String,
     pub amount: Amount,
+    /// WAY when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asset: Option<AssetId>,
     pub idempotency_key: IdempotencyKey,
 }
 
@@ -258,7 +261,12 @@ impl Request for WalletHistory {
 
 impl Request for WalletSend {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
-        Ok(Self { to: params.required("to")?, amount: positive(params)?, idempotency_key: params.required_key()? })
+        Ok(Self {
+            to: params.required("to")?,
+            amount: positive(params)?,
+            asset: params.optional("asset")?,
+            idempotency_key: params.required_key()?,
+        })
     }
 }
 
@@ -281,7 +289,7 @@ impl Request for LedgerIdentity {
 }
 
 /// `amount`, which may not be zero.
-fn positive(params: &mut Params) -> Result<Amount, ApiError> {
+pub(super) fn positive(params: &mut Params) -> Result<Amount, ApiError> {
     let amount = params.required_amount("amount")?;
     if amount.is_zero() {
         return Err(ApiError::amount_too_small("amount", Amount::from_units(1)));

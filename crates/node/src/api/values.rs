@@ -5,6 +5,7 @@ use byway_records::offer::{self, Country, OfferId, Service};
 use byway_records::{Height, TransactionId};
 use serde::{Deserialize, Serialize};
 
+use super::money::{AssetAudit, AssetBalance, AssetTag};
 use super::params::Serial;
 
 /// Why something is as it is: a stable word in snake_case and a sentence for people.
@@ -86,6 +87,9 @@ pub struct Balance {
     pub reserved: Amount,
     pub pending: Amount,
     pub withdrawing: Vec<Withdrawing>,
+    /// What there is of other assets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assets: Vec<AssetBalance>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -334,6 +338,11 @@ pub enum EntryKind {
     Publish,
     Fee,
     Funding,
+    Consolidate,
+    AssetRegister,
+    Issue,
+    Burn,
+    GroupSend,
 }
 
 /// How far a transaction has come. Only `Final` is paid.
@@ -353,6 +362,9 @@ pub struct Entry {
     pub time_ms: Time,
     pub kind: EntryKind,
     pub amount: Amount,
+    /// What the amount is in; WAY when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asset: Option<AssetTag>,
     pub fee: Amount,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counterparty: Option<String>,
@@ -422,8 +434,11 @@ pub struct Audit {
     pub reservations: Amount,
     pub pledges: Amount,
     pub pool: Amount,
-    /// Whether the parts add up to the supply.
+    /// Whether the parts add up to the supply, of this and of every other asset.
     pub balanced: bool,
+    /// Of every other asset.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assets: Vec<AssetAudit>,
 }
 
 impl Audit {
@@ -432,7 +447,23 @@ impl Audit {
         let AuditParts { outputs, accounts, reservations, pledges, pool } = parts;
         let sum = Amount::checked_sum([outputs, accounts, reservations, pledges, pool]);
         let balanced = sum == Some(supply);
-        Self { height: height.0, time_ms: time, supply, outputs, accounts, reservations, pledges, pool, balanced }
+        Self {
+            height: height.0,
+            time_ms: time,
+            supply,
+            outputs,
+            accounts,
+            reservations,
+            pledges,
+            pool,
+            balanced,
+            assets: Vec::new(),
+        }
+    }
+
+    /// Adds the other assets.
+    pub fn with_assets(self, assets: Vec<AssetAudit>) -> Self {
+        Self { balanced: self.balanced && assets.iter().all(|asset| asset.balanced), assets, ..self }
     }
 }
 

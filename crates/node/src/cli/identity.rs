@@ -143,6 +143,22 @@ fn export(globals: &Globals) -> anyhow::Result<()> {
     print(&phrase_text(&keystore))
 }
 
+/// The view key, on standard output; what it means, beside it.
+pub fn view_key(globals: &Globals) -> anyhow::Result<Outcome> {
+    let keystore = open(globals, &globals.running_directory()?)?;
+    let view = keystore.wallet().view_secret();
+    if globals.json {
+        print_json(&json!({ "view_key": *view.to_text(), "address": view.address() }))?;
+        return Ok(Outcome::Done);
+    }
+    eprintln!(
+        "Whoever has this key sees every payment to this wallet and what it spends, from the first day and for ever; it\n\
+         can't be taken back. It can't spend. `byway wallet watch` shows a wallet with it."
+    );
+    print(&format!("{}\n", *view.to_text()))?;
+    Ok(Outcome::Done)
+}
+
 fn open(globals: &Globals, directory: &Directory) -> anyhow::Result<Keystore> {
     let own = directory.keystore_file();
     let path = match own.exists() {

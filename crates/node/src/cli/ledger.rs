@@ -1,6 +1,6 @@
 //! `byway ledger`: looking into the ledger and checking it.
 
-use super::output::{ago, fields, now, way, word};
+use super::output::{Table, ago, fields, now, short, way, word};
 use super::wallet::show;
 use super::{Globals, LedgerCommand, Outcome, with_progress};
 use crate::api::*;
@@ -29,7 +29,7 @@ pub async fn ledger(globals: &Globals, command: LedgerCommand) -> anyhow::Result
 
 fn audit_text(audit: &Audit) -> String {
     let verdict = if audit.balanced { "balanced" } else { "NOT BALANCED: the parts don't add up to the supply" };
-    fields(&[
+    let text = fields(&[
         ("outputs", way(audit.outputs)),
         ("accounts", way(audit.accounts)),
         ("reservations", way(audit.reservations)),
@@ -37,7 +37,23 @@ fn audit_text(audit: &Audit) -> String {
         ("pool", way(audit.pool)),
         ("supply", way(audit.supply)),
         ("", format!("{verdict}, at height {}", audit.height)),
-    ])
+    ]);
+    if audit.assets.is_empty() {
+        return text;
+    }
+    let mut table = Table::new(&["asset", ">outputs", ">accounts", ">reservations", ">supply", "", "id"]);
+    for asset in &audit.assets {
+        table.row([
+            asset.symbol.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string),
+            asset.outputs.to_string(),
+            asset.accounts.to_string(),
+            asset.reservations.to_string(),
+            asset.supply.to_string(),
+            if asset.balanced { "balanced" } else { "NOT BALANCED" }.to_owned(),
+            short(&asset.asset),
+        ]);
+    }
+    format!("{text}\n{}", table.text(""))
 }
 
 fn transaction_text(record: &TransactionRecord) -> String {

@@ -4,6 +4,8 @@
 //! nodes (`up`, `run`, …) come in from outside as a [`Hosting`], so that this crate's library stays free of them.
 
 mod args;
+mod asset;
+mod group;
 mod identity;
 mod ledger;
 mod market;
@@ -12,6 +14,7 @@ mod output;
 mod progress;
 mod status;
 mod wallet;
+mod watch;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -19,6 +22,7 @@ use std::path::PathBuf;
 pub use args::*;
 pub use output::{Table, print_json};
 pub use progress::with_progress;
+pub use watch::{print_seen, read_view_key};
 
 use crate::api::params::IdempotencyKey;
 use crate::client::{Client, ClientError};
@@ -69,6 +73,7 @@ pub trait Hosting {
     fn run(&self, globals: &Globals, args: RunArgs) -> impl Future<Output = anyhow::Result<Outcome>>;
     fn run_kernel(&self, globals: &Globals, args: RunArgs) -> impl Future<Output = anyhow::Result<Outcome>>;
     fn run_relay(&self, globals: &Globals, args: RunArgs) -> impl Future<Output = anyhow::Result<Outcome>>;
+    fn watch(&self, globals: &Globals, args: WatchArgs) -> impl Future<Output = anyhow::Result<Outcome>>;
     fn bench(&self, globals: &Globals, bench: BenchCommand) -> impl Future<Output = anyhow::Result<Outcome>>;
 }
 
@@ -89,7 +94,8 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Offer(command) => market::offer(&globals, command).await,
         Command::Session(command) => market::session(&globals, command).await,
         Command::Promise(command) => wallet::promise(&globals, command).await,
-        Command::Wallet(command) => wallet::wallet(&globals, command).await,
+        Command::Wallet(command) => wallet::wallet(&globals, command, hosting).await,
+        Command::Asset(command) => asset::asset(&globals, command).await,
         Command::Identity(command) => identity::identity(&globals, command).await,
         Command::Ledger(command) => ledger::ledger(&globals, command).await,
         Command::Genesis(GenesisCommand::New(args)) => network::genesis_new(&globals, args),

@@ -1,38 +1,55 @@
 //! Money: `byway wallet` and `byway promise`.
 
-use byway_primitives::IdentityId;
+use byway_primitives::{Amount, IdentityId};
 
+use super::asset::asset_of;
+use super::group::group;
+use super::identity::view_key;
 use super::output::{ago, fields, now, print, print_json, short, wait, way, word};
-use super::{Globals, Outcome, PromiseCommand, Table, WalletCommand, idempotency_key, with_progress};
+use super::{Globals, Hosting, Outcome, PromiseCommand, Table, WalletCommand, idempotency_key, with_progress};
 use crate::api::*;
 use crate::client::Client;
 
-pub async fn wallet(globals: &Globals, command: WalletCommand) -> anyhow::Result<Outcome> {
-    let client = globals.client()?;
+pub async fn wallet(globals: &Globals, command: WalletCommand, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
+    let client = || globals.client();
     match command {
+        // These two need no running node.
+        WalletCommand::ViewKey => return view_key(globals),
+        WalletCommand::Watch(args) => return hosting.watch(globals, args).await,
         WalletCommand::Balance => {
-            let balance: Balance = client.call("wallet_balance", &Nothing {}).await?;
+            let balance: Balance = client()?.call("wallet_balance", &Nothing {}).await?;
             show(globals, &balance, balance_text)?;
         }
         WalletCommand::Address => {
-            let answer: WalletAddress = client.call("wallet_address", &Nothing {}).await?;
+            let answer: WalletAddress = client()?.call("wallet_address", &Nothing {}).await?;
             show(globals, &answer, |answer| format!("{}\n", answer.address))?;
         }
-        WalletCommand::Send { to, amount, once } => {
+        WalletCommand::Send { to, amount, asset, once } => {
             let idempotency_key = idempotency_key(once.idempotency_key)?;
-            return move_money(globals, &client, "wallet_send", &WalletSend { to, amount, idempotency_key }).await;
+            let asset = match asset {
+                Some(name) => Some(asset_of(&client()?, name).await?),
+                None => None,
+            };
+            let request = WalletSend { to, amount, asset, idempotency_key };
+            return move_money(globals, &client()?, "wallet_send", &request).await;
         }
         WalletCommand::Deposit { amount, once } => {
             let idempotency_key = idempotency_key(once.idempotency_key)?;
-            return move_money(globals, &client, "wallet_deposit", &WalletMove { amount, idempotency_key }).await;
+            return move_money(globals, &client()?, "wallet_deposit", &WalletMove { amount, idempotency_key }).await;
         }
         WalletCommand::Withdraw { amount, once } => {
             let idempotency_key = idempotency_key(once.idempotency_key)?;
-            return withdraw(globals, &client, &WalletMove { amount, idempotency_key }).await;
+            return withdraw(globals, &client()?, &WalletMove { amount, idempotency_key }).await;
+        }
+        WalletCommand::Group(command) => return group(globals, command).await,
+        WalletCommand::Consolidate { mix, within } => {
+            let request = WalletConsolidate { mix, within_seconds: within.seconds };
+            let plan: Consolidation = client()?.call("wallet_consolidate", &request).await?;
+            show(globals, &plan, consolidation_text)?;
         }
         WalletCommand::History { limit } => {
             let request = WalletHistory { limit: limit as usize, before_ms: None };
-            let entries: Vec<Entry> = client.call("wallet_history", &request).await?;
+            let entries: Vec<Entry> = client()?.call("wallet_history", &request).await?;
             show(globals, &entries, |entries| history_text(entries))?;
         }
     }
@@ -145,13 +162,45 @@ fn balance_text(balance: &Balance) -> String {
         let wait = wait(leaving.available_ms, now);
         rows.push(("withdrawing", format!("{}  in the wallet {wait}", way(leaving.amount))));
     }
-    fields(&rows)
+    let mut text = fields(&rows);
+    if !balance.assets.is_empty() {
+        let mut table = Table::new(&["asset", ">wallet", ">account", ">pending", "name", "id"]);
+        for asset in &balance.assets {
+            table.row([
+                asset.symbol.to_string(),
+                asset.wallet.to_string(),
+                asset.account.to_string(),
+                asset.pending.to_string(),
+                asset.name.to_string(),
+                short(&asset.asset),
+            ]);
+        }
+        text.push('\n');
+        text.push_str(&table.text(""));
+    }
+    text
+}
+
+fn consolidation_text(plan: &Consolidation) -> String {
+    let Consolidation { transactions, outputs, until_ms } = *plan;
+    match transactions {
+        0 => "There is nothing to merge: no payment has left several outputs.\n".to_owned(),
+        _ => {
+            let wait = wait(until_ms, now());
+            format!("{outputs} outputs are merged by {transactions} transactions, of which the last is sent {wait}.\n")
+        }
+    }
+}
+
+/// An amount with the name of what it is in.
+pub fn money(amount: Amount, asset: Option<&AssetTag>) -> String {
+    asset.map_or_else(|| way(amount), |asset| format!("{amount} {}", asset.symbol))
 }
 
 pub fn entry_text(entry: &Entry) -> String {
     let fee = if entry.fee.is_zero() { String::new() } else { format!(" (fee {})", way(entry.fee)) };
     let kind = word(&entry.kind).replace('_', " ");
-    let amount = way(entry.amount);
+    let amount = money(entry.amount, entry.asset.as_ref());
     let end = match entry.stage {
         Stage::Final => "final".to_owned(),
         Stage::Included => "included, final within moments".to_owned(),
@@ -165,13 +214,14 @@ pub fn entry_text(entry: &Entry) -> String {
 }
 
 fn history_text(entries: &[Entry]) -> String {
-    let mut table = Table::new(&["when", "what", ">WAY", ">fee", "with", "stage", "transaction"]);
+    let mut table = Table::new(&["when", "what", ">amount", "", ">fee", "with", "stage", "transaction"]);
     let now = now();
     for entry in entries {
         table.row([
             ago(entry.time_ms, now),
             word(&entry.kind).replace('_', " "),
             entry.amount.to_string(),
+            entry.asset.as_ref().map_or_else(|| "WAY".to_owned(), |asset| asset.symbol.to_string()),
             entry.fee.to_string(),
             entry.counterparty.as_ref().map(short).unwrap_or_default(),
             word(&entry.stage),

@@ -18,7 +18,7 @@ use byway_kernel::follower::{self, Client as LedgerClient, ClientConfig as Ledge
 use byway_peer::market::{Market, MarketConfig};
 use byway_peer::wallet::Wallet;
 use byway_primitives::{Amount, IdentityId, NetworkId, Span, Time, Token};
-use byway_records::{Genesis, Promise, TransactionId};
+use byway_records::{Genesis, OutputId, Promise, TransactionId};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -73,6 +73,8 @@ pub(super) struct Actor {
     pub(super) waiting: Vec<(TransactionId, oneshot::Sender<books::Fate>)>,
     pub(super) submitted_at: BTreeMap<TransactionId, Time>,
     pub(super) settle_later: BTreeMap<IdentityId, Time>,
+    /// Outputs to be merged, and when, in order.
+    pub(super) merges: VecDeque<(Time, Vec<OutputId>)>,
     /// What this node tends by itself and has under way.
     pub(super) tending: BTreeSet<books::Errand>,
     pub(super) errands: BTreeMap<TransactionId, books::Errand>,
@@ -135,7 +137,6 @@ impl Actor {
         let (arrive, arrivals) = mpsc::channel(ARRIVALS_QUEUE);
         let (exits, exits_seen) = watch::channel(ExitState::Idle);
         let (events, _) = broadcast::channel(contract::event::EVENTS_BUFFERED);
-        let links = Arc::new(links);
         let exit = config.selling.as_ref().map(|selling| serving::exit(selling, &links)).transpose()?;
         let mut actor = Self {
             network,
@@ -158,6 +159,7 @@ impl Actor {
             waiting: Vec::new(),
             submitted_at: BTreeMap::new(),
             settle_later: BTreeMap::new(),
+            merges: VecDeque::new(),
             tending: BTreeSet::new(),
             errands: BTreeMap::new(),
             kernel_view: BTreeMap::new(),
@@ -289,14 +291,15 @@ fn open_market(
     Ok((Market::open(market_config(config), local, journal, now, entropy::seed())?, certificate))
 }
 
-async fn bind_links(config: &PeerNodeConfig) -> Result<(Links, mpsc::Receiver<LinkEvent>), link::BindError> {
-    Links::bind(link::Config {
+async fn bind_links(config: &PeerNodeConfig) -> Result<(Arc<Links>, mpsc::Receiver<LinkEvent>), link::BindError> {
+    let (links, events) = Links::bind(link::Config {
         bind: config.link_bind.clone(),
         relay: config.relay.clone(),
         seed: config.link_seed,
         limits: link::Limits { idle_max: LINK_SILENCE_MAX, keep_alive: LINK_KEEP_ALIVE, ..Default::default() },
     })
-    .await
+    .await?;
+    Ok((Arc::new(links), events))
 }
 
 fn market_config(config: &PeerNodeConfig) -> MarketConfig {

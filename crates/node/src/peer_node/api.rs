@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use byway_crypto::Address;
 use byway_kernel::follower::protocol::{Answer as KernelAnswer, Request};
-use byway_peer::wallet::{BuildError, Payee, Wish};
-use byway_primitives::{Amount, IdentityId, Time};
+use byway_peer::wallet::{BuildError, Payee, Recipient, Wish};
+use byway_primitives::{Amount, AssetId, IdentityId, Time};
 use byway_records::TransactionId;
 use byway_records::call::{Call, OffersCall};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::actor::Actor;
-use super::books::{Fate, Order, way};
+use super::books::{Fate, Order};
 use super::once::Once;
 use super::{PeerNode, audit, proof};
 use crate::api::*;
@@ -176,9 +175,13 @@ impl NodeApi for PeerNode {
     }
 
     async fn wallet_send(&self, request: WalletSend) -> Answer<Entry> {
-        let address: Address = request.to.parse().map_err(|why| ApiError::invalid_address("to", why))?;
+        let to: Recipient = request.to.parse().map_err(|why| ApiError::invalid_address("to", why))?;
         let once = Once::new("wallet_send", &request.idempotency_key, &request);
-        self.spend(once, move |_| Ok(Actor::payment(Payee { address, value: way(request.amount) }))).await
+        self.spend(once, move |actor| {
+            let value = actor.value_of(request.asset.unwrap_or(AssetId::WAY), request.amount)?;
+            Ok(Actor::payment(Payee { to, value }))
+        })
+        .await
     }
 
     async fn wallet_deposit(&self, request: WalletMove) -> Answer<Entry> {
@@ -198,6 +201,56 @@ impl NodeApi for PeerNode {
             }
         })
         .await
+    }
+
+    async fn wallet_consolidate(&self, request: WalletConsolidate) -> Answer<Consolidation> {
+        self.ask(move |actor| actor.consolidate(request)).await
+    }
+
+    async fn asset_list(&self) -> Answer<Vec<Asset>> {
+        self.ask(|actor| Ok(actor.assets())).await
+    }
+
+    async fn asset_register(&self, request: AssetRegister) -> Answer<Entry> {
+        let once = Once::new("asset_register", &request.idempotency_key, &request);
+        self.spend(once, move |actor| actor.asset_registration(&request)).await
+    }
+
+    async fn asset_issue(&self, request: AssetIssue) -> Answer<Entry> {
+        let to = request.to.as_ref().map(|to| to.parse()).transpose();
+        let to: Option<Recipient> = to.map_err(|why| ApiError::invalid_address("to", why))?;
+        let once = Once::new("asset_issue", &request.idempotency_key, &request);
+        self.spend(once, move |actor| actor.issue(actor.value_of(request.asset, request.amount)?, to)).await
+    }
+
+    async fn asset_burn(&self, request: AssetBurn) -> Answer<Entry> {
+        let once = Once::new("asset_burn", &request.idempotency_key, &request);
+        self.spend(once, move |actor| actor.burn(actor.value_of(request.asset, request.amount)?)).await
+    }
+
+    async fn group_list(&self) -> Answer<Vec<GroupRecord>> {
+        self.ask(|actor| Ok(actor.group_records())).await
+    }
+
+    async fn group_join(&self, request: GroupJoin) -> Answer<GroupRecord> {
+        self.ask(move |actor| actor.join_group(&request)).await
+    }
+
+    async fn group_propose(&self, request: GroupPropose) -> Answer<GroupProposal> {
+        self.ask(move |actor| actor.propose(&request)).await
+    }
+
+    async fn group_show(&self, request: GroupLook) -> Answer<GroupProposal> {
+        self.ask(move |actor| actor.look_at(&request)).await
+    }
+
+    async fn group_sign(&self, request: GroupLook) -> Answer<GroupProposal> {
+        self.ask(move |actor| actor.countersign(&request)).await
+    }
+
+    async fn group_submit(&self, request: GroupSubmit) -> Answer<Entry> {
+        let once = Once::new("group_submit", &request.idempotency_key, &request);
+        self.send_once(once, move |actor, once| actor.submit_proposal(&request, once)).await
     }
 
     async fn kernel_pulse(&self) -> Answer<KernelPulse> {
@@ -270,6 +323,22 @@ impl PeerNode {
     where
         F: FnOnce(&mut Actor, TransactionId),
     {
+        self.send_once(once, move |actor, once| {
+            let (order, then) = order(actor)?;
+            let id = actor.transact(order, Some(once)).map_err(|error| actor.build_error(error))?;
+            then(actor, id);
+            Ok(id)
+        })
+        .await
+    }
+
+    /// Has a transaction made, written down under its key, and sent, unless that was done before; waits a while for its
+    /// verdict.
+    async fn send_once(
+        &self,
+        once: Once,
+        make: impl FnOnce(&mut Actor, &Once) -> Answer<TransactionId> + Send + 'static,
+    ) -> Answer<Entry> {
         let (id, fate) = self
             .ask(move |actor| {
                 if let Some(&[id, ..]) = actor.once.find(&once, actor.clock.now())? {
@@ -278,9 +347,7 @@ impl PeerNode {
                 if actor.ledger.follower().tip().is_none() && actor.ledger.is_cut_off() {
                     return Err(ApiError::kernel_unreachable());
                 }
-                let (order, then) = order(actor)?;
-                let id = actor.transact(order, Some(&once)).map_err(build_error)?;
-                then(actor, id);
+                let id = make(actor, &once)?;
                 Ok((id, Some(actor.watch(id))))
             })
             .await?;
@@ -364,6 +431,20 @@ impl Actor {
         }
     }
 
+    pub(super) fn build_error(&self, error: BuildError) -> ApiError {
+        match error {
+            BuildError::TooLittle { have, need, asset } => match self.asset_tag(asset) {
+                Some(tag) => ApiError::insufficient_asset(&tag.symbol, need, have),
+                None => ApiError::insufficient_wallet(need, have),
+            },
+            BuildError::ReadOnly => ApiError::read_only_wallet(),
+            BuildError::TooFine { .. } | BuildError::NotFree => ApiError::invalid_params("amount", error),
+            BuildError::Overflow | BuildError::TooScattered | BuildError::TooManyPayees => {
+                ApiError::invalid_params("amount", error)
+            }
+        }
+    }
+
     /// What this node knows by itself of a transaction of its own.
     fn own_record(&self, id: TransactionId) -> Option<TransactionRecord> {
         let entry = self.entry_of(id)?;
@@ -378,12 +459,5 @@ impl Actor {
             inputs: None,
             outputs: None,
         })
-    }
-}
-
-fn build_error(error: BuildError) -> ApiError {
-    match error {
-        BuildError::TooLittle { have, need, .. } => ApiError::insufficient_wallet(need, have),
-        BuildError::Overflow | BuildError::TooScattered => ApiError::invalid_params("amount", error),
     }
 }

@@ -10,14 +10,16 @@ use std::sync::Arc;
 use byway_crypto::multiset::MultisetHash;
 use byway_kernel::follower::protocol::{Answer, Request};
 use byway_kernel::follower::{Follower, PROGRAMS};
-use byway_primitives::{Amount, AssetId, Decode, MemoryStore};
+use byway_ledger::{Holdings, Supply};
+use byway_primitives::{AssetId, Encode, MemoryStore};
+use byway_records::asset::Symbol;
 use byway_records::checkpoint::{Checkpoint, Height};
 use byway_records::scan::ScanTransaction;
-use byway_records::state::{Account, Registration, Reservation, pool_key};
+use byway_records::state::{AssetRecord, asset_key};
 use byway_records::{Genesis, Output, OutputId, ProgramId};
 
 use super::kernel_access::KernelAccess;
-use crate::api::{ApiError, Audit, values::AuditParts};
+use crate::api::{ApiError, AssetAudit, Audit, values::AuditParts};
 
 /// The unspent outputs, and the homomorphic hash of their set.
 #[derive(Default)]
@@ -135,44 +137,38 @@ impl Outputs {
 }
 
 fn sum_up(follower: &Follower, outputs: &Outputs, genesis: &Genesis) -> Result<Audit, ApiError> {
-    let overflow = ApiError::internal;
-    let way = |value: &byway_records::Value| (value.asset == AssetId::WAY).then_some(value.amount);
-    let outputs = Amount::checked_sum(outputs.unspent.values().filter_map(|output| way(&output.value)));
-    let accounts = sum::<Account>(follower, ProgramId::ACCOUNTS, &[0], |key, account| {
-        // The asset is part of the key: one byte 0 for WAY.
-        (key.last() == Some(&0) && key.len() == 22).then_some(account.balance)
-    });
-    let reservations =
-        sum::<Reservation>(follower, ProgramId::ACCOUNTS, &[3], |_, reservation| way(&reservation.value));
-    let registered = sum::<Registration>(follower, ProgramId::REGISTRY, &[], |_, entry| Some(entry.pledge));
-    let kernel = sum::<Amount>(follower, ProgramId::SYSTEM, &[1], |_, pledge| Some(pledge));
-    let pool = follower.tree(ProgramId::SYSTEM).and_then(|tree| tree.read::<Amount>(&pool_key()));
-    let parts = AuditParts {
-        outputs: outputs.ok_or_else(overflow)?,
-        accounts: accounts.ok_or_else(overflow)?,
-        reservations: reservations.ok_or_else(overflow)?,
-        pledges: registered.zip(kernel).and_then(|(a, b)| a.checked_add(b)).ok_or_else(overflow)?,
-        pool: pool.unwrap_or_default(),
-    };
+    let supply = count(follower, outputs).ok_or_else(ApiError::internal)?;
+    let way = genesis.supply().ok_or_else(ApiError::internal)?;
+    let Holdings { outputs, accounts, reservations, pledges, pool } = supply.way();
+    let parts = AuditParts { outputs, accounts, reservations, pledges, pool };
     let (height, time) = follower.tip().map_or((Height::GENESIS, genesis.time), |tip| (tip.height, tip.time));
-    Ok(Audit::of(height, time, genesis.supply().ok_or_else(overflow)?, parts))
+    let others = supply.rows(way).filter(|(asset, ..)| *asset != AssetId::WAY);
+    let others = others.map(|(asset, holdings, supply)| AssetAudit {
+        asset,
+        symbol: symbol(follower, asset),
+        supply,
+        outputs: holdings.outputs,
+        accounts: holdings.accounts,
+        reservations: holdings.reservations,
+        balanced: holdings.total() == Some(supply),
+    });
+    Ok(Audit::of(height, time, way, parts).with_assets(others.collect()))
 }
 
-/// Sums one kind of entry; `None` on overflow or where an entry can't be read.
-fn sum<T: Decode>(
-    follower: &Follower,
-    program: ProgramId,
-    prefix: &[u8],
-    amount: impl Fn(&[u8], T) -> Option<Amount>,
-) -> Option<Amount> {
-    let tree = follower.tree(program)?;
-    let mut total = Amount::ZERO;
-    for (key, value) in tree.iter_prefix(prefix) {
-        if let Some(amount) = amount(key, T::from_bytes(value).ok()?) {
-            total = total.checked_add(amount)?;
-        }
+/// Everything that outputs and programs hold; `None` on overflow or where an entry can't be read.
+fn count(follower: &Follower, outputs: &Outputs) -> Option<Supply> {
+    let mut supply = Supply::default();
+    outputs.unspent.values().try_for_each(|output| supply.count_output(&output.to_bytes())).ok()?;
+    for program in PROGRAMS {
+        let tree = follower.tree(program)?;
+        tree.iter().try_for_each(|(key, value)| supply.count_entry(program, key, value)).ok()?;
     }
-    Some(total)
+    Some(supply)
+}
+
+fn symbol(follower: &Follower, asset: AssetId) -> Option<Symbol> {
+    let record: AssetRecord = follower.tree(ProgramId::ASSETS)?.read(&asset_key(asset))?;
+    Some(record.terms.symbol)
 }
 
 #[cfg(test)]

@@ -94,8 +94,8 @@ impl Actor {
         wish.expires = now + TRANSACTION_LIFE;
         let identity = self.config.identity.clone();
         let authorise: &[_] = if signer == Signer::Identity { &[&identity] } else { &[] };
-        let output_min = self.config.genesis.parameters.output_min;
-        let built = self.wallet.build(self.network, &wish, authorise, output_min, now, &entropy::seed());
+        let grains = self.grains(&wish);
+        let built = self.wallet.build(self.network, &wish, authorise, &grains, now, &entropy::seed());
         let (transaction, mut batch) = built?;
         let id = transaction.id();
         batch.append(self.notes.keep(id, note));
@@ -138,7 +138,7 @@ impl Actor {
 
     pub(super) fn found(&mut self, found: &Found) {
         let (id, fate) = match found {
-            Found::Received { .. } => return,
+            Found::Received { .. } | Found::Spent { .. } => return,
             Found::Final(id) => (*id, Fate::Final),
             Found::Rejected(id, reject) => (*id, Fate::Rejected(*reject)),
             Found::Lapsed(id) => (*id, Fate::Lapsed),
@@ -188,6 +188,7 @@ impl Actor {
             }
         }
         self.tend_certificate(now);
+        self.tend_merges();
         if self.ledger.follower().tip().is_some() {
             self.tend_withdrawal();
             self.tend_offer();
@@ -268,7 +269,7 @@ impl Actor {
 
     /// A payment to someone's address.
     pub(super) fn payment(payee: Payee) -> Order {
-        let counterparty = Some(payee.address.to_string());
+        let counterparty = Some(payee.to.to_string());
         let order = Order::unsigned(Wish { payees: vec![payee], ..Wish::default() });
         Order { note: Note { counterparty, ..Note::default() }, ..order }
     }

@@ -70,7 +70,7 @@ impl Actor {
                 verdicts.insert(line.transaction, line);
             } else if entries.len() < limit {
                 let note = self.notes.of(line.transaction);
-                let entry = entry(&line, verdicts.get(&line.transaction), note);
+                let entry = self.entry(&line, verdicts.get(&line.transaction), note);
                 // A settlement that is final stands among the settlements, with what it brought.
                 let elsewhere = line.kind == Kind::Settlement && entry.stage == Stage::Final;
                 let completes = note.is_some_and(|note| note.completes) && entry.stage != Stage::Rejected;
@@ -93,7 +93,12 @@ impl Actor {
         let lines = self.wallet.history(&self.ledger_journal, usize::MAX);
         let of =
             |wanted: bool| lines.iter().find(|line| line.transaction == id && (line.kind == Kind::Verdict) == wanted);
-        of(false).map(|line| entry(line, of(true), self.notes.of(id)))
+        of(false).map(|line| self.entry(line, of(true), self.notes.of(id)))
+    }
+
+    /// A line of the history, with the name of its asset.
+    fn entry(&self, line: &Activity, verdict: Option<&Activity>, note: Option<&Note>) -> Entry {
+        Entry { asset: self.asset_tag(line.value.asset), ..entry(line, verdict, note) }
     }
 }
 
@@ -105,15 +110,21 @@ fn entry(line: &Activity, verdict: Option<&Activity>, note: Option<&Note>) -> En
         time_ms: line.time,
         kind: match line.kind {
             Kind::Received => EntryKind::Receive,
-            Kind::Sent => EntryKind::Send,
+            Kind::Sent | Kind::Spent => EntryKind::Send,
             Kind::Deposit => EntryKind::Deposit,
             Kind::Withdrawal => EntryKind::Withdraw,
             Kind::Registration => EntryKind::Pledge,
             Kind::Offer => EntryKind::Publish,
             Kind::Settlement => EntryKind::SettleIn,
+            Kind::Merged => EntryKind::Consolidate,
+            Kind::AssetRegistration => EntryKind::AssetRegister,
+            Kind::Issue => EntryKind::Issue,
+            Kind::Burn => EntryKind::Burn,
+            Kind::GroupSent => EntryKind::GroupSend,
             Kind::OtherCall | Kind::Verdict => EntryKind::Fee,
         },
-        amount: note.and_then(|note| note.amount).unwrap_or(line.amount),
+        amount: note.and_then(|note| note.amount).unwrap_or(line.value.amount),
+        asset: None,
         fee: Amount::ZERO,
         counterparty: note.and_then(|note| note.counterparty.clone()),
         stage: match stage {

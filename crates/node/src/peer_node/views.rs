@@ -97,6 +97,7 @@ impl Actor {
                 .map(|withdrawal| Withdrawing { amount: withdrawal.amount, available_ms: withdrawal.ready.time })
                 .into_iter()
                 .collect(),
+            assets: self.asset_balances(),
         }
     }
 

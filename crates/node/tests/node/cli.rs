@@ -65,10 +65,19 @@ fn the_definition_is_sound_and_help_is_whole() {
     }
 }
 
+/// Command lines, and whether they can be typed.
+fn check_typed(table: &[(&str, bool)]) {
+    for (line, fits) in table {
+        let arguments = std::iter::once("byway").chain(line.split_whitespace());
+        let parsed = Cli::try_parse_from(arguments);
+        assert_eq!(parsed.is_ok(), *fits, "{line}: {:?}", parsed.err().map(|error| error.to_string()));
+    }
+}
+
 #[test]
 fn what_can_be_typed() {
     let offer = "ab".repeat(32);
-    for (line, fits) in [
+    check_typed(&[
         ("up", true),
         ("up --kernel-nodes 4 --providers 1 --exit-allow 127.0.0.0/8 --exit-allow ::1/128 --ports auto", true),
         ("up --kernel-nodes 3", false),
@@ -87,13 +96,6 @@ fn what_can_be_typed() {
         ("offer list --service socks --country DE --max-price 1e3", false),
         ("offer publish --price 0.01 --bandwidth 1000", true),
         (&format!("offer withdraw {offer}"), true),
-        ("wallet send way00 1.5 --idempotency-key k", true),
-        ("wallet send way00 -1", false),
-        ("wallet deposit", false),
-        ("promise settle", true),
-        ("promise settle --no-wait", true),
-        (&format!("promise settle {}", "12".repeat(20)), true),
-        ("promise settle 12", false),
         ("identity restore --device 1", true),
         ("identity new work --purpose selling", true),
         ("identity new work --purpose fun", false),
@@ -107,15 +109,54 @@ fn what_can_be_typed() {
         ("genesis new --name n --out f", false),
         ("bench kernel --nodes 7 --rate 3000 --seconds 10 --json", true),
         ("bench socks --json", true),
+        ("bench scan --transactions 100 --json", true),
+        ("bench scan --transactions 0", false),
         ("bench nothing", false),
         ("", false),
-    ] {
-        let arguments = std::iter::once("byway").chain(line.split_whitespace());
-        let parsed = Cli::try_parse_from(arguments);
-        assert_eq!(parsed.is_ok(), fits, "{line}: {:?}", parsed.err().map(|error| error.to_string()));
-    }
+    ]);
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(byway(folder.path(), &["wallet", "sned"]).status.code(), Some(2));
+}
+
+#[test]
+fn what_can_be_typed_about_money() {
+    let asset = "ab".repeat(32);
+    check_typed(&[
+        ("wallet send way00 1.5 --idempotency-key k", true),
+        ("wallet send way00 -1", false),
+        ("wallet send way00 2 --asset TEST", true),
+        (&format!("wallet send way00 2 --asset {asset}"), true),
+        ("wallet send way00 2 --asset test", false),
+        ("wallet view-key", true),
+        ("wallet watch --network network.json --view-key-file key --once", true),
+        ("wallet watch", false),
+        ("wallet group new --threshold 2 --out f way00 way01", true),
+        ("wallet group new --threshold 2 --out f way00", false),
+        ("wallet group new --threshold 0 --out f way00 way01", false),
+        ("wallet group join f", true),
+        ("wallet group propose way2of3 way00 5 --within 2d --out f", true),
+        ("wallet group propose way2of3 way00 5", false),
+        ("wallet group sign f --out g", true),
+        ("wallet group submit", false),
+        ("wallet group submit f g", true),
+        ("wallet consolidate", true),
+        ("wallet consolidate --mix --within 30m", true),
+        ("wallet consolidate --within soon", false),
+        ("wallet consolidate --within 9999999999999999999d", false),
+        ("asset list", true),
+        ("asset register ABC --name Bond --decimals 2", true),
+        ("asset register WAY --name Way", false),
+        ("asset register ABC --name Bond --decimals 19", false),
+        ("asset issue ABC 5 --to way00", true),
+        ("asset burn ABC", false),
+        ("asset faucet", true),
+        ("asset faucet 5", true),
+        ("wallet deposit", false),
+        ("promise settle", true),
+        ("promise settle --no-wait", true),
+        (&format!("promise settle {}", "12".repeat(20)), true),
+        ("promise settle 12", false),
+    ]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,6 +194,53 @@ async fn commands_for_a_running_node() {
     for arguments in [&["offer", "list"][..], &["session", "list"], &["promise", "list"], &["wallet", "history"]] {
         let output = byway(directory, arguments);
         assert!(output.status.success() && text(&output.stdout).lines().count() >= 2, "{arguments:?}");
+    }
+}
+
+/// A symbol that several issuers use means none of theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_asset_is_named_by_what_can_mean_one_only() {
+    let served = Fake::new().serve().await;
+    let folder = directory_of(served.port);
+    let directory = folder.path();
+    let (one, other) = (super::fake::asset(id(1)), super::fake::asset(id(2)));
+    let error = failure(directory, &["wallet", "send", "way00", "5", "--asset", "ABC"]);
+    assert!(error.contains(&one.asset.to_string()) && error.contains(&other.asset.to_string()), "{error}");
+    assert!(failure(directory, &["asset", "burn", "NONE", "5"]).contains("asset list"));
+    for name in ["XYZ".to_owned(), one.asset.to_string(), "WAY".to_owned()] {
+        assert_eq!(json(directory, &["wallet", "send", "way00", "5", "--asset", &name])["amount"], "5", "{name}");
+    }
+    assert_eq!(json(directory, &["asset", "issue", "XYZ", "7"])["kind"], "issue");
+    assert_eq!(json(directory, &["asset", "faucet"])["amount"], "100");
+    let listed = text(&byway(directory, &["asset", "list"]).stdout);
+    assert!(listed.contains("this node") && listed.contains("a bond"), "{listed}");
+    let plan = json(directory, &["wallet", "consolidate", "--within", "2h"]);
+    assert_eq!((&plan["transactions"], &plan["until_ms"]), (&2.into(), &7_200_000.into()));
+}
+
+/// A group is set up without a node, and its key is not written over.
+#[test]
+fn a_group_is_set_up_from_its_members_addresses() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = |seed: u8| byway_crypto::WalletSecret::from_seed(&[seed; 32]).address().to_string();
+    let members = [1, 2, 3].map(address);
+    let file = folder.path().join("group.key").to_str().unwrap().to_owned();
+    let mut arguments = vec!["wallet", "group", "new", "--threshold", "2", "--out", &file];
+    arguments.extend(members.iter().map(String::as_str));
+    let made = json(folder.path(), &arguments);
+    assert!(made["address"].as_str().unwrap().starts_with("way2of3-"), "{made}");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let view = byway_crypto::GroupView::from_text(text.trim()).unwrap();
+    assert_eq!(view.group().to_string(), made["address"]);
+    assert!(failure(folder.path(), &arguments).contains("not overwritten"));
+    let other = folder.path().join("other.key").to_str().unwrap().to_owned();
+    for (threshold, members, reason) in [
+        ("3", vec![members[0].as_str(), &members[1]], "no more than it has members"),
+        ("1", vec![&members[0], &members[0]], "twice"),
+        ("1", vec![&members[0], "way00"], "no member's address"),
+    ] {
+        let arguments = [vec!["wallet", "group", "new", "--threshold", threshold, "--out", &other], members].concat();
+        assert!(failure(folder.path(), &arguments).contains(reason), "{reason}");
     }
 }
 

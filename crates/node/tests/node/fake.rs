@@ -69,6 +69,7 @@ impl Fake {
             time_ms: Time(1),
             kind,
             amount,
+            asset: None,
             fee: Amount::ZERO,
             counterparty: None,
             stage: Stage::Sent,
@@ -139,6 +140,21 @@ pub fn status(state: ConnectionState) -> NodeStatus {
             rate_up_bps: 0,
         },
         spending: Spending { session_max: None, day_max: None, day_spent: Amount::ZERO },
+    }
+}
+
+/// An asset of this issuer, with a symbol that others use too.
+pub fn asset(issuer: IdentityId) -> Asset {
+    let symbol: byway_records::asset::Symbol = "ABC".parse().unwrap();
+    Asset {
+        asset: byway_records::asset::asset_id(issuer, &symbol),
+        symbol,
+        name: "a bond".parse().unwrap(),
+        decimals: 2,
+        issuer,
+        supply: Amount::from_coins(5),
+        faucet_max: None,
+        ours: issuer == id(7),
     }
 }
 
@@ -280,6 +296,54 @@ impl NodeApi for Fake {
 
     async fn wallet_withdraw(&self, request: WalletMove) -> Answer<Entry> {
         Err(ApiError::insufficient_account(request.amount, "12.5".parse().unwrap()))
+    }
+
+    async fn wallet_consolidate(&self, request: WalletConsolidate) -> Answer<Consolidation> {
+        let transactions = if request.mix { 1 } else { 2 };
+        Ok(Consolidation { transactions, outputs: 6, until_ms: Time(request.within_seconds * 1000) })
+    }
+
+    async fn asset_list(&self) -> Answer<Vec<Asset>> {
+        Ok(vec![asset(id(1)), asset(id(2)), Asset { symbol: "XYZ".parse().unwrap(), ..asset(id(7)) }])
+    }
+
+    async fn asset_register(&self, _: AssetRegister) -> Answer<Entry> {
+        self.transact(EntryKind::AssetRegister, Amount::from_coins(1)).await
+    }
+
+    async fn asset_issue(&self, request: AssetIssue) -> Answer<Entry> {
+        match request.to {
+            Some(to) if !to.starts_with("way") => Err(ApiError::invalid_address("to", "it has another form")),
+            _ => self.transact(EntryKind::Issue, request.amount).await,
+        }
+    }
+
+    async fn asset_burn(&self, request: AssetBurn) -> Answer<Entry> {
+        self.transact(EntryKind::Burn, request.amount).await
+    }
+
+    async fn group_list(&self) -> Answer<Vec<GroupRecord>> {
+        Ok(vec![])
+    }
+
+    async fn group_join(&self, _: GroupJoin) -> Answer<GroupRecord> {
+        Err(ApiError::invalid_params("key", "it has another form"))
+    }
+
+    async fn group_propose(&self, _: GroupPropose) -> Answer<GroupProposal> {
+        Err(ApiError::group_not_found())
+    }
+
+    async fn group_show(&self, _: GroupLook) -> Answer<GroupProposal> {
+        Err(ApiError::group_not_found())
+    }
+
+    async fn group_sign(&self, _: GroupLook) -> Answer<GroupProposal> {
+        Err(ApiError::proposal_refused("it is a fake"))
+    }
+
+    async fn group_submit(&self, _: GroupSubmit) -> Answer<Entry> {
+        self.transact(EntryKind::GroupSend, Amount::ZERO).await
     }
 
     async fn kernel_pulse(&self) -> Answer<KernelPulse> {

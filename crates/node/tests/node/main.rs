@@ -5,6 +5,7 @@ mod cli;
 mod fake;
 mod fetch;
 mod leaving;
+mod money;
 mod network;
 mod page;
 mod rpc;

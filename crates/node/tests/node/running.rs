@@ -183,7 +183,7 @@ async fn money_moves_once_and_is_listed_once() {
     assert!(refusal.to_string().contains("is for selling"), "{refusal}");
 
     let to = keystore("friend").wallet().address().to_string();
-    let send = WalletSend { to: to.clone(), amount: Amount::from_coins(1), idempotency_key: key("send") };
+    let send = WalletSend { to: to.clone(), amount: Amount::from_coins(1), asset: None, idempotency_key: key("send") };
     let sent = user.api.wallet_send(send.clone()).await.unwrap();
     assert_eq!((sent.stage, sent.counterparty.as_ref()), (Stage::Final, Some(&to)));
     let withdraw = |coins, name| WalletMove { amount: Amount::from_coins(coins), idempotency_key: key(name) };
@@ -264,7 +264,7 @@ async fn a_kernel_node_that_refuses_everything_keeps_no_transaction_out() {
     for number in 0..4 {
         let to = keystore("seller").wallet().address().to_string();
         let idempotency_key = key(&format!("send{number}"));
-        let send = WalletSend { to, amount: Amount::from_coins(1), idempotency_key };
+        let send = WalletSend { to, amount: Amount::from_coins(1), asset: None, idempotency_key };
         assert_eq!(user.api.wallet_send(send).await.unwrap().kind, EntryKind::Send);
         user.until("it is final", async |_| {
             history(&user).await.iter().all(|entry| entry.stage == Stage::Final).then_some(())

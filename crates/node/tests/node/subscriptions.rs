@@ -164,6 +164,7 @@ fn wallet_events_are_joined() {
         time_ms: Time(1),
         kind: EntryKind::Send,
         amount: Amount::from_coins(1),
+        asset: None,
         fee: Amount::ZERO,
         counterparty: None,
         stage,

@@ -1,9 +1,9 @@
 //! What happened to one's money, for people.
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Amount, Store, Time};
-use byway_records::TransactionId;
+use byway_primitives::{Store, Time};
 use byway_records::reject::Reject;
+use byway_records::{TransactionId, Value};
 
 use super::HISTORY;
 
@@ -13,7 +13,7 @@ pub struct Activity {
     pub time: Time,
     pub transaction: TransactionId,
     pub kind: Kind,
-    pub amount: Amount,
+    pub value: Value,
     pub stage: Stage,
 }
 
@@ -29,6 +29,14 @@ pub enum Kind {
     OtherCall,
     /// The fate of a transaction listed before.
     Verdict,
+    /// Paid by whoever else has our key: this wallet on another device, or before it was restored.
+    Spent,
+    Merged,
+    AssetRegistration,
+    Issue,
+    Burn,
+    /// Sent by a group of which this wallet is a member, through this wallet.
+    GroupSent,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +46,8 @@ pub enum Stage {
     Rejected(Reject),
 }
 
-impl Activity {
-    pub(super) fn received(time: Time, transaction: TransactionId, amount: Amount) -> Self {
-        Self { time, transaction, kind: Kind::Received, amount, stage: Stage::Final }
-    }
-}
-
 impl Kind {
-    const ALL: [Kind; 9] = [
+    const ALL: [Kind; 15] = [
         Kind::Received,
         Kind::Sent,
         Kind::Deposit,
@@ -55,6 +57,12 @@ impl Kind {
         Kind::Settlement,
         Kind::OtherCall,
         Kind::Verdict,
+        Kind::Spent,
+        Kind::Merged,
+        Kind::AssetRegistration,
+        Kind::Issue,
+        Kind::Burn,
+        Kind::GroupSent,
     ];
 
     /// A stable word for machines and pages.
@@ -69,6 +77,12 @@ impl Kind {
             Kind::Settlement => "settlement",
             Kind::OtherCall => "call",
             Kind::Verdict => "verdict",
+            Kind::Spent => "spent",
+            Kind::Merged => "merged",
+            Kind::AssetRegistration => "asset registration",
+            Kind::Issue => "issue",
+            Kind::Burn => "burn",
+            Kind::GroupSent => "sent by a group",
         }
     }
 }
@@ -104,7 +118,7 @@ impl Encode for Activity {
         out.value(&self.transaction);
         let kind = Kind::ALL.iter().position(|kind| *kind == self.kind).expect("ALL has every kind");
         out.byte(kind as u8);
-        out.value(&self.amount);
+        out.value(&self.value);
         match self.stage {
             Stage::Sent => out.byte(0),
             Stage::Final => out.byte(1),
@@ -121,13 +135,13 @@ impl Decode for Activity {
         let (time, transaction, kind) = (input.value()?, input.value()?, input.byte()?);
         let unknown = |kind, value: u8| DecodeError::UnknownVariant { kind, value: value.into() };
         let kind = *Kind::ALL.get(usize::from(kind)).ok_or(unknown("activity", kind))?;
-        let amount = input.value()?;
+        let value = input.value()?;
         let stage = match input.byte()? {
             0 => Stage::Sent,
             1 => Stage::Final,
             2 => Stage::Rejected(input.value()?),
             other => return Err(unknown("stage", other)),
         };
-        Ok(Self { time, transaction, kind, amount, stage })
+        Ok(Self { time, transaction, kind, value, stage })
     }
 }

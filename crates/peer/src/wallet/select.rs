@@ -34,23 +34,41 @@ fn take_until<T: Clone>(items: &[(T, Amount)], needed: Amount, limit: usize) -> 
     (sum >= needed).then_some(picked)
 }
 
-/// Splits `amount` into `parts` random parts of at least `least` each; fewer where it is too small for that.
-pub(super) fn split(amount: Amount, parts: usize, least: Amount, rng: &mut ChaCha20Rng) -> Vec<Amount> {
-    let least = least.units().max(1);
-    let affordable = usize::try_from(amount.units() / least).unwrap_or(usize::MAX);
-    let parts = parts.min(affordable).max(1);
-    if parts == 1 {
+/// Into how many parts an amount is split, and how small and fine they may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts {
+    pub count: usize,
+    pub least: Amount,
+    /// Every part is a multiple of this, but for the first where the whole is none.
+    pub step: Amount,
+}
+
+/// Splits `amount` at random; into fewer parts where it is too small for as many.
+pub(super) fn split(amount: Amount, parts: Parts, rng: &mut ChaCha20Rng) -> Vec<Amount> {
+    let step = parts.step.units().max(1);
+    let least = parts.least.units().max(1).div_ceil(step);
+    let steps = amount.units() / step;
+    let affordable = usize::try_from(steps / least).unwrap_or(usize::MAX);
+    let count = parts.count.min(affordable).max(1);
+    if count == 1 {
         return vec![amount];
     }
-    let spare = amount.units() - least * parts as u128;
+    let mut parts: Vec<u128> = split_steps(steps, count, least, rng).map(|part| part * step).collect();
+    parts[0] += amount.units() % step;
+    parts.into_iter().map(Amount::from_units).collect()
+}
+
+/// Splits a number into `parts` random parts of at least `least`, which it is large enough for.
+fn split_steps(whole: u128, parts: usize, least: u128, rng: &mut ChaCha20Rng) -> impl Iterator<Item = u128> {
+    let spare = whole - least * parts as u128;
     let mut cuts: Vec<u128> = (1..parts).map(|_| below(spare.saturating_add(1), rng)).collect();
     cuts.push(0);
     cuts.push(spare);
     cuts.sort_unstable();
-    cuts.windows(2).map(|pair| Amount::from_units(least + (pair[1] - pair[0]))).collect()
+    (1..cuts.len()).map(move |end| least + (cuts[end] - cuts[end - 1]))
 }
 
-fn shuffle<T>(items: &mut [T], rng: &mut ChaCha20Rng) {
+pub(super) fn shuffle<T>(items: &mut [T], rng: &mut ChaCha20Rng) {
     for last in (1..items.len()).rev() {
         let other = below(last as u128 + 1, rng) as usize;
         items.swap(last, other);
@@ -76,16 +94,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_add_up_and_none_is_too_small(amount in 1u128.., parts in 1usize..9, least in 1u128..1000, seed: [u8; 32]) {
+        fn parts_add_up_and_none_is_too_small_or_too_fine(
+            steps in 1u128..u128::MAX >> 7, parts in 1usize..9, least in 1u128..1000, step in 1u128..100, seed: [u8; 32]
+        ) {
+            let amount = steps * step;
             let mut rng = ChaCha20Rng::from_seed(seed);
-            let least_amount = Amount::from_units(least);
-            let split = split(Amount::from_units(amount), parts, least_amount, &mut rng);
+            let wanted = Parts { count: parts, least: Amount::from_units(least), step: Amount::from_units(step) };
+            let split = split(Amount::from_units(amount), wanted, &mut rng);
+            prop_assert!(split.iter().all(|part| part.units() % step == 0));
             prop_assert_eq!(Amount::checked_sum(split.iter().copied()), Some(Amount::from_units(amount)));
             prop_assert!(split.len() <= parts);
             if amount >= least {
                 prop_assert!(split.iter().all(|part| part.units() >= least));
             }
-            if amount >= least * parts as u128 {
+            if amount >= least.next_multiple_of(step) * parts as u128 {
                 prop_assert_eq!(split.len(), parts);
             }
         }

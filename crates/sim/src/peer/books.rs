@@ -8,7 +8,7 @@ use byway_dialogue::payment::{Outcome, PaymentNews};
 use byway_kernel::follower::protocol::{Answer, Request};
 use byway_kernel::follower::{Advance, ClientNews as LedgerNews};
 use byway_peer::market::Standing;
-use byway_peer::wallet::{Found, Wish};
+use byway_peer::wallet::{Found, Grains, Wish};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Amount, AssetId, Batch, Effect, Encode, IdentityId, Span, Token};
 use byway_records::call::{AccountsCall, Call, OffersCall, RegistryCall, Take};
@@ -149,7 +149,7 @@ impl PeerNode {
 
     fn found(&mut self, at: At<'_>, found: Found) {
         let (id, outcome) = match &found {
-            Found::Received { .. } => return self.tell(PeerNews::Found(found)),
+            Found::Received { .. } | Found::Spent { .. } => return self.tell(PeerNews::Found(found)),
             Found::Final(id) => (*id, Outcome::Final { given_up: Amount::ZERO }),
             Found::Rejected(id, reject) => (*id, Outcome::Rejected(*reject)),
             Found::Lapsed(id) => (*id, Outcome::Lost),
@@ -167,9 +167,10 @@ impl PeerNode {
         wish.expires = self.now + TRANSACTION_LIFE;
         let (network, seed) = (self.scene.genesis.network(), self.draw());
         let output_min = self.scene.genesis.parameters.output_min;
+        let grains = Grains { output_min, ..Grains::default() };
         let identity = self.keys.identity.clone();
         let authorise: &[_] = if authorised { &[&identity] } else { &[] };
-        let built = self.wallet.build(network, &wish, authorise, output_min, self.now, &seed);
+        let built = self.wallet.build(network, &wish, authorise, &grains, self.now, &seed);
         let (transaction, batch) = built.ok()?;
         let id = transaction.id();
         let token = self.write_ledger(batch);

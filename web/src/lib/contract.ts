@@ -25,6 +25,18 @@ export interface Balance {
   reserved: string;
   pending: string;
   withdrawing: { amount: string; available_ms: number }[];
+  assets?: AssetBalance[];
+}
+
+/** What there is of an asset beside WAY. */
+export interface AssetBalance {
+  asset: string;
+  symbol: string;
+  name: string;
+  decimals: number;
+  wallet: string;
+  account: string;
+  pending: string;
 }
 
 export interface Spending {
@@ -143,6 +155,8 @@ export interface Entry {
   time_ms: number;
   kind: string;
   amount: string;
+  /** What the amount is in; WAY where it is left out. */
+  asset?: Maybe<{ asset: string; symbol: string }>;
   fee: string;
   counterparty?: Maybe<string>;
   stage: Stage;
@@ -191,7 +205,7 @@ export interface Methods {
   wallet_address: { params: Record<never, never>; result: { address: string } };
   wallet_balance: { params: Record<never, never>; result: Balance };
   wallet_history: { params: { limit?: number; before_ms?: number }; result: Entry[] };
-  wallet_send: { params: { to: string; amount: string; idempotency_key: string }; result: Entry };
+  wallet_send: { params: { to: string; amount: string; asset?: string; idempotency_key: string }; result: Entry };
   wallet_deposit: { params: { amount: string; idempotency_key: string }; result: Entry };
   wallet_withdraw: { params: { amount: string; idempotency_key: string }; result: Entry };
   kernel_pulse: { params: Record<never, never>; result: KernelPulse };

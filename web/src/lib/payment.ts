@@ -19,15 +19,24 @@ export function sourceOf(kind: PaymentKind): "wallet" | "account" {
   return kind === "withdraw" ? "account" : "wallet";
 }
 
-export function paymentProblems(kind: PaymentKind, input: PaymentInput, available: Amount): PaymentProblems {
-  return { amount: amountProblem(kind, input.amount, available), to: kind === "send" ? addressProblem(input.to) : null };
+/** What an amount is in: its name, and how many digits it has after the point. */
+export interface Denomination {
+  symbol: string;
+  decimals: number;
 }
 
-function amountProblem(kind: PaymentKind, text: string, available: Amount): string | null {
+export const WAY: Denomination = { symbol: "WAY", decimals: 18 };
+
+export function paymentProblems(kind: PaymentKind, input: PaymentInput, available: Amount, unit: Denomination = WAY): PaymentProblems {
+  return { amount: amountProblem(kind, input.amount, available, unit), to: kind === "send" ? addressProblem(input.to) : null };
+}
+
+function amountProblem(kind: PaymentKind, text: string, available: Amount, unit: Denomination): string | null {
   const read = readAmount(text);
   if (!read.ok) return read.problem;
   if (read.amount === 0n) return "Enter an amount above zero.";
-  if (read.amount > available) return `Your ${sourceOf(kind)} holds ${formatAmountShort(available)} WAY. Enter at most that.`;
+  if (read.amount % 10n ** BigInt(18 - unit.decimals) !== 0n) return `${unit.symbol} has ${unit.decimals} digits after the point.`;
+  if (read.amount > available) return `Your ${sourceOf(kind)} holds ${formatAmountShort(available)} ${unit.symbol}. Enter at most that.`;
   return null;
 }
 
@@ -35,6 +44,6 @@ function amountProblem(kind: PaymentKind, text: string, available: Amount): stri
 function addressProblem(text: string): string | null {
   const trimmed = text.trim();
   if (trimmed === "") return "Paste the receiver's address.";
-  if (!/^[\x21-\x7e]{1,256}$/.test(trimmed)) return "An address has no spaces or line breaks. Copy it again.";
+  if (!/^[\x21-\x7e]{1,2048}$/.test(trimmed)) return "An address has no spaces or line breaks. Copy it again.";
   return null;
 }

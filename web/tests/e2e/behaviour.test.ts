@@ -176,6 +176,25 @@ describe("money", () => {
     await page.getByText("That is not an address of this network.").waitFor();
   });
 
+  test("an asset beside WAY is shown and sent, no finer than it is counted", async () => {
+    await open();
+    const { asset, symbol } = node.world.asset;
+    await page.getByRole("list", { name: "Other assets" }).getByText("250.00 TEST").waitFor();
+    await button("Send").click();
+    await page.getByLabel("Asset", { exact: true }).selectOption(asset);
+    await page.getByLabel("To", { exact: true }).fill(node.world.address);
+    await page.getByLabel(`Amount, ${symbol}`).fill("1.005");
+    await page.getByLabel(`Amount, ${symbol}`).press("Enter");
+    await page.getByText("TEST has 2 digits after the point.").waitFor();
+    expect(node.calls.some((call) => call.method === "wallet_send")).toBe(false);
+    await page.getByLabel(`Amount, ${symbol}`).fill("12.25");
+    await page.getByLabel(`Amount, ${symbol}`).press("Enter");
+    await page.getByText("12.25 TEST handed to the ledger").waitFor();
+    await page.getByRole("list", { name: "Other assets" }).getByText("237.75 TEST").waitFor();
+    const call = node.calls.find(({ method }) => method === "wallet_send");
+    expect(call?.params).toMatchObject({ amount: "12.25", asset });
+  });
+
   test("a deposit moves the money and becomes final", async () => {
     await open();
     await button("Deposit").click();

@@ -67,9 +67,14 @@ export const handlers: Handlers = {
   wallet_address: ({ world }) => ({ address: world.address }),
   wallet_balance: ({ world }) => world.balance(),
   wallet_history: ({ world }) => world.history,
-  wallet_send: (node, { to, amount }) => {
+  wallet_send: (node, { to, amount, asset }) => {
     if (!to.startsWith("way1")) {
       throw new MethodError(1205, "invalid_address", "That is not an address of this network. Ask the receiver to copy it again.", { field: "to" });
+    }
+    if (asset === node.world.asset.asset) {
+      const value = parseAmount(amount);
+      node.world.held -= value;
+      return recorded(node, "send", value, to, node.world.asset);
     }
     const value = taken(node, amount, "wallet");
     node.world.wallet -= value;
@@ -125,8 +130,9 @@ function taken(node: MockNode, amount: string, from: "wallet" | "account"): Amou
 }
 
 /** Books an entry that is included first and final a moment later, as the real ledger does. */
-function recorded(node: MockNode, kind: string, amount: Amount, counterparty?: string): Entry {
+function recorded(node: MockNode, kind: string, amount: Amount, counterparty?: string, asset?: Entry["asset"]): Entry {
   const entry = node.world.entry(kind, amountToWire(amount), Date.now(), counterparty);
+  if (asset) entry.asset = { asset: asset.asset, symbol: asset.symbol };
   entry.stage = "included";
   node.world.history = [entry, ...node.world.history];
   node.publishWallet([entry]);

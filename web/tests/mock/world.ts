@@ -51,6 +51,9 @@ export class World {
   account: Amount = 25n * WAY;
   limits: { session_max: string | null; day_max: string | null } = { session_max: "5", day_max: "20" };
   withdrawing: Balance["withdrawing"] = [];
+  /** One asset beside WAY, with two digits after the point. */
+  readonly asset = { asset: hex(4, 64), symbol: "TEST", name: "test coin", decimals: 2 };
+  held: Amount = 250n * WAY;
   isKernelReachable = true;
   readonly pulse = new Pulse();
   #serial = 4;
@@ -111,6 +114,7 @@ export class World {
     return {
       wallet: amountToWire(this.wallet), account: amountToWire(this.account), reserved: "0", pending: "0",
       withdrawing: this.withdrawing,
+      assets: [{ ...this.asset, wallet: amountToWire(this.held), account: "0", pending: "0" }],
     };
   }
 

@@ -79,9 +79,16 @@ impl Hosting for Hosts {
 
     async fn bench(&self, globals: &Globals, command: BenchCommand) -> anyhow::Result<Outcome> {
         match command {
-            BenchCommand::Kernel { nodes, rate, seconds } => {
-                let load = bench::kernel::Load { nodes: nodes.into(), rate: rate.into(), seconds: seconds.into() };
+            BenchCommand::Kernel { nodes, seconds, idle: true, .. } => {
+                print_json(&bench::kernel::run_idle(nodes.into(), seconds.into(), bench_folder(globals)?.path()).await?)?;
+            }
+            BenchCommand::Kernel { nodes, rate, seconds, shape, idle: false } => {
+                let load =
+                    bench::kernel::Load { nodes: nodes.into(), shape, rate: rate.into(), seconds: seconds.into() };
                 print_json(&bench::kernel::run(&load, bench_folder(globals)?.path()).await?)?;
+            }
+            BenchCommand::Restart { outputs } => {
+                print_json(&bench::restart::run(outputs, bench_folder(globals)?.path()).await?)?;
             }
             BenchCommand::Scan { transactions } => print_json(&bench::scan::run(transactions.into())?)?,
             BenchCommand::Socks { megabytes } => {

@@ -31,12 +31,13 @@ pub(super) fn seed(parts: &[&[u8]]) -> [u8; 32] {
 /// The nodes' keys and sockets, from which a genesis can be made.
 pub(super) struct Seats {
     pub members: Vec<Member>,
-    held: Vec<(NodeSecret, Zeroizing<[u8; 32]>, TcpListener)>,
+    secrets: Vec<(NodeSecret, Zeroizing<[u8; 32]>)>,
+    listeners: Vec<TcpListener>,
 }
 
 impl Seats {
     pub async fn take(nodes: usize) -> anyhow::Result<Self> {
-        let mut seats = Self { members: Vec::new(), held: Vec::new() };
+        let mut seats = Self { members: Vec::new(), secrets: Vec::new(), listeners: Vec::new() };
         for index in 0..nodes {
             let listener = mesh::listen(([127, 0, 0, 1], 0).into()).await?;
             let secret = NodeSecret::from_seed(&seed(&[b"node", &index.to_le_bytes()]));
@@ -48,23 +49,19 @@ impl Seats {
                 mesh: StaticKey::of(&mesh_secret),
                 address: listener.local_addr()?.to_string(),
             });
-            seats.held.push((secret, mesh_secret, listener));
+            seats.secrets.push((secret, mesh_secret));
+            seats.listeners.push(listener);
         }
         Ok(seats)
     }
 
-    /// Starts the nodes, with their state under `directory`, and waits until they have found each other and
+    /// Starts the nodes, once, with their state under `directory`, and waits until they have found each other and
     /// agreed on something: from then on what is measured is a running network, not its start.
-    pub async fn start(self, genesis: &Arc<Genesis>, directory: &Path) -> anyhow::Result<Vec<KernelNode>> {
+    pub async fn start(&mut self, genesis: &Arc<Genesis>, directory: &Path) -> anyhow::Result<Vec<KernelNode>> {
         let pool = Pool::for_this_machine();
         let mut nodes = Vec::new();
-        for (index, (secret, mesh_secret, listener)) in (0u8..).zip(self.held) {
-            let config = KernelNodeConfig {
-                genesis: genesis.clone(),
-                secret,
-                mesh_secret,
-                directory: directory.join(format!("kernel-{index}")),
-            };
+        for (index, listener) in std::mem::take(&mut self.listeners).into_iter().enumerate() {
+            let config = self.config(index, genesis, directory);
             kernel_node::found(&config.directory)?;
             nodes.push(KernelNode::start(config, listener, pool.clone()).await?);
         }
@@ -80,5 +77,27 @@ impl Seats {
             }
         }
         Ok(nodes)
+    }
+
+    /// Starts a node that was stopped.
+    pub async fn restart(
+        &self,
+        index: usize,
+        genesis: &Arc<Genesis>,
+        directory: &Path,
+        pool: Pool,
+    ) -> anyhow::Result<KernelNode> {
+        let listener = mesh::listen(self.members[index].address.parse()?).await?;
+        Ok(KernelNode::start(self.config(index, genesis, directory), listener, pool).await?)
+    }
+
+    fn config(&self, index: usize, genesis: &Arc<Genesis>, directory: &Path) -> KernelNodeConfig {
+        let (secret, mesh_secret) = self.secrets[index].clone();
+        KernelNodeConfig {
+            genesis: genesis.clone(),
+            secret,
+            mesh_secret,
+            directory: directory.join(format!("kernel-{index}")),
+        }
     }
 }

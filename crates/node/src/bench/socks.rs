@@ -111,7 +111,7 @@ struct Market {
 
 impl Market {
     async fn start(directory: &Path) -> anyhow::Result<Self> {
-        let seats = Seats::take(KERNEL_NODES).await?;
+        let mut seats = Seats::take(KERNEL_NODES).await?;
         let genesis = Arc::new(market_genesis(&seats)?);
         let kernels = seats.start(&genesis, directory).await?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use super::Globals;
 use crate::api::OfferFilter;
 use crate::api::params::IdempotencyKey;
+use crate::bench::kernel::Shape;
 use crate::fetch::Url;
 use crate::genesis::{Funding, MemberText};
 use crate::keystore::IdentityPurpose;
@@ -596,6 +597,18 @@ pub enum BenchCommand {
         /// How long
         #[arg(long, default_value_t = 10, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=3600))]
         seconds: u32,
+        /// What the transfers look like
+        #[arg(long, value_enum, default_value_t = Shape::OneToOne, value_name = "SHAPE")]
+        shape: Shape,
+        /// Offer nothing: measure what an idle network costs
+        #[arg(long, conflicts_with_all = ["rate", "shape"])]
+        idle: bool,
+    },
+    /// How soon a kernel node with many unspent outputs votes again after a restart
+    Restart {
+        /// Unspent outputs
+        #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+        outputs: u64,
     },
     /// Finding one's outputs with the view key, on one core
     Scan {

@@ -158,6 +158,15 @@ impl<'a> Reader<'a> {
         self.0.len()
     }
 
+    /// What was read of this by the time that it had become `later`.
+    ///
+    /// # Panics
+    /// If `later` is not this reader some values on.
+    pub fn until(&self, later: &Reader<'_>) -> &'a [u8] {
+        let read = self.0.len().checked_sub(later.0.len());
+        &self.0[..read.expect("a reader only ever reads on")]
+    }
+
     pub fn finish(&self) -> Result<(), DecodeError> {
         if self.0.is_empty() { Ok(()) } else { Err(DecodeError::Trailing) }
     }

@@ -2,11 +2,25 @@
 //!
 //! Every digest in Byway is BLAKE3 in key-derivation mode under a [`Context`], a text that says what is digested. Two
 //! different contexts are two different functions, so a leaf can't pass for a node, nor a promise for a transaction.
+//!
+//! Most of what is digested is a few dozen bytes long, and deriving the key from the context's text would be half of the
+//! work, so each thread keeps the keys that it derived last.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 
+use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
+
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
+
+/// Keys that a thread keeps; there are some seventy contexts, and a busy one uses a dozen.
+const KEYS_KEPT: usize = 128;
+
+thread_local! {
+    /// By the address of the context's text. Another context with the same place in the table takes it over.
+    static KEYS: RefCell<[Option<(&'static str, ContextKey)>; KEYS_KEPT]> = const { RefCell::new([None; KEYS_KEPT]) };
+}
 
 /// A 32-byte BLAKE3 digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -41,11 +55,25 @@ impl Context {
     }
 
     fn hasher(self, parts: &[&[u8]]) -> blake3::Hasher {
-        let mut hasher = blake3::Hasher::new_derive_key(self.0);
+        let mut hasher = blake3::Hasher::new_from_context_key(&self.key());
         for part in parts {
             hasher.update(part);
         }
         hasher
+    }
+
+    fn key(self) -> ContextKey {
+        KEYS.with_borrow_mut(|keys| {
+            let place = &mut keys[(self.0.as_ptr() as usize / 8) % KEYS_KEPT];
+            match place {
+                Some((text, key)) if std::ptr::eq(*text, self.0) => *key,
+                _ => {
+                    let key = hash_derive_key_context(self.0);
+                    *place = Some((self.0, key));
+                    key
+                }
+            }
+        })
     }
 }
 
@@ -103,6 +131,19 @@ mod tests {
         let (a, b) = (Context("byway test a"), Context("byway test b"));
         assert_ne!(a.hash(&[b"x"]), b.hash(&[b"x"]));
         assert_eq!(a.hash(&[b"xy"]), a.hash(&[b"x", b"y"]));
+    }
+
+    #[test]
+    fn a_kept_key_is_the_derived_one() {
+        const TEXTS: &str =
+            "byway test: many contexts, one after the other, whatever place each of them has in the table of keys";
+        for _ in 0..2 {
+            for end in 1..TEXTS.len() {
+                for text in [&TEXTS[..end], &TEXTS[end..]] {
+                    assert_eq!(Context(text).hash(&[b"x"]).0, blake3::derive_key(text, b"x"), "{text}");
+                }
+            }
+        }
     }
 
     #[test]

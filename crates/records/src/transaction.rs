@@ -110,9 +110,16 @@ pub struct Transaction {
     pub witness: Witness,
 }
 
+impl TransactionId {
+    /// The id of the transaction whose body has this encoding.
+    pub(crate) fn of_encoded(body: &[u8]) -> Self {
+        Self(TRANSACTION.hash(&[body]))
+    }
+}
+
 impl Body {
     pub fn id(&self) -> TransactionId {
-        TransactionId(TRANSACTION.hash_value(self))
+        TransactionId::of_encoded(&self.to_bytes())
     }
 
     /// What each input's signature covers.
@@ -123,6 +130,15 @@ impl Body {
     /// The message that an authorising identity signs under [`Purpose::Authorise`].
     pub fn authorise_message(&self) -> [u8; 32] {
         self.id().0.0
+    }
+}
+
+impl Witness {
+    /// Reads the witness of `body`, whose inputs say how many signatures there are.
+    pub(crate) fn decode_for(body: &Body, input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let of = |spent: &Input, input: &mut Reader<'_>| (0..spent.lock.threshold).map(|_| input.value()).collect();
+        let spends = body.inputs.iter().map(|spent| of(spent, input)).collect::<Result<_, _>>()?;
+        Ok(Self { spends, authorisations: input.list(AUTHORISATIONS_MAX)? })
     }
 }
 
@@ -314,12 +330,7 @@ impl Encode for Transaction {
 impl Decode for Transaction {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let body: Body = input.value()?;
-        let spends = body
-            .inputs
-            .iter()
-            .map(|spent| (0..spent.lock.threshold).map(|_| input.value()).collect())
-            .collect::<Result<_, _>>()?;
-        let witness = Witness { spends, authorisations: input.list(AUTHORISATIONS_MAX)? };
+        let witness = Witness::decode_for(&body, input)?;
         Ok(Self { body, witness })
     }
 }

@@ -3,14 +3,20 @@
 //! A [`VerifiedTransaction`] can only be made here, so code that takes one can't be handed an unchecked one. Everything
 //! that can be decided from the transaction alone is decided here, many transactions at a time; what remains for the
 //! ledger is state.
+//!
+//! **Keys of outputs.** Whoever takes a transaction from a client ([`verify_bytes`], [`verify_all`]) makes sure that what
+//! it publishes are points of the curve: a faulty wallet would lose its owner's money. It is no rule of the ledger, so
+//! that not every node pays for it in every snapshot ([`verify_bundles`]): a payer can throw its money away in ways that
+//! nobody can see, and a key that is no point only ever fails to spend (decision 0008).
 
 use byway_crypto::batch::{BatchVerifier, Signed};
 use byway_crypto::ghost::spend_check;
 use byway_crypto::{GhostKey, Purpose};
-use byway_primitives::codec::{DecodeError, Encode, decode_exact};
+use byway_primitives::codec::{DecodeError, decode_exact};
 use byway_primitives::{Amount, AssetId, IdentityId, NetworkId};
 
 use crate::call::{AccountsCall, AssetsCall, Call, CallEnvelope, KernelCall, OffersCall};
+use crate::received::Received;
 use crate::reject::IllFormed;
 use crate::transaction::{
     Body, INPUTS_MAX, Lock, OUTPUTS_MAX, TRANSACTION_BYTES_MAX, Transaction, TransactionId, Value,
@@ -55,34 +61,49 @@ pub fn verify_bytes(network: NetworkId, bytes: &[u8]) -> Result<VerifiedTransact
     if bytes.len() > TRANSACTION_BYTES_MAX {
         return Err(IllFormed::TooLong);
     }
-    verify(network, decode_exact(bytes)?)
+    verify_one(network, decode_exact(bytes)?)
 }
 
 /// Verifies one transaction.
 pub fn verify(network: NetworkId, transaction: Transaction) -> Result<VerifiedTransaction, IllFormed> {
-    let mut verified = verify_all(network, vec![transaction]).map_err(|(_, reason)| reason)?;
+    verify_one(network, transaction.into())
+}
+
+fn verify_one(network: NetworkId, received: Received) -> Result<VerifiedTransaction, IllFormed> {
+    let mut verified = verify_all(network, vec![received]).map_err(|(_, reason)| reason)?;
     Ok(verified.pop().expect("one went in, one comes out"))
 }
 
-/// Verifies many transactions with one batch of signatures.
+/// Verifies many transactions with one batch of signatures, and that the keys they publish are points.
 ///
 /// # Errors
 /// The position of the first ill-formed transaction, and what is wrong with it.
 pub fn verify_all(
     network: NetworkId,
-    transactions: Vec<Transaction>,
+    transactions: impl IntoIterator<Item = impl Into<Received>>,
 ) -> Result<Vec<VerifiedTransaction>, (usize, IllFormed)> {
+    let transactions: Vec<Received> = transactions.into_iter().map(Into::into).collect();
+    let no_points = transactions.iter().position(|received| !publishes_points(&received.transaction().body));
+    let no_points = no_points.map(|position| (position, IllFormed::OutputKey));
     let mut outcomes = verify_bundles(network, vec![Bundle { transactions, others: Vec::new() }]);
-    outcomes.pop().expect("one went in, one comes out").map_err(|culprit| match culprit {
-        Culprit::Transaction(position, reason) => (position, reason),
-        Culprit::Other(_) => unreachable!("there are no other signatures"),
-    })
+    match outcomes.pop().expect("one went in, one comes out") {
+        Ok(verified) => no_points.map_or(Ok(verified), Err),
+        Err(Culprit::Transaction(position, reason)) => match no_points {
+            Some(earlier) if earlier.0 < position => Err(earlier),
+            _ => Err((position, reason)),
+        },
+        Err(Culprit::Other(_)) => unreachable!("there are no other signatures"),
+    }
+}
+
+fn publishes_points(body: &Body) -> bool {
+    body.outputs.iter().flat_map(|output| &output.lock.keys).chain(&body.ghost).all(GhostKey::is_valid)
 }
 
 /// Transactions and the signatures of whatever carries them: good together or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
-    pub transactions: Vec<Transaction>,
+    pub transactions: Vec<Received>,
     pub others: Vec<Signed>,
 }
 
@@ -117,8 +138,8 @@ impl Examined {
     fn new(network: NetworkId, bundle: Bundle) -> Result<Self, Culprit> {
         let count = bundle.transactions.len();
         let (mut verified, mut checks) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        for (position, transaction) in bundle.transactions.into_iter().enumerate() {
-            let one = examine(network, transaction, |check| checks.push((position, check)));
+        for (position, received) in bundle.transactions.into_iter().enumerate() {
+            let one = examine(network, received, |check| checks.push((position, check)));
             verified.push(one.map_err(|reason| Culprit::Transaction(position, reason))?);
         }
         Ok(Self { verified, checks, others: bundle.others })
@@ -146,16 +167,16 @@ impl Examined {
 /// Checks everything but the ed25519 signatures, which are handed to `check`.
 fn examine(
     network: NetworkId,
-    transaction: Transaction,
+    received: Received,
     mut check: impl FnMut(Signed),
 ) -> Result<VerifiedTransaction, IllFormed> {
-    let size = transaction.to_bytes().len();
+    let (id, size) = (received.id(), received.size());
     if size > TRANSACTION_BYTES_MAX {
         return Err(IllFormed::TooLong);
     }
-    let body = &transaction.body;
+    let transaction = received.into_transaction();
     check_shape(&transaction)?;
-    let id = body.id();
+    let body = &transaction.body;
     let digest = Purpose::Spend.digest(network, &id.0.0);
     for (input, signatures) in body.inputs.iter().zip(&transaction.witness.spends) {
         if signatures.len() != usize::from(input.lock.threshold) || !signatures.is_sorted_by(|a, b| a.key < b.key) {
@@ -166,7 +187,7 @@ fn examine(
             check(spend_check(*key, digest, signature.signature));
         }
     }
-    let message = body.authorise_message();
+    let message = id.0.0;
     let signers = transaction.witness.authorisations.iter().map(|signature| {
         let signer = signature.recover(Purpose::Authorise, network, &message);
         signer.map(|key| key.id()).map_err(|_| IllFormed::Signature)
@@ -192,10 +213,6 @@ fn check_shape(transaction: &Transaction) -> Result<(), IllFormed> {
     }
     if body.outputs.iter().any(|output| output.value.amount.is_zero()) {
         return Err(IllFormed::EmptyOutput);
-    }
-    let keys = body.outputs.iter().flat_map(|output| &output.lock.keys).chain(&body.ghost);
-    if !keys.into_iter().all(GhostKey::is_valid) {
-        return Err(IllFormed::OutputKey);
     }
     let values = body.outputs.iter().map(|output| output.value.amount);
     let call = body.call.iter().flat_map(|call| call.pays.iter().chain(&call.draws)).map(|value| value.amount);

@@ -2,15 +2,15 @@
 
 use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::{GhostKey, IdentitySignature, NodeSecret, Purpose, WalletSecret};
-use byway_primitives::codec::{DecodeError, Encode};
+use byway_primitives::codec::{Decode, DecodeError, Encode};
 use byway_primitives::{Amount, Hash, NetworkId, Time};
 use byway_records::call::{AccountsCall, AssetsCall, KernelCall, MemberEntry, OffersCall, RegistryCall, Take};
 use byway_records::promise::SignedPromise;
 use byway_records::reject::IllFormed;
 use byway_records::transaction::{KeySignature, TRANSACTION_BYTES_MAX};
-use byway_records::verified::{verify, verify_all, verify_bytes};
+use byway_records::verified::{Bundle, Culprit, verify, verify_all, verify_bundles, verify_bytes};
 use byway_records::{
-    Backing, Body, Call, CallEnvelope, Input, Lock, Output, OutputId, ProgramId, Transaction, Witness,
+    Backing, Body, Call, CallEnvelope, Input, Lock, Output, OutputId, ProgramId, Received, Transaction, Witness,
 };
 
 use crate::fixed::{self, NETWORK, identity, way};
@@ -336,6 +336,31 @@ fn every_case_is_turned_down_for_its_reason() {
         assert_eq!(verify(NETWORK, bad.clone()), Err(reason), "{case}");
         // Among good ones it is found at its place.
         assert_eq!(verify_all(NETWORK, vec![good.clone(), bad, good.clone()]), Err((1, reason)), "{case}");
+    }
+}
+
+/// It costs its payer the money and nobody else anything, so only who takes it from a client looks.
+#[test]
+fn an_output_to_no_point_is_no_fault_of_a_snapshot_and_can_not_be_spent() {
+    let no_point = Lock::single(GhostKey([2; 32]));
+    let lost = changed(|body| body.outputs[0].lock = no_point.clone());
+    let bundle =
+        |transaction: &Transaction| Bundle { transactions: vec![transaction.clone().into()], others: Vec::new() };
+    let outcomes = verify_bundles(NETWORK, vec![bundle(&lost)]);
+    assert!(matches!(&outcomes[..], [Ok(verified)] if verified[0].transaction() == &lost));
+    let mut spends_it = changed(|body| body.inputs[0].lock = no_point.clone());
+    spends_it.witness.spends[0] = spends_it.witness.spends[1].clone();
+    let outcomes = verify_bundles(NETWORK, vec![bundle(&spends_it)]);
+    assert_eq!(outcomes, [Err(Culprit::Transaction(0, IllFormed::Signature))]);
+}
+
+#[test]
+fn what_came_in_bytes_is_what_was_put_together() {
+    for inputs in 1..4 {
+        let transaction = sign(body(inputs));
+        let received = Received::from_bytes(&transaction.to_bytes()).expect("well-formed");
+        assert_eq!((received.id(), received.size()), (transaction.id(), transaction.to_bytes().len()));
+        assert_eq!(received, transaction.into());
     }
 }
 

@@ -11,16 +11,15 @@
 use std::collections::BTreeMap;
 
 use byway_crypto::multiset::MultisetHash;
-use byway_primitives::{Amount, AssetId, Decode, Encode, Store};
+use byway_primitives::{Amount, AssetId, Decode, Store};
 use byway_records::scan::ScanData;
 use byway_records::{Checkpoint, Genesis, Height, Output, OutputId, ProgramId, TransactionId};
 
 use crate::difference::{ProgramRoot, state_root};
-use crate::open::{stored_undo, sum_of_outputs};
+use crate::kept::{stored_transaction, stream_outputs};
+use crate::open::stored_undo;
 use crate::state::PROGRAMS;
-use crate::stored::{
-    Head, SCAN, STATE, pending_scan, scan_key, split_entry_key, stored_checkpoint, stored_transaction, stream,
-};
+use crate::stored::{Head, SCAN, STATE, pending_scan, scan_key, split_entry_key, stored_checkpoint, stream};
 use crate::supply::{Supply, Unbalanced, Uncountable};
 use crate::tree::StateTree;
 
@@ -74,7 +73,7 @@ fn audit_outputs(
     supply: &mut Supply,
 ) -> Result<(), AuditError> {
     let mut uncountable = None;
-    let sum = sum_of_outputs(store, |_, value| supply.count_output(value).map_err(|error| uncountable = Some(error)));
+    let sum = sum_of_outputs(store, |output| supply.count_output(output).map_err(|error| uncountable = Some(error)));
     let mut sum = sum.map_err(|()| uncountable.map_or(AuditError::Outputs, AuditError::Uncountable))?;
     if sum.digest() != head.outputs_digest {
         return Err(AuditError::Outputs);
@@ -82,6 +81,20 @@ fn audit_outputs(
     let (since, _) = pending_scan(store, head.height.next()).ok_or(AuditError::Records)?;
     roll_back(store, genesis, &since, &mut sum, supply)?;
     if sum.digest() == checkpoint.outputs_digest { Ok(()) } else { Err(AuditError::CheckpointOutputs) }
+}
+
+/// The homomorphic sum of all stored outputs, each of which is also shown to `each`.
+fn sum_of_outputs(store: &dyn Store, mut each: impl FnMut(&Output) -> Result<(), ()>) -> Result<MultisetHash, ()> {
+    let mut sum = MultisetHash::new();
+    stream_outputs(
+        store,
+        || (),
+        |id, output| {
+            sum.add(&output.set_element(id).0);
+            each(output)
+        },
+    )?;
+    Ok(sum)
 }
 
 /// Takes back what the transactions since the checkpoint made, and restores what they spent.
@@ -104,7 +117,7 @@ fn roll_back(
         }
         let output = made_before(store, genesis, *id).ok_or(AuditError::Records)?;
         sum.add(&output.set_element(*id).0);
-        supply.count_output(&output.to_bytes())?;
+        supply.count_output(&output)?;
     }
     for (id, output) in made {
         sum.remove(&output.set_element(id).0);

@@ -1,34 +1,30 @@
 //! Executing a commit, and ending it with a checkpoint where one is due.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
-
 use byway_crypto::multiset::MultisetHash;
 use byway_primitives::{Batch, Encode, Hash, Store};
 use byway_records::scan::{ScanData, ScanTransaction};
-use byway_records::{Checkpoint, Epoch, Height, Output, OutputId, Reject, TransactionId, VerifiedTransaction};
+use byway_records::{Checkpoint, Epoch, Height, OutputId, Reject, TransactionId, VerifiedTransaction};
 
 use crate::judge::{Refused, judge};
+use crate::kept::Kept;
 use crate::ledger::{Commit, Executed, Ledger, NewCheckpoint, Verdict};
-use crate::outputs::Outputs;
 use crate::programs::{Moment, kernel_nodes, offers, system};
 use crate::range::TransactionRange;
 use crate::state::Programs;
 use crate::stored::{
-    CHANGES, CHECKPOINTS, Head, LEDGER, OUTPUTS_SUM_KEY, Outcome, SCAN, TRANSACTIONS, TransactionRecord, chain_pending,
-    height_key, scan_key,
+    CHANGES, CHECKPOINTS, Head, LEDGER, OUTPUTS_SUM_KEY, Outcome, SCAN, TransactionRecord, chain_pending, height_key,
+    scan_key,
 };
 
 /// A commit being executed: the parts of the ledger that transactions change, and what they have changed so far.
 struct Execution<'a, 'l> {
     programs: &'l mut Programs,
     range: &'l mut TransactionRange,
-    outputs: Outputs<'a>,
-    store: &'a dyn Store,
+    kept: Kept<'a>,
     now: Moment<'l>,
     height: Height,
-    /// Verdicts of this commit, which the store doesn't show yet.
-    decided: BTreeSet<TransactionId>,
+    /// Final transactions of this commit, in order; the range has them already, the batch not yet.
+    finals: Vec<TransactionId>,
     scan: ScanData,
     batch: Batch,
 }
@@ -56,18 +52,18 @@ impl Ledger {
         let mut execution = Execution {
             programs: &mut self.programs,
             range: &mut self.range,
-            outputs: Outputs::new(store),
-            store,
+            kept: Kept::new(store),
             now,
             height,
-            decided: BTreeSet::new(),
+            finals: Vec::new(),
             scan: ScanData::default(),
             batch: Batch::new(),
         };
         offers::expire(execution.programs, execution.now);
         let verdicts = commit.transactions.iter().map(|tx| (tx.id(), execution.transaction(tx))).collect();
-        let Execution { outputs, scan, mut batch, .. } = execution;
-        self.finish_outputs(outputs, &mut batch);
+        let Execution { kept, finals, scan, mut batch, .. } = execution;
+        self.range.write(&finals, &mut batch);
+        self.finish_kept(kept, &mut batch);
         self.finish_scan(scan, &mut batch);
         let checkpoint = self.finish_state(&mut batch);
         Executed { verdicts, batch, checkpoint }
@@ -88,8 +84,8 @@ impl Ledger {
         self.last_checkpoint().map_or(Height::GENESIS, |checkpoint| checkpoint.height).next()
     }
 
-    fn finish_outputs(&mut self, outputs: Outputs<'_>, batch: &mut Batch) {
-        if outputs.finish(&mut self.outputs, batch) {
+    fn finish_kept(&mut self, kept: Kept<'_>, batch: &mut Batch) {
+        if kept.finish(&mut self.outputs, batch) {
             self.outputs_digest = self.outputs.digest();
             put_outputs_sum(&self.outputs, batch);
         }
@@ -194,14 +190,13 @@ pub(crate) fn put_outputs_sum(sum: &MultisetHash, batch: &mut Batch) {
 impl<'a> Execution<'a, '_> {
     fn transaction(&mut self, transaction: &'a VerifiedTransaction) -> Verdict {
         let id = transaction.id();
-        if self.decided.contains(&id) || self.store.contains(TRANSACTIONS, &id.0.0) {
+        if self.kept.has_verdict(id) {
             return Verdict::Repeated;
         }
-        self.decided.insert(id);
-        match judge(transaction, self.now, &self.outputs, self.programs) {
-            Ok(accepted) => {
-                self.programs.apply(accepted.writes);
-                self.finalise(transaction, accepted.spent);
+        match judge(transaction, self.now, &mut self.kept, self.programs) {
+            Ok(writes) => {
+                self.programs.apply(writes);
+                self.finalise(transaction);
                 Verdict::Final
             }
             Err(Refused { reject, kept }) => {
@@ -212,15 +207,16 @@ impl<'a> Execution<'a, '_> {
         }
     }
 
-    fn finalise(&mut self, transaction: &'a VerifiedTransaction, spent: Vec<Cow<'a, Output>>) {
+    fn finalise(&mut self, transaction: &'a VerifiedTransaction) {
         let (id, body) = (transaction.id(), &transaction.transaction().body);
-        for (input, output) in body.inputs.iter().zip(spent) {
-            self.outputs.spend(input.spent, output);
+        for input in &body.inputs {
+            self.kept.spend(input.spent);
         }
         for (index, output) in (0u32..).zip(&body.outputs) {
-            self.outputs.make(OutputId { transaction: id, index }, output);
+            self.kept.make(OutputId { transaction: id, index }, output);
         }
         let position = self.range.append(id, &mut self.batch);
+        self.finals.push(id);
         self.record(id, Outcome::Final { position });
         self.scan.finals.push(ScanTransaction {
             id,
@@ -237,6 +233,6 @@ impl<'a> Execution<'a, '_> {
 
     fn record(&mut self, id: TransactionId, outcome: Outcome) {
         let record = TransactionRecord { outcome, commit: self.now.commit, height: self.height };
-        self.batch.put(TRANSACTIONS, id.0.0, record.to_bytes());
+        self.kept.decide(id, record);
     }
 }

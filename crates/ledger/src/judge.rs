@@ -3,23 +3,14 @@
 //! Its form and signatures are good already; what is left depends on state. The checks stand in the order in which
 //! their reasons are given.
 
-use std::borrow::Cow;
-
 use byway_primitives::{Amount, AssetId, Time};
 use byway_records::transaction::Body;
 use byway_records::{Output, Reject, Value, VerifiedTransaction};
 
-use crate::outputs::Outputs;
+use crate::kept::Kept;
 use crate::programs::system::pay_pool;
 use crate::programs::{self, Moment};
 use crate::state::{Programs, Writes};
-
-/// What a final transaction does.
-pub(crate) struct Accepted<'a> {
-    /// The outputs that its inputs spend, in their order.
-    pub spent: Vec<Cow<'a, Output>>,
-    pub writes: Writes,
-}
 
 /// Why a transaction is rejected, and what is written nevertheless.
 pub(crate) struct Refused {
@@ -37,38 +28,37 @@ impl From<Reject> for Refused {
 #[derive(Default)]
 struct Tally(Vec<(AssetId, Amount, Amount)>);
 
-pub(crate) fn judge<'a>(
+/// What the transaction's call changes, if the transaction is final.
+pub(crate) fn judge(
     transaction: &VerifiedTransaction,
     now: Moment<'_>,
-    outputs: &Outputs<'a>,
+    kept: &mut Kept<'_>,
     programs: &Programs,
-) -> Result<Accepted<'a>, Refused> {
+) -> Result<Writes, Refused> {
     let body = &transaction.transaction().body;
     if body.expires != Time::ZERO && now.time > body.expires {
         return Err(Reject::Expired.into());
     }
-    let spent = inputs(body, outputs)?;
+    let spent = inputs(body, kept)?;
     check_balance(body, &spent)?;
     let small = |value: Value| value.asset == AssetId::WAY && value.amount < now.parameters.output_min;
     if body.outputs.iter().any(|output| small(output.value)) {
         return Err(Reject::OutputTooSmall.into());
     }
-    let writes = call(transaction, now, programs)?;
-    Ok(Accepted { spent, writes })
+    call(transaction, now, programs)
 }
 
 /// The outputs that the inputs spend.
-fn inputs<'a>(body: &Body, outputs: &Outputs<'a>) -> Result<Vec<Cow<'a, Output>>, Reject> {
-    let mut spent = Vec::with_capacity(body.inputs.len());
-    for input in &body.inputs {
-        spent.push(outputs.unspent(input.spent).ok_or(Reject::UnknownInput)?);
-    }
+fn inputs<'k>(body: &Body, kept: &'k mut Kept<'_>) -> Result<Vec<&'k Output>, Reject> {
+    body.inputs.iter().for_each(|input| kept.look_up(input.spent));
+    let spent = body.inputs.iter().map(|input| kept.unspent(input.spent).ok_or(Reject::UnknownInput));
+    let spent = spent.collect::<Result<Vec<_>, _>>()?;
     let locks = body.inputs.iter().zip(&spent).all(|(input, output)| input.lock == output.lock);
     if locks { Ok(spent) } else { Err(Reject::WrongLock) }
 }
 
 /// Per asset: inputs + what the call draws = outputs + what the call pays + fee.
-fn check_balance(body: &Body, spent: &[Cow<'_, Output>]) -> Result<(), Reject> {
+fn check_balance(body: &Body, spent: &[&Output]) -> Result<(), Reject> {
     let mut tally = Tally::default();
     let draws = body.call.iter().filter_map(|call| call.draws);
     for value in spent.iter().map(|output| output.value).chain(draws) {

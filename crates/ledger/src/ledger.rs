@@ -9,11 +9,10 @@ use byway_records::{
 
 use crate::difference::StateChanges;
 use crate::execute::put_outputs_sum;
-use crate::outputs::{Outputs, stored_output};
+use crate::kept::{Kept, stored_output, stored_transaction, stream_outputs};
 use crate::programs::{assets, kernel_nodes, system};
 use crate::range::TransactionRange;
 use crate::state::{PROGRAMS, Programs};
-use crate::stored::{OUTPUTS, stored_transaction, stream};
 use crate::supply::{Supply, Uncountable};
 use crate::tree::StateTree;
 
@@ -90,7 +89,7 @@ impl Ledger {
     /// first one names the genesis as its predecessor.
     pub fn genesis(genesis: &Genesis) -> (Ledger, Batch) {
         let (mut batch, mut outputs) = (Batch::new(), MultisetHash::new());
-        let mut set = Outputs::new(&NOTHING);
+        let mut set = Kept::new(&NOTHING);
         let transaction = genesis.transaction();
         for (index, output) in (0u32..).zip(&genesis.outputs) {
             set.make(OutputId { transaction, index }, output);
@@ -191,7 +190,7 @@ impl Ledger {
     pub fn supply(&self, store: &dyn Store) -> Supply {
         let count = || {
             let mut supply = Supply::default();
-            stream(store, OUTPUTS, |_, value| supply.count_output(value))?;
+            stream_outputs(store, || Uncountable::Output, |_, output| supply.count_output(output))?;
             for program in PROGRAMS {
                 let tree = self.programs.tree(program).expect("every program has a tree");
                 tree.iter().try_for_each(|(key, value)| supply.count_entry(program, key, value))?;

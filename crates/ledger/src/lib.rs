@@ -20,16 +20,17 @@
 //! [`ProgramDifference`]s from checkpoint to checkpoint, [`TreePage`]s for who starts late ([`TreeCopy`]).
 //!
 //! **Disk.** One batch per commit holds all that changed (layout: [`stored`]). [`Ledger::open`] rebuilds the ledger from
-//! it at exactly that commit and compares every digest, so damage is found and named. [`audit()`] recomputes the supply
-//! from the store alone.
+//! it at exactly that commit and compares the digests of all that it holds in memory, so damage is found and named;
+//! outputs, of which there may be many millions, are read when they are spent. [`audit()`] reads everything and
+//! recomputes the supply from the store alone.
 //!
 //! **Not here.** Certificates and who signs them, ordering, signatures of transactions: kernel and records. Clocks and
 //! randomness: nowhere.
 
 mod execute;
 mod judge;
+mod kept;
 mod open;
-mod outputs;
 mod programs;
 mod state;
 
@@ -44,10 +45,11 @@ pub mod tree;
 
 pub use audit::{AuditError, audit};
 pub use difference::{Change, DifferenceError, ProgramChanges, ProgramDifference, ProgramRoot, StateChanges};
+pub use kept::stored_transaction;
 pub use ledger::{Commit, Executed, Ledger, NewCheckpoint, Verdict};
 pub use open::LedgerDamaged;
 pub use page::{CopyError, TreeCopy, TreePage};
 pub use range::{RangeProof, TransactionRange};
-pub use stored::{stored_changes, stored_checkpoint, stored_scan, stored_transaction};
+pub use stored::{stored_changes, stored_checkpoint, stored_scan};
 pub use supply::{Holdings, Supply, Unbalanced};
 pub use tree::{ProofError, StateProof, StateTree};

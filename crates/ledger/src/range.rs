@@ -4,9 +4,10 @@
 //! by side, one per set bit of the count, highest first; the root digests the count and their tops (*peaks*). Appending
 //! touches only peaks, and a root over fewer leaves stays provable for ever.
 //!
-//! **On disk** are all leaves and, from [`STORED_LEVEL`] up, all inner nodes. Nodes below are computed from at most 2^8
-//! leaves when a proof asks for them: that makes writing one record per transaction instead of two, and keeps proofs at
-//! a few hundred reads.
+//! **On disk** are all leaves, one record for the leaves of a commit, and all inner nodes from [`STORED_LEVEL`] up. Nodes
+//! below are computed from at most 2^8 leaves when a proof asks for them. So a transaction costs no record of its own,
+//! and a proof reads no more than the records over a few hundred leaves. A record of leaves stands under the position of
+//! its *last*, so that the one with a given leaf is the first from that leaf's position on.
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::hash::Context;
@@ -55,10 +56,10 @@ impl TransactionRange {
         root_of(self.count, &self.peaks)
     }
 
-    /// Appends a transaction and gives its position.
+    /// Appends a transaction and gives its position. The inner nodes that it completes go into the batch; its leaf does
+    /// with those of the same commit, by [`write`](Self::write).
     pub fn append(&mut self, id: TransactionId, batch: &mut Batch) -> u64 {
         let position = self.count;
-        batch.put(RANGE, node_key(0, position), id.0.0);
         let (mut hash, mut level, mut index) = (leaf_hash(id), 0, position);
         while index & 1 == 1 {
             let left = self.peaks.pop().expect("a set bit of the count stands for a peak");
@@ -74,6 +75,13 @@ impl TransactionRange {
         position
     }
 
+    /// Writes the leaves that were appended last.
+    pub fn write(&self, ids: &[TransactionId], batch: &mut Batch) {
+        if let Some(last) = self.count.checked_sub(1).filter(|_| !ids.is_empty()) {
+            batch.put(RANGE, node_key(0, last), ids.iter().flat_map(|id| id.0.0).collect::<Vec<u8>>());
+        }
+    }
+
     /// The range over the first `count` stored transactions; `None` where a record is missing.
     pub fn load(count: u64, store: &dyn Store) -> Option<Self> {
         let peaks = mountains(count).map(|(level, index)| node(level, index, store)).collect::<Option<_>>()?;
@@ -82,7 +90,7 @@ impl TransactionRange {
 
     /// The stored transaction at a position.
     pub fn at(position: u64, store: &dyn Store) -> Option<TransactionId> {
-        stored(0, position, store).map(TransactionId)
+        leaves(position, 1, store)?.pop()
     }
 
     /// The proof for the transaction at `position` in this range; `None` where there is no such.
@@ -129,17 +137,38 @@ fn mountain_of(count: u64, position: u64) -> Option<(usize, u8)> {
 
 /// The node over leaves `index << level ..`.
 fn node(level: u8, index: u64, store: &dyn Store) -> Option<Hash> {
-    if level == 0 {
-        return stored(0, index, store).map(|id| leaf_hash(TransactionId(id)));
-    }
     if level >= STORED_LEVEL {
-        return stored(level, index, store);
+        return Hash::from_bytes(&store.load(RANGE, &node_key(level, index))?).ok();
     }
-    Some(node_hash(&node(level - 1, 2 * index, store)?, &node(level - 1, 2 * index + 1, store)?))
+    let mut nodes: Vec<Hash> = leaves(index << level, 1 << level, store)?.into_iter().map(leaf_hash).collect();
+    while let [_, _, ..] = nodes[..] {
+        nodes = nodes.as_chunks().0.iter().map(|[left, right]| node_hash(left, right)).collect();
+    }
+    nodes.pop()
 }
 
-fn stored(level: u8, index: u64, store: &dyn Store) -> Option<Hash> {
-    Hash::from_bytes(&store.load(RANGE, &node_key(level, index))?).ok()
+/// `count` stored leaves from position `first` on.
+fn leaves(first: u64, count: usize, store: &dyn Store) -> Option<Vec<TransactionId>> {
+    let mut found = Vec::with_capacity(count);
+    while found.len() < count {
+        let next = first + found.len() as u64;
+        let (key, value) = store.scan(RANGE, &node_key(0, next), 1).pop()?;
+        let last = leaf_position(&key)?;
+        let (ids, rest) = value.as_chunks::<32>();
+        let begin = (last + 1).checked_sub(ids.len() as u64).filter(|_| rest.is_empty())?;
+        let skipped = usize::try_from(next.checked_sub(begin)?).ok()?;
+        let ids = ids.get(skipped..).filter(|ids| !ids.is_empty())?;
+        found.extend(ids.iter().take(count - found.len()).map(|id| TransactionId(Hash(*id))));
+    }
+    Some(found)
+}
+
+/// The position in the key of a record of leaves; `None` in that of an inner node.
+fn leaf_position(key: &[u8]) -> Option<u64> {
+    match key.split_first()? {
+        (0, position) => Some(u64::from_be_bytes(position.try_into().ok()?)),
+        _ => None,
+    }
 }
 
 fn node_key(level: u8, index: u64) -> Vec<u8> {
@@ -188,7 +217,16 @@ mod tests {
 
     fn range_of(count: u64) -> (TransactionRange, MemoryStore) {
         let (mut range, mut store, mut batch) = (TransactionRange::new(), MemoryStore::new(), Batch::new());
-        (0..count).for_each(|number| assert_eq!(range.append(id(number), &mut batch), number));
+        // In commits of one, two, three … leaves.
+        let (mut commit, mut size) = (Vec::new(), 1);
+        for number in 0..count {
+            assert_eq!(range.append(id(number), &mut batch), number);
+            commit.push(id(number));
+            if commit.len() == size || number + 1 == count {
+                range.write(&std::mem::take(&mut commit), &mut batch);
+                size += 1;
+            }
+        }
         store.apply(&batch);
         (range, store)
     }

@@ -4,10 +4,9 @@
 //! | -------------- | ------------------------- | ------------------------------------------------------------------ |
 //! | `ledger`       | `head`                    | [`Head`]: where the ledger stands, and the digests of all the rest |
 //! | `ledger`       | `outputs`                 | the homomorphic sum of all unspent outputs                         |
-//! | `outputs`      | output id                 | the unspent output; deleted when it is spent                       |
 //! | `state`        | program, entry key        | an entry of a program                                              |
 //! | `undo`         | program, entry key        | what that entry was at the last checkpoint, if it changed since    |
-//! | `transactions` | transaction id            | [`TransactionRecord`]: its verdict                                 |
+//! | `transactions` | transaction id, group     | its verdict and unspent outputs (see [`kept`](crate::kept))        |
 //! | `range`        | level, index              | the range of final transactions (see [`range`](crate::range))      |
 //! | `scan`         | height, commit            | scan data of one commit, under the checkpoint that covers it       |
 //! | `changes`      | height                    | [`StateChanges`] of a checkpoint                                   |
@@ -20,13 +19,12 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::hash::Context;
 use byway_primitives::{Batch, Hash, NetworkId, Space, Store, Time};
 use byway_records::scan::ScanData;
-use byway_records::{Checkpoint, Height, ProgramId, Reject, TransactionId};
+use byway_records::{Checkpoint, Height, ProgramId, Reject};
 
 use crate::difference::StateChanges;
 use crate::ledger::Verdict;
 
 pub const LEDGER: Space = Space("ledger");
-pub const OUTPUTS: Space = Space("outputs");
 pub const STATE: Space = Space("state");
 pub const UNDO: Space = Space("undo");
 pub const TRANSACTIONS: Space = Space("transactions");
@@ -36,7 +34,7 @@ pub const CHANGES: Space = Space("changes");
 pub const CHECKPOINTS: Space = Space("checkpoints");
 
 /// Every space that the ledger writes.
-pub const SPACES: [Space; 9] = [LEDGER, OUTPUTS, STATE, UNDO, TRANSACTIONS, RANGE, SCAN, CHANGES, CHECKPOINTS];
+pub const SPACES: [Space; 8] = [LEDGER, STATE, UNDO, TRANSACTIONS, RANGE, SCAN, CHANGES, CHECKPOINTS];
 
 const HEAD: Context = Context("byway 1 ledger head");
 const PENDING: Context = Context("byway 1 ledger: pending scan data");
@@ -111,11 +109,6 @@ impl TransactionRecord {
             Outcome::Rejected(reject) => Verdict::Rejected(reject),
         }
     }
-}
-
-/// The record of a transaction that has a verdict.
-pub fn stored_transaction(store: &dyn Store, id: TransactionId) -> Option<TransactionRecord> {
-    TransactionRecord::from_bytes(&store.load(TRANSACTIONS, &id.0.0)?).ok()
 }
 
 /// The checkpoint of this height, if the ledger has made it.

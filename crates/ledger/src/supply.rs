@@ -79,9 +79,8 @@ impl Supply {
         }
     }
 
-    /// Adds a stored output.
-    pub fn count_output(&mut self, value: &[u8]) -> Result<(), Uncountable> {
-        let output = Output::from_bytes(value).map_err(|_| Uncountable::Output)?;
+    /// Adds an output.
+    pub(crate) fn count_output(&mut self, output: &Output) -> Result<(), Uncountable> {
         self.add(output.value, |holdings| &mut holdings.outputs)
     }
 

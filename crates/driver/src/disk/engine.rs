@@ -9,16 +9,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use bytes::Bytes;
 use byway_primitives::store::Entry;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::DiskError;
 use super::inspect::{SEAL_KEY, SealedItem, inspect, seal, sealed_number};
 use super::manifest::inspect_spaces;
-
-/// Writes that become durable together: by space and key, the last value of each.
-pub(super) type Group = BTreeMap<(Arc<str>, Bytes), Option<Bytes>>;
+use super::overlay::QueuedWrite;
 
 /// Cannot be `journal/space`, so it collides with none.
 const OWN: &str = "disk";
@@ -85,17 +82,20 @@ impl Engine {
         Ok(entries.into_iter().flatten())
     }
 
-    /// Writes `group` as number `number` and returns when it is durable.
-    pub(super) fn commit(&self, number: u64, group: &Group) -> Result<(), DiskError> {
+    /// Writes `group`, one write to each key and those of one space together, as number `number`; returns when it is
+    /// durable.
+    pub(super) fn commit(&self, number: u64, group: &[&QueuedWrite]) -> Result<(), DiskError> {
         let mut batch = self.0.database.batch().durability(Some(PersistMode::SyncData));
         let mut sealed = Vec::with_capacity(group.len());
-        for ((name, key), value) in group {
-            let space = self.created(name)?;
-            match value {
-                Some(value) => batch.insert(&space, &key[..], &value[..]),
-                None => batch.remove(&space, &key[..]),
+        for of_space in group.chunk_by(|one, next| Arc::ptr_eq(&one.name, &next.name)) {
+            let space = self.created(&of_space[0].name)?;
+            for QueuedWrite { key, value, .. } in of_space {
+                match value {
+                    Some(value) => batch.insert(&space, &key[..], &value[..]),
+                    None => batch.remove(&space, &key[..]),
+                }
+                sealed.push(SealedItem { keyspace: space.id(), key, value: value.as_deref() });
             }
-            sealed.push(SealedItem { keyspace: space.id(), key, value: value.as_deref() });
         }
         batch.insert(&self.0.own, SEAL_KEY, &seal(number, sealed.into_iter())[..]);
         batch.commit().map_err(|e| DiskError::engine(&self.0.path, e))

@@ -3,11 +3,12 @@
 //! A read looks here first. An entry leaves only after the engine shows it, so between the two nothing is ever missing,
 //! and what is here is never older than what the engine has.
 
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use bytes::Bytes;
 use byway_primitives::store::Entry;
 use byway_primitives::{Batch, Space, Token};
 use tokio::sync::watch;
@@ -22,26 +23,60 @@ pub(super) struct Overlay {
     last_token: Mutex<Option<Token>>,
 }
 
-/// A write on its way to the engine: space, key, value.
+/// A write on its way to the engine. Overlay and queue share it.
 pub(super) struct QueuedWrite {
-    pub space: Space,
+    space: Space,
+    /// What the engine calls the space.
     pub name: Arc<str>,
-    pub key: Bytes,
-    pub value: Option<Bytes>,
+    pub key: Vec<u8>,
+    /// `None` deletes.
+    pub value: Option<Vec<u8>>,
+    /// The place in the queue of its batch.
+    order: u64,
 }
 
 /// The pending entries of one space.
 struct Pending {
-    /// What the engine calls the space.
     name: Arc<str>,
-    entries: BTreeMap<Bytes, Latest>,
+    /// The latest of each key.
+    entries: BTreeSet<ByKey>,
 }
 
-/// The latest value of a key, and the place in the queue of the batch that wrote it.
-struct Latest {
-    value: Option<Bytes>,
-    order: u64,
+struct ByKey(Arc<QueuedWrite>);
+
+impl QueuedWrite {
+    /// The order in which the engine has entries: by space and key.
+    pub(super) fn cmp_place(&self, other: &Self) -> Ordering {
+        let names = if Arc::ptr_eq(&self.name, &other.name) { Ordering::Equal } else { self.name.cmp(&other.name) };
+        names.then_with(|| self.key.cmp(&other.key))
+    }
 }
+
+impl Borrow<[u8]> for ByKey {
+    fn borrow(&self) -> &[u8] {
+        &self.0.key
+    }
+}
+
+impl Ord for ByKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.key.cmp(&other.0.key)
+    }
+}
+
+impl PartialOrd for ByKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ByKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key == other.0.key
+    }
+}
+
+impl Eq for ByKey {}
 
 impl Overlay {
     pub(super) fn new(journal: &str, announce: watch::Sender<Durability>) -> Self {
@@ -56,28 +91,29 @@ impl Overlay {
     }
 
     /// Shows the writes of the batch that is at `order` in the queue, and gives them for the queue.
-    pub(super) fn insert(&self, batch: Batch, order: u64) -> Vec<QueuedWrite> {
+    pub(super) fn insert(&self, batch: Batch, order: u64) -> Vec<Arc<QueuedWrite>> {
         let mut spaces = self.write();
         let mut queued = Vec::with_capacity(batch.writes.len());
         for write in batch.writes {
             let pending = spaces.entry(write.space).or_insert_with(|| Pending {
                 name: format!("{}/{}", self.journal, write.space.0).into(),
-                entries: BTreeMap::new(),
+                entries: BTreeSet::new(),
             });
-            let (key, value) = (Bytes::from(write.key), write.value.map(Bytes::from));
-            pending.entries.insert(key.clone(), Latest { value: value.clone(), order });
-            queued.push(QueuedWrite { space: write.space, name: pending.name.clone(), key, value });
+            let (space, name) = (write.space, pending.name.clone());
+            let write = Arc::new(QueuedWrite { space, name, key: write.key, value: write.value, order });
+            pending.entries.replace(ByKey(write.clone()));
+            queued.push(write);
         }
         queued
     }
 
     /// Lets go of writes that the engine has, up to `order` in the queue.
-    pub(super) fn release(&self, writes: &[QueuedWrite], order: u64) {
+    pub(super) fn release(&self, writes: &[Arc<QueuedWrite>], order: u64) {
         let mut spaces = self.write();
         for write in writes {
             let Some(pending) = spaces.get_mut(&write.space) else { continue };
-            if pending.entries.get(&write.key).is_some_and(|latest| latest.order <= order) {
-                pending.entries.remove(&write.key);
+            if pending.entries.get(&write.key[..]).is_some_and(|latest| latest.0.order <= order) {
+                pending.entries.remove(&write.key[..]);
             }
         }
     }
@@ -96,7 +132,7 @@ impl Overlay {
         {
             let spaces = self.read();
             if let Some(latest) = spaces.get(&space).and_then(|pending| pending.entries.get(key)) {
-                return Ok(latest.value.as_ref().map(|value| value.to_vec()));
+                return Ok(latest.0.value.clone());
             }
         }
         engine.load(&self.name(space), key)
@@ -115,6 +151,7 @@ impl Overlay {
             .get(&space)
             .into_iter()
             .flat_map(|pending| pending.entries.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)))
+            .map(|ByKey(latest)| latest)
             .peekable();
         let mut stored = engine.range(&self.name(space), from)?.peekable();
         let mut found = Vec::new();
@@ -126,12 +163,12 @@ impl Overlay {
             };
             match (pending.peek(), next_stored) {
                 (None, None) => break,
-                (Some((key, latest)), other) if other.is_none_or(|other| key[..] <= *other) => {
+                (Some(latest), other) if other.is_none_or(|other| latest.key[..] <= *other) => {
                     // The pending value hides the stored one.
-                    if other == Some(&key[..]) {
+                    if other == Some(&latest.key[..]) {
                         stored.next();
                     }
-                    found.extend(latest.value.as_ref().map(|value| (key.to_vec(), value.to_vec())));
+                    found.extend(latest.value.clone().map(|value| (latest.key.clone(), value)));
                     pending.next();
                 }
                 _ => found.extend(stored.next().transpose()?),

@@ -18,7 +18,7 @@ use byway_crypto::{NodeSecret, Purpose};
 use byway_primitives::{Decode, DecodeError, Hash, Reader, Writer};
 use byway_records::reject::IllFormed;
 use byway_records::verified::{Bundle, Culprit, verify_bundles};
-use byway_records::{Transaction, VerifiedTransaction};
+use byway_records::{Received, VerifiedTransaction};
 
 use crate::committee::Committee;
 use crate::snapshot::{
@@ -143,7 +143,7 @@ fn parse(committee: &Committee, bytes: &[u8]) -> Result<(Hash, Header, Bundle), 
     Ok((hash, header, Bundle { transactions, others }))
 }
 
-fn decode(bytes: &[u8]) -> Result<(Header, Vec<Transaction>, NodeSignature), SnapshotError> {
+fn decode(bytes: &[u8]) -> Result<(Header, Vec<Received>, NodeSignature), SnapshotError> {
     if bytes.len() > SNAPSHOT_BYTES_MAX {
         return Err(SnapshotError::TooLong);
     }

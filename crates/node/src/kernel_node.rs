@@ -487,7 +487,7 @@ impl Task {
             }
             News::Epoch { epoch, .. } => {
                 tracing::info!(epoch = epoch.number, members = epoch.seats.count(), "another epoch begins");
-                self.verifying.committee = Committee::of_epoch(self.kernel.committee().network(), &epoch);
+                self.verifying.turn(Committee::of_epoch(self.kernel.committee().network(), &epoch));
                 self.has_turned = true;
             }
             News::Equivocation(pair) => {

@@ -2,9 +2,10 @@
 //!
 //! Signatures are the dearest thing that a kernel node does, and the more of them are checked together the less each
 //! costs. So while one job runs, what arrives waits and becomes the next job: a quiet node verifies each snapshot as it
-//! comes, a busy one whole rounds at once. More jobs run side by side only when there is enough for each.
+//! comes, a busy one whole rounds at once. More jobs run side by side only when there is enough for each. A job takes
+//! what waits when it gets its thread and not when it asks for one, so where all cores are busy its batch grows.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use byway_driver::mesh::Payload;
 use byway_driver::pool::Pool;
@@ -31,30 +32,44 @@ struct Unverified {
 }
 
 pub(super) struct Verifying {
-    /// Of the epoch in force.
-    pub committee: Committee,
     pool: Pool,
-    waiting: Vec<Unverified>,
-    waiting_bytes: usize,
+    waiting: Arc<Waiting>,
+    /// Jobs that run, or wait for a thread.
     running: usize,
     done: mpsc::UnboundedSender<Checked>,
     /// What jobs have found; tell [`Verifying::finished`] of each. At most one for each thread of the pool.
     pub found: mpsc::UnboundedReceiver<Checked>,
 }
 
+/// What no job has taken yet, shared with the jobs.
+struct Waiting(Mutex<Queue>);
+
+struct Queue {
+    /// Of the epoch in force when they are taken.
+    committee: Committee,
+    snapshots: Vec<Unverified>,
+    bytes: usize,
+    /// Jobs that were begun and have not taken theirs.
+    asked: usize,
+}
+
 impl Verifying {
     pub fn new(committee: Committee, pool: Pool) -> Self {
         let (done, found) = mpsc::unbounded_channel();
-        Self { committee, pool, waiting: Vec::new(), waiting_bytes: 0, running: 0, done, found }
+        let queue = Queue { committee, snapshots: Vec::new(), bytes: 0, asked: 0 };
+        Self { pool, waiting: Arc::new(Waiting(Mutex::new(queue))), running: 0, done, found }
+    }
+
+    /// Another epoch is in force.
+    pub fn turn(&mut self, committee: Committee) {
+        self.waiting.lock().committee = committee;
     }
 
     /// Verifies these, which came from `from` in `payload`.
     pub fn add(&mut self, from: MemberIndex, snapshots: Vec<(Hash, Arc<[u8]>)>, payload: Option<Payload>) {
         let payload = payload.map(Arc::new);
-        for (digest, bytes) in snapshots {
-            self.waiting_bytes += bytes.len();
-            self.waiting.push(Unverified { from, digest, bytes, _payload: payload.clone() });
-        }
+        let of_one = |(digest, bytes)| Unverified { from, digest, bytes, _payload: payload.clone() };
+        self.waiting.lock().extend(snapshots.into_iter().map(of_one));
         self.start();
     }
 
@@ -64,41 +79,68 @@ impl Verifying {
         self.start();
     }
 
+    /// Begins a job if there is none, and more as long as there is a full one for each that has taken nothing yet.
     fn start(&mut self) {
-        while !self.waiting.is_empty()
-            && (self.running == 0 || self.waiting_bytes >= JOB_BYTES_MAX && self.running < self.pool.threads())
-        {
-            let (job, length) = self.next_job();
+        while let Some(bytes) = self.waiting.ask(self.running, self.pool.threads()) {
             self.running += 1;
-            let (committee, pool, done) = (self.committee.clone(), self.pool.clone(), self.done.clone());
+            let (pool, waiting, done) = (self.pool.clone(), self.waiting.clone(), self.done.clone());
             tokio::spawn(async move {
-                let checked = match length {
-                    0..=INLINE_BYTES_MAX => verify(&committee, job),
+                let checked = match bytes {
+                    0..=INLINE_BYTES_MAX => verify(waiting.take()),
                     // A program that is shutting down needs no answer.
-                    _ => pool.run(move || verify(&committee, job)).await.unwrap_or_default(),
+                    _ => pool.run(move || verify(waiting.take())).await.unwrap_or_default(),
                 };
                 // The task is gone only when the node has ended.
                 let _ = done.send(checked);
             });
         }
     }
+}
 
-    fn next_job(&mut self) -> (Vec<Unverified>, usize) {
+impl Waiting {
+    /// Whether another job beside `running` ones is worth it, and then what waits, in bytes.
+    fn ask(&self, running: usize, running_max: usize) -> Option<usize> {
+        let mut queue = self.lock();
+        let is_full = queue.bytes >= JOB_BYTES_MAX * (queue.asked + 1) && running < running_max;
+        if queue.snapshots.is_empty() || running > 0 && !is_full {
+            return None;
+        }
+        queue.asked += 1;
+        Some(queue.bytes)
+    }
+
+    /// What one job verifies: the oldest, within its bound.
+    fn take(&self) -> (Committee, Vec<Unverified>) {
+        let mut queue = self.lock();
+        queue.asked -= 1;
         let mut length = 0;
-        let count = self.waiting.iter().take_while(|one| {
+        let count = queue.snapshots.iter().take_while(|one| {
             let fits = length == 0 || length + one.bytes.len() <= JOB_BYTES_MAX;
             length += if fits { one.bytes.len() } else { 0 };
             fits
         });
         let count = count.count();
-        self.waiting_bytes -= length;
-        (self.waiting.drain(..count).collect(), length)
+        queue.bytes -= length;
+        (queue.committee.clone(), queue.snapshots.drain(..count).collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn extend(&mut self, snapshots: impl Iterator<Item = Unverified>) {
+        for snapshot in snapshots {
+            self.bytes += snapshot.bytes.len();
+            self.snapshots.push(snapshot);
+        }
     }
 }
 
 /// A bad one says that the peer passes on what it did not check.
-fn verify(committee: &Committee, job: Vec<Unverified>) -> Checked {
-    let outcomes = VerifiedSnapshot::verify_all(committee, job.iter().map(|one| one.bytes.clone()).collect());
+fn verify((committee, job): (Committee, Vec<Unverified>)) -> Checked {
+    let outcomes = VerifiedSnapshot::verify_all(&committee, job.iter().map(|one| one.bytes.clone()).collect());
     let checked = job.iter().zip(outcomes).map(|(one, outcome)| {
         let snapshot = outcome.map(Arc::new).inspect_err(|error| {
             tracing::warn!(from = %one.from, %error, "a kernel node sent a snapshot that is not good");

@@ -79,16 +79,29 @@ impl Seats {
         Ok(nodes)
     }
 
-    /// Starts a node that was stopped.
+    /// Starts a node that was stopped, on [its port](Self::listen_again).
     pub async fn restart(
         &self,
         index: usize,
         genesis: &Arc<Genesis>,
         directory: &Path,
-        pool: Pool,
+        listener: TcpListener,
     ) -> anyhow::Result<KernelNode> {
-        let listener = mesh::listen(self.members[index].address.parse()?).await?;
+        let pool = Pool::for_this_machine();
         Ok(KernelNode::start(self.config(index, genesis, directory), listener, pool).await?)
+    }
+
+    /// Takes the port of a node that was stopped, once its last connections are gone.
+    pub async fn listen_again(&self, index: usize) -> anyhow::Result<TcpListener> {
+        let address = self.members[index].address.parse()?;
+        let stopped = Instant::now();
+        loop {
+            match mesh::listen(address).await {
+                Ok(listener) => return Ok(listener),
+                Err(error) => anyhow::ensure!(stopped.elapsed() < MEET_WAIT, error),
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     fn config(&self, index: usize, genesis: &Arc<Genesis>, directory: &Path) -> KernelNodeConfig {

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::{GhostKey, SpendSecret, WalletSecret};
-use byway_driver::pool::Pool;
 use byway_primitives::{Amount, AssetId, Time};
 use byway_records::transaction::{KeySignature, OUTPUTS_MAX, Value};
 use byway_records::verified::verify_all;
@@ -20,7 +19,7 @@ use byway_records::{
 use serde::Serialize;
 
 use super::network::{Seats, seed};
-use super::{disk_bytes, resident_bytes};
+use super::{disk_bytes, processor_time, resident_bytes};
 use crate::kernel_node::KernelNode;
 
 /// As few as still agree while one is down.
@@ -41,6 +40,8 @@ pub struct Report {
     pub open_ms: f64,
     /// Until it has signed a new snapshot, from the same moment on.
     pub voting_ms: f64,
+    /// Processor time until then, of the whole process, whose other nodes have little to do meanwhile.
+    pub cpu_ms: f64,
     /// Of a node after its start: what the process has grown by.
     pub resident_bytes: u64,
     pub resident_bytes_per_million_outputs: f64,
@@ -62,15 +63,17 @@ pub async fn run(outputs: u64, directory: &Path) -> anyhow::Result<Report> {
     let round = stopped.status().await.context("the node ended")?.own_round;
     stopped.stop().await;
     drop(stopped);
+    let listener = seats.listen_again(index).await?;
     let resident_before = resident_bytes().unwrap_or(0);
-    let begin = Instant::now();
-    let node = seats.restart(index, &genesis, directory, Pool::for_this_machine()).await?;
+    let (begin, cpu_before) = (Instant::now(), processor_time());
+    let node = seats.restart(index, &genesis, directory, listener).await?;
     let open_ms = begin.elapsed().as_secs_f64() * 1000.0;
     while node.status().await.context("the node ended")?.own_round <= round {
         ensure!(begin.elapsed() < VOTE_WAIT, "the restarted node does not vote");
         tokio::time::sleep(POLL).await;
     }
     let voting_ms = begin.elapsed().as_secs_f64() * 1000.0;
+    let cpu = processor_time().zip(cpu_before).map_or(Duration::ZERO, |(after, before)| after - before);
     let resident = resident_bytes().unwrap_or(0).saturating_sub(resident_before);
     node.stop().await;
     for node in &nodes {
@@ -81,6 +84,7 @@ pub async fn run(outputs: u64, directory: &Path) -> anyhow::Result<Report> {
         outputs,
         open_ms,
         voting_ms,
+        cpu_ms: cpu.as_secs_f64() * 1000.0,
         resident_bytes: resident,
         resident_bytes_per_million_outputs: resident as f64 * 1e6 / outputs as f64,
         disk_bytes: disk,

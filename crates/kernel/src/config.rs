@@ -15,6 +15,10 @@ pub struct Config {
     /// The shortest time between two own snapshots; what arrives meanwhile shares the next one. Shorter costs more
     /// signatures and messages, longer costs latency: a transaction is final after four to five rounds.
     pub snapshot_interval_min: Span,
+    /// Bytes of an own snapshot, at least 128 KiB and no more than the protocol's limit. What doesn't fit goes into the next.
+    /// So much that a round is verified well within `resend_after` even if all nodes have as much to say: else an
+    /// overloaded network sends everything twice, and gets slower by it.
+    pub snapshot_bytes_max: usize,
     /// Time between two own snapshots when there is nothing to do.
     pub heartbeat: Span,
     /// The longest wait for a round's leader, however slow leaders were.
@@ -39,6 +43,7 @@ impl Config {
             secret,
             coin: None,
             snapshot_interval_min: Span::millis(6),
+            snapshot_bytes_max: 128 * 1024,
             heartbeat: Span::seconds(1),
             leader_timeout_max: Span::seconds(1),
             request_timeout: Span::millis(250),

@@ -91,7 +91,7 @@ impl Kernel {
             coin_shares: self.committer.shares_for(round),
             time: now.max(self.own.last_time),
         };
-        let room = SNAPSHOT_BYTES_MAX - HEADER_BYTES_MAX;
+        let room = self.config.snapshot_bytes_max.min(SNAPSHOT_BYTES_MAX).saturating_sub(HEADER_BYTES_MAX);
         // With transactions it would be refused; without, it still votes for those who are ahead.
         let transactions = match is_outdated(&self.graph, &header) {
             true => Vec::new(),

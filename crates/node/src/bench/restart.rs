@@ -42,7 +42,7 @@ pub struct Report {
     pub voting_ms: f64,
     /// Processor time until then, of the whole process, whose other nodes have little to do meanwhile.
     pub cpu_ms: f64,
-    /// Of a node after its start: what the process has grown by.
+    /// Memory of one node afterwards: its share of the process.
     pub resident_bytes: u64,
     pub resident_bytes_per_million_outputs: f64,
     /// Of one node's folder, transactions and scan data included.
@@ -64,7 +64,6 @@ pub async fn run(outputs: u64, directory: &Path) -> anyhow::Result<Report> {
     stopped.stop().await;
     drop(stopped);
     let listener = seats.listen_again(index).await?;
-    let resident_before = resident_bytes().unwrap_or(0);
     let (begin, cpu_before) = (Instant::now(), processor_time());
     let node = seats.restart(index, &genesis, directory, listener).await?;
     let open_ms = begin.elapsed().as_secs_f64() * 1000.0;
@@ -74,7 +73,7 @@ pub async fn run(outputs: u64, directory: &Path) -> anyhow::Result<Report> {
     }
     let voting_ms = begin.elapsed().as_secs_f64() * 1000.0;
     let cpu = processor_time().zip(cpu_before).map_or(Duration::ZERO, |(after, before)| after - before);
-    let resident = resident_bytes().unwrap_or(0).saturating_sub(resident_before);
+    let resident = resident_bytes().unwrap_or(0) / NODES as u64;
     node.stop().await;
     for node in &nodes {
         node.stop().await;

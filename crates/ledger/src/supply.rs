@@ -80,7 +80,7 @@ impl Supply {
     }
 
     /// Adds an output.
-    pub(crate) fn count_output(&mut self, output: &Output) -> Result<(), Uncountable> {
+    pub fn count_output(&mut self, output: &Output) -> Result<(), Uncountable> {
         self.add(output.value, |holdings| &mut holdings.outputs)
     }
 

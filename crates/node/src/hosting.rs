@@ -80,7 +80,9 @@ impl Hosting for Hosts {
     async fn bench(&self, globals: &Globals, command: BenchCommand) -> anyhow::Result<Outcome> {
         match command {
             BenchCommand::Kernel { nodes, seconds, idle: true, .. } => {
-                print_json(&bench::kernel::run_idle(nodes.into(), seconds.into(), bench_folder(globals)?.path()).await?)?;
+                print_json(
+                    &bench::kernel::run_idle(nodes.into(), seconds.into(), bench_folder(globals)?.path()).await?,
+                )?;
             }
             BenchCommand::Kernel { nodes, rate, seconds, shape, idle: false } => {
                 let load =

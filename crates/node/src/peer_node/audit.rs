@@ -11,7 +11,7 @@ use byway_crypto::multiset::MultisetHash;
 use byway_kernel::follower::protocol::{Answer, Request};
 use byway_kernel::follower::{Follower, PROGRAMS};
 use byway_ledger::{Holdings, Supply};
-use byway_primitives::{AssetId, Encode, MemoryStore};
+use byway_primitives::{AssetId, MemoryStore};
 use byway_records::asset::Symbol;
 use byway_records::checkpoint::{Checkpoint, Height};
 use byway_records::scan::ScanTransaction;
@@ -158,7 +158,7 @@ fn sum_up(follower: &Follower, outputs: &Outputs, genesis: &Genesis) -> Result<A
 /// Everything that outputs and programs hold; `None` on overflow or where an entry can't be read.
 fn count(follower: &Follower, outputs: &Outputs) -> Option<Supply> {
     let mut supply = Supply::default();
-    outputs.unspent.values().try_for_each(|output| supply.count_output(&output.to_bytes())).ok()?;
+    outputs.unspent.values().try_for_each(|output| supply.count_output(output)).ok()?;
     for program in PROGRAMS {
         let tree = follower.tree(program)?;
         tree.iter().try_for_each(|(key, value)| supply.count_entry(program, key, value)).ok()?;

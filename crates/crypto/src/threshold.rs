@@ -8,10 +8,11 @@
 //! - [`ThresholdKey`] is public: f(0) and every f(i + 1) in the exponent. Shares are put together unlooked-at and the one
 //!   result is verified; only if that fails are they verified one by one, to find whose are false.
 //! - [`ShareSecret`] is one member's f(i + 1).
-//! - [`dealing`] is how the members make f among themselves.
+//! - [`dealing`] is how the members make f among themselves, and [`ceremony`] what a ledger agrees on for that.
 //!
 //! What is not here: when to sign what (the kernel's), and where dealings are agreed on (the ledger's).
 
+pub mod ceremony;
 pub mod dealing;
 
 use std::fmt;

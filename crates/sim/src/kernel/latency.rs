@@ -1,8 +1,9 @@
 //! How long transactions take, in units of the network's delay.
 //!
-//! Every message takes δ, disks next to nothing, and every node gets transactions at random moments, from one every few δ
-//! on, so that rounds follow each other as fast as messages do. Measured is from receipt by a node to the verdict at that
-//! node, under virtual time: so it says what the protocol costs, and nothing about a machine.
+//! Every message takes δ and every node gets transactions at random moments, often enough that rounds follow each other
+//! as fast as messages do. A write takes next to nothing: the simulated disk makes them durable one after the other, where
+//! a driver takes all that wait together, and with fifty nodes that would be what is measured. Measured is from receipt by
+//! a node to the verdict at that node, under virtual time: so it says what the protocol costs, and nothing about a machine.
 
 use byway_primitives::Span;
 use byway_records::genesis::{LeaderKind, LeaderRule, faults_tolerated};
@@ -46,6 +47,7 @@ impl LatencyPlan {
             link,
             leader_rule: self.rule,
             coins,
+            disk: Latency::between_us(1, 4),
             snapshot_interval_min: Span::millis(6),
             ..Setup::local(self.seed)
         };

@@ -66,6 +66,7 @@ targets! {
         dealing_key: byway_crypto::threshold::dealing::DealingKey,
         dealing: byway_crypto::threshold::dealing::Dealing,
         complaint: byway_crypto::threshold::dealing::Complaint,
+        ceremony: byway_crypto::threshold::ceremony::Ceremony,
         kernel_message: byway_kernel::Message,
         snapshot_header: byway_kernel::Header,
         commit_record: byway_kernel::archive::CommitRecord,

@@ -12,6 +12,7 @@ pub mod records;
 use std::sync::LazyLock;
 
 use byway_crypto::noise::StaticKey;
+use byway_crypto::threshold::ceremony::Ceremony;
 use byway_crypto::threshold::dealing::{Dealing, DealingKey, DealingSecret, VerifiedDealing};
 use byway_crypto::{GroupView, NodeSecret, Purpose, WalletSecret};
 use byway_dialogue::fuzzing;
@@ -235,6 +236,20 @@ pub(crate) fn verify_dealing() -> Samples {
 pub(crate) fn complaint() -> Samples {
     let opened = verified_dealing().open(1, &opener(2), &[0; 32]);
     one(opened.expect("a receiver").expect_err("not to be opened so"))
+}
+
+/// In each of its phases.
+pub(crate) fn ceremony() -> Samples {
+    let mut ceremony = Ceremony::new(OCCASION, receivers());
+    let mut samples = one(ceremony.clone());
+    for dealer in 0..3 {
+        let dealing = ceremony.deal_as(dealer, &[dealer; 32]);
+        ceremony.deal(dealer, dealing).expect("honest dealings are taken");
+    }
+    samples.push(ceremony.to_bytes());
+    (0..3).for_each(|member| ceremony.confirm(member).expect("all have been dealt to"));
+    samples.push(ceremony.to_bytes());
+    samples
 }
 
 pub(crate) fn judge_complaint() -> Samples {

@@ -17,6 +17,7 @@ use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 /// Keys that a thread keeps; there are some seventy contexts, and a busy one uses a dozen.
 const KEYS_KEPT: usize = 128;
 
+// tidy-allow: purity because what is kept is a function of the text alone, and nobody can tell whether it was kept
 thread_local! {
     /// By the address of the context's text. Another context with the same place in the table takes it over.
     static KEYS: RefCell<[Option<(&'static str, ContextKey)>; KEYS_KEPT]> = const { RefCell::new([None; KEYS_KEPT]) };

@@ -7,7 +7,7 @@
 //! **Keys of outputs.** Whoever takes a transaction from a client ([`verify_bytes`], [`verify_all`]) makes sure that what
 //! it publishes are points of the curve: a faulty wallet would lose its owner's money. It is no rule of the ledger, so
 //! that not every node pays for it in every snapshot ([`verify_bundles`]): a payer can throw its money away in ways that
-//! nobody can see, and a key that is no point only ever fails to spend (decision 0008).
+//! nobody can see, and a key that is no point only ever fails to spend (decision 0010).
 
 use byway_crypto::batch::{BatchVerifier, Signed};
 use byway_crypto::ghost::spend_check;

@@ -29,8 +29,10 @@ use std::sync::Arc;
 
 use byway_crypto::Purpose;
 use byway_crypto::threshold::{ShareSecret, SignatureShare, ThresholdKey, UniqueSignature};
+use byway_primitives::NetworkId;
 use byway_primitives::hash::Context;
-use byway_primitives::{Decode, DecodeError, Encode, NetworkId, Reader, Writer};
+
+pub use byway_records::snapshot::{CoinShare, SHARES_MAX};
 
 use crate::committee::{MemberBits, MemberIndex};
 use crate::leader::{LeaderSchedule, Slot};
@@ -43,17 +45,6 @@ const SHUFFLE: Context = Context("byway 1 coin");
 const VOTE_DISTANCE: u64 = 3;
 /// Rounds from a leader to the coin that names it.
 const COIN_DISTANCE: u64 = VOTE_DISTANCE + 1;
-/// Shares in one snapshot: its own round's, and those of rounds that its author left out. Who left out more goes on with
-/// the rest in its next one.
-pub const SHARES_MAX: usize = 16;
-
-/// A share of the coin of a round, not looked at yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CoinShare {
-    pub round: u64,
-    pub share: SignatureShare,
-}
-
 /// The key of an epoch's coin, and this node's part of it.
 #[derive(Debug, Clone)]
 pub struct CoinKey {
@@ -204,19 +195,6 @@ fn shuffle(signature: &UniqueSignature, members: &[MemberIndex]) -> Vec<MemberIn
         order.swap(place, (u64::from_le_bytes(*word) % (place as u64 + 1)) as usize);
     }
     order
-}
-
-impl Encode for CoinShare {
-    fn encode(&self, out: &mut Writer) {
-        out.varint(self.round);
-        out.value(&self.share);
-    }
-}
-
-impl Decode for CoinShare {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { round: input.u64()?, share: input.value()? })
-    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,12 @@
 //! Who the kernel nodes are, and how many of them make a quorum.
 
-use std::fmt;
-
 use byway_crypto::NodeKey;
-use byway_primitives::{Decode, DecodeError, Encode, NetworkId, Reader, Writer};
+use byway_primitives::NetworkId;
 use byway_records::checkpoint::MEMBERS_MAX;
 use byway_records::epoch::{Epoch, epoch_of, first_round};
 use byway_records::genesis::{Genesis, faults_tolerated, quorum};
-
-/// A kernel node's seat.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MemberIndex(pub u8);
+use byway_records::snapshot::Electorate;
+pub use byway_records::snapshot::MemberIndex;
 
 /// The network and who signs snapshots in one epoch: what is needed to judge a snapshot alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +125,28 @@ impl Committee {
     }
 }
 
+impl Electorate for Committee {
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn quorum(&self) -> usize {
+        quorum(self.size)
+    }
+
+    fn counts(&self, member: MemberIndex) -> bool {
+        self.place(member).is_some_and(|place| place.counts)
+    }
+
+    fn first_round(&self) -> u64 {
+        first_round(self.epoch)
+    }
+
+    fn has_round(&self, round: u64) -> bool {
+        epoch_of(round) == Some(self.epoch)
+    }
+}
+
 impl MemberBits {
     pub fn insert(&mut self, member: MemberIndex) {
         const { assert!(MEMBERS_MAX <= 64, "a member set fits into 64 bits") };
@@ -161,32 +179,5 @@ impl FromIterator<MemberIndex> for MemberBits {
         let mut bits = Self::default();
         members.into_iter().for_each(|member| bits.insert(member));
         bits
-    }
-}
-
-impl fmt::Display for MemberIndex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Debug for MemberIndex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
-    }
-}
-
-impl Encode for MemberIndex {
-    fn encode(&self, out: &mut Writer) {
-        out.byte(self.0);
-    }
-}
-
-impl Decode for MemberIndex {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        match input.byte()? {
-            index if usize::from(index) < MEMBERS_MAX => Ok(Self(index)),
-            _ => Err(DecodeError::OutOfRange),
-        }
     }
 }

@@ -156,19 +156,20 @@ pub mod outdated;
 pub mod overlay;
 pub mod pace;
 pub mod pool;
-pub mod snapshot;
 mod tally;
 pub mod verified;
 pub mod votes;
 pub mod waiting;
 
+pub use byway_records::snapshot;
+
 #[cfg(test)]
 mod drawn;
 
+pub use byway_records::snapshot::{Header, Reference, SnapshotForm, Vote};
 pub use committee::{Committee, MemberBits, MemberIndex};
 pub use config::Config;
 pub use machine::{CommitSummary, Kernel, Status, mark_new, mark_restored};
 pub use message::{Message, SyncMessage};
 pub use news::{Committed, Equivocation, Fatal, KernelEffect, News, OpenError, SubmitError};
-pub use snapshot::{Header, Reference, SnapshotForm, Vote};
 pub use verified::{SnapshotError, VerifiedSnapshot};

@@ -9,38 +9,22 @@
 //! and a proof reads no more than the records over a few hundred leaves. A record of leaves stands under the position of
 //! its *last*, so that the one with a given leaf is the first from that leaf's position on.
 
-use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::hash::Context;
-use byway_primitives::{Batch, Hash, Store};
+use byway_primitives::{Batch, Decode, Hash, Store};
 use byway_records::TransactionId;
+use byway_records::range::{leaf_hash, mountain_of, mountains, node_hash, root_of};
+
+pub use byway_records::range::RangeProof;
 
 use crate::stored::RANGE;
 
-const LEAF: Context = Context("byway 1 range: leaf");
-const NODE: Context = Context("byway 1 range: node");
-const ROOT: Context = Context("byway 1 range: root");
-
 /// Inner nodes are stored from this level up (leaves are level 0).
 pub const STORED_LEVEL: u8 = 8;
-/// Siblings or peaks of a proof: the count of transactions has so many bits.
-pub const RANGE_DEPTH_MAX: usize = 64;
-
 /// The count and the peaks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TransactionRange {
     count: u64,
     /// Highest first.
     peaks: Vec<Hash>,
-}
-
-/// Shows that a transaction stands at a position of the range.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RangeProof {
-    pub position: u64,
-    /// From the leaf up to its peak.
-    pub siblings: Vec<Hash>,
-    /// All other peaks, highest first.
-    pub peaks: Vec<Hash>,
 }
 
 impl TransactionRange {
@@ -106,35 +90,6 @@ impl TransactionRange {
     }
 }
 
-impl RangeProof {
-    /// Whether `id` stands at the proof's position in the range of `count` transactions with this root.
-    pub fn verify(&self, id: TransactionId, count: u64, root: Hash) -> bool {
-        let Some((own, level)) = mountain_of(count, self.position) else { return false };
-        if self.siblings.len() != usize::from(level) || self.peaks.len() + 1 != count.count_ones() as usize {
-            return false;
-        }
-        let climb = |below: Hash, (level, sibling): (usize, &Hash)| match (self.position >> level) & 1 {
-            0 => node_hash(&below, sibling),
-            _ => node_hash(sibling, &below),
-        };
-        let peak = self.siblings.iter().enumerate().fold(leaf_hash(id), climb);
-        let mut peaks = self.peaks.clone();
-        peaks.insert(own, peak);
-        root_of(count, &peaks) == root
-    }
-}
-
-/// Level and index of each perfect tree of a range of `count`, highest first.
-fn mountains(count: u64) -> impl Iterator<Item = (u8, u64)> {
-    (0..64u8).rev().filter(move |level| count >> level & 1 == 1).map(move |level| (level, (count >> level) - 1))
-}
-
-/// Which mountain `position` is under, counted from the highest, and its level.
-fn mountain_of(count: u64, position: u64) -> Option<(usize, u8)> {
-    let (own, (level, _)) = mountains(count).enumerate().find(|(_, (level, index))| position >> level == *index)?;
-    Some((own, level))
-}
-
 /// The node over leaves `index << level ..`.
 fn node(level: u8, index: u64, store: &dyn Store) -> Option<Hash> {
     if level >= STORED_LEVEL {
@@ -175,38 +130,10 @@ fn node_key(level: u8, index: u64) -> Vec<u8> {
     [&[level][..], &index.to_be_bytes()].concat()
 }
 
-fn leaf_hash(id: TransactionId) -> Hash {
-    LEAF.hash(&[&id.0.0])
-}
-
-fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    NODE.hash(&[&left.0, &right.0])
-}
-
-fn root_of(count: u64, peaks: &[Hash]) -> Hash {
-    let mut out = Writer::new();
-    out.varint(count);
-    out.list(peaks);
-    ROOT.hash(&[&out.into_bytes()])
-}
-
-impl Encode for RangeProof {
-    fn encode(&self, out: &mut Writer) {
-        out.varint(self.position);
-        out.list(&self.siblings);
-        out.list(&self.peaks);
-    }
-}
-
-impl Decode for RangeProof {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { position: input.u64()?, siblings: input.list(RANGE_DEPTH_MAX)?, peaks: input.list(RANGE_DEPTH_MAX)? })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use byway_primitives::MemoryStore;
+    use byway_primitives::hash::Context;
+    use byway_primitives::{Encode, MemoryStore};
     use proptest::prelude::*;
 
     use super::*;

@@ -2,7 +2,8 @@
 //!
 //! - [`transaction`]: outputs are spent and made, and a program may be called ([`call`]). [`asset`]: what is counted.
 //! - [`offer`]: something for sale (row A1). [`promise`]: a cumulative IOU (row A4).
-//! - [`checkpoint`]: what two thirds of the kernel certify; [`scan`]: what a wallet needs to see of each.
+//! - [`snapshot`]: what a kernel node signs each round. [`checkpoint`]: what two thirds of the kernel certify; [`scan`]: what a wallet needs to see of each.
+//! - [`range`]: proofs that something stands at a place of a list.
 //! - [`epoch`]: who the kernel nodes are, from one change to the next.
 //! - [`genesis`]: the file that a network is; its digest names the network.
 //! - [`state`]: entries of the programs' provable state, as followers read them.
@@ -18,9 +19,11 @@ pub mod epoch;
 pub mod genesis;
 pub mod offer;
 pub mod promise;
+pub mod range;
 pub mod received;
 pub mod reject;
 pub mod scan;
+pub mod snapshot;
 pub mod state;
 pub mod transaction;
 pub mod verified;

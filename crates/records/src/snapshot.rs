@@ -19,17 +19,17 @@
 //! - *weak references* name older snapshots that nothing of the author's references yet, so that what came late is
 //!   committed too: at most n of them, at most one per author and round.
 //!
-//! Not checked here: that the parents exist (the machine waits for them), that the checkpoint named is not too old
-//! ([`crate::outdated`]), and signatures ([`crate::verified`]). All of it, field by field, is in `docs/formats/kernel.md`.
+//! Not checked here: that the parents exist (the machine waits for them), that the checkpoint named is not too old,
+//! and signatures: that is the kernel's. All of it, field by field, is in `docs/formats/kernel.md`.
+
+use std::fmt;
 
 use byway_crypto::node::NodeSignature;
+use byway_crypto::threshold::SignatureShare;
 use byway_primitives::hash::Context;
 use byway_primitives::{Decode, DecodeError, Encode, Hash, Reader, Time, Writer};
-use byway_records::Height;
-use byway_records::checkpoint::MEMBERS_MAX;
 
-use crate::coin::{CoinShare, SHARES_MAX};
-use crate::committee::{Committee, MemberIndex};
+use crate::checkpoint::{Height, MEMBERS_MAX};
 
 const SNAPSHOT: Context = Context("byway 1 snapshot");
 
@@ -44,9 +44,34 @@ pub const SNAPSHOT_TRANSACTIONS_MAX: usize = 8192;
 pub const VOTES_MAX: usize = 16;
 /// Weak references of one snapshot: one per node of the largest kernel.
 pub const WEAK_REFERENCES_MAX: usize = MEMBERS_MAX;
+/// Shares in one snapshot: its own round's, and those of rounds that its author left out. Who left out more goes on with
+/// the rest in its next one.
+pub const SHARES_MAX: usize = 16;
 
 /// Bytes of a signature, at the end of the encoding.
-pub(crate) const SIGNATURE_LENGTH: usize = 64;
+pub const SIGNATURE_LENGTH: usize = 64;
+
+/// A kernel node's seat.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberIndex(pub u8);
+
+/// Who may sign snapshots, and how many of them make a quorum: what a snapshot's form is judged by.
+pub trait Electorate {
+    /// n: how many members count.
+    fn size(&self) -> usize;
+
+    /// q(n).
+    fn quorum(&self) -> usize;
+
+    /// Whether a member's snapshots count.
+    fn counts(&self, member: MemberIndex) -> bool;
+
+    /// The first round, whose snapshots reference nothing.
+    fn first_round(&self) -> u64;
+
+    /// Whether these members sign snapshots of a round.
+    fn has_round(&self, round: u64) -> bool;
+}
 
 /// Names a snapshot. The order, by round, author and hash, is the order in which a commit executes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +89,13 @@ pub struct Vote {
     pub signature: NodeSignature,
 }
 
+/// A share of the coin of a round, not looked at yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CoinShare {
+    pub round: u64,
+    pub share: SignatureShare,
+}
+
 /// A snapshot without its transactions and signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
@@ -75,11 +107,11 @@ pub struct Header {
     pub references: Vec<(MemberIndex, Hash)>,
     /// Older snapshots, rising.
     pub weak_references: Vec<Reference>,
-    /// The newest checkpoint that the author has executed. With transactions it must not be [too old](crate::outdated).
+    /// The newest checkpoint that the author has executed. With transactions it must not be too old.
     pub checkpoint: Height,
     /// By rising height.
     pub votes: Vec<Vote>,
-    /// The author's shares of [coins](crate::coin), by rising round. Where leaders take turns they mean nothing.
+    /// The author's shares of coins, by rising round. Where leaders take turns they mean nothing.
     pub coin_shares: Vec<CoinShare>,
     /// The author's clock.
     pub time: Time,
@@ -111,7 +143,7 @@ pub enum SnapshotForm {
 }
 
 impl Header {
-    pub fn check(&self, committee: &Committee) -> Result<(), SnapshotForm> {
+    pub fn check(&self, committee: &impl Electorate) -> Result<(), SnapshotForm> {
         if !committee.has_round(self.round) {
             return Err(SnapshotForm::Round);
         }
@@ -137,7 +169,7 @@ impl Header {
         self.check_weak_references(committee)
     }
 
-    fn check_references(&self, committee: &Committee) -> Result<(), SnapshotForm> {
+    fn check_references(&self, committee: &impl Electorate) -> Result<(), SnapshotForm> {
         let (have, need) = (self.references.len(), committee.quorum());
         if have < need {
             return Err(SnapshotForm::TooFewReferences { have, need });
@@ -155,7 +187,7 @@ impl Header {
         if is_consistent { Ok(()) } else { Err(SnapshotForm::Previous) }
     }
 
-    fn check_weak_references(&self, committee: &Committee) -> Result<(), SnapshotForm> {
+    fn check_weak_references(&self, committee: &impl Electorate) -> Result<(), SnapshotForm> {
         if self.weak_references.len() > committee.size() {
             return Err(SnapshotForm::TooManyWeakReferences);
         }
@@ -187,8 +219,35 @@ impl Header {
 }
 
 /// The hash of a snapshot: the digest of its encoding without the signature.
-pub(crate) fn snapshot_hash(unsigned: &[u8]) -> Hash {
+pub fn snapshot_hash(unsigned: &[u8]) -> Hash {
     SNAPSHOT.hash(&[unsigned])
+}
+
+impl fmt::Display for MemberIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for MemberIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+impl Encode for MemberIndex {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(self.0);
+    }
+}
+
+impl Decode for MemberIndex {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            index if usize::from(index) < MEMBERS_MAX => Ok(Self(index)),
+            _ => Err(DecodeError::OutOfRange),
+        }
+    }
 }
 
 impl Encode for Reference {
@@ -225,6 +284,19 @@ struct Pair<T>(T, Hash);
 impl<T: Decode> Decode for Pair<T> {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self(input.value()?, input.value()?))
+    }
+}
+
+impl Encode for CoinShare {
+    fn encode(&self, out: &mut Writer) {
+        out.varint(self.round);
+        out.value(&self.share);
+    }
+}
+
+impl Decode for CoinShare {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { round: input.u64()?, share: input.value()? })
     }
 }
 
@@ -277,8 +349,34 @@ impl Decode for Header {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drawn::committee;
-    use byway_crypto::threshold::SignatureShare;
+    /// Members 0 to n - 1, from round 1 on.
+    struct First(u8);
+
+    impl Electorate for First {
+        fn size(&self) -> usize {
+            self.0.into()
+        }
+
+        fn quorum(&self) -> usize {
+            crate::genesis::quorum(self.0.into())
+        }
+
+        fn counts(&self, member: MemberIndex) -> bool {
+            member.0 < self.0
+        }
+
+        fn first_round(&self) -> u64 {
+            1
+        }
+
+        fn has_round(&self, round: u64) -> bool {
+            round > 0
+        }
+    }
+
+    fn committee(members: u8) -> First {
+        First(members)
+    }
 
     fn hash(of: u8) -> Hash {
         Hash([of; 32])

@@ -23,7 +23,6 @@ use byway_kernel::{Committee, MemberIndex};
 use byway_ledger::stored::{Head, Outcome, TransactionRecord};
 use byway_ledger::tree::{ProofLeaf, ProofStep};
 use byway_ledger::{Change, ProgramChanges, ProgramRoot, RangeProof, StateChanges, StateProof, TreePage};
-use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Encode, Hash, NetworkId, Time};
 use byway_records::state::*;
 use byway_records::{Call, Height, ProgramId, Reject};
@@ -34,7 +33,6 @@ pub type Samples = Vec<Vec<u8>>;
 /// The network of all samples.
 pub const NETWORK: NetworkId = kernel::NETWORK;
 
-const SNAPSHOT: Context = Context("byway 1 snapshot");
 const HASH: Hash = Hash([5; 32]);
 const TIME: Time = Time(1_700_000_000_000);
 const DEADLINE: Deadline = Deadline { time: TIME, commits: 600 };
@@ -47,7 +45,7 @@ pub fn committee() -> &'static Committee {
 
 /// Puts the author's signature behind an encoded snapshot.
 pub fn sign(author: MemberIndex, unsigned: &[u8]) -> Vec<u8> {
-    let hash = SNAPSHOT.hash(&[unsigned]);
+    let hash = byway_kernel::verified::unsigned_hash(unsigned).unwrap_or(Hash::ZERO);
     [unsigned, &kernel::secret(author.0).sign(Purpose::Snapshot, NETWORK, &hash.0).0].concat()
 }
 

@@ -16,13 +16,14 @@ use std::sync::Arc;
 use byway_crypto::node::NodeSignature;
 use byway_crypto::{NodeSecret, Purpose};
 use byway_primitives::{Decode, DecodeError, Hash, Reader, Writer};
+use byway_records::range::root_over;
 use byway_records::reject::IllFormed;
 use byway_records::verified::{Bundle, Culprit, verify_bundles};
 use byway_records::{Received, VerifiedTransaction};
 
 use crate::committee::Committee;
 use crate::snapshot::{
-    Header, Reference, SIGNATURE_LENGTH, SNAPSHOT_BYTES_MAX, SNAPSHOT_TRANSACTIONS_MAX, SnapshotForm, snapshot_hash,
+    Header, Reference, SNAPSHOT_BYTES_MAX, SNAPSHOT_TRANSACTIONS_MAX, SnapshotForm, snapshot_hash, transaction_leaf,
 };
 
 /// A snapshot with good form and signatures, as its author signed it.
@@ -91,7 +92,7 @@ impl VerifiedSnapshot {
         out.varint(transactions.len() as u64);
         transactions.iter().for_each(|transaction| out.value(transaction.transaction()));
         let mut bytes = out.into_bytes();
-        let hash = snapshot_hash(&bytes);
+        let hash = unsigned_hash(&bytes).expect("it was just written");
         bytes.extend_from_slice(&secret.sign(Purpose::Snapshot, committee.network(), &hash.0).0);
         Self { hash, bytes: bytes.into(), header, transactions }
     }
@@ -129,30 +130,73 @@ impl SnapshotError {
     }
 }
 
-/// Checks the form; what is left to check is in the bundle.
-fn parse(committee: &Committee, bytes: &[u8]) -> Result<(Hash, Header, Bundle), SnapshotError> {
-    let (header, transactions, signature) = decode(bytes)?;
-    header.check(committee)?;
-    let network = committee.network();
-    let key = committee.key(header.author).ok_or(SnapshotForm::NotAMember)?;
-    let hash = snapshot_hash(&bytes[..bytes.len() - SIGNATURE_LENGTH]);
-    let own = key.signed(Purpose::Snapshot, network, &hash.0, signature);
-    let votes = header.votes.iter();
-    let votes = votes.map(|vote| key.signed(Purpose::Checkpoint, network, &vote.digest.0, vote.signature));
-    let others = std::iter::once(own).chain(votes).collect();
-    Ok((hash, header, Bundle { transactions, others }))
+/// The hash that an author signs, of an encoded snapshot up to the signature; `None` where that can't be read.
+pub fn unsigned_hash(bytes: &[u8]) -> Option<Hash> {
+    let mut input = Reader::new(bytes);
+    let unsigned = Unsigned::read(&mut input).ok()?;
+    input.finish().ok().map(|()| unsigned.hash())
 }
 
-fn decode(bytes: &[u8]) -> Result<(Header, Vec<Received>, NodeSignature), SnapshotError> {
+/// What the author signs, as it was read.
+struct Unsigned<'a> {
+    header: Header,
+    header_bytes: &'a [u8],
+    transactions: Vec<Received>,
+    /// Of the transactions, in order.
+    leaves: Vec<Hash>,
+}
+
+impl<'a> Unsigned<'a> {
+    fn read(input: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let (header, header_bytes) = value_and_bytes(input)?;
+        let length = input.u64()?;
+        if length > SNAPSHOT_TRANSACTIONS_MAX as u64 {
+            return Err(DecodeError::TooLong { length, limit: SNAPSHOT_TRANSACTIONS_MAX as u64 });
+        }
+        let (mut transactions, mut leaves) = (Vec::new(), Vec::new());
+        for _ in 0..length {
+            let (transaction, bytes) = value_and_bytes(input)?;
+            transactions.push(transaction);
+            leaves.push(transaction_leaf(bytes));
+        }
+        Ok(Self { header, header_bytes, transactions, leaves })
+    }
+
+    fn hash(&self) -> Hash {
+        snapshot_hash(self.header_bytes, root_over(&self.leaves))
+    }
+}
+
+/// The next value and its encoding.
+fn value_and_bytes<'a, T: Decode>(input: &mut Reader<'a>) -> Result<(T, &'a [u8]), DecodeError> {
+    let begin = input.clone();
+    let value = input.value()?;
+    Ok((value, begin.until(input)))
+}
+
+/// Checks the form; what is left to check is in the bundle.
+fn parse(committee: &Committee, bytes: &[u8]) -> Result<(Hash, Header, Bundle), SnapshotError> {
+    let (unsigned, signature) = decode(bytes)?;
+    unsigned.header.check(committee)?;
+    let network = committee.network();
+    let key = committee.key(unsigned.header.author).ok_or(SnapshotForm::NotAMember)?;
+    let hash = unsigned.hash();
+    let own = key.signed(Purpose::Snapshot, network, &hash.0, signature);
+    let votes = unsigned.header.votes.iter();
+    let votes = votes.map(|vote| key.signed(Purpose::Checkpoint, network, &vote.digest.0, vote.signature));
+    let others = std::iter::once(own).chain(votes).collect();
+    Ok((hash, unsigned.header, Bundle { transactions: unsigned.transactions, others }))
+}
+
+fn decode(bytes: &[u8]) -> Result<(Unsigned<'_>, NodeSignature), SnapshotError> {
     if bytes.len() > SNAPSHOT_BYTES_MAX {
         return Err(SnapshotError::TooLong);
     }
     let mut input = Reader::new(bytes);
-    let header: Header = input.value()?;
-    let transactions = input.list(SNAPSHOT_TRANSACTIONS_MAX)?;
+    let unsigned = Unsigned::read(&mut input)?;
     let signature = NodeSignature::decode(&mut input)?;
     input.finish()?;
-    Ok((header, transactions, signature))
+    Ok((unsigned, signature))
 }
 
 #[cfg(test)]

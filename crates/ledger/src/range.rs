@@ -19,6 +19,7 @@ use crate::stored::RANGE;
 
 /// Inner nodes are stored from this level up (leaves are level 0).
 pub const STORED_LEVEL: u8 = 8;
+
 /// The count and the peaks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TransactionRange {

@@ -8,8 +8,9 @@
 //!     transactions ‖ signature
 //! ```
 //!
-//! and the digest, which is the snapshot's hash, covers everything before the signature; so a re-encoded signature makes
-//! no second snapshot, and the hash of what arrived needs no re-encoding.
+//! and the snapshot's hash covers everything before the signature, so a re-encoded signature makes no second snapshot. It
+//! is taken over the header and the root of a [range](crate::range) over the transactions: so whoever shows what an author
+//! has signed needs to show the header and, if it is about one, that one transaction.
 //!
 //! The shape ([`Header::check`]) can be judged from the snapshot alone, so that all nodes agree on it whatever else they
 //! hold:
@@ -32,6 +33,7 @@ use byway_primitives::{Decode, DecodeError, Encode, Hash, Reader, Time, Writer};
 use crate::checkpoint::{Height, MEMBERS_MAX};
 
 const SNAPSHOT: Context = Context("byway 1 snapshot");
+const TRANSACTION: Context = Context("byway 1 snapshot: transaction");
 
 /// The version that this code writes and reads.
 pub const VERSION: u8 = 1;
@@ -47,9 +49,6 @@ pub const WEAK_REFERENCES_MAX: usize = MEMBERS_MAX;
 /// Shares in one snapshot: its own round's, and those of rounds that its author left out. Who left out more goes on with
 /// the rest in its next one.
 pub const SHARES_MAX: usize = 16;
-
-/// Bytes of a signature, at the end of the encoding.
-pub const SIGNATURE_LENGTH: usize = 64;
 
 /// A kernel node's seat.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -218,9 +217,14 @@ impl Header {
     }
 }
 
-/// The hash of a snapshot: the digest of its encoding without the signature.
-pub fn snapshot_hash(unsigned: &[u8]) -> Hash {
-    SNAPSHOT.hash(&[unsigned])
+/// The hash of a snapshot: of its encoded header, and of the root of the [range](crate::range) over its transactions.
+pub fn snapshot_hash(header: &[u8], transactions_root: Hash) -> Hash {
+    SNAPSHOT.hash(&[header, &transactions_root.0])
+}
+
+/// The leaf of a transaction in the range over a snapshot's transactions: of the whole encoding, witness too.
+pub fn transaction_leaf(encoded: &[u8]) -> Hash {
+    TRANSACTION.hash(&[encoded])
 }
 
 impl fmt::Display for MemberIndex {

@@ -24,8 +24,10 @@ use byway_ledger::stored::{Head, Outcome, TransactionRecord};
 use byway_ledger::tree::{ProofLeaf, ProofStep};
 use byway_ledger::{Change, ProgramChanges, ProgramRoot, RangeProof, StateChanges, StateProof, TreePage};
 use byway_primitives::{Amount, Encode, Hash, NetworkId, Time};
+use byway_records::call::kernel::Upgrade;
+use byway_records::evidence::Place;
 use byway_records::state::*;
-use byway_records::{Call, Height, ProgramId, Reject};
+use byway_records::{Call, Height, ProgramId, Reject, Roll};
 
 /// Good encodings.
 pub type Samples = Vec<Vec<u8>>;
@@ -91,7 +93,25 @@ pub(crate) fn kernel_call() -> Samples {
 }
 
 pub(crate) fn kernel_pledge() -> Samples {
-    one(KernelPledge { amount: Amount::from_coins(1), since: 300, rotates: Some(DEADLINE), unlocks: None })
+    let pledge = |offence, approves| {
+        let (amount, rotates) = (Amount::from_coins(1), Some(DEADLINE));
+        KernelPledge { amount, since: 300, rotates, unlocks: None, offence, approves }.to_bytes()
+    };
+    let upgrade = Upgrade { protocol: 2, at: Height(300) };
+    vec![pledge(None, Some(upgrade)), pledge(Some(Place::Round(300)), None)]
+}
+
+pub(crate) fn conviction() -> Samples {
+    let (owner, place, forfeited) = (records::id(1), Place::Height(Height(300)), Amount::from_coins(1));
+    one(Conviction { owner, place, forfeited, is_appealed: true, ends: DEADLINE })
+}
+
+pub(crate) fn roll() -> Samples {
+    one(Roll::call(&records::genesis().epoch(), Height(300), u32::from))
+}
+
+pub(crate) fn evidence() -> Samples {
+    named(records::evidence())
 }
 
 pub(crate) fn epoch() -> Samples {

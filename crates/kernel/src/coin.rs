@@ -45,6 +45,7 @@ const SHUFFLE: Context = Context("byway 1 coin");
 const VOTE_DISTANCE: u64 = 3;
 /// Rounds from a leader to the coin that names it.
 const COIN_DISTANCE: u64 = VOTE_DISTANCE + 1;
+
 /// The key of an epoch's coin, and this node's part of it.
 #[derive(Debug, Clone)]
 pub struct CoinKey {

@@ -146,6 +146,7 @@ pub mod coin;
 pub mod commit;
 pub mod committee;
 pub mod config;
+pub mod evidence;
 pub mod follower;
 pub mod graph;
 pub mod leader;

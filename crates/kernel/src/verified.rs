@@ -16,6 +16,7 @@ use std::sync::Arc;
 use byway_crypto::node::NodeSignature;
 use byway_crypto::{NodeSecret, Purpose};
 use byway_primitives::{Decode, DecodeError, Hash, Reader, Writer};
+use byway_records::evidence::SignedHeader;
 use byway_records::range::root_over;
 use byway_records::reject::IllFormed;
 use byway_records::verified::{Bundle, Culprit, verify_bundles};
@@ -164,6 +165,24 @@ impl<'a> Unsigned<'a> {
 
     fn hash(&self) -> Hash {
         snapshot_hash(self.header_bytes, root_over(&self.leaves))
+    }
+}
+
+/// What can be shown of an encoded snapshot, good or not: what its author's signature is over, and its transactions.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    pub header: SignedHeader,
+    pub transactions: Vec<Transaction>,
+    pub leaves: Vec<Hash>,
+}
+
+impl Shown {
+    /// `None` for what can't be read.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        let (unsigned, signature) = decode(bytes).ok()?;
+        let Unsigned { header, transactions, leaves, .. } = unsigned;
+        let transactions_root = root_over(&leaves);
+        Some(Self { header: SignedHeader { header, transactions_root, signature }, transactions, leaves })
     }
 }
 

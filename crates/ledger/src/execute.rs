@@ -45,6 +45,7 @@ impl Ledger {
         let now = Moment {
             time: commit.time,
             commit: commit.index,
+            height,
             network: self.network,
             parameters: &self.parameters,
             members_min: self.members_min,
@@ -60,6 +61,7 @@ impl Ledger {
             batch: Batch::new(),
         };
         offers::expire(execution.programs, execution.now);
+        kernel_nodes::convictions::expire(execution.programs, execution.now);
         let verdicts = commit.transactions.iter().map(|tx| (tx.id(), execution.transaction(tx))).collect();
         let Execution { kept, finals, scan, mut batch, .. } = execution;
         self.range.write(&finals, &mut batch);
@@ -74,6 +76,7 @@ impl Ledger {
         Moment {
             time: self.time,
             commit: self.commits,
+            height: self.next_height(),
             network: self.network,
             parameters: &self.parameters,
             members_min: self.members_min,
@@ -129,6 +132,7 @@ impl Ledger {
     /// Begins the epoch that is prepared, if one is.
     fn turn_epoch(&mut self) -> Option<Epoch> {
         let mut view = self.programs.view();
+        kernel_nodes::upgrades::begin(&mut view, self.next_height());
         let next = system::take_epoch_next(&mut view)?;
         kernel_nodes::turn(&mut view, self.moment(), &next);
         let writes = view.into_writes();

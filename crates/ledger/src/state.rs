@@ -10,9 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::codec::{Decode, Encode, Writer};
-use byway_primitives::{Batch, Hash, IdentityId, Time};
-use byway_records::ProgramId;
-use byway_records::state::{Deadline, PublishedOffer};
+use byway_primitives::{Batch, Hash, Time};
+use byway_records::state::{Conviction, Deadline, PublishedOffer};
+use byway_records::{ProgramId, Roll};
 
 use crate::difference::{Change, ENTRY_VALUE_BYTES_MAX, ProgramChanges, ProgramRoot, StateChanges, state_root};
 use crate::stored::{STATE, UNDO, entry_key};
@@ -44,9 +44,19 @@ pub(crate) struct Programs {
     touched: BTreeSet<EntryId>,
     /// The roots at the last checkpoint.
     checkpointed: Vec<ProgramRoot>,
-    /// Offers in the order in which they expire. Both parts of a deadline only grow from one publication to the next,
-    /// so the first that has not passed ends the search.
-    expiries: BTreeSet<(Deadline, IdentityId, u64)>,
+    /// Entries of each kind in the order in which they expire. Within a kind all have the same time to live, so both parts
+    /// of a deadline only grow from one to the next, and the first that has not passed ends the search.
+    expiries: BTreeMap<Expiring, BTreeSet<(Deadline, Vec<u8>)>>,
+}
+
+/// Kinds of entries that expire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Expiring {
+    Offer,
+    /// Who counted in an epoch that is over.
+    Roll,
+    /// The time to appeal, or an appeal.
+    Conviction,
 }
 
 /// The state as one call sees and changes it.
@@ -65,7 +75,7 @@ impl Programs {
             before_unwritten: BTreeSet::new(),
             touched: BTreeSet::new(),
             checkpointed: Vec::new(),
-            expiries: BTreeSet::new(),
+            expiries: BTreeMap::new(),
         };
         programs.checkpointed = programs.rehash();
         programs
@@ -119,23 +129,23 @@ impl Programs {
 
     fn set(&mut self, program: ProgramId, key: Vec<u8>, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
         let tree = self.trees.get_mut(&program).expect("calls write only into programs that exist");
-        if program != ProgramId::OFFERS {
-            return tree.set(key, value);
-        }
-        let expiry = |key: &[u8], value: Option<&[u8]>| expiry_of(key, value?);
+        let expiry = |key: &[u8], value: Option<&[u8]>| expiry_of(program, key, value?);
         let added = expiry(&key, value.as_deref());
         let before = tree.set(key.clone(), value);
-        if let Some(gone) = expiry(&key, before.as_deref()) {
-            self.expiries.remove(&gone);
+        if let Some((kind, deadline)) = expiry(&key, before.as_deref()) {
+            self.expiries.entry(kind).or_default().remove(&(deadline, key.clone()));
         }
-        self.expiries.extend(added);
+        if let Some((kind, deadline)) = added {
+            self.expiries.entry(kind).or_default().insert((deadline, key));
+        }
         before
     }
 
-    /// Up to `limit` offers whose time is over, in order.
-    pub fn expired(&self, time: Time, commits: u64, limit: usize) -> Vec<(IdentityId, u64)> {
-        let passed = self.expiries.iter().take_while(|(deadline, ..)| deadline.passed(time, commits));
-        passed.take(limit).map(|(_, provider, serial)| (*provider, *serial)).collect()
+    /// The keys of up to `limit` entries whose time is over, in order.
+    pub fn expired(&self, kind: Expiring, time: Time, commits: u64, limit: usize) -> Vec<Vec<u8>> {
+        let all = self.expiries.get(&kind).into_iter().flatten();
+        let passed = all.take_while(|(deadline, _)| deadline.passed(time, commits));
+        passed.take(limit).map(|(_, key)| key.clone()).collect()
     }
 
     /// Digests what changed and gives every program's root.
@@ -260,11 +270,12 @@ pub(crate) fn undo_value(bytes: &[u8]) -> Option<Option<Vec<u8>>> {
     }
 }
 
-/// When the offer in this entry expires; `None` for an entry that is no offer.
-fn expiry_of(key: &[u8], value: &[u8]) -> Option<(Deadline, IdentityId, u64)> {
-    if key.first() != Some(&0) {
-        return None;
+/// When an entry expires, if it does.
+fn expiry_of(program: ProgramId, key: &[u8], value: &[u8]) -> Option<(Expiring, Deadline)> {
+    match (program, key.first()?) {
+        (ProgramId::OFFERS, 0) => Some((Expiring::Offer, PublishedOffer::from_bytes(value).ok()?.expires)),
+        (ProgramId::KERNEL, 1) => Some((Expiring::Roll, Roll::from_bytes(value).ok()?.forgotten?)),
+        (ProgramId::KERNEL, 2) => Some((Expiring::Conviction, Conviction::from_bytes(value).ok()?.ends)),
+        _ => None,
     }
-    let published = PublishedOffer::from_bytes(value).ok()?;
-    Some((published.expires, published.offer.offer.provider, published.offer.offer.serial))
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::{Amount, AssetId, Decode, IdentityId, Reader};
-use byway_records::state::{Account, AssetRecord, KernelPledge, Registration, Reservation};
+use byway_records::state::{Account, AssetRecord, Conviction, KernelPledge, Registration, Reservation};
 use byway_records::{Output, ProgramId, Value};
 
 /// What there is of one asset.
@@ -12,7 +12,7 @@ pub struct Holdings {
     pub outputs: Amount,
     pub accounts: Amount,
     pub reservations: Amount,
-    /// Of registered identities and of kernel nodes.
+    /// Of registered identities and of kernel nodes, forfeited ones that can be appealed or are included.
     pub pledges: Amount,
     pub pool: Amount,
 }
@@ -101,6 +101,11 @@ impl Supply {
                 let pledge: KernelPledge = read(value).ok_or(damaged)?;
                 self.add(way(pledge.amount), |holdings| &mut holdings.pledges)
             }
+            (ProgramId::KERNEL, [2, ..]) => {
+                let conviction: Conviction = read(value).ok_or(damaged)?;
+                self.add(way(conviction.forfeited), |holdings| &mut holdings.pledges)
+            }
+            (ProgramId::KERNEL, [1, ..] | [3]) => Ok(()),
             (ProgramId::REGISTRY, _) => {
                 let registration: Registration = read(value).ok_or(damaged)?;
                 self.add(way(registration.pledge), |holdings| &mut holdings.pledges)

@@ -19,6 +19,9 @@ pub use kernel::{KernelCall, MemberEntry};
 
 /// Bytes of a call's body.
 pub const CALL_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of the body of a call about kernel nodes: evidence may hold whole transactions. Leaves room for the rest of a
+/// transaction.
+pub const KERNEL_CALL_BYTES_MAX: usize = 60 * 1024;
 
 /// A program of the ledger. Numbers are fixed for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -177,12 +180,9 @@ impl Encode for CallEnvelope {
 
 impl Decode for CallEnvelope {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            program: input.value()?,
-            pays: input.option()?,
-            draws: input.option()?,
-            body: input.bytes(CALL_BYTES_MAX)?.to_vec(),
-        })
+        let program = input.value()?;
+        let limit = if program == ProgramId::KERNEL { KERNEL_CALL_BYTES_MAX } else { CALL_BYTES_MAX };
+        Ok(Self { program, pays: input.option()?, draws: input.option()?, body: input.bytes(limit)?.to_vec() })
     }
 }
 

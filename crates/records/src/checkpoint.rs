@@ -5,7 +5,7 @@
 //! who signs the next one. Each names its predecessor, so a chain of certificates leads from genesis to now.
 
 use byway_crypto::node::NodeSignature;
-use byway_crypto::{BatchVerifier, Purpose};
+use byway_crypto::{BatchVerifier, NodeKey, Purpose};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::hash::Context;
 use byway_primitives::{Hash, NetworkId, Time};
@@ -91,7 +91,17 @@ impl Checkpoint {
 impl Certificate {
     /// Whether q(n) of the counting members of the epoch in force signed the checkpoint for `network`.
     pub fn verify(&self, network: NetworkId, seats: &Seats) -> Result<(), CertificateError> {
-        let need = seats.quorum();
+        let counting = |seat| seats.get(seat).filter(|seat| seat.standing.counts()).map(|seat| seat.member.key);
+        self.verify_by(network, seats.quorum(), counting)
+    }
+
+    /// Whether `need` members signed the checkpoint for `network`; `key` says who the members are.
+    pub fn verify_by(
+        &self,
+        network: NetworkId,
+        need: usize,
+        key: impl Fn(u8) -> Option<NodeKey>,
+    ) -> Result<(), CertificateError> {
         if self.signatures.len() < need {
             return Err(CertificateError::TooFew { have: self.signatures.len(), need });
         }
@@ -101,8 +111,8 @@ impl Certificate {
         let digest = self.checkpoint.digest();
         let mut batch = BatchVerifier::new();
         for (index, signature) in &self.signatures {
-            let seat = seats.get(*index).filter(|seat| seat.standing.counts()).ok_or(CertificateError::Signers)?;
-            batch.push(seat.member.key.signed(Purpose::Checkpoint, network, &digest.0, *signature));
+            let key = key(*index).ok_or(CertificateError::Signers)?;
+            batch.push(key.signed(Purpose::Checkpoint, network, &digest.0, *signature));
         }
         if batch.all_verify() { Ok(()) } else { Err(CertificateError::Signature) }
     }

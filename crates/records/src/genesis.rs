@@ -87,6 +87,8 @@ pub struct Parameters {
     /// How long after a kernel node changed its keys or its address it may do so again. Each such change begins an
     /// epoch, and what epochs there were is kept for the time of the pledge lock.
     pub rotation_pause: Wait,
+    /// How long a convicted kernel node's owner may appeal, and how long an appeal is open.
+    pub appeal_time: Wait,
     /// The smallest amount an output may hold.
     pub output_min: Amount,
     pub call_prices: CallPrices,
@@ -175,6 +177,7 @@ impl Parameters {
             offer_life: Wait { millis: Span::days(10), commits: 60_000 },
             pledge_lock: Wait { millis: Span::days(21), commits: 120_000 },
             rotation_pause: Wait { millis: Span::minutes(360), commits: 1_000 },
+            appeal_time: Wait { millis: Span::days(14), commits: 80_000 },
             output_min: Amount::from_units(1),
             call_prices: CallPrices {
                 offer_publish: Amount::from_units(1_000_000_000_000_000),
@@ -301,6 +304,7 @@ impl Encode for Parameters {
         out.value(&self.offer_life);
         out.value(&self.pledge_lock);
         out.value(&self.rotation_pause);
+        out.value(&self.appeal_time);
         out.value(&self.output_min);
         out.value(&self.call_prices.offer_publish);
         out.value(&self.call_prices.asset_register);

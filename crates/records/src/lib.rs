@@ -4,7 +4,8 @@
 //! - [`offer`]: something for sale (row A1). [`promise`]: a cumulative IOU (row A4).
 //! - [`snapshot`]: what a kernel node signs each round. [`checkpoint`]: what two thirds of the kernel certify; [`scan`]: what a wallet needs to see of each.
 //! - [`range`]: proofs that something stands at a place of a list.
-//! - [`epoch`]: who the kernel nodes are, from one change to the next.
+//! - [`epoch`]: who the kernel nodes are, from one change to the next. [`roll`]: who counted in past ones; [`evidence`]:
+//!   what proves that one of them broke the rules.
 //! - [`genesis`]: the file that a network is; its digest names the network.
 //! - [`state`]: entries of the programs' provable state, as followers read them.
 //! - [`reject`]: every reason for which the ledger turns something down.
@@ -16,12 +17,14 @@ pub mod asset;
 pub mod call;
 pub mod checkpoint;
 pub mod epoch;
+pub mod evidence;
 pub mod genesis;
 pub mod offer;
 pub mod promise;
 pub mod range;
 pub mod received;
 pub mod reject;
+pub mod roll;
 pub mod scan;
 pub mod snapshot;
 pub mod state;
@@ -32,10 +35,12 @@ pub use asset::AssetTerms;
 pub use call::{Call, CallEnvelope, ProgramId};
 pub use checkpoint::{Certificate, Checkpoint, Height};
 pub use epoch::{Epoch, Seat, Seats, Standing};
+pub use evidence::Evidence;
 pub use genesis::{Genesis, Member, MemberSet, Parameters};
 pub use offer::{Offer, OfferId, SignedOffer};
 pub use promise::{Backing, Promise, SignedPromise};
 pub use received::Received;
 pub use reject::Reject;
+pub use roll::Roll;
 pub use transaction::{Body, Input, Lock, Output, OutputId, Transaction, TransactionId, Value, Witness};
 pub use verified::VerifiedTransaction;

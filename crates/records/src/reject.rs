@@ -101,6 +101,14 @@ rejects! {
     106 PledgeLocked "the pledge is still locked",
     107 PledgePart "a pledge is reclaimed whole",
     108 RotatedLately "the kernel node was changed a short while ago; it can be changed again later",
+    109 EvidenceEpoch "the evidence is of an epoch that is not known any more, or not yet",
+    110 EvidenceInnocent "the evidence proves nothing against anyone",
+    111 OffenceKnown "that offence is punished already",
+    112 OffenderGone "whom the evidence convicts has no pledge here any more",
+    113 LastMember "nobody would be left to go on",
+    114 ConvictionUnknown "there is no such conviction, or the time to appeal it is over",
+    115 AppealedBefore "the conviction is appealed already",
+    116 UpgradePast "the height of the upgrade is behind already",
 }
 
 impl Encode for Reject {

@@ -15,7 +15,8 @@
 //! The shape ([`Header::check`]) can be judged from the snapshot alone, so that all nodes agree on it whatever else they
 //! hold:
 //!
-//! - in the first round of an [epoch](byway_records::epoch) nothing is referenced; later, q(n) or more snapshots of the round before, by distinct authors;
+//! - in the first round of an [epoch](crate::epoch) nothing is referenced; later, q(n) or more snapshots of the round
+//!   before, by distinct authors;
 //! - *previous*, the author's own last snapshot, is a parent too, however old it is, and consistent with the references;
 //! - *weak references* name older snapshots that nothing of the author's references yet, so that what came late is
 //!   committed too: at most n of them, at most one per author and round.

@@ -8,6 +8,8 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, AssetId, IdentityId, Time};
 
 use crate::asset::AssetTerms;
+use crate::call::kernel::{ConvictionId, Upgrade};
+use crate::evidence::Place;
 use crate::offer::{OfferId, SignedOffer};
 use crate::promise::{ReservationId, Series};
 use crate::transaction::Value;
@@ -116,6 +118,23 @@ pub struct KernelPledge {
     pub rotates: Option<Deadline>,
     /// From when on it can be reclaimed; set when the member has stopped taking part.
     pub unlocks: Option<Deadline>,
+    /// Where the member broke the rules for the first time.
+    pub offence: Option<Place>,
+    /// What its owner agrees to.
+    pub approves: Option<Upgrade>,
+}
+
+/// Program `kernel`: a conviction that its owner can appeal, or has, under [`conviction_key`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conviction {
+    /// Whose member was convicted.
+    pub owner: IdentityId,
+    pub place: Place,
+    /// What goes into the pool unless an appeal is granted: nothing for a first conviction, which marks.
+    pub forfeited: Amount,
+    pub is_appealed: bool,
+    /// When the time to appeal is over, or that of the appeal.
+    pub ends: Deadline,
 }
 
 /// Key of an identity in program `registry`.
@@ -175,6 +194,20 @@ pub fn epoch_next_key() -> Vec<u8> {
 /// Key of the pledge for the member in this seat.
 pub fn kernel_pledge_key(seat: u8) -> Vec<u8> {
     vec![0, seat]
+}
+
+/// Key of the roll of an epoch.
+pub fn roll_key(epoch: u32) -> Vec<u8> {
+    [&[1][..], &epoch.to_be_bytes()].concat()
+}
+
+pub fn conviction_key(id: ConvictionId) -> Vec<u8> {
+    [&[2, id.seat][..], &id.since.to_be_bytes(), &[u8::from(id.is_second)]].concat()
+}
+
+/// Key of the [`Upgrade`] that is decided.
+pub fn upgrade_key() -> Vec<u8> {
+    vec![3]
 }
 
 impl PublishedOffer {
@@ -239,12 +272,43 @@ impl Encode for KernelPledge {
         out.varint(self.since);
         out.option(self.rotates.as_ref());
         out.option(self.unlocks.as_ref());
+        out.option(self.offence.as_ref());
+        out.option(self.approves.as_ref());
     }
 }
 
 impl Decode for KernelPledge {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { amount: input.value()?, since: input.u32()?, rotates: input.option()?, unlocks: input.option()? })
+        Ok(Self {
+            amount: input.value()?,
+            since: input.u32()?,
+            rotates: input.option()?,
+            unlocks: input.option()?,
+            offence: input.option()?,
+            approves: input.option()?,
+        })
+    }
+}
+
+impl Encode for Conviction {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.owner);
+        out.value(&self.place);
+        out.value(&self.forfeited);
+        out.flag(self.is_appealed);
+        out.value(&self.ends);
+    }
+}
+
+impl Decode for Conviction {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            owner: input.value()?,
+            place: input.value()?,
+            forfeited: input.value()?,
+            is_appealed: input.flag()?,
+            ends: input.value()?,
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use byway_primitives::{Amount, IdentityId, NetworkId, Time};
 use byway_records::call::{AssetsCall, KernelCall, OffersCall};
 use byway_records::genesis::{CallPrices, Wait};
 use byway_records::state::Deadline;
-use byway_records::{Call, Parameters, Reject, VerifiedTransaction};
+use byway_records::{Call, Height, Parameters, Reject, VerifiedTransaction};
 
 use crate::state::View;
 
@@ -28,6 +28,8 @@ pub mod system;
 pub(crate) struct Moment<'a> {
     pub time: Time,
     pub commit: u64,
+    /// Of the next checkpoint.
+    pub height: Height,
     pub network: NetworkId,
     pub parameters: &'a Parameters,
     /// The fewest kernel nodes that may count.
@@ -50,8 +52,8 @@ pub(crate) fn price(prices: &CallPrices, call: &Call) -> Amount {
     match call {
         Call::Offers(OffersCall::Publish { .. }) => prices.offer_publish,
         Call::Assets(AssetsCall::Register { .. }) => prices.asset_register,
-        // A node that has caught up has no coins, and says so for everyone's sake.
-        Call::Kernel(KernelCall::Ready { .. }) => Amount::ZERO,
+        // Nodes have no coins, and do these for everyone's sake.
+        Call::Kernel(KernelCall::Ready { .. } | KernelCall::Accuse { .. }) => Amount::ZERO,
         Call::Registry(_) | Call::Offers(_) | Call::Accounts(_) | Call::Assets(_) | Call::Kernel(_) => prices.other,
     }
 }

@@ -15,7 +15,7 @@ use byway_records::state::{PublishedOffer, Registration, offer_key, offer_serial
 use byway_records::{ProgramId, Reject, SignedOffer, VerifiedTransaction};
 
 use super::{Moment, authorised};
-use crate::state::{Programs, View};
+use crate::state::{Expiring, Programs, View};
 
 /// Offers removed per commit because their time is over: bounds the work of a commit; the rest go with the next ones.
 pub const EXPIRED_PER_COMMIT_MAX: usize = 256;
@@ -34,14 +34,12 @@ pub(crate) fn execute(
 
 /// Removes offers whose time is over.
 pub(crate) fn expire(programs: &mut Programs, now: Moment<'_>) {
-    let expired = programs.expired(now.time, now.commit, EXPIRED_PER_COMMIT_MAX);
+    let expired = programs.expired(Expiring::Offer, now.time, now.commit, EXPIRED_PER_COMMIT_MAX);
     if expired.is_empty() {
         return;
     }
     let mut view = programs.view();
-    for (provider, serial) in expired {
-        view.remove(ProgramId::OFFERS, offer_key(provider, serial));
-    }
+    expired.into_iter().for_each(|key| view.remove(ProgramId::OFFERS, key));
     let writes = view.into_writes();
     programs.apply(writes);
 }

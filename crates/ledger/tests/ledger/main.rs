@@ -3,6 +3,7 @@
 mod assets;
 mod checkpoints;
 mod conservation;
+mod evidence;
 mod followers;
 mod members;
 mod offers;
@@ -11,4 +12,5 @@ mod rejects;
 mod reopen;
 mod settlement;
 mod tree;
+mod upgrades;
 mod world;

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, AssetId, Hash, Span, Time};
 use byway_records::asset::AssetTerms;
+use byway_records::call::kernel::{ConvictionId, Upgrade};
 use byway_records::call::{AssetsCall, Take};
+use byway_records::epoch::first_round;
 use byway_records::genesis::Wait;
 use byway_records::promise::{ChannelId, ReservationId};
 use byway_records::transaction::Lock;
-use byway_records::{Backing, Call, OutputId, Reject, TransactionId, Value};
+use byway_records::{Backing, Call, Height, OutputId, Reject, TransactionId, Value};
 
+use crate::evidence::twins;
 use crate::world::{ALICE, BOB, CAROL, Draft, KERNEL_PLEDGE, PLEDGE_LOCK, World, owner_of, units, way};
 
 const LIFE: Wait = Wait { millis: Span::millis(50), commits: 0 };
@@ -38,7 +41,8 @@ fn prepared() -> (World, ReservationId) {
 }
 
 /// Carol's node 9 is a candidate in seat 4 and has just changed its keys to those of node 10; she took another out of
-/// seat 5 so long ago that its pledge is unlocked.
+/// seat 5 so long ago that its pledge is unlocked. Node 2 lost its pledge by two offences; node 3 is marked by one, and its owner
+/// appeals.
 fn kernel_prepared() -> World {
     let mut world = World::new();
     for node in [9, 11] {
@@ -49,9 +53,18 @@ fn kernel_prepared() -> World {
     world.turn();
     world.wait(PLEDGE_LOCK);
     world.must(&world.rotate(CAROL, 4, 10));
+    for (node, round) in [(2, 1), (2, 2), (3, 1)] {
+        world.must(&world.accuse(twins(&world, node, node, ROUND + round)));
+    }
+    world.must(&world.appeal(owner_of(3), FIRST_OF_NODE_3));
     world.turn();
     world
 }
+
+const FIRST_OF_NODE_3: ConvictionId = ConvictionId { seat: 3, since: 0, is_second: false };
+
+/// A round of the epoch in which nodes 2 and 3 broke the rules: the one before the rotation.
+const ROUND: u64 = first_round(3) + 5;
 
 fn abc(world: &World, units: u128) -> Value {
     Value { asset: world.terms(ALICE).id(), amount: Amount::from_units(units) }
@@ -115,6 +128,14 @@ fn offender(world: &World, reservation: ReservationId, reason: Reject) -> Draft 
             ..world.reclaim(CAROL, 5)
         },
         Reject::RotatedLately => world.rotate(CAROL, 4, 12),
+        Reject::EvidenceEpoch => world.accuse(twins(world, 0, 0, first_round(0))),
+        Reject::EvidenceInnocent => world.accuse(twins(world, 9, 0, ROUND)),
+        Reject::OffenceKnown => world.accuse(twins(world, 3, 3, ROUND + 1)),
+        Reject::OffenderGone => world.accuse(twins(world, 2, 2, ROUND + 3)),
+        Reject::LastMember => world.accuse(twins(world, 1, 1, ROUND)),
+        Reject::ConvictionUnknown => world.appeal(owner_of(3), ConvictionId { is_second: true, ..FIRST_OF_NODE_3 }),
+        Reject::AppealedBefore => world.appeal(owner_of(3), FIRST_OF_NODE_3),
+        Reject::UpgradePast => world.upgrade(owner_of(0), 0, Upgrade { protocol: 2, at: Height(0) }),
         Reject::NotRegistered => world.publish(coin(), ALICE, world.offer(ALICE, 1, 100, "a")),
         Reject::OfferTermsChanged => world.publish(world.coin(BOB), BOB, world.offer(BOB, 5, 99, "a")),
         Reject::OfferSerialOld => world.publish(world.coin(BOB), BOB, world.offer(BOB, 4, 99, "a")),
@@ -148,6 +169,9 @@ fn every_reason_is_reached_and_leaves_no_trace_but_a_bounce() {
     let mut reached = BTreeSet::new();
     for reason in Reject::ALL.iter().copied() {
         let (mut world, reservation) = prepared();
+        if reason == Reject::LastMember {
+            world.must(&world.accuse(twins(&world, 0, 0, ROUND)));
+        }
         if reason == Reject::KernelFull {
             world.fill_kernel();
         }

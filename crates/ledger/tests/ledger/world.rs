@@ -7,6 +7,7 @@ use byway_crypto::{GhostKey, IdentitySecret, NodeSecret, Purpose, WalletSecret};
 use byway_ledger::{Commit, Executed, Ledger, NewCheckpoint, Verdict};
 use byway_primitives::{Amount, AssetId, Batch, IdentityId, MemoryStore, NetworkId, Span, Time};
 use byway_records::asset::{AssetTerms, Decimals};
+use byway_records::call::kernel::{ConvictionId, Upgrade};
 use byway_records::call::{AccountsCall, AssetsCall, KernelCall, MemberEntry, OffersCall, RegistryCall, Take, kernel};
 use byway_records::genesis::Wait;
 use byway_records::offer::{Contact, Location, Price, Service, Unit};
@@ -14,8 +15,8 @@ use byway_records::promise::{Promise, ReservationId, Series};
 use byway_records::state::{Account, AssetRecord, account_key, asset_key, epoch_next_key};
 use byway_records::transaction::KeySignature;
 use byway_records::{
-    Backing, Body, Call, Genesis, Input, Lock, Member, MemberSet, Offer, Output, OutputId, Parameters, ProgramId,
-    Reject, Transaction, TransactionId, Value, VerifiedTransaction, Witness, verified,
+    Backing, Body, Call, Evidence, Genesis, Input, Lock, Member, MemberSet, Offer, Output, OutputId, Parameters,
+    ProgramId, Reject, Transaction, TransactionId, Value, VerifiedTransaction, Witness, verified,
 };
 
 pub const START: Time = Time(1_700_000_000_000);
@@ -24,6 +25,7 @@ pub const NOTICE: Wait = Wait { millis: Span::seconds(10), commits: 5 };
 pub const OFFER_LIFE: Wait = Wait { millis: Span::seconds(100), commits: 10 };
 pub const PLEDGE_LOCK: Wait = Wait { millis: Span::seconds(50), commits: 12 };
 pub const ROTATION_PAUSE: Wait = Wait { millis: Span::seconds(5), commits: 9 };
+pub const APPEAL_TIME: Wait = Wait { millis: Span::seconds(20), commits: 10 };
 pub const KERNEL_PLEDGE: u128 = 5_000_000;
 pub const OUTPUT_MIN: u128 = 1_000;
 pub const PUBLISH_PRICE: u128 = 10_000;
@@ -113,6 +115,7 @@ pub fn parameters() -> Parameters {
     parameters.kernel_pledge = units(KERNEL_PLEDGE);
     parameters.pledge_lock = PLEDGE_LOCK;
     parameters.rotation_pause = ROTATION_PAUSE;
+    parameters.appeal_time = APPEAL_TIME;
     parameters.output_min = units(OUTPUT_MIN);
     parameters.call_prices.offer_publish = units(PUBLISH_PRICE);
     parameters.call_prices.asset_register = units(ASSET_PRICE);
@@ -466,6 +469,18 @@ impl World {
 
     pub fn rotate(&self, owner: usize, seat: u8, node: u8) -> Draft {
         self.kernel_call(Some(owner), KernelCall::Rotate { seat, entry: self.entry(owner, node) })
+    }
+
+    pub fn accuse(&self, evidence: Evidence) -> Draft {
+        self.kernel_call(None, KernelCall::Accuse { evidence: Box::new(evidence) })
+    }
+
+    pub fn appeal(&self, owner: usize, conviction: ConvictionId) -> Draft {
+        self.kernel_call(Some(owner), KernelCall::Appeal { conviction })
+    }
+
+    pub fn upgrade(&self, owner: usize, seat: u8, to: Upgrade) -> Draft {
+        self.kernel_call(Some(owner), KernelCall::Upgrade { seat, to })
     }
 
     /// Lets commits pass until the epoch that is prepared has begun.

@@ -1,4 +1,5 @@
-//! Calls about kernel nodes: to become one, to change its keys, to stop being one (row K4).
+//! Calls about kernel nodes: to become one, to change its keys, to stop being one, to convict one, and what version of
+//! the protocol they speak (row K4).
 //!
 //! Two keys speak for a node. Its *owner* is a cold identity, pledges and decides. Its *hot key* signs snapshots, and
 //! says here only that it is there: when it takes a seat, and when it has caught up.
@@ -9,6 +10,8 @@ use byway_primitives::NetworkId;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 
 use super::unknown;
+use crate::checkpoint::Height;
+use crate::evidence::Evidence;
 use crate::genesis::Member;
 
 /// Row K4.
@@ -26,6 +29,29 @@ pub enum KernelCall {
     Reclaim { seat: u8 },
     /// Changes the member's keys, address, name or owner from the next epoch on. Authorised by the owner so far.
     Rotate { seat: u8, entry: MemberEntry },
+    /// Proves that a member broke the rules. By anyone; judged by the ledger, and free.
+    Accuse { evidence: Box<Evidence> },
+    /// Brings a conviction before those who govern the network. Authorised by whoever owned the member.
+    Appeal { conviction: ConvictionId },
+    /// The owner of the member in this seat agrees to another protocol version from a height on; once q(n) owners agree
+    /// to the same, that is decided. Takes the place of what the owner agreed to before.
+    Upgrade { seat: u8, to: Upgrade },
+}
+
+/// Names a conviction: the first or the second of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConvictionId {
+    pub seat: u8,
+    /// The epoch with which the member took the seat.
+    pub since: u32,
+    pub is_second: bool,
+}
+
+/// Another version of the kernel's protocol, from the epoch on that begins with the first checkpoint at a height or after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upgrade {
+    pub protocol: u16,
+    pub at: Height,
 }
 
 /// A member as it is to stand in its seat, and its hot key's signature over that: so that nobody takes a seat in the
@@ -71,6 +97,33 @@ impl Decode for MemberEntry {
     }
 }
 
+impl Encode for ConvictionId {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(self.seat);
+        out.varint(self.since);
+        out.flag(self.is_second);
+    }
+}
+
+impl Decode for ConvictionId {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { seat: input.byte()?, since: input.u32()?, is_second: input.flag()? })
+    }
+}
+
+impl Encode for Upgrade {
+    fn encode(&self, out: &mut Writer) {
+        out.varint(self.protocol);
+        out.value(&self.at);
+    }
+}
+
+impl Decode for Upgrade {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { protocol: input.u16()?, at: input.value()? })
+    }
+}
+
 impl Encode for KernelCall {
     fn encode(&self, out: &mut Writer) {
         match self {
@@ -96,6 +149,19 @@ impl Encode for KernelCall {
                 out.byte(*seat);
                 out.value(entry);
             }
+            KernelCall::Accuse { evidence } => {
+                out.byte(5);
+                out.value(evidence.as_ref());
+            }
+            KernelCall::Appeal { conviction } => {
+                out.byte(6);
+                out.value(conviction);
+            }
+            KernelCall::Upgrade { seat, to } => {
+                out.byte(7);
+                out.byte(*seat);
+                out.value(to);
+            }
         }
     }
 }
@@ -108,6 +174,9 @@ impl Decode for KernelCall {
             2 => Ok(KernelCall::Leave { seat: input.byte()? }),
             3 => Ok(KernelCall::Reclaim { seat: input.byte()? }),
             4 => Ok(KernelCall::Rotate { seat: input.byte()?, entry: input.value()? }),
+            5 => Ok(KernelCall::Accuse { evidence: Box::new(input.value()?) }),
+            6 => Ok(KernelCall::Appeal { conviction: input.value()? }),
+            7 => Ok(KernelCall::Upgrade { seat: input.byte()?, to: input.value()? }),
             other => unknown("kernel call", other),
         }
     }

@@ -6,14 +6,19 @@ use byway_crypto::noise::StaticKey;
 use byway_crypto::{GhostKey, IdentitySecret, IdentitySignature, NodeSecret, WalletSecret};
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::asset::{AssetTerms, Decimals};
+use byway_records::call::kernel::{ConvictionId, Upgrade};
 use byway_records::call::{AccountsCall, AssetsCall, KernelCall, MemberEntry, OffersCall, RegistryCall, Take};
+use byway_records::evidence::{Claim, Included, SignedHeader, Spender, Voter};
 use byway_records::offer::{Action, Contact, Location, Price, Rule, Service, Unit};
 use byway_records::promise::{ChannelId, Promise, ReservationId, Series, SignedPromise};
+use byway_records::range::RangeProof;
 use byway_records::scan::{ScanData, ScanTransaction};
+use byway_records::snapshot::{Header, MemberIndex, Reference, Vote};
 use byway_records::transaction::KeySignature;
 use byway_records::{
-    Backing, Body, Call, CallEnvelope, Certificate, Checkpoint, Genesis, Height, Input, Lock, Member, MemberSet, Offer,
-    Output, OutputId, Parameters, ProgramId, Reject, SignedOffer, Transaction, TransactionId, Value, Witness,
+    Backing, Body, Call, CallEnvelope, Certificate, Checkpoint, Evidence, Genesis, Height, Input, Lock, Member,
+    MemberSet, Offer, Output, OutputId, Parameters, ProgramId, Reject, SignedOffer, Transaction, TransactionId, Value,
+    Witness,
 };
 
 pub const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
@@ -122,12 +127,12 @@ pub fn asset_terms() -> AssetTerms {
     AssetTerms { issuer: id(1), symbol, name, decimals: Decimals::new(8).expect("few") }
 }
 
-/// One call of every kind, with the name of its kind.
+/// One call of every kind, with the name of its kind; an accusation for every kind of evidence.
 pub fn calls() -> Vec<(&'static str, Call)> {
     let settle =
         AccountsCall::Settle { promise: signed_promise(), payee: IdentitySignature([15; 65]), take: Take::WhatIsThere };
     let reserve = AccountsCall::Reserve { payer: id(1), payee: id(2), value: way(9), until: Time(77) };
-    vec![
+    let mut calls = vec![
         ("register", Call::Registry(RegistryCall::Register { key: identity(1).public() })),
         ("publish", Call::Offers(OffersCall::Publish { offer: signed_offer() })),
         ("withdraw offer", Call::Offers(OffersCall::Withdraw { provider: id(1), serial: 3 })),
@@ -152,7 +157,15 @@ pub fn calls() -> Vec<(&'static str, Call)> {
         ("leave", Call::Kernel(KernelCall::Leave { seat: 7 })),
         ("reclaim", Call::Kernel(KernelCall::Reclaim { seat: 7 })),
         ("rotate", Call::Kernel(KernelCall::Rotate { seat: 7, entry: member_entry() })),
-    ]
+        (
+            "appeal",
+            Call::Kernel(KernelCall::Appeal { conviction: ConvictionId { seat: 7, since: 300, is_second: true } }),
+        ),
+        ("upgrade", Call::Kernel(KernelCall::Upgrade { seat: 7, to: Upgrade { protocol: 2, at: Height(300) } })),
+    ];
+    let accuse = |evidence| Call::Kernel(KernelCall::Accuse { evidence: Box::new(evidence) });
+    calls.extend(evidence().into_iter().map(|(name, evidence)| (name, accuse(evidence))));
+    calls
 }
 
 pub fn member(number: u8) -> Member {
@@ -167,6 +180,43 @@ pub fn member(number: u8) -> Member {
 
 pub fn member_entry() -> MemberEntry {
     MemberEntry { member: member(7), possession: NodeSignature([20; 64]) }
+}
+
+pub fn header() -> Header {
+    Header {
+        author: MemberIndex(2),
+        round: 300,
+        previous: Some((299, Hash([21; 32]))),
+        references: vec![(MemberIndex(2), Hash([21; 32])), (MemberIndex(4), Hash([22; 32]))],
+        weak_references: vec![Reference { round: 7, author: MemberIndex(5), hash: Hash([23; 32]) }],
+        checkpoint: Height(9),
+        votes: vec![Vote { height: Height(9), digest: Hash([24; 32]), signature: NodeSignature([25; 64]) }],
+        coin_shares: Vec::new(),
+        time: Time(1_700_000_000_000),
+    }
+}
+
+pub fn range_proof() -> RangeProof {
+    RangeProof { position: 300, siblings: vec![Hash([26; 32]); 3], peaks: vec![Hash([27; 32])] }
+}
+
+/// One piece of evidence of every kind, with its name.
+pub fn evidence() -> Vec<(&'static str, Evidence)> {
+    let header =
+        || SignedHeader { header: header(), transactions_root: Hash([28; 32]), signature: NodeSignature([29; 64]) };
+    let included = || Included { transaction: transaction(), count: 700, proof: range_proof() };
+    let spender = Spender { body: body(), proof: range_proof(), certificate: certificate(), epoch: 3 };
+    let voter = Voter { epoch: 3, seat: 2 };
+    let vote = || Claim::Vote { checkpoint: checkpoint(), signature: NodeSignature([30; 64]) };
+    let shown = || Claim::Snapshot { height: Height(9), header: header() };
+    vec![
+        ("equivocation", Evidence::Equivocation { first: header(), second: header() }),
+        ("ill-formed header", Evidence::IllFormedHeader { header: header() }),
+        ("ill-formed transaction", Evidence::IllFormedTransaction { header: header(), included: included() }),
+        ("spent input", Evidence::SpentInput { header: header(), included: included(), spender }),
+        ("two votes", Evidence::TwoVotes { voter, first: vote(), second: shown() }),
+        ("false vote", Evidence::FalseVote { voter, vote: shown(), certificate: certificate() }),
+    ]
 }
 
 pub fn checkpoint() -> Checkpoint {

@@ -5,10 +5,12 @@ use byway_crypto::{Purpose, WalletSecret};
 use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Time};
+use byway_records::call::kernel::{ConvictionId, Upgrade};
+use byway_records::evidence::Place;
 use byway_records::state::*;
 use byway_records::transaction::KeySignature;
 use byway_records::verified::verify_bytes;
-use byway_records::{Backing, Body, Input, Lock, Output, OutputId, Reject, Transaction, Witness};
+use byway_records::{Backing, Body, Height, Input, Lock, Output, OutputId, Reject, Roll, Transaction, Witness};
 
 use crate::fixed::{self, NETWORK};
 
@@ -57,8 +59,26 @@ fn records() -> Vec<String> {
         ),
         line(
             "kernel pledge",
-            &KernelPledge { amount: Amount::from_coins(10_000), since: 300, rotates: Some(deadline), unlocks: None },
+            &KernelPledge {
+                amount: Amount::from_coins(10_000),
+                since: 300,
+                rotates: Some(deadline),
+                unlocks: None,
+                offence: Some(Place::Round(300)),
+                approves: Some(Upgrade { protocol: 2, at: Height(300) }),
+            },
         ),
+        line(
+            "conviction",
+            &Conviction {
+                owner: fixed::id(1),
+                place: Place::Height(Height(300)),
+                forfeited: Amount::from_coins(10_000),
+                is_appealed: true,
+                ends: deadline,
+            },
+        ),
+        line("roll", &Roll::call(&fixed::genesis().epoch(), Height(300), u32::from)),
         line("epoch", &fixed::genesis().epoch()),
         line(
             "asset",
@@ -93,7 +113,7 @@ fn calls_are_frozen() {
 fn reasons_keep_their_numbers() {
     let codes: Vec<_> = Reject::ALL.iter().map(|reject| (reject.code(), reject.word())).collect();
     assert!(codes.windows(2).all(|pair| pair[0].0 < pair[1].0));
-    assert_eq!(codes.len(), 37);
+    assert_eq!(codes.len(), 45);
     let text = codes.iter().map(|(code, word)| format!("{code} {word}")).collect::<Vec<_>>().join(", ");
     assert_eq!(FROZEN.hash(&[text.as_bytes()]).to_string()[..16], *FROZEN_REASONS, "{text}");
 }
@@ -129,6 +149,9 @@ fn digests_and_keys_are_frozen() {
         asset_key(fixed::asset_terms().id()),
         pool_key(),
         kernel_pledge_key(3),
+        roll_key(300),
+        conviction_key(ConvictionId { seat: 3, since: 300, is_second: true }),
+        upgrade_key(),
     ];
     let all = FROZEN.hash(&[&keys.concat()]).to_string();
     assert_eq!(all[..16], *FROZEN_KEYS);
@@ -165,7 +188,7 @@ fn a_transfer_has_236_bytes_or_less() {
 
 /// With an amount of 12.345 WAY; larger ones take up to nine bytes more.
 const TRANSFER_BYTES: usize = 215;
-const FROZEN_RECORDS: [&str; 28] = [
+const FROZEN_RECORDS: [&str; 30] = [
     "output id: 34 f71b26ef5edb495f",
     "single lock: 33 5bd84132b299b527",
     "lock: 98 e1081298f738772e",
@@ -187,7 +210,9 @@ const FROZEN_RECORDS: [&str; 28] = [
     "bounces: 2 b4d3142c6ac4a0d0",
     "bounced: 3 d8cc78800f7e359b",
     "reservation: 50 8557193d57ab2f57",
-    "kernel pledge: 23 c83c43215ca996b9",
+    "kernel pledge: 31 81e5e5977a456984",
+    "conviction: 43 7385cc63ff33ac88",
+    "roll: 244 d6ff3d308a7f631f",
     "epoch: 774 ee067fc21e0a9b91",
     "asset: 43 cb1f776c1d900b30",
     "faucet asset: 48 1c8ec8258512d577",
@@ -195,7 +220,7 @@ const FROZEN_RECORDS: [&str; 28] = [
     "reservation promise: 111 9173d3c444c8d282",
     "channel promise: 111 47a3a64b085a5b6d",
 ];
-const FROZEN_CALLS: [&str; 17] = [
+const FROZEN_CALLS: [&str; 25] = [
     "register: 38 3d5d78877c677d4b",
     "publish: 194 dc67c3fcc97a1eef",
     "withdraw offer: 26 2d9315d1b902a452",
@@ -213,8 +238,16 @@ const FROZEN_CALLS: [&str; 17] = [
     "leave: 6 ca4f8d88f92cc0a3",
     "reclaim: 6 e733ea64a84a8841",
     "rotate: 179 46245290ccda7271",
+    "appeal: 9 791d8304b41e8ead",
+    "upgrade: 9 f5d6a7046cf9b4e0",
+    "equivocation: 693 77891491f9fb10dc",
+    "ill-formed header: 350 47ce12bd960943f5",
+    "ill-formed transaction: 1202 1ee57ddd38e560fa",
+    "spent input: 2129 0706a97fb52561bb",
+    "two votes: 625 5a265868529b924c",
+    "false vote: 691 6cd69349fe911980",
 ];
-const FROZEN_REASONS: &str = "b84d72543ec7c435";
+const FROZEN_REASONS: &str = "1de21fe519adceb9";
 const FROZEN_DIGESTS: [&str; 12] = [
     "transaction: 37ce2c9c33f6e316",
     "spend: aff8edff5417e4ca",
@@ -224,9 +257,9 @@ const FROZEN_DIGESTS: [&str; 12] = [
     "checkpoint: f243c4156af089cd",
     "scan: ce65d9bd1bd54052",
     "set element: 918c63d353f199d4",
-    "network: de67f534c096c0f1",
-    "genesis transaction: 328e0e86477ac4ec",
+    "network: 135af541958e8392",
+    "genesis transaction: 00b60cedb4821c0c",
     "epoch: 26d848a36e87d639",
     "asset id: e2942283e1c8a235",
 ];
-const FROZEN_KEYS: &str = "7a4847d60af50213";
+const FROZEN_KEYS: &str = "e955c396f004e869";

@@ -6,6 +6,7 @@ use byway_crypto::{GhostKey, IdentitySecret, IdentitySignature, NodeKey};
 use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
 use byway_records::asset::{AssetTerms, Decimals};
+use byway_records::call::kernel::{ConvictionId, Upgrade};
 use byway_records::call::{AccountsCall, AssetsCall, KernelCall, MemberEntry, OffersCall, RegistryCall, Take};
 use byway_records::offer::{Action, Contact, Location, Network, Price, Rule, Service, Unit};
 use byway_records::promise::{ChannelId, Promise, ReservationId, Series, SignedPromise};
@@ -229,12 +230,14 @@ fn kernel_call() -> impl Strategy<Value = KernelCall> {
         address,
     });
     let entry = (member, signature()).prop_map(|(member, possession)| MemberEntry { member, possession });
-    (any::<u8>(), 0u8..5, signature(), entry).prop_map(|(seat, kind, signature, entry)| match kind {
+    (any::<u8>(), 0u8..7, signature(), entry).prop_map(|(seat, kind, signature, entry)| match kind {
         0 => KernelCall::Pledge { entry },
         1 => KernelCall::Ready { seat, signature },
         2 => KernelCall::Leave { seat },
         3 => KernelCall::Reclaim { seat },
-        _ => KernelCall::Rotate { seat, entry },
+        4 => KernelCall::Rotate { seat, entry },
+        5 => KernelCall::Appeal { conviction: ConvictionId { seat, since: seat.into(), is_second: seat > 9 } },
+        _ => KernelCall::Upgrade { seat, to: Upgrade { protocol: seat.into(), at: Height(seat.into()) } },
     })
 }
 

@@ -1,4 +1,5 @@
-//! Who the kernel nodes are (row K4): pledging, joining, leaving, changing keys.
+//! Who the kernel nodes are (row K4): pledging, joining, leaving, changing keys; [`convictions`] of those who break the
+//! rules; [`upgrades`] of what they speak.
 //!
 //! A member's way through its [`Standing`]s:
 //!
@@ -9,13 +10,16 @@
 //!                                    Left ── reclaim, once unlocked ──→ the seat is free
 //! ```
 //!
-//! Every step but the last part of a conviction is a call, prepares the next epoch and takes effect with it, at the next
+//! A second conviction empties the seat at once. Every step is a call, prepares the next epoch and takes effect with it, at the next
 //! checkpoint ([`system::change_epoch`]). Calls are judged against the prepared epoch, so that two of them can't
 //! together do what neither may.
 //!
 //! **Pledges** stand in this program, one per seat; who the member is stands in the epoch. A pledge is locked until
 //! [`pledge_lock`](byway_records::Parameters::pledge_lock) after the epoch in which the member last took part: until
 //! then whatever it signed can be punished, and a light client that was away for less can't be deceived with old keys.
+//!
+//! **Rolls.** Of every epoch the program keeps who counted in it ([`Roll`]) as long as a pledge that could be forfeited for
+//! it may be locked.
 //!
 //! **Seats.** Nobody gets a seat that somebody holds in the epoch in force or in the prepared one, so within one epoch a
 //! seat means one member. Across epochs members are told apart by the epoch that they joined with.
@@ -25,15 +29,20 @@
 
 use byway_crypto::Purpose;
 use byway_crypto::node::NodeSignature;
-use byway_primitives::AssetId;
+use byway_primitives::{Amount, AssetId};
 use byway_records::call::KernelCall;
 use byway_records::call::kernel::{MemberEntry, ready};
-use byway_records::state::{KernelPledge, kernel_pledge_key};
-use byway_records::{Epoch, Genesis, Member, ProgramId, Reject, Seat, Standing, Value, VerifiedTransaction};
+use byway_records::state::{KernelPledge, kernel_pledge_key, roll_key};
+use byway_records::{
+    Epoch, Genesis, Height, Member, ProgramId, Reject, Roll, Seat, Standing, Value, VerifiedTransaction,
+};
 
 use super::system::{self, change_epoch};
 use super::{Moment, authorised, drawn, paid_in};
 use crate::state::View;
+
+pub mod convictions;
+pub mod upgrades;
 
 pub(crate) fn execute(
     view: &mut View<'_>,
@@ -59,24 +68,47 @@ pub(crate) fn execute(
             authorised(transaction, seated(view, *seat)?.member.owner)?;
             rotate(view, now, *seat, entry)
         }
+        KernelCall::Accuse { evidence } => convictions::accuse(view, now, evidence),
+        KernelCall::Appeal { conviction } => convictions::appeal(view, now, transaction, *conviction),
+        KernelCall::Upgrade { seat, to } => {
+            authorised(transaction, seated(view, *seat)?.member.owner)?;
+            upgrades::approve(view, now, *seat, *to)
+        }
     }
 }
 
-/// The pledges that a network starts with.
+/// The pledges that a network starts with, and the roll of its first epoch.
 pub(crate) fn found(view: &mut View<'_>, genesis: &Genesis) {
-    let pledge = KernelPledge { amount: genesis.parameters.kernel_pledge, since: 0, rotates: None, unlocks: None };
+    let pledge = new_pledge(genesis.parameters.kernel_pledge, 0);
     for (seat, _) in genesis.members.iter() {
         put_pledge(view, seat, &pledge);
     }
+    call_roll(view, &genesis.epoch(), Height::GENESIS.next());
 }
 
-/// Begins to count the lock of those who take no part any more, now that their last epoch is over.
+/// Notes that an epoch begins with the checkpoint of this height, and another ends. Begins to count the lock of those who take no part any more, now that their last epoch is over.
 pub(crate) fn turn(view: &mut View<'_>, now: Moment<'_>, epoch: &Epoch) {
+    let ended = roll_key(epoch.number - 1);
+    let mut roll: Roll = view.load(ProgramId::KERNEL, &ended).expect("the epoch that ends has its roll");
+    roll.last = Some(now.height);
+    roll.forgotten = Some(now.after(now.parameters.pledge_lock));
+    view.store(ProgramId::KERNEL, ended, &roll);
+    call_roll(view, epoch, now.height.next());
     for (number, _) in epoch.seats.iter().filter(|(_, seat)| seat.standing == Standing::Left) {
         let Some(pledge) = kernel_pledge(view, number).filter(|pledge| pledge.unlocks.is_none()) else { continue };
         let unlocks = Some(now.after(now.parameters.pledge_lock));
         put_pledge(view, number, &KernelPledge { unlocks, ..pledge });
     }
+}
+
+fn call_roll(view: &mut View<'_>, epoch: &Epoch, first: Height) {
+    let since = |seat| kernel_pledge(view, seat).expect("who counts has pledged").since;
+    let roll = Roll::call(epoch, first, since);
+    view.store(ProgramId::KERNEL, roll_key(epoch.number), &roll);
+}
+
+fn new_pledge(amount: Amount, since: u32) -> KernelPledge {
+    KernelPledge { amount, since, rotates: None, unlocks: None, offence: None, approves: None }
 }
 
 fn pledge(view: &mut View<'_>, now: Moment<'_>, entry: &MemberEntry, paid: Value) -> Result<(), Reject> {
@@ -87,7 +119,7 @@ fn pledge(view: &mut View<'_>, now: Moment<'_>, entry: &MemberEntry, paid: Value
     let next = system::epoch_prepared(view);
     check_keys(&next, &entry.member, None)?;
     let seat = next.seats.lowest_free(&current.seats).ok_or(Reject::KernelFull)?;
-    let pledge = KernelPledge { amount: paid.amount, since: next.number, rotates: None, unlocks: None };
+    let pledge = new_pledge(paid.amount, next.number);
     put_pledge(view, seat, &pledge);
     let taken = Seat { member: entry.member.clone(), standing: Standing::Candidate };
     let is_taken = change_epoch(view, |epoch| epoch.seats.take(seat, taken));
@@ -117,6 +149,8 @@ fn leave(view: &mut View<'_>, now: Moment<'_>, number: u8) -> Result<(), Reject>
         Standing::Counting | Standing::Candidate | Standing::Marked => {}
     }
     set_standing(view, number, Standing::Left);
+    let pledge = kernel_pledge(view, number).ok_or(Reject::SeatEmpty)?;
+    put_pledge(view, number, &KernelPledge { approves: None, ..pledge });
     Ok(())
 }
 

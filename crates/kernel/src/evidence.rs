@@ -50,7 +50,8 @@ fn signed_header(snapshot: &VerifiedSnapshot) -> SignedHeader {
 }
 
 fn included(shown: &Shown, position: usize) -> Option<Included> {
-    let (transaction, proof) = (shown.transactions.get(position)?.clone(), prove_over(&shown.leaves, position)?);
+    let (transaction, proof) =
+        (shown.transactions.get(position)?.transaction().clone(), prove_over(&shown.leaves, position)?);
     Some(Included { transaction, count: shown.leaves.len() as u64, proof })
 }
 

@@ -9,6 +9,7 @@
 //!   exists for nobody, itself included: if it counted its own certificate and then lost it in a crash, it could have
 //!   told someone *final* on the strength of a snapshot that never was.
 
+mod accusing;
 mod decide;
 mod epochs;
 mod exchange;
@@ -65,6 +66,9 @@ pub struct Kernel {
     catch_up: CatchUp,
     pool: Pool,
     votes: Votes,
+    /// The newest checkpoint executed in an earlier input, so that the store shows all of it: the one that own snapshots
+    /// name. They must hold nothing that was spent there.
+    named: Height,
     pace: Pace,
     own: Own,
     /// Set while this node doesn't know what it has signed.
@@ -78,6 +82,7 @@ pub struct Kernel {
     halted: Option<Fatal>,
     is_clock_reported: bool,
     recent: status::Recent,
+    accusing: accusing::Accusing,
     outside: standing::Outside,
     /// When own votes on checkpoints of past epochs are sent again.
     past_votes_at: Option<Time>,
@@ -154,6 +159,7 @@ impl Kernel {
             catch_up: CatchUp::new(&committee),
             pool: Pool::new(config.pool_transactions_max, config.pool_bytes_max),
             votes: votes(genesis, &ledger, store)?,
+            named: Height::GENESIS,
             pace: Pace::new(&committee, config.leader_timeout_max),
             leader_rule,
             founding: genesis.epoch(),
@@ -165,6 +171,7 @@ impl Kernel {
             halted: None,
             is_clock_reported: false,
             recent: status::Recent::default(),
+            accusing: accusing::Accusing::new(),
             outside: standing::Outside::default(),
             past_votes_at: None,
             config,
@@ -209,6 +216,9 @@ impl Kernel {
     ) -> Result<(), SubmitError> {
         if self.halted.is_some() {
             return Err(SubmitError::Stopped);
+        }
+        if is_spent(&self.ledger, store, &transaction) {
+            return Err(SubmitError::Spent);
         }
         self.pool.submit(now, transaction)?;
         self.settle(now, store);
@@ -273,7 +283,7 @@ impl Kernel {
             }
             self.commit(now, store);
             self.recover(now, store);
-            self.propose(now);
+            self.propose(now, store);
             self.stand_outside(now);
             self.resend(now);
             self.send_past_votes(now);
@@ -287,6 +297,7 @@ impl Kernel {
 
     /// Hands out the writes of this input, and after them what relies on them.
     fn flush(&mut self) {
+        self.named = self.votes.executed();
         let outbox = &mut self.outbox;
         if outbox.batch.is_empty() {
             debug_assert!(outbox.after.is_empty(), "what waits for a write comes with one");
@@ -409,6 +420,7 @@ impl Kernel {
     fn resume_votes(&mut self, store: &dyn Store) {
         let executed = self.ledger.last_checkpoint().map_or(Height::GENESIS, |checkpoint| checkpoint.height);
         self.votes.resume(executed);
+        self.named = executed;
         for height in archive::stored_uncertified(store) {
             if let Some(checkpoint) = byway_ledger::stored_checkpoint(store, height) {
                 let outcome = self.votes.execute(checkpoint);
@@ -422,4 +434,12 @@ impl Kernel {
             .collect();
         accepted.iter().for_each(|snapshot| self.count_votes(snapshot));
     }
+}
+
+/// Whether the ledger has seen an input of this transaction spent. Who puts such a one into a snapshot convicts itself.
+fn is_spent(ledger: &Ledger, store: &dyn Store, transaction: &VerifiedTransaction) -> bool {
+    transaction.transaction().body.inputs.iter().any(|input| {
+        ledger.output(store, input.spent).is_none()
+            && ledger.verdict(store, input.spent.transaction) == Some(byway_ledger::Verdict::Final)
+    })
 }

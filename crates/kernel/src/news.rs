@@ -80,6 +80,11 @@ pub enum Fatal {
          and put the newest copy of the folder back"
     )]
     OwnHistory { round: u64 },
+    #[error(
+        "the network speaks version {decided} of the kernel's protocol from here on, this program version {known}: install \
+         the new version and start the node again; it goes on where it stopped"
+    )]
+    OldSoftware { decided: u16, known: u16 },
 }
 
 /// Why a transaction was not taken.
@@ -89,6 +94,8 @@ pub enum SubmitError {
     Known,
     #[error("the node has too many transactions waiting; try again in a second, or at another node")]
     Full,
+    #[error("an input of the transaction is spent already; look at the wallet's history for what spent it")]
+    Spent,
     #[error("the node has stopped")]
     Stopped,
 }

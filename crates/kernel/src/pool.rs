@@ -57,7 +57,14 @@ impl Pool {
     }
 
     /// The next transactions for a snapshot, oldest first, within a number and a size.
-    pub fn take(&mut self, count_max: usize, bytes_max: usize) -> Vec<VerifiedTransaction> {
+    ///
+    /// What is `hopeless` is dropped.
+    pub fn take(
+        &mut self,
+        count_max: usize,
+        bytes_max: usize,
+        hopeless: impl Fn(&VerifiedTransaction) -> bool,
+    ) -> Vec<VerifiedTransaction> {
         let (mut taken, mut bytes) = (Vec::new(), 0);
         while taken.len() < count_max
             && let Some(next) = self.queue.front()
@@ -66,7 +73,12 @@ impl Pool {
             let Some(next) = self.queue.pop_front() else { break };
             self.queued_bytes -= next.size();
             // It may have got its verdict through another node's snapshot.
-            if self.submitted.contains_key(&next.id()) {
+            if !self.submitted.contains_key(&next.id()) {
+                continue;
+            }
+            if hopeless(&next) {
+                self.submitted.remove(&next.id());
+            } else {
                 bytes += next.size();
                 taken.push(next);
             }

@@ -172,7 +172,7 @@ impl<'a> Unsigned<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Shown {
     pub header: SignedHeader,
-    pub transactions: Vec<Transaction>,
+    pub transactions: Vec<Received>,
     pub leaves: Vec<Hash>,
 }
 

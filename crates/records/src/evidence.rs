@@ -241,7 +241,7 @@ impl<R: Rolls> Judge<'_, R> {
         if !included.is_in(signed) {
             return Err(EvidenceError::NotIncluded);
         }
-        let bundle = Bundle { transactions: vec![included.transaction.clone()], others: Vec::new() };
+        let bundle = Bundle { transactions: vec![included.transaction.clone().into()], others: Vec::new() };
         let is_good = verify_bundles(self.network, vec![bundle]).iter().all(Result::is_ok);
         if is_good { Err(EvidenceError::Innocent) } else { Ok(offence) }
     }

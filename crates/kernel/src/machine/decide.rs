@@ -64,6 +64,7 @@ impl Kernel {
             self.not_included.remove(reference);
         }
         for (id, _) in &executed.verdicts {
+            self.heard_verdict(id);
             if let Some(took) = self.pool.decided(now, id) {
                 self.recent.on_own_verdict(took);
             }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use byway_ledger::Ledger;
 use byway_primitives::{Span, Store, Time};
-use byway_records::epoch::{epoch_of, first_round};
+use byway_records::epoch::{PROTOCOL_FIRST, epoch_of, first_round};
 use byway_records::genesis::LeaderRule;
 use byway_records::{Certificate, Epoch, Genesis, Height};
 
@@ -25,11 +25,13 @@ use crate::config::Config;
 use crate::graph::Graph;
 use crate::leader::schedule;
 use crate::message::{Message, SyncMessage};
-use crate::news::{News, OpenError};
+use crate::news::{Fatal, News, OpenError};
 use crate::snapshot::Vote;
 use crate::votes::Votes;
 use crate::waiting::Waiting;
 
+/// The newest version of the kernel's protocol that this program speaks.
+pub const PROTOCOL_KNOWN: u16 = PROTOCOL_FIRST;
 /// Time between two sendings of votes on a checkpoint of an epoch that is over.
 const PAST_VOTES_INTERVAL: Span = Span::millis(500);
 
@@ -64,6 +66,9 @@ fn epoch_record(genesis: &Genesis, store: &dyn Store, number: u32) -> Result<Epo
 impl Kernel {
     /// Ends the epoch after the checkpoint of height `after`, and begins `epoch`.
     pub(super) fn turn(&mut self, now: Time, epoch: Epoch, after: Height) {
+        if epoch.protocol > PROTOCOL_KNOWN {
+            return self.halt(Fatal::OldSoftware { decided: epoch.protocol, known: PROTOCOL_KNOWN });
+        }
         self.take_back_uncommitted();
         let record = EpochRecord { epoch, after, after_commit: self.ledger.commits() };
         archive::put_epoch(&record, &mut self.outbox.batch);

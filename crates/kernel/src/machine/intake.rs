@@ -108,6 +108,7 @@ impl Kernel {
             Inserted::Known => return Vec::new(),
             Inserted::First => {}
             Inserted::Second { first } => {
+                self.accuse_equivocator(now, &first, &snapshot);
                 self.notify(News::Equivocation(Box::new(Equivocation { first, second: snapshot.clone() })));
             }
         }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use byway_primitives::{Time, Token};
+use byway_primitives::{Store, Time, Token};
 
-use super::Kernel;
+use super::{Kernel, is_spent};
 use crate::archive;
 use crate::committee::MemberIndex;
 use crate::message::Message;
@@ -19,14 +19,14 @@ const HEADER_BYTES_MAX: usize = 8 * 1024;
 
 impl Kernel {
     /// Signs a snapshot of the round after the newest quorum, if it is time.
-    pub(super) fn propose(&mut self, now: Time) {
+    pub(super) fn propose(&mut self, now: Time, store: &dyn Store) {
         if let Some(me) = self.me
             && self.next_proposal(now).is_some_and(|at| at <= now)
         {
             let base = self.graph.quorum_round();
             let in_vain: Vec<_> = self.awaited_leaders(base).filter(|(_, until)| *until <= now).collect();
             in_vain.into_iter().for_each(|(leader, _)| self.pace.on_timeout(leader, base));
-            self.sign_snapshot(now, base + 1, me);
+            self.sign_snapshot(now, base + 1, me, store);
         }
     }
 
@@ -74,7 +74,7 @@ impl Kernel {
         missing.filter_map(move |leader| Some((leader, self.pace.deadline(leader, round)?)))
     }
 
-    fn sign_snapshot(&mut self, now: Time, round: u64, me: MemberIndex) {
+    fn sign_snapshot(&mut self, now: Time, round: u64, me: MemberIndex, store: &dyn Store) {
         let (mut references, weak_references) = self.graph.cover(round, self.committee.size());
         if let Some(last) = self.own.last.filter(|last| last.round + 1 == round) {
             let own = references.iter_mut().find(|(author, _)| *author == me);
@@ -86,7 +86,7 @@ impl Kernel {
             previous: self.own.last.map(|last| (last.round, last.hash)),
             references,
             weak_references,
-            checkpoint: self.votes.executed(),
+            checkpoint: self.named,
             votes: self.votes.take(&self.config.secret),
             coin_shares: self.committer.shares_for(round),
             time: now.max(self.own.last_time),
@@ -95,7 +95,10 @@ impl Kernel {
         // With transactions it would be refused; without, it still votes for those who are ahead.
         let transactions = match is_outdated(&self.graph, &header) {
             true => Vec::new(),
-            false => self.pool.take(SNAPSHOT_TRANSACTIONS_MAX, room),
+            false => {
+                let ledger = &self.ledger;
+                self.pool.take(SNAPSHOT_TRANSACTIONS_MAX, room, |transaction| is_spent(ledger, store, transaction))
+            }
         };
         let snapshot = VerifiedSnapshot::sign(&self.committee, &self.config.secret, header, transactions);
         debug_assert!(snapshot.header().check(&self.committee).is_ok(), "own snapshots are well-formed");

@@ -135,18 +135,24 @@ fn member(peer: usize) -> MemberIndex {
 
 /// Those of a peer's snapshots that are good; tells of the others.
 fn verified(
-    kernel: &Kernel,
+    now: Time,
+    kernel: &mut Kernel,
     cache: &SharedCache,
     from: usize,
     snapshots: Vec<Arc<[u8]>>,
     news: &mut Vec<NodeNews>,
+    store: &dyn Store,
 ) -> Vec<Arc<VerifiedSnapshot>> {
-    let mut cache = cache.borrow_mut();
     let mut verified = Vec::with_capacity(snapshots.len());
     for bytes in snapshots {
-        match cache.verify(kernel.committee(), bytes) {
+        let refused = bytes.clone();
+        let outcome = cache.borrow_mut().verify(kernel.committee(), bytes);
+        match outcome {
             Ok(snapshot) => verified.push(snapshot),
-            Err(error) => news.push(NodeNews::Refused { from, error }),
+            Err(error) => {
+                kernel.handle_refused(now, &refused, error, store);
+                news.push(NodeNews::Refused { from, error });
+            }
         }
     }
     verified
@@ -175,7 +181,7 @@ impl Machine for KernelNode {
                 match message {
                     Message::Snapshots(snapshots) => {
                         let present = anteroom.sort(kernel.committee().epoch(), member(from), snapshots);
-                        let verified = verified(kernel, &self.cache, from, present, &mut self.news);
+                        let verified = verified(now, kernel, &self.cache, from, present, &mut self.news, store);
                         kernel.handle_snapshots(now, member(from), verified, store);
                     }
                     Message::Transactions(transactions) => {
@@ -224,7 +230,8 @@ impl Machine for KernelNode {
                 }
                 // The store shows the new epoch by now: let in who came early.
                 for (from, early) in anteroom.open() {
-                    let verified = verified(kernel, &self.cache, usize::from(from.0), early, &mut self.news);
+                    let verified =
+                        verified(now, kernel, &self.cache, usize::from(from.0), early, &mut self.news, store);
                     kernel.handle_snapshots(now, from, verified, store);
                 }
                 continue;

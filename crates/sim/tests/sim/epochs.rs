@@ -152,7 +152,8 @@ fn nodes_that_were_away_while_members_changed_find_their_way() {
 
 #[test]
 fn members_change_whatever_adversaries_and_faults_there_are() {
-    for conduct in [Conduct::Equivocator, Conduct::Withholder, Conduct::IllSigner, Conduct::Boaster] {
+    // No equivocators: theirs would be the seat that the joining node takes.
+    for conduct in [Conduct::Withholder, Conduct::IllSigner, Conduct::Boaster] {
         seeds(1, 60, |seed| {
             let link = Link::LOCAL.with_loss_ppm(20_000);
             let setup =
@@ -170,4 +171,50 @@ fn members_change_whatever_adversaries_and_faults_there_are() {
             assert_all_certified(&sim);
         });
     }
+}
+
+#[test]
+fn who_signs_twice_is_marked_then_removed_and_loses_its_pledge() {
+    for conduct in [Conduct::Equivocator, Conduct::OldCheckpoint] {
+        seeds(2, 100, |seed| {
+            let mut sim = warm(Setup { nodes: 8, adversaries: vec![(3, conduct)], ..Setup::local(seed) });
+            let honest = sim.honest();
+            sim.pay_steadily(&honest, 80, 4_000);
+            sim.run_ms(6_000);
+            // Its second offence takes its seat.
+            assert_eq!(standing(&sim, 0, 3), None, "seed {seed}, {conduct:?}");
+            for node in honest {
+                assert_eq!(standing(&sim, node, node), Some(Standing::Counting), "seed {seed}: node {node} is honest");
+            }
+            sim.assert_settled();
+            assert_all_certified(&sim);
+        });
+    }
+}
+
+/// Clients hand conflicting payments to different nodes, long after one of them is final and at the same time.
+#[test]
+fn no_honest_node_is_marked_whatever_clients_hand_in() {
+    seeds(4, 2_000, |seed| {
+        let link = if seed % 2 == 0 { Link::LOCAL.with_loss_ppm(10_000) } else { Link::WIDE };
+        let adversaries = if seed % 3 == 0 { vec![(2, Conduct::IllSigner)] } else { Vec::new() };
+        let mut sim = warm(Setup { link, adversaries, ..Setup::local(seed) });
+        let honest = sim.honest();
+        for number in 0..30u64 {
+            let pair =
+                (honest[number as usize % honest.len()], honest[(number * 3 + 1 + seed) as usize % honest.len()]);
+            sim.pay_twice_in(number * 40_000, pair);
+        }
+        sim.run_ms(1_500);
+        // The same coins once more, now that they are spent.
+        for coin in 0..30u32 {
+            let transaction = sim.purse.spend(coin, 3);
+            sim.submit_in(u64::from(coin) * 20_000, honest[coin as usize % honest.len()], transaction);
+        }
+        sim.run_ms(3_000);
+        for node in honest {
+            assert_eq!(standing(&sim, node, node), Some(Standing::Counting), "seed {seed}: node {node}");
+        }
+        assert_all_certified(&sim);
+    });
 }

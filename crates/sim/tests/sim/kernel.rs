@@ -357,30 +357,6 @@ fn adversaries_up_to_f_change_nothing() {
 }
 
 #[test]
-fn transactions_on_an_old_checkpoint_never_get_in() {
-    for (conduct, gets_in) in [(Conduct::OldCheckpoint, false), (Conduct::Equivocator, true)] {
-        seeds(1, 12, |seed| {
-            let adversaries = vec![(1, conduct), (4, conduct)];
-            let mut sim = warm(Setup { adversaries, ..Setup::local(seed) });
-            let honest = sim.honest();
-            sim.pay_steadily(&honest, 100, 4_000);
-            sim.run_ms(2_000);
-            assert!(sim.checks().progress[0].certified > Height(3), "seed {seed}: genesis is old by now");
-            let taken: Vec<_> = (150..160).map(|coin| sim.purse.spend(coin, 0)).collect();
-            for (number, transaction) in taken.iter().enumerate() {
-                sim.submit_in(50_000 * number as u64, [1, 4][number % 2], transaction.clone());
-            }
-            sim.run_ms(4_000);
-            sim.assert_settled();
-            assert_all_certified(&sim);
-            let finals = taken.iter().filter(|taken| sim.checks().verdict(&taken.id()) == Some(Verdict::Final)).count();
-            assert_eq!(finals > 0, gets_in, "seed {seed}, {conduct:?}: {finals}");
-            assert!(slowest(&sim) <= Span::seconds(1), "seed {seed}, {conduct:?}: {:?}", slowest(&sim));
-        });
-    }
-}
-
-#[test]
 fn adversaries_and_faults_together_change_nothing() {
     use Conduct::*;
     for conduct in [Equivocator, Withholder, IllSigner, Boaster, OldCheckpoint, FutureCheckpoint] {

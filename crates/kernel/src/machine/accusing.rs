@@ -1,0 +1,74 @@
+//! Bringing before the ledger what others did wrong (row K4).
+//!
+//! Everyone who sees an offence has the evidence in hand, and one of those who hand it in is enough. A node accuses another
+//! of one offence at a time, and waits for the verdict before it says more: what somebody does wrong a thousand times
+//! shall not fill the snapshots of those who saw it. By then the offender is marked or gone as a rule.
+//!
+//! Not here: transactions that spend what was spent at the checkpoint that their snapshot names. Their evidence needs the
+//! place of the spender among all final transactions, which a running node doesn't look up; they are rejected, and whoever
+//! has the ledger at hand can still make the evidence ([`spent_input`](crate::evidence::spent_input)).
+
+use std::collections::BTreeMap;
+
+use byway_primitives::{Amount, Span, Store, Time};
+use byway_records::call::kernel::KernelCall;
+use byway_records::verified::verify;
+use byway_records::{Body, Call, Evidence, Transaction, TransactionId, Witness};
+
+use super::Kernel;
+use crate::committee::MemberIndex;
+use crate::evidence;
+use crate::snapshot::Reference;
+use crate::verified::{SnapshotError, VerifiedSnapshot};
+
+/// How long an accusation may take until it is made anew.
+const VERDICT_WAIT_MAX: Span = Span::minutes(1);
+
+/// Accusations without a verdict, by the accused.
+pub(super) type Accusing = BTreeMap<MemberIndex, (TransactionId, Time)>;
+
+impl Kernel {
+    /// A snapshot that `from` sent is not good, for a reason that may be its author's fault. Whoever verifies snapshots
+    /// tells of it here.
+    pub fn handle_refused(&mut self, now: Time, bytes: &[u8], error: SnapshotError, store: &dyn Store) {
+        if let Some(evidence) = evidence::ill_formed(bytes, error)
+            && let Some(author) = bytes.get(1).map(|author| MemberIndex(*author))
+        {
+            self.accuse(now, author, evidence);
+            self.settle(now, store);
+        }
+    }
+
+    pub(super) fn accuse_equivocator(&mut self, now: Time, first: &VerifiedSnapshot, second: &VerifiedSnapshot) {
+        let Reference { author, .. } = first.reference();
+        self.accuse(now, author, evidence::equivocation(first, second));
+    }
+
+    /// A verdict has come, maybe on an accusation.
+    pub(super) fn heard_verdict(&mut self, id: &TransactionId) {
+        self.accusing.retain(|_, (accusation, _)| accusation != id);
+    }
+
+    fn accuse(&mut self, now: Time, author: MemberIndex, evidence: Evidence) {
+        let is_under_way = self.accusing.get(&author).is_some_and(|(_, since)| now < *since + VERDICT_WAIT_MAX);
+        if is_under_way || !self.committee.counts(author) || Some(author) == self.me {
+            return;
+        }
+        let call = Call::Kernel(KernelCall::Accuse { evidence: Box::new(evidence) });
+        let body = Body {
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            ghost: None,
+            call: Some(call.envelope(None, None)),
+            fee: Amount::ZERO,
+            expires: now + VERDICT_WAIT_MAX,
+        };
+        let witness = Witness { spends: Vec::new(), authorisations: Vec::new() };
+        // What is too large to be shown is refused all the same.
+        let Ok(transaction) = verify(self.committee.network(), Transaction { body, witness }) else { return };
+        let id = transaction.id();
+        if self.pool.submit(now, transaction).is_ok() {
+            self.accusing.insert(author, (id, now));
+        }
+    }
+}

@@ -30,9 +30,9 @@ use byway_kernel::{
     SyncMessage, VerifiedSnapshot,
 };
 use byway_primitives::{Batch, Effect, Encode, Span, Time, Token};
-use byway_records::genesis::{self, Genesis};
+use byway_records::genesis::Genesis;
 use byway_records::verified::verify;
-use byway_records::{Transaction, TransactionId, VerifiedTransaction};
+use byway_records::{Seats, Transaction, TransactionId, VerifiedTransaction};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -41,7 +41,7 @@ use zeroize::Zeroizing;
 use clients::{Clients, Question};
 use intake::Intake;
 use pulse::PulseLog;
-use verifying::{Checked, Verifying};
+use verifying::{Bad, Checked, Verifying};
 
 /// The protocol that kernel nodes speak on their mesh ports.
 pub const MESH_PROTOCOL: &str = "byway-kernel";
@@ -128,7 +128,8 @@ impl KernelNode {
         let settings = Config::new(config.secret);
         let mut verify = |committee: &Committee, bytes| VerifiedSnapshot::verify(committee, bytes).map(Arc::new);
         let kernel = Kernel::open(settings, &config.genesis, clock.now(), &*journal, &mut verify)?;
-        let (mesh, events) = Mesh::spawn(mesh_config(&config.genesis, &config.mesh_secret), listener)?;
+        let (mesh, events) =
+            Mesh::spawn(mesh_config(&config.genesis, &kernel.ledger().epoch().seats, &config.mesh_secret), listener)?;
         let (commands, received) = mpsc::channel(COMMANDS_QUEUE);
         let (heard, _) = broadcast::channel(NEWS_QUEUE);
         let (end, ended) = watch::channel(None);
@@ -197,15 +198,17 @@ pub fn prologue(genesis: &Genesis) -> Prologue {
     Prologue { protocol: MESH_PROTOCOL, version: MESH_VERSION, network: genesis.network() }
 }
 
-fn mesh_config(genesis: &Genesis, secret: &[u8; 32]) -> MeshConfig {
-    let members = genesis.members.iter();
-    let seat = |member: &genesis::Member| Some(Member { key: member.mesh, address: member.address.clone() });
-    MeshConfig {
-        members: members.map(|(_, member)| seat(member)).collect(),
-        secret: *secret,
-        prologue: prologue(genesis),
-        limits: Limits::default(),
-    }
+/// The members' ports, by seat.
+fn mesh_members(seats: &Seats) -> Vec<Option<Member>> {
+    let member = |seat: u8| {
+        let member = &seats.get(seat)?.member;
+        Some(Member { key: member.mesh, address: member.address.clone() })
+    };
+    (0..seats.places() as u8).map(member).collect()
+}
+
+fn mesh_config(genesis: &Genesis, seats: &Seats, secret: &[u8; 32]) -> MeshConfig {
+    MeshConfig { members: mesh_members(seats), secret: *secret, prologue: prologue(genesis), limits: Limits::default() }
 }
 
 /// The task that owns the machine.
@@ -351,9 +354,14 @@ impl Task {
         self.verifying.finished();
         for of_one in checked.chunk_by(|one, next| one.0 == next.0) {
             let mut good = Vec::with_capacity(of_one.len());
-            for (_, digest, snapshot) in of_one {
-                self.intake.done(*digest, snapshot.clone());
-                good.extend(snapshot.clone());
+            for (_, digest, outcome) in of_one {
+                self.intake.done(*digest, outcome.as_ref().ok().cloned());
+                match outcome {
+                    Ok(snapshot) => good.push(snapshot.clone()),
+                    Err(Bad { bytes, error }) => {
+                        self.kernel.handle_refused(self.clock.now(), bytes, *error, &*self.journal);
+                    }
+                }
             }
             good.iter().for_each(|snapshot| self.pulse.saw(snapshot));
             self.kernel.handle_snapshots(self.clock.now(), of_one[0].0, good, &*self.journal);
@@ -488,6 +496,9 @@ impl Task {
             News::Epoch { epoch, .. } => {
                 tracing::info!(epoch = epoch.number, members = epoch.seats.count(), "another epoch begins");
                 self.verifying.turn(Committee::of_epoch(self.kernel.committee().network(), &epoch));
+                if let Err(error) = self.mesh.set_members(mesh_members(&epoch.seats)) {
+                    tracing::error!(%error, "the members' ports can't be taken over; connections stay as they are");
+                }
                 self.has_turned = true;
             }
             News::Equivocation(pair) => {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use byway_driver::mesh::Payload;
 use byway_driver::pool::Pool;
-use byway_kernel::{Committee, MemberIndex, VerifiedSnapshot};
+use byway_kernel::{Committee, MemberIndex, SnapshotError, VerifiedSnapshot};
 use byway_primitives::Hash;
 use tokio::sync::mpsc;
 
@@ -20,7 +20,14 @@ const JOB_BYTES_MAX: usize = 64 * 1024;
 const INLINE_BYTES_MAX: usize = 8 * 1024;
 
 /// Snapshots that were verified, or found to be bad, by the digest of their bytes.
-pub(super) type Checked = Vec<(MemberIndex, Hash, Option<Arc<VerifiedSnapshot>>)>;
+pub(super) type Checked = Vec<(MemberIndex, Hash, Result<Arc<VerifiedSnapshot>, Bad>)>;
+
+/// Bytes that are no good snapshot, and why not.
+#[derive(Debug, Clone)]
+pub(super) struct Bad {
+    pub bytes: Arc<[u8]>,
+    pub error: SnapshotError,
+}
 
 /// Something received that is to be verified.
 struct Unverified {
@@ -142,10 +149,11 @@ impl Queue {
 fn verify((committee, job): (Committee, Vec<Unverified>)) -> Checked {
     let outcomes = VerifiedSnapshot::verify_all(&committee, job.iter().map(|one| one.bytes.clone()).collect());
     let checked = job.iter().zip(outcomes).map(|(one, outcome)| {
-        let snapshot = outcome.map(Arc::new).inspect_err(|error| {
+        let snapshot = outcome.map(Arc::new).map_err(|error| {
             tracing::warn!(from = %one.from, %error, "a kernel node sent a snapshot that is not good");
+            Bad { bytes: one.bytes.clone(), error }
         });
-        (one.from, one.digest, snapshot.ok())
+        (one.from, one.digest, snapshot)
     });
     checked.collect()
 }

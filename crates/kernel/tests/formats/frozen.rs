@@ -66,13 +66,13 @@ const FROZEN_SNAPSHOTS: [&str; 9] = [
     "reference: 35 2f245f8884a94108",
     "vote: 97 15672e675679e606",
     "member: 1 9944fb38fc904b9b",
-    "snapshot: 850 27739deff6b2ce85",
-    "first snapshot: 80 6d7ccd306f59c19f",
-    "snapshot hash: 7fcc59bd66b955e0",
-    "first snapshot hash: 5ccd788cc49d2eca",
+    "snapshot: 850 5d363710681666df",
+    "first snapshot: 80 7392add860ccf8e7",
+    "snapshot hash: 2ea1ca1b429d2129",
+    "first snapshot hash: 303c246e901b3a8b",
 ];
 const FROZEN_MESSAGES: [&str; 5] = [
-    "snapshots: 935 aad1298268c77ea2",
+    "snapshots: 935 0ab9184f5c34b1ba",
     "status: 5 bd80cb8e334d5945",
     "want: 72 da586ccf8856b3c4",
     "want rounds: 5 6d2064b13b37098f",

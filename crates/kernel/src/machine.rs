@@ -438,8 +438,5 @@ impl Kernel {
 
 /// Whether the ledger has seen an input of this transaction spent. Who puts such a one into a snapshot convicts itself.
 fn is_spent(ledger: &Ledger, store: &dyn Store, transaction: &VerifiedTransaction) -> bool {
-    transaction.transaction().body.inputs.iter().any(|input| {
-        ledger.output(store, input.spent).is_none()
-            && ledger.verdict(store, input.spent.transaction) == Some(byway_ledger::Verdict::Final)
-    })
+    transaction.transaction().body.inputs.iter().any(|input| ledger.is_spent(store, input.spent))
 }

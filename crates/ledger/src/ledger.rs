@@ -2,6 +2,7 @@
 
 use byway_crypto::multiset::MultisetHash;
 use byway_primitives::{Batch, Hash, NetworkId, Space, Store, Time};
+use byway_records::genesis::genesis_transaction;
 use byway_records::scan::ScanData;
 use byway_records::{
     Checkpoint, Epoch, Genesis, Output, OutputId, Parameters, ProgramId, Reject, TransactionId, VerifiedTransaction,
@@ -179,6 +180,17 @@ impl Ledger {
     /// The output, if it exists and is not spent.
     pub fn output(&self, store: &dyn Store, id: OutputId) -> Option<Output> {
         stored_output(store, id)
+    }
+
+    /// Whether this can never be spent again as far as the store shows: what would have made it is final, and it is not
+    /// there.
+    pub fn is_spent(&self, store: &dyn Store, id: OutputId) -> bool {
+        let is_made = || {
+            // The genesis is final without a verdict.
+            id.transaction == genesis_transaction(self.network)
+                || self.verdict(store, id.transaction) == Some(Verdict::Final)
+        };
+        self.output(store, id).is_none() && is_made()
     }
 
     /// The verdict on a transaction, if it has one: final or rejected.

@@ -149,6 +149,11 @@ pub enum GenesisError {
     Overflow,
 }
 
+/// The id under which a network's genesis outputs were made.
+pub fn genesis_transaction(network: NetworkId) -> TransactionId {
+    TransactionId(GENESIS_TRANSACTION.hash(&[&network.0.0]))
+}
+
 /// Votes that make a quorum among `n` nodes of which ⌊(n−1)/3⌋ may be faulty: two quorums share an honest node, for
 /// every n ("2f+1" does so only where n = 3f+1).
 pub const fn quorum(n: usize) -> usize {
@@ -242,7 +247,7 @@ impl Genesis {
 
     /// The id under which the genesis outputs were made.
     pub fn transaction(&self) -> TransactionId {
-        TransactionId(GENESIS_TRANSACTION.hash(&[&self.network().0.0]))
+        genesis_transaction(self.network())
     }
 
     /// All coins there will ever be: outputs, pool and the kernel nodes' pledges.

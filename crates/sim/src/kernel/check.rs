@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use byway_kernel::archive::stored_snapshot;
-use byway_kernel::{Committed, Fatal, MemberIndex, Message, News, Reference};
+use byway_kernel::{Committed, Fatal, MemberIndex, Message, News, Reference, VerifiedSnapshot};
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, Encode, Hash, MemoryStore, NetworkId};
-use byway_records::{Certificate, Epoch, Genesis, Height, TransactionId};
+use byway_records::{Certificate, Epoch, Genesis, Height, OutputId, TransactionId};
 
 use super::late_leaders::LateLeaders;
 use super::node::{KernelNode, NodeNews, SharedCache};
@@ -21,6 +21,7 @@ use crate::world::Observer;
 /// - none of them sends an own snapshot before that is durable;
 /// - none of them refuses what another one signed;
 /// - none of them stops, but those that are told to;
+/// - none of them signs for a transaction whose input was spent at the checkpoint that its snapshot names;
 /// - the supply is that of the genesis at every checkpoint, and all certificates for a height are for one checkpoint.
 pub struct KernelChecks {
     seed: u64,
@@ -38,6 +39,12 @@ pub struct KernelChecks {
     certified: BTreeMap<Height, Hash>,
     signed: BTreeMap<(MemberIndex, u64), Hash>,
     audit_due: Vec<bool>,
+    /// What each transaction spends, of those that honest nodes have signed for.
+    inputs: BTreeMap<TransactionId, Vec<OutputId>>,
+    /// The commit in which an output was spent.
+    spent: BTreeMap<OutputId, u64>,
+    /// Commits that each checkpoint covers.
+    covers: BTreeMap<Height, u64>,
     /// When each commit was first executed.
     committed_us: Vec<u64>,
     /// When the first node ended each epoch.
@@ -85,6 +92,9 @@ impl KernelChecks {
             certified: BTreeMap::new(),
             signed: BTreeMap::new(),
             audit_due: vec![false; nodes],
+            inputs: BTreeMap::new(),
+            spent: BTreeMap::new(),
+            covers: BTreeMap::new(),
             committed_us: Vec::new(),
             turned_us: Vec::new(),
             expected_to_stop: BTreeMap::new(),
@@ -153,10 +163,26 @@ impl KernelChecks {
             if verdict == Verdict::Repeated {
                 continue;
             }
+            if verdict == Verdict::Final {
+                for input in self.inputs.get(&id).into_iter().flatten() {
+                    self.spent.entry(*input).or_insert(committed.index);
+                }
+            }
             let known = *self.verdicts.entry(id).or_insert(verdict);
             self.check(known == verdict, node, now_us, || format!("{id} is {verdict:?} here, {known:?} elsewhere"));
         }
         self.progress[node].commits = committed.index;
+    }
+
+    fn on_signed(&mut self, now_us: u64, node: usize, snapshot: &VerifiedSnapshot) {
+        let named = snapshot.header().checkpoint;
+        let covered = self.covers.get(&named).copied().unwrap_or(0);
+        for transaction in snapshot.transactions() {
+            let inputs: Vec<OutputId> = transaction.transaction().body.inputs.iter().map(|input| input.spent).collect();
+            let spent = inputs.iter().find(|input| self.spent.get(*input).is_some_and(|commit| *commit <= covered));
+            self.check(spent.is_none(), node, now_us, || format!("signs for {spent:?}, spent at checkpoint {named}"));
+            self.inputs.insert(transaction.id(), inputs);
+        }
     }
 
     fn on_epoch(&mut self, now_us: u64, node: usize, epoch: Arc<Epoch>, after: Height) {
@@ -194,7 +220,11 @@ impl Observer<KernelNode> for KernelChecks {
         }
         match news {
             NodeNews::Kernel(News::Committed(committed)) => self.on_committed(now_us, node, committed),
-            NodeNews::Kernel(News::Checkpoint(_)) => self.audit_due[node] = true,
+            NodeNews::Kernel(News::Checkpoint(new)) => {
+                self.covers.insert(new.checkpoint.height, new.checkpoint.commits);
+                self.audit_due[node] = true;
+            }
+            NodeNews::Kernel(News::Signed(snapshot)) => self.on_signed(now_us, node, &snapshot),
             NodeNews::Kernel(News::Certified(certificate)) => self.on_certified(now_us, node, &certificate),
             NodeNews::Kernel(News::Epoch { epoch, after }) => self.on_epoch(now_us, node, epoch, after),
             NodeNews::Kernel(News::Included(included)) => self.progress[node].included += included.len(),
@@ -217,7 +247,7 @@ impl Observer<KernelNode> for KernelChecks {
                 });
             }
             NodeNews::Kernel(News::Recovered { .. }) => self.progress[node].recoveries += 1,
-            NodeNews::Kernel(News::ClockBehind { .. } | News::Signed(_) | News::Recovering) => {}
+            NodeNews::Kernel(News::ClockBehind { .. } | News::Recovering) => {}
             NodeNews::Refused { from, error } => {
                 self.refusals += 1;
                 self.check(!self.honest[from], node, now_us, || format!("refuses what honest {from} sent: {error}"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use byway_ledger::Commit;
-use byway_primitives::{Store, Time};
+use byway_primitives::{Effect, Store, Time};
 use byway_records::Certificate;
 
 use super::Kernel;
@@ -17,7 +17,7 @@ impl Kernel {
     /// Executes every commit that the graph decides.
     pub(super) fn commit(&mut self, now: Time, store: &dyn Store) {
         // The overlay shows what this input has written; a single commit, which is the usual case, need not copy that.
-        let (mut overlay, mut shown) = (Overlay::new(store), None);
+        let (mut overlay, mut shown) = (self.unwritten(store), None);
         while self.halted.is_none()
             && let Some(leader) = self.committer.next_leader(&mut self.graph)
         {
@@ -36,6 +36,18 @@ impl Kernel {
                 self.notify(News::FalseCoinShare(snapshot));
             }
         }
+    }
+
+    /// The store with what earlier inputs wrote and nobody has carried out yet. Nothing as a rule; but whoever gives the
+    /// machine several inputs first must not make it execute a transaction twice, on top of a ledger that lacks it.
+    pub(super) fn unwritten<'a>(&self, store: &'a dyn Store) -> Overlay<'a> {
+        let mut overlay = Overlay::new(store);
+        for effect in &self.outbox.effects {
+            if let Effect::Persist { batch, .. } = effect {
+                overlay.absorb(&batch.writes);
+            }
+        }
+        overlay
     }
 
     /// Says that a checkpoint is certified, or stops if it is another than was executed here.

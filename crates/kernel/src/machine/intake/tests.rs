@@ -3,7 +3,8 @@
 use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{NodeSecret, WalletSecret};
-use byway_primitives::{Amount, AssetId, Batch, Effect, Hash, IdentityId, MemoryStore, Span};
+use byway_ledger::Ledger;
+use byway_primitives::{Amount, AssetId, Batch, Effect, Hash, IdentityId, MemoryStore, Span, Store};
 use byway_records::transaction::KeySignature;
 use byway_records::{
     Body, Genesis, Height, Input, Lock, Member, MemberSet, Output, OutputId, Parameters, Transaction, TransactionId,
@@ -255,4 +256,16 @@ fn a_node_that_is_behind_signs_without_its_transactions() {
     rig.round(&first, [9, 9, 2, 2, 2, 2]);
     rig.wait(Span::seconds(1));
     assert_eq!(rig.own_content(3), Some(1), "two checkpoints behind is near enough");
+}
+
+#[test]
+fn what_was_executed_is_seen_before_it_is_written() {
+    let genesis = genesis();
+    let (store, now) = (MemoryStore::new(), genesis.time);
+    let config = Config::new(secret(0));
+    let kernel = Kernel::open(config, &genesis, now, &store, &mut |_, _| unreachable!("nothing is stored"));
+    let kernel = kernel.expect("a fresh node opens");
+    let is_there = |store: &dyn Store| Ledger::open(&genesis, store).expect("nothing is damaged").is_some();
+    assert!(!is_there(&store), "the first ledger is still to be written");
+    assert!(is_there(&kernel.unwritten(&store)));
 }

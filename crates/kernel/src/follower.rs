@@ -15,9 +15,10 @@
 //!
 //! What a follower spends does not grow with the kernel's traffic, but for the scan data, which is linear in transfers.
 //!
-//! [`protocol`] has the messages, [`serve`] the kernel node's side.
+//! [`protocol`] has the messages, [`serve`] the kernel node's side; [`explore`] is for whoever only wants to look.
 
 pub mod client;
+pub mod explore;
 pub mod protocol;
 pub mod serve;
 

@@ -76,6 +76,35 @@ pub struct KernelAddress {
 pub struct KernelConfig {
     /// Where other kernel nodes and followers connect.
     pub listen: SocketAddr,
+    /// Where it answers JSON-RPC about the kernel; nowhere when left out.
+    pub rpc: Option<KernelRpcConfig>,
+    /// Where it shows figures to Prometheus; nowhere when left out.
+    pub metrics: Option<MetricsConfig>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KernelRpcConfig {
+    pub listen: SocketAddr,
+    #[serde(default)]
+    pub access: KernelRpcAccess,
+}
+
+/// Who may ask a kernel node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KernelRpcAccess {
+    /// Programs on this machine that know the node's token.
+    #[default]
+    Token,
+    /// Everyone, for reading.
+    Public,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsConfig {
+    pub listen: SocketAddr,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -254,6 +283,9 @@ impl Config {
         if self.role == Role::Relay {
             return Ok(());
         }
+        if let Some(kernel) = &self.kernel {
+            return kernel.check();
+        }
         const EXPOSED: &str = "whoever reaches it can spend this node's money";
         let local = [
             ("proxy.listen", self.proxy.enabled, self.proxy.listen),
@@ -266,6 +298,29 @@ impl Config {
             }
             let is_same = |(_, other_enabled, other): &(_, bool, SocketAddr)| *other_enabled && other == address;
             if *enabled && address.port() != 0 && local[..index].iter().any(is_same) {
+                return Err(problem(key, address, "another section listens there", "choose another port"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl KernelConfig {
+    fn check(&self) -> Result<(), Problem> {
+        let rpc = self.rpc.as_ref();
+        if let Some(rpc) = rpc.filter(|rpc| rpc.access == KernelRpcAccess::Token && !rpc.listen.ip().is_loopback()) {
+            let why = "the token would travel in clear over the network";
+            let remedy = "use 127.0.0.1, or set access = \"public\", which lets everyone read and nobody send";
+            return Err(problem("kernel.rpc.listen", rpc.listen, why, remedy));
+        }
+        let sockets = [
+            ("kernel.listen", Some(self.listen)),
+            ("kernel.rpc.listen", rpc.map(|rpc| rpc.listen)),
+            ("kernel.metrics.listen", self.metrics.as_ref().map(|metrics| metrics.listen)),
+        ];
+        for (index, (key, address)) in sockets.iter().enumerate() {
+            let Some(address) = address.filter(|address| address.port() != 0) else { continue };
+            if sockets[..index].iter().any(|(_, other)| *other == Some(address)) {
                 return Err(problem(key, address, "another section listens there", "choose another port"));
             }
         }
@@ -359,6 +414,7 @@ mod tests {
     use super::*;
 
     const PEER: &str = "role = \"peer\"\nnetwork = \"network.json\"\n";
+    const KERNEL: &str = "role = \"kernel\"\nnetwork = \"network.json\"\n[kernel]\nlisten = \"0.0.0.0:7100\"\n";
     const PROVIDER: &str = "[provider]\ncountry = \"de\"\nasn = 64496\nprice_per_mb = \"0.01\"\nbandwidth_bps = 1\n";
 
     fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -379,6 +435,18 @@ mod tests {
             .flat_map(|line| [line, "\n"])
             .collect();
         assert!(parse(&uncommented).unwrap().provider.is_some());
+    }
+
+    #[test]
+    fn the_kernel_nodes_example_is_valid_with_and_without_what_it_proposes() {
+        let example = include_str!("../../../deploy/kernel.example.toml");
+        let plain = parse(example).unwrap().kernel.unwrap();
+        assert_eq!((plain.rpc, plain.metrics), (None, None), "nothing is opened unasked");
+        let all: String =
+            example.lines().map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line))).collect();
+        let all = parse(&all).unwrap().kernel.unwrap();
+        assert_eq!(all.rpc.map(|rpc| rpc.access), Some(KernelRpcAccess::Token));
+        assert!(all.metrics.unwrap().listen.ip().is_loopback());
     }
 
     #[test]
@@ -403,6 +471,12 @@ mod tests {
             (&format!("{PEER}[rpc]\nlisten = \"192.168.1.2:7071\""), &["`rpc.listen`", "192.168.1.2:7071"]),
             (&format!("{PEER}[rpc]\nlisten = \"127.0.0.1:7070\""), &["`page.listen`", "choose another port"]),
             (&format!("{PEER}[rpc]\nlisten = \"localhost\""), &["localhost", "socket address"]),
+            (&format!("{KERNEL}[kernel.rpc]\nlisten = \"0.0.0.0:7101\""), &["`kernel.rpc.listen`", "public"]),
+            (&format!("{KERNEL}[kernel.rpc]\nlisten = \"127.0.0.1:1\"\naccess = \"all\""), &["all", "public"]),
+            (
+                &format!("{KERNEL}[kernel.rpc]\nlisten = \"127.0.0.1:7\"\n[kernel.metrics]\nlisten = \"127.0.0.1:7\""),
+                &["`kernel.metrics.listen`", "choose another port"],
+            ),
             (&format!("{PEER}[link]\nrelay = \"example.org\""), &["`link.relay`", "example.org", "https://"]),
             (&format!("{PEER}[log]\nlevel = \"=\""), &["`log.level`", "info"]),
             (&format!("{PEER}[spending]\nday_max = 5.5"), &["day_max = 5.5", "string"]),

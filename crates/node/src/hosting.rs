@@ -1,20 +1,18 @@
 //! Programs that run nodes until they are told to stop: `byway run`, `kernel run`, `relay run`, `up` and `bench`.
 //!
+//! - [`kernel`]: a kernel node with what it opens for programs and monitoring.
 //! - [`peer`]: a market node with its local API, page and proxy, from an opened keystore.
 //! - [`up`]: a whole local network in one process.
 
+mod kernel;
 mod peer;
 mod up;
 
 pub use peer::settings;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
 use anyhow::Context;
-use byway_driver::pool::Pool;
+use byway_driver::link;
 use byway_driver::relay::{Config as RelaySettings, Relay};
-use byway_driver::{link, mesh};
 use byway_primitives::hash;
 
 use crate::bench;
@@ -23,8 +21,6 @@ use crate::cli::{
 };
 use crate::config::{Config, Role};
 use crate::directory::Directory;
-use crate::genesis;
-use crate::kernel_node::{KernelNode, KernelNodeConfig};
 use crate::keystore::Keystore;
 use crate::logs;
 use crate::passphrase::{Occasion, Passphrase};
@@ -44,7 +40,7 @@ impl Hosting for Hosts {
         let (config, directory) = load(globals, &args)?;
         match config.role {
             Role::Peer => peer::run(globals, &config, &directory, args.ports).await,
-            Role::Kernel => run_kernel(globals, &config, &directory).await,
+            Role::Kernel => kernel::run(globals, &config, &directory).await,
             Role::Relay => run_relay(&config, &directory).await,
         }
     }
@@ -52,7 +48,7 @@ impl Hosting for Hosts {
     async fn run_kernel(&self, globals: &Globals, args: RunArgs) -> anyhow::Result<Outcome> {
         let (config, directory) = load(globals, &args)?;
         anyhow::ensure!(config.role == Role::Kernel, "this configuration is not a kernel node's; use `byway run`");
-        run_kernel(globals, &config, &directory).await
+        kernel::run(globals, &config, &directory).await
     }
 
     async fn run_relay(&self, globals: &Globals, args: RunArgs) -> anyhow::Result<Outcome> {
@@ -123,41 +119,6 @@ fn load(globals: &Globals, args: &RunArgs) -> anyhow::Result<(Config, Directory)
 fn open_keystore(globals: &Globals, directory: &Directory) -> anyhow::Result<Keystore> {
     let passphrase = Passphrase::obtain(directory, globals.passphrase_file.as_deref(), Occasion::Open)?;
     Ok(Keystore::open(&directory.keystore_file(), &passphrase)?)
-}
-
-async fn run_kernel(globals: &Globals, config: &Config, directory: &Directory) -> anyhow::Result<Outcome> {
-    let _lock = directory.lock()?;
-    let keystore = open_keystore(globals, directory)?;
-    let network = config.network.as_ref().context("the configuration names no network file")?;
-    let genesis = Arc::new(genesis::load(network)?);
-    let listen = config.kernel.as_ref().context("the configuration has no [kernel] section")?.listen;
-    let node = start_kernel(&keystore, genesis.clone(), directory, listen, Pool::for_this_machine()).await?;
-    tracing::info!(%listen, network = %genesis.network(), "kernel node ready");
-    println!("ready: kernel node of {} on {listen}", genesis.name);
-    tokio::select! {
-        ended = node.ended() => ended.context("the kernel node stopped")?,
-        () = told_to_stop() => node.stop().await,
-    }
-    Ok(Outcome::Done)
-}
-
-/// Starts the kernel node that this keystore holds the keys of.
-async fn start_kernel(
-    keystore: &Keystore,
-    genesis: Arc<byway_records::Genesis>,
-    directory: &Directory,
-    listen: SocketAddr,
-    pool: Pool,
-) -> anyhow::Result<KernelNode> {
-    let secret = keystore.kernel_node();
-    if genesis.members.index_of(secret.public()).is_none() {
-        // It may have joined later; nobody can tell before the ledger is here.
-        tracing::info!("this node is not in the genesis: it follows, and signs when the ledger gives it a seat");
-    }
-    let listener = mesh::listen(listen).await?;
-    let config =
-        KernelNodeConfig { genesis, secret, mesh_secret: keystore.mesh_static(), directory: directory.store_folder() };
-    Ok(KernelNode::start(config, listener, pool).await?)
 }
 
 async fn run_relay(config: &Config, directory: &Directory) -> anyhow::Result<Outcome> {

@@ -5,11 +5,14 @@
 //! `byway_primitives::effect` demands: writes go to the journal at once, and a message that waits for a write leaves
 //! when the journal says that it is durable.
 //!
-//! [`clients`] answers followers and wallets, [`pulse`] remembers what was seen lately for drawing.
+//! [`clients`] answers followers and wallets, [`pulse`] remembers what was seen lately for drawing, [`stages`] how far
+//! transactions came that have no verdict yet, and [`service`] answers the calls `kernel_*`.
 
 mod clients;
 mod intake;
 mod pulse;
+mod service;
+mod stages;
 mod verifying;
 
 use std::collections::VecDeque;
@@ -25,6 +28,8 @@ use byway_driver::disk::{Disk, DiskError, Durability, Journal};
 use byway_driver::mesh::{Limits, Member, Mesh, MeshConfig, MeshError, MeshEvent, MeshHandle, Payload, Prologue};
 use byway_driver::pool::Pool;
 use byway_kernel::anteroom::Anteroom;
+use byway_kernel::follower::explore::{EVIDENCE_MAX, SignedTwice};
+use byway_kernel::follower::protocol::{Answer, Request};
 use byway_kernel::{
     Committee, Config, Fatal, Kernel, KernelEffect, MemberIndex, Message, News, OpenError, Status, SubmitError,
     SyncMessage, VerifiedSnapshot,
@@ -38,9 +43,11 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use clients::{Clients, Question};
+use clients::{Asker, Clients, Question};
 use intake::Intake;
 use pulse::PulseLog;
+pub use service::KernelService;
+use stages::Stages;
 use verifying::{Bad, Checked, Verifying};
 
 /// The protocol that kernel nodes speak on their mesh ports.
@@ -116,7 +123,36 @@ pub struct KernelNode {
 enum Command {
     Submit(Vec<VerifiedTransaction>, oneshot::Sender<usize>),
     Status(oneshot::Sender<Status>),
+    Ask(Request, oneshot::Sender<Answer>),
     Stop,
+}
+
+/// Asks a kernel node in this process what followers ask over its port.
+#[derive(Clone)]
+pub struct KernelDesk {
+    commands: mpsc::WeakSender<Command>,
+    heard: broadcast::WeakSender<Heard>,
+}
+
+impl KernelDesk {
+    /// `None` once the node has ended, or where it has no answer.
+    pub async fn ask(&self, request: Request) -> Option<Answer> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.upgrade()?.send(Command::Ask(request, answer)).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// How the node is; `None` once it has ended.
+    pub async fn status(&self) -> Option<Status> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.upgrade()?.send(Command::Status(answer)).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// Listens to verdicts and certificates from now on; `None` once the node has ended.
+    pub fn listen(&self) -> Option<broadcast::Receiver<Heard>> {
+        Some(self.heard.upgrade()?.subscribe())
+    }
 }
 
 impl KernelNode {
@@ -156,14 +192,17 @@ impl KernelNode {
 
     /// How the node is; `None` once it has ended.
     pub async fn status(&self) -> Option<Status> {
-        let (answer, answered) = oneshot::channel();
-        self.commands.send(Command::Status(answer)).await.ok()?;
-        answered.await.ok()
+        self.desk().status().await
     }
 
     /// Listens to verdicts and certificates from now on.
     pub fn listen(&self) -> broadcast::Receiver<Heard> {
         self.heard.subscribe()
+    }
+
+    /// For whoever in this process wants to ask; it keeps no node running.
+    pub fn desk(&self) -> KernelDesk {
+        KernelDesk { commands: self.commands.downgrade(), heard: self.heard.downgrade() }
     }
 
     /// Bytes of messages handed to the mesh for other kernel nodes, without the mesh's own framing (22 bytes and 18 more
@@ -232,6 +271,9 @@ struct Task {
     verifying: Verifying,
     clients: Clients,
     pulse: PulseLog,
+    stages: Stages,
+    /// The newest last.
+    evidence: VecDeque<SignedTwice>,
     sent_bytes: Arc<AtomicU64>,
     fatal: Option<Fatal>,
     /// Last, so that the directory is free only when the journal is gone.
@@ -251,6 +293,7 @@ impl Task {
         Self {
             verifying: Verifying::new(kernel.committee().clone(), pool.clone()),
             clients: Clients::new(kernel.committee().network(), journal.clone(), pool, mesh.clone()),
+            pulse: PulseLog::new(kernel.committee().size()),
             kernel,
             journal,
             clock,
@@ -263,7 +306,8 @@ impl Task {
             intake: Intake::default(),
             anteroom: Anteroom::default(),
             has_turned: false,
-            pulse: PulseLog::default(),
+            stages: Stages::default(),
+            evidence: VecDeque::new(),
             sent_bytes: Arc::default(),
             fatal: None,
             _disk: disk,
@@ -281,7 +325,7 @@ impl Task {
             let wake = self.wake_at.map(|time| self.clock.instant_of(time));
             tokio::select! {
                 event = events.recv() => self.mesh_event(event.ok_or(Ended::Mesh)?),
-                Some(checked) = self.verifying.found.recv() => self.checked(checked),
+                Some(checked) = self.verifying.found.recv() => self.checked(checked)?,
                 changed = durable.changed() => {
                     if changed.is_err() {
                         return Ok(());
@@ -292,13 +336,14 @@ impl Task {
                 Some(question) = self.clients.questions.recv() => self.question(question),
                 command = commands.recv() => match command {
                     Some(Command::Submit(transactions, answer)) => {
-                        let taken = self.submit(transactions);
+                        let taken = self.submit(transactions)?;
                         // Whoever asked may have stopped waiting.
                         let _ = answer.send(taken);
                     }
                     Some(Command::Status(answer)) => {
                         let _ = answer.send(self.kernel.status());
                     }
+                    Some(Command::Ask(request, answer)) => self.clients.take(Asker::Here(answer), request, None),
                     Some(Command::Stop) | None => break,
                 },
                 () = sleep_until(wake) => {
@@ -350,7 +395,9 @@ impl Task {
         }
     }
 
-    fn checked(&mut self, checked: Checked) {
+    /// Hands verified snapshots to the machine, those of one peer at a time. Each time what it wants is carried out before
+    /// it is given more: it reads from the journal what it executed before.
+    fn checked(&mut self, checked: Checked) -> Result<(), Ended> {
         self.verifying.finished();
         for of_one in checked.chunk_by(|one, next| one.0 == next.0) {
             let mut good = Vec::with_capacity(of_one.len());
@@ -363,9 +410,12 @@ impl Task {
                     }
                 }
             }
-            good.iter().for_each(|snapshot| self.pulse.saw(snapshot));
-            self.kernel.handle_snapshots(self.clock.now(), of_one[0].0, good, &*self.journal);
+            let now = self.clock.now();
+            good.iter().for_each(|snapshot| self.pulse.saw(now, snapshot));
+            self.kernel.handle_snapshots(now, of_one[0].0, good, &*self.journal);
+            self.carry_out()?;
         }
+        Ok(())
     }
 
     /// Transactions of a node that doesn't count; few, and it tries again if they are not taken.
@@ -379,23 +429,31 @@ impl Task {
         self.kernel.handle_sync(self.clock.now(), from, message, &*self.journal);
     }
 
-    fn submit(&mut self, transactions: Vec<VerifiedTransaction>) -> usize {
-        let now = self.clock.now();
-        let journal = self.journal.clone();
-        let submitted = transactions.into_iter().map(|tx| self.kernel.handle_submit(now, tx, &*journal));
-        submitted.filter(|result| matches!(result, Ok(()) | Err(SubmitError::Known))).count()
+    /// Gives how many were taken.
+    fn submit(&mut self, transactions: Vec<VerifiedTransaction>) -> Result<usize, Ended> {
+        let mut taken = 0;
+        for transaction in transactions {
+            let result = self.kernel.handle_submit(self.clock.now(), transaction, &*self.journal);
+            taken += usize::from(matches!(result, Ok(()) | Err(SubmitError::Known)));
+            self.carry_out()?;
+        }
+        Ok(taken)
     }
 
     fn question(&mut self, question: Question) {
         let now = self.clock.now();
         match question {
             Question::Submit { asker, transaction } => {
+                let id = transaction.id();
                 let result = self.kernel.handle_submit(now, *transaction, &*self.journal);
+                if result.is_ok() {
+                    self.stages.pooled(id);
+                }
                 self.clients.submitted(asker, result);
             }
             Question::Stage { asker, id } => {
                 let verdict = self.kernel.ledger().verdict(&*self.journal, id);
-                self.clients.stage(asker, verdict);
+                self.clients.stage(asker, verdict, self.stages.of(&id));
             }
             Question::Status { asker } => {
                 let mut finality: Vec<Span> = self.kernel.recent_finality().collect();
@@ -403,6 +461,11 @@ impl Task {
                 self.clients.status(asker, &self.kernel.status(), &finality);
             }
             Question::Pulse { asker, since } => self.clients.pulse(asker, self.pulse.since(since)),
+            Question::Outputs { asker, ids } => {
+                let outputs = ids.into_iter().map(|id| self.kernel.ledger().output(&*self.journal, id));
+                self.clients.outputs(asker, outputs.collect());
+            }
+            Question::Evidence { asker } => self.clients.evidence(asker, self.evidence.iter().copied().collect()),
         }
     }
 
@@ -482,10 +545,12 @@ impl Task {
 
     fn news(&mut self, news: News) {
         match news {
-            News::Included(_) | News::Checkpoint(_) => {}
-            News::Signed(snapshot) => self.pulse.saw(&snapshot),
+            News::Checkpoint(_) => {}
+            News::Included(transactions) => transactions.iter().for_each(|id| self.stages.included(id)),
+            News::Signed(snapshot) => self.pulse.saw(self.clock.now(), &snapshot),
             News::Committed(committed) => {
                 self.pulse.committed(&committed);
+                committed.verdicts.iter().for_each(|(id, _)| self.stages.decided(id));
                 // Nobody may be listening.
                 let _ = self.heard.send(Heard::Verdicts(Arc::new(committed.verdicts)));
             }
@@ -503,6 +568,16 @@ impl Task {
             }
             News::Equivocation(pair) => {
                 let reference = pair.first.reference();
+                self.evidence.push_back(SignedTwice {
+                    author: reference.author,
+                    round: reference.round,
+                    first: pair.first.hash(),
+                    second: pair.second.hash(),
+                    seen: self.clock.now(),
+                });
+                if self.evidence.len() > EVIDENCE_MAX {
+                    self.evidence.pop_front();
+                }
                 tracing::error!(author = %reference.author, round = reference.round, "a kernel node signed twice");
             }
             News::FalseCoinShare(snapshot) => {

@@ -6,6 +6,7 @@
 //! - [`genesis`]: makes the file that a network is.
 //! - [`api`]: what a node can be asked, as types and the trait [`api::NodeApi`]; [`rpc`] serves it on a loopback port,
 //!   [`page`] serves the web page that uses it, [`client`] asks from another process.
+//! - [`explorer`]: answers about the kernel, for kernel nodes and market nodes alike.
 //! - [`fetch`]: one HTTP fetch through the node's proxy, with a receipt.
 //! - [`cli`]: the commands.
 //!
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod directory;
+pub mod explorer;
 pub mod fetch;
 pub mod files;
 pub mod genesis;

@@ -13,6 +13,7 @@
 //! - [`history`]: the wallet's history as people see it; [`once`]: idempotency keys; [`kept`]: what else is kept across
 //!   restarts.
 //! - [`proof`]: what became of a transaction of others, proved by a certificate.
+//! - [`exploring`]: what else kernel nodes are asked about the kernel, for showing.
 //! - [`promise_log`]: when promises changed and what of them was settled, for showing.
 //! - [`audit`]: recomputing the supply from what the kernel certifies.
 //! - [`api`]: what the local API asks, as calls into the task.
@@ -26,6 +27,7 @@ mod connecting;
 mod consolidating;
 mod data_plane;
 mod dispatch;
+mod exploring;
 mod following;
 mod groups;
 mod history;
@@ -183,13 +185,38 @@ type Call = Box<dyn FnOnce(&mut Actor) + Send>;
 
 /// What tasks beside the actor report to it.
 enum Arrival {
-    Answer { member: u8, answer: Result<Answer, AskError> },
-    Submitted { id: TransactionId, result: Result<(), SubmitFailed> },
-    Dialled { provider: IdentityId, result: Result<Link, link::ConnectError> },
-    Used { provider: IdentityId, session: SessionId, report: Report },
-    Served { client: IdentityId, session: SessionId, report: Report },
-    Status { member: u8, status: byway_kernel::follower::protocol::Status },
-    Unreachable { member: u8 },
+    Answer {
+        member: u8,
+        answer: Result<Answer, AskError>,
+    },
+    Submitted {
+        id: TransactionId,
+        result: Result<(), SubmitFailed>,
+    },
+    /// A kernel node says that a quorum has built on a snapshot with it.
+    Included(TransactionId),
+    Dialled {
+        provider: IdentityId,
+        result: Result<Link, link::ConnectError>,
+    },
+    Used {
+        provider: IdentityId,
+        session: SessionId,
+        report: Report,
+    },
+    Served {
+        client: IdentityId,
+        session: SessionId,
+        report: Report,
+    },
+    Status {
+        member: u8,
+        status: byway_kernel::follower::protocol::Status,
+        latency: Span,
+    },
+    Unreachable {
+        member: u8,
+    },
     Pulse(byway_kernel::follower::protocol::Pulse),
     Wanted,
 }

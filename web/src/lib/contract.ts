@@ -169,6 +169,8 @@ export interface Snapshot {
   time_ms: number;
   transactions: number;
   hash: string;
+  /** Authors of the snapshots of the round before that it references. */
+  references: number[];
   commit?: Maybe<number>;
 }
 
@@ -186,6 +188,78 @@ export interface KernelPulse {
   checkpoint?: Maybe<{ height: number; time_ms: number; signers: number[]; size: number; quorum: number }>;
   finality_ms: { p50?: Maybe<number>; p99?: Maybe<number> };
   tps: number;
+}
+
+export interface KernelMember {
+  index: number;
+  name: string;
+  key: string;
+  address: string;
+  pledge: string;
+  reachable: boolean;
+  round: number;
+  rounds_behind: number;
+  latency_ms?: Maybe<number>;
+  connected?: Maybe<number>;
+  signed_last: boolean;
+}
+
+export interface KernelTransactionRecord {
+  transaction_id: string;
+  stage: Stage;
+  reason?: Maybe<Reason>;
+  certified: boolean;
+  height?: Maybe<number>;
+  time_ms?: Maybe<number>;
+  position?: Maybe<number>;
+  /** Hex. */
+  proof?: Maybe<{ certificate: string; range: string }>;
+}
+
+export interface CheckpointRecord {
+  height: number;
+  commits: number;
+  time_ms: number;
+  digest: string;
+  previous: string;
+  transactions: number;
+  transactions_root: string;
+  state_root: string;
+  outputs_digest: string;
+  scan_root: string;
+  members_next: string;
+  signers: number[];
+}
+
+export interface EvidenceRecord {
+  kind: string;
+  member: number;
+  round: number;
+  first: string;
+  second: string;
+  seen_ms: number;
+}
+
+export interface TransactionRecord {
+  transaction_id: string;
+  stage: Stage;
+  reason?: Maybe<Reason>;
+  certified: boolean;
+  height?: Maybe<number>;
+  time_ms?: Maybe<number>;
+  inputs?: Maybe<number>;
+  outputs?: Maybe<number>;
+}
+
+export interface IdentityRecord {
+  id: string;
+  registered: boolean;
+  pledge?: Maybe<string>;
+  since_ms?: Maybe<number>;
+  account: string;
+  withdrawing: { amount: string; available_ms: number }[];
+  offers: string[];
+  bounces: number;
 }
 
 /** Every method with its params and result; the client is typed by this table. */
@@ -209,6 +283,12 @@ export interface Methods {
   wallet_deposit: { params: { amount: string; idempotency_key: string }; result: Entry };
   wallet_withdraw: { params: { amount: string; idempotency_key: string }; result: Entry };
   kernel_pulse: { params: Record<never, never>; result: KernelPulse };
+  kernel_members: { params: Record<never, never>; result: KernelMember[] };
+  kernel_transaction: { params: { transaction_id: string; proof?: boolean }; result: KernelTransactionRecord };
+  kernel_checkpoints: { params: { from?: number; limit?: number }; result: CheckpointRecord[] };
+  kernel_evidence: { params: Record<never, never>; result: EvidenceRecord[] };
+  ledger_transaction: { params: { transaction_id: string }; result: TransactionRecord };
+  ledger_identity: { params: { id: string }; result: IdentityRecord };
   subscribe: { params: { topics: Topic[] }; result: string };
   unsubscribe: { params: { subscription: string }; result: Record<never, never> };
 }
@@ -221,11 +301,12 @@ export interface Events {
   wallet: { balance: Balance; entries: Entry[] };
   promise: PaymentPromise;
   pulse: KernelPulse;
+  checkpoint: CheckpointRecord;
 }
 
 export type Method = keyof Methods;
 export type Topic = keyof Events;
-export const TOPICS: Topic[] = ["status", "session", "offers", "wallet", "promise", "pulse"];
+export const TOPICS: Topic[] = ["status", "session", "offers", "wallet", "promise", "pulse", "checkpoint"];
 
 /** Close code of a WebSocket whose token is missing or wrong. */
 export const CLOSE_BAD_TOKEN = 4401;

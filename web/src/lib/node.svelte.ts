@@ -5,12 +5,13 @@
  * everything stays as last known and `isLive` is false.
  */
 
-import { mergeMarks, markKey, type Mark } from "./lanes";
+import { mergeRounds, type Round } from "./rounds";
 import { rpcUrl, type NodeLink } from "./link";
 import { withRate, type RateSample } from "./rates";
 import { RpcClient, type LinkState } from "./rpc";
 import {
   TOPICS,
+  type CheckpointRecord,
   type Entry,
   type Events,
   type KernelPulse,
@@ -24,6 +25,7 @@ import {
 } from "./contract";
 
 const HISTORY_MAX = 200;
+const CHECKPOINTS_MAX = 20;
 
 export class NodeStore {
   link = $state.raw<LinkState>({ kind: "opening" });
@@ -34,7 +36,10 @@ export class NodeStore {
   promises = $state.raw<PaymentPromise[] | null>(null);
   history = $state.raw<Entry[] | null>(null);
   pulse = $state.raw<KernelPulse | null>(null);
-  marks = $state.raw<Mark[]>([]);
+  /** The kernel's picture. */
+  rounds = $state.raw<Round[]>([]);
+  /** By rising height. */
+  checkpoints = $state.raw<CheckpointRecord[]>([]);
   rates = $state.raw<RateSample[]>([]);
 
   isLive = $derived(this.link.kind === "open" && this.status !== null);
@@ -100,12 +105,34 @@ export class NodeStore {
         this.call("session_list", {}).then((sessions) => (this.sessions = sessions)),
         this.call("promise_list", {}).then((promises) => (this.promises = promises)),
         this.call("wallet_history", { limit: HISTORY_MAX }).then((entries) => (this.history = entries)),
+        this.#readCheckpoints(),
       ]);
     } catch {
       // The link broke or the node is starting. A broken link is opened again, which ends here once more; a node
       // that answers with an error is asked again after a pause.
       setTimeout(() => this.link.kind === "open" && this.status === null && void this.#refresh(), 2_000);
     }
+  }
+
+  /** Only for looking at: the page is not held up where no kernel node answers. */
+  async #readCheckpoints(limit = CHECKPOINTS_MAX): Promise<void> {
+    try {
+      this.#noteCheckpoints(await this.call("kernel_checkpoints", { limit }));
+    } catch {
+      // The next ones come as events.
+    }
+  }
+
+  /** A busy kernel makes more than events are sent; those between are asked for. */
+  #handleCheckpoint(checkpoint: CheckpointRecord): void {
+    const last = this.checkpoints.at(-1)?.height ?? checkpoint.height;
+    this.#noteCheckpoints([checkpoint]);
+    if (checkpoint.height > last + 1) void this.#readCheckpoints(Math.min(checkpoint.height - last, CHECKPOINTS_MAX));
+  }
+
+  #noteCheckpoints(checkpoints: CheckpointRecord[]): void {
+    const known = new Map([...this.checkpoints, ...checkpoints].map((checkpoint) => [checkpoint.height, checkpoint]));
+    this.checkpoints = [...known.values()].sort((a, b) => a.height - b.height).slice(-CHECKPOINTS_MAX);
   }
 
   #handleEvent<T extends Topic>(topic: T, data: Events[T]): void {
@@ -119,6 +146,7 @@ export class NodeStore {
       },
       promise: (promise) => (this.promises = upserted(this.promises, promise, isSamePromise)),
       pulse: (pulse) => this.#handlePulse(pulse),
+      checkpoint: (checkpoint) => this.#handleCheckpoint(checkpoint),
     };
     handlers[topic]?.(data);
   }
@@ -131,9 +159,7 @@ export class NodeStore {
 
   #handlePulse(pulse: KernelPulse): void {
     this.pulse = pulse;
-    const leaders = new Set(pulse.commits.map((commit) => markKey({ author: commit.leader, round: commit.round })));
-    const newest_ms = Math.max(0, ...pulse.snapshots.map((snapshot) => snapshot.time_ms));
-    this.marks = mergeMarks(this.marks, pulse.snapshots, leaders, Date.now(), newest_ms);
+    this.rounds = mergeRounds(this.rounds, pulse, Date.now());
   }
 
   #mergeEntries(entries: Entry[]): void {

@@ -1,6 +1,7 @@
 /** Checks of what a person typed into a payment form, before the node is asked. Pure. */
 
 import { formatAmountShort, readAmount, type Amount } from "./amount";
+import type { Entry } from "./contract";
 
 export type PaymentKind = "deposit" | "withdraw" | "send";
 
@@ -46,4 +47,18 @@ function addressProblem(text: string): string | null {
   if (trimmed === "") return "Paste the receiver's address.";
   if (!/^[\x21-\x7e]{1,2048}$/.test(trimmed)) return "An address has no spaces or line breaks. Copy it again.";
   return null;
+}
+
+/** How far a payment has come. Only what is final is paid, and only that is shown as good news. */
+export function stageWords(what: string, done: string, entry: Pick<Entry, "stage" | "reason">): { tone: "bad" | "warn" | "good"; text: string } {
+  switch (entry.stage) {
+    case "final":
+      return { tone: "good", text: `${what} ${done}.` };
+    case "rejected":
+      return { tone: "bad", text: entry.reason?.message ?? "The ledger rejected it. Nothing was moved." };
+    case "included":
+      return { tone: "warn", text: `${what} included by the kernel, not final yet.` };
+    default:
+      return { tone: "warn", text: `${what} handed to the kernel, not final yet.` };
+  }
 }

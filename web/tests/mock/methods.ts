@@ -3,6 +3,7 @@
 import { amountToWire, parseAmount, readAmount, type Amount } from "../../src/lib/amount";
 import type { Entry, Method, Methods, Offer, OfferFilter } from "../../src/lib/contract";
 import type { MockNode } from "./node";
+import { hex } from "./world";
 
 export class MethodError extends Error {
   constructor(
@@ -93,6 +94,24 @@ export const handlers: Handlers = {
     return recorded(node, "withdraw", value);
   },
   kernel_pulse: ({ world }) => world.pulse.view(),
+  kernel_members: ({ world }) => world.pulse.members(world.isKernelReachable),
+  kernel_transaction: ({ world }, { transaction_id }) => {
+    const entry = world.history.find((known) => known.transaction_id === transaction_id);
+    if (!entry) throw new MethodError(1303, "transaction_not_found", "No such transaction is known. Check the id.");
+    const proof = { certificate: hex(1, 900), range: hex(2, 1_400) };
+    return { transaction_id, stage: entry.stage, certified: true, height: 1_200, time_ms: entry.time_ms, position: 51_233, proof };
+  },
+  kernel_checkpoints: ({ world }, { from, limit = 20 }) => {
+    const first = from ?? Math.max(1, world.pulse.height - limit + 1);
+    const heights = Array.from({ length: Math.max(0, Math.min(limit, world.pulse.height - first + 1)) }, (_, index) => first + index);
+    return heights.map((height) => world.pulse.checkpoint(height));
+  },
+  kernel_evidence: ({ world }) => world.evidence,
+  ledger_transaction: (_, { transaction_id }) => ({ transaction_id, stage: "final", certified: true, height: 1_200, inputs: 2, outputs: 6 }),
+  ledger_identity: ({ world }, { id }) => ({
+    id, registered: id === world.identity, pledge: id === world.identity ? "1" : null, since_ms: id === world.identity ? Date.now() - 86_400_000 : null,
+    account: "12.5", withdrawing: [], offers: world.offers.filter((offer) => offer.provider === id).map((offer) => offer.offer_id), bounces: 0,
+  }),
 };
 
 function matching(offers: Offer[], filter: OfferFilter): Offer[] {

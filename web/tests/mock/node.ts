@@ -176,6 +176,7 @@ export class MockNode {
     send("status", this.world.status());
     send("offers", this.world.offers);
     send("pulse", this.world.pulse.view());
+    send("checkpoint", this.world.pulse.checkpoint(this.world.pulse.height));
     send("wallet", { balance: this.world.balance(), entries: [] });
     if (this.world.session) send("session", this.world.session);
   }
@@ -202,8 +203,10 @@ export class MockNode {
 
   #tickKernel(): void {
     if (!this.world.isKernelReachable) return;
+    const { height } = this.world.pulse;
     this.world.pulse.advance(Date.now() - 140, this.world.connection.state === "connected" ? 0.8 : 0.2);
     this.#publish("pulse", this.world.pulse.view());
+    if (this.world.pulse.height > height) this.#publish("checkpoint", this.world.pulse.checkpoint(this.world.pulse.height));
   }
 }
 

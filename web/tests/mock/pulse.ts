@@ -1,6 +1,6 @@
 /** A pretended kernel for the picture: rounds, snapshots a little apart, commits three rounds later. */
 
-import type { Commit, KernelNode, KernelPulse, Snapshot } from "../../src/lib/contract";
+import type { CheckpointRecord, Commit, KernelMember, KernelNode, KernelPulse, Snapshot } from "../../src/lib/contract";
 import { hex } from "./world";
 
 const NODES = 7;
@@ -28,10 +28,14 @@ export class Pulse {
     this.round += 1;
     for (let author = 0; author < NODES; author += 1) {
       if (author === this.down) continue;
+      const others = Array.from({ length: NODES }, (_, index) => index).filter((index) => index !== this.down);
+      // Now and then somebody comes too late to be referenced.
+      const late = others[(this.round * 5 + author) % 17];
       const spread = parseInt(hex(this.round * 11 + author, 4), 16) / 65_536;
       this.#snapshots.push({
         author, round: this.round, time_ms: Math.round(time_ms + spread * 140),
-        transactions: Math.round(load * spread * 9), hash: hex(this.round * 31 + author, 64), commit: null,
+        transactions: Math.round(load * spread * 9), hash: hex(this.round * 31 + author, 64),
+        references: others.filter((index) => index !== late || index === author), commit: null,
       });
     }
     this.#commit(this.round - COMMIT_LAG_ROUNDS, time_ms);
@@ -55,6 +59,25 @@ export class Pulse {
 
   nodes(isReachable: boolean): KernelNode[] {
     return NAMES.map((name, index) => ({ index, name, reachable: isReachable && index !== this.down, round: this.round }));
+  }
+
+  members(isReachable: boolean): KernelMember[] {
+    return this.nodes(isReachable).map((node) => ({
+      index: node.index, name: node.name, key: hex(300 + node.index, 64), address: `10.0.0.${node.index + 1}:7100`, pledge: "10000",
+      reachable: node.reachable, round: node.index === this.down ? this.round - 412 : node.round,
+      rounds_behind: node.index === this.down ? 412 : 0, latency_ms: node.reachable ? node.index * 7 : null,
+      connected: node.reachable ? NODES - 2 : null, signed_last: node.index !== this.down,
+    }));
+  }
+
+  checkpoint(height: number): CheckpointRecord {
+    const hash = (salt: number) => hex(height * 7 + salt, 64);
+    return {
+      height, commits: this.commits - (this.height - height) * 4, time_ms: Date.now() - 180 - (this.height - height) * 2_200,
+      digest: hash(0), previous: hash(-7), transactions: 52_000 + height * 9, transactions_root: hash(1), state_root: hash(2),
+      outputs_digest: hash(3), scan_root: hash(4), members_next: hash(5),
+      signers: [0, 1, 2, 3, 4, 5, 6].filter((index) => index !== this.down),
+    };
   }
 
   view(): KernelPulse {

@@ -7,7 +7,7 @@
 
 import { amountToWire, costOf, parseAmount, type Amount } from "../../src/lib/amount";
 import type {
-  Balance, Connection, Entry, NodeStatus, Offer, PaymentPromise, Session,
+  Balance, Connection, Entry, EvidenceRecord, NodeStatus, Offer, PaymentPromise, Session,
 } from "../../src/lib/contract";
 import { Pulse } from "./pulse";
 
@@ -55,6 +55,7 @@ export class World {
   readonly asset = { asset: hex(4, 64), symbol: "TEST", name: "test coin", decimals: 2 };
   held: Amount = 250n * WAY;
   isKernelReachable = true;
+  evidence: EvidenceRecord[] = [];
   readonly pulse = new Pulse();
   #serial = 4;
   #entries = 100;

@@ -1,7 +1,7 @@
 //! What followers ask kernel nodes, and what those answer.
 //!
 //! Nothing in an answer is believed: [`Step`]s prove themselves against the member set, and the rest ([`Answer::Status`],
-//! [`Answer::Stage`]) is shown as one node's word and never acted on.
+//! [`Answer::Stage`]) is shown as one node's word and never acted on. What explorers ask is in [`super::explore`].
 
 use byway_primitives::Time;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
@@ -12,14 +12,17 @@ use byway_records::{ProgramId, TransactionId};
 
 use byway_ledger::ProgramDifference;
 
+use super::explore::{Found, Query};
+use crate::committee::MemberIndex;
+
 /// Programs that a follower may ask for at once: all there are, with room.
 pub(super) const PROGRAMS_MAX: usize = 32;
 /// Steps in one answer.
 pub const STEPS_MAX: usize = 64;
 /// Members that a status speaks of.
 const LANES_MAX: usize = byway_records::checkpoint::MEMBERS_MAX;
-/// Snapshots and commits that a pulse shows.
-const PULSE_MAX: usize = 256;
+/// Snapshots, and likewise commits, that a pulse shows.
+pub const PULSE_MAX: usize = 512;
 /// Bytes of a reason in words.
 const REASON_BYTES_MAX: usize = 256;
 
@@ -36,8 +39,10 @@ pub enum Request {
     Status,
     /// At which height a transaction was decided, if it was: where to look for the proof.
     Find { transaction: TransactionId },
-    /// What happened in the kernel since a snapshot number of this node's own counting.
+    /// What happened in the kernel since a number of this node's own counting.
     Pulse { since: u64 },
+    /// A look into the kernel.
+    Explore(Query),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +57,7 @@ pub enum Answer {
     /// One node's word on where a verdict stands; the step of that height proves it or doesn't.
     Found(Option<Height>),
     Pulse(Pulse),
+    Explored(Found),
 }
 
 /// One certified checkpoint with everything a follower needs to go there from the one before.
@@ -95,13 +101,17 @@ pub struct Pulse {
     pub commits: Vec<PulseCommit>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PulseSnapshot {
-    pub author: u8,
+    pub author: MemberIndex,
     pub round: u64,
     pub time: Time,
     pub transactions: u32,
     pub hash: byway_primitives::Hash,
+    /// Authors of the snapshots of the round before that it references.
+    pub references: Vec<MemberIndex>,
+    /// The commit that ordered it.
+    pub commit: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +119,7 @@ pub struct PulseCommit {
     pub index: u64,
     pub time: Time,
     pub transactions: u32,
-    pub leader: u8,
+    pub leader: MemberIndex,
     /// The leader's round.
     pub round: u64,
 }
@@ -139,6 +149,10 @@ impl Encode for Request {
                 out.byte(5);
                 out.value(transaction);
             }
+            Request::Explore(query) => {
+                out.byte(6);
+                out.value(query);
+            }
         }
     }
 }
@@ -152,6 +166,7 @@ impl Decode for Request {
             3 => Ok(Request::Status),
             4 => Ok(Request::Pulse { since: input.u64()? }),
             5 => Ok(Request::Find { transaction: input.value()? }),
+            6 => Ok(Request::Explore(input.value()?)),
             other => Err(DecodeError::UnknownVariant { kind: "request", value: other.into() }),
         }
     }
@@ -186,6 +201,10 @@ impl Encode for Answer {
                 out.flag(height.is_some());
                 height.iter().for_each(|height| out.value(height));
             }
+            Answer::Explored(found) => {
+                out.byte(7);
+                out.value(found);
+            }
         }
     }
 }
@@ -207,6 +226,7 @@ impl Decode for Answer {
             4 => Ok(Answer::Status(input.value()?)),
             5 => Ok(Answer::Pulse(input.value()?)),
             6 => Ok(Answer::Found(if input.flag()? { Some(input.value()?) } else { None })),
+            7 => Ok(Answer::Explored(input.value()?)),
             other => Err(DecodeError::UnknownVariant { kind: "answer", value: other.into() }),
         }
     }
@@ -266,22 +286,27 @@ impl Decode for Status {
 
 impl Encode for PulseSnapshot {
     fn encode(&self, out: &mut Writer) {
-        out.byte(self.author);
+        out.value(&self.author);
         out.varint(self.round);
         out.value(&self.time);
         out.varint(self.transactions);
         out.value(&self.hash);
+        out.list(&self.references);
+        out.flag(self.commit.is_some());
+        self.commit.iter().for_each(|commit| out.varint(*commit));
     }
 }
 
 impl Decode for PulseSnapshot {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            author: input.byte()?,
+            author: input.value()?,
             round: input.u64()?,
             time: input.value()?,
             transactions: input.u32()?,
             hash: input.value()?,
+            references: input.list(LANES_MAX)?,
+            commit: if input.flag()? { Some(input.u64()?) } else { None },
         })
     }
 }
@@ -291,7 +316,7 @@ impl Encode for PulseCommit {
         out.varint(self.index);
         out.value(&self.time);
         out.varint(self.transactions);
-        out.byte(self.leader);
+        out.value(&self.leader);
         out.varint(self.round);
     }
 }
@@ -302,7 +327,7 @@ impl Decode for PulseCommit {
             index: input.u64()?,
             time: input.value()?,
             transactions: input.u32()?,
-            leader: input.byte()?,
+            leader: input.value()?,
             round: input.u64()?,
         })
     }

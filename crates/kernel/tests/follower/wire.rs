@@ -1,9 +1,12 @@
 //! Laws of the encodings between followers and kernel nodes.
 
+use byway_kernel::follower::explore::{FinalProof, Found, OUTPUTS_MAX, Query, SignedTwice, SnapshotSummary};
 use byway_kernel::follower::protocol::{Pulse, PulseCommit, PulseSnapshot, STEPS_MAX, StageClaim, Status};
 use byway_kernel::follower::{Answer, PROGRAMS, Request, Step};
+use byway_kernel::{MemberIndex, Reference};
+use byway_ledger::RangeProof;
 use byway_primitives::{Decode, DecodeError, Encode, Hash, Time, Writer};
-use byway_records::{Height, ProgramId, TransactionId};
+use byway_records::{Height, OutputId, ProgramId, TransactionId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -44,6 +47,7 @@ fn request() -> impl Strategy<Value = Request> {
         Just(Request::Status),
         number().prop_map(|since| Request::Pulse { since }),
         hash().prop_map(|hash| Request::Find { transaction: TransactionId(hash) }),
+        query().prop_map(Request::Explore),
     ]
 }
 
@@ -76,15 +80,18 @@ fn status() -> impl Strategy<Value = Status> {
 }
 
 fn pulse() -> impl Strategy<Value = Pulse> {
-    let snapshot = (any::<u8>(), number(), number(), any::<u32>(), hash());
-    let snapshot = snapshot.prop_map(|(author, round, time, transactions, hash)| PulseSnapshot {
+    let ordered = (vec(member(), 0..=50), proptest::option::of(number()));
+    let snapshot = (member(), number(), number(), any::<u32>(), hash(), ordered);
+    let snapshot = snapshot.prop_map(|(author, round, time, transactions, hash, (references, commit))| PulseSnapshot {
         author,
         round,
         time: Time(time),
         transactions,
         hash,
+        references,
+        commit,
     });
-    let commit = (number(), number(), any::<u32>(), any::<u8>(), number());
+    let commit = (number(), number(), any::<u32>(), member(), number());
     let commit = commit.prop_map(|(index, time, transactions, leader, round)| PulseCommit {
         index,
         time: Time(time),
@@ -96,6 +103,59 @@ fn pulse() -> impl Strategy<Value = Pulse> {
     parts.prop_map(|(next, snapshots, commits)| Pulse { next, snapshots, commits })
 }
 
+fn member() -> impl Strategy<Value = MemberIndex> {
+    (0..50u8).prop_map(MemberIndex)
+}
+
+fn query() -> impl Strategy<Value = Query> {
+    let id = (hash(), any::<u32>()).prop_map(|(hash, index)| OutputId { transaction: TransactionId(hash), index });
+    prop_oneof![
+        number().prop_map(|from| Query::Certificates { from: Height(from) }),
+        hash().prop_map(|hash| Query::Prove { transaction: TransactionId(hash) }),
+        (number(), any::<u32>()).prop_map(|(from, count)| Query::Snapshots { from, count }),
+        vec(id, 0..8).prop_map(|ids| Query::Outputs { ids }),
+        Just(Query::Evidence),
+    ]
+}
+
+fn summary() -> impl Strategy<Value = SnapshotSummary> {
+    let reference = || (number(), member(), hash()).prop_map(|(round, author, hash)| Reference { round, author, hash });
+    let parents = (proptest::option::of((number(), hash())), vec((member(), hash()), 0..8), vec(reference(), 0..3));
+    let parts = (reference(), number(), parents, number(), any::<u32>(), any::<u32>());
+    parts.prop_map(|(reference, time, (previous, references, weak_references), checkpoint, transactions, bytes)| {
+        SnapshotSummary {
+            reference,
+            time: Time(time),
+            previous,
+            references,
+            weak_references,
+            checkpoint: Height(checkpoint),
+            transactions,
+            bytes,
+        }
+    })
+}
+
+fn found() -> impl Strategy<Value = Found> {
+    let certificate = || step().prop_map(|step| step.certificate);
+    let range = (number(), vec(hash(), 0..4), vec(hash(), 0..4)).prop_map(|(position, siblings, peaks)| RangeProof {
+        position,
+        siblings,
+        peaks,
+    });
+    let proof = (certificate(), range).prop_map(|(certificate, range)| FinalProof { certificate, range });
+    let twice = (member(), number(), hash(), hash(), number()).prop_map(|(author, round, first, second, seen)| {
+        SignedTwice { author, round, first, second, seen: Time(seen) }
+    });
+    prop_oneof![
+        vec(certificate(), 0..4).prop_map(Found::Certificates),
+        proptest::option::of(proof).prop_map(Found::Proof),
+        vec(summary(), 0..4).prop_map(Found::Snapshots),
+        (0..4usize).prop_map(|spent| Found::Outputs(vec![None; spent])),
+        vec(twice, 0..4).prop_map(Found::Evidence),
+    ]
+}
+
 fn answer() -> impl Strategy<Value = Answer> {
     prop_oneof![
         vec(step(), 0..4).prop_map(Answer::Steps),
@@ -105,6 +165,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         proptest::option::of(number().prop_map(Height)).prop_map(Answer::Found),
         status().prop_map(Answer::Status),
         pulse().prop_map(Answer::Pulse),
+        found().prop_map(Answer::Explored),
     ]
 }
 
@@ -135,7 +196,7 @@ proptest! {
     }
 
     #[test]
-    fn garbage_has_at_most_one_meaning(first in 0u8..8, mut bytes in vec(any::<u8>(), 0..200)) {
+    fn garbage_has_at_most_one_meaning(first in 0u8..9, mut bytes in vec(any::<u8>(), 0..200)) {
         canonical::<Step>(&bytes)?;
         bytes.insert(0, first);
         canonical::<Request>(&bytes)?;
@@ -177,6 +238,9 @@ fn lists_are_bounded() {
     assert_eq!(Answer::from_bytes(&list(0, limit + 1)).err(), too_long(limit + 1, limit));
     let follow = Request::Follow { from: Height(1), programs: vec![ProgramId(1); 33] };
     assert_eq!(Request::from_bytes(&follow.to_bytes()).err(), too_long(33, 32));
+    let outputs = OUTPUTS_MAX as u64;
+    assert_eq!(Query::from_bytes(&list(3, outputs + 1)).err(), too_long(outputs + 1, outputs));
+    assert_eq!(Found::from_bytes(&list(3, outputs + 1)).err(), too_long(outputs + 1, outputs));
     let asks = Request::Follow { from: Height(1), programs: PROGRAMS.to_vec() };
     assert_eq!(Request::from_bytes(&asks.to_bytes()), Ok(asks));
 }
@@ -184,7 +248,9 @@ fn lists_are_bounded() {
 #[test]
 fn unknown_variants_are_named() {
     let unknown = |kind, value| Some(DecodeError::UnknownVariant { kind, value });
-    assert_eq!(Request::from_bytes(&[6]).err(), unknown("request", 6));
-    assert_eq!(Answer::from_bytes(&[7]).err(), unknown("answer", 7));
+    assert_eq!(Request::from_bytes(&[7]).err(), unknown("request", 7));
+    assert_eq!(Answer::from_bytes(&[8]).err(), unknown("answer", 8));
     assert_eq!(Answer::from_bytes(&[3, 5]).err(), unknown("stage", 5));
+    assert_eq!(Query::from_bytes(&[5]).err(), unknown("query", 5));
+    assert_eq!(Found::from_bytes(&[5]).err(), unknown("finding", 5));
 }

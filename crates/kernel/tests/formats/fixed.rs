@@ -7,10 +7,11 @@ use byway_crypto::node::NodeSignature;
 use byway_crypto::threshold::SignatureShare;
 use byway_crypto::{NodeSecret, Purpose, WalletSecret};
 use byway_kernel::coin::CoinShare;
+use byway_kernel::follower::explore::{FinalProof, Found, Query, SignedTwice, SnapshotSummary};
 use byway_kernel::follower::protocol::{Pulse, PulseCommit, PulseSnapshot, StageClaim, Status, Step};
 use byway_kernel::follower::{Answer, Request};
 use byway_kernel::{Committee, Header, MemberIndex, Message, Reference, SyncMessage, VerifiedSnapshot, Vote};
-use byway_ledger::{Change, ProgramDifference, ProgramRoot};
+use byway_ledger::{Change, ProgramDifference, ProgramRoot, RangeProof};
 use byway_primitives::{Amount, AssetId, Hash, NetworkId, Time};
 use byway_records::scan::ScanData;
 use byway_records::transaction::KeySignature;
@@ -124,7 +125,53 @@ pub fn requests() -> Vec<(&'static str, Request)> {
         ("status", Request::Status),
         ("pulse", Request::Pulse { since: 300 }),
         ("find", Request::Find { transaction: TransactionId(Hash([1; 32])) }),
+        ("explore certificates", Request::Explore(Query::Certificates { from: Height(300) })),
+        ("explore proof", Request::Explore(Query::Prove { transaction: TransactionId(Hash([1; 32])) })),
+        ("explore snapshots", Request::Explore(Query::Snapshots { from: 300, count: 21 })),
+        ("explore outputs", Request::Explore(Query::Outputs { ids: vec![OUTPUT_ID, OUTPUT_ID] })),
+        ("explore evidence", Request::Explore(Query::Evidence)),
     ]
+}
+
+const OUTPUT_ID: OutputId = OutputId { transaction: TransactionId(Hash([1; 32])), index: 2 };
+
+/// What explorers are answered.
+fn explored() -> Vec<(&'static str, Answer)> {
+    let proof = FinalProof {
+        certificate: step().certificate,
+        range: RangeProof { position: 300, siblings: vec![Hash([1; 32])], peaks: vec![Hash([2; 32])] },
+    };
+    let reference = Reference { round: 299, author: MemberIndex(2), hash: Hash([9; 32]) };
+    let snapshot = SnapshotSummary {
+        reference,
+        time: TIME,
+        previous: Some((298, Hash([8; 32]))),
+        references: vec![(MemberIndex(0), Hash([1; 32])), (MemberIndex(3), Hash([2; 32]))],
+        weak_references: vec![reference],
+        checkpoint: Height(300),
+        transactions: 400,
+        bytes: 70_000,
+    };
+    let first = SnapshotSummary { previous: None, ..snapshot.clone() };
+    let twice = SignedTwice {
+        author: MemberIndex(2),
+        round: 299,
+        first: Hash([9; 32]),
+        second: Hash([10; 32]),
+        seen: TIME,
+    };
+    let output = transaction().transaction().body.outputs[0].clone();
+    vec![
+        ("explored certificates", Found::Certificates(vec![step().certificate])),
+        ("explored proof", Found::Proof(Some(proof))),
+        ("explored no proof", Found::Proof(None)),
+        ("explored snapshots", Found::Snapshots(vec![snapshot, first])),
+        ("explored outputs", Found::Outputs(vec![Some(output), None])),
+        ("explored evidence", Found::Evidence(vec![twice])),
+    ]
+    .into_iter()
+    .map(|(name, found)| (name, Answer::Explored(found)))
+    .collect()
 }
 
 pub fn step() -> Step {
@@ -163,9 +210,17 @@ pub fn answers() -> Vec<(&'static str, Answer)> {
         finality_ms_p50: 180,
         finality_ms_p99: 400,
     };
-    let snapshot = PulseSnapshot { author: 2, round: 300, time: TIME, transactions: 400, hash: Hash([9; 32]) };
-    let commit = PulseCommit { index: 250, time: TIME, transactions: 800, leader: 3, round: 298 };
-    vec![
+    let snapshot = PulseSnapshot {
+        author: MemberIndex(2),
+        round: 300,
+        time: TIME,
+        transactions: 400,
+        hash: Hash([9; 32]),
+        references: vec![MemberIndex(0), MemberIndex(3)],
+        commit: Some(250),
+    };
+    let commit = PulseCommit { index: 250, time: TIME, transactions: 800, leader: MemberIndex(3), round: 298 };
+    let mut answers = vec![
         ("steps", Answer::Steps(vec![step()])),
         ("taken", Answer::Taken),
         ("refused", Answer::Refused("the pool is full".to_owned())),
@@ -178,5 +233,7 @@ pub fn answers() -> Vec<(&'static str, Answer)> {
         ("pulse", Answer::Pulse(Pulse { next: 301, snapshots: vec![snapshot], commits: vec![commit] })),
         ("found", Answer::Found(Some(Height(300)))),
         ("not found", Answer::Found(None)),
-    ]
+    ];
+    answers.append(&mut explored());
+    answers
 }

@@ -78,15 +78,20 @@ const FROZEN_MESSAGES: [&str; 5] = [
     "want rounds: 5 6d2064b13b37098f",
     "rounds sent: 5 a9395a69c1fec8a9",
 ];
-const FROZEN_REQUESTS: [&str; 6] = [
+const FROZEN_REQUESTS: [&str; 11] = [
     "follow: 6 9155694811e7e902",
     "submit: 5 7bab2beac89adaa1",
     "stage: 33 8568a1c683ce9f71",
     "status: 1 cb8bcb2eef183f49",
     "pulse: 3 4437bd9463e97945",
     "find: 33 c3c6bcc13b967e7c",
+    "explore certificates: 4 7640a37c34a4dba8",
+    "explore proof: 34 72279099f8bf6928",
+    "explore snapshots: 5 d6fdb31f61a352e1",
+    "explore outputs: 69 8747c8d931030d01",
+    "explore evidence: 2 fc203af5b729c821",
 ];
-const FROZEN_ANSWERS: [&str; 12] = [
+const FROZEN_ANSWERS: [&str; 18] = [
     "steps: 628 9edc3ea7a8d9d00e",
     "taken: 1 996c5ad08c436211",
     "refused: 18 6f975242774775e3",
@@ -96,8 +101,14 @@ const FROZEN_ANSWERS: [&str; 12] = [
     "stage final: 2 b368307c1c188ed3",
     "stage rejected: 2 f524d3a0aab00cd8",
     "status: 25 918bf871743277b7",
-    "pulse: 61 4db2fc85b8a0069b",
+    "pulse: 67 1af719faf276a060",
     "found: 4 e3c6095f679cde49",
     "not found: 2 619cd4473b98ac46",
+    "explored certificates: 275 e7c6c6d92ae301c1",
+    "explored proof: 343 8e0de74b23cb2262",
+    "explored no proof: 3 e86f1ba3380f1c7f",
+    "explored snapshots: 341 444bbf69cf39fd56",
+    "explored outputs: 42 71ad98fdb7f89669",
+    "explored evidence: 76 e1c1919624ef9710",
 ];
 const FROZEN_STEP: &str = "step: 626 81b84f801bddf039";

@@ -404,6 +404,24 @@ impl ApiError {
         )
     }
 
+    /// A transaction that one kernel node refused, and that nothing was done with.
+    pub fn refused_here(reason: &str) -> Self {
+        Self::new(
+            ErrorKind::TransactionRefused,
+            format!("This kernel node did not take the transaction: {reason}."),
+            "Correct it, or hand it to another kernel node.",
+        )
+    }
+
+    /// A call that changes something, to a server that anyone may read from.
+    pub fn read_only() -> Self {
+        Self::new(
+            ErrorKind::NotSupported,
+            "This server is open to everyone for reading only.",
+            "Send the token of its node, or hand the transaction to a node of your own.",
+        )
+    }
+
     /// The outputs that an audit found are not those that the kernel certified at `height`.
     pub fn ledger_mismatch(height: u64) -> Self {
         Self::new(

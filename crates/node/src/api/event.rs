@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use super::{Balance, Entry, KernelPulse, NodeStatus, Offer, Promise, Session};
+use super::{
+    Balance, CheckpointRecord, Entry, KernelPulse, KernelTransactionRecord, NodeStatus, Offer, Promise, Session,
+};
 
 /// Where a node publishes and each connection listens. A listener that falls behind misses events and is given the
 /// state as of now instead, so the capacity bounds memory and loses nothing.
@@ -24,6 +26,8 @@ pub enum Event {
     Wallet(WalletChange),
     Promise(Promise),
     Pulse(KernelPulse),
+    Checkpoint(CheckpointRecord),
+    Transaction(KernelTransactionRecord),
 }
 
 /// The balance, and the entries that changed.
@@ -42,11 +46,24 @@ pub enum Topic {
     Wallet,
     Promise,
     Pulse,
+    Checkpoint,
+    /// Of the transactions that the subscription names.
+    Transaction,
 }
 
 impl Topic {
-    pub const ALL: [Topic; 6] =
-        [Topic::Status, Topic::Session, Topic::Offers, Topic::Wallet, Topic::Promise, Topic::Pulse];
+    pub const ALL: [Topic; 8] = [
+        Topic::Status,
+        Topic::Session,
+        Topic::Offers,
+        Topic::Wallet,
+        Topic::Promise,
+        Topic::Pulse,
+        Topic::Checkpoint,
+        Topic::Transaction,
+    ];
+    /// Those that are about the kernel, which kernel nodes have too.
+    pub const KERNEL: [Topic; 3] = [Topic::Pulse, Topic::Checkpoint, Topic::Transaction];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -56,6 +73,8 @@ impl Topic {
             Topic::Wallet => "wallet",
             Topic::Promise => "promise",
             Topic::Pulse => "pulse",
+            Topic::Checkpoint => "checkpoint",
+            Topic::Transaction => "transaction",
         }
     }
 
@@ -73,6 +92,8 @@ impl Event {
             Event::Wallet(_) => Topic::Wallet,
             Event::Promise(_) => Topic::Promise,
             Event::Pulse(_) => Topic::Pulse,
+            Event::Checkpoint(_) => Topic::Checkpoint,
+            Event::Transaction(_) => Topic::Transaction,
         }
     }
 }

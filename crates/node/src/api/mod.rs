@@ -1,7 +1,8 @@
 //! What a node can be asked, as types: the contract of `docs/formats/rpc.md` and nothing else.
 //!
-//! [`NodeApi`] has one method per call; the real node implements it, tests implement it by a fake, and
-//! [`rpc`](crate::rpc) carries it over HTTP and WebSocket. [`requests`] are the parameters, [`values`] the results,
+//! [`NodeApi`] has one method per call of a market node, [`KernelApi`] those about the kernel, which kernel nodes answer
+//! too; real nodes implement them, tests implement them by a fake, and [`rpc`](crate::rpc) carries them over HTTP and
+//! WebSocket. [`requests`] are the parameters, [`values`] the results,
 //! [`Event`] what subscribers hear, [`ApiError`] what goes wrong. The command line uses the same types on the other end
 //! of the wire.
 //!
@@ -10,6 +11,7 @@
 pub mod error;
 pub mod event;
 pub mod groups;
+pub mod kernel;
 pub mod money;
 pub mod params;
 pub mod requests;
@@ -23,6 +25,7 @@ use byway_records::TransactionId;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
 pub use groups::*;
+pub use kernel::*;
 pub use money::*;
 pub use requests::*;
 pub use values::*;
@@ -35,7 +38,7 @@ pub type Answer<T> = Result<T, ApiError>;
 /// Calls that write take an `idempotency_key` in their request. The server in front joins calls of one key that run at
 /// once and remembers recent results; an implementation that journals the key with the effect makes it hold across
 /// restarts too.
-pub trait NodeApi: Send + Sync + 'static {
+pub trait NodeApi: KernelApi {
     /// Whatever changes from now on. Every change of state is followed by an event, at whatever pace: the server
     /// thins them out.
     fn events(&self) -> Events;
@@ -79,7 +82,6 @@ pub trait NodeApi: Send + Sync + 'static {
     fn group_sign(&self, request: GroupLook) -> impl Future<Output = Answer<GroupProposal>> + Send;
     fn group_submit(&self, request: GroupSubmit) -> impl Future<Output = Answer<Entry>> + Send;
 
-    fn kernel_pulse(&self) -> impl Future<Output = Answer<KernelPulse>> + Send;
     fn ledger_audit(&self) -> impl Future<Output = Answer<Audit>> + Send;
     fn ledger_transaction(&self, id: TransactionId) -> impl Future<Output = Answer<TransactionRecord>> + Send;
     fn ledger_identity(&self, id: IdentityId) -> impl Future<Output = Answer<IdentityRecord>> + Send;

@@ -84,11 +84,16 @@ impl Params {
 
     /// `limit`, within its bounds.
     pub fn limit(&mut self) -> Result<usize, ApiError> {
-        let limit = self.optional::<u64>("limit")?.unwrap_or(LIMIT_DEFAULT);
-        if (1..=LIMIT_MAX).contains(&limit) {
+        self.limit_within(LIMIT_DEFAULT, LIMIT_MAX)
+    }
+
+    /// `limit`, within other bounds.
+    pub fn limit_within(&mut self, default: u64, max: u64) -> Result<usize, ApiError> {
+        let limit = self.optional::<u64>("limit")?.unwrap_or(default);
+        if (1..=max).contains(&limit) {
             return Ok(limit as usize);
         }
-        Err(ApiError::invalid_params("limit", format_args!("it must lie in 1 to {LIMIT_MAX}")))
+        Err(ApiError::invalid_params("limit", format_args!("it must lie in 1 to {max}")))
     }
 
     pub fn key(&mut self) -> Result<Option<IdempotencyKey>, ApiError> {

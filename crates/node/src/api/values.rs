@@ -392,6 +392,8 @@ pub struct PulseSnapshot {
     pub time_ms: Time,
     pub transactions: u64,
     pub hash: String,
+    /// Authors of the snapshots of the round before that it references.
+    pub references: Vec<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<u64>,
 }

@@ -473,6 +473,9 @@ pub struct OnceArgs {
     /// Do nothing if this key was used before: for scripts that may run twice
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<IdempotencyKey>,
+    /// Wait until it is final or rejected, however long that takes; exit code 1 if it is rejected
+    #[arg(long)]
+    pub wait: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,7 +13,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::output::{fields, print, print_json};
-use super::wallet::move_money;
+use super::wallet::{Until, move_money};
 use super::{Globals, IdentityCommand, OnceArgs, Outcome, Table, idempotency_key};
 use crate::api::{Identity, IdentityRegister, Nothing};
 use crate::client::{Client, ClientError};
@@ -29,9 +29,9 @@ pub async fn identity(globals: &Globals, command: IdentityCommand) -> anyhow::Re
         IdentityCommand::New { name, purpose, device } => new(globals, name, purpose, Device(device))?,
         IdentityCommand::List => list(globals).await?,
         IdentityCommand::Show { identity } => show(globals, &identity)?,
-        IdentityCommand::Register { id, once: OnceArgs { idempotency_key: key } } => {
+        IdentityCommand::Register { id, once: OnceArgs { idempotency_key: key, wait } } => {
             let request = IdentityRegister { id, idempotency_key: idempotency_key(key)? };
-            return move_money(globals, &globals.client()?, "identity_register", &request).await;
+            return move_money(globals, &globals.client()?, "identity_register", &request, Until::of(wait)).await;
         }
         IdentityCommand::Export => export(globals)?,
         IdentityCommand::Restore { phrase_file, device } => restore(globals, phrase_file, Device(device))?,

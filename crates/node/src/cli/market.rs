@@ -9,7 +9,7 @@ use byway_records::offer::Country;
 use serde::Serialize;
 
 use super::output::{ago, bytes, duration, fields, now, print_json, rate, short, way, word};
-use super::wallet::{entry_text, move_money, show};
+use super::wallet::{Until, entry_text, move_money, show};
 use super::{
     ConnectArgs, FetchArgs, Globals, OfferCommand, OfferPublishArgs, Outcome, SessionCommand, Table, idempotency_key,
     progress, with_progress,
@@ -34,7 +34,7 @@ pub async fn offer(globals: &Globals, command: OfferCommand) -> anyhow::Result<O
         OfferCommand::Publish(args) => return publish(globals, &client, args).await,
         OfferCommand::Withdraw { offer } => {
             let request = OfferWithdraw { offer_id: offer, idempotency_key: idempotency_key(None)? };
-            return move_money(globals, &client, "offer_withdraw", &request).await;
+            return move_money(globals, &client, "offer_withdraw", &request, Until::Answered).await;
         }
     }
     Ok(Outcome::Done)

@@ -1,5 +1,7 @@
 //! Money: `byway wallet` and `byway promise`.
 
+use std::time::Duration;
+
 use byway_primitives::{Amount, IdentityId};
 
 use super::asset::asset_of;
@@ -8,7 +10,7 @@ use super::identity::view_key;
 use super::output::{ago, fields, now, print, print_json, short, wait, way, word};
 use super::{Globals, Hosting, Outcome, PromiseCommand, Table, WalletCommand, idempotency_key, with_progress};
 use crate::api::*;
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 
 pub async fn wallet(globals: &Globals, command: WalletCommand, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
     let client = || globals.client();
@@ -25,21 +27,22 @@ pub async fn wallet(globals: &Globals, command: WalletCommand, hosting: &impl Ho
             show(globals, &answer, |answer| format!("{}\n", answer.address))?;
         }
         WalletCommand::Send { to, amount, asset, once } => {
-            let idempotency_key = idempotency_key(once.idempotency_key)?;
+            let (idempotency_key, until) = (idempotency_key(once.idempotency_key)?, Until::of(once.wait));
             let asset = match asset {
                 Some(name) => Some(asset_of(&client()?, name).await?),
                 None => None,
             };
             let request = WalletSend { to, amount, asset, idempotency_key };
-            return move_money(globals, &client()?, "wallet_send", &request).await;
+            return move_money(globals, &client()?, "wallet_send", &request, until).await;
         }
         WalletCommand::Deposit { amount, once } => {
-            let idempotency_key = idempotency_key(once.idempotency_key)?;
-            return move_money(globals, &client()?, "wallet_deposit", &WalletMove { amount, idempotency_key }).await;
+            let (idempotency_key, until) = (idempotency_key(once.idempotency_key)?, Until::of(once.wait));
+            let request = WalletMove { amount, idempotency_key };
+            return move_money(globals, &client()?, "wallet_deposit", &request, until).await;
         }
         WalletCommand::Withdraw { amount, once } => {
-            let idempotency_key = idempotency_key(once.idempotency_key)?;
-            return withdraw(globals, &client()?, &WalletMove { amount, idempotency_key }).await;
+            let (idempotency_key, until) = (idempotency_key(once.idempotency_key)?, Until::of(once.wait));
+            return withdraw(globals, &client()?, &WalletMove { amount, idempotency_key }, until).await;
         }
         WalletCommand::Group(command) => return group(globals, command).await,
         WalletCommand::Consolidate { mix, within } => {
@@ -57,8 +60,8 @@ pub async fn wallet(globals: &Globals, command: WalletCommand, hosting: &impl Ho
 }
 
 /// Announces a withdrawal, and says when the coins come.
-async fn withdraw(globals: &Globals, client: &Client, request: &WalletMove) -> anyhow::Result<Outcome> {
-    let outcome = move_money(globals, client, "wallet_withdraw", request).await?;
+async fn withdraw(globals: &Globals, client: &Client, request: &WalletMove, until: Until) -> anyhow::Result<Outcome> {
+    let outcome = move_money(globals, client, "wallet_withdraw", request, until).await?;
     if outcome == Outcome::Done && !globals.json {
         let balance: Balance = client.call("wallet_balance", &Nothing {}).await?;
         for leaving in &balance.withdrawing {
@@ -91,14 +94,43 @@ pub async fn promise(globals: &Globals, command: PromiseCommand) -> anyhow::Resu
     Ok(Outcome::Done)
 }
 
-/// Sends a transaction and shows how far it came. A rejection is a failure for whoever typed the command.
+/// How long a command about money waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// As long as the node does before it answers.
+    Answered,
+    Decided,
+}
+
+impl Until {
+    pub fn of(wait: bool) -> Self {
+        if wait { Self::Decided } else { Self::Answered }
+    }
+}
+
+/// How often a call is repeated while its transaction is undecided.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Sends a transaction and shows how far it came. A rejection is a failure for whoever typed the command. `request` has an
+/// idempotency key: the same call again tells how far the same transaction is.
 pub async fn move_money(
     globals: &Globals,
     client: &Client,
     method: &str,
     request: &impl serde::Serialize,
+    until: Until,
 ) -> anyhow::Result<Outcome> {
-    let entry: Entry = with_progress("waiting for the kernel", client.call(method, request)).await?;
+    let sending = async {
+        loop {
+            let entry: Entry = client.call(method, request).await?;
+            let is_decided = matches!(entry.stage, Stage::Final | Stage::Rejected);
+            if is_decided || until == Until::Answered {
+                return Ok::<_, ClientError>(entry);
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    };
+    let entry = with_progress("waiting for the kernel", sending).await?;
     show(globals, &entry, entry_text)?;
     Ok(if entry.stage == Stage::Rejected { Outcome::No } else { Outcome::Done })
 }
@@ -203,7 +235,9 @@ pub fn entry_text(entry: &Entry) -> String {
     let amount = money(entry.amount, entry.asset.as_ref());
     let end = match entry.stage {
         Stage::Final => "final".to_owned(),
-        Stage::Included => "included, final within moments".to_owned(),
+        Stage::Included => {
+            "included, and not paid before it is final; `byway wallet history` shows how it ends".to_owned()
+        }
         Stage::Sent => "sent, not yet seen by the kernel; `byway wallet history` shows how it ends".to_owned(),
         Stage::Rejected => {
             let reason = entry.reason.as_ref().map_or("no reason given", |reason| reason.message.as_str());

@@ -1,8 +1,8 @@
 //! Followers and wallets: what they ask, and when they are answered.
 //!
-//! A question for steps that don't exist yet stays open until the next certificate or [`FOLLOW_WAIT`]. Reading steps and
-//! checking a submitted transaction's signatures happen on the pool; only what needs the machine comes back to its task
-//! as a [`Question`].
+//! A question for steps that don't exist yet stays open until the next certificate or [`FOLLOW_WAIT`]. Reading what is
+//! stored and checking a submitted transaction's signatures happen on the pool; only what needs the machine comes back to
+//! its task as a [`Question`]. Whoever asks within this process is answered alike.
 
 use std::sync::Arc;
 
@@ -11,14 +11,15 @@ use byway_driver::disk::Journal;
 use byway_driver::mesh::{ClientId, MeshHandle, Payload};
 use byway_driver::pool::Pool;
 use byway_kernel::archive::stored_certificate;
+use byway_kernel::follower::explore::{Found, Query, SignedTwice};
 use byway_kernel::follower::protocol::{Answer, Pulse, Request, StageClaim, Status as StatusAnswer};
 use byway_kernel::follower::serve;
 use byway_kernel::{Status, SubmitError};
 use byway_ledger::{Verdict, stored_transaction};
 use byway_primitives::{Encode, NetworkId, Span};
 use byway_records::verified::verify_bytes;
-use byway_records::{Height, ProgramId, TransactionId, VerifiedTransaction};
-use tokio::sync::{mpsc, watch};
+use byway_records::{Height, Output, OutputId, ProgramId, TransactionId, VerifiedTransaction};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::FOLLOW_WAIT;
 
@@ -26,10 +27,14 @@ use super::FOLLOW_WAIT;
 const QUESTIONS_QUEUE: usize = 1024;
 
 /// Who asked, to be answered.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Asker {
-    client: ClientId,
-    request: u64,
+#[derive(Debug)]
+pub(super) enum Asker {
+    Mesh {
+        client: ClientId,
+        request: u64,
+    },
+    /// Somebody in this process.
+    Here(oneshot::Sender<Answer>),
 }
 
 /// What only the machine's task can answer.
@@ -38,6 +43,8 @@ pub(super) enum Question {
     Stage { asker: Asker, id: TransactionId },
     Status { asker: Asker },
     Pulse { asker: Asker, since: u64 },
+    Outputs { asker: Asker, ids: Vec<OutputId> },
+    Evidence { asker: Asker },
 }
 
 pub(super) struct Clients {
@@ -70,28 +77,39 @@ impl Clients {
     }
 
     pub fn asked(&self, client: ClientId, request: u64, payload: Payload) {
-        let asker = Asker { client, request };
-        let desk = self.desk.clone();
         match byway_primitives::codec::decode_exact::<Request>(&payload) {
-            Ok(Request::Follow { from, programs }) => {
+            Ok(asked) => self.take(Asker::Mesh { client, request }, asked, Some(payload)),
+            Err(error) => {
+                tracing::debug!(%error, "a client sent a malformed request");
+                self.desk.mesh.close_client(client);
+            }
+        }
+    }
+
+    /// A question, and what it came in, which counts against the client's bound until it is dealt with.
+    pub fn take(&self, asker: Asker, request: Request, payload: Option<Payload>) {
+        let desk = self.desk.clone();
+        match request {
+            Request::Follow { from, programs } => {
                 let certified = self.certified.subscribe();
                 tokio::spawn(async move { desk.follow(asker, from, programs, certified).await });
             }
-            Ok(Request::Submit { transaction }) => {
+            Request::Submit { transaction } => {
                 tokio::spawn(async move {
                     desk.submit(asker, transaction).await;
                     drop(payload);
                 });
             }
-            Ok(Request::Stage { transaction }) => self.pass_on(Question::Stage { asker, id: transaction }),
-            Ok(Request::Status) => self.pass_on(Question::Status { asker }),
-            Ok(Request::Pulse { since }) => self.pass_on(Question::Pulse { asker, since }),
-            Ok(Request::Find { transaction }) => {
+            Request::Stage { transaction } => self.pass_on(Question::Stage { asker, id: transaction }),
+            Request::Status => self.pass_on(Question::Status { asker }),
+            Request::Pulse { since } => self.pass_on(Question::Pulse { asker, since }),
+            Request::Find { transaction } => {
                 tokio::spawn(async move { desk.find(asker, transaction).await });
             }
-            Err(error) => {
-                tracing::debug!(%error, "a client sent a malformed request");
-                self.desk.mesh.close_client(client);
+            Request::Explore(Query::Outputs { ids }) => self.pass_on(Question::Outputs { asker, ids }),
+            Request::Explore(Query::Evidence) => self.pass_on(Question::Evidence { asker }),
+            Request::Explore(query) => {
+                tokio::spawn(async move { desk.explore(asker, query).await });
             }
         }
     }
@@ -104,20 +122,21 @@ impl Clients {
     pub fn submitted(&self, asker: Asker, result: Result<(), SubmitError>) {
         self.desk.answer(
             asker,
-            &match result {
+            match result {
                 Ok(()) | Err(SubmitError::Known) => Answer::Taken,
                 Err(error) => Answer::Refused(error.to_string()),
             },
         );
     }
 
-    pub fn stage(&self, asker: Asker, verdict: Option<Verdict>) {
+    /// `before` is how far it came without a verdict.
+    pub fn stage(&self, asker: Asker, verdict: Option<Verdict>, before: StageClaim) {
         let claim = match verdict {
             Some(Verdict::Final) => StageClaim::Final,
             Some(Verdict::Rejected(_)) => StageClaim::Rejected,
-            Some(Verdict::Repeated) | None => StageClaim::Unknown,
+            Some(Verdict::Repeated) | None => before,
         };
-        self.desk.answer(asker, &Answer::Stage(claim));
+        self.desk.answer(asker, Answer::Stage(claim));
     }
 
     /// `finality` must be sorted.
@@ -130,7 +149,7 @@ impl Clients {
         };
         self.desk.answer(
             asker,
-            &Answer::Status(StatusAnswer {
+            Answer::Status(StatusAnswer {
                 height: status.checkpoint,
                 commits: status.commits,
                 time: status.time,
@@ -143,7 +162,15 @@ impl Clients {
     }
 
     pub fn pulse(&self, asker: Asker, pulse: Pulse) {
-        self.desk.answer(asker, &Answer::Pulse(pulse));
+        self.desk.answer(asker, Answer::Pulse(pulse));
+    }
+
+    pub fn outputs(&self, asker: Asker, outputs: Vec<Option<Output>>) {
+        self.desk.answer(asker, Answer::Explored(Found::Outputs(outputs)));
+    }
+
+    pub fn evidence(&self, asker: Asker, evidence: Vec<SignedTwice>) {
+        self.desk.answer(asker, Answer::Explored(Found::Evidence(evidence)));
     }
 
     fn pass_on(&self, question: Question) {
@@ -170,7 +197,7 @@ impl Desk {
             }
         }
         if let Some(answer) = answer {
-            self.answer(asker, &answer);
+            self.answer(asker, answer);
         }
     }
 
@@ -184,7 +211,7 @@ impl Desk {
         let journal = self.journal.clone();
         let found = self.pool.run(move || stored_transaction(&*journal, id).map(|record| record.height)).await;
         if let Ok(height) = found {
-            self.answer(asker, &Answer::Found(height));
+            self.answer(asker, Answer::Found(height));
         }
     }
 
@@ -197,14 +224,36 @@ impl Desk {
                 // The machine's task is gone only when the node has ended.
                 let _ = self.ask.send(question).await;
             }
-            Ok(Err(ill_formed)) => self.answer(asker, &Answer::Refused(ill_formed.to_string())),
-            Err(error) => self.answer(asker, &Answer::Refused(error.to_string())),
+            Ok(Err(ill_formed)) => self.answer(asker, Answer::Refused(ill_formed.to_string())),
+            Err(error) => self.answer(asker, Answer::Refused(error.to_string())),
         }
     }
 
-    fn answer(&self, asker: Asker, answer: &Answer) {
-        if let Err(error) = self.mesh.reply(asker.client, asker.request, Bytes::from(answer.to_bytes())) {
-            tracing::debug!(%error, "an answer found nobody");
+    /// What only the store is needed for.
+    async fn explore(&self, asker: Asker, query: Query) {
+        let journal = self.journal.clone();
+        let found = self.pool.run(move || match query {
+            Query::Certificates { from } => Found::Certificates(serve::certificates(&*journal, from)),
+            Query::Prove { transaction } => Found::Proof(serve::prove(&*journal, transaction)),
+            Query::Snapshots { from, count } => Found::Snapshots(serve::snapshots(&*journal, from, count)),
+            // These are asked of the machine.
+            Query::Outputs { .. } => Found::Outputs(Vec::new()),
+            Query::Evidence => Found::Evidence(Vec::new()),
+        });
+        if let Ok(found) = found.await {
+            self.answer(asker, Answer::Explored(found));
+        }
+    }
+
+    fn answer(&self, asker: Asker, answer: Answer) {
+        match asker {
+            Asker::Mesh { client, request } => {
+                if let Err(error) = self.mesh.reply(client, request, Bytes::from(answer.to_bytes())) {
+                    tracing::debug!(%error, "an answer found nobody");
+                }
+            }
+            // Whoever asked may have stopped waiting.
+            Asker::Here(asked) => drop(asked.send(answer)),
         }
     }
 }

@@ -72,6 +72,8 @@ pub(super) struct Actor {
     pub(super) settlements: BTreeMap<TransactionId, Promise>,
     pub(super) waiting: Vec<(TransactionId, oneshot::Sender<books::Fate>)>,
     pub(super) submitted_at: BTreeMap<TransactionId, Time>,
+    /// Transactions without a verdict that a kernel node says are included.
+    pub(super) included: BTreeSet<TransactionId>,
     pub(super) settle_later: BTreeMap<IdentityId, Time>,
     /// Outputs to be merged, and when, in order.
     pub(super) merges: VecDeque<(Time, Vec<OutputId>)>,
@@ -79,6 +81,8 @@ pub(super) struct Actor {
     pub(super) tending: BTreeSet<books::Errand>,
     pub(super) errands: BTreeMap<TransactionId, books::Errand>,
     pub(super) kernel_view: BTreeMap<u8, byway_kernel::follower::protocol::Status>,
+    /// How long each of them took to answer when it was looked at last.
+    pub(super) kernel_latency: BTreeMap<u8, Span>,
     /// The kernel node that is looked at next.
     pub(super) kernel_looked_at: u8,
     /// Who signed the newest checkpoint.
@@ -158,11 +162,13 @@ impl Actor {
             settlements: BTreeMap::new(),
             waiting: Vec::new(),
             submitted_at: BTreeMap::new(),
+            included: BTreeSet::new(),
             settle_later: BTreeMap::new(),
             merges: VecDeque::new(),
             tending: BTreeSet::new(),
             errands: BTreeMap::new(),
             kernel_view: BTreeMap::new(),
+            kernel_latency: BTreeMap::new(),
             kernel_looked_at: 0,
             signers: Vec::new(),
             ended_sessions: Vec::new(),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use byway_kernel::follower::protocol::{Answer as KernelAnswer, Request};
 use byway_peer::wallet::{BuildError, Payee, Recipient, Wish};
 use byway_primitives::{Amount, AssetId, IdentityId, Time};
 use byway_records::TransactionId;
@@ -253,13 +252,6 @@ impl NodeApi for PeerNode {
         self.send_once(once, move |actor, once| actor.submit_proposal(&request, once)).await
     }
 
-    async fn kernel_pulse(&self) -> Answer<KernelPulse> {
-        let member = self.ask(|actor| Ok(actor.ledger.current())).await?;
-        let answer = self.kernel.ask(member, &Request::Pulse { since: 0 }).await;
-        let Ok(KernelAnswer::Pulse(pulse)) = answer else { return Err(ApiError::kernel_unreachable()) };
-        self.ask(move |actor| Ok(actor.pulse(&pulse))).await
-    }
-
     async fn ledger_audit(&self) -> Answer<Audit> {
         let tip = self.ask(|actor| Ok(actor.ledger.follower().tip().map(|tip| tip.height))).await?;
         audit::audit(&self.kernel, self.genesis.clone(), tip.unwrap_or_default()).await
@@ -300,7 +292,10 @@ impl NodeApi for PeerNode {
 
 impl PeerNode {
     /// Runs a call in the task.
-    async fn ask<T: Send + 'static>(&self, call: impl FnOnce(&mut Actor) -> Answer<T> + Send + 'static) -> Answer<T> {
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut Actor) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
         self.call(call).await.unwrap_or_else(|| Err(ApiError::stopping()))
     }
 

@@ -122,7 +122,14 @@ impl Actor {
         let (kernel, arrive) = (self.kernel.clone(), self.arrive.clone());
         tokio::spawn(async move {
             let result = kernel.submit(bytes).await;
-            let _ = arrive.send(Arrival::Submitted { id, result }).await;
+            let taken_by = result.as_ref().ok().copied();
+            // The task is gone only when the node has stopped.
+            let _ = arrive.send(Arrival::Submitted { id, result: result.map(drop) }).await;
+            if let Some(member) = taken_by
+                && kernel.included(member, id).await
+            {
+                let _ = arrive.send(Arrival::Included(id)).await;
+            }
         });
     }
 
@@ -136,6 +143,14 @@ impl Actor {
         }
     }
 
+    /// A transaction of ours is in a snapshot that a quorum has built on. It may still be rejected.
+    pub(super) fn was_included(&mut self, id: TransactionId) {
+        let is_pending = self.wallet.pending().any(|(pending, _)| pending == id);
+        if is_pending && self.included.insert(id) {
+            self.publish_wallet();
+        }
+    }
+
     pub(super) fn found(&mut self, found: &Found) {
         let (id, fate) = match found {
             Found::Received { .. } | Found::Spent { .. } => return,
@@ -144,6 +159,7 @@ impl Actor {
             Found::Lapsed(id) => (*id, Fate::Lapsed),
         };
         self.submitted_at.remove(&id);
+        self.included.remove(&id);
         if let Some(errand) = self.errands.remove(&id) {
             self.tending.remove(&errand);
             if fate != Fate::Final {

@@ -18,8 +18,10 @@ impl Actor {
             Arrival::Dialled { provider, result } => self.dialled(provider, result),
             Arrival::Used { provider, session, report } => self.used(provider, session, report),
             Arrival::Served { client, session, report } => self.was_served(client, session, report),
-            Arrival::Status { member, status } => {
+            Arrival::Included(id) => self.was_included(id),
+            Arrival::Status { member, status, latency } => {
                 self.kernel_view.insert(member, status);
+                self.kernel_latency.insert(member, latency);
             }
             Arrival::Pulse(pulse) => self.tell(Event::Pulse(self.pulse(&pulse))),
             Arrival::Unreachable { member } => {

@@ -10,7 +10,7 @@ use byway_driver::disk::DiskError;
 use byway_kernel::follower::protocol::{Answer, Request};
 use byway_kernel::follower::{Advance, ClientNews as LedgerNews};
 use byway_peer::market::Standing;
-use byway_primitives::{Amount, AssetId, Decode, IdentityId};
+use byway_primitives::{Amount, AssetId, Decode, IdentityId, Span};
 use byway_records::offer::REPUTATION_MAX;
 use byway_records::promise::Series;
 use byway_records::state::{
@@ -20,6 +20,8 @@ use byway_records::{Backing, ProgramId, TransactionId};
 
 use super::kernel_access::AskError;
 use super::{Actor, Arrival};
+use crate::api::Event;
+use crate::explorer::checkpoint_view;
 
 /// The reputation of everyone until there are scores: that of a newcomer.
 pub(super) const NEWCOMER: u16 = REPUTATION_MAX / 2;
@@ -92,6 +94,7 @@ impl Actor {
     fn advanced(&mut self, advance: Advance) {
         let Advance { mut batch, checkpoint, signers, changed, scan, .. } = advance;
         self.clock.not_before(checkpoint.time);
+        self.tell(Event::Checkpoint(checkpoint_view(&checkpoint, signers.clone())));
         self.signers = signers;
         let (wallet, found) = self.wallet.scan(checkpoint.height, &scan);
         batch.append(wallet);
@@ -129,8 +132,12 @@ impl Actor {
         self.kernel_looked_at = (member + 1) % members.max(1);
         let (kernel, arrive) = (self.kernel.clone(), self.arrive.clone());
         tokio::spawn(async move {
+            let asked = tokio::time::Instant::now();
             let seen = match kernel.ask(member, &Request::Status).await {
-                Ok(Answer::Status(status)) => Arrival::Status { member, status },
+                Ok(Answer::Status(status)) => {
+                    let latency = Span(asked.elapsed().as_millis() as u64);
+                    Arrival::Status { member, status, latency }
+                }
                 _ => Arrival::Unreachable { member },
             };
             let _ = arrive.send(seen).await;

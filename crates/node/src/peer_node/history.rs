@@ -70,7 +70,7 @@ impl Actor {
                 verdicts.insert(line.transaction, line);
             } else if entries.len() < limit {
                 let note = self.notes.of(line.transaction);
-                let entry = self.entry(&line, verdicts.get(&line.transaction), note);
+                let entry = self.with_inclusion(self.entry(&line, verdicts.get(&line.transaction), note));
                 // A settlement that is final stands among the settlements, with what it brought.
                 let elsewhere = line.kind == Kind::Settlement && entry.stage == Stage::Final;
                 let completes = note.is_some_and(|note| note.completes) && entry.stage != Stage::Rejected;
@@ -93,12 +93,20 @@ impl Actor {
         let lines = self.wallet.history(&self.ledger_journal, usize::MAX);
         let of =
             |wanted: bool| lines.iter().find(|line| line.transaction == id && (line.kind == Kind::Verdict) == wanted);
-        of(false).map(|line| self.entry(line, of(true), self.notes.of(id)))
+        of(false).map(|line| self.with_inclusion(self.entry(line, of(true), self.notes.of(id))))
     }
 
     /// A line of the history, with the name of its asset.
     fn entry(&self, line: &Activity, verdict: Option<&Activity>, note: Option<&Note>) -> Entry {
         Entry { asset: self.asset_tag(line.value.asset), ..entry(line, verdict, note) }
+    }
+
+    /// What is sent and has no verdict may be included already.
+    fn with_inclusion(&self, entry: Entry) -> Entry {
+        match entry.stage {
+            Stage::Sent if self.included.contains(&entry.transaction_id) => Entry { stage: Stage::Included, ..entry },
+            _ => entry,
+        }
     }
 }
 

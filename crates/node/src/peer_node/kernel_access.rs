@@ -12,9 +12,9 @@ use byway_driver::entropy;
 use byway_driver::mesh::{ConnectError, Limits, MeshClient, Prologue, RequestError};
 use byway_driver::pool::PoolError;
 use byway_kernel::SubmitError;
-use byway_kernel::follower::protocol::{Answer, Request};
+use byway_kernel::follower::protocol::{Answer, Request, StageClaim};
 use byway_primitives::codec::{DecodeError, Encode, decode_exact};
-use byway_records::{Genesis, Member};
+use byway_records::{Genesis, Member, TransactionId};
 use tokio::sync::Mutex;
 
 use crate::kernel_node::prologue;
@@ -23,6 +23,11 @@ use crate::kernel_node::prologue;
 const REPLY_WAIT: Duration = Duration::from_secs(7);
 /// A transaction is handed to this many kernel nodes at once, so that one that drops it delays nothing (row K3's b > 1).
 const SUBMIT_TO: usize = 2;
+
+/// How often, and how many times, the node that took a transaction is asked whether it is included: at first quickly,
+/// then ever more slowly, for about ten seconds.
+const INCLUDED_LOOK_PERIOD: Duration = Duration::from_millis(50);
+const INCLUDED_LOOKS_MAX: u32 = 20;
 
 /// Why a kernel node gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -88,8 +93,9 @@ impl KernelAccess {
     }
 
     /// Hands a transaction to a few members at random; on failure to all others in turn, until one takes it or f + 1
-    /// refuse it for the same reason.
-    pub async fn submit(&self, transaction: Vec<u8>) -> Result<(), SubmitFailed> {
+    /// refuse it for the same reason. Gives one that took it. Handing the same to several costs nothing: it is executed
+    /// once, and the ledger knows the others for repetitions.
+    pub async fn submit(&self, transaction: Vec<u8>) -> Result<u8, SubmitFailed> {
         let count = self.0.clients.len();
         let first = entropy::number() as usize % count;
         let order: Vec<u8> = (0..count).map(|step| ((first + step) % count) as u8).collect();
@@ -98,8 +104,9 @@ impl KernelAccess {
         for group in order.chunks(SUBMIT_TO) {
             let asked = group.iter().map(|member| self.ask(*member, &request));
             let answers = futures::future::join_all(asked).await;
-            if answers.iter().any(|answer| matches!(answer, Ok(Answer::Taken))) {
-                return Ok(());
+            let mut asked = group.iter().zip(&answers);
+            if let Some((member, _)) = asked.find(|(_, answer)| matches!(answer, Ok(Answer::Taken))) {
+                return Ok(*member);
             }
             answers.into_iter().for_each(|answer| refusals.note(answer));
             if refusals.believed().is_some() {
@@ -107,6 +114,22 @@ impl KernelAccess {
             }
         }
         Err(refusals.conclude())
+    }
+
+    /// Waits until `member`, which took a transaction, says that a quorum has built on a snapshot with it, and gives up
+    /// when that takes long. Its word is shown and never acted on.
+    pub async fn included(&self, member: u8, transaction: TransactionId) -> bool {
+        let request = Request::Stage { transaction };
+        for look in 0..INCLUDED_LOOKS_MAX {
+            tokio::time::sleep(INCLUDED_LOOK_PERIOD * (look + 1)).await;
+            match self.ask(member, &request).await {
+                Ok(Answer::Stage(StageClaim::Included | StageClaim::Final)) => return true,
+                Ok(Answer::Stage(StageClaim::Pooled)) => {}
+                // Rejected, forgotten, or not to be reached: the ledger will tell.
+                _ => return false,
+            }
+        }
+        false
     }
 
     async fn client(&self, member: u8) -> Result<MeshClient, AskError> {

@@ -13,9 +13,8 @@ use super::following::NEWCOMER;
 use crate::api::params::{LIMIT_MAX, Serial};
 use crate::api::values::*;
 use crate::api::{Event, OfferFilter, event::WalletChange};
+use crate::explorer::{MemberView, pulse_view};
 
-/// Transactions per second are counted over this long.
-const TPS_SPAN: Span = Span::seconds(10);
 /// Settled promises are shown for this long.
 const SETTLED_SHOWN: Span = Span::days(30);
 
@@ -331,46 +330,35 @@ impl Actor {
 impl Actor {
     /// What one kernel node saw lately. Nothing is decided on it.
     pub(super) fn pulse(&self, pulse: &Pulse) -> KernelPulse {
-        let snapshots = pulse.snapshots.iter().map(|snapshot| PulseSnapshot {
-            author: snapshot.author,
-            round: snapshot.round,
-            time_ms: snapshot.time,
-            transactions: snapshot.transactions.into(),
-            hash: snapshot.hash.to_string(),
-            // What a leader commits lies at or below its round; later rounds wait for a later leader.
-            commit: pulse.commits.iter().find(|commit| commit.round >= snapshot.round).map(|commit| commit.index),
+        let tip = self.ledger.follower().tip().map(|tip| PulseCheckpoint {
+            height: tip.height.0,
+            time_ms: tip.time,
+            signers: self.signers.clone(),
+            size: self.config.genesis.members.len() as u64,
+            quorum: self.config.genesis.members.quorum() as u64,
         });
-        let oldest = pulse.snapshots.iter().map(|snapshot| snapshot.round).min().unwrap_or(0);
-        let commits = pulse.commits.iter().filter(|commit| commit.round >= oldest).map(|commit| PulseCommit {
-            index: commit.index,
-            time_ms: commit.time,
-            transactions: commit.transactions.into(),
-            leader: commit.leader,
-            round: commit.round,
+        let finality = Finality {
+            p50: self.finality(|status| status.finality_ms_p50),
+            p99: self.finality(|status| status.finality_ms_p99),
+        };
+        pulse_view(pulse, tip, finality, self.clock.now())
+    }
+
+    /// How each kernel node seems to do, from here.
+    pub(super) fn member_views(&self) -> Vec<MemberView> {
+        let members = self.config.genesis.members.iter().map(|(index, _)| {
+            let seen = self.kernel_view.values().filter_map(|status| status.rounds.get(usize::from(index))).max();
+            let own = self.kernel_view.get(&index);
+            // A node counts itself among those it is connected to.
+            let connected = own.map(|status| status.connected.iter().filter(|connected| **connected).count() as u64);
+            MemberView {
+                reachable: own.is_some(),
+                round: seen.copied().unwrap_or(0),
+                latency_ms: own.and_then(|_| self.kernel_latency.get(&index)).map(|latency| latency.0),
+                connected: connected.map(|count| count.saturating_sub(1)),
+            }
         });
-        let since = self.clock.now() - TPS_SPAN;
-        let lately = pulse.commits.iter().filter(|commit| commit.time >= since);
-        let transactions: u64 = lately.map(|commit| u64::from(commit.transactions)).sum();
-        // A busy kernel's commits are remembered for less than the whole span.
-        let remembered = pulse.commits.first().map_or(TPS_SPAN, |commit| self.clock.now().since(commit.time));
-        let span = remembered.min(TPS_SPAN).0.max(1);
-        let tip = self.ledger.follower().tip();
-        KernelPulse {
-            snapshots: snapshots.collect(),
-            commits: commits.collect(),
-            checkpoint: tip.map(|tip| PulseCheckpoint {
-                height: tip.height.0,
-                time_ms: tip.time,
-                signers: self.signers.clone(),
-                size: self.config.genesis.members.len() as u64,
-                quorum: self.config.genesis.members.quorum() as u64,
-            }),
-            finality_ms: Finality {
-                p50: self.finality(|status| status.finality_ms_p50),
-                p99: self.finality(|status| status.finality_ms_p99),
-            },
-            tps: transactions as f64 * 1000.0 / span as f64,
-        }
+        members.collect()
     }
 
     /// The median of what kernel nodes say of transactions handed to them; those that were handed none say nothing.

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use byway_records::TransactionId;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::replay::{self, Begin, Replays};
+use super::surface::Surface;
+use super::{Right, kernel};
 use crate::api::params::{LIMIT_MAX, Params};
 use crate::api::*;
 
@@ -15,7 +18,8 @@ pub struct Dispatcher<A> {
     replays: Arc<Replays>,
 }
 
-/// The calls that exist on both transports; `subscribe` and `unsubscribe` belong to the WebSocket.
+/// The calls that exist on both transports, beside those about the kernel ([`kernel::METHODS`]); `subscribe` and
+/// `unsubscribe` belong to the WebSocket.
 const METHODS: &[&str] = &[
     "node_status",
     "identity_list",
@@ -47,7 +51,6 @@ const METHODS: &[&str] = &[
     "group_show",
     "group_sign",
     "group_submit",
-    "kernel_pulse",
     "ledger_audit",
     "ledger_transaction",
     "ledger_identity",
@@ -64,25 +67,10 @@ impl<A: NodeApi> Dispatcher<A> {
         Self { api, replays: Arc::default() }
     }
 
-    pub fn api(&self) -> &A {
-        &self.api
-    }
-
-    /// Runs a call to its end, even where whoever asked goes away meanwhile: an attempt to connect or a payment is not
-    /// half done because a browser tab closed.
-    pub async fn run(&self, method: String, params: Option<Value>) -> Answer<Value> {
-        let own = self.clone();
-        let task = tokio::spawn(async move { own.run_keyed(&method, params).await });
-        match task.await {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::error!(%error, "a call of the local API panicked");
-                Err(ApiError::internal())
-            }
-        }
-    }
-
     async fn run_keyed(&self, method: &str, params: Option<Value>) -> Answer<Value> {
+        if kernel::METHODS.contains(&method) {
+            return kernel::call(&*self.api, method, Params::new(params)?).await;
+        }
         let Some(method) = METHODS.iter().copied().find(|name| *name == method) else {
             return Err(method_not_found(method));
         };
@@ -161,10 +149,58 @@ impl<A: NodeApi> Dispatcher<A> {
             "wallet_balance" => done(api.wallet_balance().await),
             "asset_list" => done(api.asset_list().await),
             "group_list" => done(api.group_list().await),
-            "kernel_pulse" => done(api.kernel_pulse().await),
             "ledger_audit" => done(api.ledger_audit().await),
             other => Err(method_not_found(other)),
         }
+    }
+}
+
+impl<A: NodeApi> Surface for Dispatcher<A> {
+    /// Runs a call to its end, even where whoever asked goes away meanwhile: an attempt to connect or a payment is not
+    /// half done because a browser tab closed.
+    async fn run(&self, _: Right, method: String, params: Option<Value>) -> Answer<Value> {
+        let own = self.clone();
+        let task = tokio::spawn(async move { own.run_keyed(&method, params).await });
+        match task.await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!(%error, "a call of the local API panicked");
+                Err(ApiError::internal())
+            }
+        }
+    }
+
+    fn events(&self) -> Events {
+        self.api.events()
+    }
+
+    fn topics(&self) -> &'static [Topic] {
+        &Topic::ALL
+    }
+
+    async fn state(&self, topic: Topic) -> Answer<Vec<Event>> {
+        let api = &*self.api;
+        Ok(match topic {
+            Topic::Status => vec![Event::Status(Box::new(api.node_status().await?))],
+            Topic::Session => {
+                let sessions = api.session_list(LIMIT_MAX as usize).await?;
+                sessions.into_iter().filter(|session| session.state.is_open()).map(Event::Session).collect()
+            }
+            Topic::Offers => vec![Event::Offers(api.offer_list(OfferList::default()).await?)],
+            Topic::Wallet => {
+                let balance = api.wallet_balance().await?;
+                vec![Event::Wallet(event::WalletChange { balance, entries: Vec::new() })]
+            }
+            Topic::Promise => {
+                let promises = api.promise_list().await?;
+                promises.into_iter().filter(|promise| promise.settled < promise.amount).map(Event::Promise).collect()
+            }
+            Topic::Pulse | Topic::Checkpoint | Topic::Transaction => crate::api::kernel::state(api, topic).await?,
+        })
+    }
+
+    async fn watched(&self, id: TransactionId) -> Answer<KernelTransactionRecord> {
+        self.api.kernel_transaction(KernelTransaction { transaction_id: id, proof: false }).await
     }
 }
 
@@ -185,7 +221,7 @@ pub fn method_not_found(method: &str) -> ApiError {
     )
 }
 
-fn done<T: Serialize>(answer: Answer<T>) -> Answer<Value> {
+pub(super) fn done<T: Serialize>(answer: Answer<T>) -> Answer<Value> {
     let value = answer?;
     serde_json::to_value(value).map_err(|error| {
         tracing::error!(%error, "a result of the local API has no JSON form");

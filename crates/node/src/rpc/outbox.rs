@@ -11,15 +11,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use byway_records::TransactionId;
+
+use super::surface::Interest;
 use crate::api::event::WalletChange;
-use crate::api::{BackingKind, ConnectionState, Direction, Event, SessionState, Topic};
+use crate::api::{BackingKind, ConnectionState, Direction, Event, SessionState, Stage, Topic};
 
 /// Entries of one wallet event: a burst longer than this is read by `wallet_history`.
 const ENTRIES_MAX: usize = 200;
 
 /// One subscription.
 pub struct Outbox {
-    topics: BTreeSet<Topic>,
+    interest: Interest,
     /// Events wait until the state as of now is known, so that it comes first.
     primed: bool,
     pending: BTreeMap<Key, Arc<Event>>,
@@ -32,6 +35,7 @@ enum Key {
     Topic(Topic),
     Session(String),
     Promise(Direction, [u8; 20], u64, BackingKind),
+    Transaction(TransactionId),
 }
 
 /// The last event of a key.
@@ -46,15 +50,16 @@ enum Urgency {
     None,
     Status(ConnectionState, String, bool),
     Session(SessionState),
+    Transaction(Stage, bool),
 }
 
 impl Outbox {
-    pub fn new(topics: BTreeSet<Topic>) -> Self {
-        Self { topics, primed: false, pending: BTreeMap::new(), sent: BTreeMap::new() }
+    pub fn new(interest: Interest) -> Self {
+        Self { interest, primed: false, pending: BTreeMap::new(), sent: BTreeMap::new() }
     }
 
     pub fn topics(&self) -> &BTreeSet<Topic> {
-        &self.topics
+        &self.interest.topics
     }
 
     /// Takes the state as of now. Events that came meanwhile are at least as new: every change is followed by one.
@@ -72,7 +77,7 @@ impl Outbox {
     }
 
     pub fn push(&mut self, event: Arc<Event>) {
-        if !self.topics.contains(&event.topic()) {
+        if !self.wants(&event) {
             return;
         }
         let key = key(&event);
@@ -81,6 +86,14 @@ impl Outbox {
             _ => event,
         };
         self.pending.insert(key, joined);
+    }
+
+    fn wants(&self, event: &Event) -> bool {
+        let is_named = match event {
+            Event::Transaction(record) => self.interest.transactions.contains(&record.transaction_id),
+            _ => true,
+        };
+        is_named && self.interest.topics.contains(&event.topic())
     }
 
     /// The next event that may leave at `now`.
@@ -118,6 +131,7 @@ fn key(event: &Event) -> Key {
         Event::Promise(promise) => {
             Key::Promise(promise.direction, promise.counterparty.0, promise.serial.0, promise.backing)
         }
+        Event::Transaction(record) => Key::Transaction(record.transaction_id),
         other => Key::Topic(other.topic()),
     }
 }
@@ -138,6 +152,7 @@ fn urgency(event: &Event) -> Urgency {
             Urgency::Status(status.connection.state, status.proxy.address.clone(), status.proxy.accepting)
         }
         Event::Session(session) => Urgency::Session(session.state),
+        Event::Transaction(record) => Urgency::Transaction(record.stage, record.certified),
         _ => Urgency::None,
     }
 }

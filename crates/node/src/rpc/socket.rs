@@ -1,24 +1,27 @@
 //! One WebSocket: calls, subscriptions and their events.
 //!
 //! One task owns the connection. Calls run beside it and come back in any order; events wait in an
-//! [`Outbox`] per subscription. While a client doesn't read, the task waits in `send` and
+//! [`Outbox`] per subscription. Transactions that a subscription names are looked at until they are decided. While a client doesn't read, the task waits in `send` and
 //! reads nothing either; after [`SEND_TIME_MAX`] the connection is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use byway_records::TransactionId;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::dispatch::Dispatcher;
+use super::Right;
+use super::limits::Limits;
 use super::message::{self, Call};
 use super::outbox::Outbox;
-use crate::api::event::WalletChange;
-use crate::api::params::{LIMIT_MAX, Params};
+use super::surface::{Interest, Surface};
+use crate::api::params::Params;
 use crate::api::*;
 
 /// Calls of one connection that run at once.
@@ -27,6 +30,10 @@ pub const IN_FLIGHT_MAX: usize = 32;
 pub const SUBSCRIPTIONS_MAX: usize = 8;
 /// How long a client may leave a message unread before it is given up on.
 const SEND_TIME_MAX: Duration = Duration::from_secs(20);
+/// How often a transaction that a subscription names is looked at, and for how long: longer than a transaction that never
+/// arrived may still be executed.
+const LOOK_PERIOD: Duration = Duration::from_millis(250);
+const LOOKS_MAX: u32 = 4 * 60 * 10;
 /// Without an event due, the timer sleeps this long; it has no effect when it fires.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -44,12 +51,26 @@ pub async fn refuse(mut socket: WebSocket, code: u16, reason: &'static str) {
     let _ = tokio::time::timeout(SEND_TIME_MAX, socket.send(Message::Close(Some(frame(code, reason))))).await;
 }
 
+/// Who is on the other end.
+pub struct Visitor {
+    pub right: Right,
+    pub address: IpAddr,
+    pub limits: Limits,
+}
+
 /// Serves a connection until either side ends it.
-pub async fn serve<A: NodeApi>(socket: WebSocket, dispatcher: Dispatcher<A>, stop: watch::Receiver<bool>) {
+pub async fn serve<S: Surface>(socket: WebSocket, surface: S, visitor: Visitor, stop: watch::Receiver<bool>) {
     let mut stop = std::pin::pin!(super::stopped(stop));
-    let mut events = dispatcher.api().events();
-    let mut connection =
-        Connection { socket, dispatcher, running: JoinSet::new(), subscriptions: BTreeMap::new(), next: 1, calls: 0 };
+    let mut events = surface.events();
+    let mut connection = Connection {
+        socket,
+        surface,
+        visitor,
+        running: JoinSet::new(),
+        subscriptions: BTreeMap::new(),
+        next: 1,
+        calls: 0,
+    };
     let end = loop {
         let wake = connection.wake_at(Instant::now());
         let step = tokio::select! {
@@ -67,7 +88,7 @@ pub async fn serve<A: NodeApi>(socket: WebSocket, dispatcher: Dispatcher<A>, sto
             break end;
         }
     };
-    // Calls go on: the dispatcher runs each in a task of its own.
+    // Calls go on: the surface runs each in a task of its own.
     connection.running.abort_all();
     if let End::Say(code, reason) = end {
         refuse(connection.socket, code, reason).await;
@@ -84,12 +105,30 @@ enum End {
 /// What ran beside the connection.
 enum Done {
     Answer(Value),
-    State { subscription: u64, events: Vec<Event> },
+    State {
+        subscription: u64,
+        events: Vec<Event>,
+    },
+    /// A transaction went on; it is looked at again unless it is decided.
+    Looked {
+        look: Look,
+        record: Option<Box<KernelTransactionRecord>>,
+    },
 }
 
-struct Connection<A> {
+/// A transaction that is watched for a subscription.
+struct Look {
+    subscription: u64,
+    id: TransactionId,
+    /// The stage that was told last.
+    told: Option<(Stage, bool)>,
+    looks: u32,
+}
+
+struct Connection<S> {
     socket: WebSocket,
-    dispatcher: Dispatcher<A>,
+    surface: S,
+    visitor: Visitor,
     running: JoinSet<Done>,
     subscriptions: BTreeMap<u64, Outbox>,
     /// Number of the next subscription.
@@ -98,7 +137,7 @@ struct Connection<A> {
     calls: usize,
 }
 
-impl<A: NodeApi> Connection<A> {
+impl<S: Surface> Connection<S> {
     async fn handle_message(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
         match message {
             Some(Ok(Message::Text(text))) => self.handle_text(text.as_bytes()).await,
@@ -125,11 +164,14 @@ impl<A: NodeApi> Connection<A> {
                 self.answer(&call.id, answer).await
             }
             _ if self.calls >= IN_FLIGHT_MAX => self.answer(&call.id, Err(ApiError::busy("calls"))).await,
+            _ if !self.visitor.limits.take(self.visitor.address, self.visitor.right) => {
+                self.answer(&call.id, Err(ApiError::busy("calls from one address"))).await
+            }
             _ => {
                 self.calls += 1;
-                let dispatcher = self.dispatcher.clone();
+                let (surface, right) = (self.surface.clone(), self.visitor.right);
                 self.running.spawn(async move {
-                    let answer = dispatcher.run(call.method, call.params).await;
+                    let answer = surface.run(right, call.method, call.params).await;
                     Done::Answer(message::response(&call.id, answer.as_ref()))
                 });
                 Ok(())
@@ -147,6 +189,10 @@ impl<A: NodeApi> Connection<A> {
                 if let Some(outbox) = self.subscriptions.get_mut(&subscription) {
                     outbox.prime(events);
                 }
+                Ok(())
+            }
+            Ok(Done::Looked { look, record }) => {
+                self.looked(look, record);
                 Ok(())
             }
             // A panic in our own code: what else is running can't be told apart from it, so begin anew.
@@ -170,21 +216,30 @@ impl<A: NodeApi> Connection<A> {
     fn subscribe(&mut self, params: Option<Value>) -> Answer<Value> {
         let mut params = Params::new(params)?;
         let names: Vec<String> = params.required("topics")?;
+        let transactions: BTreeSet<TransactionId> =
+            params.optional::<Vec<TransactionId>>("transactions")?.unwrap_or_default().into_iter().collect();
         params.finish()?;
         let topics = names.iter().map(|name| {
-            let unknown = || ApiError::invalid_params("topics", format_args!("{name:?} is no topic"));
-            Topic::parse(name).ok_or_else(unknown)
+            let unknown = || ApiError::invalid_params("topics", format_args!("{name:?} is no topic here"));
+            Topic::parse(name).filter(|topic| self.surface.topics().contains(topic)).ok_or_else(unknown)
         });
         let topics = topics.collect::<Answer<BTreeSet<Topic>>>()?;
         if topics.is_empty() {
             return Err(ApiError::invalid_params("topics", "name at least one"));
+        }
+        if topics.contains(&Topic::Transaction) == transactions.is_empty() || transactions.len() > WATCHED_MAX {
+            let why = format_args!("the topic \"transaction\" goes with 1 to {WATCHED_MAX} of them, others with none");
+            return Err(ApiError::invalid_params("transactions", why));
         }
         if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
             return Err(ApiError::busy("subscriptions"));
         }
         let number = self.next;
         self.next += 1;
-        self.subscriptions.insert(number, Outbox::new(topics));
+        for id in &transactions {
+            self.look(Look { subscription: number, id: *id, told: None, looks: 0 });
+        }
+        self.subscriptions.insert(number, Outbox::new(Interest { topics, transactions }));
         self.gather(number);
         Ok(name(number).into())
     }
@@ -204,11 +259,11 @@ impl<A: NodeApi> Connection<A> {
     /// Asks for the state as of now, beside the connection.
     fn gather(&mut self, subscription: u64) {
         let Some(outbox) = self.subscriptions.get(&subscription) else { return };
-        let (topics, dispatcher) = (outbox.topics().clone(), self.dispatcher.clone());
+        let (topics, surface) = (outbox.topics().clone(), self.surface.clone());
         self.running.spawn(async move {
             let mut events = Vec::new();
             for topic in topics {
-                match state(dispatcher.api(), topic).await {
+                match surface.state(topic).await {
                     Ok(now) => events.extend(now),
                     // Whoever subscribes hears the next change all the same.
                     Err(error) => tracing::debug!(topic = topic.name(), %error, "no state for a subscription"),
@@ -216,6 +271,37 @@ impl<A: NodeApi> Connection<A> {
             }
             Done::State { subscription, events }
         });
+    }
+
+    /// Looks at a transaction, beside the connection.
+    fn look(&mut self, look: Look) {
+        let surface = self.surface.clone();
+        self.running.spawn(async move {
+            if look.looks > 0 {
+                tokio::time::sleep(LOOK_PERIOD).await;
+            }
+            // One that nobody knows yet may still come.
+            let record = surface.watched(look.id).await.ok().map(Box::new);
+            Done::Looked { look, record }
+        });
+    }
+
+    /// Tells what is new of a transaction, and goes on looking until its stage is certified.
+    fn looked(&mut self, mut look: Look, record: Option<Box<KernelTransactionRecord>>) {
+        let Some(outbox) = self.subscriptions.get_mut(&look.subscription) else { return };
+        let mut is_decided = false;
+        if let Some(record) = record {
+            let stage = (record.stage, record.certified);
+            is_decided = record.certified;
+            if look.told != Some(stage) {
+                look.told = Some(stage);
+                outbox.push(Arc::new(Event::Transaction(*record)));
+            }
+        }
+        look.looks += 1;
+        if !is_decided && look.looks < LOOKS_MAX {
+            self.look(look);
+        }
     }
 
     fn wake_at(&self, now: Instant) -> Instant {
@@ -248,26 +334,6 @@ impl<A: NodeApi> Connection<A> {
             Ok(Err(_)) | Err(_) => Err(End::Silent),
         }
     }
-}
-
-/// What a subscriber of `topic` is told first.
-async fn state<A: NodeApi>(api: &A, topic: Topic) -> Answer<Vec<Event>> {
-    Ok(match topic {
-        Topic::Status => vec![Event::Status(Box::new(api.node_status().await?))],
-        Topic::Session => {
-            let sessions = api.session_list(LIMIT_MAX as usize).await?;
-            sessions.into_iter().filter(|session| session.state.is_open()).map(Event::Session).collect()
-        }
-        Topic::Offers => vec![Event::Offers(api.offer_list(OfferList::default()).await?)],
-        Topic::Wallet => {
-            vec![Event::Wallet(WalletChange { balance: api.wallet_balance().await?, entries: Vec::new() })]
-        }
-        Topic::Promise => {
-            let promises = api.promise_list().await?;
-            promises.into_iter().filter(|promise| promise.settled < promise.amount).map(Event::Promise).collect()
-        }
-        Topic::Pulse => vec![Event::Pulse(api.kernel_pulse().await?)],
-    })
 }
 
 fn name(subscription: u64) -> String {

@@ -346,10 +346,6 @@ impl NodeApi for Fake {
         self.transact(EntryKind::GroupSend, Amount::ZERO).await
     }
 
-    async fn kernel_pulse(&self) -> Answer<KernelPulse> {
-        Ok(KernelPulse { tps: 1.5, ..KernelPulse::default() })
-    }
-
     async fn ledger_audit(&self) -> Answer<Audit> {
         let pool = Amount::from_coins(if self.balanced { 1_000_000 } else { 999_999 });
         let parts = AuditParts { pool, ..AuditParts::default() };

@@ -3,10 +3,13 @@
 
 mod cli;
 mod fake;
+mod fake_kernel;
 mod fetch;
+mod kernel_rpc;
 mod leaving;
 mod money;
 mod network;
+mod openrpc;
 mod page;
 mod rpc;
 mod running;

@@ -104,6 +104,11 @@ impl Network {
         KernelNode::start(config, listener, Pool::for_this_machine()).await.unwrap()
     }
 
+    /// One of the kernel nodes that run, by place.
+    pub fn running_kernel(&self, place: usize) -> &KernelNode {
+        &self.kernels[place]
+    }
+
     /// Takes the seat of a kernel node that was kept: its socket and its key.
     pub fn seat(&mut self, index: usize) -> (TcpListener, [u8; 32]) {
         (self.seats[index].take().unwrap(), *keystore(&kernel(index)).mesh_static())

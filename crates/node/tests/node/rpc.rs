@@ -173,7 +173,6 @@ async fn results_have_the_shapes_of_the_document() {
                 "backing": "account", "updated_ms": 9,
             }]),
         ),
-        ("kernel_pulse", json!({}), json!({"snapshots": [], "commits": [], "finality_ms": {}, "tps": 1.5})),
         (
             "ledger_audit",
             json!({}),

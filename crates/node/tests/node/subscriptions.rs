@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use byway_node::api::event::{EVENTS_BUFFERED, WalletChange};
 use byway_node::api::*;
 use byway_node::rpc::outbox::Outbox;
+use byway_node::rpc::surface::Interest;
 use byway_primitives::{Amount, Hash, Time};
 use byway_records::TransactionId;
 use serde_json::{Value, json};
@@ -107,7 +108,7 @@ async fn a_slow_reader_loses_only_steps_in_between() {
 }
 
 fn outbox() -> Outbox {
-    let mut outbox = Outbox::new(Topic::ALL.into());
+    let mut outbox = Outbox::new(everything());
     outbox.prime([]);
     outbox
 }
@@ -148,7 +149,7 @@ fn the_newest_of_each_leaves_at_the_topics_pace_and_a_change_of_state_at_once() 
 
 #[test]
 fn nothing_leaves_before_the_state_as_of_now_is_known() {
-    let (mut outbox, now) = (Outbox::new(Topic::ALL.into()), Instant::now());
+    let (mut outbox, now) = (Outbox::new(everything()), Instant::now());
     push(&mut outbox, Event::Session(session("a", SessionState::Closed, 2)));
     assert_eq!((leaving(&mut outbox, now).len(), outbox.wake_at(now)), (0, None));
     outbox.prime([Event::Session(session("a", SessionState::Active, 1))]);
@@ -182,4 +183,8 @@ fn wallet_events_are_joined() {
     assert_eq!((left.len(), &left[0]["balance"]["wallet"]), (1, &json!("2")));
     let stages: Vec<_> = left[0]["entries"].as_array().unwrap().iter().map(|entry| entry["stage"].clone()).collect();
     assert_eq!(stages, [json!("final"), json!("sent")]);
+}
+
+fn everything() -> Interest {
+    Interest { topics: Topic::ALL.into(), ..Interest::default() }
 }

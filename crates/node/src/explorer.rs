@@ -1,0 +1,429 @@
+//! Answers the calls `kernel_*` out of what kernel nodes say: for a kernel node about itself, for a market node by asking
+//! several.
+//!
+//! What a certificate proves is checked here, whoever said it: nobody is believed a checkpoint or a final transaction.
+//! Snapshots, outputs and evidence can't be proved; the first node that answers is shown as one node's word.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use byway_kernel::follower::explore::{FinalProof, Found, Query, SnapshotSummary};
+use byway_kernel::follower::protocol::{Answer as Said, Pulse, Request, StageClaim, Status, Step};
+use byway_primitives::{Encode, Span, Time};
+use byway_records::verified::verify_bytes;
+use byway_records::{Certificate, Genesis, Height, TransactionId};
+
+use crate::api::*;
+
+/// Transactions per second are counted over this long.
+const TPS_SPAN: Span = Span::seconds(10);
+
+/// Where answers come from.
+pub trait Source: Send + Sync + 'static {
+    /// Whom to ask, the best first.
+    fn order(&self) -> impl Future<Output = Vec<u8>> + Send;
+    /// What one of them says, if it says anything.
+    fn ask(&self, member: u8, request: Request) -> impl Future<Output = Option<Said>> + Send;
+    /// Hands a transaction in.
+    fn submit(&self, transaction: Vec<u8>) -> impl Future<Output = Answer<()>> + Send;
+    /// How each kernel node seems to do, by number.
+    fn members(&self) -> impl Future<Output = Answer<Vec<MemberView>>> + Send;
+    /// How many of those that are asked may lie.
+    fn faults(&self) -> usize;
+}
+
+/// How a kernel node seems to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MemberView {
+    pub reachable: bool,
+    pub round: u64,
+    pub latency_ms: Option<u64>,
+    /// How many others it says it is connected to.
+    pub connected: Option<u64>,
+}
+
+/// The calls over a source.
+#[derive(Clone)]
+pub struct Explorer<S> {
+    genesis: Arc<Genesis>,
+    source: S,
+}
+
+impl<S: Source> Explorer<S> {
+    pub fn new(genesis: Arc<Genesis>, source: S) -> Self {
+        Self { genesis, source }
+    }
+
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    pub async fn status(&self) -> Answer<KernelStatus> {
+        let status = self.claimed_status().await?;
+        let some = |ms: u64| (ms > 0).then_some(ms);
+        Ok(KernelStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            network: self.genesis.network(),
+            network_name: self.genesis.name.clone(),
+            height: status.height.0,
+            commits: status.commits,
+            time_ms: status.time,
+            size: self.genesis.members.len() as u64,
+            quorum: self.genesis.members.quorum() as u64,
+            finality_ms: Finality { p50: some(status.finality_ms_p50), p99: some(status.finality_ms_p99) },
+            node: None,
+        })
+    }
+
+    pub async fn members(&self) -> Answer<Vec<KernelMember>> {
+        let views = self.source.members().await?;
+        let signers = match self.newest_certificates(1).await {
+            Ok(newest) => newest.last().map(signers).unwrap_or_default(),
+            // Nobody has signed anything yet, or nobody answers, which `reachable` says.
+            Err(_) => Vec::new(),
+        };
+        let newest = views.iter().map(|view| view.round).max().unwrap_or(0);
+        let member = |(index, member): (u8, &byway_records::Member)| {
+            let view = views.get(usize::from(index)).copied().unwrap_or_default();
+            KernelMember {
+                index,
+                name: member.name.clone(),
+                key: member.key,
+                address: member.address.clone(),
+                pledge: self.genesis.parameters.kernel_pledge,
+                reachable: view.reachable,
+                round: view.round,
+                rounds_behind: newest - view.round,
+                latency_ms: view.latency_ms,
+                connected: view.connected,
+                signed_last: signers.contains(&index),
+            }
+        };
+        Ok(self.genesis.members.iter().map(member).collect())
+    }
+
+    pub async fn send(&self, request: KernelSend) -> Answer<KernelSent> {
+        let bytes = request.transaction.0;
+        let transaction = verify_bytes(self.genesis.network(), &bytes)
+            .map_err(|ill_formed| ApiError::invalid_params("transaction", ill_formed))?;
+        self.source.submit(bytes).await?;
+        Ok(KernelSent { transaction_id: transaction.id(), stage: Stage::Sent })
+    }
+
+    /// What became of a transaction, proved if it is decided and certified.
+    pub async fn transaction(&self, request: KernelTransaction) -> Answer<KernelTransactionRecord> {
+        let id = request.transaction_id;
+        let (mut unknown_to, mut answered) = (0, false);
+        for member in self.source.order().await {
+            match self.ask_about(member, id).await {
+                Some(Some(record)) => {
+                    let proof = record.proof.filter(|_| request.proof);
+                    return Ok(KernelTransactionRecord { proof, ..record });
+                }
+                Some(None) => {
+                    (unknown_to, answered) = (unknown_to + 1, true);
+                    if unknown_to > self.source.faults() {
+                        break;
+                    }
+                }
+                None => {}
+            }
+        }
+        Err(if answered { ApiError::transaction_not_found() } else { ApiError::kernel_unreachable() })
+    }
+
+    /// What one node knows of a transaction: `None` if it gave no sensible answer, `Some(None)` if it knows nothing.
+    async fn ask_about(&self, member: u8, id: TransactionId) -> Option<Option<KernelTransactionRecord>> {
+        let prove = Request::Explore(Query::Prove { transaction: id });
+        let Said::Explored(Found::Proof(proof)) = self.source.ask(member, prove).await? else { return None };
+        if let Some(proof) = proof {
+            return match proof.verify(id, self.genesis.network(), &self.genesis.members) {
+                Ok(()) => Some(Some(final_record(id, &proof))),
+                Err(error) => {
+                    tracing::error!(member, %error, "a kernel node's proof of a transaction proves nothing");
+                    None
+                }
+            };
+        }
+        if let Some(record) = self.rejection(member, id).await {
+            return Some(Some(record));
+        }
+        let Said::Stage(claim) = self.source.ask(member, Request::Stage { transaction: id }).await? else {
+            return None;
+        };
+        Some(stage_of(claim).map(|stage| uncertified(id, stage)))
+    }
+
+    /// The rejection of a transaction, out of the scan data of its checkpoint.
+    async fn rejection(&self, member: u8, id: TransactionId) -> Option<KernelTransactionRecord> {
+        let Said::Found(height) = self.source.ask(member, Request::Find { transaction: id }).await? else {
+            return None;
+        };
+        let follow = Request::Follow { from: height?, programs: Vec::new() };
+        let Said::Steps(steps) = self.source.ask(member, follow).await? else { return None };
+        let step = steps.first().filter(|step| Some(step.certificate.checkpoint.height) == height)?;
+        self.rejected(step, id)
+    }
+
+    fn rejected(&self, step: &Step, id: TransactionId) -> Option<KernelTransactionRecord> {
+        let checkpoint = &step.certificate.checkpoint;
+        if self.check(&step.certificate).is_err() || step.scan.root() != checkpoint.scan_root {
+            return None;
+        }
+        let (_, reject) = step.scan.rejected.iter().find(|(rejected, _)| *rejected == id)?;
+        Some(KernelTransactionRecord {
+            reason: Some(Reason::new(reject.word(), reject.to_string())),
+            certified: true,
+            height: Some(checkpoint.height.0),
+            time_ms: Some(checkpoint.time),
+            ..uncertified(id, Stage::Rejected)
+        })
+    }
+
+    pub async fn outputs(&self, request: KernelOutputs) -> Answer<Vec<OutputRecord>> {
+        let ids: Vec<_> = request.outputs.iter().map(|name| name.0).collect();
+        let wanted = ids.len();
+        let found = self.explore(Query::Outputs { ids }, |found| match found {
+            Found::Outputs(outputs) if outputs.len() == wanted => Some(outputs),
+            _ => None,
+        });
+        let records = request.outputs.into_iter().zip(found.await?).map(|(output, found)| OutputRecord {
+            output,
+            unspent: found.is_some(),
+            asset: found.as_ref().map(|output| output.value.asset),
+            amount: found.as_ref().map(|output| output.value.amount),
+            threshold: found.as_ref().map(|output| output.lock.threshold),
+            keys: found.map(|output| output.lock.keys),
+        });
+        Ok(records.collect())
+    }
+
+    pub async fn snapshots(&self, request: KernelSnapshots) -> Answer<Vec<SnapshotRecord>> {
+        let from = match request.from {
+            Some(from) => from,
+            None => {
+                let newest = self.claimed_status().await?.rounds.into_iter().max().unwrap_or(0);
+                (newest + 1).saturating_sub((request.limit / self.genesis.members.len().max(1)) as u64)
+            }
+        };
+        let found = self.explore(Query::Snapshots { from, count: request.limit as u32 }, |found| match found {
+            Found::Snapshots(snapshots) => Some(snapshots),
+            _ => None,
+        });
+        Ok(found.await?.into_iter().map(snapshot_record).collect())
+    }
+
+    pub async fn checkpoints(&self, request: KernelCheckpoints) -> Answer<Vec<CheckpointRecord>> {
+        let certificates = match request.from {
+            Some(from) => self.certificates(Height(from), request.limit).await?,
+            None => self.newest_certificates(request.limit).await?,
+        };
+        Ok(certificates.iter().map(checkpoint_record).collect())
+    }
+
+    pub async fn evidence(&self) -> Answer<Vec<EvidenceRecord>> {
+        let found = self.explore(Query::Evidence, |found| match found {
+            Found::Evidence(evidence) => Some(evidence),
+            _ => None,
+        });
+        let records = found.await?.into_iter().map(|twice| EvidenceRecord {
+            kind: EvidenceKind::SignedTwice,
+            member: twice.author.0,
+            round: twice.round,
+            first: twice.first,
+            second: twice.second,
+            seen_ms: twice.seen,
+        });
+        Ok(records.collect())
+    }
+
+    /// The kernel at work. `now` is the time for the rate of transactions.
+    pub async fn pulse(&self, now: Time) -> Answer<KernelPulse> {
+        let pulse = self.first(Request::Pulse { since: 0 }, |said| match said {
+            Said::Pulse(pulse) => Some(pulse),
+            _ => None,
+        });
+        let pulse = pulse.await?;
+        let status = self.claimed_status().await?;
+        let some = |ms: u64| (ms > 0).then_some(ms);
+        let finality = Finality { p50: some(status.finality_ms_p50), p99: some(status.finality_ms_p99) };
+        let newest = self.newest_certificates(1).await.unwrap_or_default();
+        let tip = newest.last().map(|certificate| PulseCheckpoint {
+            height: certificate.checkpoint.height.0,
+            time_ms: certificate.checkpoint.time,
+            signers: signers(certificate),
+            size: self.genesis.members.len() as u64,
+            quorum: self.genesis.members.quorum() as u64,
+        });
+        Ok(pulse_view(&pulse, tip, finality, now))
+    }
+
+    async fn claimed_status(&self) -> Answer<Status> {
+        let status = self.first(Request::Status, |said| match said {
+            Said::Status(status) => Some(status),
+            _ => None,
+        });
+        status.await
+    }
+
+    async fn newest_certificates(&self, count: usize) -> Answer<Vec<Certificate>> {
+        let height = self.claimed_status().await?.height.0;
+        // The newest checkpoint may not be certified yet.
+        let from = (height + 1).saturating_sub(count as u64 + 1).max(1);
+        let mut certificates = self.certificates(Height(from), count + 1).await?;
+        certificates.drain(..certificates.len().saturating_sub(count));
+        Ok(certificates)
+    }
+
+    async fn certificates(&self, from: Height, count: usize) -> Answer<Vec<Certificate>> {
+        let certificates = self.explore(Query::Certificates { from }, |found| match found {
+            Found::Certificates(mut certificates) => {
+                certificates.truncate(count);
+                certificates.iter().all(|certificate| self.check(certificate).is_ok()).then_some(certificates)
+            }
+            _ => None,
+        });
+        certificates.await
+    }
+
+    fn check(&self, certificate: &Certificate) -> Result<(), byway_records::checkpoint::CertificateError> {
+        certificate.verify(self.genesis.network(), &self.genesis.members)
+    }
+
+    async fn explore<T>(&self, query: Query, read: impl Fn(Found) -> Option<T>) -> Answer<T> {
+        self.first(Request::Explore(query), |said| match said {
+            Said::Explored(found) => read(found),
+            _ => None,
+        })
+        .await
+    }
+
+    /// The first answer that makes sense.
+    async fn first<T>(&self, request: Request, read: impl Fn(Said) -> Option<T>) -> Answer<T> {
+        for member in self.source.order().await {
+            if let Some(read) = self.source.ask(member, request.clone()).await.and_then(&read) {
+                return Ok(read);
+            }
+        }
+        Err(ApiError::kernel_unreachable())
+    }
+}
+
+fn final_record(id: TransactionId, proof: &FinalProof) -> KernelTransactionRecord {
+    let checkpoint = &proof.certificate.checkpoint;
+    KernelTransactionRecord {
+        certified: true,
+        height: Some(checkpoint.height.0),
+        time_ms: Some(checkpoint.time),
+        position: Some(proof.range.position),
+        proof: Some(ProofRecord {
+            certificate: HexBytes(proof.certificate.to_bytes()),
+            range: HexBytes(proof.range.to_bytes()),
+        }),
+        ..uncertified(id, Stage::Final)
+    }
+}
+
+fn uncertified(id: TransactionId, stage: Stage) -> KernelTransactionRecord {
+    KernelTransactionRecord {
+        transaction_id: id,
+        stage,
+        reason: None,
+        certified: false,
+        height: None,
+        time_ms: None,
+        position: None,
+        proof: None,
+    }
+}
+
+/// What one node's word on a stage is shown as.
+pub fn stage_of(claim: StageClaim) -> Option<Stage> {
+    match claim {
+        StageClaim::Unknown => None,
+        StageClaim::Pooled => Some(Stage::Sent),
+        StageClaim::Included => Some(Stage::Included),
+        StageClaim::Final => Some(Stage::Final),
+        StageClaim::Rejected => Some(Stage::Rejected),
+    }
+}
+
+fn signers(certificate: &Certificate) -> Vec<u8> {
+    certificate.signatures.iter().map(|(index, _)| *index).collect()
+}
+
+/// A certificate as it is shown.
+pub fn checkpoint_record(certificate: &Certificate) -> CheckpointRecord {
+    checkpoint_view(&certificate.checkpoint, signers(certificate))
+}
+
+/// A checkpoint and who signed it.
+pub fn checkpoint_view(checkpoint: &byway_records::Checkpoint, signers: Vec<u8>) -> CheckpointRecord {
+    CheckpointRecord {
+        height: checkpoint.height.0,
+        commits: checkpoint.commits,
+        time_ms: checkpoint.time,
+        digest: checkpoint.digest(),
+        previous: checkpoint.previous,
+        transactions: checkpoint.transactions,
+        transactions_root: checkpoint.transactions_root,
+        state_root: checkpoint.state_root,
+        outputs_digest: checkpoint.outputs_digest,
+        scan_root: checkpoint.scan_root,
+        members_next: checkpoint.members_next,
+        signers,
+    }
+}
+
+fn snapshot_record(summary: SnapshotSummary) -> SnapshotRecord {
+    let SnapshotSummary { reference, time, previous, references, weak_references, checkpoint, transactions, bytes } =
+        summary;
+    let before = reference.round.saturating_sub(1);
+    let named = |round, author: byway_kernel::MemberIndex, hash| SnapshotName { author: author.0, round, hash };
+    SnapshotRecord {
+        author: reference.author.0,
+        round: reference.round,
+        hash: reference.hash,
+        time_ms: time,
+        previous: previous.map(|(round, hash)| named(round, reference.author, hash)),
+        references: references.into_iter().map(|(author, hash)| named(before, author, hash)).collect(),
+        weak_references: weak_references.into_iter().map(|weak| named(weak.round, weak.author, weak.hash)).collect(),
+        checkpoint: checkpoint.0,
+        transactions: transactions.into(),
+        bytes: bytes.into(),
+    }
+}
+
+/// What one kernel node saw lately, for drawing.
+pub fn pulse_view(pulse: &Pulse, tip: Option<PulseCheckpoint>, finality_ms: Finality, now: Time) -> KernelPulse {
+    let snapshots = pulse.snapshots.iter().map(|snapshot| PulseSnapshot {
+        author: snapshot.author.0,
+        round: snapshot.round,
+        time_ms: snapshot.time,
+        transactions: snapshot.transactions.into(),
+        hash: snapshot.hash.to_string(),
+        references: snapshot.references.iter().map(|author| author.0).collect(),
+        commit: snapshot.commit,
+    });
+    let oldest = pulse.snapshots.iter().map(|snapshot| snapshot.round).min().unwrap_or(0);
+    let commits = pulse.commits.iter().filter(|commit| commit.round >= oldest).map(|commit| PulseCommit {
+        index: commit.index,
+        time_ms: commit.time,
+        transactions: commit.transactions.into(),
+        leader: commit.leader.0,
+        round: commit.round,
+    });
+    let since = now - TPS_SPAN;
+    let lately = pulse.commits.iter().filter(|commit| commit.time >= since);
+    let transactions: u64 = lately.map(|commit| u64::from(commit.transactions)).sum();
+    // A busy kernel's commits are remembered for less than the whole span.
+    let remembered = pulse.commits.first().map_or(TPS_SPAN, |commit| now.since(commit.time));
+    let span = remembered.min(TPS_SPAN).0.max(1);
+    KernelPulse {
+        snapshots: snapshots.collect(),
+        commits: commits.collect(),
+        checkpoint: tip,
+        finality_ms,
+        tps: transactions as f64 * 1000.0 / span as f64,
+    }
+}

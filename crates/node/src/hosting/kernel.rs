@@ -1,0 +1,95 @@
+//! A kernel node as a program: its mesh port, and what it opens for programs and monitoring if it is told to.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use byway_driver::mesh;
+use byway_driver::pool::Pool;
+use byway_records::Genesis;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::{open_keystore, told_to_stop};
+use crate::cli::{Globals, Outcome};
+use crate::config::{Config, KernelConfig, KernelRpcAccess};
+use crate::directory::Directory;
+use crate::genesis;
+use crate::kernel_node::{KernelNode, KernelNodeConfig, KernelService};
+use crate::keystore::Keystore;
+use crate::rpc::{self, Access, Token};
+
+pub(super) async fn run(globals: &Globals, config: &Config, directory: &Directory) -> anyhow::Result<Outcome> {
+    let _lock = directory.lock()?;
+    let keystore = open_keystore(globals, directory)?;
+    let network = config.network.as_ref().context("the configuration names no network file")?;
+    let genesis = Arc::new(genesis::load(network)?);
+    let settings = config.kernel.as_ref().context("the configuration has no [kernel] section")?;
+    // Bound first, so that a port that is taken is known before anything is opened.
+    let rpc = match &settings.rpc {
+        Some(rpc) => Some(bind(rpc.listen, "kernel.rpc.listen").await?),
+        None => None,
+    };
+    let node = start(&keystore, genesis.clone(), directory, settings.listen, Pool::for_this_machine()).await?;
+    let (stop, stopped) = watch::channel(false);
+    let mut servers = Vec::new();
+    if let Some(listener) = rpc {
+        let access = access(settings, directory)?;
+        let address = listener.local_addr()?;
+        let service = KernelService::start(genesis.clone(), index(&keystore, &genesis, directory)?, node.desk());
+        servers.push(tokio::spawn(rpc::serve_kernel(listener, access, service, stopped)));
+        println!("api {address}");
+    }
+    tracing::info!(listen = %settings.listen, network = %genesis.network(), "kernel node ready");
+    println!("ready: kernel node of {} on {}", genesis.name, settings.listen);
+    tokio::select! {
+        ended = node.ended() => ended.context("the kernel node stopped")?,
+        () = told_to_stop() => node.stop().await,
+    }
+    stop.send_replace(true);
+    for server in servers {
+        if let Ok(Err(error)) = server.await {
+            tracing::warn!(%error, "a server ended badly");
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// Starts the kernel node that this keystore holds the keys of.
+pub(super) async fn start(
+    keystore: &Keystore,
+    genesis: Arc<Genesis>,
+    directory: &Directory,
+    listen: SocketAddr,
+    pool: Pool,
+) -> anyhow::Result<KernelNode> {
+    let index = index(keystore, &genesis, directory)?;
+    let listener = mesh::listen(listen).await?;
+    let config = KernelNodeConfig {
+        genesis,
+        index,
+        secret: keystore.kernel_node(),
+        mesh_secret: keystore.mesh_static(),
+        directory: directory.store_folder(),
+    };
+    Ok(KernelNode::start(config, listener, pool).await?)
+}
+
+fn index(keystore: &Keystore, genesis: &Genesis, directory: &Directory) -> anyhow::Result<u8> {
+    genesis.members.index_of(keystore.kernel_node().public()).with_context(|| {
+        format!("the keystore in {} is of none of the kernel nodes in the genesis file", directory.root().display())
+    })
+}
+
+fn access(settings: &KernelConfig, directory: &Directory) -> anyhow::Result<Access> {
+    let token = Token::load_or_create(&directory.token_file())?;
+    Ok(match settings.rpc.as_ref().map(|rpc| rpc.access) {
+        Some(KernelRpcAccess::Public) => Access::Public(token),
+        _ => Access::Token(token),
+    })
+}
+
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("{key} = {address} can't be opened; end what listens there, or choose another port"))
+}

@@ -1,0 +1,165 @@
+//! A kernel node's own answers to the calls `kernel_*`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use byway_driver::clock::Clock;
+use byway_kernel::follower::protocol::{Answer as Said, Request};
+use byway_primitives::Time;
+use byway_records::Genesis;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use super::{Heard, KernelDesk};
+use crate::api::event::EVENTS_BUFFERED;
+use crate::api::*;
+use crate::explorer::{Explorer, MemberView, Source, checkpoint_record};
+
+/// How often the pulse is looked at while somebody watches.
+const PULSE_PERIOD: Duration = Duration::from_millis(500);
+
+/// Asks the node in this process.
+#[derive(Clone)]
+struct Own {
+    desk: KernelDesk,
+    me: u8,
+}
+
+/// The calls that a kernel node answers.
+pub struct KernelService {
+    explorer: Explorer<Own>,
+    desk: KernelDesk,
+    events: broadcast::Sender<Arc<Event>>,
+    clock: Clock,
+}
+
+impl KernelService {
+    /// Answers for the node behind `desk`, and tells what changes for as long as that runs.
+    pub fn start(genesis: Arc<Genesis>, me: u8, desk: KernelDesk) -> Arc<Self> {
+        let (events, _) = broadcast::channel(EVENTS_BUFFERED);
+        let explorer = Explorer::new(genesis, Own { desk: desk.clone(), me });
+        let service = Arc::new(Self { explorer, desk, events, clock: Clock::starting(Time::ZERO) });
+        if let Some(heard) = service.desk.listen() {
+            tokio::spawn(tell_checkpoints(heard, service.events.clone()));
+        }
+        let watched = Arc::downgrade(&service);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(PULSE_PERIOD);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let Some(service) = watched.upgrade() else { return };
+                if service.events.receiver_count() > 0
+                    && let Ok(pulse) = service.kernel_pulse().await
+                {
+                    // Whoever watched may be gone by now.
+                    let _ = service.events.send(Arc::new(Event::Pulse(pulse)));
+                }
+            }
+        });
+        service
+    }
+}
+
+/// Passes every certified checkpoint on until the node has ended.
+async fn tell_checkpoints(mut heard: broadcast::Receiver<Heard>, events: broadcast::Sender<Arc<Event>>) {
+    loop {
+        match heard.recv().await {
+            Ok(Heard::Certified(certificate)) => {
+                // Nobody may be listening.
+                let _ = events.send(Arc::new(Event::Checkpoint(checkpoint_record(&certificate))));
+            }
+            Ok(Heard::Verdicts(_)) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+impl KernelApi for KernelService {
+    fn kernel_events(&self) -> Events {
+        self.events.subscribe()
+    }
+
+    async fn kernel_status(&self) -> Answer<KernelStatus> {
+        let own = self.desk.status().await.ok_or_else(ApiError::stopping)?;
+        let member = self.explorer.genesis().members.get(own.me.0);
+        let node = OwnHealth {
+            index: own.me.0,
+            name: member.map(|member| member.name.clone()).unwrap_or_default(),
+            round: own.own_round,
+            quorum_round: own.quorum_round,
+            is_behind: own.is_behind,
+            connected: own.connected.len() as u64,
+            transactions_pending: own.transactions_pending as u64,
+            snapshots_waiting: own.snapshots_waiting as u64,
+        };
+        Ok(KernelStatus { node: Some(node), ..self.explorer.status().await? })
+    }
+
+    async fn kernel_members(&self) -> Answer<Vec<KernelMember>> {
+        self.explorer.members().await
+    }
+
+    async fn kernel_send(&self, request: KernelSend) -> Answer<KernelSent> {
+        self.explorer.send(request).await
+    }
+
+    async fn kernel_transaction(&self, request: KernelTransaction) -> Answer<KernelTransactionRecord> {
+        self.explorer.transaction(request).await
+    }
+
+    async fn kernel_outputs(&self, request: KernelOutputs) -> Answer<Vec<OutputRecord>> {
+        self.explorer.outputs(request).await
+    }
+
+    async fn kernel_snapshots(&self, request: KernelSnapshots) -> Answer<Vec<SnapshotRecord>> {
+        self.explorer.snapshots(request).await
+    }
+
+    async fn kernel_checkpoints(&self, request: KernelCheckpoints) -> Answer<Vec<CheckpointRecord>> {
+        self.explorer.checkpoints(request).await
+    }
+
+    async fn kernel_evidence(&self) -> Answer<Vec<EvidenceRecord>> {
+        self.explorer.evidence().await
+    }
+
+    async fn kernel_pulse(&self) -> Answer<KernelPulse> {
+        self.explorer.pulse(self.clock.now()).await
+    }
+}
+
+impl Source for Own {
+    async fn order(&self) -> Vec<u8> {
+        vec![self.me]
+    }
+
+    async fn ask(&self, _: u8, request: Request) -> Option<Said> {
+        self.desk.ask(request).await
+    }
+
+    async fn submit(&self, transaction: Vec<u8>) -> Answer<()> {
+        match self.desk.ask(Request::Submit { transaction }).await {
+            Some(Said::Taken) => Ok(()),
+            Some(Said::Refused(reason)) => Err(ApiError::refused_here(&reason)),
+            _ => Err(ApiError::stopping()),
+        }
+    }
+
+    async fn members(&self) -> Answer<Vec<MemberView>> {
+        let own = self.desk.status().await.ok_or_else(ApiError::stopping)?;
+        let members = own.rounds.iter().enumerate().map(|(index, round)| {
+            let is_me = index == usize::from(own.me.0);
+            MemberView {
+                reachable: is_me || own.connected.iter().any(|member| usize::from(member.0) == index),
+                round: if is_me { own.own_round } else { *round },
+                latency_ms: None,
+                connected: is_me.then_some(own.connected.len() as u64),
+            }
+        });
+        Ok(members.collect())
+    }
+
+    fn faults(&self) -> usize {
+        0
+    }
+}

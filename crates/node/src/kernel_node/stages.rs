@@ -1,0 +1,80 @@
+//! How far transactions that were handed in here have come, before the ledger has a verdict on them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use byway_kernel::follower::protocol::StageClaim;
+use byway_records::TransactionId;
+
+/// Transactions remembered: more than the pool holds, since those in snapshots count too.
+const REMEMBERED: usize = 1 << 17;
+
+#[derive(Debug, Default)]
+pub(super) struct Stages {
+    known: BTreeMap<TransactionId, StageClaim>,
+    order: VecDeque<TransactionId>,
+}
+
+impl Stages {
+    /// It waits for a snapshot. One that is known already stays where it is.
+    pub fn pooled(&mut self, id: TransactionId) {
+        if self.known.contains_key(&id) {
+            return;
+        }
+        self.known.insert(id, StageClaim::Pooled);
+        self.order.push_back(id);
+        while self.order.len() > REMEMBERED {
+            if let Some(oldest) = self.order.pop_front() {
+                self.known.remove(&oldest);
+            }
+        }
+    }
+
+    /// q(n) nodes have built on a snapshot with it.
+    pub fn included(&mut self, id: &TransactionId) {
+        if let Some(stage) = self.known.get_mut(id) {
+            *stage = StageClaim::Included;
+        }
+    }
+
+    /// The ledger has a verdict, which is asked for there.
+    pub fn decided(&mut self, id: &TransactionId) {
+        self.known.remove(id);
+    }
+
+    pub fn of(&self, id: &TransactionId) -> StageClaim {
+        self.known.get(id).copied().unwrap_or(StageClaim::Unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use byway_primitives::Hash;
+
+    fn id(number: u32) -> TransactionId {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        TransactionId(Hash(bytes))
+    }
+
+    #[test]
+    fn a_transaction_goes_forward_only() {
+        let mut stages = Stages::default();
+        stages.included(&id(1));
+        assert_eq!(stages.of(&id(1)), StageClaim::Unknown, "what was not handed in here is not kept");
+        stages.pooled(id(1));
+        assert_eq!(stages.of(&id(1)), StageClaim::Pooled);
+        stages.included(&id(1));
+        stages.pooled(id(1));
+        assert_eq!(stages.of(&id(1)), StageClaim::Included, "handed in again");
+        stages.decided(&id(1));
+        assert_eq!(stages.of(&id(1)), StageClaim::Unknown);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut stages = Stages::default();
+        (0..REMEMBERED as u32 + 3).for_each(|number| stages.pooled(id(number)));
+        assert_eq!((stages.known.len(), stages.of(&id(2))), (REMEMBERED, StageClaim::Unknown));
+    }
+}

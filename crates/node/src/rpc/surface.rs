@@ -1,0 +1,36 @@
+//! What a server carries.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use byway_records::TransactionId;
+use serde_json::Value;
+
+use super::Right;
+use crate::api::{Answer, Event, Events, KernelTransactionRecord, Topic};
+
+/// Calls and events of a node, by name and as JSON. Cheap to clone.
+pub trait Surface: Clone + Send + Sync + 'static {
+    /// Runs a call to its end.
+    fn run(&self, right: Right, method: String, params: Option<Value>) -> impl Future<Output = Answer<Value>> + Send;
+
+    /// Whatever changes from now on.
+    fn events(&self) -> Events;
+
+    /// The topics that can be subscribed to.
+    fn topics(&self) -> &'static [Topic];
+
+    /// What a subscriber of `topic` is told first.
+    fn state(&self, topic: Topic) -> impl Future<Output = Answer<Vec<Event>>> + Send;
+
+    /// What is known of a transaction that a subscription watches.
+    fn watched(&self, id: TransactionId) -> impl Future<Output = Answer<KernelTransactionRecord>> + Send;
+}
+
+/// What a subscription is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interest {
+    pub topics: BTreeSet<Topic>,
+    /// For [`Topic::Transaction`].
+    pub transactions: BTreeSet<TransactionId>,
+}

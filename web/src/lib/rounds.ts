@@ -1,0 +1,147 @@
+/**
+ * Layout of the kernel's picture: a lane per kernel node, a column per round, a dot per snapshot.
+ *
+ * Columns stand side by side whatever time passed between their rounds, since a quiet kernel makes one a second and a
+ * busy one dozens; the node leaves rounds out where there are too many, and a gap marks the place. Pure: the component
+ * draws what is kept here.
+ */
+
+import type { KernelPulse, Snapshot } from "./contract";
+
+/** Rounds kept: more than fit on the widest screen. */
+export const ROUNDS_MAX = 120;
+/** A gap takes up so much of a column. */
+const GAP_COLUMNS = 0.9;
+const FADE_MS = 900;
+
+/** A snapshot as kept for the picture, with the local time at which it was seen to be committed. */
+export interface Mark extends Snapshot {
+  litAtMs: number | null;
+  isLeader: boolean;
+}
+
+export interface Round {
+  round: number;
+  /** Where its column is, in widths of a column; rises for ever. */
+  place: number;
+  /** Rounds left out before it. */
+  skipped: number;
+  /** By rising author; two of one author only if it signed twice. */
+  marks: Mark[];
+}
+
+/**
+ * Joins what is known with what a pulse brought. Rounds are only added at the end, so that nothing that is drawn moves
+ * aside: what a pulse says of older rounds that are not shown is passed over.
+ */
+export function mergeRounds(known: Round[], pulse: KernelPulse, nowMs: number): Round[] {
+  const leaders = new Set(pulse.commits.map((commit) => `${commit.leader}/${commit.round}`));
+  const fresh = byRound(pulse.snapshots);
+  const newest = Math.max(0, ...fresh.keys());
+  const first = known[0]?.round ?? 0;
+  // A node that begins again from below tells of another network.
+  const base = newest > 0 && newest < first ? [] : known;
+  const isFirst = base.length === 0;
+  const rounds = base.map((round) => withMarks(round, fresh.get(round.round) ?? [], leaders, nowMs, false));
+  let last = rounds.at(-1);
+  for (const round of [...fresh.keys()].sort((a, b) => a - b)) {
+    if (last && round <= last.round) continue;
+    const skipped: number = last ? round - last.round - 1 : 0;
+    const place: number = last ? last.place + 1 + (skipped > 0 ? GAP_COLUMNS : 0) : 0;
+    last = withMarks({ round, place, skipped, marks: [] }, fresh.get(round) ?? [], leaders, nowMs, isFirst);
+    rounds.push(last);
+  }
+  return rounds.slice(-ROUNDS_MAX);
+}
+
+function byRound(snapshots: Snapshot[]): Map<number, Snapshot[]> {
+  const rounds = new Map<number, Snapshot[]>();
+  for (const snapshot of snapshots) {
+    const there = rounds.get(snapshot.round);
+    if (there) there.push(snapshot);
+    else rounds.set(snapshot.round, [snapshot]);
+  }
+  return rounds;
+}
+
+/** What is committed when the picture begins is lit without a flash. */
+function withMarks(round: Round, snapshots: Snapshot[], leaders: Set<string>, nowMs: number, isOld: boolean): Round {
+  if (snapshots.length === 0) return round;
+  const marks = new Map(round.marks.map((mark) => [mark.hash, mark]));
+  for (const snapshot of snapshots) {
+    const before = marks.get(snapshot.hash);
+    const isCommitted = snapshot.commit !== null && snapshot.commit !== undefined;
+    const litAtMs = before?.litAtMs ?? (isCommitted ? nowMs - (isOld ? FADE_MS : 0) : null);
+    const isLeader = (before?.isLeader ?? false) || leaders.has(`${snapshot.author}/${snapshot.round}`);
+    marks.set(snapshot.hash, { ...snapshot, litAtMs, isLeader });
+  }
+  return { ...round, marks: [...marks.values()].sort((a, b) => a.author - b.author) };
+}
+
+/** How everything is measured, in pixels. */
+export interface Scale {
+  width: number;
+  height: number;
+  lanes: number;
+  column: number;
+}
+
+export const NARROW_PX = 560;
+
+/** Lanes of a large kernel are thin; columns are as wide as their lines need. */
+export function scaleOf(width: number, lanes: number, isCompact: boolean): Scale {
+  const lane = isCompact ? 22 : lanes <= 10 ? 38 : lanes <= 22 ? 22 : 13;
+  const column = isCompact ? 20 : width < NARROW_PX ? 24 : 34;
+  return { width, height: lanes * (isCompact && lanes > 10 ? 12 : lane), lanes, column };
+}
+
+/** Middle of a lane. */
+export function laneY(author: number, scale: Scale): number {
+  return ((author + 0.5) * scale.height) / Math.max(1, scale.lanes);
+}
+
+/** Middle of a column; `edge` is the place at the right edge. */
+export function placeX(place: number, edge: number, scale: Scale): number {
+  return scale.width - (edge - place) * scale.column;
+}
+
+/** The place that belongs at the right edge: half a column, and a little, beyond the newest. */
+export function edgeOf(rounds: Round[]): number {
+  return (rounds.at(-1)?.place ?? 0) + 0.8;
+}
+
+export function dotRadius(scale: Scale): number {
+  const lane = scale.height / Math.max(1, scale.lanes);
+  return Math.max(1.6, Math.min(5, lane * 0.2, scale.column * 0.2));
+}
+
+/** Where the picture is after `pass_ms` more on its way from `edge` to `target`: quickly first, then gently. */
+export function eased(edge: number, target: number, pass_ms: number): number {
+  const PACE_MS = 420;
+  const JUMP_COLUMNS = 40;
+  if (target < edge || target - edge > JUMP_COLUMNS) return target;
+  const next = target - (target - edge) * Math.exp(-pass_ms / PACE_MS);
+  return target - next < 0.004 ? target : next;
+}
+
+/** Strength of the flash of a mark, 1 when it lights up, 0 after it faded. */
+export function glow(mark: Mark, nowMs: number): number {
+  if (mark.litAtMs === null) return 0;
+  return Math.max(0, Math.min(1, 1 - (nowMs - mark.litAtMs) / FADE_MS));
+}
+
+/** The snapshot nearest to a point, if one is near. */
+export function markAt(rounds: Round[], x: number, y: number, edge: number, scale: Scale): Mark | null {
+  const near_px = Math.max(12, scale.column / 2);
+  let best: Mark | null = null;
+  let least = near_px ** 2;
+  for (const round of rounds) {
+    const dx = placeX(round.place, edge, scale) - x;
+    if (Math.abs(dx) > near_px) continue;
+    for (const mark of round.marks) {
+      const distance = dx ** 2 + (laneY(mark.author, scale) - y) ** 2;
+      if (distance <= least) [best, least] = [mark, distance];
+    }
+  }
+  return best;
+}

@@ -1,0 +1,92 @@
+import { expect, test } from "vitest";
+import type { Commit, KernelPulse, Snapshot } from "../../src/lib/contract";
+import {
+  dotRadius, eased, edgeOf, glow, laneY, markAt, mergeRounds, placeX, ROUNDS_MAX, scaleOf, type Round,
+} from "../../src/lib/rounds";
+
+const snapshot = (author: number, round: number, commit: number | null = null): Snapshot => ({
+  author, round, time_ms: round * 1000, transactions: 0, hash: `${author}/${round}`, references: [0, 1], commit,
+});
+const leads = (leader: number, round: number): Commit => ({ index: 9, time_ms: 0, transactions: 0, leader, round });
+const pulse = (snapshots: Snapshot[], commits: Commit[] = []): KernelPulse => ({ snapshots, commits, finality_ms: {}, tps: 0 });
+const rounds = (list: number[], known: Round[] = []) => mergeRounds(known, pulse(list.map((round) => snapshot(0, round))), 0);
+const lit = (list: Round[]) => list.flatMap((round) => round.marks.map((mark) => mark.litAtMs));
+
+test("columns stand side by side, and where rounds were left out a gap says how many", () => {
+  const list = rounds([4, 5, 9]);
+  expect(list.map(({ round, place, skipped }) => [round, place, skipped])).toEqual([[4, 0, 0], [5, 1, 0], [9, 2.9, 3]]);
+});
+
+test("what is drawn stays where it is", () => {
+  const first = rounds([4, 5, 9]);
+  // Another kernel node left out other rounds.
+  const second = rounds([5, 6, 7, 9, 10], first);
+  expect(second.slice(0, 3).map((round) => [round.round, round.place])).toEqual(first.map((round) => [round.round, round.place]));
+  expect(second.map((round) => round.round)).toEqual([4, 5, 9, 10]);
+});
+
+test("a snapshot that comes late takes its place in a round that is shown", () => {
+  const list = mergeRounds(rounds([4, 5]), pulse([snapshot(3, 4), snapshot(1, 4)]), 0);
+  expect(list[0]!.marks.map((mark) => mark.author)).toEqual([0, 1, 3]);
+});
+
+test("a snapshot lights up when it gains a commit, and keeps the time it did", () => {
+  const first = mergeRounds([], pulse([snapshot(0, 1), snapshot(1, 1)]), 100);
+  expect(lit(first)).toEqual([null, null]);
+  const second = mergeRounds(first, pulse([snapshot(0, 1, 9), snapshot(1, 1)], [leads(0, 1)]), 200);
+  expect(second[0]!.marks.map((mark) => [mark.litAtMs, mark.isLeader])).toEqual([[200, true], [null, false]]);
+  const third = mergeRounds(second, pulse([snapshot(0, 1, 9)]), 300);
+  expect(third[0]!.marks[0]).toMatchObject({ litAtMs: 200, isLeader: true });
+});
+
+test("what was committed before the picture began doesn't flash", () => {
+  const [round] = mergeRounds([], pulse([snapshot(0, 1, 5)]), 5_000);
+  expect(glow(round!.marks[0]!, 5_000)).toBe(0);
+});
+
+test("there is a bound on what is kept", () => {
+  const list = rounds(Array.from({ length: 500 }, (_, index) => index + 1));
+  expect([list.length, list.at(-1)!.round]).toEqual([ROUNDS_MAX, 500]);
+});
+
+test("a network that begins again from below begins a new picture", () => {
+  expect(rounds([3, 4], rounds([900, 901])).map((round) => round.round)).toEqual([3, 4]);
+});
+
+test("lanes share the height evenly, the newest column is near the right edge", () => {
+  const scale = scaleOf(760, 7, false);
+  expect(laneY(0, scale)).toBe(scale.height / 14);
+  expect(laneY(6, scale)).toBe(scale.height - scale.height / 14);
+  const list = rounds([1, 2, 3]);
+  expect(placeX(2, edgeOf(list), scale)).toBeCloseTo(760 - 0.8 * scale.column);
+  expect(placeX(2, 2, scale) - placeX(1, 2, scale)).toBe(scale.column);
+  expect(scaleOf(760, 50, false).height).toBe(650);
+  expect(dotRadius(scaleOf(760, 50, false))).toBeLessThan(dotRadius(scale));
+});
+
+test("the picture arrives where it is going, jumps far ahead and never goes back", () => {
+  let edge = 0;
+  for (let frame = 0; frame < 400; frame += 1) {
+    const next = eased(edge, 10, 16);
+    expect(next).toBeGreaterThanOrEqual(edge);
+    edge = next;
+  }
+  expect(edge).toBe(10);
+  expect(eased(0, 1_000, 16)).toBe(1_000);
+  expect(eased(50, 3, 16)).toBe(3);
+});
+
+test("a snapshot is found near where it is drawn, and nothing far from all", () => {
+  const list = rounds([1, 2, 3]);
+  const scale = scaleOf(760, 7, false);
+  const [x, y] = [placeX(1, edgeOf(list), scale), laneY(0, scale)];
+  expect(markAt(list, x + 3, y - 3, edgeOf(list), scale)?.round).toBe(2);
+  expect(markAt(list, x, y + 60, edgeOf(list), scale)).toBeNull();
+});
+
+test("a glow fades to nothing", () => {
+  const [round] = mergeRounds(mergeRounds([], pulse([snapshot(0, 1)]), 0), pulse([snapshot(0, 1, 5)]), 1_000);
+  const mark = round!.marks[0]!;
+  expect([glow(mark, 1_000), glow(mark, 9_000)]).toEqual([1, 0]);
+  expect(glow(mark, 1_450)).toBeCloseTo(0.5);
+});

@@ -36,6 +36,11 @@ impl Pool {
         self.submitted.len()
     }
 
+    /// Bytes of those that wait for a snapshot.
+    pub fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
     pub fn submit(&mut self, now: Time, transaction: VerifiedTransaction) -> Result<(), SubmitError> {
         if self.submitted.contains_key(&transaction.id()) {
             return Err(SubmitError::Known);

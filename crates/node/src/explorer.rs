@@ -11,7 +11,7 @@ use byway_kernel::follower::explore::{FinalProof, Found, Query, SnapshotSummary}
 use byway_kernel::follower::protocol::{Answer as Said, Pulse, Request, StageClaim, Status, Step};
 use byway_primitives::{Encode, Span, Time};
 use byway_records::verified::verify_bytes;
-use byway_records::{Certificate, Genesis, Height, TransactionId};
+use byway_records::{Certificate, Genesis, Height, Seats, TransactionId};
 
 use crate::api::*;
 
@@ -30,6 +30,8 @@ pub trait Source: Send + Sync + 'static {
     fn members(&self) -> impl Future<Output = Answer<Vec<MemberView>>> + Send;
     /// How many of those that are asked may lie.
     fn faults(&self) -> usize;
+    /// Who signs now, as far as this node can prove.
+    fn seats(&self) -> impl Future<Output = Seats> + Send;
 }
 
 /// How a kernel node seems to do.
@@ -137,13 +139,14 @@ impl<S: Source> Explorer<S> {
         let prove = Request::Explore(Query::Prove { transaction: id });
         let Said::Explored(Found::Proof(proof)) = self.source.ask(member, prove).await? else { return None };
         if let Some(proof) = proof {
-            return match proof.verify(id, self.genesis.network(), &self.genesis.members) {
-                Ok(()) => Some(Some(final_record(id, &proof))),
-                Err(error) => {
-                    tracing::error!(member, %error, "a kernel node's proof of a transaction proves nothing");
-                    None
+            for seats in self.signers_known().await {
+                match proof.verify(id, self.genesis.network(), &seats) {
+                    Ok(()) => return Some(Some(final_record(id, &proof))),
+                    Err(error) => tracing::debug!(member, %error, "a proof of a transaction does not hold"),
                 }
-            };
+            }
+            tracing::error!(member, "a kernel node's proof of a transaction proves nothing");
+            return None;
         }
         if let Some(record) = self.rejection(member, id).await {
             return Some(Some(record));
@@ -162,12 +165,12 @@ impl<S: Source> Explorer<S> {
         let follow = Request::Follow { from: height?, programs: Vec::new() };
         let Said::Steps(steps) = self.source.ask(member, follow).await? else { return None };
         let step = steps.first().filter(|step| Some(step.certificate.checkpoint.height) == height)?;
-        self.rejected(step, id)
+        self.rejected(step, id, &self.signers_known().await)
     }
 
-    fn rejected(&self, step: &Step, id: TransactionId) -> Option<KernelTransactionRecord> {
+    fn rejected(&self, step: &Step, id: TransactionId, signers: &[Seats]) -> Option<KernelTransactionRecord> {
         let checkpoint = &step.certificate.checkpoint;
-        if self.check(&step.certificate).is_err() || step.scan.root() != checkpoint.scan_root {
+        if !self.is_certified(&step.certificate, signers) || step.scan.root() != checkpoint.scan_root {
             return None;
         }
         let (_, reject) = step.scan.rejected.iter().find(|(rejected, _)| *rejected == id)?;
@@ -276,18 +279,26 @@ impl<S: Source> Explorer<S> {
     }
 
     async fn certificates(&self, from: Height, count: usize) -> Answer<Vec<Certificate>> {
+        let signers = self.signers_known().await;
         let certificates = self.explore(Query::Certificates { from }, |found| match found {
             Found::Certificates(mut certificates) => {
                 certificates.truncate(count);
-                certificates.iter().all(|certificate| self.check(certificate).is_ok()).then_some(certificates)
+                let are_good = certificates.iter().all(|certificate| self.is_certified(certificate, &signers));
+                are_good.then_some(certificates)
             }
             _ => None,
         });
         certificates.await
     }
 
-    fn check(&self, certificate: &Certificate) -> Result<(), byway_records::checkpoint::CertificateError> {
-        certificate.verify(self.genesis.network(), &self.genesis.members)
+    /// Who may have signed what is looked at: the members now, and those that the network began with.
+    async fn signers_known(&self) -> Vec<Seats> {
+        let (now, first) = (self.source.seats().await, self.genesis.epoch().seats);
+        if now == first { vec![now] } else { vec![now, first] }
+    }
+
+    fn is_certified(&self, certificate: &Certificate, signers: &[Seats]) -> bool {
+        signers.iter().any(|seats| certificate.verify(self.genesis.network(), seats).is_ok())
     }
 
     async fn explore<T>(&self, query: Query, read: impl Fn(Found) -> Option<T>) -> Answer<T> {
@@ -370,7 +381,7 @@ pub fn checkpoint_view(checkpoint: &byway_records::Checkpoint, signers: Vec<u8>)
         state_root: checkpoint.state_root,
         outputs_digest: checkpoint.outputs_digest,
         scan_root: checkpoint.scan_root,
-        members_next: checkpoint.members_next,
+        epoch_next: checkpoint.epoch_next,
         signers,
     }
 }

@@ -6,9 +6,11 @@
 //! when the journal says that it is durable.
 //!
 //! [`clients`] answers followers and wallets, [`pulse`] remembers what was seen lately for drawing, [`stages`] how far
-//! transactions came that have no verdict yet, and [`service`] answers the calls `kernel_*`.
+//! transactions came that have no verdict yet, [`service`] answers the calls `kernel_*`, and
+//! [`figures`] are for monitoring.
 
 mod clients;
+mod figures;
 mod intake;
 mod pulse;
 mod service;
@@ -44,6 +46,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use clients::{Asker, Clients, Question};
+use figures::{Figures, Measured};
 use intake::Intake;
 use pulse::PulseLog;
 pub use service::KernelService;
@@ -55,7 +58,7 @@ pub const MESH_PROTOCOL: &str = "byway-kernel";
 /// Its version.
 pub const MESH_VERSION: u16 = 1;
 /// What its journal is called on the disk.
-const JOURNAL: &str = "kernel";
+pub const JOURNAL: &str = "kernel";
 /// Commands from this process that may wait.
 const COMMANDS_QUEUE: usize = 256;
 /// News that a slow listener may lag behind.
@@ -118,12 +121,14 @@ pub struct KernelNode {
     mesh: MeshHandle,
     ended: watch::Receiver<Option<Result<(), Ended>>>,
     sent_bytes: Arc<AtomicU64>,
+    figures: Arc<Figures>,
 }
 
 enum Command {
     Submit(Vec<VerifiedTransaction>, oneshot::Sender<usize>),
     Status(oneshot::Sender<Status>),
     Ask(Request, oneshot::Sender<Answer>),
+    Measure(oneshot::Sender<Measured>),
     Stop,
 }
 
@@ -132,6 +137,7 @@ enum Command {
 pub struct KernelDesk {
     commands: mpsc::WeakSender<Command>,
     heard: broadcast::WeakSender<Heard>,
+    figures: Arc<Figures>,
 }
 
 impl KernelDesk {
@@ -147,6 +153,15 @@ impl KernelDesk {
         let (answer, answered) = oneshot::channel();
         self.commands.upgrade()?.send(Command::Status(answer)).await.ok()?;
         answered.await.ok()
+    }
+
+    /// The node's figures in the text form that Prometheus reads; `None` once it has ended.
+    pub async fn figures(&self) -> Option<String> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.upgrade()?.send(Command::Measure(answer)).await.ok()?;
+        let (figures, measured) = (self.figures.clone(), answered.await.ok()?);
+        // The folder is measured too, which may wait for the disk.
+        tokio::task::spawn_blocking(move || figures.text(&measured)).await.ok()
     }
 
     /// Listens to verdicts and certificates from now on; `None` once the node has ended.
@@ -169,7 +184,9 @@ impl KernelNode {
         let (commands, received) = mpsc::channel(COMMANDS_QUEUE);
         let (heard, _) = broadcast::channel(NEWS_QUEUE);
         let (end, ended) = watch::channel(None);
-        let task = Task::new(kernel, journal, disk, clock, mesh.clone(), pool, heard.clone());
+        let figures = Arc::new(Figures::new(&config.genesis, &config.directory));
+        let parts = Parts { kernel, journal, disk, clock, mesh: mesh.clone(), pool, figures: figures.clone() };
+        let task = Task::new(parts, heard.clone());
         let sent_bytes = task.sent_bytes.clone();
         tokio::spawn(async move {
             let result = task.run(events, received).await;
@@ -178,7 +195,7 @@ impl KernelNode {
             }
             end.send_replace(Some(result));
         });
-        Ok(Self { commands, heard, mesh, ended, sent_bytes })
+        Ok(Self { commands, heard, mesh, ended, sent_bytes, figures })
     }
 
     /// Hands in verified transactions; gives how many were taken.
@@ -202,7 +219,8 @@ impl KernelNode {
 
     /// For whoever in this process wants to ask; it keeps no node running.
     pub fn desk(&self) -> KernelDesk {
-        KernelDesk { commands: self.commands.downgrade(), heard: self.heard.downgrade() }
+        let (commands, heard) = (self.commands.downgrade(), self.heard.downgrade());
+        KernelDesk { commands, heard, figures: self.figures.clone() }
     }
 
     /// Bytes of messages handed to the mesh for other kernel nodes, without the mesh's own framing (22 bytes and 18 more
@@ -257,8 +275,11 @@ struct Task {
     clock: Clock,
     mesh: MeshHandle,
     heard: broadcast::Sender<Heard>,
+    figures: Arc<Figures>,
     /// Messages that wait for a write.
     waiting: VecDeque<(Token, MemberIndex, Message)>,
+    /// Writes that messages wait for, and since when.
+    writing: VecDeque<(Token, Instant)>,
     durable: Durability,
     wake_at: Option<Time>,
     /// The last encoded message and what it was made of: one snapshot goes to all peers.
@@ -280,18 +301,22 @@ struct Task {
     _disk: Disk,
 }
 
+/// What a task is made of.
+struct Parts {
+    kernel: Kernel,
+    journal: Arc<Journal>,
+    disk: Disk,
+    clock: Clock,
+    mesh: MeshHandle,
+    pool: Pool,
+    figures: Arc<Figures>,
+}
+
 impl Task {
-    fn new(
-        kernel: Kernel,
-        journal: Arc<Journal>,
-        disk: Disk,
-        clock: Clock,
-        mesh: MeshHandle,
-        pool: Pool,
-        heard: broadcast::Sender<Heard>,
-    ) -> Self {
+    fn new(parts: Parts, heard: broadcast::Sender<Heard>) -> Self {
+        let Parts { kernel, journal, disk, clock, mesh, pool, figures } = parts;
         Self {
-            verifying: Verifying::new(kernel.committee().clone(), pool.clone()),
+            verifying: Verifying::new(kernel.committee().clone(), pool.clone(), figures.clone()),
             clients: Clients::new(kernel.committee().network(), journal.clone(), pool, mesh.clone()),
             pulse: PulseLog::new(kernel.committee().size()),
             kernel,
@@ -299,7 +324,9 @@ impl Task {
             clock,
             mesh,
             heard,
+            figures,
             waiting: VecDeque::new(),
+            writing: VecDeque::new(),
             durable: Durability::default(),
             wake_at: None,
             encoded: None,
@@ -344,6 +371,9 @@ impl Task {
                         let _ = answer.send(self.kernel.status());
                     }
                     Some(Command::Ask(request, answer)) => self.clients.take(Asker::Here(answer), request, None),
+                    Some(Command::Measure(answer)) => {
+                        let _ = answer.send(self.measured());
+                    }
                     Some(Command::Stop) | None => break,
                 },
                 () = sleep_until(wake) => {
@@ -366,7 +396,10 @@ impl Task {
                 tracing::debug!(peer, %reason, "peer down");
                 self.kernel.handle_peer_down(now, MemberIndex(peer as u8), &*self.journal);
             }
-            MeshEvent::Frame { from, bytes } => self.frame(MemberIndex(from as u8), bytes),
+            MeshEvent::Frame { from, bytes } => {
+                self.figures.received(from as u8, bytes.len() as u64);
+                self.frame(MemberIndex(from as u8), bytes);
+            }
             MeshEvent::ClientFrame { client, request_id, bytes } => self.clients.asked(client, request_id, bytes),
             MeshEvent::ClientDown(client) => self.clients.gone(client),
         }
@@ -381,7 +414,10 @@ impl Task {
                 self.snapshots(from, present, Some(payload));
             }
             Ok(Message::Transactions(transactions)) => self.forwarded(transactions),
-            Err(error) => tracing::warn!(%from, %error, "a kernel node sent a malformed message"),
+            Err(error) => {
+                self.figures.malformed_message();
+                tracing::warn!(%from, %error, "a kernel node sent a malformed message");
+            }
         }
     }
 
@@ -447,7 +483,7 @@ impl Task {
                 let id = transaction.id();
                 let result = self.kernel.handle_submit(now, *transaction, &*self.journal);
                 if result.is_ok() {
-                    self.stages.pooled(id);
+                    self.stages.pooled(now, id);
                 }
                 self.clients.submitted(asker, result);
             }
@@ -477,6 +513,9 @@ impl Task {
         if let Some(token) = self.durable.token {
             self.kernel.handle_durable(self.clock.now(), token, &*self.journal);
         }
+        while let Some((_, since)) = self.writing.pop_front_if(|(token, _)| self.durable.covers(*token)) {
+            self.figures.durable_after(since.elapsed());
+        }
         while let Some((token, _, _)) = self.waiting.front()
             && self.durable.covers(*token)
         {
@@ -487,22 +526,26 @@ impl Task {
         Ok(())
     }
 
+    /// Does what the machine wants done, and lets in what came too early for it where another epoch has begun.
     fn carry_out(&mut self) -> Result<(), Ended> {
-        loop {
-            while let Some(effect) = self.kernel.poll_effect() {
-                self.effect(effect)?;
-            }
-            if !std::mem::take(&mut self.has_turned) {
-                break;
-            }
+        self.effects()?;
+        while std::mem::take(&mut self.has_turned) {
             for (from, early) in self.anteroom.open() {
                 self.snapshots(from, early, None);
+                self.effects()?;
             }
         }
         match self.fatal {
             Some(fatal) => Err(fatal.into()),
             None => Ok(()),
         }
+    }
+
+    fn effects(&mut self) -> Result<(), Ended> {
+        while let Some(effect) = self.kernel.poll_effect() {
+            self.effect(effect)?;
+        }
+        Ok(())
     }
 
     fn effect(&mut self, effect: KernelEffect) -> Result<(), Ended> {
@@ -512,6 +555,9 @@ impl Task {
             Effect::Send { to, message, after } => match after.filter(|token| !self.durable.covers(*token)) {
                 Some(token) => {
                     self.journal.hurry();
+                    if self.writing.back().is_none_or(|(written, _)| *written != token) {
+                        self.writing.push_back((token, Instant::now()));
+                    }
                     self.waiting.push_back((token, to, message));
                 }
                 None => self.send(to, message),
@@ -541,6 +587,12 @@ impl Task {
             return;
         }
         self.sent_bytes.fetch_add(length, Ordering::Relaxed);
+        self.figures.sent(to.0, length);
+    }
+
+    fn measured(&self) -> Measured {
+        let (verifying, verifying_bytes) = self.verifying.waiting();
+        Measured { status: self.kernel.status(), verifying, verifying_bytes, mesh: self.mesh.counters() }
     }
 
     fn news(&mut self, news: News) {
@@ -550,12 +602,17 @@ impl Task {
             News::Signed(snapshot) => self.pulse.saw(self.clock.now(), &snapshot),
             News::Committed(committed) => {
                 self.pulse.committed(&committed);
-                committed.verdicts.iter().for_each(|(id, _)| self.stages.decided(id));
+                self.figures.committed(&committed.verdicts);
+                let now = self.clock.now();
+                for since in committed.verdicts.iter().filter_map(|(id, _)| self.stages.decided(id)) {
+                    self.figures.final_after(Duration::from_millis(now.since(since).0));
+                }
                 // Nobody may be listening.
                 let _ = self.heard.send(Heard::Verdicts(Arc::new(committed.verdicts)));
             }
             News::Certified(certificate) => {
                 self.clients.certified(certificate.checkpoint.height);
+                self.figures.certified(certificate.checkpoint.height.0);
                 let _ = self.heard.send(Heard::Certified(certificate));
             }
             News::Epoch { epoch, .. } => {
@@ -578,6 +635,7 @@ impl Task {
                 if self.evidence.len() > EVIDENCE_MAX {
                     self.evidence.pop_front();
                 }
+                self.figures.equivocation();
                 tracing::error!(author = %reference.author, round = reference.round, "a kernel node signed twice");
             }
             News::FalseCoinShare(snapshot) => {
@@ -585,6 +643,7 @@ impl Task {
                 tracing::error!(author = %reference.author, round = reference.round, "a kernel node gave a false share of the coin");
             }
             News::ClockBehind { seen, own } => {
+                self.figures.clock_behind();
                 tracing::warn!(
                     ?seen,
                     ?own,

@@ -7,12 +7,15 @@
 //! - [`api`]: what a node can be asked, as types and the trait [`api::NodeApi`]; [`rpc`] serves it on a loopback port,
 //!   [`page`] serves the web page that uses it, [`client`] asks from another process.
 //! - [`explorer`]: answers about the kernel, for kernel nodes and market nodes alike.
+//! - [`metrics`]: a kernel node's figures for monitoring.
 //! - [`fetch`]: one HTTP fetch through the node's proxy, with a receipt.
+//! - [`backup`]: copies of a kernel node's state.
 //! - [`cli`]: the commands.
 //!
 //! Environment variables are read in this crate and nowhere below.
 
 pub mod api;
+pub mod backup;
 pub mod bench;
 pub mod bounded;
 pub mod cli;
@@ -28,6 +31,7 @@ pub mod http1;
 pub mod kernel_node;
 pub mod keystore;
 pub mod logs;
+pub mod metrics;
 pub mod page;
 pub mod passphrase;
 pub mod peer_node;

@@ -32,7 +32,7 @@ mod following;
 mod groups;
 mod history;
 mod kept;
-mod kernel_access;
+pub(crate) mod kernel_access;
 mod once;
 mod promise_log;
 mod proof;

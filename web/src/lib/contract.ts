@@ -227,7 +227,7 @@ export interface CheckpointRecord {
   state_root: string;
   outputs_digest: string;
   scan_root: string;
-  members_next: string;
+  epoch_next: string;
   signers: number[];
 }
 

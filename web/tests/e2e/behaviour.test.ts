@@ -200,7 +200,7 @@ describe("money", () => {
     await button("Deposit").click();
     await page.getByLabel("Amount, WAY").fill("12.25");
     await page.getByLabel("Amount, WAY").press("Enter");
-    await page.getByText("12.25 WAY handed to the ledger").waitFor();
+    await page.getByText("12.25 WAY moved to the account.").waitFor();
     await page.getByTitle("37.25 WAY", { exact: true }).waitFor();
     const call = node.calls.find(({ method }) => method === "wallet_deposit");
     expect(call?.params).toMatchObject({ amount: "12.25", idempotency_key: expect.stringMatching(/^[0-9a-f]{32}$/) });
@@ -218,7 +218,7 @@ describe("money", () => {
     node.setRpcUp(true);
     const submit = page.getByRole("form", { name: "Deposit" }).getByRole("button", { name: "Deposit", exact: true });
     await submit.click();
-    await page.getByText("1.00 WAY handed to the ledger").waitFor();
+    await page.getByText("1.00 WAY moved to the account.").waitFor();
     const keys = node.calls.filter(({ method }) => method === "wallet_deposit")
       .map(({ params }) => (params as { idempotency_key: string }).idempotency_key);
     expect(keys).toHaveLength(2);
@@ -308,4 +308,67 @@ test("the page keeps within its policy, asks no other host and logs no errors", 
   await page.getByRole("img", { name: /QR code/ }).waitFor();
   expect([...hosts]).toEqual([`127.0.0.1:${node.webPort}`]);
   expect(browser.faults).toEqual([]);
+});
+
+describe("the network", () => {
+  async function openNetwork(): Promise<void> {
+    await open();
+    await page.getByRole("link", { name: "Network" }).click();
+    await page.getByRole("img", { name: /Live picture of the kernel: 7 nodes, newest round/ }).waitFor();
+  }
+
+  test("its nodes are shown with pledge and health, and the picture can be read as a table", async () => {
+    await openNetwork();
+    const row = (name: string) => page.getByRole("row", { name: new RegExp(`^${name} `) });
+    await row("alder").getByText("In step").waitFor();
+    await row("fir").getByText("Out of reach").waitFor();
+    await row("alder").getByText("10,000", { exact: true }).waitFor();
+    await page.getByText("6 of 7 in step, 5 needed").waitFor();
+    await page.getByText("As a table").click();
+    const rounds = page.getByRole("table", { name: "The newest rounds, newest first" });
+    await expect.poll(() => rounds.getByRole("row").count()).toBe(9);
+    await rounds.getByRole("cell", { name: "fir" }).first().waitFor();
+  });
+
+  test("something is drawn, and goes on", async () => {
+    await openNetwork();
+    const picture = () => page.evaluate(() => {
+      const canvas = document.querySelector("canvas")!;
+      const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+      return data.reduce((sum, value, index) => (sum * 31 + value * (index % 7)) % 1_000_003, 0);
+    });
+    const first = await picture();
+    await expect.poll(picture, { timeout: 5_000 }).not.toBe(first);
+  });
+
+  test("a transaction, an identity, an offer and a checkpoint are found by what they look like", async () => {
+    await openNetwork();
+    const look = async (text: string) => {
+      await page.getByLabel("Transaction, identity, offer or height").fill(text);
+      await button("Look up").click();
+    };
+    const found = (name: string) => page.getByRole("heading", { level: 2, name, exact: true });
+    await look(node.world.history[0]!.transaction_id);
+    await found("Transaction").waitFor();
+    await page.getByText(/a quorum signed it, checked by your node/).waitFor();
+    await look(node.world.identity);
+    await found("Identity").waitFor();
+    await look(node.world.offers[0]!.offer_id);
+    await found("Offer").waitFor();
+    await button(node.world.offers[0]!.provider).click();
+    await found("Identity").waitFor();
+    await look("1,200");
+    await found("Checkpoint").waitFor();
+    await look("ab".repeat(32));
+    await page.getByText("Nothing of this name is known.").waitFor();
+    await look("hello");
+    await page.getByText("Ids are made of the digits").waitFor();
+    expect(browser.faults).toEqual([]);
+  });
+
+  test("a node that signed twice is named", async () => {
+    node.world.evidence = [{ kind: "signed_twice", member: 2, round: 38_001, first: "ab".repeat(32), second: "cd".repeat(32), seen_ms: Date.now() }];
+    await openNetwork();
+    await page.getByText("signed twice for round 38,001").waitFor();
+  });
 });

@@ -51,6 +51,15 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await shoot(page, `${viewport}-${scheme}-receive`);
   });
 
+  test("network", async () => {
+    await page.getByRole("link", { name: "Network" }).click();
+    await page.getByRole("row", { name: /alder/ }).waitFor();
+    await page.waitForFunction(() => document.querySelectorAll("#checkpoints tbody tr").length > 2);
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-network`);
+    await page.getByRole("link", { name: "Home" }).click();
+  });
+
   test("link lost", async () => {
     node.setRpcUp(false);
     await page.getByText("The link to your node is lost.").waitFor();

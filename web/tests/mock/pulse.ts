@@ -75,7 +75,7 @@ export class Pulse {
     return {
       height, commits: this.commits - (this.height - height) * 4, time_ms: Date.now() - 180 - (this.height - height) * 2_200,
       digest: hash(0), previous: hash(-7), transactions: 52_000 + height * 9, transactions_root: hash(1), state_root: hash(2),
-      outputs_digest: hash(3), scan_root: hash(4), members_next: hash(5),
+      outputs_digest: hash(3), scan_root: hash(4), epoch_next: hash(5),
       signers: [0, 1, 2, 3, 4, 5, 6].filter((index) => index !== this.down),
     };
   }

@@ -8,7 +8,7 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Hash, NetworkId, Time};
 use byway_records::TransactionId;
 use byway_records::checkpoint::{Certificate, CertificateError, Height, MEMBERS_MAX};
-use byway_records::genesis::MemberSet;
+use byway_records::epoch::Seats;
 use byway_records::transaction::{Output, OutputId};
 
 use crate::committee::MemberIndex;
@@ -43,7 +43,7 @@ pub enum Query {
 pub enum Found {
     Certificates(Vec<Certificate>),
     /// Nothing where the transaction is not final, or no certificate covers it yet.
-    Proof(Option<FinalProof>),
+    Proof(Option<Box<FinalProof>>),
     Snapshots(Vec<SnapshotSummary>),
     /// In the order asked for; nothing for one that is spent or was never made.
     Outputs(Vec<Option<Output>>),
@@ -97,9 +97,9 @@ pub struct SignedTwice {
 }
 
 impl FinalProof {
-    /// Whether q(n) of `members` certify that `id` is final.
-    pub fn verify(&self, id: TransactionId, network: NetworkId, members: &MemberSet) -> Result<(), FinalProofError> {
-        self.certificate.verify(network, members)?;
+    /// Whether q(n) of the members in `seats` certify that `id` is final.
+    pub fn verify(&self, id: TransactionId, network: NetworkId, seats: &Seats) -> Result<(), FinalProofError> {
+        self.certificate.verify(network, seats)?;
         let checkpoint = &self.certificate.checkpoint;
         match self.range.verify(id, checkpoint.transactions, checkpoint.transactions_root) {
             true => Ok(()),
@@ -155,7 +155,7 @@ impl Encode for Found {
             }
             Found::Proof(proof) => {
                 out.byte(1);
-                out.option(proof.as_ref());
+                out.option(proof.as_deref());
             }
             Found::Snapshots(snapshots) => {
                 out.byte(2);
@@ -178,7 +178,7 @@ impl Decode for Found {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match input.byte()? {
             0 => Ok(Found::Certificates(input.list(CERTIFICATES_MAX)?)),
-            1 => Ok(Found::Proof(input.option()?)),
+            1 => Ok(Found::Proof(input.option::<FinalProof>()?.map(Box::new))),
             2 => Ok(Found::Snapshots(input.list(SNAPSHOTS_MAX)?)),
             3 => {
                 let count = input.u64()?;

@@ -38,6 +38,8 @@ pub struct Status {
     pub checkpoint: Height,
     /// Transactions submitted here without a verdict.
     pub transactions_pending: usize,
+    /// Bytes of those that wait for a snapshot.
+    pub pool_bytes: usize,
     /// Snapshots that wait for others.
     pub snapshots_waiting: usize,
     pub fatal: Option<Fatal>,
@@ -96,6 +98,7 @@ impl Kernel {
             time: self.ledger.time(),
             checkpoint: self.votes.executed(),
             transactions_pending: self.pool.pending(),
+            pool_bytes: self.pool.queued_bytes(),
             snapshots_waiting: self.waiting.count(),
             fatal: self.halted,
         }

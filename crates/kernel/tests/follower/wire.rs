@@ -149,7 +149,7 @@ fn found() -> impl Strategy<Value = Found> {
     });
     prop_oneof![
         vec(certificate(), 0..4).prop_map(Found::Certificates),
-        proptest::option::of(proof).prop_map(Found::Proof),
+        proptest::option::of(proof.prop_map(Box::new)).prop_map(Found::Proof),
         vec(summary(), 0..4).prop_map(Found::Snapshots),
         (0..4usize).prop_map(|spent| Found::Outputs(vec![None; spent])),
         vec(twice, 0..4).prop_map(Found::Evidence),

@@ -153,17 +153,12 @@ fn explored() -> Vec<(&'static str, Answer)> {
         bytes: 70_000,
     };
     let first = SnapshotSummary { previous: None, ..snapshot.clone() };
-    let twice = SignedTwice {
-        author: MemberIndex(2),
-        round: 299,
-        first: Hash([9; 32]),
-        second: Hash([10; 32]),
-        seen: TIME,
-    };
+    let twice =
+        SignedTwice { author: MemberIndex(2), round: 299, first: Hash([9; 32]), second: Hash([10; 32]), seen: TIME };
     let output = transaction().transaction().body.outputs[0].clone();
     vec![
         ("explored certificates", Found::Certificates(vec![step().certificate])),
-        ("explored proof", Found::Proof(Some(proof))),
+        ("explored proof", Found::Proof(Some(Box::new(proof)))),
         ("explored no proof", Found::Proof(None)),
         ("explored snapshots", Found::Snapshots(vec![snapshot, first])),
         ("explored outputs", Found::Outputs(vec![Some(output), None])),

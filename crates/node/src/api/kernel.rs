@@ -240,7 +240,7 @@ pub struct CheckpointRecord {
     pub state_root: Hash,
     pub outputs_digest: Hash,
     pub scan_root: Hash,
-    pub members_next: Hash,
+    pub epoch_next: Hash,
     pub signers: Vec<u8>,
 }
 

@@ -541,6 +541,42 @@ pub enum KernelCommand {
     Init(KernelInitArgs),
     /// Run a kernel node
     Run(RunArgs),
+    /// Show how a kernel node is; exit code 1 if it is not healthy
+    Status(KernelStatusArgs),
+    /// Copy the state of a stopped kernel node
+    Backup(KernelBackupArgs),
+    /// Put a copy back, into a directory without state
+    Restore(KernelRestoreArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct KernelStatusArgs {
+    /// The node's configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Another kernel node of the network, by name, at the address that genesis has
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct KernelBackupArgs {
+    /// The node's configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// A new folder for the copy
+    #[arg(long, value_name = "FOLDER")]
+    pub to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct KernelRestoreArgs {
+    /// The node's configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The folder of the copy
+    #[arg(long, value_name = "FOLDER")]
+    pub from: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod args;
 mod asset;
 mod group;
 mod identity;
+mod kernel;
 mod ledger;
 mod market;
 mod network;
@@ -100,6 +101,9 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Ledger(command) => ledger::ledger(&globals, command).await,
         Command::Genesis(GenesisCommand::New(args)) => network::genesis_new(&globals, args),
         Command::Kernel(KernelCommand::Init(args)) => network::kernel_init(&globals, args),
+        Command::Kernel(KernelCommand::Status(args)) => kernel::status(&globals, args).await,
+        Command::Kernel(KernelCommand::Backup(args)) => kernel::backup(&globals, args),
+        Command::Kernel(KernelCommand::Restore(args)) => kernel::restore(&globals, args),
     }
 }
 

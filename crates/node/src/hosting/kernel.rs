@@ -14,10 +14,10 @@ use super::{open_keystore, told_to_stop};
 use crate::cli::{Globals, Outcome};
 use crate::config::{Config, KernelConfig, KernelRpcAccess};
 use crate::directory::Directory;
-use crate::genesis;
 use crate::kernel_node::{KernelNode, KernelNodeConfig, KernelService};
 use crate::keystore::Keystore;
 use crate::rpc::{self, Access, Token};
+use crate::{genesis, metrics};
 
 pub(super) async fn run(globals: &Globals, config: &Config, directory: &Directory) -> anyhow::Result<Outcome> {
     let _lock = directory.lock()?;
@@ -26,10 +26,8 @@ pub(super) async fn run(globals: &Globals, config: &Config, directory: &Director
     let genesis = Arc::new(genesis::load(network)?);
     let settings = config.kernel.as_ref().context("the configuration has no [kernel] section")?;
     // Bound first, so that a port that is taken is known before anything is opened.
-    let rpc = match &settings.rpc {
-        Some(rpc) => Some(bind(rpc.listen, "kernel.rpc.listen").await?),
-        None => None,
-    };
+    let rpc = bind(settings.rpc.as_ref().map(|rpc| rpc.listen), "kernel.rpc.listen").await?;
+    let figures = bind(settings.metrics.as_ref().map(|metrics| metrics.listen), "kernel.metrics.listen").await?;
     let node = start(&keystore, genesis.clone(), directory, settings.listen, Pool::for_this_machine()).await?;
     let (stop, stopped) = watch::channel(false);
     let mut servers = Vec::new();
@@ -37,8 +35,12 @@ pub(super) async fn run(globals: &Globals, config: &Config, directory: &Director
         let access = access(settings, directory)?;
         let address = listener.local_addr()?;
         let service = KernelService::start(genesis.clone(), index(&keystore, &genesis, directory)?, node.desk());
-        servers.push(tokio::spawn(rpc::serve_kernel(listener, access, service, stopped)));
+        servers.push(tokio::spawn(rpc::serve_kernel(listener, access, service, stopped.clone())));
         println!("api {address}");
+    }
+    if let Some(listener) = figures {
+        println!("metrics http://{}/metrics", listener.local_addr()?);
+        servers.push(tokio::spawn(metrics::serve(listener, node.desk(), stopped)));
     }
     tracing::info!(listen = %settings.listen, network = %genesis.network(), "kernel node ready");
     println!("ready: kernel node of {} on {}", genesis.name, settings.listen);
@@ -89,7 +91,9 @@ fn access(settings: &KernelConfig, directory: &Directory) -> anyhow::Result<Acce
     })
 }
 
-async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+async fn bind(address: Option<SocketAddr>, key: &str) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = address else { return Ok(None) };
     let bound = TcpListener::bind(address).await;
-    bound.with_context(|| format!("{key} = {address} can't be opened; end what listens there, or choose another port"))
+    let why = || format!("{key} = {address} can't be opened; end what listens there, or choose another port");
+    bound.map(Some).with_context(why)
 }

@@ -234,7 +234,7 @@ impl Desk {
         let journal = self.journal.clone();
         let found = self.pool.run(move || match query {
             Query::Certificates { from } => Found::Certificates(serve::certificates(&*journal, from)),
-            Query::Prove { transaction } => Found::Proof(serve::prove(&*journal, transaction)),
+            Query::Prove { transaction } => Found::Proof(serve::prove(&*journal, transaction).map(Box::new)),
             Query::Snapshots { from, count } => Found::Snapshots(serve::snapshots(&*journal, from, count)),
             // These are asked of the machine.
             Query::Outputs { .. } => Found::Outputs(Vec::new()),

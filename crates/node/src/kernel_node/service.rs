@@ -6,7 +6,7 @@ use std::time::Duration;
 use byway_driver::clock::Clock;
 use byway_kernel::follower::protocol::{Answer as Said, Request};
 use byway_primitives::Time;
-use byway_records::Genesis;
+use byway_records::{Genesis, Seats};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{Heard, KernelDesk};
@@ -22,6 +22,7 @@ const PULSE_PERIOD: Duration = Duration::from_millis(500);
 struct Own {
     desk: KernelDesk,
     me: u8,
+    founding: Seats,
 }
 
 /// The calls that a kernel node answers.
@@ -36,7 +37,8 @@ impl KernelService {
     /// Answers for the node behind `desk`, and tells what changes for as long as that runs.
     pub fn start(genesis: Arc<Genesis>, me: u8, desk: KernelDesk) -> Arc<Self> {
         let (events, _) = broadcast::channel(EVENTS_BUFFERED);
-        let explorer = Explorer::new(genesis, Own { desk: desk.clone(), me });
+        let founding = genesis.epoch().seats;
+        let explorer = Explorer::new(genesis, Own { desk: desk.clone(), me, founding });
         let service = Arc::new(Self { explorer, desk, events, clock: Clock::starting(Time::ZERO) });
         if let Some(heard) = service.desk.listen() {
             tokio::spawn(tell_checkpoints(heard, service.events.clone()));
@@ -161,5 +163,9 @@ impl Source for Own {
 
     fn faults(&self) -> usize {
         0
+    }
+
+    async fn seats(&self) -> Seats {
+        self.founding.clone()
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_kernel::follower::protocol::StageClaim;
+use byway_primitives::Time;
 use byway_records::TransactionId;
 
 /// Transactions remembered: more than the pool holds, since those in snapshots count too.
@@ -10,17 +11,18 @@ const REMEMBERED: usize = 1 << 17;
 
 #[derive(Debug, Default)]
 pub(super) struct Stages {
-    known: BTreeMap<TransactionId, StageClaim>,
+    /// With the time at which it came.
+    known: BTreeMap<TransactionId, (StageClaim, Time)>,
     order: VecDeque<TransactionId>,
 }
 
 impl Stages {
     /// It waits for a snapshot. One that is known already stays where it is.
-    pub fn pooled(&mut self, id: TransactionId) {
+    pub fn pooled(&mut self, now: Time, id: TransactionId) {
         if self.known.contains_key(&id) {
             return;
         }
-        self.known.insert(id, StageClaim::Pooled);
+        self.known.insert(id, (StageClaim::Pooled, now));
         self.order.push_back(id);
         while self.order.len() > REMEMBERED {
             if let Some(oldest) = self.order.pop_front() {
@@ -31,18 +33,18 @@ impl Stages {
 
     /// q(n) nodes have built on a snapshot with it.
     pub fn included(&mut self, id: &TransactionId) {
-        if let Some(stage) = self.known.get_mut(id) {
+        if let Some((stage, _)) = self.known.get_mut(id) {
             *stage = StageClaim::Included;
         }
     }
 
-    /// The ledger has a verdict, which is asked for there.
-    pub fn decided(&mut self, id: &TransactionId) {
-        self.known.remove(id);
+    /// The ledger has a verdict, which is asked for there. Gives when the transaction came.
+    pub fn decided(&mut self, id: &TransactionId) -> Option<Time> {
+        self.known.remove(id).map(|(_, since)| since)
     }
 
     pub fn of(&self, id: &TransactionId) -> StageClaim {
-        self.known.get(id).copied().unwrap_or(StageClaim::Unknown)
+        self.known.get(id).map_or(StageClaim::Unknown, |(stage, _)| *stage)
     }
 }
 
@@ -62,19 +64,19 @@ mod tests {
         let mut stages = Stages::default();
         stages.included(&id(1));
         assert_eq!(stages.of(&id(1)), StageClaim::Unknown, "what was not handed in here is not kept");
-        stages.pooled(id(1));
+        stages.pooled(Time(5), id(1));
         assert_eq!(stages.of(&id(1)), StageClaim::Pooled);
         stages.included(&id(1));
-        stages.pooled(id(1));
+        stages.pooled(Time(5), id(1));
         assert_eq!(stages.of(&id(1)), StageClaim::Included, "handed in again");
-        stages.decided(&id(1));
+        assert_eq!(stages.decided(&id(1)), Some(Time(5)));
         assert_eq!(stages.of(&id(1)), StageClaim::Unknown);
     }
 
     #[test]
     fn memory_is_bounded() {
         let mut stages = Stages::default();
-        (0..REMEMBERED as u32 + 3).for_each(|number| stages.pooled(id(number)));
+        (0..REMEMBERED as u32 + 3).for_each(|number| stages.pooled(Time(5), id(number)));
         assert_eq!((stages.known.len(), stages.of(&id(2))), (REMEMBERED, StageClaim::Unknown));
     }
 }

@@ -13,6 +13,8 @@ use byway_kernel::{Committee, MemberIndex, SnapshotError, VerifiedSnapshot};
 use byway_primitives::Hash;
 use tokio::sync::mpsc;
 
+use super::figures::Figures;
+
 /// Bytes of snapshots that one job takes while others wait: with some hundred signatures a batch gains no more.
 const JOB_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of snapshots that are verified on the runtime's own threads, because handing them to another costs more than
@@ -40,6 +42,7 @@ struct Unverified {
 
 pub(super) struct Verifying {
     pool: Pool,
+    figures: Arc<Figures>,
     waiting: Arc<Waiting>,
     /// Jobs that run, or wait for a thread.
     running: usize,
@@ -61,10 +64,10 @@ struct Queue {
 }
 
 impl Verifying {
-    pub fn new(committee: Committee, pool: Pool) -> Self {
+    pub fn new(committee: Committee, pool: Pool, figures: Arc<Figures>) -> Self {
         let (done, found) = mpsc::unbounded_channel();
         let queue = Queue { committee, snapshots: Vec::new(), bytes: 0, asked: 0 };
-        Self { pool, waiting: Arc::new(Waiting(Mutex::new(queue))), running: 0, done, found }
+        Self { pool, figures, waiting: Arc::new(Waiting(Mutex::new(queue))), running: 0, done, found }
     }
 
     /// Another epoch is in force.
@@ -80,6 +83,11 @@ impl Verifying {
         self.start();
     }
 
+    /// Snapshots that wait for a job, and their size.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.waiting.len(), self.waiting_bytes)
+    }
+
     /// One job is done.
     pub fn finished(&mut self) {
         self.running -= 1;
@@ -91,11 +99,12 @@ impl Verifying {
         while let Some(bytes) = self.waiting.ask(self.running, self.pool.threads()) {
             self.running += 1;
             let (pool, waiting, done) = (self.pool.clone(), self.waiting.clone(), self.done.clone());
+            let figures = self.figures.clone();
             tokio::spawn(async move {
                 let checked = match bytes {
-                    0..=INLINE_BYTES_MAX => verify(waiting.take()),
+                    0..=INLINE_BYTES_MAX => verify(waiting.take(), &figures),
                     // A program that is shutting down needs no answer.
-                    _ => pool.run(move || verify(waiting.take())).await.unwrap_or_default(),
+                    _ => pool.run(move || verify(waiting.take(), &figures)).await.unwrap_or_default(),
                 };
                 // The task is gone only when the node has ended.
                 let _ = done.send(checked);
@@ -146,10 +155,11 @@ impl Queue {
 }
 
 /// A bad one says that the peer passes on what it did not check.
-fn verify((committee, job): (Committee, Vec<Unverified>)) -> Checked {
+fn verify((committee, job): (Committee, Vec<Unverified>), figures: &Figures) -> Checked {
     let outcomes = VerifiedSnapshot::verify_all(&committee, job.iter().map(|one| one.bytes.clone()).collect());
     let checked = job.iter().zip(outcomes).map(|(one, outcome)| {
         let snapshot = outcome.map(Arc::new).map_err(|error| {
+            figures.refused(&error);
             tracing::warn!(from = %one.from, %error, "a kernel node sent a snapshot that is not good");
             Bad { bytes: one.bytes.clone(), error }
         });

@@ -71,18 +71,16 @@ pub(super) struct Actor {
     pub(super) leaving: VecDeque<(Token, TransactionId)>,
     pub(super) settlements: BTreeMap<TransactionId, Promise>,
     pub(super) waiting: Vec<(TransactionId, oneshot::Sender<books::Fate>)>,
-    pub(super) submitted_at: BTreeMap<TransactionId, Time>,
-    /// Transactions without a verdict that a kernel node says are included.
-    pub(super) included: BTreeSet<TransactionId>,
+    /// Transactions without a verdict that were handed in.
+    pub(super) submitted: BTreeMap<TransactionId, books::Submitted>,
     pub(super) settle_later: BTreeMap<IdentityId, Time>,
     /// Outputs to be merged, and when, in order.
     pub(super) merges: VecDeque<(Time, Vec<OutputId>)>,
     /// What this node tends by itself and has under way.
     pub(super) tending: BTreeSet<books::Errand>,
     pub(super) errands: BTreeMap<TransactionId, books::Errand>,
-    pub(super) kernel_view: BTreeMap<u8, byway_kernel::follower::protocol::Status>,
-    /// How long each of them took to answer when it was looked at last.
-    pub(super) kernel_latency: BTreeMap<u8, Span>,
+    /// What the kernel nodes that answer said of themselves last, and how long their answer took.
+    pub(super) kernel_view: BTreeMap<u8, (byway_kernel::follower::protocol::Status, Span)>,
     /// The kernel node that is looked at next.
     pub(super) kernel_looked_at: u8,
     /// Who signed the newest checkpoint.
@@ -161,14 +159,12 @@ impl Actor {
             leaving: VecDeque::new(),
             settlements: BTreeMap::new(),
             waiting: Vec::new(),
-            submitted_at: BTreeMap::new(),
-            included: BTreeSet::new(),
+            submitted: BTreeMap::new(),
             settle_later: BTreeMap::new(),
             merges: VecDeque::new(),
             tending: BTreeSet::new(),
             errands: BTreeMap::new(),
             kernel_view: BTreeMap::new(),
-            kernel_latency: BTreeMap::new(),
             kernel_looked_at: 0,
             signers: Vec::new(),
             ended_sessions: Vec::new(),

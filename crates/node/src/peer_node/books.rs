@@ -36,6 +36,15 @@ pub(super) enum Fate {
     Refused(String),
 }
 
+/// A transaction that was handed in and has no verdict.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Submitted {
+    /// When it was handed in last.
+    pub at: Time,
+    /// Whether a kernel node says that a quorum has built on a snapshot with it.
+    pub is_included: bool,
+}
+
 /// A transaction to be made.
 pub(super) struct Order {
     pub wish: Wish,
@@ -118,7 +127,8 @@ impl Actor {
     pub(super) fn hand_in(&mut self, id: TransactionId) {
         let pending = self.wallet.pending().find(|(pending, _)| *pending == id);
         let Some(bytes) = pending.map(|(_, pending)| pending.bytes.clone()) else { return };
-        self.submitted_at.insert(id, self.clock.now());
+        let is_included = self.submitted.get(&id).is_some_and(|before| before.is_included);
+        self.submitted.insert(id, Submitted { at: self.clock.now(), is_included });
         let (kernel, arrive) = (self.kernel.clone(), self.arrive.clone());
         tokio::spawn(async move {
             let result = kernel.submit(bytes).await;
@@ -145,8 +155,11 @@ impl Actor {
 
     /// A transaction of ours is in a snapshot that a quorum has built on. It may still be rejected.
     pub(super) fn was_included(&mut self, id: TransactionId) {
-        let is_pending = self.wallet.pending().any(|(pending, _)| pending == id);
-        if is_pending && self.included.insert(id) {
+        // One that has its verdict is not here any more.
+        if let Some(handed) = self.submitted.get_mut(&id)
+            && !handed.is_included
+        {
+            handed.is_included = true;
             self.publish_wallet();
         }
     }
@@ -158,8 +171,7 @@ impl Actor {
             Found::Rejected(id, reject) => (*id, Fate::Rejected(*reject)),
             Found::Lapsed(id) => (*id, Fate::Lapsed),
         };
-        self.submitted_at.remove(&id);
-        self.included.remove(&id);
+        self.submitted.remove(&id);
         if let Some(errand) = self.errands.remove(&id) {
             self.tending.remove(&errand);
             if fate != Fate::Final {
@@ -191,7 +203,7 @@ impl Actor {
     /// Looks after what nobody reminds us of.
     pub(super) fn tend(&mut self) {
         let now = self.clock.now();
-        let overdue = self.submitted_at.iter().filter(|(_, at)| now >= **at + SUBMIT_AGAIN).map(|(id, _)| *id);
+        let overdue = self.submitted.iter().filter(|(_, handed)| now >= handed.at + SUBMIT_AGAIN).map(|(id, _)| *id);
         let overdue: Vec<TransactionId> = overdue.collect();
         overdue.into_iter().for_each(|id| self.hand_in(id));
         let due: Vec<IdentityId> =

@@ -20,8 +20,7 @@ impl Actor {
             Arrival::Served { client, session, report } => self.was_served(client, session, report),
             Arrival::Included(id) => self.was_included(id),
             Arrival::Status { member, status, latency } => {
-                self.kernel_view.insert(member, status);
-                self.kernel_latency.insert(member, latency);
+                self.kernel_view.insert(member, (status, latency));
             }
             Arrival::Pulse(pulse) => self.tell(Event::Pulse(self.pulse(&pulse))),
             Arrival::Unreachable { member } => {

@@ -2,6 +2,7 @@
 
 use byway_driver::entropy;
 use byway_kernel::follower::protocol::{Answer as Said, Request};
+use byway_records::Seats;
 
 use super::PeerNode;
 use super::kernel_access::SubmitFailed;
@@ -90,5 +91,10 @@ impl Source for PeerNode {
 
     fn faults(&self) -> usize {
         self.genesis.members.faults_tolerated()
+    }
+
+    async fn seats(&self) -> Seats {
+        let now = self.ask(|actor| Ok(actor.ledger.follower().epoch().seats.clone())).await;
+        now.unwrap_or_else(|_| self.genesis.epoch().seats)
     }
 }

@@ -104,7 +104,9 @@ impl Actor {
     /// What is sent and has no verdict may be included already.
     fn with_inclusion(&self, entry: Entry) -> Entry {
         match entry.stage {
-            Stage::Sent if self.included.contains(&entry.transaction_id) => Entry { stage: Stage::Included, ..entry },
+            Stage::Sent if self.submitted.get(&entry.transaction_id).is_some_and(|handed| handed.is_included) => {
+                Entry { stage: Stage::Included, ..entry }
+            }
             _ => entry,
         }
     }

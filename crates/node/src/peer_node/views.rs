@@ -38,7 +38,7 @@ impl Actor {
     fn ledger_view(&self) -> LedgerView {
         let clock = self.ledger_clock();
         let nodes = self.config.genesis.members.iter().map(|(index, member)| {
-            let seen = self.kernel_view.values().filter_map(|status| status.rounds.get(usize::from(index))).max();
+            let seen = self.kernel_view.values().filter_map(|(status, _)| status.rounds.get(usize::from(index))).max();
             KernelNode {
                 index,
                 name: member.name.clone(),
@@ -59,7 +59,7 @@ impl Actor {
     /// How far the newest checkpoint that kernel nodes credibly know of is ahead of ours; `None` if no node answers.
     fn lag(&self) -> Option<u64> {
         let claims: Vec<(Height, Time)> =
-            self.kernel_view.values().map(|status| (status.height, status.time)).collect();
+            self.kernel_view.values().map(|(status, _)| (status.height, status.time)).collect();
         let tip = self.ledger.follower().tip().map(|tip| (tip.height, tip.time));
         lag(&claims, self.config.genesis.members.faults_tolerated(), tip, self.config.genesis.time)
     }
@@ -347,14 +347,15 @@ impl Actor {
     /// How each kernel node seems to do, from here.
     pub(super) fn member_views(&self) -> Vec<MemberView> {
         let members = self.config.genesis.members.iter().map(|(index, _)| {
-            let seen = self.kernel_view.values().filter_map(|status| status.rounds.get(usize::from(index))).max();
+            let seen = self.kernel_view.values().filter_map(|(status, _)| status.rounds.get(usize::from(index))).max();
             let own = self.kernel_view.get(&index);
             // A node counts itself among those it is connected to.
-            let connected = own.map(|status| status.connected.iter().filter(|connected| **connected).count() as u64);
+            let connected =
+                own.map(|(status, _)| status.connected.iter().filter(|connected| **connected).count() as u64);
             MemberView {
                 reachable: own.is_some(),
                 round: seen.copied().unwrap_or(0),
-                latency_ms: own.and_then(|_| self.kernel_latency.get(&index)).map(|latency| latency.0),
+                latency_ms: own.map(|(_, latency)| latency.0),
                 connected: connected.map(|count| count.saturating_sub(1)),
             }
         });
@@ -363,7 +364,7 @@ impl Actor {
 
     /// The median of what kernel nodes say of transactions handed to them; those that were handed none say nothing.
     fn finality(&self, of: impl Fn(&Status) -> u64) -> Option<u64> {
-        let mut said: Vec<u64> = self.kernel_view.values().map(of).filter(|ms| *ms > 0).collect();
+        let mut said: Vec<u64> = self.kernel_view.values().map(|(status, _)| of(status)).filter(|ms| *ms > 0).collect();
         said.sort_unstable();
         said.get(said.len() / 2).copied()
     }

@@ -129,7 +129,7 @@ impl KernelApi for Fake {
             state_root: HASH,
             outputs_digest: HASH,
             scan_root: HASH,
-            members_next: HASH,
+            epoch_next: HASH,
             signers: vec![0, 1, 2],
         }])
     }

@@ -73,9 +73,9 @@ async fn kernel_nodes_and_market_nodes_answer_alike() {
         certificate: Certificate::from_bytes(&proof.certificate.0).unwrap(),
         range: RangeProof::from_bytes(&proof.range.0).unwrap(),
     };
-    let (network_id, members) = (network.genesis.network(), &network.genesis.members);
-    proof.verify(id, network_id, members).unwrap();
-    proof.verify(TransactionId(Hash([3; 32])), network_id, members).unwrap_err();
+    let (network_id, seats) = (network.genesis.network(), network.genesis.epoch().seats);
+    proof.verify(id, network_id, &seats).unwrap();
+    proof.verify(TransactionId(Hash([3; 32])), network_id, &seats).unwrap_err();
 
     let bearer = format!("Authorization: Bearer {TOKEN}");
     let own = post(served.port, &[&bearer], "kernel_transaction", json!({"transaction_id": id, "proof": true})).await;

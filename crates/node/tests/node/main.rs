@@ -7,6 +7,7 @@ mod fake_kernel;
 mod fetch;
 mod kernel_rpc;
 mod leaving;
+mod metrics;
 mod money;
 mod network;
 mod openrpc;

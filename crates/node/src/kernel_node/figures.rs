@@ -1,0 +1,363 @@
+//! Figures of a running kernel node, for Prometheus (`docs/guide/operators.md` has them in a table).
+//!
+//! What happens is counted when it happens; what merely is (rounds, queues, sizes) is looked at when somebody asks.
+//! Everything stands in one registry that belongs to the node, so that several nodes of one process don't mix.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicI64;
+use std::time::{Duration, Instant};
+
+use byway_driver::mesh::MeshCounters;
+use byway_kernel::Status;
+use byway_kernel::verified::SnapshotError;
+use byway_ledger::Verdict;
+use byway_records::Genesis;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Upper ends of the buckets of latencies, in seconds: from a quiet disk to a kernel in trouble.
+const LATENCY_BUCKETS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.5, 5.0, 30.0];
+/// The folder is measured no more often than this: it has many files.
+const MEASURE_EVERY: Duration = Duration::from_secs(30);
+
+type One = Gauge<i64, AtomicI64>;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfMember {
+    member: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfPeer {
+    peer: String,
+    direction: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Because {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WithVerdict {
+    verdict: &'static str,
+}
+
+/// See the [module](self).
+pub struct Figures {
+    registry: Registry,
+    names: Vec<String>,
+    directory: PathBuf,
+    measured: Mutex<Option<Instant>>,
+    // Counted when it happens.
+    commits: Counter,
+    transactions: Family<WithVerdict, Counter>,
+    finality: Histogram,
+    durable: Histogram,
+    refused: Family<Because, Counter>,
+    equivocations: Counter,
+    clock_behind: Counter,
+    bytes: Family<OfPeer, Counter>,
+    certified: One,
+    // Looked at when somebody asks.
+    member_rounds: Family<OfMember, One>,
+    own_round: One,
+    quorum_round: One,
+    target_round: One,
+    behind: One,
+    checkpoint: One,
+    peers: One,
+    clients: One,
+    pool_transactions: One,
+    pool_bytes: One,
+    waiting: One,
+    verifying: One,
+    verifying_bytes: One,
+    closed: Family<Because, One>,
+    disk_bytes: One,
+    memory_bytes: One,
+}
+
+/// What the node's task says of itself when somebody asks.
+#[derive(Debug)]
+pub struct Measured {
+    pub status: Status,
+    pub verifying: usize,
+    pub verifying_bytes: usize,
+    pub mesh: MeshCounters,
+}
+
+impl Figures {
+    pub fn new(genesis: &Genesis, directory: &Path) -> Self {
+        let mut registry = Registry::with_prefix("byway");
+        let latency = || Histogram::new(LATENCY_BUCKETS);
+        let mut figures = Self {
+            registry: Registry::default(),
+            names: genesis.members.iter().map(|(_, member)| member.name.clone()).collect(),
+            directory: directory.to_owned(),
+            measured: Mutex::default(),
+            commits: Counter::default(),
+            transactions: Family::default(),
+            finality: latency(),
+            durable: latency(),
+            refused: Family::default(),
+            equivocations: Counter::default(),
+            clock_behind: Counter::default(),
+            bytes: Family::default(),
+            certified: One::default(),
+            member_rounds: Family::default(),
+            own_round: One::default(),
+            quorum_round: One::default(),
+            target_round: One::default(),
+            behind: One::default(),
+            checkpoint: One::default(),
+            peers: One::default(),
+            clients: One::default(),
+            pool_transactions: One::default(),
+            pool_bytes: One::default(),
+            waiting: One::default(),
+            verifying: One::default(),
+            verifying_bytes: One::default(),
+            closed: Family::default(),
+            disk_bytes: One::default(),
+            memory_bytes: One::default(),
+        };
+        let build =
+            Info::new(vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("network", genesis.name.clone())]);
+        registry.register("build", "Version of the program and name of the network", build);
+        figures.register_events(&mut registry);
+        figures.register_state(&mut registry);
+        figures.begin_at_zero();
+        figures.registry = registry;
+        figures
+    }
+
+    fn register_events(&self, all: &mut Registry) {
+        let kernel = all.sub_registry_with_prefix("kernel");
+        kernel.register("commits", "Commits executed", self.commits.clone());
+        kernel.register("transactions", "Transactions decided, by verdict", self.transactions.clone());
+        let text = "From a transaction's arrival here to its verdict here";
+        kernel.register_with_unit("finality", text, Unit::Seconds, self.finality.clone());
+        let text = "From an own snapshot's being written to its being durable";
+        kernel.register_with_unit("durable", text, Unit::Seconds, self.durable.clone());
+        kernel.register("snapshots_refused", "Snapshots that were not good, by reason", self.refused.clone());
+        kernel.register("equivocations", "Members seen to sign twice for one round", self.equivocations.clone());
+        let text = "How often the clocks of other members were too far ahead of this one";
+        kernel.register("clock_behind", text, self.clock_behind.clone());
+        let text = "Messages to and from other members, without the mesh's framing";
+        kernel.register_with_unit("peer", text, Unit::Bytes, self.bytes.clone());
+        kernel.register("certified_height", "Newest checkpoint certified here", self.certified.clone());
+    }
+
+    fn register_state(&self, all: &mut Registry) {
+        let kernel = all.sub_registry_with_prefix("kernel");
+        kernel.register("member_round", "Newest round that arrived of each member", self.member_rounds.clone());
+        for (name, text, gauge) in [
+            ("own_round", "Newest round that this node signed for", &self.own_round),
+            ("quorum_round", "Newest round of which a quorum is here", &self.quorum_round),
+            ("target_round", "Where the others are, as far as is known", &self.target_round),
+            ("behind", "1 while old rounds are fetched instead of taking part", &self.behind),
+            ("checkpoint_height", "Newest checkpoint executed here", &self.checkpoint),
+            ("peers_connected", "Other members connected", &self.peers),
+            ("clients_connected", "Followers and wallets connected", &self.clients),
+            ("pool_transactions", "Transactions handed in here without a verdict", &self.pool_transactions),
+            ("snapshots_waiting", "Snapshots that wait for what they stand on", &self.waiting),
+            ("verification_queue_snapshots", "Snapshots that wait to be verified", &self.verifying),
+        ] {
+            kernel.register(name, text, gauge.clone());
+        }
+        for (name, text, gauge) in [
+            ("pool", "Size of the transactions that wait for a snapshot", &self.pool_bytes),
+            ("verification_queue", "Size of the snapshots that wait to be verified", &self.verifying_bytes),
+        ] {
+            kernel.register_with_unit(name, text, Unit::Bytes, gauge.clone());
+        }
+        kernel.register("connections_closed", "Connections refused or closed, by reason", self.closed.clone());
+        all.register_with_unit("disk", "Size of the node's state on disk", Unit::Bytes, self.disk_bytes.clone());
+        all.register_with_unit("memory", "Resident memory of the process", Unit::Bytes, self.memory_bytes.clone());
+    }
+
+    /// A series that appears only when something goes wrong can't be alerted on when it does.
+    fn begin_at_zero(&self) {
+        for reason in REASONS {
+            drop(self.refused.get_or_create(&Because { reason }));
+        }
+        for verdict in ["final", "rejected", "repeated"] {
+            drop(self.transactions.get_or_create(&WithVerdict { verdict }));
+        }
+        for name in &self.names {
+            drop(self.member_rounds.get_or_create(&OfMember { member: name.clone() }));
+        }
+    }
+
+    pub fn committed(&self, verdicts: &[(byway_records::TransactionId, Verdict)]) {
+        self.commits.inc();
+        for (_, verdict) in verdicts {
+            let verdict = match verdict {
+                Verdict::Final => "final",
+                Verdict::Rejected(_) => "rejected",
+                Verdict::Repeated => "repeated",
+            };
+            self.transactions.get_or_create(&WithVerdict { verdict }).inc();
+        }
+    }
+
+    pub fn final_after(&self, took: Duration) {
+        self.finality.observe(took.as_secs_f64());
+    }
+
+    pub fn durable_after(&self, took: Duration) {
+        self.durable.observe(took.as_secs_f64());
+    }
+
+    pub fn refused(&self, error: &SnapshotError) {
+        self.refused.get_or_create(&Because { reason: reason(error) }).inc();
+    }
+
+    pub fn malformed_message(&self) {
+        self.refused.get_or_create(&Because { reason: MALFORMED_MESSAGE }).inc();
+    }
+
+    pub fn equivocation(&self) {
+        self.equivocations.inc();
+    }
+
+    pub fn clock_behind(&self) {
+        self.clock_behind.inc();
+    }
+
+    pub fn sent(&self, to: u8, bytes: u64) {
+        self.moved(to, "out", bytes);
+    }
+
+    pub fn received(&self, from: u8, bytes: u64) {
+        self.moved(from, "in", bytes);
+    }
+
+    fn moved(&self, peer: u8, direction: &'static str, bytes: u64) {
+        let Some(peer) = self.names.get(usize::from(peer)).cloned() else { return };
+        self.bytes.get_or_create(&OfPeer { peer, direction }).inc_by(bytes);
+    }
+
+    pub fn certified(&self, height: u64) {
+        self.certified.set(height as i64);
+    }
+
+    /// All figures in the text form that Prometheus reads.
+    pub fn text(&self, measured: &Measured) -> String {
+        self.note(measured);
+        self.measure();
+        let mut text = String::new();
+        // Writing to a string can't fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    fn note(&self, measured: &Measured) {
+        let Measured { status, verifying, verifying_bytes, mesh } = measured;
+        for (name, round) in self.names.iter().zip(&status.rounds) {
+            self.member_rounds.get_or_create(&OfMember { member: name.clone() }).set(*round as i64);
+        }
+        self.own_round.set(status.own_round as i64);
+        self.quorum_round.set(status.quorum_round as i64);
+        self.target_round.set(status.target_round as i64);
+        self.behind.set(status.is_behind.into());
+        self.checkpoint.set(status.checkpoint.0 as i64);
+        self.peers.set(status.connected.len() as i64);
+        self.clients.set(mesh.clients_up.saturating_sub(mesh.clients_down) as i64);
+        self.pool_transactions.set(status.transactions_pending as i64);
+        self.pool_bytes.set(status.pool_bytes as i64);
+        self.waiting.set(status.snapshots_waiting as i64);
+        self.verifying.set(*verifying as i64);
+        self.verifying_bytes.set(*verifying_bytes as i64);
+        for (reason, count) in closed(mesh) {
+            self.closed.get_or_create(&Because { reason }).set(count as i64);
+        }
+    }
+
+    /// The size of folder and process.
+    fn measure(&self) {
+        if let Some(bytes) = resident_bytes() {
+            self.memory_bytes.set(bytes as i64);
+        }
+        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        if measured.is_none_or(|at| at.elapsed() >= MEASURE_EVERY) {
+            *measured = Some(Instant::now());
+            self.disk_bytes.set(folder_bytes(&self.directory) as i64);
+        }
+    }
+}
+
+const MALFORMED_MESSAGE: &str = "malformed_message";
+/// Every reason for which a snapshot is refused.
+const REASONS: [&str; 8] =
+    ["too_long", "encoding", "form", "signature", "vote", "coin_share", "transaction", MALFORMED_MESSAGE];
+
+fn reason(error: &SnapshotError) -> &'static str {
+    match error {
+        SnapshotError::TooLong => "too_long",
+        SnapshotError::Encoding(_) => "encoding",
+        SnapshotError::Form(_) => "form",
+        SnapshotError::Signature => "signature",
+        SnapshotError::Vote(_) => "vote",
+        SnapshotError::CoinShare(_) => "coin_share",
+        SnapshotError::Transaction { .. } => "transaction",
+    }
+}
+
+fn closed(mesh: &MeshCounters) -> [(&'static str, u64); 8] {
+    [
+        ("handshake", mesh.handshakes_malformed + mesh.handshakes_timed_out),
+        ("other_network", mesh.refused_other_network),
+        ("other_version", mesh.refused_other_version),
+        ("full", mesh.refused_full),
+        ("malformed", mesh.closed_malformed),
+        ("oversized", mesh.closed_oversized),
+        ("silent", mesh.closed_silent + mesh.closed_trickling),
+        ("slow", mesh.closed_slow),
+    ]
+}
+
+/// What the files below a folder hold. What can't be read counts nothing: it may be gone by then.
+fn folder_bytes(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => folder_bytes(&entry.path()),
+            Ok(metadata) => metadata.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+/// Where the system tells it.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folders_size_is_that_of_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("in")).unwrap();
+        std::fs::write(folder.path().join("a"), [0; 10]).unwrap();
+        std::fs::write(folder.path().join("in/b"), [0; 32]).unwrap();
+        assert_eq!(folder_bytes(folder.path()), 42);
+        assert_eq!(folder_bytes(&folder.path().join("nowhere")), 0);
+    }
+}

@@ -44,8 +44,9 @@ export function drawGraph(context: CanvasRenderingContext2D, rounds: Round[], sc
   const radius = dotRadius(scale);
   drawDots(context, marks.filter(({ mark }) => mark.litAtMs === null), radius, scale, moment, colors.proposed);
   drawDots(context, marks.filter(({ mark }) => mark.litAtMs !== null), radius, scale, moment, colors.final);
+  const crowded = new Set(shown.filter(isCrowded).map((round) => round.round));
   for (const { mark, x } of marks) {
-    if (mark.isLeader) drawLeader(context, mark, x, radius, scale, moment, colors);
+    if (mark.isLeader) drawLeader(context, mark, x, radius, crowded.has(mark.round), scale, moment, colors);
     if (mark.hash === moment.chosen) drawRing(context, x, laneY(mark.author, scale), radius + 6, colors.text);
   }
   fadeLeftEdge(context, scale);
@@ -86,12 +87,12 @@ function drawReferences(context: CanvasRenderingContext2D, rounds: Round[], scal
     const [before, round] = [rounds[index - 1]!, rounds[index]!];
     if (before.round + 1 !== round.round) continue;
     const [fromX, toX] = [placeX(round.place, moment.edge, scale), placeX(before.place, moment.edge, scale)];
-    const leader = before.marks.find((mark) => mark.isLeader)?.author;
+    const leader = isCrowded(before) ? undefined : before.marks.find((mark) => mark.isLeader)?.author;
     for (const mark of round.marks) {
       const fromY = laneY(mark.author, scale);
       for (const author of mark.references) {
         const path = author === leader ? decisive : mark.litAtMs === null ? waiting : lit;
-        if (!drawsAll && author !== leader && !mark.isLeader) continue;
+        if (!drawsAll && author !== leader && (!mark.isLeader || isCrowded(round))) continue;
         path.moveTo(fromX, fromY);
         path.lineTo(toX, laneY(author, scale));
       }
@@ -129,10 +130,19 @@ function drawDots(context: CanvasRenderingContext2D, marks: Placed[], radius: nu
   context.fill();
 }
 
-/** A commit: a ring that stays around its leader, and one that spreads while it is new. */
-function drawLeader(context: CanvasRenderingContext2D, mark: Mark, x: number, radius: number, scale: Scale, moment: Moment, colors: GraphColors): void {
+/** Where nearly every snapshot leads a commit of its own, rings and lines would hide what is under them. */
+function isCrowded(round: Round): boolean {
+  return round.marks.filter((mark) => mark.isLeader).length > 2;
+}
+
+/** A commit: a ring that stays around its leader unless there are many, and one that spreads while it is new. */
+function drawLeader(
+  context: CanvasRenderingContext2D, mark: Mark, x: number, radius: number, isCrowd: boolean, scale: Scale, moment: Moment, colors: GraphColors,
+): void {
   const y = laneY(mark.author, scale);
+  if (isCrowd) context.globalAlpha = 0.35;
   drawRing(context, x, y, radius + 3, colors.final);
+  context.globalAlpha = 1;
   const strength = moment.isStill ? 0 : glow(mark, moment.nowMs);
   if (strength <= 0) return;
   context.globalAlpha = strength * 0.7;

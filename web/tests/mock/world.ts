@@ -211,7 +211,7 @@ function exitOf(offer: Offer): Pick<Connection, "offer_id" | "provider" | "count
 function offerFrom([country, asn, mbps, amount, preferred]: OfferRow, index: number, now_ms: number): Offer {
   const price = { unit: "mb", amount, asset: "WAY", min_reputation: 0 };
   return {
-    offer_id: hex(50 + index, 32), provider: hex(20 + index, 40), serial: "1", service: "socks", country,
+    offer_id: hex(50 + index, 64), provider: hex(20 + index, 40), serial: "1", service: "socks", country,
     exit_country: country, asn, bandwidth_bps: mbps * 1_000_000, prices: [price], price, exit_policy: [],
     contacts: [{ protocol: "iroh", data: hex(80 + index, 64) }], published_ms: now_ms - (index + 1) * 7_200_000,
     expires_ms: now_ms + 10 * DAY_MS - (index + 1) * 7_200_000, preferred: preferred ?? false,

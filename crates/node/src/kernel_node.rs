@@ -318,7 +318,7 @@ impl Task {
         Self {
             verifying: Verifying::new(kernel.committee().clone(), pool.clone(), figures.clone()),
             clients: Clients::new(kernel.committee().network(), journal.clone(), pool, mesh.clone()),
-            pulse: PulseLog::new(kernel.committee().size()),
+            pulse: PulseLog::new(kernel.committee().places()),
             kernel,
             journal,
             clock,

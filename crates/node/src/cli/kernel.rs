@@ -192,7 +192,8 @@ pub fn restore(globals: &Globals, args: KernelRestoreArgs) -> anyhow::Result<Out
     said(
         globals,
         &list,
-        "is put back. At its next start the node asks the others what it signed, before it signs again");
+        "is put back. At its next start the node asks the others what it signed, before it signs again",
+    );
     let directory = match (&globals.dir, &config.dir) {
         (Some(dir), _) | (None, Some(dir)) => Directory::new(dir),
         (None, None) => Directory::standard()?,

@@ -65,11 +65,10 @@ pub(super) async fn start(
     listen: SocketAddr,
     pool: Pool,
 ) -> anyhow::Result<KernelNode> {
-    let index = index(keystore, &genesis, directory)?;
+    index(keystore, &genesis, directory)?;
     let listener = mesh::listen(listen).await?;
     let config = KernelNodeConfig {
         genesis,
-        index,
         secret: keystore.kernel_node(),
         mesh_secret: keystore.mesh_static(),
         directory: directory.store_folder(),

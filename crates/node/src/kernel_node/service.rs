@@ -29,6 +29,8 @@ struct Own {
 pub struct KernelService {
     explorer: Explorer<Own>,
     desk: KernelDesk,
+    /// The seat that the node had at first.
+    seat: u8,
     events: broadcast::Sender<Arc<Event>>,
     clock: Clock,
 }
@@ -39,7 +41,7 @@ impl KernelService {
         let (events, _) = broadcast::channel(EVENTS_BUFFERED);
         let founding = genesis.epoch().seats;
         let explorer = Explorer::new(genesis, Own { desk: desk.clone(), me, founding });
-        let service = Arc::new(Self { explorer, desk, events, clock: Clock::starting(Time::ZERO) });
+        let service = Arc::new(Self { explorer, desk, seat: me, events, clock: Clock::starting(Time::ZERO) });
         if let Some(heard) = service.desk.listen() {
             tokio::spawn(tell_checkpoints(heard, service.events.clone()));
         }
@@ -83,9 +85,10 @@ impl KernelApi for KernelService {
 
     async fn kernel_status(&self) -> Answer<KernelStatus> {
         let own = self.desk.status().await.ok_or_else(ApiError::stopping)?;
-        let member = self.explorer.genesis().members.get(own.me.0);
+        let me = own.me.map_or(self.seat, |seat| seat.0);
+        let member = self.explorer.genesis().members.get(me);
         let node = OwnHealth {
-            index: own.me.0,
+            index: me,
             name: member.map(|member| member.name.clone()).unwrap_or_default(),
             round: own.own_round,
             quorum_round: own.quorum_round,
@@ -150,7 +153,7 @@ impl Source for Own {
     async fn members(&self) -> Answer<Vec<MemberView>> {
         let own = self.desk.status().await.ok_or_else(ApiError::stopping)?;
         let members = own.rounds.iter().enumerate().map(|(index, round)| {
-            let is_me = index == usize::from(own.me.0);
+            let is_me = own.me.is_some_and(|me| usize::from(me.0) == index);
             MemberView {
                 reachable: is_me || own.connected.iter().any(|member| usize::from(member.0) == index),
                 round: if is_me { own.own_round } else { *round },

@@ -25,7 +25,7 @@ struct Served {
 
 async fn serve(network: &Network, access: Access) -> Served {
     let node = network.running_kernel(0);
-    let me = node.status().await.unwrap().me.0;
+    let me = node.status().await.unwrap().me.unwrap().0;
     let service = KernelService::start(network.genesis.clone(), me, node.desk());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (port, (stop, stopped)) = (listener.local_addr().unwrap().port(), watch::channel(false));

@@ -10,6 +10,8 @@ mod up;
 
 pub use peer::settings;
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use byway_driver::link;
 use byway_driver::relay::{Config as RelaySettings, Relay};
@@ -21,6 +23,7 @@ use crate::cli::{
 };
 use crate::config::{Config, Role};
 use crate::directory::Directory;
+use crate::genesis;
 use crate::keystore::Keystore;
 use crate::logs;
 use crate::passphrase::{Occasion, Passphrase};

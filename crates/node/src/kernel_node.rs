@@ -351,7 +351,7 @@ impl Task {
         loop {
             let wake = self.wake_at.map(|time| self.clock.instant_of(time));
             tokio::select! {
-                event = events.recv() => self.mesh_event(event.ok_or(Ended::Mesh)?),
+                event = events.recv() => self.mesh_event(event.ok_or(Ended::Mesh)?)?,
                 Some(checked) = self.verifying.found.recv() => self.checked(checked)?,
                 changed = durable.changed() => {
                     if changed.is_err() {
@@ -388,7 +388,7 @@ impl Task {
         Ok(())
     }
 
-    fn mesh_event(&mut self, event: MeshEvent) {
+    fn mesh_event(&mut self, event: MeshEvent) -> Result<(), Ended> {
         let now = self.clock.now();
         match event {
             MeshEvent::PeerUp(peer) => self.kernel.handle_peer_up(now, MemberIndex(peer as u8), &*self.journal),
@@ -398,27 +398,29 @@ impl Task {
             }
             MeshEvent::Frame { from, bytes } => {
                 self.figures.received(from as u8, bytes.len() as u64);
-                self.frame(MemberIndex(from as u8), bytes);
+                self.frame(MemberIndex(from as u8), bytes)?;
             }
             MeshEvent::ClientFrame { client, request_id, bytes } => self.clients.asked(client, request_id, bytes),
             MeshEvent::ClientDown(client) => self.clients.gone(client),
         }
+        Ok(())
     }
 
     /// Snapshots go to the pool first; the rest goes to the machine at once.
-    fn frame(&mut self, from: MemberIndex, payload: Payload) {
+    fn frame(&mut self, from: MemberIndex, payload: Payload) -> Result<(), Ended> {
         match byway_primitives::codec::decode_exact::<Message>(&payload) {
             Ok(Message::Sync(message)) => self.sync(from, message),
             Ok(Message::Snapshots(snapshots)) => {
                 let present = self.anteroom.sort(self.kernel.committee().epoch(), from, snapshots);
                 self.snapshots(from, present, Some(payload));
             }
-            Ok(Message::Transactions(transactions)) => self.forwarded(transactions),
+            Ok(Message::Transactions(transactions)) => self.forwarded(transactions)?,
             Err(error) => {
                 self.figures.malformed_message();
                 tracing::warn!(%from, %error, "a kernel node sent a malformed message");
             }
         }
+        Ok(())
     }
 
     fn snapshots(&mut self, from: MemberIndex, snapshots: Vec<Arc<[u8]>>, payload: Option<Payload>) {
@@ -443,6 +445,7 @@ impl Task {
                     Ok(snapshot) => good.push(snapshot.clone()),
                     Err(Bad { bytes, error }) => {
                         self.kernel.handle_refused(self.clock.now(), bytes, *error, &*self.journal);
+                        self.effects()?;
                     }
                 }
             }
@@ -455,10 +458,11 @@ impl Task {
     }
 
     /// Transactions of a node that doesn't count; few, and it tries again if they are not taken.
-    fn forwarded(&mut self, transactions: Vec<Transaction>) {
+    fn forwarded(&mut self, transactions: Vec<Transaction>) -> Result<(), Ended> {
         let network = self.kernel.committee().network();
         let good = transactions.into_iter().filter_map(|transaction| verify(network, transaction).ok()).collect();
-        self.submit(good);
+        self.submit(good)?;
+        Ok(())
     }
 
     fn sync(&mut self, from: MemberIndex, message: SyncMessage) {

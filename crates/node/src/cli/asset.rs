@@ -5,7 +5,7 @@ use byway_primitives::AssetId;
 use byway_records::AssetTerms;
 
 use super::output::short;
-use super::wallet::{move_money, show};
+use super::wallet::{Until, move_money, show};
 use super::{AssetCommand, AssetName, Globals, Outcome, Table, idempotency_key};
 use crate::api::*;
 use crate::client::Client;
@@ -19,22 +19,26 @@ pub async fn asset(globals: &Globals, command: AssetCommand) -> anyhow::Result<O
             Ok(Outcome::Done)
         }
         AssetCommand::Register { symbol, name, decimals, once } => {
+            let until = Until::of(once.wait);
             let idempotency_key = idempotency_key(once.idempotency_key)?;
             let request = AssetRegister { symbol, name, decimals, idempotency_key };
-            move_money(globals, &client, "asset_register", &request).await
+            move_money(globals, &client, "asset_register", &request, until).await
         }
         AssetCommand::Issue { asset, amount, to, once } => {
+            let until = Until::of(once.wait);
             let (asset, idempotency_key) = (asset_of(&client, asset).await?, idempotency_key(once.idempotency_key)?);
-            move_money(globals, &client, "asset_issue", &AssetIssue { asset, amount, to, idempotency_key }).await
+            move_money(globals, &client, "asset_issue", &AssetIssue { asset, amount, to, idempotency_key }, until).await
         }
         AssetCommand::Burn { asset, amount, once } => {
+            let until = Until::of(once.wait);
             let (asset, idempotency_key) = (asset_of(&client, asset).await?, idempotency_key(once.idempotency_key)?);
-            move_money(globals, &client, "asset_burn", &AssetBurn { asset, amount, idempotency_key }).await
+            move_money(globals, &client, "asset_burn", &AssetBurn { asset, amount, idempotency_key }, until).await
         }
         AssetCommand::Faucet { amount, once } => {
+            let until = Until::of(once.wait);
             let (asset, idempotency_key) = (AssetTerms::faucet().id(), idempotency_key(once.idempotency_key)?);
             let request = AssetIssue { asset, amount, to: None, idempotency_key };
-            move_money(globals, &client, "asset_issue", &request).await
+            move_money(globals, &client, "asset_issue", &request, until).await
         }
     }
 }

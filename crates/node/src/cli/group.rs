@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::asset::asset_of;
 use super::output::{fields, now, print, short, wait, way};
-use super::wallet::{money, move_money, show};
+use super::wallet::{Until, money, move_money, show};
 use super::{Globals, GroupCommand, Outcome, Table, idempotency_key};
 use crate::api::*;
 use crate::client::Client;
@@ -53,8 +53,9 @@ pub async fn group(globals: &Globals, command: GroupCommand) -> anyhow::Result<O
         GroupCommand::Submit { files, once } => {
             let proposals = files.iter().map(|file| Ok(read(file)?.trim().to_owned()));
             let proposals = proposals.collect::<anyhow::Result<Vec<String>>>()?;
+            let until = Until::of(once.wait);
             let request = GroupSubmit { proposals, idempotency_key: idempotency_key(once.idempotency_key)? };
-            return move_money(globals, &client()?, "group_submit", &request).await;
+            return move_money(globals, &client()?, "group_submit", &request, until).await;
         }
     }
     Ok(Outcome::Done)

@@ -193,7 +193,22 @@ pub fn restore(globals: &Globals, args: KernelRestoreArgs) -> anyhow::Result<Out
         globals,
         &list,
         "is put back. At its next start the node asks the others what it signed, before it signs again",
-    );
+    )
+}
+
+fn said(globals: &Globals, list: &List, what: &str) -> anyhow::Result<Outcome> {
+    let bytes: u64 = list.files.iter().map(|file| file.bytes).sum();
+    if globals.json {
+        print_json(list)?;
+    } else {
+        print(&format!("The state of {} ({} files, {bytes} bytes) {what}.\n", list.node, list.files.len()))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn load(globals: &Globals, path: &std::path::Path) -> anyhow::Result<(Config, Directory, Arc<Genesis>)> {
+    let config = Config::load(path)?;
+    anyhow::ensure!(config.role == Role::Kernel, "this configuration is not a kernel node's");
     let directory = match (&globals.dir, &config.dir) {
         (Some(dir), _) | (None, Some(dir)) => Directory::new(dir),
         (None, None) => Directory::standard()?,

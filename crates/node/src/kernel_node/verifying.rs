@@ -85,7 +85,8 @@ impl Verifying {
 
     /// Snapshots that wait for a job, and their size.
     pub fn waiting(&self) -> (usize, usize) {
-        (self.waiting.len(), self.waiting_bytes)
+        let queue = self.waiting.lock();
+        (queue.snapshots.len(), queue.bytes)
     }
 
     /// One job is done.

@@ -55,7 +55,7 @@ async fn kernel_nodes_and_market_nodes_answer_alike() {
     user.until("the node follows", async |api| api.node_status().await.ok()?.ledger.lag_ms).await;
     let to: Address = keystore("somebody").wallet().address();
     let amount: Amount = "2.5".parse().unwrap();
-    let send = WalletSend { to: to.to_string(), amount, idempotency_key: key("pay") };
+    let send = WalletSend { to: to.to_string(), amount, asset: None, idempotency_key: key("pay") };
     let entry = user.api.wallet_send(send).await.unwrap();
     let id = entry.transaction_id;
     let request = KernelTransaction { transaction_id: id, proof: true };
@@ -122,7 +122,7 @@ async fn a_subscriber_hears_how_far_its_transaction_comes() {
     let user = network.node("user", "").await;
     user.until("the node follows", async |api| api.node_status().await.ok()?.ledger.lag_ms).await;
     let to = keystore("somebody").wallet().address().to_string();
-    let send = WalletSend { to, amount: Amount::from_coins(1), idempotency_key: key("pay") };
+    let send = WalletSend { to, amount: Amount::from_coins(1), asset: None, idempotency_key: key("pay") };
     let id = user.api.wallet_send(send).await.unwrap().transaction_id;
 
     let mut socket = Socket::open(served.port, "byway.v1", &[]).await.unwrap();

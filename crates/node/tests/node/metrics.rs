@@ -36,7 +36,7 @@ async fn figures_are_there_under_the_names_that_others_use() {
     let user = network.node("user", "").await;
     user.until("the node follows", async |api| api.node_status().await.ok()?.ledger.lag_ms).await;
     let to = keystore("somebody").wallet().address().to_string();
-    let send = WalletSend { to, amount: Amount::from_coins(1), idempotency_key: key("pay") };
+    let send = WalletSend { to, amount: Amount::from_coins(1), asset: None, idempotency_key: key("pay") };
     assert_eq!(user.api.wallet_send(send).await.unwrap().stage, Stage::Final);
 
     let answer = request(port, "GET /metrics HTTP/1.1", &[], "").await;

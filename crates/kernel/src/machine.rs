@@ -73,8 +73,10 @@ pub struct Kernel {
     own: Own,
     /// Set while this node doesn't know what it has signed.
     recovery: Option<recovery::Recovery>,
-    /// The epoch in which it recovered, in this run.
-    recovered_in: Option<u32>,
+    /// The first round that it signs for after it recovered, until that is certainly behind it.
+    recovered_from: Option<u64>,
+    /// An own snapshot of the epoch before that is not durable yet.
+    abandoned: Option<(Token, Reference)>,
     /// Own snapshots with transactions on which no quorum has built yet.
     not_included: BTreeSet<Reference>,
     connected: Vec<Peer>,
@@ -148,6 +150,10 @@ impl Kernel {
                 ledger
             }
         };
+        let decided = ledger.epoch().protocol;
+        if decided > epochs::PROTOCOL_KNOWN {
+            return Err(OpenError::OldSoftware(Fatal::OldSoftware { decided, known: epochs::PROTOCOL_KNOWN }));
+        }
         let committee = Committee::of_epoch(genesis.network(), ledger.epoch());
         let leader_rule = genesis.parameters.leader_rule;
         let mut kernel = Self {
@@ -165,7 +171,8 @@ impl Kernel {
             founding: genesis.epoch(),
             own: Own::default(),
             recovery: None,
-            recovered_in: None,
+            recovered_from: None,
+            abandoned: None,
             not_included: BTreeSet::new(),
             connected: Vec::new(),
             halted: None,
@@ -173,7 +180,7 @@ impl Kernel {
             recent: status::Recent::default(),
             accusing: accusing::Accusing::new(),
             outside: standing::Outside::default(),
-            past_votes_at: None,
+            past_votes_at: Some(now),
             config,
             committee,
             ledger,
@@ -232,6 +239,7 @@ impl Kernel {
 
     /// The batch of `token`, and all before it, are durable.
     pub fn handle_durable(&mut self, now: Time, token: Token, store: &dyn Store) {
+        self.abandoned.take_if(|(abandoned, _)| *abandoned <= token);
         if self.own.pending.as_ref().is_some_and(|(pending, _)| *pending <= token) {
             self.adopt_pending(now);
         }
@@ -282,9 +290,11 @@ impl Kernel {
                 self.accept(now, snapshot);
             }
             self.commit(now, store);
-            self.recover(now, store);
+        }
+        if self.halted.is_none() {
+            self.recover(now);
             self.propose(now, store);
-            self.stand_outside(now);
+            self.stand_outside(now, store);
             self.resend(now);
             self.send_past_votes(now);
             self.request(now);

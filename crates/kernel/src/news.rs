@@ -115,6 +115,8 @@ pub enum OpenError {
     Snapshot(u64),
     #[error("the record of this node's own last snapshot is damaged; {NEWEST_COPY}")]
     Own,
+    #[error("{0}")]
+    OldSoftware(Fatal),
     #[error("the record of epoch {0} is missing or damaged; {NEWEST_COPY}")]
     Epoch(u32),
 }

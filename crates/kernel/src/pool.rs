@@ -91,6 +91,18 @@ impl Pool {
         taken
     }
 
+    /// Lets go of what has its verdict and of what is `hopeless`.
+    pub fn purge(&mut self, hopeless: impl Fn(&VerifiedTransaction) -> bool) {
+        for transaction in std::mem::take(&mut self.queue) {
+            if self.submitted.contains_key(&transaction.id()) && !hopeless(&transaction) {
+                self.queue.push_back(transaction);
+            } else {
+                self.queued_bytes -= transaction.size();
+                self.submitted.remove(&transaction.id());
+            }
+        }
+    }
+
     /// What waits for a snapshot, oldest first.
     pub fn queued(&self) -> impl Iterator<Item = &VerifiedTransaction> {
         self.queue.iter().filter(|transaction| self.submitted.contains_key(&transaction.id()))

@@ -4,16 +4,19 @@
 //! of one offence at a time, and waits for the verdict before it says more: what somebody does wrong a thousand times
 //! shall not fill the snapshots of those who saw it. By then the offender is marked or gone as a rule.
 //!
-//! Not here: transactions that spend what was spent at the checkpoint that their snapshot names. Their evidence needs the
+//! Not here: votes that contradict a certificate or each other, of which the first counts; and transactions that spend what was spent at the checkpoint that their snapshot names. Their evidence needs the
 //! place of the spender among all final transactions, which a running node doesn't look up; they are rejected, and whoever
 //! has the ledger at hand can still make the evidence ([`spent_input`](crate::evidence::spent_input)).
 
 use std::collections::BTreeMap;
 
-use byway_primitives::{Amount, Span, Store, Time};
+use byway_ledger::Ledger;
+use byway_primitives::{Amount, Decode, Span, Store, Time};
 use byway_records::call::kernel::KernelCall;
+use byway_records::evidence::Rolls;
+use byway_records::state::roll_key;
 use byway_records::verified::verify;
-use byway_records::{Body, Call, Evidence, Transaction, TransactionId, Witness};
+use byway_records::{Body, Call, Evidence, ProgramId, Roll, Transaction, TransactionId, Witness};
 
 use super::Kernel;
 use crate::committee::MemberIndex;
@@ -26,6 +29,15 @@ const VERDICT_WAIT_MAX: Span = Span::minutes(1);
 
 /// Accusations without a verdict, by the accused.
 pub(super) type Accusing = BTreeMap<MemberIndex, (TransactionId, Time)>;
+
+/// The rolls of epochs as the ledger has them.
+struct LedgerRolls<'a>(&'a Ledger);
+
+impl Rolls for LedgerRolls<'_> {
+    fn roll(&self, epoch: u32) -> Option<Roll> {
+        Roll::from_bytes(self.0.tree(ProgramId::KERNEL)?.value(&roll_key(epoch))?).ok()
+    }
+}
 
 impl Kernel {
     /// A snapshot that `from` sent is not good, for a reason that may be its author's fault. Whoever verifies snapshots
@@ -52,6 +64,10 @@ impl Kernel {
     fn accuse(&mut self, now: Time, author: MemberIndex, evidence: Evidence) {
         let is_under_way = self.accusing.get(&author).is_some_and(|(_, since)| now < *since + VERDICT_WAIT_MAX);
         if is_under_way || !self.committee.counts(author) || Some(author) == self.me {
+            return;
+        }
+        // What anyone could have made up in somebody's name, or what is no offence, is nobody's to judge twice.
+        if evidence.judge(self.committee.network(), &LedgerRolls(&self.ledger)).is_err() {
             return;
         }
         let call = Call::Kernel(KernelCall::Accuse { evidence: Box::new(evidence) });

@@ -93,9 +93,10 @@ impl Kernel {
             self.notify(News::Checkpoint(Box::new(new)));
             self.on_certified(outcome);
             if let Some(epoch) = epoch {
-                self.turn(now, epoch, height);
+                return self.turn(now, epoch, height);
             }
         }
+        self.recovery_is_over(leader.round);
     }
 
     /// Lets go of what can't be committed any more; own transactions in it get another snapshot.

@@ -66,12 +66,14 @@ fn epoch_record(genesis: &Genesis, store: &dyn Store, number: u32) -> Result<Epo
 impl Kernel {
     /// Ends the epoch after the checkpoint of height `after`, and begins `epoch`.
     pub(super) fn turn(&mut self, now: Time, epoch: Epoch, after: Height) {
-        if epoch.protocol > PROTOCOL_KNOWN {
-            return self.halt(Fatal::OldSoftware { decided: epoch.protocol, known: PROTOCOL_KNOWN });
-        }
-        self.take_back_uncommitted();
         let record = EpochRecord { epoch, after, after_commit: self.ledger.commits() };
         archive::put_epoch(&record, &mut self.outbox.batch);
+        if record.epoch.protocol > PROTOCOL_KNOWN {
+            // Written like any other, so that a program that speaks it goes on here.
+            let decided = record.epoch.protocol;
+            return self.halt(Fatal::OldSoftware { decided, known: PROTOCOL_KNOWN });
+        }
+        self.take_back_uncommitted();
         let epoch = record.epoch;
         let committee = Committee::of_epoch(self.committee.network(), &epoch);
         self.me = committee.seat_of(self.config.secret.public());
@@ -86,7 +88,7 @@ impl Kernel {
         self.own = Own { last_time, has_signed, ..Own::default() };
         self.connected.retain(|peer| committee.contains(peer.member));
         self.committee = committee;
-        if self.recovered_in.take().is_some() {
+        if self.recovered_from.take().is_some() {
             // It may have been in the next epoch already before it forgot.
             self.begin_recovery();
         }
@@ -99,7 +101,9 @@ impl Kernel {
     /// Own transactions that the closing epoch has not committed go into snapshots of the next one.
     fn take_back_uncommitted(&mut self) {
         let Some(me) = self.me else { return };
-        let pending = self.own.pending.take().map(|(_, snapshot)| snapshot);
+        let pending = self.own.pending.take();
+        self.abandoned = pending.as_ref().map(|(token, snapshot)| (*token, snapshot.reference()));
+        let pending = pending.map(|(_, snapshot)| snapshot);
         let abandoned: Vec<_> = self.graph.uncommitted_of(me).cloned().chain(pending).collect();
         for snapshot in abandoned.iter().rev() {
             self.pool.restore(snapshot.transactions());
@@ -163,8 +167,13 @@ impl Kernel {
         self.past_votes_at.filter(|_| self.votes.is_past_open() && !self.connected.is_empty())
     }
 
-    pub(super) fn count_past_votes(&mut self, from: MemberIndex, votes: &[Vote]) {
+    /// Counts what are votes, and shows the certificate of what is certified here: the sender lacks it.
+    pub(super) fn count_past_votes(&mut self, from: MemberIndex, votes: &[Vote], store: &dyn Store) {
         for vote in votes {
+            if let Some(certificate) = archive::stored_certificate(store, vote.height) {
+                self.send(from, Message::Sync(SyncMessage::Certificate(Box::new(certificate))));
+                continue;
+            }
             let outcome = self.votes.count_unverified(from, vote);
             self.on_certified(outcome);
         }

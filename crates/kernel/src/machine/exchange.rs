@@ -53,9 +53,9 @@ impl Kernel {
             SyncMessage::Want(references) => self.serve(now, from, &references, store),
             SyncMessage::WantRounds { from: first, to } => self.serve_rounds(now, from, first, to, store),
             SyncMessage::RoundsSent { from: first, until } => self.catch_up.answered(from, first, until),
-            SyncMessage::Votes(votes) => self.count_past_votes(from, &votes),
+            SyncMessage::Votes(votes) => self.count_past_votes(from, &votes, store),
             SyncMessage::Certificate(certificate) => self.take_certificate(*certificate),
-            SyncMessage::AskHighest => self.show_highest(from),
+            SyncMessage::AskHighest => self.show_highest(now, from),
             SyncMessage::Highest { epoch, highest } => self.on_highest(from, epoch, highest),
         }
     }
@@ -86,7 +86,10 @@ impl Kernel {
 
     pub(super) fn next_resend(&self) -> Option<Time> {
         let lacks_quorum = self.own.last.is_some_and(|last| last.round > self.graph.quorum_round());
-        (lacks_quorum && self.own.pending.is_none()).then(|| self.own.sent_at + self.config.resend_after)
+        // Whoever signs nothing would never hear that the others have gone on to another epoch.
+        let only_listens = !self.counts() || self.recovery.is_some();
+        let is_due = only_listens || (lacks_quorum && self.own.pending.is_none());
+        (is_due && !self.connected.is_empty()).then(|| self.own.sent_at + self.config.resend_after)
     }
 
     /// Asks for what is missing.
@@ -142,6 +145,22 @@ impl Kernel {
         }
     }
 
+    /// Whether this own snapshot is of an epoch that ended before it was durable: it is for nobody until it is.
+    fn is_abandoned(&self, reference: &Reference) -> bool {
+        self.abandoned.is_some_and(|(_, abandoned)| abandoned == *reference)
+    }
+
+    /// Whether a peer may be sent so much more at once; counts it.
+    pub(super) fn may_send(&mut self, now: Time, to: MemberIndex, bytes: usize) -> bool {
+        let Some(peer) = self.connected.iter_mut().find(|peer| peer.member == to) else { return false };
+        peer.budget.refill(now);
+        let may = peer.budget.has_chunk();
+        if may {
+            peer.budget.spend(bytes);
+        }
+        may
+    }
+
     fn serve(&mut self, now: Time, to: MemberIndex, references: &[Reference], store: &dyn Store) {
         let mut chunk = Chunk::default();
         for reference in references {
@@ -150,6 +169,7 @@ impl Kernel {
             // Our newest, while it isn't durable, is not for anyone.
             let stored = || match &self.own.pending {
                 Some((_, pending)) if pending.reference() == *reference => None,
+                _ if self.is_abandoned(reference) => None,
                 _ => archive::stored_snapshot(store, reference),
             };
             if let Some(bytes) = held.or_else(stored) {
@@ -173,7 +193,7 @@ impl Kernel {
                 break;
             }
             until = reference.round;
-            if pending == Some(reference) {
+            if pending == Some(reference) || self.is_abandoned(&reference) {
                 continue;
             }
             sent_bytes += bytes.len();

@@ -112,6 +112,9 @@ impl Kernel {
                 self.notify(News::Equivocation(Box::new(Equivocation { first, second: snapshot.clone() })));
             }
         }
+        if Some(reference.author) == self.me && reference.round < self.own.not_before {
+            self.remember_own(&snapshot);
+        }
         let quorum_round = self.graph.quorum_round();
         if quorum_round > quorum_before {
             self.pace.on_quorum(now, quorum_round);

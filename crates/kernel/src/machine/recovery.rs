@@ -39,7 +39,7 @@
 
 use std::collections::BTreeMap;
 
-use byway_primitives::{Batch, Span, Store, Time};
+use byway_primitives::{Batch, Span, Time};
 
 use super::Kernel;
 use crate::archive;
@@ -47,6 +47,7 @@ use crate::committee::MemberIndex;
 use crate::message::{Message, SyncMessage};
 use crate::news::News;
 use crate::snapshot::Reference;
+use crate::verified::VerifiedSnapshot;
 
 /// Time between two questions to the same peer.
 const ASK_INTERVAL: Span = Span::millis(500);
@@ -78,14 +79,19 @@ impl Kernel {
     pub(super) fn begin_recovery(&mut self) {
         if self.recovery.is_none() {
             self.recovery = Some(Recovery::default());
+            // Written down, so that a crash before it has signed again doesn't make it forget that it forgot.
+            archive::put_restored(&mut self.outbox.batch);
             self.notify(News::Recovering);
         }
     }
 
     /// A peer asks for the highest snapshot held here.
-    pub(super) fn show_highest(&mut self, to: MemberIndex) {
+    pub(super) fn show_highest(&mut self, now: Time, to: MemberIndex) {
         let shown = self.graph.highest().map(|vertex| (vertex.snapshot.reference(), vertex.snapshot.bytes().clone()));
         if let Some((_, bytes)) = &shown {
+            if !self.may_send(now, to, bytes.len()) {
+                return;
+            }
             self.send(to, Message::Snapshots(vec![bytes.clone()]));
         }
         let highest = shown.map(|(reference, _)| reference);
@@ -97,16 +103,19 @@ impl Kernel {
             && self.committee.counts(from)
             && highest.is_none_or(|highest| self.committee.has_round(highest.round));
         if let Some(recovery) = self.recovery.as_mut().filter(|_| is_sound) {
-            // Its first word is enough, and a later one can't be waited for in vain.
-            recovery.shown.entry(from).or_insert(highest);
+            let known = recovery.shown.entry(from).or_insert(highest);
+            // One that never gets into the graph can't be waited for in vain: a later word takes its place.
+            if !known.is_some_and(|known| self.graph.is_settled(&known)) {
+                *known = highest;
+            }
         }
     }
 
     /// Asks who has not answered, and ends the recovery when enough is known.
-    pub(super) fn recover(&mut self, now: Time, store: &dyn Store) {
+    pub(super) fn recover(&mut self, now: Time) {
         let Some(recovery) = &self.recovery else { return };
         if let Some(first) = self.first_unsigned(recovery) {
-            self.resume_signing(now, first, store);
+            self.resume_signing(now, first);
             return;
         }
         if recovery.ask_at > now {
@@ -151,21 +160,32 @@ impl Kernel {
         }
     }
 
-    fn resume_signing(&mut self, now: Time, first: u64, store: &dyn Store) {
+    fn resume_signing(&mut self, now: Time, first: u64) {
         self.recovery = None;
-        self.recovered_in = Some(self.committee.epoch());
+        self.recovered_from = Some(first);
         self.own.not_before = first;
         self.own.made_at = Some(now);
         let own = self.me.and_then(|me| self.graph.newest_of(me)).map(|vertex| vertex.snapshot.clone());
-        if let Some(own) = own {
-            self.own.last = Some(own.reference());
-            self.own.last_time = own.header().time.max(self.own.last_time);
-            self.own.durable = Some(own.bytes().clone());
-            archive::put_own_last(&own.reference(), &mut self.outbox.batch);
+        own.into_iter().for_each(|own| self.remember_own(&own));
+        self.notify(News::Recovered { first });
+    }
+
+    /// An own snapshot that was forgotten is here: what is signed next stands on it.
+    pub(super) fn remember_own(&mut self, own: &VerifiedSnapshot) {
+        let is_newest = self.own.last.is_none_or(|last| last.round < own.header().round);
+        if self.recovery.is_some() || !is_newest {
+            return;
         }
-        if archive::is_restored(store) {
+        self.own.last = Some(own.reference());
+        self.own.last_time = own.header().time.max(self.own.last_time);
+        self.own.durable = Some(own.bytes().clone());
+    }
+
+    /// A leader of `round` was committed, and the epoch goes on. If that is where this node signs again, then nobody had
+    /// begun another epoch when it forgot, and whatever it forgot is behind it.
+    pub(super) fn recovery_is_over(&mut self, round: u64) {
+        if self.recovered_from.take_if(|first| *first <= round).is_some() {
             archive::delete_restored(&mut self.outbox.batch);
         }
-        self.notify(News::Recovered { first });
     }
 }

@@ -8,13 +8,13 @@
 //! that one of them is honest, until there is a verdict.
 
 use byway_crypto::Purpose;
-use byway_primitives::{Amount, Decode, Span, Time};
+use byway_primitives::{Amount, Decode, Span, Store, Time};
 use byway_records::call::kernel::{KernelCall, ready};
 use byway_records::state::{KernelPledge, kernel_pledge_key};
 use byway_records::verified::verify;
 use byway_records::{Body, Call, ProgramId, Standing, Transaction, VerifiedTransaction, Witness};
 
-use super::Kernel;
+use super::{Kernel, is_spent};
 use crate::committee::MemberIndex;
 use crate::message::{Message, TRANSACTIONS_MAX};
 
@@ -36,7 +36,7 @@ impl Kernel {
     }
 
     /// Says that this node is ready, and hands on what it can't bring in itself.
-    pub(super) fn stand_outside(&mut self, now: Time) {
+    pub(super) fn stand_outside(&mut self, now: Time, store: &dyn Store) {
         if self.counts() {
             return;
         }
@@ -49,6 +49,8 @@ impl Kernel {
         }
         if now >= self.outside.forward_at && !self.pool.is_empty() && !self.connected.is_empty() {
             self.outside.forward_at = now + AGAIN_AFTER;
+            let (shown, ledger) = (self.unwritten(store), &self.ledger);
+            self.pool.purge(|transaction| is_spent(ledger, &shown, transaction));
             self.forward();
         }
     }
@@ -98,8 +100,11 @@ impl Kernel {
         if counting.is_empty() {
             return;
         }
-        let transactions: Vec<_> = self.pool.queued().take(TRANSACTIONS_MAX).cloned().collect();
-        let transactions: Vec<_> = transactions.into_iter().map(|tx| tx.transaction().clone()).collect();
+        // Others each time, so that none that nobody takes keeps the rest waiting.
+        let all: Vec<_> = self.pool.queued().cloned().collect();
+        let from = (self.outside.turn * TRANSACTIONS_MAX) % all.len().max(1);
+        let transactions = all.iter().cycle().skip(from).take(TRANSACTIONS_MAX.min(all.len())).cloned();
+        let transactions: Vec<_> = transactions.map(|tx| tx.transaction().clone()).collect();
         for step in 0..(self.committee.faults_tolerated() + 1).min(counting.len()) {
             let peer = counting[(self.outside.turn + step) % counting.len()];
             self.send(peer, Message::Transactions(transactions.clone()));

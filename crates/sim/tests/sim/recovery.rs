@@ -142,3 +142,24 @@ fn a_network_whose_nodes_all_lose_power_goes_on_without_asking() {
         assert_all_certified(&sim);
     });
 }
+
+#[test]
+fn a_crash_while_it_recovers_or_just_after_makes_it_recover_again() {
+    seeds(6, 300, |seed| {
+        let mut sim = warm(Setup::local(seed));
+        sim.pay_steadily(&[0, 1, 2], 80, 4_000);
+        sim.run_ms(200 + seed % 200);
+        let copy = sim.world.disk(6).durable().clone();
+        sim.run_ms(300);
+        let loss = if seed % 2 == 0 { Loss::Wiped } else { Loss::Swapped };
+        lose(&mut sim, 6, &copy, loss, 0);
+        // Twice, at moments that differ from seed to seed.
+        sim.restart_in(3 + seed * 7 % 90, 6, 5);
+        sim.restart_in(110 + seed * 13 % 250, 6, 5);
+        sim.run_ms(6_000);
+        sim.assert_settled();
+        assert_all_certified(&sim);
+        assert!(!sim.kernel(6).is_recovering(), "seed {seed}");
+        assert!(sim.checks().progress[6].recoveries > 0, "seed {seed}");
+    });
+}

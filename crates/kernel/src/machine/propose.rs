@@ -96,8 +96,8 @@ impl Kernel {
         let transactions = match is_outdated(&self.graph, &header) {
             true => Vec::new(),
             false => {
-                let ledger = &self.ledger;
-                self.pool.take(SNAPSHOT_TRANSACTIONS_MAX, room, |transaction| is_spent(ledger, store, transaction))
+                let (shown, ledger) = (self.unwritten(store), &self.ledger);
+                self.pool.take(SNAPSHOT_TRANSACTIONS_MAX, room, |transaction| is_spent(ledger, &shown, transaction))
             }
         };
         let snapshot = VerifiedSnapshot::sign(&self.committee, &self.config.secret, header, transactions);

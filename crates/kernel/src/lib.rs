@@ -136,8 +136,8 @@
 //!
 //! # What is not here
 //!
-//! Sockets, threads, clocks, disks (the driver's); verdicts (the ledger's); dealing the coin's key; penalties, for which
-//! equivocations and false shares are only reported.
+//! Sockets, threads, clocks, disks (the driver's); verdicts (the ledger's); dealing the coin's key; judging
+//! evidence, which the ledger does ([`evidence`] is what nodes make of what they saw).
 
 pub mod anteroom;
 pub mod archive;

@@ -185,7 +185,7 @@ impl DoubleSpend {
         world.commit(&[]);
         let again = world.sign(&world.transfer(world.coin(ALICE), CAROL, 7_000)).transaction().clone();
         let spender = world.sign(&world.transfer(world.coin(ALICE), BOB, 5_000));
-        world.commit(&[spender.clone()]);
+        world.commit(std::slice::from_ref(&spender));
         while world.checkpoints.len() < 2 {
             world.commit(&[]);
         }
@@ -212,6 +212,7 @@ impl DoubleSpend {
 
 /// Everything here was signed by nodes that keep the rules, or not signed by whom it accuses.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table reads best in one piece")]
 fn nothing_that_an_honest_node_signs_convicts_it() {
     let mut world = World::new();
     let double = DoubleSpend::new(&mut world);
@@ -419,7 +420,7 @@ proptest! {
             let own = Vote { height, digest, signature: vote(&world, node, &checkpoint) };
             let votes = if round == 1 { vec![own] } else { Vec::new() };
             let named = Header { votes, checkpoint: Height(1), ..header(node, round, u64::from(node)) };
-            signed_for(world.network, &node_secret(node), named, &[double.again.clone()])
+            signed_for(world.network, &node_secret(node), named, std::slice::from_ref(&double.again))
         };
         // Rounds after the first need references to be well-formed; here only their signatures matter.
         let [a, b] = [picks[0], (picks[1].0, picks[1].1, picks[0].2)];
@@ -428,7 +429,7 @@ proptest! {
         let voter = Voter { epoch: accused.0, seat: accused.1 };
         let evidence = match kind {
             0 => Evidence::Equivocation { first: honest(a), second: honest(b) },
-            1 => Evidence::IllFormedTransaction { header: honest(a), included: included(&[double.again.clone()], 0) },
+            1 => Evidence::IllFormedTransaction { header: honest(a), included: included(std::slice::from_ref(&double.again), 0) },
             2 => {
                 let (height, header) = (checkpoint.height, honest((b.0, 1, a.2)));
                 Evidence::TwoVotes { voter, first: claim(a.0), second: Claim::Snapshot { height, header } }

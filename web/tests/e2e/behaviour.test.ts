@@ -189,7 +189,7 @@ describe("money", () => {
     expect(node.calls.some((call) => call.method === "wallet_send")).toBe(false);
     await page.getByLabel(`Amount, ${symbol}`).fill("12.25");
     await page.getByLabel(`Amount, ${symbol}`).press("Enter");
-    await page.getByText("12.25 TEST handed to the ledger").waitFor();
+    await page.getByText(/^12\.25 TEST (handed to the kernel|included by the kernel|sent)/).first().waitFor();
     await page.getByRole("list", { name: "Other assets" }).getByText("237.75 TEST").waitFor();
     const call = node.calls.find(({ method }) => method === "wallet_send");
     expect(call?.params).toMatchObject({ amount: "12.25", asset });

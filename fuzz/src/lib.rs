@@ -78,6 +78,8 @@ targets! {
         program_difference: byway_ledger::ProgramDifference,
         state_changes: byway_ledger::StateChanges,
         state_proof: byway_ledger::StateProof,
+        entry_proof: byway_ledger::EntryProof,
+        light_head: byway_kernel::light::Head,
         range_proof: byway_ledger::RangeProof,
         tree_page: byway_ledger::TreePage,
         ledger_head: byway_ledger::stored::Head,

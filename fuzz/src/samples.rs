@@ -19,10 +19,12 @@ use byway_dialogue::fuzzing;
 use byway_driver::link::{EndpointId, LinkContact};
 use byway_driver::socks::{StreamHeader, Target};
 use byway_kernel::archive::CommitRecord;
-use byway_kernel::{Committee, MemberIndex};
+use byway_kernel::{Committee, MemberIndex, light};
 use byway_ledger::stored::{Head, Outcome, TransactionRecord};
 use byway_ledger::tree::{ProofLeaf, ProofStep};
-use byway_ledger::{Change, ProgramChanges, ProgramRoot, RangeProof, StateChanges, StateProof, TreePage};
+use byway_ledger::{
+    Change, EntryProof, ProgramChanges, ProgramRoot, RangeProof, StateChanges, StateProof, TreePage, WayEnd,
+};
 use byway_primitives::{Amount, Encode, Hash, NetworkId, Time};
 use byway_records::call::kernel::Upgrade;
 use byway_records::evidence::Place;
@@ -322,8 +324,23 @@ pub(crate) fn state_proof() -> Samples {
     vec![StateProof { steps, leaf }.to_bytes(), StateProof { steps: Vec::new(), leaf: None }.to_bytes()]
 }
 
+pub(crate) fn entry_proof() -> Samples {
+    let steps = vec![ProofStep { bit: 3, sibling: HASH }, ProofStep { bit: 255, sibling: HASH }];
+    let sibling_roots = vec![ProgramRoot { program: ProgramId::ACCOUNTS, root: HASH }];
+    let leaf = Some(ProofLeaf { path: HASH, value: HASH });
+    let ends = [WayEnd::Present(vec![1; 40]), WayEnd::Absent(leaf), WayEnd::Absent(None)];
+    let proof = |end| EntryProof { steps: steps.clone(), end, sibling_roots: sibling_roots.clone() };
+    ends.map(|end| proof(end).to_bytes()).to_vec()
+}
+
+pub(crate) fn light_head() -> Samples {
+    let epoch = byway_records::Epoch { number: 300, protocol: 1, seats: byway_records::Seats::default() };
+    let head = |checkpoint| light::Head { epoch: epoch.clone(), after: Height(300), checkpoint };
+    vec![head(None).to_bytes(), head(Some(kernel::step().certificate.checkpoint)).to_bytes()]
+}
+
 pub(crate) fn range_proof() -> Samples {
-    one(RangeProof { position: 300, siblings: vec![HASH; 3], peaks: vec![HASH; 2] })
+    one(RangeProof { position: 300, path: vec![HASH; 5] })
 }
 
 pub(crate) fn tree_page() -> Samples {

@@ -150,6 +150,7 @@ pub mod evidence;
 pub mod follower;
 pub mod graph;
 pub mod leader;
+pub mod light;
 pub mod machine;
 pub mod message;
 pub mod news;

@@ -15,6 +15,7 @@ mod epochs;
 mod exchange;
 mod intake;
 mod propose;
+mod provable;
 mod recovery;
 mod standing;
 mod status;
@@ -66,6 +67,7 @@ pub struct Kernel {
     catch_up: CatchUp,
     pool: Pool,
     votes: Votes,
+    provable: provable::Provable,
     /// The newest checkpoint executed in an earlier input, so that the store shows all of it: the one that own snapshots
     /// name. They must hold nothing that was spent there.
     named: Height,
@@ -165,6 +167,7 @@ impl Kernel {
             catch_up: CatchUp::new(&committee),
             pool: Pool::new(config.pool_transactions_max, config.pool_bytes_max),
             votes: votes(genesis, &ledger, store)?,
+            provable: provable::Provable::default(),
             named: Height::GENESIS,
             pace: Pace::new(&committee, config.leader_timeout_max),
             leader_rule,
@@ -430,6 +433,7 @@ impl Kernel {
     fn resume_votes(&mut self, store: &dyn Store) {
         let executed = self.ledger.last_checkpoint().map_or(Height::GENESIS, |checkpoint| checkpoint.height);
         self.votes.resume(executed);
+        self.provable = provable::Provable::resume(executed, self.ledger.provable_state(), store);
         self.named = executed;
         for height in archive::stored_uncertified(store) {
             if let Some(checkpoint) = byway_ledger::stored_checkpoint(store, height) {

@@ -17,7 +17,8 @@
 //!
 //! **Checkpoints** end a commit after so many commits, or once content has waited for the checkpoint delay. They digest
 //! everything, and with them come the scan data for wallets and the changes for followers:
-//! [`ProgramDifference`]s from checkpoint to checkpoint, [`TreePage`]s for who starts late ([`TreeCopy`]).
+//! [`ProgramDifference`]s from checkpoint to checkpoint, [`TreePage`]s for who starts late ([`TreeCopy`]), and an
+//! [`EntryProof`] for who wants a single entry.
 //!
 //! **Disk.** One batch per commit holds all that changed (layout: [`stored`]). [`Ledger::open`] rebuilds the ledger from
 //! it at exactly that commit and compares the digests of all that it holds in memory, so damage is found and named;
@@ -36,6 +37,7 @@ mod state;
 
 pub mod audit;
 pub mod difference;
+pub mod entry;
 pub mod ledger;
 pub mod page;
 pub mod range;
@@ -45,6 +47,7 @@ pub mod tree;
 
 pub use audit::{AuditError, audit};
 pub use difference::{Change, DifferenceError, ProgramChanges, ProgramDifference, ProgramRoot, StateChanges};
+pub use entry::{EntryProof, EntryProofError, ProvableState, WayEnd};
 pub use kept::stored_transaction;
 pub use ledger::{Commit, Executed, Ledger, NewCheckpoint, Verdict};
 pub use open::LedgerDamaged;
@@ -52,4 +55,4 @@ pub use page::{CopyError, TreeCopy, TreePage};
 pub use range::{RangeProof, TransactionRange};
 pub use stored::{stored_changes, stored_checkpoint, stored_scan};
 pub use supply::{Holdings, Supply, Unbalanced};
-pub use tree::{ProofError, StateProof, StateTree};
+pub use tree::{FrozenTree, ProofError, StateProof, StateTree};

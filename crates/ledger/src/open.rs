@@ -108,7 +108,7 @@ fn open_programs(
         return Err(LedgerDamaged::State);
     }
     let checkpointed = match last {
-        None => Ledger::genesis(genesis).0.programs.checkpointed_roots().to_vec(),
+        None => Ledger::genesis(genesis).0.programs.checkpointed().roots(),
         Some(checkpoint) => {
             let changes = stored_changes(store, checkpoint.height);
             let changes = changes.filter(|changes| changes.state_root() == checkpoint.state_root);

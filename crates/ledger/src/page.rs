@@ -78,7 +78,7 @@ impl Ledger {
             height: self.last_checkpoint().map_or(Height::GENESIS, |checkpoint| checkpoint.height),
             entries: Vec::new(),
             next: None,
-            sibling_roots: self.programs.checkpointed_roots().to_vec(),
+            sibling_roots: self.programs.checkpointed().roots(),
         };
         page.sibling_roots.retain(|root| root.program != program);
         let mut bytes = 0;

@@ -1,8 +1,7 @@
-//! The append-only range of all final transactions (a Merkle mountain range).
+//! The append-only range of all final transactions (see [`byway_records::range`]).
 //!
-//! Leaves are the ids of final transactions in the order of their execution. Perfect binary trees over them stand side
-//! by side, one per set bit of the count, highest first; the root digests the count and their tops (*peaks*). Appending
-//! touches only peaks, and a root over fewer leaves stays provable for ever.
+//! Leaves are the ids of final transactions in the order of their execution. Appending touches only peaks, and a root over
+//! fewer leaves stays provable for ever.
 //!
 //! **On disk** are all leaves, one record for the leaves of a commit, and all inner nodes from [`STORED_LEVEL`] up. Nodes
 //! below are computed from at most 2^8 leaves when a proof asks for them. So a transaction costs no record of its own,
@@ -85,9 +84,7 @@ impl TransactionRange {
         }
         let (own, level) = mountain_of(self.count, position)?;
         let siblings = (0..level).map(|l| node(l, (position >> l) ^ 1, store)).collect::<Option<_>>()?;
-        let mut peaks = self.peaks.clone();
-        peaks.remove(own);
-        Some(RangeProof { position, siblings, peaks })
+        Some(RangeProof::under(position, siblings, &self.peaks, own))
     }
 }
 
@@ -159,21 +156,18 @@ mod tests {
         (range, store)
     }
 
-    /// The root computed a second time, recursively from its definition.
+    /// The root computed a second time, recursively as RFC 6962 defines it.
     fn root_by_definition(count: u64) -> Hash {
         fn tree(from: u64, to: u64) -> Hash {
             match to - from {
                 1 => leaf_hash(id(from)),
-                size => node_hash(&tree(from, from + size / 2), &tree(from + size / 2, to)),
+                size => {
+                    let middle = from + size.next_power_of_two() / 2;
+                    node_hash(&tree(from, middle), &tree(middle, to))
+                }
             }
         }
-        let (mut peaks, mut from) = (Vec::new(), 0);
-        while from < count {
-            let size = 1 << (count - from).ilog2();
-            peaks.push(tree(from, from + size));
-            from += size;
-        }
-        root_of(count, &peaks)
+        root_of(count, &(0..count).next().map(|_| tree(0, count)).into_iter().collect::<Vec<_>>())
     }
 
     #[test]
@@ -204,10 +198,9 @@ mod tests {
             moved.position = other;
             prop_assert_eq!(moved.verify(id(at), count, range.root()), at == other);
             let mut bad = proof;
-            let hashes = bad.siblings.len() + bad.peaks.len();
-            if hashes > 0 {
-                let which = usize::from(damage) % hashes;
-                bad.siblings.iter_mut().chain(&mut bad.peaks).nth(which).expect("in range").0[0] ^= 1;
+            if !bad.path.is_empty() {
+                let which = usize::from(damage) % bad.path.len();
+                bad.path[which].0[0] ^= 1;
                 prop_assert!(!bad.verify(id(at), count, range.root()));
             }
         }

@@ -15,6 +15,7 @@ use byway_records::state::{Conviction, Deadline, PublishedOffer};
 use byway_records::{ProgramId, Roll};
 
 use crate::difference::{Change, ENTRY_VALUE_BYTES_MAX, ProgramChanges, ProgramRoot, StateChanges, state_root};
+use crate::entry::ProvableState;
 use crate::stored::{STATE, UNDO, entry_key};
 use crate::tree::StateTree;
 
@@ -42,8 +43,8 @@ pub(crate) struct Programs {
     before_unwritten: BTreeSet<EntryId>,
     /// Entries that changed in this commit.
     touched: BTreeSet<EntryId>,
-    /// The roots at the last checkpoint.
-    checkpointed: Vec<ProgramRoot>,
+    /// As they stood at the last checkpoint.
+    checkpointed: ProvableState,
     /// Entries of each kind in the order in which they expire. Within a kind all have the same time to live, so both parts
     /// of a deadline only grow from one to the next, and the first that has not passed ends the search.
     expiries: BTreeMap<Expiring, BTreeSet<(Deadline, Vec<u8>)>>,
@@ -74,10 +75,10 @@ impl Programs {
             before: Writes::new(),
             before_unwritten: BTreeSet::new(),
             touched: BTreeSet::new(),
-            checkpointed: Vec::new(),
+            checkpointed: ProvableState::default(),
             expiries: BTreeMap::new(),
         };
-        programs.checkpointed = programs.rehash();
+        programs.checkpointed = programs.frozen();
         programs
     }
 
@@ -117,13 +118,14 @@ impl Programs {
             Some((*program, key.clone(), tree.set(key.clone(), value.clone())))
         });
         let undone: Vec<_> = undone.collect::<Option<_>>()?;
-        let agree = self.rehash() == checkpointed;
+        let at_checkpoint = self.frozen();
+        let agree = at_checkpoint.roots() == checkpointed;
         for (program, key, value) in undone {
             self.trees.get_mut(&program)?.set(key, value);
         }
         self.rehash();
         self.before = before;
-        self.checkpointed = checkpointed;
+        self.checkpointed = at_checkpoint;
         agree.then_some(())
     }
 
@@ -155,8 +157,14 @@ impl Programs {
         self.trees.iter_mut().map(root).collect()
     }
 
-    /// The roots at the last checkpoint.
-    pub fn checkpointed_roots(&self) -> &[ProgramRoot] {
+    /// Digests what changed, and gives the state as it stands, to be proved later.
+    fn frozen(&mut self) -> ProvableState {
+        self.rehash();
+        ProvableState::new(self.trees.iter().map(|(program, tree)| (*program, tree.frozen())).collect())
+    }
+
+    /// The state at the last checkpoint.
+    pub fn checkpointed(&self) -> &ProvableState {
         &self.checkpointed
     }
 
@@ -193,8 +201,8 @@ impl Programs {
     /// Everything that changed since the last checkpoint, where one ends this commit; from here on undo starts anew.
     pub fn take_changes(&mut self, batch: &mut Batch) -> StateChanges {
         let unwritten = std::mem::take(&mut self.before_unwritten);
-        self.checkpointed = self.rehash();
-        let roots = self.checkpointed.iter();
+        self.checkpointed = self.frozen();
+        let roots = self.checkpointed.roots().into_iter();
         let mut programs: Vec<_> =
             roots.map(|root| ProgramChanges { program: root.program, root: root.root, entries: Vec::new() }).collect();
         for (id, before) in std::mem::take(&mut self.before) {

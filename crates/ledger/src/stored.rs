@@ -153,7 +153,8 @@ pub(crate) fn scan_key(height: Height, commit: u64) -> Vec<u8> {
     [height.0.to_be_bytes(), commit.to_be_bytes()].concat()
 }
 
-pub(crate) fn entry_key(program: ProgramId, key: &[u8]) -> Vec<u8> {
+/// Where an entry of a program stands in [`STATE`].
+pub fn entry_key(program: ProgramId, key: &[u8]) -> Vec<u8> {
     [&program.0.to_be_bytes()[..], key].concat()
 }
 

@@ -16,10 +16,12 @@
 //! is it another's, the key is absent. So one kind of proof, the branches on that way, shows both.
 //!
 //! **Cost.** A change marks the branches above it; [`StateTree::rehash`] digests only those. The entries themselves are
-//! also kept in the order of their raw keys, for reading by prefix.
+//! also kept in the order of their raw keys, for reading by prefix. Nodes are shared: a [`FrozenTree`] costs nothing when
+//! it is taken, and afterwards what changes in the tree is copied first, one node a level.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use byway_primitives::Hash;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
@@ -37,8 +39,15 @@ pub const PROOF_STEPS_MAX: usize = 256;
 /// A map from byte strings to byte strings with a root digest.
 #[derive(Debug, Clone, Default)]
 pub struct StateTree {
-    entries: BTreeMap<Vec<u8>, Vec<u8>>,
-    top: Option<Box<Node>>,
+    entries: BTreeMap<Vec<u8>, Arc<[u8]>>,
+    top: Option<Arc<Node>>,
+}
+
+/// A tree as it stood at a moment, to prove its entries while the tree goes on. It shares with the tree what has not
+/// changed since.
+#[derive(Debug, Clone, Default)]
+pub struct FrozenTree {
+    top: Option<Arc<Node>>,
 }
 
 /// Shows that an entry is, or is not, under a root.
@@ -77,8 +86,15 @@ pub enum ProofError {
 
 #[derive(Debug, Clone)]
 enum Node {
-    Leaf { leaf: ProofLeaf, hash: Hash },
-    Branch { bit: u8, hash: Option<Hash>, sides: [Box<Node>; 2] },
+    Leaf(Leaf),
+    Branch { bit: u8, hash: Option<Hash>, sides: [Arc<Node>; 2] },
+}
+
+#[derive(Debug, Clone)]
+struct Leaf {
+    leaf: ProofLeaf,
+    hash: Hash,
+    value: Arc<[u8]>,
 }
 
 impl StateTree {
@@ -96,7 +112,7 @@ impl StateTree {
 
     /// The value under `key`.
     pub fn value(&self, key: &[u8]) -> Option<&[u8]> {
-        self.entries.get(key).map(Vec::as_slice)
+        self.entries.get(key).map(|value| &**value)
     }
 
     /// The decoded value under `key`; `None` also where it is of another type.
@@ -106,7 +122,7 @@ impl StateTree {
 
     /// All entries in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))
+        self.entries.iter().map(|(key, value)| (key.as_slice(), &**value))
     }
 
     /// The entries whose key starts with `prefix`, in order.
@@ -117,20 +133,22 @@ impl StateTree {
     /// The entries with `key >= from`, in order.
     pub fn iter_from<'a>(&'a self, from: &[u8]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let range = self.entries.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
-        range.map(|(key, value)| (key.as_slice(), value.as_slice()))
+        range.map(|(key, value)| (key.as_slice(), &**value))
     }
 
     /// Sets an entry and gives back what was there.
     pub fn insert(&mut self, key: Vec<u8>, value: Vec<u8>) -> Option<Vec<u8>> {
-        let leaf = ProofLeaf::of(&key, &value);
+        let leaf = Leaf::new(&key, value.into());
+        let value = leaf.value.clone();
         match &mut self.top {
-            None => self.top = Some(Box::new(Node::leaf(leaf))),
+            None => self.top = Some(Arc::new(Node::Leaf(leaf))),
             Some(top) => {
-                let fork = first_difference(&top.closest(&leaf.path).path, &leaf.path);
-                top.insert(leaf, fork);
+                let path = leaf.leaf.path;
+                let fork = first_difference(&top.closest(&path).leaf.path, &path);
+                Arc::make_mut(top).insert(leaf, fork);
             }
         }
-        self.entries.insert(key, value)
+        self.entries.insert(key, value).map(|before| before.to_vec())
     }
 
     /// Removes an entry and gives back what was there.
@@ -138,10 +156,10 @@ impl StateTree {
         let value = self.entries.remove(key)?;
         let path = path_of(key);
         match &mut self.top {
-            Some(top) if matches!(**top, Node::Branch { .. }) => top.remove(&path),
+            Some(top) if matches!(**top, Node::Branch { .. }) => Arc::make_mut(top).remove(&path),
             top => *top = None,
         }
-        Some(value)
+        Some(value.to_vec())
     }
 
     /// Sets or removes.
@@ -159,25 +177,44 @@ impl StateTree {
 
     /// Digests what changed, remembers it, and gives the root.
     pub fn rehash(&mut self) -> Hash {
-        self.top.as_mut().map_or_else(|| EMPTY.hash(&[]), |top| top.rehash())
+        self.top.as_mut().map_or_else(|| EMPTY.hash(&[]), rehash)
     }
 
     /// The proof that `key` is there with its value, or is absent.
     pub fn prove(&self, key: &[u8]) -> StateProof {
-        let path = path_of(key);
-        let mut steps = Vec::new();
-        let mut node = self.top.as_deref();
-        while let Some(Node::Branch { bit, sides, .. }) = node {
-            let side = bit_of(&path, *bit);
-            steps.push(ProofStep { bit: *bit, sibling: sides[1 - side].hash() });
-            node = Some(&sides[side]);
-        }
-        let leaf = node.map(|node| match node {
-            Node::Leaf { leaf, .. } => *leaf,
-            Node::Branch { .. } => unreachable!("the loop ends at a leaf"),
-        });
-        StateProof { steps, leaf }
+        prove(self.top.as_deref(), key).0
     }
+
+    /// The tree as it stands now. To be taken after a [`rehash`](Self::rehash), or every proof digests anew.
+    pub fn frozen(&self) -> FrozenTree {
+        FrozenTree { top: self.top.clone() }
+    }
+}
+
+impl FrozenTree {
+    pub fn root(&self) -> Hash {
+        self.top.as_ref().map_or_else(|| EMPTY.hash(&[]), |top| top.hash())
+    }
+
+    /// The proof that `key` is there with its value, or is absent; and the value.
+    pub fn prove(&self, key: &[u8]) -> (StateProof, Option<Arc<[u8]>>) {
+        prove(self.top.as_deref(), key)
+    }
+}
+
+/// Follows the bits of `key` from `top` to the leaf where they end.
+fn prove(top: Option<&Node>, key: &[u8]) -> (StateProof, Option<Arc<[u8]>>) {
+    let path = path_of(key);
+    let mut steps = Vec::new();
+    let mut node = top;
+    while let Some(Node::Branch { bit, sides, .. }) = node {
+        let side = bit_of(&path, *bit);
+        steps.push(ProofStep { bit: *bit, sibling: sides[1 - side].hash() });
+        node = Some(&sides[side]);
+    }
+    let Some(Node::Leaf(leaf)) = node else { return (StateProof { steps, leaf: None }, None) };
+    let value = (leaf.leaf.path == path).then(|| leaf.value.clone());
+    (StateProof { steps, leaf: Some(leaf.leaf) }, value)
 }
 
 impl StateProof {
@@ -186,6 +223,11 @@ impl StateProof {
     /// Sound for a root that an honest ledger made: in such a tree every key is found by following its bits, so a way
     /// that ends elsewhere shows that it is not there.
     pub fn verify(&self, root: Hash, key: &[u8], value: Option<&[u8]>) -> Result<(), ProofError> {
+        if self.root(key, value)? == root { Ok(()) } else { Err(ProofError::Root) }
+    }
+
+    /// The root of the tree in which the entry `key` has `value`, or is absent where that is `None`.
+    pub fn root(&self, key: &[u8], value: Option<&[u8]>) -> Result<Hash, ProofError> {
         if !self.steps.is_sorted_by(|a, b| a.bit < b.bit) {
             return Err(ProofError::Order);
         }
@@ -200,16 +242,16 @@ impl StateProof {
             return Err(ProofError::Leaf);
         }
         let end = self.leaf.map_or_else(|| EMPTY.hash(&[]), |leaf| leaf.hash());
-        let computed = self.steps.iter().rev().fold(end, |below, step| match bit_of(&path, step.bit) {
+        Ok(self.steps.iter().rev().fold(end, |below, step| match bit_of(&path, step.bit) {
             0 => branch_hash(step.bit, &below, &step.sibling),
             _ => branch_hash(step.bit, &step.sibling, &below),
-        });
-        if computed == root { Ok(()) } else { Err(ProofError::Root) }
+        }))
     }
 }
 
 impl ProofLeaf {
-    fn of(key: &[u8], value: &[u8]) -> Self {
+    /// The leaf of an entry.
+    pub fn of(key: &[u8], value: &[u8]) -> Self {
         Self { path: path_of(key), value: VALUE.hash(&[value]) }
     }
 
@@ -218,42 +260,45 @@ impl ProofLeaf {
     }
 }
 
-impl Node {
-    fn leaf(leaf: ProofLeaf) -> Self {
-        Node::Leaf { leaf, hash: leaf.hash() }
+impl Leaf {
+    fn new(key: &[u8], value: Arc<[u8]>) -> Self {
+        let leaf = ProofLeaf::of(key, &value);
+        Self { leaf, hash: leaf.hash(), value }
     }
+}
 
+impl Node {
     /// The leaf at which following `path` ends.
-    fn closest(&self, path: &Hash) -> &ProofLeaf {
+    fn closest(&self, path: &Hash) -> &Leaf {
         let mut node = self;
         loop {
             match node {
-                Node::Leaf { leaf, .. } => return leaf,
+                Node::Leaf(leaf) => return leaf,
                 Node::Branch { bit, sides, .. } => node = &sides[bit_of(path, *bit)],
             }
         }
     }
 
     /// Puts `leaf` where its path leaves all others at bit `fork`, or over the leaf of the same path.
-    fn insert(&mut self, leaf: ProofLeaf, fork: Option<u8>) {
+    fn insert(&mut self, leaf: Leaf, fork: Option<u8>) {
         match self {
             Node::Branch { bit, hash, sides } if fork.is_none_or(|fork| *bit < fork) => {
                 *hash = None;
-                sides[bit_of(&leaf.path, *bit)].insert(leaf, fork);
+                Arc::make_mut(&mut sides[bit_of(&leaf.leaf.path, *bit)]).insert(leaf, fork);
             }
             _ => self.split(leaf, fork),
         }
     }
 
     /// Makes this node a branch at `fork` over itself and `leaf`; without a fork, the leaf itself.
-    fn split(&mut self, leaf: ProofLeaf, fork: Option<u8>) {
-        let new = Node::leaf(leaf);
-        let Some(bit) = fork else {
+    fn split(&mut self, leaf: Leaf, fork: Option<u8>) {
+        let side = fork.map(|bit| (bit, bit_of(&leaf.leaf.path, bit)));
+        let new = Node::Leaf(leaf);
+        let Some((bit, side)) = side else {
             *self = new;
             return;
         };
-        let side = bit_of(&leaf.path, bit);
-        let (new, old) = (Box::new(new.clone()), Box::new(std::mem::replace(self, new)));
+        let (new, old) = (Arc::new(new.clone()), Arc::new(std::mem::replace(self, new)));
         let sides = if side == 0 { [new, old] } else { [old, new] };
         *self = Node::Branch { bit, hash: None, sides };
     }
@@ -264,28 +309,29 @@ impl Node {
         let side = bit_of(path, *bit);
         if matches!(*sides[side], Node::Branch { .. }) {
             *hash = None;
-            return sides[side].remove(path);
+            return Arc::make_mut(&mut sides[side]).remove(path);
         }
         // The branch goes with its leaf; the other side takes its place.
-        let placeholder = Node::leaf(ProofLeaf { path: Hash::ZERO, value: Hash::ZERO });
-        *self = std::mem::replace(&mut *sides[1 - side], placeholder);
+        let other = sides[1 - side].clone();
+        *self = Arc::unwrap_or_clone(other);
     }
 
     fn hash(&self) -> Hash {
         match self {
-            Node::Leaf { hash, .. } | Node::Branch { hash: Some(hash), .. } => *hash,
+            Node::Leaf(Leaf { hash, .. }) | Node::Branch { hash: Some(hash), .. } => *hash,
             Node::Branch { bit, hash: None, sides: [left, right] } => branch_hash(*bit, &left.hash(), &right.hash()),
         }
     }
+}
 
-    fn rehash(&mut self) -> Hash {
-        match self {
-            Node::Leaf { hash, .. } | Node::Branch { hash: Some(hash), .. } => *hash,
-            Node::Branch { bit, hash, sides: [left, right] } => {
-                *hash.insert(branch_hash(*bit, &left.rehash(), &right.rehash()))
-            }
-        }
+/// Digests what changed. What did not is left alone: it may be shared.
+fn rehash(node: &mut Arc<Node>) -> Hash {
+    if let Node::Branch { hash: None, .. } = **node
+        && let Node::Branch { bit, hash, sides: [left, right] } = Arc::make_mut(node)
+    {
+        *hash = Some(branch_hash(*bit, &rehash(left), &rehash(right)));
     }
+    node.hash()
 }
 
 fn path_of(key: &[u8]) -> Hash {

@@ -32,6 +32,8 @@ use byway_driver::pool::Pool;
 use byway_kernel::anteroom::Anteroom;
 use byway_kernel::follower::explore::{EVIDENCE_MAX, SignedTwice};
 use byway_kernel::follower::protocol::{Answer, Request};
+use byway_kernel::light::protocol::CertifiedEntry;
+use byway_kernel::light::serve::is_walkable;
 use byway_kernel::{
     Committee, Config, Fatal, Kernel, KernelEffect, MemberIndex, Message, News, OpenError, Status, SubmitError,
     SyncMessage, VerifiedSnapshot,
@@ -504,6 +506,15 @@ impl Task {
             Question::Outputs { asker, ids } => {
                 let outputs = ids.into_iter().map(|id| self.kernel.ledger().output(&*self.journal, id));
                 self.clients.outputs(asker, outputs.collect());
+            }
+            Question::Entry { asker, program, key } => {
+                let proved = self
+                    .kernel
+                    .prove_entry(program, &key)
+                    .map(|(certificate, proof)| CertifiedEntry { certificate, proof });
+                let is_walkable =
+                    |entry: &CertifiedEntry| is_walkable(&*self.journal, entry.certificate.checkpoint.height);
+                self.clients.entry(asker, proved.filter(is_walkable));
             }
             Question::Evidence { asker } => self.clients.evidence(asker, self.evidence.iter().copied().collect()),
         }

@@ -1,8 +1,10 @@
-//! Append-only ranges (Merkle mountain ranges): what stands at which place of a list, provable against one hash.
+//! Append-only ranges: what stands at which place of a list, provable against one hash.
 //!
-//! Perfect binary trees over the leaves stand side by side, one per set bit of the count, highest first; the root digests
-//! the count and their tops (*peaks*). The ledger keeps one over all final transactions, which grows; each snapshot has a
-//! small one over its own.
+//! The shape is that of RFC 6962 (section 2.1): perfect binary trees over the leaves stand side by side, one per set bit
+//! of the count, highest first; the lowest two tops (*peaks*) are joined, that with the next, and so on up to the highest.
+//! The root digests the count and what this gives. A proof so has one hash a level, and one more at the most, whatever
+//! the count is; and appending touches only peaks. The ledger keeps a range over all final transactions, which grows;
+//! each snapshot has a small one over its own.
 
 use byway_primitives::Hash;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
@@ -14,20 +16,26 @@ const LEAF: Context = Context("byway 1 range: leaf");
 const NODE: Context = Context("byway 1 range: node");
 const ROOT: Context = Context("byway 1 range: root");
 
-/// Siblings or peaks of a proof: the count of leaves has so many bits.
+/// Hashes of a proof: the count of leaves has so many bits.
 pub const RANGE_DEPTH_MAX: usize = 64;
 
 /// Shows that a leaf stands at a position of a range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RangeProof {
     pub position: u64,
-    /// From the leaf up to its peak.
-    pub siblings: Vec<Hash>,
-    /// All other peaks, highest first.
-    pub peaks: Vec<Hash>,
+    /// The other side of each join on the way from the leaf up. Position and count say on which side it is.
+    pub path: Vec<Hash>,
 }
 
 impl RangeProof {
+    /// The proof of a leaf under peak number `own`: its siblings up to that peak, and all peaks, highest first.
+    pub fn under(position: u64, siblings: Vec<Hash>, peaks: &[Hash], own: usize) -> Self {
+        let mut path = siblings;
+        path.extend(joined(&peaks[own + 1..]));
+        path.extend(peaks[..own].iter().rev());
+        Self { position, path }
+    }
+
     /// Whether `id` stands at the proof's position in the range of `count` final transactions with this root.
     pub fn verify(&self, id: TransactionId, count: u64, root: Hash) -> bool {
         self.root(leaf_hash(id), count) == Some(root)
@@ -37,17 +45,18 @@ impl RangeProof {
     /// does not have the shape of one for that count.
     pub fn root(&self, leaf: Hash, count: u64) -> Option<Hash> {
         let (own, level) = mountain_of(count, self.position)?;
-        if self.siblings.len() != usize::from(level) || self.peaks.len() + 1 != count.count_ones() as usize {
-            return None;
-        }
+        let (siblings, above) = self.path.split_at_checked(usize::from(level))?;
         let climb = |below: Hash, (level, sibling): (usize, &Hash)| match (self.position >> level) & 1 {
             0 => node_hash(&below, sibling),
             _ => node_hash(sibling, &below),
         };
-        let peak = self.siblings.iter().enumerate().fold(leaf, climb);
-        let mut peaks = self.peaks.clone();
-        peaks.insert(own, peak);
-        Some(root_of(count, &peaks))
+        let peak = siblings.iter().enumerate().fold(leaf, climb);
+        let is_lowest = own + 1 == count.count_ones() as usize;
+        let (lower, higher) =
+            above.split_at_checked(usize::from(!is_lowest)).filter(|(_, higher)| higher.len() == own)?;
+        let from_own = lower.first().map_or(peak, |lower| node_hash(&peak, lower));
+        let top = higher.iter().fold(from_own, |lower, peak| node_hash(peak, &lower));
+        Some(root_under(count, Some(top)))
     }
 }
 
@@ -65,9 +74,8 @@ pub fn prove_over(leaves: &[Hash], position: usize) -> Option<RangeProof> {
         tree_over(&leaves[first..first + (1 << level)])
     };
     let siblings = (0..level).map(sibling).collect();
-    let mut peaks: Vec<Hash> = trees(leaves).map(tree_over).collect();
-    peaks.remove(own);
-    Some(RangeProof { position: position as u64, siblings, peaks })
+    let peaks: Vec<Hash> = trees(leaves).map(tree_over).collect();
+    Some(RangeProof::under(position as u64, siblings, &peaks, own))
 }
 
 /// Level and index of each perfect tree of a range of `count`, highest first.
@@ -91,11 +99,20 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     NODE.hash(&[&left.0, &right.0])
 }
 
-/// The root over `count` leaves with these peaks.
+/// The root over `count` leaves with these peaks, highest first.
 pub fn root_of(count: u64, peaks: &[Hash]) -> Hash {
+    root_under(count, joined(peaks))
+}
+
+/// What peaks give, joined from the lowest up.
+fn joined(peaks: &[Hash]) -> Option<Hash> {
+    peaks.iter().rev().copied().reduce(|lower, peak| node_hash(&peak, &lower))
+}
+
+fn root_under(count: u64, top: Option<Hash>) -> Hash {
     let mut out = Writer::new();
     out.varint(count);
-    out.list(peaks);
+    top.iter().for_each(|top| out.value(top));
     ROOT.hash(&[&out.into_bytes()])
 }
 
@@ -119,14 +136,13 @@ fn tree_over(leaves: &[Hash]) -> Hash {
 impl Encode for RangeProof {
     fn encode(&self, out: &mut Writer) {
         out.varint(self.position);
-        out.list(&self.siblings);
-        out.list(&self.peaks);
+        out.list(&self.path);
     }
 }
 
 impl Decode for RangeProof {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { position: input.u64()?, siblings: input.list(RANGE_DEPTH_MAX)?, peaks: input.list(RANGE_DEPTH_MAX)? })
+        Ok(Self { position: input.u64()?, path: input.list(RANGE_DEPTH_MAX)? })
     }
 }
 
@@ -152,6 +168,9 @@ mod tests {
                     assert_eq!(moved.root(leaves[at], count as u64) == Some(root), other == at, "{at} of {count}");
                 }
                 assert_ne!(proof.root(leaves[at], count as u64 + 1), Some(root));
+                assert!(proof.path.len() <= count.next_power_of_two().ilog2() as usize, "{at} of {count}");
+                let cut = RangeProof { path: proof.path[..proof.path.len().saturating_sub(1)].to_vec(), ..proof };
+                assert_eq!(cut.root(leaves[at], count as u64) == Some(root), count == 1);
             }
         }
     }

@@ -1,7 +1,8 @@
 //! What followers ask kernel nodes, and what those answer.
 //!
 //! Nothing in an answer is believed: [`Step`]s prove themselves against the member set, and the rest ([`Answer::Status`],
-//! [`Answer::Stage`]) is shown as one node's word and never acted on. What explorers ask is in [`super::explore`].
+//! [`Answer::Stage`]) is shown as one node's word and never acted on. What explorers ask is in [`super::explore`],
+//! what light clients ask in [`crate::light::protocol`].
 
 use byway_primitives::Time;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
@@ -14,6 +15,7 @@ use byway_ledger::ProgramDifference;
 
 use super::explore::{Found, Query};
 use crate::committee::MemberIndex;
+use crate::light::protocol::{Question, Reply};
 
 /// Programs that a follower may ask for at once: all there are, with room.
 pub(super) const PROGRAMS_MAX: usize = 32;
@@ -43,6 +45,8 @@ pub enum Request {
     Pulse { since: u64 },
     /// A look into the kernel.
     Explore(Query),
+    /// A light client's question.
+    Light(Question),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +62,7 @@ pub enum Answer {
     Found(Option<Height>),
     Pulse(Pulse),
     Explored(Found),
+    Light(Reply),
 }
 
 /// One certified checkpoint with everything a follower needs to go there from the one before.
@@ -153,6 +158,10 @@ impl Encode for Request {
                 out.byte(6);
                 out.value(query);
             }
+            Request::Light(question) => {
+                out.byte(7);
+                out.value(question);
+            }
         }
     }
 }
@@ -167,6 +176,7 @@ impl Decode for Request {
             4 => Ok(Request::Pulse { since: input.u64()? }),
             5 => Ok(Request::Find { transaction: input.value()? }),
             6 => Ok(Request::Explore(input.value()?)),
+            7 => Ok(Request::Light(input.value()?)),
             other => Err(DecodeError::UnknownVariant { kind: "request", value: other.into() }),
         }
     }
@@ -205,6 +215,10 @@ impl Encode for Answer {
                 out.byte(7);
                 out.value(found);
             }
+            Answer::Light(reply) => {
+                out.byte(8);
+                out.value(reply);
+            }
         }
     }
 }
@@ -227,6 +241,7 @@ impl Decode for Answer {
             5 => Ok(Answer::Pulse(input.value()?)),
             6 => Ok(Answer::Found(if input.flag()? { Some(input.value()?) } else { None })),
             7 => Ok(Answer::Explored(input.value()?)),
+            8 => Ok(Answer::Light(input.value()?)),
             other => Err(DecodeError::UnknownVariant { kind: "answer", value: other.into() }),
         }
     }

@@ -56,6 +56,7 @@ impl Kernel {
             Ok(None) => {}
             Ok(Some(certificate)) => {
                 archive::put_certificate(&certificate, &mut self.outbox.batch);
+                self.provable.certified(&certificate);
                 self.notify(News::Certified(Arc::new(certificate)));
             }
             Err(fatal) => self.halt(fatal),
@@ -89,6 +90,7 @@ impl Kernel {
         if let Some(new) = executed.checkpoint {
             let (height, epoch) = (new.checkpoint.height, new.epoch.clone());
             archive::put_uncertified(height, &mut self.outbox.batch);
+            self.provable.executed(height, self.ledger.provable_state());
             let outcome = self.votes.execute(new.checkpoint);
             self.notify(News::Checkpoint(Box::new(new)));
             self.on_certified(outcome);

@@ -1,4 +1,6 @@
 //! A network's past: a ledger that executed commits of every kind, with a certified checkpoint after each.
+//!
+//! [`HISTORY`] keeps its members; in [`CHANGES`] they change three times.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -6,17 +8,18 @@ use std::sync::LazyLock;
 use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{GhostKey, IdentitySecret, NodeSecret, Purpose, WalletSecret};
-use byway_kernel::archive::{CERTIFICATES, stored_certificate};
+use byway_kernel::archive::{CERTIFICATES, COMMITS, CommitRecord, EPOCHS, EpochRecord, SNAPSHOTS, stored_certificate};
 use byway_kernel::follower::{PROGRAMS, Step, serve};
+use byway_kernel::{Committee, Header, VerifiedSnapshot};
 use byway_ledger::tree::StateTree;
-use byway_ledger::{Commit, Ledger, Verdict};
-use byway_primitives::{Amount, AssetId, Batch, Encode, IdentityId, MemoryStore, NetworkId, Span, Time};
-use byway_records::call::{AccountsCall, OffersCall, RegistryCall};
+use byway_ledger::{Commit, Ledger, ProvableState, Verdict};
+use byway_primitives::{Amount, AssetId, Batch, Encode, MemoryStore, NetworkId, Span, Time};
+use byway_records::call::{AccountsCall, KernelCall, MemberEntry, OffersCall, RegistryCall};
 use byway_records::offer::{Location, Price, Service, Unit};
 use byway_records::transaction::KeySignature;
 use byway_records::{
-    Body, Call, Certificate, Checkpoint, Genesis, Height, Input, Lock, Member, MemberSet, Offer, Output, OutputId,
-    Parameters, ProgramId, Transaction, Value, VerifiedTransaction, Witness, verified,
+    Body, Call, Certificate, Checkpoint, Epoch, Genesis, Height, Input, Lock, Member, MemberSet, Offer, Output,
+    OutputId, Parameters, ProgramId, Transaction, Value, VerifiedTransaction, Witness, verified,
 };
 
 pub const MEMBERS: u8 = 7;
@@ -27,10 +30,15 @@ const PUBLISH_PRICE: u128 = 10;
 /// Checkpoints of the history.
 pub const HEIGHTS: u64 = 12;
 
+/// Heights of [`CHANGES`] with which an epoch ends: a member leaves, one changes its key, one leaves.
+pub const CLOSING: [u64; 3] = [3, 6, 8];
+
 /// One history is enough for all tests, which only read it.
-pub static HISTORY: LazyLock<History> = LazyLock::new(|| History::of(genesis("test")));
+pub static HISTORY: LazyLock<History> = LazyLock::new(|| History::of(genesis("test"), events));
 /// The same people and members, the same events, another network.
-pub static FOREIGN: LazyLock<History> = LazyLock::new(|| History::of(genesis("foreign")));
+pub static FOREIGN: LazyLock<History> = LazyLock::new(|| History::of(genesis("foreign"), events));
+/// Members change.
+pub static CHANGES: LazyLock<History> = LazyLock::new(|| History::of(genesis("changes"), changes));
 
 pub struct History {
     pub genesis: Genesis,
@@ -39,17 +47,24 @@ pub struct History {
     /// The ledger's state at each height, genesis first.
     pub trees: Vec<BTreeMap<ProgramId, StateTree>>,
     pub checkpoints: Vec<Checkpoint>,
+    /// To prove entries of, at each height, genesis first.
+    pub states: Vec<ProvableState>,
+    /// Who signed each checkpoint.
+    pub epochs: Vec<Epoch>,
+    /// What became final, and at which height.
+    pub finals: Vec<(u64, VerifiedTransaction)>,
 }
 
 impl History {
-    fn of(genesis: Genesis) -> Self {
+    fn of(genesis: Genesis, events: fn(&mut Person, u64) -> (Vec<VerifiedTransaction>, usize)) -> Self {
         let (mut ledger, batch) = Ledger::genesis(&genesis);
         let mut store = MemoryStore::new();
         store.apply(&batch);
-        let mut trees = vec![trees_of(&ledger)];
-        let mut checkpoints = Vec::new();
+        let (mut trees, mut states) = (vec![trees_of(&ledger)], vec![ledger.provable_state().clone()]);
+        let (mut checkpoints, mut epochs, mut made) = (Vec::new(), Vec::new(), Vec::new());
         let mut person = Person::new(&genesis);
         for index in 1..=HEIGHTS {
+            let epoch = ledger.epoch().clone();
             let (transactions, expected) = events(&mut person, index);
             let time = START + Span::seconds(index);
             let commit = Commit { index, time, transactions: transactions.iter().collect() };
@@ -57,15 +72,24 @@ impl History {
             let finals = executed.verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Final).count();
             assert_eq!(finals, expected, "commit {index}: {:?}", executed.verdicts);
             store.apply(&executed.batch);
-            let checkpoint = executed.checkpoint.expect("every commit makes one").checkpoint;
-            let certificate = certify(genesis.network(), checkpoint, 0..QUORUM);
-            let mut batch = Batch::new();
+            let new = executed.checkpoint.expect("every commit makes one");
+            let certificate = certify_in(genesis.network(), new.checkpoint, &epoch);
+            let mut batch = archived(genesis.network(), index, &epoch, transactions.clone());
             batch.put(CERTIFICATES, index.to_be_bytes(), certificate.to_bytes());
+            if let Some(epoch) = new.epoch {
+                let key = epoch.number.to_be_bytes();
+                let record = EpochRecord { epoch, after: Height(index), after_commit: index };
+                batch.put(EPOCHS, key, record.to_bytes());
+            }
             store.apply(&batch);
             trees.push(trees_of(&ledger));
-            checkpoints.push(checkpoint);
+            states.push(ledger.provable_state().clone());
+            checkpoints.push(new.checkpoint);
+            epochs.push(epoch);
+            let verdicts = transactions.into_iter().zip(executed.verdicts);
+            made.extend(verdicts.filter(|(_, (_, v))| *v == Verdict::Final).map(|(made, _)| (index, made)));
         }
-        Self { genesis, store, trees, checkpoints }
+        Self { genesis, store, trees, checkpoints, states, epochs, finals: made }
     }
 
     /// What an honest kernel node answers.
@@ -86,6 +110,59 @@ pub fn certify(network: NetworkId, checkpoint: Checkpoint, signers: impl IntoIte
     Certificate { checkpoint, signatures: signers.into_iter().map(sign).collect() }
 }
 
+/// A certificate as a quorum of an epoch signs it.
+pub fn certify_in(network: NetworkId, checkpoint: Checkpoint, epoch: &Epoch) -> Certificate {
+    let digest = checkpoint.digest();
+    let sign = |(seat, member): (u8, &Member)| {
+        let secret = (0..2 * NEW_KEY).map(member_secret).find(|secret| secret.public() == member.key);
+        (seat, secret.expect("a key of this history").sign(Purpose::Checkpoint, network, &digest.0))
+    };
+    let signatures = epoch.seats.counting().take(epoch.seats.quorum()).map(sign).collect();
+    Certificate { checkpoint, signatures }
+}
+
+/// What a kernel node keeps of a commit beside what its ledger does: one snapshot has all its transactions.
+fn archived(network: NetworkId, index: u64, epoch: &Epoch, transactions: Vec<VerifiedTransaction>) -> Batch {
+    let header = Header {
+        author: byway_kernel::MemberIndex(0),
+        round: epoch.first_round(),
+        previous: None,
+        references: Vec::new(),
+        weak_references: Vec::new(),
+        checkpoint: Height(index - 1),
+        votes: Vec::new(),
+        coin_shares: Vec::new(),
+        time: START,
+    };
+    let committee = Committee::of_epoch(network, epoch);
+    let snapshot = VerifiedSnapshot::sign(&committee, &member_secret(0), header, transactions);
+    let reference = snapshot.reference();
+    let key = [&reference.round.to_be_bytes()[..], &[reference.author.0], &reference.hash.0].concat();
+    let record = CommitRecord { leader: reference, time: START, snapshots: vec![reference] };
+    let mut batch = Batch::new();
+    batch.put(SNAPSHOTS, key, snapshot.bytes().to_vec());
+    batch.put(COMMITS, index.to_be_bytes(), record.to_bytes());
+    batch
+}
+
+/// A member's other key has a number that is higher by this.
+pub const NEW_KEY: u8 = 30;
+
+/// The cold identity that decides about a member.
+fn owner(index: u8) -> IdentitySecret {
+    IdentitySecret::from_bytes(&[60 + index; 32]).expect("a key")
+}
+
+fn member(index: u8) -> Member {
+    Member {
+        name: format!("kernel {index}"),
+        owner: owner(index).id(),
+        key: member_secret(index).public(),
+        mesh: StaticKey([index; 32]),
+        address: format!("127.0.0.1:{}", 7000 + u16::from(index)),
+    }
+}
+
 pub fn member_secret(index: u8) -> NodeSecret {
     NodeSecret::from_seed(&[100 + index; 32])
 }
@@ -95,13 +172,6 @@ fn trees_of(ledger: &Ledger) -> BTreeMap<ProgramId, StateTree> {
 }
 
 fn genesis(name: &str) -> Genesis {
-    let members = (0..MEMBERS).map(|index| Member {
-        name: format!("kernel {index}"),
-        owner: IdentityId([index; 20]),
-        key: member_secret(index).public(),
-        mesh: StaticKey([index; 32]),
-        address: format!("127.0.0.1:{}", 7000 + u16::from(index)),
-    });
     let secret = TransactionSecret::from_seed(&[99; 32]);
     let (key, tag) = secret.derive(&wallet().address(), 0);
     let mut parameters = Parameters::standard();
@@ -111,9 +181,9 @@ fn genesis(name: &str) -> Genesis {
     let genesis = Genesis {
         name: name.to_owned(),
         time: START,
-        test: false,
+        test: name == "changes",
         parameters,
-        members: MemberSet::new(members.collect()),
+        members: MemberSet::new((0..MEMBERS).map(member).collect()),
         pool: Amount::from_coins(10),
         ghost: secret.public(),
         outputs: vec![Output { lock: Lock::single(key), view_tags: vec![tag], value: way(1_000_000) }],
@@ -136,7 +206,22 @@ fn events(person: &mut Person, index: u64) -> (Vec<VerifiedTransaction>, usize) 
     }
 }
 
-fn wallet() -> WalletSecret {
+/// What happens while members change. There is a payment in every epoch.
+fn changes(person: &mut Person, index: u64) -> (Vec<VerifiedTransaction>, usize) {
+    match index {
+        1 => (vec![person.register()], 1),
+        3 => (vec![person.decide(KernelCall::Leave { seat: 6 }, 6), person.transfer()], 2),
+        6 => {
+            let rotated = Member { key: member_secret(NEW_KEY + 1).public(), ..member(1) };
+            let entry = MemberEntry::sign(rotated, &member_secret(NEW_KEY + 1), person.network);
+            (vec![person.decide(KernelCall::Rotate { seat: 1, entry }, 1)], 1)
+        }
+        8 => (vec![person.decide(KernelCall::Leave { seat: 5 }, 5)], 1),
+        _ => (vec![person.transfer(), person.deposit(u128::from(index))], 2),
+    }
+}
+
+pub fn wallet() -> WalletSecret {
     WalletSecret::from_seed(&[1; 32])
 }
 
@@ -144,8 +229,11 @@ fn way(units: u128) -> Value {
     Value { asset: AssetId::WAY, amount: Amount::from_units(units) }
 }
 
+/// What the person's identity is made from.
+pub const IDENTITY: [u8; 32] = [2; 32];
+
 /// Someone with one coin, which each transaction spends and gives back.
-struct Person {
+pub struct Person {
     network: NetworkId,
     identity: IdentitySecret,
     coin: (OutputId, Output, GhostKey),
@@ -157,7 +245,7 @@ impl Person {
         let id = OutputId { transaction: genesis.transaction(), index: 0 };
         Self {
             network: genesis.network(),
-            identity: IdentitySecret::from_bytes(&[2; 32]).expect("a key"),
+            identity: IdentitySecret::from_bytes(&IDENTITY).expect("a key"),
             coin: (id, genesis.outputs[0].clone(), genesis.ghost),
             made: 0,
         }
@@ -209,6 +297,12 @@ impl Person {
         self.sign(self.body(Some(Call::Accounts(call)), Vec::new(), Amount::ZERO))
     }
 
+    /// The owner of a member decides about it.
+    fn decide(&mut self, call: KernelCall, member: u8) -> VerifiedTransaction {
+        let body = self.body(Some(Call::Kernel(call)), Vec::new(), Amount::ZERO);
+        self.sign_as(body, &owner(member))
+    }
+
     fn spend(&mut self, call: Option<Call>, pays: u128, fee: u128) -> VerifiedTransaction {
         let (spent, output, _) = self.coin.clone();
         let rest = output.value.amount.units() - pays - fee;
@@ -241,6 +335,11 @@ impl Person {
     }
 
     fn sign(&mut self, body: Body) -> VerifiedTransaction {
+        let identity = IdentitySecret::from_bytes(&IDENTITY).expect("a key");
+        self.sign_as(body, &identity)
+    }
+
+    fn sign_as(&mut self, body: Body, identity: &IdentitySecret) -> VerifiedTransaction {
         self.made += 1;
         let message = body.id().0.0;
         let (id, output, ghost) = &self.coin;
@@ -248,7 +347,7 @@ impl Person {
         let spend = |_: &Input| vec![KeySignature { key: 0, signature: secret.sign(self.network, &message) }];
         let authorises =
             body.call.as_ref().is_some_and(|call| call.program != ProgramId::ACCOUNTS || call.pays.is_none());
-        let authorise = || self.identity.sign(Purpose::Authorise, self.network, &body.authorise_message());
+        let authorise = || identity.sign(Purpose::Authorise, self.network, &body.authorise_message());
         let witness = Witness {
             spends: body.inputs.iter().map(spend).collect(),
             authorisations: authorises.then(authorise).into_iter().collect(),

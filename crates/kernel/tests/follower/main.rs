@@ -5,5 +5,7 @@ mod follows;
 mod history;
 mod liars;
 mod lies;
+mod light;
+mod light_liars;
 mod net;
 mod wire;

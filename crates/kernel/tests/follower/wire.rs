@@ -3,6 +3,8 @@
 use byway_kernel::follower::explore::{FinalProof, Found, OUTPUTS_MAX, Query, SignedTwice, SnapshotSummary};
 use byway_kernel::follower::protocol::{Pulse, PulseCommit, PulseSnapshot, STEPS_MAX, StageClaim, Status};
 use byway_kernel::follower::{Answer, PROGRAMS, Request, Step};
+use byway_kernel::light;
+use byway_kernel::light::protocol::{EPOCHS_MAX, Question, Reply};
 use byway_kernel::{MemberIndex, Reference};
 use byway_ledger::RangeProof;
 use byway_primitives::{Decode, DecodeError, Encode, Hash, Time, Writer};
@@ -10,8 +12,9 @@ use byway_records::{Height, OutputId, ProgramId, TransactionId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::history::{HEIGHTS, HISTORY};
+use crate::history::{CHANGES, HEIGHTS, HISTORY};
 use crate::liars::LIARS;
+use crate::light::entry_at;
 
 fn same<T: Encode + Decode + PartialEq + std::fmt::Debug>(value: &T) -> Result<(), TestCaseError> {
     let bytes = value.to_bytes();
@@ -48,6 +51,41 @@ fn request() -> impl Strategy<Value = Request> {
         number().prop_map(|since| Request::Pulse { since }),
         hash().prop_map(|hash| Request::Find { transaction: TransactionId(hash) }),
         query().prop_map(Request::Explore),
+        question().prop_map(Request::Light),
+    ]
+}
+
+fn question() -> impl Strategy<Value = Question> {
+    let id = || hash().prop_map(TransactionId);
+    prop_oneof![
+        any::<u32>().prop_map(|from| Question::Epochs { from }),
+        Just(Question::Newest),
+        number().prop_map(|height| Question::Beginning { height: Height(height) }),
+        id().prop_map(|id| Question::Transaction { id }),
+        id().prop_map(|id| Question::Body { id }),
+        (any::<u16>(), vec(any::<u8>(), 0..40))
+            .prop_map(|(program, key)| Question::Entry { program: ProgramId(program), key }),
+    ]
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    let at = || (1..=HEIGHTS).prop_map(Height);
+    let entry = (at(), 0..PROGRAMS.len(), vec(0u8..4, 0..3), any::<bool>());
+    let entry = entry.prop_map(|(height, program, key, is_there)| {
+        let tree = &CHANGES.trees[height.0 as usize][&PROGRAMS[program]];
+        let key = tree.iter().next().filter(|_| is_there).map_or(key, |(key, _)| key.to_vec());
+        entry_at(height.0, PROGRAMS[program], &key)
+    });
+    let made = (0..CHANGES.finals.len()).prop_map(|at| CHANGES.finals[at].1.id());
+    let proof = made.prop_map(|id| light::serve::prove(&CHANGES.store, id).map(Box::new));
+    prop_oneof![
+        (0u32..5).prop_map(|from| Reply::Epochs(light::serve::epochs(&CHANGES.store, from))),
+        Just(Reply::Newest(light::serve::newest(&CHANGES.store).map(Box::new))),
+        (0..=HEIGHTS + 1)
+            .prop_map(|at| Reply::Beginning(light::serve::beginning(&CHANGES.store, Height(at)).map(Box::new))),
+        proof.prop_map(Reply::Transaction),
+        proptest::option::of(vec(any::<u8>(), 0..600)).prop_map(Reply::Body),
+        proptest::option::of(entry.prop_map(Box::new)).prop_map(Reply::Entry),
     ]
 }
 
@@ -138,11 +176,7 @@ fn summary() -> impl Strategy<Value = SnapshotSummary> {
 
 fn found() -> impl Strategy<Value = Found> {
     let certificate = || step().prop_map(|step| step.certificate);
-    let range = (number(), vec(hash(), 0..4), vec(hash(), 0..4)).prop_map(|(position, siblings, peaks)| RangeProof {
-        position,
-        siblings,
-        peaks,
-    });
+    let range = (number(), vec(hash(), 0..4)).prop_map(|(position, path)| RangeProof { position, path });
     let proof = (certificate(), range).prop_map(|(certificate, range)| FinalProof { certificate, range });
     let twice = (member(), number(), hash(), hash(), number()).prop_map(|(author, round, first, second, seen)| {
         SignedTwice { author, round, first, second, seen: Time(seen) }
@@ -166,6 +200,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         status().prop_map(Answer::Status),
         pulse().prop_map(Answer::Pulse),
         found().prop_map(Answer::Explored),
+        reply().prop_map(Answer::Light),
     ]
 }
 
@@ -196,7 +231,7 @@ proptest! {
     }
 
     #[test]
-    fn garbage_has_at_most_one_meaning(first in 0u8..9, mut bytes in vec(any::<u8>(), 0..200)) {
+    fn garbage_has_at_most_one_meaning(first in 0u8..10, mut bytes in vec(any::<u8>(), 0..200)) {
         canonical::<Step>(&bytes)?;
         bytes.insert(0, first);
         canonical::<Request>(&bytes)?;
@@ -241,6 +276,8 @@ fn lists_are_bounded() {
     let outputs = OUTPUTS_MAX as u64;
     assert_eq!(Query::from_bytes(&list(3, outputs + 1)).err(), too_long(outputs + 1, outputs));
     assert_eq!(Found::from_bytes(&list(3, outputs + 1)).err(), too_long(outputs + 1, outputs));
+    let epochs = EPOCHS_MAX as u64;
+    assert_eq!(Reply::from_bytes(&list(0, epochs + 1)).err(), too_long(epochs + 1, epochs));
     let asks = Request::Follow { from: Height(1), programs: PROGRAMS.to_vec() };
     assert_eq!(Request::from_bytes(&asks.to_bytes()), Ok(asks));
 }
@@ -248,9 +285,11 @@ fn lists_are_bounded() {
 #[test]
 fn unknown_variants_are_named() {
     let unknown = |kind, value| Some(DecodeError::UnknownVariant { kind, value });
-    assert_eq!(Request::from_bytes(&[7]).err(), unknown("request", 7));
-    assert_eq!(Answer::from_bytes(&[8]).err(), unknown("answer", 8));
+    assert_eq!(Request::from_bytes(&[8]).err(), unknown("request", 8));
+    assert_eq!(Answer::from_bytes(&[9]).err(), unknown("answer", 9));
     assert_eq!(Answer::from_bytes(&[3, 5]).err(), unknown("stage", 5));
     assert_eq!(Query::from_bytes(&[5]).err(), unknown("query", 5));
     assert_eq!(Found::from_bytes(&[5]).err(), unknown("finding", 5));
+    assert_eq!(Question::from_bytes(&[6]).err(), unknown("light client's question", 6));
+    assert_eq!(Reply::from_bytes(&[6]).err(), unknown("reply to a light client", 6));
 }

@@ -4,20 +4,23 @@ use std::sync::Arc;
 
 use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::node::NodeSignature;
+use byway_crypto::noise::StaticKey;
 use byway_crypto::threshold::SignatureShare;
 use byway_crypto::{NodeSecret, Purpose, WalletSecret};
 use byway_kernel::coin::CoinShare;
 use byway_kernel::follower::explore::{FinalProof, Found, Query, SignedTwice, SnapshotSummary};
 use byway_kernel::follower::protocol::{Pulse, PulseCommit, PulseSnapshot, StageClaim, Status, Step};
 use byway_kernel::follower::{Answer, Request};
+use byway_kernel::light::protocol::{Beginning, CertifiedEntry, EpochStep, Question, Reply};
 use byway_kernel::{Committee, Header, MemberIndex, Message, Reference, SyncMessage, VerifiedSnapshot, Vote};
-use byway_ledger::{Change, ProgramDifference, ProgramRoot, RangeProof};
-use byway_primitives::{Amount, AssetId, Hash, NetworkId, Time};
+use byway_ledger::tree::{ProofLeaf, ProofStep};
+use byway_ledger::{Change, EntryProof, ProgramDifference, ProgramRoot, RangeProof, WayEnd};
+use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
 use byway_records::scan::ScanData;
 use byway_records::transaction::KeySignature;
 use byway_records::{
-    Body, Certificate, Checkpoint, Height, Input, Lock, Output, OutputId, ProgramId, Transaction, TransactionId, Value,
-    VerifiedTransaction, Witness, verified,
+    Body, Certificate, Checkpoint, Epoch, Height, Input, Lock, Member, Output, OutputId, ProgramId, Seats, Transaction,
+    TransactionId, Value, VerifiedTransaction, Witness, verified,
 };
 
 pub const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
@@ -130,6 +133,12 @@ pub fn requests() -> Vec<(&'static str, Request)> {
         ("explore snapshots", Request::Explore(Query::Snapshots { from: 300, count: 21 })),
         ("explore outputs", Request::Explore(Query::Outputs { ids: vec![OUTPUT_ID, OUTPUT_ID] })),
         ("explore evidence", Request::Explore(Query::Evidence)),
+        ("light epochs", Request::Light(Question::Epochs { from: 300 })),
+        ("light newest", Request::Light(Question::Newest)),
+        ("light beginning", Request::Light(Question::Beginning { height: Height(300) })),
+        ("light transaction", Request::Light(Question::Transaction { id: TransactionId(Hash([1; 32])) })),
+        ("light body", Request::Light(Question::Body { id: TransactionId(Hash([1; 32])) })),
+        ("light entry", Request::Light(Question::Entry { program: ProgramId::ACCOUNTS, key: vec![7; 20] })),
     ]
 }
 
@@ -139,7 +148,7 @@ const OUTPUT_ID: OutputId = OutputId { transaction: TransactionId(Hash([1; 32]))
 fn explored() -> Vec<(&'static str, Answer)> {
     let proof = FinalProof {
         certificate: step().certificate,
-        range: RangeProof { position: 300, siblings: vec![Hash([1; 32])], peaks: vec![Hash([2; 32])] },
+        range: RangeProof { position: 300, path: vec![Hash([1; 32]), Hash([2; 32])] },
     };
     let reference = Reference { round: 299, author: MemberIndex(2), hash: Hash([9; 32]) };
     let snapshot = SnapshotSummary {
@@ -166,6 +175,56 @@ fn explored() -> Vec<(&'static str, Answer)> {
     ]
     .into_iter()
     .map(|(name, found)| (name, Answer::Explored(found)))
+    .collect()
+}
+
+/// What light clients are answered.
+fn lit() -> Vec<(&'static str, Answer)> {
+    let Certificate { checkpoint, .. } = step().certificate;
+    let member = Member {
+        name: "k1".to_owned(),
+        owner: IdentityId([4; 20]),
+        key: secret(1).public(),
+        mesh: StaticKey([5; 32]),
+        address: "k1.example.org:7100".to_owned(),
+    };
+    let epoch = Epoch { number: 300, protocol: 1, seats: Seats::founding([member]) };
+    let proof = FinalProof {
+        certificate: step().certificate,
+        range: RangeProof { position: 300, path: vec![Hash([1; 32]), Hash([2; 32])] },
+    };
+    let entry = |end| CertifiedEntry {
+        certificate: step().certificate,
+        proof: EntryProof {
+            steps: vec![ProofStep { bit: 3, sibling: Hash([1; 32]) }, ProofStep { bit: 255, sibling: Hash([2; 32]) }],
+            end,
+            sibling_roots: vec![ProgramRoot { program: ProgramId::REGISTRY, root: Hash([8; 32]) }],
+        },
+    };
+    let leaf = ProofLeaf { path: Hash([3; 32]), value: Hash([4; 32]) };
+    let step = EpochStep { certificate: step().certificate, epoch: epoch.clone() };
+    let entries = [WayEnd::Present(vec![6; 300]), WayEnd::Absent(Some(leaf)), WayEnd::Absent(None)].map(entry);
+    let [present, absent, empty] = entries.map(|entry| Reply::Entry(Some(Box::new(entry))));
+    let founding = Beginning { checkpoint, epoch: None };
+    let beginning = Beginning { checkpoint, epoch: Some(epoch) };
+    vec![
+        ("light epochs", Reply::Epochs(vec![step.clone()])),
+        ("light newest", Reply::Newest(Some(Box::new(step.certificate)))),
+        ("light no newest", Reply::Newest(None)),
+        ("light beginning", Reply::Beginning(Some(Box::new(beginning)))),
+        ("light founding", Reply::Beginning(Some(Box::new(founding)))),
+        ("light no beginning", Reply::Beginning(None)),
+        ("light transaction", Reply::Transaction(Some(Box::new(proof)))),
+        ("light no transaction", Reply::Transaction(None)),
+        ("light body", Reply::Body(Some(vec![5; 300]))),
+        ("light no body", Reply::Body(None)),
+        ("light entry", present),
+        ("light absent entry", absent),
+        ("light empty program", empty),
+        ("light no entry", Reply::Entry(None)),
+    ]
+    .into_iter()
+    .map(|(name, reply)| (name, Answer::Light(reply)))
     .collect()
 }
 
@@ -230,5 +289,6 @@ pub fn answers() -> Vec<(&'static str, Answer)> {
         ("not found", Answer::Found(None)),
     ];
     answers.append(&mut explored());
+    answers.append(&mut lit());
     answers
 }

@@ -66,19 +66,19 @@ const FROZEN_SNAPSHOTS: [&str; 9] = [
     "reference: 35 2f245f8884a94108",
     "vote: 97 15672e675679e606",
     "member: 1 9944fb38fc904b9b",
-    "snapshot: 850 5d363710681666df",
-    "first snapshot: 80 7392add860ccf8e7",
-    "snapshot hash: 2ea1ca1b429d2129",
-    "first snapshot hash: 303c246e901b3a8b",
+    "snapshot: 850 8327ffe30be225cf",
+    "first snapshot: 80 c738c729934b72d0",
+    "snapshot hash: da116d8a650ba45c",
+    "first snapshot hash: 1da2e281066c1816",
 ];
 const FROZEN_MESSAGES: [&str; 5] = [
-    "snapshots: 935 0ab9184f5c34b1ba",
+    "snapshots: 935 b8f3144761c21ea5",
     "status: 5 bd80cb8e334d5945",
     "want: 72 da586ccf8856b3c4",
     "want rounds: 5 6d2064b13b37098f",
     "rounds sent: 5 a9395a69c1fec8a9",
 ];
-const FROZEN_REQUESTS: [&str; 11] = [
+const FROZEN_REQUESTS: [&str; 17] = [
     "follow: 6 9155694811e7e902",
     "submit: 5 7bab2beac89adaa1",
     "stage: 33 8568a1c683ce9f71",
@@ -90,8 +90,14 @@ const FROZEN_REQUESTS: [&str; 11] = [
     "explore snapshots: 5 d6fdb31f61a352e1",
     "explore outputs: 69 8747c8d931030d01",
     "explore evidence: 2 fc203af5b729c821",
+    "light epochs: 4 0ca224671dec7b82",
+    "light newest: 2 277ba884a44ec6d0",
+    "light beginning: 4 8dec9bfa7329d888",
+    "light transaction: 34 3b6cfa6230e5cb31",
+    "light body: 34 668104248e8f8ba2",
+    "light entry: 24 5a4ec191d52864e2",
 ];
-const FROZEN_ANSWERS: [&str; 18] = [
+const FROZEN_ANSWERS: [&str; 32] = [
     "steps: 628 9edc3ea7a8d9d00e",
     "taken: 1 996c5ad08c436211",
     "refused: 18 6f975242774775e3",
@@ -105,10 +111,24 @@ const FROZEN_ANSWERS: [&str; 18] = [
     "found: 4 e3c6095f679cde49",
     "not found: 2 619cd4473b98ac46",
     "explored certificates: 275 e7c6c6d92ae301c1",
-    "explored proof: 343 8e0de74b23cb2262",
+    "explored proof: 342 6f4c4ac6054ad5f2",
     "explored no proof: 3 e86f1ba3380f1c7f",
     "explored snapshots: 341 444bbf69cf39fd56",
     "explored outputs: 42 71ad98fdb7f89669",
     "explored evidence: 76 e1c1919624ef9710",
+    "light epochs: 389 a1acfc3cf2e955ee",
+    "light newest: 275 6f655401c7305283",
+    "light no newest: 3 5ab0548cd624f7f2",
+    "light beginning: 324 90f999c8ca298b0d",
+    "light founding: 210 1f5d9f45807c0ee2",
+    "light no beginning: 3 88d12f7e218c6028",
+    "light transaction: 342 d5093e594d0f965c",
+    "light no transaction: 3 3ae4a32769833bca",
+    "light body: 305 7af47c71020e0329",
+    "light no body: 3 77d7884814907cdd",
+    "light entry: 679 8d4887c3a4f3d4ab",
+    "light absent entry: 442 d35b02b0f66988b7",
+    "light empty program: 378 5389b4c1ca0c44b2",
+    "light no entry: 3 7c9864b846edf3c7",
 ];
 const FROZEN_STEP: &str = "step: 626 81b84f801bddf039";

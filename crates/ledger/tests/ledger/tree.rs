@@ -92,6 +92,33 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn a_frozen_tree_proves_what_was_while_the_tree_goes_on(
+        before in entries(),
+        changes in vec((vec(0u8..4, 0..4), any::<Option<u8>>()), 0..20),
+    ) {
+        let mut tree = tree_of(&before);
+        tree.rehash();
+        let frozen = tree.frozen();
+        let mut now = before.clone();
+        for (key, value) in &changes {
+            tree.set(key.clone(), value.map(|value| vec![value]));
+            match value {
+                Some(value) => drop(now.insert(key.clone(), vec![*value])),
+                None => drop(now.remove(key)),
+            }
+        }
+        prop_assert_eq!(tree.rehash(), tree_of(&now).root());
+        prop_assert_eq!(frozen.root(), tree_of(&before).root());
+        for key in before.keys().chain(now.keys()) {
+            let (proof, value) = frozen.prove(key);
+            prop_assert_eq!(value.as_deref(), before.get(key).map(Vec::as_slice));
+            prop_assert_eq!(proof.verify(frozen.root(), key, value.as_deref()), Ok(()));
+        }
+    }
+}
+
 #[test]
 fn the_shape_is_frozen() {
     let roots = [0u8, 1, 2, 100].map(|size| {

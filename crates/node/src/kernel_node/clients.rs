@@ -14,6 +14,8 @@ use byway_kernel::archive::stored_certificate;
 use byway_kernel::follower::explore::{Found, Query, SignedTwice};
 use byway_kernel::follower::protocol::{Answer, Pulse, Request, StageClaim, Status as StatusAnswer};
 use byway_kernel::follower::serve;
+use byway_kernel::light::protocol::{CertifiedEntry, Question as Light, Reply};
+use byway_kernel::light::serve as light;
 use byway_kernel::{Status, SubmitError};
 use byway_ledger::{Verdict, stored_transaction};
 use byway_primitives::{Encode, NetworkId, Span};
@@ -45,6 +47,7 @@ pub(super) enum Question {
     Pulse { asker: Asker, since: u64 },
     Outputs { asker: Asker, ids: Vec<OutputId> },
     Evidence { asker: Asker },
+    Entry { asker: Asker, program: ProgramId, key: Vec<u8> },
 }
 
 pub(super) struct Clients {
@@ -108,6 +111,10 @@ impl Clients {
             }
             Request::Explore(Query::Outputs { ids }) => self.pass_on(Question::Outputs { asker, ids }),
             Request::Explore(Query::Evidence) => self.pass_on(Question::Evidence { asker }),
+            Request::Light(Light::Entry { program, key }) => self.pass_on(Question::Entry { asker, program, key }),
+            Request::Light(question) => {
+                tokio::spawn(async move { desk.light(asker, question).await });
+            }
             Request::Explore(query) => {
                 tokio::spawn(async move { desk.explore(asker, query).await });
             }
@@ -171,6 +178,10 @@ impl Clients {
 
     pub fn evidence(&self, asker: Asker, evidence: Vec<SignedTwice>) {
         self.desk.answer(asker, Answer::Explored(Found::Evidence(evidence)));
+    }
+
+    pub fn entry(&self, asker: Asker, entry: Option<CertifiedEntry>) {
+        self.desk.answer(asker, Answer::Light(Reply::Entry(entry.map(Box::new))));
     }
 
     fn pass_on(&self, question: Question) {
@@ -242,6 +253,23 @@ impl Desk {
         });
         if let Ok(found) = found.await {
             self.answer(asker, Answer::Explored(found));
+        }
+    }
+
+    /// What light clients ask of the store.
+    async fn light(&self, asker: Asker, question: Light) {
+        let journal = self.journal.clone();
+        let reply = self.pool.run(move || match question {
+            Light::Epochs { from } => Reply::Epochs(light::epochs(&*journal, from)),
+            Light::Newest => Reply::Newest(light::newest(&*journal).map(Box::new)),
+            Light::Beginning { height } => Reply::Beginning(light::beginning(&*journal, height).map(Box::new)),
+            Light::Transaction { id } => Reply::Transaction(light::prove(&*journal, id).map(Box::new)),
+            Light::Body { id } => Reply::Body(light::body(&*journal, id)),
+            // This is asked of the machine.
+            Light::Entry { .. } => Reply::Entry(None),
+        });
+        if let Ok(reply) = reply.await {
+            self.answer(asker, Answer::Light(reply));
         }
     }
 

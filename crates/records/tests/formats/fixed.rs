@@ -197,7 +197,7 @@ pub fn header() -> Header {
 }
 
 pub fn range_proof() -> RangeProof {
-    RangeProof { position: 300, siblings: vec![Hash([26; 32]); 3], peaks: vec![Hash([27; 32])] }
+    RangeProof { position: 300, path: vec![Hash([26; 32]), Hash([27; 32])] }
 }
 
 /// One piece of evidence of every kind, with its name.

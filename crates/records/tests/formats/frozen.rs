@@ -243,8 +243,8 @@ const FROZEN_CALLS: [&str; 25] = [
     "upgrade: 9 f5d6a7046cf9b4e0",
     "equivocation: 693 77891491f9fb10dc",
     "ill-formed header: 350 47ce12bd960943f5",
-    "ill-formed transaction: 1202 1ee57ddd38e560fa",
-    "spent input: 2129 0706a97fb52561bb",
+    "ill-formed transaction: 1137 b489ab9819794aef",
+    "spent input: 1999 9ce30195843e4f3b",
     "two votes: 625 5a265868529b924c",
     "false vote: 691 6cd69349fe911980",
 ];

@@ -112,12 +112,18 @@ pub enum MeshEvent {
     /// A client asks; answer with [`MeshHandle::reply`].
     ClientFrame {
         client: ClientId,
+        origin: Origin,
         request_id: u64,
         bytes: Payload,
     },
     /// A client that has asked something is gone.
     ClientDown(ClientId),
 }
+
+/// From where a client connects, as far as one holder of addresses can't vary it: an IPv4 address, or the /64 of an IPv6
+/// address. Connections from the same machine, whose addresses are all alike, are each an origin of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin(pub u64);
 
 /// Received bytes. They count against their sender's bound until dropped.
 pub struct Payload {

@@ -10,6 +10,7 @@
 //!   told someone *final* on the strength of a snapshot that never was.
 
 mod accusing;
+mod claims;
 mod decide;
 mod epochs;
 mod exchange;
@@ -29,6 +30,7 @@ use byway_records::genesis::LeaderRule;
 use byway_records::{Epoch, Genesis, Height, VerifiedTransaction};
 
 use self::epochs::{committer, votes};
+pub use self::propose::HEADER_BYTES_MAX;
 pub use self::recovery::{mark_new, mark_restored};
 pub use self::status::{CommitSummary, Status};
 use crate::archive;
@@ -38,7 +40,7 @@ use crate::committee::{Committee, MemberIndex};
 use crate::config::Config;
 use crate::graph::Graph;
 use crate::message::{Message, SyncMessage};
-use crate::news::{Fatal, KernelEffect, News, OpenError, SubmitError};
+use crate::news::{Fatal, KernelEffect, News, OpenError};
 use crate::pace::Pace;
 use crate::pool::Pool;
 use crate::snapshot::Reference;
@@ -214,25 +216,6 @@ impl Kernel {
             self.exchange(now, from, message, store);
         }
         self.settle(now, store);
-    }
-
-    /// Takes a transaction from a client. Taken means that it will get a verdict if this node goes on; only a snapshot
-    /// makes it durable.
-    pub fn handle_submit(
-        &mut self,
-        now: Time,
-        transaction: VerifiedTransaction,
-        store: &dyn Store,
-    ) -> Result<(), SubmitError> {
-        if self.halted.is_some() {
-            return Err(SubmitError::Stopped);
-        }
-        if is_spent(&self.ledger, store, &transaction) {
-            return Err(SubmitError::Spent);
-        }
-        self.pool.submit(now, transaction)?;
-        self.settle(now, store);
-        Ok(())
     }
 
     /// Time has passed.
@@ -424,7 +407,7 @@ impl Kernel {
         self.graph.cover_history(last);
         for round in self.graph.floor()..=last.round {
             for vertex in self.graph.slot(round, last.author).iter().filter(|vertex| !vertex.is_committed) {
-                vertex.snapshot.transactions().iter().for_each(|own| self.pool.in_flight(now, own.id()));
+                vertex.snapshot.transactions().iter().for_each(|own| self.pool.in_flight(now, own));
             }
         }
         Ok(())

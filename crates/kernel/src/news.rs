@@ -22,6 +22,8 @@ pub enum News {
     /// q(n) nodes have built on the own snapshot with these transactions. Says nothing about conflicts: never shown as
     /// paid.
     Included(Vec<TransactionId>),
+    /// These had been taken, and gave way to those of sources that have less waiting: they are not here any more.
+    GaveWay(Vec<TransactionId>),
     /// A commit was executed; its verdicts are final.
     Committed(Committed),
     /// A commit ended with a checkpoint, for which this node votes now.
@@ -92,6 +94,8 @@ pub enum Fatal {
 pub enum SubmitError {
     #[error("the transaction was submitted already and waits for its verdict")]
     Known,
+    #[error("another transaction that waits here spends the same; what becomes of it is known in a second")]
+    Conflict,
     #[error("the node has too many transactions waiting; try again in a second, or at another node")]
     Full,
     #[error("an input of the transaction is spent already; look at the wallet's history for what spent it")]

@@ -184,6 +184,16 @@ pub(crate) fn stored_output(store: &dyn Store, id: OutputId) -> Option<Output> {
     stored_group(store, GroupId::of(id))?.output(id).cloned()
 }
 
+/// The output if it is unspent, and the record of the transaction that made it if it has a verdict.
+pub(crate) fn stored_origin(store: &dyn Store, id: OutputId) -> (Option<Output>, Option<TransactionRecord>) {
+    let group = stored_group(store, GroupId::of(id)).unwrap_or_default();
+    let record = match GroupId::of(id).number {
+        0 => group.record,
+        _ => stored_transaction(store, id.transaction),
+    };
+    (group.output(id).cloned(), record)
+}
+
 /// Calls `each` with every unspent output; stops at the first error, and with `damaged` at what is no group.
 pub(crate) fn stream_outputs<E>(
     store: &dyn Store,

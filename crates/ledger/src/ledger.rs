@@ -5,12 +5,13 @@ use byway_primitives::{Batch, Hash, NetworkId, Space, Store, Time};
 use byway_records::genesis::genesis_transaction;
 use byway_records::scan::ScanData;
 use byway_records::{
-    Checkpoint, Epoch, Genesis, Output, OutputId, Parameters, ProgramId, Reject, TransactionId, VerifiedTransaction,
+    Checkpoint, Epoch, Genesis, Height, Output, OutputId, Parameters, ProgramId, Reject, TransactionId, Value,
+    VerifiedTransaction,
 };
 
 use crate::difference::StateChanges;
 use crate::execute::put_outputs_sum;
-use crate::kept::{Kept, stored_output, stored_transaction, stream_outputs};
+use crate::kept::{Kept, stored_origin, stored_output, stored_transaction, stream_outputs};
 use crate::programs::{assets, kernel_nodes, system};
 use crate::range::TransactionRange;
 use crate::state::{PROGRAMS, Programs};
@@ -34,6 +35,17 @@ pub enum Verdict {
     Rejected(Reject),
     /// It had its verdict before; silently dropped.
     Repeated,
+}
+
+/// What is known of an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coin {
+    /// Nothing: what would make it has no verdict yet, or was rejected.
+    Unknown,
+    /// What made it is final, and it is not there any more.
+    Spent,
+    /// It can be spent. `height` is that of the checkpoint that covers, or will cover, what made it.
+    Unspent { value: Value, height: Height },
 }
 
 /// What executing a commit gives.
@@ -182,15 +194,26 @@ impl Ledger {
         stored_output(store, id)
     }
 
-    /// Whether this can never be spent again as far as the store shows: what would have made it is final, and it is not
-    /// there.
-    pub fn is_spent(&self, store: &dyn Store, id: OutputId) -> bool {
-        let is_made = || {
-            // The genesis is final without a verdict.
-            id.transaction == genesis_transaction(self.network)
-                || self.verdict(store, id.transaction) == Some(Verdict::Final)
+    /// What the store shows of an output.
+    pub fn coin(&self, store: &dyn Store, id: OutputId) -> Coin {
+        let (unspent, record) = stored_origin(store, id);
+        // The genesis is final without a verdict.
+        let is_made = || match record {
+            Some(record) => record.verdict() == Verdict::Final,
+            None => id.transaction == genesis_transaction(self.network),
         };
-        self.output(store, id).is_none() && is_made()
+        match unspent {
+            Some(Output { value, .. }) => {
+                Coin::Unspent { value, height: record.map_or(Height::GENESIS, |record| record.height) }
+            }
+            None if is_made() => Coin::Spent,
+            None => Coin::Unknown,
+        }
+    }
+
+    /// Whether this can never be spent again as far as the store shows.
+    pub fn is_spent(&self, store: &dyn Store, id: OutputId) -> bool {
+        self.coin(store, id) == Coin::Spent
     }
 
     /// The verdict on a transaction, if it has one: final or rejected.

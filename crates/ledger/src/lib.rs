@@ -49,7 +49,7 @@ pub use audit::{AuditError, audit};
 pub use difference::{Change, DifferenceError, ProgramChanges, ProgramDifference, ProgramRoot, StateChanges};
 pub use entry::{EntryProof, EntryProofError, ProvableState, WayEnd};
 pub use kept::stored_transaction;
-pub use ledger::{Commit, Executed, Ledger, NewCheckpoint, Verdict};
+pub use ledger::{Coin, Commit, Executed, Ledger, NewCheckpoint, Verdict};
 pub use open::LedgerDamaged;
 pub use page::{CopyError, TreeCopy, TreePage};
 pub use range::{RangeProof, TransactionRange};

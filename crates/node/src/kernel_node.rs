@@ -35,7 +35,7 @@ use byway_kernel::follower::protocol::{Answer, Request};
 use byway_kernel::light::protocol::CertifiedEntry;
 use byway_kernel::light::serve::is_walkable;
 use byway_kernel::{
-    Committee, Config, Fatal, Kernel, KernelEffect, MemberIndex, Message, News, OpenError, Status, SubmitError,
+    Committee, Config, Fatal, Kernel, KernelEffect, MemberIndex, Message, News, OpenError, Source, Status, SubmitError,
     SyncMessage, VerifiedSnapshot,
 };
 use byway_primitives::{Batch, Effect, Encode, Span, Time, Token};
@@ -47,7 +47,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use clients::{Asker, Clients, Question};
+use clients::{Asker, Clients, HERE, Question};
 use figures::{Figures, Measured};
 use intake::Intake;
 use pulse::PulseLog;
@@ -365,7 +365,7 @@ impl Task {
                 Some(question) = self.clients.questions.recv() => self.question(question),
                 command = commands.recv() => match command {
                     Some(Command::Submit(transactions, answer)) => {
-                        let taken = self.submit(transactions)?;
+                        let taken = self.submit(HERE, transactions)?;
                         // Whoever asked may have stopped waiting.
                         let _ = answer.send(taken);
                     }
@@ -402,7 +402,9 @@ impl Task {
                 self.figures.received(from as u8, bytes.len() as u64);
                 self.frame(MemberIndex(from as u8), bytes)?;
             }
-            MeshEvent::ClientFrame { client, request_id, bytes } => self.clients.asked(client, request_id, bytes),
+            MeshEvent::ClientFrame { client, origin, request_id, bytes } => {
+                self.clients.asked(client, origin, request_id, bytes);
+            }
             MeshEvent::ClientDown(client) => self.clients.gone(client),
         }
         Ok(())
@@ -416,7 +418,7 @@ impl Task {
                 let present = self.anteroom.sort(self.kernel.committee().epoch(), from, snapshots);
                 self.snapshots(from, present, Some(payload));
             }
-            Ok(Message::Transactions(transactions)) => self.forwarded(transactions)?,
+            Ok(Message::Transactions(transactions)) => self.forwarded(from, transactions)?,
             Err(error) => {
                 self.figures.malformed_message();
                 tracing::warn!(%from, %error, "a kernel node sent a malformed message");
@@ -460,10 +462,10 @@ impl Task {
     }
 
     /// Transactions of a node that doesn't count; few, and it tries again if they are not taken.
-    fn forwarded(&mut self, transactions: Vec<Transaction>) -> Result<(), Ended> {
+    fn forwarded(&mut self, from: MemberIndex, transactions: Vec<Transaction>) -> Result<(), Ended> {
         let network = self.kernel.committee().network();
         let good = transactions.into_iter().filter_map(|transaction| verify(network, transaction).ok()).collect();
-        self.submit(good)?;
+        self.submit(Source::Member(from), good)?;
         Ok(())
     }
 
@@ -472,10 +474,10 @@ impl Task {
     }
 
     /// Gives how many were taken.
-    fn submit(&mut self, transactions: Vec<VerifiedTransaction>) -> Result<usize, Ended> {
+    fn submit(&mut self, source: Source, transactions: Vec<VerifiedTransaction>) -> Result<usize, Ended> {
         let mut taken = 0;
         for transaction in transactions {
-            let result = self.kernel.handle_submit(self.clock.now(), transaction, &*self.journal);
+            let result = self.kernel.handle_submit(self.clock.now(), source, transaction, &*self.journal);
             taken += usize::from(matches!(result, Ok(()) | Err(SubmitError::Known)));
             self.carry_out()?;
         }
@@ -487,7 +489,7 @@ impl Task {
         match question {
             Question::Submit { asker, transaction } => {
                 let id = transaction.id();
-                let result = self.kernel.handle_submit(now, *transaction, &*self.journal);
+                let result = self.kernel.handle_submit(now, asker.source(), *transaction, &*self.journal);
                 if result.is_ok() {
                     self.stages.pooled(now, id);
                 }
@@ -614,6 +616,7 @@ impl Task {
         match news {
             News::Checkpoint(_) => {}
             News::Included(transactions) => transactions.iter().for_each(|id| self.stages.included(id)),
+            News::GaveWay(transactions) => transactions.iter().for_each(|id| self.stages.gave_way(id)),
             News::Signed(snapshot) => self.pulse.saw(self.clock.now(), &snapshot),
             News::Committed(committed) => {
                 self.pulse.committed(&committed);

@@ -50,6 +50,11 @@ impl VerifiedTransaction {
         self.signers.contains(&identity)
     }
 
+    /// The identities that authorised it.
+    pub fn signers(&self) -> &[IdentityId] {
+        &self.signers
+    }
+
     /// Bytes of the encoding.
     pub fn size(&self) -> usize {
         self.size

@@ -17,7 +17,8 @@ use std::rc::Rc;
 
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{Address, IdentitySecret, NodeSecret};
-use byway_kernel::{Committee, Config, Kernel, MemberIndex, mark_new};
+use byway_kernel::machine::HEADER_BYTES_MAX;
+use byway_kernel::{Committee, Config, Kernel, MemberIndex, Source, mark_new};
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, Batch, MemoryStore, Span, Time};
 use byway_records::genesis::{LeaderKind, LeaderRule, Member, MemberSet, Parameters, Wait};
@@ -27,7 +28,7 @@ pub use self::adversary::{Adversary, Conduct};
 pub use self::check::KernelChecks;
 pub use self::equivocator::{Equivocator, Names};
 pub use self::late_leaders::LateLeaders;
-pub use self::node::{KernelNode, NodeNews, SharedCache, VerificationCache};
+pub use self::node::{KernelNode, NodeNews, SharedCache, Submission, VerificationCache};
 use crate::network::{Latency, Link};
 use crate::purse::{Purse, genesis_outputs};
 use crate::world::{Act, World};
@@ -37,6 +38,9 @@ const START: Time = Time(1_767_225_600_000);
 
 /// When their nodes are switched on.
 pub(crate) const BEGIN: Time = Time(START.0 + 1_000);
+
+/// Who hands in what nobody in particular does.
+const ONE_CLIENT: Source = Source::Client(0);
 
 /// How a world of kernel nodes is set up.
 #[derive(Debug, Clone)]
@@ -53,6 +57,10 @@ pub struct Setup {
     /// Each node's clock is off by at most this, either way.
     pub skew_max_ms: u64,
     pub snapshot_interval_min: Span,
+    /// Bytes of transactions that a snapshot has room for; none: as many as nodes have by default.
+    pub snapshot_room: Option<usize>,
+    /// Transactions that a node's pool holds; none: as many as by default.
+    pub pool_transactions_max: Option<usize>,
     pub round_horizon: u64,
     pub leader_rule: LeaderRule,
     /// Coins that others than the purse have from the start.
@@ -82,6 +90,8 @@ impl Setup {
             adversaries: Vec::new(),
             skew_max_ms: 0,
             snapshot_interval_min: Span::millis(10),
+            snapshot_room: None,
+            pool_transactions_max: None,
             round_horizon: 256,
             leader_rule: Parameters::standard().leader_rule,
             endowments: Vec::new(),
@@ -172,10 +182,15 @@ impl Setup {
             }
             // Who shares falsely signs with what was dealt to the next node.
             let holder = if conduct == Some(Conduct::FalseSharer) { (node + 1) % setup.nodes } else { node };
+            let usual = Config::new(Setup::secret(node));
             let config = Config {
                 coin: coin.get(holder).cloned(),
                 snapshot_interval_min: setup.snapshot_interval_min,
-                ..Config::new(Setup::secret(node))
+                snapshot_bytes_max: setup
+                    .snapshot_room
+                    .map_or(usual.snapshot_bytes_max, |room| HEADER_BYTES_MAX + room),
+                pool_transactions_max: setup.pool_transactions_max.unwrap_or(usual.pool_transactions_max),
+                ..usual
             };
             let mut verify = |committee: &Committee, bytes| cache.borrow_mut().verify(committee, bytes);
             let kernel = Kernel::open(config, &founding, now, store, &mut verify);
@@ -237,13 +252,29 @@ impl KernelSim {
 
     /// Submits a transfer of a fresh coin to `node` in `delay_us`, which must become final.
     pub fn pay_in(&mut self, delay_us: u64, node: usize) -> VerifiedTransaction {
-        let transaction = self.purse.spend(self.next_coin, 0);
-        self.next_coin += 1;
-        self.submit_in(delay_us, node, transaction.clone());
+        self.pay_from_in(delay_us, ONE_CLIENT, node)
+    }
+
+    /// Likewise, from a certain client.
+    pub fn pay_from_in(&mut self, delay_us: u64, source: Source, node: usize) -> VerifiedTransaction {
+        let transaction = self.fresh_transfer();
+        self.submit_from_in(delay_us, source, node, transaction.clone());
         let at_us = self.world.now_us() + delay_us;
         self.expected.insert(transaction.id(), at_us);
         self.world.observer.submitted.insert(transaction.id(), (node, at_us));
         transaction
+    }
+
+    /// A transfer of a fresh coin that nobody has been given.
+    pub fn fresh_transfer(&mut self) -> VerifiedTransaction {
+        self.next_coin += 1;
+        self.purse.spend(self.next_coin - 1, 0)
+    }
+
+    /// Likewise, in as many outputs as there are amounts.
+    pub fn fresh_split(&mut self, amounts: &[Amount]) -> VerifiedTransaction {
+        self.next_coin += 1;
+        self.purse.split(self.next_coin - 1, amounts)
     }
 
     /// Submits two transfers of one fresh coin to two nodes: at most one can become final.
@@ -259,7 +290,11 @@ impl KernelSim {
     }
 
     pub fn submit_in(&mut self, delay_us: u64, node: usize, transaction: VerifiedTransaction) {
-        self.world.act_in(delay_us, Act::Command { node, command: transaction });
+        self.submit_from_in(delay_us, ONE_CLIENT, node, transaction);
+    }
+
+    pub fn submit_from_in(&mut self, delay_us: u64, source: Source, node: usize, transaction: VerifiedTransaction) {
+        self.world.act_in(delay_us, Act::Command { node, command: Submission { source, transaction } });
     }
 
     /// Submits `count` transfers over `span_ms` to these nodes in turn.

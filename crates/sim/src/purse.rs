@@ -45,15 +45,33 @@ impl Purse {
     pub fn spend(&self, index: u32, variant: u8) -> VerifiedTransaction {
         let genesis = &self.genesis_outputs[index as usize];
         let spent = OutputId { transaction: self.genesis_id, index };
-        self.transfer(spent, genesis, self.genesis_key, index, index, variant)
+        self.transfer(spent, genesis, self.genesis_key, index, variant, &[COIN])
     }
 
     /// Spends the only output of a transfer of this purse.
     pub fn spend_again(&self, from: &VerifiedTransaction, index: u32, variant: u8) -> VerifiedTransaction {
+        self.spend_output(from, 0, index, variant)
+    }
+
+    /// Spends coin `index` differently for every salt.
+    pub fn spend_variant(&self, index: u32, salt: u32) -> VerifiedTransaction {
+        let spent = OutputId { transaction: self.genesis_id, index };
+        self.transfer(spent, &self.genesis_outputs[index as usize], self.genesis_key, salt, 1, &[COIN])
+    }
+
+    /// Makes as many outputs as there are amounts, together one coin, of coin `index`.
+    pub fn split(&self, index: u32, amounts: &[Amount]) -> VerifiedTransaction {
+        let spent = OutputId { transaction: self.genesis_id, index };
+        self.transfer(spent, &self.genesis_outputs[index as usize], self.genesis_key, index, 0, amounts)
+    }
+
+    /// Spends an output of a transfer of this purse.
+    pub fn spend_output(&self, from: &VerifiedTransaction, output: u32, salt: u32, variant: u8) -> VerifiedTransaction {
         let body = &from.transaction().body;
-        let spent = OutputId { transaction: from.id(), index: 0 };
+        let spent = OutputId { transaction: from.id(), index: output };
         let key = body.ghost.expect("transfers have an output");
-        self.transfer(spent, &body.outputs[0], key, 0, index, variant)
+        let amount = body.outputs[output as usize].value.amount;
+        self.transfer(spent, &body.outputs[output as usize], key, salt, variant, &[amount])
     }
 
     /// Pays coin `index` into a program.
@@ -101,17 +119,20 @@ impl Purse {
         spent: OutputId,
         output_spent: &Output,
         key: byway_crypto::GhostKey,
-        position: u32,
         salt: u32,
         variant: u8,
+        amounts: &[Amount],
     ) -> VerifiedTransaction {
+        let position = spent.index;
         let mut seed = [variant; 32];
         seed[..4].copy_from_slice(&salt.to_le_bytes());
         seed[4..24].copy_from_slice(&spent.transaction.0.0[..20]);
         let secret = TransactionSecret::from_seed(&seed);
+        let outputs = (0..).zip(amounts).map(|(index, amount)| output(&secret, &self.wallet.address(), index, *amount));
+        let outputs = outputs.collect();
         let body = Body {
             inputs: vec![Input { spent, lock: output_spent.lock.clone() }],
-            outputs: vec![output(&secret, &self.wallet.address(), 0, COIN)],
+            outputs,
             ghost: Some(secret.public()),
             call: None,
             fee: Amount::ZERO,

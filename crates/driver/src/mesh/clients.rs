@@ -14,7 +14,7 @@ use super::frame::{Frame, FrameReader, Kind};
 use super::limits::ClientLimits;
 use super::outbox::{Outbox, Outgoing};
 use super::wire::{Refusal, Secured};
-use super::{ClientId, CloseReason, MeshEvent, Payload, SendError, Shared, connection};
+use super::{ClientId, CloseReason, MeshEvent, Origin, Payload, SendError, Shared, connection};
 
 /// All clients that are connected now.
 pub(super) struct Clients {
@@ -140,6 +140,7 @@ async fn read(
     reader.silence_max = shared.limits.silence_max;
     reader.frame_time_max = shared.limits.frame_time_max;
     let mut pace = Pace::new(limits);
+    let origin = Origin::new(client.origin, id);
     loop {
         let (request_id, body) = match reader.next().await.and_then(request) {
             Ok(request) => request,
@@ -158,7 +159,7 @@ async fn read(
             return CloseReason::ClosedHere;
         };
         *has_asked = true;
-        let event = MeshEvent::ClientFrame { client: id, request_id, bytes: Payload::new(body, permit) };
+        let event = MeshEvent::ClientFrame { client: id, origin, request_id, bytes: Payload::new(body, permit) };
         if events.send(event).await.is_err() {
             return CloseReason::ClosedHere;
         }
@@ -182,6 +183,22 @@ fn origin(address: IpAddr) -> IpAddr {
         v4 => v4,
     }
 }
+
+impl Origin {
+    /// A /64 is 64 bits. IPv4 addresses get a range of IPv6 that nobody has (::/32), and connections from this machine
+    /// another (multicast).
+    fn new(origin: IpAddr, client: ClientId) -> Self {
+        const THIS_MACHINE: u64 = 0xff << 56;
+        match origin {
+            origin if origin.is_loopback() || origin == LOOPBACK_64 => Self(THIS_MACHINE | client.0),
+            IpAddr::V4(address) => Self(u64::from(address.to_bits())),
+            IpAddr::V6(address) => Self((address.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+/// The /64 of IPv6's address for the same machine.
+const LOOPBACK_64: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// How fast requests may come: `rate_max` in a second on average, `burst_max` at once.
 struct Pace {
@@ -227,5 +244,25 @@ mod tests {
         assert!(!same("2001:db8:1:2::1", "2001:db8:1:3::1"));
         assert!(same("::ffff:10.0.0.1", "10.0.0.1"));
         assert!(!same("10.0.0.1", "10.0.0.2"));
+    }
+
+    #[test]
+    fn connections_from_the_same_machine_are_told_apart() {
+        let of = |address: &str, client| Origin::new(origin(address.parse().expect("an address")), ClientId(client));
+        // An address, another, and whether two clients are of one origin.
+        let rows = [
+            ("10.0.0.1", "10.0.0.1", true),
+            ("10.0.0.1", "10.0.0.2", false),
+            ("10.0.0.1", "::ffff:10.0.0.1", true),
+            ("2001:db8::1", "2001:db8::2", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("127.0.0.1", "127.0.0.1", false),
+            ("::1", "::1", false),
+            ("0.0.0.1", "::1", false),
+        ];
+        for (one, other, is_one) in rows {
+            assert_eq!(of(one, 1) == of(other, 2), is_one, "{one} {other}");
+            assert_eq!(of(one, 1), of(one, 1));
+        }
     }
 }

@@ -83,7 +83,7 @@ impl Kernel {
         // What is too large to be shown is refused all the same.
         let Ok(transaction) = verify(self.committee.network(), Transaction { body, witness }) else { return };
         let id = transaction.id();
-        if self.pool.submit(now, transaction).is_ok() {
+        if self.pool.submit_own(now, transaction).is_ok() {
             self.accusing.insert(author, (id, now));
         }
     }

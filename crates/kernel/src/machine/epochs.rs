@@ -105,7 +105,7 @@ impl Kernel {
         self.abandoned = pending.as_ref().map(|(token, snapshot)| (*token, snapshot.reference()));
         let pending = pending.map(|(_, snapshot)| snapshot);
         let abandoned: Vec<_> = self.graph.uncommitted_of(me).cloned().chain(pending).collect();
-        for snapshot in abandoned.iter().rev() {
+        for snapshot in &abandoned {
             self.pool.restore(snapshot.transactions());
         }
     }
@@ -128,8 +128,8 @@ impl Kernel {
             let snapshot = verify(&before, bytes).map_err(|_| OpenError::Snapshot(reference.round))?;
             for transaction in snapshot.transactions() {
                 if self.ledger.verdict(store, transaction.id()).is_none() {
-                    // Known means that a snapshot of this epoch has it already, full that clients will have to ask again.
-                    let _ = self.pool.submit(now, transaction.clone());
+                    // What a snapshot of this epoch has already is in flight in that.
+                    self.pool.take_back(now, transaction);
                 }
             }
         }

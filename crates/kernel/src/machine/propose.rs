@@ -15,7 +15,7 @@ use crate::verified::VerifiedSnapshot;
 
 /// Bytes of a snapshot beside its transactions, at most: fifty references, fifty weak ones, sixteen votes, sixteen
 /// shares of coins.
-const HEADER_BYTES_MAX: usize = 8 * 1024;
+pub const HEADER_BYTES_MAX: usize = 8 * 1024;
 
 impl Kernel {
     /// Signs a snapshot of the round after the newest quorum, if it is time.
@@ -97,7 +97,8 @@ impl Kernel {
             true => Vec::new(),
             false => {
                 let (shown, ledger) = (self.unwritten(store), &self.ledger);
-                self.pool.take(SNAPSHOT_TRANSACTIONS_MAX, room, |transaction| is_spent(ledger, &shown, transaction))
+                let hopeless = |transaction: &_| is_spent(ledger, &shown, transaction);
+                self.pool.take(now, SNAPSHOT_TRANSACTIONS_MAX, room, hopeless)
             }
         };
         let snapshot = VerifiedSnapshot::sign(&self.committee, &self.config.secret, header, transactions);

@@ -17,6 +17,7 @@ use byway_records::{Body, Call, ProgramId, Standing, Transaction, VerifiedTransa
 use super::{Kernel, is_spent};
 use crate::committee::MemberIndex;
 use crate::message::{Message, TRANSACTIONS_MAX};
+use crate::pool::Arrival;
 
 /// Time between two sayings that this node is ready, or two handings over of the same transactions.
 const AGAIN_AFTER: Span = Span::seconds(1);
@@ -27,6 +28,8 @@ pub(super) struct Outside {
     ready_at: Time,
     forward_at: Time,
     turn: usize,
+    /// The last that was handed on.
+    handed_on: Arrival,
 }
 
 impl Kernel {
@@ -44,14 +47,12 @@ impl Kernel {
             self.outside.ready_at = now + AGAIN_AFTER;
             if let Some(transaction) = self.say_ready(now) {
                 // Known means that the last one is still under way.
-                let _ = self.pool.submit(now, transaction);
+                let _ = self.pool.submit_own(now, transaction);
             }
         }
         if now >= self.outside.forward_at && !self.pool.is_empty() && !self.connected.is_empty() {
             self.outside.forward_at = now + AGAIN_AFTER;
-            let (shown, ledger) = (self.unwritten(store), &self.ledger);
-            self.pool.purge(|transaction| is_spent(ledger, &shown, transaction));
-            self.forward();
+            self.forward(store);
         }
     }
 
@@ -94,17 +95,18 @@ impl Kernel {
         verify(network, Transaction { body, witness }).ok()
     }
 
-    fn forward(&mut self) {
+    fn forward(&mut self, store: &dyn Store) {
         let counting: Vec<MemberIndex> =
             self.members_connected().into_iter().filter(|peer| self.committee.counts(*peer)).collect();
         if counting.is_empty() {
             return;
         }
         // Others each time, so that none that nobody takes keeps the rest waiting.
-        let all: Vec<_> = self.pool.queued().cloned().collect();
-        let from = (self.outside.turn * TRANSACTIONS_MAX) % all.len().max(1);
-        let transactions = all.iter().cycle().skip(from).take(TRANSACTIONS_MAX.min(all.len())).cloned();
-        let transactions: Vec<_> = transactions.map(|tx| tx.transaction().clone()).collect();
+        let (shown, ledger) = (self.unwritten(store), &self.ledger);
+        let next = self.pool.waiting_after(self.outside.handed_on, TRANSACTIONS_MAX, |tx| is_spent(ledger, &shown, tx));
+        let Some((last, _)) = next.last() else { return };
+        self.outside.handed_on = *last;
+        let transactions: Vec<_> = next.into_iter().map(|(_, tx)| tx.transaction().clone()).collect();
         for step in 0..(self.committee.faults_tolerated() + 1).min(counting.len()) {
             let peer = counting[(self.outside.turn + step) % counting.len()];
             self.send(peer, Message::Transactions(transactions.clone()));

@@ -98,7 +98,7 @@ impl Kernel {
             time: self.ledger.time(),
             checkpoint: self.votes.executed(),
             transactions_pending: self.pool.pending(),
-            pool_bytes: self.pool.queued_bytes(),
+            pool_bytes: self.pool.waiting_bytes(),
             snapshots_waiting: self.waiting.count(),
             fatal: self.halted,
         }

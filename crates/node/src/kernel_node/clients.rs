@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use byway_driver::disk::Journal;
-use byway_driver::mesh::{ClientId, MeshHandle, Payload};
+use byway_driver::mesh::{ClientId, MeshHandle, Origin, Payload};
 use byway_driver::pool::Pool;
 use byway_kernel::archive::stored_certificate;
 use byway_kernel::follower::explore::{Found, Query, SignedTwice};
@@ -16,7 +16,7 @@ use byway_kernel::follower::protocol::{Answer, Pulse, Request, StageClaim, Statu
 use byway_kernel::follower::serve;
 use byway_kernel::light::protocol::{CertifiedEntry, Question as Light, Reply};
 use byway_kernel::light::serve as light;
-use byway_kernel::{Status, SubmitError};
+use byway_kernel::{Source, Status, SubmitError};
 use byway_ledger::{Verdict, stored_transaction};
 use byway_primitives::{Encode, NetworkId, Span};
 use byway_records::verified::verify_bytes;
@@ -33,10 +33,24 @@ const QUESTIONS_QUEUE: usize = 1024;
 pub(super) enum Asker {
     Mesh {
         client: ClientId,
+        origin: Origin,
         request: u64,
     },
     /// Somebody in this process.
     Here(oneshot::Sender<Answer>),
+}
+
+/// Whoever asks within this process, or hands transactions in there: the operator.
+pub(super) const HERE: Source = Source::Client(u64::MAX);
+
+impl Asker {
+    /// Whose turn it is when the kernel brings in what this one hands in.
+    pub fn source(&self) -> Source {
+        match self {
+            Asker::Mesh { origin, .. } => Source::Client(origin.0),
+            Asker::Here(_) => HERE,
+        }
+    }
 }
 
 /// What only the machine's task can answer.
@@ -79,9 +93,9 @@ impl Clients {
         self.certified.send_replace(height);
     }
 
-    pub fn asked(&self, client: ClientId, request: u64, payload: Payload) {
+    pub fn asked(&self, client: ClientId, origin: Origin, request: u64, payload: Payload) {
         match byway_primitives::codec::decode_exact::<Request>(&payload) {
-            Ok(asked) => self.take(Asker::Mesh { client, request }, asked, Some(payload)),
+            Ok(asked) => self.take(Asker::Mesh { client, origin, request }, asked, Some(payload)),
             Err(error) => {
                 tracing::debug!(%error, "a client sent a malformed request");
                 self.desk.mesh.close_client(client);
@@ -275,7 +289,7 @@ impl Desk {
 
     fn answer(&self, asker: Asker, answer: Answer) {
         match asker {
-            Asker::Mesh { client, request } => {
+            Asker::Mesh { client, request, .. } => {
                 if let Err(error) = self.mesh.reply(client, request, Bytes::from(answer.to_bytes())) {
                     tracing::debug!(%error, "an answer found nobody");
                 }

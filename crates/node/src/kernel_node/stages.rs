@@ -38,6 +38,11 @@ impl Stages {
         }
     }
 
+    /// It is not here any more.
+    pub fn gave_way(&mut self, id: &TransactionId) {
+        self.known.remove(id);
+    }
+
     /// The ledger has a verdict, which is asked for there. Gives when the transaction came.
     pub fn decided(&mut self, id: &TransactionId) -> Option<Time> {
         self.known.remove(id).map(|(_, since)| since)
@@ -70,6 +75,9 @@ mod tests {
         stages.pooled(Time(5), id(1));
         assert_eq!(stages.of(&id(1)), StageClaim::Included, "handed in again");
         assert_eq!(stages.decided(&id(1)), Some(Time(5)));
+        assert_eq!(stages.of(&id(1)), StageClaim::Unknown);
+        stages.pooled(Time(5), id(1));
+        stages.gave_way(&id(1));
         assert_eq!(stages.of(&id(1)), StageClaim::Unknown);
     }
 

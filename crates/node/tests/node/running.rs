@@ -312,7 +312,7 @@ impl Liar {
         let step = liar.step.clone();
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
-                let MeshEvent::ClientFrame { client, request_id, bytes } = event else { continue };
+                let MeshEvent::ClientFrame { client, request_id, bytes, .. } = event else { continue };
                 let answer = match decode_exact::<Request>(&bytes).unwrap() {
                     Request::Find { transaction } if transaction == invented => KernelAnswer::Found(Some(Height(1))),
                     Request::Find { .. } => KernelAnswer::Found(None),

@@ -74,6 +74,8 @@ pub struct Progress {
     pub included: usize,
     pub recoveries: usize,
     pub not_taken: usize,
+    /// Transactions that it had taken and let go of.
+    pub gave_way: usize,
 }
 
 impl KernelChecks {
@@ -247,6 +249,7 @@ impl Observer<KernelNode> for KernelChecks {
                 });
             }
             NodeNews::Kernel(News::Recovered { .. }) => self.progress[node].recoveries += 1,
+            NodeNews::Kernel(News::GaveWay(gone)) => self.progress[node].gave_way += gone.len(),
             NodeNews::Kernel(News::ClockBehind { .. } | News::Recovering) => {}
             NodeNews::Refused { from, error } => {
                 self.refusals += 1;

@@ -15,7 +15,7 @@ use byway_kernel::{Committee, Header, MemberIndex, Message, Reference, SyncMessa
 use byway_primitives::{Effect, Hash, Span, Time};
 use byway_records::{Height, VerifiedTransaction};
 
-use super::node::{NodeNews, SharedCache};
+use super::node::{NodeNews, SharedCache, Submission};
 use crate::world::Event;
 
 /// The shortest time between two rounds.
@@ -70,7 +70,7 @@ impl Equivocator {
         self.effects.pop_front()
     }
 
-    pub fn handle(&mut self, now: Time, event: Event<Message, VerifiedTransaction>) {
+    pub fn handle(&mut self, now: Time, event: Event<Message, Submission>) {
         self.turn();
         match event {
             Event::Message { from, message: Message::Snapshots(snapshots) } => {
@@ -87,7 +87,7 @@ impl Equivocator {
                 let known: Vec<_> = known.map(|vertex| vertex.snapshot.bytes().clone()).collect();
                 self.send(from, Message::Snapshots(known));
             }
-            Event::Command(transaction) => self.transactions.push(transaction),
+            Event::Command(submission) => self.transactions.push(submission.transaction),
             _ => {}
         }
         self.sign_both(now);

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use byway_kernel::anteroom::{Anteroom, peek_epoch};
-use byway_kernel::{Committee, Kernel, MemberIndex, Message, News, SnapshotError, SubmitError, VerifiedSnapshot};
+use byway_kernel::{
+    Committee, Kernel, MemberIndex, Message, News, SnapshotError, Source, SubmitError, VerifiedSnapshot,
+};
 use byway_primitives::hash::Context;
 use byway_primitives::{Effect, Encode, Hash, Store, Time};
 use byway_records::VerifiedTransaction;
@@ -28,6 +30,13 @@ pub struct VerificationCache {
 
 /// The cache, shared by the nodes of one world.
 pub type SharedCache = Rc<RefCell<VerificationCache>>;
+
+/// What a client hands to a simulated kernel node.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    pub source: Source,
+    pub transaction: VerifiedTransaction,
+}
 
 /// What a simulated kernel node says.
 #[derive(Debug)]
@@ -105,16 +114,11 @@ impl KernelNode {
     }
 
     /// Takes a client's transaction. An equivocator says that it does.
-    pub fn submit(
-        &mut self,
-        now: Time,
-        transaction: VerifiedTransaction,
-        store: &dyn Store,
-    ) -> Result<(), SubmitError> {
+    pub fn submit(&mut self, now: Time, submission: Submission, store: &dyn Store) -> Result<(), SubmitError> {
         match &mut self.mind {
-            Mind::Machine { kernel, .. } => kernel.handle_submit(now, transaction, store),
+            Mind::Machine { kernel, .. } => kernel.handle_submit(now, submission.source, submission.transaction, store),
             Mind::Equivocator(equivocator) => {
-                equivocator.handle(now, Event::Command(transaction));
+                equivocator.handle(now, Event::Command(submission));
                 Ok(())
             }
         }
@@ -161,9 +165,9 @@ fn verified(
 impl Machine for KernelNode {
     type Message = Message;
     type News = NodeNews;
-    type Command = VerifiedTransaction;
+    type Command = Submission;
 
-    fn handle(&mut self, now: Time, event: Event<Message, VerifiedTransaction>, store: &dyn Store) {
+    fn handle(&mut self, now: Time, event: Event<Message, Submission>, store: &dyn Store) {
         match &event {
             Event::PeerUp(peer) => drop(self.reachable.insert(*peer)),
             Event::PeerDown(peer) => drop(self.reachable.remove(peer)),
@@ -188,7 +192,7 @@ impl Machine for KernelNode {
                         let network = kernel.committee().network();
                         for transaction in transactions.into_iter().filter_map(|tx| verify(network, tx).ok()) {
                             // It is the sender's to try again.
-                            let _ = kernel.handle_submit(now, transaction, store);
+                            let _ = kernel.handle_submit(now, Source::Member(member(from)), transaction, store);
                         }
                     }
                     Message::Sync(sync) => kernel.handle_sync(now, member(from), sync, store),
@@ -198,8 +202,8 @@ impl Machine for KernelNode {
             Event::Durable(token) => kernel.handle_durable(now, token, store),
             Event::PeerUp(peer) => kernel.handle_peer_up(now, member(peer), store),
             Event::PeerDown(peer) => kernel.handle_peer_down(now, member(peer), store),
-            Event::Command(transaction) => {
-                if let Err(error) = kernel.handle_submit(now, transaction, store) {
+            Event::Command(Submission { source, transaction }) => {
+                if let Err(error) = kernel.handle_submit(now, source, transaction, store) {
                     self.news.push(NodeNews::NotTaken { error });
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use byway_kernel::archive::stored_certificate;
 use byway_kernel::follower::protocol::{Answer, Pulse, Request, StageClaim, Status};
 use byway_kernel::follower::serve;
-use byway_kernel::{News, SubmitError};
+use byway_kernel::{News, Source, SubmitError};
 use byway_ledger::Verdict;
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Effect, Encode, NetworkId, Span, Store, Time};
@@ -15,7 +15,7 @@ use byway_records::{Height, ProgramId, TransactionId};
 use super::liar::{Lie, Reply};
 use super::message::NetMessage;
 use super::node::{NetEffect, NetNews};
-use crate::kernel::{KernelNode, NodeNews};
+use crate::kernel::{KernelNode, NodeNews, Submission};
 use crate::peer::PeerCommand;
 use crate::world::{Event, Machine};
 
@@ -47,6 +47,12 @@ struct OpenQuestion {
 struct Asker {
     client: usize,
     number: u64,
+}
+
+impl Asker {
+    fn source(&self) -> Source {
+        Source::Client(self.client as u64)
+    }
 }
 
 impl ServingKernel {
@@ -110,10 +116,12 @@ impl ServingKernel {
             }
             Request::Submit { transaction } => {
                 let answer = match verify_bytes(self.network, &transaction) {
-                    Ok(transaction) => match self.node.submit(now, transaction, store) {
-                        Ok(()) | Err(SubmitError::Known) => Answer::Taken,
-                        Err(error) => Answer::Refused(error.to_string()),
-                    },
+                    Ok(transaction) => {
+                        match self.node.submit(now, Submission { source: asker.source(), transaction }, store) {
+                            Ok(()) | Err(SubmitError::Known) => Answer::Taken,
+                            Err(error) => Answer::Refused(error.to_string()),
+                        }
+                    }
                     Err(ill_formed) => Answer::Refused(ill_formed.to_string()),
                 };
                 self.answer(asker, answer);

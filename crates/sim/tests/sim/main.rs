@@ -1,6 +1,7 @@
 //! The simulator's scenarios. CI runs a sample of the seeds; with `BYWAY_TEST_LONG=1` all of them run.
 
 mod epochs;
+mod fairness;
 mod kernel;
 mod leaders;
 mod recovery;

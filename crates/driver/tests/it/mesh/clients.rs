@@ -26,7 +26,7 @@ async fn one(limits: Limits) -> Node {
 impl Node {
     pub(super) async fn asked(&mut self) -> (ClientId, u64, Payload) {
         self.until(|event| match event {
-            MeshEvent::ClientFrame { client, request_id, bytes } => Some((client, request_id, bytes)),
+            MeshEvent::ClientFrame { client, request_id, bytes, .. } => Some((client, request_id, bytes)),
             _ => None,
         })
         .await

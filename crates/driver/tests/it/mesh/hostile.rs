@@ -40,7 +40,7 @@ async fn check_alive(node: &mut Node) {
     let request = tokio::spawn(async move { client.request(bytes("alive?"), STUCK).await });
     let (id, request_id) = node
         .until(|event| match event {
-            MeshEvent::ClientFrame { client, request_id, bytes } if bytes[..] == *b"alive?" => {
+            MeshEvent::ClientFrame { client, request_id, bytes, .. } if bytes[..] == *b"alive?" => {
                 Some((client, request_id))
             }
             _ => None,

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::drawn::secret;
 use crate::machine::mark_new;
 use crate::message::{Message, SyncMessage};
+use crate::pool::Source;
 use crate::snapshot::Header;
 
 const ME: MemberIndex = MemberIndex(0);
@@ -249,7 +250,7 @@ fn a_node_that_is_behind_signs_without_its_transactions() {
     let mut rig = Rig::new();
     assert_eq!(rig.own_content(1), Some(0));
     let first = rig.round(&[], [9, 9, 9, 0, 0, 0]);
-    rig.kernel.handle_submit(rig.now, transfer(1), &rig.store).expect("taken");
+    rig.kernel.handle_submit(rig.now, Source::Client(1), transfer(1), &rig.store).expect("taken");
     rig.wait(Span::seconds(1));
     assert_eq!(rig.own_content(2), Some(0), "three say that they have executed checkpoint 9, this node none");
     // Two of them were lying, or this node has caught up.

@@ -181,7 +181,7 @@ impl Ledger {
     }
 
     /// Digest of the last checkpoint; of the genesis before the first.
-    fn last_digest(&self) -> Hash {
+    pub(crate) fn last_digest(&self) -> Hash {
         self.last_checkpoint().map_or(self.network.0, Checkpoint::digest)
     }
 }

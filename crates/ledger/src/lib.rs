@@ -29,6 +29,7 @@
 //! randomness: nowhere.
 
 mod execute;
+mod follow;
 mod judge;
 mod kept;
 mod open;
@@ -48,6 +49,7 @@ pub mod tree;
 pub use audit::{AuditError, audit};
 pub use difference::{Change, DifferenceError, ProgramChanges, ProgramDifference, ProgramRoot, StateChanges};
 pub use entry::{EntryProof, EntryProofError, ProvableState, WayEnd};
+pub use follow::{FollowError, Followed};
 pub use kept::stored_transaction;
 pub use ledger::{Coin, Commit, Executed, Ledger, NewCheckpoint, Verdict};
 pub use open::LedgerDamaged;

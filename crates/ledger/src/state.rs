@@ -14,7 +14,10 @@ use byway_primitives::{Batch, Hash, Time};
 use byway_records::state::{Conviction, Deadline, PublishedOffer};
 use byway_records::{ProgramId, Roll};
 
-use crate::difference::{Change, ENTRY_VALUE_BYTES_MAX, ProgramChanges, ProgramRoot, StateChanges, state_root};
+use crate::difference::{
+    Change, DifferenceError, ENTRY_VALUE_BYTES_MAX, ProgramChanges, ProgramDifference, ProgramRoot, StateChanges,
+    state_root,
+};
 use crate::entry::ProvableState;
 use crate::stored::{STATE, UNDO, entry_key};
 use crate::tree::StateTree;
@@ -176,6 +179,42 @@ impl Programs {
     ) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
         let range = self.before.range((program, from.to_vec())..).take_while(move |((p, _), _)| *p == program);
         range.map(|((_, key), value)| (key.as_slice(), value.as_deref()))
+    }
+
+    /// Goes back to the last checkpoint and takes the changes to the next one, whose state root is `certified`.
+    ///
+    /// # Errors
+    /// Everything is then as it was.
+    pub fn follow(&mut self, differences: &[ProgramDifference], certified: Hash) -> Result<(), DifferenceError> {
+        let is_ordered = differences.iter().map(|difference| difference.program).eq(PROGRAMS)
+            && differences.iter().all(|difference| difference.entries.is_sorted_by(|a, b| a.key < b.key));
+        if !is_ordered {
+            return Err(DifferenceError::Order);
+        }
+        let (before, unwritten) = (self.before.clone(), self.before_unwritten.clone());
+        let changes = differences.iter().flat_map(|difference| {
+            let change = |change: &Change| ((difference.program, change.key.clone()), change.value.clone());
+            difference.entries.iter().map(change)
+        });
+        let changes: Writes = changes.collect();
+        let ids = before.keys().chain(changes.keys());
+        let present = ids.map(|id| (id.clone(), self.trees[&id.0].value(&id.1).map(<[u8]>::to_vec)));
+        let present: Writes = present.collect();
+        for ((program, key), value) in before.clone() {
+            self.set(program, key.clone(), value);
+            self.touched.insert((program, key));
+        }
+        self.apply(changes);
+        if state_root(&self.rehash()) == certified {
+            return Ok(());
+        }
+        for ((program, key), value) in present {
+            self.set(program, key, value);
+        }
+        self.rehash();
+        (self.before, self.before_unwritten) = (before, unwritten);
+        self.touched.clear();
+        Err(DifferenceError::Root)
     }
 
     /// Digests what changed and writes the entries of this commit. Gives the state root.

@@ -4,6 +4,7 @@ mod assets;
 mod checkpoints;
 mod conservation;
 mod evidence;
+mod follow;
 mod followers;
 mod members;
 mod offers;

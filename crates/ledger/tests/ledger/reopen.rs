@@ -9,7 +9,7 @@ use byway_records::{Backing, Height, ProgramId};
 use crate::world::{ALICE, BOB, CAROL, World};
 
 /// A world with something of everything in it, some of it since the last checkpoint.
-fn lived_in() -> World {
+pub fn lived_in() -> World {
     let mut world = World::new();
     // The first commit makes a checkpoint, whatever is in it.
     world.commit(&[]);
@@ -29,7 +29,7 @@ fn lived_in() -> World {
     world
 }
 
-fn assert_same(a: &Ledger, b: &Ledger) {
+pub fn assert_same(a: &Ledger, b: &Ledger) {
     assert_eq!((a.commits(), a.time(), a.last_checkpoint()), (b.commits(), b.time(), b.last_checkpoint()));
     assert_eq!((a.state_root(), a.outputs_digest()), (b.state_root(), b.outputs_digest()));
     assert_eq!(a.transactions(), b.transactions());

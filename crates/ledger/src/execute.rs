@@ -133,8 +133,9 @@ impl Ledger {
     fn turn_epoch(&mut self) -> Option<Epoch> {
         let mut view = self.programs.view();
         kernel_nodes::upgrades::begin(&mut view, self.next_height());
-        let next = system::take_epoch_next(&mut view)?;
-        kernel_nodes::turn(&mut view, self.moment(), &next);
+        let now = self.moment();
+        let next = system::take_epoch_next(&mut view, now)?;
+        kernel_nodes::turn(&mut view, now, &next);
         let writes = view.into_writes();
         self.programs.apply(writes);
         self.epoch = next.clone();

@@ -87,6 +87,9 @@ pub struct Parameters {
     /// How long after a kernel node changed its keys or its address it may do so again. Each such change begins an
     /// epoch, and what epochs there were is kept for the time of the pledge lock.
     pub rotation_pause: Wait,
+    /// How long an epoch lasts at most. The next one begins with the same members if nothing has changed: what led there
+    /// need not be kept then, and who was away need not execute it.
+    pub epoch_life: Wait,
     /// How long a convicted kernel node's owner may appeal, and how long an appeal is open.
     pub appeal_time: Wait,
     /// The smallest amount an output may hold.
@@ -182,6 +185,7 @@ impl Parameters {
             offer_life: Wait { millis: Span::days(10), commits: 60_000 },
             pledge_lock: Wait { millis: Span::days(21), commits: 120_000 },
             rotation_pause: Wait { millis: Span::minutes(360), commits: 1_000 },
+            epoch_life: Wait { millis: Span::days(1), commits: 1_000 },
             appeal_time: Wait { millis: Span::days(14), commits: 80_000 },
             output_min: Amount::from_units(1),
             call_prices: CallPrices {
@@ -309,6 +313,7 @@ impl Encode for Parameters {
         out.value(&self.offer_life);
         out.value(&self.pledge_lock);
         out.value(&self.rotation_pause);
+        out.value(&self.epoch_life);
         out.value(&self.appeal_time);
         out.value(&self.output_min);
         out.value(&self.call_prices.offer_publish);

@@ -191,6 +191,11 @@ pub fn epoch_next_key() -> Vec<u8> {
     vec![3]
 }
 
+/// Key of the [`Deadline`] by which the epoch in force ends, in the system's tree.
+pub fn epoch_ends_key() -> Vec<u8> {
+    vec![4]
+}
+
 /// Key of the pledge for the member in this seat.
 pub fn kernel_pledge_key(seat: u8) -> Vec<u8> {
     vec![0, seat]

@@ -4,9 +4,10 @@
 //! and moving pledges come with the programs that decide about them.
 
 use byway_primitives::Amount;
-use byway_records::state::{epoch_key, epoch_next_key, pool_key};
+use byway_records::state::{Deadline, epoch_ends_key, epoch_key, epoch_next_key, pool_key};
 use byway_records::{Epoch, Genesis, ProgramId};
 
+use super::Moment;
 use crate::state::View;
 
 /// Puts an amount of WAY into the pool.
@@ -23,6 +24,9 @@ pub(crate) fn pay_pool(view: &mut View<'_>, amount: Amount) {
 pub(crate) fn found(view: &mut View<'_>, genesis: &Genesis) {
     view.store(ProgramId::SYSTEM, pool_key(), &genesis.pool);
     view.store(ProgramId::SYSTEM, epoch_key(), &genesis.epoch());
+    let life = genesis.parameters.epoch_life;
+    let ends = Deadline { time: genesis.time + life.millis, commits: life.commits };
+    view.store(ProgramId::SYSTEM, epoch_ends_key(), &ends);
 }
 
 /// The epoch in force; `None` only where the state is damaged.
@@ -48,10 +52,16 @@ pub(crate) fn change_epoch<T>(view: &mut View<'_>, change: impl FnOnce(&mut Epoc
     outcome
 }
 
-/// Puts the prepared epoch in force; `None` where none is prepared.
-pub(crate) fn take_epoch_next(view: &mut View<'_>) -> Option<Epoch> {
-    let next: Epoch = view.load(ProgramId::SYSTEM, &epoch_next_key())?;
+/// Puts the prepared epoch in force; `None` where none is prepared and the one in force has lived for less than it may.
+pub(crate) fn take_epoch_next(view: &mut View<'_>, now: Moment<'_>) -> Option<Epoch> {
+    let ends: Deadline = view.load(ProgramId::SYSTEM, &epoch_ends_key()).expect("every epoch ends");
+    let is_prepared = view.load::<Epoch>(ProgramId::SYSTEM, &epoch_next_key()).is_some();
+    if !is_prepared && !now.passed(ends) {
+        return None;
+    }
+    let next = epoch_prepared(view);
     view.remove(ProgramId::SYSTEM, epoch_next_key());
     view.store(ProgramId::SYSTEM, epoch_key(), &next);
+    view.store(ProgramId::SYSTEM, epoch_ends_key(), &now.after(now.parameters.epoch_life));
     Some(next)
 }

@@ -1,6 +1,7 @@
 //! Becoming a kernel node, changing its keys, and stopping to be one.
 
 use byway_ledger::Ledger;
+use byway_primitives::Span;
 use byway_records::genesis::Wait;
 use byway_records::{Reject, Standing};
 
@@ -39,6 +40,31 @@ fn a_member_goes_all_the_way_and_gets_its_pledge_back() {
     assert_eq!(Some(world.ledger.supply(&world.store).way().pledges), pledges.checked_sub(units(KERNEL_PLEDGE)));
     world.turn();
     assert_eq!(standing(&world, 4), None);
+}
+
+/// What led to the end of an epoch need not be kept, so each ends, and not only when members change.
+#[test]
+fn an_epoch_ends_though_nobody_comes_or_goes() {
+    let mut genesis = crate::world::genesis();
+    genesis.parameters.epoch_life = Wait { millis: Span::seconds(5), commits: 20 };
+    let life = genesis.parameters.epoch_life;
+    let mut world = World::with(genesis);
+    let members = world.ledger.epoch().seats.clone();
+    (0..life.commits + 8).for_each(|_| drop(world.commit(&[])));
+    assert_eq!(world.ledger.epoch().number, 0, "commits alone end none");
+    for number in 1..4 {
+        world.time = world.time + life.millis;
+        (0..8).for_each(|_| drop(world.commit(&[])));
+        assert_eq!(world.ledger.epoch().number, number);
+        assert_eq!(world.ledger.epoch().seats, members);
+        (0..life.commits).for_each(|_| drop(world.commit(&[])));
+        assert_eq!(world.ledger.epoch().number, number);
+    }
+    world.time = world.time + life.millis;
+    (0..8).for_each(|_| drop(world.commit(&[])));
+    world.time = world.time + life.millis;
+    (0..8).for_each(|_| drop(world.commit(&[])));
+    assert_eq!(world.ledger.epoch().number, 4, "nor does time alone");
 }
 
 /// The lock begins when the member can sign no more, and not when it asked to leave.

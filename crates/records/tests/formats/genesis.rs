@@ -18,7 +18,7 @@ fn json_comes_back_and_spelling_does_not_matter() {
 
 #[test]
 fn every_parameter_is_part_of_the_network() {
-    let changes: [fn(&mut Genesis); 16] = [
+    let changes: [fn(&mut Genesis); 17] = [
         |g| g.name.push('x'),
         |g| g.time.0 += 1,
         |g| g.test = true,
@@ -31,6 +31,7 @@ fn every_parameter_is_part_of_the_network() {
         |g| g.parameters.offer_life.millis.0 += 1,
         |g| g.parameters.pledge_lock.commits += 1,
         |g| g.parameters.appeal_time.commits += 1,
+        |g| g.parameters.epoch_life.commits += 1,
         |g| g.parameters.rotation_pause.millis.0 += 1,
         |g| {
             let mut members: Vec<_> = g.members.iter().map(|(_, member)| member.clone()).collect();

@@ -5,6 +5,10 @@ use byway_primitives::Span;
 
 use crate::coin::CoinKey;
 
+/// Transactions of a round that make the time to the next snapshot a millisecond longer: about as many as seven nodes on two
+/// cores verify and execute in it.
+pub const INTERVAL_TRANSACTIONS: u64 = 10;
+
 /// A kernel node's settings. Nodes with different ones work together.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -15,6 +19,9 @@ pub struct Config {
     /// The shortest time between two own snapshots; what arrives meanwhile shares the next one. Shorter costs more
     /// signatures and messages, longer costs latency: a transaction is final after four to five rounds.
     pub snapshot_interval_min: Span,
+    /// What that time grows to as rounds fill up (by a millisecond for every [`INTERVAL_TRANSACTIONS`] of the last one):
+    /// a busy network gains more from larger batches than it loses by waiting for them.
+    pub snapshot_interval_busy: Span,
     /// Bytes of an own snapshot, at least 128 KiB and no more than the protocol's limit. What doesn't fit goes into the next.
     /// So much that a round is verified well within `resend_after` even if all nodes have as much to say: else an
     /// overloaded network sends everything twice, and gets slower by it.
@@ -42,7 +49,8 @@ impl Config {
         Self {
             secret,
             coin: None,
-            snapshot_interval_min: Span::millis(6),
+            snapshot_interval_min: Span::millis(2),
+            snapshot_interval_busy: Span::millis(8),
             snapshot_bytes_max: 128 * 1024,
             heartbeat: Span::seconds(1),
             leader_timeout_max: Span::seconds(1),

@@ -186,6 +186,7 @@ impl Setup {
             let config = Config {
                 coin: coin.get(holder).cloned(),
                 snapshot_interval_min: setup.snapshot_interval_min,
+                snapshot_interval_busy: setup.snapshot_interval_min,
                 snapshot_bytes_max: setup
                     .snapshot_room
                     .map_or(usual.snapshot_bytes_max, |room| HEADER_BYTES_MAX + room),

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use byway_primitives::{Store, Time, Token};
+use byway_primitives::{Span, Store, Time, Token};
 
 use super::{Kernel, is_spent};
 use crate::archive;
 use crate::committee::MemberIndex;
+use crate::config::INTERVAL_TRANSACTIONS;
 use crate::message::Message;
 use crate::news::News;
 use crate::outdated::is_outdated;
@@ -40,9 +41,16 @@ impl Kernel {
         let with_work = self.work_from(now).map(|from| {
             let base = self.graph.quorum_round();
             let leaders = self.awaited_leaders(base).map(|(_, until)| until).max();
-            from.max(made_at + self.config.snapshot_interval_min).max(leaders.unwrap_or(Time::ZERO))
+            from.max(made_at + self.interval(base)).max(leaders.unwrap_or(Time::ZERO))
         });
         Some(with_work.map_or(heartbeat, |at| at.min(heartbeat)))
+    }
+
+    /// The time between two own snapshots while rounds are as full as `round`.
+    fn interval(&self, round: u64) -> Span {
+        let transactions: usize = self.graph.round(round).map(|vertex| vertex.snapshot.transactions().len()).sum();
+        let (idle, busy) = (self.config.snapshot_interval_min, self.config.snapshot_interval_busy);
+        Span(idle.0 + transactions as u64 / INTERVAL_TRANSACTIONS).min(busy).max(idle)
     }
 
     /// Whether there is a round to sign for.

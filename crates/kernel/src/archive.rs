@@ -2,7 +2,7 @@
 //!
 //! | space          | key                 | value                                                      |
 //! | -------------- | ------------------- | ---------------------------------------------------------- |
-//! | `snapshots`    | round, author, hash | an accepted snapshot as it was signed; kept for ever       |
+//! | `snapshots`    | round, author, hash | an accepted snapshot as it was signed                      |
 //! | `commits`      | commit              | [`CommitRecord`]                                           |
 //! | `certificates` | height              | the certificate of a checkpoint                            |
 //! | `uncertified`  | height              | nothing: a checkpoint executed here, not yet certified     |
@@ -10,6 +10,7 @@
 //! | `own`          | `last`              | the reference of the newest snapshot that this node signed |
 //! | `own`          | `new`               | nothing: the key was made with the store, and nothing was signed with it yet |
 //! | `own`          | `restored`          | nothing: the store was put back from a copy, and the node has not recovered yet |
+//! | `own`          | `stepping`          | nothing: the ledger has gone on by steps and is ahead of the graph until the epoch turns |
 //!
 //! Numbers in keys are big-endian, so that keys sort as the numbers do.
 
@@ -36,6 +37,9 @@ pub const SPACES: [Space; 6] = [SNAPSHOTS, COMMITS, CERTIFICATES, UNCERTIFIED, E
 const OWN_LAST_KEY: &[u8] = b"last";
 const OWN_NEW_KEY: &[u8] = b"new";
 const OWN_RESTORED_KEY: &[u8] = b"restored";
+const OWN_STEPPING_KEY: &[u8] = b"stepping";
+/// Entries of each kind that are deleted at once.
+const PRUNE_PAGE: usize = 16;
 /// Snapshots of one commit: the horizon's rounds, each with two snapshots of fifty nodes, and room.
 const COMMIT_SNAPSHOTS_MAX: usize = 1 << 17;
 /// Snapshots read from the store at once, each of up to a MiB.
@@ -99,6 +103,50 @@ pub(crate) fn is_restored(store: &dyn Store) -> bool {
     store.contains(OWN, OWN_RESTORED_KEY)
 }
 
+/// Notes that the ledger goes on by steps, and the graph of its epoch is of no use any more.
+pub(crate) fn put_stepping(batch: &mut Batch) {
+    batch.put(OWN, OWN_STEPPING_KEY, []);
+}
+
+pub(crate) fn delete_stepping(batch: &mut Batch) {
+    batch.delete(OWN, OWN_STEPPING_KEY);
+}
+
+pub(crate) fn is_stepping(store: &dyn Store) -> bool {
+    store.contains(OWN, OWN_STEPPING_KEY)
+}
+
+/// Where deleting what is old has come to: a store is slow to walk over what was deleted in it just now.
+#[derive(Debug, Default)]
+pub(crate) struct PruneCursor {
+    snapshots: Vec<u8>,
+    commits: Vec<u8>,
+}
+
+/// Deletes the next snapshots of rounds before `round`, and the next records of commits up to `commit`. Whether none
+/// are left.
+pub(crate) fn prune(
+    store: &dyn Store,
+    round: u64,
+    commit: u64,
+    cursor: &mut PruneCursor,
+    batch: &mut Batch,
+) -> bool {
+    let mut delete = |space, from: &mut Vec<u8>, end: u64| {
+        let old: Vec<_> = store.scan(space, from, PRUNE_PAGE).into_iter().map(|(key, _)| key).collect();
+        let is_old = |key: &&Vec<u8>| key.first_chunk().is_some_and(|number| u64::from_be_bytes(*number) < end);
+        let old: Vec<_> = old.iter().take_while(is_old).collect();
+        old.iter().for_each(|key| batch.delete(space, key.as_slice()));
+        if let Some(last) = old.last() {
+            *from = [last.as_slice(), &[0]].concat();
+        }
+        old.len() < PRUNE_PAGE
+    };
+    let no_snapshots = delete(SNAPSHOTS, &mut cursor.snapshots, round);
+    let no_commits = delete(COMMITS, &mut cursor.commits, commit + 1);
+    no_snapshots && no_commits
+}
+
 pub(crate) fn put_commit(index: u64, record: &CommitRecord, batch: &mut Batch) {
     batch.put(COMMITS, index.to_be_bytes(), record.to_bytes());
 }
@@ -120,6 +168,19 @@ pub(crate) fn put_epoch(record: &EpochRecord, batch: &mut Batch) {
 /// The record of an epoch that has begun here, but the first.
 pub fn stored_epoch(store: &dyn Store, number: u32) -> Option<EpochRecord> {
     EpochRecord::from_bytes(&store.load(EPOCHS, &number.to_be_bytes())?).ok()
+}
+
+/// The certificate of the checkpoint that closed the epoch in which the one of height `from` was made, where that is over
+/// and `present` the number of the one in force.
+pub(crate) fn closing_certificate(store: &dyn Store, from: Height, present: u32) -> Option<Certificate> {
+    let closed = |number: u32| stored_epoch(store, number).map(|record| record.after);
+    // Epochs begin one after the other: the first that began at or after this height.
+    let (mut low, mut high) = (1, present.checked_add(1)?);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if closed(middle)? >= from { high = middle } else { low = middle + 1 }
+    }
+    if low > present { None } else { stored_certificate(store, closed(low)?) }
 }
 
 /// The encoded snapshot, if it is stored.

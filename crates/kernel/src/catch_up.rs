@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use byway_primitives::{Span, Time};
+use byway_records::epoch::epoch_of;
 
 use crate::committee::{Committee, MemberIndex};
 use crate::message::{SyncMessage, WANTED_ROUNDS_MAX};
@@ -84,8 +85,8 @@ impl CatchUp {
     /// The answer of a peer to a request is complete.
     pub fn answered(&mut self, peer: MemberIndex, from: u64, until: u64) {
         if until <= from {
-            // It has nothing there, so it isn't further than that.
-            if let Some(claim) = self.claims.get_mut(&peer) {
+            // It has nothing there, so it isn't further than that; unless it is in a later epoch, and has let go of this one.
+            if let Some(claim) = self.claims.get_mut(&peer).filter(|claim| epoch_of(**claim) == epoch_of(from)) {
                 *claim = from.saturating_sub(1).min(*claim);
             }
         }

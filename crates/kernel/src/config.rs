@@ -34,6 +34,9 @@ pub struct Config {
     pub request_timeout: Span,
     /// How long a round may lack its quorum before what was sent is sent again.
     pub resend_after: Span,
+    /// Epochs before the one in force whose snapshots are kept, at least one; all if absent. An epoch lasts a day at most
+    /// ([`Parameters::epoch_life`](byway_records::Parameters::epoch_life)). Who needs older ones goes on by steps.
+    pub epochs_kept: Option<u32>,
     /// How far a snapshot's time may be ahead of our clock before it has to wait. Bounds how far f nodes with false
     /// clocks can push the ledger's time.
     pub clock_ahead_max: Span,
@@ -56,6 +59,7 @@ impl Config {
             leader_timeout_max: Span::seconds(1),
             request_timeout: Span::millis(250),
             resend_after: Span::millis(500),
+            epochs_kept: None,
             clock_ahead_max: Span::millis(500),
             pool_transactions_max: 20_000,
             pool_bytes_max: 64 * 1024 * 1024,

@@ -173,6 +173,6 @@ pub use committee::{Committee, MemberBits, MemberIndex};
 pub use config::Config;
 pub use machine::{CommitSummary, Kernel, Status, mark_new, mark_restored};
 pub use message::{Message, SyncMessage};
-pub use news::{Committed, Equivocation, Fatal, KernelEffect, News, OpenError, SubmitError};
+pub use news::{Committed, Equivocation, Fatal, KernelEffect, News, OpenError, Stepped, SubmitError};
 pub use pool::Source;
 pub use verified::{SnapshotError, VerifiedSnapshot};

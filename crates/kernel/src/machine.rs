@@ -17,9 +17,12 @@ mod exchange;
 mod intake;
 mod propose;
 mod provable;
+mod pruning;
 mod recovery;
+mod resume;
 mod standing;
 mod status;
+mod stepping;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -33,7 +36,6 @@ use self::epochs::{committer, votes};
 pub use self::propose::HEADER_BYTES_MAX;
 pub use self::recovery::{mark_new, mark_restored};
 pub use self::status::{CommitSummary, Status};
-use crate::archive;
 use crate::catch_up::CatchUp;
 use crate::commit::Committer;
 use crate::committee::{Committee, MemberIndex};
@@ -90,6 +92,8 @@ pub struct Kernel {
     recent: status::Recent,
     accusing: accusing::Accusing,
     outside: standing::Outside,
+    stepping: stepping::Stepping,
+    pruning: Option<pruning::Pruning>,
     /// When own votes on checkpoints of past epochs are sent again.
     past_votes_at: Option<Time>,
 }
@@ -185,6 +189,8 @@ impl Kernel {
             recent: status::Recent::default(),
             accusing: accusing::Accusing::new(),
             outside: standing::Outside::default(),
+            stepping: stepping::Stepping::default(),
+            pruning: None,
             past_votes_at: Some(now),
             config,
             committee,
@@ -284,6 +290,7 @@ impl Kernel {
             self.resend(now);
             self.send_past_votes(now);
             self.request(now);
+            self.prune(now, store);
         }
         self.flush();
         if self.halted.is_none() {
@@ -317,6 +324,8 @@ impl Kernel {
             self.next_past_votes(),
             self.next_question(),
             self.next_outside(),
+            self.next_step_request(),
+            self.next_pruning(),
         ];
         let Some(next) = times.into_iter().flatten().min() else { return };
         let next = next.max(Time(now.0 + 1));
@@ -340,96 +349,6 @@ impl Kernel {
             self.halted = Some(fatal);
             self.notify(News::Fatal(fatal));
         }
-    }
-
-    /// Picks up where the store left off.
-    fn resume(&mut self, now: Time, store: &dyn Store, verify: Verify<'_>) -> Result<(), OpenError> {
-        let committed = self.resume_commits(store)?;
-        for (reference, bytes) in archive::stored_from(store, self.graph.floor()) {
-            let snapshot = verify(&self.committee, bytes).map_err(|_| OpenError::Snapshot(reference.round))?;
-            if snapshot.reference() != reference {
-                return Err(OpenError::Snapshot(reference.round));
-            }
-            self.graph.insert(snapshot.clone());
-            self.catch_up.reached(reference.author, reference.round);
-            if committed.contains(&reference) {
-                self.graph.mark_committed(&reference);
-            }
-        }
-        self.pace.on_quorum(now, self.graph.quorum_round());
-        self.resume_own(now, store, verify)?;
-        self.resume_abandoned(now, store, verify)?;
-        self.resume_votes(store);
-        Ok(())
-    }
-
-    /// The commits within the horizon: what they took must not be committed again.
-    fn resume_commits(&mut self, store: &dyn Store) -> Result<BTreeSet<Reference>, OpenError> {
-        let mut committed = BTreeSet::new();
-        let last = self.ledger.commits();
-        if last == 0 {
-            return Ok(committed);
-        }
-        let record = archive::stored_commit(store, last).ok_or(OpenError::Commit(last))?;
-        if !self.committee.has_round(record.leader.round) {
-            // It closed the epoch before.
-            return Ok(committed);
-        }
-        self.committer.resume_after(&record.leader);
-        let floor = record.leader.round.saturating_sub(self.round_horizon).max(self.graph.floor());
-        self.graph.raise_floor(floor, None);
-        for index in (1..=last).rev() {
-            let record = archive::stored_commit(store, index).ok_or(OpenError::Commit(index))?;
-            if record.leader.round < floor {
-                break;
-            }
-            committed.extend(record.snapshots);
-        }
-        Ok(committed)
-    }
-
-    fn resume_own(&mut self, now: Time, store: &dyn Store, verify: Verify<'_>) -> Result<(), OpenError> {
-        let last = archive::stored_own_last(store)?;
-        if (last.is_none() && !archive::is_new(store)) || archive::is_restored(store) {
-            self.begin_recovery();
-        }
-        let Some(last) = last else { return Ok(()) };
-        if !self.committee.has_round(last.round) {
-            return Ok(());
-        }
-        let bytes = archive::stored_snapshot(store, &last).ok_or(OpenError::Own)?;
-        let snapshot = verify(&self.committee, bytes.clone()).map_err(|_| OpenError::Own)?;
-        self.own.last = Some(last);
-        self.own.last_time = snapshot.header().time;
-        self.own.durable = Some(bytes);
-        // Let the others say first where they are.
-        self.own.made_at = Some(now);
-        self.graph.cover_history(last);
-        for round in self.graph.floor()..=last.round {
-            for vertex in self.graph.slot(round, last.author).iter().filter(|vertex| !vertex.is_committed) {
-                vertex.snapshot.transactions().iter().for_each(|own| self.pool.in_flight(now, own));
-            }
-        }
-        Ok(())
-    }
-
-    fn resume_votes(&mut self, store: &dyn Store) {
-        let executed = self.ledger.last_checkpoint().map_or(Height::GENESIS, |checkpoint| checkpoint.height);
-        self.votes.resume(executed);
-        self.provable = provable::Provable::resume(executed, self.ledger.provable_state(), store);
-        self.named = executed;
-        for height in archive::stored_uncertified(store) {
-            if let Some(checkpoint) = byway_ledger::stored_checkpoint(store, height) {
-                let outcome = self.votes.execute(checkpoint);
-                debug_assert!(matches!(outcome, Ok(None)), "nobody's vote has been counted yet");
-            }
-        }
-        let accepted: Vec<_> = (self.graph.floor()..=self.graph.highest_round())
-            .flat_map(|round| self.graph.round(round))
-            .filter(|vertex| !vertex.snapshot.header().votes.is_empty())
-            .map(|vertex| vertex.snapshot.clone())
-            .collect();
-        accepted.iter().for_each(|snapshot| self.count_votes(snapshot));
     }
 }
 

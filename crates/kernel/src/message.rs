@@ -7,8 +7,10 @@
 use std::sync::Arc;
 
 use byway_primitives::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_records::{Certificate, Transaction};
+use byway_records::{Certificate, Height, Transaction};
 
+use crate::follower::Step;
+use crate::follower::protocol::STEPS_MAX;
 use crate::snapshot::{Reference, SNAPSHOT_BYTES_MAX, VOTES_MAX, Vote};
 
 /// Bytes of one encoded message: a full chunk of snapshots and its framing.
@@ -54,6 +56,19 @@ pub enum SyncMessage {
     AskHighest,
     /// The answer, after the snapshot itself: what it is, of which epoch; `None` where there is none.
     Highest { epoch: u32, highest: Option<Reference> },
+    /// Send what leads from this checkpoint to the end of its epoch.
+    WantSteps { from: Height },
+    /// The answer; empty where that epoch is not over.
+    Steps(Box<Steps>),
+}
+
+/// How a node that is epochs behind goes on without executing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Steps {
+    /// Of the checkpoint that closed the epoch.
+    pub closing: Option<Certificate>,
+    /// The next certified checkpoints of it, for all programs.
+    pub steps: Vec<Step>,
 }
 
 impl Encode for SyncMessage {
@@ -92,6 +107,15 @@ impl Encode for SyncMessage {
                 out.varint(*epoch);
                 out.option(highest.as_ref());
             }
+            SyncMessage::WantSteps { from } => {
+                out.byte(10);
+                out.value(from);
+            }
+            SyncMessage::Steps(steps) => {
+                out.byte(11);
+                out.option(steps.closing.as_ref());
+                out.list(&steps.steps);
+            }
         }
     }
 }
@@ -129,6 +153,11 @@ impl Decode for Message {
             7 => SyncMessage::AskHighest,
             8 => SyncMessage::Highest { epoch: input.u32()?, highest: input.option()? },
             9 => return Ok(Message::Transactions(input.list(TRANSACTIONS_MAX)?)),
+            10 => SyncMessage::WantSteps { from: input.value()? },
+            11 => {
+                let (closing, steps) = (input.option()?, input.list(STEPS_MAX)?);
+                SyncMessage::Steps(Box::new(Steps { closing, steps }))
+            }
             other => return Err(DecodeError::UnknownVariant { kind: "kernel message", value: other.into() }),
         };
         Ok(Message::Sync(sync))
@@ -167,6 +196,8 @@ mod tests {
             Message::Sync(SyncMessage::AskHighest),
             Message::Sync(SyncMessage::Highest { epoch: 0, highest: None }),
             Message::Sync(SyncMessage::Highest { epoch: 3, highest: Some(reference) }),
+            Message::Sync(SyncMessage::WantSteps { from: Height(300) }),
+            Message::Sync(SyncMessage::Steps(Box::new(Steps { closing: None, steps: Vec::new() }))),
         ] {
             assert_eq!(Message::from_bytes(&message.to_bytes()), Ok(message));
         }

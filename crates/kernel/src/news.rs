@@ -45,6 +45,11 @@ pub enum News {
     Recovering,
     /// It knows now, and signs for rounds from `first` on.
     Recovered { first: u64 },
+    /// This node is epochs behind and goes on from checkpoint to checkpoint, from this height on, until it is in the epoch in
+    /// force; it executes nothing meanwhile and says nothing of commits.
+    Stepping { from: Height },
+    /// It has taken a certified checkpoint, which is said to be certified next.
+    Stepped(Box<Stepped>),
     /// The machine has stopped and takes no more input.
     Fatal(Fatal),
 }
@@ -57,6 +62,14 @@ pub struct Committed {
     pub time: Time,
     pub leader: Reference,
     pub snapshots: Vec<Reference>,
+    pub verdicts: Vec<(TransactionId, Verdict)>,
+}
+
+/// A certified checkpoint, taken without executing what led there.
+#[derive(Debug, Clone)]
+pub struct Stepped {
+    pub checkpoint: NewCheckpoint,
+    /// Those that it adds to what was executed here.
     pub verdicts: Vec<(TransactionId, Verdict)>,
 }
 
@@ -76,6 +89,12 @@ pub enum Fatal {
          empty one under the same key, because it could sign a round twice"
     )]
     Divergence { height: Height, own: Hash, certified: Hash },
+    #[error(
+        "what this node has stored does not lead to checkpoint {height}, which is certified: its disk or its software is \
+         faulty; keep its folder for whoever looks into it, and don't start the node with an empty one under the same key, \
+         because it could sign a round twice"
+    )]
+    Damaged { height: Height },
     #[error(
         "a snapshot of round {round} signed by this node's key came from a peer, but this node has not signed it: its \
          folder was restored from an old copy, or its key is in use elsewhere; make sure that no other node has the key, \

@@ -56,6 +56,17 @@ impl Votes {
         self.executed
     }
 
+    /// The lowest checkpoint that was executed here and is not certified.
+    pub fn first_open(&self) -> Option<Height> {
+        self.open.first_key_value().map(|(height, _)| *height)
+    }
+
+    /// Notes a certified checkpoint that this node has taken without executing what led there: it has no vote on it.
+    pub fn followed(&mut self, height: Height) {
+        self.executed = height.max(self.executed);
+        self.cast.remove(&height);
+    }
+
     /// Whether a vote waits for an own snapshot.
     pub fn is_vote_due(&self) -> bool {
         !self.unsent.is_empty()

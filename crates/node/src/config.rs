@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use byway_primitives::Amount;
@@ -76,10 +77,45 @@ pub struct KernelAddress {
 pub struct KernelConfig {
     /// Where other kernel nodes and followers connect.
     pub listen: SocketAddr,
+    /// Epochs whose snapshots are kept beside those of the one in force.
+    #[serde(default)]
+    pub keep_epochs: KeepEpochs,
     /// Where it answers JSON-RPC about the kernel; nowhere when left out.
     pub rpc: Option<KernelRpcConfig>,
     /// Where it shows figures to Prometheus; nowhere when left out.
     pub metrics: Option<MetricsConfig>,
+}
+
+/// Of how many past epochs a kernel node keeps the snapshots; an epoch lasts a day at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "expected a number from 1 on, or \"all\"")]
+pub enum KeepEpochs {
+    Number(NonZeroU32),
+    Every(Every),
+}
+
+/// Nothing is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Every {
+    All,
+}
+
+impl KeepEpochs {
+    /// How many; `None` for all.
+    pub fn number(self) -> Option<u32> {
+        match self {
+            KeepEpochs::Number(number) => Some(number.get()),
+            KeepEpochs::Every(Every::All) => None,
+        }
+    }
+}
+
+impl Default for KeepEpochs {
+    /// A week.
+    fn default() -> Self {
+        KeepEpochs::Number(NonZeroU32::new(7).expect("not zero"))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -442,6 +478,9 @@ mod tests {
         let example = include_str!("../../../deploy/kernel.example.toml");
         let plain = parse(example).unwrap().kernel.unwrap();
         assert_eq!((plain.rpc, plain.metrics), (None, None), "nothing is opened unasked");
+        assert_eq!(plain.keep_epochs.number(), Some(7));
+        let archive = parse(&format!("{KERNEL}keep_epochs = \"all\"")).unwrap().kernel.unwrap();
+        assert_eq!(archive.keep_epochs.number(), None);
         let all: String =
             example.lines().map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line))).collect();
         let all = parse(&all).unwrap().kernel.unwrap();
@@ -471,6 +510,8 @@ mod tests {
             (&format!("{PEER}[rpc]\nlisten = \"192.168.1.2:7071\""), &["`rpc.listen`", "192.168.1.2:7071"]),
             (&format!("{PEER}[rpc]\nlisten = \"127.0.0.1:7070\""), &["`page.listen`", "choose another port"]),
             (&format!("{PEER}[rpc]\nlisten = \"localhost\""), &["localhost", "socket address"]),
+            (&format!("{KERNEL}keep_epochs = 0"), &["keep_epochs = 0", "from 1 on"]),
+            (&format!("{KERNEL}keep_epochs = \"none\""), &["none", "\"all\""]),
             (&format!("{KERNEL}[kernel.rpc]\nlisten = \"0.0.0.0:7101\""), &["`kernel.rpc.listen`", "public"]),
             (&format!("{KERNEL}[kernel.rpc]\nlisten = \"127.0.0.1:1\"\naccess = \"all\""), &["all", "public"]),
             (

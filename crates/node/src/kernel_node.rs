@@ -73,6 +73,8 @@ pub struct KernelNodeConfig {
     pub mesh_secret: Zeroizing<[u8; 32]>,
     /// Where its state is kept.
     pub directory: PathBuf,
+    /// Of how many past epochs it keeps the snapshots; of all if absent.
+    pub epochs_kept: Option<u32>,
 }
 
 /// Makes the store of a kernel node whose key was made just now, with a note that nothing was ever signed with it. Without
@@ -178,7 +180,7 @@ impl KernelNode {
         let disk = Disk::open(&config.directory)?;
         let journal = Arc::new(disk.journal(JOURNAL)?);
         let clock = Clock::starting(Time::ZERO);
-        let settings = Config::new(config.secret);
+        let settings = Config { epochs_kept: config.epochs_kept, ..Config::new(config.secret) };
         let mut verify = |committee: &Committee, bytes| VerifiedSnapshot::verify(committee, bytes).map(Arc::new);
         let kernel = Kernel::open(settings, &config.genesis, clock.now(), &*journal, &mut verify)?;
         let (mesh, events) =
@@ -612,6 +614,16 @@ impl Task {
         Measured { status: self.kernel.status(), verifying, verifying_bytes, mesh: self.mesh.counters() }
     }
 
+    fn decided(&mut self, verdicts: Vec<(TransactionId, byway_ledger::Verdict)>) {
+        self.figures.committed(&verdicts);
+        let now = self.clock.now();
+        for since in verdicts.iter().filter_map(|(id, _)| self.stages.decided(id)) {
+            self.figures.final_after(Duration::from_millis(now.since(since).0));
+        }
+        // Nobody may be listening.
+        let _ = self.heard.send(Heard::Verdicts(Arc::new(verdicts)));
+    }
+
     fn news(&mut self, news: News) {
         match news {
             News::Checkpoint(_) => {}
@@ -620,14 +632,12 @@ impl Task {
             News::Signed(snapshot) => self.pulse.saw(self.clock.now(), &snapshot),
             News::Committed(committed) => {
                 self.pulse.committed(&committed);
-                self.figures.committed(&committed.verdicts);
-                let now = self.clock.now();
-                for since in committed.verdicts.iter().filter_map(|(id, _)| self.stages.decided(id)) {
-                    self.figures.final_after(Duration::from_millis(now.since(since).0));
-                }
-                // Nobody may be listening.
-                let _ = self.heard.send(Heard::Verdicts(Arc::new(committed.verdicts)));
+                self.decided(committed.verdicts);
             }
+            News::Stepping { from } => {
+                tracing::info!(checkpoint = from.0, "epochs behind the network: goes on from checkpoint to checkpoint");
+            }
+            News::Stepped(stepped) => self.decided(stepped.verdicts),
             News::Certified(certificate) => {
                 self.clients.certified(certificate.checkpoint.height);
                 self.figures.certified(certificate.checkpoint.height.0);

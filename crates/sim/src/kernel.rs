@@ -62,6 +62,10 @@ pub struct Setup {
     /// Transactions that a node's pool holds; none: as many as by default.
     pub pool_transactions_max: Option<usize>,
     pub round_horizon: u64,
+    /// How long an epoch lasts at most.
+    pub epoch_life: Wait,
+    /// Epochs whose snapshots are kept.
+    pub epochs_kept: Option<u32>,
     pub leader_rule: LeaderRule,
     /// Coins that others than the purse have from the start.
     pub endowments: Vec<(Address, Amount)>,
@@ -93,6 +97,8 @@ impl Setup {
             snapshot_room: None,
             pool_transactions_max: None,
             round_horizon: 256,
+            epoch_life: Parameters::standard().epoch_life,
+            epochs_kept: None,
             leader_rule: Parameters::standard().leader_rule,
             endowments: Vec::new(),
         }
@@ -140,6 +146,7 @@ impl Setup {
                 // What a coin of the purse pays.
                 kernel_pledge: Amount::from_coins(1),
                 pledge_lock: Wait { millis: Span::seconds(2), commits: 2 },
+                epoch_life: self.epoch_life,
                 rotation_pause: Wait { millis: Span::seconds(1), commits: 1 },
                 ..Parameters::standard()
             },
@@ -187,6 +194,7 @@ impl Setup {
                 coin: coin.get(holder).cloned(),
                 snapshot_interval_min: setup.snapshot_interval_min,
                 snapshot_interval_busy: setup.snapshot_interval_min,
+                epochs_kept: setup.epochs_kept,
                 snapshot_bytes_max: setup
                     .snapshot_room
                     .map_or(usual.snapshot_bytes_max, |room| HEADER_BYTES_MAX + room),

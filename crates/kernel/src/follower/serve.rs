@@ -17,13 +17,14 @@ pub const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// Bytes of snapshots read for one answer: what one look may cost a busy node.
 const SUMMARIES_READ_MAX: usize = 16 << 20;
 
-/// Certified steps from `from` on: as many as fit one answer, none if `from` is not certified yet. None either if
-/// `programs` are not in rising order, so that nobody can ask for the same one many times.
+/// Certified steps from `from` on: as many as fit so many bytes, but one if there is any; none if `from` is not certified
+/// yet. None either if `programs` are not in rising order, so that nobody can ask for the same one many times.
 pub fn steps(
     store: &dyn Store,
     certificate: impl Fn(&dyn Store, Height) -> Option<Certificate>,
     from: Height,
     programs: &[ProgramId],
+    bytes_max: usize,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
     if !programs.is_sorted_by(|a, b| a < b) {
@@ -34,7 +35,7 @@ pub fn steps(
     while steps.len() < STEPS_MAX {
         let Some(step) = step(store, &certificate, height, programs) else { break };
         bytes += step.to_bytes().len();
-        if bytes > ANSWER_BYTES_MAX && !steps.is_empty() {
+        if bytes > bytes_max && !steps.is_empty() {
             break;
         }
         steps.push(step);

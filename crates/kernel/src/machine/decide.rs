@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use byway_ledger::Commit;
 use byway_primitives::{Effect, Store, Time};
-use byway_records::Certificate;
+use byway_records::{Certificate, TransactionId};
 
 use super::Kernel;
 use crate::archive::{self, CommitRecord};
@@ -19,6 +19,7 @@ impl Kernel {
         // The overlay shows what this input has written; a single commit, which is the usual case, need not copy that.
         let (mut overlay, mut shown) = (self.unwritten(store), None);
         while self.halted.is_none()
+            && !self.is_stepping()
             && let Some(leader) = self.committer.next_leader(&mut self.graph)
         {
             let written = self.outbox.batch.writes.len();
@@ -77,10 +78,7 @@ impl Kernel {
             self.not_included.remove(reference);
         }
         for (id, _) in &executed.verdicts {
-            self.heard_verdict(id);
-            if let Some(took) = self.pool.decided(now, id) {
-                self.recent.on_own_verdict(took);
-            }
+            self.on_verdict(now, id);
         }
         self.recent.on_commit(now, index, time, leader, executed.verdicts.len());
         let record = CommitRecord { leader, time, snapshots: references };
@@ -99,6 +97,14 @@ impl Kernel {
             }
         }
         self.recovery_is_over(leader.round);
+    }
+
+    /// A transaction has its verdict.
+    pub(super) fn on_verdict(&mut self, now: Time, id: &TransactionId) {
+        self.heard_verdict(id);
+        if let Some(took) = self.pool.decided(now, id) {
+            self.recent.on_own_verdict(took);
+        }
     }
 
     /// Lets go of what can't be committed any more; own transactions in it get another snapshot.

@@ -68,6 +68,7 @@ impl Kernel {
     pub(super) fn turn(&mut self, now: Time, epoch: Epoch, after: Height) {
         let record = EpochRecord { epoch, after, after_commit: self.ledger.commits() };
         archive::put_epoch(&record, &mut self.outbox.batch);
+        self.end_stepping();
         if record.epoch.protocol > PROTOCOL_KNOWN {
             // Written like any other, so that a program that speaks it goes on here.
             let decided = record.epoch.protocol;
@@ -95,6 +96,7 @@ impl Kernel {
         self.recover_anew();
         self.votes.turn(epoch.clone(), after);
         self.past_votes_at = Some(now);
+        self.begin_pruning(now);
         self.notify(News::Epoch { epoch: Arc::new(epoch), after });
     }
 
@@ -118,14 +120,31 @@ impl Kernel {
         verify: Verify<'_>,
     ) -> Result<(), OpenError> {
         let Some(record) = archive::stored_epoch(store, self.committee.epoch()) else { return Ok(()) };
-        let closing = archive::stored_commit(store, record.after_commit);
-        let closing = closing.ok_or(OpenError::Commit(record.after_commit))?.leader;
-        let from = closing.round.saturating_sub(self.round_horizon);
-        let stored = archive::stored_from(store, from).take_while(|(stored, _)| stored.round < self.graph.floor());
         let Ok(before) = self.epoch_before(store) else { return Ok(()) };
-        let Some(me) = before.seat_of(self.config.secret.public()) else { return Ok(()) };
-        for (reference, bytes) in stored.filter(|(stored, _)| stored.author == me && before.has_round(stored.round)) {
-            let snapshot = verify(&before, bytes).map_err(|_| OpenError::Snapshot(reference.round))?;
+        let closing = archive::stored_commit(store, record.after_commit).map(|commit| commit.leader.round);
+        // A node that ended it by steps has no record of its end, and signed nothing that late.
+        let last = closing.or(archive::stored_own_last(store)?.map(|own| own.round));
+        match last.filter(|last| before.has_round(*last)) {
+            Some(last) => self.resume_undecided(now, &before, last, store, verify),
+            None => Ok(()),
+        }
+    }
+
+    /// After a restart: own transactions without a verdict in snapshots of an epoch that go into none of it any more, as
+    /// `last` is the last round to look from.
+    pub(super) fn resume_undecided(
+        &mut self,
+        now: Time,
+        committee: &Committee,
+        last: u64,
+        store: &dyn Store,
+        verify: Verify<'_>,
+    ) -> Result<(), OpenError> {
+        let Some(me) = committee.seat_of(self.config.secret.public()) else { return Ok(()) };
+        let from = last.saturating_sub(self.round_horizon).max(committee.first_round());
+        let stored = archive::stored_from(store, from).take_while(|(stored, _)| committee.has_round(stored.round));
+        for (reference, bytes) in stored.filter(|(stored, _)| stored.author == me) {
+            let snapshot = verify(committee, bytes).map_err(|_| OpenError::Snapshot(reference.round))?;
             for transaction in snapshot.transactions() {
                 if self.ledger.verdict(store, transaction.id()).is_none() {
                     // What a snapshot of this epoch has already is in flight in that.

@@ -57,6 +57,8 @@ impl Kernel {
             SyncMessage::Certificate(certificate) => self.take_certificate(*certificate),
             SyncMessage::AskHighest => self.show_highest(now, from),
             SyncMessage::Highest { epoch, highest } => self.on_highest(from, epoch, highest),
+            SyncMessage::WantSteps { from: height } => self.serve_steps(now, from, height, store),
+            SyncMessage::Steps(steps) => self.take_steps(now, from, *steps, store),
         }
     }
 
@@ -94,6 +96,12 @@ impl Kernel {
 
     /// Asks for what is missing.
     pub(super) fn request(&mut self, now: Time) {
+        if self.wants_steps(now) {
+            self.request_steps(now);
+        }
+        if self.is_stepping() {
+            return;
+        }
         let connected = self.members_connected();
         let timeout = self.config.request_timeout;
         for (peer, references) in self.waiting.requests(now, timeout, &connected) {

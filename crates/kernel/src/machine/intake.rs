@@ -21,7 +21,7 @@ impl Kernel {
             return;
         }
         let reference = snapshot.reference();
-        if !self.committee.has_round(reference.round) {
+        if !self.committee.has_round(reference.round) || self.is_stepping() {
             // Verified in time and delivered late: its epoch is over.
             return;
         }

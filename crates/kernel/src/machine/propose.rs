@@ -57,6 +57,7 @@ impl Kernel {
     fn may_propose(&self) -> bool {
         let base = self.graph.quorum_round();
         self.counts()
+            && !self.is_stepping()
             && self.recovery.is_none()
             && self.own.pending.is_none()
             && base + 1 >= self.own.not_before

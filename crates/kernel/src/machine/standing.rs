@@ -71,6 +71,7 @@ impl Kernel {
         let round = self.graph.quorum_round();
         seat.is_some_and(|seat| seat.standing == Standing::Candidate)
             && self.recovery.is_none()
+            && !self.is_stepping()
             && round >= self.committee.first_round()
             && !self.catch_up.is_behind(round)
     }

@@ -94,7 +94,7 @@ impl History {
 
     /// What an honest kernel node answers.
     pub fn steps(&self, from: Height, programs: &[ProgramId]) -> Vec<Step> {
-        serve::steps(&self.store, stored_certificate, from, programs)
+        serve::steps(&self.store, stored_certificate, from, programs, serve::ANSWER_BYTES_MAX)
     }
 
     /// The step to `height`, for a follower of everything.

@@ -12,6 +12,7 @@ use byway_kernel::follower::explore::{FinalProof, Found, Query, SignedTwice, Sna
 use byway_kernel::follower::protocol::{Pulse, PulseCommit, PulseSnapshot, StageClaim, Status, Step};
 use byway_kernel::follower::{Answer, Request};
 use byway_kernel::light::protocol::{Beginning, CertifiedEntry, EpochStep, Question, Reply};
+use byway_kernel::message::Steps;
 use byway_kernel::{Committee, Header, MemberIndex, Message, Reference, SyncMessage, VerifiedSnapshot, Vote};
 use byway_ledger::tree::{ProofLeaf, ProofStep};
 use byway_ledger::{Change, EntryProof, ProgramDifference, ProgramRoot, RangeProof, WayEnd};
@@ -116,7 +117,13 @@ pub fn messages() -> Vec<(&'static str, Message)> {
         ("want", Message::Sync(SyncMessage::Want(vec![reference(); 2]))),
         ("want rounds", Message::Sync(SyncMessage::WantRounds { from: 300, to: 363 })),
         ("rounds sent", Message::Sync(SyncMessage::RoundsSent { from: 300, until: 310 })),
+        ("want steps", Message::Sync(SyncMessage::WantSteps { from: Height(300) })),
+        ("steps", Message::Sync(SyncMessage::Steps(Box::new(steps())))),
     ]
+}
+
+fn steps() -> Steps {
+    Steps { closing: Some(step().certificate), steps: vec![step()] }
 }
 
 pub fn requests() -> Vec<(&'static str, Request)> {

@@ -111,6 +111,7 @@ impl Seats {
             secret,
             mesh_secret,
             directory: directory.join(format!("kernel-{index}")),
+            epochs_kept: None,
         }
     }
 }

@@ -96,6 +96,7 @@ impl Network {
             secret: keystore.kernel_node(),
             mesh_secret: keystore.mesh_static(),
             directory: self.folder.path().join(kernel(index)),
+            epochs_kept: None,
         };
         let listener = self.seats[index].take().unwrap();
         if !config.directory.exists() {

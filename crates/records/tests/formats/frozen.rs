@@ -258,8 +258,8 @@ const FROZEN_DIGESTS: [&str; 12] = [
     "checkpoint: f243c4156af089cd",
     "scan: ce65d9bd1bd54052",
     "set element: 918c63d353f199d4",
-    "network: 135af541958e8392",
-    "genesis transaction: 00b60cedb4821c0c",
+    "network: 6fbabab652a48670",
+    "genesis transaction: 4292edb1a2b08784",
     "epoch: 26d848a36e87d639",
     "asset id: e2942283e1c8a235",
 ];

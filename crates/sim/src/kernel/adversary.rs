@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use byway_kernel::message::Steps;
 use byway_kernel::{Header, MemberIndex, Message, SyncMessage, VerifiedSnapshot};
 use byway_primitives::{Effect, Hash, Time};
 use byway_records::Height;
@@ -33,6 +34,8 @@ pub enum Conduct {
     FalseSharer,
     /// Claims to be far ahead, and that it has sent what it hasn't.
     Boaster,
+    /// Spoils the steps that it gives to nodes that are epochs behind, each time in another place.
+    FalseStepper,
     /// Shows whoever asks for the highest snapshot one of its own for a far round, on top of nothing that exists.
     FarSigner,
 }
@@ -109,6 +112,11 @@ impl Adversary {
             (Conduct::Boaster, SyncMessage::Status { commits, .. }) => {
                 Some(SyncMessage::Status { round: u64::MAX, commits })
             }
+            (Conduct::FalseStepper, SyncMessage::Steps(steps)) => {
+                let mut steps = *steps;
+                spoil_steps(&mut steps);
+                Some(SyncMessage::Steps(Box::new(steps)))
+            }
             (_, sync) => Some(sync),
         }
     }
@@ -122,10 +130,25 @@ impl Adversary {
             Conduct::Withholder => (is_own && (to + round) % self.nodes < 2).then_some(bytes),
             Conduct::IllSigner if is_own && (to + round).is_multiple_of(2) => Some(spoil(&bytes, round * 31 + to)),
             Conduct::Boaster if !is_own => None,
-            Conduct::IllSigner | Conduct::Boaster | Conduct::FalseSharer | Conduct::FarSigner => Some(bytes),
+            Conduct::IllSigner | Conduct::Boaster | Conduct::FalseSharer | Conduct::FarSigner | Conduct::FalseStepper => {
+                Some(bytes)
+            }
             // These have no machine whose words could be twisted.
             Conduct::Equivocator | Conduct::OldCheckpoint | Conduct::FutureCheckpoint => Some(bytes),
         }
+    }
+}
+
+/// Makes the last step false, and sometimes what it stands on.
+fn spoil_steps(steps: &mut Steps) {
+    let Some(last) = steps.steps.last_mut() else { return };
+    match last.certificate.checkpoint.height.0 % 6 {
+        0 => last.certificate.signatures.truncate(1),
+        1 => last.certificate.checkpoint.epoch_next = Hash::ZERO,
+        2 => last.scan.time.0 += 1,
+        3 => last.differences.iter_mut().flat_map(|difference| &mut difference.entries).for_each(|e| e.key.push(0)),
+        4 => last.differences.clear(),
+        _ => steps.closing = None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use byway_kernel::archive::stored_snapshot;
-use byway_kernel::{Committed, Fatal, MemberIndex, Message, News, Reference, VerifiedSnapshot};
+use byway_kernel::{Committed, Fatal, MemberIndex, Message, News, Reference, Stepped, VerifiedSnapshot};
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, Encode, Hash, MemoryStore, NetworkId};
 use byway_records::{Certificate, Epoch, Genesis, Height, OutputId, TransactionId};
@@ -73,6 +73,8 @@ pub struct Progress {
     pub snapshots: u64,
     pub included: usize,
     pub recoveries: usize,
+    /// How often it began to go on by steps.
+    pub stepped: usize,
     pub not_taken: usize,
     /// Transactions that it had taken and let go of.
     pub gave_way: usize,
@@ -176,6 +178,18 @@ impl KernelChecks {
         self.progress[node].commits = committed.index;
     }
 
+    /// A node that goes on by steps says nothing of commits, but knows their verdicts.
+    fn on_stepped(&mut self, now_us: u64, node: usize, stepped: &Stepped) {
+        for (id, verdict) in &stepped.verdicts {
+            let known = self.verdicts.get(id).copied();
+            self.check(known == Some(*verdict), node, now_us, || format!("{id} is {verdict:?} here, not {known:?}"));
+        }
+        let checkpoint = &stepped.checkpoint.checkpoint;
+        self.covers.insert(checkpoint.height, checkpoint.commits);
+        self.progress[node].commits = checkpoint.commits;
+        self.audit_due[node] = true;
+    }
+
     fn on_signed(&mut self, now_us: u64, node: usize, snapshot: &VerifiedSnapshot) {
         let named = snapshot.header().checkpoint;
         let covered = self.covers.get(&named).copied().unwrap_or(0);
@@ -226,6 +240,7 @@ impl Observer<KernelNode> for KernelChecks {
                 self.covers.insert(new.checkpoint.height, new.checkpoint.commits);
                 self.audit_due[node] = true;
             }
+            NodeNews::Kernel(News::Stepped(stepped)) => self.on_stepped(now_us, node, &stepped),
             NodeNews::Kernel(News::Signed(snapshot)) => self.on_signed(now_us, node, &snapshot),
             NodeNews::Kernel(News::Certified(certificate)) => self.on_certified(now_us, node, &certificate),
             NodeNews::Kernel(News::Epoch { epoch, after }) => self.on_epoch(now_us, node, epoch, after),
@@ -250,6 +265,7 @@ impl Observer<KernelNode> for KernelChecks {
             }
             NodeNews::Kernel(News::Recovered { .. }) => self.progress[node].recoveries += 1,
             NodeNews::Kernel(News::GaveWay(gone)) => self.progress[node].gave_way += gone.len(),
+            NodeNews::Kernel(News::Stepping { .. }) => self.progress[node].stepped += 1,
             NodeNews::Kernel(News::ClockBehind { .. } | News::Recovering) => {}
             NodeNews::Refused { from, error } => {
                 self.refusals += 1;

@@ -139,7 +139,7 @@ impl ServingKernel {
 
     /// Answers with what there is; whether there was anything.
     fn answer_steps(&mut self, asker: Asker, from: Height, programs: &[ProgramId], store: &dyn Store) -> bool {
-        let steps = serve::steps(store, stored_certificate, from, programs);
+        let steps = serve::steps(store, stored_certificate, from, programs, serve::ANSWER_BYTES_MAX);
         let is_something = !steps.is_empty();
         if is_something {
             let steps = self.lie.map_or_else(|| steps.clone(), |lie| lie.twist(steps.clone()));

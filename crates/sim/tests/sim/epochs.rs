@@ -14,7 +14,7 @@ use crate::seeds;
 /// The one-way delay δ of [`Link::LOCAL`], at most.
 const DELAY_US: u64 = 1_000;
 
-fn pledge(sim: &mut KernelSim, coin: u32, node: usize) {
+pub fn pledge(sim: &mut KernelSim, coin: u32, node: usize) {
     let entry = MemberEntry::sign(Setup::member(node), &Setup::secret(node), sim.purse.network());
     let call = Call::Kernel(KernelCall::Pledge { entry });
     let transaction = sim.purse.pay_in(coin, &call, &Setup::owner(node));
@@ -29,7 +29,7 @@ fn leave(sim: &mut KernelSim, node: usize) {
     assert_eq!(sim.checks().verdict(&transaction.id()), Some(Verdict::Final), "seed {}", sim.setup.seed);
 }
 
-fn standing(sim: &KernelSim, at: usize, seat: usize) -> Option<Standing> {
+pub fn standing(sim: &KernelSim, at: usize, seat: usize) -> Option<Standing> {
     sim.kernel(at).ledger().epoch().seats.get(seat as u8).map(|seat| seat.standing)
 }
 

@@ -4,6 +4,7 @@ mod epochs;
 mod fairness;
 mod kernel;
 mod leaders;
+mod pruning;
 mod recovery;
 mod whole;
 

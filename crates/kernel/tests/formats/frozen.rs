@@ -71,12 +71,14 @@ const FROZEN_SNAPSHOTS: [&str; 9] = [
     "snapshot hash: da116d8a650ba45c",
     "first snapshot hash: 1da2e281066c1816",
 ];
-const FROZEN_MESSAGES: [&str; 5] = [
+const FROZEN_MESSAGES: [&str; 7] = [
     "snapshots: 935 b8f3144761c21ea5",
     "status: 5 bd80cb8e334d5945",
     "want: 72 da586ccf8856b3c4",
     "want rounds: 5 6d2064b13b37098f",
     "rounds sent: 5 a9395a69c1fec8a9",
+    "want steps: 3 962b685c7ad0e551",
+    "steps: 901 32360fde974cd0e3",
 ];
 const FROZEN_REQUESTS: [&str; 17] = [
     "follow: 6 9155694811e7e902",

@@ -125,13 +125,7 @@ pub(crate) struct PruneCursor {
 
 /// Deletes the next snapshots of rounds before `round`, and the next records of commits up to `commit`. Whether none
 /// are left.
-pub(crate) fn prune(
-    store: &dyn Store,
-    round: u64,
-    commit: u64,
-    cursor: &mut PruneCursor,
-    batch: &mut Batch,
-) -> bool {
+pub(crate) fn prune(store: &dyn Store, round: u64, commit: u64, cursor: &mut PruneCursor, batch: &mut Batch) -> bool {
     let mut delete = |space, from: &mut Vec<u8>, end: u64| {
         let old: Vec<_> = store.scan(space, from, PRUNE_PAGE).into_iter().map(|(key, _)| key).collect();
         let is_old = |key: &&Vec<u8>| key.first_chunk().is_some_and(|number| u64::from_be_bytes(*number) < end);

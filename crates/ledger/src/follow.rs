@@ -176,7 +176,6 @@ fn put_scan(checkpoint: &Checkpoint, rest: &Rest<'_>, batch: &mut Batch) {
     if rest.finals.is_empty() && rest.rejected.is_empty() {
         return;
     }
-    let part =
-        ScanData { time: checkpoint.time, finals: rest.finals.to_vec(), rejected: rest.rejected.to_vec() };
+    let part = ScanData { time: checkpoint.time, finals: rest.finals.to_vec(), rejected: rest.rejected.to_vec() };
     batch.put(SCAN, scan_key(checkpoint.height, checkpoint.commits), part.to_bytes());
 }

@@ -228,7 +228,10 @@ impl Desk {
 
     async fn steps(&self, from: Height, programs: &[ProgramId]) -> Option<Answer> {
         let (journal, programs) = (self.journal.clone(), programs.to_vec());
-        let read = self.pool.run(move || serve::steps(&*journal, stored_certificate, from, &programs, serve::ANSWER_BYTES_MAX)).await;
+        let read = self
+            .pool
+            .run(move || serve::steps(&*journal, stored_certificate, from, &programs, serve::ANSWER_BYTES_MAX))
+            .await;
         read.ok().map(Answer::Steps)
     }
 

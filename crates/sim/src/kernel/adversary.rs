@@ -130,9 +130,11 @@ impl Adversary {
             Conduct::Withholder => (is_own && (to + round) % self.nodes < 2).then_some(bytes),
             Conduct::IllSigner if is_own && (to + round).is_multiple_of(2) => Some(spoil(&bytes, round * 31 + to)),
             Conduct::Boaster if !is_own => None,
-            Conduct::IllSigner | Conduct::Boaster | Conduct::FalseSharer | Conduct::FarSigner | Conduct::FalseStepper => {
-                Some(bytes)
-            }
+            Conduct::IllSigner
+            | Conduct::Boaster
+            | Conduct::FalseSharer
+            | Conduct::FarSigner
+            | Conduct::FalseStepper => Some(bytes),
             // These have no machine whose words could be twisted.
             Conduct::Equivocator | Conduct::OldCheckpoint | Conduct::FutureCheckpoint => Some(bytes),
         }

@@ -38,8 +38,16 @@ pub fn spent_input(snapshot: &VerifiedSnapshot, position: usize, spender: Spende
     Some(Evidence::SpentInput { header: shown.header, included, spender })
 }
 
-/// Of a snapshot that carries a vote for another checkpoint of a height than was certified in `epoch`.
-pub fn false_vote(snapshot: &VerifiedSnapshot, height: Height, certificate: Certificate, epoch: u32) -> Evidence {
+/// Of two snapshots of one member that carry votes for different checkpoints of a height, which `epoch` certifies.
+pub fn two_votes(first: &VerifiedSnapshot, second: &VerifiedSnapshot, height: Height, epoch: u32) -> Evidence {
+    let voter = Voter { epoch, seat: first.header().author.0 };
+    let claim = |snapshot| Claim::Snapshot { height, header: signed_header(snapshot) };
+    Evidence::TwoVotes { voter, first: claim(first), second: claim(second) }
+}
+
+/// Of a snapshot that carries a vote for another checkpoint than was certified in `epoch`.
+pub fn false_vote(snapshot: &VerifiedSnapshot, certificate: Certificate, epoch: u32) -> Evidence {
+    let height = certificate.checkpoint.height;
     let voter = Voter { epoch, seat: snapshot.header().author.0 };
     let vote = Claim::Snapshot { height, header: signed_header(snapshot) };
     Evidence::FalseVote { voter, vote, certificate }
@@ -159,7 +167,7 @@ mod tests {
         let voting = |of: &Checkpoint| {
             sign(header(1, vec![Vote { height: Height(1), digest: of.digest(), signature: sign_of(2, of) }]))
         };
-        let evidence = |of: &Checkpoint| false_vote(&voting(of), Height(1), certificate.clone(), 0);
+        let evidence = |of: &Checkpoint| false_vote(&voting(of), certificate.clone(), 0);
         assert_eq!(judge(&evidence(&checkpoint(2))), Ok(Place::Height(Height(1))));
         assert_eq!(judge(&evidence(&certified)), Err(EvidenceError::NotTwo));
     }

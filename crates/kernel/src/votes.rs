@@ -8,6 +8,10 @@
 //! epoch included. Its votes may come when that epoch's graph is over already: in snapshots of the next one, from members
 //! that are still there under the same key, and by themselves ([`SyncMessage::Votes`](crate::message::SyncMessage)) from
 //! everyone. Who comes later is given the certificate.
+//!
+//! **Contradictions.** Executing is deterministic, so who votes for two checkpoints of one height, or for another than the
+//! certified one, breaks the rules (row K4). Of the snapshots that show it the references are remembered until
+//! [`Votes::take_contradictions`]. Votes on checkpoints that were certified long ago are not looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,11 +22,16 @@ use byway_records::{Certificate, Checkpoint, Epoch, Height};
 
 use crate::committee::MemberIndex;
 use crate::news::Fatal;
-use crate::snapshot::{VOTES_MAX, Vote};
+use crate::snapshot::{Reference, VOTES_MAX, Vote};
 
 /// Heights ahead of what was executed here for which votes are kept. A node that is further behind finds them in the
 /// snapshots it replays.
 const AHEAD_MAX: u64 = 64;
+/// Certificates that are remembered, for votes that come late and are false. A snapshot that is older than so many checkpoints
+/// is below the horizon, or nearly.
+const CERTIFIED_MAX: usize = 16;
+/// Contradictions that wait to be brought before the ledger; a member is accused of one at a time.
+const CONTRADICTIONS_MAX: usize = 64;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -35,7 +44,28 @@ pub struct Votes {
     open: BTreeMap<Height, (Checkpoint, Hash)>,
     /// Of those, the ones without a vote of ours in a snapshot of this run.
     unsent: BTreeSet<Height>,
-    cast: BTreeMap<Height, BTreeMap<MemberIndex, (Hash, NodeSignature)>>,
+    cast: BTreeMap<Height, BTreeMap<MemberIndex, Cast>>,
+    /// The newest certificates, and the epochs that made them.
+    certified: BTreeMap<Height, (u32, Certificate)>,
+    contradictions: Vec<Contradiction>,
+}
+
+/// A vote that counts.
+#[derive(Debug, Clone, Copy)]
+struct Cast {
+    digest: Hash,
+    signature: NodeSignature,
+    /// The snapshot that carries it; `None` if it came by itself.
+    carrier: Option<Reference>,
+}
+
+/// Votes of one member that can't all be honest, by the snapshots that carry them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contradiction {
+    /// For two checkpoints of one height, which the members of `epoch` certify.
+    Two { epoch: u32, height: Height, first: Reference, second: Reference },
+    /// For another checkpoint than the one that the members of `epoch` certified.
+    Certified { carrier: Reference, epoch: u32, certificate: Certificate },
 }
 
 impl Votes {
@@ -48,7 +78,14 @@ impl Votes {
             open: BTreeMap::new(),
             unsent: BTreeSet::new(),
             cast: BTreeMap::new(),
+            certified: BTreeMap::new(),
+            contradictions: Vec::new(),
         }
+    }
+
+    /// What was seen to contradict itself or a certificate since this was last asked for.
+    pub fn take_contradictions(&mut self) -> Vec<Contradiction> {
+        std::mem::take(&mut self.contradictions)
     }
 
     /// The newest checkpoint executed here.
@@ -99,15 +136,47 @@ impl Votes {
         self.certify(height)
     }
 
-    /// Counts a vote that the holder of `key` has signed, as whose seat `voter` was given. Of two different ones for one
-    /// height the first counts.
-    pub fn count(&mut self, voter: MemberIndex, key: NodeKey, vote: &Vote) -> Result<Option<Certificate>, Fatal> {
+    /// Counts a vote that the holder of `key` has signed, as whose seat `voter` was given, and that came in the snapshot
+    /// `carrier` if in any. Of two different ones for one height the first counts.
+    pub fn count(
+        &mut self,
+        voter: MemberIndex,
+        key: NodeKey,
+        vote: &Vote,
+        carrier: Option<Reference>,
+    ) -> Result<Option<Certificate>, Fatal> {
+        if let Some(carrier) = carrier {
+            self.compare(voter, key, vote, carrier);
+        }
         let is_ahead = vote.height > self.executed && vote.height.0 <= self.executed.0 + AHEAD_MAX;
         if !is_ahead && !self.open.contains_key(&vote.height) || self.voter_key(vote.height, voter) != Some(key) {
             return Ok(None);
         }
-        self.cast.entry(vote.height).or_default().entry(voter).or_insert((vote.digest, vote.signature));
+        let cast = Cast { digest: vote.digest, signature: vote.signature, carrier };
+        self.cast.entry(vote.height).or_default().entry(voter).or_insert(cast);
         self.certify(vote.height)
+    }
+
+    /// Holds a vote against what its voter has said before, and against what is certified.
+    fn compare(&mut self, voter: MemberIndex, key: NodeKey, vote: &Vote, carrier: Reference) {
+        let height = vote.height;
+        let before = self.cast.get(&height).and_then(|cast| cast.get(&voter));
+        if let Some((epoch, certificate)) = self.certified.get(&height) {
+            let had_vote = self.voter_key(height, voter) == Some(key);
+            if had_vote && certificate.checkpoint.digest() != vote.digest {
+                let (epoch, certificate) = (*epoch, certificate.clone());
+                self.contradict(Contradiction::Certified { carrier, epoch, certificate });
+            }
+        } else if let Some(Cast { carrier: Some(first), .. }) = before.filter(|cast| cast.digest != vote.digest) {
+            let (first, epoch) = (*first, self.epoch_at(height).map_or(0, |epoch| epoch.number));
+            self.contradict(Contradiction::Two { epoch, height, first, second: carrier });
+        }
+    }
+
+    fn contradict(&mut self, contradiction: Contradiction) {
+        if self.contradictions.len() < CONTRADICTIONS_MAX {
+            self.contradictions.push(contradiction);
+        }
     }
 
     /// Counts a vote that came by itself, if it is one.
@@ -118,7 +187,7 @@ impl Votes {
         if !key.signed(Purpose::Checkpoint, self.network, &vote.digest.0, vote.signature).verifies() {
             return Ok(None);
         }
-        self.count(voter, key, vote)
+        self.count(voter, key, vote, None)
     }
 
     /// Takes a certificate that others have made, if it is one and lacks here.
@@ -132,7 +201,7 @@ impl Votes {
         if certified != *own {
             return Err(Fatal::Divergence { height, own: *own, certified });
         }
-        self.close(height);
+        self.certified(&certificate);
         Ok(Some(certificate))
     }
 
@@ -183,22 +252,33 @@ impl Votes {
             return Ok(None);
         };
         let quorum = self.epoch_at(height).map_or(usize::MAX, |epoch| epoch.seats.quorum());
-        let agreeing = |digest: Hash| cast.iter().filter(move |(_, (voted, _))| *voted == digest);
-        let certified = cast.values().map(|(digest, _)| *digest).find(|digest| agreeing(*digest).count() >= quorum);
+        let agreeing = |digest: Hash| cast.iter().filter(move |(_, cast)| cast.digest == digest);
+        let certified = cast.values().map(|cast| cast.digest).find(|digest| agreeing(*digest).count() >= quorum);
         let Some(certified) = certified else { return Ok(None) };
         if certified != *own {
             return Err(Fatal::Divergence { height, own: *own, certified });
         }
-        let signatures = agreeing(certified).take(quorum).map(|(voter, (_, signature))| (voter.0, *signature));
+        let signatures = agreeing(certified).take(quorum).map(|(voter, cast)| (voter.0, cast.signature));
         let certificate = Certificate { checkpoint: *checkpoint, signatures: signatures.collect() };
-        self.close(height);
+        self.certified(&certificate);
         Ok(Some(certificate))
     }
 
-    fn close(&mut self, height: Height) {
+    /// Nobody's vote is needed any more, and who voted otherwise was wrong.
+    fn certified(&mut self, certificate: &Certificate) {
+        let (height, digest) = (certificate.checkpoint.height, certificate.checkpoint.digest());
+        let epoch = self.epoch_at(height).map_or(0, |epoch| epoch.number);
+        for cast in self.cast.remove(&height).into_iter().flat_map(BTreeMap::into_values) {
+            if let Some(carrier) = cast.carrier.filter(|_| cast.digest != digest) {
+                self.contradict(Contradiction::Certified { carrier, epoch, certificate: certificate.clone() });
+            }
+        }
+        self.certified.insert(height, (epoch, certificate.clone()));
+        if self.certified.len() > CERTIFIED_MAX {
+            self.certified.pop_first();
+        }
         self.open.remove(&height);
         self.unsent.remove(&height);
-        self.cast.remove(&height);
         self.forget_epochs();
     }
 
@@ -245,7 +325,7 @@ mod tests {
         let mut certificate = None;
         for voter in voters {
             let (member, vote) = vote(voter, checkpoint);
-            certificate = certificate.or(votes.count(member, secret(member.0).public(), &vote).expect("no divergence"));
+            certificate = certificate.or(votes.count(member, secret(member.0).public(), &vote, None).expect("no divergence"));
         }
         certificate
     }
@@ -312,7 +392,7 @@ mod tests {
             signature: secret(40).sign(Purpose::Checkpoint, NETWORK, &closing.digest().0),
             ..vote(4, &closing).1
         };
-        assert_eq!(votes.count(MemberIndex(4), secret(40).public(), &by_new_key), Ok(None));
+        assert_eq!(votes.count(MemberIndex(4), secret(40).public(), &by_new_key, None), Ok(None));
         assert_eq!(votes.count_unverified(MemberIndex(4), &by_new_key), Ok(None), "that key had no vote");
         assert_eq!(votes.count_unverified(MemberIndex(5), &vote(6, &closing).1), Ok(None), "a vote is its signer's");
         let mut late = Votes::new(NETWORK, epoch(7), Height::GENESIS);
@@ -329,7 +409,34 @@ mod tests {
         assert_eq!(count(&mut votes, 0..3, &first), None);
         let fourth =
             Vote { signature: secret(40).sign(Purpose::Checkpoint, NETWORK, &first.digest().0), ..vote(4, &first).1 };
-        assert!(votes.count(MemberIndex(4), secret(40).public(), &fourth).expect("no divergence").is_some());
+        assert!(votes.count(MemberIndex(4), secret(40).public(), &fourth, None).expect("no divergence").is_some());
+    }
+
+    #[test]
+    fn who_contradicts_itself_or_a_certificate_is_noted() {
+        let (own, other) = (checkpoint(1, 1), checkpoint(1, 2));
+        let carrier = |voter, round| Reference { round, author: MemberIndex(voter), hash: Hash::ZERO };
+        let cast = |votes: &mut Votes, voter: u8, of: &Checkpoint, round| {
+            let (member, vote) = vote(voter, of);
+            let counted = votes.count(member, secret(voter).public(), &vote, Some(carrier(voter, round)));
+            counted.expect("no divergence")
+        };
+        let mut votes = fresh();
+        assert_eq!(votes.execute(own), Ok(None));
+        cast(&mut votes, 0, &own, 1);
+        cast(&mut votes, 0, &own, 2);
+        assert_eq!(votes.take_contradictions(), [], "saying it again is nothing");
+        cast(&mut votes, 0, &other, 3);
+        let two = Contradiction::Two { epoch: 0, height: Height(1), first: carrier(0, 1), second: carrier(0, 3) };
+        assert_eq!(votes.take_contradictions(), [two]);
+        cast(&mut votes, 6, &other, 1);
+        assert_eq!(votes.take_contradictions(), [], "nobody knows yet who is right");
+        let certificate = (1..5).find_map(|voter| cast(&mut votes, voter, &own, 1)).expect("five");
+        let against = |carrier| Contradiction::Certified { carrier, epoch: 0, certificate: certificate.clone() };
+        assert_eq!(votes.take_contradictions(), [against(carrier(6, 1))]);
+        cast(&mut votes, 5, &own, 1);
+        cast(&mut votes, 6, &other, 4);
+        assert_eq!(votes.take_contradictions(), [against(carrier(6, 4))], "a late vote too");
     }
 
     #[test]

@@ -180,6 +180,7 @@ impl Setup {
                 Some(Conduct::Equivocator) => Some(Names::Shown),
                 Some(Conduct::OldCheckpoint) => Some(Names::Always(Height::GENESIS)),
                 Some(Conduct::FutureCheckpoint) => Some(Names::Always(Height(u64::MAX))),
+                Some(Conduct::FalseVoter) => Some(Names::Voting),
                 _ => None,
             };
             if let Some(names) = names {

@@ -4,11 +4,13 @@
 //! of one offence at a time, and waits for the verdict before it says more: what somebody does wrong a thousand times
 //! shall not fill the snapshots of those who saw it. By then the offender is marked or gone as a rule.
 //!
-//! Not here: votes that contradict a certificate or each other, of which the first counts; and transactions that spend what was spent at the checkpoint that their snapshot names. Their evidence needs the
+//! Not here: transactions that spend what was spent at the checkpoint that their snapshot names. Their evidence needs the
 //! place of the spender among all final transactions, which a running node doesn't look up; they are rejected, and whoever
-//! has the ledger at hand can still make the evidence ([`spent_input`](crate::evidence::spent_input)).
+//! has the ledger at hand can still make the evidence ([`spent_input`](crate::evidence::spent_input)). Nor votes that came by
+//! themselves: they don't show what checkpoint they are for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use byway_ledger::Ledger;
 use byway_primitives::{Amount, Decode, Span, Store, Time};
@@ -23,6 +25,7 @@ use crate::committee::MemberIndex;
 use crate::evidence;
 use crate::snapshot::Reference;
 use crate::verified::{SnapshotError, VerifiedSnapshot};
+use crate::votes::Contradiction;
 
 /// How long an accusation may take until it is made anew.
 const VERDICT_WAIT_MAX: Span = Span::minutes(1);
@@ -54,6 +57,25 @@ impl Kernel {
     pub(super) fn accuse_equivocator(&mut self, now: Time, first: &VerifiedSnapshot, second: &VerifiedSnapshot) {
         let Reference { author, .. } = first.reference();
         self.accuse(now, author, evidence::equivocation(first, second));
+    }
+
+    /// Accuses those whose votes contradict each other or a certificate.
+    pub(super) fn accuse_voters(&mut self, now: Time) {
+        for contradiction in self.votes.take_contradictions() {
+            let shown = |carrier: &Reference| self.graph.get(carrier).map(|vertex| vertex.snapshot.clone());
+            let evidence = match contradiction {
+                Contradiction::Two { epoch, height, first, second } => {
+                    shown(&first).zip(shown(&second)).map(|(a, b)| (first.author, evidence::two_votes(&a, &b, height, epoch)))
+                }
+                Contradiction::Certified { carrier, epoch, certificate } => {
+                    let evidence = |snapshot: Arc<VerifiedSnapshot>| evidence::false_vote(&snapshot, certificate, epoch);
+                    shown(&carrier).map(|snapshot| (carrier.author, evidence(snapshot)))
+                }
+            };
+            if let Some((author, evidence)) = evidence {
+                self.accuse(now, author, evidence);
+            }
+        }
     }
 
     /// A verdict has come, maybe on an accusation.

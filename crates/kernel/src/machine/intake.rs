@@ -82,13 +82,14 @@ impl Kernel {
         ready.into_iter().for_each(|snapshot| self.accept(now, snapshot));
     }
 
-    pub(super) fn count_votes(&mut self, snapshot: &VerifiedSnapshot) {
+    pub(super) fn count_votes(&mut self, now: Time, snapshot: &VerifiedSnapshot) {
         let author = snapshot.header().author;
         let Some(key) = self.committee.key(author) else { return };
         for vote in &snapshot.header().votes {
-            let outcome = self.votes.count(author, key, vote);
+            let outcome = self.votes.count(author, key, vote, Some(snapshot.reference()));
             self.on_certified(outcome);
         }
+        self.accuse_voters(now);
     }
 
     /// A peer can build on our snapshot only when it was sent, hence durable, even if we hear of that later.
@@ -122,7 +123,7 @@ impl Kernel {
         if self.committer.awaited(reference.round).any(|leader| leader == reference.author) {
             self.pace.on_leader(now, reference.author, reference.round, quorum_round);
         }
-        self.count_votes(&snapshot);
+        self.count_votes(now, &snapshot);
         self.report_included(&snapshot);
         self.waiting.settle(now, &reference)
     }

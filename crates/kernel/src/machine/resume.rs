@@ -28,7 +28,7 @@ impl Kernel {
                 let committee = self.committee.clone();
                 self.resume_undecided(now, &committee, last.round, store, verify)?;
             }
-            self.resume_votes(store);
+            self.resume_votes(now, store);
             return Ok(());
         }
         let committed = self.resume_commits(store)?;
@@ -46,7 +46,7 @@ impl Kernel {
         self.pace.on_quorum(now, self.graph.quorum_round());
         self.resume_own(now, own_last, store, verify)?;
         self.resume_abandoned(now, store, verify)?;
-        self.resume_votes(store);
+        self.resume_votes(now, store);
         Ok(())
     }
 
@@ -101,7 +101,7 @@ impl Kernel {
         Ok(())
     }
 
-    fn resume_votes(&mut self, store: &dyn Store) {
+    fn resume_votes(&mut self, now: Time, store: &dyn Store) {
         let executed = self.ledger.last_checkpoint().map_or(Height::GENESIS, |checkpoint| checkpoint.height);
         self.votes.resume(executed);
         self.provable = provable::Provable::resume(executed, self.ledger.provable_state(), store);
@@ -117,6 +117,6 @@ impl Kernel {
             .filter(|vertex| !vertex.snapshot.header().votes.is_empty())
             .map(|vertex| vertex.snapshot.clone())
             .collect();
-        accepted.iter().for_each(|snapshot| self.count_votes(snapshot));
+        accepted.iter().for_each(|snapshot| self.count_votes(now, snapshot));
     }
 }

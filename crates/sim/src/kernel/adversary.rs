@@ -24,6 +24,8 @@ pub enum Conduct {
     OldCheckpoint,
     /// An equivocator that names a checkpoint that nobody will ever make.
     FutureCheckpoint,
+    /// Signs one snapshot for every round, and votes for checkpoints that nobody has made.
+    FalseVoter,
     /// Shows its snapshots to only two nodes, other ones each round, and never answers when asked for others'.
     Withholder,
     /// Spoils its snapshots for half of the nodes, each time in another place.
@@ -136,7 +138,10 @@ impl Adversary {
             | Conduct::FarSigner
             | Conduct::FalseStepper => Some(bytes),
             // These have no machine whose words could be twisted.
-            Conduct::Equivocator | Conduct::OldCheckpoint | Conduct::FutureCheckpoint => Some(bytes),
+            Conduct::Equivocator
+            | Conduct::OldCheckpoint
+            | Conduct::FutureCheckpoint
+            | Conduct::FalseVoter => Some(bytes),
         }
     }
 }

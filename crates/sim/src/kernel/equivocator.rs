@@ -5,13 +5,15 @@
 //! the nodes and the other to the other half; the halves change each round. One life carries the transactions, the
 //! other conflicting ones if it has any, and leaves out its reference to the round's leader. To whoever asks by name it
 //! shows both.
+//!
+//! With [`Names::Voting`] it leads one life only, and lies in its votes instead.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use byway_crypto::NodeSecret;
+use byway_crypto::{NodeSecret, Purpose};
 use byway_kernel::graph::Graph;
-use byway_kernel::{Committee, Header, MemberIndex, Message, Reference, SyncMessage, VerifiedSnapshot};
+use byway_kernel::{Committee, Header, MemberIndex, Message, Reference, SyncMessage, VerifiedSnapshot, Vote};
 use byway_primitives::{Effect, Hash, Span, Time};
 use byway_records::{Height, VerifiedTransaction};
 
@@ -29,6 +31,8 @@ pub enum Names {
     /// The newest that its references show to be executed.
     Shown,
     Always(Height),
+    /// The newest that its references show to be executed; and it votes for another checkpoint of that height.
+    Voting,
 }
 
 /// See the [module](self).
@@ -44,6 +48,8 @@ pub struct Equivocator {
     /// The newest snapshot of either life.
     lives: [Option<Reference>; 2],
     signed_at: Time,
+    /// The height that it has voted on last.
+    voted: Height,
     transactions: Vec<VerifiedTransaction>,
     effects: VecDeque<Effect<usize, Message, NodeNews>>,
 }
@@ -61,6 +67,7 @@ impl Equivocator {
             asked: BTreeMap::new(),
             lives: [None, None],
             signed_at: Time::ZERO,
+            voted: Height::GENESIS,
             transactions: Vec::new(),
             effects: VecDeque::new(),
         }
@@ -132,12 +139,13 @@ impl Equivocator {
         let (references, _) = self.graph.cover(round, 0);
         let transactions = std::mem::take(&mut self.transactions);
         let other = transactions.iter().rev().take(1).cloned().collect();
-        for (life, transactions) in [transactions, other].into_iter().enumerate() {
+        let lives = if self.names == Names::Voting { 1 } else { 2 };
+        for (life, transactions) in [transactions, other].into_iter().enumerate().take(lives) {
             let snapshot = self.sign(now, round, life, references.clone(), transactions);
             self.lives[life] = Some(snapshot.reference());
             self.graph.insert(snapshot.clone());
             for peer in 0..self.committee.places() {
-                if (peer + round as usize) % 2 == life {
+                if lives == 1 || (peer + round as usize) % 2 == life {
                     self.send(peer, Message::Snapshots(vec![snapshot.bytes().clone()]));
                 }
             }
@@ -145,7 +153,7 @@ impl Equivocator {
     }
 
     fn sign(
-        &self,
+        &mut self,
         now: Time,
         round: u64,
         life: usize,
@@ -173,10 +181,19 @@ impl Equivocator {
             time: Time(now.0 + life as u64),
         };
         header.checkpoint = match self.names {
-            Names::Shown => self.graph.checkpoint_shown(&header).unwrap_or(Height::GENESIS),
+            Names::Shown | Names::Voting => self.graph.checkpoint_shown(&header).unwrap_or(Height::GENESIS),
             Names::Always(height) => height,
         };
+        if self.names == Names::Voting && header.checkpoint > self.voted {
+            self.voted = header.checkpoint;
+            header.votes.push(self.false_vote(header.checkpoint));
+        }
         Arc::new(VerifiedSnapshot::sign(&self.committee, &self.secret, header, transactions))
+    }
+
+    fn false_vote(&self, height: Height) -> Vote {
+        let digest = Hash([0xF0; 32]);
+        Vote { height, digest, signature: self.secret.sign(Purpose::Checkpoint, self.committee.network(), &digest.0) }
     }
 
     fn send(&mut self, to: usize, message: Message) {

@@ -192,6 +192,23 @@ fn who_signs_twice_is_marked_then_removed_and_loses_its_pledge() {
     }
 }
 
+/// Once marked it has no vote that could be false.
+#[test]
+fn who_votes_for_what_nobody_executed_is_marked() {
+    seeds(2, 100, |seed| {
+        let mut sim = warm(Setup { nodes: 8, adversaries: vec![(3, Conduct::FalseVoter)], ..Setup::local(seed) });
+        let honest = sim.honest();
+        sim.pay_steadily(&honest, 60, 2_000);
+        sim.run_ms(3_500);
+        assert_eq!(standing(&sim, 0, 3), Some(Standing::Marked), "seed {seed}");
+        for node in honest {
+            assert_eq!(standing(&sim, node, node), Some(Standing::Counting), "seed {seed}: node {node} is honest");
+        }
+        sim.assert_settled();
+        assert_all_certified(&sim);
+    });
+}
+
 /// Clients hand conflicting payments to different nodes, long after one of them is final and at the same time.
 #[test]
 fn no_honest_node_is_marked_whatever_clients_hand_in() {

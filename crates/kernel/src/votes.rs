@@ -325,7 +325,8 @@ mod tests {
         let mut certificate = None;
         for voter in voters {
             let (member, vote) = vote(voter, checkpoint);
-            certificate = certificate.or(votes.count(member, secret(member.0).public(), &vote, None).expect("no divergence"));
+            certificate =
+                certificate.or(votes.count(member, secret(member.0).public(), &vote, None).expect("no divergence"));
         }
         certificate
     }
@@ -360,7 +361,7 @@ mod tests {
         assert_eq!(count(&mut diverged, 0..4, &other), None);
         let (member, vote) = vote(4, &other);
         let fatal = Fatal::Divergence { height: Height(1), own: own.digest(), certified: other.digest() };
-        assert_eq!(diverged.count(member, secret(member.0).public(), &vote), Err(fatal));
+        assert_eq!(diverged.count(member, secret(member.0).public(), &vote, None), Err(fatal));
     }
 
     #[test]

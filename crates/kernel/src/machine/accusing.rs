@@ -64,11 +64,12 @@ impl Kernel {
         for contradiction in self.votes.take_contradictions() {
             let shown = |carrier: &Reference| self.graph.get(carrier).map(|vertex| vertex.snapshot.clone());
             let evidence = match contradiction {
-                Contradiction::Two { epoch, height, first, second } => {
-                    shown(&first).zip(shown(&second)).map(|(a, b)| (first.author, evidence::two_votes(&a, &b, height, epoch)))
-                }
+                Contradiction::Two { epoch, height, first, second } => shown(&first)
+                    .zip(shown(&second))
+                    .map(|(a, b)| (first.author, evidence::two_votes(&a, &b, height, epoch))),
                 Contradiction::Certified { carrier, epoch, certificate } => {
-                    let evidence = |snapshot: Arc<VerifiedSnapshot>| evidence::false_vote(&snapshot, certificate, epoch);
+                    let evidence =
+                        |snapshot: Arc<VerifiedSnapshot>| evidence::false_vote(&snapshot, certificate, epoch);
                     shown(&carrier).map(|snapshot| (carrier.author, evidence(snapshot)))
                 }
             };

@@ -138,10 +138,9 @@ impl Adversary {
             | Conduct::FarSigner
             | Conduct::FalseStepper => Some(bytes),
             // These have no machine whose words could be twisted.
-            Conduct::Equivocator
-            | Conduct::OldCheckpoint
-            | Conduct::FutureCheckpoint
-            | Conduct::FalseVoter => Some(bytes),
+            Conduct::Equivocator | Conduct::OldCheckpoint | Conduct::FutureCheckpoint | Conduct::FalseVoter => {
+                Some(bytes)
+            }
         }
     }
 }

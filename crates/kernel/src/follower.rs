@@ -20,6 +20,7 @@
 pub mod client;
 pub mod explore;
 pub mod protocol;
+pub mod refusal;
 pub mod serve;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,7 @@ use byway_records::{Epoch, Genesis, ProgramId};
 
 pub use client::{Client, ClientConfig, ClientNews};
 pub use protocol::{Answer, Request, Step};
+pub use refusal::Refusal;
 
 const TIP: Space = Space("follower-tip");
 const ENTRIES: Space = Space("follower-entries");

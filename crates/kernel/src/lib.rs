@@ -158,6 +158,7 @@ pub mod outdated;
 pub mod overlay;
 pub mod pace;
 pub mod pool;
+pub mod stamp;
 mod tally;
 pub mod verified;
 pub mod votes;

@@ -10,6 +10,7 @@
 //!   told someone *final* on the strength of a snapshot that never was.
 
 mod accusing;
+mod admission;
 mod claims;
 mod decide;
 mod epochs;
@@ -70,6 +71,7 @@ pub struct Kernel {
     waiting: Waiting,
     catch_up: CatchUp,
     pool: Pool,
+    admitting: admission::Admitting,
     votes: Votes,
     provable: provable::Provable,
     /// The newest checkpoint executed in an earlier input, so that the store shows all of it: the one that own snapshots
@@ -172,6 +174,7 @@ impl Kernel {
             waiting: Waiting::default(),
             catch_up: CatchUp::new(&committee),
             pool: Pool::new(config.pool_transactions_max, config.pool_bytes_max),
+            admitting: admission::Admitting::new(),
             votes: votes(genesis, &ledger, store)?,
             provable: provable::Provable::default(),
             named: Height::GENESIS,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use byway_ledger::{LedgerDamaged, NewCheckpoint, Verdict};
 use byway_primitives::{Effect, Hash, Time};
-use byway_records::{Certificate, Epoch, Height, TransactionId};
+use byway_records::{Certificate, Epoch, Height, Reject, TransactionId};
 
 use crate::committee::MemberIndex;
 use crate::message::Message;
@@ -111,12 +111,14 @@ pub enum Fatal {
 /// Why a transaction was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
-    #[error("the transaction was submitted already and waits for its verdict")]
+    #[error("the transaction was submitted already: it waits for its verdict, or has it")]
     Known,
     #[error("another transaction that waits here spends the same; what becomes of it is known in a second")]
     Conflict,
     #[error("the node has too many transactions waiting; try again in a second, or at another node")]
     Full,
+    #[error("the ledger would reject the transaction as things stand: {0}")]
+    Rejected(Reject),
     #[error("an input of the transaction is spent already; look at the wallet's history for what spent it")]
     Spent,
     #[error("the node has stopped")]

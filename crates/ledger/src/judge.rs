@@ -5,7 +5,7 @@
 
 use byway_primitives::{Amount, AssetId, Time};
 use byway_records::transaction::Body;
-use byway_records::{Output, Reject, Value, VerifiedTransaction};
+use byway_records::{Output, Parameters, Reject, Value, VerifiedTransaction};
 
 use crate::kept::Kept;
 use crate::programs::system::pay_pool;
@@ -36,25 +36,49 @@ pub(crate) fn judge(
     programs: &Programs,
 ) -> Result<Writes, Refused> {
     let body = &transaction.transaction().body;
-    if body.expires != Time::ZERO && now.time > body.expires {
-        return Err(Reject::Expired.into());
-    }
+    check_expiry(body, now.time)?;
     let spent = inputs(body, kept)?;
-    check_balance(body, &spent)?;
-    let small = |value: Value| value.asset == AssetId::WAY && value.amount < now.parameters.output_min;
-    if body.outputs.iter().any(|output| small(output.value)) {
-        return Err(Reject::OutputTooSmall.into());
-    }
+    check_spending(body, &spent, now.parameters)?;
     call(transaction, now, programs)
+}
+
+/// What can be said against a transaction whose inputs are these unspent outputs, whatever its call does.
+pub(crate) fn check_money(
+    transaction: &VerifiedTransaction,
+    spent: &[&Output],
+    time: Time,
+    parameters: &Parameters,
+) -> Result<(), Reject> {
+    let body = &transaction.transaction().body;
+    check_expiry(body, time)?;
+    check_spending(body, spent, parameters)?;
+    check_price(transaction, parameters)
+}
+
+fn check_expiry(body: &Body, time: Time) -> Result<(), Reject> {
+    if body.expires != Time::ZERO && time > body.expires { Err(Reject::Expired) } else { Ok(()) }
+}
+
+/// Whether the inputs open these outputs, and what goes in comes out, in outputs that are large enough.
+fn check_spending(body: &Body, spent: &[&Output], parameters: &Parameters) -> Result<(), Reject> {
+    if !body.inputs.iter().zip(spent).all(|(input, output)| input.lock == output.lock) {
+        return Err(Reject::WrongLock);
+    }
+    check_balance(body, spent)?;
+    let small = |value: Value| value.asset == AssetId::WAY && value.amount < parameters.output_min;
+    if body.outputs.iter().any(|output| small(output.value)) { Err(Reject::OutputTooSmall) } else { Ok(()) }
+}
+
+/// Whether the fee covers what the call costs.
+fn check_price(transaction: &VerifiedTransaction, parameters: &Parameters) -> Result<(), Reject> {
+    let price = transaction.call().map_or(Amount::ZERO, |call| programs::price(&parameters.call_prices, call));
+    if transaction.transaction().body.fee < price { Err(Reject::FeeTooLow) } else { Ok(()) }
 }
 
 /// The outputs that the inputs spend.
 fn inputs<'k>(body: &Body, kept: &'k mut Kept<'_>) -> Result<Vec<&'k Output>, Reject> {
     body.inputs.iter().for_each(|input| kept.look_up(input.spent));
-    let spent = body.inputs.iter().map(|input| kept.unspent(input.spent).ok_or(Reject::UnknownInput));
-    let spent = spent.collect::<Result<Vec<_>, _>>()?;
-    let locks = body.inputs.iter().zip(&spent).all(|(input, output)| input.lock == output.lock);
-    if locks { Ok(spent) } else { Err(Reject::WrongLock) }
+    body.inputs.iter().map(|input| kept.unspent(input.spent).ok_or(Reject::UnknownInput)).collect()
 }
 
 /// Per asset: inputs + what the call draws = outputs + what the call pays + fee.
@@ -80,9 +104,7 @@ fn call(transaction: &VerifiedTransaction, now: Moment<'_>, programs: &Programs)
     let fee = transaction.transaction().body.fee;
     let mut view = programs.view();
     if let Some(call) = transaction.call() {
-        if fee < programs::price(&now.parameters.call_prices, call) {
-            return Err(Reject::FeeTooLow.into());
-        }
+        check_price(transaction, now.parameters)?;
         if let Err(reject) = programs::execute(&mut view, now, transaction, call) {
             return Err(Refused { reject, kept: view.into_kept() });
         }

@@ -5,12 +5,13 @@ use byway_primitives::{Batch, Hash, NetworkId, Space, Store, Time};
 use byway_records::genesis::genesis_transaction;
 use byway_records::scan::ScanData;
 use byway_records::{
-    Checkpoint, Epoch, Genesis, Height, Output, OutputId, Parameters, ProgramId, Reject, TransactionId, Value,
+    Checkpoint, Epoch, Genesis, Height, Output, OutputId, Parameters, ProgramId, Reject, TransactionId,
     VerifiedTransaction,
 };
 
 use crate::difference::StateChanges;
 use crate::execute::put_outputs_sum;
+use crate::judge::check_money;
 use crate::kept::{Kept, stored_origin, stored_output, stored_transaction, stream_outputs};
 use crate::programs::{assets, kernel_nodes, system};
 use crate::range::TransactionRange;
@@ -38,14 +39,14 @@ pub enum Verdict {
 }
 
 /// What is known of an output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Coin {
     /// Nothing: what would make it has no verdict yet, or was rejected.
     Unknown,
     /// What made it is final, and it is not there any more.
     Spent,
     /// It can be spent. `height` is that of the checkpoint that covers, or will cover, what made it.
-    Unspent { value: Value, height: Height },
+    Unspent { output: Output, height: Height },
 }
 
 /// What executing a commit gives.
@@ -203,12 +204,15 @@ impl Ledger {
             None => id.transaction == genesis_transaction(self.network),
         };
         match unspent {
-            Some(Output { value, .. }) => {
-                Coin::Unspent { value, height: record.map_or(Height::GENESIS, |record| record.height) }
-            }
+            Some(output) => Coin::Unspent { output, height: record.map_or(Height::GENESIS, |record| record.height) },
             None if is_made() => Coin::Spent,
             None => Coin::Unknown,
         }
+    }
+
+    /// Why a transaction whose inputs are these unspent outputs would be rejected as things stand, whatever its call does.
+    pub fn check_money(&self, transaction: &VerifiedTransaction, spent: &[&Output]) -> Result<(), Reject> {
+        check_money(transaction, spent, self.time, &self.parameters)
     }
 
     /// Whether this can never be spent again as far as the store shows.

@@ -351,7 +351,8 @@ fn uncertified(id: TransactionId, stage: Stage) -> KernelTransactionRecord {
 /// What one node's word on a stage is shown as.
 pub fn stage_of(claim: StageClaim) -> Option<Stage> {
     match claim {
-        StageClaim::Unknown => None,
+        // One that gave way is nowhere until it is handed in again.
+        StageClaim::Unknown | StageClaim::GaveWay => None,
         StageClaim::Pooled => Some(Stage::Sent),
         StageClaim::Included => Some(Stage::Included),
         StageClaim::Final => Some(Stage::Final),

@@ -34,20 +34,20 @@ use byway_kernel::follower::explore::{EVIDENCE_MAX, SignedTwice};
 use byway_kernel::follower::protocol::{Answer, Request};
 use byway_kernel::light::protocol::CertifiedEntry;
 use byway_kernel::light::serve::is_walkable;
+use byway_kernel::stamp::Admission;
 use byway_kernel::{
     Committee, Config, Fatal, Kernel, KernelEffect, MemberIndex, Message, News, OpenError, Source, Status, SubmitError,
     SyncMessage, VerifiedSnapshot,
 };
 use byway_primitives::{Batch, Effect, Encode, Span, Time, Token};
 use byway_records::genesis::Genesis;
-use byway_records::verified::verify;
-use byway_records::{Seats, Transaction, TransactionId, VerifiedTransaction};
+use byway_records::{Seats, TransactionId, VerifiedTransaction};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use clients::{Asker, Clients, HERE, Question};
+use clients::{Asked, Asker, Clients, HERE, Question};
 use figures::{Figures, Measured};
 use intake::Intake;
 use pulse::PulseLog;
@@ -319,9 +319,10 @@ struct Parts {
 impl Task {
     fn new(parts: Parts, heard: broadcast::Sender<Heard>) -> Self {
         let Parts { kernel, journal, disk, clock, mesh, pool, figures } = parts;
+        let stages = Stages::default();
         Self {
             verifying: Verifying::new(kernel.committee().clone(), pool.clone(), figures.clone()),
-            clients: Clients::new(kernel.committee().network(), journal.clone(), pool, mesh.clone()),
+            clients: Clients::new(kernel.committee().network(), journal.clone(), pool, mesh.clone(), stages.clone()),
             pulse: PulseLog::new(kernel.committee().places()),
             kernel,
             journal,
@@ -337,7 +338,7 @@ impl Task {
             intake: Intake::default(),
             anteroom: Anteroom::default(),
             has_turned: false,
-            stages: Stages::default(),
+            stages,
             evidence: VecDeque::new(),
             sent_bytes: Arc::default(),
             fatal: None,
@@ -364,7 +365,7 @@ impl Task {
                     let reached = durable.borrow_and_update().clone();
                     self.became_durable(reached)?;
                 }
-                Some(question) = self.clients.questions.recv() => self.question(question),
+                Some(question) = self.clients.questions.recv() => self.question(question)?,
                 command = commands.recv() => match command {
                     Some(Command::Submit(transactions, answer)) => {
                         let taken = self.submit(HERE, transactions)?;
@@ -374,7 +375,10 @@ impl Task {
                     Some(Command::Status(answer)) => {
                         let _ = answer.send(self.kernel.status());
                     }
-                    Some(Command::Ask(request, answer)) => self.clients.take(Asker::Here(answer), request, None),
+                    Some(Command::Ask(request, answer)) => {
+                        // Whoever is in this process runs the node.
+                        self.clients.take(Asker::Here(answer), request, None, |_| Admission::FREE);
+                    }
                     Some(Command::Measure(answer)) => {
                         let _ = answer.send(self.measured());
                     }
@@ -405,7 +409,8 @@ impl Task {
                 self.frame(MemberIndex(from as u8), bytes)?;
             }
             MeshEvent::ClientFrame { client, origin, request_id, bytes } => {
-                self.clients.asked(client, origin, request_id, bytes);
+                let asked = Asked { client, origin, request: request_id, payload: bytes };
+                self.clients.asked(asked, |source| self.kernel.admission(now, source));
             }
             MeshEvent::ClientDown(client) => self.clients.gone(client),
         }
@@ -420,7 +425,12 @@ impl Task {
                 let present = self.anteroom.sort(self.kernel.committee().epoch(), from, snapshots);
                 self.snapshots(from, present, Some(payload));
             }
-            Ok(Message::Transactions(transactions)) => self.forwarded(from, transactions)?,
+            Ok(Message::Transactions(mut transactions)) => {
+                transactions.truncate(self.kernel.may_hand_on(self.clock.now(), from, transactions.len()));
+                if !transactions.is_empty() {
+                    self.clients.handed_on(from, transactions);
+                }
+            }
             Err(error) => {
                 self.figures.malformed_message();
                 tracing::warn!(%from, %error, "a kernel node sent a malformed message");
@@ -463,14 +473,6 @@ impl Task {
         Ok(())
     }
 
-    /// Transactions of a node that doesn't count; few, and it tries again if they are not taken.
-    fn forwarded(&mut self, from: MemberIndex, transactions: Vec<Transaction>) -> Result<(), Ended> {
-        let network = self.kernel.committee().network();
-        let good = transactions.into_iter().filter_map(|transaction| verify(network, transaction).ok()).collect();
-        self.submit(Source::Member(from), good)?;
-        Ok(())
-    }
-
     fn sync(&mut self, from: MemberIndex, message: SyncMessage) {
         self.kernel.handle_sync(self.clock.now(), from, message, &*self.journal);
     }
@@ -486,7 +488,7 @@ impl Task {
         Ok(taken)
     }
 
-    fn question(&mut self, question: Question) {
+    fn question(&mut self, question: Question) -> Result<(), Ended> {
         let now = self.clock.now();
         match question {
             Question::Submit { asker, transaction } => {
@@ -497,6 +499,9 @@ impl Task {
                 }
                 self.clients.submitted(asker, result);
             }
+            // Who hands on tries again what is not taken.
+            Question::HandedOn { from, transactions } => drop(self.submit(Source::Member(from), transactions)?),
+            Question::IllFormed { source } => self.kernel.handle_ill_formed(now, source),
             Question::Stage { asker, id } => {
                 let verdict = self.kernel.ledger().verdict(&*self.journal, id);
                 self.clients.stage(asker, verdict, self.stages.of(&id));
@@ -522,6 +527,7 @@ impl Task {
             }
             Question::Evidence { asker } => self.clients.evidence(asker, self.evidence.iter().copied().collect()),
         }
+        Ok(())
     }
 
     fn became_durable(&mut self, reached: Durability) -> Result<(), Ended> {

@@ -37,7 +37,9 @@ pub enum IllFormed {
 macro_rules! rejects {
     ($($code:literal $name:ident $text:literal,)*) => {
         /// Refused in the state in which it was executed. Numbers are fixed for good.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error, Serialize, Deserialize,
+        )]
         #[serde(rename_all = "snake_case")]
         pub enum Reject {
             $(#[doc = $text] #[error($text)] $name,)*

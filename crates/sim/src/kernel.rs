@@ -28,7 +28,7 @@ pub use self::adversary::{Adversary, Conduct};
 pub use self::check::KernelChecks;
 pub use self::equivocator::{Equivocator, Names};
 pub use self::late_leaders::LateLeaders;
-pub use self::node::{KernelNode, NodeNews, SharedCache, Submission, VerificationCache};
+pub use self::node::{KernelNode, NodeNews, SharedCache, Submission, VerificationCache, Work};
 use crate::network::{Latency, Link};
 use crate::purse::{Purse, genesis_outputs};
 use crate::world::{Act, World};
@@ -304,7 +304,12 @@ impl KernelSim {
     }
 
     pub fn submit_from_in(&mut self, delay_us: u64, source: Source, node: usize, transaction: VerifiedTransaction) {
-        self.world.act_in(delay_us, Act::Command { node, command: Submission { source, transaction } });
+        let submission = Submission { source, transaction, work: Work::Enough };
+        self.hand_in(delay_us, node, submission);
+    }
+
+    pub fn hand_in(&mut self, delay_us: u64, node: usize, submission: Submission) {
+        self.world.act_in(delay_us, Act::Command { node, command: submission });
     }
 
     /// Submits `count` transfers over `span_ms` to these nodes in turn.

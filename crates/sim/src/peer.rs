@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 use byway_access::discovery::Index;
 use byway_crypto::Address;
 use byway_dialogue::{Link, LinkId, StaticCertificate};
-use byway_kernel::follower::{self, Client as LedgerClient, ClientConfig, Lie};
+use byway_kernel::follower::{self, Client as LedgerClient, ClientConfig, Lie, Refusal};
 use byway_peer::market::{Market, MarketNews};
 use byway_peer::wallet::{Found, Payee, Wallet, Wish};
 use byway_primitives::hash::Context;
@@ -76,7 +76,7 @@ pub enum PeerNews {
     /// A kernel node refused a transaction of ours.
     Refused {
         id: TransactionId,
-        reason: String,
+        refusal: Refusal,
     },
 }
 

@@ -14,8 +14,10 @@ use byway_records::{ProgramId, TransactionId};
 use byway_ledger::ProgramDifference;
 
 use super::explore::{Found, Query};
+pub use super::refusal::Refusal;
 use crate::committee::MemberIndex;
 use crate::light::protocol::{Question, Reply};
+use crate::stamp::Stamp;
 
 /// Programs that a follower may ask for at once: all there are, with room.
 pub(super) const PROGRAMS_MAX: usize = 32;
@@ -25,16 +27,14 @@ pub const STEPS_MAX: usize = 64;
 const LANES_MAX: usize = byway_records::checkpoint::MEMBERS_MAX;
 /// Snapshots, and likewise commits, that a pulse shows.
 pub const PULSE_MAX: usize = 512;
-/// Bytes of a reason in words.
-const REASON_BYTES_MAX: usize = 256;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Checkpoints from this height on, with differences of these programs, in rising order; answered when there is one,
     /// or empty after a while.
     Follow { from: Height, programs: Vec<ProgramId> },
-    /// Take this transaction into a snapshot.
-    Submit { transaction: Vec<u8> },
+    /// Take this transaction into a snapshot. A busy node asks for a stamp ([`Refusal::Busy`]).
+    Submit { transaction: Vec<u8>, stamp: Option<Stamp> },
     /// What this node has seen of a transaction.
     Stage { transaction: TransactionId },
     /// How this node is doing.
@@ -55,7 +55,7 @@ pub enum Answer {
     /// The transaction is in this node's pool, or already was.
     Taken,
     /// It is not, and why.
-    Refused(String),
+    Refused(Refusal),
     Stage(StageClaim),
     Status(Status),
     /// One node's word on where a verdict stands; the step of that height proves it or doesn't.
@@ -81,6 +81,8 @@ pub enum StageClaim {
     Included,
     Final,
     Rejected,
+    /// It was in this node's pool and gave way to others'; to be handed in again.
+    GaveWay,
 }
 
 /// One node's word on how it is.
@@ -137,9 +139,10 @@ impl Encode for Request {
                 out.value(from);
                 out.list(programs);
             }
-            Request::Submit { transaction } => {
+            Request::Submit { transaction, stamp } => {
                 out.byte(1);
                 out.bytes(transaction);
+                out.option(stamp.as_ref());
             }
             Request::Stage { transaction } => {
                 out.byte(2);
@@ -170,7 +173,10 @@ impl Decode for Request {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match input.byte()? {
             0 => Ok(Request::Follow { from: input.value()?, programs: input.list(PROGRAMS_MAX)? }),
-            1 => Ok(Request::Submit { transaction: input.bytes(TRANSACTION_BYTES_MAX)?.to_vec() }),
+            1 => Ok(Request::Submit {
+                transaction: input.bytes(TRANSACTION_BYTES_MAX)?.to_vec(),
+                stamp: input.option()?,
+            }),
             2 => Ok(Request::Stage { transaction: input.value()? }),
             3 => Ok(Request::Status),
             4 => Ok(Request::Pulse { since: input.u64()? }),
@@ -190,9 +196,9 @@ impl Encode for Answer {
                 out.list(steps);
             }
             Answer::Taken => out.byte(1),
-            Answer::Refused(reason) => {
+            Answer::Refused(refusal) => {
                 out.byte(2);
-                out.text(truncated(reason));
+                out.value(refusal);
             }
             Answer::Stage(claim) => {
                 out.byte(3);
@@ -228,13 +234,14 @@ impl Decode for Answer {
         match input.byte()? {
             0 => Ok(Answer::Steps(input.list(STEPS_MAX)?)),
             1 => Ok(Answer::Taken),
-            2 => Ok(Answer::Refused(input.text(REASON_BYTES_MAX)?)),
+            2 => Ok(Answer::Refused(input.value()?)),
             3 => Ok(Answer::Stage(match input.byte()? {
                 0 => StageClaim::Unknown,
                 1 => StageClaim::Pooled,
                 2 => StageClaim::Included,
                 3 => StageClaim::Final,
                 4 => StageClaim::Rejected,
+                5 => StageClaim::GaveWay,
                 other => return Err(DecodeError::UnknownVariant { kind: "stage", value: other.into() }),
             })),
             4 => Ok(Answer::Status(input.value()?)),
@@ -245,11 +252,6 @@ impl Decode for Answer {
             other => Err(DecodeError::UnknownVariant { kind: "answer", value: other.into() }),
         }
     }
-}
-
-/// The first [`REASON_BYTES_MAX`] bytes, at a character's end.
-fn truncated(reason: &str) -> &str {
-    &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]
 }
 
 impl Encode for Step {

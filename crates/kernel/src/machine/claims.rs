@@ -4,7 +4,7 @@ use byway_ledger::{Coin, stored_checkpoint};
 use byway_primitives::{Amount, AssetId, Span, Store, Time};
 use byway_records::call::AccountsCall;
 use byway_records::state::{Registration, registration_key};
-use byway_records::{Call, Height, ProgramId, VerifiedTransaction};
+use byway_records::{Call, Height, Output, ProgramId, VerifiedTransaction};
 
 use super::Kernel;
 use crate::news::{News, SubmitError};
@@ -35,24 +35,40 @@ impl Kernel {
         Ok(())
     }
 
-    /// What the transaction claims: its inputs in WAY, each as old as it is, and for a call the pledge of who stands behind
-    /// it, from now on. Calls that pay more than they cost don't come sooner: that would be a fee.
+    /// What the transaction claims: its inputs in WAY, each as old as it is. A call may be refused by its program and then
+    /// keeps its coins; so it claims them, and the pledge of who stands behind it, from now on only. Calls that pay more than
+    /// they cost don't come sooner: that would be a fee.
+    ///
+    /// # Errors
+    /// If it has its verdict, or would be rejected as things stand: who claims for what will not move loses nothing by it.
     fn claim(&self, now: Time, transaction: &VerifiedTransaction, store: &dyn Store) -> Result<Claim, SubmitError> {
-        let (mut stakes, mut is_made) = (Stakes::new(now), true);
-        for input in &transaction.transaction().body.inputs {
-            match self.ledger.coin(store, input.spent) {
-                Coin::Spent => return Err(SubmitError::Spent),
-                Coin::Unspent { value, height } if value.asset == AssetId::WAY => {
-                    stakes.add(value.amount, self.age(height, store));
-                }
-                Coin::Unspent { height, .. } => stakes.note_age(self.age(height, store)),
-                // It isn't made yet, as far as is known here. Whatever else there is, it must not come before what makes it,
-                // which waits too, came before and so claims no less than nothing.
-                Coin::Unknown => is_made = false,
-            }
+        if self.ledger.verdict(store, transaction.id()).is_some() {
+            return Err(SubmitError::Known);
         }
-        if !is_made {
-            return Ok(Stakes::new(now).claim());
+        let inputs = &transaction.transaction().body.inputs;
+        let coins: Vec<Coin> = inputs.iter().map(|input| self.ledger.coin(store, input.spent)).collect();
+        if coins.contains(&Coin::Spent) {
+            return Err(SubmitError::Spent);
+        }
+        let unspent = coins.iter().filter_map(|coin| match coin {
+            Coin::Unspent { output, height } => Some((output, *height)),
+            Coin::Unknown | Coin::Spent => None,
+        });
+        let (outputs, heights): (Vec<&Output>, Vec<Height>) = unspent.unzip();
+        let mut stakes = Stakes::new(now);
+        if outputs.len() < inputs.len() {
+            // Something isn't made yet, as far as is known here. It must not come before what makes it, which waits too, came
+            // before, and so claims no less than nothing.
+            return Ok(stakes.claim());
+        }
+        self.ledger.check_money(transaction, &outputs).map_err(SubmitError::Rejected)?;
+        let is_call = transaction.call().is_some();
+        for (output, height) in outputs.iter().zip(heights) {
+            let age = if is_call { Span::ZERO } else { self.age(height, store) };
+            match output.value.asset {
+                AssetId::WAY => stakes.add(output.value.amount, age),
+                _ => stakes.note_age(age),
+            }
         }
         if let Some(pledge) = self.pledge_behind(transaction) {
             stakes.add(pledge, Span::ZERO);

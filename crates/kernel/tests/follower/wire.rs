@@ -2,13 +2,14 @@
 
 use byway_kernel::follower::explore::{FinalProof, Found, OUTPUTS_MAX, Query, SignedTwice, SnapshotSummary};
 use byway_kernel::follower::protocol::{Pulse, PulseCommit, PulseSnapshot, STEPS_MAX, StageClaim, Status};
-use byway_kernel::follower::{Answer, PROGRAMS, Request, Step};
+use byway_kernel::follower::{Answer, PROGRAMS, Refusal, Request, Step};
 use byway_kernel::light;
 use byway_kernel::light::protocol::{EPOCHS_MAX, Question, Reply};
+use byway_kernel::stamp::{Demand, Stamp};
 use byway_kernel::{MemberIndex, Reference};
 use byway_ledger::RangeProof;
 use byway_primitives::{Decode, DecodeError, Encode, Hash, Time, Writer};
-use byway_records::{Height, OutputId, ProgramId, TransactionId};
+use byway_records::{Height, OutputId, ProgramId, Reject, TransactionId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -45,7 +46,8 @@ fn request() -> impl Strategy<Value = Request> {
     prop_oneof![
         (number(), vec(any::<u16>().prop_map(ProgramId), 0..=32))
             .prop_map(|(from, programs)| Request::Follow { from: Height(from), programs }),
-        vec(any::<u8>(), 0..600).prop_map(|transaction| Request::Submit { transaction }),
+        (vec(any::<u8>(), 0..600), proptest::option::of(number()))
+            .prop_map(|(transaction, stamp)| Request::Submit { transaction, stamp: stamp.map(Stamp) }),
         hash().prop_map(|hash| Request::Stage { transaction: TransactionId(hash) }),
         Just(Request::Status),
         number().prop_map(|since| Request::Pulse { since }),
@@ -100,7 +102,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn stage() -> impl Strategy<Value = StageClaim> {
     use StageClaim::*;
-    proptest::sample::select(&[Unknown, Pooled, Included, Final, Rejected][..])
+    proptest::sample::select(&[Unknown, Pooled, Included, Final, Rejected, GaveWay][..])
 }
 
 fn status() -> impl Strategy<Value = Status> {
@@ -190,11 +192,22 @@ fn found() -> impl Strategy<Value = Found> {
     ]
 }
 
+fn refusal() -> impl Strategy<Value = Refusal> {
+    prop_oneof![
+        "[ -~é]{0,120}".prop_map(Refusal::IllFormed),
+        proptest::sample::select(Reject::ALL).prop_map(Refusal::Rejected),
+        (any::<u8>(), hash()).prop_map(|(bits, salt)| Refusal::Busy(Demand { bits, salt })),
+        proptest::sample::select(
+            &[Refusal::Spent, Refusal::Conflict, Refusal::Full, Refusal::Stopped, Refusal::Failed][..]
+        ),
+    ]
+}
+
 fn answer() -> impl Strategy<Value = Answer> {
     prop_oneof![
         vec(step(), 0..4).prop_map(Answer::Steps),
         Just(Answer::Taken),
-        "[ -~é]{0,120}".prop_map(Answer::Refused),
+        refusal().prop_map(Answer::Refused),
         stage().prop_map(Answer::Stage),
         proptest::option::of(number().prop_map(Height)).prop_map(Answer::Found),
         status().prop_map(Answer::Status),
@@ -253,10 +266,11 @@ proptest! {
 
 #[test]
 fn a_long_reason_is_cut_at_a_characters_end() {
-    let told = Answer::Refused("é".repeat(200) + "!");
-    assert_eq!(Answer::from_bytes(&told.to_bytes()), Ok(Answer::Refused("é".repeat(128))));
-    let odd = Answer::Refused("a".to_owned() + &"é".repeat(200));
-    assert_eq!(Answer::from_bytes(&odd.to_bytes()), Ok(Answer::Refused("a".to_owned() + &"é".repeat(127))));
+    let refused = |reason: String| Answer::Refused(Refusal::IllFormed(reason));
+    let told = refused("é".repeat(200) + "!");
+    assert_eq!(Answer::from_bytes(&told.to_bytes()), Ok(refused("é".repeat(128))));
+    let odd = refused("a".to_owned() + &"é".repeat(200));
+    assert_eq!(Answer::from_bytes(&odd.to_bytes()), Ok(refused("a".to_owned() + &"é".repeat(127))));
 }
 
 /// A stranger's length never makes us allocate.
@@ -287,7 +301,8 @@ fn unknown_variants_are_named() {
     let unknown = |kind, value| Some(DecodeError::UnknownVariant { kind, value });
     assert_eq!(Request::from_bytes(&[8]).err(), unknown("request", 8));
     assert_eq!(Answer::from_bytes(&[9]).err(), unknown("answer", 9));
-    assert_eq!(Answer::from_bytes(&[3, 5]).err(), unknown("stage", 5));
+    assert_eq!(Answer::from_bytes(&[2, 8]).err(), unknown("refusal", 8));
+    assert_eq!(Answer::from_bytes(&[3, 6]).err(), unknown("stage", 6));
     assert_eq!(Query::from_bytes(&[5]).err(), unknown("query", 5));
     assert_eq!(Found::from_bytes(&[5]).err(), unknown("finding", 5));
     assert_eq!(Question::from_bytes(&[6]).err(), unknown("light client's question", 6));

@@ -10,9 +10,10 @@ use byway_crypto::{NodeSecret, Purpose, WalletSecret};
 use byway_kernel::coin::CoinShare;
 use byway_kernel::follower::explore::{FinalProof, Found, Query, SignedTwice, SnapshotSummary};
 use byway_kernel::follower::protocol::{Pulse, PulseCommit, PulseSnapshot, StageClaim, Status, Step};
-use byway_kernel::follower::{Answer, Request};
+use byway_kernel::follower::{Answer, Refusal, Request};
 use byway_kernel::light::protocol::{Beginning, CertifiedEntry, EpochStep, Question, Reply};
 use byway_kernel::message::Steps;
+use byway_kernel::stamp::{Demand, Stamp};
 use byway_kernel::{Committee, Header, MemberIndex, Message, Reference, SyncMessage, VerifiedSnapshot, Vote};
 use byway_ledger::tree::{ProofLeaf, ProofStep};
 use byway_ledger::{Change, EntryProof, ProgramDifference, ProgramRoot, RangeProof, WayEnd};
@@ -20,8 +21,8 @@ use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
 use byway_records::scan::ScanData;
 use byway_records::transaction::KeySignature;
 use byway_records::{
-    Body, Certificate, Checkpoint, Epoch, Height, Input, Lock, Member, Output, OutputId, ProgramId, Seats, Transaction,
-    TransactionId, Value, VerifiedTransaction, Witness, verified,
+    Body, Certificate, Checkpoint, Epoch, Height, Input, Lock, Member, Output, OutputId, ProgramId, Reject, Seats,
+    Transaction, TransactionId, Value, VerifiedTransaction, Witness, verified,
 };
 
 pub const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
@@ -130,7 +131,8 @@ pub fn requests() -> Vec<(&'static str, Request)> {
     let programs = vec![ProgramId::REGISTRY, ProgramId::ACCOUNTS];
     vec![
         ("follow", Request::Follow { from: Height(300), programs }),
-        ("submit", Request::Submit { transaction: vec![1, 2, 3] }),
+        ("submit", Request::Submit { transaction: vec![1, 2, 3], stamp: None }),
+        ("submit stamped", Request::Submit { transaction: vec![1, 2, 3], stamp: Some(Stamp(300)) }),
         ("stage", Request::Stage { transaction: TransactionId(Hash([1; 32])) }),
         ("status", Request::Status),
         ("pulse", Request::Pulse { since: 300 }),
@@ -284,12 +286,20 @@ pub fn answers() -> Vec<(&'static str, Answer)> {
     let mut answers = vec![
         ("steps", Answer::Steps(vec![step()])),
         ("taken", Answer::Taken),
-        ("refused", Answer::Refused("the pool is full".to_owned())),
+        ("refused", Answer::Refused(Refusal::IllFormed("a signature is wrong".to_owned()))),
+        ("refused as spent", Answer::Refused(Refusal::Spent)),
+        ("refused for a conflict", Answer::Refused(Refusal::Conflict)),
+        ("refused as full", Answer::Refused(Refusal::Full)),
+        ("refused as busy", Answer::Refused(Refusal::Busy(Demand { bits: 12, salt: Hash([1; 32]) }))),
+        ("refused by a stopped one", Answer::Refused(Refusal::Stopped)),
+        ("refused by a failed one", Answer::Refused(Refusal::Failed)),
+        ("refused as rejected", Answer::Refused(Refusal::Rejected(Reject::Unbalanced))),
         ("stage unknown", Answer::Stage(StageClaim::Unknown)),
         ("stage pooled", Answer::Stage(StageClaim::Pooled)),
         ("stage included", Answer::Stage(StageClaim::Included)),
         ("stage final", Answer::Stage(StageClaim::Final)),
         ("stage rejected", Answer::Stage(StageClaim::Rejected)),
+        ("stage gave way", Answer::Stage(StageClaim::GaveWay)),
         ("status", Answer::Status(status)),
         ("pulse", Answer::Pulse(Pulse { next: 301, snapshots: vec![snapshot], commits: vec![commit] })),
         ("found", Answer::Found(Some(Height(300)))),

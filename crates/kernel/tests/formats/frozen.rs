@@ -80,9 +80,10 @@ const FROZEN_MESSAGES: [&str; 7] = [
     "want steps: 3 962b685c7ad0e551",
     "steps: 901 32360fde974cd0e3",
 ];
-const FROZEN_REQUESTS: [&str; 17] = [
+const FROZEN_REQUESTS: [&str; 18] = [
     "follow: 6 9155694811e7e902",
-    "submit: 5 7bab2beac89adaa1",
+    "submit: 6 c8772338b78d0e74",
+    "submit stamped: 8 639ed8e9fa6772cf",
     "stage: 33 8568a1c683ce9f71",
     "status: 1 cb8bcb2eef183f49",
     "pulse: 3 4437bd9463e97945",
@@ -99,15 +100,23 @@ const FROZEN_REQUESTS: [&str; 17] = [
     "light body: 34 668104248e8f8ba2",
     "light entry: 24 5a4ec191d52864e2",
 ];
-const FROZEN_ANSWERS: [&str; 32] = [
+const FROZEN_ANSWERS: [&str; 40] = [
     "steps: 628 9edc3ea7a8d9d00e",
     "taken: 1 996c5ad08c436211",
-    "refused: 18 6f975242774775e3",
+    "refused: 23 6848b24b3afb4af2",
+    "refused as spent: 2 fda8b9872743c60d",
+    "refused for a conflict: 2 8983516b21957b72",
+    "refused as full: 2 a8628c8313bf9f8b",
+    "refused as busy: 35 8ddee03efd8aef90",
+    "refused by a stopped one: 2 b4d3142c6ac4a0d0",
+    "refused by a failed one: 2 0e78713bbc7816d5",
+    "refused as rejected: 3 5960cfb5d75b5f22",
     "stage unknown: 2 eef9074e7c851380",
     "stage pooled: 2 d3dd3faf90631253",
     "stage included: 2 1a348a6389c8d5ce",
     "stage final: 2 b368307c1c188ed3",
     "stage rejected: 2 f524d3a0aab00cd8",
+    "stage gave way: 2 e0ca5ca1648e14ae",
     "status: 25 918bf871743277b7",
     "pulse: 67 1af719faf276a060",
     "found: 4 e3c6095f679cde49",

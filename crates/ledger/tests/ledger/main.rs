@@ -3,6 +3,7 @@
 mod assets;
 mod checkpoints;
 mod conservation;
+mod costs;
 mod evidence;
 mod follow;
 mod followers;

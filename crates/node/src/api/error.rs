@@ -121,6 +121,15 @@ impl ApiError {
         Self::new(ErrorKind::Busy, format!("There are too many {what} at once."), "Wait for some to end.")
     }
 
+    /// The kernel's nodes ask for more work than is done for a transaction.
+    pub fn kernel_busy(bits: u8) -> Self {
+        Self::new(
+            ErrorKind::Busy,
+            format!("The kernel's nodes are busy: even the least busy asks for work of {bits} bits for a transaction."),
+            "Try again in a minute.",
+        )
+    }
+
     pub fn stopping() -> Self {
         Self::new(ErrorKind::Stopping, "The node is stopping.", "Start it again and repeat the call.")
     }

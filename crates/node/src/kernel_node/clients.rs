@@ -13,17 +13,21 @@ use byway_driver::pool::Pool;
 use byway_kernel::archive::stored_certificate;
 use byway_kernel::follower::explore::{Found, Query, SignedTwice};
 use byway_kernel::follower::protocol::{Answer, Pulse, Request, StageClaim, Status as StatusAnswer};
-use byway_kernel::follower::serve;
+use byway_kernel::follower::{Refusal, serve};
 use byway_kernel::light::protocol::{CertifiedEntry, Question as Light, Reply};
 use byway_kernel::light::serve as light;
-use byway_kernel::{Source, Status, SubmitError};
+use byway_kernel::stamp::{Admission, Stamp};
+use byway_kernel::{MemberIndex, Source, Status, SubmitError};
 use byway_ledger::{Verdict, stored_transaction};
+use byway_primitives::codec::decode_exact;
 use byway_primitives::{Encode, NetworkId, Span};
-use byway_records::verified::verify_bytes;
-use byway_records::{Height, Output, OutputId, ProgramId, TransactionId, VerifiedTransaction};
+use byway_records::reject::IllFormed;
+use byway_records::verified::{verify, verify_all};
+use byway_records::{Height, Output, OutputId, ProgramId, Received, Transaction, TransactionId, VerifiedTransaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::FOLLOW_WAIT;
+use super::stages::Stages;
 
 /// Questions that may wait for the machine.
 const QUESTIONS_QUEUE: usize = 1024;
@@ -38,6 +42,14 @@ pub(super) enum Asker {
     },
     /// Somebody in this process.
     Here(oneshot::Sender<Answer>),
+}
+
+/// A request as it came.
+pub(super) struct Asked {
+    pub client: ClientId,
+    pub origin: Origin,
+    pub request: u64,
+    pub payload: Payload,
 }
 
 /// Whoever asks within this process, or hands transactions in there: the operator.
@@ -55,13 +67,42 @@ impl Asker {
 
 /// What only the machine's task can answer.
 pub(super) enum Question {
-    Submit { asker: Asker, transaction: Box<VerifiedTransaction> },
-    Stage { asker: Asker, id: TransactionId },
-    Status { asker: Asker },
-    Pulse { asker: Asker, since: u64 },
-    Outputs { asker: Asker, ids: Vec<OutputId> },
-    Evidence { asker: Asker },
-    Entry { asker: Asker, program: ProgramId, key: Vec<u8> },
+    Submit {
+        asker: Asker,
+        transaction: Box<VerifiedTransaction>,
+    },
+    /// Good ones of those that a member handed on.
+    HandedOn {
+        from: MemberIndex,
+        transactions: Vec<VerifiedTransaction>,
+    },
+    /// This source handed in what is ill-formed.
+    IllFormed {
+        source: Source,
+    },
+    Stage {
+        asker: Asker,
+        id: TransactionId,
+    },
+    Status {
+        asker: Asker,
+    },
+    Pulse {
+        asker: Asker,
+        since: u64,
+    },
+    Outputs {
+        asker: Asker,
+        ids: Vec<OutputId>,
+    },
+    Evidence {
+        asker: Asker,
+    },
+    Entry {
+        asker: Asker,
+        program: ProgramId,
+        key: Vec<u8>,
+    },
 }
 
 pub(super) struct Clients {
@@ -78,14 +119,22 @@ struct Desk {
     journal: Arc<Journal>,
     pool: Pool,
     mesh: MeshHandle,
+    stages: Stages,
     ask: mpsc::Sender<Question>,
 }
 
+/// What a look at a transaction that was handed in shows.
+enum Examined {
+    /// It waits here already, or has its verdict.
+    Known,
+    Good(Box<VerifiedTransaction>),
+}
+
 impl Clients {
-    pub fn new(network: NetworkId, journal: Arc<Journal>, pool: Pool, mesh: MeshHandle) -> Self {
+    pub fn new(network: NetworkId, journal: Arc<Journal>, pool: Pool, mesh: MeshHandle, stages: Stages) -> Self {
         let (ask, questions) = mpsc::channel(QUESTIONS_QUEUE);
         let (certified, _) = watch::channel(Height::GENESIS);
-        Self { desk: Desk { network, journal, pool, mesh, ask }, certified, questions }
+        Self { desk: Desk { network, journal, pool, mesh, stages, ask }, certified, questions }
     }
 
     /// A new certificate: open questions for it can be answered.
@@ -93,9 +142,11 @@ impl Clients {
         self.certified.send_replace(height);
     }
 
-    pub fn asked(&self, client: ClientId, origin: Origin, request: u64, payload: Payload) {
-        match byway_primitives::codec::decode_exact::<Request>(&payload) {
-            Ok(asked) => self.take(Asker::Mesh { client, origin, request }, asked, Some(payload)),
+    /// `admission` says what a source has to bring to hand something in.
+    pub fn asked(&self, asked: Asked, admission: impl FnOnce(Source) -> Admission) {
+        let Asked { client, origin, request, payload } = asked;
+        match decode_exact::<Request>(&payload) {
+            Ok(asked) => self.take(Asker::Mesh { client, origin, request }, asked, Some(payload), admission),
             Err(error) => {
                 tracing::debug!(%error, "a client sent a malformed request");
                 self.desk.mesh.close_client(client);
@@ -104,16 +155,23 @@ impl Clients {
     }
 
     /// A question, and what it came in, which counts against the client's bound until it is dealt with.
-    pub fn take(&self, asker: Asker, request: Request, payload: Option<Payload>) {
+    pub fn take(
+        &self,
+        asker: Asker,
+        request: Request,
+        payload: Option<Payload>,
+        admission: impl FnOnce(Source) -> Admission,
+    ) {
         let desk = self.desk.clone();
         match request {
             Request::Follow { from, programs } => {
                 let certified = self.certified.subscribe();
                 tokio::spawn(async move { desk.follow(asker, from, programs, certified).await });
             }
-            Request::Submit { transaction } => {
+            Request::Submit { transaction, stamp } => {
+                let admission = admission(asker.source());
                 tokio::spawn(async move {
-                    desk.submit(asker, transaction).await;
+                    desk.submit(asker, admission, transaction, stamp).await;
                     drop(payload);
                 });
             }
@@ -141,13 +199,13 @@ impl Clients {
     }
 
     pub fn submitted(&self, asker: Asker, result: Result<(), SubmitError>) {
-        self.desk.answer(
-            asker,
-            match result {
-                Ok(()) | Err(SubmitError::Known) => Answer::Taken,
-                Err(error) => Answer::Refused(error.to_string()),
-            },
-        );
+        self.desk.answer(asker, Refusal::of(result).map_or_else(Answer::Refused, |()| Answer::Taken));
+    }
+
+    /// A member hands these on.
+    pub fn handed_on(&self, from: MemberIndex, transactions: Vec<Transaction>) {
+        let desk = self.desk.clone();
+        tokio::spawn(async move { desk.handed_on(from, transactions).await });
     }
 
     /// `before` is how far it came without a verdict.
@@ -243,17 +301,34 @@ impl Desk {
         }
     }
 
-    async fn submit(&self, asker: Asker, transaction: Vec<u8>) {
-        let network = self.network;
-        let checked = self.pool.run(move || verify_bytes(network, &transaction)).await;
-        match checked {
-            Ok(Ok(transaction)) => {
-                let question = Question::Submit { asker, transaction: Box::new(transaction) };
+    async fn submit(&self, asker: Asker, admission: Admission, transaction: Vec<u8>, stamp: Option<Stamp>) {
+        let (network, stages, journal) = (self.network, self.stages.clone(), self.journal.clone());
+        let is_known = move |id| stages.is_here(&id) || stored_transaction(&*journal, id).is_some();
+        let examined = self.pool.run(move || examine(network, &admission, &transaction, stamp, is_known)).await;
+        match examined.unwrap_or(Err(Refusal::Failed)) {
+            Ok(Examined::Known) => self.answer(asker, Answer::Taken),
+            Ok(Examined::Good(transaction)) => {
                 // The machine's task is gone only when the node has ended.
-                let _ = self.ask.send(question).await;
+                let _ = self.ask.send(Question::Submit { asker, transaction }).await;
             }
-            Ok(Err(ill_formed)) => self.answer(asker, Answer::Refused(ill_formed.to_string())),
-            Err(error) => self.answer(asker, Answer::Refused(error.to_string())),
+            Err(refusal) => {
+                if matches!(refusal, Refusal::IllFormed(_)) {
+                    // One that is forgotten because the machine is far behind is remembered the next time.
+                    let _ = self.ask.try_send(Question::IllFormed { source: asker.source() });
+                }
+                self.answer(asker, Answer::Refused(refusal));
+            }
+        }
+    }
+
+    async fn handed_on(&self, from: MemberIndex, transactions: Vec<Transaction>) {
+        let network = self.network;
+        let good = self.pool.run(move || {
+            transactions.into_iter().filter_map(|transaction| verify(network, transaction).ok()).collect::<Vec<_>>()
+        });
+        if let Ok(transactions) = good.await {
+            // The machine's task is gone only when the node has ended.
+            let _ = self.ask.send(Question::HandedOn { from, transactions }).await;
         }
     }
 
@@ -301,4 +376,24 @@ impl Desk {
             Asker::Here(asked) => drop(asked.send(answer)),
         }
     }
+}
+
+/// Looks at what a client hands in, cheap things first: what costs us a signature costs the client its stamp before.
+fn examine(
+    network: NetworkId,
+    admission: &Admission,
+    transaction: &[u8],
+    stamp: Option<Stamp>,
+    is_known: impl FnOnce(TransactionId) -> bool,
+) -> Result<Examined, Refusal> {
+    let ill_formed = |reason: IllFormed| Refusal::IllFormed(reason.to_string());
+    let received: Received = decode_exact(transaction).map_err(|error| ill_formed(error.into()))?;
+    // Whoever hands in again what is here, for want of an answer, need not work for it.
+    if is_known(received.id()) {
+        return Ok(Examined::Known);
+    }
+    admission.check(received.id(), stamp).map_err(Refusal::Busy)?;
+    let verified = verify_all(network, [received]).map_err(|(_, reason)| ill_formed(reason))?;
+    let one = verified.into_iter().next().expect("one went in, one comes out");
+    Ok(Examined::Good(Box::new(one)))
 }

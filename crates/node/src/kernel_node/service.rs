@@ -143,9 +143,9 @@ impl Source for Own {
     }
 
     async fn submit(&self, transaction: Vec<u8>) -> Answer<()> {
-        match self.desk.ask(Request::Submit { transaction }).await {
+        match self.desk.ask(Request::Submit { transaction, stamp: None }).await {
             Some(Said::Taken) => Ok(()),
-            Some(Said::Refused(reason)) => Err(ApiError::refused_here(&reason)),
+            Some(Said::Refused(refusal)) => Err(ApiError::refused_here(&refusal.to_string())),
             _ => Err(ApiError::stopping()),
         }
     }

@@ -147,8 +147,8 @@ impl Actor {
         if let Err(error) = result {
             tracing::warn!(%id, %error, "a transaction was not taken");
             // Anything else says nothing against the transaction, which is handed in again.
-            if let SubmitFailed::Refused(reason) = error {
-                self.resolve(id, &Fate::Refused(reason));
+            if let SubmitFailed::Refused(refusal) = error {
+                self.resolve(id, &Fate::Refused(refusal.to_string()));
             }
         }
     }

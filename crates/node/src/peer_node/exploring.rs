@@ -79,7 +79,8 @@ impl Source for PeerNode {
     async fn submit(&self, transaction: Vec<u8>) -> Answer<()> {
         match self.kernel.submit(transaction).await {
             Ok(_) => Ok(()),
-            Err(SubmitFailed::Refused(reason)) => Err(ApiError::refused_here(&reason)),
+            Err(SubmitFailed::Refused(refusal)) => Err(ApiError::refused_here(&refusal.to_string())),
+            Err(SubmitFailed::Busy { bits }) => Err(ApiError::kernel_busy(bits)),
             Err(SubmitFailed::Undecided(_)) => Err(ApiError::busy("transactions waiting at the kernel nodes")),
             Err(SubmitFailed::Unreachable(_)) => Err(ApiError::kernel_unreachable()),
         }

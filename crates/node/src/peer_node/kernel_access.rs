@@ -10,11 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use byway_driver::entropy;
 use byway_driver::mesh::{ConnectError, Limits, MeshClient, Prologue, RequestError};
-use byway_driver::pool::PoolError;
-use byway_kernel::SubmitError;
+use byway_kernel::follower::Refusal;
 use byway_kernel::follower::protocol::{Answer, Request, StageClaim};
+use byway_kernel::stamp::{BITS_DEFAULT, Demand};
 use byway_primitives::codec::{DecodeError, Encode, decode_exact};
-use byway_records::{Genesis, Member, TransactionId};
+use byway_records::{Genesis, Member, Received, TransactionId};
 use tokio::sync::Mutex;
 
 use crate::kernel_node::prologue;
@@ -23,6 +23,9 @@ use crate::kernel_node::prologue;
 const REPLY_WAIT: Duration = Duration::from_secs(7);
 /// A transaction is handed to this many kernel nodes at once, so that one that drops it delays nothing (row K3's b > 1).
 const SUBMIT_TO: usize = 2;
+
+/// How many times work is done for one handing in: a node may have become busier meanwhile.
+const WORK_TIMES_MAX: u32 = 3;
 
 /// How often, and how many times, the node that took a transaction is asked whether it is included: at first quickly,
 /// then ever more slowly, for about ten seconds.
@@ -47,7 +50,13 @@ pub enum AskError {
 pub enum SubmitFailed {
     /// With the reason that f + 1 nodes gave, one of them honest.
     #[error("the kernel refused the transaction: {0}")]
-    Refused(String),
+    Refused(Refusal),
+    /// They ask for more work than is done for a transaction. It may be taken later.
+    #[error(
+        "the kernel nodes are busy, and the least busy asks for work of {bits} bits where {BITS_DEFAULT} are done for a \
+         transaction; it is handed in again later"
+    )]
+    Busy { bits: u8 },
     /// With the last thing that was said. It may be taken the next time.
     #[error("no kernel node took the transaction, and too few of them agree on why: {0}")]
     Undecided(String),
@@ -93,13 +102,14 @@ impl KernelAccess {
     }
 
     /// Hands a transaction to a few members at random; on failure to all others in turn, until one takes it or f + 1
-    /// refuse it for the same reason. Gives one that took it. Handing the same to several costs nothing: it is executed
-    /// once, and the ledger knows the others for repetitions.
+    /// refuse it for the same reason. Where all are busy it does the work that the least busy one asks for. Gives one that
+    /// took it. Handing the same to several costs nothing: it is executed once, and the ledger knows the others for
+    /// repetitions.
     pub async fn submit(&self, transaction: Vec<u8>) -> Result<u8, SubmitFailed> {
         let count = self.0.clients.len();
         let first = entropy::number() as usize % count;
         let order: Vec<u8> = (0..count).map(|step| ((first + step) % count) as u8).collect();
-        let request = Request::Submit { transaction };
+        let mut request = Request::Submit { transaction, stamp: None };
         let mut refusals = Refusals::new(self.0.genesis.members.faults_tolerated());
         for group in order.chunks(SUBMIT_TO) {
             let asked = group.iter().map(|member| self.ask(*member, &request));
@@ -108,9 +118,17 @@ impl KernelAccess {
             if let Some((member, _)) = asked.find(|(_, answer)| matches!(answer, Ok(Answer::Taken))) {
                 return Ok(*member);
             }
-            answers.into_iter().for_each(|answer| refusals.note(answer));
+            group.iter().zip(answers).for_each(|(member, answer)| refusals.note(*member, answer));
             if refusals.believed().is_some() {
                 break;
+            }
+        }
+        for _ in 0..WORK_TIMES_MAX {
+            let Some((member, demand)) = refusals.least_work(BITS_DEFAULT) else { break };
+            request = stamped(request, demand).await;
+            match self.ask(member, &request).await {
+                Ok(Answer::Taken) => return Ok(member),
+                answer => refusals.note(member, answer),
             }
         }
         Err(refusals.conclude())
@@ -162,12 +180,25 @@ impl KernelAccess {
     }
 }
 
+/// Does the work that a busy node asks for, on a thread of its own.
+async fn stamped(request: Request, demand: Demand) -> Request {
+    let Request::Submit { transaction, .. } = request else { return request };
+    let worked = tokio::task::spawn_blocking(move || {
+        let id = decode_exact::<Received>(&transaction).map(|received| received.id());
+        let stamp = id.ok().and_then(|id| demand.work(id));
+        Request::Submit { transaction, stamp }
+    });
+    worked.await.unwrap_or(Request::Submit { transaction: Vec::new(), stamp: None })
+}
+
 /// What nodes say that did not take a transaction.
 struct Refusals {
     /// How many nodes may lie.
     faults: usize,
     /// How many nodes gave each reason.
-    reasons: BTreeMap<String, usize>,
+    reasons: BTreeMap<Refusal, usize>,
+    /// What each busy node asks for.
+    busy: BTreeMap<u8, Demand>,
     /// The last thing said that is no reason against the transaction itself.
     passing: Option<String>,
     unreachable: Option<AskError>,
@@ -175,30 +206,45 @@ struct Refusals {
 
 impl Refusals {
     fn new(faults: usize) -> Self {
-        Self { faults, reasons: BTreeMap::new(), passing: None, unreachable: None }
+        Self { faults, reasons: BTreeMap::new(), busy: BTreeMap::new(), passing: None, unreachable: None }
     }
 
-    /// Takes down an answer other than that the transaction is taken.
-    fn note(&mut self, answer: Result<Answer, AskError>) {
+    /// Takes down a member's answer other than that the transaction is taken.
+    fn note(&mut self, member: u8, answer: Result<Answer, AskError>) {
+        self.busy.remove(&member);
         match answer {
-            Ok(Answer::Refused(reason)) if is_passing(&reason) => self.passing = Some(reason),
-            Ok(Answer::Refused(reason)) => *self.reasons.entry(reason).or_default() += 1,
+            Ok(Answer::Refused(refusal)) if refusal.is_passing() => {
+                if let Refusal::Busy(demand) = refusal {
+                    self.busy.insert(member, demand);
+                }
+                self.passing = Some(refusal.to_string());
+            }
+            Ok(Answer::Refused(refusal)) => *self.reasons.entry(refusal).or_default() += 1,
             Ok(_) => self.passing = Some("a kernel node gave an answer that makes no sense".to_owned()),
             Err(error) => self.unreachable = Some(error),
         }
     }
 
+    /// The busy node that asks for the least work, if that is no more than so many bits.
+    fn least_work(&self, bits_max: u8) -> Option<(u8, Demand)> {
+        let least = self.busy.iter().min_by_key(|(_, demand)| demand.bits);
+        least.map(|(member, demand)| (*member, *demand)).filter(|(_, demand)| demand.bits <= bits_max)
+    }
+
     /// The reason that so many nodes gave that one of them is honest.
-    fn believed(&self) -> Option<&str> {
-        self.reasons.iter().find(|(_, count)| **count > self.faults).map(|(reason, _)| reason.as_str())
+    fn believed(&self) -> Option<&Refusal> {
+        self.reasons.iter().find(|(_, count)| **count > self.faults).map(|(reason, _)| reason)
     }
 
     /// What is to be made of it when nobody else is asked.
     fn conclude(self) -> SubmitFailed {
-        if let Some(reason) = self.believed() {
-            return SubmitFailed::Refused(reason.to_owned());
+        if let Some(refusal) = self.believed() {
+            return SubmitFailed::Refused(refusal.clone());
         }
-        let said = self.passing.or_else(|| self.reasons.into_keys().next_back());
+        if let Some(least) = self.busy.values().map(|demand| demand.bits).min() {
+            return SubmitFailed::Busy { bits: least };
+        }
+        let said = self.passing.or_else(|| self.reasons.into_keys().next_back().map(|reason| reason.to_string()));
         match (said, self.unreachable) {
             (None, Some(error)) => SubmitFailed::Unreachable(error),
             (said, _) => SubmitFailed::Undecided(said.unwrap_or_else(|| "there is no kernel node".to_owned())),
@@ -206,48 +252,64 @@ impl Refusals {
     }
 }
 
-/// Whether a refusal is about the node that says it and not about the transaction: another node is to be asked. A kernel
-/// node gives its reasons as text only; one that words them otherwise needs f + 1 of its kind to be believed.
-fn is_passing(reason: &str) -> bool {
-    let submit = [SubmitError::Full, SubmitError::Stopped].map(|error| error.to_string());
-    let pool = [PoolError::ShuttingDown, PoolError::Panicked].map(|error| error.to_string());
-    submit.iter().chain(&pool).any(|passing| passing == reason)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use byway_primitives::Hash;
+    use byway_records::Reject;
 
     #[test]
     fn a_refusal_is_believed_when_more_nodes_give_it_than_may_lie() {
-        let full = SubmitError::Full.to_string();
-        let full = full.as_str();
+        let no = || Some(Refusal::Spent);
+        let bad = || Some(Refusal::IllFormed("bad proof".to_owned()));
+        let full = || Some(Refusal::Full);
+        let busy = |bits| Some(Refusal::Busy(Demand { bits, salt: Hash::ZERO }));
         // `None`: the node is dead.
-        let rows: [(&[Option<&str>], &str); 9] = [
-            (&[Some("no"), None], "undecided"),
-            (&[Some("no"), None, Some(full), None], "undecided"),
-            (&[Some("no"), Some("bad proof")], "undecided"),
-            (&[Some("no"), Some("bad proof"), Some("bad proof")], "refused: bad proof"),
-            (&[Some("bad proof"), None, None, Some("bad proof")], "refused: bad proof"),
-            (&[Some(full), Some(full), Some(full), Some(full)], "undecided"),
-            (&[Some(full), None], "undecided"),
-            (&[None, None, None, None], "unreachable"),
-            (&[], "undecided"),
+        let rows = [
+            (vec![no(), None], "undecided"),
+            (vec![no(), None, full(), None], "undecided"),
+            (vec![no(), bad()], "undecided"),
+            (vec![no(), bad(), bad()], "refused: bad proof"),
+            (vec![bad(), None, None, bad()], "refused: bad proof"),
+            (vec![full(), full(), full(), full()], "undecided"),
+            (vec![full(), None], "undecided"),
+            (vec![None, None, None, None], "unreachable"),
+            (vec![], "undecided"),
+            (vec![busy(24), full(), busy(23), None], "busy: 23, beyond 22"),
+            (vec![busy(24), full(), busy(12), None], "busy: 12, work for node 2"),
+            (vec![busy(12), no(), no()], "refused: an input of the transaction is spent already"),
         ];
         for (answers, expected) in rows {
             let mut refusals = Refusals::new(1);
-            for answer in answers {
-                refusals.note(match answer {
-                    Some(reason) => Ok(Answer::Refused((*reason).to_owned())),
-                    None => Err(AskError::NoSuchMember(9)),
-                });
+            for (member, answer) in (0..).zip(&answers) {
+                refusals.note(
+                    member,
+                    match answer {
+                        Some(refusal) => Ok(Answer::Refused(refusal.clone())),
+                        None => Err(AskError::NoSuchMember(9)),
+                    },
+                );
             }
+            let work = refusals.least_work(22);
+            let work = work.map_or("beyond 22".to_owned(), |(member, _)| format!("work for node {member}"));
             let found = match refusals.conclude() {
                 SubmitFailed::Refused(reason) => format!("refused: {reason}"),
+                SubmitFailed::Busy { bits } => format!("busy: {bits}, {work}"),
                 SubmitFailed::Undecided(_) => "undecided".to_owned(),
                 SubmitFailed::Unreachable(_) => "unreachable".to_owned(),
             };
-            assert_eq!(found, expected, "{answers:?}");
+            assert!(found.starts_with(expected), "{answers:?}: {found}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_for_the_moment_is_the_nodes_matter() {
+        let demand = Demand { bits: 1, salt: Hash::ZERO };
+        for refusal in [Refusal::Conflict, Refusal::Full, Refusal::Busy(demand), Refusal::Stopped, Refusal::Failed] {
+            assert!(refusal.is_passing(), "{refusal}");
+        }
+        for refusal in [Refusal::Spent, Refusal::IllFormed(String::new()), Refusal::Rejected(Reject::Unbalanced)] {
+            assert!(!refusal.is_passing(), "{refusal}");
         }
     }
 }

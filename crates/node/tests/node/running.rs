@@ -320,7 +320,7 @@ impl Liar {
                         KernelAnswer::Steps(step.lock().unwrap().iter().cloned().collect())
                     }
                     Request::Follow { .. } => KernelAnswer::Steps(Vec::new()),
-                    _ => KernelAnswer::Refused("no".to_owned()),
+                    _ => KernelAnswer::Refused(byway_kernel::follower::Refusal::IllFormed("no".to_owned())),
                 };
                 // Whoever asked may be gone.
                 let _ = mesh.reply(client, request_id, Bytes::from(answer.to_bytes()));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use byway_kernel::archive::stored_snapshot;
+use byway_kernel::follower::Refusal;
 use byway_kernel::{Committed, Fatal, MemberIndex, Message, News, Reference, Stepped, VerifiedSnapshot};
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, Encode, Hash, MemoryStore, NetworkId};
@@ -76,6 +77,8 @@ pub struct Progress {
     /// How often it began to go on by steps.
     pub stepped: usize,
     pub not_taken: usize,
+    /// Why the last one was not.
+    pub refusal: Option<Refusal>,
     /// Transactions that it had taken and let go of.
     pub gave_way: usize,
 }
@@ -271,7 +274,11 @@ impl Observer<KernelNode> for KernelChecks {
                 self.refusals += 1;
                 self.check(!self.honest[from], node, now_us, || format!("refuses what honest {from} sent: {error}"));
             }
-            NodeNews::NotTaken { .. } => self.progress[node].not_taken += 1,
+            NodeNews::NotTaken { refusal } => {
+                let progress = &mut self.progress[node];
+                progress.not_taken += 1;
+                progress.refusal = Some(refusal);
+            }
         }
     }
 

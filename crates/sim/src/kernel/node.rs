@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use byway_kernel::anteroom::{Anteroom, peek_epoch};
-use byway_kernel::{
-    Committee, Kernel, MemberIndex, Message, News, SnapshotError, Source, SubmitError, VerifiedSnapshot,
-};
+use byway_kernel::follower::Refusal;
+use byway_kernel::stamp::Stamp;
+use byway_kernel::{Committee, Kernel, MemberIndex, Message, News, SnapshotError, Source, VerifiedSnapshot};
 use byway_primitives::hash::Context;
 use byway_primitives::{Effect, Encode, Hash, Store, Time};
 use byway_records::VerifiedTransaction;
@@ -36,6 +36,15 @@ pub type SharedCache = Rc<RefCell<VerificationCache>>;
 pub struct Submission {
     pub source: Source,
     pub transaction: VerifiedTransaction,
+    pub work: Work,
+}
+
+/// What work comes with a transaction.
+#[derive(Debug, Clone, Copy)]
+pub enum Work {
+    /// As much as is asked for, in no time: whoever hands in has all the processors that there are.
+    Enough,
+    Stamped(Option<Stamp>),
 }
 
 /// What a simulated kernel node says.
@@ -49,7 +58,7 @@ pub enum NodeNews {
     },
     /// A client's transaction was not taken.
     NotTaken {
-        error: SubmitError,
+        refusal: Refusal,
     },
 }
 
@@ -114,9 +123,9 @@ impl KernelNode {
     }
 
     /// Takes a client's transaction. An equivocator says that it does.
-    pub fn submit(&mut self, now: Time, submission: Submission, store: &dyn Store) -> Result<(), SubmitError> {
+    pub fn submit(&mut self, now: Time, submission: Submission, store: &dyn Store) -> Result<(), Refusal> {
         match &mut self.mind {
-            Mind::Machine { kernel, .. } => kernel.handle_submit(now, submission.source, submission.transaction, store),
+            Mind::Machine { kernel, .. } => submit(kernel, now, submission, store),
             Mind::Equivocator(equivocator) => {
                 equivocator.handle(now, Event::Command(submission));
                 Ok(())
@@ -162,6 +171,15 @@ fn verified(
     verified
 }
 
+/// What a driver does with a transaction that a client hands in.
+fn submit(kernel: &mut Kernel, now: Time, submission: Submission, store: &dyn Store) -> Result<(), Refusal> {
+    let Submission { source, transaction, work } = submission;
+    if let Work::Stamped(stamp) = work {
+        kernel.admission(now, source).check(transaction.id(), stamp).map_err(Refusal::Busy)?;
+    }
+    Refusal::of(kernel.handle_submit(now, source, transaction, store))
+}
+
 impl Machine for KernelNode {
     type Message = Message;
     type News = NodeNews;
@@ -190,7 +208,9 @@ impl Machine for KernelNode {
                     }
                     Message::Transactions(transactions) => {
                         let network = kernel.committee().network();
-                        for transaction in transactions.into_iter().filter_map(|tx| verify(network, tx).ok()) {
+                        let may = kernel.may_hand_on(now, member(from), transactions.len());
+                        for transaction in transactions.into_iter().take(may).filter_map(|tx| verify(network, tx).ok())
+                        {
                             // It is the sender's to try again.
                             let _ = kernel.handle_submit(now, Source::Member(member(from)), transaction, store);
                         }
@@ -202,9 +222,9 @@ impl Machine for KernelNode {
             Event::Durable(token) => kernel.handle_durable(now, token, store),
             Event::PeerUp(peer) => kernel.handle_peer_up(now, member(peer), store),
             Event::PeerDown(peer) => kernel.handle_peer_down(now, member(peer), store),
-            Event::Command(Submission { source, transaction }) => {
-                if let Err(error) = kernel.handle_submit(now, source, transaction, store) {
-                    self.news.push(NodeNews::NotTaken { error });
+            Event::Command(submission) => {
+                if let Err(refusal) = submit(kernel, now, submission, store) {
+                    self.news.push(NodeNews::NotTaken { refusal });
                 }
             }
         }

@@ -6,7 +6,8 @@ use byway_access::session::Sale;
 use byway_dialogue::payment::credit::exposure_max;
 use byway_dialogue::payment::{Outcome, PaymentNews};
 use byway_kernel::follower::protocol::{Answer, Request};
-use byway_kernel::follower::{Advance, ClientNews as LedgerNews};
+use byway_kernel::follower::{Advance, ClientNews as LedgerNews, Refusal};
+use byway_kernel::stamp::BITS_DEFAULT;
 use byway_peer::market::Standing;
 use byway_peer::wallet::{Found, Grains, Wish};
 use byway_primitives::codec::decode_exact;
@@ -92,8 +93,18 @@ impl PeerNode {
                 let news = self.ledger.handle_answer(at.now, asked.member, answer);
                 self.ledger_news(at, news);
             }
-            (Purpose::Submit(id), Ok(Answer::Refused(reason))) => self.tell(PeerNews::Refused { id, reason }),
-            (Purpose::Submit(_), Ok(_)) => {}
+            (Purpose::Submit(id), Ok(Answer::Refused(Refusal::Busy(demand)))) if demand.bits <= BITS_DEFAULT => {
+                let pending = self.wallet.pending().find(|(pending, _)| *pending == id);
+                if let (Some((_, pending)), Some(stamp)) = (pending, demand.work(id)) {
+                    let request = Request::Submit { transaction: pending.bytes.clone(), stamp: Some(stamp) };
+                    let asked = self.kernel.ask(at.now, asked.member, Purpose::SubmitStamped(id), &request);
+                    self.out.extend(asked.into_iter().flatten());
+                }
+            }
+            (Purpose::Submit(id) | Purpose::SubmitStamped(id), Ok(Answer::Refused(refusal))) => {
+                self.tell(PeerNews::Refused { id, refusal });
+            }
+            (Purpose::Submit(_) | Purpose::SubmitStamped(_), Ok(_)) => {}
             (_, Err(_)) => self.unanswered(at, asked),
         }
     }
@@ -183,7 +194,7 @@ impl PeerNode {
         let Some(transaction) = pending.map(|(_, pending)| pending.bytes.clone()) else { return };
         self.submitted_at.insert(id, self.now);
         let first = self.draw_number();
-        let request = Request::Submit { transaction };
+        let request = Request::Submit { transaction, stamp: None };
         for step in 0..SUBMIT_TO {
             let member = (first.wrapping_add(step) % self.scene.kernels as u64) as u8;
             // One that can't be reached is made up for when the transaction is handed in again.

@@ -19,6 +19,8 @@ const REPLY_WAIT: Span = Span::seconds(7);
 pub enum Purpose {
     Follow,
     Submit(TransactionId),
+    /// With the work that the member asked for.
+    SubmitStamped(TransactionId),
 }
 
 /// A question that is out.

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use byway_kernel::archive::stored_certificate;
 use byway_kernel::follower::protocol::{Answer, Pulse, Request, StageClaim, Status};
-use byway_kernel::follower::serve;
-use byway_kernel::{News, Source, SubmitError};
+use byway_kernel::follower::{Refusal, serve};
+use byway_kernel::stamp::Stamp;
+use byway_kernel::{News, Source};
 use byway_ledger::Verdict;
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Effect, Encode, NetworkId, Span, Store, Time};
@@ -15,7 +16,7 @@ use byway_records::{Height, ProgramId, TransactionId};
 use super::liar::{Lie, Reply};
 use super::message::NetMessage;
 use super::node::{NetEffect, NetNews};
-use crate::kernel::{KernelNode, NodeNews, Submission};
+use crate::kernel::{KernelNode, NodeNews, Submission, Work};
 use crate::peer::PeerCommand;
 use crate::world::{Event, Machine};
 
@@ -114,17 +115,9 @@ impl ServingKernel {
                     self.out.push_back(Effect::WakeAt(until));
                 }
             }
-            Request::Submit { transaction } => {
-                let answer = match verify_bytes(self.network, &transaction) {
-                    Ok(transaction) => {
-                        match self.node.submit(now, Submission { source: asker.source(), transaction }, store) {
-                            Ok(()) | Err(SubmitError::Known) => Answer::Taken,
-                            Err(error) => Answer::Refused(error.to_string()),
-                        }
-                    }
-                    Err(ill_formed) => Answer::Refused(ill_formed.to_string()),
-                };
-                self.answer(asker, answer);
+            Request::Submit { transaction, stamp } => {
+                let outcome = self.submit(now, asker.source(), &transaction, stamp, store);
+                self.answer(asker, outcome.map_or_else(Answer::Refused, |()| Answer::Taken));
             }
             Request::Stage { transaction } => self.answer(asker, Answer::Stage(self.stage(transaction, store))),
             Request::Status => {
@@ -135,6 +128,19 @@ impl ServingKernel {
             // For showing; no market node of a simulation asks.
             _ => self.answer(asker, Answer::Pulse(Pulse::default())),
         }
+    }
+
+    fn submit(
+        &mut self,
+        now: Time,
+        source: Source,
+        transaction: &[u8],
+        stamp: Option<Stamp>,
+        store: &dyn Store,
+    ) -> Result<(), Refusal> {
+        let transaction = verify_bytes(self.network, transaction);
+        let transaction = transaction.map_err(|ill_formed| Refusal::IllFormed(ill_formed.to_string()))?;
+        self.node.submit(now, Submission { source, transaction, work: Work::Stamped(stamp) }, store)
     }
 
     /// Answers with what there is; whether there was anything.

@@ -2,9 +2,16 @@
 //!
 //! Snapshots have room for little, so that all nodes together bring in some thousand transactions a second. Each scenario is run twice with the same seed, without the flood and with it; what others hand in is the same.
 
+use byway_crypto::IdentitySecret;
 use byway_kernel::Source;
-use byway_primitives::{Amount, Span};
-use byway_records::VerifiedTransaction;
+use byway_kernel::follower::Refusal;
+use byway_kernel::stamp::{Demand, Stamp};
+use byway_ledger::Verdict;
+use byway_primitives::{Amount, Hash, Span};
+use byway_records::call::AccountsCall;
+use byway_records::promise::ReservationId;
+use byway_records::{Call, VerifiedTransaction};
+use byway_sim::kernel::{Submission, Work};
 use byway_sim::{KernelSim, Setup};
 
 use crate::kernel::warm;
@@ -44,6 +51,8 @@ enum Flood {
     Repeated,
     /// One coin, spent differently every time.
     OneCoin,
+    /// The same few calls again and again, which the ledger rejects, for good and each time alike.
+    Rejected,
 }
 
 /// Under which names the flood comes.
@@ -81,7 +90,7 @@ impl Flood {
     fn named(self) -> Named {
         match self {
             Flood::Coins { source, .. } | Flood::Dust { source } | Flood::PingPong { source } => source,
-            Flood::Nobody | Flood::Repeated | Flood::OneCoin => Named::Own,
+            Flood::Nobody | Flood::Repeated | Flood::OneCoin | Flood::Rejected => Named::Own,
         }
     }
 }
@@ -110,8 +119,9 @@ fn others(seed: u64, flood: Flood, named: Named) -> [u64; 2] {
     sim.run_ms(SPAN_MS + 3_000);
     sim.assert_settled();
     let turned_away: usize = sim.checks().progress.iter().map(|node| node.not_taken + node.gave_way).sum();
-    let is_flooded = flood != Flood::Nobody && named != Named::Nothing;
-    assert_eq!(turned_away > FLOOD as usize / 20, is_flooded, "seed {seed}: {flood:?}: {turned_away} turned away");
+    // What is known already is answered as taken, and costs nothing.
+    let is_more = !matches!(flood, Flood::Nobody | Flood::Repeated | Flood::Rejected) && named != Named::Nothing;
+    assert_eq!(turned_away > FLOOD as usize / 20, is_more, "seed {seed}: {flood:?}: {turned_away} turned away");
     let mut latencies = sim.checks().latencies_us.clone();
     assert_eq!(latencies.len() as u64, OTHERS);
     latencies.sort_unstable();
@@ -151,6 +161,12 @@ fn prepare(sim: &mut KernelSim, flood: Flood) -> Vec<(usize, VerifiedTransaction
             let few: Vec<_> = (0..50).map(|_| sim.fresh_transfer()).collect();
             (0..FLOOD).map(|number| (spread(number / 3), few[number as usize % few.len()].clone())).collect()
         }
+        Flood::Rejected => {
+            let nobody = IdentitySecret::from_bytes(&[5; 32]).expect("a key");
+            let call = Call::Accounts(AccountsCall::Release { reservation: ReservationId(Hash([5; 32])) });
+            let few: Vec<_> = (0..50).map(|salt| sim.purse.call(&call, salt, &nobody)).collect();
+            (0..FLOOD).map(|number| (spread(number / 3), few[number as usize % few.len()].clone())).collect()
+        }
         Flood::OneCoin => {
             let coin = OTHERS as u32 + FLOOD as u32;
             (0..FLOOD / 4).map(|number| (spread(number), sim.purse.spend_variant(coin, number as u32))).collect()
@@ -186,6 +202,7 @@ fn a_flood_leaves_others_latency_within_twice() {
         Flood::PingPong { source },
         Flood::Repeated,
         Flood::OneCoin,
+        Flood::Rejected,
     ];
     seeds(1, 10, |seed| check(seed, source, &floods));
 }
@@ -206,5 +223,61 @@ fn without_names_and_ages_a_flood_makes_everyone_wait() {
         let without = others(seed, Flood::Nobody, Named::Nothing);
         let with = others(seed, flood, Named::Nothing);
         assert!(with[0] > 2 * without[0] && with[1] > 2 * without[1], "seed {seed}: {with:?}, {without:?} without");
+    });
+}
+
+/// Hands in what bears this stamp. The demand, if that is not enough.
+fn stamped(
+    sim: &mut KernelSim,
+    node: usize,
+    source: Source,
+    transaction: &VerifiedTransaction,
+    stamp: Option<Stamp>,
+) -> Result<(), Demand> {
+    let before = sim.checks().progress[node].not_taken;
+    let work = Work::Stamped(stamp);
+    sim.hand_in(0, node, Submission { source, transaction: transaction.clone(), work });
+    sim.run_ms(1);
+    let progress = &sim.checks().progress[node];
+    match &progress.refusal {
+        Some(Refusal::Busy(demand)) if progress.not_taken > before => Err(*demand),
+        other if progress.not_taken > before => panic!("refused for another reason: {other:?}"),
+        _ => Ok(()),
+    }
+}
+
+#[test]
+fn who_has_much_in_the_pool_works_for_more_and_a_stamp_is_for_one_transaction_at_one_node() {
+    seeds(1, 4, |seed| {
+        let setup = Setup {
+            snapshot_interval_min: Span::millis(200),
+            snapshot_room: Some(ROOM),
+            pool_transactions_max: Some(POOL),
+            ..Setup::local(seed)
+        };
+        let mut sim = warm(setup);
+        sim.run_ms(2_000);
+        for number in 0..120 {
+            let transaction = sim.fresh_transfer();
+            sim.submit_from_in(0, FLOODER, number % 2, transaction);
+        }
+        sim.run_ms(1);
+        let [more, another, others] = [(); 3].map(|()| sim.fresh_transfer());
+        let demand = stamped(&mut sim, 0, FLOODER, &more, None).expect_err("it has a quarter of the pool");
+        assert!((10..=16).contains(&demand.bits), "seed {seed}: {demand:?}");
+        assert_eq!(
+            stamped(&mut sim, 0, Source::Client(7), &others, None),
+            Ok(()),
+            "seed {seed}: others work for nothing"
+        );
+        let stamp = demand.work(more.id());
+        assert!(stamped(&mut sim, 0, FLOODER, &another, stamp).is_err(), "seed {seed}: for another transaction");
+        assert!(stamped(&mut sim, 1, FLOODER, &more, stamp).is_err(), "seed {seed}: at another node");
+        assert_eq!(stamped(&mut sim, 0, FLOODER, &more, stamp), Ok(()), "seed {seed}");
+        sim.run_ms(3_000);
+        for transaction in [more, others] {
+            assert_eq!(sim.checks().verdict(&transaction.id()), Some(Verdict::Final), "seed {seed}");
+        }
+        assert_eq!(sim.checks().verdict(&another.id()), None, "seed {seed}");
     });
 }

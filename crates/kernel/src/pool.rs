@@ -143,10 +143,18 @@ impl Pool {
         self.lanes.count()
     }
 
-    /// How full the pool is, and how much of it is this source's: each in parts of `of`.
-    pub fn fill(&self, source: Source, of: u64) -> (u64, u64) {
-        let part = |load: u64| (u128::from(load) * u128::from(of) / u128::from(self.load_max.max(1))) as u64;
-        (part(self.load), part(self.lanes.load(source)))
+    /// How full the pool is, in so many parts.
+    pub fn fill_in(&self, parts: u64) -> u64 {
+        self.part(self.load, parts)
+    }
+
+    /// How much of it is this source's.
+    pub fn share_in(&self, source: Source, parts: u64) -> u64 {
+        self.part(self.lanes.load(source), parts)
+    }
+
+    fn part(&self, load: u64, parts: u64) -> u64 {
+        (u128::from(load) * u128::from(parts) / u128::from(self.load_max.max(1))) as u64
     }
 
     /// Takes a transaction in. What has to give way to it is added to `gave_way`.

@@ -318,11 +318,12 @@ struct Parts {
 
 impl Task {
     fn new(parts: Parts, heard: broadcast::Sender<Heard>) -> Self {
-        let Parts { kernel, journal, disk, clock, mesh, pool, figures } = parts;
         let stages = Stages::default();
+        let clients = Clients::new(parts.kernel.committee().network(), &parts, stages.clone());
+        let Parts { kernel, journal, disk, clock, mesh, pool, figures } = parts;
         Self {
-            verifying: Verifying::new(kernel.committee().clone(), pool.clone(), figures.clone()),
-            clients: Clients::new(kernel.committee().network(), journal.clone(), pool, mesh.clone(), stages.clone()),
+            verifying: Verifying::new(kernel.committee().clone(), pool, figures.clone()),
+            clients,
             pulse: PulseLog::new(kernel.committee().places()),
             kernel,
             journal,
@@ -634,7 +635,10 @@ impl Task {
         match news {
             News::Checkpoint(_) => {}
             News::Included(transactions) => transactions.iter().for_each(|id| self.stages.included(id)),
-            News::GaveWay(transactions) => transactions.iter().for_each(|id| self.stages.gave_way(id)),
+            News::GaveWay(transactions) => {
+                self.figures.gave_way(transactions.len());
+                transactions.iter().for_each(|id| self.stages.gave_way(id));
+            }
             News::Signed(snapshot) => self.pulse.saw(self.clock.now(), &snapshot),
             News::Committed(committed) => {
                 self.pulse.committed(&committed);

@@ -97,6 +97,10 @@ pub struct Status {
     /// Median milliseconds from a snapshot's time to its commitment here, over the last minute.
     pub finality_ms_p50: u64,
     pub finality_ms_p99: u64,
+    /// How full its pool is, in percent.
+    pub pool_percent: u64,
+    /// Bits of work that a source is asked for which has nothing there.
+    pub stamp_bits: u8,
 }
 
 /// What a node saw lately, for drawing.
@@ -278,6 +282,8 @@ impl Encode for Status {
         self.connected.iter().for_each(|connected| out.flag(*connected));
         out.varint(self.finality_ms_p50);
         out.varint(self.finality_ms_p99);
+        out.varint(self.pool_percent);
+        out.byte(self.stamp_bits);
     }
 }
 
@@ -297,6 +303,8 @@ impl Decode for Status {
             connected,
             finality_ms_p50: input.u64()?,
             finality_ms_p99: input.u64()?,
+            pool_percent: input.u64()?,
+            stamp_bits: input.byte()?,
         })
     }
 }

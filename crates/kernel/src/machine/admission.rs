@@ -46,7 +46,7 @@ impl Admitting {
 impl Kernel {
     /// What it takes to hand something in now, for this source. To be checked before the transaction's signatures are.
     pub fn admission(&mut self, now: Time, source: Source) -> Admission {
-        let (fill, own) = self.pool.fill(source, stamp::PARTS);
+        let (fill, own) = (self.pool.fill_in(stamp::PARTS), self.pool.share_in(source, stamp::PARTS));
         let bits = stamp::bits(fill, own).max(self.admitting.suspect_bits(now, source));
         let newest = || self.ledger.last_checkpoint().map_or(Hash::ZERO, Checkpoint::digest);
         let (network, node) = (self.committee.network(), self.config.secret.public());

@@ -9,6 +9,7 @@ use super::Kernel;
 use crate::committee::MemberIndex;
 use crate::news::Fatal;
 use crate::snapshot::Reference;
+use crate::stamp;
 
 /// Commits and finality samples remembered for display.
 const RECENT_MAX: usize = 256;
@@ -40,6 +41,12 @@ pub struct Status {
     pub transactions_pending: usize,
     /// Bytes of those that wait for a snapshot.
     pub pool_bytes: usize,
+    /// How full the pool is, in percent.
+    pub pool_percent: u64,
+    /// Sources of which something has no verdict.
+    pub pool_sources: usize,
+    /// Bits of work that a source is asked for which has nothing here.
+    pub stamp_bits: u8,
     /// Snapshots that wait for others.
     pub snapshots_waiting: usize,
     pub fatal: Option<Fatal>,
@@ -99,6 +106,9 @@ impl Kernel {
             checkpoint: self.votes.executed(),
             transactions_pending: self.pool.pending(),
             pool_bytes: self.pool.waiting_bytes(),
+            pool_percent: self.pool.fill_in(100),
+            pool_sources: self.pool.sources(),
+            stamp_bits: stamp::bits(self.pool.fill_in(stamp::PARTS), 0),
             snapshots_waiting: self.waiting.count(),
             fatal: self.halted,
         }

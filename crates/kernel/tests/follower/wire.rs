@@ -107,8 +107,8 @@ fn stage() -> impl Strategy<Value = StageClaim> {
 
 fn status() -> impl Strategy<Value = Status> {
     let lanes = (vec(number(), 0..=50), vec(any::<bool>(), 0..=50));
-    let parts = (number(), number(), number(), lanes, number(), number());
-    parts.prop_map(|(height, commits, time, (rounds, connected), finality_ms_p50, finality_ms_p99)| Status {
+    let parts = (number(), number(), number(), lanes, number(), number(), (number(), any::<u8>()));
+    parts.prop_map(|(height, commits, time, (rounds, connected), finality_ms_p50, finality_ms_p99, pool)| Status {
         height: Height(height),
         commits,
         time: Time(time),
@@ -116,6 +116,8 @@ fn status() -> impl Strategy<Value = Status> {
         connected,
         finality_ms_p50,
         finality_ms_p99,
+        pool_percent: pool.0,
+        stamp_bits: pool.1,
     })
 }
 

@@ -272,6 +272,8 @@ pub fn answers() -> Vec<(&'static str, Answer)> {
         connected: vec![true, true, false],
         finality_ms_p50: 180,
         finality_ms_p99: 400,
+        pool_percent: 70,
+        stamp_bits: 15,
     };
     let snapshot = PulseSnapshot {
         author: MemberIndex(2),

@@ -117,7 +117,7 @@ const FROZEN_ANSWERS: [&str; 40] = [
     "stage final: 2 b368307c1c188ed3",
     "stage rejected: 2 f524d3a0aab00cd8",
     "stage gave way: 2 e0ca5ca1648e14ae",
-    "status: 25 918bf871743277b7",
+    "status: 27 182b4c3a66cf7718",
     "pulse: 67 1af719faf276a060",
     "found: 4 e3c6095f679cde49",
     "not found: 2 619cd4473b98ac46",

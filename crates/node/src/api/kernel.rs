@@ -127,6 +127,11 @@ pub struct OwnHealth {
     pub connected: u64,
     /// Transactions handed in here that have no verdict yet.
     pub transactions_pending: u64,
+    /// How full its pool is, in percent, and of how many sources something is in it.
+    pub pool_percent: u64,
+    pub pool_sources: u64,
+    /// Bits of work that it asks for now before it looks at a transaction of a source that has nothing there.
+    pub stamp_bits: u64,
     /// Snapshots that wait for others.
     pub snapshots_waiting: u64,
 }

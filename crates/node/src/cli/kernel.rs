@@ -34,6 +34,8 @@ struct Report {
     quorum: usize,
     finality_ms_p50: Option<u64>,
     finality_ms_p99: Option<u64>,
+    pool_percent: u64,
+    stamp_bits: u8,
     equivocations: usize,
     members: Vec<Line>,
     healthy: bool,
@@ -108,6 +110,8 @@ fn report(genesis: &Genesis, index: u8, member: &Member, status: &Status, equivo
         quorum,
         finality_ms_p50: some(status.finality_ms_p50),
         finality_ms_p99: some(status.finality_ms_p99),
+        pool_percent: status.pool_percent,
+        stamp_bits: status.stamp_bits,
         equivocations,
         members,
         healthy: connected + 1 >= quorum && rounds_behind <= BEHIND_MAX && equivocations == 0,
@@ -123,6 +127,10 @@ fn text(report: &Report) -> String {
     let finality = match (report.finality_ms_p50, report.finality_ms_p99) {
         (Some(p50), Some(p99)) => format!("{p50} ms, 99 % within {p99} ms"),
         _ => "nothing handed in lately".to_owned(),
+    };
+    let pool = match report.stamp_bits {
+        0 => format!("{} % full", report.pool_percent),
+        bits => format!("{} % full, asks for work of {bits} bits per transaction", report.pool_percent),
     };
     let caught = match report.equivocations {
         0 => "nobody".to_owned(),
@@ -145,6 +153,7 @@ fn text(report: &Report) -> String {
             ),
         ),
         ("final in", finality),
+        ("pool", pool),
         ("signed twice", caught),
         ("", if report.healthy { "healthy".to_owned() } else { "NOT HEALTHY".to_owned() }),
     ]);

@@ -26,8 +26,9 @@ use byway_records::verified::{verify, verify_all};
 use byway_records::{Height, Output, OutputId, ProgramId, Received, Transaction, TransactionId, VerifiedTransaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::FOLLOW_WAIT;
+use super::figures::Figures;
 use super::stages::Stages;
+use super::{FOLLOW_WAIT, Parts};
 
 /// Questions that may wait for the machine.
 const QUESTIONS_QUEUE: usize = 1024;
@@ -120,6 +121,7 @@ struct Desk {
     pool: Pool,
     mesh: MeshHandle,
     stages: Stages,
+    figures: Arc<Figures>,
     ask: mpsc::Sender<Question>,
 }
 
@@ -131,10 +133,12 @@ enum Examined {
 }
 
 impl Clients {
-    pub fn new(network: NetworkId, journal: Arc<Journal>, pool: Pool, mesh: MeshHandle, stages: Stages) -> Self {
+    pub fn new(network: NetworkId, parts: &Parts, stages: Stages) -> Self {
+        let Parts { journal, pool, mesh, figures, .. } = parts;
+        let (journal, pool, mesh, figures) = (journal.clone(), pool.clone(), mesh.clone(), figures.clone());
         let (ask, questions) = mpsc::channel(QUESTIONS_QUEUE);
         let (certified, _) = watch::channel(Height::GENESIS);
-        Self { desk: Desk { network, journal, pool, mesh, stages, ask }, certified, questions }
+        Self { desk: Desk { network, journal, pool, mesh, stages, figures, ask }, certified, questions }
     }
 
     /// A new certificate: open questions for it can be answered.
@@ -199,7 +203,10 @@ impl Clients {
     }
 
     pub fn submitted(&self, asker: Asker, result: Result<(), SubmitError>) {
-        self.desk.answer(asker, Refusal::of(result).map_or_else(Answer::Refused, |()| Answer::Taken));
+        match Refusal::of(result) {
+            Ok(()) => self.desk.answer(asker, Answer::Taken),
+            Err(refusal) => self.desk.refuse(asker, refusal),
+        }
     }
 
     /// A member hands these on.
@@ -236,6 +243,8 @@ impl Clients {
                 connected: lanes.map(|lane| connected(&lane)).collect(),
                 finality_ms_p50: at(50),
                 finality_ms_p99: at(99),
+                pool_percent: status.pool_percent,
+                stamp_bits: status.stamp_bits,
             }),
         );
     }
@@ -316,9 +325,14 @@ impl Desk {
                     // One that is forgotten because the machine is far behind is remembered the next time.
                     let _ = self.ask.try_send(Question::IllFormed { source: asker.source() });
                 }
-                self.answer(asker, Answer::Refused(refusal));
+                self.refuse(asker, refusal);
             }
         }
+    }
+
+    fn refuse(&self, asker: Asker, refusal: Refusal) {
+        self.figures.not_taken(&refusal);
+        self.answer(asker, Answer::Refused(refusal));
     }
 
     async fn handed_on(&self, from: MemberIndex, transactions: Vec<Transaction>) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use byway_driver::mesh::MeshCounters;
 use byway_kernel::Status;
+use byway_kernel::follower::Refusal;
 use byway_kernel::verified::SnapshotError;
 use byway_ledger::Verdict;
 use byway_records::Genesis;
@@ -63,6 +64,8 @@ pub struct Figures {
     finality: Histogram,
     durable: Histogram,
     refused: Family<Because, Counter>,
+    not_taken: Family<Because, Counter>,
+    gave_way: Counter,
     equivocations: Counter,
     clock_behind: Counter,
     bytes: Family<OfPeer, Counter>,
@@ -78,6 +81,9 @@ pub struct Figures {
     clients: One,
     pool_transactions: One,
     pool_bytes: One,
+    pool_percent: One,
+    pool_sources: One,
+    stamp_bits: One,
     waiting: One,
     verifying: One,
     verifying_bytes: One,
@@ -109,6 +115,8 @@ impl Figures {
             finality: latency(),
             durable: latency(),
             refused: Family::default(),
+            not_taken: Family::default(),
+            gave_way: Counter::default(),
             equivocations: Counter::default(),
             clock_behind: Counter::default(),
             bytes: Family::default(),
@@ -123,6 +131,9 @@ impl Figures {
             clients: One::default(),
             pool_transactions: One::default(),
             pool_bytes: One::default(),
+            pool_percent: One::default(),
+            pool_sources: One::default(),
+            stamp_bits: One::default(),
             waiting: One::default(),
             verifying: One::default(),
             verifying_bytes: One::default(),
@@ -149,6 +160,10 @@ impl Figures {
         let text = "From an own snapshot's being written to its being durable";
         kernel.register_with_unit("durable", text, Unit::Seconds, self.durable.clone());
         kernel.register("snapshots_refused", "Snapshots that were not good, by reason", self.refused.clone());
+        let text = "Transactions of clients that were not taken, by reason";
+        kernel.register("submissions_refused", text, self.not_taken.clone());
+        let text = "Transactions that were taken and gave way to those of sources with less waiting";
+        kernel.register("pool_gave_way", text, self.gave_way.clone());
         kernel.register("equivocations", "Members seen to sign twice for one round", self.equivocations.clone());
         let text = "How often the clocks of other members were too far ahead of this one";
         kernel.register("clock_behind", text, self.clock_behind.clone());
@@ -169,6 +184,9 @@ impl Figures {
             ("peers_connected", "Other members connected", &self.peers),
             ("clients_connected", "Followers and wallets connected", &self.clients),
             ("pool_transactions", "Transactions handed in here without a verdict", &self.pool_transactions),
+            ("pool_percent", "How full the pool is", &self.pool_percent),
+            ("pool_sources", "Sources of which something has no verdict", &self.pool_sources),
+            ("stamp_bits", "Work that a source with nothing here is asked for, in bits", &self.stamp_bits),
             ("snapshots_waiting", "Snapshots that wait for what they stand on", &self.waiting),
             ("verification_queue_snapshots", "Snapshots that wait to be verified", &self.verifying),
         ] {
@@ -189,6 +207,9 @@ impl Figures {
     fn begin_at_zero(&self) {
         for reason in REASONS {
             drop(self.refused.get_or_create(&Because { reason }));
+        }
+        for reason in NOT_TAKEN {
+            drop(self.not_taken.get_or_create(&Because { reason }));
         }
         for verdict in ["final", "rejected", "repeated"] {
             drop(self.transactions.get_or_create(&WithVerdict { verdict }));
@@ -220,6 +241,15 @@ impl Figures {
 
     pub fn refused(&self, error: &SnapshotError) {
         self.refused.get_or_create(&Because { reason: reason(error) }).inc();
+    }
+
+    /// A client's transaction was not taken.
+    pub fn not_taken(&self, refusal: &Refusal) {
+        self.not_taken.get_or_create(&Because { reason: why_not_taken(refusal) }).inc();
+    }
+
+    pub fn gave_way(&self, count: usize) {
+        self.gave_way.inc_by(count as u64);
     }
 
     pub fn malformed_message(&self) {
@@ -275,6 +305,9 @@ impl Figures {
         self.clients.set(mesh.clients_up.saturating_sub(mesh.clients_down) as i64);
         self.pool_transactions.set(status.transactions_pending as i64);
         self.pool_bytes.set(status.pool_bytes as i64);
+        self.pool_percent.set(status.pool_percent as i64);
+        self.pool_sources.set(status.pool_sources as i64);
+        self.stamp_bits.set(status.stamp_bits.into());
         self.waiting.set(status.snapshots_waiting as i64);
         self.verifying.set(*verifying as i64);
         self.verifying_bytes.set(*verifying_bytes as i64);
@@ -300,6 +333,22 @@ const MALFORMED_MESSAGE: &str = "malformed_message";
 /// Every reason for which a snapshot is refused.
 const REASONS: [&str; 8] =
     ["too_long", "encoding", "form", "signature", "vote", "coin_share", "transaction", MALFORMED_MESSAGE];
+
+/// Every reason for which a client's transaction is not taken.
+const NOT_TAKEN: [&str; 8] = ["ill_formed", "spent", "rejected", "conflict", "full", "busy", "stopped", "failed"];
+
+fn why_not_taken(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::IllFormed(_) => "ill_formed",
+        Refusal::Spent => "spent",
+        Refusal::Rejected(_) => "rejected",
+        Refusal::Conflict => "conflict",
+        Refusal::Full => "full",
+        Refusal::Busy(_) => "busy",
+        Refusal::Stopped => "stopped",
+        Refusal::Failed => "failed",
+    }
+}
 
 fn reason(error: &SnapshotError) -> &'static str {
     match error {

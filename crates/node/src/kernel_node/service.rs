@@ -95,6 +95,9 @@ impl KernelApi for KernelService {
             is_behind: own.is_behind,
             connected: own.connected.len() as u64,
             transactions_pending: own.transactions_pending as u64,
+            pool_percent: own.pool_percent,
+            pool_sources: own.pool_sources as u64,
+            stamp_bits: own.stamp_bits.into(),
             snapshots_waiting: own.snapshots_waiting as u64,
         };
         Ok(KernelStatus { node: Some(node), ..self.explorer.status().await? })

@@ -31,6 +31,9 @@ impl KernelApi for Fake {
             is_behind: false,
             connected: 3,
             transactions_pending: 1,
+            pool_percent: 2,
+            pool_sources: 1,
+            stamp_bits: 0,
             snapshots_waiting: 0,
         };
         Ok(KernelStatus {

@@ -188,6 +188,8 @@ impl ServingKernel {
             rounds: status.rounds,
             finality_ms_p50: 0,
             finality_ms_p99: 0,
+            pool_percent: status.pool_percent,
+            stamp_bits: status.stamp_bits,
         })
     }
 

@@ -5,7 +5,8 @@
 //! references nothing, whose snapshots by q(n) of the new members carry the second, and so on as in a new network. What
 //! nodes had signed above the closing commit is abandoned; it was never committed, and its authors put its transactions
 //! into snapshots of the next epoch, or hand them to somebody who can. A node that is slow finds all that led to the
-//! closing commit in the archives of those that have ended the epoch, and needs nothing else to end it too.
+//! closing commit in the archives of those that have ended the epoch, and needs nothing else to end it too. Those who have
+//! ended it show it without being asked to whoever says that it has not: up to f of them may be the only ones that can.
 //!
 //! Votes on the closing checkpoint: see [`votes`](crate::votes).
 

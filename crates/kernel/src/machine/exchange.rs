@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use byway_primitives::{Span, Store, Time};
+use byway_records::epoch::{epoch_of, first_round};
 
 use super::{Kernel, Peer};
 use crate::archive;
@@ -49,7 +50,7 @@ impl Budget {
 impl Kernel {
     pub(super) fn exchange(&mut self, now: Time, from: MemberIndex, message: SyncMessage, store: &dyn Store) {
         match message {
-            SyncMessage::Status { round, .. } => self.on_status(now, from, round),
+            SyncMessage::Status { round, commits } => self.on_status(now, from, round, commits, store),
             SyncMessage::Want(references) => self.serve(now, from, &references, store),
             SyncMessage::WantRounds { from: first, to } => self.serve_rounds(now, from, first, to, store),
             SyncMessage::RoundsSent { from: first, until } => self.catch_up.answered(from, first, until),
@@ -141,16 +142,32 @@ impl Kernel {
         }
     }
 
-    fn on_status(&mut self, now: Time, from: MemberIndex, round: u64) {
+    fn on_status(&mut self, now: Time, from: MemberIndex, round: u64, commits: u64, store: &dyn Store) {
         self.catch_up.stated(from, round);
-        let is_behind = self.own.last.is_some_and(|last| round < last.round);
+        let has_turned = round.saturating_add(1) < self.committee.first_round();
+        let is_behind = has_turned || self.own.last.is_some_and(|last| round < last.round);
         let Some(peer) = self.connected.iter_mut().find(|peer| peer.member == from) else { return };
         if is_behind && peer.helped_at.is_none_or(|at| now >= at + HELP_INTERVAL) {
             peer.helped_at = Some(now);
             // It may lack what it takes to see that a round of ours is one.
             self.send(from, self.status_message());
             self.send_newest(from);
+            if has_turned {
+                self.show_end(now, from, (round, commits), store);
+            }
         }
+    }
+
+    /// Sends a peer in an earlier epoch what led from its last commit to the next.
+    ///
+    /// Up to f nodes may have ended the epoch by what all others lack (one of two snapshots that somebody signed for a
+    /// round, say), and they sign no more for it. The others would wait for ever and not know what to ask for.
+    fn show_end(&mut self, now: Time, to: MemberIndex, (round, commits): (u64, u64), store: &dyn Store) {
+        let Some(begins) = epoch_of(round.saturating_add(1)).map(first_round) else { return };
+        // Nothing of its epoch may be committed yet.
+        let committed = archive::stored_commit(store, commits).map_or(begins, |commit| commit.leader.round);
+        let first = committed.max(begins);
+        self.serve_rounds(now, to, first, first + WANTED_ROUNDS_MAX - 1, store);
     }
 
     /// Whether this own snapshot is of an epoch that ended before it was durable: it is for nobody until it is.

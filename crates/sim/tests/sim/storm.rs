@@ -32,7 +32,7 @@ const CONDUCTS: [Conduct; 10] = [
 
 #[test]
 fn seven_nodes_in_a_storm() {
-    seeds(6, 100_000, |seed| storm(7, seed));
+    seeds(8, 100_000, |seed| storm(7, seed));
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod resume;
 mod standing;
 mod status;
 mod stepping;
+mod suspecting;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -93,6 +94,7 @@ pub struct Kernel {
     is_clock_reported: bool,
     recent: status::Recent,
     accusing: accusing::Accusing,
+    suspecting: suspecting::Suspecting,
     outside: standing::Outside,
     stepping: stepping::Stepping,
     pruning: Option<pruning::Pruning>,
@@ -191,6 +193,7 @@ impl Kernel {
             is_clock_reported: false,
             recent: status::Recent::default(),
             accusing: accusing::Accusing::new(),
+            suspecting: suspecting::Suspecting::new(Height::GENESIS),
             outside: standing::Outside::default(),
             stepping: stepping::Stepping::default(),
             pruning: None,
@@ -293,6 +296,7 @@ impl Kernel {
             self.resend(now);
             self.send_past_votes(now);
             self.request(now);
+            self.pursue(now, store);
             self.prune(now, store);
         }
         self.flush();
@@ -329,6 +333,7 @@ impl Kernel {
             self.next_outside(),
             self.next_step_request(),
             self.next_pruning(),
+            self.next_pursuit(),
         ];
         let Some(next) = times.into_iter().flatten().min() else { return };
         let next = next.max(Time(now.0 + 1));

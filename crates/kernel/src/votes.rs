@@ -237,6 +237,11 @@ impl Votes {
         Some(Vote { height, digest: *digest, signature })
     }
 
+    /// The number of the epoch that certifies this height; `None` for one that is over and done with.
+    pub fn epoch_number_at(&self, height: Height) -> Option<u32> {
+        self.epoch_at(height).map(|epoch| epoch.number)
+    }
+
     fn epoch_at(&self, height: Height) -> Option<&Epoch> {
         self.epochs.range(..=height).next_back().map(|(_, epoch)| epoch)
     }

@@ -181,6 +181,7 @@ impl Setup {
                 Some(Conduct::OldCheckpoint) => Some(Names::Always(Height::GENESIS)),
                 Some(Conduct::FutureCheckpoint) => Some(Names::Always(Height(u64::MAX))),
                 Some(Conduct::FalseVoter) => Some(Names::Voting),
+                Some(Conduct::DoubleSpender) => Some(Names::Once),
                 _ => None,
             };
             if let Some(names) = names {

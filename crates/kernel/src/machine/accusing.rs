@@ -4,10 +4,8 @@
 //! of one offence at a time, and waits for the verdict before it says more: what somebody does wrong a thousand times
 //! shall not fill the snapshots of those who saw it. By then the offender is marked or gone as a rule.
 //!
-//! Not here: transactions that spend what was spent at the checkpoint that their snapshot names. Their evidence needs the
-//! place of the spender among all final transactions, which a running node doesn't look up; they are rejected, and whoever
-//! has the ledger at hand can still make the evidence ([`spent_input`](crate::evidence::spent_input)). Nor votes that came by
-//! themselves: they don't show what checkpoint they are for.
+//! What of a double spend it takes time to find is looked for by [`suspecting`](super::suspecting). Not here: votes that came
+//! by themselves, which don't show what checkpoint they are for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -84,9 +82,14 @@ impl Kernel {
         self.accusing.retain(|_, (accusation, _)| accusation != id);
     }
 
-    fn accuse(&mut self, now: Time, author: MemberIndex, evidence: Evidence) {
+    /// Whether an accusation of this member could come to anything now.
+    pub(super) fn may_accuse(&self, now: Time, author: MemberIndex) -> bool {
         let is_under_way = self.accusing.get(&author).is_some_and(|(_, since)| now < *since + VERDICT_WAIT_MAX);
-        if is_under_way || !self.committee.counts(author) || Some(author) == self.me {
+        !is_under_way && self.committee.counts(author) && Some(author) != self.me
+    }
+
+    pub(super) fn accuse(&mut self, now: Time, author: MemberIndex, evidence: Evidence) {
+        if !self.may_accuse(now, author) {
             return;
         }
         // What anyone could have made up in somebody's name, or what is no offence, is nobody's to judge twice.

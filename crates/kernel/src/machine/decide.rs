@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use byway_ledger::Commit;
 use byway_primitives::{Effect, Store, Time};
-use byway_records::{Certificate, TransactionId};
+use byway_records::{Certificate, Height, TransactionId};
 
 use super::Kernel;
 use crate::archive::{self, CommitRecord};
@@ -73,6 +73,9 @@ impl Kernel {
         let transactions = snapshots.iter().flat_map(|snapshot| snapshot.transactions()).collect();
         let executed = self.ledger.execute(&Commit { index, time, transactions }, store);
         self.outbox.batch.append(executed.batch);
+        let next = self.ledger.last_checkpoint().map_or(Height::GENESIS, |last| last.height).next();
+        let height = executed.checkpoint.as_ref().map_or(next, |new| new.checkpoint.height);
+        self.suspect(now, &snapshots, &executed.verdicts, height, store);
         let references: Vec<Reference> = snapshots.iter().map(|snapshot| snapshot.reference()).collect();
         for reference in &references {
             self.not_included.remove(reference);

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use byway_primitives::{Store, Time};
 use byway_records::Height;
 
+use super::suspecting::Suspecting;
 use super::{Kernel, Verify, provable};
 use crate::archive;
 use crate::news::OpenError;
@@ -106,6 +107,7 @@ impl Kernel {
         self.votes.resume(executed);
         self.provable = provable::Provable::resume(executed, self.ledger.provable_state(), store);
         self.named = executed;
+        self.suspecting = Suspecting::new(executed.next());
         for height in archive::stored_uncertified(store) {
             if let Some(checkpoint) = byway_ledger::stored_checkpoint(store, height) {
                 let outcome = self.votes.execute(checkpoint);

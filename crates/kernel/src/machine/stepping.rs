@@ -28,6 +28,7 @@ use byway_records::epoch::epoch_of;
 use byway_records::{Certificate, Height};
 
 use super::Kernel;
+use super::suspecting::Suspecting;
 use crate::archive;
 use crate::committee::MemberIndex;
 use crate::follower::{PROGRAMS, Step, serve};
@@ -193,6 +194,8 @@ impl Kernel {
         }
         self.outbox.batch.append(followed.batch);
         self.votes.followed(height);
+        // What was spent on the way was not looked at.
+        self.suspecting = Suspecting::new(height);
         self.provable.executed(height, self.ledger.provable_state());
         for (id, _) in &followed.verdicts {
             self.on_verdict(now, id);

@@ -26,6 +26,8 @@ pub enum Conduct {
     FutureCheckpoint,
     /// Signs one snapshot for every round, and votes for checkpoints that nobody has made.
     FalseVoter,
+    /// Signs one snapshot for every round, and puts into it whatever it is handed, spent or not.
+    DoubleSpender,
     /// Shows its snapshots to only two nodes, other ones each round, and never answers when asked for others'.
     Withholder,
     /// Spoils its snapshots for half of the nodes, each time in another place.
@@ -138,9 +140,11 @@ impl Adversary {
             | Conduct::FarSigner
             | Conduct::FalseStepper => Some(bytes),
             // These have no machine whose words could be twisted.
-            Conduct::Equivocator | Conduct::OldCheckpoint | Conduct::FutureCheckpoint | Conduct::FalseVoter => {
-                Some(bytes)
-            }
+            Conduct::Equivocator
+            | Conduct::OldCheckpoint
+            | Conduct::FutureCheckpoint
+            | Conduct::FalseVoter
+            | Conduct::DoubleSpender => Some(bytes),
         }
     }
 }

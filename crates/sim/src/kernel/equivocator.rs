@@ -6,7 +6,8 @@
 //! other conflicting ones if it has any, and leaves out its reference to the round's leader. To whoever asks by name it
 //! shows both.
 //!
-//! With [`Names::Voting`] it leads one life only, and lies in its votes instead.
+//! With [`Names::Voting`] and [`Names::Once`] it leads one life only, and lies in its votes, or not at all: it signs for
+//! whatever it is handed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub enum Names {
     Always(Height),
     /// The newest that its references show to be executed; and it votes for another checkpoint of that height.
     Voting,
+    /// The newest that its references show to be executed, in one snapshot.
+    Once,
 }
 
 /// See the [module](self).
@@ -139,7 +142,7 @@ impl Equivocator {
         let (references, _) = self.graph.cover(round, 0);
         let transactions = std::mem::take(&mut self.transactions);
         let other = transactions.iter().rev().take(1).cloned().collect();
-        let lives = if self.names == Names::Voting { 1 } else { 2 };
+        let lives = if matches!(self.names, Names::Voting | Names::Once) { 1 } else { 2 };
         for (life, transactions) in [transactions, other].into_iter().enumerate().take(lives) {
             let snapshot = self.sign(now, round, life, references.clone(), transactions);
             self.lives[life] = Some(snapshot.reference());
@@ -181,7 +184,9 @@ impl Equivocator {
             time: Time(now.0 + life as u64),
         };
         header.checkpoint = match self.names {
-            Names::Shown | Names::Voting => self.graph.checkpoint_shown(&header).unwrap_or(Height::GENESIS),
+            Names::Shown | Names::Voting | Names::Once => {
+                self.graph.checkpoint_shown(&header).unwrap_or(Height::GENESIS)
+            }
             Names::Always(height) => height,
         };
         if self.names == Names::Voting && header.checkpoint > self.voted {

@@ -209,6 +209,34 @@ fn who_votes_for_what_nobody_executed_is_marked() {
     });
 }
 
+/// What was spent long before, and what was spent just under the checkpoint that is named.
+#[test]
+fn who_signs_for_what_it_must_know_to_be_spent_is_marked() {
+    for old in [true, false] {
+        seeds(2, 100, |seed| {
+            let adversaries = vec![(3, Conduct::DoubleSpender)];
+            let mut sim = warm(Setup { nodes: 8, adversaries, ..Setup::local(seed) });
+            let honest = sim.honest();
+            let spent = sim.purse.spend(150, 0);
+            sim.submit_in(0, 0, spent.clone());
+            sim.pay_steadily(&honest, 60, if old { 4_000 } else { 1_000 });
+            sim.run_ms(if old { 4_000 } else { 900 });
+            assert_eq!(sim.checks().verdict(&spent.id()), Some(Verdict::Final), "seed {seed}");
+            // Two clients whose payments cross are nobody's fault.
+            sim.pay_twice_in(0, (0, 1));
+            let again = sim.purse.spend(150, 1);
+            sim.submit_in(0, 3, again);
+            sim.pay_steadily(&honest, 20, 1_000);
+            sim.run_ms(2_000);
+            assert_eq!(standing(&sim, 0, 3), Some(Standing::Marked), "seed {seed}, old: {old}");
+            for node in honest {
+                assert_eq!(standing(&sim, node, node), Some(Standing::Counting), "seed {seed}: node {node} is honest");
+            }
+            sim.assert_settled();
+        });
+    }
+}
+
 /// Clients hand conflicting payments to different nodes, long after one of them is final and at the same time.
 #[test]
 fn no_honest_node_is_marked_whatever_clients_hand_in() {

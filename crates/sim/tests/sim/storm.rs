@@ -17,11 +17,12 @@ use crate::epochs::standing;
 use crate::kernel::{assert_all_certified, warm};
 use crate::seeds;
 
-const CONDUCTS: [Conduct; 10] = [
+const CONDUCTS: [Conduct; 11] = [
     Conduct::Equivocator,
     Conduct::OldCheckpoint,
     Conduct::FutureCheckpoint,
     Conduct::FalseVoter,
+    Conduct::DoubleSpender,
     Conduct::Withholder,
     Conduct::IllSigner,
     Conduct::Silent,
@@ -66,7 +67,7 @@ fn storm(nodes: usize, seed: u64) {
     // The first coins once more, now that they are spent.
     for coin in 0..4 {
         let again = sim.purse.spend(coin, 3);
-        sim.submit_in(chance.below(300_000), pick(&mut chance, &honest), again);
+        sim.submit_in(chance.below(300_000), chance.below(nodes as u64) as usize, again);
     }
     sim.run_ms(if nodes > 10 { 3_000 } else { 5_000 });
     sim.assert_settled();
@@ -85,7 +86,8 @@ fn drawn(nodes: usize, seed: u64, chance: &mut Random) -> Setup {
     };
     let bad = chance.below((nodes as u64 - 1) / 3 + 1) as usize;
     let first = chance.below((nodes - bad) as u64) as usize;
-    let adversaries = (first..first + bad).map(|node| (node, CONDUCTS[chance.below(10) as usize])).collect();
+    let adversaries =
+        (first..first + bad).map(|node| (node, CONDUCTS[chance.below(CONDUCTS.len() as u64) as usize])).collect();
     let standard = Setup::local(seed);
     let epoch_life =
         if chance.one_in(2) { Wait { millis: Span::millis(700), commits: 20 } } else { standard.epoch_life };

@@ -41,6 +41,8 @@ pub use refusal::Refusal;
 
 const TIP: Space = Space("follower-tip");
 const ENTRIES: Space = Space("follower-entries");
+/// Epochs that are over, by the height of the checkpoint that closed them.
+const PAST_EPOCHS: Space = Space("follower-epochs");
 const TIP_KEY: &[u8] = b"tip";
 const STORED_TIP: Context = Context("byway 1 follower: stored tip");
 
@@ -156,6 +158,15 @@ impl Follower {
         &self.epoch
     }
 
+    /// The epoch whose members certify the checkpoint of a height; `None` where its record is damaged. `store` shows what
+    /// this follower had written.
+    pub fn epoch_at(&self, height: Height, store: &dyn Store) -> Option<Epoch> {
+        match store.scan(PAST_EPOCHS, &height.0.to_be_bytes(), 1).pop() {
+            Some((_, record)) => Epoch::from_bytes(&record).ok(),
+            None => Some(self.epoch.clone()),
+        }
+    }
+
     /// The last certified checkpoint; `None` at genesis.
     pub fn tip(&self) -> Option<&Checkpoint> {
         self.tip.as_ref()
@@ -196,10 +207,13 @@ impl Follower {
         let epoch = self.epoch_after(&step)?;
         let fresh = self.tip.is_none();
         self.apply_differences(&step, checkpoint.state_root)?;
-        let epoch_turned = epoch.is_some();
-        self.epoch = epoch.unwrap_or_else(|| self.epoch.clone());
+        let closed = epoch.map(|epoch| std::mem::replace(&mut self.epoch, epoch));
+        let epoch_turned = closed.is_some();
         self.tip = Some(checkpoint);
-        let batch = if fresh { self.write_all() } else { self.write_changes(&step) };
+        let mut batch = if fresh { self.write_all() } else { self.write_changes(&step) };
+        if let Some(closed) = closed {
+            batch.put(PAST_EPOCHS, checkpoint.height.0.to_be_bytes(), closed.to_bytes());
+        }
         let signers = step.certificate.signatures.iter().map(|(member, _)| *member).collect();
         let changed = step
             .differences

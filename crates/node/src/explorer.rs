@@ -30,8 +30,8 @@ pub trait Source: Send + Sync + 'static {
     fn members(&self) -> impl Future<Output = Answer<Vec<MemberView>>> + Send;
     /// How many of those that are asked may lie.
     fn faults(&self) -> usize;
-    /// Who signs now, as far as this node can prove.
-    fn seats(&self) -> impl Future<Output = Seats> + Send;
+    /// Who certifies the checkpoint of a height, as far as this node can prove.
+    fn signers_at(&self, height: Height) -> impl Future<Output = Option<Seats>> + Send;
 }
 
 /// How a kernel node seems to do.
@@ -139,14 +139,14 @@ impl<S: Source> Explorer<S> {
         let prove = Request::Explore(Query::Prove { transaction: id });
         let Said::Explored(Found::Proof(proof)) = self.source.ask(member, prove).await? else { return None };
         if let Some(proof) = proof {
-            for seats in self.signers_known().await {
-                match proof.verify(id, self.genesis.network(), &seats) {
-                    Ok(()) => return Some(Some(final_record(id, &proof))),
-                    Err(error) => tracing::debug!(member, %error, "a proof of a transaction does not hold"),
+            let seats = self.source.signers_at(proof.certificate.checkpoint.height).await?;
+            return match proof.verify(id, self.genesis.network(), &seats) {
+                Ok(()) => Some(Some(final_record(id, &proof))),
+                Err(error) => {
+                    tracing::error!(member, %error, "a kernel node's proof of a transaction proves nothing");
+                    None
                 }
-            }
-            tracing::error!(member, "a kernel node's proof of a transaction proves nothing");
-            return None;
+            };
         }
         if let Some(record) = self.rejection(member, id).await {
             return Some(Some(record));
@@ -165,12 +165,12 @@ impl<S: Source> Explorer<S> {
         let follow = Request::Follow { from: height?, programs: Vec::new() };
         let Said::Steps(steps) = self.source.ask(member, follow).await? else { return None };
         let step = steps.first().filter(|step| Some(step.certificate.checkpoint.height) == height)?;
-        self.rejected(step, id, &self.signers_known().await)
+        self.rejected(step, id).await
     }
 
-    fn rejected(&self, step: &Step, id: TransactionId, signers: &[Seats]) -> Option<KernelTransactionRecord> {
+    async fn rejected(&self, step: &Step, id: TransactionId) -> Option<KernelTransactionRecord> {
         let checkpoint = &step.certificate.checkpoint;
-        if !self.is_certified(&step.certificate, signers) || step.scan.root() != checkpoint.scan_root {
+        if !self.is_certified(&step.certificate).await || step.scan.root() != checkpoint.scan_root {
             return None;
         }
         let (_, reject) = step.scan.rejected.iter().find(|(rejected, _)| *rejected == id)?;
@@ -279,26 +279,25 @@ impl<S: Source> Explorer<S> {
     }
 
     async fn certificates(&self, from: Height, count: usize) -> Answer<Vec<Certificate>> {
-        let signers = self.signers_known().await;
-        let certificates = self.explore(Query::Certificates { from }, |found| match found {
-            Found::Certificates(mut certificates) => {
-                certificates.truncate(count);
-                let are_good = certificates.iter().all(|certificate| self.is_certified(certificate, &signers));
-                are_good.then_some(certificates)
+        let request = Request::Explore(Query::Certificates { from });
+        for member in self.source.order().await {
+            let said = self.source.ask(member, request.clone()).await;
+            let Some(Said::Explored(Found::Certificates(mut certificates))) = said else { continue };
+            certificates.truncate(count);
+            let checked =
+                futures::future::join_all(certificates.iter().map(|certificate| self.is_certified(certificate)));
+            if checked.await.into_iter().all(|is_good| is_good) {
+                return Ok(certificates);
             }
-            _ => None,
-        });
-        certificates.await
+            tracing::error!(member, "a kernel node's certificates are not valid");
+        }
+        Err(ApiError::kernel_unreachable())
     }
 
-    /// Who may have signed what is looked at: the members now, and those that the network began with.
-    async fn signers_known(&self) -> Vec<Seats> {
-        let (now, first) = (self.source.seats().await, self.genesis.epoch().seats);
-        if now == first { vec![now] } else { vec![now, first] }
-    }
-
-    fn is_certified(&self, certificate: &Certificate, signers: &[Seats]) -> bool {
-        signers.iter().any(|seats| certificate.verify(self.genesis.network(), seats).is_ok())
+    /// Whether those who certify the checkpoint's height have certified it.
+    async fn is_certified(&self, certificate: &Certificate) -> bool {
+        let seats = self.source.signers_at(certificate.checkpoint.height).await;
+        seats.is_some_and(|seats| certificate.verify(self.genesis.network(), &seats).is_ok())
     }
 
     async fn explore<T>(&self, query: Query, read: impl Fn(Found) -> Option<T>) -> Answer<T> {

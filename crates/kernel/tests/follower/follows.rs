@@ -4,7 +4,7 @@ use byway_kernel::follower::{Follower, FollowerDamaged, PROGRAMS};
 use byway_primitives::{Batch, MemoryStore, Space, Store};
 use byway_records::{Height, ProgramId};
 
-use crate::history::{FOREIGN, HEIGHTS, HISTORY, QUORUM};
+use crate::history::{CHANGES, CLOSING, FOREIGN, HEIGHTS, HISTORY, QUORUM};
 
 const TIP: Space = Space("follower-tip");
 const ENTRIES: Space = Space("follower-entries");
@@ -55,6 +55,25 @@ fn a_follower_of_some_programs_has_those() {
     follow(&[ProgramId::SYSTEM, ProgramId::OFFERS]);
     follow(&[ProgramId::SYSTEM, ProgramId::REGISTRY, ProgramId::ACCOUNTS]);
     follow(&[ProgramId::SYSTEM]);
+}
+
+#[test]
+fn who_certified_what_is_known_of_every_epoch_that_was_followed() {
+    let mut store = MemoryStore::new();
+    let mut follower = Follower::open(CHANGES.genesis.clone(), &[], &store).expect("an empty store");
+    for height in 1..=HEIGHTS {
+        let step = CHANGES.steps(Height(height), &[ProgramId::SYSTEM]).swap_remove(0);
+        let advance = follower.advance(step).expect("true");
+        assert_eq!(advance.epoch_turned, CLOSING.contains(&height));
+        store.apply(&advance.batch);
+        let reopened = Follower::open(CHANGES.genesis.clone(), &[], &store).expect("undamaged");
+        for known in [&follower, &reopened] {
+            for before in 1..=height {
+                let epoch = &CHANGES.epochs[before as usize - 1];
+                assert_eq!(known.epoch_at(Height(before), &store).as_ref(), Some(epoch), "{before} at {height}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use byway_driver::clock::Clock;
 use byway_kernel::follower::protocol::{Answer as Said, Request};
+use byway_kernel::light::protocol::{Question, Reply};
 use byway_primitives::Time;
-use byway_records::{Genesis, Seats};
+use byway_records::{Genesis, Height, Seats};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{Heard, KernelDesk};
@@ -171,7 +172,14 @@ impl Source for Own {
         0
     }
 
-    async fn seats(&self) -> Seats {
-        self.founding.clone()
+    /// Out of what is stored here: the epoch in force after the checkpoint before.
+    async fn signers_at(&self, height: Height) -> Option<Seats> {
+        let before = Height(height.0.checked_sub(1)?);
+        if before == Height::GENESIS {
+            return Some(self.founding.clone());
+        }
+        let question = Request::Light(Question::Beginning { height: before });
+        let Said::Light(Reply::Beginning(Some(beginning))) = self.desk.ask(question).await? else { return None };
+        Some(beginning.epoch.map_or_else(|| self.founding.clone(), |epoch| epoch.seats))
     }
 }

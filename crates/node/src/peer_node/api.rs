@@ -259,7 +259,7 @@ impl NodeApi for PeerNode {
 
     async fn ledger_transaction(&self, id: TransactionId) -> Answer<TransactionRecord> {
         let reachable: Vec<u8> = self.ask(|actor| Ok(actor.kernel_view.keys().copied().collect())).await?;
-        match proof::prove(&self.kernel, &self.genesis, id, &reachable).await {
+        match proof::prove(self, id, &reachable).await {
             Ok(record) => Ok(record),
             // What is ours is known here too, if with less around it.
             Err(error) => self.ask(move |actor| actor.own_record(id).ok_or(error)).await,

@@ -2,7 +2,7 @@
 
 use byway_driver::entropy;
 use byway_kernel::follower::protocol::{Answer as Said, Request};
-use byway_records::Seats;
+use byway_records::{Height, Seats};
 
 use super::PeerNode;
 use super::kernel_access::SubmitFailed;
@@ -10,6 +10,12 @@ use crate::api::*;
 use crate::explorer::{Explorer, MemberView, Source};
 
 impl PeerNode {
+    /// Who certifies the checkpoint of a height, by what this node followed.
+    pub(super) async fn signers_at(&self, height: Height) -> Option<Seats> {
+        let epoch = self.ask(move |actor| Ok(actor.ledger.follower().epoch_at(height, &actor.ledger_journal)));
+        Some(epoch.await.ok()??.seats)
+    }
+
     fn explorer(&self) -> Explorer<PeerNode> {
         Explorer::new(self.genesis.clone(), self.clone())
     }
@@ -94,8 +100,7 @@ impl Source for PeerNode {
         self.genesis.members.faults_tolerated()
     }
 
-    async fn seats(&self) -> Seats {
-        let now = self.ask(|actor| Ok(actor.ledger.follower().epoch().seats.clone())).await;
-        now.unwrap_or_else(|_| self.genesis.epoch().seats)
+    async fn signers_at(&self, height: Height) -> Option<Seats> {
+        PeerNode::signers_at(self, height).await
     }
 }

@@ -3,14 +3,15 @@
 //! A kernel node is asked at which height a transaction was decided, which is no more than a hint; the checkpoint of that
 //! height, certified by q(n) nodes, digests the scan data in which the verdict stands. A hint that proves nothing counts
 //! for nothing. "There is no such transaction" can't be proved and is believed when f + 1 nodes say it: one of them is
-//! honest.
+//! honest. Who certifies which height is known from following, also where it was others than now.
 
 use byway_driver::entropy;
 use byway_kernel::follower::protocol::{Answer, Request, Step};
+use byway_primitives::NetworkId;
 use byway_records::checkpoint::Height;
-use byway_records::{Genesis, Reject, TransactionId};
+use byway_records::{Reject, Seats, TransactionId};
 
-use super::kernel_access::KernelAccess;
+use super::PeerNode;
 use crate::api::{ApiError, Reason, Stage, TransactionRecord};
 
 /// Why a step proves nothing of a transaction.
@@ -31,12 +32,8 @@ enum Disproof {
 ///
 /// # Errors
 /// `transaction_not_found` when f + 1 kernel nodes know of no verdict, `kernel_unreachable` when too few answer.
-pub(super) async fn prove(
-    kernel: &KernelAccess,
-    genesis: &Genesis,
-    id: TransactionId,
-    reachable: &[u8],
-) -> Result<TransactionRecord, ApiError> {
+pub(super) async fn prove(node: &PeerNode, id: TransactionId, reachable: &[u8]) -> Result<TransactionRecord, ApiError> {
+    let (kernel, genesis) = (&node.kernel, &node.genesis);
     let members = genesis.members.len() as u64;
     let first = entropy::number() % members;
     let mut order: Vec<u8> = (0..members).map(|step| ((first + step) % members) as u8).collect();
@@ -58,7 +55,8 @@ pub(super) async fn prove(
         let request = Request::Follow { from: height, programs: Vec::new() };
         let Ok(Answer::Steps(steps)) = kernel.ask(member, &request).await else { continue };
         let Some(step) = steps.first() else { continue };
-        match verdict(genesis, step, height, id) {
+        let Some(seats) = node.signers_at(height).await else { continue };
+        match verdict(genesis.network(), &seats, step, height, id) {
             Ok(record) => return Ok(record),
             Err(disproof) => tracing::error!(member, %disproof, "a kernel node's word on a transaction proves nothing"),
         }
@@ -66,13 +64,19 @@ pub(super) async fn prove(
     Err(ApiError::kernel_unreachable())
 }
 
-/// What a step proves of a transaction.
-fn verdict(genesis: &Genesis, step: &Step, height: Height, id: TransactionId) -> Result<TransactionRecord, Disproof> {
+/// What a step proves of a transaction to whoever knows who certifies its height.
+fn verdict(
+    network: NetworkId,
+    seats: &Seats,
+    step: &Step,
+    height: Height,
+    id: TransactionId,
+) -> Result<TransactionRecord, Disproof> {
     let checkpoint = &step.certificate.checkpoint;
     if checkpoint.height != height {
         return Err(Disproof::Height);
     }
-    step.certificate.verify(genesis.network(), &genesis.epoch().seats).map_err(|_| Disproof::Certificate)?;
+    step.certificate.verify(network, seats).map_err(|_| Disproof::Certificate)?;
     if step.scan.root() != checkpoint.scan_root {
         return Err(Disproof::Scan);
     }
@@ -91,4 +95,72 @@ fn verdict(genesis: &Genesis, step: &Step, height: Height, id: TransactionId) ->
     }
     let rejected = step.scan.rejected.iter().find(|(rejected, _)| *rejected == id);
     rejected.map(|(_, reject)| record(Stage::Rejected, Some(*reject), None)).ok_or(Disproof::Absent)
+}
+
+#[cfg(test)]
+mod tests {
+    use byway_crypto::{NodeSecret, Purpose};
+    use byway_primitives::{Hash, Time};
+    use byway_records::Member;
+    use byway_records::checkpoint::{Certificate, Checkpoint};
+    use byway_records::scan::{ScanData, ScanTransaction};
+
+    use super::*;
+
+    const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
+    const ID: TransactionId = TransactionId(Hash([1; 32]));
+    const REJECTED: TransactionId = TransactionId(Hash([2; 32]));
+
+    fn secret(number: u8) -> NodeSecret {
+        NodeSecret::from_seed(&[number; 32])
+    }
+
+    /// Four members, of whom all have another key in each epoch.
+    fn seats(epoch: u8) -> Seats {
+        Seats::founding((0..4).map(|member| Member {
+            name: format!("k{member}"),
+            owner: byway_primitives::IdentityId([member; 20]),
+            key: secret(10 * epoch + member).public(),
+            mesh: byway_crypto::noise::StaticKey([member; 32]),
+            address: "127.0.0.1:7100".to_owned(),
+        }))
+    }
+
+    fn step(signers: u8) -> Step {
+        let made = ScanTransaction { id: ID, ghost: None, outputs: Vec::new(), spent: Vec::new() };
+        let scan = ScanData { time: Time(5), finals: vec![made], rejected: vec![(REJECTED, Reject::NoAccount)] };
+        let zero = Hash::ZERO;
+        let checkpoint = Checkpoint {
+            height: Height(9),
+            commits: 9,
+            time: Time(5),
+            previous: zero,
+            transactions: 1,
+            transactions_root: zero,
+            state_root: zero,
+            outputs_digest: zero,
+            scan_root: scan.root(),
+            epoch_next: zero,
+        };
+        let sign = |member| secret(10 * signers + member).sign(Purpose::Checkpoint, NETWORK, &checkpoint.digest().0);
+        let signatures = (0..3).map(|member| (member, sign(member))).collect();
+        Step { certificate: Certificate { checkpoint, signatures }, differences: Vec::new(), scan }
+    }
+
+    #[test]
+    fn a_verdict_is_proved_by_who_certified_its_height() {
+        let hidden = Step { scan: ScanData::default(), ..step(1) };
+        for (step, epoch, id, expected) in [
+            (step(1), 1, ID, Ok(Stage::Final)),
+            (step(1), 1, REJECTED, Ok(Stage::Rejected)),
+            (step(1), 1, TransactionId(Hash([3; 32])), Err(Disproof::Absent)),
+            (step(1), 0, ID, Err(Disproof::Certificate)),
+            (step(1), 2, ID, Err(Disproof::Certificate)),
+            (hidden, 1, ID, Err(Disproof::Scan)),
+        ] {
+            let found = verdict(NETWORK, &seats(epoch), &step, Height(9), id).map(|record| record.stage);
+            assert_eq!(found, expected, "epoch {epoch}");
+        }
+        assert_eq!(verdict(NETWORK, &seats(1), &step(1), Height(8), ID).err(), Some(Disproof::Height));
+    }
 }

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use byway_crypto::ghost::{AddressError, TransactionSecret};
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{Address, NodeKey};
+use byway_kernel::light::{NoCheckpoint, TrustedCheckpoint};
 use byway_primitives::amount::AmountError;
 use byway_primitives::{Amount, AssetId, IdentityId, Time};
 use byway_records::genesis::GenesisError;
@@ -123,6 +124,8 @@ pub enum LoadError {
     File(#[from] DirectoryError),
     #[error("{path} makes no network: {source}")]
     Invalid { path: PathBuf, source: GenesisError },
+    #[error("the checkpoint in {path}: {source}")]
+    Checkpoint { path: PathBuf, source: NoCheckpoint },
 }
 
 /// Reads and checks a genesis file.
@@ -130,6 +133,19 @@ pub fn load(path: &Path) -> Result<Genesis, LoadError> {
     let genesis: Genesis = read_json(path)?.ok_or_else(|| LoadError::Missing(path.to_owned()))?;
     genesis.validate().map_err(|source| LoadError::Invalid { path: path.to_owned(), source })?;
     Ok(genesis)
+}
+
+/// A recent checkpoint that a network file names beside the genesis, as `"checkpoint": "HEIGHT:DIGEST"`: for those who come
+/// when founders have left for long. It is no part of the network, and believed as far as whoever gave the file is.
+pub fn recent_checkpoint(path: &Path) -> Result<Option<TrustedCheckpoint>, LoadError> {
+    #[derive(serde::Deserialize)]
+    struct Beside {
+        checkpoint: Option<String>,
+    }
+    let beside: Option<Beside> = read_json(path)?;
+    let text = beside.and_then(|beside| beside.checkpoint);
+    let parsed = text.map(|text| text.parse()).transpose();
+    parsed.map_err(|source| LoadError::Checkpoint { path: path.to_owned(), source })
 }
 
 /// Writes a genesis file.

@@ -9,6 +9,7 @@
 //! - [`explorer`]: answers about the kernel, for kernel nodes and market nodes alike.
 //! - [`metrics`]: a kernel node's figures for monitoring.
 //! - [`fetch`]: one HTTP fetch through the node's proxy, with a receipt.
+//! - [`light`]: verifying single facts of the ledger without a node.
 //! - [`backup`]: copies of a kernel node's state.
 //! - [`cli`]: the commands.
 //!
@@ -30,6 +31,7 @@ pub mod hosting;
 pub mod http1;
 pub mod kernel_node;
 pub mod keystore;
+pub mod light;
 pub mod logs;
 pub mod metrics;
 pub mod page;

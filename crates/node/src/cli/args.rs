@@ -8,7 +8,7 @@ use byway_records::asset::{self, Symbol};
 use byway_records::offer::{Country, Network, OfferId, Service};
 use clap::{Args, Parser, Subcommand};
 
-use super::Globals;
+use super::{Globals, LightArgs};
 use crate::api::OfferFilter;
 use crate::api::params::IdempotencyKey;
 use crate::bench::kernel::Shape;
@@ -90,6 +90,8 @@ pub enum Command {
     /// Look into the ledger and check it
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Verify payments and entries of the ledger, without a node and without trusting anyone
+    Light(LightArgs),
     /// Run a node of an existing network
     Run(RunArgs),
     /// Run a kernel node

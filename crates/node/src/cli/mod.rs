@@ -9,6 +9,7 @@ mod group;
 mod identity;
 mod kernel;
 mod ledger;
+mod light;
 mod market;
 mod network;
 mod output;
@@ -21,6 +22,7 @@ use std::future::Future;
 use std::path::PathBuf;
 
 pub use args::*;
+pub use light::{LightArgs, LightCommand};
 pub use output::{Table, print_json};
 pub use progress::with_progress;
 pub use watch::{print_seen, read_view_key};
@@ -99,6 +101,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Asset(command) => asset::asset(&globals, command).await,
         Command::Identity(command) => identity::identity(&globals, command).await,
         Command::Ledger(command) => ledger::ledger(&globals, command).await,
+        Command::Light(args) => light::light(&globals, args).await,
         Command::Genesis(GenesisCommand::New(args)) => network::genesis_new(&globals, args),
         Command::Kernel(KernelCommand::Init(args)) => network::kernel_init(&globals, args),
         Command::Kernel(KernelCommand::Status(args)) => kernel::status(&globals, args).await,

@@ -7,22 +7,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use byway_crypto::phrase::{Device, Phrase};
-use byway_driver::mesh;
+use byway_driver::mesh::{self, Limits, Mesh, MeshClient, MeshConfig, MeshEvent};
 use byway_driver::pool::Pool;
+use byway_kernel::follower::protocol::{Answer as KernelAnswer, Request};
 use byway_node::api::*;
 use byway_node::config::Config;
 use byway_node::directory::Directory;
 use byway_node::fetch::{Route, fetch_to_sink};
 use byway_node::genesis::{self, Funding, Plan, Share};
 use byway_node::hosting;
-use byway_node::kernel_node::{KernelNode, KernelNodeConfig};
+use byway_node::kernel_node::{KernelNode, KernelNodeConfig, prologue};
 use byway_node::keystore::Keystore;
 use byway_node::peer_node::{PeerNode, PeerNodeConfig};
+use byway_primitives::codec::decode_exact;
 use byway_primitives::hash::Context;
-use byway_primitives::{Amount, Span, Time};
-use byway_records::Genesis;
+use byway_primitives::{Amount, Encode, Span, Time};
 use byway_records::genesis::Wait;
+use byway_records::{Genesis, Member};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -113,6 +116,33 @@ impl Network {
     /// Takes the seat of a kernel node that was kept: its socket and its key.
     pub fn seat(&mut self, index: usize) -> (TcpListener, [u8; 32]) {
         (self.seats[index].take().unwrap(), *keystore(&kernel(index)).mesh_static())
+    }
+
+    /// Has somebody else answer clients in the seat of a kernel node that was kept, or stay silent.
+    pub fn play(&mut self, index: usize, mut answer: impl FnMut(Request) -> Option<KernelAnswer> + Send + 'static) {
+        let (listener, secret) = self.seat(index);
+        let seat = |(_, member): (_, &Member)| Some(mesh::Member { key: member.mesh, address: member.address.clone() });
+        let members = self.genesis.members.iter().map(seat).collect();
+        let config = MeshConfig { members, secret, prologue: prologue(&self.genesis), limits: Limits::default() };
+        let (mesh, mut events) = Mesh::spawn(config, listener).unwrap();
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                let MeshEvent::ClientFrame { client, request_id, bytes, .. } = event else { continue };
+                if let Some(answer) = answer(decode_exact(&bytes).unwrap()) {
+                    // Whoever asked may be gone.
+                    let _ = mesh.reply(client, request_id, Bytes::from(answer.to_bytes()));
+                }
+            }
+        });
+    }
+
+    /// What a kernel node answers to a client.
+    pub async fn ask(&self, index: u8, request: &Request) -> KernelAnswer {
+        let member = self.genesis.members.get(index).unwrap();
+        let (prologue, limits) = (prologue(&self.genesis), Limits::default());
+        let connected = MeshClient::connect(&member.address, member.mesh, &prologue, &[5; 32], &limits);
+        let (client, _pushes) = connected.await.unwrap();
+        decode_exact(&client.request(Bytes::from(request.to_bytes()), SOON).await.unwrap()).unwrap()
     }
 
     /// The addresses of kernel nodes as genesis has them, by name.

@@ -3,16 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use byway_driver::mesh::{Limits, Member, Mesh, MeshClient, MeshConfig, MeshEvent};
 use byway_kernel::follower::protocol::{Answer as KernelAnswer, Request, Step};
 use byway_node::api::*;
-use byway_node::kernel_node::prologue;
 use byway_node::peer_node::PeerNode;
-use byway_primitives::codec::decode_exact;
-use byway_primitives::{Amount, Encode, Hash};
+use byway_primitives::{Amount, Hash};
 use byway_records::scan::ScanTransaction;
-use byway_records::{Genesis, Height, TransactionId};
+use byway_records::{Height, TransactionId};
 
 use super::network::{Network, Node, forwarder, key, keystore, nobody, provider};
 
@@ -237,7 +233,7 @@ async fn a_kernel_node_that_lies_about_a_transaction_is_not_believed() {
             (entry.stage == Stage::Final).then_some(entry.transaction_id)
         })
         .await;
-    liar.show(first_step(&network.genesis).await);
+    liar.show(first_step(&network).await);
 
     // This node reaches one honest kernel node and the liar.
     let nobody = nobody().await;
@@ -295,36 +291,18 @@ struct Liar {
 
 impl Liar {
     fn start(network: &mut Network, index: usize, invented: TransactionId) -> Self {
-        let genesis = network.genesis.clone();
-        let (listener, secret) = network.seat(index);
-        let members = genesis.members.iter();
-        let seat = |(_, member): (_, &byway_records::genesis::Member)| {
-            Some(Member { key: member.mesh, address: member.address.clone() })
-        };
-        let config = MeshConfig {
-            members: members.map(seat).collect(),
-            secret,
-            prologue: prologue(&genesis),
-            limits: Limits::default(),
-        };
-        let (mesh, mut events) = Mesh::spawn(config, listener).unwrap();
         let liar = Self { invented, step: Arc::default() };
         let step = liar.step.clone();
-        tokio::spawn(async move {
-            while let Some(event) = events.recv().await {
-                let MeshEvent::ClientFrame { client, request_id, bytes, .. } = event else { continue };
-                let answer = match decode_exact::<Request>(&bytes).unwrap() {
-                    Request::Find { transaction } if transaction == invented => KernelAnswer::Found(Some(Height(1))),
-                    Request::Find { .. } => KernelAnswer::Found(None),
-                    Request::Follow { programs, .. } if programs.is_empty() => {
-                        KernelAnswer::Steps(step.lock().unwrap().iter().cloned().collect())
-                    }
-                    Request::Follow { .. } => KernelAnswer::Steps(Vec::new()),
-                    _ => KernelAnswer::Refused(byway_kernel::follower::Refusal::IllFormed("no".to_owned())),
-                };
-                // Whoever asked may be gone.
-                let _ = mesh.reply(client, request_id, Bytes::from(answer.to_bytes()));
-            }
+        network.play(index, move |request| {
+            Some(match request {
+                Request::Find { transaction } if transaction == invented => KernelAnswer::Found(Some(Height(1))),
+                Request::Find { .. } => KernelAnswer::Found(None),
+                Request::Follow { programs, .. } if programs.is_empty() => {
+                    KernelAnswer::Steps(step.lock().unwrap().iter().cloned().collect())
+                }
+                Request::Follow { .. } => KernelAnswer::Steps(Vec::new()),
+                _ => KernelAnswer::Refused(byway_kernel::follower::Refusal::IllFormed("no".to_owned())),
+            })
         });
         liar
     }
@@ -338,13 +316,8 @@ impl Liar {
 }
 
 /// The step of height 1, from an honest node.
-async fn first_step(genesis: &Genesis) -> Step {
-    let (_, member) = genesis.members.iter().next().unwrap();
-    let connected =
-        MeshClient::connect(&member.address, member.mesh, &prologue(genesis), &[5; 32], &Limits::default()).await;
-    let (client, _pushes) = connected.unwrap();
+async fn first_step(network: &Network) -> Step {
     let request = Request::Follow { from: Height(1), programs: Vec::new() };
-    let reply = client.request(Bytes::from(request.to_bytes()), std::time::Duration::from_secs(30)).await.unwrap();
-    let KernelAnswer::Steps(steps) = decode_exact(&reply).unwrap() else { panic!("no steps") };
+    let KernelAnswer::Steps(steps) = network.ask(0, &request).await else { panic!("no steps") };
     steps.into_iter().next().unwrap()
 }

@@ -124,7 +124,7 @@ impl Supply {
                 self.issued.insert(record.terms.id(), record.supply);
                 Ok(())
             }
-            (ProgramId::SYSTEM, [2 | 3 | 4]) | (ProgramId::OFFERS | ProgramId::ACCOUNTS, _) => Ok(()),
+            (ProgramId::SYSTEM, [2..=4]) | (ProgramId::OFFERS | ProgramId::ACCOUNTS, _) => Ok(()),
             _ => Err(damaged),
         }
     }

@@ -35,7 +35,7 @@ use byway_records::scan::ScanData;
 use byway_records::state::epoch_key;
 use byway_records::{Epoch, Genesis, ProgramId};
 
-pub use client::{Client, ClientConfig, ClientNews};
+pub use client::{Client, ClientConfig, ClientNews, Stop};
 pub use protocol::{Answer, Request, Step};
 pub use refusal::Refusal;
 
@@ -223,7 +223,7 @@ impl Follower {
     }
 
     /// The epoch that begins after this step, where it is another than the one in force.
-    fn epoch_after(&self, step: &Step) -> Result<Option<Epoch>, Lie> {
+    pub(crate) fn epoch_after(&self, step: &Step) -> Result<Option<Epoch>, Lie> {
         let named = step.certificate.checkpoint.epoch_next;
         if named == self.epoch.digest() {
             return Ok(None);

@@ -116,7 +116,8 @@ pub enum Lie {
 #[error(
     "kernel nodes left when epoch {epoch} ended, more than {} days ago, and what their old keys sign is no proof any \
      more; get a recent checkpoint from somebody you trust (`byway light status` shows one where it is up to date) and \
-     start with --checkpoint HEIGHT:DIGEST", lock.0 / 86_400_000
+     name it as HEIGHT:DIGEST: to `byway light` with --checkpoint, to a node in its configuration under [ledger]",
+    lock.0 / 86_400_000
 )]
 pub struct OldKeys {
     pub epoch: u32,
@@ -189,16 +190,7 @@ impl LightClient {
         if checkpoint.height < self.height() || (self.is_closed() && !is_known) {
             return Err(Lie::EpochClosed.into());
         }
-        let has_left = self
-            .head
-            .epoch
-            .seats
-            .counting()
-            .any(|(_, member)| !epoch.seats.counting().any(|(_, stays)| stays.key == member.key));
-        if has_left && now.since(checkpoint.time) > self.pledge_lock {
-            let number = self.head.epoch.number;
-            return Err(OldKeys { epoch: number, ended: checkpoint.time, lock: self.pledge_lock }.into());
-        }
+        OldKeys::check(&self.head.epoch, &epoch, &checkpoint, now, self.pledge_lock)?;
         self.head = Head { epoch, after: checkpoint.height, checkpoint: Some(checkpoint) };
         Ok(())
     }
@@ -281,6 +273,19 @@ pub fn received(body: &Body, view: &ViewSecret) -> Vec<(u32, Value)> {
         }
     });
     view.owned(ghost, single).map(|index| (index, body.outputs[index as usize].value)).collect()
+}
+
+impl OldKeys {
+    /// Whether the change from one epoch to the next, after the checkpoint that closed the first, may be believed at `now`:
+    /// unless a key that counted went away longer ago than the lock.
+    pub(crate) fn check(before: &Epoch, next: &Epoch, closing: &Checkpoint, now: Time, lock: Span) -> Result<(), Self> {
+        let stays = |key| next.seats.counting().any(|(_, member)| member.key == key);
+        let has_left = before.seats.counting().any(|(_, member)| !stays(member.key));
+        match has_left && now.since(closing.time) > lock {
+            true => Err(OldKeys { epoch: before.number, ended: closing.time, lock }),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Unproven {

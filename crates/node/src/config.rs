@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
+use byway_kernel::light::TrustedCheckpoint;
 use byway_primitives::Amount;
 use byway_records::offer::{Country, Network, Service};
 use serde::Deserialize;
@@ -63,6 +64,15 @@ pub struct LedgerConfig {
     /// `name=host:port` of kernel nodes that are reached elsewhere than genesis says.
     #[serde(default)]
     pub addresses: Vec<KernelAddress>,
+    /// `HEIGHT:DIGEST` of a recent checkpoint that somebody trusted has named: for a node that begins, or comes back, when
+    /// kernel nodes have left for long.
+    #[serde(default, deserialize_with = "parsed")]
+    pub checkpoint: Option<TrustedCheckpoint>,
+}
+
+fn parsed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<TrustedCheckpoint>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse()).transpose().map_err(serde::de::Error::custom)
 }
 
 /// Where one kernel node is reached.
@@ -524,6 +534,7 @@ mod tests {
             (&format!("{PEER}[spending]\nday_max = \"five\""), &["day_max = \"five\"", "decimal number"]),
             (&format!("{PEER}[buying]\ncountry = \"Germany\""), &["Germany", "two letters"]),
             (&format!("{PEER}[ledger]\naddresses = [\"k1\"]"), &["k1", "name=host:port"]),
+            (&format!("{PEER}[ledger]\ncheckpoint = \"12\""), &["checkpoint = \"12\"", "HEIGHT:DIGEST"]),
             (&format!("{PEER}{}", PROVIDER.replace("= 1\n", "= 0\n")), &["`provider.bandwidth_bps`", "100000000"]),
             (&format!("{PEER}{PROVIDER}service = \"tunnel\""), &["`provider.service`", "tunnel", "socks"]),
             (&format!("{PEER}{PROVIDER}exit_allow = [\"10.0.0.0/40\"]"), &["10.0.0.0/40", "address block"]),

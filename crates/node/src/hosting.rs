@@ -62,6 +62,7 @@ impl Hosting for Hosts {
 
     async fn watch(&self, globals: &Globals, args: WatchArgs) -> anyhow::Result<Outcome> {
         let genesis = Arc::new(genesis::load(&args.network)?);
+        let trusted = genesis::recent_checkpoint(&args.network)?;
         let view = read_view_key(args.view_key_file.as_deref())?;
         let directory = globals.directory()?;
         directory.create()?;
@@ -70,7 +71,7 @@ impl Hosting for Hosts {
         let folder = directory.root().join(format!("watch-{}", &name.to_string()[..16]));
         let (until, as_json) = (if args.once { Until::CaughtUp } else { Until::Stopped }, globals.json);
         tokio::select! {
-            watched = watching::watch(genesis, view, &folder, until, |seen| print_seen(seen, as_json)) => watched?,
+            watched = watching::watch(genesis, trusted, view, &folder, until, |seen| print_seen(seen, as_json)) => watched?,
             () = told_to_stop() => {}
         }
         Ok(Outcome::Done)

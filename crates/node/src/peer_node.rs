@@ -55,6 +55,7 @@ use byway_driver::link::{self, Link, RelayAccess};
 use byway_driver::socks::{self, SocksRequest};
 use byway_kernel::follower;
 use byway_kernel::follower::protocol::Answer;
+use byway_kernel::light::TrustedCheckpoint;
 use byway_peer::market::MarketDamaged;
 use byway_primitives::{Amount, IdentityId, Span, Time};
 use byway_records::offer::{Location, Network};
@@ -92,6 +93,8 @@ pub struct PeerNodeConfig {
     pub link_bind: Vec<SocketAddr>,
     pub link_seed: [u8; 32],
     pub relay: Option<RelayAccess>,
+    /// A checkpoint that a person has named: what leads there is followed whoever has left since.
+    pub trusted: Option<TrustedCheckpoint>,
     /// Where kernel nodes are reached, by name, if elsewhere than genesis says.
     pub kernel_addresses: BTreeMap<String, String>,
     /// What the first connection through the proxy asks the market for.

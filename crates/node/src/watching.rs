@@ -14,6 +14,7 @@ use byway_driver::disk::{Disk, Journal};
 use byway_driver::entropy;
 use byway_kernel::follower::protocol::{Answer, Request};
 use byway_kernel::follower::{Client, ClientConfig, ClientNews};
+use byway_kernel::light::TrustedCheckpoint;
 use byway_peer::wallet::{Found, Wallet};
 use byway_primitives::{Amount, AssetId, Time, Token};
 use byway_records::asset::Symbol;
@@ -77,15 +78,16 @@ struct Watcher {
     _disk: Disk,
 }
 
-/// Watches and tells what is seen, until the end or an error.
+/// Watches and tells what is seen, until the end or an error. What leads to a `trusted` checkpoint is followed whoever left.
 pub async fn watch(
     genesis: Arc<Genesis>,
+    trusted: Option<TrustedCheckpoint>,
     view: ViewSecret,
     directory: &Path,
     until: Until,
     mut tell: impl FnMut(&Seen) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut watcher = Watcher::open(genesis, view, directory).await?;
+    let mut watcher = Watcher::open(genesis, trusted, view, directory).await?;
     watcher.tell_known(&mut tell)?;
     let mut news = watcher.ledger.handle_wake(watcher.clock.now());
     loop {
@@ -95,6 +97,7 @@ pub async fn watch(
                 ClientNews::Ask { member, request } => ask = Some((member, request)),
                 ClientNews::WakeAt(time) => wake = Some(wake.map_or(time, |at: Time| at.min(time))),
                 ClientNews::Advanced(advance) => watcher.advanced(*advance, &mut tell)?,
+                ClientNews::Stopped(stop) => return Err(stop.into()),
                 ClientNews::Caught { member, lie } => {
                     tracing::error!(member, %lie, "a kernel node lied; asking another")
                 }
@@ -108,11 +111,17 @@ pub async fn watch(
 }
 
 impl Watcher {
-    async fn open(genesis: Arc<Genesis>, view: ViewSecret, directory: &Path) -> anyhow::Result<Self> {
+    async fn open(
+        genesis: Arc<Genesis>,
+        trusted: Option<TrustedCheckpoint>,
+        view: ViewSecret,
+        directory: &Path,
+    ) -> anyhow::Result<Self> {
         let disk = Disk::open(directory).context("the watching wallet's folder can't be opened")?;
         let journal = disk.journal("watch")?;
         let programs = [ProgramId::ASSETS];
         let ledger = Client::open((*genesis).clone(), &programs, ClientConfig::default(), entropy::number(), &journal)?;
+        let ledger = ledger.trusting(trusted);
         let mut wallet = Wallet::watch(view, &journal).context("the watching wallet's folder is damaged: remove it")?;
         let kernel = KernelAccess::new(genesis.clone(), &BTreeMap::new());
         let target = target(&kernel, &genesis).await?;

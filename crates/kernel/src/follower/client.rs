@@ -8,6 +8,9 @@
 //! that there is nothing at once, and who gives true steps more slowly than they are made after
 //! [`ClientConfig::stay_max`].
 //!
+//! A step over a change in which members left longer ago than their pledges are locked stops the client, unless it leads to a
+//! checkpoint that a person has named ([`OldKeys`], [`Client::trusting`]).
+//!
 //! An answer may come so late that the same node was asked again meanwhile. Its steps are then from before the tip. That
 //! is no lie, and such steps are passed over.
 
@@ -19,6 +22,7 @@ use byway_records::{Genesis, ProgramId};
 
 use super::protocol::{Answer, Request, Step};
 use super::{Advance, Follower, FollowerDamaged, Lie};
+use crate::light::{OldKeys, TrustedCheckpoint};
 
 /// How patient a client is.
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +51,22 @@ pub enum ClientNews {
     Advanced(Box<Advance>),
     /// This member lied and is not asked again.
     Caught { member: u8, lie: Lie },
+    /// Nobody is asked any more: what comes next can't be believed, whoever shows it.
+    Stopped(Stop),
     /// Call [`Client::handle_wake`] then.
     WakeAt(Time),
+}
+
+/// Why following can't go on without a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    #[error(transparent)]
+    OldKeys(#[from] OldKeys),
+    #[error(
+        "checkpoint {height} of the ledger that was followed is not the trusted {0}: if that is right, what was followed is \
+         false; remove the folder that holds it, and follow anew with the same trusted checkpoint", height = .0.height
+    )]
+    NotTrusted(TrustedCheckpoint),
 }
 
 /// Keeps a [`Follower`] going.
@@ -56,6 +74,9 @@ pub enum ClientNews {
 pub struct Client {
     follower: Follower,
     config: ClientConfig,
+    /// What a person has named: until then the ledger is followed whoever left, and there it must be this one.
+    trusted: Option<TrustedCheckpoint>,
+    stopped: Option<Stop>,
     liars: BTreeSet<u8>,
     current: u8,
     /// When the current one was first asked in this turn.
@@ -80,6 +101,8 @@ impl Client {
         Ok(Self {
             follower,
             config,
+            trusted: None,
+            stopped: None,
             liars: BTreeSet::new(),
             current,
             here_since: None,
@@ -87,6 +110,16 @@ impl Client {
             resume_at: None,
             failed_in_a_row: 0,
         })
+    }
+
+    /// Follows what leads to a checkpoint that a person has named, whoever has left since (see [`OldKeys`]).
+    pub fn trusting(self, trusted: Option<TrustedCheckpoint>) -> Self {
+        Self { trusted, ..self }
+    }
+
+    /// Why nobody is asked any more.
+    pub fn stopped(&self) -> Option<Stop> {
+        self.stopped
     }
 
     pub fn follower(&self) -> &Follower {
@@ -155,6 +188,10 @@ impl Client {
         let next = self.follower.next_height();
         let before = news.len();
         for step in steps.into_iter().skip_while(|step| step.certificate.checkpoint.height < next) {
+            if let Err(stop) = self.check(now, &step) {
+                self.stopped = Some(stop);
+                return news.push(ClientNews::Stopped(stop));
+            }
             match self.follower.advance(step) {
                 Ok(advance) => news.push(ClientNews::Advanced(Box::new(advance))),
                 Err(lie) => {
@@ -168,6 +205,27 @@ impl Client {
         let long_here = self.here_since.is_none_or(|since| now >= since + self.config.stay_max);
         if nothing_new || long_here {
             self.turn();
+        }
+    }
+
+    /// Whether a step, if it is certified, may be followed. One that isn't is for the follower to refuse.
+    fn check(&self, now: Time, step: &Step) -> Result<(), Stop> {
+        let (checkpoint, epoch) = (&step.certificate.checkpoint, self.follower.epoch());
+        let trusted = self.trusted.filter(|trusted| checkpoint.height <= trusted.height);
+        let is_false =
+            trusted.is_some_and(|trusted| checkpoint.height == trusted.height && checkpoint.digest() != trusted.digest);
+        let next = self.follower.epoch_after(step).ok().flatten();
+        let is_in_doubt = is_false || (next.is_some() && trusted.is_none());
+        if !is_in_doubt || step.certificate.verify(self.follower.network(), &epoch.seats).is_err() {
+            return Ok(());
+        }
+        match (trusted, next) {
+            (Some(trusted), _) if is_false => Err(Stop::NotTrusted(trusted)),
+            (_, Some(next)) => {
+                let lock = self.follower.genesis().parameters.pledge_lock.millis;
+                Ok(OldKeys::check(epoch, &next, checkpoint, now, lock)?)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -210,7 +268,7 @@ impl Client {
     }
 
     fn ask(&mut self, now: Time, news: &mut Vec<ClientNews>) {
-        if self.asked.is_some() {
+        if self.asked.is_some() || self.stopped.is_some() {
             return;
         }
         if let Some(resume_at) = self.resume_at {

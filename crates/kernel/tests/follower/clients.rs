@@ -1,10 +1,11 @@
 //! Whom a client asks, when kernel nodes are down, silent, slow, unwilling or lying.
 
-use byway_kernel::follower::{Answer, Client, FollowerDamaged, PROGRAMS, Request};
-use byway_primitives::{Span, Time};
+use byway_kernel::follower::{Answer, Client, ClientNews, FollowerDamaged, PROGRAMS, Request, Stop};
+use byway_kernel::light::{OldKeys, TrustedCheckpoint};
+use byway_primitives::{MemoryStore, Span, Time};
 use byway_records::Height;
 
-use crate::history::{HEIGHTS, HISTORY, MEMBERS};
+use crate::history::{CHANGES, CLOSING, HEIGHTS, HISTORY, MEMBERS};
 use crate::liars::{LIARS, first_lie};
 use crate::net::{CONFIG, Net, Node};
 
@@ -212,4 +213,58 @@ fn an_answer_that_overlaps_goes_on() {
     net.hear(news);
     let news = net.client.handle_answer(net.now, 0, Answer::Steps(HISTORY.steps(Height(2), &PROGRAMS)[..6].to_vec()));
     assert_eq!((net.hear(news), net.height(), net.client.liars().count()), (4, 7, 0));
+}
+
+/// Has a client hear everything at a time; gives why it stopped, and how far it came.
+fn stopped(now: Time, trusted: Option<TrustedCheckpoint>) -> (Option<Stop>, u64) {
+    let open = Client::open(CHANGES.genesis.clone(), &PROGRAMS, CONFIG, 0, &MemoryStore::new());
+    let mut client = open.expect("an empty store").trusting(trusted);
+    client.handle_wake(now);
+    let steps = CHANGES.steps(Height(1), &PROGRAMS);
+    let news = client.handle_answer(now, client.current(), Answer::Steps(steps));
+    let told = news.iter().filter_map(|news| match news {
+        ClientNews::Stopped(stop) => Some(*stop),
+        _ => None,
+    });
+    assert!(told.eq(client.stopped()));
+    let asks = news.iter().any(|news| matches!(news, ClientNews::Ask { .. }));
+    assert_eq!(asks, client.stopped().is_none(), "who has stopped asks nobody");
+    assert_eq!(client.liars().count(), 0, "nobody lied");
+    (client.stopped(), client.follower().next_height().0 - 1)
+}
+
+#[test]
+fn old_keys_stop_a_follower_unless_they_lead_to_a_trusted_checkpoint() {
+    let lock = CHANGES.genesis.parameters.pledge_lock.millis;
+    let ended = |change: usize| CHANGES.checkpoints[CLOSING[change] as usize - 1].time;
+    let trusted = |height: u64| TrustedCheckpoint::from(&CHANGES.checkpoints[height as usize - 1]);
+    let old = |change: usize| Some(Stop::from(OldKeys { epoch: change as u32, ended: ended(change), lock }));
+    let late = ended(2) + lock + Span::days(1);
+    let false_one = TrustedCheckpoint { digest: byway_primitives::Hash([5; 32]), ..trusted(5) };
+    for (now, named, stop, height) in [
+        (ended(0) + lock, None, None, HEIGHTS),
+        (ended(0) + lock + Span::millis(1), None, old(0), CLOSING[0] - 1),
+        (late, Some(trusted(CLOSING[0] - 1)), old(0), CLOSING[0] - 1),
+        (late, Some(trusted(CLOSING[0])), old(1), CLOSING[1] - 1),
+        (late, Some(trusted(CLOSING[1] + 1)), old(2), CLOSING[2] - 1),
+        (late, Some(trusted(HEIGHTS)), None, HEIGHTS),
+        (late, Some(false_one), Some(Stop::NotTrusted(false_one)), 4),
+    ] {
+        assert_eq!(stopped(now, named), (stop, height), "{named:?} at {now:?}");
+    }
+}
+
+/// Nobody can stop a client by steps that are not certified.
+#[test]
+fn an_uncertified_change_is_a_lie_and_stops_nobody() {
+    let mut client =
+        Client::open(CHANGES.genesis.clone(), &PROGRAMS, CONFIG, 0, &MemoryStore::new()).expect("an empty store");
+    let late = CHANGES.checkpoints[11].time + Span::days(100);
+    client.handle_wake(late);
+    let mut steps = CHANGES.steps(Height(1), &PROGRAMS);
+    steps.truncate(CLOSING[0] as usize);
+    steps.last_mut().expect("some").certificate.signatures[0].1.0[3] ^= 1;
+    let news = client.handle_answer(late, client.current(), Answer::Steps(steps));
+    assert!(news.iter().any(|news| matches!(news, ClientNews::Caught { .. })));
+    assert_eq!(client.stopped(), None);
 }

@@ -94,6 +94,7 @@ impl Net {
                     advanced += 1;
                 }
                 ClientNews::Caught { member, lie } => self.caught.push((member, lie)),
+                ClientNews::Stopped(stop) => panic!("nobody left: {stop}"),
                 ClientNews::WakeAt(time) => self.wake = Some(time),
             }
         }

@@ -261,6 +261,7 @@ fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &Path) -> any
         link_bind: vec![(Ipv4Addr::LOCALHOST, 0).into()],
         link_seed: own(b"link"),
         relay: None,
+        trusted: None,
         kernel_addresses: Default::default(),
         buying: Default::default(),
         selling: None,

@@ -78,6 +78,7 @@ pub fn settings(
     settings.relay = config.link.relay.as_deref().map(relay_access).transpose()?;
     settings.selling = config.provider.as_ref().map(selling);
     settings.buying = buying(&config.buying);
+    settings.trusted = config.ledger.checkpoint;
     let elsewhere = config.ledger.addresses.iter();
     settings.kernel_addresses = elsewhere.map(|at| (at.name.clone(), at.address.clone())).collect();
     settings.limits.session_max = config.spending.session_max;
@@ -108,6 +109,7 @@ pub(super) fn node_config(
         proxy_address: String::new(),
         link_bind: Vec::new(),
         relay: None,
+        trusted: None,
         kernel_addresses: BTreeMap::new(),
         buying: OfferFilter::default(),
         selling: None,

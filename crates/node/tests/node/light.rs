@@ -164,7 +164,7 @@ async fn byway_light_runs_without_a_node_or_a_keystore() {
     std::fs::write(&view, keystore("somebody").wallet().view_secret().to_text().as_bytes()).unwrap();
     let run = |arguments: &[&str]| byway(&file, directory.root(), arguments);
     let (paid, view) = (paid.to_string(), view.to_str().unwrap());
-    let (me, stranger) = (user.api.identity().to_string(), format!("0x{}", "08".repeat(20)));
+    let (me, stranger) = (user.api.identity().to_string(), "08".repeat(20));
 
     let (code, _, told) = run(&["status"]);
     assert_eq!(code, 1, "{told}");

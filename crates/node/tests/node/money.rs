@@ -77,7 +77,8 @@ async fn an_asset_is_issued_sent_burned_and_audited() {
     until_held(&issuer, asset, "0.25").await;
     until_held(&user, asset, "60.25").await;
 
-    let audit = user.api.ledger_audit().await.unwrap();
+    // The issuer has seen the burning; the user may be a moment behind.
+    let audit = issuer.api.ledger_audit().await.unwrap();
     let audited = audit.assets.iter().find(|audited| audited.asset == asset).unwrap();
     assert!(audit.balanced && audited.balanced);
     assert_eq!((audited.supply, audited.outputs), (amount("60.5"), amount("60.5")));

@@ -272,6 +272,7 @@ fn stage_word(stage: StageClaim) -> &'static str {
         StageClaim::Included => "included",
         StageClaim::Final => "final",
         StageClaim::Rejected => "rejected",
+        StageClaim::GaveWay => "gave way",
     }
 }
 

@@ -15,6 +15,8 @@
 //!   least claim for a greater one. Where nothing is left all the same, the least claim of the greediest source gives way to
 //!   one who has less.
 //!
+//! Who adds to a pool that fills does work for it first: see [`stamp`](crate::stamp).
+//!
 //! What waits claims its inputs: a second transaction that spends one of them is refused. Else one old coin, spent
 //! differently ten thousand times, would be the greatest claim ten thousand times over.
 //!

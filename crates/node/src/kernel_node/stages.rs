@@ -115,6 +115,7 @@ mod tests {
     fn memory_is_bounded() {
         let stages = Stages::default();
         (0..REMEMBERED as u32 + 3).for_each(|number| stages.pooled(Time(5), id(number)));
-        assert_eq!((stages.lock().known.len(), stages.of(&id(2))), (REMEMBERED, StageClaim::Unknown));
+        let count = stages.lock().known.len();
+        assert_eq!((count, stages.of(&id(2))), (REMEMBERED, StageClaim::Unknown));
     }
 }

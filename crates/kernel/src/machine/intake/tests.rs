@@ -7,8 +7,8 @@ use byway_ledger::Ledger;
 use byway_primitives::{Amount, AssetId, Batch, Effect, Hash, IdentityId, MemoryStore, Span, Store};
 use byway_records::transaction::KeySignature;
 use byway_records::{
-    Body, Genesis, Height, Input, Lock, Member, MemberSet, Output, OutputId, Parameters, Transaction, TransactionId,
-    Value, VerifiedTransaction, Witness, verified,
+    Body, Genesis, Height, Input, Lock, Member, MemberSet, Output, OutputId, Parameters, Reject, Transaction,
+    TransactionId, Value, VerifiedTransaction, Witness, verified,
 };
 
 use super::*;
@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::drawn::secret;
 use crate::machine::mark_new;
 use crate::message::{Message, SyncMessage};
+use crate::news::SubmitError;
 use crate::pool::Source;
 use crate::snapshot::Header;
 
@@ -155,16 +156,21 @@ fn coin(seed: &[u8; 32]) -> (Output, TransactionSecret) {
 
 /// A well-formed transfer; whether its input exists is not the question here.
 fn transfer(seed: u8) -> VerifiedTransaction {
-    let network = genesis().network();
-    let ((from, secret), (to, next)) = (coin(&[seed; 32]), coin(&[seed + 1; 32]));
     let spent = OutputId { transaction: TransactionId(Hash([seed; 32])), index: 0 };
+    spend(spent, seed, coin(&[seed + 1; 32]), Time::ZERO)
+}
+
+/// Spends an output as one that was made from this seed.
+fn spend(spent: OutputId, seed: u8, to: (Output, TransactionSecret), expires: Time) -> VerifiedTransaction {
+    let network = genesis().network();
+    let (from, secret) = coin(&[seed; 32]);
     let body = Body {
         inputs: vec![Input { spent, lock: from.lock.clone() }],
-        outputs: vec![to],
-        ghost: Some(next.public()),
+        outputs: vec![to.0],
+        ghost: Some(to.1.public()),
         call: None,
         fee: Amount::ZERO,
-        expires: Time::ZERO,
+        expires,
     };
     let wallet = WalletSecret::from_seed(&[5; 32]);
     let key = wallet.spend_secret(secret.public(), 0, from.lock.keys[0]).expect("ours");
@@ -269,4 +275,56 @@ fn what_was_executed_is_seen_before_it_is_written() {
     let is_there = |store: &dyn Store| Ledger::open(&genesis, store).expect("nothing is damaged").is_some();
     assert!(!is_there(&store), "the first ledger is still to be written");
     assert!(is_there(&kernel.unwritten(&store)));
+}
+
+#[test]
+fn what_would_be_rejected_is_not_taken() {
+    let mut rig = Rig::new();
+    let spent = OutputId { transaction: genesis().transaction(), index: 0 };
+    let (mut much, secret) = coin(&[2; 32]);
+    much.value.amount = Amount::from_coins(2);
+    let (now, later) = (genesis().time, genesis().time + Span::minutes(1));
+    let good = spend(spent, 1, coin(&[2; 32]), later);
+    let rows = [
+        (spend(spent, 1, (much, secret), later), Err(SubmitError::Rejected(Reject::Unbalanced))),
+        (spend(spent, 3, coin(&[2; 32]), later), Err(SubmitError::Rejected(Reject::WrongLock))),
+        (spend(spent, 1, coin(&[2; 32]), Time(now.0 - 1)), Err(SubmitError::Rejected(Reject::Expired))),
+        (good.clone(), Ok(())),
+        (good, Err(SubmitError::Known)),
+        (spend(spent, 1, coin(&[4; 32]), later), Err(SubmitError::Conflict)),
+    ];
+    for (transaction, expected) in rows {
+        let taken = rig.kernel.handle_submit(rig.now, Source::Client(1), transaction, &rig.store);
+        assert_eq!(taken, expected);
+    }
+}
+
+#[test]
+fn who_hands_in_what_is_ill_formed_works_for_a_minute() {
+    let (mut rig, bad, other) = (Rig::new(), Source::Client(1), Source::Client(2));
+    let bits = |rig: &mut Rig, after: Span, source| rig.kernel.admission(rig.now + after, source).demand.bits;
+    assert_eq!(bits(&mut rig, Span::ZERO, bad), 0);
+    rig.kernel.handle_ill_formed(rig.now, bad);
+    let once = bits(&mut rig, Span::ZERO, bad);
+    rig.kernel.handle_ill_formed(rig.now, bad);
+    assert!(once > 0 && bits(&mut rig, Span::seconds(59), bad) > once, "more every time");
+    assert_eq!((bits(&mut rig, Span::seconds(60), bad), bits(&mut rig, Span::ZERO, other)), (0, 0));
+}
+
+#[test]
+fn members_hand_on_no_more_than_they_need_to() {
+    let (mut rig, counting, outside) = (Rig::new(), MemberIndex(3), MemberIndex(9));
+    // Milliseconds later, how many are handed on, and how many may be.
+    for (member, after, count, expected) in [
+        (counting, 0, 32, 0),
+        (outside, 0, 32, 32),
+        (outside, 0, 200, 96),
+        (outside, 0, 1, 0),
+        (outside, 500, 32, 32),
+        (outside, 500, 1, 0),
+        (outside, 60_000, 500, 128),
+    ] {
+        let may = rig.kernel.may_hand_on(rig.now + Span::millis(after), member, count);
+        assert_eq!(may, expected, "{member}, {count} after {after} ms");
+    }
 }

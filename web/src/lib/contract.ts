@@ -190,12 +190,22 @@ export interface KernelPulse {
   tps: number;
 }
 
+export type Standing = "candidate" | "counting" | "marked" | "left";
+
 export interface KernelMember {
+  /** Its seat. */
   index: number;
   name: string;
   key: string;
+  owner: string;
   address: string;
+  standing: Standing;
+  since_epoch: number;
   pledge: string;
+  /** Of one that has left: when its pledge can be reclaimed, and from which commit on. */
+  unlocks_ms?: Maybe<number>;
+  unlocks_commits?: Maybe<number>;
+  changeable_ms?: Maybe<number>;
   reachable: boolean;
   round: number;
   rounds_behind: number;
@@ -232,12 +242,22 @@ export interface CheckpointRecord {
 }
 
 export interface EvidenceRecord {
+  /** "signed_twice", or "judged" where only the ledger tells of it. */
   kind: string;
   member: number;
-  round: number;
-  first: string;
-  second: string;
-  seen_ms: number;
+  round?: Maybe<number>;
+  height?: Maybe<number>;
+  first?: Maybe<string>;
+  second?: Maybe<string>;
+  seen_ms?: Maybe<number>;
+  conviction?: Maybe<{
+    since_epoch: number;
+    offence: "first" | "second";
+    owner: string;
+    forfeited: string;
+    appealed: boolean;
+    ends_ms: number;
+  }>;
 }
 
 export interface TransactionRecord {

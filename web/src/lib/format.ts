@@ -92,6 +92,24 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString("en-US");
 }
 
+/** How many rounds an epoch has numbers for: rounds of epoch e run from e times this on. */
+const EPOCH_ROUNDS = 2 ** 40;
+
+/** A round's place in its epoch. */
+export function roundInEpoch(round: number): number {
+  return round % EPOCH_ROUNDS;
+}
+
+/** A round as people read it: its place in its epoch. */
+export function formatRound(round: number): string {
+  return formatCount(roundInEpoch(round));
+}
+
+/** A kernel node's name by its seat. */
+export function nodeName(nodes: { index: number; name: string }[], seat: number): string {
+  return nodes.find((node) => node.index === seat)?.name ?? `seat ${seat}`;
+}
+
 /** A latency: "42 ms", "1.24 s". */
 export function formatLatency(ms: number | null | undefined): Quantity {
   if (ms === null || ms === undefined) return { value: "–", unit: "" };

@@ -54,8 +54,8 @@ export function drawGraph(context: CanvasRenderingContext2D, rounds: Round[], sc
 
 function drawLanes(context: CanvasRenderingContext2D, scale: Scale, colors: GraphColors): void {
   context.beginPath();
-  for (let lane = 0; lane < scale.lanes; lane += 1) {
-    const y = Math.round(laneY(lane, scale)) + 0.5;
+  for (const seat of scale.seats) {
+    const y = Math.round(laneY(seat, scale)) + 0.5;
     context.moveTo(0, y);
     context.lineTo(scale.width, y);
   }
@@ -81,7 +81,7 @@ function drawGap(context: CanvasRenderingContext2D, round: Round, scale: Scale, 
 }
 
 function drawReferences(context: CanvasRenderingContext2D, rounds: Round[], scale: Scale, moment: Moment, colors: GraphColors): void {
-  const drawsAll = scale.lanes <= ALL_REFERENCES_LANES_MAX;
+  const drawsAll = scale.seats.length <= ALL_REFERENCES_LANES_MAX;
   const [waiting, lit, decisive] = [new Path2D(), new Path2D(), new Path2D()];
   for (let index = 1; index < rounds.length; index += 1) {
     const [before, round] = [rounds[index - 1]!, rounds[index]!];

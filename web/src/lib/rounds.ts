@@ -7,6 +7,7 @@
  */
 
 import type { KernelPulse, Snapshot } from "./contract";
+import { roundInEpoch } from "./format";
 
 /** Rounds kept: more than fit on the widest screen. */
 export const ROUNDS_MAX = 120;
@@ -46,12 +47,17 @@ export function mergeRounds(known: Round[], pulse: KernelPulse, nowMs: number): 
   let last = rounds.at(-1);
   for (const round of [...fresh.keys()].sort((a, b) => a - b)) {
     if (last && round <= last.round) continue;
-    const skipped: number = last ? round - last.round - 1 : 0;
+    const skipped: number = last ? roundsBetween(last.round, round) : 0;
     const place: number = last ? last.place + 1 + (skipped > 0 ? GAP_COLUMNS : 0) : 0;
     last = withMarks({ round, place, skipped, marks: [] }, fresh.get(round) ?? [], leaders, nowMs, isFirst);
     rounds.push(last);
   }
   return rounds.slice(-ROUNDS_MAX);
+}
+
+/** Rounds left out between two. Those of a new epoch begin far above the last one of the epoch before. */
+function roundsBetween(before: number, after: number): number {
+  return after - Math.max(before, after - roundInEpoch(after)) - 1;
 }
 
 function byRound(snapshots: Snapshot[]): Map<number, Snapshot[]> {
@@ -82,22 +88,25 @@ function withMarks(round: Round, snapshots: Snapshot[], leaders: Set<string>, no
 export interface Scale {
   width: number;
   height: number;
-  lanes: number;
+  /** The seats that have a lane, from the top down. Seats may be free in between. */
+  seats: number[];
   column: number;
 }
 
 export const NARROW_PX = 560;
 
 /** Lanes of a large kernel are thin; columns are as wide as their lines need. */
-export function scaleOf(width: number, lanes: number, isCompact: boolean): Scale {
+export function scaleOf(width: number, seats: number[], isCompact: boolean): Scale {
+  const lanes = seats.length;
   const lane = isCompact ? 22 : lanes <= 10 ? 38 : lanes <= 22 ? 22 : 13;
   const column = isCompact ? 20 : width < NARROW_PX ? 24 : 34;
-  return { width, height: lanes * (isCompact && lanes > 10 ? 12 : lane), lanes, column };
+  return { width, height: lanes * (isCompact && lanes > 10 ? 12 : lane), seats, column };
 }
 
-/** Middle of a lane. */
-export function laneY(author: number, scale: Scale): number {
-  return ((author + 0.5) * scale.height) / Math.max(1, scale.lanes);
+/** Middle of a seat's lane; far outside for one that has none any more. */
+export function laneY(seat: number, scale: Scale): number {
+  const lane = scale.seats.indexOf(seat);
+  return lane < 0 ? -scale.height : ((lane + 0.5) * scale.height) / scale.seats.length;
 }
 
 /** Middle of a column; `edge` is the place at the right edge. */
@@ -111,7 +120,7 @@ export function edgeOf(rounds: Round[]): number {
 }
 
 export function dotRadius(scale: Scale): number {
-  const lane = scale.height / Math.max(1, scale.lanes);
+  const lane = scale.height / Math.max(1, scale.seats.length);
   return Math.max(1.6, Math.min(5, lane * 0.2, scale.column * 0.2));
 }
 

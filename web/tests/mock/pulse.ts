@@ -62,12 +62,21 @@ export class Pulse {
   }
 
   members(isReachable: boolean): KernelMember[] {
-    return this.nodes(isReachable).map((node) => ({
-      index: node.index, name: node.name, key: hex(300 + node.index, 64), address: `10.0.0.${node.index + 1}:7100`, pledge: "10000",
+    const member = (node: KernelNode): KernelMember => ({
+      index: node.index, name: node.name, key: hex(300 + node.index, 64), owner: hex(400 + node.index, 40),
+      address: `10.0.0.${node.index + 1}:7100`, standing: "counting", since_epoch: 0, pledge: "10000",
       reachable: node.reachable, round: node.index === this.down ? this.round - 412 : node.round,
       rounds_behind: node.index === this.down ? 412 : 0, latency_ms: node.reachable ? node.index * 7 : null,
       connected: node.reachable ? NODES - 2 : null, signed_last: node.index !== this.down,
-    }));
+    });
+    const other = (index: number, name: string, more: Partial<KernelMember>): KernelMember => ({
+      ...member({ index, name, reachable: isReachable, round: 0 }), since_epoch: 1, rounds_behind: 0, signed_last: false, ...more,
+    });
+    return [
+      ...this.nodes(isReachable).map(member),
+      other(8, "hazel", { standing: "candidate" }),
+      other(9, "iris", { standing: "left", reachable: false, latency_ms: null, connected: null, unlocks_ms: Date.now() + 12 * 86_400_000, unlocks_commits: 90_000 }),
+    ];
   }
 
   checkpoint(height: number): CheckpointRecord {

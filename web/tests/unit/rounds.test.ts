@@ -10,11 +10,24 @@ const snapshot = (author: number, round: number, commit: number | null = null): 
 const leads = (leader: number, round: number): Commit => ({ index: 9, time_ms: 0, transactions: 0, leader, round });
 const pulse = (snapshots: Snapshot[], commits: Commit[] = []): KernelPulse => ({ snapshots, commits, finality_ms: {}, tps: 0 });
 const rounds = (list: number[], known: Round[] = []) => mergeRounds(known, pulse(list.map((round) => snapshot(0, round))), 0);
+const seats = (count: number) => Array.from({ length: count }, (_, index) => index);
 const lit = (list: Round[]) => list.flatMap((round) => round.marks.map((mark) => mark.litAtMs));
 
 test("columns stand side by side, and where rounds were left out a gap says how many", () => {
   const list = rounds([4, 5, 9]);
   expect(list.map(({ round, place, skipped }) => [round, place, skipped])).toEqual([[4, 0, 0], [5, 1, 0], [9, 2.9, 3]]);
+});
+
+test("another epoch's rounds go on where those before it ended", () => {
+  const epoch = 2 ** 40;
+  const list = rounds([5, 6, epoch + 1, epoch + 4]);
+  expect(list.map(({ place, skipped }) => [place, skipped])).toEqual([[0, 0], [1, 0], [2, 0], [3.9, 2]]);
+});
+
+test("a free seat has no lane, and who has lost a seat is not drawn", () => {
+  const scale = scaleOf(760, [1, 2, 5], false);
+  expect([1, 2, 5].map((seat) => laneY(seat, scale))).toEqual([1, 3, 5].map((part) => (part * scale.height) / 6));
+  expect(laneY(0, scale)).toBeLessThan(0);
 });
 
 test("what is drawn stays where it is", () => {
@@ -54,14 +67,14 @@ test("a network that begins again from below begins a new picture", () => {
 });
 
 test("lanes share the height evenly, the newest column is near the right edge", () => {
-  const scale = scaleOf(760, 7, false);
+  const scale = scaleOf(760, seats(7), false);
   expect(laneY(0, scale)).toBe(scale.height / 14);
   expect(laneY(6, scale)).toBe(scale.height - scale.height / 14);
   const list = rounds([1, 2, 3]);
   expect(placeX(2, edgeOf(list), scale)).toBeCloseTo(760 - 0.8 * scale.column);
   expect(placeX(2, 2, scale) - placeX(1, 2, scale)).toBe(scale.column);
-  expect(scaleOf(760, 50, false).height).toBe(650);
-  expect(dotRadius(scaleOf(760, 50, false))).toBeLessThan(dotRadius(scale));
+  expect(scaleOf(760, seats(50), false).height).toBe(650);
+  expect(dotRadius(scaleOf(760, seats(50), false))).toBeLessThan(dotRadius(scale));
 });
 
 test("the picture arrives where it is going, jumps far ahead and never goes back", () => {
@@ -78,7 +91,7 @@ test("the picture arrives where it is going, jumps far ahead and never goes back
 
 test("a snapshot is found near where it is drawn, and nothing far from all", () => {
   const list = rounds([1, 2, 3]);
-  const scale = scaleOf(760, 7, false);
+  const scale = scaleOf(760, seats(7), false);
   const [x, y] = [placeX(1, edgeOf(list), scale), laneY(0, scale)];
   expect(markAt(list, x + 3, y - 3, edgeOf(list), scale)?.round).toBe(2);
   expect(markAt(list, x, y + 60, edgeOf(list), scale)).toBeNull();

@@ -65,6 +65,7 @@ targets! {
         group: byway_crypto::Group,
         group_view: byway_crypto::GroupView,
         group_proposal: byway_peer::wallet::Proposal,
+        signed_entry: byway_records::SignedEntry,
         node_key: byway_crypto::NodeKey,
         dealing_key: byway_crypto::threshold::dealing::DealingKey,
         dealing: byway_crypto::threshold::dealing::Dealing,

@@ -214,6 +214,10 @@ pub(crate) fn group_proposal() -> Samples {
     })
 }
 
+pub(crate) fn signed_entry() -> Samples {
+    one(byway_records::SignedEntry { network: NETWORK, entry: records::member_entry() })
+}
+
 pub(crate) fn node_key() -> Samples {
     one(kernel::secret(1).public())
 }

@@ -19,6 +19,7 @@
 
 pub mod client;
 pub mod explore;
+pub mod membership;
 pub mod protocol;
 pub mod refusal;
 pub mod serve;
@@ -36,6 +37,7 @@ use byway_records::state::epoch_key;
 use byway_records::{Epoch, Genesis, ProgramId};
 
 pub use client::{Client, ClientConfig, ClientNews, Stop};
+pub use membership::Membership;
 pub use protocol::{Answer, Request, Step};
 pub use refusal::Refusal;
 

@@ -7,11 +7,16 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use byway_kernel::follower::explore::{FinalProof, Found, Query, SnapshotSummary};
+use byway_kernel::follower::Membership;
+use byway_kernel::follower::explore::{FinalProof, Found, Query, SignedTwice, SnapshotSummary};
 use byway_kernel::follower::protocol::{Answer as Said, Pulse, Request, StageClaim, Status, Step};
-use byway_primitives::{Encode, Span, Time};
+use byway_primitives::{Amount, Encode, Span, Time};
+use byway_records::call::kernel::ConvictionId;
+use byway_records::epoch::{epoch_of, first_round};
+use byway_records::evidence::Place;
+use byway_records::state::Conviction;
 use byway_records::verified::verify_bytes;
-use byway_records::{Certificate, Genesis, Height, Seats, TransactionId};
+use byway_records::{Certificate, Genesis, Height, Seat, Seats, TransactionId};
 
 use crate::api::*;
 
@@ -26,8 +31,10 @@ pub trait Source: Send + Sync + 'static {
     fn ask(&self, member: u8, request: Request) -> impl Future<Output = Option<Said>> + Send;
     /// Hands a transaction in.
     fn submit(&self, transaction: Vec<u8>) -> impl Future<Output = Answer<()>> + Send;
-    /// How each kernel node seems to do, by number.
+    /// How each kernel node seems to do, by seat.
     fn members(&self) -> impl Future<Output = Answer<Vec<MemberView>>> + Send;
+    /// Who the kernel nodes are, as this node's ledger has it.
+    fn membership(&self) -> impl Future<Output = Answer<Membership>> + Send;
     /// How many of those that are asked may lie.
     fn faults(&self) -> usize;
     /// Who certifies the checkpoint of a height, as far as this node can prove.
@@ -56,12 +63,14 @@ impl<S: Source> Explorer<S> {
         Self { genesis, source }
     }
 
-    pub fn genesis(&self) -> &Genesis {
-        &self.genesis
+    /// Who the kernel nodes are, as this node's ledger has it.
+    pub async fn membership(&self) -> Answer<Membership> {
+        self.source.membership().await
     }
 
     pub async fn status(&self) -> Answer<KernelStatus> {
         let status = self.claimed_status().await?;
+        let seats = self.source.membership().await?.epoch.seats;
         let some = |ms: u64| (ms > 0).then_some(ms);
         Ok(KernelStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -70,38 +79,46 @@ impl<S: Source> Explorer<S> {
             height: status.height.0,
             commits: status.commits,
             time_ms: status.time,
-            size: self.genesis.members.len() as u64,
-            quorum: self.genesis.members.quorum() as u64,
+            size: seats.count() as u64,
+            quorum: seats.quorum() as u64,
             finality_ms: Finality { p50: some(status.finality_ms_p50), p99: some(status.finality_ms_p99) },
             node: None,
         })
     }
 
     pub async fn members(&self) -> Answer<Vec<KernelMember>> {
-        let views = self.source.members().await?;
+        let (views, membership) = (self.source.members().await?, self.source.membership().await?);
         let signers = match self.newest_certificates(1).await {
             Ok(newest) => newest.last().map(signers).unwrap_or_default(),
             // Nobody has signed anything yet, or nobody answers, which `reachable` says.
             Err(_) => Vec::new(),
         };
         let newest = views.iter().map(|view| view.round).max().unwrap_or(0);
-        let member = |(index, member): (u8, &byway_records::Member)| {
+        let member = |(index, seat): (u8, &Seat)| {
             let view = views.get(usize::from(index)).copied().unwrap_or_default();
+            let pledge = membership.pledge(index);
+            let unlocks = pledge.and_then(|pledge| pledge.unlocks);
             KernelMember {
                 index,
-                name: member.name.clone(),
-                key: member.key,
-                address: member.address.clone(),
-                pledge: self.genesis.parameters.kernel_pledge,
+                name: seat.member.name.clone(),
+                key: seat.member.key,
+                owner: seat.member.owner,
+                address: seat.member.address.clone(),
+                standing: seat.standing.into(),
+                since_epoch: pledge.map_or(0, |pledge| pledge.since),
+                pledge: pledge.map_or(Amount::ZERO, |pledge| pledge.amount),
+                unlocks_ms: unlocks.map(|deadline| deadline.time),
+                unlocks_commits: unlocks.map(|deadline| deadline.commits),
+                changeable_ms: pledge.and_then(|pledge| pledge.rotates).map(|deadline| deadline.time),
                 reachable: view.reachable,
                 round: view.round,
-                rounds_behind: newest - view.round,
+                rounds_behind: if seat.standing.counts() { rounds_behind(view.round, newest) } else { 0 },
                 latency_ms: view.latency_ms,
                 connected: view.connected,
                 signed_last: signers.contains(&index),
             }
         };
-        Ok(self.genesis.members.iter().map(member).collect())
+        Ok(membership.epoch.seats.iter().map(member).collect())
     }
 
     pub async fn send(&self, request: KernelSend) -> Answer<KernelSent> {
@@ -206,7 +223,8 @@ impl<S: Source> Explorer<S> {
             Some(from) => from,
             None => {
                 let newest = self.claimed_status().await?.rounds.into_iter().max().unwrap_or(0);
-                (newest + 1).saturating_sub((request.limit / self.genesis.members.len().max(1)) as u64)
+                let members = self.source.membership().await?.epoch.seats.count().max(1);
+                (newest + 1).saturating_sub((request.limit / members) as u64)
             }
         };
         let found = self.explore(Query::Snapshots { from, count: request.limit as u32 }, |found| match found {
@@ -229,15 +247,8 @@ impl<S: Source> Explorer<S> {
             Found::Evidence(evidence) => Some(evidence),
             _ => None,
         });
-        let records = found.await?.into_iter().map(|twice| EvidenceRecord {
-            kind: EvidenceKind::SignedTwice,
-            member: twice.author.0,
-            round: twice.round,
-            first: twice.first,
-            second: twice.second,
-            seen_ms: twice.seen,
-        });
-        Ok(records.collect())
+        let seen = found.await?;
+        Ok(evidence_records(&seen, &self.source.membership().await?.convictions))
     }
 
     /// The kernel at work. `now` is the time for the rate of transactions.
@@ -248,6 +259,7 @@ impl<S: Source> Explorer<S> {
         });
         let pulse = pulse.await?;
         let status = self.claimed_status().await?;
+        let seats = self.source.membership().await?.epoch.seats;
         let some = |ms: u64| (ms > 0).then_some(ms);
         let finality = Finality { p50: some(status.finality_ms_p50), p99: some(status.finality_ms_p99) };
         let newest = self.newest_certificates(1).await.unwrap_or_default();
@@ -255,8 +267,8 @@ impl<S: Source> Explorer<S> {
             height: certificate.checkpoint.height.0,
             time_ms: certificate.checkpoint.time,
             signers: signers(certificate),
-            size: self.genesis.members.len() as u64,
-            quorum: self.genesis.members.quorum() as u64,
+            size: seats.count() as u64,
+            quorum: seats.quorum() as u64,
         });
         Ok(pulse_view(&pulse, tip, finality, now))
     }
@@ -316,6 +328,59 @@ impl<S: Source> Explorer<S> {
             }
         }
         Err(ApiError::kernel_unreachable())
+    }
+}
+
+/// How many rounds a member is behind. A new epoch's rounds begin far above those of the one before, and what a member
+/// signed before it began says nothing of how far behind it is.
+pub fn rounds_behind(round: u64, newest: u64) -> u64 {
+    let begun = epoch_of(newest).map_or(0, |epoch| first_round(epoch) - 1);
+    newest.saturating_sub(round.max(begun))
+}
+
+/// What this node saw, each with the conviction that came of it, and the convictions for what it didn't see.
+fn evidence_records(seen: &[SignedTwice], convictions: &[(ConvictionId, Conviction)]) -> Vec<EvidenceRecord> {
+    let is_of = |twice: &SignedTwice, (id, conviction): &(ConvictionId, Conviction)| {
+        id.seat == twice.author.0 && conviction.place == Place::Round(twice.round)
+    };
+    let of_this_node = seen.iter().map(|twice| EvidenceRecord {
+        kind: EvidenceKind::SignedTwice,
+        member: twice.author.0,
+        round: Some(twice.round),
+        height: None,
+        first: Some(twice.first),
+        second: Some(twice.second),
+        seen_ms: Some(twice.seen),
+        conviction: convictions.iter().find(|conviction| is_of(twice, conviction)).map(conviction_record),
+    });
+    let of_others = convictions.iter().filter(|conviction| !seen.iter().any(|twice| is_of(twice, conviction)));
+    let of_others = of_others.map(|conviction| {
+        let (round, height) = match conviction.1.place {
+            Place::Round(round) => (Some(round), None),
+            Place::Height(height) => (None, Some(height.0)),
+        };
+        EvidenceRecord {
+            kind: EvidenceKind::Judged,
+            member: conviction.0.seat,
+            round,
+            height,
+            first: None,
+            second: None,
+            seen_ms: None,
+            conviction: Some(conviction_record(conviction)),
+        }
+    });
+    of_this_node.chain(of_others).collect()
+}
+
+fn conviction_record((id, conviction): &(ConvictionId, Conviction)) -> ConvictionRecord {
+    ConvictionRecord {
+        since_epoch: id.since,
+        offence: if id.is_second { Offence::Second } else { Offence::First },
+        owner: conviction.owner,
+        forfeited: conviction.forfeited,
+        appealed: conviction.is_appealed,
+        ends_ms: conviction.ends.time,
     }
 }
 

@@ -30,6 +30,7 @@ use byway_driver::disk::{Disk, DiskError, Durability, Journal};
 use byway_driver::mesh::{Limits, Member, Mesh, MeshConfig, MeshError, MeshEvent, MeshHandle, Payload, Prologue};
 use byway_driver::pool::Pool;
 use byway_kernel::anteroom::Anteroom;
+use byway_kernel::follower::Membership;
 use byway_kernel::follower::explore::{EVIDENCE_MAX, SignedTwice};
 use byway_kernel::follower::protocol::{Answer, Request};
 use byway_kernel::light::protocol::CertifiedEntry;
@@ -41,7 +42,7 @@ use byway_kernel::{
 };
 use byway_primitives::{Batch, Effect, Encode, Span, Time, Token};
 use byway_records::genesis::Genesis;
-use byway_records::{Seats, TransactionId, VerifiedTransaction};
+use byway_records::{ProgramId, Seats, TransactionId, VerifiedTransaction};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -189,6 +190,7 @@ impl KernelNode {
         let (heard, _) = broadcast::channel(NEWS_QUEUE);
         let (end, ended) = watch::channel(None);
         let figures = Arc::new(Figures::new(&config.genesis, &config.directory));
+        figures.follow(&kernel.ledger().epoch().seats);
         let parts = Parts { kernel, journal, disk, clock, mesh: mesh.clone(), pool, figures: figures.clone() };
         let task = Task::new(parts, heard.clone());
         let sent_bytes = task.sent_bytes.clone();
@@ -527,8 +529,15 @@ impl Task {
                 self.clients.entry(asker, proved.filter(is_walkable));
             }
             Question::Evidence { asker } => self.clients.evidence(asker, self.evidence.iter().copied().collect()),
+            Question::Members { asker } => self.clients.members(asker, self.membership()),
         }
         Ok(())
+    }
+
+    fn membership(&self) -> Membership {
+        let ledger = self.kernel.ledger();
+        let pledges = ledger.tree(ProgramId::KERNEL).expect("every ledger has this program from genesis on");
+        Membership::of(ledger.epoch(), pledges)
     }
 
     fn became_durable(&mut self, reached: Durability) -> Result<(), Ended> {
@@ -659,6 +668,7 @@ impl Task {
                 if let Err(error) = self.mesh.set_members(mesh_members(&epoch.seats)) {
                     tracing::error!(%error, "the members' ports can't be taken over; connections stay as they are");
                 }
+                self.figures.follow(&epoch.seats);
                 self.has_turned = true;
             }
             News::Equivocation(pair) => {

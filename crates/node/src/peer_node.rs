@@ -12,6 +12,7 @@
 //! - [`selling`]: the provider's offer; [`serving`]: its sessions.
 //! - [`history`]: the wallet's history as people see it; [`once`]: idempotency keys; [`kept`]: what else is kept across
 //!   restarts.
+//! - [`owning`]: the kernel nodes that its keystore owns.
 //! - [`proof`]: what became of a transaction of others, proved by a certificate.
 //! - [`exploring`]: what else kernel nodes are asked about the kernel, for showing.
 //! - [`promise_log`]: when promises changed and what of them was settled, for showing.
@@ -34,6 +35,7 @@ mod history;
 mod kept;
 pub(crate) mod kernel_access;
 mod once;
+mod owning;
 mod promise_log;
 mod proof;
 mod selling;
@@ -83,6 +85,8 @@ pub struct PeerNodeConfig {
     /// All identities of its keystore, the one it uses among them; only for showing.
     pub identities: Vec<KnownIdentity>,
     pub identity: IdentitySecret,
+    /// The identity that owns kernel nodes (row K4).
+    pub owner: IdentitySecret,
     pub dialogue_secret: Zeroizing<[u8; 32]>,
     pub wallet: WalletSecret,
     /// Where its state is kept.

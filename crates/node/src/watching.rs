@@ -123,8 +123,8 @@ impl Watcher {
         let ledger = Client::open((*genesis).clone(), &programs, ClientConfig::default(), entropy::number(), &journal)?;
         let ledger = ledger.trusting(trusted);
         let mut wallet = Wallet::watch(view, &journal).context("the watching wallet's folder is damaged: remove it")?;
-        let kernel = KernelAccess::new(genesis.clone(), &BTreeMap::new());
-        let target = target(&kernel, &genesis).await?;
+        let kernel = KernelAccess::to(&genesis, &ledger.follower().epoch().seats, &BTreeMap::new());
+        let target = target(&kernel).await?;
         let clock = Clock::starting(ledger.follower().tip().map_or(genesis.time, |tip| tip.time));
         if ledger.follower().tip().is_none() {
             let (batch, _) = wallet.scan_genesis(&genesis);
@@ -151,6 +151,9 @@ impl Watcher {
         advance: byway_kernel::follower::Advance,
         tell: &mut impl FnMut(&Seen) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
+        if advance.epoch_turned {
+            self.kernel.follow(&self.ledger.follower().epoch().seats);
+        }
         let (scanned, found) = self.wallet.scan(advance.checkpoint.height, &advance.scan);
         let mut batch = advance.batch;
         batch.append(scanned);
@@ -218,8 +221,8 @@ impl Watcher {
 }
 
 /// The highest certified height that more kernel nodes claim than may lie.
-async fn target(kernel: &KernelAccess, genesis: &Genesis) -> anyhow::Result<Height> {
-    let members = genesis.members.iter().map(|(index, _)| index);
+async fn target(kernel: &KernelAccess) -> anyhow::Result<Height> {
+    let members = kernel.order().into_iter();
     let asked = members.map(|member| async move { kernel.ask(member, &Request::Status).await });
     let answers = futures::future::join_all(asked).await;
     let mut heights: Vec<Height> = answers
@@ -230,6 +233,6 @@ async fn target(kernel: &KernelAccess, genesis: &Genesis) -> anyhow::Result<Heig
         })
         .collect();
     heights.sort_unstable_by(|a, b| b.cmp(a));
-    let credible = heights.get(genesis.members.faults_tolerated()).or(heights.last());
+    let credible = heights.get(kernel.faults_tolerated()).or(heights.last());
     credible.copied().context("no kernel node can be reached; check the network connection and the network file")
 }

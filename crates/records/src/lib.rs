@@ -5,7 +5,7 @@
 //! - [`snapshot`]: what a kernel node signs each round. [`checkpoint`]: what two thirds of the kernel certify; [`scan`]: what a wallet needs to see of each.
 //! - [`range`]: proofs that something stands at a place of a list.
 //! - [`epoch`]: who the kernel nodes are, from one change to the next. [`roll`]: who counted in past ones; [`evidence`]:
-//!   what proves that one of them broke the rules.
+//!   what proves that one of them broke the rules; [`entry`]: what a node hands its owner to join with.
 //! - [`genesis`]: the file that a network is; its digest names the network.
 //! - [`state`]: entries of the programs' provable state, as followers read them.
 //! - [`reject`]: every reason for which the ledger turns something down.
@@ -16,6 +16,7 @@
 pub mod asset;
 pub mod call;
 pub mod checkpoint;
+pub mod entry;
 pub mod epoch;
 pub mod evidence;
 pub mod genesis;
@@ -34,6 +35,7 @@ pub mod verified;
 pub use asset::AssetTerms;
 pub use call::{Call, CallEnvelope, ProgramId};
 pub use checkpoint::{Certificate, Checkpoint, Height};
+pub use entry::{EntryError, SignedEntry};
 pub use epoch::{Epoch, Seat, Seats, Standing};
 pub use evidence::Evidence;
 pub use genesis::{Genesis, Member, MemberSet, Parameters};

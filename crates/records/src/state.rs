@@ -201,6 +201,11 @@ pub fn kernel_pledge_key(seat: u8) -> Vec<u8> {
     vec![0, seat]
 }
 
+/// What the keys of all pledges of kernel nodes begin with; their last byte is the seat.
+pub fn kernel_pledge_prefix() -> &'static [u8] {
+    &[0]
+}
+
 /// Key of the roll of an epoch.
 pub fn roll_key(epoch: u32) -> Vec<u8> {
     [&[1][..], &epoch.to_be_bytes()].concat()
@@ -208,6 +213,17 @@ pub fn roll_key(epoch: u32) -> Vec<u8> {
 
 pub fn conviction_key(id: ConvictionId) -> Vec<u8> {
     [&[2, id.seat][..], &id.since.to_be_bytes(), &[u8::from(id.is_second)]].concat()
+}
+
+/// What the keys of all convictions begin with.
+pub fn conviction_prefix() -> &'static [u8] {
+    &[2]
+}
+
+/// The inverse of [`conviction_key`].
+pub fn conviction_of_key(key: &[u8]) -> Option<ConvictionId> {
+    let [2, seat, a, b, c, d, is_second @ 0..=1] = *key else { return None };
+    Some(ConvictionId { seat, since: u32::from_be_bytes([a, b, c, d]), is_second: is_second == 1 })
 }
 
 /// Key of the [`Upgrade`] that is decided.

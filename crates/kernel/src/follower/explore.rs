@@ -11,6 +11,7 @@ use byway_records::checkpoint::{Certificate, CertificateError, Height, MEMBERS_M
 use byway_records::epoch::Seats;
 use byway_records::transaction::{Output, OutputId};
 
+use super::membership::Membership;
 use crate::committee::MemberIndex;
 use crate::snapshot::{Reference, WEAK_REFERENCES_MAX};
 
@@ -36,6 +37,8 @@ pub enum Query {
     Outputs { ids: Vec<OutputId> },
     /// Equivocations that this node saw.
     Evidence,
+    /// Who the kernel nodes are, with pledges and convictions, as of this node's newest commit.
+    Members,
 }
 
 /// The answer to a [`Query`], of the same name.
@@ -48,6 +51,7 @@ pub enum Found {
     /// In the order asked for; nothing for one that is spent or was never made.
     Outputs(Vec<Option<Output>>),
     Evidence(Vec<SignedTwice>),
+    Members(Box<Membership>),
 }
 
 /// Shows to anyone who knows the members that a transaction is final.
@@ -129,6 +133,7 @@ impl Encode for Query {
                 out.list(ids);
             }
             Query::Evidence => out.byte(4),
+            Query::Members => out.byte(5),
         }
     }
 }
@@ -141,6 +146,7 @@ impl Decode for Query {
             2 => Ok(Query::Snapshots { from: input.u64()?, count: input.u32()? }),
             3 => Ok(Query::Outputs { ids: input.list(OUTPUTS_MAX)? }),
             4 => Ok(Query::Evidence),
+            5 => Ok(Query::Members),
             other => Err(DecodeError::UnknownVariant { kind: "query", value: other.into() }),
         }
     }
@@ -170,6 +176,10 @@ impl Encode for Found {
                 out.byte(4);
                 out.list(evidence);
             }
+            Found::Members(membership) => {
+                out.byte(5);
+                out.value(membership.as_ref());
+            }
         }
     }
 }
@@ -188,6 +198,7 @@ impl Decode for Found {
                 Ok(Found::Outputs((0..count).map(|_| input.option()).collect::<Result<_, _>>()?))
             }
             4 => Ok(Found::Evidence(input.list(EVIDENCE_MAX)?)),
+            5 => Ok(Found::Members(Box::new(input.value()?))),
             other => Err(DecodeError::UnknownVariant { kind: "finding", value: other.into() }),
         }
     }

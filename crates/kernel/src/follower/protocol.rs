@@ -94,6 +94,8 @@ pub struct Status {
     /// Latest round seen of each member.
     pub rounds: Vec<u64>,
     pub connected: Vec<bool>,
+    /// Whether it fetches old rounds instead of taking part.
+    pub is_behind: bool,
     /// Median milliseconds from a snapshot's time to its commitment here, over the last minute.
     pub finality_ms_p50: u64,
     pub finality_ms_p99: u64,
@@ -280,6 +282,7 @@ impl Encode for Status {
         out.list(&self.rounds);
         out.varint(self.connected.len() as u64);
         self.connected.iter().for_each(|connected| out.flag(*connected));
+        out.flag(self.is_behind);
         out.varint(self.finality_ms_p50);
         out.varint(self.finality_ms_p99);
         out.varint(self.pool_percent);
@@ -301,6 +304,7 @@ impl Decode for Status {
             time,
             rounds,
             connected,
+            is_behind: input.flag()?,
             finality_ms_p50: input.u64()?,
             finality_ms_p99: input.u64()?,
             pool_percent: input.u64()?,

@@ -2,14 +2,17 @@
 
 use byway_kernel::follower::explore::{FinalProof, Found, OUTPUTS_MAX, Query, SignedTwice, SnapshotSummary};
 use byway_kernel::follower::protocol::{Pulse, PulseCommit, PulseSnapshot, STEPS_MAX, StageClaim, Status};
-use byway_kernel::follower::{Answer, PROGRAMS, Refusal, Request, Step};
+use byway_kernel::follower::{Answer, Membership, PROGRAMS, Refusal, Request, Step};
 use byway_kernel::light;
 use byway_kernel::light::protocol::{EPOCHS_MAX, Question, Reply};
 use byway_kernel::stamp::{Demand, Stamp};
 use byway_kernel::{MemberIndex, Reference};
 use byway_ledger::RangeProof;
-use byway_primitives::{Decode, DecodeError, Encode, Hash, Time, Writer};
-use byway_records::{Height, OutputId, ProgramId, Reject, TransactionId};
+use byway_primitives::{Amount, Decode, DecodeError, Encode, Hash, IdentityId, Time, Writer};
+use byway_records::call::kernel::ConvictionId;
+use byway_records::evidence::Place;
+use byway_records::state::{Conviction, Deadline, KernelPledge};
+use byway_records::{Epoch, Height, OutputId, ProgramId, Reject, Seats, TransactionId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -107,15 +110,16 @@ fn stage() -> impl Strategy<Value = StageClaim> {
 
 fn status() -> impl Strategy<Value = Status> {
     let lanes = (vec(number(), 0..=50), vec(any::<bool>(), 0..=50));
-    let parts = (number(), number(), number(), lanes, number(), number(), (number(), any::<u8>()));
-    parts.prop_map(|(height, commits, time, (rounds, connected), finality_ms_p50, finality_ms_p99, pool)| Status {
+    let parts = (number(), number(), number(), lanes, any::<bool>(), (number(), number()), (number(), any::<u8>()));
+    parts.prop_map(|(height, commits, time, (rounds, connected), is_behind, finality, pool)| Status {
         height: Height(height),
         commits,
         time: Time(time),
         rounds,
         connected,
-        finality_ms_p50,
-        finality_ms_p99,
+        is_behind,
+        finality_ms_p50: finality.0,
+        finality_ms_p99: finality.1,
         pool_percent: pool.0,
         stamp_bits: pool.1,
     })
@@ -149,6 +153,25 @@ fn member() -> impl Strategy<Value = MemberIndex> {
     (0..50u8).prop_map(MemberIndex)
 }
 
+fn membership() -> impl Strategy<Value = Membership> {
+    let pledge = (0..50u8, any::<u32>(), proptest::option::of(number())).prop_map(|(seat, since, unlocks)| {
+        let unlocks = unlocks.map(|time| Deadline { time: Time(time), commits: time });
+        let amount = Amount::from_coins(10_000);
+        (seat, KernelPledge { amount, since, rotates: None, unlocks, offence: None, approves: None })
+    });
+    let conviction = (0..50u8, any::<u32>(), any::<bool>(), number()).prop_map(|(seat, since, is_second, place)| {
+        let ends = Deadline { time: Time(place), commits: place };
+        let (owner, forfeited) = (IdentityId([seat; 20]), Amount::from_coins(1));
+        let conviction = Conviction { owner, place: Place::Round(place), forfeited, is_appealed: is_second, ends };
+        (ConvictionId { seat, since, is_second }, conviction)
+    });
+    (any::<u32>(), vec(pledge, 0..4), vec(conviction, 0..4)).prop_map(|(number, pledges, convictions)| Membership {
+        epoch: Epoch { number, protocol: 1, seats: Seats::default() },
+        pledges,
+        convictions,
+    })
+}
+
 fn query() -> impl Strategy<Value = Query> {
     let id = (hash(), any::<u32>()).prop_map(|(hash, index)| OutputId { transaction: TransactionId(hash), index });
     prop_oneof![
@@ -157,6 +180,7 @@ fn query() -> impl Strategy<Value = Query> {
         (number(), any::<u32>()).prop_map(|(from, count)| Query::Snapshots { from, count }),
         vec(id, 0..8).prop_map(|ids| Query::Outputs { ids }),
         Just(Query::Evidence),
+        Just(Query::Members),
     ]
 }
 
@@ -191,6 +215,7 @@ fn found() -> impl Strategy<Value = Found> {
         vec(summary(), 0..4).prop_map(Found::Snapshots),
         (0..4usize).prop_map(|spent| Found::Outputs(vec![None; spent])),
         vec(twice, 0..4).prop_map(Found::Evidence),
+        membership().prop_map(|membership| Found::Members(Box::new(membership))),
     ]
 }
 

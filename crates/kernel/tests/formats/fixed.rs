@@ -10,7 +10,7 @@ use byway_crypto::{NodeSecret, Purpose, WalletSecret};
 use byway_kernel::coin::CoinShare;
 use byway_kernel::follower::explore::{FinalProof, Found, Query, SignedTwice, SnapshotSummary};
 use byway_kernel::follower::protocol::{Pulse, PulseCommit, PulseSnapshot, StageClaim, Status, Step};
-use byway_kernel::follower::{Answer, Refusal, Request};
+use byway_kernel::follower::{Answer, Membership, Refusal, Request};
 use byway_kernel::light::protocol::{Beginning, CertifiedEntry, EpochStep, Question, Reply};
 use byway_kernel::message::Steps;
 use byway_kernel::stamp::{Demand, Stamp};
@@ -18,7 +18,10 @@ use byway_kernel::{Committee, Header, MemberIndex, Message, Reference, SyncMessa
 use byway_ledger::tree::{ProofLeaf, ProofStep};
 use byway_ledger::{Change, EntryProof, ProgramDifference, ProgramRoot, RangeProof, WayEnd};
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
+use byway_records::call::kernel::ConvictionId;
+use byway_records::evidence::Place;
 use byway_records::scan::ScanData;
+use byway_records::state::{Conviction, Deadline, KernelPledge};
 use byway_records::transaction::KeySignature;
 use byway_records::{
     Body, Certificate, Checkpoint, Epoch, Height, Input, Lock, Member, Output, OutputId, ProgramId, Reject, Seats,
@@ -142,6 +145,7 @@ pub fn requests() -> Vec<(&'static str, Request)> {
         ("explore snapshots", Request::Explore(Query::Snapshots { from: 300, count: 21 })),
         ("explore outputs", Request::Explore(Query::Outputs { ids: vec![OUTPUT_ID, OUTPUT_ID] })),
         ("explore evidence", Request::Explore(Query::Evidence)),
+        ("explore members", Request::Explore(Query::Members)),
         ("light epochs", Request::Light(Question::Epochs { from: 300 })),
         ("light newest", Request::Light(Question::Newest)),
         ("light beginning", Request::Light(Question::Beginning { height: Height(300) })),
@@ -181,6 +185,7 @@ fn explored() -> Vec<(&'static str, Answer)> {
         ("explored snapshots", Found::Snapshots(vec![snapshot, first])),
         ("explored outputs", Found::Outputs(vec![Some(output), None])),
         ("explored evidence", Found::Evidence(vec![twice])),
+        ("explored members", Found::Members(Box::new(membership()))),
     ]
     .into_iter()
     .map(|(name, found)| (name, Answer::Explored(found)))
@@ -237,6 +242,26 @@ fn lit() -> Vec<(&'static str, Answer)> {
     .collect()
 }
 
+pub fn membership() -> Membership {
+    let ends = Deadline { time: TIME, commits: 600 };
+    let amount = Amount::from_coins(10_000);
+    let first = KernelPledge { amount, since: 0, rotates: None, unlocks: None, offence: None, approves: None };
+    let offence = Some(Place::Round(300));
+    let second = KernelPledge { since: 7, rotates: Some(ends), unlocks: Some(ends), offence, ..first };
+    let id = ConvictionId { seat: 3, since: 7, is_second: true };
+    let conviction =
+        Conviction { owner: IdentityId([7; 20]), place: Place::Round(300), forfeited: amount, is_appealed: true, ends };
+    let member = |number: u8| Member {
+        name: format!("k{number}"),
+        owner: IdentityId([number; 20]),
+        key: secret(number).public(),
+        mesh: StaticKey([number; 32]),
+        address: format!("10.0.0.{number}:7100"),
+    };
+    let epoch = Epoch { number: 300, protocol: 1, seats: Seats::founding([member(0), member(1)]) };
+    Membership { epoch, pledges: vec![(0, first), (1, second)], convictions: vec![(id, conviction)] }
+}
+
 pub fn step() -> Step {
     let checkpoint = Checkpoint {
         height: Height(300),
@@ -270,6 +295,7 @@ pub fn answers() -> Vec<(&'static str, Answer)> {
         time: TIME,
         rounds: vec![300, 299, 0],
         connected: vec![true, true, false],
+        is_behind: true,
         finality_ms_p50: 180,
         finality_ms_p99: 400,
         pool_percent: 70,

@@ -80,7 +80,7 @@ const FROZEN_MESSAGES: [&str; 7] = [
     "want steps: 3 962b685c7ad0e551",
     "steps: 901 32360fde974cd0e3",
 ];
-const FROZEN_REQUESTS: [&str; 18] = [
+const FROZEN_REQUESTS: [&str; 19] = [
     "follow: 6 9155694811e7e902",
     "submit: 6 c8772338b78d0e74",
     "submit stamped: 8 639ed8e9fa6772cf",
@@ -93,6 +93,7 @@ const FROZEN_REQUESTS: [&str; 18] = [
     "explore snapshots: 5 d6fdb31f61a352e1",
     "explore outputs: 69 8747c8d931030d01",
     "explore evidence: 2 fc203af5b729c821",
+    "explore members: 2 a5761d95dd4f9060",
     "light epochs: 4 0ca224671dec7b82",
     "light newest: 2 277ba884a44ec6d0",
     "light beginning: 4 8dec9bfa7329d888",
@@ -100,7 +101,7 @@ const FROZEN_REQUESTS: [&str; 18] = [
     "light body: 34 668104248e8f8ba2",
     "light entry: 24 5a4ec191d52864e2",
 ];
-const FROZEN_ANSWERS: [&str; 40] = [
+const FROZEN_ANSWERS: [&str; 41] = [
     "steps: 628 9edc3ea7a8d9d00e",
     "taken: 1 996c5ad08c436211",
     "refused: 23 6848b24b3afb4af2",
@@ -117,7 +118,7 @@ const FROZEN_ANSWERS: [&str; 40] = [
     "stage final: 2 b368307c1c188ed3",
     "stage rejected: 2 f524d3a0aab00cd8",
     "stage gave way: 2 e0ca5ca1648e14ae",
-    "status: 27 182b4c3a66cf7718",
+    "status: 28 4c49b3f61ef99f49",
     "pulse: 67 1af719faf276a060",
     "found: 4 e3c6095f679cde49",
     "not found: 2 619cd4473b98ac46",
@@ -127,6 +128,7 @@ const FROZEN_ANSWERS: [&str; 40] = [
     "explored snapshots: 341 444bbf69cf39fd56",
     "explored outputs: 42 71ad98fdb7f89669",
     "explored evidence: 76 e1c1919624ef9710",
+    "explored members: 314 e8509ee9be289838",
     "light epochs: 389 a1acfc3cf2e955ee",
     "light newest: 275 6f655401c7305283",
     "light no newest: 3 5ab0548cd624f7f2",

@@ -71,6 +71,20 @@ kinds! {
     1304 TransactionRefused "transaction_refused",
     1305 LedgerMismatch "ledger_mismatch",
     1306 LedgerUnproved "ledger_unproved",
+    1401 EntryRefused "entry_refused",
+    1402 EntryOfOtherNetwork "entry_of_other_network",
+    1403 MemberKeyTaken "member_key_taken",
+    1404 AlreadyMember "already_member",
+    1405 KernelFull "kernel_full",
+    1406 SeatNotFound "seat_not_found",
+    1407 NotTheOwner "not_the_owner",
+    1408 WrongStanding "wrong_standing",
+    1409 TooFewMembers "too_few_members",
+    1410 PledgeLocked "pledge_locked",
+    1411 ChangedLately "changed_lately",
+    1412 ConvictionNotFound "conviction_not_found",
+    1413 AppealedBefore "appealed_before",
+    1414 UpgradeRefused "upgrade_refused",
 }
 
 /// Why a call failed.

@@ -5,7 +5,7 @@
 use std::future::Future;
 
 use byway_crypto::{GhostKey, NodeKey};
-use byway_primitives::{Amount, AssetId, Hash, NetworkId, Time};
+use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
 use byway_records::{OutputId, TransactionId};
 use serde::{Deserialize, Serialize};
 
@@ -116,7 +116,11 @@ pub struct KernelStatus {
 /// A kernel node's word on itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnHealth {
-    pub index: u8,
+    /// Its seat, and how it stands there; absent while it has none, as far as it has read the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
     pub name: String,
     /// The newest round it signed for, and the newest of which it has a quorum.
     pub round: u64,
@@ -136,14 +140,53 @@ pub struct OwnHealth {
     pub snapshots_waiting: u64,
 }
 
-/// A kernel node and how it seems to do, seen from the node that answers.
+/// How a kernel node stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It has pledged and catches up.
+    Candidate,
+    /// Its snapshots count.
+    Counting,
+    /// It was convicted once, and counts for nothing.
+    Marked,
+    /// It takes no part any more; its pledge is locked for a time.
+    Left,
+}
+
+impl From<byway_records::Standing> for Standing {
+    fn from(standing: byway_records::Standing) -> Self {
+        match standing {
+            byway_records::Standing::Candidate => Self::Candidate,
+            byway_records::Standing::Counting => Self::Counting,
+            byway_records::Standing::Marked => Self::Marked,
+            byway_records::Standing::Left => Self::Left,
+        }
+    }
+}
+
+/// A kernel node with its pledge, and how it seems to do, seen from the node that answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelMember {
+    /// Its seat.
     pub index: u8,
     pub name: String,
     pub key: NodeKey,
+    /// Who pledged for it and decides about it.
+    pub owner: IdentityId,
     pub address: String,
+    pub standing: Standing,
+    /// The epoch with which it took the seat.
+    pub since_epoch: u32,
     pub pledge: Amount,
+    /// Of one that has left: from when on, and from which commit on, its pledge can be reclaimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlocks_ms: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlocks_commits: Option<u64>,
+    /// From when on its keys and address can be changed again, where they were changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changeable_ms: Option<Time>,
     pub reachable: bool,
     /// The newest round seen of it, and how many rounds that is behind the newest of all.
     pub round: u64,
@@ -249,15 +292,47 @@ pub struct CheckpointRecord {
     pub signers: Vec<u8>,
 }
 
-/// What kernel nodes were caught at, as far as one node saw.
+/// What a kernel node was caught at, as far as one node saw, or convicted of on the ledger, or both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceRecord {
     pub kind: EvidenceKind,
     pub member: u8,
-    pub round: u64,
-    pub first: Hash,
-    pub second: Hash,
-    pub seen_ms: Time,
+    /// Where it was done: a round of snapshots, or the height of a vote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u64>,
+    /// The two snapshots, and when one node saw the second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Hash>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<Hash>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_ms: Option<Time>,
+    /// What came of it on the ledger, as long as it can be appealed or is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conviction: Option<ConvictionRecord>,
+}
+
+/// A conviction on the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConvictionRecord {
+    /// The epoch with which the convicted member took its seat.
+    pub since_epoch: u32,
+    pub offence: Offence,
+    pub owner: IdentityId,
+    pub forfeited: Amount,
+    pub appealed: bool,
+    /// When the time to appeal is over, or that of the appeal.
+    pub ends_ms: Time,
+}
+
+/// The first marks, the second costs the pledge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Offence {
+    First,
+    Second,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -265,6 +340,8 @@ pub struct EvidenceRecord {
 pub enum EvidenceKind {
     /// Two snapshots for one round.
     SignedTwice,
+    /// Something that the ledger judged and this node did not see.
+    Judged,
 }
 
 /// Names an output: the transaction's id, a colon, and the output's number in it.

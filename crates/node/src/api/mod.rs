@@ -12,10 +12,12 @@ pub mod error;
 pub mod event;
 pub mod groups;
 pub mod kernel;
+pub mod membership;
 pub mod money;
 pub mod params;
 pub mod requests;
 pub mod values;
+pub mod words;
 
 use std::future::Future;
 
@@ -26,6 +28,7 @@ pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
 pub use groups::*;
 pub use kernel::*;
+pub use membership::*;
 pub use money::*;
 pub use requests::*;
 pub use values::*;
@@ -81,6 +84,15 @@ pub trait NodeApi: KernelApi {
     fn group_show(&self, request: GroupLook) -> impl Future<Output = Answer<GroupProposal>> + Send;
     fn group_sign(&self, request: GroupLook) -> impl Future<Output = Answer<GroupProposal>> + Send;
     fn group_submit(&self, request: GroupSubmit) -> impl Future<Output = Answer<Entry>> + Send;
+
+    fn kernel_owner(&self) -> impl Future<Output = Answer<KernelOwner>> + Send;
+    fn kernel_look(&self, request: KernelLook) -> impl Future<Output = Answer<KernelPlan>> + Send;
+    fn kernel_join(&self, request: KernelJoin) -> impl Future<Output = Answer<Entry>> + Send;
+    fn kernel_leave(&self, request: KernelSeat) -> impl Future<Output = Answer<Entry>> + Send;
+    fn kernel_reclaim(&self, request: KernelSeat) -> impl Future<Output = Answer<Entry>> + Send;
+    fn kernel_rotate(&self, request: KernelRotate) -> impl Future<Output = Answer<Entry>> + Send;
+    fn kernel_appeal(&self, request: KernelAppeal) -> impl Future<Output = Answer<Entry>> + Send;
+    fn kernel_upgrade(&self, request: KernelUpgrade) -> impl Future<Output = Answer<Entry>> + Send;
 
     fn ledger_audit(&self) -> impl Future<Output = Answer<Audit>> + Send;
     fn ledger_transaction(&self, id: TransactionId) -> impl Future<Output = Answer<TransactionRecord>> + Send;

@@ -343,6 +343,11 @@ pub enum EntryKind {
     Issue,
     Burn,
     GroupSend,
+    /// The pledge for a kernel node, and the same drawn again.
+    NodePledge,
+    NodeReclaim,
+    /// Whatever else is said of a kernel node: that it leaves, or has other keys.
+    NodeCall,
 }
 
 /// How far a transaction has come. Only `Final` is paid.

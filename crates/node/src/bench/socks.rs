@@ -254,6 +254,7 @@ fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &Path) -> any
         name: name.to_owned(),
         identities: Vec::new(),
         identity: IdentitySecret::from_bytes(&own(b"identity")).context("a bench identity's key")?,
+        owner: IdentitySecret::from_bytes(&own(b"owner")).context("a bench owner's key")?,
         dialogue_secret: Zeroizing::new(own(b"dialogue")),
         wallet: wallet(name),
         directory: directory.join(name),

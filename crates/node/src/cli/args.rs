@@ -1,5 +1,7 @@
 //! What can be typed. `clap` makes help, errors and exit code 2 out of it.
 
+mod kernel;
+
 use std::path::PathBuf;
 
 use byway_primitives::{Amount, AssetId, IdentityId};
@@ -7,6 +9,8 @@ use byway_records::TransactionId;
 use byway_records::asset::{self, Symbol};
 use byway_records::offer::{Country, Network, OfferId, Service};
 use clap::{Args, Parser, Subcommand};
+
+pub use kernel::*;
 
 use super::{Globals, LightArgs};
 use crate::api::OfferFilter;
@@ -535,63 +539,6 @@ pub enum LedgerCommand {
         /// The identity's id
         id: IdentityId,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum KernelCommand {
-    /// Make the keys of a kernel node and print its line for `genesis new`
-    Init(KernelInitArgs),
-    /// Run a kernel node
-    Run(RunArgs),
-    /// Show how a kernel node is; exit code 1 if it is not healthy
-    Status(KernelStatusArgs),
-    /// Copy the state of a stopped kernel node
-    Backup(KernelBackupArgs),
-    /// Put a copy back, into a directory without state
-    Restore(KernelRestoreArgs),
-}
-
-#[derive(Debug, Args)]
-pub struct KernelStatusArgs {
-    /// The node's configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// Another kernel node of the network, by name, at the address that genesis has
-    #[arg(long, value_name = "NAME")]
-    pub node: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct KernelBackupArgs {
-    /// The node's configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// A new folder for the copy
-    #[arg(long, value_name = "FOLDER")]
-    pub to: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub struct KernelRestoreArgs {
-    /// The node's configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// The folder of the copy
-    #[arg(long, value_name = "FOLDER")]
-    pub from: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub struct KernelInitArgs {
-    /// The node's name in the network
-    #[arg(long)]
-    pub name: String,
-    /// Where others reach it: host:port
-    #[arg(long, value_name = "HOST:PORT")]
-    pub address: String,
-    /// The cold identity that pledges for the node and decides about it; made in the folder `owner` where none is named
-    #[arg(long, value_name = "IDENTITY")]
-    pub owner: Option<IdentityId>,
 }
 
 #[derive(Debug, Subcommand)]

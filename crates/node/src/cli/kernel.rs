@@ -1,20 +1,29 @@
-//! Operating a kernel node: `byway kernel status`, `backup` and `restore`.
+//! Operating a kernel node: `byway kernel status`, `entry`, `backup` and `restore`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use byway_kernel::follower::Membership;
 use byway_kernel::follower::explore::{Found, Query};
 use byway_kernel::follower::protocol::{Answer, Request, Status};
-use byway_records::{Genesis, Member};
+use byway_primitives::{Amount, Time};
+use byway_records::epoch::{epoch_of, first_round};
+use byway_records::genesis::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX};
+use byway_records::{Genesis, Member, Seats, SignedEntry};
 use serde::Serialize;
+use serde_json::json;
 
-use super::output::{ago, fields, now, print, print_json};
-use super::{Globals, KernelBackupArgs, KernelRestoreArgs, KernelStatusArgs, Outcome, Table};
+use super::output::{ago, fields, now, print, print_json, wait, way, word};
+use super::{Globals, KernelBackupArgs, KernelEntryArgs, KernelRestoreArgs, KernelStatusArgs, Outcome, Table};
+use crate::api::Standing;
 use crate::backup::{self, List};
 use crate::config::{Config, Role};
-use crate::directory::{Directory, read_json};
+use crate::directory::{Directory, read_json, write_json};
+use crate::explorer::rounds_behind;
 use crate::genesis;
+use crate::keystore::Keystore;
+use crate::passphrase::{Occasion, Passphrase};
 use crate::peer_node::kernel_access::KernelAccess;
 
 /// Rounds that a node may be behind the newest at any moment.
@@ -25,9 +34,19 @@ const BEHIND_MAX: u64 = 8;
 struct Report {
     node: String,
     network: String,
+    /// Its seat and how it stands there; absent while it has none, as far as it has read the ledger.
+    seat: Option<u8>,
+    standing: Option<Standing>,
+    pledge: Option<Amount>,
+    unlocks_ms: Option<u64>,
+    unlocks_commits: Option<u64>,
+    epoch: u32,
+    protocol: u16,
     height: u64,
     commits: u64,
     time_ms: u64,
+    /// Whether it fetches old rounds instead of taking part.
+    is_behind: bool,
     round: u64,
     rounds_behind: u64,
     connected: usize,
@@ -43,40 +62,31 @@ struct Report {
 
 #[derive(Debug, Serialize)]
 struct Line {
+    seat: u8,
     name: String,
+    standing: Standing,
     address: String,
     round: u64,
     connected: bool,
 }
 
 /// Asks a kernel node how it is, over its mesh port and so as anyone can. It is healthy if it is connected to a quorum, keeps
-/// up with the others, and saw nobody sign twice.
+/// up with the others where it counts, and saw nobody sign twice.
 pub async fn status(globals: &Globals, args: KernelStatusArgs) -> anyhow::Result<Outcome> {
     let (config, directory, genesis) = load(globals, &args.config)?;
-    let (index, member, elsewhere) = match &args.node {
-        Some(name) => {
-            let (index, member) = named(&genesis, name)?;
-            (index, member, BTreeMap::new())
-        }
-        None => {
-            let (index, member) = own(&directory, &genesis)?;
-            let mut here = config.kernel.as_ref().context("the configuration has no [kernel] section")?.listen;
-            if here.ip().is_unspecified() {
-                here.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-            }
-            let elsewhere = BTreeMap::from([(member.name.clone(), here.to_string())]);
-            (index, member, elsewhere)
-        }
+    let own = own_access(&config, &directory, &genesis);
+    let (access, member) = match &args.node {
+        None => own?,
+        Some(name) => other(&genesis, own.ok(), name).await?,
     };
-    let access = KernelAccess::new(genesis.clone(), &elsewhere);
-    let answer =
-        access.ask(index, &Request::Status).await.context("the kernel node gives no answer; is it running?")?;
+    let answer = access.ask(0, &Request::Status).await.context("the kernel node gives no answer; is it running?")?;
     let Answer::Status(status) = answer else { bail!("the kernel node gave an answer that makes no sense") };
-    let equivocations = match access.ask(index, &Request::Explore(Query::Evidence)).await {
+    let membership = membership_of(&access).await?;
+    let equivocations = match access.ask(0, &Request::Explore(Query::Evidence)).await {
         Ok(Answer::Explored(Found::Evidence(evidence))) => evidence.len(),
         _ => 0,
     };
-    let report = report(&genesis, index, &member, &status, equivocations);
+    let report = report(&genesis, &member, &membership, &status, equivocations);
     if globals.json {
         print_json(&report)?
     } else {
@@ -85,26 +95,91 @@ pub async fn status(globals: &Globals, args: KernelStatusArgs) -> anyhow::Result
     Ok(if report.healthy { Outcome::Done } else { Outcome::No })
 }
 
-fn report(genesis: &Genesis, index: u8, member: &Member, status: &Status, equivocations: usize) -> Report {
-    let round = |index: u8| status.rounds.get(usize::from(index)).copied().unwrap_or(0);
+/// One member alone, in seat 0, reached at `address`.
+fn access_to(genesis: &Genesis, member: &Member, address: String) -> KernelAccess {
+    let seats = Seats::founding([Member { address, ..member.clone() }]);
+    KernelAccess::to(genesis, &seats, &BTreeMap::new())
+}
+
+/// The kernel node of this configuration, whether it has a seat or not.
+fn own_access(config: &Config, directory: &Directory, genesis: &Genesis) -> anyhow::Result<(KernelAccess, Member)> {
+    let member = own(directory)?;
+    let mut here = config.kernel.as_ref().context("the configuration has no [kernel] section")?.listen;
+    if here.ip().is_unspecified() {
+        here.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    Ok((access_to(genesis, &member, here.to_string()), member))
+}
+
+/// The member of this name, by what the own node knows of the members, or genesis where it can't be asked.
+async fn other(
+    genesis: &Genesis,
+    own: Option<(KernelAccess, Member)>,
+    name: &str,
+) -> anyhow::Result<(KernelAccess, Member)> {
+    let known = match &own {
+        Some((access, _)) => membership_of(access).await.ok(),
+        None => None,
+    };
+    let seats = known.map_or_else(|| genesis.epoch().seats, |membership| membership.epoch.seats);
+    let found = seats.iter().find(|(_, seat)| seat.member.name == name).map(|(_, seat)| seat.member.clone());
+    let member = found.with_context(|| {
+        let names: Vec<&str> = seats.iter().map(|(_, seat)| seat.member.name.as_str()).collect();
+        format!("no kernel node is called {name}; there are {}", names.join(", "))
+    })?;
+    Ok((access_to(genesis, &member, member.address.clone()), member))
+}
+
+async fn membership_of(access: &KernelAccess) -> anyhow::Result<Membership> {
+    match access.ask(0, &Request::Explore(Query::Members)).await? {
+        Answer::Explored(Found::Members(membership)) => Ok(*membership),
+        _ => bail!("the kernel node gave an answer that makes no sense"),
+    }
+}
+
+fn report(
+    genesis: &Genesis,
+    member: &Member,
+    membership: &Membership,
+    status: &Status,
+    equivocations: usize,
+) -> Report {
+    let Membership { epoch, .. } = membership;
+    let round = |seat: u8| status.rounds.get(usize::from(seat)).copied().unwrap_or(0);
     let newest = status.rounds.iter().copied().max().unwrap_or(0);
-    let members = genesis.members.iter().map(|(index, member)| Line {
-        name: member.name.clone(),
-        address: member.address.clone(),
-        round: round(index),
-        connected: status.connected.get(usize::from(index)).copied().unwrap_or(false),
+    let members = epoch.seats.iter().map(|(number, seat)| Line {
+        seat: number,
+        name: seat.member.name.clone(),
+        standing: seat.standing.into(),
+        address: seat.member.address.clone(),
+        round: round(number),
+        connected: status.connected.get(usize::from(number)).copied().unwrap_or(false),
     });
     let members: Vec<Line> = members.collect();
-    let connected = members.iter().filter(|line| line.connected && line.name != member.name).count();
-    let (quorum, rounds_behind) = (genesis.members.quorum(), newest - round(index));
+    let seat = epoch.seats.seat_of(member.key);
+    let counts = seat.and_then(|seat| epoch.seats.get(seat)).is_some_and(|seat| seat.standing.counts());
+    let others = members.iter().filter(|line| Some(line.seat) != seat && line.standing == Standing::Counting);
+    let connected = others.filter(|line| line.connected).count();
+    let (quorum, rounds_behind) = (epoch.seats.quorum(), seat.map_or(0, |seat| rounds_behind(round(seat), newest)));
+    let is_in_step = !counts || rounds_behind <= BEHIND_MAX;
+    let pledge = seat.and_then(|seat| membership.pledge(seat));
+    let unlocks = pledge.and_then(|pledge| pledge.unlocks);
     let some = |ms: u64| (ms > 0).then_some(ms);
     Report {
         node: member.name.clone(),
         network: genesis.name.clone(),
+        seat,
+        standing: seat.and_then(|seat| epoch.seats.get(seat)).map(|seat| seat.standing.into()),
+        pledge: pledge.map(|pledge| pledge.amount),
+        unlocks_ms: unlocks.map(|deadline| deadline.time.0),
+        unlocks_commits: unlocks.map(|deadline| deadline.commits),
+        epoch: epoch.number,
+        protocol: epoch.protocol,
         height: status.height.0,
         commits: status.commits,
         time_ms: status.time.0,
-        round: round(index),
+        is_behind: status.is_behind,
+        round: seat.map_or(0, round),
         rounds_behind,
         connected,
         quorum,
@@ -114,12 +189,45 @@ fn report(genesis: &Genesis, index: u8, member: &Member, status: &Status, equivo
         stamp_bits: status.stamp_bits,
         equivocations,
         members,
-        healthy: connected + 1 >= quorum && rounds_behind <= BEHIND_MAX && equivocations == 0,
+        healthy: connected + usize::from(counts) >= quorum && is_in_step && equivocations == 0,
     }
 }
 
+/// How a node stands, in words.
+fn standing_text(report: &Report) -> String {
+    let Some((seat, standing)) = report.seat.zip(report.standing) else {
+        return "no seat, as far as this node has read the ledger; `byway kernel entry` makes what its owner takes one with"
+            .to_owned();
+    };
+    let words = match standing {
+        Standing::Candidate if report.is_behind => "a candidate, catching up",
+        Standing::Candidate => "a candidate, caught up: it says so on the ledger and then counts",
+        Standing::Counting if report.is_behind => "counts, but is behind and catches up",
+        Standing::Counting => "counts",
+        Standing::Marked => "marked: it was convicted once, and counts for nothing",
+        Standing::Left => "has left: the process can be stopped",
+    };
+    format!("seat {seat}, {words}")
+}
+
+fn pledge_text(report: &Report) -> String {
+    let Some(pledge) = report.pledge else { return "none".to_owned() };
+    match (report.unlocks_ms, report.unlocks_commits) {
+        (Some(time), Some(commits)) => {
+            let (time, commits) = (wait(Time(time), Time(report.time_ms)), commits.saturating_sub(report.commits));
+            format!("{}, unlocked {time} and {commits} commits", way(pledge))
+        }
+        _ => format!("{}, locked while it takes part", way(pledge)),
+    }
+}
+
+/// A round as people read it: its number within its epoch.
+fn round_text(round: u64) -> String {
+    let begun = epoch_of(round).map_or(0, |epoch| first_round(epoch) - 1);
+    (round - begun).to_string()
+}
+
 fn text(report: &Report) -> String {
-    let of = report.members.len() - 1;
     let place = match report.rounds_behind {
         0..=BEHIND_MAX => "in step".to_owned(),
         behind => format!("{behind} rounds behind"),
@@ -136,20 +244,28 @@ fn text(report: &Report) -> String {
         0 => "nobody".to_owned(),
         count => format!("{count} times; the log says who"),
     };
+    let counts = report.standing == Some(Standing::Counting);
+    let others = report.members.iter().filter(|line| Some(line.seat) != report.seat);
+    let of = others.filter(|line| line.standing == Standing::Counting).count();
+    let quorum = match counts {
+        true => format!("{} make a quorum with this one", report.quorum - 1),
+        false => format!("{} make a quorum", report.quorum),
+    };
     let head = fields(&[
         ("node", format!("{} of {}", report.node, report.network)),
-        ("round", format!("{}, {place}", report.round)),
-        (
-            "connected",
-            format!("to {} of {of} others, {} make a quorum with this one", report.connected, report.quorum - 1),
-        ),
+        ("standing", standing_text(report)),
+        ("pledge", pledge_text(report)),
+        ("round", if counts { format!("{}, {place}", round_text(report.round)) } else { "signs none".to_owned() }),
+        ("connected", format!("to {} of {of} others that count, {quorum}", report.connected)),
         (
             "height",
             format!(
-                "{}, {} commits, the last {}",
+                "{}, {} commits, the last {}; epoch {}, protocol {}",
                 report.height,
                 report.commits,
-                ago(byway_primitives::Time(report.time_ms), now())
+                ago(Time(report.time_ms), now()),
+                report.epoch,
+                report.protocol
             ),
         ),
         ("final in", finality),
@@ -157,25 +273,55 @@ fn text(report: &Report) -> String {
         ("signed twice", caught),
         ("", if report.healthy { "healthy".to_owned() } else { "NOT HEALTHY".to_owned() }),
     ]);
-    let mut table = Table::new(&["kernel node", "address", ">round", "connected"]);
+    let mut table = Table::new(&[">seat", "kernel node", "standing", "address", ">round", "connected"]);
     for line in &report.members {
-        let connected = if line.name == report.node {
+        let connected = if Some(line.seat) == report.seat {
             "itself"
         } else if line.connected {
             "yes"
         } else {
             "no"
         };
-        table.row([line.name.clone(), line.address.clone(), line.round.to_string(), connected.to_owned()]);
+        let (seat, standing) = (line.seat.to_string(), word(&line.standing));
+        let (name, address) = (line.name.clone(), line.address.clone());
+        table.row([seat, name, standing, address, round_text(line.round), connected.to_owned()]);
     }
     format!("{head}\n{}", table.text(""))
+}
+
+/// Prints what the node's owner takes a seat for it with, signed by its hot key.
+pub fn entry(globals: &Globals, args: KernelEntryArgs) -> anyhow::Result<Outcome> {
+    let (_, directory, genesis) = load(globals, &args.config)?;
+    let noted = own(&directory)?;
+    let passphrase = Passphrase::obtain(&directory, globals.passphrase_file.as_deref(), Occasion::Open)?;
+    let keystore = Keystore::open(&directory.keystore_file(), &passphrase)?;
+    let name = args.name.unwrap_or(noted.name);
+    let address = args.address.unwrap_or(noted.address);
+    check_member(&name, &address)?;
+    let member = Member { owner: args.owner.unwrap_or(noted.owner), ..genesis::member(&keystore, &name, &address) };
+    write_json(&directory.member_file(), &member)?;
+    let signed = SignedEntry::sign(member, &keystore.kernel_node(), genesis.network());
+    if let Some(file) = &args.out {
+        std::fs::write(file, format!("{signed}\n")).with_context(|| format!("{} can't be written", file.display()))?;
+    }
+    let member = signed.member();
+    if globals.json {
+        print_json(&json!({ "entry": signed.to_string(), "network": signed.network, "member": member }))?;
+    } else {
+        print(&format!(
+            "For the owner {}, whose node takes a seat with `byway kernel join ENTRY`, or changes this node's with \
+             `byway kernel rotate SEAT ENTRY`. It holds no secret.\n\n{signed}\n",
+            member.owner
+        ))?;
+    }
+    Ok(Outcome::Done)
 }
 
 /// Copies the state of a kernel node that is stopped.
 pub fn backup(globals: &Globals, args: KernelBackupArgs) -> anyhow::Result<Outcome> {
     let (_, directory, genesis) = load(globals, &args.config)?;
     let _lock = directory.lock().context("a running node can't be copied file by file")?;
-    let (_, member) = own(&directory, &genesis)?;
+    let member = own(&directory)?;
     let about = List {
         version: 0,
         network: genesis.network(),
@@ -228,20 +374,24 @@ fn load(globals: &Globals, path: &std::path::Path) -> anyhow::Result<(Config, Di
 }
 
 /// The kernel node whose public keys `kernel init` left in the directory: no passphrase is needed for asking.
-fn own(directory: &Directory, genesis: &Genesis) -> anyhow::Result<(u8, Member)> {
+fn own(directory: &Directory) -> anyhow::Result<Member> {
     let path = directory.member_file();
-    let member: Member = read_json(&path)?.with_context(|| {
+    read_json(&path)?.with_context(|| {
         format!("{} is missing; name the node with --node, or run `kernel init` again", path.display())
-    })?;
-    let found = genesis.members.iter().find(|(_, known)| known.key == member.key);
-    let (index, known) = found.with_context(|| format!("{} is of no kernel node of this network", path.display()))?;
-    Ok((index, known.clone()))
+    })
 }
 
-fn named(genesis: &Genesis, name: &str) -> anyhow::Result<(u8, Member)> {
-    let found = genesis.members.iter().find(|(_, member)| member.name == name);
-    let names: Vec<&str> = genesis.members.iter().map(|(_, member)| member.name.as_str()).collect();
-    let (index, member) =
-        found.with_context(|| format!("no kernel node is called {name}; there are {}", names.join(", ")))?;
-    Ok((index, member.clone()))
+/// Whether a member can be called and reached so.
+///
+/// # Errors
+/// With the remedy.
+pub fn check_member(name: &str, address: &str) -> anyhow::Result<()> {
+    let is_name = (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains(['=', ',']);
+    if !is_name || !address.contains(':') || address.len() > ADDRESS_BYTES_MAX {
+        bail!(
+            "a kernel node needs a --name of at most {NAME_BYTES_MAX} bytes without = and , and an --address written \
+             host:port"
+        );
+    }
+    Ok(())
 }

@@ -11,6 +11,7 @@ mod kernel;
 mod ledger;
 mod light;
 mod market;
+mod membership;
 mod network;
 mod output;
 mod progress;
@@ -107,6 +108,9 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Kernel(KernelCommand::Status(args)) => kernel::status(&globals, args).await,
         Command::Kernel(KernelCommand::Backup(args)) => kernel::backup(&globals, args),
         Command::Kernel(KernelCommand::Restore(args)) => kernel::restore(&globals, args),
+        Command::Kernel(KernelCommand::Entry(args)) => kernel::entry(&globals, args),
+        Command::Kernel(KernelCommand::Owner) => membership::owner(&globals),
+        Command::Kernel(command) => membership::membership(&globals, command).await,
     }
 }
 

@@ -10,6 +10,7 @@ use byway_records::Member;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::kernel::check_member;
 use super::output::{now, print, print_json};
 use super::{GenesisNewArgs, Globals, KernelInitArgs, Outcome};
 use crate::directory::{Directory, read_json, write_json};
@@ -20,9 +21,7 @@ use crate::passphrase::{Occasion, Passphrase};
 
 /// Makes a kernel node's keystore, or shows the public part of the one there is.
 pub fn kernel_init(globals: &Globals, args: KernelInitArgs) -> anyhow::Result<Outcome> {
-    if args.name.contains(['=', ',']) || !args.address.contains(':') {
-        bail!("a kernel node needs a --name without = and , and an --address written host:port");
-    }
+    check_member(&args.name, &args.address)?;
     let directory = globals.directory()?;
     directory.create()?;
     let _lock = directory.lock()?;

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use byway_primitives::{Amount, Time};
 use serde::Serialize;
 
+pub use crate::api::words::duration;
+
 /// Prints one JSON value and a line break.
 pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
@@ -83,17 +85,6 @@ fn scaled(count: u64, units: &[(&str, u64)]) -> String {
 
 pub fn way(amount: Amount) -> String {
     format!("{amount} WAY")
-}
-
-/// `1 h 02 min`, `3 min 20 s`, `5 s`.
-pub fn duration(seconds: u64) -> String {
-    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{rest} s"),
-        (0, _) => format!("{minutes} min {rest:02} s"),
-        (1..24, _) => format!("{hours} h {minutes:02} min"),
-        _ => format!("{} d {} h", hours / 24, hours % 24),
-    }
 }
 
 /// How long before `now`: `12 s ago`.

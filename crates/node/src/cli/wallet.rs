@@ -120,6 +120,18 @@ pub async fn move_money(
     request: &impl serde::Serialize,
     until: Until,
 ) -> anyhow::Result<Outcome> {
+    let entry = transact(client, method, request, until).await?;
+    show(globals, &entry, entry_text)?;
+    Ok(outcome_of(&entry))
+}
+
+/// Sends a transaction and gives how far it came.
+pub async fn transact(
+    client: &Client,
+    method: &str,
+    request: &impl serde::Serialize,
+    until: Until,
+) -> anyhow::Result<Entry> {
     let sending = async {
         loop {
             let entry: Entry = client.call(method, request).await?;
@@ -130,9 +142,11 @@ pub async fn move_money(
             tokio::time::sleep(ASK_AGAIN).await;
         }
     };
-    let entry = with_progress("waiting for the kernel", sending).await?;
-    show(globals, &entry, entry_text)?;
-    Ok(if entry.stage == Stage::Rejected { Outcome::No } else { Outcome::Done })
+    Ok(with_progress("waiting for the kernel", sending).await?)
+}
+
+pub fn outcome_of(entry: &Entry) -> Outcome {
+    if entry.stage == Stage::Rejected { Outcome::No } else { Outcome::Done }
 }
 
 /// As JSON or as text.

@@ -35,7 +35,7 @@ pub(super) async fn run(globals: &Globals, config: &Config, directory: &Director
     if let Some(listener) = rpc {
         let access = access(settings, directory)?;
         let address = listener.local_addr()?;
-        let service = KernelService::start(genesis.clone(), index(&keystore, &genesis, directory)?, node.desk());
+        let service = KernelService::start(genesis.clone(), node.desk());
         servers.push(tokio::spawn(rpc::serve_kernel(listener, access, service, stopped.clone())));
         println!("api {address}");
     }
@@ -44,7 +44,7 @@ pub(super) async fn run(globals: &Globals, config: &Config, directory: &Director
         servers.push(tokio::spawn(metrics::serve(listener, node.desk(), stopped)));
     }
     tracing::info!(listen = %settings.listen, network = %genesis.network(), "kernel node ready");
-    println!("ready: kernel node of {} on {}", genesis.name, settings.listen);
+    println!("ready: kernel node of {} on {}{}", genesis.name, settings.listen, seat(&node).await);
     tokio::select! {
         ended = node.ended() => ended.context("the kernel node stopped")?,
         () = told_to_stop() => node.stop().await,
@@ -58,7 +58,17 @@ pub(super) async fn run(globals: &Globals, config: &Config, directory: &Director
     Ok(Outcome::Done)
 }
 
-/// Starts the kernel node that this keystore holds the keys of.
+/// What a person is told of the node's seat.
+async fn seat(node: &KernelNode) -> String {
+    match node.status().await.and_then(|status| status.me) {
+        Some(seat) => format!(", seat {}", seat.0),
+        None => {
+            ", without a seat as far as it knows; `byway kernel entry` makes what its owner takes one with".to_owned()
+        }
+    }
+}
+
+/// Starts the kernel node that this keystore holds the keys of, which may have a seat or not.
 pub(super) async fn start(
     keystore: &Keystore,
     genesis: Arc<Genesis>,
@@ -67,7 +77,6 @@ pub(super) async fn start(
     keep_epochs: KeepEpochs,
     pool: Pool,
 ) -> anyhow::Result<KernelNode> {
-    index(keystore, &genesis, directory)?;
     let listener = mesh::listen(listen).await?;
     let config = KernelNodeConfig {
         genesis,
@@ -77,12 +86,6 @@ pub(super) async fn start(
         epochs_kept: keep_epochs.number(),
     };
     Ok(KernelNode::start(config, listener, pool).await?)
-}
-
-fn index(keystore: &Keystore, genesis: &Genesis, directory: &Directory) -> anyhow::Result<u8> {
-    genesis.members.index_of(keystore.kernel_node().public()).with_context(|| {
-        format!("the keystore in {} is of none of the kernel nodes in the genesis file", directory.root().display())
-    })
 }
 
 fn access(settings: &KernelConfig, directory: &Directory) -> anyhow::Result<Access> {

@@ -102,6 +102,7 @@ pub(super) fn node_config(
         name: identity.name.clone(),
         identities: identities(keystore),
         identity: keystore.secret(identity),
+        owner: keystore.kernel_owner(),
         link_seed: LINK_SEED.hash(&[&*dialogue_secret]).0,
         dialogue_secret,
         wallet: keystore.wallet(),

@@ -13,7 +13,7 @@ use byway_driver::pool::Pool;
 use byway_kernel::archive::stored_certificate;
 use byway_kernel::follower::explore::{Found, Query, SignedTwice};
 use byway_kernel::follower::protocol::{Answer, Pulse, Request, StageClaim, Status as StatusAnswer};
-use byway_kernel::follower::{Refusal, serve};
+use byway_kernel::follower::{Membership, Refusal, serve};
 use byway_kernel::light::protocol::{CertifiedEntry, Question as Light, Reply};
 use byway_kernel::light::serve as light;
 use byway_kernel::stamp::{Admission, Stamp};
@@ -104,6 +104,9 @@ pub(super) enum Question {
         program: ProgramId,
         key: Vec<u8>,
     },
+    Members {
+        asker: Asker,
+    },
 }
 
 pub(super) struct Clients {
@@ -191,6 +194,7 @@ impl Clients {
             Request::Light(question) => {
                 tokio::spawn(async move { desk.light(asker, question).await });
             }
+            Request::Explore(Query::Members) => self.pass_on(Question::Members { asker }),
             Request::Explore(query) => {
                 tokio::spawn(async move { desk.explore(asker, query).await });
             }
@@ -241,6 +245,7 @@ impl Clients {
                 time: status.time,
                 rounds: status.rounds.clone(),
                 connected: lanes.map(|lane| connected(&lane)).collect(),
+                is_behind: status.is_behind,
                 finality_ms_p50: at(50),
                 finality_ms_p99: at(99),
                 pool_percent: status.pool_percent,
@@ -263,6 +268,10 @@ impl Clients {
 
     pub fn entry(&self, asker: Asker, entry: Option<CertifiedEntry>) {
         self.desk.answer(asker, Answer::Light(Reply::Entry(entry.map(Box::new))));
+    }
+
+    pub fn members(&self, asker: Asker, membership: Membership) {
+        self.desk.answer(asker, Answer::Explored(Found::Members(Box::new(membership))));
     }
 
     fn pass_on(&self, question: Question) {
@@ -355,7 +364,7 @@ impl Desk {
             Query::Snapshots { from, count } => Found::Snapshots(serve::snapshots(&*journal, from, count)),
             // These are asked of the machine.
             Query::Outputs { .. } => Found::Outputs(Vec::new()),
-            Query::Evidence => Found::Evidence(Vec::new()),
+            Query::Evidence | Query::Members => Found::Evidence(Vec::new()),
         });
         if let Ok(found) = found.await {
             self.answer(asker, Answer::Explored(found));

@@ -3,10 +3,10 @@
 //! What happens is counted when it happens; what merely is (rounds, queues, sizes) is looked at when somebody asks.
 //! Everything stands in one registry that belongs to the node, so that several nodes of one process don't mix.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use byway_driver::mesh::MeshCounters;
@@ -14,7 +14,7 @@ use byway_kernel::Status;
 use byway_kernel::follower::Refusal;
 use byway_kernel::verified::SnapshotError;
 use byway_ledger::Verdict;
-use byway_records::Genesis;
+use byway_records::{Genesis, Seats};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -55,7 +55,8 @@ struct WithVerdict {
 /// See the [module](self).
 pub struct Figures {
     registry: Registry,
-    names: Vec<String>,
+    /// By seat, as of the epoch in force.
+    names: Mutex<BTreeMap<u8, String>>,
     directory: PathBuf,
     measured: Mutex<Option<Instant>>,
     // Counted when it happens.
@@ -107,7 +108,7 @@ impl Figures {
         let latency = || Histogram::new(LATENCY_BUCKETS);
         let mut figures = Self {
             registry: Registry::default(),
-            names: genesis.members.iter().map(|(_, member)| member.name.clone()).collect(),
+            names: Mutex::default(),
             directory: directory.to_owned(),
             measured: Mutex::default(),
             commits: Counter::default(),
@@ -214,9 +215,23 @@ impl Figures {
         for verdict in ["final", "rejected", "repeated"] {
             drop(self.transactions.get_or_create(&WithVerdict { verdict }));
         }
-        for name in &self.names {
+    }
+
+    /// Others have seats from now on; figures of those that are gone go.
+    pub fn follow(&self, seats: &Seats) {
+        let now = seats.iter().map(|(seat, taken)| (seat, taken.member.name.clone())).collect();
+        let before = std::mem::replace(&mut *self.names(), now);
+        let names = self.names();
+        for gone in before.into_values().filter(|name| !names.values().any(|known| known == name)) {
+            self.member_rounds.remove(&OfMember { member: gone });
+        }
+        for name in names.values() {
             drop(self.member_rounds.get_or_create(&OfMember { member: name.clone() }));
         }
+    }
+
+    fn names(&self) -> MutexGuard<'_, BTreeMap<u8, String>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn committed(&self, verdicts: &[(byway_records::TransactionId, Verdict)]) {
@@ -273,7 +288,7 @@ impl Figures {
     }
 
     fn moved(&self, peer: u8, direction: &'static str, bytes: u64) {
-        let Some(peer) = self.names.get(usize::from(peer)).cloned() else { return };
+        let Some(peer) = self.names().get(&peer).cloned() else { return };
         self.bytes.get_or_create(&OfPeer { peer, direction }).inc_by(bytes);
     }
 
@@ -293,8 +308,9 @@ impl Figures {
 
     fn note(&self, measured: &Measured) {
         let Measured { status, verifying, verifying_bytes, mesh } = measured;
-        for (name, round) in self.names.iter().zip(&status.rounds) {
-            self.member_rounds.get_or_create(&OfMember { member: name.clone() }).set(*round as i64);
+        for (seat, name) in self.names().iter() {
+            let round = status.rounds.get(usize::from(*seat)).copied().unwrap_or(0);
+            self.member_rounds.get_or_create(&OfMember { member: name.clone() }).set(round as i64);
         }
         self.own_round.set(status.own_round as i64);
         self.quorum_round.set(status.quorum_round as i64);

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use byway_driver::clock::Clock;
+use byway_kernel::follower::Membership;
+use byway_kernel::follower::explore::{Found, Query};
 use byway_kernel::follower::protocol::{Answer as Said, Request};
 use byway_kernel::light::protocol::{Question, Reply};
 use byway_primitives::Time;
@@ -22,7 +24,6 @@ const PULSE_PERIOD: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 struct Own {
     desk: KernelDesk,
-    me: u8,
     founding: Seats,
 }
 
@@ -30,19 +31,17 @@ struct Own {
 pub struct KernelService {
     explorer: Explorer<Own>,
     desk: KernelDesk,
-    /// The seat that the node had at first.
-    seat: u8,
     events: broadcast::Sender<Arc<Event>>,
     clock: Clock,
 }
 
 impl KernelService {
     /// Answers for the node behind `desk`, and tells what changes for as long as that runs.
-    pub fn start(genesis: Arc<Genesis>, me: u8, desk: KernelDesk) -> Arc<Self> {
+    pub fn start(genesis: Arc<Genesis>, desk: KernelDesk) -> Arc<Self> {
         let (events, _) = broadcast::channel(EVENTS_BUFFERED);
         let founding = genesis.epoch().seats;
-        let explorer = Explorer::new(genesis, Own { desk: desk.clone(), me, founding });
-        let service = Arc::new(Self { explorer, desk, seat: me, events, clock: Clock::starting(Time::ZERO) });
+        let explorer = Explorer::new(genesis, Own { desk: desk.clone(), founding });
+        let service = Arc::new(Self { explorer, desk, events, clock: Clock::starting(Time::ZERO) });
         if let Some(heard) = service.desk.listen() {
             tokio::spawn(tell_checkpoints(heard, service.events.clone()));
         }
@@ -86,11 +85,12 @@ impl KernelApi for KernelService {
 
     async fn kernel_status(&self) -> Answer<KernelStatus> {
         let own = self.desk.status().await.ok_or_else(ApiError::stopping)?;
-        let me = own.me.map_or(self.seat, |seat| seat.0);
-        let member = self.explorer.genesis().members.get(me);
+        let membership = self.explorer.membership().await?;
+        let seat = own.me.and_then(|seat| membership.epoch.seats.get(seat.0));
         let node = OwnHealth {
-            index: me,
-            name: member.map(|member| member.name.clone()).unwrap_or_default(),
+            index: seat.and(own.me).map(|seat| seat.0),
+            standing: seat.map(|seat| seat.standing.into()),
+            name: seat.map(|seat| seat.member.name.clone()).unwrap_or_default(),
             round: own.own_round,
             quorum_round: own.quorum_round,
             is_behind: own.is_behind,
@@ -138,8 +138,9 @@ impl KernelApi for KernelService {
 }
 
 impl Source for Own {
+    /// There is one to ask; by what number it is called makes no difference.
     async fn order(&self) -> Vec<u8> {
-        vec![self.me]
+        vec![0]
     }
 
     async fn ask(&self, _: u8, request: Request) -> Option<Said> {
@@ -166,6 +167,13 @@ impl Source for Own {
             }
         });
         Ok(members.collect())
+    }
+
+    async fn membership(&self) -> Answer<Membership> {
+        match self.desk.ask(Request::Explore(Query::Members)).await {
+            Some(Said::Explored(Found::Members(membership))) => Ok(*membership),
+            _ => Err(ApiError::stopping()),
+        }
     }
 
     fn faults(&self) -> usize {

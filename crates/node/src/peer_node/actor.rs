@@ -81,7 +81,7 @@ pub(super) struct Actor {
     pub(super) errands: BTreeMap<TransactionId, books::Errand>,
     /// What the kernel nodes that answer said of themselves last, and how long their answer took.
     pub(super) kernel_view: BTreeMap<u8, (byway_kernel::follower::protocol::Status, Span)>,
-    /// The kernel node that is looked at next.
+    /// The kernel node that was looked at last.
     pub(super) kernel_looked_at: u8,
     /// Who signed the newest checkpoint.
     pub(super) signers: Vec<u8>,
@@ -147,7 +147,7 @@ impl Actor {
             arrive,
             stopping: None,
             index: Index::new(),
-            kernel: KernelAccess::new(config.genesis.clone(), &config.kernel_addresses),
+            kernel: KernelAccess::to(&config.genesis, &ledger.follower().epoch().seats, &config.kernel_addresses),
             ledger,
             wallet,
             promise_log: promise_log::PromiseLog::open(&ledger_journal),

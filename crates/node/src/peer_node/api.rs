@@ -252,6 +252,44 @@ impl NodeApi for PeerNode {
         self.send_once(once, move |actor, once| actor.submit_proposal(&request, once)).await
     }
 
+    async fn kernel_owner(&self) -> Answer<KernelOwner> {
+        self.ask(|actor| Ok(KernelOwner { owner: actor.owner() })).await
+    }
+
+    async fn kernel_look(&self, request: KernelLook) -> Answer<KernelPlan> {
+        self.ask(move |actor| actor.plan(&request)).await
+    }
+
+    async fn kernel_join(&self, request: KernelJoin) -> Answer<Entry> {
+        let once = Once::new("kernel_join", &request.idempotency_key, &request);
+        self.spend(once, move |actor| actor.join(&request)).await
+    }
+
+    async fn kernel_leave(&self, request: KernelSeat) -> Answer<Entry> {
+        let once = Once::new("kernel_leave", &request.idempotency_key, &request);
+        self.spend(once, move |actor| actor.leave(request.seat)).await
+    }
+
+    async fn kernel_reclaim(&self, request: KernelSeat) -> Answer<Entry> {
+        let once = Once::new("kernel_reclaim", &request.idempotency_key, &request);
+        self.spend(once, move |actor| actor.reclaim(request.seat)).await
+    }
+
+    async fn kernel_rotate(&self, request: KernelRotate) -> Answer<Entry> {
+        let once = Once::new("kernel_rotate", &request.idempotency_key, &request);
+        self.spend(once, move |actor| actor.rotate(&request)).await
+    }
+
+    async fn kernel_appeal(&self, request: KernelAppeal) -> Answer<Entry> {
+        let once = Once::new("kernel_appeal", &request.idempotency_key, &request);
+        self.spend(once, move |actor| actor.appeal(&request)).await
+    }
+
+    async fn kernel_upgrade(&self, request: KernelUpgrade) -> Answer<Entry> {
+        let once = Once::new("kernel_upgrade", &request.idempotency_key, &request);
+        self.spend(once, move |actor| actor.upgrade(&request)).await
+    }
+
     async fn ledger_audit(&self) -> Answer<Audit> {
         let tip = self.ask(|actor| Ok(actor.ledger.follower().tip().map(|tip| tip.height))).await?;
         audit::audit(&self.kernel, self.genesis.clone(), tip.unwrap_or_default()).await

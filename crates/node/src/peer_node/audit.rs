@@ -34,10 +34,11 @@ struct Unknown;
 
 /// Which member is asked: another one when one fails, and none again that lied.
 struct Turn {
-    members: u8,
-    current: u8,
-    liars: BTreeSet<u8>,
-    unanswered: u32,
+    members: Vec<u8>,
+    /// Its place among them.
+    current: usize,
+    liars: BTreeSet<usize>,
+    unanswered: usize,
 }
 
 /// Audits the ledger up to `until`. Each step is asked of another kernel node if one fails.
@@ -57,11 +58,11 @@ pub(super) async fn audit(kernel: &KernelAccess, genesis: Arc<Genesis>, until: H
             spent: Vec::new(),
         })
         .map_err(|_| ApiError::internal())?;
-    let mut turn = Turn::new(genesis.members.len() as u8);
+    let mut turn = Turn::new(kernel.order());
     while follower.next_height() <= until {
         let request = Request::Follow { from: follower.next_height(), programs: PROGRAMS.to_vec() };
         let asked_for = follower.next_height();
-        let steps = match kernel.ask(turn.current, &request).await {
+        let steps = match kernel.ask(turn.member(), &request).await {
             Ok(Answer::Steps(steps)) if !steps.is_empty() => steps,
             _ => {
                 turn.unanswered(asked_for)?;
@@ -78,7 +79,7 @@ pub(super) async fn audit(kernel: &KernelAccess, genesis: Arc<Genesis>, until: H
         }
         // Steps from beyond what was asked for bring nothing either.
         if !is_proved || follower.next_height() == asked_for {
-            tracing::error!(member = turn.current, height = asked_for.0, "a kernel node's step proves nothing");
+            tracing::error!(member = turn.member(), height = asked_for.0, "a kernel node's step proves nothing");
             turn.lied(follower.next_height())?;
         }
     }
@@ -86,14 +87,18 @@ pub(super) async fn audit(kernel: &KernelAccess, genesis: Arc<Genesis>, until: H
 }
 
 impl Turn {
-    fn new(members: u8) -> Self {
+    fn new(members: Vec<u8>) -> Self {
         Self { members, current: 0, liars: BTreeSet::new(), unanswered: 0 }
+    }
+
+    fn member(&self) -> u8 {
+        self.members.get(self.current).copied().unwrap_or_default()
     }
 
     /// The current member gave no step of `height`; each may fail twice.
     fn unanswered(&mut self, height: Height) -> Result<(), ApiError> {
         self.unanswered += 1;
-        if self.unanswered > 2 * u32::from(self.members) {
+        if self.unanswered > 2 * self.members.len() {
             let is_silent = self.liars.is_empty();
             return Err(if is_silent { ApiError::kernel_unreachable() } else { ApiError::ledger_unproved(height.0) });
         }
@@ -107,7 +112,8 @@ impl Turn {
     }
 
     fn pass_on(&mut self, height: Height) -> Result<(), ApiError> {
-        let others = (1..=self.members).map(|step| (self.current + step) % self.members);
+        let count = self.members.len();
+        let others = (1..=count).map(|step| (self.current + step) % count);
         let next = others.into_iter().find(|member| !self.liars.contains(member));
         self.current = next.ok_or_else(|| ApiError::ledger_unproved(height.0))?;
         Ok(())
@@ -186,7 +192,7 @@ mod tests {
             (4, "l-l", '-', 11, ErrorKind::LedgerUnproved),
             (4, "-l-", 'l', 6, ErrorKind::LedgerUnproved),
         ] {
-            let mut turn = Turn::new(members);
+            let mut turn = Turn::new((0..members).collect());
             let course = beginning.chars().chain(std::iter::repeat(rest)).take(100);
             let mut failing = course.map(|what| match what {
                 'l' => turn.lied(Height(7)),

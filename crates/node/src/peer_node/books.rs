@@ -59,6 +59,8 @@ pub(super) enum Signer {
     Nobody,
     /// The node's identity: its account, registration or offer is touched.
     Identity,
+    /// The identity that owns kernel nodes: a pledge or a seat is touched.
+    Owner,
 }
 
 /// A settlement that somebody waits for: told when its transaction is made.
@@ -101,8 +103,12 @@ impl Actor {
         let Order { mut wish, signer, note } = order;
         let now = self.clock.now();
         wish.expires = now + TRANSACTION_LIFE;
-        let identity = self.config.identity.clone();
-        let authorise: &[_] = if signer == Signer::Identity { &[&identity] } else { &[] };
+        let (identity, owner) = (&self.config.identity, &self.config.owner);
+        let authorise: &[_] = match signer {
+            Signer::Nobody => &[],
+            Signer::Identity => &[identity],
+            Signer::Owner => &[owner],
+        };
         let grains = self.grains(&wish);
         let built = self.wallet.build(self.network, &wish, authorise, &grains, now, &entropy::seed());
         let (transaction, mut batch) = built?;
@@ -371,6 +377,11 @@ impl Order {
     /// With the signature of the node's identity.
     pub fn signed(wish: Wish) -> Self {
         Self { wish, signer: Signer::Identity, note: Note::default() }
+    }
+
+    /// With the signature of the identity that owns kernel nodes.
+    pub fn of_owner(wish: Wish) -> Self {
+        Self { wish, signer: Signer::Owner, note: Note::default() }
     }
 
     pub fn unsigned(wish: Wish) -> Self {

@@ -1,6 +1,6 @@
 //! The calls `kernel_*` of a market node: it asks several kernel nodes, those first that answered lately.
 
-use byway_driver::entropy;
+use byway_kernel::follower::Membership;
 use byway_kernel::follower::protocol::{Answer as Said, Request};
 use byway_records::{Height, Seats};
 
@@ -71,9 +71,7 @@ impl Source for PeerNode {
     async fn order(&self) -> Vec<u8> {
         let reachable: Vec<u8> =
             self.ask(|actor| Ok(actor.kernel_view.keys().copied().collect())).await.unwrap_or_default();
-        let members = self.genesis.members.len() as u64;
-        let first = entropy::number() % members.max(1);
-        let mut order: Vec<u8> = (0..members).map(|step| ((first + step) % members) as u8).collect();
+        let mut order = self.kernel.order();
         order.sort_by_key(|member| !reachable.contains(member));
         order
     }
@@ -96,8 +94,12 @@ impl Source for PeerNode {
         self.ask(|actor| Ok(actor.member_views())).await
     }
 
+    async fn membership(&self) -> Answer<Membership> {
+        self.ask(|actor| Ok(actor.membership())).await
+    }
+
     fn faults(&self) -> usize {
-        self.genesis.members.faults_tolerated()
+        self.kernel.faults_tolerated()
     }
 
     async fn signers_at(&self, height: Height) -> Option<Seats> {

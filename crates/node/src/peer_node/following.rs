@@ -8,7 +8,7 @@ use byway_access::discovery::LedgerClock;
 use byway_dialogue::payment::credit::exposure_max;
 use byway_driver::disk::DiskError;
 use byway_kernel::follower::protocol::{Answer, Request};
-use byway_kernel::follower::{Advance, ClientNews as LedgerNews};
+use byway_kernel::follower::{Advance, ClientNews as LedgerNews, Membership};
 use byway_peer::market::Standing;
 use byway_primitives::{Amount, AssetId, Decode, IdentityId, Span};
 use byway_records::offer::REPUTATION_MAX;
@@ -72,7 +72,7 @@ impl Actor {
                 LedgerNews::Ask { member, request } => self.ask(member, request),
                 LedgerNews::Advanced(advance) => self.advanced(*advance),
                 LedgerNews::Caught { member, lie } => {
-                    let name = self.config.genesis.members.get(member).map(|member| member.name.clone());
+                    let name = self.kernel.name(member);
                     tracing::error!(member = name, %lie, "a kernel node lied to this follower; asking another");
                 }
                 LedgerNews::Stopped(stop) => tracing::error!(%stop, "this node stops to follow the ledger"),
@@ -93,7 +93,10 @@ impl Actor {
     }
 
     fn advanced(&mut self, advance: Advance) {
-        let Advance { mut batch, checkpoint, signers, changed, scan, .. } = advance;
+        let Advance { mut batch, checkpoint, signers, changed, scan, epoch_turned } = advance;
+        if epoch_turned {
+            self.members_changed();
+        }
         self.clock.not_before(checkpoint.time);
         self.tell(Event::Checkpoint(checkpoint_view(&checkpoint, signers.clone())));
         self.signers = signers;
@@ -126,11 +129,21 @@ impl Actor {
 
 /// Looking at the kernel, for showing.
 impl Actor {
+    /// Another epoch has begun: others are asked from now on, and what those said that are gone is let go of.
+    fn members_changed(&mut self) {
+        let epoch = self.ledger.follower().epoch();
+        tracing::info!(epoch = epoch.number, members = epoch.seats.count(), "other kernel nodes from here on");
+        self.kernel.follow(&epoch.seats);
+        self.kernel_view.retain(|seat, _| epoch.seats.get(*seat).is_some());
+    }
+
     /// Asks one kernel node after the other how it is, for showing.
     pub(super) fn look_at_kernel(&mut self) {
-        let members = self.config.genesis.members.len() as u8;
-        let member = self.kernel_looked_at;
-        self.kernel_looked_at = (member + 1) % members.max(1);
+        let seats = &self.ledger.follower().epoch().seats;
+        let numbers = || seats.iter().map(|(seat, _)| seat);
+        let next = numbers().find(|seat| *seat > self.kernel_looked_at).or(numbers().next());
+        let Some(member) = next else { return };
+        self.kernel_looked_at = member;
         let (kernel, arrive) = (self.kernel.clone(), self.arrive.clone());
         tokio::spawn(async move {
             let asked = tokio::time::Instant::now();
@@ -191,6 +204,13 @@ impl Actor {
 
 /// What the ledger says.
 impl Actor {
+    /// Who the kernel nodes are, certified.
+    pub(super) fn membership(&self) -> Membership {
+        let follower = self.ledger.follower();
+        let pledges = follower.tree(ProgramId::KERNEL).expect("a market node follows every program");
+        Membership::of(follower.epoch(), pledges)
+    }
+
     pub(super) fn registered(&self, id: IdentityId) -> Option<Registration> {
         self.ledger.follower().tree(ProgramId::REGISTRY)?.read(&registration_key(id))
     }

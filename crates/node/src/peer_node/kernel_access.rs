@@ -1,20 +1,24 @@
 //! A market node's connections to kernel nodes: made when needed, remade when broken.
 //!
+//! Whom there is to connect to changes with every epoch. The follower keeps the last one it has proved, so a node that
+//! was online in between finds members that were not there when the network began, also after a restart.
+//!
 //! Nothing here judges answers; whoever asked does. Only what becomes of a transaction handed in is judged here, because
 //! several nodes are asked: it is taken when one node says so, and refused when f + 1 nodes give the same reason.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use byway_crypto::noise::StaticKey;
 use byway_driver::entropy;
 use byway_driver::mesh::{ConnectError, Limits, MeshClient, Prologue, RequestError};
 use byway_kernel::follower::Refusal;
 use byway_kernel::follower::protocol::{Answer, Request, StageClaim};
 use byway_kernel::stamp::{BITS_DEFAULT, Demand};
 use byway_primitives::codec::{DecodeError, Encode, decode_exact};
-use byway_records::{Genesis, Member, Received, TransactionId};
+use byway_records::{Genesis, Member, Received, Seat, Seats, TransactionId};
 use tokio::sync::Mutex;
 
 use crate::kernel_node::prologue;
@@ -35,7 +39,7 @@ const INCLUDED_LOOKS_MAX: u32 = 20;
 /// Why a kernel node gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    #[error("kernel node {0} is not in this network")]
+    #[error("there is no kernel node in seat {0}")]
     NoSuchMember(u8),
     #[error("kernel node {name} can't be reached: {source}")]
     Connect { name: String, source: ConnectError },
@@ -64,41 +68,86 @@ pub enum SubmitFailed {
     Unreachable(AskError),
 }
 
-/// Connections to all members. Clones share them.
+/// Connections to all members of the epoch that its owner knows of. Clones share them.
 #[derive(Clone)]
 pub struct KernelAccess(Arc<Shared>);
 
 struct Shared {
-    genesis: Arc<Genesis>,
     prologue: Prologue,
     limits: Limits,
-    /// By member.
-    addresses: Vec<String>,
-    clients: Vec<Mutex<Option<MeshClient>>>,
+    /// By name, of members that are reached elsewhere than the ledger says.
+    elsewhere: BTreeMap<String, String>,
+    members: RwLock<Arc<Members>>,
+}
+
+/// Who can be asked.
+struct Members {
+    by_seat: BTreeMap<u8, Arc<Known>>,
+    /// The seats of those whose snapshots count, which therefore have all there is.
+    counting: Vec<u8>,
+    /// How many of them may lie.
+    faults: usize,
+}
+
+/// Where a member is reached, and over what now.
+struct Known {
+    name: String,
+    key: StaticKey,
+    address: String,
+    client: Mutex<Option<MeshClient>>,
 }
 
 impl KernelAccess {
-    /// `elsewhere` has the addresses, by name, of members that are reached elsewhere than genesis says.
-    pub fn new(genesis: Arc<Genesis>, elsewhere: &BTreeMap<String, String>) -> Self {
-        let address = |member: &Member| elsewhere.get(&member.name).unwrap_or(&member.address).clone();
-        let addresses = genesis.members.iter().map(|(_, member)| address(member)).collect();
-        let clients = genesis.members.iter().map(|_| Mutex::default()).collect();
-        Self(Arc::new(Shared { prologue: prologue(&genesis), genesis, limits: Limits::default(), addresses, clients }))
+    /// To these members of the network. `elsewhere` has the addresses, by name, of members that are reached elsewhere than
+    /// the ledger says.
+    pub fn to(genesis: &Genesis, seats: &Seats, elsewhere: &BTreeMap<String, String>) -> Self {
+        let members = RwLock::new(Arc::new(Members::of(seats, elsewhere, None)));
+        let (prologue, limits) = (prologue(genesis), Limits::default());
+        Self(Arc::new(Shared { prologue, limits, elsewhere: elsewhere.clone(), members }))
+    }
+
+    /// Goes over to the members of another epoch. Connections to those that stay where they are stay.
+    pub fn follow(&self, seats: &Seats) {
+        let mut members = self.0.members.write().unwrap_or_else(PoisonError::into_inner);
+        *members = Arc::new(Members::of(seats, &self.0.elsewhere, Some(&members)));
+    }
+
+    fn members(&self) -> Arc<Members> {
+        self.0.members.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The seats of the members that count, beginning with one at random, so that no kernel node is asked by everyone.
+    pub fn order(&self) -> Vec<u8> {
+        let mut order = self.members().counting.clone();
+        let first = entropy::number() as usize % order.len().max(1);
+        order.rotate_left(first);
+        order
+    }
+
+    /// How many of the members that count may lie.
+    pub fn faults_tolerated(&self) -> usize {
+        self.members().faults
+    }
+
+    /// What the member in this seat is called.
+    pub fn name(&self, seat: u8) -> Option<String> {
+        self.members().by_seat.get(&seat).map(|known| known.name.clone())
     }
 
     /// Asks one member, over a connection that is there or is made.
     pub async fn ask(&self, member: u8, request: &Request) -> Result<Answer, AskError> {
-        let name = self.name(member)?;
-        let client = self.client(member).await?;
+        let known = self.members().by_seat.get(&member).cloned().ok_or(AskError::NoSuchMember(member))?;
+        let client = self.client(&known).await?;
         let reply = client.request(Bytes::from(request.to_bytes()), REPLY_WAIT).await;
+        let name = || known.name.clone();
         let reply = match reply {
             Ok(reply) => reply,
             Err(source) => {
-                self.forget(member).await;
-                return Err(AskError::Request { name, source });
+                *known.client.lock().await = None;
+                return Err(AskError::Request { name: name(), source });
             }
         };
-        decode_exact(&reply).map_err(|source| AskError::Malformed { name, source })
+        decode_exact(&reply).map_err(|source| AskError::Malformed { name: name(), source })
     }
 
     /// Hands a transaction to a few members at random; on failure to all others in turn, until one takes it or f + 1
@@ -106,12 +155,9 @@ impl KernelAccess {
     /// took it. Handing the same to several costs nothing: it is executed once, and the ledger knows the others for
     /// repetitions.
     pub async fn submit(&self, transaction: Vec<u8>) -> Result<u8, SubmitFailed> {
-        let count = self.0.clients.len();
-        let first = entropy::number() as usize % count;
-        let order: Vec<u8> = (0..count).map(|step| ((first + step) % count) as u8).collect();
         let mut request = Request::Submit { transaction, stamp: None };
-        let mut refusals = Refusals::new(self.0.genesis.members.faults_tolerated());
-        for group in order.chunks(SUBMIT_TO) {
+        let mut refusals = Refusals::new(self.faults_tolerated());
+        for group in self.order().chunks(SUBMIT_TO) {
             let asked = group.iter().map(|member| self.ask(*member, &request));
             let answers = futures::future::join_all(asked).await;
             let mut asked = group.iter().zip(&answers);
@@ -150,16 +196,13 @@ impl KernelAccess {
         false
     }
 
-    async fn client(&self, member: u8) -> Result<MeshClient, AskError> {
-        let known = self.0.genesis.members.get(member).ok_or(AskError::NoSuchMember(member))?;
-        let slot = self.0.clients.get(usize::from(member)).ok_or(AskError::NoSuchMember(member))?;
-        let address = self.0.addresses.get(usize::from(member)).ok_or(AskError::NoSuchMember(member))?;
-        let mut slot = slot.lock().await;
+    async fn client(&self, known: &Known) -> Result<MeshClient, AskError> {
+        let mut slot = known.client.lock().await;
         if let Some(client) = &*slot {
             return Ok(client.clone());
         }
-        let seed = entropy::seed();
-        let connected = MeshClient::connect(address, known.mesh, &self.0.prologue, &seed, &self.0.limits).await;
+        let (seed, shared) = (entropy::seed(), &self.0);
+        let connected = MeshClient::connect(&known.address, known.key, &shared.prologue, &seed, &shared.limits).await;
         let (client, mut pushes) =
             connected.map_err(|source| AskError::Connect { name: known.name.clone(), source })?;
         // Kernel nodes tell clients nothing unasked; what comes nevertheless is let go of.
@@ -167,16 +210,26 @@ impl KernelAccess {
         *slot = Some(client.clone());
         Ok(client)
     }
+}
 
-    async fn forget(&self, member: u8) {
-        if let Some(slot) = self.0.clients.get(usize::from(member)) {
-            *slot.lock().await = None;
+impl Members {
+    /// Those in `seats`. Whoever was reached likewise `before` keeps the connection.
+    fn of(seats: &Seats, elsewhere: &BTreeMap<String, String>, before: Option<&Self>) -> Self {
+        let known = |(seat, taken): (u8, &Seat)| {
+            let Member { name, mesh, address, .. } = &taken.member;
+            let address = elsewhere.get(name).unwrap_or(address);
+            let same = before.and_then(|before| before.by_seat.get(&seat));
+            let same = same.filter(|known| (known.key, &known.address, &known.name) == (*mesh, address, name));
+            let known = same.cloned().unwrap_or_else(|| {
+                Arc::new(Known { name: name.clone(), key: *mesh, address: address.clone(), client: Mutex::default() })
+            });
+            (seat, known)
+        };
+        Self {
+            by_seat: seats.iter().map(known).collect(),
+            counting: seats.counting().map(|(seat, _)| seat).collect(),
+            faults: seats.faults_tolerated(),
         }
-    }
-
-    fn name(&self, member: u8) -> Result<String, AskError> {
-        let known = self.0.genesis.members.get(member).ok_or(AskError::NoSuchMember(member))?;
-        Ok(known.name.clone())
     }
 }
 

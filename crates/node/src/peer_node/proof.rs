@@ -5,7 +5,6 @@
 //! for nothing. "There is no such transaction" can't be proved and is believed when f + 1 nodes say it: one of them is
 //! honest. Who certifies which height is known from following, also where it was others than now.
 
-use byway_driver::entropy;
 use byway_kernel::follower::protocol::{Answer, Request, Step};
 use byway_primitives::NetworkId;
 use byway_records::checkpoint::Height;
@@ -34,9 +33,7 @@ enum Disproof {
 /// `transaction_not_found` when f + 1 kernel nodes know of no verdict, `kernel_unreachable` when too few answer.
 pub(super) async fn prove(node: &PeerNode, id: TransactionId, reachable: &[u8]) -> Result<TransactionRecord, ApiError> {
     let (kernel, genesis) = (&node.kernel, &node.genesis);
-    let members = genesis.members.len() as u64;
-    let first = entropy::number() % members;
-    let mut order: Vec<u8> = (0..members).map(|step| ((first + step) % members) as u8).collect();
+    let mut order = kernel.order();
     order.sort_by_key(|member| !reachable.contains(member));
     let mut unknown_to = 0;
     for member in order {
@@ -44,7 +41,7 @@ pub(super) async fn prove(node: &PeerNode, id: TransactionId, reachable: &[u8]) 
             Ok(Answer::Found(Some(height))) => height,
             Ok(Answer::Found(None)) => {
                 unknown_to += 1;
-                if unknown_to > genesis.members.faults_tolerated() {
+                if unknown_to > kernel.faults_tolerated() {
                     return Err(ApiError::transaction_not_found());
                 }
                 continue;

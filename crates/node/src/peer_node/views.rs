@@ -37,7 +37,7 @@ impl Actor {
 
     fn ledger_view(&self) -> LedgerView {
         let clock = self.ledger_clock();
-        let nodes = self.config.genesis.members.iter().map(|(index, member)| {
+        let nodes = self.ledger.follower().epoch().seats.counting().map(|(index, member)| {
             let seen = self.kernel_view.values().filter_map(|(status, _)| status.rounds.get(usize::from(index))).max();
             KernelNode {
                 index,
@@ -61,7 +61,7 @@ impl Actor {
         let claims: Vec<(Height, Time)> =
             self.kernel_view.values().map(|(status, _)| (status.height, status.time)).collect();
         let tip = self.ledger.follower().tip().map(|tip| (tip.height, tip.time));
-        lag(&claims, self.config.genesis.members.faults_tolerated(), tip, self.config.genesis.time)
+        lag(&claims, self.kernel.faults_tolerated(), tip, self.config.genesis.time)
     }
 
     pub(super) fn identity(&self) -> Identity {
@@ -334,8 +334,8 @@ impl Actor {
             height: tip.height.0,
             time_ms: tip.time,
             signers: self.signers.clone(),
-            size: self.config.genesis.members.len() as u64,
-            quorum: self.config.genesis.members.quorum() as u64,
+            size: self.ledger.follower().epoch().seats.count() as u64,
+            quorum: self.ledger.follower().epoch().seats.quorum() as u64,
         });
         let finality = Finality {
             p50: self.finality(|status| status.finality_ms_p50),
@@ -344,9 +344,9 @@ impl Actor {
         pulse_view(pulse, tip, finality, self.clock.now())
     }
 
-    /// How each kernel node seems to do, from here.
+    /// How each kernel node seems to do, from here, by seat.
     pub(super) fn member_views(&self) -> Vec<MemberView> {
-        let members = self.config.genesis.members.iter().map(|(index, _)| {
+        let members = (0..self.ledger.follower().epoch().seats.places() as u8).map(|index| {
             let seen = self.kernel_view.values().filter_map(|(status, _)| status.rounds.get(usize::from(index))).max();
             let own = self.kernel_view.get(&index);
             // A node counts itself among those it is connected to.

@@ -51,6 +51,14 @@ const METHODS: &[&str] = &[
     "group_show",
     "group_sign",
     "group_submit",
+    "kernel_owner",
+    "kernel_look",
+    "kernel_join",
+    "kernel_leave",
+    "kernel_reclaim",
+    "kernel_rotate",
+    "kernel_appeal",
+    "kernel_upgrade",
     "ledger_audit",
     "ledger_transaction",
     "ledger_identity",
@@ -128,6 +136,13 @@ impl<A: NodeApi> Dispatcher<A> {
             "group_show" => done(api.group_show(read(params)?).await),
             "group_sign" => done(api.group_sign(read(params)?).await),
             "group_submit" => done(api.group_submit(read(params)?).await),
+            "kernel_look" => done(api.kernel_look(read(params)?).await),
+            "kernel_join" => done(api.kernel_join(read(params)?).await),
+            "kernel_leave" => done(api.kernel_leave(read(params)?).await),
+            "kernel_reclaim" => done(api.kernel_reclaim(read(params)?).await),
+            "kernel_rotate" => done(api.kernel_rotate(read(params)?).await),
+            "kernel_appeal" => done(api.kernel_appeal(read(params)?).await),
+            "kernel_upgrade" => done(api.kernel_upgrade(read(params)?).await),
             "ledger_transaction" => {
                 done(api.ledger_transaction(read::<LedgerTransaction>(params)?.transaction_id).await)
             }
@@ -149,6 +164,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "wallet_balance" => done(api.wallet_balance().await),
             "asset_list" => done(api.asset_list().await),
             "group_list" => done(api.group_list().await),
+            "kernel_owner" => done(api.kernel_owner().await),
             "ledger_audit" => done(api.ledger_audit().await),
             other => Err(method_not_found(other)),
         }

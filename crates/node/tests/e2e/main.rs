@@ -7,6 +7,7 @@
 //!
 //! - [`harness`]: processes, networks of processes, a web server, a download that resumes.
 //! - [`network`]: seven kernel nodes, a relay, a provider and a client, killed one after the other under load.
+//! - [`members`]: kernel nodes that join, leave, are killed and get other keys while payments go on.
 //! - [`local`]: `byway up` twice on one directory.
 //! - [`faults`]: bad input and faults at a node's front.
 //! - [`strangers`]: peers that keep to no rules, and a clock that was set back.
@@ -15,5 +16,6 @@
 mod faults;
 mod harness;
 mod local;
+mod members;
 mod network;
 mod strangers;

@@ -7,7 +7,7 @@ use byway_node::api::event::EVENTS_BUFFERED;
 use byway_node::api::*;
 use byway_node::rpc::{self, Settings, Token};
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
-use byway_records::{Height, OfferId, TransactionId};
+use byway_records::{Height, Member, OfferId, TransactionId};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast, watch};
 
@@ -344,6 +344,44 @@ impl NodeApi for Fake {
 
     async fn group_submit(&self, _: GroupSubmit) -> Answer<Entry> {
         self.transact(EntryKind::GroupSend, Amount::ZERO).await
+    }
+
+    async fn kernel_owner(&self) -> Answer<KernelOwner> {
+        Ok(KernelOwner { owner: id(9) })
+    }
+
+    async fn kernel_look(&self, request: KernelLook) -> Answer<KernelPlan> {
+        let signed: byway_records::SignedEntry = request.entry.parse().map_err(ApiError::entry_refused)?;
+        let Member { name, address, key, owner, .. } = signed.entry.member;
+        let (pledge, wallet) = (Amount::from_coins(10_000), Amount::from_coins(99));
+        Ok(KernelPlan { name, address, key, owner, seat: request.seat, pledge, lock_ms: 7, lock_commits: 8, wallet })
+    }
+
+    async fn kernel_join(&self, _: KernelJoin) -> Answer<Entry> {
+        self.transact(EntryKind::NodePledge, Amount::from_coins(10_000)).await
+    }
+
+    async fn kernel_leave(&self, request: KernelSeat) -> Answer<Entry> {
+        match request.seat {
+            0 => self.transact(EntryKind::NodeCall, Amount::ZERO).await,
+            other => Err(ApiError::seat_not_found(other)),
+        }
+    }
+
+    async fn kernel_reclaim(&self, _: KernelSeat) -> Answer<Entry> {
+        self.transact(EntryKind::NodeReclaim, Amount::from_coins(10_000)).await
+    }
+
+    async fn kernel_rotate(&self, _: KernelRotate) -> Answer<Entry> {
+        self.transact(EntryKind::NodeCall, Amount::ZERO).await
+    }
+
+    async fn kernel_appeal(&self, request: KernelAppeal) -> Answer<Entry> {
+        Err(ApiError::conviction_not_found(request.seat))
+    }
+
+    async fn kernel_upgrade(&self, _: KernelUpgrade) -> Answer<Entry> {
+        self.transact(EntryKind::NodeCall, Amount::ZERO).await
     }
 
     async fn ledger_audit(&self) -> Answer<Audit> {

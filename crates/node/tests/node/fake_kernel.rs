@@ -5,7 +5,7 @@ use byway_node::api::*;
 use byway_primitives::{Amount, AssetId, Hash, NetworkId, Time};
 use byway_records::{OutputId, TransactionId};
 
-use super::fake::Fake;
+use super::fake::{Fake, id};
 
 /// The transaction that the fake kernel knows.
 pub const KNOWN: TransactionId = TransactionId(Hash([0xaa; 32]));
@@ -24,7 +24,8 @@ impl KernelApi for Fake {
 
     async fn kernel_status(&self) -> Answer<KernelStatus> {
         let node = OwnHealth {
-            index: 2,
+            index: Some(2),
+            standing: Some(Standing::Counting),
             name: "k2".to_owned(),
             round: 9,
             quorum_round: 9,
@@ -55,8 +56,14 @@ impl KernelApi for Fake {
             index: 0,
             name: "k0".to_owned(),
             key: byway_crypto::NodeSecret::from_seed(&[1; 32]).public(),
+            owner: id(9),
             address: "127.0.0.1:7100".to_owned(),
+            standing: Standing::Left,
+            since_epoch: 3,
             pledge: Amount::from_coins(10_000),
+            unlocks_ms: Some(TIME),
+            unlocks_commits: Some(600),
+            changeable_ms: Some(TIME),
             reachable: true,
             round: 9,
             rounds_behind: 0,
@@ -141,10 +148,19 @@ impl KernelApi for Fake {
         Ok(vec![EvidenceRecord {
             kind: EvidenceKind::SignedTwice,
             member: 1,
-            round: 9,
-            first: HASH,
-            second: Hash([8; 32]),
-            seen_ms: TIME,
+            round: Some(9),
+            height: Some(3),
+            first: Some(HASH),
+            second: Some(Hash([8; 32])),
+            seen_ms: Some(TIME),
+            conviction: Some(ConvictionRecord {
+                since_epoch: 3,
+                offence: Offence::Second,
+                owner: id(9),
+                forfeited: Amount::from_coins(10_000),
+                appealed: false,
+                ends_ms: TIME,
+            }),
         }])
     }
 

@@ -12,6 +12,7 @@ mod metrics;
 mod money;
 mod network;
 mod openrpc;
+mod owning;
 mod page;
 mod past_epochs;
 mod rpc;

@@ -32,6 +32,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
 pub const KERNEL_NODES: usize = 4;
+/// The seat of the kernel node that the user owns.
+pub const USERS: usize = 3;
 /// What everyone but the user starts with.
 const FUNDS: Amount = Amount::from_coins(10);
 /// How long anything may take that usually takes moments.
@@ -72,7 +74,10 @@ impl Network {
         for index in 0..KERNEL_NODES {
             let listener = mesh::listen(([127, 0, 0, 1], 0).into()).await.unwrap();
             let address = listener.local_addr().unwrap().to_string();
-            members.push(genesis::member(&keystore(&kernel(index)), &kernel(index), &address));
+            let founder = genesis::member(&keystore(&kernel(index)), &kernel(index), &address);
+            // The user owns one of them.
+            let owner = if index == USERS { keystore("user").kernel_owner().id() } else { founder.owner };
+            members.push(Member { owner, ..founder });
             seats.push(Some(listener));
         }
         let fund = |name: &&str| Funding { address: keystore(name).wallet().address(), share: Share::Amount(FUNDS) };
@@ -106,6 +111,22 @@ impl Network {
             byway_node::kernel_node::found(&config.directory).unwrap();
         }
         KernelNode::start(config, listener, Pool::for_this_machine()).await.unwrap()
+    }
+
+    /// Starts a kernel node that has no seat, and gives it with its public part. It owns itself.
+    pub async fn newcomer(&self, name: &str) -> (KernelNode, Member) {
+        let listener = mesh::listen(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let keystore = keystore(name);
+        let member = genesis::member(&keystore, name, &listener.local_addr().unwrap().to_string());
+        let config = KernelNodeConfig {
+            genesis: self.genesis.clone(),
+            secret: keystore.kernel_node(),
+            mesh_secret: keystore.mesh_static(),
+            directory: self.folder.path().join(name),
+            epochs_kept: None,
+        };
+        byway_node::kernel_node::found(&config.directory).unwrap();
+        (KernelNode::start(config, listener, Pool::for_this_machine()).await.unwrap(), member)
     }
 
     /// One of the kernel nodes that run, by place.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use byway_crypto::{NodeSecret, Purpose};
+use byway_kernel::follower::Membership;
 use byway_kernel::follower::explore::{FinalProof, Found, Query};
 use byway_kernel::follower::protocol::{Answer as Said, Request};
 use byway_node::api::*;
@@ -83,6 +84,10 @@ impl Source for Eras {
 
     async fn members(&self) -> Answer<Vec<MemberView>> {
         Ok(Vec::new())
+    }
+
+    async fn membership(&self) -> Answer<Membership> {
+        Ok(Membership { epoch: self.genesis.epoch(), pledges: Vec::new(), convictions: Vec::new() })
     }
 
     fn faults(&self) -> usize {

@@ -7,7 +7,7 @@ use byway_crypto::group::GroupAddressError;
 use byway_crypto::{Address, Group, IdentitySecret, Purpose, WalletSecret};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, AssetId, Batch, NetworkId, Time};
-use byway_records::call::{AccountsCall, AssetsCall, Call};
+use byway_records::call::{AccountsCall, AssetsCall, Call, KernelCall};
 use byway_records::transaction::{INPUTS_MAX, KeySignature, OUTPUTS_MAX};
 use byway_records::{Body, Input, Lock, Output, OutputId, Transaction, TransactionId, Value, Witness};
 use rand_chacha::ChaCha20Rng;
@@ -377,7 +377,9 @@ impl Wish {
                 (Kind::Settlement, Value { asset: promise.promise.series.asset, amount: promise.promise.amount })
             }
             Some(Call::Accounts(_)) => (Kind::OtherCall, nothing),
-            Some(Call::Kernel(_)) => (Kind::OtherCall, paid),
+            Some(Call::Kernel(KernelCall::Pledge { .. })) => (Kind::NodePledge, paid),
+            Some(Call::Kernel(KernelCall::Reclaim { .. })) => (Kind::NodeReclaim, drawn),
+            Some(Call::Kernel(_)) => (Kind::NodeCall, nothing),
             Some(Call::Assets(AssetsCall::Register { .. })) => (Kind::AssetRegistration, way(self.fee)),
             Some(Call::Assets(AssetsCall::Issue)) => (Kind::Issue, drawn),
             Some(Call::Assets(AssetsCall::Burn)) => (Kind::Burn, paid),

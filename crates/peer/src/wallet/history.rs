@@ -37,6 +37,12 @@ pub enum Kind {
     Burn,
     /// Sent by a group of which this wallet is a member, through this wallet.
     GroupSent,
+    /// A pledge for a kernel node.
+    NodePledge,
+    /// Such a pledge drawn again.
+    NodeReclaim,
+    /// Whatever else is said of a kernel node.
+    NodeCall,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +53,7 @@ pub enum Stage {
 }
 
 impl Kind {
-    const ALL: [Kind; 15] = [
+    const ALL: [Kind; 18] = [
         Kind::Received,
         Kind::Sent,
         Kind::Deposit,
@@ -63,6 +69,9 @@ impl Kind {
         Kind::Issue,
         Kind::Burn,
         Kind::GroupSent,
+        Kind::NodePledge,
+        Kind::NodeReclaim,
+        Kind::NodeCall,
     ];
 
     /// A stable word for machines and pages.
@@ -83,6 +92,9 @@ impl Kind {
             Kind::Issue => "issue",
             Kind::Burn => "burn",
             Kind::GroupSent => "sent by a group",
+            Kind::NodePledge => "kernel node pledge",
+            Kind::NodeReclaim => "kernel node pledge reclaimed",
+            Kind::NodeCall => "kernel node call",
         }
     }
 }

@@ -186,6 +186,7 @@ impl ServingKernel {
             time: status.time,
             connected: vec![true; status.rounds.len()],
             rounds: status.rounds,
+            is_behind: status.is_behind,
             finality_ms_p50: 0,
             finality_ms_p99: 0,
             pool_percent: status.pool_percent,

@@ -1,5 +1,7 @@
 //! Commands of the `byway` binary that come to an end, and what they print.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -68,6 +70,27 @@ impl Node {
             seen(&value).ok_or_else(|| value.to_string())
         })
     }
+}
+
+/// Calls a node's local API as a program does, where no command shows what is wanted.
+pub fn call(node: &Node, method: &str) -> Result<Value, String> {
+    let read = |file: &Path| std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()));
+    let run: Value = serde_json::from_str(&read(&node.dir.join("run.json"))?).unwrap();
+    let token = read(Path::new(run["token_file"].as_str().unwrap()))?;
+    let (rpc, token) = (run["rpc"].as_str().unwrap(), token.trim());
+    let body = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": {} }).to_string();
+    let mut stream = TcpStream::connect(rpc).map_err(|error| error.to_string())?;
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: {rpc}\r\nContent-Type: application/json\r\nAuthorization: Bearer {token}\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    let mut answer = String::new();
+    let asked = stream.write_all((head + &body).as_bytes());
+    asked.and_then(|()| stream.read_to_string(&mut answer)).map_err(|error| error.to_string())?;
+    let content = answer.split_once("\r\n\r\n").ok_or(answer.clone())?.1;
+    let content: Value = serde_json::from_str(content).map_err(|_| answer.clone())?;
+    content.get("result").cloned().ok_or(content.to_string())
 }
 
 /// An amount in an answer.

@@ -192,7 +192,8 @@ impl Network {
     }
 }
 
-fn process(root: &Path, passphrase: &Path, name: &str, command: &[&str]) -> Process {
+/// A process that runs by `NAME.toml`.
+pub fn process(root: &Path, passphrase: &Path, name: &str, command: &[&str]) -> Process {
     let config = root.join(format!("{name}.toml")).display().to_string();
     let passphrase = passphrase.display().to_string();
     let arguments = [command, &["--config", &config, "--passphrase-file", &passphrase]].concat();

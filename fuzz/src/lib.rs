@@ -8,6 +8,7 @@
 
 pub mod samples;
 
+use byway_crypto::threshold::KeyRecord;
 use byway_crypto::threshold::dealing::{Complaint, Dealing};
 use byway_dialogue::fuzzing;
 use byway_kernel::VerifiedSnapshot;
@@ -70,7 +71,8 @@ targets! {
         dealing_key: byway_crypto::threshold::dealing::DealingKey,
         dealing: byway_crypto::threshold::dealing::Dealing,
         complaint: byway_crypto::threshold::dealing::Complaint,
-        ceremony: byway_crypto::threshold::ceremony::Ceremony,
+        ceremony: byway_crypto::threshold::ceremony::CeremonyHead,
+        key_record: byway_crypto::threshold::KeyRecord,
         kernel_message: byway_kernel::Message,
         snapshot_header: byway_kernel::Header,
         commit_record: byway_kernel::archive::CommitRecord,
@@ -101,6 +103,7 @@ targets! {
         verify_transaction: verify_transaction,
         verify_dealing: verify_dealing,
         judge_complaint: judge_complaint,
+        open_key: open_key,
         snapshot: snapshot,
         signed_snapshot: signed_snapshot,
         open_keystore: open_keystore,
@@ -145,6 +148,11 @@ fn judge_complaint(bytes: &[u8]) -> bool {
         assert!(!is_just, "a good share can't be complained of");
         true
     })
+}
+
+/// A key as it stands in the ledger: whether it is one.
+fn open_key(bytes: &[u8]) -> bool {
+    decode_exact::<KeyRecord>(bytes).is_ok_and(|key| key.open().is_some())
 }
 
 /// A snapshot as it travels: decoding and every check that needs no graph.

@@ -109,7 +109,8 @@ pub(crate) fn conviction() -> Samples {
 }
 
 pub(crate) fn roll() -> Samples {
-    one(Roll::call(&records::genesis().epoch(), Height(300), u32::from))
+    let roll = Roll::call(&records::genesis().epoch(), Height(300), u32::from);
+    vec![roll.to_bytes(), records::roll_with_coin().to_bytes()]
 }
 
 pub(crate) fn evidence() -> Samples {
@@ -262,18 +263,18 @@ pub(crate) fn complaint() -> Samples {
     one(opened.expect("a receiver").expect_err("not to be opened so"))
 }
 
-/// In each of its phases.
+/// Before and after.
 pub(crate) fn ceremony() -> Samples {
-    let mut ceremony = Ceremony::new(OCCASION, receivers());
-    let mut samples = one(ceremony.clone());
-    for dealer in 0..3 {
-        let dealing = ceremony.deal_as(dealer, &[dealer; 32]);
-        ceremony.deal(dealer, dealing).expect("honest dealings are taken");
-    }
-    samples.push(ceremony.to_bytes());
-    (0..3).for_each(|member| ceremony.confirm(member).expect("all have been dealt to"));
-    samples.push(ceremony.to_bytes());
-    samples
+    let begun = Ceremony::new(OCCASION, receivers());
+    vec![begun.head().to_bytes(), records::ceremony_done().head().to_bytes()]
+}
+
+pub(crate) fn key_record() -> Samples {
+    one(records::ceremony_done().key().expect("it is made"))
+}
+
+pub(crate) fn open_key() -> Samples {
+    key_record()
 }
 
 pub(crate) fn judge_complaint() -> Samples {
@@ -338,7 +339,7 @@ pub(crate) fn entry_proof() -> Samples {
 }
 
 pub(crate) fn light_head() -> Samples {
-    let epoch = byway_records::Epoch { number: 300, protocol: 1, seats: byway_records::Seats::default() };
+    let epoch = byway_records::Epoch { number: 300, protocol: 1, seats: byway_records::Seats::default(), coin: None };
     let head = |checkpoint| light::Head { epoch: epoch.clone(), after: Height(300), checkpoint };
     vec![head(None).to_bytes(), head(Some(kernel::step().certificate.checkpoint)).to_bytes()]
 }

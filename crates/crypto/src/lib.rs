@@ -35,9 +35,9 @@ pub use identity::{IdentityPublic, IdentitySecret, IdentitySignature};
 pub use node::{NodeKey, NodeSecret, NodeSignature};
 pub use purpose::Purpose;
 
-/// A 32-byte public value as 64 hex digits, in text and in JSON.
-macro_rules! hex32_text {
-    ($($name:ident: $what:literal),* $(,)?) => {$(
+/// A public value as hex digits, in text and in JSON.
+macro_rules! hex_text {
+    ($($name:ident: $bytes:literal $what:literal),* $(,)?) => {$(
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(&hex::encode(self.0))
@@ -46,9 +46,10 @@ macro_rules! hex32_text {
         impl std::str::FromStr for $name {
             type Err = byway_primitives::DecodeError;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                let mut bytes = [0; 32];
+                let mut bytes = [0; $bytes];
+                let needed = concat!($what, ": two hex digits are needed for each of ", $bytes, " bytes");
                 hex::decode_to_slice(text, &mut bytes)
-                    .map_err(|_| byway_primitives::DecodeError::Invalid(concat!($what, ": 64 hex digits are needed")))?;
+                    .map_err(|_| byway_primitives::DecodeError::Invalid(needed))?;
                 Ok(Self(bytes))
             }
         }
@@ -57,5 +58,6 @@ macro_rules! hex32_text {
 }
 
 use noise::StaticKey;
-hex32_text!(NodeKey: "node key", GhostKey: "ghost key", StaticKey: "static key");
+use threshold::dealing::DealingKey;
+hex_text!(NodeKey: 32 "node key", GhostKey: 32 "ghost key", StaticKey: 32 "static key", DealingKey: 48 "dealing key");
 byway_primitives::serde_as_text!(Address);

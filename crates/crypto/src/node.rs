@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use byway_primitives::hash::Context;
 use byway_primitives::{Decode, DecodeError, Encode, NetworkId, Reader, Writer};
 use ed25519_zebra::{SigningKey, VerificationKey, VerificationKeyBytes};
 use zeroize::Zeroizing;
 
 use crate::batch::Signed;
 use crate::purpose::Purpose;
+use crate::threshold::dealing::DealingSecret;
+
+const DEALING: Context = Context("byway 1 derive: dealings for a kernel node");
 
 /// The hot signing key of a kernel node.
 #[derive(Clone)]
@@ -35,6 +39,11 @@ impl NodeSecret {
 
     pub fn public(&self) -> NodeKey {
         NodeKey(VerificationKeyBytes::from(&self.signing).into())
+    }
+
+    /// What this node opens its shares of the coin's key with, and deals from: nothing else needs to be kept for it.
+    pub fn dealing(&self) -> DealingSecret {
+        DealingSecret::from_seed(&Zeroizing::new(DEALING.hash(&[&self.seed[..]]).0))
     }
 
     pub fn sign(&self, purpose: Purpose, network: NetworkId, message: &[u8]) -> NodeSignature {

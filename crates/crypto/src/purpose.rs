@@ -26,6 +26,8 @@ pub enum Purpose {
     Member,
     /// A kernel node that has a seat has caught up (ed25519).
     Ready,
+    /// What a kernel node contributes to the dealing of the coin's key (ed25519).
+    Ceremony,
     /// An identity's certificate on the X25519 static key of its dialogues (ECDSA).
     DialogueStatic,
     /// Where an identity can be reached now (ECDSA).
@@ -50,6 +52,7 @@ impl Purpose {
             Purpose::Coin => "byway 1 signature: coin",
             Purpose::Member => "byway 1 signature: member",
             Purpose::Ready => "byway 1 signature: ready",
+            Purpose::Ceremony => "byway 1 signature: ceremony",
             Purpose::DialogueStatic => "byway 1 signature: dialogue static",
             Purpose::Contact => "byway 1 signature: contact",
         })

@@ -6,7 +6,8 @@
 //! group element whoever contributed. Fewer than t say nothing about it.
 //!
 //! - [`ThresholdKey`] is public: f(0) and every f(i + 1) in the exponent. Shares are put together unlooked-at and the one
-//!   result is verified; only if that fails are they verified one by one, to find whose are false.
+//!   result is verified; only if that fails are they verified one by one, to find whose are false. [`KeyRecord`] is how it
+//!   is written down: f's coefficients in the exponent.
 //! - [`ShareSecret`] is one member's f(i + 1).
 //! - [`dealing`] is how the members make f among themselves, and [`ceremony`] what a ledger agrees on for that.
 //!
@@ -17,7 +18,7 @@ pub mod dealing;
 
 use std::fmt;
 
-use blstrs::{Bls12, G1Affine, G1Projective, G2Affine, G2Prepared, Scalar};
+use blstrs::{Bls12, G1Affine, G1Projective, G2Affine, G2Prepared, G2Projective, Scalar};
 use byway_primitives::hash::Context;
 use byway_primitives::{Decode, DecodeError, Encode, Hash, NetworkId, Reader, Writer};
 use ff::Field;
@@ -31,6 +32,10 @@ use crate::purpose::Purpose;
 /// Separates our hash to the curve from everyone else's (RFC 9380 asks for such a tag and for the suite's name in it).
 const HASH_TO_CURVE: &[u8] = b"BYWAY-1-COIN-BLS12381G1_XMD:SHA-256_SSWU_RO_";
 const WIDE: Context = Context("byway 1 threshold scalar");
+const RECORD: Context = Context("byway 1 threshold key");
+
+/// Coefficients of a key: one more than the faulty among the most members.
+pub const THRESHOLD_MAX: usize = 17;
 
 /// A member's secret part of the key.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,6 +56,15 @@ pub struct ThresholdKey {
     key: G2Affine,
     /// By member number.
     members: Vec<G2Affine>,
+}
+
+/// A shared key as it is written down: its polynomial in the exponent, as bytes that nobody has looked at yet.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Compressed points of G2: the constant coefficient first.
+    coefficients: Vec<[u8; 96]>,
+    /// Members 0 to `places` − 1 have a share of it.
+    places: u8,
 }
 
 /// What became of putting shares together.
@@ -83,7 +97,28 @@ impl UniqueSignature {
     }
 }
 
+impl KeyRecord {
+    /// What of it an agreement on the key covers.
+    pub fn digest(&self) -> Hash {
+        RECORD.hash_value(self)
+    }
+
+    /// The key; `None` if the points are none of the group.
+    pub fn open(&self) -> Option<ThresholdKey> {
+        let points = self.coefficients.iter().map(|bytes| Option::<G2Affine>::from(G2Affine::from_compressed(bytes)));
+        let coefficients = points.map(|point| point.map(G2Projective::from)).collect::<Option<Vec<_>>>()?;
+        ThresholdKey::of(&coefficients, self.places)
+    }
+}
+
 impl ThresholdKey {
+    /// The key of a polynomial; `None` if its secret is zero, or if it has no coefficients.
+    fn of(coefficients: &[G2Projective], places: u8) -> Option<Self> {
+        let key = coefficients.first()?.to_affine();
+        let members = (0..places).map(|member| evaluate(coefficients, member).to_affine()).collect();
+        (!bool::from(key.is_identity())).then_some(Self { threshold: coefficients.len(), key, members })
+    }
+
     /// t: how many shares make a signature.
     pub fn threshold(&self) -> usize {
         self.threshold
@@ -172,6 +207,18 @@ fn place(member: u8) -> Scalar {
     Scalar::from(u64::from(member) + 1)
 }
 
+/// The polynomial at a member's place, in the exponent.
+fn evaluate(coefficients: &[G2Projective], member: u8) -> G2Projective {
+    let steps = coefficients.iter().rev();
+    steps.fold(G2Projective::identity(), |sum, coefficient| small_multiple(&sum, u16::from(member) + 1) + coefficient)
+}
+
+/// `factor` times a point, by doubling: places are small, and full multiplication would take fifty times as long.
+fn small_multiple(point: &G2Projective, factor: u16) -> G2Projective {
+    let bits = (0..u16::BITS - factor.leading_zeros()).rev().map(|bit| factor >> bit & 1 == 1);
+    bits.fold(G2Projective::identity(), |sum, is_set| if is_set { sum.double() + point } else { sum.double() })
+}
+
 /// A scalar from a seed: 512 bits reduced, so that it is as good as uniform.
 fn scalar(parts: &[&[u8]]) -> Scalar {
     let mut wide = WIDE.hash_wide(parts);
@@ -185,6 +232,13 @@ fn scalar(parts: &[&[u8]]) -> Scalar {
 impl fmt::Debug for ShareSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ShareSecret(…)")
+    }
+}
+
+impl fmt::Debug for KeyRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.coefficients.first().map(|key| hex::encode(&key[..4])).unwrap_or_default();
+        write!(f, "KeyRecord({key}…, {} of {})", self.coefficients.len(), self.places)
     }
 }
 
@@ -204,6 +258,25 @@ impl Encode for SignatureShare {
 impl Decode for SignatureShare {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         input.array().map(Self)
+    }
+}
+
+impl Encode for KeyRecord {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(self.places);
+        out.varint(self.coefficients.len() as u64);
+        self.coefficients.iter().for_each(|coefficient| out.raw(coefficient));
+    }
+}
+
+impl Decode for KeyRecord {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (places, length) = (input.byte()?, input.u64()?);
+        if length > THRESHOLD_MAX as u64 {
+            return Err(DecodeError::TooLong { length, limit: THRESHOLD_MAX as u64 });
+        }
+        let coefficients = (0..length).map(|_| input.array()).collect::<Result<_, _>>()?;
+        Ok(Self { coefficients, places })
     }
 }
 

@@ -84,8 +84,8 @@ enum Toss {
 
 /// Whether a snapshot's shares of coins are what they must be. Whoever has the epoch's key gets the same answer.
 pub fn check_shares(network: NetworkId, key: &ThresholdKey, snapshot: &VerifiedSnapshot) -> Result<(), SnapshotError> {
-    let author = snapshot.header().author.0;
-    let is_false = |coin: &&CoinShare| !key.verifies(Purpose::Coin, network, &message(coin.round), author, &coin.share);
+    let author = snapshot.header().author;
+    let is_false = |coin: &&CoinShare| !coin.is_good(key, network, author);
     match snapshot.header().coin_shares.iter().find(is_false) {
         Some(coin) => Err(SnapshotError::CoinShare(coin.round)),
         None => Ok(()),
@@ -120,7 +120,7 @@ impl CommonCoin {
             return;
         }
         let numbered: Vec<_> = shares.iter().map(|(member, (share, _))| (member.0, *share)).collect();
-        let combined = self.key.public.combine(Purpose::Coin, self.network, &message(coin.round), &numbered);
+        let combined = self.key.public.combine(Purpose::Coin, self.network, &CoinShare::message(coin.round), &numbered);
         for culprit in combined.culprits.into_iter().map(MemberIndex) {
             self.caught.insert(culprit);
             self.evidence.extend(shares.remove(&culprit).map(|(_, reference)| reference));
@@ -167,7 +167,8 @@ impl LeaderSchedule for CommonCoin {
         let skipped = self.due.iter().copied().filter(|due| *due != round).take(SHARES_MAX - 1);
         let now: Vec<u64> = skipped.chain([round]).collect();
         self.due.retain(|due| !now.contains(due));
-        let sign = |round| CoinShare { round, share: secret.sign(Purpose::Coin, self.network, &message(round)) };
+        let sign =
+            |round| CoinShare { round, share: secret.sign(Purpose::Coin, self.network, &CoinShare::message(round)) };
         now.into_iter().map(sign).collect()
     }
 
@@ -180,11 +181,6 @@ impl LeaderSchedule for CommonCoin {
     fn take_evidence(&mut self) -> Vec<Reference> {
         std::mem::take(&mut self.evidence)
     }
-}
-
-/// What is signed for the coin of a round. Rounds of different epochs differ, and so do their keys.
-fn message(round: u64) -> [u8; 8] {
-    round.to_be_bytes()
 }
 
 /// All members in the order of the coin (Fisher and Yates; with 64 bits per step no member is favoured by more than 2⁻⁵⁸).

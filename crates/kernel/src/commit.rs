@@ -71,6 +71,13 @@ impl Committer {
         offsets.filter_map(move |offset| self.schedule.awaited(Slot { round, offset }))
     }
 
+    /// The round that is decided next, and its leaders once all of them are known.
+    pub fn deciding(&self) -> (u64, Option<Vec<MemberIndex>>) {
+        let round = self.next.round;
+        let leaders = (0..self.schedule.leaders_per_round()).map(|offset| self.schedule.leader(Slot { round, offset }));
+        (round, leaders.collect())
+    }
+
     /// What the own snapshot of `round` has to carry for the schedule's sake.
     pub fn shares_for(&mut self, round: u64) -> Vec<CoinShare> {
         self.schedule.shares_for(round)

@@ -3,8 +3,6 @@
 use byway_crypto::NodeSecret;
 use byway_primitives::Span;
 
-use crate::coin::CoinKey;
-
 /// Transactions of a round that make the time to the next snapshot a millisecond longer: about as many as seven nodes on two
 /// cores verify and execute in it.
 pub const INTERVAL_TRANSACTIONS: u64 = 10;
@@ -12,10 +10,8 @@ pub const INTERVAL_TRANSACTIONS: u64 = 10;
 /// A kernel node's settings. Nodes with different ones work together.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The hot key. The node takes part in epochs in which a counting seat has it, and only follows in others.
+    /// The hot key, from which its part of a coin's key derives too. The node takes part in epochs in which a counting seat has it, and only follows in others.
     pub secret: NodeSecret,
-    /// The key of the common coin, once the members have dealt it.
-    pub coin: Option<CoinKey>,
     /// The shortest time between two own snapshots; what arrives meanwhile shares the next one. Shorter costs more
     /// signatures and messages, longer costs latency: a transaction is final after four to five rounds.
     pub snapshot_interval_min: Span,
@@ -51,7 +47,6 @@ impl Config {
     pub fn new(secret: NodeSecret) -> Self {
         Self {
             secret,
-            coin: None,
             snapshot_interval_min: Span::millis(2),
             snapshot_interval_busy: Span::millis(8),
             snapshot_bytes_max: 128 * 1024,

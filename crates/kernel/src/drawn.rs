@@ -56,10 +56,11 @@ pub fn epoch(members: usize) -> Epoch {
         name: format!("node {index}"),
         key: secret(index).public(),
         mesh: StaticKey([index; 32]),
+        dealing: secret(index).dealing().public(),
         address: format!("10.0.0.{index}:7100"),
         owner: IdentityId([index; 20]),
     };
-    Epoch { number: 0, protocol: 1, seats: Seats::founding((0..members as u8).map(member)) }
+    Epoch { number: 0, protocol: 1, seats: Seats::founding((0..members as u8).map(member)), coin: None }
 }
 
 /// A snapshot's name in a drawing: author, round, how many primes.

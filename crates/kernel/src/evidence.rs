@@ -20,8 +20,7 @@ pub fn equivocation(first: &VerifiedSnapshot, second: &VerifiedSnapshot) -> Evid
 pub fn ill_formed(bytes: &[u8], error: SnapshotError) -> Option<Evidence> {
     let shown = Shown::of(bytes)?;
     match error {
-        // A false share of a coin could be shown only to who has the coin's key, which the ledger has not.
-        SnapshotError::CoinShare(_) => None,
+        SnapshotError::CoinShare(round) => Some(Evidence::FalseCoinShare { header: shown.header, round }),
         SnapshotError::TooLong | SnapshotError::Encoding(_) | SnapshotError::Signature => None,
         SnapshotError::Form(_) | SnapshotError::Vote(_) => Some(Evidence::IllFormedHeader { header: shown.header }),
         SnapshotError::Transaction { position, .. } => {

@@ -104,6 +104,10 @@
 //! rounds behind all others, sees the coin of every round first and then chooses what those nodes hear of could still
 //! shift a core; against that one nothing is claimed here but safety.
 //!
+//! An epoch has its coin from its beginning to its end, or not at all: the members deal its key over the ledger
+//! ([`machine`]'s `dealing`), and an epoch that begins after that carries it. Until then their leaders take turns, and what
+//! is said of that holds; so an adversary that stops commits then also keeps the key from being dealt.
+//!
 //! # Checkpoints
 //!
 //! When the ledger makes a checkpoint, each node's vote on it rides in its next snapshot; q(n) equal votes are a
@@ -136,8 +140,8 @@
 //!
 //! # What is not here
 //!
-//! Sockets, threads, clocks, disks (the driver's); verdicts (the ledger's); dealing the coin's key; judging
-//! evidence, which the ledger does ([`evidence`] is what nodes make of what they saw).
+//! Sockets, threads, clocks, disks (the driver's); verdicts (the ledger's); how far the dealing of a
+//! coin's key is (the ledger's too); judging evidence, which the ledger does ([`evidence`] is what nodes make of what they saw).
 
 pub mod anteroom;
 pub mod archive;

@@ -11,7 +11,9 @@
 
 mod accusing;
 mod admission;
+mod call;
 mod claims;
+mod dealing;
 mod decide;
 mod epochs;
 mod exchange;
@@ -95,6 +97,7 @@ pub struct Kernel {
     recent: status::Recent,
     accusing: accusing::Accusing,
     suspecting: suspecting::Suspecting,
+    dealing: dealing::Dealing,
     outside: standing::Outside,
     stepping: stepping::Stepping,
     pruning: Option<pruning::Pruning>,
@@ -168,11 +171,14 @@ impl Kernel {
         }
         let committee = Committee::of_epoch(genesis.network(), ledger.epoch());
         let leader_rule = genesis.parameters.leader_rule;
+        let me = committee.seat_of(config.secret.public());
+        let mut dealing = dealing::Dealing::default();
+        let coin = dealing.coin(&ledger, me, &config.secret);
         let mut kernel = Self {
             round_horizon: genesis.parameters.round_horizon,
-            me: committee.seat_of(config.secret.public()),
+            me,
             graph: Graph::new(&committee),
-            committer: committer(leader_rule, &committee, &config),
+            committer: committer(leader_rule, &committee, coin),
             waiting: Waiting::default(),
             catch_up: CatchUp::new(&committee),
             pool: Pool::new(config.pool_transactions_max, config.pool_bytes_max),
@@ -194,6 +200,7 @@ impl Kernel {
             recent: status::Recent::default(),
             accusing: accusing::Accusing::new(),
             suspecting: suspecting::Suspecting::new(Height::GENESIS),
+            dealing,
             outside: standing::Outside::default(),
             stepping: stepping::Stepping::default(),
             pruning: None,
@@ -291,6 +298,7 @@ impl Kernel {
         }
         if self.halted.is_none() {
             self.recover(now);
+            self.contribute(now);
             self.propose(now, store);
             self.stand_outside(now, store);
             self.resend(now);

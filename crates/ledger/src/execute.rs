@@ -133,6 +133,7 @@ impl Ledger {
     fn turn_epoch(&mut self) -> Option<Epoch> {
         let mut view = self.programs.view();
         kernel_nodes::upgrades::begin(&mut view, self.next_height());
+        kernel_nodes::dealing::prepare(&mut view);
         let now = self.moment();
         let next = system::take_epoch_next(&mut view, now)?;
         kernel_nodes::turn(&mut view, now, &next);

@@ -1,11 +1,14 @@
 //! The ledger's state and what can be asked of it.
 
 use byway_crypto::multiset::MultisetHash;
+use byway_crypto::threshold::KeyRecord;
+use byway_crypto::threshold::ceremony::{Ceremony, CeremonyHead};
 use byway_primitives::{Batch, Hash, NetworkId, Space, Store, Time};
 use byway_records::genesis::genesis_transaction;
 use byway_records::scan::ScanData;
+use byway_records::state;
 use byway_records::{
-    Checkpoint, Epoch, Genesis, Height, Output, OutputId, Parameters, ProgramId, Reject, TransactionId,
+    Checkpoint, Epoch, Genesis, Height, Output, OutputId, Parameters, ProgramId, Reject, Roll, TransactionId,
     VerifiedTransaction,
 };
 
@@ -158,6 +161,24 @@ impl Ledger {
     /// The epoch in force: whose members make the next commit and sign the next checkpoint.
     pub fn epoch(&self) -> &Epoch {
         &self.epoch
+    }
+
+    /// How far the members in force are with the key of their coin; `None` where leaders take turns for good.
+    pub fn ceremony_head(&self) -> Option<CeremonyHead> {
+        self.programs.tree(ProgramId::KERNEL)?.read(&state::ceremony_key())
+    }
+
+    /// The same with all dealings.
+    pub fn ceremony(&self) -> Option<Ceremony> {
+        let (tree, head) = (self.programs.tree(ProgramId::KERNEL)?, self.ceremony_head()?);
+        let dealings = head.members().filter_map(|seat| Some((seat, tree.read(&state::dealing_key(seat))?))).collect();
+        Some(Ceremony::resume(head, dealings))
+    }
+
+    /// The key of the coin by which the epoch in force names its leaders, if it has one.
+    pub fn coin_key(&self) -> Option<KeyRecord> {
+        let roll: Roll = self.programs.tree(ProgramId::KERNEL)?.read(&state::roll_key(self.epoch.number))?;
+        roll.coin
     }
 
     /// Whether a transaction got a verdict that no checkpoint covers yet. The kernel goes on pacing until one does.

@@ -289,6 +289,11 @@ impl<'a> View<'a> {
         self.kept.insert((program, key), Some(value.to_bytes()));
     }
 
+    /// Removes an entry though the call is refused.
+    pub fn keep_removal(&mut self, program: ProgramId, key: Vec<u8>) {
+        self.kept.insert((program, key), None);
+    }
+
     /// What to apply if the call succeeded.
     pub fn into_writes(self) -> Writes {
         self.writes

@@ -105,7 +105,7 @@ impl Supply {
                 let conviction: Conviction = read(value).ok_or(damaged)?;
                 self.add(way(conviction.forfeited), |holdings| &mut holdings.pledges)
             }
-            (ProgramId::KERNEL, [1, ..] | [3]) => Ok(()),
+            (ProgramId::KERNEL, [1, ..] | [3] | [4] | [5, _] | [6]) => Ok(()),
             (ProgramId::REGISTRY, _) => {
                 let registration: Registration = read(value).ok_or(damaged)?;
                 self.add(way(registration.pledge), |holdings| &mut holdings.pledges)

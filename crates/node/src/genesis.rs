@@ -9,13 +9,16 @@ use std::str::FromStr;
 
 use byway_crypto::ghost::{AddressError, TransactionSecret};
 use byway_crypto::noise::StaticKey;
+use byway_crypto::threshold::dealing::DealingKey;
 use byway_crypto::{Address, NodeKey};
 use byway_kernel::light::{NoCheckpoint, TrustedCheckpoint};
 use byway_primitives::amount::AmountError;
 use byway_primitives::{Amount, AssetId, IdentityId, Time};
-use byway_records::genesis::GenesisError;
+use byway_records::genesis::{GenesisError, LeaderKind};
 use byway_records::transaction::Value;
 use byway_records::{Genesis, Lock, Member, MemberSet, Output, Parameters};
+use clap::ValueEnum;
+use serde::Serialize;
 
 use crate::directory::{DirectoryError, read_json, write_json};
 use crate::keystore::Keystore;
@@ -40,6 +43,17 @@ pub enum Share {
     Rest,
 }
 
+/// Who names the leaders of rounds, on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Leaders {
+    /// Each kernel node in turn: soonest final
+    #[default]
+    Turns,
+    /// A coin that the kernel nodes throw: final two message delays later, also against whoever delays messages
+    Coin,
+}
+
 /// What a network is made from.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -47,6 +61,7 @@ pub struct Plan {
     pub time: Time,
     /// A test network may have fewer than seven kernel nodes.
     pub test: bool,
+    pub leaders: Leaders,
     pub members: Vec<Member>,
     pub funding: Vec<Funding>,
 }
@@ -84,10 +99,22 @@ pub enum FundingError {
     Amount(#[from] AmountError),
 }
 
+impl Leaders {
+    /// The standard parameters, but for who names the leaders.
+    pub fn parameters(self) -> Parameters {
+        let mut parameters = Parameters::standard();
+        parameters.leader_rule.kind = match self {
+            Self::Turns => LeaderKind::RoundRobin,
+            Self::Coin => LeaderKind::CommonCoin,
+        };
+        parameters
+    }
+}
+
 /// Makes the genesis of a plan. `seed` is fresh secret randomness, from which the keys of the first outputs come.
 pub fn build(plan: Plan, seed: &[u8; 32]) -> Result<Genesis, PlanError> {
     check_names(&plan)?;
-    let parameters = Parameters::standard();
+    let parameters = plan.leaders.parameters();
     let amounts = shares(&plan, &parameters)?;
     let secret = TransactionSecret::from_seed(seed);
     let outputs = (0..).zip(plan.funding.iter().zip(amounts));
@@ -111,6 +138,7 @@ pub fn member(keystore: &Keystore, name: &str, address: &str) -> Member {
         owner: keystore.kernel_owner().id(),
         key: keystore.kernel_node().public(),
         mesh: StaticKey::of(&keystore.mesh_static()),
+        dealing: keystore.kernel_node().dealing().public(),
         address: address.to_owned(),
     }
 }
@@ -153,7 +181,7 @@ pub fn save(genesis: &Genesis, path: &Path) -> Result<(), DirectoryError> {
     write_json(path, genesis)
 }
 
-/// A kernel node on the command line: `NAME=HOST:PORT,KEY,MESH,OWNER`, or the file that `byway kernel init` wrote.
+/// A kernel node on the command line: `NAME=HOST:PORT,KEY,MESH,DEALING,OWNER`, or the file that `byway kernel init` wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberText(pub Member);
 
@@ -168,7 +196,8 @@ impl FromStr for MemberText {
         match read_json(path) {
             Ok(Some(member)) => Ok(Self(member)),
             Ok(None) => {
-                Err("no such file, and not NAME=HOST:PORT,KEY,MESH,OWNER as `byway kernel init` prints it".to_owned())
+                Err("no such file, and not NAME=HOST:PORT,KEY,MESH,DEALING,OWNER as `byway kernel init` prints it"
+                    .to_owned())
             }
             Err(error) => Err(error.to_string()),
         }
@@ -177,8 +206,8 @@ impl FromStr for MemberText {
 
 impl fmt::Display for MemberText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Member { name, owner, key, mesh, address } = &self.0;
-        write!(f, "{name}={address},{key},{mesh},{owner}")
+        let Member { name, owner, key, mesh, dealing, address } = &self.0;
+        write!(f, "{name}={address},{key},{mesh},{dealing},{owner}")
     }
 }
 
@@ -195,12 +224,14 @@ impl FromStr for Funding {
 fn parse_member(text: &str) -> Option<Member> {
     let (name, rest) = text.split_once('=')?;
     let mut parts = rest.split(',');
-    let (address, key, mesh, owner) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let (address, key, mesh) = (parts.next()?, parts.next()?, parts.next()?);
+    let (dealing, owner) = (parts.next()?, parts.next()?);
     let key: NodeKey = key.parse().ok()?;
     let mesh: StaticKey = mesh.parse().ok()?;
+    let dealing: DealingKey = dealing.parse().ok()?;
     let owner: IdentityId = owner.parse().ok()?;
     let whole = parts.next().is_none() && address.contains(':') && !name.is_empty();
-    whole.then(|| Member { name: name.to_owned(), owner, key, mesh, address: address.to_owned() })
+    whole.then(|| Member { name: name.to_owned(), owner, key, mesh, dealing, address: address.to_owned() })
 }
 
 fn check_names(plan: &Plan) -> Result<(), PlanError> {
@@ -256,6 +287,7 @@ mod tests {
             name: "test".into(),
             time: Time(1),
             test: false,
+            leaders: Leaders::Turns,
             members: members.collect(),
             funding: funding.iter().map(fund).collect(),
         }
@@ -299,6 +331,9 @@ mod tests {
         assert!(matches!(build(twice, &[9; 32]), Err(PlanError::NameTwice(_))));
         let test = Plan { test: true, ..plan(4, &[(1, Share::Rest)]) };
         assert!(build(test, &[9; 32]).is_ok());
+        let coin = Plan { leaders: Leaders::Coin, ..plan(7, &[(1, Share::Rest)]) };
+        let genesis = build(coin, &[9; 32]).unwrap();
+        assert_eq!(genesis.parameters.leader_rule.kind, LeaderKind::CommonCoin);
     }
 
     #[test]

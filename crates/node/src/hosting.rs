@@ -79,14 +79,13 @@ impl Hosting for Hosts {
 
     async fn bench(&self, globals: &Globals, command: BenchCommand) -> anyhow::Result<Outcome> {
         match command {
-            BenchCommand::Kernel { nodes, seconds, idle: true, .. } => {
-                print_json(
-                    &bench::kernel::run_idle(nodes.into(), seconds.into(), bench_folder(globals)?.path()).await?,
-                )?;
+            BenchCommand::Kernel { nodes, seconds, leaders, idle: true, .. } => {
+                let folder = bench_folder(globals)?;
+                print_json(&bench::kernel::run_idle(nodes.into(), leaders, seconds.into(), folder.path()).await?)?;
             }
-            BenchCommand::Kernel { nodes, rate, seconds, shape, idle: false } => {
-                let load =
-                    bench::kernel::Load { nodes: nodes.into(), shape, rate: rate.into(), seconds: seconds.into() };
+            BenchCommand::Kernel { nodes, rate, seconds, shape, leaders, idle: false } => {
+                let (nodes, rate, seconds) = (nodes.into(), rate.into(), seconds.into());
+                let load = bench::kernel::Load { nodes, shape, leaders, rate, seconds };
                 print_json(&bench::kernel::run(&load, bench_folder(globals)?.path()).await?)?;
             }
             BenchCommand::Restart { outputs } => {

@@ -13,8 +13,10 @@ use crate::offer::SignedOffer;
 use crate::promise::{ReservationId, SignedPromise};
 use crate::transaction::Value;
 
+pub mod dealing;
 pub mod kernel;
 
+pub use dealing::Contribution;
 pub use kernel::{KernelCall, MemberEntry};
 
 /// Bytes of a call's body.

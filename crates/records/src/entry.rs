@@ -86,6 +86,7 @@ mod tests {
             owner: IdentityId([3; 20]),
             key: secret.public(),
             mesh: StaticKey::of(&[3; 32]),
+            dealing: secret.dealing().public(),
             address: "k3.example:7100".to_owned(),
         };
         SignedEntry::sign(member, &secret, NetworkId(Hash([7; 32])))

@@ -1,7 +1,8 @@
 //! Epochs: who the kernel nodes are, from one change of them to the next (rows K3, K4).
 //!
 //! An [`Epoch`] is everything beside the genesis that kernel nodes must agree on before they can judge each other's
-//! snapshots: who has a seat, whose snapshots count, and which version of the protocol is spoken. The ledger keeps the
+//! snapshots: who has a seat, whose snapshots count, which version of the protocol is spoken, and whose coin names the
+//! leaders. The ledger keeps the
 //! current one as an entry of program `system` ([`epoch_key`](crate::state::epoch_key)); calls queue changes, which take
 //! effect together at a checkpoint. A checkpoint names the epoch that signs the next one by its digest, so a chain of
 //! certificates leads through every change from the genesis to now.
@@ -15,6 +16,7 @@
 use std::collections::BTreeMap;
 
 use byway_crypto::NodeKey;
+use byway_crypto::threshold::dealing::DealingKey;
 use byway_primitives::Hash;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::hash::Context;
@@ -63,6 +65,9 @@ pub struct Epoch {
     /// The version of the protocol that is spoken in it.
     pub protocol: u16,
     pub seats: Seats,
+    /// The digest of the key of the coin that names the leaders; the key stands in the ledger, with the epoch's
+    /// [`Roll`](crate::Roll). Without one they take turns.
+    pub coin: Option<Hash>,
 }
 
 impl Standing {
@@ -113,6 +118,11 @@ impl Seats {
     /// The members that count, in order.
     pub fn counting(&self) -> impl Iterator<Item = (u8, &Member)> {
         self.iter().filter(|(_, seat)| seat.standing.counts()).map(|(number, seat)| (number, &seat.member))
+    }
+
+    /// For whom a coin's key is dealt: the members that count, in order.
+    pub fn receivers(&self) -> Vec<(u8, DealingKey)> {
+        self.counting().map(|(seat, member)| (seat, member.dealing)).collect()
     }
 
     /// The seat of the member that signs with this key.
@@ -221,6 +231,7 @@ impl Encode for Epoch {
         out.varint(self.number);
         out.varint(self.protocol);
         out.value(&self.seats);
+        out.option(self.coin.as_ref());
     }
 }
 
@@ -230,7 +241,7 @@ impl Decode for Epoch {
             VERSION => {}
             other => return Err(DecodeError::UnknownVariant { kind: "epoch version", value: other.into() }),
         }
-        Ok(Self { number: input.u32()?, protocol: input.u16()?, seats: input.value()? })
+        Ok(Self { number: input.u32()?, protocol: input.u16()?, seats: input.value()?, coin: input.option()? })
     }
 }
 
@@ -247,6 +258,7 @@ mod tests {
             owner: IdentityId([number; 20]),
             key: NodeSecret::from_seed(&[number; 32]).public(),
             mesh: StaticKey::of(&[number; 32]),
+            dealing: NodeSecret::from_seed(&[number; 32]).dealing().public(),
             address: format!("10.0.0.{number}:7100"),
         }
     }
@@ -256,7 +268,7 @@ mod tests {
         seats.free(3);
         seats.get_mut(5).expect("taken").standing = Standing::Marked;
         assert!(seats.take(40, Seat { member: member(40), standing: Standing::Candidate }));
-        Epoch { number: 3, protocol: 1, seats }
+        Epoch { number: 3, protocol: 1, seats, coin: Some(Hash([8; 32])) }
     }
 
     #[test]

@@ -14,6 +14,8 @@
 //! - two votes for different checkpoints of one height ([`TwoVotes`](Evidence::TwoVotes)), or one that contradicts a
 //!   certificate ([`FalseVote`](Evidence::FalseVote)). Executing is deterministic, so an honest node has one checkpoint
 //!   per height, and that is the certified one as long as no more than f nodes lie.
+//! - a snapshot with a share of a coin that is not its author's ([`FalseCoinShare`](Evidence::FalseCoinShare)), in an
+//!   epoch whose leaders a coin names.
 //!
 //! **Whom it convicts.** Whoever counted, in that epoch, in the seat whose key signed. What a member signs that does not
 //! count is worth nothing and therefore no offence. Every signature covers the network.
@@ -23,6 +25,7 @@
 //! shown: what breaks the form there is refused all the same.
 
 use byway_crypto::node::NodeSignature;
+use byway_crypto::threshold::KeyRecord;
 use byway_crypto::{NodeKey, Purpose};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Hash, NetworkId};
@@ -51,6 +54,8 @@ pub enum Evidence {
     TwoVotes { voter: Voter, first: Claim, second: Claim },
     /// A vote for another checkpoint than the certified one of its height.
     FalseVote { voter: Voter, vote: Claim, certificate: Certificate },
+    /// A snapshot whose share of the coin of `round` is false.
+    FalseCoinShare { header: SignedHeader, round: u64 },
 }
 
 /// What of a snapshot its author's signature is over.
@@ -152,6 +157,7 @@ impl Evidence {
             Self::SpentInput { header, included, spender } => judge.spent_input(header, included, spender),
             Self::TwoVotes { voter, first, second } => judge.two_votes(*voter, first, second),
             Self::FalseVote { voter, vote, certificate } => judge.false_vote(*voter, vote, certificate),
+            Self::FalseCoinShare { header, round } => judge.false_coin_share(header, *round),
         }
     }
 }
@@ -287,6 +293,15 @@ impl<R: Rolls> Judge<'_, R> {
         }
         self.certified(certificate, voter.epoch)?;
         self.voted(voter, voice, height)
+    }
+
+    fn false_coin_share(&self, signed: &SignedHeader, round: u64) -> Result<Offence, EvidenceError> {
+        let (roll, offence) = self.author(signed)?;
+        let share = signed.header.coin_shares.iter().find(|share| share.round == round);
+        let key = roll.coin.as_ref().and_then(KeyRecord::open);
+        let (Some(share), Some(key)) = (share, key) else { return Err(EvidenceError::Innocent) };
+        let is_good = share.is_good(&key, self.network, signed.header.author);
+        if is_good { Err(EvidenceError::Innocent) } else { Ok(offence) }
     }
 
     fn voted(&self, voter: Voter, voice: Voice, height: Height) -> Result<Offence, EvidenceError> {
@@ -453,6 +468,11 @@ impl Encode for Evidence {
                 out.value(vote);
                 out.value(certificate);
             }
+            Self::FalseCoinShare { header, round } => {
+                out.byte(6);
+                out.value(header);
+                out.varint(*round);
+            }
         }
     }
 }
@@ -466,6 +486,7 @@ impl Decode for Evidence {
             3 => Ok(Self::SpentInput { header: input.value()?, included: input.value()?, spender: input.value()? }),
             4 => Ok(Self::TwoVotes { voter: input.value()?, first: input.value()?, second: input.value()? }),
             5 => Ok(Self::FalseVote { voter: input.value()?, vote: input.value()?, certificate: input.value()? }),
+            6 => Ok(Self::FalseCoinShare { header: input.value()?, round: input.u64()? }),
             other => Err(DecodeError::UnknownVariant { kind: "evidence", value: other.into() }),
         }
     }

@@ -4,6 +4,7 @@
 //! spelling and white space don't matter and every parameter does.
 
 use byway_crypto::noise::StaticKey;
+use byway_crypto::threshold::dealing::DealingKey;
 use byway_crypto::{GhostKey, NodeKey};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::hash::Context;
@@ -107,6 +108,8 @@ pub struct Member {
     pub key: NodeKey,
     /// X25519 static key of its mesh port.
     pub mesh: StaticKey,
+    /// What its shares of a coin's key are sealed for.
+    pub dealing: DealingKey,
     /// `host:port` of its mesh port.
     pub address: String,
 }
@@ -241,7 +244,7 @@ impl Genesis {
     /// The epoch that the network starts with.
     pub fn epoch(&self) -> Epoch {
         let members = self.members.iter().map(|(_, member)| member.clone());
-        Epoch { number: 0, protocol: PROTOCOL_FIRST, seats: Seats::founding(members) }
+        Epoch { number: 0, protocol: PROTOCOL_FIRST, seats: Seats::founding(members), coin: None }
     }
 
     /// The fewest members that may count, in the beginning and whenever one leaves.
@@ -271,7 +274,8 @@ impl Genesis {
             return Err(GenesisError::LeadersPerRound(leaders));
         }
         for (index, member) in self.members.iter() {
-            if !member.key.is_valid() || self.members.index_of(member.key) != Some(index) {
+            let are_valid = member.key.is_valid() && member.dealing.is_valid();
+            if !are_valid || self.members.index_of(member.key) != Some(index) {
                 return Err(GenesisError::MemberKey(index.into()));
             }
             if member.name.len() > NAME_BYTES_MAX || member.address.len() > ADDRESS_BYTES_MAX {
@@ -328,6 +332,7 @@ impl Encode for Member {
         out.value(&self.owner);
         out.value(&self.key);
         out.value(&self.mesh);
+        out.value(&self.dealing);
         out.text(&self.address);
     }
 }
@@ -339,6 +344,7 @@ impl Decode for Member {
             owner: input.value()?,
             key: input.value()?,
             mesh: input.value()?,
+            dealing: input.value()?,
             address: input.text(ADDRESS_BYTES_MAX)?,
         })
     }

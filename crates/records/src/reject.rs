@@ -111,6 +111,13 @@ rejects! {
     114 ConvictionUnknown "there is no such conviction, or the time to appeal it is over",
     115 AppealedBefore "the conviction is appealed already",
     116 UpgradePast "the height of the upgrade is behind already",
+    117 NoCeremony "the leaders of this network take turns: there is no coin to deal a key for",
+    118 CeremonyStranger "the kernel node does not take part in dealing the coin's key, or was shown to be false in it",
+    119 CeremonyPhase "dealing the coin's key is at another step",
+    120 ContributedBefore "the kernel node has done so already",
+    121 DealingBad "the dealing is none, or was made for another occasion",
+    122 DealingUnknown "there is no dealing of that kernel node",
+    123 ComplaintFalse "the complaint does not show a false share",
 }
 
 impl Encode for Reject {

@@ -1,10 +1,11 @@
 //! Rolls: who counted in an epoch, as long as it matters (row K4).
 //!
 //! What a kernel node signed is judged by the epoch in which it signed it, whatever became of its seat since. The ledger
-//! therefore keeps of every epoch who counted in it, under which key and since when, until all who left with its end
-//! have their pledges back.
+//! therefore keeps of every epoch who counted in it, under which key and since when, and by which coin, until all who left
+//! with its end have their pledges back.
 
 use byway_crypto::NodeKey;
+use byway_crypto::threshold::KeyRecord;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 
 use crate::checkpoint::{Height, MEMBERS_MAX};
@@ -23,6 +24,8 @@ pub struct Roll {
     pub last: Option<Height>,
     /// When it is forgotten; set when it has ended.
     pub forgotten: Option<Deadline>,
+    /// The key of the coin that named its leaders, if there was one.
+    pub coin: Option<KeyRecord>,
     /// By rising seat.
     voices: Vec<Voice>,
 }
@@ -41,7 +44,7 @@ impl Roll {
     pub fn call(epoch: &Epoch, first: Height, since: impl Fn(u8) -> u32) -> Self {
         let voice = |(seat, member): (u8, &crate::Member)| Voice { seat, key: member.key, since: since(seat) };
         let voices = epoch.seats.counting().map(voice).collect();
-        Self { epoch: epoch.number, first, last: None, forgotten: None, voices }
+        Self { epoch: epoch.number, first, last: None, forgotten: None, coin: None, voices }
     }
 
     pub fn voice(&self, seat: u8) -> Option<Voice> {
@@ -97,6 +100,7 @@ impl Encode for Roll {
         out.value(&self.first);
         out.option(self.last.as_ref());
         out.option(self.forgotten.as_ref());
+        out.option(self.coin.as_ref());
         out.list(&self.voices);
     }
 }
@@ -104,11 +108,11 @@ impl Encode for Roll {
 impl Decode for Roll {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (epoch, first) = (input.u32()?, input.value()?);
-        let (last, forgotten) = (input.option()?, input.option()?);
+        let (last, forgotten, coin) = (input.option()?, input.option()?, input.option()?);
         let voices: Vec<Voice> = input.list(MEMBERS_MAX)?;
         if !voices.is_sorted_by(|a, b| a.seat < b.seat) {
             return Err(DecodeError::Invalid("order of seats"));
         }
-        Ok(Self { epoch, first, last, forgotten, voices })
+        Ok(Self { epoch, first, last, forgotten, coin, voices })
     }
 }

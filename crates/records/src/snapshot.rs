@@ -26,10 +26,11 @@
 
 use std::fmt;
 
+use byway_crypto::Purpose;
 use byway_crypto::node::NodeSignature;
-use byway_crypto::threshold::SignatureShare;
+use byway_crypto::threshold::{SignatureShare, ThresholdKey};
 use byway_primitives::hash::Context;
-use byway_primitives::{Decode, DecodeError, Encode, Hash, Reader, Time, Writer};
+use byway_primitives::{Decode, DecodeError, Encode, Hash, NetworkId, Reader, Time, Writer};
 
 use crate::checkpoint::{Height, MEMBERS_MAX};
 
@@ -94,6 +95,18 @@ pub struct Vote {
 pub struct CoinShare {
     pub round: u64,
     pub share: SignatureShare,
+}
+
+impl CoinShare {
+    /// What is signed for the coin of a round. Rounds of different epochs differ.
+    pub fn message(round: u64) -> [u8; 8] {
+        round.to_be_bytes()
+    }
+
+    /// Whether it is the share of `author`.
+    pub fn is_good(&self, key: &ThresholdKey, network: NetworkId, author: MemberIndex) -> bool {
+        key.verifies(Purpose::Coin, network, &Self::message(self.round), author.0, &self.share)
+    }
 }
 
 /// A snapshot without its transactions and signature.

@@ -231,6 +231,22 @@ pub fn upgrade_key() -> Vec<u8> {
     vec![3]
 }
 
+/// Key of the [`CeremonyHead`](byway_crypto::threshold::ceremony::CeremonyHead) by which the members in force deal the
+/// coin's key, or have dealt it.
+pub fn ceremony_key() -> Vec<u8> {
+    vec![4]
+}
+
+/// Key of the [`Dealing`](byway_crypto::threshold::dealing::Dealing) of the member in this seat, in that ceremony.
+pub fn dealing_key(seat: u8) -> Vec<u8> {
+    vec![5, seat]
+}
+
+/// Key of the [`KeyRecord`](byway_crypto::threshold::KeyRecord) that the ceremony has made.
+pub fn coin_key() -> Vec<u8> {
+    vec![6]
+}
+
 impl PublishedOffer {
     pub fn id(&self) -> OfferId {
         self.offer.offer.id()

@@ -26,7 +26,7 @@ use byway_records::{Genesis, Height, TransactionId, VerifiedTransaction};
 
 pub use self::adversary::{Adversary, Conduct};
 pub use self::check::KernelChecks;
-pub use self::equivocator::{Equivocator, Names};
+pub use self::equivocator::{Equivocator, Habit, Names};
 pub use self::late_leaders::LateLeaders;
 pub use self::node::{KernelNode, NodeNews, SharedCache, Submission, VerificationCache, Work};
 use crate::network::{Latency, Link};
@@ -125,6 +125,7 @@ impl Setup {
             owner: Self::owner(node).id(),
             key: Self::secret(node).public(),
             mesh: StaticKey::of(&[node as u8; 32]),
+            dealing: Self::secret(node).dealing().public(),
             address: format!("10.0.0.{node}:7000"),
         }
     }
@@ -169,31 +170,16 @@ impl Setup {
         cache: SharedCache,
     ) -> impl FnMut(usize, Time, &MemoryStore) -> KernelNode + use<> {
         let (setup, founding) = (self.clone(), genesis.clone());
-        let coin = match self.leader_rule.kind {
-            LeaderKind::CommonCoin => coin::deal(self.nodes),
-            LeaderKind::RoundRobin => Vec::new(),
-        };
         move |node, now, store| {
             let me = MemberIndex(node as u8);
             let conduct = setup.adversaries.iter().find(|(bad, _)| *bad == node).map(|(_, conduct)| *conduct);
-            let names = match conduct {
-                Some(Conduct::Equivocator) => Some(Names::Shown),
-                Some(Conduct::OldCheckpoint) => Some(Names::Always(Height::GENESIS)),
-                Some(Conduct::FutureCheckpoint) => Some(Names::Always(Height(u64::MAX))),
-                Some(Conduct::FalseVoter) => Some(Names::Voting),
-                Some(Conduct::DoubleSpender) => Some(Names::Once),
-                _ => None,
-            };
-            if let Some(names) = names {
+            if let Some(habit) = conduct.and_then(|conduct| habit(conduct, node, &founding)) {
                 let committee = Committee::new(&founding);
-                let equivocator = Equivocator::new(me, Setup::secret(node), committee, cache.clone(), names);
+                let equivocator = Equivocator::new(me, Setup::secret(node), committee, cache.clone(), habit);
                 return KernelNode::equivocator(equivocator, cache.clone());
             }
-            // Who shares falsely signs with what was dealt to the next node.
-            let holder = if conduct == Some(Conduct::FalseSharer) { (node + 1) % setup.nodes } else { node };
             let usual = Config::new(Setup::secret(node));
             let config = Config {
-                coin: coin.get(holder).cloned(),
                 snapshot_interval_min: setup.snapshot_interval_min,
                 snapshot_interval_busy: setup.snapshot_interval_min,
                 epochs_kept: setup.epochs_kept,
@@ -226,6 +212,29 @@ impl Setup {
             world.act_in(delay, Act::Start { node });
         }
         KernelSim { world, purse: Purse::open(&genesis), setup: self, next_coin: 0, expected: BTreeMap::new() }
+    }
+}
+
+/// What a node does that is no twisted machine.
+fn habit(conduct: Conduct, node: usize, genesis: &Genesis) -> Option<Habit> {
+    match conduct {
+        Conduct::Equivocator => Some(Habit::Twice(Names::Shown)),
+        Conduct::OldCheckpoint => Some(Habit::Twice(Names::Always(Height::GENESIS))),
+        Conduct::FutureCheckpoint => Some(Habit::Twice(Names::Always(Height(u64::MAX)))),
+        Conduct::FalseVoter => Some(Habit::FalseVotes),
+        // Whatever it is handed.
+        Conduct::DoubleSpender => Some(Habit::Says(Box::new(|_| Vec::new()))),
+        Conduct::FalseSharer => Some(Habit::FalseShares(coin::foreign_share())),
+        Conduct::FalseDealer { victim } => {
+            let dealing = coin::false_dealing(genesis, node, victim);
+            Some(Habit::Says(Box::new(move |round| if round == 1 { vec![dealing.clone()] } else { Vec::new() })))
+        }
+        Conduct::FalseComplainer { of } => {
+            let genesis = genesis.clone();
+            let complaint = move |round| coin::false_complaint(&genesis, node, of, BEGIN + Span::seconds(60 + round));
+            Some(Habit::Says(Box::new(move |round| if round < 60 { vec![complaint(round)] } else { Vec::new() })))
+        }
+        _ => None,
     }
 }
 
@@ -336,6 +345,23 @@ impl KernelSim {
     pub fn show_leaders_late(&mut self) {
         let late = LateLeaders::new(self.setup.nodes, self.world.now_us());
         self.world.observer.late_leaders = Some(late);
+    }
+
+    /// Lets the nodes deal the coin's key, if the network's leaders are named by one: until every honest node that is up
+    /// goes by it. Fails if that takes more than some seconds.
+    pub fn run_until_coin(&mut self) {
+        if self.setup.leader_rule.kind != LeaderKind::CommonCoin {
+            return;
+        }
+        let has_coin = |sim: &Self, node: usize| sim.kernel(node).ledger().epoch().coin.is_some();
+        for _ in 0..300 {
+            // At least a step, so that those who are to start have.
+            self.run_ms(50);
+            if self.honest_up().iter().all(|node| has_coin(self, *node)) {
+                return;
+            }
+        }
+        panic!("seed {}: the coin's key is not dealt", self.setup.seed);
     }
 
     /// How many of what was paid in are final.

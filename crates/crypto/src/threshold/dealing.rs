@@ -31,8 +31,10 @@ use byway_primitives::{Decode, DecodeError, Encode, Hash, Reader, Writer};
 use ff::Field;
 use group::prime::PrimeCurveAffine;
 use group::{Curve, Group};
+use zeroize::Zeroizing;
 
-use super::{ShareSecret, ThresholdKey, place, point, scalar};
+pub use super::THRESHOLD_MAX;
+use super::{KeyRecord, ShareSecret, ThresholdKey, evaluate, place, point, scalar};
 
 const SEAL: Context = Context("byway 1 dealing: seal");
 const CHALLENGE: Context = Context("byway 1 dealing: proof");
@@ -40,12 +42,13 @@ const COMPLAINT: Context = Context("byway 1 dealing: complaint");
 
 /// Receivers of a dealing: every member of the largest kernel.
 pub const RECEIVERS_MAX: usize = 50;
-/// Coefficients of a dealing: one more than the faulty among the most receivers.
-pub const THRESHOLD_MAX: usize = 17;
 
 /// What a receiver opens its shares with.
 #[derive(Clone)]
-pub struct DealingSecret(Scalar);
+pub struct DealingSecret {
+    scalar: Scalar,
+    seed: Zeroizing<[u8; 32]>,
+}
 
 /// What shares are sealed for: a compressed point of G1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,11 +112,18 @@ struct Compressed<const N: usize>([u8; N]);
 
 impl DealingSecret {
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self(scalar(&[b"receiver", seed]))
+        Self { scalar: scalar(&[b"receiver", seed]), seed: Zeroizing::new(*seed) }
     }
 
     pub fn public(&self) -> DealingKey {
-        DealingKey((G1Projective::generator() * self.0).to_affine().to_compressed())
+        DealingKey((G1Projective::generator() * self.scalar).to_affine().to_compressed())
+    }
+
+    /// A seed that is as good as random to everyone else, and the same whenever it is drawn for the same use: who deals or
+    /// complains again after it lost its memory does not say something else.
+    pub(super) fn draw(&self, context: Context, parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+        let parts: Vec<&[u8]> = [&self.seed[..]].into_iter().chain(parts.iter().copied()).collect();
+        Zeroizing::new(context.hash(&parts).0)
     }
 }
 
@@ -131,8 +141,8 @@ impl Dealing {
         Self::deal_twisted(seed, occasion, threshold, receivers, |_, bytes| bytes)
     }
 
-    /// Deals, and lets a false dealer change what it seals for whom.
-    pub(super) fn deal_twisted(
+    /// Deals, and changes what is sealed for whom: what a false dealer does, for tests and simulations.
+    pub fn deal_twisted(
         seed: &[u8; 32],
         occasion: Hash,
         threshold: usize,
@@ -232,7 +242,7 @@ impl VerifiedDealing {
     /// is no receiver. The seed must be random and used once.
     pub fn open(&self, member: u8, secret: &DealingSecret, seed: &[u8; 32]) -> Option<Result<ShareSecret, Complaint>> {
         let (key, _) = self.receiver(member)?;
-        let agreed = (self.ephemeral * secret.0).to_affine();
+        let agreed = (self.ephemeral * secret.scalar).to_affine();
         if let Some(share) = self.unsealed(member, &agreed) {
             return Some(Ok(ShareSecret(share)));
         }
@@ -242,7 +252,7 @@ impl VerifiedDealing {
         Some(Err(Complaint {
             agreed: Compressed(agreed.to_compressed()),
             challenge: Compressed(challenge.to_bytes_le()),
-            response: Compressed((nonce + challenge * secret.0).to_bytes_le()),
+            response: Compressed((nonce + challenge * secret.scalar).to_bytes_le()),
         }))
     }
 
@@ -289,27 +299,36 @@ impl ThresholdKey {
     /// The key that dealings of equally many coefficients make together, for members 0 to `members` − 1; `None` if there
     /// are no dealings, or if they cancel each other, which no honest dealer's do but by negligible chance.
     pub fn sum<'a>(dealings: impl IntoIterator<Item = &'a VerifiedDealing>, members: u8) -> Option<Self> {
-        let mut coefficients: Vec<G2Projective> = Vec::new();
-        for dealing in dealings {
-            coefficients.resize(coefficients.len().max(dealing.commitments.len()), G2Projective::identity());
-            coefficients.iter_mut().zip(&dealing.commitments).for_each(|(sum, commitment)| *sum += commitment);
-        }
-        let key = coefficients.first()?.to_affine();
-        let members = (0..members).map(|member| evaluate(&coefficients, member).to_affine()).collect();
-        (!bool::from(key.is_identity())).then_some(Self { threshold: coefficients.len(), key, members })
+        Self::of(&sum(dealings.into_iter().map(|dealing| dealing.commitments.iter().copied())), members)
     }
 }
 
-/// The polynomial at a member's place, in the exponent.
-fn evaluate(coefficients: &[G2Projective], member: u8) -> G2Projective {
-    let steps = coefficients.iter().rev();
-    steps.fold(G2Projective::identity(), |sum, coefficient| small_multiple(&sum, u16::from(member) + 1) + coefficient)
+impl KeyRecord {
+    /// As [`ThresholdKey::sum`], of dealings that were verified when they were taken; only what is summed is looked at.
+    pub fn sum<'a>(dealings: impl IntoIterator<Item = &'a Dealing>, places: u8) -> Option<Self> {
+        let points = |dealing: &Dealing| -> Option<Vec<G2Projective>> {
+            dealing.commitments.iter().map(|bytes| point_of_keys(&bytes.0).map(G2Projective::from)).collect()
+        };
+        let dealings = dealings.into_iter().map(points).collect::<Option<Vec<_>>>()?;
+        let coefficients = sum(dealings);
+        let is_key = coefficients.first().is_some_and(|key| !bool::from(key.is_identity()));
+        let compress = |coefficient: &G2Projective| coefficient.to_affine().to_compressed();
+        is_key.then(|| Self { coefficients: coefficients.iter().map(compress).collect(), places })
+    }
 }
 
-/// `factor` times a point, by doubling: places are small, and full multiplication would take fifty times as long.
-fn small_multiple(point: &G2Projective, factor: u16) -> G2Projective {
-    let bits = (0..u16::BITS - factor.leading_zeros()).rev().map(|bit| factor >> bit & 1 == 1);
-    bits.fold(G2Projective::identity(), |sum, is_set| if is_set { sum.double() + point } else { sum.double() })
+/// Polynomials added up, in the exponent.
+fn sum(polynomials: impl IntoIterator<Item = impl IntoIterator<Item = G2Projective>>) -> Vec<G2Projective> {
+    let mut sum: Vec<G2Projective> = Vec::new();
+    for polynomial in polynomials {
+        for (place, coefficient) in polynomial.into_iter().enumerate() {
+            if place == sum.len() {
+                sum.push(G2Projective::identity());
+            }
+            sum[place] += coefficient;
+        }
+    }
+    sum
 }
 
 /// A point of G2 that is not its neutral element.
@@ -350,7 +369,7 @@ impl fmt::Debug for DealingSecret {
 
 impl Drop for DealingSecret {
     fn drop(&mut self) {
-        self.0 = Scalar::ZERO;
+        self.scalar = Scalar::ZERO;
     }
 }
 

@@ -173,6 +173,20 @@ proptest! {
     }
 
     #[test]
+    fn a_key_that_was_written_down_is_the_same(members in 1u8..=50, dealers in 1u8..4) {
+        let threshold = usize::from(members - 1) / 3 + 1;
+        let dealings: Vec<_> = (0..dealers).map(|dealer| dealing(dealer, threshold, members)).collect();
+        let record = KeyRecord::sum(&dealings, members).expect("of some");
+        prop_assert_eq!(record.open(), Some(shared(dealers, threshold, members).0));
+        let read = KeyRecord::from_bytes(&record.to_bytes()).expect("it comes back");
+        prop_assert_eq!(read.digest(), record.digest());
+        prop_assert_ne!(KeyRecord { places: members + 1, ..record.clone() }.digest(), record.digest());
+        let no_point = KeyRecord { coefficients: vec![[7; 96]], places: members };
+        prop_assert_eq!(no_point.open(), None);
+        prop_assert_eq!(KeyRecord { coefficients: Vec::new(), places: members }.open(), None);
+    }
+
+    #[test]
     fn whatever_decodes_encodes_to_the_same_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         if let Ok(dealing) = Dealing::from_bytes(&bytes) {
             prop_assert_eq!(dealing.to_bytes(), bytes);

@@ -11,14 +11,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use byway_ledger::Ledger;
-use byway_primitives::{Amount, Decode, Span, Store, Time};
+use byway_primitives::{Decode, Span, Store, Time};
 use byway_records::call::kernel::KernelCall;
 use byway_records::evidence::Rolls;
 use byway_records::state::roll_key;
-use byway_records::verified::verify;
-use byway_records::{Body, Call, Evidence, ProgramId, Roll, Transaction, TransactionId, Witness};
+use byway_records::{Evidence, ProgramId, Roll, TransactionId};
 
 use super::Kernel;
+use super::call::free_call;
+use crate::coin::check_shares;
 use crate::committee::MemberIndex;
 use crate::evidence;
 use crate::snapshot::Reference;
@@ -77,6 +78,16 @@ impl Kernel {
         }
     }
 
+    /// The shares that this snapshot holds make no coin of the epoch in force.
+    pub(super) fn accuse_false_sharer(&mut self, now: Time, snapshot: &VerifiedSnapshot) {
+        let Some(key) = self.ledger.coin_key().and_then(|key| key.open()) else { return };
+        if let Err(error) = check_shares(self.committee.network(), &key, snapshot)
+            && let Some(evidence) = evidence::ill_formed(snapshot.bytes(), error)
+        {
+            self.accuse(now, snapshot.header().author, evidence);
+        }
+    }
+
     /// A verdict has come, maybe on an accusation.
     pub(super) fn heard_verdict(&mut self, id: &TransactionId) {
         self.accusing.retain(|_, (accusation, _)| accusation != id);
@@ -96,18 +107,9 @@ impl Kernel {
         if evidence.judge(self.committee.network(), &LedgerRolls(&self.ledger)).is_err() {
             return;
         }
-        let call = Call::Kernel(KernelCall::Accuse { evidence: Box::new(evidence) });
-        let body = Body {
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            ghost: None,
-            call: Some(call.envelope(None, None)),
-            fee: Amount::ZERO,
-            expires: now + VERDICT_WAIT_MAX,
-        };
-        let witness = Witness { spends: Vec::new(), authorisations: Vec::new() };
+        let call = KernelCall::Accuse { evidence: Box::new(evidence) };
         // What is too large to be shown is refused all the same.
-        let Ok(transaction) = verify(self.committee.network(), Transaction { body, witness }) else { return };
+        let Some(transaction) = free_call(self.committee.network(), call, now + VERDICT_WAIT_MAX) else { return };
         let id = transaction.id();
         if self.pool.submit_own(now, transaction).is_ok() {
             self.accusing.insert(author, (id, now));

@@ -34,6 +34,7 @@ impl Kernel {
         for reference in self.committer.take_evidence() {
             if let Some(vertex) = self.graph.get(&reference) {
                 let snapshot = vertex.snapshot.clone();
+                self.accuse_false_sharer(now, &snapshot);
                 self.notify(News::FalseCoinShare(snapshot));
             }
         }

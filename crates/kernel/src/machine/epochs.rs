@@ -20,9 +20,9 @@ use byway_records::{Certificate, Epoch, Genesis, Height};
 
 use super::{Kernel, Own, Verify};
 use crate::archive::{self, EpochRecord};
+use crate::coin::CoinKey;
 use crate::commit::Committer;
 use crate::committee::{Committee, MemberIndex};
-use crate::config::Config;
 use crate::graph::Graph;
 use crate::leader::schedule;
 use crate::message::{Message, SyncMessage};
@@ -37,8 +37,8 @@ pub const PROTOCOL_KNOWN: u16 = PROTOCOL_FIRST;
 const PAST_VOTES_INTERVAL: Span = Span::millis(500);
 
 /// The committer of an epoch that begins.
-pub(super) fn committer(rule: LeaderRule, committee: &Committee, config: &Config) -> Committer {
-    Committer::new(schedule(rule, committee, config.coin.clone()), committee.quorum(), committee.first_round())
+pub(super) fn committer(rule: LeaderRule, committee: &Committee, coin: Option<CoinKey>) -> Committer {
+    Committer::new(schedule(rule, committee, coin), committee.quorum(), committee.first_round())
 }
 
 /// Where votes stand when a node is opened: with the epoch in force, and those before it in which a checkpoint was made
@@ -80,7 +80,8 @@ impl Kernel {
         let committee = Committee::of_epoch(self.committee.network(), &epoch);
         self.me = committee.seat_of(self.config.secret.public());
         self.graph = Graph::new(&committee);
-        self.committer = committer(self.leader_rule, &committee, &self.config);
+        let coin = self.dealing.coin(&self.ledger, self.me, &self.config.secret);
+        self.committer = committer(self.leader_rule, &committee, coin);
         self.waiting = Waiting::default();
         self.catch_up.turn(&committee);
         self.pace.turn(&committee);

@@ -8,12 +8,12 @@
 //! that one of them is honest, until there is a verdict.
 
 use byway_crypto::Purpose;
-use byway_primitives::{Amount, Decode, Span, Store, Time};
+use byway_primitives::{Decode, Span, Store, Time};
 use byway_records::call::kernel::{KernelCall, ready};
 use byway_records::state::{KernelPledge, kernel_pledge_key};
-use byway_records::verified::verify;
-use byway_records::{Body, Call, ProgramId, Standing, Transaction, VerifiedTransaction, Witness};
+use byway_records::{ProgramId, Standing, VerifiedTransaction};
 
+use super::call::free_call;
 use super::{Kernel, is_spent};
 use crate::committee::MemberIndex;
 use crate::message::{Message, TRANSACTIONS_MAX};
@@ -82,18 +82,8 @@ impl Kernel {
         let since = KernelPledge::from_bytes(pledge).ok()?.since;
         let network = self.committee.network();
         let signature = self.config.secret.sign(Purpose::Ready, network, &ready(seat, since));
-        let call = Call::Kernel(KernelCall::Ready { seat, signature });
-        let body = Body {
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            ghost: None,
-            call: Some(call.envelope(None, None)),
-            fee: Amount::ZERO,
-            // A refusal is for good, so each one is another transaction.
-            expires: now + Span::minutes(10),
-        };
-        let witness = Witness { spends: Vec::new(), authorisations: Vec::new() };
-        verify(network, Transaction { body, witness }).ok()
+        // A refusal is for good, so each one is another transaction.
+        free_call(network, KernelCall::Ready { seat, signature }, now + Span::minutes(10))
     }
 
     fn forward(&mut self, store: &dyn Store) {

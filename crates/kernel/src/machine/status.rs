@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use byway_primitives::{Span, Time};
+use byway_primitives::{Hash, Span, Time};
 use byway_records::Height;
 
 use super::Kernel;
@@ -21,6 +21,8 @@ pub struct Status {
     pub me: Option<MemberIndex>,
     /// The number of the epoch in force.
     pub epoch: u32,
+    /// The digest of the key of the coin that names its leaders; they take turns without one.
+    pub coin: Option<Hash>,
     /// Whether this node's snapshots count in it.
     pub counts: bool,
     /// By seat, the newest round of each node that has arrived here; zero where there is none.
@@ -92,6 +94,7 @@ impl Kernel {
         Status {
             me: self.me,
             epoch: self.committee.epoch(),
+            coin: self.ledger.epoch().coin,
             counts: self.counts(),
             rounds: (0..self.committee.places() as u8)
                 .map(|place| self.graph.newest_round_of(MemberIndex(place)))
@@ -112,6 +115,11 @@ impl Kernel {
             snapshots_waiting: self.waiting.count(),
             fatal: self.halted,
         }
+    }
+
+    /// The round that is decided next, and its leaders once all of them are known: the same at every node.
+    pub fn leaders(&self) -> (u64, Option<Vec<MemberIndex>>) {
+        self.committer.deciding()
     }
 
     /// The newest commits, oldest first.

@@ -159,6 +159,7 @@ fn member(index: u8) -> Member {
         owner: owner(index).id(),
         key: member_secret(index).public(),
         mesh: StaticKey([index; 32]),
+        dealing: member_secret(index).dealing().public(),
         address: format!("127.0.0.1:{}", 7000 + u16::from(index)),
     }
 }

@@ -200,9 +200,10 @@ fn lit() -> Vec<(&'static str, Answer)> {
         owner: IdentityId([4; 20]),
         key: secret(1).public(),
         mesh: StaticKey([5; 32]),
+        dealing: secret(1).dealing().public(),
         address: "k1.example.org:7100".to_owned(),
     };
-    let epoch = Epoch { number: 300, protocol: 1, seats: Seats::founding([member]) };
+    let epoch = Epoch { number: 300, protocol: 1, seats: Seats::founding([member]), coin: Some(Hash([9; 32])) };
     let proof = FinalProof {
         certificate: step().certificate,
         range: RangeProof { position: 300, path: vec![Hash([1; 32]), Hash([2; 32])] },
@@ -256,9 +257,10 @@ pub fn membership() -> Membership {
         owner: IdentityId([number; 20]),
         key: secret(number).public(),
         mesh: StaticKey([number; 32]),
+        dealing: secret(number).dealing().public(),
         address: format!("10.0.0.{number}:7100"),
     };
-    let epoch = Epoch { number: 300, protocol: 1, seats: Seats::founding([member(0), member(1)]) };
+    let epoch = Epoch { number: 300, protocol: 1, seats: Seats::founding([member(0), member(1)]), coin: None };
     Membership { epoch, pledges: vec![(0, first), (1, second)], convictions: vec![(id, conviction)] }
 }
 

@@ -53,7 +53,9 @@ pub(crate) fn price(prices: &CallPrices, call: &Call) -> Amount {
         Call::Offers(OffersCall::Publish { .. }) => prices.offer_publish,
         Call::Assets(AssetsCall::Register { .. }) => prices.asset_register,
         // Nodes have no coins, and do these for everyone's sake.
-        Call::Kernel(KernelCall::Ready { .. } | KernelCall::Accuse { .. }) => Amount::ZERO,
+        Call::Kernel(KernelCall::Ready { .. } | KernelCall::Accuse { .. } | KernelCall::Contribute { .. }) => {
+            Amount::ZERO
+        }
         Call::Registry(_) | Call::Offers(_) | Call::Accounts(_) | Call::Assets(_) | Call::Kernel(_) => prices.other,
     }
 }

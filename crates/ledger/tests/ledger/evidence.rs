@@ -18,7 +18,7 @@ use crate::world::{
     ALICE, APPEAL_TIME, BOB, CAROL, Draft, KERNEL_PLEDGE, PLEDGE_LOCK, World, node_secret, owner_of, units,
 };
 
-fn header(seat: u8, round: u64, time: u64) -> Header {
+pub fn header(seat: u8, round: u64, time: u64) -> Header {
     Header {
         author: MemberIndex(seat),
         round,
@@ -43,7 +43,7 @@ fn leaves(transactions: &[Transaction]) -> Vec<Hash> {
     transactions.iter().map(|transaction| transaction_leaf(&transaction.to_bytes())).collect()
 }
 
-fn signed(world: &World, node: u8, header: Header) -> SignedHeader {
+pub fn signed(world: &World, node: u8, header: Header) -> SignedHeader {
     signed_for(world.network, &node_secret(node), header, &[])
 }
 

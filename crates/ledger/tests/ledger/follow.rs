@@ -41,7 +41,7 @@ fn whatever_was_executed_before_it_ends_where_the_others_are() {
     let (executed, executed_store) = after(&world, last.commits as usize);
     for commits in 0..last.commits as usize {
         let (mut ledger, mut store) = after(&world, commits);
-        for step in ahead(&world, &ledger).iter().cloned().collect::<Vec<_>>() {
+        for step in ahead(&world, &ledger).to_vec() {
             follow(&mut ledger, &mut store, &step);
             let reopened = Ledger::open(&world.genesis, &store).expect("undamaged").expect("stored");
             assert_same(&ledger, &reopened);

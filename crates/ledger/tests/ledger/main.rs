@@ -4,6 +4,7 @@ mod assets;
 mod checkpoints;
 mod conservation;
 mod costs;
+mod dealing;
 mod evidence;
 mod follow;
 mod followers;

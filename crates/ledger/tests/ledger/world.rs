@@ -5,10 +5,12 @@ use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{GhostKey, IdentitySecret, NodeSecret, Purpose, WalletSecret};
 use byway_ledger::{Commit, Executed, Ledger, NewCheckpoint, Verdict};
-use byway_primitives::{Amount, AssetId, Batch, IdentityId, MemoryStore, NetworkId, Span, Time};
+use byway_primitives::{Amount, AssetId, Batch, Hash, IdentityId, MemoryStore, NetworkId, Span, Time};
 use byway_records::asset::{AssetTerms, Decimals};
 use byway_records::call::kernel::{ConvictionId, Upgrade};
-use byway_records::call::{AccountsCall, AssetsCall, KernelCall, MemberEntry, OffersCall, RegistryCall, Take, kernel};
+use byway_records::call::{
+    AccountsCall, AssetsCall, Contribution, KernelCall, MemberEntry, OffersCall, RegistryCall, Take, kernel,
+};
 use byway_records::genesis::Wait;
 use byway_records::offer::{Contact, Location, Price, Service, Unit};
 use byway_records::promise::{Promise, ReservationId, Series};
@@ -141,6 +143,7 @@ fn member(node: u8, owner: IdentityId) -> Member {
         owner,
         key: node_secret(node).public(),
         mesh: StaticKey([node; 32]),
+        dealing: node_secret(node).dealing().public(),
         address: format!("127.0.0.1:{}", 7000 + u16::from(node)),
     }
 }
@@ -481,6 +484,12 @@ impl World {
 
     pub fn upgrade(&self, owner: usize, seat: u8, to: Upgrade) -> Draft {
         self.kernel_call(Some(owner), KernelCall::Upgrade { seat, to })
+    }
+
+    /// A contribution of whoever holds the key of `node`, in the name of the member in `seat`.
+    pub fn contribute(&self, seat: u8, node: u8, occasion: Hash, contribution: Contribution) -> Draft {
+        let signature = contribution.sign(&node_secret(node), self.network, occasion, seat);
+        self.kernel_call(None, KernelCall::Contribute { seat, contribution, signature })
     }
 
     /// Lets commits pass until the epoch that is prepared has begun.

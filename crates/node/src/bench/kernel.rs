@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 
 use super::network::Seats;
 use super::{disk_bytes, percentile, processor_time};
+use crate::genesis::Leaders;
 use crate::kernel_node::{Heard, KernelNode};
 
 pub use idle::run as run_idle;
@@ -43,6 +44,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub struct Load {
     pub nodes: usize,
     pub shape: Shape,
+    pub leaders: Leaders,
     /// Transfers per second offered.
     pub rate: u64,
     pub seconds: u64,
@@ -52,6 +54,7 @@ pub struct Load {
 pub struct Report {
     pub nodes: usize,
     pub shape: Shape,
+    pub leaders: Leaders,
     /// Of one transfer's encoding.
     pub bytes_per_tx: usize,
     pub offered_tps: f64,
@@ -95,7 +98,7 @@ pub async fn run(load: &Load, directory: &Path) -> anyhow::Result<Report> {
     let count = usize::try_from(load.rate * load.seconds)?;
     anyhow::ensure!(count > 0, "nothing to measure: --rate and --seconds must be above zero");
     let mut seats = Seats::take(load.nodes).await?;
-    let genesis = genesis(seats.members.clone(), count)?;
+    let genesis = genesis(seats.members.clone(), load.leaders, count)?;
     let transfers = transfers::transfers(&genesis, load.shape, count);
     let bytes_per_tx = transfers[0].to_bytes().len();
     let sample = Sample::new(&genesis);
@@ -117,6 +120,7 @@ pub async fn run(load: &Load, directory: &Path) -> anyhow::Result<Report> {
     Ok(Report {
         nodes: load.nodes,
         shape: load.shape,
+        leaders: load.leaders,
         bytes_per_tx,
         offered_tps: count as f64 / measured.offered_for.as_secs_f64(),
         committed_tps,

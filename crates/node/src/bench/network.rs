@@ -11,6 +11,7 @@ use byway_driver::mesh;
 use byway_driver::pool::Pool;
 use byway_primitives::IdentityId;
 use byway_primitives::hash::Context as HashContext;
+use byway_records::genesis::LeaderKind;
 use byway_records::{Genesis, Member};
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
@@ -47,6 +48,7 @@ impl Seats {
                 owner: IdentityId([index as u8; 20]),
                 key: secret.public(),
                 mesh: StaticKey::of(&mesh_secret),
+                dealing: secret.dealing().public(),
                 address: listener.local_addr()?.to_string(),
             });
             seats.secrets.push((secret, mesh_secret));
@@ -56,7 +58,8 @@ impl Seats {
     }
 
     /// Starts the nodes, once, with their state under `directory`, and waits until they have found each other and
-    /// agreed on something: from then on what is measured is a running network, not its start.
+    /// agreed on something, on the coin that names their leaders too where one is to: from then on what is measured is a
+    /// running network, not its start.
     pub async fn start(&mut self, genesis: &Arc<Genesis>, directory: &Path) -> anyhow::Result<Vec<KernelNode>> {
         let pool = Pool::for_this_machine();
         let mut nodes = Vec::new();
@@ -70,8 +73,13 @@ impl Seats {
             anyhow::ensure!(started.elapsed() < MEET_WAIT, "the nodes did not find each other");
             tokio::time::sleep(POLL).await;
         }
+        let needs_coin = genesis.parameters.leader_rule.kind == LeaderKind::CommonCoin;
         for node in &nodes {
-            while node.status().await.context("a node ended")?.commits == 0 {
+            loop {
+                let status = node.status().await.context("a node ended")?;
+                if status.commits > 0 && (status.coin.is_some() || !needs_coin) {
+                    break;
+                }
                 anyhow::ensure!(started.elapsed() < MEET_WAIT, "the nodes did not agree on anything");
                 tokio::time::sleep(POLL).await;
             }

@@ -35,7 +35,7 @@ use crate::api::{
     ApiError, ConnectTarget, Direction, IdentityRegister, NodeApi, OfferFilter, OfferList, Promise, Role, Session,
     SessionId, WalletMove,
 };
-use crate::genesis::{self, Funding, Plan, Share};
+use crate::genesis::{self, Funding, Leaders, Plan, Share};
 use crate::peer_node::{PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig};
 
 const KERNEL_NODES: usize = 4;
@@ -232,6 +232,7 @@ fn market_genesis(seats: &Seats) -> anyhow::Result<Genesis> {
     let provider = Funding { address: wallet("provider").address(), share: Share::Amount(PROVIDER_FUNDS) };
     let user = Funding { address: wallet("user").address(), share: Share::Rest };
     let plan = Plan {
+        leaders: Leaders::Turns,
         name: "bench".to_owned(),
         time: Time(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64),
         test: true,

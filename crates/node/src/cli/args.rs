@@ -17,7 +17,7 @@ use crate::api::OfferFilter;
 use crate::api::params::IdempotencyKey;
 use crate::bench::kernel::Shape;
 use crate::fetch::Url;
-use crate::genesis::{Funding, MemberText};
+use crate::genesis::{Funding, Leaders, MemberText};
 use crate::keystore::IdentityPurpose;
 use crate::ports::PortChoice;
 
@@ -558,7 +558,7 @@ pub struct GenesisNewArgs {
     /// The network's name
     #[arg(long)]
     pub name: String,
-    /// A kernel node: member.json of `kernel init`, or the line NAME=HOST:PORT,KEY,MESH,OWNER it printed; once per node
+    /// A kernel node: member.json of `kernel init`, or the line NAME=HOST:PORT,KEY,MESH,DEALING,OWNER it printed; once per node
     #[arg(long, required = true, value_name = "NODE")]
     pub kernel: Vec<MemberText>,
     /// Who gets coins: ADDRESS=AMOUNT, or ADDRESS=rest; can be repeated
@@ -567,6 +567,9 @@ pub struct GenesisNewArgs {
     /// Allow fewer than seven kernel nodes
     #[arg(long)]
     pub test: bool,
+    /// Who names the leaders of rounds; fixed for good
+    #[arg(long, value_enum, default_value_t, value_name = "WHO")]
+    pub leaders: Leaders,
     /// Where to write it; never over an existing file
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
@@ -588,6 +591,9 @@ pub enum BenchCommand {
         /// What the transfers look like
         #[arg(long, value_enum, default_value_t = Shape::OneToOne, value_name = "SHAPE")]
         shape: Shape,
+        /// Who names the leaders of rounds
+        #[arg(long, value_enum, default_value_t, value_name = "WHO")]
+        leaders: Leaders,
         /// Offer nothing: measure what an idle network costs
         #[arg(long, conflicts_with_all = ["rate", "shape"])]
         idle: bool,

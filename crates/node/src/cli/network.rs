@@ -103,6 +103,7 @@ pub fn genesis_new(globals: &Globals, args: GenesisNewArgs) -> anyhow::Result<Ou
         name: args.name,
         time: now(),
         test: args.test,
+        leaders: args.leaders,
         members: args.kernel.into_iter().map(|MemberText(member)| member).collect(),
         funding: args.fund,
     };

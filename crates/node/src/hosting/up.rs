@@ -30,7 +30,7 @@ use crate::api::{IdentityRegister, NodeApi, OfferList, WalletMove};
 use crate::cli::{Globals, Outcome, UpArgs};
 use crate::config::{KeepEpochs, LogConfig, LogTarget};
 use crate::directory::Directory;
-use crate::genesis::{self, Funding, Plan, Share};
+use crate::genesis::{self, Funding, Leaders, Plan, Share};
 use crate::kernel_node::{self, KernelNode};
 use crate::keystore::{Keystore, KeystoreError};
 use crate::logs;
@@ -161,7 +161,7 @@ impl Keys {
         funding.push(Funding { address: self.user.wallet().address(), share: Share::Rest });
         let test = members.len() < byway_records::genesis::MEMBERS_MIN;
         let time = Time(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis() as u64);
-        let plan = Plan { name: "local".to_owned(), time, test, members, funding };
+        let plan = Plan { name: "local".to_owned(), time, test, leaders: Leaders::Turns, members, funding };
         let genesis = genesis::build(plan, &Zeroizing::new(entropy::seed()))?;
         genesis::save(&genesis, &path)?;
         Ok(genesis)

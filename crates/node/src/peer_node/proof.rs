@@ -119,6 +119,7 @@ mod tests {
             owner: byway_primitives::IdentityId([member; 20]),
             key: secret(10 * epoch + member).public(),
             mesh: byway_crypto::noise::StaticKey([member; 32]),
+            dealing: secret(10 * epoch + member).dealing().public(),
             address: "127.0.0.1:7100".to_owned(),
         }))
     }

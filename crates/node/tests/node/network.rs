@@ -16,7 +16,7 @@ use byway_node::api::*;
 use byway_node::config::Config;
 use byway_node::directory::Directory;
 use byway_node::fetch::{Route, fetch_to_sink};
-use byway_node::genesis::{self, Funding, Plan, Share};
+use byway_node::genesis::{self, Funding, Leaders, Plan, Share};
 use byway_node::hosting;
 use byway_node::kernel_node::{KernelNode, KernelNodeConfig, prologue};
 use byway_node::keystore::Keystore;
@@ -85,7 +85,7 @@ impl Network {
         funding.push(Funding { address: keystore("user").wallet().address(), share: Share::Rest });
         let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         let time = Time(time.as_millis() as u64);
-        let plan = Plan { name: "test".to_owned(), time, test: true, members, funding };
+        let plan = Plan { name: "test".to_owned(), time, test: true, leaders: Leaders::Turns, members, funding };
         let mut genesis = genesis::build(plan, &[7; 32]).unwrap();
         genesis.parameters.withdrawal_notice = Wait { millis: Span::ZERO, commits: 0 };
         let genesis = Arc::new(genesis);

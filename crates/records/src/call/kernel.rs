@@ -2,13 +2,15 @@
 //! the protocol they speak (row K4).
 //!
 //! Two keys speak for a node. Its *owner* is a cold identity, pledges and decides. Its *hot key* signs snapshots, and
-//! says here only that it is there: when it takes a seat, and when it has caught up.
+//! says here only that it is there: when it takes a seat, and when it has caught up; and deals the coin's key with the others
+//! ([`Contribution`]).
 
 use byway_crypto::node::NodeSignature;
 use byway_crypto::{NodeSecret, Purpose};
 use byway_primitives::NetworkId;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 
+use super::dealing::Contribution;
 use super::unknown;
 use crate::checkpoint::Height;
 use crate::evidence::Evidence;
@@ -36,6 +38,9 @@ pub enum KernelCall {
     /// The owner of the member in this seat agrees to another protocol version from a height on; once q(n) owners agree
     /// to the same, that is decided. Takes the place of what the owner agreed to before.
     Upgrade { seat: u8, to: Upgrade },
+    /// What the member in this seat contributes to the coin's key. Anyone may hand it in; the node's own signature stands in
+    /// it. Free.
+    Contribute { seat: u8, contribution: Contribution, signature: NodeSignature },
 }
 
 /// Names a conviction: the first or the second of a member.
@@ -73,7 +78,9 @@ impl MemberEntry {
     /// Whether the member's own key has signed it.
     pub fn verifies(&self, network: NetworkId) -> bool {
         let key = self.member.key;
-        key.is_valid() && key.verifies(Purpose::Member, network, &self.member.to_bytes(), &self.possession)
+        key.is_valid()
+            && self.member.dealing.is_valid()
+            && key.verifies(Purpose::Member, network, &self.member.to_bytes(), &self.possession)
     }
 }
 
@@ -162,6 +169,12 @@ impl Encode for KernelCall {
                 out.byte(*seat);
                 out.value(to);
             }
+            KernelCall::Contribute { seat, contribution, signature } => {
+                out.byte(8);
+                out.byte(*seat);
+                out.value(contribution);
+                out.value(signature);
+            }
         }
     }
 }
@@ -177,6 +190,11 @@ impl Decode for KernelCall {
             5 => Ok(KernelCall::Accuse { evidence: Box::new(input.value()?) }),
             6 => Ok(KernelCall::Appeal { conviction: input.value()? }),
             7 => Ok(KernelCall::Upgrade { seat: input.byte()?, to: input.value()? }),
+            8 => Ok(KernelCall::Contribute {
+                seat: input.byte()?,
+                contribution: input.value()?,
+                signature: input.value()?,
+            }),
             other => unknown("kernel call", other),
         }
     }

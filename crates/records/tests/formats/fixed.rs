@@ -3,11 +3,15 @@
 use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::node::NodeSignature;
 use byway_crypto::noise::StaticKey;
+use byway_crypto::threshold::ceremony::{Ceremony, Duty, Opened};
+use byway_crypto::threshold::dealing::DealingSecret;
 use byway_crypto::{GhostKey, IdentitySecret, IdentitySignature, NodeSecret, WalletSecret};
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::asset::{AssetTerms, Decimals};
 use byway_records::call::kernel::{ConvictionId, Upgrade};
-use byway_records::call::{AccountsCall, AssetsCall, KernelCall, MemberEntry, OffersCall, RegistryCall, Take};
+use byway_records::call::{
+    AccountsCall, AssetsCall, Contribution, KernelCall, MemberEntry, OffersCall, RegistryCall, Take,
+};
 use byway_records::evidence::{Claim, Included, SignedHeader, Spender, Voter};
 use byway_records::offer::{Action, Contact, Location, Price, Rule, Service, Unit};
 use byway_records::promise::{ChannelId, Promise, ReservationId, Series, SignedPromise};
@@ -17,8 +21,8 @@ use byway_records::snapshot::{Header, MemberIndex, Reference, Vote};
 use byway_records::transaction::KeySignature;
 use byway_records::{
     Backing, Body, Call, CallEnvelope, Certificate, Checkpoint, Evidence, Genesis, Height, Input, Lock, Member,
-    MemberSet, Offer, Output, OutputId, Parameters, ProgramId, Reject, SignedOffer, Transaction, TransactionId, Value,
-    Witness,
+    MemberSet, Offer, Output, OutputId, Parameters, ProgramId, Reject, Roll, SignedOffer, Transaction, TransactionId,
+    Value, Witness,
 };
 
 pub const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
@@ -163,9 +167,60 @@ pub fn calls() -> Vec<(&'static str, Call)> {
         ),
         ("upgrade", Call::Kernel(KernelCall::Upgrade { seat: 7, to: Upgrade { protocol: 2, at: Height(300) } })),
     ];
+    let contribute = |contribution| {
+        Call::Kernel(KernelCall::Contribute { seat: 7, contribution, signature: NodeSignature([31; 64]) })
+    };
+    calls.extend(contributions().into_iter().map(|(name, contribution)| (name, contribute(contribution))));
     let accuse = |evidence| Call::Kernel(KernelCall::Accuse { evidence: Box::new(evidence) });
     calls.extend(evidence().into_iter().map(|(name, evidence)| (name, accuse(evidence))));
     calls
+}
+
+fn dealing_secret(number: u8) -> DealingSecret {
+    NodeSecret::from_seed(&[number; 32]).dealing()
+}
+
+fn ceremony() -> Ceremony {
+    let receivers: Vec<_> = (0..4).map(|number| (number, member(number).dealing)).collect();
+    Ceremony::new(Hash([32; 32]), receivers)
+}
+
+pub fn ceremony_done() -> Ceremony {
+    let mut ceremony = ceremony();
+    for dealer in 0..3 {
+        let dealing = ceremony.deal_as(dealer, &dealing_secret(dealer));
+        ceremony.deal(dealer, dealing).expect("it is good");
+    }
+    (0..3).for_each(|member| ceremony.confirm(member).expect("all have dealt"));
+    ceremony
+}
+
+pub fn roll_with_coin() -> Roll {
+    let mut roll = Roll::call(&genesis().epoch(), Height(300), u32::from);
+    roll.coin = ceremony_done().key();
+    roll
+}
+
+/// What a member can say in a ceremony, with its name.
+pub fn contributions() -> Vec<(&'static str, Contribution)> {
+    let (ceremony, secret) = (ceremony(), dealing_secret);
+    let twist = |receiver, mut bytes: [u8; 32]| {
+        bytes[0] ^= u8::from(receiver == 2);
+        bytes
+    };
+    let mut checked = ceremony.clone();
+    for dealer in 0..3 {
+        let dealing = checked.deal_twisted_as(dealer, &secret(dealer), twist);
+        checked.deal(dealer, dealing).expect("nobody can tell");
+    }
+    let mut opened = Opened::default();
+    checked.look(2, &secret(2), &mut opened);
+    let Duty::Complain { dealer, complaint } = checked.duty(2, &opened) else { panic!("the shares are false") };
+    vec![
+        ("deal", Contribution::Deal(Box::new(ceremony.deal_as(1, &secret(1))))),
+        ("complain", Contribution::Complain { dealer, complaint }),
+        ("confirm", Contribution::Confirm),
+    ]
 }
 
 pub fn member(number: u8) -> Member {
@@ -174,6 +229,7 @@ pub fn member(number: u8) -> Member {
         owner: id(number),
         key: NodeSecret::from_seed(&[number; 32]).public(),
         mesh: StaticKey([number; 32]),
+        dealing: NodeSecret::from_seed(&[number; 32]).dealing().public(),
         address: format!("192.0.2.{number}:7000"),
     }
 }
@@ -215,6 +271,7 @@ pub fn evidence() -> Vec<(&'static str, Evidence)> {
         ("ill-formed transaction", Evidence::IllFormedTransaction { header: header(), included: included() }),
         ("spent input", Evidence::SpentInput { header: header(), included: included(), spender }),
         ("two votes", Evidence::TwoVotes { voter, first: vote(), second: shown() }),
+        ("false coin share", Evidence::FalseCoinShare { header: header(), round: 300 }),
         ("false vote", Evidence::FalseVote { voter, vote: shown(), certificate: certificate() }),
     ]
 }

@@ -4,13 +4,13 @@ use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::{Purpose, WalletSecret};
 use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::hash::Context;
-use byway_primitives::{Amount, Time};
+use byway_primitives::{Amount, Hash, Time};
 use byway_records::call::kernel::{ConvictionId, Upgrade};
 use byway_records::evidence::Place;
 use byway_records::state::*;
 use byway_records::transaction::KeySignature;
 use byway_records::verified::verify_bytes;
-use byway_records::{Backing, Body, Height, Input, Lock, Output, OutputId, Reject, Roll, Transaction, Witness};
+use byway_records::{Backing, Body, Epoch, Height, Input, Lock, Output, OutputId, Reject, Roll, Transaction, Witness};
 
 use crate::fixed::{self, NETWORK};
 
@@ -80,7 +80,10 @@ fn records() -> Vec<String> {
             },
         ),
         line("roll", &Roll::call(&fixed::genesis().epoch(), Height(300), u32::from)),
+        line("roll with a coin", &fixed::roll_with_coin()),
+        line("ceremony", fixed::ceremony_done().head()),
         line("epoch", &fixed::genesis().epoch()),
+        line("epoch with a coin", &Epoch { coin: Some(Hash([8; 32])), ..fixed::genesis().epoch() }),
         line(
             "asset",
             &AssetRecord { terms: fixed::asset_terms(), control: Control::Issuer, supply: Amount::from_coins(3) },
@@ -114,7 +117,7 @@ fn calls_are_frozen() {
 fn reasons_keep_their_numbers() {
     let codes: Vec<_> = Reject::ALL.iter().map(|reject| (reject.code(), reject.word())).collect();
     assert!(codes.windows(2).all(|pair| pair[0].0 < pair[1].0));
-    assert_eq!(codes.len(), 45);
+    assert_eq!(codes.len(), 52);
     let text = codes.iter().map(|(code, word)| format!("{code} {word}")).collect::<Vec<_>>().join(", ");
     assert_eq!(FROZEN.hash(&[text.as_bytes()]).to_string()[..16], *FROZEN_REASONS, "{text}");
 }
@@ -153,6 +156,9 @@ fn digests_and_keys_are_frozen() {
         roll_key(300),
         conviction_key(ConvictionId { seat: 3, since: 300, is_second: true }),
         upgrade_key(),
+        ceremony_key(),
+        dealing_key(3),
+        coin_key(),
     ];
     let all = FROZEN.hash(&[&keys.concat()]).to_string();
     assert_eq!(all[..16], *FROZEN_KEYS);
@@ -189,7 +195,7 @@ fn a_transfer_has_236_bytes_or_less() {
 
 /// With an amount of 12.345 WAY; larger ones take up to nine bytes more.
 const TRANSFER_BYTES: usize = 215;
-const FROZEN_RECORDS: [&str; 30] = [
+const FROZEN_RECORDS: [&str; 33] = [
     "output id: 34 f71b26ef5edb495f",
     "single lock: 33 5bd84132b299b527",
     "lock: 98 e1081298f738772e",
@@ -213,15 +219,18 @@ const FROZEN_RECORDS: [&str; 30] = [
     "reservation: 50 8557193d57ab2f57",
     "kernel pledge: 31 81e5e5977a456984",
     "conviction: 43 7385cc63ff33ac88",
-    "roll: 244 d6ff3d308a7f631f",
-    "epoch: 774 ee067fc21e0a9b91",
+    "roll: 245 912439beaffd03ff",
+    "roll with a coin: 439 2fc1acca218d2e14",
+    "ceremony: 235 218f6487cf239a8c",
+    "epoch: 1111 89d9c6f21c113dc2",
+    "epoch with a coin: 1143 297a542692961cf1",
     "asset: 43 cb1f776c1d900b30",
     "faucet asset: 48 1c8ec8258512d577",
     "account promise: 79 6e8e5cf74b56c982",
     "reservation promise: 111 9173d3c444c8d282",
     "channel promise: 111 47a3a64b085a5b6d",
 ];
-const FROZEN_CALLS: [&str; 25] = [
+const FROZEN_CALLS: [&str; 29] = [
     "register: 38 3d5d78877c677d4b",
     "publish: 194 dc67c3fcc97a1eef",
     "withdraw offer: 26 2d9315d1b902a452",
@@ -234,21 +243,25 @@ const FROZEN_CALLS: [&str; 25] = [
     "register asset: 38 09e8dd8567abc50c",
     "issue: 5 ff602a3374834fcf",
     "burn: 5 a540845f548f35dc",
-    "pledge: 178 ab0507ebb2b155e5",
+    "pledge: 226 d46112024b00004d",
     "ready: 70 99925984b5c73e89",
     "leave: 6 ca4f8d88f92cc0a3",
     "reclaim: 6 e733ea64a84a8841",
-    "rotate: 179 46245290ccda7271",
+    "rotate: 227 b7b908f0192666c2",
     "appeal: 9 791d8304b41e8ead",
     "upgrade: 9 f5d6a7046cf9b4e0",
+    "deal: 538 aa338e49f008d086",
+    "complain: 185 e57996322981716e",
+    "confirm: 71 39165c81d99cbe73",
     "equivocation: 693 77891491f9fb10dc",
     "ill-formed header: 350 47ce12bd960943f5",
     "ill-formed transaction: 1137 b489ab9819794aef",
     "spent input: 1999 9ce30195843e4f3b",
     "two votes: 625 5a265868529b924c",
+    "false coin share: 352 be4eb903b1cca3ef",
     "false vote: 691 6cd69349fe911980",
 ];
-const FROZEN_REASONS: &str = "1de21fe519adceb9";
+const FROZEN_REASONS: &str = "6c4d2c1585bf5682";
 const FROZEN_DIGESTS: [&str; 12] = [
     "transaction: 37ce2c9c33f6e316",
     "spend: aff8edff5417e4ca",
@@ -258,9 +271,9 @@ const FROZEN_DIGESTS: [&str; 12] = [
     "checkpoint: f243c4156af089cd",
     "scan: ce65d9bd1bd54052",
     "set element: 918c63d353f199d4",
-    "network: 6fbabab652a48670",
-    "genesis transaction: 4292edb1a2b08784",
-    "epoch: 26d848a36e87d639",
+    "network: dbd803f14aed035b",
+    "genesis transaction: 7c09da90f9a50d19",
+    "epoch: 33bc8b7520b973db",
     "asset id: e2942283e1c8a235",
 ];
-const FROZEN_KEYS: &str = "e955c396f004e869";
+const FROZEN_KEYS: &str = "9d7af31e8b71cdef";

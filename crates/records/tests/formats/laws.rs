@@ -2,6 +2,7 @@
 
 use byway_crypto::node::NodeSignature;
 use byway_crypto::noise::StaticKey;
+use byway_crypto::threshold::dealing::DealingKey;
 use byway_crypto::{GhostKey, IdentitySecret, IdentitySignature, NodeKey};
 use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
@@ -227,16 +228,22 @@ fn kernel_call() -> impl Strategy<Value = KernelCall> {
         owner,
         key: NodeKey(key),
         mesh: StaticKey(mesh),
+        dealing: DealingKey([5; 48]),
         address,
     });
     let entry = (member, signature()).prop_map(|(member, possession)| MemberEntry { member, possession });
-    (any::<u8>(), 0u8..7, signature(), entry).prop_map(|(seat, kind, signature, entry)| match kind {
+    let contributions: Vec<_> = fixed::contributions().into_iter().map(|(_, contribution)| contribution).collect();
+    (any::<u8>(), 0u8..10, signature(), entry).prop_map(move |(seat, kind, signature, entry)| match kind {
         0 => KernelCall::Pledge { entry },
         1 => KernelCall::Ready { seat, signature },
         2 => KernelCall::Leave { seat },
         3 => KernelCall::Reclaim { seat },
         4 => KernelCall::Rotate { seat, entry },
         5 => KernelCall::Appeal { conviction: ConvictionId { seat, since: seat.into(), is_second: seat > 9 } },
+        6..9 => {
+            let contribution = contributions[usize::from(kind) - 6].clone();
+            KernelCall::Contribute { seat, contribution, signature }
+        }
         _ => KernelCall::Upgrade { seat, to: Upgrade { protocol: seat.into(), at: Height(seat.into()) } },
     })
 }

@@ -1,6 +1,6 @@
 //! Kernel nodes that don't keep to the rules.
 //!
-//! All but the [equivocators](super::equivocator) are honest machines whose words are twisted on their way out, so that
+//! All but the [equivocators and their like](super::equivocator) are honest machines whose words are twisted on their way out, so that
 //! they know all that an honest node knows and are as quick.
 
 use std::sync::Arc;
@@ -34,8 +34,12 @@ pub enum Conduct {
     IllSigner,
     /// Hears everything and says nothing.
     Silent,
-    /// Gives shares of the coin that are another node's.
+    /// Gives shares of the coin that are none.
     FalseSharer,
+    /// Deals a share of the coin's key that is false for one node.
+    FalseDealer { victim: usize },
+    /// Complains of a dealing again and again though nothing is wrong with it.
+    FalseComplainer { of: usize },
     /// Claims to be far ahead, and that it has sent what it hasn't.
     Boaster,
     /// Spoils the steps that it gives to nodes that are epochs behind, each time in another place.
@@ -134,17 +138,11 @@ impl Adversary {
             Conduct::Withholder => (is_own && (to + round) % self.nodes < 2).then_some(bytes),
             Conduct::IllSigner if is_own && (to + round).is_multiple_of(2) => Some(spoil(&bytes, round * 31 + to)),
             Conduct::Boaster if !is_own => None,
-            Conduct::IllSigner
-            | Conduct::Boaster
-            | Conduct::FalseSharer
-            | Conduct::FarSigner
-            | Conduct::FalseStepper => Some(bytes),
+            Conduct::IllSigner | Conduct::Boaster | Conduct::FarSigner | Conduct::FalseStepper => Some(bytes),
             // These have no machine whose words could be twisted.
-            Conduct::Equivocator
-            | Conduct::OldCheckpoint
-            | Conduct::FutureCheckpoint
-            | Conduct::FalseVoter
-            | Conduct::DoubleSpender => Some(bytes),
+            Conduct::Equivocator | Conduct::OldCheckpoint | Conduct::FutureCheckpoint => Some(bytes),
+            Conduct::FalseVoter | Conduct::DoubleSpender | Conduct::FalseSharer => Some(bytes),
+            Conduct::FalseDealer { .. } | Conduct::FalseComplainer { .. } => Some(bytes),
         }
     }
 }

@@ -14,10 +14,14 @@ use super::late_leaders::LateLeaders;
 use super::node::{KernelNode, NodeNews, SharedCache};
 use crate::world::Observer;
 
+/// Rounds of which is remembered who led them: more than a node that takes part can lag behind.
+const LEADERS_KEPT: usize = 1_000;
+
 /// Watches the honest nodes of one world, and panics when one of these does not hold:
 ///
 /// - no two of them commit different things, and none commits differently after a restart;
 /// - what one of them called final stays final, everywhere;
+/// - no two of them name different leaders;
 /// - none of them ever signs two snapshots for one round, over all its lives;
 /// - none of them sends an own snapshot before that is durable;
 /// - none of them refuses what another one signed;
@@ -34,6 +38,8 @@ pub struct KernelChecks {
     cache: SharedCache,
     /// By commit, from the first: what it is.
     commits: Vec<(Reference, Hash)>,
+    /// Who leads the newest rounds.
+    leaders: BTreeMap<u64, Vec<MemberIndex>>,
     verdicts: BTreeMap<TransactionId, Verdict>,
     /// How far each node is, in commits and certificates.
     pub progress: Vec<Progress>,
@@ -94,6 +100,7 @@ impl KernelChecks {
             supply: genesis.supply().expect("a test genesis does not overflow"),
             cache,
             commits: Vec::new(),
+            leaders: BTreeMap::new(),
             verdicts: BTreeMap::new(),
             progress: vec![Progress::default(); nodes],
             certified: BTreeMap::new(),
@@ -179,6 +186,14 @@ impl KernelChecks {
             self.check(known == verdict, node, now_us, || format!("{id} is {verdict:?} here, {known:?} elsewhere"));
         }
         self.progress[node].commits = committed.index;
+    }
+
+    fn on_leaders(&mut self, now_us: u64, node: usize, round: u64, leaders: Vec<MemberIndex>) {
+        let known = self.leaders.entry(round).or_insert_with(|| leaders.clone()).clone();
+        self.check(known == leaders, node, now_us, || format!("{leaders:?} lead round {round}, elsewhere {known:?}"));
+        while self.leaders.len() > LEADERS_KEPT {
+            self.leaders.pop_first();
+        }
     }
 
     /// A node that goes on by steps says nothing of commits, but knows their verdicts.
@@ -315,6 +330,11 @@ impl Observer<KernelNode> for KernelChecks {
     }
 
     fn on_settled(&mut self, now_us: u64, node: usize, machine: &KernelNode, store: &MemoryStore) {
+        if let Some(kernel) = machine.kernel().filter(|_| self.honest[node])
+            && let (round, Some(leaders)) = kernel.leaders()
+        {
+            self.on_leaders(now_us, node, round, leaders);
+        }
         if !std::mem::take(&mut self.audit_due[node]) {
             return;
         }

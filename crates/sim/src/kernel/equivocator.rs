@@ -1,18 +1,19 @@
-//! A node that signs two snapshots for every round.
+//! A node that signs two snapshots for every round, or one with what no machine would say.
 //!
 //! An honest machine stops when it sees that its key signs elsewhere, so this one is not built on it: it keeps a graph
-//! of its own and nothing else. It leads two lives, each with its own chain of snapshots, and shows one to one half of
+//! of its own and nothing else. As an equivocator it leads two lives, each with its own chain of snapshots, and shows one to one half of
 //! the nodes and the other to the other half; the halves change each round. One life carries the transactions, the
 //! other conflicting ones if it has any, and leaves out its reference to the round's leader. To whoever asks by name it
 //! shows both.
 //!
-//! With [`Names::Voting`] and [`Names::Once`] it leads one life only, and lies in its votes, or not at all: it signs for
-//! whatever it is handed.
+//! With any other [`Habit`] it leads one life only, and lies in something else.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use byway_crypto::threshold::ShareSecret;
 use byway_crypto::{NodeSecret, Purpose};
+use byway_kernel::coin::CoinShare;
 use byway_kernel::graph::Graph;
 use byway_kernel::{Committee, Header, MemberIndex, Message, Reference, SyncMessage, VerifiedSnapshot, Vote};
 use byway_primitives::{Effect, Hash, Span, Time};
@@ -26,22 +27,30 @@ const INTERVAL: Span = Span::millis(10);
 /// When what is missing is asked for again.
 const RETRY: Span = Span::millis(50);
 
+/// What such a node does.
+pub enum Habit {
+    /// Signs twice.
+    Twice(Names),
+    /// Votes for a checkpoint of its own.
+    FalseVotes,
+    /// Gives shares of the coin that are none.
+    FalseShares(ShareSecret),
+    /// Signs for whatever it is handed, and says this in its snapshots, by their round.
+    Says(Box<dyn Fn(u64) -> Vec<VerifiedTransaction>>),
+}
+
 /// The checkpoint that an equivocator names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
     /// The newest that its references show to be executed.
     Shown,
     Always(Height),
-    /// The newest that its references show to be executed; and it votes for another checkpoint of that height.
-    Voting,
-    /// The newest that its references show to be executed, in one snapshot.
-    Once,
 }
 
 /// See the [module](self).
 pub struct Equivocator {
     me: MemberIndex,
-    names: Names,
+    habit: Habit,
     secret: NodeSecret,
     committee: Committee,
     cache: SharedCache,
@@ -58,11 +67,11 @@ pub struct Equivocator {
 }
 
 impl Equivocator {
-    pub fn new(me: MemberIndex, secret: NodeSecret, committee: Committee, cache: SharedCache, names: Names) -> Self {
+    pub fn new(me: MemberIndex, secret: NodeSecret, committee: Committee, cache: SharedCache, habit: Habit) -> Self {
         Self {
             graph: Graph::new(&committee),
             me,
-            names,
+            habit,
             secret,
             committee,
             cache,
@@ -140,15 +149,18 @@ impl Equivocator {
         }
         self.signed_at = now;
         let (references, _) = self.graph.cover(round, 0);
-        let transactions = std::mem::take(&mut self.transactions);
+        let mut transactions = std::mem::take(&mut self.transactions);
+        if let Habit::Says(says) = &self.habit {
+            transactions.extend(says(round));
+        }
+        let lives = if let Habit::Twice(_) = self.habit { 2 } else { 1 };
         let other = transactions.iter().rev().take(1).cloned().collect();
-        let lives = if matches!(self.names, Names::Voting | Names::Once) { 1 } else { 2 };
         for (life, transactions) in [transactions, other].into_iter().enumerate().take(lives) {
             let snapshot = self.sign(now, round, life, references.clone(), transactions);
             self.lives[life] = Some(snapshot.reference());
             self.graph.insert(snapshot.clone());
             for peer in 0..self.committee.places() {
-                if lives == 1 || (peer + round as usize) % 2 == life {
+                if (peer + round as usize) % lives == life {
                     self.send(peer, Message::Snapshots(vec![snapshot.bytes().clone()]));
                 }
             }
@@ -180,16 +192,14 @@ impl Equivocator {
             weak_references: Vec::new(),
             checkpoint: Height::GENESIS,
             votes: Vec::new(),
-            coin_shares: Vec::new(),
+            coin_shares: self.shares(round),
             time: Time(now.0 + life as u64),
         };
-        header.checkpoint = match self.names {
-            Names::Shown | Names::Voting | Names::Once => {
-                self.graph.checkpoint_shown(&header).unwrap_or(Height::GENESIS)
-            }
-            Names::Always(height) => height,
+        header.checkpoint = match self.habit {
+            Habit::Twice(Names::Always(height)) => height,
+            _ => self.graph.checkpoint_shown(&header).unwrap_or(Height::GENESIS),
         };
-        if self.names == Names::Voting && header.checkpoint > self.voted {
+        if matches!(self.habit, Habit::FalseVotes) && header.checkpoint > self.voted {
             self.voted = header.checkpoint;
             header.votes.push(self.false_vote(header.checkpoint));
         }
@@ -199,6 +209,11 @@ impl Equivocator {
     fn false_vote(&self, height: Height) -> Vote {
         let digest = Hash([0xF0; 32]);
         Vote { height, digest, signature: self.secret.sign(Purpose::Checkpoint, self.committee.network(), &digest.0) }
+    }
+
+    fn shares(&self, round: u64) -> Vec<CoinShare> {
+        let Habit::FalseShares(secret) = &self.habit else { return Vec::new() };
+        vec![CoinShare { round, share: secret.sign(Purpose::Coin, self.committee.network(), &round.to_be_bytes()) }]
     }
 
     fn send(&mut self, to: usize, message: Message) {

@@ -54,6 +54,7 @@ impl LatencyPlan {
         let mut sim = setup.build();
         let down = if self.is_crashed { faults_tolerated(self.nodes) } else { 0 };
         let up = self.nodes - down;
+        sim.run_until_coin();
         sim.run_ms(1_000);
         for node in up..self.nodes {
             sim.world.act_in(0, Act::Crash { node });

@@ -12,6 +12,7 @@ const KINDS: [LeaderKind; 2] = [LeaderKind::RoundRobin, LeaderKind::CommonCoin];
 
 fn warm(setup: Setup) -> KernelSim {
     let mut sim = setup.build();
+    sim.run_until_coin();
     sim.run_ms(300);
     sim
 }
@@ -66,6 +67,11 @@ fn false_shares_of_the_coin_are_found_and_change_nothing() {
         sim.run_ms(3_000);
         sim.assert_settled();
         assert!(sim.checks().false_shares_seen > 0, "seed {seed}");
+        for node in honest {
+            let seats = &sim.kernel(node).ledger().epoch().seats;
+            let counting: Vec<u8> = seats.counting().map(|(seat, _)| seat).collect();
+            assert_eq!(counting, [0, 2, 3, 5, 6], "seed {seed}: who shares falsely is marked, and nobody else");
+        }
     });
 }
 

@@ -3,6 +3,7 @@
 
 use std::ops::RangeInclusive;
 
+mod dealing;
 mod epochs;
 mod fairness;
 mod kernel;

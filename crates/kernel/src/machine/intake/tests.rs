@@ -133,6 +133,7 @@ fn genesis() -> Genesis {
         owner: IdentityId([index; 20]),
         key: NodeSecret::public(&secret(index)),
         mesh: StaticKey::of(&[index; 32]),
+        dealing: secret(index).dealing().public(),
         address: format!("10.0.0.{index}:7000"),
     };
     Genesis {

@@ -1,5 +1,5 @@
 //! Who the kernel nodes are (row K4): pledging, joining, leaving, changing keys; [`convictions`] of those who break the
-//! rules; [`upgrades`] of what they speak.
+//! rules; [`upgrades`] of what they speak; [`dealing`] the key of the coin that names who leads.
 //!
 //! A member's way through its [`Standing`]s:
 //!
@@ -42,6 +42,7 @@ use super::{Moment, authorised, drawn, paid_in};
 use crate::state::View;
 
 pub mod convictions;
+pub mod dealing;
 pub mod upgrades;
 
 pub(crate) fn execute(
@@ -74,16 +75,20 @@ pub(crate) fn execute(
             authorised(transaction, seated(view, *seat)?.member.owner)?;
             upgrades::approve(view, now, *seat, *to)
         }
+        KernelCall::Contribute { seat, contribution, signature } => {
+            dealing::contribute(view, now, *seat, contribution, signature)
+        }
     }
 }
 
-/// The pledges that a network starts with, and the roll of its first epoch.
+/// The pledges that a network starts with, and the roll of its first epoch and the ceremony for its coin.
 pub(crate) fn found(view: &mut View<'_>, genesis: &Genesis) {
     let pledge = new_pledge(genesis.parameters.kernel_pledge, 0);
     for (seat, _) in genesis.members.iter() {
         put_pledge(view, seat, &pledge);
     }
     call_roll(view, &genesis.epoch(), Height::GENESIS.next());
+    dealing::found(view, genesis);
 }
 
 /// Notes that an epoch begins with the checkpoint of this height, and another ends. Begins to count the lock of those who take no part any more, now that their last epoch is over.
@@ -94,6 +99,7 @@ pub(crate) fn turn(view: &mut View<'_>, now: Moment<'_>, epoch: &Epoch) {
     roll.forgotten = Some(now.after(now.parameters.pledge_lock));
     view.store(ProgramId::KERNEL, ended, &roll);
     call_roll(view, epoch, now.height.next());
+    dealing::turn(view, now.network, epoch);
     for (number, _) in epoch.seats.iter().filter(|(_, seat)| seat.standing == Standing::Left) {
         let Some(pledge) = kernel_pledge(view, number).filter(|pledge| pledge.unlocks.is_none()) else { continue };
         let unlocks = Some(now.after(now.parameters.pledge_lock));
@@ -103,7 +109,8 @@ pub(crate) fn turn(view: &mut View<'_>, now: Moment<'_>, epoch: &Epoch) {
 
 fn call_roll(view: &mut View<'_>, epoch: &Epoch, first: Height) {
     let since = |seat| kernel_pledge(view, seat).expect("who counts has pledged").since;
-    let roll = Roll::call(epoch, first, since);
+    let mut roll = Roll::call(epoch, first, since);
+    roll.coin = dealing::key_of(view, epoch);
     view.store(ProgramId::KERNEL, roll_key(epoch.number), &roll);
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::transfers::genesis;
 use crate::bench::network::Seats;
 use crate::bench::{processor_time, resident_bytes};
+use crate::genesis::Leaders;
 
 /// Until what the start has left to do is done.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -24,9 +25,9 @@ pub struct IdleReport {
 }
 
 /// Runs `nodes` without load for `seconds`, with their state under `directory`.
-pub async fn run(nodes: usize, seconds: u64, directory: &Path) -> anyhow::Result<IdleReport> {
+pub async fn run(nodes: usize, leaders: Leaders, seconds: u64, directory: &Path) -> anyhow::Result<IdleReport> {
     let mut seats = Seats::take(nodes).await?;
-    let genesis = genesis(seats.members.clone(), 1)?;
+    let genesis = genesis(seats.members.clone(), leaders, 1)?;
     let running = seats.start(&genesis, directory).await?;
     tokio::time::sleep(SETTLE).await;
     let before = processor_time();

@@ -8,12 +8,13 @@ use byway_crypto::{Address, GhostKey, WalletSecret};
 use byway_primitives::{Amount, AssetId, NetworkId, Time};
 use byway_records::transaction::{KeySignature, Value};
 use byway_records::{
-    Body, Genesis, Input, Lock, Member, MemberSet, Output, OutputId, Parameters, Transaction, TransactionId, Witness,
+    Body, Genesis, Input, Lock, Member, MemberSet, Output, OutputId, Transaction, TransactionId, Witness,
 };
 use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::bench::network::seed;
+use crate::genesis::Leaders;
 
 /// What a transfer looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -32,7 +33,7 @@ pub enum Shape {
 const OUTPUTS_PER_PAYEE: u32 = 3;
 
 /// A network with these members and `outputs` outputs of one coin each, all of the payer.
-pub fn genesis(members: Vec<Member>, outputs: usize) -> anyhow::Result<Arc<Genesis>> {
+pub fn genesis(members: Vec<Member>, leaders: Leaders, outputs: usize) -> anyhow::Result<Arc<Genesis>> {
     let funding = TransactionSecret::from_seed(&seed(&[b"funding"]));
     let address = payer().address();
     let output = |index| output(&funding, &address, index, Amount::from_coins(1));
@@ -40,7 +41,7 @@ pub fn genesis(members: Vec<Member>, outputs: usize) -> anyhow::Result<Arc<Genes
         name: "bench".to_owned(),
         time: Time(1),
         test: true,
-        parameters: Parameters::standard(),
+        parameters: leaders.parameters(),
         members: MemberSet::new(members),
         pool: Amount::ZERO,
         ghost: funding.public(),

@@ -166,7 +166,7 @@ fn membership() -> impl Strategy<Value = Membership> {
         (ConvictionId { seat, since, is_second }, conviction)
     });
     (any::<u32>(), vec(pledge, 0..4), vec(conviction, 0..4)).prop_map(|(number, pledges, convictions)| Membership {
-        epoch: Epoch { number, protocol: 1, seats: Seats::default() },
+        epoch: Epoch { number, protocol: 1, seats: Seats::default(), coin: None },
         pledges,
         convictions,
     })

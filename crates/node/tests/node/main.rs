@@ -18,5 +18,6 @@ mod past_epochs;
 mod rpc;
 mod running;
 mod socket;
+mod submitting;
 mod subscriptions;
 mod wire;

@@ -330,8 +330,8 @@ fn unknown_variants_are_named() {
     assert_eq!(Answer::from_bytes(&[9]).err(), unknown("answer", 9));
     assert_eq!(Answer::from_bytes(&[2, 8]).err(), unknown("refusal", 8));
     assert_eq!(Answer::from_bytes(&[3, 6]).err(), unknown("stage", 6));
-    assert_eq!(Query::from_bytes(&[5]).err(), unknown("query", 5));
-    assert_eq!(Found::from_bytes(&[5]).err(), unknown("finding", 5));
+    assert_eq!(Query::from_bytes(&[6]).err(), unknown("query", 6));
+    assert_eq!(Found::from_bytes(&[6]).err(), unknown("finding", 6));
     assert_eq!(Question::from_bytes(&[6]).err(), unknown("light client's question", 6));
     assert_eq!(Reply::from_bytes(&[6]).err(), unknown("reply to a light client", 6));
 }

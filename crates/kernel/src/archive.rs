@@ -123,6 +123,13 @@ pub(crate) struct PruneCursor {
     commits: Vec<u8>,
 }
 
+impl PruneCursor {
+    /// Snapshots of rounds before this one are deleted.
+    pub fn round(&self) -> u64 {
+        self.snapshots.first_chunk().map_or(0, |round| u64::from_be_bytes(*round))
+    }
+}
+
 /// Deletes the next snapshots of rounds before `round`, and the next records of commits up to `commit`. Whether none
 /// are left.
 pub(crate) fn prune(store: &dyn Store, round: u64, commit: u64, cursor: &mut PruneCursor, batch: &mut Batch) -> bool {
@@ -201,6 +208,12 @@ pub fn newest_certificate(store: &dyn Store, executed: Height) -> Option<Certifi
 pub(crate) fn stored_uncertified(store: &dyn Store) -> Vec<Height> {
     let entries = store.scan_prefix(UNCERTIFIED, &[]).into_iter();
     entries.filter_map(|(key, _)| key.try_into().ok()).map(|key| Height(u64::from_be_bytes(key))).collect()
+}
+
+/// The lowest checkpoint that was executed here and is not certified.
+pub(crate) fn lowest_uncertified(store: &dyn Store) -> Option<Height> {
+    let (key, _) = store.scan(UNCERTIFIED, &[], 1).pop()?;
+    Some(Height(u64::from_be_bytes(*key.first_chunk()?)))
 }
 
 pub(crate) fn stored_own_last(store: &dyn Store) -> Result<Option<Reference>, OpenError> {

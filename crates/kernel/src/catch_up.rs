@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use byway_primitives::{Span, Time};
-use byway_records::epoch::epoch_of;
+use byway_records::epoch::ROUND_BITS;
 
 use crate::committee::{Committee, MemberIndex};
 use crate::message::{SyncMessage, WANTED_ROUNDS_MAX};
@@ -84,11 +84,15 @@ impl CatchUp {
 
     /// The answer of a peer to a request is complete.
     pub fn answered(&mut self, peer: MemberIndex, from: u64, until: u64) {
-        if until <= from {
-            // It has nothing there, so it isn't further than that; unless it is in a later epoch, and has let go of this one.
-            if let Some(claim) = self.claims.get_mut(&peer).filter(|claim| epoch_of(**claim) == epoch_of(from)) {
-                *claim = from.saturating_sub(1).min(*claim);
+        if until <= from
+            && let Some(claim) = self.claims.get_mut(&peer)
+        {
+            if claim.saturating_add(1) >> ROUND_BITS > from >> ROUND_BITS {
+                // It is in a later epoch, and has let go of this one. So will the next be, after the usual time.
+                return;
             }
+            // It has nothing there, so it isn't further than that.
+            *claim = from.saturating_sub(1).min(*claim);
         }
         if let Some(asked) = self.asked.as_mut().filter(|asked| asked.peer == peer && asked.from == from) {
             asked.until = Some(until);
@@ -131,6 +135,11 @@ impl CatchUp {
         self.turn = self.turn.wrapping_add(1);
         self.asked = Some(Asked { peer, from, until: None, deadline: now + timeout });
         Some((peer, SyncMessage::WantRounds { from, to: from + WANTED_ROUNDS_MAX - 1 }))
+    }
+
+    /// Rounds are not wanted any more.
+    pub fn forget_asked(&mut self) {
+        self.asked = None;
     }
 
     /// When the peer that was asked is given up.

@@ -86,8 +86,8 @@ pub struct Kernel {
     recovery: Option<recovery::Recovery>,
     /// The first round that it signs for after it recovered, until that is certainly behind it.
     recovered_from: Option<u64>,
-    /// An own snapshot of the epoch before that is not durable yet.
-    abandoned: Option<(Token, Reference)>,
+    /// Own snapshots of epochs before that are not durable yet.
+    abandoned: Vec<(Token, Reference)>,
     /// Own snapshots with transactions on which no quorum has built yet.
     not_included: BTreeSet<Reference>,
     connected: Vec<Peer>,
@@ -100,7 +100,7 @@ pub struct Kernel {
     dealing: dealing::Dealing,
     outside: standing::Outside,
     stepping: stepping::Stepping,
-    pruning: Option<pruning::Pruning>,
+    pruning: pruning::Pruning,
     /// When own votes on checkpoints of past epochs are sent again.
     past_votes_at: Option<Time>,
 }
@@ -192,7 +192,7 @@ impl Kernel {
             own: Own::default(),
             recovery: None,
             recovered_from: None,
-            abandoned: None,
+            abandoned: Vec::new(),
             not_included: BTreeSet::new(),
             connected: Vec::new(),
             halted: None,
@@ -203,7 +203,7 @@ impl Kernel {
             dealing,
             outside: standing::Outside::default(),
             stepping: stepping::Stepping::default(),
-            pruning: None,
+            pruning: pruning::Pruning::default(),
             past_votes_at: Some(now),
             config,
             committee,
@@ -244,7 +244,7 @@ impl Kernel {
 
     /// The batch of `token`, and all before it, are durable.
     pub fn handle_durable(&mut self, now: Time, token: Token, store: &dyn Store) {
-        self.abandoned.take_if(|(abandoned, _)| *abandoned <= token);
+        self.abandoned.retain(|(abandoned, _)| *abandoned > token);
         if self.own.pending.as_ref().is_some_and(|(pending, _)| *pending <= token) {
             self.adopt_pending(now);
         }

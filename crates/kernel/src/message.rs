@@ -113,8 +113,7 @@ impl Encode for SyncMessage {
             }
             SyncMessage::Steps(steps) => {
                 out.byte(11);
-                out.option(steps.closing.as_ref());
-                out.list(&steps.steps);
+                out.value(&**steps);
             }
         }
     }
@@ -154,13 +153,23 @@ impl Decode for Message {
             8 => SyncMessage::Highest { epoch: input.u32()?, highest: input.option()? },
             9 => return Ok(Message::Transactions(input.list(TRANSACTIONS_MAX)?)),
             10 => SyncMessage::WantSteps { from: input.value()? },
-            11 => {
-                let (closing, steps) = (input.option()?, input.list(STEPS_MAX)?);
-                SyncMessage::Steps(Box::new(Steps { closing, steps }))
-            }
+            11 => SyncMessage::Steps(Box::new(input.value()?)),
             other => return Err(DecodeError::UnknownVariant { kind: "kernel message", value: other.into() }),
         };
         Ok(Message::Sync(sync))
+    }
+}
+
+impl Encode for Steps {
+    fn encode(&self, out: &mut Writer) {
+        out.option(self.closing.as_ref());
+        out.list(&self.steps);
+    }
+}
+
+impl Decode for Steps {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { closing: input.option()?, steps: input.list(STEPS_MAX)? })
     }
 }
 

@@ -106,7 +106,7 @@ impl Kernel {
     fn take_back_uncommitted(&mut self) {
         let Some(me) = self.me else { return };
         let pending = self.own.pending.take();
-        self.abandoned = pending.as_ref().map(|(token, snapshot)| (*token, snapshot.reference()));
+        self.abandoned.extend(pending.as_ref().map(|(token, snapshot)| (*token, snapshot.reference())));
         let pending = pending.map(|(_, snapshot)| snapshot);
         let abandoned: Vec<_> = self.graph.uncommitted_of(me).cloned().chain(pending).collect();
         for snapshot in &abandoned {

@@ -18,6 +18,9 @@ const SERVED_BYTES_PER_SECOND: u64 = 40 * 1024 * 1024;
 /// Bytes that a peer can be served at once.
 const SERVED_BYTES_MAX: u64 = 2 * SERVED_BYTES_PER_SECOND;
 
+/// Rounds of commits that a peer may lack of the end of an epoch, to be shown it unasked.
+const END_ROUNDS: u64 = 16;
+
 /// How much a peer may still be served, so that one that asks for everything all the time doesn't take our disk and
 /// link away from the others.
 #[derive(Debug)]
@@ -90,7 +93,7 @@ impl Kernel {
     pub(super) fn next_resend(&self) -> Option<Time> {
         let lacks_quorum = self.own.last.is_some_and(|last| last.round > self.graph.quorum_round());
         // Whoever signs nothing would never hear that the others have gone on to another epoch.
-        let only_listens = !self.counts() || self.recovery.is_some();
+        let only_listens = (!self.counts() || self.recovery.is_some()) && !self.is_stepping();
         let is_due = only_listens || (lacks_quorum && self.own.pending.is_none());
         (is_due && !self.connected.is_empty()).then(|| self.own.sent_at + self.config.resend_after)
     }
@@ -146,12 +149,17 @@ impl Kernel {
         self.catch_up.stated(from, round);
         let has_turned = round.saturating_add(1) < self.committee.first_round();
         let is_behind = has_turned || self.own.last.is_some_and(|last| round < last.round);
+        // It has signed for later rounds than it knows of, or somebody who has its key.
+        let has_forgotten = self.graph.newest_round_of(from) > round.saturating_add(1);
         let Some(peer) = self.connected.iter_mut().find(|peer| peer.member == from) else { return };
         if is_behind && peer.helped_at.is_none_or(|at| now >= at + HELP_INTERVAL) {
             peer.helped_at = Some(now);
             // It may lack what it takes to see that a round of ours is one.
             self.send(from, self.status_message());
             self.send_newest(from);
+            if has_forgotten {
+                self.send_theirs(from);
+            }
             if has_turned {
                 self.show_end(now, from, (round, commits), store);
             }
@@ -164,6 +172,12 @@ impl Kernel {
     /// round, say), and they sign no more for it. The others would wait for ever and not know what to ask for.
     fn show_end(&mut self, now: Time, to: MemberIndex, (round, commits): (u64, u64), store: &dyn Store) {
         let Some(begins) = epoch_of(round.saturating_add(1)).map(first_round) else { return };
+        // Who lacks more than the end catches up in its own way.
+        let ended = epoch_of(round.saturating_add(1)).and_then(|number| archive::stored_epoch(store, number + 1));
+        let lacks = ended.map_or(u64::MAX, |ended| ended.after_commit.saturating_sub(commits));
+        if lacks > END_ROUNDS * self.committee.size() as u64 {
+            return;
+        }
         // Nothing of its epoch may be committed yet.
         let committed = archive::stored_commit(store, commits).map_or(begins, |commit| commit.leader.round);
         let first = committed.max(begins);
@@ -172,7 +186,14 @@ impl Kernel {
 
     /// Whether this own snapshot is of an epoch that ended before it was durable: it is for nobody until it is.
     fn is_abandoned(&self, reference: &Reference) -> bool {
-        self.abandoned.is_some_and(|(_, abandoned)| abandoned == *reference)
+        self.abandoned.iter().any(|(_, abandoned)| abandoned == reference)
+    }
+
+    /// Whether a peer may be sent anything more at once.
+    pub(super) fn has_room(&mut self, now: Time, to: MemberIndex) -> bool {
+        let Some(peer) = self.connected.iter_mut().find(|peer| peer.member == to) else { return false };
+        peer.budget.refill(now);
+        peer.budget.has_chunk()
     }
 
     /// Whether a peer may be sent so much more at once; counts it.
@@ -212,6 +233,10 @@ impl Kernel {
         self.send_closing_certificate(to, first, store);
         let last = last.min(first.saturating_add(WANTED_ROUNDS_MAX - 1)).min(self.graph.quorum_round());
         let pending = self.own.pending.as_ref().map(|(_, pending)| pending.reference());
+        if first < self.kept_from() {
+            // Walking over what was deleted would cost more than the answer is worth.
+            return self.send(to, Message::Sync(SyncMessage::RoundsSent { from: first, until: first }));
+        }
         let (mut chunk, mut sent_bytes, mut until) = (Chunk::default(), 0, first.max(1));
         for (reference, bytes) in archive::stored_from(store, first) {
             if reference.round > last || (reference.round > until && sent_bytes >= CHUNK_BYTES_MAX) {

@@ -137,7 +137,8 @@ impl Kernel {
     }
 
     pub(super) fn next_question(&self) -> Option<Time> {
-        self.recovery.as_ref().filter(|_| !self.connected.is_empty()).map(|recovery| recovery.ask_at)
+        let asks = !self.connected.is_empty() && !self.is_stepping();
+        self.recovery.as_ref().filter(|_| asks).map(|recovery| recovery.ask_at)
     }
 
     /// Another epoch has begun: what was shown is of the one before.

@@ -9,9 +9,13 @@
 //! # Why only to the end of an epoch
 //!
 //! Which snapshots of a graph are committed already can't be seen from a checkpoint. Where an epoch ends it need not be:
-//! the next graph begins empty. So a node begins to step only when it has been shown the certificate of the checkpoint
-//! that closed its own epoch. From the first step on it takes nothing from that epoch's graph any more, also after a crash (it is
-//! written down with the step), and goes on until the epoch has turned.
+//! the next graph begins empty. So a node begins to step only when f + 1 others have shown it the certificate of the
+//! checkpoint that closed its own epoch, which honest nodes show only where they have all that leads there: one of the f + 1
+//! is, and keeps it. From the first step on the node takes nothing from that epoch's graph any more, also after a crash (it
+//! is written down with the step), and goes on until the epoch has turned.
+//!
+//! It signs in the epoch where it arrives as anyone does there: what it has signed before is on its disk, or it
+//! [recovers](super::recovery) as it did without stepping.
 //!
 //! # Whom to believe
 //!
@@ -21,8 +25,10 @@
 //!
 //! [`Ledger::follow`]: byway_ledger::Ledger::follow
 
+use std::collections::BTreeSet;
+
 use byway_ledger::FollowError;
-use byway_primitives::{Span, Store, Time};
+use byway_primitives::{Encode, Span, Store, Time};
 use byway_records::checkpoint::CertificateError;
 use byway_records::epoch::epoch_of;
 use byway_records::{Certificate, Height};
@@ -44,10 +50,14 @@ const PATIENCE: Span = Span::seconds(1);
 pub(super) struct Stepping {
     /// Whether this node goes by steps, and no longer by its graph, until its epoch has turned.
     is_under_way: bool,
+    /// Who has shown that the epoch is closed, and by that that it has all that leads there.
+    closed: BTreeSet<MemberIndex>,
     /// Since when the others are in a later epoch.
     behind_since: Option<Time>,
     /// Who was asked, and until when it may answer.
     asked: Option<(MemberIndex, Time)>,
+    /// Who did not answer, or with nothing that led anywhere: the others are asked first.
+    useless: BTreeSet<MemberIndex>,
     /// Nobody is asked before.
     not_before: Time,
     turn: usize,
@@ -81,7 +91,9 @@ impl Kernel {
 
     /// The epoch has turned: this one goes by its graph.
     pub(super) fn end_stepping(&mut self) {
-        if std::mem::take(&mut self.stepping).is_under_way() {
+        let Stepping { is_under_way, useless, turn, .. } = std::mem::take(&mut self.stepping);
+        self.stepping = Stepping { useless, turn, ..Stepping::default() };
+        if is_under_way {
             archive::delete_stepping(&mut self.outbox.batch);
         }
     }
@@ -89,7 +101,9 @@ impl Kernel {
     /// Whether steps are asked for.
     pub(super) fn wants_steps(&mut self, now: Time) -> bool {
         let present = self.committee.epoch();
-        let ahead = epoch_of(self.catch_up.target()).map_or(0, |target| target.saturating_sub(present));
+        // Where an epoch begins, nobody has a quorum of a round that is numbered.
+        let target = epoch_of(self.catch_up.target().saturating_add(1));
+        let ahead = target.map_or(0, |target| target.saturating_sub(present));
         if ahead == 0 {
             self.stepping.behind_since = None;
             return self.is_stepping();
@@ -101,14 +115,20 @@ impl Kernel {
     /// Asks one peer after another.
     pub(super) fn request_steps(&mut self, now: Time) {
         let stepping = &mut self.stepping;
-        if stepping.asked.is_some_and(|(_, until)| until <= now) {
-            stepping.asked = None;
-            stepping.turn = stepping.turn.wrapping_add(1);
+        if let Some((peer, _)) = stepping.asked.take_if(|(_, until)| *until <= now) {
+            stepping.useless.insert(peer);
         }
         if stepping.asked.is_some() || now < stepping.not_before || self.connected.is_empty() {
             return;
         }
-        let peer = self.connected[stepping.turn % self.connected.len()].member;
+        let from = stepping.turn % self.connected.len();
+        let mut in_turn = self.connected[from..].iter().chain(&self.connected[..from]).map(|peer| peer.member);
+        let Some(peer) = in_turn.find(|peer| !stepping.useless.contains(peer)) else {
+            // All over again, at leisure.
+            stepping.useless.clear();
+            stepping.not_before = now + self.config.request_timeout;
+            return;
+        };
         // An answer is a chunk of megabytes, to be read and sent.
         stepping.asked = Some((peer, now + Span(4 * self.config.request_timeout.0)));
         let from = self.votes.first_open().unwrap_or(self.votes.executed().next());
@@ -126,27 +146,45 @@ impl Kernel {
 
     /// Sends what leads from this height to the end of its epoch, as much as fits.
     pub(super) fn serve_steps(&mut self, now: Time, to: MemberIndex, from: Height, store: &dyn Store) {
-        if !self.may_send(now, to, CHUNK_BYTES_MAX) {
+        if !self.has_room(now, to) {
             return;
         }
-        let closing = archive::closing_certificate(store, from, self.committee.epoch());
+        // Whoever begins must be able to arrive.
+        let is_whole = |closing: &Certificate| {
+            archive::lowest_uncertified(store).is_none_or(|open| open > closing.checkpoint.height)
+        };
+        let closing = archive::closing_certificate(store, from, self.committee.epoch()).filter(is_whole);
         let steps = match closing {
             Some(_) => serve::steps(store, archive::stored_certificate, from, &PROGRAMS, CHUNK_BYTES_MAX),
             None => Vec::new(),
         };
-        self.send(to, Message::Sync(SyncMessage::Steps(Box::new(Steps { closing, steps }))));
+        let steps = Steps { closing, steps };
+        if self.may_send(now, to, steps.to_bytes().len()) {
+            self.send(to, Message::Sync(SyncMessage::Steps(Box::new(steps))));
+        }
     }
 
-    /// Takes the steps that a peer was asked for.
+    /// Takes the steps that a peer was asked for. Whatever they are, the next peer is asked next: so nobody can give as
+    /// little as will do for ever.
     pub(super) fn take_steps(&mut self, now: Time, from: MemberIndex, steps: Steps, store: &dyn Store) {
         if self.stepping.asked.take_if(|(peer, _)| *peer == from).is_none() {
             return;
         }
-        let is_closed = self.is_stepping() || steps.closing.is_some_and(|closing| self.is_closed_by(&closing));
-        let taken = if is_closed { self.step_through(now, steps.steps, store) } else { 0 };
-        if taken == 0 {
-            self.stepping.turn = self.stepping.turn.wrapping_add(1);
-            self.stepping.not_before = now + self.config.request_timeout;
+        self.stepping.turn = self.stepping.turn.wrapping_add(1);
+        let stood = (self.votes.executed(), self.votes.first_open());
+        let is_closed = steps.closing.as_ref().is_some_and(|closing| self.is_closed_by(closing));
+        let is_witness = is_closed && self.stepping.closed.insert(from);
+        let (known, new): (Vec<_>, Vec<_>) =
+            steps.steps.into_iter().partition(|step| step.certificate.checkpoint.height <= self.votes.executed());
+        // Executed here, perhaps in an epoch that is over here too, and not known to be certified.
+        for certificate in known.into_iter().map(|step| step.certificate).chain(steps.closing) {
+            self.take_certificate(certificate);
+        }
+        if self.is_stepping() || self.stepping.closed.len() > self.committee.faults_tolerated() {
+            self.step_through(now, new, store);
+        }
+        if !is_witness && (self.votes.executed(), self.votes.first_open()) == stood {
+            self.stepping.useless.insert(from);
         }
     }
 
@@ -158,37 +196,32 @@ impl Kernel {
             && closing.verify(self.committee.network(), &epoch.seats).is_ok()
     }
 
-    /// Takes steps until one is refused or ends the epoch; gives their number.
-    fn step_through(&mut self, now: Time, steps: Vec<Step>, store: &dyn Store) -> usize {
-        let (epoch, mut taken) = (self.committee.epoch(), 0);
+    /// Takes steps until one is refused or ends the epoch.
+    fn step_through(&mut self, now: Time, steps: Vec<Step>, store: &dyn Store) {
+        let epoch = self.committee.epoch();
         let (mut overlay, mut shown) = (self.unwritten(store), 0);
         for step in steps {
             overlay.absorb(&self.outbox.batch.writes[shown..]);
             shown = self.outbox.batch.writes.len();
             match self.step(now, step, &overlay) {
-                Ok(()) => taken += 1,
+                Ok(()) => {}
                 Err(Refused::Step(FollowError::Divergence(height))) => self.halt(Fatal::Damaged { height }),
-                Err(_) => break,
+                Err(_) => return,
             }
             if self.halted.is_some() || self.committee.epoch() != epoch {
-                break;
+                return;
             }
         }
-        taken
     }
 
     fn step(&mut self, now: Time, step: Step, store: &dyn Store) -> Result<(), Refused> {
         let Step { certificate, differences, scan } = step;
         let height = certificate.checkpoint.height;
-        if height <= self.votes.executed() {
-            // Executed here, and not known to be certified.
-            self.take_certificate(certificate);
-            return Ok(());
-        }
         certificate.verify(self.committee.network(), &self.ledger.epoch().seats)?;
         let followed = self.ledger.follow(&certificate.checkpoint, &differences, scan, store)?;
         if !std::mem::replace(&mut self.stepping.is_under_way, true) {
             archive::put_stepping(&mut self.outbox.batch);
+            self.catch_up.forget_asked();
             self.waiting = Default::default();
             self.notify(News::Stepping { from: height });
         }
@@ -204,8 +237,6 @@ impl Kernel {
         self.notify(News::Stepped(Box::new(Stepped { checkpoint: followed.checkpoint, verdicts: followed.verdicts })));
         self.on_certified(Ok(Some(certificate)));
         if let Some(epoch) = epoch {
-            // It may have been in a later epoch already, on a disk that it has lost.
-            self.begin_recovery();
             self.turn(now, epoch, height);
         }
         Ok(())

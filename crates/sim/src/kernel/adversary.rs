@@ -44,6 +44,10 @@ pub enum Conduct {
     Boaster,
     /// Spoils the steps that it gives to nodes that are epochs behind, each time in another place.
     FalseStepper,
+    /// Gives nodes that are epochs behind the first step of all, again and again.
+    IdleStepper,
+    /// Takes part, and helps nobody who is behind or has forgotten something.
+    Unhelpful,
     /// Shows whoever asks for the highest snapshot one of its own for a far round, on top of nothing that exists.
     FarSigner,
 }
@@ -125,6 +129,16 @@ impl Adversary {
                 spoil_steps(&mut steps);
                 Some(SyncMessage::Steps(Box::new(steps)))
             }
+            (Conduct::IdleStepper, SyncMessage::Steps(steps)) => {
+                let mut steps = *steps;
+                steps.steps.truncate(1);
+                steps.steps.iter_mut().for_each(|step| {
+                    step.certificate.checkpoint.height = Height(1);
+                    step.certificate.signatures.clear();
+                });
+                Some(SyncMessage::Steps(Box::new(steps)))
+            }
+            (Conduct::Unhelpful, SyncMessage::Highest { .. } | SyncMessage::Steps(_)) => None,
             (_, sync) => Some(sync),
         }
     }
@@ -139,6 +153,7 @@ impl Adversary {
             Conduct::IllSigner if is_own && (to + round).is_multiple_of(2) => Some(spoil(&bytes, round * 31 + to)),
             Conduct::Boaster if !is_own => None,
             Conduct::IllSigner | Conduct::Boaster | Conduct::FarSigner | Conduct::FalseStepper => Some(bytes),
+            Conduct::IdleStepper | Conduct::Unhelpful => Some(bytes),
             // These have no machine whose words could be twisted.
             Conduct::Equivocator | Conduct::OldCheckpoint | Conduct::FutureCheckpoint => Some(bytes),
             Conduct::FalseVoter | Conduct::DoubleSpender | Conduct::FalseSharer => Some(bytes),

@@ -125,6 +125,74 @@ fn false_steps_are_refused_and_others_asked() {
     });
 }
 
+/// Those who take part and don't help are f, and the one that steps is needed when they fall silent.
+#[test]
+fn who_stepped_counts_though_f_others_never_help() {
+    seeds(2, 100, |seed| {
+        let adversaries = vec![(1, Conduct::Unhelpful), (2, Conduct::Unhelpful)];
+        let mut sim = warm(Setup { adversaries, ..short_epochs(seed) });
+        sim.pay_steadily(&[0, 3, 4], 100, 4_000);
+        sim.run_ms(400);
+        sim.world.act_in(0, Act::Crash { node: 6 });
+        sim.run_ms(3_000);
+        sim.world.act_in(0, Act::Start { node: 6 });
+        sim.run_ms(3_000);
+        assert!(sim.checks().progress[6].stepped > 0, "seed {seed}");
+        for node in [1, 2] {
+            sim.world.act_in(0, Act::Crash { node });
+        }
+        sim.pay_steadily(&[0, 3, 4, 5, 6], 20, 500);
+        sim.run_ms(4_000);
+        sim.assert_settled();
+    });
+}
+
+/// Epochs end by commits. While f nodes that never vote and f that are away keep checkpoints from being certified, those who
+/// are away will have to execute.
+#[test]
+fn nothing_is_deleted_that_nobody_could_step_over() {
+    seeds(2, 100, |seed| {
+        // They take part and put no votes into their snapshots.
+        let adversaries = vec![(1, Conduct::DoubleSpender), (2, Conduct::DoubleSpender)];
+        let mut sim = warm(Setup { adversaries, epochs_kept: Some(1), ..short_epochs(seed) });
+        sim.pay_steadily(&[0, 3, 4], 100, 4_000);
+        sim.run_ms(400);
+        for node in [5, 6] {
+            sim.world.act_in(0, Act::Crash { node });
+        }
+        sim.run_ms(3_500);
+        assert!(sim.checks().progress[0].epoch >= 3, "seed {seed}: epochs go on");
+        let (round, _) = oldest(&sim, 0);
+        assert!(round < first_round(2), "seed {seed}: round {round}");
+        for node in [5, 6] {
+            sim.world.act_in(0, Act::Start { node });
+        }
+        sim.run_ms(6_000);
+        sim.assert_settled();
+        assert_all_certified(&sim);
+        let epoch = sim.checks().progress[0].epoch;
+        let (round, _) = oldest(&sim, 0);
+        assert!(round >= first_round(epoch - 2), "seed {seed}: deleted once certified, {round}");
+    });
+}
+
+#[test]
+fn steps_that_lead_nowhere_hold_nobody_up() {
+    seeds(2, 100, |seed| {
+        // In the lowest seats, which are asked first.
+        let adversaries = vec![(0, Conduct::IdleStepper), (1, Conduct::IdleStepper)];
+        let mut sim = warm(Setup { adversaries, ..short_epochs(seed) });
+        sim.pay_steadily(&[2, 3, 4], 100, 4_000);
+        sim.run_ms(400);
+        sim.world.act_in(0, Act::Crash { node: 6 });
+        sim.run_ms(3_000);
+        sim.world.act_in(0, Act::Start { node: 6 });
+        sim.run_ms(4_000);
+        assert!(sim.checks().progress[6].stepped > 0 && !sim.kernel(6).is_stepping(), "seed {seed}");
+        sim.assert_settled();
+    });
+}
+
 #[test]
 fn a_node_joins_a_network_that_has_forgotten_its_beginning() {
     seeds(2, 100, |seed| {

@@ -17,7 +17,7 @@ use crate::epochs::standing;
 use crate::kernel::{assert_all_certified, warm};
 use crate::seeds;
 
-const CONDUCTS: [Conduct; 11] = [
+const CONDUCTS: [Conduct; 13] = [
     Conduct::Equivocator,
     Conduct::OldCheckpoint,
     Conduct::FutureCheckpoint,
@@ -29,6 +29,8 @@ const CONDUCTS: [Conduct; 11] = [
     Conduct::Boaster,
     Conduct::FarSigner,
     Conduct::FalseStepper,
+    Conduct::IdleStepper,
+    Conduct::Unhelpful,
 ];
 
 #[test]

@@ -239,6 +239,9 @@ impl Kernel {
 
     /// Time has passed.
     pub fn handle_wake(&mut self, now: Time, store: &dyn Store) {
+        // Only here: whoever keeps the earliest of the times asked for drops the later ones when it comes, and would never
+        // hear of one that was asked for between the time and the wake.
+        self.outbox.wake_asked.take_if(|asked| *asked <= now);
         self.settle(now, store);
     }
 
@@ -287,9 +290,6 @@ impl Kernel {
 
     /// Draws all consequences of what changed.
     fn settle(&mut self, now: Time, store: &dyn Store) {
-        if self.outbox.wake_asked.is_some_and(|asked| asked <= now) {
-            self.outbox.wake_asked = None;
-        }
         if self.halted.is_none() {
             for snapshot in self.waiting.ripe(now, self.committee.faults_tolerated() + 1) {
                 self.accept(now, snapshot);

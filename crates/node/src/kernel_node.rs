@@ -388,8 +388,11 @@ impl Task {
                     Some(Command::Stop) | None => break,
                 },
                 () = sleep_until(wake) => {
-                    self.wake_at = None;
-                    self.kernel.handle_wake(self.clock.now(), &*self.journal);
+                    let now = self.clock.now();
+                    // A clock that was set back meanwhile has the machine sleep on.
+                    if self.wake_at.take_if(|at| *at <= now).is_some() {
+                        self.kernel.handle_wake(now, &*self.journal);
+                    }
                 }
             }
             self.carry_out()?;

@@ -329,3 +329,40 @@ fn members_hand_on_no_more_than_they_need_to() {
         assert_eq!(may, expected, "{member}, {count} after {after} ms");
     }
 }
+
+/// A driver with one timer, set to the earliest time asked for, as drivers are.
+#[test]
+fn what_is_asked_for_just_before_a_wake_is_not_forgotten() {
+    let mut rig = Rig::new();
+    rig.round(&[], [0; 6]);
+    let mut timer: Option<Time> = None;
+    let carry_out = |rig: &mut Rig, timer: &mut Option<Time>| {
+        while let Some(effect) = rig.kernel.poll_effect() {
+            match effect {
+                Effect::WakeAt(time) => *timer = Some(timer.map_or(time, |at| at.min(time))),
+                Effect::Persist { batch, token } => {
+                    rig.store.apply(&batch);
+                    rig.kernel.handle_durable(rig.now, token, &rig.store);
+                }
+                _ => {}
+            }
+        }
+    };
+    // Whatever was asked for until now is used up.
+    rig.now = rig.now + Span::seconds(2);
+    rig.kernel.handle_wake(rig.now, &rig.store);
+    carry_out(&mut rig, &mut timer);
+    for _ in 0..20 {
+        let at = timer.take().expect("it always has something to wait for");
+        rig.now = at;
+        // Somebody says something at that very moment, and is heard before the timer is.
+        let status = SyncMessage::Status { round: 1, commits: 0 };
+        timer = Some(at);
+        rig.kernel.handle_sync(rig.now, MemberIndex(1), status, &rig.store);
+        carry_out(&mut rig, &mut timer);
+        assert_eq!(timer.take(), Some(at), "the timer runs out");
+        rig.kernel.handle_wake(rig.now, &rig.store);
+        carry_out(&mut rig, &mut timer);
+        assert!(timer.is_some(), "at {at:?} the machine wants to be woken again");
+    }
+}

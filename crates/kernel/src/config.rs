@@ -10,7 +10,8 @@ pub const INTERVAL_TRANSACTIONS: u64 = 10;
 /// A kernel node's settings. Nodes with different ones work together.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The hot key, from which its part of a coin's key derives too. The node takes part in epochs in which a counting seat has it, and only follows in others.
+    /// The hot key, from which its part of a coin's key derives too. The node takes part in epochs in which a counting seat
+    /// has it, and only follows in others.
     pub secret: NodeSecret,
     /// The shortest time between two own snapshots; what arrives meanwhile shares the next one. Shorter costs more
     /// signatures and messages, longer costs latency: a transaction is final after four to five rounds.

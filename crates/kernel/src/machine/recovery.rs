@@ -113,7 +113,7 @@ impl Kernel {
 
     /// Asks who has not answered, and ends the recovery when enough is known.
     pub(super) fn recover(&mut self, now: Time) {
-        let Some(recovery) = self.recovery.as_ref().filter(|_| !self.stepping.is_under_way()) else { return };
+        let Some(recovery) = self.recovery.as_ref().filter(|_| !self.is_stepping()) else { return };
         if let Some(first) = self.first_unsigned(recovery) {
             self.resume_signing(now, first);
             return;

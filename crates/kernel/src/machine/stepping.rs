@@ -63,12 +63,6 @@ pub(super) struct Stepping {
     turn: usize,
 }
 
-impl Stepping {
-    pub fn is_under_way(&self) -> bool {
-        self.is_under_way
-    }
-}
-
 /// Why a step was not taken.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 enum Refused {
@@ -81,7 +75,7 @@ enum Refused {
 impl Kernel {
     /// Whether this node catches up by steps and leaves its graph alone.
     pub fn is_stepping(&self) -> bool {
-        self.stepping.is_under_way()
+        self.stepping.is_under_way
     }
 
     /// Goes on by steps after a restart.

@@ -4,16 +4,20 @@
 //! error can't switch something off unnoticed. Relative paths count from the folder of the file. Consensus parameters
 //! are not here: they are part of a network's genesis file.
 
+mod kernel;
+mod ledger;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use byway_kernel::light::TrustedCheckpoint;
 use byway_primitives::Amount;
 use byway_records::offer::{Country, Network, Service};
 use serde::Deserialize;
+
+pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
+pub use ledger::{KernelAddress, LedgerConfig};
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -55,102 +59,6 @@ pub struct Config {
     pub relay: Option<RelayConfig>,
     #[serde(default)]
     pub log: LogConfig,
-}
-
-/// How the kernel is reached.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LedgerConfig {
-    /// `name=host:port` of kernel nodes that are reached elsewhere than genesis says.
-    #[serde(default)]
-    pub addresses: Vec<KernelAddress>,
-    /// `HEIGHT:DIGEST` of a recent checkpoint that somebody trusted has named: for a node that begins, or comes back, when
-    /// kernel nodes have left for long.
-    #[serde(default, deserialize_with = "parsed")]
-    pub checkpoint: Option<TrustedCheckpoint>,
-}
-
-fn parsed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<TrustedCheckpoint>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| text.parse()).transpose().map_err(serde::de::Error::custom)
-}
-
-/// Where one kernel node is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KernelAddress {
-    pub name: String,
-    pub address: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KernelConfig {
-    /// Where other kernel nodes and followers connect.
-    pub listen: SocketAddr,
-    /// Epochs whose snapshots are kept beside those of the one in force.
-    #[serde(default)]
-    pub keep_epochs: KeepEpochs,
-    /// Where it answers JSON-RPC about the kernel; nowhere when left out.
-    pub rpc: Option<KernelRpcConfig>,
-    /// Where it shows figures to Prometheus; nowhere when left out.
-    pub metrics: Option<MetricsConfig>,
-}
-
-/// Of how many past epochs a kernel node keeps the snapshots; an epoch lasts a day at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "expected a number from 1 on, or \"all\"")]
-pub enum KeepEpochs {
-    Number(NonZeroU32),
-    Every(Every),
-}
-
-/// Nothing is deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Every {
-    All,
-}
-
-impl KeepEpochs {
-    /// How many; `None` for all.
-    pub fn number(self) -> Option<u32> {
-        match self {
-            KeepEpochs::Number(number) => Some(number.get()),
-            KeepEpochs::Every(Every::All) => None,
-        }
-    }
-}
-
-impl Default for KeepEpochs {
-    /// A week.
-    fn default() -> Self {
-        KeepEpochs::Number(NonZeroU32::new(7).expect("not zero"))
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KernelRpcConfig {
-    pub listen: SocketAddr,
-    #[serde(default)]
-    pub access: KernelRpcAccess,
-}
-
-/// Who may ask a kernel node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KernelRpcAccess {
-    /// Programs on this machine that know the node's token.
-    #[default]
-    Token,
-    /// Everyone, for reading.
-    Public,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MetricsConfig {
-    pub listen: SocketAddr,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -351,29 +259,6 @@ impl Config {
     }
 }
 
-impl KernelConfig {
-    fn check(&self) -> Result<(), Problem> {
-        let rpc = self.rpc.as_ref();
-        if let Some(rpc) = rpc.filter(|rpc| rpc.access == KernelRpcAccess::Token && !rpc.listen.ip().is_loopback()) {
-            let why = "the token would travel in clear over the network";
-            let remedy = "use 127.0.0.1, or set access = \"public\", which lets everyone read and nobody send";
-            return Err(problem("kernel.rpc.listen", rpc.listen, why, remedy));
-        }
-        let sockets = [
-            ("kernel.listen", Some(self.listen)),
-            ("kernel.rpc.listen", rpc.map(|rpc| rpc.listen)),
-            ("kernel.metrics.listen", self.metrics.as_ref().map(|metrics| metrics.listen)),
-        ];
-        for (index, (key, address)) in sockets.iter().enumerate() {
-            let Some(address) = address.filter(|address| address.port() != 0) else { continue };
-            if sockets[..index].iter().any(|(_, other)| *other == Some(address)) {
-                return Err(problem(key, address, "another section listens there", "choose another port"));
-            }
-        }
-        Ok(())
-    }
-}
-
 impl ProviderConfig {
     fn check(&self) -> Result<(), Problem> {
         if self.service != Service::SOCKS {
@@ -417,28 +302,6 @@ impl Default for LogConfig {
         Self { level: "info".to_owned(), to: LogTarget::Terminal }
     }
 }
-
-impl fmt::Display for KernelAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.name, self.address)
-    }
-}
-
-impl std::str::FromStr for KernelAddress {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = "a kernel address is written name=host:port";
-        let (name, address) = text.split_once('=').ok_or(wrong)?;
-        let (host, port) = address.rsplit_once(':').ok_or(wrong)?;
-        if name.is_empty() || host.is_empty() || port.parse::<u16>().is_err() {
-            return Err(wrong);
-        }
-        Ok(Self { name: name.to_owned(), address: address.to_owned() })
-    }
-}
-
-byway_primitives::serde_as_text!(KernelAddress);
 
 fn socks() -> Service {
     Service::SOCKS

@@ -9,8 +9,10 @@ const CRATE_DOC: &str = "crate-doc";
 const LINTS: &str = "lints";
 const REGISTRY: &str = "registry-host";
 
-/// Above this a file is probably two ideas; a file that isn't says so.
-const LINES_MAX: usize = 800;
+/// Above this a source file is probably two ideas; a file that isn't says so.
+const LINES_MAX: usize = 500;
+/// Tests are tables and rigs, of which more is read at a glance.
+const TEST_LINES_MAX: usize = 600;
 
 const LONG_BECAUSE: &str = "//! Long because: ";
 
@@ -47,14 +49,18 @@ pub fn check(sources: &[SourceFile]) -> Vec<Violation> {
 }
 
 fn check_length(source: &SourceFile) -> Option<Violation> {
-    let is_rust = source.name.extension().is_some_and(|extension| extension == "rs");
+    let extension = source.name.extension().and_then(|extension| extension.to_str());
+    if !matches!(extension, Some("rs" | "ts" | "svelte")) {
+        return None;
+    }
+    let is_test = source.name.iter().any(|part| part == "tests" || part == "tests.rs");
+    let most = if is_test { TEST_LINES_MAX } else { LINES_MAX };
     let lines = source.text.lines().count();
-    let is_excused = || source.text.lines().any(|line| line.starts_with(LONG_BECAUSE));
-    if !is_rust || lines <= LINES_MAX || is_excused() {
+    if lines <= most || source.text.lines().any(|line| line.starts_with(LONG_BECAUSE)) {
         return None;
     }
     let message = format!("{lines} lines; split it by idea, or say in its doc why it stays whole: `{LONG_BECAUSE}…`");
-    Some(violation(&source.name, LINES_MAX + 1, LENGTH, message))
+    Some(violation(&source.name, most + 1, LENGTH, message))
 }
 
 fn check_lints(source: &SourceFile) -> Option<Violation> {
@@ -129,14 +135,18 @@ mod tests {
     #[test]
     fn long_files_say_why() {
         let lines = |count: usize| "x\n".repeat(count);
-        for (name, text, is_broken) in [
-            ("a.rs", lines(800), false),
-            ("a.rs", lines(801), true),
-            ("a.rs", format!("{LONG_BECAUSE}a table\n{}", lines(801)), false),
-            ("a.rs", format!("// Long because: not a doc\n{}", lines(801)), true),
-            ("a.md", lines(801), false),
+        for (name, text, broken_at) in [
+            ("a.rs", lines(500), None),
+            ("a.rs", lines(501), Some(501)),
+            ("a.svelte", lines(501), Some(501)),
+            ("a.ts", lines(501), Some(501)),
+            ("a.rs", format!("{LONG_BECAUSE}a table\n{}", lines(501)), None),
+            ("a.rs", format!("// Long because: not a doc\n{}", lines(501)), Some(501)),
+            ("tests/a.rs", lines(600), None),
+            ("src/a/tests.rs", lines(601), Some(601)),
+            ("a.md", lines(801), None),
         ] {
-            let expected = if is_broken { vec![(LENGTH, 801)] } else { vec![] };
+            let expected: Vec<_> = broken_at.map(|line| (LENGTH, line)).into_iter().collect();
             assert_eq!(broken(name, &text), expected, "{name}, {} lines", text.lines().count());
         }
     }

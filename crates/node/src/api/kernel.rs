@@ -10,8 +10,9 @@ use byway_records::{OutputId, TransactionId};
 use serde::{Deserialize, Serialize};
 
 use super::params::Params;
+use super::pulse::{Finality, KernelPulse};
 use super::requests::Request;
-use super::values::{Finality, KernelPulse, Reason, Stage};
+use super::values::{Reason, Stage};
 use super::{Answer, ApiError, Event, Events, Topic};
 
 /// Snapshots of one answer, and how many there are without a wish.

@@ -2,8 +2,8 @@
 //!
 //! [`NodeApi`] has one method per call of a market node, [`KernelApi`] those about the kernel, which kernel nodes answer
 //! too; real nodes implement them, tests implement them by a fake, and [`rpc`](crate::rpc) carries them over HTTP and
-//! WebSocket. [`requests`] are the parameters, [`values`] the results,
-//! [`Event`] what subscribers hear, [`ApiError`] what goes wrong. The command line uses the same types on the other end
+//! WebSocket. [`requests`] are the parameters, [`values`] and the modules of
+//! one subject each the results, [`Event`] what subscribers hear, [`ApiError`] what goes wrong. The command line uses the same types on the other end
 //! of the wire.
 //!
 //! The trait has native `async` methods and is therefore used as a generic parameter and not as a trait object.
@@ -12,9 +12,12 @@ pub mod error;
 pub mod event;
 pub mod groups;
 pub mod kernel;
+pub mod ledger;
+pub mod market;
 pub mod membership;
 pub mod money;
 pub mod params;
+pub mod pulse;
 pub mod requests;
 pub mod values;
 pub mod words;
@@ -28,8 +31,11 @@ pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
 pub use groups::*;
 pub use kernel::*;
+pub use ledger::*;
+pub use market::*;
 pub use membership::*;
 pub use money::*;
+pub use pulse::*;
 pub use requests::*;
 pub use values::*;
 

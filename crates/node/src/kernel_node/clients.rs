@@ -26,9 +26,10 @@ use byway_records::verified::{verify, verify_all};
 use byway_records::{Height, Output, OutputId, ProgramId, Received, Transaction, TransactionId, VerifiedTransaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::FOLLOW_WAIT;
 use super::figures::Figures;
 use super::stages::Stages;
-use super::{FOLLOW_WAIT, Parts};
+use super::task::Parts;
 
 /// Questions that may wait for the machine.
 const QUESTIONS_QUEUE: usize = 1024;

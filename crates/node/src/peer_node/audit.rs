@@ -19,7 +19,7 @@ use byway_records::state::{AssetRecord, asset_key};
 use byway_records::{Genesis, Output, OutputId, ProgramId};
 
 use super::kernel_access::KernelAccess;
-use crate::api::{ApiError, AssetAudit, Audit, values::AuditParts};
+use crate::api::{ApiError, AssetAudit, Audit, AuditParts};
 
 /// The unspent outputs, and the homomorphic hash of their set.
 #[derive(Default)]

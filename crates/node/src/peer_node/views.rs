@@ -11,7 +11,7 @@ use super::Actor;
 use super::connecting::{Connected, Connection as Exit, Flow};
 use super::following::NEWCOMER;
 use crate::api::params::{LIMIT_MAX, Serial};
-use crate::api::values::*;
+use crate::api::*;
 use crate::api::{Event, OfferFilter, event::WalletChange};
 use crate::explorer::{MemberView, pulse_view};
 

@@ -1,0 +1,101 @@
+//! What `ledger_*` answers: the coins there are, and what the ledger holds of one transaction or identity.
+
+use byway_primitives::{Amount, IdentityId, Time};
+use byway_records::{Height, OfferId, TransactionId};
+use serde::{Deserialize, Serialize};
+
+use super::money::AssetAudit;
+use super::values::{Reason, Stage, Withdrawing};
+
+/// All coins there are, recomputed from a checkpoint that was verified against its roots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    pub height: u64,
+    pub time_ms: Time,
+    /// What genesis made.
+    pub supply: Amount,
+    pub outputs: Amount,
+    pub accounts: Amount,
+    pub reservations: Amount,
+    pub pledges: Amount,
+    pub pool: Amount,
+    /// Whether the parts add up to the supply, of this and of every other asset.
+    pub balanced: bool,
+    /// Of every other asset.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assets: Vec<AssetAudit>,
+}
+
+impl Audit {
+    /// Adds the parts up and compares. An overflow is not balanced.
+    pub fn of(height: Height, time: Time, supply: Amount, parts: AuditParts) -> Self {
+        let AuditParts { outputs, accounts, reservations, pledges, pool } = parts;
+        let sum = Amount::checked_sum([outputs, accounts, reservations, pledges, pool]);
+        let balanced = sum == Some(supply);
+        Self {
+            height: height.0,
+            time_ms: time,
+            supply,
+            outputs,
+            accounts,
+            reservations,
+            pledges,
+            pool,
+            balanced,
+            assets: Vec::new(),
+        }
+    }
+
+    /// Adds the other assets.
+    pub fn with_assets(self, assets: Vec<AssetAudit>) -> Self {
+        Self { balanced: self.balanced && assets.iter().all(|asset| asset.balanced), assets, ..self }
+    }
+}
+
+/// Where coins can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AuditParts {
+    pub outputs: Amount,
+    pub accounts: Amount,
+    pub reservations: Amount,
+    pub pledges: Amount,
+    pub pool: Amount,
+}
+
+/// What this node knows of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionRecord {
+    pub transaction_id: TransactionId,
+    pub stage: Stage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Whether the kernel's certificate proves the stage to this node. What is not certified is this node's own word on its
+    /// own transaction.
+    pub certified: bool,
+    /// The checkpoint that made it final or recorded its rejection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_ms: Option<Time>,
+    /// Outputs spent and made; left out while the node hasn't seen it final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<u64>,
+}
+
+/// What the ledger holds about an identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityRecord {
+    pub id: IdentityId,
+    pub registered: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pledge: Option<Amount>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<Time>,
+    pub account: Amount,
+    pub withdrawing: Vec<Withdrawing>,
+    pub offers: Vec<OfferId>,
+    /// Settlements that failed for lack of balance.
+    pub bounces: u64,
+}

@@ -1,0 +1,49 @@
+//! What can be typed after `byway bench`.
+
+use clap::Subcommand;
+
+use crate::bench::kernel::Shape;
+use crate::genesis::Leaders;
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum BenchCommand {
+    /// Transfers through a kernel on this machine, over loopback
+    Kernel {
+        /// Kernel nodes
+        #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u8).range(4..=50))]
+        nodes: u8,
+        /// Transfers offered per second
+        #[arg(long, default_value_t = 4000, value_name = "R")]
+        rate: u32,
+        /// How long
+        #[arg(long, default_value_t = 10, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=3600))]
+        seconds: u32,
+        /// What the transfers look like
+        #[arg(long, value_enum, default_value_t = Shape::OneToOne, value_name = "SHAPE")]
+        shape: Shape,
+        /// Who names the leaders of rounds
+        #[arg(long, value_enum, default_value_t, value_name = "WHO")]
+        leaders: Leaders,
+        /// Offer nothing: measure what an idle network costs
+        #[arg(long, conflicts_with_all = ["rate", "shape"])]
+        idle: bool,
+    },
+    /// How soon a kernel node with many unspent outputs votes again after a restart
+    Restart {
+        /// Unspent outputs
+        #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+        outputs: u64,
+    },
+    /// Finding one's outputs with the view key, on one core
+    Scan {
+        /// Transactions of six outputs each
+        #[arg(long, default_value_t = 5000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        transactions: u32,
+    },
+    /// One stream through a paid exit, against a bare one
+    Socks {
+        /// Megabytes to move
+        #[arg(long, default_value_t = 1000, value_name = "MB")]
+        megabytes: u32,
+    },
+}

@@ -1,0 +1,132 @@
+//! What can be typed to buy and sell: offers, connections, sessions, and the promises that pay for them.
+
+use std::path::PathBuf;
+
+use byway_primitives::{Amount, IdentityId};
+use byway_records::offer::{Country, OfferId, Service};
+use clap::{Args, Subcommand};
+
+use crate::api::OfferFilter;
+use crate::fetch::Url;
+
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// https://host/path or http://host/path
+    pub url: Url,
+    /// Write to a file; a cut download is taken up again. Without it the content goes to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Trust these certificate authorities too: a file in PEM form
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What an offer must have.
+#[derive(Debug, Clone, Default, Args)]
+pub struct FilterArgs {
+    /// Kind of service
+    #[arg(long, value_name = "NAME")]
+    service: Option<Service>,
+    /// Where traffic leaves, such as DE
+    #[arg(long, value_name = "CC")]
+    country: Option<Country>,
+    /// Autonomous system of the exit
+    #[arg(long, value_name = "NUMBER")]
+    asn: Option<u32>,
+    /// Most WAY per megabyte
+    #[arg(long, value_name = "WAY")]
+    max_price: Option<Amount>,
+    /// Least bandwidth in bits per second
+    #[arg(long, value_name = "BPS")]
+    min_bandwidth: Option<u64>,
+}
+
+impl FilterArgs {
+    pub fn filter(self) -> OfferFilter {
+        OfferFilter {
+            service: self.service,
+            country: self.country,
+            asn: self.asn,
+            unit: None,
+            max_price: self.max_price,
+            min_bandwidth_bps: self.min_bandwidth,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectArgs {
+    /// Exactly this offer
+    #[arg(long, value_name = "ID", conflicts_with_all = ["service", "country", "asn", "max_price", "min_bandwidth"])]
+    pub offer: Option<OfferId>,
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OfferCommand {
+    /// Show the market, cheapest first
+    List(OfferListArgs),
+    /// Publish what this node sells; what is left out is as in its configuration
+    Publish(OfferPublishArgs),
+    /// Take an offer off the market
+    Withdraw {
+        /// The offer's id
+        offer: OfferId,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct OfferListArgs {
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Most offers to show
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub limit: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct OfferPublishArgs {
+    /// Kind of service
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<Service>,
+    /// Where the provider is
+    #[arg(long, value_name = "CC")]
+    pub country: Option<Country>,
+    /// Where traffic leaves
+    #[arg(long, value_name = "CC")]
+    pub exit_country: Option<Country>,
+    /// Autonomous system of the exit
+    #[arg(long, value_name = "NUMBER")]
+    pub asn: Option<u32>,
+    /// WAY per megabyte
+    #[arg(long, value_name = "WAY")]
+    pub price: Option<Amount>,
+    /// Bits per second of one session
+    #[arg(long, value_name = "BPS")]
+    pub bandwidth: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SessionCommand {
+    /// Show sessions, newest first
+    List {
+        /// Most sessions to show
+        #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+        limit: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PromiseCommand {
+    /// Show what is owed, newest change first
+    List,
+    /// Settle what we are owed, and wait for the ledger; what we owe only the one who is paid can settle
+    Settle {
+        /// With whom; everyone when left out
+        counterparty: Option<IdentityId>,
+        /// Don't wait for the ledger
+        #[arg(long)]
+        no_wait: bool,
+    },
+}

@@ -1,0 +1,69 @@
+//! What can be typed to make a network and to run the nodes of one.
+
+use std::path::PathBuf;
+
+use byway_records::offer::Network;
+use clap::{Args, Subcommand};
+
+use crate::genesis::{Funding, Leaders, MemberText};
+use crate::ports::PortChoice;
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct UpArgs {
+    /// How many kernel nodes
+    #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u8).range(4..=50))]
+    pub kernel_nodes: u8,
+    /// How many providers, each with its own country and price
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub providers: u8,
+    /// Let the exits reach this block although their policy denies it; can be repeated
+    #[arg(long, value_name = "CIDR")]
+    pub exit_allow: Vec<Network>,
+    /// What to do when port 1080, 7070 or 7071 is taken
+    #[arg(long, value_enum, default_value_t, value_name = "CHOICE")]
+    pub ports: PortChoice,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct RunArgs {
+    /// The configuration; config.example.toml shows every key
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// What to do when a port is taken
+    #[arg(long, value_enum, default_value_t, value_name = "CHOICE")]
+    pub ports: PortChoice,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RelayCommand {
+    /// Run a relay
+    Run(RunArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GenesisCommand {
+    /// Make the genesis file that a network is
+    New(GenesisNewArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct GenesisNewArgs {
+    /// The network's name
+    #[arg(long)]
+    pub name: String,
+    /// A kernel node: member.json of `kernel init`, or the line NAME=HOST:PORT,KEY,MESH,DEALING,OWNER it printed; once per node
+    #[arg(long, required = true, value_name = "NODE")]
+    pub kernel: Vec<MemberText>,
+    /// Who gets coins: ADDRESS=AMOUNT, or ADDRESS=rest; can be repeated
+    #[arg(long, value_name = "ADDRESS=AMOUNT")]
+    pub fund: Vec<Funding>,
+    /// Allow fewer than seven kernel nodes
+    #[arg(long)]
+    pub test: bool,
+    /// Who names the leaders of rounds; fixed for good
+    #[arg(long, value_enum, default_value_t, value_name = "WHO")]
+    pub leaders: Leaders,
+    /// Where to write it; never over an existing file
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}

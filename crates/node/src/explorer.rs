@@ -18,8 +18,12 @@ use byway_records::verified::verify_bytes;
 use byway_records::{Certificate, Genesis, Height, Seat, Seats, TransactionId};
 
 use crate::api::*;
+use crate::health::Progress;
 pub use records::{checkpoint_record, checkpoint_view, pulse_view, stage_of};
-use records::{evidence_records, final_record, signers, snapshot_record, uncertified};
+use records::{evidence_records, final_record, signers, snapshot_record};
+
+/// Among so many checkpoints up to the newest executed one there is a certified one, unless certifying stands still.
+pub const CERTIFICATES_NEWEST: usize = 4;
 
 /// Where answers come from.
 pub trait Source: Send + Sync + 'static {
@@ -66,9 +70,14 @@ impl<S: Source> Explorer<S> {
         self.source.membership().await
     }
 
-    pub async fn status(&self) -> Answer<KernelStatus> {
+    /// The kernel at a glance. Ages of what it did last are taken at `now`.
+    pub async fn status(&self, now: Time) -> Answer<KernelStatus> {
         let status = self.claimed_status().await?;
         let seats = self.source.membership().await?.epoch.seats;
+        let newest = self.newest_certificates(CERTIFICATES_NEWEST).await.unwrap_or_default();
+        let certified = newest.last().map(|certificate| certificate.checkpoint.time);
+        let progress = Progress { committed: status.time, certified };
+        let troubles = progress.troubles(now, &self.genesis.parameters);
         let some = |ms: u64| (ms > 0).then_some(ms);
         Ok(KernelStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -80,6 +89,8 @@ impl<S: Source> Explorer<S> {
             size: seats.count() as u64,
             quorum: seats.quorum() as u64,
             finality_ms: Finality { p50: some(status.finality_ms_p50), p99: some(status.finality_ms_p99) },
+            certified_ms: certified,
+            troubles: troubles.into_iter().map(Reason::from).collect(),
             node: None,
         })
     }
@@ -169,7 +180,8 @@ impl<S: Source> Explorer<S> {
         let Said::Stage(claim) = self.source.ask(member, Request::Stage { transaction: id }).await? else {
             return None;
         };
-        Some(stage_of(claim).map(|stage| uncertified(id, stage)))
+        let outcome = stage_of(claim).map(|stage| Outcome::claimed(id, stage));
+        Some(outcome.map(|outcome| KernelTransactionRecord { outcome, position: None, proof: None }))
     }
 
     /// The rejection of a transaction, out of the scan data of its checkpoint.
@@ -189,13 +201,8 @@ impl<S: Source> Explorer<S> {
             return None;
         }
         let (_, reject) = step.scan.rejected.iter().find(|(rejected, _)| *rejected == id)?;
-        Some(KernelTransactionRecord {
-            reason: Some(Reason::new(reject.word(), reject.to_string())),
-            certified: true,
-            height: Some(checkpoint.height.0),
-            time_ms: Some(checkpoint.time),
-            ..uncertified(id, Stage::Rejected)
-        })
+        let outcome = Outcome::proved(id, Some(*reject), checkpoint);
+        Some(KernelTransactionRecord { outcome, position: None, proof: None })
     }
 
     pub async fn outputs(&self, request: KernelOutputs) -> Answer<Vec<OutputRecord>> {

@@ -7,6 +7,7 @@
 //! - [`api`]: what a node can be asked, as types and the trait [`api::NodeApi`]; [`rpc`] serves it on a loopback port,
 //!   [`page`] serves the web page that uses it, [`client`] asks from another process.
 //! - [`explorer`]: answers about the kernel, for kernel nodes and market nodes alike.
+//! - [`health`]: whether a kernel, and a node of it, does its work.
 //! - [`metrics`]: a kernel node's figures for monitoring.
 //! - [`fetch`]: one HTTP fetch through the node's proxy, with a receipt.
 //! - [`light`]: verifying single facts of the ledger without a node.
@@ -27,6 +28,7 @@ pub mod explorer;
 pub mod fetch;
 pub mod files;
 pub mod genesis;
+pub mod health;
 pub mod hosting;
 pub mod http1;
 pub mod kernel_node;

@@ -9,6 +9,7 @@ use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
 use byway_records::{OutputId, TransactionId};
 use serde::{Deserialize, Serialize};
 
+use super::ledger::Outcome;
 use super::params::Params;
 use super::pulse::{Finality, KernelPulse};
 use super::requests::Request;
@@ -109,6 +110,11 @@ pub struct KernelStatus {
     pub size: u64,
     pub quorum: u64,
     pub finality_ms: Finality,
+    /// The time of the newest checkpoint that is certified, and was checked to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certified_ms: Option<Time>,
+    /// What is wrong with the kernel, and with the kernel node that answers.
+    pub troubles: Vec<Reason>,
     /// Which kernel node answers; absent from a market node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<OwnHealth>,
@@ -208,19 +214,11 @@ pub struct KernelSent {
     pub stage: Stage,
 }
 
-/// What became of a transaction, proved where `certified`.
+/// What became of a transaction, proved where it is certified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelTransactionRecord {
-    pub transaction_id: TransactionId,
-    /// Not certified it is one kernel node's word.
-    pub stage: Stage,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason>,
-    pub certified: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub height: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time_ms: Option<Time>,
+    #[serde(flatten)]
+    pub outcome: Outcome,
     /// Its place among all final transactions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<u64>,

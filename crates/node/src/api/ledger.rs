@@ -1,7 +1,7 @@
 //! What `ledger_*` answers: the coins there are, and what the ledger holds of one transaction or identity.
 
 use byway_primitives::{Amount, IdentityId, Time};
-use byway_records::{Height, OfferId, TransactionId};
+use byway_records::{Checkpoint, Height, OfferId, Reject, TransactionId};
 use serde::{Deserialize, Serialize};
 
 use super::money::AssetAudit;
@@ -62,21 +62,46 @@ pub struct AuditParts {
     pub pool: Amount,
 }
 
-/// What this node knows of a transaction.
+/// What became of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransactionRecord {
+pub struct Outcome {
     pub transaction_id: TransactionId,
     pub stage: Stage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// Whether the kernel's certificate proves the stage to this node. What is not certified is this node's own word on its
-    /// own transaction.
+    /// Whether the kernel's certificate proves the stage to this node. What is not certified is one node's word.
     pub certified: bool,
     /// The checkpoint that made it final or recorded its rejection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_ms: Option<Time>,
+}
+
+impl Outcome {
+    /// What one node says.
+    pub fn claimed(transaction_id: TransactionId, stage: Stage) -> Self {
+        Self { transaction_id, stage, reason: None, certified: false, height: None, time_ms: None }
+    }
+
+    /// What a checkpoint proves that is certified itself.
+    pub fn proved(transaction_id: TransactionId, reject: Option<Reject>, checkpoint: &Checkpoint) -> Self {
+        Self {
+            transaction_id,
+            stage: if reject.is_some() { Stage::Rejected } else { Stage::Final },
+            reason: reject.map(|reject| Reason::new(reject.word(), reject.to_string())),
+            certified: true,
+            height: Some(checkpoint.height.0),
+            time_ms: Some(checkpoint.time),
+        }
+    }
+}
+
+/// What this node knows of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionRecord {
+    #[serde(flatten)]
+    pub outcome: Outcome,
     /// Outputs spent and made; left out while the node hasn't seen it final.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<u64>,

@@ -10,24 +10,22 @@ use byway_kernel::follower::protocol::{Answer, Request, Status};
 use byway_primitives::{Amount, Time};
 use byway_records::epoch::{epoch_of, first_round};
 use byway_records::genesis::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX};
-use byway_records::{Genesis, Member, Seats, SignedEntry};
+use byway_records::{Genesis, Height, Member, Seats, SignedEntry};
 use serde::Serialize;
 use serde_json::json;
 
 use super::output::{ago, fields, now, print, print_json, wait, way, word};
 use super::{Globals, KernelBackupArgs, KernelEntryArgs, KernelRestoreArgs, KernelStatusArgs, Outcome, Table};
-use crate::api::Standing;
+use crate::api::{Reason, Standing};
 use crate::backup::{self, List};
 use crate::config::{Config, Role};
 use crate::directory::{Directory, read_json, write_json};
-use crate::explorer::rounds_behind;
+use crate::explorer::{CERTIFICATES_NEWEST, rounds_behind};
 use crate::genesis;
+use crate::health::{self, ROUNDS_BEHIND_MAX};
 use crate::keystore::Keystore;
 use crate::passphrase::{Occasion, Passphrase};
 use crate::peer_node::kernel_access::KernelAccess;
-
-/// Rounds that a node may be behind the newest at any moment.
-const BEHIND_MAX: u64 = 8;
 
 /// What a kernel node says of itself, as it is printed.
 #[derive(Debug, Serialize)]
@@ -57,6 +55,10 @@ struct Report {
     stamp_bits: u8,
     equivocations: usize,
     members: Vec<Line>,
+    /// The time of the newest checkpoint that the node has a certificate of.
+    certified_ms: Option<u64>,
+    /// What is wrong; nothing if it is healthy.
+    troubles: Vec<Reason>,
     healthy: bool,
 }
 
@@ -70,8 +72,7 @@ struct Line {
     connected: bool,
 }
 
-/// Asks a kernel node how it is, over its mesh port and so as anyone can. It is healthy if it is connected to a quorum, keeps
-/// up with the others where it counts, and saw nobody sign twice.
+/// Asks a kernel node how it is, over its mesh port and so as anyone can. [`health`] says what makes it well.
 pub async fn status(globals: &Globals, args: KernelStatusArgs) -> anyhow::Result<Outcome> {
     let (config, directory, genesis) = load(globals, &args.config)?;
     let own = own_access(&config, &directory, &genesis);
@@ -86,7 +87,9 @@ pub async fn status(globals: &Globals, args: KernelStatusArgs) -> anyhow::Result
         Ok(Answer::Explored(Found::Evidence(evidence))) => evidence.len(),
         _ => 0,
     };
-    let report = report(&genesis, &member, &membership, &status, equivocations);
+    let certified = newest_certified(&access, status.height).await;
+    let seen = Seen { membership, status, certified, equivocations };
+    let report = report(&genesis, &member, &seen, now());
     if globals.json {
         print_json(&report)?
     } else {
@@ -137,13 +140,25 @@ async fn membership_of(access: &KernelAccess) -> anyhow::Result<Membership> {
     }
 }
 
-fn report(
-    genesis: &Genesis,
-    member: &Member,
-    membership: &Membership,
-    status: &Status,
+/// The time of the newest checkpoint that the node has a certificate of, if it is among its newest.
+async fn newest_certified(access: &KernelAccess, height: Height) -> Option<Time> {
+    let from = Height(height.0.saturating_sub(CERTIFICATES_NEWEST as u64).max(1));
+    match access.ask(0, &Request::Explore(Query::Certificates { from })).await {
+        Ok(Answer::Explored(Found::Certificates(certificates))) => Some(certificates.last()?.checkpoint.time),
+        _ => None,
+    }
+}
+
+/// What the node said.
+struct Seen {
+    membership: Membership,
+    status: Status,
+    certified: Option<Time>,
     equivocations: usize,
-) -> Report {
+}
+
+fn report(genesis: &Genesis, member: &Member, seen: &Seen, now: Time) -> Report {
+    let Seen { membership, status, certified, equivocations } = seen;
     let Membership { epoch, .. } = membership;
     let round = |seat: u8| status.rounds.get(usize::from(seat)).copied().unwrap_or(0);
     let newest = status.rounds.iter().copied().max().unwrap_or(0);
@@ -161,7 +176,10 @@ fn report(
     let others = members.iter().filter(|line| Some(line.seat) != seat && line.standing == Standing::Counting);
     let connected = others.filter(|line| line.connected).count();
     let (quorum, rounds_behind) = (epoch.seats.quorum(), seat.map_or(0, |seat| rounds_behind(round(seat), newest)));
-    let is_in_step = !counts || rounds_behind <= BEHIND_MAX;
+    let node = health::Node { counts, connected, quorum, rounds_behind, signed_twice: *equivocations };
+    let progress = health::Progress { committed: status.time, certified: *certified };
+    let mut troubles = progress.troubles(now, &genesis.parameters);
+    troubles.extend(node.troubles());
     let pledge = seat.and_then(|seat| membership.pledge(seat));
     let unlocks = pledge.and_then(|pledge| pledge.unlocks);
     let some = |ms: u64| (ms > 0).then_some(ms);
@@ -187,9 +205,11 @@ fn report(
         finality_ms_p99: some(status.finality_ms_p99),
         pool_percent: status.pool_percent,
         stamp_bits: status.stamp_bits,
-        equivocations,
+        equivocations: *equivocations,
         members,
-        healthy: connected + usize::from(counts) >= quorum && is_in_step && equivocations == 0,
+        certified_ms: certified.map(|time| time.0),
+        healthy: troubles.is_empty(),
+        troubles: troubles.into_iter().map(Reason::from).collect(),
     }
 }
 
@@ -227,9 +247,15 @@ fn round_text(round: u64) -> String {
     (round - begun).to_string()
 }
 
+/// The verdict: what is wrong, if anything is.
+fn health_text(report: &Report) -> String {
+    let troubles: Vec<&str> = report.troubles.iter().map(|trouble| trouble.message.as_str()).collect();
+    if report.healthy { "healthy".to_owned() } else { format!("NOT HEALTHY: {}", troubles.join("; ")) }
+}
+
 fn text(report: &Report) -> String {
     let place = match report.rounds_behind {
-        0..=BEHIND_MAX => "in step".to_owned(),
+        0..=ROUNDS_BEHIND_MAX => "in step".to_owned(),
         behind => format!("{behind} rounds behind"),
     };
     let finality = match (report.finality_ms_p50, report.finality_ms_p99) {
@@ -243,6 +269,10 @@ fn text(report: &Report) -> String {
     let caught = match report.equivocations {
         0 => "nobody".to_owned(),
         count => format!("{count} times; the log says who"),
+    };
+    let certified = match report.certified_ms {
+        Some(time) => format!("the newest checkpoint {}", ago(Time(time), now())),
+        None => "none of the newest checkpoints".to_owned(),
     };
     let counts = report.standing == Some(Standing::Counting);
     let others = report.members.iter().filter(|line| Some(line.seat) != report.seat);
@@ -271,7 +301,8 @@ fn text(report: &Report) -> String {
         ("final in", finality),
         ("pool", pool),
         ("signed twice", caught),
-        ("", if report.healthy { "healthy".to_owned() } else { "NOT HEALTHY".to_owned() }),
+        ("certified", certified),
+        ("health", health_text(report)),
     ]);
     let mut table = Table::new(&[">seat", "kernel node", "standing", "address", ">round", "connected"]);
     for line in &report.members {

@@ -57,12 +57,13 @@ fn audit_text(audit: &Audit) -> String {
 }
 
 fn transaction_text(record: &TransactionRecord) -> String {
-    let mut rows = vec![("transaction", record.transaction_id.to_string()), ("stage", word(&record.stage))];
-    rows.extend(record.reason.as_ref().map(|reason| ("reason", reason.message.clone())));
-    let proof = if record.certified { "certified by a quorum of the kernel" } else { "this node's own word so far" };
+    let outcome = &record.outcome;
+    let mut rows = vec![("transaction", outcome.transaction_id.to_string()), ("stage", word(&outcome.stage))];
+    rows.extend(outcome.reason.as_ref().map(|reason| ("reason", reason.message.clone())));
+    let proof = if outcome.certified { "certified by a quorum of the kernel" } else { "this node's own word so far" };
     rows.push(("proof", proof.to_owned()));
-    rows.extend(record.height.map(|height| ("height", height.to_string())));
-    rows.extend(record.time_ms.map(|time| ("time", ago(time, now()))));
+    rows.extend(outcome.height.map(|height| ("height", height.to_string())));
+    rows.extend(outcome.time_ms.map(|time| ("time", ago(time, now()))));
     rows.extend(record.inputs.map(|count| ("inputs", count.to_string())));
     rows.extend(record.outputs.map(|count| ("outputs", count.to_string())));
     fields(&rows)

@@ -132,30 +132,11 @@ fn conviction_record((id, conviction): &(ConvictionId, Conviction)) -> Convictio
 }
 
 pub(super) fn final_record(id: TransactionId, proof: &FinalProof) -> KernelTransactionRecord {
-    let checkpoint = &proof.certificate.checkpoint;
+    let (certificate, range) = (&proof.certificate, &proof.range);
     KernelTransactionRecord {
-        certified: true,
-        height: Some(checkpoint.height.0),
-        time_ms: Some(checkpoint.time),
-        position: Some(proof.range.position),
-        proof: Some(ProofRecord {
-            certificate: HexBytes(proof.certificate.to_bytes()),
-            range: HexBytes(proof.range.to_bytes()),
-        }),
-        ..uncertified(id, Stage::Final)
-    }
-}
-
-pub(super) fn uncertified(id: TransactionId, stage: Stage) -> KernelTransactionRecord {
-    KernelTransactionRecord {
-        transaction_id: id,
-        stage,
-        reason: None,
-        certified: false,
-        height: None,
-        time_ms: None,
-        position: None,
-        proof: None,
+        outcome: Outcome::proved(id, None, &certificate.checkpoint),
+        position: Some(range.position),
+        proof: Some(ProofRecord { certificate: HexBytes(certificate.to_bytes()), range: HexBytes(range.to_bytes()) }),
     }
 }
 

@@ -14,7 +14,8 @@ use byway_kernel::Status;
 use byway_kernel::follower::Refusal;
 use byway_kernel::verified::SnapshotError;
 use byway_ledger::Verdict;
-use byway_records::{Genesis, Seats};
+use byway_primitives::Time;
+use byway_records::{Checkpoint, Genesis, Seats};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -71,6 +72,7 @@ pub struct Figures {
     clock_behind: Counter,
     bytes: Family<OfPeer, Counter>,
     certified: One,
+    certified_time: One,
     // Looked at when somebody asks.
     member_rounds: Family<OfMember, One>,
     own_round: One,
@@ -78,6 +80,7 @@ pub struct Figures {
     target_round: One,
     behind: One,
     checkpoint: One,
+    committed_time: One,
     peers: One,
     clients: One,
     pool_transactions: One,
@@ -122,12 +125,14 @@ impl Figures {
             clock_behind: Counter::default(),
             bytes: Family::default(),
             certified: One::default(),
+            certified_time: One::default(),
             member_rounds: Family::default(),
             own_round: One::default(),
             quorum_round: One::default(),
             target_round: One::default(),
             behind: One::default(),
             checkpoint: One::default(),
+            committed_time: One::default(),
             peers: One::default(),
             clients: One::default(),
             pool_transactions: One::default(),
@@ -171,6 +176,8 @@ impl Figures {
         let text = "Messages to and from other members, without the mesh's framing";
         kernel.register_with_unit("peer", text, Unit::Bytes, self.bytes.clone());
         kernel.register("certified_height", "Newest checkpoint certified here", self.certified.clone());
+        let text = "Time of the newest checkpoint certified here";
+        kernel.register_with_unit("certified_time", text, Unit::Seconds, self.certified_time.clone());
     }
 
     fn register_state(&self, all: &mut Registry) {
@@ -193,6 +200,8 @@ impl Figures {
         ] {
             kernel.register(name, text, gauge.clone());
         }
+        let text = "Time of the last commit";
+        kernel.register_with_unit("committed_time", text, Unit::Seconds, self.committed_time.clone());
         for (name, text, gauge) in [
             ("pool", "Size of the transactions that wait for a snapshot", &self.pool_bytes),
             ("verification_queue", "Size of the snapshots that wait to be verified", &self.verifying_bytes),
@@ -292,8 +301,9 @@ impl Figures {
         self.bytes.get_or_create(&OfPeer { peer, direction }).inc_by(bytes);
     }
 
-    pub fn certified(&self, height: u64) {
-        self.certified.set(height as i64);
+    pub fn certified(&self, checkpoint: &Checkpoint) {
+        self.certified.set(checkpoint.height.0 as i64);
+        self.certified_time.set(seconds(checkpoint.time));
     }
 
     /// All figures in the text form that Prometheus reads.
@@ -317,6 +327,7 @@ impl Figures {
         self.target_round.set(status.target_round as i64);
         self.behind.set(status.is_behind.into());
         self.checkpoint.set(status.checkpoint.0 as i64);
+        self.committed_time.set(seconds(status.time));
         self.peers.set(status.connected.len() as i64);
         self.clients.set(mesh.clients_up.saturating_sub(mesh.clients_down) as i64);
         self.pool_transactions.set(status.transactions_pending as i64);
@@ -389,6 +400,11 @@ fn closed(mesh: &MeshCounters) -> [(&'static str, u64); 8] {
         ("silent", mesh.closed_silent + mesh.closed_trickling),
         ("slow", mesh.closed_slow),
     ]
+}
+
+/// Since 1970; Prometheus has its times so.
+fn seconds(time: Time) -> i64 {
+    (time.0 / 1000) as i64
 }
 
 /// What the files below a folder hold. What can't be read counts nothing: it may be gone by then.

@@ -15,7 +15,8 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use super::{Heard, KernelDesk};
 use crate::api::event::EVENTS_BUFFERED;
 use crate::api::*;
-use crate::explorer::{Explorer, MemberView, Source, checkpoint_record};
+use crate::explorer::{Explorer, MemberView, Source, checkpoint_record, rounds_behind};
+use crate::health;
 
 /// How often the pulse is looked at while somebody watches.
 const PULSE_PERIOD: Duration = Duration::from_millis(500);
@@ -78,6 +79,19 @@ async fn tell_checkpoints(mut heard: broadcast::Receiver<Heard>, events: broadca
     }
 }
 
+/// How this node does among the others.
+fn own_part(own: &byway_kernel::Status, seats: &Seats, signed_twice: usize) -> health::Node {
+    let counts = |seat: u8| seats.get(seat).is_some_and(|seat| seat.standing.counts());
+    let newest = own.rounds.iter().copied().max().unwrap_or(0);
+    health::Node {
+        counts: own.me.is_some_and(|me| counts(me.0)),
+        connected: own.connected.iter().filter(|member| counts(member.0)).count(),
+        quorum: seats.quorum(),
+        rounds_behind: rounds_behind(own.own_round, newest),
+        signed_twice,
+    }
+}
+
 impl KernelApi for KernelService {
     fn kernel_events(&self) -> Events {
         self.events.subscribe()
@@ -101,7 +115,10 @@ impl KernelApi for KernelService {
             stamp_bits: own.stamp_bits.into(),
             snapshots_waiting: own.snapshots_waiting as u64,
         };
-        Ok(KernelStatus { node: Some(node), ..self.explorer.status().await? })
+        let mut status = self.explorer.status(self.clock.now()).await?;
+        let judged = own_part(&own, &membership.epoch.seats, self.explorer.evidence().await?.len());
+        status.troubles.extend(judged.troubles().into_iter().map(Reason::from));
+        Ok(KernelStatus { node: Some(node), ..status })
     }
 
     async fn kernel_members(&self) -> Answer<Vec<KernelMember>> {

@@ -481,16 +481,13 @@ impl Actor {
     /// What this node knows by itself of a transaction of its own.
     fn own_record(&self, id: TransactionId) -> Option<TransactionRecord> {
         let entry = self.entry_of(id)?;
-        Some(TransactionRecord {
-            transaction_id: id,
-            stage: entry.stage,
+        let outcome = Outcome {
             reason: entry.reason,
             // Verdicts are read from certified checkpoints only.
             certified: matches!(entry.stage, Stage::Final | Stage::Rejected),
-            height: None,
             time_ms: Some(entry.time_ms),
-            inputs: None,
-            outputs: None,
-        })
+            ..Outcome::claimed(id, entry.stage)
+        };
+        Some(TransactionRecord { outcome, inputs: None, outputs: None })
     }
 }

@@ -27,7 +27,8 @@ impl KernelApi for PeerNode {
     }
 
     async fn kernel_status(&self) -> Answer<KernelStatus> {
-        self.explorer().status().await
+        let now = self.ask(|actor| Ok(actor.clock.now())).await?;
+        self.explorer().status(now).await
     }
 
     async fn kernel_members(&self) -> Answer<Vec<KernelMember>> {

@@ -11,7 +11,7 @@ use byway_records::checkpoint::Height;
 use byway_records::{Reject, Seats, TransactionId};
 
 use super::PeerNode;
-use crate::api::{ApiError, Reason, Stage, TransactionRecord};
+use crate::api::{ApiError, Outcome, TransactionRecord};
 
 /// Why a step proves nothing of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -77,21 +77,16 @@ fn verdict(
     if step.scan.root() != checkpoint.scan_root {
         return Err(Disproof::Scan);
     }
-    let record = |stage, reason: Option<Reject>, counts: Option<(usize, usize)>| TransactionRecord {
-        transaction_id: id,
-        stage,
-        reason: reason.map(|reject| Reason::new(reject.word(), reject.to_string())),
-        certified: true,
-        height: Some(height.0),
-        time_ms: Some(checkpoint.time),
+    let record = |reject: Option<Reject>, counts: Option<(usize, usize)>| TransactionRecord {
+        outcome: Outcome::proved(id, reject, checkpoint),
         inputs: counts.map(|(inputs, _)| inputs as u64),
         outputs: counts.map(|(_, outputs)| outputs as u64),
     };
     if let Some(made) = step.scan.finals.iter().find(|made| made.id == id) {
-        return Ok(record(Stage::Final, None, Some((made.spent.len(), made.outputs.len()))));
+        return Ok(record(None, Some((made.spent.len(), made.outputs.len()))));
     }
     let rejected = step.scan.rejected.iter().find(|(rejected, _)| *rejected == id);
-    rejected.map(|(_, reject)| record(Stage::Rejected, Some(*reject), None)).ok_or(Disproof::Absent)
+    rejected.map(|(_, reject)| record(Some(*reject), None)).ok_or(Disproof::Absent)
 }
 
 #[cfg(test)]
@@ -103,6 +98,7 @@ mod tests {
     use byway_records::scan::{ScanData, ScanTransaction};
 
     use super::*;
+    use crate::api::Stage;
 
     const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
     const ID: TransactionId = TransactionId(Hash([1; 32]));
@@ -156,7 +152,7 @@ mod tests {
             (step(1), 2, ID, Err(Disproof::Certificate)),
             (hidden, 1, ID, Err(Disproof::Scan)),
         ] {
-            let found = verdict(NETWORK, &seats(epoch), &step, Height(9), id).map(|record| record.stage);
+            let found = verdict(NETWORK, &seats(epoch), &step, Height(9), id).map(|record| record.outcome.stage);
             assert_eq!(found, expected, "epoch {epoch}");
         }
         assert_eq!(verdict(NETWORK, &seats(1), &step(1), Height(8), ID).err(), Some(Disproof::Height));

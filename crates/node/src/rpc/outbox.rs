@@ -90,7 +90,7 @@ impl Outbox {
 
     fn wants(&self, event: &Event) -> bool {
         let is_named = match event {
-            Event::Transaction(record) => self.interest.transactions.contains(&record.transaction_id),
+            Event::Transaction(record) => self.interest.transactions.contains(&record.outcome.transaction_id),
             _ => true,
         };
         is_named && self.interest.topics.contains(&event.topic())
@@ -131,7 +131,7 @@ fn key(event: &Event) -> Key {
         Event::Promise(promise) => {
             Key::Promise(promise.direction, promise.counterparty.0, promise.serial.0, promise.backing)
         }
-        Event::Transaction(record) => Key::Transaction(record.transaction_id),
+        Event::Transaction(record) => Key::Transaction(record.outcome.transaction_id),
         other => Key::Topic(other.topic()),
     }
 }
@@ -152,7 +152,7 @@ fn urgency(event: &Event) -> Urgency {
             Urgency::Status(status.connection.state, status.proxy.address.clone(), status.proxy.accepting)
         }
         Event::Session(session) => Urgency::Session(session.state),
-        Event::Transaction(record) => Urgency::Transaction(record.stage, record.certified),
+        Event::Transaction(record) => Urgency::Transaction(record.outcome.stage, record.outcome.certified),
         _ => Urgency::None,
     }
 }

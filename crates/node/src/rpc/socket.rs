@@ -291,8 +291,8 @@ impl<S: Surface> Connection<S> {
         let Some(outbox) = self.subscriptions.get_mut(&look.subscription) else { return };
         let mut is_decided = false;
         if let Some(record) = record {
-            let stage = (record.stage, record.certified);
-            is_decided = record.certified;
+            let stage = (record.outcome.stage, record.outcome.certified);
+            is_decided = record.outcome.certified;
             if look.told != Some(stage) {
                 look.told = Some(stage);
                 outbox.push(Arc::new(Event::Transaction(*record)));

@@ -47,6 +47,8 @@ impl KernelApi for Fake {
             size: 4,
             quorum: 3,
             finality_ms: Finality { p50: Some(40), p99: Some(90) },
+            certified_ms: Some(TIME),
+            troubles: vec![Reason::new("stalled", "nothing was committed for 40 s")],
             node: Some(node),
         })
     }
@@ -86,12 +88,14 @@ impl KernelApi for Fake {
         }
         let proof = ProofRecord { certificate: HexBytes(vec![1; 20]), range: HexBytes(vec![2; 20]) };
         Ok(KernelTransactionRecord {
-            transaction_id: KNOWN,
-            stage: Stage::Final,
-            reason: Some(Reason::new("none", "no reason")),
-            certified: true,
-            height: Some(3),
-            time_ms: Some(TIME),
+            outcome: Outcome {
+                transaction_id: KNOWN,
+                stage: Stage::Final,
+                reason: Some(Reason::new("none", "no reason")),
+                certified: true,
+                height: Some(3),
+                time_ms: Some(TIME),
+            },
             position: Some(7),
             proof: request.proof.then_some(proof),
         })

@@ -1,7 +1,6 @@
 //! The calls `kernel_*` of real nodes: what a kernel node and a market node say of the same kernel, and who may ask a
 //! kernel node's own server.
 
-use byway_crypto::Address;
 use byway_kernel::follower::explore::FinalProof;
 use byway_ledger::RangeProof;
 use byway_node::api::*;
@@ -52,18 +51,16 @@ async fn kernel_nodes_and_market_nodes_answer_alike() {
     let served = serve(&network, Access::Token(token())).await;
     let user = network.node("user", "").await;
     user.until("the node follows", async |api| api.node_status().await.ok()?.ledger.lag_ms).await;
-    let to: Address = keystore("somebody").wallet().address();
-    let amount: Amount = "2.5".parse().unwrap();
-    let send = WalletSend { to: to.to_string(), amount, asset: None, idempotency_key: key("pay") };
-    let entry = user.api.wallet_send(send).await.unwrap();
-    let id = entry.transaction_id;
+    let to = keystore("somebody").wallet().address().to_string();
+    let send = WalletSend { to, amount: Amount::from_coins(2), asset: None, idempotency_key: key("pay") };
+    let id = user.api.wallet_send(send).await.unwrap().transaction_id;
     let request = KernelTransaction { transaction_id: id, proof: true };
     let record = user
         .until("the payment is certified", async |api| {
-            api.kernel_transaction(request.clone()).await.ok().filter(|record| record.certified)
+            api.kernel_transaction(request.clone()).await.ok().filter(|record| record.outcome.certified)
         })
         .await;
-    assert_eq!(record.stage, Stage::Final);
+    assert_eq!(record.outcome.stage, Stage::Final);
 
     // What was told can be checked by anyone who has genesis, and is far smaller than a follower's step.
     let proof = record.proof.clone().unwrap();
@@ -125,8 +122,9 @@ async fn kernel_nodes_and_market_nodes_answer_alike() {
     assert!(members.iter().filter(|member| member.signed_last).count() >= 3, "a quorum signed");
     assert_eq!(user.api.kernel_evidence().await.unwrap(), []);
     let status = post(served.port, &[&bearer], "kernel_status", json!({})).await;
-    assert_eq!(status["result"]["node"]["name"], "k0");
-    assert!(status["result"]["node"]["round"].as_u64().unwrap() > 0, "{status}");
+    assert_eq!(status["result"]["troubles"], json!([]), "nothing is wrong");
+    let node = &status["result"]["node"];
+    assert!(node["name"] == "k0" && node["round"].as_u64().unwrap() > 0, "{status}");
     let pulse = post(served.port, &[&bearer], "kernel_pulse", json!({})).await;
     assert!(pulse["result"]["snapshots"].as_array().unwrap().iter().any(|one| one["commit"].is_u64()), "{pulse}");
 }

@@ -40,7 +40,7 @@ async fn pay(user: &Node) -> TransactionId {
     let id = user.api.wallet_send(send).await.unwrap().transaction_id;
     let request = KernelTransaction { transaction_id: id, proof: false };
     user.until("the payment is certified", async |api| {
-        api.kernel_transaction(request.clone()).await.ok().filter(|record| record.certified)
+        api.kernel_transaction(request.clone()).await.ok().filter(|record| record.outcome.certified)
     })
     .await;
     id

@@ -21,6 +21,11 @@ fn names(text: &str) -> BTreeSet<&str> {
     words.filter(|word| word.starts_with("byway_")).collect()
 }
 
+/// A histogram is one figure and several samples.
+fn figure(sample: &str) -> &str {
+    ["_bucket", "_sum", "_count"].into_iter().fold(sample, |name, part| name.strip_suffix(part).unwrap_or(name))
+}
+
 /// The value of the one sample that starts like this.
 fn value(text: &str, sample: &str) -> f64 {
     let line = text.lines().find(|line| line.starts_with(sample)).unwrap_or_else(|| panic!("no {sample} in {text}"));
@@ -38,6 +43,10 @@ async fn figures_are_there_under_the_names_that_others_use() {
     let to = keystore("somebody").wallet().address().to_string();
     let send = WalletSend { to, amount: Amount::from_coins(1), asset: None, idempotency_key: key("pay") };
     assert_eq!(user.api.wallet_send(send).await.unwrap().stage, Stage::Final);
+    let desk = network.running_kernel(0).desk();
+    let all_signed =
+        async |_: &_| Some(desk.status().await?.rounds.into_iter().all(|round| round > 0)).filter(|all| *all);
+    user.until("a snapshot of every kernel node", all_signed).await;
 
     let answer = request(port, "GET /metrics HTTP/1.1", &[], "").await;
     assert_eq!(answer.status, 200);
@@ -52,6 +61,8 @@ async fn figures_are_there_under_the_names_that_others_use() {
         ("byway_kernel_transactions_total{verdict=\"final\"}", 1.0),
         ("byway_kernel_checkpoint_height ", 1.0),
         ("byway_kernel_certified_height ", 1.0),
+        ("byway_kernel_committed_time_seconds ", 1.7e9),
+        ("byway_kernel_certified_time_seconds ", 1.7e9),
         ("byway_kernel_peers_connected ", 3.0),
         ("byway_kernel_durable_seconds_count", 1.0),
         ("byway_kernel_peer_bytes_total{peer=\"k1\",direction=\"in\"}", 1.0),
@@ -70,12 +81,10 @@ async fn figures_are_there_under_the_names_that_others_use() {
         let missing: Vec<_> = used.difference(&samples).collect();
         assert!(missing.is_empty(), "{used_by} asks for what is not there: {missing:?}");
     }
-    // A histogram is one figure and several samples.
-    let figures = samples.iter().map(|sample| {
-        let parts = ["_bucket", "_sum", "_count"].into_iter();
-        parts.fold(*sample, |name, part| name.strip_suffix(part).unwrap_or(name))
-    });
-    assert_eq!(names(GUIDE), figures.collect(), "the guide has them all, and no others");
+    let figures: BTreeSet<&str> = samples.into_iter().map(figure).collect();
+    assert_eq!(names(GUIDE), figures, "the guide has them all, and no others");
+    let shown: BTreeSet<&str> = names(DASHBOARD).into_iter().map(figure).collect();
+    assert_eq!(shown, figures, "each has its panel");
     let answer = request(port, "GET / HTTP/1.1", &[], "").await;
     assert_eq!(answer.status, 404);
 }

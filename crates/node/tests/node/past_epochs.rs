@@ -111,7 +111,10 @@ async fn final_transactions_and_checkpoints_of_past_epochs_are_proved() {
     for height in [1, EPOCH, EPOCH + 1, EPOCH + 5, 2 * EPOCH, 2 * EPOCH + 3] {
         let request = KernelTransaction { transaction_id: id(height), proof: true };
         let record = ask(None).transaction(request.clone()).await.unwrap();
-        assert_eq!((record.stage, record.height, record.position), (Stage::Final, Some(height), Some(height - 1)));
+        assert_eq!(
+            (record.outcome.stage, record.outcome.height, record.position),
+            (Stage::Final, Some(height), Some(height - 1))
+        );
         for forger in (0..3).filter(|forger| *forger != (height - 1) / EPOCH) {
             let refusal = ask(Some(forger)).transaction(request.clone()).await.unwrap_err();
             assert_eq!(refusal.kind, ErrorKind::KernelUnreachable, "epoch {forger} has no vote at {height}");

@@ -240,8 +240,12 @@ async fn a_kernel_node_that_lies_about_a_transaction_is_not_believed() {
     let config = format!("[ledger]\naddresses = [\"k1={nobody}\", \"k2={nobody}\"]\n");
     let user = network.node("user", &config).await;
     let record = user.api.ledger_transaction(published).await.unwrap();
-    assert_eq!((record.stage, record.certified), (Stage::Final, true));
-    assert!(record.height.is_some() && record.time_ms.is_some() && record.inputs.is_some_and(|count| count > 0));
+    assert_eq!((record.outcome.stage, record.outcome.certified), (Stage::Final, true));
+    assert!(
+        record.outcome.height.is_some()
+            && record.outcome.time_ms.is_some()
+            && record.inputs.is_some_and(|count| count > 0)
+    );
     let refusal = user.api.ledger_transaction(invented).await.unwrap_err();
     assert_eq!(refusal.kind, ErrorKind::KernelUnreachable, "one honest node alone can't say that there is none");
     // Three honest nodes can.

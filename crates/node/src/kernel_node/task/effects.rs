@@ -108,7 +108,7 @@ impl Task {
             News::Stepped(stepped) => self.decided(stepped.verdicts),
             News::Certified(certificate) => {
                 self.clients.certified(certificate.checkpoint.height);
-                self.figures.certified(certificate.checkpoint.height.0);
+                self.figures.certified(&certificate.checkpoint);
                 let _ = self.heard.send(Heard::Certified(certificate));
             }
             News::Epoch { epoch, .. } => {

@@ -49,7 +49,8 @@
 //!    and the slot is skipped if it holds none.
 //!
 //! Slots are used strictly in order, so an undecided one holds up those after it. A committed leader commits everything
-//! in its history, down to `round_horizon` rounds below it, that is not committed yet, ordered by round, author and hash.
+//! in its history, down to `round_horizon` rounds below it, that is not committed yet, ordered by round, author and hash:
+//! as one commit, or as several where that is more than a checkpoint has room for ([`byway_ledger::content`]).
 //! The commit's time is the median of the times of what the leader references, and never goes back. Commits go to the
 //! ledger one by one, each with its verdicts.
 //!

@@ -10,11 +10,12 @@ use byway_primitives::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_records::{Certificate, Height, Transaction};
 
 use crate::follower::Step;
-use crate::follower::protocol::STEPS_MAX;
+use crate::follower::protocol::{STEP_BYTES_MAX, STEPS_MAX};
 use crate::snapshot::{Reference, SNAPSHOT_BYTES_MAX, VOTES_MAX, Vote};
 
-/// Bytes of one encoded message: a full chunk of snapshots and its framing.
-pub const MESSAGE_BYTES_MAX: usize = CHUNK_BYTES_MAX + SNAPSHOT_BYTES_MAX + 64 * 1024;
+/// Bytes of one encoded message: one step, or a full chunk of snapshots, and its framing.
+pub const MESSAGE_BYTES_MAX: usize = STEP_BYTES_MAX + 64 * 1024;
+const _: () = assert!(MESSAGE_BYTES_MAX > CHUNK_BYTES_MAX + SNAPSHOT_BYTES_MAX + 64 * 1024, "snapshots fit");
 /// Bytes of snapshots after which a chunk takes no further one.
 pub const CHUNK_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Snapshots in one message: a chunk of the smallest ones.

@@ -24,9 +24,10 @@ use crate::committee::MemberIndex;
 use crate::news::Fatal;
 use crate::snapshot::{Reference, VOTES_MAX, Vote};
 
-/// Heights ahead of what was executed here for which votes are kept. A node that is further behind finds them in the
-/// snapshots it replays.
-const AHEAD_MAX: u64 = 64;
+/// Heights ahead of what was executed here for which votes are kept: as many checkpoints as one commit can be cut into that
+/// takes gigabytes, with fifty votes each some ten megabytes. A node that is further behind finds them in the snapshots it
+/// replays.
+const AHEAD_MAX: u64 = 1_024;
 /// Certificates that are remembered, for votes that come late and are false. A snapshot that is older than so many checkpoints
 /// is below the horizon, or nearly.
 const CERTIFIED_MAX: usize = 16;

@@ -5,6 +5,7 @@ use byway_primitives::{Batch, Encode, Hash, Store};
 use byway_records::scan::{ScanData, ScanTransaction};
 use byway_records::{Checkpoint, Epoch, Height, OutputId, Reject, TransactionId, VerifiedTransaction};
 
+use crate::content;
 use crate::judge::{Refused, judge};
 use crate::kept::Kept;
 use crate::ledger::{Commit, Executed, Ledger, NewCheckpoint, Verdict};
@@ -26,11 +27,14 @@ struct Execution<'a, 'l> {
     /// Final transactions of this commit, in order; the range has them already, the batch not yet.
     finals: Vec<TransactionId>,
     scan: ScanData,
+    /// Of this commit's scan data and of those before it since the last checkpoint.
+    scan_bytes: u64,
     batch: Batch,
 }
 
 impl Ledger {
-    /// Executes the next commit.
+    /// Executes the next commit, as far as the checkpoint has [room](crate::content) for it: one that is full ends the commit
+    /// at once, and the transactions after that are the next commit's.
     ///
     /// `store` must show the batches of all commits before this one. The same commits give the same verdicts, batches
     /// and checkpoints on every node.
@@ -50,6 +54,7 @@ impl Ledger {
             parameters: &self.parameters,
             members_min: self.members_min,
         };
+        let room = self.parameters.checkpoint_bytes;
         let mut execution = Execution {
             programs: &mut self.programs,
             range: &mut self.range,
@@ -58,16 +63,24 @@ impl Ledger {
             height,
             finals: Vec::new(),
             scan: ScanData::default(),
+            scan_bytes: self.pending_bytes,
             batch: Batch::new(),
         };
         offers::expire(execution.programs, execution.now);
         kernel_nodes::convictions::expire(execution.programs, execution.now);
-        let verdicts = commit.transactions.iter().map(|tx| (tx.id(), execution.transaction(tx))).collect();
-        let Execution { kept, finals, scan, mut batch, .. } = execution;
+        let mut verdicts = Vec::with_capacity(commit.transactions.len());
+        for transaction in &commit.transactions {
+            verdicts.push((transaction.id(), execution.transaction(transaction)));
+            if execution.content_bytes() >= room {
+                break;
+            }
+        }
+        let Execution { kept, finals, scan, scan_bytes, mut batch, .. } = execution;
+        self.pending_bytes = scan_bytes;
         self.range.write(&finals, &mut batch);
         self.finish_kept(kept, &mut batch);
         self.finish_scan(scan, &mut batch);
-        let checkpoint = self.finish_state(&mut batch);
+        let checkpoint = self.finish_state(verdicts.len() == commit.transactions.len(), &mut batch);
         Executed { verdicts, batch, checkpoint }
     }
 
@@ -107,9 +120,10 @@ impl Ledger {
         self.pending.rejected.append(&mut scan.rejected);
     }
 
-    fn finish_state(&mut self, batch: &mut Batch) -> Option<NewCheckpoint> {
+    /// Ends the commit. An epoch ends only with one that `is_whole`: all that the kernel commits at once is of one epoch.
+    fn finish_state(&mut self, is_whole: bool, batch: &mut Batch) -> Option<NewCheckpoint> {
         let is_due = self.checkpoint_is_due();
-        let epoch = if is_due { self.turn_epoch() } else { None };
+        let epoch = if is_due && is_whole { self.turn_epoch() } else { None };
         self.state_root = self.programs.finish_commit(batch);
         let checkpoint = is_due.then(|| self.make_checkpoint(epoch, batch));
         if checkpoint.is_none() {
@@ -120,13 +134,14 @@ impl Ledger {
     }
 
     /// A checkpoint ends the first commit, without which nobody could follow; a commit after so many others, or long after
-    /// the last checkpoint; and the one by which content has waited long enough.
+    /// the last checkpoint; the one by which content has waited long enough; and the one by which there is enough of it.
     fn checkpoint_is_due(&self) -> bool {
         let is_last_old = self.last_checkpoint().is_none_or(|last| {
             self.commits - last.commits >= self.parameters.checkpoint_commits
                 || self.time >= last.time + self.parameters.checkpoint_idle
         });
-        is_last_old || self.checkpoint_due_at().is_some_and(|due| self.time >= due)
+        let is_full = self.pending_bytes + self.programs.changed_bytes() >= self.parameters.checkpoint_bytes;
+        is_last_old || is_full || self.checkpoint_due_at().is_some_and(|due| self.time >= due)
     }
 
     /// Begins the epoch that is prepared, if one is.
@@ -144,6 +159,8 @@ impl Ledger {
     }
 
     fn make_checkpoint(&mut self, epoch: Option<Epoch>, batch: &mut Batch) -> NewCheckpoint {
+        let bytes = std::mem::take(&mut self.pending_bytes) + self.programs.changed_bytes();
+        assert!(bytes <= self.parameters.checkpoint_bytes + content::EXCESS_BYTES_MAX, "every step fits");
         let scan = ScanData { time: self.time, ..std::mem::take(&mut self.pending) };
         let changes = self.programs.take_changes(batch);
         let checkpoint = Checkpoint {
@@ -194,6 +211,11 @@ pub(crate) fn put_outputs_sum(sum: &MultisetHash, batch: &mut Batch) {
 }
 
 impl<'a> Execution<'a, '_> {
+    /// What followers are given of all since the last checkpoint.
+    fn content_bytes(&self) -> u64 {
+        self.scan_bytes + self.programs.changed_bytes()
+    }
+
     fn transaction(&mut self, transaction: &'a VerifiedTransaction) -> Verdict {
         let id = transaction.id();
         if self.kept.has_verdict(id) {
@@ -224,16 +246,19 @@ impl<'a> Execution<'a, '_> {
         let position = self.range.append(id, &mut self.batch);
         self.finals.push(id);
         self.record(id, Outcome::Final { position });
-        self.scan.finals.push(ScanTransaction {
+        let transaction = ScanTransaction {
             id,
             ghost: body.ghost,
             outputs: body.outputs.clone(),
             spent: body.inputs.iter().map(|input| input.spent).collect(),
-        });
+        };
+        self.scan_bytes += content::of_final(&transaction);
+        self.scan.finals.push(transaction);
     }
 
     fn reject(&mut self, id: TransactionId, reject: Reject) {
         self.record(id, Outcome::Rejected(reject));
+        self.scan_bytes += content::REJECTED_BYTES;
         self.scan.rejected.push((id, reject));
     }
 

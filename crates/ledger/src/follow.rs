@@ -157,7 +157,7 @@ impl Ledger {
         (self.outputs, self.outputs_digest, self.range) = (outputs, checkpoint.outputs_digest, range);
         (self.commits, self.time) = (checkpoint.commits, checkpoint.time);
         (self.content_since, self.pending_digest) = (None, Hash::ZERO);
-        self.pending = ScanData::default();
+        (self.pending, self.pending_bytes) = (ScanData::default(), 0);
         self.last = Some(*checkpoint);
         let epoch = system::epoch(&self.programs.view()).expect("the certified state holds one");
         let has_turned = epoch != self.epoch;

@@ -29,6 +29,7 @@ pub struct Commit<'a> {
     pub index: u64,
     /// Never before the time of the commit before.
     pub time: Time,
+    /// Those that a checkpoint has no room for are not executed: they are the next commit's.
     pub transactions: Vec<&'a VerifiedTransaction>,
 }
 
@@ -55,7 +56,7 @@ pub enum Coin {
 /// What executing a commit gives.
 #[derive(Debug, Clone)]
 pub struct Executed {
-    /// One per transaction of the commit, in order.
+    /// One per transaction, in order: of all, or of the first ones where the checkpoint was full before the last.
     pub verdicts: Vec<(TransactionId, Verdict)>,
     /// Everything that the ledger needs to reopen at exactly this commit.
     pub batch: Batch,
@@ -98,6 +99,8 @@ pub struct Ledger {
     pub(crate) content_since: Option<Time>,
     /// Scan data since the last checkpoint.
     pub(crate) pending: ScanData,
+    /// How much that is.
+    pub(crate) pending_bytes: u64,
     pub(crate) pending_digest: Hash,
 }
 
@@ -138,6 +141,7 @@ impl Ledger {
             last: None,
             content_since: None,
             pending: ScanData::default(),
+            pending_bytes: 0,
             pending_digest: Hash::ZERO,
         };
         ledger.head().write(&mut batch);

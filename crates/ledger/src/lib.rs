@@ -15,10 +15,10 @@
 //! transaction gets no second verdict ([`Verdict::Repeated`]), so a wallet that was told "rejected" can safely pay
 //! again. To try the same thing again one changes the transaction, if only its `expires`.
 //!
-//! **Checkpoints** end a commit after so many commits, or once content has waited for the checkpoint delay. They digest
-//! everything, and with them come the scan data for wallets and the changes for followers:
-//! [`ProgramDifference`]s from checkpoint to checkpoint, [`TreePage`]s for who starts late ([`TreeCopy`]), and an
-//! [`EntryProof`] for who wants a single entry.
+//! **Checkpoints** end a commit after so many commits, once content has waited for the checkpoint delay, or once there is
+//! so much of it that followers could not be given more at once ([`content`]). They digest everything, and with them come
+//! the scan data for wallets and the changes for followers: [`ProgramDifference`]s from checkpoint to checkpoint,
+//! [`TreePage`]s for who starts late ([`TreeCopy`]), and an [`EntryProof`] for who wants a single entry.
 //!
 //! **Disk.** One batch per commit holds all that changed (layout: [`stored`]). [`Ledger::open`] rebuilds the ledger from
 //! it at exactly that commit and compares the digests of all that it holds in memory, so damage is found and named;
@@ -37,6 +37,7 @@ mod programs;
 mod state;
 
 pub mod audit;
+pub mod content;
 pub mod difference;
 pub mod entry;
 pub mod ledger;

@@ -10,6 +10,7 @@ use byway_primitives::Store;
 use byway_records::scan::ScanData;
 use byway_records::{Checkpoint, Genesis, Height};
 
+use crate::content;
 use crate::difference::state_root;
 use crate::ledger::Ledger;
 use crate::programs::system;
@@ -58,6 +59,7 @@ impl Ledger {
         }
         let programs = open_programs(&head, last.as_ref(), genesis, store)?;
         let epoch = system::epoch(&programs.view()).ok_or(LedgerDamaged::State)?;
+        let pending = open_scan(&head, store)?;
         let ledger = Ledger {
             epoch,
             network: head.network,
@@ -69,7 +71,8 @@ impl Ledger {
             state_root: head.state_root,
             outputs: open_outputs(&head, store)?,
             outputs_digest: head.outputs_digest,
-            pending: open_scan(&head, store)?,
+            pending_bytes: content::of_scan(&pending),
+            pending,
             pending_digest: head.pending,
             range,
             last,

@@ -14,6 +14,7 @@ use byway_primitives::{Batch, Hash, Time};
 use byway_records::state::{Conviction, Deadline, PublishedOffer};
 use byway_records::{ProgramId, Roll};
 
+use crate::content;
 use crate::difference::{
     Change, DifferenceError, ENTRY_VALUE_BYTES_MAX, ProgramChanges, ProgramDifference, ProgramRoot, StateChanges,
     state_root,
@@ -42,6 +43,8 @@ pub(crate) struct Programs {
     trees: BTreeMap<ProgramId, StateTree>,
     /// What entries that changed since the last checkpoint were there.
     before: Writes,
+    /// How much those entries are now.
+    changed_bytes: u64,
     /// The part of `before` that no batch holds yet.
     before_unwritten: BTreeSet<EntryId>,
     /// Entries that changed in this commit.
@@ -76,6 +79,7 @@ impl Programs {
         let mut programs = Self {
             trees,
             before: Writes::new(),
+            changed_bytes: 0,
             before_unwritten: BTreeSet::new(),
             touched: BTreeSet::new(),
             checkpointed: ProvableState::default(),
@@ -96,9 +100,13 @@ impl Programs {
     /// Applies what a call wrote.
     pub fn apply(&mut self, writes: Writes) {
         for ((program, key), value) in writes {
+            let now_bytes = content::of_change(&key, value.as_deref());
             let before = self.set(program, key.clone(), value);
             let id = (program, key);
-            if !self.before.contains_key(&id) {
+            self.changed_bytes += now_bytes;
+            if self.before.contains_key(&id) {
+                self.changed_bytes -= content::of_change(&id.1, before.as_deref());
+            } else {
                 self.before.insert(id.clone(), before);
                 self.before_unwritten.insert(id.clone());
             }
@@ -128,6 +136,7 @@ impl Programs {
         }
         self.rehash();
         self.before = before;
+        self.changed_bytes = self.count_changed();
         self.checkpointed = at_checkpoint;
         agree.then_some(())
     }
@@ -171,6 +180,16 @@ impl Programs {
         &self.checkpointed
     }
 
+    /// How much is to be told of what changed since the last checkpoint, at most.
+    pub fn changed_bytes(&self) -> u64 {
+        self.changed_bytes
+    }
+
+    fn count_changed(&self) -> u64 {
+        let changed = self.before.keys().map(|(program, key)| content::of_change(key, self.trees[program].value(key)));
+        changed.sum()
+    }
+
     /// What entries of `program` from `from` on, that changed since the last checkpoint, were there.
     pub fn before<'a>(
         &'a self,
@@ -204,6 +223,8 @@ impl Programs {
             self.set(program, key.clone(), value);
             self.touched.insert((program, key));
         }
+        let (counted, gone_back) = (self.changed_bytes, self.count_changed());
+        self.changed_bytes = gone_back;
         self.apply(changes);
         if state_root(&self.rehash()) == certified {
             return Ok(());
@@ -212,7 +233,7 @@ impl Programs {
             self.set(program, key, value);
         }
         self.rehash();
-        (self.before, self.before_unwritten) = (before, unwritten);
+        (self.before, self.before_unwritten, self.changed_bytes) = (before, unwritten, counted);
         self.touched.clear();
         Err(DifferenceError::Root)
     }
@@ -240,6 +261,7 @@ impl Programs {
     /// Everything that changed since the last checkpoint, where one ends this commit; from here on undo starts anew.
     pub fn take_changes(&mut self, batch: &mut Batch) -> StateChanges {
         let unwritten = std::mem::take(&mut self.before_unwritten);
+        self.changed_bytes = 0;
         self.checkpointed = self.frozen();
         let roots = self.checkpointed.roots().into_iter();
         let mut programs: Vec<_> =

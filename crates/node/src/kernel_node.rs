@@ -27,8 +27,10 @@ use std::time::Duration;
 use byway_crypto::NodeSecret;
 use byway_driver::clock::Clock;
 use byway_driver::disk::{Disk, DiskError};
-use byway_driver::mesh::{Limits, Member, Mesh, MeshConfig, MeshError, MeshHandle, Prologue};
+use byway_driver::mesh::{FRAME_MAX, Limits, Member, Mesh, MeshConfig, MeshError, MeshHandle, Prologue};
 use byway_driver::pool::Pool;
+use byway_kernel::follower::serve;
+use byway_kernel::message::MESSAGE_BYTES_MAX;
 use byway_kernel::{Committee, Config, Fatal, Kernel, OpenError, Status, VerifiedSnapshot};
 use byway_primitives::{Batch, Time, Token};
 use byway_records::genesis::Genesis;
@@ -47,6 +49,8 @@ use task::{Parts, Task};
 pub const MESH_PROTOCOL: &str = "byway-kernel";
 /// Its version.
 pub const MESH_VERSION: u16 = 1;
+// Whatever kernel nodes say to each other or to clients fits a frame.
+const _: () = assert!(MESSAGE_BYTES_MAX < FRAME_MAX && serve::ANSWER_BYTES_MAX < FRAME_MAX);
 /// What its journal is called on the disk.
 pub const JOURNAL: &str = "kernel";
 /// Commands from this process that may wait.

@@ -30,6 +30,9 @@ pub const TEST_MEMBERS_MIN: usize = 4;
 pub const NAME_BYTES_MAX: usize = 64;
 /// Bytes of a kernel node's address: the longest host name and a port.
 pub const ADDRESS_BYTES_MAX: usize = 255 + 6;
+/// The most that [`Parameters::checkpoint_bytes`] may be: half of the largest frame between nodes, in which a checkpoint
+/// goes to followers together with what its last transaction adds.
+pub const CHECKPOINT_BYTES_MAX: u64 = 4 << 20;
 
 /// How the leaders of the snapshot graph are named (row K3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +76,9 @@ pub struct Parameters {
     pub checkpoint_commits: u64,
     /// … or this long after a commit with content.
     pub checkpoint_delay: Span,
+    /// … or as soon as what it gives to followers comes to so many bytes, be it in the middle of what the kernel commits at
+    /// once …
+    pub checkpoint_bytes: u64,
     /// … or this long after the last one, if nothing happens.
     pub checkpoint_idle: Span,
     /// Rounds below the last commit that a snapshot can still be committed from.
@@ -151,6 +157,10 @@ pub enum GenesisError {
     Output(usize),
     #[error("a round has 1 to {MEMBERS_MAX} leaders, this genesis asks for {0}: change parameters.leader_rule")]
     LeadersPerRound(u8),
+    #[error(
+        "a checkpoint gives followers 1 to {CHECKPOINT_BYTES_MAX} bytes, this genesis asks for {0}: change parameters.checkpoint_bytes"
+    )]
+    CheckpointBytes(u64),
     #[error("the amounts in genesis overflow")]
     Overflow,
 }
@@ -179,6 +189,8 @@ impl Parameters {
             // At the most fifty leaders a round, each a commit: some dozens of rounds.
             checkpoint_commits: 1_600,
             checkpoint_delay: Span::millis(250),
+            // A quarter of a second of some ten thousand transfers a second takes less.
+            checkpoint_bytes: 2 << 20,
             checkpoint_idle: Span::seconds(30),
             round_horizon: 256,
             registration_pledge: Amount::from_coins(1),
@@ -273,6 +285,10 @@ impl Genesis {
         if !(1..=MEMBERS_MAX).contains(&usize::from(leaders)) {
             return Err(GenesisError::LeadersPerRound(leaders));
         }
+        let bytes = self.parameters.checkpoint_bytes;
+        if !(1..=CHECKPOINT_BYTES_MAX).contains(&bytes) {
+            return Err(GenesisError::CheckpointBytes(bytes));
+        }
         for (index, member) in self.members.iter() {
             let are_valid = member.key.is_valid() && member.dealing.is_valid();
             if !are_valid || self.members.index_of(member.key) != Some(index) {
@@ -308,6 +324,7 @@ impl Encode for Parameters {
         out.byte(self.leader_rule.leaders_per_round);
         out.varint(self.checkpoint_commits);
         out.value(&self.checkpoint_delay);
+        out.varint(self.checkpoint_bytes);
         out.value(&self.checkpoint_idle);
         out.varint(self.round_horizon);
         out.value(&self.registration_pledge);

@@ -62,6 +62,8 @@ pub struct Setup {
     /// Transactions that a node's pool holds; none: as many as by default.
     pub pool_transactions_max: Option<usize>,
     pub round_horizon: u64,
+    /// What a checkpoint gives followers, about.
+    pub checkpoint_bytes: u64,
     /// How long an epoch lasts at most.
     pub epoch_life: Wait,
     /// Epochs whose snapshots are kept.
@@ -97,6 +99,7 @@ impl Setup {
             snapshot_room: None,
             pool_transactions_max: None,
             round_horizon: 256,
+            checkpoint_bytes: Parameters::standard().checkpoint_bytes,
             epoch_life: Parameters::standard().epoch_life,
             epochs_kept: None,
             leader_rule: Parameters::standard().leader_rule,
@@ -143,6 +146,7 @@ impl Setup {
             test: true,
             parameters: Parameters {
                 round_horizon: self.round_horizon,
+                checkpoint_bytes: self.checkpoint_bytes,
                 leader_rule: self.leader_rule,
                 // What a coin of the purse pays.
                 kernel_pledge: Amount::from_coins(1),
@@ -222,6 +226,7 @@ fn habit(conduct: Conduct, node: usize, genesis: &Genesis) -> Option<Habit> {
         Conduct::OldCheckpoint => Some(Habit::Twice(Names::Always(Height::GENESIS))),
         Conduct::FutureCheckpoint => Some(Habit::Twice(Names::Always(Height(u64::MAX)))),
         Conduct::FalseVoter => Some(Habit::FalseVotes),
+        Conduct::Hoarder { rounds, transactions } => Some(Habit::Hoards { rounds, transactions }),
         // Whatever it is handed.
         Conduct::DoubleSpender => Some(Habit::Says(Box::new(|_| Vec::new()))),
         Conduct::FalseSharer => Some(Habit::FalseShares(coin::foreign_share())),

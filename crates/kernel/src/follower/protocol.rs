@@ -12,6 +12,8 @@ use byway_records::transaction::TRANSACTION_BYTES_MAX;
 use byway_records::{ProgramId, TransactionId};
 
 use byway_ledger::ProgramDifference;
+use byway_ledger::content::EXCESS_BYTES_MAX;
+use byway_records::genesis::CHECKPOINT_BYTES_MAX;
 
 use super::explore::{Found, Query};
 pub use super::refusal::Refusal;
@@ -21,6 +23,8 @@ use crate::stamp::Stamp;
 
 /// Programs that a follower may ask for at once: all there are, with room.
 pub(super) const PROGRAMS_MAX: usize = 32;
+/// Bytes of one step: what a checkpoint gives followers at the most, a certificate and a few lengths and roots.
+pub const STEP_BYTES_MAX: usize = (CHECKPOINT_BYTES_MAX + EXCESS_BYTES_MAX) as usize + 64 * 1024;
 /// Steps in one answer.
 pub const STEPS_MAX: usize = 64;
 /// Members that a status speaks of.

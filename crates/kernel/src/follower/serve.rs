@@ -7,7 +7,7 @@ use byway_records::checkpoint::{Certificate, Height};
 use byway_records::{ProgramId, TransactionId};
 
 use super::explore::{CERTIFICATES_MAX, FinalProof, SNAPSHOTS_MAX, SnapshotSummary};
-use super::protocol::{STEPS_MAX, Step};
+use super::protocol::{STEP_BYTES_MAX, STEPS_MAX, Step};
 use crate::archive;
 use crate::snapshot::{Header, Reference};
 
@@ -34,7 +34,9 @@ pub fn steps(
     let mut height = from;
     while steps.len() < STEPS_MAX {
         let Some(step) = step(store, &certificate, height, programs) else { break };
-        bytes += step.to_bytes().len();
+        let step_bytes = step.to_bytes().len();
+        debug_assert!(step_bytes <= STEP_BYTES_MAX, "the ledger bounds what a checkpoint gives");
+        bytes += step_bytes;
         if bytes > bytes_max && !steps.is_empty() {
             break;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use byway_ledger::Commit;
+use byway_ledger::{Commit, NewCheckpoint};
 use byway_primitives::{Effect, Store, Time};
 use byway_records::{Certificate, Height, TransactionId};
 
@@ -12,9 +12,23 @@ use crate::commit::{commit_time, linearise};
 use crate::news::{Committed, Fatal, News};
 use crate::overlay::Overlay;
 use crate::snapshot::Reference;
+use crate::verified::VerifiedSnapshot;
+
+/// What a leader commits and is not executed yet.
+struct Rest {
+    leader: Reference,
+    time: Time,
+    /// All of it, in the order of execution.
+    snapshots: Vec<Arc<VerifiedSnapshot>>,
+    /// Transactions executed.
+    done: usize,
+}
+
+/// A transaction's snapshot and its position there.
+pub(super) type Place<'a> = (&'a Arc<VerifiedSnapshot>, usize);
 
 impl Kernel {
-    /// Executes every commit that the graph decides.
+    /// Executes everything that the graph decides.
     pub(super) fn commit(&mut self, now: Time, store: &dyn Store) {
         // The overlay shows what this input has written; a single commit, which is the usual case, need not copy that.
         let (mut overlay, mut shown) = (self.unwritten(store), None);
@@ -22,11 +36,14 @@ impl Kernel {
             && !self.is_stepping()
             && let Some(leader) = self.committer.next_leader(&mut self.graph)
         {
-            let written = self.outbox.batch.writes.len();
-            if let Some(shown) = shown.replace(written) {
-                overlay.absorb(&self.outbox.batch.writes[shown..]);
+            let mut rest = Some(self.committed_by(leader));
+            while let Some(part) = rest.take() {
+                let written = self.outbox.batch.writes.len();
+                if let Some(shown) = shown.replace(written) {
+                    overlay.absorb(&self.outbox.batch.writes[shown..]);
+                }
+                rest = self.execute(now, part, &overlay);
             }
-            self.execute(now, leader, &overlay);
             if self.committee.has_round(leader.round) {
                 self.raise_floor(now, leader.round.saturating_sub(self.round_horizon));
             }
@@ -65,19 +82,28 @@ impl Kernel {
         }
     }
 
-    fn execute(&mut self, now: Time, leader: Reference, store: &dyn Store) {
+    /// All that a leader commits.
+    fn committed_by(&mut self, leader: Reference) -> Rest {
         let vertex = self.graph.get(&leader).expect("a committed leader is in the graph");
         let snapshot = vertex.snapshot.clone();
         let time = commit_time(&self.graph, &snapshot, self.ledger.time());
         let snapshots = linearise(&mut self.graph, leader, leader.round.saturating_sub(self.round_horizon));
-        let index = self.ledger.commits() + 1;
-        let transactions = snapshots.iter().flat_map(|snapshot| snapshot.transactions()).collect();
+        Rest { leader, time, snapshots, done: 0 }
+    }
+
+    /// Executes the next commit of what a leader commits: all that is left, as a rule, or as much as a checkpoint has room
+    /// for. Gives what is left then.
+    fn execute(&mut self, now: Time, mut part: Rest, store: &dyn Store) -> Option<Rest> {
+        let (leader, time, index) = (part.leader, part.time, self.ledger.commits() + 1);
+        let places: Vec<_> = part.places().skip(part.done).collect();
+        let transactions = places.iter().map(|(snapshot, position)| &snapshot.transactions()[*position]).collect();
         let executed = self.ledger.execute(&Commit { index, time, transactions }, store);
         self.outbox.batch.append(executed.batch);
         let next = self.ledger.last_checkpoint().map_or(Height::GENESIS, |last| last.height).next();
         let height = executed.checkpoint.as_ref().map_or(next, |new| new.checkpoint.height);
-        self.suspect(now, &snapshots, &executed.verdicts, height, store);
-        let references: Vec<Reference> = snapshots.iter().map(|snapshot| snapshot.reference()).collect();
+        self.suspect(now, &places, &executed.verdicts, height, store);
+        let is_last = executed.verdicts.len() == places.len();
+        let references = part.take(executed.verdicts.len(), is_last);
         for reference in &references {
             self.not_included.remove(reference);
         }
@@ -89,18 +115,26 @@ impl Kernel {
         archive::put_commit(index, &record, &mut self.outbox.batch);
         let snapshots = record.snapshots;
         self.notify(News::Committed(Committed { index, time, leader, snapshots, verdicts: executed.verdicts }));
-        if let Some(new) = executed.checkpoint {
-            let (height, epoch) = (new.checkpoint.height, new.epoch.clone());
-            archive::put_uncertified(height, &mut self.outbox.batch);
-            self.provable.executed(height, self.ledger.provable_state());
-            let outcome = self.votes.execute(new.checkpoint);
-            self.notify(News::Checkpoint(Box::new(new)));
-            self.on_certified(outcome);
-            if let Some(epoch) = epoch {
-                return self.turn(now, epoch, height);
-            }
+        let has_turned = executed.checkpoint.is_some_and(|new| self.on_checkpoint(now, new));
+        if is_last && !has_turned {
+            self.recovery_is_over(leader.round);
         }
-        self.recovery_is_over(leader.round);
+        (!is_last && self.halted.is_none()).then_some(part)
+    }
+
+    /// A checkpoint was made here. Whether it ends the epoch.
+    fn on_checkpoint(&mut self, now: Time, new: NewCheckpoint) -> bool {
+        let (height, epoch) = (new.checkpoint.height, new.epoch.clone());
+        archive::put_uncertified(height, &mut self.outbox.batch);
+        self.provable.executed(height, self.ledger.provable_state());
+        let outcome = self.votes.execute(new.checkpoint);
+        self.notify(News::Checkpoint(Box::new(new)));
+        self.on_certified(outcome);
+        let has_turned = epoch.is_some();
+        if let Some(epoch) = epoch {
+            self.turn(now, epoch, height);
+        }
+        has_turned
     }
 
     /// A transaction has its verdict.
@@ -120,5 +154,27 @@ impl Kernel {
         for snapshot in self.waiting.raise_floor(now, floor) {
             self.accept(now, snapshot);
         }
+    }
+}
+
+impl Rest {
+    /// Where the transactions are, executed or not, in order.
+    fn places(&self) -> impl Iterator<Item = Place<'_>> {
+        let positions = |snapshot: &VerifiedSnapshot| 0..snapshot.transactions().len();
+        self.snapshots.iter().flat_map(move |snapshot| positions(snapshot).map(move |position| (snapshot, position)))
+    }
+
+    /// Notes that the next `count` transactions are executed, and gives the snapshots that they are from; one that is cut
+    /// belongs to both of the commits. A snapshot without any goes with what comes after it.
+    fn take(&mut self, count: usize, is_last: bool) -> Vec<Reference> {
+        let (from, until) = (self.done, self.done + count);
+        self.done = until;
+        let mut end = 0;
+        let parts = self.snapshots.iter().filter(|snapshot| {
+            let begin = end;
+            end += snapshot.transactions().len();
+            (begin >= from || end > from) && (is_last || begin < until)
+        });
+        parts.map(|snapshot| snapshot.reference()).collect()
     }
 }

@@ -22,6 +22,7 @@ use byway_records::evidence::Spender;
 use byway_records::{Body, Certificate, Height, OutputId, Reject, TransactionId};
 
 use super::Kernel;
+use super::decide::Place;
 use crate::verified::{Shown, VerifiedSnapshot};
 use crate::{archive, evidence};
 
@@ -87,19 +88,17 @@ impl Kernel {
     pub(super) fn suspect(
         &mut self,
         now: Time,
-        snapshots: &[Arc<VerifiedSnapshot>],
+        places: &[Place<'_>],
         verdicts: &[(TransactionId, Verdict)],
         height: Height,
         store: &dyn Store,
     ) {
-        let places =
-            snapshots.iter().flat_map(|snapshot| (0..snapshot.transactions().len()).map(move |at| (snapshot, at)));
         let mut void = Vec::new();
-        for ((snapshot, position), (_, verdict)) in places.zip(verdicts) {
-            let inputs = &snapshot.transactions()[position].transaction().body.inputs;
+        for ((snapshot, position), (_, verdict)) in places.iter().zip(verdicts) {
+            let inputs = &snapshot.transactions()[*position].transaction().body.inputs;
             match verdict {
                 Verdict::Final => inputs.iter().for_each(|input| self.suspecting.note(input.spent, height)),
-                Verdict::Rejected(Reject::UnknownInput) => void.push((snapshot, position)),
+                Verdict::Rejected(Reject::UnknownInput) => void.push((*snapshot, *position)),
                 Verdict::Rejected(_) | Verdict::Repeated => {}
             }
         }

@@ -8,6 +8,7 @@ mod dealing;
 mod evidence;
 mod follow;
 mod followers;
+mod full;
 mod members;
 mod offers;
 mod outputs;

@@ -272,12 +272,16 @@ impl World {
         Transaction { body, witness }
     }
 
-    /// Executes one commit a millisecond later and checks what must hold after every commit.
+    /// Executes one commit a millisecond later, or several where checkpoints are full, and checks what must hold after every
+    /// commit.
     pub fn commit(&mut self, transactions: &[VerifiedTransaction]) -> Vec<Verdict> {
         self.time = self.time + Span::millis(1);
-        let executed = self.execute(transactions);
-        let verdicts: Vec<_> = executed.verdicts.iter().map(|(_, verdict)| *verdict).collect();
-        assert_eq!(verdicts.len(), transactions.len());
+        let mut verdicts = Vec::new();
+        while {
+            let executed = self.execute(&transactions[verdicts.len()..]);
+            verdicts.extend(executed.verdicts.iter().map(|(_, verdict)| *verdict));
+            verdicts.len() < transactions.len()
+        } {}
         for (transaction, verdict) in transactions.iter().zip(&verdicts) {
             if *verdict == Verdict::Final {
                 let body = &transaction.transaction().body;

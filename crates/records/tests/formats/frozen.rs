@@ -271,8 +271,8 @@ const FROZEN_DIGESTS: [&str; 12] = [
     "checkpoint: f243c4156af089cd",
     "scan: ce65d9bd1bd54052",
     "set element: 918c63d353f199d4",
-    "network: dbd803f14aed035b",
-    "genesis transaction: 7c09da90f9a50d19",
+    "network: af6d64275311a448",
+    "genesis transaction: 14d063bc4195b334",
     "epoch: 33bc8b7520b973db",
     "asset id: e2942283e1c8a235",
 ];

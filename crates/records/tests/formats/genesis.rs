@@ -67,7 +67,7 @@ fn a_genesis_that_makes_no_network_is_refused() {
         let members: Vec<_> = g.members.iter().chain(g.members.iter()).map(|(_, member)| member.clone()).collect();
         g.members = MemberSet::new(members);
     };
-    let table: [Case; 8] = [
+    let table: [Case; 10] = [
         ("six members", &|g| few(g, 6), GenesisError::MemberCount { have: 6, min: 7 }),
         ("three in a test", &|g| (g.test, _) = (true, few(g, 3)), GenesisError::MemberCount { have: 3, min: 4 }),
         ("members twice", &twice, GenesisError::MemberKey(7)),
@@ -75,6 +75,12 @@ fn a_genesis_that_makes_no_network_is_refused() {
         ("no view tag", &|g| g.outputs[0].view_tags.clear(), GenesisError::Output(0)),
         ("an open lock", &|g| g.outputs[0].lock.threshold = 0, GenesisError::Output(0)),
         ("a lock for ever", &|g| g.outputs[0].lock.threshold = 2, GenesisError::Output(0)),
+        ("no content", &|g| g.parameters.checkpoint_bytes = 0, GenesisError::CheckpointBytes(0)),
+        (
+            "too much of it",
+            &|g| g.parameters.checkpoint_bytes = (4 << 20) + 1,
+            GenesisError::CheckpointBytes((4 << 20) + 1),
+        ),
         ("too much money", &|g| g.pool = Amount::MAX, GenesisError::Overflow),
     ];
     assert_eq!(genesis().validate(), Ok(()));

@@ -30,6 +30,9 @@ pub enum Conduct {
     DoubleSpender,
     /// Shows its snapshots to only two nodes, other ones each round, and never answers when asked for others'.
     Withholder,
+    /// Signs snapshots with so many of the transactions that it is handed for so many rounds, keeps them to itself, and then
+    /// shows them all at once.
+    Hoarder { rounds: usize, transactions: usize },
     /// Spoils its snapshots for half of the nodes, each time in another place.
     IllSigner,
     /// Hears everything and says nothing.
@@ -157,7 +160,7 @@ impl Adversary {
             // These have no machine whose words could be twisted.
             Conduct::Equivocator | Conduct::OldCheckpoint | Conduct::FutureCheckpoint => Some(bytes),
             Conduct::FalseVoter | Conduct::DoubleSpender | Conduct::FalseSharer => Some(bytes),
-            Conduct::FalseDealer { .. } | Conduct::FalseComplainer { .. } => Some(bytes),
+            Conduct::FalseDealer { .. } | Conduct::FalseComplainer { .. } | Conduct::Hoarder { .. } => Some(bytes),
         }
     }
 }

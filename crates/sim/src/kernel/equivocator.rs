@@ -35,6 +35,8 @@ pub enum Habit {
     FalseVotes,
     /// Gives shares of the coin that are none.
     FalseShares(ShareSecret),
+    /// Shows what it signs only once that is `rounds` snapshots, each with so many of the transactions that it is handed.
+    Hoards { rounds: usize, transactions: usize },
     /// Signs for whatever it is handed, and says this in its snapshots, by their round.
     Says(Box<dyn Fn(u64) -> Vec<VerifiedTransaction>>),
 }
@@ -63,6 +65,8 @@ pub struct Equivocator {
     /// The height that it has voted on last.
     voted: Height,
     transactions: Vec<VerifiedTransaction>,
+    /// Signed and shown to nobody.
+    hoard: Vec<Arc<[u8]>>,
     effects: VecDeque<Effect<usize, Message, NodeNews>>,
 }
 
@@ -81,6 +85,7 @@ impl Equivocator {
             signed_at: Time::ZERO,
             voted: Height::GENESIS,
             transactions: Vec::new(),
+            hoard: Vec::new(),
             effects: VecDeque::new(),
         }
     }
@@ -150,8 +155,12 @@ impl Equivocator {
         self.signed_at = now;
         let (references, _) = self.graph.cover(round, 0);
         let mut transactions = std::mem::take(&mut self.transactions);
-        if let Habit::Says(says) = &self.habit {
-            transactions.extend(says(round));
+        match &self.habit {
+            Habit::Says(says) => transactions.extend(says(round)),
+            Habit::Hoards { transactions: count, .. } => {
+                self.transactions = transactions.split_off(transactions.len().min(*count));
+            }
+            _ => {}
         }
         let lives = if let Habit::Twice(_) = self.habit { 2 } else { 1 };
         let other = transactions.iter().rev().take(1).cloned().collect();
@@ -159,11 +168,24 @@ impl Equivocator {
             let snapshot = self.sign(now, round, life, references.clone(), transactions);
             self.lives[life] = Some(snapshot.reference());
             self.graph.insert(snapshot.clone());
+            if let Habit::Hoards { rounds, .. } = self.habit {
+                self.hoard.push(snapshot.bytes().clone());
+                self.show_hoard(rounds);
+                continue;
+            }
             for peer in 0..self.committee.places() {
                 if (peer + round as usize) % lives == life {
                     self.send(peer, Message::Snapshots(vec![snapshot.bytes().clone()]));
                 }
             }
+        }
+    }
+
+    /// Shows everyone what it has signed, as soon as that is enough.
+    fn show_hoard(&mut self, rounds: usize) {
+        if self.hoard.len() >= rounds {
+            let hoard = std::mem::take(&mut self.hoard);
+            (0..self.committee.places()).for_each(|peer| self.send(peer, Message::Snapshots(hoard.clone())));
         }
     }
 

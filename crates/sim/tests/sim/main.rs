@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 mod dealing;
 mod epochs;
 mod fairness;
+mod hoarding;
 mod kernel;
 mod leaders;
 mod pruning;

@@ -32,7 +32,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use byway_ledger::Ledger;
-use byway_primitives::{Batch, Effect, Store, Time, Token};
+use byway_primitives::{Batch, Effect, Store, Time, Timer, Token};
 use byway_records::genesis::LeaderRule;
 use byway_records::{Epoch, Genesis, Height, VerifiedTransaction};
 
@@ -144,7 +144,8 @@ struct Outbox {
     /// What must not leave before those are durable.
     after: Vec<(MemberIndex, Message)>,
     tokens: u64,
-    wake_asked: Option<Time>,
+    /// What the driver's stands at.
+    timer: Timer,
 }
 
 impl Kernel {
@@ -239,9 +240,8 @@ impl Kernel {
 
     /// Time has passed.
     pub fn handle_wake(&mut self, now: Time, store: &dyn Store) {
-        // Only here: whoever keeps the earliest of the times asked for drops the later ones when it comes, and would never
-        // hear of one that was asked for between the time and the wake.
-        self.outbox.wake_asked.take_if(|asked| *asked <= now);
+        // Only here: what is asked for between a time and its wake is dropped with that wake, and has to be asked for again.
+        self.outbox.timer.stop();
         self.settle(now, store);
     }
 
@@ -272,6 +272,11 @@ impl Kernel {
     /// The next thing to do, in order.
     pub fn poll_effect(&mut self) -> Option<KernelEffect> {
         self.outbox.effects.pop_front()
+    }
+
+    /// When it expects to be woken, by what it asked for.
+    pub fn wakes_at(&self) -> Option<Time> {
+        self.outbox.timer.at()
     }
 
     /// The ledger, for queries.
@@ -345,8 +350,7 @@ impl Kernel {
         ];
         let Some(next) = times.into_iter().flatten().min() else { return };
         let next = next.max(Time(now.0 + 1));
-        if self.outbox.wake_asked.is_none_or(|asked| next < asked) {
-            self.outbox.wake_asked = Some(next);
+        if self.outbox.timer.set(next) {
             self.outbox.effects.push_back(Effect::WakeAt(next));
         }
     }

@@ -29,7 +29,7 @@ use byway_access::session::{
 use byway_crypto::IdentitySecret;
 use byway_dialogue::payment::{GiveConfig, Outcome, Reach, SettleError, TakeConfig, TakenPromise};
 use byway_dialogue::{Config, Dialogues, Goodbye, Link, LinkId, Local, News, StaticCertificate};
-use byway_primitives::{Amount, Effect, IdentityId, NetworkId, Space, Store, Time, Token};
+use byway_primitives::{Amount, Effect, IdentityId, NetworkId, Space, Store, Time, Timer, Token};
 use byway_records::call::Take;
 use byway_records::state::Settled;
 use byway_records::{Backing, OfferId, Promise, SignedPromise};
@@ -65,7 +65,8 @@ pub struct Market {
     /// Which payment writes become durable with which batch.
     awaiting: VecDeque<(Token, IdentityId, Token)>,
     outputs: VecDeque<Output>,
-    wake_at: Option<Time>,
+    /// What the driver's stands at.
+    timer: Timer,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +145,7 @@ impl Market {
             selling: Selling::Open,
             awaiting: VecDeque::new(),
             outputs: VecDeque::new(),
-            wake_at: None,
+            timer: Timer::default(),
         };
         for (key, _) in store.scan_prefix(PEERS, &[]) {
             let peer = key.as_slice().try_into().map(IdentityId).map_err(|_| MarketDamaged::Peers)?;
@@ -189,7 +190,7 @@ impl Market {
     }
 
     pub fn handle_wake(&mut self, now: Time, store: &impl Store) {
-        self.wake_at = None;
+        self.timer.stop();
         self.dialogues.handle_wake(now);
         for peer in self.peers() {
             self.step(now, peer, |pair, step| pair.wake(now, step));
@@ -457,8 +458,7 @@ impl Market {
     }
 
     fn wake_at(&mut self, time: Time) {
-        if self.wake_at.is_none_or(|at| time < at) {
-            self.wake_at = Some(time);
+        if self.timer.set(time) {
             self.outputs.push_back(Effect::WakeAt(time));
         }
     }

@@ -26,7 +26,7 @@ pub mod time;
 
 pub use amount::Amount;
 pub use codec::{Decode, DecodeError, Encode, Reader, Writer};
-pub use effect::{Batch, Effect, Token, Write};
+pub use effect::{Batch, Effect, Timer, Token, Write};
 pub use hash::Hash;
 pub use ids::{AssetId, IdentityId, NetworkId};
 pub use store::{MemoryStore, Space, Store};

@@ -26,7 +26,7 @@ use byway_peer::market::{Market, MarketNews};
 use byway_peer::wallet::{Found, Payee, Wallet, Wish};
 use byway_primitives::hash::Context;
 use byway_primitives::store::Entry;
-use byway_primitives::{Amount, Effect, Hash, IdentityId, Space, Span, Store, Time, Token};
+use byway_primitives::{Amount, Effect, Hash, IdentityId, Space, Span, Store, Time, Timer, Token};
 use byway_records::{Checkpoint, Promise, TransactionId};
 
 use self::books::{Errand, way};
@@ -95,6 +95,7 @@ pub struct PeerNode {
     tick_at: Time,
 
     ledger: LedgerClient,
+    ledger_timer: Timer,
     wallet: Wallet,
     index: Index,
     kernel: KernelAccess,
@@ -107,12 +108,12 @@ pub struct PeerNode {
     errands: BTreeMap<Errand, TransactionId>,
 
     market: Market,
-    market_wake: Option<Time>,
+    market_timer: Timer,
     market_durable: Option<Token>,
     /// Frames that leave once the market's journal is durable up to a token.
     frames: VecDeque<(Token, LinkId, Vec<u8>)>,
     links: Links,
-    links_wake: Option<Time>,
+    links_timer: Timer,
     planes: Planes,
     browsing: Browsing,
 }
@@ -162,6 +163,7 @@ impl PeerNode {
             out: VecDeque::new(),
             tick_at: now,
             ledger: ledger.unwrap_or_else(|error| panic!("seed and market node {place:?}: {error}")),
+            ledger_timer: Timer::default(),
             wallet: wallet.unwrap_or_else(|error| panic!("seed and market node {place:?}: {error}")),
             index: Index::new(),
             kernel: KernelAccess::new(life),
@@ -172,11 +174,11 @@ impl PeerNode {
             settle_later: BTreeMap::new(),
             errands: BTreeMap::new(),
             market: market.unwrap_or_else(|error| panic!("seed and market node {place:?}: {error}")),
-            market_wake: None,
+            market_timer: Timer::default(),
             market_durable: None,
             frames: VecDeque::new(),
             links: Links::new(scene.wire),
-            links_wake: None,
+            links_timer: Timer::default(),
             planes: Planes::default(),
             browsing: Browsing::new(),
             scene,
@@ -271,7 +273,7 @@ impl PeerNode {
                     }
                 },
                 Some(Effect::WakeAt(time)) => {
-                    self.market_wake = Some(self.market_wake.map_or(time, |before| before.min(time)));
+                    self.market_timer.set(time);
                     self.wake_at(time);
                 }
                 Some(Effect::Notify(news)) => {
@@ -309,19 +311,24 @@ impl PeerNode {
     }
 
     fn wake(&mut self, at: At<'_>) {
-        if self.market_wake.is_some_and(|due| due <= at.now) {
-            self.market_wake = None;
+        if self.market_timer.goes_off(at.now) {
             self.market.handle_wake(at.now, &at.store);
         }
         self.kernel.overdue(at.now).into_iter().for_each(|asked| self.unanswered(at, asked));
-        self.follow(at);
+        if self.ledger_timer.goes_off(at.now) {
+            self.follow(at);
+        }
         self.step_planes(at);
         if at.now >= self.tick_at {
             self.tick_at = at.now + TICK;
-            self.wake_at(self.tick_at);
             self.tend(at);
             self.browse(at);
         }
+        // The wake has used up what was asked for.
+        let timers = [self.market_timer, self.ledger_timer, self.links_timer].map(|timer| timer.at());
+        let others = [Some(self.tick_at), self.planes.step_at, self.kernel.next_overdue()];
+        let next = timers.into_iter().chain(others).flatten().min();
+        self.out.extend(next.map(Effect::WakeAt));
     }
 
     fn command(&mut self, at: At<'_>, command: PeerCommand) {
@@ -338,10 +345,10 @@ impl PeerNode {
 
     /// Acts on what became of links, until nothing more does.
     fn tend_links(&mut self, at: At<'_>) {
-        self.links_wake = self.links_wake.filter(|due| at.now < *due);
-        let due = self.links.handle_wake(at.now);
-        if let Some(due) = due.filter(|due| self.links_wake.is_none_or(|before| *due < before)) {
-            self.links_wake = Some(due);
+        self.links_timer.goes_off(at.now);
+        if let Some(due) = self.links.handle_wake(at.now)
+            && self.links_timer.set(due)
+        {
             self.wake_at(due);
         }
         loop {

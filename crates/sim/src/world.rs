@@ -8,10 +8,10 @@
 //! It knows no protocol. A [`Machine`] is anything that takes an [`Event`] and gives [`Effect`]s; an [`Observer`] sees
 //! what happens and panics when it must not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use byway_primitives::hash::Context;
-use byway_primitives::{Effect, Hash, MemoryStore, Store, Time, Token};
+use byway_primitives::{Effect, Hash, MemoryStore, Store, Time, Timer, Token};
 
 use crate::disk::Disk;
 use crate::network::{Latency, Link, Network};
@@ -65,8 +65,8 @@ pub trait Observer<M: Machine> {
     /// `node` crashes, perhaps before all effects of an input were carried out.
     fn on_crash(&mut self, _now_us: u64, _node: usize, _machine: &M) {}
 
-    /// All effects of an input are carried out.
-    fn on_settled(&mut self, _now_us: u64, _node: usize, _machine: &M, _store: &MemoryStore) {}
+    /// All effects of an input are carried out; `timer` is the driver's.
+    fn on_settled(&mut self, _now_us: u64, _node: usize, _machine: &M, _timer: Timer, _store: &MemoryStore) {}
 }
 
 /// What a scenario does to the world.
@@ -137,20 +137,43 @@ struct Node<M: Machine> {
     skew_ms: i64,
     /// Messages that wait for a write.
     deferred: BTreeMap<Token, Vec<(usize, M::Message)>>,
-    wakes: BTreeSet<u64>,
+    timer: Timer,
 }
 
 enum Scheduled<M: Machine> {
-    Deliver { from: usize, to: usize, message: M::Message },
-    Wake { node: usize, life: u64 },
-    Synced { node: usize, life: u64 },
-    PeerUp { node: usize, peer: usize, life: u64 },
-    PeerDown { node: usize, peer: usize, life: u64 },
+    Deliver {
+        from: usize,
+        to: usize,
+        message: M::Message,
+    },
+    /// The node's timer may go off.
+    Wake {
+        node: usize,
+        life: u64,
+    },
+    Synced {
+        node: usize,
+        life: u64,
+    },
+    PeerUp {
+        node: usize,
+        peer: usize,
+        life: u64,
+    },
+    PeerDown {
+        node: usize,
+        peer: usize,
+        life: u64,
+    },
     Act(Act<M::Command>),
 }
 
 /// How long a message is kept back before it is asked again whether it still is.
 const HELD_US: u64 = 1_000;
+
+/// By how much a timer is late at most: operating systems and runtimes count milliseconds. What happens to the node
+/// meanwhile comes before the wake.
+const LATE_US_MAX: u64 = 1_000;
 
 /// How long it takes to notice that a peer's process is gone, or there again.
 const NOTICE_US: u64 = 2_000;
@@ -166,7 +189,7 @@ impl<M: Machine, O: Observer<M>> World<M, O> {
             life: 0,
             skew_ms: 0,
             deferred: BTreeMap::new(),
-            wakes: BTreeSet::new(),
+            timer: Timer::default(),
         };
         Self {
             now_us: start.0 * 1000,
@@ -216,6 +239,7 @@ impl<M: Machine, O: Observer<M>> World<M, O> {
 
     pub fn set_skew_ms(&mut self, node: usize, skew_ms: i64) {
         self.nodes[node].skew_ms = skew_ms;
+        self.plan_wake(node);
     }
 
     pub fn crash_at(&mut self, crash: CrashAtPersist) {
@@ -260,10 +284,11 @@ impl<M: Machine, O: Observer<M>> World<M, O> {
                 self.feed(to, Event::Message { from, message });
             }
             Scheduled::Wake { node, life } if self.nodes[node].life == life => {
-                let now_us = self.now_us;
-                self.nodes[node].wakes.retain(|at| *at > now_us);
-                self.note(2, node, &[]);
-                self.feed(node, Event::Wake);
+                let now = self.clock(node);
+                if self.nodes[node].timer.goes_off(now) {
+                    self.note(2, node, &[]);
+                    self.feed(node, Event::Wake);
+                }
             }
             Scheduled::Synced { node, life } if self.nodes[node].life == life => self.synced(node),
             Scheduled::PeerUp { node, peer, life } if self.nodes[node].life == life => {
@@ -329,7 +354,7 @@ impl<M: Machine, O: Observer<M>> World<M, O> {
         let down = &mut self.nodes[node];
         down.life += 1;
         down.deferred.clear();
-        down.wakes.clear();
+        down.timer.stop();
         down.disk_free_us = 0;
         for peer in 0..self.nodes.len() {
             let life = self.nodes[peer].life;
@@ -377,12 +402,16 @@ impl<M: Machine, O: Observer<M>> World<M, O> {
                         None => self.send(node, to, message),
                     }
                 }
-                Effect::WakeAt(time) => self.wake_at(node, time),
+                Effect::WakeAt(time) => {
+                    if self.nodes[node].timer.set(time) {
+                        self.plan_wake(node);
+                    }
+                }
                 Effect::Notify(news) => self.observer.on_news(self.now_us, node, news),
             }
         }
-        let Node { machine: Some(machine), disk, .. } = &self.nodes[node] else { return };
-        self.observer.on_settled(self.now_us, node, machine, disk.visible());
+        let Node { machine: Some(machine), disk, timer, .. } = &self.nodes[node] else { return };
+        self.observer.on_settled(self.now_us, node, machine, *timer, disk.visible());
     }
 
     /// Writes; true if the node crashes over it.
@@ -404,13 +433,13 @@ impl<M: Machine, O: Observer<M>> World<M, O> {
         false
     }
 
-    fn wake_at(&mut self, node: usize, time: Time) {
-        let sleeping = &mut self.nodes[node];
-        let at = (time.0.saturating_add_signed(-sleeping.skew_ms)).saturating_mul(1000).max(self.now_us + 1);
-        if sleeping.wakes.insert(at) {
-            let life = sleeping.life;
-            self.schedule(at, Scheduled::Wake { node, life });
-        }
+    /// Looks at the node's timer when it goes off by its clock, or a little later.
+    fn plan_wake(&mut self, node: usize) {
+        let Node { timer, skew_ms, life, .. } = self.nodes[node];
+        let Some(time) = timer.at() else { return };
+        let due = time.0.saturating_add_signed(-skew_ms).saturating_mul(1000).max(self.now_us);
+        let at = due.saturating_add(1 + self.random.below(LATE_US_MAX));
+        self.schedule(at, Scheduled::Wake { node, life });
     }
 
     fn send(&mut self, from: usize, to: usize, message: M::Message) {

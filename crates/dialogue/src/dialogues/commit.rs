@@ -71,7 +71,7 @@ impl Dialogues {
             }
             self.settle(now, peer);
         }
-        self.announce(now);
+        self.announce();
         Ok(token)
     }
 

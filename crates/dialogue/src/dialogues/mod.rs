@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use byway_primitives::{Batch, IdentityId, Store, Time};
+use byway_primitives::{Batch, IdentityId, Store, Time, Timer};
 
 pub use commit::{Commit, CommitError};
 pub use opening::OpenError;
@@ -47,8 +47,8 @@ pub struct Dialogues {
     ignored: BTreeSet<IdentityId>,
     deadlines: BTreeSet<(Time, IdentityId)>,
     out: Outputs,
-    /// The wake-up that was last asked for.
-    wake_at: Option<Time>,
+    /// What the driver's stands at.
+    timer: Timer,
 }
 
 /// What there is with one peer.
@@ -100,7 +100,7 @@ impl Dialogues {
             ignored: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             out: Outputs::default(),
-            wake_at: None,
+            timer: Timer::default(),
         };
         for (id, saved) in journal::load(store)? {
             let peer = match saved.standing {
@@ -115,7 +115,7 @@ impl Dialogues {
             dialogues.peers.insert(id, peer);
             dialogues.settle(now, id);
         }
-        dialogues.announce(now);
+        dialogues.announce();
         Ok(dialogues)
     }
 
@@ -154,7 +154,7 @@ impl Dialogues {
     /// A link is gone. Dialogues that were on it wait for another.
     pub fn detach(&mut self, now: Time, link: LinkId) {
         self.drop_link(now, link);
-        self.announce(now);
+        self.announce();
     }
 
     /// A frame came. `seed` is fresh randomness, for an answer if the frame opens.
@@ -172,18 +172,19 @@ impl Dialogues {
                 self.end_link(now, link, LinkEnd::Malformed(error));
             }
         }
-        self.announce(now);
+        self.announce();
     }
 
     /// Time has passed.
     pub fn handle_wake(&mut self, now: Time) {
+        self.timer.stop();
         self.half_opens.expire(now);
         let due: Vec<_> = self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, peer)| *peer).collect();
         for peer in due {
             self.wake_peer(now, peer);
             self.settle(now, peer);
         }
-        self.announce(now);
+        self.announce();
     }
 
     /// Ends the dialogue with `peer`, and any attempt to open one.
@@ -191,7 +192,7 @@ impl Dialogues {
         self.withdraw(peer);
         self.end_dialogue(peer, ClosedBecause::Here(goodbye), Some(goodbye));
         self.settle(now, peer);
-        self.announce(now);
+        self.announce();
     }
 
     /// Ends the dialogue with `peer` without a word, and takes no notice of it from now on; it will find only silence.
@@ -205,7 +206,7 @@ impl Dialogues {
         self.withdraw(peer);
         self.end_dialogue(peer, ClosedBecause::Ignored, None);
         self.settle(now, peer);
-        self.announce(now);
+        self.announce();
         true
     }
 
@@ -349,11 +350,10 @@ impl Dialogues {
     }
 
     /// Asks to be woken, where that is sooner than was asked for.
-    fn announce(&mut self, now: Time) {
+    fn announce(&mut self) {
         let peers = self.deadlines.first().map(|(at, _)| *at);
         let Some(next) = peers.into_iter().chain(self.half_opens.deadline()).min() else { return };
-        if self.wake_at.is_none_or(|at| at <= now || next < at) {
-            self.wake_at = Some(next);
+        if self.timer.set(next) {
             self.out.wake_at(next);
         }
     }

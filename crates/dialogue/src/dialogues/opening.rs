@@ -126,7 +126,7 @@ impl Dialogues {
             self.end_attempt(peer, None);
         }
         self.settle(now, peer);
-        self.announce(now);
+        self.announce();
         begun
     }
 

@@ -18,7 +18,7 @@ use byway_kernel::light::protocol::CertifiedEntry;
 use byway_kernel::light::serve::is_walkable;
 use byway_kernel::stamp::Admission;
 use byway_kernel::{Fatal, Kernel, MemberIndex, Message, Source, SubmitError, SyncMessage};
-use byway_primitives::{Span, Time, Token};
+use byway_primitives::{Span, Timer, Token};
 use byway_records::{ProgramId, VerifiedTransaction};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
@@ -45,7 +45,7 @@ pub(super) struct Task {
     /// Writes that messages wait for, and since when.
     writing: VecDeque<(Token, Instant)>,
     durable: Durability,
-    wake_at: Option<Time>,
+    timer: Timer,
     /// The last encoded message and what it was made of: one snapshot goes to all peers.
     encoded: Option<(Arc<[u8]>, Bytes)>,
     intake: Intake,
@@ -94,7 +94,7 @@ impl Task {
             waiting: VecDeque::new(),
             writing: VecDeque::new(),
             durable: Durability::default(),
-            wake_at: None,
+            timer: Timer::default(),
             encoded: None,
             intake: Intake::default(),
             anteroom: Anteroom::default(),
@@ -115,7 +115,7 @@ impl Task {
         let mut durable = self.journal.durable();
         self.carry_out()?;
         loop {
-            let wake = self.wake_at.map(|time| self.clock.instant_of(time));
+            let wake = self.timer.at().map(|time| self.clock.instant_of(time));
             tokio::select! {
                 event = events.recv() => self.mesh_event(event.ok_or(Ended::Mesh)?)?,
                 Some(checked) = self.verifying.found.recv() => self.checked(checked)?,
@@ -148,7 +148,7 @@ impl Task {
                 () = sleep_until(wake) => {
                     let now = self.clock.now();
                     // A clock that was set back meanwhile has the machine sleep on.
-                    if self.wake_at.take_if(|at| *at <= now).is_some() {
+                    if self.timer.goes_off(now) {
                         self.kernel.handle_wake(now, &*self.journal);
                     }
                 }

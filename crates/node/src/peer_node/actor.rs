@@ -17,7 +17,7 @@ use byway_driver::link::{self, Event as LinkEvent, Link, LinkContact, Links};
 use byway_kernel::follower::{self, Client as LedgerClient, ClientConfig as LedgerClientConfig};
 use byway_peer::market::{Market, MarketConfig};
 use byway_peer::wallet::Wallet;
-use byway_primitives::{Amount, IdentityId, NetworkId, Span, Time, Token};
+use byway_primitives::{Amount, IdentityId, NetworkId, Span, Time, Timer, Token};
 use byway_records::{Genesis, OutputId, Promise, TransactionId};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -116,8 +116,8 @@ pub(super) struct Actor {
     pub(super) failed_lately: BTreeMap<IdentityId, Time>,
     pub(super) limits: SpendingConfig,
 
-    pub(super) ledger_wake: Option<Time>,
-    pub(super) market_wake: Option<Time>,
+    pub(super) ledger_timer: Timer,
+    pub(super) market_timer: Timer,
     /// Last, so that the directory is free only when the journals are gone.
     _disk: Disk,
 }
@@ -187,8 +187,8 @@ impl Actor {
             preferred: BTreeSet::new(),
             failed_lately: BTreeMap::new(),
             limits: config.limits,
-            ledger_wake: None,
-            market_wake: None,
+            ledger_timer: Timer::default(),
+            market_timer: Timer::default(),
             clock,
             config,
             _disk: disk,
@@ -210,7 +210,7 @@ impl Actor {
         self.follow();
         self.carry_out()?;
         while !self.has_stopped() {
-            let wake = self.ledger_wake.into_iter().chain(self.market_wake).min();
+            let wake = self.ledger_timer.at().into_iter().chain(self.market_timer.at()).min();
             let wake = wake.map(|time| self.clock.instant_of(time));
             tokio::select! {
                 Some(call) = calls.recv() => call(&mut self),

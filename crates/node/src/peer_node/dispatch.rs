@@ -63,13 +63,11 @@ impl Actor {
 
     pub(super) fn wake(&mut self) {
         let now = self.clock.now();
-        if self.ledger_wake.is_some_and(|at| at <= now) {
-            self.ledger_wake = None;
+        if self.ledger_timer.goes_off(now) {
             let news = self.ledger.handle_wake(now);
             self.ledger_news(news);
         }
-        if self.market_wake.is_some_and(|at| at <= now) {
-            self.market_wake = None;
+        if self.market_timer.goes_off(now) {
             self.market.handle_wake(now, &self.market_journal);
         }
     }
@@ -112,7 +110,7 @@ impl Actor {
                         None => self.send_frame(to, message),
                     }
                 }
-                Effect::WakeAt(time) => self.market_wake = Some(self.market_wake.map_or(time, |at| at.min(time))),
+                Effect::WakeAt(time) => drop(self.market_timer.set(time)),
                 Effect::Notify(news) => self.market_news(news),
             }
         }

@@ -76,9 +76,7 @@ impl Actor {
                     tracing::error!(member = name, %lie, "a kernel node lied to this follower; asking another");
                 }
                 LedgerNews::Stopped(stop) => tracing::error!(%stop, "this node stops to follow the ledger"),
-                LedgerNews::WakeAt(time) => {
-                    self.ledger_wake = Some(self.ledger_wake.map_or(time, |at| at.min(time)));
-                }
+                LedgerNews::WakeAt(time) => drop(self.ledger_timer.set(time)),
             }
         }
     }

@@ -7,7 +7,7 @@ use byway_kernel::archive::stored_snapshot;
 use byway_kernel::follower::Refusal;
 use byway_kernel::{Committed, Fatal, MemberIndex, Message, News, Reference, Stepped, VerifiedSnapshot};
 use byway_ledger::Verdict;
-use byway_primitives::{Amount, Encode, Hash, MemoryStore, NetworkId};
+use byway_primitives::{Amount, Encode, Hash, MemoryStore, NetworkId, Timer};
 use byway_records::{Certificate, Epoch, Genesis, Height, OutputId, TransactionId};
 
 use super::late_leaders::LateLeaders;
@@ -25,7 +25,7 @@ const LEADERS_KEPT: usize = 1_000;
 /// - none of them ever signs two snapshots for one round, over all its lives;
 /// - none of them sends an own snapshot before that is durable;
 /// - none of them refuses what another one signed;
-/// - none of them stops, but those that are told to;
+/// - none of them stops, but those that are told to, and none expects to be woken when its driver won't wake it;
 /// - none of them signs for a transaction whose input was spent at the checkpoint that its snapshot names;
 /// - the supply is that of the genesis at every checkpoint, and all certificates for a height are for one checkpoint.
 pub struct KernelChecks {
@@ -329,11 +329,15 @@ impl Observer<KernelNode> for KernelChecks {
         carried.any(|snapshot| late.holds(now_us, to, &snapshot))
     }
 
-    fn on_settled(&mut self, now_us: u64, node: usize, machine: &KernelNode, store: &MemoryStore) {
-        if let Some(kernel) = machine.kernel().filter(|_| self.honest[node])
-            && let (round, Some(leaders)) = kernel.leaders()
-        {
-            self.on_leaders(now_us, node, round, leaders);
+    fn on_settled(&mut self, now_us: u64, node: usize, machine: &KernelNode, timer: Timer, store: &MemoryStore) {
+        if let Some(kernel) = machine.kernel().filter(|_| self.honest[node]) {
+            let (expected, set) = (kernel.wakes_at(), timer.at());
+            self.check(expected == set, node, now_us, || {
+                format!("expects a wake at {expected:?}, will get it at {set:?}")
+            });
+            if let (round, Some(leaders)) = kernel.leaders() {
+                self.on_leaders(now_us, node, round, leaders);
+            }
         }
         if !std::mem::take(&mut self.audit_due[node]) {
             return;

@@ -131,7 +131,10 @@ impl PeerNode {
                 LedgerNews::Advanced(advance) => self.advanced(at, *advance),
                 LedgerNews::Caught { member, lie } => self.tell(PeerNews::Caught { member, lie }),
                 LedgerNews::Stopped(stop) => panic!("the members' pledges are locked for longer than a run: {stop}"),
-                LedgerNews::WakeAt(time) => self.wake_at(time),
+                LedgerNews::WakeAt(time) => {
+                    self.ledger_timer.set(time);
+                    self.wake_at(time);
+                }
             }
         }
     }

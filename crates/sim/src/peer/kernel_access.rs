@@ -78,6 +78,11 @@ impl KernelAccess {
         self.take(|asked| now >= asked.until)
     }
 
+    /// When to look after that.
+    pub fn next_overdue(&self) -> Option<Time> {
+        self.asked.values().map(|asked| asked.until).min()
+    }
+
     fn take(&mut self, which: impl Fn(&Asked) -> bool) -> Vec<Asked> {
         let taken: Vec<u64> = self.asked.iter().filter(|(_, asked)| which(asked)).map(|(number, _)| *number).collect();
         taken.iter().filter_map(|number| self.asked.remove(number)).collect()

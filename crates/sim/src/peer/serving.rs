@@ -33,7 +33,7 @@ pub(super) struct Planes {
     served: BTreeMap<SessionId, Plane>,
     /// Programs may be quicker than the word that the session's channel is up.
     early: BTreeMap<SessionId, (LinkId, u64)>,
-    step_at: Option<Time>,
+    pub(super) step_at: Option<Time>,
 }
 
 impl PeerNode {

@@ -8,7 +8,7 @@
 pub mod followers;
 pub mod promises;
 
-use byway_primitives::MemoryStore;
+use byway_primitives::{MemoryStore, Timer};
 
 use self::followers::FollowerChecks;
 use self::promises::PromiseChecks;
@@ -76,10 +76,10 @@ impl Observer<NetNode> for NetworkChecks {
         }
     }
 
-    fn on_settled(&mut self, now_us: u64, node: usize, machine: &NetNode, store: &MemoryStore) {
+    fn on_settled(&mut self, now_us: u64, node: usize, machine: &NetNode, _timer: Timer, store: &MemoryStore) {
         match machine {
             NetNode::Kernel(kernel) => {
-                self.kernel.on_settled(now_us, node, kernel.node(), store);
+                self.kernel.on_settled(now_us, node, kernel.node(), kernel.timer(), store);
                 if self.kernel.is_honest(node)
                     && let Some(kernel) = kernel.node().kernel()
                 {

@@ -9,7 +9,7 @@ use byway_kernel::stamp::Stamp;
 use byway_kernel::{News, Source};
 use byway_ledger::Verdict;
 use byway_primitives::codec::decode_exact;
-use byway_primitives::{Effect, Encode, NetworkId, Span, Store, Time};
+use byway_primitives::{Effect, Encode, NetworkId, Span, Store, Time, Timer};
 use byway_records::verified::verify_bytes;
 use byway_records::{Height, ProgramId, TransactionId};
 
@@ -26,6 +26,8 @@ const FOLLOW_WAIT: Span = Span::seconds(4);
 /// See the [module](self).
 pub struct ServingKernel {
     node: KernelNode,
+    /// The machine's own.
+    timer: Timer,
     network: NetworkId,
     /// Nodes below this number are kernel nodes, the others are clients.
     kernels: usize,
@@ -58,11 +60,25 @@ impl Asker {
 
 impl ServingKernel {
     pub fn new(node: KernelNode, network: NetworkId, kernels: usize, lie: Option<Lie>) -> Self {
-        Self { node, network, kernels, lie, open: Vec::new(), is_certified: false, out: VecDeque::new() }
+        Self {
+            node,
+            timer: Timer::default(),
+            network,
+            kernels,
+            lie,
+            open: Vec::new(),
+            is_certified: false,
+            out: VecDeque::new(),
+        }
     }
 
     pub fn node(&self) -> &KernelNode {
         &self.node
+    }
+
+    /// What the machine's is set to.
+    pub fn timer(&self) -> Timer {
+        self.timer
     }
 
     pub fn handle(&mut self, now: Time, event: Event<NetMessage, PeerCommand>, store: &dyn Store) {
@@ -75,7 +91,8 @@ impl ServingKernel {
             }
             // Nobody else has anything to say to a kernel node.
             Event::Message { .. } => {}
-            Event::Wake => self.node.handle(now, Event::Wake, store),
+            Event::Wake if self.timer.goes_off(now) => self.node.handle(now, Event::Wake, store),
+            Event::Wake => {}
             Event::Durable(token) => self.node.handle(now, Event::Durable(token), store),
             Event::PeerUp(peer) if peer < self.kernels => self.node.handle(now, Event::PeerUp(peer), store),
             Event::PeerDown(peer) if peer < self.kernels => self.node.handle(now, Event::PeerDown(peer), store),
@@ -84,6 +101,9 @@ impl ServingKernel {
             Event::Command(_) => panic!("a kernel node has no wallet"),
         }
         self.answer_open(now, store);
+        // Asking twice does no harm, and a wake has used up what was asked for.
+        let next = self.open.iter().map(|question| question.until).chain(self.timer.at()).min();
+        self.out.extend(next.map(Effect::WakeAt));
     }
 
     pub fn poll(&mut self, now: Time, store: &dyn Store) -> Option<NetEffect> {
@@ -91,6 +111,9 @@ impl ServingKernel {
             return Some(effect);
         }
         let effect = self.node.poll(now, store)?;
+        if let Effect::WakeAt(time) = effect {
+            self.timer.set(time);
+        }
         if let Effect::Notify(NodeNews::Kernel(News::Certified(_))) = &effect {
             // The certificate is written in this very moment; whoever waits for it is answered in the next.
             self.is_certified = true;
@@ -112,7 +135,6 @@ impl ServingKernel {
                 if !self.answer_steps(asker, from, &programs, store) {
                     let until = now + FOLLOW_WAIT;
                     self.open.push(OpenQuestion { asker, from, programs, until });
-                    self.out.push_back(Effect::WakeAt(until));
                 }
             }
             Request::Submit { transaction, stamp } => {

@@ -124,6 +124,25 @@ fn wide_and_lossy_links_only_slow_things_down() {
     }
 }
 
+/// Nobody is spoken to but by others' heartbeats, so a wake that one of them doesn't ask for again is missed.
+#[test]
+fn a_quiet_network_goes_on() {
+    for (nodes, skew_max_ms) in [(4, 0), (7, 0), (7, 50)] {
+        seeds(2, 100, |seed| {
+            let mut sim = warm(Setup { nodes, skew_max_ms, ..Setup::local(seed) });
+            for _ in 0..60 {
+                let before: Vec<u64> = sim.checks().progress.iter().map(|progress| progress.snapshots).collect();
+                sim.run_ms(1_100);
+                for (node, before) in before.into_iter().enumerate() {
+                    let signed = sim.checks().progress[node].snapshots - before;
+                    assert!(signed > 0, "seed {seed}: node {node} of {nodes} has slept for more than a second");
+                }
+            }
+            sim.assert_settled();
+        });
+    }
+}
+
 #[test]
 fn clocks_may_be_wrong() {
     seeds(2, 10, |seed| {

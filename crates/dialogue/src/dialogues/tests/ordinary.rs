@@ -77,8 +77,9 @@ fn the_word_of_a_confirmation_that_was_lost_is_asked_for() {
     pair.send(LOW, b"pay", DURABLE);
     pair.pass(Span::millis(10));
     pair.sides[HIGH].confirm_all(pair.now);
-    let due = pair.sides[HIGH].wake_at.expect("an acknowledgement waits");
+    let due = pair.sides[HIGH].timer.at().expect("an acknowledgement waits");
     pair.now = due;
+    assert!(pair.sides[HIGH].timer.goes_off(due));
     pair.sides[HIGH].machine.handle_wake(due);
     pair.sides[HIGH].pump();
     assert_eq!(pair.sides[HIGH].sent.len(), 1);
@@ -236,6 +237,20 @@ fn an_idle_link_is_kept_alive() {
     let mut pair = Pair::open_on(datagram(1));
     pair.pass(Span::minutes(60));
     assert_eq!(pair.agreed(), Some(LinkId(1)));
+}
+
+/// Whatever else has the same driver may need to be woken before.
+#[test]
+fn whoever_wakes_it_early_is_asked_again() {
+    let mut pair = Pair::open_on(datagram(1));
+    pair.pass(Span::seconds(1));
+    let low = &mut pair.sides[LOW];
+    let due = low.timer.at().expect("a link is to be kept alive");
+    assert!(due > pair.now);
+    low.timer.stop();
+    low.machine.handle_wake(pair.now);
+    low.pump();
+    assert_eq!(low.timer.at(), Some(due));
 }
 
 #[test]

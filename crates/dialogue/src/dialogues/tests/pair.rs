@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use byway_crypto::IdentitySecret;
 use byway_crypto::noise::StaticKey;
-use byway_primitives::{Effect, Hash, IdentityId, MemoryStore, NetworkId, Span, Time};
+use byway_primitives::{Effect, Hash, IdentityId, MemoryStore, NetworkId, Span, Time, Timer};
 
 use crate::{Config, Dialogues, Durability, Link, LinkId, LinkProfile, Local, News, ProtocolId, StaticCertificate};
 
@@ -50,7 +50,7 @@ pub struct Side {
     /// Frames that left and were not yet delivered.
     pub sent: VecDeque<(LinkId, Vec<u8>)>,
     pub news: Vec<News>,
-    pub wake_at: Option<Time>,
+    pub timer: Timer,
     seeds: u64,
 }
 
@@ -65,7 +65,7 @@ impl Side {
         seed[20..28].copy_from_slice(&seeds.to_le_bytes());
         let machine = Dialogues::restore(config, local.clone(), &store, START, seed).expect("undamaged");
         let (sent, news) = (VecDeque::new(), Vec::new());
-        Self { machine, store, local, sent, news, wake_at: None, seeds: seeds + 1 }
+        Self { machine, store, local, sent, news, timer: Timer::default(), seeds: seeds + 1 }
     }
 
     /// The same side after a crash.
@@ -87,7 +87,7 @@ impl Side {
             match effect {
                 Effect::Persist { batch, .. } => self.store.apply(&batch),
                 Effect::Send { to, message, .. } => self.sent.push_back((to, message)),
-                Effect::WakeAt(time) => self.wake_at = Some(time),
+                Effect::WakeAt(time) => drop(self.timer.set(time)),
                 Effect::Notify(news) => self.news.push(news),
             }
         }
@@ -209,11 +209,10 @@ impl Pair {
     pub fn pass(&mut self, span: Span) {
         let end = self.now + span;
         self.run();
-        while let Some(at) = self.sides.iter().filter_map(|side| side.wake_at).min().filter(|at| *at <= end) {
+        while let Some(at) = self.sides.iter().filter_map(|side| side.timer.at()).min().filter(|at| *at <= end) {
             self.now = self.now.max(at);
             for side in &mut self.sides {
-                if side.wake_at.is_some_and(|at| at <= self.now) {
-                    side.wake_at = None;
+                if side.timer.goes_off(self.now) {
                     side.machine.handle_wake(self.now);
                     side.pump();
                 }

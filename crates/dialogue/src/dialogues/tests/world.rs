@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use byway_primitives::{Batch, Decode, Effect, Encode, IdentityId, MemoryStore, Space, Span, Store, Time, Token};
+use byway_primitives::{
+    Batch, Decode, Effect, Encode, IdentityId, MemoryStore, Space, Span, Store, Time, Timer, Token,
+};
 
 use super::pair::{NETWORK, PROTOCOL, START, far, identities, local_of};
 use crate::{
@@ -89,6 +91,7 @@ struct Node {
     local: Local,
     machine: Dialogues,
     life: u64,
+    timer: Timer,
     visible: MemoryStore,
     durable: MemoryStore,
     pending: VecDeque<(Token, Batch)>,
@@ -233,8 +236,10 @@ impl World {
                 self.after(to);
             }
             Event::Wake { node, life } if life == self.nodes[node].life => {
-                self.nodes[node].machine.handle_wake(self.now);
-                self.after(node);
+                if self.nodes[node].timer.goes_off(self.now) {
+                    self.nodes[node].machine.handle_wake(self.now);
+                    self.after(node);
+                }
             }
             Event::Durable { node, life } if life == self.nodes[node].life => self.sync(node),
             Event::Wake { .. } | Event::Durable { .. } => {}
@@ -366,7 +371,11 @@ impl World {
                 }
                 _ => self.transmit(node, to, message),
             },
-            Effect::WakeAt(time) => self.schedule(time.since(self.now), Event::Wake { node, life }),
+            Effect::WakeAt(time) => {
+                if self.nodes[node].timer.set(time) {
+                    self.schedule(time.since(self.now), Event::Wake { node, life });
+                }
+            }
             Effect::Notify(News::Message(delivery)) => self.nodes[node].inbox.push_back(delivery),
             Effect::Notify(news @ News::Closed { .. }) => self.closed.push(news),
             Effect::Notify(_) => {}
@@ -485,6 +494,7 @@ impl Node {
             machine: Dialogues::restore(config(), local.clone(), &disk, now, seed).expect("undamaged"),
             local,
             life: 0,
+            timer: Timer::default(),
             visible: disk.clone(),
             durable: disk,
             pending: VecDeque::new(),

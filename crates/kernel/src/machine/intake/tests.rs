@@ -4,7 +4,7 @@ use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{NodeSecret, WalletSecret};
 use byway_ledger::Ledger;
-use byway_primitives::{Amount, AssetId, Batch, Effect, Hash, IdentityId, MemoryStore, Span, Store};
+use byway_primitives::{Amount, AssetId, Batch, Effect, Hash, IdentityId, MemoryStore, Span, Store, Timer};
 use byway_records::transaction::KeySignature;
 use byway_records::{
     Body, Genesis, Height, Input, Lock, Member, MemberSet, Output, OutputId, Parameters, Reject, Transaction,
@@ -330,16 +330,16 @@ fn members_hand_on_no_more_than_they_need_to() {
     }
 }
 
-/// A driver with one timer, set to the earliest time asked for, as drivers are.
+/// As drivers do, with one timer.
 #[test]
 fn what_is_asked_for_just_before_a_wake_is_not_forgotten() {
     let mut rig = Rig::new();
     rig.round(&[], [0; 6]);
-    let mut timer: Option<Time> = None;
-    let carry_out = |rig: &mut Rig, timer: &mut Option<Time>| {
+    let mut timer = Timer::default();
+    let carry_out = |rig: &mut Rig, timer: &mut Timer| {
         while let Some(effect) = rig.kernel.poll_effect() {
             match effect {
-                Effect::WakeAt(time) => *timer = Some(timer.map_or(time, |at| at.min(time))),
+                Effect::WakeAt(time) => drop(timer.set(time)),
                 Effect::Persist { batch, token } => {
                     rig.store.apply(&batch);
                     rig.kernel.handle_durable(rig.now, token, &rig.store);
@@ -353,16 +353,14 @@ fn what_is_asked_for_just_before_a_wake_is_not_forgotten() {
     rig.kernel.handle_wake(rig.now, &rig.store);
     carry_out(&mut rig, &mut timer);
     for _ in 0..20 {
-        let at = timer.take().expect("it always has something to wait for");
-        rig.now = at;
+        rig.now = timer.at().expect("it always has something to wait for");
         // Somebody says something at that very moment, and is heard before the timer is.
         let status = SyncMessage::Status { round: 1, commits: 0 };
-        timer = Some(at);
         rig.kernel.handle_sync(rig.now, MemberIndex(1), status, &rig.store);
         carry_out(&mut rig, &mut timer);
-        assert_eq!(timer.take(), Some(at), "the timer runs out");
+        assert!(timer.goes_off(rig.now), "the timer runs out");
         rig.kernel.handle_wake(rig.now, &rig.store);
         carry_out(&mut rig, &mut timer);
-        assert!(timer.is_some(), "at {at:?} the machine wants to be woken again");
+        assert!(timer.at().is_some(), "at {:?} the machine wants to be woken again", rig.now);
     }
 }

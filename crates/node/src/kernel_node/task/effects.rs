@@ -51,7 +51,7 @@ impl Task {
                 }
                 None => self.send(to, message),
             },
-            Effect::WakeAt(time) => self.wake_at = Some(self.wake_at.map_or(time, |at| at.min(time))),
+            Effect::WakeAt(time) => drop(self.timer.set(time)),
             Effect::Notify(news) => self.news(news),
         }
         Ok(())

@@ -192,10 +192,8 @@ export interface KernelPulse {
 
 export type Standing = "candidate" | "counting" | "marked" | "left";
 
-export interface KernelMember {
-  /** Its seat. */
-  index: number;
-  name: string;
+/** Its index is its seat. */
+export interface KernelMember extends KernelNode {
   key: string;
   owner: string;
   address: string;
@@ -206,21 +204,32 @@ export interface KernelMember {
   unlocks_ms?: Maybe<number>;
   unlocks_commits?: Maybe<number>;
   changeable_ms?: Maybe<number>;
-  reachable: boolean;
-  round: number;
   rounds_behind: number;
   latency_ms?: Maybe<number>;
   connected?: Maybe<number>;
   signed_last: boolean;
 }
 
-export interface KernelTransactionRecord {
+/** What became of a transaction. */
+export interface Outcome {
   transaction_id: string;
   stage: Stage;
   reason?: Maybe<Reason>;
   certified: boolean;
   height?: Maybe<number>;
   time_ms?: Maybe<number>;
+}
+
+/** The kernel at a glance; what is wrong with it, if anything is. */
+export interface KernelStatus {
+  height: number;
+  commits: number;
+  time_ms: number;
+  certified_ms?: Maybe<number>;
+  troubles: Reason[];
+}
+
+export interface KernelTransactionRecord extends Outcome {
   position?: Maybe<number>;
   /** Hex. */
   proof?: Maybe<{ certificate: string; range: string }>;
@@ -260,13 +269,7 @@ export interface EvidenceRecord {
   }>;
 }
 
-export interface TransactionRecord {
-  transaction_id: string;
-  stage: Stage;
-  reason?: Maybe<Reason>;
-  certified: boolean;
-  height?: Maybe<number>;
-  time_ms?: Maybe<number>;
+export interface TransactionRecord extends Outcome {
   inputs?: Maybe<number>;
   outputs?: Maybe<number>;
 }
@@ -303,6 +306,7 @@ export interface Methods {
   wallet_deposit: { params: { amount: string; idempotency_key: string }; result: Entry };
   wallet_withdraw: { params: { amount: string; idempotency_key: string }; result: Entry };
   kernel_pulse: { params: Record<never, never>; result: KernelPulse };
+  kernel_status: { params: Record<never, never>; result: KernelStatus };
   kernel_members: { params: Record<never, never>; result: KernelMember[] };
   kernel_transaction: { params: { transaction_id: string; proof?: boolean }; result: KernelTransactionRecord };
   kernel_checkpoints: { params: { from?: number; limit?: number }; result: CheckpointRecord[] };

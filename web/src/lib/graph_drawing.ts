@@ -1,11 +1,12 @@
 /** Puts the kernel's picture on a canvas; where things are is decided in `rounds.ts`. */
 
-import { dotRadius, glow, laneY, placeX, type Mark, type Round, type Scale } from "./rounds";
+import { dotRadius, glow, isCrowded, laneY, placeX, type Mark, type Round, type Scale } from "./rounds";
 
 export interface GraphColors {
   line: string;
   proposed: string;
   final: string;
+  chosen: string;
   text: string;
   font: string;
 }
@@ -28,7 +29,7 @@ const ALL_REFERENCES_LANES_MAX = 16;
 export function graphColors(style: CSSStyleDeclaration): GraphColors {
   const color = (name: string) => style.getPropertyValue(name).trim();
   return {
-    line: color("--line"), proposed: color("--line-strong"), final: color("--accent"), text: color("--ink-3"),
+    line: color("--line"), proposed: color("--line-strong"), final: color("--accent"), chosen: color("--ink"), text: color("--ink-3"),
     font: `11px ${style.fontFamily}`,
   };
 }
@@ -45,10 +46,8 @@ export function drawGraph(context: CanvasRenderingContext2D, rounds: Round[], sc
   drawDots(context, marks.filter(({ mark }) => mark.litAtMs === null), radius, scale, moment, colors.proposed);
   drawDots(context, marks.filter(({ mark }) => mark.litAtMs !== null), radius, scale, moment, colors.final);
   const crowded = new Set(shown.filter(isCrowded).map((round) => round.round));
-  for (const { mark, x } of marks) {
-    if (mark.isLeader) drawLeader(context, mark, x, radius, crowded.has(mark.round), scale, moment, colors);
-    if (mark.hash === moment.chosen) drawRing(context, x, laneY(mark.author, scale), radius + 6, colors.text);
-  }
+  for (const { mark, x } of marks) if (mark.isLeader && !crowded.has(mark.round)) drawLeader(context, mark, x, radius, scale, moment, colors);
+  if (moment.chosen) drawChosen(context, shown, radius, scale, moment, colors);
   fadeLeftEdge(context, scale);
 }
 
@@ -130,24 +129,40 @@ function drawDots(context: CanvasRenderingContext2D, marks: Placed[], radius: nu
   context.fill();
 }
 
-/** Where nearly every snapshot leads a commit of its own, rings and lines would hide what is under them. */
-function isCrowded(round: Round): boolean {
-  return round.marks.filter((mark) => mark.isLeader).length > 2;
-}
-
-/** A commit: a ring that stays around its leader unless there are many, and one that spreads while it is new. */
-function drawLeader(
-  context: CanvasRenderingContext2D, mark: Mark, x: number, radius: number, isCrowd: boolean, scale: Scale, moment: Moment, colors: GraphColors,
-): void {
+/** A commit: a ring that stays around its leader, and one that spreads while it is new. */
+function drawLeader(context: CanvasRenderingContext2D, mark: Mark, x: number, radius: number, scale: Scale, moment: Moment, colors: GraphColors): void {
   const y = laneY(mark.author, scale);
-  if (isCrowd) context.globalAlpha = 0.35;
   drawRing(context, x, y, radius + 3, colors.final);
-  context.globalAlpha = 1;
   const strength = moment.isStill ? 0 : glow(mark, moment.nowMs);
   if (strength <= 0) return;
   context.globalAlpha = strength * 0.7;
   drawRing(context, x, y, radius + 3 + (1 - strength) * 9, colors.final);
   context.globalAlpha = 1;
+}
+
+/** What the chosen snapshot references, and what references it. */
+function drawChosen(context: CanvasRenderingContext2D, rounds: Round[], radius: number, scale: Scale, moment: Moment, colors: GraphColors): void {
+  const at = rounds.findIndex((round) => round.marks.some((mark) => mark.hash === moment.chosen));
+  const round = rounds[at];
+  const chosen = round?.marks.find((mark) => mark.hash === moment.chosen);
+  if (!round || !chosen) return;
+  const [x, y] = [placeX(round.place, moment.edge, scale), laneY(chosen.author, scale)];
+  const isNext = (one: Round | undefined, other: Round | undefined) => one !== undefined && other !== undefined && one.round + 1 === other.round;
+  const [before, after] = [rounds[at - 1], rounds[at + 1]];
+  const lines = new Path2D();
+  const line = (toX: number, author: number) => {
+    lines.moveTo(x, y);
+    lines.lineTo(toX, laneY(author, scale));
+  };
+  if (moment.hasReferences && isNext(before, round)) for (const author of chosen.references) line(placeX(before!.place, moment.edge, scale), author);
+  if (moment.hasReferences && isNext(round, after)) {
+    const x = placeX(after!.place, moment.edge, scale);
+    for (const mark of after!.marks) if (mark.references.includes(chosen.author)) line(x, mark.author);
+  }
+  context.strokeStyle = colors.chosen;
+  context.lineWidth = 1.3;
+  context.stroke(lines);
+  drawRing(context, x, y, radius + 5, colors.chosen);
 }
 
 function drawRing(context: CanvasRenderingContext2D, x: number, y: number, radius: number, color: string): void {

@@ -154,3 +154,34 @@ export function markAt(rounds: Round[], x: number, y: number, edge: number, scal
   }
   return best;
 }
+
+/**
+ * Where nearly every snapshot leads a commit of its own, as in a kernel that runs well, rings and lines of leaders would
+ * be everywhere and hide what is under them.
+ */
+export function isCrowded(round: Round): boolean {
+  return round.marks.filter((mark) => mark.isLeader).length > 2;
+}
+
+/** A snapshot as it stands now, which may have gained a commit since it was chosen. */
+export function markOf(rounds: Round[], hash: string): Mark | null {
+  for (const round of rounds) for (const mark of round.marks) if (mark.hash === hash) return mark;
+  return null;
+}
+
+export type Direction = "left" | "right" | "up" | "down";
+
+/** The snapshot beside the chosen one: of its author in the next round there is one, or of the next author in its round. */
+export function markBeside(rounds: Round[], chosen: Mark | null, direction: Direction): Mark | null {
+  const at = chosen ? rounds.findIndex((round) => round.round === chosen.round) : -1;
+  if (!chosen || at < 0) return rounds.at(-1)?.marks[0] ?? null;
+  const marks = rounds[at]!.marks;
+  if (direction === "up") return marks.filter((mark) => mark.author < chosen.author).at(-1) ?? chosen;
+  if (direction === "down") return marks.find((mark) => mark.author > chosen.author) ?? chosen;
+  const others = direction === "left" ? rounds.slice(0, at).reverse() : rounds.slice(at + 1);
+  for (const round of others) {
+    const mark = round.marks.find((each) => each.author === chosen.author);
+    if (mark) return mark;
+  }
+  return chosen;
+}

@@ -314,7 +314,7 @@ describe("the network", () => {
   async function openNetwork(): Promise<void> {
     await open();
     await page.getByRole("link", { name: "Network" }).click();
-    await page.getByRole("img", { name: /Live picture of the kernel: 7 nodes, newest round/ }).waitFor();
+    await page.getByRole("button", { name: /Live picture of the kernel: 7 nodes, newest round/ }).waitFor();
   }
 
   test("its nodes are shown with pledge and health, and the picture can be read as a table", async () => {
@@ -364,6 +364,29 @@ describe("the network", () => {
     await look("hello");
     await page.getByText("Ids are made of the digits").waitFor();
     expect(browser.faults).toEqual([]);
+  });
+
+  test("the picture is held, walked through with the keys, and goes on", async () => {
+    await openNetwork();
+    const picture = page.getByRole("button", { name: /Live picture of the kernel/ });
+    await picture.focus();
+    await page.keyboard.press("ArrowLeft");
+    await page.keyboard.press("ArrowDown");
+    await page.getByText(/^birch, round .* transactions? · references/).waitFor();
+    const heldAt = await picture.getAttribute("aria-label");
+    await page.keyboard.press("ArrowLeft");
+    const round = node.world.pulse.round;
+    await expect.poll(() => node.world.pulse.round).toBeGreaterThan(round + 1);
+    expect(await picture.getAttribute("aria-label")).toBe(heldAt);
+    await button("Go on").click();
+    await expect.poll(() => picture.getAttribute("aria-label")).not.toBe(heldAt);
+  });
+
+  test("a kernel that stands still is said to", async () => {
+    await openNetwork();
+    expect(await page.getByRole("alert").count()).toBe(0);
+    node.world.isKernelReachable = false;
+    await page.getByRole("alert").getByText("nothing was committed for 2 min 05 s").waitFor();
   });
 
   test("a node that signed twice is named", async () => {

@@ -94,6 +94,7 @@ export const handlers: Handlers = {
     return recorded(node, "withdraw", value);
   },
   kernel_pulse: ({ world }) => world.pulse.view(),
+  kernel_status: ({ world }) => world.pulse.status(world.isKernelReachable),
   kernel_members: ({ world }) => world.pulse.members(world.isKernelReachable),
   kernel_transaction: ({ world }, { transaction_id }) => {
     const entry = world.history.find((known) => known.transaction_id === transaction_id);

@@ -1,6 +1,6 @@
 /** A pretended kernel for the picture: rounds, snapshots a little apart, commits three rounds later. */
 
-import type { CheckpointRecord, Commit, KernelMember, KernelNode, KernelPulse, Snapshot } from "../../src/lib/contract";
+import type { CheckpointRecord, Commit, KernelMember, KernelNode, KernelPulse, KernelStatus, Snapshot } from "../../src/lib/contract";
 import { hex } from "./world";
 
 const NODES = 7;
@@ -55,6 +55,12 @@ export class Pulse {
     for (const snapshot of ordered) snapshot.commit = this.commits;
     const transactions = ordered.reduce((sum, snapshot) => sum + snapshot.transactions, 0);
     this.#commits.push({ index: this.commits, time_ms, transactions, leader, round });
+  }
+
+  status(isReachable: boolean): KernelStatus {
+    const time_ms = this.#commits.at(-1)?.time_ms ?? 0;
+    const troubles = isReachable ? [] : [{ code: "stalled", message: "nothing was committed for 2 min 05 s" }];
+    return { height: this.height, commits: this.commits, time_ms, certified_ms: time_ms, troubles };
   }
 
   nodes(isReachable: boolean): KernelNode[] {

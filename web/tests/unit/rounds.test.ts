@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Commit, KernelPulse, Snapshot } from "../../src/lib/contract";
 import {
-  dotRadius, eased, edgeOf, glow, laneY, markAt, mergeRounds, placeX, ROUNDS_MAX, scaleOf, type Round,
+  dotRadius, eased, edgeOf, glow, isCrowded, laneY, markAt, markBeside, markOf, mergeRounds, placeX, ROUNDS_MAX, scaleOf, type Round,
 } from "../../src/lib/rounds";
 
 const snapshot = (author: number, round: number, commit: number | null = null): Snapshot => ({
@@ -102,4 +102,22 @@ test("a glow fades to nothing", () => {
   const mark = round!.marks[0]!;
   expect([glow(mark, 1_000), glow(mark, 9_000)]).toEqual([1, 0]);
   expect(glow(mark, 1_450)).toBeCloseTo(0.5);
+});
+
+test("the keys go from snapshot to snapshot, over rounds that an author left out, and stop at the ends", () => {
+  const list = mergeRounds([], pulse([[0, 1], [2, 1], [0, 2], [2, 3]].map(([author, round]) => snapshot(author!, round!))), 0);
+  const go = (from: string | null, direction: "left" | "right" | "up" | "down") =>
+    markBeside(list, from === null ? null : markOf(list, from), direction)?.hash;
+  expect(go(null, "left")).toBe("2/3");
+  expect(go("2/3", "left")).toBe("2/1");
+  expect(go("2/1", "up")).toBe("0/1");
+  expect(go("0/1", "down")).toBe("2/1");
+  expect(go("0/1", "right")).toBe("0/2");
+  for (const [at, direction] of [["0/1", "left"], ["0/1", "up"], ["0/2", "right"], ["2/3", "down"]] as const) expect(go(at, direction)).toBe(at);
+  expect(markBeside([], null, "left")).toBe(null);
+});
+
+test("a round that nearly everyone leads is crowded", () => {
+  const led = (count: number) => mergeRounds([], pulse(seats(5).map((seat) => snapshot(seat, 1)), seats(count).map((seat) => leads(seat, 1))), 0)[0]!;
+  expect([2, 3].map((count) => isCrowded(led(count)))).toEqual([false, true]);
 });

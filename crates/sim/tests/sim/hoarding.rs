@@ -18,7 +18,7 @@ const BOUND: u64 = 8 << 10;
 const HOARDERS: [usize; 2] = [8, 9];
 /// Rounds that they sign for in secret: nearly all from which a snapshot can still be committed.
 const ROUNDS: usize = 40;
-const PER_SNAPSHOT: usize = 3;
+const PER_SNAPSHOT: usize = 4;
 /// Outputs of each of their transactions.
 const OUTPUTS: u128 = 32;
 

@@ -8,16 +8,15 @@
 //! It knows no protocol. A [`Machine`] is anything that takes an [`Event`] and gives [`Effect`]s; an [`Observer`] sees
 //! what happens and panics when it must not.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::hash::{DefaultHasher, Hasher};
 
-use byway_primitives::hash::Context;
-use byway_primitives::{Effect, Hash, MemoryStore, Store, Time, Timer, Token};
+use byway_primitives::{Effect, MemoryStore, Store, Time, Timer, Token};
 
 use crate::disk::Disk;
 use crate::network::{Latency, Link, Network};
 use crate::random::Random;
-
-const TRACE: Context = Context("byway test trace");
 
 /// Something to simulate.
 pub trait Machine {
@@ -115,13 +114,13 @@ pub type Open<M> = Box<dyn FnMut(usize, Time, &MemoryStore) -> M>;
 pub struct World<M: Machine, O> {
     now_us: u64,
     sequence: u64,
-    queue: BTreeMap<(u64, u64), Scheduled<M>>,
+    queue: BinaryHeap<Entry<M>>,
     nodes: Vec<Node<M>>,
     network: Network,
     random: Random,
     open: Open<M>,
     crashes: Vec<CrashAtPersist>,
-    trace: Hash,
+    trace: DefaultHasher,
     pub observer: O,
 }
 
@@ -168,6 +167,34 @@ enum Scheduled<M: Machine> {
     Act(Act<M::Command>),
 }
 
+/// What happens at some time; the first is the greatest, as heaps have it.
+struct Entry<M: Machine> {
+    at_us: u64,
+    /// What was scheduled first comes first.
+    sequence: u64,
+    scheduled: Scheduled<M>,
+}
+
+impl<M: Machine> Ord for Entry<M> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at_us, other.sequence).cmp(&(self.at_us, self.sequence))
+    }
+}
+
+impl<M: Machine> PartialOrd for Entry<M> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<M: Machine> Eq for Entry<M> {}
+
+impl<M: Machine> PartialEq for Entry<M> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
 /// How long a message is kept back before it is asked again whether it still is.
 const HELD_US: u64 = 1_000;
 
@@ -194,13 +221,13 @@ impl<M: Machine, O: Observer<M>> World<M, O> {
         Self {
             now_us: start.0 * 1000,
             sequence: 0,
-            queue: BTreeMap::new(),
+            queue: BinaryHeap::new(),
             nodes: (0..nodes).map(|_| node()).collect(),
             network: Network::new(nodes, link),
             random: Random::from_seed(seed),
             open,
             crashes: Vec::new(),
-            trace: Hash::ZERO,
+            trace: DefaultHasher::new(),
             observer,
         }
     }
@@ -210,8 +237,8 @@ impl<M: Machine, O: Observer<M>> World<M, O> {
     }
 
     /// A digest of everything that has happened.
-    pub fn trace(&self) -> Hash {
-        self.trace
+    pub fn trace(&self) -> u64 {
+        self.trace.finish()
     }
 
     pub fn random(&mut self) -> &mut Random {
@@ -254,11 +281,10 @@ impl<M: Machine, O: Observer<M>> World<M, O> {
     /// Lets everything happen that happens in the next `span_us`.
     pub fn run_for(&mut self, span_us: u64) {
         let end = self.now_us + span_us;
-        while let Some(((at, _), _)) = self.queue.first_key_value()
-            && *at <= end
-            && let Some(((at, _), scheduled)) = self.queue.pop_first()
+        while self.queue.peek().is_some_and(|next| next.at_us <= end)
+            && let Some(Entry { at_us, scheduled, .. }) = self.queue.pop()
         {
-            self.now_us = at;
+            self.now_us = at_us;
             self.happen(scheduled);
         }
         self.now_us = end;
@@ -266,12 +292,14 @@ impl<M: Machine, O: Observer<M>> World<M, O> {
 
     fn schedule(&mut self, at_us: u64, scheduled: Scheduled<M>) {
         self.sequence += 1;
-        self.queue.insert((at_us, self.sequence), scheduled);
+        self.queue.push(Entry { at_us, sequence: self.sequence, scheduled });
     }
 
     fn note(&mut self, kind: u8, node: usize, what: &[u8]) {
-        let place = [&[kind][..], &(node as u64).to_le_bytes(), &self.now_us.to_le_bytes()].concat();
-        self.trace = TRACE.hash(&[&self.trace.0, &place, what]);
+        self.trace.write_u8(kind);
+        self.trace.write_u64(node as u64);
+        self.trace.write_u64(self.now_us);
+        self.trace.write(what);
     }
 
     fn happen(&mut self, scheduled: Scheduled<M>) {

@@ -33,6 +33,9 @@ const CONDUCTS: [Conduct; 13] = [
     Conduct::Unhelpful,
 ];
 
+/// As many as clients spend at most.
+const COINS: u32 = 40;
+
 #[test]
 fn seven_nodes_in_a_storm() {
     seeds(8, 100_000, |seed| storm(7, seed));
@@ -95,6 +98,7 @@ fn drawn(nodes: usize, seed: u64, chance: &mut Random) -> Setup {
         if chance.one_in(2) { Wait { millis: Span::millis(700), commits: 20 } } else { standard.epoch_life };
     Setup {
         nodes,
+        coins: COINS,
         link,
         adversaries,
         epoch_life,

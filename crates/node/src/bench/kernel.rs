@@ -3,6 +3,7 @@
 //! All nodes run in this process over real TCP on loopback, each with its own disk and group fsync; every node verifies
 //! every signature and applies every transfer. The load ([`transfers`]) is signed beforehand and handed to the nodes in
 //! turns at the offered rate. Finality is measured at the node that a transfer was handed to, from hand-over to verdict.
+//! What is handed over in the first second is not measured: connections, caches and the first checkpoint are new then.
 //! Beside it stands the [`limit`] of this machine, measured before and after.
 //!
 //! [`idle`] runs the same network without load.
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use byway_ledger::Verdict;
 use byway_primitives::{Encode, NetworkId};
 use byway_records::verified::verify_all;
@@ -36,6 +38,8 @@ pub(super) use transfers::genesis;
 
 /// Transfers are handed over in slices of this length, each slice to one node.
 const SLICE: Duration = Duration::from_millis(5);
+/// Load before what is measured, in seconds.
+const WARM_UP_SECONDS: u64 = 1;
 /// How long after the last hand-over verdicts may still come.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -98,12 +102,15 @@ pub async fn run(load: &Load, directory: &Path) -> anyhow::Result<Report> {
     let count = usize::try_from(load.rate * load.seconds)?;
     anyhow::ensure!(count > 0, "nothing to measure: --rate and --seconds must be above zero");
     let mut seats = Seats::take(load.nodes).await?;
-    let genesis = genesis(seats.members.clone(), load.leaders, count)?;
-    let transfers = transfers::transfers(&genesis, load.shape, count);
+    let warm_up = usize::try_from(load.rate * WARM_UP_SECONDS)?;
+    let genesis = genesis(seats.members.clone(), load.leaders, warm_up + count)?;
+    let mut first = transfers::transfers(&genesis, load.shape, warm_up + count);
+    let transfers = first.split_off(warm_up);
     let bytes_per_tx = transfers[0].to_bytes().len();
     let sample = Sample::new(&genesis);
     let before = sample.measure(load.nodes);
     let nodes = seats.start(&genesis, directory).await?;
+    offer(load, genesis.network(), &nodes, first).await.context("warming up")?;
     let disk_before = disk_bytes(directory)?;
     let measured = offer(load, genesis.network(), &nodes, transfers).await;
     for node in &nodes {

@@ -3,10 +3,10 @@
 //! The same snapshot comes more than once: from its author, from whoever answers a request for it, and again when a busy
 //! node asked a second time because its first answer was still being verified. Verifying is by far the dearest thing that
 //! a node does with a snapshot, so each is verified once; what is being verified, or was a moment ago, is remembered by
-//! the digest of its bytes.
+//! the digest of its bytes, for as long as the machine keeps it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use byway_kernel::VerifiedSnapshot;
 use byway_primitives::Hash;
@@ -25,7 +25,7 @@ pub(super) struct Intake {
 #[derive(Debug)]
 enum State {
     BeingVerified,
-    Verified(Arc<VerifiedSnapshot>),
+    Verified(Weak<VerifiedSnapshot>),
 }
 
 /// What arrived, sorted by what is left to do.
@@ -36,16 +36,28 @@ pub(super) struct Sorted {
     pub verified: Vec<Arc<VerifiedSnapshot>>,
 }
 
+impl State {
+    /// The snapshot, if it is verified and still kept.
+    fn snapshot(&self) -> Option<Arc<VerifiedSnapshot>> {
+        match self {
+            Self::BeingVerified => None,
+            Self::Verified(snapshot) => snapshot.upgrade(),
+        }
+    }
+}
+
 impl Intake {
     pub fn sort(&mut self, snapshots: Vec<Arc<[u8]>>) -> Sorted {
         let mut sorted = Sorted::default();
         for bytes in snapshots {
             let digest = BYTES.hash(&[&bytes]);
-            match self.known.get(&digest) {
-                Some(State::Verified(snapshot)) => sorted.verified.push(snapshot.clone()),
-                Some(State::BeingVerified) => {}
+            if let Some(State::BeingVerified) = self.known.get(&digest) {
+                continue;
+            }
+            match self.known.get(&digest).and_then(State::snapshot) {
+                Some(snapshot) => sorted.verified.push(snapshot),
                 None => {
-                    self.remember(digest, State::BeingVerified);
+                    self.remember(digest);
                     sorted.fresh.push((digest, bytes));
                 }
             }
@@ -58,7 +70,7 @@ impl Intake {
         match snapshot {
             Some(snapshot) => {
                 if let Some(state) = self.known.get_mut(&digest) {
-                    *state = State::Verified(snapshot);
+                    *state = State::Verified(Arc::downgrade(&snapshot));
                 }
             }
             None => {
@@ -67,8 +79,10 @@ impl Intake {
         }
     }
 
-    fn remember(&mut self, digest: Hash, state: State) {
-        self.known.insert(digest, state);
+    fn remember(&mut self, digest: Hash) {
+        if self.known.insert(digest, State::BeingVerified).is_some() {
+            return;
+        }
         self.order.push_back(digest);
         if self.order.len() > REMEMBERED
             && let Some(oldest) = self.order.pop_front()

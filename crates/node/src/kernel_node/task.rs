@@ -32,6 +32,9 @@ use super::stages::Stages;
 use super::verifying::{Bad, Checked, Verifying};
 use super::{Ended, Heard};
 
+/// Events of the mesh that are looked at before what they brought is verified.
+const EVENTS_AT_ONCE: usize = 64;
+
 /// The node's task.
 pub(super) struct Task {
     kernel: Kernel,
@@ -117,8 +120,19 @@ impl Task {
         loop {
             let wake = self.timer.at().map(|time| self.clock.instant_of(time));
             tokio::select! {
-                event = events.recv() => self.mesh_event(event.ok_or(Ended::Mesh)?)?,
-                Some(checked) = self.verifying.found.recv() => self.checked(checked)?,
+                event = events.recv() => {
+                    self.mesh_event(event.ok_or(Ended::Mesh)?)?;
+                    // What came meanwhile is verified together with it.
+                    for _ in 1..EVENTS_AT_ONCE {
+                        let Ok(event) = events.try_recv() else { break };
+                        self.carry_out()?;
+                        self.mesh_event(event)?;
+                    }
+                }
+                Some(checked) = self.verifying.found.recv() => {
+                    self.verifying.finished();
+                    self.checked(checked)?;
+                }
                 changed = durable.changed() => {
                     if changed.is_err() {
                         return Ok(());
@@ -154,6 +168,13 @@ impl Task {
                 }
             }
             self.carry_out()?;
+            loop {
+                let checked = self.verifying.start();
+                if checked.is_empty() {
+                    break;
+                }
+                self.checked(checked)?;
+            }
         }
         self.mesh.shutdown();
         self.journal.flush()?;
@@ -216,7 +237,6 @@ impl Task {
     /// Hands verified snapshots to the machine, those of one peer at a time. Each time what it wants is carried out before
     /// it is given more: it reads from the journal what it executed before.
     fn checked(&mut self, checked: Checked) -> Result<(), Ended> {
-        self.verifying.finished();
         for of_one in checked.chunk_by(|one, next| one.0 == next.0) {
             let mut good = Vec::with_capacity(of_one.len());
             for (_, digest, outcome) in of_one {

@@ -3,7 +3,8 @@
 //! Signatures are the dearest thing that a kernel node does, and the more of them are checked together the less each
 //! costs. So while one job runs, what arrives waits and becomes the next job: a quiet node verifies each snapshot as it
 //! comes, a busy one whole rounds at once. More jobs run side by side only when there is enough for each. A job takes
-//! what waits when it gets its thread and not when it asks for one, so where all cores are busy its batch grows.
+//! what waits when it gets its thread and not when it asks for one, so where all cores are busy its batch grows. What is
+//! little is no job: the task verifies it itself, which takes less than handing it to another thread and back.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,8 +18,7 @@ use super::figures::Figures;
 
 /// Bytes of snapshots that one job takes while others wait: with some hundred signatures a batch gains no more.
 const JOB_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of snapshots that are verified on the runtime's own threads, because handing them to another costs more than
-/// verifying them: about a millisecond's work.
+/// Bytes of snapshots that the task verifies itself: about half a millisecond's work.
 const INLINE_BYTES_MAX: usize = 8 * 1024;
 
 /// Snapshots that were verified, or found to be bad, by the digest of their bytes.
@@ -75,12 +75,11 @@ impl Verifying {
         self.waiting.lock().committee = committee;
     }
 
-    /// Verifies these, which came from `from` in `payload`.
+    /// Has these verified, which came from `from` in `payload`, with the next [`start`](Self::start).
     pub fn add(&mut self, from: MemberIndex, snapshots: Vec<(Hash, Arc<[u8]>)>, payload: Option<Payload>) {
         let payload = payload.map(Arc::new);
         let of_one = |(digest, bytes)| Unverified { from, digest, bytes, _payload: payload.clone() };
         self.waiting.lock().extend(snapshots.into_iter().map(of_one));
-        self.start();
     }
 
     /// Snapshots that wait for a job, and their size.
@@ -92,25 +91,26 @@ impl Verifying {
     /// One job is done.
     pub fn finished(&mut self) {
         self.running -= 1;
-        self.start();
     }
 
-    /// Begins a job if there is none, and more as long as there is a full one for each that has taken nothing yet.
-    fn start(&mut self) {
+    /// Verifies what waits, if it is little, and gives what it found. Otherwise begins a job if there is none, and more as
+    /// long as there is a full one for each that has taken nothing yet.
+    pub fn start(&mut self) -> Checked {
         while let Some(bytes) = self.waiting.ask(self.running, self.pool.threads()) {
+            if bytes <= INLINE_BYTES_MAX {
+                return verify(self.waiting.take(), &self.figures);
+            }
             self.running += 1;
             let (pool, waiting, done) = (self.pool.clone(), self.waiting.clone(), self.done.clone());
             let figures = self.figures.clone();
             tokio::spawn(async move {
-                let checked = match bytes {
-                    0..=INLINE_BYTES_MAX => verify(waiting.take(), &figures),
-                    // A program that is shutting down needs no answer.
-                    _ => pool.run(move || verify(waiting.take(), &figures)).await.unwrap_or_default(),
-                };
+                // A program that is shutting down needs no answer.
+                let checked = pool.run(move || verify(waiting.take(), &figures)).await.unwrap_or_default();
                 // The task is gone only when the node has ended.
                 let _ = done.send(checked);
             });
         }
+        Checked::new()
     }
 }
 

@@ -4,12 +4,23 @@
 //! different batches can't disagree. The batch's random coefficients must be unpredictable to whoever made the
 //! signatures; they are drawn from a generator seeded with a digest of the whole batch, which fixes the signatures
 //! before the coefficients are known (Fiat–Shamir).
+//!
+//! What is signed is a digest of 32 bytes with a zero byte before it. The library puts the name of an application there,
+//! behind its length; ours is in the digest already ([`Purpose`](crate::Purpose)).
 
 use byway_primitives::Hash;
 use byway_primitives::hash::Context;
-use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes, batch};
+use commonware_codec::{Copying, DecodeExt};
+use commonware_cryptography::{BatchEntry, BatchVerifier as _};
+use commonware_cryptography_curve25519::signing::{Signature, VerifyingKey};
+use commonware_parallel::Sequential;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+
+/// In front of a digest: the length of a name that is not there.
+const NO_NAME: &[u8] = &[];
+/// So few signatures cost less one by one: a batch works on eight keys at a time, whether there are so many or not.
+const FEW: usize = 4;
 
 const COEFFICIENTS: Context = Context("byway 1 batch coefficients");
 
@@ -24,9 +35,22 @@ pub struct Signed {
 impl Signed {
     /// Checks this one alone.
     pub fn verifies(&self) -> bool {
-        let Ok(key) = VerificationKey::try_from(self.key) else { return false };
-        key.verify(&Signature::from(self.signature), &self.digest.0).is_ok()
+        let (key, signature) = self.parts();
+        key.verify(NO_NAME, &self.digest.0, &signature)
     }
+
+    fn parts(&self) -> (VerifyingKey, Signature) {
+        let key = VerifyingKey::decode(Copying(&self.key)).expect("any 32 bytes are taken, and looked at later");
+        let signature = Signature::decode(Copying(&self.signature)).expect("so are any 64");
+        (key, signature)
+    }
+}
+
+/// The message that is signed for this digest.
+pub(crate) fn message_of(digest: &Hash) -> [u8; 33] {
+    let mut message = [0; 33];
+    message[1..].copy_from_slice(&digest.0);
+    message
 }
 
 /// Collects signatures and checks them together.
@@ -55,8 +79,7 @@ impl BatchVerifier {
     /// Whether every signature is good.
     pub fn all_verify(&self) -> bool {
         match self.items.as_slice() {
-            [] => true,
-            [one] => one.verifies(),
+            few if few.len() <= FEW => few.iter().all(Signed::verifies),
             many => verify_together(many),
         }
     }
@@ -70,15 +93,24 @@ impl Extend<Signed> for BatchVerifier {
 
 fn verify_together(items: &[Signed]) -> bool {
     let mut transcript = Vec::with_capacity(items.len() * 128);
-    let mut batch = batch::Verifier::new();
     for item in items {
         transcript.extend_from_slice(&item.key);
         transcript.extend_from_slice(&item.digest.0);
         transcript.extend_from_slice(&item.signature);
-        batch.queue((VerificationKeyBytes::from(item.key), Signature::from(item.signature), &item.digest.0));
     }
-    let seed = COEFFICIENTS.hash(&[&transcript]);
-    batch.verify(ChaCha20Rng::from_seed(seed.0)).is_ok()
+    let mut coefficients = ChaCha20Rng::from_seed(COEFFICIENTS.hash(&[&transcript]).0);
+    let parts: Vec<_> = items.iter().map(|item| (item.parts(), item.digest)).collect();
+    VerifyingKey::verify_batch(
+        &mut coefficients,
+        &parts,
+        |_, ((public_key, signature), digest)| BatchEntry {
+            namespace: NO_NAME,
+            message: &digest.0,
+            public_key,
+            signature,
+        },
+        &Sequential,
+    )
 }
 
 #[cfg(test)]
@@ -86,6 +118,7 @@ mod tests {
     use super::*;
     use crate::{NodeSecret, Purpose};
     use byway_primitives::NetworkId;
+    use proptest::prelude::*;
 
     const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
 
@@ -97,7 +130,7 @@ mod tests {
 
     #[test]
     fn one_bad_signature_spoils_the_batch() {
-        for size in [0usize, 1, 2, 33] {
+        for size in [0usize, 1, 2, FEW, FEW + 1, 33] {
             let mut batch = BatchVerifier::new();
             batch.extend((0..size).map(|i| signed(i as u8, &[i as u8])));
             assert!(batch.all_verify(), "{size}");
@@ -109,27 +142,86 @@ mod tests {
         }
     }
 
-    /// The small-order keys and signatures on which other ed25519 rules disagree with themselves: all of them are valid
-    /// under ZIP-215 (its own test vector, with s = 0 and A, R of small order), alone and in a batch.
+    /// Encodings on which ed25519 rules disagree: points of small order, some of them with y above p or a sign for x = 0,
+    /// and what is no point.
+    const ODD_POINTS: [&str; 7] = [
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000080",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "0200000000000000000000000000000000000000000000000000000000000000",
+    ];
+
+    fn point(hex: &str) -> [u8; 32] {
+        hex::decode(hex).expect("hex").try_into().expect("32 bytes")
+    }
+
+    /// By an implementation that shares nothing with the one in use.
+    fn verifies_elsewhere(item: &Signed) -> bool {
+        let Ok(key) = ed25519_zebra::VerificationKey::try_from(item.key) else { return false };
+        key.verify(&ed25519_zebra::Signature::from(item.signature), &message_of(&item.digest)).is_ok()
+    }
+
+    /// Alone, in a batch, and by the other implementation, with the same outcome, which it gives.
+    fn outcome(item: Signed) -> bool {
+        let alone = item.verifies();
+        let others = (1..=2 * FEW).map(|seed| signed(seed as u8, b"x"));
+        let batch = BatchVerifier { items: [item].into_iter().chain(others).collect() };
+        assert_eq!(batch.all_verify(), alone, "in a batch: {item:?}");
+        assert_eq!(verifies_elsewhere(&item), alone, "elsewhere: {item:?}");
+        alone
+    }
+
     #[test]
-    fn single_and_batch_agree_on_small_order_points() {
-        let small_order = [
-            "0100000000000000000000000000000000000000000000000000000000000000",
-            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-            "0000000000000000000000000000000000000000000000000000000000000000",
-            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-        ];
-        for a in small_order {
-            for r in small_order {
-                let mut key = [0; 32];
+    fn all_agree_on_odd_points() {
+        let (mut good, mut bad) = (0, 0);
+        for key in ODD_POINTS.map(point) {
+            for r in ODD_POINTS.map(point) {
                 let mut signature = [0; 64];
-                hex::decode_to_slice(a, &mut key).expect("hex");
-                hex::decode_to_slice(r, &mut signature[..32]).expect("hex");
-                let odd = Signed { key, digest: Hash([9; 32]), signature };
-                let batch = BatchVerifier { items: vec![odd, signed(1, b"x")] };
-                assert!(odd.verifies());
-                assert!(batch.all_verify());
+                signature[..32].copy_from_slice(&r);
+                *if outcome(Signed { key, digest: Hash([9; 32]), signature }) { &mut good } else { &mut bad } += 1;
             }
+        }
+        assert_eq!((good, bad), (36, 13), "six of the seven are points of small order, and good with s = 0");
+    }
+
+    #[test]
+    fn all_refuse_an_s_that_is_not_reduced() {
+        let order = point("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
+        let mut item = signed(3, b"x");
+        assert!(outcome(item));
+        let mut carry = 0;
+        for (byte, add) in item.signature[32..].iter_mut().zip(order) {
+            carry += u16::from(*byte) + u16::from(add);
+            (*byte, carry) = (carry as u8, carry >> 8);
+        }
+        assert!(!outcome(item));
+    }
+
+    proptest! {
+        #[test]
+        fn all_agree_on_what_is_spoiled(
+            seed: u8,
+            place in 0usize..128,
+            flip in 0u8..=255,
+            key in prop::option::weighted(0.2, 0..ODD_POINTS.len()),
+            r in prop::option::weighted(0.2, 0..ODD_POINTS.len()),
+        ) {
+            let mut item = signed(seed, b"message");
+            item.key = key.map_or(item.key, |odd| point(ODD_POINTS[odd]));
+            if let Some(odd) = r {
+                item.signature[..32].copy_from_slice(&point(ODD_POINTS[odd]));
+            }
+            match place {
+                0..64 => item.signature[place] ^= flip,
+                64..96 => item.key[place - 64] ^= flip,
+                _ => item.digest.0[place - 96] ^= flip,
+            }
+            let is_whole = flip == 0 && key.is_none() && r.is_none();
+            let is_good = outcome(item);
+            prop_assert!(is_good || !is_whole);
         }
     }
 }

@@ -25,6 +25,7 @@ use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use sha2::Sha512;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::batch::message_of;
 use crate::node::NodeSignature;
 use crate::purpose::Purpose;
 
@@ -210,7 +211,7 @@ impl SpendSecret {
             ExpandedSecretKey { scalar: self.scalar, hash_prefix: SIGNING_PREFIX.hash(&[self.scalar.as_bytes()]).0 };
         let public = VerifyingKey::from(&expanded);
         let digest = Purpose::Spend.digest(network, message);
-        NodeSignature(raw_sign::<Sha512>(&expanded, &digest.0, &public).to_bytes())
+        NodeSignature(raw_sign::<Sha512>(&expanded, &message_of(&digest), &public).to_bytes())
     }
 }
 

@@ -4,10 +4,11 @@ use std::fmt;
 
 use byway_primitives::hash::Context;
 use byway_primitives::{Decode, DecodeError, Encode, NetworkId, Reader, Writer};
-use ed25519_zebra::{SigningKey, VerificationKey, VerificationKeyBytes};
+use curve25519_dalek::edwards::CompressedEdwardsY;
+use ed25519_dalek::{Signer, SigningKey};
 use zeroize::Zeroizing;
 
-use crate::batch::Signed;
+use crate::batch::{Signed, message_of};
 use crate::purpose::Purpose;
 use crate::threshold::dealing::DealingSecret;
 
@@ -38,7 +39,7 @@ impl NodeSecret {
     }
 
     pub fn public(&self) -> NodeKey {
-        NodeKey(VerificationKeyBytes::from(&self.signing).into())
+        NodeKey(self.signing.verifying_key().to_bytes())
     }
 
     /// What this node opens its shares of the coin's key with, and deals from: nothing else needs to be kept for it.
@@ -47,7 +48,7 @@ impl NodeSecret {
     }
 
     pub fn sign(&self, purpose: Purpose, network: NetworkId, message: &[u8]) -> NodeSignature {
-        NodeSignature(self.signing.sign(&purpose.digest(network, message).0).to_bytes())
+        NodeSignature(self.signing.sign(&message_of(&purpose.digest(network, message))).to_bytes())
     }
 }
 
@@ -64,7 +65,7 @@ impl NodeKey {
 
     /// Whether the bytes are a point of the curve, so that they can be a key at all.
     pub fn is_valid(&self) -> bool {
-        VerificationKey::try_from(self.0).is_ok()
+        CompressedEdwardsY(self.0).decompress().is_some()
     }
 }
 

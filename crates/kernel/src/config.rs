@@ -5,7 +5,7 @@ use byway_primitives::Span;
 
 /// Transactions of a round that make the time to the next snapshot a millisecond longer: about as many as seven nodes on two
 /// cores verify and execute in it.
-pub const INTERVAL_TRANSACTIONS: u64 = 10;
+pub const INTERVAL_TRANSACTIONS: u64 = 20;
 
 /// A kernel node's settings. Nodes with different ones work together.
 #[derive(Debug, Clone)]

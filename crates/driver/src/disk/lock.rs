@@ -22,8 +22,9 @@ pub struct DirectoryLock {
 }
 
 impl DirectoryLock {
-    /// Takes the directory, which must exist, or says which process has it. Waits for two seconds if another has: one
-    /// that was just killed holds it until its last write to the disk returns.
+    /// Takes the directory, which must exist, or says which process has it. Waits for two seconds if one has: one that was
+    /// just killed holds it until its last write to the disk returns, and a program that this process starts has all of this
+    /// process's files until it runs.
     pub fn acquire(directory: &Path) -> Result<Self, DiskError> {
         let path = directory.join(LOCK_FILE);
         let failed = |e| DiskError::io("lock", &path, e);
@@ -35,7 +36,7 @@ impl DirectoryLock {
                 Ok(()) => break,
                 Err(TryLockError::WouldBlock) => {
                     let pid = read_pid(&mut file);
-                    if pid == Some(std::process::id()) || Instant::now() >= give_up {
+                    if Instant::now() >= give_up {
                         return Err(DiskError::Locked { directory: directory.to_owned(), pid });
                     }
                     thread::sleep(WAIT_STEP);

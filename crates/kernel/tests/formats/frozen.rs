@@ -61,18 +61,18 @@ fn messages_of_followers_are_frozen() {
 }
 
 const FROZEN_SNAPSHOTS: [&str; 9] = [
-    "header: 578 7f5e33a6404524bf",
+    "header: 578 f52b304c7e832b15",
     "first header: 15 ae65b8608d156004",
     "reference: 35 2f245f8884a94108",
-    "vote: 97 15672e675679e606",
+    "vote: 97 d01e9c2453417031",
     "member: 1 9944fb38fc904b9b",
-    "snapshot: 850 8327ffe30be225cf",
-    "first snapshot: 80 c738c729934b72d0",
-    "snapshot hash: da116d8a650ba45c",
+    "snapshot: 850 12b5f66a76263aac",
+    "first snapshot: 80 71de983ad8cd79ed",
+    "snapshot hash: 361292af583e0331",
     "first snapshot hash: 1da2e281066c1816",
 ];
 const FROZEN_MESSAGES: [&str; 7] = [
-    "snapshots: 935 b8f3144761c21ea5",
+    "snapshots: 935 e5483117a3cdc1c5",
     "status: 5 bd80cb8e334d5945",
     "want: 72 da586ccf8856b3c4",
     "want rounds: 5 6d2064b13b37098f",

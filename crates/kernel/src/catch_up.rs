@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use byway_primitives::{Span, Time};
-use byway_records::epoch::ROUND_BITS;
+use byway_records::epoch::{ROUND_BITS, epoch_of};
 
 use crate::committee::{Committee, MemberIndex};
 use crate::message::{SyncMessage, WANTED_ROUNDS_MAX};
@@ -75,6 +75,11 @@ impl CatchUp {
         let mut claims: Vec<u64> = self.claims.values().copied().collect();
         claims.sort_unstable_by(|a, b| b.cmp(a));
         claims.get(self.faults_tolerated).copied().unwrap_or(0)
+    }
+
+    /// The newest epoch in which anybody claims to be.
+    pub fn newest_epoch(&self) -> Option<u32> {
+        epoch_of(self.claims.values().max()?.saturating_add(1))
     }
 
     /// Whether this node, with a quorum of `round`, should fetch rounds rather than take part.

@@ -177,7 +177,7 @@ mod drawn;
 pub use byway_records::snapshot::{Header, Reference, SnapshotForm, Vote};
 pub use committee::{Committee, MemberBits, MemberIndex};
 pub use config::Config;
-pub use machine::{CommitSummary, Kernel, Status, mark_new, mark_restored};
+pub use machine::{CommitSummary, Kernel, NewestEpoch, Status, mark_new, mark_restored};
 pub use message::{Message, SyncMessage};
 pub use news::{Committed, Equivocation, Fatal, KernelEffect, News, OpenError, Stepped, SubmitError};
 pub use pool::Source;

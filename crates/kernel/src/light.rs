@@ -156,7 +156,12 @@ impl LightClient {
 
     /// Goes on where another client of the same network was.
     pub fn resume(genesis: &Genesis, head: Head) -> Self {
-        Self { network: genesis.network(), pledge_lock: genesis.parameters.pledge_lock.millis, head }
+        Self::at(genesis.network(), genesis.parameters.pledge_lock.millis, head)
+    }
+
+    /// Goes on from a head that is known to be true. `pledge_lock` is the network's.
+    pub(crate) fn at(network: NetworkId, pledge_lock: Span, head: Head) -> Self {
+        Self { network, pledge_lock, head }
     }
 
     pub fn head(&self) -> &Head {

@@ -11,6 +11,7 @@
 
 mod accusing;
 mod admission;
+mod ahead;
 mod call;
 mod claims;
 mod dealing;
@@ -39,7 +40,7 @@ use byway_records::{Epoch, Genesis, Height, VerifiedTransaction};
 use self::epochs::{committer, votes};
 pub use self::propose::HEADER_BYTES_MAX;
 pub use self::recovery::{mark_new, mark_restored};
-pub use self::status::{CommitSummary, Status};
+pub use self::status::{CommitSummary, NewestEpoch, Status};
 use crate::catch_up::CatchUp;
 use crate::commit::Committer;
 use crate::committee::{Committee, MemberIndex};
@@ -100,6 +101,7 @@ pub struct Kernel {
     dealing: dealing::Dealing,
     outside: standing::Outside,
     stepping: stepping::Stepping,
+    ahead: ahead::Ahead,
     pruning: pruning::Pruning,
     /// When own votes on checkpoints of past epochs are sent again.
     past_votes_at: Option<Time>,
@@ -204,6 +206,7 @@ impl Kernel {
             dealing,
             outside: standing::Outside::default(),
             stepping: stepping::Stepping::default(),
+            ahead: ahead::Ahead::new(genesis.parameters.pledge_lock.millis),
             pruning: pruning::Pruning::default(),
             past_votes_at: Some(now),
             config,
@@ -232,7 +235,7 @@ impl Kernel {
 
     /// Takes anything else that `from` sent.
     pub fn handle_sync(&mut self, now: Time, from: MemberIndex, message: SyncMessage, store: &dyn Store) {
-        if self.halted.is_none() && self.committee.contains(from) {
+        if self.halted.is_none() && self.listens_to(from, &message) {
             self.exchange(now, from, message, store);
         }
         self.settle(now, store);
@@ -256,7 +259,7 @@ impl Kernel {
 
     /// `peer` can be reached from now on.
     pub fn handle_peer_up(&mut self, now: Time, peer: MemberIndex, store: &dyn Store) {
-        if self.halted.is_none() && self.committee.contains(peer) && Some(peer) != self.me {
+        if self.halted.is_none() && self.knows(peer) && Some(peer) != self.me {
             self.greet(now, peer, store);
         }
         self.settle(now, store);

@@ -33,6 +33,9 @@ pub enum News {
     /// Other members count from here on, or the same ones under other terms: snapshots are to be verified by this
     /// epoch's [`Committee`](crate::Committee) now. `after` is the checkpoint that closed the one before.
     Epoch { epoch: Arc<Epoch>, after: Height },
+    /// The network is in this epoch at least, so it is proved, and this node in an earlier one: its members are to be
+    /// connected to as well. Where one of them and a member of this node's epoch have the same seat, the seat is the former's.
+    Ahead(Arc<Epoch>),
     /// A node signed two snapshots for one round (evidence for row K4). The transactions of both are executed at most
     /// once, and the node is still counted once.
     Equivocation(Box<Equivocation>),

@@ -6,7 +6,7 @@
 //! when the journal says that it is durable.
 //!
 //! [`desk`] is how this process asks the node; [`clients`] answers followers and wallets, [`pulse`] remembers what was seen lately for drawing, [`stages`] how far
-//! transactions came that have no verdict yet, [`service`] answers the calls `kernel_*`, and
+//! transactions came that have no verdict yet, [`seeking`] finds the members there are now, [`service`] answers the calls `kernel_*`, and
 //! [`figures`] are for monitoring.
 
 mod clients;
@@ -14,6 +14,7 @@ mod desk;
 mod figures;
 mod intake;
 mod pulse;
+mod seeking;
 mod service;
 mod stages;
 mod task;
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use byway_crypto::NodeSecret;
+use byway_crypto::noise::StaticKey;
 use byway_driver::clock::Clock;
 use byway_driver::disk::{Disk, DiskError};
 use byway_driver::mesh::{FRAME_MAX, Limits, Member, Mesh, MeshConfig, MeshError, MeshHandle, Prologue};
@@ -42,6 +44,8 @@ use zeroize::Zeroizing;
 use desk::Command;
 pub use desk::KernelDesk;
 use figures::Figures;
+pub use seeking::KernelPeer;
+use seeking::Seeking;
 pub use service::KernelService;
 use task::{Parts, Task};
 
@@ -67,6 +71,8 @@ pub struct KernelNodeConfig {
     pub directory: PathBuf,
     /// Of how many past epochs it keeps the snapshots; of all if absent.
     pub epochs_kept: Option<u32>,
+    /// Nodes that may be asked who the members are, beside those that it knows.
+    pub peers: Vec<KernelPeer>,
 }
 
 /// Makes the store of a kernel node whose key was made just now, with a note that nothing was ever signed with it. Without
@@ -136,7 +142,8 @@ impl KernelNode {
         let (end, ended) = watch::channel(None);
         let figures = Arc::new(Figures::new(&config.genesis, &config.directory));
         figures.follow(&kernel.ledger().epoch().seats);
-        let parts = Parts { kernel, journal, disk, clock, mesh: mesh.clone(), pool, figures: figures.clone() };
+        let seeking = Seeking::new(&config.genesis, StaticKey::of(&config.mesh_secret), config.peers);
+        let parts = Parts { kernel, journal, disk, clock, mesh: mesh.clone(), pool, figures: figures.clone(), seeking };
         let task = Task::new(parts, heard.clone());
         let sent_bytes = task.sent_bytes.clone();
         tokio::spawn(async move {
@@ -206,17 +213,31 @@ pub fn prologue(genesis: &Genesis) -> Prologue {
     Prologue { protocol: MESH_PROTOCOL, version: MESH_VERSION, network: genesis.network() }
 }
 
-/// The members' ports, by seat.
-fn mesh_members(seats: &Seats) -> Vec<Option<Member>> {
-    let member = |seat: u8| {
+/// The members' ports, by seat. Those of a later epoch, if there is one, come first: members of the present one are
+/// reached only in seats that are empty there.
+fn mesh_members(seats: &Seats, later: Option<&Seats>) -> Vec<Option<Member>> {
+    let port = |seats: &Seats, seat: u8| {
         let member = &seats.get(seat)?.member;
         Some(Member { key: member.mesh, address: member.address.clone() })
     };
-    (0..seats.places() as u8).map(member).collect()
+    let places = seats.places().max(later.map_or(0, Seats::places)) as u8;
+    let mut ports: Vec<_> = (0..places).map(|seat| port(later.unwrap_or(seats), seat)).collect();
+    for (seat, taken) in seats.iter() {
+        let is_known = ports.iter().flatten().any(|member| member.key == taken.member.mesh);
+        if !is_known && ports[usize::from(seat)].is_none() {
+            ports[usize::from(seat)] = port(seats, seat);
+        }
+    }
+    ports
 }
 
 fn mesh_config(genesis: &Genesis, seats: &Seats, secret: &[u8; 32]) -> MeshConfig {
-    MeshConfig { members: mesh_members(seats), secret: *secret, prologue: prologue(genesis), limits: Limits::default() }
+    MeshConfig {
+        members: mesh_members(seats, None),
+        secret: *secret,
+        prologue: prologue(genesis),
+        limits: Limits::default(),
+    }
 }
 
 /// How long a follower's question may stay open before it is answered with "nothing new".

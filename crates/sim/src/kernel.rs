@@ -28,7 +28,7 @@ pub use self::adversary::{Adversary, Conduct};
 pub use self::check::KernelChecks;
 pub use self::equivocator::{Equivocator, Habit, Names};
 pub use self::late_leaders::LateLeaders;
-pub use self::node::{KernelNode, NodeNews, SharedCache, Submission, VerificationCache, Work};
+pub use self::node::{KernelCommand, KernelNode, NodeNews, SharedCache, Submission, VerificationCache, Work};
 use crate::network::{Latency, Link};
 use crate::purse::{Purse, genesis_outputs};
 use crate::world::{Act, World};
@@ -66,6 +66,7 @@ pub struct Setup {
     pub checkpoint_bytes: u64,
     /// How long an epoch lasts at most.
     pub epoch_life: Wait,
+    pub pledge_lock: Wait,
     /// Epochs whose snapshots are kept.
     pub epochs_kept: Option<u32>,
     pub leader_rule: LeaderRule,
@@ -101,6 +102,7 @@ impl Setup {
             round_horizon: 256,
             checkpoint_bytes: Parameters::standard().checkpoint_bytes,
             epoch_life: Parameters::standard().epoch_life,
+            pledge_lock: Wait { millis: Span::seconds(2), commits: 2 },
             epochs_kept: None,
             leader_rule: Parameters::standard().leader_rule,
             endowments: Vec::new(),
@@ -150,7 +152,7 @@ impl Setup {
                 leader_rule: self.leader_rule,
                 // What a coin of the purse pays.
                 kernel_pledge: Amount::from_coins(1),
-                pledge_lock: Wait { millis: Span::seconds(2), commits: 2 },
+                pledge_lock: self.pledge_lock,
                 epoch_life: self.epoch_life,
                 rotation_pause: Wait { millis: Span::seconds(1), commits: 1 },
                 ..Parameters::standard()
@@ -324,7 +326,7 @@ impl KernelSim {
     }
 
     pub fn hand_in(&mut self, delay_us: u64, node: usize, submission: Submission) {
-        self.world.act_in(delay_us, Act::Command { node, command: submission });
+        self.world.act_in(delay_us, Act::Command { node, command: KernelCommand::Submit(Box::new(submission)) });
     }
 
     /// Submits `count` transfers over `span_ms` to these nodes in turn.
@@ -332,6 +334,15 @@ impl KernelSim {
         for number in 0..count {
             self.pay_in(number * span_ms * 1000 / count, nodes[number as usize % nodes.len()]);
         }
+    }
+
+    /// Shows `to` what `by`, any node, keeps of the epochs that it would like to be shown: what a driver does that asks.
+    /// False where it would not.
+    pub fn show_epochs(&mut self, by: usize, to: usize) -> bool {
+        let Some(from) = self.kernel(to).epochs_wanted() else { return false };
+        let steps = byway_kernel::light::serve::epochs(self.world.disk(by).visible(), from);
+        self.world.act_in(0, Act::Command { node: to, command: KernelCommand::Epochs(steps) });
+        true
     }
 
     /// Takes a node down, and up again after a while.

@@ -107,6 +107,10 @@ pub struct Status {
     pub pool_percent: u64,
     /// Bits of work that a source is asked for which has nothing there.
     pub stamp_bits: u8,
+    /// The newest epoch that is proved to it.
+    pub newest_epoch: u32,
+    /// Whether its snapshots count there.
+    pub counts_there: bool,
 }
 
 /// What a node saw lately, for drawing.
@@ -291,6 +295,8 @@ impl Encode for Status {
         out.varint(self.finality_ms_p99);
         out.varint(self.pool_percent);
         out.byte(self.stamp_bits);
+        out.varint(self.newest_epoch);
+        out.flag(self.counts_there);
     }
 }
 
@@ -313,6 +319,8 @@ impl Decode for Status {
             finality_ms_p99: input.u64()?,
             pool_percent: input.u64()?,
             stamp_bits: input.byte()?,
+            newest_epoch: input.u32()?,
+            counts_there: input.flag()?,
         })
     }
 }

@@ -89,8 +89,11 @@ impl Kernel {
         self.not_included.clear();
         let Own { last_time, has_signed, .. } = self.own;
         self.own = Own { last_time, has_signed, ..Own::default() };
-        self.connected.retain(|peer| committee.contains(peer.member));
         self.committee = committee;
+        self.catch_up_with_ahead();
+        let mut connected = std::mem::take(&mut self.connected);
+        connected.retain(|peer| self.knows(peer.member));
+        self.connected = connected;
         if self.recovered_from.take().is_some() {
             // It may have been in the next epoch already before it forgot.
             self.begin_recovery();

@@ -25,6 +25,8 @@ pub struct Status {
     pub coin: Option<Hash>,
     /// Whether this node's snapshots count in it.
     pub counts: bool,
+    /// The newest epoch that is proved here: that one, or a later one that this node is on its way to, or has no part in.
+    pub newest: NewestEpoch,
     /// By seat, the newest round of each node that has arrived here; zero where there is none.
     pub rounds: Vec<u64>,
     /// The newest round of which a quorum is here.
@@ -52,6 +54,16 @@ pub struct Status {
     /// Snapshots that wait for others.
     pub snapshots_waiting: usize,
     pub fatal: Option<Fatal>,
+}
+
+/// The newest epoch that a node knows to have begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewestEpoch {
+    pub epoch: u32,
+    /// This node's seat there. Without one nobody there listens to it.
+    pub seat: Option<MemberIndex>,
+    /// Whether its snapshots count there.
+    pub counts: bool,
 }
 
 /// A commit at a glance.
@@ -96,6 +108,7 @@ impl Kernel {
             epoch: self.committee.epoch(),
             coin: self.ledger.epoch().coin,
             counts: self.counts(),
+            newest: self.newest_epoch(),
             rounds: (0..self.committee.places() as u8)
                 .map(|place| self.graph.newest_round_of(MemberIndex(place)))
                 .collect(),

@@ -21,7 +21,8 @@
 //!
 //! Nobody. A certificate has q(n) signatures of the epoch that this node is in; what a step holds is compared with it. A
 //! peer whose steps lead nowhere is followed by the next one. That others are epochs ahead is believed when f + 1 say so,
-//! and costs a question.
+//! and costs a question; or when it is [proved](super::ahead), where fewer are left whom this node knows. The f + 1 who have
+//! shown that its epoch is closed may then be of the newest one.
 //!
 //! [`Ledger::follow`]: byway_ledger::Ledger::follow
 
@@ -97,7 +98,8 @@ impl Kernel {
         let present = self.committee.epoch();
         // Where an epoch begins, nobody has a quorum of a round that is numbered.
         let target = epoch_of(self.catch_up.target().saturating_add(1));
-        let ahead = target.map_or(0, |target| target.saturating_sub(present));
+        let target = target.unwrap_or(0).max(self.newest_known().epoch());
+        let ahead = target.saturating_sub(present);
         if ahead == 0 {
             self.stepping.behind_since = None;
             return self.is_stepping();
@@ -174,7 +176,7 @@ impl Kernel {
         for certificate in known.into_iter().map(|step| step.certificate).chain(steps.closing) {
             self.take_certificate(certificate);
         }
-        if self.is_stepping() || self.stepping.closed.len() > self.committee.faults_tolerated() {
+        if self.is_stepping() || self.is_one_honest(self.stepping.closed.iter().copied()) {
             self.step_through(now, new, store);
         }
         if !is_witness && (self.votes.executed(), self.votes.first_open()) == stood {

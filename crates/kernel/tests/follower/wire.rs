@@ -110,8 +110,9 @@ fn stage() -> impl Strategy<Value = StageClaim> {
 
 fn status() -> impl Strategy<Value = Status> {
     let lanes = (vec(number(), 0..=50), vec(any::<bool>(), 0..=50));
-    let parts = (number(), number(), number(), lanes, any::<bool>(), (number(), number()), (number(), any::<u8>()));
-    parts.prop_map(|(height, commits, time, (rounds, connected), is_behind, finality, pool)| Status {
+    let (finality, pool, newest) = ((number(), number()), (number(), any::<u8>()), (any::<u32>(), any::<bool>()));
+    let parts = (number(), number(), number(), lanes, any::<bool>(), finality, pool, newest);
+    parts.prop_map(|(height, commits, time, (rounds, connected), is_behind, finality, pool, newest)| Status {
         height: Height(height),
         commits,
         time: Time(time),
@@ -122,6 +123,8 @@ fn status() -> impl Strategy<Value = Status> {
         finality_ms_p99: finality.1,
         pool_percent: pool.0,
         stamp_bits: pool.1,
+        newest_epoch: newest.0,
+        counts_there: newest.1,
     })
 }
 

@@ -302,6 +302,8 @@ pub fn answers() -> Vec<(&'static str, Answer)> {
         finality_ms_p99: 400,
         pool_percent: 70,
         stamp_bits: 15,
+        newest_epoch: 4,
+        counts_there: true,
     };
     let snapshot = PulseSnapshot {
         author: MemberIndex(2),

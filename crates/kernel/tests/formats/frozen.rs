@@ -118,7 +118,7 @@ const FROZEN_ANSWERS: [&str; 41] = [
     "stage final: 2 b368307c1c188ed3",
     "stage rejected: 2 f524d3a0aab00cd8",
     "stage gave way: 2 e0ca5ca1648e14ae",
-    "status: 28 4c49b3f61ef99f49",
+    "status: 30 277ee3626b710adb",
     "pulse: 67 1af719faf276a060",
     "found: 4 e3c6095f679cde49",
     "not found: 2 619cd4473b98ac46",

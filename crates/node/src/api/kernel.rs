@@ -145,6 +145,9 @@ pub struct OwnHealth {
     pub stamp_bits: u64,
     /// Snapshots that wait for others.
     pub snapshots_waiting: u64,
+    /// The newest epoch that is proved to it, which may be later than the one that it is in, and whether it counts there.
+    pub newest_epoch: u32,
+    pub counts_there: bool,
 }
 
 /// How a kernel node stands.

@@ -120,6 +120,7 @@ impl Seats {
             mesh_secret,
             directory: directory.join(format!("kernel-{index}")),
             epochs_kept: None,
+            peers: Vec::new(),
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::directory::{Directory, read_json, write_json};
 use crate::explorer::{CERTIFICATES_NEWEST, rounds_behind};
 use crate::genesis;
 use crate::health::{self, ROUNDS_BEHIND_MAX};
+use crate::kernel_node::KernelPeer;
 use crate::keystore::Keystore;
 use crate::passphrase::{Occasion, Passphrase};
 use crate::peer_node::kernel_access::KernelAccess;
@@ -39,6 +40,11 @@ struct Report {
     unlocks_ms: Option<u64>,
     unlocks_commits: Option<u64>,
     epoch: u32,
+    /// The newest that it knows of, and whether it counts there.
+    newest_epoch: u32,
+    counts_there: bool,
+    /// What another node's `kernel.peers` names it by.
+    peer: String,
     protocol: u16,
     height: u64,
     commits: u64,
@@ -192,6 +198,9 @@ fn report(genesis: &Genesis, member: &Member, seen: &Seen, now: Time) -> Report 
         unlocks_ms: unlocks.map(|deadline| deadline.time.0),
         unlocks_commits: unlocks.map(|deadline| deadline.commits),
         epoch: epoch.number,
+        newest_epoch: status.newest_epoch,
+        counts_there: status.counts_there,
+        peer: KernelPeer { key: member.mesh, address: member.address.clone() }.to_string(),
         protocol: epoch.protocol,
         height: status.height.0,
         commits: status.commits,
@@ -215,6 +224,16 @@ fn report(genesis: &Genesis, member: &Member, seen: &Seen, now: Time) -> Report 
 
 /// How a node stands, in words.
 fn standing_text(report: &Report) -> String {
+    if report.newest_epoch > report.epoch {
+        let (here, there) = (report.epoch, report.newest_epoch);
+        return match report.counts_there {
+            true => format!("in epoch {here}, on its way to epoch {there}, where it counts"),
+            false => format!(
+                "in epoch {here}, and counts for nothing in epoch {there}, where the network is: it left, was removed, or \
+                 has not joined; `byway kernel entry` makes what its owner takes a seat with"
+            ),
+        };
+    }
     let Some((seat, standing)) = report.seat.zip(report.standing) else {
         return "no seat, as far as this node has read the ledger; `byway kernel entry` makes what its owner takes one with"
             .to_owned();
@@ -284,6 +303,7 @@ fn text(report: &Report) -> String {
     let head = fields(&[
         ("node", format!("{} of {}", report.node, report.network)),
         ("standing", standing_text(report)),
+        ("peer", report.peer.clone()),
         ("pledge", pledge_text(report)),
         ("round", if counts { format!("{}, {place}", round_text(report.round)) } else { "signs none".to_owned() }),
         ("connected", format!("to {} of {of} others that count, {quorum}", report.connected)),

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use serde::Deserialize;
 
 use super::{Problem, problem};
+use crate::kernel_node::KernelPeer;
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +16,9 @@ pub struct KernelConfig {
     /// Epochs whose snapshots are kept beside those of the one in force.
     #[serde(default)]
     pub keep_epochs: KeepEpochs,
+    /// `KEY@HOST:PORT` of nodes that may be asked who the members are now, where those that it knows have left or moved.
+    #[serde(default)]
+    pub peers: Vec<KernelPeer>,
     /// Where it answers JSON-RPC about the kernel; nowhere when left out.
     pub rpc: Option<KernelRpcConfig>,
     /// Where it shows figures to Prometheus; nowhere when left out.
@@ -22,6 +26,11 @@ pub struct KernelConfig {
 }
 
 impl KernelConfig {
+    /// As everything is by default.
+    pub fn on(listen: SocketAddr) -> Self {
+        Self { listen, keep_epochs: KeepEpochs::default(), peers: Vec::new(), rpc: None, metrics: None }
+    }
+
     pub(super) fn check(&self) -> Result<(), Problem> {
         let rpc = self.rpc.as_ref();
         if let Some(rpc) = rpc.filter(|rpc| rpc.access == KernelRpcAccess::Token && !rpc.listen.ip().is_loopback()) {

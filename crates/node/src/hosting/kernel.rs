@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{open_keystore, told_to_stop};
 use crate::cli::{Globals, Outcome};
-use crate::config::{Config, KeepEpochs, KernelConfig, KernelRpcAccess};
+use crate::config::{Config, KernelConfig, KernelRpcAccess};
 use crate::directory::Directory;
 use crate::kernel_node::{KernelNode, KernelNodeConfig, KernelService};
 use crate::keystore::Keystore;
@@ -28,8 +28,7 @@ pub(super) async fn run(globals: &Globals, config: &Config, directory: &Director
     // Bound first, so that a port that is taken is known before anything is opened.
     let rpc = bind(settings.rpc.as_ref().map(|rpc| rpc.listen), "kernel.rpc.listen").await?;
     let figures = bind(settings.metrics.as_ref().map(|metrics| metrics.listen), "kernel.metrics.listen").await?;
-    let KernelConfig { listen, keep_epochs, .. } = *settings;
-    let node = start(&keystore, genesis.clone(), directory, listen, keep_epochs, Pool::for_this_machine()).await?;
+    let node = start(&keystore, genesis.clone(), directory, settings, Pool::for_this_machine()).await?;
     let (stop, stopped) = watch::channel(false);
     let mut servers = Vec::new();
     if let Some(listener) = rpc {
@@ -73,17 +72,17 @@ pub(super) async fn start(
     keystore: &Keystore,
     genesis: Arc<Genesis>,
     directory: &Directory,
-    listen: SocketAddr,
-    keep_epochs: KeepEpochs,
+    settings: &KernelConfig,
     pool: Pool,
 ) -> anyhow::Result<KernelNode> {
-    let listener = mesh::listen(listen).await?;
+    let listener = mesh::listen(settings.listen).await?;
     let config = KernelNodeConfig {
         genesis,
         secret: keystore.kernel_node(),
         mesh_secret: keystore.mesh_static(),
         directory: directory.store_folder(),
-        epochs_kept: keep_epochs.number(),
+        epochs_kept: settings.keep_epochs.number(),
+        peers: settings.peers.clone(),
     };
     Ok(KernelNode::start(config, listener, pool).await?)
 }

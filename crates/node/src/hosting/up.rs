@@ -28,7 +28,7 @@ use super::peer::{Front, Hosted, node_config};
 use super::{kernel, told_to_stop};
 use crate::api::{IdentityRegister, NodeApi, OfferList, WalletMove};
 use crate::cli::{Globals, Outcome, UpArgs};
-use crate::config::{KeepEpochs, LogConfig, LogTarget};
+use crate::config::{KernelConfig, LogConfig, LogTarget};
 use crate::directory::Directory;
 use crate::genesis::{self, Funding, Leaders, Plan, Share};
 use crate::kernel_node::{self, KernelNode};
@@ -197,7 +197,7 @@ async fn start_kernels(keys: &Keys, genesis: &Arc<Genesis>, directory: &Director
         let member = genesis.members.get(index as u8).context("the genesis names fewer kernel nodes than there are")?;
         let listen: SocketAddr = member.address.parse().context("a kernel node's address in genesis")?;
         let own = folder(directory, &format!("kernel-{index}"));
-        let started = kernel::start(keystore, genesis.clone(), &own, listen, KeepEpochs::default(), pool.clone()).await;
+        let started = kernel::start(keystore, genesis.clone(), &own, &KernelConfig::on(listen), pool.clone()).await;
         kernels.push(started.with_context(|| format!("kernel node {}", member.name))?);
     }
     Ok(kernels)

@@ -251,6 +251,8 @@ impl Clients {
                 finality_ms_p99: at(99),
                 pool_percent: status.pool_percent,
                 stamp_bits: status.stamp_bits,
+                newest_epoch: status.newest.epoch,
+                counts_there: status.newest.counts,
             }),
         );
     }

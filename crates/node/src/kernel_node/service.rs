@@ -114,6 +114,8 @@ impl KernelApi for KernelService {
             pool_sources: own.pool_sources as u64,
             stamp_bits: own.stamp_bits.into(),
             snapshots_waiting: own.snapshots_waiting as u64,
+            newest_epoch: own.newest.epoch,
+            counts_there: own.newest.counts,
         };
         let mut status = self.explorer.status(self.clock.now()).await?;
         let judged = own_part(&own, &membership.epoch.seats, self.explorer.evidence().await?.len());

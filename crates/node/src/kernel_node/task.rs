@@ -19,7 +19,7 @@ use byway_kernel::light::serve::is_walkable;
 use byway_kernel::stamp::Admission;
 use byway_kernel::{Fatal, Kernel, MemberIndex, Message, Source, SubmitError, SyncMessage};
 use byway_primitives::{Span, Timer, Token};
-use byway_records::{ProgramId, VerifiedTransaction};
+use byway_records::{Epoch, ProgramId, VerifiedTransaction};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
 
@@ -28,6 +28,7 @@ use super::desk::Command;
 use super::figures::{Figures, Measured};
 use super::intake::{self, Intake};
 use super::pulse::PulseLog;
+use super::seeking::{Seeking, Shown};
 use super::stages::Stages;
 use super::verifying::{Bad, Checked, Verifying};
 use super::{Ended, Heard};
@@ -54,6 +55,9 @@ pub(super) struct Task {
     intake: Intake,
     /// Snapshots of an epoch that has not begun here.
     anteroom: Anteroom,
+    /// A later epoch than the one that this node is in, where one is proved.
+    ahead: Option<Arc<Epoch>>,
+    seeking: Seeking,
     /// Whether another epoch has begun, and those in the anteroom may come in.
     has_turned: bool,
     verifying: Verifying,
@@ -77,13 +81,14 @@ pub(super) struct Parts {
     pub(super) mesh: MeshHandle,
     pub(super) pool: Pool,
     pub(super) figures: Arc<Figures>,
+    pub(super) seeking: Seeking,
 }
 
 impl Task {
     pub(super) fn new(parts: Parts, heard: broadcast::Sender<Heard>) -> Self {
         let stages = Stages::default();
         let clients = Clients::new(parts.kernel.committee().network(), &parts, stages.clone());
-        let Parts { kernel, journal, disk, clock, mesh, pool, figures } = parts;
+        let Parts { kernel, journal, disk, clock, mesh, pool, figures, seeking } = parts;
         Self {
             verifying: Verifying::new(kernel.committee().clone(), pool, figures.clone()),
             clients,
@@ -101,6 +106,8 @@ impl Task {
             encoded: None,
             intake: Intake::default(),
             anteroom: Anteroom::default(),
+            ahead: None,
+            seeking,
             has_turned: false,
             stages,
             evidence: VecDeque::new(),
@@ -141,6 +148,8 @@ impl Task {
                     self.became_durable(reached)?;
                 }
                 Some(question) = self.clients.questions.recv() => self.question(question)?,
+                _ = self.seeking.due.tick() => self.seek(),
+                Some(shown) = self.seeking.shown.recv() => self.shown(shown),
                 command = commands.recv() => match command {
                     Some(Command::Submit(transactions, answer)) => {
                         let taken = self.submit(HERE, transactions)?;
@@ -179,6 +188,20 @@ impl Task {
         self.mesh.shutdown();
         self.journal.flush()?;
         Ok(())
+    }
+
+    /// Asks around, if the machine would like to know of later epochs.
+    fn seek(&mut self) {
+        if let Some(from) = self.kernel.epochs_wanted() {
+            self.seeking.seek(from, &self.kernel.ledger().epoch().seats, self.ahead.as_deref());
+        }
+    }
+
+    fn shown(&mut self, shown: Shown) {
+        let (now, known) = (self.clock.now(), self.kernel.newest_epoch().epoch);
+        let Shown { by, steps } = shown;
+        let outcome = self.kernel.handle_epochs(now, steps, &*self.journal);
+        self.seeking.took(&by, outcome, self.kernel.newest_epoch().epoch > known);
     }
 
     fn mesh_event(&mut self, event: MeshEvent) -> Result<(), Ended> {

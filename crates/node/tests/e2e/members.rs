@@ -1,5 +1,6 @@
 //! The members of a kernel change while payments go on: a node joins and is killed while it catches up and again while it
-//! counts, a founder leaves and its process stops, another one gets a new hot key on a new address.
+//! counts, a founder leaves and its process stops, another one gets a new hot key on a new address. And a node joins when all
+//! founders have moved.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,10 +20,12 @@ use super::harness::{PATIENCE, SOON, Story, eventually_or, free_ports, local, tu
 const FOUNDERS: usize = 4;
 /// The seat of who comes then.
 const NEWCOMER: u64 = 4;
-/// Kernel nodes in all: founders, the newcomer, and the machine that a founder moves to. Then the owner's four.
-const PORTS: usize = FOUNDERS + 2 + 4;
+/// Kernel nodes in all: founders, the newcomer, and the machines that founders move to. Then the owner's four.
+const PORTS: usize = OWNER + 4;
 const MOVED: usize = FOUNDERS + 1;
-const OWNER: usize = FOUNDERS + 2;
+const OWNER: usize = MOVED + FOUNDERS;
+/// Long enough for followers on a busy machine, who stop at changes that are longer ago.
+const LOCK_MS: u64 = 12_000;
 /// What each payment sends.
 const PAYMENT: &str = "0.5";
 
@@ -40,7 +43,7 @@ struct World {
 
 impl World {
     /// Makes keys, genesis and configurations, as somebody would who sets this up by hand.
-    fn make() -> Self {
+    fn make(lock_ms: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (root, ports) = (folder.path(), free_ports::<PORTS>());
         let passphrase = root.join("passphrase.txt");
@@ -76,19 +79,18 @@ impl World {
         }
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         world.node("genesis").json(&arguments);
-        world.hasten();
+        world.hasten(lock_ms);
         world.configure_owner("");
         world
     }
 
     /// Makes the waits of this network short, as its makers may before anyone runs it.
-    fn hasten(&self) {
+    fn hasten(&self, lock_ms: u64) {
         let file = self.path("network.json");
         let mut genesis: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
         let parameters = &mut genesis["parameters"];
         parameters["checkpoint_idle"] = 500.into();
-        // Long enough for followers on a busy machine, who stop at changes that are longer ago.
-        parameters["pledge_lock"] = serde_json::json!({ "millis": 12_000, "commits": 20 });
+        parameters["pledge_lock"] = serde_json::json!({ "millis": lock_ms, "commits": 20 });
         parameters["rotation_pause"] = serde_json::json!({ "millis": 0, "commits": 0 });
         write(&file, &genesis.to_string());
     }
@@ -114,6 +116,13 @@ impl World {
              [log]\nlevel = \"warn,byway_node=info\"\n"
         );
         write(&self.path(&format!("{place}.toml")), &text);
+    }
+
+    /// Names a kernel node for this one to ask, from its next start.
+    fn name_peer(&self, place: &str, peer: &str) {
+        let file = self.path(&format!("{place}.toml"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        write(&file, &text.replace("[log]", &format!("peers = [\"{peer}\"]\n[log]")));
     }
 
     fn kernel(&self, place: &str) -> Process {
@@ -242,7 +251,7 @@ impl Payments {
 fn members_come_and_go_while_payments_go_on() {
     let _turn = turn();
     let story = Story::begin("members");
-    let mut world = World::make();
+    let mut world = World::make(LOCK_MS);
     story.tell("keys, genesis and configurations are made");
     world.start();
     let watcher = world.watch();
@@ -261,7 +270,8 @@ fn members_come_and_go_while_payments_go_on() {
     world.signs("the newcomer signs again after it was killed", NEWCOMER, before);
     story.tell("the newcomer was killed while it counted, came back and signs");
 
-    let mut moved = rotate(&story, &mut world, &payments, &owned_by);
+    let mut moved = rotate(&story, &mut world, 1, &owned_by);
+    payments.flow("with the new key");
     reclaim(&story, &world);
     found_by_followed_addresses(&story, &mut world, payments, watcher);
 
@@ -270,6 +280,40 @@ fn members_come_and_go_while_payments_go_on() {
         assert!(status.success(), "{} ended with {status}", process.name);
     }
     story.tell("everything stopped");
+}
+
+/// Nobody answers at the addresses of genesis any more. One that the operator names is enough.
+#[test]
+fn a_node_joins_when_every_founder_has_moved() {
+    let _turn = turn();
+    let story = Story::begin("members-moved");
+    // Nothing is too long ago to be proved.
+    let mut world = World::make(3_600_000);
+    world.start();
+    let owned_by = world.owner.json(&["kernel", "owner"])["owner"].as_str().unwrap().to_owned();
+    let mut moved: Vec<Process> = (0..FOUNDERS).map(|seat| rotate(&story, &mut world, seat, &owned_by)).collect();
+
+    world.init("k4", "k4", FOUNDERS, &owned_by);
+    let peer = world.status("k2-moved")["peer"].as_str().unwrap().to_owned();
+    world.name_peer("k4", &peer);
+    let mut newcomer = world.kernel("k4");
+    newcomer.start_ready();
+    let epoch = world.status("k2-moved")["epoch"].as_u64().unwrap();
+    let own = eventually_or("the newcomer knows the epoch in force", SOON, || {
+        let own = world.status("k4");
+        (own["newest_epoch"] == epoch).then_some(own.clone()).ok_or_else(|| own.to_string())
+    });
+    assert_eq!((&own["counts_there"], &own["healthy"]), (&false.into(), &false.into()), "{own}");
+    story.tell(format!("a newcomer that was named one of four moved nodes knows epoch {epoch}"));
+    let entry = world.entry("k4");
+    world.owner.json(&["kernel", "join", &entry, "--yes", "--idempotency-key", "join-k4"]);
+    world.until("the newcomer counts", NEWCOMER, stands("counting"));
+    world.signs("the newcomer's snapshots are committed", NEWCOMER, 0);
+    story.tell("it has joined, counts and signs");
+
+    for process in moved.iter_mut().chain([&mut newcomer, &mut world.owner_process]) {
+        assert!(process.interrupt().success(), "{}", process.name);
+    }
 }
 
 /// A fifth kernel node joins, and is killed as soon as it runs.
@@ -324,20 +368,20 @@ fn leave(story: &Story, world: &mut World, payments: &Payments) {
 }
 
 /// A founder's seat gets another hot key, on another machine.
-fn rotate(story: &Story, world: &mut World, payments: &Payments, owned_by: &str) -> Process {
-    world.init("k1-moved", "k1", MOVED, owned_by);
-    let entry = world.entry("k1-moved");
-    let mut moved = world.kernel("k1-moved");
+fn rotate(story: &Story, world: &mut World, seat: usize, owned_by: &str) -> Process {
+    let (name, place) = (format!("k{seat}"), format!("k{seat}-moved"));
+    world.init(&place, &name, MOVED + seat, owned_by);
+    let entry = world.entry(&place);
+    let mut moved = world.kernel(&place);
     moved.start_ready();
-    assert!(world.founders[1].interrupt().success());
+    assert!(world.founders[seat].interrupt().success());
     let before = world.owner.json(&["kernel", "members"]);
-    let before = member(&before, 1).unwrap();
+    let before = member(&before, seat as u64).unwrap();
     let (key, round) = (before["key"].clone(), before["round"].as_u64().unwrap());
-    world.owner.json(&["kernel", "rotate", "1", &entry, "--yes"]);
-    world.until("the seat has another key", 1, |member| (member["key"] != key).then_some(()));
-    world.signs("the new key signs", 1, round);
-    payments.flow("with the new key");
-    story.tell("a founder's seat has another hot key on another address, which signs");
+    world.owner.json(&["kernel", "rotate", &seat.to_string(), &entry, "--yes"]);
+    world.until("the seat has another key", seat as u64, |member| (member["key"] != key).then_some(()));
+    world.signs("the new key signs", seat as u64, round);
+    story.tell(format!("the seat of {name} has another hot key on another address, which signs"));
     moved
 }
 

@@ -36,6 +36,8 @@ impl KernelApi for Fake {
             pool_sources: 1,
             stamp_bits: 0,
             snapshots_waiting: 0,
+            newest_epoch: 0,
+            counts_there: true,
         };
         Ok(KernelStatus {
             version: "0.1.0".to_owned(),

@@ -105,6 +105,7 @@ impl Network {
             mesh_secret: keystore.mesh_static(),
             directory: self.folder.path().join(kernel(index)),
             epochs_kept: None,
+            peers: Vec::new(),
         };
         let listener = self.seats[index].take().unwrap();
         if !config.directory.exists() {
@@ -124,6 +125,7 @@ impl Network {
             mesh_secret: keystore.mesh_static(),
             directory: self.folder.path().join(name),
             epochs_kept: None,
+            peers: Vec::new(),
         };
         byway_node::kernel_node::found(&config.directory).unwrap();
         (KernelNode::start(config, listener, Pool::for_this_machine()).await.unwrap(), member)

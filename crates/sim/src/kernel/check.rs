@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use byway_kernel::archive::stored_snapshot;
 use byway_kernel::follower::Refusal;
+use byway_kernel::light::Unproven;
 use byway_kernel::{Committed, Fatal, MemberIndex, Message, News, Reference, Stepped, VerifiedSnapshot};
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, Encode, Hash, MemoryStore, NetworkId, Timer};
@@ -84,6 +85,8 @@ pub struct Progress {
     pub recoveries: usize,
     /// How often it began to go on by steps.
     pub stepped: usize,
+    /// Why it believed nothing of what it was shown of later epochs.
+    pub unproven: Option<Unproven>,
     pub not_taken: usize,
     /// Why the last one was not.
     pub refusal: Option<Refusal>,
@@ -287,11 +290,12 @@ impl Observer<KernelNode> for KernelChecks {
             NodeNews::Kernel(News::Recovered { .. }) => self.progress[node].recoveries += 1,
             NodeNews::Kernel(News::GaveWay(gone)) => self.progress[node].gave_way += gone.len(),
             NodeNews::Kernel(News::Stepping { .. }) => self.progress[node].stepped += 1,
-            NodeNews::Kernel(News::ClockBehind { .. } | News::Recovering) => {}
+            NodeNews::Kernel(News::ClockBehind { .. } | News::Recovering | News::Ahead(_)) => {}
             NodeNews::Refused { from, error } => {
                 self.refusals += 1;
                 self.check(!self.honest[from], node, now_us, || format!("refuses what honest {from} sent: {error}"));
             }
+            NodeNews::Unproven(unproven) => self.progress[node].unproven = Some(unproven),
             NodeNews::NotTaken { refusal } => {
                 let progress = &mut self.progress[node];
                 progress.not_taken += 1;

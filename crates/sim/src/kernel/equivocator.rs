@@ -19,7 +19,7 @@ use byway_kernel::{Committee, Header, MemberIndex, Message, Reference, SyncMessa
 use byway_primitives::{Effect, Hash, Span, Time};
 use byway_records::{Height, VerifiedTransaction};
 
-use super::node::{NodeNews, SharedCache, Submission};
+use super::node::{KernelCommand, NodeNews, SharedCache};
 use crate::world::Event;
 
 /// The shortest time between two rounds.
@@ -94,7 +94,7 @@ impl Equivocator {
         self.effects.pop_front()
     }
 
-    pub fn handle(&mut self, now: Time, event: Event<Message, Submission>) {
+    pub fn handle(&mut self, now: Time, event: Event<Message, KernelCommand>) {
         self.turn();
         match event {
             Event::Message { from, message: Message::Snapshots(snapshots) } => {
@@ -111,7 +111,7 @@ impl Equivocator {
                 let known: Vec<_> = known.map(|vertex| vertex.snapshot.bytes().clone()).collect();
                 self.send(from, Message::Snapshots(known));
             }
-            Event::Command(submission) => self.transactions.push(submission.transaction),
+            Event::Command(KernelCommand::Submit(submission)) => self.transactions.push(submission.transaction),
             _ => {}
         }
         self.sign_both(now);

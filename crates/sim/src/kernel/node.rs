@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use byway_kernel::anteroom::{Anteroom, peek_epoch};
 use byway_kernel::follower::Refusal;
+use byway_kernel::light::Unproven;
+use byway_kernel::light::protocol::EpochStep;
 use byway_kernel::stamp::Stamp;
 use byway_kernel::{Committee, Kernel, MemberIndex, Message, News, SnapshotError, Source, VerifiedSnapshot};
 use byway_primitives::hash::Context;
@@ -49,6 +51,14 @@ struct Known {
 /// The cache, shared by the nodes of one world.
 pub type SharedCache = Rc<RefCell<VerificationCache>>;
 
+/// What happens to a simulated kernel node beside messages.
+#[derive(Debug, Clone)]
+pub enum KernelCommand {
+    Submit(Box<Submission>),
+    /// Somebody that it has asked shows it later epochs than its own.
+    Epochs(Vec<EpochStep>),
+}
+
 /// What a client hands to a simulated kernel node.
 #[derive(Debug, Clone)]
 pub struct Submission {
@@ -74,6 +84,8 @@ pub enum NodeNews {
         from: usize,
         error: SnapshotError,
     },
+    /// What it was shown of epochs proves nothing to it.
+    Unproven(Unproven),
     /// A client's transaction was not taken.
     NotTaken {
         refusal: Refusal,
@@ -167,7 +179,7 @@ impl KernelNode {
         match &mut self.mind {
             Mind::Machine { kernel, .. } => submit(kernel, now, submission, store),
             Mind::Equivocator(equivocator) => {
-                equivocator.handle(now, Event::Command(submission));
+                equivocator.handle(now, Event::Command(KernelCommand::Submit(Box::new(submission))));
                 Ok(())
             }
         }
@@ -223,9 +235,9 @@ fn submit(kernel: &mut Kernel, now: Time, submission: Submission, store: &dyn St
 impl Machine for KernelNode {
     type Message = Message;
     type News = NodeNews;
-    type Command = Submission;
+    type Command = KernelCommand;
 
-    fn handle(&mut self, now: Time, event: Event<Message, Submission>, store: &dyn Store) {
+    fn handle(&mut self, now: Time, event: Event<Message, KernelCommand>, store: &dyn Store) {
         match &event {
             Event::PeerUp(peer) => drop(self.reachable.insert(*peer)),
             Event::PeerDown(peer) => drop(self.reachable.remove(peer)),
@@ -262,8 +274,13 @@ impl Machine for KernelNode {
             Event::Durable(token) => kernel.handle_durable(now, token, store),
             Event::PeerUp(peer) => kernel.handle_peer_up(now, member(peer), store),
             Event::PeerDown(peer) => kernel.handle_peer_down(now, member(peer), store),
-            Event::Command(submission) => {
-                if let Err(refusal) = submit(kernel, now, submission, store) {
+            Event::Command(KernelCommand::Epochs(steps)) => {
+                if let Err(unproven) = kernel.handle_epochs(now, steps, store) {
+                    self.news.push(NodeNews::Unproven(unproven));
+                }
+            }
+            Event::Command(KernelCommand::Submit(submission)) => {
+                if let Err(refusal) = submit(kernel, now, *submission, store) {
                     self.news.push(NodeNews::NotTaken { refusal });
                 }
             }
@@ -288,12 +305,13 @@ impl Machine for KernelNode {
                 }
                 // Connections to new members come about.
                 for peer in self.reachable.iter().map(|peer| member(*peer)) {
-                    if kernel.committee().contains(peer) && !kernel.is_connected(peer) {
+                    if kernel.knows(peer) && !kernel.is_connected(peer) {
                         kernel.handle_peer_up(now, peer, store);
                     }
                 }
-                // The store shows the new epoch by now: let in who came early.
+                // The store shows the new epoch by now, if it is here: let in who came early.
                 for (from, early) in anteroom.open() {
+                    let early = anteroom.sort(kernel.committee().epoch(), from, early);
                     let verified =
                         verified(now, kernel, &self.cache, usize::from(from.0), early, &mut self.news, store);
                     kernel.handle_snapshots(now, from, verified, store);
@@ -310,6 +328,7 @@ impl Machine for KernelNode {
             {
                 self.cache.borrow_mut().note_signed(epoch, snapshot);
             }
+            *has_turned |= matches!(&effect, Effect::Notify(News::Ahead(_)));
             let effect = effect.map(|peer| usize::from(peer.0), |message| message, NodeNews::Kernel);
             let effect = match adversary {
                 None => Some(effect),

@@ -213,6 +213,8 @@ impl ServingKernel {
             finality_ms_p99: 0,
             pool_percent: status.pool_percent,
             stamp_bits: status.stamp_bits,
+            newest_epoch: status.newest.epoch,
+            counts_there: status.newest.counts,
         })
     }
 

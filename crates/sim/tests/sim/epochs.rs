@@ -15,10 +15,15 @@ use crate::seeds;
 const DELAY_US: u64 = 1_000;
 
 pub fn pledge(sim: &mut KernelSim, coin: u32, node: usize) {
+    pledge_at(sim, 0, coin, node);
+}
+
+/// Hands the pledge for `node` to `at`.
+pub fn pledge_at(sim: &mut KernelSim, at: usize, coin: u32, node: usize) {
     let entry = MemberEntry::sign(Setup::member(node), &Setup::secret(node), sim.purse.network());
     let call = Call::Kernel(KernelCall::Pledge { entry });
     let transaction = sim.purse.pay_in(coin, &call, &Setup::owner(node));
-    sim.submit_in(0, 0, transaction);
+    sim.submit_in(0, at, transaction);
 }
 
 fn leave(sim: &mut KernelSim, node: usize) {

@@ -11,6 +11,7 @@ use std::thread::{self, available_parallelism};
 
 use mimalloc::MiMalloc;
 
+mod away;
 mod dealing;
 mod epochs;
 mod fairness;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use byway_kernel::follower::explore::{EVIDENCE_MAX, SignedTwice};
 use byway_kernel::{Committee, KernelEffect, MemberIndex, Message, News};
 use byway_primitives::{Effect, Encode};
-use byway_records::TransactionId;
+use byway_records::{Epoch, Seats, TransactionId};
 use tokio::time::Instant;
 
 use super::super::{Ended, Heard, mesh_members};
@@ -89,6 +89,28 @@ impl Task {
         let _ = self.heard.send(Heard::Verdicts(Arc::new(verdicts)));
     }
 
+    /// Connects to the members of the epoch in force, and to those of a later one if it is proved that there is.
+    fn connect(&self, seats: &Seats) {
+        let later = self.ahead.as_deref().map(|epoch| &epoch.seats);
+        if let Err(error) = self.mesh.set_members(mesh_members(seats, later)) {
+            tracing::error!(%error, "the members' ports can't be taken over; connections stay as they are");
+        }
+    }
+
+    /// A later epoch than this node's is proved.
+    fn goes_to(&mut self, epoch: Arc<Epoch>) {
+        match self.kernel.newest_epoch().seat {
+            Some(_) => tracing::info!(epoch = epoch.number, "the network is in a later epoch: goes there"),
+            None => tracing::warn!(
+                epoch = epoch.number,
+                "the network is in a later epoch, in which this node has no seat: the members don't listen to it until it has \
+                 one"
+            ),
+        }
+        self.ahead = Some(epoch);
+        self.connect(&self.kernel.ledger().epoch().seats);
+    }
+
     fn news(&mut self, news: News) {
         match news {
             News::Checkpoint(_) => {}
@@ -114,12 +136,12 @@ impl Task {
             News::Epoch { epoch, .. } => {
                 tracing::info!(epoch = epoch.number, members = epoch.seats.count(), "another epoch begins");
                 self.verifying.turn(Committee::of_epoch(self.kernel.committee().network(), &epoch));
-                if let Err(error) = self.mesh.set_members(mesh_members(&epoch.seats)) {
-                    tracing::error!(%error, "the members' ports can't be taken over; connections stay as they are");
-                }
+                self.ahead.take_if(|ahead| ahead.number <= epoch.number);
+                self.connect(&epoch.seats);
                 self.figures.follow(&epoch.seats);
                 self.has_turned = true;
             }
+            News::Ahead(epoch) => self.goes_to(epoch),
             News::Equivocation(pair) => {
                 let reference = pair.first.reference();
                 self.evidence.push_back(SignedTwice {

@@ -210,7 +210,13 @@ impl Journal {
 
     /// [`Store::scan`] with its error.
     pub fn try_scan(&self, space: Space, from: &[u8], limit: usize) -> Result<Vec<Entry>, DiskError> {
-        self.overlay.scan(&self.shared.engine, space, from, limit)
+        self.overlay.scan(&self.shared.engine, space, from, limit, <[u8]>::to_vec)
+    }
+
+    /// [`Store::scan_keys`] with its error.
+    pub fn try_scan_keys(&self, space: Space, from: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, DiskError> {
+        let found = self.overlay.scan(&self.shared.engine, space, from, limit, |_| ())?;
+        Ok(found.into_iter().map(|(key, ())| key).collect())
     }
 
     /// Stops everything: a machine whose reads fail must not go on, and neither may what it would have sent.
@@ -230,6 +236,10 @@ impl Store for Journal {
 
     fn scan(&self, space: Space, from: &[u8], limit: usize) -> Vec<Entry> {
         self.try_scan(space, from, limit).unwrap_or_else(|error| self.stop(error))
+    }
+
+    fn scan_keys(&self, space: Space, from: &[u8], limit: usize) -> Vec<Vec<u8>> {
+        self.try_scan_keys(space, from, limit).unwrap_or_else(|error| self.stop(error))
     }
 }
 

@@ -134,7 +134,7 @@ impl PruneCursor {
 /// are left.
 pub(crate) fn prune(store: &dyn Store, round: u64, commit: u64, cursor: &mut PruneCursor, batch: &mut Batch) -> bool {
     let mut delete = |space, from: &mut Vec<u8>, end: u64| {
-        let old: Vec<_> = store.scan(space, from, PRUNE_PAGE).into_iter().map(|(key, _)| key).collect();
+        let old = store.scan_keys(space, from, PRUNE_PAGE);
         let is_old = |key: &&Vec<u8>| key.first_chunk().is_some_and(|number| u64::from_be_bytes(*number) < end);
         let old: Vec<_> = old.iter().take_while(is_old).collect();
         old.iter().for_each(|key| batch.delete(space, key.as_slice()));
@@ -212,7 +212,7 @@ pub(crate) fn stored_uncertified(store: &dyn Store) -> Vec<Height> {
 
 /// The lowest checkpoint that was executed here and is not certified.
 pub(crate) fn lowest_uncertified(store: &dyn Store) -> Option<Height> {
-    let (key, _) = store.scan(UNCERTIFIED, &[], 1).pop()?;
+    let key = store.scan_keys(UNCERTIFIED, &[], 1).pop()?;
     Some(Height(u64::from_be_bytes(*key.first_chunk()?)))
 }
 

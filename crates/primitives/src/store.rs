@@ -21,6 +21,11 @@ pub trait Store {
     /// Up to `limit` entries with `key >= from`, in key order.
     fn scan(&self, space: Space, from: &[u8], limit: usize) -> Vec<Entry>;
 
+    /// The keys of what [`scan`](Self::scan) gives, for whoever has no use for the values, which may be large.
+    fn scan_keys(&self, space: Space, from: &[u8], limit: usize) -> Vec<Vec<u8>> {
+        self.scan(space, from, limit).into_iter().map(|(key, _)| key).collect()
+    }
+
     fn contains(&self, space: Space, key: &[u8]) -> bool {
         self.load(space, key).is_some()
     }
@@ -77,6 +82,11 @@ impl Store for MemoryStore {
         let Some(entries) = self.spaces.get(&space) else { return Vec::new() };
         entries.range(from.to_vec()..).take(limit).map(|(k, v)| (k.clone(), v.clone())).collect()
     }
+
+    fn scan_keys(&self, space: Space, from: &[u8], limit: usize) -> Vec<Vec<u8>> {
+        let entries = self.spaces.get(&space).into_iter().flat_map(|entries| entries.range(from.to_vec()..));
+        entries.take(limit).map(|(key, _)| key.clone()).collect()
+    }
 }
 
 #[cfg(test)]
@@ -98,6 +108,11 @@ mod tests {
         assert_eq!(found.len(), 3000);
         assert!(found.windows(2).all(|pair| pair[0].0 < pair[1].0));
         assert_eq!(store.scan_prefix(SPACE, &[]).len(), 3002);
+        let keys =
+            |from: &[u8], limit| store.scan(SPACE, from, limit).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        for (from, limit) in [(&[][..], 3), (&[1, 0, 7], 2000), (&[2], 5), (&[3], 5)] {
+            assert_eq!(store.scan_keys(SPACE, from, limit), keys(from, limit));
+        }
     }
 
     #[test]

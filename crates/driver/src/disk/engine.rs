@@ -9,7 +9,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use byway_primitives::store::Entry;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::DiskError;
@@ -66,18 +65,19 @@ impl Engine {
         Ok(value.map(|value| value.to_vec()))
     }
 
-    /// Entries with `key >= from`, in key order.
-    pub(super) fn range(
+    /// Entries with `key >= from`, in key order, with that of their values which `take` takes.
+    pub(super) fn range<V, F: Fn(&[u8]) -> V>(
         &self,
         space: &str,
         from: &[u8],
-    ) -> Result<impl Iterator<Item = Result<Entry, DiskError>> + use<>, DiskError> {
+        take: F,
+    ) -> Result<impl Iterator<Item = Result<(Vec<u8>, V), DiskError>> + use<V, F>, DiskError> {
         let space = self.existing(space)?;
         let entries = space.map(|space| {
             let path = space.path().to_owned();
             space.range(from..).map(move |entry| {
                 let (key, value) = entry.into_inner().map_err(|e| DiskError::engine(&path, e))?;
-                Ok((key.to_vec(), value.to_vec()))
+                Ok((key.to_vec(), take(&value)))
             })
         });
         Ok(entries.into_iter().flatten())
@@ -106,7 +106,7 @@ impl Engine {
     pub(super) fn verify(&self) -> Result<u64, DiskError> {
         let mut count = 0;
         for name in self.0.database.list_keyspace_names() {
-            for entry in self.range(&name, &[])? {
+            for entry in self.range(&name, &[], |_| ())? {
                 entry?;
                 count += 1;
             }

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use byway_primitives::store::Entry;
 use byway_primitives::{Batch, Space, Token};
 use tokio::sync::watch;
 
@@ -138,14 +137,16 @@ impl Overlay {
         engine.load(&self.name(space), key)
     }
 
-    /// Merges both, in key order. The lock is held throughout, so that no entry can move from one to the other unseen.
-    pub(super) fn scan(
+    /// Merges both, in key order, with that of the values which `take` takes: to copy a value is what a large one costs. The
+    /// lock is held throughout, so that no entry can move from one to the other unseen.
+    pub(super) fn scan<V>(
         &self,
         engine: &Engine,
         space: Space,
         from: &[u8],
         limit: usize,
-    ) -> Result<Vec<Entry>, DiskError> {
+        take: impl Fn(&[u8]) -> V,
+    ) -> Result<Vec<(Vec<u8>, V)>, DiskError> {
         let spaces = self.read();
         let mut pending = spaces
             .get(&space)
@@ -153,7 +154,7 @@ impl Overlay {
             .flat_map(|pending| pending.entries.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)))
             .map(|ByKey(latest)| latest)
             .peekable();
-        let mut stored = engine.range(&self.name(space), from)?.peekable();
+        let mut stored = engine.range(&self.name(space), from, &take)?.peekable();
         let mut found = Vec::new();
         while found.len() < limit {
             let next_stored = match stored.peek() {
@@ -168,7 +169,7 @@ impl Overlay {
                     if other == Some(&latest.key[..]) {
                         stored.next();
                     }
-                    found.extend(latest.value.clone().map(|value| (latest.key.clone(), value)));
+                    found.extend(latest.value.as_deref().map(|value| (latest.key.clone(), take(value))));
                     pending.next();
                 }
                 _ => found.extend(stored.next().transpose()?),

@@ -195,7 +195,10 @@ fn compare(journal: &Journal, model: &MemoryStore) {
         for key in 0..12u8 {
             assert_eq!(journal.load(space, &[key]), model.load(space, &[key]));
             for limit in [0, 1, 3, 100] {
-                assert_eq!(journal.scan(space, &[key], limit), model.scan(space, &[key], limit));
+                let expected = model.scan(space, &[key], limit);
+                assert_eq!(journal.scan(space, &[key], limit), expected);
+                let keys: Vec<_> = expected.into_iter().map(|(key, _)| key).collect();
+                assert_eq!(journal.scan_keys(space, &[key], limit), keys);
             }
         }
         assert_eq!(journal.scan_prefix(space, &[]), model.scan_prefix(space, &[]));

@@ -2,6 +2,10 @@
 
 use byway_crypto::NodeSecret;
 use byway_primitives::Span;
+use byway_records::epoch::PROTOCOL_FIRST;
+
+/// The newest version of the kernel's protocol that is written here.
+pub const PROTOCOL_KNOWN: u16 = PROTOCOL_FIRST;
 
 /// Transactions of a round that make the time to the next snapshot a millisecond longer: about as many as seven nodes on two
 /// cores verify and execute in it.
@@ -42,6 +46,9 @@ pub struct Config {
     pub pool_transactions_max: usize,
     /// Bytes of transactions that wait for an own snapshot.
     pub pool_bytes_max: usize,
+    /// The newest version of the kernel's protocol that this program speaks. Where the network decides on a newer one the
+    /// node stops. Another than [`PROTOCOL_KNOWN`] is for trying what happens then.
+    pub protocol_known: u16,
 }
 
 impl Config {
@@ -59,6 +66,7 @@ impl Config {
             clock_ahead_max: Span::millis(500),
             pool_transactions_max: 20_000,
             pool_bytes_max: 64 * 1024 * 1024,
+            protocol_known: PROTOCOL_KNOWN,
         }
     }
 }

@@ -169,8 +169,9 @@ impl Kernel {
             }
         };
         let decided = ledger.epoch().protocol;
-        if decided > epochs::PROTOCOL_KNOWN {
-            return Err(OpenError::OldSoftware(Fatal::OldSoftware { decided, known: epochs::PROTOCOL_KNOWN }));
+        let known = config.protocol_known;
+        if decided > known {
+            return Err(OpenError::OldSoftware(Fatal::OldSoftware { decided, known }));
         }
         let committee = Committee::of_epoch(genesis.network(), ledger.epoch());
         let leader_rule = genesis.parameters.leader_rule;

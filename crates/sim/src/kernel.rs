@@ -11,12 +11,13 @@ pub mod late_leaders;
 pub mod latency;
 pub mod node;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{Address, IdentitySecret, NodeSecret};
+use byway_kernel::config::PROTOCOL_KNOWN;
 use byway_kernel::machine::HEADER_BYTES_MAX;
 use byway_kernel::{Committee, Config, Kernel, MemberIndex, Source, mark_new};
 use byway_ledger::Verdict;
@@ -70,6 +71,8 @@ pub struct Setup {
     /// Epochs whose snapshots are kept.
     pub epochs_kept: Option<u32>,
     pub leader_rule: LeaderRule,
+    /// The version of the protocol that nodes speak which are opened from now on.
+    pub protocol_known: Rc<Cell<u16>>,
     /// Coins that others than the purse have from the start.
     pub endowments: Vec<(Address, Amount)>,
 }
@@ -105,6 +108,7 @@ impl Setup {
             pledge_lock: Wait { millis: Span::seconds(2), commits: 2 },
             epochs_kept: None,
             leader_rule: Parameters::standard().leader_rule,
+            protocol_known: Rc::new(Cell::new(PROTOCOL_KNOWN)),
             endowments: Vec::new(),
         }
     }
@@ -189,6 +193,7 @@ impl Setup {
                 snapshot_interval_min: setup.snapshot_interval_min,
                 snapshot_interval_busy: setup.snapshot_interval_min,
                 epochs_kept: setup.epochs_kept,
+                protocol_known: setup.protocol_known.get(),
                 snapshot_bytes_max: setup
                     .snapshot_room
                     .map_or(usual.snapshot_bytes_max, |room| HEADER_BYTES_MAX + room),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use byway_ledger::Ledger;
 use byway_primitives::{Span, Store, Time};
-use byway_records::epoch::{PROTOCOL_FIRST, epoch_of, first_round};
+use byway_records::epoch::{epoch_of, first_round};
 use byway_records::genesis::LeaderRule;
 use byway_records::{Certificate, Epoch, Genesis, Height};
 
@@ -31,8 +31,6 @@ use crate::snapshot::Vote;
 use crate::votes::Votes;
 use crate::waiting::Waiting;
 
-/// The newest version of the kernel's protocol that this program speaks.
-pub const PROTOCOL_KNOWN: u16 = PROTOCOL_FIRST;
 /// Time between two sendings of votes on a checkpoint of an epoch that is over.
 const PAST_VOTES_INTERVAL: Span = Span::millis(500);
 
@@ -70,10 +68,10 @@ impl Kernel {
         let record = EpochRecord { epoch, after, after_commit: self.ledger.commits() };
         archive::put_epoch(&record, &mut self.outbox.batch);
         self.end_stepping();
-        if record.epoch.protocol > PROTOCOL_KNOWN {
+        if record.epoch.protocol > self.config.protocol_known {
             // Written like any other, so that a program that speaks it goes on here.
             let decided = record.epoch.protocol;
-            return self.halt(Fatal::OldSoftware { decided, known: PROTOCOL_KNOWN });
+            return self.halt(Fatal::OldSoftware { decided, known: self.config.protocol_known });
         }
         self.take_back_uncommitted();
         let epoch = record.epoch;

@@ -67,20 +67,20 @@ fn vote(world: &World, node: u8, checkpoint: &Checkpoint) -> byway_crypto::NodeS
     node_secret(node).sign(Purpose::Checkpoint, world.network, &checkpoint.digest().0)
 }
 
-fn standing(world: &World, seat: u8) -> Option<Standing> {
+pub fn standing(world: &World, seat: u8) -> Option<Standing> {
     world.ledger.epoch().seats.get(seat).map(|seat| seat.standing)
 }
 
-fn conviction(world: &World, seat: u8, is_second: bool) -> Option<Conviction> {
+pub fn conviction(world: &World, seat: u8, is_second: bool) -> Option<Conviction> {
     world.ledger.tree(ProgramId::KERNEL)?.read(&conviction_key(ConvictionId { seat, since: 0, is_second }))
 }
 
-fn pool(world: &World) -> u128 {
+pub fn pool(world: &World) -> u128 {
     world.ledger.supply(&world.store).way().pool.units()
 }
 
 /// A world that has made its first checkpoint.
-fn begun() -> World {
+pub fn begun() -> World {
     let mut world = World::new();
     world.commit(&[]);
     world

@@ -1,5 +1,6 @@
 //! The ledger from outside: real keys, real signatures, a store in memory.
 
+mod appeals;
 mod assets;
 mod checkpoints;
 mod conservation;

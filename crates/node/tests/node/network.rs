@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use byway_crypto::phrase::{Device, Phrase};
-use byway_driver::mesh::{self, Limits, Mesh, MeshClient, MeshConfig, MeshEvent};
+use byway_driver::mesh::{self, Limits, Mesh, MeshClient, MeshConfig, MeshEvent, MeshHandle};
 use byway_driver::pool::Pool;
 use byway_kernel::follower::protocol::{Answer as KernelAnswer, Request};
+use byway_kernel::{Committee, Header, MemberIndex, Message as KernelMessage, VerifiedSnapshot};
 use byway_node::api::*;
 use byway_node::config::Config;
 use byway_node::directory::Directory;
@@ -23,13 +24,14 @@ use byway_node::keystore::Keystore;
 use byway_node::peer_node::{PeerNode, PeerNodeConfig};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::hash::Context;
-use byway_primitives::{Amount, Encode, Span, Time};
+use byway_primitives::{Amount, Encode, Hash, Span, Time};
 use byway_records::genesis::Wait;
-use byway_records::{Genesis, Member};
+use byway_records::{Genesis, Height, Member};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
 
 pub const KERNEL_NODES: usize = 4;
 /// The seat of the kernel node that the user owns.
@@ -143,11 +145,7 @@ impl Network {
 
     /// Has somebody else answer clients in the seat of a kernel node that was kept, or stay silent.
     pub fn play(&mut self, index: usize, mut answer: impl FnMut(Request) -> Option<KernelAnswer> + Send + 'static) {
-        let (listener, secret) = self.seat(index);
-        let seat = |(_, member): (_, &Member)| Some(mesh::Member { key: member.mesh, address: member.address.clone() });
-        let members = self.genesis.members.iter().map(seat).collect();
-        let config = MeshConfig { members, secret, prologue: prologue(&self.genesis), limits: Limits::default() };
-        let (mesh, mut events) = Mesh::spawn(config, listener).unwrap();
+        let (mesh, mut events) = self.mesh(index);
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
                 let MeshEvent::ClientFrame { client, request_id, bytes, .. } = event else { continue };
@@ -157,6 +155,48 @@ impl Network {
                 }
             }
         });
+    }
+
+    /// Has somebody in the seat of a kernel node that was kept show every other two snapshots that it signed for one round.
+    /// Gives the round and their hashes.
+    pub fn sign_twice(&mut self, index: usize) -> (u64, [Hash; 2]) {
+        let committee = Committee::new(&self.genesis);
+        let round = committee.first_round();
+        let sign = |time| {
+            let header = Header {
+                author: MemberIndex(index as u8),
+                round,
+                previous: None,
+                references: Vec::new(),
+                weak_references: Vec::new(),
+                checkpoint: Height::GENESIS,
+                votes: Vec::new(),
+                coin_shares: Vec::new(),
+                time,
+            };
+            VerifiedSnapshot::sign(&committee, &keystore(&kernel(index)).kernel_node(), header, Vec::new())
+        };
+        let twins = [self.genesis.time, self.genesis.time + Span::millis(1)].map(sign);
+        let hashes = twins.each_ref().map(|twin| twin.hash());
+        let (mesh, mut events) = self.mesh(index);
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                let MeshEvent::PeerUp(peer) = event else { continue };
+                let shown = KernelMessage::Snapshots(twins.iter().map(|twin| twin.bytes().clone()).collect());
+                // A connection may be gone again.
+                let _ = mesh.send(peer, Bytes::from(shown.to_bytes()));
+            }
+        });
+        (round, hashes)
+    }
+
+    /// A mesh in the seat of a kernel node that was kept.
+    fn mesh(&mut self, index: usize) -> (MeshHandle, mpsc::Receiver<MeshEvent>) {
+        let (listener, secret) = self.seat(index);
+        let seat = |(_, member): (_, &Member)| Some(mesh::Member { key: member.mesh, address: member.address.clone() });
+        let members = self.genesis.members.iter().map(seat).collect();
+        let config = MeshConfig { members, secret, prologue: prologue(&self.genesis), limits: Limits::default() };
+        Mesh::spawn(config, listener).unwrap()
     }
 
     /// What a kernel node answers to a client.

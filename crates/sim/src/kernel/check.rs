@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use byway_kernel::archive::stored_snapshot;
+use byway_kernel::archive::{stored_epoch, stored_snapshot};
 use byway_kernel::follower::Refusal;
 use byway_kernel::light::Unproven;
 use byway_kernel::{Committed, Fatal, MemberIndex, Message, News, Reference, Stepped, VerifiedSnapshot};
@@ -353,10 +353,16 @@ impl Observer<KernelNode> for KernelChecks {
                 self.on_leaders(now_us, node, round, leaders);
             }
         }
+        let Some(kernel) = machine.kernel() else { return };
+        // Whoever stops at the end of an epoch does not say that another begins.
+        let begun = stored_epoch(store, kernel.committee().epoch()).filter(|_| self.honest[node]);
+        if let Some(record) = begun.filter(|record| record.epoch.number as usize >= self.epochs.len()) {
+            self.cache.borrow_mut().learn(kernel.committee().clone());
+            self.on_epoch(now_us, node, Arc::new(record.epoch), record.after);
+        }
         if !std::mem::take(&mut self.audit_due[node]) {
             return;
         }
-        let Some(kernel) = machine.kernel() else { return };
         let supply = kernel.ledger().supply(store).way().total();
         self.check(supply == Some(self.supply), node, now_us, || format!("the supply is {supply:?}"));
     }

@@ -21,6 +21,7 @@ mod leaders;
 mod pruning;
 mod recovery;
 mod storm;
+mod upgrades;
 mod whole;
 
 /// As the node has it: a simulation allocates more than anything else.

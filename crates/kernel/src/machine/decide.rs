@@ -164,17 +164,52 @@ impl Rest {
         self.snapshots.iter().flat_map(move |snapshot| positions(snapshot).map(move |position| (snapshot, position)))
     }
 
-    /// Notes that the next `count` transactions are executed, and gives the snapshots that they are from; one that is cut
-    /// belongs to both of the commits. A snapshot without any goes with what comes after it.
+    /// Notes that the next `count` transactions are executed, and gives the snapshots that they are from.
     fn take(&mut self, count: usize, is_last: bool) -> Vec<Reference> {
         let (from, until) = (self.done, self.done + count);
         self.done = until;
-        let mut end = 0;
-        let parts = self.snapshots.iter().filter(|snapshot| {
-            let begin = end;
-            end += snapshot.transactions().len();
-            (begin >= from || end > from) && (is_last || begin < until)
-        });
-        parts.map(|snapshot| snapshot.reference()).collect()
+        let counts = self.snapshots.iter().map(|snapshot| snapshot.transactions().len());
+        let places = holding(counts, from, if is_last { None } else { Some(until) });
+        places.into_iter().map(|place| self.snapshots[place].reference()).collect()
+    }
+}
+
+/// Which of the snapshots with so many transactions each hold those from number `from` on: until number `until`, or all
+/// that are left. One that is cut belongs to both sides; one without any goes with what comes after it.
+fn holding(counts: impl Iterator<Item = usize>, from: usize, until: Option<usize>) -> Vec<usize> {
+    let mut end = 0;
+    let places = counts.enumerate().filter(|(_, count)| {
+        let begin = end;
+        end += count;
+        (begin >= from || end > from) && until.is_none_or(|until| begin < until)
+    });
+    places.map(|(place, _)| place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holding;
+
+    /// The snapshots of each part, as the cuts come after so many transactions.
+    fn parts(counts: &[usize], cuts: &[usize]) -> Vec<Vec<usize>> {
+        let begins = [0].iter().chain(cuts).copied();
+        let ends = cuts.iter().copied().map(Some).chain([None]);
+        begins.zip(ends).map(|(from, until)| holding(counts.iter().copied(), from, until)).collect()
+    }
+
+    #[test]
+    fn every_snapshot_is_in_a_part_and_one_that_is_cut_in_two() {
+        for (counts, cuts, expected) in [
+            (&[3, 0, 2][..], &[][..], vec![vec![0, 1, 2]]),
+            (&[], &[], vec![vec![]]),
+            (&[0, 0], &[], vec![vec![0, 1]]),
+            (&[3, 0, 2], &[2], vec![vec![0], vec![0, 1, 2]]),
+            (&[3, 0, 2], &[3], vec![vec![0], vec![1, 2]]),
+            (&[0, 3, 0, 2, 0], &[4], vec![vec![0, 1, 2, 3], vec![3, 4]]),
+            (&[5], &[1, 4], vec![vec![0], vec![0], vec![0]]),
+            (&[1, 1, 1], &[1, 2], vec![vec![0], vec![1], vec![2]]),
+        ] {
+            assert_eq!(parts(counts, cuts), expected, "{counts:?} cut after {cuts:?}");
+        }
     }
 }

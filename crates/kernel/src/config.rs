@@ -56,7 +56,7 @@ impl Config {
         Self {
             secret,
             snapshot_interval_min: Span::millis(2),
-            snapshot_interval_busy: Span::millis(16),
+            snapshot_interval_busy: Span::millis(8),
             snapshot_bytes_max: 128 * 1024,
             heartbeat: Span::seconds(1),
             leader_timeout_max: Span::seconds(1),

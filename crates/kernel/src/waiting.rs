@@ -1,9 +1,9 @@
 //! Snapshots that can't be accepted yet, and the requests for what they wait for.
 //!
 //! A snapshot waits while a parent is missing, or while its time is too far ahead of our clock. What is missing is
-//! mostly on its way already, so it is given a moment. Then it is asked of whoever sent a child (an honest node has
-//! everything that its snapshots stand on), soon of the next who sent one, and after a timeout of everyone in turn; so
-//! nobody can withhold what somebody else has.
+//! mostly on its way already, so it is given a moment. Then it is asked of whoever sent a child or signed what stands on it
+//! from further up (an honest node has everything that its snapshots stand on), soon of the next who did, and after a
+//! timeout of everyone in turn; so nobody can withhold what somebody else has, nor hold up those who lack it.
 //!
 //! Bounds: per author, a number of snapshots and bytes; what is over them is dropped and fetched again when it is
 //! needed. Only snapshots in a window of rounds above the newest quorum are offered here at all.
@@ -26,6 +26,8 @@ const WAITING_BYTES_PER_AUTHOR_MAX: usize = 64 * 1024 * 1024;
 const GRACE: Span = Span::millis(4);
 /// How long the sender of one child has to answer before the sender of another is asked.
 const NEXT_HOLDER_AFTER: Span = Span::millis(30);
+/// Authors that are known to have what a waiting snapshot stands on, at most: of f + 1 one is honest.
+const HOLDERS_MAX: usize = 17;
 /// Snapshots asked for and not yet here. More are asked for as these arrive.
 const ASKED_MAX: usize = 4 * WANTED_MAX;
 
@@ -49,12 +51,17 @@ struct Entry {
     snapshot: Arc<VerifiedSnapshot>,
     parents_missing: usize,
     not_before: Time,
+    /// Whose snapshots stand on it.
+    held_by: MemberBits,
 }
 
 #[derive(Debug)]
 struct Missing {
-    /// Who sent children, first come first.
+    /// Who sent children or stands on it from further up, first come first.
     holders: Vec<MemberIndex>,
+    /// How many of them were asked.
+    holders_asked: usize,
+    /// Requests, to holders and others.
     attempts: usize,
     /// When it has to be asked for, or asked for again.
     due: Time,
@@ -114,7 +121,25 @@ impl Waiting {
         let load = self.loads.entry(reference.author).or_default();
         load.count += 1;
         load.bytes += snapshot.bytes().len();
-        self.entries.insert(reference, Entry { snapshot, parents_missing: missing.len(), not_before });
+        let held_by = MemberBits::default();
+        self.entries.insert(reference, Entry { snapshot, parents_missing: missing.len(), not_before, held_by });
+        self.note_holder(now, reference);
+    }
+
+    /// Notes that the author of `from_above` has all that is missing below it, also where that stands below what is here.
+    fn note_holder(&mut self, now: Time, from_above: Reference) {
+        let mut below = vec![from_above];
+        while let Some(reference) = below.pop() {
+            match self.entries.get_mut(&reference) {
+                Some(entry) if entry.held_by.contains(from_above.author) || entry.held_by.count() >= HOLDERS_MAX => {}
+                Some(entry) => {
+                    entry.held_by.insert(from_above.author);
+                    below.extend(entry.snapshot.header().parents());
+                }
+                None if self.missing.contains_key(&reference) => self.miss(now, reference, from_above.author, GRACE),
+                None => {}
+            }
+        }
     }
 
     /// A parent is in the graph now, or below its floor. Returns the snapshots that wait for nothing else.
@@ -181,14 +206,15 @@ impl Waiting {
             if now < missing.due {
                 continue;
             }
-            let holder = missing.holders.get(missing.attempts).filter(|holder| connected.contains(holder));
+            let holder = missing.holders.get(missing.holders_asked).filter(|holder| connected.contains(holder));
             let turn = usize::from(reference.author.0) + missing.attempts;
             let peer = holder.copied().unwrap_or(connected[turn % connected.len()]);
             let wanted = requests.entry(peer).or_default();
             if wanted.len() < WANTED_MAX {
                 wanted.push(*reference);
                 missing.attempts += 1;
-                let has_other_holder = missing.attempts < missing.holders.len();
+                missing.holders_asked = missing.holders.len().min(missing.holders_asked + 1);
+                let has_other_holder = missing.holders_asked < missing.holders.len();
                 missing.due = now + if has_other_holder { NEXT_HOLDER_AFTER } else { timeout };
             }
         }
@@ -202,17 +228,20 @@ impl Waiting {
         (!self.missing.is_empty()).then_some(self.next_request)
     }
 
-    /// Notes that `from` sent a child of a parent that is not here. The parent's own author is no holder: had it wanted
+    /// Notes that `from` has a parent that is not here, as it sent a child or signed what stands on it. The parent's own author is no holder: had it wanted
     /// to show it, it would be here or on its way.
     fn miss(&mut self, now: Time, parent: Reference, from: MemberIndex, grace: Span) {
-        let new = || Missing { holders: Vec::new(), attempts: 0, due: now + NEXT_HOLDER_AFTER };
+        let new = || Missing { holders: Vec::new(), holders_asked: 0, attempts: 0, due: now + NEXT_HOLDER_AFTER };
         let missing = self.missing.entry(parent).or_insert_with(new);
         if from != parent.author && !missing.holders.contains(&from) {
             missing.holders.push(from);
-            if missing.attempts < missing.holders.len() {
-                let delay = if missing.attempts == 0 { grace } else { NEXT_HOLDER_AFTER };
-                missing.due = missing.due.min(now + delay);
-            }
+            let delay = match (missing.holders_asked, missing.attempts) {
+                (0, 0) => grace,
+                // Asked for, but of nobody who is known to have it.
+                (0, _) => Span(0),
+                _ => NEXT_HOLDER_AFTER,
+            };
+            missing.due = missing.due.min(now + delay);
         }
         self.next_request = self.next_request.min(missing.due);
     }

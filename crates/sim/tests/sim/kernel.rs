@@ -171,6 +171,23 @@ fn a_node_whose_clock_is_minutes_off_neither_harms_nor_is_lost() {
     }
 }
 
+/// What is shown to two nodes at a time comes to the others late, and then they need all of it at once.
+#[test]
+fn what_is_withheld_leaves_nobody_behind() {
+    seeds(3, 100, |seed| {
+        let adversaries = vec![(0, Conduct::DoubleSpender), (1, Conduct::Withholder)];
+        let mut sim = warm(Setup { adversaries, ..Setup::local(seed) });
+        sim.pay_steadily(&[2, 3, 4, 5, 6], 100, 4_000);
+        for _ in 0..200 {
+            sim.run_ms(20);
+            for node in sim.honest() {
+                let status = sim.kernel(node).status();
+                assert!(!status.is_behind, "seed {seed}: node {node} is left behind: {status:?}");
+            }
+        }
+    });
+}
+
 #[test]
 fn nothing_is_lost_in_a_partition() {
     // Who is cut off, and whether the others have a quorum meanwhile.

@@ -29,6 +29,8 @@ struct Rig {
     committee: Committee,
     store: MemoryStore,
     now: Time,
+    /// Who was asked for snapshots last.
+    asked: Vec<MemberIndex>,
 }
 
 impl Rig {
@@ -44,7 +46,8 @@ impl Rig {
         for peer in 1..7 {
             kernel.handle_peer_up(now, MemberIndex(peer), &store);
         }
-        let mut rig = Self { kernel, committee: Committee::new(&genesis), store: std::mem::take(&mut store), now };
+        let mut rig =
+            Self { kernel, committee: Committee::new(&genesis), store: std::mem::take(&mut store), now, asked: vec![] };
         rig.work();
         rig
     }
@@ -52,13 +55,17 @@ impl Rig {
     /// Carries out effects at once. Gives the snapshots that were asked for.
     fn work(&mut self) -> Vec<Reference> {
         let mut wanted = Vec::new();
+        self.asked.clear();
         while let Some(effect) = self.kernel.poll_effect() {
             match effect {
                 Effect::Persist { batch, token } => {
                     self.store.apply(&batch);
                     self.kernel.handle_durable(self.now, token, &self.store);
                 }
-                Effect::Send { message: Message::Sync(SyncMessage::Want(references)), .. } => wanted.extend(references),
+                Effect::Send { to, message: Message::Sync(SyncMessage::Want(references)), .. } => {
+                    wanted.extend(references);
+                    self.asked.push(to);
+                }
                 Effect::Notify(News::Equivocation(_) | News::Fatal(_)) => panic!("nobody is accused: {effect:?}"),
                 _ => {}
             }
@@ -250,6 +257,26 @@ fn a_refused_snapshot_that_waited_is_asked_for_again() {
     assert!(!rig.has(&old) && !rig.kernel.waiting.contains(&old.reference()), "it was judged, and let go");
     let asked = (0..20).flat_map(|_| rig.wait(Span::millis(10)));
     assert!(asked.collect::<Vec<_>>().contains(&old.reference()));
+}
+
+#[test]
+fn what_is_withheld_is_asked_of_whoever_stands_on_it_from_further_up() {
+    let mut rig = Rig::new();
+    let first = rig.round(&[], [0; 6]);
+    let withheld = rig.signed(1, &first, 0, vec![]).reference();
+    let on = |rig: &mut Rig, below: &[Reference]| -> Vec<Reference> {
+        let made: Vec<_> = (2..7).map(|author| rig.signed(author, below, 0, vec![])).collect();
+        made.iter().for_each(|snapshot| drop(rig.receive(snapshot)));
+        made.iter().map(|snapshot| snapshot.reference()).collect()
+    };
+    let second = on(&mut rig, &first);
+    let shown = rig.signed(1, &[&[withheld][..], &second].concat(), 0, vec![]);
+    rig.receive(&shown);
+    assert_eq!(rig.wait(Span::millis(40)), [withheld], "of anybody: its author doesn't answer");
+    let third = on(&mut rig, &second);
+    let above = rig.signed(5, &[&[shown.reference()][..], &third].concat(), 0, vec![]);
+    assert_eq!(rig.receive(&above), [withheld], "at once");
+    assert_eq!(rig.asked, [MemberIndex(5)]);
 }
 
 #[test]

@@ -132,7 +132,8 @@ impl KernelNode {
         let disk = Disk::open(&config.directory)?;
         let journal = Arc::new(disk.journal(JOURNAL)?);
         let clock = Clock::starting(Time::ZERO);
-        let settings = Config { epochs_kept: config.epochs_kept, ..Config::new(config.secret) };
+        let epochs_kept = config.epochs_kept;
+        let settings = Config { epochs_kept, ..Config::new(config.secret) };
         let mut verify = |committee: &Committee, bytes| VerifiedSnapshot::verify(committee, bytes).map(Arc::new);
         let kernel = Kernel::open(settings, &config.genesis, clock.now(), &*journal, &mut verify)?;
         let (mesh, events) =
@@ -143,7 +144,17 @@ impl KernelNode {
         let figures = Arc::new(Figures::new(&config.genesis, &config.directory));
         figures.follow(&kernel.ledger().epoch().seats);
         let seeking = Seeking::new(&config.genesis, StaticKey::of(&config.mesh_secret), config.peers);
-        let parts = Parts { kernel, journal, disk, clock, mesh: mesh.clone(), pool, figures: figures.clone(), seeking };
+        let parts = Parts {
+            kernel,
+            epochs_kept,
+            journal,
+            disk,
+            clock,
+            mesh: mesh.clone(),
+            pool,
+            figures: figures.clone(),
+            seeking,
+        };
         let task = Task::new(parts, heard.clone());
         let sent_bytes = task.sent_bytes.clone();
         tokio::spawn(async move {

@@ -21,6 +21,7 @@ use byway_kernel::{MemberIndex, Source, Status, SubmitError};
 use byway_ledger::{Verdict, stored_transaction};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Encode, NetworkId, Span};
+use byway_records::epoch::first_round;
 use byway_records::reject::IllFormed;
 use byway_records::verified::{verify, verify_all};
 use byway_records::{Height, Output, OutputId, ProgramId, Received, Transaction, TransactionId, VerifiedTransaction};
@@ -115,6 +116,7 @@ pub(super) struct Clients {
     /// The newest certified height.
     certified: watch::Sender<Height>,
     pub(super) questions: mpsc::Receiver<Question>,
+    epochs_kept: Option<u32>,
 }
 
 /// What an answering task needs.
@@ -127,6 +129,9 @@ struct Desk {
     stages: Stages,
     figures: Arc<Figures>,
     ask: mpsc::Sender<Question>,
+    /// Snapshots of rounds before this one are deleted, or are about to be: who asks for them would have the store walk
+    /// over all that it deleted.
+    kept_from: u64,
 }
 
 /// What a look at a transaction that was handed in shows.
@@ -138,11 +143,20 @@ enum Examined {
 
 impl Clients {
     pub fn new(network: NetworkId, parts: &Parts, stages: Stages) -> Self {
-        let Parts { journal, pool, mesh, figures, .. } = parts;
+        let Parts { journal, pool, mesh, figures, epochs_kept, .. } = parts;
         let (journal, pool, mesh, figures) = (journal.clone(), pool.clone(), mesh.clone(), figures.clone());
         let (ask, questions) = mpsc::channel(QUESTIONS_QUEUE);
         let (certified, _) = watch::channel(Height::GENESIS);
-        Self { desk: Desk { network, journal, pool, mesh, stages, figures, ask }, certified, questions }
+        let desk = Desk { network, journal, pool, mesh, stages, figures, ask, kept_from: 0 };
+        let mut clients = Self { desk, certified, questions, epochs_kept: *epochs_kept };
+        clients.turn(parts.kernel.committee().epoch());
+        clients
+    }
+
+    /// Another epoch is in force.
+    pub fn turn(&mut self, epoch: u32) {
+        let oldest = self.epochs_kept.map(|kept| epoch.saturating_sub(kept.max(1)));
+        self.desk.kept_from = oldest.map_or(0, first_round);
     }
 
     /// A new certificate: open questions for it can be answered.
@@ -360,11 +374,13 @@ impl Desk {
 
     /// What only the store is needed for.
     async fn explore(&self, asker: Asker, query: Query) {
-        let journal = self.journal.clone();
+        let (journal, kept_from) = (self.journal.clone(), self.kept_from);
         let found = self.pool.run(move || match query {
             Query::Certificates { from } => Found::Certificates(serve::certificates(&*journal, from)),
             Query::Prove { transaction } => Found::Proof(serve::prove(&*journal, transaction).map(Box::new)),
-            Query::Snapshots { from, count } => Found::Snapshots(serve::snapshots(&*journal, from, count)),
+            Query::Snapshots { from, count } => {
+                Found::Snapshots(serve::snapshots(&*journal, from.max(kept_from), count))
+            }
             // These are asked of the machine.
             Query::Outputs { .. } => Found::Outputs(Vec::new()),
             Query::Evidence | Query::Members => Found::Evidence(Vec::new()),

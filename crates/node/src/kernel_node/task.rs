@@ -75,6 +75,7 @@ pub(super) struct Task {
 /// What a task is made of.
 pub(super) struct Parts {
     pub(super) kernel: Kernel,
+    pub(super) epochs_kept: Option<u32>,
     pub(super) journal: Arc<Journal>,
     pub(super) disk: Disk,
     pub(super) clock: Clock,
@@ -88,7 +89,7 @@ impl Task {
     pub(super) fn new(parts: Parts, heard: broadcast::Sender<Heard>) -> Self {
         let stages = Stages::default();
         let clients = Clients::new(parts.kernel.committee().network(), &parts, stages.clone());
-        let Parts { kernel, journal, disk, clock, mesh, pool, figures, seeking } = parts;
+        let Parts { kernel, journal, disk, clock, mesh, pool, figures, seeking, .. } = parts;
         Self {
             verifying: Verifying::new(kernel.committee().clone(), pool, figures.clone()),
             clients,

@@ -135,6 +135,7 @@ impl Task {
             }
             News::Epoch { epoch, .. } => {
                 tracing::info!(epoch = epoch.number, members = epoch.seats.count(), "another epoch begins");
+                self.clients.turn(epoch.number);
                 self.verifying.turn(Committee::of_epoch(self.kernel.committee().network(), &epoch));
                 self.ahead.take_if(|ahead| ahead.number <= epoch.number);
                 self.connect(&epoch.seats);

@@ -95,7 +95,7 @@ impl fmt::Display for Trouble {
             Self::Uncertified { age: Some(age) } => write!(f, "no checkpoint was certified for {}", duration(age)),
             Self::Uncertified { age: None } => write!(f, "none of the newest checkpoints is certified"),
             Self::CutOff { connected, needed } => {
-                write!(f, "connected to {connected} others that count, and a quorum needs {needed}")
+                write!(f, "connected to {connected} of the {needed} others that a quorum takes")
             }
             Self::Behind { rounds } => write!(f, "{rounds} rounds behind the others"),
             Self::SignedTwice { times } => write!(f, "{times} times a kernel node signed twice; the log says who"),

@@ -5,7 +5,7 @@
 //! they are asked for by name.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -41,7 +41,11 @@ pub fn init(config: &LogConfig, directory: &Directory) -> Result<(), LogError> {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::NONE);
     // Tests and several nodes in one process share the first subscriber.
     let _ = match config.to {
-        LogTarget::Terminal => builder.with_writer(io::stderr).with_target(false).try_init(),
+        LogTarget::Terminal => {
+            // Colours are for people: a journal or a file would hold their codes.
+            let is_terminal = io::stderr().is_terminal();
+            builder.with_writer(io::stderr).with_ansi(is_terminal).with_target(false).try_init()
+        }
         LogTarget::File => builder.json().with_writer(Mutex::new(open(&directory.log_folder())?)).try_init(),
     };
     Ok(())

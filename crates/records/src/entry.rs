@@ -24,7 +24,7 @@ pub struct SignedEntry {
 /// Why a text is no entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
-    #[error("it is not what `byway kernel entry` printed: it begins with {PREFIX} and has hex digits only")]
+    #[error("one begins with {PREFIX} and has hex digits after it")]
     Shape,
     #[error("it is damaged or cut short ({0})")]
     Content(#[from] DecodeError),

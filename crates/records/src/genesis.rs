@@ -145,7 +145,7 @@ pub struct Genesis {
 /// Why a genesis makes no network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GenesisError {
-    #[error("a network has {min} to {MEMBERS_MAX} kernel nodes, this genesis names {have}")]
+    #[error("a network has {min} to {MEMBERS_MAX} kernel nodes, and {have} are named")]
     MemberCount { have: usize, min: usize },
     #[error(
         "kernel node {0} has a name of more than {NAME_BYTES_MAX} bytes, or an address of more than {ADDRESS_BYTES_MAX}"

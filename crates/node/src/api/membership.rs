@@ -164,7 +164,7 @@ impl ApiError {
     pub fn already_member(seat: u8) -> Self {
         Self::new(
             ErrorKind::AlreadyMember,
-            format!("This kernel node has the seat {seat} already, and you own it."),
+            format!("The kernel node of this entry has the seat {seat} already, and you own it."),
             "Nothing is to be done; `byway kernel members` shows how it stands, and `byway kernel rotate` changes it.",
         )
         .with("seat", seat.into())
@@ -190,8 +190,8 @@ impl ApiError {
     pub fn not_the_owner(owner: IdentityId, ours: IdentityId) -> Self {
         Self::new(
             ErrorKind::NotTheOwner,
-            format!("{owner} decides about that kernel node, and this keystore owns as {ours}."),
-            format!("Use the node whose keystore has that owner. An entry for this one is made with --owner {ours}."),
+            format!("The owner of that kernel node is {owner}; this node's keystore owns as {ours}."),
+            format!("Go to the node with that owner's keystore, or have the entry made with --owner {ours}."),
         )
         .with("owner", json!(owner))
         .with("ours", json!(ours))

@@ -291,6 +291,7 @@ fn text(report: &Report) -> String {
     };
     let certified = match report.certified_ms {
         Some(time) => format!("the newest checkpoint {}", ago(Time(time), now())),
+        None if report.height == 0 => "nothing yet".to_owned(),
         None => "none of the newest checkpoints".to_owned(),
     };
     let counts = report.standing == Some(Standing::Counting);
@@ -437,11 +438,15 @@ fn own(directory: &Directory) -> anyhow::Result<Member> {
 /// # Errors
 /// With the remedy.
 pub fn check_member(name: &str, address: &str) -> anyhow::Result<()> {
-    let is_name = (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains(['=', ',']);
-    if !is_name || !address.contains(':') || address.len() > ADDRESS_BYTES_MAX {
+    if !(1..=NAME_BYTES_MAX).contains(&name.len()) || name.contains(['=', ',']) {
         bail!(
-            "a kernel node needs a --name of at most {NAME_BYTES_MAX} bytes without = and , and an --address written \
-             host:port"
+            "a kernel node can't be called {name:?}; give it a --name of at most {NAME_BYTES_MAX} bytes without = and ,"
+        );
+    }
+    let port = address.rsplit_once(':').and_then(|(host, port)| port.parse::<u16>().ok().filter(|_| !host.is_empty()));
+    if port.is_none() || address.len() > ADDRESS_BYTES_MAX {
+        bail!(
+            "others can't reach a kernel node at {address:?}; write the --address as host:port, such as k1.example.org:7100"
         );
     }
     Ok(())

@@ -298,6 +298,16 @@ async fn payment(light: &mut Light, finality: Finality, view: &byway_crypto::Vie
     Ok(Payment { finality, received: received.collect(), unspent_claimed_by })
 }
 
+/// What an entry of a program is called.
+fn named(program: ProgramId) -> &'static str {
+    match program {
+        ProgramId::REGISTRY => "registration",
+        ProgramId::ACCOUNTS => "account",
+        ProgramId::OFFERS => "offer",
+        _ => "entry",
+    }
+}
+
 /// Verifies and shows an entry, with what `read` makes of it.
 async fn entry<T: Serialize>(
     globals: &Globals,
@@ -318,7 +328,7 @@ async fn entry<T: Serialize>(
         value: value.as_ref().map(hex::encode),
     };
     show(globals, light, Some(&checkpoint), entry, |entry| match (&entry.value, &entry.read) {
-        (None, _) => (fields(&[("entry", "certainly not there".to_owned())]), Outcome::No),
+        (None, _) => (fields(&[(named(program), "certainly not there".to_owned())]), Outcome::No),
         (Some(_), Some(read)) => (fields(&rows(read)), Outcome::Done),
         (Some(value), None) => (fields(&[("value", value.clone())]), Outcome::Done),
     })

@@ -163,11 +163,12 @@ fn confirm(yes: bool, question: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut stdin = std::io::stdin().lock();
-    if !stdin.is_terminal() {
-        bail!("{question}\nThere is nobody to ask, and nothing was done. Add --yes if that is what is wanted");
-    }
     // On standard error, which is there for people also where the output goes to a program.
     let mut shown = std::io::stderr().lock();
+    if !stdin.is_terminal() {
+        writeln!(shown, "{question}")?;
+        bail!("there is nobody to ask, and nothing was done; add --yes if that is what is wanted");
+    }
     write!(shown, "{question} [y/N] ")?;
     shown.flush()?;
     let mut answer = String::new();

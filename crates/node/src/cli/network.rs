@@ -49,6 +49,9 @@ pub fn kernel_init(globals: &Globals, args: KernelInitArgs) -> anyhow::Result<Ou
         }
         print_json(&value)?;
     } else {
+        if !is_new {
+            print("The keys were made before, and are the same.\n")?;
+        }
         print(&format!("For `byway genesis new --kernel`, this line or {}:\n\n", directory.member_file().display()))?;
         print(&format!("{member}\n\nThe node's wallet: {address}\n"))?;
         if let Some(folder) = &owner.folder {
@@ -59,7 +62,11 @@ pub fn kernel_init(globals: &Globals, args: KernelInitArgs) -> anyhow::Result<Ou
             ))?;
         }
         if is_new {
-            print("`byway identity export` shows the seed phrase, which restores the node's keys. Write it down.\n")?;
+            print(&format!(
+                "`byway identity export --dir {}` shows the seed phrase, which restores the node's keys. Write it down{}.\n",
+                directory.root().display(),
+                if owner.folder.is_some() { ", and that of the owner's folder, too" } else { "" },
+            ))?;
         }
     }
     Ok(Outcome::Done)

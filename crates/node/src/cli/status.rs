@@ -1,6 +1,6 @@
 //! `byway status`: one calm screen.
 
-use byway_primitives::Time;
+use byway_primitives::{Span, Time};
 
 use super::output::{bytes, duration, fields, now, print, print_json, rate, wait, way};
 use super::{Globals, Outcome, StatusArgs};
@@ -99,11 +99,17 @@ fn identity_line(identity: &Identity) -> String {
     format!("{}  {}  ({registered})", identity.name, identity.id)
 }
 
+/// An idle kernel certifies a checkpoint twice as often.
+const CHECKPOINT_AGE_MAX: Span = Span::seconds(60);
+
 fn ledger_line(ledger: &LedgerView) -> String {
     let reachable = ledger.kernel_nodes.iter().filter(|node| node.reachable).count();
     let nodes = format!("{reachable} of {} kernel nodes reachable", ledger.kernel_nodes.len());
     let view = match ledger.lag_ms {
         None => "cut off from the kernel".to_owned(),
+        Some(0) if now().since(ledger.time_ms) > CHECKPOINT_AGE_MAX => {
+            format!("no newer checkpoint for {}", duration(now().since(ledger.time_ms).0 / 1000))
+        }
         Some(0) => "up to date".to_owned(),
         Some(lag) => format!("{} behind", duration(lag.div_ceil(1000))),
     };

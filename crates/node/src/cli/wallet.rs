@@ -246,7 +246,10 @@ pub fn money(amount: Amount, asset: Option<&AssetTag>) -> String {
 pub fn entry_text(entry: &Entry) -> String {
     let fee = if entry.fee.is_zero() { String::new() } else { format!(" (fee {})", way(entry.fee)) };
     let kind = word(&entry.kind).replace('_', " ");
-    let amount = money(entry.amount, entry.asset.as_ref());
+    let amount = match entry.kind {
+        EntryKind::NodeCall => String::new(),
+        _ => format!(" {}", money(entry.amount, entry.asset.as_ref())),
+    };
     let end = match entry.stage {
         Stage::Final => "final".to_owned(),
         Stage::Included => {
@@ -258,7 +261,7 @@ pub fn entry_text(entry: &Entry) -> String {
             format!("rejected: {reason}")
         }
     };
-    format!("{kind} {amount}{fee}: {end}\ntransaction {}\n", entry.transaction_id)
+    format!("{kind}{amount}{fee}: {end}\ntransaction {}\n", entry.transaction_id)
 }
 
 fn history_text(entries: &[Entry]) -> String {

@@ -157,8 +157,12 @@ impl Actor {
 
     fn entry_for(&self, seat: u8, text: &str, membership: &Membership) -> Answer<SignedEntry> {
         let signed = self.read_entry(text)?;
-        let standing = self.own_seat(seat, membership)?.standing;
-        if standing == byway_records::Standing::Left {
+        let taken = self.own_seat(seat, membership)?;
+        // It would change nothing, and take the time in which the next change may not be made.
+        if taken.member == *signed.member() {
+            return Err(ApiError::already_member(seat));
+        }
+        if taken.standing == byway_records::Standing::Left {
             let remedy = "Join with the new keys instead, in another seat.";
             return Err(ApiError::wrong_standing(seat, Standing::Left, remedy));
         }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use byway_driver::clock::Clock;
 use byway_node::api::event::EVENTS_BUFFERED;
 use byway_node::api::*;
 use byway_node::rpc::{self, Settings, Token};
@@ -119,7 +120,8 @@ pub fn status(state: ConnectionState) -> NodeStatus {
         ledger: LedgerView {
             height: 3,
             commits: 40,
-            time_ms: Time(5),
+            // Just now: an old one tells of a kernel that stands still.
+            time_ms: Clock::starting(Time::ZERO).now(),
             lag_ms: Some(0),
             kernel_nodes: vec![KernelNode { index: 0, name: "k0".into(), reachable: true, round: 7 }],
             finality_ms_p50: Some(40),

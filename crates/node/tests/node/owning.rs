@@ -120,6 +120,8 @@ async fn a_seat_is_taken_changed_and_left() {
     let appeal = KernelAppeal { seat: FIFTH, offence: None, idempotency_key: key("appeal") };
     assert_eq!(kind(user.api.kernel_appeal(appeal).await), ErrorKind::ConvictionNotFound);
 
+    assert_eq!(kind(rotate(&user, FIFTH, &entry, "same").await), ErrorKind::AlreadyMember);
+
     // Another name and another mesh key; the process goes on under the old one and is dialled under the new in vain.
     let renamed = Member { name: "fifth-again".into(), mesh: StaticKey::of(&[5; 32]), ..member.clone() };
     let renamed = network.entry("fifth", renamed);

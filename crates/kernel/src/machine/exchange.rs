@@ -93,7 +93,8 @@ impl Kernel {
     pub(super) fn next_resend(&self) -> Option<Time> {
         let lacks_quorum = self.own.last.is_some_and(|last| last.round > self.graph.quorum_round());
         // Whoever signs nothing would never hear that the others have gone on to another epoch.
-        let only_listens = (!self.counts() || self.recovery.is_some()) && !self.is_stepping();
+        let has_to_wait = self.graph.quorum_round() + 1 < self.own.not_before;
+        let only_listens = (!self.counts() || self.recovery.is_some() || has_to_wait) && !self.is_stepping();
         let is_due = only_listens || (lacks_quorum && self.own.pending.is_none());
         (is_due && !self.connected.is_empty()).then(|| self.own.sent_at + self.config.resend_after)
     }

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::drawn::secret;
 use crate::machine::mark_new;
 use crate::message::{Message, SyncMessage};
-use crate::news::SubmitError;
+use crate::news::{KernelEffect, SubmitError};
 use crate::pool::Source;
 use crate::snapshot::Header;
 
@@ -35,11 +35,15 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let genesis = genesis();
-        let (mut store, now) = (MemoryStore::new(), genesis.time);
-        let mut new = Batch::new();
+        let (mut store, mut new) = (MemoryStore::new(), Batch::new());
         mark_new(&mut new);
         store.apply(&new);
+        Self::on(store)
+    }
+
+    fn on(mut store: MemoryStore) -> Self {
+        let genesis = genesis();
+        let now = genesis.time;
         let config = Config::new(secret(0));
         let kernel = Kernel::open(config, &genesis, now, &store, &mut |_, _| unreachable!("nothing is stored"));
         let mut kernel = kernel.expect("a fresh node opens");
@@ -257,6 +261,27 @@ fn a_refused_snapshot_that_waited_is_asked_for_again() {
     assert!(!rig.has(&old) && !rig.kernel.waiting.contains(&old.reference()), "it was judged, and let go");
     let asked = (0..20).flat_map(|_| rig.wait(Span::millis(10)));
     assert!(asked.collect::<Vec<_>>().contains(&old.reference()));
+}
+
+/// Its epoch may end before it signs in it, and it says nothing else by which others see that it lacks the end.
+#[test]
+fn a_node_that_may_not_sign_yet_says_where_it_is() {
+    let mut rig = Rig::on(MemoryStore::new());
+    let first = rig.round(&[], [0; 6]);
+    for peer in (1..6).map(MemberIndex) {
+        let highest = SyncMessage::Highest { epoch: 0, highest: Some(first[0]) };
+        rig.kernel.handle_sync(rig.now, peer, highest, &rig.store);
+    }
+    rig.work();
+    assert!(!rig.kernel.is_recovering());
+    assert_eq!(rig.own_content(2), None, "it may have signed for that round");
+    rig.now = rig.now + Config::new(secret(0)).resend_after;
+    rig.kernel.handle_wake(rig.now, &rig.store);
+    let mut said = std::iter::from_fn(|| rig.kernel.poll_effect());
+    let is_status = |effect: &KernelEffect| {
+        matches!(effect, Effect::Send { message: Message::Sync(SyncMessage::Status { round: 1, .. }), .. })
+    };
+    assert!(said.any(|effect| is_status(&effect)));
 }
 
 #[test]

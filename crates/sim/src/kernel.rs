@@ -385,6 +385,16 @@ impl KernelSim {
         panic!("seed {}: the coin's key is not dealt", self.setup.seed);
     }
 
+    /// Runs until all that was paid in is final, but no longer than this.
+    pub fn run_until_final(&mut self, span_ms: u64) {
+        for _ in 0..span_ms / 100 {
+            if self.finals() == self.expected.len() {
+                return;
+            }
+            self.run_ms(100);
+        }
+    }
+
     /// How many of what was paid in are final.
     pub fn finals(&self) -> usize {
         self.expected.keys().filter(|id| self.checks().verdict(id) == Some(Verdict::Final)).count()

@@ -69,7 +69,8 @@ fn storm(nodes: usize, seed: u64) {
         shake(&mut sim, shaken[0], &mut chance);
     }
     sim.run_ms(2_000);
-    // The first coins once more, now that they are spent.
+    // The first coins once more, now that they are spent: before, the second transfer could be the one that is final.
+    sim.run_until_final(5_000);
     for coin in 0..4 {
         let again = sim.purse.spend(coin, 3);
         sim.submit_in(chance.below(300_000), chance.below(nodes as u64) as usize, again);

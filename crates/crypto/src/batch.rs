@@ -17,7 +17,7 @@ use commonware_parallel::Sequential;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-/// In front of a digest: the length of a name that is not there.
+/// The name in front of a digest, of which only the length is left.
 const NO_NAME: &[u8] = &[];
 /// So few signatures cost less one by one: a batch works on eight keys at a time, whether there are so many or not.
 const FEW: usize = 4;
@@ -78,10 +78,7 @@ impl BatchVerifier {
 
     /// Whether every signature is good.
     pub fn all_verify(&self) -> bool {
-        match self.items.as_slice() {
-            few if few.len() <= FEW => few.iter().all(Signed::verifies),
-            many => verify_together(many),
-        }
+        if self.items.len() <= FEW { self.items.iter().all(Signed::verifies) } else { verify_together(&self.items) }
     }
 }
 

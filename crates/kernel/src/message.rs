@@ -57,9 +57,11 @@ pub enum SyncMessage {
     AskHighest,
     /// The answer, after the snapshot itself: what it is, of which epoch; `None` where there is none.
     Highest { epoch: u32, highest: Option<Reference> },
+    /// Show the certificate of the checkpoint that closed this one's epoch.
+    WantClosing { from: Height },
     /// Send what leads from this checkpoint to the end of its epoch.
     WantSteps { from: Height },
-    /// The answer; empty where that epoch is not over.
+    /// The answer to both; empty where that epoch is not over.
     Steps(Box<Steps>),
 }
 
@@ -116,6 +118,10 @@ impl Encode for SyncMessage {
                 out.byte(11);
                 out.value(&**steps);
             }
+            SyncMessage::WantClosing { from } => {
+                out.byte(12);
+                out.value(from);
+            }
         }
     }
 }
@@ -155,6 +161,7 @@ impl Decode for Message {
             9 => return Ok(Message::Transactions(input.list(TRANSACTIONS_MAX)?)),
             10 => SyncMessage::WantSteps { from: input.value()? },
             11 => SyncMessage::Steps(Box::new(input.value()?)),
+            12 => SyncMessage::WantClosing { from: input.value()? },
             other => return Err(DecodeError::UnknownVariant { kind: "kernel message", value: other.into() }),
         };
         Ok(Message::Sync(sync))
@@ -207,6 +214,7 @@ mod tests {
             Message::Sync(SyncMessage::Highest { epoch: 0, highest: None }),
             Message::Sync(SyncMessage::Highest { epoch: 3, highest: Some(reference) }),
             Message::Sync(SyncMessage::WantSteps { from: Height(300) }),
+            Message::Sync(SyncMessage::WantClosing { from: Height(300) }),
             Message::Sync(SyncMessage::Steps(Box::new(Steps { closing: None, steps: Vec::new() }))),
         ] {
             assert_eq!(Message::from_bytes(&message.to_bytes()), Ok(message));

@@ -61,6 +61,7 @@ impl Kernel {
             SyncMessage::Certificate(certificate) => self.take_certificate(*certificate),
             SyncMessage::AskHighest => self.show_highest(now, from),
             SyncMessage::Highest { epoch, highest } => self.on_highest(from, epoch, highest),
+            SyncMessage::WantClosing { from: height } => self.show_closing(now, from, height, store),
             SyncMessage::WantSteps { from: height } => self.serve_steps(now, from, height, store),
             SyncMessage::Steps(steps) => self.take_steps(now, from, *steps, store),
         }

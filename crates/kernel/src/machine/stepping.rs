@@ -20,13 +20,13 @@
 //! # Whom to believe
 //!
 //! Nobody. A certificate has q(n) signatures of the epoch that this node is in; what a step holds is compared with it. A
-//! peer whose steps lead nowhere is followed by the next one. That others are epochs ahead is believed when f + 1 say so,
+//! peer whose steps lead nowhere is followed by the next one; one that is slow, by another that is asked besides. That others are epochs ahead is believed when f + 1 say so,
 //! and costs a question; or when it is [proved](super::ahead), where fewer are left whom this node knows. The f + 1 who have
 //! shown that its epoch is closed may then be of the newest one.
 //!
 //! [`Ledger::follow`]: byway_ledger::Ledger::follow
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byway_ledger::FollowError;
 use byway_primitives::{Encode, Span, Store, Time};
@@ -46,22 +46,34 @@ use crate::news::{Fatal, News, Stepped};
 /// a moment.
 const PATIENCE: Span = Span::seconds(1);
 
+/// Of how many peers an answer is awaited at once. Each is a chunk, of which all but one are of no use if all are quick.
+const ASKED_MAX: usize = 4;
+
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Stepping {
     /// Whether this node goes by steps, and no longer by its graph, until its epoch has turned.
     is_under_way: bool,
-    /// Who has shown that the epoch is closed, and by that that it has all that leads there.
+    /// Who was asked to show that the epoch is closed, and has not answered.
+    asked_to_show: BTreeSet<MemberIndex>,
+    /// Who has shown it, and by that that it has all that leads there.
     closed: BTreeSet<MemberIndex>,
     /// Since when the others are in a later epoch.
     behind_since: Option<Time>,
-    /// Who was asked, and until when it may answer.
-    asked: Option<(MemberIndex, Time)>,
+    /// Who was asked for steps and has not answered.
+    asked: BTreeMap<MemberIndex, Asked>,
     /// Who did not answer, or with nothing that led anywhere: the others are asked first.
     useless: BTreeSet<MemberIndex>,
     /// Nobody is asked before.
     not_before: Time,
     turn: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    from: Height,
+    /// Until when it is reckoned with. Its answer is taken after that too.
+    until: Option<Time>,
 }
 
 /// Why a step was not taken.
@@ -102,42 +114,80 @@ impl Kernel {
         let ahead = target.saturating_sub(present);
         if ahead == 0 {
             self.stepping.behind_since = None;
+            if !self.is_stepping() {
+                self.stepping.asked.clear();
+                self.stepping.asked_to_show.clear();
+            }
             return self.is_stepping();
         }
         let since = *self.stepping.behind_since.get_or_insert(now);
         self.is_stepping() || ahead > 1 || now >= since + PATIENCE
     }
 
-    /// Asks one peer after another.
+    /// Asks everyone whether the epoch is closed until f + 1 have shown it, and then one peer after another for steps.
     pub(super) fn request_steps(&mut self, now: Time) {
-        let stepping = &mut self.stepping;
-        if let Some((peer, _)) = stepping.asked.take_if(|(_, until)| *until <= now) {
-            stepping.useless.insert(peer);
-        }
-        if stepping.asked.is_some() || now < stepping.not_before || self.connected.is_empty() {
+        if now < self.stepping.not_before || self.connected.is_empty() {
             return;
         }
-        let from = stepping.turn % self.connected.len();
-        let mut in_turn = self.connected[from..].iter().chain(&self.connected[..from]).map(|peer| peer.member);
-        let Some(peer) = in_turn.find(|peer| !stepping.useless.contains(peer)) else {
-            // All over again, at leisure.
-            stepping.useless.clear();
-            stepping.not_before = now + self.config.request_timeout;
-            return;
-        };
-        // An answer is a chunk of megabytes, to be read and sent.
-        stepping.asked = Some((peer, now + Span(4 * self.config.request_timeout.0)));
+        self.stepping.not_before = now + self.config.request_timeout;
         let from = self.votes.first_open().unwrap_or(self.votes.executed().next());
-        self.send(peer, Message::Sync(SyncMessage::WantSteps { from }));
+        if self.may_step() {
+            if let Some(peer) = self.next_asked(now) {
+                // An answer is a chunk of megabytes, to be read and sent.
+                let until = Some(now + Span(4 * self.config.request_timeout.0));
+                self.stepping.asked.insert(peer, Asked { from, until });
+                self.send(peer, Message::Sync(SyncMessage::WantSteps { from }));
+            }
+            return;
+        }
+        for peer in self.members_connected() {
+            if !self.stepping.closed.contains(&peer) {
+                self.stepping.asked_to_show.insert(peer);
+                self.send(peer, Message::Sync(SyncMessage::WantClosing { from }));
+            }
+        }
+    }
+
+    /// Whether what closed the epoch was shown by enough, or has been once.
+    fn may_step(&self) -> bool {
+        self.is_stepping() || self.is_one_honest(self.stepping.closed.iter().copied())
+    }
+
+    /// Who is asked for steps next: those who have shown that they have them before others.
+    fn next_asked(&mut self, now: Time) -> Option<MemberIndex> {
+        let Stepping { closed, asked, useless, turn, .. } = &mut self.stepping;
+        let is_overdue = |asked: &mut Asked| asked.until.take_if(|until| *until <= now).is_some();
+        useless.extend(asked.iter_mut().filter_map(|(peer, asked)| is_overdue(asked).then_some(*peer)));
+        let awaited: BTreeSet<_> =
+            asked.iter().filter(|(_, asked)| asked.until.is_some()).map(|(peer, _)| *peer).collect();
+        if awaited.len() >= ASKED_MAX {
+            return None;
+        }
+        let first = *turn % self.connected.len();
+        let in_turn = self.connected[first..].iter().chain(&self.connected[..first]).map(|peer| peer.member);
+        let untried = in_turn.filter(|peer| !useless.contains(peer) && !awaited.contains(peer));
+        let next = untried.min_by_key(|peer| !closed.contains(peer));
+        if next.is_none() && awaited.is_empty() {
+            // All over again, at leisure.
+            useless.clear();
+        }
+        next
     }
 
     pub(super) fn next_step_request(&self) -> Option<Time> {
+        let Stepping { behind_since, asked, asked_to_show, not_before, .. } = &self.stepping;
         if self.connected.is_empty() {
             return None;
         }
-        let Stepping { behind_since, asked, not_before, .. } = self.stepping;
-        let patience = behind_since.map(|since| not_before.max(since + PATIENCE));
-        asked.map(|(_, until)| until).or(self.is_stepping().then_some(not_before)).or(patience)
+        let has_asked = self.is_stepping() || !asked.is_empty() || !asked_to_show.is_empty();
+        let patience = behind_since.map(|since| (since + PATIENCE).max(*not_before));
+        has_asked.then_some(*not_before).or(patience)
+    }
+
+    /// Shows that the epoch of this height is closed, if that is so and all that leads there is kept here.
+    pub(super) fn show_closing(&mut self, now: Time, to: MemberIndex, from: Height, store: &dyn Store) {
+        let closing = self.closing_of(from, store);
+        self.send_steps(now, to, Steps { closing, steps: Vec::new() });
     }
 
     /// Sends what leads from this height to the end of its epoch, as much as fits.
@@ -145,41 +195,56 @@ impl Kernel {
         if !self.has_room(now, to) {
             return;
         }
-        // Whoever begins must be able to arrive.
-        let is_whole = |closing: &Certificate| {
-            archive::lowest_uncertified(store).is_none_or(|open| open > closing.checkpoint.height)
-        };
-        let closing = archive::closing_certificate(store, from, self.committee.epoch()).filter(is_whole);
+        let closing = self.closing_of(from, store);
         let steps = match closing {
             Some(_) => serve::steps(store, archive::stored_certificate, from, &PROGRAMS, CHUNK_BYTES_MAX),
             None => Vec::new(),
         };
-        let steps = Steps { closing, steps };
+        self.send_steps(now, to, Steps { closing, steps });
+    }
+
+    fn closing_of(&self, from: Height, store: &dyn Store) -> Option<Certificate> {
+        // Whoever begins must be able to arrive.
+        let is_whole = |closing: &Certificate| {
+            archive::lowest_uncertified(store).is_none_or(|open| open > closing.checkpoint.height)
+        };
+        archive::closing_certificate(store, from, self.committee.epoch()).filter(is_whole)
+    }
+
+    fn send_steps(&mut self, now: Time, to: MemberIndex, steps: Steps) {
         if self.may_send(now, to, steps.to_bytes().len()) {
             self.send(to, Message::Sync(SyncMessage::Steps(Box::new(steps))));
         }
     }
 
-    /// Takes the steps that a peer was asked for. Whatever they are, the next peer is asked next: so nobody can give as
-    /// little as will do for ever.
+    /// Takes what a peer was asked for. Whatever its steps are, the next peer is asked next: so nobody can give as little as
+    /// will do for ever.
     pub(super) fn take_steps(&mut self, now: Time, from: MemberIndex, steps: Steps, store: &dyn Store) {
-        if self.stepping.asked.take_if(|(peer, _)| *peer == from).is_none() {
+        let (shows, asked) = (self.stepping.asked_to_show.remove(&from), self.stepping.asked.remove(&from));
+        if !shows && asked.is_none() {
             return;
         }
+        if steps.closing.as_ref().is_some_and(|closing| self.is_closed_by(closing)) {
+            self.stepping.closed.insert(from);
+        }
+        if self.may_step() {
+            // Whoever is to be asked next is asked at once.
+            self.stepping.not_before = now;
+        }
+        let Some(asked) = asked else { return };
         self.stepping.turn = self.stepping.turn.wrapping_add(1);
-        let stood = (self.votes.executed(), self.votes.first_open());
-        let is_closed = steps.closing.as_ref().is_some_and(|closing| self.is_closed_by(closing));
-        let is_witness = is_closed && self.stepping.closed.insert(from);
         let (known, new): (Vec<_>, Vec<_>) =
             steps.steps.into_iter().partition(|step| step.certificate.checkpoint.height <= self.votes.executed());
         // Executed here, perhaps in an epoch that is over here too, and not known to be certified.
         for certificate in known.into_iter().map(|step| step.certificate).chain(steps.closing) {
             self.take_certificate(certificate);
         }
-        if self.is_stepping() || self.is_one_honest(self.stepping.closed.iter().copied()) {
+        if self.may_step() {
             self.step_through(now, new, store);
         }
-        if !is_witness && (self.votes.executed(), self.votes.first_open()) == stood {
+        // Where another has led further meanwhile, this one was only slow.
+        let first_open = self.votes.first_open().unwrap_or(self.votes.executed().next());
+        if first_open <= asked.from {
             self.stepping.useless.insert(from);
         }
     }

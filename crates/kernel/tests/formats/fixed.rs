@@ -122,6 +122,7 @@ pub fn messages() -> Vec<(&'static str, Message)> {
         ("want rounds", Message::Sync(SyncMessage::WantRounds { from: 300, to: 363 })),
         ("rounds sent", Message::Sync(SyncMessage::RoundsSent { from: 300, until: 310 })),
         ("want steps", Message::Sync(SyncMessage::WantSteps { from: Height(300) })),
+        ("want closing", Message::Sync(SyncMessage::WantClosing { from: Height(300) })),
         ("steps", Message::Sync(SyncMessage::Steps(Box::new(steps())))),
     ]
 }

@@ -71,13 +71,14 @@ const FROZEN_SNAPSHOTS: [&str; 9] = [
     "snapshot hash: 361292af583e0331",
     "first snapshot hash: 1da2e281066c1816",
 ];
-const FROZEN_MESSAGES: [&str; 7] = [
+const FROZEN_MESSAGES: [&str; 8] = [
     "snapshots: 935 e5483117a3cdc1c5",
     "status: 5 bd80cb8e334d5945",
     "want: 72 da586ccf8856b3c4",
     "want rounds: 5 6d2064b13b37098f",
     "rounds sent: 5 a9395a69c1fec8a9",
     "want steps: 3 962b685c7ad0e551",
+    "want closing: 3 968af84ff0360032",
     "steps: 901 32360fde974cd0e3",
 ];
 const FROZEN_REQUESTS: [&str; 19] = [

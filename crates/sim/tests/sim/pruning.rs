@@ -193,6 +193,27 @@ fn steps_that_lead_nowhere_hold_nobody_up() {
     });
 }
 
+/// Whoever has to be waited for is waited for beside the others.
+#[test]
+fn those_who_never_answer_cost_no_time_of_their_own() {
+    seeds(2, 100, |seed| {
+        // In the lowest seats, which are asked first.
+        let adversaries = vec![(0, Conduct::Unhelpful), (1, Conduct::Unhelpful), (2, Conduct::Unhelpful)];
+        let mut sim = warm(Setup { nodes: 10, adversaries, ..short_epochs(seed) });
+        sim.pay_steadily(&[3, 4, 5], 100, 4_000);
+        sim.run_ms(400);
+        sim.world.act_in(0, Act::Crash { node: 9 });
+        sim.run_ms(3_000);
+        sim.world.act_in(0, Act::Start { node: 9 });
+        // Less than one after the other would take.
+        sim.run_ms(1_500);
+        assert!(sim.checks().progress[9].stepped > 0 && !sim.kernel(9).is_stepping(), "seed {seed}");
+        assert!(sim.checks().progress[9].epoch + 1 >= sim.checks().progress[3].epoch, "seed {seed}");
+        sim.run_ms(1_500);
+        sim.assert_settled();
+    });
+}
+
 #[test]
 fn a_node_joins_a_network_that_has_forgotten_its_beginning() {
     seeds(2, 100, |seed| {

@@ -100,6 +100,8 @@ targets! {
         dialogue_welcome: fuzzing::welcome,
         dialogue_message: fuzzing::message,
         socks_answer: socks_answer,
+        tunnel_request: tunnel_request,
+        tunnel_answer: tunnel_answer,
         verify_transaction: verify_transaction,
         verify_dealing: verify_dealing,
         judge_complaint: judge_complaint,
@@ -119,6 +121,20 @@ fn reencodes<T: Decode + Encode>(bytes: &[u8]) -> bool {
 
 fn socks_answer(bytes: &[u8]) -> bool {
     byway_access::service::SocksAnswer::open(bytes).is_ok_and(|answer| {
+        assert_eq!(answer.to_bytes(), bytes, "what decodes must encode to the same bytes");
+        true
+    })
+}
+
+fn tunnel_request(bytes: &[u8]) -> bool {
+    byway_access::service::tunnel::TunnelRequest::open(bytes).is_ok_and(|request| {
+        assert_eq!(request.to_bytes(), bytes, "what decodes must encode to the same bytes");
+        true
+    })
+}
+
+fn tunnel_answer(bytes: &[u8]) -> bool {
+    byway_access::service::tunnel::TunnelAnswer::open(bytes).is_ok_and(|answer| {
         assert_eq!(answer.to_bytes(), bytes, "what decodes must encode to the same bytes");
         true
     })

@@ -434,6 +434,16 @@ pub(crate) fn dialogue_message() -> Samples {
     bytes(fuzzing::message_samples())
 }
 
+pub(crate) fn tunnel_request() -> Samples {
+    let [(_, request), _] = access::tunnel();
+    vec![request]
+}
+
+pub(crate) fn tunnel_answer() -> Samples {
+    let [_, (_, answer)] = access::tunnel();
+    vec![answer]
+}
+
 pub(crate) fn socks_answer() -> Samples {
     let [_, (_, answer)] = access::socks();
     vec![answer]

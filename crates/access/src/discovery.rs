@@ -160,6 +160,11 @@ impl Index {
         self.by_service.get(&service).into_iter().flatten().filter_map(|id| self.offers.get(id))
     }
 
+    /// The offers of a provider.
+    pub fn of_provider(&self, provider: IdentityId) -> impl Iterator<Item = &PublishedOffer> {
+        self.offers.values().filter(move |published| published.offer.offer.provider == provider)
+    }
+
     /// The offers that fit `query`, best first.
     pub fn candidates(&self, query: &Query, clock: LedgerClock) -> Candidates {
         let fitting = self.of_service(query.service).filter_map(|published| {

@@ -50,5 +50,5 @@ pub mod session;
 
 pub use discovery::{Candidate, Candidates, Index, LedgerClock, Place, Query};
 pub use exit_policy::{Denied, ExitPolicy, SocksReply};
-pub use service::{ServiceDataError, ServiceKind, Services, Socks};
+pub use service::{NotAccepted, ServiceDataError, ServiceKind, Services, Socks};
 pub use session::{Client, Provider, ResponseId, SessionId, SessionMessage, Traffic};

@@ -113,7 +113,7 @@ pub struct SpendingConfig {
 #[serde(deny_unknown_fields)]
 pub struct ProviderConfig {
     #[serde(default = "socks")]
-    pub service: Service,
+    pub services: Vec<Service>,
     pub country: Country,
     pub asn: u32,
     /// `country` and `asn` when left out.
@@ -261,9 +261,14 @@ impl Config {
 
 impl ProviderConfig {
     fn check(&self) -> Result<(), Problem> {
-        if self.service != Service::SOCKS {
+        let is_unknown = |service: &&Service| !SOLD.contains(service);
+        if let Some(service) = self.services.iter().find(is_unknown) {
             let why = "this version can't provide it";
-            return Err(problem("provider.service", self.service, why, "write \"socks\" or leave it out"));
+            return Err(problem("provider.services", service, why, "write \"socks\", \"tunnel\" or both"));
+        }
+        if self.services.is_empty() {
+            let remedy = "remove the section, or leave `services` out to sell socks";
+            return Err(problem("provider.services", "[]", "nothing would be sold", remedy));
         }
         if self.bandwidth_bps == 0 {
             let why = "an offer without bandwidth is worth nothing";
@@ -303,8 +308,11 @@ impl Default for LogConfig {
     }
 }
 
-fn socks() -> Service {
-    Service::SOCKS
+/// What a node can sell.
+const SOLD: [Service; 2] = [Service::SOCKS, Service::TUNNEL];
+
+fn socks() -> Vec<Service> {
+    vec![Service::SOCKS]
 }
 
 struct Problem {
@@ -399,7 +407,8 @@ mod tests {
             (&format!("{PEER}[ledger]\naddresses = [\"k1\"]"), &["k1", "name=host:port"]),
             (&format!("{PEER}[ledger]\ncheckpoint = \"12\""), &["checkpoint = \"12\"", "HEIGHT:DIGEST"]),
             (&format!("{PEER}{}", PROVIDER.replace("= 1\n", "= 0\n")), &["`provider.bandwidth_bps`", "100000000"]),
-            (&format!("{PEER}{PROVIDER}service = \"tunnel\""), &["`provider.service`", "tunnel", "socks"]),
+            (&format!("{PEER}{PROVIDER}services = [\"relay\"]"), &["`provider.services`", "relay", "socks"]),
+            (&format!("{PEER}{PROVIDER}services = []"), &["`provider.services`", "nothing"]),
             (&format!("{PEER}{PROVIDER}exit_allow = [\"10.0.0.0/40\"]"), &["10.0.0.0/40", "address block"]),
         ] {
             let error = parse(text).map(|_| ()).expect_err(text).to_string();

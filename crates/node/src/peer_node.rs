@@ -44,7 +44,7 @@ mod using;
 mod views;
 mod way_out;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ use byway_kernel::follower::protocol::Answer;
 use byway_kernel::light::TrustedCheckpoint;
 use byway_peer::market::MarketDamaged;
 use byway_primitives::{Amount, IdentityId, Span, Time};
-use byway_records::offer::{Location, Network};
+use byway_records::offer::{Location, Network, Service};
 use byway_records::{Genesis, TransactionId};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -119,9 +119,11 @@ pub struct KnownIdentity {
     pub purpose: IdentityPurpose,
 }
 
-/// An offer of the SOCKS service.
+/// What is sold: the same at the same price by every service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SellingConfig {
+    /// One offer for each.
+    pub services: BTreeSet<Service>,
     pub location: Location,
     pub exit: Location,
     pub bandwidth_bps: u64,

@@ -76,8 +76,8 @@ impl Client {
     /// Takes up the sessions of before: their data channels are to be built again.
     pub fn start(&mut self, now: Time) -> Vec<ClientEffect> {
         for (id, session) in &self.sessions {
-            let (service, answer) = (session.record.service, session.record.data.clone());
-            self.out.notify(ClientNews::Connect { session: *id, service, answer });
+            let SessionRecord { response, service, ref answer, .. } = session.record;
+            self.out.notify(ClientNews::Connect { session: *id, response, service, answer: answer.clone() });
         }
         self.finish(now)
     }
@@ -102,7 +102,7 @@ impl Client {
         if self.opening.len() + self.sessions.len() >= SESSIONS_MAX {
             return Err(OpenError::TooManySessions);
         }
-        let data = kind.request_data();
+        let data = kind.request_data(response);
         let (offer, until) = (request.offer, now + self.config.open_wait);
         self.out.send(SessionMessage::Open { offer, response, data: data.clone() });
         self.opening.insert(response, Opening { request, data, until });
@@ -268,7 +268,8 @@ impl Client {
             offer: request.offer,
             service: request.service,
             price: request.price,
-            data: data.clone(),
+            request: opening.data,
+            answer: data.clone(),
             opened: now,
             acknowledged: Traffic::default(),
             cost_max: request.cost_max,
@@ -277,7 +278,8 @@ impl Client {
         self.save(&record);
         let phase = Phase::Connecting { until: Some(now + self.config.channel_wait) };
         self.sessions.insert(id, Session::new(record, phase, now, self.config));
-        self.out.notify(ClientNews::Connect { session: id, service: request.service, answer: data });
+        let service = request.service;
+        self.out.notify(ClientNews::Connect { session: id, response, service, answer: data });
     }
 
     fn metered(&mut self, now: Time, metering: Metering) {

@@ -11,7 +11,7 @@ use crate::service::SERVICE_DATA_MAX;
 /// Where sessions are journaled.
 pub const SESSIONS: Space = Space("sessions");
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Which side of a session wrote an entry. Numbers are fixed for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +36,10 @@ pub(super) struct SessionRecord {
     pub offer: OfferId,
     pub service: Service,
     pub price: Amount,
-    /// The client keeps the provider's answer, the provider the client's request.
-    pub data: Vec<u8>,
+    /// The client's service data.
+    pub request: Vec<u8>,
+    /// The provider's.
+    pub answer: Vec<u8>,
     pub opened: Time,
     pub acknowledged: Traffic,
     /// The client's limit for the session; nothing at the provider's.
@@ -118,7 +120,8 @@ impl Encode for SessionRecord {
         out.value(&self.offer.0);
         out.varint(self.service.0);
         out.value(&self.price);
-        out.bytes(&self.data);
+        out.bytes(&self.request);
+        out.bytes(&self.answer);
         out.value(&self.opened);
         out.value(&self.acknowledged);
         out.value(&self.cost_max);
@@ -135,7 +138,8 @@ impl Decode for SessionRecord {
             offer: OfferId(input.value()?),
             service: Service(input.u16()?),
             price: input.value()?,
-            data: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
+            request: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
+            answer: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
             opened: input.value()?,
             acknowledged: input.value()?,
             cost_max: input.value()?,

@@ -5,7 +5,7 @@ use byway_primitives::{Amount, Span};
 use byway_records::OfferId;
 
 use super::{ResponseId, SessionId, Traffic};
-use crate::service::SERVICE_DATA_MAX;
+use crate::service::{NotAccepted, SERVICE_DATA_MAX};
 
 /// One message of the session protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +85,15 @@ pub enum OpenRefusal {
     Full,
     #[error("the provider is shutting down; try another")]
     Closing,
+}
+
+impl From<NotAccepted> for OpenRefusal {
+    fn from(refused: NotAccepted) -> Self {
+        match refused {
+            NotAccepted::Data(_) => Self::ServiceData,
+            NotAccepted::Full => Self::Full,
+        }
+    }
 }
 
 /// Why a session ends.

@@ -29,6 +29,7 @@ pub enum ProviderNews {
         session: SessionId,
         service: Service,
         request: Vec<u8>,
+        answer: Vec<u8>,
         limit: u64,
     },
     /// Carry no more than `limit` bytes in all.
@@ -57,6 +58,8 @@ pub enum ClientNews {
     /// [`Client::handle_channel`](super::Client::handle_channel).
     Connect {
         session: SessionId,
+        /// Of the request that the session came of.
+        response: ResponseId,
         service: Service,
         answer: Vec<u8>,
     },

@@ -90,6 +90,9 @@ impl Provider {
         let phase = Phase::Offered { until: None };
         let mut sessions = BTreeMap::new();
         for record in records {
+            if let Some(kind) = services.kind(record.service) {
+                kind.resume(record.id, &record.answer);
+            }
             books.open(Ahead::for_bytes(record.price, config.path, config.ceiling));
             let line = Line::new(record.price, record.acknowledged);
             sessions.insert(record.id, Session { record, line, phase, metering_at: now });
@@ -217,17 +220,13 @@ impl Provider {
     fn open(&mut self, now: Time, offer: OfferId, response: ResponseId, data: Vec<u8>) {
         if let Some(session) = self.sessions.values().find(|session| session.record.response == response) {
             // Asked again because our answer was lost with the link.
-            let (session, service, data) = (session.record.id, session.record.service, session.record.data.clone());
-            let answer = self.services.kind(service).and_then(|kind| kind.accept(session, &data).ok());
-            return match answer {
-                Some(data) => self.out.send(SessionMessage::Accepted { response, session, data }),
-                None => self.refuse(response, OpenRefusal::ServiceUnknown),
-            };
+            let (session, data) = (session.record.id, session.record.answer.clone());
+            return self.out.send(SessionMessage::Accepted { response, session, data });
         }
         let id = SessionId::of(self.client, response, now);
         match self.consider(id, offer, &data) {
             Ok((sale, answer)) => {
-                self.begin(now, id, offer, response, data, sale);
+                self.begin(now, (id, offer, response), (data, answer.clone()), sale);
                 self.out.send(SessionMessage::Accepted { response, session: id, data: answer });
             }
             Err(reason) => self.refuse(response, reason),
@@ -244,11 +243,17 @@ impl Provider {
             return Err(OpenRefusal::TooManySessions);
         }
         let kind = self.services.kind(sale.service).ok_or(OpenRefusal::ServiceUnknown)?;
-        let answer = kind.accept(id, data).map_err(|_| OpenRefusal::ServiceData)?;
+        let answer = kind.accept(id, data)?;
         Ok((sale, answer))
     }
 
-    fn begin(&mut self, now: Time, id: SessionId, offer: OfferId, response: ResponseId, data: Vec<u8>, sale: Sale) {
+    fn begin(
+        &mut self,
+        now: Time,
+        (id, offer, response): (SessionId, OfferId, ResponseId),
+        (request, answer): (Vec<u8>, Vec<u8>),
+        sale: Sale,
+    ) {
         let Sale { service, price } = sale;
         self.books.open(Ahead::for_bytes(price, self.config.path, self.config.ceiling));
         let record = SessionRecord {
@@ -257,7 +262,8 @@ impl Provider {
             offer,
             service,
             price,
-            data,
+            request,
+            answer,
             opened: now,
             acknowledged: Traffic::default(),
             cost_max: Amount::ZERO,
@@ -287,8 +293,9 @@ impl Provider {
         // The limit is in the news that starts the data plane, so it is not told twice.
         let changed = self.share();
         if let Some(session) = self.sessions.get(&id) {
-            let (service, request) = (session.record.service, session.record.data.clone());
-            self.out.notify(ProviderNews::Serve { session: id, service, request, limit: session.line.limit() });
+            let SessionRecord { service, request, answer, .. } = session.record.clone();
+            let limit = session.line.limit();
+            self.out.notify(ProviderNews::Serve { session: id, service, request, answer, limit });
         }
         self.tell(changed.into_iter().filter(|other| *other != id));
         self.rebalance(now);
@@ -338,6 +345,9 @@ impl Provider {
         let Some(session) = self.sessions.remove(&id) else { return };
         if !matches!(session.phase, Phase::Stopping { .. }) {
             self.out.notify(ProviderNews::Halt { session: id });
+        }
+        if let Some(kind) = self.services.kind(session.record.service) {
+            kind.release(id);
         }
         self.books.close(&session.line);
         let mut batch = Batch::new();

@@ -1,9 +1,11 @@
 //! One fixed value of everything that clients and providers of sessions send.
 
+use byway_access::service::tunnel::{MTU, Seat, TunnelAnswer, TunnelRequest};
 use byway_access::service::{ServiceKind, Socks};
 use byway_access::session::{Metering, OpenRefusal, StopReason};
 use byway_access::{ResponseId, SessionId, SessionMessage, Traffic};
-use byway_primitives::{Amount, Hash, Span};
+use byway_crypto::noise::StaticKey;
+use byway_primitives::{Amount, Encode, Hash, Span};
 use byway_records::OfferId;
 
 const SESSION: SessionId = SessionId([3; 16]);
@@ -63,7 +65,15 @@ pub fn stops() -> Vec<SessionMessage> {
 /// The service data of SOCKS: asked, and answered.
 pub fn socks() -> [(&'static str, Vec<u8>); 2] {
     let socks = Socks { connections_max: 300 };
-    let asked = socks.request_data();
+    let asked = socks.request_data(ResponseId(1));
     let answered = socks.accept(SESSION, &asked).expect("it is our own request");
     [("socks request", asked), ("socks answer", answered)]
+}
+
+/// The service data of the tunnel: asked, and answered.
+pub fn tunnel() -> [(&'static str, Vec<u8>); 2] {
+    let seat = Seat::of_number(300).expect("a client's");
+    let asked = TunnelRequest { key: StaticKey([7; 32]) };
+    let answered = TunnelAnswer { key: StaticKey([8; 32]), port: 51_820, seat, mtu: MTU };
+    [("tunnel request", asked.to_bytes()), ("tunnel answer", answered.to_bytes())]
 }

@@ -36,6 +36,11 @@ fn reasons_keep_their_numbers() {
 }
 
 #[test]
+fn service_data_of_the_tunnel_is_frozen() {
+    assert_eq!(fixed::tunnel().map(|(name, bytes)| digest(name, &bytes)), FROZEN_TUNNEL);
+}
+
+#[test]
 fn service_data_of_socks_is_frozen() {
     assert_eq!(fixed::socks().map(|(name, bytes)| digest(name, &bytes)), FROZEN_SOCKS);
 }
@@ -54,3 +59,4 @@ const FROZEN_MESSAGES: [&str; 11] = [
     "stopped: 30 4dec128e758d0e47",
 ];
 const FROZEN_SOCKS: [&str; 2] = ["socks request: 1 996c5ad08c436211", "socks answer: 3 7a9fb9f29fde809c"];
+const FROZEN_TUNNEL: [&str; 2] = ["tunnel request: 33 3e6410beb2ebed6e", "tunnel answer: 40 4d9f9da59f47d19c"];

@@ -21,7 +21,7 @@ use byway_driver::link::{Config as LinkConfig, Event as LinkEvent, Limits, Links
 use byway_driver::socks::Reply;
 use byway_primitives::{Amount, Span, Time};
 use byway_records::Genesis;
-use byway_records::offer::Location;
+use byway_records::offer::{Location, Service};
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -274,6 +274,7 @@ fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &Path) -> any
 fn selling() -> anyhow::Result<SellingConfig> {
     let place = Location { country: "DE".parse()?, asn: 64_512 };
     Ok(SellingConfig {
+        services: [Service::SOCKS].into(),
         location: place,
         exit: place,
         bandwidth_bps: BANDWIDTH_BPS,

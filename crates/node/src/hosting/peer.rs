@@ -142,6 +142,7 @@ fn buying(config: &BuyingConfig) -> OfferFilter {
 fn selling(provider: &ProviderConfig) -> SellingConfig {
     let location = Location { country: provider.country, asn: provider.asn };
     SellingConfig {
+        services: provider.services.iter().copied().collect(),
         location,
         exit: Location {
             country: provider.exit_country.unwrap_or(provider.country),

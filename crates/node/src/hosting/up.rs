@@ -19,7 +19,7 @@ use byway_crypto::phrase::Device;
 use byway_driver::pool::Pool;
 use byway_driver::{entropy, mesh};
 use byway_primitives::{Amount, Span, Time};
-use byway_records::offer::Location;
+use byway_records::offer::{Location, Service};
 use byway_records::{Genesis, Member};
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
@@ -217,6 +217,7 @@ async fn start_provider(
     let place = Location { country: country.parse()?, asn };
     config.link_bind = vec![link_address(&own, (Ipv4Addr::LOCALHOST, 0).into())?];
     config.selling = Some(SellingConfig {
+        services: [Service::SOCKS].into(),
         location: place,
         exit: place,
         bandwidth_bps: 500_000_000,

@@ -74,7 +74,7 @@ impl NodeApi for PeerNode {
                 if !actor.can_be_reached() {
                     return Err(ApiError::not_supported("address under which it could be reached"));
                 }
-                let order = actor.publication(&terms.selling);
+                let order = actor.publication(&terms.selling, terms.service);
                 let order = order.ok_or_else(|| {
                     ApiError::invalid_params("price_per_mb", "the offer is on the market with these terms already")
                 })?;
@@ -92,10 +92,10 @@ impl NodeApi for PeerNode {
             let me = actor.me();
             let published = actor.index.offer(request.offer_id).filter(|o| o.offer.offer.provider == me);
             let published = published.ok_or_else(|| ApiError::offer_not_found(request.offer_id))?;
-            let serial = published.offer.offer.serial;
+            let (serial, service) = (published.offer.offer.serial, published.offer.offer.service);
             let call = Some(Call::Offers(OffersCall::Withdraw { provider: me, serial }));
             let order = Order::signed(Wish { call, ..Wish::default() });
-            Ok((order, |actor: &mut Actor, _| actor.config.selling = None))
+            Ok((order, move |actor: &mut Actor, _| actor.sell_no_more(service)))
         })
         .await
     }
@@ -308,7 +308,6 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| {
             let registration = actor.registered(id);
             let account = actor.account(id);
-            let offers = actor.index.of_service(byway_records::offer::Service::SOCKS);
             let withdrawing = account.withdrawal.filter(|withdrawal| !withdrawal.amount.is_zero());
             Ok(IdentityRecord {
                 id,
@@ -320,7 +319,7 @@ impl NodeApi for PeerNode {
                     .map(|w| Withdrawing { amount: w.amount, available_ms: w.ready.time })
                     .into_iter()
                     .collect(),
-                offers: offers.filter(|o| o.offer.offer.provider == id).map(|o| o.id()).collect(),
+                offers: actor.index.of_provider(id).map(|offer| offer.id()).collect(),
                 bounces: actor.bounces(id).count,
             })
         })

@@ -23,8 +23,13 @@ pub(super) const CERTIFICATE_PROTOCOL: &str = "byway-dialogue/1";
 /// How long the node's addresses must have been the same before its offer is published by itself.
 const CONTACT_STEADY: Span = Span::seconds(1);
 
+/// Of one's own serials, how many are looked through for the newest offer of a service; each change of terms takes one.
+const SERIALS_LOOKED_AT: usize = 256;
+
 /// What is to be sold, and the way out for it.
 pub(super) struct Terms {
+    /// Of which the call speaks.
+    pub service: Service,
     pub selling: SellingConfig,
     exit: Exit,
 }
@@ -38,7 +43,9 @@ impl Actor {
         if !self.is_registered(self.me()) {
             self.run_errand(Errand::Register, self.registration());
         } else if self.is_contact_steady()
-            && let Some(order) = self.config.selling.as_ref().and_then(|selling| self.publication(selling))
+            && let Some(selling) = self.config.selling.as_ref()
+            // One after the other.
+            && let Some(order) = selling.services.iter().find_map(|service| self.publication(selling, *service))
         {
             self.run_errand(Errand::Publish, order);
         }
@@ -55,10 +62,10 @@ impl Actor {
         self.contact.as_ref().is_some_and(|(_, since)| now >= *since + CONTACT_STEADY)
     }
 
-    /// What publishes this node's offer under these terms, if it is not on the ledger as it should be.
-    pub(super) fn publication(&self, selling: &SellingConfig) -> Option<Order> {
+    /// What publishes this node's offer of a service under these terms, if it is not on the ledger as it should be.
+    pub(super) fn publication(&self, selling: &SellingConfig, service: Service) -> Option<Order> {
         let fee = self.config.genesis.parameters.call_prices.offer_publish;
-        let offer = self.offer_to_publish(selling)?.sign(&self.config.identity, self.network);
+        let offer = self.offer_to_publish(selling, service)?.sign(&self.config.identity, self.network);
         let note = Note { offer_id: Some(OfferId::of(self.me(), offer.offer.serial)), ..Note::default() };
         let wish = Wish { call: Some(Call::Offers(OffersCall::Publish { offer })), fee, ..Wish::default() };
         Some(Order { note, ..Order::signed(wish) })
@@ -71,11 +78,15 @@ impl Actor {
 
     /// The terms of a call, checked and completed: what is left out stays as it is. Nothing is sold under them yet.
     pub(super) fn terms_to_sell_under(&self, terms: &contract::OfferPublish) -> Result<Terms, ApiError> {
-        if terms.service.is_some_and(|service| service != Service::SOCKS) {
-            return Err(ApiError::not_supported("service to sell but socks"));
+        let known = self.config.selling.as_ref();
+        // What the tunnel needs is made when the node starts.
+        let service = terms.service.unwrap_or(Service::SOCKS);
+        if service != Service::SOCKS && !known.is_some_and(|known| known.services.contains(&service)) {
+            return Err(ApiError::not_supported(
+                "service to sell but socks, and those in [provider] of its configuration",
+            ));
         }
         let missing = |field: &str| ApiError::invalid_params(field, "it is needed for a first offer");
-        let known = self.config.selling.as_ref();
         let country = terms.country.or(known.map(|s| s.location.country)).ok_or_else(|| missing("country"))?;
         // The number that is given is the exit's; whoever has named none before is at the same place.
         let asn = known.map(|s| s.location.asn).or(terms.asn).ok_or_else(|| missing("asn"))?;
@@ -84,7 +95,10 @@ impl Actor {
         let bandwidth = terms.bandwidth_bps.or(known.map(|s| s.bandwidth_bps));
         // An exit that was declared in another country than the provider stays there when the provider moves.
         let apart = known.filter(|s| s.exit.country != s.location.country).map(|s| s.exit.country);
+        let mut services = known.map(|s| s.services.clone()).unwrap_or_default();
+        services.insert(service);
         let selling = SellingConfig {
+            services,
             location: Location { country, asn },
             exit: Location { country: terms.exit_country.or(apart).unwrap_or(country), asn: exit_asn },
             bandwidth_bps: bandwidth.ok_or_else(|| missing("bandwidth_bps"))?,
@@ -98,7 +112,7 @@ impl Actor {
             Some(exit) => exit.clone(),
             None => serving::exit(&selling, &self.links).map_err(ApiError::storage_failed)?,
         };
-        Ok(Terms { selling, exit })
+        Ok(Terms { service, selling, exit })
     }
 
     /// Sells under these terms from now on; `publication` is the transaction that puts them on the ledger.
@@ -110,15 +124,23 @@ impl Actor {
         self.errands.insert(publication, Errand::Publish);
     }
 
+    /// Its offer is taken off the market.
+    pub(super) fn sell_no_more(&mut self, service: Service) {
+        if let Some(selling) = &mut self.config.selling {
+            selling.services.remove(&service);
+        }
+        self.config.selling.take_if(|selling| selling.services.is_empty());
+    }
+
     /// The offer that should be on the ledger, if it isn't: with these terms and contacts, and not about to expire.
-    fn offer_to_publish(&self, selling: &SellingConfig) -> Option<Offer> {
+    fn offer_to_publish(&self, selling: &SellingConfig, service: Service) -> Option<Offer> {
         let contact = self.links.contact(self.certificate.static_key)?;
         let certificate = Contact { protocol: CERTIFICATE_PROTOCOL.to_owned(), data: self.certificate.to_bytes() };
         let price = Price { unit: Unit::Mb, amount: selling.price_per_mb, asset: AssetId::WAY, reputation_min: 0 };
         let mut offer = Offer {
             provider: self.me(),
             serial: 0,
-            service: Service::SOCKS,
+            service,
             location: selling.location,
             exit: selling.exit,
             bandwidth_bps: selling.bandwidth_bps,
@@ -129,18 +151,26 @@ impl Actor {
         let tree = self.ledger.follower().tree(ProgramId::OFFERS)?;
         let highest: Option<u64> = tree.read(&offer_serial_key(self.me()));
         let Some(highest) = highest else { return Some(offer) };
-        offer.serial = highest;
-        let published: Option<PublishedOffer> = tree.read(&state::offer_key(self.me(), highest));
-        match published {
-            Some(published) if published.offer.offer.terms() == offer.terms() => {
+        let published = |serial: u64| -> Option<PublishedOffer> { tree.read(&state::offer_key(self.me(), serial)) };
+        let is_of_service = |published: &PublishedOffer| published.offer.offer.service == service;
+        let looked_at = (0..=highest).rev().take(SERIALS_LOOKED_AT);
+        let newest = looked_at.filter_map(published).find(is_of_service);
+        match newest {
+            Some(published) => {
+                offer.serial = published.offer.offer.serial;
+                if published.offer.offer.terms() != offer.terms() {
+                    offer.serial = highest + 1;
+                    return Some(offer);
+                }
                 let life = self.config.genesis.parameters.offer_life.millis;
                 let half_over = self.ledger_clock().time.0 + life.0 / 2 > published.expires.time.0;
                 let moved = !same_contacts(&published.offer.offer.contacts, &offer.contacts);
-                // After a withdrawal that failed the offer is there still, and the node sells nothing.
-                let is_taken_up_again = self.config.selling.is_none();
+                // After a withdrawal that failed the offer is there still, and the node does not sell it.
+                let is_sold = |selling: &SellingConfig| selling.services.contains(&service);
+                let is_taken_up_again = !self.config.selling.as_ref().is_some_and(is_sold);
                 (half_over || moved || is_taken_up_again).then_some(offer)
             }
-            _ => {
+            None => {
                 offer.serial = highest + 1;
                 Some(offer)
             }
@@ -149,18 +179,17 @@ impl Actor {
 
     /// Tells the market what this node sells: its offers that are on the ledger, and nothing once they are withdrawn.
     pub(super) fn sell(&mut self) {
-        if self.config.selling.is_none() {
-            self.market.sell(BTreeMap::new());
-            return;
-        }
+        let Some(selling) = &self.config.selling else { return self.market.sell(BTreeMap::new()) };
         let (me, clock) = (self.me(), self.ledger_clock());
-        let own = self.index.of_service(Service::SOCKS).filter(|published| published.offer.offer.provider == me);
+        let sold = selling.services.iter().flat_map(|service| self.index.of_service(*service));
+        let own = sold.filter(|published| published.offer.offer.provider == me);
         let valid = own.filter(|published| !published.expires.passed(clock.time, clock.commits));
         let sales = valid.filter_map(|published| {
             let price = published.offer.offer.price(Unit::Mb, AssetId::WAY, NEWCOMER)?;
-            Some((published.id(), Sale { service: Service::SOCKS, price }))
+            Some((published.id(), Sale { service: published.offer.offer.service, price }))
         });
-        self.market.sell(sales.collect());
+        let sales = sales.collect();
+        self.market.sell(sales);
     }
 
     /// The certificate under which a provider's offer says that it answers.

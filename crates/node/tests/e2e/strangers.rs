@@ -122,7 +122,7 @@ fn hostile_client(story: &Story, network: &Network, web: &WebServer, offer: Offe
 }
 
 fn open_session(stranger: &mut Stranger, offer: OfferId) -> SessionId {
-    let (response, data) = (ResponseId(7), Socks { connections_max: 8 }.request_data());
+    let (response, data) = (ResponseId(7), Socks { connections_max: 8 }.request_data(ResponseId(7)));
     stranger.say_of_session(&SessionMessage::Open { offer, response, data });
     let session = stranger.until("a session", |heard| match heard {
         Heard::Session(SessionMessage::Accepted { session, .. }) => Some(*session),

@@ -4,6 +4,8 @@
 //! whether it makes sense; the bytes themselves are moved by the data plane that the driver starts for the session. The
 //! tunnel, or anyone's own service, is added by another [`ServiceKind`].
 
+pub mod tunnel;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_records::offer::Service;
 
-use crate::session::SessionId;
+use crate::session::{ResponseId, SessionId};
 
 /// Bytes of service-specific data in a message: a few keys and addresses.
 pub const SERVICE_DATA_MAX: usize = 4096;
@@ -25,15 +27,31 @@ pub enum ServiceDataError {
     Version { found: u8, spoken: u8 },
 }
 
+/// Why a provider does not serve what a client asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAccepted {
+    #[error(transparent)]
+    Data(#[from] ServiceDataError),
+    #[error("as many clients as there is room for are served")]
+    Full,
+}
+
 /// One kind of service.
 pub trait ServiceKind: Send + Sync {
     fn service(&self) -> Service;
 
-    /// The data with which a client asks.
-    fn request_data(&self) -> Vec<u8>;
+    /// The data with which a client asks; `response` names the request.
+    fn request_data(&self, response: ResponseId) -> Vec<u8>;
 
-    /// The provider judges what a client asks, and answers with what the client needs for the data channel.
-    fn accept(&self, session: SessionId, request: &[u8]) -> Result<Vec<u8>, ServiceDataError>;
+    /// The provider judges what a client asks, and answers with what the client needs for the data channel. Whatever it sets
+    /// aside for the session is the session's until [`release`](Self::release).
+    fn accept(&self, session: SessionId, request: &[u8]) -> Result<Vec<u8>, NotAccepted>;
+
+    /// The provider has restarted: a session goes on that was answered like this.
+    fn resume(&self, _session: SessionId, _answer: &[u8]) {}
+
+    /// The provider's session is over.
+    fn release(&self, _session: SessionId) {}
 
     /// The client judges what the provider answered.
     fn check_accepted(&self, answer: &[u8]) -> Result<(), ServiceDataError>;
@@ -123,11 +141,11 @@ impl ServiceKind for Socks {
         Service::SOCKS
     }
 
-    fn request_data(&self) -> Vec<u8> {
+    fn request_data(&self, _response: ResponseId) -> Vec<u8> {
         SocksRequest.to_bytes()
     }
 
-    fn accept(&self, _session: SessionId, request: &[u8]) -> Result<Vec<u8>, ServiceDataError> {
+    fn accept(&self, _session: SessionId, request: &[u8]) -> Result<Vec<u8>, NotAccepted> {
         SocksRequest::open(request)?;
         Ok(SocksAnswer { connections_max: self.connections_max }.to_bytes())
     }
@@ -145,7 +163,7 @@ mod tests {
     fn socks_judges_both_sides_data() {
         let socks = Socks { connections_max: 64 };
         let session = SessionId([1; 16]);
-        let answer = socks.accept(session, &socks.request_data()).expect("its own request");
+        let answer = socks.accept(session, &socks.request_data(ResponseId(1))).expect("its own request");
         assert_eq!(SocksAnswer::open(&answer), Ok(SocksAnswer { connections_max: 64 }));
         assert_eq!(socks.check_accepted(&answer), Ok(()));
         for (data, error) in [
@@ -153,7 +171,7 @@ mod tests {
             (&[9], ServiceDataError::Version { found: 9, spoken: 1 }),
             (&[1, 0], ServiceDataError::Malformed(DecodeError::Trailing)),
         ] {
-            assert_eq!(socks.accept(session, data), Err(error), "{data:?}");
+            assert_eq!(socks.accept(session, data), Err(error.into()), "{data:?}");
         }
         assert_eq!(socks.check_accepted(&[1]), Err(ServiceDataError::Malformed(DecodeError::Truncated)));
     }

@@ -79,6 +79,7 @@ impl Hosting for Hosts {
 
     async fn bench(&self, globals: &Globals, command: BenchCommand) -> anyhow::Result<Outcome> {
         match command {
+            BenchCommand::Discovery { offers } => print_json(&bench::discovery::run(offers)?)?,
             BenchCommand::Kernel { nodes, seconds, leaders, idle: true, .. } => {
                 let folder = bench_folder(globals)?;
                 print_json(&bench::kernel::run_idle(nodes.into(), leaders, seconds.into(), folder.path()).await?)?;

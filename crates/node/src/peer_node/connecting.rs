@@ -47,6 +47,9 @@ const RETURN_MAX: Span = Span::seconds(6);
 /// minute after which it may end the session itself.
 const PAUSE_MAX: Span = Span::seconds(10);
 
+/// Offers that are tried for one wish, the best first.
+const TRIED_MAX: usize = 100;
+
 /// Where the node stands with its exit.
 pub(super) enum Connection {
     Idle {
@@ -235,8 +238,8 @@ impl Actor {
     /// Who passes the filter and has not failed lately, the best first.
     fn untried(&self, filter: Option<&OfferFilter>) -> Vec<Candidate> {
         let Some(filter) = filter else { return Vec::new() };
-        let found = self.index.candidates(&self.query(filter), self.ledger_clock());
-        found.filter(|candidate| !self.has_failed_lately(candidate)).collect()
+        let found = self.index.candidates(self.query(filter), self.ledger_clock());
+        found.filter(|candidate| !self.has_failed_lately(candidate)).take(TRIED_MAX).collect()
     }
 
     fn candidates(&self, target: &ConnectTarget) -> Result<Vec<Candidate>, ApiError> {
@@ -254,7 +257,7 @@ impl Actor {
                 Ok(vec![Candidate { id: *offer_id, offer, price }])
             }
             ConnectTarget::Cheapest(filter) => {
-                let found = self.index.candidates(&self.query(filter), clock);
+                let found = self.index.candidates(self.query(filter), clock).take(TRIED_MAX);
                 let (mut found, failed): (Vec<_>, Vec<_>) =
                     found.partition(|candidate| !self.has_failed_lately(candidate));
                 found.extend(failed);

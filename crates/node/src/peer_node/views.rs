@@ -191,7 +191,7 @@ impl Actor {
 
     /// Offers that pass, the one that would be taken first.
     pub(super) fn offers(&self, filter: &OfferFilter, limit: usize) -> Vec<Offer> {
-        let found = self.index.candidates(&self.query(filter), self.ledger_clock());
+        let found = self.index.candidates(self.query(filter), self.ledger_clock());
         let published = found.filter_map(|candidate| self.index.offer(candidate.id)).take(limit);
         published.map(|published| self.offer_view(published)).collect()
     }

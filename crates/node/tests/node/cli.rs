@@ -114,6 +114,7 @@ fn what_can_be_typed() {
         ("bench kernel --idle --rate 100", false),
         ("bench restart --outputs 10000000 --json", true),
         ("bench socks --json", true),
+        ("bench discovery --offers 100 --json", true),
         ("bench scan --transactions 100 --json", true),
         ("bench scan --transactions 0", false),
         ("bench nothing", false),

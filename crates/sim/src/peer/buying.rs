@@ -107,7 +107,7 @@ impl PeerNode {
             return;
         }
         let query = Query { excluded: [self.id()].into(), ..Query::by_megabyte(Service::SOCKS) };
-        let found = self.index.candidates(&query, self.ledger_clock());
+        let found = self.index.candidates(query, self.ledger_clock());
         let failed_lately = &self.browsing.failed_lately;
         let has_failed = |candidate: &Candidate| {
             failed_lately.get(&candidate.offer.offer.provider).is_some_and(|failed| at.now < *failed + FAILED_FOR)

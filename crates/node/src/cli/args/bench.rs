@@ -7,6 +7,12 @@ use crate::genesis::Leaders;
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum BenchCommand {
+    /// Taking up and searching a market of many offers
+    Discovery {
+        /// Offers
+        #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+        offers: u64,
+    },
     /// Transfers through a kernel on this machine, over loopback
     Kernel {
         /// Kernel nodes

@@ -395,6 +395,18 @@ impl KernelSim {
         }
     }
 
+    /// Runs until every honest node that is up has caught up with the others but for [a few](Self::few_commits) commits, and no
+    /// longer than this: one that has lost a message asks for it after a while, in which the others go on.
+    pub fn run_until_level(&mut self, span_ms: u64) {
+        for _ in 0..span_ms / 20 {
+            let least = self.checks().commits().saturating_sub(self.few_commits());
+            if self.honest_up().into_iter().all(|node| self.checks().progress[node].commits >= least) {
+                return;
+            }
+            self.run_ms(20);
+        }
+    }
+
     /// How many of what was paid in are final.
     pub fn finals(&self) -> usize {
         self.expected.keys().filter(|id| self.checks().verdict(id) == Some(Verdict::Final)).count()

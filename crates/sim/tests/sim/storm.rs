@@ -76,6 +76,7 @@ fn storm(nodes: usize, seed: u64) {
         sim.submit_in(chance.below(300_000), chance.below(nodes as u64) as usize, again);
     }
     sim.run_ms(if nodes > 10 { 3_000 } else { 5_000 });
+    sim.run_until_level(1_000);
     sim.assert_settled();
     assert_all_certified(&sim);
     assert_honest_are_unharmed(&sim, &doubles);

@@ -30,6 +30,8 @@
 //! nothing about IPv4 addresses carried in it: only a block within the mechanism's own space names those. A rule that
 //! denies is taken at its word in either form.
 
+mod blocks;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use byway_records::offer::{Action, Network, Rule};

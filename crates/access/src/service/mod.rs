@@ -47,8 +47,8 @@ pub trait ServiceKind: Send + Sync {
     /// aside for the session is the session's until [`release`](Self::release).
     fn accept(&self, session: SessionId, request: &[u8]) -> Result<Vec<u8>, NotAccepted>;
 
-    /// The provider has restarted: a session goes on that was answered like this.
-    fn resume(&self, _session: SessionId, _answer: &[u8]) {}
+    /// The provider has restarted: a session goes on that was asked for and answered like this.
+    fn resume(&self, _session: SessionId, _request: &[u8], _answer: &[u8]) {}
 
     /// The provider's session is over.
     fn release(&self, _session: SessionId) {}

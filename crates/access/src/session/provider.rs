@@ -91,7 +91,7 @@ impl Provider {
         let mut sessions = BTreeMap::new();
         for record in records {
             if let Some(kind) = services.kind(record.service) {
-                kind.resume(record.id, &record.answer);
+                kind.resume(record.id, &record.request, &record.answer);
             }
             books.open(Ahead::for_bytes(record.price, config.path, config.ceiling));
             let line = Line::new(record.price, record.acknowledged);

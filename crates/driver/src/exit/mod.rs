@@ -9,6 +9,7 @@
 //! resolution, and that nothing it didn't return is ever connected to.
 
 mod connect;
+pub mod name_server;
 pub mod own;
 pub mod resolve;
 

@@ -9,8 +9,10 @@ use std::time::Instant;
 
 use byway_crypto::noise::StaticKey;
 use byway_driver::exit::{self, Exit, SystemResolver};
+use byway_driver::gate::Gate;
 use byway_driver::link::{Config, Event, Limits, Link, Links};
-use byway_driver::socks::{self, Gate, Meter, Reply, StreamHeader, carry};
+use byway_driver::meter::Meter;
+use byway_driver::socks::{self, Reply, StreamHeader, carry};
 use byway_primitives::Decode;
 use iroh::endpoint::presets;
 use iroh::{Endpoint, EndpointAddr, RelayMode, TransportAddr};

@@ -8,7 +8,9 @@
 //! - [`clock`]: wall time that never goes back; [`entropy`]: the only source of randomness.
 //! - [`pool`]: threads for work that is only computing, such as checking signatures.
 //! - [`link`]: links between peers over QUIC, direct or through a [`relay`] of one's own.
-//! - [`socks`]: the SOCKS listener, and the metered, gated path of its bytes; [`exit`]: where they come out.
+//! - [`socks`]: the SOCKS listener, and the path of its bytes; [`exit`]: where they come out.
+//! - [`tunnel`]: the same for whole IP packets: WireGuard between a client and a provider (Linux).
+//! - [`meter`] and [`gate`]: what both count of a session, and how both hold it back when it isn't paid for.
 //!
 //! What is not here: decisions. Whom to dial, what to pay, when to give up on a peer is said by machines.
 
@@ -16,8 +18,12 @@ pub mod clock;
 pub mod disk;
 pub mod entropy;
 pub mod exit;
+pub mod gate;
 pub mod link;
 pub mod mesh;
+pub mod meter;
 pub mod pool;
 pub mod relay;
 pub mod socks;
+#[cfg(target_os = "linux")]
+pub mod tunnel;

@@ -9,6 +9,8 @@ mod network;
 pub mod restart;
 pub mod scan;
 pub mod socks;
+#[cfg(target_os = "linux")]
+pub mod tunnel;
 
 use std::path::Path;
 use std::time::Duration;

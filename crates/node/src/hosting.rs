@@ -11,6 +11,7 @@ mod up;
 pub use peer::settings;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use byway_driver::link;
@@ -96,6 +97,14 @@ impl Hosting for Hosts {
             BenchCommand::Socks { megabytes } => {
                 let bytes = u64::from(megabytes) * 1_000_000;
                 print_json(&bench::socks::run(bytes, bench_folder(globals)?.path()).await?)?;
+            }
+            #[cfg(target_os = "linux")]
+            BenchCommand::Tunnel { seconds, role, kind } => {
+                let seconds = Duration::from_secs(seconds.into());
+                match role {
+                    Some(role) => bench::tunnel::play(role, kind, seconds).await?,
+                    None => print_json(&bench::tunnel::run(seconds).await?)?,
+                }
             }
         }
         Ok(Outcome::Done)

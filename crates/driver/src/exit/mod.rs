@@ -24,8 +24,10 @@ use tokio::time::timeout;
 pub use connect::ADDRESSES_TRIED_MAX;
 pub use resolve::{Resolve, ResolveError, SystemResolver};
 
+use crate::gate::{CloseReason, Gate};
 use crate::link::{StreamError, StreamRecv, StreamSend};
-use crate::socks::{CloseReason, Gate, Host, Meter, Outcome, Reply, Side, Target, splice};
+use crate::meter::{Meter, Side};
+use crate::socks::{Host, Outcome, Reply, Target, splice};
 
 /// Which of a host's addresses may be connected to at a port; the refusal if none.
 pub type Policy = dyn Fn(&[IpAddr], u16) -> Result<Vec<IpAddr>, Reply> + Send + Sync;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use byway_primitives::Encode;
 use tokio::time::timeout;
 
-use super::gate::Gate;
-use super::meter::Meter;
 use super::reply::Reply;
 use super::server::SocksRequest;
-use super::splice::{Outcome, Side, splice};
+use super::splice::{Outcome, splice};
 use super::stream_header::{SessionTag, StreamHeader};
+use crate::gate::Gate;
 use crate::link::{Link, StreamError, StreamRecv, StreamSend};
+use crate::meter::{Meter, Side};
 
 /// How long the exit may take to resolve and connect. It gives up before that by itself.
 const REPLY_WAIT: Duration = Duration::from_secs(30);

@@ -11,25 +11,21 @@
 //! - [`carry()`] takes a request through a link; the other end is [`Exit::serve`](crate::exit::Exit::serve).
 //! - [`stream_header`] is what the client writes at the head of a data stream, and the one byte that the exit answers.
 //! - [`splice()`] moves bytes between a socket and a data stream until both directions have ended.
-//! - [`Meter`] counts what was moved, [`Gate`] holds it back when what was paid for is used up. Both belong to a session
-//!   and are shared by all its connections.
+//! - [`Meter`](crate::meter::Meter) counts what was moved, [`Gate`](crate::gate::Gate) holds it back when what was paid
+//!   for is used up. Both belong to a session and are shared by all its connections.
 //!
 //! Names are never resolved on the client's side; the exit does that ([`crate::exit`]).
 
 pub mod client;
-pub mod gate;
 mod handshake;
-pub mod meter;
 pub mod reply;
 pub mod server;
 pub mod splice;
 pub mod stream_header;
 
 pub use client::carry;
-pub use gate::{CloseReason, Gate};
 pub use handshake::Credentials;
-pub use meter::{Meter, Metered};
 pub use reply::Reply;
 pub use server::{SocksRequest, serve};
-pub use splice::{Ended, Outcome, Side, splice};
+pub use splice::{Ended, Outcome, splice};
 pub use stream_header::{Host, SessionTag, StreamHeader, Target};

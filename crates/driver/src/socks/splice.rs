@@ -21,10 +21,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
-use super::gate::{CloseReason, Gate};
-use super::meter::{Meter, Way};
 use super::reply::Reply;
+use crate::gate::{CloseReason, Gate};
 use crate::link::{StreamError, StreamRecv, StreamSend};
+use crate::meter::{Meter, Side, Way};
 
 /// Bytes of the buffer of each direction: measured to be where larger ones no longer help.
 pub const BUFFER_BYTES: usize = 256 * 1024;
@@ -34,15 +34,6 @@ pub const HELD_BYTES_MIN: u64 = 16 * 1024;
 /// Beyond that a stream may hold unread this many times what is free: three, so that one stream alone can use three
 /// quarters of a credit window, which is twice what the path needs.
 pub const HELD_PARTS: u64 = 3;
-
-/// Which end of the data stream this is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The socket leads to the program that wants to go out.
-    Client,
-    /// The socket leads to the host that it wants to reach.
-    Provider,
-}
 
 /// How a splice ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -81,8 +72,8 @@ pub async fn splice(
     let (read, write) = socket.split();
     let both = async {
         tokio::try_join!(
-            to_stream(read, &mut send, gate, meter, side.way_to_stream()),
-            from_stream(&mut recv, write, gate, meter, side.way_from_stream()),
+            to_stream(read, &mut send, gate, meter, side.way_in()),
+            from_stream(&mut recv, write, gate, meter, side.way_out()),
         )
     };
     let ended = tokio::select! {
@@ -95,22 +86,6 @@ pub async fn splice(
         let _ = socket.set_zero_linger();
     }
     ended
-}
-
-impl Side {
-    fn way_to_stream(self) -> Way {
-        match self {
-            Self::Client => Way::Up,
-            Self::Provider => Way::Down,
-        }
-    }
-
-    fn way_from_stream(self) -> Way {
-        match self {
-            Self::Client => Way::Down,
-            Self::Provider => Way::Up,
-        }
-    }
 }
 
 async fn to_stream(

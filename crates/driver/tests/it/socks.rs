@@ -10,9 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use byway_driver::exit::{self, Exit, Resolve, ResolveError};
+use byway_driver::gate::{CloseReason, Gate};
 use byway_driver::link::Event;
+use byway_driver::meter::{Meter, Metered};
 use byway_driver::socks::server::Limits;
-use byway_driver::socks::{self, CloseReason, Gate, Meter, Metered, Outcome, Reply, SessionTag, StreamHeader, carry};
+use byway_driver::socks::{self, Outcome, Reply, SessionTag, StreamHeader, carry};
 use byway_primitives::Decode;
 use futures::FutureExt;
 use futures::future::BoxFuture;

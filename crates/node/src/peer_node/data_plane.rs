@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use byway_driver::socks::{Gate, Meter, Metered};
+use byway_driver::gate::Gate;
+use byway_driver::meter::{Meter, Metered};
 use tokio::time::timeout;
 
 /// The first report of a session comes after this many bytes: a fraction of the first credit window.

@@ -1,7 +1,8 @@
 //! Sessions that this node uses: their data plane, their news, and the record that stays of each.
 
 use byway_access::session::{ClientNews, OpenError, SessionId, SessionView, StopReason, Traffic};
-use byway_driver::socks::{CloseReason, Metered};
+use byway_driver::gate::CloseReason;
+use byway_driver::meter::Metered;
 use byway_primitives::{Amount, IdentityId, Span, Time};
 
 use super::connecting::{Connected, Connection, Flow};

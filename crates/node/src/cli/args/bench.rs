@@ -52,4 +52,16 @@ pub enum BenchCommand {
         #[arg(long, default_value_t = 1000, value_name = "MB")]
         megabytes: u32,
     },
+    /// One TCP stream through the tunnel of a paid exit, in network namespaces; as root
+    #[cfg(target_os = "linux")]
+    Tunnel {
+        /// How long each of nine rounds measures
+        #[arg(long, default_value_t = 3, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=600))]
+        seconds: u32,
+        /// What the bench starts itself
+        #[arg(long, hide = true, value_enum)]
+        role: Option<crate::bench::tunnel::Role>,
+        #[arg(long, hide = true, value_enum)]
+        kind: Option<crate::bench::tunnel::Kind>,
+    },
 }

@@ -8,6 +8,9 @@
 //! While there is allowance left a grant costs a few atomic operations. When there is none, connections wait in the order
 //! in which they came, each is served in turn, and nothing polls. What a grant didn't use goes back, so that a broken
 //! connection takes nothing with it.
+//!
+//! Streams wait, packets don't: a tunnel asks for leave for one packet ([`Gate::try_take`]), gets it whole or not at all,
+//! and drops the packet then, as a link that is full would.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -144,6 +147,23 @@ impl Gate {
             }
             self.raised.notified().await;
         }
+    }
+
+    /// Leave for all of `bytes` at once, or for none; never waits, and passes by those who do. Takes nothing once the gate
+    /// is closed.
+    pub fn try_take(&self, bytes: u64) -> bool {
+        self.try_grant(bytes).map(|mut grant| grant.spend(bytes)).is_some()
+    }
+
+    /// As [`Gate::try_take`], for whoever may still have to give it back.
+    pub fn try_grant(&self, bytes: u64) -> Option<Grant<'_>> {
+        if self.closed.get().is_some() {
+            return None;
+        }
+        let limit = self.limit.load(Ordering::SeqCst);
+        let after = |used: u64| used.checked_add(bytes).filter(|after| *after <= limit);
+        self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, after).ok()?;
+        Some(Grant { gate: self, left: bytes })
     }
 
     /// What is there at this moment, or `None` if one has to wait.
@@ -299,6 +319,31 @@ mod tests {
         }
         assert_eq!(gate.used(), 20_000);
         assert_eq!(log.lock().unwrap().iter().map(|(_, bytes)| bytes).sum::<u64>(), 20_000);
+    }
+
+    #[test]
+    fn a_packet_passes_whole_or_not_at_all() {
+        let gate = Gate::new(100);
+        let taken: Vec<bool> = [60, 41, 40, 1, 0].into_iter().map(|bytes| gate.try_take(bytes)).collect();
+        assert_eq!((taken, gate.used()), (vec![true, false, true, false, true], 100));
+        gate.allow(101);
+        drop(gate.try_grant(1).expect("one byte was allowed"));
+        assert_eq!(gate.used(), 100, "what wasn't spent goes back");
+        assert!(!Gate::resume(u64::MAX, 1).try_take(u64::MAX), "a sum beyond all numbers is not allowed");
+        gate.close(CloseReason::Ended);
+        assert!(!gate.try_take(1) && !gate.try_take(0), "nothing passes a closed gate");
+        assert!(!Gate::new(0).try_take(1));
+    }
+
+    #[test]
+    fn under_contention_packets_add_up_to_the_allowance() {
+        let gate = Gate::new(10_000);
+        let passed: u64 = std::thread::scope(|scope| {
+            let take = || (0..5_000).filter(|_| gate.try_take(3)).count() as u64 * 3;
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!((passed, gate.used()), (9_999, 9_999));
     }
 
     #[tokio::test]

@@ -1,15 +1,16 @@
 //! Counts the bytes of a session, up and down, over all its connections (row A10).
 //!
-//! Both sides count the same thing at the same place, the payload inside the authenticated stream, without SOCKS,
-//! header, framing or retransmission:
+//! Both sides count the same thing at the same place: of the proxy the payload inside the authenticated stream, without
+//! SOCKS, header, framing or retransmission; of the tunnel whole inner IP packets, before encryption and after it, by the
+//! length that their own header gives.
 //!
 //! | side     | up (client to host)                    | down (host to client)                 |
 //! | -------- | -------------------------------------- | ------------------------------------- |
-//! | client   | what it wrote into the stream: *sent*  | what it read from it: *acknowledged*  |
-//! | provider | what it read from the stream: *acknowledged* | what it wrote into it: *delivered* |
+//! | client   | what it put in: *sent*                 | what came out: *acknowledged*         |
+//! | provider | what came out: *acknowledged*          | what it put in: *delivered*           |
 //!
 //! So a provider's `up` never exceeds the client's, and a client's `down` never exceeds the provider's; what is between
-//! the two is under way. When all connections have ended well, they are equal.
+//! the two is under way or, in a tunnel, lost there. When all connections of a proxy have ended well, they are equal.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,6 +40,33 @@ pub struct Metered {
 pub enum Way {
     Up,
     Down,
+}
+
+/// Which end of a session this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The one where programs want to go out.
+    Client,
+    /// The one from which hosts are reached.
+    Provider,
+}
+
+impl Side {
+    /// The way of what this side puts into the stream or tunnel.
+    pub(crate) fn way_in(self) -> Way {
+        match self {
+            Self::Client => Way::Up,
+            Self::Provider => Way::Down,
+        }
+    }
+
+    /// The way of what comes out of it at this side.
+    pub(crate) fn way_out(self) -> Way {
+        match self {
+            Self::Client => Way::Down,
+            Self::Provider => Way::Up,
+        }
+    }
 }
 
 impl Metered {

@@ -1,0 +1,136 @@
+//! `byway bench tunnel`: how fast one TCP stream comes through an exit, over the tunnel.
+//!
+//! ```text
+//! sink ── client's tunnel ══ veth ══ provider's tunnel ── veth ── source
+//!  └─ namespace ─┘                    └─ namespace ─┘          namespace
+//! ```
+//!
+//! Each box is a process of its own in a network namespace of its own, all on this machine, and the provider's namespace
+//! forwards. Three tunnels are measured in turns, because machines are noisy, and of each the median counts:
+//!
+//! - *paid*: each packet asks the gate and is counted by the meter, on both sides, while the allowance rises every few
+//!   milliseconds as promises would raise it;
+//! - *unpaid*: the same tunnel without gate and meter;
+//! - *the library's device*: `gotatun` with its own UDP sockets, as it comes. Its own TUN transport is a feature that we
+//!   don't build, so it gets the plainest: one packet for each call, without segmentation offload, as that has it.
+
+mod namespaces;
+mod plain;
+mod roles;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
+use tokio::time::timeout;
+
+use super::percentile;
+use namespaces::{Namespace, Namespaces};
+pub use roles::{Kind, Role, play};
+
+/// Each tunnel is measured so often.
+const ROUNDS: usize = 3;
+/// How long a process may take to get ready, and longer than it measures to say what it found.
+const READY_WAIT: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Report {
+    /// Through the paid tunnel.
+    pub gbit_per_s: f64,
+    pub unpaid_gbit_per_s: f64,
+    /// Paid by unpaid.
+    pub ratio: f64,
+    pub gotatun_default_gbit_per_s: f64,
+    pub ratio_to_gotatun_default: f64,
+}
+
+/// Runs the benchmark; `measured` is how long each round counts.
+pub async fn run(measured: Duration) -> anyhow::Result<Report> {
+    let namespaces = Namespaces::create().await?;
+    let source = Process::start(&namespaces, Role::Source, None, measured).await?;
+    let (mut paid, mut unpaid, mut library) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        paid.push(round(&namespaces, Kind::Paid, measured).await.context("the paid tunnel")?);
+        unpaid.push(round(&namespaces, Kind::Unpaid, measured).await.context("the unpaid tunnel")?);
+        library.push(round(&namespaces, Kind::Library, measured).await.context("the library's device")?);
+    }
+    source.stop().await?;
+    let median = |mut values: Vec<f64>| {
+        values.sort_unstable_by(f64::total_cmp);
+        percentile(&values, 50)
+    };
+    let (paid, unpaid, library) = (median(paid), median(unpaid), median(library));
+    Ok(Report {
+        gbit_per_s: paid,
+        unpaid_gbit_per_s: unpaid,
+        ratio: paid / unpaid,
+        gotatun_default_gbit_per_s: library,
+        ratio_to_gotatun_default: paid / library,
+    })
+}
+
+/// Gigabits per second through a fresh tunnel of this kind.
+async fn round(namespaces: &Namespaces, kind: Kind, measured: Duration) -> anyhow::Result<f64> {
+    let provider = Process::start(namespaces, Role::Provider, Some(kind), measured).await?;
+    let client = Process::start(namespaces, Role::Client, Some(kind), measured).await?;
+    namespaces.route_through_tunnel().await?;
+    let mut sink = Process::start(namespaces, Role::Sink, None, measured).await?;
+    let found = sink.line(measured + READY_WAIT).await?;
+    for process in [sink, client, provider] {
+        process.stop().await?;
+    }
+    found.parse().with_context(|| format!("the sink said \"{found}\""))
+}
+
+/// A process of the benchmark. It ends when its input does, and is killed when this is dropped before.
+struct Process {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    role: Role,
+}
+
+impl Process {
+    /// Starts it in its namespace and waits until it says that it is ready.
+    async fn start(
+        namespaces: &Namespaces,
+        role: Role,
+        kind: Option<Kind>,
+        measured: Duration,
+    ) -> anyhow::Result<Self> {
+        let place = match role {
+            Role::Client | Role::Sink => Namespace::Client,
+            Role::Provider => Namespace::Provider,
+            Role::Source => Namespace::Source,
+        };
+        let program = std::env::current_exe().context("this program's own file can't be found")?;
+        let mut command = namespaces.command(place, program);
+        command.args(["bench", "tunnel", "--role", role.name(), "--seconds", &measured.as_secs().to_string()]);
+        if let Some(kind) = kind {
+            command.args(["--kind", kind.name()]);
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().context("a process of the bench can't be started")?;
+        let stdout = child.stdout.take().context("a process without output")?;
+        let mut process = Self { child, lines: BufReader::new(stdout).lines(), role };
+        let said = process.line(READY_WAIT).await?;
+        ensure!(said == roles::READY, "the bench's {} said \"{said}\"", role.name());
+        Ok(process)
+    }
+
+    async fn line(&mut self, wait: Duration) -> anyhow::Result<String> {
+        let line = timeout(wait, self.lines.next_line()).await;
+        let line = line.with_context(|| format!("the bench's {} says nothing", self.role.name()))??;
+        line.with_context(|| format!("the bench's {} failed", self.role.name()))
+    }
+
+    async fn stop(mut self) -> anyhow::Result<()> {
+        drop(self.child.stdin.take());
+        let ended = timeout(READY_WAIT, self.child.wait()).await;
+        let status = ended.with_context(|| format!("the bench's {} does not end", self.role.name()))??;
+        ensure!(status.success(), "the bench's {} failed", self.role.name());
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! The processes of the benchmark: what each does in its namespace.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use byway_driver::gate::Gate;
+use byway_driver::meter::{Meter, Side};
+use byway_driver::tunnel::{Interface, MTU, Peer, Prefix, Secret, Terms, Tunnel};
+use clap::ValueEnum;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{interval, timeout};
+
+use super::super::network::seed;
+use super::namespaces::{CLIENT_INNER, INNER_BITS, INTERFACE, PROVIDER, PROVIDER_INNER, SOURCE};
+use super::plain;
+
+/// What a process says when it is.
+pub const READY: &str = "ready";
+/// What may pass beyond what was counted: the credit window of a session that has been fast for a while.
+const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
+/// How often the allowance is raised, and what a promise and its way take in practice.
+const PROMISE_EVERY: Duration = Duration::from_millis(2);
+/// TCP finds its speed in this time, which isn't measured.
+const WARM_UP: Duration = Duration::from_millis(500);
+/// A stream that brings nothing for so long has failed.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+const BUFFER_BYTES: usize = 1024 * 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Reads from the source as fast as it can, and says how fast that was.
+    Sink,
+    Client,
+    Provider,
+    /// Sends to whoever connects as fast as it can.
+    Source,
+}
+
+/// Which tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    Paid,
+    Unpaid,
+    /// The library's own device.
+    Library,
+}
+
+impl Role {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sink => "sink",
+            Self::Client => "client",
+            Self::Provider => "provider",
+            Self::Source => "source",
+        }
+    }
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Paid => "paid",
+            Self::Unpaid => "unpaid",
+            Self::Library => "library",
+        }
+    }
+}
+
+/// Plays a role in this process's own namespace until its input ends.
+pub async fn play(role: Role, kind: Option<Kind>, measured: Duration) -> anyhow::Result<()> {
+    let side = match role {
+        Role::Source => return send().await,
+        Role::Sink => return receive(measured).await,
+        Role::Client => Side::Client,
+        Role::Provider => Side::Provider,
+    };
+    match kind.context("which tunnel? --kind")? {
+        Kind::Library => {
+            let _device = plain::open(side).await?;
+            until_told().await
+        }
+        Kind::Unpaid => {
+            let _tunnel = open(side, Terms::Free)?;
+            until_told().await
+        }
+        Kind::Paid => {
+            let (gate, meter) = (Arc::new(Gate::new(WINDOW_BYTES)), Arc::new(Meter::new()));
+            let tunnel = open(side, Terms::Paid { gate: gate.clone(), meter: meter.clone() })?;
+            let promising = tokio::spawn(promise(gate, meter.clone()));
+            until_told().await?;
+            promising.abort();
+            if meter.read().total() == 0 {
+                bail!("the paid tunnel counted nothing ({:?})", tunnel.losses());
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The keys of this side and of the other.
+pub fn keys(side: Side) -> (Secret, byway_driver::tunnel::PublicKey) {
+    let secret = |name: &[u8]| Secret::from_bytes(&seed(&[b"tunnel", name]));
+    let (client, provider) = (secret(b"client"), secret(b"provider"));
+    match side {
+        Side::Client => (client, provider.public()),
+        Side::Provider => (provider, client.public()),
+    }
+}
+
+fn open(side: Side, terms: Terms) -> anyhow::Result<Tunnel> {
+    let (secret, key) = keys(side);
+    let (own, bound, endpoint, theirs) = match side {
+        Side::Client => (CLIENT_INNER, 0, Some(PROVIDER), vec![Prefix::ALL_V4, Prefix::ALL_V6]),
+        Side::Provider => (PROVIDER_INNER, PROVIDER.port(), None, vec![Prefix::host(CLIENT_INNER)]),
+    };
+    let network = Prefix::new(own, INNER_BITS).context("the inner network")?;
+    let interface = Interface::create(INTERFACE, &[(own, network)], MTU)?;
+    let socket = UdpSocket::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, bound)))?;
+    let tunnel = Tunnel::open(secret, side, socket, interface)?;
+    tunnel.add(Peer { key, preshared: None, endpoint, addresses: theirs, terms, keepalive: None })?;
+    Ok(tunnel)
+}
+
+/// Raises the allowance as promises would.
+async fn promise(gate: Arc<Gate>, meter: Arc<Meter>) {
+    let mut ticks = interval(PROMISE_EVERY);
+    loop {
+        ticks.tick().await;
+        gate.allow(meter.read().total() + WINDOW_BYTES);
+    }
+}
+
+async fn send() -> anyhow::Result<()> {
+    let listener = TcpListener::bind(SOURCE).await?;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let chunk = vec![7; BUFFER_BYTES];
+                // It ends when the sink has enough.
+                while stream.write_all(&chunk).await.is_ok() {}
+            });
+        }
+    });
+    until_told().await
+}
+
+async fn receive(measured: Duration) -> anyhow::Result<()> {
+    let mut stream = timeout(SILENCE_MAX, TcpStream::connect(SOURCE)).await.context("the source does not answer")??;
+    println!("{READY}");
+    read_for(&mut stream, WARM_UP).await?;
+    println!("{}", read_for(&mut stream, measured).await?);
+    let mut rest = Vec::new();
+    tokio::io::stdin().read_to_end(&mut rest).await?;
+    Ok(())
+}
+
+/// Gigabits per second that came in so long.
+async fn read_for(stream: &mut TcpStream, span: Duration) -> anyhow::Result<f64> {
+    let (mut buffer, mut bytes, begun) = (vec![0; BUFFER_BYTES], 0u64, Instant::now());
+    while begun.elapsed() < span {
+        match timeout(SILENCE_MAX, stream.read(&mut buffer)).await.context("the stream stands still")?? {
+            0 => bail!("the source hung up"),
+            count => bytes += count as u64,
+        }
+    }
+    Ok(bytes as f64 * 8.0 / 1e9 / begun.elapsed().as_secs_f64())
+}
+
+/// Says that this process is ready and waits for the end of its input.
+async fn until_told() -> anyhow::Result<()> {
+    println!("{READY}");
+    let mut input = Vec::new();
+    tokio::io::stdin().read_to_end(&mut input).await?;
+    Ok(())
+}

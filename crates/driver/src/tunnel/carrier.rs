@@ -274,3 +274,6 @@ impl Carrier {
         outbox.push(Packet::<[u8]>::from(message).as_ref(), to);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,11 +99,12 @@ impl Hosting for Hosts {
                 print_json(&bench::socks::run(bytes, bench_folder(globals)?.path()).await?)?;
             }
             #[cfg(target_os = "linux")]
-            BenchCommand::Tunnel { seconds, role, kind } => {
-                let seconds = Duration::from_secs(seconds.into());
+            BenchCommand::Tunnel { seconds, rounds, ipv6, role, kind } => {
+                let measured = Duration::from_secs(seconds.into());
+                let sink = if ipv6 { bench::tunnel::Role::SinkV6 } else { bench::tunnel::Role::Sink };
                 match role {
-                    Some(role) => bench::tunnel::play(role, kind, seconds).await?,
-                    None => print_json(&bench::tunnel::run(seconds).await?)?,
+                    Some(role) => bench::tunnel::play(role, kind, measured).await?,
+                    None => print_json(&bench::tunnel::run(bench::tunnel::Load { measured, rounds, sink }).await?)?,
                 }
             }
         }

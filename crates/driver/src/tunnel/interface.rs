@@ -7,17 +7,17 @@ use std::io;
 use std::net::IpAddr;
 
 use gotatun::packet::{Packet, PacketBufPool};
-use tun_rs::{AsyncDevice, DeviceBuilder, IDEAL_BATCH_SIZE};
+use tun_rs::{AsyncDevice, DeviceBuilder};
 
 use super::join::{HEADER_BYTES, Joined};
 use super::losses::{Loss, LossCounters};
-use super::prefix::Prefix;
 use super::{BUFFER_BYTES, MTU_MAX, MTU_MIN, POOL_PACKETS_MAX, TunnelError};
 
-/// Packets of one read: the system hands over up to 64 KiB at once, which are more than this only if they are tiny.
-const READ_PACKETS_MAX: usize = IDEAL_BATCH_SIZE;
+/// Packets of one read. The system hands over up to 64 KiB at once, so a stream whose segments are smaller than 128 bytes
+/// loses those that come in too large a stretch.
+const READ_PACKETS_MAX: usize = 512;
 /// Reading goes on while there is more, until so many packets are together.
-const BATCH_PACKETS: usize = 2 * 45;
+const BATCH_PACKETS: usize = 90;
 
 /// An inner interface that is up. It is gone when this is dropped.
 pub struct Interface {
@@ -51,17 +51,17 @@ pub(super) struct ReadBuffer {
 
 impl Interface {
     /// Makes an interface of this name (at most 15 bytes) with these addresses and brings it up. Each address comes with
-    /// the prefix that is reached through it; there is at most one of IPv4. Needs the right to administrate the network,
-    /// and to be within the runtime. Routes are the caller's matter.
-    pub fn create(name: &str, addresses: &[(IpAddr, Prefix)], mtu: u16) -> Result<Self, TunnelError> {
+    /// how many of its bits are those of the network that is reached through it; of IPv4 there is at most one. Needs the
+    /// right to administrate the network, and to be within the runtime. Other routes are the caller's matter.
+    pub fn create(name: &str, addresses: &[(IpAddr, u8)], mtu: u16) -> Result<Self, TunnelError> {
         if !(MTU_MIN..=MTU_MAX).contains(&mtu) {
             return Err(TunnelError::Mtu(mtu));
         }
         let mut builder = DeviceBuilder::new().name(name).mtu(mtu).offload(true);
-        for (address, prefix) in addresses {
+        for (address, bits) in addresses {
             builder = match address {
-                IpAddr::V4(address) => builder.ipv4(*address, prefix.length(), None),
-                IpAddr::V6(address) => builder.ipv6(*address, prefix.length()),
+                IpAddr::V4(address) => builder.ipv4(*address, *bits, None),
+                IpAddr::V6(address) => builder.ipv6(*address, *bits),
             };
         }
         let device = builder.build_async().map_err(TunnelError::Interface)?;

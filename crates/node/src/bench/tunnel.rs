@@ -31,8 +31,6 @@ use super::percentile;
 use namespaces::{Namespace, Namespaces};
 pub use roles::{Kind, Role, play};
 
-/// Each tunnel is measured so often.
-const ROUNDS: usize = 3;
 /// How long a process may take to get ready, and longer than it measures to say what it found.
 const READY_WAIT: Duration = Duration::from_secs(20);
 
@@ -47,15 +45,28 @@ pub struct Report {
     pub ratio_to_gotatun_default: f64,
 }
 
-/// Runs the benchmark; `measured` is how long each round counts.
-pub async fn run(measured: Duration) -> anyhow::Result<Report> {
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// How long each round counts.
+    pub measured: Duration,
+    /// How often each tunnel is measured.
+    pub rounds: u8,
+    /// Who reads: over which IP.
+    pub sink: Role,
+}
+
+/// Runs the benchmark.
+pub async fn run(load: Load) -> anyhow::Result<Report> {
+    ensure!(load.rounds > 0, "nothing to measure: --rounds must be above zero");
     let namespaces = Namespaces::create().await?;
+    let measured = load.measured;
     let source = Process::start(&namespaces, Role::Source, None, measured).await?;
     let (mut paid, mut unpaid, mut library) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        paid.push(round(&namespaces, Kind::Paid, measured).await.context("the paid tunnel")?);
-        unpaid.push(round(&namespaces, Kind::Unpaid, measured).await.context("the unpaid tunnel")?);
-        library.push(round(&namespaces, Kind::Library, measured).await.context("the library's device")?);
+    for _ in 0..load.rounds {
+        paid.push(round(&namespaces, Kind::Paid, load).await.context("the paid tunnel")?);
+        unpaid.push(round(&namespaces, Kind::Unpaid, load).await.context("the unpaid tunnel")?);
+        library.push(round(&namespaces, Kind::Library, load).await.context("the library's device")?);
     }
     source.stop().await?;
     let median = |mut values: Vec<f64>| {
@@ -73,11 +84,12 @@ pub async fn run(measured: Duration) -> anyhow::Result<Report> {
 }
 
 /// Gigabits per second through a fresh tunnel of this kind.
-async fn round(namespaces: &Namespaces, kind: Kind, measured: Duration) -> anyhow::Result<f64> {
+async fn round(namespaces: &Namespaces, kind: Kind, load: Load) -> anyhow::Result<f64> {
+    let measured = load.measured;
     let provider = Process::start(namespaces, Role::Provider, Some(kind), measured).await?;
     let client = Process::start(namespaces, Role::Client, Some(kind), measured).await?;
     namespaces.route_through_tunnel().await?;
-    let mut sink = Process::start(namespaces, Role::Sink, None, measured).await?;
+    let mut sink = Process::start(namespaces, load.sink, None, measured).await?;
     let found = sink.line(measured + READY_WAIT).await?;
     for process in [sink, client, provider] {
         process.stop().await?;
@@ -101,7 +113,7 @@ impl Process {
         measured: Duration,
     ) -> anyhow::Result<Self> {
         let place = match role {
-            Role::Client | Role::Sink => Namespace::Client,
+            Role::Client | Role::Sink | Role::SinkV6 => Namespace::Client,
             Role::Provider => Namespace::Provider,
             Role::Source => Namespace::Source,
         };

@@ -21,4 +21,6 @@ mod running;
 mod socket;
 mod submitting;
 mod subscriptions;
+#[cfg(target_os = "linux")]
+mod tunnel;
 mod wire;

@@ -4,20 +4,34 @@
 //! client 10.90.0.1 ── 10.90.0.2 provider 10.90.1.1 ── 10.90.1.2 source      outer, over veth
 //!       10.91.0.2 ── 10.91.0.1                                              inner, through the tunnel
 //! ```
+//!
+//! What is inside the tunnel and behind it has an address of IPv6 too, with the same last part: `fd91::2`, `fd90:1::2`.
 
 use std::ffi::OsStr;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context, ensure};
 use tokio::process::Command;
 
 /// Of the tunnels' interfaces, in both namespaces.
 pub const INTERFACE: &str = "byway0";
-pub const CLIENT_INNER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 91, 0, 2));
-pub const PROVIDER_INNER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 91, 0, 1));
-pub const INNER_BITS: u8 = 24;
+pub const CLIENT_INNER: Inner =
+    Inner { v4: Ipv4Addr::new(10, 91, 0, 2), v6: Ipv6Addr::new(0xfd91, 0, 0, 0, 0, 0, 0, 2) };
+pub const PROVIDER_INNER: Inner =
+    Inner { v4: Ipv4Addr::new(10, 91, 0, 1), v6: Ipv6Addr::new(0xfd91, 0, 0, 0, 0, 0, 0, 1) };
+/// Of the inner networks.
+pub const V4_BITS: u8 = 24;
+pub const V6_BITS: u8 = 64;
 pub const PROVIDER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 90, 0, 2)), 51_820);
-pub const SOURCE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 90, 1, 2)), 5_001);
+pub const SOURCE_V4: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 90, 1, 2)), 5_001);
+pub const SOURCE_V6: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0xfd90, 1, 0, 0, 0, 0, 0, 2)), 5_001);
+
+/// A side's addresses inside the tunnel.
+#[derive(Debug, Clone, Copy)]
+pub struct Inner {
+    pub v4: Ipv4Addr,
+    pub v6: Ipv6Addr,
+}
 
 /// Where a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +69,13 @@ impl Namespaces {
         }
         join([&client, "outer", "10.90.0.1/30"], [&provider, "outer", "10.90.0.2/30"]).await?;
         join([&provider, "exit", "10.90.1.1/30"], [&source, "exit", "10.90.1.2/30"]).await?;
+        for (namespace, address) in [(&provider, "fd90:1::1/64"), (&source, "fd90:1::2/64")] {
+            // Usable at once: nobody else is on this wire.
+            ip(&["-n", namespace, "address", "add", address, "dev", "exit", "nodad"]).await?;
+        }
         ip(&["-n", &source, "route", "add", "10.91.0.0/24", "via", "10.90.1.1"]).await?;
-        let forward = "echo 1 > /proc/sys/net/ipv4/ip_forward";
+        ip(&["-n", &source, "route", "add", "fd91::/64", "via", "fd90:1::1"]).await?;
+        let forward = "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding";
         ip(&["netns", "exec", &provider, "sh", "-c", forward]).await?;
         Ok(namespaces)
     }
@@ -70,7 +89,10 @@ impl Namespaces {
 
     /// Sends what goes from the client to the source through the tunnel, as long as its interface is there.
     pub async fn route_through_tunnel(&self) -> anyhow::Result<()> {
-        ip(&["-n", &Namespace::Client.name(), "route", "add", "10.90.1.0/30", "dev", INTERFACE]).await
+        for network in ["10.90.1.0/30", "fd90:1::/64"] {
+            ip(&["-n", &Namespace::Client.name(), "route", "add", network, "dev", INTERFACE]).await?;
+        }
+        Ok(())
     }
 }
 

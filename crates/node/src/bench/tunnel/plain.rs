@@ -13,7 +13,7 @@ use gotatun::udp::socket::UdpSocketFactory;
 use gotatun::x25519::{PublicKey, StaticSecret};
 
 use super::super::network::seed;
-use super::namespaces::{CLIENT_INNER, INNER_BITS, INTERFACE, PROVIDER, PROVIDER_INNER};
+use super::namespaces::{CLIENT_INNER, INTERFACE, PROVIDER, PROVIDER_INNER, V4_BITS, V6_BITS};
 
 /// An interface that is read and written one packet for each call.
 #[derive(Clone)]
@@ -52,10 +52,17 @@ pub async fn open(side: Side) -> anyhow::Result<PlainDevice> {
     };
     let peer = Peer::new(PublicKey::from(&their_secret));
     let (peer, port) = match side {
-        Side::Client => (peer.with_endpoint(PROVIDER).with_allowed_ip("0.0.0.0/0".parse()?), 0),
-        Side::Provider => (peer.with_allowed_ip(CLIENT_INNER.into()), PROVIDER.port()),
+        Side::Client => {
+            let all = ["0.0.0.0/0".parse()?, "::/0".parse()?];
+            (peer.with_endpoint(PROVIDER).with_allowed_ips(all), 0)
+        }
+        Side::Provider => {
+            let peer = peer.with_allowed_ip(CLIENT_INNER.v4.into()).with_allowed_ip(CLIENT_INNER.v6.into());
+            (peer, PROVIDER.port())
+        }
     };
-    let interface = tun_rs::DeviceBuilder::new().name(INTERFACE).mtu(MTU).ipv4(own, INNER_BITS, None);
+    let interface = tun_rs::DeviceBuilder::new().name(INTERFACE).mtu(MTU);
+    let interface = interface.ipv4(own.v4, V4_BITS, None).ipv6(own.v6, V6_BITS);
     let interface = PlainInterface(Arc::new(interface.build_async().context("the plain interface")?));
     let device = DeviceBuilder::new()
         .with_default_udp()

@@ -1,6 +1,6 @@
 //! The processes of the benchmark: what each does in its namespace.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{interval, timeout};
 
 use super::super::network::seed;
-use super::namespaces::{CLIENT_INNER, INNER_BITS, INTERFACE, PROVIDER, PROVIDER_INNER, SOURCE};
+use super::namespaces::{CLIENT_INNER, INTERFACE, PROVIDER, PROVIDER_INNER, SOURCE_V4, SOURCE_V6, V4_BITS, V6_BITS};
 use super::plain;
 
 /// What a process says when it is.
@@ -33,6 +33,8 @@ const BUFFER_BYTES: usize = 1024 * 1024;
 pub enum Role {
     /// Reads from the source as fast as it can, and says how fast that was.
     Sink,
+    /// The same over IPv6.
+    SinkV6,
     Client,
     Provider,
     /// Sends to whoever connects as fast as it can.
@@ -52,6 +54,7 @@ impl Role {
     pub fn name(self) -> &'static str {
         match self {
             Self::Sink => "sink",
+            Self::SinkV6 => "sink-v6",
             Self::Client => "client",
             Self::Provider => "provider",
             Self::Source => "source",
@@ -73,7 +76,8 @@ impl Kind {
 pub async fn play(role: Role, kind: Option<Kind>, measured: Duration) -> anyhow::Result<()> {
     let side = match role {
         Role::Source => return send().await,
-        Role::Sink => return receive(measured).await,
+        Role::Sink => return receive(SOURCE_V4, measured).await,
+        Role::SinkV6 => return receive(SOURCE_V6, measured).await,
         Role::Client => Side::Client,
         Role::Provider => Side::Provider,
     };
@@ -114,10 +118,13 @@ fn open(side: Side, terms: Terms) -> anyhow::Result<Tunnel> {
     let (secret, key) = keys(side);
     let (own, bound, endpoint, theirs) = match side {
         Side::Client => (CLIENT_INNER, 0, Some(PROVIDER), vec![Prefix::ALL_V4, Prefix::ALL_V6]),
-        Side::Provider => (PROVIDER_INNER, PROVIDER.port(), None, vec![Prefix::host(CLIENT_INNER)]),
+        Side::Provider => {
+            let theirs = vec![Prefix::host(CLIENT_INNER.v4.into()), Prefix::host(CLIENT_INNER.v6.into())];
+            (PROVIDER_INNER, PROVIDER.port(), None, theirs)
+        }
     };
-    let network = Prefix::new(own, INNER_BITS).context("the inner network")?;
-    let interface = Interface::create(INTERFACE, &[(own, network)], MTU)?;
+    let addresses = [(own.v4.into(), V4_BITS), (own.v6.into(), V6_BITS)];
+    let interface = Interface::create(INTERFACE, &addresses, MTU)?;
     let socket = UdpSocket::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, bound)))?;
     let tunnel = Tunnel::open(secret, side, socket, interface)?;
     tunnel.add(Peer { key, preshared: None, endpoint, addresses: theirs, terms, keepalive: None })?;
@@ -134,7 +141,7 @@ async fn promise(gate: Arc<Gate>, meter: Arc<Meter>) {
 }
 
 async fn send() -> anyhow::Result<()> {
-    let listener = TcpListener::bind(SOURCE).await?;
+    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, SOURCE_V4.port())).await?;
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
@@ -147,8 +154,8 @@ async fn send() -> anyhow::Result<()> {
     until_told().await
 }
 
-async fn receive(measured: Duration) -> anyhow::Result<()> {
-    let mut stream = timeout(SILENCE_MAX, TcpStream::connect(SOURCE)).await.context("the source does not answer")??;
+async fn receive(source: SocketAddr, measured: Duration) -> anyhow::Result<()> {
+    let mut stream = timeout(SILENCE_MAX, TcpStream::connect(source)).await.context("the source does not answer")??;
     println!("{READY}");
     read_for(&mut stream, WARM_UP).await?;
     println!("{}", read_for(&mut stream, measured).await?);

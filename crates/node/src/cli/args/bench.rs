@@ -55,9 +55,15 @@ pub enum BenchCommand {
     /// One TCP stream through the tunnel of a paid exit, in network namespaces; as root
     #[cfg(target_os = "linux")]
     Tunnel {
-        /// How long each of nine rounds measures
+        /// How long each round measures
         #[arg(long, default_value_t = 3, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=600))]
         seconds: u32,
+        /// How often each of three tunnels is measured
+        #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=99))]
+        rounds: u8,
+        /// Inside the tunnel over IPv6
+        #[arg(long)]
+        ipv6: bool,
         /// What the bench starts itself
         #[arg(long, hide = true, value_enum)]
         role: Option<crate::bench::tunnel::Role>,

@@ -11,6 +11,7 @@
 //! - [`socks`]: the SOCKS listener, and the path of its bytes; [`exit`]: where they come out.
 //! - [`tunnel`]: the same for whole IP packets: WireGuard between a client and a provider (Linux).
 //! - [`meter`] and [`gate`]: what both count of a session, and how both hold it back when it isn't paid for.
+//! - [`host_network`]: the machine's firewall, routes and resolver while the IP tunnel is in use.
 //!
 //! What is not here: decisions. Whom to dial, what to pay, when to give up on a peer is said by machines.
 
@@ -19,6 +20,7 @@ pub mod disk;
 pub mod entropy;
 pub mod exit;
 pub mod gate;
+pub mod host_network;
 pub mod link;
 pub mod mesh;
 pub mod meter;

@@ -125,6 +125,12 @@ pub struct ProviderConfig {
     /// Blocks that the exit may reach although the default policy denies them.
     #[serde(default)]
     pub exit_allow: Vec<Network>,
+    /// UDP socket of the tunnel's WireGuard. It stays the same over restarts, since clients were told of it.
+    #[serde(default = "tunnel_listen")]
+    pub tunnel_listen: SocketAddr,
+    /// The interfaces towards the internet; that of the default route when left out.
+    #[serde(default)]
+    pub tunnel_uplinks: Vec<String>,
     /// The most that a client may owe without it being settled; half the registration pledge when left out (row A6).
     pub exposure_max: Option<Amount>,
 }
@@ -306,6 +312,10 @@ impl Default for LogConfig {
     fn default() -> Self {
         Self { level: "info".to_owned(), to: LogTarget::Terminal }
     }
+}
+
+fn tunnel_listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 51_820))
 }
 
 /// What a node can sell.

@@ -10,6 +10,7 @@
 //! - [`connecting`]: the client's side: choosing an exit, dialling, keeping the connection; [`using`]: its sessions;
 //!   [`way_out`]: what programs on the proxy are given meanwhile.
 //! - [`selling`]: the provider's offer; [`serving`]: its sessions.
+//! - [`tunnel`]: WireGuard on both sides, and the machine's own network around it; [`tunnelling`]: when.
 //! - [`history`]: the wallet's history as people see it; [`once`]: idempotency keys; [`kept`]: what else is kept across
 //!   restarts.
 //! - [`owning`]: the kernel nodes that its keystore owns.
@@ -40,6 +41,8 @@ mod promise_log;
 mod proof;
 mod selling;
 mod serving;
+mod tunnel;
+mod tunnelling;
 mod using;
 mod views;
 mod way_out;
@@ -72,6 +75,8 @@ use actor::Actor;
 use data_plane::Report;
 pub(crate) use kernel_access::KernelAccess;
 use kernel_access::{AskError, SubmitFailed};
+pub use tunnel::TunnelSelling;
+use tunnel::{Guest, GuestError, HostError};
 use way_out::ExitState;
 
 /// Calls of the local API that may wait for the task.
@@ -91,6 +96,8 @@ pub struct PeerNodeConfig {
     pub wallet: WalletSecret,
     /// Where its state is kept.
     pub directory: PathBuf,
+    /// Where it is kept what was done to the machine's own network: the folder that `byway firewall` looks at.
+    pub root: PathBuf,
     /// Where its proxy listens, for showing.
     pub proxy_address: String,
     /// UDP addresses of its links; empty for relayed links only.
@@ -136,6 +143,8 @@ pub struct SellingConfig {
     pub settle_at: Amount,
     /// Settlements wait a random time up to this, so that they say little about when a client was here.
     pub settle_delay_max: Span,
+    /// Where tunnels are served, if they are.
+    pub tunnel: TunnelSelling,
 }
 
 impl SellingConfig {
@@ -172,6 +181,8 @@ pub enum StartError {
     Links(#[from] link::BindError),
     #[error(transparent)]
     Resolver(#[from] byway_driver::exit::resolve::SystemResolverError),
+    #[error(transparent)]
+    Tunnel(#[from] HostError),
     #[error("the dialogue key does not fit its certificate")]
     Local,
 }
@@ -212,6 +223,11 @@ enum Arrival {
         provider: IdentityId,
         session: SessionId,
         report: Report,
+    },
+    TunnelBuilt {
+        provider: IdentityId,
+        session: SessionId,
+        result: Result<Guest, GuestError>,
     },
     Served {
         client: IdentityId,

@@ -24,6 +24,11 @@ pub async fn read() -> Vec<Network> {
     networks
 }
 
+/// The interface that leads to everywhere, if there is one.
+pub async fn uplink() -> Option<String> {
+    State::new().await.default_route_interface
+}
+
 /// What [`read`] said last; `None` until it has said something. The reading ends with the last receiver.
 ///
 /// # Panics

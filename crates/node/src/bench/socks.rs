@@ -36,7 +36,7 @@ use crate::api::{
     SessionId, WalletMove,
 };
 use crate::genesis::{self, Funding, Leaders, Plan, Share};
-use crate::peer_node::{PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig};
+use crate::peer_node::{PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig, TunnelSelling};
 
 const KERNEL_NODES: usize = 4;
 /// Each of the two is measured so often, in turns.
@@ -259,6 +259,7 @@ fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &Path) -> any
         dialogue_secret: Zeroizing::new(own(b"dialogue")),
         wallet: wallet(name),
         directory: directory.join(name),
+        root: directory.join(name),
         proxy_address: String::new(),
         link_bind: vec![(Ipv4Addr::LOCALHOST, 0).into()],
         link_seed: own(b"link"),
@@ -283,6 +284,7 @@ fn selling() -> anyhow::Result<SellingConfig> {
         exposure_max: None,
         settle_at: SETTLE_AT,
         settle_delay_max: SETTLE_DELAY_MAX,
+        tunnel: TunnelSelling::default(),
     })
 }
 

@@ -18,7 +18,7 @@ use crate::cli::{Globals, Outcome};
 use crate::config::{BuyingConfig, Config, ProviderConfig};
 use crate::directory::{Directory, RunFile};
 use crate::keystore::{IdentityPurpose, Keystore};
-use crate::peer_node::{KnownIdentity, PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig};
+use crate::peer_node::{KnownIdentity, PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig, TunnelSelling};
 use crate::ports::{self, PortChoice, Ports, Purpose};
 use crate::rpc::{Settings, Token};
 use crate::{genesis, page, rpc};
@@ -107,6 +107,7 @@ pub(super) fn node_config(
         dialogue_secret,
         wallet: keystore.wallet(),
         directory: directory.store_folder(),
+        root: directory.root().to_owned(),
         proxy_address: String::new(),
         link_bind: Vec::new(),
         relay: None,
@@ -154,6 +155,7 @@ fn selling(provider: &ProviderConfig) -> SellingConfig {
         exposure_max: provider.exposure_max,
         settle_at: SellingConfig::SETTLE_AT,
         settle_delay_max: SellingConfig::SETTLE_DELAY_MAX,
+        tunnel: TunnelSelling { listen: provider.tunnel_listen, uplinks: provider.tunnel_uplinks.clone() },
     }
 }
 

@@ -35,7 +35,7 @@ use crate::kernel_node::{self, KernelNode};
 use crate::keystore::{Keystore, KeystoreError};
 use crate::logs;
 use crate::passphrase::Passphrase;
-use crate::peer_node::SellingConfig;
+use crate::peer_node::{SellingConfig, TunnelSelling};
 use crate::ports::{Ports, Purpose, link_address};
 
 /// What a person may want to read later; the storage engine's own steps are not part of it.
@@ -227,6 +227,7 @@ async fn start_provider(
         exposure_max: None,
         settle_at: SETTLE_AT,
         settle_delay_max: SETTLE_DELAY_MAX,
+        tunnel: TunnelSelling::default(),
     });
     Hosted::start(config, &own, Front { proxy: None, rpc: None, page: None }).await
 }

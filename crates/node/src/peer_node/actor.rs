@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use byway_access::discovery::Index;
+use byway_access::service::tunnel::TunnelKeys;
 use byway_access::service::{Services, Socks};
 use byway_access::session::SessionId;
 use byway_crypto::noise::StaticKey;
@@ -13,25 +14,32 @@ use byway_dialogue::{Local, StaticCertificate};
 use byway_driver::clock::Clock;
 use byway_driver::disk::{Disk, DiskError, Durability, Journal};
 use byway_driver::entropy;
+use byway_driver::host_network::{HostNetwork, LinuxNetwork};
 use byway_driver::link::{self, Event as LinkEvent, Link, LinkContact, Links};
 use byway_kernel::follower::{self, Client as LedgerClient, ClientConfig as LedgerClientConfig};
 use byway_peer::market::{Market, MarketConfig};
 use byway_peer::wallet::Wallet;
+use byway_primitives::hash::Context;
 use byway_primitives::{Amount, IdentityId, NetworkId, Span, Time, Timer, Token};
+use byway_records::offer::Service;
 use byway_records::{Genesis, OutputId, Promise, TransactionId};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::connecting::Connection;
 use super::history::Notes;
 use super::kernel_access::KernelAccess;
 use super::once::OnceLog;
 use super::serving::{EarlyStream, Served};
+use super::tunnel::{Guard, TunnelHost, TunnelKind};
+use super::tunnelling::Tunnelling;
 use super::using::Using;
 use super::way_out::ExitState;
 use super::{Arrival, Call, PeerNodeConfig, SpendingConfig, StartError, books, promise_log, serving};
 use crate::api::{self as contract, Event};
 
+const TUNNEL_SECRET: Context = Context("byway 1 derive: tunnels");
 /// How long a stopping node waits for the other sides of its sessions. What they don't answer is settled when it is back.
 const STOP_WAIT: Duration = Duration::from_secs(1);
 /// How long a stopping node waits for what it said last to be read at the other ends of its links.
@@ -112,6 +120,9 @@ pub(super) struct Actor {
     pub(super) served_views: BTreeMap<SessionId, (IdentityId, byway_access::session::SessionView)>,
     pub(super) early: Vec<EarlyStream>,
     pub(super) exit: Option<byway_driver::exit::Exit>,
+    pub(super) tunnel_keys: TunnelKeys,
+    pub(super) tunnel_host: Option<Arc<TunnelHost>>,
+    pub(super) tunnelling: Tunnelling,
     pub(super) preferred: BTreeSet<IdentityId>,
     pub(super) failed_lately: BTreeMap<IdentityId, Time>,
     pub(super) limits: SpendingConfig,
@@ -134,7 +145,14 @@ impl Actor {
         clock.not_before(ledger.follower().tip().map_or(config.genesis.time, |tip| tip.time));
         let now = clock.now();
         let wallet = Wallet::open(config.wallet.clone(), &ledger_journal).map_err(StartError::Wallet)?;
-        let (market, certificate) = open_market(&config, &market_journal, now)?;
+        let host_network: Arc<dyn HostNetwork> = Arc::new(LinuxNetwork::new(&config.root));
+        let tunnel_keys = tunnel_keys(&config);
+        let tunnel_host = open_tunnels(&config, &tunnel_keys, &host_network).await?;
+        // Whoever can't look hasn't closed it either.
+        let is_closed = host_network.status().await.is_ok_and(|status| status.is_closed);
+        let guard = Guard::start(host_network);
+        let kind = TunnelKind { keys: tunnel_keys.clone(), host: tunnel_host.clone() };
+        let (market, certificate) = open_market(&config, kind, &market_journal, now)?;
         let (links, link_events) = bind_links(&config).await?;
         let (arrive, arrivals) = mpsc::channel(ARRIVALS_QUEUE);
         let (exits, exits_seen) = watch::channel(ExitState::Idle);
@@ -184,6 +202,9 @@ impl Actor {
             served_views: BTreeMap::new(),
             early: Vec::new(),
             exit,
+            tunnel_keys,
+            tunnel_host,
+            tunnelling: Tunnelling { guard, is_closed, guest: None },
             preferred: BTreeSet::new(),
             failed_lately: BTreeMap::new(),
             limits: config.limits,
@@ -231,6 +252,9 @@ impl Actor {
             self.carry_out()?;
         }
         self.close_links().await;
+        if let Some(host) = &self.tunnel_host {
+            host.close().await;
+        }
         self.ledger_journal.flush()?;
         self.market_journal.flush()
     }
@@ -239,7 +263,8 @@ impl Actor {
     pub(super) fn begin_to_stop(&mut self) {
         self.stopping = Some(Instant::now());
         self.market.close_shop();
-        self.disconnect();
+        // Who is stopped may be started again in a moment: until the user disconnects nothing leaves past the tunnel.
+        self.hang_up();
         self.stop_serving();
     }
 
@@ -284,13 +309,14 @@ fn open_ledger(genesis: &Genesis, journal: &Journal) -> Result<LedgerClient, fol
 /// The market machine, and the certificate under which it answers from now on.
 fn open_market(
     config: &PeerNodeConfig,
+    tunnel: TunnelKind,
     journal: &Journal,
     now: Time,
 ) -> Result<(Market, StaticCertificate), StartError> {
     let (network, static_key) = (config.genesis.network(), StaticKey::of(&config.dialogue_secret));
     let certificate = StaticCertificate::issue(&config.identity, network, static_key, now + CERTIFICATE_LIFE);
     let local = Local::new(certificate, *config.dialogue_secret).map_err(|_| StartError::Local)?;
-    Ok((Market::open(market_config(config), local, journal, now, entropy::seed())?, certificate))
+    Ok((Market::open(market_config(config, tunnel), local, journal, now, entropy::seed())?, certificate))
 }
 
 async fn bind_links(config: &PeerNodeConfig) -> Result<(Arc<Links>, mpsc::Receiver<LinkEvent>), link::BindError> {
@@ -304,10 +330,29 @@ async fn bind_links(config: &PeerNodeConfig) -> Result<(Arc<Links>, mpsc::Receiv
     Ok((Arc::new(links), events))
 }
 
-fn market_config(config: &PeerNodeConfig) -> MarketConfig {
+/// The secret of all tunnels of this node, from that of its dialogues.
+fn tunnel_keys(config: &PeerNodeConfig) -> TunnelKeys {
+    TunnelKeys::new(Zeroizing::new(TUNNEL_SECRET.hash(&[&*config.dialogue_secret]).0))
+}
+
+async fn open_tunnels(
+    config: &PeerNodeConfig,
+    keys: &TunnelKeys,
+    network: &Arc<dyn HostNetwork>,
+) -> Result<Option<Arc<TunnelHost>>, StartError> {
+    match &config.selling {
+        Some(selling) if selling.services.contains(&Service::TUNNEL) => {
+            let host = TunnelHost::open(&selling.tunnel, &selling.allow, keys, network.clone()).await?;
+            Ok(Some(Arc::new(host)))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn market_config(config: &PeerNodeConfig, tunnel: TunnelKind) -> MarketConfig {
     let network = config.genesis.network();
     let services: Vec<Box<dyn byway_access::ServiceKind>> =
-        vec![Box::new(Socks { connections_max: SESSION_CONNECTIONS_MAX })];
+        vec![Box::new(Socks { connections_max: SESSION_CONNECTIONS_MAX }), Box::new(tunnel)];
     // Whoever grants less than a settlement is due at settles in smaller steps.
     let settle_at = config.selling.as_ref().map_or(Amount::from_coins(1), |selling| {
         selling.exposure_max.map_or(selling.settle_at, |granted| selling.settle_at.min(granted))

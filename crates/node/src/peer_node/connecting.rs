@@ -159,6 +159,9 @@ impl Actor {
             return;
         }
         self.leave_exit();
+        if !self.wants_tunnel(&target) {
+            self.open_machine();
+        }
         if let Connection::Connecting(before) = &mut self.connection {
             for asker in before.askers.drain(..) {
                 let _ = asker.send(Err(ApiError::superseded()));
@@ -187,8 +190,14 @@ impl Actor {
         self.reach();
     }
 
-    /// Ends the session and refuses programs until the next `connect`.
+    /// Ends the session and refuses programs until the next `connect`. A machine that was closed around a tunnel is open again.
     pub(super) fn disconnect(&mut self) {
+        self.hang_up();
+        self.open_machine();
+    }
+
+    /// Ends the session and refuses programs until the next `connect`.
+    pub(super) fn hang_up(&mut self) {
         self.leave_exit();
         if let Connection::Connecting(connecting) = &mut self.connection {
             for asker in connecting.askers.drain(..) {
@@ -353,7 +362,7 @@ impl Actor {
     }
 
     /// The offer for whose sake we want to talk to `provider`.
-    fn wanted_offer(&self, provider: IdentityId) -> Option<Offer> {
+    pub(super) fn wanted_offer(&self, provider: IdentityId) -> Option<Offer> {
         let offer = match &self.connection {
             Connection::Connecting(connecting) => &connecting.current.offer.offer,
             Connection::Connected(connected) => &connected.offer,
@@ -434,6 +443,7 @@ impl Actor {
     pub(super) fn look_after_connection(&mut self) {
         let now = self.clock.now();
         self.sample_rates(now);
+        self.look_after_tunnel();
         let Connection::Connected(connected) = &mut self.connection else { return };
         if self.market.is_talking_to(connected.offer.provider) {
             return self.look_after_flow(now);

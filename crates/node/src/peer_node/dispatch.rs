@@ -17,6 +17,7 @@ impl Actor {
             Arrival::Submitted { id, result } => self.submitted(id, result),
             Arrival::Dialled { provider, result } => self.dialled(provider, result),
             Arrival::Used { provider, session, report } => self.used(provider, session, report),
+            Arrival::TunnelBuilt { provider, session, result } => self.tunnel_built(provider, session, result),
             Arrival::Served { client, session, report } => self.was_served(client, session, report),
             Arrival::Included(id) => self.was_included(id),
             Arrival::Status { member, status, latency } => {

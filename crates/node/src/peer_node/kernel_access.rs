@@ -106,6 +106,11 @@ impl KernelAccess {
         Self(Arc::new(Shared { prologue, limits, elsewhere: elsewhere.clone(), members }))
     }
 
+    /// Where the members are reached: `host:port` each.
+    pub fn addresses(&self) -> Vec<String> {
+        self.members().by_seat.values().map(|known| known.address.clone()).collect()
+    }
+
     /// Goes over to the members of another epoch. Connections to those that stay where they are stay.
     pub fn follow(&self, seats: &Seats) {
         let mut members = self.0.members.write().unwrap_or_else(PoisonError::into_inner);

@@ -107,6 +107,7 @@ impl Actor {
             exposure_max: known.and_then(|s| s.exposure_max),
             settle_at: known.map_or(SellingConfig::SETTLE_AT, |s| s.settle_at),
             settle_delay_max: known.map_or(SellingConfig::SETTLE_DELAY_MAX, |s| s.settle_delay_max),
+            tunnel: known.map(|s| s.tunnel.clone()).unwrap_or_default(),
         };
         let exit = match &self.exit {
             Some(exit) => exit.clone(),

@@ -12,7 +12,7 @@ use byway_driver::link::{LinkId, Links, StreamRecv, StreamSend};
 use byway_driver::socks::{Reply, StreamHeader};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{IdentityId, Span, Time};
-use byway_records::offer::Network;
+use byway_records::offer::{Network, Service};
 
 use super::data_plane::{Plane, Report};
 use super::using::reason_word;
@@ -79,7 +79,7 @@ fn host(address: IpAddr) -> Network {
 impl Actor {
     pub(super) fn serving_news(&mut self, client: IdentityId, news: ProviderNews) {
         match news {
-            ProviderNews::Serve { session, limit, .. } => self.serve(client, session, limit),
+            ProviderNews::Serve { session, service, limit, .. } => self.serve(client, (session, service), limit),
             ProviderNews::Limit { session, limit } => {
                 if let Some(served) = self.served.get(&session) {
                     served.plane.gate.allow(limit);
@@ -99,8 +99,13 @@ impl Actor {
         }
     }
 
-    fn serve(&mut self, client: IdentityId, session: SessionId, limit: u64) {
-        let plane = Plane::new(limit);
+    fn serve(&mut self, client: IdentityId, (session, service): (SessionId, Service), limit: u64) {
+        let plane = match (service, &self.tunnel_host) {
+            (Service::TUNNEL, Some(host)) => host.plane(session),
+            _ => None,
+        };
+        let plane = plane.unwrap_or_else(|| Plane::new(0));
+        plane.gate.allow(limit);
         let (watched, arrive) = (plane.clone(), self.arrive.clone());
         tokio::spawn(async move {
             watched

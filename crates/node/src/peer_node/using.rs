@@ -4,11 +4,13 @@ use byway_access::session::{ClientNews, OpenError, SessionId, SessionView, StopR
 use byway_driver::gate::CloseReason;
 use byway_driver::meter::Metered;
 use byway_primitives::{Amount, IdentityId, Span, Time};
+use byway_records::Offer;
+use byway_records::offer::Service;
 
 use super::connecting::{Connected, Connection, Flow};
 use super::data_plane::{Plane, Report};
 use super::{Actor, Arrival};
-use crate::api::{Event, Reason, SessionState};
+use crate::api::{Event, OfferFilter, Reason, SessionState};
 
 /// Rates are means over at least this long; a little less than two ticks.
 const RATE_SPAN: Span = Span::millis(900);
@@ -45,7 +47,13 @@ pub(super) fn reason_word(reason: StopReason) -> &'static str {
 impl Actor {
     pub(super) fn using_news(&mut self, provider: IdentityId, news: ClientNews) {
         match news {
-            ClientNews::Connect { session, .. } => self.session_open(provider, session),
+            ClientNews::Connect { session, response, service, answer } => {
+                let plane = self.session_open(provider, session);
+                match service {
+                    Service::TUNNEL => self.build_tunnel(provider, (session, response), &answer, plane),
+                    _ => self.channel_up(provider, session),
+                }
+            }
             ClientNews::OpenFailed { error, .. } => {
                 if error == OpenError::NoAnswer {
                     self.leave_link(provider);
@@ -82,7 +90,7 @@ impl Actor {
         self.publish_sessions(provider);
     }
 
-    fn session_open(&mut self, provider: IdentityId, session: SessionId) {
+    fn session_open(&mut self, provider: IdentityId, session: SessionId) -> Plane {
         let now = self.clock.now();
         // The client pays for what arrives, so its own gate holds nothing back; it is there to be closed.
         let plane = Plane::new(u64::MAX);
@@ -96,8 +104,14 @@ impl Actor {
                 .await;
         });
         let sampled = (now, Metered::default());
-        let using = Using { provider, plane, started: now, sampled, rate: (0, 0), last: None, left: None };
-        self.using.insert(session, using);
+        let (kept, last, left) = (plane.clone(), None, None);
+        self.using.insert(session, Using { provider, plane: kept, started: now, sampled, rate: (0, 0), last, left });
+        plane
+    }
+
+    /// The data channel of a session is there.
+    pub(super) fn channel_up(&mut self, provider: IdentityId, session: SessionId) {
+        let now = self.clock.now();
         self.market.handle_channel(now, provider, session, Ok(()), &self.market_journal);
         let Connection::Connecting(connecting) = &mut self.connection else {
             return self.adopt(provider, session);
@@ -117,16 +131,21 @@ impl Actor {
     /// A session of before a restart: it is gone on with if nothing else is wanted by now.
     fn adopt(&mut self, provider: IdentityId, session: SessionId) {
         let now = self.clock.now();
-        let view = self.market.used_sessions(now).into_iter().find(|(_, view)| view.id == session);
-        let offer = view.and_then(|(_, view)| self.index.offer(view.offer)).map(|o| o.offer.offer.clone());
-        match (&self.connection, offer) {
+        match (&self.connection, self.offer_of(session)) {
             (Connection::Idle { .. }, Some(offer)) => {
-                let filter = Some(self.config.buying.clone());
+                let filter = Some(OfferFilter { service: Some(offer.service), ..self.config.buying.clone() });
                 self.connection = Connection::Connected(Connected::new(now, offer, session, filter));
                 self.publish_exit();
             }
             _ => self.market.stop_using(now, provider, session, &self.market_journal),
         }
+    }
+
+    /// The offer of a session that is used.
+    pub(super) fn offer_of(&self, session: SessionId) -> Option<Offer> {
+        let sessions = self.market.used_sessions(self.clock.now());
+        let (_, view) = sessions.into_iter().find(|(_, view)| view.id == session)?;
+        self.index.offer(view.offer).map(|published| published.offer.offer.clone())
     }
 
     fn set_flow(&mut self, session: SessionId, flow: Flow) {
@@ -146,6 +165,7 @@ impl Actor {
             using.plane.gate.close(reason);
             using.last = view.map(|(_, view)| view).or(using.last);
         }
+        self.tunnel_over(session);
     }
 
     /// Keeps an ended session in the list.

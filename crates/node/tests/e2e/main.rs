@@ -10,6 +10,7 @@
 //! - [`members`]: kernel nodes that join, leave, are killed and get other keys while payments go on.
 //! - [`local`]: `byway up` twice on one directory.
 //! - [`faults`]: bad input and faults at a node's front.
+//! - [`tunnel`]: a client's machine, a provider's and the internet in network namespaces (as root).
 //! - [`strangers`]: peers that keep to no rules, and a clock that was set back.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
@@ -19,3 +20,4 @@ mod local;
 mod members;
 mod network;
 mod strangers;
+mod tunnel;

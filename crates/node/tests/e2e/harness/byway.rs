@@ -3,29 +3,31 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use byway_primitives::Amount;
 use serde_json::Value;
 
 use super::eventually_or;
-use super::process::clean;
+use super::process::{byway, clean};
 
 /// A node's directory, for asking the node that runs there.
 #[derive(Debug, Clone)]
 pub struct Node {
     pub dir: PathBuf,
     passphrase_file: Option<PathBuf>,
+    /// The network namespace that it is asked in, if not that of the tests.
+    pub space: Option<String>,
 }
 
 impl Node {
     pub fn new(dir: impl Into<PathBuf>, passphrase_file: Option<&Path>) -> Self {
-        Self { dir: dir.into(), passphrase_file: passphrase_file.map(Path::to_owned) }
+        Self { dir: dir.into(), passphrase_file: passphrase_file.map(Path::to_owned), space: None }
     }
 
     pub fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_byway"));
+        let mut command = byway(self.space.as_deref());
         command.arg("--dir").arg(&self.dir).args(arguments).stdin(Stdio::null());
         if let Some(file) = &self.passphrase_file {
             command.arg("--passphrase-file").arg(file);

@@ -4,6 +4,7 @@ pub mod byway;
 pub mod download;
 pub mod network;
 pub mod process;
+pub mod spaces;
 pub mod stranger;
 pub mod web;
 

@@ -1,6 +1,6 @@
 //! A network of separate processes: kernel nodes, a relay, a provider and a client, as on separate machines.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use byway_primitives::Amount;
@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::byway::Node;
 use super::process::{Process, write};
+use super::spaces::{self, Spaces};
 use super::{SOON, free_ports, local};
 
 pub const KERNEL_NODES: usize = 7;
@@ -39,6 +40,7 @@ pub struct Network {
     pub client_node: Node,
     pub proxy: SocketAddr,
     ports: [u16; PORTS],
+    sites: Sites,
     /// Last, so that it goes when the processes have ended.
     folder: TempDir,
 }
@@ -59,9 +61,42 @@ const PROVIDER: usize = 1;
 const CLIENT: usize = 5;
 const KERNEL: usize = 9;
 
+/// Where everybody is.
+#[derive(Debug, Clone, Copy)]
+struct Sites {
+    kernel: IpAddr,
+    provider: IpAddr,
+    client: IpAddr,
+}
+
 impl Network {
     /// Makes keys, genesis and configurations, as somebody would who sets this up by hand.
     pub fn make() -> Self {
+        let here = IpAddr::from(Ipv4Addr::LOCALHOST);
+        Self::make_at(Sites { kernel: here, provider: here, client: here })
+    }
+
+    /// In namespaces; the provider sells tunnels too.
+    pub fn make_in(spaces: &Spaces) -> Self {
+        let address = |text: &str| text.parse().unwrap();
+        let mut network = Self::make_at(Sites {
+            kernel: address(spaces::KERNEL),
+            provider: address(spaces::PROVIDER),
+            client: address(spaces::CLIENT),
+        });
+        let Self { kernel, relay, provider, client, provider_node, client_node, .. } = &mut network;
+        for process in kernel.iter_mut().chain([relay]) {
+            process.space = Some(spaces.internet.clone());
+        }
+        for (process, node, space) in
+            [(provider, provider_node, &spaces.provider), (client, client_node, &spaces.client)]
+        {
+            (process.space, node.space) = (Some(space.clone()), Some(space.clone()));
+        }
+        network
+    }
+
+    fn make_at(sites: Sites) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         let ports = free_ports::<PORTS>();
@@ -70,7 +105,8 @@ impl Network {
         let node = |name: &str| Node::new(root.join(name), Some(&passphrase));
         let members: Vec<String> = (0..KERNEL_NODES)
             .map(|index| {
-                let (name, address) = (format!("k{index}"), local(ports[KERNEL + index]).to_string());
+                let (name, address) =
+                    (format!("k{index}"), SocketAddr::new(sites.kernel, ports[KERNEL + index]).to_string());
                 node(&name).json(&["kernel", "init", "--name", &name, "--address", &address]);
                 root.join(&name).join("member.json").display().to_string()
             })
@@ -97,6 +133,7 @@ impl Network {
             client_node: client,
             proxy: local(ports[CLIENT + 1]),
             ports,
+            sites,
             folder,
         };
         network.configure();
@@ -105,13 +142,13 @@ impl Network {
 
     fn configure(&self) {
         for index in 0..KERNEL_NODES {
-            let listen = local(self.ports[KERNEL + index]);
+            let listen = SocketAddr::new(self.sites.kernel, self.ports[KERNEL + index]);
             let kernel = format!("role = \"kernel\"\nnetwork = \"network.json\"\n[kernel]\nlisten = \"{listen}\"\n");
             self.config(&format!("k{index}"), &format!("{kernel}[log]\nlevel = \"warn,byway_node=info\"\n"));
         }
-        let relay = local(self.ports[RELAY]);
+        let relay = self.relay_address();
         self.config("relay", &format!("role = \"relay\"\n[relay]\nlisten = \"{relay}\"\n"));
-        self.config("client", &self.peer(CLIENT, local(self.ports[CLIENT])));
+        self.config("client", &self.peer(CLIENT, SocketAddr::new(self.sites.client, self.ports[CLIENT])));
         self.configure_provider(Reach::Direct);
     }
 
@@ -119,24 +156,29 @@ impl Network {
     pub fn configure_provider(&self, reach: Reach) {
         let port = self.ports[PROVIDER];
         let listen = match reach {
-            Reach::Direct => local(port),
+            Reach::Direct => SocketAddr::new(self.sites.provider, port),
             Reach::RelayOnly => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)),
         };
+        let services = if self.sites.provider.is_loopback() { "[\"socks\"]" } else { "[\"socks\", \"tunnel\"]" };
         let selling = format!(
             "[provider]\ncountry = \"DE\"\nasn = 64496\nprice_per_mb = \"{PRICE}\"\nbandwidth_bps = {BANDWIDTH_BPS}\n\
-             exit_allow = [\"127.0.0.0/8\"]\n"
+             exit_allow = [\"127.0.0.0/8\"]\nservices = {services}\n"
         );
         self.config("provider", &format!("{}{selling}", self.peer(PROVIDER, listen)));
     }
 
     fn peer(&self, first: usize, link: SocketAddr) -> String {
         let [proxy, rpc, page] = [1, 2, 3].map(|step| local(self.ports[first + step]));
-        let relay = local(self.ports[RELAY]);
+        let relay = self.relay_address();
         format!(
             "role = \"peer\"\nnetwork = \"network.json\"\n[link]\nlisten = \"{link}\"\nrelay = \"http://{relay}\"\n\
              [proxy]\nlisten = \"{proxy}\"\n[rpc]\nlisten = \"{rpc}\"\n[page]\nlisten = \"{page}\"\n\
              [log]\nlevel = \"{LOG}\"\n"
         )
+    }
+
+    fn relay_address(&self) -> SocketAddr {
+        SocketAddr::new(self.sites.kernel, self.ports[RELAY])
     }
 
     fn config(&self, name: &str, text: &str) {

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use super::spaces::in_space;
 use super::{SOON, eventually};
 
 /// Lines of a log that are shown when a story fails.
@@ -13,6 +14,8 @@ const TAIL_LINES: usize = 25;
 pub struct Process {
     pub name: String,
     arguments: Vec<String>,
+    /// The network namespace that it runs in, if not that of the tests.
+    pub space: Option<String>,
     log: PathBuf,
     /// Length of the log when the process was last started.
     log_before: usize,
@@ -23,14 +26,14 @@ impl Process {
     /// Describes a process; what it prints goes to `log`.
     pub fn new(name: impl Into<String>, log: PathBuf, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|argument| argument.to_string()).collect();
-        Self { name: name.into(), arguments, log, log_before: 0, child: None }
+        Self { name: name.into(), arguments, space: None, log, log_before: 0, child: None }
     }
 
     pub fn start(&mut self) {
         assert!(self.child.is_none(), "{} runs already", self.name);
         self.log_before = self.log_text().len();
         let out = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_byway"));
+        let mut command = byway(self.space.as_deref());
         command.args(&self.arguments).stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
         clean(&mut command);
         self.child = Some(command.spawn().unwrap());
@@ -105,6 +108,12 @@ impl Drop for Process {
             eprintln!("\n── {}, last lines ──\n{}", self.name, self.tail());
         }
     }
+}
+
+/// The binary, in a network namespace or not.
+pub fn byway(space: Option<&str>) -> Command {
+    const BINARY: &str = env!("CARGO_BIN_EXE_byway");
+    space.map_or_else(|| Command::new(BINARY), |space| in_space(space, BINARY))
 }
 
 /// Takes away what the environment of whoever runs the tests would change.

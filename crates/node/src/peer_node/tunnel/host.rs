@@ -1,0 +1,186 @@
+//! A provider's end of the tunnels that it sells.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use byway_access::exit_policy::ExitPolicy;
+use byway_access::service::tunnel::{MTU, Seat, Seats, TunnelAnswer, TunnelKeys, TunnelRequest};
+use byway_access::session::SessionId;
+use byway_crypto::noise::StaticKey;
+use byway_driver::exit::name_server::{self, NameServer};
+use byway_driver::exit::own;
+use byway_driver::host_network::{HostNetwork, HostNetworkError, InterfaceName, NameError, SharingPlan};
+use byway_driver::meter::Side;
+use byway_driver::tunnel::{Interface, Peer, Prefix, PublicKey, Secret, Terms, Tunnel, TunnelError};
+use byway_records::offer::Network;
+
+use super::inner_networks;
+use crate::peer_node::data_plane::Plane;
+
+/// The interface that clients' packets come out of.
+const INTERFACE: &str = "byway-exit";
+/// What names are asked at, inside.
+const NAMES_PORT: u16 = 53;
+
+/// Serves tunnels until it is closed. Its clients are its own: who may have a seat, and what it costs, is decided elsewhere.
+pub struct TunnelHost {
+    tunnel: Tunnel,
+    network: Arc<dyn HostNetwork>,
+    port: u16,
+    key: StaticKey,
+    clients: Mutex<Clients>,
+    _names: Vec<NameServer>,
+}
+
+#[derive(Default)]
+struct Clients {
+    seats: Seats,
+    seated: BTreeMap<SessionId, Client>,
+}
+
+struct Client {
+    key: PublicKey,
+    plane: Plane,
+}
+
+/// Why a provider can't serve tunnels.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error("no UDP socket for tunnels can be opened at {address}: {error}; set provider.tunnel_listen to a free port")]
+    Socket { address: SocketAddr, error: std::io::Error },
+    #[error(transparent)]
+    Tunnel(#[from] TunnelError),
+    #[error(transparent)]
+    Network(#[from] HostNetworkError),
+    #[error("names can't be resolved for clients of the tunnel: {0}")]
+    Names(#[source] std::io::Error),
+    #[error("no interface leads to the internet: there is no default route; set provider.tunnel_uplinks")]
+    NoUplink,
+    #[error("provider.tunnel_uplinks: {0}")]
+    Uplink(#[from] NameError),
+}
+
+/// What a provider's configuration says of tunnels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TunnelSelling {
+    /// Where WireGuard hears.
+    pub listen: SocketAddr,
+    /// The interfaces towards the internet; those of the default routes where there are none.
+    pub uplinks: Vec<String>,
+}
+
+impl Default for TunnelSelling {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 51_820)), uplinks: Vec::new() }
+    }
+}
+
+impl TunnelHost {
+    /// Makes the interface, closes this machine to clients but for the way out, and hears for them.
+    pub async fn open(
+        selling: &TunnelSelling,
+        allow: &[Network],
+        keys: &TunnelKeys,
+        network: Arc<dyn HostNetwork>,
+    ) -> Result<Self, HostError> {
+        let cant_bind = |error| HostError::Socket { address: selling.listen, error };
+        let socket = UdpSocket::bind(selling.listen).map_err(cant_bind)?;
+        let port = socket.local_addr().map_err(cant_bind)?.port();
+        let own_networks = own::read().await;
+        let inner = inner_networks();
+        let addresses = inner.map(|network| (network.address, network.prefix));
+        let interface = Interface::create(INTERFACE, &addresses, MTU)?;
+        let mut uplinks = selling.uplinks.iter().map(|name| name.parse()).collect::<Result<Vec<InterfaceName>, _>>()?;
+        if uplinks.is_empty() {
+            uplinks.push(own::uplink().await.ok_or(HostError::NoUplink)?.parse()?);
+        }
+        let resolvers: Vec<IpAddr> = vec![Seat::PROVIDER.v4().into(), Seat::PROVIDER.v6().into()];
+        let policy = ExitPolicy { operator_allows: allow.to_vec(), own_networks, rules: Vec::new() };
+        let plan = SharingPlan {
+            interface: interface.name().parse()?,
+            inner: inner.to_vec(),
+            uplinks,
+            denied: policy.denied_blocks(),
+            denied_ports: byway_access::exit_policy::MAIL_PORTS.to_vec(),
+            resolvers: resolvers.clone(),
+        };
+        // Before anyone can come.
+        network.share(&plan).await?;
+        let servers = name_server::system_servers().map_err(HostError::Names)?;
+        let mut names = Vec::new();
+        for address in resolvers {
+            let server = NameServer::start(SocketAddr::new(address, NAMES_PORT), servers.clone()).await;
+            names.push(server.map_err(HostError::Names)?);
+        }
+        let secret = keys.of_provider();
+        let tunnel = Tunnel::open(Secret::from_bytes(&secret), Side::Provider, socket, interface)?;
+        let key = StaticKey::of(&secret);
+        Ok(Self { tunnel, network, port, key, clients: Mutex::default(), _names: names })
+    }
+
+    /// A seat for a session that is accepted; nothing passes yet. `None` if there is no room, or the key is somebody's.
+    pub fn seat(&self, session: SessionId, request: TunnelRequest) -> Option<TunnelAnswer> {
+        let mut clients = self.clients();
+        let seat = clients.seats.assign(session)?;
+        if !self.let_in(&mut clients, session, request, seat) {
+            clients.seats.release(session);
+            return None;
+        }
+        Some(TunnelAnswer { key: self.key, port: self.port, seat, mtu: MTU })
+    }
+
+    /// A session of before a restart has its seat again.
+    pub fn keep(&self, session: SessionId, request: TunnelRequest, answer: TunnelAnswer) {
+        let mut clients = self.clients();
+        clients.seats.keep(session, answer.seat);
+        self.let_in(&mut clients, session, request, answer.seat);
+    }
+
+    fn let_in(&self, clients: &mut Clients, session: SessionId, request: TunnelRequest, seat: Seat) -> bool {
+        let (key, plane) = (PublicKey(request.key.0), Plane::new(0));
+        let added = self.tunnel.add(Peer {
+            key,
+            preshared: None,
+            endpoint: None,
+            addresses: vec![Prefix::host(seat.v4().into()), Prefix::host(seat.v6().into())],
+            terms: Terms::Paid { gate: plane.gate.clone(), meter: plane.meter.clone() },
+            keepalive: None,
+        });
+        match added {
+            Ok(()) => {
+                clients.seated.insert(session, Client { key, plane });
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%session, %error, "a client of the tunnel can't be let in");
+                false
+            }
+        }
+    }
+
+    pub fn release(&self, session: SessionId) {
+        let mut clients = self.clients();
+        clients.seats.release(session);
+        if let Some(client) = clients.seated.remove(&session) {
+            self.tunnel.remove(&client.key);
+        }
+    }
+
+    /// What a session's packets are counted and held back by.
+    pub fn plane(&self, session: SessionId) -> Option<Plane> {
+        self.clients().seated.get(&session).map(|client| client.plane.clone())
+    }
+
+    /// Takes back what was done to this machine's network.
+    pub async fn close(&self) {
+        if let Err(error) = self.network.unshare().await {
+            tracing::error!(%error, "the address translation for clients is left; `byway firewall reset` removes it");
+        }
+    }
+
+    fn clients(&self) -> MutexGuard<'_, Clients> {
+        // Each change behind the lock is whole before anything can fail.
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

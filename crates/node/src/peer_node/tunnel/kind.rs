@@ -1,0 +1,53 @@
+//! The tunnel among the kinds of service.
+
+use std::sync::Arc;
+
+use byway_access::service::tunnel::{TunnelAnswer, TunnelKeys, TunnelRequest};
+use byway_access::service::{NotAccepted, ServiceDataError, ServiceKind};
+use byway_access::session::{ResponseId, SessionId};
+use byway_crypto::noise::StaticKey;
+use byway_primitives::Encode;
+use byway_records::offer::Service;
+
+use super::TunnelHost;
+
+/// Asks with a key of the session's own; serves where there is a host.
+pub struct TunnelKind {
+    pub keys: TunnelKeys,
+    pub host: Option<Arc<TunnelHost>>,
+}
+
+impl ServiceKind for TunnelKind {
+    fn service(&self) -> Service {
+        Service::TUNNEL
+    }
+
+    fn request_data(&self, response: ResponseId) -> Vec<u8> {
+        TunnelRequest { key: StaticKey::of(&self.keys.of_session(response)) }.to_bytes()
+    }
+
+    fn accept(&self, session: SessionId, request: &[u8]) -> Result<Vec<u8>, NotAccepted> {
+        let request = TunnelRequest::open(request)?;
+        // Nothing is sold where there is no host; whoever asks anyway finds no room.
+        let host = self.host.as_ref().ok_or(NotAccepted::Full)?;
+        host.seat(session, request).map(|answer| answer.to_bytes()).ok_or(NotAccepted::Full)
+    }
+
+    fn resume(&self, session: SessionId, request: &[u8], answer: &[u8]) {
+        if let (Some(host), Ok(request), Ok(answer)) =
+            (&self.host, TunnelRequest::open(request), TunnelAnswer::open(answer))
+        {
+            host.keep(session, request, answer);
+        }
+    }
+
+    fn release(&self, session: SessionId) {
+        if let Some(host) = &self.host {
+            host.release(session);
+        }
+    }
+
+    fn check_accepted(&self, answer: &[u8]) -> Result<(), ServiceDataError> {
+        TunnelAnswer::open(answer).map(|_| ())
+    }
+}

@@ -1,0 +1,32 @@
+//! The IP tunnel of a market node (row A11): what its sessions need beside those of the proxy.
+//!
+//! - [`kind`]: what the two sides tell each other when a session opens, and the keys for it.
+//! - [`host`]: a provider's WireGuard, one for all clients: a peer is added when its session is accepted, with a gate that lets
+//!   nothing pass, since its first handshake comes before the client can say that the channel is up.
+//! - [`guest`]: a client's WireGuard, one for the session that it uses, built when that was accepted.
+//! - [`guard`]: the machine's own network meanwhile: closed to everything but the tunnel from the first session on until the user
+//!   disconnects, also while there is no exit and after a crash.
+//!
+//! All of them need root, or CAP_NET_ADMIN. A node without that browses by the proxy, which protects what goes through it
+//! and nothing else.
+
+mod guard;
+mod guest;
+mod host;
+mod kind;
+
+use byway_access::service::tunnel::Seat;
+use byway_records::offer::Network;
+
+pub(super) use guard::Guard;
+pub(super) use guest::{Guest, GuestError, GuestOrder, build};
+pub use host::{HostError, TunnelHost, TunnelSelling};
+pub(super) use kind::TunnelKind;
+
+/// The network inside, as a provider routes it.
+fn inner_networks() -> [Network; 2] {
+    [
+        Network { address: Seat::PROVIDER.v4().into(), prefix: 16 },
+        Network { address: Seat::PROVIDER.v6().into(), prefix: 64 },
+    ]
+}

@@ -1,0 +1,145 @@
+//! A market node's tunnels (row A11): as a provider, whose packets are served; as a client, the tunnel of the session in use,
+//! and the machine closed around it from the first one on until the user disconnects.
+
+use std::net::SocketAddr;
+
+use byway_access::service::tunnel::TunnelAnswer;
+use byway_access::session::{ResponseId, SessionId};
+use byway_driver::host_network::{Allowed, ClientPlan, Sender, Transport};
+use byway_driver::link::LinkContact;
+use byway_primitives::{IdentityId, Span};
+use byway_records::Offer;
+use byway_records::offer::Service;
+use tokio::sync::oneshot;
+
+use super::connecting::Connection;
+use super::data_plane::Plane;
+use super::tunnel::{self, Guard, Guest, GuestError, GuestOrder};
+use super::{Actor, Arrival};
+use crate::api::{ConnectTarget, OfferFilter};
+
+/// Providers whose links stay possible while the machine is closed: those that would be tried next.
+const PROVIDERS_ALLOWED: usize = 16;
+/// While the machine is closed and there is no way out, one is looked for so often.
+const LOOK_EVERY: Span = Span::seconds(5);
+
+/// The client's side of tunnels.
+pub(super) struct Tunnelling {
+    pub guard: Guard,
+    /// The machine is closed to everything outside the tunnel, now or in a moment.
+    pub is_closed: bool,
+    pub guest: Option<(SessionId, Guest)>,
+}
+
+impl Actor {
+    /// Builds the tunnel of a session that was accepted.
+    pub(super) fn build_tunnel(
+        &mut self,
+        provider: IdentityId,
+        (session, response): (SessionId, ResponseId),
+        answer: &[u8],
+        plane: Plane,
+    ) {
+        let contact = self.wanted_offer(provider).or_else(|| self.offer_of(session)).and_then(|offer| contact(&offer));
+        let provider_at = contact.iter().flat_map(|contact| contact.addresses()).map(SocketAddr::ip).collect();
+        let Ok(answer) = TunnelAnswer::open(answer) else {
+            return self.tunnel_failed(provider, session, "the provider's answer makes no sense");
+        };
+        let order = GuestOrder {
+            secret: self.tunnel_keys.of_session(response),
+            answer,
+            provider: provider_at,
+            plane,
+            guard: self.tunnelling.guard.clone(),
+            plan: self.closed_plan(),
+            is_closed: self.tunnelling.is_closed,
+        };
+        let arrive = self.arrive.clone();
+        tokio::spawn(async move {
+            let result = tunnel::build(order).await;
+            let _ = arrive.send(Arrival::TunnelBuilt { provider, session, result }).await;
+        });
+    }
+
+    pub(super) fn tunnel_built(&mut self, provider: IdentityId, session: SessionId, result: Result<Guest, GuestError>) {
+        match result {
+            Ok(guest) if self.using.contains_key(&session) => {
+                self.tunnelling.is_closed = true;
+                self.tunnelling.guest = Some((session, guest));
+                self.channel_up(provider, session);
+            }
+            // The user has gone on to something else, which opens or closes the machine as it should be.
+            Ok(_) => {}
+            Err(error) => self.tunnel_failed(provider, session, &error.to_string()),
+        }
+    }
+
+    fn tunnel_failed(&mut self, provider: IdentityId, session: SessionId, why: &str) {
+        let now = self.clock.now();
+        self.market.handle_channel(now, provider, session, Err(()), &self.market_journal);
+        self.not_reached(provider, why);
+    }
+
+    /// A session's data plane is closed; if it was a tunnel's, nothing leaves until there is another.
+    pub(super) fn tunnel_over(&mut self, session: SessionId) {
+        if self.tunnelling.guest.take_if(|(of, _)| *of == session).is_some() && self.tunnelling.is_closed {
+            let plan = self.closed_plan();
+            self.tunnelling.guard.change(plan);
+        }
+    }
+
+    /// The user wants no tunnel any more.
+    pub(super) fn open_machine(&mut self) {
+        if std::mem::take(&mut self.tunnelling.is_closed) {
+            self.tunnelling.guard.release();
+        }
+    }
+
+    /// Looks for a way out of a machine that is closed.
+    pub(super) fn look_after_tunnel(&mut self) {
+        let now = self.clock.now();
+        let since = match &self.connection {
+            Connection::Idle { since } | Connection::Failed { since, .. } => *since,
+            _ => return,
+        };
+        if self.tunnelling.is_closed && now >= since + LOOK_EVERY {
+            let filter = OfferFilter { service: Some(Service::TUNNEL), ..self.config.buying.clone() };
+            let (answer, _) = oneshot::channel();
+            self.connect(ConnectTarget::Cheapest(filter), answer);
+        }
+    }
+
+    /// Whether this is what a tunnel is asked for with.
+    pub(super) fn wants_tunnel(&self, target: &ConnectTarget) -> bool {
+        let service = match target {
+            ConnectTarget::Offer { offer_id } => self.index.offer(*offer_id).map(|offer| offer.offer.offer.service),
+            ConnectTarget::Cheapest(filter) => filter.service,
+        };
+        service == Some(Service::TUNNEL)
+    }
+
+    /// What may leave while there is no tunnel: the node's own links to providers that it would use, and its questions to
+    /// kernel nodes.
+    fn closed_plan(&self) -> ClientPlan {
+        let filter = OfferFilter { service: Some(Service::TUNNEL), ..self.config.buying.clone() };
+        let candidates = self.index.candidates(self.query(&filter), self.ledger_clock());
+        let offers = candidates.take(PROVIDERS_ALLOWED).map(|candidate| candidate.offer.offer);
+        let contacts = offers.filter_map(|offer| contact(&offer));
+        let places: Vec<SocketAddr> = contacts.flat_map(|contact| contact.addresses().to_vec()).collect();
+        let ports: Vec<u16> = self.links.bound().iter().map(SocketAddr::port).collect();
+        let links = places.iter().flat_map(|to| {
+            let to_place = |port: &u16| Allowed { transport: Transport::Udp, to: *to, sender: Sender::Port(*port) };
+            ports.iter().map(to_place).collect::<Vec<_>>()
+        });
+        // Those that are named by a host name can be asked once there is a tunnel.
+        let kernel = self.kernel.addresses().into_iter().filter_map(|address| address.parse().ok());
+        let kernel = kernel.map(|to| Allowed { transport: Transport::Tcp, to, sender: Sender::Anyone });
+        let mut allowed: Vec<Allowed> = kernel.chain(links).collect();
+        allowed.truncate(byway_driver::host_network::ALLOWED_MAX / 2);
+        ClientPlan { allowed, ..ClientPlan::default() }
+    }
+}
+
+fn contact(offer: &Offer) -> Option<LinkContact> {
+    offer.contacts.iter().find_map(|contact| LinkContact::from_offer(contact).ok())
+}

@@ -1,0 +1,71 @@
+//! A tunnel between two machines, and the client's machine closed around it.
+
+use super::harness::byway::amount;
+use super::harness::network::Network;
+use super::harness::spaces::{self, Capture, NAME, Spaces};
+use super::harness::{PATIENCE, SOON, Story, eventually_or, turn};
+
+/// More than a first credit window, so that it takes promises.
+const LENGTH: u64 = 20_000_000;
+/// What may leave the client's machine while it is closed: WireGuard's and QUIC's datagrams to the provider, and connections to
+/// kernel nodes; and what finds neighbours and routers of the line, which goes no further.
+const ALLOWED: &str = "(udp and host 11.1.0.2 and host 11.2.0.2) or (tcp and host 11.9.9.9) or arp or (icmp6 and \
+                       (ip6[40] == 133 or ip6[40] == 135 or ip6[40] == 136))";
+
+#[test]
+fn a_tunnel_carries_everything_and_nothing_leaves_beside_it() {
+    let _turn = turn();
+    let story = Story::begin("tunnel");
+    let mut spaces = Spaces::make();
+    spaces.serve();
+    let mut network = Network::make_in(&spaces);
+    network.start();
+    network.prepare_client("5");
+    let client = network.client_node.clone();
+    let asked = |host: &str, bytes| spaces.ask(&spaces.client, host, bytes);
+    assert_eq!(asked(spaces::WEB, 10), Ok((spaces::CLIENT.to_owned(), 10)), "before, it is seen where it is");
+    client.until("a tunnel is on the market", SOON, &["offer", "list", "--service", "tunnel"], |offers| {
+        (offers.as_array().unwrap().len() == 1).then_some(())
+    });
+    story.tell("all processes are ready, and a tunnel is on the market");
+
+    let session = client.json(&["connect", "--service", "tunnel"]);
+    assert_eq!(session["service"], "tunnel");
+    story.tell("connected");
+    let leaks = Capture::of_client(&spaces, &format!("not ({ALLOWED})"));
+    assert_eq!(asked(spaces::WEB, LENGTH), Ok((spaces::PROVIDER.to_owned(), LENGTH)), "now it is the provider");
+    assert_eq!(asked(NAME, 10), Ok((spaces::PROVIDER.to_owned(), 10)), "names are resolved inside");
+    assert!(asked("11.2.0.1", 0).is_err(), "the provider's own network is closed");
+    story.tell("data flows");
+    let list = ["session", "list"];
+    client.until("the session has cost what it carried", SOON, &list, |sessions| {
+        let of_tunnel = sessions.as_array().unwrap().iter().find(|one| one["id"] == session["id"])?;
+        let carried = of_tunnel["bytes_down"].as_u64().unwrap();
+        (carried > LENGTH && !amount(&of_tunnel["cost"]).is_zero()).then_some(())
+    });
+
+    network.client.kill();
+    assert!(asked(spaces::WEB, 10).is_err(), "nothing leaves while the node is dead");
+    network.client.start_ready();
+    eventually_or("the tunnel is back after a crash of the client", PATIENCE, || asked(spaces::WEB, 10));
+    story.tell("the client was killed and started again");
+
+    network.provider.kill();
+    assert!(asked(spaces::WEB, 10).is_err(), "nothing leaves while the provider is dead");
+    network.provider.start_ready();
+    let seen = eventually_or("the tunnel is back after a crash of the provider", PATIENCE, || asked(NAME, 10));
+    assert_eq!(seen.0, spaces::PROVIDER);
+    story.tell("the provider was killed and started again");
+    assert_eq!(leaks.end(), Vec::<String>::new(), "packets beside the tunnel");
+
+    client.json(&["disconnect"]);
+    let seen = eventually_or("the machine is open again", SOON, || {
+        let seen = asked(spaces::WEB, 10)?;
+        if seen.0 == spaces::CLIENT { Ok(seen) } else { Err(seen.0) }
+    });
+    assert_eq!(seen, (spaces::CLIENT.to_owned(), 10));
+    assert_eq!(spaces.sh(&spaces.client, "nft list ruleset; cat /etc/resolv.conf"), "nameserver 11.8.8.8\n");
+    network.stop();
+    assert_eq!(spaces.sh(&spaces.provider, "nft list ruleset"), "", "the provider takes its rules with it");
+    story.tell("disconnected; nothing is left");
+}

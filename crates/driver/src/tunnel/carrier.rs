@@ -148,9 +148,12 @@ impl Carrier {
 
     fn outgoing_one(&self, peers: &Peers, packet: Packet, outbox: &mut Outbox) -> Result<(), Loss> {
         let header = Header::read(packet.as_ref()).ok_or(Loss::Malformed)?;
+        if header.is_within_link() {
+            return Err(Loss::Unrouted);
+        }
         let peer = peers.by_address.find(header.destination).ok_or(Loss::Unrouted)?;
         let mut contact = peer.contact();
-        let handshake = peer.send(&mut contact, packet, (header.length, self.mtu), self.side, outbox)?;
+        let handshake = peer.send(&mut contact, packet, header.length, self.mtu, self.side, outbox)?;
         if let (Some(handshake), Some(to)) = (handshake, contact.endpoint) {
             self.post(peer, handshake, to, outbox);
         }
@@ -240,7 +243,7 @@ impl Carrier {
         for _ in 0..contact.waiting.len() {
             let Some(packet) = contact.waiting.pop_front() else { return };
             let length = packet.len();
-            if let Err(loss) = peer.send(contact, packet, (length, self.mtu), self.side, outbox) {
+            if let Err(loss) = peer.send(contact, packet, length, self.mtu, self.side, outbox) {
                 self.losses.count(loss);
             }
         }

@@ -24,6 +24,16 @@ impl Header {
         }
     }
 
+    /// Whether it is for the neighbours on one wire, of which a tunnel has none: multicast, broadcast and addresses that
+    /// are valid there only. Systems send such packets into every interface by themselves.
+    pub fn is_within_link(&self) -> bool {
+        let is_local = |address: IpAddr| match address {
+            IpAddr::V4(address) => address.is_link_local() || address.is_multicast() || address.is_broadcast(),
+            IpAddr::V6(address) => address.is_unicast_link_local() || address.is_multicast(),
+        };
+        is_local(self.source) || is_local(self.destination)
+    }
+
     fn read_v4(packet: &[u8]) -> Option<Self> {
         let header = packet.first_chunk::<V4_BYTES_MIN>()?;
         let header_bytes = usize::from(header[0] & 0x0f) * 4;
@@ -78,6 +88,24 @@ pub(super) mod tests {
             assert_eq!(Header::read(&packet), Some(expected));
             packet.extend([0; 15]);
             assert_eq!(Header::read(&packet), Some(expected), "padding doesn't count");
+        }
+    }
+
+    #[test]
+    fn what_is_for_the_neighbours_is_known() {
+        for (source, destination, expected) in [
+            ("10.0.0.1", "1.2.3.4", false),
+            ("10.0.0.1", "224.0.0.22", true),
+            ("10.0.0.1", "255.255.255.255", true),
+            ("169.254.0.1", "1.2.3.4", true),
+            ("10.0.0.1", "169.254.169.254", true),
+            ("fd00::1", "2001:db8::2", false),
+            ("fe80::1", "2001:db8::2", true),
+            ("fd00::1", "ff02::16", true),
+        ] {
+            let packet = packet(source.parse().unwrap(), destination.parse().unwrap(), 8);
+            let header = Header::read(&packet).unwrap();
+            assert_eq!(header.is_within_link(), expected, "{source} to {destination}");
         }
     }
 

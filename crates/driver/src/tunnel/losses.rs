@@ -11,7 +11,7 @@ pub enum Loss {
     Unauthentic,
     /// A peer used an inner source address that isn't its own.
     Spoofed,
-    /// To an inner address that belongs to no peer.
+    /// To an inner address that belongs to no peer, or to several at once as the system's own announcements are.
     Unrouted,
     /// Where the peer is isn't known, or too much waits for its answer.
     Unreachable,

@@ -14,7 +14,7 @@ use super::losses::Loss;
 use super::outbox::Outbox;
 use super::prefix::Prefix;
 use crate::gate::Gate;
-use crate::meter::{Meter, Side};
+use crate::meter::{Meter, Side, Way};
 
 /// Packets that wait for a peer's answer to a first handshake; of more the oldest are dropped. A second of a call.
 const WAITING_MAX: usize = 64;
@@ -67,13 +67,13 @@ pub(super) struct Contact {
 
 impl Terms {
     /// Lets `length` bytes of one packet pass and counts them, or doesn't.
-    pub(super) fn pass(&self, side_way: crate::meter::Way, length: usize) -> bool {
+    pub(super) fn pass(&self, way: Way, length: usize) -> bool {
         match self {
             Self::Free => true,
             Self::Paid { gate, meter } => {
                 let passes = gate.try_take(length as u64);
                 if passes {
-                    meter.count(side_way, length as u64);
+                    meter.count(way, length as u64);
                 }
                 passes
             }
@@ -107,7 +107,8 @@ impl PeerState {
         &self,
         contact: &mut Contact,
         mut packet: Packet,
-        (length, mtu): (usize, usize),
+        length: usize,
+        mtu: usize,
         side: Side,
         outbox: &mut Outbox,
     ) -> Result<Option<WgKind>, Loss> {

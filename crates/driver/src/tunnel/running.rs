@@ -46,10 +46,11 @@ async fn outgoing(carrier: Arc<Carrier>, udp: Arc<Udp>, interface: Arc<Interface
         match interface.read(&mut buffer, &mut packets).await {
             Ok(()) => patience = Patience::default(),
             Err(error) => {
-                if let Err(kind) = patience.after(&error).await {
+                if let Err(kind) = patience.after(&error) {
                     failed.send_replace(Some(kind));
                     return;
                 }
+                sleep(ERROR_PAUSE).await;
             }
         }
         carrier.outgoing(packets.drain(..), &mut outbox);
@@ -63,13 +64,14 @@ async fn incoming(carrier: Arc<Carrier>, udp: Arc<Udp>, interface: Arc<Interface
     let (mut written, mut outbox) = (Joined::default(), Outbox::default());
     let mut patience = Patience::default();
     loop {
-        match udp.receive(&mut buffer, &mut datagrams).await {
+        match udp.receive(&mut buffer, &mut datagrams, &carrier.losses).await {
             Ok(()) => patience = Patience::default(),
             Err(error) => {
-                if let Err(kind) = patience.after(&error).await {
+                if let Err(kind) = patience.after(&error) {
                     failed.send_replace(Some(kind));
                     return;
                 }
+                sleep(ERROR_PAUSE).await;
             }
         }
         carrier.incoming(datagrams.drain(..), |packet| written.push(packet), &mut outbox);
@@ -96,14 +98,29 @@ struct Patience {
 }
 
 impl Patience {
-    /// Waits a little before the next try, or says that there is none.
-    async fn after(&mut self, error: &io::Error) -> Result<(), io::ErrorKind> {
+    /// Whether it is worth another try.
+    fn after(&mut self, error: &io::Error) -> Result<(), io::ErrorKind> {
         self.errors += 1;
         let is_lasting = error.raw_os_error().is_some_and(|code| LASTING.contains(&code));
-        if is_lasting || self.errors >= ERRORS_MAX {
-            return Err(error.kind());
+        if is_lasting || self.errors >= ERRORS_MAX { Err(error.kind()) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_borne_for_a_while_and_what_lasts_is_not() {
+        let (no_memory, refused) = (io::Error::from_raw_os_error(12), io::Error::from_raw_os_error(111));
+        let mut patience = Patience::default();
+        for _ in 1..ERRORS_MAX {
+            assert_eq!(patience.after(&no_memory), Ok(()));
         }
-        sleep(ERROR_PAUSE).await;
-        Ok(())
+        assert_eq!(patience.after(&refused), Err(refused.kind()));
+        assert_eq!(Patience::default().after(&refused), Ok(()));
+        for lasting in LASTING {
+            assert!(Patience::default().after(&io::Error::from_raw_os_error(lasting)).is_err(), "{lasting}");
+        }
     }
 }

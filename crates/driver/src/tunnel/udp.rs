@@ -64,6 +64,7 @@ impl Udp {
         &self,
         buffer: &mut ReceiveBuffer,
         datagrams: &mut Vec<(Packet, SocketAddr)>,
+        losses: &LossCounters,
     ) -> io::Result<()> {
         let ReceiveBuffer { bytes, runs, pool } = buffer;
         let take = || {
@@ -74,12 +75,14 @@ impl Udp {
         for (run, bytes) in runs[..count].iter().zip(bytes.chunks(RUN_BYTES_MAX)) {
             // An empty datagram is a run without segments, of segments without length.
             for datagram in bytes[..run.len].chunks(run.stride.max(1)) {
-                if datagram.len() <= BUFFER_BYTES {
-                    let mut packet = pool.get();
-                    packet.truncate(datagram.len());
-                    packet.copy_from_slice(datagram);
-                    datagrams.push((packet, plain(run.addr)));
+                if datagram.len() > BUFFER_BYTES {
+                    losses.count(Loss::Malformed);
+                    continue;
                 }
+                let mut packet = pool.get();
+                packet.truncate(datagram.len());
+                packet.copy_from_slice(datagram);
+                datagrams.push((packet, plain(run.addr)));
             }
         }
         Ok(())
@@ -132,5 +135,57 @@ fn plain(address: SocketAddr) -> SocketAddr {
             None => address,
         },
         SocketAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket as StdSocket;
+
+    /// Datagrams of these lengths arrive as they were sent, in order.
+    async fn check(lengths: &[usize], from: &str, to: &str) {
+        let (near, far) = (Udp::new(StdSocket::bind(from).unwrap()), Udp::new(StdSocket::bind(to).unwrap()));
+        let (near, far) = (near.unwrap(), far.unwrap());
+        let losses = LossCounters::default();
+        let datagrams: Vec<Vec<u8>> = lengths.iter().enumerate().map(|(at, length)| vec![at as u8; *length]).collect();
+        let mut outbox = Outbox::default();
+        for datagram in &datagrams {
+            outbox.push(datagram, ([127, 0, 0, 1], far.local_address().port()).into());
+        }
+        near.send(&mut outbox, &losses).await;
+        assert_eq!(outbox.pieces(1).count(), 0, "what was sent is gone from the outbox");
+        let (mut buffer, mut received) = (ReceiveBuffer::new(), Vec::new());
+        while received.len() < lengths.len() {
+            far.receive(&mut buffer, &mut received, &losses).await.unwrap();
+        }
+        let expected: SocketAddr = ([127, 0, 0, 1], near.local_address().port()).into();
+        assert!(received.iter().all(|(_, from)| *from == expected), "in plain form");
+        let received: Vec<Vec<u8>> = received.iter().map(|(packet, _)| packet.to_vec()).collect();
+        assert!(received == datagrams, "{lengths:?}");
+        assert_eq!(losses.read().total(), 0);
+    }
+
+    #[tokio::test]
+    async fn runs_of_datagrams_arrive_as_datagrams() {
+        for (from, to) in [("127.0.0.1:0", "127.0.0.1:0"), ("[::]:0", "127.0.0.1:0"), ("127.0.0.1:0", "[::]:0")] {
+            check(&[1452; 100], from, to).await;
+            check(&[1452, 1452, 60, 1452, 60, 60, 1, 148], from, to).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_or_empty_is_no_datagram_of_ours() {
+        let udp = Udp::new(StdSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+        let sender = StdSocket::bind("127.0.0.1:0").unwrap();
+        for length in [BUFFER_BYTES + 1, 0, BUFFER_BYTES] {
+            sender.send_to(&vec![5; length], udp.local_address()).unwrap();
+        }
+        let (losses, mut buffer, mut received) = (LossCounters::default(), ReceiveBuffer::new(), Vec::new());
+        while received.is_empty() {
+            udp.receive(&mut buffer, &mut received, &losses).await.unwrap();
+        }
+        assert_eq!((received.len(), received[0].0.len()), (1, BUFFER_BYTES));
+        assert_eq!(losses.read().of(Loss::Malformed), 1);
     }
 }

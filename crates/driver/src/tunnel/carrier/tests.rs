@@ -233,6 +233,9 @@ fn nothing_passes_beyond_the_allowance_and_nothing_a_closed_gate() {
 #[test]
 fn a_client_sends_from_its_own_address_only() {
     let mut rig = Rig::new(2);
+    let multicast = packet(inner(1), ip("224.0.0.22"), 10);
+    rig.clients[0].send(&[multicast]);
+    assert_eq!((rig.clients[0].lost(Loss::Unrouted), rig.clients[0].meter.read().total()), (1, 0));
     let spoofed = [packet(inner(2), ip(HOST), 10), packet(ip(HOST), inner(2), 10), packet(ip("::1"), ip("::2"), 10)];
     rig.clients[0].send(&spoofed);
     rig.settle();

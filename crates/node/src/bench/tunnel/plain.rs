@@ -1,6 +1,7 @@
 //! The library's own device: its own UDP sockets, and the plainest interface.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -57,7 +58,8 @@ pub async fn open(side: Side) -> anyhow::Result<PlainDevice> {
             (peer.with_endpoint(PROVIDER).with_allowed_ips(all), 0)
         }
         Side::Provider => {
-            let peer = peer.with_allowed_ip(CLIENT_INNER.v4.into()).with_allowed_ip(CLIENT_INNER.v6.into());
+            let own = [IpAddr::from(CLIENT_INNER.v4), IpAddr::from(CLIENT_INNER.v6)];
+            let peer = peer.with_allowed_ips(own.map(Into::into));
             (peer, PROVIDER.port())
         }
     };

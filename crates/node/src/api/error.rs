@@ -51,6 +51,7 @@ kinds! {
     1106 Superseded "superseded",
     1107 NotRegistered "not_registered",
     1108 AlreadyRegistered "already_registered",
+    1109 TunnelImpossible "tunnel_impossible",
     1201 SpendingLimit "spending_limit",
     1202 InsufficientWallet "insufficient_wallet",
     1203 InsufficientAccount "insufficient_account",

@@ -16,7 +16,7 @@ use super::connecting::Connection;
 use super::data_plane::Plane;
 use super::tunnel::{self, Guard, Guest, GuestError, GuestOrder};
 use super::{Actor, Arrival};
-use crate::api::{ConnectTarget, OfferFilter};
+use crate::api::{ApiError, ConnectTarget, OfferFilter};
 
 /// Providers whose links stay possible while the machine is closed: those that would be tried next.
 const PROVIDERS_ALLOWED: usize = 16;
@@ -43,7 +43,7 @@ impl Actor {
         let contact = self.wanted_offer(provider).or_else(|| self.offer_of(session)).and_then(|offer| contact(&offer));
         let provider_at = contact.iter().flat_map(|contact| contact.addresses()).map(SocketAddr::ip).collect();
         let Ok(answer) = TunnelAnswer::open(answer) else {
-            return self.tunnel_failed(provider, session, "the provider's answer makes no sense");
+            return self.tunnel_failed(provider, session, GuestError::Answer);
         };
         let order = GuestOrder {
             secret: self.tunnel_keys.of_session(response),
@@ -70,14 +70,24 @@ impl Actor {
             }
             // The user has gone on to something else, which opens or closes the machine as it should be.
             Ok(_) => {}
-            Err(error) => self.tunnel_failed(provider, session, &error.to_string()),
+            Err(error) => self.tunnel_failed(provider, session, error),
         }
     }
 
-    fn tunnel_failed(&mut self, provider: IdentityId, session: SessionId, why: &str) {
-        let now = self.clock.now();
+    fn tunnel_failed(&mut self, provider: IdentityId, session: SessionId, error: GuestError) {
+        let (now, why) = (self.clock.now(), error.to_string());
         self.market.handle_channel(now, provider, session, Err(()), &self.market_journal);
-        self.not_reached(provider, why);
+        match &mut self.connection {
+            // No other provider would do better.
+            Connection::Connecting(connecting) if error.is_of_this_machine() => {
+                for asker in connecting.askers.drain(..) {
+                    // Whoever asked may have stopped waiting.
+                    let _ = asker.send(Err(ApiError::tunnel_impossible(&why)));
+                }
+                self.fail_connection(why);
+            }
+            _ => self.not_reached(provider, &why),
+        }
     }
 
     /// A session's data plane is closed; if it was a tunnel's, nothing leaves until there is another.

@@ -57,6 +57,16 @@ impl ApiError {
             .with("tried", tried.into())
     }
 
+    /// `why` is what this machine does not let the node do.
+    pub fn tunnel_impossible(why: &str) -> Self {
+        Self::new(
+            ErrorKind::TunnelImpossible,
+            format!("This machine can't use a tunnel: {why}."),
+            "Run the node as root, or give it CAP_NET_ADMIN. Without a tunnel the proxy protects the programs that use it, and \
+             no others.",
+        )
+    }
+
     pub fn provider_refused(provider: IdentityId, reason: Reason) -> Self {
         Self::new(
             ErrorKind::ProviderRefused,

@@ -58,8 +58,17 @@ pub enum GuestError {
     Network(#[from] HostNetworkError),
     #[error("the provider can be reached only over a relay, and this version's tunnel needs a direct path")]
     NoPath,
+    #[error("the provider's answer makes no sense to this node; one side may need an update")]
+    Answer,
     #[error("the provider's tunnel does not answer; its port may be closed on the way")]
     Silent,
+}
+
+impl GuestError {
+    /// Whether it would be the same with any other provider.
+    pub fn is_of_this_machine(&self) -> bool {
+        matches!(self, Self::Socket(_) | Self::Tunnel(TunnelError::Interface(_)) | Self::Network(_))
+    }
 }
 
 /// Builds the tunnel, waits until the provider has answered, and closes the machine around it.

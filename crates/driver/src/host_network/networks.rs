@@ -35,9 +35,7 @@ fn masked(network: &Network) -> Network {
 }
 
 fn contains(outer: &Network, inner: &Network) -> bool {
-    outer.address.is_ipv4() == inner.address.is_ipv4()
-        && outer.prefix <= inner.prefix
-        && masked(&Network { address: inner.address, prefix: outer.prefix }).address == outer.address
+    outer.prefix <= inner.prefix && outer.contains(inner.address)
 }
 
 #[cfg(test)]

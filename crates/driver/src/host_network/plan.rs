@@ -118,6 +118,8 @@ pub struct SharingPlan {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Status {
     pub is_closed: bool,
+    /// Which programs the plan in force is for, as far as this node's folder says.
+    pub programs: Option<Programs>,
     pub is_sharing: bool,
     /// Routing rules of ours that exist.
     pub rules: usize,
@@ -152,8 +154,8 @@ pub enum Removed {
     Resolver,
     /// Somebody else has written the resolver file since, so it was left alone.
     ResolverLeft,
-    /// The resolver file was Byway's and what was before it is unknown: it is gone, and has to be written by hand.
-    ResolverGone,
+    /// Nothing: the resolver file is Byway's, and what was before it isn't noted in this folder.
+    ResolverOrphaned,
     Setting(String),
 }
 
@@ -232,8 +234,9 @@ impl fmt::Display for Removed {
             Self::Address(address, interface) => write!(f, "the address {address} of {interface}"),
             Self::Resolver => f.write_str("the resolver inside the tunnel; the one before is back"),
             Self::ResolverLeft => f.write_str("nothing of the resolver file: somebody else has written it since"),
-            Self::ResolverGone => f.write_str(
-                "the resolver inside the tunnel; what was in /etc/resolv.conf before is unknown, so write it by hand",
+            Self::ResolverOrphaned => f.write_str(
+                "nothing of the resolver file, which is still Byway's: this directory doesn't say what was there \
+                 before; name the node's with --dir, or write /etc/resolv.conf by hand",
             ),
             Self::Setting(setting) => write!(f, "the kernel setting {setting}; it is what it was"),
         }

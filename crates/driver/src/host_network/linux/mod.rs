@@ -55,6 +55,7 @@ impl LinuxNetwork {
         plan.check()?;
         let _changing = self.changing.lock().await;
         let mut state = self.state.read()?;
+        state.programs = Some(plan.programs);
         state.tunnel = plan.tunnel.as_ref().map(|tunnel| tunnel.interface.clone());
         state.endpoints = plan.allowed.iter().map(|allowed| (allowed.transport, allowed.to)).collect();
         note(&mut state, Setting::SourceMark);
@@ -131,10 +132,7 @@ impl LinuxNetwork {
                 Restored::Done => Removed::Resolver,
                 Restored::LeftAlone => Removed::ResolverLeft,
             }),
-            None if self.resolver.is_ours() => {
-                self.resolver.restore(&resolver::Before::Absent)?;
-                removed.push(Removed::ResolverGone);
-            }
+            None if self.resolver.is_ours() => removed.push(Removed::ResolverOrphaned),
             None => {}
         }
         let routes = Routes::open()?;
@@ -149,7 +147,7 @@ impl LinuxNetwork {
             routes.lower(&name).await?;
         }
         put_back(state, removed, |setting| !setting.is_for_sharing())?;
-        (state.tunnel, state.endpoints) = (None, Vec::new());
+        (state.programs, state.tunnel, state.endpoints) = (None, None, Vec::new());
         if nft::delete_table(CLIENT_TABLE).await? {
             removed.push(Removed::KillSwitch);
         }
@@ -220,6 +218,7 @@ impl LinuxNetwork {
         Ok(Status {
             is_closed: nft::has_table(CLIENT_TABLE).await?,
             is_sharing: nft::has_table(SHARING_TABLE).await?,
+            programs: state.programs,
             rules,
             routes,
             resolver: match (self.resolver.is_ours(), &state.resolver) {

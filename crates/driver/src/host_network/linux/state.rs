@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! byway host network 1
-//! tunnel byway0                     for people: what the plan in force said
+//! programs all                      for people, as the next two: what the plan in force said
+//! tunnel byway0
 //! endpoint udp 192.0.2.1:51820
 //! sharing byway1
 //! setting forward-v4 0              the value before
@@ -26,7 +27,7 @@ use byway_records::offer::Network;
 
 use super::resolver::{Before, RESOLVER_BYTES_MAX};
 use super::settings::Setting;
-use crate::host_network::{HostNetworkError, InterfaceName, Transport};
+use crate::host_network::{HostNetworkError, InterfaceName, Programs, Transport};
 
 /// Its name in the node's folder.
 pub const STATE_FILE: &str = "host-network";
@@ -37,6 +38,7 @@ const FILE_BYTES_MAX: u64 = 2 * RESOLVER_BYTES_MAX as u64 + 256 * 1024;
 /// What was noted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct State {
+    pub(super) programs: Option<Programs>,
     pub(super) tunnel: Option<InterfaceName>,
     pub(super) endpoints: Vec<(Transport, SocketAddr)>,
     pub(super) sharing: Option<InterfaceName>,
@@ -109,6 +111,7 @@ impl State {
 
     fn text(&self) -> String {
         let mut lines = vec![FIRST_LINE.to_owned()];
+        lines.extend(self.programs.map(|programs| format!("programs {}", word(programs))));
         lines.extend(self.tunnel.iter().map(|name| format!("tunnel {name}")));
         lines.extend(self.endpoints.iter().map(|(transport, to)| format!("endpoint {} {to}", transport.name())));
         lines.extend(self.sharing.iter().map(|name| format!("sharing {name}")));
@@ -133,9 +136,10 @@ impl State {
     }
 
     fn take(&mut self, line: &str) -> Option<()> {
-        let (word, value) = line.split_once(' ')?;
+        let (key, value) = line.split_once(' ')?;
         let pair = value.split_once(' ');
-        match word {
+        match key {
+            "programs" => self.programs = Some(PROGRAMS.into_iter().find(|programs| word(*programs) == value)?),
             "tunnel" => self.tunnel = Some(value.parse().ok()?),
             "sharing" => self.sharing = Some(value.parse().ok()?),
             "raised" => self.raised.push(value.parse().ok()?),
@@ -156,6 +160,16 @@ impl State {
     }
 }
 
+const PROGRAMS: [Programs; 3] = [Programs::All, Programs::AllButOutside, Programs::OnlyInside];
+
+fn word(programs: Programs) -> &'static str {
+    match programs {
+        Programs::All => "all",
+        Programs::AllButOutside => "all-but-outside",
+        Programs::OnlyInside => "only-inside",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +177,7 @@ mod tests {
     fn full() -> State {
         let name: InterfaceName = "byway0".parse().expect("a name");
         State {
+            programs: Some(Programs::AllButOutside),
             tunnel: Some(name.clone()),
             endpoints: vec![
                 (Transport::Udp, "192.0.2.1:51820".parse().expect("an address")),
@@ -199,6 +214,7 @@ mod tests {
             (good.replace("setting source-mark 0", "setting source-mark -1"), false),
             (good.replace("accept-routers:byway0", "accept-routers:../all"), false),
             (good.replace("tunnel byway0", "tunnel a\"b"), false),
+            (good.replace("programs all-but-outside", "programs none"), false),
             (good.replace("endpoint udp", "endpoint icmp"), false),
             (good.replace("resolver file", "resolver run"), false),
             (format!("{good}file /etc/passwd\n"), false),

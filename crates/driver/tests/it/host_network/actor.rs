@@ -5,7 +5,7 @@
 
 use std::env;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -212,6 +212,10 @@ impl Program {
                 "ping" => drop(Command::new("ping").args(["-c", "1", "-W", "0.1"]).args(rest.split(' ')).output()),
                 "tcp" => drop(TcpStream::connect_timeout(&rest.parse().expect("an address"), CONNECT_WAIT)),
                 "ask" => say(ask(rest, ANSWER_WAIT)),
+                "ask-from" => {
+                    let (from, to) = rest.split_once(' ').expect("from and to");
+                    say(ask_from(from, to, ANSWER_WAIT));
+                }
                 "ask-tcp" => say(ask_tcp(rest, ANSWER_WAIT)),
                 // For where no answer is expected, and nobody wants to wait for it long.
                 "try" => say(ask(rest, TRY_WAIT)),
@@ -257,8 +261,11 @@ fn send(from: &str, to: &str) {
 
 /// What a server answers to a datagram, or `nothing`.
 fn ask(to: &str, wait: Duration) -> String {
-    let to: SocketAddr = to.parse().expect("an address");
-    let socket = UdpSocket::bind(if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).expect("binds");
+    ask_from(if to.contains('[') { "[::]:0" } else { "0.0.0.0:0" }, to, wait)
+}
+
+fn ask_from(from: &str, to: &str, wait: Duration) -> String {
+    let socket = UdpSocket::bind(from).expect("binds");
     socket.set_read_timeout(Some(wait)).expect("sets");
     let mut answer = [0; 100];
     let asked = socket.send_to(b"who am I", to).and_then(|_| socket.recv(&mut answer));

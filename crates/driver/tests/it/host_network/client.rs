@@ -120,7 +120,8 @@ impl Scene {
         client.settle(&["up0"]);
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(resolver_file(folder.path()), "nameserver 10.9.0.1\n").expect("writes");
-        let server = Actor::server(&world, "198.51.100.1:8080 [2001:db8:1::1]:8080");
+        let server =
+            Actor::server(&world, "198.51.100.1:8080 [2001:db8:1::1]:8080 198.51.100.9:51820 198.51.100.8:443");
         let before = client.snapshot();
         Self { client, world, inside, folder, before, _server: server }
     }
@@ -302,4 +303,70 @@ fn the_local_network_is_open_only_if_wanted_and_not_for_names() {
     for part in ["> 10.9.0.1.53", "> 198.51.100.1", "> 198.51.100.53", "> 2001:db8:1::1", "> 198.51.100.9.80"] {
         assert!(!seen(part), "{part}: {left:#?}");
     }
+}
+
+#[test]
+fn the_node_is_answered_under_a_strict_reverse_path_filter() {
+    let _turn = take_turn();
+    let scene = Scene::new();
+    scene.client.run("sysctl", "-w net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.up0.rp_filter=1");
+    scene.network().act("protect tunnel");
+    let mut program = Actor::program(&scene.client);
+    for (from, to) in [(NODE, ENDPOINT), (QUIC, RELAY)] {
+        assert_eq!(program.act(&format!("ask-from {from} {to}")), ["10.9.0.2"], "{to}");
+    }
+}
+
+#[test]
+fn what_is_forwarded_for_others_stays_inside() {
+    let _turn = take_turn();
+    let scene = Scene::new();
+    let guest = Namespace::new("guest");
+    scene.client.cable("guest0", &guest, "g0");
+    scene.client.raise("guest0", &["10.8.0.1/24"]);
+    guest.raise("g0", &["10.8.0.2/24"]);
+    guest.ip("route add default via 10.8.0.1");
+    scene.client.run("sysctl", "-w net.ipv4.ip_forward=1");
+    let (mut program, mut container) = (Actor::program(&scene.client), Actor::program(&guest));
+    let try_all = |program: &mut Actor, container: &mut Actor| {
+        let capture = scene.world.capture("w0");
+        container.act("send 0.0.0.0:0 198.51.100.1:9000");
+        container.act("send 0.0.0.0:0 198.51.100.9:51820");
+        program.act(&format!("send {NODE} {ENDPOINT}"));
+        capture.until(NODE_SEEN)
+    };
+    let left = try_all(&mut program, &mut container);
+    assert_eq!(left.len(), 3, "{left:#?}");
+    scene.network().act("protect tunnel");
+    let mut inside = scene.inside.capture("t0");
+    let left = try_all(&mut program, &mut container);
+    assert_eq!(left.len(), 1, "{left:#?}");
+    inside.wait_for("IP 10.8.0.2");
+}
+
+#[test]
+fn nobody_around_is_answered() {
+    let _turn = take_turn();
+    let scene = Scene::new();
+    scene.client.raise("tun0", &["10.77.0.2/24"]);
+    scene.world.ip("route add 10.77.0.2/32 via 10.9.0.2");
+    let _server = Actor::server(&scene.client, "0.0.0.0:9100 [::]:9101");
+    let mut neighbour = Actor::program(&scene.world);
+    // The last is the inner address, which a machine would answer on any interface.
+    let all = ["10.9.0.2:9100", "[fd09::2]:9101", "10.77.0.2:9100"];
+    for to in all {
+        assert_ne!(neighbour.act(&format!("ask {to}")), ["nothing"], "{to} on an open machine");
+        assert_ne!(neighbour.act(&format!("ask-tcp {to}")), ["nothing"], "{to} on an open machine");
+    }
+    let mut network = scene.network();
+    for plan in ["closed", "tunnel"] {
+        network.act(&format!("protect {plan}"));
+        for to in all {
+            assert_eq!(neighbour.act(&format!("try {to}")), ["nothing"], "{to} under {plan}");
+            assert_eq!(neighbour.act(&format!("try-tcp {to}")), ["nothing"], "{to} under {plan}");
+        }
+    }
+    network.act("protect lan");
+    assert_eq!(neighbour.act("try 10.77.0.2:9100"), ["nothing"], "an open local network has no inner addresses");
+    assert_ne!(neighbour.act("ask 10.9.0.2:9100"), ["nothing"]);
 }

@@ -162,6 +162,11 @@ impl Drop for Capture {
     }
 }
 
+/// `lines` without what the kernel says of multicast groups by itself.
+pub fn packets(lines: Vec<String>) -> Vec<String> {
+    lines.into_iter().filter(|line| !line.contains("multicast listener")).collect()
+}
+
 fn run(command: &mut Command) -> String {
     command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));

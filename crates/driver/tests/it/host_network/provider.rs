@@ -8,7 +8,7 @@
 use byway_driver::host_network::SharingPlan;
 
 use super::actor::Actor;
-use super::namespace::{Namespace, take_turn};
+use super::namespace::{Namespace, packets, take_turn};
 
 pub fn plan() -> SharingPlan {
     let networks = |text: &str| text.split(' ').map(|one| one.parse().expect("a network")).collect();
@@ -60,11 +60,6 @@ impl Scene {
         let folder = tempfile::tempdir().expect("a folder");
         Self { client, provider, world, lan, folder, _servers: servers.into() }
     }
-}
-
-/// `lines` without what the kernel says of multicast groups by itself.
-fn packets(lines: Vec<String>) -> Vec<String> {
-    lines.into_iter().filter(|line| !line.contains("multicast listener")).collect()
 }
 
 /// What a client must not reach, by IPv4 and IPv6.

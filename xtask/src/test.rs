@@ -29,7 +29,7 @@ pub struct Options {
 /// What must be green, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Step {
-    /// Check for what the other steps need, and install Chromium if run as root
+    /// Check for what the other steps need, and install Chromium and network tools if run as root
     Tools,
     /// cargo fmt --check
     Fmt,

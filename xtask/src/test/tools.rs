@@ -14,6 +14,17 @@ const CARGO_DENY: &str = "cargo-deny@0.20.2";
 /// Names under which distributions and Google ship the browser.
 const CHROMIUM_NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
+/// Programs that tests of the machine's network run, and Debian's packages that have them.
+const NETWORK_TOOLS: [(&str, &str); 5] = [
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("nsenter", "util-linux"),
+    ("ping", "iputils-ping"),
+    ("tcpdump", "tcpdump"),
+];
+/// Where programs for root are, which may be missing in PATH.
+const ROOT_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
 /// An error that says what to install, unless everything is there.
 pub fn check(workspace: &Workspace) -> Result<()> {
     for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
@@ -21,6 +32,7 @@ pub fn check(workspace: &Workspace) -> Result<()> {
             bail!("`cargo {subcommand}` is missing; run `rustup component add {component}`");
         }
     }
+    network_tools()?;
     if workspace.web().is_none() {
         println!("no web/package.json: Node.js and Chromium are not needed");
         return Ok(());
@@ -36,12 +48,38 @@ pub fn check(workspace: &Workspace) -> Result<()> {
 
 /// The browser that the page is tested in.
 pub fn chromium() -> Option<PathBuf> {
+    CHROMIUM_NAMES.iter().find_map(|name| program(name))
+}
+
+/// What the namespaces suite needs (Linux), which also needs root.
+fn network_tools() -> Result<()> {
+    const REMEDY: &str = "the tunnel's firewall is tested in network namespaces";
+    if !cfg!(target_os = "linux") {
+        println!("not Linux: the firewall's tests are not run");
+        return Ok(());
+    }
+    if !is_root() {
+        bail!("{REMEDY}, which needs root: run it as root, or in a container that is allowed to make namespaces");
+    }
+    let missing = || NETWORK_TOOLS.iter().filter(|(name, _)| program(name).is_none()).map(|(_, package)| *package);
+    let packages: Vec<&str> = missing().collect();
+    if !packages.is_empty() {
+        install(&packages, REMEDY)?;
+    }
+    match missing().next() {
+        Some(package) => bail!("apt-get installed {package}, but its program is not in PATH"),
+        None => Ok(()),
+    }
+}
+
+fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    let folders: Vec<_> = std::env::split_paths(&path).collect();
-    CHROMIUM_NAMES
-        .iter()
-        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
-        .find(|candidate| candidate.is_file())
+    let folders = std::env::split_paths(&path).chain(ROOT_FOLDERS.iter().map(PathBuf::from));
+    folders.map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
+}
+
+fn is_root() -> bool {
+    process::output(Command::new("id").arg("-u")).is_some_and(|id| id.trim() == "0")
 }
 
 /// The program that checks licences, bans and sources.
@@ -70,17 +108,20 @@ pub fn cargo_deny(workspace: &Workspace) -> Result<Command> {
     Ok(built)
 }
 
-/// Only as root with apt-get, which is what a build machine has; a person's machine is theirs to change.
 fn install_chromium() -> Result<PathBuf> {
-    const REMEDY: &str = "the page is tested in a real browser: install Chromium";
-    let is_root = process::output(Command::new("id").arg("-u")).is_some_and(|id| id.trim() == "0");
-    let has_apt = process::output(Command::new("apt-get").arg("--version")).is_some();
-    if !is_root || !has_apt {
-        bail!("{REMEDY} (on Debian: `sudo apt-get install chromium`)");
-    }
-    apt_get(&["update"]).context(REMEDY)?;
-    apt_get(&["install", "--yes", "--no-install-recommends", "chromium"]).context(REMEDY)?;
+    install(&["chromium"], "the page is tested in a real browser: install Chromium")?;
     chromium().context("apt-get installed Chromium, but it is not in PATH")
+}
+
+/// Only as root with apt-get, which is what a build machine has; a person's machine is theirs to change.
+fn install(packages: &[&str], remedy: &'static str) -> Result<()> {
+    let has_apt = process::output(Command::new("apt-get").arg("--version")).is_some();
+    if !is_root() || !has_apt {
+        bail!("{remedy} (on Debian: `sudo apt-get install {}`)", packages.join(" "));
+    }
+    apt_get(&["update"]).context(remedy)?;
+    let install = ["install", "--yes", "--no-install-recommends"];
+    apt_get(&[install.as_slice(), packages].concat()).context(remedy)
 }
 
 fn apt_get(args: &[&str]) -> Result<()> {

@@ -1,6 +1,7 @@
 //! What can be typed. `clap` makes help, errors and exit code 2 out of it.
 
 mod bench;
+mod firewall;
 mod kernel;
 mod market;
 mod network;
@@ -13,6 +14,7 @@ use byway_records::TransactionId;
 use clap::{Args, Parser, Subcommand};
 
 pub use bench::*;
+pub use firewall::*;
 pub use kernel::*;
 pub use market::*;
 pub use network::*;
@@ -73,6 +75,11 @@ pub enum Command {
     Connect(ConnectArgs),
     /// End the session; the proxy refuses connections until `connect`
     Disconnect,
+    /// The kill switch and all else that is changed on this machine; needs root, and no running node
+    #[command(subcommand)]
+    Firewall(FirewallCommand),
+    /// Run a program past the tunnel, or inside it
+    Exec(ExecArgs),
     /// What is for sale, and selling
     #[command(subcommand)]
     Offer(OfferCommand),

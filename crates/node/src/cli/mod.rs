@@ -5,6 +5,7 @@
 
 mod args;
 mod asset;
+mod firewall;
 mod group;
 mod identity;
 mod kernel;
@@ -95,6 +96,8 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Fetch(args) => market::fetch(&globals, args).await,
         Command::Connect(args) => market::connect(&globals, args).await,
         Command::Disconnect => market::disconnect(&globals).await,
+        Command::Firewall(command) => firewall::firewall(&globals, command).await,
+        Command::Exec(args) => firewall::exec(&globals, args).await,
         Command::Offer(command) => market::offer(&globals, command).await,
         Command::Session(command) => market::session(&globals, command).await,
         Command::Promise(command) => wallet::promise(&globals, command).await,

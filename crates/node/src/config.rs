@@ -6,6 +6,7 @@
 
 mod kernel;
 mod ledger;
+mod tunnel;
 
 use std::fmt;
 use std::io;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
 pub use ledger::{KernelAddress, LedgerConfig};
+pub use tunnel::{ProgramsInside, TunnelConfig};
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -53,6 +55,8 @@ pub struct Config {
     pub page: PageConfig,
     #[serde(default)]
     pub buying: BuyingConfig,
+    #[serde(default)]
+    pub tunnel: TunnelConfig,
     #[serde(default)]
     pub spending: SpendingConfig,
     pub provider: Option<ProviderConfig>,

@@ -56,6 +56,7 @@ use byway_access::session::SessionId;
 use byway_crypto::{IdentitySecret, WalletSecret};
 use byway_driver::clock::Clock;
 use byway_driver::disk::DiskError;
+use byway_driver::host_network::ClientPlan;
 use byway_driver::link::{self, Link, RelayAccess};
 use byway_driver::socks::{self, SocksRequest};
 use byway_kernel::follower;
@@ -110,6 +111,8 @@ pub struct PeerNodeConfig {
     pub kernel_addresses: BTreeMap<String, String>,
     /// What the first connection through the proxy asks the market for.
     pub buying: contract::OfferFilter,
+    /// What stays outside the tunnel while the machine is closed around it.
+    pub outside_tunnel: ClientPlan,
     /// What it sells, if anything.
     pub selling: Option<SellingConfig>,
     pub limits: SpendingConfig,

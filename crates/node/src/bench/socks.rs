@@ -267,6 +267,7 @@ fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &Path) -> any
         trusted: None,
         kernel_addresses: Default::default(),
         buying: Default::default(),
+        outside_tunnel: Default::default(),
         selling: None,
         limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
     })

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
+use byway_driver::host_network::ClientPlan;
 use byway_primitives::Amount;
 use byway_primitives::hash::Context as HashContext;
 use byway_records::Genesis;
@@ -78,6 +79,7 @@ pub fn settings(
     settings.relay = config.link.relay.as_deref().map(relay_access).transpose()?;
     settings.selling = config.provider.as_ref().map(selling);
     settings.buying = buying(&config.buying);
+    settings.outside_tunnel = config.tunnel.plan();
     settings.trusted = config.ledger.checkpoint;
     let elsewhere = config.ledger.addresses.iter();
     settings.kernel_addresses = elsewhere.map(|at| (at.name.clone(), at.address.clone())).collect();
@@ -114,6 +116,7 @@ pub(super) fn node_config(
         trusted: None,
         kernel_addresses: BTreeMap::new(),
         buying: OfferFilter::default(),
+        outside_tunnel: ClientPlan::default(),
         selling: None,
         limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
     })

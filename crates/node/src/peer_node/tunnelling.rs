@@ -146,7 +146,7 @@ impl Actor {
         let kernel = kernel.map(|to| Allowed { transport: Transport::Tcp, to, sender: Sender::Anyone });
         let mut allowed: Vec<Allowed> = kernel.chain(links).collect();
         allowed.truncate(byway_driver::host_network::ALLOWED_MAX / 2);
-        ClientPlan { allowed, ..ClientPlan::default() }
+        ClientPlan { allowed, ..self.config.outside_tunnel.clone() }
     }
 }
 

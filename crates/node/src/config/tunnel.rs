@@ -1,0 +1,42 @@
+//! What a client's tunnel is to hold (`[tunnel]`).
+
+use byway_driver::host_network::{ClientPlan, Lan, Programs};
+use byway_records::offer::Network;
+use serde::Deserialize;
+
+/// What stays outside the tunnel while the machine is closed around it (row A11).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TunnelConfig {
+    /// Printers, file servers and screens of the local network are reached.
+    pub local_network: bool,
+    /// Networks that every program reaches past the tunnel.
+    pub outside: Vec<Network>,
+    pub programs: ProgramsInside,
+}
+
+/// Which programs the tunnel is for; they are told by `byway exec`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProgramsInside {
+    #[default]
+    All,
+    AllButOutside,
+    OnlyInside,
+}
+
+impl TunnelConfig {
+    /// The plan of a machine that is closed but for this.
+    pub fn plan(&self) -> ClientPlan {
+        ClientPlan {
+            lan: if self.local_network { Lan::Open } else { Lan::Closed },
+            outside: self.outside.clone(),
+            programs: match self.programs {
+                ProgramsInside::All => Programs::All,
+                ProgramsInside::AllButOutside => Programs::AllButOutside,
+                ProgramsInside::OnlyInside => Programs::OnlyInside,
+            },
+            ..ClientPlan::default()
+        }
+    }
+}

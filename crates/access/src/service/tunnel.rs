@@ -2,10 +2,10 @@
 //!
 //! A session is one WireGuard peer on either side. The client names the public key of a secret that it has for this
 //! session only, so that two of its sessions have no key in common. The provider answers with its own, the port where its
-//! WireGuard hears, and a [`Seat`]: a number that both turn into the client's addresses inside. Whatever has another source
-//! address than that of its seat is dropped at the exit.
+//! WireGuard hears, and a [`Slot`]: a number that both turn into the client's addresses inside. Whatever has another source
+//! address than that of its slot is dropped at the exit.
 //!
-//! The inside is the same at every provider ([`Seat::v4`], [`Seat::v6`]), because nobody else ever sees it: the exit
+//! The inside is the same at every provider ([`Slot::v4`], [`Slot::v6`]), because nobody else ever sees it: the exit
 //! translates it to its own address.
 
 use std::collections::BTreeMap;
@@ -22,15 +22,15 @@ use crate::session::{ResponseId, SessionId};
 /// Bytes of the largest packet inside: what is left of 1,500 bytes after IPv6, UDP and WireGuard.
 pub const MTU: u16 = 1420;
 /// Clients of one provider at one time.
-pub const SEATS_MAX: u16 = 4096;
+pub const SLOTS_MAX: u16 = 4096;
 
 const VERSION: u8 = 1;
 const SESSION_SECRET: Context = Context("byway 1 tunnel session secret");
 const PROVIDER_SECRET: Context = Context("byway 1 tunnel provider secret");
 
-/// A client's place inside a provider's tunnel: its number is 2 to [`SEATS_MAX`] + 1, as 1 is the provider.
+/// A client's place inside a provider's tunnel: its number is 2 to [`SLOTS_MAX`] + 1, as 1 is the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Seat(u16);
+pub struct Slot(u16);
 
 /// What a client of the tunnel asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct TunnelAnswer {
     pub key: StaticKey,
     /// Where its WireGuard hears, at the address under which its link is reached; 0: only over the link.
     pub port: u16,
-    pub seat: Seat,
+    pub slot: Slot,
     /// Bytes of the largest packet inside.
     pub mtu: u16,
 }
@@ -55,20 +55,20 @@ pub struct TunnelAnswer {
 #[derive(Clone)]
 pub struct TunnelKeys(Zeroizing<[u8; 32]>);
 
-/// Which seats of a provider are taken, and by whom.
+/// Which slots of a provider are taken, and by whom.
 #[derive(Debug, Clone, Default)]
-pub struct Seats {
-    by_session: BTreeMap<SessionId, Seat>,
-    taken: BTreeMap<Seat, SessionId>,
+pub struct Slots {
+    by_session: BTreeMap<SessionId, Slot>,
+    taken: BTreeMap<Slot, SessionId>,
 }
 
-impl Seat {
+impl Slot {
     /// The provider's own: where it resolves names for its clients.
     pub const PROVIDER: Self = Self(1);
 
-    /// A client's seat by its number; `None` for those that no client has.
+    /// A client's slot by its number; `None` for those that no client has.
     pub fn of_number(number: u16) -> Option<Self> {
-        (2..=SEATS_MAX + 1).contains(&number).then_some(Self(number))
+        (2..=SLOTS_MAX + 1).contains(&number).then_some(Self(number))
     }
 
     /// The address inside, of 10.86.0.0/16.
@@ -100,36 +100,36 @@ impl TunnelKeys {
     }
 }
 
-impl Seats {
-    /// The session's seat: the one it has, or the lowest that is free. `None` where all are taken.
-    pub fn assign(&mut self, session: SessionId) -> Option<Seat> {
-        if let Some(seat) = self.by_session.get(&session) {
-            return Some(*seat);
+impl Slots {
+    /// The session's slot: the one it has, or the lowest that is free. `None` where all are taken.
+    pub fn assign(&mut self, session: SessionId) -> Option<Slot> {
+        if let Some(slot) = self.by_session.get(&session) {
+            return Some(*slot);
         }
-        let is_free = |seat: &Seat| !self.taken.contains_key(seat);
-        let seat = (2..).map_while(Seat::of_number).find(is_free)?;
-        self.seat(session, seat);
-        Some(seat)
+        let is_free = |slot: &Slot| !self.taken.contains_key(slot);
+        let slot = (2..).map_while(Slot::of_number).find(is_free)?;
+        self.give(session, slot);
+        Some(slot)
     }
 
-    /// A session of before the restart has this seat.
-    pub fn keep(&mut self, session: SessionId, seat: Seat) {
+    /// A session of before the restart has this slot.
+    pub fn keep(&mut self, session: SessionId, slot: Slot) {
         self.release(session);
-        if let Some(before) = self.taken.remove(&seat) {
+        if let Some(before) = self.taken.remove(&slot) {
             self.by_session.remove(&before);
         }
-        self.seat(session, seat);
+        self.give(session, slot);
     }
 
     pub fn release(&mut self, session: SessionId) {
-        if let Some(seat) = self.by_session.remove(&session) {
-            self.taken.remove(&seat);
+        if let Some(slot) = self.by_session.remove(&session) {
+            self.taken.remove(&slot);
         }
     }
 
-    fn seat(&mut self, session: SessionId, seat: Seat) {
-        self.by_session.insert(session, seat);
-        self.taken.insert(seat, session);
+    fn give(&mut self, session: SessionId, slot: Slot) {
+        self.by_session.insert(session, slot);
+        self.taken.insert(slot, session);
     }
 }
 
@@ -155,14 +155,14 @@ impl TunnelAnswer {
         let mut input = Reader::new(data);
         version(&mut input)?;
         let (key, port) = (StaticKey(input.array()?), input.u16()?);
-        let seat = Seat::of_number(input.u16()?).ok_or(DecodeError::Invalid("a tunnel's seat: 2 to 4097"))?;
+        let slot = Slot::of_number(input.u16()?).ok_or(DecodeError::Invalid("a tunnel's slot: 2 to 4097"))?;
         let mtu = input.u16()?;
         // IPv6 asks for the lower bound; beyond the upper one packets would be cut on the way.
         if !(1280..=MTU).contains(&mtu) {
             return Err(DecodeError::Invalid("a tunnel's MTU: 1280 to 1420").into());
         }
         input.finish()?;
-        Ok(Self { key, port, seat, mtu })
+        Ok(Self { key, port, slot, mtu })
     }
 }
 
@@ -178,7 +178,7 @@ impl Encode for TunnelAnswer {
         out.byte(VERSION);
         out.raw(&self.key.0);
         out.varint(self.port);
-        out.varint(self.seat.0);
+        out.varint(self.slot.0);
         out.varint(self.mtu);
     }
 }
@@ -189,7 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn answer(number: u16, mtu: u16) -> Result<TunnelAnswer, ServiceDataError> {
-        TunnelAnswer::open(&TunnelAnswer { key: StaticKey([9; 32]), port: 51820, seat: Seat(number), mtu }.to_bytes())
+        TunnelAnswer::open(&TunnelAnswer { key: StaticKey([9; 32]), port: 51820, slot: Slot(number), mtu }.to_bytes())
     }
 
     #[test]
@@ -198,17 +198,17 @@ mod tests {
         assert_eq!(TunnelRequest::open(&asked.to_bytes()), Ok(asked));
         assert!(TunnelRequest::open(&[&asked.to_bytes()[..], &[0]].concat()).is_err());
         assert_eq!(TunnelRequest::open(&[2]), Err(ServiceDataError::Version { found: 2, spoken: 1 }));
-        assert_eq!(answer(2, 1420).map(|answer| answer.seat), Ok(Seat(2)));
-        for (number, mtu) in [(0, 1420), (1, 1420), (SEATS_MAX + 2, 1420), (u16::MAX, 1420), (2, 1279), (2, 1421)] {
+        assert_eq!(answer(2, 1420).map(|answer| answer.slot), Ok(Slot(2)));
+        for (number, mtu) in [(0, 1420), (1, 1420), (SLOTS_MAX + 2, 1420), (u16::MAX, 1420), (2, 1279), (2, 1421)] {
             assert!(answer(number, mtu).is_err(), "{number}, {mtu}");
         }
     }
 
     #[test]
-    fn a_seat_names_its_addresses() {
-        let seat = Seat::of_number(258).expect("a client's");
-        assert_eq!((seat.v4().to_string(), seat.v6().to_string()), ("10.86.1.2".into(), "fd62:7977:6179::102".into()));
-        assert_eq!(Seat::PROVIDER.v4().to_string(), "10.86.0.1");
+    fn a_slot_names_its_addresses() {
+        let slot = Slot::of_number(258).expect("a client's");
+        assert_eq!((slot.v4().to_string(), slot.v6().to_string()), ("10.86.1.2".into(), "fd62:7977:6179::102".into()));
+        assert_eq!(Slot::PROVIDER.v4().to_string(), "10.86.0.1");
     }
 
     #[test]
@@ -220,36 +220,36 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_there_are_seats_are_seated() {
+    fn no_more_than_there_are_slots_are_served() {
         let session = |number: u16| {
             let mut id = [0; 16];
             id[..2].copy_from_slice(&number.to_le_bytes());
             SessionId(id)
         };
-        let mut seats = Seats::default();
-        for number in 0..SEATS_MAX {
-            assert_eq!(seats.assign(session(number)), Some(Seat(number + 2)));
+        let mut slots = Slots::default();
+        for number in 0..SLOTS_MAX {
+            assert_eq!(slots.assign(session(number)), Some(Slot(number + 2)));
         }
-        assert_eq!(seats.assign(session(SEATS_MAX)), None);
-        assert_eq!(seats.assign(session(5)), Some(Seat(7)), "it has one");
-        seats.release(session(5));
-        assert_eq!(seats.assign(session(SEATS_MAX)), Some(Seat(7)));
+        assert_eq!(slots.assign(session(SLOTS_MAX)), None);
+        assert_eq!(slots.assign(session(5)), Some(Slot(7)), "it has one");
+        slots.release(session(5));
+        assert_eq!(slots.assign(session(SLOTS_MAX)), Some(Slot(7)));
     }
 
     proptest! {
         #[test]
-        fn nobody_shares_a_seat(steps in proptest::collection::vec((0u8..3, 0u8..6, 2u16..9), 0..60)) {
-            let mut seats = Seats::default();
-            for (kind, session, seat) in steps {
+        fn nobody_shares_a_slot(steps in proptest::collection::vec((0u8..3, 0u8..6, 2u16..9), 0..60)) {
+            let mut slots = Slots::default();
+            for (kind, session, slot) in steps {
                 let session = SessionId([session; 16]);
                 match kind {
-                    0 => { seats.assign(session); }
-                    1 => seats.keep(session, Seat(seat)),
-                    _ => seats.release(session),
+                    0 => { slots.assign(session); }
+                    1 => slots.keep(session, Slot(slot)),
+                    _ => slots.release(session),
                 }
-                prop_assert_eq!(seats.by_session.len(), seats.taken.len());
-                for (session, seat) in &seats.by_session {
-                    prop_assert_eq!(seats.taken.get(seat), Some(session));
+                prop_assert_eq!(slots.by_session.len(), slots.taken.len());
+                for (session, slot) in &slots.by_session {
+                    prop_assert_eq!(slots.taken.get(slot), Some(session));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! One fixed value of everything that clients and providers of sessions send.
 
-use byway_access::service::tunnel::{MTU, Seat, TunnelAnswer, TunnelRequest};
+use byway_access::service::tunnel::{MTU, Slot, TunnelAnswer, TunnelRequest};
 use byway_access::service::{ServiceKind, Socks};
 use byway_access::session::{Metering, OpenRefusal, StopReason};
 use byway_access::{ResponseId, SessionId, SessionMessage, Traffic};
@@ -72,8 +72,8 @@ pub fn socks() -> [(&'static str, Vec<u8>); 2] {
 
 /// The service data of the tunnel: asked, and answered.
 pub fn tunnel() -> [(&'static str, Vec<u8>); 2] {
-    let seat = Seat::of_number(300).expect("a client's");
+    let slot = Slot::of_number(300).expect("a client's");
     let asked = TunnelRequest { key: StaticKey([7; 32]) };
-    let answered = TunnelAnswer { key: StaticKey([8; 32]), port: 51_820, seat, mtu: MTU };
+    let answered = TunnelAnswer { key: StaticKey([8; 32]), port: 51_820, slot, mtu: MTU };
     [("tunnel request", asked.to_bytes()), ("tunnel answer", answered.to_bytes())]
 }

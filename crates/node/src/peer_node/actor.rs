@@ -204,7 +204,7 @@ impl Actor {
             exit,
             tunnel_keys,
             tunnel_host,
-            tunnelling: Tunnelling { guard, is_closed, guest: None },
+            tunnelling: Tunnelling::new(guard, is_closed),
             preferred: BTreeSet::new(),
             failed_lately: BTreeMap::new(),
             limits: config.limits,
@@ -265,6 +265,9 @@ impl Actor {
         self.market.close_shop();
         // Who is stopped may be started again in a moment: until the user disconnects nothing leaves past the tunnel.
         self.hang_up();
+        if self.tunnelling.is_closed {
+            tracing::warn!("this machine stays closed: `byway firewall reset` opens it while the node is down");
+        }
         self.stop_serving();
     }
 

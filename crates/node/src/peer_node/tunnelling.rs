@@ -11,6 +11,7 @@ use byway_primitives::{IdentityId, Span};
 use byway_records::Offer;
 use byway_records::offer::Service;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::connecting::Connection;
 use super::data_plane::Plane;
@@ -29,6 +30,14 @@ pub(super) struct Tunnelling {
     /// The machine is closed to everything outside the tunnel, now or in a moment.
     pub is_closed: bool,
     pub guest: Option<(SessionId, Guest)>,
+    /// The end of the tunnel before.
+    ending: Option<JoinHandle<()>>,
+}
+
+impl Tunnelling {
+    pub fn new(guard: Guard, is_closed: bool) -> Self {
+        Self { guard, is_closed, guest: None, ending: None }
+    }
 }
 
 impl Actor {
@@ -40,8 +49,14 @@ impl Actor {
         answer: &[u8],
         plane: Plane,
     ) {
-        let contact = self.wanted_offer(provider).or_else(|| self.offer_of(session)).and_then(|offer| contact(&offer));
-        let provider_at = contact.iter().flat_map(|contact| contact.addresses()).map(SocketAddr::ip).collect();
+        let offer = self.wanted_offer(provider).or_else(|| self.offer_of(session));
+        let provider_at = offer
+            .as_ref()
+            .and_then(contact)
+            .iter()
+            .flat_map(|contact| contact.addresses())
+            .map(SocketAddr::ip)
+            .collect();
         let Ok(answer) = TunnelAnswer::open(answer) else {
             return self.tunnel_failed(provider, session, GuestError::Answer);
         };
@@ -51,8 +66,9 @@ impl Actor {
             provider: provider_at,
             plane,
             guard: self.tunnelling.guard.clone(),
-            plan: self.closed_plan(),
+            plan: self.closed_plan(offer.as_ref()),
             is_closed: self.tunnelling.is_closed,
+            before: self.tunnelling.ending.take(),
         };
         let arrive = self.arrive.clone();
         tokio::spawn(async move {
@@ -69,7 +85,7 @@ impl Actor {
                 self.channel_up(provider, session);
             }
             // The user has gone on to something else, which opens or closes the machine as it should be.
-            Ok(_) => {}
+            Ok(guest) => self.tunnelling.ending = Some(tokio::spawn(guest.close())),
             Err(error) => self.tunnel_failed(provider, session, error),
         }
     }
@@ -92,8 +108,10 @@ impl Actor {
 
     /// A session's data plane is closed; if it was a tunnel's, nothing leaves until there is another.
     pub(super) fn tunnel_over(&mut self, session: SessionId) {
-        if self.tunnelling.guest.take_if(|(of, _)| *of == session).is_some() && self.tunnelling.is_closed {
-            let plan = self.closed_plan();
+        let Some((_, guest)) = self.tunnelling.guest.take_if(|(of, _)| *of == session) else { return };
+        self.tunnelling.ending = Some(tokio::spawn(guest.close()));
+        if self.tunnelling.is_closed {
+            let plan = self.closed_plan(None);
             self.tunnelling.guard.change(plan);
         }
     }
@@ -130,10 +148,16 @@ impl Actor {
 
     /// What may leave while there is no tunnel: the node's own links to providers that it would use, and its questions to
     /// kernel nodes.
-    fn closed_plan(&self) -> ClientPlan {
+    fn closed_plan(&self, in_use: Option<&Offer>) -> ClientPlan {
         let filter = OfferFilter { service: Some(Service::TUNNEL), ..self.config.buying.clone() };
         let candidates = self.index.candidates(self.query(&filter), self.ledger_clock());
-        let offers = candidates.take(PROVIDERS_ALLOWED).map(|candidate| candidate.offer.offer);
+        let chosen = match &self.connection {
+            Connection::Connecting(connecting) => Some(connecting.current.offer.offer.clone()),
+            Connection::Connected(connected) => Some(connected.offer.clone()),
+            _ => None,
+        };
+        let next = candidates.take(PROVIDERS_ALLOWED).map(|candidate| candidate.offer.offer);
+        let offers = in_use.cloned().into_iter().chain(chosen).chain(next);
         let contacts = offers.filter_map(|offer| contact(&offer));
         let places: Vec<SocketAddr> = contacts.flat_map(|contact| contact.addresses().to_vec()).collect();
         let ports: Vec<u16> = self.links.bound().iter().map(SocketAddr::port).collect();

@@ -3,13 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use byway_access::service::tunnel::{Seat, TunnelAnswer};
+use byway_access::service::tunnel::{Slot, TunnelAnswer};
 use byway_driver::host_network::{
     self, Allowed, ClientPlan, HostNetworkError, InterfaceName, NameError, Sender, Transport,
 };
 use byway_driver::meter::Side;
 use byway_driver::tunnel::{Interface, Peer, Prefix, PublicKey, Secret, Terms, Tunnel, TunnelError};
 use byway_records::offer::Network;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
@@ -38,11 +39,18 @@ pub struct GuestOrder {
     pub plan: ClientPlan,
     /// Whether the machine is closed already.
     pub is_closed: bool,
+    /// The end of the tunnel before, whose interface has the same name.
+    pub before: Option<JoinHandle<()>>,
 }
 
 /// A tunnel that is up. Its interface is gone when this is dropped.
-pub struct Guest {
-    _tunnel: Tunnel,
+pub struct Guest(Tunnel);
+
+impl Guest {
+    /// Takes the tunnel down; done when its interface is gone.
+    pub async fn close(self) {
+        self.0.close().await;
+    }
 }
 
 /// Why a tunnel is not up.
@@ -73,7 +81,11 @@ impl GuestError {
 
 /// Builds the tunnel, waits until the provider has answered, and closes the machine around it.
 pub async fn build(order: GuestOrder) -> Result<Guest, GuestError> {
-    let GuestOrder { secret, answer, provider, plane, guard, mut plan, is_closed } = order;
+    let GuestOrder { secret, answer, provider, plane, guard, mut plan, is_closed, before } = order;
+    if let Some(before) = before {
+        // It ends one way or another.
+        let _ = before.await;
+    }
     // One socket, and so one family: that of the likeliest address.
     let is_v4 = provider.first().ok_or(GuestError::NoPath)?.is_ipv4();
     if answer.port == 0 {
@@ -83,7 +95,7 @@ pub async fn build(order: GuestOrder) -> Result<Guest, GuestError> {
     let places: Vec<SocketAddr> = places.map(|address| SocketAddr::new(*address, answer.port)).collect();
     let any: IpAddr = if is_v4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0))?;
-    let own = [IpAddr::from(answer.seat.v4()), answer.seat.v6().into()];
+    let own = [IpAddr::from(answer.slot.v4()), answer.slot.v6().into()];
     let alone = own.map(|own| (own, Prefix::host(own).length()));
     let interface = Interface::create(INTERFACE, &alone, answer.mtu)?;
     let name = interface.name().parse()?;
@@ -105,9 +117,9 @@ pub async fn build(order: GuestOrder) -> Result<Guest, GuestError> {
     for endpoint in places {
         tunnel.set_endpoint(&key, endpoint);
         if has_answered(&tunnel, &key).await {
-            plan.tunnel = Some(inside(name, answer.seat));
+            plan.tunnel = Some(inside(name, answer.slot));
             guard.protect(plan).await?;
-            return Ok(Guest { _tunnel: tunnel });
+            return Ok(Guest(tunnel));
         }
     }
     Err(GuestError::Silent)
@@ -125,11 +137,11 @@ async fn has_answered(tunnel: &Tunnel, key: &PublicKey) -> bool {
 }
 
 /// The tunnel as the machine's network is to see it.
-fn inside(interface: InterfaceName, seat: Seat) -> host_network::Tunnel {
+fn inside(interface: InterfaceName, slot: Slot) -> host_network::Tunnel {
     let host = |address: IpAddr| Network { address, prefix: if address.is_ipv4() { 32 } else { 128 } };
     host_network::Tunnel {
         interface,
-        addresses: vec![host(seat.v4().into()), host(seat.v6().into())],
-        resolvers: vec![Seat::PROVIDER.v4().into(), Seat::PROVIDER.v6().into()],
+        addresses: vec![host(slot.v4().into()), host(slot.v6().into())],
+        resolvers: vec![Slot::PROVIDER.v4().into(), Slot::PROVIDER.v6().into()],
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use byway_access::exit_policy::ExitPolicy;
-use byway_access::service::tunnel::{MTU, Seat, Seats, TunnelAnswer, TunnelKeys, TunnelRequest};
+use byway_access::service::tunnel::{MTU, Slot, Slots, TunnelAnswer, TunnelKeys, TunnelRequest};
 use byway_access::session::SessionId;
 use byway_crypto::noise::StaticKey;
 use byway_driver::exit::name_server::{self, NameServer};
@@ -23,7 +23,7 @@ const INTERFACE: &str = "byway-exit";
 /// What names are asked at, inside.
 const NAMES_PORT: u16 = 53;
 
-/// Serves tunnels until it is closed. Its clients are its own: who may have a seat, and what it costs, is decided elsewhere.
+/// Serves tunnels until it is closed. Its clients are its own: who may have a slot, and what it costs, is decided elsewhere.
 pub struct TunnelHost {
     tunnel: Tunnel,
     network: Arc<dyn HostNetwork>,
@@ -35,8 +35,8 @@ pub struct TunnelHost {
 
 #[derive(Default)]
 struct Clients {
-    seats: Seats,
-    seated: BTreeMap<SessionId, Client>,
+    slots: Slots,
+    served: BTreeMap<SessionId, Client>,
 }
 
 struct Client {
@@ -95,7 +95,7 @@ impl TunnelHost {
         if uplinks.is_empty() {
             uplinks.push(own::uplink().await.ok_or(HostError::NoUplink)?.parse()?);
         }
-        let resolvers: Vec<IpAddr> = vec![Seat::PROVIDER.v4().into(), Seat::PROVIDER.v6().into()];
+        let resolvers: Vec<IpAddr> = vec![Slot::PROVIDER.v4().into(), Slot::PROVIDER.v6().into()];
         let policy = ExitPolicy { operator_allows: allow.to_vec(), own_networks, rules: Vec::new() };
         let plan = SharingPlan {
             interface: interface.name().parse()?,
@@ -119,37 +119,37 @@ impl TunnelHost {
         Ok(Self { tunnel, network, port, key, clients: Mutex::default(), _names: names })
     }
 
-    /// A seat for a session that is accepted; nothing passes yet. `None` if there is no room, or the key is somebody's.
-    pub fn seat(&self, session: SessionId, request: TunnelRequest) -> Option<TunnelAnswer> {
+    /// A slot for a session that is accepted; nothing passes yet. `None` if there is no room, or the key is somebody's.
+    pub fn slot(&self, session: SessionId, request: TunnelRequest) -> Option<TunnelAnswer> {
         let mut clients = self.clients();
-        let seat = clients.seats.assign(session)?;
-        if !self.let_in(&mut clients, session, request, seat) {
-            clients.seats.release(session);
+        let slot = clients.slots.assign(session)?;
+        if !self.let_in(&mut clients, session, request, slot) {
+            clients.slots.release(session);
             return None;
         }
-        Some(TunnelAnswer { key: self.key, port: self.port, seat, mtu: MTU })
+        Some(TunnelAnswer { key: self.key, port: self.port, slot, mtu: MTU })
     }
 
-    /// A session of before a restart has its seat again.
+    /// A session of before a restart has its slot again.
     pub fn keep(&self, session: SessionId, request: TunnelRequest, answer: TunnelAnswer) {
         let mut clients = self.clients();
-        clients.seats.keep(session, answer.seat);
-        self.let_in(&mut clients, session, request, answer.seat);
+        clients.slots.keep(session, answer.slot);
+        self.let_in(&mut clients, session, request, answer.slot);
     }
 
-    fn let_in(&self, clients: &mut Clients, session: SessionId, request: TunnelRequest, seat: Seat) -> bool {
+    fn let_in(&self, clients: &mut Clients, session: SessionId, request: TunnelRequest, slot: Slot) -> bool {
         let (key, plane) = (PublicKey(request.key.0), Plane::new(0));
         let added = self.tunnel.add(Peer {
             key,
             preshared: None,
             endpoint: None,
-            addresses: vec![Prefix::host(seat.v4().into()), Prefix::host(seat.v6().into())],
+            addresses: vec![Prefix::host(slot.v4().into()), Prefix::host(slot.v6().into())],
             terms: Terms::Paid { gate: plane.gate.clone(), meter: plane.meter.clone() },
             keepalive: None,
         });
         match added {
             Ok(()) => {
-                clients.seated.insert(session, Client { key, plane });
+                clients.served.insert(session, Client { key, plane });
                 true
             }
             Err(error) => {
@@ -161,15 +161,15 @@ impl TunnelHost {
 
     pub fn release(&self, session: SessionId) {
         let mut clients = self.clients();
-        clients.seats.release(session);
-        if let Some(client) = clients.seated.remove(&session) {
+        clients.slots.release(session);
+        if let Some(client) = clients.served.remove(&session) {
             self.tunnel.remove(&client.key);
         }
     }
 
     /// What a session's packets are counted and held back by.
     pub fn plane(&self, session: SessionId) -> Option<Plane> {
-        self.clients().seated.get(&session).map(|client| client.plane.clone())
+        self.clients().served.get(&session).map(|client| client.plane.clone())
     }
 
     /// Takes back what was done to this machine's network.

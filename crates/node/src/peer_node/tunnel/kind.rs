@@ -30,7 +30,7 @@ impl ServiceKind for TunnelKind {
         let request = TunnelRequest::open(request)?;
         // Nothing is sold where there is no host; whoever asks anyway finds no room.
         let host = self.host.as_ref().ok_or(NotAccepted::Full)?;
-        host.seat(session, request).map(|answer| answer.to_bytes()).ok_or(NotAccepted::Full)
+        host.slot(session, request).map(|answer| answer.to_bytes()).ok_or(NotAccepted::Full)
     }
 
     fn resume(&self, session: SessionId, request: &[u8], answer: &[u8]) {

@@ -15,7 +15,7 @@ mod guest;
 mod host;
 mod kind;
 
-use byway_access::service::tunnel::Seat;
+use byway_access::service::tunnel::Slot;
 use byway_records::offer::Network;
 
 pub(super) use guard::Guard;
@@ -26,7 +26,7 @@ pub(super) use kind::TunnelKind;
 /// The network inside, as a provider routes it.
 fn inner_networks() -> [Network; 2] {
     [
-        Network { address: Seat::PROVIDER.v4().into(), prefix: 16 },
-        Network { address: Seat::PROVIDER.v6().into(), prefix: 64 },
+        Network { address: Slot::PROVIDER.v4().into(), prefix: 16 },
+        Network { address: Slot::PROVIDER.v6().into(), prefix: 64 },
     ]
 }

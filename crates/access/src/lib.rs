@@ -7,6 +7,8 @@
 //! - [`session`]: a use of one offer inside a dialogue. The [`Provider`](session::Provider) meters and limits, the
 //!   [`Client`](session::Client) acknowledges and checks. Both are pure machines; bytes flow beside them in a data plane
 //!   that only obeys a limit and reports counters.
+//! - [`score`]: how an identity's history on the ledger reads, in one number that prices may depend on.
+//! - [`credit`]: how much credit a client gets, and whether it may try the service for nothing.
 //! - [`service`]: what a session carries, behind one interface. SOCKS is the first kind.
 //! - [`exit_policy`]: where a client's traffic may come out.
 //!
@@ -43,12 +45,17 @@
 
 #![forbid(unsafe_code)]
 
+mod allowance;
+pub mod credit;
 pub mod discovery;
 pub mod exit_policy;
+pub mod score;
 pub mod service;
 pub mod session;
 
+pub use credit::CreditPolicy;
 pub use discovery::{Candidate, Candidates, Index, LedgerClock, Place, Query};
 pub use exit_policy::{Denied, ExitPolicy, SocksReply};
+pub use score::{History, NEWCOMER, Weights};
 pub use service::{NotAccepted, ServiceDataError, ServiceKind, Services, Socks};
 pub use session::{Client, Provider, ResponseId, SessionId, SessionMessage, Traffic};

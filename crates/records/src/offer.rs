@@ -181,9 +181,20 @@ impl Offer {
 
     /// The lowest price per `unit` in `asset` that applies to a client of this reputation.
     pub fn price(&self, unit: Unit, asset: AssetId, reputation: u16) -> Option<Amount> {
-        let fits = |p: &&Price| p.unit == unit && p.asset == asset && p.reputation_min <= reputation;
-        self.prices.iter().filter(fits).map(|price| price.amount).min()
+        best_price(&self.prices, unit, asset, reputation)
     }
+
+    /// The highest price per `unit` in `asset` that anyone is asked for.
+    pub fn price_highest(&self, unit: Unit, asset: AssetId) -> Option<Amount> {
+        let fits = |p: &&Price| p.unit == unit && p.asset == asset;
+        self.prices.iter().filter(fits).map(|price| price.amount).max()
+    }
+}
+
+/// The lowest of `prices` per `unit` in `asset` that applies to a client of this reputation.
+pub fn best_price(prices: &[Price], unit: Unit, asset: AssetId, reputation: u16) -> Option<Amount> {
+    let fits = |p: &&Price| p.unit == unit && p.asset == asset && p.reputation_min <= reputation;
+    prices.iter().filter(fits).map(|price| price.amount).min()
 }
 
 impl SignedOffer {

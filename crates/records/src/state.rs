@@ -160,6 +160,11 @@ pub fn settled_key(series: &Series) -> Vec<u8> {
     [&[1][..], &series.to_bytes()].concat()
 }
 
+/// What the keys of everything that `payer` has settled begin with; those of one payee stand together.
+pub fn settled_prefix(payer: IdentityId) -> Vec<u8> {
+    [&[1][..], &payer.0].concat()
+}
+
 pub fn bounces_key(issuer: IdentityId) -> Vec<u8> {
     [&[2][..], &issuer.0].concat()
 }
@@ -170,6 +175,11 @@ pub fn reservation_key(id: ReservationId) -> Vec<u8> {
 
 pub fn bounced_key(series: &Series) -> Vec<u8> {
     [&[4][..], &series.to_bytes()].concat()
+}
+
+/// What the keys of everything of `payer` that bounced and is not settled begin with.
+pub fn bounced_prefix(payer: IdentityId) -> Vec<u8> {
+    [&[4][..], &payer.0].concat()
 }
 
 pub fn asset_key(asset: AssetId) -> Vec<u8> {

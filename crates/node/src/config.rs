@@ -13,9 +13,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use byway_access::Weights;
 use byway_primitives::Amount;
 use byway_records::offer::{Country, Network, Service};
 use serde::Deserialize;
+
+use crate::peer_node::BetterPrice;
 
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
 pub use ledger::{KernelAddress, LedgerConfig};
@@ -137,6 +140,54 @@ pub struct ProviderConfig {
     pub tunnel_uplinks: Vec<String>,
     /// The most that a client may owe without it being settled; half the registration pledge when left out (row A6).
     pub exposure_max: Option<Amount>,
+    /// No credit below this reputation, 0 to 1000 (row A6).
+    #[serde(default)]
+    pub min_reputation: u16,
+    /// Other prices for clients of a higher reputation; at most 15.
+    #[serde(default)]
+    pub better_prices: Vec<BetterPrice>,
+    /// Free bytes for whoever has something in its account; none when left out.
+    pub trial: Option<TrialConfig>,
+    /// What counts how much in a client's reputation.
+    #[serde(default)]
+    pub score: ScoreConfig,
+}
+
+/// A free trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrialConfig {
+    pub bytes: u64,
+    /// How many days must pass before one identity gets another.
+    pub every_days: u64,
+}
+
+/// Points for and against a client; see `byway_access::score`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScoreConfig {
+    pub paid: u16,
+    pub payees: u16,
+    pub deposit: u16,
+    pub age: u16,
+    pub pledge: u16,
+    pub bounced: u16,
+    pub owing: u16,
+    pub leaving: u16,
+}
+
+impl Default for ScoreConfig {
+    fn default() -> Self {
+        let Weights { paid, payees, deposit, age, pledge, bounced, owing, leaving, .. } = Weights::default();
+        Self { paid, payees, deposit, age, pledge, bounced, owing, leaving }
+    }
+}
+
+impl ScoreConfig {
+    pub fn weights(self) -> Weights {
+        let Self { paid, payees, deposit, age, pledge, bounced, owing, leaving } = self;
+        Weights { paid, payees, deposit, age, pledge, bounced, owing, leaving, ..Weights::default() }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -53,6 +53,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use byway_access::session::SessionId;
+use byway_access::{CreditPolicy, Weights};
 use byway_crypto::{IdentitySecret, WalletSecret};
 use byway_driver::clock::Clock;
 use byway_driver::disk::DiskError;
@@ -140,14 +141,31 @@ pub struct SellingConfig {
     pub price_per_mb: Amount,
     /// Blocks that the exit may connect to although the standard policy denies them.
     pub allow: Vec<Network>,
-    /// The most that a client may owe; half the registration pledge where it is not said.
-    pub exposure_max: Option<Amount>,
+    /// How clients are judged, and what follows from it.
+    pub judging: Judging,
     /// The unsettled amount at which a client's promise is settled.
     pub settle_at: Amount,
     /// Settlements wait a random time up to this, so that they say little about when a client was here.
     pub settle_delay_max: Span,
     /// Where tunnels are served, if they are.
     pub tunnel: TunnelSelling,
+}
+
+/// How clients are judged by what the ledger says of them, and what they get for it (row A6).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Judging {
+    pub weights: Weights,
+    pub credit: CreditPolicy,
+    /// Other prices, for clients of some reputation.
+    pub better_prices: Vec<BetterPrice>,
+}
+
+/// A price for clients whose reputation is at least so high, 0 to 1000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BetterPrice {
+    pub min_reputation: u16,
+    pub price_per_mb: Amount,
 }
 
 impl SellingConfig {

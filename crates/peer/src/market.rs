@@ -22,9 +22,11 @@ mod step;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use byway_access::credit::Trial;
 use byway_access::service::Services;
 use byway_access::session::{
-    ClientConfig, Counters, OpenRequest, ProviderConfig, ResponseId, Sale, SessionId, SessionView, StopReason, Traffic,
+    ClientConfig, Counters, Listing, OpenRequest, ProviderConfig, ResponseId, SessionId, SessionView, StopReason,
+    Traffic,
 };
 use byway_crypto::IdentitySecret;
 use byway_dialogue::payment::{GiveConfig, Outcome, Reach, SettleError, TakeConfig, TakenPromise};
@@ -60,7 +62,7 @@ pub struct Market {
     config: MarketConfig,
     dialogues: Dialogues,
     pairs: BTreeMap<IdentityId, Pair>,
-    sales: BTreeMap<OfferId, Sale>,
+    listings: BTreeMap<OfferId, Listing>,
     selling: Selling,
     /// Which payment writes become durable with which batch.
     awaiting: VecDeque<(Token, IdentityId, Token)>,
@@ -76,11 +78,14 @@ enum Selling {
 }
 
 /// What the ledger says of a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standing {
     /// The most of its account promises that may be unsettled: zero for strangers.
     pub exposure_max: Amount,
+    /// Which of the offers' prices apply to it.
     pub reputation: u16,
+    /// The trial that it may have, if it has not had one lately.
+    pub trial: Option<Trial>,
 }
 
 /// What a call could not do.
@@ -141,7 +146,7 @@ impl Market {
             config,
             dialogues,
             pairs: BTreeMap::new(),
-            sales: BTreeMap::new(),
+            listings: BTreeMap::new(),
             selling: Selling::Open,
             awaiting: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -263,6 +268,24 @@ impl Market {
         Ok(result?)
     }
 
+    /// Asks on what terms `provider` would sell an offer to us. `response` is drawn at random.
+    pub fn ask_terms(
+        &mut self,
+        now: Time,
+        provider: IdentityId,
+        response: ResponseId,
+        offer: OfferId,
+        store: &impl Store,
+    ) -> Result<(), MarketError> {
+        if self.dialogues.dialogue(provider).is_none() {
+            return Err(MarketError::NoDialogue(provider));
+        }
+        let mut result = Ok(());
+        self.step(now, provider, |pair, step| result = pair.ask_terms(now, response, offer, step));
+        self.pump(now, store);
+        Ok(result?)
+    }
+
     /// Whether the data channel of a session that we use could be built.
     pub fn handle_channel(
         &mut self,
@@ -322,10 +345,10 @@ impl Market {
     }
 
     /// What is sold from now on; open sessions keep their price.
-    pub fn sell(&mut self, sales: BTreeMap<OfferId, Sale>) {
-        self.sales = sales;
+    pub fn sell(&mut self, listings: BTreeMap<OfferId, Listing>) {
+        self.listings = listings;
         for pair in self.pairs.values_mut() {
-            pair.sell(&self.sales);
+            pair.sell(&self.listings);
         }
     }
 
@@ -469,7 +492,7 @@ impl Market {
             return Ok(());
         }
         let mut pair = Pair::restore(&self.config, peer, now, store)?;
-        pair.sell(&self.sales);
+        pair.sell(&self.listings);
         if self.selling == Selling::Closing {
             pair.close_shop();
         }

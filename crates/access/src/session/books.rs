@@ -27,6 +27,8 @@ const REFILL_EVERY: Span = Span::seconds(600);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Line {
     pub price: Amount,
+    /// The first so many bytes cost nothing.
+    free_bytes: u64,
     pub acknowledged: Traffic,
     /// As the data plane counts, from zero when it was started.
     reported: Traffic,
@@ -59,7 +61,13 @@ pub(super) enum Share {
 impl Line {
     /// A session of which `acknowledged` is known and whose data plane starts from zero.
     pub(super) fn new(price: Amount, acknowledged: Traffic) -> Self {
-        Self { price, acknowledged, reported: Traffic::default(), offset: acknowledged, told: 0, held: 0 }
+        let reported = Traffic::default();
+        Self { price, free_bytes: 0, acknowledged, reported, offset: acknowledged, told: 0, held: 0 }
+    }
+
+    /// The same, whose first bytes cost nothing.
+    pub(super) fn with_free(self, free_bytes: u64) -> Self {
+        Self { free_bytes, ..self }
     }
 
     pub(super) fn carried(&self) -> Traffic {
@@ -67,11 +75,11 @@ impl Line {
     }
 
     pub(super) fn cost(&self) -> Amount {
-        self.acknowledged.cost(self.price)
+        self.acknowledged.cost_beyond(self.free_bytes, self.price)
     }
 
     fn cost_carried(&self) -> Amount {
-        self.carried().cost(self.price)
+        self.carried().cost_beyond(self.free_bytes, self.price)
     }
 
     /// What the carried bytes cost beyond the acknowledged ones.
@@ -108,12 +116,12 @@ impl Line {
     /// The cost of everything carried up to `limit` in the data plane's count.
     fn cost_at(&self, limit: u64) -> Amount {
         let bytes = self.offset.total().saturating_add(limit).max(self.carried().total());
-        Amount::cost_of_bytes(self.price, bytes).unwrap_or(Amount::MAX)
+        Traffic::new(0, bytes).cost_beyond(self.free_bytes, self.price)
     }
 
     /// The limit that `coin` in all pays for, in the data plane's count.
     fn limit_bought(&self, coin: Amount) -> u64 {
-        coin.bytes_bought(self.price).saturating_sub(self.offset.total())
+        coin.bytes_bought(self.price).saturating_add(self.free_bytes).saturating_sub(self.offset.total())
     }
 }
 
@@ -263,6 +271,23 @@ mod tests {
         lines[0].report(Traffic::new(400, 600), 1000);
         assert!(lines[0].is_exhausted());
         assert!(share(&books, &mut lines).is_empty(), "there is nothing more");
+    }
+
+    #[test]
+    fn free_bytes_need_no_coin_and_come_on_top_of_what_was_received() {
+        for (received, limit) in [(0, 500), (3_000, 1500)] {
+            let mut lines = [Line::new(price(), Traffic::default()).with_free(500)];
+            share(&books(received), &mut lines);
+            assert_eq!(lines[0].limit(), limit);
+            lines[0].report(Traffic::new(0, limit), limit);
+            lines[0].acknowledge(Traffic::new(0, limit));
+            assert_eq!(lines[0].cost(), Amount::from_units(received));
+            assert!(share(&books(received), &mut lines).is_empty(), "there is nothing more");
+        }
+        // After a crash the counts go on, and the free bytes that were used stay used.
+        let mut lines = [Line::new(price(), Traffic::new(0, 400)).with_free(500)];
+        share(&books(0), &mut lines);
+        assert_eq!(lines[0].limit(), 100);
     }
 
     #[test]

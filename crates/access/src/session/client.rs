@@ -1,17 +1,20 @@
 //! The client's side of the sessions in one dialogue.
 
+mod opening;
+
 use std::collections::BTreeMap;
 
 use byway_dialogue::payment::{Ahead, Path, Window};
 use byway_primitives::{Amount, Batch, IdentityId, Span, Store, Time};
 
+use self::opening::{Asking, Opening};
 use super::client_session::{Link, Phase, Session};
-use super::config::{ClientConfig, OpenRequest};
+use super::config::ClientConfig;
 use super::journal::{ClosedRecord, Journal, Role, SessionJournalError, SessionRecord};
 use super::message::{Metering, SessionMessage, StopReason};
-use super::news::{ClientEffect, ClientNews, MeteringFault, OpenError};
+use super::news::{ClientEffect, ClientNews, MeteringFault};
 use super::outbox::Outbox;
-use super::{ResponseId, SESSIONS_MAX, SessionId, SessionView, Traffic, plus};
+use super::{ResponseId, SessionId, SessionView, Traffic, plus};
 use crate::service::Services;
 
 /// An acknowledgement is due when this part of a window has arrived since the last.
@@ -29,6 +32,7 @@ pub struct Client {
     journal: Journal,
     closed: ClosedRecord,
     opening: BTreeMap<ResponseId, Opening>,
+    asking: BTreeMap<ResponseId, Asking>,
     sessions: BTreeMap<SessionId, Session>,
     link: Link,
     /// The payer's window as we reckon it, for how often to acknowledge.
@@ -37,13 +41,6 @@ pub struct Client {
     /// What was last said to be spent.
     spent: Amount,
     out: Outbox<ClientNews>,
-}
-
-#[derive(Debug, Clone)]
-struct Opening {
-    request: OpenRequest,
-    data: Vec<u8>,
-    until: Time,
 }
 
 impl Client {
@@ -64,6 +61,7 @@ impl Client {
             journal,
             closed,
             opening: BTreeMap::new(),
+            asking: BTreeMap::new(),
             sessions: sessions.collect(),
             link: Link::Down,
             window: None,
@@ -89,24 +87,6 @@ impl Client {
     /// What all sessions have cost so far.
     pub fn spent(&self) -> Amount {
         self.sessions.values().fold(self.closed.spent, |sum, session| plus(sum, session.cost()))
-    }
-
-    /// Asks for a session. `response` is drawn at random.
-    pub fn open(
-        &mut self,
-        now: Time,
-        response: ResponseId,
-        request: OpenRequest,
-    ) -> Result<Vec<ClientEffect>, OpenError> {
-        let kind = self.services.kind(request.service).ok_or(OpenError::ServiceUnknown)?;
-        if self.opening.len() + self.sessions.len() >= SESSIONS_MAX {
-            return Err(OpenError::TooManySessions);
-        }
-        let data = kind.request_data(response);
-        let (offer, until) = (request.offer, now + self.config.open_wait);
-        self.out.send(SessionMessage::Open { offer, response, data: data.clone() });
-        self.opening.insert(response, Opening { request, data, until });
-        Ok(self.finish(now))
     }
 
     /// Whether the data channel of `session` could be built.
@@ -146,12 +126,12 @@ impl Client {
 
     pub fn handle_message(&mut self, now: Time, message: SessionMessage) -> Vec<ClientEffect> {
         match message {
-            SessionMessage::Accepted { response, session, data } => self.accepted(now, response, session, data),
-            SessionMessage::Refused { response, reason } => {
-                if self.opening.remove(&response).is_some() {
-                    self.out.notify(ClientNews::OpenFailed { response, error: reason.into() });
-                }
+            SessionMessage::Accepted { response, session, free_bytes, data } => {
+                self.accepted(now, response, session, free_bytes, data);
             }
+            SessionMessage::Refused { response, reason } => self.refused(response, reason.into()),
+            SessionMessage::Counter { response, named, price } => self.countered(now, response, named, price),
+            SessionMessage::Quoted { response, quote } => self.quoted(response, quote),
             SessionMessage::Metering(metering) => self.metered(now, metering),
             SessionMessage::Pause { session } => self.paused(now, session),
             SessionMessage::Resume { session } => {
@@ -166,6 +146,7 @@ impl Client {
             SessionMessage::Stopped(metering) => self.final_bill(metering),
             // Only a client says these; from a provider they mean nothing and cost nothing.
             SessionMessage::Open { .. }
+            | SessionMessage::Ask { .. }
             | SessionMessage::ChannelUp { .. }
             | SessionMessage::ChannelFailed { .. }
             | SessionMessage::Acknowledge { .. } => {}
@@ -176,10 +157,7 @@ impl Client {
     /// A dialogue is open, or goes on over another link: asks again what was not answered, and says where we stand.
     pub fn handle_attached(&mut self, now: Time) -> Vec<ClientEffect> {
         self.link = Link::Up;
-        for (response, opening) in &self.opening {
-            let (offer, data) = (opening.request.offer, opening.data.clone());
-            self.out.send(SessionMessage::Open { offer, response: *response, data });
-        }
+        self.ask_again();
         for id in self.ids() {
             self.acknowledge(id);
             let Some(session) = self.sessions.get_mut(&id) else { continue };
@@ -208,9 +186,7 @@ impl Client {
     /// The dialogue has ended, and all its sessions with it.
     pub fn handle_dialogue_ended(&mut self, now: Time) -> Vec<ClientEffect> {
         self.link = Link::Down;
-        for response in std::mem::take(&mut self.opening).into_keys() {
-            self.out.notify(ClientNews::OpenFailed { response, error: OpenError::DialogueEnded });
-        }
+        self.give_up_all();
         for id in self.ids() {
             self.close(id, StopReason::DialogueEnded);
         }
@@ -224,11 +200,7 @@ impl Client {
     }
 
     pub fn handle_wake(&mut self, now: Time) -> Vec<ClientEffect> {
-        let late = self.opening.iter().filter(|(_, opening)| now >= opening.until).map(|(response, _)| *response);
-        for response in late.collect::<Vec<_>>() {
-            self.opening.remove(&response);
-            self.out.notify(ClientNews::OpenFailed { response, error: OpenError::NoAnswer });
-        }
+        self.give_up_late(now);
         for id in self.ids() {
             self.wake(now, id);
         }
@@ -247,39 +219,6 @@ impl Client {
         };
         session.heard = now;
         Some(session)
-    }
-
-    fn accepted(&mut self, now: Time, response: ResponseId, id: SessionId, data: Vec<u8>) {
-        if self.sessions.contains_key(&id) {
-            return;
-        }
-        let Some(opening) = self.opening.remove(&response) else {
-            return self.out.send(SessionMessage::Stop { session: id, reason: StopReason::UnknownSession });
-        };
-        let request = opening.request;
-        let judged = self.services.kind(request.service).map(|kind| kind.check_accepted(&data));
-        if !matches!(judged, Some(Ok(()))) {
-            self.out.send(SessionMessage::ChannelFailed { session: id });
-            return self.out.notify(ClientNews::OpenFailed { response, error: OpenError::ServiceData });
-        }
-        let record = SessionRecord {
-            id,
-            response,
-            offer: request.offer,
-            service: request.service,
-            price: request.price,
-            request: opening.data,
-            answer: data.clone(),
-            opened: now,
-            acknowledged: Traffic::default(),
-            cost_max: request.cost_max,
-            rate_bytes_per_second: request.bandwidth_bps / 8,
-        };
-        self.save(&record);
-        let phase = Phase::Connecting { until: Some(now + self.config.channel_wait) };
-        self.sessions.insert(id, Session::new(record, phase, now, self.config));
-        let service = request.service;
-        self.out.notify(ClientNews::Connect { session: id, response, service, answer: data });
     }
 
     fn metered(&mut self, now: Time, metering: Metering) {
@@ -398,7 +337,7 @@ impl Client {
 
     fn acknowledge_if_due(&mut self, now: Time, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
-        let more = session.arrived().cost(session.record.price).saturating_sub(session.cost());
+        let more = session.cost_of(session.arrived()).saturating_sub(session.cost());
         let window = self.window.map_or(Amount::ZERO, |window| window.in_force());
         if more.units() > window.units() / ACKNOWLEDGE_PARTS {
             self.acknowledge(id);
@@ -452,7 +391,8 @@ impl Client {
             let request = &opening.request;
             Ahead::for_bytes(request.price, path(request.bandwidth_bps / 8), request.cost_max)
         });
-        let open = self.sessions.values().filter(|session| session.is_open()).map(|session| {
+        let paid = self.sessions.values().filter(|session| session.is_open() && session.is_to_be_paid());
+        let open = paid.map(|session| {
             let left = session.record.cost_max.saturating_sub(session.cost());
             Ahead::for_bytes(session.record.price, path(session.record.rate_bytes_per_second), left)
         });
@@ -481,8 +421,9 @@ impl Client {
             self.out.notify(ClientNews::Spent { total });
         }
         let opening = self.opening.values().map(|opening| opening.until);
+        let asking = self.asking.values().map(|asking| asking.until);
         let sessions = self.sessions.values().map(|session| session.deadline(self.config, self.link));
-        if let Some(next) = opening.chain(sessions).min() {
+        if let Some(next) = opening.chain(asking).chain(sessions).min() {
             self.out.wake_at(next.max(now));
         }
         self.out.drain()

@@ -1,5 +1,6 @@
 //! One session as the client sees it.
 
+use byway_dialogue::payment::WINDOW_START_BYTES;
 use byway_primitives::{Amount, Time};
 
 use super::config::ClientConfig;
@@ -56,7 +57,17 @@ impl Session {
     }
 
     pub(super) fn cost(&self) -> Amount {
-        self.record.acknowledged.cost(self.record.price)
+        self.cost_of(self.record.acknowledged)
+    }
+
+    /// What traffic costs in this session.
+    pub(super) fn cost_of(&self, traffic: Traffic) -> Amount {
+        traffic.cost_beyond(self.record.free_bytes, self.record.price)
+    }
+
+    /// Whether the free bytes are used up but for a first window, so that it is time to pay for the next.
+    pub(super) fn is_to_be_paid(&self) -> bool {
+        self.record.free_bytes.saturating_sub(self.record.acknowledged.total()) <= WINDOW_START_BYTES
     }
 
     /// Sent and received.
@@ -75,7 +86,7 @@ impl Session {
         if billed.up > acknowledged.up || billed.down > acknowledged.down {
             return Err(MeteringFault::BilledUnacknowledged { billed, acknowledged });
         }
-        let cost = billed.cost(self.record.price);
+        let cost = self.cost_of(billed);
         if metering.cost != cost {
             return Err(MeteringFault::WrongCost { asked: metering.cost, cost });
         }
@@ -99,6 +110,7 @@ impl Session {
             offer: self.record.offer,
             service: self.record.service,
             price: self.record.price,
+            free_bytes: self.record.free_bytes,
             billed: self.record.acknowledged,
             cost: self.cost(),
             duration: now.since(self.record.opened),

@@ -1,9 +1,9 @@
 //! Policy of both sides, and what is opened and sold.
 
 use byway_dialogue::payment::Path;
-use byway_primitives::{Amount, Span};
+use byway_primitives::{Amount, AssetId, Span};
 use byway_records::OfferId;
-use byway_records::offer::Service;
+use byway_records::offer::{self, Price, Service, Unit};
 
 use super::SESSIONS_MAX;
 
@@ -51,6 +51,28 @@ pub struct Sale {
     pub price: Amount,
 }
 
+/// What is offered to everyone under an offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    pub service: Service,
+    /// As the offer says: which of them applies depends on the client's reputation.
+    pub prices: Vec<Price>,
+}
+
+impl Listing {
+    /// One price per MB for everyone, in the network's own coin.
+    pub fn flat(service: Service, amount: Amount) -> Self {
+        let price = Price { unit: Unit::Mb, amount, asset: AssetId::WAY, reputation_min: 0 };
+        Self { service, prices: vec![price] }
+    }
+
+    /// What is sold to a client of this reputation, at the best price that applies; nothing where none does.
+    pub fn sale(&self, reputation: u16) -> Option<Sale> {
+        let price = offer::best_price(&self.prices, Unit::Mb, AssetId::WAY, reputation)?;
+        Some(Sale { service: self.service, price })
+    }
+}
+
 /// Policy of using providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientConfig {
@@ -91,8 +113,10 @@ impl Default for ClientConfig {
 pub struct OpenRequest {
     pub offer: OfferId,
     pub service: Service,
-    /// Per MB, as the offer says for this client.
+    /// Per MB, as the offer says for this client, as far as the client knows.
     pub price: Amount,
+    /// The most per MB that the user agrees to, where the provider sees the client otherwise.
+    pub price_max: Amount,
     /// As the offer says.
     pub bandwidth_bps: u64,
     /// The most that this session may cost.

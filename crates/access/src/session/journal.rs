@@ -46,6 +46,8 @@ pub(super) struct SessionRecord {
     pub cost_max: Amount,
     /// The offer's bytes per second; nothing at the provider's.
     pub rate_bytes_per_second: u64,
+    /// The first so many bytes cost nothing.
+    pub free_bytes: u64,
 }
 
 /// What is left of ended sessions with a peer.
@@ -59,6 +61,8 @@ pub(super) struct ClosedRecord {
     pub forgiven: Amount,
     /// Provider: what may still be forgiven; `None` before the first session.
     pub forgivable: Option<Amount>,
+    /// Provider: when the client was last given a trial.
+    pub trial_at: Option<Time>,
 }
 
 /// The keys of one role's entries with one peer.
@@ -126,6 +130,7 @@ impl Encode for SessionRecord {
         out.value(&self.acknowledged);
         out.value(&self.cost_max);
         out.varint(self.rate_bytes_per_second);
+        out.varint(self.free_bytes);
     }
 }
 
@@ -144,6 +149,7 @@ impl Decode for SessionRecord {
             acknowledged: input.value()?,
             cost_max: input.value()?,
             rate_bytes_per_second: input.u64()?,
+            free_bytes: input.u64()?,
         })
     }
 }
@@ -155,6 +161,7 @@ impl Encode for ClosedRecord {
         out.value(&self.arrears);
         out.value(&self.forgiven);
         out.option(self.forgivable.as_ref());
+        out.option(self.trial_at.as_ref());
     }
 }
 
@@ -166,6 +173,7 @@ impl Decode for ClosedRecord {
             arrears: input.value()?,
             forgiven: input.value()?,
             forgivable: input.option()?,
+            trial_at: input.option()?,
         })
     }
 }

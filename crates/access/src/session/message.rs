@@ -1,5 +1,6 @@
 //! What client and provider say to each other about sessions (row A10). Canonical codec, first byte the kind.
 
+use byway_dialogue::payment::BackingKind;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Span};
 use byway_records::OfferId;
@@ -10,16 +11,19 @@ use crate::service::{NotAccepted, SERVICE_DATA_MAX};
 /// One message of the session protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionMessage {
-    /// Client: a session of this offer, please.
+    /// Client: a session of this offer at this price per MB, please.
     Open {
         offer: OfferId,
         response: ResponseId,
+        price: Amount,
         data: Vec<u8>,
     },
     /// Provider: the session, and what the client needs for the data channel.
     Accepted {
         response: ResponseId,
         session: SessionId,
+        /// The first so many bytes, up and down together, cost nothing.
+        free_bytes: u64,
         data: Vec<u8>,
     },
     Refused {
@@ -55,6 +59,35 @@ pub enum SessionMessage {
     },
     /// Provider: it is over; this is the bill.
     Stopped(Metering),
+    /// Client: on what terms would you sell me this?
+    Ask {
+        response: ResponseId,
+        offer: OfferId,
+    },
+    /// Provider: on these.
+    Quoted {
+        response: ResponseId,
+        quote: Quote,
+    },
+    /// Provider: not at the price that you named, but at this one.
+    Counter {
+        response: ResponseId,
+        named: Amount,
+        price: Amount,
+    },
+}
+
+/// The terms for one client, for as long as the provider's view of it stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quote {
+    /// Per MB.
+    pub price: Amount,
+    /// How much more the provider would take in promises before it settles.
+    pub credit: Amount,
+    /// How many bytes of a session cost nothing.
+    pub free_bytes: u64,
+    /// What must stand behind promises.
+    pub backing: BackingKind,
 }
 
 /// A session's bill so far.
@@ -85,6 +118,8 @@ pub enum OpenRefusal {
     Full,
     #[error("the provider is shutting down; try another")]
     Closing,
+    #[error("too many questions were asked of this provider; wait a minute")]
+    TooManyQuestions,
 }
 
 impl From<NotAccepted> for OpenRefusal {
@@ -119,13 +154,14 @@ pub enum StopReason {
     UnknownSession,
 }
 
-const REFUSALS: [OpenRefusal; 6] = [
+const REFUSALS: [OpenRefusal; 7] = [
     OpenRefusal::OfferUnknown,
     OpenRefusal::ServiceUnknown,
     OpenRefusal::ServiceData,
     OpenRefusal::TooManySessions,
     OpenRefusal::Full,
     OpenRefusal::Closing,
+    OpenRefusal::TooManyQuestions,
 ];
 
 const REASONS: [StopReason; 9] = [
@@ -187,6 +223,21 @@ impl Decode for Traffic {
     }
 }
 
+impl Encode for Quote {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.price);
+        out.value(&self.credit);
+        out.varint(self.free_bytes);
+        out.value(&self.backing);
+    }
+}
+
+impl Decode for Quote {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { price: input.value()?, credit: input.value()?, free_bytes: input.u64()?, backing: input.value()? })
+    }
+}
+
 impl Encode for Metering {
     fn encode(&self, out: &mut Writer) {
         out.value(&self.session);
@@ -212,16 +263,18 @@ impl Decode for Metering {
 impl Encode for SessionMessage {
     fn encode(&self, out: &mut Writer) {
         match self {
-            SessionMessage::Open { offer, response, data } => {
+            SessionMessage::Open { offer, response, price, data } => {
                 out.byte(0);
                 out.value(&offer.0);
                 out.value(response);
+                out.value(price);
                 out.bytes(data);
             }
-            SessionMessage::Accepted { response, session, data } => {
+            SessionMessage::Accepted { response, session, free_bytes, data } => {
                 out.byte(1);
                 out.value(response);
                 out.value(session);
+                out.varint(*free_bytes);
                 out.bytes(data);
             }
             SessionMessage::Refused { response, reason } => {
@@ -249,6 +302,22 @@ impl Encode for SessionMessage {
                 out.byte(10);
                 out.value(metering);
             }
+            SessionMessage::Ask { response, offer } => {
+                out.byte(11);
+                out.value(response);
+                out.value(&offer.0);
+            }
+            SessionMessage::Quoted { response, quote } => {
+                out.byte(12);
+                out.value(response);
+                out.value(quote);
+            }
+            SessionMessage::Counter { response, named, price } => {
+                out.byte(13);
+                out.value(response);
+                out.value(named);
+                out.value(price);
+            }
         }
     }
 }
@@ -264,11 +333,13 @@ impl Decode for SessionMessage {
             0 => SessionMessage::Open {
                 offer: OfferId(input.value()?),
                 response: input.value()?,
+                price: input.value()?,
                 data: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
             },
             1 => SessionMessage::Accepted {
                 response: input.value()?,
                 session: input.value()?,
+                free_bytes: input.u64()?,
                 data: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
             },
             2 => SessionMessage::Refused {
@@ -286,6 +357,9 @@ impl Decode for SessionMessage {
                 reason: take_listed(input, &REASONS, "reason to stop a session")?,
             },
             10 => SessionMessage::Stopped(input.value()?),
+            11 => SessionMessage::Ask { response: input.value()?, offer: OfferId(input.value()?) },
+            12 => SessionMessage::Quoted { response: input.value()?, quote: input.value()? },
+            13 => SessionMessage::Counter { response: input.value()?, named: input.value()?, price: input.value()? },
             other => return Err(DecodeError::UnknownVariant { kind: "session message", value: other.into() }),
         })
     }
@@ -314,13 +388,29 @@ mod tests {
         let reason = (0..REASONS.len()).prop_map(|at| REASONS[at]);
         let refusal = (0..REFUSALS.len()).prop_map(|at| REFUSALS[at]);
         prop_oneof![
-            (any::<[u8; 32]>(), response.clone(), data.clone()).prop_map(|(offer, response, data)| {
-                SessionMessage::Open { offer: OfferId(Hash(offer)), response, data }
-            }),
-            (response.clone(), session.clone(), data).prop_map(|(response, session, data)| SessionMessage::Accepted {
-                response,
-                session,
-                data
+            (any::<[u8; 32]>(), response.clone(), any::<u128>(), data.clone()).prop_map(
+                |(offer, response, price, data)| {
+                    let price = Amount::from_units(price);
+                    SessionMessage::Open { offer: OfferId(Hash(offer)), response, price, data }
+                }
+            ),
+            (response.clone(), session.clone(), any::<u64>(), data).prop_map(
+                |(response, session, free_bytes, data)| {
+                    SessionMessage::Accepted { response, session, free_bytes, data }
+                }
+            ),
+            (response.clone(), any::<[u8; 32]>())
+                .prop_map(|(response, offer)| SessionMessage::Ask { response, offer: OfferId(Hash(offer)) }),
+            (response.clone(), any::<u128>(), any::<u128>(), any::<u64>()).prop_map(
+                |(response, price, credit, free_bytes)| {
+                    let (price, credit) = (Amount::from_units(price), Amount::from_units(credit));
+                    let backing = BackingKind::Reservation;
+                    SessionMessage::Quoted { response, quote: Quote { price, credit, free_bytes, backing } }
+                }
+            ),
+            (response.clone(), any::<u128>(), any::<u128>()).prop_map(|(response, named, price)| {
+                let (named, price) = (Amount::from_units(named), Amount::from_units(price));
+                SessionMessage::Counter { response, named, price }
             }),
             (response, refusal).prop_map(|(response, reason)| SessionMessage::Refused { response, reason }),
             session.clone().prop_map(|session| SessionMessage::ChannelUp { session }),
@@ -337,8 +427,12 @@ mod tests {
     #[test]
     fn service_data_is_bounded() {
         let session = SessionId([1; 16]);
-        let message =
-            SessionMessage::Accepted { response: ResponseId(1), session, data: vec![0; SERVICE_DATA_MAX + 1] };
+        let message = SessionMessage::Accepted {
+            response: ResponseId(1),
+            session,
+            free_bytes: 0,
+            data: vec![0; SERVICE_DATA_MAX + 1],
+        };
         assert!(matches!(SessionMessage::from_bytes(&message.to_bytes()), Err(DecodeError::TooLong { .. })));
     }
 
@@ -356,7 +450,7 @@ mod tests {
 
         #[test]
         fn whatever_decodes_encodes_to_the_same_bytes(
-            kind in 0u8..12, rest in proptest::collection::vec(any::<u8>(), 0..60),
+            kind in 0u8..15, rest in proptest::collection::vec(any::<u8>(), 0..60),
         ) {
             let bytes = [&[kind][..], &rest].concat();
             if let Ok(message) = SessionMessage::from_bytes(&bytes) {

@@ -25,8 +25,10 @@
 //!
 //! ```text
 //! client                                         provider
-//!   Open {offer, response id, service data} ───►   checks the offer and the data; journals the session
-//!   ◄─── Accepted {session, service data}          or Refused {reason}
+//!   Ask {offer} ─────────────────────────────►     as often as the allowance says
+//!   ◄─── Quoted {price, credit, free bytes, …}     or Refused {reason}
+//!   Open {offer, response id, price, data} ────►   checks the offer, the price and the data; journals the session
+//!   ◄─── Accepted {session, free bytes, data}      or Refused {reason}, or Counter {price}
 //!   builds the data channel
 //!   ChannelUp ───────────────────────────────►     the data plane may carry up to a limit
 //!   ◄═══════════════ bytes ═══════════════════►
@@ -36,6 +38,15 @@
 //!   Stop ────────────────────────────────────►     by either side, with a reason
 //!   ◄─── Stopped {final metering}
 //! ```
+//!
+//! *Haggling* (row A8). An offer's prices depend on the client's reputation, which each side reckons for itself. So the
+//! client says the price that it expects, and a session only begins at a price that both have named. Where the provider
+//! sees another price it counters with it; the client opens again at that price if the user agreed to as much, at most
+//! [`COUNTERS_MAX`] times, or else goes to the next offer. A counter names the price that it answers, so an old one says
+//! nothing, and once a session has begun its price stays: a bill at another is a fault.
+//!
+//! *Free bytes.* The first bytes of a session that is a trial ([`crate::credit`]) cost nothing: neither side counts them
+//! in coin. Opening it uses the trial up, in the same write.
 //!
 //! `Open` is idempotent by its response id. All sessions end with the dialogue; they outlive its link: after a broken
 //! link or a crash both sides take up their journaled sessions, the client acknowledges again what it had, and the counts
@@ -65,14 +76,17 @@ use byway_records::OfferId;
 use byway_records::offer::Service;
 
 pub use client::Client;
-pub use config::{ClientConfig, OpenRequest, ProviderConfig, Sale};
+pub use config::{ClientConfig, Listing, OpenRequest, ProviderConfig, Sale};
 pub use journal::{SESSIONS, SessionJournalError};
-pub use message::{Metering, OpenRefusal, SessionMessage, StopReason};
+pub use message::{Metering, OpenRefusal, Quote, SessionMessage, StopReason};
 pub use news::{ClientEffect, ClientNews, Counters, MeteringFault, OpenError, ProviderEffect, ProviderNews};
 pub use provider::Provider;
 
 /// Sessions of one dialogue at one time. A client needs one per service and exit; more is a fault or an attack.
 pub const SESSIONS_MAX: usize = 16;
+
+/// How often a client agrees to another price for one session before it goes on to the next offer.
+pub const COUNTERS_MAX: u8 = 2;
 
 /// Names a session within its two parties.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,6 +123,8 @@ pub struct SessionView {
     pub service: Service,
     /// Per MB.
     pub price: Amount,
+    /// The first so many bytes cost nothing.
+    pub free_bytes: u64,
     /// Acknowledged, and so billed.
     pub billed: Traffic,
     pub cost: Amount,
@@ -139,7 +155,13 @@ impl Traffic {
 
     /// What it costs: of the cumulative count, rounded up once.
     pub fn cost(self, price_per_mb: Amount) -> Amount {
-        Amount::cost_of_bytes(price_per_mb, self.total()).unwrap_or(Amount::MAX)
+        self.cost_beyond(0, price_per_mb)
+    }
+
+    /// What it costs where the first `free_bytes` cost nothing.
+    pub fn cost_beyond(self, free_bytes: u64, price_per_mb: Amount) -> Amount {
+        let charged = self.total().saturating_sub(free_bytes);
+        Amount::cost_of_bytes(price_per_mb, charged).unwrap_or(Amount::MAX)
     }
 
     /// The larger of each.

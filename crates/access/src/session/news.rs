@@ -2,9 +2,10 @@
 
 use byway_dialogue::payment::Ahead;
 use byway_primitives::{Amount, Effect, IdentityId};
+use byway_records::OfferId;
 use byway_records::offer::Service;
 
-use super::message::{Metering, OpenRefusal, SessionMessage, StopReason};
+use super::message::{Metering, OpenRefusal, Quote, SessionMessage, StopReason};
 use super::{ResponseId, SessionId, Traffic};
 
 /// What the provider's machine emits.
@@ -63,6 +64,22 @@ pub enum ClientNews {
         service: Service,
         answer: Vec<u8>,
     },
+    /// On what terms the provider would sell.
+    Quoted {
+        response: ResponseId,
+        offer: OfferId,
+        quote: Quote,
+    },
+    /// No answer came of a question.
+    AskFailed {
+        response: ResponseId,
+        error: OpenError,
+    },
+    /// The provider sees the client otherwise, and the session is asked for again at its price.
+    Countered {
+        response: ResponseId,
+        price: Amount,
+    },
     /// No session came of a request. Try the next candidate.
     OpenFailed {
         response: ResponseId,
@@ -110,6 +127,8 @@ pub enum ClientNews {
 pub enum OpenError {
     #[error("the provider refused: {0}")]
     Refused(#[from] OpenRefusal),
+    #[error("the provider asks {asked} per MB of this client, and no more than {agreed} was agreed to; try another")]
+    TooDear { asked: Amount, agreed: Amount },
     #[error("the provider did not answer in time")]
     NoAnswer,
     #[error("the provider's service data makes no sense to this node; one side may need an update")]
@@ -118,6 +137,8 @@ pub enum OpenError {
     ServiceUnknown,
     #[error("too many sessions are open with this provider; end one first")]
     TooManySessions,
+    #[error("too many questions are open with this provider; wait for its answers")]
+    TooManyQuestions,
     #[error("the dialogue ended")]
     DialogueEnded,
 }

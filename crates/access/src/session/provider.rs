@@ -1,18 +1,21 @@
 //! The provider's side of the sessions in one dialogue.
 
+mod door;
+
 use std::collections::BTreeMap;
 
 use byway_dialogue::payment::Ahead;
 use byway_primitives::{Amount, Batch, IdentityId, Store, Time};
 use byway_records::OfferId;
 
+use self::door::Door;
 use super::books::{Books, Line, Share};
 use super::config::{ProviderConfig, Sale};
 use super::journal::{Journal, Role, SessionJournalError, SessionRecord};
-use super::message::{Metering, OpenRefusal, SessionMessage, StopReason};
+use super::message::{Metering, SessionMessage, StopReason};
 use super::news::{Counters, ProviderEffect, ProviderNews};
 use super::outbox::Outbox;
-use super::{ResponseId, SESSIONS_MAX, SessionId, SessionState, SessionView, Traffic};
+use super::{SessionId, SessionState, SessionView, Traffic};
 use crate::service::Services;
 
 /// The provider's machine for one client.
@@ -24,6 +27,7 @@ pub struct Provider {
     config: ProviderConfig,
     services: Services,
     sale: Sales,
+    door: Door,
     journal: Journal,
     sessions: BTreeMap<SessionId, Session>,
     books: Books,
@@ -94,12 +98,13 @@ impl Provider {
                 kind.resume(record.id, &record.request, &record.answer);
             }
             books.open(Ahead::for_bytes(record.price, config.path, config.ceiling));
-            let line = Line::new(record.price, record.acknowledged);
+            let line = Line::new(record.price, record.acknowledged).with_free(record.free_bytes);
             sessions.insert(record.id, Session { record, line, phase, metering_at: now });
         }
         let sale = Sales::Open(BTreeMap::new());
         let (earned, out) = (Amount::ZERO, Outbox::new(client));
-        Ok(Self { client, config, services, sale, journal, sessions, books, earned, out })
+        let door = Door::new(now);
+        Ok(Self { client, config, services, sale, door, journal, sessions, books, earned, out })
     }
 
     /// Takes up the sessions of before: their clients come back, or their time for it runs out.
@@ -157,7 +162,8 @@ impl Provider {
 
     pub fn handle_message(&mut self, now: Time, message: SessionMessage) -> Vec<ProviderEffect> {
         match message {
-            SessionMessage::Open { offer, response, data } => self.open(now, offer, response, data),
+            SessionMessage::Open { offer, response, price, data } => self.open(now, offer, response, price, data),
+            SessionMessage::Ask { response, offer } => self.asked(now, response, offer),
             SessionMessage::ChannelUp { session } => self.channel_up(now, session),
             SessionMessage::ChannelFailed { session } => {
                 self.stopped_by_client(session, StopReason::ChannelFailed, now)
@@ -167,6 +173,8 @@ impl Provider {
             // Only a provider says these; from a client they mean nothing and cost nothing.
             SessionMessage::Accepted { .. }
             | SessionMessage::Refused { .. }
+            | SessionMessage::Quoted { .. }
+            | SessionMessage::Counter { .. }
             | SessionMessage::Metering(_)
             | SessionMessage::Pause { .. }
             | SessionMessage::Resume { .. }
@@ -215,71 +223,6 @@ impl Provider {
 
     fn ids(&self) -> Vec<SessionId> {
         self.sessions.keys().copied().collect()
-    }
-
-    fn open(&mut self, now: Time, offer: OfferId, response: ResponseId, data: Vec<u8>) {
-        if let Some(session) = self.sessions.values().find(|session| session.record.response == response) {
-            // Asked again because our answer was lost with the link.
-            let (session, data) = (session.record.id, session.record.answer.clone());
-            return self.out.send(SessionMessage::Accepted { response, session, data });
-        }
-        let id = SessionId::of(self.client, response, now);
-        match self.consider(id, offer, &data) {
-            Ok((sale, answer)) => {
-                self.begin(now, (id, offer, response), (data, answer.clone()), sale);
-                self.out.send(SessionMessage::Accepted { response, session: id, data: answer });
-            }
-            Err(reason) => self.refuse(response, reason),
-        }
-    }
-
-    fn consider(&self, id: SessionId, offer: OfferId, data: &[u8]) -> Result<(Sale, Vec<u8>), OpenRefusal> {
-        let sale = match &self.sale {
-            Sales::Open(sale) => *sale.get(&offer).ok_or(OpenRefusal::OfferUnknown)?,
-            Sales::Full => return Err(OpenRefusal::Full),
-            Sales::Closing => return Err(OpenRefusal::Closing),
-        };
-        if self.sessions.len() >= self.config.sessions_max.min(SESSIONS_MAX) || self.sessions.contains_key(&id) {
-            return Err(OpenRefusal::TooManySessions);
-        }
-        let kind = self.services.kind(sale.service).ok_or(OpenRefusal::ServiceUnknown)?;
-        let answer = kind.accept(id, data)?;
-        Ok((sale, answer))
-    }
-
-    fn begin(
-        &mut self,
-        now: Time,
-        (id, offer, response): (SessionId, OfferId, ResponseId),
-        (request, answer): (Vec<u8>, Vec<u8>),
-        sale: Sale,
-    ) {
-        let Sale { service, price } = sale;
-        self.books.open(Ahead::for_bytes(price, self.config.path, self.config.ceiling));
-        let record = SessionRecord {
-            id,
-            response,
-            offer,
-            service,
-            price,
-            request,
-            answer,
-            opened: now,
-            acknowledged: Traffic::default(),
-            cost_max: Amount::ZERO,
-            rate_bytes_per_second: 0,
-        };
-        let mut batch = Batch::new();
-        self.journal.put_session(&mut batch, &record);
-        self.journal.put_closed(&mut batch, &self.books.closed);
-        self.out.persist(batch);
-        let phase = Phase::Offered { until: Some(now + self.config.channel_wait) };
-        let line = Line::new(price, Traffic::default());
-        self.sessions.insert(id, Session { record, line, phase, metering_at: now });
-    }
-
-    fn refuse(&mut self, response: ResponseId, reason: OpenRefusal) {
-        self.out.send(SessionMessage::Refused { response, reason });
     }
 
     fn channel_up(&mut self, now: Time, id: SessionId) {
@@ -484,6 +427,7 @@ impl Session {
             offer: self.record.offer,
             service: self.record.service,
             price: self.record.price,
+            free_bytes: self.record.free_bytes,
             billed: self.line.acknowledged,
             cost: self.line.cost(),
             duration: now.since(self.record.opened),

@@ -2,9 +2,10 @@
 
 use byway_access::service::tunnel::{MTU, Slot, TunnelAnswer, TunnelRequest};
 use byway_access::service::{ServiceKind, Socks};
-use byway_access::session::{Metering, OpenRefusal, StopReason};
+use byway_access::session::{Metering, OpenRefusal, Quote, StopReason};
 use byway_access::{ResponseId, SessionId, SessionMessage, Traffic};
 use byway_crypto::noise::StaticKey;
+use byway_dialogue::payment::BackingKind;
 use byway_primitives::{Amount, Encode, Hash, Span};
 use byway_records::OfferId;
 
@@ -21,11 +22,28 @@ pub fn metering() -> Metering {
     }
 }
 
+fn quote() -> Quote {
+    Quote {
+        price: Amount::from_units(70_000),
+        credit: Amount::from_units(1_000_000),
+        free_bytes: 300,
+        backing: BackingKind::Reservation,
+    }
+}
+
 pub fn messages() -> Vec<(&'static str, SessionMessage)> {
     let (session, response) = (SESSION, RESPONSE);
     vec![
-        ("open", SessionMessage::Open { offer: OfferId(Hash([1; 32])), response, data: vec![1, 2, 3] }),
-        ("accepted", SessionMessage::Accepted { response, session, data: vec![4, 5] }),
+        (
+            "open",
+            SessionMessage::Open {
+                offer: OfferId(Hash([1; 32])),
+                response,
+                price: Amount::from_units(70_000),
+                data: vec![1, 2, 3],
+            },
+        ),
+        ("accepted", SessionMessage::Accepted { response, session, free_bytes: 300, data: vec![4, 5] }),
         ("refused", SessionMessage::Refused { response, reason: OpenRefusal::Full }),
         ("channel up", SessionMessage::ChannelUp { session }),
         ("channel failed", SessionMessage::ChannelFailed { session }),
@@ -35,13 +53,19 @@ pub fn messages() -> Vec<(&'static str, SessionMessage)> {
         ("resume", SessionMessage::Resume { session }),
         ("stop", SessionMessage::Stop { session, reason: StopReason::OverBilled }),
         ("stopped", SessionMessage::Stopped(metering())),
+        ("ask", SessionMessage::Ask { response, offer: OfferId(Hash([1; 32])) }),
+        ("quoted", SessionMessage::Quoted { response, quote: quote() }),
+        (
+            "counter",
+            SessionMessage::Counter { response, named: Amount::from_units(70_000), price: Amount::from_units(123_456) },
+        ),
     ]
 }
 
 /// In the order of their numbers.
 pub fn refusals() -> Vec<SessionMessage> {
     use OpenRefusal::*;
-    let all = [OfferUnknown, ServiceUnknown, ServiceData, TooManySessions, Full, Closing];
+    let all = [OfferUnknown, ServiceUnknown, ServiceData, TooManySessions, Full, Closing, TooManyQuestions];
     all.into_iter().map(|reason| SessionMessage::Refused { response: RESPONSE, reason }).collect()
 }
 

@@ -45,9 +45,9 @@ fn service_data_of_socks_is_frozen() {
     assert_eq!(fixed::socks().map(|(name, bytes)| digest(name, &bytes)), FROZEN_SOCKS);
 }
 
-const FROZEN_MESSAGES: [&str; 11] = [
-    "open: 39 f6590a663b60c092",
-    "accepted: 22 a87bdc1d19c1ac2a",
+const FROZEN_MESSAGES: [&str; 14] = [
+    "open: 42 4379cf4e949c8e8a",
+    "accepted: 24 ead928746588f06a",
     "refused: 4 650f90144e2ecbd3",
     "channel up: 17 d7f12c30668f7d5c",
     "channel failed: 17 b2ce0df99ea7b784",
@@ -57,6 +57,9 @@ const FROZEN_MESSAGES: [&str; 11] = [
     "resume: 17 9cf87542eaf6ede9",
     "stop: 18 5fc1019b8908d503",
     "stopped: 30 4dec128e758d0e47",
+    "ask: 35 0df6ece1de55e5bc",
+    "quoted: 12 d583bfe7a0edfd05",
+    "counter: 9 46cbccc48dd26f3f",
 ];
 const FROZEN_SOCKS: [&str; 2] = ["socks request: 1 996c5ad08c436211", "socks answer: 3 7a9fb9f29fde809c"];
 const FROZEN_TUNNEL: [&str; 2] = ["tunnel request: 33 3e6410beb2ebed6e", "tunnel answer: 40 4d9f9da59f47d19c"];

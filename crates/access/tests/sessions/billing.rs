@@ -101,7 +101,7 @@ fn opening_is_idempotent() {
     let mut pair = Pair::browsing(0, 0);
     pair.run(Span::seconds(1));
     let data = vec![1];
-    let again = SessionMessage::Open { offer: OFFER, response: ResponseId(1), data };
+    let again = SessionMessage::Open { offer: OFFER, response: ResponseId(1), price: PRICE, data };
     for _ in 0..3 {
         pair.nodes[PROVIDER].handle(pair.now, Message::Session(again.clone()));
         pair.run(Span::millis(200));

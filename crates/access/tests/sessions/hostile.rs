@@ -12,7 +12,7 @@ use crate::pair::*;
 type Say = fn(SessionId, u64, u64) -> SessionMessage;
 
 const FROM_PROVIDER: [Say; 8] = [
-    |session, a, _| SessionMessage::Accepted { response: ResponseId(a % 3), session, data: vec![1, 8] },
+    |session, a, _| SessionMessage::Accepted { response: ResponseId(a % 3), session, free_bytes: a, data: vec![1, 8] },
     |_, a, _| SessionMessage::Refused { response: ResponseId(a % 3), reason: OpenRefusal::Full },
     |session, a, b| SessionMessage::Metering(metering(session, a, b)),
     |session, _, _| SessionMessage::Pause { session },
@@ -23,7 +23,7 @@ const FROM_PROVIDER: [Say; 8] = [
 ];
 
 const FROM_CLIENT: [Say; 7] = [
-    |_, a, _| SessionMessage::Open { offer: OFFER, response: ResponseId(a % 40), data: vec![1] },
+    |_, a, _| SessionMessage::Open { offer: OFFER, response: ResponseId(a % 40), price: PRICE, data: vec![1] },
     |session, _, _| SessionMessage::ChannelUp { session },
     |session, _, _| SessionMessage::ChannelFailed { session },
     |session, a, b| SessionMessage::Acknowledge { session, traffic: Traffic::new(a, b) },

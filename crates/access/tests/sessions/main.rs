@@ -7,6 +7,7 @@ mod billing;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod haggling;
 mod hostile;
 #[cfg(test)]
 mod node;

@@ -84,6 +84,7 @@ fn payments(who: usize, disk: &MemoryStore) -> Payments {
         update: true,
         exposure_max: Amount::from_coins(1),
         settle_at: Amount::from_coins(1),
+        risk: Default::default(),
         advice_wait: Span::seconds(5),
     };
     Payments::restore(parties(who), secret(who), give, take, disk).unwrap()

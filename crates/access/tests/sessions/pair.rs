@@ -65,6 +65,7 @@ pub fn request() -> OpenRequest {
         offer: OFFER,
         service: Service::SOCKS,
         price: PRICE,
+        price_max: PRICE,
         bandwidth_bps: 16_000_000,
         cost_max: Amount::from_coins(1),
     }

@@ -37,8 +37,9 @@
 //! up ([`Payments::earn`]); `received − used = remainder`, in coin.
 //!
 //! *Advice* (row A9) tells the payer the remainder, the terms, and holds a copy of the last promise. Each side sends it on
-//! opening, on each new promise, when the remainder has moved by more than a tenth or reached zero, and before it
-//! settles. A payer that lost its journal finds its own signature in it and goes on from there.
+//! opening, and then at four moments: when the remainder has moved by more than a tenth, when it has reached zero, before
+//! a settlement, and on each new or raised promise. It is said once more where the terms in it have changed (there is room
+//! again, or less of it, or a new promise is asked for), since the payer goes by them. A payer that lost its journal finds its own signature in it and goes on from there.
 //!
 //! *Settlement*, when it is due and what it includes, stands in [`settlement`].
 //!
@@ -65,6 +66,7 @@ mod outbox;
 mod payee;
 mod payer;
 pub mod settlement;
+pub mod timing;
 
 #[cfg(test)]
 mod tests;
@@ -82,6 +84,7 @@ pub use message::{Advice, BackingKind, PaymentMessage, Refusal, Terms};
 pub use news::{OverLimit, PaymentFault, PaymentNews};
 pub use outbox::PaymentEffect;
 pub use settlement::{Outcome, Reach, SettleError};
+pub use timing::Risk;
 
 use outbox::Outbox;
 use payee::Payee;
@@ -116,6 +119,8 @@ pub struct TakeConfig {
     /// The unsettled amount at which settlement is due at leisure. Where little room is left it is settled earlier and at
     /// once; see [`settlement`].
     pub settle_at: Amount,
+    /// What waiting to settle may cost; see [`timing`].
+    pub risk: Risk,
     /// How long settlement waits for the payer to note the advice.
     pub advice_wait: Span,
 }
@@ -200,6 +205,11 @@ impl Payments {
     /// Received from the peer and not yet used up.
     pub fn remainder(&self) -> Amount {
         self.payee.remainder()
+    }
+
+    /// How much more the peer may promise under `backing` before something is settled.
+    pub fn room(&self, backing: Backing) -> Amount {
+        self.payee.room(backing)
     }
 
     /// The promises that are not fully settled, in the order in which they settle.

@@ -39,9 +39,11 @@ pub(super) struct Payee {
     /// Whether a dialogue is open.
     link: Link,
     /// The series of the last promise.
-    current: Backing,
+    pub(super) current: Backing,
     /// The remainder last advised.
     advised: Amount,
+    /// The terms last advised on this link.
+    terms: Option<Terms>,
     /// The last raise of the peer's. A payer raises when half a window is used up, so a window is about twice this.
     pub(super) raise: Amount,
     pub(super) advising: Option<Advising>,
@@ -51,6 +53,10 @@ pub(super) struct Payee {
     pub(super) due: Due,
     /// A promise that the ledger turned down for good: it is not handed in again by itself.
     pub(super) turned_down: Option<Promise>,
+    /// Since when something is unsettled, as far as is known.
+    pub(super) unsettled_since: Option<Time>,
+    /// What our own settlements take out of the payer's account: so far its balance falls for a reason.
+    pub(super) explained: Amount,
     /// The serial that shall not be raised further.
     closed_serial: Option<u64>,
 }
@@ -83,6 +89,9 @@ impl Payee {
             link: Link::Down,
             current: current.unwrap_or(Backing::Account),
             advised: Amount::ZERO,
+            terms: None,
+            unsettled_since: None,
+            explained: Amount::ZERO,
             raise: Amount::ZERO,
             advising: None,
             submitting: VecDeque::new(),
@@ -116,10 +125,23 @@ impl Payee {
     }
 
     pub(super) fn admit(&mut self, now: Time, backing: Backing, unsettled_max: Amount, out: &mut Outbox) {
-        self.admitted.insert(backing, unsettled_max);
-        self.advise(None, out);
+        let before = self.admitted.insert(backing, unsettled_max).unwrap_or_default();
+        self.advise_terms(out);
         self.try_bounced_again(now, backing, out);
+        if self.has_fallen(before.saturating_sub(unsettled_max)) {
+            self.settle_at_once(now, backing, out);
+        }
         self.settle_if_due(now, backing, out);
+    }
+
+    /// Whether what may be unsettled fell by more than our own settlements took.
+    fn has_fallen(&mut self, fallen: Amount) -> bool {
+        let explained = self.explained.min(fallen);
+        let settling = self.record.series.values().any(|taken| taken.in_flight.is_some());
+        // What was settled and did not make it fall will not any more.
+        self.explained =
+            if fallen.is_zero() && !settling { Amount::ZERO } else { self.explained.saturating_sub(explained) };
+        fallen > explained
     }
 
     /// What may be unsettled under `backing`; nothing where it is not taken.
@@ -136,6 +158,7 @@ impl Payee {
 
     pub(super) fn detach(&mut self) {
         self.link = Link::Down;
+        self.terms = None;
     }
 
     pub(super) fn ask_new_promise(&mut self, out: &mut Outbox) {
@@ -289,6 +312,13 @@ impl Payee {
         }
     }
 
+    /// Says it where the terms are others than those that were advised.
+    fn advise_terms(&mut self, out: &mut Outbox) {
+        if self.terms != Some(self.terms_now()) {
+            self.advise(None, out);
+        }
+    }
+
     fn advise_with_copy(&mut self, out: &mut Outbox) {
         let settling = self.advising.as_ref().map(|advising| advising.serial);
         let copy = self.last().copied();
@@ -296,15 +326,20 @@ impl Payee {
     }
 
     fn send_advice(&mut self, copy: Option<SignedPromise>, settling: Option<u64>, out: &mut Outbox) {
-        let terms = Terms {
+        let terms = self.terms_now();
+        self.advised = self.remainder();
+        self.terms = Some(terms);
+        out.send(PaymentMessage::Advice(Advice { remainder: self.advised, terms, copy, settling }));
+    }
+
+    fn terms_now(&self) -> Terms {
+        Terms {
             asset: self.parties.asset,
             amount_min: self.config.amount_min,
             backing: self.config.backing,
             update: self.updates(),
             room: self.room(self.current),
-        };
-        self.advised = self.remainder();
-        out.send(PaymentMessage::Advice(Advice { remainder: self.advised, terms, copy, settling }));
+        }
     }
 
     /// Whether the last promise may be raised.
@@ -328,9 +363,9 @@ impl Payee {
 
     /// What follows when less is unsettled: it is journaled, and there is room for more.
     pub(super) fn settled(&mut self, now: Time, backing: Backing, out: &mut Outbox) {
-        self.due = Due::NotYet;
+        (self.due, self.unsettled_since) = (Due::NotYet, None);
         self.save(out);
-        self.advise(None, out);
+        self.advise_terms(out);
         self.settle_if_due(now, backing, out);
     }
 

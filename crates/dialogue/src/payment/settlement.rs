@@ -26,6 +26,8 @@
 //! | unsettled ≥ `settle_at`                                            | [`PaymentNews::SettlementDue`], once: the shell settles after a random delay of its choice |
 //! | room < 1/2 of the maximum ([`TIGHT_PARTS`]), or room < one window  | settled *at once* by the machine itself, whatever the shell waits for |
 //! | the same, but unsettled < `settle_at`/64 ([`WORTH_PARTS`])         | nothing: an account that holds next to nothing does not make its payee settle dust |
+//! | what may be unsettled fell by more than our own settlements took: money leaves the payer's account, or is about to | settled *at once*, if it is worth it |
+//! | it has waited as long as [`Risk`](super::Risk) says, whatever `settle_at` | as at `settle_at`: due, once |
 //! | the last settlement bounced                                        | at once, when the maximum (which follows the account's balance) covers what is unsettled again |
 //! | the ledger turned the promise down for another reason              | nothing until it is raised, or someone asks   |
 //!
@@ -122,14 +124,32 @@ impl Payee {
         if standing == Standing::Bounced || self.turned_down == Some(next.promise) || taken.in_flight.is_some() {
             return;
         }
-        let worth = Amount::from_units(self.config.settle_at.units() / WORTH_PARTS);
-        if self.is_tight(backing) && unsettled >= worth {
+        let since = *self.unsettled_since.get_or_insert(now);
+        if self.is_tight(backing) && self.is_worth_it(unsettled) {
             // One that is under way already is as good.
             let _ = self.settle(now, backing, self.reach(), Take::Whole, out);
-        } else if unsettled >= self.config.settle_at && self.due == Due::NotYet {
-            self.due = Due::Said;
-            out.notify(PaymentNews::SettlementDue { backing, unsettled });
+        } else if self.due == Due::NotYet {
+            let due_at = since + self.config.risk.wait(unsettled, self.unsettled_max(backing));
+            if unsettled >= self.config.settle_at || now >= due_at {
+                self.due = Due::Said;
+                out.notify(PaymentNews::SettlementDue { backing, unsettled });
+            } else {
+                out.wake_at(due_at);
+            }
         }
+    }
+
+    /// Money leaves the payer's account: what there is to settle is settled before it has left.
+    pub(super) fn settle_at_once(&mut self, now: Time, backing: Backing, out: &mut Outbox) {
+        let taken = self.record.series.get(&backing).filter(|taken| taken.standing == Standing::Good);
+        if taken.is_some_and(|taken| self.is_worth_it(taken.unsettled())) {
+            // One that is under way already is as good.
+            let _ = self.settle(now, backing, self.reach(), Take::Whole, out);
+        }
+    }
+
+    fn is_worth_it(&self, unsettled: Amount) -> bool {
+        !unsettled.is_zero() && unsettled.units() >= self.config.settle_at.units() / WORTH_PARTS
     }
 
     /// Whether the payer may soon have no room left.
@@ -192,7 +212,7 @@ impl Payee {
         match self.advising {
             Some(advising) if now >= advising.until => self.stop_advising(out),
             Some(advising) => out.wake_at(advising.until),
-            None => {}
+            None => self.settle_if_due(now, self.current, out),
         }
     }
 
@@ -250,6 +270,8 @@ impl Payee {
     fn submit(&mut self, promise: SignedPromise, take: Take, out: &mut Outbox) {
         let Some(taken) = self.record.series.get_mut(&promise.promise.series.backing) else { return };
         taken.in_flight = Some(InFlight { promise, take });
+        let leaves = taken.open_amount(&promise);
+        self.explained = self.explained.checked_add(leaves).unwrap_or(Amount::MAX);
         let token = self.save(out);
         self.submitting.push_back((token, Submission { promise, take }));
     }

@@ -282,7 +282,7 @@ fn selling() -> anyhow::Result<SellingConfig> {
         bandwidth_bps: BANDWIDTH_BPS,
         price_per_mb: PRICE_PER_MB,
         allow: vec!["127.0.0.0/8".parse()?],
-        exposure_max: None,
+        judging: Default::default(),
         settle_at: SETTLE_AT,
         settle_delay_max: SETTLE_DELAY_MAX,
         tunnel: TunnelSelling::default(),

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
+use byway_access::CreditPolicy;
+use byway_access::credit::Trial;
 use byway_driver::host_network::ClientPlan;
-use byway_primitives::Amount;
 use byway_primitives::hash::Context as HashContext;
+use byway_primitives::{Amount, Span};
 use byway_records::Genesis;
 use byway_records::offer::Location;
 use tokio::net::TcpListener;
@@ -19,7 +21,9 @@ use crate::cli::{Globals, Outcome};
 use crate::config::{BuyingConfig, Config, ProviderConfig};
 use crate::directory::{Directory, RunFile};
 use crate::keystore::{IdentityPurpose, Keystore};
-use crate::peer_node::{KnownIdentity, PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig, TunnelSelling};
+use crate::peer_node::{
+    Judging, KnownIdentity, PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig, TunnelSelling,
+};
 use crate::ports::{self, PortChoice, Ports, Purpose};
 use crate::rpc::{Settings, Token};
 use crate::{genesis, page, rpc};
@@ -143,6 +147,17 @@ fn buying(config: &BuyingConfig) -> OfferFilter {
     }
 }
 
+fn judging(provider: &ProviderConfig) -> Judging {
+    let trial = provider.trial.map(|trial| Trial { bytes: trial.bytes, every: Span::days(trial.every_days) });
+    let credit = CreditPolicy {
+        exposure_max: provider.exposure_max,
+        score_min: provider.min_reputation,
+        trial,
+        ..CreditPolicy::default()
+    };
+    Judging { weights: provider.score.weights(), credit, better_prices: provider.better_prices.clone() }
+}
+
 fn selling(provider: &ProviderConfig) -> SellingConfig {
     let location = Location { country: provider.country, asn: provider.asn };
     SellingConfig {
@@ -155,7 +170,7 @@ fn selling(provider: &ProviderConfig) -> SellingConfig {
         bandwidth_bps: provider.bandwidth_bps,
         price_per_mb: provider.price_per_mb,
         allow: provider.exit_allow.clone(),
-        exposure_max: provider.exposure_max,
+        judging: judging(provider),
         settle_at: SellingConfig::SETTLE_AT,
         settle_delay_max: SellingConfig::SETTLE_DELAY_MAX,
         tunnel: TunnelSelling { listen: provider.tunnel_listen, uplinks: provider.tunnel_uplinks.clone() },

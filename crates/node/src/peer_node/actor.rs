@@ -358,7 +358,7 @@ fn market_config(config: &PeerNodeConfig, tunnel: TunnelKind) -> MarketConfig {
         vec![Box::new(Socks { connections_max: SESSION_CONNECTIONS_MAX }), Box::new(tunnel)];
     // Whoever grants less than a settlement is due at settles in smaller steps.
     let settle_at = config.selling.as_ref().map_or(Amount::from_coins(1), |selling| {
-        selling.exposure_max.map_or(selling.settle_at, |granted| selling.settle_at.min(granted))
+        selling.judging.credit.exposure_max.map_or(selling.settle_at, |granted| selling.settle_at.min(granted))
     });
     MarketConfig {
         network,
@@ -371,6 +371,7 @@ fn market_config(config: &PeerNodeConfig, tunnel: TunnelKind) -> MarketConfig {
             update: true,
             exposure_max: Amount::ZERO,
             settle_at,
+            risk: Default::default(),
             advice_wait: Span::seconds(2),
         },
         provider: byway_access::session::ProviderConfig { ceiling: config.limits.ahead_max, ..Default::default() },

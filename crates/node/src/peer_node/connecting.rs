@@ -33,7 +33,6 @@ use byway_records::offer::Service;
 use byway_records::{Offer, OfferId};
 use tokio::sync::oneshot;
 
-use super::following::NEWCOMER;
 use super::{Actor, Arrival};
 use crate::api::{ApiError, ConnectTarget, OfferFilter};
 
@@ -261,7 +260,7 @@ impl Actor {
                 }
                 let offer = published.offer.clone();
                 let unit = byway_records::offer::Unit::Mb;
-                let price = offer.offer.price(unit, byway_primitives::AssetId::WAY, NEWCOMER);
+                let price = offer.offer.price(unit, byway_primitives::AssetId::WAY, self.score_of(self.me()));
                 let price = price.ok_or_else(|| ApiError::offer_not_found(*offer_id))?;
                 Ok(vec![Candidate { id: *offer_id, offer, price }])
             }
@@ -283,7 +282,7 @@ impl Actor {
         query.price_max = filter.max_price;
         query.bandwidth_min_bps = filter.min_bandwidth_bps.unwrap_or(0);
         query.exit = Place { country: filter.country, asn: filter.asn };
-        query.reputation = NEWCOMER;
+        query.reputation = self.score_of(self.me());
         query.preferred = self.preferred.clone();
         query.excluded = [self.me()].into();
         query
@@ -413,6 +412,11 @@ impl Actor {
             offer: connecting.current.id,
             service: offer.service,
             price: connecting.current.price,
+            // Where the provider sees us otherwise, what the offer asks of anyone, within what the user wants to pay.
+            price_max: offer
+                .price_highest(byway_records::offer::Unit::Mb, byway_primitives::AssetId::WAY)
+                .unwrap_or(connecting.current.price)
+                .min(connecting.filter.as_ref().and_then(|filter| filter.max_price).unwrap_or(Amount::MAX)),
             bandwidth_bps: offer.bandwidth_bps,
             cost_max: self.limits.session_max.unwrap_or(Amount::MAX),
         };

@@ -4,17 +4,17 @@
 //! wallet, to the index of offers, to the market's knowledge of everyone it deals with. Beside that the node looks at
 //! the kernel for showing; nothing is decided on it.
 
+use byway_access::History;
 use byway_access::discovery::LedgerClock;
-use byway_dialogue::payment::credit::exposure_max;
 use byway_driver::disk::DiskError;
 use byway_kernel::follower::protocol::{Answer, Request};
 use byway_kernel::follower::{Advance, ClientNews as LedgerNews, Membership};
 use byway_peer::market::Standing;
 use byway_primitives::{Amount, AssetId, Decode, IdentityId, Span};
-use byway_records::offer::REPUTATION_MAX;
 use byway_records::promise::Series;
 use byway_records::state::{
-    Account, Bounces, Registration, Reservation, Settled, account_key, bounces_key, registration_key, settled_key,
+    Account, Bounces, Registration, Reservation, Settled, account_key, bounced_prefix, bounces_key, registration_key,
+    settled_key, settled_prefix,
 };
 use byway_records::{Backing, ProgramId, TransactionId};
 
@@ -22,9 +22,6 @@ use super::kernel_access::AskError;
 use super::{Actor, Arrival};
 use crate::api::Event;
 use crate::explorer::checkpoint_view;
-
-/// The reputation of everyone until there are scores: that of a newcomer.
-pub(super) const NEWCOMER: u16 = REPUTATION_MAX / 2;
 
 impl Actor {
     /// After opening: what the market must know of the ledger, and what was under way.
@@ -186,17 +183,37 @@ impl Actor {
         let series = |payer, payee| Series { payer, payee, asset: AssetId::WAY, backing: Backing::Account };
         let taken: Option<Settled> = tree.read(&settled_key(&series(peer, me)));
         let given: Option<Settled> = tree.read(&settled_key(&series(me, peer)));
-        let standing = Standing { exposure_max: self.exposure_of(peer), reputation: NEWCOMER };
+        let standing = self.standing_of(peer);
         self.market.set_standing(now, peer, standing, &self.market_journal);
         self.market.note_settled(now, peer, taken, given, &self.market_journal);
         self.note_promises(peer);
     }
 
-    /// How much credit an identity gets: what the operator says or half of what its registration cost it, and no more than its account holds.
-    fn exposure_of(&self, peer: IdentityId) -> Amount {
-        let Some(registration) = self.registered(peer) else { return Amount::ZERO };
-        let chosen = self.config.selling.as_ref().and_then(|selling| selling.exposure_max);
-        chosen.unwrap_or_else(|| exposure_max(registration.pledge)).min(self.account(peer).balance)
+    /// What a client gets for what the ledger says of it, by the operator's policy.
+    fn standing_of(&self, peer: IdentityId) -> Standing {
+        let judging = self.config.selling.as_ref().map(|selling| selling.judging.clone()).unwrap_or_default();
+        let (history, reputation) = (self.history_of(peer), self.score_of(peer));
+        let (exposure_max, trial) = (judging.credit.exposure(&history, reputation), judging.credit.trial(&history));
+        Standing { exposure_max, reputation, trial }
+    }
+
+    fn history_of(&self, id: IdentityId) -> History {
+        let follower = self.ledger.follower();
+        let (Some(registry), Some(accounts)) = (follower.tree(ProgramId::REGISTRY), follower.tree(ProgramId::ACCOUNTS))
+        else {
+            return History::default();
+        };
+        let (settled, bounced) = (settled_prefix(id), bounced_prefix(id));
+        let (settled, bounced) = (accounts.iter_prefix(&settled), accounts.iter_prefix(&bounced));
+        let is_registered = |payee| registry.value(&registration_key(payee)).is_some();
+        History::read(self.registered(id), self.account(id), self.bounces(id), settled, bounced, is_registered)
+    }
+
+    /// How this node judges an identity, itself included.
+    pub(super) fn score_of(&self, id: IdentityId) -> u16 {
+        let weights = self.config.selling.as_ref().map(|selling| selling.judging.weights).unwrap_or_default();
+        let pledge = self.config.genesis.parameters.registration_pledge;
+        self.history_of(id).score(&weights, pledge, self.ledger_clock().time)
     }
 }
 

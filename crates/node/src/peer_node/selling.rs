@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use byway_access::session::Sale;
+use byway_access::session::Listing;
 use byway_dialogue::StaticCertificate;
 use byway_driver::exit::Exit;
 use byway_peer::wallet::Wish;
 use byway_primitives::{AssetId, Decode, Encode, Span};
 use byway_records::call::{Call, OffersCall};
-use byway_records::offer::{Contact, Location, Price, Service, Unit};
+use byway_records::offer::{Contact, Location, PRICES_MAX, Price, Service, Unit};
 use byway_records::state::{self, PublishedOffer, offer_serial_key};
 use byway_records::{Offer, OfferId, ProgramId, TransactionId};
 
 use super::books::{Errand, Order};
-use super::following::NEWCOMER;
 use super::history::Note;
 use super::{Actor, SellingConfig, serving};
 use crate::api::{self as contract, ApiError};
@@ -104,7 +103,7 @@ impl Actor {
             bandwidth_bps: bandwidth.ok_or_else(|| missing("bandwidth_bps"))?,
             price_per_mb: price,
             allow: known.map(|s| s.allow.clone()).unwrap_or_default(),
-            exposure_max: known.and_then(|s| s.exposure_max),
+            judging: known.map(|s| s.judging.clone()).unwrap_or_default(),
             settle_at: known.map_or(SellingConfig::SETTLE_AT, |s| s.settle_at),
             settle_delay_max: known.map_or(SellingConfig::SETTLE_DELAY_MAX, |s| s.settle_delay_max),
             tunnel: known.map(|s| s.tunnel.clone()).unwrap_or_default(),
@@ -137,7 +136,10 @@ impl Actor {
     fn offer_to_publish(&self, selling: &SellingConfig, service: Service) -> Option<Offer> {
         let contact = self.links.contact(self.certificate.static_key)?;
         let certificate = Contact { protocol: CERTIFICATE_PROTOCOL.to_owned(), data: self.certificate.to_bytes() };
-        let price = Price { unit: Unit::Mb, amount: selling.price_per_mb, asset: AssetId::WAY, reputation_min: 0 };
+        let price = |amount, reputation_min| Price { unit: Unit::Mb, amount, asset: AssetId::WAY, reputation_min };
+        let better =
+            selling.judging.better_prices.iter().map(|better| price(better.price_per_mb, better.min_reputation));
+        let prices = std::iter::once(price(selling.price_per_mb, 0)).chain(better).take(PRICES_MAX);
         let mut offer = Offer {
             provider: self.me(),
             serial: 0,
@@ -145,7 +147,7 @@ impl Actor {
             location: selling.location,
             exit: selling.exit,
             bandwidth_bps: selling.bandwidth_bps,
-            prices: vec![price],
+            prices: prices.collect(),
             exit_policy: Vec::new(),
             contacts: vec![contact.to_offer(), certificate],
         };
@@ -185,12 +187,12 @@ impl Actor {
         let sold = selling.services.iter().flat_map(|service| self.index.of_service(*service));
         let own = sold.filter(|published| published.offer.offer.provider == me);
         let valid = own.filter(|published| !published.expires.passed(clock.time, clock.commits));
-        let sales = valid.filter_map(|published| {
-            let price = published.offer.offer.price(Unit::Mb, AssetId::WAY, NEWCOMER)?;
-            Some((published.id(), Sale { service: published.offer.offer.service, price }))
+        let listings = valid.map(|published| {
+            let Offer { service, ref prices, .. } = published.offer.offer;
+            (published.id(), Listing { service, prices: prices.clone() })
         });
-        let sales = sales.collect();
-        self.market.sell(sales);
+        let listings = listings.collect();
+        self.market.sell(listings);
     }
 
     /// The certificate under which a provider's offer says that it answers.

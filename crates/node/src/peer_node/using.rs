@@ -84,6 +84,11 @@ impl Actor {
                 self.session_ended(session, &reason.to_string());
             }
             ClientNews::Metered(_) => {}
+            ClientNews::Countered { price, .. } => {
+                tracing::info!(%provider, %price, "the provider names another price")
+            }
+            // Nothing here asks questions yet.
+            ClientNews::Quoted { .. } | ClientNews::AskFailed { .. } => {}
             // The market has passed these on to the payments.
             ClientNews::Spent { .. } | ClientNews::PayAhead(_) => {}
         }

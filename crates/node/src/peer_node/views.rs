@@ -9,7 +9,6 @@ use byway_records::{Backing, Height, OfferId};
 
 use super::Actor;
 use super::connecting::{Connected, Connection as Exit, Flow};
-use super::following::NEWCOMER;
 use crate::api::params::{LIMIT_MAX, Serial};
 use crate::api::*;
 use crate::api::{Event, OfferFilter, event::WalletChange};
@@ -160,7 +159,7 @@ impl Actor {
 
     pub(super) fn offer_view(&self, published: &PublishedOffer) -> Offer {
         let offer = &published.offer.offer;
-        let price = offer.price(Unit::Mb, AssetId::WAY, NEWCOMER);
+        let price = offer.price(Unit::Mb, AssetId::WAY, self.score_of(self.me()));
         let price = price.map(|amount| Price { unit: Unit::Mb.into(), amount, asset: AssetId::WAY, min_reputation: 0 });
         let rules = offer.exit_policy.iter().map(|rule| {
             let action = if rule.action == Action::Allow { "allow" } else { "deny" };

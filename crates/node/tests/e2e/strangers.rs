@@ -123,7 +123,8 @@ fn hostile_client(story: &Story, network: &Network, web: &WebServer, offer: Offe
 
 fn open_session(stranger: &mut Stranger, offer: OfferId) -> SessionId {
     let (response, data) = (ResponseId(7), Socks { connections_max: 8 }.request_data(ResponseId(7)));
-    stranger.say_of_session(&SessionMessage::Open { offer, response, data });
+    let price = PRICE.parse().unwrap();
+    stranger.say_of_session(&SessionMessage::Open { offer, response, price, data });
     let session = stranger.until("a session", |heard| match heard {
         Heard::Session(SessionMessage::Accepted { session, .. }) => Some(*session),
         _ => None,
@@ -233,7 +234,7 @@ fn answer(stranger: &mut Stranger, session: SessionId, heard: &Heard) -> Option<
         }
         Heard::Session(SessionMessage::Open { response, .. }) => {
             let data = SocksAnswer { connections_max: 8 }.to_bytes();
-            stranger.say_of_session(&SessionMessage::Accepted { response: *response, session, data });
+            stranger.say_of_session(&SessionMessage::Accepted { response: *response, session, free_bytes: 0, data });
         }
         Heard::Session(SessionMessage::ChannelUp { .. }) => {
             let (billed, duration) = (Traffic::new(0, 1_000_000), Span::seconds(1));

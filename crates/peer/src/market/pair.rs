@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::session::{
-    Client, ClientEffect, ClientNews, Counters, OpenError, OpenRequest, Provider, ProviderEffect, ProviderNews,
-    ResponseId, Sale, SessionId, SessionMessage, SessionView, StopReason, Traffic,
+    Client, ClientEffect, ClientNews, Counters, Listing, OpenError, OpenRequest, Provider, ProviderEffect,
+    ProviderNews, ResponseId, SessionId, SessionMessage, SessionView, StopReason, Traffic,
 };
 use byway_dialogue::payment::{
-    Outcome, Parties, PaymentEffect, PaymentMessage, PaymentNews, Payments, Reach, SettleError, Spender,
+    BackingKind, Outcome, Parties, PaymentEffect, PaymentMessage, PaymentNews, Payments, Reach, SettleError, Spender,
 };
 use byway_dialogue::{Durability, ProtocolId};
 use byway_primitives::codec::decode_exact;
@@ -18,7 +18,7 @@ use byway_records::{Backing, OfferId, Promise};
 
 use super::news::MarketNews;
 use super::step::Step;
-use super::{MarketConfig, MarketDamaged, PairView, Standing};
+use super::{MarketConfig, MarketDamaged, PairView, Selling, Standing};
 
 /// Everything between us and one peer.
 pub(super) struct Pair {
@@ -28,6 +28,11 @@ pub(super) struct Pair {
     client: Client,
     /// Sessions that we serve.
     provider: Provider,
+    listings: BTreeMap<OfferId, Listing>,
+    selling: Selling,
+    /// As the ledger's word has it; the least until it was heard.
+    reputation: u16,
+    backing: BackingKind,
 }
 
 /// Effects that wait to be passed on within a step.
@@ -50,6 +55,10 @@ impl Pair {
             payments: Payments::restore(parties, config.identity.clone(), config.give, config.take, store)?,
             client: Client::restore(peer, config.client, config.services.clone(), now, store)?,
             provider: Provider::restore(peer, config.provider, config.services.clone(), now, store)?,
+            listings: BTreeMap::new(),
+            selling: Selling::Open,
+            reputation: 0,
+            backing: config.take.backing,
         })
     }
 
@@ -62,11 +71,23 @@ impl Pair {
         self.pass_on(now, step, client.into_iter().map(Pending::Client));
     }
 
-    pub fn sell(&mut self, sales: &BTreeMap<OfferId, Sale>) {
-        self.provider.sell(sales.clone());
+    pub fn sell(&mut self, listings: &BTreeMap<OfferId, Listing>) {
+        self.listings.clone_from(listings);
+        self.price();
+    }
+
+    /// Sells at the prices that apply to this client.
+    fn price(&mut self) {
+        if self.selling == Selling::Closing {
+            return;
+        }
+        let reputation = self.reputation;
+        let sales = self.listings.iter().filter_map(|(offer, listing)| Some((*offer, listing.sale(reputation)?)));
+        self.provider.sell(sales.collect());
     }
 
     pub fn close_shop(&mut self) {
+        self.selling = Selling::Closing;
         self.provider.be_closing();
     }
 
@@ -108,6 +129,9 @@ impl Pair {
             }
             ProtocolId::SESSION => {
                 let message: SessionMessage = decode_exact(bytes)?;
+                if let SessionMessage::Ask { .. } = message {
+                    self.provider.note_credit(self.payments.room(Backing::Account), self.backing);
+                }
                 if is_from_client(&message) {
                     let effects = self.provider.handle_message(now, message.clone());
                     self.pass_on(now, step, effects.into_iter().map(Pending::Provider));
@@ -149,6 +173,18 @@ impl Pair {
         Ok(())
     }
 
+    pub fn ask_terms(
+        &mut self,
+        now: Time,
+        response: ResponseId,
+        offer: OfferId,
+        step: &mut Step,
+    ) -> Result<(), OpenError> {
+        let effects = self.client.ask(now, response, offer)?;
+        self.pass_on(now, step, effects.into_iter().map(Pending::Client));
+        Ok(())
+    }
+
     pub fn channel(&mut self, now: Time, session: SessionId, built: Result<(), ()>, step: &mut Step) {
         let effects = self.client.handle_channel(now, session, built);
         self.pass_on(now, step, effects.into_iter().map(Pending::Client));
@@ -175,6 +211,9 @@ impl Pair {
     }
 
     pub fn set_standing(&mut self, now: Time, standing: Standing, step: &mut Step) {
+        self.reputation = standing.reputation;
+        self.price();
+        self.provider.grant_trial(standing.trial);
         let effects = self.payments.admit(now, Backing::Account, standing.exposure_max);
         self.pass_on(now, step, effects.into_iter().map(Pending::payment));
     }
@@ -322,12 +361,15 @@ fn durability(message: &SessionMessage) -> Durability {
 fn is_from_client(message: &SessionMessage) -> bool {
     match message {
         SessionMessage::Open { .. }
+        | SessionMessage::Ask { .. }
         | SessionMessage::ChannelUp { .. }
         | SessionMessage::ChannelFailed { .. }
         | SessionMessage::Acknowledge { .. }
         | SessionMessage::Stop { .. } => true,
         SessionMessage::Accepted { .. }
         | SessionMessage::Refused { .. }
+        | SessionMessage::Quoted { .. }
+        | SessionMessage::Counter { .. }
         | SessionMessage::Metering(_)
         | SessionMessage::Pause { .. }
         | SessionMessage::Resume { .. }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::service::{Services, Socks};
 use byway_access::session::{
-    ClientConfig, ClientNews, Counters, OpenRequest, ProviderConfig, ProviderNews, ResponseId, Sale, SessionId,
+    ClientConfig, ClientNews, Counters, Listing, OpenRequest, ProviderConfig, ProviderNews, ResponseId, SessionId,
     StopReason, Traffic,
 };
 use byway_crypto::IdentitySecret;
@@ -185,6 +185,7 @@ fn open(
             update: true,
             exposure_max: Amount::ZERO,
             settle_at: terms.settle_at,
+            risk: Default::default(),
             advice_wait: Span::seconds(2),
         },
         provider: ProviderConfig { ceiling: terms.window_ceiling, ..ProviderConfig::default() },
@@ -265,6 +266,7 @@ impl Rig {
             offer: offer(provider),
             service: Service::SOCKS,
             price: self.terms.price,
+            price_max: self.terms.price,
             bandwidth_bps: 80_000_000,
             cost_max: Amount::MAX,
         };
@@ -486,7 +488,7 @@ impl Rig {
     fn news(&mut self, side: Side, news: MarketNews) {
         match news {
             MarketNews::Talking { peer, .. } if side == Side::Provider && !self.stranger => {
-                let standing = Standing { exposure_max: self.terms.exposure_max, reputation: 500 };
+                let standing = Standing { exposure_max: self.terms.exposure_max, reputation: 500, trial: None };
                 self.provider.market.set_standing(self.now, peer, standing, &self.provider.store);
                 let settled = self.settled.values().next().copied();
                 self.provider.market.note_settled(self.now, peer, settled, None, &self.provider.store);
@@ -575,7 +577,7 @@ impl Rig {
     }
 
     fn sell(&mut self) {
-        let sale = Sale { service: Service::SOCKS, price: self.terms.price };
+        let sale = Listing::flat(Service::SOCKS, self.terms.price);
         let id = offer(self.provider.id());
         self.provider.market.sell(BTreeMap::from([(id, sale)]));
     }

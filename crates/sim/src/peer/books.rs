@@ -1,9 +1,10 @@
 //! The ledger's side of a simulated market node: following, the wallet, transactions and their fate, and what the node
 //! tends by itself. The real node's `books`, with registration and deposit as errands of a client too.
 
+use byway_access::CreditPolicy;
 use byway_access::discovery::LedgerClock;
-use byway_access::session::Sale;
-use byway_dialogue::payment::credit::exposure_max;
+use byway_access::score::{History, Weights};
+use byway_access::session::Listing;
 use byway_dialogue::payment::{Outcome, PaymentNews};
 use byway_kernel::follower::protocol::{Answer, Request};
 use byway_kernel::follower::{Advance, ClientNews as LedgerNews, Refusal};
@@ -13,9 +14,9 @@ use byway_peer::wallet::{Found, Grains, Wish};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Amount, AssetId, Batch, Effect, Encode, IdentityId, Span, Token};
 use byway_records::call::{AccountsCall, Call, OffersCall, RegistryCall, Take};
-use byway_records::offer::{Contact, Location, Price, REPUTATION_MAX, Service, Unit};
+use byway_records::offer::{Contact, Location, Price, Service, Unit};
 use byway_records::promise::Series;
-use byway_records::state::{self, Account, PublishedOffer, Registration, Settled};
+use byway_records::state::{self, Account, Bounces, PublishedOffer, Registration, Settled};
 use byway_records::{Backing, Offer, ProgramId, Promise, TransactionId, Value};
 
 use super::kernel_access::{Asked, Purpose};
@@ -34,8 +35,6 @@ pub(super) const CERTIFICATE_PROTOCOL: &str = "byway-dialogue/1";
 pub(super) const LINK_PROTOCOL: &str = "simulated-link/1";
 /// Bits per second that offers promise.
 const BANDWIDTH_BPS: u64 = 80_000_000;
-/// The reputation of everyone until there are scores.
-const NEWCOMER: u16 = REPUTATION_MAX / 2;
 
 /// Something that the node does by itself; at most one of each is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -301,16 +300,17 @@ impl PeerNode {
         let (me, clock) = (self.id(), self.ledger_clock());
         let own = self.index.of_service(Service::SOCKS).filter(|published| published.offer.offer.provider == me);
         let valid = own.filter(|published| !published.expires.passed(clock.time, clock.commits));
-        let sales = valid.filter_map(|published| {
-            let price = published.offer.offer.price(Unit::Mb, AssetId::WAY, NEWCOMER)?;
-            let price = match self.plan().conduct {
-                Conduct::OverBiller => price.checked_add(price)?,
-                _ => price,
-            };
-            Some((published.id(), Sale { service: Service::SOCKS, price }))
+        let is_overcharger = self.plan().conduct == Conduct::Overcharger;
+        let listings = valid.map(|published| {
+            let mut prices = published.offer.offer.prices.clone();
+            if is_overcharger {
+                let twice = |amount: Amount| amount.checked_add(amount).expect("prices are small");
+                prices.iter_mut().for_each(|price| price.amount = twice(price.amount));
+            }
+            (published.id(), Listing { service: Service::SOCKS, prices })
         });
-        let sales = sales.collect();
-        self.market.sell(sales);
+        let listings = listings.collect();
+        self.market.sell(listings);
     }
 
     /// Tells the market what the ledger says of everyone it deals with.
@@ -321,19 +321,34 @@ impl PeerNode {
     }
 
     pub(super) fn note_peer(&mut self, at: At<'_>, peer: IdentityId) {
-        let standing = Standing { exposure_max: self.exposure_of(peer), reputation: NEWCOMER };
+        let (history, reputation) = (self.history_of(peer), self.score_of(peer));
+        let policy = CreditPolicy::default();
+        let exposure_max = policy.exposure(&history, reputation);
+        let standing = Standing { exposure_max, reputation, trial: policy.trial(&history) };
         let (taken, given) = (self.settled_of(peer, self.id()), self.settled_of(self.id(), peer));
         self.market.set_standing(at.now, peer, standing, &at.store);
         self.market.note_settled(at.now, peer, taken, given, &at.store);
     }
 
-    /// Half of what its registration cost it, and no more than its account holds.
-    fn exposure_of(&self, peer: IdentityId) -> Amount {
-        let registration = self.ledger.follower().tree(ProgramId::REGISTRY);
-        let registration = registration.and_then(|tree| tree.read(&state::registration_key(peer)));
-        registration.map_or(Amount::ZERO, |registration: Registration| {
-            exposure_max(registration.pledge).min(self.account(peer).balance)
-        })
+    /// What the followed ledger says of an identity.
+    fn history_of(&self, id: IdentityId) -> History {
+        let follower = self.ledger.follower();
+        let (Some(registry), Some(accounts)) = (follower.tree(ProgramId::REGISTRY), follower.tree(ProgramId::ACCOUNTS))
+        else {
+            return History::default();
+        };
+        let registration: Option<Registration> = registry.read(&state::registration_key(id));
+        let bounces: Bounces = accounts.read(&state::bounces_key(id)).unwrap_or_default();
+        let (settled, bounced) = (state::settled_prefix(id), state::bounced_prefix(id));
+        let (settled, bounced) = (accounts.iter_prefix(&settled), accounts.iter_prefix(&bounced));
+        let is_registered = |payee| registry.value(&state::registration_key(payee)).is_some();
+        History::read(registration, self.account(id), bounces, settled, bounced, is_registered)
+    }
+
+    /// How this node judges an identity, itself included.
+    pub(super) fn score_of(&self, id: IdentityId) -> u16 {
+        let pledge = self.scene.genesis.parameters.registration_pledge;
+        self.history_of(id).score(&Weights::default(), pledge, self.ledger_clock().time)
     }
 
     pub fn is_registered(&self, id: IdentityId) -> bool {

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use byway_access::discovery::{Candidate, Query};
 use byway_access::session::{ClientNews, OpenRequest, ResponseId, SessionId, Traffic};
 use byway_dialogue::LinkId;
-use byway_primitives::{Amount, Decode, IdentityId, Span, Time};
-use byway_records::offer::Service;
+use byway_primitives::{Amount, AssetId, Decode, IdentityId, Span, Time};
+use byway_records::offer::{Service, Unit};
 use byway_records::{Offer, OfferId};
 
 use super::books::{CERTIFICATE_PROTOCOL, LINK_PROTOCOL};
@@ -106,7 +106,8 @@ impl PeerNode {
         if self.account(self.id()).balance.is_zero() {
             return;
         }
-        let query = Query { excluded: [self.id()].into(), ..Query::by_megabyte(Service::SOCKS) };
+        let (excluded, reputation) = ([self.id()].into(), self.score_of(self.id()));
+        let query = Query { excluded, reputation, ..Query::by_megabyte(Service::SOCKS) };
         let found = self.index.candidates(query, self.ledger_clock());
         let failed_lately = &self.browsing.failed_lately;
         let has_failed = |candidate: &Candidate| {
@@ -214,6 +215,7 @@ impl PeerNode {
             offer: current.id,
             service: offer.service,
             price: current.price,
+            price_max: offer.price_highest(Unit::Mb, AssetId::WAY).unwrap_or(current.price),
             bandwidth_bps: offer.bandwidth_bps,
             cost_max: Amount::MAX,
         };
@@ -239,7 +241,10 @@ impl PeerNode {
                 }
             }
             // A limit ends the session by itself; the market has passed the others on, or they are for showing.
-            ClientNews::OverLimit { .. }
+            ClientNews::Quoted { .. }
+            | ClientNews::AskFailed { .. }
+            | ClientNews::Countered { .. }
+            | ClientNews::OverLimit { .. }
             | ClientNews::Paused { .. }
             | ClientNews::Resumed { .. }
             | ClientNews::Metered(_)

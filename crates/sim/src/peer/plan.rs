@@ -61,8 +61,8 @@ pub struct Buying {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conduct {
     Honest,
-    /// A provider that bills twice the price that it offers.
-    OverBiller,
+    /// A provider that asks for twice the price that it offers.
+    Overcharger,
     /// A provider that claims twice what it was promised, and claims everything more than once.
     Forger,
     /// A client that promises no more than this in all and goes on downloading.
@@ -186,6 +186,7 @@ impl Scene {
                 update: true,
                 exposure_max: Amount::ZERO,
                 settle_at,
+                risk: Default::default(),
                 advice_wait: Span::seconds(2),
             },
             provider: byway_access::session::ProviderConfig { ceiling: self.ceiling, ..Default::default() },

@@ -3,5 +3,6 @@
 mod adversary;
 mod codec;
 mod crash;
+mod moments;
 mod pair;
 mod settle;

@@ -40,6 +40,7 @@ pub fn take() -> TakeConfig {
         update: true,
         exposure_max: amount(100_000),
         settle_at: amount(50_000),
+        risk: Default::default(),
         advice_wait: Span::seconds(5),
     }
 }

@@ -11,7 +11,7 @@ use byway_records::promise::Series;
 use byway_records::state::{Settled, settled_key};
 use byway_records::{Backing, ProgramId};
 
-use crate::peer::{Conduct, Keys, PeerNews, PeerNode, SharedScene};
+use crate::peer::{Keys, PeerNews, PeerNode, SharedScene};
 
 /// A place in a series: a serial, and an amount under it.
 type Position = (u64, Amount);
@@ -135,7 +135,7 @@ impl PromiseChecks {
     /// An honest node's idea of what a session cost.
     fn bill(&self, now_us: u64, node: usize, session: SessionId, billed: Traffic, cost: Amount) {
         let truth = self.scene.outside.borrow().sessions.get(&session).copied();
-        let Some(truth) = truth.filter(|_| self.scene.peers[node].conduct != Conduct::OverBiller) else { return };
+        let Some(truth) = truth else { return };
         let arrived = billed.up == 0 && billed.down <= truth.arrived && truth.arrived <= truth.carried;
         self.check(now_us, arrived && cost == billed.cost(truth.price_per_mb), || {
             format!("{node} was billed {cost} for {billed:?} of session {session}, in truth {truth:?}")

@@ -1,7 +1,7 @@
 //! Nodes that cheat, by name: market nodes, kernel nodes that lie to clients, and kernel nodes that break the kernel's
 //! rules. Nobody honest loses more than the window in force, which `NetworkChecks` sees to.
 
-use byway_access::session::{ClientNews, ProviderNews, StopReason};
+use byway_access::session::{ClientNews, OpenError, ProviderNews, StopReason};
 use byway_peer::market::MarketNews;
 use byway_primitives::Amount;
 use byway_sim::Plan;
@@ -22,15 +22,18 @@ fn said(sim: &byway_sim::WholeSim, peer: usize, what: impl Fn(&MarketNews) -> bo
 }
 
 #[test]
-fn a_provider_that_over_bills_is_left_for_the_next_best() {
+fn a_provider_that_asks_for_more_than_its_offer_says_is_left_for_the_next_best() {
     seeds(2, 20, |seed| {
         let dear = Amount::from_units(PRICE.units() * 3);
-        let plan = Plan::market(seed).with_conduct(PROVIDER, Conduct::OverBiller).with_provider(dear);
+        let plan = Plan::market(seed).with_conduct(PROVIDER, Conduct::Overcharger).with_provider(dear);
         let mut sim = plan.build();
         sim.run_until(20_000, "both offers", |sim| sim.offers_known(CLIENT) == 2);
         sim.download(CLIENT, 4 * MB, PATIENCE_MS);
-        let is_fault = |news: &MarketNews| matches!(news, MarketNews::Using { news: ClientNews::Fault { .. }, .. });
-        assert!(said(&sim, CLIENT, is_fault) > 0, "seed {seed}: the bill is found to be wrong");
+        let is_too_dear = |news: &MarketNews| {
+            let MarketNews::Using { news: ClientNews::OpenFailed { error, .. }, .. } = news else { return false };
+            matches!(error, OpenError::TooDear { .. })
+        };
+        assert!(said(&sim, CLIENT, is_too_dear) > 0, "seed {seed}: the price is not what was agreed to");
         assert!(sim.bytes_arrived(CLIENT, 2) > 3 * MB, "seed {seed}: the honest one was taken");
         let risked = sim.checks().promises.marks(CLIENT, PROVIDER).client_risked_most;
         assert!(risked <= CEILING, "seed {seed}: {risked}");
@@ -111,7 +114,7 @@ fn the_market_goes_on_while_kernel_nodes_break_the_rules() {
     }
 }
 
-/// Everything at once: an equivocator and a liar among the kernel nodes, a forger, an over-biller or a client that does not
+/// Everything at once: an equivocator and a liar among the kernel nodes, a forger, an overcharger or a client that does not
 /// pay among the market nodes, all of them come and go, and the links between them break.
 ///
 /// Links lose no more than this: what they swallow beyond what a provider forgives comes back only with the refill of its
@@ -126,7 +129,7 @@ fn adversaries_and_faults_together_change_nothing() {
             .with_liar(4, lies[seed as usize % lies.len()]);
         let plan = match seed % 3 {
             0 => plan.with_provider(half).with_conduct(2, Conduct::Forger),
-            2 => plan.with_provider(half).with_conduct(2, Conduct::OverBiller),
+            2 => plan.with_provider(half).with_conduct(2, Conduct::Overcharger),
             _ => plan.with_client().with_conduct(2, Conduct::StopsPaying { after: half }),
         };
         let access =

@@ -1,0 +1,158 @@
+//! Before a session: what a client may ask for nothing, at which price it is let in, and whether it may try (row A8).
+
+use byway_dialogue::payment::{Ahead, BackingKind};
+use byway_primitives::{Amount, Batch, Span, Time};
+use byway_records::OfferId;
+
+use super::super::books::Line;
+use super::super::config::Sale;
+use super::super::journal::SessionRecord;
+use super::super::message::{OpenRefusal, Quote, SessionMessage};
+use super::super::{ResponseId, SESSIONS_MAX, SessionId, Traffic};
+use super::{Phase, Provider, Sales, Session};
+use crate::allowance::Allowance;
+use crate::credit::Trial;
+
+/// Questions that a client may ask at once …
+const QUESTIONS_MAX: u64 = 8;
+/// … and one more with each such span. An answer costs a look into a table.
+const QUESTION_EVERY: Span = Span::seconds(5);
+
+/// What the provider says before a session.
+#[derive(Debug, Clone)]
+pub(super) struct Door {
+    trial: Option<Trial>,
+    credit: Amount,
+    backing: BackingKind,
+    questions: Allowance,
+}
+
+/// Why a session is not opened.
+enum Turned {
+    Refused(OpenRefusal),
+    Counter(Amount),
+}
+
+impl Door {
+    pub(super) fn new(now: Time) -> Self {
+        let questions = Allowance::new(QUESTIONS_MAX, QUESTION_EVERY, now);
+        Self { trial: None, credit: Amount::ZERO, backing: BackingKind::Account, questions }
+    }
+}
+
+impl Provider {
+    /// The trial that this client may have from now on, if it has not had it lately.
+    pub fn grant_trial(&mut self, trial: Option<Trial>) {
+        self.door.trial = trial;
+    }
+
+    /// What the answers to questions say of credit: how much more would be taken, and what must stand behind it.
+    pub fn note_credit(&mut self, credit: Amount, backing: BackingKind) {
+        (self.door.credit, self.door.backing) = (credit, backing);
+    }
+
+    pub(super) fn asked(&mut self, now: Time, response: ResponseId, offer: OfferId) {
+        if !self.door.questions.take(now) {
+            return self.refuse(response, OpenRefusal::TooManyQuestions);
+        }
+        match self.sale_of(offer) {
+            Ok(Sale { price, .. }) => {
+                let (credit, backing) = (self.door.credit, self.door.backing);
+                let quote = Quote { price, credit, free_bytes: self.free_bytes(now, price), backing };
+                self.out.send(SessionMessage::Quoted { response, quote });
+            }
+            Err(reason) => self.refuse(response, reason),
+        }
+    }
+
+    pub(super) fn open(&mut self, now: Time, offer: OfferId, response: ResponseId, price: Amount, data: Vec<u8>) {
+        if let Some(session) = self.sessions.values().find(|session| session.record.response == response) {
+            // Asked again because our answer was lost with the link.
+            let SessionRecord { id: session, free_bytes, ref answer, .. } = session.record;
+            let data = answer.clone();
+            return self.out.send(SessionMessage::Accepted { response, session, free_bytes, data });
+        }
+        let session = SessionId::of(self.client, response, now);
+        match self.consider(session, offer, price, &data) {
+            Ok((sale, answer)) => {
+                let free_bytes = self.begin(now, (session, offer, response), (data, answer.clone()), sale);
+                self.out.send(SessionMessage::Accepted { response, session, free_bytes, data: answer });
+            }
+            Err(Turned::Refused(reason)) => self.refuse(response, reason),
+            Err(Turned::Counter(asked)) => {
+                self.out.send(SessionMessage::Counter { response, named: price, price: asked });
+            }
+        }
+    }
+
+    fn sale_of(&self, offer: OfferId) -> Result<Sale, OpenRefusal> {
+        match &self.sale {
+            Sales::Open(sale) => sale.get(&offer).copied().ok_or(OpenRefusal::OfferUnknown),
+            Sales::Full => Err(OpenRefusal::Full),
+            Sales::Closing => Err(OpenRefusal::Closing),
+        }
+    }
+
+    fn consider(&self, id: SessionId, offer: OfferId, price: Amount, data: &[u8]) -> Result<(Sale, Vec<u8>), Turned> {
+        let sale = self.sale_of(offer).map_err(Turned::Refused)?;
+        if self.sessions.len() >= self.config.sessions_max.min(SESSIONS_MAX) || self.sessions.contains_key(&id) {
+            return Err(Turned::Refused(OpenRefusal::TooManySessions));
+        }
+        let kind = self.services.kind(sale.service).ok_or(Turned::Refused(OpenRefusal::ServiceUnknown))?;
+        // Before the service is asked, which may set something aside for the session.
+        if price != sale.price {
+            return Err(Turned::Counter(sale.price));
+        }
+        let answer = kind.accept(id, data).map_err(|refused| Turned::Refused(refused.into()))?;
+        Ok((sale, answer))
+    }
+
+    /// How many bytes of a session that begins now cost nothing.
+    fn free_bytes(&self, now: Time, price: Amount) -> u64 {
+        let Some(Trial { bytes, every }) = self.door.trial.filter(|_| !price.is_zero()) else { return 0 };
+        let is_due = self.books.closed.trial_at.is_none_or(|last| now >= last + every);
+        if is_due { bytes } else { 0 }
+    }
+
+    /// Journals a session, and that it uses a trial up. Gives the bytes that cost nothing.
+    fn begin(
+        &mut self,
+        now: Time,
+        (id, offer, response): (SessionId, OfferId, ResponseId),
+        (request, answer): (Vec<u8>, Vec<u8>),
+        sale: Sale,
+    ) -> u64 {
+        let Sale { service, price } = sale;
+        self.books.open(Ahead::for_bytes(price, self.config.path, self.config.ceiling));
+        let free_bytes = self.free_bytes(now, price);
+        if free_bytes > 0 {
+            self.books.closed.trial_at = Some(now);
+        }
+        let record = SessionRecord {
+            id,
+            response,
+            offer,
+            service,
+            price,
+            request,
+            answer,
+            opened: now,
+            acknowledged: Traffic::default(),
+            cost_max: Amount::ZERO,
+            rate_bytes_per_second: 0,
+            free_bytes,
+        };
+        let mut batch = Batch::new();
+        self.journal.put_session(&mut batch, &record);
+        self.journal.put_closed(&mut batch, &self.books.closed);
+        self.out.persist(batch);
+        let phase = Phase::Offered { until: Some(now + self.config.channel_wait) };
+        let line = Line::new(price, Traffic::default()).with_free(free_bytes);
+        self.sessions.insert(id, Session { record, line, phase, metering_at: now });
+        free_bytes
+    }
+
+    fn refuse(&mut self, response: ResponseId, reason: OpenRefusal) {
+        self.out.send(SessionMessage::Refused { response, reason });
+    }
+}

@@ -90,6 +90,7 @@ targets! {
         static_certificate: byway_dialogue::StaticCertificate,
         payment_message: byway_dialogue::payment::PaymentMessage,
         session_message: byway_access::SessionMessage,
+        warning_message: byway_access::warning::WarningMessage,
         stream_header: byway_driver::socks::StreamHeader,
         link_contact: byway_driver::link::LinkContact,
     }

@@ -395,6 +395,10 @@ pub(crate) fn session_message() -> Samples {
     named(access::messages()).into_iter().chain(reasons.map(|message| message.to_bytes())).collect()
 }
 
+pub(crate) fn warning_message() -> Samples {
+    named(access::warnings())
+}
+
 pub(crate) fn stream_header() -> Samples {
     let header =
         |host: &str| StreamHeader { session: [3; 16], target: Target::new(host.parse().expect("a host"), 443) };

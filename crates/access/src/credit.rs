@@ -3,7 +3,8 @@
 //! Credit is bounded by what a cheat would lose and by what there is to take, and both are on the ledger: half of the
 //! registration pledge by default, and never more than the account holds beside what is about to be withdrawn. Who still
 //! owes a promise that bounced, to whomever, gets none: its next settlement would bounce as well. What a client owes to
-//! *other* providers is not on the ledger; they may tell each other.
+//! *other* providers is not on the ledger; they
+//! tell each other ([`crate::warning`]).
 //!
 //! The bound is of what is unsettled, net of what is owed the other way; that is reckoned where the promises are
 //! (`byway_dialogue::payment`). When it falls, because money leaves the account or a withdrawal is announced, whatever is

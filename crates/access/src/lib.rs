@@ -9,6 +9,7 @@
 //!   that only obeys a limit and reports counters.
 //! - [`score`]: how an identity's history on the ledger reads, in one number that prices may depend on.
 //! - [`credit`]: how much credit a client gets, and whether it may try the service for nothing.
+//! - [`warning`]: what providers tell each other of an issuer who promises too much.
 //! - [`service`]: what a session carries, behind one interface. SOCKS is the first kind.
 //! - [`exit_policy`]: where a client's traffic may come out.
 //!
@@ -52,6 +53,7 @@ pub mod exit_policy;
 pub mod score;
 pub mod service;
 pub mod session;
+pub mod warning;
 
 pub use credit::CreditPolicy;
 pub use discovery::{Candidate, Candidates, Index, LedgerClock, Place, Query};

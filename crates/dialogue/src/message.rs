@@ -19,6 +19,8 @@ impl ProtocolId {
     pub const PAYMENT: ProtocolId = ProtocolId(1);
     /// Opening, metering and ending sessions (row A10).
     pub const SESSION: ProtocolId = ProtocolId(2);
+    /// What providers tell each other of an issuer (row A6).
+    pub const WARNING: ProtocolId = ProtocolId(3);
 }
 
 /// What a message is worth.

@@ -148,6 +148,9 @@ pub struct ProviderConfig {
     pub better_prices: Vec<BetterPrice>,
     /// Free bytes for whoever has something in its account; none when left out.
     pub trial: Option<TrialConfig>,
+    /// Whether other providers are asked what a client has promised them.
+    #[serde(default = "yes")]
+    pub ask_others: bool,
     /// What counts how much in a client's reputation.
     #[serde(default)]
     pub score: ScoreConfig,
@@ -375,6 +378,10 @@ fn tunnel_listen() -> SocketAddr {
 
 /// What a node can sell.
 const SOLD: [Service; 2] = [Service::SOCKS, Service::TUNNEL];
+
+fn yes() -> bool {
+    true
+}
 
 fn socks() -> Vec<Service> {
     vec![Service::SOCKS]

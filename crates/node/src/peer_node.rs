@@ -45,6 +45,7 @@ mod tunnel;
 mod tunnelling;
 mod using;
 mod views;
+mod warned;
 mod way_out;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,12 +153,21 @@ pub struct SellingConfig {
 }
 
 /// How clients are judged by what the ledger says of them, and what they get for it (row A6).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judging {
     pub weights: Weights,
     pub credit: CreditPolicy,
     /// Other prices, for clients of some reputation.
     pub better_prices: Vec<BetterPrice>,
+    /// Whether other providers are asked what a client has promised them.
+    pub asks_others: bool,
+}
+
+impl Default for Judging {
+    fn default() -> Self {
+        let (weights, credit) = (Weights::default(), CreditPolicy::default());
+        Self { weights, credit, better_prices: Vec::new(), asks_others: true }
+    }
 }
 
 /// A price for clients whose reputation is at least so high, 0 to 1000.

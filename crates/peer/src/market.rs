@@ -13,24 +13,27 @@
 //! spent and earned in the payments; the wish to stay ahead makes promises. The data plane outside only obeys limits and
 //! reports counters.
 //!
+//! **Who else is owed.** With [`MarketConfig::warnings`] a client's credit is held to a first window until others were
+//! asked about it ([`byway_access::warning`]): [`MarketNews::WarningsWanted`] asks the shell, which knows whom to ask.
+//!
 //! [`session::Client`]: byway_access::session::Client
 //! [`session::Provider`]: byway_access::session::Provider
 
 mod news;
 mod pair;
 mod step;
+mod trading;
+mod warned;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::credit::Trial;
 use byway_access::service::Services;
-use byway_access::session::{
-    ClientConfig, Counters, Listing, OpenRequest, ProviderConfig, ResponseId, SessionId, SessionView, StopReason,
-    Traffic,
-};
+use byway_access::session::{ClientConfig, Listing, ProviderConfig, SessionView};
+use byway_access::warning::{WarningConfig, Warnings};
 use byway_crypto::IdentitySecret;
-use byway_dialogue::payment::{GiveConfig, Outcome, Reach, SettleError, TakeConfig, TakenPromise};
-use byway_dialogue::{Config, Dialogues, Goodbye, Link, LinkId, Local, News, StaticCertificate};
+use byway_dialogue::payment::{GiveConfig, Outcome, PaymentNews, Reach, SettleError, TakeConfig, TakenPromise};
+use byway_dialogue::{Config, Dialogues, Goodbye, Link, LinkId, Local, News, ProtocolId, StaticCertificate};
 use byway_primitives::{Amount, Effect, IdentityId, NetworkId, Space, Store, Time, Timer, Token};
 use byway_records::call::Take;
 use byway_records::state::Settled;
@@ -54,6 +57,8 @@ pub struct MarketConfig {
     pub provider: ProviderConfig,
     pub client: ClientConfig,
     pub services: Services,
+    /// Whether, and how, other providers are asked about whoever asks for credit.
+    pub warnings: Option<WarningConfig>,
 }
 
 /// The market machine. Call order: [`open`](Self::open), then anything; after each call fetch outputs with
@@ -64,6 +69,7 @@ pub struct Market {
     pairs: BTreeMap<IdentityId, Pair>,
     listings: BTreeMap<OfferId, Listing>,
     selling: Selling,
+    warnings: Warnings,
     /// Which payment writes become durable with which batch.
     awaiting: VecDeque<(Token, IdentityId, Token)>,
     outputs: VecDeque<Output>,
@@ -142,8 +148,10 @@ impl Market {
         seed: [u8; 32],
     ) -> Result<Self, MarketDamaged> {
         let dialogues = Dialogues::restore(config.dialogue.clone(), local, store, now, seed)?;
+        let warnings = Warnings::new(config.network, config.identity.id(), config.warnings.unwrap_or_default());
         let mut market = Self {
             config,
+            warnings,
             dialogues,
             pairs: BTreeMap::new(),
             listings: BTreeMap::new(),
@@ -199,6 +207,7 @@ impl Market {
         self.dialogues.handle_wake(now);
         for peer in self.peers() {
             self.step(now, peer, |pair, step| pair.wake(now, step));
+            self.bound_if_held(now, peer);
         }
         self.pump(now, store);
     }
@@ -250,100 +259,6 @@ impl Market {
         self.pump(now, store);
     }
 
-    /// Asks `provider` for a session. `response` is drawn at random.
-    pub fn open_session(
-        &mut self,
-        now: Time,
-        provider: IdentityId,
-        response: ResponseId,
-        request: OpenRequest,
-        store: &impl Store,
-    ) -> Result<(), MarketError> {
-        if self.dialogues.dialogue(provider).is_none() {
-            return Err(MarketError::NoDialogue(provider));
-        }
-        let mut result = Ok(());
-        self.step(now, provider, |pair, step| result = pair.open_session(now, response, request, step));
-        self.pump(now, store);
-        Ok(result?)
-    }
-
-    /// Asks on what terms `provider` would sell an offer to us. `response` is drawn at random.
-    pub fn ask_terms(
-        &mut self,
-        now: Time,
-        provider: IdentityId,
-        response: ResponseId,
-        offer: OfferId,
-        store: &impl Store,
-    ) -> Result<(), MarketError> {
-        if self.dialogues.dialogue(provider).is_none() {
-            return Err(MarketError::NoDialogue(provider));
-        }
-        let mut result = Ok(());
-        self.step(now, provider, |pair, step| result = pair.ask_terms(now, response, offer, step));
-        self.pump(now, store);
-        Ok(result?)
-    }
-
-    /// Whether the data channel of a session that we use could be built.
-    pub fn handle_channel(
-        &mut self,
-        now: Time,
-        provider: IdentityId,
-        session: SessionId,
-        built: Result<(), ()>,
-        store: &impl Store,
-    ) {
-        self.step(now, provider, |pair, step| pair.channel(now, session, built, step));
-        self.pump(now, store);
-    }
-
-    /// What the data plane of a session that we use has counted since it was built.
-    pub fn handle_used(
-        &mut self,
-        now: Time,
-        provider: IdentityId,
-        session: SessionId,
-        traffic: Traffic,
-        store: &impl Store,
-    ) {
-        self.step(now, provider, |pair, step| pair.used(now, session, traffic, step));
-        self.pump(now, store);
-    }
-
-    /// What the data plane of a session that we serve has counted since it was started.
-    pub fn handle_served(
-        &mut self,
-        now: Time,
-        client: IdentityId,
-        session: SessionId,
-        counters: Counters,
-        store: &impl Store,
-    ) {
-        self.step(now, client, |pair, step| pair.served(now, session, counters, step));
-        self.pump(now, store);
-    }
-
-    /// Ends a session that we use.
-    pub fn stop_using(&mut self, now: Time, provider: IdentityId, session: SessionId, store: &impl Store) {
-        self.step(now, provider, |pair, step| pair.stop_using(now, session, step));
-        self.pump(now, store);
-    }
-
-    /// Ends a session that we serve.
-    pub fn stop_serving(
-        &mut self,
-        now: Time,
-        client: IdentityId,
-        session: SessionId,
-        reason: StopReason,
-        store: &impl Store,
-    ) {
-        self.step(now, client, |pair, step| pair.stop_serving(now, session, reason, step));
-        self.pump(now, store);
-    }
-
     /// What is sold from now on; open sessions keep their price.
     pub fn sell(&mut self, listings: BTreeMap<OfferId, Listing>) {
         self.listings = listings;
@@ -360,6 +275,7 @@ impl Market {
 
     /// What the ledger says of a peer from now on.
     pub fn set_standing(&mut self, now: Time, peer: IdentityId, standing: Standing, store: &impl Store) {
+        self.bound(now, peer);
         self.step(now, peer, |pair, step| pair.set_standing(now, standing, step));
         self.pump(now, store);
     }
@@ -447,12 +363,15 @@ impl Market {
                     return;
                 }
                 self.tell(MarketNews::Talking { peer, link });
+                self.bound(now, peer);
                 self.step(now, peer, |pair, step| pair.attached(now, step));
+                self.ask_if_due(now, peer);
             }
             News::Detached { peer, .. } => {
                 self.step(now, peer, |pair, step| pair.detached(now, step));
                 self.tell(MarketNews::Detached { peer });
             }
+            News::Message(delivery) if delivery.protocol == ProtocolId::WARNING => self.warning_came(now, delivery),
             News::Message(delivery) => {
                 let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
                 let mut malformed = None;
@@ -510,7 +429,13 @@ impl Market {
         let mut step = Step::new(peer);
         feed(pair, &mut step);
         let step::Finished { news, wakes } = step.commit(now, &mut self.dialogues, &mut self.awaiting);
+        let is_credit =
+            |news: &MarketNews| matches!(news, MarketNews::Payment { news: PaymentNews::Credited { .. }, .. });
+        let is_credited = news.iter().any(is_credit);
         news.into_iter().for_each(|news| self.tell(news));
+        if is_credited {
+            self.ask_if_due(now, peer);
+        }
         wakes.into_iter().for_each(|time| self.wake_at(time));
     }
 }

@@ -7,6 +7,7 @@
 //! - [`plan`]: what a node is, its keys, and the programs around it.
 //! - [`books`]: following, transactions, registration, deposits and offers, settlement.
 //! - [`buying`] and [`serving`]: sessions, at the client's and at the provider's.
+//! - [`warned`]: asking other providers about clients.
 //! - [`kernel_access`] and [`links`]: whom it talks to, and how.
 
 mod books;
@@ -15,8 +16,9 @@ pub mod kernel_access;
 pub mod links;
 pub mod plan;
 mod serving;
+mod warned;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use byway_access::discovery::Index;
 use byway_crypto::Address;
@@ -56,6 +58,8 @@ pub enum PeerCommand {
     Pay { to: Address, amount: Amount },
     /// Settle what a peer has promised.
     Settle { peer: IdentityId },
+    /// Leaves the provider in use, and goes on with the next best.
+    LeaveProvider,
     /// All links break at this end, and the other end hears nothing of it.
     CutLinks,
 }
@@ -106,6 +110,8 @@ pub struct PeerNode {
     settlements: BTreeMap<TransactionId, Promise>,
     settle_later: BTreeMap<IdentityId, Time>,
     errands: BTreeMap<Errand, TransactionId>,
+    /// Providers that are to be asked about a client once they are reached.
+    to_ask: BTreeSet<(IdentityId, IdentityId)>,
 
     market: Market,
     market_timer: Timer,
@@ -173,6 +179,7 @@ impl PeerNode {
             settlements: BTreeMap::new(),
             settle_later: BTreeMap::new(),
             errands: BTreeMap::new(),
+            to_ask: BTreeSet::new(),
             market: market.unwrap_or_else(|error| panic!("seed and market node {place:?}: {error}")),
             market_timer: Timer::default(),
             market_durable: None,
@@ -339,6 +346,7 @@ impl PeerNode {
                 sent.expect("the scenario pays what the wallet has");
             }
             PeerCommand::Settle { peer } => self.settle(at, peer),
+            PeerCommand::LeaveProvider => self.leave_provider(at),
             PeerCommand::CutLinks => self.links.cut(),
         }
     }
@@ -397,6 +405,7 @@ impl PeerNode {
             MarketNews::Talking { peer, .. } => {
                 self.note_peer(at, *peer);
                 self.talking(at, *peer);
+                self.ask_what_was_to_be_asked(at, *peer);
             }
             MarketNews::Detached { .. } | MarketNews::Malformed { .. } | MarketNews::Damaged { .. } => {}
             MarketNews::Closed { peer, link, .. } => {
@@ -412,6 +421,9 @@ impl PeerNode {
             MarketNews::Using { provider, news } => self.using_news(at, *provider, news),
             MarketNews::Serving { client, news } => self.serving_news(*client, news),
             MarketNews::Payment { peer, news } => self.payment_news(at, *peer, news),
+            MarketNews::WarningsWanted { issuer } => self.warnings_wanted(at, *issuer),
+            MarketNews::Warned { issuer } => self.look_up_warnings(at, *issuer),
+            MarketNews::WarningFault { .. } => {}
         }
         self.tell(PeerNews::Market(Box::new(news)));
     }

@@ -14,6 +14,7 @@ pub mod node;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use byway_access::warning::WarningConfig;
 use byway_kernel::Committee;
 use byway_primitives::{Amount, AssetId, IdentityId, MemoryStore, Span, Time};
 use byway_records::ProgramId;
@@ -44,6 +45,8 @@ pub struct Plan {
     pub wire: Wire,
     /// How messages travel to, from and between market nodes.
     pub access: Link,
+    /// Whether providers ask each other about their clients.
+    pub warnings: Option<WarningConfig>,
 }
 
 /// A whole network.
@@ -58,7 +61,7 @@ impl Plan {
     pub fn kernel_only(seed: u64) -> Self {
         let access = Link { latency: Latency::between_us(5_000, 15_000), loss_ppm: 0 };
         let kernel = Setup { coins: 0, snapshot_interval_min: Span::millis(20), ..Setup::local(seed) };
-        Self { kernel, liars: Vec::new(), peers: Vec::new(), wire: Wire::Stream, access }
+        Self { kernel, liars: Vec::new(), peers: Vec::new(), wire: Wire::Stream, access, warnings: None }
     }
 
     /// With a provider (market node 0) and a client (market node 1).
@@ -112,6 +115,7 @@ impl Plan {
             peers: self.peers.clone(),
             wire: self.wire,
             ceiling: CEILING,
+            warnings: self.warnings,
             outside: RefCell::default(),
         });
         let cache = Rc::new(RefCell::new(VerificationCache::new(Committee::new(&genesis))));

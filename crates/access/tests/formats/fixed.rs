@@ -3,11 +3,14 @@
 use byway_access::service::tunnel::{MTU, Slot, TunnelAnswer, TunnelRequest};
 use byway_access::service::{ServiceKind, Socks};
 use byway_access::session::{Metering, OpenRefusal, Quote, StopReason};
+use byway_access::warning::WarningMessage;
 use byway_access::{ResponseId, SessionId, SessionMessage, Traffic};
+use byway_crypto::IdentitySignature;
 use byway_crypto::noise::StaticKey;
 use byway_dialogue::payment::BackingKind;
-use byway_primitives::{Amount, Encode, Hash, Span};
-use byway_records::OfferId;
+use byway_primitives::{Amount, AssetId, Encode, Hash, IdentityId, NetworkId, Span};
+use byway_records::promise::Series;
+use byway_records::{Backing, OfferId, Promise, SignedPromise};
 
 const SESSION: SessionId = SessionId([3; 16]);
 const RESPONSE: ResponseId = ResponseId(300);
@@ -59,6 +62,23 @@ pub fn messages() -> Vec<(&'static str, SessionMessage)> {
             "counter",
             SessionMessage::Counter { response, named: Amount::from_units(70_000), price: Amount::from_units(123_456) },
         ),
+    ]
+}
+
+fn promise() -> SignedPromise {
+    let (payer, payee) = (IdentityId([1; 20]), IdentityId([2; 20]));
+    let series = Series { payer, payee, asset: AssetId::WAY, backing: Backing::Account };
+    let promise =
+        Promise { network: NetworkId(Hash([7; 32])), series, serial: 300, amount: Amount::from_units(123_456) };
+    SignedPromise { promise, signature: IdentitySignature([14; 65]) }
+}
+
+pub fn warnings() -> Vec<(&'static str, WarningMessage)> {
+    let issuer = IdentityId([1; 20]);
+    vec![
+        ("ask about", WarningMessage::Ask { shown: promise() }),
+        ("told nothing", WarningMessage::Told { issuer, promises: Vec::new() }),
+        ("told", WarningMessage::Told { issuer, promises: vec![promise(), promise()] }),
     ]
 }
 

@@ -1,6 +1,5 @@
 //! Encodings frozen by digest: if one of these changes, nodes of two versions don't understand each other.
 
-use byway_access::SessionMessage;
 use byway_primitives::hash::Context;
 use byway_primitives::{Decode, Encode};
 
@@ -13,9 +12,9 @@ fn digest(name: &str, bytes: &[u8]) -> String {
 }
 
 /// Length and digest of an encoding, on one line. Also checks that it decodes to the same value.
-fn line(name: &str, message: &SessionMessage) -> String {
+fn line<T: Encode + Decode + PartialEq + std::fmt::Debug>(name: &str, message: &T) -> String {
     let bytes = message.to_bytes();
-    assert_eq!(SessionMessage::from_bytes(&bytes).as_ref(), Ok(message), "{name}");
+    assert_eq!(T::from_bytes(&bytes).as_ref(), Ok(message), "{name}");
     digest(name, &bytes)
 }
 
@@ -23,6 +22,12 @@ fn line(name: &str, message: &SessionMessage) -> String {
 fn messages_are_frozen() {
     let found: Vec<_> = fixed::messages().iter().map(|(name, message)| line(name, message)).collect();
     assert_eq!(found, FROZEN_MESSAGES);
+}
+
+#[test]
+fn warnings_are_frozen() {
+    let found: Vec<_> = fixed::warnings().iter().map(|(name, message)| line(name, message)).collect();
+    assert_eq!(found, FROZEN_WARNINGS);
 }
 
 #[test]
@@ -63,3 +68,5 @@ const FROZEN_MESSAGES: [&str; 14] = [
 ];
 const FROZEN_SOCKS: [&str; 2] = ["socks request: 1 996c5ad08c436211", "socks answer: 3 7a9fb9f29fde809c"];
 const FROZEN_TUNNEL: [&str; 2] = ["tunnel request: 33 3e6410beb2ebed6e", "tunnel answer: 40 4d9f9da59f47d19c"];
+const FROZEN_WARNINGS: [&str; 3] =
+    ["ask about: 146 962afb17bf782954", "told nothing: 22 a8bed3972bc4e552", "told: 312 b7cfbb429489329e"];

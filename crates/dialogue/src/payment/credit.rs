@@ -109,6 +109,15 @@ pub fn exposure_max(registration_pledge: Amount) -> Amount {
     Amount::from_units(registration_pledge.units() / 2)
 }
 
+/// What is known of a peer beside its promises here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bounds {
+    /// What it has promised others and not settled: it counts as if it were promised here.
+    pub elsewhere: Amount,
+    /// The most that is taken unsettled until more is known. It is no reason to settle.
+    pub held_to: Option<Amount>,
+}
+
 /// What the peer owes after netting off what it is owed.
 pub fn net_exposure(taken_unsettled: Amount, given_unsettled: Amount) -> Amount {
     taken_unsettled.saturating_sub(given_unsettled)

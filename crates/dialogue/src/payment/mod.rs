@@ -78,7 +78,7 @@ use byway_records::promise::Series;
 use byway_records::state::Settled;
 use byway_records::{Backing, Promise, SignedPromise};
 
-pub use credit::{Ahead, Path, WINDOW_START_BYTES, Window};
+pub use credit::{Ahead, Bounds, Path, WINDOW_START_BYTES, Window};
 pub use journal::{EARLIER_MAX, JournalError, PROMISES, SERIES_MAX, SPENDERS_MAX, Spender};
 pub use message::{Advice, BackingKind, PaymentMessage, Refusal, Terms};
 pub use news::{OverLimit, PaymentFault, PaymentNews};
@@ -291,6 +291,11 @@ impl Payments {
     /// `Account` it replaces the exposure of the configuration.
     pub fn admit(&mut self, now: Time, backing: Backing, unsettled_max: Amount) -> Vec<PaymentEffect> {
         self.run(|_, payee, out| payee.admit(now, backing, unsettled_max, out))
+    }
+
+    /// What else is known of the peer, for `Account` promises.
+    pub fn bound(&mut self, now: Time, bounds: Bounds) -> Vec<PaymentEffect> {
+        self.run(|_, payee, out| payee.bound(now, bounds, out))
     }
 
     /// Asks for a new promise instead of a raise of the last one.

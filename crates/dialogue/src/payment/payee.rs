@@ -10,7 +10,7 @@ use byway_primitives::{Amount, Batch, Encode, Store, Time, Token};
 use byway_records::state::Settled;
 use byway_records::{Backing, Promise, SignedPromise};
 
-use super::credit::net_exposure;
+use super::credit::{Bounds, net_exposure};
 use super::journal::{
     EARLIER_MAX, JournalError, PROMISES, Record, SERIES_MAX, SPENDERS_MAX, Spender, Standing, Taken, TakenRecord, total,
 };
@@ -30,6 +30,7 @@ pub(super) struct Payee {
     pub(super) record: TakenRecord,
     /// What may be unsettled under each backing that is taken.
     admitted: BTreeMap<Backing, Amount>,
+    bounds: Bounds,
     /// What we owe the peer, which counts against what it owes us.
     given_unsettled: Amount,
     /// Received and durable.
@@ -83,6 +84,7 @@ impl Payee {
             secret,
             config,
             admitted,
+            bounds: Bounds::default(),
             given_unsettled: Amount::ZERO,
             credited: record.received,
             pending: VecDeque::new(),
@@ -132,6 +134,14 @@ impl Payee {
             self.settle_at_once(now, backing, out);
         }
         self.settle_if_due(now, backing, out);
+    }
+
+    pub(super) fn bound(&mut self, now: Time, bounds: Bounds, out: &mut Outbox) {
+        if self.bounds != bounds {
+            self.bounds = bounds;
+            self.advise_terms(out);
+            self.settle_if_due(now, Backing::Account, out);
+        }
     }
 
     /// Whether what may be unsettled fell by more than our own settlements took.
@@ -287,18 +297,31 @@ impl Payee {
 
     /// How much more is taken under `backing` before something is settled.
     pub(super) fn room(&self, backing: Backing) -> Amount {
+        let room = self.room_in_the_end(backing);
+        match self.bounds.held_to.filter(|_| backing == Backing::Account) {
+            Some(held_to) => room.min(held_to.saturating_sub(self.exposed(backing))),
+            None => room,
+        }
+    }
+
+    /// The same, once everything is known of the peer.
+    pub(super) fn room_in_the_end(&self, backing: Backing) -> Amount {
         let Some(unsettled_max) = self.admitted.get(&backing) else { return Amount::ZERO };
         let taken = self.record.series.get(&backing);
         if taken.is_some_and(|taken| taken.standing == Standing::Bounced) {
             return Amount::ZERO;
         }
-        let unsettled = taken.map_or(Amount::ZERO, Taken::unsettled);
-        // Only credit is netted: what stands behind a reservation does not grow because we owe its payer.
-        let exposed = match backing {
+        let elsewhere = if backing == Backing::Account { self.bounds.elsewhere } else { Amount::ZERO };
+        unsettled_max.saturating_sub(elsewhere).saturating_sub(self.exposed(backing))
+    }
+
+    /// What is unsettled. Only credit is netted: what stands behind a reservation does not grow because we owe its payer.
+    fn exposed(&self, backing: Backing) -> Amount {
+        let unsettled = self.record.series.get(&backing).map_or(Amount::ZERO, Taken::unsettled);
+        match backing {
             Backing::Account => net_exposure(unsettled, self.given_unsettled),
             _ => unsettled,
-        };
-        unsettled_max.saturating_sub(exposed)
+        }
     }
 
     fn last(&self) -> Option<&SignedPromise> {

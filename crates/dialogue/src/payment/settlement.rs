@@ -154,7 +154,7 @@ impl Payee {
 
     /// Whether the payer may soon have no room left.
     fn is_tight(&self, backing: Backing) -> bool {
-        let (unsettled_max, room) = (self.unsettled_max(backing), self.room(backing));
+        let (unsettled_max, room) = (self.unsettled_max(backing), self.room_in_the_end(backing));
         let window = self.raise.checked_add(self.raise).unwrap_or(Amount::MAX).max(self.config.amount_min);
         !unsettled_max.is_zero() && (room.units() < unsettled_max.units() / TIGHT_PARTS || room < window)
     }

@@ -155,7 +155,12 @@ fn judging(provider: &ProviderConfig) -> Judging {
         trial,
         ..CreditPolicy::default()
     };
-    Judging { weights: provider.score.weights(), credit, better_prices: provider.better_prices.clone() }
+    Judging {
+        weights: provider.score.weights(),
+        credit,
+        better_prices: provider.better_prices.clone(),
+        asks_others: provider.ask_others,
+    }
 }
 
 fn selling(provider: &ProviderConfig) -> SellingConfig {

@@ -82,6 +82,10 @@ pub(super) struct Actor {
     /// Transactions without a verdict that were handed in.
     pub(super) submitted: BTreeMap<TransactionId, books::Submitted>,
     pub(super) settle_later: BTreeMap<IdentityId, Time>,
+    /// Providers that are to be asked about a client once they are reached, and until when.
+    pub(super) to_ask: BTreeMap<(IdentityId, IdentityId), Time>,
+    /// When to leave a provider that was reached only to be asked.
+    pub(super) leave_at: BTreeMap<IdentityId, Time>,
     /// Outputs to be merged, and when, in order.
     pub(super) merges: VecDeque<(Time, Vec<OutputId>)>,
     /// What this node tends by itself and has under way.
@@ -179,6 +183,8 @@ impl Actor {
             waiting: Vec::new(),
             submitted: BTreeMap::new(),
             settle_later: BTreeMap::new(),
+            to_ask: BTreeMap::new(),
+            leave_at: BTreeMap::new(),
             merges: VecDeque::new(),
             tending: BTreeSet::new(),
             errands: BTreeMap::new(),
@@ -376,6 +382,7 @@ fn market_config(config: &PeerNodeConfig, tunnel: TunnelKind) -> MarketConfig {
         },
         provider: byway_access::session::ProviderConfig { ceiling: config.limits.ahead_max, ..Default::default() },
         client: byway_access::session::ClientConfig { ceiling: config.limits.ahead_max, ..Default::default() },
+        warnings: config.selling.as_ref().is_none_or(|selling| selling.judging.asks_others).then(Default::default),
         services: Services::new(services),
     }
 }

@@ -341,7 +341,10 @@ impl Actor {
         self.link_up(link);
         // Several attempts may have been under way.
         let is_late = self.market.is_talking_to(provider);
-        let Some(offer) = self.wanted_offer(provider).filter(|_| !is_late) else { return self.close_link(id) };
+        let Some(offer) = self.wanted_offer(provider).or_else(|| self.offer_to_ask(provider)).filter(|_| !is_late)
+        else {
+            return self.close_link(id);
+        };
         let Some(certificate) = Self::certificate_of(&offer) else {
             return self.not_reached(provider, "the offer holds no certificate of the provider's dialogue key");
         };

@@ -79,6 +79,7 @@ impl Actor {
         self.tend();
         self.look_after_connection();
         self.forget_early_streams();
+        self.tend_asked();
         self.publish_served();
         self.publish_status();
     }
@@ -129,7 +130,10 @@ impl Actor {
 
     fn market_news(&mut self, news: MarketNews) {
         match news {
-            MarketNews::Talking { peer, link } => self.talking(peer, link),
+            MarketNews::Talking { peer, link } => {
+                self.talking(peer, link);
+                self.ask_what_was_to_be_asked(peer);
+            }
             MarketNews::Detached { peer } => self.detached(peer),
             MarketNews::Closed { peer, reason, link } => {
                 tracing::debug!(%peer, %reason, "dialogue closed");
@@ -153,6 +157,11 @@ impl Actor {
             MarketNews::Using { provider, news } => self.using_news(provider, news),
             MarketNews::Serving { client, news } => self.serving_news(client, news),
             MarketNews::Payment { peer, news } => self.payment_news(peer, news),
+            MarketNews::WarningsWanted { issuer } => self.warnings_wanted(issuer),
+            MarketNews::Warned { issuer } => self.look_up_warnings(issuer),
+            MarketNews::WarningFault { peer, fault } => {
+                tracing::warn!(%peer, %fault, "a provider's word on a client is wrong")
+            }
         }
     }
 

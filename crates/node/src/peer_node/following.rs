@@ -186,6 +186,7 @@ impl Actor {
         let standing = self.standing_of(peer);
         self.market.set_standing(now, peer, standing, &self.market_journal);
         self.market.note_settled(now, peer, taken, given, &self.market_journal);
+        self.look_up_warnings(peer);
         self.note_promises(peer);
     }
 

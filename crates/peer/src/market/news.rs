@@ -1,6 +1,7 @@
 //! What the market machine tells the shell around it.
 
 use byway_access::session::{ClientNews, ProviderNews};
+use byway_access::warning::WarningFault;
 use byway_dialogue::payment::PaymentNews;
 use byway_dialogue::{ClosedBecause, LinkEnd, LinkId, RefusedBecause};
 use byway_primitives::{DecodeError, Effect, IdentityId};
@@ -54,6 +55,21 @@ pub enum MarketNews {
         peer: IdentityId,
         promise: Promise,
         call: AccountsCall,
+    },
+    /// A client asks for credit: ask other providers about it ([`Market::ask_about`](super::Market::ask_about)), those that
+    /// are there or can be reached, or say that there is nobody.
+    WarningsWanted {
+        issuer: IdentityId,
+    },
+    /// Others hold promises of this client: say where the ledger stands with them
+    /// ([`Market::note_settled_elsewhere`](super::Market::note_settled_elsewhere)).
+    Warned {
+        issuer: IdentityId,
+    },
+    /// A peer's question or answer about somebody is not what it should be.
+    WarningFault {
+        peer: IdentityId,
+        fault: WarningFault,
     },
     /// A session that we use.
     Using {

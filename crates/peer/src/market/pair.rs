@@ -7,14 +7,15 @@ use byway_access::session::{
     ProviderNews, ResponseId, SessionId, SessionMessage, SessionView, StopReason, Traffic,
 };
 use byway_dialogue::payment::{
-    BackingKind, Outcome, Parties, PaymentEffect, PaymentMessage, PaymentNews, Payments, Reach, SettleError, Spender,
+    BackingKind, Bounds, Outcome, Parties, PaymentEffect, PaymentMessage, PaymentNews, Payments, Reach, SettleError,
+    Spender,
 };
 use byway_dialogue::{Durability, ProtocolId};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Amount, AssetId, DecodeError, Effect, Encode, IdentityId, Store, Time, Token};
 use byway_records::call::{AccountsCall, Take};
 use byway_records::state::Settled;
-use byway_records::{Backing, OfferId, Promise};
+use byway_records::{Backing, OfferId, Promise, SignedPromise};
 
 use super::news::MarketNews;
 use super::step::Step;
@@ -33,6 +34,7 @@ pub(super) struct Pair {
     /// As the ledger's word has it; the least until it was heard.
     reputation: u16,
     backing: BackingKind,
+    bounds: Bounds,
 }
 
 /// Effects that wait to be passed on within a step.
@@ -59,6 +61,7 @@ impl Pair {
             selling: Selling::Open,
             reputation: 0,
             backing: config.take.backing,
+            bounds: Bounds::default(),
         })
     }
 
@@ -216,6 +219,28 @@ impl Pair {
         self.provider.grant_trial(standing.trial);
         let effects = self.payments.admit(now, Backing::Account, standing.exposure_max);
         self.pass_on(now, step, effects.into_iter().map(Pending::payment));
+    }
+
+    /// What else is known of the peer.
+    pub fn bound(&mut self, now: Time, bounds: Bounds, step: &mut Step) {
+        self.bounds = bounds;
+        let effects = self.payments.bound(now, bounds);
+        self.pass_on(now, step, effects.into_iter().map(Pending::payment));
+    }
+
+    /// Whether the peer's credit is held until more is known of it.
+    pub fn is_held(&self) -> bool {
+        self.bounds.held_to.is_some()
+    }
+
+    /// The peer's account promises that are not settled.
+    pub fn unsettled_newest_first(&self) -> Vec<SignedPromise> {
+        let unsettled = self.payments.unsettled().into_iter().rev().map(|taken| taken.promise);
+        unsettled.filter(|signed| signed.promise.series.backing == Backing::Account).collect()
+    }
+
+    pub fn newest_unsettled(&self) -> Option<SignedPromise> {
+        self.unsettled_newest_first().first().copied()
     }
 
     pub fn note_settled(&mut self, now: Time, taken: Option<Settled>, given: Option<Settled>, step: &mut Step) {

@@ -190,6 +190,7 @@ fn open(
         },
         provider: ProviderConfig { ceiling: terms.window_ceiling, ..ProviderConfig::default() },
         client: ClientConfig { ceiling: terms.window_ceiling, ..ClientConfig::default() },
+        warnings: None,
         services: Services::new([Box::new(Socks { connections_max: 8 }) as Box<dyn byway_access::ServiceKind>]),
     };
     Market::open(config, local, store, now, seed).expect("opens")

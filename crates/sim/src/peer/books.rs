@@ -328,6 +328,7 @@ impl PeerNode {
         let (taken, given) = (self.settled_of(peer, self.id()), self.settled_of(self.id(), peer));
         self.market.set_standing(at.now, peer, standing, &at.store);
         self.market.note_settled(at.now, peer, taken, given, &at.store);
+        self.look_up_warnings(at, peer);
     }
 
     /// What the followed ledger says of an identity.

@@ -141,6 +141,15 @@ impl PeerNode {
         }
     }
 
+    /// As a user does who has had enough of one.
+    pub(super) fn leave_provider(&mut self, at: At<'_>) {
+        let Connection::Connected { offer, session, .. } = &self.browsing.connection else { return };
+        let (provider, session) = (offer.provider, *session);
+        self.market.stop_using(at.now, provider, session, &at.store);
+        self.browsing.failed_lately.insert(provider, at.now);
+        self.browsing.connection = Connection::Idle { retry_at: at.now };
+    }
+
     pub(super) fn dial_failed(&mut self, at: At<'_>) {
         if matches!(&self.browsing.connection, Connection::Connecting { stage: Stage::Reaching, .. }) {
             self.next_best(at);
@@ -150,6 +159,7 @@ impl PeerNode {
     /// A link that we dialled, perhaps, is there.
     pub(super) fn dialled(&mut self, at: At<'_>, link: LinkId, node: usize) {
         let offer = match &self.browsing.connection {
+            _ if self.to_ask_at(node).is_some() => self.to_ask_at(node).expect("it was there a moment ago"),
             Connection::Connecting { current, .. } => &current.offer.offer,
             Connection::Connected { offer, .. } => offer,
             Connection::Idle { .. } => return,

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use byway_access::service::{Services, Socks};
 use byway_access::session::SessionId;
+use byway_access::warning::WarningConfig;
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{IdentitySecret, WalletSecret};
 use byway_dialogue::payment::{BackingKind, GiveConfig, TakeConfig};
@@ -85,6 +86,8 @@ pub struct Scene {
     pub wire: Wire,
     /// The most that a node lets another run ahead.
     pub ceiling: Amount,
+    /// Whether providers ask each other about their clients.
+    pub warnings: Option<WarningConfig>,
     pub outside: RefCell<Outside>,
 }
 
@@ -191,6 +194,7 @@ impl Scene {
             },
             provider: byway_access::session::ProviderConfig { ceiling: self.ceiling, ..Default::default() },
             client: byway_access::session::ClientConfig { ceiling: self.ceiling, ..Default::default() },
+            warnings: self.warnings,
             services: Services::new([
                 Box::new(Socks { connections_max: CONNECTIONS_MAX }) as Box<dyn byway_access::ServiceKind>
             ]),

@@ -2,6 +2,7 @@
 
 mod adversaries;
 mod faults;
+mod warnings;
 
 use byway_primitives::Amount;
 use byway_sim::peer::{PeerPlan, Role};

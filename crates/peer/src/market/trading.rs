@@ -1,0 +1,103 @@
+//! What the shell asks of sessions: those that we use, and those that we serve.
+
+use byway_access::session::{Counters, OpenRequest, ResponseId, SessionId, StopReason, Traffic};
+use byway_primitives::{IdentityId, Store, Time};
+use byway_records::OfferId;
+
+use super::{Market, MarketError};
+
+impl Market {
+    /// Asks `provider` for a session. `response` is drawn at random.
+    pub fn open_session(
+        &mut self,
+        now: Time,
+        provider: IdentityId,
+        response: ResponseId,
+        request: OpenRequest,
+        store: &impl Store,
+    ) -> Result<(), MarketError> {
+        if self.dialogues.dialogue(provider).is_none() {
+            return Err(MarketError::NoDialogue(provider));
+        }
+        let mut result = Ok(());
+        self.step(now, provider, |pair, step| result = pair.open_session(now, response, request, step));
+        self.pump(now, store);
+        Ok(result?)
+    }
+
+    /// Asks on what terms `provider` would sell an offer to us. `response` is drawn at random.
+    pub fn ask_terms(
+        &mut self,
+        now: Time,
+        provider: IdentityId,
+        response: ResponseId,
+        offer: OfferId,
+        store: &impl Store,
+    ) -> Result<(), MarketError> {
+        if self.dialogues.dialogue(provider).is_none() {
+            return Err(MarketError::NoDialogue(provider));
+        }
+        let mut result = Ok(());
+        self.step(now, provider, |pair, step| result = pair.ask_terms(now, response, offer, step));
+        self.pump(now, store);
+        Ok(result?)
+    }
+
+    /// Whether the data channel of a session that we use could be built.
+    pub fn handle_channel(
+        &mut self,
+        now: Time,
+        provider: IdentityId,
+        session: SessionId,
+        built: Result<(), ()>,
+        store: &impl Store,
+    ) {
+        self.step(now, provider, |pair, step| pair.channel(now, session, built, step));
+        self.pump(now, store);
+    }
+
+    /// What the data plane of a session that we use has counted since it was built.
+    pub fn handle_used(
+        &mut self,
+        now: Time,
+        provider: IdentityId,
+        session: SessionId,
+        traffic: Traffic,
+        store: &impl Store,
+    ) {
+        self.step(now, provider, |pair, step| pair.used(now, session, traffic, step));
+        self.pump(now, store);
+    }
+
+    /// What the data plane of a session that we serve has counted since it was started.
+    pub fn handle_served(
+        &mut self,
+        now: Time,
+        client: IdentityId,
+        session: SessionId,
+        counters: Counters,
+        store: &impl Store,
+    ) {
+        self.step(now, client, |pair, step| pair.served(now, session, counters, step));
+        self.pump(now, store);
+    }
+
+    /// Ends a session that we use.
+    pub fn stop_using(&mut self, now: Time, provider: IdentityId, session: SessionId, store: &impl Store) {
+        self.step(now, provider, |pair, step| pair.stop_using(now, session, step));
+        self.pump(now, store);
+    }
+
+    /// Ends a session that we serve.
+    pub fn stop_serving(
+        &mut self,
+        now: Time,
+        client: IdentityId,
+        session: SessionId,
+        reason: StopReason,
+        store: &impl Store,
+    ) {
+        self.step(now, client, |pair, step| pair.stop_serving(now, session, reason, step));
+        self.pump(now, store);
+    }
+}

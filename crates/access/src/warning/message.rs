@@ -9,6 +9,7 @@ pub const PROMISES_MAX: usize = 8;
 
 /// One message of the warning protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a message is judged as it comes, and never kept")]
 pub enum WarningMessage {
     /// This was promised to me: what do you hold of the same issuer?
     Ask { shown: SignedPromise },

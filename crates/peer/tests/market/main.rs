@@ -2,11 +2,13 @@
 //! the ledger are the rig's.
 
 mod rig;
+mod terms;
 
 use byway_access::session::{StopReason, Traffic};
 use byway_primitives::{Amount, Span};
 
-use rig::{PRICE, Rig, Side, Terms, WINDOW_CEILING};
+use rig::{Rig, Side};
+use terms::{Others, PRICE, Terms, WINDOW_CEILING};
 
 /// Bytes that the download of a test moves.
 const DOWNLOAD: u64 = 3_000_000;
@@ -171,4 +173,40 @@ fn a_crash_loses_no_settlement_that_the_session_waits_for() {
         let most = rig.used().checked_add(terms.window_ceiling).and_then(|most| most.checked_add(terms.window_ceiling));
         assert!(given <= most.expect("fits"), "crashed after write {write}: {given} promised for {}", rig.used());
     }
+}
+
+/// As far as the other providers go: whether there are any, and they answer or not, and whichever side crashes meanwhile.
+#[test]
+fn asking_others_about_a_client_holds_it_up_for_as_long_as_said_and_no_longer() {
+    let wait = byway_access::warning::WarningConfig::default().wait;
+    for others in [Others::Nobody, Others::Silent] {
+        let mut rig = Rig::with_terms(3, Terms { others, ..Terms::default() });
+        rig.connect();
+        rig.open_session();
+        rig.download(DOWNLOAD);
+        assert_eq!(rig.asked_others, 1, "{others:?}");
+        // It uses up its first window while others are being asked.
+        let is_held = rig.pause_max.0 > wait.0 / 2;
+        assert!(rig.pause_max.0 < wait.0 + 1_000, "{others:?}: stood still for {:?}", rig.pause_max);
+        assert_eq!(is_held, others == Others::Silent, "{others:?}: stood still for {:?}", rig.pause_max);
+        rig.stop_session();
+        for (side, write) in [(Side::Provider, 6), (Side::Provider, 25), (Side::Client, 12)] {
+            let mut rig = Rig::with_terms(write as u64, Terms { others, ..Terms::default() });
+            rig.crash_after(side, write);
+            rig.connect();
+            rig.open_session();
+            rig.download(DOWNLOAD);
+            assert!(rig.asked_others >= 1);
+        }
+    }
+}
+
+#[test]
+fn a_client_that_expects_another_price_pays_the_one_that_applies() {
+    let mut rig = Rig::with_terms(4, Terms { expected: Amount::from_units(PRICE.units() / 2), ..Terms::default() });
+    rig.connect();
+    rig.open_session();
+    rig.download(DOWNLOAD);
+    rig.stop_session();
+    assert_eq!(rig.ended.map(|ended| ended.cost), Some(cost(DOWNLOAD)));
 }

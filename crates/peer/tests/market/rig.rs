@@ -20,10 +20,7 @@ use byway_records::promise::Series;
 use byway_records::state::Settled;
 use byway_records::{OfferId, Promise, Reject};
 
-/// Per MB.
-pub const PRICE: Amount = Amount::from_units(byway_primitives::amount::ONE / 1000);
-/// The most that either side lets the other run ahead.
-pub const WINDOW_CEILING: Amount = Amount::from_units(byway_primitives::amount::ONE / 2000);
+use crate::terms::{Others, Terms};
 
 const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
 const SEEDS: Context = Context("byway test: market rig");
@@ -33,32 +30,6 @@ const DELAY: u64 = 10;
 const FSYNC: u64 = 2;
 /// How far virtual time may go before a test has failed.
 const PATIENCE: u64 = 600_000;
-
-/// On what terms the two trade, and how fast the ledger is.
-#[derive(Debug, Clone, Copy)]
-pub struct Terms {
-    /// Per MB.
-    pub price: Amount,
-    /// The most that either side lets the other run ahead.
-    pub window_ceiling: Amount,
-    /// The most of the client's promises that may be unsettled.
-    pub exposure_max: Amount,
-    pub settle_at: Amount,
-    /// From a submission to its result.
-    pub settlement: Span,
-}
-
-impl Default for Terms {
-    fn default() -> Self {
-        Self {
-            price: PRICE,
-            window_ceiling: WINDOW_CEILING,
-            exposure_max: Amount::from_coins(1),
-            settle_at: Amount::MAX,
-            settlement: Span::ZERO,
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
@@ -115,6 +86,8 @@ pub struct Rig {
     /// The most that was promised and not used.
     pub ahead_max: Amount,
     pub stranger: bool,
+    /// How often the provider wanted to ask others.
+    pub asked_others: usize,
     pub ended: Option<Ended>,
     pub ledger_paid: Amount,
 }
@@ -190,7 +163,7 @@ fn open(
         },
         provider: ProviderConfig { ceiling: terms.window_ceiling, ..ProviderConfig::default() },
         client: ClientConfig { ceiling: terms.window_ceiling, ..ClientConfig::default() },
-        warnings: None,
+        warnings: (terms.others != Others::NotAsked).then(Default::default),
         services: Services::new([Box::new(Socks { connections_max: 8 }) as Box<dyn byway_access::ServiceKind>]),
     };
     Market::open(config, local, store, now, seed).expect("opens")
@@ -224,6 +197,7 @@ impl Rig {
             moved_at: now,
             ahead_max: Amount::ZERO,
             stranger: false,
+            asked_others: 0,
             ended: None,
             ledger_paid: Amount::ZERO,
         };
@@ -266,7 +240,7 @@ impl Rig {
         let request = OpenRequest {
             offer: offer(provider),
             service: Service::SOCKS,
-            price: self.terms.price,
+            price: self.terms.expected,
             price_max: self.terms.price,
             bandwidth_bps: 80_000_000,
             cost_max: Amount::MAX,
@@ -514,6 +488,12 @@ impl Rig {
             }
             MarketNews::Payment { news: PaymentNews::Credited { received }, .. } if side == Side::Provider => {
                 self.credited.push(received);
+            }
+            MarketNews::WarningsWanted { issuer } if side == Side::Provider => {
+                self.asked_others += 1;
+                if self.terms.others == Others::Nobody {
+                    self.provider.market.nobody_to_ask(self.now, issuer, &self.provider.store);
+                }
             }
             MarketNews::Submit { promise, call, .. } => {
                 self.submitted.push_back((self.now + self.terms.settlement, promise, call));

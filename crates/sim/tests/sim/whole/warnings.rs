@@ -69,3 +69,22 @@ fn providers_that_tell_each_other_nothing_are_owed_more_than_there_is() {
         assert_eq!(received, [BALANCE; 3], "seed {seed}");
     });
 }
+
+/// Providers that ask each other come and go, and so does the client; nobody honest is the worse for being asked about.
+#[test]
+fn an_honest_client_gets_its_credit_while_providers_come_and_go() {
+    seeds(2, 20, |seed| {
+        let plan = Plan::market(seed).with_provider(price(1));
+        let mut sim = Plan { warnings: Some(WarningConfig::default()), ..plan }.build();
+        sim.run_until(30_000, "both offers", |sim| sim.offers_known(CLIENT) == 2);
+        sim.want(CLIENT, 6 * MB);
+        for turn in 0..4 {
+            let node = sim.node_of([0, 2, CLIENT, 0][(seed + turn) as usize % 4]);
+            sim.restart_in(700 + 1_700 * turn, node, 300);
+        }
+        sim.run_ms(8_000);
+        sim.download(CLIENT, 2 * MB, super::PATIENCE_MS);
+        let arrived: u64 = [0, 2].map(|provider| sim.bytes_arrived(CLIENT, provider)).iter().sum();
+        assert!(arrived >= 8 * MB, "seed {seed}: {arrived}");
+    });
+}

@@ -32,6 +32,9 @@
 //! - Packets that don't pass the firewall's hooks: raw `AF_PACKET` sockets (root only), ARP, and what a network card does by
 //!   itself. Neighbour discovery and DHCP are let out on purpose; they end at the link or at a private server.
 //! - A reboot: rules are the kernel's, and gone until the node runs again.
+//! - Whoever empties the whole rule set, as root: `nft flush ruleset` is what Debian's nftables service does whenever it is
+//!   started. The node has to look ([`Status::is_lost`]) and protect again. Linux 6.9 can make a table that only its owner
+//!   deletes, at the price that a crash leaves it to nobody.
 //! - Another firewall that also drops (Docker's forward policy): an accept here is no accept there.
 //! - A machine that sells its exit and closes itself: what it forwards for others is dropped like all that is forwarded.
 //! - Resolvers that don't read `/etc/resolv.conf`: `systemd-resolved` over D-Bus, `nscd`, browsers with DNS over HTTPS.

@@ -121,12 +121,14 @@ pub struct Status {
     /// Which programs the plan in force is for, as far as this node's folder says.
     pub programs: Option<Programs>,
     pub is_sharing: bool,
+    /// The node's folder notes a plan that isn't in force: the machine was started anew, or somebody emptied the rules.
+    pub is_lost: bool,
     /// Routing rules of ours that exist.
     pub rules: usize,
     /// Routes of ours that exist.
     pub routes: usize,
     pub resolver: ResolverStatus,
-    /// What this node's folder says was put in place.
+    /// What this node's folder says of the plans in force.
     pub noted: Vec<String>,
 }
 

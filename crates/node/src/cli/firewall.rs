@@ -90,6 +90,12 @@ fn status_text(status: &Status) -> String {
     if status.programs == Some(Programs::AllButOutside) {
         lines.push("  programs started with `byway exec --outside` go past the tunnel".to_owned());
     }
+    if status.is_lost {
+        lines.push(
+            "What this node had put in place is gone: the machine was started anew, or the rules were emptied."
+                .to_owned(),
+        );
+    }
     if status.rules + status.routes > 0 {
         lines.push(format!("Routing: {} rules and {} routes are Byway's.", status.rules, status.routes));
     }
@@ -128,6 +134,7 @@ fn status_json(status: &Status) -> serde_json::Value {
         "kill_switch": status.is_closed,
         "programs": programs,
         "sharing": status.is_sharing,
+        "lost": status.is_lost,
         "rules": status.rules,
         "routes": status.routes,
         "resolver": resolver,
@@ -152,6 +159,7 @@ mod tests {
         let closed = Status { is_closed: true, rules: 5, routes: 2, ..Status::default() };
         for (status, parts) in [
             (Status::default(), vec!["The kill switch is off", "the machine's own"]),
+            (Status { is_lost: true, ..Status::default() }, vec!["The kill switch is off", "is gone"]),
             (closed.clone(), vec!["The kill switch is on", "5 rules and 2 routes", "`byway firewall reset`"]),
             (Status { programs: Some(Programs::OnlyInside), ..closed }, vec!["`byway exec --inside`"]),
         ] {

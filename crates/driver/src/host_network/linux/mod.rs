@@ -28,7 +28,7 @@ use cgroup::GroupPath;
 use resolver::{ResolverFile, Restored};
 use routes::Routes;
 use settings::Setting;
-use state::{State, StateFile};
+use state::{BootId, State, StateFile};
 
 const RESOLVER_FILE: &str = "/etc/resolv.conf";
 
@@ -55,6 +55,7 @@ impl LinuxNetwork {
         plan.check()?;
         let _changing = self.changing.lock().await;
         let mut state = self.state.read()?;
+        state.boot = BootId::now();
         state.programs = Some(plan.programs);
         state.tunnel = plan.tunnel.as_ref().map(|tunnel| tunnel.interface.clone());
         state.endpoints = plan.allowed.iter().map(|allowed| (allowed.transport, allowed.to)).collect();
@@ -159,6 +160,7 @@ impl LinuxNetwork {
         plan.check()?;
         let _changing = self.changing.lock().await;
         let mut state = self.state.read()?;
+        state.boot = BootId::now();
         state.sharing = Some(plan.interface.clone());
         let accept: Vec<_> = plan.uplinks.iter().cloned().map(Setting::AcceptRouters).collect();
         accept.iter().cloned().chain([Setting::ForwardV4, Setting::ForwardV6]).for_each(|s| note(&mut state, s));
@@ -215,10 +217,14 @@ impl LinuxNetwork {
     async fn status_now(&self) -> Result<Status, HostNetworkError> {
         let (rules, routes) = Routes::open()?.count().await?;
         let state = self.state.read()?;
+        let (is_closed, is_sharing) = (nft::has_table(CLIENT_TABLE).await?, nft::has_table(SHARING_TABLE).await?);
+        let in_force = |is: bool, told: Vec<String>| if is { told } else { Vec::new() };
+        let noted = in_force(is_closed, state.told_of_client());
         Ok(Status {
-            is_closed: nft::has_table(CLIENT_TABLE).await?,
-            is_sharing: nft::has_table(SHARING_TABLE).await?,
-            programs: state.programs,
+            is_closed,
+            is_sharing,
+            is_lost: (state.programs.is_some() && !is_closed) || (state.sharing.is_some() && !is_sharing),
+            programs: state.programs.filter(|_| is_closed),
             rules,
             routes,
             resolver: match (self.resolver.is_ours(), &state.resolver) {
@@ -226,7 +232,7 @@ impl LinuxNetwork {
                 (true, Some(_)) => ResolverStatus::Inside,
                 (true, None) => ResolverStatus::Orphaned,
             },
-            noted: state.told(),
+            noted: noted.into_iter().chain(in_force(is_sharing, state.told_of_sharing())).collect(),
         })
     }
 }

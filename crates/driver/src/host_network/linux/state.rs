@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! byway host network 1
+//! boot 8c1f…                        of which start of the machine this is; a later one has forgotten the rest
 //! programs all                      for people, as the next two: what the plan in force said
 //! tunnel byway0
 //! endpoint udp 192.0.2.1:51820
@@ -38,6 +39,8 @@ const FILE_BYTES_MAX: u64 = 2 * RESOLVER_BYTES_MAX as u64 + 256 * 1024;
 /// What was noted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct State {
+    /// The machine's start that this is about. Settings and addresses don't outlive it, and the resolver file does.
+    pub(super) boot: Option<BootId>,
     pub(super) programs: Option<Programs>,
     pub(super) tunnel: Option<InterfaceName>,
     pub(super) endpoints: Vec<(Transport, SocketAddr)>,
@@ -47,6 +50,10 @@ pub(super) struct State {
     pub(super) raised: Vec<InterfaceName>,
     pub(super) resolver: Option<Before>,
 }
+
+/// What Linux calls one start of the machine: a UUID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BootId(String);
 
 /// The file of one node.
 #[derive(Debug, Clone)]
@@ -68,16 +75,20 @@ impl StateFile {
         let mut text = String::new();
         let read = file.take(FILE_BYTES_MAX).read_to_string(&mut text);
         read.map_err(|error| HostNetworkError::file("read", &self.path, error))?;
-        State::parse(&text).map_err(|reason| HostNetworkError::State { path: self.path.clone(), reason })
+        let parsed = State::parse(&text);
+        let state = parsed.map_err(|reason| HostNetworkError::State { path: self.path.clone(), reason })?;
+        Ok(state.after(BootId::now()))
     }
 
     /// Durable when it returns. A state without content removes the file.
     pub(super) fn write(&self, state: &State) -> Result<(), HostNetworkError> {
-        if *state == State::default() {
+        if state.is_empty() {
             return self.remove();
         }
         let fresh = self.path.with_extension("new");
-        let written = File::create(&fresh).and_then(|mut file| {
+        // The folder may be another user's: what lies there by this name, such as a link, is never written through.
+        let _ = fs::remove_file(&fresh);
+        let written = File::create_new(&fresh).and_then(|mut file| {
             file.write_all(state.text().as_bytes())?;
             file.sync_all()
         });
@@ -99,18 +110,36 @@ impl StateFile {
 }
 
 impl State {
-    /// For people: what is meant to be in force.
-    pub(super) fn told(&self) -> Vec<String> {
+    /// Whether there is nothing to undo and nothing to tell.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self { boot: self.boot.clone(), ..Self::default() }
+    }
+
+    /// For people: what the plan for this machine said.
+    pub(super) fn told_of_client(&self) -> Vec<String> {
         let mut told = Vec::new();
         told.extend(self.tunnel.iter().map(|name| format!("everything goes through {name}")));
         let endpoints = self.endpoints.iter();
         told.extend(endpoints.map(|(transport, to)| format!("the node itself may reach {to} by {}", transport.name())));
-        told.extend(self.sharing.iter().map(|name| format!("clients from {name} are let out")));
         told
+    }
+
+    /// For people: what the plan for clients said.
+    pub(super) fn told_of_sharing(&self) -> Vec<String> {
+        self.sharing.iter().map(|name| format!("clients from {name} are let out")).collect()
+    }
+
+    /// What is left of it in the machine's start `now`.
+    fn after(self, now: Option<BootId>) -> Self {
+        match self.boot == now {
+            true => self,
+            false => Self { boot: now, settings: Vec::new(), addresses: Vec::new(), raised: Vec::new(), ..self },
+        }
     }
 
     fn text(&self) -> String {
         let mut lines = vec![FIRST_LINE.to_owned()];
+        lines.extend(self.boot.iter().map(|BootId(id)| format!("boot {id}")));
         lines.extend(self.programs.map(|programs| format!("programs {}", word(programs))));
         lines.extend(self.tunnel.iter().map(|name| format!("tunnel {name}")));
         lines.extend(self.endpoints.iter().map(|(transport, to)| format!("endpoint {} {to}", transport.name())));
@@ -139,6 +168,7 @@ impl State {
         let (key, value) = line.split_once(' ')?;
         let pair = value.split_once(' ');
         match key {
+            "boot" => self.boot = Some(BootId::new(value)?),
             "programs" => self.programs = Some(PROGRAMS.into_iter().find(|programs| word(*programs) == value)?),
             "tunnel" => self.tunnel = Some(value.parse().ok()?),
             "sharing" => self.sharing = Some(value.parse().ok()?),
@@ -160,6 +190,18 @@ impl State {
     }
 }
 
+impl BootId {
+    /// `None` where the kernel doesn't tell.
+    pub(super) fn now() -> Option<Self> {
+        Self::new(fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim())
+    }
+
+    fn new(text: &str) -> Option<Self> {
+        let is_uuid = text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        is_uuid.then(|| Self(text.to_owned()))
+    }
+}
+
 const PROGRAMS: [Programs; 3] = [Programs::All, Programs::AllButOutside, Programs::OnlyInside];
 
 fn word(programs: Programs) -> &'static str {
@@ -177,6 +219,7 @@ mod tests {
     fn full() -> State {
         let name: InterfaceName = "byway0".parse().expect("a name");
         State {
+            boot: BootId::now(),
             programs: Some(Programs::AllButOutside),
             tunnel: Some(name.clone()),
             endpoints: vec![
@@ -203,6 +246,31 @@ mod tests {
         }
         file.write(&State::default()).expect("removes");
         assert!(!folder.path().join(STATE_FILE).exists());
+    }
+
+    #[test]
+    fn another_start_of_the_machine_has_forgotten_all_but_the_resolver_file() {
+        let earlier = State { boot: BootId::new("00000000-0000-4000-8000-000000000000"), ..full() };
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = StateFile::new(folder.path());
+        file.write(&earlier).expect("writes");
+        let now = file.read().expect("reads");
+        assert_eq!((&now.settings, &now.addresses, &now.raised), (&Vec::new(), &Vec::new(), &Vec::new()));
+        assert_eq!((&now.resolver, &now.tunnel), (&earlier.resolver, &earlier.tunnel));
+    }
+
+    #[test]
+    fn a_link_in_its_place_is_not_written_through() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "precious").expect("writes");
+        for name in ["host-network.new", STATE_FILE] {
+            std::os::unix::fs::symlink(&victim, folder.path().join(name)).expect("links");
+        }
+        let file = StateFile::new(folder.path());
+        file.write(&full()).expect("writes");
+        assert_eq!(fs::read_to_string(&victim).expect("reads"), "precious");
+        assert_eq!(file.read().expect("reads"), full());
     }
 
     #[test]

@@ -115,6 +115,10 @@ fn an_actor_puts_in_place_and_tells() {
         network.act("status"),
         ["closed", "rules 4", "resolver own", "the node itself may reach 198.51.100.9:51820 by udp"]
     );
+    // As by `systemctl restart nftables`.
+    namespace.run("nft", "flush ruleset");
+    assert_eq!(network.act("status"), ["open", "lost", "rules 4", "resolver own"]);
+    network.act("protect closed");
     assert_eq!(
         network.act("reset"),
         ["routing rules: 4", "the kernel setting source-mark; it is what it was", "the kill switch"]
@@ -171,6 +175,9 @@ async fn tell(network: &LinuxNetwork) {
     say(if status.is_closed { "closed" } else { "open" });
     if status.is_sharing {
         say("sharing");
+    }
+    if status.is_lost {
+        say("lost");
     }
     for (what, count) in [("rules", status.rules), ("routes", status.routes)] {
         if count > 0 {

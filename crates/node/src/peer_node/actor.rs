@@ -35,6 +35,7 @@ use super::serving::{EarlyStream, Served};
 use super::tunnel::{Guard, TunnelHost, TunnelKind};
 use super::tunnelling::Tunnelling;
 use super::using::Using;
+use super::warned::Asking;
 use super::way_out::ExitState;
 use super::{Arrival, Call, PeerNodeConfig, SpendingConfig, StartError, books, promise_log, serving};
 use crate::api::{self as contract, Event};
@@ -82,10 +83,7 @@ pub(super) struct Actor {
     /// Transactions without a verdict that were handed in.
     pub(super) submitted: BTreeMap<TransactionId, books::Submitted>,
     pub(super) settle_later: BTreeMap<IdentityId, Time>,
-    /// Providers that are to be asked about a client once they are reached, and until when.
-    pub(super) to_ask: BTreeMap<(IdentityId, IdentityId), Time>,
-    /// When to leave a provider that was reached only to be asked.
-    pub(super) leave_at: BTreeMap<IdentityId, Time>,
+    pub(super) asking: Asking,
     /// Outputs to be merged, and when, in order.
     pub(super) merges: VecDeque<(Time, Vec<OutputId>)>,
     /// What this node tends by itself and has under way.
@@ -143,7 +141,6 @@ impl Actor {
     pub(super) async fn open(config: PeerNodeConfig, clock: Clock) -> Result<Opened, StartError> {
         let disk = Disk::open(&config.directory)?;
         let (ledger_journal, market_journal) = (disk.journal("ledger")?, disk.journal("market")?);
-        let network = config.genesis.network();
         let ledger = open_ledger(&config.genesis, &ledger_journal)?.trusting(config.trusted);
         // A host's clock may have been set back while the node was down; the ledger's never is.
         clock.not_before(ledger.follower().tip().map_or(config.genesis.time, |tip| tip.time));
@@ -163,7 +160,7 @@ impl Actor {
         let (events, _) = broadcast::channel(contract::event::EVENTS_BUFFERED);
         let exit = config.selling.as_ref().map(|selling| serving::exit(selling, &links)).transpose()?;
         let mut actor = Self {
-            network,
+            network: config.genesis.network(),
             started: Instant::now(),
             events,
             arrive,
@@ -183,8 +180,7 @@ impl Actor {
             waiting: Vec::new(),
             submitted: BTreeMap::new(),
             settle_later: BTreeMap::new(),
-            to_ask: BTreeMap::new(),
-            leave_at: BTreeMap::new(),
+            asking: Asking::default(),
             merges: VecDeque::new(),
             tending: BTreeSet::new(),
             errands: BTreeMap::new(),

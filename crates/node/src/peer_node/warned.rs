@@ -9,13 +9,22 @@ use byway_access::warning::ASKED_MAX;
 use byway_dialogue::Goodbye;
 use byway_driver::entropy;
 use byway_driver::link::LinkContact;
-use byway_primitives::{IdentityId, Span};
+use byway_primitives::{IdentityId, Span, Time};
 use byway_records::Offer;
 
 use super::{Actor, Arrival};
 
 /// A provider that was reached only to be asked is left after this.
 const LEAVE_AFTER: Span = Span::seconds(20);
+
+/// Whom this node is about to ask, or has asked.
+#[derive(Default)]
+pub(super) struct Asking {
+    /// Providers that are to be asked about a client once they are reached, and until when.
+    to_ask: BTreeMap<(IdentityId, IdentityId), Time>,
+    /// When to leave a provider that was reached only to be asked.
+    leave_at: BTreeMap<IdentityId, Time>,
+}
 
 impl Actor {
     /// Asks other providers about a client, those that are there at once and others when they are reached.
@@ -32,7 +41,7 @@ impl Actor {
             if self.market.is_talking_to(offer.provider) {
                 self.ask_about(issuer, offer.provider);
             } else if let Some(contact) = offer.contacts.iter().find_map(|c| LinkContact::from_offer(c).ok()) {
-                self.to_ask.insert((offer.provider, issuer), now + LEAVE_AFTER);
+                self.asking.to_ask.insert((offer.provider, issuer), now + LEAVE_AFTER);
                 let (links, arrive, provider) = (self.links.clone(), self.arrive.clone(), offer.provider);
                 tokio::spawn(async move {
                     let result = links.connect(&contact).await;
@@ -53,7 +62,7 @@ impl Actor {
 
     /// The offer of a provider that is dialled only to be asked.
     pub(super) fn offer_to_ask(&self, provider: IdentityId) -> Option<Offer> {
-        let is_asked = self.to_ask.keys().any(|(asked, _)| *asked == provider);
+        let is_asked = self.asking.to_ask.keys().any(|(asked, _)| *asked == provider);
         let mut offers = self.index.of_service(byway_records::offer::Service::SOCKS);
         offers.find(|found| is_asked && found.offer.offer.provider == provider).map(|found| found.offer.offer.clone())
     }
@@ -61,10 +70,10 @@ impl Actor {
     /// A provider that was to be asked is there.
     pub(super) fn ask_what_was_to_be_asked(&mut self, provider: IdentityId) {
         let (now, rest): (BTreeMap<_, _>, _) =
-            std::mem::take(&mut self.to_ask).into_iter().partition(|((peer, _), _)| *peer == provider);
-        self.to_ask = rest;
+            std::mem::take(&mut self.asking.to_ask).into_iter().partition(|((peer, _), _)| *peer == provider);
+        self.asking.to_ask = rest;
         if !now.is_empty() {
-            self.leave_at.insert(provider, self.clock.now() + LEAVE_AFTER);
+            self.asking.leave_at.insert(provider, self.clock.now() + LEAVE_AFTER);
         }
         now.into_keys().for_each(|(peer, issuer)| self.ask_about(issuer, peer));
     }
@@ -79,11 +88,11 @@ impl Actor {
     /// Leaves those who were reached only to be asked, and forgets who could not be reached.
     pub(super) fn tend_asked(&mut self) {
         let now = self.clock.now();
-        self.to_ask.retain(|_, until| now < *until);
+        self.asking.to_ask.retain(|_, until| now < *until);
         let over: Vec<IdentityId> =
-            self.leave_at.iter().filter(|(_, at)| now >= **at).map(|(provider, _)| *provider).collect();
+            self.asking.leave_at.iter().filter(|(_, at)| now >= **at).map(|(provider, _)| *provider).collect();
         for provider in over {
-            self.leave_at.remove(&provider);
+            self.asking.leave_at.remove(&provider);
             let is_with = |(peer, _): &(IdentityId, _)| *peer == provider;
             let is_used = self.market.used_sessions(now).iter().any(is_with);
             if !is_used && !self.market.served_sessions(now).iter().any(is_with) {

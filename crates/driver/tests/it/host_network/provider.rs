@@ -56,6 +56,10 @@ impl Scene {
         }
         let servers = [&client, &provider, &world, &lan]
             .map(|namespace| Actor::server(namespace, "[::]:8080 [::]:25 [::]:465 [::]:53"));
+        // Private networks behind the uplink, as where the provider itself is behind a router.
+        world.raise("lo", &["10.44.0.9/32", "fd44::9/128"]);
+        provider.ip("route add default via 45.0.0.1");
+        provider.ip("-6 route add default via 2600:45::1");
         provider.settle(&["tun1", "up0", "lan0"]);
         let folder = tempfile::tempdir().expect("a folder");
         Self { client, provider, world, lan, folder, _servers: servers.into() }
@@ -63,7 +67,7 @@ impl Scene {
 }
 
 /// What a client must not reach, by IPv4 and IPv6.
-const DENIED: [&str; 12] = [
+const DENIED: [&str; 14] = [
     "ask 192.168.7.2:8080",
     "ask-tcp 192.168.7.2:8080",
     "ask 192.168.7.1:8080",
@@ -73,6 +77,8 @@ const DENIED: [&str; 12] = [
     "ask-tcp 10.77.0.1:8080",
     "ask [::ffff:192.168.7.2]:8080",
     "ask [fd00:7::2]:8080",
+    "ask-tcp 10.44.0.9:8080",
+    "ask-tcp [fd44::9]:8080",
     "ask-tcp [fd00:7::1]:8080",
     "ask-tcp 45.0.0.1:25",
     "ask-tcp 45.0.0.1:465",

@@ -7,7 +7,7 @@
 //! - [`actor`]: the task: what it owns, how that is opened, and its loop; [`dispatch`]: who deals with what happens.
 //! - [`following`]: following the ledger, and what it says of others; [`books`]: this node's transactions and their fate.
 //! - [`assets`]: assets beside WAY; [`consolidating`]: merging outputs of the wallet; [`groups`]: m-of-n.
-//! - [`connecting`]: the client's side: choosing an exit, dialling, keeping the connection; [`using`]: its sessions;
+//! - [`connecting`]: the client's side: dialling an exit among those of [`choosing`], keeping the connection; [`using`]: its sessions;
 //!   [`way_out`]: what programs on the proxy are given meanwhile.
 //! - [`selling`]: the provider's offer; [`serving`]: its sessions.
 //! - [`tunnel`]: WireGuard on both sides, and the machine's own network around it; [`tunnelling`]: when.
@@ -25,6 +25,7 @@ mod api;
 mod assets;
 mod audit;
 mod books;
+mod choosing;
 mod connecting;
 mod consolidating;
 mod data_plane;

@@ -24,20 +24,17 @@
 
 use std::collections::VecDeque;
 
-use byway_access::discovery::{Candidate, Place, Query};
+use byway_access::discovery::Candidate;
 use byway_access::session::{OpenRequest, ResponseId, SessionId, StopReason};
 use byway_driver::entropy;
 use byway_driver::link::{ConnectError, Link, LinkContact};
 use byway_primitives::{Amount, IdentityId, Span, Time};
-use byway_records::offer::Service;
 use byway_records::{Offer, OfferId};
 use tokio::sync::oneshot;
 
 use super::{Actor, Arrival};
 use crate::api::{ApiError, ConnectTarget, OfferFilter};
 
-/// A provider that failed comes after all others for this long. It may be the only one there is.
-const FAILED_FOR: Span = Span::seconds(60);
 /// Pause between two attempts to dial the provider of a session whose link was lost.
 const REDIAL_PAUSE: Span = Span::seconds(1);
 /// A provider that has not come back this long after its link was lost is left.
@@ -45,9 +42,6 @@ const RETURN_MAX: Span = Span::seconds(6);
 /// A provider that has paused the session for this long is left for another one: many round trips, and a fraction of the
 /// minute after which it may end the session itself.
 const PAUSE_MAX: Span = Span::seconds(10);
-
-/// Offers that are tried for one wish, the best first.
-const TRIED_MAX: usize = 100;
 
 /// Where the node stands with its exit.
 pub(super) enum Connection {
@@ -241,56 +235,6 @@ impl Actor {
         }
         self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
         self.lose_exit(&reason.to_string());
-    }
-
-    /// Who passes the filter and has not failed lately, the best first.
-    fn untried(&self, filter: Option<&OfferFilter>) -> Vec<Candidate> {
-        let Some(filter) = filter else { return Vec::new() };
-        let found = self.index.candidates(self.query(filter), self.ledger_clock());
-        found.filter(|candidate| !self.has_failed_lately(candidate)).take(TRIED_MAX).collect()
-    }
-
-    fn candidates(&self, target: &ConnectTarget) -> Result<Vec<Candidate>, ApiError> {
-        let clock = self.ledger_clock();
-        match target {
-            ConnectTarget::Offer { offer_id } => {
-                let published = self.index.offer(*offer_id).ok_or_else(|| ApiError::offer_not_found(*offer_id))?;
-                if published.expires.passed(clock.time, clock.commits) {
-                    return Err(ApiError::offer_expired(*offer_id));
-                }
-                let offer = published.offer.clone();
-                let unit = byway_records::offer::Unit::Mb;
-                let price = offer.offer.price(unit, byway_primitives::AssetId::WAY, self.score_of(self.me()));
-                let price = price.ok_or_else(|| ApiError::offer_not_found(*offer_id))?;
-                Ok(vec![Candidate { id: *offer_id, offer, price }])
-            }
-            ConnectTarget::Cheapest(filter) => {
-                let found = self.index.candidates(self.query(filter), clock).take(TRIED_MAX);
-                let (mut found, failed): (Vec<_>, Vec<_>) =
-                    found.partition(|candidate| !self.has_failed_lately(candidate));
-                found.extend(failed);
-                if found.is_empty() { Err(ApiError::no_offer_matches()) } else { Ok(found) }
-            }
-        }
-    }
-
-    pub(super) fn query(&self, filter: &OfferFilter) -> Query {
-        let mut query = Query::by_megabyte(filter.service.unwrap_or(Service::SOCKS));
-        if let Some(unit) = filter.unit {
-            query.unit = unit.into();
-        }
-        query.price_max = filter.max_price;
-        query.bandwidth_min_bps = filter.min_bandwidth_bps.unwrap_or(0);
-        query.exit = Place { country: filter.country, asn: filter.asn };
-        query.reputation = self.score_of(self.me());
-        query.preferred = self.preferred.clone();
-        query.excluded = [self.me()].into();
-        query
-    }
-
-    fn has_failed_lately(&self, candidate: &Candidate) -> bool {
-        let failed = self.failed_lately.get(&candidate.offer.offer.provider);
-        failed.is_some_and(|at| self.clock.now() < *at + FAILED_FOR)
     }
 
     /// Makes sure of a dialogue with the current candidate.

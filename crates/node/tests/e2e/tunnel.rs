@@ -3,7 +3,7 @@
 use super::harness::byway::amount;
 use super::harness::network::Network;
 use super::harness::spaces::{self, Capture, NAME, Spaces};
-use super::harness::{PATIENCE, SOON, Story, eventually_or, turn};
+use super::harness::{PATIENCE, SOON, Story, eventually, eventually_or, turn};
 
 /// More than a first credit window, so that it takes promises.
 const LENGTH: u64 = 20_000_000;
@@ -42,6 +42,11 @@ fn a_tunnel_carries_everything_and_nothing_leaves_beside_it() {
         let of_tunnel = sessions.as_array().unwrap().iter().find(|one| one["id"] == session["id"])?;
         let carried = of_tunnel["bytes_down"].as_u64().unwrap();
         (carried > LENGTH && !amount(&of_tunnel["cost"]).is_zero()).then_some(())
+    });
+
+    spaces.sh(&spaces.client, "nft flush ruleset");
+    eventually("the kill switch is put back after another program threw it away", SOON, || {
+        spaces.sh(&spaces.client, "nft list ruleset").contains("table inet byway").then_some(())
     });
 
     network.client.kill();

@@ -1,14 +1,22 @@
 //! The machine's own network while the user wants the tunnel: one task that carries out what is wished, in order.
 //!
 //! Whoever wishes doesn't wait, but for the first time: a tunnel is only *connected* once the machine is closed around it.
+//!
+//! Another program may throw all rules away (a firewall that starts). So the task looks now and then whether what it did is
+//! still so, and does it again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use byway_driver::host_network::{ClientPlan, HostNetwork, HostNetworkError};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 /// Wishes that may wait: changes of exit that come faster than the system takes them.
 const WISHES_MAX: usize = 64;
+
+/// How often it is looked whether the rules are still there.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// A handle on the task, which ends with the last handle and leaves everything as it is.
 #[derive(Clone)]
@@ -24,8 +32,23 @@ impl Guard {
     pub fn start(network: Arc<dyn HostNetwork>) -> Self {
         let (wishes, mut wished) = mpsc::channel(WISHES_MAX);
         tokio::spawn(async move {
-            while let Some(wish) = wished.recv().await {
-                carry_out(&*network, wish).await;
+            let mut in_force: Option<ClientPlan> = None;
+            loop {
+                match timeout(LOOK_EVERY, wished.recv()).await {
+                    Ok(None) => break,
+                    Ok(Some(wish)) => {
+                        in_force = match &wish {
+                            Wish::Protect(plan, _) => Some((**plan).clone()),
+                            Wish::Release => None,
+                        };
+                        carry_out(&*network, wish).await;
+                    }
+                    Err(_) => {
+                        if let Some(plan) = &in_force {
+                            restore(&*network, plan).await;
+                        }
+                    }
+                }
             }
         });
         Self(wishes)
@@ -53,6 +76,17 @@ impl Guard {
         if self.0.try_send(wish).is_err() {
             tracing::error!("the machine's network can't follow; it stays closed until `byway firewall reset`");
         }
+    }
+}
+
+/// Puts the plan in force again if it was thrown away.
+async fn restore(network: &dyn HostNetwork, plan: &ClientPlan) {
+    if !network.status().await.is_ok_and(|status| status.is_lost) {
+        return;
+    }
+    tracing::warn!("another program has thrown the kill switch away; it is put back");
+    if let Err(error) = network.protect(plan).await {
+        tracing::error!(%error, "the machine's network can't be closed around the tunnel again");
     }
 }
 

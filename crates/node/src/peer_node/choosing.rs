@@ -1,0 +1,65 @@
+//! Which offers are tried for a wish, and in which order (row A2).
+
+use byway_access::discovery::{Candidate, Place, Query};
+use byway_primitives::{AssetId, Span};
+use byway_records::offer::{Service, Unit};
+
+use super::Actor;
+use crate::api::{ApiError, ConnectTarget, OfferFilter};
+
+/// A provider that failed comes after all others for this long. It may be the only one there is.
+const FAILED_FOR: Span = Span::seconds(60);
+/// Offers that are tried for one wish, the best first.
+const TRIED_MAX: usize = 100;
+
+impl Actor {
+    /// Who passes the filter and has not failed lately, the best first.
+    pub(super) fn untried(&self, filter: Option<&OfferFilter>) -> Vec<Candidate> {
+        let Some(filter) = filter else { return Vec::new() };
+        let found = self.index.candidates(self.query(filter), self.ledger_clock());
+        found.filter(|candidate| !self.has_failed_lately(candidate)).take(TRIED_MAX).collect()
+    }
+
+    pub(super) fn candidates(&self, target: &ConnectTarget) -> Result<Vec<Candidate>, ApiError> {
+        let clock = self.ledger_clock();
+        match target {
+            ConnectTarget::Offer { offer_id } => {
+                let published = self.index.offer(*offer_id).ok_or_else(|| ApiError::offer_not_found(*offer_id))?;
+                if published.expires.passed(clock.time, clock.commits) {
+                    return Err(ApiError::offer_expired(*offer_id));
+                }
+                let offer = published.offer.clone();
+                let unit = Unit::Mb;
+                let price = offer.offer.price(unit, AssetId::WAY, self.score_of(self.me()));
+                let price = price.ok_or_else(|| ApiError::offer_not_found(*offer_id))?;
+                Ok(vec![Candidate { id: *offer_id, offer, price }])
+            }
+            ConnectTarget::Cheapest(filter) => {
+                let found = self.index.candidates(self.query(filter), clock).take(TRIED_MAX);
+                let (mut found, failed): (Vec<_>, Vec<_>) =
+                    found.partition(|candidate| !self.has_failed_lately(candidate));
+                found.extend(failed);
+                if found.is_empty() { Err(ApiError::no_offer_matches()) } else { Ok(found) }
+            }
+        }
+    }
+
+    pub(super) fn query(&self, filter: &OfferFilter) -> Query {
+        let mut query = Query::by_megabyte(filter.service.unwrap_or(Service::SOCKS));
+        if let Some(unit) = filter.unit {
+            query.unit = unit.into();
+        }
+        query.price_max = filter.max_price;
+        query.bandwidth_min_bps = filter.min_bandwidth_bps.unwrap_or(0);
+        query.exit = Place { country: filter.country, asn: filter.asn };
+        query.reputation = self.score_of(self.me());
+        query.preferred = self.preferred.clone();
+        query.excluded = [self.me()].into();
+        query
+    }
+
+    fn has_failed_lately(&self, candidate: &Candidate) -> bool {
+        let failed = self.failed_lately.get(&candidate.offer.offer.provider);
+        failed.is_some_and(|at| self.clock.now() < *at + FAILED_FOR)
+    }
+}

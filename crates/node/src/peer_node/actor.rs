@@ -122,8 +122,6 @@ pub(super) struct Actor {
     pub(super) served_views: BTreeMap<SessionId, (IdentityId, byway_access::session::SessionView)>,
     pub(super) early: Vec<EarlyStream>,
     pub(super) exit: Option<byway_driver::exit::Exit>,
-    pub(super) tunnel_keys: TunnelKeys,
-    pub(super) tunnel_host: Option<Arc<TunnelHost>>,
     pub(super) tunnelling: Tunnelling,
     pub(super) preferred: BTreeSet<IdentityId>,
     pub(super) failed_lately: BTreeMap<IdentityId, Time>,
@@ -144,25 +142,17 @@ impl Actor {
         let ledger = open_ledger(&config.genesis, &ledger_journal)?.trusting(config.trusted);
         // A host's clock may have been set back while the node was down; the ledger's never is.
         clock.not_before(ledger.follower().tip().map_or(config.genesis.time, |tip| tip.time));
-        let now = clock.now();
         let wallet = Wallet::open(config.wallet.clone(), &ledger_journal).map_err(StartError::Wallet)?;
-        let host_network: Arc<dyn HostNetwork> = Arc::new(LinuxNetwork::new(&config.root));
-        let tunnel_keys = tunnel_keys(&config);
-        let tunnel_host = open_tunnels(&config, &tunnel_keys, &host_network).await?;
-        // Whoever can't look hasn't closed it either.
-        let is_closed = host_network.status().await.is_ok_and(|status| status.is_closed);
-        let guard = Guard::start(host_network);
-        let kind = TunnelKind { keys: tunnel_keys.clone(), host: tunnel_host.clone() };
-        let (market, certificate) = open_market(&config, kind, &market_journal, now)?;
+        let tunnelling = open_tunnels(&config).await?;
+        let (market, certificate) = open_market(&config, tunnelling.kind(), &market_journal, clock.now())?;
         let (links, link_events) = bind_links(&config).await?;
         let (arrive, arrivals) = mpsc::channel(ARRIVALS_QUEUE);
         let (exits, exits_seen) = watch::channel(ExitState::Idle);
-        let (events, _) = broadcast::channel(contract::event::EVENTS_BUFFERED);
         let exit = config.selling.as_ref().map(|selling| serving::exit(selling, &links)).transpose()?;
         let mut actor = Self {
             network: config.genesis.network(),
             started: Instant::now(),
-            events,
+            events: broadcast::channel(contract::event::EVENTS_BUFFERED).0,
             arrive,
             stopping: None,
             index: Index::new(),
@@ -197,16 +187,14 @@ impl Actor {
             talking_on: BTreeMap::new(),
             certificate,
             contact: None,
-            connection: Connection::Idle { since: now },
+            connection: Connection::Idle { since: clock.now() },
             exits,
             using: BTreeMap::new(),
             served: BTreeMap::new(),
             served_views: BTreeMap::new(),
             early: Vec::new(),
             exit,
-            tunnel_keys,
-            tunnel_host,
-            tunnelling: Tunnelling::new(guard, is_closed),
+            tunnelling,
             preferred: BTreeSet::new(),
             failed_lately: BTreeMap::new(),
             limits: config.limits,
@@ -254,7 +242,7 @@ impl Actor {
             self.carry_out()?;
         }
         self.close_links().await;
-        if let Some(host) = &self.tunnel_host {
+        if let Some(host) = &self.tunnelling.host {
             host.close().await;
         }
         self.ledger_journal.flush()?;
@@ -340,18 +328,18 @@ fn tunnel_keys(config: &PeerNodeConfig) -> TunnelKeys {
     TunnelKeys::new(Zeroizing::new(TUNNEL_SECRET.hash(&[&*config.dialogue_secret]).0))
 }
 
-async fn open_tunnels(
-    config: &PeerNodeConfig,
-    keys: &TunnelKeys,
-    network: &Arc<dyn HostNetwork>,
-) -> Result<Option<Arc<TunnelHost>>, StartError> {
-    match &config.selling {
+/// The node's end of the tunnels that it sells, if it does, and its side of those that it will use.
+async fn open_tunnels(config: &PeerNodeConfig) -> Result<Tunnelling, StartError> {
+    let (keys, network) = (tunnel_keys(config), Arc::new(LinuxNetwork::new(&config.root)) as Arc<dyn HostNetwork>);
+    let host = match &config.selling {
         Some(selling) if selling.services.contains(&Service::TUNNEL) => {
-            let host = TunnelHost::open(&selling.tunnel, &selling.allow, keys, network.clone()).await?;
-            Ok(Some(Arc::new(host)))
+            Some(Arc::new(TunnelHost::open(&selling.tunnel, &selling.allow, &keys, network.clone()).await?))
         }
-        _ => Ok(None),
-    }
+        _ => None,
+    };
+    // Whoever can't look hasn't closed it either.
+    let is_closed = network.status().await.is_ok_and(|status| status.is_closed);
+    Ok(Tunnelling::new(keys, host, Guard::start(network), is_closed))
 }
 
 fn market_config(config: &PeerNodeConfig, tunnel: TunnelKind) -> MarketConfig {

@@ -100,7 +100,7 @@ impl Actor {
     }
 
     fn serve(&mut self, client: IdentityId, (session, service): (SessionId, Service), limit: u64) {
-        let plane = match (service, &self.tunnel_host) {
+        let plane = match (service, &self.tunnelling.host) {
             (Service::TUNNEL, Some(host)) => host.plane(session),
             _ => None,
         };

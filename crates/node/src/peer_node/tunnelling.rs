@@ -2,8 +2,9 @@
 //! and the machine closed around it from the first one on until the user disconnects.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use byway_access::service::tunnel::TunnelAnswer;
+use byway_access::service::tunnel::{TunnelAnswer, TunnelKeys};
 use byway_access::session::{ResponseId, SessionId};
 use byway_driver::host_network::{Allowed, ClientPlan, Sender, Transport};
 use byway_driver::link::LinkContact;
@@ -15,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::connecting::Connection;
 use super::data_plane::Plane;
-use super::tunnel::{self, Guard, Guest, GuestError, GuestOrder};
+use super::tunnel::{self, Guard, Guest, GuestError, GuestOrder, TunnelHost, TunnelKind};
 use super::{Actor, Arrival};
 use crate::api::{ApiError, ConnectTarget, OfferFilter};
 
@@ -24,8 +25,11 @@ const PROVIDERS_ALLOWED: usize = 16;
 /// While the machine is closed and there is no way out, one is looked for so often.
 const LOOK_EVERY: Span = Span::seconds(5);
 
-/// The client's side of tunnels.
+/// The node's tunnels, on both sides.
 pub(super) struct Tunnelling {
+    pub keys: TunnelKeys,
+    /// Where tunnels are sold.
+    pub host: Option<Arc<TunnelHost>>,
     pub guard: Guard,
     /// The machine is closed to everything outside the tunnel, now or in a moment.
     pub is_closed: bool,
@@ -35,8 +39,13 @@ pub(super) struct Tunnelling {
 }
 
 impl Tunnelling {
-    pub fn new(guard: Guard, is_closed: bool) -> Self {
-        Self { guard, is_closed, guest: None, ending: None }
+    pub fn new(keys: TunnelKeys, host: Option<Arc<TunnelHost>>, guard: Guard, is_closed: bool) -> Self {
+        Self { keys, host, guard, is_closed, guest: None, ending: None }
+    }
+
+    /// The tunnel as a kind of service.
+    pub fn kind(&self) -> TunnelKind {
+        TunnelKind { keys: self.keys.clone(), host: self.host.clone() }
     }
 }
 
@@ -61,7 +70,7 @@ impl Actor {
             return self.tunnel_failed(provider, session, GuestError::Answer);
         };
         let order = GuestOrder {
-            secret: self.tunnel_keys.of_session(response),
+            secret: self.tunnelling.keys.of_session(response),
             answer,
             provider: provider_at,
             plane,

@@ -7,6 +7,8 @@ export default defineConfig({
     environment: "node",
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // What is waited for comes when it comes: a slow machine fails nothing.
+    expect: { poll: { timeout: 30_000 } },
     fileParallelism: false,
   },
 });

@@ -18,6 +18,7 @@ use byway_access::warning::WarningConfig;
 use byway_kernel::Committee;
 use byway_primitives::{Amount, AssetId, IdentityId, MemoryStore, Span, Time};
 use byway_records::ProgramId;
+use byway_records::genesis::Wait;
 use byway_records::state::{Account, account_key};
 
 pub use self::check::NetworkChecks;
@@ -60,7 +61,9 @@ impl Plan {
     /// Seven honest kernel nodes in one building and nobody else.
     pub fn kernel_only(seed: u64) -> Self {
         let access = Link { latency: Latency::between_us(5_000, 15_000), loss_ppm: 0 };
-        let kernel = Setup { coins: 0, snapshot_interval_min: Span::millis(20), ..Setup::local(seed) };
+        // Longer than a run: whoever was away for as long as that would have to be told a checkpoint.
+        let pledge_lock = Wait { millis: Span::minutes(10), commits: 2 };
+        let kernel = Setup { coins: 0, snapshot_interval_min: Span::millis(20), pledge_lock, ..Setup::local(seed) };
         Self { kernel, liars: Vec::new(), peers: Vec::new(), wire: Wire::Stream, access, warnings: None }
     }
 

@@ -9,7 +9,7 @@
 //! - [`pool`]: threads for work that is only computing, such as checking signatures.
 //! - [`link`]: links between peers over QUIC, direct or through a [`relay`] of one's own.
 //! - [`socks`]: the SOCKS listener, and the path of its bytes; [`exit`]: where they come out.
-//! - [`tunnel`]: the same for whole IP packets: WireGuard between a client and a provider (Linux).
+//! - [`tunnel`]: the same for whole IP packets: WireGuard between a client and a provider.
 //! - [`meter`] and [`gate`]: what both count of a session, and how both hold it back when it isn't paid for.
 //! - [`host_network`]: the machine's firewall, routes and resolver while the IP tunnel is in use.
 //!
@@ -27,5 +27,4 @@ pub mod meter;
 pub mod pool;
 pub mod relay;
 pub mod socks;
-#[cfg(target_os = "linux")]
 pub mod tunnel;

@@ -10,6 +10,14 @@ pub enum HostNetworkError {
     #[error("changing the machine's network needs root: run it with sudo, or give the program CAP_NET_ADMIN")]
     NotAllowed,
 
+    #[error(
+        "the firewall of this operating system isn't supported, so there are no tunnels on it; the proxy can be used"
+    )]
+    Unsupported,
+
+    #[error("the node is stopping")]
+    Stopping,
+
     #[error("{program} is missing; install it (on Debian: `apt-get install {package}`)")]
     Missing { program: &'static str, package: &'static str },
 

@@ -47,6 +47,9 @@ mod error;
 pub mod linux;
 mod networks;
 mod plan;
+mod unsupported;
+
+use std::path::Path;
 
 use futures::future::BoxFuture;
 
@@ -55,6 +58,18 @@ pub use error::{HostNetworkError, NameError, PlanError};
 pub use linux::LinuxNetwork;
 pub use networks::merged;
 pub use plan::*;
+pub use unsupported::UnsupportedNetwork;
+
+/// The network of the machine that this runs on. What was changed is written down in `folder`.
+pub fn of_this_machine(folder: &Path) -> Box<dyn HostNetwork> {
+    #[cfg(target_os = "linux")]
+    return Box::new(LinuxNetwork::new(folder));
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = folder;
+        Box::new(UnsupportedNetwork)
+    }
+}
 
 /// What a system must be able to do. Every call may be repeated, and made by another process than the one before.
 pub trait HostNetwork: Send + Sync {

@@ -117,10 +117,15 @@ impl Carrier {
         true
     }
 
-    /// Sends to a peer at another place from now on; false if there is no such peer.
-    pub fn set_endpoint(&self, key: &PublicKey, endpoint: SocketAddr) -> bool {
+    /// Begins one handshake with a peer at all of these places; false if there is no such peer.
+    pub fn greet(&self, key: &PublicKey, places: &[SocketAddr], outbox: &mut Outbox) -> bool {
         let Some(peer) = self.peer(key) else { return false };
-        peer.contact().endpoint = Some(endpoint);
+        let Some(handshake) = peer.contact().wireguard.format_handshake_initiation(true) else { return true };
+        self.indices().insert(handshake.sender_idx.get(), peer);
+        let handshake = Packet::<[u8]>::from(WgKind::from(handshake));
+        for place in places {
+            outbox.push(handshake.as_ref(), *place);
+        }
         true
     }
 

@@ -26,11 +26,13 @@ const PSH: u8 = 0x08;
 /// Where a TCP header has its checksum.
 const CHECKSUM_AT: usize = 16;
 
-/// Packets in the order in which they were pushed, each behind the header that the interface wants.
-#[derive(Debug, Default)]
+/// Packets in the order in which they were pushed, as the interface wants them.
+#[derive(Debug)]
 pub(super) struct Joined {
     groups: Vec<Group>,
     count: usize,
+    /// Each is behind a header, and may be several; otherwise each is one as it came.
+    is_joining: bool,
 }
 
 /// One packet, or several joined.
@@ -65,9 +67,19 @@ enum Checked {
 }
 
 impl Joined {
+    /// For an interface that takes many with one call.
+    pub fn many() -> Self {
+        Self { groups: Vec::new(), count: 0, is_joining: true }
+    }
+
+    /// For an interface that takes them one by one.
+    pub fn single() -> Self {
+        Self { is_joining: false, ..Self::many() }
+    }
+
     /// `packet` is a whole one of IP, as long as its header says.
     pub fn push(&mut self, packet: &[u8]) {
-        let segment = Segment::read(packet);
+        let segment = if self.is_joining { Segment::read(packet) } else { None };
         if let Some(segment) = segment {
             let recent = self.groups[..self.count].iter_mut().rev().take(LOOK_BACK_MAX);
             let last = recent.into_iter().find(|group| group.is_flow_of(packet, &segment));
@@ -87,7 +99,8 @@ impl Joined {
         let count = std::mem::take(&mut self.count);
         // The ones of a busy moment are not kept for ever.
         self.groups.truncate(count.max(BUFFERS_KEPT));
-        self.groups[..count].iter_mut().map(Group::complete)
+        let header_bytes = if self.is_joining { 0 } else { HEADER_BYTES };
+        self.groups[..count].iter_mut().map(move |group| &group.complete()[header_bytes..])
     }
 }
 

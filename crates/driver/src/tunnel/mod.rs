@@ -27,12 +27,13 @@
 //! from the interface's MTU. Where the path is narrower the caller creates the interface with less, down to 1,280.
 //!
 //! **Where a peer is** is learnt from whatever arrives from it authentically, so addresses may change while a session
-//! runs; [`Tunnel::set_endpoint`] changes it from this side. A path that is not UDP (a relay) is a socket on this machine
-//! that passes datagrams on.
+//! runs; [`Tunnel::greet`] asks for an answer from other places, and the tunnel moves there when it comes. A path that is
+//! not UDP (the nodes' link, perhaps over a relay) is a socket on this machine that passes datagrams on ([`detour`]).
 //!
 //! What is not here: routes, address translation and firewall, and what is paid.
 
 mod carrier;
+pub mod detour;
 mod interface;
 mod ip;
 mod join;
@@ -132,9 +133,13 @@ impl Tunnel {
         self.carrier.remove(key)
     }
 
-    /// Sends to a peer at another place from now on; false if there is none of this key.
-    pub fn set_endpoint(&self, key: &PublicKey, endpoint: SocketAddr) -> bool {
-        self.carrier.set_endpoint(key, endpoint)
+    /// Begins a handshake with a peer at these places. Where it hears it first it answers, and is from then on; what there
+    /// is of a session goes on meanwhile. False if there is no peer of this key.
+    pub fn greet(&self, key: &PublicKey, places: &[SocketAddr]) -> bool {
+        let mut outbox = Outbox::default();
+        let is_known = self.carrier.greet(key, places, &mut outbox);
+        self.udp.send_now(&mut outbox, &self.carrier.losses);
+        is_known
     }
 
     /// `None` if there is no such peer.
@@ -146,13 +151,15 @@ impl Tunnel {
         self.carrier.losses.read()
     }
 
-    /// Resolves when the tunnel carries nothing any more because its interface or socket is gone.
-    pub async fn failed(&self) -> io::ErrorKind {
+    /// Resolves when the tunnel carries nothing any more, because its interface or socket is gone or it was closed.
+    pub fn failed(&self) -> impl Future<Output = io::ErrorKind> + Send + 'static {
         let mut failed = self.failed.clone();
-        match failed.wait_for(Option::is_some).await.map(|kind| *kind) {
-            Ok(Some(kind)) => kind,
-            // The tasks are gone without having said why.
-            Ok(None) | Err(_) => io::ErrorKind::BrokenPipe,
+        async move {
+            match failed.wait_for(Option::is_some).await.map(|kind| *kind) {
+                Ok(Some(kind)) => kind,
+                // The tasks are gone without having said why.
+                Ok(None) | Err(_) => io::ErrorKind::BrokenPipe,
+            }
         }
     }
 

@@ -9,8 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::carrier::Carrier;
-use super::interface::{Interface, ReadBuffer};
-use super::join::Joined;
+use super::interface::Interface;
 use super::outbox::Outbox;
 use super::udp::{ReceiveBuffer, Udp};
 
@@ -20,7 +19,8 @@ const TICK: Duration = Duration::from_millis(250);
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
 /// So many errors without anything between them, and it is over: ten seconds.
 const ERRORS_MAX: u32 = 1000;
-/// Errors of Linux that don't pass: the descriptor is bad (EBADF), in a bad state (EBADFD), or its device gone (ENODEV).
+/// Errors that don't pass, by Linux's numbers (elsewhere it takes the ten seconds): the descriptor is bad (EBADF), in a bad
+/// state (EBADFD), or its device gone (ENODEV).
 const LASTING: [i32; 3] = [9, 77, 19];
 
 type Failed = Arc<watch::Sender<Option<io::ErrorKind>>>;
@@ -40,7 +40,7 @@ pub(super) fn start(
 
 /// From the interface to the socket.
 async fn outgoing(carrier: Arc<Carrier>, udp: Arc<Udp>, interface: Arc<Interface>, failed: Failed) {
-    let (mut buffer, mut packets, mut outbox) = (ReadBuffer::new(), Vec::new(), Outbox::default());
+    let (mut buffer, mut packets, mut outbox) = (interface.buffer(), Vec::new(), Outbox::default());
     let mut patience = Patience::default();
     loop {
         match interface.read(&mut buffer, &mut packets).await {
@@ -61,7 +61,7 @@ async fn outgoing(carrier: Arc<Carrier>, udp: Arc<Udp>, interface: Arc<Interface
 /// From the socket to the interface.
 async fn incoming(carrier: Arc<Carrier>, udp: Arc<Udp>, interface: Arc<Interface>, failed: Failed) {
     let (mut buffer, mut datagrams) = (ReceiveBuffer::new(), Vec::new());
-    let (mut written, mut outbox) = (Joined::default(), Outbox::default());
+    let (mut written, mut outbox) = (interface.joined(), Outbox::default());
     let mut patience = Patience::default();
     loop {
         match udp.receive(&mut buffer, &mut datagrams, &carrier.losses).await {

@@ -1,6 +1,7 @@
 //! Everything here uses the real thing: real files, real sockets on loopback, real processes that are killed, and as
 //! root real network namespaces.
 
+mod detour;
 mod disk;
 #[cfg(target_os = "linux")]
 mod host_network;

@@ -10,7 +10,7 @@ use byway_driver::relay::{self, Relay, RelayError};
 
 use crate::link::{connect, guarded, noise, open, relayed};
 
-async fn relay() -> (Relay, RelayAccess) {
+pub async fn relay() -> (Relay, RelayAccess) {
     let config = relay::Config { bind: "127.0.0.1:0".parse().unwrap(), client_bytes_per_second: None };
     let relay = Relay::spawn(config).await.expect("the relay starts");
     let access = RelayAccess { url: relay.url(), roots: TlsRoots::Public };

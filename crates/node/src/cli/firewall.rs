@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use anyhow::bail;
-use byway_driver::host_network::{HostNetwork, Programs, Removed, ResolverStatus, Status};
+use byway_driver::host_network::{self, HostNetwork, Programs, Removed, ResolverStatus, Status};
 use serde_json::json;
 
 use super::output::{print, print_json};
@@ -42,15 +42,8 @@ pub async fn exec(globals: &Globals, args: ExecArgs) -> anyhow::Result<Outcome> 
     }
 }
 
-#[cfg(target_os = "linux")]
 fn host_network(globals: &Globals) -> anyhow::Result<Box<dyn HostNetwork>> {
-    let directory = globals.running_directory()?;
-    Ok(Box::new(byway_driver::host_network::LinuxNetwork::new(directory.root())))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn host_network(_globals: &Globals) -> anyhow::Result<Box<dyn HostNetwork>> {
-    bail!("the firewall of this operating system is not supported yet; only the proxy can be used here")
+    Ok(host_network::of_this_machine(globals.running_directory()?.root()))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -14,7 +14,7 @@ use byway_dialogue::{Local, StaticCertificate};
 use byway_driver::clock::Clock;
 use byway_driver::disk::{Disk, DiskError, Durability, Journal};
 use byway_driver::entropy;
-use byway_driver::host_network::{HostNetwork, LinuxNetwork};
+use byway_driver::host_network::{self, HostNetwork};
 use byway_driver::link::{self, Event as LinkEvent, Link, LinkContact, Links};
 use byway_kernel::follower::{self, Client as LedgerClient, ClientConfig as LedgerClientConfig};
 use byway_peer::market::{Market, MarketConfig};
@@ -330,7 +330,8 @@ fn tunnel_keys(config: &PeerNodeConfig) -> TunnelKeys {
 
 /// The node's end of the tunnels that it sells, if it does, and its side of those that it will use.
 async fn open_tunnels(config: &PeerNodeConfig) -> Result<Tunnelling, StartError> {
-    let (keys, network) = (tunnel_keys(config), Arc::new(LinuxNetwork::new(&config.root)) as Arc<dyn HostNetwork>);
+    let (keys, network) =
+        (tunnel_keys(config), Arc::<dyn HostNetwork>::from(host_network::of_this_machine(&config.root)));
     let host = match &config.selling {
         Some(selling) if selling.services.contains(&Service::TUNNEL) => {
             Some(Arc::new(TunnelHost::open(&selling.tunnel, &selling.allow, &keys, network.clone()).await?))

@@ -127,11 +127,11 @@ impl Rig {
     /// Delivers datagrams until there are none.
     fn settle(&mut self) {
         loop {
-            let from_provider = self.provider.posted();
+            let (from_provider, provider) = (self.provider.posted(), self.provider.address);
             let mut moved = !from_provider.is_empty();
             for client in &mut self.clients {
                 let mine = from_provider.iter().filter(|(_, to)| *to == client.address);
-                client.receive(mine.map(|(bytes, _)| (bytes.clone(), outer(0))).collect());
+                client.receive(mine.map(|(bytes, _)| (bytes.clone(), provider)).collect());
                 let posted = client.posted();
                 moved |= !posted.is_empty();
                 let address = client.address;
@@ -291,11 +291,25 @@ fn a_session_goes_on_where_its_peer_is_now() {
     rig.provider.send(&[packet(ip(HOST), inner(1), 1)]);
     rig.settle();
     assert_eq!(rig.clients[0].arrived.len(), 1);
-    assert!(rig.clients[0].carrier.set_endpoint(&secret(0).public(), outer(99)));
+}
+
+#[test]
+fn a_peer_is_where_it_answers_a_greeting() {
+    let mut rig = Rig::new(1);
+    let End { carrier, outbox, .. } = &mut rig.clients[0];
+    assert!(!carrier.greet(&secret(9).public(), &[outer(99)], outbox), "nobody knows it");
+    assert!(carrier.greet(&secret(0).public(), &[outer(98), outer(99)], outbox));
+    assert_eq!(carrier.stats(&secret(0).public()).unwrap().endpoint, Some(outer(0)), "as long as nobody answers");
+    let greeted: Vec<SocketAddr> = rig.clients[0].posted().into_iter().map(|(_, to)| to).collect();
+    assert_eq!(greeted, [outer(98), outer(99)]);
+    rig.provider.address = outer(99);
+    let End { carrier, outbox, .. } = &mut rig.clients[0];
+    assert!(carrier.greet(&secret(0).public(), &[outer(98), outer(99)], outbox));
+    rig.settle();
+    assert_eq!(rig.clients[0].carrier.stats(&secret(0).public()).unwrap().endpoint, Some(outer(99)));
     rig.clients[0].send(&[packet(inner(1), ip(HOST), 1)]);
-    assert!(rig.clients[0].posted().iter().all(|(_, to)| *to == outer(99)));
-    assert!(!rig.clients[0].carrier.set_endpoint(&secret(9).public(), outer(99)));
-    assert!(rig.clients[0].carrier.stats(&secret(0).public()).unwrap().handshake_age.is_some());
+    rig.settle();
+    assert_eq!(rig.provider.arrived.len(), 1);
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn cut(written: &[u8]) -> Vec<Vec<u8>> {
 
 /// Pushes packets; what is written is as many packets as `expected`, and cut again they are those that were pushed.
 fn check(pushed: &[Tcp], expected: usize, what: &str) {
-    let mut joined = Joined::default();
+    let mut joined = Joined::many();
     for tcp in pushed {
         joined.push(&tcp.packet());
     }
@@ -149,7 +149,7 @@ fn a_wrong_checksum_is_not_made_right() {
     for wrong in 0..2 {
         let mut packets = [tcp(0, 100).packet(), tcp(100, 100).packet()];
         packets[wrong][60] ^= 1;
-        let mut joined = Joined::default();
+        let mut joined = Joined::many();
         packets.iter().for_each(|packet| joined.push(packet));
         let written: Vec<_> = joined.take().map(|written| written[HEADER_BYTES..].to_vec()).collect();
         assert_eq!(written, packets);
@@ -166,7 +166,7 @@ proptest! {
             Tcp { port: *port, flags, is_v6: *is_v6, ..tcp(sequence * 10, payload * 10) }.packet()
         };
         let mut pushed: Vec<_> = packets.iter().map(make).collect();
-        let mut joined = Joined::default();
+        let mut joined = Joined::many();
         pushed.iter().for_each(|packet| joined.push(packet));
         let mut cut: Vec<_> = joined.take().flat_map(cut).collect();
         cut.sort_unstable();
@@ -176,7 +176,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_passed_on(packet in prop::collection::vec(any::<u8>(), 1..100)) {
-        let mut joined = Joined::default();
+        let mut joined = Joined::many();
         joined.push(&packet);
         joined.push(&packet);
         prop_assert_eq!(joined.take().map(|written| written[HEADER_BYTES..].to_vec()).collect::<Vec<_>>(), [&packet[..], &packet[..]]);

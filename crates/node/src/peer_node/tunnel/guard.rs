@@ -59,7 +59,7 @@ impl Guard {
         let (asker, done) = oneshot::channel();
         // The task lives as long as this handle, unless the runtime is ending; then nothing is of use any more.
         let _ = self.0.send(Wish::Protect(Box::new(plan), Some(asker))).await;
-        done.await.unwrap_or(Err(HostNetworkError::NotAllowed))
+        done.await.unwrap_or(Err(HostNetworkError::Stopping))
     }
 
     /// Puts a plan in force when what was wished before is.

@@ -261,6 +261,10 @@ enum Arrival {
         session: SessionId,
         result: Result<Guest, GuestError>,
     },
+    TunnelFailed {
+        session: SessionId,
+        why: std::io::ErrorKind,
+    },
     Served {
         client: IdentityId,
         session: SessionId,

@@ -72,6 +72,7 @@ export interface Connection {
   country?: Maybe<string>;
   asn?: Maybe<number>;
   reason?: Maybe<Reason>;
+  path?: Maybe<"direct" | "relayed">;
   rate_down_bps: number;
   rate_up_bps: number;
 }

@@ -202,13 +202,13 @@ impl Carrier {
             TunnResult::Done => Ok(()),
             TunnResult::Err(_) => Err(Loss::Unauthentic),
             TunnResult::WriteToNetwork(answer) => {
-                contact.endpoint = Some(from);
+                contact.heard_from(from);
                 self.post(&peer, answer, from, outbox);
                 self.send_waiting(&peer, &mut contact, outbox);
                 Ok(())
             }
             TunnResult::WriteToTunnel(packet) => {
-                contact.endpoint = Some(from);
+                contact.heard_from(from);
                 self.send_waiting(&peer, &mut contact, outbox);
                 drop(contact);
                 if packet.is_empty() {

@@ -40,6 +40,7 @@ mod join;
 mod keys;
 mod losses;
 mod outbox;
+mod paths;
 mod peer;
 mod prefix;
 mod running;
@@ -55,6 +56,7 @@ use tokio::task::JoinSet;
 pub use interface::Interface;
 pub use keys::{PresharedKey, PublicKey, Secret};
 pub use losses::{Loss, Losses};
+pub use paths::Places;
 pub use peer::{Peer, PeerStats, Terms};
 pub use prefix::Prefix;
 
@@ -140,6 +142,11 @@ impl Tunnel {
         let is_known = self.carrier.greet(key, places, &mut outbox);
         self.udp.send_now(&mut outbox, &self.carrier.losses);
         is_known
+    }
+
+    /// Changes to another way to a peer from now on where the present one fails, and back where that can be.
+    pub fn keep_way(&mut self, key: PublicKey, places: Places) {
+        self.tasks.spawn(paths::keep(self.carrier.clone(), self.udp.clone(), key, places));
     }
 
     /// `None` if there is no such peer.

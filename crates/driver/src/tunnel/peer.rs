@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gotatun::noise::Tunn;
 use gotatun::packet::{Packet, WgKind};
@@ -48,6 +48,8 @@ pub struct PeerStats {
     /// Since the last handshake; `None` if there is no session.
     pub handshake_age: Option<Duration>,
     pub endpoint: Option<SocketAddr>,
+    /// Since the first packet was sent to it after which nothing came from it.
+    pub unanswered: Option<Duration>,
 }
 
 pub(super) struct PeerState {
@@ -61,6 +63,8 @@ pub(super) struct PeerState {
 pub(super) struct Contact {
     pub wireguard: Tunn,
     pub endpoint: Option<SocketAddr>,
+    /// When the first packet was sent after which nothing came.
+    pub unanswered_since: Option<Instant>,
     /// Packets without session yet, neither metered nor encrypted.
     pub waiting: VecDeque<Packet>,
 }
@@ -81,9 +85,17 @@ impl Terms {
     }
 }
 
+impl Contact {
+    /// Something authentic came from it there.
+    pub fn heard_from(&mut self, place: SocketAddr) {
+        self.endpoint = Some(place);
+        self.unanswered_since = None;
+    }
+}
+
 impl PeerState {
     pub fn new(peer: Peer, wireguard: Tunn) -> Self {
-        let contact = Contact { wireguard, endpoint: peer.endpoint, waiting: VecDeque::new() };
+        let contact = Contact { wireguard, endpoint: peer.endpoint, unanswered_since: None, waiting: VecDeque::new() };
         Self { key: peer.key, addresses: peer.addresses, terms: peer.terms, contact: Mutex::new(contact) }
     }
 
@@ -98,7 +110,11 @@ impl PeerState {
 
     pub fn stats(&self) -> PeerStats {
         let contact = self.contact();
-        PeerStats { handshake_age: contact.wireguard.time_since_last_handshake(), endpoint: contact.endpoint }
+        PeerStats {
+            handshake_age: contact.wireguard.time_since_last_handshake(),
+            endpoint: contact.endpoint,
+            unanswered: contact.unanswered_since.map(|since| since.elapsed()),
+        }
     }
 
     /// Encrypts one inner packet of `length` bytes, which counts once that has happened. If there is no session yet it
@@ -117,6 +133,7 @@ impl PeerState {
             Terms::Free => None,
             Terms::Paid { gate, meter } => Some((gate.try_grant(length as u64).ok_or(Loss::Unpaid)?, meter)),
         };
+        contact.unanswered_since.get_or_insert_with(Instant::now);
         // The length is hidden up to 16 bytes, but a full packet doesn't outgrow the path for it.
         let padded = length.next_multiple_of(16).min(mtu).max(length);
         packet.buf_mut().resize(padded, 0);

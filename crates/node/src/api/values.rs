@@ -132,8 +132,20 @@ pub struct Connection {
     pub asn: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<Path>,
     pub rate_down_bps: u64,
     pub rate_up_bps: u64,
+}
+
+/// By which way the bytes of a session go at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Path {
+    /// From one node to the other.
+    Direct,
+    /// Through a relay, which sees who talks to whom and how much.
+    Relayed,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

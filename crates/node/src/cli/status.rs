@@ -59,7 +59,8 @@ fn exit(connection: &Connection) -> String {
         ConnectionState::Connected => {
             let provider = connection.provider.map(|id| id.to_string()).unwrap_or_default();
             let (down, up) = (rate(connection.rate_down_bps), rate(connection.rate_up_bps));
-            format!("{place}  by {provider}  ↓ {down}  ↑ {up}")
+            let path = if connection.path == Some(Path::Relayed) { "  over a relay" } else { "" };
+            format!("{place}  by {provider}{path}  ↓ {down}  ↑ {up}")
         }
         ConnectionState::Paused => format!("{place}, paused{reason}"),
         ConnectionState::Disconnected => "disconnected; `byway connect` opens one".to_owned(),

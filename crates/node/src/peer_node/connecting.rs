@@ -226,7 +226,7 @@ impl Actor {
     }
 
     /// Ends the session in use because its provider doesn't serve it; `reason` is what is remembered of it.
-    fn leave_provider(&mut self, reason: StopReason) {
+    pub(super) fn leave_provider(&mut self, reason: StopReason) {
         let Connection::Connected(connected) = &self.connection else { return };
         let (provider, session) = (connected.offer.provider, connected.session);
         self.report_used(provider, session);
@@ -332,6 +332,7 @@ impl Actor {
             // Connections on a link that was left hold on to credit which those on the new one need.
             self.close_link(before);
         }
+        self.tunnel_follows(peer, link);
         match &mut self.connection {
             Connection::Connecting(connecting)
                 if connecting.current.offer.offer.provider == peer && connecting.stage == Stage::Reaching =>

@@ -18,6 +18,7 @@ impl Actor {
             Arrival::Dialled { provider, result } => self.dialled(provider, result),
             Arrival::Used { provider, session, report } => self.used(provider, session, report),
             Arrival::TunnelBuilt { provider, session, result } => self.tunnel_built(provider, session, result),
+            Arrival::TunnelFailed { session, why } => self.tunnel_lost(session, why),
             Arrival::Served { client, session, report } => self.was_served(client, session, report),
             Arrival::Included(id) => self.was_included(id),
             Arrival::Status { member, status, latency } => {
@@ -58,6 +59,7 @@ impl Actor {
         }
         let round_trip = Span::millis(link.profile().rtt.as_millis() as u64);
         let known = byway_dialogue::Link { id, profile: LinkProfile::stream(round_trip), binding: *link.binding() };
+        tokio::spawn(self.tunnelling.detours.clone().listen(link.clone()));
         self.link_handles.insert(id, link);
         self.market.handle_link_up(known);
     }

@@ -1,13 +1,15 @@
 //! A market node's tunnels (row A11): as a provider, whose packets are served; as a client, the tunnel of the session in use,
 //! and the machine closed around it from the first one on until the user disconnects.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use byway_access::service::tunnel::{TunnelAnswer, TunnelKeys};
-use byway_access::session::{ResponseId, SessionId};
+use byway_access::session::{ResponseId, SessionId, StopReason};
 use byway_driver::host_network::{Allowed, ClientPlan, Sender, Transport};
-use byway_driver::link::LinkContact;
+use byway_driver::link::{LinkContact, RelayUrl};
+use byway_driver::tunnel::detour::Detours;
 use byway_primitives::{IdentityId, Span};
 use byway_records::Offer;
 use byway_records::offer::Service;
@@ -34,13 +36,17 @@ pub(super) struct Tunnelling {
     /// The machine is closed to everything outside the tunnel, now or in a moment.
     pub is_closed: bool,
     pub guest: Option<(SessionId, Guest)>,
+    pub detours: Arc<Detours>,
+    /// Addresses of relays that were looked up while that was possible.
+    relays: BTreeSet<SocketAddr>,
     /// The end of the tunnel before.
     ending: Option<JoinHandle<()>>,
 }
 
 impl Tunnelling {
     pub fn new(keys: TunnelKeys, host: Option<Arc<TunnelHost>>, guard: Guard, is_closed: bool) -> Self {
-        Self { keys, host, guard, is_closed, guest: None, ending: None }
+        let detours = host.as_ref().map_or_else(Arc::default, |host| host.detours());
+        Self { keys, host, guard, is_closed, guest: None, detours, relays: BTreeSet::new(), ending: None }
     }
 
     /// The tunnel as a kind of service.
@@ -69,9 +75,14 @@ impl Actor {
         let Ok(answer) = TunnelAnswer::open(answer) else {
             return self.tunnel_failed(provider, session, GuestError::Answer);
         };
+        let link = self.market.link_to(provider).and_then(|link| self.link_handles.get(&link)).cloned();
         let order = GuestOrder {
             secret: self.tunnelling.keys.of_session(response),
             answer,
+            session,
+            link,
+            detours: self.tunnelling.detours.clone(),
+            relays: self.relays_of(offer.as_ref()),
             provider: provider_at,
             plane,
             guard: self.tunnelling.guard.clone(),
@@ -90,6 +101,12 @@ impl Actor {
         match result {
             Ok(guest) if self.using.contains_key(&session) => {
                 self.tunnelling.is_closed = true;
+                self.tunnelling.relays.extend(&guest.relays);
+                let (failed, arrive) = (guest.failed(), self.arrive.clone());
+                tokio::spawn(async move {
+                    let why = failed.await;
+                    let _ = arrive.send(Arrival::TunnelFailed { session, why }).await;
+                });
                 self.tunnelling.guest = Some((session, guest));
                 self.channel_up(provider, session);
             }
@@ -113,6 +130,37 @@ impl Actor {
             }
             _ => self.not_reached(provider, &why),
         }
+    }
+
+    /// A tunnel carries nothing any more: somebody has taken its interface away. Its session is left for another.
+    pub(super) fn tunnel_lost(&mut self, session: SessionId, why: std::io::ErrorKind) {
+        if self.tunnelling.guest.as_ref().is_none_or(|(of, _)| *of != session) {
+            // It was closed, and this is the end of it.
+            return;
+        }
+        tracing::warn!(%why, "the tunnel's interface is gone; another tunnel takes its place");
+        self.tunnel_over(session);
+        if matches!(&self.connection, Connection::Connected(connected) if connected.session == session) {
+            self.leave_provider(StopReason::ChannelFailed);
+        }
+    }
+
+    /// A dialogue goes on over another link, and so does its tunnel.
+    pub(super) fn tunnel_follows(&self, peer: IdentityId, link: byway_dialogue::LinkId) {
+        if let Some((session, guest)) = &self.tunnelling.guest
+            && self.using.get(session).is_some_and(|using| using.provider == peer)
+            && let Some(link) = self.link_handles.get(&link)
+        {
+            guest.link_changed(link.clone());
+        }
+    }
+
+    /// The relays over which a provider is reached, ours and its own, as `host:port`.
+    fn relays_of(&self, offer: Option<&Offer>) -> Vec<String> {
+        let own = self.config.relay.as_ref().map(|relay| relay.url.clone());
+        let theirs = offer.and_then(contact).and_then(|contact| contact.relay().cloned());
+        let relays: BTreeSet<String> = own.iter().chain(&theirs).filter_map(relay_host).collect();
+        relays.into_iter().collect()
     }
 
     /// A session's data plane is closed; if it was a tunnel's, nothing leaves until there is another.
@@ -177,7 +225,9 @@ impl Actor {
         // Those that are named by a host name can be asked once there is a tunnel.
         let kernel = self.kernel.addresses().into_iter().filter_map(|address| address.parse().ok());
         let kernel = kernel.map(|to| Allowed { transport: Transport::Tcp, to, sender: Sender::Anyone });
-        let mut allowed: Vec<Allowed> = kernel.chain(links).collect();
+        let to_relay = |to: &SocketAddr| Allowed { transport: Transport::Tcp, to: *to, sender: Sender::Anyone };
+        let mut allowed: Vec<Allowed> =
+            kernel.chain(self.tunnelling.relays.iter().map(to_relay)).chain(links).collect();
         allowed.truncate(byway_driver::host_network::ALLOWED_MAX / 2);
         ClientPlan { allowed, ..self.config.outside_tunnel.clone() }
     }
@@ -185,4 +235,9 @@ impl Actor {
 
 fn contact(offer: &Offer) -> Option<LinkContact> {
     offer.contacts.iter().find_map(|contact| LinkContact::from_offer(contact).ok())
+}
+
+/// A relay as `host:port`.
+fn relay_host(relay: &RelayUrl) -> Option<String> {
+    Some(format!("{}:{}", relay.host_str()?, relay.port_or_known_default()?))
 }

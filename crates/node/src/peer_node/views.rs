@@ -1,6 +1,7 @@
 //! The task's state as the local API shows it.
 
 use byway_access::session::{SessionState as Standing, SessionView};
+use byway_driver::link;
 use byway_kernel::follower::protocol::{Pulse, Status};
 use byway_primitives::{Amount, AssetId, IdentityId, Span, Time};
 use byway_records::offer::{Action, Unit};
@@ -122,6 +123,7 @@ impl Actor {
             country: None,
             asn: None,
             reason: None,
+            path: None,
             rate_down_bps: 0,
             rate_up_bps: 0,
         };
@@ -149,12 +151,26 @@ impl Actor {
                 view.provider = Some(connected.offer.provider);
                 view.country = Some(connected.offer.exit.country);
                 view.asn = Some(connected.offer.exit.asn);
+                view.path = self.path_of(connected);
                 if let Some(using) = self.using.get(&connected.session).filter(|_| flows) {
                     (view.rate_down_bps, view.rate_up_bps) = using.rate;
                 }
             }
         }
         view
+    }
+
+    /// By which way the session's bytes go; `None` while there is no link.
+    fn path_of(&self, connected: &Connected) -> Option<Path> {
+        let guest = self.tunnelling.guest.as_ref().filter(|(session, _)| *session == connected.session);
+        if guest.is_some_and(|(_, guest)| !guest.is_over_link()) {
+            return Some(Path::Direct);
+        }
+        let link = self.link_handles.get(&self.market.link_to(connected.offer.provider)?)?;
+        Some(match link.profile().path {
+            link::Path::Direct => Path::Direct,
+            link::Path::Relayed => Path::Relayed,
+        })
     }
 
     pub(super) fn offer_view(&self, published: &PublishedOffer) -> Offer {

@@ -74,3 +74,51 @@ fn a_tunnel_carries_everything_and_nothing_leaves_beside_it() {
     assert_eq!(spaces.sh(&spaces.provider, "nft list ruleset"), "", "the provider takes its rules with it");
     story.tell("disconnected; nothing is left");
 }
+
+/// What the network between the two lets through of what goes from one to the other directly: nothing, or all.
+fn wall(spaces: &Spaces, is_up: bool) {
+    let rules = "nft add table ip wall; nft 'add chain ip wall ways { type filter hook forward priority 0; }'; \
+                 nft 'add rule ip wall ways ip saddr { 11.1.0.2, 11.2.0.2 } ip daddr { 11.1.0.2, 11.2.0.2 } drop'";
+    spaces.sh(&spaces.internet, if is_up { rules } else { "nft delete table ip wall" });
+}
+
+#[test]
+fn a_tunnel_goes_over_the_relay_where_there_is_no_direct_way() {
+    let _turn = turn();
+    let story = Story::begin("detour");
+    let mut spaces = Spaces::make();
+    spaces.serve();
+    wall(&spaces, true);
+    let mut network = Network::make_in(&spaces);
+    network.start();
+    network.prepare_client("5");
+    let client = network.client_node.clone();
+    let asked = |host: &str, bytes| spaces.ask(&spaces.client, host, bytes);
+    let goes = |expected: &str| {
+        client.until(&format!("the tunnel is {expected}"), PATIENCE, &["status"], |status| {
+            (status["connection"]["path"] == expected).then_some(())
+        });
+    };
+    client.until("a tunnel is on the market", SOON, &["offer", "list", "--service", "tunnel"], |offers| {
+        (offers.as_array().unwrap().len() == 1).then_some(())
+    });
+    client.json(&["connect", "--service", "tunnel"]);
+    goes("relayed");
+    story.tell("connected over the relay");
+    let leaks = Capture::of_client(&spaces, &format!("not ({ALLOWED})"));
+    assert_eq!(asked(spaces::WEB, LENGTH / 4), Ok((spaces::PROVIDER.to_owned(), LENGTH / 4)));
+    assert_eq!(asked(NAME, 10), Ok((spaces::PROVIDER.to_owned(), 10)), "names are resolved inside");
+
+    wall(&spaces, false);
+    goes("direct");
+    assert_eq!(asked(spaces::WEB, LENGTH / 4), Ok((spaces::PROVIDER.to_owned(), LENGTH / 4)));
+    story.tell("the direct way was found while it ran");
+    wall(&spaces, true);
+    let seen = eventually_or("the relay takes over again", PATIENCE, || asked(spaces::WEB, 10));
+    assert_eq!(seen.0, spaces::PROVIDER);
+    goes("relayed");
+    assert_eq!(leaks.end(), Vec::<String>::new(), "packets beside the tunnel");
+    story.tell("and lost again");
+    client.json(&["disconnect"]);
+    network.stop();
+}

@@ -138,6 +138,7 @@ pub fn status(state: ConnectionState) -> NodeStatus {
             country: None,
             asn: None,
             reason: None,
+            path: None,
             rate_down_bps: 0,
             rate_up_bps: 0,
         },

@@ -32,7 +32,7 @@ use tokio::time::{sleep, timeout};
 
 use super::BUFFER_BYTES;
 use crate::link::{Link, SendError};
-pub use pieces::{Piece, Pieces, SESSION_BYTES};
+pub use pieces::{Piece, Pieces, SESSION_BYTES, cut};
 
 /// A session's id, as the link's datagrams name it.
 pub type SessionKey = [u8; SESSION_BYTES];
@@ -229,7 +229,7 @@ impl Way {
 }
 
 fn send(link: &Link, session: &SessionKey, number: u16, datagram: &[u8], limit: usize) -> Result<(), SendError> {
-    for piece in pieces::cut(session, number, datagram, limit) {
+    for piece in cut(session, number, datagram, limit) {
         link.send_datagram(Bytes::from(piece))?;
     }
     Ok(())

@@ -43,7 +43,8 @@ impl<'a> Piece<'a> {
         is_ours.then_some((*session, piece))
     }
 
-    fn write(&self, session: &[u8; SESSION_BYTES]) -> Vec<u8> {
+    /// As it is sent.
+    pub fn write(&self, session: &[u8; SESSION_BYTES]) -> Vec<u8> {
         let places = (self.count << 4 | self.place) as u8;
         [&session[..], &self.number.to_le_bytes(), &[places], self.bytes].concat()
     }

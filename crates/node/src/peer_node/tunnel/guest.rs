@@ -1,17 +1,26 @@
 //! A client's end of the tunnel that it uses.
+//!
+//! The provider is greeted at all of its addresses and over the link at once; the way by which it answers is the way that
+//! is used, and the tunnel changes it while it runs ([`Places`]).
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::Duration;
 
 use byway_access::service::tunnel::{Slot, TunnelAnswer};
 use byway_driver::host_network::{
     self, Allowed, ClientPlan, HostNetworkError, InterfaceName, NameError, Sender, Transport,
 };
+use byway_access::session::SessionId;
+use byway_driver::link::Link;
 use byway_driver::meter::Side;
-use byway_driver::tunnel::{Interface, Peer, Prefix, PublicKey, Secret, Terms, Tunnel, TunnelError};
+use byway_driver::tunnel::detour::{Detour, Detours};
+use byway_driver::tunnel::{Interface, Peer, Places, Prefix, PublicKey, Secret, Terms, Tunnel, TunnelError};
 use byway_records::offer::Network;
+use tokio::net::lookup_host;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use zeroize::Zeroizing;
 
 use super::Guard;
@@ -19,10 +28,15 @@ use crate::peer_node::data_plane::Plane;
 
 /// The interface that this machine's packets go into.
 const INTERFACE: &str = "byway";
-/// How long a provider may take to answer a handshake at one of its addresses.
-const HANDSHAKE_WAIT: Duration = Duration::from_secs(3);
+/// How long a provider may take to answer a greeting.
+const ANSWER_WAIT: Duration = Duration::from_secs(1);
+/// So often it is greeted. Every second time over the link alone: the answer to what came by its own address may be what
+/// is lost on the way.
+const GREETINGS: usize = 4;
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(10);
+/// How long looking up a relay's name may take.
+const NAME_WAIT: Duration = Duration::from_secs(3);
 /// So that a router on the way keeps the path open.
 const KEEPALIVE: Duration = Duration::from_secs(25);
 
@@ -31,8 +45,14 @@ pub struct GuestOrder {
     /// Of this session.
     pub secret: Zeroizing<[u8; 32]>,
     pub answer: TunnelAnswer,
+    pub session: SessionId,
     /// Where the provider may be, the likeliest first.
     pub provider: Vec<IpAddr>,
+    /// What the session is on, where it is up.
+    pub link: Option<Link>,
+    pub detours: Arc<Detours>,
+    /// Relays, as `host:port`, that the link needs.
+    pub relays: Vec<String>,
     pub plane: Plane,
     pub guard: Guard,
     /// What may leave the machine beside the tunnel.
@@ -44,12 +64,36 @@ pub struct GuestOrder {
 }
 
 /// A tunnel that is up. Its interface is gone when this is dropped.
-pub struct Guest(Tunnel);
+pub struct Guest {
+    tunnel: Tunnel,
+    provider: PublicKey,
+    detour: Option<Detour>,
+    /// The addresses of the relays that were asked about.
+    pub relays: Vec<SocketAddr>,
+}
 
 impl Guest {
+    /// The session goes on over another link.
+    pub fn link_changed(&self, link: Link) {
+        if let Some(detour) = &self.detour {
+            detour.move_to(link);
+        }
+    }
+
+    /// Whether its packets go over the link of the two nodes.
+    pub fn is_over_link(&self) -> bool {
+        let place = self.tunnel.stats(&self.provider).and_then(|stats| stats.endpoint);
+        self.detour.as_ref().is_some_and(|detour| Some(detour.address()) == place)
+    }
+
+    /// Resolves when it carries nothing any more.
+    pub fn failed(&self) -> impl Future<Output = io::ErrorKind> + Send + 'static {
+        self.tunnel.failed()
+    }
+
     /// Takes the tunnel down; done when its interface is gone.
     pub async fn close(self) {
-        self.0.close().await;
+        self.tunnel.close().await;
     }
 }
 
@@ -57,18 +101,18 @@ impl Guest {
 #[derive(Debug, thiserror::Error)]
 pub enum GuestError {
     #[error("no UDP socket for the tunnel can be opened: {0}")]
-    Socket(#[from] std::io::Error),
+    Socket(#[from] io::Error),
     #[error(transparent)]
     Tunnel(#[from] TunnelError),
     #[error(transparent)]
     Name(#[from] NameError),
     #[error(transparent)]
     Network(#[from] HostNetworkError),
-    #[error("the provider can be reached only over a relay, and this version's tunnel needs a direct path")]
+    #[error("the provider says nowhere where its tunnel is, and the link to it is down")]
     NoPath,
     #[error("the provider's answer makes no sense to this node; one side may need an update")]
     Answer,
-    #[error("the provider's tunnel does not answer; its port may be closed on the way")]
+    #[error("the provider's tunnel does not answer, neither at its addresses nor over the link to it")]
     Silent,
 }
 
@@ -81,27 +125,30 @@ impl GuestError {
 
 /// Builds the tunnel, waits until the provider has answered, and closes the machine around it.
 pub async fn build(order: GuestOrder) -> Result<Guest, GuestError> {
-    let GuestOrder { secret, answer, provider, plane, guard, mut plan, is_closed, before } = order;
+    let GuestOrder { secret, answer, session, provider, link, detours, relays, plane, guard, mut plan, is_closed, before } =
+        order;
     if let Some(before) = before {
         // It ends one way or another.
         let _ = before.await;
     }
-    // One socket, and so one family: that of the likeliest address.
-    let is_v4 = provider.first().ok_or(GuestError::NoPath)?.is_ipv4();
-    if answer.port == 0 {
+    let relays = look_up(relays).await;
+    plan.allowed.extend(relays.iter().map(|to| Allowed { transport: Transport::Tcp, to: *to, sender: Sender::Anyone }));
+    let direct = if answer.port == 0 { Vec::new() } else { provider };
+    let socket = bind(&direct)?;
+    let direct: Vec<SocketAddr> = direct.into_iter().map(|address| SocketAddr::new(address, answer.port)).collect();
+    let wireguard = socket.local_addr()?;
+    let detour = link.map(|link| detours.open(session.0, wireguard, link)).transpose()?;
+    let places = Places { direct, detour: detour.as_ref().map(Detour::address) };
+    if places.all().is_empty() {
         return Err(GuestError::NoPath);
     }
-    let places = provider.iter().filter(|address| address.is_ipv4() == is_v4);
-    let places: Vec<SocketAddr> = places.map(|address| SocketAddr::new(*address, answer.port)).collect();
-    let any: IpAddr = if is_v4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0))?;
     let own = [IpAddr::from(answer.slot.v4()), answer.slot.v6().into()];
     let alone = own.map(|own| (own, Prefix::host(own).length()));
     let interface = Interface::create(INTERFACE, &alone, answer.mtu)?;
     let name = interface.name().parse()?;
-    let tunnel = Tunnel::open(Secret::from_bytes(&secret), Side::Client, socket, interface)?;
-    let sender = Sender::Port(tunnel.local_address().port());
-    plan.allowed.extend(places.iter().map(|to| Allowed { transport: Transport::Udp, to: *to, sender }));
+    let mut tunnel = Tunnel::open(Secret::from_bytes(&secret), Side::Client, socket, interface)?;
+    let sender = Sender::Port(wireguard.port());
+    plan.allowed.extend(places.direct.iter().map(|to| Allowed { transport: Transport::Udp, to: *to, sender }));
     if is_closed {
         guard.protect(plan.clone()).await?;
     }
@@ -109,31 +156,53 @@ pub async fn build(order: GuestOrder) -> Result<Guest, GuestError> {
     tunnel.add(Peer {
         key,
         preshared: None,
-        endpoint: places.first().copied(),
+        endpoint: None,
         addresses: vec![Prefix::ALL_V4, Prefix::ALL_V6],
         terms: Terms::Paid { gate: plane.gate, meter: plane.meter },
         keepalive: Some(KEEPALIVE),
     })?;
-    for endpoint in places {
-        tunnel.set_endpoint(&key, endpoint);
-        if has_answered(&tunnel, &key).await {
-            plan.tunnel = Some(inside(name, answer.slot));
-            guard.protect(plan).await?;
-            return Ok(Guest(tunnel));
+    greet(&tunnel, &key, &places).await?;
+    tunnel.keep_way(key, places);
+    plan.tunnel = Some(inside(name, answer.slot));
+    guard.protect(plan).await?;
+    Ok(Guest { tunnel, provider: key, detour, relays })
+}
+
+/// A socket for all of these, or as many as the system allows with one.
+fn bind(places: &[IpAddr]) -> io::Result<UdpSocket> {
+    let any: IpAddr =
+        if places.iter().all(IpAddr::is_ipv4) { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    // A machine without IPv6 has no such socket.
+    UdpSocket::bind((any, 0)).or_else(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))
+}
+
+/// The addresses of those that are known by now; a name that can't be looked up is one that can't be used either.
+async fn look_up(hosts: Vec<String>) -> Vec<SocketAddr> {
+    let mut found = Vec::new();
+    for host in hosts {
+        if let Ok(Ok(addresses)) = timeout(NAME_WAIT, lookup_host(host)).await {
+            found.extend(addresses);
+        }
+    }
+    found
+}
+
+/// Waits until the provider has answered at one of these places.
+async fn greet(tunnel: &Tunnel, key: &PublicKey, places: &Places) -> Result<(), GuestError> {
+    for greeting in 0..GREETINGS {
+        match places.detour {
+            Some(detour) if greeting % 2 == 1 => tunnel.greet(key, &[detour]),
+            _ => tunnel.greet(key, &places.all()),
+        };
+        let until = Instant::now() + ANSWER_WAIT;
+        while Instant::now() < until {
+            if tunnel.stats(key).is_some_and(|stats| stats.handshake_age.is_some()) {
+                return Ok(());
+            }
+            sleep(LOOK).await;
         }
     }
     Err(GuestError::Silent)
-}
-
-async fn has_answered(tunnel: &Tunnel, key: &PublicKey) -> bool {
-    let until = Instant::now() + HANDSHAKE_WAIT;
-    while Instant::now() < until {
-        if tunnel.stats(key).is_some_and(|stats| stats.handshake_age.is_some()) {
-            return true;
-        }
-        sleep(LOOK).await;
-    }
-    false
 }
 
 /// The tunnel as the machine's network is to see it.

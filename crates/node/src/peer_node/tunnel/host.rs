@@ -12,6 +12,7 @@ use byway_driver::exit::name_server::{self, NameServer};
 use byway_driver::exit::own;
 use byway_driver::host_network::{HostNetwork, HostNetworkError, InterfaceName, NameError, SharingPlan};
 use byway_driver::meter::Side;
+use byway_driver::tunnel::detour::Detours;
 use byway_driver::tunnel::{Interface, Peer, Prefix, PublicKey, Secret, Terms, Tunnel, TunnelError};
 use byway_records::offer::Network;
 
@@ -30,6 +31,7 @@ pub struct TunnelHost {
     port: u16,
     key: StaticKey,
     clients: Mutex<Clients>,
+    detours: Arc<Detours>,
     _names: Vec<NameServer>,
 }
 
@@ -116,7 +118,7 @@ impl TunnelHost {
         let secret = keys.of_provider();
         let tunnel = Tunnel::open(Secret::from_bytes(&secret), Side::Provider, socket, interface)?;
         let key = StaticKey::of(&secret);
-        Ok(Self { tunnel, network, port, key, clients: Mutex::default(), _names: names })
+        Ok(Self { tunnel, network, port, key, clients: Mutex::default(), detours: Arc::default(), _names: names })
     }
 
     /// A slot for a session that is accepted; nothing passes yet. `None` if there is no room, or the key is somebody's.
@@ -150,6 +152,7 @@ impl TunnelHost {
         match added {
             Ok(()) => {
                 clients.served.insert(session, Client { key, plane });
+                self.detours.admit(session.0, self.tunnel.local_address());
                 true
             }
             Err(error) => {
@@ -164,7 +167,13 @@ impl TunnelHost {
         clients.slots.release(session);
         if let Some(client) = clients.served.remove(&session) {
             self.tunnel.remove(&client.key);
+            self.detours.remove(&session.0);
         }
+    }
+
+    /// The ways by which clients come over their links.
+    pub fn detours(&self) -> Arc<Detours> {
+        self.detours.clone()
     }
 
     /// What a session's packets are counted and held back by.

@@ -11,6 +11,7 @@ pub mod samples;
 use byway_crypto::threshold::KeyRecord;
 use byway_crypto::threshold::dealing::{Complaint, Dealing};
 use byway_dialogue::fuzzing;
+use byway_driver::tunnel::detour::{Piece, Pieces};
 use byway_kernel::VerifiedSnapshot;
 use byway_primitives::Reader;
 use byway_primitives::codec::{Decode, Encode, Writer, decode_exact};
@@ -92,6 +93,7 @@ targets! {
         session_message: byway_access::SessionMessage,
         warning_message: byway_access::warning::WarningMessage,
         stream_header: byway_driver::socks::StreamHeader,
+        socks_datagram: byway_driver::socks::datagram::Datagram,
         link_contact: byway_driver::link::LinkContact,
     }
     other {
@@ -103,6 +105,7 @@ targets! {
         socks_answer: socks_answer,
         tunnel_request: tunnel_request,
         tunnel_answer: tunnel_answer,
+        tunnel_piece: tunnel_piece,
         verify_transaction: verify_transaction,
         verify_dealing: verify_dealing,
         judge_complaint: judge_complaint,
@@ -137,6 +140,17 @@ fn tunnel_request(bytes: &[u8]) -> bool {
 fn tunnel_answer(bytes: &[u8]) -> bool {
     byway_access::service::tunnel::TunnelAnswer::open(bytes).is_ok_and(|answer| {
         assert_eq!(answer.to_bytes(), bytes, "what decodes must encode to the same bytes");
+        true
+    })
+}
+
+/// A piece of a tunnel's datagram as it comes over a link, and what is put together from it.
+fn tunnel_piece(bytes: &[u8]) -> bool {
+    Piece::read(bytes).is_some_and(|(session, piece)| {
+        assert_eq!(piece.write(&session), bytes, "what is read must be written as the same bytes");
+        let mut pieces = Pieces::default();
+        let whole = pieces.join(piece).into_iter().chain(pieces.join(piece)).all(|whole| whole.len() < bytes.len());
+        assert!(whole, "one piece can't make more than it holds");
         true
     })
 }

@@ -17,7 +17,9 @@ use byway_crypto::threshold::dealing::{Dealing, DealingKey, DealingSecret, Verif
 use byway_crypto::{GroupView, NodeSecret, Purpose, WalletSecret};
 use byway_dialogue::fuzzing;
 use byway_driver::link::{EndpointId, LinkContact};
-use byway_driver::socks::{StreamHeader, Target};
+use byway_driver::socks::datagram::Datagram;
+use byway_driver::socks::{StreamHeader, Target, Wanted};
+use byway_driver::tunnel::detour::cut;
 use byway_kernel::archive::CommitRecord;
 use byway_kernel::{Committee, MemberIndex, light};
 use byway_ledger::stored::{Head, Outcome, TransactionRecord};
@@ -400,8 +402,10 @@ pub(crate) fn warning_message() -> Samples {
 }
 
 pub(crate) fn stream_header() -> Samples {
-    let header =
-        |host: &str| StreamHeader { session: [3; 16], target: Target::new(host.parse().expect("a host"), 443) };
+    let header = |host: &str| StreamHeader {
+        session: [3; 16],
+        wanted: Wanted::Connection(Target::new(host.parse().expect("a host"), 443)),
+    };
     ["example.org", "192.0.2.1", "2001:db8::1"].map(|host| header(host).to_bytes()).to_vec()
 }
 
@@ -446,6 +450,22 @@ pub(crate) fn tunnel_request() -> Samples {
 pub(crate) fn tunnel_answer() -> Samples {
     let [_, (_, answer)] = access::tunnel();
     vec![answer]
+}
+
+pub(crate) fn tunnel_piece() -> Samples {
+    [100, 1_452, 2_000]
+        .into_iter()
+        .flat_map(|length| cut(&[3; 16], 5, &vec![7; length], 1_200).collect::<Vec<_>>())
+        .collect()
+}
+
+pub(crate) fn socks_datagram() -> Samples {
+    ["192.0.2.1", "2001:db8::1", "example.org"]
+        .into_iter()
+        .map(|host| {
+            Datagram { target: Target::new(host.parse().expect("a host"), 53), payload: vec![1; 40] }.to_bytes()
+        })
+        .collect()
 }
 
 pub(crate) fn socks_answer() -> Samples {

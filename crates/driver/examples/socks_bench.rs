@@ -119,7 +119,7 @@ async fn provide(mut events: mpsc::Receiver<Event>) -> Outcome<()> {
         let Event::Stream { header, send, recv, .. } = event else { continue };
         let header = StreamHeader::from_bytes(&header)?;
         let exit = exit.clone();
-        tokio::spawn(async move { exit.serve(&header.target, send, recv, &Gate::unlimited(), &Meter::new()).await });
+        tokio::spawn(async move { exit.serve(&header.wanted, send, recv, &Gate::unlimited(), &Meter::new()).await });
     }
     Ok(())
 }

@@ -9,6 +9,7 @@
 //! resolution, and that nothing it didn't return is ever connected to.
 
 mod connect;
+mod datagrams;
 pub mod name_server;
 pub mod own;
 pub mod resolve;
@@ -27,7 +28,7 @@ pub use resolve::{Resolve, ResolveError, SystemResolver};
 use crate::gate::{CloseReason, Gate};
 use crate::link::{StreamError, StreamRecv, StreamSend};
 use crate::meter::{Meter, Side};
-use crate::socks::{Host, Outcome, Reply, Target, splice};
+use crate::socks::{Host, Outcome, Reply, Target, Wanted, splice};
 
 /// Which of a host's addresses may be connected to at a port; the refusal if none.
 pub type Policy = dyn Fn(&[IpAddr], u16) -> Result<Vec<IpAddr>, Reply> + Send + Sync;
@@ -60,8 +61,8 @@ impl Exit {
         Self { resolver, policy, limits }
     }
 
-    /// A connection to `target`, or the reason why there is none.
-    pub async fn dial(&self, target: &Target) -> Result<TcpStream, Reply> {
+    /// The addresses of a target that may be reached, at least one; or the reason why there are none.
+    async fn addresses(&self, target: &Target) -> Result<Vec<IpAddr>, Reply> {
         let resolved = match &target.host {
             Host::Ip(ip) => vec![*ip],
             Host::Name(name) => match timeout(self.limits.resolve_wait, self.resolver.resolve(name.as_str())).await {
@@ -75,7 +76,12 @@ impl Exit {
                 addresses.push(address);
             }
         }
-        let allowed = (self.policy)(&addresses, target.port)?;
+        (self.policy)(&addresses, target.port)
+    }
+
+    /// A connection to `target`, or the reason why there is none.
+    pub async fn dial(&self, target: &Target) -> Result<TcpStream, Reply> {
+        let allowed = self.addresses(target).await?;
         let connecting = connect::to_any(&allowed, target.port);
         let socket = timeout(self.limits.connect_wait, connecting).await.map_err(|_| Reply::TtlExpired)??;
         // Small requests shouldn't wait for each other. It works without, too.
@@ -87,12 +93,18 @@ impl Exit {
     /// when the client or the link is gone or the session's gate is closed.
     pub async fn serve(
         &self,
-        target: &Target,
+        wanted: &Wanted,
         mut send: StreamSend,
-        recv: StreamRecv,
+        mut recv: StreamRecv,
         gate: &Gate,
         meter: &Meter,
     ) -> Outcome {
+        let Wanted::Connection(target) = wanted else {
+            return match send.write_all(&[Reply::Succeeded.byte()]).await {
+                Ok(()) => Outcome::Spliced(self.carry_datagrams(&mut send, &mut recv, gate, meter).await),
+                Err(_) => Outcome::Gone,
+            };
+        };
         let dialled = tokio::select! {
             dialled = self.dial(target) => dialled,
             _ = abandoned(&send, gate) => return Outcome::Gone,

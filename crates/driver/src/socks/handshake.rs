@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::reply::Reply;
-use super::stream_header::{Host, Target};
+use super::stream_header::{Host, Target, Wanted};
 
 const SOCKS_VERSION: u8 = 5;
 const PASSWORD_VERSION: u8 = 1;
@@ -22,6 +22,7 @@ const METHOD_NONE: u8 = 0;
 const METHOD_PASSWORD: u8 = 2;
 const METHOD_NO_MATCH: u8 = 0xff;
 const COMMAND_CONNECT: u8 = 1;
+const COMMAND_ASSOCIATE: u8 = 3;
 const ADDRESS_V4: u8 = 1;
 const ADDRESS_NAME: u8 = 3;
 const ADDRESS_V6: u8 = 4;
@@ -57,7 +58,7 @@ impl fmt::Debug for Credentials {
 }
 
 /// Reads up to the request. Whatever can be refused by now has been answered when this fails.
-pub(super) async fn read_request<S>(stream: &mut S) -> Result<(Target, Option<Credentials>), HandshakeError>
+pub(super) async fn read_request<S>(stream: &mut S) -> Result<(Wanted, Option<Credentials>), HandshakeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -65,8 +66,8 @@ where
         METHOD_PASSWORD => Some(read_credentials(stream).await?),
         _ => None,
     };
-    match read_target(stream).await? {
-        Ok(target) => Ok((target, credentials)),
+    match read_wanted(stream).await? {
+        Ok(wanted) => Ok((wanted, credentials)),
         Err(reply) => {
             write_reply(stream, reply, None).await?;
             Err(HandshakeError::Refused(reply))
@@ -74,7 +75,8 @@ where
     }
 }
 
-/// Answers a request. `bound` is the exit's own address, which programs ignore and which isn't told here unless known.
+/// Answers a request. `bound` is where datagrams are to be sent; of a connection it would be the exit's own address, which
+/// programs ignore and which isn't told here.
 pub(super) async fn write_reply<S>(stream: &mut S, reply: Reply, bound: Option<SocketAddr>) -> io::Result<()>
 where
     S: AsyncWrite + Unpin,
@@ -127,8 +129,8 @@ where
     Ok(Credentials { user, password })
 }
 
-/// The target, or what to refuse it with.
-async fn read_target<S>(stream: &mut S) -> Result<Result<Target, Reply>, HandshakeError>
+/// What the program wants, or what to refuse it with.
+async fn read_wanted<S>(stream: &mut S) -> Result<Result<Wanted, Reply>, HandshakeError>
 where
     S: AsyncRead + Unpin,
 {
@@ -149,10 +151,12 @@ where
         _ => return Ok(Err(Reply::AddressNotSupported)),
     };
     let port = stream.read_u16().await?;
-    if command != COMMAND_CONNECT {
-        return Ok(Err(Reply::CommandNotSupported));
-    }
-    Ok(host.map(|host| Target::new(host, port)))
+    Ok(match command {
+        COMMAND_CONNECT => host.map(|host| Wanted::Connection(Target::new(host, port))),
+        // The address says where the program will send from, as far as it knows, and most say nothing.
+        COMMAND_ASSOCIATE => Ok(Wanted::Datagrams),
+        _ => Err(Reply::CommandNotSupported),
+    })
 }
 
 fn check_version(version: u8) -> Result<(), HandshakeError> {
@@ -177,7 +181,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Read = Result<(Target, Option<Credentials>), HandshakeError>;
+    type Read = Result<(Wanted, Option<Credentials>), HandshakeError>;
 
     /// What a server that reads `input` and then the end of it makes of it, and what it answers.
     fn handshake(input: &[u8]) -> (Read, Vec<u8>) {
@@ -211,8 +215,21 @@ mod tests {
             (&[5, 1, 0, 4, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 187], "[2001:db8::1]:443"),
         ] {
             let (outcome, answer) = handshake(&[&[5, 1, 0], request].concat());
-            assert_eq!(outcome.unwrap().0.to_string(), target);
+            let Wanted::Connection(wanted) = outcome.unwrap().0 else { panic!("a connection is wanted") };
+            assert_eq!(wanted.to_string(), target);
             assert_eq!(answer, [5, 0]);
+        }
+    }
+
+    #[test]
+    fn datagrams_are_wanted_from_wherever_the_program_sends() {
+        for request in [
+            &[5, 3, 0, 1, 0, 0, 0, 0, 0, 0][..],
+            &[5, 3, 0, 1, 127, 0, 0, 1, 200, 0],
+            &[5, 3, 0, 3, 2, 0xff, 0xff, 0, 80],
+        ] {
+            let (outcome, _) = handshake(&[&[5, 1, 0], request].concat());
+            assert_eq!(outcome.unwrap().0, Wanted::Datagrams);
         }
     }
 
@@ -235,7 +252,6 @@ mod tests {
         let v4 = [192, 0, 2, 1, 0, 80];
         for (request, reply) in [
             ([&[5, 2, 0, 1][..], &v4].concat(), Reply::CommandNotSupported),
-            ([&[5, 3, 0, 1][..], &v4].concat(), Reply::CommandNotSupported),
             ([&[5, 9, 0, 1][..], &v4].concat(), Reply::CommandNotSupported),
             ([&[5, 1, 0, 2][..], &v4].concat(), Reply::AddressNotSupported),
             (vec![5, 1, 0, 3, 0, 0, 80], Reply::HostUnreachable),

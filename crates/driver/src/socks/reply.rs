@@ -22,7 +22,7 @@ pub enum Reply {
     Refused = 5,
     #[error("the host didn't answer in time")]
     TtlExpired = 6,
-    #[error("only CONNECT is supported")]
+    #[error("only CONNECT and UDP ASSOCIATE are supported")]
     CommandNotSupported = 7,
     #[error("this type of address is not supported")]
     AddressNotSupported = 8,

@@ -1,7 +1,7 @@
 //! The SOCKS5 listener: handshakes, and one [`SocksRequest`] for each program that wants to go somewhere.
 //!
-//! CONNECT only; BIND and UDP ASSOCIATE are refused with the code for it. The listener decides nothing: it hands the
-//! request on and the handler answers it. Everything that a program can do before that is bounded in time, bytes and
+//! CONNECT and UDP ASSOCIATE; BIND is refused with the code for it. The listener decides nothing: it hands the request on
+//! and the handler answers it. Everything that a program can do before that is bounded in time, bytes and
 //! number.
 
 use std::future::Future;
@@ -11,14 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::handshake::{Credentials, HandshakeError, read_request, write_reply};
 use super::reply::Reply;
-use super::stream_header::Target;
+use super::stream_header::Wanted;
 
 /// Bytes that are still read, and thrown away, after a refusal.
 const LINGER_BYTES_MAX: usize = 64 * 1024;
@@ -36,10 +36,10 @@ pub struct Limits {
     pub handshake_wait: Duration,
 }
 
-/// A program wants to go to `target` and waits for an answer. Dropping this closes the connection without one.
+/// A program wants something and waits for an answer. Dropping this closes the connection without one.
 #[derive(Debug)]
 pub struct SocksRequest {
-    pub target: Target,
+    pub wanted: Wanted,
     /// What the program gave as name and password, if anything. Not checked.
     pub credentials: Option<Credentials>,
     /// The program's end of the connection.
@@ -59,6 +59,14 @@ impl SocksRequest {
     pub async fn accept(mut self) -> io::Result<TcpStream> {
         write_reply(&mut self.stream, Reply::Succeeded, None).await?;
         Ok(self.stream)
+    }
+
+    /// A socket for the program's datagrams, which it was told of; and the connection, with whose end they end.
+    pub async fn accept_datagrams(mut self) -> io::Result<(UdpSocket, TcpStream)> {
+        // Where the program reached us it reaches this too.
+        let socket = UdpSocket::bind((self.stream.local_addr()?.ip(), 0)).await?;
+        write_reply(&mut self.stream, Reply::Succeeded, Some(socket.local_addr()?)).await?;
+        Ok((socket, self.stream))
     }
 
     /// Tells the program why not. A program that is already gone isn't told.
@@ -109,7 +117,7 @@ async fn welcome(mut stream: TcpStream, from: SocketAddr, wait: Duration) -> Opt
     // Replies and the beginnings of TLS are small and shouldn't wait for each other. It works without, too.
     let _ = stream.set_nodelay(true);
     match timeout(wait, read_request(&mut stream)).await {
-        Ok(Ok((target, credentials))) => Some(SocksRequest { target, credentials, from, stream }),
+        Ok(Ok((wanted, credentials))) => Some(SocksRequest { wanted, credentials, from, stream }),
         Ok(Err(error)) => {
             tracing::debug!(%error, "SOCKS handshake");
             if !matches!(error, HandshakeError::Io(_)) {

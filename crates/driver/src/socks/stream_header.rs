@@ -1,7 +1,8 @@
 //! The head of a data stream: which session it belongs to and where it should go.
 //!
 //! The client opens a data stream with a [`StreamHeader`]; the exit answers with one byte, a [`Reply`](super::Reply),
-//! and after `Succeeded` raw bytes follow both ways. Neither header nor reply is metered.
+//! and after `Succeeded` raw bytes follow both ways, or [datagrams](super::datagram) in frames. Neither header nor reply
+//! is metered.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,6 +14,8 @@ use crate::link::HEADER_BYTES_MAX;
 
 /// The format version that this code writes and reads.
 const VERSION: u8 = 1;
+/// In the place of a host's tag.
+const DATAGRAMS: u8 = 1;
 /// Bytes of a host name in text (RFC 1035: 255 on the wire, less the first length and the root).
 pub const NAME_BYTES_MAX: usize = 253;
 
@@ -41,11 +44,20 @@ pub struct Target {
     pub port: u16,
 }
 
+/// What a program wants of the exit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// TCP to a host.
+    Connection(Target),
+    /// UDP to any hosts, each datagram with its own target, and back from those.
+    Datagrams,
+}
+
 /// What the client writes at the head of a data stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamHeader {
     pub session: SessionTag,
-    pub target: Target,
+    pub wanted: Wanted,
 }
 
 impl Name {
@@ -112,9 +124,9 @@ impl Encode for Host {
     }
 }
 
-impl Decode for Host {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        match input.byte()? {
+impl Host {
+    fn decode_tagged(tag: u8, input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match tag {
             0 => match input.text(NAME_BYTES_MAX)?.parse()? {
                 Self::Ip(_) => Err(DecodeError::Invalid("host name: it is an address")),
                 name => Ok(name),
@@ -126,12 +138,34 @@ impl Decode for Host {
     }
 }
 
+impl Decode for Host {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let tag = input.byte()?;
+        Self::decode_tagged(tag, input)
+    }
+}
+
+impl Encode for Target {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.host);
+        out.varint(self.port);
+    }
+}
+
+impl Decode for Target {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { host: input.value()?, port: input.u16()? })
+    }
+}
+
 impl Encode for StreamHeader {
     fn encode(&self, out: &mut Writer) {
         out.byte(VERSION);
         out.raw(&self.session);
-        out.value(&self.target.host);
-        out.varint(self.target.port);
+        match &self.wanted {
+            Wanted::Connection(target) => out.value(target),
+            Wanted::Datagrams => out.byte(DATAGRAMS),
+        }
     }
 }
 
@@ -141,7 +175,12 @@ impl Decode for StreamHeader {
             VERSION => {}
             other => return Err(DecodeError::UnknownVariant { kind: "stream header version", value: other.into() }),
         }
-        Ok(Self { session: input.array()?, target: Target::new(input.value()?, input.u16()?) })
+        let session = input.array()?;
+        let wanted = match input.byte()? {
+            DATAGRAMS => Wanted::Datagrams,
+            tag => Wanted::Connection(Target::new(Host::decode_tagged(tag, input)?, input.u16()?)),
+        };
+        Ok(Self { session, wanted })
     }
 }
 
@@ -157,8 +196,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_header_comes_back(session: [u8; 16], host in any_host(), port: u16) {
-            let header = StreamHeader { session, target: Target::new(host, port) };
+        fn a_header_comes_back(session: [u8; 16], host in proptest::option::of(any_host()), port: u16) {
+            let wanted = host.map_or(Wanted::Datagrams, |host| Wanted::Connection(Target::new(host, port)));
+            let header = StreamHeader { session, wanted };
             let bytes = header.to_bytes();
             prop_assert!(bytes.len() <= HEADER_BYTES_MAX);
             prop_assert_eq!(StreamHeader::from_bytes(&bytes), Ok(header));

@@ -25,6 +25,8 @@ use tokio::task::JoinSet;
 
 use crate::link::{End, config, connect, guarded, noise, open};
 
+mod datagrams;
+
 const SESSION: SessionTag = [77; 16];
 
 /// A program's view of it all, and the handles of both sides.
@@ -119,7 +121,7 @@ async fn provide(
         assert_eq!(header.session, SESSION);
         let (exit, gate, meter, served) = (exit.clone(), gate.clone(), meter.clone(), served.clone());
         streams.spawn(async move {
-            let outcome = exit.serve(&header.target, send, recv, &gate, &meter).await;
+            let outcome = exit.serve(&header.wanted, send, recv, &gate, &meter).await;
             let _ = served.send(outcome);
         });
     }

@@ -200,7 +200,7 @@ impl Actor {
         };
         let (plane, exit) = (served.plane.clone(), exit.clone());
         tokio::spawn(async move {
-            let outcome = exit.serve(&header.target, send, recv, &plane.gate, &plane.meter).await;
+            let outcome = exit.serve(&header.wanted, send, recv, &plane.gate, &plane.meter).await;
             // Where a client goes is nobody's business, so only how it ended is told.
             tracing::trace!(?outcome, "stream ended");
         });

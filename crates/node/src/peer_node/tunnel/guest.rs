@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use byway_access::service::tunnel::{Slot, TunnelAnswer};
+use byway_access::session::SessionId;
 use byway_driver::host_network::{
     self, Allowed, ClientPlan, HostNetworkError, InterfaceName, NameError, Sender, Transport,
 };
-use byway_access::session::SessionId;
 use byway_driver::link::Link;
 use byway_driver::meter::Side;
 use byway_driver::tunnel::detour::{Detour, Detours};
@@ -125,8 +125,20 @@ impl GuestError {
 
 /// Builds the tunnel, waits until the provider has answered, and closes the machine around it.
 pub async fn build(order: GuestOrder) -> Result<Guest, GuestError> {
-    let GuestOrder { secret, answer, session, provider, link, detours, relays, plane, guard, mut plan, is_closed, before } =
-        order;
+    let GuestOrder {
+        secret,
+        answer,
+        session,
+        provider,
+        link,
+        detours,
+        relays,
+        plane,
+        guard,
+        mut plan,
+        is_closed,
+        before,
+    } = order;
     if let Some(before) = before {
         // It ends one way or another.
         let _ = before.await;

@@ -8,6 +8,7 @@
 //! - [`clock`]: wall time that never goes back; [`entropy`]: the only source of randomness.
 //! - [`pool`]: threads for work that is only computing, such as checking signatures.
 //! - [`link`]: links between peers over QUIC, direct or through a [`relay`] of one's own.
+//! - [`disguise`]: the way to that relay from networks that block it, behind a web site.
 //! - [`socks`]: the SOCKS listener, and the path of its bytes; [`exit`]: where they come out.
 //! - [`tunnel`]: the same for whole IP packets: WireGuard between a client and a provider.
 //! - [`meter`] and [`gate`]: what both count of a session, and how both hold it back when it isn't paid for.
@@ -16,6 +17,7 @@
 //! What is not here: decisions. Whom to dial, what to pay, when to give up on a peer is said by machines.
 
 pub mod clock;
+pub mod disguise;
 pub mod disk;
 pub mod entropy;
 pub mod exit;

@@ -6,6 +6,7 @@
 
 mod kernel;
 mod ledger;
+mod link;
 mod tunnel;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use crate::peer_node::BetterPrice;
 
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
 pub use ledger::{KernelAddress, LedgerConfig};
+pub use link::{DisguiseChoice, FrontConfig, LinkConfig, RelayConfig, RelayText};
 pub use tunnel::{ProgramsInside, TunnelConfig};
 
 /// What a node is.
@@ -66,15 +68,6 @@ pub struct Config {
     pub relay: Option<RelayConfig>,
     #[serde(default)]
     pub log: LogConfig,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LinkConfig {
-    /// UDP socket of links to other peers.
-    pub listen: SocketAddr,
-    /// A relay for peers that can't be reached directly. There is none by default, and never a third party's.
-    pub relay: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -194,12 +187,6 @@ impl ScoreConfig {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RelayConfig {
-    pub listen: SocketAddr,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
     /// `error`, `warn`, `info`, `debug`, `trace`, or directives per module such as `info,byway_kernel=debug`.
@@ -250,6 +237,9 @@ impl Config {
         for file in [&mut config.dir, &mut config.network].into_iter().flatten() {
             *file = folder.join(&*file);
         }
+        if let Some(front) = config.relay.as_mut().and_then(|relay| relay.front.as_mut()) {
+            front.place(folder);
+        }
         Ok(config)
     }
 
@@ -262,11 +252,7 @@ impl Config {
         if self.buying.min_bandwidth_bps == Some(0) {
             return Err(problem("buying.min_bandwidth_bps", 0, "no offer is that slow", "leave it out"));
         }
-        if let Some(relay) = &self.link.relay
-            && !(relay.starts_with("https://") || relay.starts_with("http://"))
-        {
-            return Err(problem("link.relay", relay, "it is not a URL", "write https://host or https://host:port"));
-        }
+        self.link.check()?;
         if crate::logs::filter(&self.log.level).is_none() {
             return Err(problem("log.level", &self.log.level, "it is no level", "write info or debug"));
         }
@@ -339,12 +325,6 @@ impl ProviderConfig {
             return Err(problem("provider.bandwidth_bps", 0, why, "write bits per second, such as 100000000"));
         }
         Ok(())
-    }
-}
-
-impl Default for LinkConfig {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 0)), relay: None }
     }
 }
 

@@ -6,6 +6,7 @@
 //! D/network.json     the genesis file of its network            D/lock        held while it runs
 //! D/ports.json       ports chosen by the node itself            D/store/      ledger view, journals
 //! D/member.json      a kernel node's public keys                D/log/        logs, if to a file
+//! D/front.secret     lets through a relay's front
 //! ```
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -179,6 +180,10 @@ impl Directory {
 
     pub fn token_file(&self) -> PathBuf {
         self.0.join(crate::rpc::TOKEN_FILE)
+    }
+
+    pub fn front_secret_file(&self) -> PathBuf {
+        self.0.join("front.secret")
     }
 
     pub fn run_file(&self) -> PathBuf {

@@ -2,10 +2,12 @@
 //!
 //! - [`kernel`]: a kernel node with what it opens for programs and monitoring.
 //! - [`peer`]: a market node with its local API, page and proxy, from an opened keystore.
+//! - [`relay`]: a relay, and the web site in front of it.
 //! - [`up`]: a whole local network in one process.
 
 mod kernel;
 mod peer;
+mod relay;
 mod up;
 
 pub use peer::settings;
@@ -14,13 +16,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use byway_driver::link;
-use byway_driver::relay::{Config as RelaySettings, Relay};
 use byway_primitives::hash;
 
 use crate::bench;
 use crate::cli::{
-    BenchCommand, Globals, Hosting, Outcome, RunArgs, UpArgs, WatchArgs, print_json, print_seen, read_view_key,
+    BenchCommand, Globals, Hosting, Outcome, RelayAddressArgs, RunArgs, UpArgs, WatchArgs, print_json, print_seen,
+    read_view_key,
 };
 use crate::config::{Config, Role};
 use crate::directory::Directory;
@@ -45,7 +46,7 @@ impl Hosting for Hosts {
         match config.role {
             Role::Peer => peer::run(globals, &config, &directory, args.ports).await,
             Role::Kernel => kernel::run(globals, &config, &directory).await,
-            Role::Relay => run_relay(&config, &directory).await,
+            Role::Relay => relay::run(&config, &directory).await,
         }
     }
 
@@ -58,7 +59,13 @@ impl Hosting for Hosts {
     async fn run_relay(&self, globals: &Globals, args: RunArgs) -> anyhow::Result<Outcome> {
         let (config, directory) = load(globals, &args)?;
         anyhow::ensure!(config.role == Role::Relay, "this configuration is not a relay's; use `byway run`");
-        run_relay(&config, &directory).await
+        relay::run(&config, &directory).await
+    }
+
+    fn relay_address(&self, globals: &Globals, args: RelayAddressArgs) -> anyhow::Result<Outcome> {
+        let config = Config::load(&args.config)?;
+        let directory = directory_of(globals, &config)?;
+        relay::address(&config, &directory, &args, globals.json)
     }
 
     async fn watch(&self, globals: &Globals, args: WatchArgs) -> anyhow::Result<Outcome> {
@@ -121,34 +128,23 @@ fn bench_folder(globals: &Globals) -> anyhow::Result<tempfile::TempDir> {
 
 fn load(globals: &Globals, args: &RunArgs) -> anyhow::Result<(Config, Directory)> {
     let config = Config::load(&args.config)?;
+    let directory = directory_of(globals, &config)?;
+    logs::init(&config.log, &directory)?;
+    Ok((config, directory))
+}
+
+fn directory_of(globals: &Globals, config: &Config) -> anyhow::Result<Directory> {
     let directory = match (&globals.dir, &config.dir) {
         (Some(dir), _) | (None, Some(dir)) => Directory::new(dir),
         (None, None) => Directory::standard()?,
     };
     directory.create()?;
-    logs::init(&config.log, &directory)?;
-    Ok((config, directory))
+    Ok(directory)
 }
 
 fn open_keystore(globals: &Globals, directory: &Directory) -> anyhow::Result<Keystore> {
     let passphrase = Passphrase::obtain(directory, globals.passphrase_file.as_deref(), Occasion::Open)?;
     Ok(Keystore::open(&directory.keystore_file(), &passphrase)?)
-}
-
-async fn run_relay(config: &Config, directory: &Directory) -> anyhow::Result<Outcome> {
-    let _lock = directory.lock()?;
-    let bind = config.relay.as_ref().context("the configuration has no [relay] section")?.listen;
-    let relay = Relay::spawn(RelaySettings { bind, client_bytes_per_second: None }).await?;
-    println!("ready: relay at {}", relay.url());
-    told_to_stop().await;
-    relay.shutdown().await?;
-    Ok(Outcome::Done)
-}
-
-/// How a node reaches a relay: by the public authorities where it is `https`.
-fn relay_access(url: &str) -> anyhow::Result<link::RelayAccess> {
-    let url = url.parse().with_context(|| format!("link.relay = {url} is not a URL"))?;
-    Ok(link::RelayAccess { url, roots: link::TlsRoots::Public })
 }
 
 /// Resolves when a person or the system asks the process to stop.

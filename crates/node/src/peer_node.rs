@@ -40,6 +40,7 @@ mod once;
 mod owning;
 mod promise_log;
 mod proof;
+mod relaying;
 mod selling;
 mod serving;
 mod tunnel;
@@ -60,7 +61,7 @@ use byway_crypto::{IdentitySecret, WalletSecret};
 use byway_driver::clock::Clock;
 use byway_driver::disk::DiskError;
 use byway_driver::host_network::ClientPlan;
-use byway_driver::link::{self, Link, RelayAccess};
+use byway_driver::link::{self, Link};
 use byway_driver::socks::{self, SocksRequest};
 use byway_kernel::follower;
 use byway_kernel::follower::protocol::Answer;
@@ -79,6 +80,7 @@ use actor::Actor;
 use data_plane::Report;
 pub(crate) use kernel_access::KernelAccess;
 use kernel_access::{AskError, SubmitFailed};
+pub use relaying::RelaySettings;
 pub use tunnel::TunnelSelling;
 use tunnel::{Guest, GuestError, HostError};
 use way_out::ExitState;
@@ -107,7 +109,7 @@ pub struct PeerNodeConfig {
     /// UDP addresses of its links; empty for relayed links only.
     pub link_bind: Vec<SocketAddr>,
     pub link_seed: [u8; 32],
-    pub relay: Option<RelayAccess>,
+    pub relay: Option<RelaySettings>,
     /// A checkpoint that a person has named: what leads there is followed whoever has left since.
     pub trusted: Option<TrustedCheckpoint>,
     /// Where kernel nodes are reached, by name, if elsewhere than genesis says.
@@ -211,6 +213,8 @@ pub enum StartError {
     Market(#[from] MarketDamaged),
     #[error(transparent)]
     Links(#[from] link::BindError),
+    #[error("no loopback port can be opened for the way to the relay: {0}")]
+    Loopback(std::io::Error),
     #[error(transparent)]
     Resolver(#[from] byway_driver::exit::resolve::SystemResolverError),
     #[error(transparent)]

@@ -123,7 +123,7 @@ impl Watcher {
         let ledger = Client::open((*genesis).clone(), &programs, ClientConfig::default(), entropy::number(), &journal)?;
         let ledger = ledger.trusting(trusted);
         let mut wallet = Wallet::watch(view, &journal).context("the watching wallet's folder is damaged: remove it")?;
-        let kernel = KernelAccess::to(&genesis, &ledger.follower().epoch().seats, &BTreeMap::new());
+        let kernel = KernelAccess::to(&genesis, &ledger.follower().epoch().seats, &BTreeMap::new(), None);
         let target = target(&kernel).await?;
         let clock = Clock::starting(ledger.follower().tip().map_or(genesis.time, |tip| tip.time));
         if ledger.follower().tip().is_none() {

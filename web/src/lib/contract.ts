@@ -88,6 +88,7 @@ export interface NodeStatus {
   balance: Balance;
   proxy: { address: string; accepting: boolean };
   connection: Connection;
+  relay?: Maybe<{ url: string; way: "none" | "plain" | "disguised" }>;
   spending: Spending;
 }
 

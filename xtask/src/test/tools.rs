@@ -15,8 +15,9 @@ const CARGO_DENY: &str = "cargo-deny@0.20.2";
 const CHROMIUM_NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
 /// Programs that tests of the machine's network run, and Debian's packages that have them.
-const NETWORK_TOOLS: [(&str, &str); 5] = [
+const NETWORK_TOOLS: [(&str, &str); 6] = [
     ("ip", "iproute2"),
+    ("ndpiReader", "libndpi-bin"),
     ("nft", "nftables"),
     ("nsenter", "util-linux"),
     ("ping", "iputils-ping"),

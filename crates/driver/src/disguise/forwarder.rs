@@ -43,7 +43,20 @@ struct Shared {
     plain: Arc<dyn Way>,
     disguised: Arc<dyn Way>,
     choice: Mutex<Choice>,
-    in_use: Mutex<InUse>,
+    in_use: Mutex<Uses>,
+}
+
+/// Streams on each way.
+#[derive(Debug, Default)]
+struct Uses {
+    plain: usize,
+    disguised: usize,
+}
+
+/// One of them, as long as it lasts.
+struct Use<'a> {
+    which: Which,
+    uses: &'a Mutex<Uses>,
 }
 
 /// A way that leads to the target.
@@ -55,12 +68,7 @@ struct Found {
 }
 
 impl Forwarder {
-    pub async fn open(
-        target: Target,
-        plain: Arc<dyn Way>,
-        disguised: Arc<dyn Way>,
-        mode: Mode,
-    ) -> io::Result<Self> {
+    pub async fn open(target: Target, plain: Arc<dyn Way>, disguised: Arc<dyn Way>, mode: Mode) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let choice = Mutex::new(Choice::new(mode));
@@ -74,7 +82,12 @@ impl Forwarder {
     }
 
     pub fn in_use(&self) -> InUse {
-        *lock(&self.shared.in_use)
+        match *lock(&self.shared.in_use) {
+            Uses { plain: 0, disguised: 0 } => InUse::None,
+            // While links go over from one to the other, it is the one that they go to as a rule.
+            Uses { plain: 1.., .. } => InUse::Plain,
+            Uses { .. } => InUse::Disguised,
+        }
     }
 }
 
@@ -119,12 +132,11 @@ impl Shared {
         let Found { which, mut far, answer } = self.find(near, &mut held).await?;
         near.write_all(&answer).await?;
         let began = Instant::now();
-        self.note_use(which);
+        let _in_use = self.note_use(which);
         let ended = tokio::select! {
             ended = copy_bidirectional_with_sizes(near, &mut far, BLOCK_BYTES, BLOCK_BYTES) => ended.map(|_| ()),
             () = self.plain_is_back(&held), if which == Which::Disguised => Ok(()),
         };
-        *lock(&self.in_use) = InUse::None;
         lock(&self.choice).ended(which, began.elapsed(), Instant::now());
         Ok(ended?)
     }
@@ -217,13 +229,25 @@ impl Shared {
         }
     }
 
-    fn note_use(&self, which: Which) {
-        let now = match which {
-            Which::Plain => InUse::Plain,
-            Which::Disguised => InUse::Disguised,
-        };
-        *lock(&self.in_use) = now;
+    fn note_use(&self, which: Which) -> Use<'_> {
         tracing::info!(way = self.way(which).name(), target = ?self.target, "reached");
+        *lock(&self.in_use).of(which) += 1;
+        Use { which, uses: &self.in_use }
+    }
+}
+
+impl Uses {
+    fn of(&mut self, which: Which) -> &mut usize {
+        match which {
+            Which::Plain => &mut self.plain,
+            Which::Disguised => &mut self.disguised,
+        }
+    }
+}
+
+impl Drop for Use<'_> {
+    fn drop(&mut self) {
+        *lock(self.uses).of(self.which) -= 1;
     }
 }
 

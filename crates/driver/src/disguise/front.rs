@@ -50,7 +50,8 @@ const REFUSED_WAIT: Duration = Duration::from_millis(100);
 /// The first byte of whoever speaks TLS.
 const TLS_HANDSHAKE: u8 = 22;
 /// What whoever doesn't is told.
-const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 57\r\nConnection: close\r\n\
+const NOT_TLS: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 57\r\nConnection: close\r\n\
                          \r\nThe plain HTTP request was sent to a port that is HTTPS.\r\n";
 
 /// What a front needs.

@@ -86,7 +86,9 @@ pub enum DialError {
     Unreachable { host: String, source: io::Error },
     #[error("{host} does not answer as TLS: {source}; its certificate may not be valid for it")]
     Tls { host: String, source: io::Error },
-    #[error("what answers at {0} is a web site that does not know the secret; ask who runs the relay for its address anew")]
+    #[error(
+        "what answers at {0} is a web site that does not know the secret; ask who runs the relay for its address anew"
+    )]
     NotLetIn(String),
     #[error(transparent)]
     Target(#[from] TargetError),

@@ -12,7 +12,6 @@ use tokio_rustls::rustls::crypto::{ring, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::ParsedCertificate;
-use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{
     CertificateError as BadCertificate, ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig,
     SignatureScheme,
@@ -95,8 +94,9 @@ impl FromStr for Pin {
 /// A client that believes the public authorities, or only who has the pinned key.
 pub(super) fn client(pin: Option<Pin>) -> Arc<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[&TLS13]);
-    let builder = builder.expect("the provider has cipher suites of TLS 1.3");
+    // Asked for as every program with this library asks; below 1.3 nothing is proved.
+    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let builder = builder.expect("the provider has cipher suites of both versions");
     let mut config = match pin {
         Some(pin) => {
             let verifier = Pinned { pin, algorithms: algorithms(&provider) };

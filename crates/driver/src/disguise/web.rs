@@ -32,7 +32,7 @@ impl Web {
         let name = self.front.server_name().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
         let mut stream = TlsConnector::from(self.tls.clone()).connect(name, tcp).await.map_err(failed)?;
         let proof = self.front.secret.proof(stream.get_ref().1);
-        let proof = proof.ok_or_else(|| failed(std::io::Error::other("the session gives no keying material")))?;
+        let proof = proof.ok_or_else(|| failed(std::io::Error::other("it is not TLS 1.3")))?;
         let request = format!(
             "GET / HTTP/1.1\r\nHost: {}\r\nAccept: */*\r\nCookie: {COOKIE}={}\r\nConnection: Upgrade\r\n\
              Upgrade: websocket\r\n\r\n",

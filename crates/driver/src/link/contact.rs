@@ -15,6 +15,8 @@ use byway_primitives::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_records::offer::{self, CONTACT_BYTES_MAX};
 use iroh::{EndpointAddr, EndpointId, RelayUrl, TransportAddr};
 
+use super::RelayAccess;
+
 /// The protocol name under which these bytes stand in an offer.
 pub const PROTOCOL: &str = "byway-link/1";
 /// Direct addresses of one contact: a few interfaces, both families.
@@ -87,9 +89,12 @@ impl LinkContact {
         Ok(Self::from_bytes(&contact.data)?)
     }
 
-    pub(super) fn to_dial(&self) -> EndpointAddr {
-        let direct = self.addresses.iter().copied().map(TransportAddr::Ip);
-        let relayed = self.relay.iter().cloned().map(TransportAddr::Relay);
+    /// As an endpoint with this relay dials it.
+    pub(super) fn to_dial(&self, own: Option<&RelayAccess>) -> EndpointAddr {
+        let is_alone = own.is_some_and(RelayAccess::is_alone);
+        let direct = self.addresses.iter().filter(|_| !is_alone).copied().map(TransportAddr::Ip);
+        let reached = |url: &RelayUrl| own.map_or(Some(url.clone()), |own| own.as_reached(url));
+        let relayed = self.relay.as_ref().and_then(reached).map(TransportAddr::Relay);
         EndpointAddr::from_parts(self.endpoint, direct.chain(relayed))
     }
 }

@@ -9,7 +9,7 @@ use byway_crypto::noise::StaticKey;
 use iroh::dns::DnsResolver;
 use iroh::endpoint::{Builder, Incoming, NetReportConfig, PortmapperConfig, QuicTransportConfig, VarInt, presets};
 use iroh::tls::CaTlsConfig;
-use iroh::{Endpoint, EndpointId, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey};
+use iroh::{Endpoint, EndpointId, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey, Watcher};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -47,6 +47,24 @@ pub struct RelayAccess {
     /// `https://…`, or `http://…` inside one machine or a private network.
     pub url: RelayUrl,
     pub roots: TlsRoots,
+    /// Where it is reached, if not at its URL.
+    pub through: Option<Through>,
+}
+
+/// A loopback port that leads to a relay, under `http` ([`crate::disguise`]). Others still name the relay by its URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Through {
+    pub port: SocketAddr,
+    pub beside: Beside,
+}
+
+/// What an endpoint does beside a relay that it reaches through a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// Direct links, and relays that others name.
+    Everything,
+    /// Nothing: no socket is bound, and nobody is spoken to but the port.
+    Nothing,
 }
 
 /// Who may vouch for a relay's certificate. A relay under `http://` has none, and either will do.
@@ -79,7 +97,7 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Links {
     endpoint: Endpoint,
-    relay: Option<RelayUrl>,
+    relay: Option<RelayAccess>,
     events: mpsc::Sender<Event>,
     ids: Arc<AtomicU64>,
     room: Arc<Semaphore>,
@@ -124,11 +142,32 @@ impl Default for Limits {
     }
 }
 
+impl RelayAccess {
+    /// Whether nobody else is spoken to.
+    pub(super) fn is_alone(&self) -> bool {
+        self.through.is_some_and(|through| through.beside == Beside::Nothing)
+    }
+
+    /// By what URL the endpoint itself knows a relay that others know as `url`. `None` for one that it doesn't speak to.
+    pub(super) fn as_reached(&self, url: &RelayUrl) -> Option<RelayUrl> {
+        match self.through {
+            Some(through) if *url == self.url => {
+                Some(format!("http://{}", through.port).parse().expect("a socket address makes a URL"))
+            }
+            Some(Through { beside: Beside::Nothing, .. }) => None,
+            _ => Some(url.clone()),
+        }
+    }
+}
+
 impl Links {
     /// Opens the endpoint. Drops of the receiver close all links.
-    pub async fn bind(config: Config) -> Result<(Self, mpsc::Receiver<Event>), BindError> {
+    pub async fn bind(mut config: Config) -> Result<(Self, mpsc::Receiver<Event>), BindError> {
         let limits = config.limits;
-        let relay = config.relay.as_ref().map(|relay| relay.url.clone());
+        let relay = config.relay.clone();
+        if relay.as_ref().is_some_and(RelayAccess::is_alone) {
+            config.bind.clear();
+        }
         let endpoint = builder(config)?.bind().await.map_err(|error| BindError::Endpoint(format!("{error:#}")))?;
         let (events, receiver) = mpsc::channel(EVENTS_QUEUED_MAX);
         let room = Arc::new(Semaphore::new(limits.links_max.min(Semaphore::MAX_PERMITS)));
@@ -156,17 +195,24 @@ impl Links {
         self.endpoint.online().await;
     }
 
+    /// The relay by which others reach this endpoint, and whether it has let it in.
+    pub fn relay(&self) -> Option<(&RelayUrl, bool)> {
+        let is_in = || self.endpoint.home_relay_status().get().iter().any(|status| status.is_connected());
+        self.relay.as_ref().map(|relay| (&relay.url, is_in()))
+    }
+
     /// How others reach this endpoint: the addresses known at present and the relay.
     pub fn contact(&self, dialogue: StaticKey) -> Option<LinkContact> {
         let address = self.endpoint.addr();
         let known = address.ip_addrs().copied();
-        LinkContact::new(self.id(), dialogue, self.bound().into_iter().chain(known), self.relay.clone())
+        let relay = self.relay.as_ref().map(|relay| relay.url.clone());
+        LinkContact::new(self.id(), dialogue, self.bound().into_iter().chain(known), relay)
     }
 
     /// Opens a link. The same link is announced as [`Event::Up`] before anything else of it.
     pub async fn connect(&self, contact: &LinkContact) -> Result<Link, ConnectError> {
         let permit = self.room.clone().try_acquire_owned().map_err(|_| ConnectError::Full)?;
-        let connecting = timeout(CONNECT_WAIT, self.endpoint.connect(contact.to_dial(), ALPN)).await;
+        let connecting = timeout(CONNECT_WAIT, self.endpoint.connect(contact.to_dial(self.relay.as_ref()), ALPN)).await;
         let connection = connecting.map_err(|_| ConnectError::TimedOut)?;
         let connection = connection.map_err(|error| ConnectError::Unreachable(format!("{error:#}")))?;
         let established = establish(next(&self.ids), connection).await.map_err(ConnectError::Refused)?;
@@ -203,11 +249,12 @@ fn builder(config: Config) -> Result<Builder, BindError> {
     probes.https_probes = config.relay.is_some();
     builder = builder.net_report_config(probes);
     let Some(relay) = config.relay else { return Ok(builder.relay_mode(RelayMode::Disabled)) };
+    let reached = relay.as_reached(&relay.url).unwrap_or_else(|| relay.url.clone());
     let roots = match relay.roots {
         TlsRoots::Public => CaTlsConfig::embedded(),
         TlsRoots::Own(roots) => CaTlsConfig::custom_roots(roots.into_iter().map(Into::into)),
     };
-    let map = RelayMap::from(RelayConfig::new(relay.url, None));
+    let map = RelayMap::from(RelayConfig::new(reached, None));
     Ok(builder.relay_mode(RelayMode::Custom(map)).ca_tls_config(roots))
 }
 

@@ -29,7 +29,9 @@ mod stream;
 
 pub use connection::{Direction, FRAMES_QUEUED_MAX, Link, LinkId, Path, Profile, SendError};
 pub use contact::LinkContact;
-pub use endpoint::{BindError, Config, ConnectError, Limits, Links, RelayAccess, STREAM_WINDOW_BYTES_MAX, TlsRoots};
+pub use endpoint::{
+    Beside, BindError, Config, ConnectError, Limits, Links, RelayAccess, STREAM_WINDOW_BYTES_MAX, Through, TlsRoots,
+};
 pub use frame::FRAME_BYTES_MAX;
 pub use iroh::{EndpointId, RelayUrl};
 pub use stream::{HEADER_BYTES_MAX, StreamError, StreamRecv, StreamSend};

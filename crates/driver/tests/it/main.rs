@@ -2,6 +2,7 @@
 //! root real network namespaces.
 
 mod detour;
+mod disguise;
 mod disk;
 #[cfg(target_os = "linux")]
 mod host_network;

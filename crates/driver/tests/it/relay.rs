@@ -13,7 +13,7 @@ use crate::link::{connect, guarded, noise, open, relayed};
 pub async fn relay() -> (Relay, RelayAccess) {
     let config = relay::Config { bind: "127.0.0.1:0".parse().unwrap(), client_bytes_per_second: None };
     let relay = Relay::spawn(config).await.expect("the relay starts");
-    let access = RelayAccess { url: relay.url(), roots: TlsRoots::Public };
+    let access = RelayAccess { url: relay.url(), roots: TlsRoots::Public, through: None };
     (relay, access)
 }
 

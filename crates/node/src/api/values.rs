@@ -34,7 +34,28 @@ pub struct NodeStatus {
     pub balance: Balance,
     pub proxy: Proxy,
     pub connection: Connection,
+    /// The relay by which others reach the node, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<RelayView>,
     pub spending: Spending,
+}
+
+/// A relay, and how the node reaches it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayView {
+    pub url: String,
+    pub way: RelayWay,
+}
+
+/// The way to a relay that is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RelayWay {
+    /// It isn't reached.
+    None,
+    Plain,
+    /// Through its front.
+    Disguised,
 }
 
 /// What a node mainly is.

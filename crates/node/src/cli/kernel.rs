@@ -107,7 +107,7 @@ pub async fn status(globals: &Globals, args: KernelStatusArgs) -> anyhow::Result
 /// One member alone, in seat 0, reached at `address`.
 fn access_to(genesis: &Genesis, member: &Member, address: String) -> KernelAccess {
     let seats = Seats::founding([Member { address, ..member.clone() }]);
-    KernelAccess::to(genesis, &seats, &BTreeMap::new())
+    KernelAccess::to(genesis, &seats, &BTreeMap::new(), None)
 }
 
 /// The kernel node of this configuration, whether it has a seat or not.

@@ -78,6 +78,7 @@ pub trait Hosting {
     fn run(&self, globals: &Globals, args: RunArgs) -> impl Future<Output = anyhow::Result<Outcome>>;
     fn run_kernel(&self, globals: &Globals, args: RunArgs) -> impl Future<Output = anyhow::Result<Outcome>>;
     fn run_relay(&self, globals: &Globals, args: RunArgs) -> impl Future<Output = anyhow::Result<Outcome>>;
+    fn relay_address(&self, globals: &Globals, args: RelayAddressArgs) -> anyhow::Result<Outcome>;
     fn watch(&self, globals: &Globals, args: WatchArgs) -> impl Future<Output = anyhow::Result<Outcome>>;
     fn bench(&self, globals: &Globals, bench: BenchCommand) -> impl Future<Output = anyhow::Result<Outcome>>;
 }
@@ -91,6 +92,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Run(args) => hosting.run(&globals, args).await,
         Command::Kernel(KernelCommand::Run(args)) => hosting.run_kernel(&globals, args).await,
         Command::Relay(RelayCommand::Run(args)) => hosting.run_relay(&globals, args).await,
+        Command::Relay(RelayCommand::Address(args)) => hosting.relay_address(&globals, args),
         Command::Bench(bench) => hosting.bench(&globals, bench).await,
         Command::Status(args) => status::status(&globals, args).await,
         Command::Fetch(args) => market::fetch(&globals, args).await,

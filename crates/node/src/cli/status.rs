@@ -35,8 +35,9 @@ fn screen(status: &NodeStatus, session: Option<&Session>, client: &Client) -> St
         rows.push(("Session", session_line(session)));
     }
     let accepting = if status.proxy.accepting { "" } else { "  (refuses; `byway connect` opens it)" };
+    rows.push(("Proxy", format!("socks5h://{}{accepting}", status.proxy.address)));
+    rows.extend(status.relay.as_ref().map(|relay| ("Relay", relay_line(relay))));
     rows.extend([
-        ("Proxy", format!("socks5h://{}{accepting}", status.proxy.address)),
         ("", String::new()),
         ("Wallet", wallet_line(&status.balance)),
         ("Account", account_line(&status.balance)),
@@ -48,6 +49,15 @@ fn screen(status: &NodeStatus, session: Option<&Session>, client: &Client) -> St
         ("Page", format!("http://{}  (`byway status --link` opens it with the key)", client.run_file().web)),
     ]);
     fields(&rows).lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn relay_line(relay: &RelayView) -> String {
+    let way = match relay.way {
+        RelayWay::None => "not reached",
+        RelayWay::Plain => "reached",
+        RelayWay::Disguised => "reached in disguise",
+    };
+    format!("{}  ({way})", relay.url)
 }
 
 fn exit(connection: &Connection) -> String {

@@ -15,14 +15,14 @@ use byway_records::offer::Location;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::{open_keystore, relay_access, told_to_stop};
+use super::{open_keystore, told_to_stop};
 use crate::api::{OfferFilter, Role as ApiRole};
 use crate::cli::{Globals, Outcome};
-use crate::config::{BuyingConfig, Config, ProviderConfig};
+use crate::config::{BuyingConfig, Config, LinkConfig, ProviderConfig, RelayText};
 use crate::directory::{Directory, RunFile};
 use crate::keystore::{IdentityPurpose, Keystore};
 use crate::peer_node::{
-    Judging, KnownIdentity, PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig, TunnelSelling,
+    Judging, KnownIdentity, PeerNode, PeerNodeConfig, RelaySettings, SellingConfig, SpendingConfig, TunnelSelling,
 };
 use crate::ports::{self, PortChoice, Ports, Purpose};
 use crate::rpc::{Settings, Token};
@@ -80,7 +80,7 @@ pub fn settings(
 ) -> anyhow::Result<PeerNodeConfig> {
     let mut settings = node_config(keystore, genesis, directory, config.provider.is_some())?;
     settings.link_bind = vec![ports::link_address(directory, config.link.listen)?];
-    settings.relay = config.link.relay.as_deref().map(relay_access).transpose()?;
+    settings.relay = relay(&config.link)?;
     settings.selling = config.provider.as_ref().map(selling);
     settings.buying = buying(&config.buying);
     settings.outside_tunnel = config.tunnel.plan();
@@ -135,6 +135,13 @@ fn identities(keystore: &Keystore) -> Vec<KnownIdentity> {
         purpose: identity.purpose,
     });
     known.collect()
+}
+
+fn relay(config: &LinkConfig) -> anyhow::Result<Option<RelaySettings>> {
+    let Some(address) = config.relay.as_ref().map(RelayText::address).transpose().context("link.relay")? else {
+        return Ok(None);
+    };
+    Ok(Some(RelaySettings { url: address.url, front: address.front.zip(config.mode()) }))
 }
 
 fn buying(config: &BuyingConfig) -> OfferFilter {

@@ -12,10 +12,11 @@ use byway_crypto::noise::StaticKey;
 use byway_dialogue::payment::{BackingKind, GiveConfig, TakeConfig};
 use byway_dialogue::{Local, StaticCertificate};
 use byway_driver::clock::Clock;
+use byway_driver::disguise::Disguise;
 use byway_driver::disk::{Disk, DiskError, Durability, Journal};
 use byway_driver::entropy;
 use byway_driver::host_network::{self, HostNetwork};
-use byway_driver::link::{self, Event as LinkEvent, Link, LinkContact, Links};
+use byway_driver::link::{self, Event as LinkEvent, Link, LinkContact, Links, RelayAccess};
 use byway_kernel::follower::{self, Client as LedgerClient, ClientConfig as LedgerClientConfig};
 use byway_peer::market::{Market, MarketConfig};
 use byway_peer::wallet::Wallet;
@@ -31,6 +32,7 @@ use super::connecting::Connection;
 use super::history::Notes;
 use super::kernel_access::KernelAccess;
 use super::once::OnceLog;
+use super::relaying::Reached;
 use super::serving::{EarlyStream, Served};
 use super::tunnel::{Guard, TunnelHost, TunnelKind};
 use super::tunnelling::Tunnelling;
@@ -108,6 +110,7 @@ pub(super) struct Actor {
     pub(super) market_durable: Durability,
     pub(super) frames: VecDeque<(Token, byway_dialogue::LinkId, Vec<u8>)>,
     pub(super) links: Arc<Links>,
+    pub(super) disguise: Option<Arc<Disguise>>,
     pub(super) link_handles: BTreeMap<byway_dialogue::LinkId, Link>,
     /// The link that each dialogue was last on.
     pub(super) talking_on: BTreeMap<IdentityId, byway_dialogue::LinkId>,
@@ -145,7 +148,10 @@ impl Actor {
         let wallet = Wallet::open(config.wallet.clone(), &ledger_journal).map_err(StartError::Wallet)?;
         let tunnelling = open_tunnels(&config).await?;
         let (market, certificate) = open_market(&config, tunnelling.kind(), &market_journal, clock.now())?;
-        let (links, link_events) = bind_links(&config).await?;
+        let Reached { access, disguise } = Reached::by(config.relay.as_ref()).await.map_err(StartError::Loopback)?;
+        let (links, link_events) = bind_links(&config, access).await?;
+        let seats = &ledger.follower().epoch().seats;
+        let kernel = KernelAccess::to(&config.genesis, seats, &config.kernel_addresses, disguise.clone());
         let (arrive, arrivals) = mpsc::channel(ARRIVALS_QUEUE);
         let (exits, exits_seen) = watch::channel(ExitState::Idle);
         let exit = config.selling.as_ref().map(|selling| serving::exit(selling, &links)).transpose()?;
@@ -156,7 +162,7 @@ impl Actor {
             arrive,
             stopping: None,
             index: Index::new(),
-            kernel: KernelAccess::to(&config.genesis, &ledger.follower().epoch().seats, &config.kernel_addresses),
+            kernel,
             ledger,
             wallet,
             promise_log: promise_log::PromiseLog::open(&ledger_journal),
@@ -183,6 +189,7 @@ impl Actor {
             market_durable: Durability::default(),
             frames: VecDeque::new(),
             links,
+            disguise,
             link_handles: BTreeMap::new(),
             talking_on: BTreeMap::new(),
             certificate,
@@ -312,10 +319,13 @@ fn open_market(
     Ok((Market::open(market_config(config, tunnel), local, journal, now, entropy::seed())?, certificate))
 }
 
-async fn bind_links(config: &PeerNodeConfig) -> Result<(Arc<Links>, mpsc::Receiver<LinkEvent>), link::BindError> {
+async fn bind_links(
+    config: &PeerNodeConfig,
+    relay: Option<RelayAccess>,
+) -> Result<(Arc<Links>, mpsc::Receiver<LinkEvent>), link::BindError> {
     let (links, events) = Links::bind(link::Config {
         bind: config.link_bind.clone(),
-        relay: config.relay.clone(),
+        relay,
         seed: config.link_seed,
         limits: link::Limits { idle_max: LINK_SILENCE_MAX, keep_alive: LINK_KEEP_ALIVE, ..Default::default() },
     })

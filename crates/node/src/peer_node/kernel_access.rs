@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use byway_crypto::noise::StaticKey;
+use byway_driver::disguise::Disguise;
 use byway_driver::entropy;
 use byway_driver::mesh::{ConnectError, Limits, MeshClient, Prologue, RequestError};
 use byway_kernel::follower::Refusal;
@@ -77,6 +78,8 @@ struct Shared {
     limits: Limits,
     /// By name, of members that are reached elsewhere than the ledger says.
     elsewhere: BTreeMap<String, String>,
+    /// What knows another way to them.
+    disguise: Option<Arc<Disguise>>,
     members: RwLock<Arc<Members>>,
 }
 
@@ -99,11 +102,16 @@ struct Known {
 
 impl KernelAccess {
     /// To these members of the network. `elsewhere` has the addresses, by name, of members that are reached elsewhere than
-    /// the ledger says.
-    pub fn to(genesis: &Genesis, seats: &Seats, elsewhere: &BTreeMap<String, String>) -> Self {
+    /// the ledger says. Where there is a `disguise` they are reached as that sees fit.
+    pub fn to(
+        genesis: &Genesis,
+        seats: &Seats,
+        elsewhere: &BTreeMap<String, String>,
+        disguise: Option<Arc<Disguise>>,
+    ) -> Self {
         let members = RwLock::new(Arc::new(Members::of(seats, elsewhere, None)));
         let (prologue, limits) = (prologue(genesis), Limits::default());
-        Self(Arc::new(Shared { prologue, limits, elsewhere: elsewhere.clone(), members }))
+        Self(Arc::new(Shared { prologue, limits, elsewhere: elsewhere.clone(), disguise, members }))
     }
 
     /// Where the members are reached: `host:port` each.
@@ -207,9 +215,17 @@ impl KernelAccess {
             return Ok(client.clone());
         }
         let (seed, shared) = (entropy::seed(), &self.0);
-        let connected = MeshClient::connect(&known.address, known.key, &shared.prologue, &seed, &shared.limits).await;
-        let (client, mut pushes) =
-            connected.map_err(|source| AskError::Connect { name: known.name.clone(), source })?;
+        let failed = |source| AskError::Connect { name: known.name.clone(), source };
+        let address = match &shared.disguise {
+            Some(disguise) => {
+                let port = disguise.kernel(&known.address).await;
+                let unreachable = |source| ConnectError::Unreachable { address: known.address.clone(), source };
+                port.map_err(|source| failed(unreachable(source)))?.to_string()
+            }
+            None => known.address.clone(),
+        };
+        let connected = MeshClient::connect(&address, known.key, &shared.prologue, &seed, &shared.limits).await;
+        let (client, mut pushes) = connected.map_err(failed)?;
         // Kernel nodes tell clients nothing unasked; what comes nevertheless is let go of.
         tokio::spawn(async move { while pushes.recv().await.is_some() {} });
         *slot = Some(client.clone());

@@ -226,8 +226,8 @@ impl Actor {
         let kernel = self.kernel.addresses().into_iter().filter_map(|address| address.parse().ok());
         let kernel = kernel.map(|to| Allowed { transport: Transport::Tcp, to, sender: Sender::Anyone });
         let to_relay = |to: &SocketAddr| Allowed { transport: Transport::Tcp, to: *to, sender: Sender::Anyone };
-        let mut allowed: Vec<Allowed> =
-            kernel.chain(self.tunnelling.relays.iter().map(to_relay)).chain(links).collect();
+        let relays = self.tunnelling.relays.iter().map(to_relay).chain(self.allowed_for_disguise());
+        let mut allowed: Vec<Allowed> = kernel.chain(relays).chain(links).collect();
         allowed.truncate(byway_driver::host_network::ALLOWED_MAX / 2);
         ClientPlan { allowed, ..self.config.outside_tunnel.clone() }
     }

@@ -31,6 +31,7 @@ impl Actor {
             balance: self.balance(),
             proxy: Proxy { address: self.config.proxy_address.clone(), accepting: self.exits.borrow().is_open() },
             connection: self.connection_view(),
+            relay: self.relay_view(),
             spending: self.spending(),
         }
     }

@@ -9,11 +9,13 @@
 //! - [`network`]: seven kernel nodes, a relay, a provider and a client, killed one after the other under load.
 //! - [`members`]: kernel nodes that join, leave, are killed and get other keys while payments go on.
 //! - [`local`]: `byway up` twice on one directory.
+//! - [`blocked`]: a network that lets nothing through but a web site, in network namespaces (as root).
 //! - [`faults`]: bad input and faults at a node's front.
 //! - [`tunnel`]: a client's machine, a provider's and the internet in network namespaces (as root).
 //! - [`strangers`]: peers that keep to no rules, and a clock that was set back.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
+mod blocked;
 mod faults;
 mod harness;
 mod local;

@@ -105,6 +105,7 @@ fn what_can_be_typed() {
         ("kernel run --config f", true),
         ("kernel run", false),
         ("relay run --config f", true),
+        ("relay address --config f --pin", true),
         ("run --config f", true),
         ("genesis new --name n --out f", false),
         ("bench kernel --nodes 7 --rate 3000 --seconds 10 --json", true),

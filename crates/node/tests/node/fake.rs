@@ -142,6 +142,7 @@ pub fn status(state: ConnectionState) -> NodeStatus {
             rate_down_bps: 0,
             rate_up_bps: 0,
         },
+        relay: None,
         spending: Spending { session_max: None, day_max: None, day_spent: Amount::ZERO },
     }
 }

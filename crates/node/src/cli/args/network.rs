@@ -38,6 +38,18 @@ pub struct RunArgs {
 pub enum RelayCommand {
     /// Run a relay
     Run(RunArgs),
+    /// Print what peers write into `relay` to reach a relay behind a front. It holds the front's secret
+    Address(RelayAddressArgs),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct RelayAddressArgs {
+    /// The relay's configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Name the certificate's key, so that peers need no authority to vouch for it. A new key makes a new address
+    #[arg(long)]
+    pub pin: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -41,6 +41,8 @@ pub struct Network {
     pub proxy: SocketAddr,
     ports: [u16; PORTS],
     sites: Sites,
+    /// The relay's address, if it is behind a front.
+    front: Option<String>,
     /// Last, so that it goes when the processes have ended.
     folder: TempDir,
 }
@@ -134,6 +136,7 @@ impl Network {
             proxy: local(ports[CLIENT + 1]),
             ports,
             sites,
+            front: None,
             folder,
         };
         network.configure();
@@ -169,12 +172,31 @@ impl Network {
 
     fn peer(&self, first: usize, link: SocketAddr) -> String {
         let [proxy, rpc, page] = [1, 2, 3].map(|step| local(self.ports[first + step]));
-        let relay = self.relay_address();
+        let relay = self.front.clone().unwrap_or_else(|| format!("http://{}", self.relay_address()));
         format!(
-            "role = \"peer\"\nnetwork = \"network.json\"\n[link]\nlisten = \"{link}\"\nrelay = \"http://{relay}\"\n\
+            "role = \"peer\"\nnetwork = \"network.json\"\n[link]\nlisten = \"{link}\"\nrelay = \"{relay}\"\n\
              [proxy]\nlisten = \"{proxy}\"\n[rpc]\nlisten = \"{rpc}\"\n[page]\nlisten = \"{page}\"\n\
              [log]\nlevel = \"{LOG}\"\n"
         )
+    }
+
+    /// Puts a web site of this name before the relay, on port 443 of `host`, and writes the peers' configurations anew.
+    pub fn put_behind_front(&mut self, name: &str, host: &str) {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        write(&self.path("chain.pem"), &made.cert.pem());
+        write(&self.path("key.pem"), &made.signing_key.serialize_pem());
+        let relay = self.relay_address();
+        let front = format!(
+            "[relay.front]\nlisten = \"{host}:443\"\nname = \"{name}\"\ncertificate = \"chain.pem\"\n\
+             key = \"key.pem\"\nplain = \"http://{relay}\"\n"
+        );
+        let text = format!("role = \"relay\"\nnetwork = \"network.json\"\n[relay]\nlisten = \"{relay}\"\n{front}");
+        self.config("relay", &text);
+        let config = self.path("relay.toml").display().to_string();
+        let told = Node::new(self.path("relay"), None).json(&["relay", "address", "--config", &config, "--pin"]);
+        self.front = Some(told["address"].as_str().unwrap().to_owned());
+        self.config("client", &self.peer(CLIENT, SocketAddr::new(self.sites.client, self.ports[CLIENT])));
+        self.configure_provider(Reach::Direct);
     }
 
     fn relay_address(&self) -> SocketAddr {

@@ -171,6 +171,43 @@ impl Capture {
     }
 }
 
+/// A recording of what passes an interface of the internet's from now on, both ways.
+pub struct Recording {
+    child: Child,
+    file: PathBuf,
+    log: PathBuf,
+}
+
+impl Recording {
+    /// Of the client's line, what `filter` (as tcpdump has it) tells.
+    pub fn of_client(spaces: &Spaces, filter: &str) -> Self {
+        let place = |end: &str| std::env::temp_dir().join(format!("{}.{end}", spaces.client));
+        let (file, log) = (place("pcap"), place("pcap.log"));
+        let mut command = in_space(&spaces.internet, "tcpdump");
+        command.args(["-n", "-U", "--immediate-mode", "-Z", "root", "-i", "c", "-w"]).arg(&file).arg(filter);
+        let child = command.stdin(Stdio::null()).stderr(std::fs::File::create(&log).unwrap()).spawn();
+        let child = child.expect("`tcpdump` is needed (Debian: tcpdump)");
+        eventually("tcpdump records", SOON, || {
+            std::fs::read_to_string(&log).unwrap().contains("listening on").then_some(())
+        });
+        Self { child, file, log }
+    }
+
+    /// Ends it; what nDPI takes each flow for, a line each.
+    pub fn end_as_seen_by_ndpi(mut self) -> Vec<String> {
+        let told = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        self.child.wait().unwrap();
+        let seen = Command::new("ndpiReader").arg("-v").arg("2").arg("-i").arg(&self.file).output();
+        let seen = seen.expect("`ndpiReader` is needed (Debian: libndpi-bin)");
+        for file in [&self.file, &self.log] {
+            std::fs::remove_file(file).unwrap();
+        }
+        let text = String::from_utf8_lossy(&seen.stdout);
+        text.lines().filter(|line| line.contains("[proto: ")).map(str::to_owned).collect()
+    }
+}
+
 impl Drop for Spaces {
     fn drop(&mut self) {
         if let Some(mut servers) = self.servers.take() {

@@ -1,7 +1,7 @@
 //! A network that lets nothing through but names and one web site.
 
 use super::harness::network::Network;
-use super::harness::spaces::{self, NAME, Recording, Spaces};
+use super::harness::spaces::{self, Capture, NAME, Recording, Spaces};
 use super::harness::{SOON, Story, eventually_or, turn};
 
 /// More than a first credit window, so that it takes promises.
@@ -23,6 +23,10 @@ table inet wall {
 }
 END"#;
 
+/// What the provider, which is always in disguise, may send: the same, and what its machine says to its neighbours.
+const OF_PROVIDER: &str = "(host 11.8.8.8 and (udp port 53 or tcp port 443 or tcp port 80)) or arp or icmp6 or \
+                           (dst net ff02::/16 and not udp)";
+
 /// Asks the web site for its page, and shows status and page.
 const PROBE: &str = r#"python3 -c '
 import ssl, urllib.request
@@ -40,6 +44,7 @@ fn behind_a_wall_that_lets_only_a_web_site_through_everything_works_and_looks_li
     let mut network = Network::make_in(&spaces);
     network.put_behind_front(NAME, spaces::WEB);
     spaces.sh(&spaces.internet, WALL);
+    let beside = Capture::of_provider(&spaces, &format!("not ({OF_PROVIDER})"));
     let recording = Recording::of_client(&spaces, "tcp");
     network.start();
     story.tell("all processes are ready");
@@ -65,6 +70,11 @@ fn behind_a_wall_that_lets_only_a_web_site_through_everything_works_and_looks_li
     let page = spaces.sh(&spaces.client, PROBE);
     assert!(page.starts_with("200 ") && page.contains("Welcome"), "a prober finds a web site: {page}");
 
+    assert_eq!(
+        beside.end(),
+        Vec::<String>::new(),
+        "the provider goes nowhere but to the web site, and where it is sent"
+    );
     let flows = recording.end_as_seen_by_ndpi();
     let of_front: Vec<&String> = flows.iter().filter(|flow| flow.contains("11.8.8.8:443")).collect();
     assert!(!of_front.is_empty(), "the disguised connections were recorded: {flows:#?}");

@@ -173,14 +173,17 @@ impl Network {
     fn peer(&self, first: usize, link: SocketAddr) -> String {
         let [proxy, rpc, page] = [1, 2, 3].map(|step| local(self.ports[first + step]));
         let relay = self.front.clone().unwrap_or_else(|| format!("http://{}", self.relay_address()));
+        let disguise = if self.front.is_some() && first == PROVIDER { "always" } else { "auto" };
         format!(
             "role = \"peer\"\nnetwork = \"network.json\"\n[link]\nlisten = \"{link}\"\nrelay = \"{relay}\"\n\
+             disguise = \"{disguise}\"\n\
              [proxy]\nlisten = \"{proxy}\"\n[rpc]\nlisten = \"{rpc}\"\n[page]\nlisten = \"{page}\"\n\
              [log]\nlevel = \"{LOG}\"\n"
         )
     }
 
-    /// Puts a web site of this name before the relay, on port 443 of `host`, and writes the peers' configurations anew.
+    /// Puts a web site of this name before the relay, on port 443 of `host`, and writes the peers' configurations anew. The
+    /// provider goes nowhere else from then on.
     pub fn put_behind_front(&mut self, name: &str, host: &str) {
         let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
         write(&self.path("chain.pem"), &made.cert.pem());

@@ -146,10 +146,19 @@ pub struct Capture(Child, PathBuf);
 impl Capture {
     /// Of the client's line, those from the client that `filter` (as tcpdump has it) tells.
     pub fn of_client(spaces: &Spaces, filter: &str) -> Self {
-        let file = std::env::temp_dir().join(format!("{}.captured", spaces.client));
+        Self::of(spaces, "c", filter)
+    }
+
+    /// The same of the provider.
+    pub fn of_provider(spaces: &Spaces, filter: &str) -> Self {
+        Self::of(spaces, "p", filter)
+    }
+
+    fn of(spaces: &Spaces, line: &str, filter: &str) -> Self {
+        let file = std::env::temp_dir().join(format!("{}.{line}.captured", spaces.internet));
         let out = std::fs::File::create(&file).unwrap();
         let mut command = in_space(&spaces.internet, "tcpdump");
-        command.args(["-n", "-l", "--immediate-mode", "-Q", "in", "-i", "c", filter]).stdin(Stdio::null());
+        command.args(["-n", "-l", "--immediate-mode", "-Q", "in", "-i", line, filter]).stdin(Stdio::null());
         let child = command.stdout(out.try_clone().unwrap()).stderr(out).spawn();
         let capture = Self(child.expect("`tcpdump` is needed (Debian: tcpdump)"), file);
         eventually("tcpdump listens", SOON, || capture.text().contains("listening on").then_some(()));

@@ -16,7 +16,7 @@ use byway_driver::disguise::Disguise;
 use byway_driver::disk::{Disk, DiskError, Durability, Journal};
 use byway_driver::entropy;
 use byway_driver::host_network::{self, HostNetwork};
-use byway_driver::link::{self, Event as LinkEvent, Link, LinkContact, Links, RelayAccess};
+use byway_driver::link::{self, Event as LinkEvent, Link, LinkContact, Links};
 use byway_kernel::follower::{self, Client as LedgerClient, ClientConfig as LedgerClientConfig};
 use byway_peer::market::{Market, MarketConfig};
 use byway_peer::wallet::Wallet;
@@ -110,7 +110,6 @@ pub(super) struct Actor {
     pub(super) market_durable: Durability,
     pub(super) frames: VecDeque<(Token, byway_dialogue::LinkId, Vec<u8>)>,
     pub(super) links: Arc<Links>,
-    pub(super) disguise: Option<Arc<Disguise>>,
     pub(super) link_handles: BTreeMap<byway_dialogue::LinkId, Link>,
     /// The link that each dialogue was last on.
     pub(super) talking_on: BTreeMap<IdentityId, byway_dialogue::LinkId>,
@@ -148,10 +147,7 @@ impl Actor {
         let wallet = Wallet::open(config.wallet.clone(), &ledger_journal).map_err(StartError::Wallet)?;
         let tunnelling = open_tunnels(&config).await?;
         let (market, certificate) = open_market(&config, tunnelling.kind(), &market_journal, clock.now())?;
-        let Reached { access, disguise } = Reached::by(config.relay.as_ref()).await.map_err(StartError::Loopback)?;
-        let (links, link_events) = bind_links(&config, access).await?;
-        let seats = &ledger.follower().epoch().seats;
-        let kernel = KernelAccess::to(&config.genesis, seats, &config.kernel_addresses, disguise.clone());
+        let (disguise, (links, link_events)) = bind_links(&config).await?;
         let (arrive, arrivals) = mpsc::channel(ARRIVALS_QUEUE);
         let (exits, exits_seen) = watch::channel(ExitState::Idle);
         let exit = config.selling.as_ref().map(|selling| serving::exit(selling, &links)).transpose()?;
@@ -162,7 +158,7 @@ impl Actor {
             arrive,
             stopping: None,
             index: Index::new(),
-            kernel,
+            kernel: open_kernel(&config, &ledger, disguise),
             ledger,
             wallet,
             promise_log: promise_log::PromiseLog::open(&ledger_journal),
@@ -189,7 +185,6 @@ impl Actor {
             market_durable: Durability::default(),
             frames: VecDeque::new(),
             links,
-            disguise,
             link_handles: BTreeMap::new(),
             talking_on: BTreeMap::new(),
             certificate,
@@ -306,6 +301,10 @@ fn open_ledger(genesis: &Genesis, journal: &Journal) -> Result<LedgerClient, fol
     LedgerClient::open(genesis.clone(), &follower::PROGRAMS, config, entropy::number(), journal)
 }
 
+fn open_kernel(config: &PeerNodeConfig, ledger: &LedgerClient, disguise: Option<Arc<Disguise>>) -> KernelAccess {
+    KernelAccess::to(&config.genesis, &ledger.follower().epoch().seats, &config.kernel_addresses, disguise)
+}
+
 /// The market machine, and the certificate under which it answers from now on.
 fn open_market(
     config: &PeerNodeConfig,
@@ -319,18 +318,19 @@ fn open_market(
     Ok((Market::open(market_config(config, tunnel), local, journal, now, entropy::seed())?, certificate))
 }
 
-async fn bind_links(
-    config: &PeerNodeConfig,
-    relay: Option<RelayAccess>,
-) -> Result<(Arc<Links>, mpsc::Receiver<LinkEvent>), link::BindError> {
+type Bound = (Option<Arc<Disguise>>, (Arc<Links>, mpsc::Receiver<LinkEvent>));
+
+/// The links, and the disguise by which they reach their relay if there is one.
+async fn bind_links(config: &PeerNodeConfig) -> Result<Bound, StartError> {
+    let Reached { access, disguise } = Reached::by(config.relay.as_ref()).await.map_err(StartError::Loopback)?;
     let (links, events) = Links::bind(link::Config {
         bind: config.link_bind.clone(),
-        relay,
+        relay: access,
         seed: config.link_seed,
         limits: link::Limits { idle_max: LINK_SILENCE_MAX, keep_alive: LINK_KEEP_ALIVE, ..Default::default() },
     })
     .await?;
-    Ok((Arc::new(links), events))
+    Ok((disguise, (Arc::new(links), events)))
 }
 
 /// The secret of all tunnels of this node, from that of its dialogues.

@@ -119,6 +119,11 @@ impl KernelAccess {
         self.members().by_seat.values().map(|known| known.address.clone()).collect()
     }
 
+    /// What knows another way to them, and to the relay.
+    pub fn disguise(&self) -> Option<&Disguise> {
+        self.0.disguise.as_deref()
+    }
+
     /// Goes over to the members of another epoch. Connections to those that stay where they are stay.
     pub fn follow(&self, seats: &Seats) {
         let mut members = self.0.members.write().unwrap_or_else(PoisonError::into_inner);

@@ -45,13 +45,13 @@ impl Reached {
 impl Actor {
     /// The relay, and the way there that is in use.
     pub(super) fn relay_view(&self) -> Option<RelayView> {
-        relay_view(&self.links, self.disguise.as_deref())
+        relay_view(&self.links, self.kernel.disguise())
     }
 
     /// What the node itself must reach past a tunnel for its disguise. A front that is named by a host name can be asked
     /// for once there is a tunnel.
     pub(super) fn allowed_for_disguise(&self) -> Option<Allowed> {
-        let to = self.disguise.as_ref()?.front().parse().ok()?;
+        let to = self.kernel.disguise()?.front().parse().ok()?;
         Some(Allowed { transport: Transport::Tcp, to, sender: Sender::Anyone })
     }
 }

@@ -159,7 +159,8 @@ impl Actor {
     fn relays_of(&self, offer: Option<&Offer>) -> Vec<String> {
         let own = self.config.relay.as_ref().map(|relay| relay.url.clone());
         let theirs = offer.and_then(contact).and_then(|contact| contact.relay().cloned());
-        let relays: BTreeSet<String> = own.iter().chain(&theirs).filter_map(relay_host).collect();
+        let front = self.kernel.disguise().map(|disguise| disguise.front().to_string());
+        let relays: BTreeSet<String> = own.iter().chain(&theirs).filter_map(relay_host).chain(front).collect();
         relays.into_iter().collect()
     }
 

@@ -17,7 +17,7 @@ use byway_dialogue::{
 use byway_driver::clock::Clock;
 use byway_driver::entropy;
 use byway_driver::link::{self, Event, Limits, Link, LinkContact, Links, StreamRecv, StreamSend};
-use byway_driver::socks::{StreamHeader, Target};
+use byway_driver::socks::{StreamHeader, Target, Wanted};
 use byway_node::config::Config as NodeConfig;
 use byway_node::directory::Directory;
 use byway_node::genesis;
@@ -146,7 +146,7 @@ impl Stranger {
     /// A data stream of a session.
     pub fn stream(&self, session: SessionId, target: Target) -> (StreamSend, StreamRecv) {
         let link = self.open.values().next().unwrap();
-        let header = StreamHeader { session: session.0, target }.to_bytes();
+        let header = StreamHeader { session: session.0, wanted: Wanted::Connection(target) }.to_bytes();
         self.runtime.block_on(link.open_stream(&header)).unwrap()
     }
 

@@ -11,6 +11,7 @@ pub mod records;
 
 use std::sync::LazyLock;
 
+use byway_access::quality::{Measurement, Seen};
 use byway_crypto::noise::StaticKey;
 use byway_crypto::threshold::ceremony::Ceremony;
 use byway_crypto::threshold::dealing::{Dealing, DealingKey, DealingSecret, VerifiedDealing};
@@ -27,7 +28,7 @@ use byway_ledger::tree::{ProofLeaf, ProofStep};
 use byway_ledger::{
     Change, EntryProof, ProgramChanges, ProgramRoot, RangeProof, StateChanges, StateProof, TreePage, WayEnd,
 };
-use byway_primitives::{Amount, Encode, Hash, NetworkId, Time};
+use byway_primitives::{Amount, Encode, Hash, NetworkId, Span, Time};
 use byway_records::call::kernel::Upgrade;
 use byway_records::evidence::Place;
 use byway_records::state::*;
@@ -399,6 +400,21 @@ pub(crate) fn session_message() -> Samples {
 
 pub(crate) fn warning_message() -> Samples {
     named(access::warnings())
+}
+
+pub(crate) fn quality_message() -> Samples {
+    named(access::qualities())
+}
+
+pub(crate) fn signed_attestation() -> Samples {
+    one(access::attestation())
+}
+
+pub(crate) fn measurement() -> Samples {
+    let mut measured = Measurement::default();
+    let seen = [Seen::Opened, Seen::Latency(Span::millis(40)), Seen::Throughput(1 << 20), Seen::Kept];
+    seen.into_iter().for_each(|seen| measured.note(Time(1_800_000_000_000), seen));
+    one(measured)
 }
 
 pub(crate) fn stream_header() -> Samples {

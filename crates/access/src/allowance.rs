@@ -28,6 +28,12 @@ impl Allowance {
         self.left = self.left.saturating_sub(1);
         granted
     }
+
+    /// Whether all are there by `now`.
+    pub(crate) fn is_full(&self, now: Time) -> bool {
+        let gained = now.since(self.since).0 / self.every.0.max(1);
+        self.left.saturating_add(gained) >= self.most
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //!   that only obeys a limit and reports counters.
 //! - [`score`]: how an identity's history on the ledger reads, in one number that prices may depend on.
 //! - [`credit`]: how much credit a client gets, and whether it may try the service for nothing.
+//! - [`quality`]: how well providers serve, by what this node measured and others say.
 //! - [`warning`]: what providers tell each other of an issuer who promises too much.
 //! - [`service`]: what a session carries, behind one interface. SOCKS is the first kind.
 //! - [`exit_policy`]: where a client's traffic may come out.
@@ -50,6 +51,7 @@ mod allowance;
 pub mod credit;
 pub mod discovery;
 pub mod exit_policy;
+pub mod quality;
 pub mod score;
 pub mod service;
 pub mod session;
@@ -58,6 +60,7 @@ pub mod warning;
 pub use credit::CreditPolicy;
 pub use discovery::{Candidate, Candidates, Index, LedgerClock, Place, Query};
 pub use exit_policy::{Denied, ExitPolicy, SocksReply};
+pub use quality::Sort;
 pub use score::{History, NEWCOMER, Weights};
 pub use service::{NotAccepted, ServiceDataError, ServiceKind, Services, Socks};
 pub use session::{Client, Provider, ResponseId, SessionId, SessionMessage, Traffic};

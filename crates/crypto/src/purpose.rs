@@ -32,6 +32,8 @@ pub enum Purpose {
     DialogueStatic,
     /// Where an identity can be reached now (ECDSA).
     Contact,
+    /// What an identity says of how a provider served it (ECDSA).
+    Attestation,
 }
 
 impl Purpose {
@@ -55,6 +57,7 @@ impl Purpose {
             Purpose::Ceremony => "byway 1 signature: ceremony",
             Purpose::DialogueStatic => "byway 1 signature: dialogue static",
             Purpose::Contact => "byway 1 signature: contact",
+            Purpose::Attestation => "byway 1 signature: attestation",
         })
     }
 }

@@ -21,6 +21,8 @@ impl ProtocolId {
     pub const SESSION: ProtocolId = ProtocolId(2);
     /// What providers tell each other of an issuer (row A6).
     pub const WARNING: ProtocolId = ProtocolId(3);
+    /// What peers tell each other of how providers serve (row A2).
+    pub const QUALITY: ProtocolId = ProtocolId(4);
 }
 
 /// What a message is worth.

@@ -9,6 +9,7 @@ use byway_records::offer::{Country, Offer, Service, Unit};
 use byway_records::state::PublishedOffer;
 
 use super::{Candidates, LedgerClock, Query};
+use crate::quality::{MIDDLE, Sort};
 
 /// The first byte of the keys under which offers stand; see
 /// [`offer_key`](byway_records::state::offer_key). Other entries of the program are of no use here.
@@ -21,7 +22,11 @@ pub struct Index {
     by_key: BTreeMap<Vec<u8>, OfferId>,
     by_service: BTreeMap<Service, BTreeSet<OfferId>>,
     by_provider: BTreeMap<IdentityId, BTreeSet<OfferId>>,
+    /// All offers, by price.
     shelves: BTreeMap<Shelf, BTreeSet<Rank>>,
+    /// Those of rated providers, in each other order.
+    rated: BTreeMap<(Sort, Shelf), BTreeSet<Rank>>,
+    ratings: BTreeMap<(IdentityId, Service), u16>,
 }
 
 /// What offers are ranked among.
@@ -43,10 +48,11 @@ enum At {
     ExitAsn(u32),
 }
 
-/// A place on a shelf: no price of the offer is lower, for anyone.
+/// A place on a shelf: by no price of the offer, for anyone, would it be further ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
-    pub price: Amount,
+    /// See [`Sort::place`].
+    pub place: (u16, Amount),
     /// Falls with the bandwidth.
     pub slowness: u64,
     pub id: OfferId,
@@ -67,13 +73,14 @@ impl Shelf {
 }
 
 impl Rank {
-    pub fn new(price: Amount, offer: &Offer, id: OfferId) -> Self {
-        Self { price, slowness: u64::MAX - offer.bandwidth_bps, id }
+    /// Of an offer at `price`, from a provider of this quality.
+    pub fn new(sort: Sort, price: Amount, quality: u16, offer: &Offer, id: OfferId) -> Self {
+        Self { place: sort.place(price, quality), slowness: u64::MAX - offer.bandwidth_bps, id }
     }
 }
 
 /// Where an offer stands.
-fn places(offer: &Offer, id: OfferId) -> Vec<(Shelf, Rank)> {
+fn places(sort: Sort, quality: u16, offer: &Offer, id: OfferId) -> Vec<(Shelf, Rank)> {
     let mut lowest: BTreeMap<(Unit, AssetId), Amount> = BTreeMap::new();
     for price in &offer.prices {
         let known = lowest.entry((price.unit, price.asset)).or_insert(price.amount);
@@ -87,7 +94,7 @@ fn places(offer: &Offer, id: OfferId) -> Vec<(Shelf, Rank)> {
         At::ExitAsn(offer.exit.asn),
     ];
     let on_all = |((unit, asset), price): ((Unit, AssetId), Amount)| {
-        let rank = Rank::new(price, offer, id);
+        let rank = Rank::new(sort, price, quality, offer, id);
         at.map(|at| (Shelf { service: offer.service, unit, asset, at }, rank))
     };
     lowest.into_iter().flat_map(on_all).collect()
@@ -158,32 +165,81 @@ impl Index {
 
     /// The offers that fit `query`, best first. Each is looked for when it is asked for.
     pub fn candidates(&self, query: Query, clock: LedgerClock) -> Candidates<'_> {
-        let shelf = self.shelves.get(&Shelf::of_query(&query));
-        Candidates::new(self, query, clock, shelf)
+        let shelf = Shelf::of_query(&query);
+        let rated = self.rated.get(&(query.sort, shelf));
+        Candidates::new(self, query, clock, self.shelves.get(&shelf), rated)
+    }
+
+    /// Takes note of how good a provider's service is, 0 to [`QUALITY_MAX`](crate::quality::QUALITY_MAX); `None`: that nothing is known any more.
+    pub fn rate(&mut self, provider: IdentityId, service: Service, quality: Option<u16>) {
+        let of = (provider, service);
+        let before = self.ratings.get(&of).copied();
+        if before == quality {
+            return;
+        }
+        let offers: Vec<OfferId> = self.by_provider.get(&provider).into_iter().flatten().copied().collect();
+        offers.iter().for_each(|id| self.take_off_rated(*id));
+        match quality {
+            Some(quality) => self.ratings.insert(of, quality),
+            None => self.ratings.remove(&of),
+        };
+        offers.iter().for_each(|id| self.put_on_rated(*id));
+    }
+
+    /// How good a provider's service is, if anything is known.
+    pub fn rating(&self, provider: IdentityId, service: Service) -> Option<u16> {
+        self.ratings.get(&(provider, service)).copied()
+    }
+
+    pub(super) fn quality(&self, offer: &Offer) -> u16 {
+        self.rating(offer.provider, offer.service).unwrap_or(MIDDLE)
     }
 
     #[cfg(test)]
     pub(super) fn is_bare(&self) -> bool {
-        self.is_empty() && self.by_service.is_empty() && self.by_provider.is_empty() && self.shelves.is_empty()
+        let places = self.shelves.is_empty() && self.rated.is_empty();
+        self.is_empty() && self.by_service.is_empty() && self.by_provider.is_empty() && places
     }
 
     fn insert(&mut self, id: OfferId, published: PublishedOffer) {
         let offer = &published.offer.offer;
         self.by_service.entry(offer.service).or_default().insert(id);
         self.by_provider.entry(offer.provider).or_default().insert(id);
-        for (shelf, rank) in places(offer, id) {
+        for (shelf, rank) in places(Sort::Price, MIDDLE, offer, id) {
             self.shelves.entry(shelf).or_default().insert(rank);
         }
         self.offers.insert(id, published);
+        self.put_on_rated(id);
     }
 
     fn remove(&mut self, id: OfferId) {
+        self.take_off_rated(id);
         let Some(published) = self.offers.remove(&id) else { return };
         let offer = &published.offer.offer;
         take_out(&mut self.by_service, offer.service, &id);
         take_out(&mut self.by_provider, offer.provider, &id);
-        for (shelf, rank) in places(offer, id) {
+        for (shelf, rank) in places(Sort::Price, MIDDLE, offer, id) {
             take_out(&mut self.shelves, shelf, &rank);
+        }
+    }
+
+    /// Where an offer stands because its provider is rated.
+    fn rated_places(&self, id: OfferId) -> Vec<((Sort, Shelf), Rank)> {
+        let Some(offer) = self.offers.get(&id).map(|published| &published.offer.offer) else { return Vec::new() };
+        let Some(quality) = self.rating(offer.provider, offer.service) else { return Vec::new() };
+        let by = |sort| places(sort, quality, offer, id).into_iter().map(move |(shelf, rank)| ((sort, shelf), rank));
+        [Sort::Quality, Sort::Both].into_iter().flat_map(by).collect()
+    }
+
+    fn put_on_rated(&mut self, id: OfferId) {
+        for (shelf, rank) in self.rated_places(id) {
+            self.rated.entry(shelf).or_default().insert(rank);
+        }
+    }
+
+    fn take_off_rated(&mut self, id: OfferId) {
+        for (shelf, rank) in self.rated_places(id) {
+            take_out(&mut self.rated, shelf, &rank);
         }
     }
 }

@@ -1,12 +1,13 @@
-//! Discovery: which offers fit, cheapest first (row A2).
+//! Discovery: which offers fit, the best first: by price, quality or both (row A2).
 //!
 //! Every node follows the ledger and keeps its own copy of the `offers` program, so a query is answered at home: nobody
 //! learns what is looked for, and nobody can leave an offer out. [`Index::apply`] takes the proven changes of that
 //! program's state as they are followed; [`Index::candidates`] answers a query.
 //!
 //! Prices in different units can't be compared, so a query names one unit and one asset and sees only prices in them.
-//! The order is total and depends on nothing but the offers and the query: preferred providers first, then price, then
-//! bandwidth, then id; two nodes with the same ledger see the same list.
+//! The order is total and depends on nothing but the offers, the query and what providers are rated at: preferred providers
+//! first, then price or what else is sorted by ([`Sort`]), then bandwidth, then id; sorted by price, two nodes with the same
+//! ledger see the same list.
 //!
 //! # How a market of a hundred thousand offers is searched
 //!
@@ -14,6 +15,10 @@
 //! of those; on a shelf they are ranked by the lowest price that they have for anyone. A query walks along the narrowest shelf
 //! that holds all that fits, and gives what it finds as soon as nothing further on can be cheaper. So it costs what
 //! it looks at, and whoever takes the first few looks at a few.
+//!
+//! Few providers are ever rated ([`Index::rate`]) beside all there are, and whoever isn't stands in the middle. So the offers of rated ones stand
+//! on shelves of their own, too, ranked by quality and by both; and a query that sorts so walks along two shelves at once:
+//! the one of all, by price, on which it passes the rated ones by, and the one of the rated.
 
 mod candidates;
 mod index;
@@ -26,6 +31,8 @@ use byway_primitives::{Amount, AssetId, IdentityId, Time};
 use byway_records::OfferId;
 use byway_records::offer::{Country, Location, REPUTATION_MAX, Service, SignedOffer, Unit};
 use byway_records::state::PublishedOffer;
+
+use crate::quality::Sort;
 
 pub use candidates::Candidates;
 pub use index::Index;
@@ -49,6 +56,8 @@ pub struct Query {
     pub exit: Place,
     /// The asker's reputation: some prices are for known clients only.
     pub reputation: u16,
+    /// What comes first.
+    pub sort: Sort,
     /// These providers come first, whatever they cost.
     pub preferred: BTreeSet<IdentityId>,
     /// Never these, such as ourselves, or who failed a moment ago.
@@ -83,6 +92,7 @@ impl Query {
             provider: Place::default(),
             exit: Place::default(),
             reputation: REPUTATION_MAX / 2,
+            sort: Sort::Price,
             preferred: BTreeSet::new(),
             excluded: BTreeSet::new(),
         }

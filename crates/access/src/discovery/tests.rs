@@ -91,6 +91,25 @@ fn a_query_finds_what_fits_cheapest_first() {
 }
 
 #[test]
+fn who_serves_well_comes_first_and_newcomers_before_who_serves_badly() {
+    let found = |sort: Sort, ratings: &[(u8, u16)]| {
+        let mut index = market();
+        ratings.iter().for_each(|(byte, quality)| index.rate(id(*byte), Service::SOCKS, Some(*quality)));
+        let query = Query { sort, ..Query::by_megabyte(Service::SOCKS) };
+        let name = |candidate: Candidate| (1..=7u8).find(|byte| id(*byte) == candidate.offer.offer.provider);
+        index.candidates(query, CLOCK).filter_map(name).collect::<Vec<_>>()
+    };
+    // Their prices: 2 takes 50, 3 and 1 take 100, 7 takes 400.
+    let ratings = [(7, 1000), (2, 0), (1, 501)];
+    assert_eq!(found(Sort::Price, &ratings), [2, 3, 1, 7]);
+    assert_eq!(found(Sort::Quality, &ratings), [7, 1, 3, 2]);
+    assert_eq!(found(Sort::Both, &ratings), [1, 3, 2, 7]);
+    assert_eq!(found(Sort::Both, &[(2, 200)]), [2, 3, 1, 7]);
+    assert_eq!(found(Sort::Both, &[(2, 50)]), [3, 1, 2, 7]);
+    assert_eq!(found(Sort::Quality, &[]), [2, 3, 1, 7]);
+}
+
+#[test]
 fn an_offer_expires_when_both_time_and_commits_have_passed() {
     let index = market();
     let query = Query::by_megabyte(Service::SOCKS);
@@ -135,17 +154,21 @@ proptest! {
         prop_assert_eq!(ids(&order), ids(&sorted));
     }
 
-    /// The walk along a shelf gives what looking at every offer and sorting would.
+    /// The walk along shelves gives what looking at every offer and sorting would.
     #[test]
     fn the_answer_is_that_of_looking_at_all(
         offers in proptest::collection::vec((0u8..4, 0u8..3, 0u32..3, 1u128..6, 1u128..6, 0u64..3), 0..40),
         (country, asn, most, bandwidth, reputation) in
             (proptest::option::of(0u8..3), proptest::option::of(0u32..3), proptest::option::of(1u128..6), 0u64..3, 0u16..2),
         preferred in proptest::collection::btree_set(1u8..5, 0..3),
+        ratings in proptest::collection::vec((1u8..5, proptest::option::of(0u16..=1000)), 0..6),
+        (rated_early, sort) in (0usize..6, proptest::sample::select(&[Sort::Price, Sort::Quality, Sort::Both][..])),
     ) {
         let countries = ["DE", "NL", "FR"];
         let mut index = Index::new();
         let mut all = Vec::new();
+        let (early, late) = ratings.split_at(rated_early.min(ratings.len()));
+        early.iter().for_each(|(provider, quality)| index.rate(id(*provider), Service::SOCKS, *quality));
         for (serial, (provider, country, asn, high, low, bandwidth)) in (1..).zip(offers) {
             let offer = published(provider + 1, serial, |offer| {
                 offer.exit = place(countries[usize::from(country)], asn);
@@ -155,7 +178,11 @@ proptest! {
             put(&mut index, &offer);
             all.push(offer);
         }
+        late.iter().for_each(|(provider, quality)| index.rate(id(*provider), Service::SOCKS, *quality));
+        let rated: std::collections::BTreeMap<_, _> = ratings.into_iter().collect();
+        let quality = |provider| (1..5).find(|byte| id(*byte) == provider).and_then(|byte| rated.get(&byte).copied().flatten());
         let query = Query {
+            sort,
             exit: Place { country: country.and_then(|c| countries[usize::from(c)].parse().ok()), asn },
             price_max: most.map(Amount::from_units),
             bandwidth_min_bps: bandwidth,
@@ -167,7 +194,8 @@ proptest! {
             .iter()
             .filter_map(|published| {
                 let (offer, price) = (&published.offer.offer, query.price(published, CLOCK)?);
-                Some((!query.preferred.contains(&offer.provider), price, u64::MAX - offer.bandwidth_bps, offer.id()))
+                let place = sort.place(price, quality(offer.provider).unwrap_or(500));
+                Some((!query.preferred.contains(&offer.provider), place, u64::MAX - offer.bandwidth_bps, offer.id()))
             })
             .collect();
         expected.sort();

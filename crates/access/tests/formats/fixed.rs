@@ -1,5 +1,6 @@
 //! One fixed value of everything that clients and providers of sessions send.
 
+use byway_access::quality::{Attestation, Figures, QualityMessage, SignedAttestation};
 use byway_access::service::tunnel::{MTU, Slot, TunnelAnswer, TunnelRequest};
 use byway_access::service::{ServiceKind, Socks};
 use byway_access::session::{Metering, OpenRefusal, Quote, StopReason};
@@ -9,6 +10,7 @@ use byway_crypto::IdentitySignature;
 use byway_crypto::noise::StaticKey;
 use byway_dialogue::payment::BackingKind;
 use byway_primitives::{Amount, AssetId, Encode, Hash, IdentityId, NetworkId, Span};
+use byway_records::offer::Service;
 use byway_records::promise::Series;
 use byway_records::{Backing, OfferId, Promise, SignedPromise};
 
@@ -79,6 +81,26 @@ pub fn warnings() -> Vec<(&'static str, WarningMessage)> {
         ("ask about", WarningMessage::Ask { shown: promise() }),
         ("told nothing", WarningMessage::Told { issuer, promises: Vec::new() }),
         ("told", WarningMessage::Told { issuer, promises: vec![promise(), promise()] }),
+    ]
+}
+
+pub fn attestation() -> SignedAttestation {
+    let attestation = Attestation {
+        attester: IdentityId([1; 20]),
+        provider: IdentityId([2; 20]),
+        service: Service::TUNNEL,
+        from_day: 20_700,
+        until_day: 20_707,
+        figures: Figures { tries: 4, reached: 15, latency: Some(3), throughput: None, kept: 16, cheated: false },
+    };
+    SignedAttestation { attestation, signature: IdentitySignature([14; 65]) }
+}
+
+pub fn qualities() -> Vec<(&'static str, QualityMessage)> {
+    vec![
+        ("ask for words", QualityMessage::Ask { start: IdentityId([3; 20]) }),
+        ("told no word", QualityMessage::Told { attestations: Vec::new() }),
+        ("told words", QualityMessage::Told { attestations: vec![attestation(), attestation()] }),
     ]
 }
 

@@ -31,6 +31,12 @@ fn warnings_are_frozen() {
 }
 
 #[test]
+fn qualities_are_frozen() {
+    let found: Vec<_> = fixed::qualities().iter().map(|(name, message)| line(name, message)).collect();
+    assert_eq!(found, FROZEN_QUALITIES);
+}
+
+#[test]
 fn reasons_keep_their_numbers() {
     for messages in [fixed::refusals(), fixed::stops()] {
         for (number, message) in messages.iter().enumerate() {
@@ -68,5 +74,8 @@ const FROZEN_MESSAGES: [&str; 14] = [
 ];
 const FROZEN_SOCKS: [&str; 2] = ["socks request: 1 996c5ad08c436211", "socks answer: 3 7a9fb9f29fde809c"];
 const FROZEN_TUNNEL: [&str; 2] = ["tunnel request: 33 3e6410beb2ebed6e", "tunnel answer: 40 4d9f9da59f47d19c"];
+const FROZEN_QUALITIES: [&str; 3] =
+    ["ask for words: 21 387d2218d3c517b8", "told no word: 2 b4971e6642c0fa3a", "told words: 240 b833e4d2377ac00f"];
+
 const FROZEN_WARNINGS: [&str; 3] =
     ["ask about: 146 962afb17bf782954", "told nothing: 22 a8bed3972bc4e552", "told: 312 b7cfbb429489329e"];

@@ -7,6 +7,7 @@
 mod kernel;
 mod ledger;
 mod link;
+mod quality;
 mod tunnel;
 
 use std::fmt;
@@ -14,7 +15,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use byway_access::Weights;
+use byway_access::{Sort, Weights};
 use byway_primitives::Amount;
 use byway_records::offer::{Country, Network, Service};
 use serde::Deserialize;
@@ -24,6 +25,7 @@ use crate::peer_node::BetterPrice;
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
 pub use ledger::{KernelAddress, LedgerConfig};
 pub use link::{DisguiseChoice, FrontConfig, LinkConfig, RelayConfig, RelayText};
+pub use quality::QualityConfig;
 pub use tunnel::{ProgramsInside, TunnelConfig};
 
 /// What a node is.
@@ -60,6 +62,8 @@ pub struct Config {
     pub page: PageConfig,
     #[serde(default)]
     pub buying: BuyingConfig,
+    #[serde(default)]
+    pub quality: QualityConfig,
     #[serde(default)]
     pub tunnel: TunnelConfig,
     #[serde(default)]
@@ -99,6 +103,8 @@ pub struct BuyingConfig {
     pub asn: Option<u32>,
     pub max_price_per_mb: Option<Amount>,
     pub min_bandwidth_bps: Option<u64>,
+    /// What comes first: `price`, `quality` or `both`, which is the default.
+    pub sort: Option<Sort>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]

@@ -9,6 +9,7 @@
 //! - [`assets`]: assets beside WAY; [`consolidating`]: merging outputs of the wallet; [`groups`]: m-of-n.
 //! - [`connecting`]: the client's side: dialling an exit among those of [`choosing`], keeping the connection; [`using`]: its sessions;
 //!   [`way_out`]: what programs on the proxy are given meanwhile.
+//! - [`quality`]: how well providers serve, as this node measures it and others say.
 //! - [`selling`]: the provider's offer; [`serving`]: its sessions.
 //! - [`tunnel`]: WireGuard on both sides, and the machine's own network around it; [`tunnelling`]: when.
 //! - [`history`]: the wallet's history as people see it; [`once`]: idempotency keys; [`kept`]: what else is kept across
@@ -41,6 +42,7 @@ mod owning;
 mod promise_log;
 mod proof;
 mod relaying;
+mod quality;
 mod selling;
 mod serving;
 mod tunnel;
@@ -118,6 +120,7 @@ pub struct PeerNodeConfig {
     pub buying: contract::OfferFilter,
     /// What stays outside the tunnel while the machine is closed around it.
     pub outside_tunnel: ClientPlan,
+    pub quality: QualityConfig,
     /// What it sells, if anything.
     pub selling: Option<SellingConfig>,
     pub limits: SpendingConfig,
@@ -132,6 +135,19 @@ pub struct KnownIdentity {
     /// Which key of the seed phrase it is.
     pub number: u32,
     pub purpose: IdentityPurpose,
+}
+
+/// What becomes of what this node measures of providers (row A2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QualityConfig {
+    /// Whether others are told how providers served that the ledger shows this node to have paid.
+    pub share: bool,
+}
+
+impl Default for QualityConfig {
+    fn default() -> Self {
+        Self { share: true }
+    }
 }
 
 /// What is sold: the same at the same price by every service.

@@ -16,9 +16,13 @@
 //! **Who else is owed.** With [`MarketConfig::warnings`] a client's credit is held to a first window until others were
 //! asked about it ([`byway_access::warning`]): [`MarketNews::WarningsWanted`] asks the shell, which knows whom to ask.
 //!
+//! **How others are served.** Peers ask each other what they know of providers ([`byway_access::quality`]); the shell keeps
+//! what is known, and says what is told.
+//!
 //! [`session::Client`]: byway_access::session::Client
 //! [`session::Provider`]: byway_access::session::Provider
 
+mod attested;
 mod news;
 mod pair;
 mod step;
@@ -28,6 +32,7 @@ mod warned;
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::credit::Trial;
+use byway_access::quality::Exchange;
 use byway_access::service::Services;
 use byway_access::session::{ClientConfig, Listing, ProviderConfig, SessionView};
 use byway_access::warning::{WarningConfig, Warnings};
@@ -70,6 +75,7 @@ pub struct Market {
     listings: BTreeMap<OfferId, Listing>,
     selling: Selling,
     warnings: Warnings,
+    exchange: Exchange,
     /// Which payment writes become durable with which batch.
     awaiting: VecDeque<(Token, IdentityId, Token)>,
     outputs: VecDeque<Output>,
@@ -150,6 +156,7 @@ impl Market {
         let dialogues = Dialogues::restore(config.dialogue.clone(), local, store, now, seed)?;
         let warnings = Warnings::new(config.network, config.identity.id(), config.warnings.unwrap_or_default());
         let mut market = Self {
+            exchange: Exchange::new(config.network),
             config,
             warnings,
             dialogues,
@@ -372,6 +379,7 @@ impl Market {
                 self.tell(MarketNews::Detached { peer });
             }
             News::Message(delivery) if delivery.protocol == ProtocolId::WARNING => self.warning_came(now, delivery),
+            News::Message(delivery) if delivery.protocol == ProtocolId::QUALITY => self.quality_came(now, delivery),
             News::Message(delivery) => {
                 let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
                 let mut malformed = None;
@@ -388,6 +396,7 @@ impl Market {
             News::Drained { .. } => {}
             News::Closed { peer, reason, link, .. } => {
                 self.step(now, peer, |pair, step| pair.ended(now, step));
+                self.exchange.forget(peer);
                 self.tell(MarketNews::Closed { peer, reason, link });
             }
             News::Refused { peer, link, reason } => self.tell(MarketNews::Refused { peer, link, reason }),

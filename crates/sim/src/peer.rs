@@ -424,6 +424,7 @@ impl PeerNode {
             MarketNews::WarningsWanted { issuer } => self.warnings_wanted(at, *issuer),
             MarketNews::Warned { issuer } => self.look_up_warnings(at, *issuer),
             MarketNews::WarningFault { .. } => {}
+            MarketNews::QualityAsked { .. } | MarketNews::QualityTold { .. } | MarketNews::QualityFault { .. } => {}
         }
         self.tell(PeerNews::Market(Box::new(news)));
     }

@@ -79,6 +79,23 @@ pub struct Offer {
     pub published_ms: Time,
     pub expires_ms: Time,
     pub preferred: bool,
+    /// How well the provider serves, if anything is known (row A2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
+}
+
+/// How well a provider serves: points from 0 to 1000, 500 for whoever nothing is known of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quality {
+    /// By all that is known; what offers are sorted by.
+    pub score: u16,
+    /// Sessions of this node that count in it.
+    pub own_sessions: u32,
+    /// Others that have said something that weighs anything.
+    pub attesters: u32,
+    /// By what this node measured alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_score: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

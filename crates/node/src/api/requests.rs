@@ -1,5 +1,6 @@
 //! What calls take. Each request reads itself out of [`Params`] on the server and serialises on the client.
 
+use byway_access::Sort;
 use byway_primitives::{Amount, AssetId, IdentityId, Time};
 use byway_records::TransactionId;
 use byway_records::offer::{Country, OfferId, Service};
@@ -34,6 +35,9 @@ pub struct OfferFilter {
     pub max_price: Option<Amount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_bandwidth_bps: Option<u64>,
+    /// What comes first; as the node is configured when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sort: Option<Sort>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -172,18 +176,16 @@ impl Request for OfferFilter {
             unit: params.optional("unit")?,
             max_price: params.amount("max_price")?,
             min_bandwidth_bps: params.optional("min_bandwidth_bps")?,
+            sort: params.optional("sort")?,
         })
     }
 }
 
 impl Request for OfferList {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
-        if let Some(sort) = params.optional::<String>("sort")?
-            && sort != "price"
-        {
-            return Err(ApiError::invalid_params("sort", "only \"price\" is known"));
-        }
-        Ok(Self { filter: OfferFilter::read(params)?, limit: params.limit()? })
+        let filter = OfferFilter::read(params)?;
+        let sort = filter.sort.or(Some(Sort::Price));
+        Ok(Self { filter: OfferFilter { sort, ..filter }, limit: params.limit()? })
     }
 }
 

@@ -268,6 +268,7 @@ fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &Path) -> any
         kernel_addresses: Default::default(),
         buying: Default::default(),
         outside_tunnel: Default::default(),
+        quality: Default::default(),
         selling: None,
         limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
     })

@@ -57,10 +57,7 @@ async fn publish(globals: &Globals, client: &Client, args: OfferPublishArgs) -> 
 }
 
 pub async fn connect(globals: &Globals, args: ConnectArgs) -> anyhow::Result<Outcome> {
-    let target = match args.offer {
-        Some(offer_id) => ConnectTarget::Offer { offer_id },
-        None => ConnectTarget::Cheapest(args.filter.filter()),
-    };
+    let target = args.target();
     let client = globals.client()?;
     let session: Session = with_progress("looking for an exit", client.call("connect", &target)).await?;
     show(globals, &session, |session| {
@@ -194,7 +191,8 @@ fn receipt_text(receipt: &Receipt) -> String {
 }
 
 fn offers_text(offers: &[Offer]) -> String {
-    let mut table = Table::new(&["exit", ">asn", "service", ">WAY", "per", ">bandwidth", "provider", "offer"]);
+    let mut table =
+        Table::new(&["exit", ">asn", "service", ">WAY", "per", ">bandwidth", ">quality", "provider", "offer"]);
     for offer in offers {
         let price = offer.price.as_ref().or(offer.prices.first());
         table.row([
@@ -204,11 +202,18 @@ fn offers_text(offers: &[Offer]) -> String {
             price.map(|price| price.amount.to_string()).unwrap_or_default(),
             price.map(|price| word(&price.unit)).unwrap_or_default(),
             rate(offer.bandwidth_bps),
+            offer.quality.as_ref().map(quality_text).unwrap_or_default(),
             short(&offer.provider),
             offer.offer_id.to_string(),
         ]);
     }
     table.text("No offer matches.")
+}
+
+/// The score, and whose word it is: "812 (5 own, 3 others)".
+fn quality_text(quality: &Quality) -> String {
+    let Quality { score, own_sessions, attesters, .. } = quality;
+    format!("{score} ({own_sessions} own, {attesters} others)")
 }
 
 fn sessions_text(sessions: &[Session]) -> String {

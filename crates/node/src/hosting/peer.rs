@@ -84,6 +84,7 @@ pub fn settings(
     settings.selling = config.provider.as_ref().map(selling);
     settings.buying = buying(&config.buying);
     settings.outside_tunnel = config.tunnel.plan();
+    settings.quality = config.quality.settings();
     settings.trusted = config.ledger.checkpoint;
     let elsewhere = config.ledger.addresses.iter();
     settings.kernel_addresses = elsewhere.map(|at| (at.name.clone(), at.address.clone())).collect();
@@ -121,6 +122,7 @@ pub(super) fn node_config(
         kernel_addresses: BTreeMap::new(),
         buying: OfferFilter::default(),
         outside_tunnel: ClientPlan::default(),
+        quality: Default::default(),
         selling: None,
         limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
     })
@@ -150,6 +152,7 @@ fn buying(config: &BuyingConfig) -> OfferFilter {
         asn: config.asn,
         max_price: config.max_price_per_mb,
         min_bandwidth_bps: config.min_bandwidth_bps,
+        sort: config.sort,
         ..OfferFilter::default()
     }
 }

@@ -33,6 +33,7 @@ use super::history::Notes;
 use super::kernel_access::KernelAccess;
 use super::once::OnceLog;
 use super::relaying::Reached;
+use super::quality::Quality;
 use super::serving::{EarlyStream, Served};
 use super::tunnel::{Guard, TunnelHost, TunnelKind};
 use super::tunnelling::Tunnelling;
@@ -128,6 +129,7 @@ pub(super) struct Actor {
     pub(super) preferred: BTreeSet<IdentityId>,
     pub(super) failed_lately: BTreeMap<IdentityId, Time>,
     pub(super) limits: SpendingConfig,
+    pub(super) quality: Quality,
 
     pub(super) ledger_timer: Timer,
     pub(super) market_timer: Timer,
@@ -162,6 +164,7 @@ impl Actor {
             ledger,
             wallet,
             promise_log: promise_log::PromiseLog::open(&ledger_journal),
+            quality: Quality::open(&ledger_journal),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
             settling: Vec::new(),

@@ -1,6 +1,7 @@
 //! Which offers are tried for a wish, and in which order (row A2).
 
 use byway_access::discovery::{Candidate, Place, Query};
+use byway_access::quality::Sort;
 use byway_primitives::{AssetId, Span};
 use byway_records::offer::{Service, Unit};
 
@@ -11,6 +12,8 @@ use crate::api::{ApiError, ConnectTarget, OfferFilter};
 const FAILED_FOR: Span = Span::seconds(60);
 /// Offers that are tried for one wish, the best first.
 const TRIED_MAX: usize = 100;
+/// What comes first where nobody says otherwise: until something is known of providers this is the price.
+const SORT: Sort = Sort::Both;
 
 impl Actor {
     /// Who passes the filter and has not failed lately, the best first.
@@ -53,6 +56,7 @@ impl Actor {
         query.bandwidth_min_bps = filter.min_bandwidth_bps.unwrap_or(0);
         query.exit = Place { country: filter.country, asn: filter.asn };
         query.reputation = self.score_of(self.me());
+        query.sort = filter.sort.or(self.config.buying.sort).unwrap_or(SORT);
         query.preferred = self.preferred.clone();
         query.excluded = [self.me()].into();
         query

@@ -319,6 +319,17 @@ impl Actor {
 
     pub(super) fn not_reached(&mut self, provider: IdentityId, why: &str) {
         tracing::debug!(%provider, why, "provider not reached");
+        if let Connection::Connecting(connecting) = &self.connection
+            && connecting.current.offer.offer.provider == provider
+        {
+            let offer = connecting.current.offer.offer.clone();
+            self.saw_unreached(&offer);
+            self.next_best(why);
+        }
+    }
+
+    /// There is no session with a provider that did nothing wrong.
+    pub(super) fn passed_by(&mut self, provider: IdentityId, why: &str) {
         if matches!(&self.connection, Connection::Connecting(c) if c.current.offer.offer.provider == provider) {
             self.next_best(why);
         }
@@ -369,6 +380,7 @@ impl Actor {
             cost_max: self.limits.session_max.unwrap_or(Amount::MAX),
         };
         let (now, response) = (self.clock.now(), ResponseId(entropy::number()));
+        self.session_asked_for(provider);
         if let Err(error) = self.market.open_session(now, provider, response, request, &self.market_journal) {
             self.next_best(&error.to_string());
         }
@@ -395,6 +407,7 @@ impl Actor {
     pub(super) fn look_after_connection(&mut self) {
         let now = self.clock.now();
         self.sample_rates(now);
+        self.measure_rates(now);
         self.look_after_tunnel();
         let Connection::Connected(connected) = &mut self.connection else { return };
         if self.market.is_talking_to(connected.offer.provider) {

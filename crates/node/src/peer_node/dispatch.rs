@@ -82,6 +82,7 @@ impl Actor {
         self.look_after_connection();
         self.forget_early_streams();
         self.tend_asked();
+        self.tend_quality();
         self.publish_served();
         self.publish_status();
     }
@@ -135,6 +136,7 @@ impl Actor {
             MarketNews::Talking { peer, link } => {
                 self.talking(peer, link);
                 self.ask_what_was_to_be_asked(peer);
+                self.ask_quality(peer);
             }
             MarketNews::Detached { peer } => self.detached(peer),
             MarketNews::Closed { peer, reason, link } => {
@@ -163,6 +165,11 @@ impl Actor {
             MarketNews::Warned { issuer } => self.look_up_warnings(issuer),
             MarketNews::WarningFault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a provider's word on a client is wrong")
+            }
+            MarketNews::QualityAsked { peer, start } => self.quality_asked(peer, start),
+            MarketNews::QualityTold { peer, words } => self.quality_told(peer, words),
+            MarketNews::QualityFault { peer, fault } => {
+                tracing::warn!(%peer, %fault, "a peer passes on what nobody said of providers")
             }
         }
     }

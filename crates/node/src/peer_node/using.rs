@@ -1,5 +1,6 @@
 //! Sessions that this node uses: their data plane, their news, and the record that stays of each.
 
+use byway_access::quality::Seen;
 use byway_access::session::{ClientNews, OpenError, SessionId, SessionView, StopReason, Traffic};
 use byway_driver::gate::CloseReason;
 use byway_driver::meter::Metered;
@@ -49,6 +50,7 @@ impl Actor {
         match news {
             ClientNews::Connect { session, response, service, answer } => {
                 let plane = self.session_open(provider, session);
+                self.session_accepted((provider, service));
                 match service {
                     Service::TUNNEL => self.build_tunnel(provider, (session, response), &answer, plane),
                     _ => self.channel_up(provider, session),
@@ -58,7 +60,14 @@ impl Actor {
                 if error == OpenError::NoAnswer {
                     self.leave_link(provider);
                 }
-                self.not_reached(provider, &error.to_string());
+                match error {
+                    // By our own limits, or because both see this node otherwise.
+                    OpenError::TooDear { .. }
+                    | OpenError::ServiceUnknown
+                    | OpenError::TooManySessions
+                    | OpenError::TooManyQuestions => self.passed_by(provider, &error.to_string()),
+                    _ => self.not_reached(provider, &error.to_string()),
+                }
             }
             ClientNews::Paused { session } => self.set_flow(session, Flow::Paused { since: self.clock.now() }),
             ClientNews::Resumed { session } => self.set_flow(session, Flow::Open),
@@ -70,17 +79,23 @@ impl Actor {
             ClientNews::OverLimit { limit, .. } => {
                 self.over_limit(&format!("the limit of {limit} WAY per session is reached; raise it to go on"))
             }
-            ClientNews::Fault { fault, .. } => {
+            ClientNews::Fault { fault, session } => {
+                let service = self.offer_of(session).map_or(Service::SOCKS, |offer| offer.service);
                 tracing::warn!(%provider, %fault, "the provider's bill is wrong; leaving it");
                 self.failed_lately.insert(provider, self.clock.now());
+                self.saw((provider, service), Seen::Cheated);
             }
             ClientNews::Ended { session, reason, billed, cost } => {
                 tracing::info!(%session, %reason, "session ended");
                 if reason == StopReason::Silence {
                     self.leave_link(provider);
                 }
-                let left = self.using.get(&session).and_then(|using| using.left);
-                self.remember_session(session, left.unwrap_or(reason), billed, cost);
+                let using = self.using.get(&session);
+                let reason = using.and_then(|using| using.left).unwrap_or(reason);
+                if let Some(view) = using.and_then(|using| using.last) {
+                    self.saw_end((provider, view.service), session, reason);
+                }
+                self.remember_session(session, reason, billed, cost);
                 self.session_ended(session, &reason.to_string());
             }
             ClientNews::Metered(_) => {}
@@ -129,6 +144,7 @@ impl Actor {
             let _ = asker.send(Ok(session));
         }
         let (offer, filter) = (connecting.current.offer.offer.clone(), connecting.filter.take());
+        self.saw((offer.provider, offer.service), Seen::Opened);
         self.connection = Connection::Connected(Connected::new(now, offer, session, filter));
         self.publish_exit();
     }

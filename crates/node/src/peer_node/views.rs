@@ -202,6 +202,7 @@ impl Actor {
             published_ms: published.published,
             expires_ms: published.expires.time,
             preferred: self.preferred.contains(&offer.provider),
+            quality: self.quality_view(offer),
         }
     }
 

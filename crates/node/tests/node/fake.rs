@@ -211,6 +211,7 @@ impl NodeApi for Fake {
             published_ms: Time(1),
             expires_ms: Time(2),
             preferred: false,
+            quality: None,
         };
         let matches = request.filter.country.is_none_or(|country| country == offer.exit_country);
         Ok(if matches { vec![offer] } else { vec![] })

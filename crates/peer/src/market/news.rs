@@ -1,5 +1,6 @@
 //! What the market machine tells the shell around it.
 
+use byway_access::quality::{AttestationFault, VerifiedAttestation};
 use byway_access::session::{ClientNews, ProviderNews};
 use byway_access::warning::WarningFault;
 use byway_dialogue::payment::PaymentNews;
@@ -70,6 +71,22 @@ pub enum MarketNews {
     WarningFault {
         peer: IdentityId,
         fault: WarningFault,
+    },
+    /// A peer asks what we know of providers, from `start` on: answer with
+    /// [`Market::tell_quality`](super::Market::tell_quality), or don't.
+    QualityAsked {
+        peer: IdentityId,
+        start: IdentityId,
+    },
+    /// What a peer that we asked knows of providers. Whether the attesters are registered is for the shell to look up.
+    QualityTold {
+        peer: IdentityId,
+        words: Vec<VerifiedAttestation>,
+    },
+    /// A peer that we asked passed on what is nobody's word.
+    QualityFault {
+        peer: IdentityId,
+        fault: AttestationFault,
     },
     /// A session that we use.
     Using {

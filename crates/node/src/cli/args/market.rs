@@ -1,12 +1,14 @@
 //! What can be typed to buy and sell: offers, connections, sessions, and the promises that pay for them.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use byway_access::Sort;
 use byway_primitives::{Amount, IdentityId};
 use byway_records::offer::{Country, OfferId, Service};
 use clap::{Args, Subcommand};
 
-use crate::api::OfferFilter;
+use crate::api::{ConnectTarget, OfferFilter};
 use crate::fetch::Url;
 
 #[derive(Debug, Args)]
@@ -39,6 +41,23 @@ pub struct FilterArgs {
     /// Least bandwidth in bits per second
     #[arg(long, value_name = "BPS")]
     min_bandwidth: Option<u64>,
+    /// What comes first: price, quality or both
+    #[arg(long, value_name = "ORDER")]
+    sort: Option<Sort>,
+}
+
+impl ConnectArgs {
+    pub fn target(self) -> ConnectTarget {
+        let filter = self.filter.filter();
+        match (self.offer, self.to) {
+            (Some(offer_id), _) => ConnectTarget::Offer { offer_id },
+            (None, None) => ConnectTarget::Cheapest(filter),
+            (None, Some(Wish::Best)) => ConnectTarget::Cheapest(OfferFilter { sort: Some(Sort::Both), ..filter }),
+            (None, Some(Wish::Country(country))) => {
+                ConnectTarget::Cheapest(OfferFilter { country: Some(country), ..filter })
+            }
+        }
+    }
 }
 
 impl FilterArgs {
@@ -50,14 +69,38 @@ impl FilterArgs {
             unit: None,
             max_price: self.max_price,
             min_bandwidth_bps: self.min_bandwidth,
+            sort: self.sort,
+        }
+    }
+}
+
+/// Where somebody wants to come out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    Best,
+    Country(Country),
+}
+
+impl FromStr for Wish {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "best" => Ok(Self::Best),
+            country => {
+                country.parse().map(Self::Country).map_err(|_| "write `best` or a country such as DE".to_owned())
+            }
         }
     }
 }
 
 #[derive(Debug, Args)]
 pub struct ConnectArgs {
+    /// A country such as DE, or `best`: what is worth its price most, anywhere
+    #[arg(value_name = "WHERE", conflicts_with_all = ["country", "sort"])]
+    pub to: Option<Wish>,
     /// Exactly this offer
-    #[arg(long, value_name = "ID", conflicts_with_all = ["service", "country", "asn", "max_price", "min_bandwidth"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["to", "service", "country", "asn", "max_price", "min_bandwidth", "sort"])]
     pub offer: Option<OfferId>,
     #[command(flatten)]
     pub filter: FilterArgs,
@@ -65,7 +108,7 @@ pub struct ConnectArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum OfferCommand {
-    /// Show the market, cheapest first
+    /// Show the market, cheapest first unless `--sort` says otherwise
     List(OfferListArgs),
     /// Publish what this node sells; what is left out is as in its configuration
     Publish(OfferPublishArgs),

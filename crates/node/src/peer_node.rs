@@ -62,7 +62,6 @@ use byway_access::{CreditPolicy, Weights};
 use byway_crypto::{IdentitySecret, WalletSecret};
 use byway_driver::clock::Clock;
 use byway_driver::disk::DiskError;
-use byway_driver::host_network::ClientPlan;
 use byway_driver::link::{self, Link};
 use byway_driver::socks::{self, SocksRequest};
 use byway_kernel::follower;
@@ -77,6 +76,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
 use crate::api::{self as contract, Event};
+use crate::config::TunnelConfig;
 use crate::keystore::IdentityPurpose;
 use actor::Actor;
 use data_plane::Report;
@@ -119,7 +119,7 @@ pub struct PeerNodeConfig {
     /// What the first connection through the proxy asks the market for.
     pub buying: contract::OfferFilter,
     /// What stays outside the tunnel while the machine is closed around it.
-    pub outside_tunnel: ClientPlan,
+    pub outside_tunnel: TunnelConfig,
     pub quality: QualityConfig,
     /// What it sells, if anything.
     pub selling: Option<SellingConfig>,

@@ -147,6 +147,11 @@ impl Wallet {
         self.view.address()
     }
 
+    /// What finds and reads this wallet's outputs, and can't spend them.
+    pub fn view_secret(&self) -> &ViewSecret {
+        &self.view
+    }
+
     /// Whether this wallet has the view key alone.
     pub fn is_watching(&self) -> bool {
         self.secret.is_none()

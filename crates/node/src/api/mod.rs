@@ -19,6 +19,7 @@ pub mod money;
 pub mod params;
 pub mod pulse;
 pub mod requests;
+pub mod tunnel;
 pub mod values;
 pub mod words;
 
@@ -37,6 +38,7 @@ pub use membership::*;
 pub use money::*;
 pub use pulse::*;
 pub use requests::*;
+pub use tunnel::*;
 pub use values::*;
 
 /// The answer of every call.
@@ -58,6 +60,7 @@ pub trait NodeApi: KernelApi {
     fn identity_register(&self, request: IdentityRegister) -> impl Future<Output = Answer<Entry>> + Send;
 
     fn offer_list(&self, request: OfferList) -> impl Future<Output = Answer<Vec<Offer>>> + Send;
+    fn offer_own(&self) -> impl Future<Output = Answer<Vec<Offer>>> + Send;
     fn offer_prefer(&self, request: OfferPrefer) -> impl Future<Output = Answer<()>> + Send;
     fn offer_publish(&self, request: OfferPublish) -> impl Future<Output = Answer<Publication>> + Send;
     fn offer_withdraw(&self, request: OfferWithdraw) -> impl Future<Output = Answer<Entry>> + Send;
@@ -66,11 +69,15 @@ pub trait NodeApi: KernelApi {
     fn disconnect(&self) -> impl Future<Output = Answer<()>> + Send;
     fn session_list(&self, limit: usize) -> impl Future<Output = Answer<Vec<Session>>> + Send;
     fn spending_limits_set(&self, request: SpendingLimits) -> impl Future<Output = Answer<Spending>> + Send;
+    fn tunnel_settings(&self) -> impl Future<Output = Answer<TunnelSettings>> + Send;
+    fn tunnel_settings_set(&self, request: TunnelSettingsSet) -> impl Future<Output = Answer<TunnelSettings>> + Send;
 
     fn promise_list(&self) -> impl Future<Output = Answer<Vec<Promise>>> + Send;
     fn promise_settle(&self, request: PromiseSettle) -> impl Future<Output = Answer<PromiseSettlement>> + Send;
 
     fn wallet_address(&self) -> impl Future<Output = Answer<WalletAddress>> + Send;
+    /// Shows no secret to a caller who doesn't know what it opens: see [`WalletViewKeyShow`].
+    fn wallet_view_key(&self) -> impl Future<Output = Answer<WalletViewKey>> + Send;
     fn wallet_balance(&self) -> impl Future<Output = Answer<Balance>> + Send;
     fn wallet_history(&self, request: WalletHistory) -> impl Future<Output = Answer<Vec<Entry>>> + Send;
     fn wallet_send(&self, request: WalletSend) -> impl Future<Output = Answer<Entry>> + Send;

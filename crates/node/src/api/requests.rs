@@ -138,6 +138,12 @@ pub struct WalletSend {
     pub idempotency_key: IdempotencyKey,
 }
 
+/// The view key can't be taken back, so nobody gets it who didn't say that they know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct WalletViewKeyShow {
+    pub understood: bool,
+}
+
 /// Between the wallet and the own account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WalletMove {
@@ -269,6 +275,17 @@ impl Request for WalletSend {
             asset: params.optional("asset")?,
             idempotency_key: params.required_key()?,
         })
+    }
+}
+
+impl Request for WalletViewKeyShow {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        let understood: bool = params.required("understood")?;
+        if !understood {
+            let why = "it must be true: whoever has the key sees every payment of this wallet, for ever";
+            return Err(ApiError::invalid_params("understood", why));
+        }
+        Ok(Self { understood })
     }
 }
 

@@ -5,6 +5,7 @@ use byway_primitives::{Amount, IdentityId, NetworkId, Time};
 use byway_records::TransactionId;
 use byway_records::offer::{Country, OfferId};
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::market::SessionId;
 use super::money::{AssetBalance, AssetTag};
@@ -181,6 +182,19 @@ pub struct Spending {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WalletAddress {
     pub address: String,
+}
+
+/// Whoever has it sees every payment of the wallet for ever, and can't spend (row I3).
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
+pub struct WalletViewKey {
+    pub view_key: String,
+    pub address: String,
+}
+
+impl std::fmt::Debug for WalletViewKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WalletViewKey")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,10 +2,10 @@
 
 use byway_driver::host_network::{ClientPlan, Lan, Programs};
 use byway_records::offer::Network;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What stays outside the tunnel while the machine is closed around it (row A11).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TunnelConfig {
     /// Printers, file servers and screens of the local network are reached.
@@ -16,7 +16,7 @@ pub struct TunnelConfig {
 }
 
 /// Which programs the tunnel is for; they are told by `byway exec`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProgramsInside {
     #[default]

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use anyhow::Context;
 use byway_access::CreditPolicy;
 use byway_access::credit::Trial;
-use byway_driver::host_network::ClientPlan;
 use byway_primitives::hash::Context as HashContext;
 use byway_primitives::{Amount, Span};
 use byway_records::Genesis;
@@ -18,7 +17,7 @@ use tokio::sync::watch;
 use super::{open_keystore, told_to_stop};
 use crate::api::{OfferFilter, Role as ApiRole};
 use crate::cli::{Globals, Outcome};
-use crate::config::{BuyingConfig, Config, LinkConfig, ProviderConfig, RelayText};
+use crate::config::{BuyingConfig, Config, LinkConfig, ProviderConfig, RelayText, TunnelConfig};
 use crate::directory::{Directory, RunFile};
 use crate::keystore::{IdentityPurpose, Keystore};
 use crate::peer_node::{
@@ -83,7 +82,7 @@ pub fn settings(
     settings.relay = relay(&config.link)?;
     settings.selling = config.provider.as_ref().map(selling);
     settings.buying = buying(&config.buying);
-    settings.outside_tunnel = config.tunnel.plan();
+    settings.outside_tunnel = config.tunnel.clone();
     settings.quality = config.quality.settings();
     settings.trusted = config.ledger.checkpoint;
     let elsewhere = config.ledger.addresses.iter();
@@ -121,7 +120,7 @@ pub(super) fn node_config(
         trusted: None,
         kernel_addresses: BTreeMap::new(),
         buying: OfferFilter::default(),
-        outside_tunnel: ClientPlan::default(),
+        outside_tunnel: TunnelConfig::default(),
         quality: Default::default(),
         selling: None,
         limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use byway_peer::wallet::{BuildError, Payee, Recipient, Wish};
-use byway_primitives::{Amount, AssetId, IdentityId, Time};
+use byway_primitives::{AssetId, IdentityId, Time};
 use byway_records::TransactionId;
 use byway_records::call::{Call, OffersCall};
 use tokio::sync::oneshot;
@@ -48,6 +48,10 @@ impl NodeApi for PeerNode {
 
     async fn offer_list(&self, request: OfferList) -> Answer<Vec<Offer>> {
         self.ask(move |actor| Ok(actor.offers(&request.filter, request.limit))).await
+    }
+
+    async fn offer_own(&self) -> Answer<Vec<Offer>> {
+        self.ask(|actor| Ok(actor.own_offers())).await
     }
 
     async fn offer_prefer(&self, request: OfferPrefer) -> Answer<()> {
@@ -129,19 +133,15 @@ impl NodeApi for PeerNode {
     }
 
     async fn spending_limits_set(&self, request: SpendingLimits) -> Answer<Spending> {
-        self.ask(move |actor| {
-            if let Some(session_max) = request.session_max {
-                actor.limits.session_max = session_max;
-            }
-            if let Some(day_max) = request.day_max {
-                actor.limits.day_max = day_max;
-                let (now, day_max) = (actor.clock.now(), day_max.unwrap_or(Amount::MAX));
-                actor.market.set_day_max(now, day_max, &actor.market_journal);
-            }
-            actor.keep_choices();
-            Ok(actor.spending())
-        })
-        .await
+        self.ask(move |actor| Ok(actor.limit_spending(request))).await
+    }
+
+    async fn tunnel_settings(&self) -> Answer<TunnelSettings> {
+        self.ask(|actor| Ok(actor.tunnel_settings())).await
+    }
+
+    async fn tunnel_settings_set(&self, request: TunnelSettingsSet) -> Answer<TunnelSettings> {
+        self.ask(|actor| Ok(actor.set_tunnel(request))).await
     }
 
     async fn promise_list(&self) -> Answer<Vec<Promise>> {
@@ -158,6 +158,10 @@ impl NodeApi for PeerNode {
 
     async fn wallet_address(&self) -> Answer<WalletAddress> {
         self.ask(|actor| Ok(WalletAddress { address: actor.wallet.address().to_string() })).await
+    }
+
+    async fn wallet_view_key(&self) -> Answer<WalletViewKey> {
+        self.ask(|actor| Ok(actor.view_key())).await
     }
 
     async fn wallet_balance(&self) -> Answer<Balance> {

@@ -3,11 +3,14 @@
 use byway_primitives::{Amount, Batch, Space, Store};
 
 use super::Actor;
-use crate::api as contract;
+use crate::api::{self as contract, Spending, SpendingLimits, TunnelSettings, TunnelSettingsSet, WalletViewKey};
+use crate::config::TunnelConfig;
 
 /// What the user chose over the local API.
 const CHOICES: Space = Space("choices");
 const CHOICES_KEY: &[u8] = b"latest";
+/// What stays outside the tunnel.
+const TUNNEL_KEY: &[u8] = b"tunnel";
 /// Sessions that have ended, as the local API shows them.
 const SESSION_LOG: Space = Space("session-log");
 
@@ -26,6 +29,42 @@ impl Actor {
         self.ended_sessions.push(session);
     }
 
+    pub(super) fn limit_spending(&mut self, request: SpendingLimits) -> Spending {
+        if let Some(session_max) = request.session_max {
+            self.limits.session_max = session_max;
+        }
+        if let Some(day_max) = request.day_max {
+            self.limits.day_max = day_max;
+            let (now, day_max) = (self.clock.now(), day_max.unwrap_or(Amount::MAX));
+            self.market.set_day_max(now, day_max, &self.market_journal);
+        }
+        self.keep_choices();
+        self.spending()
+    }
+
+    pub(super) fn view_key(&self) -> WalletViewKey {
+        let view = self.wallet.view_secret();
+        WalletViewKey { view_key: view.to_text().to_string(), address: view.address().to_string() }
+    }
+
+    pub(super) fn tunnel_settings(&self) -> TunnelSettings {
+        TunnelSettings::new(self.tunnelling.is_closed, self.config.outside_tunnel.clone())
+    }
+
+    /// Takes effect with the next tunnel: rules under a running one are left alone.
+    pub(super) fn set_tunnel(&mut self, request: TunnelSettingsSet) -> TunnelSettings {
+        self.config.outside_tunnel = request.applied_to(&self.config.outside_tunnel);
+        match serde_json::to_vec(&self.config.outside_tunnel) {
+            Ok(value) => {
+                let mut batch = Batch::new();
+                batch.put(CHOICES, TUNNEL_KEY, value);
+                self.write_ledger(batch);
+            }
+            Err(error) => tracing::error!(%error, "what stays outside the tunnel can't be written down"),
+        }
+        self.tunnel_settings()
+    }
+
     /// Keeps what the user chose: limits and preferred providers.
     pub(super) fn keep_choices(&mut self) {
         let choices = (self.limits.session_max, self.limits.day_max, &self.preferred);
@@ -41,6 +80,10 @@ impl Actor {
 
     /// What the user chose last stands above the configuration.
     pub(super) fn take_up_choices(&mut self) {
+        let tunnel = self.ledger_journal.load(CHOICES, TUNNEL_KEY);
+        if let Some(Ok(outside)) = tunnel.map(|stored| serde_json::from_slice::<TunnelConfig>(&stored)) {
+            self.config.outside_tunnel = outside;
+        }
         let Some(stored) = self.ledger_journal.load(CHOICES, CHOICES_KEY) else { return };
         let Ok((session_max, day_max, preferred)) = serde_json::from_slice(&stored) else { return };
         (self.limits.session_max, self.limits.day_max, self.preferred) = (session_max, day_max, preferred);

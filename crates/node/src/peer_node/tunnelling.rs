@@ -230,7 +230,7 @@ impl Actor {
         let relays = self.tunnelling.relays.iter().map(to_relay).chain(self.allowed_for_disguise());
         let mut allowed: Vec<Allowed> = kernel.chain(relays).chain(links).collect();
         allowed.truncate(byway_driver::host_network::ALLOWED_MAX / 2);
-        ClientPlan { allowed, ..self.config.outside_tunnel.clone() }
+        ClientPlan { allowed, ..self.config.outside_tunnel.plan() }
     }
 }
 

@@ -213,6 +213,14 @@ impl Actor {
         published.map(|published| self.offer_view(published)).collect()
     }
 
+    /// Our own offers on the market.
+    pub(super) fn own_offers(&self) -> Vec<Offer> {
+        let clock = self.ledger_clock();
+        let own = self.index.of_provider(self.me());
+        let valid = own.filter(|published| !published.expires.passed(clock.time, clock.commits));
+        valid.map(|published| self.offer_view(published)).collect()
+    }
+
     /// Sessions that this node uses or serves, or did, newest first.
     pub(super) fn session_records(&self, limit: usize) -> Vec<Session> {
         let now = self.clock.now();

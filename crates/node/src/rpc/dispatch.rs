@@ -25,6 +25,7 @@ const METHODS: &[&str] = &[
     "identity_list",
     "identity_register",
     "offer_list",
+    "offer_own",
     "offer_prefer",
     "offer_publish",
     "offer_withdraw",
@@ -32,9 +33,12 @@ const METHODS: &[&str] = &[
     "disconnect",
     "session_list",
     "spending_limits_set",
+    "tunnel_settings",
+    "tunnel_settings_set",
     "promise_list",
     "promise_settle",
     "wallet_address",
+    "wallet_view_key",
     "wallet_balance",
     "wallet_history",
     "wallet_send",
@@ -122,7 +126,12 @@ impl<A: NodeApi> Dispatcher<A> {
             "connect" => done(api.connect(read(params)?).await),
             "session_list" => done(api.session_list(read::<SessionList>(params)?.limit).await),
             "spending_limits_set" => done(api.spending_limits_set(read(params)?).await),
+            "tunnel_settings_set" => done(api.tunnel_settings_set(read(params)?).await),
             "promise_settle" => done(api.promise_settle(read(params)?).await),
+            "wallet_view_key" => {
+                read::<WalletViewKeyShow>(params)?;
+                done(api.wallet_view_key().await)
+            }
             "wallet_history" => done(api.wallet_history(read(params)?).await),
             "wallet_send" => done(api.wallet_send(read(params)?).await),
             "wallet_deposit" => done(api.wallet_deposit(read(params)?).await),
@@ -158,8 +167,10 @@ impl<A: NodeApi> Dispatcher<A> {
         match method {
             "node_status" => done(api.node_status().await),
             "identity_list" => done(api.identity_list().await),
+            "offer_own" => done(api.offer_own().await),
             "disconnect" => empty(api.disconnect().await),
             "promise_list" => done(api.promise_list().await),
+            "tunnel_settings" => done(api.tunnel_settings().await),
             "wallet_address" => done(api.wallet_address().await),
             "wallet_balance" => done(api.wallet_balance().await),
             "asset_list" => done(api.asset_list().await),

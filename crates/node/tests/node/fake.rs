@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use byway_driver::clock::Clock;
 use byway_node::api::event::EVENTS_BUFFERED;
 use byway_node::api::*;
+use byway_node::config::TunnelConfig;
 use byway_node::rpc::{self, Settings, Token};
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
 use byway_records::{Height, Member, OfferId, TransactionId};
@@ -217,6 +218,10 @@ impl NodeApi for Fake {
         Ok(if matches { vec![offer] } else { vec![] })
     }
 
+    async fn offer_own(&self) -> Answer<Vec<Offer>> {
+        Ok(Vec::new())
+    }
+
     async fn offer_prefer(&self, _: OfferPrefer) -> Answer<()> {
         Ok(())
     }
@@ -260,6 +265,14 @@ impl NodeApi for Fake {
         Ok(Spending { session_max: session_max.flatten(), day_max: day_max.flatten(), day_spent: Amount::ZERO })
     }
 
+    async fn tunnel_settings(&self) -> Answer<TunnelSettings> {
+        self.tunnel_settings_set(TunnelSettingsSet::default()).await
+    }
+
+    async fn tunnel_settings_set(&self, request: TunnelSettingsSet) -> Answer<TunnelSettings> {
+        Ok(TunnelSettings::new(true, request.applied_to(&TunnelConfig::default())))
+    }
+
     async fn promise_list(&self) -> Answer<Vec<Promise>> {
         Ok(vec![promise()])
     }
@@ -274,6 +287,10 @@ impl NodeApi for Fake {
 
     async fn wallet_address(&self) -> Answer<WalletAddress> {
         Ok(WalletAddress { address: "way00".into() })
+    }
+
+    async fn wallet_view_key(&self) -> Answer<WalletViewKey> {
+        Ok(WalletViewKey { view_key: "wayview00".into(), address: "way00".into() })
     }
 
     async fn wallet_balance(&self) -> Answer<Balance> {

@@ -95,6 +95,11 @@ async fn every_shape_of_error() {
         ("offer_prefer", json!({"provider": "12".repeat(20)}), -32602, invalid("preferred")),
         ("connect", json!({"offer_id": offer, "country": "DE"}), -32602, invalid("offer_id")),
         ("connect", json!({"offer_id": offer}), 1102, json!({"code": "offer_not_found"})),
+        ("wallet_view_key", json!({}), -32602, invalid("understood")),
+        ("wallet_view_key", json!({"understood": false}), -32602, invalid("understood")),
+        ("tunnel_settings_set", json!({"outside": ["192.0.2.0/33"]}), -32602, invalid("outside")),
+        ("tunnel_settings_set", json!({"outside": vec!["192.0.2.0/24"; 65]}), -32602, invalid("outside")),
+        ("tunnel_settings_set", json!({"programs": "some"}), -32602, invalid("programs")),
         ("wallet_send", json!({"to": "way0", "amount": "1"}), -32602, invalid("idempotency_key")),
         (
             "wallet_send",
@@ -155,6 +160,15 @@ async fn results_have_the_shapes_of_the_document() {
             json!({"day_max": "2.5", "session_max": null}),
             json!({"day_max": "2.5", "day_spent": "0"}),
         ),
+        ("offer_own", json!({}), json!([])),
+        (
+            "tunnel_settings_set",
+            json!({"outside": ["192.0.2.0/24"], "programs": "only-inside"}),
+            json!({
+                "closed": true, "local_network": false, "outside": ["192.0.2.0/24"], "programs": "only-inside",
+            }),
+        ),
+        ("wallet_view_key", json!({"understood": true}), json!({"view_key": "wayview00", "address": "way00"})),
         (
             "session_list",
             json!({"limit": 1}),

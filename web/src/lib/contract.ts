@@ -287,21 +287,59 @@ export interface IdentityRecord {
   bounces: number;
 }
 
+/** Which programs a tunnel is for, as told by `byway exec`. */
+export type ProgramsInside = "all" | "all-but-outside" | "only-inside";
+
+/** What stays outside this machine's tunnel. */
+export interface TunnelSettings {
+  /** The kill switch is on. */
+  closed: boolean;
+  local_network: boolean;
+  outside: string[];
+  programs: ProgramsInside;
+}
+
+export interface OfferTerms {
+  service?: string;
+  country?: string;
+  exit_country?: string;
+  asn?: number;
+  price_per_mb?: string;
+  bandwidth_bps?: number;
+}
+
+/** Money that several people hold together. */
+export interface GroupRecord {
+  address: string;
+  threshold: number;
+  members: number;
+  number?: Maybe<number>;
+  balances: { amount: string; asset: string; symbol?: Maybe<string> }[];
+}
+
 /** Every method with its params and result; the client is typed by this table. */
 export interface Methods {
   node_status: { params: Record<never, never>; result: NodeStatus };
   offer_list: { params: OfferFilter & { sort?: "price"; limit?: number }; result: Offer[] };
+  offer_own: { params: Record<never, never>; result: Offer[] };
+  offer_publish: { params: OfferTerms & { idempotency_key: string }; result: { offer_id: string; entry: Entry } };
+  offer_withdraw: { params: { offer_id: string; idempotency_key: string }; result: Entry };
+  identity_register: { params: { idempotency_key: string }; result: Entry };
   offer_prefer: { params: { provider: string; preferred: boolean }; result: Record<never, never> };
   connect: { params: { offer_id: string } | OfferFilter; result: Session };
   disconnect: { params: Record<never, never>; result: Record<never, never> };
   session_list: { params: { limit?: number }; result: Session[] };
   spending_limits_set: { params: { session_max?: string | null; day_max?: string | null }; result: Spending };
+  tunnel_settings: { params: Record<never, never>; result: TunnelSettings };
+  tunnel_settings_set: { params: Partial<Omit<TunnelSettings, "closed">>; result: TunnelSettings };
   promise_list: { params: Record<never, never>; result: PaymentPromise[] };
   promise_settle: {
     params: { counterparty: string; wait?: boolean; idempotency_key?: string };
     result: { entries: Entry[]; asked: boolean };
   };
   wallet_address: { params: Record<never, never>; result: { address: string } };
+  wallet_view_key: { params: { understood: true }; result: { view_key: string; address: string } };
+  group_list: { params: Record<never, never>; result: GroupRecord[] };
   wallet_balance: { params: Record<never, never>; result: Balance };
   wallet_history: { params: { limit?: number; before_ms?: number }; result: Entry[] };
   wallet_send: { params: { to: string; amount: string; asset?: string; idempotency_key: string }; result: Entry };

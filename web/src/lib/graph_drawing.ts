@@ -18,7 +18,6 @@ export interface Moment {
   edge: number;
   /** No fading effects. */
   isStill: boolean;
-  hasReferences: boolean;
   /** The snapshot that is pointed at. */
   chosen: string | null;
 }
@@ -40,7 +39,7 @@ export function drawGraph(context: CanvasRenderingContext2D, rounds: Round[], sc
   const first = rounds.findIndex((round) => placeX(round.place, moment.edge, scale) > -scale.column);
   const shown = first < 0 ? [] : rounds.slice(first);
   for (const round of shown) if (round.skipped > 0) drawGap(context, round, scale, moment, colors);
-  if (moment.hasReferences) drawReferences(context, shown, scale, moment, colors);
+  drawReferences(context, shown, scale, moment, colors);
   const marks = shown.flatMap((round) => round.marks.map((mark) => ({ mark, x: placeX(round.place, moment.edge, scale) })));
   const radius = dotRadius(scale);
   drawDots(context, marks.filter(({ mark }) => mark.litAtMs === null), radius, scale, moment, colors.proposed);
@@ -154,8 +153,8 @@ function drawChosen(context: CanvasRenderingContext2D, rounds: Round[], radius: 
     lines.moveTo(x, y);
     lines.lineTo(toX, laneY(author, scale));
   };
-  if (moment.hasReferences && isNext(before, round)) for (const author of chosen.references) line(placeX(before!.place, moment.edge, scale), author);
-  if (moment.hasReferences && isNext(round, after)) {
+  if (isNext(before, round)) for (const author of chosen.references) line(placeX(before!.place, moment.edge, scale), author);
+  if (isNext(round, after)) {
     const x = placeX(after!.place, moment.edge, scale);
     for (const mark of after!.marks) if (mark.references.includes(chosen.author)) line(x, mark.author);
   }

@@ -32,6 +32,8 @@ export class NodeStore {
   status = $state.raw<NodeStatus | null>(null);
   /** Null until the first answer, so that "loading" and "none" are told apart. */
   offers = $state.raw<Offer[] | null>(null);
+  /** Offers of tunnels, which no event tells of: read by `readTunnelOffers`. */
+  tunnelOffers = $state.raw<Offer[] | null>(null);
   sessions = $state.raw<Session[] | null>(null);
   promises = $state.raw<PaymentPromise[] | null>(null);
   history = $state.raw<Entry[] | null>(null);
@@ -78,10 +80,17 @@ export class NodeStore {
     return this.#client.call(method, params);
   }
 
+  async readTunnelOffers(): Promise<void> {
+    this.tunnelOffers = await this.call("offer_list", { service: "tunnel" });
+  }
+
   /** Marks a provider at once and takes it back when the node says no. */
   async prefer(provider: string, preferred: boolean): Promise<void> {
     const mark = (value: boolean) => {
-      this.offers = this.offers?.map((offer) => (offer.provider === provider ? { ...offer, preferred: value } : offer)) ?? null;
+      const marked = (offers: Offer[] | null) =>
+        offers?.map((offer) => (offer.provider === provider ? { ...offer, preferred: value } : offer)) ?? null;
+      this.offers = marked(this.offers);
+      this.tunnelOffers = marked(this.tunnelOffers);
     };
     mark(preferred);
     try {

@@ -1,28 +1,57 @@
-/** Choosing among offers on the page: what the filters leave, in which order. Pure. */
+/** Choosing among offers on the page: what the filters leave, in which order, country by country. Pure. */
 
-import { parseAmount, readAmount, type Amount } from "./amount";
-import type { Offer, OfferFilter } from "./contract";
+import { amountToWire, formatAmountShort, parseAmount, readAmount, type Amount } from "./amount";
+import type { Offer, OfferFilter, Price } from "./contract";
+import { countryName, unitName } from "./format";
+
+/** What is carried: programs that use the proxy, or the whole machine. */
+export type ServiceChoice = "socks" | "tunnel";
 
 export interface OfferChoice {
-  country: string;
-  /** As typed; empty for none. */
+  service: ServiceChoice;
+  /** Part of a country's name, its code, or a network such as AS24940. */
+  search: string;
+  /** WAY per GB as typed; empty for none. */
   maxPrice: string;
   preferredOnly: boolean;
-  order: "cheapest" | "dearest";
+  order: "price" | "name" | "exits";
 }
 
-export const CHOICE_DEFAULT: OfferChoice = { country: "", maxPrice: "", preferredOnly: false, order: "cheapest" };
+export const CHOICE_DEFAULT: OfferChoice = { service: "socks", search: "", maxPrice: "", preferredOnly: false, order: "price" };
+
+/** The exits in one country, the best first. */
+export interface CountryOffers {
+  code: string;
+  name: string;
+  offers: Offer[];
+  /** What the cheapest asks; null where this node can't buy from any. */
+  cheapest: Price | null;
+  bandwidthMaxBps: number;
+}
 
 /** Prices in different units are never ranked against each other; megabytes come first. */
 const UNIT_ORDER = ["mb", "second", "cell", "byte_hour", "call", "fixed"];
+const MB_PER_GB = 1000n;
 
-function unitRank(offer: Offer): number {
-  const rank = offer.price ? UNIT_ORDER.indexOf(offer.price.unit) : -1;
+function unitRank(price: Price | null | undefined): number {
+  const rank = price ? UNIT_ORDER.indexOf(price.unit) : -1;
   return rank < 0 ? UNIT_ORDER.length : rank;
 }
 
-function priceOf(offer: Offer): Amount | null {
-  return offer.price ? parseAmount(offer.price.amount) : null;
+/** Negative where `a` is cheaper than `b`. */
+function comparePrices(a: Price | null | undefined, b: Price | null | undefined): number {
+  const units = unitRank(a) - unitRank(b);
+  if (units !== 0 || !a || !b) return units;
+  const difference = parseAmount(a.amount) - parseAmount(b.amount);
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+}
+
+/** A price as people compare it: by the gigabyte where it is by the megabyte. */
+export function priceWords(price: Price): { amount: string; unit: string } {
+  const isByMb = price.unit === "mb";
+  const amount = parseAmount(price.amount) * (isByMb ? MB_PER_GB : 1n);
+  const asset = price.asset === "WAY" ? "WAY" : "of another asset";
+  return { amount: formatAmountShort(amount, 2, 9), unit: `${asset} per ${isByMb ? "GB" : unitName(price.unit)}` };
 }
 
 /** Problem with the highest price as typed, or null. */
@@ -32,46 +61,65 @@ export function maxPriceProblem(choice: OfferChoice): string | null {
   return read.ok ? null : read.problem;
 }
 
+/** Per megabyte. */
 function maxPriceOf(choice: OfferChoice): Amount | null {
   const read = readAmount(choice.maxPrice);
-  return read.ok ? read.amount : null;
+  return read.ok ? read.amount / MB_PER_GB : null;
+}
+
+function isFound(offer: Offer, search: string): boolean {
+  const wanted = search.trim().toLowerCase();
+  if (wanted === "") return true;
+  const asn = /^as?(\d+)$/.exec(wanted)?.[1] ?? (/^\d+$/.test(wanted) ? wanted : null);
+  if (asn !== null && String(offer.asn).startsWith(asn)) return true;
+  const code = offer.exit_country.toLowerCase();
+  return code === wanted || countryName(offer.exit_country).toLowerCase().includes(wanted);
 }
 
 export function isChosen(offer: Offer, choice: OfferChoice): boolean {
-  if (choice.country && offer.exit_country !== choice.country) return false;
   if (choice.preferredOnly && !offer.preferred) return false;
+  if (!isFound(offer, choice.search)) return false;
   const max = maxPriceOf(choice);
   if (max === null) return true;
-  const price = priceOf(offer);
-  return price !== null && offer.price?.unit === "mb" && price <= max;
+  return offer.price?.unit === "mb" && parseAmount(offer.price.amount) <= max;
 }
 
-/** Preferred providers first, then by unit, then by price. */
+/** Preferred providers first, then by unit, then by price: as the node would take them. */
 export function chosenOffers(offers: Offer[], choice: OfferChoice, nowMs: number): Offer[] {
-  const direction = choice.order === "cheapest" ? 1 : -1;
   return offers
     .filter((offer) => offer.expires_ms > nowMs && isChosen(offer, choice))
     .sort((a, b) => {
       if (a.preferred !== b.preferred) return a.preferred ? -1 : 1;
-      const units = unitRank(a) - unitRank(b);
-      if (units !== 0) return units;
-      const difference = (priceOf(a) ?? 0n) - (priceOf(b) ?? 0n);
-      if (difference !== 0n) return difference < 0n ? -direction : direction;
-      return a.offer_id < b.offer_id ? -1 : 1;
+      return comparePrices(a.price, b.price) || (a.offer_id < b.offer_id ? -1 : 1);
     });
 }
 
-/** The node's filter for "connect to the cheapest of what is shown". */
-export function filterOf(choice: OfferChoice): OfferFilter {
-  const filter: OfferFilter = {};
-  if (choice.country) filter.country = choice.country;
-  if (maxPriceOf(choice) !== null) {
-    filter.unit = "mb";
-    filter.max_price = choice.maxPrice.trim().replace(/^\./, "0.");
+/** Chosen offers by country, countries in the order that the choice names. */
+export function byCountry(chosen: Offer[], order: OfferChoice["order"]): CountryOffers[] {
+  const countries = new Map<string, CountryOffers>();
+  for (const offer of chosen) {
+    const code = offer.exit_country;
+    const known = countries.get(code) ?? { code, name: countryName(code), offers: [], cheapest: null, bandwidthMaxBps: 0 };
+    known.offers.push(offer);
+    known.bandwidthMaxBps = Math.max(known.bandwidthMaxBps, offer.bandwidth_bps);
+    if (comparePrices(offer.price, known.cheapest) < 0) known.cheapest = offer.price ?? null;
+    countries.set(code, known);
   }
-  return filter;
+  const rows = [...countries.values()];
+  if (order === "name") rows.sort((a, b) => a.name.localeCompare(b.name, "en"));
+  if (order === "exits") rows.sort((a, b) => b.offers.length - a.offers.length);
+  return rows;
 }
 
-export function countriesOf(offers: Offer[]): string[] {
-  return [...new Set(offers.map((offer) => offer.exit_country))].sort();
+/** The node's filter for "connect to the best of what is shown", in one country where one is named. */
+export function filterOf(choice: OfferChoice, country?: string): OfferFilter {
+  const filter: OfferFilter = {};
+  if (choice.service === "tunnel") filter.service = "tunnel";
+  if (country) filter.country = country;
+  const max = maxPriceOf(choice);
+  if (max !== null) {
+    filter.unit = "mb";
+    filter.max_price = amountToWire(max);
+  }
+  return filter;
 }

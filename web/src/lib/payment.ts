@@ -41,12 +41,24 @@ function amountProblem(kind: PaymentKind, text: string, available: Amount, unit:
   return null;
 }
 
+/** "way", two keys and a checksum in hex. */
+const ADDRESS_LENGTH = 139;
+
 /** Only the shape: whether it is an address of this network is for the node to say. */
 function addressProblem(text: string): string | null {
   const trimmed = text.trim();
   if (trimmed === "") return "Paste the receiver's address.";
   if (!/^[\x21-\x7e]{1,2048}$/.test(trimmed)) return "An address has no spaces or line breaks. Copy it again.";
+  if (/^way(view|group)/.test(trimmed)) return "That is a view key, which opens a wallet to look into. Ask for an address instead.";
+  if (/^way[0-9a-f]*$/.test(trimmed) && trimmed.length !== ADDRESS_LENGTH) {
+    return `An address has ${ADDRESS_LENGTH} characters, and this has ${trimmed.length}. Copy all of it again.`;
+  }
   return null;
+}
+
+/** An address cut into pieces that two people can read to each other. */
+export function addressPieces(address: string): string[] {
+  return address.trim().match(/.{1,8}/g) ?? [];
 }
 
 /** How far a payment has come. Only what is final is paid, and only that is shown as good news. */

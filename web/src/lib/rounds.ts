@@ -96,11 +96,11 @@ export interface Scale {
 export const NARROW_PX = 560;
 
 /** Lanes of a large kernel are thin; columns are as wide as their lines need. */
-export function scaleOf(width: number, seats: number[], isCompact: boolean): Scale {
+export function scaleOf(width: number, seats: number[]): Scale {
   const lanes = seats.length;
-  const lane = isCompact ? 22 : lanes <= 10 ? 38 : lanes <= 22 ? 22 : 13;
-  const column = isCompact ? 20 : width < NARROW_PX ? 24 : 34;
-  return { width, height: lanes * (isCompact && lanes > 10 ? 12 : lane), seats, column };
+  const lane = lanes <= 10 ? 38 : lanes <= 22 ? 22 : 13;
+  const column = width < NARROW_PX ? 24 : 34;
+  return { width, height: lanes * lane, seats, column };
 }
 
 /** Middle of a seat's lane; far outside for one that has none any more. */

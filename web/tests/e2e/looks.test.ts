@@ -24,40 +24,61 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
 
   test("idle", async () => {
     await page.getByRole("heading", { name: "Not connected" }).waitFor();
-    await page.getByRole("list", { name: "Offers" }).waitFor();
+    await page.getByRole("list", { name: "Countries" }).waitFor();
     await expectFits(page);
     await shoot(page, `${viewport}-${scheme}-idle`);
   });
 
   test("connected", async () => {
-    await page.getByRole("button", { name: "Connect", exact: true }).click();
+    await page.getByRole("button", { name: /^Connect to Germany/ }).click();
     await page.getByText("Connected through", { exact: true }).waitFor();
     await page.getByText("Cost so far").waitFor();
     await page.waitForFunction(() => Number(document.querySelector("[data-testid=cost] span")?.textContent) > 0.02);
+    await page.getByRole("button", { name: /^Germany/ }).click();
+    await page.locator("#protection").getByRole("button", { name: "Change" }).click();
+    await page.getByRole("button", { name: "Change limits" }).click();
     await expectFits(page);
     await shoot(page, `${viewport}-${scheme}-connected`);
   });
 
-  test("forms", async () => {
-    await page.getByRole("button", { name: "Send", exact: true }).click();
+  test("wallet", async () => {
+    await page.getByRole("link", { name: "Wallet", exact: true }).click();
     await page.getByLabel("Amount, WAY").fill("9999");
     await page.getByLabel("Amount, WAY").blur();
     await page.getByText("Enter at most that").waitFor();
     await expectFits(page);
     await shoot(page, `${viewport}-${scheme}-send`);
+    await page.getByLabel("To", { exact: true }).fill(node.world.address);
+    await page.getByLabel("Amount, WAY").fill("9");
+    await page.getByRole("button", { name: "Review" }).click();
+    await page.getByRole("group", { name: "Check the payment" }).waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-confirm`);
     await page.getByRole("button", { name: "Receive", exact: true }).click();
     await page.getByRole("img", { name: /QR code/ }).waitFor();
+    await page.getByLabel("I know that it can't be taken back.").check();
+    await page.getByRole("button", { name: "Show the view key" }).click();
+    await page.getByText(node.world.viewKey).waitFor();
     await expectFits(page);
     await shoot(page, `${viewport}-${scheme}-receive`);
   });
 
+  test("provide", async () => {
+    node.world.sellForDays();
+    await page.getByRole("link", { name: "Provide", exact: true }).click();
+    await page.getByRole("button", { name: "Change terms" }).click();
+    await page.getByRole("form", { name: "Change terms" }).waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-provide`);
+  });
+
   test("network", async () => {
-    await page.getByRole("link", { name: "Network" }).click();
+    await page.getByRole("link", { name: "Network", exact: true }).click();
     await page.getByRole("row", { name: /alder/ }).waitFor();
     await page.waitForFunction(() => document.querySelectorAll("#checkpoints tbody tr").length > 2);
     await expectFits(page);
     await shoot(page, `${viewport}-${scheme}-network`);
-    await page.getByRole("link", { name: "Home" }).click();
+    await page.getByRole("link", { name: "Browse", exact: true }).click();
   });
 
   test("link lost", async () => {

@@ -21,18 +21,35 @@ type Handlers = { [M in Exclude<Method, "subscribe" | "unsubscribe">]:
 
 export const handlers: Handlers = {
   node_status: ({ world }) => world.status(),
-  offer_list: ({ world }, filter) => matching(world.offers, filter),
+  offer_list: ({ world }, filter) => matching(world.offersOf(filter), filter),
+  offer_own: ({ world }) => world.ownOffers,
+  offer_publish: (node, terms) => {
+    if (!node.world.isRegistered) throw new MethodError(1107, "not_registered", "The identity has no pledge on the ledger. Register it first.");
+    const offer = node.world.publish(terms);
+    return { offer_id: offer.offer_id, entry: recorded(node, "publish", parseAmount("0.01")) };
+  },
+  offer_withdraw: (node, { offer_id }) => {
+    node.world.ownOffers = node.world.ownOffers.filter((offer) => offer.offer_id !== offer_id);
+    return recorded(node, "publish", 0n);
+  },
+  identity_register: (node) => {
+    node.world.isRegistered = true;
+    node.publishStatus();
+    return recorded(node, "pledge", parseAmount("1"));
+  },
   offer_prefer: (node, { provider, preferred }) => {
     for (const offer of node.world.offers) if (offer.provider === provider) offer.preferred = preferred;
     node.publishOffers();
     return {};
   },
   connect: async (node, params) => {
-    const offer = offerFor(node.world.offers, params);
+    const offer = offerFor(node.world, params);
+    const before = node.world.connection;
     node.world.startConnecting(offer);
     node.publishStatus();
     await node.pause(node.connectDelayMs);
     if (node.world.connection.state !== "connecting") throw new MethodError(1106, "superseded", "Another connect took over.");
+    node.world.connection = before;
     const previous = node.world.closeSession();
     if (previous) node.publishSession(previous.session);
     const session = node.world.openSession(offer);
@@ -43,6 +60,7 @@ export const handlers: Handlers = {
   disconnect: (node) => {
     const closed = node.world.closeSession();
     node.world.setConnection("disconnected");
+    node.world.tunnel = { ...node.world.tunnel, closed: false };
     if (closed) node.publishSession(closed.session);
     if (closed?.entry) node.publishWallet([closed.entry]);
     for (const promise of node.world.promises) node.publishPromise(promise);
@@ -55,6 +73,8 @@ export const handlers: Handlers = {
     node.publishStatus();
     return node.world.status().spending;
   },
+  tunnel_settings: ({ world }) => world.tunnel,
+  tunnel_settings_set: ({ world }, settings) => (world.tunnel = { ...world.tunnel, ...settings }),
   promise_list: ({ world }) => world.promises,
   promise_settle: (node, { counterparty }) => {
     const open = node.world.promises.filter((promise) =>
@@ -66,10 +86,15 @@ export const handlers: Handlers = {
     return { entries, asked: true };
   },
   wallet_address: ({ world }) => ({ address: world.address }),
+  wallet_view_key: ({ world }, { understood }) => {
+    if (understood !== true) throw new MethodError(-32602, "invalid_params", "`understood` is not right: it must be true.", { field: "understood" });
+    return { view_key: world.viewKey, address: world.address };
+  },
+  group_list: ({ world }) => world.groups,
   wallet_balance: ({ world }) => world.balance(),
   wallet_history: ({ world }) => world.history,
   wallet_send: (node, { to, amount, asset }) => {
-    if (!to.startsWith("way1")) {
+    if (!to.startsWith("way")) {
       throw new MethodError(1205, "invalid_address", "That is not an address of this network. Ask the receiver to copy it again.", { field: "to" });
     }
     if (asset === node.world.asset.asset) {
@@ -124,13 +149,13 @@ function matching(offers: Offer[], filter: OfferFilter): Offer[] {
       || (parseAmount(a.price!.amount) < parseAmount(b.price!.amount) ? -1 : 1));
 }
 
-function offerFor(offers: Offer[], params: Methods["connect"]["params"]): Offer {
+function offerFor(world: MockNode["world"], params: Methods["connect"]["params"]): Offer {
   if ("offer_id" in params) {
-    const offer = offers.find((known) => known.offer_id === params.offer_id);
+    const offer = [...world.offers, ...world.tunnels].find((known) => known.offer_id === params.offer_id);
     if (!offer) throw new MethodError(1102, "offer_not_found", "This offer is gone. Choose another one.");
     return offer;
   }
-  const [offer] = matching(offers, params);
+  const [offer] = matching(world.offersOf(params), params);
   if (!offer) {
     throw new MethodError(1101, "no_offer_matches", "No offer matches. Raise the highest price or choose another country.");
   }

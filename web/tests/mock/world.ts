@@ -7,7 +7,8 @@
 
 import { amountToWire, costOf, parseAmount, type Amount } from "../../src/lib/amount";
 import type {
-  Balance, Connection, Entry, EvidenceRecord, NodeStatus, Offer, PaymentPromise, Session,
+  Balance, Connection, Entry, EvidenceRecord, GroupRecord, NodeStatus, Offer, OfferFilter, OfferTerms, PaymentPromise, Session,
+  TunnelSettings,
 } from "../../src/lib/contract";
 import { Pulse } from "./pulse";
 
@@ -35,14 +36,32 @@ const OFFER_ROWS: OfferRow[] = [
   ["CH", 51852, 300, "0.0009"],
   ["US", 7922, 400, "0.00062"],
   ["SG", 4657, 250, "0.00145"],
+  ["DE", 3320, 100, "0.00052"],
+  ["DE", 51167, 1000, "0.0008"],
+  ["US", 14061, 1000, "0.00071"],
+  ["FR", 16276, 300, "0.00058"],
+  ["CA", 16509, 250, "0.00066"],
+  ["AU", 1221, 100, "0.0013"],
+  ["ZA", 3741, 50, "0.0006"],
+];
+const TUNNEL_ROWS: OfferRow[] = [
+  ["SE", 42708, 1000, "0.0008"],
+  ["DE", 24940, 500, "0.0005"],
 ];
 
 export class World {
   readonly startedMs = Date.now();
   readonly identity = hex(1, 40);
   readonly network = hex(2, 64);
-  readonly address = `way1${hex(3, 128)}`;
+  readonly address = `way${hex(3, 136)}`;
   offers: Offer[];
+  readonly tunnels: Offer[];
+  /** What this node sells itself. */
+  ownOffers: Offer[] = [];
+  isRegistered = true;
+  readonly viewKey = `wayview${hex(6, 136)}`;
+  groups: GroupRecord[] = [];
+  tunnel: TunnelSettings = { closed: false, local_network: false, outside: [], programs: "all" };
   sessions: Session[] = [];
   promises: PaymentPromise[] = [];
   history: Entry[] = [];
@@ -63,6 +82,7 @@ export class World {
   constructor() {
     const now_ms = Date.now();
     this.offers = OFFER_ROWS.map((row, index) => offerFrom(row, index, now_ms));
+    this.tunnels = TUNNEL_ROWS.map((row, index) => ({ ...offerFrom(row, index + 40, now_ms), service: "tunnel" }));
     this.sessions = [
       this.#pastSession(0, now_ms - 0.11 * DAY_MS, 1_930, 812_400_000, 21_700_000, "closed"),
       this.#pastSession(2, now_ms - 1.3 * DAY_MS, 7_415, 2_310_800_000, 96_100_000, "closed"),
@@ -92,6 +112,35 @@ export class World {
       state, started_ms: Math.round(started_ms), ended_ms: Math.round(started_ms + seconds * 1000),
       reason: state === "failed" ? { code: "link_lost", message: "The provider stopped answering." } : null,
     };
+  }
+
+  offersOf({ service }: OfferFilter): Offer[] {
+    return service === "tunnel" ? this.tunnels : this.offers;
+  }
+
+  publish(terms: OfferTerms): Offer {
+    const row: OfferRow = [terms.country ?? "DE", terms.asn ?? 64_496, (terms.bandwidth_bps ?? 1e8) / 1e6, terms.price_per_mb ?? "0"];
+    const offer = { ...offerFrom(row, 0, Date.now()), offer_id: hex(90 + this.ownOffers.length, 64), provider: this.identity, service: terms.service ?? "socks" };
+    this.ownOffers = [...this.ownOffers.filter((known) => known.service !== offer.service), offer];
+    return offer;
+  }
+
+  /** As of a node that has sold for some days: sessions, promises and settlements. */
+  sellForDays(): void {
+    this.publish({ country: "DE", asn: 64_496, price_per_mb: "0.0005", bandwidth_bps: 100e6 });
+    const now_ms = Date.now();
+    const clients = [1, 2, 3].map((number) => hex(600 + number, 40));
+    const served = clients.map((client, index): Session => ({
+      ...this.#pastSession(0, now_ms - (index * 0.4 + 0.01) * DAY_MS, 820 + index * 400, 210_000_000 * (index + 1), 9_000_000, "closed"),
+      id: hex(700 + index, 32), client, provider: this.identity, state: index === 0 ? "active" : "closed", ended_ms: index === 0 ? null : now_ms,
+    }));
+    this.sessions = [...served, ...this.sessions].sort((a, b) => b.started_ms - a.started_ms);
+    this.promises = [...this.promises, {
+      direction: "in", counterparty: clients[0]!, serial: "1", amount: "0.1095", settled: "0", backing: "account", updated_ms: now_ms, settled_ms: null,
+    }];
+    const settled = [0.2, 1.1, 2.3, 4.2, 5.1, 5.3, 8.4].map((days, index) =>
+      this.entry("settle_in", `0.${(index * 37 + 21) % 90}`, now_ms - days * DAY_MS, clients[index % 3]));
+    this.history = [...settled, ...this.history].sort((a, b) => b.time_ms - a.time_ms);
   }
 
   entry(kind: string, amount: string, time_ms: number, counterparty?: string): Entry {
@@ -128,7 +177,7 @@ export class World {
         height: this.pulse.height, commits: this.pulse.commits, time_ms: now_ms - 200, lag_ms: this.isKernelReachable ? 0 : null,
         kernel_nodes: this.pulse.nodes(this.isKernelReachable), finality_ms_p50: 43,
       },
-      identity: { id: this.identity, name: "browsing", registered: true },
+      identity: { id: this.identity, name: "browsing", registered: this.isRegistered },
       balance: this.balance(),
       proxy: { address: "127.0.0.1:1080", accepting: this.connection.state !== "disconnected" },
       connection: this.connection,
@@ -152,6 +201,7 @@ export class World {
       state: "active", started_ms: Date.now(),
     };
     this.sessions = [session, ...this.sessions];
+    this.tunnel = { ...this.tunnel, closed: offer.service === "tunnel" };
     this.setConnection("connected", { session_id: session.id, ...exitOf(offer) });
     return session;
   }

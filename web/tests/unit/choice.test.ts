@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Offer } from "../../src/lib/contract";
 import { parseFragment, rpcUrl, storedLink, storeLink } from "../../src/lib/link";
-import { chosenOffers, CHOICE_DEFAULT, filterOf } from "../../src/lib/offers";
+import { byCountry, chosenOffers, CHOICE_DEFAULT, filterOf, priceWords } from "../../src/lib/offers";
 import { lastSettlement, openDebts, openWith } from "../../src/lib/promises";
 import { rateScale, smoothPath, withRate } from "../../src/lib/rates";
 
@@ -19,18 +19,36 @@ const perSecond = { unit: "second", amount: "0.0000001", asset: "WAY", min_reput
 test("preferred first, then by unit, then by price compared as numbers", () => {
   const offers = [offer("a", "0.0010"), offer("b", "0.00095"), offer("c", "5", { preferred: true }), offer("d", "0", { price: perSecond })];
   expect(ids(chosenOffers(offers, CHOICE_DEFAULT, 0))).toEqual(["c", "b", "a", "d"]);
-  expect(ids(chosenOffers(offers, { ...CHOICE_DEFAULT, order: "dearest" }, 0))).toEqual(["c", "a", "b", "d"]);
 });
 
-test("expired offers, other countries and what costs more are left out", () => {
+test("expired offers, other places and what costs more are left out", () => {
   const offers = [offer("a", "1"), offer("b", "2"), offer("c", "1", { expires_ms: 5 }), offer("d", "1", { exit_country: "SE" }), offer("e", "0", { price: perSecond })];
-  expect(ids(chosenOffers(offers, { ...CHOICE_DEFAULT, maxPrice: "1.0", country: "DE" }, 10))).toEqual(["a"]);
+  expect(ids(chosenOffers(offers, { ...CHOICE_DEFAULT, maxPrice: "1000.0", search: "germ" }, 10))).toEqual(["a"]);
+  expect(ids(chosenOffers(offers, { ...CHOICE_DEFAULT, search: " se " }, 10))).toEqual(["d"]);
+  expect(chosenOffers(offers, { ...CHOICE_DEFAULT, search: "AS1" }, 10)).toHaveLength(4);
+  expect(chosenOffers(offers, { ...CHOICE_DEFAULT, search: "2" }, 10)).toEqual([]);
   expect(chosenOffers(offers, { ...CHOICE_DEFAULT, maxPrice: "x" }, 10)).toHaveLength(4);
 });
 
 test("the node is given the same filter", () => {
   expect(filterOf(CHOICE_DEFAULT)).toEqual({});
-  expect(filterOf({ ...CHOICE_DEFAULT, country: "SE", maxPrice: ".5" })).toEqual({ country: "SE", unit: "mb", max_price: "0.5" });
+  expect(filterOf({ ...CHOICE_DEFAULT, maxPrice: ".5" }, "SE")).toEqual({ country: "SE", unit: "mb", max_price: "0.0005" });
+  expect(filterOf({ ...CHOICE_DEFAULT, service: "tunnel" })).toEqual({ service: "tunnel" });
+});
+
+test("countries come with their cheapest price, in the order asked for", () => {
+  const offers = [
+    offer("a", "0.3"), offer("b", "0.2", { exit_country: "SE", bandwidth_bps: 7 }), offer("c", "0.25"), offer("d", "0", { price: null, exit_country: "AT" }),
+  ];
+  const by = (order: "price" | "name" | "exits") => byCountry(chosenOffers(offers, CHOICE_DEFAULT, 0), order);
+  expect(by("price").map(({ code, cheapest }) => [code, cheapest?.amount ?? null])).toEqual([["SE", "0.2"], ["DE", "0.25"], ["AT", null]]);
+  expect(by("name").map(({ name }) => name)).toEqual(["Austria", "Germany", "Sweden"]);
+  expect(by("exits")[0]).toMatchObject({ code: "DE", bandwidthMaxBps: 1, offers: [{ offer_id: "c" }, { offer_id: "a" }] });
+});
+
+test("prices are told by the gigabyte, others by their unit", () => {
+  expect(priceWords(offer("a", "0.0004").price!)).toEqual({ amount: "0.40", unit: "WAY per GB" });
+  expect(priceWords({ ...perSecond, asset: "ab" })).toEqual({ amount: "0.0000001", unit: "of another asset per second" });
 });
 
 test("promises: what is open, per counterparty and in all", () => {

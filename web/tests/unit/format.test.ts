@@ -68,7 +68,7 @@ test("payment problems: the right pocket, and only an address that could be one"
   expect(paymentProblems("deposit", { amount: "0.0", to: "" }, available).amount).toContain("above zero");
   const cents = { symbol: "TEST", decimals: 2 };
   expect(paymentProblems("send", { amount: "1.005", to: "way1" }, available, cents).amount).toContain("TEST has 2 digits");
-  expect(paymentProblems("send", { amount: "1.25", to: "way1" }, available, cents)).toEqual({ amount: null, to: null });
+  expect(paymentProblems("send", { amount: "1.25", to: `way${"ab".repeat(68)}` }, available, cents)).toEqual({ amount: null, to: null });
   expect(paymentProblems("send", { amount: "6", to: "way1" }, available, cents).amount).toContain("holds 5.00 TEST");
   expect(paymentProblems("send", { amount: "1", to: "two words" }, available).to).toContain("no spaces");
   expect(paymentProblems("send", { amount: "1", to: " way1abc " }, available).to).toBeNull();

@@ -25,7 +25,7 @@ test("another epoch's rounds go on where those before it ended", () => {
 });
 
 test("a free seat has no lane, and who has lost a seat is not drawn", () => {
-  const scale = scaleOf(760, [1, 2, 5], false);
+  const scale = scaleOf(760, [1, 2, 5]);
   expect([1, 2, 5].map((seat) => laneY(seat, scale))).toEqual([1, 3, 5].map((part) => (part * scale.height) / 6));
   expect(laneY(0, scale)).toBeLessThan(0);
 });
@@ -67,14 +67,14 @@ test("a network that begins again from below begins a new picture", () => {
 });
 
 test("lanes share the height evenly, the newest column is near the right edge", () => {
-  const scale = scaleOf(760, seats(7), false);
+  const scale = scaleOf(760, seats(7));
   expect(laneY(0, scale)).toBe(scale.height / 14);
   expect(laneY(6, scale)).toBe(scale.height - scale.height / 14);
   const list = rounds([1, 2, 3]);
   expect(placeX(2, edgeOf(list), scale)).toBeCloseTo(760 - 0.8 * scale.column);
   expect(placeX(2, 2, scale) - placeX(1, 2, scale)).toBe(scale.column);
-  expect(scaleOf(760, seats(50), false).height).toBe(650);
-  expect(dotRadius(scaleOf(760, seats(50), false))).toBeLessThan(dotRadius(scale));
+  expect(scaleOf(760, seats(50)).height).toBe(650);
+  expect(dotRadius(scaleOf(760, seats(50)))).toBeLessThan(dotRadius(scale));
 });
 
 test("the picture arrives where it is going, jumps far ahead and never goes back", () => {
@@ -91,7 +91,7 @@ test("the picture arrives where it is going, jumps far ahead and never goes back
 
 test("a snapshot is found near where it is drawn, and nothing far from all", () => {
   const list = rounds([1, 2, 3]);
-  const scale = scaleOf(760, seats(7), false);
+  const scale = scaleOf(760, seats(7));
   const [x, y] = [placeX(1, edgeOf(list), scale), laneY(0, scale)];
   expect(markAt(list, x + 3, y - 3, edgeOf(list), scale)?.round).toBe(2);
   expect(markAt(list, x, y + 60, edgeOf(list), scale)).toBeNull();

@@ -117,6 +117,16 @@ export interface Offer {
   published_ms: number;
   expires_ms: number;
   preferred: boolean;
+  /** Left out where nothing is known. */
+  quality?: Maybe<Quality>;
+}
+
+/** How well a provider serves: points from 0 to 1000, 500 for whoever nothing is known of. */
+export interface Quality {
+  score: number;
+  own_sessions: number;
+  attesters: number;
+  own_score?: Maybe<number>;
 }
 
 export interface Session {

@@ -1,7 +1,7 @@
 /** Choosing among offers on the page: what the filters leave, in which order, country by country. Pure. */
 
 import { amountToWire, formatAmountShort, parseAmount, readAmount, type Amount } from "./amount";
-import type { Offer, OfferFilter, Price } from "./contract";
+import type { Offer, OfferFilter, Price, Quality } from "./contract";
 import { countryName, unitName } from "./format";
 
 /** What is carried: programs that use the proxy, or the whole machine. */
@@ -14,7 +14,7 @@ export interface OfferChoice {
   /** WAY per GB as typed; empty for none. */
   maxPrice: string;
   preferredOnly: boolean;
-  order: "price" | "name" | "exits";
+  order: "price" | "quality" | "name" | "exits";
 }
 
 export const CHOICE_DEFAULT: OfferChoice = { service: "socks", search: "", maxPrice: "", preferredOnly: false, order: "price" };
@@ -27,7 +27,12 @@ export interface CountryOffers {
   /** What the cheapest asks; null where this node can't buy from any. */
   cheapest: Price | null;
   bandwidthMaxBps: number;
+  /** Of the best exit; null where nothing is known of any. */
+  quality: Quality | null;
 }
+
+/** Points of whoever nothing is known of. */
+const QUALITY_MIDDLE = 500;
 
 /** Prices in different units are never ranked against each other; megabytes come first. */
 const UNIT_ORDER = ["mb", "second", "cell", "byte_hour", "call", "fixed"];
@@ -99,16 +104,31 @@ export function byCountry(chosen: Offer[], order: OfferChoice["order"]): Country
   const countries = new Map<string, CountryOffers>();
   for (const offer of chosen) {
     const code = offer.exit_country;
-    const known = countries.get(code) ?? { code, name: countryName(code), offers: [], cheapest: null, bandwidthMaxBps: 0 };
+    const known = countries.get(code) ?? { code, name: countryName(code), offers: [], cheapest: null, bandwidthMaxBps: 0, quality: null };
     known.offers.push(offer);
     known.bandwidthMaxBps = Math.max(known.bandwidthMaxBps, offer.bandwidth_bps);
     if (comparePrices(offer.price, known.cheapest) < 0) known.cheapest = offer.price ?? null;
+    if (offer.quality && offer.quality.score > (known.quality?.score ?? -1)) known.quality = offer.quality;
     countries.set(code, known);
   }
   const rows = [...countries.values()];
   if (order === "name") rows.sort((a, b) => a.name.localeCompare(b.name, "en"));
+  if (order === "quality") rows.sort((a, b) => qualityScore(b.quality) - qualityScore(a.quality));
   if (order === "exits") rows.sort((a, b) => b.offers.length - a.offers.length);
   return rows;
+}
+
+function qualityScore(quality: Quality | null): number {
+  return quality?.score ?? QUALITY_MIDDLE;
+}
+
+/** Quality in a word, how many of four bars that is, and where it comes from. */
+export function qualityWords(quality: Quality): { word: string; bars: number; source: string } {
+  const words = ["poor", "fair", "good", "very good"];
+  const bars = Math.min(4, Math.floor(quality.score / 250) + 1);
+  const sessions = quality.own_sessions === 1 ? "1 session of yours" : `${quality.own_sessions} sessions of yours`;
+  const others = quality.attesters === 1 ? "1 other" : `${quality.attesters} others`;
+  return { word: words[bars - 1] ?? "", bars, source: `${quality.score} of 1000 points, by ${sessions} and ${others}` };
 }
 
 /** The node's filter for "connect to the best of what is shown", in one country where one is named. */

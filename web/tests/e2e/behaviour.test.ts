@@ -189,13 +189,15 @@ describe("browsing", () => {
 
 describe("choosing", () => {
   const countries = () => page.getByRole("list", { name: "Countries" }).locator(".name")
-    .evaluateAll((names) => names.map((name) => name.firstChild?.textContent ?? ""));
+    .evaluateAll((names) => names.map((name) => (name.textContent ?? "").split(/[★,\u00a0]/)[0]!.trim()));
 
   test("filters, order and preference change the list; the hero connects within the filter", async () => {
     await open();
     expect((await countries()).slice(0, 3)).toEqual(["Sweden", "Brazil", "Germany"]);
     await page.getByLabel("Order").selectOption({ label: "By name" });
     expect((await countries()).slice(0, 2)).toEqual(["Australia", "Brazil"]);
+    await page.getByLabel("Order").selectOption({ label: "Best first" });
+    expect((await countries()).slice(0, 2)).toEqual(["Sweden", "Germany"]);
     await page.getByLabel("Order").selectOption({ label: "Most exits first" });
     expect((await countries())[0]).toBe("Germany");
     await page.getByLabel("At most").fill("0.4");
@@ -511,6 +513,11 @@ test("everything can be reached by keyboard, in order, with a visible focus", as
     expect(focus.outline).not.toBe("none");
     names.push(focus.name);
   }
+  const connect = button("Connect");
+  await connect.focus();
+  await page.keyboard.press("Enter");
+  await page.getByText("Connected through", { exact: true }).waitFor();
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Disconnect");
   expect(names.some((name) => name === "Connect")).toBe(true);
   expect(names.some((name) => name.startsWith("Connect to"))).toBe(true);
 });

@@ -82,6 +82,9 @@ export class World {
   constructor() {
     const now_ms = Date.now();
     this.offers = OFFER_ROWS.map((row, index) => offerFrom(row, index, now_ms));
+    [720, 540, 905, null, 130, 610].forEach((score, index) => {
+      if (score !== null) this.offers[index]!.quality = { score, own_sessions: index, attesters: 7 - index, own_score: null };
+    });
     this.tunnels = TUNNEL_ROWS.map((row, index) => ({ ...offerFrom(row, index + 40, now_ms), service: "tunnel" }));
     this.sessions = [
       this.#pastSession(0, now_ms - 0.11 * DAY_MS, 1_930, 812_400_000, 21_700_000, "closed"),

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Offer } from "../../src/lib/contract";
 import { parseFragment, rpcUrl, storedLink, storeLink } from "../../src/lib/link";
-import { byCountry, chosenOffers, CHOICE_DEFAULT, filterOf, priceWords } from "../../src/lib/offers";
+import { byCountry, chosenOffers, CHOICE_DEFAULT, filterOf, priceWords, qualityWords } from "../../src/lib/offers";
 import { lastSettlement, openDebts, openWith } from "../../src/lib/promises";
 import { rateScale, smoothPath, withRate } from "../../src/lib/rates";
 
@@ -40,10 +40,22 @@ test("countries come with their cheapest price, in the order asked for", () => {
   const offers = [
     offer("a", "0.3"), offer("b", "0.2", { exit_country: "SE", bandwidth_bps: 7 }), offer("c", "0.25"), offer("d", "0", { price: null, exit_country: "AT" }),
   ];
-  const by = (order: "price" | "name" | "exits") => byCountry(chosenOffers(offers, CHOICE_DEFAULT, 0), order);
+  const by = (order: "price" | "quality" | "name" | "exits") => byCountry(chosenOffers(offers, CHOICE_DEFAULT, 0), order);
   expect(by("price").map(({ code, cheapest }) => [code, cheapest?.amount ?? null])).toEqual([["SE", "0.2"], ["DE", "0.25"], ["AT", null]]);
   expect(by("name").map(({ name }) => name)).toEqual(["Austria", "Germany", "Sweden"]);
   expect(by("exits")[0]).toMatchObject({ code: "DE", bandwidthMaxBps: 1, offers: [{ offer_id: "c" }, { offer_id: "a" }] });
+});
+
+test("countries are as good as their best exit; one that nothing is known of stands in the middle", () => {
+  const quality = (score: number) => ({ score, own_sessions: 1, attesters: 2, own_score: null });
+  const offers = [
+    offer("a", "1", { quality: quality(300) }), offer("b", "2", { quality: quality(900) }), offer("c", "3", { exit_country: "SE", quality: quality(499) }),
+    offer("d", "4", { exit_country: "AT" }),
+  ];
+  const rows = byCountry(chosenOffers(offers, CHOICE_DEFAULT, 0), "quality");
+  expect(rows.map(({ code, quality }) => [code, quality?.score ?? null])).toEqual([["DE", 900], ["AT", null], ["SE", 499]]);
+  expect(qualityWords(quality(900))).toEqual({ word: "very good", bars: 4, source: "900 of 1000 points, by 1 session of yours and 2 others" });
+  expect([0, 250, 500, 1000].map((score) => qualityWords(quality(score)).bars)).toEqual([1, 2, 3, 4]);
 });
 
 test("prices are told by the gigabyte, others by their unit", () => {

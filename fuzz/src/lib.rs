@@ -116,6 +116,7 @@ targets! {
         snapshot: snapshot,
         signed_snapshot: signed_snapshot,
         open_keystore: open_keystore,
+        payment_link: payment_link,
     }
 }
 
@@ -154,6 +155,14 @@ fn tunnel_piece(bytes: &[u8]) -> bool {
         let mut pieces = Pieces::default();
         let whole = pieces.join(piece).into_iter().chain(pieces.join(piece)).all(|whole| whole.len() < bytes.len());
         assert!(whole, "one piece can't make more than it holds");
+        true
+    })
+}
+
+fn payment_link(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    text.parse::<byway_peer::wallet::PaymentRequest>().is_ok_and(|request| {
+        assert_eq!(request.to_string(), text, "a request has one text");
         true
     })
 }

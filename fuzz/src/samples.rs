@@ -493,6 +493,19 @@ pub(crate) fn verify_transaction() -> Samples {
     one(kernel::transaction().transaction().clone())
 }
 
+pub(crate) fn payment_link() -> Samples {
+    let request = byway_peer::wallet::PaymentRequest {
+        network: NETWORK,
+        to: WalletSecret::from_seed(&[1; 32]).address().into(),
+        amount: "2.5".parse().ok(),
+        asset: byway_primitives::AssetId::WAY,
+        note: "Invoice 271 & thanks".parse().ok(),
+        expires: Some(TIME),
+    };
+    let bare = byway_peer::wallet::PaymentRequest { amount: None, note: None, expires: None, ..request.clone() };
+    vec![request.to_string().into_bytes(), bare.to_string().into_bytes()]
+}
+
 /// None: whatever is in a good one's form costs a key derivation, which takes a good part of a second on purpose.
 pub(crate) fn open_keystore() -> Samples {
     Vec::new()

@@ -11,6 +11,7 @@
 //! - [`disguise`]: the way to that relay from networks that block it, behind a web site.
 //! - [`socks`]: the SOCKS listener, and the path of its bytes; [`exit`]: where they come out.
 //! - [`tunnel`]: the same for whole IP packets: WireGuard between a client and a provider.
+//! - [`service`]: the streams of a service that plugs in, from one program to another.
 //! - [`meter`] and [`gate`]: what both count of a session, and how both hold it back when it isn't paid for.
 //! - [`host_network`]: the machine's firewall, routes and resolver while the IP tunnel is in use.
 //!
@@ -28,5 +29,6 @@ pub mod mesh;
 pub mod meter;
 pub mod pool;
 pub mod relay;
+pub mod service;
 pub mod socks;
 pub mod tunnel;

@@ -8,6 +8,7 @@ mod kernel;
 mod ledger;
 mod link;
 mod quality;
+mod plugged;
 mod tunnel;
 
 use std::fmt;
@@ -26,6 +27,7 @@ pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, Met
 pub use ledger::{KernelAddress, LedgerConfig};
 pub use link::{DisguiseChoice, FrontConfig, LinkConfig, RelayConfig, RelayText};
 pub use quality::QualityConfig;
+pub use plugged::PluggedConfig;
 pub use tunnel::{ProgramsInside, TunnelConfig};
 
 /// What a node is.
@@ -153,6 +155,9 @@ pub struct ProviderConfig {
     /// What counts how much in a client's reputation.
     #[serde(default)]
     pub score: ScoreConfig,
+    /// Services that programs of your own provide.
+    #[serde(default)]
+    pub plugged: Vec<PluggedConfig>,
 }
 
 /// A free trial.
@@ -246,6 +251,8 @@ impl Config {
         if let Some(front) = config.relay.as_mut().and_then(|relay| relay.front.as_mut()) {
             front.place(folder);
         }
+        let plugged = config.provider.iter_mut().flat_map(|provider| &mut provider.plugged);
+        plugged.for_each(|plugged| plugged.resolve(folder));
         Ok(config)
     }
 
@@ -322,7 +329,13 @@ impl ProviderConfig {
             let why = "this version can't provide it";
             return Err(problem("provider.services", service, why, "write \"socks\", \"tunnel\" or both"));
         }
-        if self.services.is_empty() {
+        self.plugged.iter().try_for_each(PluggedConfig::check)?;
+        let mut names: Vec<&str> = self.plugged.iter().map(|plugged| plugged.service.as_str()).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|two| two[0] == two[1]) {
+            return Err(problem("provider.plugged.service", twice[0], "it is there twice", "remove one of them"));
+        }
+        if self.services.is_empty() && self.plugged.is_empty() {
             let remedy = "remove the section, or leave `services` out to sell socks";
             return Err(problem("provider.services", "[]", "nothing would be sold", remedy));
         }
@@ -396,6 +409,20 @@ mod tests {
         Config::parse(text, Path::new("/etc/byway/config.toml"))
     }
 
+    fn plugged(service: &str, more: &str) -> String {
+        let section = format!("[[provider.plugged]]\nservice = \"{service}\"\nprice_per_mb = \"1\"\n{more}\n");
+        format!("{PEER}{PROVIDER}services = []\n{section}")
+    }
+
+    #[test]
+    fn a_service_that_plugs_in_is_enough_and_its_paths_count_from_the_file() {
+        let config = parse(&plugged("http-fetch", "command = [\"./fetch\", \"-v\"]")).unwrap();
+        let (service, selling) = config.provider.unwrap().plugged[0].selling().unwrap();
+        assert_eq!(Some(service), Service::of_name("http-fetch"));
+        let crate::plugged::Source::Command { command, .. } = selling.source else { panic!("a command") };
+        assert_eq!(command, ["/etc/byway/./fetch", "-v"]);
+    }
+
     #[test]
     fn the_example_is_valid_and_shows_the_defaults() {
         let example = include_str!("../../../config.example.toml");
@@ -467,6 +494,10 @@ mod tests {
             (&format!("{PEER}{}", PROVIDER.replace("= 1\n", "= 0\n")), &["`provider.bandwidth_bps`", "100000000"]),
             (&format!("{PEER}{PROVIDER}services = [\"relay\"]"), &["`provider.services`", "relay", "socks"]),
             (&format!("{PEER}{PROVIDER}services = []"), &["`provider.services`", "nothing"]),
+            (&plugged("fetch", "command = [\"x\"]"), &["`provider.plugged.service`", "fetch", "such as http-fetch"]),
+            (&plugged("a-b", ""), &["`provider.plugged.service`", "no program", "`command`", "`socket`"]),
+            (&plugged("a-b", "command = [\"x\"]\nsocket = \"s\""), &["a-b", "two programs"]),
+            (&plugged("a-b", "command = []"), &["`provider.plugged.command`", "no program"]),
             (&format!("{PEER}{PROVIDER}exit_allow = [\"10.0.0.0/40\"]"), &["10.0.0.0/40", "address block"]),
         ] {
             let error = parse(text).map(|_| ()).expect_err(text).to_string();

@@ -9,6 +9,7 @@
 //! - [`explorer`]: answers about the kernel, for kernel nodes and market nodes alike.
 //! - [`health`]: whether a kernel, and a node of it, does its work.
 //! - [`metrics`]: a kernel node's figures for monitoring.
+//! - [`plugged`]: services that programs beside the node provide (row A11).
 //! - [`fetch`]: one HTTP fetch through the node's proxy, with a receipt.
 //! - [`light`]: verifying single facts of the ledger without a node.
 //! - [`backup`]: copies of a kernel node's state.
@@ -39,6 +40,7 @@ pub mod metrics;
 pub mod page;
 pub mod passphrase;
 pub mod peer_node;
+pub mod plugged;
 pub mod ports;
 pub mod rpc;
 pub mod watching;

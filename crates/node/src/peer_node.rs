@@ -10,7 +10,10 @@
 //! - [`connecting`]: the client's side: dialling an exit among those of [`choosing`], keeping the connection; [`using`]: its sessions;
 //!   [`way_out`]: what programs on the proxy are given meanwhile.
 //! - [`quality`]: how well providers serve, as this node measures it and others say.
+//! - [`accounts`]: sub-accounts, budgets within this node.
+//! - [`requesting`]: payment links.
 //! - [`selling`]: the provider's offer; [`serving`]: its sessions.
+//! - [`plugging`]: services that plug in, as they are sold; [`opened`]: as they are used.
 //! - [`tunnel`]: WireGuard on both sides, and the machine's own network around it; [`tunnelling`]: when.
 //! - [`history`]: the wallet's history as people see it; [`once`]: idempotency keys; [`kept`]: what else is kept across
 //!   restarts.
@@ -19,13 +22,15 @@
 //! - [`exploring`]: what else kernel nodes are asked about the kernel, for showing.
 //! - [`promise_log`]: when promises changed and what of them was settled, for showing.
 //! - [`audit`]: recomputing the supply from what the kernel certifies.
-//! - [`api`]: what the local API asks, as calls into the task.
+//! - [`api`]: what the local API asks, as calls into the task; [`calling`]: those that take a while.
 
+mod accounts;
 mod actor;
 mod api;
 mod assets;
 mod audit;
 mod books;
+mod calling;
 mod choosing;
 mod connecting;
 mod consolidating;
@@ -38,11 +43,14 @@ mod history;
 mod kept;
 pub(crate) mod kernel_access;
 mod once;
+mod opened;
 mod owning;
+mod plugging;
 mod promise_log;
 mod proof;
 mod quality;
 mod relaying;
+mod requesting;
 mod selling;
 mod serving;
 mod tunnel;
@@ -78,6 +86,7 @@ use zeroize::Zeroizing;
 use crate::api::{self as contract, Event};
 use crate::config::TunnelConfig;
 use crate::keystore::IdentityPurpose;
+use crate::plugged::{PluggedSelling, ProgramEvent};
 use actor::Actor;
 use data_plane::Report;
 pub(crate) use kernel_access::KernelAccess;
@@ -150,7 +159,7 @@ impl Default for QualityConfig {
     }
 }
 
-/// What is sold: the same at the same price by every service.
+/// What is sold: the same at the same price by every service but those that plug in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SellingConfig {
     /// One offer for each.
@@ -169,6 +178,8 @@ pub struct SellingConfig {
     pub settle_delay_max: Span,
     /// Where tunnels are served, if they are.
     pub tunnel: TunnelSelling,
+    /// Services that plug in, which are among `services` too, each at a price of its own.
+    pub plugged: BTreeMap<Service, PluggedSelling>,
 }
 
 /// How clients are judged by what the ledger says of them, and what they get for it (row A6).
@@ -202,6 +213,11 @@ impl SellingConfig {
     pub const SETTLE_AT: Amount = Amount::from_units(byway_primitives::amount::ONE / 20);
     /// Settlements wait up to this long.
     pub const SETTLE_DELAY_MAX: Span = Span::minutes(5);
+
+    /// What a service costs anyone.
+    pub fn price_of(&self, service: Service) -> Amount {
+        self.plugged.get(&service).map_or(self.price_per_mb, |plugged| plugged.price_per_mb)
+    }
 }
 
 /// What the user is willing to spend.
@@ -250,6 +266,7 @@ pub struct PeerNode {
     exits: watch::Receiver<ExitState>,
     ended: watch::Receiver<bool>,
     identity: IdentityId,
+    tokens: accounts::Tokens,
 }
 
 /// A call into the task.
@@ -300,6 +317,7 @@ enum Arrival {
     },
     Pulse(byway_kernel::follower::protocol::Pulse),
     Wanted,
+    Plugged(ProgramEvent),
 }
 
 impl PeerNode {
@@ -325,6 +343,7 @@ impl PeerNode {
             exits: exits.clone(),
             ended,
             identity: actor.config.identity.id(),
+            tokens: actor.accounts.tokens.clone(),
         };
         if let Some(listener) = proxy {
             let arrive = actor.arrive.clone();

@@ -18,6 +18,7 @@ mod groups;
 mod history;
 mod merge;
 mod proposal;
+mod request;
 mod select;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub use groups::GroupId;
 pub use history::{Activity, Kind, Stage};
 pub use merge::{MERGE_INPUTS_MAX, Mixing};
 pub use proposal::{Proposal, ProposalError, Summary};
+pub use request::{LINK_MAX, LinkError, NOTE_MAX, Note, NoteError, PaymentRequest};
 
 /// Outputs made for each payee and for the change.
 pub const OUTPUTS_PER_PAYEE: usize = 3;

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 const OFFER_ID: Context = Context("byway 1 offer id");
 const OFFER_TERMS: Context = Context("byway 1 offer terms");
+const PLUGGED_SERVICE: Context = Context("byway 1 plugged service");
 
 /// The format version that this code writes and reads.
 pub const VERSION: u8 = 1;
@@ -37,7 +38,15 @@ pub const REPUTATION_MAX: u16 = 1000;
 #[serde(transparent)]
 pub struct OfferId(pub Hash);
 
+/// Characters of the name of a service that plugs in.
+pub const SERVICE_NAME_MAX: usize = 32;
+/// Numbers from here on are made of names: of services that plug in.
+const PLUGGED_FIRST: u16 = 0x8000;
+
 /// What is sold. Numbers are fixed for good; unknown ones are kept and shown as numbers.
+///
+/// A service that plugs in (row A11) has a name instead, and its number follows from that. Such a name has a hyphen in it and
+/// those of built-in services have none, so that a mistyped `sock` is not taken for a service that nobody sells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Service(pub u16);
 
@@ -63,6 +72,23 @@ impl Service {
         (Self::WATCH, "watch"),
         (Self::BOT, "bot"),
     ];
+
+    /// The service that plugs in under this name: 3 to 32 of `a`–`z`, `0`–`9` and single hyphens, one hyphen at least, a
+    /// letter first, and not `service-` with a number.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let is_word = |word: &str| {
+            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        };
+        let starts_well = name.starts_with(|first: char| first.is_ascii_lowercase()) && !name.starts_with("service-");
+        let fits = starts_well && name.len() <= SERVICE_NAME_MAX && name.contains('-') && name.split('-').all(is_word);
+        let digest = PLUGGED_SERVICE.hash(&[name.as_bytes()]);
+        fits.then(|| Self(PLUGGED_FIRST | u16::from_le_bytes([digest.0[0], digest.0[1]])))
+    }
+
+    /// Whether the service plugs in: the node doesn't know what its data mean.
+    pub fn is_plugged(self) -> bool {
+        self.0 >= PLUGGED_FIRST
+    }
 }
 
 /// What a price counts. Prices in different units are never ranked against each other.
@@ -234,7 +260,8 @@ impl FromStr for Service {
             return Ok(*service);
         }
         let number = text.strip_prefix("service-").and_then(|number| number.parse().ok());
-        number.map(Self).ok_or(DecodeError::Invalid("service: try socks, tunnel, relay, hold or store"))
+        let service = number.map(Self).or_else(|| Self::of_name(text));
+        service.ok_or(DecodeError::Invalid("service: try socks or tunnel, or a name with a hyphen such as http-fetch"))
     }
 }
 

@@ -2,8 +2,13 @@
 //!
 //! Market, payment and sessions don't know what is sold. A kind of service says what its service-specific data is and
 //! whether it makes sense; the bytes themselves are moved by the data plane that the driver starts for the session. The
-//! tunnel, or anyone's own service, is added by another [`ServiceKind`].
+//! tunnel is another [`ServiceKind`].
+//!
+//! Anyone's own service is a program beside the node ([`Service::is_plugged`]). No kind stands for it here: what its two sides
+//! tell each other is theirs, is passed on bounded and unread, and the provider's program is asked before a session begins
+//! ([`ProviderNews::Judge`](crate::session::ProviderNews::Judge)), which takes longer than a machine may wait.
 
+pub mod reason;
 pub mod tunnel;
 
 use std::collections::BTreeMap;

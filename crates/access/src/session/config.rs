@@ -121,4 +121,6 @@ pub struct OpenRequest {
     pub bandwidth_bps: u64,
     /// The most that this session may cost.
     pub cost_max: Amount,
+    /// What the provider is told of what is wanted, where the service is one that plugs in; others say that by themselves.
+    pub data: Vec<u8>,
 }

@@ -6,6 +6,7 @@ use byway_primitives::{Amount, Span};
 use byway_records::OfferId;
 
 use super::{ResponseId, SessionId, Traffic};
+use crate::service::reason::ReasonText;
 use crate::service::{NotAccepted, SERVICE_DATA_MAX};
 
 /// One message of the session protocol.
@@ -120,6 +121,9 @@ pub enum OpenRefusal {
     Closing,
     #[error("too many questions were asked of this provider; wait a minute")]
     TooManyQuestions,
+    /// In the words of a service that plugs in.
+    #[error("the service refused: {0}")]
+    ByService(ReasonText),
 }
 
 impl From<NotAccepted> for OpenRefusal {
@@ -152,6 +156,8 @@ pub enum StopReason {
     DialogueEnded,
     #[error("the other side does not know the session")]
     UnknownSession,
+    #[error("the provider's service failed")]
+    ServiceFailed,
 }
 
 const REFUSALS: [OpenRefusal; 7] = [
@@ -164,7 +170,7 @@ const REFUSALS: [OpenRefusal; 7] = [
     OpenRefusal::TooManyQuestions,
 ];
 
-const REASONS: [StopReason; 9] = [
+const REASONS: [StopReason; 10] = [
     StopReason::ClientWish,
     StopReason::ProviderWish,
     StopReason::RemainderZero,
@@ -174,7 +180,11 @@ const REASONS: [StopReason; 9] = [
     StopReason::Silence,
     StopReason::DialogueEnded,
     StopReason::UnknownSession,
+    StopReason::ServiceFailed,
 ];
+
+/// Stands before a refusal in words, in place of a number of the list.
+const BY_SERVICE: u8 = 0x40;
 
 fn put_listed<T: PartialEq>(out: &mut Writer, list: &[T], value: &T) {
     out.byte(list.iter().position(|listed| listed == value).expect("the list has every variant") as u8);
@@ -184,6 +194,29 @@ fn take_listed<T: Copy>(input: &mut Reader<'_>, list: &[T], kind: &'static str) 
     let number = input.byte()?;
     let found = list.get(usize::from(number)).copied();
     found.ok_or(DecodeError::UnknownVariant { kind, value: number.into() })
+}
+
+impl Encode for OpenRefusal {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Self::ByService(reason) => {
+                out.byte(BY_SERVICE);
+                out.value(reason);
+            }
+            listed => put_listed(out, &REFUSALS, listed),
+        }
+    }
+}
+
+impl Decode for OpenRefusal {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let number = input.byte()?;
+        if number == BY_SERVICE {
+            return input.value().map(Self::ByService);
+        }
+        let listed = REFUSALS.get(usize::from(number)).copied();
+        listed.ok_or(DecodeError::UnknownVariant { kind: "refusal of a session", value: number.into() })
+    }
 }
 
 impl Encode for SessionId {
@@ -280,7 +313,7 @@ impl Encode for SessionMessage {
             SessionMessage::Refused { response, reason } => {
                 out.byte(2);
                 out.value(response);
-                put_listed(out, &REFUSALS, reason);
+                out.value(reason);
             }
             SessionMessage::ChannelUp { session } => put_session(out, 3, session),
             SessionMessage::ChannelFailed { session } => put_session(out, 4, session),
@@ -342,10 +375,7 @@ impl Decode for SessionMessage {
                 free_bytes: input.u64()?,
                 data: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
             },
-            2 => SessionMessage::Refused {
-                response: input.value()?,
-                reason: take_listed(input, &REFUSALS, "refusal of a session")?,
-            },
+            2 => SessionMessage::Refused { response: input.value()?, reason: input.value()? },
             3 => SessionMessage::ChannelUp { session: input.value()? },
             4 => SessionMessage::ChannelFailed { session: input.value()? },
             5 => SessionMessage::Metering(input.value()?),
@@ -386,7 +416,8 @@ mod tests {
             },
         );
         let reason = (0..REASONS.len()).prop_map(|at| REASONS[at]);
-        let refusal = (0..REFUSALS.len()).prop_map(|at| REFUSALS[at]);
+        let by_service = "[ -~]{0,96}".prop_map(|text| OpenRefusal::ByService(ReasonText::of(&text)));
+        let refusal = prop_oneof![(0..REFUSALS.len()).prop_map(|at| REFUSALS[at]), by_service];
         prop_oneof![
             (any::<[u8; 32]>(), response.clone(), any::<u128>(), data.clone()).prop_map(
                 |(offer, response, price, data)| {

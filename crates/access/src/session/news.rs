@@ -24,6 +24,13 @@ pub struct Counters {
 /// News of the provider's machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProviderNews {
+    /// A client asks for a session of a service that plugs in: whether it gets one is for that service to say, with
+    /// [`Provider::handle_judged`](super::Provider::handle_judged).
+    Judge {
+        session: SessionId,
+        service: Service,
+        request: Vec<u8>,
+    },
     /// Start the data plane of a session, counters at zero, and carry no more than `limit` bytes in all, up and down
     /// together.
     Serve {

@@ -1,6 +1,7 @@
 //! The provider's side of the sessions in one dialogue.
 
 mod door;
+mod judging;
 
 use std::collections::BTreeMap;
 
@@ -201,6 +202,7 @@ impl Provider {
 
     /// The dialogue has ended, and all its sessions with it.
     pub fn handle_dialogue_ended(&mut self, now: Time) -> Vec<ProviderEffect> {
+        self.door.judging.clear();
         for id in self.ids() {
             self.close(now, id, StopReason::DialogueEnded);
         }
@@ -214,6 +216,7 @@ impl Provider {
     }
 
     pub fn handle_wake(&mut self, now: Time) -> Vec<ProviderEffect> {
+        self.refuse_unjudged(now);
         for id in self.ids() {
             self.wake(now, id);
         }
@@ -392,7 +395,8 @@ impl Provider {
     }
 
     fn finish(&mut self, now: Time) -> Vec<ProviderEffect> {
-        if let Some(next) = self.sessions.values().flat_map(Session::deadlines).min() {
+        let judging = self.door.judging.values().map(|judging| judging.until);
+        if let Some(next) = self.sessions.values().flat_map(Session::deadlines).chain(judging).min() {
             self.out.wake_at(next.max(now));
         }
         self.out.drain()

@@ -1,6 +1,7 @@
 //! One fixed value of everything that clients and providers of sessions send.
 
 use byway_access::quality::{Attestation, Figures, QualityMessage, SignedAttestation};
+use byway_access::service::reason::ReasonText;
 use byway_access::service::tunnel::{MTU, Slot, TunnelAnswer, TunnelRequest};
 use byway_access::service::{ServiceKind, Socks};
 use byway_access::session::{Metering, OpenRefusal, Quote, StopReason};
@@ -107,7 +108,8 @@ pub fn qualities() -> Vec<(&'static str, QualityMessage)> {
 /// In the order of their numbers.
 pub fn refusals() -> Vec<SessionMessage> {
     use OpenRefusal::*;
-    let all = [OfferUnknown, ServiceUnknown, ServiceData, TooManySessions, Full, Closing, TooManyQuestions];
+    let by_service = ByService(ReasonText::of("no"));
+    let all = [OfferUnknown, ServiceUnknown, ServiceData, TooManySessions, Full, Closing, TooManyQuestions, by_service];
     all.into_iter().map(|reason| SessionMessage::Refused { response: RESPONSE, reason }).collect()
 }
 
@@ -124,6 +126,7 @@ pub fn stops() -> Vec<SessionMessage> {
         Silence,
         DialogueEnded,
         UnknownSession,
+        ServiceFailed,
     ];
     all.into_iter().map(|reason| SessionMessage::Stop { session: SESSION, reason }).collect()
 }

@@ -273,7 +273,7 @@ impl Node {
                         ProviderNews::Halt { session } => {
                             self.planes.remove(&session);
                         }
-                        ProviderNews::Ended { .. } => {}
+                        ProviderNews::Ended { .. } | ProviderNews::Judge { .. } => {}
                     }
                     self.provider_news.push(news);
                 }

@@ -68,6 +68,7 @@ pub fn request() -> OpenRequest {
         price_max: PRICE,
         bandwidth_bps: 16_000_000,
         cost_max: Amount::from_coins(1),
+        data: Vec::new(),
     }
 }
 

@@ -30,5 +30,5 @@ pub use client::carry;
 pub use handshake::Credentials;
 pub use reply::Reply;
 pub use server::{SocksRequest, serve};
-pub use splice::{Ended, Outcome, splice};
+pub use splice::{Ended, Outcome, Socket, splice};
 pub use stream_header::{Host, SessionTag, StreamHeader, Target, Wanted};

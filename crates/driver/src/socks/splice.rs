@@ -17,9 +17,8 @@
 
 use std::io;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::reply::Reply;
 use crate::gate::{CloseReason, Gate};
@@ -34,6 +33,34 @@ pub const HELD_BYTES_MIN: u64 = 16 * 1024;
 /// Beyond that a stream may hold unread this many times what is free: three, so that one stream alone can use three
 /// quarters of a credit window, which is twice what the path needs.
 pub const HELD_PARTS: u64 = 3;
+
+/// A socket at the outer end of a splice.
+pub trait Socket: Send {
+    fn halves(&mut self) -> (impl AsyncRead + Unpin + Send, impl AsyncWrite + Unpin + Send);
+
+    /// Makes closing it say that not everything came; where that can't be said, it is closed in the ordinary way.
+    fn cut(&self);
+}
+
+impl Socket for TcpStream {
+    fn halves(&mut self) -> (impl AsyncRead + Unpin + Send, impl AsyncWrite + Unpin + Send) {
+        self.split()
+    }
+
+    fn cut(&self) {
+        // If it can't be reset, it is closed in the ordinary way.
+        let _ = self.set_zero_linger();
+    }
+}
+
+impl Socket for UnixStream {
+    fn halves(&mut self) -> (impl AsyncRead + Unpin + Send, impl AsyncWrite + Unpin + Send) {
+        self.split()
+    }
+
+    /// There is no reset between programs of one machine; whoever is at the other end hears of the session's end otherwise.
+    fn cut(&self) {}
+}
 
 /// How a splice ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +88,7 @@ pub enum Outcome {
 
 /// Moves bytes both ways until both directions have ended, or one of socket, stream and gate ends it.
 pub async fn splice(
-    mut socket: TcpStream,
+    mut socket: impl Socket,
     mut send: StreamSend,
     mut recv: StreamRecv,
     side: Side,
@@ -69,7 +96,7 @@ pub async fn splice(
     meter: &Meter,
 ) -> Ended {
     let cut = send.cut();
-    let (read, write) = socket.split();
+    let (read, write) = socket.halves();
     let both = async {
         tokio::try_join!(
             to_stream(read, &mut send, gate, meter, side.way_in()),
@@ -82,14 +109,14 @@ pub async fn splice(
         reason = gate.closed() => Ended::Closed(reason),
     };
     if ended != Ended::Finished {
-        // The stream is reset when its halves are dropped. If the socket can't be, it is closed in the ordinary way.
-        let _ = socket.set_zero_linger();
+        // The stream is reset when its halves are dropped.
+        socket.cut();
     }
     ended
 }
 
 async fn to_stream(
-    mut socket: ReadHalf<'_>,
+    mut socket: impl AsyncRead + Unpin,
     stream: &mut StreamSend,
     gate: &Gate,
     meter: &Meter,
@@ -144,7 +171,7 @@ fn room_now(unread: u64, free: u64) -> u64 {
 
 async fn from_stream(
     stream: &mut StreamRecv,
-    mut socket: WriteHalf<'_>,
+    mut socket: impl AsyncWrite + Unpin,
     gate: &Gate,
     meter: &Meter,
     way: Way,

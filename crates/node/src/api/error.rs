@@ -4,6 +4,7 @@
 mod ledger;
 mod market;
 mod money;
+mod service;
 
 use serde_json::{Map, Value, json};
 
@@ -52,6 +53,12 @@ kinds! {
     1107 NotRegistered "not_registered",
     1108 AlreadyRegistered "already_registered",
     1109 TunnelImpossible "tunnel_impossible",
+    1125 CannotListen "cannot_listen",
+    1126 ServiceNotOpen "service_not_open",
+    1127 LinkRefused "link_refused",
+    1128 LinkExpired "link_expired",
+    1129 AccountSpent "account_spent",
+    1130 NotAllowed "not_allowed",
     1201 SpendingLimit "spending_limit",
     1202 InsufficientWallet "insufficient_wallet",
     1203 InsufficientAccount "insufficient_account",

@@ -67,6 +67,9 @@ pub struct Offer {
     pub provider: IdentityId,
     pub serial: Serial,
     pub service: Service,
+    /// Of a service that plugs in, as the offer gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_name: Option<String>,
     pub country: Country,
     pub exit_country: Country,
     pub asn: u32,

@@ -8,6 +8,7 @@
 //!
 //! The trait has native `async` methods and is therefore used as a generic parameter and not as a trait object.
 
+pub mod accounts;
 pub mod error;
 pub mod event;
 pub mod groups;
@@ -17,9 +18,11 @@ pub mod market;
 pub mod membership;
 pub mod money;
 pub mod params;
+pub mod payments;
 pub mod pulse;
 pub mod requests;
 pub mod tunnel;
+pub mod services;
 pub mod values;
 pub mod words;
 
@@ -28,6 +31,7 @@ use std::future::Future;
 use byway_primitives::IdentityId;
 use byway_records::TransactionId;
 
+pub use accounts::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
 pub use groups::*;
@@ -36,9 +40,11 @@ pub use ledger::*;
 pub use market::*;
 pub use membership::*;
 pub use money::*;
+pub use payments::*;
 pub use pulse::*;
 pub use requests::*;
 pub use tunnel::*;
+pub use services::*;
 pub use values::*;
 
 /// The answer of every call.
@@ -72,6 +78,38 @@ pub trait NodeApi: KernelApi {
     fn tunnel_settings(&self) -> impl Future<Output = Answer<TunnelSettings>> + Send;
     fn tunnel_settings_set(&self, request: TunnelSettingsSet) -> impl Future<Output = Answer<TunnelSettings>> + Send;
 
+    fn service_list(&self) -> impl Future<Output = Answer<ServiceList>> + Send;
+    fn service_open(&self, request: ServiceOpen) -> impl Future<Output = Answer<ServiceOpened>> + Send;
+    fn service_close(&self, request: ServiceClose) -> impl Future<Output = Answer<()>> + Send;
+
+    fn sub_account_list(&self) -> impl Future<Output = Answer<Vec<SubAccount>>> + Send;
+    fn sub_account_create(&self, request: SubAccountCreate) -> impl Future<Output = Answer<SubAccountCreated>> + Send;
+    fn sub_account_revoke(&self, request: SubAccountRevoke) -> impl Future<Output = Answer<SubAccount>> + Send;
+
+    /// The sub-account that a token opens.
+    fn bearer(&self, token: &str) -> Option<AccountNumber>;
+    /// As [`connect`](Self::connect), on a sub-account's bill.
+    fn connect_for(
+        &self,
+        account: AccountNumber,
+        target: ConnectTarget,
+    ) -> impl Future<Output = Answer<Session>> + Send;
+    /// As [`service_open`](Self::service_open), likewise.
+    fn service_open_for(
+        &self,
+        account: AccountNumber,
+        request: ServiceOpen,
+    ) -> impl Future<Output = Answer<ServiceOpened>> + Send;
+    fn sub_account_show(&self, account: AccountNumber) -> impl Future<Output = Answer<SubAccount>> + Send;
+    /// Its sessions, newest first.
+    fn sub_account_sessions(
+        &self,
+        account: AccountNumber,
+        limit: usize,
+    ) -> impl Future<Output = Answer<Vec<Session>>> + Send;
+    /// Whether the session in use is on its bill.
+    fn is_billed(&self, account: AccountNumber) -> impl Future<Output = Answer<bool>> + Send;
+
     fn promise_list(&self) -> impl Future<Output = Answer<Vec<Promise>>> + Send;
     fn promise_settle(&self, request: PromiseSettle) -> impl Future<Output = Answer<PromiseSettlement>> + Send;
 
@@ -85,6 +123,10 @@ pub trait NodeApi: KernelApi {
     fn wallet_withdraw(&self, request: WalletMove) -> impl Future<Output = Answer<Entry>> + Send;
 
     fn wallet_consolidate(&self, request: WalletConsolidate) -> impl Future<Output = Answer<Consolidation>> + Send;
+
+    fn wallet_request(&self, request: WalletRequest) -> impl Future<Output = Answer<PaymentLink>> + Send;
+    fn wallet_link(&self, request: WalletLink) -> impl Future<Output = Answer<PaymentLink>> + Send;
+    fn wallet_pay(&self, request: WalletPay) -> impl Future<Output = Answer<Entry>> + Send;
 
     fn asset_list(&self) -> impl Future<Output = Answer<Vec<Asset>>> + Send;
     fn asset_register(&self, request: AssetRegister) -> impl Future<Output = Answer<Entry>> + Send;

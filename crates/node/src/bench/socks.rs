@@ -287,6 +287,7 @@ fn selling() -> anyhow::Result<SellingConfig> {
         settle_at: SETTLE_AT,
         settle_delay_max: SETTLE_DELAY_MAX,
         tunnel: TunnelSelling::default(),
+        plugged: Default::default(),
     })
 }
 

@@ -1,10 +1,12 @@
 //! What can be typed. `clap` makes help, errors and exit code 2 out of it.
 
+mod account;
 mod bench;
 mod firewall;
 mod kernel;
 mod market;
 mod network;
+mod service;
 mod wallet;
 
 use std::path::PathBuf;
@@ -13,11 +15,13 @@ use byway_primitives::IdentityId;
 use byway_records::TransactionId;
 use clap::{Args, Parser, Subcommand};
 
+pub use account::*;
 pub use bench::*;
 pub use firewall::*;
 pub use kernel::*;
 pub use market::*;
 pub use network::*;
+pub use service::*;
 pub use wallet::*;
 
 use super::{Globals, LightArgs};
@@ -86,9 +90,15 @@ pub enum Command {
     /// What was used and what it cost
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Services that programs of your own, or of others, provide
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Money: balance, address, sending, the payment account
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Budgets within this node, for whoever resells
+    #[command(subcommand)]
+    Account(AccountCommand),
     /// What is owed, and settling it on the ledger
     #[command(subcommand)]
     Promise(PromiseCommand),

@@ -198,7 +198,7 @@ fn offers_text(offers: &[Offer]) -> String {
         table.row([
             offer.exit_country.to_string(),
             offer.asn.to_string(),
-            offer.service.to_string(),
+            offer.service_name.clone().unwrap_or_else(|| offer.service.to_string()),
             price.map(|price| price.amount.to_string()).unwrap_or_default(),
             price.map(|price| word(&price.unit)).unwrap_or_default(),
             rate(offer.bandwidth_bps),

@@ -3,6 +3,7 @@
 //! Commands for a running node ask it over its local API; those on files work where no node runs. Programs that host
 //! nodes (`up`, `run`, …) come in from outside as a [`Hosting`], so that this crate's library stays free of them.
 
+mod account;
 mod args;
 mod asset;
 mod firewall;
@@ -16,6 +17,7 @@ mod membership;
 mod network;
 mod output;
 mod progress;
+mod service;
 mod status;
 mod wallet;
 mod watch;
@@ -102,6 +104,8 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Exec(args) => firewall::exec(&globals, args).await,
         Command::Offer(command) => market::offer(&globals, command).await,
         Command::Session(command) => market::session(&globals, command).await,
+        Command::Service(command) => service::service(&globals, command).await,
+        Command::Account(command) => account::account(&globals, command).await,
         Command::Promise(command) => wallet::promise(&globals, command).await,
         Command::Wallet(command) => wallet::wallet(&globals, command, hosting).await,
         Command::Asset(command) => asset::asset(&globals, command).await,

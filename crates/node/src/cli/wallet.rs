@@ -35,6 +35,25 @@ pub async fn wallet(globals: &Globals, command: WalletCommand, hosting: &impl Ho
             let request = WalletSend { to, amount, asset, idempotency_key };
             return move_money(globals, &client()?, "wallet_send", &request, until).await;
         }
+        WalletCommand::Request { amount, asset, note, within } => {
+            let asset = match asset {
+                Some(name) => Some(asset_of(&client()?, name).await?),
+                None => None,
+            };
+            let expires_ms = within.map(|within| now() + byway_primitives::Span::seconds(within.seconds));
+            let request = WalletRequest { amount, asset, note, expires_ms };
+            let asked: PaymentLink = client()?.call("wallet_request", &request).await?;
+            show(globals, &asked, |asked| format!("{}\n", asked.link))?;
+        }
+        WalletCommand::Pay { link, show: true, .. } => {
+            let asked: PaymentLink = client()?.call("wallet_link", &WalletLink { link }).await?;
+            show(globals, &asked, link_text)?;
+        }
+        WalletCommand::Pay { link, amount, once, .. } => {
+            let (idempotency_key, until) = (idempotency_key(once.idempotency_key)?, Until::of(once.wait));
+            let request = WalletPay { link, amount, idempotency_key };
+            return move_money(globals, &client()?, "wallet_pay", &request, until).await;
+        }
         WalletCommand::Deposit { amount, once } => {
             let (idempotency_key, until) = (idempotency_key(once.idempotency_key)?, Until::of(once.wait));
             let request = WalletMove { amount, idempotency_key };
@@ -301,4 +320,11 @@ fn promises_text(promises: &[Promise]) -> String {
         ]);
     }
     table.text("No promises yet.")
+}
+
+fn link_text(asked: &PaymentLink) -> String {
+    let amount = asked.amount.map_or_else(|| "as you say".to_owned(), |amount| format!("{amount} {}", asked.asset));
+    let mut rows = vec![("to", asked.to.clone()), ("amount", amount)];
+    rows.extend(asked.note.clone().map(|note| ("note", note)));
+    fields(&rows)
 }

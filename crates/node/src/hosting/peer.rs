@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::{open_keystore, told_to_stop};
 use crate::api::{OfferFilter, Role as ApiRole};
 use crate::cli::{Globals, Outcome};
-use crate::config::{BuyingConfig, Config, LinkConfig, ProviderConfig, RelayText, TunnelConfig};
+use crate::config::{BuyingConfig, Config, LinkConfig, PluggedConfig, ProviderConfig, RelayText, TunnelConfig};
 use crate::directory::{Directory, RunFile};
 use crate::keystore::{IdentityPurpose, Keystore};
 use crate::peer_node::{
@@ -174,8 +174,9 @@ fn judging(provider: &ProviderConfig) -> Judging {
 
 fn selling(provider: &ProviderConfig) -> SellingConfig {
     let location = Location { country: provider.country, asn: provider.asn };
+    let plugged: BTreeMap<_, _> = provider.plugged.iter().filter_map(PluggedConfig::selling).collect();
     SellingConfig {
-        services: provider.services.iter().copied().collect(),
+        services: provider.services.iter().chain(plugged.keys()).copied().collect(),
         location,
         exit: Location {
             country: provider.exit_country.unwrap_or(provider.country),
@@ -188,6 +189,7 @@ fn selling(provider: &ProviderConfig) -> SellingConfig {
         settle_at: SellingConfig::SETTLE_AT,
         settle_delay_max: SellingConfig::SETTLE_DELAY_MAX,
         tunnel: TunnelSelling { listen: provider.tunnel_listen, uplinks: provider.tunnel_uplinks.clone() },
+        plugged,
     }
 }
 

@@ -228,6 +228,7 @@ async fn start_provider(
         settle_at: SETTLE_AT,
         settle_delay_max: SETTLE_DELAY_MAX,
         tunnel: TunnelSelling::default(),
+        plugged: Default::default(),
     });
     Hosted::start(config, &own, Front { proxy: None, rpc: None, page: None }).await
 }

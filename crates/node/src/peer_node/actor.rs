@@ -28,12 +28,15 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::accounts::Accounts;
 use super::connecting::Connection;
 use super::history::Notes;
 use super::kernel_access::KernelAccess;
 use super::once::OnceLog;
 use super::quality::Quality;
 use super::relaying::Reached;
+use super::opened::Opened as OpenedServices;
+use super::plugging::Plugging;
 use super::serving::{EarlyStream, Served};
 use super::tunnel::{Guard, TunnelHost, TunnelKind};
 use super::tunnelling::Tunnelling;
@@ -102,6 +105,7 @@ pub(super) struct Actor {
     pub(super) promise_log: promise_log::PromiseLog,
     pub(super) notes: Notes,
     pub(super) once: OnceLog,
+    pub(super) accounts: Accounts,
     /// Who waits for which peer's settlement to be handed in.
     pub(super) settling: Vec<(IdentityId, books::Settling)>,
 
@@ -126,6 +130,10 @@ pub(super) struct Actor {
     pub(super) early: Vec<EarlyStream>,
     pub(super) exit: Option<byway_driver::exit::Exit>,
     pub(super) tunnelling: Tunnelling,
+    pub(super) plugging: Plugging,
+    pub(super) opened: OpenedServices,
+    /// What the provider of a service that plugs in is told of what is wanted.
+    pub(super) service_data: Vec<u8>,
     pub(super) preferred: BTreeSet<IdentityId>,
     pub(super) failed_lately: BTreeMap<IdentityId, Time>,
     pub(super) limits: SpendingConfig,
@@ -153,6 +161,7 @@ impl Actor {
         let (arrive, arrivals) = mpsc::channel(ARRIVALS_QUEUE);
         let (exits, exits_seen) = watch::channel(ExitState::Idle);
         let exit = config.selling.as_ref().map(|selling| serving::exit(selling, &links)).transpose()?;
+        let plugging = Plugging::open(&config, &arrive);
         let mut actor = Self {
             network: config.genesis.network(),
             started: Instant::now(),
@@ -167,6 +176,7 @@ impl Actor {
             quality: Quality::open(&ledger_journal),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
+            accounts: Accounts::open(&ledger_journal),
             settling: Vec::new(),
             ledger_journal,
             ledger_token: Token(0),
@@ -200,6 +210,9 @@ impl Actor {
             early: Vec::new(),
             exit,
             tunnelling,
+            plugging,
+            opened: OpenedServices::default(),
+            service_data: Vec::new(),
             preferred: BTreeSet::new(),
             failed_lately: BTreeMap::new(),
             limits: config.limits,
@@ -250,6 +263,7 @@ impl Actor {
         if let Some(host) = &self.tunnelling.host {
             host.close().await;
         }
+        self.plugging.close().await;
         self.ledger_journal.flush()?;
         self.market_journal.flush()
     }

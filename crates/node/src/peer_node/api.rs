@@ -1,24 +1,15 @@
 //! The local API over a running market node.
 
-use std::time::Duration;
-
-use byway_peer::wallet::{BuildError, Payee, Recipient, Wish};
+use byway_peer::wallet::{Payee, Recipient, Wish};
 use byway_primitives::{AssetId, IdentityId, Time};
 use byway_records::TransactionId;
 use byway_records::call::{Call, OffersCall};
-use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use super::actor::Actor;
-use super::books::{Fate, Order};
+use super::books::Order;
 use super::once::Once;
-use super::{PeerNode, audit, proof};
+use super::{PeerNode, accounts, audit, proof};
 use crate::api::*;
-
-/// How long a call about money waits for its verdict before it answers "sent".
-const VERDICT_WAIT: Duration = Duration::from_secs(5);
-/// How long a settlement waits: the payer is told first, which may take two seconds, and then the ledger decides.
-const SETTLE_WAIT: Duration = Duration::from_secs(8);
 
 impl NodeApi for PeerNode {
     fn events(&self) -> Events {
@@ -105,19 +96,7 @@ impl NodeApi for PeerNode {
     }
 
     async fn connect(&self, target: ConnectTarget) -> Answer<Session> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(move |actor| {
-            actor.connect(target, answer);
-            Ok(())
-        })
-        .await?;
-        let session = answered.await.map_err(|_| ApiError::superseded())??;
-        self.ask(move |actor| {
-            let wanted = SessionId(session.to_string());
-            let found = actor.session_records(usize::MAX).into_iter().find(|record| record.id == wanted);
-            found.ok_or_else(ApiError::superseded)
-        })
-        .await
+        self.connect_with(None, target, Vec::new()).await
     }
 
     async fn disconnect(&self) -> Answer<()> {
@@ -142,6 +121,55 @@ impl NodeApi for PeerNode {
 
     async fn tunnel_settings_set(&self, request: TunnelSettingsSet) -> Answer<TunnelSettings> {
         self.ask(|actor| Ok(actor.set_tunnel(request))).await
+    }
+
+    async fn service_list(&self) -> Answer<ServiceList> {
+        self.ask(|actor| Ok(ServiceList { sold: actor.service_programs(), open: actor.opened_services() })).await
+    }
+
+    async fn connect_for(&self, account: AccountNumber, target: ConnectTarget) -> Answer<Session> {
+        self.connect_with(Some(account), target, Vec::new()).await
+    }
+
+    async fn service_open(&self, request: ServiceOpen) -> Answer<ServiceOpened> {
+        self.open_with(None, request).await
+    }
+
+    async fn service_open_for(&self, account: AccountNumber, request: ServiceOpen) -> Answer<ServiceOpened> {
+        self.open_with(Some(account), request).await
+    }
+
+    async fn service_close(&self, request: ServiceClose) -> Answer<()> {
+        self.ask(move |actor| actor.close_service(request.listen)).await
+    }
+
+    async fn sub_account_list(&self) -> Answer<Vec<SubAccount>> {
+        self.ask(|actor| Ok(actor.sub_accounts())).await
+    }
+
+    async fn sub_account_create(&self, request: SubAccountCreate) -> Answer<SubAccountCreated> {
+        let token = hex::encode(byway_driver::entropy::seed());
+        self.ask(move |actor| actor.create_sub_account(request, token)).await
+    }
+
+    async fn sub_account_revoke(&self, request: SubAccountRevoke) -> Answer<SubAccount> {
+        self.ask(move |actor| actor.revoke_sub_account(&request.name)).await
+    }
+
+    fn bearer(&self, token: &str) -> Option<AccountNumber> {
+        accounts::bearer(&self.tokens, token)
+    }
+
+    async fn sub_account_show(&self, account: AccountNumber) -> Answer<SubAccount> {
+        self.ask(move |actor| actor.sub_account(account)).await
+    }
+
+    async fn sub_account_sessions(&self, account: AccountNumber, limit: usize) -> Answer<Vec<Session>> {
+        self.ask(move |actor| Ok(actor.sessions_of(account, limit))).await
+    }
+
+    async fn is_billed(&self, account: AccountNumber) -> Answer<bool> {
+        self.ask(move |actor| Ok(actor.is_billed(account))).await
     }
 
     async fn promise_list(&self) -> Answer<Vec<Promise>> {
@@ -208,6 +236,19 @@ impl NodeApi for PeerNode {
 
     async fn wallet_consolidate(&self, request: WalletConsolidate) -> Answer<Consolidation> {
         self.ask(move |actor| actor.consolidate(request)).await
+    }
+
+    async fn wallet_request(&self, request: WalletRequest) -> Answer<PaymentLink> {
+        self.ask(move |actor| actor.request_payment(request)).await
+    }
+
+    async fn wallet_link(&self, request: WalletLink) -> Answer<PaymentLink> {
+        self.ask(move |actor| actor.look_at_link(&request.link)).await
+    }
+
+    async fn wallet_pay(&self, request: WalletPay) -> Answer<Entry> {
+        let once = Once::new("wallet_pay", &request.idempotency_key, &request);
+        self.spend(once, move |actor| actor.payment_of_link(&request)).await
     }
 
     async fn asset_list(&self) -> Answer<Vec<Asset>> {
@@ -328,169 +369,5 @@ impl NodeApi for PeerNode {
             })
         })
         .await
-    }
-}
-
-impl PeerNode {
-    /// Runs a call in the task.
-    pub(super) async fn ask<T: Send + 'static>(
-        &self,
-        call: impl FnOnce(&mut Actor) -> Answer<T> + Send + 'static,
-    ) -> Answer<T> {
-        self.call(call).await.unwrap_or_else(|| Err(ApiError::stopping()))
-    }
-
-    /// Makes a transaction, once, and waits a while for its verdict.
-    async fn spend(
-        &self,
-        once: Once,
-        order: impl FnOnce(&mut Actor) -> Answer<Order> + Send + 'static,
-    ) -> Answer<Entry> {
-        self.spend_and_then(once, |actor| Ok((order(actor)?, |_: &mut Actor, _| {}))).await
-    }
-
-    /// Likewise; what comes with the order is done to the task once the transaction is made and written down, and not at
-    /// all when it can't be made.
-    async fn spend_and_then<F>(
-        &self,
-        once: Once,
-        order: impl FnOnce(&mut Actor) -> Answer<(Order, F)> + Send + 'static,
-    ) -> Answer<Entry>
-    where
-        F: FnOnce(&mut Actor, TransactionId),
-    {
-        self.send_once(once, move |actor, once| {
-            let (order, then) = order(actor)?;
-            let id = actor.transact(order, Some(once)).map_err(|error| actor.build_error(error))?;
-            then(actor, id);
-            Ok(id)
-        })
-        .await
-    }
-
-    /// Has a transaction made, written down under its key, and sent, unless that was done before; waits a while for its
-    /// verdict.
-    async fn send_once(
-        &self,
-        once: Once,
-        make: impl FnOnce(&mut Actor, &Once) -> Answer<TransactionId> + Send + 'static,
-    ) -> Answer<Entry> {
-        let (id, fate) = self
-            .ask(move |actor| {
-                if let Some(&[id, ..]) = actor.once.find(&once, actor.clock.now())? {
-                    return Ok((id, None));
-                }
-                if actor.ledger.follower().tip().is_none() && actor.ledger.is_cut_off() {
-                    return Err(ApiError::kernel_unreachable());
-                }
-                let id = make(actor, &once)?;
-                Ok((id, Some(actor.watch(id))))
-            })
-            .await?;
-        if let Some(fate) = fate
-            && let Ok(Ok(Fate::Refused(reason))) = tokio::time::timeout(VERDICT_WAIT, fate).await
-        {
-            return Err(ApiError::not_taken(&reason));
-        }
-        self.ask(move |actor| actor.entry_of(id).ok_or_else(ApiError::internal)).await
-    }
-
-    /// Has what a peer owes settled, promise by promise, and waits a while for how that ends.
-    async fn settle(&self, request: PromiseSettle) -> Answer<PromiseSettlement> {
-        let peer = request.counterparty;
-        let once = request.idempotency_key.as_ref().map(|key| Once::new("promise_settle", key, &request));
-        let asked = once.clone();
-        let before = self.ask(move |actor| actor.settled_before(asked.as_ref())).await?;
-        let (mut transactions, is_known) = before.map_or((Vec::new(), false), |before| (before, true));
-        let mut is_under_way = false;
-        let rounds = if is_known { 0 } else { self.ask(move |actor| actor.promises_to_settle(peer)).await? };
-        let until = Instant::now() + SETTLE_WAIT;
-        for _ in 0..rounds {
-            let (asker, begun) = oneshot::channel();
-            self.ask(move |actor| actor.settle_now(peer, asker).map_err(|_| ApiError::nothing_to_settle())).await?;
-            is_under_way = true;
-            if request.wait == Some(false) {
-                break;
-            }
-            let Ok(Ok((id, fate))) = tokio::time::timeout_at(until, begun).await else { break };
-            transactions.push(id);
-            let once = once.clone();
-            self.ask(move |actor| actor.note_settling(once.as_ref(), id)).await?;
-            match tokio::time::timeout_at(until, fate).await {
-                Ok(Ok(Fate::Final)) => is_under_way = false,
-                Ok(Ok(Fate::Rejected(_) | Fate::Lapsed)) => {
-                    is_under_way = false;
-                    break;
-                }
-                _ => break,
-            }
-        }
-        self.ask(move |actor| {
-            let entries: Vec<Entry> = transactions.into_iter().filter_map(|id| actor.entry_of(id)).collect();
-            let asked = is_under_way || entries.iter().any(|entry| entry.stage == Stage::Sent);
-            Ok(PromiseSettlement { entries, asked })
-        })
-        .await
-    }
-}
-
-impl Actor {
-    /// The transactions of a settlement that was asked for under this key before.
-    fn settled_before(&self, once: Option<&Once>) -> Answer<Option<Vec<TransactionId>>> {
-        let Some(once) = once else { return Ok(None) };
-        Ok(self.once.find(once, self.clock.now())?.map(<[_]>::to_vec))
-    }
-
-    /// Of how many promises of `peer` something is open.
-    fn promises_to_settle(&self, peer: IdentityId) -> Answer<usize> {
-        let Some(pair) = self.market.pair(peer) else { return Err(ApiError::promise_not_found(peer)) };
-        match pair.taken.iter().filter(|taken| !taken.unsettled.is_zero()).count() {
-            0 if self.owes(peer) => Err(ApiError::only_the_payee_settles(peer, self.me())),
-            0 => Err(ApiError::nothing_to_settle()),
-            open => Ok(open),
-        }
-    }
-
-    fn note_settling(&mut self, once: Option<&Once>, id: TransactionId) -> Answer<()> {
-        if let Some(once) = once {
-            let batch = self.once.note(once, id, self.clock.now());
-            self.write_ledger(batch);
-        }
-        Ok(())
-    }
-
-    /// Why another identity than the node's own can't be registered here.
-    fn cannot_register(&self, id: IdentityId) -> ApiError {
-        match self.config.identities.iter().find(|known| known.id == id) {
-            Some(known) => ApiError::not_in_use(id, &known.purpose.to_string()),
-            None => ApiError::identity_not_found(id),
-        }
-    }
-
-    pub(super) fn build_error(&self, error: BuildError) -> ApiError {
-        match error {
-            BuildError::TooLittle { have, need, asset } => match self.asset_tag(asset) {
-                Some(tag) => ApiError::insufficient_asset(&tag.symbol, need, have),
-                None => ApiError::insufficient_wallet(need, have),
-            },
-            BuildError::ReadOnly => ApiError::read_only_wallet(),
-            BuildError::TooFine { .. } | BuildError::NotFree => ApiError::invalid_params("amount", error),
-            BuildError::Overflow | BuildError::TooScattered | BuildError::TooManyPayees => {
-                ApiError::invalid_params("amount", error)
-            }
-        }
-    }
-
-    /// What this node knows by itself of a transaction of its own.
-    fn own_record(&self, id: TransactionId) -> Option<TransactionRecord> {
-        let entry = self.entry_of(id)?;
-        let outcome = Outcome {
-            reason: entry.reason,
-            // Verdicts are read from certified checkpoints only.
-            certified: matches!(entry.stage, Stage::Final | Stage::Rejected),
-            time_ms: Some(entry.time_ms),
-            ..Outcome::claimed(id, entry.stage)
-        };
-        Some(TransactionRecord { outcome, inputs: None, outputs: None })
     }
 }

@@ -201,6 +201,13 @@ impl Actor {
         self.publish_exit();
     }
 
+    pub(super) fn session_in_use(&self) -> Option<SessionId> {
+        match &self.connection {
+            Connection::Connected(connected) => Some(connected.session),
+            _ => None,
+        }
+    }
+
     /// Lets go of the session in use, with everything that arrived acknowledged.
     pub(super) fn leave_exit(&mut self) {
         let Connection::Connected(connected) = &self.connection else { return };
@@ -377,7 +384,8 @@ impl Actor {
                 .unwrap_or(connecting.current.price)
                 .min(connecting.filter.as_ref().and_then(|filter| filter.max_price).unwrap_or(Amount::MAX)),
             bandwidth_bps: offer.bandwidth_bps,
-            cost_max: self.limits.session_max.unwrap_or(Amount::MAX),
+            cost_max: self.session_cost_max(),
+            data: self.service_data.clone(),
         };
         let (now, response) = (self.clock.now(), ResponseId(entropy::number()));
         self.session_asked_for(provider);

@@ -29,6 +29,7 @@ impl Actor {
                 self.kernel_view.remove(&member);
             }
             Arrival::Wanted => self.ensure_connected(),
+            Arrival::Plugged(event) => self.plugged_event(event),
         }
         Ok(())
     }
@@ -81,6 +82,8 @@ impl Actor {
         self.tend();
         self.look_after_connection();
         self.forget_early_streams();
+        self.look_after_plugged();
+        self.look_after_budgets();
         self.tend_asked();
         self.tend_quality();
         self.publish_served();

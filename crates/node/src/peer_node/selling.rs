@@ -90,7 +90,12 @@ impl Actor {
         // The number that is given is the exit's; whoever has named none before is at the same place.
         let asn = known.map(|s| s.location.asn).or(terms.asn).ok_or_else(|| missing("asn"))?;
         let exit_asn = terms.asn.or(known.map(|s| s.exit.asn)).unwrap_or(asn);
-        let price = terms.price_per_mb.or(known.map(|s| s.price_per_mb)).ok_or_else(|| missing("price_per_mb"))?;
+        let general = terms.price_per_mb.filter(|_| !service.is_plugged()).or(known.map(|s| s.price_per_mb));
+        let price = general.ok_or_else(|| missing("price_per_mb"))?;
+        let mut plugged = known.map(|s| s.plugged.clone()).unwrap_or_default();
+        if let (Some(plugged), Some(price)) = (plugged.get_mut(&service), terms.price_per_mb) {
+            plugged.price_per_mb = price;
+        }
         let bandwidth = terms.bandwidth_bps.or(known.map(|s| s.bandwidth_bps));
         // An exit that was declared in another country than the provider stays there when the provider moves.
         let apart = known.filter(|s| s.exit.country != s.location.country).map(|s| s.exit.country);
@@ -107,6 +112,7 @@ impl Actor {
             settle_at: known.map_or(SellingConfig::SETTLE_AT, |s| s.settle_at),
             settle_delay_max: known.map_or(SellingConfig::SETTLE_DELAY_MAX, |s| s.settle_delay_max),
             tunnel: known.map(|s| s.tunnel.clone()).unwrap_or_default(),
+            plugged,
         };
         let exit = match &self.exit {
             Some(exit) => exit.clone(),
@@ -137,9 +143,10 @@ impl Actor {
         let contact = self.links.contact(self.certificate.static_key)?;
         let certificate = Contact { protocol: CERTIFICATE_PROTOCOL.to_owned(), data: self.certificate.to_bytes() };
         let price = |amount, reputation_min| Price { unit: Unit::Mb, amount, asset: AssetId::WAY, reputation_min };
-        let better =
-            selling.judging.better_prices.iter().map(|better| price(better.price_per_mb, better.min_reputation));
-        let prices = std::iter::once(price(selling.price_per_mb, 0)).chain(better).take(PRICES_MAX);
+        // Reputation has its prices in what they are named for; a service that plugs in has one price.
+        let better = selling.judging.better_prices.iter().filter(|_| !service.is_plugged());
+        let better = better.map(|better| price(better.price_per_mb, better.min_reputation));
+        let prices = std::iter::once(price(selling.price_of(service), 0)).chain(better).take(PRICES_MAX);
         let mut offer = Offer {
             provider: self.me(),
             serial: 0,
@@ -149,7 +156,7 @@ impl Actor {
             bandwidth_bps: selling.bandwidth_bps,
             prices: prices.collect(),
             exit_policy: Vec::new(),
-            contacts: vec![contact.to_offer(), certificate],
+            contacts: [contact.to_offer(), certificate].into_iter().chain(self.name_contact(service)).collect(),
         };
         let tree = self.ledger.follower().tree(ProgramId::OFFERS)?;
         let highest: Option<u64> = tree.read(&offer_serial_key(self.me()));

@@ -9,7 +9,8 @@ use byway_driver::exit::resolve::SystemResolverError;
 use byway_driver::exit::{Exit, Limits, SystemResolver, own};
 use byway_driver::gate::CloseReason;
 use byway_driver::link::{LinkId, Links, StreamRecv, StreamSend};
-use byway_driver::socks::{Reply, StreamHeader};
+use byway_driver::service::{self, ServiceHeader};
+use byway_driver::socks::{Reply, StreamHeader, Wanted};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{IdentityId, Span, Time};
 use byway_records::offer::{Network, Service};
@@ -18,6 +19,7 @@ use super::data_plane::{Plane, Report};
 use super::using::reason_word;
 use super::{Actor, Arrival, SellingConfig};
 use crate::api::{Event, Reason, SessionState};
+use crate::plugged::protocol::{Session, ToProgram};
 
 /// Streams that may wait for their session to be served.
 const EARLY_STREAMS_MAX: usize = 256;
@@ -28,15 +30,35 @@ const EARLY_WAIT: Span = Span::seconds(5);
 /// word that the channel is up travels on its own.
 pub(super) struct EarlyStream {
     link: LinkId,
-    header: StreamHeader,
+    session: SessionId,
+    wish: Wish,
     send: StreamSend,
     recv: StreamRecv,
     since: Time,
 }
 
+/// Where a stream is to lead.
+enum Wish {
+    /// Out.
+    Exit(Wanted),
+    /// To the program of the session's service.
+    Program,
+}
+
+impl Wish {
+    fn of_header(header: &[u8]) -> Option<(SessionId, Self)> {
+        if let Ok(StreamHeader { session, wanted }) = decode_exact(header) {
+            return Some((SessionId(session), Self::Exit(wanted)));
+        }
+        let ServiceHeader { session } = decode_exact(header).ok()?;
+        Some((SessionId(session), Self::Program))
+    }
+}
+
 /// A session that is served.
 pub(super) struct Served {
     client: IdentityId,
+    service: Service,
     plane: Plane,
 }
 
@@ -79,7 +101,13 @@ fn host(address: IpAddr) -> Network {
 impl Actor {
     pub(super) fn serving_news(&mut self, client: IdentityId, news: ProviderNews) {
         match news {
-            ProviderNews::Serve { session, service, limit, .. } => self.serve(client, (session, service), limit),
+            ProviderNews::Judge { session, service, request } => self.judge(client, (session, service), request),
+            ProviderNews::Serve { session, service, limit, request, answer } => {
+                if service.is_plugged() {
+                    self.begin_plugged(client, (session, service), (request, answer));
+                }
+                self.serve(client, (session, service), limit);
+            }
             ProviderNews::Limit { session, limit } => {
                 if let Some(served) = self.served.get(&session) {
                     served.plane.gate.allow(limit);
@@ -92,6 +120,7 @@ impl Actor {
             }
             ProviderNews::Ended { reason, metering } => {
                 tracing::info!(session = %metering.session, %reason, cost = %metering.cost, "session ended");
+                self.end_plugged(metering.session, reason);
                 self.remember_served(reason, &metering);
             }
             // The market has passed it on to the payments.
@@ -115,12 +144,11 @@ impl Actor {
                 })
                 .await;
         });
-        if let Some(before) = self.served.insert(session, Served { client, plane }) {
+        if let Some(before) = self.served.insert(session, Served { client, service, plane }) {
             before.plane.gate.close(CloseReason::Ended);
         }
         self.note_served();
-        let (ready, others) =
-            std::mem::take(&mut self.early).into_iter().partition(|early| early.header.session == session.0);
+        let (ready, others) = std::mem::take(&mut self.early).into_iter().partition(|early| early.session == session);
         self.early = others;
         let ready: Vec<EarlyStream> = ready;
         ready.into_iter().for_each(|early| self.serve_stream(early));
@@ -177,13 +205,12 @@ impl Actor {
 
     /// A peer opened a data stream: it must belong to a session of the identity that talks on this link.
     pub(super) fn stream(&mut self, link: LinkId, header: &[u8], send: StreamSend, recv: StreamRecv) {
-        let Ok(header) = decode_exact::<StreamHeader>(header) else {
+        let Some((session, wish)) = Wish::of_header(header) else {
             tracing::debug!("a data stream with a malformed header");
             return;
         };
-        let early = EarlyStream { link, header, send, recv, since: self.clock.now() };
-        let known = self.served.contains_key(&SessionId(early.header.session));
-        if known {
+        let early = EarlyStream { link, session, wish, send, recv, since: self.clock.now() };
+        if self.served.contains_key(&session) {
             self.serve_stream(early);
         } else if self.exit.is_some() && self.early.len() < EARLY_STREAMS_MAX {
             self.early.push(early);
@@ -191,20 +218,38 @@ impl Actor {
     }
 
     fn serve_stream(&mut self, early: EarlyStream) {
-        let EarlyStream { link, header, send, recv, .. } = early;
+        let EarlyStream { link, session, wish, send, recv, .. } = early;
         let talking = self.market.peer_on(byway_dialogue::LinkId(link.0));
-        let served = self.served.get(&SessionId(header.session));
-        let (Some(served), Some(exit)) = (served.filter(|served| Some(served.client) == talking), &self.exit) else {
+        let served = self.served.get(&session).filter(|served| Some(served.client) == talking);
+        let Some(Served { service, plane, .. }) = served else {
             tracing::debug!("a data stream of no session here");
             return;
         };
-        let (plane, exit) = (served.plane.clone(), exit.clone());
-        tokio::spawn(async move {
-            let outcome = exit.serve(&header.wanted, send, recv, &plane.gate, &plane.meter).await;
-            // Where a client goes is nobody's business, so only how it ended is told.
-            tracing::trace!(?outcome, "stream ended");
-        });
+        let plane = plane.clone();
+        match (wish, &self.exit, self.plugging.program(*service)) {
+            (Wish::Exit(wanted), Some(exit), _) if !service.is_plugged() => {
+                let exit = exit.clone();
+                tokio::spawn(async move {
+                    let outcome = exit.serve(&wanted, send, recv, &plane.gate, &plane.meter).await;
+                    // Where a client goes is nobody's business, so only how it ended is told.
+                    tracing::trace!(?outcome, "stream ended");
+                });
+            }
+            (Wish::Program, _, Some(program)) => {
+                let (socket, line) = (program.socket().to_owned(), stream_line(session));
+                tokio::spawn(async move {
+                    let outcome = service::serve(&socket, &line, send, recv, &plane.gate, &plane.meter).await;
+                    tracing::trace!(?outcome, "stream ended");
+                });
+            }
+            _ => tracing::debug!("a data stream of another kind than its session"),
+        }
     }
+}
+
+/// What a service's program reads first on a connection that carries a client's stream.
+fn stream_line(session: SessionId) -> String {
+    ToProgram::Stream { session: Session(session) }.to_line()
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ pub(super) fn reason_word(reason: StopReason) -> &'static str {
         StopReason::Silence => "silence",
         StopReason::DialogueEnded => "dialogue_ended",
         StopReason::UnknownSession => "unknown_session",
+        StopReason::ServiceFailed => "service_failed",
     }
 }
 
@@ -49,6 +50,7 @@ impl Actor {
     pub(super) fn using_news(&mut self, provider: IdentityId, news: ClientNews) {
         match news {
             ClientNews::Connect { session, response, service, answer } => {
+                self.bill_session(session);
                 let plane = self.session_open(provider, session);
                 self.session_accepted((provider, service));
                 match service {
@@ -90,6 +92,7 @@ impl Actor {
                 if reason == StopReason::Silence {
                     self.leave_link(provider);
                 }
+                self.count_cost(session, cost);
                 let using = self.using.get(&session);
                 let reason = using.and_then(|using| using.left).unwrap_or(reason);
                 if let Some(view) = using.and_then(|using| using.last) {

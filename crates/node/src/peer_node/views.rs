@@ -10,6 +10,7 @@ use byway_records::{Backing, Height, OfferId};
 
 use super::Actor;
 use super::connecting::{Connected, Connection as Exit, Flow};
+use super::plugging::name_of;
 use crate::api::params::{LIMIT_MAX, Serial};
 use crate::api::*;
 use crate::api::{Event, OfferFilter, event::WalletChange};
@@ -187,6 +188,7 @@ impl Actor {
             provider: offer.provider,
             serial: Serial(offer.serial),
             service: offer.service,
+            service_name: name_of(&offer.contacts, offer.service),
             country: offer.location.country,
             exit_country: offer.exit.country,
             asn: offer.exit.asn,

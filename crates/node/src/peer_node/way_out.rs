@@ -5,6 +5,7 @@ use std::time::Duration;
 use byway_access::session::SessionId;
 use byway_driver::link::Link;
 use byway_driver::socks::{Reply, SocksRequest, carry};
+use byway_records::offer::Service;
 use tokio::sync::{mpsc, watch};
 
 use super::connecting::{Connected, Connection, Flow};
@@ -29,15 +30,24 @@ pub(super) enum ExitState {
 /// A way out.
 #[derive(Clone)]
 pub(super) struct Exit {
-    link: Link,
-    session: SessionId,
-    plane: Plane,
+    service: Service,
+    pub link: Link,
+    pub session: SessionId,
+    pub plane: Plane,
 }
 
 impl ExitState {
     /// Whether a program may hope.
     pub fn is_open(&self) -> bool {
         !matches!(self, ExitState::Closed)
+    }
+
+    /// The session in use, if it is of this service.
+    pub fn of_service(&self, service: Service) -> Option<Exit> {
+        match self {
+            ExitState::Ready(exit) if exit.service == service => Some(exit.clone()),
+            _ => None,
+        }
     }
 }
 
@@ -63,6 +73,8 @@ async fn find_exit(exits: &mut watch::Receiver<ExitState>, arrive: &mpsc::Sender
     loop {
         let state = exits.borrow_and_update().clone();
         match state {
+            // A service that plugs in leads nowhere but to itself.
+            ExitState::Ready(exit) if exit.service.is_plugged() => return Err(Reply::NotAllowed),
             ExitState::Ready(exit) => return Ok(exit),
             ExitState::Closed => return Err(Reply::NotAllowed),
             // What failed before is tried again for a new program, once.
@@ -98,6 +110,6 @@ impl Actor {
         }
         let link = self.link_handles.get(&self.market.link_to(connected.offer.provider)?)?.clone();
         let plane = self.using.get(&connected.session)?.plane.clone();
-        Some(Exit { link, session: connected.session, plane })
+        Some(Exit { service: connected.offer.service, link, session: connected.session, plane })
     }
 }

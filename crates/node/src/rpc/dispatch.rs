@@ -35,6 +35,12 @@ const METHODS: &[&str] = &[
     "spending_limits_set",
     "tunnel_settings",
     "tunnel_settings_set",
+    "sub_account_list",
+    "sub_account_create",
+    "sub_account_revoke",
+    "service_list",
+    "service_open",
+    "service_close",
     "promise_list",
     "promise_settle",
     "wallet_address",
@@ -45,6 +51,9 @@ const METHODS: &[&str] = &[
     "wallet_deposit",
     "wallet_withdraw",
     "wallet_consolidate",
+    "wallet_request",
+    "wallet_link",
+    "wallet_pay",
     "asset_list",
     "asset_register",
     "asset_issue",
@@ -77,6 +86,32 @@ impl<A> Clone for Dispatcher<A> {
 impl<A: NodeApi> Dispatcher<A> {
     pub fn new(api: Arc<A>) -> Self {
         Self { api, replays: Arc::default() }
+    }
+
+    /// A call by the token of a sub-account.
+    async fn run_for(&self, account: AccountNumber, method: &str, params: Option<Value>) -> Answer<Value> {
+        if !ACCOUNT_METHODS.contains(&method) {
+            return Err(ApiError::not_allowed(method));
+        }
+        let api = &*self.api;
+        if api.sub_account_show(account).await?.revoked {
+            return Err(ApiError::account_revoked());
+        }
+        match method {
+            "sub_account_show" => {
+                read::<Nothing>(Params::new(params)?)?;
+                done(api.sub_account_show(account).await)
+            }
+            "session_list" => {
+                let SessionList { limit } = read(Params::new(params)?)?;
+                done(api.sub_account_sessions(account, limit).await)
+            }
+            "connect" => done(api.connect_for(account, read(Params::new(params)?)?).await),
+            "service_open" => done(api.service_open_for(account, read(Params::new(params)?)?).await),
+            // What others have open is not its own to end.
+            "disconnect" | "service_close" if !api.is_billed(account).await? => Err(ApiError::not_allowed(method)),
+            _ => self.run_keyed(method, params).await,
+        }
     }
 
     async fn run_keyed(&self, method: &str, params: Option<Value>) -> Answer<Value> {
@@ -127,6 +162,10 @@ impl<A: NodeApi> Dispatcher<A> {
             "session_list" => done(api.session_list(read::<SessionList>(params)?.limit).await),
             "spending_limits_set" => done(api.spending_limits_set(read(params)?).await),
             "tunnel_settings_set" => done(api.tunnel_settings_set(read(params)?).await),
+            "sub_account_create" => done(api.sub_account_create(read(params)?).await),
+            "sub_account_revoke" => done(api.sub_account_revoke(read(params)?).await),
+            "service_open" => done(api.service_open(read(params)?).await),
+            "service_close" => empty(api.service_close(read(params)?).await),
             "promise_settle" => done(api.promise_settle(read(params)?).await),
             "wallet_view_key" => {
                 read::<WalletViewKeyShow>(params)?;
@@ -137,6 +176,9 @@ impl<A: NodeApi> Dispatcher<A> {
             "wallet_deposit" => done(api.wallet_deposit(read(params)?).await),
             "wallet_withdraw" => done(api.wallet_withdraw(read(params)?).await),
             "wallet_consolidate" => done(api.wallet_consolidate(read(params)?).await),
+            "wallet_request" => done(api.wallet_request(read(params)?).await),
+            "wallet_link" => done(api.wallet_link(read(params)?).await),
+            "wallet_pay" => done(api.wallet_pay(read(params)?).await),
             "asset_register" => done(api.asset_register(read(params)?).await),
             "asset_issue" => done(api.asset_issue(read(params)?).await),
             "asset_burn" => done(api.asset_burn(read(params)?).await),
@@ -169,6 +211,8 @@ impl<A: NodeApi> Dispatcher<A> {
             "identity_list" => done(api.identity_list().await),
             "offer_own" => done(api.offer_own().await),
             "disconnect" => empty(api.disconnect().await),
+            "sub_account_list" => done(api.sub_account_list().await),
+            "service_list" => done(api.service_list().await),
             "promise_list" => done(api.promise_list().await),
             "tunnel_settings" => done(api.tunnel_settings().await),
             "wallet_address" => done(api.wallet_address().await),
@@ -185,9 +229,14 @@ impl<A: NodeApi> Dispatcher<A> {
 impl<A: NodeApi> Surface for Dispatcher<A> {
     /// Runs a call to its end, even where whoever asked goes away meanwhile: an attempt to connect or a payment is not
     /// half done because a browser tab closed.
-    async fn run(&self, _: Right, method: String, params: Option<Value>) -> Answer<Value> {
+    async fn run(&self, right: Right, method: String, params: Option<Value>) -> Answer<Value> {
         let own = self.clone();
-        let task = tokio::spawn(async move { own.run_keyed(&method, params).await });
+        let task = tokio::spawn(async move {
+            match right {
+                Right::Account(account) => own.run_for(account, &method, params).await,
+                Right::All | Right::Read => own.run_keyed(&method, params).await,
+            }
+        });
         match task.await {
             Ok(answer) => answer,
             Err(error) => {
@@ -195,6 +244,10 @@ impl<A: NodeApi> Surface for Dispatcher<A> {
                 Err(ApiError::internal())
             }
         }
+    }
+
+    fn bearer(&self, token: &str) -> Option<AccountNumber> {
+        self.api.bearer(token)
     }
 
     fn events(&self) -> Events {

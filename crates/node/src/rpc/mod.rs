@@ -43,7 +43,7 @@ use self::limits::Limits;
 use self::message::Call;
 use self::surface::Surface;
 pub use self::token::{TOKEN_FILE, Token, TokenError};
-use crate::api::{ApiError, ErrorKind, KernelApi, NodeApi};
+use crate::api::{AccountNumber, ApiError, ErrorKind, KernelApi, NodeApi};
 use crate::bounded::Bounded;
 
 /// Bytes of one request or message.
@@ -156,6 +156,8 @@ impl Connected<IncomingStream<'_, Bounded>> for Caller {
 pub enum Right {
     All,
     Read,
+    /// What a sub-account may, on its bill.
+    Account(AccountNumber),
 }
 
 impl Door {
@@ -176,6 +178,13 @@ impl Door {
                 Some(token) => known.matches(token).then_some(Right::All),
             },
         }
+    }
+}
+
+impl<S: Surface> Server<S> {
+    /// What a token opens here: all of it, or what a sub-account may.
+    fn right(&self, token: Option<&str>) -> Option<Right> {
+        self.door.right(token).or_else(|| self.surface.bearer(token?).map(Right::Account))
     }
 }
 
@@ -200,7 +209,7 @@ async fn handle<S: Surface>(
 
 async fn post<S: Surface>(server: Arc<Server<S>>, caller: IpAddr, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Some(right) = server.door.right(bearer(&parts.headers)) else {
+    let Some(right) = server.right(bearer(&parts.headers)) else {
         let error = ApiError::new(
             ErrorKind::BadToken,
             "The token is missing or wrong.",
@@ -232,7 +241,7 @@ async fn upgrade<S: Surface>(server: Arc<Server<S>>, caller: IpAddr, request: Re
         return StatusCode::BAD_REQUEST.into_response();
     }
     let token = protocols.iter().find_map(|name| name.strip_prefix(TOKEN_SUBPROTOCOL));
-    let right = server.door.right(token);
+    let right = server.right(token);
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),

@@ -155,6 +155,10 @@ impl<S: Surface> Connection<S> {
             Err(malformed) => return self.send(&malformed.response()).await,
         };
         match call.method.as_str() {
+            // Events tell of all that the node does.
+            "subscribe" | "unsubscribe" if matches!(self.visitor.right, Right::Account(_)) => {
+                self.answer(&call.id, Err(ApiError::not_allowed(&call.method))).await
+            }
             "subscribe" => {
                 let answer = self.subscribe(call.params);
                 self.answer(&call.id, answer).await

@@ -7,12 +7,17 @@ use byway_records::TransactionId;
 use serde_json::Value;
 
 use super::Right;
-use crate::api::{Answer, Event, Events, KernelTransactionRecord, Topic};
+use crate::api::{AccountNumber, Answer, Event, Events, KernelTransactionRecord, Topic};
 
 /// Calls and events of a node, by name and as JSON. Cheap to clone.
 pub trait Surface: Clone + Send + Sync + 'static {
     /// Runs a call to its end.
     fn run(&self, right: Right, method: String, params: Option<Value>) -> impl Future<Output = Answer<Value>> + Send;
+
+    /// The sub-account that a token opens, where there are any.
+    fn bearer(&self, _token: &str) -> Option<AccountNumber> {
+        None
+    }
 
     /// Whatever changes from now on.
     fn events(&self) -> Events;

@@ -90,6 +90,21 @@ pub fn price() -> Price {
     Price { unit: Unit::Mb, amount: "0.01".parse().unwrap(), asset: AssetId::WAY, min_reputation: 0 }
 }
 
+/// What opens the sub-account.
+pub const ACCOUNT_TOKEN: &str = "a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5";
+
+fn sub_account() -> SubAccount {
+    SubAccount {
+        name: "shop".to_owned(),
+        limit: "5".parse().unwrap(),
+        per: Period::Day,
+        spent: "5".parse().unwrap(),
+        spent_in_all: "7".parse().unwrap(),
+        created_ms: byway_primitives::Time(1),
+        revoked: false,
+    }
+}
+
 pub fn session(name: &str, state: SessionState, bytes_down: u64) -> Session {
     Session {
         id: SessionId(name.to_owned()),
@@ -201,6 +216,7 @@ impl NodeApi for Fake {
             provider: id(1),
             serial: params::Serial(0),
             service: byway_records::offer::Service::SOCKS,
+            service_name: None,
             country: "DE".parse().unwrap(),
             exit_country: "DE".parse().unwrap(),
             asn: 64496,
@@ -246,6 +262,78 @@ impl NodeApi for Fake {
 
     async fn disconnect(&self) -> Answer<()> {
         Ok(())
+    }
+
+    async fn wallet_request(&self, request: WalletRequest) -> Answer<PaymentLink> {
+        let WalletRequest { amount, note, expires_ms, .. } = request;
+        Ok(PaymentLink {
+            link: "byway:pay?".to_owned(),
+            to: "somebody".to_owned(),
+            amount,
+            asset: byway_primitives::AssetId::WAY,
+            note,
+            expires_ms,
+        })
+    }
+
+    async fn wallet_link(&self, request: WalletLink) -> Answer<PaymentLink> {
+        let why = request.link.parse::<byway_peer::wallet::PaymentRequest>().unwrap_err();
+        Err(ApiError::link_refused(why))
+    }
+
+    async fn wallet_pay(&self, request: WalletPay) -> Answer<Entry> {
+        let why = request.link.parse::<byway_peer::wallet::PaymentRequest>().unwrap_err();
+        Err(ApiError::link_refused(why))
+    }
+
+    async fn sub_account_list(&self) -> Answer<Vec<SubAccount>> {
+        Ok(vec![sub_account()])
+    }
+
+    async fn sub_account_create(&self, _: SubAccountCreate) -> Answer<SubAccountCreated> {
+        Ok(SubAccountCreated { account: sub_account(), token: ACCOUNT_TOKEN.to_owned() })
+    }
+
+    async fn sub_account_revoke(&self, _: SubAccountRevoke) -> Answer<SubAccount> {
+        Ok(SubAccount { revoked: true, ..sub_account() })
+    }
+
+    fn bearer(&self, token: &str) -> Option<AccountNumber> {
+        (token == ACCOUNT_TOKEN).then_some(AccountNumber(1))
+    }
+
+    async fn connect_for(&self, _: AccountNumber, _: ConnectTarget) -> Answer<Session> {
+        Err(ApiError::account_spent(sub_account().limit))
+    }
+
+    async fn service_open_for(&self, _: AccountNumber, request: ServiceOpen) -> Answer<ServiceOpened> {
+        self.service_open(request).await
+    }
+
+    async fn sub_account_show(&self, _: AccountNumber) -> Answer<SubAccount> {
+        Ok(sub_account())
+    }
+
+    async fn sub_account_sessions(&self, _: AccountNumber, _: usize) -> Answer<Vec<Session>> {
+        Ok(Vec::new())
+    }
+
+    async fn is_billed(&self, _: AccountNumber) -> Answer<bool> {
+        Ok(false)
+    }
+
+    async fn service_list(&self) -> Answer<ServiceList> {
+        Ok(ServiceList { sold: Vec::new(), open: Vec::new() })
+    }
+
+    async fn service_open(&self, request: ServiceOpen) -> Answer<ServiceOpened> {
+        let listen = request.listen.unwrap_or_else(|| ([127, 0, 0, 1], 9).into());
+        let access = ServiceAccess { service: request.service, listen };
+        Ok(ServiceOpened { access, session: session("a1", SessionState::Active, 0) })
+    }
+
+    async fn service_close(&self, request: ServiceClose) -> Answer<()> {
+        Err(ApiError::service_not_open(request.listen))
     }
 
     async fn session_list(&self, limit: usize) -> Answer<Vec<Session>> {

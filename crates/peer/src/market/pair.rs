@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use byway_access::service::reason::ReasonText;
 use byway_access::session::{
     Client, ClientEffect, ClientNews, Counters, Listing, OpenError, OpenRequest, Provider, ProviderEffect,
     ProviderNews, ResponseId, SessionId, SessionMessage, SessionView, StopReason, Traffic,
@@ -200,6 +201,11 @@ impl Pair {
 
     pub fn served(&mut self, now: Time, session: SessionId, counters: Counters, step: &mut Step) {
         let effects = self.provider.handle_counters(now, session, counters);
+        self.pass_on(now, step, effects.into_iter().map(Pending::Provider));
+    }
+
+    pub fn judged(&mut self, now: Time, session: SessionId, verdict: Result<Vec<u8>, ReasonText>, step: &mut Step) {
+        let effects = self.provider.handle_judged(now, session, verdict);
         self.pass_on(now, step, effects.into_iter().map(Pending::Provider));
     }
 

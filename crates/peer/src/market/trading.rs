@@ -1,5 +1,6 @@
 //! What the shell asks of sessions: those that we use, and those that we serve.
 
+use byway_access::service::reason::ReasonText;
 use byway_access::session::{Counters, OpenRequest, ResponseId, SessionId, StopReason, Traffic};
 use byway_primitives::{IdentityId, Store, Time};
 use byway_records::OfferId;
@@ -79,6 +80,19 @@ impl Market {
         store: &impl Store,
     ) {
         self.step(now, client, |pair, step| pair.served(now, session, counters, step));
+        self.pump(now, store);
+    }
+
+    /// What a service that plugs in says to a request for a session.
+    pub fn handle_judged(
+        &mut self,
+        now: Time,
+        client: IdentityId,
+        session: SessionId,
+        verdict: Result<Vec<u8>, ReasonText>,
+        store: &impl Store,
+    ) {
+        self.step(now, client, |pair, step| pair.judged(now, session, verdict, step));
         self.pump(now, store);
     }
 

@@ -244,6 +244,7 @@ impl Rig {
             price_max: self.terms.price,
             bandwidth_bps: 80_000_000,
             cost_max: Amount::MAX,
+            data: Vec::new(),
         };
         let response = ResponseId(self.seed);
         let client = &mut self.client;

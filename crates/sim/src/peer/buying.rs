@@ -228,6 +228,7 @@ impl PeerNode {
             price_max: offer.price_highest(Unit::Mb, AssetId::WAY).unwrap_or(current.price),
             bandwidth_bps: offer.bandwidth_bps,
             cost_max: Amount::MAX,
+            data: Vec::new(),
         };
         if self.market.open_session(at.now, provider, response, request, &at.store).is_err() {
             self.next_best(at);

@@ -55,7 +55,8 @@ impl PeerNode {
                 self.planes.served.remove(session);
             }
             // The market has passed the one on to the payments; the other is for showing.
-            ProviderNews::Earned { .. } | ProviderNews::Ended { .. } => {}
+            // Nothing that plugs in is sold here.
+            ProviderNews::Earned { .. } | ProviderNews::Ended { .. } | ProviderNews::Judge { .. } => {}
         }
         self.plan_step();
     }

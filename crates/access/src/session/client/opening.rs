@@ -46,12 +46,15 @@ impl Client {
         response: ResponseId,
         request: OpenRequest,
     ) -> Result<Vec<ClientEffect>, OpenError> {
-        let kind = self.services.kind(request.service).ok_or(OpenError::ServiceUnknown)?;
+        let data = match request.service.is_plugged() {
+            true => request.data.clone(),
+            false => self.services.kind(request.service).ok_or(OpenError::ServiceUnknown)?.request_data(response),
+        };
         if self.opening.len() + self.sessions.len() >= SESSIONS_MAX {
             return Err(OpenError::TooManySessions);
         }
         let until = now + self.config.open_wait;
-        let opening = Opening { request, data: kind.request_data(response), until, counters: 0 };
+        let opening = Opening { request, data, until, counters: 0 };
         self.out.send(opening.message(response));
         self.opening.insert(response, opening);
         Ok(self.finish(now))
@@ -132,7 +135,7 @@ impl Client {
         };
         let request = opening.request;
         let judged = self.services.kind(request.service).map(|kind| kind.check_accepted(&data));
-        if !matches!(judged, Some(Ok(()))) {
+        if !request.service.is_plugged() && !matches!(judged, Some(Ok(()))) {
             self.out.send(SessionMessage::ChannelFailed { session: id });
             return self.out.notify(ClientNews::OpenFailed { response, error: OpenError::ServiceData });
         }

@@ -1,5 +1,7 @@
 //! Before a session: what a client may ask for nothing, at which price it is let in, and whether it may try (row A8).
 
+use std::collections::BTreeMap;
+
 use byway_dialogue::payment::{Ahead, BackingKind};
 use byway_primitives::{Amount, Batch, Span, Time};
 use byway_records::OfferId;
@@ -9,6 +11,7 @@ use super::super::config::Sale;
 use super::super::journal::SessionRecord;
 use super::super::message::{OpenRefusal, Quote, SessionMessage};
 use super::super::{ResponseId, SESSIONS_MAX, SessionId, Traffic};
+use super::judging::Judging;
 use super::{Phase, Provider, Sales, Session};
 use crate::allowance::Allowance;
 use crate::credit::Trial;
@@ -25,18 +28,23 @@ pub(super) struct Door {
     credit: Amount,
     backing: BackingKind,
     questions: Allowance,
+    /// What a service was asked about and has not judged yet.
+    pub(super) judging: BTreeMap<ResponseId, Judging>,
 }
 
 /// Why a session is not opened.
-enum Turned {
+pub(super) enum Turned {
     Refused(OpenRefusal),
     Counter(Amount),
+    /// Not yet: the service is to be asked.
+    Unjudged,
 }
 
 impl Door {
     pub(super) fn new(now: Time) -> Self {
         let questions = Allowance::new(QUESTIONS_MAX, QUESTION_EVERY, now);
-        Self { trial: None, credit: Amount::ZERO, backing: BackingKind::Account, questions }
+        let judging = BTreeMap::new();
+        Self { trial: None, credit: Amount::ZERO, backing: BackingKind::Account, questions, judging }
     }
 }
 
@@ -72,20 +80,41 @@ impl Provider {
             let data = answer.clone();
             return self.out.send(SessionMessage::Accepted { response, session, free_bytes, data });
         }
+        if self.door.judging.get(&response).is_some_and(|judging| judging.price == price) {
+            // Asked again while the service thinks.
+            return;
+        }
         let session = SessionId::of(self.client, response, now);
         match self.consider(session, offer, price, &data) {
-            Ok((sale, answer)) => {
-                let free_bytes = self.begin(now, (session, offer, response), (data, answer.clone()), sale);
-                self.out.send(SessionMessage::Accepted { response, session, free_bytes, data: answer });
-            }
-            Err(Turned::Refused(reason)) => self.refuse(response, reason),
-            Err(Turned::Counter(asked)) => {
-                self.out.send(SessionMessage::Counter { response, named: price, price: asked });
-            }
+            Ok((sale, answer)) => self.accept(now, (session, offer, response), (data, answer), sale),
+            Err(Turned::Unjudged) => self.ask_service(now, session, (offer, response, price), data),
+            Err(turned) => self.turn_away(response, price, turned),
         }
     }
 
-    fn sale_of(&self, offer: OfferId) -> Result<Sale, OpenRefusal> {
+    pub(super) fn accept(
+        &mut self,
+        now: Time,
+        (session, offer, response): (SessionId, OfferId, ResponseId),
+        (request, answer): (Vec<u8>, Vec<u8>),
+        sale: Sale,
+    ) {
+        let free_bytes = self.begin(now, (session, offer, response), (request, answer.clone()), sale);
+        self.out.send(SessionMessage::Accepted { response, session, free_bytes, data: answer });
+    }
+
+    /// What a client that named `price` is told.
+    pub(super) fn turn_away(&mut self, response: ResponseId, price: Amount, turned: Turned) {
+        match turned {
+            Turned::Refused(reason) => self.refuse(response, reason),
+            Turned::Counter(asked) => {
+                self.out.send(SessionMessage::Counter { response, named: price, price: asked });
+            }
+            Turned::Unjudged => {}
+        }
+    }
+
+    pub(super) fn sale_of(&self, offer: OfferId) -> Result<Sale, OpenRefusal> {
         match &self.sale {
             Sales::Open(sale) => sale.get(&offer).copied().ok_or(OpenRefusal::OfferUnknown),
             Sales::Full => Err(OpenRefusal::Full),
@@ -94,17 +123,24 @@ impl Provider {
     }
 
     fn consider(&self, id: SessionId, offer: OfferId, price: Amount, data: &[u8]) -> Result<(Sale, Vec<u8>), Turned> {
-        let sale = self.sale_of(offer).map_err(Turned::Refused)?;
-        if self.sessions.len() >= self.config.sessions_max.min(SESSIONS_MAX) || self.sessions.contains_key(&id) {
-            return Err(Turned::Refused(OpenRefusal::TooManySessions));
+        // Before the service is asked, which may set something aside for the session.
+        let sale = self.sale_at(id, offer, price)?;
+        if sale.service.is_plugged() {
+            return Err(Turned::Unjudged);
         }
         let kind = self.services.kind(sale.service).ok_or(Turned::Refused(OpenRefusal::ServiceUnknown))?;
-        // Before the service is asked, which may set something aside for the session.
-        if price != sale.price {
-            return Err(Turned::Counter(sale.price));
-        }
         let answer = kind.accept(id, data).map_err(|refused| Turned::Refused(refused.into()))?;
         Ok((sale, answer))
+    }
+
+    /// What a client that names `price` may be sold, whatever the service says.
+    pub(super) fn sale_at(&self, id: SessionId, offer: OfferId, price: Amount) -> Result<Sale, Turned> {
+        let sale = self.sale_of(offer).map_err(Turned::Refused)?;
+        let sessions_max = self.config.sessions_max.min(SESSIONS_MAX);
+        if self.sessions.len() >= sessions_max || self.sessions.contains_key(&id) {
+            return Err(Turned::Refused(OpenRefusal::TooManySessions));
+        }
+        if price == sale.price { Ok(sale) } else { Err(Turned::Counter(sale.price)) }
     }
 
     /// How many bytes of a session that begins now cost nothing.
@@ -152,7 +188,7 @@ impl Provider {
         free_bytes
     }
 
-    fn refuse(&mut self, response: ResponseId, reason: OpenRefusal) {
+    pub(super) fn refuse(&mut self, response: ResponseId, reason: OpenRefusal) {
         self.out.send(SessionMessage::Refused { response, reason });
     }
 }

@@ -30,6 +30,32 @@ pub enum WalletCommand {
         #[command(flatten)]
         once: OnceArgs,
     },
+    /// Ask to be paid: prints a link that others pay with `byway wallet pay`
+    Request {
+        /// In WAY, or in the asset; the payer says how much when left out
+        amount: Option<Amount>,
+        /// Another asset than WAY: its symbol, or its id
+        #[arg(long, value_name = "ASSET")]
+        asset: Option<AssetName>,
+        /// What it is for: up to 80 plain characters
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+        /// How long it may be paid: 30s, 20m, 8h, 2d
+        #[arg(long, value_name = "SPAN")]
+        within: Option<Within>,
+    },
+    /// Pay what a link asks for
+    Pay {
+        /// byway:pay?…
+        link: String,
+        /// Where the link leaves it to you
+        amount: Option<Amount>,
+        /// Only say what the link asks for
+        #[arg(long)]
+        show: bool,
+        #[command(flatten)]
+        once: OnceArgs,
+    },
     /// Move from the wallet to the payment account, from which promises are paid
     Deposit {
         /// In WAY

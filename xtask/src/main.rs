@@ -6,12 +6,14 @@
 //! - [`test`]: the steps, their order, and the summary
 //! - [`tidy`]: who may import whom, purity, licences, file rules
 //! - [`web`]: the page, rebuilt only when its inputs changed
+//! - [`typescript`]: the types of the TypeScript client
 //! - [`up`]: build and hand over to the `byway` binary
 //! - [`process`], [`workspace`]: running programs, finding our way around
 
 mod process;
 mod test;
 mod tidy;
+mod typescript;
 mod up;
 mod web;
 mod workspace;
@@ -44,6 +46,8 @@ enum Command {
     Tidy,
     /// Build the web page if its sources changed
     Web,
+    /// Write the types of the TypeScript client anew
+    Clients,
 }
 
 fn main() -> ExitCode {
@@ -63,5 +67,6 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Test(options) => test::run(&workspace, options),
         Command::Tidy => tidy::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Web => web::run(&workspace).map(|()| ExitCode::SUCCESS),
+        Command::Clients => typescript::run(&workspace).map(|()| ExitCode::SUCCESS),
     }
 }

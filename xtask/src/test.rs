@@ -45,6 +45,8 @@ enum Step {
     Test,
     /// npm test in web/, then its browser tests
     WebTest,
+    /// The TypeScript client against a real node
+    ClientTest,
 }
 
 impl Step {
@@ -55,7 +57,7 @@ impl Step {
 
     /// The node embeds the page, so nothing that compiles the node can run before the page is built.
     fn needs_web(self) -> bool {
-        matches!(self, Step::Clippy | Step::Test | Step::WebTest)
+        matches!(self, Step::Clippy | Step::Test | Step::WebTest | Step::ClientTest)
     }
 }
 
@@ -138,6 +140,7 @@ impl Session<'_> {
             }
             Step::Test => self.cargo_test(),
             Step::WebTest => self.web_test(),
+            Step::ClientTest => self.client_test(),
         }
     }
 
@@ -167,6 +170,20 @@ impl Session<'_> {
             self.count_tests(&mut test)?;
         }
         Ok(())
+    }
+
+    /// The compiler is that of the page: the client itself depends on nothing.
+    fn client_test(&mut self) -> Result<()> {
+        let mut build = self.workspace.cargo();
+        process::run(build.args(["build", "-p", "byway-node", "--bin", "byway"]))?;
+        let root = self.workspace.root();
+        let folder = root.join("clients/typescript");
+        let compiler = root.join("web/node_modules/.bin/tsc");
+        process::run(Command::new(compiler).args(["-p", "tsconfig.json"]).current_dir(&folder))?;
+        let binary = self.workspace.metadata()?.target_directory.join("debug/byway");
+        let mut test = Command::new("node");
+        test.args(["--test", "dist/test/client.test.js"]).current_dir(&folder).env("BYWAY_BINARY", binary);
+        self.count_tests(&mut test)
     }
 
     fn count_tests(&mut self, command: &mut Command) -> Result<()> {

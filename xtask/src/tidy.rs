@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::typescript;
 use crate::workspace::Workspace;
 
 /// One broken rule. Shown as `file:line: [rule] what is wrong; what to do`.
@@ -48,6 +49,7 @@ pub struct SourceFile {
 
 /// Checks every rule; prints each violation and fails if there is any.
 pub fn run(workspace: &Workspace) -> Result<()> {
+    typescript::check(workspace)?;
     let sources = read_sources(workspace)?;
     let metadata = workspace.metadata()?;
     let root = workspace.root();

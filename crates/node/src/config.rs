@@ -9,6 +9,7 @@ mod ledger;
 mod link;
 mod quality;
 mod plugged;
+mod score;
 mod tunnel;
 
 use std::fmt;
@@ -16,7 +17,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use byway_access::{Sort, Weights};
+use byway_access::Sort;
 use byway_primitives::Amount;
 use byway_records::offer::{Country, Network, Service};
 use serde::Deserialize;
@@ -28,6 +29,7 @@ pub use ledger::{KernelAddress, LedgerConfig};
 pub use link::{DisguiseChoice, FrontConfig, LinkConfig, RelayConfig, RelayText};
 pub use quality::QualityConfig;
 pub use plugged::PluggedConfig;
+pub use score::{ScoreConfig, TrialConfig};
 pub use tunnel::{ProgramsInside, TunnelConfig};
 
 /// What a node is.
@@ -71,6 +73,8 @@ pub struct Config {
     #[serde(default)]
     pub spending: SpendingConfig,
     pub provider: Option<ProviderConfig>,
+    /// Where a peer shows figures to Prometheus; nowhere when left out. A kernel node has `[kernel.metrics]`.
+    pub metrics: Option<MetricsConfig>,
     pub relay: Option<RelayConfig>,
     #[serde(default)]
     pub log: LogConfig,
@@ -158,43 +162,6 @@ pub struct ProviderConfig {
     /// Services that programs of your own provide.
     #[serde(default)]
     pub plugged: Vec<PluggedConfig>,
-}
-
-/// A free trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrialConfig {
-    pub bytes: u64,
-    /// How many days must pass before one identity gets another.
-    pub every_days: u64,
-}
-
-/// Points for and against a client; see `byway_access::score`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ScoreConfig {
-    pub paid: u16,
-    pub payees: u16,
-    pub deposit: u16,
-    pub age: u16,
-    pub pledge: u16,
-    pub bounced: u16,
-    pub owing: u16,
-    pub leaving: u16,
-}
-
-impl Default for ScoreConfig {
-    fn default() -> Self {
-        let Weights { paid, payees, deposit, age, pledge, bounced, owing, leaving, .. } = Weights::default();
-        Self { paid, payees, deposit, age, pledge, bounced, owing, leaving }
-    }
-}
-
-impl ScoreConfig {
-    pub fn weights(self) -> Weights {
-        let Self { paid, payees, deposit, age, pledge, bounced, owing, leaving } = self;
-        Weights { paid, payees, deposit, age, pledge, bounced, owing, leaving, ..Weights::default() }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -303,11 +270,14 @@ impl Config {
         if let Some(kernel) = &self.kernel {
             return kernel.check();
         }
+        const UNUSED: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
         const EXPOSED: &str = "whoever reaches it can spend this node's money";
         let local = [
             ("proxy.listen", self.proxy.enabled, self.proxy.listen),
             ("rpc.listen", self.rpc.enabled, self.rpc.listen),
             ("page.listen", self.page.enabled, self.page.listen),
+            // What a node does and what it holds is nobody else's business.
+            ("metrics.listen", self.metrics.is_some(), self.metrics.as_ref().map_or(UNUSED, |metrics| metrics.listen)),
         ];
         for (index, (key, enabled, address)) in local.iter().enumerate() {
             if *enabled && !address.ip().is_loopback() {
@@ -484,6 +454,7 @@ mod tests {
                 &format!("{KERNEL}[kernel.rpc]\nlisten = \"127.0.0.1:7\"\n[kernel.metrics]\nlisten = \"127.0.0.1:7\""),
                 &["`kernel.metrics.listen`", "choose another port"],
             ),
+            (&format!("{PEER}[metrics]\nlisten = \"0.0.0.0:9100\""), &["`metrics.listen`", "127.0.0.1"]),
             (&format!("{PEER}[link]\nrelay = \"example.org\""), &["`link.relay`", "example.org", "https://"]),
             (&format!("{PEER}[log]\nlevel = \"=\""), &["`log.level`", "info"]),
             (&format!("{PEER}[spending]\nday_max = 5.5"), &["day_max = 5.5", "string"]),

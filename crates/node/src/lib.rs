@@ -8,7 +8,7 @@
 //!   [`page`] serves the web page that uses it, [`client`] asks from another process.
 //! - [`explorer`]: answers about the kernel, for kernel nodes and market nodes alike.
 //! - [`health`]: whether a kernel, and a node of it, does its work.
-//! - [`metrics`]: a kernel node's figures for monitoring.
+//! - [`metrics`]: a node's figures for monitoring.
 //! - [`plugged`]: services that programs beside the node provide (row A11).
 //! - [`fetch`]: one HTTP fetch through the node's proxy, with a receipt.
 //! - [`light`]: verifying single facts of the ledger without a node.

@@ -11,6 +11,7 @@
 //!   [`way_out`]: what programs on the proxy are given meanwhile.
 //! - [`quality`]: how well providers serve, as this node measures it and others say.
 //! - [`accounts`]: sub-accounts, budgets within this node.
+//! - [`figures`] are for monitoring.
 //! - [`requesting`]: payment links.
 //! - [`selling`]: the provider's offer; [`serving`]: its sessions.
 //! - [`plugging`]: services that plug in, as they are sold; [`opened`]: as they are used.
@@ -37,6 +38,7 @@ mod consolidating;
 mod data_plane;
 mod dispatch;
 mod exploring;
+mod figures;
 mod following;
 mod groups;
 mod history;

@@ -10,6 +10,8 @@ mod crash;
 mod haggling;
 mod hostile;
 #[cfg(test)]
+mod judging;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod pair;

@@ -17,7 +17,9 @@ use tokio::sync::watch;
 use super::{open_keystore, told_to_stop};
 use crate::api::{OfferFilter, Role as ApiRole};
 use crate::cli::{Globals, Outcome};
-use crate::config::{BuyingConfig, Config, LinkConfig, PluggedConfig, ProviderConfig, RelayText, TunnelConfig};
+use crate::config::{
+    BuyingConfig, Config, LinkConfig, MetricsConfig, PluggedConfig, ProviderConfig, RelayText, TunnelConfig,
+};
 use crate::directory::{Directory, RunFile};
 use crate::keystore::{IdentityPurpose, Keystore};
 use crate::peer_node::{
@@ -25,7 +27,7 @@ use crate::peer_node::{
 };
 use crate::ports::{self, PortChoice, Ports, Purpose};
 use crate::rpc::{Settings, Token};
-use crate::{genesis, page, rpc};
+use crate::{genesis, metrics, page, rpc};
 
 const LINK_SEED: HashContext = HashContext("byway 1 derive: link endpoint");
 /// The most that is promised ahead to one provider: at usual prices some seconds of a fast line.
@@ -59,6 +61,7 @@ pub(super) async fn run(
     let mut ports = Ports::load(directory, choice)?;
     let front = Front::bind(config, &mut ports).await?;
     let hosted = Hosted::start(settings(config, &keystore, genesis, directory)?, directory, front).await?;
+    let hosted = hosted.with_metrics(config.metrics.as_ref()).await?;
     directory.write_run_file(&hosted.run)?;
     println!("ready: proxy {}, page http://{}, api {}", hosted.run.proxy, hosted.run.web, hosted.run.rpc);
     told_to_stop().await;
@@ -238,6 +241,18 @@ impl Hosted {
             servers.push(tokio::spawn(page::serve(listener, rpc_port, stopped)));
         }
         Ok(Self { node, run, stop, servers })
+    }
+
+    /// Shows the node's figures too, where that is wanted.
+    async fn with_metrics(mut self, metrics: Option<&MetricsConfig>) -> anyhow::Result<Self> {
+        if let Some(MetricsConfig { listen }) = metrics {
+            let bound = TcpListener::bind(listen).await;
+            let listener = bound.with_context(|| format!("metrics.listen = {listen} can't be listened on"))?;
+            println!("metrics http://{}/metrics", listener.local_addr()?);
+            let serving = metrics::serve(listener, self.node.clone(), self.stop.subscribe());
+            self.servers.push(tokio::spawn(serving));
+        }
+        Ok(self)
     }
 
     pub async fn stop(self) {

@@ -130,6 +130,8 @@ pub(super) struct Actor {
     pub(super) early: Vec<EarlyStream>,
     pub(super) exit: Option<byway_driver::exit::Exit>,
     pub(super) tunnelling: Tunnelling,
+    /// How often the provider of a used session paused it.
+    pub(super) pauses: u64,
     pub(super) plugging: Plugging,
     pub(super) opened: OpenedServices,
     /// What the provider of a service that plugs in is told of what is wanted.
@@ -210,6 +212,7 @@ impl Actor {
             early: Vec::new(),
             exit,
             tunnelling,
+            pauses: 0,
             plugging,
             opened: OpenedServices::default(),
             service_data: Vec::new(),

@@ -71,7 +71,10 @@ impl Actor {
                     _ => self.not_reached(provider, &error.to_string()),
                 }
             }
-            ClientNews::Paused { session } => self.set_flow(session, Flow::Paused { since: self.clock.now() }),
+            ClientNews::Paused { session } => {
+                self.pauses += 1;
+                self.set_flow(session, Flow::Paused { since: self.clock.now() });
+            }
             ClientNews::Resumed { session } => self.set_flow(session, Flow::Open),
             ClientNews::Halt { session } => {
                 self.session_over(session, CloseReason::Ended);

@@ -20,7 +20,7 @@ pub struct Dispatcher<A> {
 
 /// The calls that exist on both transports, beside those about the kernel ([`kernel::METHODS`]); `subscribe` and
 /// `unsubscribe` belong to the WebSocket.
-const METHODS: &[&str] = &[
+pub const METHODS: &[&str] = &[
     "node_status",
     "identity_list",
     "identity_register",

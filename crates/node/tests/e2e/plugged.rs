@@ -8,7 +8,7 @@ use byway_primitives::Amount;
 use byway_records::offer::Service;
 use serde_json::{Value, json};
 
-use super::harness::byway::{Node, amount};
+use super::harness::byway::{Node, amount, call_as};
 use super::harness::network::Network;
 use super::harness::process::write;
 use super::harness::web::{ContentHash, WebServer};
@@ -84,6 +84,11 @@ fn a_service_of_ones_own_is_sold_and_paid_for() {
     client.json(&["disconnect"]);
     story.tell("it was started again, and serves");
 
+    links(&client, &network.provider_node);
+    story.tell("a link was paid, once");
+    resold(&network, &client, &web);
+    story.tell("a sub-account spent its budget, and no more");
+    figures(&network);
     network.provider_node.json(&["promise", "settle"]);
     client.until("all promises are settled", SOON, &["promise", "list"], |promises| {
         let promises = promises.as_array()?;
@@ -104,7 +109,8 @@ fn plug_in(network: &Network) {
     let command = json!(["python3", example, "--allow", "127.0.0.0/8", "--port", "0"]);
     let section = format!(
         "[[provider.plugged]]\nservice = \"{SERVICE}\"\nprice_per_mb = \"{PRICE}\"\ncommand = {command}\n\
-         environment = {{ NOTE = \"from the configuration\" }}\n"
+         environment = {{ NOTE = \"from the configuration\" }}\n\
+         [metrics]\nlisten = \"127.0.0.1:0\"\n"
     );
     write(&file, &(config + &section));
 }
@@ -117,6 +123,62 @@ fn fetch(listen: &str, request: &Value) -> (Value, Vec<u8>) {
     reader.read_line(&mut head).unwrap();
     reader.read_to_end(&mut content).unwrap();
     (serde_json::from_str(&head).unwrap_or_else(|error| panic!("{head:?}: {error}")), content)
+}
+
+/// A payment request of the provider's, paid by the client.
+fn links(client: &Node, provider: &Node) {
+    let asked = provider.json(&["wallet", "request", "0.25", "--note", "Invoice 271", "--within", "1h"]);
+    let link = asked["link"].as_str().unwrap();
+    assert_eq!(client.json(&["wallet", "pay", link, "--show"])["note"], "Invoice 271");
+    let cut = client.failure(&["wallet", "pay", &link[..link.len() - 3]]);
+    assert!(cut.contains("cut or mistyped"), "{cut}");
+    let pay = ["wallet", "pay", link, "--wait", "--idempotency-key", "invoice-271"];
+    let paid = client.json(&pay);
+    assert_eq!((&paid["stage"], &paid["amount"]), (&json!("final"), &json!("0.25")));
+    assert_eq!(client.json(&pay)["transaction_id"], paid["transaction_id"], "once");
+    let refusal = client.failure(&["wallet", "request", "1", "--note", "Inv\u{43e}ice"]);
+    assert!(refusal.contains("printable ASCII"), "{refusal}");
+}
+
+/// Somebody has the token of a sub-account, and what is in its budget is all they get.
+fn resold(network: &Network, client: &Node, web: &WebServer) {
+    const BUDGET: &str = "0.004";
+    let created = client.json(&["account", "create", "shop", "--limit", BUDGET, "--per", "never"]);
+    let token = created["token"].as_str().unwrap();
+    let ask = |method: &str, params: Value| call_as(client, token, method, &params);
+    assert!(ask("wallet_balance", json!({})).unwrap_err().contains("not_allowed"));
+    let opened = ask("service_open", json!({"service": SERVICE})).unwrap();
+    let listen = opened["access"]["listen"].as_str().unwrap();
+    // More than the budget pays for: 2 MB, and what is paid ahead of them.
+    let url = format!("http://{}/bytes/20000000", web.address());
+    let (_, content) = fetch(listen, &json!({ "url": url }));
+    assert!(content.len() < 20_000_000, "{} bytes came", content.len());
+    let spent = client.until("the budget is used up", SOON, &["account", "list"], |accounts| {
+        let spent = amount(&accounts[0]["spent"]);
+        let nearly: Amount = "0.0039".parse().unwrap();
+        (spent >= nearly).then_some(spent)
+    });
+    assert!(spent <= BUDGET.parse().unwrap(), "{spent}");
+    assert_eq!(ask("session_list", json!({})).unwrap().as_array().unwrap().len(), 1, "its own alone");
+    assert_eq!(network.provider_node.json(&["account", "list"]), json!([]));
+    client.json(&["account", "revoke", "shop"]);
+    assert!(ask("sub_account_show", json!({})).unwrap_err().contains("bad_token"));
+}
+
+/// What a scraper is told.
+fn figures(network: &Network) {
+    let text = std::fs::read_to_string(network.path("provider.log")).unwrap();
+    let at = text.lines().find_map(|line| line.split_once("metrics http://")).expect("it says where").1;
+    let mut stream = TcpStream::connect(at.trim().trim_end_matches("/metrics")).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    for line in ["byway_service_failures{service=\"http-fetch\"} 1", "byway_service_running{service=\"http-fetch\"} 1"]
+    {
+        assert!(answer.contains(line), "{line} is missing in {answer}");
+    }
+    let served = answer.lines().find_map(|line| line.strip_prefix("byway_session_cost_microway{side=\"served\"} "));
+    assert!(served.expect("it is there").parse::<u64>().unwrap() >= 6_000, "{answer}");
 }
 
 /// What the proxy answers meanwhile.

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use byway_node::api::ErrorKind;
+use byway_node::rpc::dispatch;
 use byway_node::rpc::kernel::{self, METHODS};
 use serde_json::{Map, Value, json};
 
-use super::fake::Fake;
+use super::fake::{ACCOUNT_TOKEN, Fake};
 use super::fake_kernel::{KNOWN, output};
-use super::wire::call;
+use super::wire::{call, call_with};
 
 fn document() -> Value {
     serde_json::from_str(kernel::DOCUMENT).unwrap()
@@ -151,4 +152,85 @@ fn fits(schemas: &Map<String, Value>, schema: &Value, value: &Value, at: &str, s
         "boolean" => assert!(value.is_boolean(), "{at}: {value} is neither true nor false"),
         other => panic!("{at}: the type {other} is not known to this test"),
     }
+}
+
+fn peer_document() -> Value {
+    serde_json::from_str(include_str!("../../../../docs/formats/openrpc-peer.json")).unwrap()
+}
+
+/// The examples of the parameters that are needed, and of one more.
+fn examples(method: &Value, more: Option<&str>) -> Value {
+    let wanted = |param: &&Value| param["required"] == true || Some(text(&param["name"])) == more;
+    let params = list(&method["params"]).iter().filter(wanted);
+    params.map(|param| (text(&param["name"]).to_owned(), param["x-example"].clone())).collect::<Map<_, _>>().into()
+}
+
+#[test]
+fn every_call_of_a_market_node_is_described() {
+    let document = peer_document();
+    let described: BTreeSet<&str> = list(&document["methods"]).iter().map(|method| text(&method["name"])).collect();
+    let own: BTreeSet<&str> = dispatch::METHODS.iter().copied().chain(["sub_account_show"]).collect();
+    assert_eq!(described, own);
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    for (word, error) in document["components"]["errors"].as_object().unwrap() {
+        let kind = ErrorKind::ALL.iter().find(|kind| kind.word() == word).expect(word);
+        assert_eq!(error["code"], kind.number(), "{word}");
+    }
+    for error in list(&document["methods"]).iter().flat_map(|method| list(&method["errors"])) {
+        let word = text(&error["$ref"]).trim_start_matches("#/components/errors/");
+        assert!(document["components"]["errors"].get(word).is_some(), "{word}");
+    }
+}
+
+/// Each parameter is known, those that are needed are asked for, and no other is taken; answers fit their schemas.
+#[tokio::test]
+async fn calls_of_a_market_node_are_as_they_are_described() {
+    let served = Fake::new().serve().await;
+    let document = peer_document();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let mut answered = 0;
+    for method in list(&document["methods"]).iter().filter(|method| method["name"] != "sub_account_show") {
+        let name = text(&method["name"]);
+        let invalid = |answer: &Value| answer["error"]["code"] == -32602;
+        let least = ask(served.port, name, &examples(method, None)).await;
+        assert!(!invalid(&least), "{name}: {least}");
+        if let Some(result) = least.get("result") {
+            fits(schemas, &method["result"]["schema"], result, name, &mut BTreeSet::new());
+            answered += 1;
+        }
+        for param in list(&method["params"]) {
+            let field = text(&param["name"]);
+            let with = ask(served.port, name, &examples(method, Some(field))).await;
+            assert!(!invalid(&with), "{name} takes {field}: {with}");
+            let mut without = examples(method, None);
+            if without.as_object_mut().unwrap().remove(field).is_some() {
+                assert_eq!(ask(served.port, name, &without).await["error"]["data"]["field"], field, "{name}");
+            }
+        }
+        let mut more = examples(method, None);
+        more["surprise"] = json!(1);
+        assert!(invalid(&ask(served.port, name, &more).await), "{name} takes what is not described");
+    }
+    assert!(answered > 30, "most calls are answered by the fake node, not {answered}");
+}
+
+#[tokio::test]
+async fn a_sub_accounts_token_opens_little() {
+    use byway_node::api::ACCOUNT_METHODS;
+    let served = Fake::new().serve().await;
+    for method in list(&peer_document()["methods"]) {
+        let name = text(&method["name"]);
+        let asked = json!({"jsonrpc": "2.0", "id": 1, "method": name, "params": examples(method, None)});
+        let answer = call_with(served.port, ACCOUNT_TOKEN, &asked.to_string()).await;
+        let is_refused = answer["error"]["data"]["code"] == "not_allowed";
+        // The session in use is not on its bill.
+        let is_own = ACCOUNT_METHODS.contains(&name) && !matches!(name, "disconnect" | "service_close");
+        assert_eq!(is_refused, !is_own, "{name}: {answer}");
+    }
+    let connect = json!({"jsonrpc": "2.0", "id": 1, "method": "connect"}).to_string();
+    let spent = call_with(served.port, ACCOUNT_TOKEN, &connect).await;
+    assert_eq!(spent["error"]["data"]["code"], "account_spent");
+    let kernel = json!({"jsonrpc": "2.0", "id": 1, "method": "kernel_send", "params": {"transaction": "00"}});
+    let refused = call_with(served.port, ACCOUNT_TOKEN, &kernel.to_string()).await;
+    assert_eq!(refused["error"]["data"]["code"], "not_allowed", "what is not listed is not opened");
 }

@@ -53,7 +53,12 @@ pub async fn request(port: u16, line: &str, headers: &[&str], body: &str) -> Ans
 
 /// An authorised call over HTTP.
 pub async fn call(port: u16, body: &str) -> Value {
-    let bearer = format!("Authorization: Bearer {TOKEN}");
+    call_with(port, TOKEN, body).await
+}
+
+/// A call over HTTP with this token.
+pub async fn call_with(port: u16, token: &str, body: &str) -> Value {
+    let bearer = format!("Authorization: Bearer {token}");
     let answer = request(port, "POST / HTTP/1.1", &[&bearer, "Content-Type: application/json"], body).await;
     assert_eq!(answer.status, 200, "{}", answer.head);
     answer.json()

@@ -76,11 +76,23 @@ impl Node {
 
 /// Calls a node's local API as a program does, where no command shows what is wanted.
 pub fn call(node: &Node, method: &str) -> Result<Value, String> {
-    let read = |file: &Path| std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()));
-    let run: Value = serde_json::from_str(&read(&node.dir.join("run.json"))?).unwrap();
-    let token = read(Path::new(run["token_file"].as_str().unwrap()))?;
-    let (rpc, token) = (run["rpc"].as_str().unwrap(), token.trim());
-    let body = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": {} }).to_string();
+    let token = read(Path::new(run_file(node)?["token_file"].as_str().unwrap()))?;
+    call_as(node, token.trim(), method, &serde_json::json!({}))
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn run_file(node: &Node) -> Result<Value, String> {
+    Ok(serde_json::from_str(&read(&node.dir.join("run.json"))?).unwrap())
+}
+
+/// Likewise, by this token.
+pub fn call_as(node: &Node, token: &str, method: &str, params: &Value) -> Result<Value, String> {
+    let run = run_file(node)?;
+    let rpc = run["rpc"].as_str().unwrap();
+    let body = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
     let mut stream = TcpStream::connect(rpc).map_err(|error| error.to_string())?;
     let head = format!(
         "POST / HTTP/1.1\r\nHost: {rpc}\r\nContent-Type: application/json\r\nAuthorization: Bearer {token}\r\n\

@@ -1,0 +1,897 @@
+// Made of docs/formats/openrpc.json and openrpc-peer.json by `cargo xtask clients`. Changes go there.
+
+/** a decimal number of coins, never a JSON number */
+export type Amount = string;
+
+/** "WAY", or 64 hex digits for any other asset */
+export type Asset = string;
+
+/** a certified checkpoint */
+export interface CheckpointRecord {
+  commits: Count;
+  digest: Hash;
+  epoch_next: Hash;
+  height: Count;
+  outputs_digest: Hash;
+  previous: Hash;
+  scan_root: Hash;
+  signers: Member[];
+  state_root: Hash;
+  time_ms: Time;
+  /** final since genesis */
+  transactions: Count;
+  transactions_root: Hash;
+}
+
+/** what came of evidence on the ledger, as long as it can be appealed or is */
+export interface Conviction {
+  appealed: boolean;
+  /** when the time to appeal is over, or that of the appeal */
+  ends_ms: Time;
+  forfeited: Amount;
+  /** the first marks, the second costs the pledge */
+  offence: "first" | "second";
+  owner: Identity;
+  /** the epoch with which the convicted member took its seat */
+  since_epoch: Count;
+}
+
+/** a whole number below 2^53 */
+export type Count = number;
+
+/** what a kernel node was caught at as one node saw it, or convicted of on the ledger, or both */
+export interface Evidence {
+  conviction?: Conviction | null;
+  first?: Hash | null;
+  /** the height of the vote */
+  height?: Count | null;
+  /** judged: the ledger judged what this node did not see */
+  kind: "signed_twice" | "judged";
+  member: Member;
+  /** the round of the snapshots */
+  round?: Count | null;
+  second?: Hash | null;
+  seen_ms?: Time | null;
+}
+
+/** milliseconds from a transaction's arrival at a kernel node to its commit */
+export interface Finality {
+  p50?: Count | null;
+  p99?: Count | null;
+}
+
+/** 32 bytes in lower-case hex */
+export type Hash = string;
+
+/** bytes in lower-case hex */
+export type Hex = string;
+
+/** an identity: 40 hex digits */
+export type Identity = string;
+
+/** a kernel node of the epoch in force with its pledge, and how it seems to do from here */
+export interface KernelMember {
+  address: string;
+  /** from when on its keys and address can be changed again, where they were changed */
+  changeable_ms?: Time | null;
+  /** how many others it says it is connected to */
+  connected?: Count | null;
+  /** its seat */
+  index: Member;
+  key: Hash;
+  latency_ms?: Count | null;
+  name: string;
+  /** who pledged for it and decides about it */
+  owner: Identity;
+  pledge: Amount;
+  reachable: boolean;
+  round: Count;
+  /** behind the newest round seen of any; 0 for one that does not count */
+  rounds_behind: Count;
+  /** whether its signature is on the newest checkpoint */
+  signed_last: boolean;
+  /** the epoch with which it took the seat */
+  since_epoch: Count;
+  standing: Standing;
+  /** and from which commit on */
+  unlocks_commits?: Count | null;
+  /** of one that has left: from when on its pledge can be reclaimed */
+  unlocks_ms?: Time | null;
+}
+
+/** a kernel node's number */
+export type Member = number;
+
+/** the transaction's id, a colon, the output's number in it */
+export type OutputName = string;
+
+/** one node's word on an output */
+export interface OutputRecord {
+  amount?: Amount | null;
+  asset?: Asset | null;
+  keys?: Hash[] | null;
+  output: OutputName;
+  /** how many of the keys must sign */
+  threshold?: number | null;
+  /** false too for one that was never made */
+  unspent: boolean;
+}
+
+/** a kernel node's word on itself */
+export interface OwnHealth {
+  connected: Count;
+  /** whether its snapshots count there */
+  counts_there: boolean;
+  /** its seat; absent while it has none */
+  index?: Member | null;
+  /** whether it fetches old rounds instead of taking part */
+  is_behind: boolean;
+  name: string;
+  /** the newest that is proved to it; later than its own while it is on its way there, or has no part in it */
+  newest_epoch: Count;
+  pool_percent: Count;
+  pool_sources: Count;
+  /** the newest of which it has a quorum */
+  quorum_round: Count;
+  /** the newest it signed for */
+  round: Count;
+  snapshots_waiting: Count;
+  stamp_bits: Count;
+  standing?: Standing | null;
+  transactions_pending: Count;
+}
+
+/** encodings in hex: a Certificate, and the range proof that the transaction is among the final ones it certifies */
+export interface Proof {
+  certificate: Hex;
+  range: Hex;
+}
+
+/** the kernel at work, thinned out for drawing; nothing is decided on it */
+export interface Pulse {
+  checkpoint?: PulseCheckpoint | null;
+  commits: PulseCommit[];
+  finality_ms: Finality;
+  snapshots: PulseSnapshot[];
+  /** final transactions per second, mean of the last 10 s */
+  tps: number;
+}
+
+/** the newest certified checkpoint */
+export interface PulseCheckpoint {
+  height: Count;
+  quorum: Count;
+  signers: Member[];
+  size: Count;
+  time_ms: Time;
+}
+
+/** a commit as it is drawn */
+export interface PulseCommit {
+  index: Count;
+  leader: Member;
+  round: Count;
+  time_ms: Time;
+  transactions: Count;
+}
+
+/** a snapshot as it is drawn */
+export interface PulseSnapshot {
+  author: Member;
+  /** the commit that ordered it */
+  commit?: Count | null;
+  hash: Hash;
+  /** authors of the snapshots of the round before that it references */
+  references: Member[];
+  round: Count;
+  time_ms: Time;
+  transactions: Count;
+}
+
+/** a stable word, and a sentence for people */
+export interface Reason {
+  code: string;
+  message: string;
+}
+
+/** a transaction that a kernel node took */
+export interface Sent {
+  stage: Stage;
+  transaction_id: TransactionId;
+}
+
+/** names a snapshot */
+export interface SnapshotName {
+  author: Member;
+  hash: Hash;
+  round: Count;
+}
+
+/** a snapshot without its transactions */
+export interface SnapshotRecord {
+  author: Member;
+  bytes: Count;
+  checkpoint: Count;
+  hash: Hash;
+  previous?: SnapshotName | null;
+  references: SnapshotName[];
+  round: Count;
+  time_ms: Time;
+  transactions: Count;
+  weak_references: SnapshotName[];
+}
+
+/** `sent`: with a kernel node; `included`: a quorum has built on a snapshot with it, which says nothing of conflicts; only `final` is paid */
+export type Stage = "sent" | "included" | "final" | "rejected";
+
+/** how a kernel node stands: it has pledged and catches up; its snapshots count; it was convicted once and counts for nothing; it takes no part any more */
+export type Standing = "candidate" | "counting" | "marked" | "left";
+
+/** the kernel at a glance; its height is one node's word */
+export interface Status {
+  /** of the newest certified checkpoint, checked by the node that answers */
+  certified_ms?: Time | null;
+  commits: Count;
+  finality_ms: Finality;
+  height: Count;
+  network: Hash;
+  network_name: string;
+  node?: OwnHealth | null;
+  quorum: Count;
+  /** kernel nodes */
+  size: Count;
+  time_ms: Time;
+  /** what is wrong with the kernel (`stalled`, `uncertified`), and with the kernel node that answers (`cut_off`, `behind`, `signed_twice`) */
+  troubles: Reason[];
+  version: string;
+}
+
+/** milliseconds since the Unix epoch */
+export type Time = number;
+
+/** a transaction */
+export type TransactionId = string;
+
+/** what became of a transaction; where not certified it is one kernel node's word */
+export interface TransactionRecord {
+  certified: boolean;
+  height?: Count | null;
+  /** its place among all final transactions */
+  position?: Count | null;
+  proof?: Proof | null;
+  reason?: Reason | null;
+  stage: Stage;
+  time_ms?: Time | null;
+  transaction_id: TransactionId;
+}
+
+/** where a wallet or a group receives */
+export type Address = string;
+
+/** an amount and what it is in */
+export interface AmountOf {
+  amount: Amount;
+  asset: AssetId;
+  symbol?: string | null;
+}
+
+/** all there is of an asset */
+export interface AssetAudit {
+  accounts: Amount;
+  asset: AssetId;
+  balanced: boolean;
+  outputs: Amount;
+  reservations: Amount;
+  supply: Amount;
+  symbol?: string | null;
+}
+
+/** what there is of an asset beside WAY */
+export interface AssetBalance {
+  account: Amount;
+  asset: AssetId;
+  decimals: number;
+  name: string;
+  pending: Amount;
+  symbol: string;
+  wallet: Amount;
+}
+
+/** `WAY`, or 64 hex digits */
+export type AssetId = string;
+
+/** an asset on the ledger */
+export interface AssetRecord {
+  asset: AssetId;
+  decimals: number;
+  faucet_max?: Amount | null;
+  issuer: Id;
+  name: string;
+  ours: boolean;
+  supply: Amount;
+  symbol: string;
+}
+
+/** what an amount is in */
+export interface AssetTag {
+  asset: AssetId;
+  symbol: string;
+}
+
+/** all coins there are, recomputed */
+export interface Audit {
+  accounts: Amount;
+  assets?: AssetAudit[] | null;
+  balanced: boolean;
+  height: number;
+  outputs: Amount;
+  pledges: Amount;
+  pool: Amount;
+  reservations: Amount;
+  supply: Amount;
+  time_ms: Time;
+}
+
+/** what this node has */
+export interface Balance {
+  account: Amount;
+  assets?: AssetBalance[] | null;
+  pending: Amount;
+  reserved: Amount;
+  wallet: Amount;
+  withdrawing: Withdrawing[];
+}
+
+/** where the node stands with its exit */
+export interface Connection {
+  asn?: number | null;
+  country?: Country | null;
+  offer_id?: Id | null;
+  provider?: Id | null;
+  rate_down_bps: number;
+  rate_up_bps: number;
+  reason?: Reason | null;
+  session_id?: Id | null;
+  since_ms: Time;
+  state: "idle" | "connecting" | "connected" | "paused" | "disconnected" | "failed";
+}
+
+/** what will be merged */
+export interface Consolidation {
+  outputs: number;
+  transactions: number;
+  until_ms: Time;
+}
+
+/** how a provider is reached */
+export interface Contact {
+  data: string;
+  protocol: string;
+}
+
+/** ISO 3166 alpha-2, as declared */
+export type Country = string;
+
+/** service data: at most 4096 bytes in hex */
+export type Data = string;
+
+/** nothing to say */
+export type Empty = Record<string, unknown>;
+
+/** a line of the wallet's history; only `final` is paid */
+export interface Entry {
+  amount: Amount;
+  asset?: AssetTag | null;
+  counterparty?: string | null;
+  fee: Amount;
+  kind: "receive" | "send" | "deposit" | "withdraw" | "settle_out" | "settle_in" | "pledge" | "publish" | "fee" | "funding" | "consolidate" | "asset_register" | "issue" | "burn" | "group_send" | "node_pledge" | "node_reclaim" | "node_call";
+  reason?: Reason | null;
+  stage: "sent" | "included" | "final" | "rejected";
+  time_ms: Time;
+  transaction_id: Id;
+}
+
+/** who is paid */
+export interface GroupPayee {
+  amount: Amount;
+  asset: AssetId;
+  symbol?: string | null;
+  to: string;
+}
+
+/** a payment out of a group on its way */
+export interface GroupProposal {
+  change: AmountOf[];
+  expires_ms: Time;
+  fee: Amount;
+  group: Address;
+  payees: GroupPayee[];
+  proposal: string;
+  signed: number[];
+  threshold: number;
+}
+
+/** a group that the wallet has joined */
+export interface GroupRecord {
+  address: Address;
+  balances: AmountOf[];
+  members: number;
+  number?: number | null;
+  threshold: number;
+}
+
+/** lower-case hex; an identity has 40 digits, all else 64 or another length */
+export type Id = string;
+
+/** what the ledger holds about an identity */
+export interface IdentityRecord {
+  account: Amount;
+  bounces: number;
+  id: Id;
+  offers: Id[];
+  pledge?: Amount | null;
+  registered: boolean;
+  since_ms?: Time | null;
+  withdrawing: Withdrawing[];
+}
+
+/** a kernel node as seen from here */
+export interface KernelNode {
+  index: number;
+  name: string;
+  reachable: boolean;
+  round: number;
+}
+
+/** who owns kernel nodes here */
+export interface KernelOwner {
+  owner: Id;
+}
+
+/** what an entry would do */
+export interface KernelPlan {
+  address: string;
+  key: string;
+  lock_commits: number;
+  lock_ms: number;
+  name: string;
+  owner: Id;
+  pledge: Amount;
+  seat?: number | null;
+  wallet: Amount;
+}
+
+/** chosen by the caller, so that a repeated call does nothing twice */
+export type Key = string;
+
+/** how this node sees the kernel */
+export interface LedgerView {
+  commits: number;
+  finality_ms_p50?: number | null;
+  height: number;
+  kernel_nodes: KernelNode[];
+  lag_ms?: number | null;
+  time_ms: Time;
+}
+
+/** how the node is */
+export interface NodeStatus {
+  balance: Balance;
+  connection: Connection;
+  identity: OwnIdentity;
+  ledger: LedgerView;
+  network: Id;
+  network_name: string;
+  proxy: Proxy;
+  role: "user" | "provider" | "kernel";
+  spending: Spending;
+  uptime_seconds: number;
+  version: string;
+}
+
+/** what is for sale */
+export interface Offer {
+  asn: number;
+  bandwidth_bps: number;
+  contacts: Contact[];
+  country: Country;
+  exit_country: Country;
+  exit_policy: string[];
+  expires_ms: Time;
+  offer_id: Id;
+  preferred: boolean;
+  price?: Price | null;
+  prices: Price[];
+  provider: Id;
+  published_ms: Time;
+  serial: Serial;
+  service: string;
+  service_name?: string | null;
+}
+
+/** an identity of this node */
+export interface OwnIdentity {
+  id: Id;
+  name: string;
+  number?: number | null;
+  purpose?: string | null;
+  registered: boolean;
+}
+
+/** a request for a payment, and its link */
+export interface PaymentLink {
+  amount?: Amount | null;
+  asset: string;
+  expires_ms?: Time | null;
+  link: string;
+  note?: string | null;
+  to: Address;
+}
+
+/** per unit, for clients of this reputation */
+export interface Price {
+  amount: Amount;
+  asset: AssetId;
+  min_reputation: number;
+  unit: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed";
+}
+
+/** a cumulative IOU */
+export interface Promise {
+  amount: Amount;
+  backing: "account" | "reservation" | "channel";
+  counterparty: Id;
+  direction: "out" | "in";
+  serial: Serial;
+  settled: Amount;
+  settled_ms?: Time | null;
+  updated_ms: Time;
+}
+
+/** what became of a settlement */
+export interface PromiseSettlement {
+  asked: boolean;
+  entries: Entry[];
+}
+
+/** the SOCKS5 listener */
+export interface Proxy {
+  accepting: boolean;
+  address: string;
+}
+
+/** an offer that was sent to the ledger */
+export interface Publication {
+  entry: Entry;
+  offer_id: Id;
+}
+
+/** a whole number of 64 bits, in decimal */
+export type Serial = string;
+
+/** where programs on this machine reach a service */
+export interface ServiceAccess {
+  listen: Socket;
+  service: string;
+}
+
+/** all services that plug in here */
+export interface ServiceList {
+  open: ServiceAccess[];
+  sold: ServiceProgram[];
+}
+
+/** a service that was opened */
+export interface ServiceOpened {
+  access: ServiceAccess;
+  session: Session;
+}
+
+/** a service that plugs in and is sold here */
+export interface ServiceProgram {
+  name: string;
+  price_per_mb: Amount;
+  reason?: string | null;
+  restarts: number;
+  service: string;
+  sessions: number;
+  state: "starting" | "running" | "failed";
+  version?: string | null;
+}
+
+/** one use of a service */
+export interface Session {
+  bytes_down: number;
+  bytes_up: number;
+  client?: Id | null;
+  cost: Amount;
+  country?: Country | null;
+  ended_ms?: Time | null;
+  id: Id;
+  offer_id: Id;
+  paid: Amount;
+  price: Price;
+  provider: Id;
+  reason?: Reason | null;
+  seconds: number;
+  service: string;
+  started_ms: Time;
+  state: "opening" | "active" | "paused" | "closed" | "failed";
+}
+
+/** address and port */
+export type Socket = string;
+
+/** limits, and what was spent today (UTC) */
+export interface Spending {
+  day_max?: Amount | null;
+  day_spent: Amount;
+  session_max?: Amount | null;
+}
+
+/** a budget within this node */
+export interface SubAccount {
+  created_ms: Time;
+  limit: Amount;
+  name: string;
+  per: "day" | "never";
+  revoked: boolean;
+  spent: Amount;
+  spent_in_all: Amount;
+}
+
+/** a new sub-account, and the only time that its token is shown */
+export interface SubAccountCreated {
+  account: SubAccount;
+  token: string;
+}
+
+/** what is known of a transaction */
+export interface TransactionView {
+  certified: boolean;
+  height?: number | null;
+  inputs?: number | null;
+  outputs?: number | null;
+  reason?: Reason | null;
+  stage: "sent" | "included" | "final" | "rejected";
+  time_ms?: Time | null;
+  transaction_id: Id;
+}
+
+/** where this wallet receives */
+export interface WalletAddress {
+  address: Address;
+}
+
+/** the balance, and the entries that changed */
+export interface WalletChange {
+  balance: Balance;
+  entries: Entry[];
+}
+
+/** what is announced to be drawn */
+export interface Withdrawing {
+  amount: Amount;
+  available_ms: Time;
+}
+
+/** Every method, with what it takes and gives. A key against repetition is made where it is left out. */
+export interface Methods {
+  /** This document. */
+  "rpc.discover": { params: Record<string, never>; result: Record<string, unknown> };
+  /** The kernel at a glance. */
+  "kernel_status": { params: Record<string, never>; result: Status };
+  /** The kernel nodes, and how they do. */
+  "kernel_members": { params: Record<string, never>; result: KernelMember[] };
+  /** Hands a signed transaction in. Sending it again, here or elsewhere, costs nothing and does nothing twice. */
+  "kernel_send": { params: { transaction: Hex }; result: Sent };
+  /** What became of a transaction, with its proof. */
+  "kernel_transaction": { params: { transaction_id: TransactionId; proof?: boolean }; result: TransactionRecord };
+  /** Which outputs are unspent, and what is in them. */
+  "kernel_outputs": { params: { outputs: OutputName[] }; result: OutputRecord[] };
+  /** Accepted snapshots, by rising round and author. */
+  "kernel_snapshots": { params: { from?: Count; limit?: number }; result: SnapshotRecord[] };
+  /** Certified checkpoints, by rising height. */
+  "kernel_checkpoints": { params: { from?: Count; limit?: number }; result: CheckpointRecord[] };
+  /** What kernel nodes were caught at, as far as one node saw since it started. */
+  "kernel_evidence": { params: Record<string, never>; result: Evidence[] };
+  /** The kernel at work, for drawing. */
+  "kernel_pulse": { params: Record<string, never>; result: Pulse };
+  /** How the node is. */
+  "node_status": { params: Record<string, never>; result: NodeStatus };
+  /** The identities of this node's keystore. */
+  "identity_list": { params: Record<string, never>; result: OwnIdentity[] };
+  /** Locks the registration pledge. */
+  "identity_register": { params: { id?: Id; idempotency_key?: Key }; result: Entry };
+  /** The market, the offer that would be taken first at the top. */
+  "offer_list": { params: { service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price"; limit?: number }; result: Offer[] };
+  /** Puts a provider before all others, or no more. */
+  "offer_prefer": { params: { provider: Id; preferred: boolean }; result: Empty };
+  /** Sells under these terms; what is left out stays as it is. */
+  "offer_publish": { params: { service?: string; country?: Country; exit_country?: Country; asn?: number; price_per_mb?: Amount; bandwidth_bps?: number; idempotency_key?: Key }; result: Publication };
+  /** Takes an offer off the market. */
+  "offer_withdraw": { params: { offer_id: Id; idempotency_key?: Key }; result: Entry };
+  /** Connects to one offer, or to the cheapest that passes. */
+  "connect": { params: { offer_id?: Id; service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number }; result: Session };
+  /** Ends the session; the proxy refuses until the next `connect`. */
+  "disconnect": { params: Record<string, never>; result: Empty };
+  /** Sessions that this node uses or serves, or did, newest first. */
+  "session_list": { params: { limit?: number }; result: Session[] };
+  /** A limit left out stays, `null` removes it. */
+  "spending_limits_set": { params: { session_max?: string | null; day_max?: string | null }; result: Spending };
+  /** The services that plug in here: those sold, and those opened. */
+  "service_list": { params: Record<string, never>; result: ServiceList };
+  /** Connects to a service that plugs in, and opens it for programs on this machine. */
+  "service_open": { params: { service: string; listen?: Socket; data?: Data; country?: Country; max_price?: Amount }; result: ServiceOpened };
+  /** Closes what was opened; the session goes on. */
+  "service_close": { params: { listen: Socket }; result: Empty };
+  /** What is owed, newest change first. */
+  "promise_list": { params: Record<string, never>; result: Promise[] };
+  /** Has what a peer owes moved on the ledger. */
+  "promise_settle": { params: { counterparty: Id; wait?: boolean; idempotency_key?: Key }; result: PromiseSettlement };
+  /** Where this wallet receives. */
+  "wallet_address": { params: Record<string, never>; result: WalletAddress };
+  /** What this node has. */
+  "wallet_balance": { params: Record<string, never>; result: Balance };
+  /** The wallet's history, newest first. */
+  "wallet_history": { params: { limit?: number; before_ms?: Time }; result: Entry[] };
+  /** Pays an address. */
+  "wallet_send": { params: { to: Address; amount: Amount; asset?: AssetId; idempotency_key?: Key }; result: Entry };
+  /** Moves coins from the wallet to the account that backs promises. */
+  "wallet_deposit": { params: { amount: Amount; idempotency_key?: Key }; result: Entry };
+  /** Announces that coins of the account are drawn after the notice period. */
+  "wallet_withdraw": { params: { amount: Amount; idempotency_key?: Key }; result: Entry };
+  /** Merges outputs of the wallet into fewer. */
+  "wallet_consolidate": { params: { mix?: boolean; within_seconds?: number }; result: Consolidation };
+  /** All assets on the ledger. */
+  "asset_list": { params: Record<string, never>; result: AssetRecord[] };
+  /** Registers an asset of this identity's. */
+  "asset_register": { params: { symbol: string; name: string; decimals: number; idempotency_key?: Key }; result: Entry };
+  /** Makes units of an asset. */
+  "asset_issue": { params: { asset: AssetId; amount: Amount; to?: Address; idempotency_key?: Key }; result: Entry };
+  /** Destroys units of an asset. */
+  "asset_burn": { params: { asset: AssetId; amount: Amount; idempotency_key?: Key }; result: Entry };
+  /** Groups that the wallet has joined. */
+  "group_list": { params: Record<string, never>; result: GroupRecord[] };
+  /** Joins a group by its view key. */
+  "group_join": { params: { key: string }; result: GroupRecord };
+  /** Begins a payment out of a group, and signs it. */
+  "group_propose": { params: { group: Address; to: Address; amount: Amount; asset?: AssetId; within_seconds?: number }; result: GroupProposal };
+  /** What a proposal does. */
+  "group_show": { params: { proposal: string }; result: GroupProposal };
+  /** Signs a proposal. */
+  "group_sign": { params: { proposal: string }; result: GroupProposal };
+  /** Puts signatures together and sends the payment. */
+  "group_submit": { params: { proposals: string[]; idempotency_key?: Key }; result: Entry };
+  /** The identity with which this node owns kernel nodes. */
+  "kernel_owner": { params: Record<string, never>; result: KernelOwner };
+  /** What an entry would do. */
+  "kernel_look": { params: { entry: string; seat?: number }; result: KernelPlan };
+  /** Takes a seat in the kernel. */
+  "kernel_join": { params: { entry: string; idempotency_key?: Key }; result: Entry };
+  /** Gives a seat up. */
+  "kernel_leave": { params: { seat: number; idempotency_key?: Key }; result: Entry };
+  /** Draws the pledge of a node that left. */
+  "kernel_reclaim": { params: { seat: number; idempotency_key?: Key }; result: Entry };
+  /** Gives a kernel node other keys, address or owner. */
+  "kernel_rotate": { params: { seat: number; entry: string; idempotency_key?: Key }; result: Entry };
+  /** Asks those who govern to undo a conviction. */
+  "kernel_appeal": { params: { seat: number; offence?: "first" | "second"; idempotency_key?: Key }; result: Entry };
+  /** Agrees to a protocol from a height on. */
+  "kernel_upgrade": { params: { seat: number; protocol: number; height: number; idempotency_key?: Key }; result: Entry };
+  /** Recomputes the supply from a verified checkpoint. */
+  "ledger_audit": { params: Record<string, never>; result: Audit };
+  /** What became of a transaction. */
+  "ledger_transaction": { params: { transaction_id: Id }; result: TransactionView };
+  /** What the ledger holds about an identity. */
+  "ledger_identity": { params: { id: Id }; result: IdentityRecord };
+  /** A link by which this wallet is paid. */
+  "wallet_request": { params: { amount?: Amount; asset?: AssetId; note?: string; expires_ms?: Time }; result: PaymentLink };
+  /** What a payment link asks for. */
+  "wallet_link": { params: { link: string }; result: PaymentLink };
+  /** Pays what a link asks for. */
+  "wallet_pay": { params: { link: string; amount?: Amount; idempotency_key?: Key }; result: Entry };
+  /** All sub-accounts, revoked ones included. */
+  "sub_account_list": { params: Record<string, never>; result: SubAccount[] };
+  /** Makes a sub-account, and its token. */
+  "sub_account_create": { params: { name: string; limit: Amount; per?: "day" | "never" }; result: SubAccountCreated };
+  /** The token of a sub-account opens nothing any more. */
+  "sub_account_revoke": { params: { name: string }; result: SubAccount };
+  /** By the token of a sub-account: how it stands. An owner's token doesn't open it. */
+  "sub_account_show": { params: Record<string, never>; result: SubAccount };
+}
+
+export type Method = keyof Methods;
+
+/** The methods that take a key, by which a repeated call does nothing twice. */
+export const KEYED: ReadonlySet<Method> = new Set<Method>([
+  "identity_register",
+  "offer_publish",
+  "offer_withdraw",
+  "promise_settle",
+  "wallet_send",
+  "wallet_deposit",
+  "wallet_withdraw",
+  "asset_register",
+  "asset_issue",
+  "asset_burn",
+  "group_submit",
+  "kernel_join",
+  "kernel_leave",
+  "kernel_reclaim",
+  "kernel_rotate",
+  "kernel_appeal",
+  "kernel_upgrade",
+  "wallet_pay",
+]);
+
+/** What the data of an event holds, by topic. */
+export interface Events {
+  checkpoint: CheckpointRecord;
+  pulse: Pulse;
+  offers: Offer[];
+  promise: Promise;
+  session: Session;
+  status: NodeStatus;
+  wallet: WalletChange;
+}
+
+export type Topic = keyof Events;
+
+/** The numbers of errors by their stable words. Others may come. */
+export const ERRORS = {
+  busy: 1002,
+  invalid_params: -32602,
+  kernel_unreachable: 1301,
+  not_supported: 1005,
+  transaction_not_found: 1303,
+  transaction_refused: 1304,
+  account_spent: 1129,
+  already_member: 1404,
+  already_registered: 1108,
+  amount_too_fine: 1212,
+  amount_too_small: 1204,
+  appealed_before: 1413,
+  asset_exists: 1209,
+  asset_not_found: 1208,
+  cannot_listen: 1125,
+  changed_lately: 1411,
+  conviction_not_found: 1412,
+  entry_of_other_network: 1402,
+  entry_refused: 1401,
+  faucet_limit: 1211,
+  group_not_found: 1214,
+  identity_not_found: 1009,
+  insufficient_account: 1203,
+  insufficient_wallet: 1202,
+  invalid_address: 1205,
+  kernel_full: 1405,
+  ledger_mismatch: 1305,
+  ledger_unproved: 1306,
+  link_expired: 1128,
+  link_refused: 1127,
+  member_key_taken: 1403,
+  no_offer_matches: 1101,
+  not_allowed: 1130,
+  not_registered: 1107,
+  not_the_issuer: 1210,
+  not_the_owner: 1407,
+  nothing_to_settle: 1206,
+  offer_expired: 1103,
+  offer_not_found: 1102,
+  pledge_locked: 1410,
+  promise_not_found: 1207,
+  proposal_refused: 1215,
+  provider_unreachable: 1104,
+  read_only_wallet: 1213,
+  seat_not_found: 1406,
+  service_not_open: 1126,
+  spending_limit: 1201,
+  superseded: 1106,
+  too_few_members: 1409,
+  tunnel_impossible: 1109,
+  upgrade_refused: 1414,
+  wrong_standing: 1408,
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;

@@ -7,8 +7,8 @@
 mod kernel;
 mod ledger;
 mod link;
-mod quality;
 mod plugged;
+mod quality;
 mod score;
 mod tunnel;
 
@@ -27,8 +27,8 @@ use crate::peer_node::BetterPrice;
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
 pub use ledger::{KernelAddress, LedgerConfig};
 pub use link::{DisguiseChoice, FrontConfig, LinkConfig, RelayConfig, RelayText};
-pub use quality::QualityConfig;
 pub use plugged::PluggedConfig;
+pub use quality::QualityConfig;
 pub use score::{ScoreConfig, TrialConfig};
 pub use tunnel::{ProgramsInside, TunnelConfig};
 

@@ -21,8 +21,8 @@ pub mod params;
 pub mod payments;
 pub mod pulse;
 pub mod requests;
-pub mod tunnel;
 pub mod services;
+pub mod tunnel;
 pub mod values;
 pub mod words;
 
@@ -43,8 +43,8 @@ pub use money::*;
 pub use payments::*;
 pub use pulse::*;
 pub use requests::*;
-pub use tunnel::*;
 pub use services::*;
+pub use tunnel::*;
 pub use values::*;
 
 /// The answer of every call.

@@ -1,4 +1,4 @@
-//! Access: finding an exit, using it, and paying for exactly what arrived (rows A2, A10, A11).
+//! Access: finding an exit, using it, and paying for exactly what arrived (rows A2, A10, A11, A12).
 //!
 //! # Concepts
 //!
@@ -12,6 +12,7 @@
 //! - [`quality`]: how well providers serve, by what this node measured and others say.
 //! - [`warning`]: what providers tell each other of an issuer who promises too much.
 //! - [`service`]: what a session carries, behind one interface. SOCKS is the first kind.
+//! - [`slices`]: a tunnel's packets over several relays, of which none holds one.
 //! - [`exit_policy`]: where a client's traffic may come out.
 //!
 //! # How a session and its payment fit together
@@ -55,6 +56,7 @@ pub mod quality;
 pub mod score;
 pub mod service;
 pub mod session;
+pub mod slices;
 pub mod warning;
 
 pub use credit::CreditPolicy;

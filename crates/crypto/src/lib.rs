@@ -8,6 +8,7 @@
 //! - [`threshold`]: BLS signatures that a threshold of kernel nodes make together, and how they deal the key (row K3).
 //! - [`noise`]: the encrypted handshake of dialogues and of the kernel mesh.
 //! - [`phrase`]: one seed phrase, from which every key above is derived; [`keystore`]: keys at rest.
+//! - [`package`]: what can be read whole or not at all, for slices of packets (row A12).
 //! - [`multiset`]: a homomorphic hash of a set, for the set of unspent outputs.
 //!
 //! **Domain separation.** Nothing is ever signed raw. [`Purpose`] names what a signature is for, and the digest that is
@@ -24,6 +25,7 @@ pub mod keystore;
 pub mod multiset;
 pub mod node;
 pub mod noise;
+pub mod package;
 pub mod phrase;
 pub mod purpose;
 pub mod threshold;

@@ -12,6 +12,7 @@
 //! - [`socks`]: the SOCKS listener, and the path of its bytes; [`exit`]: where they come out.
 //! - [`tunnel`]: the same for whole IP packets: WireGuard between a client and a provider.
 //! - [`service`]: the streams of a service that plugs in, from one program to another.
+//! - [`slices`]: a tunnel's datagrams over several relays, at the client, the relay and the exit.
 //! - [`meter`] and [`gate`]: what both count of a session, and how both hold it back when it isn't paid for.
 //! - [`host_network`]: the machine's firewall, routes and resolver while the IP tunnel is in use.
 //!
@@ -30,5 +31,6 @@ pub mod meter;
 pub mod pool;
 pub mod relay;
 pub mod service;
+pub mod slices;
 pub mod socks;
 pub mod tunnel;

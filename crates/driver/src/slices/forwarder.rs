@@ -1,0 +1,161 @@
+//! A relay: datagrams between clients and the exits that they have named.
+//!
+//! All clients come to one port, so that a firewall in front of the relay needs one hole; towards its exit each has a socket of
+//! its own, so that an exit's answers name their client. A client's address is the one that its token came from last.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
+
+use super::{DATAGRAM_BYTES_MAX, TOKEN_BYTES, Token, bound, for_socket, lock, outward, receive, send_metered};
+use crate::gate::Gate;
+use crate::meter::{Meter, Way};
+
+/// Clients at one time: each has a socket.
+const CLIENTS_MAX: usize = 4096;
+
+/// Passes datagrams on until it is dropped.
+#[derive(Debug)]
+pub struct Forwarder {
+    listening: Arc<Listening>,
+    _task: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Listening {
+    socket: UdpSocket,
+    local: SocketAddr,
+    clients: Mutex<Clients>,
+}
+
+#[derive(Debug, Default)]
+struct Clients {
+    by_token: HashMap<Token, Served>,
+    by_address: HashMap<SocketAddr, Arc<Client>>,
+}
+
+#[derive(Debug)]
+struct Client {
+    exit: UdpSocket,
+    gate: Arc<Gate>,
+    meter: Arc<Meter>,
+    /// Where it has shown its token from.
+    address: Mutex<Option<SocketAddr>>,
+}
+
+/// A client, and what brings it the exit's datagrams.
+#[derive(Debug)]
+struct Served {
+    client: Arc<Client>,
+    _task: JoinSet<()>,
+}
+
+/// Why nothing is passed on for a client.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    #[error("no socket towards the exit can be opened: {0}")]
+    Socket(#[from] io::Error),
+    #[error("datagrams are passed on for as many clients as there is room for")]
+    Full,
+}
+
+impl Forwarder {
+    /// Hears at `listen`. Must be called within the runtime.
+    pub fn open(listen: SocketAddr) -> io::Result<Self> {
+        let socket = bound(listen)?;
+        let local = socket.local_addr()?;
+        let listening = Arc::new(Listening { socket, local, clients: Mutex::default() });
+        let mut task = JoinSet::new();
+        task.spawn(from_clients(listening.clone()));
+        Ok(Self { listening, _task: task })
+    }
+
+    pub fn local_address(&self) -> SocketAddr {
+        self.listening.local
+    }
+
+    /// Passes on between whoever shows this token and one exit, as far as the gate lets it. A client with this token before
+    /// is forgotten.
+    pub fn add(&self, token: Token, exit: SocketAddr, gate: Arc<Gate>, meter: Arc<Meter>) -> Result<(), ForwardError> {
+        let (exit, address) = (outward(exit)?, Mutex::default());
+        let client = Arc::new(Client { exit, gate, meter, address });
+        self.remove(&token);
+        let mut clients = self.listening.clients();
+        if clients.by_token.len() >= CLIENTS_MAX {
+            return Err(ForwardError::Full);
+        }
+        let mut task = JoinSet::new();
+        task.spawn(from_exit(self.listening.clone(), client.clone()));
+        clients.by_token.insert(token, Served { client, _task: task });
+        Ok(())
+    }
+
+    pub fn remove(&self, token: &Token) {
+        let mut clients = self.listening.clients();
+        if let Some(Served { client, .. }) = clients.by_token.remove(token) {
+            clients.by_address.retain(|_, other| !Arc::ptr_eq(other, &client));
+        }
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        // The tasks of clients hold what they are in.
+        *self.listening.clients() = Clients::default();
+    }
+}
+
+impl Listening {
+    fn clients(&self) -> MutexGuard<'_, Clients> {
+        lock(&self.clients)
+    }
+
+    fn take(&self, datagram: &[u8], from: SocketAddr) {
+        if let Ok(token) = <[u8; TOKEN_BYTES]>::try_from(datagram)
+            && self.greet(Token(token), from)
+        {
+            // It got as much as it gave. A lost answer is asked for again.
+            let _ = self.socket.try_send_to(datagram, for_socket(from, self.local));
+            return;
+        }
+        let Some(client) = self.clients().by_address.get(&from).cloned() else { return };
+        send_metered(&client.gate, &client.meter, Way::Up, datagram.len(), || client.exit.try_send(datagram));
+    }
+
+    /// Whose token this is, is here from now on; false if it is nobody's.
+    fn greet(&self, token: Token, from: SocketAddr) -> bool {
+        let mut clients = self.clients();
+        let Some(client) = clients.by_token.get(&token).map(|served| served.client.clone()) else { return false };
+        let before = lock(&client.address).replace(from);
+        if before != Some(from) {
+            if let Some(before) = before {
+                clients.by_address.remove(&before);
+            }
+            clients.by_address.insert(from, client);
+        }
+        true
+    }
+}
+
+async fn from_clients(listening: Arc<Listening>) {
+    let mut buffer = [0; DATAGRAM_BYTES_MAX];
+    loop {
+        receive(&listening.socket, &mut buffer, |datagram, from| listening.take(datagram, from)).await;
+    }
+}
+
+async fn from_exit(listening: Arc<Listening>, client: Arc<Client>) {
+    let mut buffer = [0; DATAGRAM_BYTES_MAX];
+    loop {
+        receive(&client.exit, &mut buffer, |datagram, _| {
+            let Some(to) = *lock(&client.address) else { return };
+            let send = || listening.socket.try_send_to(datagram, for_socket(to, listening.local));
+            send_metered(&client.gate, &client.meter, Way::Down, datagram.len(), send);
+        })
+        .await;
+    }
+}

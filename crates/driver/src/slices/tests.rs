@@ -1,0 +1,179 @@
+use std::time::Duration;
+
+use super::*;
+use crate::meter::Metered;
+use std::sync::Arc;
+use tokio::time::timeout;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LABEL: u32 = 7;
+
+/// As simple as can be: each path has the whole packet, and the first to arrive is the one. A part is the label, a
+/// number that counts packets, the path's number, and the packet.
+#[derive(Default)]
+struct Copies {
+    paths: u8,
+    cut: u32,
+    joined: std::collections::BTreeSet<u32>,
+    seen: std::collections::BTreeSet<(u32, u8)>,
+}
+
+impl Cut for Copies {
+    fn cut(&mut self, packet: &[u8], _: [u8; 32], give: &mut dyn FnMut(usize, &[u8])) {
+        self.cut += 1;
+        for path in 0..self.paths {
+            let head = [LABEL.to_be_bytes(), self.cut.to_be_bytes()].concat();
+            give(path.into(), &[&head, &[path][..], packet].concat());
+        }
+    }
+}
+
+impl Join for Copies {
+    fn join(&mut self, part: &[u8]) -> Option<Joined> {
+        let (head, packet) = part.split_at_checked(9)?;
+        let (number, path) = (u32::from_be_bytes(head[4..8].try_into().ok()?), head[8]);
+        let is_new = self.seen.insert((number, path));
+        let packet = self.joined.insert(number).then(|| packet.to_vec());
+        is_new.then_some(Joined { path: path.into(), is_newest: true, packet })
+    }
+}
+
+fn copies(paths: u8) -> Box<Copies> {
+    Box::new(Copies { paths, ..Copies::default() })
+}
+
+fn label_of(part: &[u8]) -> Option<u32> {
+    part.first_chunk().map(|label| u32::from_be_bytes(*label))
+}
+
+async fn socket() -> UdpSocket {
+    UdpSocket::bind("127.0.0.1:0").await.unwrap()
+}
+
+fn forwarder() -> Forwarder {
+    Forwarder::open("127.0.0.1:0".parse().unwrap()).unwrap()
+}
+
+async fn receive_one(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buffer = [0; 2048];
+    let (length, from) = timeout(PATIENCE, socket.recv_from(&mut buffer)).await.expect("it comes").unwrap();
+    (buffer[..length].to_vec(), from)
+}
+
+/// A client's session with a relay.
+fn session(forwarder: &Forwarder, exit: SocketAddr, allowance: u64) -> Relay {
+    let token = Token(entropy()[..TOKEN_BYTES].try_into().unwrap());
+    let (gate, meter) = (Arc::new(Gate::new(allowance)), Arc::new(Meter::new()));
+    forwarder.add(token, exit, gate.clone(), meter.clone()).unwrap();
+    Relay { address: forwarder.local_address(), token, gate, meter }
+}
+
+fn entropy() -> [u8; 32] {
+    crate::entropy::seed()
+}
+
+#[tokio::test]
+async fn a_relay_sends_nothing_to_whoever_has_not_shown_a_token() {
+    let (forwarder, exit, client, stranger) = (forwarder(), socket().await, socket().await, socket().await);
+    let relay = session(&forwarder, exit.local_addr().unwrap(), 1000);
+    let at = relay.address;
+    // Not passed on, and not answered: what comes after it shows that.
+    stranger.send_to(b"hello from a stranger", at).await.unwrap();
+    stranger.send_to(&[9; TOKEN_BYTES], at).await.unwrap();
+    client.send_to(&relay.token.0, at).await.unwrap();
+    assert_eq!(receive_one(&client).await, (relay.token.0.to_vec(), at), "as much as it got");
+    client.send_to(b"hello from the client", at).await.unwrap();
+    let (said, way) = receive_one(&exit).await;
+    assert_eq!(said, b"hello from the client");
+    exit.send_to(b"hello back", way).await.unwrap();
+    assert_eq!(receive_one(&client).await, (b"hello back".to_vec(), at));
+    assert_eq!(relay.meter.read(), Metered { up: 21, down: 10 }, "the token counts nothing");
+    // Only the exit is heard.
+    stranger.send_to(b"from elsewhere", way).await.unwrap();
+    // The client moves; whoever is there now gets nothing more.
+    let moved = socket().await;
+    moved.send_to(&relay.token.0, at).await.unwrap();
+    assert_eq!(receive_one(&moved).await.0, relay.token.0);
+    exit.send_to(b"over there", way).await.unwrap();
+    assert_eq!(receive_one(&moved).await.0, b"over there");
+    client.send_to(b"the old place", at).await.unwrap();
+    moved.send_to(b"the new place", at).await.unwrap();
+    assert_eq!(receive_one(&exit).await.0, b"the new place");
+    assert_eq!(stranger.try_recv(&mut [0; 100]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    assert_eq!(client.try_recv(&mut [0; 100]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+}
+
+#[tokio::test]
+async fn a_relay_carries_what_is_paid_and_nothing_for_a_session_that_is_over() {
+    let (forwarder, exit, client) = (forwarder(), socket().await, socket().await);
+    let relay = session(&forwarder, exit.local_addr().unwrap(), 100);
+    client.send_to(&relay.token.0, relay.address).await.unwrap();
+    receive_one(&client).await;
+    for length in [60, 41, 39, 1] {
+        client.send_to(&vec![length; length.into()], relay.address).await.unwrap();
+    }
+    let carried =
+        [receive_one(&exit).await.0.len(), receive_one(&exit).await.0.len(), receive_one(&exit).await.0.len()];
+    assert_eq!(carried, [60, 39, 1], "what the allowance has no room for is dropped");
+    relay.gate.allow(1000);
+    forwarder.remove(&relay.token);
+    let other = session(&forwarder, exit.local_addr().unwrap(), 100);
+    client.send_to(b"the session is over", relay.address).await.unwrap();
+    let second = socket().await;
+    second.send_to(&other.token.0, other.address).await.unwrap();
+    receive_one(&second).await;
+    second.send_to(b"another one", other.address).await.unwrap();
+    assert_eq!(receive_one(&exit).await.0, b"another one");
+    assert_eq!(relay.meter.read(), Metered { up: 100, down: 0 });
+}
+
+#[tokio::test]
+async fn packets_go_over_all_paths_and_back_while_relays_die_and_are_replaced() {
+    let (near, far) = (socket().await, socket().await);
+    let hub = Hub::open("127.0.0.1:0".parse().unwrap(), far.local_addr().unwrap(), label_of).unwrap();
+    hub.add(LABEL, 3, copies(3), copies(3)).unwrap();
+    let slicer = Slicer::open(near.local_addr().unwrap(), 3, copies(3), copies(3)).unwrap();
+    let mut relays = Vec::new();
+    for path in 0..3 {
+        let forwarder = forwarder();
+        let relay = session(&forwarder, hub.local_address(), u64::MAX);
+        slicer.set_path(path, relay.clone()).unwrap();
+        relays.push(Some((forwarder, relay)));
+    }
+    answered(&slicer, 3).await;
+    let mut served = None;
+    for round in 0..40_u8 {
+        if round == 10 {
+            // They fall silent, without a word.
+            (relays[0], relays[1]) = (None, None);
+        }
+        if round == 20 {
+            let forwarder = forwarder();
+            let relay = session(&forwarder, hub.local_address(), u64::MAX);
+            slicer.set_path(0, relay.clone()).unwrap();
+            relays[0] = Some((forwarder, relay));
+            answered(&slicer, 3).await;
+        }
+        if round == 30 {
+            // Where the exit's answers go has followed, so the last of the first ones isn't needed any more.
+            relays[2] = None;
+        }
+        near.send_to(&[round; 100], slicer.endpoint()).await.unwrap();
+        let (there, from) = receive_one(&far).await;
+        assert_eq!((there, *served.get_or_insert(from)), (vec![round; 100], from), "one peer at one place");
+        far.send_to(&[round; 50], from).await.unwrap();
+        assert_eq!(receive_one(&near).await, (vec![round; 50], slicer.endpoint()));
+    }
+    let (_, relay) = relays[0].as_ref().unwrap();
+    assert!(relay.meter.read().up >= 20 * 109 && relay.meter.read().down >= 20 * 59);
+}
+
+async fn answered(slicer: &Slicer, paths: usize) {
+    let all = async {
+        while slicer.answered() < paths {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, all).await.expect("relays answer");
+}

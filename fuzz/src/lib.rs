@@ -109,6 +109,9 @@ targets! {
         tunnel_request: tunnel_request,
         tunnel_answer: tunnel_answer,
         tunnel_piece: tunnel_piece,
+        relay_request: relay_request,
+        relay_answer: relay_answer,
+        slice: slice,
         verify_transaction: verify_transaction,
         verify_dealing: verify_dealing,
         judge_complaint: judge_complaint,
@@ -139,6 +142,28 @@ fn tunnel_request(bytes: &[u8]) -> bool {
         assert_eq!(request.to_bytes(), bytes, "what decodes must encode to the same bytes");
         true
     })
+}
+
+fn relay_request(bytes: &[u8]) -> bool {
+    byway_access::service::relay::RelayRequest::open(bytes).is_ok_and(|request| {
+        assert_eq!(request.to_bytes(), bytes);
+        true
+    })
+}
+
+fn relay_answer(bytes: &[u8]) -> bool {
+    byway_access::service::relay::RelayAnswer::open(bytes).is_ok_and(|answer| {
+        assert_eq!(answer.to_bytes(), bytes);
+        true
+    })
+}
+
+/// A slice as it arrives, after one that is good; a second time it is good for nothing.
+fn slice(bytes: &[u8]) -> bool {
+    let mut joiner = samples::joiner();
+    let is_good = joiner.handle(bytes).is_ok();
+    assert!(joiner.handle(bytes).is_err());
+    is_good
 }
 
 fn tunnel_answer(bytes: &[u8]) -> bool {

@@ -482,6 +482,33 @@ pub(crate) fn socks_datagram() -> Samples {
             Datagram { target: Target::new(host.parse().expect("a host"), 53), payload: vec![1; 40] }.to_bytes()
         })
         .collect()
+pub(crate) fn relay_request() -> Samples {
+    ["11.2.0.2:51821", "[2a00::1]:443"]
+        .map(|exit| byway_access::service::relay::RelayRequest { exit: exit.parse().expect("an address") }.to_bytes())
+        .into()
+}
+
+pub(crate) fn relay_answer() -> Samples {
+    vec![byway_access::service::relay::RelayAnswer { port: 51_822, token: [7; 16] }.to_bytes()]
+}
+
+fn slices() -> (byway_access::slices::Shape, byway_access::slices::SliceKeys, byway_access::slices::Label) {
+    let shape = byway_access::slices::Shape::new(2, 3).expect("it is one");
+    (shape, byway_access::slices::SliceKeys::new(&[7; 32].into()), byway_access::slices::Label(9))
+}
+
+pub(crate) fn joiner() -> byway_access::slices::Joiner {
+    let (shape, keys, label) = slices();
+    byway_access::slices::Joiner::new(shape, &keys, byway_access::slices::End::Exit, label)
+}
+
+pub(crate) fn slice() -> Samples {
+    let (shape, keys, label) = slices();
+    let end = byway_access::slices::End::Client;
+    let mut splitter = byway_access::slices::Splitter::new(byway_primitives::Time(1), shape, &keys, end, label);
+    let mut slices = Samples::new();
+    splitter.split(b"a packet", [3; 32].into(), |_, slice| slices.push(slice.to_vec())).expect("it is short enough");
+    slices
 }
 
 pub(crate) fn socks_answer() -> Samples {

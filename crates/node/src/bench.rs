@@ -8,6 +8,7 @@ pub mod kernel;
 mod network;
 pub mod restart;
 pub mod scan;
+pub mod slices;
 pub mod socks;
 #[cfg(target_os = "linux")]
 pub mod tunnel;

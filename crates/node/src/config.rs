@@ -140,6 +140,12 @@ pub struct ProviderConfig {
     /// UDP socket of the tunnel's WireGuard. It stays the same over restarts, since clients were told of it.
     #[serde(default = "tunnel_listen")]
     pub tunnel_listen: SocketAddr,
+    /// UDP socket where tunnels in slices are heard (row A12).
+    #[serde(default = "slices_listen")]
+    pub slices_listen: SocketAddr,
+    /// UDP socket of relaying, where that is sold (row A12).
+    #[serde(default = "relay_listen")]
+    pub relay_listen: SocketAddr,
     /// The interfaces towards the internet; that of the default route when left out.
     #[serde(default)]
     pub tunnel_uplinks: Vec<String>,
@@ -229,6 +235,15 @@ impl Config {
         if let Some(provider) = &self.provider {
             provider.check()?;
         }
+        if self.tunnel.shape().is_err() {
+            let why = "packets are cut into 1 to 8 slices, one for each relay, of which 1 to all are needed";
+            return Err(problem(
+                "tunnel.needed",
+                format!("{:?}", self.tunnel.needed),
+                why,
+                "write 2 of 3, to begin with",
+            ));
+        }
         if self.buying.min_bandwidth_bps == Some(0) {
             return Err(problem("buying.min_bandwidth_bps", 0, "no offer is that slow", "leave it out"));
         }
@@ -297,7 +312,12 @@ impl ProviderConfig {
         let is_unknown = |service: &&Service| !SOLD.contains(service);
         if let Some(service) = self.services.iter().find(is_unknown) {
             let why = "this version can't provide it";
-            return Err(problem("provider.services", service, why, "write \"socks\", \"tunnel\" or both"));
+            return Err(problem(
+                "provider.services",
+                service,
+                why,
+                "write \"socks\", \"tunnel\", \"relay\" or several",
+            ));
         }
         self.plugged.iter().try_for_each(PluggedConfig::check)?;
         let mut names: Vec<&str> = self.plugged.iter().map(|plugged| plugged.service.as_str()).collect();
@@ -345,8 +365,16 @@ fn tunnel_listen() -> SocketAddr {
     SocketAddr::from(([0, 0, 0, 0], 51_820))
 }
 
+fn slices_listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 51_821))
+}
+
+fn relay_listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 51_822))
+}
+
 /// What a node can sell.
-const SOLD: [Service; 2] = [Service::SOCKS, Service::TUNNEL];
+const SOLD: [Service; 3] = [Service::SOCKS, Service::TUNNEL, Service::RELAY];
 
 fn yes() -> bool {
     true

@@ -101,6 +101,10 @@ impl Hosting for Hosts {
                 print_json(&bench::restart::run(outputs, bench_folder(globals)?.path()).await?)?;
             }
             BenchCommand::Scan { transactions } => print_json(&bench::scan::run(transactions.into())?)?,
+            BenchCommand::Slices { paths, needed, path_mbit, seconds } => {
+                let shape = byway_access::slices::Shape::new(needed, paths)?;
+                print_json(&bench::slices::run(shape, path_mbit.into(), seconds.into()).await?)?;
+            }
             BenchCommand::Socks { megabytes } => {
                 let bytes = u64::from(megabytes) * 1_000_000;
                 print_json(&bench::socks::run(bytes, bench_folder(globals)?.path()).await?)?;

@@ -15,7 +15,8 @@
 //! - [`requesting`]: payment links.
 //! - [`selling`]: the provider's offer; [`serving`]: its sessions.
 //! - [`plugging`]: services that plug in, as they are sold; [`opened`]: as they are used.
-//! - [`tunnel`]: WireGuard on both sides, and the machine's own network around it; [`tunnelling`]: when.
+//! - [`tunnel`]: WireGuard on both sides, and the machine's own network around it; [`tunnelling`]: when; [`relay`]
+//!   what is passed on for others, and [`hops`] the relays of the tunnel in use.
 //! - [`history`]: the wallet's history as people see it; [`once`]: idempotency keys; [`kept`]: what else is kept across
 //!   restarts.
 //! - [`owning`]: the kernel nodes that its keystore owns.
@@ -42,6 +43,7 @@ mod figures;
 mod following;
 mod groups;
 mod history;
+mod hops;
 mod kept;
 pub(crate) mod kernel_access;
 mod once;
@@ -51,6 +53,7 @@ mod plugging;
 mod promise_log;
 mod proof;
 mod quality;
+mod relay;
 mod relaying;
 mod requesting;
 mod selling;
@@ -68,6 +71,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use byway_access::session::SessionId;
+use byway_access::slices::Shape;
 use byway_access::{CreditPolicy, Weights};
 use byway_crypto::{IdentitySecret, WalletSecret};
 use byway_driver::clock::Clock;
@@ -93,8 +97,9 @@ use actor::Actor;
 use data_plane::Report;
 pub(crate) use kernel_access::KernelAccess;
 use kernel_access::{AskError, SubmitFailed};
+pub use relay::RelayError;
 pub use relaying::RelaySettings;
-pub use tunnel::TunnelSelling;
+pub use tunnel::{Cutting, Joining, TunnelSelling};
 use tunnel::{Guest, GuestError, HostError};
 use way_out::ExitState;
 
@@ -131,6 +136,8 @@ pub struct PeerNodeConfig {
     pub buying: contract::OfferFilter,
     /// What stays outside the tunnel while the machine is closed around it.
     pub outside_tunnel: TunnelConfig,
+    /// How tunnels go over relays, if they do.
+    pub relays: Option<Shape>,
     pub quality: QualityConfig,
     /// What it sells, if anything.
     pub selling: Option<SellingConfig>,
@@ -253,6 +260,8 @@ pub enum StartError {
     Resolver(#[from] byway_driver::exit::resolve::SystemResolverError),
     #[error(transparent)]
     Tunnel(#[from] HostError),
+    #[error(transparent)]
+    Relay(#[from] RelayError),
     #[error("the dialogue key does not fit its certificate")]
     Local,
 }

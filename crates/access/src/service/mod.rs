@@ -9,6 +9,7 @@
 //! ([`ProviderNews::Judge`](crate::session::ProviderNews::Judge)), which takes longer than a machine may wait.
 
 pub mod reason;
+pub mod relay;
 pub mod tunnel;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub enum NotAccepted {
     Data(#[from] ServiceDataError),
     #[error("as many clients as there is room for are served")]
     Full,
+    #[error("the provider does not go there: {0}")]
+    Denied(#[from] crate::exit_policy::Denied),
 }
 
 /// One kind of service.

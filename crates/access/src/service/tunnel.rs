@@ -5,6 +5,9 @@
 //! WireGuard hears, and a [`Slot`]: a number that both turn into the client's addresses inside. Whatever has another source
 //! address than that of its slot is dropped at the exit.
 //!
+//! A tunnel may come in slices (row A12): then the client also says how it cuts, and gives a secret by which the two know each
+//! other's; the provider answers with the port where it takes them. Such data is of version 2, and other data of version 1.
+//!
 //! The inside is the same at every provider ([`Slot::v4`], [`Slot::v6`]), because nobody else ever sees it: the exit
 //! translates it to its own address.
 
@@ -18,6 +21,7 @@ use zeroize::Zeroizing;
 
 use super::ServiceDataError;
 use crate::session::{ResponseId, SessionId};
+use crate::slices::{Label, Shape};
 
 /// Bytes of the largest packet inside: what is left of 1,500 bytes after IPv6, UDP and WireGuard.
 pub const MTU: u16 = 1420;
@@ -25,7 +29,9 @@ pub const MTU: u16 = 1420;
 pub const SLOTS_MAX: u16 = 4096;
 
 const VERSION: u8 = 1;
+const VERSION_IN_SLICES: u8 = 2;
 const SESSION_SECRET: Context = Context("byway 1 tunnel session secret");
+const SLICES_SECRET: Context = Context("byway 1 tunnel slices secret");
 const PROVIDER_SECRET: Context = Context("byway 1 tunnel provider secret");
 
 /// A client's place inside a provider's tunnel: its number is 2 to [`SLOTS_MAX`] + 1, as 1 is the provider.
@@ -33,10 +39,29 @@ const PROVIDER_SECRET: Context = Context("byway 1 tunnel provider secret");
 pub struct Slot(u16);
 
 /// What a client of the tunnel asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TunnelRequest {
     /// The client's WireGuard key in this session.
     pub key: StaticKey,
+    /// How its packets are cut, if they are.
+    pub slices: Option<SlicesRequest>,
+}
+
+/// How a client cuts.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SlicesRequest {
+    pub shape: Shape,
+    /// Of this session only.
+    pub secret: Zeroizing<[u8; 32]>,
+}
+
+/// Where a provider takes slices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlicesAnswer {
+    /// At the address under which its link is reached.
+    pub port: u16,
+    /// Of the session, on slices both ways.
+    pub label: Label,
 }
 
 /// What a provider of the tunnel answers.
@@ -49,6 +74,8 @@ pub struct TunnelAnswer {
     pub slot: Slot,
     /// Bytes of the largest packet inside.
     pub mtu: u16,
+    /// Where it takes slices, if the client asked for that.
+    pub slices: Option<SlicesAnswer>,
 }
 
 /// The WireGuard secrets of a node, all from one.
@@ -69,6 +96,11 @@ impl Slot {
     /// A client's slot by its number; `None` for those that no client has.
     pub fn of_number(number: u16) -> Option<Self> {
         (2..=SLOTS_MAX + 1).contains(&number).then_some(Self(number))
+    }
+
+    /// By which a provider knows slices of the client in this slot.
+    pub fn label(self) -> Label {
+        Label(self.0.into())
     }
 
     /// The address inside, of 10.86.0.0/16.
@@ -92,6 +124,11 @@ impl TunnelKeys {
     /// The client's secret in the session that comes of this request.
     pub fn of_session(&self, response: ResponseId) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(SESSION_SECRET.hash(&[&*self.0, &response.0.to_le_bytes()]).0)
+    }
+
+    /// What the client's slices in that session are known by.
+    pub fn of_slices(&self, response: ResponseId) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(SLICES_SECRET.hash(&[&*self.0, &response.0.to_le_bytes()]).0)
     }
 
     /// The provider's secret, the same towards all clients and after a restart.
@@ -133,27 +170,45 @@ impl Slots {
     }
 }
 
-fn version(input: &mut Reader<'_>) -> Result<(), ServiceDataError> {
+/// Whether data is of a tunnel in slices.
+fn is_in_slices(input: &mut Reader<'_>) -> Result<bool, ServiceDataError> {
     match input.byte()? {
-        VERSION => Ok(()),
-        found => Err(ServiceDataError::Version { found, spoken: VERSION }),
+        VERSION => Ok(false),
+        VERSION_IN_SLICES => Ok(true),
+        found => Err(ServiceDataError::Version { found, spoken: VERSION_IN_SLICES }),
     }
 }
 
 impl TunnelRequest {
     pub fn open(data: &[u8]) -> Result<Self, ServiceDataError> {
         let mut input = Reader::new(data);
-        version(&mut input)?;
+        let is_in_slices = is_in_slices(&mut input)?;
         let key = StaticKey(input.array()?);
+        let slices = if is_in_slices { Some(SlicesRequest::read(&mut input)?) } else { None };
         input.finish()?;
-        Ok(Self { key })
+        Ok(Self { key, slices })
+    }
+}
+
+impl SlicesRequest {
+    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (needed, paths) = (input.byte()?, input.byte()?);
+        let shape = Shape::new(needed, paths)
+            .map_err(|_| DecodeError::Invalid("slices: 1 to 8 of them, of which 1 to all are needed"))?;
+        Ok(Self { shape, secret: Zeroizing::new(input.array()?) })
+    }
+}
+
+impl std::fmt::Debug for SlicesRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SlicesRequest").field("shape", &self.shape).finish_non_exhaustive()
     }
 }
 
 impl TunnelAnswer {
     pub fn open(data: &[u8]) -> Result<Self, ServiceDataError> {
         let mut input = Reader::new(data);
-        version(&mut input)?;
+        let is_in_slices = is_in_slices(&mut input)?;
         let (key, port) = (StaticKey(input.array()?), input.u16()?);
         let slot = Slot::of_number(input.u16()?).ok_or(DecodeError::Invalid("a tunnel's slot: 2 to 4097"))?;
         let mtu = input.u16()?;
@@ -161,25 +216,39 @@ impl TunnelAnswer {
         if !(1280..=MTU).contains(&mtu) {
             return Err(DecodeError::Invalid("a tunnel's MTU: 1280 to 1420").into());
         }
+        let slices = match is_in_slices {
+            true => Some(SlicesAnswer { port: input.u16()?, label: Label(input.u32()?) }),
+            false => None,
+        };
         input.finish()?;
-        Ok(Self { key, port, slot, mtu })
+        Ok(Self { key, port, slot, mtu, slices })
     }
 }
 
 impl Encode for TunnelRequest {
     fn encode(&self, out: &mut Writer) {
-        out.byte(VERSION);
+        out.byte(if self.slices.is_some() { VERSION_IN_SLICES } else { VERSION });
         out.raw(&self.key.0);
+        if let Some(SlicesRequest { shape, secret }) = &self.slices {
+            // Both are at most eight.
+            out.byte(shape.needed() as u8);
+            out.byte(shape.paths() as u8);
+            out.raw(&**secret);
+        }
     }
 }
 
 impl Encode for TunnelAnswer {
     fn encode(&self, out: &mut Writer) {
-        out.byte(VERSION);
+        out.byte(if self.slices.is_some() { VERSION_IN_SLICES } else { VERSION });
         out.raw(&self.key.0);
         out.varint(self.port);
         out.varint(self.slot.0);
         out.varint(self.mtu);
+        if let Some(SlicesAnswer { port, label }) = self.slices {
+            out.varint(port);
+            out.varint(label.0);
+        }
     }
 }
 
@@ -189,15 +258,22 @@ mod tests {
     use proptest::prelude::*;
 
     fn answer(number: u16, mtu: u16) -> Result<TunnelAnswer, ServiceDataError> {
-        TunnelAnswer::open(&TunnelAnswer { key: StaticKey([9; 32]), port: 51820, slot: Slot(number), mtu }.to_bytes())
+        let answer = TunnelAnswer { key: StaticKey([9; 32]), port: 51820, slot: Slot(number), mtu, slices: None };
+        TunnelAnswer::open(&answer.to_bytes())
     }
 
     #[test]
     fn both_sides_data_come_back_and_what_makes_no_sense_is_refused() {
-        let asked = TunnelRequest { key: StaticKey([7; 32]) };
-        assert_eq!(TunnelRequest::open(&asked.to_bytes()), Ok(asked));
-        assert!(TunnelRequest::open(&[&asked.to_bytes()[..], &[0]].concat()).is_err());
-        assert_eq!(TunnelRequest::open(&[2]), Err(ServiceDataError::Version { found: 2, spoken: 1 }));
+        let shape = Shape::new(2, 3).expect("it is one");
+        for slices in [None, Some(SlicesRequest { shape, secret: Zeroizing::new([3; 32]) })] {
+            let asked = TunnelRequest { key: StaticKey([7; 32]), slices };
+            assert_eq!(TunnelRequest::open(&asked.to_bytes()), Ok(asked.clone()));
+            assert!(TunnelRequest::open(&[&asked.to_bytes()[..], &[0]].concat()).is_err());
+        }
+        assert_eq!(TunnelRequest::open(&[3]), Err(ServiceDataError::Version { found: 3, spoken: 2 }));
+        let slices = Some(SlicesAnswer { port: 51_821, label: Label(2) });
+        let answered = TunnelAnswer { key: StaticKey([9; 32]), port: 0, slot: Slot(2), mtu: 1300, slices };
+        assert_eq!(TunnelAnswer::open(&answered.to_bytes()), Ok(answered));
         assert_eq!(answer(2, 1420).map(|answer| answer.slot), Ok(Slot(2)));
         for (number, mtu) in [(0, 1420), (1, 1420), (SLOTS_MAX + 2, 1420), (u16::MAX, 1420), (2, 1279), (2, 1421)] {
             assert!(answer(number, mtu).is_err(), "{number}, {mtu}");
@@ -255,7 +331,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_opens_encodes_to_the_same_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..48)) {
+        fn whatever_opens_encodes_to_the_same_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             if let Ok(answer) = TunnelAnswer::open(&bytes) {
                 prop_assert_eq!(answer.to_bytes(), bytes.clone());
             }

@@ -124,6 +124,8 @@ pub enum OpenRefusal {
     /// In the words of a service that plugs in.
     #[error("the service refused: {0}")]
     ByService(ReasonText),
+    #[error("the provider's policy does not let it go where this asks it to; try another")]
+    Denied,
 }
 
 impl From<NotAccepted> for OpenRefusal {
@@ -131,6 +133,7 @@ impl From<NotAccepted> for OpenRefusal {
         match refused {
             NotAccepted::Data(_) => Self::ServiceData,
             NotAccepted::Full => Self::Full,
+            NotAccepted::Denied(_) => Self::Denied,
         }
     }
 }
@@ -160,7 +163,7 @@ pub enum StopReason {
     ServiceFailed,
 }
 
-const REFUSALS: [OpenRefusal; 7] = [
+const REFUSALS: [OpenRefusal; 8] = [
     OpenRefusal::OfferUnknown,
     OpenRefusal::ServiceUnknown,
     OpenRefusal::ServiceData,
@@ -168,6 +171,7 @@ const REFUSALS: [OpenRefusal; 7] = [
     OpenRefusal::Full,
     OpenRefusal::Closing,
     OpenRefusal::TooManyQuestions,
+    OpenRefusal::Denied,
 ];
 
 const REASONS: [StopReason; 10] = [

@@ -31,6 +31,8 @@
 
 mod code;
 mod field;
+#[cfg(test)]
+mod fingerprint;
 mod joiner;
 mod paths;
 mod silence;

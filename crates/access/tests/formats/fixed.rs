@@ -109,7 +109,17 @@ pub fn qualities() -> Vec<(&'static str, QualityMessage)> {
 pub fn refusals() -> Vec<SessionMessage> {
     use OpenRefusal::*;
     let by_service = ByService(ReasonText::of("no"));
-    let all = [OfferUnknown, ServiceUnknown, ServiceData, TooManySessions, Full, Closing, TooManyQuestions, by_service];
+    let all = [
+        OfferUnknown,
+        ServiceUnknown,
+        ServiceData,
+        TooManySessions,
+        Full,
+        Closing,
+        TooManyQuestions,
+        Denied,
+        by_service,
+    ];
     all.into_iter().map(|reason| SessionMessage::Refused { response: RESPONSE, reason }).collect()
 }
 
@@ -142,7 +152,7 @@ pub fn socks() -> [(&'static str, Vec<u8>); 2] {
 /// The service data of the tunnel: asked, and answered.
 pub fn tunnel() -> [(&'static str, Vec<u8>); 2] {
     let slot = Slot::of_number(300).expect("a client's");
-    let asked = TunnelRequest { key: StaticKey([7; 32]) };
-    let answered = TunnelAnswer { key: StaticKey([8; 32]), port: 51_820, slot, mtu: MTU };
+    let asked = TunnelRequest { key: StaticKey([7; 32]), slices: None };
+    let answered = TunnelAnswer { key: StaticKey([8; 32]), port: 51_820, slot, mtu: MTU, slices: None };
     [("tunnel request", asked.to_bytes()), ("tunnel answer", answered.to_bytes())]
 }

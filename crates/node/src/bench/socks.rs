@@ -269,6 +269,7 @@ fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &Path) -> any
         buying: Default::default(),
         outside_tunnel: Default::default(),
         quality: Default::default(),
+        relays: None,
         selling: None,
         limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
     })

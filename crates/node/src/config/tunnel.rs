@@ -1,5 +1,6 @@
 //! What a client's tunnel is to hold (`[tunnel]`).
 
+use byway_access::slices::{NoShape, Shape};
 use byway_driver::host_network::{ClientPlan, Lan, Programs};
 use byway_records::offer::Network;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,10 @@ pub struct TunnelConfig {
     /// Networks that every program reaches past the tunnel.
     pub outside: Vec<Network>,
     pub programs: ProgramsInside,
+    /// Relays that the tunnel goes over, in slices; 0: none, straight to the provider (row A12).
+    pub relays: u8,
+    /// Slices that give a packet; all but one of them when left out.
+    pub needed: Option<u8>,
 }
 
 /// Which programs the tunnel is for; they are told by `byway exec`.
@@ -26,6 +31,14 @@ pub enum ProgramsInside {
 }
 
 impl TunnelConfig {
+    /// How packets are cut over relays, if they are.
+    pub fn shape(&self) -> Result<Option<Shape>, NoShape> {
+        match (self.relays, self.needed) {
+            (0, _) => Ok(None),
+            (relays, needed) => Shape::new(needed.unwrap_or(relays.saturating_sub(1).max(1)), relays).map(Some),
+        }
+    }
+
     /// The plan of a machine that is closed but for this.
     pub fn plan(&self) -> ClientPlan {
         ClientPlan {

@@ -86,6 +86,7 @@ pub fn settings(
     settings.selling = config.provider.as_ref().map(selling);
     settings.buying = buying(&config.buying);
     settings.outside_tunnel = config.tunnel.clone();
+    settings.relays = config.tunnel.shape()?;
     settings.quality = config.quality.settings();
     settings.trusted = config.ledger.checkpoint;
     let elsewhere = config.ledger.addresses.iter();
@@ -124,6 +125,7 @@ pub(super) fn node_config(
         kernel_addresses: BTreeMap::new(),
         buying: OfferFilter::default(),
         outside_tunnel: TunnelConfig::default(),
+        relays: None,
         quality: Default::default(),
         selling: None,
         limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
@@ -191,7 +193,12 @@ fn selling(provider: &ProviderConfig) -> SellingConfig {
         judging: judging(provider),
         settle_at: SellingConfig::SETTLE_AT,
         settle_delay_max: SellingConfig::SETTLE_DELAY_MAX,
-        tunnel: TunnelSelling { listen: provider.tunnel_listen, uplinks: provider.tunnel_uplinks.clone() },
+        tunnel: TunnelSelling {
+            listen: provider.tunnel_listen,
+            uplinks: provider.tunnel_uplinks.clone(),
+            slices: provider.slices_listen,
+            relay: provider.relay_listen,
+        },
         plugged,
     }
 }

@@ -37,8 +37,9 @@ use super::opened::Opened as OpenedServices;
 use super::plugging::Plugging;
 use super::quality::Quality;
 use super::relaying::Reached;
+use super::relay::RelayHost;
 use super::serving::{EarlyStream, Served};
-use super::tunnel::{Guard, TunnelHost, TunnelKind};
+use super::tunnel::{Guard, TunnelHost};
 use super::tunnelling::Tunnelling;
 use super::using::Using;
 use super::warned::Asking;
@@ -158,7 +159,7 @@ impl Actor {
         clock.not_before(ledger.follower().tip().map_or(config.genesis.time, |tip| tip.time));
         let wallet = Wallet::open(config.wallet.clone(), &ledger_journal).map_err(StartError::Wallet)?;
         let tunnelling = open_tunnels(&config).await?;
-        let (market, certificate) = open_market(&config, tunnelling.kind(), &market_journal, clock.now())?;
+        let (market, certificate) = open_market(&config, &tunnelling, &market_journal, clock.now())?;
         let (disguise, (links, link_events)) = bind_links(&config).await?;
         let (arrive, arrivals) = mpsc::channel(ARRIVALS_QUEUE);
         let (exits, exits_seen) = watch::channel(ExitState::Idle);
@@ -328,14 +329,14 @@ fn open_kernel(config: &PeerNodeConfig, ledger: &LedgerClient, disguise: Option<
 /// The market machine, and the certificate under which it answers from now on.
 fn open_market(
     config: &PeerNodeConfig,
-    tunnel: TunnelKind,
+    tunnelling: &Tunnelling,
     journal: &Journal,
     now: Time,
 ) -> Result<(Market, StaticCertificate), StartError> {
     let (network, static_key) = (config.genesis.network(), StaticKey::of(&config.dialogue_secret));
     let certificate = StaticCertificate::issue(&config.identity, network, static_key, now + CERTIFICATE_LIFE);
     let local = Local::new(certificate, *config.dialogue_secret).map_err(|_| StartError::Local)?;
-    Ok((Market::open(market_config(config, tunnel), local, journal, now, entropy::seed())?, certificate))
+    Ok((Market::open(market_config(config, tunnelling), local, journal, now, entropy::seed())?, certificate))
 }
 
 type Bound = (Option<Arc<Disguise>>, (Arc<Links>, mpsc::Receiver<LinkEvent>));
@@ -362,21 +363,29 @@ fn tunnel_keys(config: &PeerNodeConfig) -> TunnelKeys {
 async fn open_tunnels(config: &PeerNodeConfig) -> Result<Tunnelling, StartError> {
     let (keys, network) =
         (tunnel_keys(config), Arc::<dyn HostNetwork>::from(host_network::of_this_machine(&config.root)));
-    let host = match &config.selling {
-        Some(selling) if selling.services.contains(&Service::TUNNEL) => {
-            Some(Arc::new(TunnelHost::open(&selling.tunnel, &selling.allow, &keys, network.clone()).await?))
-        }
-        _ => None,
-    };
     // Whoever can't look hasn't closed it either.
     let is_closed = network.status().await.is_ok_and(|status| status.is_closed);
-    Ok(Tunnelling::new(keys, host, Guard::start(network), is_closed))
+    let mut tunnelling = Tunnelling::new(keys, Guard::start(network.clone()), is_closed);
+    tunnelling.shape = config.relays;
+    let Some(selling) = &config.selling else { return Ok(tunnelling) };
+    if selling.services.contains(&Service::TUNNEL) {
+        let host = TunnelHost::open(&selling.tunnel, &selling.allow, &tunnelling.keys, network).await?;
+        tunnelling.sell(host);
+    }
+    if selling.services.contains(&Service::RELAY) {
+        let host = RelayHost::open(selling.tunnel.relay, selling.allow.clone())?;
+        tunnelling.relay_host = Some(Arc::new(host));
+    }
+    Ok(tunnelling)
 }
 
-fn market_config(config: &PeerNodeConfig, tunnel: TunnelKind) -> MarketConfig {
+fn market_config(config: &PeerNodeConfig, tunnelling: &Tunnelling) -> MarketConfig {
     let network = config.genesis.network();
-    let services: Vec<Box<dyn byway_access::ServiceKind>> =
-        vec![Box::new(Socks { connections_max: SESSION_CONNECTIONS_MAX }), Box::new(tunnel)];
+    let services: Vec<Box<dyn byway_access::ServiceKind>> = vec![
+        Box::new(Socks { connections_max: SESSION_CONNECTIONS_MAX }),
+        Box::new(tunnelling.kind()),
+        Box::new(tunnelling.relay_kind()),
+    ];
     // Whoever grants less than a settlement is due at settles in smaller steps.
     let settle_at = config.selling.as_ref().map_or(Amount::from_coins(1), |selling| {
         selling.judging.credit.exposure_max.map_or(selling.settle_at, |granted| selling.settle_at.min(granted))

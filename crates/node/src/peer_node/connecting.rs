@@ -256,7 +256,7 @@ impl Actor {
         }
     }
 
-    fn dial(&mut self, offer: &Offer) {
+    pub(super) fn dial(&mut self, offer: &Offer) {
         let provider = offer.provider;
         let Some(contact) = offer.contacts.iter().find_map(|contact| LinkContact::from_offer(contact).ok()) else {
             return self.next_best("the offer names no way to reach its provider");
@@ -292,7 +292,11 @@ impl Actor {
         self.link_up(link);
         // Several attempts may have been under way.
         let is_late = self.market.is_talking_to(provider);
-        let Some(offer) = self.wanted_offer(provider).or_else(|| self.offer_to_ask(provider)).filter(|_| !is_late)
+        let Some(offer) = self
+            .wanted_offer(provider)
+            .or_else(|| self.hop_offer(provider))
+            .or_else(|| self.offer_to_ask(provider))
+            .filter(|_| !is_late)
         else {
             return self.close_link(id);
         };
@@ -340,6 +344,7 @@ impl Actor {
         if matches!(&self.connection, Connection::Connecting(c) if c.current.offer.offer.provider == provider) {
             self.next_best(why);
         }
+        self.hop_lost(provider, why);
     }
 
     pub(super) fn talking(&mut self, peer: IdentityId, link: byway_dialogue::LinkId) {
@@ -351,6 +356,7 @@ impl Actor {
             self.close_link(before);
         }
         self.tunnel_follows(peer, link);
+        self.hop_talking(peer);
         match &mut self.connection {
             Connection::Connecting(connecting)
                 if connecting.current.offer.offer.provider == peer && connecting.stage == Stage::Reaching =>
@@ -399,6 +405,10 @@ impl Actor {
             self.publish_exit();
             self.look_after_connection();
         }
+        // What a relay is owed is promised over its link.
+        if let Some(offer) = self.hop_offer(peer) {
+            self.dial(&offer);
+        }
     }
 
     pub(super) fn dialogue_closed(&mut self, peer: IdentityId, why: &str) {
@@ -417,6 +427,7 @@ impl Actor {
         self.sample_rates(now);
         self.measure_rates(now);
         self.look_after_tunnel();
+        self.look_after_hops();
         let Connection::Connected(connected) = &mut self.connection else { return };
         if self.market.is_talking_to(connected.offer.provider) {
             return self.look_after_flow(now);

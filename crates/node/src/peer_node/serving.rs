@@ -131,6 +131,7 @@ impl Actor {
     fn serve(&mut self, client: IdentityId, (session, service): (SessionId, Service), limit: u64) {
         let plane = match (service, &self.tunnelling.host) {
             (Service::TUNNEL, Some(host)) => host.plane(session),
+            (Service::RELAY, _) => self.tunnelling.relay_host.as_ref().and_then(|host| host.plane(session)),
             _ => None,
         };
         let plane = plane.unwrap_or_else(|| Plane::new(0));

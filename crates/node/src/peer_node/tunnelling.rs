@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use byway_access::service::tunnel::{TunnelAnswer, TunnelKeys};
 use byway_access::session::{ResponseId, SessionId, StopReason};
+use byway_access::slices::Shape;
 use byway_driver::host_network::{Allowed, ClientPlan, Sender, Transport};
 use byway_driver::link::{LinkContact, RelayUrl};
 use byway_driver::tunnel::detour::Detours;
@@ -18,7 +19,9 @@ use tokio::task::JoinHandle;
 
 use super::connecting::Connection;
 use super::data_plane::Plane;
-use super::tunnel::{self, Guard, Guest, GuestError, GuestOrder, TunnelHost, TunnelKind};
+use super::hops::Hops;
+use super::relay::{RelayHost, RelayKind, Wishes};
+use super::tunnel::{self, Guard, Guest, GuestError, GuestOrder, InSlices, TunnelHost, TunnelKind};
 use super::{Actor, Arrival};
 use crate::api::{ApiError, ConnectTarget, OfferFilter};
 
@@ -32,26 +35,44 @@ pub(super) struct Tunnelling {
     pub keys: TunnelKeys,
     /// Where tunnels are sold.
     pub host: Option<Arc<TunnelHost>>,
+    /// Where relaying is sold.
+    pub relay_host: Option<Arc<RelayHost>>,
+    pub wishes: Wishes,
+    /// How this node's own tunnels go over relays, if they do.
+    pub shape: Option<Shape>,
+    pub hops: Option<Hops>,
     pub guard: Guard,
     /// The machine is closed to everything outside the tunnel, now or in a moment.
     pub is_closed: bool,
     pub guest: Option<(SessionId, Guest)>,
     pub detours: Arc<Detours>,
-    /// Addresses of relays that were looked up while that was possible.
-    relays: BTreeSet<SocketAddr>,
+    /// Addresses of the links' relays that were looked up while that was possible.
+    link_relays: BTreeSet<SocketAddr>,
     /// The end of the tunnel before.
     ending: Option<JoinHandle<()>>,
 }
 
 impl Tunnelling {
-    pub fn new(keys: TunnelKeys, host: Option<Arc<TunnelHost>>, guard: Guard, is_closed: bool) -> Self {
-        let detours = host.as_ref().map_or_else(Arc::default, |host| host.detours());
-        Self { keys, host, guard, is_closed, guest: None, detours, relays: BTreeSet::new(), ending: None }
+    pub fn new(keys: TunnelKeys, guard: Guard, is_closed: bool) -> Self {
+        let (host, relay_host, wishes, shape, hops) = (None, None, Wishes::default(), None, None);
+        let (guest, detours, link_relays, ending) = (None, Arc::default(), BTreeSet::new(), None);
+        Self { keys, host, relay_host, wishes, shape, hops, guard, is_closed, guest, detours, link_relays, ending }
+    }
+
+    /// Sells tunnels from now on.
+    pub fn sell(&mut self, host: TunnelHost) {
+        self.detours = host.detours();
+        self.host = Some(Arc::new(host));
+    }
+
+    /// Relaying as a kind of service.
+    pub fn relay_kind(&self) -> RelayKind {
+        RelayKind { wishes: self.wishes.clone(), host: self.relay_host.clone() }
     }
 
     /// The tunnel as a kind of service.
     pub fn kind(&self) -> TunnelKind {
-        TunnelKind { keys: self.keys.clone(), host: self.host.clone() }
+        TunnelKind { keys: self.keys.clone(), host: self.host.clone(), shape: self.shape }
     }
 }
 
@@ -82,14 +103,29 @@ impl Actor {
             session,
             link,
             detours: self.tunnelling.detours.clone(),
-            relays: self.relays_of(offer.as_ref()),
+            link_relays: self.relays_of(offer.as_ref()),
             provider: provider_at,
             plane,
             guard: self.tunnelling.guard.clone(),
             plan: self.closed_plan(offer.as_ref()),
             is_closed: self.tunnelling.is_closed,
+            slices: self.tunnelling.shape.map(|shape| InSlices {
+                now: self.clock.now(),
+                shape,
+                secret: self.tunnelling.keys.of_slices(response),
+                relays: Vec::new(),
+            }),
             before: self.tunnelling.ending.take(),
         };
+        match (offer, self.tunnelling.shape) {
+            (Some(exit), Some(_)) => self.begin_hops(&exit, session, order),
+            _ => self.start_building(provider, session, order),
+        }
+    }
+
+    pub(super) fn start_building(&mut self, provider: IdentityId, session: SessionId, mut order: GuestOrder) {
+        // Relays were chosen since.
+        order.plan = self.closed_plan(self.wanted_offer(provider).or_else(|| self.offer_of(session)).as_ref());
         let arrive = self.arrive.clone();
         tokio::spawn(async move {
             let result = tunnel::build(order).await;
@@ -101,7 +137,7 @@ impl Actor {
         match result {
             Ok(guest) if self.using.contains_key(&session) => {
                 self.tunnelling.is_closed = true;
-                self.tunnelling.relays.extend(&guest.relays);
+                self.tunnelling.link_relays.extend(&guest.link_relays);
                 let (failed, arrive) = (guest.failed(), self.arrive.clone());
                 tokio::spawn(async move {
                     let why = failed.await;
@@ -116,7 +152,8 @@ impl Actor {
         }
     }
 
-    fn tunnel_failed(&mut self, provider: IdentityId, session: SessionId, error: GuestError) {
+    pub(super) fn tunnel_failed(&mut self, provider: IdentityId, session: SessionId, error: GuestError) {
+        self.drop_hops();
         let (now, why) = (self.clock.now(), error.to_string());
         self.market.handle_channel(now, provider, session, Err(()), &self.market_journal);
         match &mut self.connection {
@@ -166,9 +203,20 @@ impl Actor {
 
     /// A session's data plane is closed; if it was a tunnel's, nothing leaves until there is another.
     pub(super) fn tunnel_over(&mut self, session: SessionId) {
+        if self.tunnelling.hops.as_ref().is_some_and(|hops| hops.session == session) {
+            self.drop_hops();
+        }
         let Some((_, guest)) = self.tunnelling.guest.take_if(|(of, _)| *of == session) else { return };
         self.tunnelling.ending = Some(tokio::spawn(guest.close()));
         if self.tunnelling.is_closed {
+            let plan = self.closed_plan(None);
+            self.tunnelling.guard.change(plan);
+        }
+    }
+
+    /// Relays that were chosen since can be reached, also while the machine is closed.
+    pub(super) fn allow_hops(&mut self) {
+        if self.tunnelling.is_closed && self.tunnelling.guest.is_none() {
             let plan = self.closed_plan(None);
             self.tunnelling.guard.change(plan);
         }
@@ -215,7 +263,12 @@ impl Actor {
             _ => None,
         };
         let next = candidates.take(PROVIDERS_ALLOWED).map(|candidate| candidate.offer.offer);
-        let offers = in_use.cloned().into_iter().chain(chosen).chain(next);
+        let relays = match self.tunnelling.shape {
+            Some(_) => self.relay_candidates(),
+            None => Vec::new(),
+        };
+        let relays = self.hop_offers().into_iter().chain(relays.into_iter().map(|relay| relay.offer.offer));
+        let offers = in_use.cloned().into_iter().chain(chosen).chain(relays).chain(next);
         let contacts = offers.filter_map(|offer| contact(&offer));
         let places: Vec<SocketAddr> = contacts.flat_map(|contact| contact.addresses().to_vec()).collect();
         let ports: Vec<u16> = self.links.bound().iter().map(SocketAddr::port).collect();
@@ -227,14 +280,14 @@ impl Actor {
         let kernel = self.kernel.addresses().into_iter().filter_map(|address| address.parse().ok());
         let kernel = kernel.map(|to| Allowed { transport: Transport::Tcp, to, sender: Sender::Anyone });
         let to_relay = |to: &SocketAddr| Allowed { transport: Transport::Tcp, to: *to, sender: Sender::Anyone };
-        let relays = self.tunnelling.relays.iter().map(to_relay).chain(self.allowed_for_disguise());
+        let relays = self.tunnelling.link_relays.iter().map(to_relay).chain(self.allowed_for_disguise());
         let mut allowed: Vec<Allowed> = kernel.chain(relays).chain(links).collect();
         allowed.truncate(byway_driver::host_network::ALLOWED_MAX / 2);
         ClientPlan { allowed, ..self.config.outside_tunnel.plan() }
     }
 }
 
-fn contact(offer: &Offer) -> Option<LinkContact> {
+pub(super) fn contact(offer: &Offer) -> Option<LinkContact> {
     offer.contacts.iter().find_map(|contact| LinkContact::from_offer(contact).ok())
 }
 

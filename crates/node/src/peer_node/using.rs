@@ -55,6 +55,7 @@ impl Actor {
                 self.session_accepted((provider, service));
                 match service {
                     Service::TUNNEL => self.build_tunnel(provider, (session, response), &answer, plane),
+                    Service::RELAY => self.relay_open(provider, session, &answer, plane),
                     _ => self.channel_up(provider, session),
                 }
             }
@@ -217,6 +218,7 @@ impl Actor {
     fn session_ended(&mut self, session: SessionId, reason: &str) {
         self.session_over(session, CloseReason::Ended);
         self.using.remove(&session);
+        self.hop_ended(session, reason);
         if matches!(&self.connection, Connection::Connected(connected) if connected.session == session) {
             self.lose_exit(reason);
         }

@@ -165,8 +165,10 @@ impl Actor {
     /// By which way the session's bytes go; `None` while there is no link.
     fn path_of(&self, connected: &Connected) -> Option<Path> {
         let guest = self.tunnelling.guest.as_ref().filter(|(session, _)| *session == connected.session);
-        if guest.is_some_and(|(_, guest)| !guest.is_over_link()) {
-            return Some(Path::Direct);
+        match guest {
+            Some((_, guest)) if guest.is_over_relays() => return Some(Path::Relayed),
+            Some((_, guest)) if !guest.is_over_link() => return Some(Path::Direct),
+            _ => {}
         }
         let link = self.link_handles.get(&self.market.link_to(connected.offer.provider)?)?;
         Some(match link.profile().path {

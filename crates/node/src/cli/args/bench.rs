@@ -46,6 +46,21 @@ pub enum BenchCommand {
         #[arg(long, default_value_t = 5000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         transactions: u32,
     },
+    /// Packets in slices over relays with narrow lines, on this machine
+    Slices {
+        /// Relays
+        #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+        paths: u8,
+        /// Slices that give a packet
+        #[arg(long, default_value_t = 2, value_name = "K", value_parser = clap::value_parser!(u8).range(1..=8))]
+        needed: u8,
+        /// What each line carries, in megabits per second
+        #[arg(long, default_value_t = 50, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        path_mbit: u32,
+        /// How long each rate is offered
+        #[arg(long, default_value_t = 2, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=60))]
+        seconds: u32,
+    },
     /// One stream through a paid exit, against a bare one
     Socks {
         /// Megabytes to move

@@ -10,20 +10,23 @@ use std::time::Duration;
 
 use byway_access::service::tunnel::{Slot, TunnelAnswer};
 use byway_access::session::SessionId;
+use byway_access::slices::{End, Joiner, Shape, SliceKeys, Splitter};
 use byway_driver::host_network::{
     self, Allowed, ClientPlan, HostNetworkError, InterfaceName, NameError, Sender, Transport,
 };
 use byway_driver::link::Link;
 use byway_driver::meter::Side;
+use byway_driver::slices::{Relay, Slicer};
 use byway_driver::tunnel::detour::{Detour, Detours};
 use byway_driver::tunnel::{Interface, Peer, Places, Prefix, PublicKey, Secret, Terms, Tunnel, TunnelError};
+use byway_primitives::Time;
 use byway_records::offer::Network;
 use tokio::net::lookup_host;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use zeroize::Zeroizing;
 
-use super::Guard;
+use super::{Cutting, Guard, Joining};
 use crate::peer_node::data_plane::Plane;
 
 /// The interface that this machine's packets go into.
@@ -33,6 +36,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(1);
 /// So often it is greeted. Every second time over the link alone: the answer to what came by its own address may be what
 /// is lost on the way.
 const GREETINGS: usize = 4;
+/// The same over relays, which carry only once they have been promised something.
+const GREETINGS_OVER_RELAYS: usize = 12;
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long looking up a relay's name may take.
@@ -52,15 +57,26 @@ pub struct GuestOrder {
     pub link: Option<Link>,
     pub detours: Arc<Detours>,
     /// Relays, as `host:port`, that the link needs.
-    pub relays: Vec<String>,
+    pub link_relays: Vec<String>,
     pub plane: Plane,
     pub guard: Guard,
     /// What may leave the machine beside the tunnel.
     pub plan: ClientPlan,
     /// Whether the machine is closed already.
     pub is_closed: bool,
+    /// Over relays, where it goes over some.
+    pub slices: Option<InSlices>,
     /// The end of the tunnel before, whose interface has the same name.
     pub before: Option<JoinHandle<()>>,
+}
+
+/// How a tunnel goes over relays.
+pub struct InSlices {
+    pub now: Time,
+    pub shape: Shape,
+    pub secret: Zeroizing<[u8; 32]>,
+    /// With the number of its path; perhaps not all that there are to be.
+    pub relays: Vec<(usize, Relay)>,
 }
 
 /// A tunnel that is up. Its interface is gone when this is dropped.
@@ -68,8 +84,12 @@ pub struct Guest {
     tunnel: Tunnel,
     provider: PublicKey,
     detour: Option<Detour>,
-    /// The addresses of the relays that were asked about.
-    pub relays: Vec<SocketAddr>,
+    slicer: Option<Slicer>,
+    guard: Guard,
+    /// What is in force.
+    plan: ClientPlan,
+    /// The addresses of the links' relays that were asked about.
+    pub link_relays: Vec<SocketAddr>,
 }
 
 impl Guest {
@@ -78,6 +98,11 @@ impl Guest {
         if let Some(detour) = &self.detour {
             detour.move_to(link);
         }
+    }
+
+    /// Whether its packets go over relays that this node chose.
+    pub fn is_over_relays(&self) -> bool {
+        self.slicer.is_some()
     }
 
     /// Whether its packets go over the link of the two nodes.
@@ -95,6 +120,29 @@ impl Guest {
     pub async fn close(self) {
         self.tunnel.close().await;
     }
+
+    /// Slices that came over each path so far; none where there are none.
+    pub fn carried(&self) -> Vec<u64> {
+        self.slicer.as_ref().map(Slicer::carried).unwrap_or_default()
+    }
+
+    /// Uses this relay for a path, from now on.
+    pub fn set_path(&mut self, path: usize, relay: Relay) -> io::Result<()> {
+        if let Some(slicer) = &self.slicer {
+            let to = relay.address;
+            let sender = Sender::Port(slicer.set_path(path, relay)?);
+            self.plan.allowed.push(Allowed { transport: Transport::Udp, to, sender });
+            self.guard.change(self.plan.clone());
+        }
+        Ok(())
+    }
+
+    /// Sends nothing over a path any more.
+    pub fn clear_path(&self, path: usize) {
+        if let Some(slicer) = &self.slicer {
+            slicer.clear_path(path);
+        }
+    }
 }
 
 /// Why a tunnel is not up.
@@ -110,6 +158,10 @@ pub enum GuestError {
     Network(#[from] HostNetworkError),
     #[error("the provider says nowhere where its tunnel is, and the link to it is down")]
     NoPath,
+    #[error("the provider does not take tunnels in slices; it may need an update")]
+    NoSlices,
+    #[error("{found} relays could be reached, and {needed} are needed; fewer may be asked for in [tunnel]")]
+    FewRelays { found: usize, needed: usize },
     #[error("the provider's answer makes no sense to this node; one side may need an update")]
     Answer,
     #[error("the provider's tunnel does not answer, neither at its addresses nor over the link to it")]
@@ -132,35 +184,30 @@ pub async fn build(order: GuestOrder) -> Result<Guest, GuestError> {
         provider,
         link,
         detours,
-        relays,
+        link_relays,
         plane,
         guard,
         mut plan,
         is_closed,
+        slices,
         before,
     } = order;
     if let Some(before) = before {
         // It ends one way or another.
         let _ = before.await;
     }
-    let relays = look_up(relays).await;
-    plan.allowed.extend(relays.iter().map(|to| Allowed { transport: Transport::Tcp, to: *to, sender: Sender::Anyone }));
-    let direct = if answer.port == 0 { Vec::new() } else { provider };
-    let socket = bind(&direct)?;
-    let direct: Vec<SocketAddr> = direct.into_iter().map(|address| SocketAddr::new(address, answer.port)).collect();
-    let wireguard = socket.local_addr()?;
-    let detour = link.map(|link| detours.open(session.0, wireguard, link)).transpose()?;
-    let places = Places { direct, detour: detour.as_ref().map(Detour::address) };
-    if places.all().is_empty() {
-        return Err(GuestError::NoPath);
-    }
+    let link_relays = look_up(link_relays).await;
+    let to_relay = |to: &SocketAddr| Allowed { transport: Transport::Tcp, to: *to, sender: Sender::Anyone };
+    plan.allowed.extend(link_relays.iter().map(to_relay));
+    let Way { socket, slicer, detour, places } = match slices {
+        Some(slices) => over_relays(answer, slices, &mut plan)?,
+        None => over_link_or_directly(answer, provider, link.map(|link| (session, link, detours)), &mut plan)?,
+    };
     let own = [IpAddr::from(answer.slot.v4()), answer.slot.v6().into()];
     let alone = own.map(|own| (own, Prefix::host(own).length()));
     let interface = Interface::create(INTERFACE, &alone, answer.mtu)?;
     let name = interface.name().parse()?;
     let mut tunnel = Tunnel::open(Secret::from_bytes(&secret), Side::Client, socket, interface)?;
-    let sender = Sender::Port(wireguard.port());
-    plan.allowed.extend(places.direct.iter().map(|to| Allowed { transport: Transport::Udp, to: *to, sender }));
     if is_closed {
         guard.protect(plan.clone()).await?;
     }
@@ -173,11 +220,12 @@ pub async fn build(order: GuestOrder) -> Result<Guest, GuestError> {
         terms: Terms::Paid { gate: plane.gate, meter: plane.meter },
         keepalive: Some(KEEPALIVE),
     })?;
-    greet(&tunnel, &key, &places).await?;
+    let greetings = if slicer.is_some() { GREETINGS_OVER_RELAYS } else { GREETINGS };
+    greet(&tunnel, &key, &places, greetings).await?;
     tunnel.keep_way(key, places);
     plan.tunnel = Some(inside(name, answer.slot));
-    guard.protect(plan).await?;
-    Ok(Guest { tunnel, provider: key, detour, relays })
+    guard.protect(plan.clone()).await?;
+    Ok(Guest { tunnel, provider: key, detour, slicer, guard, plan, link_relays })
 }
 
 /// A socket for all of these, or as many as the system allows with one.
@@ -200,8 +248,8 @@ async fn look_up(hosts: Vec<String>) -> Vec<SocketAddr> {
 }
 
 /// Waits until the provider has answered at one of these places.
-async fn greet(tunnel: &Tunnel, key: &PublicKey, places: &Places) -> Result<(), GuestError> {
-    for greeting in 0..GREETINGS {
+async fn greet(tunnel: &Tunnel, key: &PublicKey, places: &Places, greetings: usize) -> Result<(), GuestError> {
+    for greeting in 0..greetings {
         match places.detour {
             Some(detour) if greeting % 2 == 1 => tunnel.greet(key, &[detour]),
             _ => tunnel.greet(key, &places.all()),
@@ -215,6 +263,53 @@ async fn greet(tunnel: &Tunnel, key: &PublicKey, places: &Places) -> Result<(), 
         }
     }
     Err(GuestError::Silent)
+}
+
+/// WireGuard's socket, what is between it and the provider, and where it is to send.
+struct Way {
+    socket: UdpSocket,
+    slicer: Option<Slicer>,
+    detour: Option<Detour>,
+    places: Places,
+}
+
+/// What goes to the provider itself is allowed to leave.
+fn over_link_or_directly(
+    answer: TunnelAnswer,
+    provider: Vec<IpAddr>,
+    link: Option<(SessionId, Link, Arc<Detours>)>,
+    plan: &mut ClientPlan,
+) -> Result<Way, GuestError> {
+    let direct = if answer.port == 0 { Vec::new() } else { provider };
+    let socket = bind(&direct)?;
+    let direct: Vec<SocketAddr> = direct.into_iter().map(|address| SocketAddr::new(address, answer.port)).collect();
+    let wireguard = socket.local_addr()?;
+    let detour = link.map(|(session, link, detours)| detours.open(session.0, wireguard, link)).transpose()?;
+    let places = Places { direct, detour: detour.as_ref().map(Detour::address) };
+    if places.all().is_empty() {
+        return Err(GuestError::NoPath);
+    }
+    let sender = Sender::Port(wireguard.port());
+    plan.allowed.extend(places.direct.iter().map(|to| Allowed { transport: Transport::Udp, to: *to, sender }));
+    Ok(Way { socket, slicer: None, detour, places })
+}
+
+/// What goes to relays is allowed to leave.
+fn over_relays(answer: TunnelAnswer, slices: InSlices, plan: &mut ClientPlan) -> Result<Way, GuestError> {
+    let label = answer.slices.ok_or(GuestError::NoSlices)?.label;
+    // It never leaves this machine.
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let (shape, keys) = (slices.shape, SliceKeys::new(&slices.secret));
+    let cutting = Box::new(Cutting(Splitter::new(slices.now, shape, &keys, End::Client, label)));
+    let joining = Box::new(Joining(Joiner::new(shape, &keys, End::Client, label)));
+    let slicer = Slicer::open(socket.local_addr()?, shape.paths(), cutting, joining)?;
+    for (path, relay) in slices.relays {
+        let to = relay.address;
+        let sender = Sender::Port(slicer.set_path(path, relay)?);
+        plan.allowed.push(Allowed { transport: Transport::Udp, to, sender });
+    }
+    let places = Places { direct: Vec::new(), detour: Some(slicer.endpoint()) };
+    Ok(Way { socket, slicer: Some(slicer), detour: None, places })
 }
 
 /// The tunnel as the machine's network is to see it.

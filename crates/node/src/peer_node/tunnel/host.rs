@@ -5,18 +5,24 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use byway_access::exit_policy::ExitPolicy;
-use byway_access::service::tunnel::{MTU, Slot, Slots, TunnelAnswer, TunnelKeys, TunnelRequest};
+use byway_access::service::tunnel::{
+    MTU, SlicesAnswer, SlicesRequest, Slot, Slots, TunnelAnswer, TunnelKeys, TunnelRequest,
+};
 use byway_access::session::SessionId;
+use byway_access::slices::{End, Joiner, Label, SliceKeys, Splitter};
 use byway_crypto::noise::StaticKey;
+use byway_driver::clock::Clock;
 use byway_driver::exit::name_server::{self, NameServer};
 use byway_driver::exit::own;
 use byway_driver::host_network::{HostNetwork, HostNetworkError, InterfaceName, NameError, SharingPlan};
 use byway_driver::meter::Side;
 use byway_driver::tunnel::detour::Detours;
+use byway_driver::slices::Hub;
 use byway_driver::tunnel::{Interface, Peer, Prefix, PublicKey, Secret, Terms, Tunnel, TunnelError};
+use byway_primitives::Time;
 use byway_records::offer::Network;
 
-use super::inner_networks;
+use super::{Cutting, Joining, SLICE_BYTES_MAX, WIREGUARD_BYTES, inner_networks};
 use crate::peer_node::data_plane::Plane;
 
 /// The interface that clients' packets come out of.
@@ -27,6 +33,9 @@ const NAMES_PORT: u16 = 53;
 /// Serves tunnels until it is closed. Its clients are its own: who may have a slot, and what it costs, is decided elsewhere.
 pub struct TunnelHost {
     tunnel: Tunnel,
+    /// Where tunnels come in slices.
+    hub: Hub,
+    clock: Clock,
     network: Arc<dyn HostNetwork>,
     port: u16,
     key: StaticKey,
@@ -43,6 +52,7 @@ struct Clients {
 
 struct Client {
     key: PublicKey,
+    label: Option<Label>,
     plane: Plane,
 }
 
@@ -51,6 +61,8 @@ struct Client {
 pub enum HostError {
     #[error("no UDP socket for tunnels can be opened at {address}: {error}; set provider.tunnel_listen to a free port")]
     Socket { address: SocketAddr, error: std::io::Error },
+    #[error("no UDP socket for slices can be opened at {address}: {error}; set provider.slices_listen to a free port")]
+    Slices { address: SocketAddr, error: std::io::Error },
     #[error(transparent)]
     Tunnel(#[from] TunnelError),
     #[error(transparent)]
@@ -70,11 +82,17 @@ pub struct TunnelSelling {
     pub listen: SocketAddr,
     /// The interfaces towards the internet; those of the default routes where there are none.
     pub uplinks: Vec<String>,
+    /// Where tunnels in slices are heard.
+    pub slices: SocketAddr,
+    /// Where datagrams are relayed from, if that is sold.
+    pub relay: SocketAddr,
 }
 
 impl Default for TunnelSelling {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 51_820)), uplinks: Vec::new() }
+        let everywhere = |port| SocketAddr::from(([0, 0, 0, 0], port));
+        let (listen, slices, relay) = (everywhere(51_820), everywhere(51_821), everywhere(51_822));
+        Self { listen, uplinks: Vec::new(), slices, relay }
     }
 }
 
@@ -89,6 +107,10 @@ impl TunnelHost {
         let cant_bind = |error| HostError::Socket { address: selling.listen, error };
         let socket = UdpSocket::bind(selling.listen).map_err(cant_bind)?;
         let port = socket.local_addr().map_err(cant_bind)?.port();
+        let cant_slice = |error| HostError::Slices { address: selling.slices, error };
+        let wireguard = SocketAddr::new(selling.listen.ip(), port);
+        let hub = Hub::open(selling.slices, wireguard, |slice| Label::of(slice).map(|label| label.0));
+        let hub = hub.map_err(cant_slice)?;
         let own_networks = own::read().await;
         let inner = inner_networks();
         let addresses = inner.map(|network| (network.address, network.prefix));
@@ -118,28 +140,42 @@ impl TunnelHost {
         let secret = keys.of_provider();
         let tunnel = Tunnel::open(Secret::from_bytes(&secret), Side::Provider, socket, interface)?;
         let key = StaticKey::of(&secret);
-        Ok(Self { tunnel, network, port, key, clients: Mutex::default(), detours: Arc::default(), _names: names })
+        let (clock, clients, detours) = (Clock::starting(Time::ZERO), Mutex::default(), Arc::default());
+        Ok(Self { tunnel, hub, clock, network, port, key, clients, detours, _names: names })
     }
 
     /// A slot for a session that is accepted; nothing passes yet. `None` if there is no room, or the key is somebody's.
     pub fn slot(&self, session: SessionId, request: TunnelRequest) -> Option<TunnelAnswer> {
         let mut clients = self.clients();
         let slot = clients.slots.assign(session)?;
-        if !self.let_in(&mut clients, session, request, slot) {
+        if !self.let_in(&mut clients, session, &request, slot) {
             clients.slots.release(session);
             return None;
         }
-        Some(TunnelAnswer { key: self.key, port: self.port, slot, mtu: MTU })
+        let port = self.hub.local_address().port();
+        let slices = request.slices.as_ref().map(|_| SlicesAnswer { port, label: slot.label() });
+        let mtu = request.slices.as_ref().map_or(MTU, |slices| {
+            let datagram = slices.shape.packet_max(SLICE_BYTES_MAX);
+            MTU.min(datagram.saturating_sub(WIREGUARD_BYTES) as u16)
+        });
+        Some(TunnelAnswer { key: self.key, port: self.port, slot, mtu, slices })
     }
 
     /// A session of before a restart has its slot again.
     pub fn keep(&self, session: SessionId, request: TunnelRequest, answer: TunnelAnswer) {
         let mut clients = self.clients();
         clients.slots.keep(session, answer.slot);
-        self.let_in(&mut clients, session, request, answer.slot);
+        self.let_in(&mut clients, session, &request, answer.slot);
     }
 
-    fn let_in(&self, clients: &mut Clients, session: SessionId, request: TunnelRequest, slot: Slot) -> bool {
+    fn let_in(&self, clients: &mut Clients, session: SessionId, request: &TunnelRequest, slot: Slot) -> bool {
+        let label = request.slices.as_ref().map(|_| slot.label());
+        if let Some(slices) = &request.slices
+            && let Err(error) = self.take_slices(slot.label(), slices)
+        {
+            tracing::warn!(%session, %error, "a client's slices can't be taken");
+            return false;
+        }
         let (key, plane) = (PublicKey(request.key.0), Plane::new(0));
         let added = self.tunnel.add(Peer {
             key,
@@ -151,7 +187,7 @@ impl TunnelHost {
         });
         match added {
             Ok(()) => {
-                clients.served.insert(session, Client { key, plane });
+                clients.served.insert(session, Client { key, label, plane });
                 self.detours.admit(session.0, self.tunnel.local_address());
                 true
             }
@@ -162,12 +198,22 @@ impl TunnelHost {
         }
     }
 
+    fn take_slices(&self, label: Label, slices: &SlicesRequest) -> std::io::Result<()> {
+        let (shape, keys) = (slices.shape, SliceKeys::new(&slices.secret));
+        let cutting = Cutting(Splitter::new(self.clock.now(), shape, &keys, End::Exit, label));
+        let joining = Joining(Joiner::new(shape, &keys, End::Exit, label));
+        self.hub.add(label.0, shape.paths(), Box::new(cutting), Box::new(joining))
+    }
+
     pub fn release(&self, session: SessionId) {
         let mut clients = self.clients();
         clients.slots.release(session);
         if let Some(client) = clients.served.remove(&session) {
             self.tunnel.remove(&client.key);
             self.detours.remove(&session.0);
+            if let Some(label) = client.label {
+                self.hub.remove(label.0);
+            }
         }
     }
 

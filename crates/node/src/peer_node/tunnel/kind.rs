@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use byway_access::service::tunnel::{TunnelAnswer, TunnelKeys, TunnelRequest};
+use byway_access::service::tunnel::{SlicesRequest, TunnelAnswer, TunnelKeys, TunnelRequest};
 use byway_access::service::{NotAccepted, ServiceDataError, ServiceKind};
 use byway_access::session::{ResponseId, SessionId};
+use byway_access::slices::Shape;
 use byway_crypto::noise::StaticKey;
 use byway_primitives::Encode;
 use byway_records::offer::Service;
@@ -15,6 +16,8 @@ use super::TunnelHost;
 pub struct TunnelKind {
     pub keys: TunnelKeys,
     pub host: Option<Arc<TunnelHost>>,
+    /// How this node's own tunnels are cut, if they are.
+    pub shape: Option<Shape>,
 }
 
 impl ServiceKind for TunnelKind {
@@ -23,7 +26,8 @@ impl ServiceKind for TunnelKind {
     }
 
     fn request_data(&self, response: ResponseId) -> Vec<u8> {
-        TunnelRequest { key: StaticKey::of(&self.keys.of_session(response)) }.to_bytes()
+        let slices = self.shape.map(|shape| SlicesRequest { shape, secret: self.keys.of_slices(response) });
+        TunnelRequest { key: StaticKey::of(&self.keys.of_session(response)), slices }.to_bytes()
     }
 
     fn accept(&self, session: SessionId, request: &[u8]) -> Result<Vec<u8>, NotAccepted> {

@@ -103,7 +103,9 @@ fn the_pattern_of_traffic_is_not_hidden_from_a_relay() {
     let sliced = told_percent(|trace| at_a_relay(shape, trace));
     let mut numbers = Numbers(5);
     let third = told_percent(|trace| at_a_third(trace, &mut numbers));
-    println!("told in a hundred: whole {whole}, slices at one of three relays {sliced}, a third of the packets {third}");
+    println!(
+        "told in a hundred: whole {whole}, slices at one of three relays {sliced}, a third of the packets {third}"
+    );
     assert!(whole >= 80, "the classifier is of some use: {whole}");
     assert!(sliced * 10 >= whole * 9, "slices hide nothing of the pattern: {sliced} of {whole}");
 }

@@ -124,6 +124,11 @@ fn connected(from: IpAddr, to: SocketAddr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket)
 }
 
+/// A socket that can send to a place.
+fn unconnected(to: SocketAddr) -> io::Result<UdpSocket> {
+    bound(if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() })
+}
+
 /// A socket to one place elsewhere.
 fn outward(to: SocketAddr) -> io::Result<UdpSocket> {
     let any = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };

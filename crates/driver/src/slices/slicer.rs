@@ -10,7 +10,7 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::{Cut, DATAGRAM_BYTES_MAX, Join, Token, beside, lock, outward, receive, send_metered};
+use super::{Cut, DATAGRAM_BYTES_MAX, Join, Token, beside, lock, receive, send_metered, unconnected};
 use crate::entropy;
 use crate::gate::Gate;
 use crate::meter::{Meter, Way};
@@ -79,7 +79,8 @@ impl Slicer {
 
     /// Sends over this relay from now on; the port that it sends from.
     pub fn set_path(&self, path: usize, relay: Relay) -> io::Result<u16> {
-        let socket = outward(relay.address)?;
+        // Not connected: its way out, and so its own address, follow this machine's routes as they change.
+        let socket = unconnected(relay.address)?;
         let port = socket.local_addr()?.port();
         let state = Arc::new(Path { relay, socket, has_answered: AtomicBool::new(false) });
         let mut tasks = JoinSet::new();
@@ -149,7 +150,7 @@ async fn from_tunnel(shared: Arc<Shared>, mut cut: Box<dyn Cut>) {
             cut.cut(packet, entropy::seed(), &mut |number, part| {
                 let Some(Some(Running { path, .. })) = paths.get(number) else { return };
                 let Relay { gate, meter, .. } = &path.relay;
-                send_metered(gate, meter, Way::Up, part.len(), || path.socket.try_send(part));
+                send_metered(gate, meter, Way::Up, part.len(), || path.socket.try_send_to(part, path.relay.address));
             });
         })
         .await;
@@ -159,14 +160,19 @@ async fn from_tunnel(shared: Arc<Shared>, mut cut: Box<dyn Cut>) {
 async fn from_relay(shared: Arc<Shared>, path: Arc<Path>) {
     let mut buffer = [0; DATAGRAM_BYTES_MAX];
     loop {
-        receive(&path.socket, &mut buffer, |datagram, _| shared.take(&path, datagram)).await;
+        receive(&path.socket, &mut buffer, |datagram, from| {
+            if from == path.relay.address {
+                shared.take(&path, datagram);
+            }
+        })
+        .await;
     }
 }
 
 async fn greet(path: Arc<Path>) {
     loop {
         // What isn't sent or doesn't arrive is sent again.
-        let _ = path.socket.try_send(&path.relay.token.0);
+        let _ = path.socket.try_send_to(&path.relay.token.0, path.relay.address);
         let has_answered = path.has_answered.load(Ordering::Relaxed);
         sleep(if has_answered { REMIND_EVERY } else { GREET_EVERY }).await;
     }

@@ -138,13 +138,13 @@ pub struct ProviderConfig {
     #[serde(default)]
     pub exit_allow: Vec<Network>,
     /// UDP socket of the tunnel's WireGuard. It stays the same over restarts, since clients were told of it.
-    #[serde(default = "tunnel_listen")]
+    #[serde(default = "tunnel::tunnel_listen")]
     pub tunnel_listen: SocketAddr,
     /// UDP socket where tunnels in slices are heard (row A12).
-    #[serde(default = "slices_listen")]
+    #[serde(default = "tunnel::slices_listen")]
     pub slices_listen: SocketAddr,
     /// UDP socket of relaying, where that is sold (row A12).
-    #[serde(default = "relay_listen")]
+    #[serde(default = "tunnel::relay_listen")]
     pub relay_listen: SocketAddr,
     /// The interfaces towards the internet; that of the default route when left out.
     #[serde(default)]
@@ -359,18 +359,6 @@ impl Default for LogConfig {
     fn default() -> Self {
         Self { level: "info".to_owned(), to: LogTarget::Terminal }
     }
-}
-
-fn tunnel_listen() -> SocketAddr {
-    SocketAddr::from(([0, 0, 0, 0], 51_820))
-}
-
-fn slices_listen() -> SocketAddr {
-    SocketAddr::from(([0, 0, 0, 0], 51_821))
-}
-
-fn relay_listen() -> SocketAddr {
-    SocketAddr::from(([0, 0, 0, 0], 51_822))
 }
 
 /// What a node can sell.

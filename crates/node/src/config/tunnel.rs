@@ -1,5 +1,7 @@
 //! What a client's tunnel is to hold (`[tunnel]`).
 
+use std::net::SocketAddr;
+
 use byway_access::slices::{NoShape, Shape};
 use byway_driver::host_network::{ClientPlan, Lan, Programs};
 use byway_records::offer::Network;
@@ -52,4 +54,16 @@ impl TunnelConfig {
             ..ClientPlan::default()
         }
     }
+}
+
+pub(super) fn tunnel_listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 51_820))
+}
+
+pub(super) fn slices_listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 51_821))
+}
+
+pub(super) fn relay_listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 51_822))
 }

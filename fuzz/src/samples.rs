@@ -482,6 +482,8 @@ pub(crate) fn socks_datagram() -> Samples {
             Datagram { target: Target::new(host.parse().expect("a host"), 53), payload: vec![1; 40] }.to_bytes()
         })
         .collect()
+}
+
 pub(crate) fn relay_request() -> Samples {
     ["11.2.0.2:51821", "[2a00::1]:443"]
         .map(|exit| byway_access::service::relay::RelayRequest { exit: exit.parse().expect("an address") }.to_bytes())

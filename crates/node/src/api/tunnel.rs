@@ -24,7 +24,7 @@ pub struct TunnelSettings {
 
 impl TunnelSettings {
     pub fn new(closed: bool, config: TunnelConfig) -> Self {
-        let TunnelConfig { local_network, outside, programs } = config;
+        let TunnelConfig { local_network, outside, programs, .. } = config;
         Self { closed, local_network, outside, programs }
     }
 }
@@ -47,6 +47,7 @@ impl TunnelSettingsSet {
             local_network: self.local_network.unwrap_or(before.local_network),
             outside: self.outside.unwrap_or_else(|| before.outside.clone()),
             programs: self.programs.unwrap_or(before.programs),
+            ..before.clone()
         }
     }
 }

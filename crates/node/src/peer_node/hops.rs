@@ -186,6 +186,7 @@ impl Actor {
                 .min(price_max.unwrap_or(Amount::MAX)),
             bandwidth_bps: offer.bandwidth_bps,
             cost_max: limit.unwrap_or(Amount::MAX),
+            data: Vec::new(),
         };
         let (now, response) = (self.clock.now(), ResponseId(entropy::number()));
         self.tunnelling.wishes.note(response, target);

@@ -121,6 +121,8 @@ fn a_tunnel_goes_over_the_relay_where_there_is_no_direct_way() {
     story.tell("and lost again");
     client.json(&["disconnect"]);
     network.stop();
+}
+
 #[test]
 fn a_tunnel_in_slices_goes_on_while_a_relay_dies() {
     let _turn = turn();

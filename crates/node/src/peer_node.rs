@@ -9,6 +9,7 @@
 //! - [`assets`]: assets beside WAY; [`consolidating`]: merging outputs of the wallet; [`groups`]: m-of-n.
 //! - [`connecting`]: the client's side: dialling an exit among those of [`choosing`], keeping the connection; [`using`]: its sessions;
 //!   [`way_out`]: what programs on the proxy are given meanwhile.
+//! - [`outage`]: an exit that reaches nothing any more.
 //! - [`quality`]: how well providers serve, as this node measures it and others say.
 //! - [`accounts`]: sub-accounts, budgets within this node.
 //! - [`figures`] are for monitoring.
@@ -48,6 +49,7 @@ mod kept;
 pub(crate) mod kernel_access;
 mod once;
 mod opened;
+mod outage;
 mod owning;
 mod plugging;
 mod promise_log;
@@ -77,7 +79,7 @@ use byway_crypto::{IdentitySecret, WalletSecret};
 use byway_driver::clock::Clock;
 use byway_driver::disk::DiskError;
 use byway_driver::link::{self, Link};
-use byway_driver::socks::{self, SocksRequest};
+use byway_driver::socks::{self, SocksRequest, Target};
 use byway_kernel::follower;
 use byway_kernel::follower::protocol::Answer;
 use byway_kernel::light::TrustedCheckpoint;
@@ -97,6 +99,7 @@ use actor::Actor;
 use data_plane::Report;
 pub(crate) use kernel_access::KernelAccess;
 use kernel_access::{AskError, SubmitFailed};
+use outage::Carried;
 pub use relay::RelayError;
 pub use relaying::RelaySettings;
 pub use tunnel::{Cutting, Joining, TunnelSelling};
@@ -303,6 +306,12 @@ enum Arrival {
         provider: IdentityId,
         session: SessionId,
         report: Report,
+    },
+    /// A program's connection through a session has ended, or could not be made.
+    Carried {
+        session: SessionId,
+        target: Target,
+        carried: Carried,
     },
     TunnelBuilt {
         provider: IdentityId,

@@ -5,6 +5,7 @@
 //! - [`network`] and [`disk`]: what can go wrong there. [`random`]: the one source of chance.
 //! - [`kernel`]: kernel nodes in it, adversaries by name, and the checks that hold in every run. [`purse`]: money.
 //! - [`peer`]: market nodes in it: follower, wallet, dialogues, promises, sessions, and the bytes of downloads.
+//! - [`quality`]: a market of good and bad providers over weeks, and a crowd that lies about them.
 //! - [`whole`]: all of these in one network, with kernel nodes that lie to their clients, and one checker over it all.
 //!
 //! It runs the production code; nothing is replaced but the driver. It measures no real time and is no benchmark.
@@ -14,6 +15,7 @@ pub mod kernel;
 pub mod network;
 pub mod peer;
 pub mod purse;
+pub mod quality;
 pub mod random;
 pub mod whole;
 pub mod world;

@@ -99,6 +99,8 @@ export interface OfferFilter {
   unit?: string;
   max_price?: string;
   min_bandwidth_bps?: number;
+  /** What comes first; `offer_list` sorts by price when it is left out, `connect` as the node is configured. */
+  sort?: "price" | "quality" | "both";
 }
 
 export interface Offer {
@@ -117,11 +119,11 @@ export interface Offer {
   published_ms: number;
   expires_ms: number;
   preferred: boolean;
-  /** Left out where nothing is known. */
+  /** How well the provider serves; left out where nothing is known. */
   quality?: Maybe<Quality>;
 }
 
-/** How well a provider serves: points from 0 to 1000, 500 for whoever nothing is known of. */
+/** Points from 0 to 1000; 500 is the middle, where whoever is unknown stands. */
 export interface Quality {
   score: number;
   own_sessions: number;
@@ -330,7 +332,7 @@ export interface GroupRecord {
 /** Every method with its params and result; the client is typed by this table. */
 export interface Methods {
   node_status: { params: Record<never, never>; result: NodeStatus };
-  offer_list: { params: OfferFilter & { sort?: "price"; limit?: number }; result: Offer[] };
+  offer_list: { params: OfferFilter & { limit?: number }; result: Offer[] };
   offer_own: { params: Record<never, never>; result: Offer[] };
   offer_publish: { params: OfferTerms & { idempotency_key: string }; result: { offer_id: string; entry: Entry } };
   offer_withdraw: { params: { offer_id: string; idempotency_key: string }; result: Entry };

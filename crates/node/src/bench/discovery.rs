@@ -2,12 +2,15 @@
 //!
 //! Offers are spread over fifty countries and two hundred autonomous systems, each by a provider of its own. Taking one up means what a
 //! node does that trusts nobody: decoding it, verifying its provider's signature, and indexing it. A query asks as people
-//! do, by country, by system, by price and bandwidth, or for the cheapest of all, and reads what fits on a page.
+//! do, by country, by system, by price and bandwidth, or for the cheapest of all, sorted by price, quality or both, and reads
+//! what fits on a page. As many providers are rated as a node ever measures, or a tenth of a smaller market's.
 
 use std::time::Instant;
 
 use anyhow::Context;
 use byway_access::discovery::{Index, LedgerClock, Place, Query};
+use byway_access::quality::measurement::MEASURED_MAX;
+use byway_access::quality::{QUALITY_MAX, Sort};
 use byway_crypto::IdentitySecret;
 use byway_primitives::{Amount, AssetId, Encode, Hash, NetworkId, Time};
 use byway_records::Offer;
@@ -29,6 +32,8 @@ const CLOCK: LedgerClock = LedgerClock { time: Time(1), commits: 1 };
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     pub offers: u64,
+    /// Whose providers are rated.
+    pub rated: u64,
     /// Decoding, verifying and indexing all of them, one after the other on one core.
     pub replay_s: f64,
     pub query_p50_us: f64,
@@ -48,9 +53,24 @@ pub fn run(offers: u64) -> anyhow::Result<Report> {
     index.of_service(Service::SOCKS).try_for_each(|published| published.offer.verify(NETWORK))?;
     let replay_s = began.elapsed().as_secs_f64();
     anyhow::ensure!(index.len() as u64 == offers, "{} offers of {offers} were taken up", index.len());
+    let rated = rate(&mut index, offers)?;
     let mut took: Vec<f64> = (0..QUERIES).map(|number| ask(&index, number)).collect::<anyhow::Result<_>>()?;
     took.sort_by(f64::total_cmp);
-    Ok(Report { offers, replay_s, query_p50_us: percentile(&took, 50), query_p99_us: percentile(&took, 99) })
+    Ok(Report { offers, rated, replay_s, query_p50_us: percentile(&took, 50), query_p99_us: percentile(&took, 99) })
+}
+
+/// Rates some providers, all over the scale.
+fn rate(index: &mut Index, offers: u64) -> anyhow::Result<u64> {
+    let rated = (offers / 10).min(MEASURED_MAX as u64);
+    for number in 0..rated {
+        let quality = drawn(b"quality", number, u64::from(QUALITY_MAX) + 1) as u16;
+        index.rate(provider(number)?.id(), Service::SOCKS, Some(quality));
+    }
+    Ok(rated)
+}
+
+fn provider(number: u64) -> anyhow::Result<IdentitySecret> {
+    IdentitySecret::from_bytes(&seed(&[b"provider", &number.to_le_bytes()])).context("not a key")
 }
 
 /// A number below `bound`, the same each time.
@@ -70,7 +90,7 @@ fn place(number: u64) -> anyhow::Result<Location> {
 }
 
 fn published(number: u64) -> anyhow::Result<Stored> {
-    let secret = IdentitySecret::from_bytes(&seed(&[b"provider", &number.to_le_bytes()])).context("not a key")?;
+    let secret = provider(number)?;
     let units = 1 + drawn(b"price", number, 1_000_000);
     let price = |units: u64, reputation_min| Price {
         unit: Unit::Mb,
@@ -97,7 +117,8 @@ fn published(number: u64) -> anyhow::Result<Stored> {
 
 /// Asks once; how long it took, in microseconds.
 fn ask(index: &Index, number: u64) -> anyhow::Result<f64> {
-    let mut query = Query::by_megabyte(Service::SOCKS);
+    let sort = [Sort::Price, Sort::Quality, Sort::Both][(number / 5 % 3) as usize];
+    let mut query = Query { sort, ..Query::by_megabyte(Service::SOCKS) };
     let country = Some(country(drawn(b"wanted country", number, COUNTRIES))?);
     match number % 5 {
         0 => query.exit = Place { country, asn: None },

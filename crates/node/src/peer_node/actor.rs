@@ -34,6 +34,7 @@ use super::history::Notes;
 use super::kernel_access::KernelAccess;
 use super::once::OnceLog;
 use super::opened::Opened as OpenedServices;
+use super::outage::Outage;
 use super::plugging::Plugging;
 use super::quality::Quality;
 use super::relay::RelayHost;
@@ -141,6 +142,7 @@ pub(super) struct Actor {
     pub(super) failed_lately: BTreeMap<IdentityId, Time>,
     pub(super) limits: SpendingConfig,
     pub(super) quality: Quality,
+    pub(super) outage: Outage,
 
     pub(super) ledger_timer: Timer,
     pub(super) market_timer: Timer,
@@ -177,6 +179,7 @@ impl Actor {
             wallet,
             promise_log: promise_log::PromiseLog::open(&ledger_journal),
             quality: Quality::open(&ledger_journal),
+            outage: Outage::default(),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
             accounts: Accounts::open(&ledger_journal),

@@ -18,6 +18,7 @@
 //!   that is less than programs wait for a way out, so that they still get the next one.
 //! - One that serves nothing, saying that nothing was paid, is left after [`PAUSE_MAX`] where another offer matches: an
 //!   honest one resumes within a round trip of the promise that it waits for.
+//! - One that reaches nothing any more is left where another offer matches ([`outage`](super::outage)).
 //!
 //! Whoever was left comes after all others for [`FAILED_FOR`]. What it is owed it settles: our last word on the session
 //! waits in the dialogue, and reaches it if the dialogue goes on within its life.
@@ -450,13 +451,17 @@ impl Actor {
         let Connection::Connected(connected) = &self.connection else { return };
         if let Flow::Paused { since } = connected.flow
             && now >= since + PAUSE_MAX
-            && self
-                .untried(connected.filter.as_ref())
-                .iter()
-                .any(|c| c.offer.offer.provider != connected.offer.provider)
+            && self.is_in_use_and_another_fits(connected.session)
         {
             self.leave_provider(StopReason::RemainderZero);
         }
+    }
+
+    /// Whether this is the session in use, and somebody else's offer fits its user's wish.
+    pub(super) fn is_in_use_and_another_fits(&self, session: SessionId) -> bool {
+        let Connection::Connected(connected) = &self.connection else { return false };
+        let others = self.untried(connected.filter.as_ref());
+        connected.session == session && others.iter().any(|c| c.offer.offer.provider != connected.offer.provider)
     }
 
     fn next_best(&mut self, why: &str) {

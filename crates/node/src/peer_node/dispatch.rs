@@ -17,6 +17,7 @@ impl Actor {
             Arrival::Submitted { id, result } => self.submitted(id, result),
             Arrival::Dialled { provider, result } => self.dialled(provider, result),
             Arrival::Used { provider, session, report } => self.used(provider, session, report),
+            Arrival::Carried { session, target, carried } => self.carried(session, &target, carried),
             Arrival::TunnelBuilt { provider, session, result } => self.tunnel_built(provider, session, result),
             Arrival::TunnelFailed { session, why } => self.tunnel_lost(session, why),
             Arrival::Served { client, session, report } => self.was_served(client, session, report),

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use byway_access::session::SessionId;
 use byway_driver::link::Link;
-use byway_driver::socks::{Reply, SocksRequest, carry};
+use byway_driver::socks::{Reply, SocksRequest, Wanted, carry};
 use byway_records::offer::Service;
 use tokio::sync::{mpsc, watch};
 
 use super::connecting::{Connected, Connection, Flow};
 use super::data_plane::Plane;
+use super::outage::Carried;
 use super::{Actor, Arrival};
 
 /// How long a program waits for an exit before it is refused.
@@ -60,8 +61,13 @@ pub(super) async fn serve_request(
     let found = tokio::time::timeout(EXIT_WAIT, find_exit(&mut exits, &arrive)).await;
     match found {
         Ok(Ok(exit)) => {
+            let wanted = request.wanted.clone();
             let outcome = carry(request, &exit.link, exit.session.0, &exit.plane.gate, &exit.plane.meter).await;
             tracing::trace!(?outcome, "connection ended");
+            if let (Wanted::Connection(target), Some(carried)) = (wanted, Carried::of(&outcome)) {
+                // The task is gone only when the node has stopped.
+                let _ = arrive.send(Arrival::Carried { session: exit.session, target, carried }).await;
+            }
         }
         Ok(Err(reply)) => request.refuse(reply).await,
         Err(_) => request.refuse(Reply::TtlExpired).await,

@@ -16,6 +16,7 @@ mod openrpc;
 mod owning;
 mod page;
 mod past_epochs;
+mod quality;
 mod rpc;
 mod running;
 mod socket;

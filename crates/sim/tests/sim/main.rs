@@ -19,6 +19,7 @@ mod hoarding;
 mod kernel;
 mod leaders;
 mod pruning;
+mod quality;
 mod recovery;
 mod storm;
 mod upgrades;

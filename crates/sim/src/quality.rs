@@ -192,12 +192,6 @@ impl QualitySim {
         (self.rating(client, provider, |_| true), self.rating(client, provider, |word| !is_crowd(word)))
     }
 
-    /// A client forgets all that it has measured itself, as one that has just come.
-    pub fn forget_own(&mut self, client: usize) {
-        self.clients[client].measured = Measurements::default();
-        self.rate_all(client);
-    }
-
     fn of(&self, provider: usize) -> (IdentityId, Service) {
         (self.providers[provider].id, SOLD)
     }

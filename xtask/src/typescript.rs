@@ -24,6 +24,7 @@ const DOCUMENTS: [&str; 2] = ["docs/formats/openrpc.json", "docs/formats/openrpc
 const CONTRACT: &str = "clients/typescript/src/contract.ts";
 const HEAD: &str = "\
 // Made of docs/formats/openrpc.json and openrpc-peer.json by `cargo xtask clients`. Changes go there.
+//! Long because: it is made, and nobody reads it from one end to the other.
 
 ";
 /// What the parameter is called by which a repeated call does nothing twice.

@@ -1,4 +1,5 @@
 // Made of docs/formats/openrpc.json and openrpc-peer.json by `cargo xtask clients`. Changes go there.
+//! Long because: it is made, and nobody reads it from one end to the other.
 
 /** a decimal number of coins, never a JSON number */
 export type Amount = string;

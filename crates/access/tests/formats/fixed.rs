@@ -108,19 +108,14 @@ pub fn qualities() -> Vec<(&'static str, QualityMessage)> {
 /// In the order of their numbers.
 pub fn refusals() -> Vec<SessionMessage> {
     use OpenRefusal::*;
-    let by_service = ByService(ReasonText::of("no"));
-    let all = [
-        OfferUnknown,
-        ServiceUnknown,
-        ServiceData,
-        TooManySessions,
-        Full,
-        Closing,
-        TooManyQuestions,
-        Denied,
-        by_service,
-    ];
+    let all = [OfferUnknown, ServiceUnknown, ServiceData, TooManySessions, Full, Closing, TooManyQuestions, Denied];
     all.into_iter().map(|reason| SessionMessage::Refused { response: RESPONSE, reason }).collect()
+}
+
+/// A refusal in the words of a service that plugs in.
+pub fn refused_by_service() -> SessionMessage {
+    let reason = OpenRefusal::ByService(ReasonText::of("no"));
+    SessionMessage::Refused { response: RESPONSE, reason }
 }
 
 /// In the order of their numbers.

@@ -79,3 +79,8 @@ const FROZEN_QUALITIES: [&str; 3] =
 
 const FROZEN_WARNINGS: [&str; 3] =
     ["ask about: 146 962afb17bf782954", "told nothing: 22 a8bed3972bc4e552", "told: 312 b7cfbb429489329e"];
+
+#[test]
+fn a_services_own_words_stand_behind_their_number() {
+    assert!(fixed::refused_by_service().to_bytes().ends_with(&[0x40, 2, b'n', b'o']));
+}

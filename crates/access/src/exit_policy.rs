@@ -29,12 +29,18 @@
 //! An address that reaches an IPv4 host (mapped, NAT64) is that host in every step. A block that allows IPv6 at large says
 //! nothing about IPv4 addresses carried in it: only a block within the mechanism's own space names those. A rule that
 //! denies is taken at its word in either form.
+//!
+//! What an operator adds by address, port and name is [`ExitLists`], asked before all of this.
 
 mod blocks;
+mod lists;
+mod punycode;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use byway_records::offer::{Action, Network, Rule};
+
+pub use lists::{Destination, Domain, ExitLists, Hosts};
 
 /// Ports on which mail is handed in. Spam sent from an exit gets its address listed within hours.
 pub const MAIL_PORTS: [u16; 3] = [25, 465, 587];
@@ -93,6 +99,10 @@ pub enum Denied {
     Mail,
     #[error("the offer's rules deny this address or port")]
     Rule,
+    #[error("this exit does not go there")]
+    Operator,
+    #[error("this destination is blocked after a complaint")]
+    Blocked,
 }
 
 /// Reply codes of SOCKS5 (RFC 1928, section 6).

@@ -11,11 +11,17 @@
 //!
 //! Streams wait, packets don't: a tunnel asks for leave for one packet ([`Gate::try_take`]), gets it whole or not at all,
 //! and drops the packet then, as a link that is full would.
+//!
+//! Beside what is paid for, a gate may have a [`Pace`]: how fast bytes may pass. It is asked after the allowance, since what it
+//! was asked for is gone.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Mutex, Notify};
+
+use crate::meter::Way;
+use crate::pace::Pace;
 
 /// The gate of one session.
 #[derive(Debug)]
@@ -34,6 +40,7 @@ pub struct Gate {
     freed: Notify,
     closed: OnceLock<CloseReason>,
     closing: Notify,
+    pace: OnceLock<Arc<Pace>>,
 }
 
 /// Why a gate was closed for good.
@@ -69,7 +76,19 @@ impl Gate {
             freed: Notify::new(),
             closed: OnceLock::new(),
             closing: Notify::new(),
+            pace: OnceLock::new(),
         }
+    }
+
+    /// Gives the gate a pace, which may be that of other gates, too; without one bytes pass as fast as they come. The first
+    /// stands.
+    pub fn set_pace(&self, pace: Arc<Pace>) {
+        // A second one is dropped on purpose.
+        let _ = self.pace.set(pace);
+    }
+
+    pub fn pace(&self) -> Option<&Pace> {
+        self.pace.get().map(Arc::as_ref)
     }
 
     /// A gate for a session of which `used` bytes have passed before.
@@ -149,6 +168,14 @@ impl Gate {
         }
     }
 
+    /// As [`Gate::acquire`], and waits until what was granted may pass by the gate's pace. Cancel-safe.
+    pub async fn acquire_in_time(&self, way: Way, wanted: u64) -> Result<Grant<'_>, CloseReason> {
+        let Some(pace) = self.pace() else { return self.acquire(wanted).await };
+        let grant = self.acquire(wanted.min(pace.piece(way))).await?;
+        pace.pass(way, grant.left()).await;
+        Ok(grant)
+    }
+
     /// Leave for all of `bytes` at once, or for none; never waits, and passes by those who do. Takes nothing once the gate
     /// is closed.
     pub fn try_take(&self, bytes: u64) -> bool {
@@ -214,7 +241,6 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     /// Takes `wanted` bytes in as many grants as it needs, noting `name` for each.
     async fn consume(gate: Arc<Gate>, wanted: u64, name: u8, log: Arc<std::sync::Mutex<Vec<(u8, u64)>>>) {

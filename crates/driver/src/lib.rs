@@ -14,6 +14,7 @@
 //! - [`service`]: the streams of a service that plugs in, from one program to another.
 //! - [`slices`]: a tunnel's datagrams over several relays, at the client, the relay and the exit.
 //! - [`meter`] and [`gate`]: what both count of a session, and how both hold it back when it isn't paid for.
+//! - [`pace`]: how fast a session may go.
 //! - [`host_network`]: the machine's firewall, routes and resolver while the IP tunnel is in use.
 //!
 //! What is not here: decisions. Whom to dial, what to pay, when to give up on a peer is said by machines.
@@ -28,6 +29,7 @@ pub mod host_network;
 pub mod link;
 pub mod mesh;
 pub mod meter;
+pub mod pace;
 pub mod pool;
 pub mod relay;
 pub mod service;

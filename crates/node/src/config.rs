@@ -8,6 +8,7 @@ mod kernel;
 mod ledger;
 mod link;
 mod plugged;
+mod provider;
 mod quality;
 mod score;
 mod tunnel;
@@ -18,8 +19,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use byway_access::Sort;
+use byway_access::exit_policy::Destination;
 use byway_primitives::Amount;
-use byway_records::offer::{Country, Network, Service};
+use byway_records::offer::{Country, Service};
 use serde::Deserialize;
 
 use crate::peer_node::BetterPrice;
@@ -134,9 +136,20 @@ pub struct ProviderConfig {
     pub price_per_mb: Amount,
     /// Per session.
     pub bandwidth_bps: u64,
-    /// Blocks that the exit may reach although the default policy denies them.
+    /// Addresses that the exit may reach although the default policy denies them, and what is let off `exit_deny`.
     #[serde(default)]
-    pub exit_allow: Vec<Network>,
+    pub exit_allow: Vec<Destination>,
+    /// Addresses, ports and domains that it doesn't go to.
+    #[serde(default)]
+    pub exit_deny: Vec<Destination>,
+    /// Bytes in a calendar month (UTC), both ways together; as many as come when left out.
+    pub month_max_bytes: Option<u64>,
+    /// Clients with a session at one time.
+    pub clients_max: Option<usize>,
+    /// Bits per second each way, of all clients together.
+    pub rate_max_bps: Option<u64>,
+    /// Bits per second each way, of each client.
+    pub client_rate_max_bps: Option<u64>,
     /// UDP socket of the tunnel's WireGuard. It stays the same over restarts, since clients were told of it.
     #[serde(default = "tunnel::tunnel_listen")]
     pub tunnel_listen: SocketAddr,
@@ -333,7 +346,8 @@ impl ProviderConfig {
             let why = "an offer without bandwidth is worth nothing";
             return Err(problem("provider.bandwidth_bps", 0, why, "write bits per second, such as 100000000"));
         }
-        Ok(())
+        self.check_lists()?;
+        self.check_caps()
     }
 }
 
@@ -485,7 +499,11 @@ mod tests {
             (&plugged("a-b", ""), &["`provider.plugged.service`", "no program", "`command`", "`socket`"]),
             (&plugged("a-b", "command = [\"x\"]\nsocket = \"s\""), &["a-b", "two programs"]),
             (&plugged("a-b", "command = []"), &["`provider.plugged.command`", "no program"]),
-            (&format!("{PEER}{PROVIDER}exit_allow = [\"10.0.0.0/40\"]"), &["10.0.0.0/40", "address block"]),
+            (&format!("{PEER}{PROVIDER}exit_allow = [\"10.0.0.0/40\"]"), &["10.0.0.0/40", "address"]),
+            (&format!("{PEER}{PROVIDER}exit_allow = [\"*:25\"]"), &["`provider.exit_allow`", "*:25"]),
+            (&format!("{PEER}{PROVIDER}exit_deny = [\"a b\"]"), &["a b", "example.com"]),
+            (&format!("{PEER}{PROVIDER}rate_max_bps = 7"), &["`provider.rate_max_bps`", "7"]),
+            (&format!("{PEER}{PROVIDER}clients_max = 0"), &["`provider.clients_max`", "0"]),
         ] {
             let error = parse(text).map(|_| ()).expect_err(text).to_string();
             assert!(error.contains("/etc/byway/config.toml"), "{error}");

@@ -21,6 +21,7 @@ pub mod api;
 pub mod backup;
 pub mod bench;
 pub mod bounded;
+pub mod calendar;
 pub mod cli;
 pub mod client;
 pub mod config;

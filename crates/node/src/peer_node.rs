@@ -16,6 +16,7 @@
 //! - [`requesting`]: payment links.
 //! - [`selling`]: the provider's offer; [`serving`]: its sessions.
 //! - [`plugging`]: services that plug in, as they are sold; [`opened`]: as they are used.
+//! - [`provision`]: a provider's caps, blocks and earnings.
 //! - [`tunnel`]: WireGuard on both sides, and the machine's own network around it; [`tunnelling`]: when; [`relay`]
 //!   what is passed on for others, and [`hops`] the relays of the tunnel in use.
 //! - [`history`]: the wallet's history as people see it; [`once`]: idempotency keys; [`kept`]: what else is kept across
@@ -54,6 +55,7 @@ mod owning;
 mod plugging;
 mod promise_log;
 mod proof;
+mod provision;
 mod quality;
 mod relay;
 mod relaying;
@@ -72,6 +74,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use byway_access::exit_policy::ExitLists;
 use byway_access::session::SessionId;
 use byway_access::slices::Shape;
 use byway_access::{CreditPolicy, Weights};
@@ -100,6 +103,7 @@ use data_plane::Report;
 pub(crate) use kernel_access::KernelAccess;
 use kernel_access::{AskError, SubmitFailed};
 use outage::Carried;
+pub use provision::Caps;
 pub use relay::RelayError;
 pub use relaying::RelaySettings;
 pub use tunnel::{Cutting, Joining, TunnelSelling};
@@ -182,6 +186,9 @@ pub struct SellingConfig {
     pub price_per_mb: Amount,
     /// Blocks that the exit may connect to although the standard policy denies them.
     pub allow: Vec<Network>,
+    /// What else it connects to or not; nothing is in the list of what is blocked.
+    pub exit_lists: ExitLists,
+    pub caps: Caps,
     /// How clients are judged, and what follows from it.
     pub judging: Judging,
     /// The unsettled amount at which a client's promise is settled.

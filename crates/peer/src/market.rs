@@ -74,6 +74,7 @@ pub struct Market {
     pairs: BTreeMap<IdentityId, Pair>,
     listings: BTreeMap<OfferId, Listing>,
     selling: Selling,
+    capacity: Capacity,
     warnings: Warnings,
     exchange: Exchange,
     /// Which payment writes become durable with which batch.
@@ -86,7 +87,19 @@ pub struct Market {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Selling {
     Open,
+    /// There are as many clients as may be.
+    Full,
+    MonthSpent,
     Closing,
+}
+
+/// What a provider can still take on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Capacity {
+    /// Clients with a session at one time; a client that has one may open more.
+    pub clients_max: Option<usize>,
+    /// It has carried all that it wants to carry this month.
+    pub is_month_spent: bool,
 }
 
 /// What the ledger says of a peer.
@@ -163,6 +176,7 @@ impl Market {
             pairs: BTreeMap::new(),
             listings: BTreeMap::new(),
             selling: Selling::Open,
+            capacity: Capacity::default(),
             awaiting: VecDeque::new(),
             outputs: VecDeque::new(),
             timer: Timer::default(),
@@ -277,7 +291,34 @@ impl Market {
     /// Takes no new sessions: the node shuts down.
     pub fn close_shop(&mut self) {
         self.selling = Selling::Closing;
-        self.pairs.values_mut().for_each(Pair::close_shop);
+        self.pairs.values_mut().for_each(|pair| pair.set_selling(Selling::Closing));
+    }
+
+    /// What can be taken on from now on; sessions that are open stay.
+    pub fn set_capacity(&mut self, capacity: Capacity) {
+        self.capacity = capacity;
+        for peer in self.peers() {
+            self.look_at_capacity(peer);
+        }
+    }
+
+    /// Whether `peer` is sold to follows from who else is served.
+    fn look_at_capacity(&mut self, peer: IdentityId) {
+        let Capacity { clients_max, is_month_spent } = self.capacity;
+        let is_client = self.pairs.get(&peer).is_some_and(Pair::is_served);
+        let is_full = || {
+            let others = || self.pairs.values().filter(|pair| pair.is_served()).count();
+            clients_max.is_some_and(|max| !is_client && others() >= max)
+        };
+        let selling = match self.selling {
+            Selling::Closing => Selling::Closing,
+            _ if is_month_spent => Selling::MonthSpent,
+            _ if is_full() => Selling::Full,
+            _ => Selling::Open,
+        };
+        if let Some(pair) = self.pairs.get_mut(&peer) {
+            pair.set_selling(selling);
+        }
     }
 
     /// What the ledger says of a peer from now on.
@@ -382,6 +423,9 @@ impl Market {
             News::Message(delivery) if delivery.protocol == ProtocolId::QUALITY => self.quality_came(now, delivery),
             News::Message(delivery) => {
                 let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
+                if delivery.protocol == ProtocolId::SESSION && self.capacity.clients_max.is_some() {
+                    self.look_at_capacity(peer);
+                }
                 let mut malformed = None;
                 self.step(now, peer, |pair, step| {
                     step.receipt(receipt);
@@ -421,10 +465,8 @@ impl Market {
         }
         let mut pair = Pair::restore(&self.config, peer, now, store)?;
         pair.sell(&self.listings);
-        if self.selling == Selling::Closing {
-            pair.close_shop();
-        }
         self.pairs.insert(peer, pair);
+        self.look_at_capacity(peer);
         self.step(now, peer, |pair, step| {
             step.put(PEERS, peer.0.to_vec(), vec![1]);
             pair.start(now, step);

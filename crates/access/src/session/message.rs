@@ -126,6 +126,8 @@ pub enum OpenRefusal {
     ByService(ReasonText),
     #[error("the provider's policy does not let it go where this asks it to; try another")]
     Denied,
+    #[error("the provider has carried all that it wants to carry this month; try another")]
+    MonthSpent,
 }
 
 impl From<NotAccepted> for OpenRefusal {
@@ -161,9 +163,11 @@ pub enum StopReason {
     UnknownSession,
     #[error("the provider's service failed")]
     ServiceFailed,
+    #[error("the provider has carried all that it wants to carry this month")]
+    MonthSpent,
 }
 
-const REFUSALS: [OpenRefusal; 8] = [
+const REFUSALS: [OpenRefusal; 9] = [
     OpenRefusal::OfferUnknown,
     OpenRefusal::ServiceUnknown,
     OpenRefusal::ServiceData,
@@ -172,9 +176,10 @@ const REFUSALS: [OpenRefusal; 8] = [
     OpenRefusal::Closing,
     OpenRefusal::TooManyQuestions,
     OpenRefusal::Denied,
+    OpenRefusal::MonthSpent,
 ];
 
-const REASONS: [StopReason; 10] = [
+const REASONS: [StopReason; 11] = [
     StopReason::ClientWish,
     StopReason::ProviderWish,
     StopReason::RemainderZero,
@@ -185,6 +190,7 @@ const REASONS: [StopReason; 10] = [
     StopReason::DialogueEnded,
     StopReason::UnknownSession,
     StopReason::ServiceFailed,
+    StopReason::MonthSpent,
 ];
 
 /// Stands before a refusal in words, in place of a number of the list.

@@ -41,6 +41,7 @@ pub struct Provider {
 enum Sales {
     Open(BTreeMap<OfferId, Sale>),
     Full,
+    MonthSpent,
     Closing,
 }
 
@@ -136,6 +137,16 @@ impl Provider {
     /// Nothing is sold for now: the node is at its capacity.
     pub fn be_full(&mut self) {
         self.sale = Sales::Full;
+    }
+
+    /// Nothing is sold until the next month: the node has carried what it wants to carry.
+    pub fn be_spent(&mut self) {
+        self.sale = Sales::MonthSpent;
+    }
+
+    /// Whether the client has a session.
+    pub fn is_serving(&self) -> bool {
+        !self.sessions.is_empty()
     }
 
     /// Nothing is sold any more: the node shuts down.

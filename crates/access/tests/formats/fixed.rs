@@ -108,7 +108,17 @@ pub fn qualities() -> Vec<(&'static str, QualityMessage)> {
 /// In the order of their numbers.
 pub fn refusals() -> Vec<SessionMessage> {
     use OpenRefusal::*;
-    let all = [OfferUnknown, ServiceUnknown, ServiceData, TooManySessions, Full, Closing, TooManyQuestions, Denied];
+    let all = [
+        OfferUnknown,
+        ServiceUnknown,
+        ServiceData,
+        TooManySessions,
+        Full,
+        Closing,
+        TooManyQuestions,
+        Denied,
+        MonthSpent,
+    ];
     all.into_iter().map(|reason| SessionMessage::Refused { response: RESPONSE, reason }).collect()
 }
 
@@ -132,6 +142,7 @@ pub fn stops() -> Vec<SessionMessage> {
         DialogueEnded,
         UnknownSession,
         ServiceFailed,
+        MonthSpent,
     ];
     all.into_iter().map(|reason| SessionMessage::Stop { session: SESSION, reason }).collect()
 }

@@ -139,11 +139,12 @@ impl Exit {
                         return ended;
                     }
                     match known.place(&datagram.target, Instant::now()) {
-                        Some(Some(place)) => {
+                        // What was allowed may have been blocked since.
+                        Some(Some(place)) if self.allows(&datagram.target, place) => {
                             known.sent_to(place, Instant::now());
                             sockets.send(&datagram.payload, place).await;
                         }
-                        Some(None) => {}
+                        Some(_) => {}
                         None if looked_up.len() < WAITING_MAX => looked_up.push(self.look_up(datagram)),
                         None => {}
                     }
@@ -173,6 +174,10 @@ impl Exit {
                 return ended;
             }
         }
+    }
+
+    fn allows(&self, target: &Target, place: SocketAddr) -> bool {
+        self.policy.choose(target.host.name(), &[place.ip()], place.port()).is_ok_and(|allowed| !allowed.is_empty())
     }
 
     async fn look_up(&self, datagram: Datagram) -> (Datagram, Option<SocketAddr>) {

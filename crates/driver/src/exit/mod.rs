@@ -15,10 +15,11 @@ pub mod own;
 pub mod resolve;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{self, BoxFuture, FutureExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -28,10 +29,27 @@ pub use resolve::{Resolve, ResolveError, SystemResolver};
 use crate::gate::{CloseReason, Gate};
 use crate::link::{StreamError, StreamRecv, StreamSend};
 use crate::meter::{Meter, Side};
-use crate::socks::{Host, Outcome, Reply, Target, Wanted, splice};
+use crate::socks::{Ended, Host, Outcome, Reply, Target, Wanted, splice};
 
-/// Which of a host's addresses may be connected to at a port; the refusal if none.
-pub type Policy = dyn Fn(&[IpAddr], u16) -> Result<Vec<IpAddr>, Reply> + Send + Sync;
+/// Where an exit connects to. What judges addresses alone is one, too: it never changes its mind.
+pub trait Policy: Send + Sync {
+    /// Which of a host's addresses may be connected to at a port; the refusal if none. `name` is what the host was called, if
+    /// it was.
+    fn choose(&self, name: Option<&str>, addresses: &[IpAddr], port: u16) -> Result<Vec<IpAddr>, Reply>;
+
+    /// Resolves once a connection that was chosen may be no more.
+    fn withdrawn<'a>(&'a self, name: Option<&'a str>, to: SocketAddr) -> BoxFuture<'a, ()>;
+}
+
+impl<F: Fn(&[IpAddr], u16) -> Result<Vec<IpAddr>, Reply> + Send + Sync> Policy for F {
+    fn choose(&self, _: Option<&str>, addresses: &[IpAddr], port: u16) -> Result<Vec<IpAddr>, Reply> {
+        self(addresses, port)
+    }
+
+    fn withdrawn<'a>(&'a self, _: Option<&'a str>, _: SocketAddr) -> BoxFuture<'a, ()> {
+        future::pending().boxed()
+    }
+}
 
 /// Bounds of an exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +64,7 @@ pub struct Limits {
 #[derive(Clone)]
 pub struct Exit {
     resolver: Arc<dyn Resolve>,
-    policy: Arc<Policy>,
+    policy: Arc<dyn Policy>,
     limits: Limits,
 }
 
@@ -57,7 +75,7 @@ impl Default for Limits {
 }
 
 impl Exit {
-    pub fn new(resolver: Arc<dyn Resolve>, policy: Arc<Policy>, limits: Limits) -> Self {
+    pub fn new(resolver: Arc<dyn Resolve>, policy: Arc<dyn Policy>, limits: Limits) -> Self {
         Self { resolver, policy, limits }
     }
 
@@ -76,7 +94,7 @@ impl Exit {
                 addresses.push(address);
             }
         }
-        (self.policy)(&addresses, target.port)
+        self.policy.choose(target.host.name(), &addresses, target.port)
     }
 
     /// A connection to `target`, or the reason why there is none.
@@ -114,7 +132,20 @@ impl Exit {
             return Outcome::Gone;
         }
         match dialled {
-            Ok(socket) => Outcome::Spliced(splice(socket, send, recv, Side::Provider, gate, meter).await),
+            Ok(socket) => {
+                let to = socket.peer_addr().ok();
+                let withdrawn = async {
+                    match to {
+                        Some(to) => self.policy.withdrawn(target.host.name(), to).await,
+                        // It has ended already, which the splice finds out.
+                        None => future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    ended = splice(socket, send, recv, Side::Provider, gate, meter) => Outcome::Spliced(ended),
+                    () = withdrawn => Outcome::Spliced(Ended::Withdrawn),
+                }
+            }
             Err(reply) => {
                 send.finish();
                 Outcome::Refused(reply)

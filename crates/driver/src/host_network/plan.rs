@@ -97,6 +97,15 @@ pub struct ClientPlan {
     pub programs: Programs,
 }
 
+/// Packets to a network, at some ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Matched {
+    /// Any where there is none.
+    pub network: Option<Network>,
+    /// The first and the last, of TCP and UDP; whatever it is where there are none.
+    pub ports: Option<(u16, u16)>,
+}
+
 /// How a provider lets clients out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharingPlan {
@@ -108,6 +117,12 @@ pub struct SharingPlan {
     pub uplinks: Vec<InterfaceName>,
     /// What clients may not reach: the standard exit policy's networks, and the provider's own.
     pub denied: Vec<Network>,
+    /// What clients may reach although it is in `denied`.
+    pub allowed: Vec<Matched>,
+    /// What else they may not reach.
+    pub refused: Vec<Matched>,
+    /// The same, whatever is allowed; nothing comes from there to them, either.
+    pub blocked: Vec<Matched>,
     /// TCP and UDP ports that clients may not reach; 25 is always among them.
     pub denied_ports: Vec<u16>,
     /// Inner addresses of this machine at which clients may ask for names (port 53).
@@ -217,6 +232,9 @@ impl SharingPlan {
         bounded("inner networks", self.inner.len(), LIST_MAX)?;
         bounded("uplinks", self.uplinks.len(), LIST_MAX)?;
         bounded("denied networks", self.denied.len(), NETWORKS_MAX)?;
+        bounded("allowed destinations", self.allowed.len(), NETWORKS_MAX)?;
+        bounded("refused destinations", self.refused.len(), NETWORKS_MAX)?;
+        bounded("blocked destinations", self.blocked.len(), NETWORKS_MAX)?;
         bounded("denied ports", self.denied_ports.len(), LIST_MAX)?;
         bounded("resolvers", self.resolvers.len(), LIST_MAX)
     }

@@ -73,6 +73,8 @@ pub enum Ended {
     Stream(#[from] StreamError),
     #[error("{0}")]
     Closed(#[from] CloseReason),
+    #[error("the exit goes there no more")]
+    Withdrawn,
 }
 
 /// What became of a connection.
@@ -132,7 +134,7 @@ async fn to_stream(
         let mut rest = &buffer[..count];
         while !rest.is_empty() {
             let room = room(stream, gate).await;
-            let mut grant = gate.acquire(room.min(rest.len() as u64)).await?;
+            let mut grant = gate.acquire_in_time(way, room.min(rest.len() as u64)).await?;
             while grant.left() > 0 {
                 let allowed = rest.len().min(grant.left() as usize);
                 let written = stream.write(&rest[..allowed]).await?;
@@ -181,7 +183,7 @@ async fn from_stream(
     while let Some(count) = stream.read(&mut buffer).await? {
         let mut rest = &buffer[..count];
         while !rest.is_empty() {
-            let mut grant = gate.acquire(rest.len() as u64).await?;
+            let mut grant = gate.acquire_in_time(way, rest.len() as u64).await?;
             let granted = rest.len().min(grant.left() as usize);
             // They have arrived and are acknowledged by that, whether or not the socket still takes them.
             grant.spend(granted as u64);

@@ -66,6 +66,16 @@ impl Name {
     }
 }
 
+impl Host {
+    /// `None` where it was given as an address.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) => Some(name.as_str()),
+            Self::Ip(_) => None,
+        }
+    }
+}
+
 impl Target {
     pub fn new(host: Host, port: u16) -> Self {
         Self { host, port }

@@ -4,8 +4,8 @@
 //! hands each packet through three queues and several locks: here a whole batch is carried in one go, by whoever read it.
 //!
 //! ```text
-//! outgoing: inner packet ─ whose is its destination? ─ gate ─ encrypt ─ meter ─▶ outbox
-//! incoming: datagram ─ whose is it? ─ decrypt ─ is its source that peer's? ─ gate ─ meter ─▶ inner packet
+//! outgoing: inner packet ─ whose is its destination? ─ pace ─ gate ─ encrypt ─ meter ─▶ outbox
+//! incoming: datagram ─ whose is it? ─ decrypt ─ is its source that peer's? ─ pace ─ gate ─ meter ─▶ inner packet
 //! ```
 //!
 //! Meter and gate are asked at the same place on both sides, inside the encryption, about the same number: what the
@@ -27,6 +27,7 @@ use gotatun::packet::{Packet, WgKind};
 use gotatun::x25519;
 
 use super::TunnelError;
+use super::delayed::{self, Waiting};
 use super::ip::Header;
 use super::keys::{PublicKey, Secret};
 use super::losses::{Loss, LossCounters};
@@ -42,7 +43,7 @@ const HANDSHAKES_PER_SECOND_MAX: u64 = 100;
 pub(super) struct Carrier {
     secret: Secret,
     public: x25519::PublicKey,
-    side: Side,
+    pub(super) side: Side,
     /// Bytes of the largest inner packet.
     mtu: usize,
     limiter: Arc<RateLimiter>,
@@ -51,6 +52,7 @@ pub(super) struct Carrier {
     /// Which peer a message is for. Written by handshakes only.
     indices: Mutex<HashMap<u32, Arc<PeerState>>>,
     pub losses: LossCounters,
+    pub(super) waiting: Waiting,
 }
 
 struct Peers {
@@ -71,6 +73,7 @@ impl Carrier {
             peers: RwLock::new(Peers { by_key: HashMap::new(), by_address: Routes::new() }),
             indices: Mutex::default(),
             losses: LossCounters::default(),
+            waiting: Waiting::default(),
         }
     }
 
@@ -158,7 +161,25 @@ impl Carrier {
         }
         let peer = peers.by_address.find(header.destination).ok_or(Loss::Unrouted)?;
         let mut contact = peer.contact();
-        let handshake = peer.send(&mut contact, packet, header.length, self.mtu, self.side, outbox)?;
+        let way = self.side.way_in();
+        if let Some(pace) = peer.terms().pace()
+            && delayed::must_wait(&mut contact, pace, way, header.length)
+        {
+            return self.delay(peer, &mut contact, (pace, way), (packet, header.length));
+        }
+        self.send_to(peer, &mut contact, packet, header.length, outbox)
+    }
+
+    /// Encrypts one inner packet of `length` bytes for a peer.
+    pub(super) fn send_to(
+        &self,
+        peer: &Arc<PeerState>,
+        contact: &mut Contact,
+        packet: Packet,
+        length: usize,
+        outbox: &mut Outbox,
+    ) -> Result<(), Loss> {
+        let handshake = peer.send(contact, packet, length, self.mtu, self.side, outbox)?;
         if let (Some(handshake), Some(to)) = (handshake, contact.endpoint) {
             self.post(peer, handshake, to, outbox);
         }
@@ -220,7 +241,14 @@ impl Carrier {
                 if !is_own {
                     return Err(Loss::Spoofed);
                 }
-                if !peer.terms().pass(self.side.way_out(), header.length) {
+                let way = self.side.way_out();
+                if let Some(pace) = peer.terms().pace() {
+                    let mut contact = peer.contact();
+                    if delayed::must_wait(&mut contact, pace, way, header.length) {
+                        return self.delay(&peer, &mut contact, (pace, way), (packet, header.length));
+                    }
+                }
+                if !peer.terms().pass(way, header.length) {
                     return Err(Loss::Unpaid);
                 }
                 deliver(&packet.as_ref()[..header.length]);

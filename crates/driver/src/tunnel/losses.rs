@@ -17,6 +17,8 @@ pub enum Loss {
     Unreachable,
     /// Beyond what the session's gate lets pass.
     Unpaid,
+    /// Too many wait before it for the session's pace.
+    Crowded,
     /// The system did not take it.
     Unsent,
 }

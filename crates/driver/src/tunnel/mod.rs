@@ -18,8 +18,8 @@
 //! - [`Tunnel`] is one UDP socket and one [`Interface`] with any number of [`Peer`]s: a client has one peer to whom all
 //!   addresses belong, a provider one for each client.
 //! - `carrier` is what is between the two, without either: the peers, WireGuard, meter and gate.
-//! - [`Losses`] says what was not carried, and why. Nothing is queued beyond one batch for each direction and, while
-//!   there is no session yet, a few packets for each peer.
+//! - [`Losses`] says what was not carried, and why. Nothing is queued beyond one batch for each direction, a few packets for
+//!   each peer while there is no session yet, and a tenth of a second where a session has a pace (`delayed`).
 //!
 //! **MTU.** Inside WireGuard a packet is 32 bytes longer, and UDP and IPv6 put 48 before it, so the usual 1,500 bytes of
 //! the path outside carry 1,420 ([`MTU`]). Datagrams are never fragmented on the way. A larger packet never comes here:
@@ -33,6 +33,7 @@
 //! What is not here: routes, address translation and firewall, and what is paid.
 
 mod carrier;
+mod delayed;
 pub mod detour;
 mod interface;
 mod ip;

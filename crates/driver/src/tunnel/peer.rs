@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use gotatun::noise::Tunn;
 use gotatun::packet::{Packet, WgKind};
 
+use super::delayed::Delayed;
 use super::keys::{PresharedKey, PublicKey};
 use super::losses::Loss;
 use super::outbox::Outbox;
 use super::prefix::Prefix;
 use crate::gate::Gate;
 use crate::meter::{Meter, Side, Way};
+use crate::pace::Pace;
 
 /// Packets that wait for a peer's answer to a first handshake; of more the oldest are dropped. A second of a call.
 const WAITING_MAX: usize = 64;
@@ -67,9 +69,18 @@ pub(super) struct Contact {
     pub unanswered_since: Option<Instant>,
     /// Packets without session yet, neither metered nor encrypted.
     pub waiting: VecDeque<Packet>,
+    /// Packets that wait for their pace.
+    pub delayed: Delayed,
 }
 
 impl Terms {
+    pub(super) fn pace(&self) -> Option<&Pace> {
+        match self {
+            Self::Free => None,
+            Self::Paid { gate, .. } => gate.pace(),
+        }
+    }
+
     /// Lets `length` bytes of one packet pass and counts them, or doesn't.
     pub(super) fn pass(&self, way: Way, length: usize) -> bool {
         match self {
@@ -95,7 +106,8 @@ impl Contact {
 
 impl PeerState {
     pub fn new(peer: Peer, wireguard: Tunn) -> Self {
-        let contact = Contact { wireguard, endpoint: peer.endpoint, unanswered_since: None, waiting: VecDeque::new() };
+        let (endpoint, waiting, delayed) = (peer.endpoint, VecDeque::new(), Delayed::default());
+        let contact = Contact { wireguard, endpoint, unanswered_since: None, waiting, delayed };
         Self { key: peer.key, addresses: peer.addresses, terms: peer.terms, contact: Mutex::new(contact) }
     }
 

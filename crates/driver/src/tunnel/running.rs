@@ -1,4 +1,4 @@
-//! The tasks of a tunnel: one for each direction, and one for what is due by time.
+//! The tasks of a tunnel: one for each direction, one for packets that wait for their pace, and one for what is due by time.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::carrier::Carrier;
 use super::interface::Interface;
@@ -35,6 +35,7 @@ pub(super) fn start(
 ) {
     tasks.spawn(outgoing(carrier.clone(), udp.clone(), interface.clone(), failed.clone()));
     tasks.spawn(incoming(carrier.clone(), udp.clone(), interface.clone(), failed.clone()));
+    tasks.spawn(releasing(carrier.clone(), udp.clone(), interface.clone()));
     tasks.spawn(ticking(carrier.clone(), udp.clone()));
 }
 
@@ -77,6 +78,28 @@ async fn incoming(carrier: Arc<Carrier>, udp: Arc<Udp>, interface: Arc<Interface
         carrier.incoming(datagrams.drain(..), |packet| written.push(packet), &mut outbox);
         interface.write(&mut written, &carrier.losses).await;
         udp.send(&mut outbox, &carrier.losses).await;
+    }
+}
+
+/// Both ways, what had to wait for its pace.
+async fn releasing(carrier: Arc<Carrier>, udp: Arc<Udp>, interface: Arc<Interface>) {
+    let (mut written, mut outbox) = (interface.joined(), Outbox::default());
+    loop {
+        carrier.has_delayed().await;
+        loop {
+            let next = carrier.release(|packet| written.push(packet), &mut outbox);
+            interface.write(&mut written, &carrier.losses).await;
+            udp.send(&mut outbox, &carrier.losses).await;
+            match next {
+                Some(at) => {
+                    tokio::select! {
+                        () = sleep_until(at) => {}
+                        () = carrier.has_delayed() => {}
+                    }
+                }
+                None => break,
+            }
+        }
     }
 }
 

@@ -53,6 +53,8 @@ kinds! {
     1107 NotRegistered "not_registered",
     1108 AlreadyRegistered "already_registered",
     1109 TunnelImpossible "tunnel_impossible",
+    1118 BlockNotFound "block_not_found",
+    1119 TooManyBlocks "too_many_blocks",
     1125 CannotListen "cannot_listen",
     1126 ServiceNotOpen "service_not_open",
     1127 LinkRefused "link_refused",

@@ -19,6 +19,7 @@ pub mod membership;
 pub mod money;
 pub mod params;
 pub mod payments;
+pub mod provider;
 pub mod pulse;
 pub mod requests;
 pub mod services;
@@ -41,6 +42,7 @@ pub use market::*;
 pub use membership::*;
 pub use money::*;
 pub use payments::*;
+pub use provider::*;
 pub use pulse::*;
 pub use requests::*;
 pub use services::*;
@@ -109,6 +111,11 @@ pub trait NodeApi: KernelApi {
     ) -> impl Future<Output = Answer<Vec<Session>>> + Send;
     /// Whether the session in use is on its bill.
     fn is_billed(&self, account: AccountNumber) -> impl Future<Output = Answer<bool>> + Send;
+
+    fn market_earnings(&self, request: MarketEarnings) -> impl Future<Output = Answer<ProviderEarnings>> + Send;
+    fn market_blocks(&self) -> impl Future<Output = Answer<Vec<ProviderBlock>>> + Send;
+    fn market_block(&self, request: MarketBlock) -> impl Future<Output = Answer<ProviderBlock>> + Send;
+    fn market_unblock(&self, request: MarketUnblock) -> impl Future<Output = Answer<ProviderBlock>> + Send;
 
     fn promise_list(&self) -> impl Future<Output = Answer<Vec<Promise>>> + Send;
     fn promise_settle(&self, request: PromiseSettle) -> impl Future<Output = Answer<PromiseSettlement>> + Send;

@@ -284,6 +284,8 @@ fn selling() -> anyhow::Result<SellingConfig> {
         bandwidth_bps: BANDWIDTH_BPS,
         price_per_mb: PRICE_PER_MB,
         allow: vec!["127.0.0.0/8".parse()?],
+        exit_lists: Default::default(),
+        caps: Default::default(),
         judging: Default::default(),
         settle_at: SETTLE_AT,
         settle_delay_max: SETTLE_DELAY_MAX,

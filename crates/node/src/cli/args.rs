@@ -6,6 +6,7 @@ mod firewall;
 mod kernel;
 mod market;
 mod network;
+mod provider;
 mod service;
 mod wallet;
 
@@ -21,6 +22,7 @@ pub use firewall::*;
 pub use kernel::*;
 pub use market::*;
 pub use network::*;
+pub use provider::*;
 pub use service::*;
 pub use wallet::*;
 
@@ -87,6 +89,9 @@ pub enum Command {
     /// What is for sale, and selling
     #[command(subcommand)]
     Offer(OfferCommand),
+    /// Earnings, cash-out, and destinations that clients don't get to
+    #[command(subcommand)]
+    Provider(ProviderCommand),
     /// What was used and what it cost
     #[command(subcommand)]
     Session(SessionCommand),

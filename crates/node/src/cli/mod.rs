@@ -17,6 +17,7 @@ mod membership;
 mod network;
 mod output;
 mod progress;
+mod provider;
 mod service;
 mod status;
 mod wallet;
@@ -103,6 +104,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Firewall(command) => firewall::firewall(&globals, command).await,
         Command::Exec(args) => firewall::exec(&globals, args).await,
         Command::Offer(command) => market::offer(&globals, command).await,
+        Command::Provider(command) => provider::provider(&globals, command).await,
         Command::Session(command) => market::session(&globals, command).await,
         Command::Service(command) => service::service(&globals, command).await,
         Command::Account(command) => account::account(&globals, command).await,

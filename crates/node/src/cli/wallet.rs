@@ -101,16 +101,31 @@ pub async fn promise(globals: &Globals, command: PromiseCommand) -> anyhow::Resu
             let parties = counterparty.map_or_else(|| open_parties(&promises, Direction::In), |id| vec![id]);
             let mut settlements = Vec::new();
             for counterparty in parties {
-                let idempotency_key = Some(idempotency_key(None)?);
-                let request = PromiseSettle { counterparty, wait: no_wait.then_some(false), idempotency_key };
-                let settling = client.call::<PromiseSettlement>("promise_settle", &request);
-                settlements.push((counterparty, with_progress("settling on the ledger", settling).await?));
+                settlements.push((counterparty, settle(&client, counterparty, no_wait).await?));
             }
             let owed = if counterparty.is_none() { open_parties(&promises, Direction::Out) } else { Vec::new() };
             return print_settlements(globals, &settlements, &owed);
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Settles what one party owes us.
+async fn settle(client: &Client, counterparty: IdentityId, no_wait: bool) -> anyhow::Result<PromiseSettlement> {
+    let idempotency_key = Some(idempotency_key(None)?);
+    let request = PromiseSettle { counterparty, wait: no_wait.then_some(false), idempotency_key };
+    let settling = client.call::<PromiseSettlement>("promise_settle", &request);
+    Ok(with_progress("settling on the ledger", settling).await?)
+}
+
+/// Settles what all owe us.
+pub async fn settle_all(client: &Client) -> anyhow::Result<Vec<PromiseSettlement>> {
+    let promises: Vec<Promise> = client.call("promise_list", &Nothing {}).await?;
+    let mut settlements = Vec::new();
+    for counterparty in open_parties(&promises, Direction::In) {
+        settlements.push(settle(client, counterparty, false).await?);
+    }
+    Ok(settlements)
 }
 
 /// How long a command about money waits.

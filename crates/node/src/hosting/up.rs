@@ -224,6 +224,8 @@ async fn start_provider(
         // Ten-thousandths of a coin per MB.
         price_per_mb: Amount::from_units(u128::from(price) * byway_primitives::amount::ONE / 10_000),
         allow: args.exit_allow.clone(),
+        exit_lists: Default::default(),
+        caps: Default::default(),
         judging: Default::default(),
         settle_at: SETTLE_AT,
         settle_delay_max: SETTLE_DELAY_MAX,

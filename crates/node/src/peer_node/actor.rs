@@ -36,11 +36,12 @@ use super::once::OnceLog;
 use super::opened::Opened as OpenedServices;
 use super::outage::Outage;
 use super::plugging::Plugging;
+use super::provision::Provision;
 use super::quality::Quality;
 use super::relay::RelayHost;
 use super::relaying::Reached;
 use super::serving::{EarlyStream, Served};
-use super::tunnel::{Guard, TunnelHost};
+use super::tunnel::{ExitRules, Guard, TunnelHost};
 use super::tunnelling::Tunnelling;
 use super::using::Using;
 use super::warned::Asking;
@@ -138,6 +139,7 @@ pub(super) struct Actor {
     pub(super) opened: OpenedServices,
     /// What the provider of a service that plugs in is told of what is wanted.
     pub(super) service_data: Vec<u8>,
+    pub(super) provision: Provision,
     pub(super) preferred: BTreeSet<IdentityId>,
     pub(super) failed_lately: BTreeMap<IdentityId, Time>,
     pub(super) limits: SpendingConfig,
@@ -156,16 +158,14 @@ impl Actor {
     pub(super) async fn open(config: PeerNodeConfig, clock: Clock) -> Result<Opened, StartError> {
         let disk = Disk::open(&config.directory)?;
         let (ledger_journal, market_journal) = (disk.journal("ledger")?, disk.journal("market")?);
-        let ledger = open_ledger(&config.genesis, &ledger_journal)?.trusting(config.trusted);
-        // A host's clock may have been set back while the node was down; the ledger's never is.
-        clock.not_before(ledger.follower().tip().map_or(config.genesis.time, |tip| tip.time));
-        let wallet = Wallet::open(config.wallet.clone(), &ledger_journal).map_err(StartError::Wallet)?;
-        let tunnelling = open_tunnels(&config).await?;
+        let (ledger, wallet) = open_wallet(&config, &ledger_journal, &clock)?;
+        let provision = Provision::open(&ledger_journal, config.selling.as_ref(), clock.now());
+        let tunnelling = open_tunnels(&config, &provision).await?;
         let (market, certificate) = open_market(&config, &tunnelling, &market_journal, clock.now())?;
         let (disguise, (links, link_events)) = bind_links(&config).await?;
         let (arrive, arrivals) = mpsc::channel(ARRIVALS_QUEUE);
         let (exits, exits_seen) = watch::channel(ExitState::Idle);
-        let exit = config.selling.as_ref().map(|selling| serving::exit(selling, &links)).transpose()?;
+        let exit = open_exit(&config, &links, &provision)?;
         let plugging = Plugging::open(&config, &arrive);
         let mut actor = Self {
             network: config.genesis.network(),
@@ -220,6 +220,7 @@ impl Actor {
             plugging,
             opened: OpenedServices::default(),
             service_data: Vec::new(),
+            provision,
             preferred: BTreeSet::new(),
             failed_lately: BTreeMap::new(),
             limits: config.limits,
@@ -320,6 +321,19 @@ impl Actor {
     }
 }
 
+/// The follower and the wallet that follows it.
+fn open_wallet(
+    config: &PeerNodeConfig,
+    journal: &Journal,
+    clock: &Clock,
+) -> Result<(LedgerClient, Wallet), StartError> {
+    let ledger = open_ledger(&config.genesis, journal)?.trusting(config.trusted);
+    // A host's clock may have been set back while the node was down; the ledger's never is.
+    clock.not_before(ledger.follower().tip().map_or(config.genesis.time, |tip| tip.time));
+    let wallet = Wallet::open(config.wallet.clone(), journal).map_err(StartError::Wallet)?;
+    Ok((ledger, wallet))
+}
+
 fn open_ledger(genesis: &Genesis, journal: &Journal) -> Result<LedgerClient, follower::FollowerDamaged> {
     let config = LedgerClientConfig::default();
     LedgerClient::open(genesis.clone(), &follower::PROGRAMS, config, entropy::number(), journal)
@@ -357,13 +371,23 @@ async fn bind_links(config: &PeerNodeConfig) -> Result<Bound, StartError> {
     Ok((disguise, (Arc::new(links), events)))
 }
 
+/// Where clients of the proxy come out, where it is sold.
+fn open_exit(
+    config: &PeerNodeConfig,
+    links: &Arc<Links>,
+    provision: &Provision,
+) -> Result<Option<byway_driver::exit::Exit>, StartError> {
+    let exit = config.selling.as_ref().map(|selling| serving::exit(selling, links, provision.lists()));
+    Ok(exit.transpose()?)
+}
+
 /// The secret of all tunnels of this node, from that of its dialogues.
 fn tunnel_keys(config: &PeerNodeConfig) -> TunnelKeys {
     TunnelKeys::new(Zeroizing::new(TUNNEL_SECRET.hash(&[&*config.dialogue_secret]).0))
 }
 
 /// The node's end of the tunnels that it sells, if it does, and its side of those that it will use.
-async fn open_tunnels(config: &PeerNodeConfig) -> Result<Tunnelling, StartError> {
+async fn open_tunnels(config: &PeerNodeConfig, provision: &Provision) -> Result<Tunnelling, StartError> {
     let (keys, network) =
         (tunnel_keys(config), Arc::<dyn HostNetwork>::from(host_network::of_this_machine(&config.root)));
     // Whoever can't look hasn't closed it either.
@@ -372,7 +396,8 @@ async fn open_tunnels(config: &PeerNodeConfig) -> Result<Tunnelling, StartError>
     tunnelling.shape = config.relays;
     let Some(selling) = &config.selling else { return Ok(tunnelling) };
     if selling.services.contains(&Service::TUNNEL) {
-        let host = TunnelHost::open(&selling.tunnel, &selling.allow, &tunnelling.keys, network).await?;
+        let rules = ExitRules { allow: selling.allow.clone(), lists: provision.lists() };
+        let host = TunnelHost::open(&selling.tunnel, rules, &tunnelling.keys, network).await?;
         tunnelling.sell(host);
     }
     if selling.services.contains(&Service::RELAY) {

@@ -172,6 +172,22 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| Ok(actor.is_billed(account))).await
     }
 
+    async fn market_earnings(&self, request: MarketEarnings) -> Answer<ProviderEarnings> {
+        self.ask(move |actor| Ok(actor.earnings(request))).await
+    }
+
+    async fn market_blocks(&self) -> Answer<Vec<ProviderBlock>> {
+        self.ask(|actor| Ok(actor.blocks())).await
+    }
+
+    async fn market_block(&self, request: MarketBlock) -> Answer<ProviderBlock> {
+        self.ask(move |actor| actor.block(request)).await
+    }
+
+    async fn market_unblock(&self, request: MarketUnblock) -> Answer<ProviderBlock> {
+        self.ask(move |actor| actor.unblock(&request.destination)).await
+    }
+
     async fn promise_list(&self) -> Answer<Vec<Promise>> {
         self.ask(|actor| {
             let peers = actor.market.peers();

@@ -359,7 +359,12 @@ impl Actor {
             PaymentNews::Fault(fault) => tracing::warn!(%peer, %fault, "a peer breaks the rules of payment"),
             PaymentNews::OverLimit(limit) => self.over_limit(&limit.to_string()),
             PaymentNews::Refused { reason, .. } => tracing::debug!(%peer, %reason, "a promise was refused"),
-            PaymentNews::Bounced { .. } => tracing::warn!(%peer, "a settlement bounced"),
+            PaymentNews::Bounced { promise } => {
+                tracing::warn!(%peer, "a settlement bounced");
+                let settled = self.settled_of(promise.series.payer, promise.series.payee);
+                let known = if settled.serial == promise.serial { settled.amount } else { Amount::ZERO };
+                self.note_bounced(promise.amount.saturating_sub(known));
+            }
             _ => {}
         }
         if matches!(news, PaymentNews::Promised { .. } | PaymentNews::Credited { .. } | PaymentNews::Settled { .. }) {

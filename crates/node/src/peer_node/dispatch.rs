@@ -85,6 +85,7 @@ impl Actor {
         self.forget_early_streams();
         self.look_after_plugged();
         self.look_after_budgets();
+        self.tend_provision();
         self.tend_asked();
         self.tend_quality();
         self.publish_served();

@@ -40,6 +40,7 @@ impl Actor {
         self.note_served();
         self.note_peers();
         self.sell();
+        self.take_up_provision();
         let pending: Vec<TransactionId> = self.wallet.pending().map(|(id, _)| id).collect();
         pending.into_iter().for_each(|id| self.hand_in(id));
     }

@@ -252,7 +252,7 @@ impl Actor {
     /// Looks for relays that carry nothing while others do, and for relays in place of those that are missing.
     pub(super) fn look_after_hops(&mut self) {
         let now = self.clock.now();
-        let Some(carried) = self.carried() else { return };
+        let Some(carried) = self.slices_carried() else { return };
         let Some(hops) = &mut self.tunnelling.hops else { return };
         let silent = hops.silence.handle_counts(now, &carried);
         let silent: Vec<IdentityId> =
@@ -266,7 +266,7 @@ impl Actor {
         }
     }
 
-    fn carried(&self) -> Option<[u64; PATHS_MAX]> {
+    fn slices_carried(&self) -> Option<[u64; PATHS_MAX]> {
         let (_, guest) = self.tunnelling.guest.as_ref()?;
         let mut carried = [0; PATHS_MAX];
         carried.iter_mut().zip(guest.carried()).for_each(|(place, count)| *place = count);
@@ -275,7 +275,7 @@ impl Actor {
 
     fn note_replaced(&mut self, path: usize) {
         let now = self.clock.now();
-        if let (Some(carried), Some(hops)) = (self.carried(), &mut self.tunnelling.hops) {
+        if let (Some(carried), Some(hops)) = (self.slices_carried(), &mut self.tunnelling.hops) {
             hops.silence.replaced(now, path, &carried);
         }
     }

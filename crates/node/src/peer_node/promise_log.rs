@@ -140,6 +140,9 @@ impl Actor {
             Direction::Out => Amount::ZERO,
             Direction::In => share(more, self.config.genesis.parameters.settlement_fee_ppm),
         };
+        if direction == Direction::In {
+            self.note_settled(more, fee);
+        }
         let entry = Entry {
             transaction_id: own.unwrap_or_else(unseen),
             time_ms: time,

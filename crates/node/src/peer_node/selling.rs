@@ -108,6 +108,8 @@ impl Actor {
             bandwidth_bps: bandwidth.ok_or_else(|| missing("bandwidth_bps"))?,
             price_per_mb: price,
             allow: known.map(|s| s.allow.clone()).unwrap_or_default(),
+            exit_lists: known.map(|s| s.exit_lists.clone()).unwrap_or_default(),
+            caps: known.map(|s| s.caps).unwrap_or_default(),
             judging: known.map(|s| s.judging.clone()).unwrap_or_default(),
             settle_at: known.map_or(SellingConfig::SETTLE_AT, |s| s.settle_at),
             settle_delay_max: known.map_or(SellingConfig::SETTLE_DELAY_MAX, |s| s.settle_delay_max),
@@ -116,7 +118,7 @@ impl Actor {
         };
         let exit = match &self.exit {
             Some(exit) => exit.clone(),
-            None => serving::exit(&selling, &self.links).map_err(ApiError::storage_failed)?,
+            None => serving::exit(&selling, &self.links, self.provision.lists()).map_err(ApiError::storage_failed)?,
         };
         Ok(Terms { service, selling, exit })
     }

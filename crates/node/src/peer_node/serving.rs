@@ -1,12 +1,12 @@
 //! The provider's side: sessions that this node serves, and the streams that belong to them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use byway_access::exit_policy::ExitPolicy;
+use byway_access::exit_policy::{ExitLists, ExitPolicy};
 use byway_access::session::{Counters, Metering, ProviderNews, SessionId, StopReason, Traffic};
 use byway_driver::exit::resolve::SystemResolverError;
-use byway_driver::exit::{Exit, Limits, SystemResolver, own};
+use byway_driver::exit::{Exit, Limits, Policy, SystemResolver, own};
 use byway_driver::gate::CloseReason;
 use byway_driver::link::{LinkId, Links, StreamRecv, StreamSend};
 use byway_driver::service::{self, ServiceHeader};
@@ -14,6 +14,9 @@ use byway_driver::socks::{Reply, StreamHeader, Wanted};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{IdentityId, Span, Time};
 use byway_records::offer::{Network, Service};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::watch;
 
 use super::data_plane::{Plane, Report};
 use super::using::reason_word;
@@ -60,11 +63,17 @@ pub(super) struct Served {
     client: IdentityId,
     service: Service,
     plane: Plane,
+    /// Bytes that were reported.
+    reported: u64,
 }
 
 /// Where clients come out: the standard policy, and what the operator allows. What this machine is called is read anew
 /// for every connection from what is known at that time, by its interfaces and by the endpoint of its links.
-pub(super) fn exit(selling: &SellingConfig, links: &Arc<Links>) -> Result<Exit, SystemResolverError> {
+pub(super) fn exit(
+    selling: &SellingConfig,
+    links: &Arc<Links>,
+    lists: watch::Receiver<Arc<ExitLists>>,
+) -> Result<Exit, SystemResolverError> {
     let (interfaces, links) = (own::follow(), Arc::downgrade(links));
     let own_networks = move || {
         let mut networks = interfaces.borrow().clone()?;
@@ -72,23 +81,47 @@ pub(super) fn exit(selling: &SellingConfig, links: &Arc<Links>) -> Result<Exit, 
         networks.extend(known.into_iter().map(host));
         Some(networks)
     };
-    exit_of(selling.allow.clone(), own_networks)
+    exit_of(selling.allow.clone(), lists, own_networks)
+}
+
+/// What decides where clients come out.
+struct Judge<F> {
+    allow: Vec<Network>,
+    lists: watch::Receiver<Arc<ExitLists>>,
+    own_networks: F,
+}
+
+impl<F: Fn() -> Option<Vec<Network>> + Send + Sync> Policy for Judge<F> {
+    fn choose(&self, name: Option<&str>, addresses: &[IpAddr], port: u16) -> Result<Vec<IpAddr>, Reply> {
+        // Until it is known what to keep clients from, they are kept from everything.
+        let own_networks = (self.own_networks)().ok_or(Reply::GeneralFailure)?;
+        let policy = ExitPolicy { operator_allows: self.allow.clone(), own_networks, rules: Vec::new() };
+        let lists = self.lists.borrow().clone();
+        match lists.choose(&policy, name, addresses, port) {
+            Ok(allowed) => Ok(allowed.into_iter().map(|address| address.ip()).collect()),
+            Err(denied) => Err(Reply::from_byte(denied.socks_reply().code()).unwrap_or(Reply::GeneralFailure)),
+        }
+    }
+
+    fn withdrawn<'a>(&'a self, name: Option<&'a str>, to: SocketAddr) -> BoxFuture<'a, ()> {
+        let mut lists = self.lists.clone();
+        async move {
+            // The sender is gone only when the node has stopped.
+            if lists.wait_for(|lists| lists.blocks(name, to)).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+        .boxed()
+    }
 }
 
 /// An exit of a machine whose own networks are `own_networks`, `None` while they aren't known.
 fn exit_of(
     allow: Vec<Network>,
+    lists: watch::Receiver<Arc<ExitLists>>,
     own_networks: impl Fn() -> Option<Vec<Network>> + Send + Sync + 'static,
 ) -> Result<Exit, SystemResolverError> {
-    let judge = move |addresses: &[IpAddr], port: u16| {
-        // Until it is known what to keep clients from, they are kept from everything.
-        let own_networks = own_networks().ok_or(Reply::GeneralFailure)?;
-        let policy = ExitPolicy { operator_allows: allow.clone(), own_networks, rules: Vec::new() };
-        match policy.choose(addresses, port) {
-            Ok(allowed) => Ok(allowed.into_iter().map(|address| address.ip()).collect()),
-            Err(denied) => Err(Reply::from_byte(denied.socks_reply().code()).unwrap_or(Reply::GeneralFailure)),
-        }
-    };
+    let judge = Judge { allow, lists, own_networks };
     Ok(Exit::new(Arc::new(SystemResolver::new()?), Arc::new(judge), Limits::default()))
 }
 
@@ -135,6 +168,9 @@ impl Actor {
             _ => None,
         };
         let plane = plane.unwrap_or_else(|| Plane::new(0));
+        if let Some(pace) = self.pace_of(client) {
+            plane.gate.set_pace(pace);
+        }
         plane.gate.allow(limit);
         let (watched, arrive) = (plane.clone(), self.arrive.clone());
         tokio::spawn(async move {
@@ -145,7 +181,7 @@ impl Actor {
                 })
                 .await;
         });
-        if let Some(before) = self.served.insert(session, Served { client, service, plane }) {
+        if let Some(before) = self.served.insert(session, Served { client, service, plane, reported: 0 }) {
             before.plane.gate.close(CloseReason::Ended);
         }
         self.note_served();
@@ -164,6 +200,7 @@ impl Actor {
     /// Keeps an ended session in the list.
     fn remember_served(&mut self, reason: StopReason, metering: &Metering) {
         let Some((client, mut view)) = self.served_views.remove(&metering.session) else { return };
+        self.note_ended(metering.session, &view, metering);
         (view.billed, view.cost, view.duration) = (metering.billed, metering.cost, metering.duration);
         let mut ended = self.served_session(client, &view);
         let failed = matches!(reason, StopReason::ChannelFailed | StopReason::Silence | StopReason::DialogueEnded);
@@ -183,9 +220,14 @@ impl Actor {
 
     /// Ends all sessions that are served.
     pub(super) fn stop_serving(&mut self) {
+        self.end_served(StopReason::ProviderWish);
+    }
+
+    /// The same, for a reason that their clients are told.
+    pub(super) fn end_served(&mut self, reason: StopReason) {
         let now = self.clock.now();
         for (client, session) in self.market.served_sessions(now) {
-            self.market.stop_serving(now, client, session.id, StopReason::ProviderWish, &self.market_journal);
+            self.market.stop_serving(now, client, session.id, reason, &self.market_journal);
         }
     }
 
@@ -196,9 +238,10 @@ impl Actor {
     }
 
     pub(super) fn was_served(&mut self, client: IdentityId, session: SessionId, report: Report) {
-        if !self.served.contains_key(&session) {
-            return;
-        }
+        let Some(served) = self.served.get_mut(&session) else { return };
+        let carried = report.metered.total().saturating_sub(served.reported);
+        served.reported += carried;
+        self.count_carried(carried);
         let traffic = Traffic::new(report.metered.up, report.metered.down);
         let counters = Counters { traffic, limit: report.limit };
         self.market.handle_served(self.clock.now(), client, session, counters, &self.market_journal);
@@ -274,7 +317,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("it is bound").port();
         let exit = |allow: &[&str], own: Option<&'static [&'static str]>| {
-            exit_of(networks(allow), move || own.map(networks)).expect("the system has a resolver configuration")
+            exit_of(networks(allow), watch::Sender::new(Arc::default()).subscribe(), move || own.map(networks))
+                .expect("the system has a resolver configuration")
         };
         let machine: &[&str] = &["127.0.0.1/8", "5.6.7.8/24", "2a00:1::8/64"];
         let own = exit(&[], Some(machine));

@@ -43,6 +43,7 @@ pub(super) fn reason_word(reason: StopReason) -> &'static str {
         StopReason::DialogueEnded => "dialogue_ended",
         StopReason::UnknownSession => "unknown_session",
         StopReason::ServiceFailed => "service_failed",
+        StopReason::MonthSpent => "month_spent",
     }
 }
 

@@ -41,6 +41,10 @@ pub const METHODS: &[&str] = &[
     "service_list",
     "service_open",
     "service_close",
+    "market_earnings",
+    "market_blocks",
+    "market_block",
+    "market_unblock",
     "promise_list",
     "promise_settle",
     "wallet_address",
@@ -166,6 +170,9 @@ impl<A: NodeApi> Dispatcher<A> {
             "sub_account_revoke" => done(api.sub_account_revoke(read(params)?).await),
             "service_open" => done(api.service_open(read(params)?).await),
             "service_close" => empty(api.service_close(read(params)?).await),
+            "market_earnings" => done(api.market_earnings(read(params)?).await),
+            "market_block" => done(api.market_block(read(params)?).await),
+            "market_unblock" => done(api.market_unblock(read(params)?).await),
             "promise_settle" => done(api.promise_settle(read(params)?).await),
             "wallet_view_key" => {
                 read::<WalletViewKeyShow>(params)?;
@@ -213,6 +220,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "disconnect" => empty(api.disconnect().await),
             "sub_account_list" => done(api.sub_account_list().await),
             "service_list" => done(api.service_list().await),
+            "market_blocks" => done(api.market_blocks().await),
             "promise_list" => done(api.promise_list().await),
             "tunnel_settings" => done(api.tunnel_settings().await),
             "wallet_address" => done(api.wallet_address().await),

@@ -361,6 +361,52 @@ impl NodeApi for Fake {
         Ok(TunnelSettings::new(true, request.applied_to(&TunnelConfig::default())))
     }
 
+    async fn market_earnings(&self, request: MarketEarnings) -> Answer<ProviderEarnings> {
+        let usage = ProviderUsage {
+            month: "2026-11".into(),
+            month_bytes: 5_000_000,
+            month_max_bytes: Some(1_000_000_000),
+            clients: 1,
+            clients_max: None,
+            rate_max_bps: None,
+            client_rate_max_bps: None,
+        };
+        let service = ServiceEarnings {
+            service: "socks".parse().unwrap(),
+            sessions: 2,
+            bytes_up: 1_000,
+            bytes_down: 2_000_000,
+            earned: "0.25".parse().unwrap(),
+        };
+        let period = EarningsPeriod {
+            period: "2026-11-27".into(),
+            from_ms: Time(1_795_737_600_000),
+            sessions: 2,
+            bytes_up: 1_000,
+            bytes_down: 2_000_000,
+            earned: "0.25".parse().unwrap(),
+            settled: "0.2".parse().unwrap(),
+            fees: Amount::ZERO,
+            bounced: Amount::ZERO,
+            services: vec![service],
+        };
+        Ok(ProviderEarnings { by: request.by, periods: vec![period], unsettled: "0.05".parse().unwrap(), usage })
+    }
+
+    async fn market_blocks(&self) -> Answer<Vec<ProviderBlock>> {
+        let destination = "bad.example:443".parse().unwrap();
+        Ok(vec![ProviderBlock { destination, since_ms: Time(5), until_ms: Some(Time(9)), note: Some("spam".into()) }])
+    }
+
+    async fn market_block(&self, request: MarketBlock) -> Answer<ProviderBlock> {
+        let MarketBlock { destination, for_ms, note } = request;
+        Ok(ProviderBlock { destination, since_ms: Time(5), until_ms: for_ms.map(|span| Time(5) + span), note })
+    }
+
+    async fn market_unblock(&self, request: MarketUnblock) -> Answer<ProviderBlock> {
+        Err(ApiError::block_not_found(&request.destination.to_string()))
+    }
+
     async fn promise_list(&self) -> Answer<Vec<Promise>> {
         Ok(vec![promise()])
     }

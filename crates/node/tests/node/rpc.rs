@@ -125,6 +125,10 @@ async fn every_shape_of_error() {
             1203,
             json!({"code": "insufficient_account", "needed": "900", "available": "12.5"}),
         ),
+        ("market_block", json!({"destination": "a b"}), -32602, invalid("destination")),
+        ("market_block", json!({"destination": "x.example", "for": 5}), -32602, invalid("for")),
+        ("market_earnings", json!({"by": "year"}), -32602, invalid("by")),
+        ("market_unblock", json!({"destination": "x.example"}), 1118, json!({"code": "block_not_found"})),
         ("promise_settle", json!({"counterparty": "22".repeat(20)}), 1207, json!({"code": "promise_not_found"})),
         ("ledger_transaction", json!({"transaction_id": offer}), 1303, json!({"code": "transaction_not_found"})),
     ] {
@@ -148,6 +152,26 @@ async fn results_have_the_shapes_of_the_document() {
     for (method, params, expected) in [
         ("wallet_address", json!({}), json!({"address": "way00"})),
         ("disconnect", json!({}), json!({})),
+        (
+            "market_block",
+            json!({"destination": "WWW.Bücher.example:443", "for_ms": 4, "note": "spam"}),
+            json!({"destination": "www.xn--bcher-kva.example:443", "since_ms": 5, "until_ms": 9, "note": "spam"}),
+        ),
+        (
+            "market_earnings",
+            json!({"by": "month"}),
+            json!({
+                "by": "month", "unsettled": "0.05",
+                "usage": {"month": "2026-11", "month_bytes": 5_000_000, "month_max_bytes": 1_000_000_000, "clients": 1},
+                "periods": [{
+                    "period": "2026-11-27", "from_ms": 1_795_737_600_000u64, "sessions": 2, "bytes_up": 1000,
+                    "bytes_down": 2_000_000, "earned": "0.25", "settled": "0.2", "fees": "0", "bounced": "0",
+                    "services": [{
+                        "service": "socks", "sessions": 2, "bytes_up": 1000, "bytes_down": 2_000_000, "earned": "0.25",
+                    }],
+                }],
+            }),
+        ),
         ("offer_prefer", json!({"provider": "11".repeat(20), "preferred": true}), json!({})),
         ("offer_list", json!({"country": "CH"}), json!([])),
         (

@@ -82,7 +82,7 @@ impl Pair {
 
     /// Sells at the prices that apply to this client.
     fn price(&mut self) {
-        if self.selling == Selling::Closing {
+        if self.selling != Selling::Open {
             return;
         }
         let reputation = self.reputation;
@@ -90,9 +90,19 @@ impl Pair {
         self.provider.sell(sales.collect());
     }
 
-    pub fn close_shop(&mut self) {
-        self.selling = Selling::Closing;
-        self.provider.be_closing();
+    /// Sells, or says why it doesn't.
+    pub fn set_selling(&mut self, selling: Selling) {
+        self.selling = selling;
+        match selling {
+            Selling::Open => self.price(),
+            Selling::Full => self.provider.be_full(),
+            Selling::MonthSpent => self.provider.be_spent(),
+            Selling::Closing => self.provider.be_closing(),
+        }
+    }
+
+    pub fn is_served(&self) -> bool {
+        self.provider.is_serving()
     }
 
     pub fn attached(&mut self, now: Time, step: &mut Step) {

@@ -4,7 +4,8 @@
 mod rig;
 mod terms;
 
-use byway_access::session::{StopReason, Traffic};
+use byway_access::session::{OpenError, OpenRefusal, StopReason, Traffic};
+use byway_peer::market::Capacity;
 use byway_primitives::{Amount, Span};
 
 use rig::{Rig, Side};
@@ -81,6 +82,42 @@ fn a_stranger_without_standing_gets_no_credit() {
     rig.pump_for(5_000);
     assert_eq!(rig.promised_and_received().1, Amount::ZERO);
     assert_eq!(rig.provider_limit(), 0, "nothing may be carried");
+}
+
+#[test]
+fn a_provider_takes_on_what_it_can_and_says_why_not_more() {
+    let mut rig = Rig::new(8);
+    rig.connect();
+    let (full, open) = (Capacity { clients_max: Some(0), ..Capacity::default() }, Capacity::default());
+    let spent = Capacity { is_month_spent: true, ..Capacity::default() };
+    for (number, capacity, refusal) in [(100, full, OpenRefusal::Full), (101, spent, OpenRefusal::MonthSpent)] {
+        rig.set_capacity(capacity);
+        rig.ask_for_session(number);
+        rig.settle_down();
+        assert_eq!(rig.refused, Some(OpenError::Refused(refusal)));
+    }
+    rig.set_capacity(open);
+    rig.open_session();
+    rig.refused = None;
+    // Whoever is a client already may open more where there is room for no other.
+    rig.set_capacity(Capacity { clients_max: Some(1), ..Capacity::default() });
+    rig.ask_for_session(102);
+    rig.settle_down();
+    assert_eq!(rig.refused, None);
+}
+
+#[test]
+fn a_session_ends_in_order_when_the_month_is_spent() {
+    let mut rig = Rig::new(9);
+    rig.connect();
+    rig.open_session();
+    rig.download(DOWNLOAD);
+    rig.set_capacity(Capacity { is_month_spent: true, ..Capacity::default() });
+    rig.download(2 * DOWNLOAD);
+    rig.end_session(StopReason::MonthSpent);
+    let ended = rig.ended.expect("the session ended");
+    assert_eq!((ended.reason, ended.billed), (StopReason::MonthSpent, Traffic::new(0, 2 * DOWNLOAD)));
+    assert_eq!(ended.cost, cost(2 * DOWNLOAD));
 }
 
 #[test]

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::service::{Services, Socks};
 use byway_access::session::{
-    ClientConfig, ClientNews, Counters, Listing, OpenRequest, ProviderConfig, ProviderNews, ResponseId, SessionId,
-    StopReason, Traffic,
+    ClientConfig, ClientNews, Counters, Listing, OpenError, OpenRequest, ProviderConfig, ProviderNews, ResponseId,
+    SessionId, StopReason, Traffic,
 };
 use byway_crypto::IdentitySecret;
 use byway_crypto::noise::StaticKey;
 use byway_dialogue::payment::{BackingKind, GiveConfig, Outcome, PaymentNews, TakeConfig};
 use byway_dialogue::{Config, Link, LinkId, LinkProfile, Local, StaticCertificate};
-use byway_peer::market::{Market, MarketConfig, MarketNews, Standing};
+use byway_peer::market::{Capacity, Market, MarketConfig, MarketNews, Standing};
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Batch, Effect, Hash, IdentityId, MemoryStore, NetworkId, Span, Time, Token};
 use byway_records::call::{AccountsCall, Take};
@@ -89,6 +89,8 @@ pub struct Rig {
     /// How often the provider wanted to ask others.
     pub asked_others: usize,
     pub ended: Option<Ended>,
+    /// Why the last session was not opened.
+    pub refused: Option<OpenError>,
     pub ledger_paid: Amount,
 }
 
@@ -199,6 +201,7 @@ impl Rig {
             stranger: false,
             asked_others: 0,
             ended: None,
+            refused: None,
             ledger_paid: Amount::ZERO,
         };
         rig.sell();
@@ -236,6 +239,12 @@ impl Rig {
     }
 
     pub fn open_session(&mut self) {
+        self.ask_for_session(self.seed);
+        self.pump_until(|rig| rig.serving.is_some() || rig.stranger);
+    }
+
+    /// Asks for a session; `response` names what is asked.
+    pub fn ask_for_session(&mut self, response: u64) {
         let provider = self.provider.id();
         let request = OpenRequest {
             offer: offer(provider),
@@ -246,10 +255,21 @@ impl Rig {
             cost_max: Amount::MAX,
             data: Vec::new(),
         };
-        let response = ResponseId(self.seed);
         let client = &mut self.client;
-        client.market.open_session(self.now, provider, response, request, &client.store).expect("asks");
-        self.pump_until(|rig| rig.serving.is_some() || rig.stranger);
+        client.market.open_session(self.now, provider, ResponseId(response), request, &client.store).expect("asks");
+    }
+
+    /// What the provider can take on from now on.
+    pub fn set_capacity(&mut self, capacity: Capacity) {
+        self.provider.market.set_capacity(capacity);
+    }
+
+    /// The provider ends the session.
+    pub fn end_session(&mut self, reason: StopReason) {
+        let (session, ..) = self.serving.expect("a session is served");
+        let client = self.client.id();
+        self.provider.market.stop_serving(self.now, client, session, reason, &self.provider.store);
+        self.pump_until(|rig| rig.ended.is_some());
     }
 
     /// Moves bytes until `total` have been downloaded, as far as payment lets them.
@@ -483,6 +503,7 @@ impl Rig {
                 let provider = self.provider.id();
                 self.client.market.handle_channel(self.now, provider, session, Ok(()), &self.client.store);
             }
+            MarketNews::Using { news: ClientNews::OpenFailed { error, .. }, .. } => self.refused = Some(error),
             MarketNews::Using { news: ClientNews::Ended { reason, billed, cost, .. }, .. } => {
                 self.ended = Some(Ended { reason, billed, cost });
                 self.using = None;

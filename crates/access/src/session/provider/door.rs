@@ -118,6 +118,7 @@ impl Provider {
         match &self.sale {
             Sales::Open(sale) => sale.get(&offer).copied().ok_or(OpenRefusal::OfferUnknown),
             Sales::Full => Err(OpenRefusal::Full),
+            Sales::MonthSpent => Err(OpenRefusal::MonthSpent),
             Sales::Closing => Err(OpenRefusal::Closing),
         }
     }

@@ -19,6 +19,9 @@ pub fn plan() -> SharingPlan {
         denied: networks(
             "10.0.0.0/8 169.254.0.0/16 192.168.0.0/16 127.0.0.0/8 45.0.0.2/32 ::ffff:0:0/96 fc00::/7 fe80::/10",
         ),
+        allowed: Vec::new(),
+        refused: Vec::new(),
+        blocked: Vec::new(),
         denied_ports: vec![465],
         resolvers: vec!["10.77.0.1".parse().expect("an address")],
     }

@@ -101,6 +101,22 @@ impl ApiError {
         )
     }
 
+    pub fn block_not_found(destination: &str) -> Self {
+        Self::new(
+            ErrorKind::BlockNotFound,
+            format!("{destination} is not blocked."),
+            "`byway provider blocks` shows what is.",
+        )
+    }
+
+    pub fn too_many_blocks(max: usize) -> Self {
+        Self::new(
+            ErrorKind::TooManyBlocks,
+            format!("{max} destinations are blocked already, and that is all there is room for."),
+            "Unblock some, or block a network or a domain instead of its parts.",
+        )
+    }
+
     /// `which`: `"session"` or `"day"`.
     pub fn spending_limit(which: &str, limit: Amount, spent: Amount) -> Self {
         Self::new(

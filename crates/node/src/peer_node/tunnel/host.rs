@@ -20,8 +20,8 @@ use byway_driver::slices::Hub;
 use byway_driver::tunnel::detour::Detours;
 use byway_driver::tunnel::{Interface, Peer, Prefix, PublicKey, Secret, Terms, Tunnel, TunnelError};
 use byway_primitives::Time;
-use byway_records::offer::Network;
 
+use super::shared::{ExitRules, Keeper};
 use super::{Cutting, Joining, SLICE_BYTES_MAX, WIREGUARD_BYTES, inner_networks};
 use crate::peer_node::data_plane::Plane;
 
@@ -37,6 +37,7 @@ pub struct TunnelHost {
     hub: Hub,
     clock: Clock,
     network: Arc<dyn HostNetwork>,
+    keeper: Keeper,
     port: u16,
     key: StaticKey,
     clients: Mutex<Clients>,
@@ -98,9 +99,9 @@ impl Default for TunnelSelling {
 
 impl TunnelHost {
     /// Makes the interface, closes this machine to clients but for the way out, and hears for them.
-    pub async fn open(
+    pub(in crate::peer_node) async fn open(
         selling: &TunnelSelling,
-        allow: &[Network],
+        rules: ExitRules,
         keys: &TunnelKeys,
         network: Arc<dyn HostNetwork>,
     ) -> Result<Self, HostError> {
@@ -120,28 +121,33 @@ impl TunnelHost {
             uplinks.push(own::uplink().await.ok_or(HostError::NoUplink)?.parse()?);
         }
         let resolvers: Vec<IpAddr> = vec![Slot::PROVIDER.v4().into(), Slot::PROVIDER.v6().into()];
-        let policy = ExitPolicy { operator_allows: allow.to_vec(), own_networks, rules: Vec::new() };
+        let policy = ExitPolicy { operator_allows: rules.allow, own_networks, rules: Vec::new() };
         let plan = SharingPlan {
             interface: interface.name().parse()?,
             inner: inner.to_vec(),
             uplinks,
             denied: policy.denied_blocks(),
+            allowed: Vec::new(),
+            refused: Vec::new(),
+            blocked: Vec::new(),
             denied_ports: byway_access::exit_policy::MAIL_PORTS.to_vec(),
             resolvers: resolvers.clone(),
         };
         // Before anyone can come.
-        network.share(&plan).await?;
+        let keeper = Keeper::start(network.clone(), plan, rules.lists.clone()).await?;
         let servers = name_server::system_servers().map_err(HostError::Names)?;
         let mut names = Vec::new();
         for address in resolvers {
-            let server = NameServer::start(SocketAddr::new(address, NAMES_PORT), servers.clone()).await;
+            let lists = rules.lists.clone();
+            let hides = Arc::new(move |name: &str| lists.borrow().hides(name));
+            let server = NameServer::start(SocketAddr::new(address, NAMES_PORT), servers.clone(), hides).await;
             names.push(server.map_err(HostError::Names)?);
         }
         let secret = keys.of_provider();
         let tunnel = Tunnel::open(Secret::from_bytes(&secret), Side::Provider, socket, interface)?;
         let key = StaticKey::of(&secret);
         let (clock, clients, detours) = (Clock::starting(Time::ZERO), Mutex::default(), Arc::default());
-        Ok(Self { tunnel, hub, clock, network, port, key, clients, detours, _names: names })
+        Ok(Self { tunnel, hub, clock, network, keeper, port, key, clients, detours, _names: names })
     }
 
     /// A slot for a session that is accepted; nothing passes yet. `None` if there is no room, or the key is somebody's.
@@ -229,6 +235,7 @@ impl TunnelHost {
 
     /// Takes back what was done to this machine's network.
     pub async fn close(&self) {
+        self.keeper.end().await;
         if let Err(error) = self.network.unshare().await {
             tracing::error!(%error, "the address translation for clients is left; `byway firewall reset` removes it");
         }

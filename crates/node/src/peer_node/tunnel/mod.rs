@@ -3,6 +3,7 @@
 //! - [`kind`]: what the two sides tell each other when a session opens, and the keys for it.
 //! - [`host`]: a provider's WireGuard, one for all clients: a peer is added when its session is accepted, with a gate that lets
 //!   nothing pass, since its first handshake comes before the client can say that the channel is up.
+//! - [`shared`]: a provider's firewall, as the operator's lists are.
 //! - [`guest`]: a client's WireGuard, one for the session that it uses, built when that was accepted.
 //! - [`coding`]: how its packets are cut, where the tunnel goes over relays in slices.
 //! - [`guard`]: the machine's own network meanwhile: closed to everything but the tunnel from the first session on until the user
@@ -16,6 +17,7 @@ mod guard;
 mod guest;
 mod host;
 mod kind;
+mod shared;
 
 use byway_access::service::tunnel::Slot;
 use byway_records::offer::Network;
@@ -25,6 +27,7 @@ pub(super) use guard::Guard;
 pub(super) use guest::{Guest, GuestError, GuestOrder, InSlices, build};
 pub use host::{HostError, TunnelHost, TunnelSelling};
 pub(super) use kind::TunnelKind;
+pub(super) use shared::ExitRules;
 
 /// Bytes of the largest slice: what is left of 1,500 after IPv6 and UDP.
 const SLICE_BYTES_MAX: usize = 1452;

@@ -155,6 +155,7 @@ pub(super) struct Actor {
 pub(super) type Opened = (Actor, mpsc::Receiver<Arrival>, mpsc::Receiver<LinkEvent>, watch::Receiver<ExitState>);
 
 impl Actor {
+    #[allow(clippy::too_many_lines, reason = "a line for each thing that the task owns, and no thought in any")]
     pub(super) async fn open(config: PeerNodeConfig, clock: Clock) -> Result<Opened, StartError> {
         let disk = Disk::open(&config.directory)?;
         let (ledger_journal, market_journal) = (disk.journal("ledger")?, disk.journal("market")?);

@@ -34,7 +34,6 @@ use super::history::Notes;
 use super::kernel_access::KernelAccess;
 use super::once::OnceLog;
 use super::opened::Opened as OpenedServices;
-use super::outage::Outage;
 use super::plugging::Plugging;
 use super::provision::Provision;
 use super::quality::Quality;
@@ -144,7 +143,6 @@ pub(super) struct Actor {
     pub(super) failed_lately: BTreeMap<IdentityId, Time>,
     pub(super) limits: SpendingConfig,
     pub(super) quality: Quality,
-    pub(super) outage: Outage,
 
     pub(super) ledger_timer: Timer,
     pub(super) market_timer: Timer,
@@ -155,7 +153,7 @@ pub(super) struct Actor {
 pub(super) type Opened = (Actor, mpsc::Receiver<Arrival>, mpsc::Receiver<LinkEvent>, watch::Receiver<ExitState>);
 
 impl Actor {
-    #[allow(clippy::too_many_lines, reason = "a line for each thing that the task owns, and no thought in any")]
+    #[expect(clippy::too_many_lines, reason = "a line for each thing that the task owns, and no thought in any")]
     pub(super) async fn open(config: PeerNodeConfig, clock: Clock) -> Result<Opened, StartError> {
         let disk = Disk::open(&config.directory)?;
         let (ledger_journal, market_journal) = (disk.journal("ledger")?, disk.journal("market")?);
@@ -180,7 +178,6 @@ impl Actor {
             wallet,
             promise_log: promise_log::PromiseLog::open(&ledger_journal),
             quality: Quality::open(&ledger_journal),
-            outage: Outage::default(),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
             accounts: Accounts::open(&ledger_journal),

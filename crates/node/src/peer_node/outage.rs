@@ -76,11 +76,11 @@ impl Actor {
     /// A program's connection through `session` has ended, or could not be made.
     pub(super) fn carried(&mut self, session: SessionId, target: &Target, carried: Carried) {
         let now = self.clock.now();
-        let target = self.outage.hashes.hash_one(target);
-        let known = self.outage.of.take_if(|(of, _)| *of == session);
+        let target = self.quality.outage.hashes.hash_one(target);
+        let known = self.quality.outage.of.take_if(|(of, _)| *of == session);
         let (_, mut reached) = known.unwrap_or_else(|| (session, Reached::since(now)));
         let reaches_nothing = reached.note(now, target, carried);
-        self.outage.of = Some((session, reached));
+        self.quality.outage.of = Some((session, reached));
         if reaches_nothing && self.is_in_use_and_another_fits(session) {
             self.leave_provider(StopReason::ChannelFailed);
         }

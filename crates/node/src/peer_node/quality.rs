@@ -25,6 +25,7 @@ use byway_primitives::{Batch, Encode, IdentityId, Space, Span, Store, Time};
 use byway_records::offer::{Offer, Service};
 
 use super::Actor;
+use super::outage::Outage;
 use crate::api;
 
 /// What this node measured, by provider and service.
@@ -59,6 +60,7 @@ pub(super) struct Quality {
     /// When a session was asked for, by provider.
     opening: BTreeMap<IdentityId, Time>,
     rates: BTreeMap<SessionId, BestRate>,
+    pub outage: Outage,
     /// When each peer was last asked.
     asked: BTreeMap<IdentityId, Time>,
 }

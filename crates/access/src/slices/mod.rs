@@ -103,6 +103,9 @@ pub enum End {
     Exit,
 }
 
+/// A slice's header, its bytes, the authenticator, and the piece.
+type Parts<'a> = (Header, &'a [u8], &'a [u8; MAC_BYTES], &'a [u8]);
+
 /// What a slice's header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
@@ -188,8 +191,8 @@ impl Header {
         bytes
     }
 
-    /// The header, its bytes, the authenticator, and the piece. Nothing is believed yet.
-    fn read(slice: &[u8]) -> Option<(Self, &[u8], &[u8; MAC_BYTES], &[u8])> {
+    /// What a slice consists of. Nothing is believed yet.
+    fn read(slice: &[u8]) -> Option<Parts<'_>> {
         let (bytes, rest) = slice.split_first_chunk::<{ Self::BYTES }>()?;
         let (mac, piece) = rest.split_first_chunk()?;
         let (label, rest) = bytes.split_first_chunk()?;

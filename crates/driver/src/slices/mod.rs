@@ -31,6 +31,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::UdpSocket;
 
 pub use forwarder::{ForwardError, Forwarder};
@@ -44,6 +45,9 @@ use crate::meter::{Meter, Way};
 pub const TOKEN_BYTES: usize = 16;
 /// Bytes of the largest datagram: no line has larger ones. A longer one is dropped.
 const DATAGRAM_BYTES_MAX: usize = 2048;
+/// What a socket may hold in each direction, as far as the system allows it: what is lost in one that is too small was counted
+/// by its sender, and nobody acknowledges it.
+const SOCKET_BYTES: usize = 4 * 1024 * 1024;
 /// Datagrams taken in a row before other tasks have their turn.
 const BATCH: usize = 64;
 /// After an error of a socket, such as that nobody hears at the other end, the next try comes no sooner.
@@ -111,7 +115,14 @@ async fn receive(socket: &UdpSocket, buffer: &mut [u8; DATAGRAM_BYTES_MAX], mut 
 
 /// A socket that hears at one place.
 fn bound(at: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = std::net::UdpSocket::bind(at)?;
+    ready(std::net::UdpSocket::bind(at)?)
+}
+
+fn ready(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
+    let buffers = SockRef::from(&socket);
+    // Smaller ones lose more and are no reason to have no socket.
+    let _ = buffers.set_recv_buffer_size(SOCKET_BYTES);
+    let _ = buffers.set_send_buffer_size(SOCKET_BYTES);
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket)
 }
@@ -120,8 +131,7 @@ fn bound(at: SocketAddr) -> io::Result<UdpSocket> {
 fn connected(from: IpAddr, to: SocketAddr) -> io::Result<UdpSocket> {
     let socket = std::net::UdpSocket::bind((from, 0))?;
     socket.connect(to)?;
-    socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket)
+    ready(socket)
 }
 
 /// A socket that can send to a place.

@@ -122,3 +122,53 @@ fn a_tunnel_goes_over_the_relay_where_there_is_no_direct_way() {
     client.json(&["disconnect"]);
     network.stop();
 }
+
+#[test]
+fn a_tunnel_in_slices_goes_on_while_a_relay_dies() {
+    let _turn = turn();
+    let story = Story::begin("slices");
+    let mut spaces = Spaces::make();
+    spaces.serve();
+    let mut network = Network::make_with_relays(&spaces);
+    network.start();
+    network.prepare_client("5");
+    let client = network.client_node.clone();
+    for (service, count) in [("tunnel", 1), ("relay", 3)] {
+        client.until("all offers are on the market", SOON, &["offer", "list", "--service", service], |offers| {
+            (offers.as_array().unwrap().len() == count).then_some(())
+        });
+    }
+    story.tell("all processes are ready, and three relays and a tunnel are on the market");
+
+    // The tunnel's own ports; the link to the provider's node is another.
+    let past_relays = Capture::of_client(&spaces, "udp and host 11.2.0.2 and portrange 51820-51829");
+    let session = client.json(&["connect", "--service", "tunnel"]);
+    assert_eq!(session["service"], "tunnel");
+    let asked = |bytes| spaces.ask(&spaces.client, spaces::WEB, bytes);
+    assert_eq!(asked(LENGTH), Ok((spaces::PROVIDER.to_owned(), LENGTH)), "it is seen as the provider");
+    story.tell("connected; data flows over three relays");
+    let list = ["session", "list"];
+    client.until("each relay's session has cost what it carried", SOON, &list, |sessions| {
+        let relaying = sessions.as_array().unwrap().iter().filter(|one| one["service"] == "relay");
+        let carried = |one: &&serde_json::Value| {
+            one["bytes_down"].as_u64().unwrap() > LENGTH / 4 && !amount(&one["cost"]).is_zero()
+        };
+        (relaying.filter(carried).count() == 3).then_some(())
+    });
+
+    std::thread::scope(|scope| {
+        let download = scope.spawn(|| asked(3 * LENGTH));
+        client.until("the download is on its way", SOON, &list, |sessions| {
+            let tunnel = sessions.as_array().unwrap().iter().find(|one| one["id"] == session["id"])?;
+            (tunnel["bytes_down"].as_u64().unwrap() > LENGTH + LENGTH / 4).then_some(())
+        });
+        network.relaying.remove(0).kill();
+        story.tell("a relay was killed");
+        assert_eq!(download.join().unwrap(), Ok((spaces::PROVIDER.to_owned(), 3 * LENGTH)), "it ends well");
+    });
+    assert_eq!(asked(10), Ok((spaces::PROVIDER.to_owned(), 10)), "two of three are enough");
+    assert_eq!(past_relays.end(), Vec::<String>::new(), "nothing of the tunnel goes past the relays");
+    client.json(&["disconnect"]);
+    network.stop();
+    story.tell("disconnected; nothing is left");
+}

@@ -36,6 +36,8 @@ pub struct Network {
     pub relay: Process,
     pub provider: Process,
     pub client: Process,
+    /// Providers that relay for tunnels in slices; none but where they are asked for.
+    pub relaying: Vec<Process>,
     pub provider_node: Node,
     pub client_node: Node,
     pub proxy: SocketAddr,
@@ -56,12 +58,18 @@ impl Drop for Network {
     }
 }
 
-/// Relay, then link, proxy, rpc and page of provider and client, then the kernel nodes.
-const PORTS: usize = 9 + KERNEL_NODES;
+/// Where relaying providers say that they are, each elsewhere.
+const RELAYING: [(&str, u32); 3] = [("SE", 64_501), ("FR", 64_502), ("CH", 64_503)];
+/// What a relaying provider listens at: link, proxy, rpc, page, relaying.
+const PORTS_OF_RELAYING: usize = 5;
+
+/// Relay, then link, proxy, rpc and page of provider and client, then those that relay, then the kernel nodes.
+const PORTS: usize = KERNEL + KERNEL_NODES;
 const RELAY: usize = 0;
 const PROVIDER: usize = 1;
 const CLIENT: usize = 5;
-const KERNEL: usize = 9;
+const FIRST_RELAYING: usize = 9;
+const KERNEL: usize = FIRST_RELAYING + RELAYING.len() * PORTS_OF_RELAYING;
 
 /// Where everybody is.
 #[derive(Debug, Clone, Copy)]
@@ -75,19 +83,32 @@ impl Network {
     /// Makes keys, genesis and configurations, as somebody would who sets this up by hand.
     pub fn make() -> Self {
         let here = IpAddr::from(Ipv4Addr::LOCALHOST);
-        Self::make_at(Sites { kernel: here, provider: here, client: here })
+        Self::make_at(Sites { kernel: here, provider: here, client: here }, 0)
     }
 
     /// In namespaces; the provider sells tunnels too.
     pub fn make_in(spaces: &Spaces) -> Self {
+        Self::make_in_with(spaces, 0)
+    }
+
+    /// In namespaces, with three more providers, which relay; the client's tunnels go over these, in slices of which two are
+    /// needed.
+    pub fn make_with_relays(spaces: &Spaces) -> Self {
+        Self::make_in_with(spaces, RELAYING.len())
+    }
+
+    fn make_in_with(spaces: &Spaces, relaying: usize) -> Self {
         let address = |text: &str| text.parse().unwrap();
-        let mut network = Self::make_at(Sites {
-            kernel: address(spaces::KERNEL),
-            provider: address(spaces::PROVIDER),
-            client: address(spaces::CLIENT),
-        });
-        let Self { kernel, relay, provider, client, provider_node, client_node, .. } = &mut network;
-        for process in kernel.iter_mut().chain([relay]) {
+        let mut network = Self::make_at(
+            Sites {
+                kernel: address(spaces::KERNEL),
+                provider: address(spaces::PROVIDER),
+                client: address(spaces::CLIENT),
+            },
+            relaying,
+        );
+        let Self { kernel, relay, provider, client, relaying, provider_node, client_node, .. } = &mut network;
+        for process in kernel.iter_mut().chain([relay]).chain(relaying) {
             process.space = Some(spaces.internet.clone());
         }
         for (process, node, space) in
@@ -98,7 +119,7 @@ impl Network {
         network
     }
 
-    fn make_at(sites: Sites) -> Self {
+    fn make_at(sites: Sites, relaying: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         let ports = free_ports::<PORTS>();
@@ -119,7 +140,9 @@ impl Network {
             let address = node.json(&["identity", "show", identity])["address"].as_str().unwrap().to_owned();
             format!("{address}={share}")
         };
-        let funds = [fund(&provider, "selling", PROVIDER_FUNDS), fund(&client, "browsing", "rest")];
+        let mut funds = vec![fund(&provider, "selling", PROVIDER_FUNDS), fund(&client, "browsing", "rest")];
+        let relaying: Vec<String> = (0..relaying).map(|index| format!("relaying{index}")).collect();
+        funds.extend(relaying.iter().map(|name| fund(&node(name), "selling", PROVIDER_FUNDS)));
         let genesis = root.join("network.json").display().to_string();
         let mut arguments = vec!["genesis", "new", "--name", "e2e", "--out", &genesis];
         arguments.extend(members.iter().flat_map(|member| ["--kernel", member]));
@@ -131,6 +154,7 @@ impl Network {
             relay: process("relay", &["relay", "run"]),
             provider: process("provider", &["run"]),
             client: process("client", &["run"]),
+            relaying: relaying.iter().map(|name| process(name, &["run"])).collect(),
             provider_node: provider,
             client_node: client,
             proxy: local(ports[CLIENT + 1]),
@@ -151,7 +175,20 @@ impl Network {
         }
         let relay = self.relay_address();
         self.config("relay", &format!("role = \"relay\"\n[relay]\nlisten = \"{relay}\"\n"));
-        self.config("client", &self.peer(CLIENT, SocketAddr::new(self.sites.client, self.ports[CLIENT])));
+        let client = self.peer(CLIENT, SocketAddr::new(self.sites.client, self.ports[CLIENT]));
+        let over_relays = if self.relaying.is_empty() { "" } else { "[tunnel]\nrelays = 3\nneeded = 2\n" };
+        self.config("client", &format!("{client}{over_relays}"));
+        for (index, (country, asn)) in RELAYING.iter().enumerate().take(self.relaying.len()) {
+            let first = FIRST_RELAYING + index * PORTS_OF_RELAYING;
+            let [link, relaying] = [0, 4].map(|step| SocketAddr::new(self.sites.kernel, self.ports[first + step]));
+            let selling = format!(
+                "[provider]\ncountry = \"{country}\"\nasn = {asn}\nprice_per_mb = \"{PRICE}\"\n\
+                 bandwidth_bps = {BANDWIDTH_BPS}\nservices = [\"relay\"]\nrelay_listen = \"{relaying}\"\n\
+                 exit_allow = [\"{}/32\"]\n",
+                self.sites.provider
+            );
+            self.config(&format!("relaying{index}"), &format!("{}{selling}", self.peer(first, link)));
+        }
         self.configure_provider(Reach::Direct);
     }
 
@@ -216,8 +253,8 @@ impl Network {
 
     /// Starts everything, the kernel first.
     pub fn start(&mut self) {
-        let Self { kernel, relay, provider, client, .. } = self;
-        let mut all: Vec<&mut Process> = kernel.iter_mut().chain([relay, provider, client]).collect();
+        let Self { kernel, relay, provider, client, relaying, .. } = self;
+        let mut all: Vec<&mut Process> = kernel.iter_mut().chain([relay, provider, client]).chain(relaying).collect();
         all.iter_mut().for_each(|process| process.start());
         all.iter_mut().for_each(|process| process.wait_ready());
     }
@@ -251,8 +288,8 @@ impl Network {
 
     /// Stops everything as a person does.
     pub fn stop(&mut self) {
-        let Self { kernel, relay, provider, client, .. } = self;
-        for process in [client, provider, relay].into_iter().chain(kernel) {
+        let Self { kernel, relay, provider, client, relaying, .. } = self;
+        for process in [client, provider].into_iter().chain(relaying).chain([relay]).chain(kernel) {
             let status = process.interrupt();
             assert!(status.success(), "{} ended with {status}", process.name);
         }

@@ -9,6 +9,8 @@ pub mod kernel;
 #[path = "../../crates/records/tests/formats/fixed.rs"]
 pub mod records;
 
+mod carried;
+
 use std::sync::LazyLock;
 
 use byway_access::quality::{Measurement, Seen};
@@ -18,9 +20,7 @@ use byway_crypto::threshold::dealing::{Dealing, DealingKey, DealingSecret, Verif
 use byway_crypto::{GroupView, NodeSecret, Purpose, WalletSecret};
 use byway_dialogue::fuzzing;
 use byway_driver::link::{EndpointId, LinkContact};
-use byway_driver::socks::datagram::Datagram;
 use byway_driver::socks::{StreamHeader, Target, Wanted};
-use byway_driver::tunnel::detour::cut;
 use byway_kernel::archive::CommitRecord;
 use byway_kernel::{Committee, MemberIndex, light};
 use byway_ledger::stored::{Head, Outcome, TransactionRecord};
@@ -33,6 +33,8 @@ use byway_records::call::kernel::Upgrade;
 use byway_records::evidence::Place;
 use byway_records::state::*;
 use byway_records::{Call, Height, ProgramId, Reject, Roll};
+
+pub(crate) use carried::*;
 
 /// Good encodings.
 pub type Samples = Vec<Vec<u8>>;
@@ -466,51 +468,6 @@ pub(crate) fn tunnel_request() -> Samples {
 pub(crate) fn tunnel_answer() -> Samples {
     let [_, (_, answer)] = access::tunnel();
     vec![answer]
-}
-
-pub(crate) fn tunnel_piece() -> Samples {
-    [100, 1_452, 2_000]
-        .into_iter()
-        .flat_map(|length| cut(&[3; 16], 5, &vec![7; length], 1_200).collect::<Vec<_>>())
-        .collect()
-}
-
-pub(crate) fn socks_datagram() -> Samples {
-    ["192.0.2.1", "2001:db8::1", "example.org"]
-        .into_iter()
-        .map(|host| {
-            Datagram { target: Target::new(host.parse().expect("a host"), 53), payload: vec![1; 40] }.to_bytes()
-        })
-        .collect()
-}
-
-pub(crate) fn relay_request() -> Samples {
-    ["11.2.0.2:51821", "[2a00::1]:443"]
-        .map(|exit| byway_access::service::relay::RelayRequest { exit: exit.parse().expect("an address") }.to_bytes())
-        .into()
-}
-
-pub(crate) fn relay_answer() -> Samples {
-    vec![byway_access::service::relay::RelayAnswer { port: 51_822, token: [7; 16] }.to_bytes()]
-}
-
-fn slices() -> (byway_access::slices::Shape, byway_access::slices::SliceKeys, byway_access::slices::Label) {
-    let shape = byway_access::slices::Shape::new(2, 3).expect("it is one");
-    (shape, byway_access::slices::SliceKeys::new(&[7; 32].into()), byway_access::slices::Label(9))
-}
-
-pub(crate) fn joiner() -> byway_access::slices::Joiner {
-    let (shape, keys, label) = slices();
-    byway_access::slices::Joiner::new(shape, &keys, byway_access::slices::End::Exit, label)
-}
-
-pub(crate) fn slice() -> Samples {
-    let (shape, keys, label) = slices();
-    let end = byway_access::slices::End::Client;
-    let mut splitter = byway_access::slices::Splitter::new(byway_primitives::Time(1), shape, &keys, end, label);
-    let mut slices = Samples::new();
-    splitter.split(b"a packet", [3; 32].into(), |_, slice| slices.push(slice.to_vec())).expect("it is short enough");
-    slices
 }
 
 pub(crate) fn socks_answer() -> Samples {

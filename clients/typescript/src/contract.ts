@@ -348,6 +348,7 @@ export interface Connection {
   asn?: number | null;
   country?: Country | null;
   offer_id?: Id | null;
+  path?: "direct" | "relayed" | null;
   provider?: Id | null;
   rate_down_bps: number;
   rate_up_bps: number;
@@ -375,6 +376,20 @@ export type Country = string;
 
 /** service data: at most 4096 bytes in hex */
 export type Data = string;
+
+/** what was earned in a day or month */
+export interface EarningsPeriod {
+  bounced: Amount;
+  bytes_down: number;
+  bytes_up: number;
+  earned: Amount;
+  fees: Amount;
+  from_ms: Time;
+  period: string;
+  services: ServiceEarnings[];
+  sessions: number;
+  settled: Amount;
+}
 
 /** nothing to say */
 export type Empty = Record<string, unknown>;
@@ -484,6 +499,7 @@ export interface NodeStatus {
   network: Id;
   network_name: string;
   proxy: Proxy;
+  relay?: RelayView | null;
   role: "user" | "provider" | "kernel";
   spending: Spending;
   uptime_seconds: number;
@@ -505,6 +521,7 @@ export interface Offer {
   prices: Price[];
   provider: Id;
   published_ms: Time;
+  quality?: Quality | null;
   serial: Serial;
   service: string;
   service_name?: string | null;
@@ -555,6 +572,33 @@ export interface PromiseSettlement {
   entries: Entry[];
 }
 
+/** a destination to which no client gets */
+export interface ProviderBlock {
+  destination: string;
+  note?: string | null;
+  since_ms: Time;
+  until_ms?: Time | null;
+}
+
+/** what a provider has earned */
+export interface ProviderEarnings {
+  by: "day" | "month";
+  periods: EarningsPeriod[];
+  unsettled: Amount;
+  usage: ProviderUsage;
+}
+
+/** what is carried now, and the caps */
+export interface ProviderUsage {
+  client_rate_max_bps?: number | null;
+  clients: number;
+  clients_max?: number | null;
+  month: string;
+  month_bytes: number;
+  month_max_bytes?: number | null;
+  rate_max_bps?: number | null;
+}
+
 /** the SOCKS5 listener */
 export interface Proxy {
   accepting: boolean;
@@ -567,6 +611,20 @@ export interface Publication {
   offer_id: Id;
 }
 
+/** how well a provider serves, in points from 0 to 1000 */
+export interface Quality {
+  attesters: number;
+  own_score?: number | null;
+  own_sessions: number;
+  score: number;
+}
+
+/** a relay, and how the node reaches it */
+export interface RelayView {
+  url: string;
+  way: "none" | "plain" | "disguised";
+}
+
 /** a whole number of 64 bits, in decimal */
 export type Serial = string;
 
@@ -574,6 +632,15 @@ export type Serial = string;
 export interface ServiceAccess {
   listen: Socket;
   service: string;
+}
+
+/** of one service */
+export interface ServiceEarnings {
+  bytes_down: number;
+  bytes_up: number;
+  earned: Amount;
+  service: string;
+  sessions: number;
 }
 
 /** all services that plug in here */
@@ -659,6 +726,14 @@ export interface TransactionView {
   transaction_id: Id;
 }
 
+/** what stays outside this machine's tunnel */
+export interface TunnelSettings {
+  closed: boolean;
+  local_network: boolean;
+  outside: string[];
+  programs: "all" | "all-but-outside" | "only-inside";
+}
+
 /** where this wallet receives */
 export interface WalletAddress {
   address: Address;
@@ -668,6 +743,12 @@ export interface WalletAddress {
 export interface WalletChange {
   balance: Balance;
   entries: Entry[];
+}
+
+/** what finds and reads payments, and spends none */
+export interface WalletViewKey {
+  address: Address;
+  view_key: string;
 }
 
 /** what is announced to be drawn */
@@ -705,7 +786,7 @@ export interface Methods {
   /** Locks the registration pledge. */
   "identity_register": { params: { id?: Id; idempotency_key?: Key }; result: Entry };
   /** The market, the offer that would be taken first at the top. */
-  "offer_list": { params: { service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price"; limit?: number }; result: Offer[] };
+  "offer_list": { params: { service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; limit?: number }; result: Offer[] };
   /** Puts a provider before all others, or no more. */
   "offer_prefer": { params: { provider: Id; preferred: boolean }; result: Empty };
   /** Sells under these terms; what is left out stays as it is. */
@@ -713,7 +794,7 @@ export interface Methods {
   /** Takes an offer off the market. */
   "offer_withdraw": { params: { offer_id: Id; idempotency_key?: Key }; result: Entry };
   /** Connects to one offer, or to the cheapest that passes. */
-  "connect": { params: { offer_id?: Id; service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number }; result: Session };
+  "connect": { params: { offer_id?: Id; service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both" }; result: Session };
   /** Ends the session; the proxy refuses until the next `connect`. */
   "disconnect": { params: Record<string, never>; result: Empty };
   /** Sessions that this node uses or serves, or did, newest first. */
@@ -726,6 +807,22 @@ export interface Methods {
   "service_open": { params: { service: string; listen?: Socket; data?: Data; country?: Country; max_price?: Amount }; result: ServiceOpened };
   /** Closes what was opened; the session goes on. */
   "service_close": { params: { listen: Socket }; result: Empty };
+  /** What this node sells now. */
+  "offer_own": { params: Record<string, never>; result: Offer[] };
+  /** What stays outside this machine's tunnel. */
+  "tunnel_settings": { params: Record<string, never>; result: TunnelSettings };
+  /** Changes that, from the next tunnel on. */
+  "tunnel_settings_set": { params: { local_network?: boolean; outside?: string[]; programs?: "all" | "all-but-outside" | "only-inside" }; result: TunnelSettings };
+  /** What this node has earned, by day or month, and what it carries now. */
+  "market_earnings": { params: { by?: "day" | "month"; limit?: number }; result: ProviderEarnings };
+  /** Destinations to which no client gets, the newest first. */
+  "market_blocks": { params: Record<string, never>; result: ProviderBlock[] };
+  /** Lets no client get to a destination from now on; connections there end. */
+  "market_block": { params: { destination: string; for_ms?: number; note?: string }; result: ProviderBlock };
+  /** Lets clients get there again. */
+  "market_unblock": { params: { destination: string }; result: ProviderBlock };
+  /** The wallet's view key. Whoever has it sees every payment of the wallet, for ever. */
+  "wallet_view_key": { params: { understood: boolean }; result: WalletViewKey };
   /** What is owed, newest change first. */
   "promise_list": { params: Record<string, never>; result: Promise[] };
   /** Has what a peer owes moved on the ledger. */
@@ -855,6 +952,7 @@ export const ERRORS = {
   appealed_before: 1413,
   asset_exists: 1209,
   asset_not_found: 1208,
+  block_not_found: 1118,
   cannot_listen: 1125,
   changed_lately: 1411,
   conviction_not_found: 1412,
@@ -890,6 +988,7 @@ export const ERRORS = {
   spending_limit: 1201,
   superseded: 1106,
   too_few_members: 1409,
+  too_many_blocks: 1119,
   tunnel_impossible: 1109,
   upgrade_refused: 1414,
   wrong_standing: 1408,

@@ -7,6 +7,7 @@
 mod kernel;
 mod ledger;
 mod link;
+mod log;
 mod plugged;
 mod provider;
 mod quality;
@@ -29,6 +30,7 @@ use crate::peer_node::BetterPrice;
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
 pub use ledger::{KernelAddress, LedgerConfig};
 pub use link::{DisguiseChoice, FrontConfig, LinkConfig, RelayConfig, RelayText};
+pub use log::{LogConfig, LogTarget};
 pub use plugged::PluggedConfig;
 pub use quality::QualityConfig;
 pub use score::{ScoreConfig, TrialConfig};
@@ -181,23 +183,6 @@ pub struct ProviderConfig {
     /// Services that programs of your own provide.
     #[serde(default)]
     pub plugged: Vec<PluggedConfig>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogConfig {
-    /// `error`, `warn`, `info`, `debug`, `trace`, or directives per module such as `info,byway_kernel=debug`.
-    pub level: String,
-    pub to: LogTarget,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogTarget {
-    /// Text on standard error.
-    Terminal,
-    /// JSON, one object per line, in `log/` of the node's directory.
-    File,
 }
 
 /// What is wrong with a configuration file.
@@ -366,12 +351,6 @@ impl Default for RpcConfig {
 impl Default for PageConfig {
     fn default() -> Self {
         Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 7070)) }
-    }
-}
-
-impl Default for LogConfig {
-    fn default() -> Self {
-        Self { level: "info".to_owned(), to: LogTarget::Terminal }
     }
 }
 

@@ -323,7 +323,7 @@ enum Arrival {
     TunnelBuilt {
         provider: IdentityId,
         session: SessionId,
-        result: Result<Guest, GuestError>,
+        result: Result<Box<Guest>, GuestError>,
     },
     TunnelFailed {
         session: SessionId,

@@ -167,17 +167,10 @@ pub enum StopReason {
     MonthSpent,
 }
 
-const REFUSALS: [OpenRefusal; 9] = [
-    OpenRefusal::OfferUnknown,
-    OpenRefusal::ServiceUnknown,
-    OpenRefusal::ServiceData,
-    OpenRefusal::TooManySessions,
-    OpenRefusal::Full,
-    OpenRefusal::Closing,
-    OpenRefusal::TooManyQuestions,
-    OpenRefusal::Denied,
-    OpenRefusal::MonthSpent,
-];
+const REFUSALS: [OpenRefusal; 9] = {
+    use OpenRefusal::*;
+    [OfferUnknown, ServiceUnknown, ServiceData, TooManySessions, Full, Closing, TooManyQuestions, Denied, MonthSpent]
+};
 
 const REASONS: [StopReason; 11] = [
     StopReason::ClientWish,

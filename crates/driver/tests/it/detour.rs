@@ -1,5 +1,8 @@
 //! Datagrams of a tunnel over links, direct and through a relay.
 
+// What the tests share panics like the tests themselves.
+#![allow(clippy::unwrap_used)]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

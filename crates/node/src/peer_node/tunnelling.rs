@@ -128,12 +128,17 @@ impl Actor {
         order.plan = self.closed_plan(self.wanted_offer(provider).or_else(|| self.offer_of(session)).as_ref());
         let arrive = self.arrive.clone();
         tokio::spawn(async move {
-            let result = tunnel::build(order).await;
+            let result = tunnel::build(order).await.map(Box::new);
             let _ = arrive.send(Arrival::TunnelBuilt { provider, session, result }).await;
         });
     }
 
-    pub(super) fn tunnel_built(&mut self, provider: IdentityId, session: SessionId, result: Result<Guest, GuestError>) {
+    pub(super) fn tunnel_built(
+        &mut self,
+        provider: IdentityId,
+        session: SessionId,
+        result: Result<Box<Guest>, GuestError>,
+    ) {
         match result {
             Ok(guest) if self.using.contains_key(&session) => {
                 self.tunnelling.is_closed = true;
@@ -143,7 +148,7 @@ impl Actor {
                     let why = failed.await;
                     let _ = arrive.send(Arrival::TunnelFailed { session, why }).await;
                 });
-                self.tunnelling.guest = Some((session, guest));
+                self.tunnelling.guest = Some((session, *guest));
                 self.channel_up(provider, session);
             }
             // The user has gone on to something else, which opens or closes the machine as it should be.

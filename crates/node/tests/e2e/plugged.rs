@@ -27,21 +27,7 @@ fn a_service_of_ones_own_is_sold_and_paid_for() {
     plug_in(&network);
     network.start();
     let client = network.client_node.clone();
-    client.json(&["identity", "register"]);
-    client.until("the client is registered", SOON, &["status"], |status| {
-        (status["identity"]["registered"] == true).then_some(())
-    });
-    client.json(&["wallet", "deposit", "5"]);
-    client.until("the deposit is in the account", SOON, &["wallet", "balance"], |balance| {
-        (!amount(&balance["account"]).is_zero()).then_some(())
-    });
-    client.until("the service is on the market", SOON, &["offer", "list", "--service", SERVICE], |offers| {
-        let [offer] = &offers.as_array()?[..] else { return None };
-        assert_eq!(offer["service_name"], SERVICE);
-        assert_eq!(offer["service"], Service::of_name(SERVICE).unwrap().to_string());
-        assert_eq!(offer["prices"][0]["amount"], PRICE);
-        Some(())
-    });
+    prepare(&client);
     story.tell("the service is on the market");
 
     let web = WebServer::start();
@@ -99,6 +85,25 @@ fn a_service_of_ones_own_is_sold_and_paid_for() {
     network.stop();
     assert!(!Path::new(&format!("/proc/{program}")).exists(), "it ended with its node");
     story.tell("all is settled and everything stopped");
+}
+
+/// Has the client registered, with money, and sees the service on the market.
+fn prepare(client: &Node) {
+    client.json(&["identity", "register"]);
+    client.until("the client is registered", SOON, &["status"], |status| {
+        (status["identity"]["registered"] == true).then_some(())
+    });
+    client.json(&["wallet", "deposit", "5"]);
+    client.until("the deposit is in the account", SOON, &["wallet", "balance"], |balance| {
+        (!amount(&balance["account"]).is_zero()).then_some(())
+    });
+    client.until("the service is on the market", SOON, &["offer", "list", "--service", SERVICE], |offers| {
+        let [offer] = &offers.as_array()?[..] else { return None };
+        assert_eq!(offer["service_name"], SERVICE);
+        assert_eq!(offer["service"], Service::of_name(SERVICE).unwrap().to_string());
+        assert_eq!(offer["prices"][0]["amount"], PRICE);
+        Some(())
+    });
 }
 
 /// Adds the example to what the provider sells, and takes everything else away.

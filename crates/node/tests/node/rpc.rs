@@ -152,26 +152,6 @@ async fn results_have_the_shapes_of_the_document() {
     for (method, params, expected) in [
         ("wallet_address", json!({}), json!({"address": "way00"})),
         ("disconnect", json!({}), json!({})),
-        (
-            "market_block",
-            json!({"destination": "WWW.Bücher.example:443", "for_ms": 4, "note": "spam"}),
-            json!({"destination": "www.xn--bcher-kva.example:443", "since_ms": 5, "until_ms": 9, "note": "spam"}),
-        ),
-        (
-            "market_earnings",
-            json!({"by": "month"}),
-            json!({
-                "by": "month", "unsettled": "0.05",
-                "usage": {"month": "2026-11", "month_bytes": 5_000_000, "month_max_bytes": 1_000_000_000, "clients": 1},
-                "periods": [{
-                    "period": "2026-11-27", "from_ms": 1_795_737_600_000u64, "sessions": 2, "bytes_up": 1000,
-                    "bytes_down": 2_000_000, "earned": "0.25", "settled": "0.2", "fees": "0", "bounced": "0",
-                    "services": [{
-                        "service": "socks", "sessions": 2, "bytes_up": 1000, "bytes_down": 2_000_000, "earned": "0.25",
-                    }],
-                }],
-            }),
-        ),
         ("offer_prefer", json!({"provider": "11".repeat(20), "preferred": true}), json!({})),
         ("offer_list", json!({"country": "CH"}), json!([])),
         (
@@ -222,6 +202,38 @@ async fn results_have_the_shapes_of_the_document() {
     ] {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
         assert_eq!(call(port, &body).await, json!({"jsonrpc": "2.0", "id": 1, "result": expected}), "{method}");
+    }
+}
+
+/// The same of what providers ask.
+#[tokio::test]
+async fn a_providers_results_have_the_shapes_of_the_document() {
+    let served = Fake::new().serve().await;
+    for (method, params, expected) in [
+        (
+            "market_block",
+            json!({"destination": "WWW.Bücher.example:443", "for_ms": 4, "note": "spam"}),
+            json!({"destination": "www.xn--bcher-kva.example:443", "since_ms": 5, "until_ms": 9, "note": "spam"}),
+        ),
+        (
+            "market_earnings",
+            json!({"by": "month"}),
+            json!({
+                "by": "month", "unsettled": "0.05",
+                "usage": {"month": "2026-11", "month_bytes": 5_000_000, "month_max_bytes": 1_000_000_000, "clients": 1},
+                "periods": [{
+                    "period": "2026-11-27", "from_ms": 1_795_737_600_000u64, "sessions": 2, "bytes_up": 1000,
+                    "bytes_down": 2_000_000, "earned": "0.25", "settled": "0.2", "fees": "0", "bounced": "0",
+                    "services": [{
+                        "service": "socks", "sessions": 2, "bytes_up": 1000, "bytes_down": 2_000_000, "earned": "0.25",
+                    }],
+                }],
+            }),
+        ),
+    ] {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+        let answer = call(served.port, &body).await;
+        assert_eq!(answer, json!({"jsonrpc": "2.0", "id": 1, "result": expected}), "{method}");
     }
 }
 

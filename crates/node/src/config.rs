@@ -472,7 +472,7 @@ mod tests {
             (&format!("{PEER}[ledger]\naddresses = [\"k1\"]"), &["k1", "name=host:port"]),
             (&format!("{PEER}[ledger]\ncheckpoint = \"12\""), &["checkpoint = \"12\"", "HEIGHT:DIGEST"]),
             (&format!("{PEER}{}", PROVIDER.replace("= 1\n", "= 0\n")), &["`provider.bandwidth_bps`", "100000000"]),
-            (&format!("{PEER}{PROVIDER}services = [\"relay\"]"), &["`provider.services`", "relay", "socks"]),
+            (&format!("{PEER}{PROVIDER}services = [\"bot\"]"), &["`provider.services`", "bot", "socks"]),
             (&format!("{PEER}{PROVIDER}services = []"), &["`provider.services`", "nothing"]),
             (&plugged("fetch", "command = [\"x\"]"), &["`provider.plugged.service`", "fetch", "such as http-fetch"]),
             (&plugged("a-b", ""), &["`provider.plugged.service`", "no program", "`command`", "`socket`"]),

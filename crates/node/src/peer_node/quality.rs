@@ -218,7 +218,9 @@ impl Actor {
         if now >= self.quality.rated_all + RATE_AGAIN {
             self.quality.rated_all = now;
             self.quality.words.forget(now);
-            self.quality.stale = self.quality.ratings.keys().copied().chain(self.quality.words.subjects()).collect();
+            let Quality { measured, ratings, words, .. } = &self.quality;
+            let measured = measured.iter().map(|(of, _)| *of);
+            self.quality.stale = measured.chain(ratings.keys().copied()).chain(words.subjects()).collect();
         }
         for _ in 0..RATED_PER_TICK {
             let Some(of) = self.quality.stale.pop_first() else { break };

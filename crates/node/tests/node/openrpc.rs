@@ -182,17 +182,30 @@ fn every_call_of_a_market_node_is_described() {
     }
 }
 
+/// What an owner's token doesn't open; and what takes keys, proposals and entries that only other calls can make, and is
+/// tested with those.
+const NO_EXAMPLE: [&str; 7] =
+    ["sub_account_show", "group_join", "group_show", "group_sign", "group_submit", "kernel_join", "kernel_rotate"];
+
 /// Each parameter is known, those that are needed are asked for, and no other is taken; answers fit their schemas.
 #[tokio::test]
 async fn calls_of_a_market_node_are_as_they_are_described() {
     let served = Fake::new().serve().await;
     let document = peer_document();
     let schemas = document["components"]["schemas"].as_object().unwrap();
-    let mut answered = 0;
-    for method in list(&document["methods"]).iter().filter(|method| method["name"] != "sub_account_show") {
+    let (mut answered, calls) = (0, std::cell::Cell::new(0));
+    // Under the key of another call each would be a conflict.
+    let fresh = |mut params: Value| {
+        calls.set(calls.get() + 1);
+        if let Some(key) = params.get_mut("idempotency_key") {
+            *key = json!(format!("key-{}", calls.get()));
+        }
+        params
+    };
+    for method in list(&document["methods"]).iter().filter(|method| !NO_EXAMPLE.contains(&text(&method["name"]))) {
         let name = text(&method["name"]);
         let invalid = |answer: &Value| answer["error"]["code"] == -32602;
-        let least = ask(served.port, name, &examples(method, None)).await;
+        let least = ask(served.port, name, &fresh(examples(method, None))).await;
         assert!(!invalid(&least), "{name}: {least}");
         if let Some(result) = least.get("result") {
             fits(schemas, &method["result"]["schema"], result, name, &mut BTreeSet::new());
@@ -200,16 +213,16 @@ async fn calls_of_a_market_node_are_as_they_are_described() {
         }
         for param in list(&method["params"]) {
             let field = text(&param["name"]);
-            let with = ask(served.port, name, &examples(method, Some(field))).await;
+            let with = ask(served.port, name, &fresh(examples(method, Some(field)))).await;
             assert!(!invalid(&with), "{name} takes {field}: {with}");
             let mut without = examples(method, None);
             if without.as_object_mut().unwrap().remove(field).is_some() {
-                assert_eq!(ask(served.port, name, &without).await["error"]["data"]["field"], field, "{name}");
+                assert_eq!(ask(served.port, name, &fresh(without)).await["error"]["data"]["field"], field, "{name}");
             }
         }
         let mut more = examples(method, None);
         more["surprise"] = json!(1);
-        assert!(invalid(&ask(served.port, name, &more).await), "{name} takes what is not described");
+        assert!(invalid(&ask(served.port, name, &fresh(more)).await), "{name} takes what is not described");
     }
     assert!(answered > 30, "most calls are answered by the fake node, not {answered}");
 }

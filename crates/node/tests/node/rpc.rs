@@ -247,7 +247,8 @@ async fn no_method_of_the_document_is_missing() {
     let methods: Vec<&str> = table
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-        .filter(|name| !name.ends_with("subscribe"))
+        // An owner's token does not open the last.
+        .filter(|name| !name.ends_with("subscribe") && *name != "sub_account_show")
         .collect();
     assert!(methods.len() > 20, "{methods:?}");
     for method in methods {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::gate::{CloseReason, Gate};
 use crate::meter::{Meter, Metered};
+use crate::pace::{Pace, SharedLine};
 use crate::tunnel::Terms;
 use crate::tunnel::ip::tests::packet;
 use crate::tunnel::prefix::Prefix;
@@ -291,6 +292,44 @@ fn a_session_goes_on_where_its_peer_is_now() {
     rig.provider.send(&[packet(ip(HOST), inner(1), 1)]);
     rig.settle();
     assert_eq!(rig.clients[0].arrived.len(), 1);
+}
+
+#[tokio::test]
+async fn packets_beyond_their_pace_wait_in_order_and_what_finds_no_room_is_dropped() {
+    let mut rig = Rig::new(1);
+    let pace = Pace::on(&SharedLine::new(None), Some(4_000_000)).expect("it has a limit");
+    rig.accounts[0].0.set_pace(Arc::new(pace));
+    let down: Vec<Vec<u8>> = (0..300).map(|number| packet(ip(HOST), inner(1), 700 + number)).collect();
+    rig.provider.send(&down);
+    rig.settle();
+    let (at_once, dropped) = (rig.clients[0].arrived.len(), rig.provider.lost(Loss::Crowded) as usize);
+    assert!(at_once < 300 && dropped > 0, "{at_once} passed, {dropped} were dropped");
+    loop {
+        let End { carrier, outbox, .. } = &mut rig.provider;
+        let next = carrier.release(|_| panic!("nothing comes out here"), outbox);
+        rig.settle();
+        match next {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => break,
+        }
+    }
+    assert!(rig.clients[0].arrived == down[..300 - dropped], "those that waited, behind those that didn't");
+    let bytes = rig.clients[0].arrived.iter().map(|packet| packet.len() as u64).sum();
+    assert_eq!(
+        (rig.accounts[0].1.read().down, rig.accounts[0].0.used()),
+        (bytes, bytes),
+        "what is dropped costs nothing"
+    );
+
+    let up: Vec<Vec<u8>> = (0..300).map(|number| packet(inner(1), ip(HOST), 700 + number)).collect();
+    rig.clients[0].send(&up);
+    rig.settle();
+    let mut arrived = std::mem::take(&mut rig.provider.arrived);
+    while let Some(at) = rig.provider.carrier.release(|packet| arrived.push(packet.to_vec()), &mut rig.provider.outbox)
+    {
+        tokio::time::sleep_until(at).await;
+    }
+    assert!(arrived == up[..arrived.len()] && arrived.len() < 300, "the other way too: {} of 300", arrived.len());
 }
 
 #[test]

@@ -175,7 +175,8 @@ impl Session<'_> {
     /// The compiler is that of the page: the client itself depends on nothing.
     fn client_test(&mut self) -> Result<()> {
         let mut build = self.workspace.cargo();
-        process::run(build.args(["build", "-p", "byway-node", "--bin", "byway"]))?;
+        // As the tests before were built, so that nothing is built anew.
+        process::run(build.args(["build", "--workspace", "--bin", "byway"]))?;
         let root = self.workspace.root();
         let folder = root.join("clients/typescript");
         let compiler = root.join("web/node_modules/.bin/tsc");

@@ -385,7 +385,7 @@ describe("the wallet", () => {
     await page.getByText("not settled yet", { exact: true }).waitFor();
     expect(await button(/^Settle with/).count()).toBe(0);
     await page.getByRole("link", { name: "Provide", exact: true }).click();
-    expect(await button(/^Settle with/).count()).toBe(1);
+    await button(/^Settle with/).waitFor();
     await button(/^Settle with/).click();
     await page.getByText("Settled on the ledger.").waitFor();
     expect(await button(/^Settle with/).count()).toBe(0);
@@ -451,10 +451,12 @@ describe("providing", () => {
     await page.locator("#earnings").getByText("0.1095").waitFor();
     expect(await page.getByRole("table", { name: "Settled per day" }).getByRole("row").count()).toBe(14);
     const served = page.locator("#served tbody tr");
-    expect(await served.count()).toBe(3);
     await served.first().getByText("open now").waitFor();
+    expect(await served.count()).toBe(3);
     await page.getByRole("link", { name: "Browse", exact: true }).click();
-    expect(await page.locator("#sessions tbody tr").count()).toBe(4);
+    const used = page.locator("#sessions tbody tr");
+    await used.first().waitFor();
+    expect(await used.count()).toBe(4);
   });
 
   test("a refusal to publish is shown in the node's words", async () => {

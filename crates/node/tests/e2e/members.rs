@@ -374,6 +374,14 @@ fn rotate(story: &Story, world: &mut World, seat: usize, owned_by: &str) -> Proc
     let entry = world.entry(&place);
     let mut moved = world.kernel(&place);
     moved.start_ready();
+    if seat > 0 {
+        // The last founder is the last who can tell the node where the others are now.
+        let epoch = world.status(&name)["epoch"].as_u64().unwrap();
+        eventually_or("the new node knows the epoch in force", SOON, || {
+            let own = world.status(&place);
+            (own["newest_epoch"] == epoch).then_some(()).ok_or_else(|| own.to_string())
+        });
+    }
     assert!(world.founders[seat].interrupt().success());
     let before = world.owner.json(&["kernel", "members"]);
     let before = member(&before, seat as u64).unwrap();

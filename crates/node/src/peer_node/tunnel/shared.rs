@@ -43,15 +43,15 @@ impl Keeper {
         let first = lists.borrow_and_update().clone();
         network.share(&with_lists(&plan, &first, &[])).await?;
         let task = tokio::spawn(async move {
-            let mut in_force = with_lists(&plan, &first, &[]);
+            let (mut in_force, mut named) = (with_lists(&plan, &first, &[]), Vec::new());
             loop {
                 let known = lists.borrow_and_update().clone();
-                // What has no name is blocked before anyone is asked.
-                put(&*network, &mut in_force, with_lists(&plan, &known, &[])).await;
-                let named = look_up(&known).await;
+                // What has no name is blocked before anyone is asked, and what had one stays so meanwhile.
+                put(&*network, &mut in_force, with_lists(&plan, &known, &named)).await;
+                named = look_up(&known).await;
                 put(&*network, &mut in_force, with_lists(&plan, &known, &named)).await;
                 while let Err(_elapsed) = timeout(LOOK_UP_EVERY, lists.changed()).await {
-                    let named = look_up(&known).await;
+                    named = look_up(&known).await;
                     put(&*network, &mut in_force, with_lists(&plan, &known, &named)).await;
                 }
                 if lists.has_changed().is_err() {

@@ -2,7 +2,8 @@
 
 use byway_access::discovery::{Candidate, Place, Query};
 use byway_access::quality::Sort;
-use byway_primitives::{AssetId, Span};
+use byway_access::session::OpenRequest;
+use byway_primitives::{Amount, AssetId, Span};
 use byway_records::offer::{Service, Unit};
 
 use super::Actor;
@@ -44,6 +45,27 @@ impl Actor {
                 found.extend(failed);
                 if found.is_empty() { Err(ApiError::no_offer_matches()) } else { Ok(found) }
             }
+        }
+    }
+
+    /// What a session is asked for with, where the user pays `price_max` at most.
+    pub(super) fn session_request(
+        &self,
+        candidate: &Candidate,
+        price_max: Option<Amount>,
+        data: Vec<u8>,
+    ) -> OpenRequest {
+        let offer = &candidate.offer.offer;
+        let price_highest = offer.price_highest(Unit::Mb, AssetId::WAY).unwrap_or(candidate.price);
+        OpenRequest {
+            offer: candidate.id,
+            service: offer.service,
+            price: candidate.price,
+            // Where the provider sees us otherwise, what the offer asks of anyone.
+            price_max: price_highest.min(price_max.unwrap_or(Amount::MAX)),
+            bandwidth_bps: offer.bandwidth_bps,
+            cost_max: self.session_cost_max(),
+            data,
         }
     }
 

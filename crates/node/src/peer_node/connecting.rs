@@ -26,10 +26,10 @@
 use std::collections::VecDeque;
 
 use byway_access::discovery::Candidate;
-use byway_access::session::{OpenRequest, ResponseId, SessionId, StopReason};
+use byway_access::session::{ResponseId, SessionId, StopReason};
 use byway_driver::entropy;
 use byway_driver::link::{ConnectError, Link, LinkContact};
-use byway_primitives::{Amount, IdentityId, Span, Time};
+use byway_primitives::{IdentityId, Span, Time};
 use byway_records::{Offer, OfferId};
 use tokio::sync::oneshot;
 
@@ -380,20 +380,9 @@ impl Actor {
     fn ask_for_session(&mut self, provider: IdentityId) {
         let Connection::Connecting(connecting) = &mut self.connection else { return };
         connecting.stage = Stage::Opening;
-        let offer = &connecting.current.offer.offer;
-        let request = OpenRequest {
-            offer: connecting.current.id,
-            service: offer.service,
-            price: connecting.current.price,
-            // Where the provider sees us otherwise, what the offer asks of anyone, within what the user wants to pay.
-            price_max: offer
-                .price_highest(byway_records::offer::Unit::Mb, byway_primitives::AssetId::WAY)
-                .unwrap_or(connecting.current.price)
-                .min(connecting.filter.as_ref().and_then(|filter| filter.max_price).unwrap_or(Amount::MAX)),
-            bandwidth_bps: offer.bandwidth_bps,
-            cost_max: self.session_cost_max(),
-            data: self.service_data.clone(),
-        };
+        let candidate = connecting.current.clone();
+        let price_max = connecting.filter.as_ref().and_then(|filter| filter.max_price);
+        let request = self.session_request(&candidate, price_max, self.service_data.clone());
         let (now, response) = (self.clock.now(), ResponseId(entropy::number()));
         self.session_asked_for(provider);
         if let Err(error) = self.market.open_session(now, provider, response, request, &self.market_journal) {

@@ -14,13 +14,13 @@ use std::net::SocketAddr;
 
 use byway_access::discovery::Candidate;
 use byway_access::service::relay::RelayAnswer;
-use byway_access::session::{OpenRequest, ResponseId, SessionId};
+use byway_access::session::{ResponseId, SessionId};
 use byway_access::slices::{Occupied, PATHS_MAX, Shape, Silence, choose};
 use byway_driver::entropy;
 use byway_driver::slices::{Relay, Token};
-use byway_primitives::{Amount, AssetId, IdentityId};
+use byway_primitives::IdentityId;
 use byway_records::Offer;
-use byway_records::offer::{Service, Unit};
+use byway_records::offer::Service;
 
 use super::Actor;
 use super::data_plane::Plane;
@@ -168,26 +168,12 @@ impl Actor {
     /// There is a dialogue with a peer: if it is to be a relay, it is asked for a session.
     pub(super) fn hop_talking(&mut self, provider: IdentityId) {
         let Some(target) = self.tunnelling.hops.as_ref().map(|hops| hops.target) else { return };
-        let limit = self.limits.session_max;
-        let price_max = self.config.buying.max_price;
-        let Some((_, hop)) = self.hop_mut(provider) else { return };
-        if !matches!(hop.stage, Stage::Reaching) {
+        let Some((_, hop)) = self.hop_mut(provider).filter(|(_, hop)| matches!(hop.stage, Stage::Reaching)) else {
             return;
-        }
-        hop.stage = Stage::Opening;
-        let offer = &hop.candidate.offer.offer;
-        let request = OpenRequest {
-            offer: hop.candidate.id,
-            service: offer.service,
-            price: hop.candidate.price,
-            price_max: offer
-                .price_highest(Unit::Mb, AssetId::WAY)
-                .unwrap_or(hop.candidate.price)
-                .min(price_max.unwrap_or(Amount::MAX)),
-            bandwidth_bps: offer.bandwidth_bps,
-            cost_max: limit.unwrap_or(Amount::MAX),
-            data: Vec::new(),
         };
+        hop.stage = Stage::Opening;
+        let candidate = hop.candidate.clone();
+        let request = self.session_request(&candidate, self.config.buying.max_price, Vec::new());
         let (now, response) = (self.clock.now(), ResponseId(entropy::number()));
         self.tunnelling.wishes.note(response, target);
         if let Err(error) = self.market.open_session(now, provider, response, request, &self.market_journal) {

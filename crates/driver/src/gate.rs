@@ -10,7 +10,8 @@
 //! connection takes nothing with it.
 //!
 //! Streams wait, packets don't: a tunnel asks for leave for one packet ([`Gate::try_take`]), gets it whole or not at all,
-//! and drops the packet then, as a link that is full would.
+//! and drops the packet then, as a link that is full would. So a packet may find too little where a byte is still left;
+//! [`Gate::is_short`] says that this is how it stands.
 //!
 //! Beside what is paid for, a gate may have a [`Pace`]: how fast bytes may pass. It is asked after the allowance, since what it
 //! was asked for is gone.
@@ -32,6 +33,8 @@ pub struct Gate {
     used: AtomicU64,
     /// How many are in the queue; nobody passes by as long as there is someone.
     waiting: AtomicUsize,
+    /// The allowance under which a packet was last refused. That of a gate that refused none is beyond all others.
+    short_of: AtomicU64,
     /// The queue: the mutex is fair, and whoever holds it is at its head.
     head: Mutex<()>,
     /// Wakes the head. It keeps one wake-up for a head that isn't listening yet.
@@ -71,6 +74,7 @@ impl Gate {
             limit: AtomicU64::new(allowance),
             used: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
+            short_of: AtomicU64::new(u64::MAX),
             head: Mutex::new(()),
             raised: Notify::new(),
             freed: Notify::new(),
@@ -119,6 +123,12 @@ impl Gate {
     /// Resolves when the allowance was raised, or a grant given back, after this was first polled.
     pub async fn freed(&self) {
         self.freed.notified().await;
+    }
+
+    /// Whether a packet was refused that the present allowance has no room for. What is left may let smaller ones pass.
+    pub fn is_short(&self) -> bool {
+        let limit = self.allowance();
+        limit < u64::MAX && self.short_of.load(Ordering::SeqCst) == limit
     }
 
     pub fn allowance(&self) -> u64 {
@@ -189,7 +199,10 @@ impl Gate {
         }
         let limit = self.limit.load(Ordering::SeqCst);
         let after = |used: u64| used.checked_add(bytes).filter(|after| *after <= limit);
-        self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, after).ok()?;
+        if self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, after).is_err() {
+            self.short_of.store(limit, Ordering::SeqCst);
+            return None;
+        }
         Some(Grant { gate: self, left: bytes })
     }
 
@@ -352,12 +365,18 @@ mod tests {
         let gate = Gate::new(100);
         let taken: Vec<bool> = [60, 41, 40, 1, 0].into_iter().map(|bytes| gate.try_take(bytes)).collect();
         assert_eq!((taken, gate.used()), (vec![true, false, true, false, true], 100));
+        assert!(gate.is_short());
         gate.allow(101);
+        assert!(!gate.is_short(), "there may be room now");
         drop(gate.try_grant(1).expect("one byte was allowed"));
         assert_eq!(gate.used(), 100, "what wasn't spent goes back");
         assert!(!Gate::resume(u64::MAX, 1).try_take(u64::MAX), "a sum beyond all numbers is not allowed");
         gate.close(CloseReason::Ended);
         assert!(!gate.try_take(1) && !gate.try_take(0), "nothing passes a closed gate");
+        let gate = Gate::new(100);
+        assert!(gate.try_take(99) && !gate.is_short());
+        assert!(!gate.try_take(2) && gate.is_short() && gate.free() == 1, "one byte is left, and it is no packet");
+        assert!(gate.try_take(1) && gate.is_short());
         assert!(!Gate::new(0).try_take(1));
     }
 

@@ -14,6 +14,7 @@ use byway_dialogue::payment::{Ahead, Window};
 use byway_primitives::{Amount, Span, Time};
 
 use super::journal::ClosedRecord;
+use super::news::Counters;
 use super::{SessionId, Traffic, plus};
 
 /// The part of acknowledged cost that refills the purse for lost bytes: six percent, more than a line loses that is any
@@ -38,6 +39,8 @@ pub(super) struct Line {
     told: u64,
     /// The highest limit that the data plane may still be using, in its own count.
     held: u64,
+    /// Whether the data plane had to drop something under the limit last told.
+    is_short: bool,
 }
 
 /// What the provider knows of one client's coin.
@@ -62,7 +65,7 @@ impl Line {
     /// A session of which `acknowledged` is known and whose data plane starts from zero.
     pub(super) fn new(price: Amount, acknowledged: Traffic) -> Self {
         let reported = Traffic::default();
-        Self { price, free_bytes: 0, acknowledged, reported, offset: acknowledged, told: 0, held: 0 }
+        Self { price, free_bytes: 0, acknowledged, reported, offset: acknowledged, told: 0, held: 0, is_short: false }
     }
 
     /// The same, whose first bytes cost nothing.
@@ -91,16 +94,22 @@ impl Line {
         self.told
     }
 
-    /// Whether the data plane has used up its limit.
+    /// Whether the data plane has used up its limit, or needs more than is left of it.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.reported.total() >= self.told
+        self.is_short || self.reported.total() >= self.told
     }
 
-    pub(super) fn report(&mut self, traffic: Traffic, limit: u64) {
-        self.reported = self.reported.max(traffic);
-        if limit == self.told {
+    pub(super) fn report(&mut self, counters: Counters) {
+        self.reported = self.reported.max(counters.traffic);
+        if counters.limit == self.told {
             self.held = self.told;
+            self.is_short = counters.is_short;
         }
+    }
+
+    fn tell(&mut self, limit: u64) {
+        self.told = limit;
+        self.is_short = false;
     }
 
     /// The client has acknowledged this much in all; what it cost more than before. An acknowledgement beyond what we
@@ -209,7 +218,7 @@ impl Books {
             for (id, _, line) in lines.iter_mut() {
                 let target = line.limit_bought(plus(line.cost_carried(), part)).max(line.reported.total());
                 if target < line.told {
-                    line.told = target;
+                    line.tell(target);
                     changed.push(*id);
                 }
             }
@@ -222,7 +231,7 @@ impl Books {
             let target = line.limit_bought(plus(line.cost_carried(), part)).min(most);
             if target > line.told {
                 let before = held(line);
-                line.told = target;
+                line.tell(target);
                 line.held = line.held.max(target);
                 committed = plus(committed, held(line).saturating_sub(before));
                 if !changed.contains(id) {
@@ -253,6 +262,10 @@ mod tests {
         books
     }
 
+    fn counted(traffic: Traffic, limit: u64) -> Counters {
+        Counters { traffic, limit, is_short: false }
+    }
+
     fn share(books: &Books, lines: &mut [Line]) -> Vec<SessionId> {
         let mut shares: Vec<_> = lines
             .iter_mut()
@@ -268,9 +281,24 @@ mod tests {
         let mut lines = [Line::new(price(), Traffic::default())];
         share(&books, &mut lines);
         assert_eq!(lines[0].limit(), 1000);
-        lines[0].report(Traffic::new(400, 600), 1000);
+        lines[0].report(counted(Traffic::new(400, 600), 1000));
         assert!(lines[0].is_exhausted());
         assert!(share(&books, &mut lines).is_empty(), "there is nothing more");
+    }
+
+    #[test]
+    fn what_has_no_room_for_a_packet_is_exhausted_until_there_is_more() {
+        let mut books = books(3_000);
+        let mut lines = [Line::new(price(), Traffic::default())];
+        share(&books, &mut lines);
+        let short = |limit| Counters { traffic: Traffic::new(0, 900), limit, is_short: true };
+        lines[0].report(short(500));
+        assert!(!lines[0].is_exhausted(), "it dropped something before it heard of its limit");
+        lines[0].report(short(1000));
+        assert!(lines[0].is_exhausted());
+        books.received = Amount::from_units(6_000);
+        share(&books, &mut lines);
+        assert!(!lines[0].is_exhausted());
     }
 
     #[test]
@@ -279,7 +307,7 @@ mod tests {
             let mut lines = [Line::new(price(), Traffic::default()).with_free(500)];
             share(&books(received), &mut lines);
             assert_eq!(lines[0].limit(), limit);
-            lines[0].report(Traffic::new(0, limit), limit);
+            lines[0].report(counted(Traffic::new(0, limit), limit));
             lines[0].acknowledge(Traffic::new(0, limit));
             assert_eq!(lines[0].cost(), Amount::from_units(received));
             assert!(share(&books(received), &mut lines).is_empty(), "there is nothing more");
@@ -306,10 +334,10 @@ mod tests {
         lines.push(Line::new(price(), Traffic::default()));
         share(&books, &mut lines);
         assert_eq!([lines[0].limit(), lines[1].limit()], [1000, 0], "not before the first has confirmed");
-        lines[0].report(Traffic::new(0, 500), 1000);
+        lines[0].report(counted(Traffic::new(0, 500), 1000));
         share(&books, &mut lines);
         assert_eq!([lines[0].limit(), lines[1].limit()], [1250, 750], "equal shares of what is left");
-        lines[1].report(Traffic::new(0, 750), 750);
+        lines[1].report(counted(Traffic::new(0, 750), 750));
         share(&books, &mut lines);
         assert_eq!([lines[0].limit(), lines[1].limit()], [875, 750]);
     }
@@ -318,7 +346,7 @@ mod tests {
     fn forgiving_costs_one_window_and_only_paying_refills_the_purse() {
         let mut books = books(300_000);
         let mut line = Line::new(price(), Traffic::default());
-        line.report(Traffic::new(0, 100_000), 0);
+        line.report(counted(Traffic::new(0, 100_000), 0));
         books.forgive(NOW, [line].iter());
         assert_eq!(books.closed.forgiven, Amount::from_units(100_000), "no more than the window");
         books.forgive(NOW, [line].iter());
@@ -337,7 +365,7 @@ mod tests {
     fn an_empty_purse_is_refilled_by_a_first_window_and_not_more_often_than_said() {
         let mut books = books(300_000);
         let mut line = Line::new(price(), Traffic::default());
-        line.report(Traffic::new(0, 1_000_000), 0);
+        line.report(counted(Traffic::new(0, 1_000_000), 0));
         let after = |minutes: u64| NOW + Span::seconds(60 * minutes);
         let forgiven = |books: &mut Books, minutes| {
             books.forgive(after(minutes), [line].iter());
@@ -350,7 +378,7 @@ mod tests {
     #[test]
     fn what_is_acknowledged_from_before_a_crash_counts_as_carried() {
         let mut line = Line::new(price(), Traffic::new(10, 100));
-        line.report(Traffic::new(5, 20), 0);
+        line.report(counted(Traffic::new(5, 20), 0));
         line.acknowledge(Traffic::new(10, 150));
         assert_eq!(line.carried(), Traffic::new(15, 150));
         line.acknowledge(Traffic::new(0, 0));
@@ -398,7 +426,7 @@ mod tests {
                     }
                     Event::Confirm { line } => {
                         planes[line].1 = lines[line].limit();
-                        lines[line].report(Traffic::new(0, planes[line].0), planes[line].1);
+                        lines[line].report(counted(Traffic::new(0, planes[line].0), planes[line].1));
                     }
                     Event::Acknowledge { line } => {
                         let carried = lines[line].carried();

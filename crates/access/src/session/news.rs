@@ -19,6 +19,9 @@ pub struct Counters {
     pub traffic: Traffic,
     /// The limit that the data plane had applied by the time it counted; of no meaning at the client's.
     pub limit: u64,
+    /// Whether something had to be dropped under that limit, which may be more than a byte away from being used up: what is
+    /// carried in packets is carried whole. Of no meaning at the client's.
+    pub is_short: bool,
 }
 
 /// News of the provider's machine.

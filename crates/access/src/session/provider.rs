@@ -166,7 +166,7 @@ impl Provider {
     /// The data plane of `session` has counted.
     pub fn handle_counters(&mut self, now: Time, session: SessionId, counters: Counters) -> Vec<ProviderEffect> {
         if let Some(session) = self.sessions.get_mut(&session) {
-            session.line.report(counters.traffic, counters.limit);
+            session.line.report(counters);
         }
         self.rebalance(now);
         self.finish(now)

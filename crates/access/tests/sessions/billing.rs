@@ -85,6 +85,19 @@ fn a_line_that_loses_data_goes_on_and_lost_bytes_are_not_billed() {
     assert_eq!(cost, billed.cost(PRICE));
 }
 
+/// What was carried and lost leaves less of the budget than a packet, and not nothing: so no byte more is ever carried, and
+/// none is ever acknowledged, unless that counts as used up.
+#[test]
+fn packets_go_on_when_a_window_of_them_was_lost() {
+    let mut pair = Pair::browsing(0, 3_000_000);
+    (pair.packet, pair.loss_one_in) = (1_420, 1);
+    pair.run(Span::seconds(1));
+    assert_eq!(pair.truth.arrived.down, 0);
+    pair.loss_one_in = 0;
+    pair.run_until_moved(Span::seconds(60));
+    assert_eq!(pair.wanted, Traffic::default(), "{:?}", pair.sessions());
+}
+
 #[test]
 fn a_session_is_refused_with_the_reason() {
     let mut pair = Pair::new();

@@ -55,6 +55,8 @@ pub enum Role {
 pub struct Plane {
     pub counted: Traffic,
     pub limit: u64,
+    /// The limit that last had no room for a packet.
+    pub short_of: Option<u64>,
 }
 
 pub struct Node {
@@ -303,7 +305,8 @@ impl Node {
     /// The data planes report.
     pub fn report(&mut self, now: Time) {
         for (session, plane) in self.planes.clone() {
-            let counters = Counters { traffic: plane.counted, limit: plane.limit };
+            let counters =
+                Counters { traffic: plane.counted, limit: plane.limit, is_short: plane.short_of == Some(plane.limit) };
             self.client(now, |client| client.handle_counters(now, session, counters.traffic));
             self.provider(now, |provider| provider.handle_counters(now, session, counters));
         }

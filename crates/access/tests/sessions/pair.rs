@@ -55,6 +55,8 @@ pub struct Pair {
     /// One in this many chunks of data is lost on the way; zero for none.
     pub loss_one_in: u64,
     sent_chunks: u64,
+    /// Bytes that are carried together or not at all; zero where a byte can be carried alone.
+    pub packet: u64,
     link: bool,
     /// The link is dead and neither side knows: what is sent is lost.
     pub void: bool,
@@ -87,6 +89,7 @@ impl Pair {
             breaks: 0,
             loss_one_in: 0,
             sent_chunks: 0,
+            packet: 0,
             link: true,
             void: false,
         };
@@ -206,7 +209,13 @@ impl Pair {
                 self.nodes[CLIENT].planes.entry(session).and_modify(|plane| plane.counted.up += up);
             }
             let Some(plane) = self.nodes[PROVIDER].planes.get_mut(&session) else { continue };
-            let down = self.wanted.down.min(CHUNK).min(plane.limit.saturating_sub(plane.counted.total()));
+            let packet = self.packet.max(1);
+            let wanted = self.wanted.down.min(CHUNK - CHUNK % packet);
+            let mut down = wanted.min(plane.limit.saturating_sub(plane.counted.total()));
+            if down < wanted && self.packet > 0 {
+                down -= down % packet;
+                plane.short_of = Some(plane.limit);
+            }
             if down > 0 {
                 self.wanted.down -= down;
                 plane.counted.down += down;

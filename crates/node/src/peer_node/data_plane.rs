@@ -21,6 +21,8 @@ const SLOW: Duration = Duration::from_millis(250);
 pub(super) struct Report {
     pub metered: Metered,
     pub limit: u64,
+    /// Whether a packet was dropped for want of more.
+    pub is_short: bool,
 }
 
 /// One session's counters and its limit.
@@ -37,30 +39,31 @@ impl Plane {
     }
 
     pub fn report(&self) -> Report {
-        // The limit first: what is counted afterwards was counted under it.
+        // The limit first: what is counted afterwards was counted under it. If it is raised meanwhile, nothing is short.
         let limit = self.gate.allowance();
-        Report { metered: self.meter.read(), limit }
+        Report { metered: self.meter.read(), limit, is_short: self.gate.is_short() }
     }
 
-    /// Calls `tell` whenever the session has moved on by a step, until its gate is closed. The step follows the speed, so
+    /// Calls `tell` whenever the session has moved on by a step, or can't, until its gate is closed. The step follows the speed, so
     /// that a fast session costs no more reports than a slow one.
     pub async fn watch<F>(self, tell: impl Fn(Report) -> F)
     where
         F: Future<Output = bool>,
     {
-        let mut last = Metered::default();
+        let mut last = (Metered::default(), false);
         let mut step = STEP_MIN;
         loop {
-            let next = last.total().saturating_add(step);
+            let next = last.0.total().saturating_add(step);
             tokio::select! {
                 _ = timeout(SLOW, self.meter.reached(next)) => {}
                 _ = self.gate.closed() => return,
             }
             let report = self.report();
-            if report.metered != last {
-                let moved = report.metered.total() - last.total();
+            let now = (report.metered, report.is_short);
+            if now != last {
+                let moved = report.metered.total() - last.0.total();
                 step = moved.clamp(STEP_MIN, STEP_MAX);
-                last = report.metered;
+                last = now;
                 if !tell(report).await {
                     return;
                 }

@@ -243,7 +243,7 @@ impl Actor {
         served.reported += carried;
         self.count_carried(carried);
         let traffic = Traffic::new(report.metered.up, report.metered.down);
-        let counters = Counters { traffic, limit: report.limit };
+        let counters = Counters { traffic, limit: report.limit, is_short: report.is_short };
         self.market.handle_served(self.clock.now(), client, session, counters, &self.market_journal);
     }
 

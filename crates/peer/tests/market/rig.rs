@@ -294,7 +294,7 @@ impl Rig {
                 let more = bytes.min(limit.saturating_sub(carried));
                 bytes -= more;
                 self.serving = Some((session, limit, carried + more));
-                let counters = Counters { traffic: Traffic::new(0, carried + more), limit };
+                let counters = Counters { traffic: Traffic::new(0, carried + more), limit, is_short: false };
                 let client = self.client.id();
                 self.provider.market.handle_served(self.now, client, session, counters, &self.provider.store);
             }
@@ -376,7 +376,7 @@ impl Rig {
         self.serving = Some((session, limit, carried + bytes));
         self.using = Some((session, used + bytes));
         let (client, provider) = (self.client.id(), self.provider.id());
-        let counters = Counters { traffic: Traffic::new(0, carried + bytes), limit };
+        let counters = Counters { traffic: Traffic::new(0, carried + bytes), limit, is_short: false };
         self.provider.market.handle_served(self.now, client, session, counters, &self.provider.store);
         let traffic = Traffic::new(0, used + bytes);
         self.client.market.handle_used(self.now, provider, session, traffic, &self.client.store);

@@ -95,7 +95,7 @@ impl PeerNode {
             let Some(link) = plane.link.filter(|_| count > 0) else { continue };
             plane.carried += count;
             plane.wanted -= count;
-            let counters = Counters { traffic: Traffic::new(0, plane.carried), limit: plane.limit };
+            let counters = Counters { traffic: Traffic::new(0, plane.carried), limit: plane.limit, is_short: false };
             moved.push((*session, plane.client, link, count, counters));
         }
         for (session, client, link, count, counters) in moved {

@@ -123,6 +123,65 @@ fn a_tunnel_goes_over_the_relay_where_there_is_no_direct_way() {
     network.stop();
 }
 
+/// Sends datagrams of 1,000 bytes to every port that a translated flow may have, and to the client's inner address by way of
+/// the provider, from an address that the client never spoke to; prints how many bytes that was.
+const FLOOD: &str = r#"
+import socket
+flood = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+flood.bind(('11.9.9.9', 0))
+sent = 0
+for port in range(1024, 65536, 4):
+    for host in ('11.2.0.2', '10.86.0.2'):
+        for shift in range(2):
+            sent += flood.sendto(bytes(1000), (host, port + 2 * shift))
+print(sent)
+"#;
+
+#[test]
+fn a_flood_costs_the_client_nothing_and_a_blocked_destination_is_closed_at_once() {
+    let _turn = turn();
+    let story = Story::begin("flood");
+    let mut spaces = Spaces::make();
+    spaces.serve();
+    spaces.sh(&spaces.internet, "ip route add 10.86.0.0/16 via 11.2.0.2");
+    let mut network = Network::make_in(&spaces);
+    network.start();
+    network.prepare_client("5");
+    let (client, provider) = (network.client_node.clone(), network.provider_node.clone());
+    client.until("a tunnel is on the market", SOON, &["offer", "list", "--service", "tunnel"], |offers| {
+        (offers.as_array().unwrap().len() == 1).then_some(())
+    });
+    let session = client.json(&["connect", "--service", "tunnel"]);
+    let asked = |host: &str| spaces.ask(&spaces.client, host, 100_000);
+    let through = Ok((spaces::PROVIDER.to_owned(), 100_000));
+    let billed = |least: u64| {
+        client.until("what was carried is acknowledged", SOON, &["session", "list"], |sessions| {
+            let of_tunnel = sessions.as_array().unwrap().iter().find(|one| one["id"] == session["id"])?;
+            of_tunnel["bytes_down"].as_u64().filter(|bytes| *bytes >= least)
+        })
+    };
+    assert_eq!(asked(NAME), through);
+    let before = billed(100_000);
+    story.tell("connected");
+
+    let sent: u64 = spaces.sh(&spaces.internet, &format!("python3 -c \"{FLOOD}\"")).trim().parse().unwrap();
+    assert!(sent > 60_000_000, "{sent}");
+    // What goes through afterwards is acknowledged after whatever of the flood did.
+    assert_eq!(asked(NAME), through);
+    let more = billed(before + 100_000) - before;
+    assert!(more < 110_000 + sent / 1000, "of {sent} bytes that nobody asked for, {more} were billed");
+    story.tell(&format!("{sent} bytes of flood, and {more} more were billed, 100000 of them asked for"));
+
+    provider.json(&["provider", "block", spaces::WEB]);
+    assert!(asked(spaces::WEB).is_err(), "the destination is blocked");
+    provider.json(&["provider", "unblock", spaces::WEB]);
+    let seen = eventually_or("the destination is open again", SOON, || asked(spaces::WEB));
+    assert_eq!(Ok(seen), through);
+    client.json(&["disconnect"]);
+    network.stop();
+    story.tell("a destination was blocked and opened again");
+}
+
 #[test]
 fn a_tunnel_in_slices_goes_on_while_a_relay_dies() {
     let _turn = turn();

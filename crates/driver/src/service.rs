@@ -23,7 +23,7 @@ use crate::gate::Gate;
 use crate::link::{Link, StreamError, StreamRecv, StreamSend};
 use crate::meter::{Meter, Side};
 use crate::socks::stream_header::SessionTag;
-use crate::socks::{Outcome, Reply, splice};
+use crate::socks::{Outcome, Reply, Said, say, splice};
 
 /// The first byte of a header, which those of the proxy don't begin with.
 const SERVICE_STREAM: u8 = 0x40;
@@ -100,18 +100,18 @@ pub async fn serve(
         Ok(Ok(socket)) => socket,
         Ok(Err(error)) => {
             tracing::warn!(%error, "a service's program takes no connection");
-            return refuse(send, Reply::Refused).await;
+            return refuse(send, Reply::Refused, gate).await;
         }
-        Err(_) => return refuse(send, Reply::TtlExpired).await,
+        Err(_) => return refuse(send, Reply::TtlExpired, gate).await,
     };
-    if send.write_all(&[Reply::Succeeded.byte()]).await.is_err() {
+    if say(&mut send, Reply::Succeeded, gate).await == Said::Gone {
         return Outcome::Gone;
     }
     Outcome::Spliced(splice(socket, send, recv, Side::Provider, gate, meter).await)
 }
 
-async fn refuse(mut send: StreamSend, reply: Reply) -> Outcome {
-    if send.write_all(&[reply.byte()]).await.is_err() {
+async fn refuse(mut send: StreamSend, reply: Reply, gate: &Gate) -> Outcome {
+    if say(&mut send, reply, gate).await == Said::Gone {
         return Outcome::Gone;
     }
     send.finish();

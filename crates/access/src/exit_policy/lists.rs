@@ -25,7 +25,7 @@ const NAME_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
 
 /// A name and all below it, in lower-case ASCII and without a dot at the end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Domain(String);
 
 /// The hosts that a destination names.
@@ -60,7 +60,8 @@ impl Domain {
 
     /// Whether `name`, as a stream or a question has it, is this or below it.
     pub fn holds(&self, name: &str) -> bool {
-        let name = name.strip_suffix('.').unwrap_or(name);
+        // However many dots end it, a resolver looks for the same.
+        let name = name.trim_end_matches('.');
         let Some(start) = name.len().checked_sub(self.0.len()) else { return false };
         let (above, end) = name.as_bytes().split_at(start);
         end.eq_ignore_ascii_case(self.0.as_bytes()) && (above.is_empty() || above.ends_with(b"."))

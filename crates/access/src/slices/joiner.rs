@@ -9,11 +9,13 @@ use std::collections::VecDeque;
 use byway_crypto::package::MacKey;
 
 use super::splitter::packet_of;
-use super::{End, Header, Label, PATHS_MAX, SLICE_BYTES_MAX, Shape, SliceKeys, code};
+use super::{End, Header, Label, PATHS_MAX, Shape, SliceKeys, code};
 
 /// Groups that are looked at at one time: at a gigabit per second what arrives in 45 ms, so paths may differ by that.
 /// Of incomplete ones it holds 6 MB at the worst.
 pub const WINDOW: u64 = 4096;
+/// Beyond this a window would have no end. Nobody gets there by counting.
+const GROUP_MAX: u64 = u64::MAX - 2 * WINDOW;
 /// Groups before the first that comes which may still come: paths don't begin in step.
 const BEFORE_FIRST: u64 = 63;
 
@@ -110,7 +112,8 @@ impl Joiner {
     fn take(&mut self, slice: &[u8]) -> Result<Taken, Refused> {
         let (header, bytes, mac, piece) = Header::read(slice).ok_or(Refused::Malformed)?;
         let path = usize::from(header.number);
-        if slice.len() > SLICE_BYTES_MAX || header.label != self.label || path >= self.shape.paths() {
+        let is_possible = piece.len() <= self.shape.piece_bytes_max() && header.group <= GROUP_MAX;
+        if !is_possible || header.label != self.label || path >= self.shape.paths() {
             return Err(Refused::Malformed);
         }
         // Nothing changes before this.

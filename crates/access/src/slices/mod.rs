@@ -143,6 +143,14 @@ impl Shape {
         packet.min(PACKET_BYTES_MAX)
     }
 
+    /// Bytes of the longest piece, of the longest packet.
+    fn piece_bytes_max(self) -> usize {
+        match self.needed() {
+            1 => PACKET_BYTES_MAX + CONTENT_HEAD + package::OVERHEAD,
+            needed => self.package_bytes(PACKET_BYTES_MAX) / needed,
+        }
+    }
+
     /// Bytes of the package of a packet: k pieces of one length, of which none is small enough to be guessed.
     fn package_bytes(self, packet: usize) -> usize {
         let least = CONTENT_HEAD + packet + package::OVERHEAD;

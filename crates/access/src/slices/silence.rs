@@ -1,7 +1,8 @@
 //! Which relay carries nothing any more.
 //!
 //! A relay that is silent while nothing is sent is as good as any. So one is told by the others: they have carried a number of
-//! slices since it last did, of packets of which it should have carried one each.
+//! slices since it last did, of packets of which it should have carried one each. Time in which nobody carries anything
+//! doesn't count.
 
 use byway_primitives::{Span, Time};
 
@@ -16,6 +17,8 @@ const SLICES_MIN: u64 = 32;
 #[derive(Debug, Clone)]
 pub struct Silence {
     paths: Vec<Heard>,
+    /// What all paths had carried when they were last looked at, and when that was.
+    last: ([u64; PATHS_MAX], Time),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +30,8 @@ struct Heard {
 
 impl Silence {
     pub fn new(now: Time, paths: usize) -> Self {
-        Self { paths: vec![Heard { since: now, counts: [0; PATHS_MAX] }; paths] }
+        let counts = [0; PATHS_MAX];
+        Self { paths: vec![Heard { since: now, counts }; paths], last: (counts, now) }
     }
 
     /// Another relay carries for this path from now on.
@@ -40,7 +44,10 @@ impl Silence {
     /// Slices that have come by path, as [`Counts::by_path`](super::Counts::by_path) has them. The paths that are silent.
     pub fn handle_counts(&mut self, now: Time, counts: &[u64; PATHS_MAX]) -> Vec<usize> {
         let mut silent = Vec::new();
+        let (before, at) = std::mem::replace(&mut self.last, (*counts, now));
+        let idle = if before == *counts { now.since(at) } else { Span::default() };
         for (path, heard) in self.paths.iter_mut().enumerate() {
+            heard.since = heard.since + idle;
             if counts[path] != heard.counts[path] {
                 *heard = Heard { since: now, counts: *counts };
             }

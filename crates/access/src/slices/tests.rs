@@ -302,6 +302,30 @@ fn relays_have_as_little_in_common_as_there_is() {
 }
 
 #[test]
+fn a_group_without_a_successor_is_refused() {
+    let (_, mut joiner) = pair(shape(2, 2));
+    for group in [u64::MAX, u64::MAX - WINDOW] {
+        let (header, piece) = (Header { label: LABEL, group, number: 0 }.to_bytes(), [1; 40]);
+        // As the other end itself could make it.
+        let mac = keys().sending(End::Client).mac(&header, &piece);
+        let slice = [&header[..], &mac[..], &piece[..]].concat();
+        assert_eq!(joiner.handle(&slice), Err(Refused::Malformed));
+    }
+    assert_eq!(joiner.counts().malformed, 2);
+}
+
+#[test]
+fn time_without_traffic_makes_nobody_silent() {
+    let mut silence = Silence::new(Time(0), 2);
+    let of = |a, b| [a, b, 0, 0, 0, 0, 0, 0];
+    for second in 1..100 {
+        assert_eq!(silence.handle_counts(Time(0) + Span::seconds(second), &of(0, 0)), [0; 0]);
+    }
+    assert_eq!(silence.handle_counts(Time(0) + Span::millis(99_500), &of(100, 0)), [0; 0], "the first is the faster");
+    assert_eq!(silence.handle_counts(Time(0) + Span::seconds(102), &of(200, 0)), [1]);
+}
+
+#[test]
 fn a_path_is_silent_when_others_are_not() {
     let mut silence = Silence::new(Time(0), 3);
     let late = Time(0) + SILENCE_MAX;

@@ -16,6 +16,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep_until, timeout};
 
 use super::choice::{Choice, InUse, Mode, PLAIN_WAIT, WAIT, Which};
+use super::front::REFUSED_WAIT;
 use super::onward::BLOCK_BYTES;
 use super::{DialError, Stream, Target, Way};
 
@@ -106,7 +107,11 @@ async fn receive(listener: TcpListener, shared: Arc<Shared>) {
                     drop(connections.spawn(carry(stream, shared.clone())));
                 }
                 Ok(_) => {}
-                Err(error) => return tracing::warn!(%error, "a loopback port is lost; restart the node"),
+                // For want of file descriptors mostly, and there will be some again.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection on this machine could not be taken");
+                    tokio::time::sleep(REFUSED_WAIT).await;
+                }
             },
             Some(_) = connections.join_next() => {}
         }

@@ -46,12 +46,12 @@ const VISIT_WAIT: Duration = Duration::from_secs(300);
 /// Bytes of a request's headers.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How long nobody is let in after the system refused a connection, for want of file descriptors mostly.
-const REFUSED_WAIT: Duration = Duration::from_millis(100);
+pub(super) const REFUSED_WAIT: Duration = Duration::from_millis(100);
 /// The first byte of whoever speaks TLS.
 const TLS_HANDSHAKE: u8 = 22;
 /// What whoever doesn't is told.
 const NOT_TLS: &[u8] =
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 57\r\nConnection: close\r\n\
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 58\r\nConnection: close\r\n\
                          \r\nThe plain HTTP request was sent to a port that is HTTPS.\r\n";
 
 /// What a front needs.

@@ -125,9 +125,7 @@ impl Exit {
         loop {
             let received = tokio::select! {
                 // Datagrams have no last one that could be missing.
-                error = &mut cut => {
-                    return if error == StreamError::Cut { Ended::Finished } else { Ended::Stream(error) };
-                }
+                error = &mut cut => return cut_by(error),
                 reason = gate.closed() => return Ended::Closed(reason),
                 frame = frames.next(recv) => {
                     let datagram = match frame {
@@ -170,7 +168,14 @@ impl Exit {
             if !known.may_answer(&from) || payload.len() > crate::socks::datagram::PAYLOAD_BYTES_MAX {
                 continue;
             }
-            if let Err(ended) = enter(&Datagram::from(from, payload), send, gate, meter, Side::Provider).await {
+            let datagram = Datagram::from(from, payload);
+            // A client that doesn't read holds nothing of ours beyond its session.
+            let entered = tokio::select! {
+                error = &mut cut => return cut_by(error),
+                reason = gate.closed() => return Ended::Closed(reason),
+                entered = enter(&datagram, send, gate, meter, Side::Provider) => entered,
+            };
+            if let Err(ended) = entered {
                 return ended;
             }
         }
@@ -186,6 +191,11 @@ impl Exit {
         let place = place.map(|ip| SocketAddr::new(ip, datagram.target.port));
         (datagram, place)
     }
+}
+
+/// A stream that the client cut off has ended as it should.
+fn cut_by(error: StreamError) -> Ended {
+    if error == StreamError::Cut { Ended::Finished } else { Ended::Stream(error) }
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub use resolve::{Resolve, ResolveError, SystemResolver};
 use crate::gate::{CloseReason, Gate};
 use crate::link::{StreamError, StreamRecv, StreamSend};
 use crate::meter::{Meter, Side};
-use crate::socks::{Ended, Host, Outcome, Reply, Target, Wanted, splice};
+use crate::socks::{Ended, Host, Outcome, Reply, Said, Target, Wanted, say, splice};
 
 /// Where an exit connects to. What judges addresses alone is one, too: it never changes its mind.
 pub trait Policy: Send + Sync {
@@ -118,9 +118,9 @@ impl Exit {
         meter: &Meter,
     ) -> Outcome {
         let Wanted::Connection(target) = wanted else {
-            return match send.write_all(&[Reply::Succeeded.byte()]).await {
-                Ok(()) => Outcome::Spliced(self.carry_datagrams(&mut send, &mut recv, gate, meter).await),
-                Err(_) => Outcome::Gone,
+            return match say(&mut send, Reply::Succeeded, gate).await {
+                Said::Heard => Outcome::Spliced(self.carry_datagrams(&mut send, &mut recv, gate, meter).await),
+                Said::Gone => Outcome::Gone,
             };
         };
         let dialled = tokio::select! {
@@ -128,7 +128,7 @@ impl Exit {
             _ = abandoned(&send, gate) => return Outcome::Gone,
         };
         let reply = dialled.as_ref().map_or_else(|reply| *reply, |_| Reply::Succeeded);
-        if send.write_all(&[reply.byte()]).await.is_err() {
+        if say(&mut send, reply, gate).await == Said::Gone {
             return Outcome::Gone;
         }
         match dialled {

@@ -130,11 +130,15 @@ impl Listening {
     fn greet(&self, token: Token, from: SocketAddr) -> bool {
         let mut clients = self.clients();
         let Some(client) = clients.by_token.get(&token).map(|served| served.client.clone()) else { return false };
-        let before = lock(&client.address).replace(from);
-        if before != Some(from) {
-            if let Some(before) = before {
-                clients.by_address.remove(&before);
-            }
+        let is_own = |other: Option<&Arc<Client>>| other.is_some_and(|other| Arc::ptr_eq(other, &client));
+        let before = lock(&client.address).replace(from).filter(|before| *before != from);
+        if let Some(before) = before
+            && is_own(clients.by_address.get(&before))
+        {
+            clients.by_address.remove(&before);
+        }
+        // Another may have been there, or said that it was.
+        if !is_own(clients.by_address.get(&from)) {
             clients.by_address.insert(from, client);
         }
         true

@@ -85,10 +85,13 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// Sends one datagram if the gate lets it pass and the socket has room, and counts it then.
+/// Sends one datagram if the gate and its pace let it pass and the socket has room, and counts it then.
 fn send_metered(gate: &Gate, meter: &Meter, way: Way, length: usize, send: impl FnOnce() -> io::Result<usize>) {
     let length = length as u64;
     let Some(mut grant) = gate.try_grant(length) else { return };
+    if gate.pace().is_some_and(|pace| pace.try_pass(way, length).is_err()) {
+        return;
+    }
     if send().is_ok() {
         grant.spend(length);
         meter.count(way, length);

@@ -127,10 +127,10 @@ impl Shared {
         if *datagram == path.relay.token.0 {
             return path.has_answered.store(true, Ordering::Relaxed);
         }
+        // What can't be paid for must not count as having come: other relays' parts may stand in for it.
+        let Some(mut grant) = path.relay.gate.try_grant(datagram.len() as u64) else { return };
         let Some(joined) = lock(&self.join).join(datagram) else { return };
-        if !path.relay.gate.try_take(datagram.len() as u64) {
-            return;
-        }
+        grant.spend(datagram.len() as u64);
         path.relay.meter.count(Way::Down, datagram.len() as u64);
         if let Some(count) = self.carried.get(joined.path) {
             count.fetch_add(1, Ordering::Relaxed);

@@ -105,6 +105,27 @@ async fn a_relay_sends_nothing_to_whoever_has_not_shown_a_token() {
 }
 
 #[tokio::test]
+async fn who_takes_anothers_place_loses_it_when_that_one_speaks_again() {
+    let (forwarder, exits) = (forwarder(), [socket().await, socket().await]);
+    let [own, other] = [0, 1].map(|at| session(&forwarder, exits[at].local_addr().unwrap(), 1000));
+    let (at, place, elsewhere) = (own.address, socket().await, socket().await);
+    // The other's token from one's own place, as somebody on the way could send it.
+    for token in [&own.token, &other.token] {
+        place.send_to(&token.0, at).await.unwrap();
+        receive_one(&place).await;
+    }
+    place.send_to(b"goes to the other's exit", at).await.unwrap();
+    assert_eq!(receive_one(&exits[1]).await.0, b"goes to the other's exit");
+    place.send_to(&own.token.0, at).await.unwrap();
+    receive_one(&place).await;
+    // The other moves, and takes nothing with it that isn't its own.
+    elsewhere.send_to(&other.token.0, at).await.unwrap();
+    receive_one(&elsewhere).await;
+    place.send_to(b"goes to one's own", at).await.unwrap();
+    assert_eq!(receive_one(&exits[0]).await.0, b"goes to one's own");
+}
+
+#[tokio::test]
 async fn a_relay_carries_what_is_paid_and_nothing_for_a_session_that_is_over() {
     let (forwarder, exit, client) = (forwarder(), socket().await, socket().await);
     let relay = session(&forwarder, exit.local_addr().unwrap(), 100);

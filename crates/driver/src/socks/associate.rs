@@ -103,7 +103,12 @@ async fn back(
     }
 }
 
-/// Puts a datagram into the stream and counts it; drops it if the session's gate lets it not pass now.
+/// What a datagram counts: its payload, and a byte where that is empty, since the name it is for says something too.
+fn counted(datagram: &Datagram) -> u64 {
+    datagram.payload.len().max(1) as u64
+}
+
+/// Puts a datagram into the stream and counts it; drops it if the session's gate or pace lets it not pass now.
 pub(crate) async fn enter(
     datagram: &Datagram,
     send: &mut StreamSend,
@@ -111,8 +116,11 @@ pub(crate) async fn enter(
     meter: &Meter,
     side: Side,
 ) -> Result<(), Ended> {
-    let bytes = datagram.payload.len() as u64;
+    let bytes = counted(datagram);
     let Some(mut grant) = gate.try_grant(bytes) else { return Ok(()) };
+    if gate.pace().is_some_and(|pace| pace.try_pass(side.way_in(), bytes).is_err()) {
+        return Ok(());
+    }
     send.write_all(&datagram.to_frame()).await?;
     grant.spend(bytes);
     meter.count(side.way_in(), bytes);
@@ -121,9 +129,9 @@ pub(crate) async fn enter(
 
 /// Counts a datagram that has come out of the stream.
 pub(crate) async fn leave(datagram: &Datagram, gate: &Gate, meter: &Meter, side: Side) -> Result<(), Ended> {
-    let mut left = datagram.payload.len() as u64;
+    let mut left = counted(datagram);
     while left > 0 {
-        let mut grant = gate.acquire(left).await?;
+        let mut grant = gate.acquire_in_time(side.way_out(), left).await?;
         let granted = grant.left();
         grant.spend(granted);
         meter.count(side.way_out(), granted);

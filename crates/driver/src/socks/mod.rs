@@ -29,6 +29,7 @@ pub mod stream_header;
 pub use client::carry;
 pub use handshake::Credentials;
 pub use reply::Reply;
+pub(crate) use reply::{Said, say};
 pub use server::{SocksRequest, serve};
 pub use splice::{Ended, Outcome, Socket, splice};
 pub use stream_header::{Host, SessionTag, StreamHeader, Target, Wanted};

@@ -4,6 +4,26 @@ use std::io;
 
 use byway_primitives::DecodeError;
 
+use crate::gate::Gate;
+use crate::link::StreamSend;
+
+/// Whether a client took a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Said {
+    Heard,
+    /// Its stream or its session is over.
+    Gone,
+}
+
+/// Answers a data stream. A client that doesn't read keeps nothing beyond its session.
+pub(crate) async fn say(send: &mut StreamSend, reply: Reply, gate: &Gate) -> Said {
+    let byte = [reply.byte()];
+    tokio::select! {
+        said = send.write_all(&byte) => if said.is_ok() { Said::Heard } else { Said::Gone },
+        _ = gate.closed() => Said::Gone,
+    }
+}
+
 /// How a request to connect ended. The exit answers with these numbers too, so that the program at the client's side
 /// learns the real reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]

@@ -92,7 +92,8 @@ impl FromStr for Host {
             return Ok(Self::Ip(ip));
         }
         let proper = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        let fits = (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(proper) && !text.starts_with('.');
+        let fits = (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(proper);
+        let fits = fits && !text.starts_with('.') && !text.contains("..");
         if fits { Ok(Self::Name(Name(text.to_owned()))) } else { Err(DecodeError::Invalid("host name")) }
     }
 }

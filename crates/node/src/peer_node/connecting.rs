@@ -69,6 +69,8 @@ pub(super) struct Connecting {
     /// What was asked for; `None` where it was one offer and no other.
     pub filter: Option<OfferFilter>,
     pub stage: Stage,
+    /// The one that the current provider has agreed to, while its data channel is built.
+    pub session: Option<SessionId>,
     tried: u64,
     /// Who asked and waits for the outcome.
     pub askers: Vec<oneshot::Sender<Result<SessionId, ApiError>>>,
@@ -178,8 +180,16 @@ impl Actor {
         let (since, mut others) = (self.clock.now(), VecDeque::from(candidates));
         let Some(current) = others.pop_front() else { return };
         let stage = Stage::Reaching;
-        self.connection =
-            Connection::Connecting(Connecting { since, current, others, filter, stage, tried: 1, askers });
+        self.connection = Connection::Connecting(Connecting {
+            since,
+            current,
+            others,
+            filter,
+            stage,
+            session: None,
+            tried: 1,
+            askers,
+        });
         self.publish_exit();
         self.reach();
     }
@@ -338,6 +348,7 @@ impl Actor {
             self.saw_unreached(&offer);
             self.next_best(why);
         }
+        self.hop_lost(provider, why);
     }
 
     /// There is no session with a provider that did nothing wrong.
@@ -461,7 +472,7 @@ impl Actor {
         match connecting.others.pop_front() {
             Some(next) => {
                 tracing::info!(provider = %failed, why, "trying the next best offer");
-                (connecting.current, connecting.stage) = (next, Stage::Reaching);
+                (connecting.current, connecting.stage, connecting.session) = (next, Stage::Reaching, None);
                 connecting.tried += 1;
                 self.reach();
             }

@@ -18,7 +18,7 @@ use byway_access::session::{ResponseId, SessionId};
 use byway_access::slices::{Occupied, PATHS_MAX, Shape, Silence, choose};
 use byway_driver::entropy;
 use byway_driver::slices::{Relay, Token};
-use byway_primitives::IdentityId;
+use byway_primitives::{IdentityId, Span, Time};
 use byway_records::Offer;
 use byway_records::offer::Service;
 
@@ -30,6 +30,8 @@ use crate::api::OfferFilter;
 
 /// Offers of relays that are looked at, the cheapest first. Links to them may leave a machine that is closed.
 pub(super) const RELAYS_LOOKED_AT: usize = 24;
+/// How long a relay may take until it carries. The exit waits meanwhile, for ten seconds in all.
+const HOP_WAIT: Span = Span::seconds(4);
 
 /// The relays of one tunnel.
 pub(super) struct Hops {
@@ -49,6 +51,7 @@ pub(super) struct Hops {
 /// One relay.
 struct Hop {
     candidate: Candidate,
+    since: Time,
     stage: Stage,
 }
 
@@ -66,6 +69,14 @@ enum Stage {
 impl Hop {
     fn provider(&self) -> IdentityId {
         self.candidate.offer.offer.provider
+    }
+
+    fn carries(&self) -> bool {
+        matches!(self.stage, Stage::Carrying { .. })
+    }
+
+    fn is_late(&self, now: Time) -> bool {
+        !self.carries() && now >= self.since + HOP_WAIT
     }
 }
 
@@ -102,7 +113,7 @@ impl Actor {
 
     /// Finds a relay for each path that has none, as far as there are any.
     fn fill_hops(&mut self) {
-        let candidates = self.relay_candidates();
+        let (candidates, now) = (self.relay_candidates(), self.clock.now());
         let Some(hops) = &mut self.tunnelling.hops else { return };
         let missing: Vec<usize> = (0..hops.hops.len()).filter(|path| hops.hops[*path].is_none()).collect();
         let place = |hop: &Hop| Occupied { provider: hop.provider(), place: Some(hop.candidate.offer.offer.location) };
@@ -110,7 +121,7 @@ impl Actor {
         let chosen = choose(candidates.into_iter(), missing.len(), occupied.collect::<Vec<_>>());
         let offers: Vec<Offer> = chosen.iter().map(|candidate| candidate.offer.offer.clone()).collect();
         for (path, candidate) in missing.into_iter().zip(chosen) {
-            hops.hops[path] = Some(Hop { candidate, stage: Stage::Reaching });
+            hops.hops[path] = Some(Hop { candidate, since: now, stage: Stage::Reaching });
         }
         if !offers.is_empty() {
             self.allow_hops();
@@ -128,7 +139,7 @@ impl Actor {
     /// Builds the tunnel once all relays carry, or once it is clear that no more will and these are enough.
     fn build_over_hops(&mut self) {
         let Some(hops) = &mut self.tunnelling.hops else { return };
-        let are_coming = hops.hops.iter().flatten().any(|hop| !matches!(hop.stage, Stage::Carrying { .. }));
+        let are_coming = hops.hops.iter().flatten().any(|hop| !hop.carries());
         if are_coming {
             return;
         }
@@ -235,14 +246,21 @@ impl Actor {
         }
     }
 
-    /// Looks for relays that carry nothing while others do, and for relays in place of those that are missing.
+    /// Looks for relays that take too long, for those that carry nothing while others do, and for relays in place of those
+    /// that are missing.
     pub(super) fn look_after_hops(&mut self) {
         let now = self.clock.now();
+        let hops = self.tunnelling.hops.iter().flat_map(|hops| hops.hops.iter().flatten());
+        let late: Vec<IdentityId> = hops.filter(|hop| hop.is_late(now)).map(Hop::provider).collect();
+        for provider in late {
+            self.hop_lost(provider, "it takes too long");
+        }
         let Some(carried) = self.slices_carried() else { return };
         let Some(hops) = &mut self.tunnelling.hops else { return };
         let silent = hops.silence.handle_counts(now, &carried);
-        let silent: Vec<IdentityId> =
-            silent.iter().filter_map(|path| hops.hops.get(*path)?.as_ref().map(Hop::provider)).collect();
+        let silent = silent.into_iter().filter_map(|path| hops.hops.get(path)?.as_ref());
+        // One in place of a silent one begins with a clean slate once it carries.
+        let silent: Vec<IdentityId> = silent.filter(|hop| hop.carries()).map(Hop::provider).collect();
         let are_missing = hops.hops.iter().any(Option::is_none);
         for provider in &silent {
             self.hop_lost(*provider, "it carries nothing while others do");
@@ -264,6 +282,14 @@ impl Actor {
         if let (Some(carried), Some(hops)) = (self.slices_carried(), &mut self.tunnelling.hops) {
             hops.silence.replaced(now, path, &carried);
         }
+    }
+
+    /// Nothing came of a tunnel over these relays: others are tried before them. False if it didn't go over relays.
+    pub(super) fn blame_hops(&mut self) -> bool {
+        let now = self.clock.now();
+        let hops = self.tunnelling.hops.iter().flat_map(|hops| hops.hops.iter().flatten());
+        self.failed_lately.extend(hops.map(|hop| (hop.provider(), now)));
+        self.tunnelling.hops.is_some()
     }
 
     /// The tunnel is over, or was never built: no relay is needed any more.

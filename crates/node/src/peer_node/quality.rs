@@ -294,7 +294,7 @@ impl Actor {
         let mut taken = 0;
         for word in words {
             let said = *word.get();
-            let is_sold = self.index.of_provider(said.provider).next().is_some();
+            let is_sold = self.index.of_provider(said.provider).any(|offer| offer.offer.offer.service == said.service);
             if said.attester == me || !is_sold || !self.is_registered(said.attester) {
                 continue;
             }

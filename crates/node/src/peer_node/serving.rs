@@ -26,6 +26,8 @@ use crate::plugged::protocol::{Session, ToProgram};
 
 /// Streams that may wait for their session to be served.
 const EARLY_STREAMS_MAX: usize = 256;
+/// Of which one link may have so many.
+const EARLY_STREAMS_PER_LINK_MAX: usize = 64;
 /// How long they wait.
 const EARLY_WAIT: Span = Span::seconds(5);
 
@@ -256,9 +258,14 @@ impl Actor {
         let early = EarlyStream { link, session, wish, send, recv, since: self.clock.now() };
         if self.served.contains_key(&session) {
             self.serve_stream(early);
-        } else if self.exit.is_some() && self.early.len() < EARLY_STREAMS_MAX {
+        } else if self.exit.is_some() && self.has_room_for_early(link) {
             self.early.push(early);
         }
+    }
+
+    fn has_room_for_early(&self, link: LinkId) -> bool {
+        let of_link = self.early.iter().filter(|early| early.link == link).count();
+        self.early.len() < EARLY_STREAMS_MAX && of_link < EARLY_STREAMS_PER_LINK_MAX
     }
 
     fn serve_stream(&mut self, early: EarlyStream) {
@@ -271,7 +278,7 @@ impl Actor {
         };
         let plane = plane.clone();
         match (wish, &self.exit, self.plugging.program(*service)) {
-            (Wish::Exit(wanted), Some(exit), _) if !service.is_plugged() => {
+            (Wish::Exit(wanted), Some(exit), _) if leads_out(*service) => {
                 let exit = exit.clone();
                 tokio::spawn(async move {
                     let outcome = exit.serve(&wanted, send, recv, &plane.gate, &plane.meter).await;
@@ -291,6 +298,11 @@ impl Actor {
     }
 }
 
+/// Whether a session of this service is for going where the client wants, by the node's own connections.
+fn leads_out(service: Service) -> bool {
+    matches!(service, Service::SOCKS | Service::TUNNEL)
+}
+
 /// What a service's program reads first on a connection that carries a client's stream.
 fn stream_line(session: SessionId) -> String {
     ToProgram::Stream { session: Session(session) }.to_line()
@@ -302,6 +314,12 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+
+    #[test]
+    fn relays_and_programs_lead_nowhere_by_themselves() {
+        assert!([Service::SOCKS, Service::TUNNEL].into_iter().all(leads_out));
+        assert!(![Service::RELAY, Service::STORE, Service(u16::MAX)].into_iter().any(leads_out));
+    }
 
     fn networks(blocks: &[&str]) -> Vec<Network> {
         blocks.iter().map(|block| block.parse().expect("a network")).collect()

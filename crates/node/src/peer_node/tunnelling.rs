@@ -149,6 +149,10 @@ impl Actor {
                     let _ = arrive.send(Arrival::TunnelFailed { session, why }).await;
                 });
                 self.tunnelling.guest = Some((session, *guest));
+                if let Some(link) = self.market.link_to(provider) {
+                    // The dialogue may have gone on to another while the tunnel was built.
+                    self.tunnel_follows(provider, link);
+                }
                 self.channel_up(provider, session);
             }
             // The user has gone on to something else, which opens or closes the machine as it should be.
@@ -158,6 +162,8 @@ impl Actor {
     }
 
     pub(super) fn tunnel_failed(&mut self, provider: IdentityId, session: SessionId, error: GuestError) {
+        // Of what goes wrong over relays the exit is the last to blame.
+        let is_of_relays = error.is_of_the_way() && self.blame_hops();
         self.drop_hops();
         let (now, why) = (self.clock.now(), error.to_string());
         self.market.handle_channel(now, provider, session, Err(()), &self.market_journal);
@@ -170,6 +176,7 @@ impl Actor {
                 }
                 self.fail_connection(why);
             }
+            _ if is_of_relays => self.passed_by(provider, &why),
             _ => self.not_reached(provider, &why),
         }
     }

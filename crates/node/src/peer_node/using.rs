@@ -53,6 +53,11 @@ impl Actor {
             ClientNews::Connect { session, response, service, answer } => {
                 self.bill_session(session);
                 let plane = self.session_open(provider, session);
+                if let Connection::Connecting(connecting) = &mut self.connection
+                    && connecting.current.offer.offer.provider == provider
+                {
+                    connecting.session = Some(session);
+                }
                 self.session_accepted((provider, service));
                 match service {
                     Service::TUNNEL => self.build_tunnel(provider, (session, response), &answer, plane),
@@ -220,8 +225,14 @@ impl Actor {
         self.session_over(session, CloseReason::Ended);
         self.using.remove(&session);
         self.hop_ended(session, reason);
-        if matches!(&self.connection, Connection::Connected(connected) if connected.session == session) {
-            self.lose_exit(reason);
+        match &self.connection {
+            Connection::Connected(connected) if connected.session == session => self.lose_exit(reason),
+            // Its data channel took too long, or the provider thought better of it.
+            Connection::Connecting(connecting) if connecting.session == Some(session) => {
+                let provider = connecting.current.offer.offer.provider;
+                self.passed_by(provider, reason);
+            }
+            _ => {}
         }
     }
 

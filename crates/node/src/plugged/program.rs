@@ -2,13 +2,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use byway_records::offer::Service;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -63,6 +64,7 @@ pub enum What {
 /// A service's program. It runs until this is closed or dropped.
 pub struct Program {
     orders: mpsc::Sender<ToProgram>,
+    overrun: Arc<Notify>,
     socket: PathBuf,
     task: JoinHandle<()>,
 }
@@ -76,6 +78,7 @@ impl Program {
         events: impl Fn(ProgramEvent) -> Told + Send + Sync + 'static,
     ) -> Self {
         let (orders, received) = mpsc::channel(ORDERS_QUEUE);
+        let overrun = Arc::new(Notify::new());
         let socket = match &selling.source {
             Source::Command { .. } => folder.join(SOCKET),
             Source::Socket(path) => path.clone(),
@@ -86,9 +89,10 @@ impl Program {
             folder: folder.to_owned(),
             socket: socket.clone(),
             orders: received,
+            overrun: overrun.clone(),
             tell: Box::new(move |what| events(ProgramEvent { service, what })),
         };
-        Self { orders, socket, task: tokio::spawn(keeper.run()) }
+        Self { orders, overrun, socket, task: tokio::spawn(keeper.run()) }
     }
 
     /// Where it takes streams.
@@ -96,10 +100,11 @@ impl Program {
         &self.socket
     }
 
-    /// Tells it something. One that takes no orders any more is about to be given up, so that this is in vain.
+    /// Tells it something. One that is so far behind that an order is lost is given up, since it would go on with sessions
+    /// that have ended, and without some that have begun.
     pub fn tell(&self, order: ToProgram) {
         if self.orders.try_send(order).is_err() {
-            tracing::warn!(socket = %self.socket.display(), "a service's program reads too slowly");
+            self.overrun.notify_one();
         }
     }
 
@@ -122,6 +127,8 @@ struct Keeper {
     folder: PathBuf,
     socket: PathBuf,
     orders: mpsc::Receiver<ToProgram>,
+    /// Some order was lost.
+    overrun: Arc<Notify>,
     tell: Box<dyn Fn(What) -> Told + Send + Sync>,
 }
 
@@ -163,7 +170,13 @@ impl Keeper {
     /// One life of the program, from its start to its end.
     async fn live(&mut self) -> Result<(), End> {
         let mut child = self.start()?;
-        let talking = self.talk();
+        let overrun = self.overrun.clone();
+        let talking = async {
+            tokio::select! {
+                talked = self.talk() => talked,
+                () = overrun.notified() => Err(End::Failed("it reads too slowly what it is told".to_owned())),
+            }
+        };
         match &mut child {
             None => talking.await,
             Some(child) => tokio::select! {

@@ -170,7 +170,7 @@ fn a_flood_costs_the_client_nothing_and_a_blocked_destination_is_closed_at_once(
     assert_eq!(asked(NAME), through);
     let more = billed(before + 100_000) - before;
     assert!(more < 110_000 + sent / 1000, "of {sent} bytes that nobody asked for, {more} were billed");
-    story.tell(&format!("{sent} bytes of flood, and {more} more were billed, 100000 of them asked for"));
+    story.tell(format!("{sent} bytes of flood, and {more} more were billed, 100000 of them asked for"));
 
     provider.json(&["provider", "block", spaces::WEB]);
     assert!(asked(spaces::WEB).is_err(), "the destination is blocked");

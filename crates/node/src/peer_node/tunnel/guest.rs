@@ -173,6 +173,11 @@ impl GuestError {
     pub fn is_of_this_machine(&self) -> bool {
         matches!(self, Self::Socket(_) | Self::Tunnel(TunnelError::Interface(_)) | Self::Network(_))
     }
+
+    /// Whether it may have to do with how the provider was reached.
+    pub fn is_of_the_way(&self) -> bool {
+        matches!(self, Self::Silent { .. } | Self::FewRelays { .. })
+    }
 }
 
 /// Builds the tunnel, waits until the provider has answered, and closes the machine around it.

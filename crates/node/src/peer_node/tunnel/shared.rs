@@ -4,7 +4,7 @@
 //! and then again. Others who live at the same address are blocked with it, which is the price of a block in a tunnel.
 //! Lists that change replace the whole table in one transaction, connections that run included.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,19 +43,25 @@ impl Keeper {
         let first = lists.borrow_and_update().clone();
         network.share(&with_lists(&plan, &first, &[])).await?;
         let task = tokio::spawn(async move {
-            let (mut in_force, mut named) = (with_lists(&plan, &first, &[]), Vec::new());
+            let (mut in_force, mut seen) = (with_lists(&plan, &first, &[]), Seen::default());
             loop {
                 let known = lists.borrow_and_update().clone();
-                // What has no name is blocked before anyone is asked, and what had one stays so meanwhile.
-                put(&*network, &mut in_force, with_lists(&plan, &known, &named)).await;
-                named = look_up(&known).await;
-                put(&*network, &mut in_force, with_lists(&plan, &known, &named)).await;
-                while let Err(_elapsed) = timeout(LOOK_UP_EVERY, lists.changed()).await {
-                    named = look_up(&known).await;
-                    put(&*network, &mut in_force, with_lists(&plan, &known, &named)).await;
-                }
-                if lists.has_changed().is_err() {
-                    return;
+                loop {
+                    // What has no name is blocked before anyone is asked, and what had one stays so meanwhile.
+                    put(&*network, &mut in_force, with_lists(&plan, &known, &named(&known, &seen))).await;
+                    tokio::select! {
+                        () = look_up(&known, &mut seen) => {}
+                        changed = lists.changed() => match changed {
+                            Ok(()) => break,
+                            Err(_) => return,
+                        }
+                    }
+                    put(&*network, &mut in_force, with_lists(&plan, &known, &named(&known, &seen))).await;
+                    match timeout(LOOK_UP_EVERY, lists.changed()).await {
+                        Err(_elapsed) => {}
+                        Ok(Ok(())) => break,
+                        Ok(Err(_)) => return,
+                    }
                 }
             }
         });
@@ -82,27 +88,45 @@ async fn put(network: &dyn HostNetwork, in_force: &mut SharingPlan, plan: Sharin
     }
 }
 
-/// Where the blocked names are, with the ports that are blocked there.
-async fn look_up(lists: &ExitLists) -> Vec<Matched> {
+/// Where names were when they were last found. One that can't be found for a while stays where it was, since whoever owns it
+/// decides whether it is found.
+type Seen = BTreeMap<Domain, BTreeSet<IpAddr>>;
+
+/// The names that are blocked, with the ports.
+fn blocked_names(lists: &ExitLists) -> impl Iterator<Item = (&Domain, Option<(u16, u16)>)> {
     let names = lists.blocked.iter().filter_map(|blocked| match &blocked.hosts {
         Hosts::Domain(domain) => Some((domain, blocked.ports)),
         _ => None,
     });
-    let named: Vec<(&Domain, Option<(u16, u16)>)> = names.take(NAMES_MAX).collect();
-    if named.is_empty() {
-        return Vec::new();
-    }
-    let Ok(resolver) = SystemResolver::new() else { return Vec::new() };
-    let asked = named.into_iter().map(|(domain, ports)| {
-        let resolver = &resolver;
-        async move {
-            let found = resolver.resolve(domain.as_str()).await.unwrap_or_default();
-            let addresses: BTreeSet<IpAddr> = found.into_iter().take(ADDRESSES_MAX).collect();
-            let host = |address: IpAddr| Network { address, prefix: if address.is_ipv4() { 32 } else { 128 } };
-            addresses.into_iter().map(|address| Matched { network: Some(host(address)), ports }).collect::<Vec<_>>()
-        }
+    names.take(NAMES_MAX)
+}
+
+/// Where the blocked names are, with the ports that are blocked there.
+fn named(lists: &ExitLists, seen: &Seen) -> Vec<Matched> {
+    let host = |address: &IpAddr| Network { address: *address, prefix: if address.is_ipv4() { 32 } else { 128 } };
+    let places = blocked_names(lists).flat_map(|(name, ports)| {
+        let addresses = seen.get(name).into_iter().flatten();
+        addresses.map(move |address| Matched { network: Some(host(address)), ports })
     });
-    futures::future::join_all(asked).await.concat()
+    places.collect()
+}
+
+/// Finds the blocked names.
+async fn look_up(lists: &ExitLists, seen: &mut Seen) {
+    let names: BTreeSet<&str> = blocked_names(lists).map(|(name, _)| name.as_str()).collect();
+    seen.retain(|name, _| names.contains(name.as_str()));
+    if names.is_empty() {
+        return;
+    }
+    let Ok(resolver) = SystemResolver::new() else { return };
+    let resolver = &resolver;
+    let asked = blocked_names(lists).map(|(name, _)| async move { (name, resolver.resolve(name.as_str()).await) });
+    for (name, found) in futures::future::join_all(asked).await {
+        let found: BTreeSet<IpAddr> = found.unwrap_or_default().into_iter().take(ADDRESSES_MAX).collect();
+        if !found.is_empty() {
+            seen.insert(name.clone(), found);
+        }
+    }
 }
 
 /// The plan with what the lists add to it; `named` is where blocked names are.

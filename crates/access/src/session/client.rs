@@ -19,8 +19,8 @@ use crate::service::Services;
 
 /// An acknowledgement is due when this part of a window has arrived since the last.
 const ACKNOWLEDGE_PARTS: u128 = 8;
-/// A session has reached its spending limit when what is left buys less than this.
-const LIMIT_LEFT_BYTES: u64 = 1024;
+/// A session has reached its spending limit when what is left buys less than this, which is more than a packet of a tunnel.
+const LIMIT_LEFT_BYTES: u64 = 2048;
 
 /// The client's machine for one provider.
 ///
@@ -73,9 +73,8 @@ impl Client {
 
     /// Takes up the sessions of before: their data channels are to be built again.
     pub fn start(&mut self, now: Time) -> Vec<ClientEffect> {
-        for (id, session) in &self.sessions {
-            let SessionRecord { response, service, ref answer, .. } = session.record;
-            self.out.notify(ClientNews::Connect { session: *id, response, service, answer: answer.clone() });
+        for session in self.sessions.values() {
+            self.out.notify(session.connect());
         }
         self.finish(now)
     }
@@ -325,7 +324,10 @@ impl Client {
             }
             Phase::Stopping { reason, until } if now >= until => self.close(id, reason),
             Phase::Running | Phase::Paused if silent => self.begin_stop(now, id, StopReason::Silence),
-            Phase::Running | Phase::Paused if now >= session.acknowledge_at => self.acknowledge(id),
+            Phase::Running | Phase::Paused if now >= session.acknowledge_at => {
+                self.acknowledge(id);
+                self.stop_at_limit(now, id);
+            }
             _ => {}
         }
         if let Some(session) = self.sessions.get_mut(&id)
@@ -368,7 +370,9 @@ impl Client {
         let Some(session) = self.sessions.get(&id) else { return };
         let limit = session.record.cost_max;
         let least = Traffic::new(0, LIMIT_LEFT_BYTES).cost(session.record.price);
-        if session.is_open() && !least.is_zero() && limit.saturating_sub(session.cost()) < least {
+        // What was sent and is lost counts, too: the data plane carries no more.
+        let cost = session.cost_of(session.seen()).max(session.cost());
+        if session.is_open() && !least.is_zero() && limit.saturating_sub(cost) < least {
             self.out.notify(ClientNews::OverLimit { session: id, limit });
             self.begin_stop(now, id, StopReason::SpendingLimit);
         }

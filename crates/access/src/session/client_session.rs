@@ -6,7 +6,7 @@ use byway_primitives::{Amount, Time};
 use super::config::ClientConfig;
 use super::journal::SessionRecord;
 use super::message::{Metering, StopReason};
-use super::news::MeteringFault;
+use super::news::{ClientNews, MeteringFault};
 use super::{SessionState, SessionView, Traffic};
 
 /// Whether the provider can be heard.
@@ -50,6 +50,14 @@ impl Session {
         let offset = record.acknowledged;
         let acknowledge_at = now + config.acknowledge_every;
         Self { record, phase, reported: Traffic::default(), offset, received_up: offset.up, heard: now, acknowledge_at }
+    }
+
+    /// The data channel is to be built.
+    pub(super) fn connect(&self) -> ClientNews {
+        let SessionRecord { id, response, service, cost_max, price, free_bytes, acknowledged, ref answer, .. } =
+            self.record;
+        let limit = cost_max.bytes_bought(price).saturating_add(free_bytes).saturating_sub(acknowledged.total());
+        ClientNews::Connect { session: id, response, service, limit, answer: answer.clone() }
     }
 
     pub(super) fn is_open(&self) -> bool {

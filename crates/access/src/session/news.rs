@@ -72,6 +72,8 @@ pub enum ClientNews {
         /// Of the request that the session came of.
         response: ResponseId,
         service: Service,
+        /// Bytes that it may carry, both ways together: what the session's spending limit pays for.
+        limit: u64,
         answer: Vec<u8>,
     },
     /// On what terms the provider would sell.

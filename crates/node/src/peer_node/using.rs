@@ -50,9 +50,9 @@ pub(super) fn reason_word(reason: StopReason) -> &'static str {
 impl Actor {
     pub(super) fn using_news(&mut self, provider: IdentityId, news: ClientNews) {
         match news {
-            ClientNews::Connect { session, response, service, answer } => {
+            ClientNews::Connect { session, response, service, limit, answer } => {
                 self.bill_session(session);
-                let plane = self.session_open(provider, session);
+                let plane = self.session_open(provider, session, limit);
                 if let Connection::Connecting(connecting) = &mut self.connection
                     && connecting.current.offer.offer.provider == provider
                 {
@@ -123,10 +123,10 @@ impl Actor {
         self.publish_sessions(provider);
     }
 
-    fn session_open(&mut self, provider: IdentityId, session: SessionId) -> Plane {
+    fn session_open(&mut self, provider: IdentityId, session: SessionId, limit: u64) -> Plane {
         let now = self.clock.now();
-        // The client pays for what arrives, so its own gate holds nothing back; it is there to be closed.
-        let plane = Plane::new(u64::MAX);
+        // The client pays for what arrives: its own gate holds back what it doesn't want to pay for.
+        let plane = Plane::new(limit);
         let (watched, arrive) = (plane.clone(), self.arrive.clone());
         tokio::spawn(async move {
             watched

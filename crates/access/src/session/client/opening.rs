@@ -146,7 +146,7 @@ impl Client {
             service: request.service,
             price: request.price,
             request: opening.data,
-            answer: data.clone(),
+            answer: data,
             opened: now,
             acknowledged: Traffic::default(),
             cost_max: request.cost_max,
@@ -155,8 +155,8 @@ impl Client {
         };
         self.save(&record);
         let phase = Phase::Connecting { until: Some(now + self.config.channel_wait) };
-        self.sessions.insert(id, Session::new(record, phase, now, self.config));
-        let service = request.service;
-        self.out.notify(ClientNews::Connect { session: id, response, service, answer: data });
+        let session = Session::new(record, phase, now, self.config);
+        self.out.notify(session.connect());
+        self.sessions.insert(id, session);
     }
 }

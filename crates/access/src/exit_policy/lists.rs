@@ -314,6 +314,7 @@ mod tests {
             (None, "1.1.1.1:443", Ok(())),
             (Some("bad.example"), "1.1.1.1:443", Err(Denied::Blocked)),
             (Some("WWW.Bad.Example."), "1.1.1.1:443", Err(Denied::Blocked)),
+            (Some("bad.example.."), "1.1.1.1:443", Err(Denied::Blocked)),
             (Some("notbad.example"), "1.1.1.1:443", Ok(())),
             (None, "1.1.1.1:6667", Err(Denied::Blocked)),
             (None, "9.9.9.9:53", Err(Denied::Blocked)),

@@ -204,3 +204,16 @@ fn cookie(headers: &HeaderMap) -> Option<&[u8]> {
     let mut pairs = values.map(<[u8]>::trim_ascii);
     pairs.find_map(|pair| pair.strip_prefix(COOKIE.as_bytes())?.strip_prefix(b"="))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_in_the_clear_is_as_long_as_it_says() {
+        let answer = std::str::from_utf8(NOT_TLS).expect("it is ASCII");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("it has both");
+        let said = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        assert_eq!(said, Some(&*body.len().to_string()));
+    }
+}

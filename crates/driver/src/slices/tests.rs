@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::meter::Metered;
+use crate::pace::{Pace, SharedLine};
 use std::sync::Arc;
 use tokio::time::timeout;
 
@@ -147,6 +148,25 @@ async fn a_relay_carries_what_is_paid_and_nothing_for_a_session_that_is_over() {
     second.send_to(b"another one", other.address).await.unwrap();
     assert_eq!(receive_one(&exit).await.0, b"another one");
     assert_eq!(relay.meter.read(), Metered { up: 100, down: 0 });
+}
+
+#[tokio::test]
+async fn a_relay_keeps_its_clients_to_their_pace() {
+    let (forwarder, exit, client) = (forwarder(), socket().await, socket().await);
+    let relay = session(&forwarder, exit.local_addr().unwrap(), u64::MAX);
+    // A kilobyte takes it over two hours.
+    relay.gate.set_pace(Arc::new(Pace::on(&SharedLine::new(None), Some(1)).expect("it has a limit")));
+    client.send_to(&relay.token.0, relay.address).await.unwrap();
+    receive_one(&client).await;
+    for _ in 0..20 {
+        client.send_to(&[1; 1000], relay.address).await.unwrap();
+    }
+    // The token is answered behind them.
+    client.send_to(&relay.token.0, relay.address).await.unwrap();
+    receive_one(&client).await;
+    let carried = relay.meter.read().up;
+    assert!(carried < 20 * 1000, "{carried} bytes");
+    assert_eq!(relay.gate.used(), carried, "what was dropped is not paid for");
 }
 
 #[tokio::test]

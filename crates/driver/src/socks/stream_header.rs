@@ -240,6 +240,8 @@ mod tests {
             ("[2001:db8::1]", Some("2001:db8::1")),
             ("", None),
             (".", None),
+            ("example.org..", None),
+            ("example..org", None),
             ("a b", None),
             ("a\0b", None),
             ("bücher.example", None),

@@ -24,9 +24,7 @@ fn a_tunnel_carries_everything_and_nothing_leaves_beside_it() {
     let client = network.client_node.clone();
     let asked = |host: &str, bytes| spaces.ask(&spaces.client, host, bytes);
     assert_eq!(asked(spaces::WEB, 10), Ok((spaces::CLIENT.to_owned(), 10)), "before, it is seen where it is");
-    client.until("a tunnel is on the market", SOON, &["offer", "list", "--service", "tunnel"], |offers| {
-        (offers.as_array().unwrap().len() == 1).then_some(())
-    });
+    client.sees_offers("tunnel", 1);
     story.tell("all processes are ready, and a tunnel is on the market");
 
     let session = client.json(&["connect", "--service", "tunnel"]);
@@ -99,9 +97,7 @@ fn a_tunnel_goes_over_the_relay_where_there_is_no_direct_way() {
             (status["connection"]["path"] == expected).then_some(())
         });
     };
-    client.until("a tunnel is on the market", SOON, &["offer", "list", "--service", "tunnel"], |offers| {
-        (offers.as_array().unwrap().len() == 1).then_some(())
-    });
+    client.sees_offers("tunnel", 1);
     client.json(&["connect", "--service", "tunnel"]);
     goes("relayed");
     story.tell("connected over the relay");
@@ -148,9 +144,7 @@ fn a_flood_costs_the_client_nothing_and_a_blocked_destination_is_closed_at_once(
     network.start();
     network.prepare_client("5");
     let (client, provider) = (network.client_node.clone(), network.provider_node.clone());
-    client.until("a tunnel is on the market", SOON, &["offer", "list", "--service", "tunnel"], |offers| {
-        (offers.as_array().unwrap().len() == 1).then_some(())
-    });
+    client.sees_offers("tunnel", 1);
     let session = client.json(&["connect", "--service", "tunnel"]);
     let asked = |host: &str| spaces.ask(&spaces.client, host, 100_000);
     let through = Ok((spaces::PROVIDER.to_owned(), 100_000));
@@ -193,9 +187,7 @@ fn a_tunnel_in_slices_goes_on_while_a_relay_dies() {
     network.prepare_client("5");
     let client = network.client_node.clone();
     for (service, count) in [("tunnel", 1), ("relay", 3)] {
-        client.until("all offers are on the market", SOON, &["offer", "list", "--service", service], |offers| {
-            (offers.as_array().unwrap().len() == count).then_some(())
-        });
+        client.sees_offers(service, count);
     }
     story.tell("all processes are ready, and three relays and a tunnel are on the market");
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use byway_primitives::Amount;
 use serde_json::Value;
 
-use super::eventually_or;
 use super::process::{byway, clean};
+use super::{SOON, eventually_or};
 
 /// A node's directory, for asking the node that runs there.
 #[derive(Debug, Clone)]
@@ -71,6 +71,13 @@ impl Node {
             let value = self.ask(arguments)?;
             seen(&value).ok_or_else(|| value.to_string())
         })
+    }
+
+    /// Waits until so many offers of a service are on the market.
+    pub fn sees_offers(&self, service: &str, count: usize) {
+        self.until("all offers are on the market", SOON, &["offer", "list", "--service", service], |offers| {
+            (offers.as_array().unwrap().len() == count).then_some(())
+        });
     }
 }
 

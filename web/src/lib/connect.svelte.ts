@@ -1,6 +1,6 @@
 /** Connecting and disconnecting: one attempt at a time, and what went wrong with the last one. */
 
-import type { Methods } from "./contract";
+import type { Methods } from "@byway/client";
 import type { NodeStore } from "./node.svelte";
 import { errorMessage, RpcError } from "./rpc";
 
@@ -16,7 +16,7 @@ export class ConnectAction {
   }
 
   connect(params: Methods["connect"]["params"]): Promise<void> {
-    const what = "offer_id" in params ? params.offer_id : "cheapest";
+    const what = params.offer_id ?? "cheapest";
     return this.#run(what, () => this.#node.call("connect", params));
   }
 

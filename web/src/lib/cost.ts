@@ -1,7 +1,7 @@
 /** What a session costs by the hour and by the gigabyte. Pure. */
 
 import { parseAmount, type Amount } from "./amount";
-import type { Price } from "./contract";
+import type { Price } from "@byway/client";
 import type { RateSample } from "./rates";
 
 /** Speeds jump; what an hour would cost is told by the mean of so long. */

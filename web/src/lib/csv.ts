@@ -1,6 +1,6 @@
 /** Sessions as a CSV file (RFC 4180), exact amounts, for a spreadsheet. */
 
-import type { Session } from "./contract";
+import type { Session } from "@byway/client";
 
 const COLUMNS = [
   "id", "started", "ended", "state", "reason", "service", "country", "provider", "client", "offer_id", "seconds",

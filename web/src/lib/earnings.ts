@@ -1,7 +1,7 @@
 /** What this node earned by selling: from its sessions, the promises made to it, and what was settled day by day. Pure. */
 
 import { parseAmount, type Amount } from "./amount";
-import type { Entry, PaymentPromise, Session } from "./contract";
+import type { Entry, Promise as PaymentPromise, Session } from "@byway/client";
 import { openOf } from "./promises";
 
 const DAY_MS = 86_400_000;

@@ -1,6 +1,6 @@
 /** How a kernel node does, in words. Pure. */
 
-import type { KernelMember } from "./contract";
+import type { KernelMember } from "@byway/client";
 
 export type Health = { word: string; tone: "good" | "warn" | "bad" | "quiet" };
 

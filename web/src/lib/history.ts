@@ -1,12 +1,12 @@
 /** The wallet's history: words for its entries, filtering, and a CSV file. Pure. */
 
-import type { Entry } from "./contract";
+import type { Entry } from "@byway/client";
 import { csvCell } from "./csv";
 
 /** Which way money went: to us, from us, or between our own pockets. */
 export type Direction = "in" | "out" | "own";
 
-const KINDS: Record<string, [words: string, direction: Direction]> = {
+const KINDS: Record<Entry["kind"], [words: string, direction: Direction]> = {
   receive: ["Received", "in"],
   send: ["Sent", "out"],
   deposit: ["To the account", "own"],
@@ -27,15 +27,15 @@ const KINDS: Record<string, [words: string, direction: Direction]> = {
   node_call: ["Call of a kernel node", "own"],
 };
 
-export function kindWords(kind: string): string {
+export function kindWords(kind: Entry["kind"]): string {
   return KINDS[kind]?.[0] ?? kind;
 }
 
-export function directionOf(kind: string): Direction {
+export function directionOf(kind: Entry["kind"]): Direction {
   return KINDS[kind]?.[1] ?? "own";
 }
 
-export function signOf(kind: string): "+" | "−" | "" {
+export function signOf(kind: Entry["kind"]): "+" | "−" | "" {
   const direction = directionOf(kind);
   return direction === "in" ? "+" : direction === "out" ? "−" : "";
 }

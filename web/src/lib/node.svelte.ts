@@ -8,21 +8,20 @@
 import { mergeRounds, type Round } from "./rounds";
 import { rpcUrl, type NodeLink } from "./link";
 import { withRate, type RateSample } from "./rates";
-import { RpcClient, type LinkState } from "./rpc";
-import {
-  TOPICS,
-  type CheckpointRecord,
-  type Entry,
-  type Events,
-  type KernelPulse,
-  type Method,
-  type Methods,
-  type NodeStatus,
-  type Offer,
-  type PaymentPromise,
-  type Session,
-  type Topic,
-} from "./contract";
+import { RpcClient, TOPICS, type LinkState } from "./rpc";
+import type {
+  CheckpointRecord,
+  Entry,
+  Events,
+  Method,
+  Methods,
+  NodeStatus,
+  Offer,
+  Promise as PaymentPromise,
+  Pulse as KernelPulse,
+  Session,
+  Topic,
+} from "@byway/client";
 
 const HISTORY_MAX = 200;
 const CHECKPOINTS_MAX = 20;
@@ -110,7 +109,7 @@ export class NodeStore {
   async #refresh(): Promise<void> {
     try {
       await Promise.all([
-        this.call("subscribe", { topics: TOPICS }),
+        this.#client.subscribe(TOPICS),
         this.call("session_list", {}).then((sessions) => (this.sessions = sessions)),
         this.call("promise_list", {}).then((promises) => (this.promises = promises)),
         this.call("wallet_history", { limit: HISTORY_MAX }).then((entries) => (this.history = entries)),

@@ -1,8 +1,11 @@
 /** Choosing among offers on the page: what the filters leave, in which order, country by country. Pure. */
 
 import { amountToWire, formatAmountShort, parseAmount, readAmount, type Amount } from "./amount";
-import type { Offer, OfferFilter, Price, Quality } from "./contract";
+import type { Methods, Offer, Price, Quality } from "@byway/client";
 import { countryName, unitName } from "./format";
+
+/** Which offers the node is to look at; what comes first is the node's own choice where `sort` is left out. */
+export type OfferFilter = Omit<Methods["connect"]["params"], "offer_id">;
 
 /** What is carried: programs that use the proxy, or the whole machine. */
 export type ServiceChoice = "socks" | "tunnel";

@@ -1,7 +1,7 @@
 /** Checks of what a person typed into a payment form, before the node is asked. Pure. */
 
 import { formatAmountShort, readAmount, type Amount } from "./amount";
-import type { Entry } from "./contract";
+import type { Entry } from "@byway/client";
 
 export type PaymentKind = "deposit" | "withdraw" | "send";
 

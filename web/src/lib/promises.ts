@@ -1,7 +1,7 @@
 /** Sums over promises. Pure. */
 
 import { parseAmount, type Amount } from "./amount";
-import type { PaymentPromise } from "./contract";
+import type { Promise as PaymentPromise } from "@byway/client";
 
 /** What is promised but not settled. */
 export function openOf(promise: PaymentPromise): Amount {

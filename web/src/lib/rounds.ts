@@ -6,7 +6,7 @@
  * draws what is kept here.
  */
 
-import type { KernelPulse, Snapshot } from "./contract";
+import type { Pulse as KernelPulse, PulseSnapshot } from "@byway/client";
 import { roundInEpoch } from "./format";
 
 /** Rounds kept: more than fit on the widest screen. */
@@ -16,7 +16,7 @@ const GAP_COLUMNS = 0.9;
 const FADE_MS = 900;
 
 /** A snapshot as kept for the picture, with the local time at which it was seen to be committed. */
-export interface Mark extends Snapshot {
+export interface Mark extends PulseSnapshot {
   litAtMs: number | null;
   isLeader: boolean;
 }
@@ -60,8 +60,8 @@ function roundsBetween(before: number, after: number): number {
   return after - Math.max(before, after - roundInEpoch(after)) - 1;
 }
 
-function byRound(snapshots: Snapshot[]): Map<number, Snapshot[]> {
-  const rounds = new Map<number, Snapshot[]>();
+function byRound(snapshots: PulseSnapshot[]): Map<number, PulseSnapshot[]> {
+  const rounds = new Map<number, PulseSnapshot[]>();
   for (const snapshot of snapshots) {
     const there = rounds.get(snapshot.round);
     if (there) there.push(snapshot);
@@ -71,7 +71,7 @@ function byRound(snapshots: Snapshot[]): Map<number, Snapshot[]> {
 }
 
 /** What is committed when the picture begins is lit without a flash. */
-function withMarks(round: Round, snapshots: Snapshot[], leaders: Set<string>, nowMs: number, isOld: boolean): Round {
+function withMarks(round: Round, snapshots: PulseSnapshot[], leaders: Set<string>, nowMs: number, isOld: boolean): Round {
   if (snapshots.length === 0) return round;
   const marks = new Map(round.marks.map((mark) => [mark.hash, mark]));
   for (const snapshot of snapshots) {

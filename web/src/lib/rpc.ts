@@ -5,15 +5,24 @@
  * goes out minutes after the click is worse than an error. Subscriptions belong to a connection, so the owner
  * makes them anew in `onOpen`. A link that is open but dead is found by asking `node_status` after a silence.
  *
- * Contract: `docs/formats/rpc.md`. Clock, timers and the socket are those of the platform; tests replace the
- * socket and use fake timers.
+ * That is also why it is not `BywayClient` of `clients/typescript`, which keeps calls for programs that nobody
+ * watches; the types of calls and events are those made for it. Clock, timers and the socket are those of the
+ * platform; tests replace the socket and use fake timers.
  */
 
-import { CLOSE_BAD_TOKEN, SUBPROTOCOL, type Events, type Method, type Methods, type Topic } from "./contract";
+import type { Events, Method, Methods, Topic } from "@byway/client";
+
+/** All that the node tells of by itself. */
+export const TOPICS: Topic[] = ["status", "session", "offers", "wallet", "promise", "pulse", "checkpoint"];
+/** Close code of a WebSocket whose token is missing or wrong. */
+export const CLOSE_BAD_TOKEN = 4401;
+/** First of the two subprotocols; the second is `byway.token.HEX`. */
+export const SUBPROTOCOL = "byway.v1";
 
 const CALL_TIMEOUT_MS = 15_000;
-/** `connect` tries several providers before it answers. */
-const CONNECT_TIMEOUT_MS = 60_000;
+/** These try several providers before they answer. */
+const SLOW_TIMEOUT_MS = 60_000;
+const SLOW: ReadonlySet<Method> = new Set<Method>(["connect", "service_open"]);
 /** An upgrade on loopback takes a millisecond; this is for a node that is stuck. */
 const OPEN_TIMEOUT_MS = 8_000;
 const SILENCE_MAX_MS = 10_000;
@@ -69,7 +78,6 @@ export interface RpcOptions {
 }
 
 interface Pending {
-  method: Method;
   resolve: (result: never) => void;
   reject: (error: RpcError) => void;
   timer: ReturnType<typeof setTimeout>;
@@ -124,13 +132,21 @@ export class RpcClient {
   }
 
   call<M extends Method>(method: M, params: Methods[M]["params"]): Promise<Methods[M]["result"]> {
+    return this.#send(method, params, SLOW.has(method) ? SLOW_TIMEOUT_MS : CALL_TIMEOUT_MS);
+  }
+
+  /** From now on events come; it ends with the socket. */
+  async subscribe(topics: Topic[]): Promise<void> {
+    await this.#send("subscribe", { topics }, CALL_TIMEOUT_MS);
+  }
+
+  #send<T>(method: string, params: object, timeout_ms: number): Promise<T> {
     const socket = this.#socket;
     if (!socket || !this.#isOpen) return Promise.reject(linkLost());
     const id = this.#idNext++;
     return new Promise((resolve, reject) => {
-      const timeout_ms = method === "connect" ? CONNECT_TIMEOUT_MS : CALL_TIMEOUT_MS;
       const timer = setTimeout(() => this.#expire(id), timeout_ms);
-      this.#pending.set(id, { method, resolve: resolve as (result: never) => void, reject, timer });
+      this.#pending.set(id, { resolve: resolve as (result: never) => void, reject, timer });
       socket.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
     });
   }

@@ -1,6 +1,6 @@
 /** Words for the states of the connection. Pure. */
 
-import type { Connection } from "./contract";
+import type { Connection } from "@byway/client";
 import { countryName } from "./format";
 
 export type Tone = "good" | "busy" | "warn" | "bad" | "calm";

@@ -1,7 +1,10 @@
 /** Reading the terms of an offer as a person types them. Pure. */
 
 import { amountToWire, readAmount } from "./amount";
-import type { OfferTerms } from "./contract";
+import type { Methods } from "@byway/client";
+
+/** What is on offer, as the node takes it. */
+export type OfferTerms = Omit<Methods["offer_publish"]["params"], "idempotency_key">;
 
 export interface TermsInput {
   country: string;

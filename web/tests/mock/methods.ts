@@ -1,7 +1,8 @@
 /** The methods of the mock node; one function each, after `docs/formats/rpc.md`. */
 
 import { amountToWire, parseAmount, readAmount, type Amount } from "../../src/lib/amount";
-import type { Entry, Method, Methods, Offer, OfferFilter } from "../../src/lib/contract";
+import type { Entry, Method, Methods, Offer } from "@byway/client";
+import type { OfferFilter } from "../../src/lib/offers";
 import type { MockNode } from "./node";
 import { hex } from "./world";
 
@@ -16,7 +17,8 @@ export class MethodError extends Error {
   }
 }
 
-type Handlers = { [M in Exclude<Method, "subscribe" | "unsubscribe">]:
+/** What the page calls. */
+type Handlers = { [M in Method]?:
   (node: MockNode, params: Methods[M]["params"]) => Methods[M]["result"] | Promise<Methods[M]["result"]> };
 
 export const handlers: Handlers = {
@@ -150,7 +152,7 @@ function matching(offers: Offer[], filter: OfferFilter): Offer[] {
 }
 
 function offerFor(world: MockNode["world"], params: Methods["connect"]["params"]): Offer {
-  if ("offer_id" in params) {
+  if (params.offer_id) {
     const offer = [...world.offers, ...world.tunnels].find((known) => known.offer_id === params.offer_id);
     if (!offer) throw new MethodError(1102, "offer_not_found", "This offer is gone. Choose another one.");
     return offer;
@@ -175,7 +177,7 @@ function taken(node: MockNode, amount: string, from: "wallet" | "account"): Amou
 }
 
 /** Books an entry that is included first and final a moment later, as the real ledger does. */
-function recorded(node: MockNode, kind: string, amount: Amount, counterparty?: string, asset?: Entry["asset"]): Entry {
+function recorded(node: MockNode, kind: Entry["kind"], amount: Amount, counterparty?: string, asset?: Entry["asset"]): Entry {
   const entry = node.world.entry(kind, amountToWire(amount), Date.now(), counterparty);
   if (asset) entry.asset = { asset: asset.asset, symbol: asset.symbol };
   entry.stage = "included";

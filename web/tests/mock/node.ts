@@ -11,7 +11,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { WebSocketServer, type WebSocket } from "ws";
-import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS, type Entry, type Events, type Method, type PaymentPromise, type Session, type Topic } from "../../src/lib/contract";
+import type { Entry, Events, Method, Promise as PaymentPromise, Session, Topic } from "@byway/client";
+import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS } from "../../src/lib/rpc";
 import { handlers, MethodError } from "./methods";
 import { hex, World } from "./world";
 
@@ -21,6 +22,9 @@ const TYPES: Record<string, string> = {
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
   "connect-src ws://127.0.0.1:* ws://localhost:*; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/** Methods of the contract, and those of the socket itself. */
+type Asked = Method | "subscribe" | "unsubscribe";
 
 export interface MockOptions {
   /** Folder of the built page; without it only the RPC is served. */
@@ -142,9 +146,9 @@ export class MockNode {
   }
 
   async #answer(socket: WebSocket, text: string): Promise<void> {
-    const { id, method, params } = JSON.parse(text) as { id: number; method: Method; params: never };
+    const { id, method, params } = JSON.parse(text) as { id: number; method: Asked; params: never };
     this.calls.push({ method, params });
-    if (this.#held.delete(method)) return;
+    if (this.#held.delete(method as Method)) return;
     const reply = (body: object) => socket.send(JSON.stringify({ jsonrpc: "2.0", id, ...body }));
     try {
       reply({ result: await this.#run(socket, method, params) });
@@ -155,7 +159,7 @@ export class MockNode {
     }
   }
 
-  async #run(socket: WebSocket, method: Method, params: never): Promise<unknown> {
+  async #run(socket: WebSocket, method: Asked, params: never): Promise<unknown> {
     const failure = this.#failures.get(method);
     if (failure) {
       this.#failures.delete(method);

@@ -1,6 +1,14 @@
 /** A pretended kernel for the picture: rounds, snapshots a little apart, commits three rounds later. */
 
-import type { CheckpointRecord, Commit, KernelMember, KernelNode, KernelPulse, KernelStatus, Snapshot } from "../../src/lib/contract";
+import type {
+  CheckpointRecord,
+  KernelMember,
+  KernelNode,
+  Pulse as KernelPulse,
+  PulseCommit,
+  PulseSnapshot,
+  Status as KernelStatus,
+} from "@byway/client";
 import { hex } from "./world";
 
 const NODES = 7;
@@ -14,8 +22,8 @@ export class Pulse {
   round = 38_530;
   /** Index of a node that is down, for the picture. */
   down: number | null = 5;
-  #snapshots: Snapshot[] = [];
-  #commits: Commit[] = [];
+  #snapshots: PulseSnapshot[] = [];
+  #commits: PulseCommit[] = [];
   #tps = 0;
 
   constructor() {
@@ -60,7 +68,10 @@ export class Pulse {
   status(isReachable: boolean): KernelStatus {
     const time_ms = this.#commits.at(-1)?.time_ms ?? 0;
     const troubles = isReachable ? [] : [{ code: "stalled", message: "nothing was committed for 2 min 05 s" }];
-    return { height: this.height, commits: this.commits, time_ms, certified_ms: time_ms, troubles };
+    return {
+      height: this.height, commits: this.commits, time_ms, certified_ms: time_ms, troubles, finality_ms: { p50: 43, p99: 118 },
+      network: hex(2, 64), network_name: "local", quorum: 5, size: NODES, version: "0.1.0",
+    };
   }
 
   nodes(isReachable: boolean): KernelNode[] {

@@ -7,9 +7,20 @@
 
 import { amountToWire, costOf, parseAmount, type Amount } from "../../src/lib/amount";
 import type {
-  Balance, Connection, Entry, EvidenceRecord, GroupRecord, NodeStatus, Offer, OfferFilter, OfferTerms, PaymentPromise, Session,
+  Balance,
+  Connection,
+  Entry,
+  Evidence as EvidenceRecord,
+  GroupRecord,
+  NodeStatus,
+  Offer,
+  Price,
+  Promise as PaymentPromise,
+  Session,
   TunnelSettings,
-} from "../../src/lib/contract";
+} from "@byway/client";
+import type { OfferFilter } from "../../src/lib/offers";
+import type { OfferTerms } from "../../src/lib/terms";
 import { Pulse } from "./pulse";
 
 export const WAY: Amount = 10n ** 18n;
@@ -146,7 +157,7 @@ export class World {
     this.history = [...settled, ...this.history].sort((a, b) => b.time_ms - a.time_ms);
   }
 
-  entry(kind: string, amount: string, time_ms: number, counterparty?: string): Entry {
+  entry(kind: Entry["kind"], amount: string, time_ms: number, counterparty?: string): Entry {
     this.#entries += 1;
     return {
       transaction_id: hex(this.#entries, 64), time_ms: Math.round(time_ms), kind, amount, fee: "0",
@@ -262,7 +273,7 @@ function exitOf(offer: Offer): Pick<Connection, "offer_id" | "provider" | "count
 }
 
 function offerFrom([country, asn, mbps, amount, preferred]: OfferRow, index: number, now_ms: number): Offer {
-  const price = { unit: "mb", amount, asset: "WAY", min_reputation: 0 };
+  const price: Price = { unit: "mb", amount, asset: "WAY", min_reputation: 0 };
   return {
     offer_id: hex(50 + index, 64), provider: hex(20 + index, 40), serial: "1", service: "socks", country,
     exit_country: country, asn, bandwidth_bps: mbps * 1_000_000, prices: [price], price, exit_policy: [],

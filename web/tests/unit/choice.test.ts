@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import type { Offer } from "../../src/lib/contract";
+import type { Offer, Price, Promise as PaymentPromise } from "@byway/client";
 import { parseFragment, rpcUrl, storedLink, storeLink } from "../../src/lib/link";
 import { byCountry, chosenOffers, CHOICE_DEFAULT, filterOf, priceWords, qualityWords } from "../../src/lib/offers";
 import { lastSettlement, openDebts, openWith } from "../../src/lib/promises";
 import { rateScale, smoothPath, withRate } from "../../src/lib/rates";
 
 function offer(offer_id: string, amount: string, more: Partial<Offer> = {}): Offer {
-  const price = { unit: "mb", amount, asset: "WAY", min_reputation: 0 };
+  const price: Price = { unit: "mb", amount, asset: "WAY", min_reputation: 0 };
   return {
     offer_id, provider: `p${offer_id}`, serial: "1", service: "socks", country: "DE", exit_country: "DE", asn: 1,
     bandwidth_bps: 1, prices: [price], price, exit_policy: [], contacts: [], published_ms: 0, expires_ms: 1e15,
@@ -14,7 +14,7 @@ function offer(offer_id: string, amount: string, more: Partial<Offer> = {}): Off
   };
 }
 const ids = (offers: Offer[]) => offers.map(({ offer_id }) => offer_id);
-const perSecond = { unit: "second", amount: "0.0000001", asset: "WAY", min_reputation: 0 };
+const perSecond: Price = { unit: "second", amount: "0.0000001", asset: "WAY", min_reputation: 0 };
 
 test("preferred first, then by unit, then by price compared as numbers", () => {
   const offers = [offer("a", "0.0010"), offer("b", "0.00095"), offer("c", "5", { preferred: true }), offer("d", "0", { price: perSecond })];
@@ -64,7 +64,7 @@ test("prices are told by the gigabyte, others by their unit", () => {
 });
 
 test("promises: what is open, per counterparty and in all", () => {
-  const promise = (counterparty: string, serial: string, amount: string, settled: string, direction: "out" | "in" = "out") => ({
+  const promise = (counterparty: string, serial: string, amount: string, settled: string, direction: "out" | "in" = "out"): PaymentPromise => ({
     direction, counterparty, serial, amount, settled, backing: "account", updated_ms: Number(serial), settled_ms: settled === "0" ? null : 7,
   });
   const promises = [promise("x", "1", "3", "3"), promise("x", "2", "1.5", "0.5"), promise("y", "3", "1", "0"), promise("z", "4", "9", "0", "in")];

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { KernelMember } from "../../src/lib/contract";
+import type { KernelMember } from "@byway/client";
 import { formatRound } from "../../src/lib/format";
 import { healthOf, healthSummary } from "../../src/lib/health";
 import { stageWords } from "../../src/lib/payment";

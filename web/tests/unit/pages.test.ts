@@ -1,7 +1,7 @@
 /** What the pages Browse, Wallet and Provide compute. */
 
 import { expect, test } from "vitest";
-import type { Entry, Price, Session } from "../../src/lib/contract";
+import type { Entry, Price, Session } from "@byway/client";
 import { costPerHour, meanBytesPerSecond, partOf } from "../../src/lib/cost";
 import { earningsByDay, earningsOf } from "../../src/lib/earnings";
 import { chosenEntries, entriesToCsv, signOf } from "../../src/lib/history";
@@ -14,7 +14,7 @@ const WAY = 10n ** 18n;
 const DAY_MS = 86_400_000;
 const perMb: Price = { unit: "mb", amount: "0.0005", asset: "WAY", min_reputation: 0 };
 
-function entry(kind: string, amount: string, time_ms: number, more: Partial<Entry> = {}): Entry {
+function entry(kind: Entry["kind"], amount: string, time_ms: number, more: Partial<Entry> = {}): Entry {
   return { transaction_id: `${kind}${time_ms}`, time_ms, kind, amount, fee: "0", stage: "final", ...more };
 }
 
@@ -42,7 +42,7 @@ test("history is filtered by direction and by any word, and exported with exact 
   expect(kinds("own")).toEqual([3]);
   expect(kinds("out", "test")).toEqual([4]);
   expect(kinds("all", "ACCOUNT")).toEqual([3]);
-  expect(["receive", "send", "deposit", "what"].map(signOf)).toEqual(["+", "−", "", ""]);
+  expect(["receive", "send", "deposit", "what"].map((kind) => signOf(kind as Entry["kind"]))).toEqual(["+", "−", "", ""]);
   const [head, , second] = entriesToCsv(entries).split("\r\n");
   expect(head).toBe("time,kind,direction,amount,asset,fee,counterparty,stage,reason,transaction_id");
   expect(second).toBe("1970-01-01T00:00:00.002Z,send,out,0.000000000000000001,WAY,0,'=way1,final,,send2");
@@ -54,7 +54,7 @@ test("earnings: what is settled, what is open, and day by day", () => {
     id: "a", offer_id: "b", provider: "c", client: "d", service: "socks", bytes_up: 1, bytes_down: 2, seconds: 3, price: perMb,
     cost: "1", paid: "1", state: "closed", started_ms: 0,
   };
-  const promise = { counterparty: "d", serial: "1", amount: "3", settled: "1", backing: "account", updated_ms: 0 };
+  const promise = { counterparty: "d", serial: "1", amount: "3", settled: "1", backing: "account" as const, updated_ms: 0 };
   const history = [
     entry("settle_in", "2", now), entry("settle_in", "1", now - DAY_MS), entry("settle_in", "4", now - 9 * DAY_MS),
     entry("settle_in", "8", now, { stage: "rejected" }), entry("send", "16", now),

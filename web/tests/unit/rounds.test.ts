@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
-import type { Commit, KernelPulse, Snapshot } from "../../src/lib/contract";
+import type { Pulse as KernelPulse, PulseCommit, PulseSnapshot } from "@byway/client";
 import {
   dotRadius, eased, edgeOf, glow, isCrowded, laneY, markAt, markBeside, markOf, mergeRounds, placeX, ROUNDS_MAX, scaleOf, type Round,
 } from "../../src/lib/rounds";
 
-const snapshot = (author: number, round: number, commit: number | null = null): Snapshot => ({
+const snapshot = (author: number, round: number, commit: number | null = null): PulseSnapshot => ({
   author, round, time_ms: round * 1000, transactions: 0, hash: `${author}/${round}`, references: [0, 1], commit,
 });
-const leads = (leader: number, round: number): Commit => ({ index: 9, time_ms: 0, transactions: 0, leader, round });
-const pulse = (snapshots: Snapshot[], commits: Commit[] = []): KernelPulse => ({ snapshots, commits, finality_ms: {}, tps: 0 });
+const leads = (leader: number, round: number): PulseCommit => ({ index: 9, time_ms: 0, transactions: 0, leader, round });
+const pulse = (snapshots: PulseSnapshot[], commits: PulseCommit[] = []): KernelPulse => ({ snapshots, commits, finality_ms: {}, tps: 0 });
 const rounds = (list: number[], known: Round[] = []) => mergeRounds(known, pulse(list.map((round) => snapshot(0, round))), 0);
 const seats = (count: number) => Array.from({ length: count }, (_, index) => index);
 const lit = (list: Round[]) => list.flatMap((round) => round.marks.map((mark) => mark.litAtMs));

@@ -1,24 +1,39 @@
-/** What this node earned by selling: from its sessions, the promises made to it, and what was settled day by day. Pure. */
+/** What this node earns by selling: by day or month, by client, against its caps, and as a file. Pure. */
 
+import type { EarningsPeriod, ProviderEarnings, ProviderUsage, Session } from "@byway/client";
 import { parseAmount, type Amount } from "./amount";
-import type { Entry, Promise as PaymentPromise, Session } from "@byway/client";
-import { openOf } from "./promises";
+import { csvCell } from "./csv";
+import { formatBandwidth } from "./format";
 
-const DAY_MS = 86_400_000;
+export type Span = ProviderEarnings["by"];
 
-export interface Earnings {
-  /** Paid out on the ledger, as far back as promises and history reach. */
+/** How many periods are drawn: a month of days, a year of months. */
+export const PERIODS_SHOWN: Record<Span, number> = { day: 30, month: 12 };
+
+/** What the periods that are shown come to. */
+export interface EarningsSum {
+  earned: Amount;
   settled: Amount;
-  /** Promised to us and not on the ledger yet. */
-  open: Amount;
+  /** Handed to the ledger, which found too little in the payers' accounts. */
+  bounced: Amount;
   sessions: number;
   bytes: number;
 }
 
-/** One day (UTC) of earnings. */
-export interface EarningsDay {
-  dayMs: number;
+export interface EarningsBar {
+  fromMs: number;
+  label: string;
   earned: Amount;
+}
+
+/** What one client brought, as far back as the node keeps its sessions. */
+export interface ClientSum {
+  client: string;
+  sessions: number;
+  bytes: number;
+  earned: Amount;
+  isOpen: boolean;
+  lastMs: number;
 }
 
 /** Sessions that others have through this node. */
@@ -30,26 +45,69 @@ export function isOpen(session: Session): boolean {
   return session.state === "opening" || session.state === "active" || session.state === "paused";
 }
 
-export function earningsOf(sessions: Session[], promises: PaymentPromise[], history: Entry[]): Earnings {
-  const served = servedSessions(sessions);
-  const incoming = promises.filter((promise) => promise.direction === "in");
-  const settlements = history.filter((entry) => entry.kind === "settle_in" && entry.stage === "final");
+/** Beginnings (UTC) of the last `PERIODS_SHOWN` periods, oldest first. */
+export function periodStarts(by: Span, nowMs: number): number[] {
+  const now = new Date(nowMs);
+  const [year, month, day] = [now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate()];
+  const count = PERIODS_SHOWN[by];
+  return Array.from({ length: count }, (_, index) => {
+    const back = count - 1 - index;
+    return by === "day" ? Date.UTC(year, month, day - back) : Date.UTC(year, month - back, 1);
+  });
+}
+
+export function periodLabel(fromMs: number, by: Span): string {
+  const parts: Intl.DateTimeFormatOptions = by === "day" ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
+  return new Date(fromMs).toLocaleDateString("en-GB", { ...parts, timeZone: "UTC" });
+}
+
+/** One bar for each period, those without earnings included. */
+export function earningsBars({ by, periods }: Pick<ProviderEarnings, "by" | "periods">, nowMs: number): EarningsBar[] {
+  const earned = new Map(periods.map((period) => [period.from_ms, parseAmount(period.earned)]));
+  return periodStarts(by, nowMs).map((fromMs) => ({ fromMs, label: periodLabel(fromMs, by), earned: earned.get(fromMs) ?? 0n }));
+}
+
+export function sumOf(periods: EarningsPeriod[]): EarningsSum {
+  const amounts = (pick: (period: EarningsPeriod) => string) => periods.reduce((sum, period) => sum + parseAmount(pick(period)), 0n);
   return {
-    settled: settlements.reduce((sum, entry) => sum + parseAmount(entry.amount), 0n),
-    open: incoming.reduce((sum, promise) => sum + openOf(promise), 0n),
-    sessions: served.length,
-    bytes: served.reduce((sum, session) => sum + session.bytes_down + session.bytes_up, 0),
+    earned: amounts((period) => period.earned),
+    settled: amounts((period) => period.settled),
+    bounced: amounts((period) => period.bounced),
+    sessions: periods.reduce((sum, period) => sum + period.sessions, 0),
+    bytes: periods.reduce((sum, period) => sum + period.bytes_down + period.bytes_up, 0),
   };
 }
 
-/** The last `days` days, oldest first, those without earnings included. */
-export function earningsByDay(history: Entry[], nowMs: number, days: number): EarningsDay[] {
-  const today = nowMs - (nowMs % DAY_MS);
-  const rows = Array.from({ length: days }, (_, index) => ({ dayMs: today - (days - 1 - index) * DAY_MS, earned: 0n }));
-  for (const entry of history) {
-    if (entry.kind !== "settle_in" || entry.stage !== "final") continue;
-    const row = rows.find(({ dayMs }) => entry.time_ms >= dayMs && entry.time_ms < dayMs + DAY_MS);
-    if (row) row.earned += parseAmount(entry.amount);
+/** Whoever brought most first. */
+export function clientSums(served: Session[]): ClientSum[] {
+  const clients = new Map<string, ClientSum>();
+  for (const session of served) {
+    const client = session.client ?? "";
+    const sum = clients.get(client) ?? { client, sessions: 0, bytes: 0, earned: 0n, isOpen: false, lastMs: 0 };
+    sum.sessions += 1;
+    sum.bytes += session.bytes_down + session.bytes_up;
+    sum.earned += parseAmount(session.cost);
+    sum.isOpen ||= isOpen(session);
+    sum.lastMs = Math.max(sum.lastMs, session.ended_ms ?? session.started_ms);
+    clients.set(client, sum);
   }
-  return rows;
+  return [...clients.values()].sort((a, b) => (a.earned === b.earned ? b.lastMs - a.lastMs : a.earned > b.earned ? -1 : 1));
+}
+
+const COLUMNS = ["period", "service", "sessions", "bytes_up", "bytes_down", "earned_way", "settled_way", "fees_way", "bounced_way"];
+
+/** As `byway provider earnings --csv` writes it: a line for each service of a period, then one for what the ledger moved. */
+export function earningsToCsv(periods: EarningsPeriod[]): string {
+  const lines = periods.flatMap(({ period, services, settled, fees, bounced }) => [
+    ...services.map(({ service, sessions, bytes_up, bytes_down, earned }) => [period, service, sessions, bytes_up, bytes_down, earned, "", "", ""]),
+    [period, "", "", "", "", "", settled, fees, bounced],
+  ]);
+  return [COLUMNS, ...lines].map((cells) => cells.map(csvCell).join(",")).join("\r\n") + "\r\n";
+}
+
+/** The rate caps in words; null where there are none. */
+export function rateCapWords({ rate_max_bps, client_rate_max_bps }: Pick<ProviderUsage, "rate_max_bps" | "client_rate_max_bps">): string | null {
+  const all = rate_max_bps ? `${formatBandwidth(rate_max_bps)} for all clients together` : null;
+  const each = client_rate_max_bps ? `${formatBandwidth(client_rate_max_bps)} for each` : null;
+  return [all, each].filter((words) => words !== null).join(", ") || null;
 }

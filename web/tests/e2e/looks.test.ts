@@ -64,8 +64,17 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
   });
 
   test("provide", async () => {
-    node.world.sellForDays();
     await page.getByRole("link", { name: "Provide", exact: true }).click();
+    await page.getByText("This node sells nothing.").waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-provide-nothing`);
+    node.world.sellForDays();
+    await page.reload();
+    await page.getByRole("button", { name: "Block a destination" }).click();
+    await page.getByLabel("Domain, address or network").fill("scanned.example");
+    await page.getByLabel("Note, for yourself").fill("abuse@ of 27 November");
+    await page.getByRole("button", { name: "Block it" }).click();
+    await page.getByRole("list", { name: "Blocked destinations" }).waitFor();
     await page.getByRole("button", { name: "Change terms" }).click();
     await page.getByRole("form", { name: "Change terms" }).waitFor();
     await expectFits(page);

@@ -77,6 +77,25 @@ export const handlers: Handlers = {
   },
   tunnel_settings: ({ world }) => world.tunnel,
   tunnel_settings_set: ({ world }, settings) => (world.tunnel = { ...world.tunnel, ...settings }),
+  market_earnings: ({ world }, { by = "day", limit = 200 }) => {
+    const earnings = world.earnings(by);
+    return { ...earnings, periods: earnings.periods.slice(0, limit) };
+  },
+  market_blocks: ({ world }) => world.blocks,
+  market_block: ({ world }, { destination, for_ms, note }) => {
+    if (!/^[a-z0-9.:*/-]+$/i.test(destination)) {
+      throw new MethodError(-32602, "invalid_params", "`destination` is not right: it is no domain, address or network.", { field: "destination" });
+    }
+    const block = { destination: destination.toLowerCase(), since_ms: Date.now(), until_ms: for_ms === undefined ? null : Date.now() + for_ms, note: note ?? null };
+    world.blocks = [block, ...world.blocks.filter((known) => known.destination !== block.destination)];
+    return block;
+  },
+  market_unblock: ({ world }, { destination }) => {
+    const block = world.blocks.find((known) => known.destination === destination);
+    if (!block) throw new MethodError(1118, "block_not_found", "Nothing of this name is blocked. See what is, and take it from there.");
+    world.blocks = world.blocks.filter((known) => known !== block);
+    return block;
+  },
   promise_list: ({ world }) => world.promises,
   promise_settle: (node, { counterparty }) => {
     const open = node.world.promises.filter((promise) =>

@@ -11,11 +11,15 @@ import type {
   Connection,
   Entry,
   Evidence as EvidenceRecord,
+  EarningsPeriod,
   GroupRecord,
   NodeStatus,
   Offer,
   Price,
   Promise as PaymentPromise,
+  ProviderBlock,
+  ProviderEarnings,
+  ProviderUsage,
   Session,
   TunnelSettings,
 } from "@byway/client";
@@ -86,6 +90,11 @@ export class World {
   held: Amount = 250n * WAY;
   isKernelReachable = true;
   evidence: EvidenceRecord[] = [];
+  blocks: ProviderBlock[] = [];
+  /** Days of selling, the newest first. */
+  earned: EarningsPeriod[] = [];
+  /** The caps of the configuration. */
+  caps: Pick<ProviderUsage, "clients_max" | "month_max_bytes" | "rate_max_bps" | "client_rate_max_bps"> = {};
   readonly pulse = new Pulse();
   #serial = 4;
   #entries = 100;
@@ -155,6 +164,23 @@ export class World {
     const settled = [0.2, 1.1, 2.3, 4.2, 5.1, 5.3, 8.4].map((days, index) =>
       this.entry("settle_in", `0.${(index * 37 + 21) % 90}`, now_ms - days * DAY_MS, clients[index % 3]));
     this.history = [...settled, ...this.history].sort((a, b) => b.time_ms - a.time_ms);
+    this.earned = [0, 1, 2, 4, 5, 8, 9, 13, 17, 25].map((days, index) => periodFrom(now_ms - days * DAY_MS, (index * 37 + 21) % 90));
+    this.caps = { clients_max: 10, month_max_bytes: 50e9, rate_max_bps: 200e6, client_rate_max_bps: 50e6 };
+  }
+
+  /** Months are as the days of them come to. */
+  earnings(by: ProviderEarnings["by"]): ProviderEarnings {
+    const open = this.promises.filter(({ direction }) => direction === "in");
+    const unsettled = open.reduce((sum, promise) => sum + parseAmount(promise.amount) - parseAmount(promise.settled), 0n);
+    const served = this.sessions.filter((session) => session.client);
+    const usage = {
+      month: new Date().toISOString().slice(0, 7), month_bytes: this.earned.reduce((sum, period) => sum + period.bytes_down + period.bytes_up, 0),
+      clients: served.filter((session) => session.state === "active").length, ...this.caps,
+    };
+    const periods = by === "day" ? this.earned : this.earned.slice(0, 1).map((period) => ({
+      ...period, period: period.period.slice(0, 7), from_ms: Date.parse(`${period.period.slice(0, 7)}-01T00:00:00Z`),
+    }));
+    return { by, periods, unsettled: amountToWire(unsettled), usage };
   }
 
   entry(kind: Entry["kind"], amount: string, time_ms: number, counterparty?: string): Entry {
@@ -266,6 +292,17 @@ export class World {
     promise.amount = session.paid;
     promise.updated_ms = Date.now();
   }
+}
+
+/** A day on which a hundredth of a coin was earned `hundredths` times. */
+function periodFrom(time_ms: number, hundredths: number): EarningsPeriod {
+  const from_ms = time_ms - (time_ms % DAY_MS);
+  const earned = amountToWire((WAY / 100n) * BigInt(hundredths));
+  const carried = { sessions: 2, bytes_up: hundredths * 1e6, bytes_down: hundredths * 19e6 };
+  return {
+    period: new Date(from_ms).toISOString().slice(0, 10), from_ms, ...carried, earned, settled: earned, fees: "0.001", bounced: "0",
+    services: [{ service: "socks", ...carried, earned }],
+  };
 }
 
 function exitOf(offer: Offer): Pick<Connection, "offer_id" | "provider" | "country" | "asn"> {

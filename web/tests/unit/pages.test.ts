@@ -1,9 +1,10 @@
 /** What the pages Browse, Wallet and Provide compute. */
 
 import { expect, test } from "vitest";
-import type { Entry, Price, Session } from "@byway/client";
+import type { EarningsPeriod, Entry, Price, Session } from "@byway/client";
+import { blockOf, blockProblem, endWords } from "../../src/lib/blocks";
 import { costPerHour, meanBytesPerSecond, partOf } from "../../src/lib/cost";
-import { earningsByDay, earningsOf } from "../../src/lib/earnings";
+import { clientSums, earningsBars, earningsToCsv, rateCapWords, servedSessions, sumOf } from "../../src/lib/earnings";
 import { chosenEntries, entriesToCsv, signOf } from "../../src/lib/history";
 import { addressPieces, paymentProblems } from "../../src/lib/payment";
 import { outsideFrom } from "../../src/lib/split";
@@ -11,7 +12,6 @@ import { termsOf, termsProblems } from "../../src/lib/terms";
 import { landPath, MAP_HEIGHT, MAP_WIDTH, placeOf } from "../../src/lib/world_map";
 
 const WAY = 10n ** 18n;
-const DAY_MS = 86_400_000;
 const perMb: Price = { unit: "mb", amount: "0.0005", asset: "WAY", min_reputation: 0 };
 
 function entry(kind: Entry["kind"], amount: string, time_ms: number, more: Partial<Entry> = {}): Entry {
@@ -48,22 +48,57 @@ test("history is filtered by direction and by any word, and exported with exact 
   expect(second).toBe("1970-01-01T00:00:00.002Z,send,out,0.000000000000000001,WAY,0,'=way1,final,,send2");
 });
 
-test("earnings: what is settled, what is open, and day by day", () => {
-  const now = 100 * DAY_MS + 5;
-  const session: Session = {
-    id: "a", offer_id: "b", provider: "c", client: "d", service: "socks", bytes_up: 1, bytes_down: 2, seconds: 3, price: perMb,
-    cost: "1", paid: "1", state: "closed", started_ms: 0,
-  };
-  const promise = { counterparty: "d", serial: "1", amount: "3", settled: "1", backing: "account" as const, updated_ms: 0 };
-  const history = [
-    entry("settle_in", "2", now), entry("settle_in", "1", now - DAY_MS), entry("settle_in", "4", now - 9 * DAY_MS),
-    entry("settle_in", "8", now, { stage: "rejected" }), entry("send", "16", now),
-  ];
-  const sum = earningsOf([session, { ...session, client: null }], [{ ...promise, direction: "in" }, { ...promise, direction: "out" }], history);
-  expect(sum).toEqual({ settled: 7n * WAY, open: 2n * WAY, sessions: 1, bytes: 3 });
-  expect(earningsByDay(history, now, 3)).toEqual([
-    { dayMs: 98 * DAY_MS, earned: 0n }, { dayMs: 99 * DAY_MS, earned: WAY }, { dayMs: 100 * DAY_MS, earned: 2n * WAY },
+test("earnings: bars for every day or month, the rest added up", () => {
+  const now = Date.UTC(2026, 2, 2, 13);
+  const period = (from_ms: number, earned: string, more: Partial<EarningsPeriod> = {}): EarningsPeriod => ({
+    period: new Date(from_ms).toISOString().slice(0, 10), from_ms, sessions: 2, bytes_up: 1, bytes_down: 10, earned, settled: "1", fees: "0.1", bounced: "0",
+    services: [{ service: "socks", sessions: 2, bytes_up: 1, bytes_down: 10, earned }], ...more,
+  });
+  const periods = [period(Date.UTC(2026, 2, 2), "2"), period(Date.UTC(2026, 1, 28), "0.5", { bounced: "3" })];
+  const days = earningsBars({ by: "day", periods }, now);
+  expect(days).toHaveLength(30);
+  expect(days.slice(-3).map(({ label, earned }) => [label, earned])).toEqual([["28 Feb", WAY / 2n], ["1 Mar", 0n], ["2 Mar", 2n * WAY]]);
+  const months = earningsBars({ by: "month", periods: [period(Date.UTC(2025, 11, 1), "7")] }, now);
+  expect(months).toHaveLength(12);
+  expect(months.slice(-4).map(({ label, earned }) => [label, earned])).toEqual([["Dec 2025", 7n * WAY], ["Jan 2026", 0n], ["Feb 2026", 0n], ["Mar 2026", 0n]]);
+  expect(sumOf(periods)).toEqual({ earned: (5n * WAY) / 2n, settled: 2n * WAY, bounced: 3n * WAY, sessions: 4, bytes: 22 });
+  expect(earningsToCsv(periods).split("\r\n").slice(0, 3)).toEqual([
+    "period,service,sessions,bytes_up,bytes_down,earned_way,settled_way,fees_way,bounced_way",
+    "2026-03-02,socks,2,1,10,2,,,", "2026-03-02,,,,,,1,0.1,0",
   ]);
+});
+
+test("clients: what each brought, whoever brought most first", () => {
+  const session = (client: string | null, cost: string, more: Partial<Session> = {}): Session => ({
+    id: "a", offer_id: "b", provider: "c", client, service: "socks", bytes_up: 1, bytes_down: 2, seconds: 3, price: perMb, cost, paid: cost,
+    state: "closed", started_ms: 5, ended_ms: 9, ...more,
+  });
+  const sessions = [session("x", "1"), session(null, "8"), session("y", "3", { state: "paused", ended_ms: null }), session("x", "1.5", { started_ms: 20, ended_ms: 21 })];
+  expect(clientSums(servedSessions(sessions))).toEqual([
+    { client: "y", sessions: 1, bytes: 3, earned: 3n * WAY, isOpen: true, lastMs: 5 },
+    { client: "x", sessions: 2, bytes: 6, earned: (5n * WAY) / 2n, isOpen: false, lastMs: 21 },
+  ]);
+});
+
+test.each([
+  [{}, null], [{ rate_max_bps: 500e6 }, "500 Mbit/s for all clients together"],
+  [{ rate_max_bps: 1e9, client_rate_max_bps: 50e6 }, "1 Gbit/s for all clients together, 50 Mbit/s for each"],
+])("rate caps %j", (usage, words) => expect(rateCapWords(usage)).toBe(words));
+
+test.each([
+  ["", /^Name a domain/], ["https://scanned.example/a?b", /: scanned\.example$/], ["a b", /^One destination/],
+  ["*:25", null], ["[2001:db8::1]:22", null], ["bücher.example", null],
+])("block %s", (destination, problem) => {
+  const found = blockProblem({ destination, ms: null, note: "" });
+  if (problem === null) expect(found).toBeNull();
+  else expect(found).toMatch(problem);
+});
+
+test("a block is asked for without what was left empty", () => {
+  expect(blockOf({ destination: " a.example ", ms: null, note: " " })).toEqual({ destination: "a.example" });
+  expect(blockOf({ destination: "a.example", ms: 5, note: "why" })).toEqual({ destination: "a.example", for_ms: 5, note: "why" });
+  expect(blockProblem({ destination: "a.example", ms: null, note: "x".repeat(501) })).toContain("500");
+  expect([endWords({ until_ms: null }, 0), endWords({ until_ms: 60_000 }, 0)]).toEqual(["until you lift it", "ends in 1 min"]);
 });
 
 test.each([

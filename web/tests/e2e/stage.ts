@@ -1,0 +1,44 @@
+/** A mock node and a browser, new for each test of the file that makes a stage. */
+
+import { afterEach, beforeEach } from "vitest";
+import type { Locator, Page } from "playwright-core";
+import { MockNode } from "../mock/node";
+import { Browser, DIST } from "./browser";
+
+export class Stage {
+  node!: MockNode;
+  browser!: Browser;
+  page!: Page;
+
+  constructor() {
+    beforeEach(async () => {
+      this.node = await MockNode.start({ dist: DIST });
+      this.node.connectDelayMs = 150;
+      this.browser = await Browser.start("desktop", "light");
+    });
+    afterEach(async () => {
+      await this.browser?.stop();
+      await this.node?.stop();
+    });
+  }
+
+  button(name: string | RegExp): Locator {
+    return this.page.getByRole("button", { name, exact: typeof name === "string" });
+  }
+
+  async open(): Promise<void> {
+    this.page = await this.browser.page(this.node.link);
+    await this.page.getByRole("list", { name: "Countries" }).waitFor();
+  }
+
+  async openPage(name: "Wallet" | "Provide"): Promise<void> {
+    await this.open();
+    await this.page.getByRole("link", { name, exact: true }).click();
+    await this.page.getByRole("heading", { level: 1, name }).waitFor();
+  }
+
+  /** What the node was asked last by a method. */
+  lastCall(method: string): unknown {
+    return this.node.calls.filter((call) => call.method === method).at(-1)?.params;
+  }
+}

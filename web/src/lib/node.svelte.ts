@@ -8,6 +8,7 @@
 import { mergeRounds, type Round } from "./rounds";
 import { rpcUrl, type NodeLink } from "./link";
 import { withRate, type RateSample } from "./rates";
+import type { Asked } from "./requests";
 import { RpcClient, TOPICS, type LinkState } from "./rpc";
 import type {
   CheckpointRecord,
@@ -42,6 +43,8 @@ export class NodeStore {
   /** By rising height. */
   checkpoints = $state.raw<CheckpointRecord[]>([]);
   rates = $state.raw<RateSample[]>([]);
+  /** The request for a payment that was made here last; the node keeps none. */
+  asked = $state.raw<Asked | null>(null);
 
   isLive = $derived(this.link.kind === "open" && this.status !== null);
   connection = $derived(this.status?.connection ?? null);

@@ -61,6 +61,15 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.getByText(node.world.viewKey).waitFor();
     await expectFits(page);
     await shoot(page, `${viewport}-${scheme}-receive`);
+    await page.getByRole("button", { name: "Ask for an amount" }).click();
+    await page.getByLabel("Amount, WAY").fill("2.5");
+    await page.getByLabel("What for").fill("Invoice 271");
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-ask`);
+    await page.getByRole("button", { name: "Make the link" }).click();
+    await page.getByText("Not paid yet.").waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-asked`);
   });
 
   test("provide", async () => {

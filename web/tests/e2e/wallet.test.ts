@@ -164,3 +164,66 @@ test("the address is shown with its code", async () => {
   await stage.page.getByRole("img", { name: /QR code/ }).waitFor();
   await stage.page.getByText(stage.node.world.address).waitFor();
 });
+
+test("a payment is asked for by a link, and seen when it arrives", async () => {
+  await stage.openPage("Wallet");
+  await stage.button("Receive").click();
+  await stage.button("Ask for an amount").click();
+  await stage.page.getByLabel("Amount, WAY").fill("2,5");
+  await stage.page.getByLabel("What for").fill("Fahrräder");
+  await stage.button("Make the link").click();
+  await stage.page.getByText("Use a point for decimals").waitFor();
+  await stage.page.getByText("Only plain letters, digits and signs").waitFor();
+  expect(stage.lastCall("wallet_request")).toBeUndefined();
+  await stage.page.getByLabel("Amount, WAY").fill("2.5");
+  await stage.page.getByLabel("What for").fill("Invoice 271");
+  await stage.page.getByLabel("Can be paid").selectOption({ label: "an hour" });
+  await stage.button("Make the link").click();
+  await stage.page.getByRole("img", { name: "QR code of your payment link" }).waitFor();
+  await stage.page.getByText(/^byway:pay\?network=.*&amount=2\.5&note=Invoice%20271&expires=/).waitFor();
+  await stage.page.getByText("2.50 WAY, ends in 60 min").waitFor();
+  await stage.page.getByText("Not paid yet.").waitFor();
+  stage.node.receive("2.4");
+  stage.node.receive("2.5");
+  await stage.page.getByText("2.50 WAY arrived.").waitFor();
+  // It is still there after a look at something else.
+  await stage.page.getByRole("link", { name: "Browse", exact: true }).click();
+  await stage.page.getByRole("link", { name: "Wallet", exact: true }).click();
+  await stage.button("Receive").click();
+  await stage.page.getByText("2.50 WAY arrived.").waitFor();
+  await stage.button("Address").click();
+  await stage.page.getByRole("img", { name: "QR code of your address" }).waitFor();
+});
+
+test("a pasted link says what it asks for, and is paid after one more look", async () => {
+  await stage.openPage("Wallet");
+  const to = stage.page.getByLabel("To", { exact: true });
+  const { link } = stage.node.world.request({ amount: "2.5", asset: "WAY", note: "Invoice 271", expires_ms: Date.now() + 3_600_000 });
+  await to.fill(link.slice(0, -3));
+  await stage.page.getByText("Copy the whole link again, or ask for a new one.").waitFor();
+  await to.fill(stage.node.world.request({ asset: "WAY", expires_ms: 1 }).link);
+  await stage.page.getByText("The time of this payment link is over.").waitFor();
+  await to.fill(link);
+  await stage.page.getByText("The link asks for 2.50 WAY, ends in 60 min for “Invoice 271”.").waitFor();
+  const amount = stage.page.getByLabel("Amount, WAY");
+  expect([await amount.inputValue(), await amount.isEditable()]).toEqual(["2.5", false]);
+  await stage.button("Review").click();
+  const check = stage.page.getByRole("group", { name: "Check the payment" });
+  await check.getByText(stage.node.world.address.slice(0, 8), { exact: true }).waitFor();
+  await check.getByText("“Invoice 271”").waitFor();
+  await stage.button("Send it").click();
+  await stage.page.getByText("2.50 WAY sent.").waitFor();
+  expect(stage.lastCall("wallet_pay")).toEqual({ link, idempotency_key: expect.stringMatching(/^[0-9a-f]{32}$/) });
+});
+
+test("a link without an amount leaves it to the payer", async () => {
+  await stage.openPage("Wallet");
+  const { link } = stage.node.world.request({ asset: "WAY" });
+  await stage.page.getByLabel("To", { exact: true }).fill(link);
+  await stage.page.getByText("The link asks for any amount of WAY.").waitFor();
+  await stage.page.getByLabel("Amount, WAY").fill("1.25");
+  await stage.page.getByLabel("Amount, WAY").press("Enter");
+  await stage.button("Send it").click();
+  await stage.page.getByText("1.25 WAY sent.").waitFor();
+  expect(stage.lastCall("wallet_pay")).toMatchObject({ link, amount: "1.25" });
+});

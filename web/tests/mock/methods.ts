@@ -1,7 +1,7 @@
 /** The methods of the mock node; one function each, after `docs/formats/rpc.md`. */
 
 import { amountToWire, parseAmount, readAmount, type Amount } from "../../src/lib/amount";
-import type { Entry, Method, Methods, Offer } from "@byway/client";
+import type { Entry, Method, Methods, Offer, PaymentLink } from "@byway/client";
 import type { OfferFilter } from "../../src/lib/offers";
 import type { MockNode } from "./node";
 import { hex } from "./world";
@@ -127,6 +127,14 @@ export const handlers: Handlers = {
     node.world.wallet -= value;
     return recorded(node, "send", value, to);
   },
+  wallet_request: ({ world }, { amount, asset, note, expires_ms }) => world.request({ amount, asset: asset ?? "WAY", note, expires_ms }),
+  wallet_link: ({ world }, { link }) => linkOf(world, link),
+  wallet_pay: (node, { link, amount }) => {
+    const asked = linkOf(node.world, link);
+    const value = taken(node, asked.amount ?? amount ?? "", "wallet");
+    node.world.wallet -= value;
+    return recorded(node, "send", value, asked.to);
+  },
   wallet_deposit: (node, { amount }) => {
     const value = taken(node, amount, "wallet");
     node.world.wallet -= value;
@@ -181,6 +189,17 @@ function offerFor(world: MockNode["world"], params: Methods["connect"]["params"]
     throw new MethodError(1101, "no_offer_matches", "No offer matches. Raise the highest price or choose another country.");
   }
   return offer;
+}
+
+function linkOf(world: MockNode["world"], link: string): PaymentLink {
+  const asked = world.readLink(link);
+  if (!asked) {
+    throw new MethodError(1127, "link_refused", "That link asks for no payment: its end is missing. Copy the whole link again, or ask for a new one.");
+  }
+  if (asked.expires_ms && asked.expires_ms <= Date.now()) {
+    throw new MethodError(1128, "link_expired", "The time of this payment link is over. Ask for a new one.");
+  }
+  return asked;
 }
 
 function taken(node: MockNode, amount: string, from: "wallet" | "account"): Amount {

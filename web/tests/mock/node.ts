@@ -12,6 +12,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { WebSocketServer, type WebSocket } from "ws";
 import type { Entry, Events, Method, Promise as PaymentPromise, Session, Topic } from "@byway/client";
+import { parseAmount } from "../../src/lib/amount";
 import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS } from "../../src/lib/rpc";
 import { handlers, MethodError } from "./methods";
 import { hex, World } from "./world";
@@ -128,6 +129,19 @@ export class MockNode {
   }
   publishWallet(entries: Entry[]): void {
     this.#publish("wallet", { balance: this.world.balance(), entries });
+  }
+
+  /** A payment from somebody, which is final a moment later. */
+  receive(amount: string): void {
+    const entry = this.world.entry("receive", amount, Date.now());
+    entry.stage = "included";
+    this.world.wallet += parseAmount(amount);
+    this.world.history = [entry, ...this.world.history];
+    this.publishWallet([entry]);
+    this.later(400, () => {
+      entry.stage = "final";
+      this.publishWallet([entry]);
+    });
   }
 
   #isOriginAllowed(origin: string | undefined): boolean {

@@ -14,6 +14,7 @@ import type {
   EarningsPeriod,
   GroupRecord,
   NodeStatus,
+  PaymentLink,
   Offer,
   Price,
   Promise as PaymentPromise,
@@ -183,6 +184,25 @@ export class World {
     return { by, periods, unsettled: amountToWire(unsettled), usage };
   }
 
+  request(asked: Omit<PaymentLink, "link" | "to">): PaymentLink {
+    const fields = [["network", this.network], ["to", this.address], ["amount", asked.amount], ["asset", asked.asset === "WAY" ? null : asked.asset],
+      ["note", asked.note && encodeURIComponent(asked.note)], ["expires", asked.expires_ms]];
+    const text = `byway:pay?${fields.filter(([, value]) => value).map(([name, value]) => `${name}=${value}`).join("&")}`;
+    return { ...asked, to: this.address, link: `${text}&check=${checkOf(text)}` };
+  }
+
+  /** Null for one that is not whole. */
+  readLink(link: string): PaymentLink | null {
+    const [text, check] = link.split("&check=");
+    if (!text || check !== checkOf(text)) return null;
+    const fields = new URLSearchParams(text.replace("byway:pay?", ""));
+    const expires = fields.get("expires");
+    return {
+      link, to: fields.get("to")!, amount: fields.get("amount"), asset: fields.get("asset") ?? "WAY", note: fields.get("note"),
+      expires_ms: expires === null ? null : Number(expires),
+    };
+  }
+
   entry(kind: Entry["kind"], amount: string, time_ms: number, counterparty?: string): Entry {
     this.#entries += 1;
     return {
@@ -292,6 +312,10 @@ export class World {
     promise.amount = session.paid;
     promise.updated_ms = Date.now();
   }
+}
+
+function checkOf(text: string): string {
+  return hex([...text].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 1_000_003, 7), 8);
 }
 
 /** A day on which a hundredth of a coin was earned `hundredths` times. */

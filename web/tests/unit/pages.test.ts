@@ -7,6 +7,7 @@ import { costPerHour, meanBytesPerSecond, partOf } from "../../src/lib/cost";
 import { clientSums, earningsBars, earningsToCsv, rateCapWords, servedSessions, sumOf } from "../../src/lib/earnings";
 import { chosenEntries, entriesToCsv, signOf } from "../../src/lib/history";
 import { addressPieces, paymentProblems } from "../../src/lib/payment";
+import { answerTo, isPaymentLink, linkWords, requestOf, requestProblems } from "../../src/lib/requests";
 import { outsideFrom } from "../../src/lib/split";
 import { termsOf, termsProblems } from "../../src/lib/terms";
 import { landPath, MAP_HEIGHT, MAP_WIDTH, placeOf } from "../../src/lib/world_map";
@@ -139,4 +140,27 @@ test("the map: every place lies in the picture, and land is where it should be",
   expect(placeOf("AQ")).toBeNull();
   expect(placeOf("XX")).toBeNull();
   expect(landPath().split("M").length).toBeGreaterThan(1_500);
+});
+
+test("a payment is asked for without what was left empty", () => {
+  const input = { amount: "", asset: "", note: " ", ms: null };
+  expect(requestOf(input, 0)).toEqual({});
+  expect(requestOf({ amount: "2.50", asset: "ab", note: " Invoice 271 ", ms: 5 }, 7)).toEqual({ amount: "2.5", asset: "ab", note: "Invoice 271", expires_ms: 12 });
+  expect(requestProblems(input, { symbol: "WAY", decimals: 18 })).toEqual({ amount: null, note: null });
+  const wrong = requestProblems({ ...input, amount: "0.005", note: "Кот" }, { symbol: "TEST", decimals: 2 });
+  expect([wrong.amount, wrong.note]).toEqual(["TEST has 2 digits after the point.", "Only plain letters, digits and signs, without accents."]);
+  expect(requestProblems({ ...input, amount: "0", note: "x".repeat(81) }, { symbol: "WAY", decimals: 18 }))
+    .toEqual({ amount: expect.stringContaining("above zero"), note: expect.stringContaining("this has 81") });
+});
+
+test("a request is answered by the first payment since of its amount and asset", () => {
+  const link = { link: "byway:pay?x", to: "way1", asset: "WAY", amount: "2.5" };
+  const paid = (amount: string, time: number, more: Partial<Entry> = {}) => entry("receive", amount, time, more);
+  const history = [paid("2.5", 1), paid("2.500", 30), paid("2.5", 20), paid("1", 11), paid("2.5", 12, { stage: "rejected" }), paid("2.5", 13, { asset: { asset: "ab", symbol: "T" } })];
+  expect(answerTo({ link, madeMs: 10 }, history)?.time_ms).toBe(20);
+  expect(answerTo({ link: { ...link, amount: null }, madeMs: 10 }, history)?.time_ms).toBe(11);
+  expect(answerTo({ link, madeMs: 31 }, history)).toBeNull();
+  expect([linkWords(link, "WAY", 0), linkWords({ ...link, amount: null, expires_ms: 60_000 }, "WAY", 0), linkWords({ ...link, expires_ms: 5 }, "WAY", 5)])
+    .toEqual(["2.50 WAY", "any amount of WAY, ends in 1 min", "2.50 WAY, over"]);
+  expect([" byway:pay?a", "BYWAY:pay?a", "byway:pay", "wayabc"].map(isPaymentLink)).toEqual([true, true, false, false]);
 });

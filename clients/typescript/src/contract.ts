@@ -605,6 +605,19 @@ export interface Proxy {
   address: string;
 }
 
+/** a SOCKS5 proxy on this machine that leads where it is meant to; without `connection` it can't be listened at, for `reason` */
+export interface ProxyPort {
+  asn?: number | null;
+  configured: boolean;
+  connection?: Connection | null;
+  country?: Country | null;
+  listen: Socket;
+  max_price?: Amount | null;
+  min_bandwidth_bps?: number | null;
+  reason?: Reason | null;
+  sort?: "price" | "quality" | "both" | null;
+}
+
 /** an offer that was sent to the ledger */
 export interface Publication {
   entry: Entry;
@@ -801,11 +814,17 @@ export interface Methods {
   "session_list": { params: { limit?: number }; result: Session[] };
   /** A limit left out stays, `null` removes it. */
   "spending_limits_set": { params: { session_max?: string | null; day_max?: string | null }; result: Spending };
+  /** Proxies beside the main one, each of which leads where it is meant to. */
+  "proxy_port_list": { params: Record<string, never>; result: ProxyPort[] };
+  /** Opens one, which stays across restarts until it is closed. */
+  "proxy_port_open": { params: { listen?: Socket; country?: Country; asn?: number; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both" }; result: ProxyPort };
+  /** Closes one that a call opened, and ends its session. */
+  "proxy_port_close": { params: { listen: Socket }; result: Empty };
   /** The services that plug in here: those sold, and those opened. */
   "service_list": { params: Record<string, never>; result: ServiceList };
   /** Connects to a service that plugs in, and opens it for programs on this machine. */
   "service_open": { params: { service: string; listen?: Socket; data?: Data; country?: Country; max_price?: Amount }; result: ServiceOpened };
-  /** Closes what was opened; the session goes on. */
+  /** Closes what was opened, and ends its session. */
   "service_close": { params: { listen: Socket }; result: Empty };
   /** What this node sells now. */
   "offer_own": { params: Record<string, never>; result: Offer[] };
@@ -982,6 +1001,8 @@ export const ERRORS = {
   promise_not_found: 1207,
   proposal_refused: 1215,
   provider_unreachable: 1104,
+  proxy_port_configured: 1134,
+  proxy_port_not_open: 1133,
   read_only_wallet: 1213,
   seat_not_found: 1406,
   service_not_open: 1126,

@@ -3,9 +3,14 @@
 //! They run the real thing (sockets, disk, fsync, signatures) in one process, and beside each result measure in the same
 //! run the limit or the peer to compare with, because machines differ and are noisy.
 
+#[cfg(target_os = "linux")]
+pub mod connect;
 pub mod discovery;
 pub mod kernel;
+mod market;
 mod network;
+#[cfg(target_os = "linux")]
+mod process;
 pub mod restart;
 pub mod scan;
 pub mod slices;

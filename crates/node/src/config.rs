@@ -10,6 +10,7 @@ mod link;
 mod log;
 mod plugged;
 mod provider;
+mod proxy;
 mod quality;
 mod score;
 mod tunnel;
@@ -32,6 +33,7 @@ pub use ledger::{KernelAddress, LedgerConfig};
 pub use link::{DisguiseChoice, FrontConfig, LinkConfig, RelayConfig, RelayText};
 pub use log::{LogConfig, LogTarget};
 pub use plugged::PluggedConfig;
+pub use proxy::{ProxyConfig, ProxyPortConfig};
 pub use quality::QualityConfig;
 pub use score::{ScoreConfig, TrialConfig};
 pub use tunnel::{ProgramsInside, TunnelConfig};
@@ -82,13 +84,6 @@ pub struct Config {
     pub relay: Option<RelayConfig>,
     #[serde(default)]
     pub log: LogConfig,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ProxyConfig {
-    pub enabled: bool,
-    pub listen: SocketAddr,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -285,13 +280,21 @@ impl Config {
         }
         const UNUSED: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
         const EXPOSED: &str = "whoever reaches it can spend this node's money";
-        let local = [
+        let ports = self.proxy.ports.iter().map(|port| ("proxy.port.listen", true, port.listen));
+        let local: Vec<(&str, bool, SocketAddr)> = [
             ("proxy.listen", self.proxy.enabled, self.proxy.listen),
             ("rpc.listen", self.rpc.enabled, self.rpc.listen),
             ("page.listen", self.page.enabled, self.page.listen),
             // What a node does and what it holds is nobody else's business.
             ("metrics.listen", self.metrics.is_some(), self.metrics.as_ref().map_or(UNUSED, |metrics| metrics.listen)),
-        ];
+        ]
+        .into_iter()
+        .chain(ports)
+        .collect();
+        if let Some(port) = self.proxy.ports.iter().find(|port| port.listen.port() == 0) {
+            let why = "programs are told which port leads where, so that it has to stay the same";
+            return Err(problem("proxy.port.listen", port.listen, why, "choose a port, such as 127.0.0.1:1081"));
+        }
         for (index, (key, enabled, address)) in local.iter().enumerate() {
             if *enabled && !address.ip().is_loopback() {
                 return Err(problem(key, address, EXPOSED, "use 127.0.0.1"));
@@ -333,12 +336,6 @@ impl ProviderConfig {
         }
         self.check_lists()?;
         self.check_caps()
-    }
-}
-
-impl Default for ProxyConfig {
-    fn default() -> Self {
-        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 1080)) }
     }
 }
 

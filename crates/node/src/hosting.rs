@@ -110,6 +110,14 @@ impl Hosting for Hosts {
                 print_json(&bench::socks::run(bytes, bench_folder(globals)?.path()).await?)?;
             }
             #[cfg(target_os = "linux")]
+            BenchCommand::Connect { samples, one_way_ms, role, folder } => {
+                let load = bench::connect::Load { samples, one_way: Duration::from_millis(one_way_ms) };
+                match role.zip(folder) {
+                    Some((role, folder)) => bench::connect::play(role, load, folder).await?,
+                    None => print_json(&bench::connect::run(load, bench_folder(globals)?.path()).await?)?,
+                }
+            }
+            #[cfg(target_os = "linux")]
             BenchCommand::Tunnel { seconds, rounds, ipv6, role, kind } => {
                 let measured = Duration::from_secs(seconds.into());
                 let sink = if ipv6 { bench::tunnel::Role::SinkV6 } else { bench::tunnel::Role::Sink };

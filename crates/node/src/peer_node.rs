@@ -7,8 +7,9 @@
 //! - [`actor`]: the task: what it owns, how that is opened, and its loop; [`dispatch`]: who deals with what happens.
 //! - [`following`]: following the ledger, and what it says of others; [`books`]: this node's transactions and their fate.
 //! - [`assets`]: assets beside WAY; [`consolidating`]: merging outputs of the wallet; [`groups`]: m-of-n.
-//! - [`connecting`]: the client's side: dialling an exit among those of [`choosing`], keeping the connection; [`using`]: its sessions;
-//!   [`way_out`]: what programs on the proxy are given meanwhile.
+//! - [`ways`]: the client's side: where each way out stands. [`connecting`]: dialling an exit among those of [`choosing`];
+//!   [`staying`] with it, or leaving it; [`using`]: its sessions; [`way_out`]: what programs are given meanwhile;
+//!   [`proxy_ports`] that lead elsewhere than the main one.
 //! - [`outage`]: an exit that reaches nothing any more.
 //! - [`quality`]: how well providers serve, as this node measures it and others say.
 //! - [`accounts`]: sub-accounts, budgets within this node.
@@ -56,18 +57,21 @@ mod plugging;
 mod promise_log;
 mod proof;
 mod provision;
+mod proxy_ports;
 mod quality;
 mod relay;
 mod relaying;
 mod requesting;
 mod selling;
 mod serving;
+mod staying;
 mod tunnel;
 mod tunnelling;
 mod using;
 mod views;
 mod warned;
 mod way_out;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -109,6 +113,7 @@ pub use relaying::RelaySettings;
 pub use tunnel::{Cutting, Joining, TunnelSelling};
 use tunnel::{Guest, GuestError, HostError};
 use way_out::ExitState;
+use ways::WayId;
 
 /// Calls of the local API that may wait for the task.
 const CALLS_QUEUE: usize = 256;
@@ -141,6 +146,8 @@ pub struct PeerNodeConfig {
     pub kernel_addresses: BTreeMap<String, String>,
     /// What the first connection through the proxy asks the market for.
     pub buying: contract::OfferFilter,
+    /// Proxy ports beside the main one; each names where it listens.
+    pub proxy_ports: Vec<contract::ProxyPortOpen>,
     /// What stays outside the tunnel while the machine is closed around it.
     pub outside_tunnel: TunnelConfig,
     /// How tunnels go over relays, if they do.
@@ -272,6 +279,8 @@ pub enum StartError {
     Tunnel(#[from] HostError),
     #[error(transparent)]
     Relay(#[from] RelayError),
+    #[error("a proxy port of the configuration can't be opened: {0}")]
+    ProxyPort(String),
     #[error("the dialogue key does not fit its certificate")]
     Local,
 }
@@ -343,7 +352,8 @@ enum Arrival {
         member: u8,
     },
     Pulse(byway_kernel::follower::protocol::Pulse),
-    Wanted,
+    /// A program wants out.
+    Wanted(WayId),
     Plugged(ProgramEvent),
 }
 
@@ -359,7 +369,9 @@ impl PeerNode {
         proxy: Option<TcpListener>,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let (actor, arrivals, links, exits) = Actor::open(config, clock).await?;
+        let (mut actor, arrivals, links) = Actor::open(config, clock).await?;
+        actor.open_proxy_ports().await.map_err(|error| StartError::ProxyPort(error.to_string()))?;
+        let exits = actor.ways.main.exits.subscribe();
         let (calls, received) = mpsc::channel(CALLS_QUEUE);
         let (end, ended) = watch::channel(false);
         let node = Self {
@@ -374,7 +386,9 @@ impl PeerNode {
         };
         if let Some(listener) = proxy {
             let arrive = actor.arrive.clone();
-            let handle = move |request: SocksRequest| way_out::serve_request(request, exits.clone(), arrive.clone());
+            let handle = move |request: SocksRequest| {
+                way_out::serve_request(request, WayId::MAIN, exits.clone(), arrive.clone())
+            };
             let stop = node.ended.clone();
             tokio::spawn(async move {
                 let mut stop = stop;

@@ -57,6 +57,8 @@ kinds! {
     1119 TooManyBlocks "too_many_blocks",
     1125 CannotListen "cannot_listen",
     1126 ServiceNotOpen "service_not_open",
+    1133 ProxyPortNotOpen "proxy_port_not_open",
+    1134 ProxyPortConfigured "proxy_port_configured",
     1127 LinkRefused "link_refused",
     1128 LinkExpired "link_expired",
     1129 AccountSpent "account_spent",

@@ -20,6 +20,7 @@ pub mod money;
 pub mod params;
 pub mod payments;
 pub mod provider;
+pub mod proxy;
 pub mod pulse;
 pub mod requests;
 pub mod services;
@@ -43,6 +44,7 @@ pub use membership::*;
 pub use money::*;
 pub use payments::*;
 pub use provider::*;
+pub use proxy::*;
 pub use pulse::*;
 pub use requests::*;
 pub use services::*;
@@ -83,6 +85,11 @@ pub trait NodeApi: KernelApi {
     fn service_list(&self) -> impl Future<Output = Answer<ServiceList>> + Send;
     fn service_open(&self, request: ServiceOpen) -> impl Future<Output = Answer<ServiceOpened>> + Send;
     fn service_close(&self, request: ServiceClose) -> impl Future<Output = Answer<()>> + Send;
+    /// Proxy ports beside the main one.
+    fn proxy_port_list(&self) -> impl Future<Output = Answer<Vec<ProxyPort>>> + Send;
+    /// Opens one, which stays across restarts until it is closed.
+    fn proxy_port_open(&self, request: ProxyPortOpen) -> impl Future<Output = Answer<ProxyPort>> + Send;
+    fn proxy_port_close(&self, request: ProxyPortClose) -> impl Future<Output = Answer<()>> + Send;
 
     fn sub_account_list(&self) -> impl Future<Output = Answer<Vec<SubAccount>>> + Send;
     fn sub_account_create(&self, request: SubAccountCreate) -> impl Future<Output = Answer<SubAccountCreated>> + Send;
@@ -102,6 +109,12 @@ pub trait NodeApi: KernelApi {
         account: AccountNumber,
         request: ServiceOpen,
     ) -> impl Future<Output = Answer<ServiceOpened>> + Send;
+    /// As [`service_close`](Self::service_close), of what the sub-account opened.
+    fn service_close_for(
+        &self,
+        account: AccountNumber,
+        request: ServiceClose,
+    ) -> impl Future<Output = Answer<()>> + Send;
     fn sub_account_show(&self, account: AccountNumber) -> impl Future<Output = Answer<SubAccount>> + Send;
     /// Its sessions, newest first.
     fn sub_account_sessions(

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ApiError;
 use super::market::Session;
 use super::params::Params;
+use super::proxy::listen_locally;
 use super::requests::Request;
 use crate::plugged::protocol::Bytes;
 
@@ -90,12 +91,7 @@ impl Request for ServiceOpen {
             let why = "only a service that plugs in is opened; its name has a hyphen, such as http-fetch";
             return Err(ApiError::invalid_params("service", why));
         }
-        let listen: Option<SocketAddr> = params.optional("listen")?;
-        if listen.is_some_and(|listen| !listen.ip().is_loopback()) {
-            let why =
-                "whoever reaches it can spend this node's money, so that it must be on loopback, such as 127.0.0.1:0";
-            return Err(ApiError::invalid_params("listen", why));
-        }
+        let listen = listen_locally(params)?;
         Ok(Self {
             service,
             listen,

@@ -1,5 +1,6 @@
 //! The kernel of a benchmark: all nodes in this process, over real TCP on loopback, each with its own disk.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,9 +39,13 @@ pub(super) struct Seats {
 
 impl Seats {
     pub async fn take(nodes: usize) -> anyhow::Result<Self> {
+        Self::take_at(Ipv4Addr::LOCALHOST.into(), nodes).await
+    }
+
+    pub async fn take_at(host: IpAddr, nodes: usize) -> anyhow::Result<Self> {
         let mut seats = Self { members: Vec::new(), secrets: Vec::new(), listeners: Vec::new() };
         for index in 0..nodes {
-            let listener = mesh::listen(([127, 0, 0, 1], 0).into()).await?;
+            let listener = mesh::listen((host, 0).into()).await?;
             let secret = NodeSecret::from_seed(&seed(&[b"node", &index.to_le_bytes()]));
             let mesh_secret = Zeroizing::new(seed(&[b"mesh", &index.to_le_bytes()]));
             seats.members.push(Member {

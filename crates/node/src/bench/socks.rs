@@ -12,46 +12,30 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use byway_crypto::noise::StaticKey;
-use byway_crypto::{IdentitySecret, WalletSecret};
 use byway_driver::link::{Config as LinkConfig, Event as LinkEvent, Limits, Links, StreamRecv, StreamSend};
 use byway_driver::socks::Reply;
-use byway_primitives::{Amount, Span, Time};
-use byway_records::Genesis;
-use byway_records::offer::{Location, Service};
+use byway_primitives::Amount;
+use byway_records::offer::Service;
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use zeroize::Zeroizing;
 
+use super::market::{self, ACCOUNT, PRICE_PER_MB, failed, peer, prepare, selling};
 use super::network::{Seats, seed};
 use super::percentile;
-use crate::api::{
-    ApiError, ConnectTarget, Direction, IdentityRegister, NodeApi, OfferFilter, OfferList, Promise, Role, Session,
-    SessionId, WalletMove,
-};
-use crate::genesis::{self, Funding, Leaders, Plan, Share};
-use crate::peer_node::{PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig, TunnelSelling};
+use crate::api::{ConnectTarget, Direction, NodeApi, OfferFilter, Promise, Role, Session, SessionId};
+use crate::peer_node::PeerNode;
 
 const KERNEL_NODES: usize = 4;
 /// Each of the two is measured so often, in turns.
 const ROUNDS: u64 = 2;
-/// A gigabyte costs a tenth of a coin: well under what a newcomer may owe, so that settlements never hold up the stream.
-const PRICE_PER_MB: Amount = Amount::from_units(byway_primitives::amount::ONE / 10_000);
-/// What the offer says: a gigabit, as good home lines have. The credit window grows to what this needs.
-const BANDWIDTH_BPS: u64 = 1_000_000_000;
-const PROVIDER_FUNDS: Amount = Amount::from_coins(10);
-const ACCOUNT: Amount = Amount::from_coins(20);
-/// As `byway run` has it: what may be promised ahead, and when a provider settles.
-const AHEAD_MAX: Amount = Amount::from_units(byway_primitives::amount::ONE / 50);
-const SETTLE_AT: Amount = Amount::from_units(byway_primitives::amount::ONE / 20);
-const SETTLE_DELAY_MAX: Span = Span::seconds(2);
-/// How long the network may take until the user can buy, and the last bill to be agreed on.
+/// How long the last bill may take to be agreed on.
 const READY_WAIT: Duration = Duration::from_secs(60);
 /// A stream that brings nothing for so long has failed.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -112,12 +96,12 @@ struct Market {
 impl Market {
     async fn start(directory: &Path) -> anyhow::Result<Self> {
         let mut seats = Seats::take(KERNEL_NODES).await?;
-        let genesis = Arc::new(market_genesis(&seats)?);
+        let genesis = Arc::new(market::genesis(&seats)?);
         let kernels = seats.start(&genesis, directory).await?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let proxy = listener.local_addr()?;
         let mut config = peer("provider", Role::Provider, &genesis, directory)?;
-        config.selling = Some(selling()?);
+        config.selling = Some(selling([Service::SOCKS].into())?);
         let provider = PeerNode::start(config, None).await?;
         let user = PeerNode::start(peer("user", Role::User, &genesis, directory)?, Some(listener)).await?;
         Ok(Self { kernels, provider, user, proxy })
@@ -131,32 +115,8 @@ impl Market {
 
     /// Registers the user, pays into its account and opens a session, so that neither is measured.
     async fn buy(&self) -> anyhow::Result<Session> {
-        let ready = timeout(READY_WAIT, async {
-            while !self.is_ready().await? {
-                tokio::time::sleep(POLL).await;
-            }
-            self.user.connect(ConnectTarget::Cheapest(OfferFilter::default())).await.map_err(failed)
-        });
-        ready.await.context("the bench's network did not get ready in time")?
-    }
-
-    /// Whether the user can buy; does what is missing for that.
-    async fn is_ready(&self) -> anyhow::Result<bool> {
-        let status = self.user.node_status().await.map_err(failed)?;
-        if !status.identity.registered {
-            let request = IdentityRegister { id: None, idempotency_key: "register".parse()? };
-            if let Err(error) = self.user.identity_register(request).await {
-                tracing::debug!(%error, "not registered yet");
-            }
-            return Ok(false);
-        }
-        if status.balance.account.is_zero() && status.balance.wallet > ACCOUNT {
-            let request = WalletMove { amount: ACCOUNT, idempotency_key: "deposit".parse()? };
-            self.user.wallet_deposit(request).await.map_err(failed)?;
-            return Ok(false);
-        }
-        let offers = self.user.offer_list(OfferList::default()).await.map_err(failed)?;
-        Ok(!offers.is_empty() && !status.balance.account.is_zero())
+        prepare(&self.user).await?;
+        self.user.connect(ConnectTarget::Cheapest(OfferFilter::default())).await.map_err(failed)
     }
 
     /// Megabytes per second of one download by a program that uses the proxy.
@@ -226,72 +186,6 @@ impl Market {
             tokio::time::sleep(POLL).await;
         }
     }
-}
-
-fn market_genesis(seats: &Seats) -> anyhow::Result<Genesis> {
-    let provider = Funding { address: wallet("provider").address(), share: Share::Amount(PROVIDER_FUNDS) };
-    let user = Funding { address: wallet("user").address(), share: Share::Rest };
-    let plan = Plan {
-        leaders: Leaders::Turns,
-        name: "bench".to_owned(),
-        time: Time(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64),
-        test: true,
-        members: seats.members.clone(),
-        funding: vec![provider, user],
-    };
-    Ok(genesis::build(plan, &seed(&[b"funding"]))?)
-}
-
-fn wallet(name: &str) -> WalletSecret {
-    WalletSecret::from_seed(&seed(&[b"wallet", name.as_bytes()]))
-}
-
-/// The settings of a market node of this name.
-fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &Path) -> anyhow::Result<PeerNodeConfig> {
-    let own = |purpose: &[u8]| seed(&[purpose, name.as_bytes()]);
-    Ok(PeerNodeConfig {
-        genesis: genesis.clone(),
-        role,
-        name: name.to_owned(),
-        identities: Vec::new(),
-        identity: IdentitySecret::from_bytes(&own(b"identity")).context("a bench identity's key")?,
-        owner: IdentitySecret::from_bytes(&own(b"owner")).context("a bench owner's key")?,
-        dialogue_secret: Zeroizing::new(own(b"dialogue")),
-        wallet: wallet(name),
-        directory: directory.join(name),
-        root: directory.join(name),
-        proxy_address: String::new(),
-        link_bind: vec![(Ipv4Addr::LOCALHOST, 0).into()],
-        link_seed: own(b"link"),
-        relay: None,
-        trusted: None,
-        kernel_addresses: Default::default(),
-        buying: Default::default(),
-        outside_tunnel: Default::default(),
-        quality: Default::default(),
-        relays: None,
-        selling: None,
-        limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
-    })
-}
-
-fn selling() -> anyhow::Result<SellingConfig> {
-    let place = Location { country: "DE".parse()?, asn: 64_512 };
-    Ok(SellingConfig {
-        services: [Service::SOCKS].into(),
-        location: place,
-        exit: place,
-        bandwidth_bps: BANDWIDTH_BPS,
-        price_per_mb: PRICE_PER_MB,
-        allow: vec!["127.0.0.0/8".parse()?],
-        exit_lists: Default::default(),
-        caps: Default::default(),
-        judging: Default::default(),
-        settle_at: SETTLE_AT,
-        settle_delay_max: SETTLE_DELAY_MAX,
-        tunnel: TunnelSelling::default(),
-        plugged: Default::default(),
-    })
 }
 
 /// A server on this machine that sends `bytes` to whoever connects, and its port.
@@ -376,8 +270,4 @@ async fn discard(stream: &mut StreamRecv) -> anyhow::Result<u64> {
 fn speed(total: u64, expected: u64, begun: Instant) -> anyhow::Result<f64> {
     ensure!(total == expected, "{total} of {expected} bytes came");
     Ok(total as f64 / 1e6 / begun.elapsed().as_secs_f64())
-}
-
-fn failed(error: ApiError) -> anyhow::Error {
-    anyhow::anyhow!("{error}")
 }

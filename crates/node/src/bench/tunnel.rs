@@ -18,21 +18,15 @@ mod namespaces;
 mod plain;
 mod roles;
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout};
-use tokio::time::timeout;
 
 use super::percentile;
+use super::process::{Process, READY_WAIT};
 use namespaces::{Namespace, Namespaces};
 pub use roles::{Kind, Role, play};
-
-/// How long a process may take to get ready, and longer than it measures to say what it found.
-const READY_WAIT: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Report {
@@ -61,7 +55,7 @@ pub async fn run(load: Load) -> anyhow::Result<Report> {
     ensure!(load.rounds > 0, "nothing to measure: --rounds must be above zero");
     let namespaces = Namespaces::create().await?;
     let measured = load.measured;
-    let source = Process::start(&namespaces, Role::Source, None, measured).await?;
+    let source = start(&namespaces, Role::Source, None, measured).await?;
     let (mut paid, mut unpaid, mut library) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..load.rounds {
         paid.push(round(&namespaces, Kind::Paid, load).await.context("the paid tunnel")?);
@@ -86,10 +80,10 @@ pub async fn run(load: Load) -> anyhow::Result<Report> {
 /// Gigabits per second through a fresh tunnel of this kind.
 async fn round(namespaces: &Namespaces, kind: Kind, load: Load) -> anyhow::Result<f64> {
     let measured = load.measured;
-    let provider = Process::start(namespaces, Role::Provider, Some(kind), measured).await?;
-    let client = Process::start(namespaces, Role::Client, Some(kind), measured).await?;
+    let provider = start(namespaces, Role::Provider, Some(kind), measured).await?;
+    let client = start(namespaces, Role::Client, Some(kind), measured).await?;
     namespaces.route_through_tunnel().await?;
-    let mut sink = Process::start(namespaces, load.sink, None, measured).await?;
+    let mut sink = start(namespaces, load.sink, None, measured).await?;
     let found = sink.line(measured + READY_WAIT).await?;
     for process in [sink, client, provider] {
         process.stop().await?;
@@ -97,52 +91,18 @@ async fn round(namespaces: &Namespaces, kind: Kind, load: Load) -> anyhow::Resul
     found.parse().with_context(|| format!("the sink said \"{found}\""))
 }
 
-/// A process of the benchmark. It ends when its input does, and is killed when this is dropped before.
-struct Process {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    role: Role,
-}
-
-impl Process {
-    /// Starts it in its namespace and waits until it says that it is ready.
-    async fn start(
-        namespaces: &Namespaces,
-        role: Role,
-        kind: Option<Kind>,
-        measured: Duration,
-    ) -> anyhow::Result<Self> {
-        let place = match role {
-            Role::Client | Role::Sink | Role::SinkV6 => Namespace::Client,
-            Role::Provider => Namespace::Provider,
-            Role::Source => Namespace::Source,
-        };
-        let program = std::env::current_exe().context("this program's own file can't be found")?;
-        let mut command = namespaces.command(place, program);
-        command.args(["bench", "tunnel", "--role", role.name(), "--seconds", &measured.as_secs().to_string()]);
-        if let Some(kind) = kind {
-            command.args(["--kind", kind.name()]);
-        }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().context("a process of the bench can't be started")?;
-        let stdout = child.stdout.take().context("a process without output")?;
-        let mut process = Self { child, lines: BufReader::new(stdout).lines(), role };
-        let said = process.line(READY_WAIT).await?;
-        ensure!(said == roles::READY, "the bench's {} said \"{said}\"", role.name());
-        Ok(process)
+/// Starts a process in its namespace.
+async fn start(namespaces: &Namespaces, role: Role, kind: Option<Kind>, measured: Duration) -> anyhow::Result<Process> {
+    let place = match role {
+        Role::Client | Role::Sink | Role::SinkV6 => Namespace::Client,
+        Role::Provider => Namespace::Provider,
+        Role::Source => Namespace::Source,
+    };
+    let program = std::env::current_exe().context("this program's own file can't be found")?;
+    let mut command = namespaces.command(place, program);
+    command.args(["bench", "tunnel", "--role", role.name(), "--seconds", &measured.as_secs().to_string()]);
+    if let Some(kind) = kind {
+        command.args(["--kind", kind.name()]);
     }
-
-    async fn line(&mut self, wait: Duration) -> anyhow::Result<String> {
-        let line = timeout(wait, self.lines.next_line()).await;
-        let line = line.with_context(|| format!("the bench's {} says nothing", self.role.name()))??;
-        line.with_context(|| format!("the bench's {} failed", self.role.name()))
-    }
-
-    async fn stop(mut self) -> anyhow::Result<()> {
-        drop(self.child.stdin.take());
-        let ended = timeout(READY_WAIT, self.child.wait()).await;
-        let status = ended.with_context(|| format!("the bench's {} does not end", self.role.name()))??;
-        ensure!(status.success(), "the bench's {} failed", self.role.name());
-        Ok(())
-    }
+    Process::start(command, role.name(), READY_WAIT).await
 }

@@ -7,6 +7,7 @@ mod kernel;
 mod market;
 mod network;
 mod provider;
+mod proxy;
 mod service;
 mod wallet;
 
@@ -23,6 +24,7 @@ pub use kernel::*;
 pub use market::*;
 pub use network::*;
 pub use provider::*;
+pub use proxy::*;
 pub use service::*;
 pub use wallet::*;
 
@@ -81,6 +83,9 @@ pub enum Command {
     Connect(ConnectArgs),
     /// End the session; the proxy refuses connections until `connect`
     Disconnect,
+    /// Proxies that lead to one country, beside the main one
+    #[command(subcommand)]
+    Proxy(ProxyCommand),
     /// The kill switch and all else that is changed on this machine; needs root, and no running node
     #[command(subcommand)]
     Firewall(FirewallCommand),

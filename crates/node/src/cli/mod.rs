@@ -18,6 +18,7 @@ mod network;
 mod output;
 mod progress;
 mod provider;
+mod proxy;
 mod service;
 mod status;
 mod wallet;
@@ -101,6 +102,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Fetch(args) => market::fetch(&globals, args).await,
         Command::Connect(args) => market::connect(&globals, args).await,
         Command::Disconnect => market::disconnect(&globals).await,
+        Command::Proxy(command) => proxy::proxy(&globals, command).await,
         Command::Firewall(command) => firewall::firewall(&globals, command).await,
         Command::Exec(args) => firewall::exec(&globals, args).await,
         Command::Offer(command) => market::offer(&globals, command).await,

@@ -60,7 +60,7 @@ fn relay_line(relay: &RelayView) -> String {
     format!("{}  ({way})", relay.url)
 }
 
-fn exit(connection: &Connection) -> String {
+pub(super) fn exit(connection: &Connection) -> String {
     let place = connection.country.map(|country| country.to_string()).unwrap_or_default();
     let reason = connection.reason.as_ref().map(|reason| format!(": {}", reason.message)).unwrap_or_default();
     match connection.state {

@@ -18,7 +18,8 @@ use super::{open_keystore, told_to_stop};
 use crate::api::{OfferFilter, Role as ApiRole};
 use crate::cli::{Globals, Outcome};
 use crate::config::{
-    BuyingConfig, Config, LinkConfig, MetricsConfig, PluggedConfig, ProviderConfig, RelayText, TunnelConfig,
+    BuyingConfig, Config, LinkConfig, MetricsConfig, PluggedConfig, ProviderConfig, ProxyPortConfig, RelayText,
+    TunnelConfig,
 };
 use crate::directory::{Directory, RunFile};
 use crate::keystore::{IdentityPurpose, Keystore};
@@ -85,6 +86,7 @@ pub fn settings(
     settings.relay = relay(&config.link)?;
     settings.selling = config.provider.as_ref().map(selling);
     settings.buying = buying(&config.buying);
+    settings.proxy_ports = config.proxy.ports.iter().map(ProxyPortConfig::port).collect();
     settings.outside_tunnel = config.tunnel.clone();
     settings.relays = config.tunnel.shape()?;
     settings.quality = config.quality.settings();
@@ -124,6 +126,7 @@ pub(super) fn node_config(
         trusted: None,
         kernel_addresses: BTreeMap::new(),
         buying: OfferFilter::default(),
+        proxy_ports: Vec::new(),
         outside_tunnel: TunnelConfig::default(),
         relays: None,
         quality: Default::default(),

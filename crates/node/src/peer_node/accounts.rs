@@ -13,6 +13,7 @@ use byway_primitives::{Amount, Batch, Hash, Space, Store, Time};
 use serde::{Deserialize, Serialize};
 
 use super::Actor;
+use super::ways::{Connection, WayId};
 use crate::api::{AccountNumber, Answer, ApiError, Period, Session, SubAccount, SubAccountCreate, SubAccountCreated};
 
 const ACCOUNTS: Space = Space("sub-accounts");
@@ -31,8 +32,7 @@ pub(super) type Tokens = Arc<RwLock<BTreeMap<Hash, AccountNumber>>>;
 pub(super) struct Accounts {
     records: BTreeMap<AccountNumber, Record>,
     pub tokens: Tokens,
-    /// On whose bill the next session is; the owner's where it is `None`.
-    next: Option<AccountNumber>,
+    /// On whose bill a session is that isn't the owner's.
     payers: BTreeMap<SessionId, AccountNumber>,
 }
 
@@ -117,7 +117,7 @@ impl Accounts {
         let tokens: BTreeMap<Hash, AccountNumber> = open.map(|(number, record)| (record.token, *number)).collect();
         let sessions = records.iter().flat_map(|(number, record)| record.sessions.iter().map(|(id, _)| (*id, *number)));
         let payers = sessions.map(|(id, number)| (SessionId(id), number)).collect();
-        Self { records, tokens: Arc::new(RwLock::new(tokens)), next: None, payers }
+        Self { records, tokens: Arc::new(RwLock::new(tokens)), payers }
     }
 
     fn of_name(&self, name: &str) -> Option<AccountNumber> {
@@ -170,8 +170,8 @@ impl Actor {
         let view = record.view(self.clock.now());
         self.accounts.tokens.write().unwrap_or_else(PoisonError::into_inner).remove(&record.token);
         self.keep_sub_account(number);
-        if self.session_in_use().and_then(|session| self.accounts.payers.get(&session)) == Some(&number) {
-            self.over_limit("the sub-account that pays for the session was revoked");
+        for way in self.ways_of(number) {
+            self.over_limit(way, "the sub-account that pays for the session was revoked");
         }
         Ok(view)
     }
@@ -181,33 +181,51 @@ impl Actor {
         Ok(record.view(self.clock.now()))
     }
 
-    /// Whatever is connected next is on this bill. What is in use on another one is left.
-    pub(super) fn bill(&mut self, account: Option<AccountNumber>) -> Answer<()> {
-        let now = self.clock.now();
-        match account.and_then(|number| self.accounts.records.get(&number)) {
-            Some(record) if record.revoked => return Err(ApiError::account_revoked()),
-            Some(record) if record.left(now).is_zero() => return Err(ApiError::account_spent(record.limit)),
-            _ => {}
+    /// Whatever is connected next by this way is on this bill. What is in use there on another one is left.
+    pub(super) fn bill(&mut self, id: WayId, account: Option<AccountNumber>) -> Answer<()> {
+        self.check_payer(account)?;
+        let payer = self.ways.connected(id).and_then(|connected| self.payer_of(connected.session));
+        if payer != account {
+            self.leave_exit(id);
         }
-        self.accounts.next = account;
-        if let Some(session) = self.session_in_use()
-            && self.accounts.payers.get(&session) != account.as_ref()
-        {
-            self.leave_exit();
+        if let Some(way) = self.ways.get_mut(id) {
+            way.payer = account;
         }
         Ok(())
     }
 
-    /// The most that the next session may cost.
-    pub(super) fn session_cost_max(&self) -> Amount {
+    /// Whether a sub-account may pay for anything.
+    pub(super) fn check_payer(&self, account: Option<AccountNumber>) -> Answer<()> {
+        let now = self.clock.now();
+        match account.and_then(|number| self.accounts.records.get(&number)) {
+            Some(record) if record.revoked => Err(ApiError::account_revoked()),
+            Some(record) if record.left(now).is_zero() => Err(ApiError::account_spent(record.limit)),
+            _ => Ok(()),
+        }
+    }
+
+    /// On whose bill a session is; the owner's where it is `None`.
+    pub(super) fn payer_of(&self, session: SessionId) -> Option<AccountNumber> {
+        self.accounts.payers.get(&session).copied()
+    }
+
+    /// The ways whose session is on this bill.
+    fn ways_of(&self, account: AccountNumber) -> Vec<WayId> {
+        let connected = self.ways.ids(|way| matches!(way.connection, Connection::Connected(_)));
+        let payer = |id: &WayId| self.ways.connected(*id).and_then(|connected| self.payer_of(connected.session));
+        connected.into_iter().filter(|id| payer(id) == Some(account)).collect()
+    }
+
+    /// The most that a session may cost whoever pays for it.
+    pub(super) fn session_cost_max(&self, payer: Option<AccountNumber>) -> Amount {
         let own = self.limits.session_max.unwrap_or(Amount::MAX);
-        let payer = self.accounts.next.and_then(|number| self.accounts.records.get(&number));
+        let payer = payer.and_then(|number| self.accounts.records.get(&number));
         payer.map_or(own, |record| own.min(record.left(self.clock.now())))
     }
 
-    /// A session was opened.
-    pub(super) fn bill_session(&mut self, session: SessionId) {
-        let Some(number) = self.accounts.next.filter(|_| !self.accounts.payers.contains_key(&session)) else { return };
+    /// A session was opened that this account pays for.
+    pub(super) fn bill_session(&mut self, session: SessionId, payer: Option<AccountNumber>) {
+        let Some(number) = payer else { return };
         let Some(record) = self.accounts.records.get_mut(&number) else { return };
         if record.sessions.len() >= SESSIONS_MAX {
             let (oldest, _) = record.sessions.remove(0);
@@ -235,15 +253,16 @@ impl Actor {
         for (_, view) in self.market.used_sessions(now) {
             self.count_cost(view.id, view.cost);
         }
-        let payer = self.session_in_use().and_then(|session| self.accounts.payers.get(&session));
-        let record = payer.and_then(|number| self.accounts.records.get(number));
-        if record.is_some_and(|record| record.left(now).is_zero()) {
-            self.over_limit("the sub-account's budget is used up");
+        let spent = self.accounts.records.iter().filter(|(_, record)| record.left(now).is_zero());
+        let spent: Vec<AccountNumber> = spent.map(|(number, _)| *number).collect();
+        for way in spent.into_iter().flat_map(|number| self.ways_of(number)).collect::<Vec<_>>() {
+            self.over_limit(way, "the sub-account's budget is used up");
         }
     }
 
+    /// Whether the main way's session is on this bill.
     pub(super) fn is_billed(&self, account: AccountNumber) -> bool {
-        self.session_in_use().and_then(|session| self.accounts.payers.get(&session)) == Some(&account)
+        self.session_in_use().and_then(|session| self.payer_of(session)) == Some(account)
     }
 
     pub(super) fn sessions_of(&self, account: AccountNumber, limit: usize) -> Vec<Session> {

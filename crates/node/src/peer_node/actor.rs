@@ -24,18 +24,18 @@ use byway_primitives::hash::Context;
 use byway_primitives::{Amount, IdentityId, NetworkId, Span, Time, Timer, Token};
 use byway_records::offer::Service;
 use byway_records::{Genesis, OutputId, Promise, TransactionId};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::accounts::Accounts;
-use super::connecting::Connection;
 use super::history::Notes;
 use super::kernel_access::KernelAccess;
 use super::once::OnceLog;
 use super::opened::Opened as OpenedServices;
 use super::plugging::Plugging;
 use super::provision::Provision;
+use super::proxy_ports::ProxyPorts;
 use super::quality::Quality;
 use super::relay::RelayHost;
 use super::relaying::Reached;
@@ -44,7 +44,7 @@ use super::tunnel::{ExitRules, Guard, TunnelHost};
 use super::tunnelling::Tunnelling;
 use super::using::Using;
 use super::warned::Asking;
-use super::way_out::ExitState;
+use super::ways::{Way, Ways};
 use super::{Arrival, Call, PeerNodeConfig, SpendingConfig, StartError, books, promise_log, serving};
 use crate::api::{self as contract, Event};
 
@@ -123,8 +123,8 @@ pub(super) struct Actor {
     pub(super) certificate: StaticCertificate,
     /// How others reached this node when it was last looked at, and since when.
     pub(super) contact: Option<(Option<LinkContact>, Time)>,
-    pub(super) connection: Connection,
-    pub(super) exits: watch::Sender<ExitState>,
+    pub(super) ways: Ways,
+    pub(super) proxy_ports: ProxyPorts,
     pub(super) using: BTreeMap<SessionId, Using>,
     pub(super) served: BTreeMap<SessionId, Served>,
     /// What is served and to whom, as of the last session that came.
@@ -136,8 +136,6 @@ pub(super) struct Actor {
     pub(super) pauses: u64,
     pub(super) plugging: Plugging,
     pub(super) opened: OpenedServices,
-    /// What the provider of a service that plugs in is told of what is wanted.
-    pub(super) service_data: Vec<u8>,
     pub(super) provision: Provision,
     pub(super) preferred: BTreeSet<IdentityId>,
     pub(super) failed_lately: BTreeMap<IdentityId, Time>,
@@ -150,7 +148,7 @@ pub(super) struct Actor {
     _disk: Disk,
 }
 
-pub(super) type Opened = (Actor, mpsc::Receiver<Arrival>, mpsc::Receiver<LinkEvent>, watch::Receiver<ExitState>);
+pub(super) type Opened = (Actor, mpsc::Receiver<Arrival>, mpsc::Receiver<LinkEvent>);
 
 impl Actor {
     #[expect(clippy::too_many_lines, reason = "a line for each thing that the task owns, and no thought in any")]
@@ -163,7 +161,9 @@ impl Actor {
         let (market, certificate) = open_market(&config, &tunnelling, &market_journal, clock.now())?;
         let (disguise, (links, link_events)) = bind_links(&config).await?;
         let (arrive, arrivals) = mpsc::channel(ARRIVALS_QUEUE);
-        let (exits, exits_seen) = watch::channel(ExitState::Idle);
+        let restored = market.used_sessions(clock.now()).into_iter().map(|(_, view)| view.id).collect();
+        let main = Way::new(clock.now(), config.buying.clone(), Vec::new(), None);
+        let ways = Ways::new(main, restored);
         let exit = open_exit(&config, &links, &provision)?;
         let plugging = Plugging::open(&config, &arrive);
         let mut actor = Self {
@@ -206,8 +206,8 @@ impl Actor {
             talking_on: BTreeMap::new(),
             certificate,
             contact: None,
-            connection: Connection::Idle { since: clock.now() },
-            exits,
+            ways,
+            proxy_ports: ProxyPorts::default(),
             using: BTreeMap::new(),
             served: BTreeMap::new(),
             served_views: BTreeMap::new(),
@@ -217,7 +217,6 @@ impl Actor {
             pauses: 0,
             plugging,
             opened: OpenedServices::default(),
-            service_data: Vec::new(),
             provision,
             preferred: BTreeSet::new(),
             failed_lately: BTreeMap::new(),
@@ -229,7 +228,7 @@ impl Actor {
             _disk: disk,
         };
         actor.take_up();
-        Ok((actor, arrivals, link_events, exits_seen))
+        Ok((actor, arrivals, link_events))
     }
 
     pub(super) async fn run(

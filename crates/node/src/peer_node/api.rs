@@ -96,7 +96,7 @@ impl NodeApi for PeerNode {
     }
 
     async fn connect(&self, target: ConnectTarget) -> Answer<Session> {
-        self.connect_with(None, target, Vec::new()).await
+        self.connect_with(None, target).await
     }
 
     async fn disconnect(&self) -> Answer<()> {
@@ -128,7 +128,7 @@ impl NodeApi for PeerNode {
     }
 
     async fn connect_for(&self, account: AccountNumber, target: ConnectTarget) -> Answer<Session> {
-        self.connect_with(Some(account), target, Vec::new()).await
+        self.connect_with(Some(account), target).await
     }
 
     async fn service_open(&self, request: ServiceOpen) -> Answer<ServiceOpened> {
@@ -140,7 +140,23 @@ impl NodeApi for PeerNode {
     }
 
     async fn service_close(&self, request: ServiceClose) -> Answer<()> {
-        self.ask(move |actor| actor.close_service(request.listen)).await
+        self.ask(move |actor| actor.close_service(None, request.listen)).await
+    }
+
+    async fn service_close_for(&self, account: AccountNumber, request: ServiceClose) -> Answer<()> {
+        self.ask(move |actor| actor.close_service(Some(account), request.listen)).await
+    }
+
+    async fn proxy_port_list(&self) -> Answer<Vec<ProxyPort>> {
+        self.ask(|actor| Ok(actor.proxy_port_views())).await
+    }
+
+    async fn proxy_port_open(&self, request: ProxyPortOpen) -> Answer<ProxyPort> {
+        self.open_proxy_port(request).await
+    }
+
+    async fn proxy_port_close(&self, request: ProxyPortClose) -> Answer<()> {
+        self.ask(move |actor| actor.close_proxy_port(request.listen)).await
     }
 
     async fn sub_account_list(&self) -> Answer<Vec<SubAccount>> {

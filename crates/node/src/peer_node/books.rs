@@ -357,7 +357,10 @@ impl Actor {
                 self.settle_later.entry(peer).or_insert(at);
             }
             PaymentNews::Fault(fault) => tracing::warn!(%peer, %fault, "a peer breaks the rules of payment"),
-            PaymentNews::OverLimit(limit) => self.over_limit(&limit.to_string()),
+            PaymentNews::OverLimit(limit) => {
+                let why = limit.to_string();
+                self.ways.ids(|_| true).into_iter().for_each(|way| self.over_limit(way, &why));
+            }
             PaymentNews::Refused { reason, .. } => tracing::debug!(%peer, %reason, "a promise was refused"),
             PaymentNews::Bounced { promise } => {
                 tracing::warn!(%peer, "a settlement bounced");

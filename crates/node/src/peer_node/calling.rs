@@ -12,6 +12,7 @@ use super::PeerNode;
 use super::actor::Actor;
 use super::books::{Fate, Order};
 use super::once::Once;
+use super::ways::{Way, WayId};
 use crate::api::*;
 
 /// How long a call about money waits for its verdict before it answers "sent".
@@ -32,26 +33,44 @@ impl PeerNode {
         let listener = tokio::net::TcpListener::bind(address).await;
         let listener = listener.map_err(|error| ApiError::cannot_listen(address, error))?;
         let filter = OfferFilter { service: Some(service), country, max_price, ..OfferFilter::default() };
-        let session = self.connect_with(account, ConnectTarget::Cheapest(filter), data.0).await?;
-        let access = self.ask(move |actor| actor.open_service(service, listener)).await?;
+        let (answer, answered) = oneshot::channel();
+        let way = self
+            .ask(move |actor| {
+                actor.has_room_for_service()?;
+                actor.check_payer(account)?;
+                let way = actor.ways.open(Way::new(actor.clock.now(), filter.clone(), data.0, account));
+                actor.connect(way, ConnectTarget::Cheapest(filter), answer);
+                Ok(way)
+            })
+            .await?;
+        let session = match self.session_opened(answered).await {
+            Ok(session) => session,
+            Err(error) => {
+                self.ask(move |actor| Ok(actor.close_way(way))).await?;
+                return Err(error);
+            }
+        };
+        let access = self.ask(move |actor| actor.open_service(service, way, listener)).await?;
         Ok(ServiceOpened { access, session })
     }
 
-    /// Connects, on a sub-account's bill or the owner's; `data` is for the program of a service that plugs in.
-    pub(super) async fn connect_with(
-        &self,
-        account: Option<AccountNumber>,
-        target: ConnectTarget,
-        data: Vec<u8>,
-    ) -> Answer<Session> {
+    /// Connects the main way, on a sub-account's bill or the owner's.
+    pub(super) async fn connect_with(&self, account: Option<AccountNumber>, target: ConnectTarget) -> Answer<Session> {
         let (answer, answered) = oneshot::channel();
         self.ask(move |actor| {
-            actor.bill(account)?;
-            actor.want_of_service(data);
-            actor.connect(target, answer);
+            actor.bill(WayId::MAIN, account)?;
+            actor.connect(WayId::MAIN, target, answer);
             Ok(())
         })
         .await?;
+        self.session_opened(answered).await
+    }
+
+    /// The session that was asked for, once it is open.
+    async fn session_opened(
+        &self,
+        answered: oneshot::Receiver<Result<byway_access::session::SessionId, ApiError>>,
+    ) -> Answer<Session> {
         let session = answered.await.map_err(|_| ApiError::superseded())??;
         self.ask(move |actor| {
             let wanted = SessionId(session.to_string());

@@ -7,7 +7,7 @@ use byway_primitives::{Amount, AssetId, Span};
 use byway_records::offer::{Service, Unit};
 
 use super::Actor;
-use crate::api::{ApiError, ConnectTarget, OfferFilter};
+use crate::api::{AccountNumber, ApiError, ConnectTarget, OfferFilter};
 
 /// A provider that failed comes after all others for this long. It may be the only one there is.
 const FAILED_FOR: Span = Span::seconds(60);
@@ -48,11 +48,12 @@ impl Actor {
         }
     }
 
-    /// What a session is asked for with, where the user pays `price_max` at most.
+    /// What a session is asked for with, where whoever pays for it pays `price_max` at most.
     pub(super) fn session_request(
         &self,
         candidate: &Candidate,
         price_max: Option<Amount>,
+        payer: Option<AccountNumber>,
         data: Vec<u8>,
     ) -> OpenRequest {
         let offer = &candidate.offer.offer;
@@ -64,7 +65,7 @@ impl Actor {
             // Where the provider sees us otherwise, what the offer asks of anyone.
             price_max: price_highest.min(price_max.unwrap_or(Amount::MAX)),
             bandwidth_bps: offer.bandwidth_bps,
-            cost_max: self.session_cost_max(),
+            cost_max: self.session_cost_max(payer),
             data,
         }
     }

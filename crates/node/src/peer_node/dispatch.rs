@@ -29,7 +29,7 @@ impl Actor {
             Arrival::Unreachable { member } => {
                 self.kernel_view.remove(&member);
             }
-            Arrival::Wanted => self.ensure_connected(),
+            Arrival::Wanted(way) => self.ensure_connected(way),
             Arrival::Plugged(event) => self.plugged_event(event),
         }
         Ok(())
@@ -81,7 +81,7 @@ impl Actor {
         self.look_at_kernel();
         self.look_at_pulse();
         self.tend();
-        self.look_after_connection();
+        self.look_after_connections();
         self.forget_early_streams();
         self.look_after_plugged();
         self.look_after_budgets();

@@ -15,7 +15,6 @@ use prometheus_client::registry::Registry;
 
 use super::PeerNode;
 use super::actor::Actor;
-use super::connecting::Connection;
 use crate::api::{ProgramState, Session};
 
 /// Parts of a WAY that are counted.
@@ -94,7 +93,7 @@ impl Actor {
             gauge.set(value);
             registry.register(name, help, gauge);
         };
-        let is_connected = matches!(self.connection, Connection::Connected(_));
+        let is_connected = self.session_in_use().is_some();
         one(registry, "connected", "Whether a session is in use", i64::from(is_connected));
         one(registry, "links", "Links to other nodes", whole(self.link_handles.len() as u64));
         one(

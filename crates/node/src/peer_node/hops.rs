@@ -184,7 +184,7 @@ impl Actor {
         };
         hop.stage = Stage::Opening;
         let candidate = hop.candidate.clone();
-        let request = self.session_request(&candidate, self.config.buying.max_price, Vec::new());
+        let request = self.session_request(&candidate, self.config.buying.max_price, self.ways.main.payer, Vec::new());
         let (now, response) = (self.clock.now(), ResponseId(entropy::number()));
         self.tunnelling.wishes.note(response, target);
         if let Err(error) = self.market.open_session(now, provider, response, request, &self.market_journal) {

@@ -81,8 +81,11 @@ impl Actor {
         let (_, mut reached) = known.unwrap_or_else(|| (session, Reached::since(now)));
         let reaches_nothing = reached.note(now, target, carried);
         self.quality.outage.of = Some((session, reached));
-        if reaches_nothing && self.is_in_use_and_another_fits(session) {
-            self.leave_provider(StopReason::ChannelFailed);
+        if reaches_nothing
+            && let Some(way) = self.ways.of_session(session)
+            && self.another_fits(way)
+        {
+            self.leave_provider(way, StopReason::ChannelFailed);
         }
     }
 }

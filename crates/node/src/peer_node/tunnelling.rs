@@ -17,11 +17,11 @@ use byway_records::offer::Service;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::connecting::Connection;
 use super::data_plane::Plane;
 use super::hops::Hops;
 use super::relay::{RelayHost, RelayKind, Wishes};
 use super::tunnel::{self, Guard, Guest, GuestError, GuestOrder, InSlices, TunnelHost, TunnelKind};
+use super::ways::{Connection, WayId};
 use super::{Actor, Arrival};
 use crate::api::{ApiError, ConnectTarget, OfferFilter};
 
@@ -85,7 +85,7 @@ impl Actor {
         answer: &[u8],
         plane: Plane,
     ) {
-        let offer = self.wanted_offer(provider).or_else(|| self.offer_of(session));
+        let offer = self.tunnel_offer(provider, session);
         let provider_at = offer
             .as_ref()
             .and_then(contact)
@@ -125,12 +125,17 @@ impl Actor {
 
     pub(super) fn start_building(&mut self, provider: IdentityId, session: SessionId, mut order: GuestOrder) {
         // Relays were chosen since.
-        order.plan = self.closed_plan(self.wanted_offer(provider).or_else(|| self.offer_of(session)).as_ref());
+        order.plan = self.closed_plan(self.tunnel_offer(provider, session).as_ref());
         let arrive = self.arrive.clone();
         tokio::spawn(async move {
             let result = tunnel::build(order).await.map(Box::new);
             let _ = arrive.send(Arrival::TunnelBuilt { provider, session, result }).await;
         });
+    }
+
+    fn tunnel_offer(&self, provider: IdentityId, session: SessionId) -> Option<Offer> {
+        let wanted = self.ways.main.connection.offer().filter(|offer| offer.provider == provider);
+        wanted.cloned().or_else(|| self.offer_of(session))
     }
 
     pub(super) fn tunnel_built(
@@ -167,17 +172,15 @@ impl Actor {
         self.drop_hops();
         let (now, why) = (self.clock.now(), error.to_string());
         self.market.handle_channel(now, provider, session, Err(()), &self.market_journal);
-        match &mut self.connection {
+        let Some(way) = self.ways.of_session(session) else { return };
+        match self.ways.connecting_mut(way) {
             // No other provider would do better.
-            Connection::Connecting(connecting) if error.is_of_this_machine() => {
-                for asker in connecting.askers.drain(..) {
-                    // Whoever asked may have stopped waiting.
-                    let _ = asker.send(Err(ApiError::tunnel_impossible(&why)));
-                }
-                self.fail_connection(why);
+            Some(connecting) if error.is_of_this_machine() => {
+                connecting.answer_all(&Err(ApiError::tunnel_impossible(&why)));
+                self.fail_connection(way, why);
             }
-            _ if is_of_relays => self.passed_by(provider, &why),
-            _ => self.not_reached(provider, &why),
+            _ if is_of_relays => self.next_best(way, &why),
+            _ => self.not_served(way, &why),
         }
     }
 
@@ -189,8 +192,8 @@ impl Actor {
         }
         tracing::warn!(%why, "the tunnel's interface is gone; another tunnel takes its place");
         self.tunnel_over(session);
-        if matches!(&self.connection, Connection::Connected(connected) if connected.session == session) {
-            self.leave_provider(StopReason::ChannelFailed);
+        if self.session_in_use() == Some(session) {
+            self.leave_provider(WayId::MAIN, StopReason::ChannelFailed);
         }
     }
 
@@ -244,14 +247,14 @@ impl Actor {
     /// Looks for a way out of a machine that is closed.
     pub(super) fn look_after_tunnel(&mut self) {
         let now = self.clock.now();
-        let since = match &self.connection {
+        let since = match &self.ways.main.connection {
             Connection::Idle { since } | Connection::Failed { since, .. } => *since,
             _ => return,
         };
         if self.tunnelling.is_closed && now >= since + LOOK_EVERY {
             let filter = OfferFilter { service: Some(Service::TUNNEL), ..self.config.buying.clone() };
             let (answer, _) = oneshot::channel();
-            self.connect(ConnectTarget::Cheapest(filter), answer);
+            self.connect(WayId::MAIN, ConnectTarget::Cheapest(filter), answer);
         }
     }
 
@@ -269,11 +272,7 @@ impl Actor {
     fn closed_plan(&self, in_use: Option<&Offer>) -> ClientPlan {
         let filter = OfferFilter { service: Some(Service::TUNNEL), ..self.config.buying.clone() };
         let candidates = self.index.candidates(self.query(&filter), self.ledger_clock());
-        let chosen = match &self.connection {
-            Connection::Connecting(connecting) => Some(connecting.current.offer.offer.clone()),
-            Connection::Connected(connected) => Some(connected.offer.clone()),
-            _ => None,
-        };
+        let chosen = self.ways.iter().filter_map(|(_, way)| way.connection.offer().cloned());
         let next = candidates.take(PROVIDERS_ALLOWED).map(|candidate| candidate.offer.offer);
         let relays = match self.tunnelling.shape {
             Some(_) => self.relay_candidates(),

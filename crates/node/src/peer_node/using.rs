@@ -1,15 +1,15 @@
 //! Sessions that this node uses: their data plane, their news, and the record that stays of each.
 
 use byway_access::quality::Seen;
-use byway_access::session::{ClientNews, OpenError, SessionId, SessionView, StopReason, Traffic};
+use byway_access::session::{ClientNews, OpenError, ResponseId, SessionId, SessionView, StopReason, Traffic};
 use byway_driver::gate::CloseReason;
 use byway_driver::meter::Metered;
 use byway_primitives::{Amount, IdentityId, Span, Time};
 use byway_records::Offer;
 use byway_records::offer::Service;
 
-use super::connecting::{Connected, Connection, Flow};
 use super::data_plane::{Plane, Report};
+use super::ways::{Connected, Connection, Flow, WayId};
 use super::{Actor, Arrival};
 use crate::api::{Event, OfferFilter, Reason, SessionState};
 
@@ -51,13 +51,16 @@ impl Actor {
     pub(super) fn using_news(&mut self, provider: IdentityId, news: ClientNews) {
         match news {
             ClientNews::Connect { session, response, service, limit, answer } => {
-                self.bill_session(session);
-                let plane = self.session_open(provider, session, limit);
-                if let Connection::Connecting(connecting) = &mut self.connection
-                    && connecting.current.offer.offer.provider == provider
-                {
+                let way = self.ways.asking(response);
+                // A session of no way is a relay's, and carries the main one's tunnel.
+                let payer = way.map_or(Some(&self.ways.main), |way| self.ways.get(way)).and_then(|way| way.payer);
+                if self.payer_of(session).is_none() {
+                    self.bill_session(session, payer);
+                }
+                if let Some(connecting) = way.and_then(|way| self.ways.connecting_mut(way)) {
                     connecting.session = Some(session);
                 }
+                let plane = self.session_open(provider, session, limit);
                 self.session_accepted((provider, service));
                 match service {
                     Service::TUNNEL => self.build_tunnel(provider, (session, response), &answer, plane),
@@ -65,19 +68,7 @@ impl Actor {
                     _ => self.channel_up(provider, session),
                 }
             }
-            ClientNews::OpenFailed { error, .. } => {
-                if error == OpenError::NoAnswer {
-                    self.leave_link(provider);
-                }
-                match error {
-                    // By our own limits, or because both see this node otherwise.
-                    OpenError::TooDear { .. }
-                    | OpenError::ServiceUnknown
-                    | OpenError::TooManySessions
-                    | OpenError::TooManyQuestions => self.passed_by(provider, &error.to_string()),
-                    _ => self.not_reached(provider, &error.to_string()),
-                }
-            }
+            ClientNews::OpenFailed { response, error } => self.open_failed(provider, response, error),
             ClientNews::Paused { session } => {
                 self.pauses += 1;
                 self.set_flow(session, Flow::Paused { since: self.clock.now() });
@@ -86,10 +77,15 @@ impl Actor {
             ClientNews::Halt { session } => {
                 self.session_over(session, CloseReason::Ended);
                 self.set_flow(session, Flow::Ending);
-                self.publish_exit();
+                if let Some(way) = self.ways.of_session(session) {
+                    self.publish_exit(way);
+                }
             }
-            ClientNews::OverLimit { limit, .. } => {
-                self.over_limit(&format!("the limit of {limit} WAY per session is reached; raise it to go on"))
+            ClientNews::OverLimit { session, limit } => {
+                if let Some(way) = self.ways.of_session(session) {
+                    let why = format!("the limit of {limit} WAY per session is reached; raise it to go on");
+                    self.over_limit(way, &why);
+                }
             }
             ClientNews::Fault { fault, session } => {
                 let service = self.offer_of(session).map_or(Service::SOCKS, |offer| offer.service);
@@ -123,6 +119,27 @@ impl Actor {
         self.publish_sessions(provider);
     }
 
+    /// No session came of a request: that of a way, or of a relay.
+    fn open_failed(&mut self, provider: IdentityId, response: ResponseId, error: OpenError) {
+        let asking = self.ways.asking(response);
+        if error == OpenError::NoAnswer {
+            self.leave_link(provider);
+        }
+        let why = error.to_string();
+        match (asking, error) {
+            (None, _) => self.hop_lost(provider, &why),
+            // By our own limits, or because both see this node otherwise.
+            (
+                Some(way),
+                OpenError::TooDear { .. }
+                | OpenError::ServiceUnknown
+                | OpenError::TooManySessions
+                | OpenError::TooManyQuestions,
+            ) => self.next_best(way, &why),
+            (Some(way), _) => self.not_served(way, &why),
+        }
+    }
+
     fn session_open(&mut self, provider: IdentityId, session: SessionId, limit: u64) -> Plane {
         let now = self.clock.now();
         // The client pays for what arrives: its own gate holds back what it doesn't want to pay for.
@@ -146,33 +163,46 @@ impl Actor {
     pub(super) fn channel_up(&mut self, provider: IdentityId, session: SessionId) {
         let now = self.clock.now();
         self.market.handle_channel(now, provider, session, Ok(()), &self.market_journal);
-        let Connection::Connecting(connecting) = &mut self.connection else {
-            return self.adopt(provider, session);
-        };
-        if connecting.current.offer.offer.provider != provider {
-            // It was asked for before, and came too late.
-            return self.market.stop_using(now, provider, session, &self.market_journal);
-        }
-        for asker in connecting.askers.drain(..) {
-            let _ = asker.send(Ok(session));
-        }
+        let Some(id) = self.ways.of_session(session) else { return self.adopt(provider, session) };
+        let Some(connecting) = self.ways.connecting_mut(id) else { return };
+        connecting.answer_all(&Ok(session));
         let (offer, filter) = (connecting.current.offer.offer.clone(), connecting.filter.take());
         self.saw((offer.provider, offer.service), Seen::Opened);
-        self.connection = Connection::Connected(Connected::new(now, offer, session, filter));
-        self.publish_exit();
+        if let Some(way) = self.ways.get_mut(id) {
+            way.connection = Connection::Connected(Connected::new(now, offer, session, filter));
+        }
+        self.publish_exit(id);
     }
 
-    /// A session of before a restart: it is gone on with if nothing else is wanted by now.
+    /// A session of before a restart is gone on with by a way that has nothing else by now; one that was asked for before, and
+    /// came too late, ends.
     fn adopt(&mut self, provider: IdentityId, session: SessionId) {
         let now = self.clock.now();
-        match (&self.connection, self.offer_of(session)) {
-            (Connection::Idle { .. }, Some(offer)) => {
-                let filter = Some(OfferFilter { service: Some(offer.service), ..self.config.buying.clone() });
-                self.connection = Connection::Connected(Connected::new(now, offer, session, filter));
-                self.publish_exit();
-            }
-            _ => self.market.stop_using(now, provider, session, &self.market_journal),
+        let offer = self.offer_of(session).filter(|_| self.ways.restored.remove(&session));
+        let adopting = offer.and_then(|offer| Some((self.way_for(&offer)?, offer)));
+        let Some((id, offer)) = adopting else {
+            return self.market.stop_using(now, provider, session, &self.market_journal);
+        };
+        let payer = self.payer_of(session);
+        if let Some(way) = self.ways.get_mut(id) {
+            let filter = Some(OfferFilter { service: Some(offer.service), ..way.wish.clone() });
+            way.connection = Connection::Connected(Connected::new(now, offer, session, filter));
+            way.payer = payer;
         }
+        self.publish_exit(id);
+    }
+
+    /// The way for a session of before a restart: one whose wish it fits, the main one first; else the main one, for which
+    /// the user may have chosen it.
+    fn way_for(&self, offer: &Offer) -> Option<WayId> {
+        let fits = |wish: &OfferFilter| {
+            wish.country.is_none_or(|country| country == offer.exit.country)
+                && wish.asn.is_none_or(|asn| asn == offer.exit.asn)
+                && offer.service == Service::SOCKS
+        };
+        let idle = self.ways.ids(|way| matches!(way.connection, Connection::Idle { .. }));
+        let fitting = idle.iter().find(|id| self.ways.get(**id).is_some_and(|way| fits(&way.wish)));
+        fitting.copied().or_else(|| idle.contains(&WayId::MAIN).then_some(WayId::MAIN))
     }
 
     /// The offer of a session that is used.
@@ -183,8 +213,8 @@ impl Actor {
     }
 
     fn set_flow(&mut self, session: SessionId, flow: Flow) {
-        if let Connection::Connected(connected) = &mut self.connection
-            && connected.session == session
+        let way = self.ways.of_session(session);
+        if let Some(connected) = way.and_then(|way| self.ways.connected_mut(way))
             && connected.flow != Flow::Ending
         {
             connected.flow = flow;
@@ -225,23 +255,21 @@ impl Actor {
         self.session_over(session, CloseReason::Ended);
         self.using.remove(&session);
         self.hop_ended(session, reason);
-        match &self.connection {
-            Connection::Connected(connected) if connected.session == session => self.lose_exit(reason),
+        let Some(way) = self.ways.of_session(session) else { return };
+        if self.ways.connected(way).is_some() {
+            self.lose_exit(way, reason);
+        } else {
             // Its data channel took too long, or the provider thought better of it.
-            Connection::Connecting(connecting) if connecting.session == Some(session) => {
-                let provider = connecting.current.offer.offer.provider;
-                self.passed_by(provider, reason);
-            }
-            _ => {}
+            self.next_best(way, reason);
         }
     }
 
-    pub(super) fn over_limit(&mut self, why: &str) {
+    pub(super) fn over_limit(&mut self, id: WayId, why: &str) {
         tracing::info!(why, "a spending limit is reached");
-        if let Connection::Connected(connected) = &self.connection {
+        if let Some(connected) = self.ways.connected(id) {
             let (provider, session) = (connected.offer.provider, connected.session);
             self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
-            self.fail_connection(why.to_owned());
+            self.fail_connection(id, why.to_owned());
         }
     }
 

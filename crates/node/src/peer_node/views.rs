@@ -9,8 +9,8 @@ use byway_records::state::PublishedOffer;
 use byway_records::{Backing, Height, OfferId};
 
 use super::Actor;
-use super::connecting::{Connected, Connection as Exit, Flow};
 use super::plugging::name_of;
+use super::ways::{Connected, Connection as Exit, Flow, Way};
 use crate::api::params::{LIMIT_MAX, Serial};
 use crate::api::*;
 use crate::api::{Event, OfferFilter, event::WalletChange};
@@ -30,8 +30,11 @@ impl Actor {
             ledger: self.ledger_view(),
             identity: self.identity(),
             balance: self.balance(),
-            proxy: Proxy { address: self.config.proxy_address.clone(), accepting: self.exits.borrow().is_open() },
-            connection: self.connection_view(),
+            proxy: Proxy {
+                address: self.config.proxy_address.clone(),
+                accepting: self.ways.main.exits.borrow().is_open(),
+            },
+            connection: self.connection_view(&self.ways.main),
             relay: self.relay_view(),
             spending: self.spending(),
         }
@@ -115,7 +118,8 @@ impl Actor {
         Amount::checked_sum(recent.map(|session| session.cost)).unwrap_or(Amount::MAX)
     }
 
-    pub(super) fn connection_view(&self) -> Connection {
+    /// Where a way stands.
+    pub(super) fn connection_view(&self, way: &Way) -> Connection {
         let mut view = Connection {
             state: ConnectionState::Idle,
             since_ms: Time::ZERO,
@@ -129,7 +133,7 @@ impl Actor {
             rate_down_bps: 0,
             rate_up_bps: 0,
         };
-        match &self.connection {
+        match &way.connection {
             Exit::Idle { since } => view.since_ms = *since,
             Exit::Disconnected { since } => (view.state, view.since_ms) = (ConnectionState::Disconnected, *since),
             Exit::Failed { since, reason } => {

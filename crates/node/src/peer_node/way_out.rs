@@ -8,9 +8,9 @@ use byway_driver::socks::{Reply, SocksRequest, Wanted, carry};
 use byway_records::offer::Service;
 use tokio::sync::{mpsc, watch};
 
-use super::connecting::{Connected, Connection, Flow};
 use super::data_plane::Plane;
 use super::outage::Carried;
+use super::ways::{Connected, Connection, Flow, WayId};
 use super::{Actor, Arrival};
 
 /// How long a program waits for an exit before it is refused.
@@ -42,25 +42,19 @@ impl ExitState {
     pub fn is_open(&self) -> bool {
         !matches!(self, ExitState::Closed)
     }
-
-    /// The session in use, if it is of this service.
-    pub fn of_service(&self, service: Service) -> Option<Exit> {
-        match self {
-            ExitState::Ready(exit) if exit.service == service => Some(exit.clone()),
-            _ => None,
-        }
-    }
 }
 
-/// Serves one program on the proxy: waits for an exit if need be, and carries the connection through it.
+/// Serves one program on a proxy: waits for an exit if need be, and carries the connection through it.
 pub(super) async fn serve_request(
     request: SocksRequest,
+    way: WayId,
     mut exits: watch::Receiver<ExitState>,
     arrive: mpsc::Sender<Arrival>,
 ) {
-    let found = tokio::time::timeout(EXIT_WAIT, find_exit(&mut exits, &arrive)).await;
-    match found {
-        Ok(Ok(exit)) => {
+    match find_exit(way, &mut exits, &arrive).await {
+        // A service that plugs in leads nowhere but to itself.
+        Ok(exit) if exit.service.is_plugged() => request.refuse(Reply::NotAllowed).await,
+        Ok(exit) => {
             let wanted = request.wanted.clone();
             let outcome = carry(request, &exit.link, exit.session.0, &exit.plane.gate, &exit.plane.meter).await;
             tracing::trace!(?outcome, "connection ended");
@@ -69,25 +63,36 @@ pub(super) async fn serve_request(
                 let _ = arrive.send(Arrival::Carried { session: exit.session, target, carried }).await;
             }
         }
-        Ok(Err(reply)) => request.refuse(reply).await,
-        Err(_) => request.refuse(Reply::TtlExpired).await,
+        Err(reply) => request.refuse(reply).await,
     }
 }
 
-async fn find_exit(exits: &mut watch::Receiver<ExitState>, arrive: &mpsc::Sender<Arrival>) -> Result<Exit, Reply> {
+/// The exit that a way leads to, once there is one; for half a minute at most.
+pub(super) async fn find_exit(
+    way: WayId,
+    exits: &mut watch::Receiver<ExitState>,
+    arrive: &mpsc::Sender<Arrival>,
+) -> Result<Exit, Reply> {
+    let found = tokio::time::timeout(EXIT_WAIT, wait_for_exit(way, exits, arrive)).await;
+    found.unwrap_or(Err(Reply::TtlExpired))
+}
+
+async fn wait_for_exit(
+    way: WayId,
+    exits: &mut watch::Receiver<ExitState>,
+    arrive: &mpsc::Sender<Arrival>,
+) -> Result<Exit, Reply> {
     let mut has_asked = false;
     loop {
         let state = exits.borrow_and_update().clone();
         match state {
-            // A service that plugs in leads nowhere but to itself.
-            ExitState::Ready(exit) if exit.service.is_plugged() => return Err(Reply::NotAllowed),
             ExitState::Ready(exit) => return Ok(exit),
             ExitState::Closed => return Err(Reply::NotAllowed),
             // What failed before is tried again for a new program, once.
             ExitState::Failed if has_asked => return Err(Reply::NetworkUnreachable),
             ExitState::Idle | ExitState::Failed => {
                 has_asked = true;
-                arrive.send(Arrival::Wanted).await.map_err(|_| Reply::GeneralFailure)?;
+                arrive.send(Arrival::Wanted(way)).await.map_err(|_| Reply::GeneralFailure)?;
             }
             ExitState::Connecting => {}
         }
@@ -96,16 +101,17 @@ async fn find_exit(exits: &mut watch::Receiver<ExitState>, arrive: &mpsc::Sender
 }
 
 impl Actor {
-    /// Tells the programs on the proxy where things stand.
-    pub(super) fn publish_exit(&mut self) {
-        let state = match &self.connection {
+    /// Tells the programs on a way where it stands.
+    pub(super) fn publish_exit(&mut self, id: WayId) {
+        let Some(way) = self.ways.get(id) else { return };
+        let state = match &way.connection {
             Connection::Idle { .. } => ExitState::Idle,
             Connection::Disconnected { .. } => ExitState::Closed,
             Connection::Failed { .. } => ExitState::Failed,
             Connection::Connecting(_) => ExitState::Connecting,
             Connection::Connected(connected) => self.way_out(connected).map_or(ExitState::Connecting, ExitState::Ready),
         };
-        self.exits.send_replace(state);
+        way.exits.send_replace(state);
         self.publish_status();
     }
 

@@ -38,6 +38,9 @@ pub const METHODS: &[&str] = &[
     "sub_account_list",
     "sub_account_create",
     "sub_account_revoke",
+    "proxy_port_list",
+    "proxy_port_open",
+    "proxy_port_close",
     "service_list",
     "service_open",
     "service_close",
@@ -112,8 +115,9 @@ impl<A: NodeApi> Dispatcher<A> {
             }
             "connect" => done(api.connect_for(account, read(Params::new(params)?)?).await),
             "service_open" => done(api.service_open_for(account, read(Params::new(params)?)?).await),
+            "service_close" => empty(api.service_close_for(account, read(Params::new(params)?)?).await),
             // What others have open is not its own to end.
-            "disconnect" | "service_close" if !api.is_billed(account).await? => Err(ApiError::not_allowed(method)),
+            "disconnect" if !api.is_billed(account).await? => Err(ApiError::not_allowed(method)),
             _ => self.run_keyed(method, params).await,
         }
     }
@@ -170,6 +174,8 @@ impl<A: NodeApi> Dispatcher<A> {
             "sub_account_revoke" => done(api.sub_account_revoke(read(params)?).await),
             "service_open" => done(api.service_open(read(params)?).await),
             "service_close" => empty(api.service_close(read(params)?).await),
+            "proxy_port_open" => done(api.proxy_port_open(read(params)?).await),
+            "proxy_port_close" => empty(api.proxy_port_close(read(params)?).await),
             "market_earnings" => done(api.market_earnings(read(params)?).await),
             "market_block" => done(api.market_block(read(params)?).await),
             "market_unblock" => done(api.market_unblock(read(params)?).await),
@@ -220,6 +226,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "disconnect" => empty(api.disconnect().await),
             "sub_account_list" => done(api.sub_account_list().await),
             "service_list" => done(api.service_list().await),
+            "proxy_port_list" => done(api.proxy_port_list().await),
             "market_blocks" => done(api.market_blocks().await),
             "promise_list" => done(api.promise_list().await),
             "tunnel_settings" => done(api.tunnel_settings().await),

@@ -12,6 +12,7 @@
 //! - [`blocked`]: a network that lets nothing through but a web site, in network namespaces (as root).
 //! - [`faults`]: bad input and faults at a node's front.
 //! - [`tunnel`]: a client's machine, a provider's and the internet in network namespaces (as root).
+//! - [`ports`]: proxy ports that lead to one country each, beside the main one.
 //! - [`plugged`]: a service in a program of its own.
 //! - [`strangers`]: peers that keep to no rules, and a clock that was set back.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
@@ -23,5 +24,6 @@ mod local;
 mod members;
 mod network;
 mod plugged;
+mod ports;
 mod strangers;
 mod tunnel;

@@ -46,7 +46,7 @@ fn a_service_of_ones_own_is_sold_and_paid_for() {
     let (head, content) = fetch(&listen, &json!({"url": "http://169.254.169.254/latest/"}));
     assert!(head["error"].as_str().unwrap().contains("no address that may be connected to"), "{head}");
     assert!(content.is_empty());
-    assert_eq!(of_proxy(&network), Some(2), "the proxy leads nowhere while a service that plugs in is in use");
+    assert_eq!(of_proxy(&network), Some(3), "no exit is on the market, and the service is none");
 
     let cost = client.until("the fetch is billed", SOON, &["session", "list"], |sessions| {
         let used = find(sessions, &session)?;

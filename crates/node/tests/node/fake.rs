@@ -93,6 +93,11 @@ pub fn price() -> Price {
 /// What opens the sub-account.
 pub const ACCOUNT_TOKEN: &str = "a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5";
 
+fn proxy_port(listen: std::net::SocketAddr, wish: ProxyWish) -> ProxyPort {
+    let reason = Some(Reason::new("cannot_listen", "the port is taken"));
+    ProxyPort { listen, wish, configured: false, connection: None, reason }
+}
+
 fn sub_account() -> SubAccount {
     SubAccount {
         name: "shop".to_owned(),
@@ -310,6 +315,10 @@ impl NodeApi for Fake {
         self.service_open(request).await
     }
 
+    async fn service_close_for(&self, _: AccountNumber, _: ServiceClose) -> Answer<()> {
+        Err(ApiError::not_allowed("service_close"))
+    }
+
     async fn sub_account_show(&self, _: AccountNumber) -> Answer<SubAccount> {
         Ok(sub_account())
     }
@@ -334,6 +343,18 @@ impl NodeApi for Fake {
 
     async fn service_close(&self, request: ServiceClose) -> Answer<()> {
         Err(ApiError::service_not_open(request.listen))
+    }
+
+    async fn proxy_port_list(&self) -> Answer<Vec<ProxyPort>> {
+        Ok(vec![proxy_port(([127, 0, 0, 1], 1081).into(), ProxyWish::default())])
+    }
+
+    async fn proxy_port_open(&self, request: ProxyPortOpen) -> Answer<ProxyPort> {
+        Ok(proxy_port(request.listen.unwrap_or_else(|| ([127, 0, 0, 1], 1081).into()), request.wish))
+    }
+
+    async fn proxy_port_close(&self, request: ProxyPortClose) -> Answer<()> {
+        Err(ApiError::proxy_port_not_open(request.listen))
     }
 
     async fn session_list(&self, limit: usize) -> Answer<Vec<Session>> {

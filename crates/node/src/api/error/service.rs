@@ -14,6 +14,22 @@ impl ApiError {
         )
     }
 
+    pub fn proxy_port_not_open(listen: SocketAddr) -> Self {
+        Self::new(
+            ErrorKind::ProxyPortNotOpen,
+            format!("There is no proxy port at {listen}."),
+            "`byway proxy list` shows those that there are.",
+        )
+    }
+
+    pub fn proxy_port_configured(listen: SocketAddr) -> Self {
+        Self::new(
+            ErrorKind::ProxyPortConfigured,
+            format!("The proxy port at {listen} is from the configuration file."),
+            "Take its `[[proxy.port]]` out of the file and start the node again.",
+        )
+    }
+
     pub fn service_not_open(listen: SocketAddr) -> Self {
         Self::new(
             ErrorKind::ServiceNotOpen,

@@ -10,8 +10,10 @@
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use tokio::process::Command;
+
+use super::super::process::ip;
 
 /// Of the tunnels' interfaces, in both namespaces.
 pub const INTERFACE: &str = "byway0";
@@ -113,12 +115,5 @@ async fn join(near: [&str; 3], far: [&str; 3]) -> anyhow::Result<()> {
         ip(&["-n", namespace, "address", "add", address, "dev", interface]).await?;
         ip(&["-n", namespace, "link", "set", interface, "up"]).await?;
     }
-    Ok(())
-}
-
-async fn ip(arguments: &[&str]) -> anyhow::Result<()> {
-    let output = Command::new("ip").args(arguments).output().await.context("`ip` can't be run")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "`ip {}` failed: {}", arguments.join(" "), said.trim());
     Ok(())
 }

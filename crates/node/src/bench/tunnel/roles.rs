@@ -14,11 +14,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{interval, timeout};
 
 use super::super::network::seed;
+use super::super::process::{say_ready, until_told};
 use super::namespaces::{CLIENT_INNER, INTERFACE, PROVIDER, PROVIDER_INNER, SOURCE_V4, SOURCE_V6, V4_BITS, V6_BITS};
 use super::plain;
 
-/// What a process says when it is.
-pub const READY: &str = "ready";
 /// What may pass beyond what was counted: the credit window of a session that has been fast for a while.
 const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 /// How often the allowance is raised, and what a promise and its way take in practice.
@@ -84,16 +83,19 @@ pub async fn play(role: Role, kind: Option<Kind>, measured: Duration) -> anyhow:
     match kind.context("which tunnel? --kind")? {
         Kind::Library => {
             let _device = plain::open(side).await?;
+            say_ready();
             until_told().await
         }
         Kind::Unpaid => {
             let _tunnel = open(side, Terms::Free)?;
+            say_ready();
             until_told().await
         }
         Kind::Paid => {
             let (gate, meter) = (Arc::new(Gate::new(WINDOW_BYTES)), Arc::new(Meter::new()));
             let tunnel = open(side, Terms::Paid { gate: gate.clone(), meter: meter.clone() })?;
             let promising = tokio::spawn(promise(gate, meter.clone()));
+            say_ready();
             until_told().await?;
             promising.abort();
             if meter.read().total() == 0 {
@@ -151,17 +153,16 @@ async fn send() -> anyhow::Result<()> {
             });
         }
     });
+    say_ready();
     until_told().await
 }
 
 async fn receive(source: SocketAddr, measured: Duration) -> anyhow::Result<()> {
     let mut stream = timeout(SILENCE_MAX, TcpStream::connect(source)).await.context("the source does not answer")??;
-    println!("{READY}");
+    say_ready();
     read_for(&mut stream, WARM_UP).await?;
     println!("{}", read_for(&mut stream, measured).await?);
-    let mut rest = Vec::new();
-    tokio::io::stdin().read_to_end(&mut rest).await?;
-    Ok(())
+    until_told().await
 }
 
 /// Gigabits per second that came in so long.
@@ -174,12 +175,4 @@ async fn read_for(stream: &mut TcpStream, span: Duration) -> anyhow::Result<f64>
         }
     }
     Ok(bytes as f64 * 8.0 / 1e9 / begun.elapsed().as_secs_f64())
-}
-
-/// Says that this process is ready and waits for the end of its input.
-async fn until_told() -> anyhow::Result<()> {
-    println!("{READY}");
-    let mut input = Vec::new();
-    tokio::io::stdin().read_to_end(&mut input).await?;
-    Ok(())
 }

@@ -67,6 +67,21 @@ pub enum BenchCommand {
         #[arg(long, default_value_t = 1000, value_name = "MB")]
         megabytes: u32,
     },
+    /// How long a user waits for a way out over a long line, in network namespaces; as root
+    #[cfg(target_os = "linux")]
+    Connect {
+        /// Connections of each kind
+        #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        samples: u32,
+        /// How long each packet is on its way, in milliseconds
+        #[arg(long, default_value_t = 50, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=2_000))]
+        one_way_ms: u64,
+        /// What the bench starts itself
+        #[arg(long, hide = true, value_enum, requires = "folder")]
+        role: Option<crate::bench::connect::Role>,
+        #[arg(long, hide = true)]
+        folder: Option<std::path::PathBuf>,
+    },
     /// One TCP stream through the tunnel of a paid exit, in network namespaces; as root
     #[cfg(target_os = "linux")]
     Tunnel {

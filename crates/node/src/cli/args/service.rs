@@ -12,7 +12,7 @@ pub enum ServiceCommand {
     List,
     /// Connect to a service of the market and open it for programs on this machine
     Open(ServiceOpenArgs),
-    /// Close what was opened; the session goes on until `disconnect`
+    /// Close what was opened, and end its session
     Close {
         /// Where it listens
         listen: SocketAddr,

@@ -5,7 +5,7 @@ import type { NodeStore } from "./node.svelte";
 import { errorMessage, RpcError } from "./rpc";
 
 export class ConnectAction {
-  /** What is being tried: an offer's id, "cheapest", "disconnect"; null when nothing is. */
+  /** What is being tried: an offer's id, "best", "disconnect"; null when nothing is. */
   pending = $state<string | null>(null);
   problem = $state<string | null>(null);
   #node: NodeStore;
@@ -15,9 +15,23 @@ export class ConnectAction {
     this.#node = node;
   }
 
-  connect(params: Methods["connect"]["params"]): Promise<void> {
-    const what = params.offer_id ?? "cheapest";
-    return this.#run(what, () => this.#node.call("connect", params));
+  /** Tries one target after another until one is open. */
+  connect(targets: Methods["connect"]["params"][]): Promise<void> {
+    const [first, ...others] = targets;
+    if (!first) return Promise.resolve();
+    const what = targets.length === 1 ? (first.offer_id ?? "best") : "best";
+    return this.#run(what, async () => {
+      let failed: unknown;
+      for (const target of [first, ...others]) {
+        try {
+          return await this.#node.call("connect", target);
+        } catch (error) {
+          if (!isAboutOffer(error)) throw error;
+          failed = error;
+        }
+      }
+      throw failed;
+    });
   }
 
   disconnect(): Promise<void> {
@@ -43,4 +57,10 @@ export class ConnectAction {
       if (attempt === this.#attempt) this.pending = null;
     }
   }
+}
+
+/** Whether another offer may do where this one did not. */
+function isAboutOffer(error: unknown): boolean {
+  const codes = ["provider_unreachable", "provider_refused", "offer_not_found", "offer_expired"];
+  return error instanceof RpcError && codes.includes(error.code);
 }

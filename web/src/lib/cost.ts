@@ -25,6 +25,13 @@ export function costPerHour(price: Price, bytesPerSecond: number): Amount | null
   return (BigInt(Math.round(bytesPerSecond * 3600)) * amount) / BYTES_PER_MB;
 }
 
+/** For how many bytes an amount lasts; null where the price counts something else. */
+export function bytesFor(amount: Amount, price: Price): number | null {
+  const each = parseAmount(price.amount);
+  if (price.unit !== "mb" || each === 0n) return null;
+  return Number((amount * BYTES_PER_MB) / each);
+}
+
 /** How full a limit is, 0 to 1; 0 without one. */
 export function partOf(spent: Amount, limit: Amount | null): number {
   if (limit === null || limit <= 0n) return 0;

@@ -32,8 +32,6 @@ export class NodeStore {
   status = $state.raw<NodeStatus | null>(null);
   /** Null until the first answer, so that "loading" and "none" are told apart. */
   offers = $state.raw<Offer[] | null>(null);
-  /** Offers of tunnels, which no event tells of: read by `readTunnelOffers`. */
-  tunnelOffers = $state.raw<Offer[] | null>(null);
   sessions = $state.raw<Session[] | null>(null);
   promises = $state.raw<PaymentPromise[] | null>(null);
   history = $state.raw<Entry[] | null>(null);
@@ -82,25 +80,9 @@ export class NodeStore {
     return this.#client.call(method, params);
   }
 
-  async readTunnelOffers(): Promise<void> {
-    this.tunnelOffers = await this.call("offer_list", { service: "tunnel" });
-  }
-
-  /** Marks a provider at once and takes it back when the node says no. */
-  async prefer(provider: string, preferred: boolean): Promise<void> {
-    const mark = (value: boolean) => {
-      const marked = (offers: Offer[] | null) =>
-        offers?.map((offer) => (offer.provider === provider ? { ...offer, preferred: value } : offer)) ?? null;
-      this.offers = marked(this.offers);
-      this.tunnelOffers = marked(this.tunnelOffers);
-    };
-    mark(preferred);
-    try {
-      await this.call("offer_prefer", { provider, preferred });
-    } catch (error) {
-      mark(!preferred);
-      throw error;
-    }
+  /** A provider's mark, before the next event tells of it. */
+  mark(provider: string, preferred: boolean): void {
+    this.offers = this.offers?.map((offer) => (offer.provider === provider ? { ...offer, preferred } : offer)) ?? null;
   }
 
   /** A payment's entry as the call returned it; events replace it later. */

@@ -3,6 +3,7 @@
 import { amountToWire, formatAmountShort, parseAmount, readAmount, type Amount } from "./amount";
 import type { Methods, Offer, Price, Quality } from "@byway/client";
 import { countryName, unitName } from "./format";
+import { countryCodes } from "./world_map";
 
 /** Which offers the node is to look at; what comes first is the node's own choice where `sort` is left out. */
 export type OfferFilter = Omit<Methods["connect"]["params"], "offer_id">;
@@ -16,11 +17,26 @@ export interface OfferChoice {
   search: string;
   /** WAY per GB as typed; empty for none. */
   maxPrice: string;
+  /** Points that a provider must be known to have; 0 for whoever. */
+  minQuality: number;
+  minBandwidthBps: number;
   preferredOnly: boolean;
-  order: "price" | "quality" | "name" | "exits";
+  order: "both" | "price" | "quality" | "name" | "exits";
 }
 
-export const CHOICE_DEFAULT: OfferChoice = { service: "socks", search: "", maxPrice: "", preferredOnly: false, order: "price" };
+export const CHOICE_DEFAULT: OfferChoice = {
+  service: "socks", search: "", maxPrice: "", minQuality: 0, minBandwidthBps: 0, preferredOnly: false, order: "both",
+};
+
+/** The choice without what leaves offers out. */
+export function unfiltered(choice: OfferChoice): OfferChoice {
+  return { ...CHOICE_DEFAULT, service: choice.service, order: choice.order };
+}
+
+/** How many filters hold, the search aside. */
+export function filtersOn(choice: OfferChoice): number {
+  return [choice.maxPrice.trim() !== "", choice.minQuality > 0, choice.minBandwidthBps > 0, choice.preferredOnly].filter(Boolean).length;
+}
 
 /** The exits in one country, the best first. */
 export interface CountryOffers {
@@ -86,19 +102,36 @@ function isFound(offer: Offer, search: string): boolean {
 
 export function isChosen(offer: Offer, choice: OfferChoice): boolean {
   if (choice.preferredOnly && !offer.preferred) return false;
+  if (choice.minQuality > 0 && (offer.quality?.score ?? 0) < choice.minQuality) return false;
+  if (offer.bandwidth_bps < choice.minBandwidthBps) return false;
   if (!isFound(offer, choice.search)) return false;
   const max = maxPriceOf(choice);
   if (max === null) return true;
   return offer.price?.unit === "mb" && parseAmount(offer.price.amount) <= max;
 }
 
-/** Preferred providers first, then by unit, then by price: as the node would take them. */
+/** By what the node is to sort, so that it takes first what is shown first. */
+export function sortOf({ order }: OfferChoice): "both" | "price" | "quality" {
+  return order === "name" || order === "exits" ? "both" : order;
+}
+
+/** What an offer is worth its price by: `price × 750 ÷ (250 + quality)`, without what is the same for all. */
+function weighed(offer: Offer): number {
+  return Number(parseAmount(offer.price?.amount ?? "0")) / (250 + qualityScore(offer.quality));
+}
+
+/** Preferred providers first, then by unit, then as the choice says, then the fastest: as the node would take them. */
 export function chosenOffers(offers: Offer[], choice: OfferChoice, nowMs: number): Offer[] {
+  const sort = sortOf(choice);
+  const compared = (a: Offer, b: Offer): number => {
+    if (sort === "quality") return qualityScore(b.quality) - qualityScore(a.quality);
+    return sort === "price" ? comparePrices(a.price, b.price) : weighed(a) - weighed(b);
+  };
   return offers
     .filter((offer) => offer.expires_ms > nowMs && isChosen(offer, choice))
     .sort((a, b) => {
       if (a.preferred !== b.preferred) return a.preferred ? -1 : 1;
-      return comparePrices(a.price, b.price) || (a.offer_id < b.offer_id ? -1 : 1);
+      return unitRank(a.price) - unitRank(b.price) || compared(a, b) || b.bandwidth_bps - a.bandwidth_bps || (a.offer_id < b.offer_id ? -1 : 1);
     });
 }
 
@@ -121,7 +154,7 @@ export function byCountry(chosen: Offer[], order: OfferChoice["order"]): Country
   return rows;
 }
 
-function qualityScore(quality: Quality | null): number {
+function qualityScore(quality: Quality | null | undefined): number {
   return quality?.score ?? QUALITY_MIDDLE;
 }
 
@@ -134,9 +167,41 @@ export function qualityWords(quality: Quality): { word: string; bars: number; so
   return { word: words[bars - 1] ?? "", bars, source: `${quality.score} of 1000 points, by ${sessions} and ${others}` };
 }
 
-/** The node's filter for "connect to the best of what is shown", in one country where one is named. */
+/** How many offers are tried one after another where the node can't choose among them itself. */
+const TRIES_MAX = 3;
+
+/** The node knows no filter for these, so it is told which offers to try. */
+function isLocal(choice: OfferChoice): boolean {
+  return choice.preferredOnly || choice.minQuality > 0;
+}
+
+/** What to ask the node for, one after another until one is open: to connect to the best of what is shown, in one country where one is named. */
+export function targetsOf(choice: OfferChoice, chosen: Offer[], country?: string): Methods["connect"]["params"][] {
+  if (!isLocal(choice)) return [filterOf(choice, country)];
+  const fitting = chosen.filter((offer) => offer.price && (!country || offer.exit_country === country));
+  return fitting.slice(0, TRIES_MAX).map(({ offer_id }) => ({ offer_id }));
+}
+
+/** The country or the network that a search can mean alone, for the node to look for. */
+function placeSearched(search: string): Pick<OfferFilter, "country" | "asn"> {
+  const wanted = search.trim().toLowerCase();
+  const asn = /^as(\d{1,10})$/.exec(wanted)?.[1];
+  if (asn) return { asn: Number(asn) };
+  const isNamed = (code: string) => code.toLowerCase() === wanted || countryName(code).toLowerCase() === wanted;
+  const found = wanted.length < 2 ? [] : countryCodes().filter((code) => isNamed(code) || countryName(code).toLowerCase().includes(wanted));
+  const code = found.find(isNamed) ?? (found.length === 1 ? found[0] : undefined);
+  return code ? { country: code } : {};
+}
+
+/** For a market that is larger than what the node gives at once: what is looked for is looked for there. */
+export function queryOf(choice: OfferChoice): OfferFilter {
+  return { ...filterOf(choice), ...placeSearched(choice.search) };
+}
+
+/** The node's filter for "the best of what is shown", in one country where one is named. */
 export function filterOf(choice: OfferChoice, country?: string): OfferFilter {
-  const filter: OfferFilter = {};
+  const filter: OfferFilter = { sort: sortOf(choice) };
+  if (choice.minBandwidthBps > 0) filter.min_bandwidth_bps = choice.minBandwidthBps;
   if (choice.service === "tunnel") filter.service = "tunnel";
   if (country) filter.country = country;
   const max = maxPriceOf(choice);

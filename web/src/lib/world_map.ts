@@ -112,6 +112,11 @@ const places = new Map(
   }),
 );
 
+/** ISO 3166 codes of all countries that have a place. */
+export function countryCodes(): string[] {
+  return [...places.keys()];
+}
+
 /** Where a country is in the picture, by its ISO code; null for one that isn't known, or lies outside the picture. */
 export function placeOf(code: string): Point | null {
   const place = places.get(code);

@@ -72,7 +72,7 @@ describe("browsing", () => {
     await heading("Germany").waitFor();
     await stage.page.getByRole("list", { name: "Countries" }).getByText("Connected").waitFor();
     const connect = stage.node.calls.find((call) => call.method === "connect");
-    expect(connect?.params).toEqual({ country: "DE" });
+    expect(connect?.params).toEqual({ country: "DE", sort: "both" });
   });
 
   test("what an hour costs follows the speed", async () => {
@@ -102,7 +102,7 @@ describe("browsing", () => {
     await stage.page.getByText("Kill switch on.").waitFor();
     await stage.page.getByText("the whole machine").waitFor();
     const connect = stage.node.calls.find((call) => call.method === "connect");
-    expect(connect?.params).toEqual({ service: "tunnel", country: "DE" });
+    expect(connect?.params).toEqual({ service: "tunnel", country: "DE", sort: "both" });
     await stage.button("Disconnect").click();
     await stage.page.getByText("Kill switch off.").waitFor();
     await stage.button("Connect this machine").waitFor();
@@ -152,6 +152,19 @@ describe("browsing", () => {
     expect(await stage.page.getByRole("alert").count()).toBe(0);
   });
 
+  test("who has no money is told what to do first; who has, how far it goes", async () => {
+    await stage.open();
+    await stage.page.getByText("your account pays for 35.7 GB of it").waitFor();
+    stage.node.world.account = 0n;
+    stage.node.publishStatus();
+    await stage.page.getByText("Exits are paid from your account, which is empty.").waitFor();
+    stage.node.world.wallet = 0n;
+    stage.node.publishStatus();
+    await stage.page.getByText("You have no coins yet.").waitFor();
+    await stage.page.locator("#connection").getByRole("link", { name: "The wallet" }).click();
+    await stage.page.getByRole("heading", { level: 1, name: "Wallet" }).waitFor();
+  });
+
   test("a pause says why", async () => {
     await stage.open();
     stage.node.world.setConnection("paused", { country: "NL", reason: { code: "spending_limit", message: "Today's limit of 20 WAY is reached." } });
@@ -166,6 +179,8 @@ describe("choosing", () => {
 
   test("filters, order and preference change the list; the hero connects within the filter", async () => {
     await stage.open();
+    expect((await countries()).slice(0, 3)).toEqual(["Sweden", "Germany", "Netherlands"]);
+    await stage.page.getByLabel("Order").selectOption({ label: "Cheapest first" });
     expect((await countries()).slice(0, 3)).toEqual(["Sweden", "Brazil", "Germany"]);
     await stage.page.getByLabel("Order").selectOption({ label: "By name" });
     expect((await countries()).slice(0, 2)).toEqual(["Australia", "Brazil"]);
@@ -173,11 +188,13 @@ describe("choosing", () => {
     expect((await countries()).slice(0, 2)).toEqual(["Sweden", "Germany"]);
     await stage.page.getByLabel("Order").selectOption({ label: "Most exits first" });
     expect((await countries())[0]).toBe("Germany");
+    await stage.page.getByLabel("Order").selectOption({ label: "Cheapest first" });
+    await stage.button("Filters").click();
     await stage.page.getByLabel("At most").fill("0.4");
     expect(await countries()).toEqual(["Brazil", "Germany"]);
     await stage.button("Connect").click();
     await heading("Brazil").waitFor();
-    expect(stage.node.calls.find((call) => call.method === "connect")?.params).toEqual({ unit: "mb", max_price: "0.0004" });
+    expect(stage.node.calls.find((call) => call.method === "connect")?.params).toEqual({ unit: "mb", max_price: "0.0004", sort: "price" });
     await stage.page.getByLabel("At most").fill("0,4");
     await stage.page.getByText("Use a point for decimals").waitFor();
     await stage.page.getByLabel("At most").fill("0.0001");
@@ -198,9 +215,9 @@ describe("choosing", () => {
     await stage.page.getByLabel(/^Search/).first().fill("");
     await stage.page.keyboard.press("ArrowDown");
     await stage.page.keyboard.press("ArrowDown");
-    expect(await stage.page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toMatch(/^Connect to Brazil/);
+    expect(await stage.page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toMatch(/^Connect to Germany/);
     await stage.page.keyboard.press("Enter");
-    await heading("Brazil").waitFor();
+    await heading("Germany").waitFor();
     await stage.page.keyboard.press("ArrowUp");
     await stage.page.keyboard.press("ArrowUp");
     expect(await stage.page.evaluate(() => document.activeElement?.id)).toBe("country-search");
@@ -208,6 +225,7 @@ describe("choosing", () => {
 
   test("a star is kept by the node, and given back when the node refuses", async () => {
     await stage.open();
+    await stage.page.getByLabel("Order").selectOption({ label: "Cheapest first" });
     await stage.button(/^Brazil/).click();
     const star = stage.button(/^Prefer the provider .* in Brazil$/);
     await star.click();
@@ -217,6 +235,38 @@ describe("choosing", () => {
     await star.click();
     await stage.page.getByText("The disk is full. Free some space.").waitFor();
     expect(await star.getAttribute("aria-pressed")).toBe("true");
+  });
+
+  test("by quality: the node is asked for one such offer after another until one is open", async () => {
+    await stage.open();
+    await stage.button("Filters").click();
+    await stage.page.getByRole("form", { name: "Filters" }).getByLabel("Quality").selectOption({ label: "Good or better" });
+    expect(await countries()).toEqual(["Sweden", "Germany", "Netherlands", "Switzerland"]);
+    await stage.button("Filters (1)").waitFor();
+    stage.node.failNext("connect", new MethodError(1104, "provider_unreachable", "The provider did not answer."));
+    await stage.button("Connect").click();
+    await heading("Germany").waitFor();
+    await stage.page.getByText("Connected through", { exact: true }).waitFor();
+    const offers = stage.node.world.offers;
+    expect(stage.node.calls.filter(({ method }) => method === "connect").map(({ params }) => params))
+      .toEqual([{ offer_id: offers[2]!.offer_id }, { offer_id: offers[0]!.offer_id }]);
+    await stage.page.getByRole("form", { name: "Filters" }).getByRole("button", { name: "Clear" }).click();
+    await expect.poll(async () => (await countries()).length).toBe(8);
+  });
+
+  test("of a market beyond what an event carries, all is listed; of one beyond an answer, what is looked for", async () => {
+    stage.node.world.crowd(1_500);
+    await stage.open();
+    await stage.page.getByText("1,000 and more exits on the market").waitFor();
+    await stage.page.getByText("These are the first 1,000.").waitFor();
+    await stage.button(/^Germany/).click();
+    const exits = stage.page.getByRole("list", { name: "Exits in Germany" }).getByRole("listitem");
+    expect(await exits.count()).toBe(21);
+    await stage.button(/^Show 20 more of/).click();
+    await expect.poll(() => exits.count()).toBe(41);
+    await stage.page.getByLabel(/^Search/).first().fill("iceland");
+    await expect.poll(countries).toEqual(["Iceland"]);
+    expect(stage.lastCall("offer_list")).toMatchObject({ country: "IS", limit: 1_000 });
   });
 
   test("no offers at all is a state of its own", async () => {
@@ -230,10 +280,10 @@ test("each page has its address, and going back goes back", async () => {
   await stage.open();
   await stage.page.getByRole("link", { name: "Wallet", exact: true }).click();
   await stage.page.getByRole("link", { name: "Provide", exact: true }).click();
-  expect(await stage.page.title()).toBe("Provide · Byway");
+  await expect.poll(() => stage.page.title()).toBe("Provide · Byway");
   expect(await stage.page.getByRole("link", { name: "Provide", exact: true }).getAttribute("aria-current")).toBe("page");
   await stage.page.goBack();
-  expect(await stage.page.title()).toBe("Wallet · Byway");
+  await expect.poll(() => stage.page.title()).toBe("Wallet · Byway");
   await stage.page.reload();
   await stage.page.getByRole("heading", { level: 1, name: "Wallet" }).waitFor();
 });

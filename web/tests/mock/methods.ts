@@ -23,7 +23,7 @@ type Handlers = { [M in Method]?:
 
 export const handlers: Handlers = {
   node_status: ({ world }) => world.status(),
-  offer_list: ({ world }, filter) => matching(world.offersOf(filter), filter),
+  offer_list: ({ world }, { limit = 200, ...filter }) => matching(world.offersOf(filter), filter).slice(0, limit),
   offer_own: ({ world }) => world.ownOffers,
   offer_publish: (node, terms) => {
     if (!node.world.isRegistered) throw new MethodError(1107, "not_registered", "The identity has no pledge on the ledger. Register it first.");
@@ -173,9 +173,17 @@ function matching(offers: Offer[], filter: OfferFilter): Offer[] {
   const max = filter.max_price === undefined ? null : parseAmount(filter.max_price);
   return offers
     .filter((offer) => !filter.country || offer.exit_country === filter.country)
+    .filter((offer) => filter.asn === undefined || offer.asn === filter.asn)
+    .filter((offer) => offer.bandwidth_bps >= (filter.min_bandwidth_bps ?? 0))
     .filter((offer) => max === null || parseAmount(offer.price!.amount) <= max)
-    .sort((a, b) => Number(b.preferred) - Number(a.preferred)
-      || (parseAmount(a.price!.amount) < parseAmount(b.price!.amount) ? -1 : 1));
+    .sort((a, b) => Number(b.preferred) - Number(a.preferred) || rank(a, filter.sort) - rank(b, filter.sort));
+}
+
+/** By price where nothing is said, as the node sorts. */
+function rank(offer: Offer, sort: OfferFilter["sort"]): number {
+  const points = offer.quality?.score ?? 500;
+  const price = Number(offer.price!.amount);
+  return sort === "quality" ? -points : sort === "both" ? price / (250 + points) : price;
 }
 
 function offerFor(world: MockNode["world"], params: Methods["connect"]["params"]): Offer {

@@ -24,6 +24,9 @@ const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
   "connect-src ws://127.0.0.1:* ws://localhost:*; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/** Offers that an event carries. */
+const EVENT_MAX = 200;
+
 /** Methods of the contract, and those of the socket itself. */
 type Asked = Method | "subscribe" | "unsubscribe";
 
@@ -122,7 +125,7 @@ export class MockNode {
     this.#publish("session", session);
   }
   publishOffers(): void {
-    this.#publish("offers", this.world.offers);
+    this.#publish("offers", this.world.offers.slice(0, EVENT_MAX));
   }
   publishPromise(promise: PaymentPromise): void {
     this.#publish("promise", promise);
@@ -192,7 +195,7 @@ export class MockNode {
   #sendCurrent(socket: WebSocket): void {
     const send = <T extends Topic>(topic: T, data: Events[T]) => this.#send(socket, topic, data);
     send("status", this.world.status());
-    send("offers", this.world.offers);
+    send("offers", this.world.offers.slice(0, EVENT_MAX));
     send("pulse", this.world.pulse.view());
     send("checkpoint", this.world.pulse.checkpoint(this.world.pulse.height));
     send("wallet", { balance: this.world.balance(), entries: [] });

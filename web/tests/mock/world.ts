@@ -138,6 +138,16 @@ export class World {
     };
   }
 
+  /** A market of so many offers: Germany has most of them, the dearest are in Iceland. */
+  crowd(count: number): void {
+    const now_ms = Date.now();
+    this.offers = Array.from({ length: count }, (_, index) => {
+      const country = index >= count - 2 ? "IS" : index % 3 === 0 ? "DE" : OFFER_ROWS[index % OFFER_ROWS.length]![0];
+      const offer = offerFrom([country, 64_496 + (index % 40), 100, `0.${String(1_000 + index).padStart(6, "0")}`], index + 2_000, now_ms);
+      return { ...offer, expires_ms: now_ms + 10 * DAY_MS };
+    });
+  }
+
   offersOf({ service }: OfferFilter): Offer[] {
     return service === "tunnel" ? this.tunnels : this.offers;
   }

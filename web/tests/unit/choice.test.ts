@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import type { Offer, Price, Promise as PaymentPromise } from "@byway/client";
 import { parseFragment, rpcUrl, storedLink, storeLink } from "../../src/lib/link";
-import { byCountry, chosenOffers, CHOICE_DEFAULT, filterOf, priceWords, qualityWords } from "../../src/lib/offers";
+import {
+  byCountry, chosenOffers, CHOICE_DEFAULT, filterOf, filtersOn, priceWords, qualityWords, queryOf, targetsOf, unfiltered, type OfferChoice,
+} from "../../src/lib/offers";
 import { lastSettlement, openDebts, openWith } from "../../src/lib/promises";
 import { rateScale, smoothPath, withRate } from "../../src/lib/rates";
 
@@ -16,9 +18,12 @@ function offer(offer_id: string, amount: string, more: Partial<Offer> = {}): Off
 const ids = (offers: Offer[]) => offers.map(({ offer_id }) => offer_id);
 const perSecond: Price = { unit: "second", amount: "0.0000001", asset: "WAY", min_reputation: 0 };
 
+const byPrice: OfferChoice = { ...CHOICE_DEFAULT, order: "price" };
+const quality = (score: number) => ({ score, own_sessions: 1, attesters: 2, own_score: null });
+
 test("preferred first, then by unit, then by price compared as numbers", () => {
   const offers = [offer("a", "0.0010"), offer("b", "0.00095"), offer("c", "5", { preferred: true }), offer("d", "0", { price: perSecond })];
-  expect(ids(chosenOffers(offers, CHOICE_DEFAULT, 0))).toEqual(["c", "b", "a", "d"]);
+  expect(ids(chosenOffers(offers, byPrice, 0))).toEqual(["c", "b", "a", "d"]);
 });
 
 test("expired offers, other places and what costs more are left out", () => {
@@ -30,24 +35,49 @@ test("expired offers, other places and what costs more are left out", () => {
   expect(chosenOffers(offers, { ...CHOICE_DEFAULT, maxPrice: "x" }, 10)).toHaveLength(4);
 });
 
-test("the node is given the same filter", () => {
-  expect(filterOf(CHOICE_DEFAULT)).toEqual({});
-  expect(filterOf({ ...CHOICE_DEFAULT, maxPrice: ".5" }, "SE")).toEqual({ country: "SE", unit: "mb", max_price: "0.0005" });
-  expect(filterOf({ ...CHOICE_DEFAULT, service: "tunnel" })).toEqual({ service: "tunnel" });
+test("offers are sorted as the node sorts them: by price, by quality, or by what is got for the price", () => {
+  const offers = [offer("a", "3", { quality: quality(950) }), offer("b", "2"), offer("c", "1", { quality: quality(0) }), offer("d", "2", { bandwidth_bps: 9 })];
+  const sorted = (order: OfferChoice["order"]) => ids(chosenOffers(offers, { ...CHOICE_DEFAULT, order }, 0));
+  expect(sorted("price")).toEqual(["c", "d", "b", "a"]);
+  expect(sorted("quality")).toEqual(["a", "d", "b", "c"]);
+  expect(sorted("both")).toEqual(["a", "d", "b", "c"]);
+  expect([sorted("name"), sorted("exits")]).toEqual([sorted("both"), sorted("both")]);
 });
+
+test("quality and speed leave out what is not known to be so good", () => {
+  const offers = [offer("a", "1", { quality: quality(700) }), offer("b", "1"), offer("c", "1", { quality: quality(499), bandwidth_bps: 9 })];
+  expect(ids(chosenOffers(offers, { ...CHOICE_DEFAULT, minQuality: 500 }, 0))).toEqual(["a"]);
+  expect(ids(chosenOffers(offers, { ...CHOICE_DEFAULT, minBandwidthBps: 2 }, 0))).toEqual(["c"]);
+  expect(filtersOn({ ...CHOICE_DEFAULT, maxPrice: "1", minQuality: 250, preferredOnly: true, search: "x" })).toBe(3);
+  expect(filtersOn(unfiltered({ ...CHOICE_DEFAULT, maxPrice: "1", minBandwidthBps: 5, service: "tunnel" }))).toBe(0);
+});
+
+test("the node is given the same filter and order; what it can't filter is tried offer by offer", () => {
+  expect(filterOf(CHOICE_DEFAULT)).toEqual({ sort: "both" });
+  expect(filterOf({ ...byPrice, maxPrice: ".5" }, "SE")).toEqual({ country: "SE", unit: "mb", max_price: "0.0005", sort: "price" });
+  expect(filterOf({ ...CHOICE_DEFAULT, service: "tunnel", minBandwidthBps: 5 })).toEqual({ service: "tunnel", min_bandwidth_bps: 5, sort: "both" });
+  const offers = ["a", "b", "c", "d", "e"].map((id) => offer(id, "1", { exit_country: id === "b" ? "SE" : "DE", ...(id === "c" ? { price: null } : {}) }));
+  expect(targetsOf(CHOICE_DEFAULT, offers, "DE")).toEqual([{ country: "DE", sort: "both" }]);
+  expect(targetsOf({ ...CHOICE_DEFAULT, minQuality: 500 }, offers, "DE")).toEqual([{ offer_id: "a" }, { offer_id: "d" }, { offer_id: "e" }]);
+  expect(targetsOf({ ...CHOICE_DEFAULT, preferredOnly: true }, offers)).toHaveLength(3);
+  expect(targetsOf({ ...CHOICE_DEFAULT, preferredOnly: true }, [])).toEqual([]);
+});
+
+test.each([
+  ["ger", {}], ["Germany", { country: "DE" }], ["de", { country: "DE" }], ["icel", { country: "IS" }], ["AS64496", { asn: 64_496 }], ["x", {}], ["", {}],
+])("in a large market the node looks for %j", (search, place) => expect(queryOf({ ...CHOICE_DEFAULT, search })).toEqual({ sort: "both", ...place }));
 
 test("countries come with their cheapest price, in the order asked for", () => {
   const offers = [
     offer("a", "0.3"), offer("b", "0.2", { exit_country: "SE", bandwidth_bps: 7 }), offer("c", "0.25"), offer("d", "0", { price: null, exit_country: "AT" }),
   ];
-  const by = (order: "price" | "quality" | "name" | "exits") => byCountry(chosenOffers(offers, CHOICE_DEFAULT, 0), order);
+  const by = (order: "price" | "quality" | "name" | "exits") => byCountry(chosenOffers(offers, byPrice, 0), order);
   expect(by("price").map(({ code, cheapest }) => [code, cheapest?.amount ?? null])).toEqual([["SE", "0.2"], ["DE", "0.25"], ["AT", null]]);
   expect(by("name").map(({ name }) => name)).toEqual(["Austria", "Germany", "Sweden"]);
   expect(by("exits")[0]).toMatchObject({ code: "DE", bandwidthMaxBps: 1, offers: [{ offer_id: "c" }, { offer_id: "a" }] });
 });
 
 test("countries are as good as their best exit; one that nothing is known of stands in the middle", () => {
-  const quality = (score: number) => ({ score, own_sessions: 1, attesters: 2, own_score: null });
   const offers = [
     offer("a", "1", { quality: quality(300) }), offer("b", "2", { quality: quality(900) }), offer("c", "3", { exit_country: "SE", quality: quality(499) }),
     offer("d", "4", { exit_country: "AT" }),

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import type { EarningsPeriod, Entry, Price, Session } from "@byway/client";
 import { blockOf, blockProblem, endWords } from "../../src/lib/blocks";
-import { costPerHour, meanBytesPerSecond, partOf } from "../../src/lib/cost";
+import { bytesFor, costPerHour, meanBytesPerSecond, partOf } from "../../src/lib/cost";
 import { clientSums, earningsBars, earningsToCsv, rateCapWords, servedSessions, sumOf } from "../../src/lib/earnings";
 import { chosenEntries, entriesToCsv, signOf } from "../../src/lib/history";
 import { addressPieces, paymentProblems } from "../../src/lib/payment";
@@ -27,6 +27,13 @@ test("an hour's cost is the mean speed of ten seconds, both ways, at the price",
   expect(costPerHour(perMb, speed)).toBe((36n * WAY) / 10n);
   expect(costPerHour({ ...perMb, unit: "second" }, 0)).toBe((18n * WAY) / 10n);
   expect(costPerHour({ ...perMb, unit: "call" }, speed)).toBeNull();
+});
+
+test("how far an account goes", () => {
+  expect(bytesFor(25n * WAY, { ...perMb, amount: "0.0004" })).toBe(62.5e9);
+  expect(bytesFor(0n, perMb)).toBe(0);
+  expect(bytesFor(WAY, { ...perMb, amount: "0" })).toBeNull();
+  expect(bytesFor(WAY, { ...perMb, unit: "second" })).toBeNull();
 });
 
 test.each([[5n, null, 0], [5n, 0n, 0], [0n, 10n, 0], [5n, 10n, 0.5], [12n, 10n, 1]])("%s of %s is %s", (spent, limit, part) =>

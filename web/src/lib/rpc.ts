@@ -53,8 +53,14 @@ export class RpcError extends Error {
 
 /** Any thrown thing as a sentence for a person. */
 export function errorMessage(error: unknown): string {
-  if (error instanceof RpcError) return error.message;
+  if (error instanceof RpcError) return error.code === "invalid_params" ? inFields(error.message) : error.message;
   return "Something on this page went wrong. Reload it and try again.";
+}
+
+/** A refused parameter in words for somebody who sees fields and knows of no calls. */
+function inFields(message: string): string {
+  const [, why] = /^The parameter `[^`]*` can't be used: (.+)\. Correct it and call again\.$/.exec(message) ?? [];
+  return why ? `${why[0]?.toUpperCase()}${why.slice(1)}. Correct it and try again.` : message;
 }
 
 /** The part of the browser's WebSocket that is used; tests bring their own. */

@@ -227,3 +227,33 @@ test("a link without an amount leaves it to the payer", async () => {
   await stage.page.getByText("1.25 WAY sent.").waitFor();
   expect(stage.lastCall("wallet_pay")).toMatchObject({ link, amount: "1.25" });
 });
+
+test("a sub-account is made, its token shown once, what it spends seen, and it is revoked", async () => {
+  await stage.openPage("Wallet");
+  await stage.page.getByText("A budget with a token of its own").waitFor();
+  await stage.button("New sub-account").click();
+  await stage.button("Make it").click();
+  await stage.page.getByText("Give it a name, as in customer-7.").waitFor();
+  expect(stage.lastCall("sub_account_create")).toBeUndefined();
+  await stage.page.getByLabel("Name", { exact: true }).fill("customer 7");
+  await stage.page.getByLabel("May spend, WAY").fill("5");
+  await stage.button("Make it").click();
+  await stage.page.getByText("A name has letters, digits and hyphens. Correct it and try again.").waitFor();
+  await stage.page.getByLabel("Name", { exact: true }).fill("customer-7");
+  await stage.button("Make it").click();
+  const token = stage.page.getByRole("group", { name: "Token of customer-7" });
+  await token.getByText(/^[0-9a-f]{64}$/).waitFor();
+  expect(stage.lastCall("sub_account_create")).toEqual({ name: "customer-7", limit: "5", per: "day" });
+  await stage.button("I have it").click();
+  expect(await token.count()).toBe(0);
+  stage.node.world.subAccounts[0]!.spent = "1.25";
+  const list = stage.page.getByRole("list", { name: "Sub-accounts" });
+  await list.getByText("1.25 of 5.00 WAY today").waitFor();
+  await stage.button("Revoke customer-7").click();
+  await stage.button("Revoke for good").click();
+  await list.getByText("customer-7, revoked").waitFor();
+  await stage.button("New sub-account").click();
+  await stage.page.getByLabel("Name", { exact: true }).fill("customer-7");
+  await stage.button("Make it").click();
+  await stage.page.getByText("This name is taken").waitFor();
+});

@@ -96,6 +96,21 @@ export const handlers: Handlers = {
     world.blocks = world.blocks.filter((known) => known !== block);
     return block;
   },
+  sub_account_list: ({ world }) => world.subAccounts,
+  sub_account_create: ({ world }, { name, limit, per = "never" }) => {
+    if (!/^[a-z0-9-]+$/i.test(name)) {
+      throw new MethodError(-32602, "invalid_params", "The parameter `name` can't be used: a name has letters, digits and hyphens. Correct it and call again.", { field: "name" });
+    }
+    const account = { name, limit, per, spent: "0", spent_in_all: "0", created_ms: Date.now(), revoked: false };
+    world.subAccounts = [...world.subAccounts, account];
+    return { account, token: hex(900, 64) };
+  },
+  sub_account_revoke: ({ world }, { name }) => {
+    const account = world.subAccounts.find((known) => known.name === name);
+    if (!account) throw new MethodError(-32602, "invalid_params", "There is no such sub-account.", { field: "name" });
+    account.revoked = true;
+    return account;
+  },
   promise_list: ({ world }) => world.promises,
   promise_settle: (node, { counterparty }) => {
     const open = node.world.promises.filter((promise) =>

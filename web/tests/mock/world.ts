@@ -22,6 +22,7 @@ import type {
   ProviderEarnings,
   ProviderUsage,
   Session,
+  SubAccount,
   TunnelSettings,
 } from "@byway/client";
 import type { OfferFilter } from "../../src/lib/offers";
@@ -92,6 +93,7 @@ export class World {
   isKernelReachable = true;
   evidence: EvidenceRecord[] = [];
   blocks: ProviderBlock[] = [];
+  subAccounts: SubAccount[] = [];
   /** Days of selling, the newest first. */
   earned: EarningsPeriod[] = [];
   /** The caps of the configuration. */

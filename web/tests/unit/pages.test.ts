@@ -1,8 +1,9 @@
 /** What the pages Browse, Wallet and Provide compute. */
 
 import { expect, test } from "vitest";
-import type { EarningsPeriod, Entry, Price, Session } from "@byway/client";
+import type { EarningsPeriod, Entry, Price, Session, SubAccount } from "@byway/client";
 import { blockOf, blockProblem, endWords } from "../../src/lib/blocks";
+import { budgetOf, budgetPart, budgetProblems, budgetWords, sortedBudgets } from "../../src/lib/budgets";
 import { bytesFor, costPerHour, meanBytesPerSecond, partOf } from "../../src/lib/cost";
 import { clientSums, earningsBars, earningsToCsv, rateCapWords, servedSessions, sumOf } from "../../src/lib/earnings";
 import { chosenEntries, entriesToCsv, signOf } from "../../src/lib/history";
@@ -170,4 +171,13 @@ test("a request is answered by the first payment since of its amount and asset",
   expect([linkWords(link, "WAY", 0), linkWords({ ...link, amount: null, expires_ms: 60_000 }, "WAY", 0), linkWords({ ...link, expires_ms: 5 }, "WAY", 5)])
     .toEqual(["2.50 WAY", "any amount of WAY, ends in 1 min", "2.50 WAY, over"]);
   expect([" byway:pay?a", "BYWAY:pay?a", "byway:pay", "wayabc"].map(isPaymentLink)).toEqual([true, true, false, false]);
+});
+
+test("sub-accounts: what is wrong with a new one, and how far one is used up", () => {
+  const account: SubAccount = { name: "a", limit: "5", spent: "1.25", spent_in_all: "9", per: "day", created_ms: 0, revoked: false };
+  expect(budgetProblems({ name: " ", limit: "0", per: "day" }, [])).toEqual({ name: expect.stringContaining("name"), limit: "Enter an amount above zero." });
+  expect(budgetProblems({ name: "a", limit: "5", per: "day" }, [account]).name).toContain("taken");
+  expect(budgetOf({ name: " b ", limit: "5.50", per: "never" })).toEqual({ name: "b", limit: "5.5", per: "never" });
+  expect([budgetPart(account), budgetWords(account), budgetWords({ ...account, per: "never" })]).toEqual([0.25, "1.25 of 5.00 WAY today", "1.25 of 5.00 WAY"]);
+  expect(sortedBudgets([{ ...account, name: "c" }, { ...account, revoked: true }, { ...account, name: "b" }]).map(({ name }) => name)).toEqual(["b", "c", "a"]);
 });

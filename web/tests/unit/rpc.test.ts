@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { retryDelayMs, RpcClient, type LinkState, type Socket } from "../../src/lib/rpc";
+import { errorMessage, retryDelayMs, RpcClient, RpcError, type LinkState, type Socket } from "../../src/lib/rpc";
 
 class FakeSocket implements Socket {
   onopen: ((event: never) => void) | null = null;
@@ -211,6 +211,13 @@ test("closing ends it", () => {
   vi.advanceTimersByTime(100_000);
   expect(sockets).toHaveLength(1);
 });
+
+test.each([
+  [new RpcError("invalid_params", "The parameter `destination` can't be used: no such name. Correct it and call again."), "No such name. Correct it and try again."],
+  [new RpcError("invalid_params", "Something else."), "Something else."],
+  [new RpcError("busy", "The parameter `a` can't be used: b. Correct it and call again."), "The parameter `a` can't be used: b. Correct it and call again."],
+  [new TypeError("x"), "Something on this page went wrong. Reload it and try again."],
+])("%s is told so", (error, words) => expect(errorMessage(error)).toBe(words));
 
 test("pauses double up to a bound, with jitter below", () => {
   expect([1, 2, 3, 10, 1_000].map((attempt) => retryDelayMs(attempt, 0))).toEqual([500, 1_000, 2_000, 15_000, 15_000]);

@@ -51,6 +51,7 @@ targets! {
         roll: byway_records::Roll,
         evidence: byway_records::Evidence,
         epoch: byway_records::Epoch,
+        genesis: byway_records::Genesis,
         signed_offer: byway_records::SignedOffer,
         signed_promise: byway_records::SignedPromise,
         certificate: byway_records::Certificate,
@@ -120,6 +121,7 @@ targets! {
         signed_snapshot: signed_snapshot,
         open_keystore: open_keystore,
         payment_link: payment_link,
+        network_link: network_link,
     }
 }
 
@@ -188,6 +190,14 @@ fn payment_link(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     text.parse::<byway_peer::wallet::PaymentRequest>().is_ok_and(|request| {
         assert_eq!(request.to_string(), text, "a request has one text");
+        true
+    })
+}
+
+fn network_link(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    text.parse::<byway_peer::link::NetworkLink>().is_ok_and(|link| {
+        assert_eq!(link.to_string(), text.to_ascii_lowercase(), "a link has one text, in small letters or in capitals");
         true
     })
 }

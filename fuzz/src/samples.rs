@@ -10,6 +10,7 @@ pub mod kernel;
 pub mod records;
 
 mod carried;
+mod links;
 
 use std::sync::LazyLock;
 
@@ -35,6 +36,7 @@ use byway_records::state::*;
 use byway_records::{Call, Height, ProgramId, Reject, Roll};
 
 pub(crate) use carried::*;
+pub(crate) use links::*;
 
 /// Good encodings.
 pub type Samples = Vec<Vec<u8>>;
@@ -120,6 +122,10 @@ pub(crate) fn roll() -> Samples {
 
 pub(crate) fn evidence() -> Samples {
     named(records::evidence())
+}
+
+pub(crate) fn genesis() -> Samples {
+    one(records::genesis())
 }
 
 pub(crate) fn epoch() -> Samples {
@@ -477,19 +483,6 @@ pub(crate) fn socks_answer() -> Samples {
 
 pub(crate) fn verify_transaction() -> Samples {
     one(kernel::transaction().transaction().clone())
-}
-
-pub(crate) fn payment_link() -> Samples {
-    let request = byway_peer::wallet::PaymentRequest {
-        network: NETWORK,
-        to: WalletSecret::from_seed(&[1; 32]).address().into(),
-        amount: "2.5".parse().ok(),
-        asset: byway_primitives::AssetId::WAY,
-        note: "Invoice 271 & thanks".parse().ok(),
-        expires: Some(TIME),
-    };
-    let bare = byway_peer::wallet::PaymentRequest { amount: None, note: None, expires: None, ..request.clone() };
-    vec![request.to_string().into_bytes(), bare.to_string().into_bytes()]
 }
 
 /// None: whatever is in a good one's form costs a key derivation, which takes a good part of a second on purpose.

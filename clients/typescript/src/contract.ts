@@ -490,6 +490,13 @@ export interface LedgerView {
   time_ms: Time;
 }
 
+/** a network, and the link by which others join it */
+export interface NetworkInvitation {
+  link: string;
+  name: string;
+  network: string;
+}
+
 /** how the node is */
 export interface NodeStatus {
   balance: Balance;
@@ -902,6 +909,8 @@ export interface Methods {
   "ledger_transaction": { params: { transaction_id: Id }; result: TransactionView };
   /** What the ledger holds about an identity. */
   "ledger_identity": { params: { id: Id }; result: IdentityRecord };
+  /** A link by which others join this node's network. */
+  "network_link": { params: { relay?: string }; result: NetworkInvitation };
   /** A link by which this wallet is paid. */
   "wallet_request": { params: { amount?: Amount; asset?: AssetId; note?: string; expires_ms?: Time }; result: PaymentLink };
   /** What a payment link asks for. */

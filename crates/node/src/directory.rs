@@ -4,6 +4,7 @@
 //! D/keystore.byway   seed phrase and identities, encrypted      D/rpc.token   opens the local API
 //! D/passphrase       only where a program made the keystore     D/run.json    ports of the running node
 //! D/network.json     the genesis file of its network            D/lock        held while it runs
+//! D/config.toml      the configuration, where `join` made it
 //! D/ports.json       ports chosen by the node itself            D/store/      ledger view, journals
 //! D/member.json      a kernel node's public keys                D/log/        logs, if to a file
 //! D/front.secret     lets through a relay's front
@@ -167,6 +168,11 @@ impl Directory {
 
     pub fn network_file(&self) -> PathBuf {
         self.0.join("network.json")
+    }
+
+    /// The configuration that is meant where none is named.
+    pub fn config_file(&self) -> PathBuf {
+        self.0.join("config.toml")
     }
 
     /// The directory of a kernel node's owner, where both are made in one place.

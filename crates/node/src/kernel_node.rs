@@ -34,7 +34,8 @@ use byway_driver::pool::Pool;
 use byway_kernel::follower::serve;
 use byway_kernel::message::MESSAGE_BYTES_MAX;
 use byway_kernel::{Committee, Config, Fatal, Kernel, OpenError, Status, VerifiedSnapshot};
-use byway_primitives::{Batch, Time, Token};
+use byway_peer::link::KernelPeer;
+use byway_primitives::{Batch, NetworkId, Time, Token};
 use byway_records::genesis::Genesis;
 use byway_records::{Seats, TransactionId, VerifiedTransaction};
 use tokio::net::TcpListener;
@@ -44,7 +45,6 @@ use zeroize::Zeroizing;
 use desk::Command;
 pub use desk::KernelDesk;
 use figures::Figures;
-pub use seeking::KernelPeer;
 use seeking::Seeking;
 pub use service::KernelService;
 use task::{Parts, Task};
@@ -145,6 +145,7 @@ impl KernelNode {
         figures.follow(&kernel.ledger().epoch().seats);
         let seeking = Seeking::new(&config.genesis, StaticKey::of(&config.mesh_secret), config.peers);
         let parts = Parts {
+            genesis: config.genesis,
             kernel,
             epochs_kept,
             journal,
@@ -221,7 +222,12 @@ impl KernelNode {
 
 /// What the members' mesh of a network is called on the wire.
 pub fn prologue(genesis: &Genesis) -> Prologue {
-    Prologue { protocol: MESH_PROTOCOL, version: MESH_VERSION, network: genesis.network() }
+    prologue_of(genesis.network())
+}
+
+/// Likewise, where no more than the network's id is known.
+pub fn prologue_of(network: NetworkId) -> Prologue {
+    Prologue { protocol: MESH_PROTOCOL, version: MESH_VERSION, network }
 }
 
 /// The members' ports, by seat. Those of a later epoch, if there is one, come first: members of the present one are

@@ -14,7 +14,7 @@
 //! - [`quality`]: how well providers serve, as this node measures it and others say.
 //! - [`accounts`]: sub-accounts, budgets within this node.
 //! - [`figures`] are for monitoring.
-//! - [`requesting`]: payment links.
+//! - [`requesting`]: payment links; [`inviting`]: links by which others join.
 //! - [`selling`]: the provider's offer; [`serving`]: its sessions.
 //! - [`plugging`]: services that plug in, as they are sold; [`opened`]: as they are used.
 //! - [`provision`]: a provider's caps, blocks and earnings.
@@ -47,6 +47,7 @@ mod following;
 mod groups;
 mod history;
 mod hops;
+mod inviting;
 mod kept;
 pub(crate) mod kernel_access;
 mod once;

@@ -34,6 +34,11 @@ pub const ADDRESS_BYTES_MAX: usize = 255 + 6;
 /// goes to followers together with what its last transaction adds.
 pub const CHECKPOINT_BYTES_MAX: u64 = 4 << 20;
 
+/// Bytes of a genesis' encoding: it is sent whole to whoever joins with nothing but a link, in one frame between nodes.
+pub const GENESIS_BYTES_MAX: usize = 4 << 20;
+/// First outputs: more than fit into [`GENESIS_BYTES_MAX`].
+const OUTPUTS_MAX: usize = GENESIS_BYTES_MAX / 32;
+
 /// How the leaders of the snapshot graph are named (row K3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaderRule {
@@ -163,6 +168,12 @@ pub enum GenesisError {
     CheckpointBytes(u64),
     #[error("the amounts in genesis overflow")]
     Overflow,
+    #[error("the network's name has more than {NAME_BYTES_MAX} bytes; give it a shorter one")]
+    Name,
+    #[error(
+        "this genesis has {0} bytes, and nobody who joins can be sent more than {GENESIS_BYTES_MAX}; fund fewer addresses"
+    )]
+    TooLarge(usize),
 }
 
 /// The id under which a network's genesis outputs were made.
@@ -277,6 +288,13 @@ impl Genesis {
     }
 
     pub fn validate(&self) -> Result<(), GenesisError> {
+        if self.name.len() > NAME_BYTES_MAX {
+            return Err(GenesisError::Name);
+        }
+        let bytes = self.to_bytes().len();
+        if bytes > GENESIS_BYTES_MAX {
+            return Err(GenesisError::TooLarge(bytes));
+        }
         let (have, min) = (self.members.len(), self.members_min());
         if !(min..=MEMBERS_MAX).contains(&have) {
             return Err(GenesisError::MemberCount { have, min });
@@ -315,6 +333,12 @@ impl Encode for Wait {
     }
 }
 
+impl Decode for Wait {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { millis: input.value()?, commits: input.u64()? })
+    }
+}
+
 impl Encode for Parameters {
     fn encode(&self, out: &mut Writer) {
         out.byte(match self.leader_rule.kind {
@@ -340,6 +364,39 @@ impl Encode for Parameters {
         out.value(&self.call_prices.offer_publish);
         out.value(&self.call_prices.asset_register);
         out.value(&self.call_prices.other);
+    }
+}
+
+impl Decode for Parameters {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let kind = match input.byte()? {
+            0 => LeaderKind::RoundRobin,
+            1 => LeaderKind::CommonCoin,
+            other => return Err(DecodeError::UnknownVariant { kind: "leader rule", value: other.into() }),
+        };
+        Ok(Self {
+            leader_rule: LeaderRule { kind, leaders_per_round: input.byte()? },
+            checkpoint_commits: input.u64()?,
+            checkpoint_delay: input.value()?,
+            checkpoint_bytes: input.u64()?,
+            checkpoint_idle: input.value()?,
+            round_horizon: input.u64()?,
+            registration_pledge: input.value()?,
+            kernel_pledge: input.value()?,
+            settlement_fee_ppm: input.u32()?,
+            withdrawal_notice: input.value()?,
+            offer_life: input.value()?,
+            pledge_lock: input.value()?,
+            rotation_pause: input.value()?,
+            epoch_life: input.value()?,
+            appeal_time: input.value()?,
+            output_min: input.value()?,
+            call_prices: CallPrices {
+                offer_publish: input.value()?,
+                asset_register: input.value()?,
+                other: input.value()?,
+            },
+        })
     }
 }
 
@@ -373,6 +430,12 @@ impl Encode for MemberSet {
     }
 }
 
+impl Decode for MemberSet {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self(input.list(MEMBERS_MAX)?))
+    }
+}
+
 impl Encode for Genesis {
     fn encode(&self, out: &mut Writer) {
         out.byte(VERSION);
@@ -384,6 +447,26 @@ impl Encode for Genesis {
         out.value(&self.pool);
         out.value(&self.ghost);
         out.list(&self.outputs);
+    }
+}
+
+/// Whatever decodes is one network's genesis, and need not be a [valid](Genesis::validate) one.
+impl Decode for Genesis {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            VERSION => {}
+            other => return Err(DecodeError::UnknownVariant { kind: "genesis version", value: other.into() }),
+        }
+        Ok(Self {
+            name: input.text(NAME_BYTES_MAX)?,
+            time: input.value()?,
+            test: input.flag()?,
+            parameters: input.value()?,
+            members: input.value()?,
+            pool: input.value()?,
+            ghost: input.value()?,
+            outputs: input.list(OUTPUTS_MAX)?,
+        })
     }
 }
 

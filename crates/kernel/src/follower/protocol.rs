@@ -9,7 +9,7 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_records::checkpoint::{Certificate, Height};
 use byway_records::scan::ScanData;
 use byway_records::transaction::TRANSACTION_BYTES_MAX;
-use byway_records::{ProgramId, TransactionId};
+use byway_records::{Genesis, ProgramId, TransactionId};
 
 use byway_ledger::ProgramDifference;
 use byway_ledger::content::EXCESS_BYTES_MAX;
@@ -51,6 +51,8 @@ pub enum Request {
     Explore(Query),
     /// A light client's question.
     Light(Question),
+    /// The network itself, for who knows nothing but its id: the genesis, which proves itself by that.
+    Genesis,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +69,7 @@ pub enum Answer {
     Pulse(Pulse),
     Explored(Found),
     Light(Reply),
+    Genesis(Box<Genesis>),
 }
 
 /// One certified checkpoint with everything a follower needs to go there from the one before.
@@ -179,6 +182,7 @@ impl Encode for Request {
                 out.byte(7);
                 out.value(question);
             }
+            Request::Genesis => out.byte(8),
         }
     }
 }
@@ -197,6 +201,7 @@ impl Decode for Request {
             5 => Ok(Request::Find { transaction: input.value()? }),
             6 => Ok(Request::Explore(input.value()?)),
             7 => Ok(Request::Light(input.value()?)),
+            8 => Ok(Request::Genesis),
             other => Err(DecodeError::UnknownVariant { kind: "request", value: other.into() }),
         }
     }
@@ -239,6 +244,10 @@ impl Encode for Answer {
                 out.byte(8);
                 out.value(reply);
             }
+            Answer::Genesis(genesis) => {
+                out.byte(9);
+                out.value(&**genesis);
+            }
         }
     }
 }
@@ -263,6 +272,7 @@ impl Decode for Answer {
             6 => Ok(Answer::Found(if input.flag()? { Some(input.value()?) } else { None })),
             7 => Ok(Answer::Explored(input.value()?)),
             8 => Ok(Answer::Light(input.value()?)),
+            9 => Ok(Answer::Genesis(Box::new(input.value()?))),
             other => Err(DecodeError::UnknownVariant { kind: "answer", value: other.into() }),
         }
     }

@@ -12,7 +12,7 @@ use byway_primitives::{Amount, Decode, DecodeError, Encode, Hash, IdentityId, Ti
 use byway_records::call::kernel::ConvictionId;
 use byway_records::evidence::Place;
 use byway_records::state::{Conviction, Deadline, KernelPledge};
-use byway_records::{Epoch, Height, OutputId, ProgramId, Reject, Seats, TransactionId};
+use byway_records::{Epoch, Genesis, Height, OutputId, ProgramId, Reject, Seats, TransactionId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -57,6 +57,7 @@ fn request() -> impl Strategy<Value = Request> {
         hash().prop_map(|hash| Request::Find { transaction: TransactionId(hash) }),
         query().prop_map(Request::Explore),
         question().prop_map(Request::Light),
+        Just(Request::Genesis),
     ]
 }
 
@@ -244,6 +245,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         pulse().prop_map(Answer::Pulse),
         found().prop_map(Answer::Explored),
         reply().prop_map(Answer::Light),
+        any::<bool>().prop_map(|test| Answer::Genesis(Box::new(Genesis { test, ..HISTORY.genesis.clone() }))),
     ]
 }
 

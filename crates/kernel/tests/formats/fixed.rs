@@ -153,6 +153,7 @@ pub fn requests() -> Vec<(&'static str, Request)> {
         ("light transaction", Request::Light(Question::Transaction { id: TransactionId(Hash([1; 32])) })),
         ("light body", Request::Light(Question::Body { id: TransactionId(Hash([1; 32])) })),
         ("light entry", Request::Light(Question::Entry { program: ProgramId::ACCOUNTS, key: vec![7; 20] })),
+        ("genesis", Request::Genesis),
     ]
 }
 

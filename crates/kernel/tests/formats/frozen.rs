@@ -81,7 +81,7 @@ const FROZEN_MESSAGES: [&str; 8] = [
     "want closing: 3 968af84ff0360032",
     "steps: 901 32360fde974cd0e3",
 ];
-const FROZEN_REQUESTS: [&str; 19] = [
+const FROZEN_REQUESTS: [&str; 20] = [
     "follow: 6 9155694811e7e902",
     "submit: 6 c8772338b78d0e74",
     "submit stamped: 8 639ed8e9fa6772cf",
@@ -101,6 +101,7 @@ const FROZEN_REQUESTS: [&str; 19] = [
     "light transaction: 34 3b6cfa6230e5cb31",
     "light body: 34 668104248e8f8ba2",
     "light entry: 24 5a4ec191d52864e2",
+    "genesis: 1 bab13cd8c6f6e420",
 ];
 const FROZEN_ANSWERS: [&str; 41] = [
     "steps: 628 9edc3ea7a8d9d00e",

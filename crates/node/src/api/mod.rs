@@ -12,6 +12,7 @@ pub mod accounts;
 pub mod error;
 pub mod event;
 pub mod groups;
+pub mod joining;
 pub mod kernel;
 pub mod ledger;
 pub mod market;
@@ -37,6 +38,7 @@ pub use accounts::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
 pub use groups::*;
+pub use joining::*;
 pub use kernel::*;
 pub use ledger::*;
 pub use market::*;
@@ -65,6 +67,8 @@ pub trait NodeApi: KernelApi {
     fn events(&self) -> Events;
 
     fn node_status(&self) -> impl Future<Output = Answer<NodeStatus>> + Send;
+
+    fn network_link(&self, request: NetworkLinkShow) -> impl Future<Output = Answer<NetworkInvitation>> + Send;
 
     fn identity_list(&self) -> impl Future<Output = Answer<Vec<Identity>>> + Send;
     fn identity_register(&self, request: IdentityRegister) -> impl Future<Output = Answer<Entry>> + Send;

@@ -47,8 +47,8 @@ Try it on this machine:
   curl -x socks5h://127.0.0.1:1080 http://…   goes out through an exit, and is paid for
   byway status                                what it cost, and how the node is
 
-Join a network:
-  byway identity new && byway run --config config.toml
+Join a network, with its file or a link that somebody sent you:
+  byway join byway:net/… && byway run
 
 `byway COMMAND --help` says more about each command.";
 
@@ -123,8 +123,13 @@ pub enum Command {
     Ledger(LedgerCommand),
     /// Verify payments and entries of the ledger, without a node and without trusting anyone
     Light(LightArgs),
+    /// Make a folder ready for a node of an existing network
+    Join(JoinArgs),
     /// Run a node of an existing network
-    Run(RunArgs),
+    Run(RunNodeArgs),
+    /// Links by which others join
+    #[command(subcommand)]
+    Network(NetworkCommand),
     /// Run a kernel node
     #[command(subcommand)]
     Kernel(KernelCommand),

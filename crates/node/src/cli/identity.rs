@@ -98,6 +98,11 @@ fn make(
 fn store(globals: &Globals, directory: &Directory, keystore: &Keystore) -> anyhow::Result<()> {
     directory.create()?;
     let _lock = directory.lock()?;
+    create(globals, directory, keystore)
+}
+
+/// Writes a new keystore into a directory that is locked.
+pub(super) fn create(globals: &Globals, directory: &Directory, keystore: &Keystore) -> anyhow::Result<()> {
     let passphrase = Passphrase::obtain(directory, globals.passphrase_file.as_deref(), Occasion::Choose)?;
     Ok(keystore.create(&directory.keystore_file(), &passphrase, cost(directory))?)
 }
@@ -194,7 +199,7 @@ fn read_phrase(file: Option<&Path>) -> anyhow::Result<Zeroizing<String>> {
     Ok(words)
 }
 
-fn listing(keystore: &Keystore) -> Vec<serde_json::Value> {
+pub(super) fn listing(keystore: &Keystore) -> Vec<serde_json::Value> {
     keystore.identities().iter().map(|identity| identity_json(keystore, identity)).collect()
 }
 
@@ -233,7 +238,7 @@ fn print_identity(globals: &Globals, keystore: &Keystore, identity: &IdentityRec
     ]))
 }
 
-fn phrase_text(keystore: &Keystore) -> String {
+pub(super) fn phrase_text(keystore: &Keystore) -> String {
     let mut text = String::from("The seed phrase. Write it down and keep it where nobody else looks: it restores\n");
     text.push_str("everything, and whoever has it has your money.\n\n");
     for (index, word) in keystore.phrase().words().split(' ').enumerate() {

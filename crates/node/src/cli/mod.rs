@@ -9,6 +9,7 @@ mod asset;
 mod firewall;
 mod group;
 mod identity;
+mod join;
 mod kernel;
 mod ledger;
 mod light;
@@ -93,7 +94,9 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
     let globals = Globals::from(globals);
     match command {
         Command::Up(args) => hosting.up(&globals, args).await,
-        Command::Run(args) => hosting.run(&globals, args).await,
+        Command::Join(args) => join::join(&globals, args, hosting).await,
+        Command::Run(args) => hosting.run(&globals, join::run_args(&globals, args)?).await,
+        Command::Network(NetworkCommand::Link(args)) => join::network_link(&globals, args).await,
         Command::Kernel(KernelCommand::Run(args)) => hosting.run_kernel(&globals, args).await,
         Command::Relay(RelayCommand::Run(args)) => hosting.run_relay(&globals, args).await,
         Command::Relay(RelayCommand::Address(args)) => hosting.relay_address(&globals, args),

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
+use byway_peer::link::KernelPeer;
 use serde::Deserialize;
 
 use super::{Problem, problem};
-use crate::kernel_node::KernelPeer;
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -24,7 +24,9 @@ use byway_primitives::{Encode, NetworkId, Span};
 use byway_records::epoch::first_round;
 use byway_records::reject::IllFormed;
 use byway_records::verified::{verify, verify_all};
-use byway_records::{Height, Output, OutputId, ProgramId, Received, Transaction, TransactionId, VerifiedTransaction};
+use byway_records::{
+    Genesis, Height, Output, OutputId, ProgramId, Received, Transaction, TransactionId, VerifiedTransaction,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::FOLLOW_WAIT;
@@ -122,6 +124,7 @@ pub(super) struct Clients {
 /// What an answering task needs.
 #[derive(Clone)]
 struct Desk {
+    genesis: Arc<Genesis>,
     network: NetworkId,
     journal: Arc<Journal>,
     pool: Pool,
@@ -142,12 +145,13 @@ enum Examined {
 }
 
 impl Clients {
-    pub fn new(network: NetworkId, parts: &Parts, stages: Stages) -> Self {
-        let Parts { journal, pool, mesh, figures, epochs_kept, .. } = parts;
+    pub fn new(parts: &Parts, stages: Stages) -> Self {
+        let Parts { genesis, journal, pool, mesh, figures, epochs_kept, .. } = parts;
+        let (genesis, network) = (genesis.clone(), genesis.network());
         let (journal, pool, mesh, figures) = (journal.clone(), pool.clone(), mesh.clone(), figures.clone());
         let (ask, questions) = mpsc::channel(QUESTIONS_QUEUE);
         let (certified, _) = watch::channel(Height::GENESIS);
-        let desk = Desk { network, journal, pool, mesh, stages, figures, ask, kept_from: 0 };
+        let desk = Desk { genesis, network, journal, pool, mesh, stages, figures, ask, kept_from: 0 };
         let mut clients = Self { desk, certified, questions, epochs_kept: *epochs_kept };
         clients.turn(parts.kernel.committee().epoch());
         clients
@@ -209,6 +213,7 @@ impl Clients {
             Request::Light(question) => {
                 tokio::spawn(async move { desk.light(asker, question).await });
             }
+            Request::Genesis => self.desk.answer(asker, Answer::Genesis(Box::new(Genesis::clone(&self.desk.genesis)))),
             Request::Explore(Query::Members) => self.pass_on(Question::Members { asker }),
             Request::Explore(query) => {
                 tokio::spawn(async move { desk.explore(asker, query).await });

@@ -6,8 +6,6 @@
 //! them: those that the operator names, members of the newest epoch that is known, the founders. What they answer proves
 //! itself, so it makes no difference who they are.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +15,7 @@ use byway_driver::mesh::{Limits, MeshClient, Prologue};
 use byway_kernel::follower::protocol::{Answer, Request};
 use byway_kernel::light::Unproven;
 use byway_kernel::light::protocol::{EpochStep, Question, Reply};
+use byway_peer::link::KernelPeer;
 use byway_primitives::Encode;
 use byway_primitives::codec::decode_exact;
 use byway_records::{Epoch, Genesis, Seats};
@@ -31,20 +30,6 @@ const PERIOD: Duration = Duration::from_secs(3);
 const ASKED_AT_ONCE: usize = 4;
 /// How long one may take to connect, and to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// A kernel node that may be asked: `KEY@HOST:PORT`, with the key of its mesh port in hex.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KernelPeer {
-    pub key: StaticKey,
-    pub address: String,
-}
-
-/// A text that names no kernel node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a kernel node is written KEY@HOST:PORT, with the 64 hex digits of its mesh key (`byway kernel status` at that node shows it)"
-)]
-pub struct NoPeer;
 
 /// What one answered.
 pub(super) struct Shown {
@@ -117,29 +102,6 @@ impl Seeking {
     }
 }
 
-impl fmt::Display for KernelPeer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", hex::encode(self.key.0), self.address)
-    }
-}
-
-impl FromStr for KernelPeer {
-    type Err = NoPeer;
-
-    fn from_str(text: &str) -> Result<Self, NoPeer> {
-        let (digits, address) = text.split_once('@').ok_or(NoPeer)?;
-        let mut key = [0; 32];
-        hex::decode_to_slice(digits, &mut key).map_err(|_| NoPeer)?;
-        let (host, port) = address.rsplit_once(':').ok_or(NoPeer)?;
-        if host.is_empty() || port.parse::<u16>().is_err() {
-            return Err(NoPeer);
-        }
-        Ok(Self { key: StaticKey(key), address: address.to_owned() })
-    }
-}
-
-byway_primitives::serde_as_text!(KernelPeer);
-
 fn ports(seats: &Seats) -> impl Iterator<Item = KernelPeer> + '_ {
     seats.iter().map(|(_, seat)| KernelPeer { key: seat.member.mesh, address: seat.member.address.clone() })
 }
@@ -152,23 +114,5 @@ async fn ask(peer: &KernelPeer, from: u32, prologue: &Prologue, limits: &Limits)
     match decode_exact(&reply).ok()? {
         Answer::Light(Reply::Epochs(steps)) => Some(steps),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_peer_is_a_key_and_an_address() {
-        let key = "0b".repeat(32);
-        let peer = KernelPeer { key: StaticKey([11; 32]), address: "k1.example.org:7100".to_owned() };
-        let text = format!("{key}@k1.example.org:7100");
-        assert_eq!((text.parse(), peer.to_string()), (Ok(peer), text));
-        for wrong in
-            ["k1.example.org:7100", &format!("{key}@"), &format!("{key}@k1"), &format!("{key}@:7100"), "0b@a:1"]
-        {
-            assert_eq!(wrong.parse::<KernelPeer>(), Err(NoPeer), "{wrong}");
-        }
     }
 }

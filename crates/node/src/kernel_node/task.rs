@@ -19,7 +19,7 @@ use byway_kernel::light::serve::is_walkable;
 use byway_kernel::stamp::Admission;
 use byway_kernel::{Fatal, Kernel, MemberIndex, Message, Source, SubmitError, SyncMessage};
 use byway_primitives::{Span, Timer, Token};
-use byway_records::{Epoch, ProgramId, VerifiedTransaction};
+use byway_records::{Epoch, Genesis, ProgramId, VerifiedTransaction};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
 
@@ -74,6 +74,7 @@ pub(super) struct Task {
 
 /// What a task is made of.
 pub(super) struct Parts {
+    pub(super) genesis: Arc<Genesis>,
     pub(super) kernel: Kernel,
     pub(super) epochs_kept: Option<u32>,
     pub(super) journal: Arc<Journal>,
@@ -88,7 +89,7 @@ pub(super) struct Parts {
 impl Task {
     pub(super) fn new(parts: Parts, heard: broadcast::Sender<Heard>) -> Self {
         let stages = Stages::default();
-        let clients = Clients::new(parts.kernel.committee().network(), &parts, stages.clone());
+        let clients = Clients::new(&parts, stages.clone());
         let Parts { kernel, journal, disk, clock, mesh, pool, figures, seeking, .. } = parts;
         Self {
             verifying: Verifying::new(kernel.committee().clone(), pool, figures.clone()),

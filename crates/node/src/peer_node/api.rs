@@ -270,6 +270,10 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| actor.consolidate(request)).await
     }
 
+    async fn network_link(&self, request: NetworkLinkShow) -> Answer<NetworkInvitation> {
+        self.ask(move |actor| actor.network_link(request)).await
+    }
+
     async fn wallet_request(&self, request: WalletRequest) -> Answer<PaymentLink> {
         self.ask(move |actor| actor.request_payment(request)).await
     }

@@ -22,6 +22,7 @@ pub struct Dispatcher<A> {
 /// `unsubscribe` belong to the WebSocket.
 pub const METHODS: &[&str] = &[
     "node_status",
+    "network_link",
     "identity_list",
     "identity_register",
     "offer_list",
@@ -161,6 +162,7 @@ impl<A: NodeApi> Dispatcher<A> {
         let api = &*self.api;
         let params = Params::new(params)?;
         match method {
+            "network_link" => done(api.network_link(read(params)?).await),
             "identity_register" => done(api.identity_register(read(params)?).await),
             "offer_list" => done(api.offer_list(read(params)?).await),
             "offer_prefer" => empty(api.offer_prefer(read(params)?).await),

@@ -8,6 +8,7 @@
 //! - [`harness`]: processes, networks of processes, a web server, a download that resumes.
 //! - [`network`]: seven kernel nodes, a relay, a provider and a client, killed one after the other under load.
 //! - [`members`]: kernel nodes that join, leave, are killed and get other keys while payments go on.
+//! - [`joining`]: a newcomer with a link and nothing else.
 //! - [`local`]: `byway up` twice on one directory.
 //! - [`blocked`]: a network that lets nothing through but a web site, in network namespaces (as root).
 //! - [`faults`]: bad input and faults at a node's front.
@@ -20,6 +21,7 @@
 mod blocked;
 mod faults;
 mod harness;
+mod joining;
 mod local;
 mod members;
 mod network;

@@ -269,6 +269,11 @@ impl NodeApi for Fake {
         Ok(())
     }
 
+    async fn network_link(&self, _request: NetworkLinkShow) -> Answer<NetworkInvitation> {
+        let network = byway_primitives::NetworkId(byway_primitives::Hash([0; 32]));
+        Ok(NetworkInvitation { link: "byway:net/".to_owned(), network, name: "test".to_owned() })
+    }
+
     async fn wallet_request(&self, request: WalletRequest) -> Answer<PaymentLink> {
         let WalletRequest { amount, note, expires_ms, .. } = request;
         Ok(PaymentLink {

@@ -6,6 +6,7 @@ mod convicting;
 mod fake;
 mod fake_kernel;
 mod fetch;
+mod joining;
 mod kernel_rpc;
 mod leaving;
 mod light;

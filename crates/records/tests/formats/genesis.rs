@@ -1,7 +1,7 @@
 //! The genesis file: JSON for people, one canonical digest for the network.
 
-use byway_primitives::{Amount, AssetId};
-use byway_records::genesis::GenesisError;
+use byway_primitives::{Amount, AssetId, Decode, Encode};
+use byway_records::genesis::{GENESIS_BYTES_MAX, GenesisError};
 use byway_records::{Genesis, MemberSet};
 
 use crate::fixed::{self, genesis};
@@ -55,6 +55,17 @@ fn every_parameter_is_part_of_the_network() {
     assert_eq!(networks.len(), changes.len() + 1);
 }
 
+#[test]
+fn an_encoding_comes_back_and_holds_nothing_else() {
+    let bytes = genesis().to_bytes();
+    assert_eq!(Genesis::from_bytes(&bytes), Ok(genesis()));
+    for end in 0..bytes.len() {
+        assert!(Genesis::from_bytes(&bytes[..end]).is_err(), "cut at {end}");
+    }
+    let other = [&[2], &bytes[1..]].concat();
+    assert!(Genesis::from_bytes(&other).is_err(), "another version");
+}
+
 type Case<'a> = (&'static str, &'a dyn Fn(&mut Genesis), GenesisError);
 
 #[test]
@@ -67,7 +78,10 @@ fn a_genesis_that_makes_no_network_is_refused() {
         let members: Vec<_> = g.members.iter().chain(g.members.iter()).map(|(_, member)| member.clone()).collect();
         g.members = MemberSet::new(members);
     };
-    let table: [Case; 10] = [
+    let many = |g: &mut Genesis| g.outputs = vec![g.outputs[0].clone(); GENESIS_BYTES_MAX / 40];
+    let mut large = genesis();
+    many(&mut large);
+    let table: [Case; 12] = [
         ("six members", &|g| few(g, 6), GenesisError::MemberCount { have: 6, min: 7 }),
         ("three in a test", &|g| (g.test, _) = (true, few(g, 3)), GenesisError::MemberCount { have: 3, min: 4 }),
         ("members twice", &twice, GenesisError::MemberKey(7)),
@@ -82,6 +96,8 @@ fn a_genesis_that_makes_no_network_is_refused() {
             GenesisError::CheckpointBytes((4 << 20) + 1),
         ),
         ("too much money", &|g| g.pool = Amount::MAX, GenesisError::Overflow),
+        ("a long name", &|g| g.name = "x".repeat(65), GenesisError::Name),
+        ("what can't be sent", &many, GenesisError::TooLarge(large.to_bytes().len())),
     ];
     assert_eq!(genesis().validate(), Ok(()));
     assert_eq!(genesis().outputs[0].value.asset, AssetId::WAY);

@@ -34,6 +34,49 @@ pub struct RunArgs {
     pub ports: PortChoice,
 }
 
+/// As [`RunArgs`], for a node whose folder `join` made.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct RunNodeArgs {
+    /// The configuration; config.example.toml shows every key [default: config.toml in the node's directory]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do when a port is taken
+    #[arg(long, value_enum, default_value_t, value_name = "CHOICE")]
+    pub ports: PortChoice,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct JoinArgs {
+    /// The network file, or a link `byway:net/…` from somebody who is in the network
+    #[arg(value_name = "NETWORK-FILE-OR-LINK")]
+    pub network: String,
+    /// Which of your devices this is, for a new keystore
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub device: u32,
+    /// Go straight on to `byway run`
+    #[arg(long)]
+    pub run: bool,
+    /// With --run: what to do when a port is taken
+    #[arg(long, value_enum, default_value_t, value_name = "CHOICE")]
+    pub ports: PortChoice,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NetworkCommand {
+    /// Print a link by which others join the network
+    Link(NetworkLinkArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct NetworkLinkArgs {
+    /// The network file [default: ask the running node, which knows who the kernel nodes are now]
+    #[arg(value_name = "NETWORK-FILE")]
+    pub file: Option<PathBuf>,
+    /// A relay that whoever joins may use, as peers write it into `relay`; one with a secret makes the link one, too
+    #[arg(long, value_name = "ADDRESS")]
+    pub relay: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum RelayCommand {
     /// Run a relay

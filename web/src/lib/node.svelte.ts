@@ -22,6 +22,7 @@ import type {
   Pulse as KernelPulse,
   Session,
   Topic,
+  TunnelSettings,
 } from "@byway/client";
 
 const HISTORY_MAX = 200;
@@ -44,6 +45,11 @@ export class NodeStore {
   /** The request for a payment that was made here last; the node keeps none. */
   asked = $state.raw<Asked | null>(null);
 
+  /** What stays outside a tunnel, and whether the kill switch is on; follows the connection. */
+  tunnel = $state.raw<TunnelSettings | null>(null);
+  /** Everything was read once: until then a page would come up in pieces. */
+  isKnown = $state(false);
+
   isLive = $derived(this.link.kind === "open" && this.status !== null);
   connection = $derived(this.status?.connection ?? null);
   /** The session the connection is about. */
@@ -53,6 +59,7 @@ export class NodeStore {
   });
 
   #client: RpcClient;
+  #wasRead = false;
 
   constructor(link: NodeLink) {
     this.#client = new RpcClient({
@@ -85,6 +92,10 @@ export class NodeStore {
     this.offers = this.offers?.map((offer) => (offer.provider === provider ? { ...offer, preferred } : offer)) ?? null;
   }
 
+  async readTunnel(): Promise<void> {
+    this.tunnel = await this.call("tunnel_settings", {});
+  }
+
   /** A payment's entry as the call returned it; events replace it later. */
   noteEntry(entry: Entry): void {
     this.#mergeEntries([entry]);
@@ -92,18 +103,22 @@ export class NodeStore {
 
   /** Subscribes, and reads what events don't repeat: the past. */
   async #refresh(): Promise<void> {
+    void this.#readCheckpoints();
     try {
       await Promise.all([
         this.#client.subscribe(TOPICS),
         this.call("session_list", {}).then((sessions) => (this.sessions = sessions)),
         this.call("promise_list", {}).then((promises) => (this.promises = promises)),
         this.call("wallet_history", { limit: HISTORY_MAX }).then((entries) => (this.history = entries)),
-        this.#readCheckpoints(),
+        this.readTunnel().catch(() => undefined),
       ]);
+      // Status and offers come as events, after the answers.
+      this.#wasRead = true;
+      this.#look();
     } catch {
       // The link broke or the node is starting. A broken link is opened again, which ends here once more; a node
       // that answers with an error is asked again after a pause.
-      setTimeout(() => this.link.kind === "open" && this.status === null && void this.#refresh(), 2_000);
+      setTimeout(() => this.link.kind === "open" && !this.isKnown && void this.#refresh(), 2_000);
     }
   }
 
@@ -142,6 +157,11 @@ export class NodeStore {
       checkpoint: (checkpoint) => this.#handleCheckpoint(checkpoint),
     };
     handlers[topic]?.(data);
+    this.#look();
+  }
+
+  #look(): void {
+    if (!this.isKnown && this.#wasRead && this.status !== null && this.offers !== null) this.isKnown = true;
   }
 
   #handleStatus(status: NodeStatus): void {

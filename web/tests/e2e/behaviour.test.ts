@@ -37,6 +37,13 @@ describe("the link", () => {
     await heading("Not connected").waitFor();
   });
 
+  test("comes up although the kernel doesn't answer, and as soon as the node does", async () => {
+    stage.node.holdNext("kernel_checkpoints");
+    stage.node.failNext("session_list", new MethodError(1002, "busy", "Too many calls at once."));
+    await stage.open();
+    await stage.page.getByText("Your sessions").waitFor();
+  });
+
   test("is restored by itself after it broke, and nothing can be clicked meanwhile", async () => {
     await stage.open();
     stage.node.setRpcUp(false);

@@ -1,0 +1,105 @@
+/** For everyone: what axe finds on each page, and whether anything jumps while a page comes up. */
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type axe from "axe-core";
+import type { Page } from "playwright-core";
+import { MockNode } from "../mock/node";
+import { Browser, DIST, type Scheme, type Viewport } from "./browser";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const COMBINATIONS: [Viewport, Scheme][] = [["desktop", "light"], ["desktop", "dark"], ["phone", "light"], ["phone", "dark"]];
+
+let node: MockNode;
+let browser: Browser;
+let page: Page;
+
+beforeEach(async () => {
+  node = await MockNode.start({ dist: DIST });
+  node.connectDelayMs = 150;
+  node.world.sellForDays();
+});
+afterEach(async () => {
+  await browser?.stop();
+  await node?.stop();
+});
+
+const click = (name: string | RegExp) => page.getByRole("button", { name, exact: typeof name === "string" }).click();
+const go = (name: string) => page.getByRole("link", { name, exact: true }).click();
+
+/** With all that can be opened open. */
+const STATES: [string, () => Promise<void>][] = [
+  ["browse", async () => {
+    await page.getByRole("list", { name: "Countries" }).waitFor();
+    await click("Filters");
+    await click(/^Germany/);
+    await page.locator("#protection").getByRole("button", { name: "Change" }).click();
+    await click("Change limits");
+    await click(/^Connect to Germany/);
+    await page.getByText("Connected through", { exact: true }).waitFor();
+  }],
+  ["send", async () => {
+    await go("Wallet");
+    await click("New sub-account");
+    await click("Make it");
+    await click("Review");
+    await page.getByText("Enter an amount.").first().waitFor();
+  }],
+  ["ask", async () => {
+    await click("Receive");
+    await click("Ask for an amount");
+    await click("Make the link");
+    await page.getByText("Not paid yet.").waitFor();
+  }],
+  ["provide", async () => {
+    await go("Provide");
+    await click("Block a destination");
+    await click("Change terms");
+    await page.locator("#earnings").getByText("0.1095").waitFor();
+  }],
+  ["network", async () => {
+    await go("Network");
+    await page.getByRole("row", { name: /alder/ }).waitFor();
+  }],
+];
+
+test.each(COMBINATIONS)("axe finds nothing, %s, %s", async (viewport, scheme) => {
+  browser = await Browser.start(viewport, scheme, "reduce");
+  page = await browser.page(node.link);
+  for (const [state, reach] of STATES) {
+    await reach();
+    await page.evaluate(AXE);
+    const found = await page.evaluate(async () => {
+      const { violations } = await (window as unknown as { axe: typeof axe }).axe.run(document, { resultTypes: ["violations"] });
+      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
+    });
+    expect(found, state).toEqual([]);
+  }
+});
+
+describe.each(COMBINATIONS.filter(([, scheme]) => scheme === "light"))("%s", (viewport, scheme) => {
+  /** What a good page keeps below, as browsers' makers have it. */
+  const SHIFT_MAX = 0.1;
+  const READY: [string, (page: Page) => Promise<void>][] = [
+    ["browse", (page) => page.getByRole("list", { name: "Countries" }).waitFor()],
+    ["wallet", (page) => page.getByRole("list", { name: "Entries" }).waitFor()],
+    ["provide", (page) => page.locator("#blocks").getByText("Nothing beside what is always closed").waitFor()],
+    ["network", (page) => page.getByRole("row", { name: /alder/ }).waitFor()],
+  ];
+
+  test.each(READY)("nothing jumps while the page %s comes up", async (name, ready) => {
+    browser = await Browser.start(viewport, scheme);
+    await browser.context.addInitScript(() => {
+      Object.assign(window, { shift: 0 });
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) (window as unknown as { shift: number }).shift += (entry as unknown as { value: number }).value;
+      }).observe({ type: "layout-shift", buffered: true });
+    });
+    page = await browser.page(node.link);
+    await page.getByRole("list", { name: "Countries" }).waitFor();
+    const fresh = await browser.page(`http://127.0.0.1:${node.webPort}/#${name}`);
+    await ready(fresh);
+    expect(await fresh.evaluate(() => (window as unknown as { shift: number }).shift)).toBeLessThan(SHIFT_MAX);
+  });
+});

@@ -172,6 +172,34 @@ describe("browsing", () => {
     await stage.page.getByRole("heading", { level: 1, name: "Wallet" }).waitFor();
   });
 
+  test("a port is opened for a country, its state seen, and closed", async () => {
+    const idle = { state: "idle" as const, since_ms: 0, rate_down_bps: 0, rate_up_bps: 0 };
+    stage.node.world.ports = [{ listen: "127.0.0.1:1090", configured: true, country: "SE", connection: idle }];
+    await stage.open();
+    const list = stage.page.getByRole("list", { name: "Ports" });
+    await list.getByText("Sweden · connects when it is used").waitFor();
+    expect(await stage.button("Close 127.0.0.1:1090").count()).toBe(0);
+    await stage.button("New port").click();
+    await stage.page.getByLabel("Leads to").selectOption({ label: "Japan" });
+    await stage.page.getByLabel("Pays at most, WAY per GB").fill("0,5");
+    await stage.page.getByLabel("Port", { exact: true }).fill("70000");
+    await stage.button("Open it").click();
+    await stage.page.getByText("Use a point for decimals").waitFor();
+    await stage.page.getByText("A number from 1 to 65535").waitFor();
+    await stage.page.getByLabel("Pays at most, WAY per GB").fill("1.5");
+    await stage.page.getByLabel("Port", { exact: true }).fill("1090");
+    await stage.button("Open it").click();
+    await stage.page.getByText("Something else listens at 127.0.0.1:1090. Choose another port.").waitFor();
+    await stage.page.getByLabel("Port", { exact: true }).fill("");
+    await stage.button("Open it").click();
+    await list.getByText("127.0.0.1:41080").waitFor();
+    expect(stage.lastCall("proxy_port_open")).toEqual({ country: "JP", max_price: "0.0015" });
+    stage.node.world.ports[1]!.connection = { ...idle, state: "failed", reason: { code: "no_offer_matches", message: "Nobody sells that there." } };
+    await list.getByText("Japan · failed: Nobody sells that there.").waitFor();
+    await stage.button("Close 127.0.0.1:41080").click();
+    await list.getByText("127.0.0.1:41080").waitFor({ state: "detached" });
+  });
+
   test("a pause says why", async () => {
     await stage.open();
     stage.node.world.setConnection("paused", { country: "NL", reason: { code: "spending_limit", message: "Today's limit of 20 WAY is reached." } });

@@ -14,6 +14,7 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
 
   beforeAll(async () => {
     node = await MockNode.start({ dist: DIST });
+    node.bytesPerSecond = 20_000_000;
     browser = await Browser.start(viewport, scheme);
     page = await browser.page(node.link);
   });

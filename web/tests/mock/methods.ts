@@ -111,6 +111,20 @@ export const handlers: Handlers = {
     account.revoked = true;
     return account;
   },
+  proxy_port_list: ({ world }) => world.ports,
+  proxy_port_open: ({ world }, { listen = "127.0.0.1:41080", ...wish }) => {
+    if (world.ports.some((known) => known.listen === listen)) {
+      throw new MethodError(1125, "cannot_listen", `Something else listens at ${listen}. Choose another port.`);
+    }
+    const connection = { state: "idle" as const, since_ms: Date.now(), rate_down_bps: 0, rate_up_bps: 0 };
+    const port = { listen, configured: false, connection, ...wish };
+    world.ports = [...world.ports, port];
+    return port;
+  },
+  proxy_port_close: ({ world }, { listen }) => {
+    world.ports = world.ports.filter((known) => known.listen !== listen);
+    return {};
+  },
   promise_list: ({ world }) => world.promises,
   promise_settle: (node, { counterparty }) => {
     const open = node.world.promises.filter((promise) =>

@@ -21,6 +21,7 @@ import type {
   ProviderBlock,
   ProviderEarnings,
   ProviderUsage,
+  ProxyPort,
   Session,
   SubAccount,
   TunnelSettings,
@@ -94,6 +95,8 @@ export class World {
   evidence: EvidenceRecord[] = [];
   blocks: ProviderBlock[] = [];
   subAccounts: SubAccount[] = [];
+  /** One is named by the configuration. */
+  ports: ProxyPort[] = [];
   /** Days of selling, the newest first. */
   earned: EarningsPeriod[] = [];
   /** The caps of the configuration. */

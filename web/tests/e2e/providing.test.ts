@@ -106,3 +106,18 @@ test("a refusal to publish is shown in the node's words", async () => {
   await stage.button("Publish the offer").click();
   await stage.page.getByText("Others can't reach this stage.node.").waitFor();
 });
+
+test("cashing out settles what is open, then withdraws the account but for what is kept", async () => {
+  stage.node.world.sellForDays();
+  await stage.openPage("Provide");
+  await stage.button("Cash out").click();
+  const form = stage.page.getByRole("form", { name: "Cash out" });
+  await form.getByText("withdraws the account (25.00 WAY)").waitFor();
+  await form.getByLabel("Keep in the account, WAY").fill("5,5");
+  await form.getByText("Use a point for decimals").waitFor();
+  await form.getByLabel("Keep in the account, WAY").fill("5.5");
+  await stage.button("Cash out now").click();
+  await stage.page.getByText("19.6095 WAY are on the way to the wallet").waitFor();
+  expect(stage.lastCall("promise_settle")).toMatchObject({ counterparty: stage.node.world.sessions[0]!.client });
+  expect(stage.lastCall("wallet_withdraw")).toMatchObject({ amount: "19.6095" });
+});

@@ -1,14 +1,17 @@
 /** What the pages Browse, Wallet and Provide compute. */
 
 import { expect, test } from "vitest";
-import type { EarningsPeriod, Entry, Price, Session, SubAccount } from "@byway/client";
+import type { EarningsPeriod, Entry, Price, ProxyPort, Session, SubAccount } from "@byway/client";
 import { blockOf, blockProblem, endWords } from "../../src/lib/blocks";
 import { budgetOf, budgetPart, budgetProblems, budgetWords, sortedBudgets } from "../../src/lib/budgets";
+import { cashedOutWords, cashOut, keepProblem } from "../../src/lib/cash_out";
 import { bytesFor, costPerHour, meanBytesPerSecond, partOf } from "../../src/lib/cost";
 import { clientSums, earningsBars, earningsToCsv, rateCapWords, servedSessions, sumOf } from "../../src/lib/earnings";
 import { chosenEntries, entriesToCsv, signOf } from "../../src/lib/history";
 import { addressPieces, paymentProblems } from "../../src/lib/payment";
+import { portOf, portPlace, portProblems, portWords } from "../../src/lib/ports";
 import { answerTo, isPaymentLink, linkWords, requestOf, requestProblems } from "../../src/lib/requests";
+import { RpcError } from "../../src/lib/rpc";
 import { outsideFrom } from "../../src/lib/split";
 import { termsOf, termsProblems } from "../../src/lib/terms";
 import { landPath, MAP_HEIGHT, MAP_WIDTH, placeOf } from "../../src/lib/world_map";
@@ -180,4 +183,39 @@ test("sub-accounts: what is wrong with a new one, and how far one is used up", (
   expect(budgetOf({ name: " b ", limit: "5.50", per: "never" })).toEqual({ name: "b", limit: "5.5", per: "never" });
   expect([budgetPart(account), budgetWords(account), budgetWords({ ...account, per: "never" })]).toEqual([0.25, "1.25 of 5.00 WAY today", "1.25 of 5.00 WAY"]);
   expect(sortedBudgets([{ ...account, name: "c" }, { ...account, revoked: true }, { ...account, name: "b" }]).map(({ name }) => name)).toEqual(["b", "c", "a"]);
+});
+
+test("a port: what is wrong with a new one, what the node is asked for, and how one stands", () => {
+  expect(portProblems({ country: "", maxPrice: "", port: "" })).toEqual({ maxPrice: null, port: null });
+  expect(["0", "65536", "x", "-1", " 1080 "].map((port) => portProblems({ country: "", maxPrice: "", port }).port === null)).toEqual([false, false, false, false, true]);
+  expect(portProblems({ country: "", maxPrice: "1,5", port: "" }).maxPrice).toContain("point");
+  expect(portOf({ country: "", maxPrice: " ", port: "" })).toEqual({});
+  expect(portOf({ country: "SE", maxPrice: "0.5", port: "01080" })).toEqual({ country: "SE", max_price: "0.0005", listen: "127.0.0.1:1080" });
+  const port: ProxyPort = { listen: "127.0.0.1:1080", configured: false, asn: 7, reason: { code: "cannot_listen", message: "It is taken." } };
+  expect([portPlace(port), portPlace({ ...port, asn: null, country: "SE" }), portWords(port)]).toEqual(["wherever it is best, AS7", "Sweden", "closed: It is taken."]);
+  expect(portWords({ ...port, reason: null, connection: { state: "connected", since_ms: 0, rate_down_bps: 0, rate_up_bps: 0 } })).toBe("connected");
+});
+
+test("cashing out: who can't pay holds up nobody; a lost link ends it; what is kept stays", async () => {
+  const promise = (counterparty: string, direction: "in" | "out" = "in") =>
+    ({ counterparty, direction, serial: "1", amount: "3", settled: "1", backing: "account" as const, updated_ms: 0 });
+  const calls: [string, unknown][] = [];
+  const node = (answers: Record<string, unknown>) => (async (method: string, params: unknown) => {
+    calls.push([method, params]);
+    const answer = answers[(params as { counterparty?: string }).counterparty ?? method];
+    if (answer instanceof Error) throw answer;
+    return answer;
+  }) as Parameters<typeof cashOut>[0];
+  const paid = entry("settle_in", "2", 1);
+  const out = entry("withdraw", "9", 2);
+  const refusal = new RpcError("insufficient_account", "The payer's account is empty.");
+  const answers = { a: refusal, b: { entries: [paid], asked: true }, d: new RpcError("nothing_to_settle", "All is settled."), wallet_balance: { account: "10" }, wallet_withdraw: out };
+  const done = await cashOut(node(answers), [promise("a"), promise("b"), promise("c", "out"), promise("d")], WAY);
+  expect(done).toEqual({ entries: [paid, out], amount: 9n * WAY, unsettled: ["The payer's account is empty."] });
+  expect(calls.at(-1)).toEqual(["wallet_withdraw", { amount: "9", idempotency_key: expect.any(String) }]);
+  expect(cashedOutWords(done)).toMatch(/^9\.00 WAY are on the way .* One promise could not be settled: The payer's account is empty\.$/);
+  const nothing = await cashOut(node({ wallet_balance: { account: "1" } }), [], WAY);
+  expect(cashedOutWords(nothing)).toBe("There was nothing in the account to withdraw.");
+  await expect(cashOut(node({ a: new RpcError("link_lost", "Gone.") }), [promise("a")], 0n)).rejects.toThrow("Gone.");
+  expect([keepProblem(""), keepProblem("1"), keepProblem("x")]).toEqual([null, null, expect.any(String)]);
 });

@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Page } from "playwright-core";
+import { MethodError } from "../mock/methods";
 import { MockNode } from "../mock/node";
 import { Browser, DIST } from "./browser";
 
@@ -103,5 +104,15 @@ describe("the network", () => {
     node.world.evidence = [{ kind: "signed_twice", member: 2, round: 38_001, first: "ab".repeat(32), second: "cd".repeat(32), seen_ms: Date.now() }];
     await openNetwork();
     await page.getByText("signed twice for round 38,001").waitFor();
+  });
+
+  test("the link by which others join is shown when asked for, or why there is none", async () => {
+    await openNetwork();
+    node.failNext("network_link", new MethodError(1005, "not_supported", "This node has no link. Give it a relay."));
+    await button("Show the link").click();
+    await page.getByText("This node has no link. Give it a relay.").waitFor();
+    await button("Show the link").click();
+    await page.getByRole("img", { name: "QR code of the network's link" }).waitFor();
+    await page.getByText(/^byway:net\/[0-9a-f]{400}$/).waitFor();
   });
 });

@@ -125,6 +125,7 @@ export const handlers: Handlers = {
     world.ports = world.ports.filter((known) => known.listen !== listen);
     return {};
   },
+  network_link: ({ world }) => ({ link: `byway:net/${hex(77, 400)}`, name: "local", network: world.network }),
   promise_list: ({ world }) => world.promises,
   promise_settle: (node, { counterparty }) => {
     const open = node.world.promises.filter((promise) =>

@@ -200,6 +200,23 @@ describe("browsing", () => {
     await list.getByText("127.0.0.1:41080").waitFor({ state: "detached" });
   });
 
+  test("a service is opened by its name, and closed", async () => {
+    await stage.open();
+    await stage.button("Open a service").click();
+    await stage.button("Open it").click();
+    await stage.page.getByText("A name in small letters with a hyphen").waitFor();
+    await stage.page.getByLabel("Name", { exact: true }).fill("ftp-fetch");
+    await stage.button("Open it").click();
+    await stage.page.getByText("Nobody sells that.").waitFor();
+    await stage.page.getByLabel("Name", { exact: true }).fill("http-fetch");
+    await stage.page.getByLabel("Pays at most, WAY per GB").fill("2");
+    await stage.button("Open it").click();
+    await stage.page.getByRole("list", { name: "Open services" }).getByText("127.0.0.1:42000").waitFor();
+    expect(stage.lastCall("service_open")).toEqual({ service: "http-fetch", max_price: "0.002" });
+    await stage.button("Close http-fetch").click();
+    await stage.page.getByText("Others sell more than ways out").waitFor();
+  });
+
   test("a pause says why", async () => {
     await stage.open();
     stage.node.world.setConnection("paused", { country: "NL", reason: { code: "spending_limit", message: "Today's limit of 20 WAY is reached." } });

@@ -121,3 +121,12 @@ test("cashing out settles what is open, then withdraws the account but for what 
   expect(stage.lastCall("promise_settle")).toMatchObject({ counterparty: stage.node.world.sessions[0]!.client });
   expect(stage.lastCall("wallet_withdraw")).toMatchObject({ amount: "19.6095" });
 });
+
+test("a program whose service is sold says how it does", async () => {
+  stage.node.world.sellForDays();
+  stage.node.world.services.sold = [
+    { name: "http-fetch", service: "service-5", price_per_mb: "0.002", state: "failed", sessions: 0, restarts: 3, reason: "it ended with code 1" },
+  ];
+  await stage.openPage("Provide");
+  await stage.page.getByRole("list", { name: "Programs" }).getByText("failed, restarted 3 times: it ended with code 1").waitFor();
+});

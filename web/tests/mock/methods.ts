@@ -126,6 +126,17 @@ export const handlers: Handlers = {
     return {};
   },
   network_link: ({ world }) => ({ link: `byway:net/${hex(77, 400)}`, name: "local", network: world.network }),
+  service_list: ({ world }) => world.services,
+  service_open: ({ world }, { service, listen = "127.0.0.1:42000" }) => {
+    if (service !== "http-fetch") throw new MethodError(1101, "no_offer_matches", "Nobody sells that. Look at the name again.");
+    const access = { service, listen };
+    world.services = { ...world.services, open: [...world.services.open, access] };
+    return { access, session: world.sessions[0]! };
+  },
+  service_close: ({ world }, { listen }) => {
+    world.services = { ...world.services, open: world.services.open.filter((known) => known.listen !== listen) };
+    return {};
+  },
   promise_list: ({ world }) => world.promises,
   promise_settle: (node, { counterparty }) => {
     const open = node.world.promises.filter((promise) =>

@@ -22,6 +22,7 @@ import type {
   ProviderEarnings,
   ProviderUsage,
   ProxyPort,
+  ServiceList,
   Session,
   SubAccount,
   TunnelSettings,
@@ -95,6 +96,7 @@ export class World {
   evidence: EvidenceRecord[] = [];
   blocks: ProviderBlock[] = [];
   subAccounts: SubAccount[] = [];
+  services: ServiceList = { open: [], sold: [] };
   /** One is named by the configuration. */
   ports: ProxyPort[] = [];
   /** Days of selling, the newest first. */

@@ -1,7 +1,7 @@
 /** What the pages Browse, Wallet and Provide compute. */
 
 import { expect, test } from "vitest";
-import type { EarningsPeriod, Entry, Price, ProxyPort, Session, SubAccount } from "@byway/client";
+import type { EarningsPeriod, Entry, Price, ProxyPort, ServiceProgram, Session, SubAccount } from "@byway/client";
 import { blockOf, blockProblem, endWords } from "../../src/lib/blocks";
 import { budgetOf, budgetPart, budgetProblems, budgetWords, sortedBudgets } from "../../src/lib/budgets";
 import { cashedOutWords, cashOut, keepProblem } from "../../src/lib/cash_out";
@@ -12,6 +12,7 @@ import { addressPieces, paymentProblems } from "../../src/lib/payment";
 import { portOf, portPlace, portProblems, portWords } from "../../src/lib/ports";
 import { answerTo, isPaymentLink, linkWords, requestOf, requestProblems } from "../../src/lib/requests";
 import { RpcError } from "../../src/lib/rpc";
+import { programWords, serviceOf, serviceProblems } from "../../src/lib/services";
 import { outsideFrom } from "../../src/lib/split";
 import { termsOf, termsProblems } from "../../src/lib/terms";
 import { landPath, MAP_HEIGHT, MAP_WIDTH, placeOf } from "../../src/lib/world_map";
@@ -218,4 +219,15 @@ test("cashing out: who can't pay holds up nobody; a lost link ends it; what is k
   expect(cashedOutWords(nothing)).toBe("There was nothing in the account to withdraw.");
   await expect(cashOut(node({ a: new RpcError("link_lost", "Gone.") }), [promise("a")], 0n)).rejects.toThrow("Gone.");
   expect([keepProblem(""), keepProblem("1"), keepProblem("x")]).toEqual([null, null, expect.any(String)]);
+});
+
+test("services: their names, what the node is asked for, and how a program does", () => {
+  expect(["http-fetch", "a-b-c", "http", "Http-fetch", "-a", ""].map((service) => serviceProblems({ service, maxPrice: "", port: "" }).service === null))
+    .toEqual([true, true, false, false, false, false]);
+  expect(serviceOf({ service: " a-b ", maxPrice: "2", port: "9000" })).toEqual({ service: "a-b", max_price: "0.002", listen: "127.0.0.1:9000" });
+  const program: ServiceProgram = { name: "a-b", service: "service-5", price_per_mb: "1", state: "running", sessions: 1, restarts: 0, version: "2" };
+  expect([programWords(program), programWords({ ...program, state: "starting", restarts: 1 }), programWords({ ...program, state: "failed", restarts: 2, reason: "why" })])
+    .toEqual([
+      { text: "running version 2, 1 session", tone: "good" }, { text: "starting, restarted once", tone: "warn" }, { text: "failed, restarted 2 times: why", tone: "bad" },
+    ]);
 });

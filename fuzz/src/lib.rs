@@ -122,6 +122,7 @@ targets! {
         open_keystore: open_keystore,
         payment_link: payment_link,
         network_link: network_link,
+        invite_link: invite_link,
     }
 }
 
@@ -198,6 +199,17 @@ fn network_link(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     text.parse::<byway_peer::link::NetworkLink>().is_ok_and(|link| {
         assert_eq!(link.to_string(), text.to_ascii_lowercase(), "a link has one text, in small letters or in capitals");
+        true
+    })
+}
+
+fn invite_link(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    text.parse::<byway_peer::link::Link>().is_ok_and(|link| {
+        if let byway_peer::link::Link::Invite(invite) = &link {
+            assert_eq!(*invite.to_text(), text.to_ascii_lowercase(), "an invite has one text");
+            assert!(invite.bearer().ids().count() <= byway_peer::link::INVITE_OUTPUTS_MAX);
+        }
         true
     })
 }

@@ -266,6 +266,15 @@ export interface TransactionRecord {
   transaction_id: TransactionId;
 }
 
+/** an invite that this node accepted */
+export interface AcceptedInvite {
+  accepted_ms: Time;
+  amount: Amount;
+  reason?: string | null;
+  stage: "claiming" | "depositing" | "done" | "lost";
+  transaction_id: Id;
+}
+
 /** where a wallet or a group receives */
 export type Address = string;
 
@@ -407,6 +416,18 @@ export interface Entry {
   transaction_id: Id;
 }
 
+/** an invite that this node gave */
+export interface GivenInvite {
+  coins: Amount;
+  created_ms: Time;
+  ended_ms?: Time | null;
+  expires_ms?: Time | null;
+  number: number;
+  pledge: Amount;
+  stage: "paying" | "open" | "taken" | "taking_back" | "taken_back" | "failed";
+  transaction_id: Id;
+}
+
 /** who is paid */
 export interface GroupPayee {
   amount: Amount;
@@ -449,6 +470,18 @@ export interface IdentityRecord {
   registered: boolean;
   since_ms?: Time | null;
   withdrawing: Withdrawing[];
+}
+
+/** an invite and, while it is open, its link, which is money */
+export interface InviteLink {
+  invite: GivenInvite;
+  link?: string | null;
+}
+
+/** invites given and accepted */
+export interface InviteList {
+  accepted: AcceptedInvite[];
+  given: GivenInvite[];
 }
 
 /** a kernel node as seen from here */
@@ -911,6 +944,14 @@ export interface Methods {
   "ledger_identity": { params: { id: Id }; result: IdentityRecord };
   /** A link by which others join this node's network. */
   "network_link": { params: { relay?: string }; result: NetworkInvitation };
+  /** Pays coins to whoever comes with a link; `invite_show` gives the link once they are there. */
+  "invite_new": { params: { coins: Amount; pledge?: boolean; within_seconds?: number; idempotency_key?: Key }; result: GivenInvite };
+  /** Invites given and accepted, and what became of them. */
+  "invite_list": { params: Record<string, never>; result: InviteList };
+  /** An invite and, while it is open, its link, which is money. */
+  "invite_show": { params: { number: number; relay?: string }; result: InviteLink };
+  /** Draws back the coins of an invite that nobody has taken. */
+  "invite_take_back": { params: { number: number; idempotency_key?: Key }; result: Entry };
   /** A link by which this wallet is paid. */
   "wallet_request": { params: { amount?: Amount; asset?: AssetId; note?: string; expires_ms?: Time }; result: PaymentLink };
   /** What a payment link asks for. */
@@ -948,6 +989,8 @@ export const KEYED: ReadonlySet<Method> = new Set<Method>([
   "kernel_rotate",
   "kernel_appeal",
   "kernel_upgrade",
+  "invite_new",
+  "invite_take_back",
   "wallet_pay",
 ]);
 
@@ -992,6 +1035,8 @@ export const ERRORS = {
   insufficient_account: 1203,
   insufficient_wallet: 1202,
   invalid_address: 1205,
+  invite_not_found: 1140,
+  invite_not_open: 1141,
   kernel_full: 1405,
   ledger_mismatch: 1305,
   ledger_unproved: 1306,
@@ -1019,6 +1064,7 @@ export const ERRORS = {
   superseded: 1106,
   too_few_members: 1409,
   too_many_blocks: 1119,
+  too_many_invites: 1142,
   tunnel_impossible: 1109,
   upgrade_refused: 1414,
   wrong_standing: 1408,

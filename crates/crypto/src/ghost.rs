@@ -136,15 +136,25 @@ impl WalletSecret {
         }
     }
 
+    /// Another secret, which only who can spend can derive: a holder of the view key can't. One for each context and salt.
+    pub fn derive(&self, context: Context, salt: &[u8]) -> Zeroizing<[u8; 32]> {
+        let (view, spend) = (Zeroizing::new(self.view.to_bytes()), Zeroizing::new(self.spend.to_bytes()));
+        Zeroizing::new(context.hash(&[&*view, &*spend, salt]).0)
+    }
+
     pub fn view_secret(&self) -> ViewSecret {
         ViewSecret { view: self.view, spend_public: EdwardsPoint::mul_base(&self.spend) }
     }
 
     /// The secret that spends output `index` of the transaction with this R, if the output is ours.
     pub fn spend_secret(&self, transaction: GhostKey, index: u32, output: GhostKey) -> Option<SpendSecret> {
+        self.spend_secret_at(transaction, index).filter(|secret| secret.public == output)
+    }
+
+    /// The secret that would spend output `index` of the transaction with this R, were it ours. `None` if R is none.
+    pub fn spend_secret_at(&self, transaction: GhostKey, index: u32) -> Option<SpendSecret> {
         let shared = shared_secret(&self.view, transaction)?;
-        let secret = self.one_time_secret(output_scalar(&shared, index));
-        (secret.public == output).then_some(secret)
+        Some(self.one_time_secret(output_scalar(&shared, index)))
     }
 
     /// s + b for this s.

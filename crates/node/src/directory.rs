@@ -7,7 +7,7 @@
 //! D/config.toml      the configuration, where `join` made it
 //! D/ports.json       ports chosen by the node itself            D/store/      ledger view, journals
 //! D/member.json      a kernel node's public keys                D/log/        logs, if to a file
-//! D/front.secret     lets through a relay's front
+//! D/front.secret     lets through a relay's front              D/claims.json invites that were accepted
 //! ```
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -168,6 +168,11 @@ impl Directory {
 
     pub fn network_file(&self) -> PathBuf {
         self.0.join("network.json")
+    }
+
+    /// Invites that were accepted.
+    pub fn claims_file(&self) -> PathBuf {
+        self.0.join("claims.json")
     }
 
     /// The configuration that is meant where none is named.

@@ -11,13 +11,14 @@ use bytes::Bytes;
 use byway_driver::disguise::{AddressError, Disguise, Mode, RelayAddress};
 use byway_driver::entropy;
 use byway_driver::mesh::{ConnectError, Limits, MeshClient, RequestError};
+use byway_kernel::follower::explore::{Found, Query};
 use byway_kernel::follower::protocol::{Answer, Request};
 use byway_kernel::light::TrustedCheckpoint;
-use byway_peer::link::{KERNEL_PEERS_MAX, KernelPeer, LinkError, NetworkLink, RELAY_TEXT_MAX};
+use byway_peer::link::{Invite, KERNEL_PEERS_MAX, KernelPeer, Link, LinkError, NetworkLink, RELAY_TEXT_MAX};
 use byway_primitives::NetworkId;
 use byway_primitives::codec::{DecodeError, Encode, decode_exact};
 use byway_records::genesis::GenesisError;
-use byway_records::{Genesis, Member};
+use byway_records::{Genesis, Member, OutputId};
 use zeroize::Zeroizing;
 
 use crate::genesis::{self, LoadError};
@@ -34,6 +35,8 @@ const _: () = assert!(KERNEL_PEERS <= KERNEL_PEERS_MAX);
 #[derive(Debug)]
 pub enum Given {
     Link(NetworkLink),
+    /// A link with coins.
+    Invite(Box<Invite>),
     /// The genesis file, whose network is taken as it is, and a recent checkpoint that it names.
     File(Box<Genesis>, Option<TrustedCheckpoint>),
 }
@@ -94,8 +97,11 @@ impl Given {
     /// Reads what was typed: a link, or the name of a file.
     pub fn read(text: &str) -> Result<Self, GivenError> {
         let text = text.trim();
-        if byway_peer::link::is_meant(text) {
-            return Ok(Self::Link(text.parse()?));
+        if Link::is_meant(text) {
+            return Ok(match text.parse()? {
+                Link::Network(network) => Self::Link(network),
+                Link::Invite(invite) => Self::Invite(invite),
+            });
         }
         let path = Path::new(text);
         Ok(Self::File(Box::new(genesis::load(path)?), genesis::recent_checkpoint(path)?))
@@ -104,22 +110,29 @@ impl Given {
     pub fn network(&self) -> NetworkId {
         match self {
             Self::Link(link) => link.network,
+            Self::Invite(invite) => invite.network.network,
             Self::File(genesis, _) => genesis.network(),
+        }
+    }
+
+    /// Whom to ask for the genesis.
+    pub fn link(&self) -> Option<&NetworkLink> {
+        match self {
+            Self::Link(link) => Some(link),
+            Self::Invite(invite) => Some(&invite.network),
+            Self::File(..) => None,
         }
     }
 
     /// A relay that the newcomer may use.
     pub fn relay(&self) -> Option<&str> {
-        match self {
-            Self::Link(link) => link.relay.as_ref().map(|relay| relay.as_str()),
-            Self::File(..) => None,
-        }
+        self.link()?.relay.as_ref().map(|relay| relay.as_str())
     }
 
     fn checkpoint(&self) -> Option<TrustedCheckpoint> {
         match self {
-            Self::Link(link) => link.checkpoint,
             Self::File(_, checkpoint) => *checkpoint,
+            Self::Link(_) | Self::Invite(_) => self.link()?.checkpoint,
         }
     }
 }
@@ -165,6 +178,42 @@ async fn disguise(link: &NetworkLink) -> Result<Option<Disguise>, FetchError> {
 }
 
 async fn ask(network: NetworkId, peer: &KernelPeer, disguise: Option<&Disguise>) -> Result<Genesis, AskError> {
+    let answer = exchange(network, peer, disguise, &Request::Genesis).await?;
+    let Answer::Genesis(genesis) = answer else { return Err(AskError::Other) };
+    if genesis.network() != network {
+        return Err(AskError::OtherNetwork(genesis.network()));
+    }
+    genesis.validate()?;
+    Ok(*genesis)
+}
+
+/// Whether all of these outputs are unspent, by the word of the link's kernel nodes: yes if one of them says so, no if all
+/// that answer deny it, `None` if none answers. Nothing depends on it but what a person is told.
+pub async fn are_unspent(link: &NetworkLink, outputs: &[OutputId]) -> Result<Option<bool>, FetchError> {
+    let disguise = disguise(link).await?;
+    let mut said = None;
+    for peer in &link.kernel {
+        let request = Request::Explore(Query::Outputs { ids: outputs.to_vec() });
+        if let Ok(Answer::Explored(Found::Outputs(found))) =
+            exchange(link.network, peer, disguise.as_ref(), &request).await
+            && found.len() == outputs.len()
+        {
+            let all = found.iter().all(Option::is_some);
+            if all {
+                return Ok(Some(true));
+            }
+            said = Some(false);
+        }
+    }
+    Ok(said)
+}
+
+async fn exchange(
+    network: NetworkId,
+    peer: &KernelPeer,
+    disguise: Option<&Disguise>,
+    request: &Request,
+) -> Result<Answer, AskError> {
     let limits = Limits { connect_max: PATIENCE, handshake_max: PATIENCE, ..Limits::default() };
     let address = match disguise {
         Some(disguise) => disguise.kernel(&peer.address).await.map_err(AskError::Disguise)?.to_string(),
@@ -173,13 +222,8 @@ async fn ask(network: NetworkId, peer: &KernelPeer, disguise: Option<&Disguise>)
     let connected = MeshClient::connect(&address, peer.key, &prologue_of(network), &entropy::seed(), &limits).await;
     // Kernel nodes tell clients nothing unasked.
     let (client, _pushes) = connected?;
-    let reply = client.request(Bytes::from(Request::Genesis.to_bytes()), PATIENCE).await?;
-    let Answer::Genesis(genesis) = decode_exact(&reply)? else { return Err(AskError::Other) };
-    if genesis.network() != network {
-        return Err(AskError::OtherNetwork(genesis.network()));
-    }
-    genesis.validate()?;
-    Ok(*genesis)
+    let reply = client.request(Bytes::from(request.to_bytes()), PATIENCE).await?;
+    Ok(decode_exact(&reply)?)
 }
 
 /// The configuration of a node that browses, for a folder with this network in it.
@@ -244,8 +288,8 @@ pub fn config_text(genesis: &Genesis, given: &Given) -> String {
 
 /// Founders that the link says are elsewhere now, as `NAME=HOST:PORT`.
 fn moved(genesis: &Genesis, given: &Given) -> Vec<String> {
-    let Given::Link(link) = given else { return Vec::new() };
-    let elsewhere = link.kernel.iter().filter_map(|peer| {
+    let peers = given.link().into_iter().flat_map(|link| &link.kernel);
+    let elsewhere = peers.filter_map(|peer| {
         let (_, founder) = genesis.members.iter().find(|(_, member)| member.mesh == peer.key)?;
         (founder.address != peer.address).then(|| format!("{}={}", founder.name, peer.address))
     });

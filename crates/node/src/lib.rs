@@ -3,7 +3,8 @@
 //! - [`directory`]: where a node keeps things, and the lock that keeps a second one out; [`ports`]: its sockets.
 //! - [`keystore`]: the seed phrase and the identities, encrypted on disk (row I1).
 //! - [`config`]: one TOML file, one struct per component; [`logs`]: what is written about all of it.
-//! - [`genesis`]: makes the file that a network is; [`joining`]: gets it from a link, and a folder ready for a node of it.
+//! - [`genesis`]: makes the file that a network is; [`joining`]: gets it from a link, and a folder ready for a node of it;
+//!   [`claims`]: what takes an invite's coins.
 //! - [`api`]: what a node can be asked, as types and the trait [`api::NodeApi`]; [`rpc`] serves it on a loopback port,
 //!   [`page`] serves the web page that uses it, [`client`] asks from another process.
 //! - [`explorer`]: answers about the kernel, for kernel nodes and market nodes alike.
@@ -22,6 +23,7 @@ pub mod backup;
 pub mod bench;
 pub mod bounded;
 pub mod calendar;
+pub mod claims;
 pub mod cli;
 pub mod client;
 pub mod config;

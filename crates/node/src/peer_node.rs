@@ -14,7 +14,8 @@
 //! - [`quality`]: how well providers serve, as this node measures it and others say.
 //! - [`accounts`]: sub-accounts, budgets within this node.
 //! - [`figures`] are for monitoring.
-//! - [`requesting`]: payment links; [`inviting`]: links by which others join.
+//! - [`requesting`]: payment links; [`inviting`]: links by which others join, with coins or without; [`claiming`]: taking
+//!   coins of an invite.
 //! - [`selling`]: the provider's offer; [`serving`]: its sessions.
 //! - [`plugging`]: services that plug in, as they are sold; [`opened`]: as they are used.
 //! - [`provision`]: a provider's caps, blocks and earnings.
@@ -37,6 +38,7 @@ mod audit;
 mod books;
 mod calling;
 mod choosing;
+mod claiming;
 mod connecting;
 mod consolidating;
 mod data_plane;
@@ -100,6 +102,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
 use crate::api::{self as contract, Event};
+use crate::claims::Claim;
 use crate::config::TunnelConfig;
 use crate::keystore::IdentityPurpose;
 use crate::plugged::{PluggedSelling, ProgramEvent};
@@ -145,6 +148,8 @@ pub struct PeerNodeConfig {
     pub trusted: Option<TrustedCheckpoint>,
     /// Where kernel nodes are reached, by name, if elsewhere than genesis says.
     pub kernel_addresses: BTreeMap<String, String>,
+    /// Invites that were accepted for it.
+    pub claims: Vec<Claim>,
     /// What the first connection through the proxy asks the market for.
     pub buying: contract::OfferFilter,
     /// Proxy ports beside the main one; each names where it listens.

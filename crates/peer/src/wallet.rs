@@ -13,6 +13,7 @@
 //! shows up among the inputs of a final transaction. It can build nothing ([`BuildError::ReadOnly`]). The same holds for
 //! one that was restored from its seed phrase: what it paid before is found as [`Found::Spent`].
 
+mod bearer;
 mod build;
 mod groups;
 mod history;
@@ -31,6 +32,7 @@ use byway_records::reject::Reject;
 use byway_records::scan::{ScanData, ScanTransaction};
 use byway_records::{Output, OutputId, TransactionId, Value};
 
+pub use bearer::Bearer;
 pub use build::{Authorise, BuildError, Grains, Payee, Recipient, RecipientError, Wish};
 pub use groups::GroupId;
 pub use history::{Activity, Kind, Stage};
@@ -216,6 +218,7 @@ impl Wallet {
             self.take_spent(&made.spent, &mut flows, &mut batch);
             self.take_made(height, made, &mut flows, &mut batch);
             self.take_for_groups(height, made, &mut batch);
+            self.drop_beaten(made, scan.time, &mut batch, &mut found);
             if self.pending.contains_key(&made.id) {
                 self.settle(made.id, Stage::Final, scan.time, &mut batch);
                 found.push(Found::Final(made.id));
@@ -239,6 +242,17 @@ impl Wallet {
         self.height = height;
         batch.put(META, HEIGHT_KEY, height.to_bytes());
         (batch, found)
+    }
+
+    /// Whatever else spends what this transaction has spent will never be final: the same wallet on another device was sooner,
+    /// or somebody else who had the same invite.
+    fn drop_beaten(&mut self, made: &ScanTransaction, time: Time, batch: &mut Batch, found: &mut Vec<Found>) {
+        let spends_same = |pending: &Pending| pending.spends.iter().any(|id| made.spent.contains(id));
+        let beaten = self.pending.iter().filter(|(id, pending)| **id != made.id && spends_same(pending));
+        for id in beaten.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.settle(id, Stage::Rejected(Reject::UnknownInput), time, batch);
+            found.push(Found::Rejected(id, Reject::UnknownInput));
+        }
     }
 
     /// Removes spent outputs of ours and of our groups. What a group spends is not counted as going from us.

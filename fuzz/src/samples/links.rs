@@ -1,9 +1,12 @@
 //! Texts that people send each other.
 
 use byway_crypto::WalletSecret;
+use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::noise::StaticKey;
 use byway_kernel::light;
-use byway_records::Height;
+use byway_peer::link::{Invite, InviteSeed, KernelPeer, NetworkLink};
+use byway_primitives::Amount;
+use byway_records::{Height, TransactionId};
 
 use super::{HASH, NETWORK, Samples, TIME};
 
@@ -21,16 +24,28 @@ pub(crate) fn payment_link() -> Samples {
 }
 
 pub(crate) fn network_link() -> Samples {
-    let peer = |number: u8| byway_peer::link::KernelPeer {
-        key: StaticKey([number; 32]),
-        address: format!("k{number}.example.org:7100"),
-    };
-    let bare = byway_peer::link::NetworkLink::new(NETWORK, vec![peer(1)]);
-    let full = byway_peer::link::NetworkLink {
+    let peer = |number: u8| KernelPeer { key: StaticKey([number; 32]), address: format!("k{number}.example.org:7100") };
+    let bare = NetworkLink::new(NETWORK, vec![peer(1)]);
+    let full = NetworkLink {
         kernel: vec![peer(1), peer(2)],
         relay: Some("https://relay.example.org".to_owned().into()),
         checkpoint: Some(light::TrustedCheckpoint { height: Height(300), digest: HASH }),
         ..bare.clone()
     };
     [bare.to_string(), full.to_string(), full.to_string().to_uppercase()].map(String::into_bytes).into()
+}
+
+pub(crate) fn invite_link() -> Samples {
+    let peer = KernelPeer { key: StaticKey([1; 32]), address: "k1.example.org:7100".to_owned() };
+    let invite = Invite {
+        network: NetworkLink::new(NETWORK, vec![peer]),
+        seed: InviteSeed([5; 16].into()),
+        transaction: TransactionId(HASH),
+        ghost: TransactionSecret::from_seed(&[7; 32]).public(),
+        outputs: vec![(0, Amount::from_coins(12)), (3, Amount::from_coins(9))],
+        pledge: Amount::from_coins(1),
+        expires: Some(TIME),
+    };
+    let endless = Invite { expires: None, pledge: Amount::ZERO, ..invite.clone() };
+    [invite, endless].map(|invite| invite.to_text().as_bytes().to_vec()).into()
 }

@@ -69,6 +69,10 @@ pub trait NodeApi: KernelApi {
     fn node_status(&self) -> impl Future<Output = Answer<NodeStatus>> + Send;
 
     fn network_link(&self, request: NetworkLinkShow) -> impl Future<Output = Answer<NetworkInvitation>> + Send;
+    fn invite_new(&self, request: InviteNew) -> impl Future<Output = Answer<GivenInvite>> + Send;
+    fn invite_list(&self) -> impl Future<Output = Answer<InviteList>> + Send;
+    fn invite_show(&self, request: InviteShow) -> impl Future<Output = Answer<InviteLink>> + Send;
+    fn invite_take_back(&self, request: InviteTakeBack) -> impl Future<Output = Answer<Entry>> + Send;
 
     fn identity_list(&self) -> impl Future<Output = Answer<Vec<Identity>>> + Send;
     fn identity_register(&self, request: IdentityRegister) -> impl Future<Output = Answer<Entry>> + Send;

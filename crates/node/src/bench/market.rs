@@ -103,6 +103,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         relay: None,
         trusted: None,
         kernel_addresses: Default::default(),
+        claims: Vec::new(),
         buying: Default::default(),
         proxy_ports: Vec::new(),
         outside_tunnel: Default::default(),

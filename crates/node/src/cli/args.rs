@@ -3,6 +3,7 @@
 mod account;
 mod bench;
 mod firewall;
+mod invite;
 mod kernel;
 mod market;
 mod network;
@@ -20,6 +21,7 @@ use clap::{Args, Parser, Subcommand};
 pub use account::*;
 pub use bench::*;
 pub use firewall::*;
+pub use invite::*;
 pub use kernel::*;
 pub use market::*;
 pub use network::*;
@@ -123,6 +125,9 @@ pub enum Command {
     Ledger(LedgerCommand),
     /// Verify payments and entries of the ledger, without a node and without trusting anyone
     Light(LightArgs),
+    /// First coins for somebody else, as a link by which they join
+    #[command(subcommand)]
+    Invite(InviteCommand),
     /// Make a folder ready for a node of an existing network
     Join(JoinArgs),
     /// Run a node of an existing network

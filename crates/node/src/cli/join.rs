@@ -1,27 +1,31 @@
 //! `byway join` and `byway network link`: into a network, and bringing others along.
 //!
 //! Joining makes a folder ready and starts nothing. It can be repeated: what is there stays as it is, and a folder belongs to
-//! one network for good.
+//! one network for good. An invite is accepted along with it, by signing what takes its coins ([`claims`]).
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use byway_crypto::phrase::Device;
-use byway_peer::link::NetworkLink;
+use byway_peer::link::{Invite, NetworkLink};
 use byway_primitives::NetworkId;
-use byway_records::Genesis;
+use byway_records::{Genesis, OutputId};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::identity::{self, listing, phrase_text};
-use super::output::{fields, print, print_json};
+use super::output::{fields, now, print, print_json, way};
 use super::{Globals, Hosting, JoinArgs, NetworkLinkArgs, Outcome, RunArgs, RunNodeArgs};
 use crate::api::{NetworkInvitation, NetworkLinkShow};
+use crate::claims::{self, Claim};
 use crate::config::{Config, Role};
 use crate::directory::Directory;
 use crate::files;
 use crate::genesis;
 use crate::joining::{self, Given, config_text};
-use crate::keystore::Keystore;
+use crate::keystore::{IdentityPurpose, Keystore};
+use crate::passphrase::{Occasion, Passphrase};
 
 /// What joining found or made.
 struct Folder {
@@ -36,14 +40,35 @@ struct Folder {
 }
 
 pub async fn join(globals: &Globals, args: JoinArgs, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
-    let given = Given::read(&args.network)?;
+    let given = Given::read(&typed(args.network)?)?;
     let folder = prepare(globals, &given, Device(args.device)).await?;
-    report(globals, &folder, args.run)?;
+    let accepted = match &given {
+        Given::Invite(invite) => Some(accept(globals, &folder, invite).await),
+        Given::Link(_) | Given::File(..) => None,
+    };
+    report(globals, &folder, accepted.as_ref().and_then(|accepted| accepted.as_ref().ok()), args.run)?;
+    if let Some(Err(refusal)) = accepted {
+        return Err(refusal);
+    }
     if !args.run {
         return Ok(Outcome::Done);
     }
     let at_home = Globals { dir: Some(folder.directory.root().to_owned()), ..globals.clone() };
     hosting.run(&at_home, RunArgs { config: folder.directory.config_file(), ports: args.ports }).await
+}
+
+/// What was typed, or with `-` the first line of standard input: an invite is money, and other users of the machine see what
+/// programs are started with.
+fn typed(network: String) -> anyhow::Result<Zeroizing<String>> {
+    if network != "-" {
+        return Ok(Zeroizing::new(network));
+    }
+    if std::io::stdin().is_terminal() {
+        eprintln!("Paste the link, and Return:");
+    }
+    let mut line = Zeroizing::new(String::new());
+    std::io::stdin().read_line(&mut line)?;
+    Ok(line)
 }
 
 /// `byway run`, with the configuration of the node's directory where none is named.
@@ -76,10 +101,8 @@ async fn prepare(globals: &Globals, given: &Given, device: Device) -> anyhow::Re
     let (genesis, fetched_from) = match (there, given) {
         (Some(genesis), _) => (genesis, None),
         (None, Given::File(genesis, _)) => (Genesis::clone(genesis), None),
-        (None, Given::Link(link)) => {
-            let (genesis, from) = joining::fetch(link).await?;
-            (genesis, Some(from))
-        }
+        (None, Given::Link(link)) => fetch(link).await?,
+        (None, Given::Invite(invite)) => fetch(&invite.network).await?,
     };
     directory.create()?;
     let has_keystore = keystore_file.exists();
@@ -102,6 +125,48 @@ async fn prepare(globals: &Globals, given: &Given, device: Device) -> anyhow::Re
         }
     };
     Ok(Folder { directory, genesis, fetched_from, is_network_new, is_config_new: !is_configured, keystore })
+}
+
+async fn fetch(link: &NetworkLink) -> anyhow::Result<(Genesis, Option<String>)> {
+    let (genesis, from) = joining::fetch(link).await?;
+    Ok((genesis, Some(from)))
+}
+
+/// What became of an invite.
+enum Accepted {
+    Now(Claim),
+    /// By this folder.
+    Before,
+}
+
+/// Signs what takes an invite's coins, for the node to hand in. The secret of the invite is not kept.
+async fn accept(globals: &Globals, folder: &Folder, invite: &Invite) -> anyhow::Result<Accepted> {
+    const ANOTHER: &str = "the folder is ready all the same; ask for another invite, and join with that";
+    let Folder { directory, genesis, .. } = folder;
+    if claims::load(directory)?.iter().any(|claim| claim.invite == invite.transaction) {
+        return Ok(Accepted::Before);
+    }
+    let outputs: Vec<OutputId> = invite.bearer().ids().collect();
+    if joining::are_unspent(&invite.network, &outputs).await? == Some(false) {
+        bail!("this invite was taken already, or drawn back, as the kernel nodes in it say; {ANOTHER}");
+    }
+    let opened;
+    let keystore = match &folder.keystore {
+        Some(keystore) => keystore,
+        None => {
+            let passphrase = Passphrase::obtain(directory, globals.passphrase_file.as_deref(), Occasion::Open)?;
+            opened = Keystore::open(&directory.keystore_file(), &passphrase)?;
+            &opened
+        }
+    };
+    let sells = Config::load(&directory.config_file())?.provider.is_some();
+    let purpose = if sells { IdentityPurpose::Selling } else { IdentityPurpose::Browsing };
+    let identity = keystore.first(purpose).context("the keystore has no identity for this; `byway identity new`")?;
+    let claim = Claim::sign(invite, genesis, keystore, &keystore.secret(identity), now())?;
+    // The node reads it when it starts.
+    let _lock = directory.lock()?;
+    claims::add(directory, claim.clone())?;
+    Ok(Accepted::Now(claim))
 }
 
 /// Refuses a directory that belongs to something else; says whether it has a configuration.
@@ -138,7 +203,7 @@ fn refuse_other(file: &Path, network: NetworkId) -> anyhow::Result<()> {
     )
 }
 
-fn report(globals: &Globals, folder: &Folder, runs: bool) -> anyhow::Result<()> {
+fn report(globals: &Globals, folder: &Folder, accepted: Option<&Accepted>, runs: bool) -> anyhow::Result<()> {
     let Folder { directory, genesis, keystore, .. } = folder;
     let next = next_command(globals, directory);
     if globals.json {
@@ -159,9 +224,28 @@ fn report(globals: &Globals, folder: &Folder, runs: bool) -> anyhow::Result<()> 
             value["identities"] = json!(listing(keystore));
             value["address"] = json!(keystore.wallet().address());
         }
+        match accepted {
+            Some(Accepted::Now(claim)) => value["invite"] = json!({ "accepted": "now", "amount": claim.total }),
+            Some(Accepted::Before) => value["invite"] = json!({ "accepted": "before" }),
+            None => {}
+        }
         return print_json(&value);
     }
     print(&text(folder))?;
+    match accepted {
+        Some(Accepted::Now(claim)) => {
+            let registers = if claim.transactions.len() > 1 { " and register your identity" } else { "" };
+            print(&format!(
+                "\nThe invite's {} come to your wallet{registers} when the node runs. Don't wait long: whoever else has the link\n\
+                 may be sooner. `byway status` shows how far that is.\n",
+                way(claim.total)
+            ))?;
+        }
+        Some(Accepted::Before) => {
+            print("\nThis folder accepted the invite before; `byway invite list` shows what became of it.\n")?;
+        }
+        None => {}
+    }
     if let Some(keystore) = keystore {
         print(&format!("\n{}", phrase_text(keystore)))?;
     }

@@ -9,6 +9,7 @@ mod asset;
 mod firewall;
 mod group;
 mod identity;
+mod invite;
 mod join;
 mod kernel;
 mod ledger;
@@ -112,6 +113,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Provider(command) => provider::provider(&globals, command).await,
         Command::Session(command) => market::session(&globals, command).await,
         Command::Service(command) => service::service(&globals, command).await,
+        Command::Invite(command) => invite::invite(&globals, command).await,
         Command::Account(command) => account::account(&globals, command).await,
         Command::Promise(command) => wallet::promise(&globals, command).await,
         Command::Wallet(command) => wallet::wallet(&globals, command, hosting).await,

@@ -2,6 +2,7 @@
 
 use byway_primitives::{Span, Time};
 
+use super::invite::accepted_line;
 use super::output::{bytes, duration, fields, now, print, print_json, rate, wait, way};
 use super::{Globals, Outcome, StatusArgs};
 use crate::api::params::LIMIT_MAX;
@@ -24,12 +25,13 @@ pub async fn status(globals: &Globals, args: StatusArgs) -> anyhow::Result<Outco
         let request = SessionList { limit: LIMIT_MAX as usize };
         let sessions: Vec<Session> = client.call("session_list", &request).await?;
         let own = sessions.iter().find(|session| Some(&session.id) == status.connection.session_id.as_ref());
-        print(&screen(&status, own, &client))?;
+        let invites: InviteList = client.call("invite_list", &Nothing {}).await?;
+        print(&screen(&status, own, &invites, &client))?;
     }
     Ok(Outcome::Done)
 }
 
-fn screen(status: &NodeStatus, session: Option<&Session>, client: &Client) -> String {
+fn screen(status: &NodeStatus, session: Option<&Session>, invites: &InviteList, client: &Client) -> String {
     let mut rows = vec![("Exit", exit(&status.connection))];
     if let Some(session) = session.filter(|session| session.state.is_open()) {
         rows.push(("Session", session_line(session)));
@@ -42,6 +44,11 @@ fn screen(status: &NodeStatus, session: Option<&Session>, client: &Client) -> St
         ("Wallet", wallet_line(&status.balance)),
         ("Account", account_line(&status.balance)),
         ("Spent today", spending_line(&status.spending)),
+    ]);
+    // Whoever came with one waits for it; once it is here the account says so.
+    let awaited = invites.accepted.iter().filter(|one| one.stage != ClaimStage::Done);
+    rows.extend(awaited.map(|one| ("Invite", accepted_line(one))));
+    rows.extend([
         ("", String::new()),
         ("Identity", identity_line(&status.identity)),
         ("Ledger", ledger_line(&status.ledger)),

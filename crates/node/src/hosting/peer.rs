@@ -28,7 +28,7 @@ use crate::peer_node::{
 };
 use crate::ports::{self, PortChoice, Ports, Purpose};
 use crate::rpc::{Settings, Token};
-use crate::{genesis, metrics, page, rpc};
+use crate::{claims, genesis, metrics, page, rpc};
 
 const LINK_SEED: HashContext = HashContext("byway 1 derive: link endpoint");
 /// The most that is promised ahead to one provider: at usual prices some seconds of a fast line.
@@ -125,6 +125,7 @@ pub(super) fn node_config(
         relay: None,
         trusted: None,
         kernel_addresses: BTreeMap::new(),
+        claims: claims::load(directory)?,
         buying: OfferFilter::default(),
         proxy_ports: Vec::new(),
         outside_tunnel: TunnelConfig::default(),

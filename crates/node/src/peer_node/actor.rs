@@ -29,7 +29,9 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::accounts::Accounts;
+use super::claiming::Claims;
 use super::history::Notes;
+use super::inviting::Invites;
 use super::kernel_access::KernelAccess;
 use super::once::OnceLog;
 use super::opened::Opened as OpenedServices;
@@ -108,6 +110,8 @@ pub(super) struct Actor {
     pub(super) notes: Notes,
     pub(super) once: OnceLog,
     pub(super) accounts: Accounts,
+    pub(super) claims: Claims,
+    pub(super) invites: Invites,
     /// Who waits for which peer's settlement to be handed in.
     pub(super) settling: Vec<(IdentityId, books::Settling)>,
 
@@ -181,6 +185,8 @@ impl Actor {
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
             accounts: Accounts::open(&ledger_journal),
+            claims: Claims::open(&ledger_journal),
+            invites: Invites::open(&ledger_journal),
             settling: Vec::new(),
             ledger_journal,
             ledger_token: Token(0),

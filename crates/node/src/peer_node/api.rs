@@ -274,6 +274,25 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| actor.network_link(request)).await
     }
 
+    async fn invite_new(&self, request: InviteNew) -> Answer<GivenInvite> {
+        let once = Once::new("invite_new", &request.idempotency_key, &request);
+        let paid = self.send_once(once, move |actor, once| actor.invite(&request, once)).await?;
+        self.ask(move |actor| actor.invites.by_payment(paid.transaction_id).ok_or_else(ApiError::internal)).await
+    }
+
+    async fn invite_list(&self) -> Answer<InviteList> {
+        self.ask(|actor| Ok(InviteList { given: actor.invites.views(), accepted: actor.claims.views() })).await
+    }
+
+    async fn invite_show(&self, request: InviteShow) -> Answer<InviteLink> {
+        self.ask(move |actor| actor.invite_link(request.number, request.relay)).await
+    }
+
+    async fn invite_take_back(&self, request: InviteTakeBack) -> Answer<Entry> {
+        let once = Once::new("invite_take_back", &request.idempotency_key, &request);
+        self.send_once(once, move |actor, once| actor.take_back(request.number, Some(once))).await
+    }
+
     async fn wallet_request(&self, request: WalletRequest) -> Answer<PaymentLink> {
         self.ask(move |actor| actor.request_payment(request)).await
     }

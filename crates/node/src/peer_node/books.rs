@@ -12,8 +12,9 @@ use byway_peer::market::MarketError;
 use byway_peer::wallet::{BuildError, Found, Payee, Wish};
 use byway_primitives::{Amount, AssetId, Batch, IdentityId, Span, Time, Token};
 use byway_records::call::{AccountsCall, Call, RegistryCall, Take};
-use byway_records::{Promise, Reject, TransactionId, Value};
+use byway_records::{Promise, Reject, Transaction, TransactionId, Value};
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use super::actor::CERTIFICATE_LIFE;
 use super::history::Note;
@@ -22,7 +23,7 @@ use super::once::Once;
 use super::{Actor, Arrival};
 
 /// How long a transaction of ours is good for: long enough for a kernel that is down for a minute.
-const TRANSACTION_LIFE: Span = Span::minutes(2);
+pub(super) const TRANSACTION_LIFE: Span = Span::minutes(2);
 /// A transaction without a verdict is handed in again after this.
 const SUBMIT_AGAIN: Span = Span::seconds(5);
 
@@ -100,6 +101,18 @@ impl Actor {
 
     /// Builds, signs and writes down a transaction; it leaves when it is durable.
     pub(super) fn transact(&mut self, order: Order, once: Option<&Once>) -> Result<TransactionId, BuildError> {
+        let (transaction, mut batch) = self.prepare(order, &Zeroizing::new(entropy::seed()))?;
+        let (id, now) = (transaction.id(), self.clock.now());
+        if let Some(once) = once {
+            batch.append(self.once.note(once, id, now));
+        }
+        self.launch(id, batch);
+        Ok(id)
+    }
+
+    /// Builds and signs a transaction, and gives what is to be written down of it, to which others may add. `seed` must be
+    /// fresh randomness.
+    pub(super) fn prepare(&mut self, order: Order, seed: &[u8; 32]) -> Result<(Transaction, Batch), BuildError> {
         let Order { mut wish, signer, note } = order;
         let now = self.clock.now();
         wish.expires = now + TRANSACTION_LIFE;
@@ -110,17 +123,17 @@ impl Actor {
             Signer::Owner => &[owner],
         };
         let grains = self.grains(&wish);
-        let built = self.wallet.build(self.network, &wish, authorise, &grains, now, &entropy::seed());
+        let built = self.wallet.build(self.network, &wish, authorise, &grains, now, seed);
         let (transaction, mut batch) = built?;
-        let id = transaction.id();
-        batch.append(self.notes.keep(id, note));
-        if let Some(once) = once {
-            batch.append(self.once.note(once, id, now));
-        }
+        batch.append(self.notes.keep(transaction.id(), note));
+        Ok((transaction, batch))
+    }
+
+    /// Writes down a transaction that the wallet knows, and has it leave when that is durable.
+    pub(super) fn launch(&mut self, id: TransactionId, batch: Batch) {
         let token = self.write_ledger(batch);
         self.leaving.push_back((token, id));
         self.publish_wallet();
-        Ok(id)
     }
 
     /// Tells what becomes of a transaction.
@@ -154,6 +167,7 @@ impl Actor {
             tracing::warn!(%id, %error, "a transaction was not taken");
             // Anything else says nothing against the transaction, which is handed in again.
             if let SubmitFailed::Refused(refusal) = error {
+                self.claim_refused(id, &refusal);
                 self.resolve(id, &Fate::Refused(refusal.to_string()));
             }
         }
@@ -223,6 +237,8 @@ impl Actor {
         }
         self.tend_certificate(now);
         self.tend_merges();
+        self.tend_claims();
+        self.tend_invites();
         if self.ledger.follower().tip().is_some() {
             self.tend_withdrawal();
             self.tend_offer();

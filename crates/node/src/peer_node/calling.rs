@@ -223,6 +223,7 @@ impl Actor {
             },
             BuildError::ReadOnly => ApiError::read_only_wallet(),
             BuildError::TooFine { .. } | BuildError::NotFree => ApiError::invalid_params("amount", error),
+            BuildError::NoKey => ApiError::internal(),
             BuildError::Overflow | BuildError::TooScattered | BuildError::TooManyPayees => {
                 ApiError::invalid_params("amount", error)
             }

@@ -43,6 +43,7 @@ impl Actor {
         self.take_up_provision();
         let pending: Vec<TransactionId> = self.wallet.pending().map(|(id, _)| id).collect();
         pending.into_iter().for_each(|id| self.hand_in(id));
+        self.take_up_claims();
     }
 
     /// Starts following.
@@ -98,6 +99,8 @@ impl Actor {
         self.signers = signers;
         let (wallet, found) = self.wallet.scan(checkpoint.height, &scan);
         batch.append(wallet);
+        batch.append(self.claims.scan(&scan));
+        batch.append(self.invites.scan(&scan));
         self.write_ledger(batch);
         let offers = changed.iter().filter(|(program, _)| *program == ProgramId::OFFERS);
         let keys: Vec<Vec<u8>> = offers.flat_map(|(_, keys)| keys.clone()).collect();

@@ -23,6 +23,10 @@ pub struct Dispatcher<A> {
 pub const METHODS: &[&str] = &[
     "node_status",
     "network_link",
+    "invite_new",
+    "invite_list",
+    "invite_show",
+    "invite_take_back",
     "identity_list",
     "identity_register",
     "offer_list",
@@ -163,6 +167,9 @@ impl<A: NodeApi> Dispatcher<A> {
         let params = Params::new(params)?;
         match method {
             "network_link" => done(api.network_link(read(params)?).await),
+            "invite_new" => done(api.invite_new(read(params)?).await),
+            "invite_show" => done(api.invite_show(read(params)?).await),
+            "invite_take_back" => done(api.invite_take_back(read(params)?).await),
             "identity_register" => done(api.identity_register(read(params)?).await),
             "offer_list" => done(api.offer_list(read(params)?).await),
             "offer_prefer" => empty(api.offer_prefer(read(params)?).await),
@@ -224,6 +231,7 @@ impl<A: NodeApi> Dispatcher<A> {
         match method {
             "node_status" => done(api.node_status().await),
             "identity_list" => done(api.identity_list().await),
+            "invite_list" => done(api.invite_list().await),
             "offer_own" => done(api.offer_own().await),
             "disconnect" => empty(api.disconnect().await),
             "sub_account_list" => done(api.sub_account_list().await),

@@ -11,7 +11,7 @@ use super::harness::byway::{Node, amount, sum};
 use super::harness::download::Download;
 use super::harness::network::{BANDWIDTH_BPS, Network, PRICE, Reach};
 use super::harness::web::{ContentHash, WebServer};
-use super::harness::{PATIENCE, SOON, Story, turn};
+use super::harness::{SOON, Story, turn};
 
 /// What is downloaded.
 const LENGTH: u64 = 210_000_000;
@@ -95,13 +95,7 @@ fn kill_kernel_nodes(story: &Story, network: &mut Network, download: &Download) 
         killed.iter().for_each(|index| network.kernel[*index].wait_ready());
         story.tell(format!("kernel nodes {killed:?} were killed and started again, data flows"));
     }
-    network.client_node.until("all kernel nodes have caught up", PATIENCE, &["status"], |status| {
-        let nodes = status["ledger"]["kernel_nodes"].as_array().unwrap();
-        let rounds: Vec<u64> = nodes.iter().filter_map(|node| node["round"].as_u64()).collect();
-        let newest = rounds.iter().max()?;
-        (nodes.iter().all(|node| node["reachable"] == true) && rounds.iter().all(|round| round + 20 >= *newest))
-            .then_some(())
-    });
+    network.kernel_catches_up();
     story.tell("all kernel nodes have caught up");
 }
 

@@ -1,4 +1,6 @@
 //! A node that answers from a fixed world and remembers what it was asked.
+//!
+//! Long because: it implements one trait, in one block, with a method for each call there is.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,6 +14,8 @@ use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
 use byway_records::{Height, Member, OfferId, TransactionId};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast, watch};
+
+use super::fake_invites;
 
 pub const TOKEN: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 pub const PAGE_PORT: u16 = 7070;
@@ -270,8 +274,23 @@ impl NodeApi for Fake {
     }
 
     async fn network_link(&self, _request: NetworkLinkShow) -> Answer<NetworkInvitation> {
-        let network = byway_primitives::NetworkId(byway_primitives::Hash([0; 32]));
-        Ok(NetworkInvitation { link: "byway:net/".to_owned(), network, name: "test".to_owned() })
+        Ok(fake_invites::network())
+    }
+
+    async fn invite_new(&self, request: InviteNew) -> Answer<GivenInvite> {
+        Ok(fake_invites::paid(&request))
+    }
+
+    async fn invite_list(&self) -> Answer<InviteList> {
+        Ok(fake_invites::list())
+    }
+
+    async fn invite_show(&self, request: InviteShow) -> Answer<InviteLink> {
+        Ok(fake_invites::open(request.number))
+    }
+
+    async fn invite_take_back(&self, request: InviteTakeBack) -> Answer<Entry> {
+        Err(ApiError::invite_not_open(&fake_invites::taken(request.number)))
     }
 
     async fn wallet_request(&self, request: WalletRequest) -> Answer<PaymentLink> {

@@ -4,6 +4,7 @@
 mod cli;
 mod convicting;
 mod fake;
+mod fake_invites;
 mod fake_kernel;
 mod fetch;
 mod joining;

@@ -1,10 +1,11 @@
 //! What comes back from a link, and what is none.
 
+use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::noise::StaticKey;
 use byway_kernel::light::TrustedCheckpoint;
 use byway_primitives::codec::Encode;
-use byway_primitives::{Hash, NetworkId};
-use byway_records::Height;
+use byway_primitives::{Amount, Hash, NetworkId, Time};
+use byway_records::{Height, TransactionId};
 use proptest::prelude::*;
 use zeroize::Zeroizing;
 
@@ -99,6 +100,64 @@ fn a_peer_is_a_key_and_an_address() {
     );
     for wrong in ["k1.example.org:7100", &format!("{key}@"), &format!("{key}@k1"), &format!("{key}@:7100"), "0b@a:1"] {
         assert_eq!(wrong.parse::<KernelPeer>(), Err(NoPeer), "{wrong}");
+    }
+}
+
+fn invite() -> Invite {
+    Invite {
+        network: NetworkLink::new(NetworkId(Hash([7; 32])), vec![peer(1, "k1.example.org:7100")]),
+        seed: InviteSeed(Zeroizing::new([5; 16])),
+        transaction: TransactionId(Hash([6; 32])),
+        ghost: TransactionSecret::from_seed(&[7; 32]).public(),
+        outputs: vec![(0, Amount::from_coins(12)), (3, Amount::from_coins(9))],
+        pledge: Amount::from_coins(1),
+        expires: Some(Time(1_790_000_000_000)),
+    }
+}
+
+/// Frozen, as a network link.
+#[test]
+fn an_invite_is_a_network_link_and_a_secret() {
+    let text = invite().to_text();
+    assert_eq!(*text, format!("byway:invite/{}/{GOLDEN_SECRET}", &GOLDEN["byway:net/".len()..]));
+    assert_eq!(text.parse(), Ok(Link::Invite(Box::new(invite()))));
+    assert_eq!(text.to_uppercase().parse(), Ok(Link::Invite(Box::new(invite()))));
+    assert_eq!(invite().coins(), Amount::from_coins(20));
+    // Without its last part it is what anyone may have.
+    let (public, _) = text.rsplit_once('/').unwrap();
+    let network = public.replacen("invite", "net", 1);
+    assert_eq!(network.parse(), Ok(Link::Network(invite().network)));
+}
+
+const GOLDEN_SECRET: &str = "aecqkbifaucqkbifaucqkbifaucqmbqgaydambqgaydambqgaydambqgaydambqgaydambqgaydambwxk4e55oapgxryp7672bqgmlwl56eqvzqyupgyxxpmcmaco3izxababaeaydc33dneystaca4aqcijjduktpzxzaeasc53vvvn6agqdagyygriynece2seq";
+
+#[test]
+fn an_invite_without_sense_is_refused_and_none_is_shown() {
+    let shown = format!("{:?}", Link::Invite(Box::new(invite())));
+    assert!(!shown.contains(&hex::encode([5; 16])) && !shown.contains("5, 5"), "{shown}");
+    let read = |invite: &Invite| invite.to_text().parse::<Link>();
+    let coins = |outputs: Vec<(u32, u64)>| Invite {
+        outputs: outputs.into_iter().map(|(index, coins)| (index, Amount::from_coins(coins))).collect(),
+        ..invite()
+    };
+    for (what, damaged) in [
+        ("no coins", coins(vec![])),
+        ("nothing in them", Invite { pledge: Amount::ZERO, ..coins(vec![(1, 0)]) }),
+        ("an output twice", coins(vec![(1, 5), (1, 5)])),
+        ("in another order", coins(vec![(2, 5), (1, 5)])),
+        ("too many", coins((0..=INVITE_OUTPUTS_MAX as u32).map(|index| (index, 1)).collect())),
+        ("less than the pledge", Invite { pledge: Amount::from_coins(22), ..invite() }),
+        ("more than there can be", Invite { outputs: vec![(0, Amount::MAX), (1, Amount::MAX)], ..invite() }),
+    ] {
+        assert!(matches!(read(&damaged), Err(LinkError::Content(_))), "{what}: {:?}", read(&damaged));
+    }
+    let text = invite().to_text();
+    for (text, expected) in [
+        (text.replacen("invite", "net", 1), LinkError::Check),
+        (text[..text.len() - 1].to_owned(), LinkError::Check),
+        (text.rsplit_once('/').unwrap().0.to_owned(), LinkError::Check),
+    ] {
+        assert_eq!(text.parse::<Link>(), Err(expected), "{text}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byway_crypto::ghost::{AddressError, TransactionSecret};
 use byway_crypto::group::GroupAddressError;
-use byway_crypto::{Address, Group, IdentitySecret, Purpose, WalletSecret};
+use byway_crypto::{Address, Group, IdentitySecret, IdentitySignature, Purpose, WalletSecret};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, AssetId, Batch, NetworkId, Time};
 use byway_records::call::{AccountsCall, AssetsCall, Call, KernelCall};
@@ -91,6 +91,8 @@ pub enum BuildError {
     TooFine { asset: AssetId, step: Amount },
     #[error("an output to be merged is spent, on its way, or not this wallet's")]
     NotFree,
+    #[error("the coins that were passed on have no key")]
+    NoKey,
     #[error("this wallet has the view key alone: it sees everything and can't spend; use the node that has the phrase")]
     ReadOnly,
 }
@@ -213,10 +215,7 @@ impl Wallet {
             vec![KeySignature { key: 0, signature: secret.sign(network, &message) }]
         });
         let spends = spends.collect();
-        let authorisations = authorise
-            .iter()
-            .map(|identity| identity.sign(Purpose::Authorise, network, &body.authorise_message()))
-            .collect();
+        let authorisations = authorisations(network, &body, authorise);
         Transaction { body, witness: Witness { spends, authorisations } }
     }
 
@@ -243,6 +242,11 @@ impl Wallet {
         let amount = Amount::checked_sum(values.filter(|value| value.asset == asset).map(|value| value.amount))?;
         Some(Value { asset, amount })
     }
+}
+
+/// What the identities sign that a call acts for.
+pub(super) fn authorisations(network: NetworkId, body: &Body, by: Authorise<'_>) -> Vec<IdentitySignature> {
+    by.iter().map(|identity| identity.sign(Purpose::Authorise, network, &body.authorise_message())).collect()
 }
 
 /// Output `index` of a transaction.

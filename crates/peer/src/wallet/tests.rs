@@ -6,6 +6,7 @@ use byway_records::{Lock, Value};
 
 use super::*;
 
+mod bearer;
 mod groups;
 
 const NETWORK: NetworkId = NetworkId(Hash([7; 32]));

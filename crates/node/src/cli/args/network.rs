@@ -47,7 +47,8 @@ pub struct RunNodeArgs {
 
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct JoinArgs {
-    /// The network file, or a link `byway:net/…` from somebody who is in the network
+    /// The network file, or a link from somebody who is in the network: `byway:net/…`, or `byway:invite/…` with coins. With - it
+    /// is read from standard input, so that no other user of this machine sees it
     #[arg(value_name = "NETWORK-FILE-OR-LINK")]
     pub network: String,
     /// Which of your devices this is, for a new keystore

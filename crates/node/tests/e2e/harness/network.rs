@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::byway::Node;
 use super::process::{Process, write};
 use super::spaces::{self, Spaces};
-use super::{SOON, free_ports, local};
+use super::{PATIENCE, SOON, free_ports, local};
 
 pub const KERNEL_NODES: usize = 7;
 /// WAY per MB.
@@ -285,6 +285,17 @@ impl Network {
         });
         client.until("an offer is on the market", SOON, &["offer", "list"], |offers| {
             (!offers.as_array().unwrap().is_empty()).then_some(())
+        });
+    }
+
+    /// Waits until all kernel nodes are about as far as the others, as the client sees them.
+    pub fn kernel_catches_up(&self) {
+        self.client_node.until("all kernel nodes have caught up", PATIENCE, &["status"], |status| {
+            let nodes = status["ledger"]["kernel_nodes"].as_array().unwrap();
+            let rounds: Vec<u64> = nodes.iter().filter_map(|node| node["round"].as_u64()).collect();
+            let newest = rounds.iter().max()?;
+            (nodes.iter().all(|node| node["reachable"] == true) && rounds.iter().all(|round| round + 20 >= *newest))
+                .then_some(())
         });
     }
 

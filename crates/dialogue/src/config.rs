@@ -14,6 +14,8 @@ pub const WINDOW_BYTES: usize = 256 * 1024;
 pub const WINDOW_SEGMENTS: u64 = 1024;
 /// Records in one frame; a full frame of the smallest useful ones.
 pub const RECORDS_MAX: usize = 256;
+/// Bytes of an early message.
+pub const EARLY_MAX: usize = 8 * 1024;
 /// Ranges in one acknowledgement. More gaps than this are told in later ones.
 pub const RANGES_MAX: usize = 16;
 /// Answered openings of one peer that wait for proof that it is live. More than one, so that a recorded opening that is

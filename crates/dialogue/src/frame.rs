@@ -11,6 +11,7 @@
 //!         | 4 number more bytes         Segment of a message
 //!         | 5 goodbye                   Close
 //!         | 6                           Ask: please acknowledge
+//!         | 7 protocol bytes            Early: a message that goes along with Live, at most once
 //! ```
 //!
 //! The tag (8 bytes, a digest of the first Noise message) says which handshake a frame belongs to, so that an old and a
@@ -20,9 +21,10 @@
 use byway_primitives::hash::Context;
 use byway_primitives::{Decode, DecodeError, Encode, Hash, Reader, Writer};
 
-use crate::config::{RANGES_MAX, RECORDS_MAX};
+use crate::config::{EARLY_MAX, RANGES_MAX, RECORDS_MAX};
 use crate::handshake::{DialogueSecret, Incarnation};
 use crate::link::FRAME_MAX;
+use crate::message::ProtocolId;
 use crate::news::Goodbye;
 
 const TAG: Context = Context("byway 1 dialogue tag");
@@ -115,6 +117,14 @@ pub(crate) enum Record {
     Segment(Segment),
     Close(Goodbye),
     Ask,
+    Early(Early),
+}
+
+/// A message that does not wait for Ready. It has no place among the others, and may be lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Early {
+    pub protocol: ProtocolId,
+    pub bytes: Vec<u8>,
 }
 
 impl Tag {
@@ -283,6 +293,20 @@ impl Decode for Segment {
     }
 }
 
+impl Encode for Early {
+    fn encode(&self, out: &mut Writer) {
+        out.varint(u64::from(self.protocol.0));
+        out.bytes(&self.bytes);
+    }
+}
+
+impl Decode for Early {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let protocol = u16::try_from(input.u64()?).map_err(|_| DecodeError::OutOfRange)?;
+        Ok(Self { protocol: ProtocolId(protocol), bytes: input.bytes(EARLY_MAX)?.to_vec() })
+    }
+}
+
 impl Encode for Record {
     fn encode(&self, out: &mut Writer) {
         match self {
@@ -309,6 +333,10 @@ impl Encode for Record {
                 out.value(goodbye);
             }
             Self::Ask => out.byte(6),
+            Self::Early(early) => {
+                out.byte(7);
+                out.value(early);
+            }
         }
     }
 }
@@ -322,6 +350,7 @@ impl Decode for Record {
             4 => Self::Segment(input.value()?),
             5 => Self::Close(input.value()?),
             6 => Self::Ask,
+            7 => Self::Early(input.value()?),
             value => return Err(DecodeError::UnknownVariant { kind: "record", value: value.into() }),
         })
     }

@@ -8,7 +8,7 @@ use byway_crypto::noise::StaticKey;
 use byway_primitives::{Decode, Encode, Hash, IdentityId, NetworkId, Time, Writer};
 
 use crate::certificate::StaticCertificate;
-use crate::frame::{Acknowledgement, Credential, Frame, Positions, Range, Record, Segment, Tag, decode_records};
+use crate::frame::{Acknowledgement, Credential, Early, Frame, Positions, Range, Record, Segment, Tag, decode_records};
 use crate::handshake::{Answer, DialogueSecret, HelloPayload, Incarnation, WelcomePayload};
 use crate::message::{Durability, Message, ProtocolId};
 use crate::news::{Goodbye, Refusal};
@@ -84,6 +84,7 @@ pub fn record_samples() -> Samples {
         ("close disagreement", close(Goodbye::Disagreement)),
         ("close application", close(Goodbye::Application(300))),
         ("ask", vec![Record::Ask]),
+        ("early", vec![Record::Early(Early { protocol: ProtocolId::SESSION, bytes: vec![8; 20] })]),
     ];
     records.into_iter().map(|(name, records)| (name, encode(&records))).collect()
 }

@@ -5,7 +5,7 @@ use byway_primitives::{Decode, DecodeError, Encode, IdentityId, Reader, Writer};
 use crate::certificate::CertificateError;
 use crate::handshake::DialogueId;
 use crate::link::{LinkEnd, LinkId};
-use crate::message::Delivery;
+use crate::message::{Delivery, ProtocolId};
 
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,12 @@ pub enum News {
     Detached { peer: IdentityId, dialogue: DialogueId },
     /// A message; to be confirmed (see [`Commit`](crate::Commit)) in the order of arrival.
     Message(Delivery),
+    /// The peer said this along with its opening, before it knew that the dialogue is on ([`Dialogues::say_early`]). It comes
+    /// at most once, right after [`Opened`](Self::Opened) or [`Resumed`](Self::Resumed), and is said by the live peer itself;
+    /// but it may never come, so whoever says it says it again among the messages if it matters.
+    ///
+    /// [`Dialogues::say_early`]: crate::Dialogues::say_early
+    Early { peer: IdentityId, protocol: ProtocolId, bytes: Vec<u8> },
     /// After a send was refused as full: half of the queue is free again.
     Drained { peer: IdentityId },
     /// The dialogue is over, with all its sessions; what was queued and not confirmed is gone. `link` is free.

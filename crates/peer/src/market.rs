@@ -126,6 +126,14 @@ pub enum MarketError {
     Settle(#[from] SettleError),
     #[error("nothing was ever paid to or by {0}")]
     UnknownPeer(IdentityId),
+    #[error("the journal with this peer can't be read: {0}")]
+    Damaged(String),
+}
+
+impl From<MarketDamaged> for MarketError {
+    fn from(damaged: MarketDamaged) -> Self {
+        Self::Damaged(damaged.to_string())
+    }
 }
 
 /// A node's journals of the market can't be read.
@@ -244,7 +252,7 @@ impl Market {
         self.pump(now, store);
     }
 
-    /// Opens a dialogue with `peer` on a link, or takes up the one there is.
+    /// Opens a dialogue with `peer` on a link, or takes up the one there is. What was asked of it already goes along.
     pub fn converse(
         &mut self,
         now: Time,
@@ -255,8 +263,26 @@ impl Market {
         store: &impl Store,
     ) -> Result<(), MarketError> {
         let opened = self.dialogues.open(now, peer, certificate, link, seed);
+        if let Some(early) = self.pairs.get(&peer).and_then(Pair::early) {
+            // What can't go along is said when the dialogue is open.
+            let _ = self.dialogues.say_early(peer, ProtocolId::SESSION, early);
+        }
         self.pump(now, store);
         Ok(opened?)
+    }
+
+    /// What a peer asked for along with its opening ([`MarketNews::Early`]).
+    pub fn handle_early(&mut self, now: Time, peer: IdentityId, bytes: &[u8], store: &impl Store) {
+        if self.capacity.clients_max.is_some() {
+            self.look_at_capacity(peer);
+        }
+        let mut malformed = None;
+        self.step(now, peer, |pair, step| malformed = pair.handle_early(now, bytes, step).err());
+        if let Some(error) = malformed {
+            self.tell(MarketNews::Malformed { peer, error });
+            self.dialogues.close(now, peer, Goodbye::Application(step::MALFORMED));
+        }
+        self.pump(now, store);
     }
 
     /// Whether frames of a dialogue with `peer` can flow now.
@@ -419,6 +445,9 @@ impl Market {
                 self.step(now, peer, |pair, step| pair.detached(now, step));
                 self.tell(MarketNews::Detached { peer });
             }
+            News::Early { peer, protocol: ProtocolId::SESSION, bytes } => self.tell(MarketNews::Early { peer, bytes }),
+            // Nothing else is understood so early; it comes again as a message.
+            News::Early { .. } => {}
             News::Message(delivery) if delivery.protocol == ProtocolId::WARNING => self.warning_came(now, delivery),
             News::Message(delivery) if delivery.protocol == ProtocolId::QUALITY => self.quality_came(now, delivery),
             News::Message(delivery) => {

@@ -407,6 +407,7 @@ impl PeerNode {
                 self.talking(at, *peer);
                 self.ask_what_was_to_be_asked(at, *peer);
             }
+            MarketNews::Early { peer, bytes } => self.market.handle_early(at.now, *peer, bytes, &at.store),
             MarketNews::Detached { .. } | MarketNews::Malformed { .. } | MarketNews::Damaged { .. } => {}
             MarketNews::Closed { peer, link, .. } => {
                 link.iter().for_each(|link| self.links.close(*link));

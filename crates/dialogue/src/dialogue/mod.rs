@@ -265,7 +265,8 @@ impl Dialogue {
             match record {
                 // The peer repeats itself because our Ready has not reached it.
                 Record::Live { .. } if attachment.role == Role::Responder => self.say_ready(now, out),
-                Record::Live { .. } | Record::Ready { .. } => {}
+                // An early message belongs to Live, and nowhere else.
+                Record::Live { .. } | Record::Ready { .. } | Record::Early(_) => {}
                 Record::Ask => attachment.acknowledge_by(now),
                 Record::Acknowledgement(told) => {
                     let confirmed = attachment.sending.acknowledged(now, &told)?;

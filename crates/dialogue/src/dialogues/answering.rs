@@ -4,13 +4,13 @@ use byway_primitives::{Decode, Encode, IdentityId, Time};
 
 use super::half_open::HalfOpen;
 use super::{Dialogues, Fault};
-use crate::frame::{Credential, Frame, FrameError, Positions, Record, Tag};
+use crate::frame::{Credential, Early, Frame, FrameError, Positions, Record, Tag};
 use crate::glare;
 use crate::handshake::{
     Answer, DialogueId, DialogueSecret, HelloPayload, Role, Seeds, WelcomePayload, check_certificate,
 };
 use crate::link::{LinkEnd, LinkId, LinkKind};
-use crate::news::{Refusal, RefusedBecause};
+use crate::news::{News, Refusal, RefusedBecause};
 use crate::session::Session;
 
 impl Dialogues {
@@ -98,7 +98,15 @@ impl Dialogues {
         let Some(secret) = self.admit(&half_open, credential)? else { return Ok(()) };
         self.end_attempt(id, Some(RefusedBecause::Overtaken));
         self.begin(now, half_open, &secret, &positions);
-        self.handle_records(now, id, records.collect())
+        let mut records: Vec<Record> = records.collect();
+        // Of a Live that comes again, with or without it, nothing is taken but that Ready was lost.
+        let is_early = matches!(records.first(), Some(Record::Early(_)));
+        if let Some(Record::Early(Early { protocol, bytes })) = is_early.then(|| records.remove(0))
+            && self.dialogue(id).is_some_and(|dialogue| dialogue.is_on(at.0, at.1))
+        {
+            self.out.notify(News::Early { peer: id, protocol, bytes });
+        }
+        self.handle_records(now, id, records)
     }
 
     /// The secret of the dialogue that the initiator may use by this credential, if any.

@@ -5,15 +5,17 @@ use byway_primitives::{Batch, Decode, Encode, IdentityId, Time, Token, Writer};
 
 use super::{Dialogues, Fault, Offer};
 use crate::certificate::{CertificateError, StaticCertificate};
+use crate::config::EARLY_MAX;
 use crate::dialogue::sending::resend_after;
 use crate::dialogue::{Dialogue, Disagreement};
-use crate::frame::{Credential, Frame, FrameError, Positions, Record, Tag};
+use crate::frame::{Credential, Early, Frame, FrameError, Positions, Record, SEALED_OVERHEAD, Tag};
 use crate::glare;
 use crate::handshake::{
     Answer, DialogueSecret, HelloPayload, Incarnation, Role, Seeds, WelcomePayload, check_certificate,
 };
 use crate::journal::{self, Standing};
 use crate::link::{LinkId, LinkKind};
+use crate::message::ProtocolId;
 use crate::news::{ClosedBecause, News, Refusal, RefusedBecause};
 use crate::session::Session;
 
@@ -25,6 +27,8 @@ pub(super) struct Attempt {
     secret: DialogueSecret,
     seeds: Seeds,
     stage: Stage,
+    /// Goes along with Live.
+    early: Option<Early>,
     /// How often the present stage's frame was sent, and when to send it next.
     times: u32,
     resend_at: Option<Time>,
@@ -116,6 +120,7 @@ impl Dialogues {
             secret,
             seeds,
             stage: Stage::Paused,
+            early: None,
             times: 0,
             resend_at: None,
             expires: now + self.config.attempt_max,
@@ -128,6 +133,20 @@ impl Dialogues {
         self.settle(now, peer);
         self.announce();
         begun
+    }
+
+    /// Has the attempt towards `peer` say something along with its proof of being live, so that the peer hears it one round
+    /// trip sooner than any message. It may be lost, and says nothing about what else was said. False where there is no
+    /// attempt, or it is too late, or the message too long.
+    pub fn say_early(&mut self, peer: IdentityId, protocol: ProtocolId, bytes: Vec<u8>) -> bool {
+        let attempt = self.peers.get_mut(&peer).and_then(|peer| peer.attempt.as_mut());
+        match attempt {
+            Some(attempt) if bytes.len() <= EARLY_MAX && !matches!(attempt.stage, Stage::Live { .. }) => {
+                attempt.early = Some(Early { protocol, bytes });
+                true
+            }
+            _ => false,
+        }
     }
 
     fn check_open(
@@ -255,11 +274,19 @@ impl Dialogues {
         };
         let mut live = Writer::new();
         live.value(&Record::Live { positions, credential });
+        let profile = self.links.link(attempt.link).map(|link| link.profile);
+        let room = profile.map_or(0, |profile| profile.frame_max().saturating_sub(SEALED_OVERHEAD));
+        if let Some(early) = attempt.early.take() {
+            let early = Record::Early(early).to_bytes();
+            // What does not fit is said as a message, later.
+            if live.len() + early.len() <= room {
+                live.raw(&early);
+            }
+        }
         let live = live.into_bytes();
         let frame = session.seal_plain(&live);
         self.out.send(attempt.link, frame, floor);
         attempt.times = 1;
-        let profile = self.links.link(attempt.link).map(|link| link.profile);
         let repeats = profile.filter(|profile| profile.kind == LinkKind::Datagram);
         attempt.resend_at = repeats.map(|profile| now + resend_after(profile.round_trip, 1));
         attempt.stage = Stage::Live { session, live, incarnation, after: floor };

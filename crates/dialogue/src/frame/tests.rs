@@ -41,6 +41,8 @@ fn any_record() -> impl Strategy<Value = Record> {
         any::<u16>().prop_map(|code| Record::Close(Goodbye::Application(code))),
         Just(Record::Close(Goodbye::Done)),
         Just(Record::Ask),
+        (any::<u16>(), vec(any::<u8>(), 0..300))
+            .prop_map(|(protocol, bytes)| Record::Early(Early { protocol: ProtocolId(protocol), bytes })),
     ]
 }
 

@@ -50,7 +50,7 @@ fn derived_values_are_frozen() {
 
 const FROZEN_FRAMES: [&str; 3] =
     ["hello: 41 ccf4404948e4f062", "welcome: 49 63f381c25451b088", "sealed: 57 70f22d301d41a7db"];
-const FROZEN_RECORDS: [&str; 10] = [
+const FROZEN_RECORDS: [&str; 11] = [
     "live new: 47 49b03d2b668fece2",
     "live resumed: 47 8055222b803bc19f",
     "ready: 46 cfd198424669a401",
@@ -61,6 +61,7 @@ const FROZEN_RECORDS: [&str; 10] = [
     "close disagreement: 2 c9a55216f8de52c3",
     "close application: 3 c6abe3237e301087",
     "ask: 1 51297c19aa1b4e70",
+    "early: 23 cb06a5583e71012f",
 ];
 const FROZEN_HELLO: [&str; 1] = ["hello: 180 0f2820a998496b9a"];
 const FROZEN_WELCOMES: [&str; 5] = [

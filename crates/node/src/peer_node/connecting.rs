@@ -206,6 +206,8 @@ impl Actor {
         let Some(certificate) = Self::certificate_of(&offer) else {
             return self.not_reached(provider, "the offer holds no certificate of the provider's dialogue key");
         };
+        // What is wanted of the provider is said along with the first words, which spares a round trip.
+        self.ask_of(provider);
         let now = self.clock.now();
         let opened = self.market.converse(now, provider, &certificate, id, entropy::seed(), &self.market_journal);
         if let Err(error) = opened {
@@ -258,11 +260,7 @@ impl Actor {
         }
         self.tunnel_follows(peer, link);
         self.hop_talking(peer);
-        for id in self.ways.trying(peer) {
-            if self.ways.connecting(id).is_some_and(|connecting| connecting.stage == Stage::Reaching) {
-                self.ask_for_session(id);
-            }
-        }
+        self.ask_of(peer);
         for id in self.ways.ids(|way| matches!(&way.connection, Connection::Connected(c) if c.offer.provider == peer)) {
             let Some(connected) = self.ways.connected_mut(id) else { continue };
             connected.lost = None;
@@ -272,6 +270,15 @@ impl Actor {
             }
             tracing::debug!(?link, "the session goes on over a new link");
             self.publish_exit(id);
+        }
+    }
+
+    /// Asks a provider for a session for each way that has got as far as it.
+    fn ask_of(&mut self, provider: IdentityId) {
+        for id in self.ways.trying(provider) {
+            if self.ways.connecting(id).is_some_and(|connecting| connecting.stage == Stage::Reaching) {
+                self.ask_for_session(id);
+            }
         }
     }
 

@@ -143,6 +143,9 @@ impl Actor {
                 self.ask_what_was_to_be_asked(peer);
                 self.ask_quality(peer);
             }
+            MarketNews::Early { peer, bytes } => {
+                self.market.handle_early(self.clock.now(), peer, &bytes, &self.market_journal);
+            }
             MarketNews::Detached { peer } => self.detached(peer),
             MarketNews::Closed { peer, reason, link } => {
                 tracing::debug!(%peer, %reason, "dialogue closed");

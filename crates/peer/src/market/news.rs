@@ -20,6 +20,12 @@ pub enum MarketNews {
         peer: IdentityId,
         link: LinkId,
     },
+    /// Right after [`Talking`](Self::Talking): what the peer asked for before it knew that the dialogue is open. When the market
+    /// knows of the peer what the shell knows, hand it back with [`Market::handle_early`](super::Market::handle_early).
+    Early {
+        peer: IdentityId,
+        bytes: Vec<u8>,
+    },
     /// The dialogue lost its link and waits for another.
     Detached {
         peer: IdentityId,

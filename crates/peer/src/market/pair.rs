@@ -128,6 +128,22 @@ impl Pair {
         self.payments.detach();
     }
 
+    /// What is to be said along with the opening of the dialogue.
+    pub fn early(&self) -> Option<Vec<u8>> {
+        self.client.early().map(|message| message.to_bytes())
+    }
+
+    /// What the peer said along with its opening. Only a request for a session can be said so early: it is the same again
+    /// when it comes as a message.
+    pub fn handle_early(&mut self, now: Time, bytes: &[u8], step: &mut Step) -> Result<(), DecodeError> {
+        let message: SessionMessage = decode_exact(bytes)?;
+        if let SessionMessage::Open { .. } = message {
+            let effects = self.provider.handle_message(now, message);
+            self.pass_on(now, step, effects.into_iter().map(Pending::Provider));
+        }
+        Ok(())
+    }
+
     pub fn message(
         &mut self,
         now: Time,

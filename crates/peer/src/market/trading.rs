@@ -8,7 +8,8 @@ use byway_records::OfferId;
 use super::{Market, MarketError};
 
 impl Market {
-    /// Asks `provider` for a session. `response` is drawn at random.
+    /// Asks `provider` for a session. `response` is drawn at random. Where there is no dialogue yet, it is asked along with the
+    /// opening of one ([`Market::converse`]).
     pub fn open_session(
         &mut self,
         now: Time,
@@ -17,9 +18,7 @@ impl Market {
         request: OpenRequest,
         store: &impl Store,
     ) -> Result<(), MarketError> {
-        if self.dialogues.dialogue(provider).is_none() {
-            return Err(MarketError::NoDialogue(provider));
-        }
+        self.restore_pair(now, provider, store)?;
         let mut result = Ok(());
         self.step(now, provider, |pair, step| result = pair.open_session(now, response, request, step));
         self.pump(now, store);

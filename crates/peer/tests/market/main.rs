@@ -35,6 +35,38 @@ fn a_session_is_opened_used_and_paid_for_to_the_byte() {
 }
 
 #[test]
+fn what_is_asked_along_with_the_opening_is_agreed_to_before_the_client_knows_that_it_is_open() {
+    for is_known in [false, true] {
+        let mut rig = Rig::new(40);
+        if is_known {
+            rig.connect();
+            rig.break_link();
+        }
+        assert!(!rig.has_agreed());
+        rig.ask_for_session(7);
+        rig.connect();
+        assert!(rig.has_agreed(), "known before: {is_known}");
+        rig.download(DOWNLOAD);
+        rig.stop_session();
+        assert_eq!(rig.ended.expect("the session ended").cost, cost(DOWNLOAD), "asked twice, served once");
+    }
+}
+
+#[test]
+fn an_early_message_without_meaning_ends_the_dialogue_and_one_that_is_no_request_does_nothing() {
+    use byway_access::session::{SessionId, SessionMessage};
+    use byway_primitives::Encode;
+    let mut rig = Rig::new(41);
+    rig.connect();
+    rig.open_session();
+    let stop = SessionMessage::Stop { session: SessionId([1; 16]), reason: StopReason::ClientWish };
+    rig.say_early(&stop.to_bytes());
+    rig.download(DOWNLOAD);
+    rig.say_early(b"no message");
+    assert!(!rig.is_talking(), "the provider has closed");
+}
+
+#[test]
 fn a_broken_link_interrupts_nothing_but_the_bytes() {
     let mut rig = Rig::new(2);
     rig.connect();

@@ -238,6 +238,23 @@ impl Rig {
         self.carry_out();
     }
 
+    /// Whether the provider has agreed to a session.
+    pub fn has_agreed(&self) -> bool {
+        !self.provider.market.served_sessions(self.now).is_empty()
+    }
+
+    /// Whether the provider has a dialogue with the client.
+    pub fn is_talking(&self) -> bool {
+        self.provider.market.is_talking_to(self.client.id())
+    }
+
+    /// The provider is handed this as said along with the client's opening.
+    pub fn say_early(&mut self, bytes: &[u8]) {
+        let client = self.client.id();
+        self.provider.market.handle_early(self.now, client, bytes, &self.provider.store);
+        self.carry_out();
+    }
+
     pub fn open_session(&mut self) {
         self.ask_for_session(self.seed);
         self.pump_until(|rig| rig.serving.is_some() || rig.stranger);
@@ -482,6 +499,7 @@ impl Rig {
     }
 
     fn news(&mut self, side: Side, news: MarketNews) {
+        let now = self.now;
         match news {
             MarketNews::Talking { peer, .. } if side == Side::Provider && !self.stranger => {
                 let standing = Standing { exposure_max: self.terms.exposure_max, reputation: 500, trial: None };
@@ -489,12 +507,16 @@ impl Rig {
                 let settled = self.settled.values().next().copied();
                 self.provider.market.note_settled(self.now, peer, settled, None, &self.provider.store);
             }
+            MarketNews::Early { peer, bytes } => {
+                let node = self.node(side);
+                node.market.handle_early(now, peer, &bytes, &node.store);
+            }
             MarketNews::Serving { news: ProviderNews::Serve { session, limit, .. }, .. } => {
                 self.serving = Some((session, limit, 0));
             }
             MarketNews::Serving { news: ProviderNews::Limit { limit, .. }, .. } => {
-                if let Some((session, before, carried)) = self.serving {
-                    self.serving = Some((session, before.max(limit), carried));
+                if let Some((session, _, carried)) = self.serving {
+                    self.serving = Some((session, limit, carried));
                 }
             }
             MarketNews::Serving { news: ProviderNews::Halt { .. }, .. } => self.serving = None,

@@ -175,6 +175,10 @@ impl PeerNode {
         let certificate =
             certificate.and_then(|contact| byway_dialogue::StaticCertificate::from_bytes(&contact.data).ok());
         let Some(certificate) = certificate else { return self.next_best(at) };
+        if matches!(&self.browsing.connection, Connection::Connecting { stage: Stage::Reaching, .. }) {
+            // What is wanted is said along with the first words.
+            self.ask_for_session(at, provider);
+        }
         let seed = self.draw();
         if self.market.converse(at.now, provider, &certificate, link, seed, &at.store).is_err() {
             self.not_reached(at, provider);

@@ -70,6 +70,11 @@ impl Client {
         Ok(self.finish(now))
     }
 
+    /// A request that was not answered, to be said along with the opening of the dialogue. It is said again when that is open.
+    pub fn early(&self) -> Option<SessionMessage> {
+        self.opening.iter().next().map(|(response, opening)| opening.message(*response))
+    }
+
     /// What was not answered over the link before is asked again.
     pub(super) fn ask_again(&mut self) {
         for (response, opening) in &self.opening {

@@ -5,9 +5,9 @@ use byway_crypto::noise::StaticKey;
 use byway_primitives::{Decode, Encode, Span, Time};
 use proptest::prelude::*;
 
-use super::pair::{HIGH, LOW, NETWORK, Pair, START, Side, datagram, far, identities, local_of, stream};
+use super::pair::{HIGH, LOW, NETWORK, PROTOCOL, Pair, START, Side, datagram, far, identities, local_of, stream};
 use crate::config::{HALF_OPEN_SPAN, HELLOS_PER_LINK_MAX, WINDOW_SEGMENTS};
-use crate::frame::{Acknowledgement, Credential, Frame, FrameError, Positions, Record, Segment, Tag};
+use crate::frame::{Acknowledgement, Credential, Early, Frame, FrameError, Positions, Record, Segment, Tag};
 use crate::handshake::{Answer, DialogueId, DialogueSecret, HelloPayload, Incarnation, Role, WelcomePayload};
 use crate::session::Session;
 use crate::{
@@ -67,6 +67,25 @@ fn opened(link: &Link) -> (Side, Puppet) {
     puppet.say_live(&mut side, Credential::New(secret));
     assert_eq!(side.opened(), 1);
     (side, puppet)
+}
+
+#[test]
+fn an_early_message_is_heard_behind_live_and_nowhere_else() {
+    let early = || Record::Early(Early { protocol: PROTOCOL, bytes: vec![1] });
+    let heard = |side: &Side| side.news.iter().filter(|news| matches!(news, News::Early { .. })).count();
+    let (mut side, mut puppet) = opened(&stream(1));
+    puppet.say(&mut side, &[early(), early()]);
+    assert_eq!((heard(&side), side.opened()), (0, 1), "in a dialogue that is open it means nothing");
+
+    let mut side = victim(&stream(1));
+    let secret = DialogueSecret::from_bytes([3; 32]);
+    let mut puppet = Puppet::greet(&mut side, &stranger(), &stream(1), secret.id(), 1).expect("answers");
+    puppet.say(&mut side, &[early()]);
+    assert_eq!((heard(&side), side.opened()), (0, 0), "without Live it opens nothing");
+    let positions = Positions { durable: 0, incarnation: Incarnation([0; 8]), volatile: 0 };
+    let live = Record::Live { positions, credential: Credential::New(secret) };
+    puppet.say(&mut side, &[live, early(), early()]);
+    assert_eq!((heard(&side), side.opened()), (1, 1), "one is enough");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use byway_primitives::{Batch, Space, Span, Store};
 
 use super::pair::{HIGH, LOW, NETWORK, PROTOCOL, Pair, datagram, identities, local_of, stream};
-use crate::config::{MESSAGE_MAX, QUEUE_MESSAGES_MAX};
+use crate::config::{EARLY_MAX, MESSAGE_MAX, QUEUE_MESSAGES_MAX};
 use crate::{
     CertificateError, ClosedBecause, Commit, CommitError, Config, Delivery, Durability, Goodbye, LinkEnd, LinkId, News,
     OpenError, Outgoing, Refusal, RefusedBecause,
@@ -36,6 +36,14 @@ fn refused(pair: &Pair, side: usize) -> Vec<RefusedBecause> {
     pair.sides[side].news.iter().filter_map(reason).collect()
 }
 
+fn early(pair: &Pair, side: usize) -> Vec<Vec<u8>> {
+    let said = |news: &News| match news {
+        News::Early { bytes, .. } => Some(bytes.clone()),
+        _ => None,
+    };
+    pair.sides[side].news.iter().filter_map(said).collect()
+}
+
 fn queued(pair: &Pair, side: usize) -> usize {
     pair.sides[side].machine.dialogue(pair.id(1 - side)).expect("there is one").queued()
 }
@@ -58,6 +66,45 @@ fn messages_of_every_size_cross_both_kinds_of_link_in_order() {
         assert_eq!(pair.sides[LOW].delivered(), messages);
         assert_eq!((queued(&pair, LOW), queued(&pair, HIGH)), (0, 0));
     }
+}
+
+#[test]
+fn an_early_message_comes_with_the_opening_and_once() {
+    for link in [stream, datagram] {
+        let mut pair = Pair::new();
+        for (round, number) in [(0, 1), (1, 2)] {
+            pair.link(link(number));
+            pair.open(LOW, LinkId(number));
+            let high = pair.id(HIGH);
+            assert!(pair.sides[LOW].machine.say_early(high, PROTOCOL, vec![round as u8; 30]));
+            assert!(!pair.sides[LOW].machine.say_early(high, PROTOCOL, vec![0; EARLY_MAX + 1]), "too long");
+            // Hello, Welcome, Live, and Live once more, since Ready is under way.
+            assert!(pair.deliver(LOW) && pair.deliver(HIGH));
+            let live = pair.sides[LOW].sent.front().expect("Live").clone();
+            assert!(pair.deliver(LOW));
+            assert_eq!(early(&pair, HIGH).len(), round + 1, "before the initiator has heard Ready");
+            pair.sides[HIGH].handle(pair.now, live.0, &live.1);
+            pair.run();
+            assert_eq!(early(&pair, HIGH).len(), round + 1);
+            assert!(!pair.sides[LOW].machine.say_early(high, PROTOCOL, vec![1]), "too late");
+            pair.send(LOW, &[9; 3], DURABLE);
+            pair.run();
+            pair.sides[HIGH].confirm_all(pair.now);
+        }
+        assert_eq!(early(&pair, HIGH), [vec![0; 30], vec![1; 30]]);
+        assert_eq!(pair.sides[HIGH].delivered(), [[9; 3], [9; 3]], "it has no place among the messages");
+    }
+}
+
+#[test]
+fn an_early_message_that_does_not_fit_the_link_is_left_out() {
+    let mut pair = Pair::new();
+    pair.link(datagram(1));
+    pair.open(LOW, LinkId(1));
+    let high = pair.id(HIGH);
+    assert!(pair.sides[LOW].machine.say_early(high, PROTOCOL, vec![1; 1200]));
+    pair.run();
+    assert_eq!((pair.sides[HIGH].opened(), early(&pair, HIGH).len()), (1, 0));
 }
 
 #[test]

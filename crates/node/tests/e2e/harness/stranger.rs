@@ -233,7 +233,7 @@ impl Stranger {
             }
             News::LinkEnded { link, reason } => panic!("the link {link:?} was ended: {reason}"),
             News::Refused { reason, .. } => panic!("refused: {reason}"),
-            News::Detached { .. } | News::Drained { .. } => {}
+            News::Detached { .. } | News::Drained { .. } | News::Early { .. } => {}
         }
     }
 }

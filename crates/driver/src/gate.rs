@@ -1,7 +1,8 @@
 //! Holds a session's bytes back when what was paid for is used up.
 //!
 //! The gate of a session knows one number from outside, the *allowance*: how many bytes may pass in total since the
-//! session began, both ways and all connections together. Promises raise it. A connection asks for a [`Grant`] before it
+//! session began, both ways and all connections together. Promises raise it, and other sessions of the same payer that want their
+//! share may lower it again. A connection asks for a [`Grant`] before it
 //! lets bytes pass and gets at least one byte and at most what it asked for; so connections in need of a lot take what
 //! is there instead of waiting for all of it, which a small credit window would never hold at once.
 //!
@@ -27,9 +28,9 @@ use crate::pace::Pace;
 /// The gate of one session.
 #[derive(Debug)]
 pub struct Gate {
-    /// The allowance: bytes in total. Only rises.
+    /// The allowance: bytes in total.
     limit: AtomicU64,
-    /// Bytes granted and not given back. At most `limit`.
+    /// Bytes granted and not given back. More than `limit` only where that was lowered since.
     used: AtomicU64,
     /// How many are in the queue; nobody passes by as long as there is someone.
     waiting: AtomicUsize,
@@ -41,6 +42,8 @@ pub struct Gate {
     raised: Notify,
     /// Wakes those who wait for more to be free, without being in the queue.
     freed: Notify,
+    /// Wakes whoever reports that the allowance was lowered. It keeps one wake-up.
+    lowered: Notify,
     closed: OnceLock<CloseReason>,
     closing: Notify,
     pace: OnceLock<Arc<Pace>>,
@@ -78,6 +81,7 @@ impl Gate {
             head: Mutex::new(()),
             raised: Notify::new(),
             freed: Notify::new(),
+            lowered: Notify::new(),
             closed: OnceLock::new(),
             closing: Notify::new(),
             pace: OnceLock::new(),
@@ -113,6 +117,29 @@ impl Gate {
         self.limit.fetch_max(total, Ordering::SeqCst);
         self.raised.notify_one();
         self.freed.notify_waiters();
+    }
+
+    /// Makes the allowance `total` bytes, be that more or less than before. What was granted by then stays granted, so that
+    /// [`Gate::bound`] may be more for a while.
+    pub fn limit_to(&self, total: u64) {
+        if self.limit.swap(total, Ordering::SeqCst) > total {
+            self.lowered.notify_one();
+        } else {
+            self.raised.notify_one();
+            self.freed.notify_waiters();
+        }
+    }
+
+    /// Resolves once the allowance was lowered.
+    pub async fn lowered(&self) {
+        self.lowered.notified().await;
+    }
+
+    /// Bytes that may pass in all as things stand: the allowance or, where that was lowered below it, what is granted.
+    pub fn bound(&self) -> u64 {
+        // Whoever was granted something under an earlier allowance either counts as used here, or sees this one and gives it
+        // back.
+        self.allowance().max(self.used())
     }
 
     /// Bytes that may still pass at this moment.
@@ -199,11 +226,13 @@ impl Gate {
         }
         let limit = self.limit.load(Ordering::SeqCst);
         let after = |used: u64| used.checked_add(bytes).filter(|after| *after <= limit);
-        if self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, after).is_err() {
+        let taken = self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, after);
+        let Some(grant) = taken.ok().and_then(|before| self.grant(before, bytes)) else {
             self.short_of.store(limit, Ordering::SeqCst);
             return None;
-        }
-        Some(Grant { gate: self, left: bytes })
+        };
+        // A part of a packet is of no use.
+        if grant.left == bytes { Some(grant) } else { None }
     }
 
     /// What is there at this moment, or `None` if one has to wait.
@@ -211,14 +240,22 @@ impl Gate {
         if let Some(reason) = self.closed.get() {
             return Some(Err(*reason));
         }
-        // The allowance only rises, so a value read before `used` is never too high.
         let limit = self.limit.load(Ordering::SeqCst);
         let fits = |used: u64| wanted.min(limit.saturating_sub(used));
         let taken = self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| match fits(used) {
             0 => None,
             bytes => Some(used + bytes),
         });
-        taken.ok().map(|before| Ok(Grant { gate: self, left: fits(before) }))
+        let before = taken.ok()?;
+        self.grant(before, fits(before)).map(Ok)
+    }
+
+    /// What is granted of bytes that were just taken on top of `before`: all, or what is left of them where the allowance was
+    /// lowered in this very moment. The rest is given back.
+    fn grant(&self, before: u64, bytes: u64) -> Option<Grant<'_>> {
+        let kept = bytes.min(self.allowance().saturating_sub(before));
+        self.used.fetch_sub(bytes - kept, Ordering::SeqCst);
+        (kept > 0 || bytes == 0).then_some(Grant { gate: self, left: kept })
     }
 }
 
@@ -271,6 +308,38 @@ mod tests {
     async fn settle() {
         for _ in 0..50 {
             tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_allowance_that_is_lowered_holds_for_all_that_is_not_granted_yet() {
+        let gate = Gate::new(100);
+        let mut held = gate.acquire(60).await.unwrap();
+        gate.limit_to(50);
+        gate.lowered().await;
+        assert_eq!((gate.bound(), gate.free()), (60, 0), "what was granted may still pass");
+        assert!(futures::poll!(Box::pin(gate.acquire(1))).is_pending() && !gate.try_take(1) && gate.is_short());
+        held.spend(20);
+        drop(held);
+        assert_eq!((gate.bound(), gate.free()), (50, 30), "what was not used goes back, and no further than that");
+        assert_eq!(gate.acquire(100).await.unwrap().left(), 30);
+        gate.limit_to(70);
+        assert!(gate.try_take(50) && !gate.try_take(1));
+        assert!(futures::poll!(Box::pin(gate.lowered())).is_pending(), "it was raised since");
+    }
+
+    #[test]
+    fn grants_and_a_lower_allowance_at_the_same_time_never_pass_more_than_is_told() {
+        for _ in 0..200 {
+            let gate = Gate::new(1_000);
+            let bound = std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| while gate.try_take(7) {});
+                }
+                gate.limit_to(300);
+                gate.bound()
+            });
+            assert!(gate.used() <= bound, "{} of {bound}", gate.used());
         }
     }
 

@@ -104,6 +104,9 @@ impl Line {
         if counters.limit == self.told {
             self.held = self.told;
             self.is_short = counters.is_short;
+        } else if counters.limit > self.told && counters.limit <= counters.traffic.total() {
+            // What it had granted before it heard of a lower limit has passed, and nothing more will.
+            self.held = self.told;
         }
     }
 

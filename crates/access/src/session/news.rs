@@ -17,7 +17,8 @@ pub type ClientEffect = Effect<IdentityId, SessionMessage, ClientNews>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
     pub traffic: Traffic,
-    /// The limit that the data plane had applied by the time it counted; of no meaning at the client's.
+    /// The limit that the data plane had applied by the time it counted, or what it had let pass beyond one that was lowered;
+    /// of no meaning at the client's.
     pub limit: u64,
     /// Whether something had to be dropped under that limit, which may be more than a byte away from being used up: what is
     /// carried in packets is carried whole. Of no meaning at the client's.
@@ -34,6 +35,13 @@ pub enum ProviderNews {
         service: Service,
         request: Vec<u8>,
     },
+    /// A request that was asked about is no more, without a verdict: the service took too long (`is_late`), or the client's
+    /// dialogue is over. A verdict has no effect any more.
+    Unjudged {
+        session: SessionId,
+        service: Service,
+        is_late: bool,
+    },
     /// Start the data plane of a session, counters at zero, and carry no more than `limit` bytes in all, up and down
     /// together.
     Serve {
@@ -43,7 +51,7 @@ pub enum ProviderNews {
         answer: Vec<u8>,
         limit: u64,
     },
-    /// Carry no more than `limit` bytes in all.
+    /// Carry no more than `limit` bytes in all, be that more or less than before, and report when it is less.
     Limit {
         session: SessionId,
         limit: u64,

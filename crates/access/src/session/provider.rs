@@ -213,7 +213,7 @@ impl Provider {
 
     /// The dialogue has ended, and all its sessions with it.
     pub fn handle_dialogue_ended(&mut self, now: Time) -> Vec<ProviderEffect> {
-        self.door.judging.clear();
+        self.forget_all_judging();
         for id in self.ids() {
             self.close(now, id, StopReason::DialogueEnded);
         }

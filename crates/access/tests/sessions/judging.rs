@@ -56,6 +56,14 @@ fn refusal(effects: Vec<ProviderEffect>) -> OpenRefusal {
     }
 }
 
+/// The request that is no more, and whether that is because the service took too long.
+fn unjudged(effects: &[ProviderEffect]) -> Option<(SessionId, bool)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Notify(ProviderNews::Unjudged { session, is_late, .. }) => Some((*session, *is_late)),
+        _ => None,
+    })
+}
+
 #[test]
 fn nobody_is_answered_before_the_service_was() {
     let mut provider = provider();
@@ -113,7 +121,9 @@ fn a_service_that_says_nothing_is_waited_for_a_while() {
     let wake = wake.expect("it wakes to refuse");
     assert!(NOW < wake && wake <= NOW + Span::seconds(10), "before the client gives up");
     let late = OpenRefusal::ByService(ReasonText::of("it did not answer in time"));
-    assert_eq!(refusal(provider.handle_wake(wake)), late);
+    let effects = provider.handle_wake(wake);
+    assert_eq!(unjudged(&effects), Some((session, true)), "its program is told");
+    assert_eq!(refusal(effects), late);
     assert!(said(provider.handle_judged(wake, session, Ok(Vec::new()))).is_empty(), "too late");
 }
 
@@ -123,6 +133,9 @@ fn a_client_does_not_have_more_judged_than_it_may_open() {
     let asked = (0..100).filter(|response| judged(&ask(&mut provider, NOW, *response)).is_some()).count();
     assert_eq!(asked, ProviderConfig::default().sessions_max);
     assert_eq!(refusal(ask(&mut provider, NOW, 200)), OpenRefusal::TooManySessions);
-    provider.handle_dialogue_ended(NOW);
+    let over = provider.handle_dialogue_ended(NOW);
+    let of_program =
+        over.iter().filter(|effect| matches!(effect, Effect::Notify(ProviderNews::Unjudged { is_late: false, .. })));
+    assert_eq!(of_program.count(), asked, "nobody waits for these any more");
     assert!(judged(&ask(&mut provider, NOW, 201)).is_some(), "who comes back asks anew");
 }

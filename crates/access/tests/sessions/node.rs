@@ -275,7 +275,7 @@ impl Node {
                         ProviderNews::Halt { session } => {
                             self.planes.remove(&session);
                         }
-                        ProviderNews::Ended { .. } | ProviderNews::Judge { .. } => {}
+                        ProviderNews::Ended { .. } | ProviderNews::Judge { .. } | ProviderNews::Unjudged { .. } => {}
                     }
                     self.provider_news.push(news);
                 }

@@ -4,7 +4,7 @@ use byway_access::Sort;
 use byway_primitives::{Amount, AssetId, IdentityId, Time};
 use byway_records::TransactionId;
 use byway_records::offer::{Country, OfferId, Service};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::params::{IdempotencyKey, Params};
 use super::{ApiError, Unit};
@@ -19,7 +19,8 @@ pub trait Request: Sized {
 pub struct Nothing {}
 
 /// What an offer must have; all fields are joined by _and_.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct OfferFilter {
     /// `socks` when left out.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -40,7 +40,7 @@ impl Plane {
 
     pub fn report(&self) -> Report {
         // The limit first: what is counted afterwards was counted under it. If it is raised meanwhile, nothing is short.
-        let limit = self.gate.allowance();
+        let limit = self.gate.bound();
         Report { metered: self.meter.read(), limit, is_short: self.gate.is_short() }
     }
 
@@ -51,16 +51,19 @@ impl Plane {
         F: Future<Output = bool>,
     {
         let mut last = (Metered::default(), false);
+        let mut is_lowered = false;
         let mut step = STEP_MIN;
         loop {
             let next = last.0.total().saturating_add(step);
             tokio::select! {
                 _ = timeout(SLOW, self.meter.reached(next)) => {}
+                () = self.gate.lowered() => is_lowered = true,
                 _ = self.gate.closed() => return,
             }
             let report = self.report();
             let now = (report.metered, report.is_short);
-            if now != last {
+            // Others wait for what this one may not use any more.
+            if now != last || std::mem::take(&mut is_lowered) {
                 let moved = report.metered.total() - last.0.total();
                 step = moved.clamp(STEP_MIN, STEP_MAX);
                 last = now;

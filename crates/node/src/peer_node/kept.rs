@@ -1,9 +1,13 @@
 //! What the node keeps across restarts beside money and ledger: sessions that ended, and what the user chose.
 
+use byway_access::session::SessionId;
 use byway_primitives::{Amount, Batch, Space, Store};
 
 use super::Actor;
-use crate::api::{self as contract, Spending, SpendingLimits, TunnelSettings, TunnelSettingsSet, WalletViewKey};
+use super::ways::WayId;
+use crate::api::{
+    self as contract, OfferFilter, Spending, SpendingLimits, TunnelSettings, TunnelSettingsSet, WalletViewKey,
+};
 use crate::config::TunnelConfig;
 
 /// What the user chose over the local API.
@@ -11,6 +15,8 @@ const CHOICES: Space = Space("choices");
 const CHOICES_KEY: &[u8] = b"latest";
 /// What stays outside the tunnel.
 const TUNNEL_KEY: &[u8] = b"tunnel";
+/// The session of the main way, and under what it was looked for.
+const MAIN_KEY: &[u8] = b"main";
 /// Sessions that have ended, as the local API shows them.
 const SESSION_LOG: Space = Space("session-log");
 
@@ -76,6 +82,26 @@ impl Actor {
             }
             Err(error) => tracing::error!(%error, "limits and preferences can't be written down"),
         }
+    }
+
+    /// Keeps which session the main way has, so that it is the one that goes on there after a restart.
+    pub(super) fn keep_main_session(&mut self) {
+        let Some(connected) = self.ways.connected(WayId::MAIN) else { return };
+        match serde_json::to_vec(&(connected.session.0, &connected.filter)) {
+            Ok(value) => {
+                let mut batch = Batch::new();
+                batch.put(CHOICES, MAIN_KEY, value);
+                self.write_ledger(batch);
+            }
+            Err(error) => tracing::error!(%error, "the session in use can't be written down"),
+        }
+    }
+
+    /// Under what the main way's session of before a restart was looked for, if this is it.
+    pub(super) fn was_main_session(&self, session: SessionId) -> Option<Option<OfferFilter>> {
+        let stored = self.ledger_journal.load(CHOICES, MAIN_KEY)?;
+        let (id, filter): ([u8; 16], Option<OfferFilter>) = serde_json::from_slice(&stored).ok()?;
+        (SessionId(id) == session).then_some(filter)
     }
 
     /// What the user chose last stands above the configuration.

@@ -20,6 +20,8 @@ use crate::plugged::{Program, ProgramEvent, Told, What};
 pub(super) const NAME_PROTOCOL: &str = "byway-service/1";
 /// The folder, in that of the node's state, where each program has one of its own.
 const FOLDER: &str = "services";
+/// Requests in a row that a program may leave without an answer before it is taken for one that hangs.
+const UNANSWERED_MAX: u32 = 8;
 
 /// The services that plug in here, and their sessions.
 #[derive(Default)]
@@ -36,6 +38,8 @@ struct Running {
     restarts: u64,
     /// Why it failed last.
     why: Option<String>,
+    /// Requests since it last answered one.
+    unanswered: u32,
 }
 
 /// A session that a program was asked about.
@@ -59,7 +63,7 @@ impl Plugging {
             let folder = config.directory.join(FOLDER).join(&plugged.name);
             let program = Program::keep(plugged, *service, &folder, tell);
             let (state, version, why) = (ProgramState::Starting, None, None);
-            (*service, Running { program, state, version, restarts: 0, why })
+            (*service, Running { program, state, version, restarts: 0, why, unanswered: 0 })
         });
         Self { programs: programs.collect(), sessions: BTreeMap::new() }
     }
@@ -84,6 +88,13 @@ impl Plugging {
     }
 }
 
+impl Plugging {
+    /// Nothing comes of a request that the program was asked about.
+    fn tell_not_wanted(&self, service: Service, session: SessionId) {
+        self.tell(service, ToProgram::Ended { session: Session(session), reason: "not_wanted".to_owned() });
+    }
+}
+
 impl Actor {
     /// A client asks for a session of a service that plugs in.
     pub(super) fn judge(&mut self, client: IdentityId, (session, service): (SessionId, Service), request: Vec<u8>) {
@@ -92,6 +103,18 @@ impl Actor {
         };
         program.tell(ToProgram::Accept { session: Session(session), client, data: Bytes(request) });
         self.plugging.sessions.insert(session, Judged { client, service, is_paused: false });
+    }
+
+    /// Nobody waits for a program's verdict any more. One that gives none at all is started anew.
+    pub(super) fn judge_no_more(&mut self, session: SessionId, service: Service, is_late: bool) {
+        if self.plugging.sessions.remove(&session).is_some() {
+            self.plugging.tell_not_wanted(service, session);
+        }
+        let Some(running) = self.plugging.programs.get_mut(&service).filter(|_| is_late) else { return };
+        running.unanswered += 1;
+        if running.unanswered >= UNANSWERED_MAX && running.state == ProgramState::Running {
+            running.program.give_up("it answers no request");
+        }
     }
 
     fn say_judged(&mut self, client: IdentityId, session: SessionId, verdict: Result<Vec<u8>, ReasonText>) {
@@ -127,6 +150,7 @@ impl Actor {
         match what {
             What::Up { version } => {
                 (running.state, running.version, running.why) = (ProgramState::Running, Some(version), None);
+                running.unanswered = 0;
             }
             What::Said(said) => self.program_said(service, said),
             What::Down { why } => {
@@ -145,6 +169,9 @@ impl Actor {
             // A second one says nothing new.
             FromProgram::Hello { .. } => return,
         };
+        if let Some(running) = self.plugging.programs.get_mut(&service) {
+            running.unanswered = 0;
+        }
         let known = self.plugging.sessions.get(&session).filter(|judged| judged.service == service);
         let Some(client) = known.map(|judged| judged.client) else { return };
         let is_accepted = verdict.is_ok();
@@ -156,8 +183,7 @@ impl Actor {
         self.plugging.sessions.remove(&session);
         if is_accepted {
             // The client has gone, or nothing is sold any more.
-            let reason = "not_wanted".to_owned();
-            self.plugging.tell(service, ToProgram::Ended { session: Session(session), reason });
+            self.plugging.tell_not_wanted(service, session);
         }
     }
 

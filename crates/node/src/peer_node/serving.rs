@@ -137,6 +137,7 @@ impl Actor {
     pub(super) fn serving_news(&mut self, client: IdentityId, news: ProviderNews) {
         match news {
             ProviderNews::Judge { session, service, request } => self.judge(client, (session, service), request),
+            ProviderNews::Unjudged { session, service, is_late } => self.judge_no_more(session, service, is_late),
             ProviderNews::Serve { session, service, limit, request, answer } => {
                 if service.is_plugged() {
                     self.begin_plugged(client, (session, service), (request, answer));
@@ -145,7 +146,7 @@ impl Actor {
             }
             ProviderNews::Limit { session, limit } => {
                 if let Some(served) = self.served.get(&session) {
-                    served.plane.gate.allow(limit);
+                    served.plane.gate.limit_to(limit);
                 }
             }
             ProviderNews::Halt { session } => {

@@ -9,7 +9,7 @@ use byway_records::Offer;
 use byway_records::offer::Service;
 
 use super::data_plane::{Plane, Report};
-use super::ways::{Connected, Connection, Flow, WayId};
+use super::ways::{Connected, Connection, Flow, Way, WayId};
 use super::{Actor, Arrival};
 use crate::api::{Event, OfferFilter, Reason, SessionState};
 
@@ -171,6 +171,9 @@ impl Actor {
         if let Some(way) = self.ways.get_mut(id) {
             way.connection = Connection::Connected(Connected::new(now, offer, session, filter));
         }
+        if id == WayId::MAIN {
+            self.keep_main_session();
+        }
         self.publish_exit(id);
     }
 
@@ -179,30 +182,33 @@ impl Actor {
     fn adopt(&mut self, provider: IdentityId, session: SessionId) {
         let now = self.clock.now();
         let offer = self.offer_of(session).filter(|_| self.ways.restored.remove(&session));
-        let adopting = offer.and_then(|offer| Some((self.way_for(&offer)?, offer)));
-        let Some((id, offer)) = adopting else {
+        let adopting = offer.and_then(|offer| Some((self.way_for(session, &offer)?, offer)));
+        let Some(((id, filter), offer)) = adopting else {
             return self.market.stop_using(now, provider, session, &self.market_journal);
         };
         let payer = self.payer_of(session);
         if let Some(way) = self.ways.get_mut(id) {
-            let filter = Some(OfferFilter { service: Some(offer.service), ..way.wish.clone() });
             way.connection = Connection::Connected(Connected::new(now, offer, session, filter));
             way.payer = payer;
         }
         self.publish_exit(id);
     }
 
-    /// The way for a session of before a restart: one whose wish it fits, the main one first; else the main one, for which
-    /// the user may have chosen it.
-    fn way_for(&self, offer: &Offer) -> Option<WayId> {
+    /// The way for a session of before a restart, and under what the next best is looked for there: the main one for its own,
+    /// and for another a proxy port that it fits.
+    fn way_for(&self, session: SessionId, offer: &Offer) -> Option<(WayId, Option<OfferFilter>)> {
+        let is_idle = |way: &Way| matches!(way.connection, Connection::Idle { .. });
+        if let Some(filter) = self.was_main_session(session) {
+            return is_idle(&self.ways.main).then_some((WayId::MAIN, filter));
+        }
         let fits = |wish: &OfferFilter| {
             wish.country.is_none_or(|country| country == offer.exit.country)
                 && wish.asn.is_none_or(|asn| asn == offer.exit.asn)
                 && offer.service == Service::SOCKS
         };
-        let idle = self.ways.ids(|way| matches!(way.connection, Connection::Idle { .. }));
-        let fitting = idle.iter().find(|id| self.ways.get(**id).is_some_and(|way| fits(&way.wish)));
-        fitting.copied().or_else(|| idle.contains(&WayId::MAIN).then_some(WayId::MAIN))
+        let fitting = self.ways.iter().filter(|(id, _)| *id != WayId::MAIN);
+        let mut fitting = fitting.filter(|(_, way)| is_idle(way) && fits(&way.wish));
+        fitting.next().map(|(id, way)| (id, Some(way.wish.clone())))
     }
 
     /// The offer of a session that is used.

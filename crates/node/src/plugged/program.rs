@@ -2,14 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use byway_records::offer::Service;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -64,7 +63,7 @@ pub enum What {
 /// A service's program. It runs until this is closed or dropped.
 pub struct Program {
     orders: mpsc::Sender<ToProgram>,
-    overrun: Arc<Notify>,
+    given_up: mpsc::Sender<&'static str>,
     socket: PathBuf,
     task: JoinHandle<()>,
 }
@@ -78,7 +77,7 @@ impl Program {
         events: impl Fn(ProgramEvent) -> Told + Send + Sync + 'static,
     ) -> Self {
         let (orders, received) = mpsc::channel(ORDERS_QUEUE);
-        let overrun = Arc::new(Notify::new());
+        let (given_up, giving_up) = mpsc::channel(1);
         let socket = match &selling.source {
             Source::Command { .. } => folder.join(SOCKET),
             Source::Socket(path) => path.clone(),
@@ -89,10 +88,10 @@ impl Program {
             folder: folder.to_owned(),
             socket: socket.clone(),
             orders: received,
-            overrun: overrun.clone(),
+            giving_up,
             tell: Box::new(move |what| events(ProgramEvent { service, what })),
         };
-        Self { orders, overrun, socket, task: tokio::spawn(keeper.run()) }
+        Self { orders, given_up, socket, task: tokio::spawn(keeper.run()) }
     }
 
     /// Where it takes streams.
@@ -104,8 +103,14 @@ impl Program {
     /// that have ended, and without some that have begun.
     pub fn tell(&self, order: ToProgram) {
         if self.orders.try_send(order).is_err() {
-            self.overrun.notify_one();
+            self.give_up("it reads too slowly what it is told");
         }
+    }
+
+    /// Ends it as one that failed; it is started again in a while.
+    pub fn give_up(&self, why: &'static str) {
+        // One word is enough.
+        let _ = self.given_up.try_send(why);
     }
 
     /// Ends it.
@@ -127,8 +132,8 @@ struct Keeper {
     folder: PathBuf,
     socket: PathBuf,
     orders: mpsc::Receiver<ToProgram>,
-    /// Some order was lost.
-    overrun: Arc<Notify>,
+    /// Why it is to be taken for one that failed.
+    giving_up: mpsc::Receiver<&'static str>,
     tell: Box<dyn Fn(What) -> Told + Send + Sync>,
 }
 
@@ -170,11 +175,13 @@ impl Keeper {
     /// One life of the program, from its start to its end.
     async fn live(&mut self) -> Result<(), End> {
         let mut child = self.start()?;
-        let overrun = self.overrun.clone();
+        // What was said of a life before.
+        while self.giving_up.try_recv().is_ok() {}
+        let Self { name, socket, orders, tell, giving_up, .. } = self;
         let talking = async {
             tokio::select! {
-                talked = self.talk() => talked,
-                () = overrun.notified() => Err(End::Failed("it reads too slowly what it is told".to_owned())),
+                talked = talk(name, socket, orders, tell) => talked,
+                Some(why) = giving_up.recv() => Err(End::Failed(why.to_owned())),
             }
         };
         match &mut child {
@@ -202,27 +209,33 @@ impl Keeper {
         let program = command.first().map_or("", String::as_str);
         started.map(Some).map_err(|error| End::Failed(format!("{program} can't be started: {error}")))
     }
+}
 
-    async fn talk(&mut self) -> Result<(), End> {
-        let (mut lines, mut to, version) = tokio::select! {
-            greeted = timeout(START_WAIT, greet(&self.name, &self.socket)) => {
-                greeted.map_err(|_| End::Failed("it did not say hello in time".into()))??
+/// Talks to a program that is there, or will be in a moment, until it fails or nobody wants it any more.
+async fn talk(
+    name: &str,
+    socket: &Path,
+    orders: &mut mpsc::Receiver<ToProgram>,
+    tell: &(dyn Fn(What) -> Told + Send + Sync),
+) -> Result<(), End> {
+    let (mut lines, mut to, version) = tokio::select! {
+        greeted = timeout(START_WAIT, greet(name, socket)) => {
+            greeted.map_err(|_| End::Failed("it did not say hello in time".into()))??
+        }
+        () = closed(orders) => return Err(End::Closed),
+    };
+    tracing::info!(service = %name, %version, "a service's program is there");
+    tell(What::Up { version }).await;
+    loop {
+        tokio::select! {
+            line = lines.next() => {
+                let line = line?.ok_or_else(|| End::Failed("it closed the connection".into()))?;
+                let said = FromProgram::of_line(&line).map_err(End::Failed)?;
+                tell(What::Said(said)).await;
             }
-            () = closed(&mut self.orders) => return Err(End::Closed),
-        };
-        tracing::info!(service = %self.name, %version, "a service's program is there");
-        (self.tell)(What::Up { version }).await;
-        loop {
-            tokio::select! {
-                line = lines.next() => {
-                    let line = line?.ok_or_else(|| End::Failed("it closed the connection".into()))?;
-                    let said = FromProgram::of_line(&line).map_err(End::Failed)?;
-                    (self.tell)(What::Said(said)).await;
-                }
-                order = self.orders.recv() => {
-                    let order = order.ok_or(End::Closed)?;
-                    write(&mut to, &order).await?;
-                }
+            order = orders.recv() => {
+                let order = order.ok_or(End::Closed)?;
+                write(&mut to, &order).await?;
             }
         }
     }

@@ -48,12 +48,23 @@ fn each_port_leads_where_it_is_meant_to() {
     let mut countries: Vec<&str> = used.iter().map(|session| session["country"].as_str().unwrap()).collect();
     countries.sort_unstable();
     assert_eq!(countries, ["DE", "DE", "SE"], "a session for each, two of them with one provider");
+    let again = Download::start(to_germany, web.address(), LENGTH);
+    assert_eq!(
+        again.finish(),
+        ContentHash::expected(LENGTH),
+        "the main one's session stands idle with the same provider"
+    );
     assert_eq!(refusal(to_nowhere, "127.0.0.1", web.address().port()), NO_WAY_OUT);
     assert_eq!(states(&client), [(to_germany, "connected"), (to_sweden, "connected"), (to_nowhere, "failed")].into());
     story.tell("three programs were at two exits at once");
 
     network.client.kill();
     network.client.start_ready();
+    let main = client.until("the main one's session goes on", SOON, &["status"], |status| {
+        let connection = &status["connection"];
+        (connection["state"] == "connected").then(|| connection["country"].clone())
+    });
+    assert_eq!(main, "DE", "it comes out where the user wanted");
     let again = Download::start(to_sweden, web.address(), LENGTH);
     assert_eq!(again.finish(), ContentHash::expected(LENGTH));
     let ports = client.json(&["proxy", "list"]);

@@ -48,7 +48,7 @@ impl PeerNode {
             }
             ProviderNews::Limit { session, limit } => {
                 if let Some(plane) = self.planes.served.get_mut(session) {
-                    plane.limit = plane.limit.max(*limit);
+                    plane.limit = *limit;
                 }
             }
             ProviderNews::Halt { session } => {
@@ -56,7 +56,10 @@ impl PeerNode {
             }
             // The market has passed the one on to the payments; the other is for showing.
             // Nothing that plugs in is sold here.
-            ProviderNews::Earned { .. } | ProviderNews::Ended { .. } | ProviderNews::Judge { .. } => {}
+            ProviderNews::Earned { .. }
+            | ProviderNews::Ended { .. }
+            | ProviderNews::Judge { .. }
+            | ProviderNews::Unjudged { .. } => {}
         }
         self.plan_step();
     }

@@ -22,6 +22,7 @@ const JUDGED_WITHIN: Span = Span::seconds(8);
 #[derive(Debug, Clone)]
 pub(super) struct Judging {
     session: SessionId,
+    service: Service,
     offer: OfferId,
     pub price: Amount,
     request: Vec<u8>,
@@ -43,7 +44,7 @@ impl Provider {
             return self.refuse(response, OpenRefusal::TooManySessions);
         }
         let until = now + JUDGED_WITHIN;
-        let judging = Judging { session, offer, price, request: request.clone(), until };
+        let judging = Judging { session, service, offer, price, request: request.clone(), until };
         self.door.judging.insert(response, judging);
         self.out.notify(ProviderNews::Judge { session, service, request });
     }
@@ -79,8 +80,20 @@ impl Provider {
         let late = self.door.judging.iter().filter(|(_, judging)| now >= judging.until);
         let late: Vec<ResponseId> = late.map(|(response, _)| *response).collect();
         for response in late {
-            self.door.judging.remove(&response);
+            self.forget_judging(response, true);
             self.refuse(response, OpenRefusal::ByService(ReasonText::of("it did not answer in time")));
+        }
+    }
+
+    /// Nobody waits for verdicts any more.
+    pub(super) fn forget_all_judging(&mut self) {
+        let waiting: Vec<ResponseId> = self.door.judging.keys().copied().collect();
+        waiting.into_iter().for_each(|response| self.forget_judging(response, false));
+    }
+
+    fn forget_judging(&mut self, response: ResponseId, is_late: bool) {
+        if let Some(Judging { session, service, .. }) = self.door.judging.remove(&response) {
+            self.out.notify(ProviderNews::Unjudged { session, service, is_late });
         }
     }
 

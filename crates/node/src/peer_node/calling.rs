@@ -46,7 +46,11 @@ impl PeerNode {
         let session = match self.session_opened(answered).await {
             Ok(session) => session,
             Err(error) => {
-                self.ask(move |actor| Ok(actor.close_way(way))).await?;
+                self.ask(move |actor| {
+                    actor.close_way(way);
+                    Ok(())
+                })
+                .await?;
                 return Err(error);
             }
         };

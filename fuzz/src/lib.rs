@@ -91,6 +91,7 @@ targets! {
         transaction_record: byway_ledger::stored::TransactionRecord,
         static_certificate: byway_dialogue::StaticCertificate,
         payment_message: byway_dialogue::payment::PaymentMessage,
+        payment_export: byway_dialogue::payment::Export,
         session_message: byway_access::SessionMessage,
         warning_message: byway_access::warning::WarningMessage,
         quality_message: byway_access::quality::QualityMessage,
@@ -120,6 +121,7 @@ targets! {
         snapshot: snapshot,
         signed_snapshot: signed_snapshot,
         open_keystore: open_keystore,
+        open_export: open_export,
         payment_link: payment_link,
         network_link: network_link,
         invite_link: invite_link,
@@ -269,6 +271,12 @@ fn assert_same(snapshot: &VerifiedSnapshot, bytes: &[u8]) {
     let (unsigned, _signature) = bytes.split_at(bytes.len() - 64);
     assert_eq!(out.into_bytes(), unsigned, "what is verified must encode to the same bytes");
     assert_eq!(snapshot.bytes()[..], *bytes, "the bytes that were signed are kept");
+}
+
+/// A file that somebody left where an export should be.
+fn open_export(bytes: &[u8]) -> bool {
+    let opened = samples::export_key().open(bytes);
+    opened.is_ok_and(|content| decode_exact::<byway_dialogue::payment::Export>(&content).is_ok())
 }
 
 fn open_keystore(bytes: &[u8]) -> bool {

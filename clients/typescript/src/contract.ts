@@ -342,6 +342,24 @@ export interface Audit {
   time_ms: Time;
 }
 
+/** the books of payment as a file's content */
+export interface BackupExport {
+  content: string;
+  identity: Id;
+  left_out: number;
+  made_ms: Time;
+  peers: number;
+  unsettled: Amount;
+}
+
+/** how exports that the node makes by itself get on */
+export interface BackupView {
+  every_ms: number;
+  file: string;
+  problem?: string | null;
+  written_ms?: Time | null;
+}
+
 /** what this node has */
 export interface Balance {
   account: Amount;
@@ -532,6 +550,7 @@ export interface NetworkInvitation {
 
 /** how the node is */
 export interface NodeStatus {
+  backup?: BackupView | null;
   balance: Balance;
   connection: Connection;
   identity: OwnIdentity;
@@ -882,6 +901,8 @@ export interface Methods {
   "market_unblock": { params: { destination: string }; result: ProviderBlock };
   /** The wallet's view key. Whoever has it sees every payment of the wallet, for ever. */
   "wallet_view_key": { params: { understood: boolean }; result: WalletViewKey };
+  /** The books of payment, sealed under the seed phrase, to be kept elsewhere. */
+  "backup_export": { params: Record<string, never>; result: BackupExport };
   /** What is owed, newest change first. */
   "promise_list": { params: Record<string, never>; result: Promise[] };
   /** Has what a peer owes moved on the ledger. */

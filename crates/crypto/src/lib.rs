@@ -7,7 +7,8 @@
 //!   groups.
 //! - [`threshold`]: BLS signatures that a threshold of kernel nodes make together, and how they deal the key (row K3).
 //! - [`noise`]: the encrypted handshake of dialogues and of the kernel mesh.
-//! - [`phrase`]: one seed phrase, from which every key above is derived; [`keystore`]: keys at rest.
+//! - [`phrase`]: one seed phrase, from which every key above is derived; [`keystore`]: keys at rest; [`export`]: what leaves
+//!   a node as a file.
 //! - [`package`]: what can be read whole or not at all, for slices of packets (row A12).
 //! - [`multiset`]: a homomorphic hash of a set, for the set of unspent outputs.
 //!
@@ -18,6 +19,7 @@
 //! **Randomness is passed in** as seeds; nothing here draws any.
 
 pub mod batch;
+pub mod export;
 pub mod ghost;
 pub mod group;
 pub mod identity;
@@ -31,6 +33,7 @@ pub mod purpose;
 pub mod threshold;
 
 pub use batch::{BatchVerifier, Signed};
+pub use export::ExportKey;
 pub use ghost::{Address, GhostKey, SpendSecret, ViewSecret, WalletSecret};
 pub use group::{Group, GroupView};
 pub use identity::{IdentityPublic, IdentitySecret, IdentitySignature};

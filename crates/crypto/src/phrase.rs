@@ -8,11 +8,13 @@
 //! - the wallet pair (a, b): per account number, the same on every device, because outputs are found by scanning;
 //! - the identity that owns kernel nodes: per account number, the same on every device, because it is kept cold and
 //!   restored wherever it is needed;
-//! - kernel node keys and the overlay key: per device.
+//! - kernel node keys and the overlay key: per device;
+//! - the key of exports: one for all.
 
 use byway_primitives::hash::Context;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::export::ExportKey;
 use crate::ghost::WalletSecret;
 use crate::identity::IdentitySecret;
 use crate::node::NodeSecret;
@@ -23,6 +25,7 @@ const NODE: Context = Context("byway 1 derive: kernel node");
 const MESH: Context = Context("byway 1 derive: kernel mesh static");
 const DIALOGUE: Context = Context("byway 1 derive: dialogue static");
 const KERNEL_OWNER: Context = Context("byway 1 derive: kernel owner");
+const EXPORT: Context = Context("byway 1 derive: exports");
 const OVERLAY: Context = Context("byway 1 derive: overlay");
 
 /// Which of a person's devices a key belongs to.
@@ -113,6 +116,11 @@ impl Seed {
     /// The X25519 static secret of an identity's dialogues.
     pub fn dialogue_static(&self, device: Device, number: u32) -> Zeroizing<[u8; 32]> {
         self.derive(DIALOGUE, &[device.0, number])
+    }
+
+    /// What seals the exports of every device: whoever restores one need not know which it was.
+    pub fn export_key(&self) -> ExportKey {
+        ExportKey::new(self.derive(EXPORT, &[]))
     }
 
     pub fn overlay(&self, device: Device) -> Zeroizing<[u8; 32]> {

@@ -1,6 +1,7 @@
-//! Days and months of the calendar, in UTC.
+//! Days and months of the calendar, in UTC, and spans of time as people write them.
 
 use std::fmt;
+use std::time::Duration;
 
 use byway_primitives::{Span, Time};
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,28 @@ impl fmt::Display for Month {
     }
 }
 
+/// A time as people write it: minutes, hours or days.
+///
+/// # Errors
+/// A text with the remedy.
+pub fn span_of(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time; write 30m, 12h or 30d");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds: u64 = match unit {
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    // A century is for good.
+    number
+        .checked_mul(seconds)
+        .filter(|total| (1..=36_525 * 86_400).contains(total))
+        .map(Duration::from_secs)
+        .ok_or_else(wrong)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +113,16 @@ mod tests {
             );
             assert_eq!(day.month().to_string(), date[..7]);
             assert_eq!((Day::of(day.begins()), Day::of(Time(day.begins().0 + 86_399_999))), (day, day));
+        }
+    }
+
+    #[test]
+    fn times_have_a_unit() {
+        for (text, seconds) in [("30m", 1_800), ("12h", 43_200), ("30d", 2_592_000)] {
+            assert_eq!(span_of(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "30", "d", "0d", "-1d", "5w", "99999999999999999999d", "40000d", "3é"] {
+            assert!(span_of(text).is_err(), "{text}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! error can't switch something off unnoticed. Relative paths count from the folder of the file. Consensus parameters
 //! are not here: they are part of a network's genesis file.
 
+mod backup;
 mod kernel;
 mod ledger;
 mod link;
@@ -28,6 +29,7 @@ use serde::Deserialize;
 
 use crate::peer_node::BetterPrice;
 
+pub use backup::BackupConfig;
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
 pub use ledger::{KernelAddress, LedgerConfig};
 pub use link::{DisguiseChoice, FrontConfig, LinkConfig, RelayConfig, RelayText};
@@ -81,6 +83,8 @@ pub struct Config {
     pub provider: Option<ProviderConfig>,
     /// Where a peer shows figures to Prometheus; nowhere when left out. A kernel node has `[kernel.metrics]`.
     pub metrics: Option<MetricsConfig>,
+    /// Where a peer's books of payment are exported to by themselves (row A4).
+    pub backup: Option<BackupConfig>,
     pub relay: Option<RelayConfig>,
     #[serde(default)]
     pub log: LogConfig,
@@ -214,6 +218,9 @@ impl Config {
         for file in [&mut config.dir, &mut config.network].into_iter().flatten() {
             *file = folder.join(&*file);
         }
+        if let Some(backup) = &mut config.backup {
+            backup.file = folder.join(&backup.file);
+        }
         if let Some(front) = config.relay.as_mut().and_then(|relay| relay.front.as_mut()) {
             front.place(folder);
         }
@@ -258,6 +265,11 @@ impl Config {
             Role::Peer | Role::Kernel if self.relay.is_some() => {
                 ("relay", "only a relay has this section", "remove it or set role = \"relay\"")
             }
+            Role::Kernel | Role::Relay if self.backup.is_some() => (
+                "backup",
+                "only a peer has books to export",
+                "remove the section; `byway kernel backup` copies kernel nodes",
+            ),
             Role::Kernel | Role::Relay if self.provider.is_some() => {
                 ("provider", "only a peer sells", "remove the section or set role = \"peer\"")
             }
@@ -266,7 +278,12 @@ impl Config {
             }
             _ => return Ok(()),
         };
-        let is_there = [("kernel", kernel), ("relay", self.relay.is_some()), ("provider", self.provider.is_some())];
+        let is_there = [
+            ("kernel", kernel),
+            ("relay", self.relay.is_some()),
+            ("provider", self.provider.is_some()),
+            ("backup", self.backup.is_some()),
+        ];
         let is_there = is_there.contains(&(key, true));
         Err(problem(key, if is_there { "(present)" } else { "(missing)" }, why, remedy))
     }
@@ -432,7 +449,9 @@ mod tests {
 
     #[test]
     fn paths_count_from_the_file() {
-        let config = parse(&format!("dir = \"data\"\n{PEER}")).unwrap();
+        let config = parse(&format!("dir = \"data\"\n{PEER}[backup]\nfile = \"books\"")).unwrap();
+        let backup = config.backup.unwrap().settings();
+        assert_eq!((backup.file.as_path(), backup.every.0), (Path::new("/etc/byway/books"), 600_000));
         assert_eq!(config.dir.unwrap(), Path::new("/etc/byway/data"));
         assert_eq!(config.network.unwrap(), Path::new("/etc/byway/network.json"));
     }
@@ -462,6 +481,8 @@ mod tests {
             ),
             (&format!("{PEER}[metrics]\nlisten = \"0.0.0.0:9100\""), &["`metrics.listen`", "127.0.0.1"]),
             (&format!("{PEER}[link]\nrelay = \"example.org\""), &["`link.relay`", "example.org", "https://"]),
+            (&format!("{PEER}[backup]\nfile = \"b\"\nevery = \"10\""), &["every = \"10\"", "30m"]),
+            (&format!("{KERNEL}[backup]\nfile = \"b\""), &["`backup`", "(present)", "kernel backup"]),
             (&format!("{PEER}[log]\nlevel = \"=\""), &["`log.level`", "info"]),
             (&format!("{PEER}[spending]\nday_max = 5.5"), &["day_max = 5.5", "string"]),
             (&format!("{PEER}[spending]\nday_max = \"five\""), &["day_max = \"five\"", "decimal number"]),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use byway_crypto::keystore::{self as sealing, Cost, OpenError, SealSeed};
 use byway_crypto::phrase::{Device, Phrase, PhraseError, Seed};
-use byway_crypto::{IdentitySecret, NodeSecret, WalletSecret};
+use byway_crypto::{ExportKey, IdentitySecret, NodeSecret, WalletSecret};
 use byway_primitives::IdentityId;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use serde::{Deserialize, Serialize};
@@ -177,6 +177,11 @@ impl Keystore {
         self.identities.iter().find(|identity| identity.purpose == purpose)
     }
 
+    /// The identity that a peer works under.
+    pub fn working(&self, sells: bool) -> Option<&IdentityRecord> {
+        self.first(if sells { IdentityPurpose::Selling } else { IdentityPurpose::Browsing })
+    }
+
     pub fn id(&self, identity: &IdentityRecord) -> IdentityId {
         self.secret(identity).id()
     }
@@ -192,6 +197,11 @@ impl Keystore {
 
     pub fn wallet(&self) -> WalletSecret {
         self.seed.wallet(0)
+    }
+
+    /// What seals the exports of its nodes' books.
+    pub fn export_key(&self) -> ExportKey {
+        self.seed.export_key()
     }
 
     /// The cold identity that owns kernel nodes.

@@ -13,7 +13,7 @@
 //! - [`plugged`]: services that programs beside the node provide (row A11).
 //! - [`fetch`]: one HTTP fetch through the node's proxy, with a receipt.
 //! - [`light`]: verifying single facts of the ledger without a node.
-//! - [`backup`]: copies of a kernel node's state.
+//! - [`backup`]: copies of a kernel node's state; [`exports`]: of a peer's books, sealed.
 //! - [`cli`]: the commands.
 //!
 //! Environment variables are read in this crate and nowhere below.
@@ -29,6 +29,7 @@ pub mod client;
 pub mod config;
 pub mod directory;
 pub mod explorer;
+pub mod exports;
 pub mod fetch;
 pub mod files;
 pub mod genesis;

@@ -14,6 +14,7 @@
 //! - [`quality`]: how well providers serve, as this node measures it and others say.
 //! - [`accounts`]: sub-accounts, budgets within this node.
 //! - [`figures`] are for monitoring.
+//! - [`exporting`]: its books of payment on another disk, and what follows when they were put back.
 //! - [`requesting`]: payment links; [`inviting`]: links by which others join, with coins or without; [`claiming`]: taking
 //!   coins of an invite.
 //! - [`selling`]: the provider's offer; [`serving`]: its sessions.
@@ -44,6 +45,7 @@ mod consolidating;
 mod data_plane;
 mod dispatch;
 mod exploring;
+mod exporting;
 mod figures;
 mod following;
 mod groups;
@@ -85,7 +87,7 @@ use byway_access::exit_policy::ExitLists;
 use byway_access::session::SessionId;
 use byway_access::slices::Shape;
 use byway_access::{CreditPolicy, Weights};
-use byway_crypto::{IdentitySecret, WalletSecret};
+use byway_crypto::{ExportKey, IdentitySecret, WalletSecret};
 use byway_driver::clock::Clock;
 use byway_driver::disk::DiskError;
 use byway_driver::link::{self, Link};
@@ -94,7 +96,7 @@ use byway_kernel::follower;
 use byway_kernel::follower::protocol::Answer;
 use byway_kernel::light::TrustedCheckpoint;
 use byway_peer::market::MarketDamaged;
-use byway_primitives::{Amount, IdentityId, Span, Time};
+use byway_primitives::{Amount, Hash, IdentityId, Span, Time};
 use byway_records::offer::{Location, Network, Service};
 use byway_records::{Genesis, TransactionId};
 use tokio::net::TcpListener;
@@ -108,6 +110,8 @@ use crate::keystore::IdentityPurpose;
 use crate::plugged::{PluggedSelling, ProgramEvent};
 use actor::Actor;
 use data_plane::Report;
+pub use exporting::ExportSettings;
+pub(crate) use exporting::note_put_back;
 pub(crate) use kernel_access::KernelAccess;
 use kernel_access::{AskError, SubmitFailed};
 use outage::Carried;
@@ -119,6 +123,10 @@ use tunnel::{Guest, GuestError, HostError};
 use way_out::ExitState;
 use ways::WayId;
 
+/// What is read off the ledger, and this node's own transactions.
+pub(crate) const LEDGER_JOURNAL: &str = "ledger";
+/// Dialogues, promises and sessions.
+pub(crate) const MARKET_JOURNAL: &str = "market";
 /// Calls of the local API that may wait for the task.
 const CALLS_QUEUE: usize = 256;
 
@@ -162,6 +170,10 @@ pub struct PeerNodeConfig {
     /// What it sells, if anything.
     pub selling: Option<SellingConfig>,
     pub limits: SpendingConfig,
+    /// Seals what leaves the node of its books.
+    pub export_key: ExportKey,
+    /// Where they are exported to by themselves, if they are.
+    pub exports: Option<ExportSettings>,
 }
 
 /// An identity of the keystore, without its secrets.
@@ -361,6 +373,11 @@ enum Arrival {
     /// A program wants out.
     Wanted(WayId),
     Plugged(ProgramEvent),
+    /// An export of these books is on the disk, or not.
+    Exported {
+        content: Hash,
+        result: Result<(), String>,
+    },
 }
 
 impl PeerNode {

@@ -23,6 +23,7 @@
 //! [`session::Provider`]: byway_access::session::Provider
 
 mod attested;
+mod exported;
 mod news;
 mod pair;
 mod step;
@@ -44,6 +45,7 @@ use byway_records::call::Take;
 use byway_records::state::Settled;
 use byway_records::{Backing, OfferId, Promise, SignedPromise};
 
+pub use exported::put_back;
 pub use news::{MarketNews, Output};
 use pair::Pair;
 use step::Step;

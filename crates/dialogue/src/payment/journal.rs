@@ -6,13 +6,18 @@
 use std::collections::BTreeMap;
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Amount, AssetId, IdentityId, Space, Store};
+use byway_primitives::{Amount, AssetId, Batch, IdentityId, Space, Store};
 use byway_records::call::Take;
 use byway_records::state::Settled;
 use byway_records::{Backing, SignedPromise};
 
 /// Where promises are journaled.
 pub const PROMISES: Space = Space("promises");
+
+/// The serial that new promises begin at, in a journal that was put back from an export. Beside the promises, since it is
+/// of all of them.
+const SERIALS: Space = Space("promise-serials");
+const SERIALS_KEY: &[u8] = b"from";
 
 /// Series (backings) between one pair in one asset, each way. An account, and reservations and channels as they are
 /// renewed; series that are settled and no longer used make room.
@@ -142,6 +147,17 @@ fn taken_key(peer: IdentityId, asset: AssetId) -> Vec<u8> {
     [&[1][..], &peer.0, &asset.to_bytes()].concat()
 }
 
+/// No promise is made under a lower serial: what was promised under those is not known for certain. Zero in a journal that
+/// was never lost.
+pub(super) fn serials_from(store: &impl Store) -> u64 {
+    let stored = store.load(SERIALS, SERIALS_KEY);
+    stored.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0)
+}
+
+pub(super) fn note_serials_from(batch: &mut Batch, from: u64) {
+    batch.put(SERIALS, SERIALS_KEY, from.to_be_bytes());
+}
+
 pub(super) trait Record: Encode + Decode + Default {
     fn key(peer: IdentityId, asset: AssetId) -> Vec<u8>;
 
@@ -182,8 +198,25 @@ fn count(input: &mut Reader<'_>, limit: usize) -> Result<usize, DecodeError> {
     Ok(length as usize)
 }
 
+/// A map of at most `limit` entries, in order of their keys, so that there is one encoding of each.
+fn ascending<'a, K: Ord, V>(
+    input: &mut Reader<'a>,
+    limit: usize,
+    entry: impl Fn(&mut Reader<'a>) -> Result<(K, V), DecodeError>,
+) -> Result<BTreeMap<K, V>, DecodeError> {
+    let mut map = BTreeMap::new();
+    for _ in 0..count(input, limit)? {
+        let (key, value) = entry(input)?;
+        if map.last_key_value().is_some_and(|(last, _)| *last >= key) {
+            return Err(DecodeError::Invalid("a map's keys ascend"));
+        }
+        map.insert(key, value);
+    }
+    Ok(map)
+}
+
 fn take_spent(input: &mut Reader<'_>) -> Result<Spent, DecodeError> {
-    (0..count(input, SPENDERS_MAX)?).map(|_| Ok((Spender(input.byte()?), input.value()?))).collect()
+    ascending(input, SPENDERS_MAX, |input| Ok((Spender(input.byte()?), input.value()?)))
 }
 
 fn version(input: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -213,8 +246,7 @@ impl Decode for GivenRecord {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         version(input)?;
         let promised = input.value()?;
-        let series = (0..count(input, SERIES_MAX)?).map(|_| Ok((input.value()?, input.value()?)));
-        let series = series.collect::<Result<_, DecodeError>>()?;
+        let series = ascending(input, SERIES_MAX, |input| Ok((input.value()?, input.value()?)))?;
         Ok(Self {
             promised,
             series,
@@ -279,8 +311,7 @@ impl Decode for TakenRecord {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         version(input)?;
         let received = input.value()?;
-        let series = (0..count(input, SERIES_MAX)?).map(|_| Ok((input.value()?, input.value()?)));
-        let series = series.collect::<Result<_, DecodeError>>()?;
+        let series = ascending(input, SERIES_MAX, |input| Ok((input.value()?, input.value()?)))?;
         Ok(Self { received, series, spent: take_spent(input)? })
     }
 }

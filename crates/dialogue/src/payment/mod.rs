@@ -41,6 +41,8 @@
 //! a settlement, and on each new or raised promise. It is said once more where the terms in it have changed (there is room
 //! again, or less of it, or a new promise is asked for), since the payer goes by them. A payer that lost its journal finds its own signature in it and goes on from there.
 //!
+//! *A lost disk.* What would be lost with it can lie elsewhere as an [`export`].
+//!
 //! *Settlement*, when it is due and what it includes, stands in [`settlement`].
 //!
 //! # What each adversary can and cannot do
@@ -59,6 +61,7 @@
 //! submit to the ledger; it says what to submit.
 
 pub mod credit;
+pub mod export;
 mod journal;
 mod message;
 mod news;
@@ -79,6 +82,7 @@ use byway_records::state::Settled;
 use byway_records::{Backing, Promise, SignedPromise};
 
 pub use credit::{Ahead, Bounds, Path, WINDOW_START_BYTES, Window};
+pub use export::{Export, ExportedPair};
 pub use journal::{EARLIER_MAX, JournalError, PROMISES, SERIES_MAX, SPENDERS_MAX, Spender};
 pub use message::{Advice, BackingKind, PaymentMessage, Refusal, Terms};
 pub use news::{OverLimit, PaymentFault, PaymentNews};
@@ -224,6 +228,12 @@ impl Payments {
     pub fn settling(&self, backing: Backing) -> Option<Promise> {
         let (_, taken) = self.payee.series().find(|(known, _)| **known == backing)?;
         taken.in_flight.map(|in_flight| in_flight.promise.promise)
+    }
+
+    /// What of this would be lost with the disk.
+    pub fn export(&self) -> ExportedPair {
+        let Parties { peer, asset, .. } = self.payee.parties;
+        ExportedPair::new(peer, asset, &self.payer.record, &self.payee.record)
     }
 
     /// A dialogue with the peer is open, or open again.

@@ -2,7 +2,8 @@
 //!
 //! The one rule: what is signed under (series, serial) only grows, and serials only grow, whatever happens to this
 //! machine. So every promise is in the journal before it is sent, and after a loss of the journal the machine goes on
-//! only from the copy in the payee's advice, which carries its own signature.
+//! only from the copy in the payee's advice, which carries its own signature, or from an [`export`](super::export), under
+//! serials that it has never used.
 
 use byway_crypto::IdentitySecret;
 use byway_primitives::{Amount, Batch, Encode, Store, Time};
@@ -10,7 +11,9 @@ use byway_records::state::Settled;
 use byway_records::{Backing, Promise, SignedPromise};
 
 use super::credit::{Ahead, Window};
-use super::journal::{GivenRecord, JournalError, PROMISES, Record, SERIES_MAX, SPENDERS_MAX, Spender, total};
+use super::journal::{
+    GivenRecord, JournalError, PROMISES, Record, SERIES_MAX, SPENDERS_MAX, Spender, serials_from, total,
+};
 use super::message::{Advice, BackingKind, PaymentMessage, Refusal, Terms};
 use super::news::{OverLimit, PaymentFault, PaymentNews};
 use super::outbox::Outbox;
@@ -22,7 +25,9 @@ pub(super) struct Payer {
     parties: Parties,
     secret: IdentitySecret,
     config: GiveConfig,
-    record: GivenRecord,
+    pub(super) record: GivenRecord,
+    /// What was promised under lower serials is not known for certain: nothing more is.
+    serials_from: u64,
     backing: Backing,
     /// What to pay from next, once the last promise is known to have arrived.
     wanted_backing: Backing,
@@ -82,6 +87,7 @@ impl Payer {
             backing: record.current.unwrap_or(Backing::Account),
             wanted_backing: record.current.unwrap_or(Backing::Account),
             record,
+            serials_from: serials_from(store),
             window: None,
             talk: Talk::Silent,
             credit: Credit::Left,
@@ -353,11 +359,15 @@ impl Payer {
     }
 
     /// The serial of the next promise, and the amount already promised under it. The ledger's position counts like a
-    /// promise of ours, because it was one.
+    /// promise of ours, because it was one. A payer that was put back from an export begins above all that it may have
+    /// promised meanwhile (see [`export`](super::export)).
     fn next_serial(&self, update: bool) -> Option<(u64, Amount)> {
         let last = self.last().map_or((0, Amount::ZERO), |last| (last.promise.serial, last.promise.amount));
         let (serial, amount) = last.max((self.settled.serial, self.settled.amount));
-        if update && serial > 0 { Some((serial, amount)) } else { Some((serial.checked_add(1)?, Amount::ZERO)) }
+        if update && serial > 0 && serial >= self.serials_from {
+            return Some((serial, amount));
+        }
+        Some((serial.checked_add(1)?.max(self.serials_from), Amount::ZERO))
     }
 
     /// Says something once, until something else happens.

@@ -3,8 +3,10 @@
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{IdentitySecret, IdentitySignature};
 use byway_dialogue::StaticCertificate;
-use byway_dialogue::payment::{Advice, BackingKind, PaymentMessage, Refusal, Terms};
-use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
+use byway_dialogue::payment::{
+    Advice, BackingKind, Export, GiveConfig, Parties, PaymentMessage, Payments, Refusal, TakeConfig, Terms,
+};
+use byway_primitives::{Amount, AssetId, Hash, IdentityId, MemoryStore, NetworkId, Span, Time};
 use byway_records::promise::{ReservationId, Series};
 use byway_records::{Backing, Promise, SignedPromise};
 
@@ -55,6 +57,42 @@ pub fn messages() -> Vec<(&'static str, PaymentMessage)> {
             .map(|(name, reason)| (name, PaymentMessage::Refused { serial: SERIAL, amount: units(123_456), reason })),
     );
     messages
+}
+
+/// Of somebody who was paid and has paid the same peer.
+pub fn export() -> Export {
+    let secret = |byte| IdentitySecret::from_bytes(&[byte; 32]).expect("a key");
+    let (mine, theirs) = (secret(1), secret(2));
+    let parties = Parties { network: NETWORK, me: mine.id(), peer: theirs.id(), asset: AssetId::WAY };
+    let take = TakeConfig {
+        amount_min: Amount::ZERO,
+        backing: BackingKind::Account,
+        update: true,
+        exposure_max: units(1_000_000),
+        settle_at: units(1_000_000),
+        risk: Default::default(),
+        advice_wait: Span::seconds(1),
+    };
+    let (store, now) = (MemoryStore::new(), Time(1_700_000_000_123));
+    let give = GiveConfig { day_max: units(1_000_000) };
+    let restored = Payments::restore(parties, mine.clone(), give, take, &store);
+    let mut payments = restored.expect("an empty journal can be read");
+    let promise = |series, serial, amount| Promise { network: NETWORK, series, serial, amount };
+    let series = parties.taken(Backing::Account);
+    for (serial, amount) in [(1, units(500)), (SERIAL, units(123_456))] {
+        payments.handle_message(now, PaymentMessage::Offer(promise(series, serial, amount).sign(&theirs)));
+    }
+    let copy = promise(parties.given(Backing::Account), SERIAL, units(70_000)).sign(&mine);
+    let terms = Terms {
+        asset: AssetId::WAY,
+        amount_min: Amount::ZERO,
+        backing: BackingKind::Account,
+        update: true,
+        room: units(1),
+    };
+    let advice = Advice { remainder: units(9), terms, copy: Some(copy), settling: None };
+    payments.handle_message(now, PaymentMessage::Advice(advice));
+    Export::new(NETWORK, mine.id(), now, vec![payments.export()], &store)
 }
 
 /// In the order of their numbers.

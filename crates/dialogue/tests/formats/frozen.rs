@@ -27,6 +27,14 @@ fn the_certificate_is_frozen() {
     assert_eq!(line("certificate", &certificate), FROZEN_CERTIFICATE);
 }
 
+#[test]
+fn exports_are_frozen() {
+    let export = fixed::export();
+    assert_eq!(export.check(), Ok(()));
+    assert_eq!(line("export", &export), FROZEN_EXPORT);
+}
+
+const FROZEN_EXPORT: &str = "export: 538 8dfd983820e45c27";
 const FROZEN_MESSAGES: [&str; 16] = [
     "advice: 193 753a3b07d7b7ba11",
     "short advice: 12 2380dffcddc822b7",

@@ -9,6 +9,7 @@
 //! The trait has native `async` methods and is therefore used as a generic parameter and not as a trait object.
 
 pub mod accounts;
+pub mod backup;
 pub mod error;
 pub mod event;
 pub mod groups;
@@ -35,6 +36,7 @@ use byway_primitives::IdentityId;
 use byway_records::TransactionId;
 
 pub use accounts::*;
+pub use backup::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
 pub use groups::*;
@@ -137,6 +139,9 @@ pub trait NodeApi: KernelApi {
     fn market_blocks(&self) -> impl Future<Output = Answer<Vec<ProviderBlock>>> + Send;
     fn market_block(&self, request: MarketBlock) -> impl Future<Output = Answer<ProviderBlock>> + Send;
     fn market_unblock(&self, request: MarketUnblock) -> impl Future<Output = Answer<ProviderBlock>> + Send;
+
+    /// The books of payment, sealed under the seed phrase.
+    fn backup_export(&self) -> impl Future<Output = Answer<BackupExport>> + Send;
 
     fn promise_list(&self) -> impl Future<Output = Answer<Vec<Promise>>> + Send;
     fn promise_settle(&self, request: PromiseSettle) -> impl Future<Output = Answer<PromiseSettlement>> + Send;

@@ -7,6 +7,7 @@ use byway_records::offer::{Country, OfferId};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use super::backup::BackupView;
 use super::market::SessionId;
 use super::money::{AssetBalance, AssetTag};
 
@@ -39,6 +40,9 @@ pub struct NodeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay: Option<RelayView>,
     pub spending: Spending,
+    /// Exports of the books that the node makes by itself, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupView>,
 }
 
 /// A relay, and how the node reaches it.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use byway_crypto::phrase::Phrase;
 use byway_crypto::{IdentitySecret, WalletSecret};
 use byway_primitives::{Amount, Span, Time};
 use byway_records::Genesis;
@@ -111,6 +112,8 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         relays: None,
         selling: None,
         limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
+        export_key: Phrase::from_entropy(&own(b"phrase")).seed().export_key(),
+        exports: None,
     })
 }
 

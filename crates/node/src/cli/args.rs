@@ -1,6 +1,7 @@
 //! What can be typed. `clap` makes help, errors and exit code 2 out of it.
 
 mod account;
+mod backup;
 mod bench;
 mod firewall;
 mod invite;
@@ -19,6 +20,7 @@ use byway_records::TransactionId;
 use clap::{Args, Parser, Subcommand};
 
 pub use account::*;
+pub use backup::*;
 pub use bench::*;
 pub use firewall::*;
 pub use invite::*;
@@ -120,6 +122,9 @@ pub enum Command {
     /// The keystore and its identities
     #[command(subcommand)]
     Identity(IdentityCommand),
+    /// What a lost disk would cost, as a file that only your seed phrase opens
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// Look into the ledger and check it
     #[command(subcommand)]
     Ledger(LedgerCommand),

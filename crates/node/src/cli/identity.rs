@@ -164,7 +164,7 @@ pub fn view_key(globals: &Globals) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn open(globals: &Globals, directory: &Directory) -> anyhow::Result<Keystore> {
+pub(super) fn open(globals: &Globals, directory: &Directory) -> anyhow::Result<Keystore> {
     let own = directory.keystore_file();
     let path = match own.exists() {
         true => own,
@@ -184,7 +184,7 @@ fn cost(directory: &Directory) -> Cost {
     if directory.passphrase_file().exists() { Cost::CHEAP } else { Cost::STRONG }
 }
 
-fn read_phrase(file: Option<&Path>) -> anyhow::Result<Zeroizing<String>> {
+pub(super) fn read_phrase(file: Option<&Path>) -> anyhow::Result<Zeroizing<String>> {
     if let Some(file) = file {
         let words = std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
         return Ok(Zeroizing::new(words));

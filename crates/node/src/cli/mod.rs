@@ -6,6 +6,7 @@
 mod account;
 mod args;
 mod asset;
+mod backup;
 mod firewall;
 mod group;
 mod identity;
@@ -119,6 +120,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Wallet(command) => wallet::wallet(&globals, command, hosting).await,
         Command::Asset(command) => asset::asset(&globals, command).await,
         Command::Identity(command) => identity::identity(&globals, command).await,
+        Command::Backup(command) => backup::backup(&globals, command).await,
         Command::Ledger(command) => ledger::ledger(&globals, command).await,
         Command::Light(args) => light::light(&globals, args).await,
         Command::Genesis(GenesisCommand::New(args)) => network::genesis_new(&globals, args),

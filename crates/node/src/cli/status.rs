@@ -3,7 +3,7 @@
 use byway_primitives::{Span, Time};
 
 use super::invite::accepted_line;
-use super::output::{bytes, duration, fields, now, print, print_json, rate, wait, way};
+use super::output::{ago, bytes, duration, fields, now, print, print_json, rate, wait, way};
 use super::{Globals, Outcome, StatusArgs};
 use crate::api::params::LIMIT_MAX;
 use crate::api::*;
@@ -52,10 +52,22 @@ fn screen(status: &NodeStatus, session: Option<&Session>, invites: &InviteList, 
         ("", String::new()),
         ("Identity", identity_line(&status.identity)),
         ("Ledger", ledger_line(&status.ledger)),
+    ]);
+    rows.extend(status.backup.as_ref().map(|backup| ("Backup", backup_line(backup))));
+    rows.extend([
         ("Network", format!("{}  ·  up for {}", status.network_name, duration(status.uptime_seconds))),
         ("Page", format!("http://{}  (`byway status --link` opens it with the key)", client.run_file().web)),
     ]);
     fields(&rows).lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn backup_line(backup: &BackupView) -> String {
+    let state = match (&backup.problem, backup.written_ms) {
+        (Some(problem), _) => format!("NOT written: {problem}"),
+        (None, Some(at)) => format!("as of {}", ago(at, now())),
+        (None, None) => "not written yet".to_owned(),
+    };
+    format!("{}  ({state})", backup.file)
 }
 
 fn relay_line(relay: &RelayView) -> String {

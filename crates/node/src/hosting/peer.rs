@@ -18,11 +18,11 @@ use super::{open_keystore, told_to_stop};
 use crate::api::{OfferFilter, Role as ApiRole};
 use crate::cli::{Globals, Outcome};
 use crate::config::{
-    BuyingConfig, Config, LinkConfig, MetricsConfig, PluggedConfig, ProviderConfig, ProxyPortConfig, RelayText,
-    TunnelConfig,
+    BackupConfig, BuyingConfig, Config, LinkConfig, MetricsConfig, PluggedConfig, ProviderConfig, ProxyPortConfig,
+    RelayText, TunnelConfig,
 };
 use crate::directory::{Directory, RunFile};
-use crate::keystore::{IdentityPurpose, Keystore};
+use crate::keystore::Keystore;
 use crate::peer_node::{
     Judging, KnownIdentity, PeerNode, PeerNodeConfig, RelaySettings, SellingConfig, SpendingConfig, TunnelSelling,
 };
@@ -90,6 +90,7 @@ pub fn settings(
     settings.outside_tunnel = config.tunnel.clone();
     settings.relays = config.tunnel.shape()?;
     settings.quality = config.quality.settings();
+    settings.exports = config.backup.as_ref().map(BackupConfig::settings);
     settings.trusted = config.ledger.checkpoint;
     let elsewhere = config.ledger.addresses.iter();
     settings.kernel_addresses = elsewhere.map(|at| (at.name.clone(), at.address.clone())).collect();
@@ -105,8 +106,7 @@ pub(super) fn node_config(
     directory: &Directory,
     sells: bool,
 ) -> anyhow::Result<PeerNodeConfig> {
-    let purpose = if sells { IdentityPurpose::Selling } else { IdentityPurpose::Browsing };
-    let identity = keystore.first(purpose).context("the keystore has no identity for this; `byway identity new`")?;
+    let identity = keystore.working(sells).context("the keystore has no identity for this; `byway identity new`")?;
     let dialogue_secret = keystore.dialogue_static(identity);
     Ok(PeerNodeConfig {
         genesis,
@@ -133,6 +133,8 @@ pub(super) fn node_config(
         quality: Default::default(),
         selling: None,
         limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
+        export_key: keystore.export_key(),
+        exports: None,
     })
 }
 

@@ -30,6 +30,7 @@ use zeroize::Zeroizing;
 
 use super::accounts::Accounts;
 use super::claiming::Claims;
+use super::exporting::Exporting;
 use super::history::Notes;
 use super::inviting::Invites;
 use super::kernel_access::KernelAccess;
@@ -47,7 +48,10 @@ use super::tunnelling::Tunnelling;
 use super::using::Using;
 use super::warned::Asking;
 use super::ways::{Way, Ways};
-use super::{Arrival, Call, PeerNodeConfig, SpendingConfig, StartError, books, promise_log, serving};
+use super::{
+    Arrival, Call, LEDGER_JOURNAL, MARKET_JOURNAL, PeerNodeConfig, SpendingConfig, StartError, books, promise_log,
+    serving,
+};
 use crate::api::{self as contract, Event};
 
 const TUNNEL_SECRET: Context = Context("byway 1 derive: tunnels");
@@ -145,6 +149,7 @@ pub(super) struct Actor {
     pub(super) failed_lately: BTreeMap<IdentityId, Time>,
     pub(super) limits: SpendingConfig,
     pub(super) quality: Quality,
+    pub(super) exporting: Exporting,
 
     pub(super) ledger_timer: Timer,
     pub(super) market_timer: Timer,
@@ -158,7 +163,7 @@ impl Actor {
     #[expect(clippy::too_many_lines, reason = "a line for each thing that the task owns, and no thought in any")]
     pub(super) async fn open(config: PeerNodeConfig, clock: Clock) -> Result<Opened, StartError> {
         let disk = Disk::open(&config.directory)?;
-        let (ledger_journal, market_journal) = (disk.journal("ledger")?, disk.journal("market")?);
+        let (ledger_journal, market_journal) = (disk.journal(LEDGER_JOURNAL)?, disk.journal(MARKET_JOURNAL)?);
         let (ledger, wallet) = open_wallet(&config, &ledger_journal, &clock)?;
         let provision = Provision::open(&ledger_journal, config.selling.as_ref(), clock.now());
         let tunnelling = open_tunnels(&config, &provision).await?;
@@ -182,6 +187,7 @@ impl Actor {
             wallet,
             promise_log: promise_log::PromiseLog::open(&ledger_journal),
             quality: Quality::open(&ledger_journal),
+            exporting: Exporting::open(config.export_key.clone(), config.exports.clone(), &ledger_journal),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
             accounts: Accounts::open(&ledger_journal),
@@ -275,6 +281,7 @@ impl Actor {
             host.close().await;
         }
         self.plugging.close().await;
+        self.export_at_the_end();
         self.ledger_journal.flush()?;
         self.market_journal.flush()
     }

@@ -204,6 +204,10 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| actor.unblock(&request.destination)).await
     }
 
+    async fn backup_export(&self) -> Answer<BackupExport> {
+        self.ask(|actor| actor.export().ok_or_else(ApiError::internal)).await
+    }
+
     async fn promise_list(&self) -> Answer<Vec<Promise>> {
         self.ask(|actor| {
             let peers = actor.market.peers();

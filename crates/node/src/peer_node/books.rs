@@ -241,6 +241,7 @@ impl Actor {
         self.tend_invites();
         if self.ledger.follower().tip().is_some() {
             self.tend_withdrawal();
+            self.tend_put_back();
             self.tend_offer();
         }
     }
@@ -385,6 +386,9 @@ impl Actor {
                 self.note_bounced(promise.amount.saturating_sub(known));
             }
             _ => {}
+        }
+        if matches!(news, PaymentNews::Bounced { .. } | PaymentNews::SettlementRejected { .. }) {
+            self.settled_put_back(peer);
         }
         if matches!(news, PaymentNews::Promised { .. } | PaymentNews::Credited { .. } | PaymentNews::Settled { .. }) {
             self.note_promises(peer);

@@ -37,6 +37,7 @@ impl Actor {
             connection: self.connection_view(&self.ways.main),
             relay: self.relay_view(),
             spending: self.spending(),
+            backup: self.backup_view(),
         }
     }
 
@@ -62,7 +63,7 @@ impl Actor {
     }
 
     /// How far the newest checkpoint that kernel nodes credibly know of is ahead of ours; `None` if no node answers.
-    fn lag(&self) -> Option<u64> {
+    pub(super) fn lag(&self) -> Option<u64> {
         let claims: Vec<(Height, Time)> =
             self.kernel_view.values().map(|(status, _)| (status.height, status.time)).collect();
         let tip = self.ledger.follower().tip().map(|tip| (tip.height, tip.time));

@@ -14,6 +14,7 @@
 //! - [`faults`]: bad input and faults at a node's front.
 //! - [`tunnel`]: a client's machine, a provider's and the internet in network namespaces (as root).
 //! - [`ports`]: proxy ports that lead to one country each, beside the main one.
+//! - [`recovery`]: lost disks of a provider and a client.
 //! - [`plugged`]: a service in a program of its own.
 //! - [`strangers`]: peers that keep to no rules, and a clock that was set back.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
@@ -27,5 +28,6 @@ mod members;
 mod network;
 mod plugged;
 mod ports;
+mod recovery;
 mod strangers;
 mod tunnel;

@@ -10,7 +10,7 @@ use byway_node::api::event::EVENTS_BUFFERED;
 use byway_node::api::*;
 use byway_node::config::TunnelConfig;
 use byway_node::rpc::{self, Settings, Token};
-use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
+use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::{Height, Member, OfferId, TransactionId};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast, watch};
@@ -169,6 +169,12 @@ pub fn status(state: ConnectionState) -> NodeStatus {
         },
         relay: None,
         spending: Spending { session_max: None, day_max: None, day_spent: Amount::ZERO },
+        backup: Some(BackupView {
+            file: "/mnt/books".into(),
+            every_ms: Span::seconds(600),
+            written_ms: Some(Time(7)),
+            problem: None,
+        }),
     }
 }
 
@@ -436,6 +442,17 @@ impl NodeApi for Fake {
             services: vec![service],
         };
         Ok(ProviderEarnings { by: request.by, periods: vec![period], unsettled: "0.05".parse().unwrap(), usage })
+    }
+
+    async fn backup_export(&self) -> Answer<BackupExport> {
+        Ok(BackupExport {
+            made_ms: Time(5),
+            identity: id(7),
+            peers: 1,
+            left_out: 0,
+            unsettled: "0.5".parse().unwrap(),
+            content: "6279776179657870".to_owned(),
+        })
     }
 
     async fn market_blocks(&self) -> Answer<Vec<ProviderBlock>> {

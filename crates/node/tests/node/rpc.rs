@@ -184,6 +184,14 @@ async fn results_have_the_shapes_of_the_document() {
             }]),
         ),
         (
+            "backup_export",
+            json!({}),
+            json!({
+                "made_ms": 5, "identity": "07".repeat(20), "peers": 1, "left_out": 0, "unsettled": "0.5",
+                "content": "6279776179657870",
+            }),
+        ),
+        (
             "promise_list",
             json!({}),
             json!([{

@@ -8,8 +8,8 @@ use byway_access::session::{
     ProviderNews, ResponseId, SessionId, SessionMessage, SessionView, StopReason, Traffic,
 };
 use byway_dialogue::payment::{
-    BackingKind, Bounds, Outcome, Parties, PaymentEffect, PaymentMessage, PaymentNews, Payments, Reach, SettleError,
-    Spender,
+    BackingKind, Bounds, ExportedPair, Outcome, Parties, PaymentEffect, PaymentMessage, PaymentNews, Payments, Reach,
+    SettleError, Spender,
 };
 use byway_dialogue::{Durability, ProtocolId};
 use byway_primitives::codec::decode_exact;
@@ -319,6 +319,10 @@ impl Pair {
             settling: self.payments.settling(Backing::Account),
             received: self.payments.received(),
         }
+    }
+
+    pub fn export(&self) -> ExportedPair {
+        self.payments.export()
     }
 
     pub fn used_views(&self, now: Time) -> Vec<SessionView> {

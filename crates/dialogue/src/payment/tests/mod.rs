@@ -3,6 +3,7 @@
 mod adversary;
 mod codec;
 mod crash;
+mod export;
 mod moments;
 mod pair;
 mod settle;

@@ -256,6 +256,21 @@ impl Pair {
         self.restart(who);
     }
 
+    /// The disk is another one now.
+    pub fn restart_from(&mut self, who: usize, disk: MemoryStore) {
+        self.nodes[who].disk = disk;
+        self.restart(who);
+    }
+
+    /// The serials of all promises that were sent.
+    pub fn serials(&self) -> Vec<u64> {
+        let offers = self.sent.iter().filter_map(|message| match message {
+            PaymentMessage::Offer(SignedPromise { promise, .. }) => Some(promise.serial),
+            _ => None,
+        });
+        offers.collect()
+    }
+
     pub fn step(&mut self) {
         self.now = self.now + Span::millis(10);
         for who in [CLIENT, PROVIDER] {

@@ -122,6 +122,7 @@ targets! {
         signed_snapshot: signed_snapshot,
         open_keystore: open_keystore,
         open_export: open_export,
+        mirror_message: byway_driver::mirror::is_message,
         payment_link: payment_link,
         network_link: network_link,
         invite_link: invite_link,

@@ -10,16 +10,16 @@ pub mod kernel;
 pub mod records;
 
 mod carried;
+mod kept;
 mod links;
 
 use std::sync::LazyLock;
 
 use byway_access::quality::{Measurement, Seen};
 use byway_crypto::noise::StaticKey;
-use byway_crypto::phrase::Phrase;
 use byway_crypto::threshold::ceremony::Ceremony;
 use byway_crypto::threshold::dealing::{Dealing, DealingKey, DealingSecret, VerifiedDealing};
-use byway_crypto::{ExportKey, GroupView, NodeSecret, Purpose, WalletSecret};
+use byway_crypto::{GroupView, NodeSecret, Purpose, WalletSecret};
 use byway_dialogue::fuzzing;
 use byway_driver::link::{EndpointId, LinkContact};
 use byway_driver::socks::{StreamHeader, Target, Wanted};
@@ -37,6 +37,7 @@ use byway_records::state::*;
 use byway_records::{Call, Height, ProgramId, Reject, Roll};
 
 pub(crate) use carried::*;
+pub(crate) use kept::*;
 pub(crate) use links::*;
 
 /// Good encodings.
@@ -402,10 +403,6 @@ pub(crate) fn payment_message() -> Samples {
     named(dialogue::messages())
 }
 
-pub(crate) fn payment_export() -> Samples {
-    one(dialogue::export())
-}
-
 pub(crate) fn session_message() -> Samples {
     let reasons = access::refusals().into_iter().chain(access::stops());
     named(access::messages()).into_iter().chain(reasons.map(|message| message.to_bytes())).collect()
@@ -488,17 +485,6 @@ pub(crate) fn socks_answer() -> Samples {
 
 pub(crate) fn verify_transaction() -> Samples {
     one(kernel::transaction().transaction().clone())
-}
-
-/// The key of an export.
-pub(crate) fn export_key() -> &'static ExportKey {
-    static KEY: LazyLock<ExportKey> = LazyLock::new(|| Phrase::from_entropy(&[0; 32]).seed().export_key());
-    &KEY
-}
-
-pub(crate) fn open_export() -> Samples {
-    let sealed = export_key().seal(&dialogue::export().to_bytes(), [7; 24]);
-    sealed.into_iter().collect()
 }
 
 /// None: whatever is in a good one's form costs a key derivation, which takes a good part of a second on purpose.

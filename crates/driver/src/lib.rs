@@ -29,6 +29,7 @@ pub mod host_network;
 pub mod link;
 pub mod mesh;
 pub mod meter;
+pub mod mirror;
 pub mod pace;
 pub mod pool;
 pub mod relay;

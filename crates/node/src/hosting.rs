@@ -131,6 +131,20 @@ impl Hosting for Hosts {
     }
 }
 
+/// Tells peers how they look from outside (row A7), where a node listens anyway, by UDP. Nothing else depends on it.
+async fn mirror(listen: std::net::SocketAddr) {
+    match tokio::net::UdpSocket::bind(listen).await {
+        Ok(socket) => {
+            tokio::spawn(async move {
+                if let Err(error) = byway_driver::mirror::serve(socket).await {
+                    tracing::warn!(%error, "peers are not told any more how they look from here");
+                }
+            });
+        }
+        Err(error) => tracing::warn!(%listen, %error, "peers are not told how they look from here"),
+    }
+}
+
 /// Beside the node's data, because the system's folder for temporary files may be memory and not a disk.
 fn bench_folder(globals: &Globals) -> anyhow::Result<tempfile::TempDir> {
     let beside = globals.directory()?;

@@ -12,6 +12,7 @@
 //! - [`metrics`]: a node's figures for monitoring.
 //! - [`plugged`]: services that programs beside the node provide (row A11).
 //! - [`fetch`]: one HTTP fetch through the node's proxy, with a receipt.
+//! - [`doctor`]: what keeps others from reaching a peer.
 //! - [`light`]: verifying single facts of the ledger without a node.
 //! - [`backup`]: copies of a kernel node's state; [`exports`]: of a peer's books, sealed.
 //! - [`cli`]: the commands.
@@ -28,6 +29,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod directory;
+pub mod doctor;
 pub mod explorer;
 pub mod exports;
 pub mod fetch;

@@ -150,6 +150,8 @@ pub struct PeerNodeConfig {
     pub proxy_address: String,
     /// UDP addresses of its links; empty for relayed links only.
     pub link_bind: Vec<SocketAddr>,
+    /// Where others reach these beside the machine's own addresses.
+    pub link_public: Vec<SocketAddr>,
     pub link_seed: [u8; 32],
     pub relay: Option<RelaySettings>,
     /// A checkpoint that a person has named: what leads there is followed whoever has left since.

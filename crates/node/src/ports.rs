@@ -67,6 +67,16 @@ pub fn link_address(directory: &Directory, wanted: SocketAddr) -> Result<SocketA
     Ok(address)
 }
 
+/// The same without opening anything: port 0 where none was chosen yet.
+pub fn known_link_address(directory: &Directory, wanted: SocketAddr) -> SocketAddr {
+    if wanted.port() != 0 {
+        return wanted;
+    }
+    let remembered: Option<BTreeMap<String, u16>> = read_json(&directory.ports_file()).ok().flatten();
+    let port = remembered.and_then(|remembered| remembered.get(Purpose::LINK.name).copied());
+    SocketAddr::new(wanted.ip(), port.unwrap_or(0))
+}
+
 /// Why a socket can't be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {

@@ -203,10 +203,15 @@ impl Links {
 
     /// How others reach this endpoint: the addresses known at present and the relay.
     pub fn contact(&self, dialogue: StaticKey) -> Option<LinkContact> {
+        self.contact_with(dialogue, &[])
+    }
+
+    /// The same with addresses that a person knows of, before all others: a router forwards them.
+    pub fn contact_with(&self, dialogue: StaticKey, public: &[SocketAddr]) -> Option<LinkContact> {
         let address = self.endpoint.addr();
-        let known = address.ip_addrs().copied();
+        let known = self.bound().into_iter().chain(address.ip_addrs().copied());
         let relay = self.relay.as_ref().map(|relay| relay.url.clone());
-        LinkContact::new(self.id(), dialogue, self.bound().into_iter().chain(known), relay)
+        LinkContact::new(self.id(), dialogue, public.iter().copied().chain(known), relay)
     }
 
     /// Opens a link. The same link is announced as [`Event::Up`] before anything else of it.

@@ -100,6 +100,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         root: directory.join(name),
         proxy_address: String::new(),
         link_bind: vec![(Ipv4Addr::LOCALHOST, 0).into()],
+        link_public: Vec::new(),
         link_seed: own(b"link"),
         relay: None,
         trusted: None,

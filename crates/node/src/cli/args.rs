@@ -81,6 +81,8 @@ pub enum Command {
     Up(UpArgs),
     /// Show how the node is: exit, speed, cost, balance, ledger
     Status(StatusArgs),
+    /// Say what keeps others from reaching this peer, and what to do; exit code 1 if something is wrong
+    Doctor(DoctorArgs),
     /// Fetch a URL through the market, with a receipt
     Fetch(FetchArgs),
     /// Choose an exit: one offer, or the cheapest that fits
@@ -152,6 +154,13 @@ pub enum Command {
     /// Measure this machine; prints one JSON object
     #[command(subcommand)]
     Bench(BenchCommand),
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// The peer's configuration; it may run or not
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod account;
 mod args;
 mod asset;
 mod backup;
+mod doctor;
 mod firewall;
 mod group;
 mod identity;
@@ -104,6 +105,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Relay(RelayCommand::Address(args)) => hosting.relay_address(&globals, args),
         Command::Bench(bench) => hosting.bench(&globals, bench).await,
         Command::Status(args) => status::status(&globals, args).await,
+        Command::Doctor(args) => doctor::doctor(&globals, args).await,
         Command::Fetch(args) => market::fetch(&globals, args).await,
         Command::Connect(args) => market::connect(&globals, args).await,
         Command::Disconnect => market::disconnect(&globals).await,

@@ -17,6 +17,8 @@ pub struct LinkConfig {
     pub listen: SocketAddr,
     /// A relay for peers that can't be reached directly. There is none by default, and never a third party's.
     pub relay: Option<RelayText>,
+    /// Where others reach that socket, if elsewhere than at the machine's own addresses: at a router that forwards a port.
+    pub public: Vec<SocketAddr>,
     /// When the relay's front is used, if its address tells of one.
     pub disguise: DisguiseChoice,
 }
@@ -68,7 +70,8 @@ pub struct FrontConfig {
 
 impl Default for LinkConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 0)), relay: None, disguise: DisguiseChoice::default() }
+        let listen = SocketAddr::from(([0, 0, 0, 0], 0));
+        Self { listen, relay: None, public: Vec::new(), disguise: DisguiseChoice::default() }
     }
 }
 
@@ -76,6 +79,11 @@ impl LinkConfig {
     pub(super) fn check(&self) -> Result<(), Problem> {
         const REMEDY: &str =
             "write https://host or https://host:port, or the address that `byway relay address` printed";
+        let is_nowhere = |address: &&SocketAddr| address.port() == 0 || address.ip().is_unspecified();
+        if let Some(address) = self.public.iter().find(is_nowhere) {
+            let remedy = "write the router's public address and the port that it forwards";
+            return Err(problem("link.public", address, "nobody can be reached there", remedy));
+        }
         let Some(relay) = &self.relay else { return Ok(()) };
         let why = match (relay.address(), self.disguise) {
             (Ok(address), DisguiseChoice::Always) if address.front.is_none() => {

@@ -10,7 +10,7 @@ use byway_records::Genesis;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::{open_keystore, told_to_stop};
+use super::{mirror, open_keystore, told_to_stop};
 use crate::cli::{Globals, Outcome};
 use crate::config::{Config, KernelConfig, KernelRpcAccess};
 use crate::directory::Directory;
@@ -29,6 +29,7 @@ pub(super) async fn run(globals: &Globals, config: &Config, directory: &Director
     let rpc = bind(settings.rpc.as_ref().map(|rpc| rpc.listen), "kernel.rpc.listen").await?;
     let figures = bind(settings.metrics.as_ref().map(|metrics| metrics.listen), "kernel.metrics.listen").await?;
     let node = start(&keystore, genesis.clone(), directory, settings, Pool::for_this_machine()).await?;
+    mirror(settings.listen).await;
     let (stop, stopped) = watch::channel(false);
     let mut servers = Vec::new();
     if let Some(listener) = rpc {

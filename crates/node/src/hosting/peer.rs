@@ -83,6 +83,7 @@ pub fn settings(
 ) -> anyhow::Result<PeerNodeConfig> {
     let mut settings = node_config(keystore, genesis, directory, config.provider.is_some())?;
     settings.link_bind = vec![ports::link_address(directory, config.link.listen)?];
+    settings.link_public.clone_from(&config.link.public);
     settings.relay = relay(&config.link)?;
     settings.selling = config.provider.as_ref().map(selling);
     settings.buying = buying(&config.buying);
@@ -122,6 +123,7 @@ pub(super) fn node_config(
         root: directory.root().to_owned(),
         proxy_address: String::new(),
         link_bind: Vec::new(),
+        link_public: Vec::new(),
         relay: None,
         trusted: None,
         kernel_addresses: BTreeMap::new(),

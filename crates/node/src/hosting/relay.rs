@@ -8,7 +8,7 @@ use byway_driver::disguise::{Certificate, Front, FrontAddress, Onward, RelayAddr
 use byway_driver::relay::{Config as RelaySettings, Relay};
 use zeroize::Zeroizing;
 
-use super::told_to_stop;
+use super::{mirror, told_to_stop};
 use crate::cli::{Outcome, RelayAddressArgs, print_json};
 use crate::config::{Config, FrontConfig, RelayConfig};
 use crate::directory::Directory;
@@ -21,6 +21,7 @@ pub(super) async fn run(config: &Config, directory: &Directory) -> anyhow::Resul
     let _lock = directory.lock()?;
     let RelayConfig { listen, front } = section(config)?;
     let relay = Relay::spawn(RelaySettings { bind: *listen, client_bytes_per_second: None }).await?;
+    mirror(*listen).await;
     let front = match front {
         Some(front) => Some(open(front, config, directory, &relay).await?),
         None => None,

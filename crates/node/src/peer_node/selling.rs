@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use byway_access::session::Listing;
 use byway_dialogue::StaticCertificate;
 use byway_driver::exit::Exit;
+use byway_driver::link::LinkContact;
 use byway_peer::wallet::Wish;
 use byway_primitives::{AssetId, Decode, Encode, Span};
 use byway_records::call::{Call, OffersCall};
@@ -52,9 +53,14 @@ impl Actor {
 
     /// Whether the way to this node has been the same for a while: after a start, and when a network goes away and comes
     /// back, its addresses become known one by one, and each publication has its price.
+    /// How others reach this node's links.
+    fn link_contact(&self) -> Option<LinkContact> {
+        self.links.contact_with(self.certificate.static_key, &self.config.link_public)
+    }
+
     fn is_contact_steady(&mut self) -> bool {
         let now = self.clock.now();
-        let contact = self.links.contact(self.certificate.static_key);
+        let contact = self.link_contact();
         if self.contact.as_ref().is_none_or(|(known, _)| *known != contact) {
             self.contact = Some((contact, now));
         }
@@ -72,7 +78,7 @@ impl Actor {
 
     /// Whether others can open a link to this node.
     pub(super) fn can_be_reached(&self) -> bool {
-        self.links.contact(self.certificate.static_key).is_some()
+        self.link_contact().is_some()
     }
 
     /// The terms of a call, checked and completed: what is left out stays as it is. Nothing is sold under them yet.
@@ -142,7 +148,7 @@ impl Actor {
 
     /// The offer that should be on the ledger, if it isn't: with these terms and contacts, and not about to expire.
     fn offer_to_publish(&self, selling: &SellingConfig, service: Service) -> Option<Offer> {
-        let contact = self.links.contact(self.certificate.static_key)?;
+        let contact = self.link_contact()?;
         let certificate = Contact { protocol: CERTIFICATE_PROTOCOL.to_owned(), data: self.certificate.to_bytes() };
         let price = |amount, reputation_min| Price { unit: Unit::Mb, amount, asset: AssetId::WAY, reputation_min };
         // Reputation has its prices in what they are named for; a service that plugs in has one price.

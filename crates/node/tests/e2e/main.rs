@@ -11,6 +11,7 @@
 //! - [`joining`]: a newcomer with a link and nothing else.
 //! - [`local`]: `byway up` twice on one directory.
 //! - [`blocked`]: a network that lets nothing through but a web site, in network namespaces (as root).
+//! - [`doctor`]: what `byway doctor` says in networks of every kind (as root).
 //! - [`faults`]: bad input and faults at a node's front.
 //! - [`tunnel`]: a client's machine, a provider's and the internet in network namespaces (as root).
 //! - [`ports`]: proxy ports that lead to one country each, beside the main one.
@@ -20,6 +21,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
 mod blocked;
+mod doctor;
 mod faults;
 mod harness;
 mod joining;

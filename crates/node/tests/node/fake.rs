@@ -5,17 +5,17 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use byway_driver::clock::Clock;
 use byway_node::api::event::EVENTS_BUFFERED;
 use byway_node::api::*;
 use byway_node::config::TunnelConfig;
 use byway_node::rpc::{self, Settings, Token};
-use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
+use byway_primitives::{Amount, AssetId, Hash, IdentityId, Time};
 use byway_records::{Height, Member, OfferId, TransactionId};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast, watch};
 
 use super::fake_invites;
+pub use super::fake_status::status;
 
 pub const TOKEN: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 pub const PAGE_PORT: u16 = 7070;
@@ -132,49 +132,6 @@ pub fn session(name: &str, state: SessionState, bytes_down: u64) -> Session {
         reason: None,
         started_ms: Time(1_000),
         ended_ms: None,
-    }
-}
-
-pub fn status(state: ConnectionState) -> NodeStatus {
-    NodeStatus {
-        version: "0.1.0".into(),
-        network: NetworkId(Hash([9; 32])),
-        network_name: "local".into(),
-        role: Role::User,
-        uptime_seconds: 5,
-        ledger: LedgerView {
-            height: 3,
-            commits: 40,
-            // Just now: an old one tells of a kernel that stands still.
-            time_ms: Clock::starting(Time::ZERO).now(),
-            lag_ms: Some(0),
-            kernel_nodes: vec![KernelNode { index: 0, name: "k0".into(), reachable: true, round: 7 }],
-            finality_ms_p50: Some(40),
-        },
-        identity: Identity { id: id(7), name: "browsing".into(), registered: true, purpose: None, number: None },
-        balance: Balance { wallet: Amount::from_coins(99), ..Balance::default() },
-        proxy: Proxy { address: "127.0.0.1:1080".into(), accepting: true },
-        connection: Connection {
-            state,
-            since_ms: Time(1),
-            session_id: None,
-            offer_id: None,
-            provider: None,
-            country: None,
-            asn: None,
-            reason: None,
-            path: None,
-            rate_down_bps: 0,
-            rate_up_bps: 0,
-        },
-        relay: None,
-        spending: Spending { session_max: None, day_max: None, day_spent: Amount::ZERO },
-        backup: Some(BackupView {
-            file: "/mnt/books".into(),
-            every_ms: Span::seconds(600),
-            written_ms: Some(Time(7)),
-            problem: None,
-        }),
     }
 }
 

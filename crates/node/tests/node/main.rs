@@ -6,6 +6,7 @@ mod convicting;
 mod fake;
 mod fake_invites;
 mod fake_kernel;
+mod fake_status;
 mod fetch;
 mod joining;
 mod kernel_rpc;

@@ -140,6 +140,60 @@ impl Spaces {
     }
 }
 
+/// A machine with a private address, behind a router on the open net.
+pub struct Home {
+    pub inside: String,
+    router: String,
+}
+
+impl Home {
+    pub const INSIDE: &str = "192.168.7.2";
+    pub const OUTSIDE: &str = "11.3.0.2";
+
+    pub fn make(spaces: &Spaces) -> Self {
+        let name = |what: &str| format!("byway-{what}-{}", std::process::id());
+        let home = Self { inside: name("inside"), router: name("router") };
+        for space in [&home.inside, &home.router] {
+            let made = Command::new("ip").args(["netns", "add", space]).status().unwrap();
+            assert!(made.success(), "namespaces need root");
+            ip(space, "link set lo up");
+        }
+        let Self { inside, router } = &home;
+        for (outer, far, own, space, near) in [
+            (&spaces.internet, "home0", Self::OUTSIDE, router, "11.3.0.1"),
+            (router, "in0", Self::INSIDE, inside, "192.168.7.1"),
+        ] {
+            ip(outer, &format!("link add {far} type veth peer name eth0 netns {space}"));
+            ip(outer, &format!("addr add {near}/24 dev {far}"));
+            ip(outer, &format!("link set {far} up"));
+            ip(space, &format!("addr add {own}/24 dev eth0"));
+            ip(space, "link set eth0 up");
+            ip(space, &format!("route add default via {near}"));
+        }
+        spaces.sh(router, "echo 1 > /proc/sys/net/ipv4/ip_forward");
+        home
+    }
+
+    /// How the router translates what goes out, and what comes in unasked. Whatever it remembers is forgotten.
+    pub fn translate(&self, spaces: &Spaces, out: &str, into: &str) {
+        let rules = format!(
+            "flush ruleset\ntable ip t {{\nchain o {{ type nat hook postrouting priority 100; oifname eth0 meta l4proto {{ tcp, udp }} \
+             {out}; }}\nchain i {{ type nat hook prerouting priority -100; {into}; }}\n}}\n"
+        );
+        let rules = rules.replace("; ; }", "; }");
+        spaces.sh(&self.router, &format!("nft -f - <<'E'\n{rules}E\n"));
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        for name in [&self.inside, &self.router] {
+            // What is left shows in `ip netns list`.
+            let _ = Command::new("ip").args(["netns", "del", name]).status();
+        }
+    }
+}
+
 /// Packets that pass an interface of the internet's from now on.
 pub struct Capture(Child, PathBuf);
 

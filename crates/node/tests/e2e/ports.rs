@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
 
-use super::harness::byway::{Node, amount};
+use super::harness::byway::{Node, amount, sum};
 use super::harness::download::{Download, refusal};
 use super::harness::network::Network;
 use super::harness::process::write;
@@ -58,6 +58,15 @@ fn each_port_leads_where_it_is_meant_to() {
     assert_eq!(states(&client), [(to_germany, "connected"), (to_sweden, "connected"), (to_nowhere, "failed")].into());
     story.tell("three programs were at two exits at once");
 
+    after_a_crash(&mut network, &client, &web, to_sweden);
+    story.tell("the port is there again after a crash of its node");
+    closed_and_disconnected(&client, &web, [to_germany, to_sweden]);
+    network.stop();
+    story.tell("ports were closed, disconnected and connected, and what was used is paid for");
+}
+
+/// The port is where it was, and every way goes on with its own session.
+fn after_a_crash(network: &mut Network, client: &Node, web: &WebServer, to_sweden: SocketAddr) {
     network.client.kill();
     network.client.start_ready();
     let main = client.until("the main one's session goes on", SOON, &["status"], |status| {
@@ -70,8 +79,9 @@ fn each_port_leads_where_it_is_meant_to() {
     let ports = client.json(&["proxy", "list"]);
     let sweden = port(&ports, to_sweden);
     assert_eq!((&sweden["connection"]["country"], &sweden["country"]), (&json!("SE"), &json!("SE")));
-    story.tell("the port is there again after a crash of its node");
+}
 
+fn closed_and_disconnected(client: &Node, web: &WebServer, [to_germany, to_sweden]: [SocketAddr; 2]) {
     let configured = client.failure(&["proxy", "close", &to_germany.to_string()]);
     assert!(configured.contains("[[proxy.port]]"), "{configured}");
     client.json(&["proxy", "close", &to_sweden.to_string()]);
@@ -90,13 +100,11 @@ fn each_port_leads_where_it_is_meant_to() {
     });
     let cost = client.until("all is counted", SOON, &["session", "list"], |sessions| {
         let sessions = sessions.as_array()?;
-        Some(super::harness::byway::sum(sessions.iter().map(|session| amount(&session["cost"]))))
+        Some(sum(sessions.iter().map(|session| amount(&session["cost"]))))
     });
     let promised = client.json(&["promise", "list"]);
     let promised = promised.as_array().unwrap().iter().map(|promise| amount(&promise["amount"]));
-    assert!(super::harness::byway::sum(promised) >= cost, "what was used is promised");
-    network.stop();
-    story.tell("ports were closed, disconnected and connected, and what was used is paid for");
+    assert!(sum(promised) >= cost, "what was used is promised");
 }
 
 /// Adds ports to the client's configuration.

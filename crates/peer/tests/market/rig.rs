@@ -1,5 +1,7 @@
 //! The rig: virtual time, one link, two disks that lose what is not durable, a ledger that pays.
 
+mod early;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::service::{Services, Socks};
@@ -235,23 +237,6 @@ impl Rig {
         self.wire.clear();
         self.client.market.handle_link_down(self.now, link, &self.client.store);
         self.provider.market.handle_link_down(self.now, link, &self.provider.store);
-        self.carry_out();
-    }
-
-    /// Whether the provider has agreed to a session.
-    pub fn has_agreed(&self) -> bool {
-        !self.provider.market.served_sessions(self.now).is_empty()
-    }
-
-    /// Whether the provider has a dialogue with the client.
-    pub fn is_talking(&self) -> bool {
-        self.provider.market.is_talking_to(self.client.id())
-    }
-
-    /// The provider is handed this as said along with the client's opening.
-    pub fn say_early(&mut self, bytes: &[u8]) {
-        let client = self.client.id();
-        self.provider.market.handle_early(self.now, client, bytes, &self.provider.store);
         self.carry_out();
     }
 

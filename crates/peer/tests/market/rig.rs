@@ -13,7 +13,7 @@ use byway_crypto::IdentitySecret;
 use byway_crypto::noise::StaticKey;
 use byway_dialogue::payment::{BackingKind, GiveConfig, Outcome, PaymentNews, TakeConfig};
 use byway_dialogue::{Config, Link, LinkId, LinkProfile, Local, StaticCertificate};
-use byway_peer::market::{Capacity, Market, MarketConfig, MarketNews, Standing};
+use byway_peer::market::{Market, MarketConfig, MarketNews, Standing};
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Batch, Effect, Hash, IdentityId, MemoryStore, NetworkId, Span, Time, Token};
 use byway_records::call::{AccountsCall, Take};
@@ -259,11 +259,6 @@ impl Rig {
         };
         let client = &mut self.client;
         client.market.open_session(self.now, provider, ResponseId(response), request, &client.store).expect("asks");
-    }
-
-    /// What the provider can take on from now on.
-    pub fn set_capacity(&mut self, capacity: Capacity) {
-        self.provider.market.set_capacity(capacity);
     }
 
     /// The provider ends the session.

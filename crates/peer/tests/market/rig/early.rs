@@ -1,4 +1,6 @@
-//! What is said along with the opening of a dialogue.
+//! What is said along with the opening of a dialogue, and what a provider makes of it.
+
+use byway_peer::market::Capacity;
 
 use super::Rig;
 
@@ -18,5 +20,10 @@ impl Rig {
         let client = self.client.id();
         self.provider.market.handle_early(self.now, client, bytes, &self.provider.store);
         self.carry_out();
+    }
+
+    /// What the provider can take on from now on.
+    pub fn set_capacity(&mut self, capacity: Capacity) {
+        self.provider.market.set_capacity(capacity);
     }
 }

@@ -331,8 +331,8 @@ fn lists_are_bounded() {
 #[test]
 fn unknown_variants_are_named() {
     let unknown = |kind, value| Some(DecodeError::UnknownVariant { kind, value });
-    assert_eq!(Request::from_bytes(&[8]).err(), unknown("request", 8));
-    assert_eq!(Answer::from_bytes(&[9]).err(), unknown("answer", 9));
+    assert_eq!(Request::from_bytes(&[9]).err(), unknown("request", 9));
+    assert_eq!(Answer::from_bytes(&[10]).err(), unknown("answer", 10));
     assert_eq!(Answer::from_bytes(&[2, 8]).err(), unknown("refusal", 8));
     assert_eq!(Answer::from_bytes(&[3, 6]).err(), unknown("stage", 6));
     assert_eq!(Query::from_bytes(&[6]).err(), unknown("query", 6));

@@ -254,7 +254,12 @@ impl Gate {
     /// lowered in this very moment. The rest is given back.
     fn grant(&self, before: u64, bytes: u64) -> Option<Grant<'_>> {
         let kept = bytes.min(self.allowance().saturating_sub(before));
-        self.used.fetch_sub(bytes - kept, Ordering::SeqCst);
+        if kept < bytes {
+            self.used.fetch_sub(bytes - kept, Ordering::SeqCst);
+            // It may have been raised again meanwhile, and somebody looked while this counted as used.
+            self.raised.notify_one();
+            self.freed.notify_waiters();
+        }
         (kept > 0 || bytes == 0).then_some(Grant { gate: self, left: kept })
     }
 }

@@ -84,7 +84,11 @@ impl Record {
         }
     }
 
+    /// What may still be spent: of one that was revoked, nothing.
     fn left(&self, now: Time) -> Amount {
+        if self.revoked {
+            return Amount::ZERO;
+        }
         self.limit.saturating_sub(self.spent(now))
     }
 

@@ -20,6 +20,7 @@ use super::actor::CERTIFICATE_LIFE;
 use super::history::Note;
 use super::kernel_access::SubmitFailed;
 use super::once::Once;
+use super::ways::Way;
 use super::{Actor, Arrival};
 
 /// How long a transaction of ours is good for: long enough for a kernel that is down for a minute.
@@ -376,7 +377,8 @@ impl Actor {
             PaymentNews::Fault(fault) => tracing::warn!(%peer, %fault, "a peer breaks the rules of payment"),
             PaymentNews::OverLimit(limit) => {
                 let why = limit.to_string();
-                self.ways.ids(|_| true).into_iter().for_each(|way| self.over_limit(way, &why));
+                let leads_there = |way: &Way| way.connection.offer().is_some_and(|offer| offer.provider == peer);
+                self.ways.ids(leads_there).into_iter().for_each(|way| self.over_limit(way, &why));
             }
             PaymentNews::Refused { reason, .. } => tracing::debug!(%peer, %reason, "a promise was refused"),
             PaymentNews::Bounced { promise } => {

@@ -54,7 +54,14 @@ impl PeerNode {
                 return Err(error);
             }
         };
-        let access = self.ask(move |actor| actor.open_service(service, way, listener)).await?;
+        let opened = move |actor: &mut Actor| {
+            let opened = actor.open_service(service, way, listener);
+            if opened.is_err() {
+                actor.close_way(way);
+            }
+            opened
+        };
+        let access = self.ask(opened).await?;
         Ok(ServiceOpened { access, session })
     }
 

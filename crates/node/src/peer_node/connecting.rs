@@ -284,6 +284,14 @@ impl Actor {
 
     fn ask_for_session(&mut self, id: WayId) {
         let (now, response) = (self.clock.now(), ResponseId(entropy::number()));
+        // Its budget may have been used up, or its token revoked, since somebody asked.
+        let payer = self.ways.get(id).and_then(|way| way.payer);
+        if let Err(error) = self.check_payer(payer) {
+            if let Some(connecting) = self.ways.connecting_mut(id) {
+                connecting.answer_all(&Err(error.clone()));
+            }
+            return self.fail_connection(id, error.to_string());
+        }
         let Some(way) = self.ways.get_mut(id) else { return };
         let Connection::Connecting(connecting) = &mut way.connection else { return };
         connecting.stage = Stage::Opening(response);

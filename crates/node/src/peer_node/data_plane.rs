@@ -51,19 +51,23 @@ impl Plane {
         F: Future<Output = bool>,
     {
         let mut last = (Metered::default(), false);
-        let mut is_lowered = false;
+        // What others wait for: a limit that was lowered, and not reached yet by what was granted before.
+        let mut lowered = None;
         let mut step = STEP_MIN;
         loop {
             let next = last.0.total().saturating_add(step);
             tokio::select! {
                 _ = timeout(SLOW, self.meter.reached(next)) => {}
-                () = self.gate.lowered() => is_lowered = true,
+                () = self.gate.lowered() => lowered = Some(u64::MAX),
                 _ = self.gate.closed() => return,
             }
             let report = self.report();
             let now = (report.metered, report.is_short);
-            // Others wait for what this one may not use any more.
-            if now != last || std::mem::take(&mut is_lowered) {
+            let is_lower = lowered.is_some_and(|before| report.limit < before);
+            if is_lower {
+                lowered = (report.limit > self.gate.allowance()).then_some(report.limit);
+            }
+            if now != last || is_lower {
                 let moved = report.metered.total() - last.0.total();
                 step = moved.clamp(STEP_MIN, STEP_MAX);
                 last = now;

@@ -1,6 +1,6 @@
 //! From what happens to who deals with it, and from the market's effects to disk, links and task.
 
-use byway_dialogue::LinkProfile;
+use byway_dialogue::{LinkProfile, RefusedBecause};
 use byway_driver::disk::{DiskError, Durability};
 use byway_driver::entropy;
 use byway_driver::link::{Event as LinkEvent, Link};
@@ -158,7 +158,10 @@ impl Actor {
             }
             MarketNews::Refused { peer, link, reason } => {
                 self.close_link(link);
-                self.dialogue_refused(peer, &reason.to_string());
+                // The peer is being talked to, or is about to be, over another link.
+                if reason != RefusedBecause::Overtaken {
+                    self.dialogue_refused(peer, &reason.to_string());
+                }
             }
             MarketNews::LinkEnded { link, reason } => {
                 tracing::debug!(?link, %reason, "link ended");

@@ -29,6 +29,10 @@ impl Market {
 
     /// What a peer asked for along with its opening ([`MarketNews::Early`]).
     pub fn handle_early(&mut self, now: Time, peer: IdentityId, bytes: &[u8], store: &impl Store) {
+        // It may be over already.
+        if self.dialogues.dialogue(peer).is_none() {
+            return;
+        }
         if self.capacity.clients_max.is_some() {
             self.look_at_capacity(peer);
         }

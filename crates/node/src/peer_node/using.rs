@@ -69,32 +69,7 @@ impl Actor {
         }
         match news {
             ClientNews::Connect { session, response, service, limit, answer } => {
-                // A provider names its sessions, and a name that was used before would put one on another's bill.
-                let is_known = self.using.contains_key(&session) || self.payer_of(session).is_some();
-                if is_known && !self.ways.restored.contains(&session) {
-                    tracing::warn!(%provider, %session, "a provider gives a session the name of another");
-                    return self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
-                }
-                let way = self.ways.asking(response);
-                // That of a relay carries the main way's tunnel.
-                let payer = match way {
-                    Some(way) => self.ways.get(way).and_then(|way| way.payer),
-                    None if service == Service::RELAY => self.ways.main.payer,
-                    None => None,
-                };
-                if self.payer_of(session).is_none() {
-                    self.bill_session(session, payer);
-                }
-                if let Some(connecting) = way.and_then(|way| self.ways.connecting_mut(way)) {
-                    connecting.session = Some(session);
-                }
-                let plane = self.session_open(provider, session, limit);
-                self.session_accepted((provider, service));
-                match service {
-                    Service::TUNNEL => self.build_tunnel(provider, (session, response), &answer, plane),
-                    Service::RELAY => self.relay_open(provider, session, &answer, plane),
-                    _ => self.channel_up(provider, session),
-                }
+                self.session_agreed(provider, (session, response), (service, limit), &answer);
             }
             ClientNews::OpenFailed { response, error } => self.open_failed(provider, response, error),
             ClientNews::Paused { session } => {
@@ -145,6 +120,42 @@ impl Actor {
             ClientNews::Spent { .. } | ClientNews::PayAhead(_) => {}
         }
         self.publish_sessions(provider);
+    }
+
+    /// A provider has agreed to a session: its data plane is opened and its data channel built.
+    fn session_agreed(
+        &mut self,
+        provider: IdentityId,
+        (session, response): (SessionId, ResponseId),
+        (service, limit): (Service, u64),
+        answer: &[u8],
+    ) {
+        // A provider names its sessions, and a name that was used before would put one on another's bill.
+        let is_known = self.using.contains_key(&session) || self.payer_of(session).is_some();
+        if is_known && !self.ways.restored.contains(&session) {
+            tracing::warn!(%provider, %session, "a provider gives a session the name of another");
+            return self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
+        }
+        let way = self.ways.asking(response);
+        // That of a relay carries the main way's tunnel.
+        let payer = match way {
+            Some(way) => self.ways.get(way).and_then(|way| way.payer),
+            None if service == Service::RELAY => self.ways.main.payer,
+            None => None,
+        };
+        if self.payer_of(session).is_none() {
+            self.bill_session(session, payer);
+        }
+        if let Some(connecting) = way.and_then(|way| self.ways.connecting_mut(way)) {
+            connecting.session = Some(session);
+        }
+        let plane = self.session_open(provider, session, limit);
+        self.session_accepted((provider, service));
+        match service {
+            Service::TUNNEL => self.build_tunnel(provider, (session, response), answer, plane),
+            Service::RELAY => self.relay_open(provider, session, answer, plane),
+            _ => self.channel_up(provider, session),
+        }
     }
 
     /// No session came of a request: that of a way, or of a relay.

@@ -134,7 +134,11 @@ impl Actor {
         let is_known = self.using.contains_key(&session) || self.payer_of(session).is_some();
         if is_known && !self.ways.restored.contains(&session) {
             tracing::warn!(%provider, %session, "a provider gives a session the name of another");
-            return self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
+            self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
+            if let Some(way) = self.ways.asking(response) {
+                self.not_served(way, "it gave the session the name of another");
+            }
+            return;
         }
         let way = self.ways.asking(response);
         // That of a relay carries the main way's tunnel.

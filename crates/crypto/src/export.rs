@@ -7,15 +7,13 @@
 //!
 //! What a file shows to whoever lacks the phrase: its size, and that two files are of one phrase.
 
-use byway_primitives::codec::{DecodeError, Reader, Writer};
+use byway_primitives::codec::DecodeError;
 use byway_primitives::hash::Context;
-use chacha20poly1305::XChaCha20Poly1305;
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use zeroize::Zeroizing;
 
-const MAGIC: &[u8; 8] = b"bywayexp";
-const VERSION: u8 = 1;
-const CHECKSUM: Context = Context("byway 1 export checksum");
+use crate::sealed_file::{self, Kind, TAG_BYTES, Unreadable};
+
+const KIND: Kind = Kind { magic: b"bywayexp", version: 1, checksum: Context("byway 1 export checksum") };
 const KEY_NAME: Context = Context("byway 1 export key name");
 /// The most that is sealed, in bytes: books with tens of thousands of peers fit.
 pub const CONTENT_BYTES_MAX: usize = 16 << 20;
@@ -39,6 +37,16 @@ pub enum OpenError {
     OtherPhrase,
 }
 
+impl From<Unreadable> for OpenError {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::OtherKind => Self::NotAnExport,
+            Unreadable::Newer(version) => Self::Newer(version),
+            Unreadable::Damaged => Self::Damaged,
+        }
+    }
+}
+
 /// What is to be sealed is longer than [`CONTENT_BYTES_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} bytes are more than the {CONTENT_BYTES_MAX} that an export holds")]
@@ -54,48 +62,19 @@ impl ExportKey {
         if content.len() > CONTENT_BYTES_MAX {
             return Err(TooLong(content.len()));
         }
-        let mut out = Writer::new();
-        out.raw(MAGIC);
-        out.byte(VERSION);
-        out.raw(&self.name());
-        out.raw(&nonce);
-        let header = out.into_bytes();
-        let payload = Payload { msg: content, aad: &header };
-        let sealed = self.cipher().encrypt((&nonce).into(), payload).expect("bounded far below the cipher's limit");
-        let mut out = Writer::new();
-        out.raw(&header);
-        out.bytes(&sealed);
-        let mut bytes = out.into_bytes();
-        let checksum = CHECKSUM.hash(&[&bytes]);
-        bytes.extend_from_slice(&checksum.0);
-        Ok(bytes)
+        let mut header = KIND.header();
+        header.raw(&self.name());
+        header.raw(&nonce);
+        Ok(KIND.seal(header, &self.0, &nonce, content))
     }
 
     /// Opens what [`seal`](Self::seal) made.
     pub fn open(&self, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-        if !bytes.starts_with(MAGIC) {
-            return Err(OpenError::NotAnExport);
-        }
-        let (body, checksum) = bytes.split_last_chunk::<32>().ok_or(OpenError::Damaged)?;
-        if CHECKSUM.hash(&[body]).0 != *checksum {
-            return Err(OpenError::Damaged);
-        }
-        match body.get(MAGIC.len()) {
-            Some(&VERSION) => {}
-            Some(&newer) => return Err(OpenError::Newer(newer)),
-            None => return Err(OpenError::Damaged),
-        }
-        let parts = Parts::read(body).map_err(|_| OpenError::Damaged)?;
+        let parts = Parts::read(KIND.body(bytes)?).map_err(|_| OpenError::Damaged)?;
         if parts.key_name != self.name() {
             return Err(OpenError::OtherPhrase);
         }
-        let payload = Payload { msg: parts.sealed, aad: parts.header };
-        let opened = self.cipher().decrypt((&parts.nonce).into(), payload);
-        opened.map(Zeroizing::new).map_err(|_| OpenError::Damaged)
-    }
-
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new((&*self.0).into())
+        sealed_file::open(&self.0, &parts.nonce, parts.header, parts.sealed).ok_or(OpenError::Damaged)
     }
 
     fn name(&self) -> [u8; 16] {
@@ -119,11 +98,10 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn read(body: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut input = Reader::new(body);
-        input.raw(MAGIC.len() + 1)?;
+        let mut input = KIND.own(body)?;
         let (key_name, nonce) = (input.array()?, input.array()?);
         let header = &body[..body.len() - input.remaining()];
-        let sealed = input.bytes(CONTENT_BYTES_MAX + 16)?;
+        let sealed = input.bytes(CONTENT_BYTES_MAX + TAG_BYTES)?;
         input.finish()?;
         Ok(Self { header, key_name, nonce, sealed })
     }
@@ -140,7 +118,7 @@ mod tests {
 
     /// As whoever knows the format and not the key could.
     fn with_checksum(mut body: Vec<u8>) -> Vec<u8> {
-        let checksum = CHECKSUM.hash(&[&body]);
+        let checksum = KIND.checksum.hash(&[&body]);
         body.extend_from_slice(&checksum.0);
         body
     }

@@ -5,15 +5,13 @@
 //! checksum, so damage shows before the passphrase is tried.
 
 use argon2::{Algorithm, Argon2, Params, Version};
-use byway_primitives::codec::{DecodeError, Reader, Writer};
+use byway_primitives::codec::DecodeError;
 use byway_primitives::hash::Context;
-use chacha20poly1305::XChaCha20Poly1305;
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use zeroize::Zeroizing;
 
-const MAGIC: &[u8; 8] = b"bywaykey";
-const VERSION: u8 = 1;
-const CHECKSUM: Context = Context("byway 1 keystore checksum");
+use crate::sealed_file::{self, Kind, TAG_BYTES, Unreadable};
+
+const KIND: Kind = Kind { magic: b"bywaykey", version: 1, checksum: Context("byway 1 keystore checksum") };
 /// The most a sealed keystore may hold; a phrase, a few settings and labels need far less.
 const CONTENT_MAX: usize = 1 << 20;
 /// Bounds on the cost that a file may ask of whoever opens it: 1 GiB, 64 passes.
@@ -54,48 +52,32 @@ pub enum OpenError {
     WrongPassphrase,
 }
 
+impl From<Unreadable> for OpenError {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::OtherKind => Self::NotAKeystore,
+            Unreadable::Newer(version) => Self::Newer(version),
+            Unreadable::Damaged => Self::Damaged,
+        }
+    }
+}
+
 /// Seals `content` under `passphrase`.
 pub fn seal(content: &[u8], passphrase: &str, cost: Cost, seed: SealSeed) -> Vec<u8> {
-    let mut out = Writer::new();
-    out.raw(MAGIC);
-    out.byte(VERSION);
-    out.varint(cost.memory_kib);
-    out.varint(cost.passes);
-    out.raw(&seed.salt);
-    out.raw(&seed.nonce);
-    let header = out.into_bytes();
+    let mut header = KIND.header();
+    header.varint(cost.memory_kib);
+    header.varint(cost.passes);
+    header.raw(&seed.salt);
+    header.raw(&seed.nonce);
     let key = derive(passphrase, cost, &seed.salt).expect("the costs above are valid for Argon2");
-    let cipher = XChaCha20Poly1305::new((&*key).into());
-    let payload = Payload { msg: content, aad: &header };
-    let sealed = cipher.encrypt((&seed.nonce).into(), payload).expect("a keystore is far below the cipher's limit");
-    let mut out = Writer::new();
-    out.raw(&header);
-    out.bytes(&sealed);
-    let mut bytes = out.into_bytes();
-    let checksum = CHECKSUM.hash(&[&bytes]);
-    bytes.extend_from_slice(&checksum.0);
-    bytes
+    KIND.seal(header, &key, &seed.nonce, content)
 }
 
 /// Opens what [`seal`] made.
 pub fn open(bytes: &[u8], passphrase: &str) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-    if !bytes.starts_with(MAGIC) {
-        return Err(OpenError::NotAKeystore);
-    }
-    let (body, checksum) = bytes.split_last_chunk::<32>().ok_or(OpenError::Damaged)?;
-    if CHECKSUM.hash(&[body]).0 != *checksum {
-        return Err(OpenError::Damaged);
-    }
-    match body.get(MAGIC.len()) {
-        Some(&VERSION) => {}
-        Some(&newer) => return Err(OpenError::Newer(newer)),
-        None => return Err(OpenError::Damaged),
-    }
-    let parts = Parts::read(body).map_err(|_| OpenError::Damaged)?;
+    let parts = Parts::read(KIND.body(bytes)?).map_err(|_| OpenError::Damaged)?;
     let key = derive(passphrase, parts.cost, &parts.salt).ok_or(OpenError::Damaged)?;
-    let cipher = XChaCha20Poly1305::new((&*key).into());
-    let payload = Payload { msg: parts.sealed, aad: parts.header };
-    cipher.decrypt((&parts.nonce).into(), payload).map(Zeroizing::new).map_err(|_| OpenError::WrongPassphrase)
+    sealed_file::open(&key, &parts.nonce, parts.header, parts.sealed).ok_or(OpenError::WrongPassphrase)
 }
 
 struct Parts<'a> {
@@ -108,15 +90,14 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn read(body: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut input = Reader::new(body);
-        input.raw(MAGIC.len() + 1)?;
+        let mut input = KIND.own(body)?;
         let cost = Cost { memory_kib: input.u32()?, passes: input.u32()? };
         if cost.memory_kib > MEMORY_KIB_MAX || cost.passes > PASSES_MAX {
             return Err(DecodeError::OutOfRange);
         }
         let (salt, nonce) = (input.array()?, input.array()?);
         let header = &body[..body.len() - input.remaining()];
-        let sealed = input.bytes(CONTENT_MAX + 16)?;
+        let sealed = input.bytes(CONTENT_MAX + TAG_BYTES)?;
         input.finish()?;
         Ok(Self { header, cost, salt, nonce, sealed })
     }

@@ -30,6 +30,7 @@ pub mod noise;
 pub mod package;
 pub mod phrase;
 pub mod purpose;
+mod sealed_file;
 pub mod threshold;
 
 pub use batch::{BatchVerifier, Signed};

@@ -28,6 +28,7 @@
 //! in all ([`LOOKS_PER_SECOND`], [`KNOCKS_MAX`]), and what is beyond is dropped in silence.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -72,6 +73,8 @@ const KNOCK_WAIT: Duration = Duration::from_secs(1);
 /// How long an asker waits before it asks again, and how often it asks.
 const ASK_WAIT: Duration = Duration::from_millis(700);
 const ASK_TIMES: u32 = 3;
+/// The pause after a socket complained.
+const COMPLAINT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a mirror saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,8 +170,8 @@ fn mapped(ip: IpAddr) -> Ipv6Addr {
     }
 }
 
-/// Answers on a socket until that fails. It has no state that an asker could fill.
-pub async fn serve(socket: UdpSocket) -> io::Result<()> {
+/// Answers on a socket, for ever. It has no state that an asker could fill.
+pub async fn serve(socket: UdpSocket) -> Infallible {
     let mirror = Arc::new(Mirror { socket, secret: entropy::seed(), started: Instant::now() });
     let (mut pace, knocking) = (Pace::new(mirror.started), Arc::new(Semaphore::new(KNOCKS_MAX)));
     let mut buffer = [0; KNOCK_BYTES + 1];
@@ -177,7 +180,12 @@ pub async fn serve(socket: UdpSocket) -> io::Result<()> {
             Ok(received) => received,
             // What a packet of ours ran into, told late; the socket goes on.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => continue,
-            Err(error) => return Err(error),
+            // A packet that is too long for the buffer, where a system says so, or the system is short of something.
+            Err(error) => {
+                tracing::debug!(%error, "a mirror's socket complains");
+                tokio::time::sleep(COMPLAINT_PAUSE).await;
+                continue;
+            }
         };
         let asker = SocketAddr::new(asker.ip().to_canonical(), asker.port());
         match Message::decode(&buffer[..length]) {

@@ -43,8 +43,9 @@ pub enum ExportError {
     #[error(transparent)]
     False(#[from] FalsePromise),
     #[error(
-        "it is older than what is in {0}, or as old: all that it holds is known there. Nothing was changed, and nothing \
-         needs to be"
+        "it is older than what is in {0}, or as old: all that it holds is known there, and nothing was changed. If that \
+         folder was itself put back from an older copy, say so with --rolled-back: the node must not promise again under \
+         serials that it has used since"
     )]
     NothingNew(PathBuf),
     #[error(transparent)]
@@ -76,13 +77,15 @@ pub fn read(path: &Path, key: &ExportKey) -> Result<Export, ExportError> {
 }
 
 /// Puts an export back into the folder of a node that does not run (`directory` must be locked by the caller) and works
-/// under `identity`. What is owed is settled when the node runs.
+/// under `identity`. What is owed is settled when the node runs. A folder that `is_rolled_back` was put back from an older copy of
+/// itself.
 pub fn put_back(
     directory: &Directory,
     export: &Export,
     network: NetworkId,
     identity: IdentityId,
     now: Time,
+    is_rolled_back: bool,
 ) -> Result<(), ExportError> {
     if export.network != network {
         return Err(ExportError::Network { ours: network, theirs: export.network });
@@ -93,7 +96,7 @@ pub fn put_back(
     export.check()?;
     let disk = Disk::open(&directory.store_folder())?;
     let (ledger, market) = (disk.journal(LEDGER_JOURNAL)?, disk.journal(MARKET_JOURNAL)?);
-    let books = market::put_back(export, &market, now)?;
+    let books = market::put_back(export, &market, now, is_rolled_back)?;
     let books = books.ok_or_else(|| ExportError::NothingNew(directory.root().to_owned()))?;
     let owed = export.pairs.iter().filter_map(|pair| Some((pair.peer, pair.owed().last()?.promise.promise)));
     let owed: BTreeMap<_, _> = owed.collect();

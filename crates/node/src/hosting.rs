@@ -135,11 +135,7 @@ impl Hosting for Hosts {
 async fn mirror(listen: std::net::SocketAddr) {
     match tokio::net::UdpSocket::bind(listen).await {
         Ok(socket) => {
-            tokio::spawn(async move {
-                if let Err(error) = byway_driver::mirror::serve(socket).await {
-                    tracing::warn!(%error, "peers are not told any more how they look from here");
-                }
-            });
+            tokio::spawn(byway_driver::mirror::serve(socket));
         }
         Err(error) => tracing::warn!(%listen, %error, "peers are not told how they look from here"),
     }

@@ -145,8 +145,9 @@ impl Export {
     }
 
     /// What to write so that `store` knows all that is in here beside what it knows already. `None` where it brings nothing
-    /// new. `now` is the time of putting back.
-    pub fn put_back(&self, store: &impl Store, now: Time) -> Result<Option<Batch>, JournalError> {
+    /// new, unless the store `is_rolled_back`, to an earlier state than it once had: then it learns at least which serials are
+    /// not to be used. `now` is the time of putting back.
+    pub fn put_back(&self, store: &impl Store, now: Time, is_rolled_back: bool) -> Result<Option<Batch>, JournalError> {
         let mut batch = Batch::new();
         for pair in &self.pairs {
             if let Some((given, taken)) = pair.joined(store)? {
@@ -154,10 +155,10 @@ impl Export {
                 batch.put(PROMISES, TakenRecord::key(pair.peer, pair.asset), taken.to_bytes());
             }
         }
-        // Whoever knows nothing at all learns at least which serials are not to be used.
+        // Whoever knows nothing at all has lost what it knew, too.
         let before = serials_from(store);
         let is_fresh = before == 0 && store.scan_prefix(PROMISES, &[]).is_empty();
-        if batch.is_empty() && !is_fresh {
+        if batch.is_empty() && !is_fresh && !is_rolled_back {
             return Ok(None);
         }
         // A clock that is behind does not lead back below a serial that was used.

@@ -27,7 +27,7 @@ pub async fn backup(globals: &Globals, command: BackupCommand) -> anyhow::Result
             };
             show(globals, &file, &key)?;
         }
-        BackupCommand::Restore { file, config } => restore(globals, &file, &config)?,
+        BackupCommand::Restore { file, config, rolled_back } => restore(globals, &file, &config, rolled_back)?,
     }
     Ok(Outcome::Done)
 }
@@ -113,7 +113,7 @@ fn listing(export: &Export) -> serde_json::Value {
     })
 }
 
-fn restore(globals: &Globals, file: &Path, config: &Path) -> anyhow::Result<()> {
+fn restore(globals: &Globals, file: &Path, config: &Path, is_rolled_back: bool) -> anyhow::Result<()> {
     let config = Config::load(config)?;
     ensure!(config.role == Role::Peer, "this is no peer's configuration; `byway kernel restore` is for kernel nodes");
     let directory = match (&globals.dir, &config.dir) {
@@ -132,7 +132,7 @@ fn restore(globals: &Globals, file: &Path, config: &Path) -> anyhow::Result<()> 
     let working = keystore.working(config.provider.is_some());
     let identity = keystore.id(working.context("the keystore has no identity for this; `byway identity new`")?);
     let export = exports::read(file, &keystore.export_key())?;
-    exports::put_back(&directory, &export, network, identity, now())
+    exports::put_back(&directory, &export, network, identity, now(), is_rolled_back)
         .with_context(|| format!("{} is not put back", file.display()))?;
     let given = export.pairs.iter().flat_map(|pair| pair.given()).count();
     let owed: Vec<Amount> = export.pairs.iter().flat_map(|pair| pair.owed()).map(|owed| owed.unsettled).collect();

@@ -125,9 +125,13 @@ async fn ask_network(subject: &Subject<'_>, socket: Option<UdpSocket>, findings:
             break;
         }
     }
+    // What a person says is forwarded, where that is this machine's address outside.
+    let is_seen = |named: &&SocketAddr| findings.seen.iter().any(|sight| sight.address.ip() == named.ip());
+    let port = config.link.public.iter().find(is_seen).map_or(port, SocketAddr::port);
     if findings.seen.is_empty() || port == 0 {
         return;
     }
+    findings.knocked = port;
     // From elsewhere than was looked at, where there is somebody: a router may let in whom it saw being asked.
     let knocking = async {
         for (_, mirror) in mirrors.iter().rev().take(LOOKS_MAX) {

@@ -33,8 +33,10 @@ pub struct Findings {
     pub seen: Vec<Sight>,
     /// The local port of that socket.
     pub seen_from: u16,
-    /// Whether somebody outside got an answer at the port of links.
+    /// Whether somebody outside got an answer.
     pub knock: Knock,
+    /// At this port: that of links, or what link.public says is forwarded to it.
+    pub knocked: u16,
     /// What the offer on the ledger names, where the node runs and has one.
     pub offer: Option<OfferFindings>,
     pub relay: Option<RelayFindings>,
@@ -318,7 +320,8 @@ fn translated(findings: &Findings, seen: &Sight) -> Verdict {
 
 /// Whether others get in.
 fn reached(findings: &Findings, seen: &Sight) -> Verdict {
-    let (port, outside) = (findings.listen.map_or(0, |listen| listen.port()), seen.address.ip());
+    let (listen, port, outside) =
+        (findings.listen.map_or(0, |listen| listen.port()), findings.knocked, seen.address.ip());
     match findings.knock {
         Knock::Answered => good("reachable", format!("Others reach UDP {outside}:{port} unasked.")),
         Knock::NotTried => note("not_knocked", "Nobody could be asked to try from outside.", ""),
@@ -328,6 +331,8 @@ fn reached(findings: &Findings, seen: &Sight) -> Verdict {
                 if is_local { "A firewall, here or on the way, lets nobody in" } else { "The router lets nobody in" };
             let how = if is_local {
                 format!("Allow UDP {port} in the firewall")
+            } else if port != listen {
+                format!("Have the router forward UDP {port}, which link.public names, to UDP {listen} of this machine")
             } else {
                 format!("Forward UDP {port} on the router to this machine and set link.public to \"{outside}:{port}\"")
             };

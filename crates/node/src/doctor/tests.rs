@@ -16,6 +16,7 @@ fn well() -> Findings {
         seen: vec![sight("kernel node k1"), sight("kernel node k2")],
         seen_from: 7300,
         knock: Knock::Answered,
+        knocked: 7300,
         sells: true,
         ..Findings::default()
     }
@@ -55,6 +56,14 @@ fn every_finding_has_its_words_and_its_remedy() {
             &["kernel_reached", "behind_nat: 7300 is seen as 41000", "!not_reachable"],
         ),
         (Findings { knock: Knock::Answered, ..behind() }, &["kernel_reached", "behind_nat", "reachable"]),
+        (
+            Findings { knock: Knock::Answered, knocked: 9000, ..behind() },
+            &["kernel_reached", "behind_nat", "reachable: 198.51.100.7:9000"],
+        ),
+        (
+            Findings { knocked: 9000, ..behind() },
+            &["kernel_reached", "behind_nat", "!not_reachable: forward UDP 9000 … to UDP 7300 of this machine"],
+        ),
         (
             Findings { seen: seen(["198.51.100.7:41000", "198.51.100.7:52000"]), ..behind() },
             &["kernel_reached", "!symmetric_nat: link.relay", "!not_reachable"],

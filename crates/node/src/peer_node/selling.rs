@@ -51,13 +51,13 @@ impl Actor {
         }
     }
 
-    /// Whether the way to this node has been the same for a while: after a start, and when a network goes away and comes
-    /// back, its addresses become known one by one, and each publication has its price.
     /// How others reach this node's links.
     fn link_contact(&self) -> Option<LinkContact> {
         self.links.contact_with(self.certificate.static_key, &self.config.link_public)
     }
 
+    /// Whether the way to this node has been the same for a while: after a start, and when a network goes away and comes
+    /// back, its addresses become known one by one, and each publication has its price.
     fn is_contact_steady(&mut self) -> bool {
         let now = self.clock.now();
         let contact = self.link_contact();

@@ -7,9 +7,14 @@ use super::pair::Pair;
 use super::{Market, PEERS};
 
 /// What to write into the journal of a market that is not running, so that it knows all that an export holds (row A4).
-/// `None` where it does already.
-pub fn put_back(export: &Export, store: &impl Store, now: Time) -> Result<Option<Batch>, JournalError> {
-    let Some(mut batch) = export.put_back(store, now)? else { return Ok(None) };
+/// `None` where it does already and is not [rolled back](Export::put_back).
+pub fn put_back(
+    export: &Export,
+    store: &impl Store,
+    now: Time,
+    is_rolled_back: bool,
+) -> Result<Option<Batch>, JournalError> {
+    let Some(mut batch) = export.put_back(store, now, is_rolled_back)? else { return Ok(None) };
     for pair in &export.pairs {
         batch.put(PEERS, pair.peer.0, vec![1]);
     }

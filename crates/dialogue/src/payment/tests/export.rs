@@ -52,8 +52,8 @@ impl World {
     /// The disk is lost; `export` is put back into an empty one.
     fn lose(&mut self, who: usize, export: &Export) {
         let mut disk = MemoryStore::new();
-        disk.apply(&export.put_back(&disk, NOW).unwrap().expect("an empty disk knows nothing"));
-        assert_eq!(export.put_back(&disk, NOW).unwrap(), None, "what is there is not news");
+        disk.apply(&export.put_back(&disk, NOW, false).unwrap().expect("an empty disk knows nothing"));
+        assert_eq!(export.put_back(&disk, NOW, false).unwrap(), None, "what is there is not news");
         self.pair.restart_from(who, disk);
         self.base[who] = self.pair.used;
     }
@@ -133,7 +133,7 @@ fn a_stale_export_loses_the_other_side_nothing_and_breaks_no_rule() {
 }
 
 #[test]
-fn a_payer_that_is_put_back_twice_never_meets_its_own_serials() {
+fn an_export_made_after_a_loss_has_a_higher_floor_than_the_one_put_back() {
     let mut world = World::new(take());
     world.browse(30);
     let first = world.export(CLIENT);
@@ -145,10 +145,24 @@ fn a_payer_that_is_put_back_twice_never_meets_its_own_serials() {
         let next = world.export(CLIENT);
         assert!(next.serials_from > NOW.0);
         let mut disk = MemoryStore::new();
-        disk.apply(&next.put_back(&disk, Time(0)).unwrap().unwrap());
+        disk.apply(&next.put_back(&disk, Time(0), false).unwrap().unwrap());
         let again = Export { pairs: Vec::new(), ..next.clone() };
         assert!(Export::new(NETWORK, again.identity, NOW, Vec::new(), &disk).serials_from > next.serials_from);
     }
+}
+
+#[test]
+fn a_disk_that_was_put_back_to_an_earlier_state_takes_serials_anew_from_an_export_that_is_no_news() {
+    let mut world = World::new(take());
+    world.browse(30);
+    let export = world.export(CLIENT);
+    let mut disk = MemoryStore::new();
+    disk.apply(&export.put_back(&disk, NOW, false).unwrap().unwrap());
+    let floor = |disk: &MemoryStore| Export::new(NETWORK, export.identity, NOW, Vec::new(), disk).serials_from;
+    let before = floor(&disk);
+    assert_eq!(export.put_back(&disk, NOW, false).unwrap(), None);
+    disk.apply(&export.put_back(&disk, NOW, true).unwrap().expect("a floor"));
+    assert!(floor(&disk) > before);
 }
 
 #[test]
@@ -197,7 +211,7 @@ proptest! {
             let newest = &exports[*order.iter().max().unwrap()];
             let mut disk = MemoryStore::new();
             for index in &order {
-                if let Some(batch) = exports[*index].put_back(&disk, NOW).unwrap() {
+                if let Some(batch) = exports[*index].put_back(&disk, NOW, false).unwrap() {
                     disk.apply(&batch);
                 }
             }

@@ -26,5 +26,8 @@ pub enum BackupCommand {
         /// The node's configuration
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// The folder was put back from an older copy of itself: take serials anew even if the file holds nothing new
+        #[arg(long)]
+        rolled_back: bool,
     },
 }

@@ -22,6 +22,11 @@ const ACKNOWLEDGE_PARTS: u128 = 8;
 /// A session has reached its spending limit when what is left buys less than this, which is more than a packet of a tunnel.
 const LIMIT_LEFT_BYTES: u64 = 2048;
 
+/// A session that may cost less than this is none.
+fn least_cost(price: Amount) -> Amount {
+    Traffic::new(0, LIMIT_LEFT_BYTES).cost(price)
+}
+
 /// The client's machine for one provider.
 ///
 /// Call order: [`restore`](Self::restore), then [`start`](Self::start) once, then anything. Tokens count from zero in
@@ -369,7 +374,7 @@ impl Client {
     fn stop_at_limit(&mut self, now: Time, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         let limit = session.record.cost_max;
-        let least = Traffic::new(0, LIMIT_LEFT_BYTES).cost(session.record.price);
+        let least = least_cost(session.record.price);
         // What was sent and is lost counts, too: the data plane carries no more.
         let cost = session.cost_of(session.seen()).max(session.cost());
         if session.is_open() && !least.is_zero() && limit.saturating_sub(cost) < least {

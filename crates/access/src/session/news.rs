@@ -149,6 +149,8 @@ pub enum OpenError {
     Refused(#[from] OpenRefusal),
     #[error("the provider asks {asked} per MB of this client, and no more than {agreed} was agreed to; try another")]
     TooDear { asked: Amount, agreed: Amount },
+    #[error("what may still be spent, {left} WAY, buys nothing at {price} WAY per MB; raise the limit")]
+    LimitTooLow { left: Amount, price: Amount },
     #[error("the provider did not answer in time")]
     NoAnswer,
     #[error("the provider's service data makes no sense to this node; one side may need an update")]

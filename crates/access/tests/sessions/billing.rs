@@ -139,6 +139,25 @@ fn the_spending_limit_of_a_session_ends_it() {
 }
 
 #[test]
+fn what_buys_nothing_asks_for_no_session() {
+    let mut pair = Pair::new();
+    let (now, price) = (pair.now, request().price);
+    for (bytes, is_too_low) in [(0, true), (2_000, true), (2_100, false)] {
+        let cost_max = Amount::cost_of_bytes(price, bytes).unwrap();
+        let wanted = byway_access::session::OpenRequest { cost_max, ..request() };
+        pair.nodes[CLIENT].client(now, |client| {
+            let asked = client.open(now, ResponseId(bytes), wanted.clone());
+            assert_eq!(
+                matches!(asked, Err(OpenError::LimitTooLow { left, .. }) if left == cost_max),
+                is_too_low,
+                "{bytes}"
+            );
+            asked.unwrap_or_default()
+        });
+    }
+}
+
+#[test]
 fn the_provider_may_end_a_session_and_sessions_end_with_the_dialogue() {
     let mut pair = Pair::browsing(0, 500_000);
     pair.run(Span::seconds(1));

@@ -198,9 +198,14 @@ impl Actor {
         Ok(())
     }
 
-    /// Whether a sub-account may pay for anything.
+    /// Whether anything may be paid for: by the limit of the day, and by a sub-account's budget.
     pub(super) fn check_payer(&self, account: Option<AccountNumber>) -> Answer<()> {
         let now = self.clock.now();
+        if let Some(limit) = self.limits.day_max
+            && self.day_left().is_zero()
+        {
+            return Err(ApiError::spending_limit("day", limit, self.spent_today()));
+        }
         match account.and_then(|number| self.accounts.records.get(&number)) {
             Some(record) if record.revoked => Err(ApiError::account_revoked()),
             Some(record) if record.left(now).is_zero() => Err(ApiError::account_spent(record.limit)),
@@ -222,9 +227,30 @@ impl Actor {
 
     /// The most that a session may cost whoever pays for it.
     pub(super) fn session_cost_max(&self, payer: Option<AccountNumber>) -> Amount {
-        let own = self.limits.session_max.unwrap_or(Amount::MAX);
+        let own = self.limits.session_max.unwrap_or(Amount::MAX).min(self.day_left());
         let payer = payer.and_then(|number| self.accounts.records.get(&number));
         payer.map_or(own, |record| own.min(record.left(self.clock.now())))
+    }
+
+    /// What may still be spent today, of all ways and sub-accounts together.
+    fn day_left(&self) -> Amount {
+        self.limits.day_max.map_or(Amount::MAX, |max| max.saturating_sub(self.spent_today()))
+    }
+
+    /// Why a session ends that has cost as much as it may.
+    pub(super) fn why_over(&self, session: SessionId, limit: Amount) -> String {
+        match (self.limits.session_max, self.limits.day_max) {
+            (Some(own), _) if own == limit => {
+                format!("the limit of {limit} WAY per session is reached; raise it to go on")
+            }
+            (_, Some(_)) if self.payer_of(session).is_none() => self.why_day_over(),
+            _ => "the sub-account's budget is used up".to_owned(),
+        }
+    }
+
+    fn why_day_over(&self) -> String {
+        let limit = self.limits.day_max.unwrap_or(Amount::MAX);
+        format!("today's spending limit of {limit} WAY is reached; raise it to go on")
     }
 
     /// A session was opened that this account pays for.
@@ -256,6 +282,10 @@ impl Actor {
         let now = self.clock.now();
         for (_, view) in self.market.used_sessions(now) {
             self.count_cost(view.id, view.cost);
+        }
+        if self.day_left().is_zero() {
+            let why = self.why_day_over();
+            self.ways.ids(|_| true).into_iter().for_each(|way| self.over_limit(way, &why));
         }
         let spent = self.accounts.records.iter().filter(|(_, record)| record.left(now).is_zero());
         let spent: Vec<AccountNumber> = spent.map(|(number, _)| *number).collect();

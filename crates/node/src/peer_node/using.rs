@@ -86,7 +86,7 @@ impl Actor {
             }
             ClientNews::OverLimit { session, limit } => {
                 if let Some(way) = self.ways.of_session(session) {
-                    let why = format!("the limit of {limit} WAY per session is reached; raise it to go on");
+                    let why = self.why_over(session, limit);
                     self.over_limit(way, &why);
                 }
             }

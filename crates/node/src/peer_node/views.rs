@@ -111,7 +111,7 @@ impl Actor {
     }
 
     /// What the sessions have cost that are open or began today (UTC).
-    fn spent_today(&self) -> Amount {
+    pub(super) fn spent_today(&self) -> Amount {
         let now = self.clock.now();
         let today = Time(now.0 - now.0 % Span::days(1).0);
         let used = self.session_records(usize::MAX).into_iter().filter(|session| session.client.is_none());

@@ -5,9 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
 
-use super::harness::byway::{Node, amount, sum};
+use super::harness::byway::{Node, amount, call_with, sum};
 use super::harness::download::{Download, refusal};
-use super::harness::network::Network;
+use super::harness::network::{Network, PRICE};
 use super::harness::process::write;
 use super::harness::web::{ContentHash, WebServer};
 use super::harness::{SOON, Story, free_ports, local, turn};
@@ -61,8 +61,10 @@ fn each_port_leads_where_it_is_meant_to() {
     after_a_crash(&mut network, &client, &web, to_sweden);
     story.tell("the port is there again after a crash of its node");
     closed_and_disconnected(&client, &web, [to_germany, to_sweden]);
-    network.stop();
     story.tell("ports were closed, disconnected and connected, and what was used is paid for");
+    limited_for_the_day(&client, &web, network.proxy, to_germany);
+    network.stop();
+    story.tell("a limit for the day held for all ways together");
 }
 
 /// The port is where it was, and every way goes on with its own session.
@@ -105,6 +107,30 @@ fn closed_and_disconnected(client: &Node, web: &WebServer, [to_germany, to_swede
     let promised = client.json(&["promise", "list"]);
     let promised = promised.as_array().unwrap().iter().map(|promise| amount(&promise["amount"]));
     assert!(sum(promised) >= cost, "what was used is promised");
+}
+
+/// One megabyte more today, for two programs that want three each.
+fn limited_for_the_day(client: &Node, web: &WebServer, main: SocketAddr, to_germany: SocketAddr) {
+    let spent = || amount(&client.json(&["status"])["spending"]["day_spent"]);
+    let limit = spent().checked_add(PRICE.parse().unwrap()).unwrap();
+    call_with(client, "spending_limits_set", &json!({"day_max": limit.to_string()})).unwrap();
+    client.json(&["connect", "SE"]);
+    let downloads = [main, to_germany].map(|proxy| Download::start(proxy, web.address(), LENGTH));
+    client.until("both stand still", SOON, &["proxy", "list"], |ports| {
+        let stopped = port(ports, to_germany)["connection"]["reason"]["message"].as_str()?.contains("limit");
+        let status = client.json(&["status"]);
+        (stopped && status["connection"]["reason"]["message"].as_str()?.contains("limit")).then_some(())
+    });
+    // Each may have been let have all that was left when it began.
+    let most = limit.checked_add(PRICE.parse().unwrap()).unwrap();
+    assert!(spent() <= most, "{} of {limit}", spent());
+    let refused = client.failure(&["connect", "DE"]);
+    assert!(refused.contains("limit"), "{refused}");
+    call_with(client, "spending_limits_set", &json!({ "day_max": null })).unwrap();
+    client.json(&["connect", "SE"]);
+    for download in downloads {
+        assert_eq!(download.finish(), ContentHash::expected(LENGTH), "and goes on when it is raised");
+    }
 }
 
 /// Adds ports to the client's configuration; the main one leads to `DE`.

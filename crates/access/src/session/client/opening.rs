@@ -9,7 +9,7 @@ use super::super::journal::SessionRecord;
 use super::super::message::{Quote, SessionMessage, StopReason};
 use super::super::news::{ClientEffect, ClientNews, OpenError};
 use super::super::{COUNTERS_MAX, ResponseId, SESSIONS_MAX, SessionId, Traffic};
-use super::Client;
+use super::{Client, least_cost};
 
 /// Questions to one provider at one time.
 const QUESTIONS_MAX: usize = 8;
@@ -52,6 +52,9 @@ impl Client {
         };
         if self.opening.len() + self.sessions.len() >= SESSIONS_MAX {
             return Err(OpenError::TooManySessions);
+        }
+        if request.cost_max < least_cost(request.price) {
+            return Err(OpenError::LimitTooLow { left: request.cost_max, price: request.price });
         }
         let until = now + self.config.open_wait;
         let opening = Opening { request, data, until, counters: 0 };

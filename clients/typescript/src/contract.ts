@@ -434,6 +434,16 @@ export interface Entry {
   transaction_id: Id;
 }
 
+/** a port at the exit that leads to a program; without `public` there is none, for `reason` */
+export interface ForwardedPort {
+  port?: number | null;
+  proxy_protocol: boolean;
+  public?: Socket | null;
+  reason?: Reason | null;
+  to: Socket;
+  visitors: number;
+}
+
 /** an invite that this node gave */
 export interface GivenInvite {
   coins: Amount;
@@ -574,6 +584,7 @@ export interface Offer {
   exit_country: Country;
   exit_policy: string[];
   expires_ms: Time;
+  forwards: boolean;
   offer_id: Id;
   preferred: boolean;
   price?: Price | null;
@@ -764,9 +775,19 @@ export type Socket = string;
 
 /** limits, and what was spent today (UTC) */
 export interface Spending {
+  asks: SpendingAsk[];
+  day_allowed?: Amount | null;
   day_max?: Amount | null;
   day_spent: Amount;
   session_max?: Amount | null;
+}
+
+/** a way out that a limit has stopped, and that waits for the user's word; the main one where `proxy` is missing */
+export interface SpendingAsk {
+  limit: Amount;
+  proxy?: Socket | null;
+  since_ms: Time;
+  which: "session" | "day";
 }
 
 /** a budget within this node */
@@ -823,10 +844,11 @@ export interface WalletViewKey {
   view_key: string;
 }
 
-/** what is announced to be drawn */
+/** what is announced to be drawn: to the wallet, or to the address `to` */
 export interface Withdrawing {
   amount: Amount;
   available_ms: Time;
+  to?: string | null;
 }
 
 /** Every method, with what it takes and gives. A key against repetition is made where it is left out. */
@@ -858,7 +880,7 @@ export interface Methods {
   /** Locks the registration pledge. */
   "identity_register": { params: { id?: Id; idempotency_key?: Key }; result: Entry };
   /** The market, the offer that would be taken first at the top. */
-  "offer_list": { params: { service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; limit?: number }; result: Offer[] };
+  "offer_list": { params: { service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; forwards?: boolean; limit?: number }; result: Offer[] };
   /** Puts a provider before all others, or no more. */
   "offer_prefer": { params: { provider: Id; preferred: boolean }; result: Empty };
   /** Sells under these terms; what is left out stays as it is. */
@@ -866,19 +888,27 @@ export interface Methods {
   /** Takes an offer off the market. */
   "offer_withdraw": { params: { offer_id: Id; idempotency_key?: Key }; result: Entry };
   /** Connects to one offer, or to the cheapest that passes. */
-  "connect": { params: { offer_id?: Id; service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both" }; result: Session };
+  "connect": { params: { offer_id?: Id; service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; forwards?: boolean }; result: Session };
   /** Ends the session; the proxy refuses until the next `connect`. */
   "disconnect": { params: Record<string, never>; result: Empty };
   /** Sessions that this node uses or serves, or did, newest first. */
   "session_list": { params: { limit?: number }; result: Session[] };
   /** A limit left out stays, `null` removes it. */
   "spending_limits_set": { params: { session_max?: string | null; day_max?: string | null }; result: Spending };
+  /** The user's word that what a limit has stopped may go on. */
+  "spending_allow": { params: { amount?: Amount }; result: Spending };
   /** Proxies beside the main one, each of which leads where it is meant to. */
   "proxy_port_list": { params: Record<string, never>; result: ProxyPort[] };
   /** Opens one, which stays across restarts until it is closed. */
   "proxy_port_open": { params: { listen?: Socket; country?: Country; asn?: number; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both" }; result: ProxyPort };
   /** Closes one that a call opened, and ends its session. */
   "proxy_port_close": { params: { listen: Socket }; result: Empty };
+  /** Ports at the exit that lead to programs here. */
+  "forward_list": { params: Record<string, never>; result: ForwardedPort[] };
+  /** Asks the exit for a port, and each exit that comes after it, until it is closed. */
+  "forward_open": { params: { to: Socket; port?: number; proxy_protocol?: boolean }; result: ForwardedPort };
+  /** Gives a port back. */
+  "forward_close": { params: { to: Socket }; result: Empty };
   /** The services that plug in here: those sold, and those opened. */
   "service_list": { params: Record<string, never>; result: ServiceList };
   /** Connects to a service that plugs in, and opens it for programs on this machine. */
@@ -918,7 +948,7 @@ export interface Methods {
   /** Moves coins from the wallet to the account that backs promises. */
   "wallet_deposit": { params: { amount: Amount; idempotency_key?: Key }; result: Entry };
   /** Announces that coins of the account are drawn after the notice period. */
-  "wallet_withdraw": { params: { amount: Amount; idempotency_key?: Key }; result: Entry };
+  "wallet_withdraw": { params: { amount: Amount; to?: Address; idempotency_key?: Key }; result: Entry };
   /** Merges outputs of the wallet into fewer. */
   "wallet_consolidate": { params: { mix?: boolean; within_seconds?: number }; result: Consolidation };
   /** All assets on the ledger. */
@@ -1051,6 +1081,7 @@ export const ERRORS = {
   entry_of_other_network: 1402,
   entry_refused: 1401,
   faucet_limit: 1211,
+  forward_not_open: 1135,
   group_not_found: 1214,
   identity_not_found: 1009,
   insufficient_account: 1203,
@@ -1069,6 +1100,7 @@ export const ERRORS = {
   not_registered: 1107,
   not_the_issuer: 1210,
   not_the_owner: 1407,
+  nothing_to_allow: 1216,
   nothing_to_settle: 1206,
   offer_expired: 1103,
   offer_not_found: 1102,

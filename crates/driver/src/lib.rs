@@ -10,6 +10,7 @@
 //! - [`link`]: links between peers over QUIC, direct or through a [`relay`] of one's own.
 //! - [`disguise`]: the way to that relay from networks that block it, behind a web site.
 //! - [`socks`]: the SOCKS listener, and the path of its bytes; [`exit`]: where they come out.
+//! - [`forwarding`]: ports at the exit that lead the other way, to a program of the client's.
 //! - [`tunnel`]: the same for whole IP packets: WireGuard between a client and a provider.
 //! - [`service`]: the streams of a service that plugs in, from one program to another.
 //! - [`slices`]: a tunnel's datagrams over several relays, at the client, the relay and the exit.
@@ -24,6 +25,7 @@ pub mod disguise;
 pub mod disk;
 pub mod entropy;
 pub mod exit;
+pub mod forwarding;
 pub mod gate;
 pub mod host_network;
 pub mod link;

@@ -13,6 +13,7 @@ mod network;
 mod process;
 pub mod restart;
 pub mod scan;
+pub mod shaping;
 pub mod slices;
 pub mod socks;
 #[cfg(target_os = "linux")]

@@ -5,6 +5,7 @@
 //! are not here: they are part of a network's genesis file.
 
 mod backup;
+mod forwarding;
 mod kernel;
 mod ledger;
 mod link;
@@ -30,6 +31,7 @@ use serde::Deserialize;
 use crate::peer_node::BetterPrice;
 
 pub use backup::BackupConfig;
+pub use forwarding::ForwardingConfig;
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
 pub use ledger::{KernelAddress, LedgerConfig};
 pub use link::{DisguiseChoice, FrontConfig, LinkConfig, RelayConfig, RelayText};
@@ -179,6 +181,8 @@ pub struct ProviderConfig {
     /// What counts how much in a client's reputation.
     #[serde(default)]
     pub score: ScoreConfig,
+    /// Ports of this machine that clients may have; none when left out (row A11).
+    pub forwarding: Option<ForwardingConfig>,
     /// Services that programs of your own provide.
     #[serde(default)]
     pub plugged: Vec<PluggedConfig>,
@@ -352,6 +356,7 @@ impl ProviderConfig {
             return Err(problem("provider.bandwidth_bps", 0, why, "write bits per second, such as 100000000"));
         }
         self.check_lists()?;
+        self.forwarding.as_ref().map_or(Ok(()), ForwardingConfig::check)?;
         self.check_caps()
     }
 }

@@ -105,6 +105,9 @@ impl Hosting for Hosts {
                 let shape = byway_access::slices::Shape::new(needed, paths)?;
                 print_json(&bench::slices::run(shape, path_mbit.into(), seconds.into()).await?)?;
             }
+            BenchCommand::Shaping { caps, seconds } => {
+                print_json(&bench::shaping::run(&caps, seconds, bench_folder(globals)?.path()).await?)?;
+            }
             BenchCommand::Socks { megabytes } => {
                 let bytes = u64::from(megabytes) * 1_000_000;
                 print_json(&bench::socks::run(bytes, bench_folder(globals)?.path()).await?)?;

@@ -12,9 +12,11 @@
 //!   [`proxy_ports`] that lead elsewhere than the main one.
 //! - [`outage`]: an exit that reaches nothing any more.
 //! - [`quality`]: how well providers serve, as this node measures it and others say.
-//! - [`accounts`]: sub-accounts, budgets within this node.
+//! - [`limits`]: what may be spent, and asking when that is reached; [`accounts`]: sub-accounts, budgets within that.
 //! - [`figures`] are for monitoring.
 //! - [`exporting`]: its books of payment on another disk, and what follows when they were put back.
+//! - [`forwarding`]: ports at exits that lead the other way.
+//! - [`payout`]: what leaves the account.
 //! - [`requesting`]: payment links; [`inviting`]: links by which others join, with coins or without; [`claiming`]: taking
 //!   coins of an invite.
 //! - [`selling`]: the provider's offer; [`serving`]: its sessions.
@@ -48,16 +50,19 @@ mod exploring;
 mod exporting;
 mod figures;
 mod following;
+mod forwarding;
 mod groups;
 mod history;
 mod hops;
 mod inviting;
 mod kept;
 pub(crate) mod kernel_access;
+mod limits;
 mod once;
 mod opened;
 mod outage;
 mod owning;
+mod payout;
 mod plugging;
 mod promise_log;
 mod proof;
@@ -80,6 +85,7 @@ mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -112,8 +118,10 @@ use actor::Actor;
 use data_plane::Report;
 pub use exporting::ExportSettings;
 pub(crate) use exporting::note_put_back;
+pub use forwarding::Forwarding;
 pub(crate) use kernel_access::KernelAccess;
 use kernel_access::{AskError, SubmitFailed};
+pub use limits::Allowed;
 use outage::Carried;
 pub use provision::Caps;
 pub use relay::RelayError;
@@ -222,6 +230,8 @@ pub struct SellingConfig {
     pub settle_at: Amount,
     /// Settlements wait a random time up to this, so that they say little about when a client was here.
     pub settle_delay_max: Span,
+    /// The ports that clients are given, if they are.
+    pub forwarding: Option<Forwarding>,
     /// Where tunnels are served, if they are.
     pub tunnel: TunnelSelling,
     /// Services that plug in, which are among `services` too, each at a price of its own.
@@ -271,6 +281,8 @@ impl SellingConfig {
 pub struct SpendingConfig {
     pub session_max: Option<Amount>,
     pub day_max: Option<Amount>,
+    /// Of today, beyond `day_max`.
+    pub allowed: Allowed,
     /// The most that may be promised ahead to one provider.
     pub ahead_max: Amount,
 }
@@ -375,6 +387,11 @@ enum Arrival {
     /// A program wants out.
     Wanted(WayId),
     Plugged(ProgramEvent),
+    /// An exit gave this port for a program.
+    ForwardGiven {
+        to: SocketAddr,
+        port: NonZeroU16,
+    },
     /// An export of these books is on the disk, or not.
     Exported {
         content: Hash,
@@ -396,6 +413,7 @@ impl PeerNode {
     ) -> Result<Self, StartError> {
         let (mut actor, arrivals, links) = Actor::open(config, clock).await?;
         actor.open_proxy_ports().await.map_err(|error| StartError::ProxyPort(error.to_string()))?;
+        actor.reopen_forwards();
         let exits = actor.ways.main.exits.subscribe();
         let (calls, received) = mpsc::channel(CALLS_QUEUE);
         let (end, ended) = watch::channel(false);

@@ -54,6 +54,8 @@ pub struct Query {
     pub bandwidth_min_bps: u64,
     pub provider: Place,
     pub exit: Place,
+    /// Only offers with a contact of this protocol.
+    pub contact: Option<&'static str>,
     /// The asker's reputation: some prices are for known clients only.
     pub reputation: u16,
     /// What comes first.
@@ -91,6 +93,7 @@ impl Query {
             bandwidth_min_bps: 0,
             provider: Place::default(),
             exit: Place::default(),
+            contact: None,
             reputation: REPUTATION_MAX / 2,
             sort: Sort::Price,
             preferred: BTreeSet::new(),
@@ -106,7 +109,8 @@ impl Query {
             && offer.bandwidth_bps >= self.bandwidth_min_bps
             && self.provider.contains(offer.location)
             && self.exit.contains(offer.exit)
-            && !self.excluded.contains(&offer.provider);
+            && !self.excluded.contains(&offer.provider)
+            && self.contact.is_none_or(|wanted| offer.contacts.iter().any(|contact| contact.protocol == wanted));
         let price = offer.price(self.unit, self.asset, self.reputation)?;
         let affordable = self.price_max.is_none_or(|most| price <= most);
         (fits && affordable).then_some(price)

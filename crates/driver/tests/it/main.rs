@@ -4,6 +4,7 @@
 mod detour;
 mod disguise;
 mod disk;
+mod forwarding;
 #[cfg(target_os = "linux")]
 mod host_network;
 mod link;

@@ -82,6 +82,8 @@ pub struct Offer {
     pub published_ms: Time,
     pub expires_ms: Time,
     pub preferred: bool,
+    /// Whether its exit gives clients ports (row A11).
+    pub forwards: bool,
     /// How well the provider serves, if anything is known (row A2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,

@@ -12,6 +12,7 @@ pub mod accounts;
 pub mod backup;
 pub mod error;
 pub mod event;
+pub mod forwarding;
 pub mod groups;
 pub mod joining;
 pub mod kernel;
@@ -26,6 +27,7 @@ pub mod proxy;
 pub mod pulse;
 pub mod requests;
 pub mod services;
+pub mod spending;
 pub mod tunnel;
 pub mod values;
 pub mod words;
@@ -39,6 +41,7 @@ pub use accounts::*;
 pub use backup::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
+pub use forwarding::*;
 pub use groups::*;
 pub use joining::*;
 pub use kernel::*;
@@ -52,6 +55,7 @@ pub use proxy::*;
 pub use pulse::*;
 pub use requests::*;
 pub use services::*;
+pub use spending::*;
 pub use tunnel::*;
 pub use values::*;
 
@@ -89,6 +93,8 @@ pub trait NodeApi: KernelApi {
     fn disconnect(&self) -> impl Future<Output = Answer<()>> + Send;
     fn session_list(&self, limit: usize) -> impl Future<Output = Answer<Vec<Session>>> + Send;
     fn spending_limits_set(&self, request: SpendingLimits) -> impl Future<Output = Answer<Spending>> + Send;
+    /// Lets what a limit has stopped go on.
+    fn spending_allow(&self, request: SpendingAllow) -> impl Future<Output = Answer<Spending>> + Send;
     fn tunnel_settings(&self) -> impl Future<Output = Answer<TunnelSettings>> + Send;
     fn tunnel_settings_set(&self, request: TunnelSettingsSet) -> impl Future<Output = Answer<TunnelSettings>> + Send;
 
@@ -100,6 +106,11 @@ pub trait NodeApi: KernelApi {
     /// Opens one, which stays across restarts until it is closed.
     fn proxy_port_open(&self, request: ProxyPortOpen) -> impl Future<Output = Answer<ProxyPort>> + Send;
     fn proxy_port_close(&self, request: ProxyPortClose) -> impl Future<Output = Answer<()>> + Send;
+    /// Ports at the exit that lead to programs here.
+    fn forward_list(&self) -> impl Future<Output = Answer<Vec<ForwardedPort>>> + Send;
+    /// Asks the exit of the main way for one, and each that comes after it, until it is closed.
+    fn forward_open(&self, request: ForwardOpen) -> impl Future<Output = Answer<ForwardedPort>> + Send;
+    fn forward_close(&self, request: ForwardClose) -> impl Future<Output = Answer<()>> + Send;
 
     fn sub_account_list(&self) -> impl Future<Output = Answer<Vec<SubAccount>>> + Send;
     fn sub_account_create(&self, request: SubAccountCreate) -> impl Future<Output = Answer<SubAccountCreated>> + Send;
@@ -153,7 +164,7 @@ pub trait NodeApi: KernelApi {
     fn wallet_history(&self, request: WalletHistory) -> impl Future<Output = Answer<Vec<Entry>>> + Send;
     fn wallet_send(&self, request: WalletSend) -> impl Future<Output = Answer<Entry>> + Send;
     fn wallet_deposit(&self, request: WalletMove) -> impl Future<Output = Answer<Entry>> + Send;
-    fn wallet_withdraw(&self, request: WalletMove) -> impl Future<Output = Answer<Entry>> + Send;
+    fn wallet_withdraw(&self, request: WalletWithdraw) -> impl Future<Output = Answer<Entry>> + Send;
 
     fn wallet_consolidate(&self, request: WalletConsolidate) -> impl Future<Output = Answer<Consolidation>> + Send;
 

@@ -39,6 +39,9 @@ pub struct OfferFilter {
     /// What comes first; as the node is configured when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sort: Option<Sort>,
+    /// Only exits that forward ports.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub forwards: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -101,15 +104,6 @@ pub struct SessionList {
     pub limit: usize,
 }
 
-/// Per field: `None` leaves it as it is, `Some(None)` removes the limit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SpendingLimits {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub session_max: Option<Option<Amount>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub day_max: Option<Option<Amount>>,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PromiseSettle {
     pub counterparty: IdentityId,
@@ -152,6 +146,15 @@ pub struct WalletMove {
     pub idempotency_key: IdempotencyKey,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WalletWithdraw {
+    pub amount: Amount,
+    /// An address that it is paid out to; this wallet when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    pub idempotency_key: IdempotencyKey,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct LedgerTransaction {
     pub transaction_id: TransactionId,
@@ -184,6 +187,7 @@ impl Request for OfferFilter {
             max_price: params.amount("max_price")?,
             min_bandwidth_bps: params.optional("min_bandwidth_bps")?,
             sort: params.optional("sort")?,
+            forwards: params.optional("forwards")?.unwrap_or_default(),
         })
     }
 }
@@ -246,12 +250,6 @@ impl Request for SessionList {
     }
 }
 
-impl Request for SpendingLimits {
-    fn read(params: &mut Params) -> Result<Self, ApiError> {
-        Ok(Self { session_max: params.nullable_amount("session_max")?, day_max: params.nullable_amount("day_max")? })
-    }
-}
-
 impl Request for PromiseSettle {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
         Ok(Self {
@@ -287,6 +285,12 @@ impl Request for WalletViewKeyShow {
             return Err(ApiError::invalid_params("understood", why));
         }
         Ok(Self { understood })
+    }
+}
+
+impl Request for WalletWithdraw {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { amount: positive(params)?, to: params.optional("to")?, idempotency_key: params.required_key()? })
     }
 }
 

@@ -10,6 +10,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::backup::BackupView;
 use super::market::SessionId;
 use super::money::{AssetBalance, AssetTag};
+use super::spending::Spending;
 
 /// Why something is as it is: a stable word in snake_case and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +124,9 @@ pub struct Balance {
 pub struct Withdrawing {
     pub amount: Amount,
     pub available_ms: Time,
+    /// An address that it is paid out to; the wallet of the account's holder where it is missing, or where only the holder's node knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,15 +176,6 @@ pub enum Path {
     Direct,
     /// Through a relay, which sees who talks to whom and how much.
     Relayed,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spending {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session_max: Option<Amount>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub day_max: Option<Amount>,
-    pub day_spent: Amount,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -112,7 +112,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         quality: Default::default(),
         relays: None,
         selling: None,
-        limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
+        limits: SpendingConfig { session_max: None, day_max: None, allowed: Default::default(), ahead_max: AHEAD_MAX },
         export_key: Phrase::from_entropy(&own(b"phrase")).seed().export_key(),
         exports: None,
     })
@@ -133,6 +133,7 @@ pub(super) fn selling(services: BTreeSet<Service>) -> anyhow::Result<SellingConf
         judging: Default::default(),
         settle_at: SETTLE_AT,
         settle_delay_max: SETTLE_DELAY_MAX,
+        forwarding: None,
         tunnel: TunnelSelling::default(),
         plugged: Default::default(),
     })

@@ -30,7 +30,7 @@ use super::market::{self, ACCOUNT, PRICE_PER_MB, failed, peer, prepare, selling}
 use super::network::{Seats, seed};
 use super::percentile;
 use crate::api::{ConnectTarget, Direction, NodeApi, OfferFilter, Promise, Role, Session, SessionId};
-use crate::peer_node::PeerNode;
+use crate::peer_node::{Caps, PeerNode, SellingConfig};
 
 const KERNEL_NODES: usize = 4;
 /// Each of the two is measured so often, in turns.
@@ -38,9 +38,9 @@ const ROUNDS: u64 = 2;
 /// How long the last bill may take to be agreed on.
 const READY_WAIT: Duration = Duration::from_secs(60);
 /// A stream that brings nothing for so long has failed.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
-const BUFFER_BYTES: usize = 256 * 1024;
+pub(super) const BUFFER_BYTES: usize = 256 * 1024;
 
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Report {
@@ -86,7 +86,7 @@ async fn measure(market: &Market, bytes: u64) -> anyhow::Result<(Vec<f64>, Vec<f
 }
 
 /// A network with one provider and one user.
-struct Market {
+pub(super) struct Market {
     kernels: Vec<crate::kernel_node::KernelNode>,
     provider: PeerNode,
     user: PeerNode,
@@ -95,42 +95,52 @@ struct Market {
 
 impl Market {
     async fn start(directory: &Path) -> anyhow::Result<Self> {
+        Self::start_capped(directory, Caps::default()).await
+    }
+
+    /// With a provider that carries no more than this.
+    pub(super) async fn start_capped(directory: &Path, caps: Caps) -> anyhow::Result<Self> {
         let mut seats = Seats::take(KERNEL_NODES).await?;
         let genesis = Arc::new(market::genesis(&seats)?);
         let kernels = seats.start(&genesis, directory).await?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let proxy = listener.local_addr()?;
         let mut config = peer("provider", Role::Provider, &genesis, directory)?;
-        config.selling = Some(selling([Service::SOCKS].into())?);
+        config.selling = Some(SellingConfig { caps, ..selling([Service::SOCKS].into())? });
         let provider = PeerNode::start(config, None).await?;
         let user = PeerNode::start(peer("user", Role::User, &genesis, directory)?, Some(listener)).await?;
         Ok(Self { kernels, provider, user, proxy })
     }
 
-    async fn stop(&self) {
+    pub(super) async fn stop(&self) {
         self.user.stop().await;
         self.provider.stop().await;
         futures::future::join_all(self.kernels.iter().map(crate::kernel_node::KernelNode::stop)).await;
     }
 
     /// Registers the user, pays into its account and opens a session, so that neither is measured.
-    async fn buy(&self) -> anyhow::Result<Session> {
+    pub(super) async fn buy(&self) -> anyhow::Result<Session> {
         prepare(&self.user).await?;
         self.user.connect(ConnectTarget::Cheapest(OfferFilter::default())).await.map_err(failed)
     }
 
-    /// Megabytes per second of one download by a program that uses the proxy.
-    async fn download(&self, source: u16, bytes: u64) -> anyhow::Result<f64> {
+    /// A program's connection through the proxy to a port of this machine.
+    pub(super) async fn connect(&self, source: u16) -> anyhow::Result<TcpStream> {
         let mut program = TcpStream::connect(self.proxy).await?;
         let request = [&[5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1][..], &source.to_be_bytes()].concat();
-        let begun = Instant::now();
         program.write_all(&request).await?;
         let mut reply = [0; 12];
         timeout(SILENCE_MAX, program.read_exact(&mut reply)).await.context("the proxy does not answer")??;
         match Reply::from_byte(reply[3])? {
-            Reply::Succeeded => {}
+            Reply::Succeeded => Ok(program),
             refused => bail!("the proxy refused the connection: {refused}"),
         }
+    }
+
+    /// Megabytes per second of one download by a program that uses the proxy.
+    async fn download(&self, source: u16, bytes: u64) -> anyhow::Result<f64> {
+        let begun = Instant::now();
+        let mut program = self.connect(source).await?;
         let (mut buffer, mut total) = (vec![0; BUFFER_BYTES], 0);
         loop {
             let read = timeout(SILENCE_MAX, program.read(&mut buffer)).await;
@@ -189,7 +199,7 @@ impl Market {
 }
 
 /// A server on this machine that sends `bytes` to whoever connects, and its port.
-async fn source(bytes: u64) -> anyhow::Result<u16> {
+pub(super) async fn source(bytes: u64) -> anyhow::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let port = listener.local_addr()?.port();
     tokio::spawn(async move {

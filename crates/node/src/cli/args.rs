@@ -4,8 +4,10 @@ mod account;
 mod backup;
 mod bench;
 mod firewall;
+mod forward;
 mod invite;
 mod kernel;
+mod limit;
 mod market;
 mod network;
 mod provider;
@@ -23,8 +25,10 @@ pub use account::*;
 pub use backup::*;
 pub use bench::*;
 pub use firewall::*;
+pub use forward::*;
 pub use invite::*;
 pub use kernel::*;
+pub use limit::*;
 pub use market::*;
 pub use network::*;
 pub use provider::*;
@@ -92,6 +96,12 @@ pub enum Command {
     /// Proxies that lead to one country, beside the main one
     #[command(subcommand)]
     Proxy(ProxyCommand),
+    /// Ports at the exit that lead to a program here
+    #[command(subcommand)]
+    Forward(ForwardCommand),
+    /// What may be spent without being asked, and your word when that is reached
+    #[command(subcommand)]
+    Limit(LimitCommand),
     /// The kill switch and all else that is changed on this machine; needs root, and no running node
     #[command(subcommand)]
     Firewall(FirewallCommand),

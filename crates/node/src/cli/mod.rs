@@ -9,6 +9,7 @@ mod asset;
 mod backup;
 mod doctor;
 mod firewall;
+mod forward;
 mod group;
 mod identity;
 mod invite;
@@ -16,6 +17,7 @@ mod join;
 mod kernel;
 mod ledger;
 mod light;
+mod limit;
 mod market;
 mod membership;
 mod network;
@@ -110,6 +112,8 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Connect(args) => market::connect(&globals, args).await,
         Command::Disconnect => market::disconnect(&globals).await,
         Command::Proxy(command) => proxy::proxy(&globals, command).await,
+        Command::Forward(command) => forward::forward(&globals, command).await,
+        Command::Limit(command) => limit::limit(&globals, command).await,
         Command::Firewall(command) => firewall::firewall(&globals, command).await,
         Command::Exec(args) => firewall::exec(&globals, args).await,
         Command::Offer(command) => market::offer(&globals, command).await,

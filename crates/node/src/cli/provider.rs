@@ -25,7 +25,7 @@ pub async fn provider(globals: &Globals, command: ProviderCommand) -> anyhow::Re
                 false => show(globals, &earnings, earnings_text)?,
             }
         }
-        ProviderCommand::CashOut { amount } => return cash_out(globals, &client, amount).await,
+        ProviderCommand::CashOut { amount, to } => return cash_out(globals, &client, amount, to).await,
         ProviderCommand::Block(args) => {
             let for_ms = args.time.map(|time: Duration| Span::millis(time.as_millis() as u64));
             let request = MarketBlock { destination: args.destination, for_ms, note: args.note };
@@ -47,13 +47,18 @@ pub async fn provider(globals: &Globals, command: ProviderCommand) -> anyhow::Re
 }
 
 /// Settles what is open, then announces the withdrawal of what is in the account.
-async fn cash_out(globals: &Globals, client: &Client, amount: Option<Amount>) -> anyhow::Result<Outcome> {
+async fn cash_out(
+    globals: &Globals,
+    client: &Client,
+    amount: Option<Amount>,
+    to: Option<String>,
+) -> anyhow::Result<Outcome> {
     let settled = settle_all(client).await?;
     let balance: Balance = client.call("wallet_balance", &Nothing {}).await?;
     let amount = amount.unwrap_or(balance.account);
     let mut entry = None;
     if !amount.is_zero() {
-        let request = WalletMove { amount, idempotency_key: idempotency_key(None)? };
+        let request = WalletWithdraw { amount, to, idempotency_key: idempotency_key(None)? };
         let withdrawing = transact(client, "wallet_withdraw", &request, Until::Decided);
         entry = Some(with_progress("withdrawing from the account", withdrawing).await?);
     }
@@ -70,16 +75,16 @@ fn cash_out_text(settled: &[PromiseSettlement], entry: Option<&Entry>, balance: 
         Some(entry) => text += &entry_text(entry),
         None => text += "There is nothing in the account to withdraw.\n",
     }
+    if !balance.withdrawing.is_empty() {
+        text += "The wait is the network's: nobody can withdraw what a settlement is about to take.\n";
+    }
     for leaving in &balance.withdrawing {
         let wait = match leaving.available_ms.0.saturating_sub(now.0) {
             0 => "in a moment".to_owned(),
             millis => format!("in {}", duration(millis / 1000)),
         };
-        text += &format!(
-            "{} come to the wallet {wait}, by themselves. The wait is the network's: nobody can withdraw what a settlement \
-             is about to take. `byway wallet send` passes them on from there.\n",
-            way(leaving.amount)
-        );
+        let place = leaving.to.as_ref().map_or_else(|| "the wallet".to_owned(), Clone::clone);
+        text += &format!("{} come to {place} {wait}, by themselves as long as this node runs.\n", way(leaving.amount));
     }
     text
 }

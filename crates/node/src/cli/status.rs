@@ -3,6 +3,7 @@
 use byway_primitives::{Span, Time};
 
 use super::invite::accepted_line;
+use super::limit::ask_line;
 use super::output::{ago, bytes, duration, fields, now, print, print_json, rate, wait, way};
 use super::{Globals, Outcome, StatusArgs};
 use crate::api::params::LIMIT_MAX;
@@ -45,6 +46,7 @@ fn screen(status: &NodeStatus, session: Option<&Session>, invites: &InviteList, 
         ("Account", account_line(&status.balance)),
         ("Spent today", spending_line(&status.spending)),
     ]);
+    rows.extend(status.spending.asks.iter().map(|ask| ("Asks you", ask_line(ask))));
     // Whoever came with one waits for it; once it is here the account says so.
     let awaited = invites.accepted.iter().filter(|one| one.stage != ClaimStage::Done);
     rows.extend(awaited.map(|one| ("Invite", accepted_line(one))));
@@ -120,7 +122,9 @@ fn leaving_line(leaving: &Withdrawing, now: Time) -> String {
 }
 
 fn spending_line(spending: &Spending) -> String {
-    let limit = spending.day_max.map(|max| format!(" of {}", way(max))).unwrap_or_default();
+    let allowed = spending.day_allowed.unwrap_or_default();
+    let max = spending.day_max.and_then(|max| max.checked_add(allowed));
+    let limit = max.map(|max| format!(" of {}", way(max))).unwrap_or_default();
     format!("{}{limit}", way(spending.day_spent))
 }
 

@@ -59,9 +59,9 @@ pub async fn wallet(globals: &Globals, command: WalletCommand, hosting: &impl Ho
             let request = WalletMove { amount, idempotency_key };
             return move_money(globals, &client()?, "wallet_deposit", &request, until).await;
         }
-        WalletCommand::Withdraw { amount, once } => {
+        WalletCommand::Withdraw { amount, to, once } => {
             let (idempotency_key, until) = (idempotency_key(once.idempotency_key)?, Until::of(once.wait));
-            return withdraw(globals, &client()?, &WalletMove { amount, idempotency_key }, until).await;
+            return withdraw(globals, &client()?, &WalletWithdraw { amount, to, idempotency_key }, until).await;
         }
         WalletCommand::Group(command) => return group(globals, command).await,
         WalletCommand::Consolidate { mix, within } => {
@@ -79,13 +79,19 @@ pub async fn wallet(globals: &Globals, command: WalletCommand, hosting: &impl Ho
 }
 
 /// Announces a withdrawal, and says when the coins come.
-async fn withdraw(globals: &Globals, client: &Client, request: &WalletMove, until: Until) -> anyhow::Result<Outcome> {
+async fn withdraw(
+    globals: &Globals,
+    client: &Client,
+    request: &WalletWithdraw,
+    until: Until,
+) -> anyhow::Result<Outcome> {
     let outcome = move_money(globals, client, "wallet_withdraw", request, until).await?;
     if outcome == Outcome::Done && !globals.json {
         let balance: Balance = client.call("wallet_balance", &Nothing {}).await?;
         for leaving in &balance.withdrawing {
             let (amount, wait) = (way(leaving.amount), wait(leaving.available_ms, now()));
-            print(&format!("{amount} leave the account and are in the wallet {wait}.\n"))?;
+            let place = leaving.to.as_ref().map_or_else(|| "in the wallet".to_owned(), |to| format!("at {to}"));
+            print(&format!("{amount} leave the account and are {place} {wait}.\n"))?;
         }
     }
     Ok(outcome)

@@ -18,8 +18,8 @@ use super::{open_keystore, told_to_stop};
 use crate::api::{OfferFilter, Role as ApiRole};
 use crate::cli::{Globals, Outcome};
 use crate::config::{
-    BackupConfig, BuyingConfig, Config, LinkConfig, MetricsConfig, PluggedConfig, ProviderConfig, ProxyPortConfig,
-    RelayText, TunnelConfig,
+    BackupConfig, BuyingConfig, Config, ForwardingConfig, LinkConfig, MetricsConfig, PluggedConfig, ProviderConfig,
+    ProxyPortConfig, RelayText, TunnelConfig,
 };
 use crate::directory::{Directory, RunFile};
 use crate::keystore::Keystore;
@@ -134,7 +134,7 @@ pub(super) fn node_config(
         relays: None,
         quality: Default::default(),
         selling: None,
-        limits: SpendingConfig { session_max: None, day_max: None, ahead_max: AHEAD_MAX },
+        limits: SpendingConfig { session_max: None, day_max: None, allowed: Default::default(), ahead_max: AHEAD_MAX },
         export_key: keystore.export_key(),
         exports: None,
     })
@@ -203,6 +203,7 @@ fn selling(provider: &ProviderConfig) -> SellingConfig {
         judging: judging(provider),
         settle_at: SellingConfig::SETTLE_AT,
         settle_delay_max: SellingConfig::SETTLE_DELAY_MAX,
+        forwarding: provider.forwarding.as_ref().map(ForwardingConfig::settings),
         tunnel: TunnelSelling {
             listen: provider.tunnel_listen,
             uplinks: provider.tunnel_uplinks.clone(),

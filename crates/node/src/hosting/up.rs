@@ -229,6 +229,7 @@ async fn start_provider(
         judging: Default::default(),
         settle_at: SETTLE_AT,
         settle_delay_max: SETTLE_DELAY_MAX,
+        forwarding: None,
         tunnel: TunnelSelling::default(),
         plugged: Default::default(),
     });

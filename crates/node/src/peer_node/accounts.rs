@@ -175,7 +175,7 @@ impl Actor {
         self.accounts.tokens.write().unwrap_or_else(PoisonError::into_inner).remove(&record.token);
         self.keep_sub_account(number);
         for way in self.ways_of(number) {
-            self.over_limit(way, "the sub-account that pays for the session was revoked");
+            self.end_of_budget(way, "the sub-account that pays for the session was revoked");
         }
         Ok(view)
     }
@@ -201,9 +201,7 @@ impl Actor {
     /// Whether anything may be paid for: by the limit of the day, and by a sub-account's budget.
     pub(super) fn check_payer(&self, account: Option<AccountNumber>) -> Answer<()> {
         let now = self.clock.now();
-        if let Some(limit) = self.limits.day_max
-            && self.day_left().is_zero()
-        {
+        if let Some(limit) = self.day_over() {
             return Err(ApiError::spending_limit("day", limit, self.spent_today()));
         }
         match account.and_then(|number| self.accounts.records.get(&number)) {
@@ -211,6 +209,11 @@ impl Actor {
             Some(record) if record.left(now).is_zero() => Err(ApiError::account_spent(record.limit)),
             _ => Ok(()),
         }
+    }
+
+    /// What a sub-account may still spend.
+    pub(super) fn budget_left(&self, number: AccountNumber) -> Amount {
+        self.accounts.records.get(&number).map_or(Amount::ZERO, |record| record.left(self.clock.now()))
     }
 
     /// On whose bill a session is; the owner's where it is `None`.
@@ -223,34 +226,6 @@ impl Actor {
         let connected = self.ways.ids(|way| matches!(way.connection, Connection::Connected(_)));
         let payer = |id: &WayId| self.ways.connected(*id).and_then(|connected| self.payer_of(connected.session));
         connected.into_iter().filter(|id| payer(id) == Some(account)).collect()
-    }
-
-    /// The most that a session may cost whoever pays for it.
-    pub(super) fn session_cost_max(&self, payer: Option<AccountNumber>) -> Amount {
-        let own = self.limits.session_max.unwrap_or(Amount::MAX).min(self.day_left());
-        let payer = payer.and_then(|number| self.accounts.records.get(&number));
-        payer.map_or(own, |record| own.min(record.left(self.clock.now())))
-    }
-
-    /// What may still be spent today, of all ways and sub-accounts together.
-    fn day_left(&self) -> Amount {
-        self.limits.day_max.map_or(Amount::MAX, |max| max.saturating_sub(self.spent_today()))
-    }
-
-    /// Why a session ends that has cost as much as it may.
-    pub(super) fn why_over(&self, session: SessionId, limit: Amount) -> String {
-        match (self.limits.session_max, self.limits.day_max) {
-            (Some(own), _) if own == limit => {
-                format!("the limit of {limit} WAY per session is reached; raise it to go on")
-            }
-            (_, Some(_)) if self.payer_of(session).is_none() => self.why_day_over(),
-            _ => "the sub-account's budget is used up".to_owned(),
-        }
-    }
-
-    fn why_day_over(&self) -> String {
-        let limit = self.limits.day_max.unwrap_or(Amount::MAX);
-        format!("today's spending limit of {limit} WAY is reached; raise it to go on")
     }
 
     /// A session was opened that this account pays for.
@@ -283,14 +258,10 @@ impl Actor {
         for (_, view) in self.market.used_sessions(now) {
             self.count_cost(view.id, view.cost);
         }
-        if self.day_left().is_zero() {
-            let why = self.why_day_over();
-            self.ways.ids(|_| true).into_iter().for_each(|way| self.over_limit(way, &why));
-        }
         let spent = self.accounts.records.iter().filter(|(_, record)| record.left(now).is_zero());
         let spent: Vec<AccountNumber> = spent.map(|(number, _)| *number).collect();
         for way in spent.into_iter().flat_map(|number| self.ways_of(number)).collect::<Vec<_>>() {
-            self.over_limit(way, "the sub-account's budget is used up");
+            self.end_of_budget(way, "the sub-account's budget is used up");
         }
     }
 
@@ -304,6 +275,14 @@ impl Actor {
         let ids: Vec<String> = ids.map(|(id, _)| id.to_string()).collect();
         let own = self.session_records(usize::MAX).into_iter().filter(|session| ids.contains(&session.id.0));
         own.take(limit).collect()
+    }
+
+    /// Whoever pays for a way's session pays no more.
+    pub(super) fn end_of_budget(&mut self, id: WayId, why: &str) {
+        tracing::info!(why, "a budget is used up");
+        if self.stop_paying(id) {
+            self.fail_connection(id, why.to_owned());
+        }
     }
 
     fn keep_sub_account(&mut self, number: AccountNumber) {

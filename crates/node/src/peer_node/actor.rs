@@ -31,6 +31,7 @@ use zeroize::Zeroizing;
 use super::accounts::Accounts;
 use super::claiming::Claims;
 use super::exporting::Exporting;
+use super::forwarding::Forwards;
 use super::history::Notes;
 use super::inviting::Invites;
 use super::kernel_access::KernelAccess;
@@ -133,12 +134,15 @@ pub(super) struct Actor {
     pub(super) contact: Option<(Option<LinkContact>, Time)>,
     pub(super) ways: Ways,
     pub(super) proxy_ports: ProxyPorts,
+    pub(super) forwards: Forwards,
     pub(super) using: BTreeMap<SessionId, Using>,
     pub(super) served: BTreeMap<SessionId, Served>,
     /// What is served and to whom, as of the last session that came.
     pub(super) served_views: BTreeMap<SessionId, (IdentityId, byway_access::session::SessionView)>,
     pub(super) early: Vec<EarlyStream>,
     pub(super) exit: Option<byway_driver::exit::Exit>,
+    /// The ports that clients have here.
+    pub(super) forward_host: Option<byway_driver::forwarding::ForwardHost>,
     pub(super) tunnelling: Tunnelling,
     /// How often the provider of a used session paused it.
     pub(super) pauses: u64,
@@ -220,11 +224,13 @@ impl Actor {
             contact: None,
             ways,
             proxy_ports: ProxyPorts::default(),
+            forwards: Forwards::default(),
             using: BTreeMap::new(),
             served: BTreeMap::new(),
             served_views: BTreeMap::new(),
             early: Vec::new(),
             exit,
+            forward_host: None,
             tunnelling,
             pauses: 0,
             plugging,
@@ -239,6 +245,7 @@ impl Actor {
             config,
             _disk: disk,
         };
+        actor.open_forward_host();
         actor.take_up();
         Ok((actor, arrivals, link_events))
     }

@@ -111,6 +111,10 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| Ok(actor.session_records(limit))).await
     }
 
+    async fn spending_allow(&self, request: SpendingAllow) -> Answer<Spending> {
+        self.ask(move |actor| actor.allow_spending(request)).await
+    }
+
     async fn spending_limits_set(&self, request: SpendingLimits) -> Answer<Spending> {
         self.ask(move |actor| Ok(actor.limit_spending(request))).await
     }
@@ -153,6 +157,18 @@ impl NodeApi for PeerNode {
 
     async fn proxy_port_open(&self, request: ProxyPortOpen) -> Answer<ProxyPort> {
         self.open_proxy_port(request).await
+    }
+
+    async fn forward_list(&self) -> Answer<Vec<ForwardedPort>> {
+        self.ask(|actor| Ok(actor.forward_views())).await
+    }
+
+    async fn forward_open(&self, request: ForwardOpen) -> Answer<ForwardedPort> {
+        self.ask(move |actor| actor.open_forward(request)).await
+    }
+
+    async fn forward_close(&self, request: ForwardClose) -> Answer<()> {
+        self.ask(move |actor| actor.close_forward(request.to)).await
     }
 
     async fn proxy_port_close(&self, request: ProxyPortClose) -> Answer<()> {
@@ -256,18 +272,9 @@ impl NodeApi for PeerNode {
         self.spend(once, move |actor| Ok(actor.deposit(request.amount))).await
     }
 
-    async fn wallet_withdraw(&self, request: WalletMove) -> Answer<Entry> {
+    async fn wallet_withdraw(&self, request: WalletWithdraw) -> Answer<Entry> {
         let once = Once::new("wallet_withdraw", &request.idempotency_key, &request);
-        self.spend(once, move |actor| {
-            let available = actor.balance().account;
-            // An announcement replaces the one before, so that it has to hold what is leaving already.
-            let leaving = actor.account(actor.me()).balance.saturating_sub(available);
-            match leaving.checked_add(request.amount).filter(|_| request.amount <= available) {
-                None => Err(ApiError::insufficient_account(request.amount, available)),
-                Some(all) => Ok(actor.announcement(all, request.amount)),
-            }
-        })
-        .await
+        self.spend(once, move |actor| actor.withdrawal(&request)).await
     }
 
     async fn wallet_consolidate(&self, request: WalletConsolidate) -> Answer<Consolidation> {
@@ -420,7 +427,7 @@ impl NodeApi for PeerNode {
                 since_ms: registration.map(|registration| registration.since),
                 account: account.balance,
                 withdrawing: withdrawing
-                    .map(|w| Withdrawing { amount: w.amount, available_ms: w.ready.time })
+                    .map(|w| Withdrawing { amount: w.amount, available_ms: w.ready.time, to: None })
                     .into_iter()
                     .collect(),
                 offers: actor.index.of_provider(id).map(|offer| offer.id()).collect(),

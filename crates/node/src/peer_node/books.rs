@@ -4,7 +4,7 @@
 //! or a lost submission loses no payment and makes none twice. What the node tends by itself (its registration where it
 //! sells, its offer, an announced withdrawal) is an [`Errand`]: at most one of each is under way.
 
-use byway_dialogue::payment::{Outcome, PaymentNews, SettleError};
+use byway_dialogue::payment::{Outcome, OverLimit, PaymentNews, SettleError};
 use byway_dialogue::{Local, StaticCertificate};
 use byway_driver::disk::{DiskError, Durability};
 use byway_driver::entropy;
@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use super::actor::CERTIFICATE_LIFE;
 use super::history::Note;
 use super::kernel_access::SubmitFailed;
+use super::limits::Over;
 use super::once::Once;
 use super::ways::Way;
 use super::{Actor, Arrival};
@@ -199,6 +200,9 @@ impl Actor {
                 tracing::warn!(?errand, ?fate, "an errand failed");
             }
         }
+        if fate == Fate::Final {
+            self.payout_final(id);
+        }
         if let Some(promise) = self.settlements.remove(&id) {
             let outcome = match &fate {
                 Fate::Final => Outcome::Final { given_up: Amount::ZERO },
@@ -271,19 +275,6 @@ impl Actor {
         }
     }
 
-    fn tend_withdrawal(&mut self) {
-        let Some(withdrawal) = self.account(self.me()).withdrawal else { return };
-        let clock = self.ledger_clock();
-        if withdrawal.amount.is_zero() || !withdrawal.ready.passed(clock.time, clock.commits) {
-            return;
-        }
-        let call = Call::Accounts(AccountsCall::Withdraw { from: self.me() });
-        let draws = Some(way(withdrawal.amount));
-        let order = Order::signed(Wish { call: Some(call), draws, ..Wish::default() });
-        let note = Note { completes: true, ..Note::default() };
-        self.run_errand(Errand::Withdraw, Order { note, ..order });
-    }
-
     pub(super) fn run_errand(&mut self, errand: Errand, order: Order) {
         if !self.tending.insert(errand) {
             return;
@@ -310,13 +301,6 @@ impl Actor {
     pub(super) fn deposit(&self, amount: Amount) -> Order {
         let call = Call::Accounts(AccountsCall::Deposit { to: self.me() });
         Order::unsigned(Wish { call: Some(call), pays: Some(way(amount)), ..Wish::default() })
-    }
-
-    /// What announces a withdrawal of `amount` from it, of which `asked` is new.
-    pub(super) fn announcement(&self, amount: Amount, asked: Amount) -> Order {
-        let call = AccountsCall::AnnounceWithdrawal { from: self.me(), asset: AssetId::WAY, amount };
-        let order = Order::signed(Wish { call: Some(Call::Accounts(call)), ..Wish::default() });
-        Order { note: Note { amount: Some(asked), ..Note::default() }, ..order }
     }
 
     /// A payment to someone's address.
@@ -376,9 +360,13 @@ impl Actor {
             }
             PaymentNews::Fault(fault) => tracing::warn!(%peer, %fault, "a peer breaks the rules of payment"),
             PaymentNews::OverLimit(limit) => {
-                let why = limit.to_string();
                 let leads_there = |way: &Way| way.connection.offer().is_some_and(|offer| offer.provider == peer);
-                self.ways.ids(leads_there).into_iter().for_each(|way| self.over_limit(way, &why));
+                for way in self.ways.ids(leads_there) {
+                    match limit {
+                        OverLimit::Day { limit } => self.stop_way(way, Over::day(*limit)),
+                        OverLimit::Ceiling { .. } => self.end_of_budget(way, &limit.to_string()),
+                    }
+                }
             }
             PaymentNews::Refused { reason, .. } => tracing::debug!(%peer, %reason, "a promise was refused"),
             PaymentNews::Bounced { promise } => {

@@ -7,6 +7,7 @@ use byway_primitives::{Amount, AssetId, Span};
 use byway_records::offer::{Service, Unit};
 
 use super::Actor;
+use super::forwarding::FORWARD_PROTOCOL;
 use crate::api::{AccountNumber, ApiError, ConnectTarget, OfferFilter};
 
 /// A provider that failed comes after all others for this long. It may be the only one there is.
@@ -77,6 +78,7 @@ impl Actor {
         }
         query.price_max = filter.max_price;
         query.bandwidth_min_bps = filter.min_bandwidth_bps.unwrap_or(0);
+        query.contact = filter.forwards.then_some(FORWARD_PROTOCOL);
         query.exit = Place { country: filter.country, asn: filter.asn };
         query.reputation = self.score_of(self.me());
         query.sort = filter.sort.or(self.config.buying.sort).unwrap_or(SORT);

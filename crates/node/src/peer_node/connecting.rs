@@ -23,6 +23,7 @@ use byway_primitives::IdentityId;
 use byway_records::Offer;
 use tokio::sync::oneshot;
 
+use super::limits::Over;
 use super::ways::{Connecting, Connection, Flow, Stage, WayId};
 use super::{Actor, Arrival};
 use crate::api::{ApiError, ConnectTarget, OfferFilter};
@@ -35,6 +36,10 @@ impl Actor {
         let Some(way) = self.ways.get(id) else { return };
         match way.connection {
             Connection::Idle { .. } | Connection::Failed { .. } => match self.check_payer(way.payer) {
+                _ if let Some(limit) = self.day_over() => {
+                    let again = ConnectTarget::Cheapest(way.wish.clone());
+                    self.wait_for_word(id, Over::day(limit), again);
+                }
                 Ok(()) => {
                     let (answer, _) = oneshot::channel();
                     self.connect(id, ConnectTarget::Cheapest(way.wish.clone()), answer);

@@ -31,6 +31,7 @@ impl Actor {
             }
             Arrival::Wanted(way) => self.ensure_connected(way),
             Arrival::Plugged(event) => self.plugged_event(event),
+            Arrival::ForwardGiven { to, port } => self.forward_given(to, port),
             Arrival::Exported { content, result } => self.exported(content, result),
         }
         Ok(())
@@ -86,6 +87,7 @@ impl Actor {
         self.forget_early_streams();
         self.look_after_plugged();
         self.look_after_budgets();
+        self.look_after_limits();
         self.tend_provision();
         self.tend_asked();
         self.tend_quality();

@@ -31,6 +31,9 @@ pub(super) struct Note {
     /// Whether it only completes what another one began, and is listed if it fails alone.
     #[serde(default)]
     pub completes: bool,
+    /// Whether it is about what leaves the account.
+    #[serde(default)]
+    pub leaves: bool,
 }
 
 /// The notes of all transactions.

@@ -1,13 +1,11 @@
 //! What the node keeps across restarts beside money and ledger: sessions that ended, and what the user chose.
 
 use byway_access::session::SessionId;
-use byway_primitives::{Amount, Batch, Space, Store};
+use byway_primitives::{Batch, Space, Store};
 
 use super::Actor;
 use super::ways::WayId;
-use crate::api::{
-    self as contract, OfferFilter, Spending, SpendingLimits, TunnelSettings, TunnelSettingsSet, WalletViewKey,
-};
+use crate::api::{self as contract, OfferFilter, TunnelSettings, TunnelSettingsSet, WalletViewKey};
 use crate::config::TunnelConfig;
 
 /// What the user chose over the local API.
@@ -15,6 +13,8 @@ const CHOICES: Space = Space("choices");
 const CHOICES_KEY: &[u8] = b"latest";
 /// What stays outside the tunnel.
 const TUNNEL_KEY: &[u8] = b"tunnel";
+/// What was allowed on a day beyond its limit.
+const ALLOWED_KEY: &[u8] = b"allowed";
 /// The session of the main way, and under what it was looked for.
 const MAIN_KEY: &[u8] = b"main";
 /// Sessions that have ended, as the local API shows them.
@@ -33,19 +33,6 @@ impl Actor {
             Err(error) => tracing::error!(%error, "a session can't be written down"),
         }
         self.ended_sessions.push(session);
-    }
-
-    pub(super) fn limit_spending(&mut self, request: SpendingLimits) -> Spending {
-        if let Some(session_max) = request.session_max {
-            self.limits.session_max = session_max;
-        }
-        if let Some(day_max) = request.day_max {
-            self.limits.day_max = day_max;
-            let (now, day_max) = (self.clock.now(), day_max.unwrap_or(Amount::MAX));
-            self.market.set_day_max(now, day_max, &self.market_journal);
-        }
-        self.keep_choices();
-        self.spending()
     }
 
     pub(super) fn view_key(&self) -> WalletViewKey {
@@ -84,6 +71,18 @@ impl Actor {
         }
     }
 
+    /// Keeps what is allowed today beyond the limit.
+    pub(super) fn keep_allowed(&mut self) {
+        match serde_json::to_vec(&self.limits.allowed) {
+            Ok(value) => {
+                let mut batch = Batch::new();
+                batch.put(CHOICES, ALLOWED_KEY, value);
+                self.write_ledger(batch);
+            }
+            Err(error) => tracing::error!(%error, "what was allowed today can't be written down"),
+        }
+    }
+
     /// Keeps which session the main way has, so that it is the one that goes on there after a restart.
     pub(super) fn keep_main_session(&mut self) {
         let Some(connected) = self.ways.connected(WayId::MAIN) else { return };
@@ -113,8 +112,9 @@ impl Actor {
         let Some(stored) = self.ledger_journal.load(CHOICES, CHOICES_KEY) else { return };
         let Ok((session_max, day_max, preferred)) = serde_json::from_slice(&stored) else { return };
         (self.limits.session_max, self.limits.day_max, self.preferred) = (session_max, day_max, preferred);
-        let (now, day_max) = (self.clock.now(), day_max.unwrap_or(Amount::MAX));
-        self.market.set_day_max(now, day_max, &self.market_journal);
+        let allowed = self.ledger_journal.load(CHOICES, ALLOWED_KEY);
+        self.limits.allowed = allowed.and_then(|stored| serde_json::from_slice(&stored).ok()).unwrap_or_default();
+        self.tell_day_max();
     }
 
     pub(super) fn take_up_sessions(&mut self) {

@@ -49,6 +49,14 @@ enum State {
     Taken(String),
 }
 
+impl ProxyPorts {
+    /// Where the port listens whose way this is.
+    pub(super) fn of_way(&self, id: WayId) -> Option<SocketAddr> {
+        let is_its = |port: &Port| matches!(port.state, State::Open { way, .. } if way == id);
+        self.0.iter().find(|(_, port)| is_its(port)).map(|(listen, _)| *listen)
+    }
+}
+
 impl PeerNode {
     /// Opens a proxy port for a call.
     ///

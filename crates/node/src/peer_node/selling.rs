@@ -119,6 +119,7 @@ impl Actor {
             judging: known.map(|s| s.judging.clone()).unwrap_or_default(),
             settle_at: known.map_or(SellingConfig::SETTLE_AT, |s| s.settle_at),
             settle_delay_max: known.map_or(SellingConfig::SETTLE_DELAY_MAX, |s| s.settle_delay_max),
+            forwarding: known.and_then(|s| s.forwarding.clone()),
             tunnel: known.map(|s| s.tunnel.clone()).unwrap_or_default(),
             plugged,
         };
@@ -164,7 +165,11 @@ impl Actor {
             bandwidth_bps: selling.bandwidth_bps,
             prices: prices.collect(),
             exit_policy: Vec::new(),
-            contacts: [contact.to_offer(), certificate].into_iter().chain(self.name_contact(service)).collect(),
+            contacts: [contact.to_offer(), certificate]
+                .into_iter()
+                .chain(self.name_contact(service))
+                .chain(self.forward_contact(selling, service))
+                .collect(),
         };
         let tree = self.ledger.follower().tree(ProgramId::OFFERS)?;
         let highest: Option<u64> = tree.read(&offer_serial_key(self.me()));

@@ -7,6 +7,7 @@ use byway_access::exit_policy::{ExitLists, ExitPolicy};
 use byway_access::session::{Counters, Metering, ProviderNews, SessionId, StopReason, Traffic};
 use byway_driver::exit::resolve::SystemResolverError;
 use byway_driver::exit::{Exit, Limits, Policy, SystemResolver, own};
+use byway_driver::forwarding::{ForwardHeader, Wanted as ForwardWanted};
 use byway_driver::gate::CloseReason;
 use byway_driver::link::{LinkId, Links, StreamRecv, StreamSend};
 use byway_driver::service::{self, ServiceHeader};
@@ -48,12 +49,17 @@ enum Wish {
     Exit(Wanted),
     /// To the program of the session's service.
     Program,
+    /// The other way: from a port here to the client.
+    Forward(ForwardWanted),
 }
 
 impl Wish {
     fn of_header(header: &[u8]) -> Option<(SessionId, Self)> {
         if let Ok(StreamHeader { session, wanted }) = decode_exact(header) {
             return Some((SessionId(session), Self::Exit(wanted)));
+        }
+        if let Ok(ForwardHeader { session, wanted }) = decode_exact(header) {
+            return Some((SessionId(session), Self::Forward(wanted)));
         }
         let ServiceHeader { session } = decode_exact(header).ok()?;
         Some((SessionId(session), Self::Program))
@@ -273,11 +279,11 @@ impl Actor {
         let EarlyStream { link, session, wish, send, recv, .. } = early;
         let talking = self.market.peer_on(byway_dialogue::LinkId(link.0));
         let served = self.served.get(&session).filter(|served| Some(served.client) == talking);
-        let Some(Served { service, plane, .. }) = served else {
+        let Some(Served { client, service, plane, .. }) = served else {
             tracing::debug!("a data stream of no session here");
             return;
         };
-        let plane = plane.clone();
+        let (client, plane) = (*client, plane.clone());
         match (wish, &self.exit, self.plugging.program(*service)) {
             (Wish::Exit(wanted), Some(exit), _) if leads_out(*service) => {
                 let exit = exit.clone();
@@ -293,6 +299,9 @@ impl Actor {
                     let outcome = service::serve(&socket, &line, send, recv, &plane.gate, &plane.meter).await;
                     tracing::trace!(?outcome, "stream ended");
                 });
+            }
+            (Wish::Forward(wanted), Some(_), _) if leads_out(*service) => {
+                self.serve_forward(client, plane, wanted, (send, recv));
             }
             _ => tracing::debug!("a data stream of another kind than its session"),
         }

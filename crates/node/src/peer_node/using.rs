@@ -85,10 +85,7 @@ impl Actor {
                 }
             }
             ClientNews::OverLimit { session, limit } => {
-                if let Some(way) = self.ways.of_session(session) {
-                    let why = self.why_over(session, limit);
-                    self.over_limit(way, &why);
-                }
+                self.limit_reached(session, limit);
             }
             ClientNews::Fault { fault, session } => {
                 let service = self.offer_of(session).map_or(Service::SOCKS, |offer| offer.service);
@@ -310,15 +307,6 @@ impl Actor {
         } else {
             // Its data channel took too long, or the provider thought better of it.
             self.next_best(way, reason);
-        }
-    }
-
-    pub(super) fn over_limit(&mut self, id: WayId, why: &str) {
-        tracing::info!(why, "a spending limit is reached");
-        if let Some(connected) = self.ways.connected(id) {
-            let (provider, session) = (connected.offer.provider, connected.session);
-            self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
-            self.fail_connection(id, why.to_owned());
         }
     }
 

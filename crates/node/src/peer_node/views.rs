@@ -9,6 +9,7 @@ use byway_records::state::PublishedOffer;
 use byway_records::{Backing, Height, OfferId};
 
 use super::Actor;
+use super::forwarding::FORWARD_PROTOCOL;
 use super::plugging::name_of;
 use super::ways::{Connected, Connection as Exit, Flow, Way};
 use crate::api::params::{LIMIT_MAX, Serial};
@@ -91,32 +92,16 @@ impl Actor {
     pub(super) fn balance(&self) -> Balance {
         let wallet = self.wallet.balance(AssetId::WAY);
         let account = self.account(self.me());
-        let withdrawing = account.withdrawal.filter(|withdrawal| !withdrawal.amount.is_zero());
-        let leaving = withdrawing.map_or(Amount::ZERO, |withdrawal| withdrawal.amount);
+        let withdrawing = self.withdrawing();
+        let leaving = Amount::checked_sum(withdrawing.iter().map(|part| part.amount)).unwrap_or(account.balance);
         Balance {
             wallet: wallet.free,
             account: account.balance.saturating_sub(leaving),
             reserved: self.reserved(self.me()),
             pending: wallet.held,
-            withdrawing: withdrawing
-                .map(|withdrawal| Withdrawing { amount: withdrawal.amount, available_ms: withdrawal.ready.time })
-                .into_iter()
-                .collect(),
+            withdrawing,
             assets: self.asset_balances(),
         }
-    }
-
-    pub(super) fn spending(&self) -> Spending {
-        Spending { session_max: self.limits.session_max, day_max: self.limits.day_max, day_spent: self.spent_today() }
-    }
-
-    /// What the sessions have cost that are open or began today (UTC).
-    pub(super) fn spent_today(&self) -> Amount {
-        let now = self.clock.now();
-        let today = Time(now.0 - now.0 % Span::days(1).0);
-        let used = self.session_records(usize::MAX).into_iter().filter(|session| session.client.is_none());
-        let recent = used.filter(|session| session.started_ms >= today || session.state.is_open());
-        Amount::checked_sum(recent.map(|session| session.cost)).unwrap_or(Amount::MAX)
     }
 
     /// Where a way stands.
@@ -140,6 +125,10 @@ impl Actor {
             Exit::Failed { since, reason } => {
                 (view.state, view.since_ms) = (ConnectionState::Failed, *since);
                 view.reason = Some(Reason::new("failed", reason.clone()));
+            }
+            Exit::Stopped(stopped) => {
+                (view.state, view.since_ms) = (ConnectionState::Paused, stopped.since);
+                view.reason = Some(Reason::new("spending_limit", stopped.over.to_string()));
             }
             Exit::Connecting(connecting) => {
                 (view.state, view.since_ms) = (ConnectionState::Connecting, connecting.since);
@@ -211,6 +200,7 @@ impl Actor {
             published_ms: published.published,
             expires_ms: published.expires.time,
             preferred: self.preferred.contains(&offer.provider),
+            forwards: offer.contacts.iter().any(|contact| contact.protocol == FORWARD_PROTOCOL),
             quality: self.quality_view(offer),
         }
     }

@@ -108,7 +108,8 @@ impl Actor {
             Connection::Idle { .. } => ExitState::Idle,
             Connection::Disconnected { .. } => ExitState::Closed,
             Connection::Failed { .. } => ExitState::Failed,
-            Connection::Connecting(_) => ExitState::Connecting,
+            // Programs wait for the user's word as they wait for an exit.
+            Connection::Connecting(_) | Connection::Stopped(_) => ExitState::Connecting,
             Connection::Connected(connected) => self.way_out(connected).map_or(ExitState::Connecting, ExitState::Ready),
         };
         way.exits.send_replace(state);

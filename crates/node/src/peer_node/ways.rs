@@ -12,8 +12,9 @@ use byway_primitives::{IdentityId, Time};
 use byway_records::Offer;
 use tokio::sync::{oneshot, watch};
 
+use super::limits::Over;
 use super::way_out::ExitState;
-use crate::api::{AccountNumber, ApiError, OfferFilter};
+use crate::api::{AccountNumber, ApiError, ConnectTarget, OfferFilter};
 
 /// Names a way within one run of the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +48,8 @@ pub(super) enum Connection {
     },
     Connecting(Connecting),
     Connected(Connected),
+    /// A spending limit has stopped it, and it waits for the user's word.
+    Stopped(Stopped),
     Failed {
         since: Time,
         reason: String,
@@ -84,6 +87,13 @@ pub(super) struct Connected {
     pub filter: Option<OfferFilter>,
     pub flow: Flow,
     pub lost: Option<LinkLost>,
+}
+
+pub(super) struct Stopped {
+    pub since: Time,
+    pub over: Over,
+    /// What is connected when the user says yes.
+    pub again: ConnectTarget,
 }
 
 /// Whether the session lets bytes pass.

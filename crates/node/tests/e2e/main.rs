@@ -15,6 +15,7 @@
 //! - [`faults`]: bad input and faults at a node's front.
 //! - [`tunnel`]: a client's machine, a provider's and the internet in network namespaces (as root).
 //! - [`ports`]: proxy ports that lead to one country each, beside the main one.
+//! - [`forwarding`]: ports at an exit that lead to a program of the client's.
 //! - [`recovery`]: lost disks of a provider and a client.
 //! - [`plugged`]: a service in a program of its own.
 //! - [`strangers`]: peers that keep to no rules, and a clock that was set back.
@@ -23,6 +24,7 @@
 mod blocked;
 mod doctor;
 mod faults;
+mod forwarding;
 mod harness;
 mod joining;
 mod local;

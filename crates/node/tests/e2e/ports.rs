@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
 
-use super::harness::byway::{Node, amount, call_with, sum};
+use super::harness::byway::{Node, amount, sum};
 use super::harness::download::{Download, refusal};
 use super::harness::network::{Network, PRICE};
 use super::harness::process::write;
@@ -63,8 +63,10 @@ fn each_port_leads_where_it_is_meant_to() {
     closed_and_disconnected(&client, &web, [to_germany, to_sweden]);
     story.tell("ports were closed, disconnected and connected, and what was used is paid for");
     limited_for_the_day(&client, &web, network.proxy, to_germany);
+    story.tell("a limit for the day held for all ways together, and the user's word went beyond it");
+    limited_for_a_session(&client, &web, network.proxy);
     network.stop();
-    story.tell("a limit for the day held for all ways together");
+    story.tell("a session stood still at its limit until the user said more");
 }
 
 /// The port is where it was, and every way goes on with its own session.
@@ -109,28 +111,51 @@ fn closed_and_disconnected(client: &Node, web: &WebServer, [to_germany, to_swede
     assert!(sum(promised) >= cost, "what was used is promised");
 }
 
-/// One megabyte more today, for two programs that want three each.
+/// One megabyte more today, for two programs that want three each; then by the user's word more.
 fn limited_for_the_day(client: &Node, web: &WebServer, main: SocketAddr, to_germany: SocketAddr) {
     let spent = || amount(&client.json(&["status"])["spending"]["day_spent"]);
     let limit = spent().checked_add(PRICE.parse().unwrap()).unwrap();
-    call_with(client, "spending_limits_set", &json!({"day_max": limit.to_string()})).unwrap();
+    client.json(&["limit", "set", "--day", &limit.to_string()]);
     client.json(&["connect", "SE"]);
     let downloads = [main, to_germany].map(|proxy| Download::start(proxy, web.address(), LENGTH));
-    client.until("both stand still", SOON, &["proxy", "list"], |ports| {
-        let stopped = port(ports, to_germany)["connection"]["reason"]["message"].as_str()?.contains("limit");
-        let status = client.json(&["status"]);
-        (stopped && status["connection"]["reason"]["message"].as_str()?.contains("limit")).then_some(())
+    let asks = client.until("both ask", SOON, &["limit", "show"], |spending| {
+        let asks = spending["asks"].as_array()?.clone();
+        (asks.len() == 2).then_some(asks)
     });
+    assert!(asks.iter().all(|ask| ask["which"] == "day" && amount(&ask["limit"]) == limit), "{asks:?}");
+    assert_eq!(asks.iter().filter(|ask| ask["proxy"] == to_germany.to_string()).count(), 1, "{asks:?}");
     // Each may have been let have all that was left when it began.
     let most = limit.checked_add(PRICE.parse().unwrap()).unwrap();
     assert!(spent() <= most, "{} of {limit}", spent());
     let refused = client.failure(&["connect", "DE"]);
-    assert!(refused.contains("limit"), "{refused}");
-    call_with(client, "spending_limits_set", &json!({ "day_max": null })).unwrap();
-    client.json(&["connect", "SE"]);
+    assert!(refused.contains("byway limit allow"), "{refused}");
+    let spending = client.json(&["limit", "allow"]);
+    assert_eq!(amount(&spending["day_allowed"]), limit, "as much again");
     for download in downloads {
-        assert_eq!(download.finish(), ContentHash::expected(LENGTH), "and goes on when it is raised");
+        assert_eq!(download.finish(), ContentHash::expected(LENGTH), "and the programs that waited go on");
     }
+    let nothing = client.failure(&["limit", "allow"]);
+    assert!(nothing.contains("No limit has stopped anything"), "{nothing}");
+    client.json(&["limit", "set", "--day", "none"]);
+}
+
+/// A megabyte per session, for a program that wants three.
+fn limited_for_a_session(client: &Node, web: &WebServer, main: SocketAddr) {
+    client.json(&["disconnect"]);
+    client.json(&["limit", "set", "--session", PRICE]);
+    client.json(&["connect", "SE"]);
+    let download = Download::start(main, web.address(), LENGTH);
+    let ask = |spending: &Value| spending["asks"].as_array()?.first().cloned();
+    let asked = client.until("it asks", SOON, &["limit", "show"], ask);
+    assert_eq!((&asked["which"], &asked["limit"]), (&json!("session"), &json!(PRICE)));
+    let received = download.received();
+    assert!(received < LENGTH / 2, "{received}");
+    client.json(&["limit", "allow"]);
+    client.until("it asks again, a megabyte on", SOON, &["limit", "show"], |spending| {
+        ask(spending).filter(|_| download.received() > received + 500_000)
+    });
+    client.json(&["limit", "set", "--session", "none"]);
+    assert_eq!(download.finish(), ContentHash::expected(LENGTH), "and goes on by itself without a limit");
 }
 
 /// Adds ports to the client's configuration; the main one leads to `DE`.

@@ -97,6 +97,11 @@ pub fn price() -> Price {
 /// What opens the sub-account.
 pub const ACCOUNT_TOKEN: &str = "a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5";
 
+fn forwarded(to: std::net::SocketAddr) -> ForwardedPort {
+    let public = Some(([192, 0, 2, 7], 40_000).into());
+    ForwardedPort { to, port: None, proxy_protocol: false, public, reason: None, visitors: 2 }
+}
+
 fn proxy_port(listen: std::net::SocketAddr, wish: ProxyWish) -> ProxyPort {
     let reason = Some(Reason::new("cannot_listen", "the port is taken"));
     ProxyPort { listen, wish, configured: false, connection: None, reason }
@@ -200,6 +205,7 @@ impl NodeApi for Fake {
             published_ms: Time(1),
             expires_ms: Time(2),
             preferred: false,
+            forwards: false,
             quality: None,
         };
         let matches = request.filter.country.is_none_or(|country| country == offer.exit_country);
@@ -340,6 +346,18 @@ impl NodeApi for Fake {
         Ok(proxy_port(request.listen.unwrap_or_else(|| ([127, 0, 0, 1], 1081).into()), request.wish))
     }
 
+    async fn forward_list(&self) -> Answer<Vec<ForwardedPort>> {
+        Ok(vec![forwarded(([127, 0, 0, 1], 8080).into())])
+    }
+
+    async fn forward_open(&self, request: ForwardOpen) -> Answer<ForwardedPort> {
+        Ok(forwarded(request.to))
+    }
+
+    async fn forward_close(&self, request: ForwardClose) -> Answer<()> {
+        Err(ApiError::forward_not_open(request.to))
+    }
+
     async fn proxy_port_close(&self, request: ProxyPortClose) -> Answer<()> {
         Err(ApiError::proxy_port_not_open(request.listen))
     }
@@ -356,9 +374,14 @@ impl NodeApi for Fake {
         Ok(sessions.into_iter().take(limit).collect())
     }
 
+    async fn spending_allow(&self, _: SpendingAllow) -> Answer<Spending> {
+        Err(ApiError::nothing_to_allow())
+    }
+
     async fn spending_limits_set(&self, request: SpendingLimits) -> Answer<Spending> {
         let SpendingLimits { session_max, day_max } = request;
-        Ok(Spending { session_max: session_max.flatten(), day_max: day_max.flatten(), day_spent: Amount::ZERO })
+        let (session_max, day_max) = (session_max.flatten(), day_max.flatten());
+        Ok(Spending { session_max, day_max, day_allowed: None, day_spent: Amount::ZERO, asks: Vec::new() })
     }
 
     async fn tunnel_settings(&self) -> Answer<TunnelSettings> {
@@ -469,7 +492,7 @@ impl NodeApi for Fake {
         self.transact(EntryKind::Deposit, request.amount).await
     }
 
-    async fn wallet_withdraw(&self, request: WalletMove) -> Answer<Entry> {
+    async fn wallet_withdraw(&self, request: WalletWithdraw) -> Answer<Entry> {
         Err(ApiError::insufficient_account(request.amount, "12.5".parse().unwrap()))
     }
 

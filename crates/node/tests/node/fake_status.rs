@@ -39,7 +39,13 @@ pub fn status(state: ConnectionState) -> NodeStatus {
             rate_up_bps: 0,
         },
         relay: None,
-        spending: Spending { session_max: None, day_max: None, day_spent: Amount::ZERO },
+        spending: Spending {
+            session_max: None,
+            day_max: None,
+            day_allowed: None,
+            day_spent: Amount::ZERO,
+            asks: Vec::new(),
+        },
         backup: Some(BackupView {
             file: "/mnt/books".into(),
             every_ms: Span::seconds(600),

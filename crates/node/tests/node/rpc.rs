@@ -162,7 +162,7 @@ async fn results_have_the_shapes_of_the_document() {
         (
             "spending_limits_set",
             json!({"day_max": "2.5", "session_max": null}),
-            json!({"day_max": "2.5", "day_spent": "0"}),
+            json!({"day_max": "2.5", "day_spent": "0", "asks": []}),
         ),
         ("offer_own", json!({}), json!([])),
         (

@@ -182,14 +182,23 @@ async fn money_moves_once_and_is_listed_once() {
     let send = WalletSend { to: to.clone(), amount: Amount::from_coins(1), asset: None, idempotency_key: key("send") };
     let sent = user.api.wallet_send(send.clone()).await.unwrap();
     assert_eq!((sent.stage, sent.counterparty.as_ref()), (Stage::Final, Some(&to)));
-    let withdraw = |coins, name| WalletMove { amount: Amount::from_coins(coins), idempotency_key: key(name) };
-    for (coins, name) in [(1, "w1"), (2, "w2")] {
-        assert_eq!(user.api.wallet_withdraw(withdraw(coins, name)).await.unwrap().stage, Stage::Final);
-        user.until("the coins are in the wallet", async |api| {
+    let withdraw = |coins, to: Option<&String>, name| WalletWithdraw {
+        amount: Amount::from_coins(coins),
+        to: to.cloned(),
+        idempotency_key: key(name),
+    };
+    let nowhere = user.api.wallet_withdraw(withdraw(1, Some(&"way0".to_owned()), "w0")).await.unwrap_err();
+    assert_eq!(nowhere.kind, ErrorKind::InvalidAddress);
+    for (coins, elsewhere, name) in [(1, None, "w1"), (2, Some(&to), "w2")] {
+        let before = user.api.wallet_balance().await.unwrap().wallet;
+        let asked = withdraw(coins, elsewhere, name);
+        assert_eq!(user.api.wallet_withdraw(asked).await.unwrap().stage, Stage::Final);
+        let after = user.until("the coins are out", async |api| {
             let balance = api.wallet_balance().await.unwrap();
-            (balance.withdrawing.is_empty() && balance.pending.is_zero()).then_some(())
-        })
-        .await;
+            (balance.withdrawing.is_empty() && balance.pending.is_zero()).then_some(balance.wallet)
+        });
+        let own = if elsewhere.is_none() { Amount::from_coins(coins) } else { Amount::ZERO };
+        assert_eq!(after.await.saturating_sub(before), own, "{name}");
     }
     assert_eq!(user.api.wallet_balance().await.unwrap().account, Amount::from_coins(2));
 
@@ -200,7 +209,7 @@ async fn money_moves_once_and_is_listed_once() {
     let coins = Amount::from_coins;
     let pledge = network.genesis.parameters.registration_pledge;
     let expected = [
-        (EntryKind::Withdraw, coins(2), None),
+        (EntryKind::Withdraw, coins(2), Some(to.clone())),
         (EntryKind::Withdraw, coins(1), None),
         (EntryKind::Send, coins(1), Some(to)),
         (EntryKind::Deposit, coins(5), None),
@@ -212,7 +221,7 @@ async fn money_moves_once_and_is_listed_once() {
     user.stop().await;
     let user = network.node("user", "").await;
     assert_eq!(user.api.wallet_send(send.clone()).await.unwrap(), sent);
-    assert_eq!(user.api.wallet_withdraw(withdraw(2, "w2")).await.unwrap().amount, coins(2));
+    assert_eq!(user.api.wallet_withdraw(withdraw(2, Some(&send.to), "w2")).await.unwrap().amount, coins(2));
     assert_eq!(lines(&history(&user).await), expected);
     let dearer = WalletSend { amount: coins(2), ..send };
     assert_eq!(user.api.wallet_send(dearer).await.unwrap_err().kind, ErrorKind::IdempotencyConflict);

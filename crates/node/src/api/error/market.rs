@@ -122,11 +122,19 @@ impl ApiError {
         Self::new(
             ErrorKind::SpendingLimit,
             format!("The spending limit per {which} is {limit} WAY, and {spent} WAY of it are spent."),
-            "Raise the limit to go on.",
+            "`byway limit allow` goes on for as much again, and `byway limit set` changes the limit.",
         )
         .with("which", which.into())
         .with("limit", json!(limit))
         .with("spent", json!(spent))
+    }
+
+    pub fn nothing_to_allow() -> Self {
+        Self::new(
+            ErrorKind::NothingToAllow,
+            "No limit has stopped anything.",
+            "To allow more today ahead of that, say how much.",
+        )
     }
 
     pub fn nothing_to_settle() -> Self {

@@ -30,6 +30,14 @@ impl ApiError {
         )
     }
 
+    pub fn forward_not_open(to: SocketAddr) -> Self {
+        Self::new(
+            ErrorKind::ForwardNotOpen,
+            format!("No port is forwarded to {to}."),
+            "`byway forward list` shows those that are.",
+        )
+    }
+
     pub fn service_not_open(listen: SocketAddr) -> Self {
         Self::new(
             ErrorKind::ServiceNotOpen,

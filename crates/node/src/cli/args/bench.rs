@@ -61,6 +61,15 @@ pub enum BenchCommand {
         #[arg(long, default_value_t = 2, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=60))]
         seconds: u32,
     },
+    /// How near a download comes to what a provider lets each client have
+    Shaping {
+        /// Caps, in megabits per second
+        #[arg(long, value_delimiter = ',', default_values_t = [2, 20, 200], value_name = "R,…", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        caps: Vec<u32>,
+        /// How long each is measured
+        #[arg(long, default_value_t = 5, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=600))]
+        seconds: u32,
+    },
     /// One stream through a paid exit, against a bare one
     Socks {
         /// Megabytes to move

@@ -44,6 +44,9 @@ pub struct FilterArgs {
     /// What comes first: price, quality or both
     #[arg(long, value_name = "ORDER")]
     sort: Option<Sort>,
+    /// Only exits that forward ports
+    #[arg(long)]
+    forwards: bool,
 }
 
 impl ConnectArgs {
@@ -70,6 +73,7 @@ impl FilterArgs {
             max_price: self.max_price,
             min_bandwidth_bps: self.min_bandwidth,
             sort: self.sort,
+            forwards: self.forwards,
         }
     }
 }
@@ -100,7 +104,7 @@ pub struct ConnectArgs {
     #[arg(value_name = "WHERE", conflicts_with_all = ["country", "sort"])]
     pub to: Option<Wish>,
     /// Exactly this offer
-    #[arg(long, value_name = "ID", conflicts_with_all = ["to", "service", "country", "asn", "max_price", "min_bandwidth", "sort"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["to", "service", "country", "asn", "max_price", "min_bandwidth", "sort", "forwards"])]
     pub offer: Option<OfferId>,
     #[command(flatten)]
     pub filter: FilterArgs,

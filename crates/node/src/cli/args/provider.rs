@@ -12,10 +12,13 @@ use crate::calendar::span_of;
 pub enum ProviderCommand {
     /// Show what was carried, earned and settled
     Earnings(EarningsArgs),
-    /// Settle what is owed and move the account's balance to the wallet
+    /// Settle what is owed and move the account's balance to the wallet, or to an address
     CashOut {
         /// How much; all there is when left out
         amount: Option<Amount>,
+        /// Pay it out to this address instead of the wallet
+        #[arg(long, value_name = "ADDRESS")]
+        to: Option<String>,
     },
     /// Keep clients from a destination, at once and whatever runs there
     Block(BlockArgs),

@@ -67,6 +67,9 @@ pub enum WalletCommand {
     Withdraw {
         /// In WAY
         amount: Amount,
+        /// Pay it out to this address instead of the wallet
+        #[arg(long, value_name = "ADDRESS")]
+        to: Option<String>,
         #[command(flatten)]
         once: OnceArgs,
     },

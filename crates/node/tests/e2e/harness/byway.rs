@@ -83,12 +83,8 @@ impl Node {
 
 /// Calls a node's local API as a program does, where no command shows what is wanted.
 pub fn call(node: &Node, method: &str) -> Result<Value, String> {
-    call_with(node, method, &serde_json::json!({}))
-}
-
-pub fn call_with(node: &Node, method: &str, params: &Value) -> Result<Value, String> {
     let token = read(Path::new(run_file(node)?["token_file"].as_str().unwrap()))?;
-    call_as(node, token.trim(), method, params)
+    call_as(node, token.trim(), method, &serde_json::json!({}))
 }
 
 fn read(file: &Path) -> Result<String, String> {

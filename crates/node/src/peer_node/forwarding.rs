@@ -1,0 +1,264 @@
+//! Ports at exits that lead to programs (row A11): at the exit of the main way, for whoever uses it; and here, for clients, as the
+//! operator lets them.
+//!
+//! A forwarded port has a task of its own, which asks whatever exit the main way leads to, and asks the next one when that
+//! changes. It is remembered, and asked for again after a restart. The port that an exit gave is asked for first, so that it
+//! stays the same for as long as the exit does.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use byway_driver::forwarding::{
+    Forward, ForwardHost, ForwardLimits, HoldEnded, PortRefusal, Told, Wanted, hold, refuse_port,
+};
+use byway_driver::link::{StreamRecv, StreamSend};
+use byway_primitives::{Batch, IdentityId, Space, Store};
+use byway_records::offer::{Contact, Service};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
+
+use super::data_plane::Plane;
+use super::opened::Listening;
+use super::way_out::{Exit, ExitState, find_exit};
+use super::ways::WayId;
+use super::{Actor, Arrival, SellingConfig};
+use crate::api::{Answer, ApiError, ForwardOpen, ForwardedPort, Reason};
+
+/// Forwarded ports, by where they lead.
+const FORWARDS: Space = Space("forwards");
+/// Of one node.
+const FORWARDS_MAX: usize = 32;
+/// The name of the contact that says at which address an exit forwards ports.
+pub(super) const FORWARD_PROTOCOL: &str = "byway-forward/1";
+/// The pause before an exit is asked again that lost the port …
+const AGAIN: Duration = Duration::from_secs(1);
+/// … or that refused one.
+const REFUSED_AGAIN: Duration = Duration::from_secs(60);
+
+/// Which ports a provider gives to its clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forwarding {
+    pub limits: ForwardLimits,
+    /// What clients are told that the exit's address is; what the node's links know of it when left out.
+    pub public: Option<IpAddr>,
+}
+
+/// The ports that this node has asked exits for.
+#[derive(Default)]
+pub(super) struct Forwards(BTreeMap<SocketAddr, Held>);
+
+struct Held {
+    wish: Wish,
+    state: watch::Receiver<State>,
+    _task: Listening,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Wish {
+    port: Option<NonZeroU16>,
+    proxy_protocol: bool,
+    /// What an exit gave last, which is asked for first.
+    given: Option<NonZeroU16>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct State {
+    public: Option<SocketAddr>,
+    reason: Option<Reason>,
+    visitors: usize,
+}
+
+impl State {
+    fn without(code: &str, why: impl Into<String>) -> Self {
+        Self { public: None, reason: Some(Reason::new(code, why.into())), visitors: 0 }
+    }
+}
+
+impl Actor {
+    pub(super) fn open_forward(&mut self, request: ForwardOpen) -> Answer<ForwardedPort> {
+        let ForwardOpen { to, port, proxy_protocol } = request;
+        if self.forwards.0.len() >= FORWARDS_MAX && !self.forwards.0.contains_key(&to) {
+            return Err(ApiError::busy("forwarded ports"));
+        }
+        let wish = Wish { port, proxy_protocol, given: None };
+        self.hold_forward(to, wish);
+        self.keep_forward(to);
+        self.forward_view(to).ok_or_else(ApiError::internal)
+    }
+
+    fn hold_forward(&mut self, to: SocketAddr, wish: Wish) {
+        let (told, state) = watch::channel(State::without("waiting", "the exit is asked for it"));
+        let holder = Holder { to, wish, exits: self.ways.main.exits.subscribe(), arrive: self.arrive.clone(), told };
+        // One that is there already ends with this.
+        self.forwards.0.remove(&to);
+        let task = Listening(tokio::spawn(holder.run()));
+        self.forwards.0.insert(to, Held { wish, state, _task: task });
+    }
+
+    fn keep_forward(&mut self, to: SocketAddr) {
+        let Some(held) = self.forwards.0.get(&to) else { return };
+        let value = serde_json::to_vec(&held.wish).expect("two numbers and a flag have a JSON form");
+        let mut batch = Batch::new();
+        batch.put(FORWARDS, to.to_string(), value);
+        self.write_ledger(batch);
+    }
+
+    /// An exit gave this port, so that after a restart it is asked for it again.
+    pub(super) fn forward_given(&mut self, to: SocketAddr, port: NonZeroU16) {
+        if let Some(held) = self.forwards.0.get_mut(&to)
+            && held.wish.given.replace(port) != Some(port)
+        {
+            self.keep_forward(to);
+        }
+    }
+
+    /// Asks again for what was asked for before a restart.
+    pub(super) fn reopen_forwards(&mut self) {
+        for (key, value) in self.ledger_journal.scan_prefix(FORWARDS, &[]) {
+            let to = std::str::from_utf8(&key).ok().and_then(|text| text.parse().ok());
+            if let (Some(to), Ok(wish)) = (to, serde_json::from_slice(&value)) {
+                self.hold_forward(to, wish);
+            }
+        }
+    }
+
+    pub(super) fn close_forward(&mut self, to: SocketAddr) -> Answer<()> {
+        self.forwards.0.remove(&to).ok_or_else(|| ApiError::forward_not_open(to))?;
+        let mut batch = Batch::new();
+        batch.delete(FORWARDS, to.to_string());
+        self.write_ledger(batch);
+        Ok(())
+    }
+
+    pub(super) fn forward_views(&self) -> Vec<ForwardedPort> {
+        self.forwards.0.keys().filter_map(|to| self.forward_view(*to)).collect()
+    }
+
+    fn forward_view(&self, to: SocketAddr) -> Option<ForwardedPort> {
+        let Held { wish, state, .. } = self.forwards.0.get(&to)?;
+        let State { public, reason, visitors } = state.borrow().clone();
+        let Wish { port, proxy_protocol, .. } = *wish;
+        Some(ForwardedPort { to, port, proxy_protocol, public, reason, visitors: visitors as u64 })
+    }
+
+    /// The contact by which an offer says that ports are forwarded.
+    pub(super) fn forward_contact(&self, selling: &SellingConfig, service: Service) -> Option<Contact> {
+        let leads_out = matches!(service, Service::SOCKS | Service::TUNNEL);
+        let forwarding = selling.forwarding.as_ref().filter(|_| leads_out)?;
+        let address = self.forward_address(forwarding)?;
+        Some(Contact { protocol: FORWARD_PROTOCOL.to_owned(), data: address.to_string().into_bytes() })
+    }
+
+    /// What clients are told that this exit's address is.
+    pub(super) fn forward_address(&self, forwarding: &Forwarding) -> Option<IpAddr> {
+        let named = self.config.link_public.iter().map(SocketAddr::ip);
+        let known = self.links.known_addresses();
+        forwarding.public.into_iter().chain(named).chain(known).next()
+    }
+
+    /// Serves a client's stream that asks for a port, or fetches a visitor.
+    pub(super) fn serve_forward(
+        &self,
+        client: IdentityId,
+        plane: Plane,
+        wanted: Wanted,
+        (mut send, recv): (StreamSend, StreamRecv),
+    ) {
+        let forwarding = self.config.selling.as_ref().and_then(|selling| selling.forwarding.as_ref());
+        let host = self.forward_host.clone().zip(forwarding.and_then(|forwarding| self.forward_address(forwarding)));
+        tokio::spawn(async move {
+            let Some((host, public)) = host else { return refuse_port(&mut send, &plane.gate).await };
+            match wanted {
+                Wanted::Port(port) => host.serve_port(client.0, port, public, (send, recv), &plane.gate).await,
+                Wanted::Visitor(number) => {
+                    let outcome = host.serve_visitor(client.0, number, (send, recv), &plane.gate, &plane.meter).await;
+                    tracing::trace!(?outcome, "visitor gone");
+                }
+            }
+        });
+    }
+
+    pub(super) fn open_forward_host(&mut self) {
+        let forwarding = self.config.selling.as_ref().and_then(|selling| selling.forwarding.as_ref());
+        self.forward_host = forwarding.map(|forwarding| ForwardHost::new(forwarding.limits.clone()));
+    }
+}
+
+/// The task of one forwarded port.
+struct Holder {
+    to: SocketAddr,
+    wish: Wish,
+    exits: watch::Receiver<ExitState>,
+    arrive: mpsc::Sender<Arrival>,
+    told: watch::Sender<State>,
+}
+
+impl Holder {
+    async fn run(mut self) {
+        loop {
+            let pause = match find_exit(WayId::MAIN, &mut self.exits, &self.arrive).await {
+                Ok(exit) => self.hold(exit).await,
+                Err(_) => {
+                    self.told.send_replace(State::without(
+                        "not_connected",
+                        "there is no exit to have it at; `byway connect`",
+                    ));
+                    REFUSED_AGAIN
+                }
+            };
+            tokio::select! {
+                changed = self.exits.changed() => if changed.is_err() { return },
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Has the port for as long as this exit gives it, and says how long to wait before it is asked again.
+    async fn hold(&mut self, exit: Exit) -> Duration {
+        let forward = Forward {
+            link: exit.link.clone(),
+            session: exit.session.0,
+            gate: exit.plane.gate.clone(),
+            meter: exit.plane.meter.clone(),
+            to: self.to,
+            tells_from: self.wish.proxy_protocol,
+        };
+        let (told, arrive, given, to) = (&self.told, &self.arrive, &mut self.wish.given, self.to);
+        let ended = hold(forward, self.wish.port.or(*given), |news| match news {
+            Told::Open(public) => {
+                *given = NonZeroU16::new(public.port());
+                if let Some(port) = *given {
+                    // A task that has no room now is told the next time.
+                    let _ = arrive.try_send(Arrival::ForwardGiven { to, port });
+                }
+                told.send_replace(State { public: Some(public), reason: None, visitors: 0 });
+            }
+            Told::Visitors(visitors) => told.send_modify(|state| {
+                state.visitors = visitors;
+            }),
+            Told::NotTaken => told.send_modify(|state| {
+                let why = "a visitor was turned away, because no program takes connections there";
+                state.reason = Some(Reason::new("not_taken", why.to_owned()));
+            }),
+        });
+        match ended.await {
+            // Another exit has other ports.
+            HoldEnded::Refused(PortRefusal::Unavailable)
+                if self.wish.port.is_none() && self.wish.given.take().is_some() =>
+            {
+                AGAIN
+            }
+            HoldEnded::Refused(refusal) => {
+                self.told.send_replace(State::without("refused", refusal.to_string()));
+                REFUSED_AGAIN
+            }
+            HoldEnded::Lost => {
+                self.told.send_replace(State::without("waiting", "the exit is asked for it again"));
+                AGAIN
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Taking money out of the account (row A3): announced, and paid out when the notice is over, to this wallet or straight to
+//! somebody's address.
+//!
+//! The ledger knows one withdrawal of an identity, and an announcement replaces the one before. Where the parts of it go is this node's
+//! own note, written down when the announcement is final and thrown away when the payout is. What a settlement took meanwhile
+//! is missing from what was announced last.
+
+use byway_peer::wallet::{Payee, Recipient, Wish};
+use byway_primitives::{Amount, AssetId, Batch, Space, Store};
+use byway_records::TransactionId;
+use byway_records::call::{AccountsCall, Call};
+use serde::{Deserialize, Serialize};
+
+use super::Actor;
+use super::books::{Errand, Order, way};
+use super::history::Note;
+use crate::api::{ApiError, WalletWithdraw, Withdrawing};
+
+/// Where what is announced goes, in the order in which it was.
+const PAYOUTS: Space = Space("payouts");
+const PAYOUTS_KEY: &[u8] = b"open";
+
+/// A part of the withdrawal under way that goes elsewhere than to this wallet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Part {
+    amount: Amount,
+    to: String,
+}
+
+/// The parts that an amount is enough for, the first announced first.
+fn covered(parts: &[Part], amount: Amount) -> Vec<Part> {
+    let mut left = amount;
+    let parts = parts.iter().map(|part| {
+        let amount = part.amount.min(left);
+        left = left.saturating_sub(amount);
+        Part { amount, ..part.clone() }
+    });
+    parts.filter(|part| !part.amount.is_zero()).collect()
+}
+
+impl Actor {
+    /// What announces that this leaves the account.
+    pub(super) fn withdrawal(&self, request: &WalletWithdraw) -> Result<Order, ApiError> {
+        let to =
+            request.to.as_ref().map(|to| to.parse::<Recipient>().map_err(|why| ApiError::invalid_address("to", why)));
+        let to = to.transpose()?;
+        let (account, available) = (self.account(self.me()).balance, self.balance().account);
+        // An announcement replaces the one before, so that it has to hold what is leaving already.
+        let leaving = account.saturating_sub(available);
+        let all = leaving.checked_add(request.amount).filter(|_| request.amount <= available);
+        let all = all.ok_or_else(|| ApiError::insufficient_account(request.amount, available))?;
+        let call = AccountsCall::AnnounceWithdrawal { from: self.me(), asset: AssetId::WAY, amount: all };
+        let order = Order::signed(Wish { call: Some(Call::Accounts(call)), ..Wish::default() });
+        let counterparty = to.map(|to| to.to_string());
+        let note = Note { amount: Some(request.amount), counterparty, leaves: true, ..Note::default() };
+        Ok(Order { note, ..order })
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let stored = self.ledger_journal.load(PAYOUTS, PAYOUTS_KEY);
+        stored.and_then(|stored| serde_json::from_slice(&stored).ok()).unwrap_or_default()
+    }
+
+    /// What of the account is leaving, and where to.
+    pub(super) fn withdrawing(&self) -> Vec<Withdrawing> {
+        let withdrawal = self.account(self.me()).withdrawal.filter(|withdrawal| !withdrawal.amount.is_zero());
+        let Some(withdrawal) = withdrawal else { return Vec::new() };
+        let available_ms = withdrawal.ready.time;
+        let parts = covered(&self.parts(), withdrawal.amount);
+        let passed_on = Amount::checked_sum(parts.iter().map(|part| part.amount)).unwrap_or(withdrawal.amount);
+        let own = Withdrawing { amount: withdrawal.amount.saturating_sub(passed_on), available_ms, to: None };
+        let own = Some(own).filter(|own| !own.amount.is_zero());
+        let parts = parts.into_iter().map(|Part { amount, to }| Withdrawing { amount, available_ms, to: Some(to) });
+        own.into_iter().chain(parts).collect()
+    }
+
+    pub(super) fn tend_withdrawal(&mut self) {
+        let Some(withdrawal) = self.account(self.me()).withdrawal else { return };
+        let clock = self.ledger_clock();
+        if withdrawal.amount.is_zero() || !withdrawal.ready.passed(clock.time, clock.commits) {
+            return;
+        }
+        let payees = covered(&self.parts(), withdrawal.amount).into_iter().filter_map(|Part { amount, to }| {
+            // It was read when it was asked for.
+            Some(Payee { to: to.parse().ok()?, value: way(amount) })
+        });
+        let call = Some(Call::Accounts(AccountsCall::Withdraw { from: self.me() }));
+        let wish = Wish { call, draws: Some(way(withdrawal.amount)), payees: payees.collect(), ..Wish::default() };
+        let note = Note { completes: true, leaves: true, ..Note::default() };
+        self.run_errand(Errand::Withdraw, Order { note, ..Order::signed(wish) });
+    }
+
+    /// A transaction is final: an announcement whose part goes elsewhere, or the payout of all of them.
+    pub(super) fn payout_final(&mut self, id: TransactionId) {
+        let Some(note) = self.notes.of(id).filter(|note| note.leaves) else { return };
+        let mut batch = Batch::new();
+        match (note.completes, note.counterparty.clone(), note.amount) {
+            (true, ..) => batch.delete(PAYOUTS, PAYOUTS_KEY),
+            (false, Some(to), Some(amount)) => {
+                let mut parts = self.parts();
+                parts.push(Part { amount, to });
+                let value = serde_json::to_vec(&parts).expect("texts and amounts have a JSON form");
+                batch.put(PAYOUTS, PAYOUTS_KEY, value);
+            }
+            _ => return,
+        }
+        self.write_ledger(batch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_settlement_took_is_missing_from_the_last() {
+        let part = |units, to: &str| Part { amount: Amount::from_units(units), to: to.to_owned() };
+        let parts = [part(30, "a"), part(20, "b")];
+        assert_eq!(covered(&parts, Amount::from_units(60)), parts);
+        assert_eq!(covered(&parts, Amount::from_units(40)), [part(30, "a"), part(10, "b")]);
+        assert_eq!(covered(&parts, Amount::from_units(30)), [part(30, "a")]);
+        assert_eq!(covered(&[], Amount::from_units(30)), []);
+    }
+}

@@ -1,0 +1,83 @@
+//! A program at the client's that strangers reach by a port of the exit's.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use serde_json::Value;
+
+use super::harness::byway::{Node, amount};
+use super::harness::network::Network;
+use super::harness::process::write;
+use super::harness::web::{ContentHash, WebServer};
+use super::harness::{PATIENCE, SOON, Story, free_ports, local, turn};
+
+const LENGTH: u64 = 2_000_000;
+
+#[test]
+fn strangers_reach_a_program_by_a_port_of_the_exit() {
+    let _turn = turn();
+    let story = Story::begin("forwarding");
+    let mut network = Network::make_with_second_exit();
+    let [port] = free_ports::<1>();
+    let file = network.path("relaying0.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    let section =
+        format!("[provider.forwarding]\nports = \"{port}-{port}\"\nlisten = \"127.0.0.1\"\npublic = \"127.0.0.1\"\n");
+    write(&file, &(config + &section));
+    network.start();
+    network.prepare_client("5");
+    let client = network.client_node.clone();
+    client.sees_offers("socks", 2);
+    let forwarding = client.json(&["offer", "list", "--forwards"]);
+    assert_eq!(forwarding.as_array().unwrap().len(), 1, "{forwarding}");
+    story.tell("one of two exits forwards ports");
+
+    let web = WebServer::start();
+    client.json(&["connect", "DE"]);
+    let to = web.address().to_string();
+    let refused = client.json(&["forward", "open", &to]);
+    assert_eq!(refused["reason"]["code"], "refused", "{refused}");
+    assert!(refused["reason"]["message"].as_str().unwrap().contains("forwards no ports"), "{refused}");
+    client.json(&["connect", "--forwards"]);
+    let public = open_port(&client);
+    assert_eq!(public, local(port), "the one that there is");
+    assert_eq!(get(public), ContentHash::expected(LENGTH));
+    let session = client.until("the visitor is billed", SOON, &["session", "list"], |sessions| {
+        let session = sessions.as_array()?.iter().find(|session| session["country"] == "SE")?.clone();
+        (session["bytes_up"].as_u64()? >= LENGTH).then_some(session)
+    });
+    assert!(!amount(&session["cost"]).is_zero());
+    story.tell("a stranger had a file from the client, who paid for it");
+
+    network.client.kill();
+    network.client.start_ready();
+    assert_eq!(open_port(&client), public, "the same as before the crash");
+    assert_eq!(get(public), ContentHash::expected(LENGTH));
+    let closed = client.failure(&["forward", "close", "9"]);
+    assert!(closed.contains("No port is forwarded to 127.0.0.1:9"), "{closed}");
+    client.json(&["forward", "close", &to]);
+    super::harness::eventually("the port is gone", SOON, || TcpStream::connect(public).is_err().then_some(()));
+    assert_eq!(client.json(&["forward", "list"]), Value::Array(Vec::new()));
+    network.stop();
+    story.tell("it outlived a crash of the client, and was given back");
+}
+
+fn open_port(client: &Node) -> SocketAddr {
+    client.until("the exit gives a port", SOON, &["forward", "list"], |ports| ports[0]["public"].as_str()?.parse().ok())
+}
+
+/// What a stranger gets who asks the port for the web server's content.
+fn get(public: SocketAddr) -> byway_primitives::Hash {
+    let mut stream = TcpStream::connect(public).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET /bytes/{LENGTH} HTTP/1.1\r\nHost: {public}\r\n\r\n").unwrap();
+    let (mut reader, mut line) = (BufReader::new(stream), String::new());
+    while line != "\r\n" {
+        line.clear();
+        assert_ne!(reader.read_line(&mut line).unwrap(), 0, "the head ends");
+    }
+    let (mut hash, mut content) = (ContentHash::new(), Vec::new());
+    reader.read_to_end(&mut content).unwrap();
+    hash.take(&content);
+    hash.finish()
+}

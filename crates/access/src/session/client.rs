@@ -5,7 +5,7 @@ mod opening;
 use std::collections::BTreeMap;
 
 use byway_dialogue::payment::{Ahead, Path, Window};
-use byway_primitives::{Amount, Batch, IdentityId, Span, Store, Time};
+use byway_primitives::{Amount, Batch, Span, Store, Time};
 
 use self::opening::{Asking, Opening};
 use super::client_session::{Link, Phase, Session};
@@ -14,7 +14,7 @@ use super::journal::{ClosedRecord, Journal, Role, SessionJournalError, SessionRe
 use super::message::{Metering, SessionMessage, StopReason};
 use super::news::{ClientEffect, ClientNews, MeteringFault};
 use super::outbox::Outbox;
-use super::{ResponseId, SessionId, SessionView, Traffic, plus};
+use super::{ResponseId, SessionId, SessionView, Sides, Traffic, plus};
 use crate::service::Services;
 
 /// An acknowledgement is due when this part of a window has arrived since the last.
@@ -32,6 +32,7 @@ fn least_cost(price: Amount) -> Amount {
 /// Call order: [`restore`](Self::restore), then [`start`](Self::start) once, then anything. Tokens count from zero in
 /// each run.
 pub struct Client {
+    sides: Sides,
     config: ClientConfig,
     services: Services,
     journal: Journal,
@@ -50,17 +51,18 @@ pub struct Client {
 
 impl Client {
     pub fn restore(
-        provider: IdentityId,
+        sides: Sides,
         config: ClientConfig,
         services: Services,
         now: Time,
         store: &impl Store,
     ) -> Result<Self, SessionJournalError> {
-        let journal = Journal { role: Role::Client, peer: provider };
+        let journal = Journal { role: Role::Client, peer: sides.provider };
         let (closed, records) = journal.load(store)?;
         let phase = Phase::Connecting { until: None };
         let sessions = records.into_iter().map(|record| (record.id, Session::new(record, phase, now, config)));
         Ok(Self {
+            sides,
             config,
             services,
             journal,
@@ -72,7 +74,7 @@ impl Client {
             window: None,
             ahead: Ahead::NOTHING,
             spent: Amount::ZERO,
-            out: Outbox::new(provider),
+            out: Outbox::new(sides.provider),
         })
     }
 
@@ -130,9 +132,7 @@ impl Client {
 
     pub fn handle_message(&mut self, now: Time, message: SessionMessage) -> Vec<ClientEffect> {
         match message {
-            SessionMessage::Accepted { response, session, free_bytes, data } => {
-                self.accepted(now, response, session, free_bytes, data);
-            }
+            SessionMessage::Accepted(accepted) => self.accepted(now, accepted),
             SessionMessage::Refused { response, reason } => self.refused(response, reason.into()),
             SessionMessage::Counter { response, named, price } => self.countered(now, response, named, price),
             SessionMessage::Quoted { response, quote } => self.quoted(response, quote),

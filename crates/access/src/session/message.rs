@@ -2,7 +2,7 @@
 
 use byway_dialogue::payment::BackingKind;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Amount, Span};
+use byway_primitives::{Amount, Span, Time};
 use byway_records::OfferId;
 
 use super::{ResponseId, SessionId, Traffic};
@@ -20,13 +20,7 @@ pub enum SessionMessage {
         data: Vec<u8>,
     },
     /// Provider: the session, and what the client needs for the data channel.
-    Accepted {
-        response: ResponseId,
-        session: SessionId,
-        /// The first so many bytes, up and down together, cost nothing.
-        free_bytes: u64,
-        data: Vec<u8>,
-    },
+    Accepted(Accepted),
     Refused {
         response: ResponseId,
         reason: OpenRefusal,
@@ -76,6 +70,19 @@ pub enum SessionMessage {
         named: Amount,
         price: Amount,
     },
+}
+
+/// A session that begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    pub response: ResponseId,
+    /// Made of both sides, `response` and `asked` ([`SessionId::of`]).
+    pub session: SessionId,
+    /// When the request came, by the provider's clock.
+    pub asked: Time,
+    /// The first so many bytes, up and down together, cost nothing.
+    pub free_bytes: u64,
+    pub data: Vec<u8>,
 }
 
 /// The terms for one client, for as long as the provider's view of it stays.
@@ -259,6 +266,28 @@ impl Decode for Traffic {
     }
 }
 
+impl Encode for Accepted {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.response);
+        out.value(&self.session);
+        out.value(&self.asked);
+        out.varint(self.free_bytes);
+        out.bytes(&self.data);
+    }
+}
+
+impl Decode for Accepted {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            response: input.value()?,
+            session: input.value()?,
+            asked: input.value()?,
+            free_bytes: input.u64()?,
+            data: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
+        })
+    }
+}
+
 impl Encode for Quote {
     fn encode(&self, out: &mut Writer) {
         out.value(&self.price);
@@ -306,12 +335,9 @@ impl Encode for SessionMessage {
                 out.value(price);
                 out.bytes(data);
             }
-            SessionMessage::Accepted { response, session, free_bytes, data } => {
+            SessionMessage::Accepted(accepted) => {
                 out.byte(1);
-                out.value(response);
-                out.value(session);
-                out.varint(*free_bytes);
-                out.bytes(data);
+                out.value(accepted);
             }
             SessionMessage::Refused { response, reason } => {
                 out.byte(2);
@@ -372,12 +398,7 @@ impl Decode for SessionMessage {
                 price: input.value()?,
                 data: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
             },
-            1 => SessionMessage::Accepted {
-                response: input.value()?,
-                session: input.value()?,
-                free_bytes: input.u64()?,
-                data: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
-            },
+            1 => SessionMessage::Accepted(input.value()?),
             2 => SessionMessage::Refused { response: input.value()?, reason: input.value()? },
             3 => SessionMessage::ChannelUp { session: input.value()? },
             4 => SessionMessage::ChannelFailed { session: input.value()? },
@@ -428,9 +449,9 @@ mod tests {
                     SessionMessage::Open { offer: OfferId(Hash(offer)), response, price, data }
                 }
             ),
-            (response.clone(), session.clone(), any::<u64>(), data).prop_map(
-                |(response, session, free_bytes, data)| {
-                    SessionMessage::Accepted { response, session, free_bytes, data }
+            (response.clone(), session.clone(), any::<u64>(), any::<u64>(), data).prop_map(
+                |(response, session, asked, free_bytes, data)| {
+                    SessionMessage::Accepted(Accepted { response, session, asked: Time(asked), free_bytes, data })
                 }
             ),
             (response.clone(), any::<[u8; 32]>())
@@ -461,12 +482,9 @@ mod tests {
     #[test]
     fn service_data_is_bounded() {
         let session = SessionId([1; 16]);
-        let message = SessionMessage::Accepted {
-            response: ResponseId(1),
-            session,
-            free_bytes: 0,
-            data: vec![0; SERVICE_DATA_MAX + 1],
-        };
+        let data = vec![0; SERVICE_DATA_MAX + 1];
+        let accepted = Accepted { response: ResponseId(1), session, asked: Time(0), free_bytes: 0, data };
+        let message = SessionMessage::Accepted(accepted);
         assert!(matches!(SessionMessage::from_bytes(&message.to_bytes()), Err(DecodeError::TooLong { .. })));
     }
 

@@ -28,8 +28,8 @@
 //!   Ask {offer} ─────────────────────────────►     as often as the allowance says
 //!   ◄─── Quoted {price, credit, free bytes, …}     or Refused {reason}
 //!   Open {offer, response id, price, data} ────►   checks the offer, the price and the data; journals the session
-//!   ◄─── Accepted {session, free bytes, data}      or Refused {reason}, or Counter {price}
-//!   builds the data channel
+//!   ◄─── Accepted {session, asked, free bytes, …}  or Refused {reason}, or Counter {price}
+//!   checks the session's id; builds the data channel
 //!   ChannelUp ───────────────────────────────►     the data plane may carry up to a limit
 //!   ◄═══════════════ bytes ═══════════════════►
 //!   ◄─── Metering {cost, bytes each way, time}     periodically
@@ -78,7 +78,7 @@ use byway_records::offer::Service;
 pub use client::Client;
 pub use config::{ClientConfig, Listing, OpenRequest, ProviderConfig, Sale};
 pub use journal::{SESSIONS, SessionJournalError};
-pub use message::{Metering, OpenRefusal, Quote, SessionMessage, StopReason};
+pub use message::{Accepted, Metering, OpenRefusal, Quote, SessionMessage, StopReason};
 pub use news::{ClientEffect, ClientNews, Counters, MeteringFault, OpenError, ProviderEffect, ProviderNews};
 pub use provider::Provider;
 
@@ -88,9 +88,17 @@ pub const SESSIONS_MAX: usize = 16;
 /// How often a client agrees to another price for one session before it goes on to the next offer.
 pub const COUNTERS_MAX: u8 = 2;
 
-/// Names a session within its two parties.
+/// Names a session, for good and among those of everyone. It is the digest of what makes the session this one and no other, so
+/// no provider can give a session the name of another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub [u8; 16]);
+
+/// Who a session is between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sides {
+    pub client: IdentityId,
+    pub provider: IdentityId,
+}
 
 /// Names a request to open a session; drawn at random by the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,9 +143,11 @@ pub struct SessionView {
 const SESSION_ID: Context = Context("byway 1 session id");
 
 impl SessionId {
-    /// The provider's choice: no two sessions of one client share a response id and a moment.
-    fn of(client: IdentityId, response: ResponseId, now: Time) -> Self {
-        let digest = SESSION_ID.hash(&[&client.0, &response.0.to_le_bytes(), &now.0.to_le_bytes()]);
+    /// Of the request that came to the provider at `asked` by its clock, which tells a response id that is used again from
+    /// the one before.
+    pub fn of(sides: Sides, response: ResponseId, asked: Time) -> Self {
+        let (response, asked) = (response.0.to_le_bytes(), asked.0.to_le_bytes());
+        let digest = SESSION_ID.hash(&[&sides.client.0, &sides.provider.0, &response, &asked]);
         let mut id = [0; 16];
         id.copy_from_slice(&digest.0[..16]);
         Self(id)

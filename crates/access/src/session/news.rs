@@ -155,6 +155,8 @@ pub enum OpenError {
     NoAnswer,
     #[error("the provider's service data makes no sense to this node; one side may need an update")]
     ServiceData,
+    #[error("the provider gave the session an id that is not its own; try another")]
+    WrongId,
     #[error("this node does not speak the service")]
     ServiceUnknown,
     #[error("too many sessions are open with this provider; end one first")]

@@ -6,17 +6,18 @@ mod judging;
 use std::collections::BTreeMap;
 
 use byway_dialogue::payment::Ahead;
-use byway_primitives::{Amount, Batch, IdentityId, Store, Time};
+use byway_primitives::{Amount, Batch, Store, Time};
 use byway_records::OfferId;
 
 use self::door::Door;
+use self::judging::Judging;
 use super::books::{Books, Line, Share};
 use super::config::{ProviderConfig, Sale};
 use super::journal::{Journal, Role, SessionJournalError, SessionRecord};
-use super::message::{Metering, SessionMessage, StopReason};
+use super::message::{Accepted, Metering, SessionMessage, StopReason};
 use super::news::{Counters, ProviderEffect, ProviderNews};
 use super::outbox::Outbox;
-use super::{SessionId, SessionState, SessionView, Traffic};
+use super::{SessionId, SessionState, SessionView, Sides, Traffic};
 use crate::service::Services;
 
 /// The provider's machine for one client.
@@ -24,7 +25,7 @@ use crate::service::Services;
 /// Call order: [`restore`](Self::restore), then [`start`](Self::start) once, then anything. Tokens count from zero in
 /// each run.
 pub struct Provider {
-    client: IdentityId,
+    sides: Sides,
     config: ProviderConfig,
     services: Services,
     sale: Sales,
@@ -84,13 +85,13 @@ enum Loss {
 
 impl Provider {
     pub fn restore(
-        client: IdentityId,
+        sides: Sides,
         config: ProviderConfig,
         services: Services,
         now: Time,
         store: &impl Store,
     ) -> Result<Self, SessionJournalError> {
-        let journal = Journal { role: Role::Provider, peer: client };
+        let journal = Journal { role: Role::Provider, peer: sides.client };
         let (closed, records) = journal.load(store)?;
         let mut books = Books::new(closed, now);
         let phase = Phase::Offered { until: None };
@@ -104,9 +105,9 @@ impl Provider {
             sessions.insert(record.id, Session { record, line, phase, metering_at: now });
         }
         let sale = Sales::Open(BTreeMap::new());
-        let (earned, out) = (Amount::ZERO, Outbox::new(client));
+        let (earned, out) = (Amount::ZERO, Outbox::new(sides.client));
         let door = Door::new(now);
-        Ok(Self { client, config, services, sale, door, journal, sessions, books, earned, out })
+        Ok(Self { sides, config, services, sale, door, journal, sessions, books, earned, out })
     }
 
     /// Takes up the sessions of before: their clients come back, or their time for it runs out.
@@ -183,7 +184,7 @@ impl Provider {
             SessionMessage::Acknowledge { session, traffic } => self.acknowledged(now, session, traffic),
             SessionMessage::Stop { session, reason } => self.stopped_by_client(session, reason, now),
             // Only a provider says these; from a client they mean nothing and cost nothing.
-            SessionMessage::Accepted { .. }
+            SessionMessage::Accepted(_)
             | SessionMessage::Refused { .. }
             | SessionMessage::Quoted { .. }
             | SessionMessage::Counter { .. }
@@ -406,7 +407,7 @@ impl Provider {
     }
 
     fn finish(&mut self, now: Time) -> Vec<ProviderEffect> {
-        let judging = self.door.judging.values().map(|judging| judging.until);
+        let judging = self.door.judging.values().map(Judging::until);
         if let Some(next) = self.sessions.values().flat_map(Session::deadlines).chain(judging).min() {
             self.out.wake_at(next.max(now));
         }
@@ -415,6 +416,12 @@ impl Provider {
 }
 
 impl Session {
+    /// What the client is told of it when it begins.
+    fn accepted(&self) -> Accepted {
+        let SessionRecord { id: session, response, opened: asked, free_bytes, ref answer, .. } = self.record;
+        Accepted { response, session, asked, free_bytes, data: answer.clone() }
+    }
+
     fn metering(&self, now: Time) -> Metering {
         Metering {
             session: self.record.id,

@@ -4,13 +4,13 @@ use byway_access::quality::{Attestation, Figures, QualityMessage, SignedAttestat
 use byway_access::service::reason::ReasonText;
 use byway_access::service::tunnel::{MTU, Slot, TunnelAnswer, TunnelRequest};
 use byway_access::service::{ServiceKind, Socks};
-use byway_access::session::{Metering, OpenRefusal, Quote, StopReason};
+use byway_access::session::{Accepted, Metering, OpenRefusal, Quote, StopReason};
 use byway_access::warning::WarningMessage;
 use byway_access::{ResponseId, SessionId, SessionMessage, Traffic};
 use byway_crypto::IdentitySignature;
 use byway_crypto::noise::StaticKey;
 use byway_dialogue::payment::BackingKind;
-use byway_primitives::{Amount, AssetId, Encode, Hash, IdentityId, NetworkId, Span};
+use byway_primitives::{Amount, AssetId, Encode, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::offer::Service;
 use byway_records::promise::Series;
 use byway_records::{Backing, OfferId, Promise, SignedPromise};
@@ -49,7 +49,16 @@ pub fn messages() -> Vec<(&'static str, SessionMessage)> {
                 data: vec![1, 2, 3],
             },
         ),
-        ("accepted", SessionMessage::Accepted { response, session, free_bytes: 300, data: vec![4, 5] }),
+        (
+            "accepted",
+            SessionMessage::Accepted(Accepted {
+                response,
+                session,
+                asked: Time(1_700_000_000_000),
+                free_bytes: 300,
+                data: vec![4, 5],
+            }),
+        ),
         ("refused", SessionMessage::Refused { response, reason: OpenRefusal::Full }),
         ("channel up", SessionMessage::ChannelUp { session }),
         ("channel failed", SessionMessage::ChannelFailed { session }),

@@ -58,7 +58,7 @@ fn service_data_of_socks_is_frozen() {
 
 const FROZEN_MESSAGES: [&str; 14] = [
     "open: 42 4379cf4e949c8e8a",
-    "accepted: 24 ead928746588f06a",
+    "accepted: 30 839832911a7a0c5e",
     "refused: 4 650f90144e2ecbd3",
     "channel up: 17 d7f12c30668f7d5c",
     "channel failed: 17 b2ce0df99ea7b784",

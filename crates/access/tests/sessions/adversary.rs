@@ -3,15 +3,20 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use byway_access::session::{ClientNews, Metering, MeteringFault, OpenError, ProviderNews, StopReason, Traffic};
+use byway_access::session::{
+    Accepted, ClientNews, Metering, MeteringFault, OpenError, ProviderNews, SessionId, Sides, StopReason, Traffic,
+};
 use byway_access::{ResponseId, SessionMessage};
 use byway_dialogue::payment::PaymentMessage;
-use byway_primitives::{Amount, Span};
+use byway_primitives::{Amount, Span, Time};
 
 use crate::node::*;
 use crate::pair::*;
 
 const START: Amount = Amount::from_units(3 * 65_536);
+
+/// How a provider's agreement is falsified.
+type Falsify = Box<dyn Fn(&mut Accepted)>;
 
 /// How a provider's bill is falsified.
 type Cheat = fn(&mut Metering);
@@ -171,6 +176,32 @@ fn a_provider_that_vanishes_keeps_at_most_the_window_in_force() {
             _ => false,
         });
         assert!(gave_up, "after {after} ms");
+    }
+}
+
+#[test]
+fn a_session_under_an_id_that_is_not_its_own_is_refused() {
+    let other = SessionId::of(sides(), ResponseId(2), Time(1_000_030));
+    let elsewhere = SessionId::of(Sides { provider: id(CLIENT), ..sides() }, ResponseId(1), Time(1_000_030));
+    let falsify: [(&str, Falsify); 3] = [
+        ("another session's", Box::new(move |accepted| accepted.session = other)),
+        ("another provider's", Box::new(move |accepted| accepted.session = elsewhere)),
+        ("that of another time", Box::new(|accepted| accepted.asked = accepted.asked + Span::millis(1))),
+    ];
+    for (label, change) in falsify {
+        let mut pair = Pair::new();
+        pair.tamper = Some(Box::new(move |_, message| match message {
+            Message::Session(SessionMessage::Accepted(mut accepted)) => {
+                change(&mut accepted);
+                Some(Message::Session(SessionMessage::Accepted(accepted)))
+            }
+            other => Some(other),
+        }));
+        pair.open(ResponseId(1), request());
+        pair.run(Span::seconds(1));
+        let failed = ClientNews::OpenFailed { response: ResponseId(1), error: OpenError::WrongId };
+        assert!(pair.client_said(|news| *news == failed), "{label}");
+        assert!(pair.sessions().is_empty(), "{label}");
     }
 }
 

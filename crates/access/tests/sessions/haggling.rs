@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use byway_access::credit::Trial;
 use byway_access::session::{
-    COUNTERS_MAX, ClientNews, OpenError, OpenRefusal, OpenRequest, ProviderNews, SessionView, Traffic,
+    Accepted, COUNTERS_MAX, ClientNews, OpenError, OpenRefusal, OpenRequest, ProviderNews, SessionView, Traffic,
 };
 use byway_access::{ResponseId, SessionMessage};
 use byway_dialogue::payment::{BackingKind, PaymentMessage};
@@ -76,7 +76,9 @@ fn answers_every_open_with(counter: impl Fn(Amount) -> Amount + 'static) -> Pair
             named.set(price);
             Some(message)
         }
-        Message::Session(SessionMessage::Accepted { response, .. } | SessionMessage::Counter { response, .. }) => {
+        Message::Session(
+            SessionMessage::Accepted(Accepted { response, .. }) | SessionMessage::Counter { response, .. },
+        ) => {
             let (named, price) = (named.get(), counter(named.get()));
             Some(Message::Session(SessionMessage::Counter { response, named, price }))
         }

@@ -1,8 +1,8 @@
 //! Whatever a peer says, in whatever order: no machine breaks and no law is broken.
 
-use byway_access::session::{Metering, OpenRefusal, StopReason, Traffic};
+use byway_access::session::{Accepted, Metering, OpenRefusal, StopReason, Traffic};
 use byway_access::{ResponseId, SessionId, SessionMessage};
-use byway_primitives::{Amount, Span};
+use byway_primitives::{Amount, Span, Time};
 use proptest::prelude::*;
 
 use crate::node::*;
@@ -12,7 +12,10 @@ use crate::pair::*;
 type Say = fn(SessionId, u64, u64) -> SessionMessage;
 
 const FROM_PROVIDER: [Say; 8] = [
-    |session, a, _| SessionMessage::Accepted { response: ResponseId(a % 3), session, free_bytes: a, data: vec![1, 8] },
+    |session, a, b| {
+        let (response, data) = (ResponseId(a % 3), vec![1, 8]);
+        SessionMessage::Accepted(Accepted { response, session, asked: Time(b), free_bytes: a, data })
+    },
     |_, a, _| SessionMessage::Refused { response: ResponseId(a % 3), reason: OpenRefusal::Full },
     |session, a, b| SessionMessage::Metering(metering(session, a, b)),
     |session, _, _| SessionMessage::Pause { session },

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::session::{
-    Client, ClientConfig, ClientNews, Counters, Provider, ProviderConfig, ProviderNews, Sale, SessionId, Traffic,
+    Client, ClientConfig, ClientNews, Counters, Provider, ProviderConfig, ProviderNews, Sale, SessionId, Sides, Traffic,
 };
 use byway_access::{Services, SessionMessage, Socks};
 use byway_crypto::IdentitySecret;
@@ -96,6 +96,10 @@ fn path() -> Path {
     Path { rate_bytes_per_second: 2_000_000, round_trip: Span::millis(60), commits: Span::millis(20) }
 }
 
+pub fn sides() -> Sides {
+    Sides { client: id(CLIENT), provider: id(PROVIDER) }
+}
+
 pub fn client_config() -> ClientConfig {
     ClientConfig {
         ceiling: CEILING,
@@ -113,9 +117,9 @@ fn provider_config() -> ProviderConfig {
 fn role(who: usize, now: Time, disk: &MemoryStore) -> Role {
     let services = Services::new([Box::new(Socks { connections_max: 8 }) as Box<_>]);
     if who == CLIENT {
-        Role::Client(Client::restore(id(PROVIDER), client_config(), services, now, disk).unwrap())
+        Role::Client(Client::restore(sides(), client_config(), services, now, disk).unwrap())
     } else {
-        let mut provider = Provider::restore(id(CLIENT), provider_config(), services, now, disk).unwrap();
+        let mut provider = Provider::restore(sides(), provider_config(), services, now, disk).unwrap();
         provider.sell([(OFFER, Sale { service: Service::SOCKS, price: PRICE })].into());
         Role::Provider(provider)
     }

@@ -47,26 +47,8 @@ pub(super) fn reason_word(reason: StopReason) -> &'static str {
     }
 }
 
-/// The session that news of one that was opened before are about.
-fn named_session(news: &ClientNews) -> Option<SessionId> {
-    match news {
-        ClientNews::Paused { session }
-        | ClientNews::Resumed { session }
-        | ClientNews::Halt { session }
-        | ClientNews::OverLimit { session, .. }
-        | ClientNews::Fault { session, .. }
-        | ClientNews::Ended { session, .. } => Some(*session),
-        _ => None,
-    }
-}
-
 impl Actor {
     pub(super) fn using_news(&mut self, provider: IdentityId, news: ClientNews) {
-        let known = named_session(&news).and_then(|session| self.using.get(&session));
-        if known.is_some_and(|using| using.provider != provider) {
-            // Of one that was given the name of another provider's session, and was stopped for that.
-            return;
-        }
         match news {
             ClientNews::Connect { session, response, service, limit, answer } => {
                 self.session_agreed(provider, (session, response), (service, limit), &answer);
@@ -130,16 +112,6 @@ impl Actor {
         (service, limit): (Service, u64),
         answer: &[u8],
     ) {
-        // A provider names its sessions, and a name that was used before would put one on another's bill.
-        let is_known = self.using.contains_key(&session) || self.payer_of(session).is_some();
-        if is_known && !self.ways.restored.contains(&session) {
-            tracing::warn!(%provider, %session, "a provider gives a session the name of another");
-            self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
-            if let Some(way) = self.ways.asking(response) {
-                self.not_served(way, "it gave the session the name of another");
-            }
-            return;
-        }
         let way = self.ways.asking(response);
         // That of a relay carries the main way's tunnel.
         let payer = match way {

@@ -6,7 +6,7 @@ use byway_records::OfferId;
 use super::super::client_session::{Phase, Session};
 use super::super::config::OpenRequest;
 use super::super::journal::SessionRecord;
-use super::super::message::{Quote, SessionMessage, StopReason};
+use super::super::message::{Accepted, Quote, SessionMessage, StopReason};
 use super::super::news::{ClientEffect, ClientNews, OpenError};
 use super::super::{COUNTERS_MAX, ResponseId, SESSIONS_MAX, SessionId, Traffic};
 use super::{Client, least_cost};
@@ -134,7 +134,11 @@ impl Client {
         self.out.notify(ClientNews::Countered { response, price });
     }
 
-    pub(super) fn accepted(&mut self, now: Time, response: ResponseId, id: SessionId, free_bytes: u64, data: Vec<u8>) {
+    pub(super) fn accepted(&mut self, now: Time, accepted: Accepted) {
+        let Accepted { response, session: id, asked, free_bytes, data } = accepted;
+        if id != SessionId::of(self.sides, response, asked) {
+            return self.refused(response, OpenError::WrongId);
+        }
         if self.sessions.contains_key(&id) {
             return;
         }

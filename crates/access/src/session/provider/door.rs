@@ -40,6 +40,18 @@ pub(super) enum Turned {
     Unjudged,
 }
 
+/// A request for a session.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    /// Of the session that it may come to.
+    pub id: SessionId,
+    pub asked: Time,
+    pub offer: OfferId,
+    pub response: ResponseId,
+    pub price: Amount,
+    pub data: Vec<u8>,
+}
+
 impl Door {
     pub(super) fn new(now: Time) -> Self {
         let questions = Allowance::new(QUESTIONS_MAX, QUESTION_EVERY, now);
@@ -76,31 +88,19 @@ impl Provider {
     pub(super) fn open(&mut self, now: Time, offer: OfferId, response: ResponseId, price: Amount, data: Vec<u8>) {
         if let Some(session) = self.sessions.values().find(|session| session.record.response == response) {
             // Asked again because our answer was lost with the link.
-            let SessionRecord { id: session, free_bytes, ref answer, .. } = session.record;
-            let data = answer.clone();
-            return self.out.send(SessionMessage::Accepted { response, session, free_bytes, data });
+            return self.out.send(SessionMessage::Accepted(session.accepted()));
         }
-        if self.door.judging.get(&response).is_some_and(|judging| judging.price == price) {
+        if self.door.judging.get(&response).is_some_and(|judging| judging.request.price == price) {
             // Asked again while the service thinks.
             return;
         }
-        let session = SessionId::of(self.client, response, now);
-        match self.consider(session, offer, price, &data) {
-            Ok((sale, answer)) => self.accept(now, (session, offer, response), (data, answer), sale),
-            Err(Turned::Unjudged) => self.ask_service(now, session, (offer, response, price), data),
+        let request =
+            Request { id: SessionId::of(self.sides, response, now), asked: now, offer, response, price, data };
+        match self.consider(&request) {
+            Ok((sale, answer)) => self.begin(now, request, answer, sale),
+            Err(Turned::Unjudged) => self.ask_service(request),
             Err(turned) => self.turn_away(response, price, turned),
         }
-    }
-
-    pub(super) fn accept(
-        &mut self,
-        now: Time,
-        (session, offer, response): (SessionId, OfferId, ResponseId),
-        (request, answer): (Vec<u8>, Vec<u8>),
-        sale: Sale,
-    ) {
-        let free_bytes = self.begin(now, (session, offer, response), (request, answer.clone()), sale);
-        self.out.send(SessionMessage::Accepted { response, session, free_bytes, data: answer });
     }
 
     /// What a client that named `price` is told.
@@ -123,25 +123,25 @@ impl Provider {
         }
     }
 
-    fn consider(&self, id: SessionId, offer: OfferId, price: Amount, data: &[u8]) -> Result<(Sale, Vec<u8>), Turned> {
+    fn consider(&self, request: &Request) -> Result<(Sale, Vec<u8>), Turned> {
         // Before the service is asked, which may set something aside for the session.
-        let sale = self.sale_at(id, offer, price)?;
+        let sale = self.sale_at(request)?;
         if sale.service.is_plugged() {
             return Err(Turned::Unjudged);
         }
         let kind = self.services.kind(sale.service).ok_or(Turned::Refused(OpenRefusal::ServiceUnknown))?;
-        let answer = kind.accept(id, data).map_err(|refused| Turned::Refused(refused.into()))?;
+        let answer = kind.accept(request.id, &request.data).map_err(|refused| Turned::Refused(refused.into()))?;
         Ok((sale, answer))
     }
 
-    /// What a client that names `price` may be sold, whatever the service says.
-    pub(super) fn sale_at(&self, id: SessionId, offer: OfferId, price: Amount) -> Result<Sale, Turned> {
-        let sale = self.sale_of(offer).map_err(Turned::Refused)?;
+    /// What a client that names its price may be sold, whatever the service says.
+    pub(super) fn sale_at(&self, request: &Request) -> Result<Sale, Turned> {
+        let sale = self.sale_of(request.offer).map_err(Turned::Refused)?;
         let sessions_max = self.config.sessions_max.min(SESSIONS_MAX);
-        if self.sessions.len() >= sessions_max || self.sessions.contains_key(&id) {
+        if self.sessions.len() >= sessions_max || self.sessions.contains_key(&request.id) {
             return Err(Turned::Refused(OpenRefusal::TooManySessions));
         }
-        if price == sale.price { Ok(sale) } else { Err(Turned::Counter(sale.price)) }
+        if request.price == sale.price { Ok(sale) } else { Err(Turned::Counter(sale.price)) }
     }
 
     /// How many bytes of a session that begins now cost nothing.
@@ -151,15 +151,10 @@ impl Provider {
         if is_due { bytes } else { 0 }
     }
 
-    /// Journals a session, and that it uses a trial up. Gives the bytes that cost nothing.
-    fn begin(
-        &mut self,
-        now: Time,
-        (id, offer, response): (SessionId, OfferId, ResponseId),
-        (request, answer): (Vec<u8>, Vec<u8>),
-        sale: Sale,
-    ) -> u64 {
+    /// Journals a session, and that it uses a trial up, and says that it begins.
+    pub(super) fn begin(&mut self, now: Time, request: Request, answer: Vec<u8>, sale: Sale) {
         let Sale { service, price } = sale;
+        let Request { id, asked, offer, response, data, .. } = request;
         self.books.open(Ahead::for_bytes(price, self.config.path, self.config.ceiling));
         let free_bytes = self.free_bytes(now, price);
         if free_bytes > 0 {
@@ -171,9 +166,9 @@ impl Provider {
             offer,
             service,
             price,
-            request,
+            request: data,
             answer,
-            opened: now,
+            opened: asked,
             acknowledged: Traffic::default(),
             cost_max: Amount::ZERO,
             rate_bytes_per_second: 0,
@@ -185,8 +180,9 @@ impl Provider {
         self.out.persist(batch);
         let phase = Phase::Offered { until: Some(now + self.config.channel_wait) };
         let line = Line::new(price, Traffic::default()).with_free(free_bytes);
-        self.sessions.insert(id, Session { record, line, phase, metering_at: now });
-        free_bytes
+        let session = Session { record, line, phase, metering_at: now };
+        self.out.send(SessionMessage::Accepted(session.accepted()));
+        self.sessions.insert(id, session);
     }
 
     pub(super) fn refuse(&mut self, response: ResponseId, reason: OpenRefusal) {

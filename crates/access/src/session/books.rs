@@ -14,7 +14,7 @@ use byway_dialogue::payment::{Ahead, Window};
 use byway_primitives::{Amount, Span, Time};
 
 use super::journal::ClosedRecord;
-use super::news::Counters;
+use super::news::{Counters, Limit};
 use super::{SessionId, Traffic, plus};
 
 /// The part of acknowledged cost that refills the purse for lost bytes: six percent, more than a line loses that is any
@@ -36,7 +36,7 @@ pub(super) struct Line {
     /// What was carried before the data plane was started.
     offset: Traffic,
     /// The limit last handed to the data plane, in its own count.
-    told: u64,
+    told: Limit,
     /// The highest limit that the data plane may still be using, in its own count.
     held: u64,
     /// Whether the data plane had to drop something under the limit last told.
@@ -65,7 +65,16 @@ impl Line {
     /// A session of which `acknowledged` is known and whose data plane starts from zero.
     pub(super) fn new(price: Amount, acknowledged: Traffic) -> Self {
         let reported = Traffic::default();
-        Self { price, free_bytes: 0, acknowledged, reported, offset: acknowledged, told: 0, held: 0, is_short: false }
+        Self {
+            price,
+            free_bytes: 0,
+            acknowledged,
+            reported,
+            offset: acknowledged,
+            told: Limit::default(),
+            held: 0,
+            is_short: false,
+        }
     }
 
     /// The same, whose first bytes cost nothing.
@@ -90,28 +99,26 @@ impl Line {
         self.cost_carried().saturating_sub(self.cost())
     }
 
-    pub(super) fn limit(&self) -> u64 {
+    pub(super) fn limit(&self) -> Limit {
         self.told
     }
 
     /// Whether the data plane has used up its limit, or needs more than is left of it.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.is_short || self.reported.total() >= self.told
+        self.is_short || self.reported.total() >= self.told.bytes
     }
 
     pub(super) fn report(&mut self, counters: Counters) {
         self.reported = self.reported.max(counters.traffic);
-        if counters.limit == self.told {
-            self.held = self.told;
+        // By number: what is said of an earlier limit says nothing of this one, however many bytes both allow.
+        if counters.limit == self.told.number {
+            self.held = counters.bound.max(self.told.bytes);
             self.is_short = counters.is_short;
-        } else if counters.limit > self.told && counters.limit <= counters.traffic.total() {
-            // What it had granted before it heard of a lower limit has passed, and nothing more will.
-            self.held = self.told;
         }
     }
 
-    fn tell(&mut self, limit: u64) {
-        self.told = limit;
+    fn tell(&mut self, bytes: u64) {
+        self.told = Limit { number: self.told.number + 1, bytes };
         self.is_short = false;
     }
 
@@ -220,7 +227,7 @@ impl Books {
         if starved {
             for (id, _, line) in lines.iter_mut() {
                 let target = line.limit_bought(plus(line.cost_carried(), part)).max(line.reported.total());
-                if target < line.told {
+                if target < line.told.bytes {
                     line.tell(target);
                     changed.push(*id);
                 }
@@ -232,7 +239,7 @@ impl Books {
             let free = budget.saturating_sub(committed);
             let most = line.limit_bought(plus(held(line), free));
             let target = line.limit_bought(plus(line.cost_carried(), part)).min(most);
-            if target > line.told {
+            if target > line.told.bytes {
                 let before = held(line);
                 line.tell(target);
                 line.held = line.held.max(target);
@@ -265,8 +272,18 @@ mod tests {
         books
     }
 
-    fn counted(traffic: Traffic, limit: u64) -> Counters {
-        Counters { traffic, limit, is_short: false }
+    /// What a data plane reports that has heard of the last limit, and had granted no more than `bound` before.
+    fn counted(line: &Line, traffic: Traffic, bound: u64) -> Counters {
+        Counters { traffic, limit: line.told.number, bound, is_short: false }
+    }
+
+    /// It has counted, and heard of no limit yet.
+    fn uncapped(traffic: Traffic) -> Counters {
+        Counters { traffic, ..Counters::default() }
+    }
+
+    fn limits<const N: usize>(lines: &[Line]) -> [u64; N] {
+        std::array::from_fn(|index| lines[index].limit().bytes)
     }
 
     fn share(books: &Books, lines: &mut [Line]) -> Vec<SessionId> {
@@ -283,8 +300,9 @@ mod tests {
         let books = books(3_000);
         let mut lines = [Line::new(price(), Traffic::default())];
         share(&books, &mut lines);
-        assert_eq!(lines[0].limit(), 1000);
-        lines[0].report(counted(Traffic::new(400, 600), 1000));
+        assert_eq!(limits(&lines), [1000]);
+        let all = counted(&lines[0], Traffic::new(400, 600), 1000);
+        lines[0].report(all);
         assert!(lines[0].is_exhausted());
         assert!(share(&books, &mut lines).is_empty(), "there is nothing more");
     }
@@ -294,10 +312,10 @@ mod tests {
         let mut books = books(3_000);
         let mut lines = [Line::new(price(), Traffic::default())];
         share(&books, &mut lines);
-        let short = |limit| Counters { traffic: Traffic::new(0, 900), limit, is_short: true };
-        lines[0].report(short(500));
+        let short = |limit, bound| Counters { traffic: Traffic::new(0, 900), limit, bound, is_short: true };
+        lines[0].report(short(0, 0));
         assert!(!lines[0].is_exhausted(), "it dropped something before it heard of its limit");
-        lines[0].report(short(1000));
+        lines[0].report(short(1, 1000));
         assert!(lines[0].is_exhausted());
         books.received = Amount::from_units(6_000);
         share(&books, &mut lines);
@@ -309,8 +327,9 @@ mod tests {
         for (received, limit) in [(0, 500), (3_000, 1500)] {
             let mut lines = [Line::new(price(), Traffic::default()).with_free(500)];
             share(&books(received), &mut lines);
-            assert_eq!(lines[0].limit(), limit);
-            lines[0].report(counted(Traffic::new(0, limit), limit));
+            assert_eq!(limits(&lines), [limit]);
+            let all = counted(&lines[0], Traffic::new(0, limit), limit);
+            lines[0].report(all);
             lines[0].acknowledge(Traffic::new(0, limit));
             assert_eq!(lines[0].cost(), Amount::from_units(received));
             assert!(share(&books(received), &mut lines).is_empty(), "there is nothing more");
@@ -318,14 +337,14 @@ mod tests {
         // After a crash the counts go on, and the free bytes that were used stay used.
         let mut lines = [Line::new(price(), Traffic::new(0, 400)).with_free(500)];
         share(&books(0), &mut lines);
-        assert_eq!(lines[0].limit(), 100);
+        assert_eq!(limits(&lines), [100]);
     }
 
     #[test]
     fn a_free_service_has_no_limit() {
         let mut lines = [Line::new(Amount::ZERO, Traffic::default())];
         share(&books(0), &mut lines);
-        assert_eq!(lines[0].limit(), u64::MAX);
+        assert_eq!(limits(&lines), [u64::MAX]);
     }
 
     #[test]
@@ -333,23 +352,57 @@ mod tests {
         let books = books(6_000);
         let mut lines = vec![Line::new(price(), Traffic::default())];
         share(&books, &mut lines);
-        assert_eq!(lines[0].limit(), 2000);
+        assert_eq!(limits(&lines), [2000]);
         lines.push(Line::new(price(), Traffic::default()));
         share(&books, &mut lines);
-        assert_eq!([lines[0].limit(), lines[1].limit()], [1000, 0], "not before the first has confirmed");
-        lines[0].report(counted(Traffic::new(0, 500), 1000));
+        assert_eq!(limits(&lines), [1000, 0], "not before the first has confirmed");
+        let granted = counted(&lines[0], Traffic::new(0, 500), 1400);
+        lines[0].report(granted);
         share(&books, &mut lines);
-        assert_eq!([lines[0].limit(), lines[1].limit()], [1250, 750], "equal shares of what is left");
-        lines[1].report(counted(Traffic::new(0, 750), 750));
+        assert_eq!(limits(&lines), [1250, 600], "what it had granted before may still pass");
+        let confirmed = counted(&lines[0], Traffic::new(0, 500), 1250);
+        lines[0].report(confirmed);
         share(&books, &mut lines);
-        assert_eq!([lines[0].limit(), lines[1].limit()], [875, 750]);
+        assert_eq!(limits(&lines), [1250, 750], "equal shares of what is left");
+        let all = counted(&lines[1], Traffic::new(0, 750), 750);
+        lines[1].report(all);
+        share(&books, &mut lines);
+        assert_eq!(limits(&lines), [875, 750]);
+    }
+
+    #[test]
+    fn a_late_report_of_a_limit_says_nothing_of_one_for_as_many_bytes_that_was_told_since() {
+        let books = books(6_000);
+        let mut lines = vec![Line::new(price(), Traffic::default())];
+        share(&books, &mut lines);
+        let open = |lines: &mut Vec<Line>| {
+            lines.push(Line::new(price(), Traffic::default()));
+            share(&books, lines);
+        };
+        open(&mut lines);
+        let late = counted(&lines[0], Traffic::default(), 1000);
+        lines[0].report(late);
+        share(&books, &mut lines);
+        assert_eq!(limits(&lines), [1000, 1000]);
+        // The other ends, and the first has it all again, until there is another.
+        lines.pop();
+        share(&books, &mut lines);
+        assert_eq!(limits(&lines), [2000]);
+        open(&mut lines);
+        lines[0].report(late);
+        share(&books, &mut lines);
+        assert_eq!(limits(&lines), [1000, 0], "the data plane may still go by the limit between");
+        let confirmed = counted(&lines[0], Traffic::default(), 1000);
+        lines[0].report(confirmed);
+        share(&books, &mut lines);
+        assert_eq!(limits(&lines), [1000, 1000]);
     }
 
     #[test]
     fn forgiving_costs_one_window_and_only_paying_refills_the_purse() {
         let mut books = books(300_000);
         let mut line = Line::new(price(), Traffic::default());
-        line.report(counted(Traffic::new(0, 100_000), 0));
+        line.report(uncapped(Traffic::new(0, 100_000)));
         books.forgive(NOW, [line].iter());
         assert_eq!(books.closed.forgiven, Amount::from_units(100_000), "no more than the window");
         books.forgive(NOW, [line].iter());
@@ -368,7 +421,7 @@ mod tests {
     fn an_empty_purse_is_refilled_by_a_first_window_and_not_more_often_than_said() {
         let mut books = books(300_000);
         let mut line = Line::new(price(), Traffic::default());
-        line.report(counted(Traffic::new(0, 1_000_000), 0));
+        line.report(uncapped(Traffic::new(0, 1_000_000)));
         let after = |minutes: u64| NOW + Span::seconds(60 * minutes);
         let forgiven = |books: &mut Books, minutes| {
             books.forgive(after(minutes), [line].iter());
@@ -381,7 +434,7 @@ mod tests {
     #[test]
     fn what_is_acknowledged_from_before_a_crash_counts_as_carried() {
         let mut line = Line::new(price(), Traffic::new(10, 100));
-        line.report(counted(Traffic::new(5, 20), 0));
+        line.report(uncapped(Traffic::new(5, 20)));
         line.acknowledge(Traffic::new(10, 150));
         assert_eq!(line.carried(), Traffic::new(15, 150));
         line.acknowledge(Traffic::new(0, 0));
@@ -428,8 +481,10 @@ mod tests {
                         planes[line].0 = carried.max(limit.min(carried + u64::from(bytes)));
                     }
                     Event::Confirm { line } => {
-                        planes[line].1 = lines[line].limit();
-                        lines[line].report(counted(Traffic::new(0, planes[line].0), planes[line].1));
+                        planes[line].1 = lines[line].limit().bytes;
+                        let (carried, limit) = planes[line];
+                        let counters = counted(&lines[line], Traffic::new(0, carried), limit.max(carried));
+                        lines[line].report(counters);
                     }
                     Event::Acknowledge { line } => {
                         let carried = lines[line].carried();

@@ -79,7 +79,7 @@ pub use client::Client;
 pub use config::{ClientConfig, Listing, OpenRequest, ProviderConfig, Sale};
 pub use journal::{SESSIONS, SessionJournalError};
 pub use message::{Accepted, Metering, OpenRefusal, Quote, SessionMessage, StopReason};
-pub use news::{ClientEffect, ClientNews, Counters, MeteringFault, OpenError, ProviderEffect, ProviderNews};
+pub use news::{ClientEffect, ClientNews, Counters, Limit, MeteringFault, OpenError, ProviderEffect, ProviderNews};
 pub use provider::Provider;
 
 /// Sessions of one dialogue at one time. A client needs one per service and exit; more is a fault or an attack.

@@ -13,13 +13,24 @@ pub type ProviderEffect = Effect<IdentityId, SessionMessage, ProviderNews>;
 /// What the client's machine emits.
 pub type ClientEffect = Effect<IdentityId, SessionMessage, ClientNews>;
 
+/// How many bytes a data plane may carry in all, up and down together, by its own count. A session's limits are numbered, and a
+/// report says which of them it is about: a limit that is told again after another is a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limit {
+    pub number: u64,
+    pub bytes: u64,
+}
+
 /// What a data plane reports of a session. It counts authenticated inner bytes, from zero when it was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
     pub traffic: Traffic,
-    /// The limit that the data plane had applied by the time it counted, or what it had let pass beyond one that was lowered;
-    /// of no meaning at the client's.
+    /// The number of the limit that the data plane had applied by the time it counted; zero before the first. Of no meaning
+    /// at the client's.
     pub limit: u64,
+    /// Bytes that may pass in all as long as that limit stands: so many as it says, or what had been let pass before it was
+    /// lowered. Of no meaning at the client's.
+    pub bound: u64,
     /// Whether something had to be dropped under that limit, which may be more than a byte away from being used up: what is
     /// carried in packets is carried whole. Of no meaning at the client's.
     pub is_short: bool,
@@ -42,19 +53,18 @@ pub enum ProviderNews {
         service: Service,
         is_late: bool,
     },
-    /// Start the data plane of a session, counters at zero, and carry no more than `limit` bytes in all, up and down
-    /// together.
+    /// Start the data plane of a session, counters at zero, and carry no more than `limit`.
     Serve {
         session: SessionId,
         service: Service,
         request: Vec<u8>,
         answer: Vec<u8>,
-        limit: u64,
+        limit: Limit,
     },
-    /// Carry no more than `limit` bytes in all, be that more or less than before, and report when it is less.
+    /// Carry no more than `limit`, be that more or less than before, and report when it is less.
     Limit {
         session: SessionId,
-        limit: u64,
+        limit: Limit,
     },
     /// Stop the data plane.
     Halt {

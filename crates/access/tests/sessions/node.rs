@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::session::{
-    Client, ClientConfig, ClientNews, Counters, Provider, ProviderConfig, ProviderNews, Sale, SessionId, Sides, Traffic,
+    Client, ClientConfig, ClientNews, Counters, Limit, Provider, ProviderConfig, ProviderNews, Sale, SessionId, Sides,
+    Traffic,
 };
 use byway_access::{Services, SessionMessage, Socks};
 use byway_crypto::IdentitySecret;
@@ -55,6 +56,8 @@ pub enum Role {
 pub struct Plane {
     pub counted: Traffic,
     pub limit: u64,
+    /// Which limit that is.
+    pub number: u64,
     /// The limit that last had no room for a packet.
     pub short_of: Option<u64>,
 }
@@ -269,11 +272,12 @@ impl Node {
                             self.pay(now, |payments, _| payments.earn(Spender::SESSIONS, total));
                         }
                         ProviderNews::Serve { session, limit, .. } => {
-                            self.planes.insert(session, Plane { limit, ..Plane::default() });
+                            let Limit { number, bytes: limit } = limit;
+                            self.planes.insert(session, Plane { limit, number, ..Plane::default() });
                         }
                         ProviderNews::Limit { session, limit } => {
                             if let Some(plane) = self.planes.get_mut(&session) {
-                                plane.limit = limit;
+                                (plane.limit, plane.number) = (limit.bytes, limit.number);
                             }
                         }
                         ProviderNews::Halt { session } => {
@@ -309,8 +313,9 @@ impl Node {
     /// The data planes report.
     pub fn report(&mut self, now: Time) {
         for (session, plane) in self.planes.clone() {
-            let counters =
-                Counters { traffic: plane.counted, limit: plane.limit, is_short: plane.short_of == Some(plane.limit) };
+            let bound = plane.limit.max(plane.counted.total());
+            let is_short = plane.short_of == Some(plane.limit);
+            let counters = Counters { traffic: plane.counted, limit: plane.number, bound, is_short };
             self.client(now, |client| client.handle_counters(now, session, counters.traffic));
             self.provider(now, |provider| provider.handle_counters(now, session, counters));
         }

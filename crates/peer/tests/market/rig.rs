@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::service::{Services, Socks};
 use byway_access::session::{
-    ClientConfig, ClientNews, Counters, Listing, OpenError, OpenRequest, ProviderConfig, ProviderNews, ResponseId,
-    SessionId, StopReason, Traffic,
+    ClientConfig, ClientNews, Counters, Limit, Listing, OpenError, OpenRequest, ProviderConfig, ProviderNews,
+    ResponseId, SessionId, StopReason, Traffic,
 };
 use byway_crypto::IdentitySecret;
 use byway_crypto::noise::StaticKey;
@@ -74,7 +74,7 @@ pub struct Rig {
     wire: VecDeque<(Time, Side, LinkId, Vec<u8>)>,
     crash: Option<(Side, usize)>,
     /// The data plane: what it may carry and has carried since the provider was told to serve.
-    serving: Option<(SessionId, u64, u64)>,
+    serving: Option<(SessionId, Limit, u64)>,
     using: Option<(SessionId, u64)>,
     /// Bytes downloaded over all lives of the data plane.
     downloaded: u64,
@@ -171,6 +171,12 @@ fn open(
         services: Services::new([Box::new(Socks { connections_max: 8 }) as Box<dyn byway_access::ServiceKind>]),
     };
     Market::open(config, local, store, now, seed).expect("opens")
+}
+
+/// What a data plane reports that has carried so many bytes down under this limit.
+fn counters(limit: Limit, carried: u64) -> Counters {
+    let traffic = Traffic::new(0, carried);
+    Counters { traffic, limit: limit.number, bound: limit.bytes.max(carried), is_short: false }
 }
 
 impl Rig {
@@ -288,10 +294,10 @@ impl Rig {
         while bytes > 0 {
             assert!(self.now < deadline, "{bytes} bytes are left to hold");
             if let Some((session, limit, carried)) = self.serving {
-                let more = bytes.min(limit.saturating_sub(carried));
+                let more = bytes.min(limit.bytes.saturating_sub(carried));
                 bytes -= more;
                 self.serving = Some((session, limit, carried + more));
-                let counters = Counters { traffic: Traffic::new(0, carried + more), limit, is_short: false };
+                let counters = counters(limit, carried + more);
                 let client = self.client.id();
                 self.provider.market.handle_served(self.now, client, session, counters, &self.provider.store);
             }
@@ -341,7 +347,7 @@ impl Rig {
 
     /// What the provider's data plane may carry.
     pub fn provider_limit(&self) -> u64 {
-        self.serving.map_or(0, |(_, limit, _)| limit)
+        self.serving.map_or(0, |(_, limit, _)| limit.bytes)
     }
 
     /// Whether what the provider was credited never went back, over all its lives.
@@ -363,7 +369,7 @@ impl Rig {
         if self.link.is_none() {
             return;
         }
-        let bytes = 10_000.min(limit.saturating_sub(carried)).min(total - self.downloaded);
+        let bytes = 10_000.min(limit.bytes.saturating_sub(carried)).min(total - self.downloaded);
         if bytes == 0 {
             return;
         }
@@ -373,7 +379,7 @@ impl Rig {
         self.serving = Some((session, limit, carried + bytes));
         self.using = Some((session, used + bytes));
         let (client, provider) = (self.client.id(), self.provider.id());
-        let counters = Counters { traffic: Traffic::new(0, carried + bytes), limit, is_short: false };
+        let counters = counters(limit, carried + bytes);
         self.provider.market.handle_served(self.now, client, session, counters, &self.provider.store);
         let traffic = Traffic::new(0, used + bytes);
         self.client.market.handle_used(self.now, provider, session, traffic, &self.client.store);

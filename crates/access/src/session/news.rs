@@ -5,8 +5,9 @@ use byway_primitives::{Amount, Effect, IdentityId};
 use byway_records::OfferId;
 use byway_records::offer::Service;
 
-use super::message::{Metering, OpenRefusal, Quote, SessionMessage, StopReason};
-use super::{ResponseId, SessionId, Traffic};
+use super::message::{Metering, Quote, SessionMessage};
+use super::reasons::{OpenRefusal, StopReason};
+use super::{ResponseId, SessionId, Tariff, Traffic, Usage};
 
 /// What the provider's machine emits.
 pub type ProviderEffect = Effect<IdentityId, SessionMessage, ProviderNews>;
@@ -90,7 +91,8 @@ pub enum ClientNews {
         /// Of the request that the session came of.
         response: ResponseId,
         service: Service,
-        /// Bytes that it may carry, both ways together: what the session's spending limit pays for.
+        /// Bytes that it may carry, both ways together: what the session's spending limit pays for; where time is sold they
+        /// have no limit.
         limit: u64,
         answer: Vec<u8>,
     },
@@ -147,7 +149,7 @@ pub enum ClientNews {
     Ended {
         session: SessionId,
         reason: StopReason,
-        billed: Traffic,
+        billed: Usage,
         cost: Amount,
     },
 }
@@ -157,10 +159,10 @@ pub enum ClientNews {
 pub enum OpenError {
     #[error("the provider refused: {0}")]
     Refused(#[from] OpenRefusal),
-    #[error("the provider asks {asked} per MB of this client, and no more than {agreed} was agreed to; try another")]
-    TooDear { asked: Amount, agreed: Amount },
-    #[error("what may still be spent, {left} WAY, buys nothing at {price} WAY per MB; raise the limit")]
-    LimitTooLow { left: Amount, price: Amount },
+    #[error("the provider asks {asked} of this client, and no more than {agreed} WAY was agreed to; try another")]
+    TooDear { asked: Tariff, agreed: Amount },
+    #[error("what may still be spent, {left} WAY, buys nothing at {tariff}; raise the limit")]
+    LimitTooLow { left: Amount, tariff: Tariff },
     #[error("the provider did not answer in time")]
     NoAnswer,
     #[error("the provider's service data makes no sense to this node; one side may need an update")]
@@ -181,7 +183,7 @@ pub enum OpenError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MeteringFault {
     #[error("{billed:?} was billed, {acknowledged:?} was acknowledged")]
-    BilledUnacknowledged { billed: Traffic, acknowledged: Traffic },
+    BilledUnacknowledged { billed: Usage, acknowledged: Usage },
     #[error("{asked} was asked for what costs {cost}")]
     WrongCost { asked: Amount, cost: Amount },
 }

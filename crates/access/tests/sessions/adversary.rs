@@ -46,9 +46,13 @@ fn over_bills(change: Cheat) -> Pair {
 fn an_over_billing_provider_is_caught_and_paid_no_more() {
     let cases: [(&str, Cheat); 3] = [
         ("bytes never acknowledged", |m| {
-            (m.billed.down, m.cost) = (m.billed.down * 2, Traffic::new(m.billed.up, m.billed.down * 2).cost(PRICE))
+            m.billed.traffic.down *= 2;
+            m.cost = m.billed.traffic.cost(PRICE);
         }),
-        ("uploads never sent", |m| (m.billed.up, m.cost) = (1 << 40, Traffic::new(1 << 40, m.billed.down).cost(PRICE))),
+        ("uploads never sent", |m| {
+            m.billed.traffic.up = 1 << 40;
+            m.cost = m.billed.traffic.cost(PRICE);
+        }),
         ("a higher price", |m| m.cost = m.cost.checked_add(m.cost).unwrap()),
     ];
     for (label, change) in cases {
@@ -79,7 +83,7 @@ fn uploads_that_the_provider_makes_up_are_not_billed() {
     pair.run_until_moved(Span::seconds(30));
     pair.stop_all();
     let (billed, _) = *pair.final_bills().values().next().unwrap();
-    assert_eq!(billed, Traffic::new(10_000, 1_000_000));
+    assert_eq!(billed.traffic, Traffic::new(10_000, 1_000_000));
 }
 
 /// Lets `keep` judge each message of the client from `after` on.

@@ -5,7 +5,7 @@ use byway_access::service::reason::ReasonText;
 use byway_access::session::{
     Accepted, OpenRefusal, ProviderConfig, ProviderEffect, ProviderNews, Sale, SessionId, Sides,
 };
-use byway_access::{Provider, ResponseId, Services, SessionMessage};
+use byway_access::{Provider, ResponseId, Services, SessionMessage, Tariff};
 use byway_primitives::{Amount, Effect, IdentityId, MemoryStore, Span, Time};
 use byway_records::OfferId;
 use byway_records::offer::Service;
@@ -24,12 +24,15 @@ fn provider() -> Provider {
 
 fn sell(provider: &mut Provider, price: Amount) {
     let service = Service::of_name("http-fetch").expect("a name");
-    provider.sell([(OFFER, Sale { service, price })].into());
+    provider.sell([(OFFER, Sale::at(service, Tariff::per_mb(price)))].into());
 }
 
 fn ask(provider: &mut Provider, now: Time, response: u64) -> Vec<ProviderEffect> {
     let (offer, data): (OfferId, _) = (OFFER, vec![1, 2]);
-    provider.handle_message(now, SessionMessage::Open { offer, response: ResponseId(response), price: PRICE, data })
+    provider.handle_message(
+        now,
+        SessionMessage::Open { offer, response: ResponseId(response), tariff: Tariff::per_mb(PRICE), data },
+    )
 }
 
 /// The session that the service is asked about.

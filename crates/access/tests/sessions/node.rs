@@ -21,6 +21,8 @@ pub const PROVIDER: usize = 1;
 pub const OFFER: OfferId = OfferId(Hash([3; 32]));
 /// Units per MB: one byte costs 3 units.
 pub const PRICE: Amount = Amount::from_units(3_000_000);
+/// Units per second: one millisecond costs 100 units.
+pub const PER_SECOND: Amount = Amount::from_units(100_000);
 /// The most that either side lets the other run ahead: 512 KiB.
 pub const CEILING: Amount = Amount::from_units(3 * 512 * 1024);
 
@@ -123,7 +125,8 @@ fn role(who: usize, now: Time, disk: &MemoryStore) -> Role {
         Role::Client(Client::restore(sides(), client_config(), services, now, disk).unwrap())
     } else {
         let mut provider = Provider::restore(sides(), provider_config(), services, now, disk).unwrap();
-        provider.sell([(OFFER, Sale { service: Service::SOCKS, price: PRICE })].into());
+        let sale = Sale { service: Service::SOCKS, per_mb: Some(PRICE), per_second: Some(PER_SECOND) };
+        provider.sell([(OFFER, sale)].into());
         Role::Provider(provider)
     }
 }
@@ -187,6 +190,8 @@ impl Node {
         self.payments.detach();
         if self.who == CLIENT {
             self.client(now, |client| client.handle_detached(now));
+        } else {
+            self.provider(now, |provider| provider.handle_detached(now));
         }
     }
 

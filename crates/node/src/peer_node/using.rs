@@ -1,7 +1,7 @@
 //! Sessions that this node uses: their data plane, their news, and the record that stays of each.
 
 use byway_access::quality::Seen;
-use byway_access::session::{ClientNews, OpenError, ResponseId, SessionId, SessionView, StopReason, Traffic};
+use byway_access::session::{ClientNews, OpenError, ResponseId, SessionId, SessionView, StopReason, Traffic, Usage};
 use byway_driver::gate::CloseReason;
 use byway_driver::meter::Metered;
 use byway_primitives::{Amount, IdentityId, Span, Time};
@@ -254,7 +254,7 @@ impl Actor {
     }
 
     /// Keeps an ended session in the list.
-    fn remember_session(&mut self, session: SessionId, reason: StopReason, billed: Traffic, cost: Amount) {
+    fn remember_session(&mut self, session: SessionId, reason: StopReason, billed: Usage, cost: Amount) {
         let Some(using) = self.using.get(&session) else { return };
         let (provider, started) = (using.provider, using.started);
         let Some(mut view) = using.last else { return };

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use byway_access::service::SocksAnswer;
-use byway_access::session::{Accepted, Metering, ResponseId, SessionId, Sides, StopReason, Traffic};
+use byway_access::session::{Accepted, Metering, ResponseId, SessionId, Sides, StopReason, Tariff, Traffic, Usage};
 use byway_access::{ServiceKind, SessionMessage, Socks};
 use byway_crypto::IdentitySecret;
 use byway_dialogue::payment::{Advice, BackingKind, PaymentMessage, Refusal, Terms};
@@ -123,8 +123,8 @@ fn hostile_client(story: &Story, network: &Network, web: &WebServer, offer: Offe
 
 fn open_session(stranger: &mut Stranger, offer: OfferId) -> SessionId {
     let (response, data) = (ResponseId(7), Socks { connections_max: 8 }.request_data(ResponseId(7)));
-    let price = PRICE.parse().unwrap();
-    stranger.say_of_session(&SessionMessage::Open { offer, response, price, data });
+    let tariff = Tariff::per_mb(PRICE.parse().unwrap());
+    stranger.say_of_session(&SessionMessage::Open { offer, response, tariff, data });
     let session = stranger.until("a session", |heard| match heard {
         Heard::Session(SessionMessage::Accepted(accepted)) => Some(accepted.session),
         _ => None,
@@ -236,13 +236,13 @@ fn answer(stranger: &mut Stranger, sides: Sides, heard: &Heard) -> Option<(Sessi
             let data = SocksAnswer { connections_max: 8 }.to_bytes();
             let (response, asked) = (*response, Time(1));
             let session = SessionId::of(sides, response, asked);
-            let accepted = Accepted { response, session, asked, free_bytes: 0, data };
+            let accepted = Accepted { response, session, asked, free: 0, data };
             stranger.say_of_session(&SessionMessage::Accepted(accepted));
         }
         Heard::Session(SessionMessage::ChannelUp { session }) => {
             let session = *session;
-            let (billed, duration) = (Traffic::new(0, 1_000_000), Span::seconds(1));
-            let bill = Metering { session, cost: cost(billed.total()), billed, received_up: 0, duration };
+            let (billed, duration) = (Usage::from(Traffic::new(0, 1_000_000)), Span::seconds(1));
+            let bill = Metering { session, cost: cost(1_000_000), billed, received_up: 0, duration };
             stranger.say_of_session(&SessionMessage::Metering(bill));
         }
         Heard::Session(SessionMessage::Stop { session, reason }) => return Some((*session, *reason)),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::service::reason::ReasonText;
 use byway_access::session::{
-    Client, ClientEffect, ClientNews, Counters, Listing, OpenError, OpenRequest, Provider, ProviderEffect,
+    Client, ClientEffect, ClientNews, Counters, Listing, Measure, OpenError, OpenRequest, Provider, ProviderEffect,
     ProviderNews, ResponseId, SessionId, SessionMessage, SessionView, Sides, StopReason, Traffic,
 };
 use byway_dialogue::payment::{
@@ -119,6 +119,8 @@ impl Pair {
     pub fn detached(&mut self, now: Time, step: &mut Step) {
         let client = self.client.handle_detached(now);
         self.pass_on(now, step, client.into_iter().map(Pending::Client));
+        let provider = self.provider.handle_detached(now);
+        self.pass_on(now, step, provider.into_iter().map(Pending::Provider));
     }
 
     /// The dialogue is over.
@@ -209,10 +211,10 @@ impl Pair {
         &mut self,
         now: Time,
         response: ResponseId,
-        offer: OfferId,
+        what: (OfferId, Measure),
         step: &mut Step,
     ) -> Result<(), OpenError> {
-        let effects = self.client.ask(now, response, offer)?;
+        let effects = self.client.ask(now, response, what)?;
         self.pass_on(now, step, effects.into_iter().map(Pending::Client));
         Ok(())
     }

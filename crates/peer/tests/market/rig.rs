@@ -1,13 +1,14 @@
 //! The rig: virtual time, one link, two disks that lose what is not durable, a ledger that pays.
 
 mod early;
+mod plane;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::service::{Services, Socks};
 use byway_access::session::{
-    ClientConfig, ClientNews, Counters, Limit, Listing, OpenError, OpenRequest, ProviderConfig, ProviderNews,
-    ResponseId, SessionId, StopReason, Traffic,
+    ClientConfig, ClientNews, Limit, Listing, OpenError, OpenRequest, ProviderConfig, ProviderNews, ResponseId,
+    SessionId, StopReason, Tariff, Traffic, Usage,
 };
 use byway_crypto::IdentitySecret;
 use byway_crypto::noise::StaticKey;
@@ -43,7 +44,7 @@ pub enum Side {
 #[derive(Debug, Clone, Copy)]
 pub struct Ended {
     pub reason: StopReason,
-    pub billed: Traffic,
+    pub billed: Usage,
     pub cost: Amount,
 }
 
@@ -63,8 +64,8 @@ struct Node {
 }
 
 pub struct Rig {
-    now: Time,
-    terms: Terms,
+    pub now: Time,
+    pub terms: Terms,
     seed: u64,
     drawn: u64,
     client: Node,
@@ -173,12 +174,6 @@ fn open(
     Market::open(config, local, store, now, seed).expect("opens")
 }
 
-/// What a data plane reports that has carried so many bytes down under this limit.
-fn counters(limit: Limit, carried: u64) -> Counters {
-    let traffic = Traffic::new(0, carried);
-    Counters { traffic, limit: limit.number, bound: limit.bytes.max(carried), is_short: false }
-}
-
 impl Rig {
     pub fn new(seed: u64) -> Self {
         Self::with_terms(seed, Terms::default())
@@ -257,7 +252,7 @@ impl Rig {
         let request = OpenRequest {
             offer: offer(provider),
             service: Service::SOCKS,
-            price: self.terms.expected,
+            tariff: Tariff { measure: self.terms.measure, price: self.terms.expected },
             price_max: self.terms.price,
             bandwidth_bps: 80_000_000,
             cost_max: Amount::MAX,
@@ -285,24 +280,6 @@ impl Rig {
             self.tick();
         }
         self.pump_for(3_000);
-    }
-
-    /// The provider carries bytes that the client does not take, as for a program that has stopped reading: as many as it
-    /// may, up to `bytes`.
-    pub fn hold(&mut self, mut bytes: u64) {
-        let deadline = Time(self.now.0 + PATIENCE);
-        while bytes > 0 {
-            assert!(self.now < deadline, "{bytes} bytes are left to hold");
-            if let Some((session, limit, carried)) = self.serving {
-                let more = bytes.min(limit.bytes.saturating_sub(carried));
-                bytes -= more;
-                self.serving = Some((session, limit, carried + more));
-                let counters = counters(limit, carried + more);
-                let client = self.client.id();
-                self.provider.market.handle_served(self.now, client, session, counters, &self.provider.store);
-            }
-            self.tick();
-        }
     }
 
     pub fn stop_session(&mut self) {
@@ -379,7 +356,7 @@ impl Rig {
         self.serving = Some((session, limit, carried + bytes));
         self.using = Some((session, used + bytes));
         let (client, provider) = (self.client.id(), self.provider.id());
-        let counters = counters(limit, carried + bytes);
+        let counters = plane::counters(limit, carried + bytes);
         self.provider.market.handle_served(self.now, client, session, counters, &self.provider.store);
         let traffic = Traffic::new(0, used + bytes);
         self.client.market.handle_used(self.now, provider, session, traffic, &self.client.store);
@@ -588,7 +565,7 @@ impl Rig {
     }
 
     fn sell(&mut self) {
-        let sale = Listing::flat(Service::SOCKS, self.terms.price);
+        let sale = Listing::flat(Service::SOCKS, Tariff { measure: self.terms.measure, price: self.terms.price });
         let id = offer(self.provider.id());
         self.provider.market.sell(BTreeMap::from([(id, sale)]));
     }

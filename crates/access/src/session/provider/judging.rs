@@ -7,8 +7,8 @@ use byway_primitives::{Span, Time};
 use byway_records::OfferId;
 use byway_records::offer::Service;
 
-use super::super::message::OpenRefusal;
 use super::super::news::{ProviderEffect, ProviderNews};
+use super::super::reasons::OpenRefusal;
 use super::super::{ResponseId, SESSIONS_MAX, SessionId};
 use super::Provider;
 use super::door::{Request, Turned};
@@ -61,9 +61,9 @@ impl Provider {
                 false => Err(ReasonText::of("its answer is too long")),
             });
             let answer = answer.map_err(|reason| Turned::Refused(OpenRefusal::ByService(reason)));
-            match answer.and_then(|answer| Ok((self.sale_at(&request)?, answer))) {
-                Ok((sale, answer)) => self.begin(now, request, answer, sale),
-                Err(turned) => self.turn_away(response, request.price, turned),
+            match answer.and_then(|answer| Ok((self.service_at(&request)?, answer))) {
+                Ok((service, answer)) => self.begin(now, request, answer, service),
+                Err(turned) => self.turn_away(response, request.tariff.price, turned),
             }
         }
         self.finish(now)

@@ -157,7 +157,7 @@ pub struct SessionView {
     pub state: SessionState,
 }
 
-/// Whether the other side can be heard.
+/// Whether there is a way for what the two sides say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Link {
     Up,

@@ -36,7 +36,6 @@ pub struct Provider {
     journal: Journal,
     sessions: BTreeMap<SessionId, Session>,
     books: Books,
-    link: Link,
     earned: Amount,
     out: Outbox<ProviderNews>,
 }
@@ -69,13 +68,12 @@ impl Provider {
             }
             books.open(record.tariff.ahead(config.path, config.ceiling));
             let line = Line::new(record.tariff, record.acknowledged).with_free(record.free);
-            sessions.insert(record.id, Session { record, line, phase, metering_at: now });
+            sessions.insert(record.id, Session { record, line, phase, channel: Link::Down, metering_at: now });
         }
         let sale = Sales::Open(BTreeMap::new());
         let (earned, out) = (Amount::ZERO, Outbox::new(sides.client));
         let door = Door::new(now);
-        let link = Link::Down;
-        Ok(Self { sides, config, services, sale, door, journal, sessions, books, link, earned, out })
+        Ok(Self { sides, config, services, sale, door, journal, sessions, books, earned, out })
     }
 
     /// Takes up the sessions of before: their clients come back, or their time for it runs out.
@@ -170,8 +168,8 @@ impl Provider {
     /// The dialogue goes on over another link, or after a crash: says where its sessions stand.
     pub fn handle_attached(&mut self, now: Time) -> Vec<ProviderEffect> {
         self.run(now);
-        self.link = Link::Up;
         for (id, session) in &mut self.sessions {
+            session.channel = Link::Down;
             match session.phase {
                 Phase::Offered { .. } => {
                     session.phase = Phase::Offered { until: Some(now + self.config.channel_wait) };
@@ -186,10 +184,11 @@ impl Provider {
         self.finish(now)
     }
 
-    /// The link is gone; the dialogue is not. Until it has another nothing is given where time is sold, and no time runs.
+    /// The link is gone; the dialogue is not. Until a client says over another that its channel is up nothing is given where time
+    /// is sold, and no time runs.
     pub fn handle_detached(&mut self, now: Time) -> Vec<ProviderEffect> {
         self.run(now);
-        self.link = Link::Down;
+        self.sessions.values_mut().for_each(|session| session.channel = Link::Down);
         self.rebalance(now);
         self.finish(now)
     }
@@ -197,7 +196,6 @@ impl Provider {
     /// The dialogue has ended, and all its sessions with it.
     pub fn handle_dialogue_ended(&mut self, now: Time) -> Vec<ProviderEffect> {
         self.run(now);
-        self.link = Link::Down;
         self.forget_all_judging();
         for id in self.ids() {
             self.close(now, id, StopReason::DialogueEnded);
@@ -233,16 +231,17 @@ impl Provider {
 
     fn channel_up(&mut self, now: Time, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return self.unknown(id) };
-        // A client that came back after a crash says it again.
+        session.channel = Link::Up;
+        // A client says it again over each link, and when it came back after a crash.
         if !matches!(session.phase, Phase::Offered { .. }) {
-            return;
+            return self.rebalance(now);
         }
         session.phase = Phase::Running;
         session.metering_at = now + session.metering_every(&self.config);
         // The limit is in the news that starts the data plane, so it is not told twice.
         self.share();
         if let Some(session) = self.sessions.get_mut(&id) {
-            session.run_over(self.link, now);
+            session.run_or_stop(now);
             session.line.tell();
             let SessionRecord { service, request, answer, .. } = session.record.clone();
             let limit = session.line.told();
@@ -350,7 +349,7 @@ impl Provider {
                 }
                 _ => {}
             }
-            session.run_over(self.link, now);
+            session.run_or_stop(now);
             if session.is_served()
                 && let Some(limit) = session.line.tell()
             {

@@ -72,6 +72,8 @@ pub struct Node {
     pub pending: VecDeque<(Machine, Token, Batch)>,
     held: BTreeMap<Machine, VecDeque<(Option<Token>, Message)>>,
     pub planes: BTreeMap<SessionId, Plane>,
+    /// Whether data channels are up as soon as they are asked for.
+    pub is_quick: bool,
     pub news: Vec<PaymentNews>,
     pub client_news: Vec<ClientNews>,
     pub provider_news: Vec<ProviderNews>,
@@ -142,6 +144,7 @@ impl Node {
             pending: VecDeque::new(),
             held: BTreeMap::new(),
             planes: BTreeMap::new(),
+            is_quick: true,
             news: Vec::new(),
             client_news: Vec::new(),
             provider_news: Vec::new(),
@@ -252,7 +255,9 @@ impl Node {
                         ClientNews::Connect { session, .. } => {
                             let session = *session;
                             self.planes.insert(session, Plane::default());
-                            self.client(now, |client| client.handle_channel(now, session, Ok::<(), ()>(())));
+                            if self.is_quick {
+                                self.client(now, |client| client.handle_channel(now, session, Ok::<(), ()>(())));
+                            }
                         }
                         ClientNews::Halt { session } => {
                             self.planes.remove(session);

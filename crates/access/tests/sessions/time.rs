@@ -135,6 +135,25 @@ fn an_outage_is_not_billed() {
 }
 
 #[test]
+fn time_begins_when_the_channel_is_up_also_after_a_crash() {
+    let mut pair = Pair::renting([0, 0]);
+    pair.run(Span::seconds(10));
+    let session = pair.sessions()[0].id;
+    pair.nodes[CLIENT].is_quick = false;
+    pair.crash_now(CLIENT);
+    let open = pair.truth.open;
+    pair.run(Span::seconds(5));
+    assert_eq!(pair.truth.open, open, "nothing could be carried");
+    let now = pair.clock(CLIENT);
+    pair.nodes[CLIENT].client(now, |client| client.handle_channel(now, session, Ok::<(), ()>(())));
+    pair.run(Span::seconds(10));
+    pair.stop_all();
+    let (billed, _) = bill(&pair);
+    assert!(is_near(billed.time, Span::seconds(23), 2_500), "{billed:?}");
+    assert!(billed.time.0 <= pair.truth.usable.0 + pair.tolerance(), "{billed:?} of {:?}", pair.truth.usable);
+}
+
+#[test]
 fn time_on_a_link_that_was_dead_before_it_broke_is_not_billed() {
     for dead in 1..14 {
         let mut pair = Pair::renting([0, 0]);

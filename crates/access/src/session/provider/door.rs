@@ -12,7 +12,7 @@ use super::super::journal::SessionRecord;
 use super::super::line::Line;
 use super::super::message::{Quote, SessionMessage};
 use super::super::reasons::OpenRefusal;
-use super::super::{Measure, ResponseId, SESSIONS_MAX, SessionId, Tariff, Usage};
+use super::super::{Link, Measure, ResponseId, SESSIONS_MAX, SessionId, Tariff, Usage};
 use super::judging::Judging;
 use super::{Phase, Provider, Sales, Session};
 use crate::allowance::Allowance;
@@ -185,7 +185,7 @@ impl Provider {
         self.out.persist(batch);
         let phase = Phase::Offered { until: Some(now + self.config.channel_wait) };
         let line = Line::new(tariff, Usage::default()).with_free(free);
-        let session = Session { record, line, phase, metering_at: now };
+        let session = Session { record, line, phase, channel: Link::Down, metering_at: now };
         self.out.send(SessionMessage::Accepted(session.accepted()));
         self.sessions.insert(id, session);
     }

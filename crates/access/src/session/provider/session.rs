@@ -14,6 +14,8 @@ pub(super) struct Session {
     pub record: SessionRecord,
     pub line: Line,
     pub phase: Phase,
+    /// Whether the client has said over this link that its channel is up.
+    pub channel: Link,
     pub metering_at: Time,
 }
 
@@ -68,9 +70,9 @@ impl Session {
         matches!(self.phase, Phase::Running | Phase::Paused { .. })
     }
 
-    /// Time runs while it is served, not paused, and heard of by the client.
-    pub(super) fn run_over(&mut self, link: Link, now: Time) {
-        match (self.phase, link) {
+    /// Time runs while it is served, not paused, and of use to the client.
+    pub(super) fn run_or_stop(&mut self, now: Time) {
+        match (self.phase, self.channel) {
             (Phase::Running, Link::Up) => self.line.start(now),
             _ => self.line.stop(),
         }

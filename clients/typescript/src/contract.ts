@@ -765,6 +765,8 @@ export interface Session {
   provider: Id;
   reason?: Reason | null;
   seconds: number;
+  /** in which it ran, as far as that was acknowledged; billed where it is sold by the second */
+  seconds_served: number;
   service: string;
   started_ms: Time;
   state: "opening" | "active" | "paused" | "closed" | "failed";
@@ -884,7 +886,7 @@ export interface Methods {
   /** Puts a provider before all others, or no more. */
   "offer_prefer": { params: { provider: Id; preferred: boolean }; result: Empty };
   /** Sells under these terms; what is left out stays as it is. */
-  "offer_publish": { params: { service?: string; country?: Country; exit_country?: Country; asn?: number; price_per_mb?: Amount; bandwidth_bps?: number; idempotency_key?: Key }; result: Publication };
+  "offer_publish": { params: { service?: string; country?: Country; exit_country?: Country; asn?: number; price_per_mb?: Amount; price_per_second?: Amount; bandwidth_bps?: number; idempotency_key?: Key }; result: Publication };
   /** Takes an offer off the market. */
   "offer_withdraw": { params: { offer_id: Id; idempotency_key?: Key }; result: Entry };
   /** Connects to one offer, or to the cheapest that passes. */

@@ -65,4 +65,4 @@ pub use exit_policy::{Denied, ExitPolicy, SocksReply};
 pub use quality::Sort;
 pub use score::{History, NEWCOMER, Weights};
 pub use service::{NotAccepted, ServiceDataError, ServiceKind, Services, Socks};
-pub use session::{Client, Provider, ResponseId, SessionId, SessionMessage, Traffic};
+pub use session::{Client, Provider, ResponseId, SessionId, SessionMessage, Tariff, Traffic, Usage};

@@ -30,6 +30,9 @@ use crate::pace::Pace;
 pub struct Gate {
     /// The allowance: bytes in total.
     limit: AtomicU64,
+    /// Which allowance that is, by the number that came with it. It is written after `limit` and read before it, so that what
+    /// is reported under a number was never seen under an earlier allowance.
+    number: AtomicU64,
     /// Bytes granted and not given back. More than `limit` only where that was lowered since.
     used: AtomicU64,
     /// How many are in the queue; nobody passes by as long as there is someone.
@@ -75,6 +78,7 @@ impl Gate {
     pub fn new(allowance: u64) -> Self {
         Self {
             limit: AtomicU64::new(allowance),
+            number: AtomicU64::new(0),
             used: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             short_of: AtomicU64::new(u64::MAX),
@@ -120,9 +124,11 @@ impl Gate {
     }
 
     /// Makes the allowance `total` bytes, be that more or less than before. What was granted by then stays granted, so that
-    /// [`Gate::bound`] may be more for a while.
-    pub fn limit_to(&self, total: u64) {
-        if self.limit.swap(total, Ordering::SeqCst) > total {
+    /// [`Gate::bound`] may be more for a while. `number` says which allowance this is, by whoever gives it.
+    pub fn limit_to(&self, number: u64, total: u64) {
+        let before = self.limit.swap(total, Ordering::SeqCst);
+        self.number.store(number, Ordering::SeqCst);
+        if before > total {
             self.lowered.notify_one();
         } else {
             self.raised.notify_one();
@@ -133,6 +139,11 @@ impl Gate {
     /// Resolves once the allowance was lowered.
     pub async fn lowered(&self) {
         self.lowered.notified().await;
+    }
+
+    /// Which allowance stands, by its number. Asked before anything else that is said of it.
+    pub fn number(&self) -> u64 {
+        self.number.load(Ordering::SeqCst)
     }
 
     /// Bytes that may pass in all as things stand: the allowance or, where that was lowered below it, what is granted.
@@ -320,15 +331,15 @@ mod tests {
     async fn an_allowance_that_is_lowered_holds_for_all_that_is_not_granted_yet() {
         let gate = Gate::new(100);
         let mut held = gate.acquire(60).await.unwrap();
-        gate.limit_to(50);
+        gate.limit_to(1, 50);
         gate.lowered().await;
-        assert_eq!((gate.bound(), gate.free()), (60, 0), "what was granted may still pass");
+        assert_eq!((gate.number(), gate.bound(), gate.free()), (1, 60, 0), "what was granted may still pass");
         assert!(futures::poll!(Box::pin(gate.acquire(1))).is_pending() && !gate.try_take(1) && gate.is_short());
         held.spend(20);
         drop(held);
         assert_eq!((gate.bound(), gate.free()), (50, 30), "what was not used goes back, and no further than that");
         assert_eq!(gate.acquire(100).await.unwrap().left(), 30);
-        gate.limit_to(70);
+        gate.limit_to(2, 70);
         assert!(gate.try_take(50) && !gate.try_take(1));
         assert!(futures::poll!(Box::pin(gate.lowered())).is_pending(), "it was raised since");
     }
@@ -341,7 +352,7 @@ mod tests {
                 for _ in 0..2 {
                     scope.spawn(|| while gate.try_take(7) {});
                 }
-                gate.limit_to(300);
+                gate.limit_to(1, 300);
                 gate.bound()
             });
             assert!(gate.used() <= bound, "{} of {bound}", gate.used());

@@ -6,6 +6,7 @@
 
 mod backup;
 mod forwarding;
+mod buying;
 mod kernel;
 mod ledger;
 mod link;
@@ -22,7 +23,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use byway_access::Sort;
 use byway_access::exit_policy::Destination;
 use byway_primitives::Amount;
 use byway_records::offer::{Country, Service};
@@ -32,6 +32,7 @@ use crate::peer_node::BetterPrice;
 
 pub use backup::BackupConfig;
 pub use forwarding::ForwardingConfig;
+pub use buying::BuyingConfig;
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
 pub use ledger::{KernelAddress, LedgerConfig};
 pub use link::{DisguiseChoice, FrontConfig, LinkConfig, RelayConfig, RelayText};
@@ -106,18 +107,6 @@ pub struct PageConfig {
     pub listen: SocketAddr,
 }
 
-/// What the first connection through the proxy asks the market for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BuyingConfig {
-    pub country: Option<Country>,
-    pub asn: Option<u32>,
-    pub max_price_per_mb: Option<Amount>,
-    pub min_bandwidth_bps: Option<u64>,
-    /// What comes first: `price`, `quality` or `both`, which is the default.
-    pub sort: Option<Sort>,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SpendingConfig {
@@ -136,7 +125,9 @@ pub struct ProviderConfig {
     /// `country` and `asn` when left out.
     pub exit_country: Option<Country>,
     pub exit_asn: Option<u32>,
-    pub price_per_mb: Amount,
+    /// One of the two, or both: then clients choose what they pay for.
+    pub price_per_mb: Option<Amount>,
+    pub price_per_second: Option<Amount>,
     /// Per session.
     pub bandwidth_bps: u64,
     /// Addresses that the exit may reach although the default policy denies them, and what is let off `exit_deny`.
@@ -251,6 +242,7 @@ impl Config {
         if self.buying.min_bandwidth_bps == Some(0) {
             return Err(problem("buying.min_bandwidth_bps", 0, "no offer is that slow", "leave it out"));
         }
+        self.buying.check_prices()?;
         self.link.check()?;
         if crate::logs::filter(&self.log.level).is_none() {
             return Err(problem("log.level", &self.log.level, "it is no level", "write info or debug"));
@@ -355,6 +347,7 @@ impl ProviderConfig {
             let why = "an offer without bandwidth is worth nothing";
             return Err(problem("provider.bandwidth_bps", 0, why, "write bits per second, such as 100000000"));
         }
+        self.check_prices()?;
         self.check_lists()?;
         self.forwarding.as_ref().map_or(Ok(()), ForwardingConfig::check)?;
         self.check_caps()

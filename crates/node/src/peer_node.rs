@@ -102,8 +102,8 @@ use byway_kernel::follower;
 use byway_kernel::follower::protocol::Answer;
 use byway_kernel::light::TrustedCheckpoint;
 use byway_peer::market::MarketDamaged;
-use byway_primitives::{Amount, Hash, IdentityId, Span, Time};
-use byway_records::offer::{Location, Network, Service};
+use byway_primitives::{Amount, AssetId, Hash, IdentityId, Span, Time};
+use byway_records::offer::{Location, Network, PRICES_MAX, Price, Service, Unit};
 use byway_records::{Genesis, TransactionId};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -218,7 +218,9 @@ pub struct SellingConfig {
     pub location: Location,
     pub exit: Location,
     pub bandwidth_bps: u64,
-    pub price_per_mb: Amount,
+    /// At least one of the two, of which a client chooses.
+    pub price_per_mb: Option<Amount>,
+    pub price_per_second: Option<Amount>,
     /// Blocks that the exit may connect to although the standard policy denies them.
     pub allow: Vec<Network>,
     /// What else it connects to or not; nothing is in the list of what is blocked.
@@ -261,7 +263,8 @@ impl Default for Judging {
 #[serde(deny_unknown_fields)]
 pub struct BetterPrice {
     pub min_reputation: u16,
-    pub price_per_mb: Amount,
+    pub price_per_mb: Option<Amount>,
+    pub price_per_second: Option<Amount>,
 }
 
 impl SellingConfig {
@@ -270,9 +273,21 @@ impl SellingConfig {
     /// Settlements wait up to this long.
     pub const SETTLE_DELAY_MAX: Span = Span::minutes(5);
 
-    /// What a service costs anyone.
-    pub fn price_of(&self, service: Service) -> Amount {
-        self.plugged.get(&service).map_or(self.price_per_mb, |plugged| plugged.price_per_mb)
+    /// What a service costs, the prices for anyone first. Reputation has its prices in what they are named for; a service that
+    /// plugs in has one price.
+    pub fn prices_of(&self, service: Service) -> Vec<Price> {
+        let price = |unit, amount: Option<Amount>, reputation_min| {
+            amount.map(|amount| Price { unit, amount, asset: AssetId::WAY, reputation_min })
+        };
+        if let Some(plugged) = self.plugged.get(&service) {
+            return price(Unit::Mb, Some(plugged.price_per_mb), 0).into_iter().collect();
+        }
+        let general = [price(Unit::Mb, self.price_per_mb, 0), price(Unit::Second, self.price_per_second, 0)];
+        let better = self.judging.better_prices.iter().flat_map(|better| {
+            let reputation = better.min_reputation;
+            [price(Unit::Mb, better.price_per_mb, reputation), price(Unit::Second, better.price_per_second, reputation)]
+        });
+        general.into_iter().chain(better).flatten().take(PRICES_MAX).collect()
     }
 }
 

@@ -17,6 +17,9 @@ pub const ONE: u128 = 10u128.pow(DECIMALS);
 /// Bytes in the MB that prices are quoted in (10^6, not 2^20).
 pub const BYTES_PER_MB: u128 = 1_000_000;
 
+/// Milliseconds in the second that prices are quoted in.
+pub const MILLIS_PER_SECOND: u128 = 1_000;
+
 /// A quantity of one asset in units of 10^-18.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Amount(u128);
@@ -77,17 +80,27 @@ impl Amount {
     /// What `bytes` cost at `price_per_mb`: `ceil(bytes × price ÷ 10^6)`, taken of a cumulative count so that rounding
     /// never adds up.
     pub fn cost_of_bytes(price_per_mb: Self, bytes: u64) -> Option<Self> {
-        price_per_mb.mul_div_ceil(u128::from(bytes), BYTES_PER_MB)
+        Self::cost(price_per_mb, bytes, BYTES_PER_MB)
+    }
+
+    /// What `count` costs where `per` of them are sold at `price`, rounded up once.
+    pub fn cost(price: Self, count: u64, per: u128) -> Option<Self> {
+        price.mul_div_ceil(u128::from(count), per)
     }
 
     /// How many bytes `self` buys at `price_per_mb`: the largest `n` with `cost_of_bytes(price, n) <= self`. Free
     /// service buys without bound.
     pub fn bytes_bought(self, price_per_mb: Self) -> u64 {
-        if price_per_mb.is_zero() {
+        self.bought(price_per_mb, BYTES_PER_MB)
+    }
+
+    /// How many `self` buys where `per` of them are sold at `price`; see [`cost`](Self::cost).
+    pub fn bought(self, price: Self, per: u128) -> u64 {
+        if price.is_zero() {
             return u64::MAX;
         }
-        let (high, low) = widening_mul(self.0, BYTES_PER_MB);
-        match div_wide(high, low, price_per_mb.0) {
+        let (high, low) = widening_mul(self.0, per);
+        match div_wide(high, low, price.0) {
             Some((quotient, _)) => u64::try_from(quotient).unwrap_or(u64::MAX),
             None => u64::MAX,
         }

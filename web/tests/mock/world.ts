@@ -139,7 +139,7 @@ export class World {
     const cost = amountToWire(costOf(down + up, parseAmount(chosen.price!.amount)));
     return {
       id: hex(started_ms % 100_000, 32), offer_id: chosen.offer_id, provider: chosen.provider, service: "socks",
-      country: chosen.exit_country, bytes_up: up, bytes_down: down, seconds, price: chosen.price!, cost, paid: cost,
+      country: chosen.exit_country, bytes_up: up, bytes_down: down, seconds, seconds_served: seconds, price: chosen.price!, cost, paid: cost,
       state, started_ms: Math.round(started_ms), ended_ms: Math.round(started_ms + seconds * 1000),
       reason: state === "failed" ? { code: "link_lost", message: "The provider stopped answering." } : null,
     };
@@ -274,7 +274,7 @@ export class World {
     this.#serial += 1;
     const session: Session = {
       id: hex(Date.now() % 1_000_000, 32), offer_id: offer.offer_id, provider: offer.provider, service: offer.service,
-      country: offer.exit_country, bytes_up: 0, bytes_down: 0, seconds: 0, price: offer.price!, cost: "0", paid: "0",
+      country: offer.exit_country, bytes_up: 0, bytes_down: 0, seconds: 0, seconds_served: 0, price: offer.price!, cost: "0", paid: "0",
       state: "active", started_ms: Date.now(),
     };
     this.sessions = [session, ...this.sessions];
@@ -311,7 +311,7 @@ export class World {
     if (!session || session.state !== "active") return;
     session.bytes_down += down;
     session.bytes_up += up;
-    session.seconds = Math.round((Date.now() - session.started_ms) / 1000);
+    session.seconds = session.seconds_served = Math.round((Date.now() - session.started_ms) / 1000);
     session.cost = amountToWire(costOf(session.bytes_down + session.bytes_up, parseAmount(session.price.amount)));
     session.paid = session.cost;
     this.connection = {

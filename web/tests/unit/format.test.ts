@@ -52,7 +52,7 @@ test("a CSV cell can't end its cell or run as a formula", () => {
 
 test("the CSV keeps amounts exact", () => {
   const csv = sessionsToCsv([{
-    id: "ab", offer_id: "cd", provider: "ef", service: "socks", country: "DE", bytes_up: 1, bytes_down: 2, seconds: 3,
+    id: "ab", offer_id: "cd", provider: "ef", service: "socks", country: "DE", bytes_up: 1, bytes_down: 2, seconds: 3, seconds_served: 3,
     price: { unit: "mb", amount: "0.0004", asset: "WAY", min_reputation: 0 }, cost: "0.000000000400000001", paid: "0",
     state: "closed", started_ms: 0, ended_ms: 3000,
   }]);

@@ -83,7 +83,7 @@ test("earnings: bars for every day or month, the rest added up", () => {
 
 test("clients: what each brought, whoever brought most first", () => {
   const session = (client: string | null, cost: string, more: Partial<Session> = {}): Session => ({
-    id: "a", offer_id: "b", provider: "c", client, service: "socks", bytes_up: 1, bytes_down: 2, seconds: 3, price: perMb, cost, paid: cost,
+    id: "a", offer_id: "b", provider: "c", client, service: "socks", bytes_up: 1, bytes_down: 2, seconds: 3, seconds_served: 3, price: perMb, cost, paid: cost,
     state: "closed", started_ms: 5, ended_ms: 9, ...more,
   });
   const sessions = [session("x", "1"), session(null, "8"), session("y", "3", { state: "paused", ended_ms: null }), session("x", "1.5", { started_ms: 20, ended_ms: 21 })];

@@ -76,7 +76,7 @@ impl<'a> Candidates<'a> {
     fn candidate(&self, Rank { id, .. }: Rank) -> Option<Candidate> {
         let published = self.index.offer(id)?;
         let price = self.query.price(published, self.clock)?;
-        Some(Candidate { id, offer: published.offer.clone(), price })
+        Some(Candidate { id, offer: published.offer.clone(), price, unit: self.query.unit })
     }
 }
 

@@ -78,8 +78,10 @@ pub struct Place {
 pub struct Candidate {
     pub id: OfferId,
     pub offer: SignedOffer,
-    /// Per unit of the query, in its asset.
+    /// Per `unit`, in the asset of the query.
     pub price: Amount,
+    /// That of the query.
+    pub unit: Unit,
 }
 
 impl Query {

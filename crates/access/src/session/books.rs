@@ -1,12 +1,12 @@
-//! The provider's books: how many bytes each session may carry, so that nothing is carried that was not promised.
+//! The provider's books: how far each session may go, so that nothing is given that was not promised.
 //!
-//! The budget is what was received, less what was carried, acknowledged or not, in every session of the pair, open or
-//! ended. Several sessions share it: each may carry an equal share of what is left. A share that was handed out counts as
+//! The budget is what was received, less what was given, acknowledged or not, in every session of the pair, open or
+//! ended, whatever each is sold by. Several sessions share it: each may use an equal share of what is left. A share that was handed out counts as
 //! used until the data plane confirms a lower limit, since until then it may still use it; that keeps the sum of all
 //! limits within the budget whatever the timing.
 //!
-//! *Forgiving.* Bytes that were carried and lost on the way are never acknowledged, so they would eat up the budget in
-//! time. A purse of at most one window pays for them; it grows with the window, and is refilled by a sixteenth of whatever
+//! *Forgiving.* Bytes that were carried and lost on the way, and time in which a link was dead before anyone knew, are never
+//! acknowledged, so they would eat up the budget by and by. A purse of at most one window pays for them; it grows with the window, and is refilled by a sixteenth of whatever
 //! is acknowledged. So a line that loses a few percent goes on working, a line that breaks with a window under way is taken
 //! up again, and a client that never acknowledges gains one window, once.
 
@@ -14,8 +14,8 @@ use byway_dialogue::payment::{Ahead, Window};
 use byway_primitives::{Amount, Span, Time};
 
 use super::journal::ClosedRecord;
-use super::news::Counters;
-use super::{SessionId, Traffic, plus};
+use super::line::Line;
+use super::plus;
 
 /// The part of acknowledged cost that refills the purse for lost bytes: six percent, more than a line loses that is any
 /// good, and too little to live on.
@@ -23,25 +23,6 @@ const FORGIVEN_PARTS: u128 = 16;
 
 /// How often an empty purse is refilled with a first window. 64 KiB in ten minutes is no business for a cheat.
 const REFILL_EVERY: Span = Span::seconds(600);
-
-/// One session's counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Line {
-    pub price: Amount,
-    /// The first so many bytes cost nothing.
-    free_bytes: u64,
-    pub acknowledged: Traffic,
-    /// As the data plane counts, from zero when it was started.
-    reported: Traffic,
-    /// What was carried before the data plane was started.
-    offset: Traffic,
-    /// The limit last handed to the data plane, in its own count.
-    told: u64,
-    /// The highest limit that the data plane may still be using, in its own count.
-    held: u64,
-    /// Whether the data plane had to drop something under the limit last told.
-    is_short: bool,
-}
 
 /// What the provider knows of one client's coin.
 #[derive(Debug, Clone)]
@@ -59,82 +40,6 @@ pub(super) struct Books {
 pub(super) enum Share {
     Wanted,
     Nothing,
-}
-
-impl Line {
-    /// A session of which `acknowledged` is known and whose data plane starts from zero.
-    pub(super) fn new(price: Amount, acknowledged: Traffic) -> Self {
-        let reported = Traffic::default();
-        Self { price, free_bytes: 0, acknowledged, reported, offset: acknowledged, told: 0, held: 0, is_short: false }
-    }
-
-    /// The same, whose first bytes cost nothing.
-    pub(super) fn with_free(self, free_bytes: u64) -> Self {
-        Self { free_bytes, ..self }
-    }
-
-    pub(super) fn carried(&self) -> Traffic {
-        self.offset.plus(self.reported)
-    }
-
-    pub(super) fn cost(&self) -> Amount {
-        self.acknowledged.cost_beyond(self.free_bytes, self.price)
-    }
-
-    fn cost_carried(&self) -> Amount {
-        self.carried().cost_beyond(self.free_bytes, self.price)
-    }
-
-    /// What the carried bytes cost beyond the acknowledged ones.
-    pub(super) fn unacknowledged(&self) -> Amount {
-        self.cost_carried().saturating_sub(self.cost())
-    }
-
-    pub(super) fn limit(&self) -> u64 {
-        self.told
-    }
-
-    /// Whether the data plane has used up its limit, or needs more than is left of it.
-    pub(super) fn is_exhausted(&self) -> bool {
-        self.is_short || self.reported.total() >= self.told
-    }
-
-    pub(super) fn report(&mut self, counters: Counters) {
-        self.reported = self.reported.max(counters.traffic);
-        if counters.limit == self.told {
-            self.held = self.told;
-            self.is_short = counters.is_short;
-        } else if counters.limit > self.told && counters.limit <= counters.traffic.total() {
-            // What it had granted before it heard of a lower limit has passed, and nothing more will.
-            self.held = self.told;
-        }
-    }
-
-    fn tell(&mut self, limit: u64) {
-        self.told = limit;
-        self.is_short = false;
-    }
-
-    /// The client has acknowledged this much in all; what it cost more than before. An acknowledgement beyond what we
-    /// know to have carried is of bytes from before a crash.
-    pub(super) fn acknowledge(&mut self, traffic: Traffic) -> Amount {
-        let before = self.cost();
-        self.acknowledged = self.acknowledged.max(traffic);
-        let forgotten = self.acknowledged.minus(self.carried());
-        self.offset = self.offset.plus(forgotten);
-        self.cost().saturating_sub(before)
-    }
-
-    /// The cost of everything carried up to `limit` in the data plane's count.
-    fn cost_at(&self, limit: u64) -> Amount {
-        let bytes = self.offset.total().saturating_add(limit).max(self.carried().total());
-        Traffic::new(0, bytes).cost_beyond(self.free_bytes, self.price)
-    }
-
-    /// The limit that `coin` in all pays for, in the data plane's count.
-    fn limit_bought(&self, coin: Amount) -> u64 {
-        coin.bytes_bought(self.price).saturating_add(self.free_bytes).saturating_sub(self.offset.total())
-    }
 }
 
 impl Books {
@@ -208,53 +113,53 @@ impl Books {
         self.closed.forgivable = Some(purse.min(self.window()));
     }
 
-    /// Shares what is left among the lines that want it. Gives the sessions whose limit changed.
-    pub(super) fn share(&self, lines: &mut [(SessionId, Share, &mut Line)]) -> Vec<SessionId> {
+    /// Shares what is left among the lines that want it.
+    pub(super) fn share(&self, lines: &mut [(Share, &mut Line)]) {
         let ended = plus(self.closed.spent, self.closed.arrears);
         let budget = plus(self.received, self.closed.forgiven).saturating_sub(ended);
-        let carried = lines.iter().fold(Amount::ZERO, |sum, (_, _, line)| plus(sum, line.cost_carried()));
-        let wanting = lines.iter().filter(|(_, share, _)| *share == Share::Wanted).count().max(1);
-        let part = Amount::from_units(budget.saturating_sub(carried).units() / wanting as u128);
-        let starved = lines.iter().any(|(_, share, line)| *share == Share::Wanted && line.is_exhausted());
-        let mut changed = Vec::new();
+        let given = lines.iter().fold(Amount::ZERO, |sum, (_, line)| plus(sum, line.cost_given()));
+        let wanting = lines.iter().filter(|(share, _)| *share == Share::Wanted).count().max(1);
+        let part = Amount::from_units(budget.saturating_sub(given).units() / wanting as u128);
+        let starved = lines.iter().any(|(share, line)| *share == Share::Wanted && line.is_exhausted());
         if starved {
-            for (id, _, line) in lines.iter_mut() {
-                let target = line.limit_bought(plus(line.cost_carried(), part)).max(line.reported.total());
-                if target < line.told {
-                    line.tell(target);
-                    changed.push(*id);
+            for (_, line) in lines.iter_mut() {
+                let target = line.limit_bought(plus(line.cost_given(), part)).max(line.used());
+                if target < line.limit() {
+                    line.limit_to(target);
                 }
             }
         }
-        let held = |line: &Line| line.cost_at(line.held);
-        let mut committed = lines.iter().fold(Amount::ZERO, |sum, (_, _, line)| plus(sum, held(line)));
-        for (id, _, line) in lines.iter_mut().filter(|(_, share, _)| *share == Share::Wanted) {
+        let mut committed = lines.iter().fold(Amount::ZERO, |sum, (_, line)| plus(sum, line.cost_held()));
+        for (_, line) in lines.iter_mut().filter(|(share, _)| *share == Share::Wanted) {
             let free = budget.saturating_sub(committed);
-            let most = line.limit_bought(plus(held(line), free));
-            let target = line.limit_bought(plus(line.cost_carried(), part)).min(most);
-            if target > line.told {
-                let before = held(line);
-                line.tell(target);
-                line.held = line.held.max(target);
-                committed = plus(committed, held(line).saturating_sub(before));
-                if !changed.contains(id) {
-                    changed.push(*id);
-                }
+            let before = line.cost_held();
+            let most = line.limit_bought(plus(before, free));
+            let target = line.limit_bought(plus(line.cost_given(), part)).min(most);
+            if target > line.limit() {
+                line.limit_to(target);
+                committed = plus(committed, line.cost_held().saturating_sub(before));
             }
         }
-        changed
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::news::Counters;
+    use super::super::{Tariff, Traffic, Usage};
     use super::*;
     use proptest::prelude::*;
 
     const NOW: Time = Time(1_000_000);
 
-    fn price() -> Amount {
-        Amount::from_units(3_000_000)
+    const PER_MB: Tariff = Tariff::per_mb(Amount::from_units(3_000_000));
+
+    fn line() -> Line {
+        Line::new(PER_MB, Usage::default())
+    }
+
+    fn down(bytes: u64) -> Usage {
+        Traffic::new(0, bytes).into()
     }
 
     fn books(received: u128) -> Books {
@@ -265,26 +170,34 @@ mod tests {
         books
     }
 
-    fn counted(traffic: Traffic, limit: u64) -> Counters {
-        Counters { traffic, limit, is_short: false }
+    /// What a data plane reports that has heard of the last limit, and had granted no more than `bound` before.
+    fn counted(line: &Line, traffic: Traffic, bound: u64) -> Counters {
+        Counters { traffic, limit: line.told().number, bound, is_short: false }
     }
 
-    fn share(books: &Books, lines: &mut [Line]) -> Vec<SessionId> {
-        let mut shares: Vec<_> = lines
-            .iter_mut()
-            .enumerate()
-            .map(|(index, line)| (SessionId([index as u8; 16]), Share::Wanted, line))
-            .collect();
-        books.share(&mut shares)
+    /// It has counted, and heard of no limit yet.
+    fn uncapped(traffic: Traffic) -> Counters {
+        Counters { traffic, ..Counters::default() }
+    }
+
+    fn limits<const N: usize>(lines: &[Line]) -> [u64; N] {
+        std::array::from_fn(|index| lines[index].limit())
+    }
+
+    /// Gives what the data planes are told.
+    fn share(books: &Books, lines: &mut [Line]) -> Vec<u64> {
+        books.share(&mut lines.iter_mut().map(|line| (Share::Wanted, line)).collect::<Vec<_>>());
+        lines.iter_mut().filter_map(|line| line.tell().map(|limit| limit.bytes)).collect()
     }
 
     #[test]
     fn a_single_session_may_carry_what_was_received() {
         let books = books(3_000);
-        let mut lines = [Line::new(price(), Traffic::default())];
+        let mut lines = [line()];
         share(&books, &mut lines);
-        assert_eq!(lines[0].limit(), 1000);
-        lines[0].report(counted(Traffic::new(400, 600), 1000));
+        assert_eq!(limits(&lines), [1000]);
+        let all = counted(&lines[0], Traffic::new(400, 600), 1000);
+        lines[0].report(all);
         assert!(lines[0].is_exhausted());
         assert!(share(&books, &mut lines).is_empty(), "there is nothing more");
     }
@@ -292,12 +205,12 @@ mod tests {
     #[test]
     fn what_has_no_room_for_a_packet_is_exhausted_until_there_is_more() {
         let mut books = books(3_000);
-        let mut lines = [Line::new(price(), Traffic::default())];
+        let mut lines = [line()];
         share(&books, &mut lines);
-        let short = |limit| Counters { traffic: Traffic::new(0, 900), limit, is_short: true };
-        lines[0].report(short(500));
+        let short = |limit, bound| Counters { traffic: Traffic::new(0, 900), limit, bound, is_short: true };
+        lines[0].report(short(0, 0));
         assert!(!lines[0].is_exhausted(), "it dropped something before it heard of its limit");
-        lines[0].report(short(1000));
+        lines[0].report(short(1, 1000));
         assert!(lines[0].is_exhausted());
         books.received = Amount::from_units(6_000);
         share(&books, &mut lines);
@@ -307,49 +220,84 @@ mod tests {
     #[test]
     fn free_bytes_need_no_coin_and_come_on_top_of_what_was_received() {
         for (received, limit) in [(0, 500), (3_000, 1500)] {
-            let mut lines = [Line::new(price(), Traffic::default()).with_free(500)];
+            let mut lines = [line().with_free(500)];
             share(&books(received), &mut lines);
-            assert_eq!(lines[0].limit(), limit);
-            lines[0].report(counted(Traffic::new(0, limit), limit));
-            lines[0].acknowledge(Traffic::new(0, limit));
+            assert_eq!(limits(&lines), [limit]);
+            let all = counted(&lines[0], Traffic::new(0, limit), limit);
+            lines[0].report(all);
+            lines[0].acknowledge(down(limit));
             assert_eq!(lines[0].cost(), Amount::from_units(received));
             assert!(share(&books(received), &mut lines).is_empty(), "there is nothing more");
         }
         // After a crash the counts go on, and the free bytes that were used stay used.
-        let mut lines = [Line::new(price(), Traffic::new(0, 400)).with_free(500)];
+        let mut lines = [Line::new(PER_MB, down(400)).with_free(500)];
         share(&books(0), &mut lines);
-        assert_eq!(lines[0].limit(), 100);
+        assert_eq!(limits(&lines), [100]);
     }
 
     #[test]
     fn a_free_service_has_no_limit() {
-        let mut lines = [Line::new(Amount::ZERO, Traffic::default())];
+        let mut lines = [Line::new(Tariff::per_mb(Amount::ZERO), Usage::default())];
         share(&books(0), &mut lines);
-        assert_eq!(lines[0].limit(), u64::MAX);
+        assert_eq!(limits(&lines), [u64::MAX]);
     }
 
     #[test]
     fn a_starved_session_gets_a_share_once_the_other_has_let_go() {
         let books = books(6_000);
-        let mut lines = vec![Line::new(price(), Traffic::default())];
+        let mut lines = vec![line()];
         share(&books, &mut lines);
-        assert_eq!(lines[0].limit(), 2000);
-        lines.push(Line::new(price(), Traffic::default()));
+        assert_eq!(limits(&lines), [2000]);
+        lines.push(line());
         share(&books, &mut lines);
-        assert_eq!([lines[0].limit(), lines[1].limit()], [1000, 0], "not before the first has confirmed");
-        lines[0].report(counted(Traffic::new(0, 500), 1000));
+        assert_eq!(limits(&lines), [1000, 0], "not before the first has confirmed");
+        let granted = counted(&lines[0], Traffic::new(0, 500), 1400);
+        lines[0].report(granted);
         share(&books, &mut lines);
-        assert_eq!([lines[0].limit(), lines[1].limit()], [1250, 750], "equal shares of what is left");
-        lines[1].report(counted(Traffic::new(0, 750), 750));
+        assert_eq!(limits(&lines), [1250, 600], "what it had granted before may still pass");
+        let confirmed = counted(&lines[0], Traffic::new(0, 500), 1250);
+        lines[0].report(confirmed);
         share(&books, &mut lines);
-        assert_eq!([lines[0].limit(), lines[1].limit()], [875, 750]);
+        assert_eq!(limits(&lines), [1250, 750], "equal shares of what is left");
+        let all = counted(&lines[1], Traffic::new(0, 750), 750);
+        lines[1].report(all);
+        share(&books, &mut lines);
+        assert_eq!(limits(&lines), [875, 750]);
+    }
+
+    #[test]
+    fn a_late_report_of_a_limit_says_nothing_of_one_for_as_many_bytes_that_was_told_since() {
+        let books = books(6_000);
+        let mut lines = vec![line()];
+        share(&books, &mut lines);
+        let open = |lines: &mut Vec<Line>| {
+            lines.push(line());
+            share(&books, lines);
+        };
+        open(&mut lines);
+        let late = counted(&lines[0], Traffic::default(), 1000);
+        lines[0].report(late);
+        share(&books, &mut lines);
+        assert_eq!(limits(&lines), [1000, 1000]);
+        // The other ends, and the first has it all again, until there is another.
+        lines.pop();
+        share(&books, &mut lines);
+        assert_eq!(limits(&lines), [2000]);
+        open(&mut lines);
+        lines[0].report(late);
+        share(&books, &mut lines);
+        assert_eq!(limits(&lines), [1000, 0], "the data plane may still go by the limit between");
+        let confirmed = counted(&lines[0], Traffic::default(), 1000);
+        lines[0].report(confirmed);
+        share(&books, &mut lines);
+        assert_eq!(limits(&lines), [1000, 1000]);
     }
 
     #[test]
     fn forgiving_costs_one_window_and_only_paying_refills_the_purse() {
         let mut books = books(300_000);
-        let mut line = Line::new(price(), Traffic::default());
-        line.report(counted(Traffic::new(0, 100_000), 0));
+        let mut line = line();
+        line.report(uncapped(Traffic::new(0, 100_000)));
         books.forgive(NOW, [line].iter());
         assert_eq!(books.closed.forgiven, Amount::from_units(100_000), "no more than the window");
         books.forgive(NOW, [line].iter());
@@ -358,7 +306,7 @@ mod tests {
         books.forgive(NOW, [line].iter());
         assert_eq!(books.closed.forgiven, Amount::from_units(100_010));
         // It arrives after all.
-        line.acknowledge(Traffic::new(0, 100_000));
+        line.acknowledge(down(100_000));
         books.settle_forgiven([line].iter());
         assert_eq!(books.closed.forgiven, Amount::ZERO);
         assert_eq!(books.closed.forgivable, Some(Amount::from_units(100_000)));
@@ -367,8 +315,8 @@ mod tests {
     #[test]
     fn an_empty_purse_is_refilled_by_a_first_window_and_not_more_often_than_said() {
         let mut books = books(300_000);
-        let mut line = Line::new(price(), Traffic::default());
-        line.report(counted(Traffic::new(0, 1_000_000), 0));
+        let mut line = line();
+        line.report(uncapped(Traffic::new(0, 1_000_000)));
         let after = |minutes: u64| NOW + Span::seconds(60 * minutes);
         let forgiven = |books: &mut Books, minutes| {
             books.forgive(after(minutes), [line].iter());
@@ -380,12 +328,12 @@ mod tests {
 
     #[test]
     fn what_is_acknowledged_from_before_a_crash_counts_as_carried() {
-        let mut line = Line::new(price(), Traffic::new(10, 100));
-        line.report(counted(Traffic::new(5, 20), 0));
-        line.acknowledge(Traffic::new(10, 150));
-        assert_eq!(line.carried(), Traffic::new(15, 150));
-        line.acknowledge(Traffic::new(0, 0));
-        assert_eq!(line.acknowledged, Traffic::new(10, 150), "never back");
+        let mut line = Line::new(PER_MB, Traffic::new(10, 100).into());
+        line.report(uncapped(Traffic::new(5, 20)));
+        line.acknowledge(Traffic::new(10, 150).into());
+        assert_eq!(line.given(), Traffic::new(15, 150).into());
+        line.acknowledge(Usage::default());
+        assert_eq!(line.acknowledged, Traffic::new(10, 150).into(), "never back");
     }
 
     /// What a run of events does to several sessions: index of the session and how far it uses its limit.
@@ -417,7 +365,7 @@ mod tests {
         ) {
             let mut books = books(0);
             let mut lines: Vec<Line> =
-                prices.iter().map(|price| Line::new(Amount::from_units(*price), Traffic::default())).collect();
+                prices.iter().map(|price| Line::new(Tariff::per_mb(Amount::from_units(*price)), Usage::default())).collect();
             // What each data plane has really done: bytes, and the limit it knows of.
             let mut planes = [(0u64, 0u64); 3];
             for event in run {
@@ -429,18 +377,20 @@ mod tests {
                     }
                     Event::Confirm { line } => {
                         planes[line].1 = lines[line].limit();
-                        lines[line].report(counted(Traffic::new(0, planes[line].0), planes[line].1));
+                        let (carried, limit) = planes[line];
+                        let counters = counted(&lines[line], Traffic::new(0, carried), limit.max(carried));
+                        lines[line].report(counters);
                     }
                     Event::Acknowledge { line } => {
-                        let carried = lines[line].carried();
-                        let more = lines[line].acknowledge(carried);
+                        let given = lines[line].given();
+                        let more = lines[line].acknowledge(given);
                         books.honour(more);
                     }
                     Event::Forgive => books.forgive(NOW, lines.clone().iter()),
                 }
                 share(&books, &mut lines);
                 let cost = Amount::checked_sum(lines.iter().zip(planes).map(|(line, (bytes, _))| {
-                    Traffic::new(0, bytes).cost(line.price)
+                    line.tariff.cost(down(bytes))
                 })).expect("fits");
                 prop_assert!(cost <= plus(books.received, books.closed.forgiven));
             }

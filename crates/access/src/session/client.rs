@@ -5,33 +5,27 @@ mod opening;
 use std::collections::BTreeMap;
 
 use byway_dialogue::payment::{Ahead, Path, Window};
-use byway_primitives::{Amount, Batch, IdentityId, Span, Store, Time};
+use byway_primitives::{Amount, Batch, Span, Store, Time};
 
 use self::opening::{Asking, Opening};
-use super::client_session::{Link, Phase, Session};
+use super::client_session::{Phase, Session};
 use super::config::ClientConfig;
 use super::journal::{ClosedRecord, Journal, Role, SessionJournalError, SessionRecord};
-use super::message::{Metering, SessionMessage, StopReason};
+use super::message::{Metering, SessionMessage};
 use super::news::{ClientEffect, ClientNews, MeteringFault};
 use super::outbox::Outbox;
-use super::{ResponseId, SessionId, SessionView, Traffic, plus};
+use super::reasons::StopReason;
+use super::{Link, ResponseId, SessionId, SessionView, Sides, Traffic, plus};
 use crate::service::Services;
 
 /// An acknowledgement is due when this part of a window has arrived since the last.
 const ACKNOWLEDGE_PARTS: u128 = 8;
-/// A session has reached its spending limit when what is left buys less than this, which is more than a packet of a tunnel.
-const LIMIT_LEFT_BYTES: u64 = 2048;
-
-/// A session that may cost less than this is none.
-fn least_cost(price: Amount) -> Amount {
-    Traffic::new(0, LIMIT_LEFT_BYTES).cost(price)
-}
-
 /// The client's machine for one provider.
 ///
 /// Call order: [`restore`](Self::restore), then [`start`](Self::start) once, then anything. Tokens count from zero in
 /// each run.
 pub struct Client {
+    sides: Sides,
     config: ClientConfig,
     services: Services,
     journal: Journal,
@@ -50,17 +44,18 @@ pub struct Client {
 
 impl Client {
     pub fn restore(
-        provider: IdentityId,
+        sides: Sides,
         config: ClientConfig,
         services: Services,
         now: Time,
         store: &impl Store,
     ) -> Result<Self, SessionJournalError> {
-        let journal = Journal { role: Role::Client, peer: provider };
+        let journal = Journal { role: Role::Client, peer: sides.provider };
         let (closed, records) = journal.load(store)?;
         let phase = Phase::Connecting { until: None };
         let sessions = records.into_iter().map(|record| (record.id, Session::new(record, phase, now, config)));
         Ok(Self {
+            sides,
             config,
             services,
             journal,
@@ -72,7 +67,7 @@ impl Client {
             window: None,
             ahead: Ahead::NOTHING,
             spent: Amount::ZERO,
-            out: Outbox::new(provider),
+            out: Outbox::new(sides.provider),
         })
     }
 
@@ -102,6 +97,7 @@ impl Client {
                 Ok(()) => {
                     state.phase = Phase::Running;
                     state.heard = now;
+                    state.run_over(self.link, now);
                     self.out.send(SessionMessage::ChannelUp { session });
                 }
                 Err(_) => {
@@ -116,7 +112,7 @@ impl Client {
     /// The data plane of `session` has counted.
     pub fn handle_counters(&mut self, now: Time, session: SessionId, traffic: Traffic) -> Vec<ClientEffect> {
         if let Some(state) = self.sessions.get_mut(&session) {
-            state.reported = state.reported.max(traffic);
+            state.report(traffic);
         }
         self.acknowledge_if_due(now, session);
         self.finish(now)
@@ -130,9 +126,7 @@ impl Client {
 
     pub fn handle_message(&mut self, now: Time, message: SessionMessage) -> Vec<ClientEffect> {
         match message {
-            SessionMessage::Accepted { response, session, free_bytes, data } => {
-                self.accepted(now, response, session, free_bytes, data);
-            }
+            SessionMessage::Accepted(accepted) => self.accepted(now, accepted),
             SessionMessage::Refused { response, reason } => self.refused(response, reason.into()),
             SessionMessage::Counter { response, named, price } => self.countered(now, response, named, price),
             SessionMessage::Quoted { response, quote } => self.quoted(response, quote),
@@ -143,6 +137,7 @@ impl Client {
                     && state.phase == Phase::Paused
                 {
                     state.phase = Phase::Running;
+                    state.run_over(Link::Up, now);
                     self.out.notify(ClientNews::Resumed { session });
                 }
             }
@@ -166,13 +161,14 @@ impl Client {
             self.acknowledge(id);
             let Some(session) = self.sessions.get_mut(&id) else { continue };
             session.heard = now;
-            self.out.send(SessionMessage::Acknowledge { session: id, traffic: session.record.acknowledged });
+            self.out.send(SessionMessage::Acknowledge { session: id, usage: session.record.acknowledged });
             match session.phase {
                 Phase::Connecting { .. } => {
                     session.phase = Phase::Connecting { until: Some(now + self.config.channel_wait) };
                 }
                 Phase::Running | Phase::Paused => {
                     session.phase = Phase::Running;
+                    session.run_over(Link::Up, now);
                     self.out.send(SessionMessage::ChannelUp { session: id });
                 }
                 Phase::Stopping { reason, .. } => self.out.send(SessionMessage::Stop { session: id, reason }),
@@ -184,6 +180,7 @@ impl Client {
     /// The link is gone; the dialogue is not.
     pub fn handle_detached(&mut self, now: Time) -> Vec<ClientEffect> {
         self.link = Link::Down;
+        self.sessions.values_mut().for_each(|session| session.run_over(Link::Down, now));
         self.finish(now)
     }
 
@@ -222,6 +219,7 @@ impl Client {
             return None;
         };
         session.heard = now;
+        session.run(now);
         Some(session)
     }
 
@@ -239,6 +237,7 @@ impl Client {
         let Some(session) = self.heard(now, id) else { return };
         if session.phase == Phase::Running {
             session.phase = Phase::Paused;
+            session.run_over(Link::Up, now);
             self.out.notify(ClientNews::Paused { session: id });
         }
         self.acknowledge(id);
@@ -249,8 +248,8 @@ impl Client {
     /// Says again where we stand, so that the other side knows what to count as lost.
     fn repeat_acknowledgement(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.get(&id).filter(|session| session.is_open()) {
-            let traffic = session.record.acknowledged;
-            self.out.send(SessionMessage::Acknowledge { session: id, traffic });
+            let usage = session.record.acknowledged;
+            self.out.send(SessionMessage::Acknowledge { session: id, usage });
         }
     }
 
@@ -289,9 +288,9 @@ impl Client {
     }
 
     fn begin_stop(&mut self, now: Time, id: SessionId, reason: StopReason) {
-        if !self.sessions.get(&id).is_some_and(Session::is_open) {
-            return;
-        }
+        let Some(session) = self.sessions.get_mut(&id).filter(|session| session.is_open()) else { return };
+        // To the last moment, unless nobody was heard for long.
+        session.run(now);
         self.acknowledge(id);
         self.out.send(SessionMessage::Stop { session: id, reason });
         self.wait_for_bill(now, id, reason);
@@ -300,6 +299,7 @@ impl Client {
     fn wait_for_bill(&mut self, now: Time, id: SessionId, reason: StopReason) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.phase = Phase::Stopping { reason, until: now + self.config.stop_wait };
+        session.run_over(self.link, now);
         self.out.notify(ClientNews::Halt { session: id });
     }
 
@@ -356,16 +356,16 @@ impl Client {
     /// less than we said.
     fn acknowledge(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let traffic = session.arrived();
-        if !session.is_open() || traffic == session.record.acknowledged {
+        let usage = session.arrived();
+        if !session.is_open() || session.is_acknowledged(usage) {
             return;
         }
         let before = session.cost();
-        session.record.acknowledged = traffic;
+        session.record.acknowledged = usage;
         let more = session.cost().saturating_sub(before);
         let record = session.record.clone();
         self.save(&record);
-        self.out.send(SessionMessage::Acknowledge { session: id, traffic });
+        self.out.send(SessionMessage::Acknowledge { session: id, usage });
         if let Some(window) = &mut self.window {
             window.honour(more);
         }
@@ -374,9 +374,9 @@ impl Client {
     fn stop_at_limit(&mut self, now: Time, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         let limit = session.record.cost_max;
-        let least = least_cost(session.record.price);
-        // What was sent and is lost counts, too: the data plane carries no more.
-        let cost = session.cost_of(session.seen()).max(session.cost());
+        let least = session.record.tariff.least_cost();
+        // What was sent and is lost counts, too: the data plane carries no more. So does time that nobody confirmed yet.
+        let cost = session.cost_of(session.seen(now)).max(session.cost());
         if session.is_open() && !least.is_zero() && limit.saturating_sub(cost) < least {
             self.out.notify(ClientNews::OverLimit { session: id, limit });
             self.begin_stop(now, id, StopReason::SpendingLimit);
@@ -398,12 +398,12 @@ impl Client {
         };
         let opening = self.opening.values().map(|opening| {
             let request = &opening.request;
-            Ahead::for_bytes(request.price, path(request.bandwidth_bps / 8), request.cost_max)
+            request.tariff.ahead(path(request.bandwidth_bps / 8), request.cost_max)
         });
         let paid = self.sessions.values().filter(|session| session.is_open() && session.is_to_be_paid());
         let open = paid.map(|session| {
             let left = session.record.cost_max.saturating_sub(session.cost());
-            Ahead::for_bytes(session.record.price, path(session.record.rate_bytes_per_second), left)
+            session.record.tariff.ahead(path(session.record.rate_bytes_per_second), left)
         });
         let all = opening.chain(open).fold(Ahead::NOTHING, |sum, ahead| Ahead {
             start: plus(sum.start, ahead.start),

@@ -1,29 +1,21 @@
 //! One session as the client sees it.
 
-use byway_dialogue::payment::WINDOW_START_BYTES;
-use byway_primitives::{Amount, Time};
+use byway_primitives::{Amount, Span, Time};
 
 use super::config::ClientConfig;
 use super::journal::SessionRecord;
-use super::message::{Metering, StopReason};
+use super::message::Metering;
 use super::news::{ClientNews, MeteringFault};
-use super::{SessionState, SessionView, Traffic};
-
-/// Whether the provider can be heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Link {
-    Up,
-    Down,
-}
+use super::reasons::StopReason;
+use super::usage::Count;
+use super::{Link, Measure, SessionState, SessionView, Traffic, UNHEARD_MAX, Usage};
 
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     pub record: SessionRecord,
     pub phase: Phase,
-    /// As the data plane counts, from zero when the channel was built.
-    pub reported: Traffic,
-    /// What was acknowledged before that.
-    pub offset: Traffic,
+    /// What was sent and received, and for how long the provider is known to have been there.
+    count: Count,
     /// What the provider says to have received.
     pub received_up: u64,
     pub heard: Time,
@@ -47,16 +39,19 @@ pub(super) enum Phase {
 
 impl Session {
     pub(super) fn new(record: SessionRecord, phase: Phase, now: Time, config: ClientConfig) -> Self {
-        let offset = record.acknowledged;
+        let before = record.acknowledged;
         let acknowledge_at = now + config.acknowledge_every;
-        Self { record, phase, reported: Traffic::default(), offset, received_up: offset.up, heard: now, acknowledge_at }
+        let (count, received_up) = (Count::new(before), before.traffic.up);
+        Self { record, phase, count, received_up, heard: now, acknowledge_at }
     }
 
     /// The data channel is to be built.
     pub(super) fn connect(&self) -> ClientNews {
-        let SessionRecord { id, response, service, cost_max, price, free_bytes, acknowledged, ref answer, .. } =
-            self.record;
-        let limit = cost_max.bytes_bought(price).saturating_add(free_bytes).saturating_sub(acknowledged.total());
+        let SessionRecord { id, response, service, tariff, acknowledged, ref answer, .. } = self.record;
+        let limit = match tariff.measure {
+            Measure::Bytes => self.count_max().saturating_sub(acknowledged.traffic.total()),
+            Measure::Time => u64::MAX,
+        };
         ClientNews::Connect { session: id, response, service, limit, answer: answer.clone() }
     }
 
@@ -68,30 +63,69 @@ impl Session {
         self.cost_of(self.record.acknowledged)
     }
 
-    /// What traffic costs in this session.
-    pub(super) fn cost_of(&self, traffic: Traffic) -> Amount {
-        traffic.cost_beyond(self.record.free_bytes, self.record.price)
+    /// What usage costs in this session.
+    pub(super) fn cost_of(&self, usage: Usage) -> Amount {
+        self.record.tariff.cost_beyond(self.record.free, usage)
     }
 
-    /// Whether the free bytes are used up but for a first window, so that it is time to pay for the next.
+    /// Whether what costs nothing is used up but for a first window, so that it is time to pay for the next.
     pub(super) fn is_to_be_paid(&self) -> bool {
-        self.record.free_bytes.saturating_sub(self.record.acknowledged.total()) <= WINDOW_START_BYTES
+        let measure = self.record.tariff.measure;
+        self.record.free.saturating_sub(self.record.acknowledged.count(measure)) <= measure.first_window()
     }
 
-    /// Sent and received.
-    pub(super) fn seen(&self) -> Traffic {
-        self.offset.plus(self.reported)
+    /// What may be used of what is sold: so much as the session may cost.
+    fn count_max(&self) -> u64 {
+        let SessionRecord { tariff, cost_max, free, .. } = self.record;
+        tariff.bought(cost_max).saturating_add(free)
     }
 
-    /// What to acknowledge: downloads as received, uploads as the provider received them and never more than were sent.
-    pub(super) fn arrived(&self) -> Traffic {
-        let seen = self.seen();
-        Traffic { up: seen.up.min(self.received_up), down: seen.down }.max(self.record.acknowledged)
+    /// The data plane has counted.
+    pub(super) fn report(&mut self, traffic: Traffic) {
+        self.count.report(traffic);
+    }
+
+    /// The provider is there: the time since it last was is time in which it served us. Of a longer silence nobody knows.
+    pub(super) fn run(&mut self, now: Time) {
+        self.count.run(now, |span| if span <= UNHEARD_MAX { span } else { Span::ZERO });
+    }
+
+    /// Time runs while the session does and there is a link. What went by since the provider was last heard is not counted
+    /// where it ends.
+    pub(super) fn run_over(&mut self, link: Link, now: Time) {
+        match (self.phase, link) {
+            (Phase::Running, Link::Up) => self.count.start(now),
+            _ => self.count.stop(),
+        }
+    }
+
+    /// Sent and received, and gone by.
+    pub(super) fn seen(&self, now: Time) -> Usage {
+        let counted = self.count.total();
+        counted.plus(Usage { time: self.count.uncounted(now), ..Usage::default() })
+    }
+
+    /// What to acknowledge: downloads as received, uploads as the provider received them and never more than were sent, and
+    /// time as it was counted. Where time is sold never more than the session may cost; of bytes the data plane carries no more.
+    pub(super) fn arrived(&self) -> Usage {
+        let Usage { traffic, time } = self.count.total();
+        let traffic = Traffic { up: traffic.up.min(self.received_up), down: traffic.down };
+        let time = match self.record.tariff.measure {
+            Measure::Bytes => time,
+            Measure::Time => time.min(Span(self.count_max())),
+        };
+        Usage { traffic, time }.max(self.record.acknowledged)
+    }
+
+    /// Whether no more of what is sold is in this than was acknowledged.
+    pub(super) fn is_acknowledged(&self, usage: Usage) -> bool {
+        let measure = self.record.tariff.measure;
+        usage.count(measure) == self.record.acknowledged.count(measure)
     }
 
     pub(super) fn judge(&self, metering: &Metering) -> Result<(), MeteringFault> {
         let (billed, acknowledged) = (metering.billed, self.record.acknowledged);
-        if billed.up > acknowledged.up || billed.down > acknowledged.down {
+        if !billed.is_within(acknowledged) {
             return Err(MeteringFault::BilledUnacknowledged { billed, acknowledged });
         }
         let cost = self.cost_of(billed);
@@ -117,8 +151,8 @@ impl Session {
             id: self.record.id,
             offer: self.record.offer,
             service: self.record.service,
-            price: self.record.price,
-            free_bytes: self.record.free_bytes,
+            tariff: self.record.tariff,
+            free: self.record.free,
             billed: self.record.acknowledged,
             cost: self.cost(),
             duration: now.since(self.record.opened),

@@ -3,9 +3,9 @@
 use byway_dialogue::payment::Path;
 use byway_primitives::{Amount, AssetId, Span};
 use byway_records::OfferId;
-use byway_records::offer::{self, Price, Service, Unit};
+use byway_records::offer::{self, Price, Service};
 
-use super::SESSIONS_MAX;
+use super::{Measure, SESSIONS_MAX, Tariff};
 
 /// Policy of serving one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,12 +43,28 @@ impl Default for ProviderConfig {
     }
 }
 
-/// What is sold under an offer.
+/// What is sold to one client under an offer. A price says nothing of the other: the client chooses what it pays for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sale {
     pub service: Service,
-    /// Per MB, to this client.
-    pub price: Amount,
+    pub per_mb: Option<Amount>,
+    pub per_second: Option<Amount>,
+}
+
+impl Sale {
+    /// At one price alone.
+    pub fn at(service: Service, tariff: Tariff) -> Self {
+        let price = |measure| (tariff.measure == measure).then_some(tariff.price);
+        Self { service, per_mb: price(Measure::Bytes), per_second: price(Measure::Time) }
+    }
+
+    pub(super) fn tariff(&self, measure: Measure) -> Option<Tariff> {
+        let price = match measure {
+            Measure::Bytes => self.per_mb,
+            Measure::Time => self.per_second,
+        };
+        price.map(|price| Tariff { measure, price })
+    }
 }
 
 /// What is offered to everyone under an offer.
@@ -60,16 +76,24 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// One price per MB for everyone, in the network's own coin.
-    pub fn flat(service: Service, amount: Amount) -> Self {
-        let price = Price { unit: Unit::Mb, amount, asset: AssetId::WAY, reputation_min: 0 };
+    /// One price for everyone, in the network's own coin.
+    pub fn flat(service: Service, tariff: Tariff) -> Self {
+        let Tariff { measure, price: amount } = tariff;
+        let price = Price { unit: measure.unit(), amount, asset: AssetId::WAY, reputation_min: 0 };
         Self { service, prices: vec![price] }
     }
 
-    /// What is sold to a client of this reputation, at the best price that applies; nothing where none does.
+    /// What is sold to a client of this reputation, at the best prices that apply; nothing where none does.
     pub fn sale(&self, reputation: u16) -> Option<Sale> {
-        let price = offer::best_price(&self.prices, Unit::Mb, AssetId::WAY, reputation)?;
-        Some(Sale { service: self.service, price })
+        let price = |measure: Measure| offer::best_price(&self.prices, measure.unit(), AssetId::WAY, reputation);
+        let (per_mb, per_second) = (price(Measure::Bytes), price(Measure::Time));
+        per_mb.or(per_second).map(|_| Sale { service: self.service, per_mb, per_second })
+    }
+
+    /// The tariffs at which sessions are sold to anyone.
+    pub fn tariffs(&self) -> impl Iterator<Item = Tariff> {
+        let of_coin = self.prices.iter().filter(|price| price.asset == AssetId::WAY);
+        of_coin.filter_map(|price| Some(Tariff { measure: Measure::of_unit(price.unit)?, price: price.amount }))
     }
 }
 
@@ -113,9 +137,9 @@ impl Default for ClientConfig {
 pub struct OpenRequest {
     pub offer: OfferId,
     pub service: Service,
-    /// Per MB, as the offer says for this client, as far as the client knows.
-    pub price: Amount,
-    /// The most per MB that the user agrees to, where the provider sees the client otherwise.
+    /// As the offer says for this client, as far as the client knows.
+    pub tariff: Tariff,
+    /// The most for the same that the user agrees to, where the provider sees the client otherwise.
     pub price_max: Amount,
     /// As the offer says.
     pub bandwidth_bps: u64,

@@ -5,13 +5,13 @@ use byway_primitives::{Amount, Batch, IdentityId, Space, Store, Time};
 use byway_records::OfferId;
 use byway_records::offer::Service;
 
-use super::{ResponseId, SessionId, Traffic};
+use super::{ResponseId, SessionId, Tariff, Usage};
 use crate::service::SERVICE_DATA_MAX;
 
 /// Where sessions are journaled.
 pub const SESSIONS: Space = Space("sessions");
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Which side of a session wrote an entry. Numbers are fixed for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,19 +35,19 @@ pub(super) struct SessionRecord {
     pub response: ResponseId,
     pub offer: OfferId,
     pub service: Service,
-    pub price: Amount,
+    pub tariff: Tariff,
     /// The client's service data.
     pub request: Vec<u8>,
     /// The provider's.
     pub answer: Vec<u8>,
     pub opened: Time,
-    pub acknowledged: Traffic,
+    pub acknowledged: Usage,
     /// The client's limit for the session; nothing at the provider's.
     pub cost_max: Amount,
     /// The offer's bytes per second; nothing at the provider's.
     pub rate_bytes_per_second: u64,
-    /// The first so many bytes cost nothing.
-    pub free_bytes: u64,
+    /// The first so many bytes or milliseconds of what is sold cost nothing.
+    pub free: u64,
 }
 
 /// What is left of ended sessions with a peer.
@@ -55,9 +55,9 @@ pub(super) struct SessionRecord {
 pub(super) struct ClosedRecord {
     /// The cost of all that was acknowledged.
     pub spent: Amount,
-    /// Provider: the cost of what was carried and never acknowledged.
+    /// Provider: the cost of what was given and never acknowledged.
     pub arrears: Amount,
-    /// Provider: what was forgiven of unacknowledged bytes.
+    /// Provider: what was forgiven of what was not acknowledged.
     pub forgiven: Amount,
     /// Provider: what may still be forgiven; `None` before the first session.
     pub forgivable: Option<Amount>,
@@ -123,14 +123,14 @@ impl Encode for SessionRecord {
         out.value(&self.response);
         out.value(&self.offer.0);
         out.varint(self.service.0);
-        out.value(&self.price);
+        out.value(&self.tariff);
         out.bytes(&self.request);
         out.bytes(&self.answer);
         out.value(&self.opened);
         out.value(&self.acknowledged);
         out.value(&self.cost_max);
         out.varint(self.rate_bytes_per_second);
-        out.varint(self.free_bytes);
+        out.varint(self.free);
     }
 }
 
@@ -142,14 +142,14 @@ impl Decode for SessionRecord {
             response: input.value()?,
             offer: OfferId(input.value()?),
             service: Service(input.u16()?),
-            price: input.value()?,
+            tariff: input.value()?,
             request: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
             answer: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
             opened: input.value()?,
             acknowledged: input.value()?,
             cost_max: input.value()?,
             rate_bytes_per_second: input.u64()?,
-            free_bytes: input.u64()?,
+            free: input.u64()?,
         })
     }
 }

@@ -2,31 +2,25 @@
 
 use byway_dialogue::payment::BackingKind;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Amount, Span};
+use byway_primitives::{Amount, Span, Time};
 use byway_records::OfferId;
 
-use super::{ResponseId, SessionId, Traffic};
-use crate::service::reason::ReasonText;
-use crate::service::{NotAccepted, SERVICE_DATA_MAX};
+use super::reasons::{OpenRefusal, StopReason};
+use super::{Measure, ResponseId, SessionId, Tariff, Usage};
+use crate::service::SERVICE_DATA_MAX;
 
 /// One message of the session protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionMessage {
-    /// Client: a session of this offer at this price per MB, please.
+    /// Client: a session of this offer at this price, please.
     Open {
         offer: OfferId,
         response: ResponseId,
-        price: Amount,
+        tariff: Tariff,
         data: Vec<u8>,
     },
     /// Provider: the session, and what the client needs for the data channel.
-    Accepted {
-        response: ResponseId,
-        session: SessionId,
-        /// The first so many bytes, up and down together, cost nothing.
-        free_bytes: u64,
-        data: Vec<u8>,
-    },
+    Accepted(Accepted),
     Refused {
         response: ResponseId,
         reason: OpenRefusal,
@@ -41,10 +35,10 @@ pub enum SessionMessage {
     },
     /// Provider: what the session has cost so far.
     Metering(Metering),
-    /// Client: received this much, and agree to this much of what was sent. Never goes back.
+    /// Client: received this much, agree to this much of what was sent, and was served for so long. Never goes back.
     Acknowledge {
         session: SessionId,
-        traffic: Traffic,
+        usage: Usage,
     },
     /// Provider: nothing is left to spend.
     Pause {
@@ -60,17 +54,18 @@ pub enum SessionMessage {
     },
     /// Provider: it is over; this is the bill.
     Stopped(Metering),
-    /// Client: on what terms would you sell me this?
+    /// Client: on what terms would you sell me this, by that measure?
     Ask {
         response: ResponseId,
         offer: OfferId,
+        measure: Measure,
     },
     /// Provider: on these.
     Quoted {
         response: ResponseId,
         quote: Quote,
     },
-    /// Provider: not at the price that you named, but at this one.
+    /// Provider: not at the price that you named, but at this one, of the same measure.
     Counter {
         response: ResponseId,
         named: Amount,
@@ -78,15 +73,27 @@ pub enum SessionMessage {
     },
 }
 
+/// A session that begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    pub response: ResponseId,
+    /// Made of both sides, `response` and `asked` ([`SessionId::of`]).
+    pub session: SessionId,
+    /// When the request came, by the provider's clock.
+    pub asked: Time,
+    /// The first so many bytes or milliseconds of what is sold cost nothing.
+    pub free: u64,
+    pub data: Vec<u8>,
+}
+
 /// The terms for one client, for as long as the provider's view of it stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quote {
-    /// Per MB.
-    pub price: Amount,
+    pub tariff: Tariff,
     /// How much more the provider would take in promises before it settles.
     pub credit: Amount,
-    /// How many bytes of a session cost nothing.
-    pub free_bytes: u64,
+    /// How many bytes or milliseconds of a session cost nothing.
+    pub free: u64,
     /// What must stand behind promises.
     pub backing: BackingKind,
 }
@@ -98,128 +105,10 @@ pub struct Metering {
     /// The price of `billed`.
     pub cost: Amount,
     /// What the client has acknowledged.
-    pub billed: Traffic,
+    pub billed: Usage,
     /// What the provider has received from the client; the client acknowledges no more than this of its uploads.
     pub received_up: u64,
     pub duration: Span,
-}
-
-/// Why a session is not opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OpenRefusal {
-    #[error("the provider does not sell under this offer any more; look for offers again")]
-    OfferUnknown,
-    #[error("the provider does not run this service")]
-    ServiceUnknown,
-    #[error("the provider does not understand the service data; one side may need an update")]
-    ServiceData,
-    #[error("too many sessions are open with this provider; end one first")]
-    TooManySessions,
-    #[error("the provider is at its capacity; try another")]
-    Full,
-    #[error("the provider is shutting down; try another")]
-    Closing,
-    #[error("too many questions were asked of this provider; wait a minute")]
-    TooManyQuestions,
-    /// In the words of a service that plugs in.
-    #[error("the service refused: {0}")]
-    ByService(ReasonText),
-    #[error("the provider's policy does not let it go where this asks it to; try another")]
-    Denied,
-    #[error("the provider has carried all that it wants to carry this month; try another")]
-    MonthSpent,
-}
-
-impl From<NotAccepted> for OpenRefusal {
-    fn from(refused: NotAccepted) -> Self {
-        match refused {
-            NotAccepted::Data(_) => Self::ServiceData,
-            NotAccepted::Full => Self::Full,
-            NotAccepted::Denied(_) => Self::Denied,
-        }
-    }
-}
-
-/// Why a session ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum StopReason {
-    #[error("the client asked for it")]
-    ClientWish,
-    #[error("the provider asked for it")]
-    ProviderWish,
-    #[error("nothing was left to spend")]
-    RemainderZero,
-    #[error("the client's spending limit was reached")]
-    SpendingLimit,
-    #[error("the provider billed what was not acknowledged")]
-    OverBilled,
-    #[error("the data channel failed")]
-    ChannelFailed,
-    #[error("the other side fell silent")]
-    Silence,
-    #[error("the dialogue ended")]
-    DialogueEnded,
-    #[error("the other side does not know the session")]
-    UnknownSession,
-    #[error("the provider's service failed")]
-    ServiceFailed,
-    #[error("the provider has carried all that it wants to carry this month")]
-    MonthSpent,
-}
-
-const REFUSALS: [OpenRefusal; 9] = {
-    use OpenRefusal::*;
-    [OfferUnknown, ServiceUnknown, ServiceData, TooManySessions, Full, Closing, TooManyQuestions, Denied, MonthSpent]
-};
-
-const REASONS: [StopReason; 11] = [
-    StopReason::ClientWish,
-    StopReason::ProviderWish,
-    StopReason::RemainderZero,
-    StopReason::SpendingLimit,
-    StopReason::OverBilled,
-    StopReason::ChannelFailed,
-    StopReason::Silence,
-    StopReason::DialogueEnded,
-    StopReason::UnknownSession,
-    StopReason::ServiceFailed,
-    StopReason::MonthSpent,
-];
-
-/// Stands before a refusal in words, in place of a number of the list.
-const BY_SERVICE: u8 = 0x40;
-
-fn put_listed<T: PartialEq>(out: &mut Writer, list: &[T], value: &T) {
-    out.byte(list.iter().position(|listed| listed == value).expect("the list has every variant") as u8);
-}
-
-fn take_listed<T: Copy>(input: &mut Reader<'_>, list: &[T], kind: &'static str) -> Result<T, DecodeError> {
-    let number = input.byte()?;
-    let found = list.get(usize::from(number)).copied();
-    found.ok_or(DecodeError::UnknownVariant { kind, value: number.into() })
-}
-
-impl Encode for OpenRefusal {
-    fn encode(&self, out: &mut Writer) {
-        match self {
-            Self::ByService(reason) => {
-                out.byte(BY_SERVICE);
-                out.value(reason);
-            }
-            listed => put_listed(out, &REFUSALS, listed),
-        }
-    }
-}
-
-impl Decode for OpenRefusal {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let number = input.byte()?;
-        if number == BY_SERVICE {
-            return input.value().map(Self::ByService);
-        }
-        let listed = REFUSALS.get(usize::from(number)).copied();
-        listed.ok_or(DecodeError::UnknownVariant { kind: "refusal of a session", value: number.into() })
-    }
 }
 
 impl Encode for SessionId {
@@ -246,31 +135,40 @@ impl Decode for ResponseId {
     }
 }
 
-impl Encode for Traffic {
+impl Encode for Accepted {
     fn encode(&self, out: &mut Writer) {
-        out.varint(self.up);
-        out.varint(self.down);
+        out.value(&self.response);
+        out.value(&self.session);
+        out.value(&self.asked);
+        out.varint(self.free);
+        out.bytes(&self.data);
     }
 }
 
-impl Decode for Traffic {
+impl Decode for Accepted {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { up: input.u64()?, down: input.u64()? })
+        Ok(Self {
+            response: input.value()?,
+            session: input.value()?,
+            asked: input.value()?,
+            free: input.u64()?,
+            data: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
+        })
     }
 }
 
 impl Encode for Quote {
     fn encode(&self, out: &mut Writer) {
-        out.value(&self.price);
+        out.value(&self.tariff);
         out.value(&self.credit);
-        out.varint(self.free_bytes);
+        out.varint(self.free);
         out.value(&self.backing);
     }
 }
 
 impl Decode for Quote {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { price: input.value()?, credit: input.value()?, free_bytes: input.u64()?, backing: input.value()? })
+        Ok(Self { tariff: input.value()?, credit: input.value()?, free: input.u64()?, backing: input.value()? })
     }
 }
 
@@ -299,19 +197,16 @@ impl Decode for Metering {
 impl Encode for SessionMessage {
     fn encode(&self, out: &mut Writer) {
         match self {
-            SessionMessage::Open { offer, response, price, data } => {
+            SessionMessage::Open { offer, response, tariff, data } => {
                 out.byte(0);
                 out.value(&offer.0);
                 out.value(response);
-                out.value(price);
+                out.value(tariff);
                 out.bytes(data);
             }
-            SessionMessage::Accepted { response, session, free_bytes, data } => {
+            SessionMessage::Accepted(accepted) => {
                 out.byte(1);
-                out.value(response);
-                out.value(session);
-                out.varint(*free_bytes);
-                out.bytes(data);
+                out.value(accepted);
             }
             SessionMessage::Refused { response, reason } => {
                 out.byte(2);
@@ -324,24 +219,25 @@ impl Encode for SessionMessage {
                 out.byte(5);
                 out.value(metering);
             }
-            SessionMessage::Acknowledge { session, traffic } => {
+            SessionMessage::Acknowledge { session, usage } => {
                 put_session(out, 6, session);
-                out.value(traffic);
+                out.value(usage);
             }
             SessionMessage::Pause { session } => put_session(out, 7, session),
             SessionMessage::Resume { session } => put_session(out, 8, session),
             SessionMessage::Stop { session, reason } => {
                 put_session(out, 9, session);
-                put_listed(out, &REASONS, reason);
+                out.value(reason);
             }
             SessionMessage::Stopped(metering) => {
                 out.byte(10);
                 out.value(metering);
             }
-            SessionMessage::Ask { response, offer } => {
+            SessionMessage::Ask { response, offer, measure } => {
                 out.byte(11);
                 out.value(response);
                 out.value(&offer.0);
+                out.value(measure);
             }
             SessionMessage::Quoted { response, quote } => {
                 out.byte(12);
@@ -369,28 +265,24 @@ impl Decode for SessionMessage {
             0 => SessionMessage::Open {
                 offer: OfferId(input.value()?),
                 response: input.value()?,
-                price: input.value()?,
+                tariff: input.value()?,
                 data: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
             },
-            1 => SessionMessage::Accepted {
-                response: input.value()?,
-                session: input.value()?,
-                free_bytes: input.u64()?,
-                data: input.bytes(SERVICE_DATA_MAX)?.to_vec(),
-            },
+            1 => SessionMessage::Accepted(input.value()?),
             2 => SessionMessage::Refused { response: input.value()?, reason: input.value()? },
             3 => SessionMessage::ChannelUp { session: input.value()? },
             4 => SessionMessage::ChannelFailed { session: input.value()? },
             5 => SessionMessage::Metering(input.value()?),
-            6 => SessionMessage::Acknowledge { session: input.value()?, traffic: input.value()? },
+            6 => SessionMessage::Acknowledge { session: input.value()?, usage: input.value()? },
             7 => SessionMessage::Pause { session: input.value()? },
             8 => SessionMessage::Resume { session: input.value()? },
-            9 => SessionMessage::Stop {
-                session: input.value()?,
-                reason: take_listed(input, &REASONS, "reason to stop a session")?,
-            },
+            9 => SessionMessage::Stop { session: input.value()?, reason: input.value()? },
             10 => SessionMessage::Stopped(input.value()?),
-            11 => SessionMessage::Ask { response: input.value()?, offer: OfferId(input.value()?) },
+            11 => SessionMessage::Ask {
+                response: input.value()?,
+                offer: OfferId(input.value()?),
+                measure: input.value()?,
+            },
             12 => SessionMessage::Quoted { response: input.value()?, quote: input.value()? },
             13 => SessionMessage::Counter { response: input.value()?, named: input.value()?, price: input.value()? },
             other => return Err(DecodeError::UnknownVariant { kind: "session message", value: other.into() }),
@@ -400,16 +292,23 @@ impl Decode for SessionMessage {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Traffic;
+    use super::super::reasons::{REASONS, REFUSALS};
     use super::*;
+    use crate::service::reason::ReasonText;
     use byway_primitives::Hash;
     use proptest::prelude::*;
 
     fn messages() -> impl Strategy<Value = SessionMessage> {
         let session = any::<[u8; 16]>().prop_map(SessionId);
         let response = any::<u64>().prop_map(ResponseId);
-        let traffic = any::<(u64, u64)>().prop_map(|(up, down)| Traffic { up, down });
+        let usage = any::<(u64, u64, u64)>()
+            .prop_map(|(up, down, millis)| Usage { traffic: Traffic { up, down }, time: Span(millis) });
+        let measure = any::<bool>().prop_map(|is_time| Measure::ALL[usize::from(is_time)]);
+        let tariff = (measure.clone(), any::<u128>())
+            .prop_map(|(measure, price)| Tariff { measure, price: Amount::from_units(price) });
         let data = proptest::collection::vec(any::<u8>(), 0..300);
-        let metering = (session.clone(), any::<u128>(), traffic.clone(), any::<u64>(), any::<u64>()).prop_map(
+        let metering = (session.clone(), any::<u128>(), usage.clone(), any::<u64>(), any::<u64>()).prop_map(
             |(session, cost, billed, received_up, duration)| Metering {
                 session,
                 cost: Amount::from_units(cost),
@@ -422,26 +321,23 @@ mod tests {
         let by_service = "[ -~]{0,96}".prop_map(|text| OpenRefusal::ByService(ReasonText::of(&text)));
         let refusal = prop_oneof![(0..REFUSALS.len()).prop_map(|at| REFUSALS[at]), by_service];
         prop_oneof![
-            (any::<[u8; 32]>(), response.clone(), any::<u128>(), data.clone()).prop_map(
-                |(offer, response, price, data)| {
-                    let price = Amount::from_units(price);
-                    SessionMessage::Open { offer: OfferId(Hash(offer)), response, price, data }
+            (any::<[u8; 32]>(), response.clone(), tariff.clone(), data.clone()).prop_map(
+                |(offer, response, tariff, data)| {
+                    SessionMessage::Open { offer: OfferId(Hash(offer)), response, tariff, data }
                 }
             ),
-            (response.clone(), session.clone(), any::<u64>(), data).prop_map(
-                |(response, session, free_bytes, data)| {
-                    SessionMessage::Accepted { response, session, free_bytes, data }
+            (response.clone(), session.clone(), any::<u64>(), any::<u64>(), data).prop_map(
+                |(response, session, asked, free, data)| {
+                    SessionMessage::Accepted(Accepted { response, session, asked: Time(asked), free, data })
                 }
             ),
-            (response.clone(), any::<[u8; 32]>())
-                .prop_map(|(response, offer)| SessionMessage::Ask { response, offer: OfferId(Hash(offer)) }),
-            (response.clone(), any::<u128>(), any::<u128>(), any::<u64>()).prop_map(
-                |(response, price, credit, free_bytes)| {
-                    let (price, credit) = (Amount::from_units(price), Amount::from_units(credit));
-                    let backing = BackingKind::Reservation;
-                    SessionMessage::Quoted { response, quote: Quote { price, credit, free_bytes, backing } }
-                }
-            ),
+            (response.clone(), any::<[u8; 32]>(), measure).prop_map(|(response, offer, measure)| {
+                SessionMessage::Ask { response, offer: OfferId(Hash(offer)), measure }
+            }),
+            (response.clone(), tariff, any::<u128>(), any::<u64>()).prop_map(|(response, tariff, credit, free)| {
+                let (credit, backing) = (Amount::from_units(credit), BackingKind::Reservation);
+                SessionMessage::Quoted { response, quote: Quote { tariff, credit, free, backing } }
+            }),
             (response.clone(), any::<u128>(), any::<u128>()).prop_map(|(response, named, price)| {
                 let (named, price) = (Amount::from_units(named), Amount::from_units(price));
                 SessionMessage::Counter { response, named, price }
@@ -450,7 +346,7 @@ mod tests {
             session.clone().prop_map(|session| SessionMessage::ChannelUp { session }),
             session.clone().prop_map(|session| SessionMessage::ChannelFailed { session }),
             metering.clone().prop_map(SessionMessage::Metering),
-            (session.clone(), traffic).prop_map(|(session, traffic)| SessionMessage::Acknowledge { session, traffic }),
+            (session.clone(), usage).prop_map(|(session, usage)| SessionMessage::Acknowledge { session, usage }),
             session.clone().prop_map(|session| SessionMessage::Pause { session }),
             session.clone().prop_map(|session| SessionMessage::Resume { session }),
             (session, reason).prop_map(|(session, reason)| SessionMessage::Stop { session, reason }),
@@ -461,12 +357,9 @@ mod tests {
     #[test]
     fn service_data_is_bounded() {
         let session = SessionId([1; 16]);
-        let message = SessionMessage::Accepted {
-            response: ResponseId(1),
-            session,
-            free_bytes: 0,
-            data: vec![0; SERVICE_DATA_MAX + 1],
-        };
+        let data = vec![0; SERVICE_DATA_MAX + 1];
+        let accepted = Accepted { response: ResponseId(1), session, asked: Time(0), free: 0, data };
+        let message = SessionMessage::Accepted(accepted);
         assert!(matches!(SessionMessage::from_bytes(&message.to_bytes()), Err(DecodeError::TooLong { .. })));
     }
 

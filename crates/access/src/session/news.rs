@@ -5,21 +5,33 @@ use byway_primitives::{Amount, Effect, IdentityId};
 use byway_records::OfferId;
 use byway_records::offer::Service;
 
-use super::message::{Metering, OpenRefusal, Quote, SessionMessage, StopReason};
-use super::{ResponseId, SessionId, Traffic};
+use super::message::{Metering, Quote, SessionMessage};
+use super::reasons::{OpenRefusal, StopReason};
+use super::{ResponseId, SessionId, Tariff, Traffic, Usage};
 
 /// What the provider's machine emits.
 pub type ProviderEffect = Effect<IdentityId, SessionMessage, ProviderNews>;
 /// What the client's machine emits.
 pub type ClientEffect = Effect<IdentityId, SessionMessage, ClientNews>;
 
+/// How many bytes a data plane may carry in all, up and down together, by its own count. A session's limits are numbered, and a
+/// report says which of them it is about: a limit that is told again after another is a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limit {
+    pub number: u64,
+    pub bytes: u64,
+}
+
 /// What a data plane reports of a session. It counts authenticated inner bytes, from zero when it was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
     pub traffic: Traffic,
-    /// The limit that the data plane had applied by the time it counted, or what it had let pass beyond one that was lowered;
-    /// of no meaning at the client's.
+    /// The number of the limit that the data plane had applied by the time it counted; zero before the first. Of no meaning
+    /// at the client's.
     pub limit: u64,
+    /// Bytes that may pass in all as long as that limit stands: so many as it says, or what had been let pass before it was
+    /// lowered. Of no meaning at the client's.
+    pub bound: u64,
     /// Whether something had to be dropped under that limit, which may be more than a byte away from being used up: what is
     /// carried in packets is carried whole. Of no meaning at the client's.
     pub is_short: bool,
@@ -42,19 +54,18 @@ pub enum ProviderNews {
         service: Service,
         is_late: bool,
     },
-    /// Start the data plane of a session, counters at zero, and carry no more than `limit` bytes in all, up and down
-    /// together.
+    /// Start the data plane of a session, counters at zero, and carry no more than `limit`.
     Serve {
         session: SessionId,
         service: Service,
         request: Vec<u8>,
         answer: Vec<u8>,
-        limit: u64,
+        limit: Limit,
     },
-    /// Carry no more than `limit` bytes in all, be that more or less than before, and report when it is less.
+    /// Carry no more than `limit`, be that more or less than before, and report when it is less.
     Limit {
         session: SessionId,
-        limit: u64,
+        limit: Limit,
     },
     /// Stop the data plane.
     Halt {
@@ -80,7 +91,8 @@ pub enum ClientNews {
         /// Of the request that the session came of.
         response: ResponseId,
         service: Service,
-        /// Bytes that it may carry, both ways together: what the session's spending limit pays for.
+        /// Bytes that it may carry, both ways together: what the session's spending limit pays for; where time is sold they
+        /// have no limit.
         limit: u64,
         answer: Vec<u8>,
     },
@@ -137,7 +149,7 @@ pub enum ClientNews {
     Ended {
         session: SessionId,
         reason: StopReason,
-        billed: Traffic,
+        billed: Usage,
         cost: Amount,
     },
 }
@@ -147,14 +159,16 @@ pub enum ClientNews {
 pub enum OpenError {
     #[error("the provider refused: {0}")]
     Refused(#[from] OpenRefusal),
-    #[error("the provider asks {asked} per MB of this client, and no more than {agreed} was agreed to; try another")]
-    TooDear { asked: Amount, agreed: Amount },
-    #[error("what may still be spent, {left} WAY, buys nothing at {price} WAY per MB; raise the limit")]
-    LimitTooLow { left: Amount, price: Amount },
+    #[error("the provider asks {asked} of this client, and no more than {agreed} WAY was agreed to; try another")]
+    TooDear { asked: Tariff, agreed: Amount },
+    #[error("what may still be spent, {left} WAY, buys nothing at {tariff}; raise the limit")]
+    LimitTooLow { left: Amount, tariff: Tariff },
     #[error("the provider did not answer in time")]
     NoAnswer,
     #[error("the provider's service data makes no sense to this node; one side may need an update")]
     ServiceData,
+    #[error("the provider gave the session an id that is not its own; try another")]
+    WrongId,
     #[error("this node does not speak the service")]
     ServiceUnknown,
     #[error("too many sessions are open with this provider; end one first")]
@@ -169,7 +183,7 @@ pub enum OpenError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MeteringFault {
     #[error("{billed:?} was billed, {acknowledged:?} was acknowledged")]
-    BilledUnacknowledged { billed: Traffic, acknowledged: Traffic },
+    BilledUnacknowledged { billed: Usage, acknowledged: Usage },
     #[error("{asked} was asked for what costs {cost}")]
     WrongCost { asked: Amount, cost: Amount },
 }

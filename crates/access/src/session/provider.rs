@@ -2,21 +2,25 @@
 
 mod door;
 mod judging;
+mod session;
 
 use std::collections::BTreeMap;
 
-use byway_dialogue::payment::Ahead;
-use byway_primitives::{Amount, Batch, IdentityId, Store, Time};
+use byway_primitives::{Amount, Batch, Store, Time};
 use byway_records::OfferId;
 
 use self::door::Door;
-use super::books::{Books, Line, Share};
+use self::judging::Judging;
+use self::session::{Loss, Phase, Session};
+use super::books::{Books, Share};
 use super::config::{ProviderConfig, Sale};
 use super::journal::{Journal, Role, SessionJournalError, SessionRecord};
-use super::message::{Metering, SessionMessage, StopReason};
+use super::line::Line;
+use super::message::SessionMessage;
 use super::news::{Counters, ProviderEffect, ProviderNews};
 use super::outbox::Outbox;
-use super::{SessionId, SessionState, SessionView, Traffic};
+use super::reasons::StopReason;
+use super::{Link, SessionId, SessionView, Sides, Usage};
 use crate::service::Services;
 
 /// The provider's machine for one client.
@@ -24,7 +28,7 @@ use crate::service::Services;
 /// Call order: [`restore`](Self::restore), then [`start`](Self::start) once, then anything. Tokens count from zero in
 /// each run.
 pub struct Provider {
-    client: IdentityId,
+    sides: Sides,
     config: ProviderConfig,
     services: Services,
     sale: Sales,
@@ -45,52 +49,15 @@ enum Sales {
     Closing,
 }
 
-#[derive(Debug, Clone)]
-struct Session {
-    record: SessionRecord,
-    line: Line,
-    phase: Phase,
-    metering_at: Time,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Accepted; the client builds the data channel until then. No time runs while there is no link.
-    Offered {
-        until: Option<Time>,
-    },
-    Running,
-    Paused {
-        until: Time,
-        loss: Loss,
-    },
-    /// Stopped by us; the client's last acknowledgement is awaited.
-    Stopping {
-        reason: StopReason,
-        until: Time,
-    },
-}
-
-/// Whether a paused session still waits for acknowledgements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Loss {
-    /// The client has said nothing since. As long as it doesn't, the link may be dead, and whatever were forgiven now
-    /// would be carried into nowhere as well.
-    Unheard,
-    /// It has, and what is on its way has until then to arrive.
-    JudgedAt(Time),
-    Judged,
-}
-
 impl Provider {
     pub fn restore(
-        client: IdentityId,
+        sides: Sides,
         config: ProviderConfig,
         services: Services,
         now: Time,
         store: &impl Store,
     ) -> Result<Self, SessionJournalError> {
-        let journal = Journal { role: Role::Provider, peer: client };
+        let journal = Journal { role: Role::Provider, peer: sides.client };
         let (closed, records) = journal.load(store)?;
         let mut books = Books::new(closed, now);
         let phase = Phase::Offered { until: None };
@@ -99,14 +66,14 @@ impl Provider {
             if let Some(kind) = services.kind(record.service) {
                 kind.resume(record.id, &record.request, &record.answer);
             }
-            books.open(Ahead::for_bytes(record.price, config.path, config.ceiling));
-            let line = Line::new(record.price, record.acknowledged).with_free(record.free_bytes);
-            sessions.insert(record.id, Session { record, line, phase, metering_at: now });
+            books.open(record.tariff.ahead(config.path, config.ceiling));
+            let line = Line::new(record.tariff, record.acknowledged).with_free(record.free);
+            sessions.insert(record.id, Session { record, line, phase, channel: Link::Down, metering_at: now });
         }
         let sale = Sales::Open(BTreeMap::new());
-        let (earned, out) = (Amount::ZERO, Outbox::new(client));
+        let (earned, out) = (Amount::ZERO, Outbox::new(sides.client));
         let door = Door::new(now);
-        Ok(Self { client, config, services, sale, door, journal, sessions, books, earned, out })
+        Ok(Self { sides, config, services, sale, door, journal, sessions, books, earned, out })
     }
 
     /// Takes up the sessions of before: their clients come back, or their time for it runs out.
@@ -157,6 +124,7 @@ impl Provider {
     /// `received` coin from this client in all, durably; from
     /// [`PaymentNews::Credited`](byway_dialogue::payment::PaymentNews::Credited).
     pub fn handle_credit(&mut self, now: Time, received: Amount) -> Vec<ProviderEffect> {
+        self.run(now);
         self.books.received = self.books.received.max(received);
         self.save_all();
         self.rebalance(now);
@@ -165,6 +133,7 @@ impl Provider {
 
     /// The data plane of `session` has counted.
     pub fn handle_counters(&mut self, now: Time, session: SessionId, counters: Counters) -> Vec<ProviderEffect> {
+        self.run(now);
         if let Some(session) = self.sessions.get_mut(&session) {
             session.line.report(counters);
         }
@@ -173,17 +142,18 @@ impl Provider {
     }
 
     pub fn handle_message(&mut self, now: Time, message: SessionMessage) -> Vec<ProviderEffect> {
+        self.run(now);
         match message {
-            SessionMessage::Open { offer, response, price, data } => self.open(now, offer, response, price, data),
-            SessionMessage::Ask { response, offer } => self.asked(now, response, offer),
+            SessionMessage::Open { offer, response, tariff, data } => self.open(now, offer, response, tariff, data),
+            SessionMessage::Ask { response, offer, measure } => self.asked(now, response, offer, measure),
             SessionMessage::ChannelUp { session } => self.channel_up(now, session),
             SessionMessage::ChannelFailed { session } => {
                 self.stopped_by_client(session, StopReason::ChannelFailed, now)
             }
-            SessionMessage::Acknowledge { session, traffic } => self.acknowledged(now, session, traffic),
+            SessionMessage::Acknowledge { session, usage } => self.acknowledged(now, session, usage),
             SessionMessage::Stop { session, reason } => self.stopped_by_client(session, reason, now),
             // Only a provider says these; from a client they mean nothing and cost nothing.
-            SessionMessage::Accepted { .. }
+            SessionMessage::Accepted(_)
             | SessionMessage::Refused { .. }
             | SessionMessage::Quoted { .. }
             | SessionMessage::Counter { .. }
@@ -197,7 +167,9 @@ impl Provider {
 
     /// The dialogue goes on over another link, or after a crash: says where its sessions stand.
     pub fn handle_attached(&mut self, now: Time) -> Vec<ProviderEffect> {
+        self.run(now);
         for (id, session) in &mut self.sessions {
+            session.channel = Link::Down;
             match session.phase {
                 Phase::Offered { .. } => {
                     session.phase = Phase::Offered { until: Some(now + self.config.channel_wait) };
@@ -208,11 +180,22 @@ impl Provider {
             }
             self.out.send(SessionMessage::Metering(session.metering(now)));
         }
+        self.rebalance(now);
+        self.finish(now)
+    }
+
+    /// The link is gone; the dialogue is not. Until a client says over another that its channel is up nothing is given where time
+    /// is sold, and no time runs.
+    pub fn handle_detached(&mut self, now: Time) -> Vec<ProviderEffect> {
+        self.run(now);
+        self.sessions.values_mut().for_each(|session| session.channel = Link::Down);
+        self.rebalance(now);
         self.finish(now)
     }
 
     /// The dialogue has ended, and all its sessions with it.
     pub fn handle_dialogue_ended(&mut self, now: Time) -> Vec<ProviderEffect> {
+        self.run(now);
         self.forget_all_judging();
         for id in self.ids() {
             self.close(now, id, StopReason::DialogueEnded);
@@ -222,11 +205,13 @@ impl Provider {
 
     /// Ends a session.
     pub fn stop(&mut self, now: Time, session: SessionId, reason: StopReason) -> Vec<ProviderEffect> {
+        self.run(now);
         self.begin_stop(now, session, reason);
         self.finish(now)
     }
 
     pub fn handle_wake(&mut self, now: Time) -> Vec<ProviderEffect> {
+        self.run(now);
         self.refuse_unjudged(now);
         for id in self.ids() {
             self.wake(now, id);
@@ -239,28 +224,35 @@ impl Provider {
         self.sessions.keys().copied().collect()
     }
 
+    /// Counts the time that has gone by in the sessions that run.
+    fn run(&mut self, now: Time) {
+        self.sessions.values_mut().for_each(|session| session.line.run(now));
+    }
+
     fn channel_up(&mut self, now: Time, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return self.unknown(id) };
-        // A client that came back after a crash says it again.
+        session.channel = Link::Up;
+        // A client says it again over each link, and when it came back after a crash.
         if !matches!(session.phase, Phase::Offered { .. }) {
-            return;
+            return self.rebalance(now);
         }
         session.phase = Phase::Running;
-        session.metering_at = now + self.config.metering_every;
+        session.metering_at = now + session.metering_every(&self.config);
         // The limit is in the news that starts the data plane, so it is not told twice.
-        let changed = self.share();
-        if let Some(session) = self.sessions.get(&id) {
+        self.share();
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.run_or_stop(now);
+            session.line.tell();
             let SessionRecord { service, request, answer, .. } = session.record.clone();
-            let limit = session.line.limit();
+            let limit = session.line.told();
             self.out.notify(ProviderNews::Serve { session: id, service, request, answer, limit });
         }
-        self.tell(changed.into_iter().filter(|other| *other != id));
         self.rebalance(now);
     }
 
-    fn acknowledged(&mut self, now: Time, id: SessionId, traffic: Traffic) {
+    fn acknowledged(&mut self, now: Time, id: SessionId, usage: Usage) {
         let Some(session) = self.sessions.get_mut(&id) else { return self.unknown(id) };
-        let more = session.line.acknowledge(traffic);
+        let more = session.line.acknowledge(usage);
         session.record.acknowledged = session.line.acknowledged;
         if let Phase::Paused { loss, .. } = &mut session.phase
             && (*loss == Loss::Unheard || matches!(loss, Loss::JudgedAt(_)) && !more.is_zero())
@@ -293,6 +285,7 @@ impl Provider {
             return;
         }
         session.phase = Phase::Stopping { reason, until: now + self.config.stop_wait };
+        session.line.stop();
         self.out.notify(ProviderNews::Halt { session: id });
         self.out.send(SessionMessage::Stop { session: id, reason });
     }
@@ -334,7 +327,7 @@ impl Provider {
         }
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if matches!(session.phase, Phase::Running | Phase::Paused { .. }) && now >= session.metering_at {
-            session.metering_at = now + self.config.metering_every;
+            session.metering_at = now + session.metering_every(&self.config);
             let metering = session.metering(now);
             self.out.send(SessionMessage::Metering(metering));
         }
@@ -342,8 +335,7 @@ impl Provider {
 
     /// Shares the budget, tells the data planes, and pauses or resumes whoever has none left or some again.
     fn rebalance(&mut self, now: Time) {
-        let changed = self.share();
-        self.tell(changed.into_iter());
+        self.share();
         for (id, session) in &mut self.sessions {
             let exhausted = session.line.is_exhausted();
             match session.phase {
@@ -357,30 +349,21 @@ impl Provider {
                 }
                 _ => {}
             }
-        }
-    }
-
-    fn tell(&mut self, changed: impl Iterator<Item = SessionId>) {
-        for session in changed {
-            if let Some(limit) = self.sessions.get(&session).map(|session| session.line.limit()) {
-                self.out.notify(ProviderNews::Limit { session, limit });
+            session.run_or_stop(now);
+            if session.is_served()
+                && let Some(limit) = session.line.tell()
+            {
+                self.out.notify(ProviderNews::Limit { session: *id, limit });
             }
         }
     }
 
-    fn share(&mut self) -> Vec<SessionId> {
-        let mut lines: Vec<_> = self
-            .sessions
-            .iter_mut()
-            .map(|(id, session)| {
-                let share = match session.phase {
-                    Phase::Running | Phase::Paused { .. } => Share::Wanted,
-                    Phase::Offered { .. } | Phase::Stopping { .. } => Share::Nothing,
-                };
-                (*id, share, &mut session.line)
-            })
-            .collect();
-        self.books.share(&mut lines)
+    fn share(&mut self) {
+        let lines = self.sessions.values_mut().map(|session| {
+            let share = if session.is_served() { Share::Wanted } else { Share::Nothing };
+            (share, &mut session.line)
+        });
+        self.books.share(&mut lines.collect::<Vec<_>>());
     }
 
     /// Counters reach the disk with each promise: often enough that a crash costs less than a window, and no write of
@@ -406,52 +389,10 @@ impl Provider {
     }
 
     fn finish(&mut self, now: Time) -> Vec<ProviderEffect> {
-        let judging = self.door.judging.values().map(|judging| judging.until);
+        let judging = self.door.judging.values().map(Judging::until);
         if let Some(next) = self.sessions.values().flat_map(Session::deadlines).chain(judging).min() {
             self.out.wake_at(next.max(now));
         }
         self.out.drain()
-    }
-}
-
-impl Session {
-    fn metering(&self, now: Time) -> Metering {
-        Metering {
-            session: self.record.id,
-            cost: self.line.cost(),
-            billed: self.line.acknowledged,
-            received_up: self.line.carried().up,
-            duration: now.since(self.record.opened),
-        }
-    }
-
-    fn deadlines(&self) -> impl Iterator<Item = Time> {
-        let (first, second) = match self.phase {
-            Phase::Offered { until } => (until, None),
-            Phase::Stopping { until, .. } => (Some(until), None),
-            Phase::Running => (Some(self.metering_at), None),
-            Phase::Paused { until, loss: Loss::JudgedAt(at) } => (Some(until.min(at)), Some(self.metering_at)),
-            Phase::Paused { until, loss: Loss::Unheard | Loss::Judged } => (Some(until), Some(self.metering_at)),
-        };
-        [first, second].into_iter().flatten()
-    }
-
-    fn view(&self, now: Time) -> SessionView {
-        SessionView {
-            id: self.record.id,
-            offer: self.record.offer,
-            service: self.record.service,
-            price: self.record.price,
-            free_bytes: self.record.free_bytes,
-            billed: self.line.acknowledged,
-            cost: self.line.cost(),
-            duration: now.since(self.record.opened),
-            state: match self.phase {
-                Phase::Offered { .. } => SessionState::Connecting,
-                Phase::Running => SessionState::Running,
-                Phase::Paused { .. } => SessionState::Paused,
-                Phase::Stopping { .. } => SessionState::Stopping,
-            },
-        }
     }
 }

@@ -1,7 +1,7 @@
 use byway_crypto::IdentitySecret;
 use byway_primitives::{Amount, IdentityId, NetworkId, Span};
 use byway_records::OfferId;
-use byway_records::offer::{Location, Offer, Service};
+use byway_records::offer::{Location, Offer, Service, Unit};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -271,7 +271,7 @@ fn candidate(provider: u8, country: &str, asn: u32, price: u64) -> Candidate {
         contacts: Vec::new(),
     };
     let (id, offer) = (OfferId::of(secret.id(), 1), offer.sign(&secret, NetworkId(byway_primitives::Hash([0; 32]))));
-    Candidate { id, offer, price: Amount::from_units(price.into()) }
+    Candidate { id, offer, price: Amount::from_units(price.into()), unit: Unit::Mb }
 }
 
 #[test]

@@ -4,13 +4,13 @@ use byway_access::quality::{Attestation, Figures, QualityMessage, SignedAttestat
 use byway_access::service::reason::ReasonText;
 use byway_access::service::tunnel::{MTU, Slot, TunnelAnswer, TunnelRequest};
 use byway_access::service::{ServiceKind, Socks};
-use byway_access::session::{Metering, OpenRefusal, Quote, StopReason};
+use byway_access::session::{Accepted, Measure, Metering, OpenRefusal, Quote, StopReason};
 use byway_access::warning::WarningMessage;
-use byway_access::{ResponseId, SessionId, SessionMessage, Traffic};
+use byway_access::{ResponseId, SessionId, SessionMessage, Tariff, Traffic, Usage};
 use byway_crypto::IdentitySignature;
 use byway_crypto::noise::StaticKey;
 use byway_dialogue::payment::BackingKind;
-use byway_primitives::{Amount, AssetId, Encode, Hash, IdentityId, NetworkId, Span};
+use byway_primitives::{Amount, AssetId, Encode, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::offer::Service;
 use byway_records::promise::Series;
 use byway_records::{Backing, OfferId, Promise, SignedPromise};
@@ -22,17 +22,21 @@ pub fn metering() -> Metering {
     Metering {
         session: SESSION,
         cost: Amount::from_units(123_456),
-        billed: Traffic::new(300, 70_000),
+        billed: usage(),
         received_up: 310,
         duration: Span::seconds(61),
     }
 }
 
+fn usage() -> Usage {
+    Usage { traffic: Traffic::new(300, 70_000), time: Span::millis(60_500) }
+}
+
 fn quote() -> Quote {
     Quote {
-        price: Amount::from_units(70_000),
+        tariff: Tariff::per_mb(Amount::from_units(70_000)),
         credit: Amount::from_units(1_000_000),
-        free_bytes: 300,
+        free: 300,
         backing: BackingKind::Reservation,
     }
 }
@@ -45,21 +49,30 @@ pub fn messages() -> Vec<(&'static str, SessionMessage)> {
             SessionMessage::Open {
                 offer: OfferId(Hash([1; 32])),
                 response,
-                price: Amount::from_units(70_000),
+                tariff: Tariff::per_second(Amount::from_units(70_000)),
                 data: vec![1, 2, 3],
             },
         ),
-        ("accepted", SessionMessage::Accepted { response, session, free_bytes: 300, data: vec![4, 5] }),
+        (
+            "accepted",
+            SessionMessage::Accepted(Accepted {
+                response,
+                session,
+                asked: Time(1_700_000_000_000),
+                free: 300,
+                data: vec![4, 5],
+            }),
+        ),
         ("refused", SessionMessage::Refused { response, reason: OpenRefusal::Full }),
         ("channel up", SessionMessage::ChannelUp { session }),
         ("channel failed", SessionMessage::ChannelFailed { session }),
         ("metering", SessionMessage::Metering(metering())),
-        ("acknowledge", SessionMessage::Acknowledge { session, traffic: Traffic::new(300, 70_000) }),
+        ("acknowledge", SessionMessage::Acknowledge { session, usage: usage() }),
         ("pause", SessionMessage::Pause { session }),
         ("resume", SessionMessage::Resume { session }),
         ("stop", SessionMessage::Stop { session, reason: StopReason::OverBilled }),
         ("stopped", SessionMessage::Stopped(metering())),
-        ("ask", SessionMessage::Ask { response, offer: OfferId(Hash([1; 32])) }),
+        ("ask", SessionMessage::Ask { response, offer: OfferId(Hash([1; 32])), measure: Measure::Time }),
         ("quoted", SessionMessage::Quoted { response, quote: quote() }),
         (
             "counter",
@@ -118,6 +131,7 @@ pub fn refusals() -> Vec<SessionMessage> {
         TooManyQuestions,
         Denied,
         MonthSpent,
+        NotByThat,
     ];
     all.into_iter().map(|reason| SessionMessage::Refused { response: RESPONSE, reason }).collect()
 }

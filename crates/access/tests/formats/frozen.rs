@@ -57,19 +57,19 @@ fn service_data_of_socks_is_frozen() {
 }
 
 const FROZEN_MESSAGES: [&str; 14] = [
-    "open: 42 4379cf4e949c8e8a",
-    "accepted: 24 ead928746588f06a",
+    "open: 43 0b1cc0c7e844c15d",
+    "accepted: 30 839832911a7a0c5e",
     "refused: 4 650f90144e2ecbd3",
     "channel up: 17 d7f12c30668f7d5c",
     "channel failed: 17 b2ce0df99ea7b784",
-    "metering: 30 00b7210f2cc278f3",
-    "acknowledge: 22 f23bc3f4094aedbc",
+    "metering: 33 6da1fef40a418b43",
+    "acknowledge: 25 301cd3074b4d59f2",
     "pause: 17 518cda3d2e26f0c3",
     "resume: 17 9cf87542eaf6ede9",
     "stop: 18 5fc1019b8908d503",
-    "stopped: 30 4dec128e758d0e47",
-    "ask: 35 0df6ece1de55e5bc",
-    "quoted: 12 d583bfe7a0edfd05",
+    "stopped: 33 ca123fab224e6eb4",
+    "ask: 36 53fc6e72a61f0e3a",
+    "quoted: 13 905a792ad8c076cc",
     "counter: 9 46cbccc48dd26f3f",
 ];
 const FROZEN_SOCKS: [&str; 2] = ["socks request: 1 996c5ad08c436211", "socks answer: 3 7a9fb9f29fde809c"];

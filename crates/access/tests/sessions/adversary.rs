@@ -3,15 +3,20 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use byway_access::session::{ClientNews, Metering, MeteringFault, OpenError, ProviderNews, StopReason, Traffic};
+use byway_access::session::{
+    Accepted, ClientNews, Metering, MeteringFault, OpenError, ProviderNews, SessionId, Sides, StopReason, Traffic,
+};
 use byway_access::{ResponseId, SessionMessage};
 use byway_dialogue::payment::PaymentMessage;
-use byway_primitives::{Amount, Span};
+use byway_primitives::{Amount, Span, Time};
 
 use crate::node::*;
 use crate::pair::*;
 
 const START: Amount = Amount::from_units(3 * 65_536);
+
+/// How a provider's agreement is falsified.
+type Falsify = Box<dyn Fn(&mut Accepted)>;
 
 /// How a provider's bill is falsified.
 type Cheat = fn(&mut Metering);
@@ -41,9 +46,13 @@ fn over_bills(change: Cheat) -> Pair {
 fn an_over_billing_provider_is_caught_and_paid_no_more() {
     let cases: [(&str, Cheat); 3] = [
         ("bytes never acknowledged", |m| {
-            (m.billed.down, m.cost) = (m.billed.down * 2, Traffic::new(m.billed.up, m.billed.down * 2).cost(PRICE))
+            m.billed.traffic.down *= 2;
+            m.cost = m.billed.traffic.cost(PRICE);
         }),
-        ("uploads never sent", |m| (m.billed.up, m.cost) = (1 << 40, Traffic::new(1 << 40, m.billed.down).cost(PRICE))),
+        ("uploads never sent", |m| {
+            m.billed.traffic.up = 1 << 40;
+            m.cost = m.billed.traffic.cost(PRICE);
+        }),
         ("a higher price", |m| m.cost = m.cost.checked_add(m.cost).unwrap()),
     ];
     for (label, change) in cases {
@@ -74,7 +83,7 @@ fn uploads_that_the_provider_makes_up_are_not_billed() {
     pair.run_until_moved(Span::seconds(30));
     pair.stop_all();
     let (billed, _) = *pair.final_bills().values().next().unwrap();
-    assert_eq!(billed, Traffic::new(10_000, 1_000_000));
+    assert_eq!(billed.traffic, Traffic::new(10_000, 1_000_000));
 }
 
 /// Lets `keep` judge each message of the client from `after` on.
@@ -171,6 +180,32 @@ fn a_provider_that_vanishes_keeps_at_most_the_window_in_force() {
             _ => false,
         });
         assert!(gave_up, "after {after} ms");
+    }
+}
+
+#[test]
+fn a_session_under_an_id_that_is_not_its_own_is_refused() {
+    let other = SessionId::of(sides(), ResponseId(2), Time(1_000_030));
+    let elsewhere = SessionId::of(Sides { provider: id(CLIENT), ..sides() }, ResponseId(1), Time(1_000_030));
+    let falsify: [(&str, Falsify); 3] = [
+        ("another session's", Box::new(move |accepted| accepted.session = other)),
+        ("another provider's", Box::new(move |accepted| accepted.session = elsewhere)),
+        ("that of another time", Box::new(|accepted| accepted.asked = accepted.asked + Span::millis(1))),
+    ];
+    for (label, change) in falsify {
+        let mut pair = Pair::new();
+        pair.tamper = Some(Box::new(move |_, message| match message {
+            Message::Session(SessionMessage::Accepted(mut accepted)) => {
+                change(&mut accepted);
+                Some(Message::Session(SessionMessage::Accepted(accepted)))
+            }
+            other => Some(other),
+        }));
+        pair.open(ResponseId(1), request());
+        pair.run(Span::seconds(1));
+        let failed = ClientNews::OpenFailed { response: ResponseId(1), error: OpenError::WrongId };
+        assert!(pair.client_said(|news| *news == failed), "{label}");
+        assert!(pair.sessions().is_empty(), "{label}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Honest peers: what is billed is what arrived.
 
-use byway_access::session::{ClientNews, OpenError, OpenRefusal, ProviderNews, SessionState, StopReason, Traffic};
-use byway_access::{ResponseId, SessionMessage};
+use byway_access::session::{ClientNews, OpenError, OpenRefusal, ProviderNews, SessionState, StopReason};
+use byway_access::{ResponseId, SessionMessage, Tariff, Traffic, Usage};
 use byway_primitives::{Amount, Span};
 use byway_records::OfferId;
 
@@ -16,7 +16,7 @@ fn what_arrived_is_billed_to_the_byte() {
     pair.stop_all();
     let bills = pair.final_bills();
     assert_eq!(bills.len(), 1);
-    let (billed, cost) = *bills.values().next().unwrap();
+    let (Usage { traffic: billed, .. }, cost) = *bills.values().next().unwrap();
     assert_eq!(billed, Traffic::new(700_001, 3_000_003));
     assert_eq!(billed, pair.truth.arrived);
     assert_eq!(cost, billed.cost(PRICE), "of the cumulative count, rounded up once");
@@ -67,9 +67,9 @@ fn several_sessions_share_one_credit() {
     assert_eq!(pair.wanted, Traffic::default());
     pair.stop_all();
     let bills = pair.final_bills();
-    let total = bills.values().fold(0, |sum, (billed, _)| sum + billed.total());
+    let total = bills.values().fold(0, |sum, (billed, _)| sum + billed.traffic.total());
     assert_eq!(total, pair.truth.arrived.total());
-    assert!(bills.values().all(|(billed, _)| billed.total() > 100_000), "neither starved: {bills:?}");
+    assert!(bills.values().all(|(billed, _)| billed.traffic.total() > 100_000), "neither starved: {bills:?}");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_line_that_loses_data_goes_on_and_lost_bytes_are_not_billed() {
     pair.run_until_moved(Span::seconds(120));
     assert_eq!(pair.wanted, Traffic::default(), "{:?}", pair.sessions());
     pair.stop_all();
-    let (billed, cost) = *pair.final_bills().values().next().unwrap();
+    let (Usage { traffic: billed, .. }, cost) = *pair.final_bills().values().next().unwrap();
     assert_eq!(billed, pair.truth.arrived);
     assert!(billed.down < 5_000_000);
     assert_eq!(cost, billed.cost(PRICE));
@@ -114,7 +114,7 @@ fn opening_is_idempotent() {
     let mut pair = Pair::browsing(0, 0);
     pair.run(Span::seconds(1));
     let data = vec![1];
-    let again = SessionMessage::Open { offer: OFFER, response: ResponseId(1), price: PRICE, data };
+    let again = SessionMessage::Open { offer: OFFER, response: ResponseId(1), tariff: Tariff::per_mb(PRICE), data };
     for _ in 0..3 {
         pair.nodes[PROVIDER].handle(pair.now, Message::Session(again.clone()));
         pair.run(Span::millis(200));
@@ -141,9 +141,9 @@ fn the_spending_limit_of_a_session_ends_it() {
 #[test]
 fn what_buys_nothing_asks_for_no_session() {
     let mut pair = Pair::new();
-    let (now, price) = (pair.now, request().price);
+    let (now, tariff) = (pair.now, request().tariff);
     for (bytes, is_too_low) in [(0, true), (2_000, true), (2_100, false)] {
-        let cost_max = Amount::cost_of_bytes(price, bytes).unwrap();
+        let cost_max = tariff.cost_of(bytes);
         let wanted = byway_access::session::OpenRequest { cost_max, ..request() };
         pair.nodes[CLIENT].client(now, |client| {
             let asked = client.open(now, ResponseId(bytes), wanted.clone());

@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use byway_access::credit::Trial;
 use byway_access::session::{
-    COUNTERS_MAX, ClientNews, OpenError, OpenRefusal, OpenRequest, ProviderNews, SessionView, Traffic,
+    Accepted, COUNTERS_MAX, ClientNews, Measure, OpenError, OpenRefusal, OpenRequest, ProviderNews, SessionView,
+    Traffic,
 };
-use byway_access::{ResponseId, SessionMessage};
+use byway_access::{ResponseId, SessionMessage, Tariff};
 use byway_dialogue::payment::{BackingKind, PaymentMessage};
 use byway_primitives::{Amount, Span};
 
@@ -23,7 +24,10 @@ fn units(units: u128) -> Amount {
 /// A client that expects one price and agrees to another at most, where the provider asks [`PRICE`].
 fn haggle(expected: u128, agreed: u128) -> Pair {
     let mut pair = Pair::new();
-    pair.open(ResponseId(1), OpenRequest { price: units(expected), price_max: units(agreed), ..request() });
+    pair.open(
+        ResponseId(1),
+        OpenRequest { tariff: Tariff::per_mb(units(expected)), price_max: units(agreed), ..request() },
+    );
     pair.run(Span::seconds(1));
     pair
 }
@@ -42,7 +46,11 @@ fn a_session_begins_at_the_price_that_both_have_named() {
         let mut pair = haggle(expected, agreed);
         let views = [pair.client().sessions(pair.now), pair.provider().sessions(pair.now)];
         for view in &views {
-            assert_eq!(view.iter().map(|view| view.price).collect::<Vec<_>>(), [PRICE], "{expected} of {agreed}");
+            assert_eq!(
+                view.iter().map(|view| view.tariff.price).collect::<Vec<_>>(),
+                [PRICE],
+                "{expected} of {agreed}"
+            );
         }
         let countered = pair.client_said(|news| matches!(news, ClientNews::Countered { .. }));
         assert_eq!(countered, expected != price);
@@ -59,7 +67,10 @@ fn a_price_that_was_not_agreed_to_ends_it_and_costs_a_first_window_at_most() {
     let price = PRICE.units();
     for agreed in [price - 1, price / 2, 0] {
         let pair = haggle(price / 2, agreed);
-        assert_eq!(open_failed(&pair), Some(OpenError::TooDear { asked: PRICE, agreed: units(agreed) }));
+        assert_eq!(
+            open_failed(&pair),
+            Some(OpenError::TooDear { asked: Tariff::per_mb(PRICE), agreed: units(agreed) })
+        );
         assert!(pair.sessions().is_empty() && pair.provider().sessions(pair.now).is_empty());
         let first = Traffic::new(0, 65_536).cost(PRICE);
         assert!(pair.nodes[CLIENT].payments.promised() <= first);
@@ -72,11 +83,13 @@ fn answers_every_open_with(counter: impl Fn(Amount) -> Amount + 'static) -> Pair
     let mut pair = Pair::new();
     let named = Rc::new(Cell::new(Amount::ZERO));
     pair.tamper = Some(Box::new(move |_, message| match message {
-        Message::Session(SessionMessage::Open { price, .. }) => {
-            named.set(price);
+        Message::Session(SessionMessage::Open { tariff, .. }) => {
+            named.set(tariff.price);
             Some(message)
         }
-        Message::Session(SessionMessage::Accepted { response, .. } | SessionMessage::Counter { response, .. }) => {
+        Message::Session(
+            SessionMessage::Accepted(Accepted { response, .. }) | SessionMessage::Counter { response, .. },
+        ) => {
             let (named, price) = (named.get(), counter(named.get()));
             Some(Message::Session(SessionMessage::Counter { response, named, price }))
         }
@@ -108,11 +121,11 @@ fn old_counters_and_counters_after_the_session_began_say_nothing() {
         pair.nodes[CLIENT].handle(now, Message::Session(replayed));
         pair.run(Span::seconds(1));
     }
-    let price = |sessions: &[SessionView]| sessions.iter().map(|view| (view.id, view.price)).collect::<Vec<_>>();
+    let price = |sessions: &[SessionView]| sessions.iter().map(|view| (view.id, view.tariff.price)).collect::<Vec<_>>();
     assert_eq!(price(&pair.sessions()), price(&before));
     // While the request at the provider's price is open, the counter to the one before is old.
     let mut pair = Pair::new();
-    pair.open(ResponseId(7), OpenRequest { price: half, price_max: dear, ..request() });
+    pair.open(ResponseId(7), OpenRequest { tariff: Tariff::per_mb(half), price_max: dear, ..request() });
     pair.tamper = Some(Box::new(|who, message| (who == CLIENT).then_some(message)));
     let now = pair.now;
     let counter = |named, price| SessionMessage::Counter { response: ResponseId(7), named, price };
@@ -130,7 +143,7 @@ fn a_provider_that_bills_at_a_higher_price_than_was_agreed_to_is_accused() {
     let mut pair = haggle(PRICE.units() / 2, PRICE.units());
     pair.tamper = Some(Box::new(|_, message| match message {
         Message::Session(SessionMessage::Metering(mut metering)) => {
-            metering.cost = metering.billed.cost(units(PRICE.units() * 2));
+            metering.cost = metering.billed.traffic.cost(units(PRICE.units() * 2));
             Some(Message::Session(SessionMessage::Metering(metering)))
         }
         other => Some(other),
@@ -152,12 +165,13 @@ fn questions_are_answered_for_nothing_and_not_without_end() {
     });
     let ask = |pair: &mut Pair, response, offer| {
         let now = pair.now;
-        pair.nodes[CLIENT].client(now, |client| client.ask(now, ResponseId(response), offer).unwrap());
+        pair.nodes[CLIENT]
+            .client(now, |client| client.ask(now, ResponseId(response), (offer, Measure::Bytes)).unwrap());
         pair.run(Span::millis(200));
         pair.nodes[CLIENT].client_news.pop().unwrap()
     };
     let ClientNews::Quoted { quote, offer, .. } = ask(&mut pair, 1, OFFER) else { panic!("no answer") };
-    assert_eq!((offer, quote.price, quote.credit, quote.free_bytes), (OFFER, PRICE, units(700), TRIAL.bytes));
+    assert_eq!((offer, quote.tariff.price, quote.credit, quote.free), (OFFER, PRICE, units(700), TRIAL.bytes));
     let unknown = byway_records::OfferId(byway_primitives::Hash([9; 32]));
     let refused =
         |response, reason: OpenRefusal| ClientNews::AskFailed { response: ResponseId(response), error: reason.into() };
@@ -176,7 +190,7 @@ fn a_question_without_an_answer_is_given_up() {
     let mut pair = Pair::new();
     pair.tamper = Some(Box::new(|who, message| (who == CLIENT).then_some(message)));
     let now = pair.now;
-    pair.nodes[CLIENT].client(now, |client| client.ask(now, ResponseId(1), OFFER).unwrap());
+    pair.nodes[CLIENT].client(now, |client| client.ask(now, ResponseId(1), (OFFER, Measure::Bytes)).unwrap());
     pair.run(Span::seconds(11));
     let failed = ClientNews::AskFailed { response: ResponseId(1), error: OpenError::NoAnswer };
     assert!(pair.client_said(|news| *news == failed));

@@ -1,8 +1,8 @@
 //! Whatever a peer says, in whatever order: no machine breaks and no law is broken.
 
-use byway_access::session::{Metering, OpenRefusal, StopReason, Traffic};
-use byway_access::{ResponseId, SessionId, SessionMessage};
-use byway_primitives::{Amount, Span};
+use byway_access::session::{Accepted, Metering, OpenRefusal, StopReason};
+use byway_access::{ResponseId, SessionId, SessionMessage, Tariff, Traffic, Usage};
+use byway_primitives::{Amount, Span, Time};
 use proptest::prelude::*;
 
 use crate::node::*;
@@ -12,7 +12,10 @@ use crate::pair::*;
 type Say = fn(SessionId, u64, u64) -> SessionMessage;
 
 const FROM_PROVIDER: [Say; 8] = [
-    |session, a, _| SessionMessage::Accepted { response: ResponseId(a % 3), session, free_bytes: a, data: vec![1, 8] },
+    |session, a, b| {
+        let (response, data) = (ResponseId(a % 3), vec![1, 8]);
+        SessionMessage::Accepted(Accepted { response, session, asked: Time(b), free: a, data })
+    },
     |_, a, _| SessionMessage::Refused { response: ResponseId(a % 3), reason: OpenRefusal::Full },
     |session, a, b| SessionMessage::Metering(metering(session, a, b)),
     |session, _, _| SessionMessage::Pause { session },
@@ -23,18 +26,24 @@ const FROM_PROVIDER: [Say; 8] = [
 ];
 
 const FROM_CLIENT: [Say; 7] = [
-    |_, a, _| SessionMessage::Open { offer: OFFER, response: ResponseId(a % 40), price: PRICE, data: vec![1] },
+    |_, a, _| {
+        let tariff = if a % 2 == 0 { Tariff::per_mb(PRICE) } else { Tariff::per_second(PER_SECOND) };
+        SessionMessage::Open { offer: OFFER, response: ResponseId(a % 40), tariff, data: vec![1] }
+    },
     |session, _, _| SessionMessage::ChannelUp { session },
     |session, _, _| SessionMessage::ChannelFailed { session },
-    |session, a, b| SessionMessage::Acknowledge { session, traffic: Traffic::new(a, b) },
+    |session, a, b| SessionMessage::Acknowledge {
+        session,
+        usage: Usage { traffic: Traffic::new(a, b), time: Span(a) },
+    },
     |session, _, _| SessionMessage::Stop { session, reason: StopReason::ClientWish },
     |session, _, _| SessionMessage::Stop { session, reason: StopReason::UnknownSession },
     |session, a, b| SessionMessage::Metering(metering(session, a, b)),
 ];
 
 fn metering(session: SessionId, a: u64, b: u64) -> Metering {
-    let billed = Traffic::new(a, b);
-    Metering { session, cost: billed.cost(PRICE), billed, received_up: b, duration: Span(a) }
+    let billed = Usage { traffic: Traffic::new(a, b), time: Span(a) };
+    Metering { session, cost: Tariff::per_mb(PRICE).cost(billed), billed, received_up: b, duration: Span(a) }
 }
 
 fn numbers() -> impl Strategy<Value = u64> {
@@ -56,6 +65,30 @@ proptest! {
             pair.nodes[CLIENT].handle(pair.now, Message::Session(FROM_PROVIDER[kind](session, a, b)));
             pair.step();
             prop_assert!(pair.client().spent() <= pair.truth.arrived.cost(PRICE));
+            let ahead = pair.nodes[CLIENT].payments.promised().saturating_sub(pair.client().spent());
+            prop_assert!(ahead <= CEILING);
+        }
+    }
+
+    #[test]
+    fn a_hostile_provider_never_bills_time_that_did_not_go_by(
+        script in proptest::collection::vec((0..FROM_PROVIDER.len(), any::<bool>(), numbers(), numbers()), 1..30),
+    ) {
+        let mut pair = Pair::renting([0, 0]);
+        pair.run(Span::millis(300));
+        let (real, begun) = (pair.sessions()[0].id, pair.now);
+        for (kind, known, a, b) in script {
+            let session = if known { real } else { SessionId([9; 16]) };
+            let mut message = FROM_PROVIDER[kind](session, a, b);
+            if let SessionMessage::Metering(bill) | SessionMessage::Stopped(bill) = &mut message {
+                bill.billed.time = Span(a % 400);
+                bill.billed.traffic = Traffic::default();
+                bill.cost = pair.tariff.cost(bill.billed);
+            }
+            pair.nodes[CLIENT].handle(pair.now, Message::Session(message));
+            pair.advance();
+            let elapsed = pair.now.since(begun).0 + 300;
+            prop_assert!(pair.client().spent() <= pair.tariff.cost_of(elapsed));
             let ahead = pair.nodes[CLIENT].payments.promised().saturating_sub(pair.client().spent());
             prop_assert!(ahead <= CEILING);
         }

@@ -2,8 +2,10 @@
 
 use byway_access::service::SERVICE_DATA_MAX;
 use byway_access::service::reason::ReasonText;
-use byway_access::session::{OpenRefusal, ProviderConfig, ProviderEffect, ProviderNews, Sale, SessionId};
-use byway_access::{Provider, ResponseId, Services, SessionMessage};
+use byway_access::session::{
+    Accepted, OpenRefusal, ProviderConfig, ProviderEffect, ProviderNews, Sale, SessionId, Sides,
+};
+use byway_access::{Provider, ResponseId, Services, SessionMessage, Tariff};
 use byway_primitives::{Amount, Effect, IdentityId, MemoryStore, Span, Time};
 use byway_records::OfferId;
 use byway_records::offer::Service;
@@ -11,23 +13,26 @@ use byway_records::offer::Service;
 use crate::node::{OFFER, PRICE};
 
 const NOW: Time = Time(1_000_000);
-const CLIENT: IdentityId = IdentityId([7; 20]);
+const SIDES: Sides = Sides { client: IdentityId([7; 20]), provider: IdentityId([8; 20]) };
 
 fn provider() -> Provider {
     let (config, services) = (ProviderConfig::default(), Services::new([]));
-    let mut provider = Provider::restore(CLIENT, config, services, NOW, &MemoryStore::new()).expect("an empty journal");
+    let mut provider = Provider::restore(SIDES, config, services, NOW, &MemoryStore::new()).expect("an empty journal");
     sell(&mut provider, PRICE);
     provider
 }
 
 fn sell(provider: &mut Provider, price: Amount) {
     let service = Service::of_name("http-fetch").expect("a name");
-    provider.sell([(OFFER, Sale { service, price })].into());
+    provider.sell([(OFFER, Sale::at(service, Tariff::per_mb(price)))].into());
 }
 
 fn ask(provider: &mut Provider, now: Time, response: u64) -> Vec<ProviderEffect> {
     let (offer, data): (OfferId, _) = (OFFER, vec![1, 2]);
-    provider.handle_message(now, SessionMessage::Open { offer, response: ResponseId(response), price: PRICE, data })
+    provider.handle_message(
+        now,
+        SessionMessage::Open { offer, response: ResponseId(response), tariff: Tariff::per_mb(PRICE), data },
+    )
 }
 
 /// The session that the service is asked about.
@@ -74,7 +79,9 @@ fn nobody_is_answered_before_the_service_was() {
     assert!(again.iter().all(|effect| matches!(effect, Effect::WakeAt(_))), "asked once, whatever is repeated");
 
     let answered = said(provider.handle_judged(NOW, session, Ok(vec![3])));
-    let [SessionMessage::Accepted { session: accepted, data, .. }] = &answered[..] else { panic!("{answered:?}") };
+    let [SessionMessage::Accepted(Accepted { session: accepted, data, .. })] = &answered[..] else {
+        panic!("{answered:?}")
+    };
     assert_eq!((*accepted, data), (session, &vec![3]));
     assert_eq!(provider.sessions(NOW).len(), 1);
     assert!(said(provider.handle_judged(NOW, session, Ok(vec![4]))).is_empty(), "a second word says nothing");

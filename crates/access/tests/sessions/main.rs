@@ -15,3 +15,5 @@ mod judging;
 mod node;
 #[cfg(test)]
 mod pair;
+#[cfg(test)]
+mod time;

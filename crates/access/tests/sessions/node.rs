@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::session::{
-    Client, ClientConfig, ClientNews, Counters, Provider, ProviderConfig, ProviderNews, Sale, SessionId, Traffic,
+    Client, ClientConfig, ClientNews, Counters, Limit, Provider, ProviderConfig, ProviderNews, Sale, SessionId, Sides,
+    Traffic,
 };
 use byway_access::{Services, SessionMessage, Socks};
 use byway_crypto::IdentitySecret;
@@ -20,6 +21,8 @@ pub const PROVIDER: usize = 1;
 pub const OFFER: OfferId = OfferId(Hash([3; 32]));
 /// Units per MB: one byte costs 3 units.
 pub const PRICE: Amount = Amount::from_units(3_000_000);
+/// Units per second: one millisecond costs 100 units.
+pub const PER_SECOND: Amount = Amount::from_units(100_000);
 /// The most that either side lets the other run ahead: 512 KiB.
 pub const CEILING: Amount = Amount::from_units(3 * 512 * 1024);
 
@@ -55,6 +58,8 @@ pub enum Role {
 pub struct Plane {
     pub counted: Traffic,
     pub limit: u64,
+    /// Which limit that is.
+    pub number: u64,
     /// The limit that last had no room for a packet.
     pub short_of: Option<u64>,
 }
@@ -67,6 +72,8 @@ pub struct Node {
     pub pending: VecDeque<(Machine, Token, Batch)>,
     held: BTreeMap<Machine, VecDeque<(Option<Token>, Message)>>,
     pub planes: BTreeMap<SessionId, Plane>,
+    /// Whether data channels are up as soon as they are asked for.
+    pub is_quick: bool,
     pub news: Vec<PaymentNews>,
     pub client_news: Vec<ClientNews>,
     pub provider_news: Vec<ProviderNews>,
@@ -96,6 +103,10 @@ fn path() -> Path {
     Path { rate_bytes_per_second: 2_000_000, round_trip: Span::millis(60), commits: Span::millis(20) }
 }
 
+pub fn sides() -> Sides {
+    Sides { client: id(CLIENT), provider: id(PROVIDER) }
+}
+
 pub fn client_config() -> ClientConfig {
     ClientConfig {
         ceiling: CEILING,
@@ -113,10 +124,11 @@ fn provider_config() -> ProviderConfig {
 fn role(who: usize, now: Time, disk: &MemoryStore) -> Role {
     let services = Services::new([Box::new(Socks { connections_max: 8 }) as Box<_>]);
     if who == CLIENT {
-        Role::Client(Client::restore(id(PROVIDER), client_config(), services, now, disk).unwrap())
+        Role::Client(Client::restore(sides(), client_config(), services, now, disk).unwrap())
     } else {
-        let mut provider = Provider::restore(id(CLIENT), provider_config(), services, now, disk).unwrap();
-        provider.sell([(OFFER, Sale { service: Service::SOCKS, price: PRICE })].into());
+        let mut provider = Provider::restore(sides(), provider_config(), services, now, disk).unwrap();
+        let sale = Sale { service: Service::SOCKS, per_mb: Some(PRICE), per_second: Some(PER_SECOND) };
+        provider.sell([(OFFER, sale)].into());
         Role::Provider(provider)
     }
 }
@@ -132,6 +144,7 @@ impl Node {
             pending: VecDeque::new(),
             held: BTreeMap::new(),
             planes: BTreeMap::new(),
+            is_quick: true,
             news: Vec::new(),
             client_news: Vec::new(),
             provider_news: Vec::new(),
@@ -180,6 +193,8 @@ impl Node {
         self.payments.detach();
         if self.who == CLIENT {
             self.client(now, |client| client.handle_detached(now));
+        } else {
+            self.provider(now, |provider| provider.handle_detached(now));
         }
     }
 
@@ -240,7 +255,9 @@ impl Node {
                         ClientNews::Connect { session, .. } => {
                             let session = *session;
                             self.planes.insert(session, Plane::default());
-                            self.client(now, |client| client.handle_channel(now, session, Ok::<(), ()>(())));
+                            if self.is_quick {
+                                self.client(now, |client| client.handle_channel(now, session, Ok::<(), ()>(())));
+                            }
                         }
                         ClientNews::Halt { session } => {
                             self.planes.remove(session);
@@ -265,11 +282,12 @@ impl Node {
                             self.pay(now, |payments, _| payments.earn(Spender::SESSIONS, total));
                         }
                         ProviderNews::Serve { session, limit, .. } => {
-                            self.planes.insert(session, Plane { limit, ..Plane::default() });
+                            let Limit { number, bytes: limit } = limit;
+                            self.planes.insert(session, Plane { limit, number, ..Plane::default() });
                         }
                         ProviderNews::Limit { session, limit } => {
                             if let Some(plane) = self.planes.get_mut(&session) {
-                                plane.limit = limit;
+                                (plane.limit, plane.number) = (limit.bytes, limit.number);
                             }
                         }
                         ProviderNews::Halt { session } => {
@@ -305,8 +323,9 @@ impl Node {
     /// The data planes report.
     pub fn report(&mut self, now: Time) {
         for (session, plane) in self.planes.clone() {
-            let counters =
-                Counters { traffic: plane.counted, limit: plane.limit, is_short: plane.short_of == Some(plane.limit) };
+            let bound = plane.limit.max(plane.counted.total());
+            let is_short = plane.short_of == Some(plane.limit);
+            let counters = Counters { traffic: plane.counted, limit: plane.number, bound, is_short };
             self.client(now, |client| client.handle_counters(now, session, counters.traffic));
             self.provider(now, |provider| provider.handle_counters(now, session, counters));
         }

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use byway_access::session::{ClientNews, OpenRequest, ProviderNews, SessionId, SessionView, Traffic};
-use byway_access::{Client, Provider, ResponseId};
+use byway_access::session::{ClientNews, Measure, OpenRequest, ProviderNews, SessionId, SessionView};
+use byway_access::{Client, Provider, ResponseId, Tariff, Traffic, Usage};
 use byway_primitives::{Amount, Span, Time};
 use byway_records::offer::Service;
 
 use crate::node::*;
 
+const START: Time = Time(1_000_000);
 pub const STEP: Span = Span::millis(5);
 const LATENCY: Span = Span::millis(30);
 /// Data that fits on the wire in one step, each way.
@@ -39,10 +40,18 @@ pub struct Truth {
     pub carried: Traffic,
     /// Arrived at the client, or sent by it and arrived at the provider.
     pub arrived: Traffic,
+    /// In which the provider would have carried anything.
+    pub open: Span,
+    /// In which anything would have arrived, too.
+    pub usable: Span,
 }
 
 pub struct Pair {
     pub now: Time,
+    /// How much faster than the world's each side's clock goes, in millionths.
+    pub clocks_ppm: [i64; 2],
+    /// What sessions are sold by.
+    pub tariff: Tariff,
     pub nodes: [Node; 2],
     wires: [VecDeque<(Time, Message)>; 2],
     data: [VecDeque<(Time, SessionId, u64)>; 2],
@@ -66,7 +75,7 @@ pub fn request() -> OpenRequest {
     OpenRequest {
         offer: OFFER,
         service: Service::SOCKS,
-        price: PRICE,
+        tariff: Tariff::per_mb(PRICE),
         price_max: PRICE,
         bandwidth_bps: 16_000_000,
         cost_max: Amount::from_coins(1),
@@ -74,11 +83,18 @@ pub fn request() -> OpenRequest {
     }
 }
 
+/// The same by the second.
+pub fn request_of_time() -> OpenRequest {
+    OpenRequest { tariff: Tariff::per_second(PER_SECOND), price_max: PER_SECOND, ..request() }
+}
+
 impl Pair {
     pub fn new() -> Self {
-        let now = Time(1_000_000);
+        let now = START;
         let mut pair = Self {
             now,
+            clocks_ppm: [0; 2],
+            tariff: Tariff::per_mb(PRICE),
             nodes: [Node::new(CLIENT, now), Node::new(PROVIDER, now)],
             wires: Default::default(),
             data: Default::default(),
@@ -106,8 +122,22 @@ impl Pair {
         pair
     }
 
+    /// With a session that is paid by the second.
+    pub fn renting(clocks_ppm: [i64; 2]) -> Self {
+        let mut pair = Self { clocks_ppm, tariff: Tariff::per_second(PER_SECOND), ..Self::new() };
+        pair.open(ResponseId(1), request_of_time());
+        pair
+    }
+
+    /// What a node's clock shows.
+    pub fn clock(&self, who: usize) -> Time {
+        let elapsed = i128::from(self.now.since(START).0);
+        let shown = elapsed * i128::from(1_000_000 + self.clocks_ppm[who]) / 1_000_000;
+        START + Span(shown as u64)
+    }
+
     pub fn open(&mut self, response: ResponseId, request: OpenRequest) {
-        let now = self.now;
+        let now = self.clock(CLIENT);
         self.nodes[CLIENT].client(now, |client| client.open(now, response, request).unwrap());
     }
 
@@ -126,7 +156,7 @@ impl Pair {
     }
 
     pub fn sessions(&self) -> Vec<SessionView> {
-        self.client().sessions(self.now)
+        self.client().sessions(self.clock(CLIENT))
     }
 
     pub fn client_said(&self, matches: impl Fn(&ClientNews) -> bool) -> bool {
@@ -142,7 +172,8 @@ impl Pair {
         self.go_dark();
         self.link = true;
         for who in [CLIENT, PROVIDER] {
-            self.nodes[who].attach(self.now);
+            let now = self.clock(who);
+            self.nodes[who].attach(now);
         }
     }
 
@@ -153,16 +184,19 @@ impl Pair {
         self.wires = Default::default();
         self.data = Default::default();
         for who in [CLIENT, PROVIDER] {
-            self.nodes[who].detach(self.now);
+            let now = self.clock(who);
+            self.nodes[who].detach(now);
         }
     }
 
     pub fn crash_now(&mut self, who: usize) {
         self.go_dark();
-        self.nodes[who].restart(self.now);
+        let now = self.clock(who);
+        self.nodes[who].restart(now);
         self.link = true;
         for who in [CLIENT, PROVIDER] {
-            self.nodes[who].attach(self.now);
+            let now = self.clock(who);
+            self.nodes[who].attach(now);
         }
     }
 
@@ -178,6 +212,7 @@ impl Pair {
                     self.wires[1 - who].push_back((self.now + LATENCY, message));
                 }
             }
+            let now = self.clock(who);
             let node = &mut self.nodes[who];
             let Some((machine, token, batch)) = node.pending.pop_front() else { return false };
             node.writes += 1;
@@ -190,7 +225,7 @@ impl Pair {
                 return true;
             }
             if machine == Machine::Payments {
-                node.pay(self.now, |payments, _| payments.handle_durable(token));
+                node.pay(now, |payments, _| payments.handle_durable(token));
             }
         }
     }
@@ -253,18 +288,44 @@ impl Pair {
         }
     }
 
+    /// Time goes by: of what use it is to whoever pays for it.
+    fn pass_time(&mut self) {
+        let is_open = |plane: &Plane| plane.limit > plane.counted.total();
+        let is_used = |session| self.nodes[CLIENT].planes.contains_key(session);
+        let open = self.nodes[PROVIDER].planes.iter().filter(|(_, plane)| is_open(plane));
+        let (mut given, mut usable) = (0, 0);
+        for (session, _) in open {
+            given += STEP.0;
+            usable += if self.link && !self.void && is_used(session) { STEP.0 } else { 0 };
+        }
+        self.truth.open.0 += given;
+        self.truth.usable.0 += usable;
+    }
+
+    /// All that was of use.
+    pub fn used(&self) -> Usage {
+        Usage { traffic: self.truth.arrived, time: self.truth.usable }
+    }
+
+    /// One step, and the laws.
     pub fn step(&mut self) {
+        self.advance();
+        self.check();
+    }
+
+    pub fn advance(&mut self) {
         self.now = self.now + STEP;
         self.carry();
         if self.void {
             self.wires = Default::default();
             self.data = Default::default();
         }
+        self.pass_time();
         for who in [CLIENT, PROVIDER] {
-            let now = self.now;
+            let now = self.clock(who);
             self.nodes[who].report(now);
             self.flush(who);
-            while self.wires[who].front().is_some_and(|(at, _)| *at <= now) {
+            while self.wires[who].front().is_some_and(|(at, _)| *at <= self.now) {
                 let (_, message) = self.wires[who].pop_front().unwrap();
                 self.nodes[who].handle(now, message);
                 if self.flush(who) {
@@ -273,7 +334,6 @@ impl Pair {
             }
             self.nodes[who].wake(now);
         }
-        self.check();
     }
 
     pub fn run(&mut self, span: Span) {
@@ -294,7 +354,7 @@ impl Pair {
     pub fn stop_all(&mut self) {
         self.run(Span::seconds(3));
         for session in self.sessions() {
-            let now = self.now;
+            let now = self.clock(CLIENT);
             self.nodes[CLIENT].report(now);
             self.nodes[CLIENT].client(now, |client| client.stop(now, session.id));
         }
@@ -302,24 +362,40 @@ impl Pair {
     }
 
     fn check(&self) {
-        let cost = |traffic: Traffic| traffic.cost(PRICE);
         let promised = self.nodes[CLIENT].payments.promised();
         let received = self.nodes[PROVIDER].payments.received();
         assert!(received <= promised, "nothing is received that was not promised");
         // Each crash or break may cost another window, never more.
         let windows = Amount::from_units(CEILING.units() * u128::from(self.breaks + 1));
-        let client_loss = promised.saturating_sub(cost(self.truth.arrived));
-        assert!(client_loss <= windows, "the client may lose {client_loss}");
-        let provider_loss = cost(self.truth.carried).saturating_sub(received);
+        let used = self.tariff.cost(self.used());
+        let client_loss = promised.saturating_sub(used);
+        let tolerance = self.tariff.cost_of(self.tolerance());
+        let most = windows.checked_add(tolerance).unwrap();
+        assert!(client_loss <= most, "the client may lose {client_loss}");
+        let given = self.tariff.cost(Usage { traffic: self.truth.carried, time: self.truth.open });
+        let provider_loss = given.saturating_sub(received);
         assert!(provider_loss <= windows, "the provider may lose {provider_loss}");
         let billed = self.client().spent();
-        assert!(billed <= cost(self.truth.arrived), "billed {billed} of {:?}", self.truth.arrived);
+        let most = used.checked_add(tolerance).unwrap();
+        assert!(billed <= most, "billed {billed} of {:?}", self.used());
         let earned = self.provider().earned();
         assert!(earned <= billed, "earned {earned}, acknowledged {billed}");
     }
 
+    /// What may be billed although it was not of use: no byte; and of time what its clock is ahead, and what a word takes to
+    /// get there, each time that it begins.
+    pub fn tolerance(&self) -> u64 {
+        if self.tariff.measure == Measure::Bytes {
+            return 0;
+        }
+        let fast = self.truth.usable.0 * u64::try_from(self.clocks_ppm[CLIENT]).unwrap_or(0) / 1_000_000;
+        let begins = |news: &&ClientNews| matches!(news, ClientNews::Paused { .. } | ClientNews::Connect { .. });
+        let begun = self.nodes[CLIENT].client_news.iter().filter(begins).count() as u64;
+        fast + (self.breaks + begun) * 2 * (LATENCY.0 + 2 * STEP.0)
+    }
+
     /// Who is billed how much, by session, at the end.
-    pub fn final_bills(&self) -> BTreeMap<SessionId, (Traffic, Amount)> {
+    pub fn final_bills(&self) -> BTreeMap<SessionId, (Usage, Amount)> {
         let ended = self.nodes[PROVIDER].provider_news.iter().filter_map(|news| match news {
             ProviderNews::Ended { metering, .. } => Some((metering.session, (metering.billed, metering.cost))),
             _ => None,

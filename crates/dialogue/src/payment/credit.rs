@@ -4,14 +4,19 @@
 //! delivered and not yet paid for): it is what a vanishing peer can take. The *exposure* ([`exposure_max`]) bounds what
 //! is promised and not yet settled: it is what a bouncing account can take (row A6).
 //!
-//! A window starts at the price of 64 KiB and doubles each time a whole window was honoured, until it covers what the
+//! A window starts at the price of 64 KiB, or of a few seconds where time is sold, and doubles each time a whole window was honoured, until it covers what the
 //! path needs to stay full, or a ceiling in coin that each side sets for itself. So a stranger can take a few cents of a
 //! cent, and a peer that has behaved gets enough credit for full speed after a few round trips.
 
+use byway_primitives::amount::MILLIS_PER_SECOND;
 use byway_primitives::{Amount, Span};
 
 /// Bytes that the first window is worth: enough to carry a handshake and a small page, too little to be worth stealing.
 pub const WINDOW_START_BYTES: u64 = 64 * 1024;
+
+/// Time that the first window is worth where time is sold: several times what lies between two acknowledgements, so that a
+/// session doesn't stand still for want of the next, on a slow line either.
+pub const WINDOW_START_TIME: Span = Span::seconds(8);
 
 /// What a path needs to stay full while promises travel over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +52,14 @@ pub struct Window {
 impl Path {
     /// `2 × rate × (round trip + both commits)`: one half is used up while the next promise is on its way.
     pub fn bytes_needed(self) -> u64 {
-        let delay = u128::from(self.round_trip.0) + u128::from(self.commits.0);
-        let bytes = 2u128.saturating_mul(u128::from(self.rate_bytes_per_second)).saturating_mul(delay) / 1000;
+        let millis = u128::from(self.time_needed().0);
+        let bytes = u128::from(self.rate_bytes_per_second).saturating_mul(millis) / MILLIS_PER_SECOND;
         u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+
+    /// The same where time is used, at the rate at which that goes by.
+    fn time_needed(self) -> Span {
+        Span(self.round_trip.0.saturating_add(self.commits.0).saturating_mul(2))
     }
 }
 
@@ -60,6 +70,12 @@ impl Ahead {
     pub fn for_bytes(price_per_mb: Amount, path: Path, ceiling: Amount) -> Self {
         let cost = |bytes| Amount::cost_of_bytes(price_per_mb, bytes).unwrap_or(Amount::MAX);
         Self { start: cost(WINDOW_START_BYTES), need: cost(path.bytes_needed()), ceiling }
+    }
+
+    /// For a service at `price_per_second` over `path`.
+    pub fn for_time(price_per_second: Amount, path: Path, ceiling: Amount) -> Self {
+        let cost = |time: Span| Amount::cost(price_per_second, time.0, MILLIS_PER_SECOND).unwrap_or(Amount::MAX);
+        Self { start: cost(WINDOW_START_TIME), need: cost(path.time_needed()), ceiling }
     }
 
     /// The largest that a window under this wish may become.

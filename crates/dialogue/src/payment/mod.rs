@@ -81,7 +81,7 @@ use byway_records::promise::Series;
 use byway_records::state::Settled;
 use byway_records::{Backing, Promise, SignedPromise};
 
-pub use credit::{Ahead, Bounds, Path, WINDOW_START_BYTES, Window};
+pub use credit::{Ahead, Bounds, Path, WINDOW_START_BYTES, WINDOW_START_TIME, Window};
 pub use export::{Export, ExportedPair};
 pub use journal::{EARLIER_MAX, JournalError, PROMISES, SERIES_MAX, SPENDERS_MAX, Spender};
 pub use message::{Advice, BackingKind, PaymentMessage, Refusal, Terms};

@@ -45,12 +45,57 @@ impl From<Unit> for offer::Unit {
     }
 }
 
+/// What sessions are paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SoldBy {
+    #[default]
+    Mb,
+    Second,
+}
+
+impl std::str::FromStr for SoldBy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "mb" => Ok(Self::Mb),
+            "second" => Ok(Self::Second),
+            _ => Err("write `mb` or `second`".to_owned()),
+        }
+    }
+}
+
+impl From<SoldBy> for Unit {
+    fn from(sold: SoldBy) -> Self {
+        match sold {
+            SoldBy::Mb => Self::Mb,
+            SoldBy::Second => Self::Second,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Price {
     pub unit: Unit,
     pub amount: Amount,
     pub asset: AssetId,
     pub min_reputation: u16,
+}
+
+/// As people say it: `0.01 WAY per MB`.
+impl std::fmt::Display for Price {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let unit = match self.unit {
+            Unit::Mb => "MB",
+            Unit::Second => "second",
+            Unit::Cell => "cell",
+            Unit::ByteHour => "byte and hour",
+            Unit::Call => "call",
+            Unit::Fixed => return write!(f, "{} WAY", self.amount),
+        };
+        write!(f, "{} WAY per {unit}", self.amount)
+    }
 }
 
 impl From<offer::Price> for Price {
@@ -157,7 +202,10 @@ pub struct Session {
     pub country: Option<Country>,
     pub bytes_up: u64,
     pub bytes_down: u64,
+    /// Since it was asked for.
     pub seconds: u64,
+    /// In which it ran, as far as that was acknowledged: what is billed where it is sold by the second.
+    pub seconds_served: u64,
     pub price: Price,
     pub cost: Amount,
     pub paid: Amount,

@@ -35,7 +35,7 @@ impl ProxyWish {
         OfferFilter {
             country: self.country,
             asn: self.asn,
-            max_price: self.max_price.into_iter().chain(configured.max_price).min(),
+            max_price: self.max_price.into_iter().chain(configured.max_price_per_mb()).min(),
             min_bandwidth_bps: self.min_bandwidth_bps,
             sort: self.sort,
             ..OfferFilter::default()

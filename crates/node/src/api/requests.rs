@@ -29,9 +29,10 @@ pub struct OfferFilter {
     pub country: Option<Country>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asn: Option<u32>,
+    /// MB when left out. Sessions are sold by the MB and by the second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,
-    /// Per `unit`, or per MB when that is left out.
+    /// Per `unit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_price: Option<Amount>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,6 +43,13 @@ pub struct OfferFilter {
     /// Only exits that forward ports.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub forwards: bool,
+}
+
+impl OfferFilter {
+    /// The highest price per MB, which says nothing where it is of another unit.
+    pub fn max_price_per_mb(&self) -> Option<Amount> {
+        self.max_price.filter(|_| self.unit.is_none_or(|unit| unit == Unit::Mb))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,6 +79,8 @@ pub struct OfferPublish {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_per_mb: Option<Amount>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_per_second: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bandwidth_bps: Option<u64>,
     pub idempotency_key: IdempotencyKey,
 }
@@ -93,8 +103,12 @@ pub struct IdentityRegister {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ConnectTarget {
-    /// Exactly this offer.
-    Offer { offer_id: OfferId },
+    /// Exactly this offer, by this unit; by the MB if it is sold so and nothing is said.
+    Offer {
+        offer_id: OfferId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unit: Option<Unit>,
+    },
     /// The cheapest match; the next best on failure.
     Cheapest(OfferFilter),
 }
@@ -214,6 +228,7 @@ impl Request for OfferPublish {
             exit_country: params.optional("exit_country")?,
             asn: params.optional("asn")?,
             price_per_mb: params.amount("price_per_mb")?,
+            price_per_second: params.amount("price_per_second")?,
             bandwidth_bps: params.optional("bandwidth_bps")?,
             idempotency_key: params.required_key()?,
         })
@@ -238,8 +253,12 @@ impl Request for ConnectTarget {
         let filter = OfferFilter::read(params)?;
         match offer_id {
             None => Ok(Self::Cheapest(filter)),
-            Some(offer_id) if filter == OfferFilter::default() => Ok(Self::Offer { offer_id }),
-            Some(_) => Err(ApiError::invalid_params("offer_id", "it can't be joined with filters")),
+            Some(offer_id) => {
+                let unit = filter.unit;
+                let is_alone = OfferFilter { unit: None, ..filter } == OfferFilter::default();
+                let alone = is_alone.then_some(Self::Offer { offer_id, unit });
+                alone.ok_or_else(|| ApiError::invalid_params("offer_id", "it can't be joined with filters"))
+            }
         }
     }
 }

@@ -47,6 +47,7 @@ async fn publish(globals: &Globals, client: &Client, args: OfferPublishArgs) -> 
         exit_country: args.exit_country,
         asn: args.asn,
         price_per_mb: args.price,
+        price_per_second: args.price_per_second,
         bandwidth_bps: args.bandwidth,
         idempotency_key: idempotency_key(None)?,
     };
@@ -62,7 +63,7 @@ pub async fn connect(globals: &Globals, args: ConnectArgs) -> anyhow::Result<Out
     let session: Session = with_progress("looking for an exit", client.call("connect", &target)).await?;
     show(globals, &session, |session| {
         let country = session.country.map(|country| country.to_string()).unwrap_or_else(|| "an unknown country".into());
-        format!("Connected through {country} by {} for {} per MB.\n", session.provider, way(session.price.amount))
+        format!("Connected through {country} by {} for {}.\n", session.provider, session.price)
     })?;
     Ok(Outcome::Done)
 }

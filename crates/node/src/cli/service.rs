@@ -4,7 +4,6 @@ use anyhow::Context;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::output::way;
 use super::wallet::show;
 use super::{Globals, Outcome, ServiceCommand, ServiceOpenArgs, Table, with_progress};
 use crate::api::*;
@@ -43,10 +42,7 @@ async fn open(globals: &Globals, client: &Client, args: ServiceOpenArgs) -> anyh
     show(globals, &opened, |opened| {
         let Session { provider, price, .. } = &opened.session;
         let listen = opened.access.listen;
-        format!(
-            "Open at {listen}, by {provider} for {} per MB; `byway service close {listen}` closes it.\n",
-            way(price.amount)
-        )
+        format!("Open at {listen}, by {provider} for {}; `byway service close {listen}` closes it.\n", price)
     })
 }
 

@@ -1,7 +1,7 @@
 //! What a provider carries, and where it doesn't go.
 
 use byway_access::exit_policy::{ExitLists, Hosts};
-use byway_records::offer::Network;
+use byway_records::offer::{Network, PRICES_MAX};
 
 use super::{Problem, ProviderConfig, problem};
 use crate::peer_node::Caps;
@@ -37,6 +37,20 @@ impl ProviderConfig {
             Some((key, _)) => Err(problem(key, 0, "nothing would be sold", "leave it out, or write more")),
             None => Ok(()),
         }
+    }
+
+    pub(super) fn check_prices(&self) -> Result<(), Problem> {
+        if self.price_per_mb.or(self.price_per_second).is_none() {
+            let remedy = "write price_per_mb = \"0.01\", or price_per_second, or both for clients to choose";
+            return Err(problem("provider.price_per_mb", "", "nothing says what it costs", remedy));
+        }
+        let better = self.better_prices.iter().flat_map(|better| [better.price_per_mb, better.price_per_second]);
+        let prices = [self.price_per_mb, self.price_per_second].into_iter().chain(better).flatten().count();
+        if prices > PRICES_MAX {
+            let why = "an offer has room for 16 prices in all";
+            return Err(problem("provider.better_prices", prices, why, "leave some out"));
+        }
+        Ok(())
     }
 
     /// Blocks that are allowed as a whole.

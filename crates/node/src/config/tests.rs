@@ -52,6 +52,30 @@ fn the_kernel_nodes_example_is_valid_with_and_without_what_it_proposes() {
 }
 
 #[test]
+fn either_price_is_enough_and_what_is_paid_for_names_the_limit() {
+    for prices in ["price_per_mb = \"1\"", "price_per_second = \"1\"", "price_per_mb = \"1\"\nprice_per_second = \"1\""]
+    {
+        let provider = PROVIDER.replace("price_per_mb = \"0.01\"", prices);
+        assert!(parse(&format!("{PEER}{provider}")).is_ok(), "{prices}");
+    }
+    let by = |text: &str| parse(&format!("{PEER}[buying]\n{text}")).unwrap().buying.max_price();
+    assert_eq!(by("max_price_per_mb = \"1\""), Some(Amount::from_coins(1)));
+    assert_eq!(by("per = \"second\"\nmax_price_per_second = \"2\""), Some(Amount::from_coins(2)));
+    assert_eq!(by("per = \"second\""), None);
+}
+
+#[test]
+fn a_price_too_many_is_said_before_it_is_left_out() {
+    let better = |count: usize| {
+        let one = |index: usize| format!("{{ min_reputation = {index}, price_per_mb = \"1\" }}");
+        (0..count).map(one).collect::<Vec<_>>().join(", ")
+    };
+    let config = |count| parse(&format!("{PEER}{PROVIDER}better_prices = [{}]\n", better(count)));
+    assert!(config(15).is_ok());
+    assert!(config(16).unwrap_err().to_string().contains("`provider.better_prices`"));
+}
+
+#[test]
 fn paths_count_from_the_file() {
     let config = parse(&format!("dir = \"data\"\n{PEER}[backup]\nfile = \"books\"")).unwrap();
     let backup = config.backup.unwrap().settings();
@@ -95,6 +119,15 @@ fn errors_name_the_key_the_value_and_a_remedy() {
         (&format!("{PEER}[ledger]\naddresses = [\"k1\"]"), &["k1", "name=host:port"]),
         (&format!("{PEER}[ledger]\ncheckpoint = \"12\""), &["checkpoint = \"12\"", "HEIGHT:DIGEST"]),
         (&format!("{PEER}{}", PROVIDER.replace("= 1\n", "= 0\n")), &["`provider.bandwidth_bps`", "100000000"]),
+        (
+            &format!("{PEER}{}", PROVIDER.replace("price_per_mb = \"0.01\"\n", "")),
+            &["`provider.price_per_mb`", "price_per_second"],
+        ),
+        (
+            &format!("{PEER}[buying]\nper = \"second\"\nmax_price_per_mb = \"1\""),
+            &["`buying.max_price_per_mb`", "`per`"],
+        ),
+        (&format!("{PEER}[buying]\nper = \"hour\""), &["hour", "`second`"]),
         (&format!("{PEER}{PROVIDER}services = [\"bot\"]"), &["`provider.services`", "bot", "socks"]),
         (&format!("{PEER}{PROVIDER}services = []"), &["`provider.services`", "nothing"]),
         (&plugged("fetch", "command = [\"x\"]"), &["`provider.plugged.service`", "fetch", "such as http-fetch"]),

@@ -162,7 +162,8 @@ fn buying(config: &BuyingConfig) -> OfferFilter {
     OfferFilter {
         country: config.country,
         asn: config.asn,
-        max_price: config.max_price_per_mb,
+        unit: config.per.map(Into::into),
+        max_price: config.max_price(),
         min_bandwidth_bps: config.min_bandwidth_bps,
         sort: config.sort,
         ..OfferFilter::default()
@@ -197,6 +198,7 @@ fn selling(provider: &ProviderConfig) -> SellingConfig {
         },
         bandwidth_bps: provider.bandwidth_bps,
         price_per_mb: provider.price_per_mb,
+        price_per_second: provider.price_per_second,
         allow: provider.allowed_networks(),
         exit_lists: provider.exit_lists(),
         caps: provider.caps(),

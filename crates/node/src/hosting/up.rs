@@ -222,7 +222,8 @@ async fn start_provider(
         exit: place,
         bandwidth_bps: 500_000_000,
         // Ten-thousandths of a coin per MB.
-        price_per_mb: Amount::from_units(u128::from(price) * byway_primitives::amount::ONE / 10_000),
+        price_per_mb: Some(Amount::from_units(u128::from(price) * byway_primitives::amount::ONE / 10_000)),
+        price_per_second: None,
         allow: args.exit_allow.clone(),
         exit_lists: Default::default(),
         caps: Default::default(),
@@ -279,7 +280,7 @@ async fn screen(user: &Hosted, directory: &Directory, genesis: &Genesis, kernels
     out.push_str(&format!("\nready: a local network of your own, \"{}\"\n\n", genesis.name));
     out.push_str(&format!("  kernel     {kernels} nodes, {} of them make a quorum\n", genesis.members.quorum()));
     for offer in &offers {
-        let price = offer.price.map_or_else(String::new, |price| format!("{} WAY per MB", price.amount));
+        let price = offer.price.map_or_else(String::new, |price| price.to_string());
         out.push_str(&format!("  exit       {}  AS{:<6} {price}\n", offer.exit_country, offer.asn));
     }
     let balance = &status.balance;

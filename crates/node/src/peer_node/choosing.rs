@@ -2,13 +2,13 @@
 
 use byway_access::discovery::{Candidate, Place, Query};
 use byway_access::quality::Sort;
-use byway_access::session::OpenRequest;
+use byway_access::session::{Measure, OpenRequest, SessionId, Tariff};
 use byway_primitives::{Amount, AssetId, Span};
 use byway_records::offer::{Service, Unit};
 
 use super::Actor;
 use super::forwarding::FORWARD_PROTOCOL;
-use crate::api::{AccountNumber, ApiError, ConnectTarget, OfferFilter};
+use crate::api::{self as contract, AccountNumber, ApiError, ConnectTarget, OfferFilter};
 
 /// A provider that failed comes after all others for this long. It may be the only one there is.
 const FAILED_FOR: Span = Span::seconds(60);
@@ -28,18 +28,23 @@ impl Actor {
     pub(super) fn candidates(&self, target: &ConnectTarget) -> Result<Vec<Candidate>, ApiError> {
         let clock = self.ledger_clock();
         match target {
-            ConnectTarget::Offer { offer_id } => {
+            ConnectTarget::Offer { offer_id, unit } => {
                 let published = self.index.offer(*offer_id).ok_or_else(|| ApiError::offer_not_found(*offer_id))?;
                 if published.expires.passed(clock.time, clock.commits) {
                     return Err(ApiError::offer_expired(*offer_id));
                 }
                 let offer = published.offer.clone();
-                let unit = Unit::Mb;
-                let price = offer.offer.price(unit, AssetId::WAY, self.score_of(self.me()));
-                let price = price.ok_or_else(|| ApiError::offer_not_found(*offer_id))?;
-                Ok(vec![Candidate { id: *offer_id, offer, price }])
+                let price_by =
+                    |unit: Unit| Some((unit, offer.offer.price(unit, AssetId::WAY, self.score_of(self.me()))?));
+                let found = match unit {
+                    Some(unit) => price_by(sold_by(*unit)?.unit()),
+                    None => Measure::ALL.into_iter().find_map(|measure| price_by(measure.unit())),
+                };
+                let (unit, price) = found.ok_or_else(|| ApiError::offer_not_found(*offer_id))?;
+                Ok(vec![Candidate { id: *offer_id, offer, price, unit }])
             }
             ConnectTarget::Cheapest(filter) => {
+                filter.unit.map(sold_by).transpose()?;
                 let found = self.index.candidates(self.query(filter), clock).take(TRIED_MAX);
                 let (mut found, failed): (Vec<_>, Vec<_>) =
                     found.partition(|candidate| !self.has_failed_lately(candidate));
@@ -58,11 +63,13 @@ impl Actor {
         data: Vec<u8>,
     ) -> OpenRequest {
         let offer = &candidate.offer.offer;
-        let price_highest = offer.price_highest(Unit::Mb, AssetId::WAY).unwrap_or(candidate.price);
+        let price_highest = offer.price_highest(candidate.unit, AssetId::WAY).unwrap_or(candidate.price);
+        // What has another unit is no candidate for a session.
+        let measure = Measure::of_unit(candidate.unit).unwrap_or(Measure::Bytes);
         OpenRequest {
             offer: candidate.id,
             service: offer.service,
-            price: candidate.price,
+            tariff: Tariff { measure, price: candidate.price },
             // Where the provider sees us otherwise, what the offer asks of anyone.
             price_max: price_highest.min(price_max.unwrap_or(Amount::MAX)),
             bandwidth_bps: offer.bandwidth_bps,
@@ -87,8 +94,21 @@ impl Actor {
         query
     }
 
+    /// What a session is paid for.
+    pub(super) fn unit_of(&self, session: SessionId) -> Option<Unit> {
+        let sessions = self.market.used_sessions(self.clock.now());
+        let (_, view) = sessions.into_iter().find(|(_, view)| view.id == session)?;
+        Some(view.tariff.measure.unit())
+    }
+
     fn has_failed_lately(&self, candidate: &Candidate) -> bool {
         let failed = self.failed_lately.get(&candidate.offer.offer.provider);
         failed.is_some_and(|at| self.clock.now() < *at + FAILED_FOR)
     }
+}
+
+/// What of the units that offers have sessions are paid for by.
+fn sold_by(unit: contract::Unit) -> Result<Measure, ApiError> {
+    let measure = Measure::of_unit(unit.into());
+    measure.ok_or_else(|| ApiError::invalid_params("unit", "sessions are sold by `mb` and by `second`"))
 }

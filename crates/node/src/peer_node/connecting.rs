@@ -68,6 +68,7 @@ impl Actor {
             && connected.offer.provider == first.offer.offer.provider
             && connected.offer.serial == first.offer.offer.serial
             && connected.flow != Flow::Ending
+            && self.unit_of(connected.session) == Some(first.unit)
         {
             let _ = answer.send(Ok(connected.session));
             return;

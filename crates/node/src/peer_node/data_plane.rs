@@ -16,11 +16,14 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// A slow session reports what it has after this long.
 const SLOW: Duration = Duration::from_millis(250);
 
-/// What was counted, and the gate's limit at that time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What was counted, and under which of the gate's limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Report {
     pub metered: Metered,
+    /// The limit's number.
     pub limit: u64,
+    /// Bytes that may pass in all under it.
+    pub bound: u64,
     /// Whether a packet was dropped for want of more.
     pub is_short: bool,
 }
@@ -39,38 +42,33 @@ impl Plane {
     }
 
     pub fn report(&self) -> Report {
-        // The limit first: what is counted afterwards was counted under it. If it is raised meanwhile, nothing is short.
-        let limit = self.gate.bound();
-        Report { metered: self.meter.read(), limit, is_short: self.gate.is_short() }
+        // The limit first, and its number before that: what is counted afterwards was counted under it. If it is raised
+        // meanwhile, nothing is short.
+        let (limit, bound) = (self.gate.number(), self.gate.bound());
+        Report { metered: self.meter.read(), limit, bound, is_short: self.gate.is_short() }
     }
 
-    /// Calls `tell` whenever the session has moved on by a step, or can't, until its gate is closed. The step follows the speed, so
-    /// that a fast session costs no more reports than a slow one.
+    /// Calls `tell` whenever the session has moved on by a step, or can't, or its limit is another, until its gate is closed. The
+    /// step follows the speed, so that a fast session costs no more reports than a slow one.
     pub async fn watch<F>(self, tell: impl Fn(Report) -> F)
     where
         F: Future<Output = bool>,
     {
-        let mut last = (Metered::default(), false);
-        // What others wait for: a limit that was lowered, and not reached yet by what was granted before.
-        let mut lowered = None;
+        let mut last = Report::default();
         let mut step = STEP_MIN;
         loop {
-            let next = last.0.total().saturating_add(step);
+            let next = last.metered.total().saturating_add(step);
             tokio::select! {
                 _ = timeout(SLOW, self.meter.reached(next)) => {}
-                () = self.gate.lowered() => lowered = Some(u64::MAX),
+                // Others wait for what this session may no longer use.
+                () = self.gate.lowered() => {}
                 _ = self.gate.closed() => return,
             }
             let report = self.report();
-            let now = (report.metered, report.is_short);
-            let is_lower = lowered.is_some_and(|before| report.limit < before);
-            if is_lower {
-                lowered = (report.limit > self.gate.allowance()).then_some(report.limit);
-            }
-            if now != last || is_lower {
-                let moved = report.metered.total() - last.0.total();
+            if report != last {
+                let moved = report.metered.total() - last.metered.total();
                 step = moved.clamp(STEP_MIN, STEP_MAX);
-                last = now;
+                last = report;
                 if !tell(report).await {
                     return;
                 }

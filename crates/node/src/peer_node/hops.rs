@@ -103,9 +103,10 @@ impl Actor {
         self.fill_hops();
     }
 
-    /// What may be paid for relaying is what may be paid for an exit; where a relay is doesn't matter to whom it reaches.
+    /// What may be paid for relaying, which is by the MB, is what may be paid for an exit; where a relay is doesn't matter to
+    /// whom it reaches.
     pub(super) fn relay_candidates(&self) -> Vec<Candidate> {
-        let max_price = self.config.buying.max_price;
+        let max_price = self.config.buying.max_price_per_mb();
         let filter = OfferFilter { service: Some(Service::RELAY), max_price, ..OfferFilter::default() };
         let found = self.untried(Some(&filter)).into_iter();
         found.filter(|candidate| contact(&candidate.offer.offer).is_some()).take(RELAYS_LOOKED_AT).collect()
@@ -184,7 +185,8 @@ impl Actor {
         };
         hop.stage = Stage::Opening;
         let candidate = hop.candidate.clone();
-        let request = self.session_request(&candidate, self.config.buying.max_price, self.ways.main.payer, Vec::new());
+        let price_max = self.config.buying.max_price_per_mb();
+        let request = self.session_request(&candidate, price_max, self.ways.main.payer, Vec::new());
         let (now, response) = (self.clock.now(), ResponseId(entropy::number()));
         self.tunnelling.wishes.note(response, target);
         if let Err(error) = self.market.open_session(now, provider, response, request, &self.market_journal) {

@@ -7,9 +7,9 @@ use byway_dialogue::StaticCertificate;
 use byway_driver::exit::Exit;
 use byway_driver::link::LinkContact;
 use byway_peer::wallet::Wish;
-use byway_primitives::{AssetId, Decode, Encode, Span};
+use byway_primitives::{Decode, Encode, Span};
 use byway_records::call::{Call, OffersCall};
-use byway_records::offer::{Contact, Location, PRICES_MAX, Price, Service, Unit};
+use byway_records::offer::{Contact, Location, Service};
 use byway_records::state::{self, PublishedOffer, offer_serial_key};
 use byway_records::{Offer, OfferId, ProgramId, TransactionId};
 
@@ -96,8 +96,15 @@ impl Actor {
         // The number that is given is the exit's; whoever has named none before is at the same place.
         let asn = known.map(|s| s.location.asn).or(terms.asn).ok_or_else(|| missing("asn"))?;
         let exit_asn = terms.asn.or(known.map(|s| s.exit.asn)).unwrap_or(asn);
-        let general = terms.price_per_mb.filter(|_| !service.is_plugged()).or(known.map(|s| s.price_per_mb));
-        let price = general.ok_or_else(|| missing("price_per_mb"))?;
+        let own = terms.price_per_mb.filter(|_| !service.is_plugged());
+        let price_per_mb = own.or(known.and_then(|s| s.price_per_mb));
+        let price_per_second = terms.price_per_second.or(known.and_then(|s| s.price_per_second));
+        if service.is_plugged() && terms.price_per_second.is_some() {
+            return Err(ApiError::invalid_params("price_per_second", "a service that plugs in is sold by the MB"));
+        }
+        if price_per_mb.or(price_per_second).is_none() {
+            return Err(missing("price_per_mb"));
+        }
         let mut plugged = known.map(|s| s.plugged.clone()).unwrap_or_default();
         if let (Some(plugged), Some(price)) = (plugged.get_mut(&service), terms.price_per_mb) {
             plugged.price_per_mb = price;
@@ -112,7 +119,8 @@ impl Actor {
             location: Location { country, asn },
             exit: Location { country: terms.exit_country.or(apart).unwrap_or(country), asn: exit_asn },
             bandwidth_bps: bandwidth.ok_or_else(|| missing("bandwidth_bps"))?,
-            price_per_mb: price,
+            price_per_mb,
+            price_per_second,
             allow: known.map(|s| s.allow.clone()).unwrap_or_default(),
             exit_lists: known.map(|s| s.exit_lists.clone()).unwrap_or_default(),
             caps: known.map(|s| s.caps).unwrap_or_default(),
@@ -151,11 +159,6 @@ impl Actor {
     fn offer_to_publish(&self, selling: &SellingConfig, service: Service) -> Option<Offer> {
         let contact = self.link_contact()?;
         let certificate = Contact { protocol: CERTIFICATE_PROTOCOL.to_owned(), data: self.certificate.to_bytes() };
-        let price = |amount, reputation_min| Price { unit: Unit::Mb, amount, asset: AssetId::WAY, reputation_min };
-        // Reputation has its prices in what they are named for; a service that plugs in has one price.
-        let better = selling.judging.better_prices.iter().filter(|_| !service.is_plugged());
-        let better = better.map(|better| price(better.price_per_mb, better.min_reputation));
-        let prices = std::iter::once(price(selling.price_of(service), 0)).chain(better).take(PRICES_MAX);
         let mut offer = Offer {
             provider: self.me(),
             serial: 0,
@@ -163,7 +166,7 @@ impl Actor {
             location: selling.location,
             exit: selling.exit,
             bandwidth_bps: selling.bandwidth_bps,
-            prices: prices.collect(),
+            prices: selling.prices_of(service),
             exit_policy: Vec::new(),
             contacts: [contact.to_offer(), certificate]
                 .into_iter()

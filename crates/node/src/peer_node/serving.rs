@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use byway_access::exit_policy::{ExitLists, ExitPolicy};
-use byway_access::session::{Counters, Metering, ProviderNews, SessionId, StopReason, Traffic};
+use byway_access::session::{Counters, Limit, Metering, ProviderNews, SessionId, StopReason, Traffic};
 use byway_driver::exit::resolve::SystemResolverError;
 use byway_driver::exit::{Exit, Limits, Policy, SystemResolver, own};
 use byway_driver::forwarding::{ForwardHeader, Wanted as ForwardWanted};
@@ -152,7 +152,7 @@ impl Actor {
             }
             ProviderNews::Limit { session, limit } => {
                 if let Some(served) = self.served.get(&session) {
-                    served.plane.gate.limit_to(limit);
+                    served.plane.gate.limit_to(limit.number, limit.bytes);
                 }
             }
             ProviderNews::Halt { session } => {
@@ -170,7 +170,7 @@ impl Actor {
         }
     }
 
-    fn serve(&mut self, client: IdentityId, (session, service): (SessionId, Service), limit: u64) {
+    fn serve(&mut self, client: IdentityId, (session, service): (SessionId, Service), limit: Limit) {
         let plane = match (service, &self.tunnelling.host) {
             (Service::TUNNEL, Some(host)) => host.plane(session),
             (Service::RELAY, _) => self.tunnelling.relay_host.as_ref().and_then(|host| host.plane(session)),
@@ -180,7 +180,7 @@ impl Actor {
         if let Some(pace) = self.pace_of(client) {
             plane.gate.set_pace(pace);
         }
-        plane.gate.allow(limit);
+        plane.gate.limit_to(limit.number, limit.bytes);
         let (watched, arrive) = (plane.clone(), self.arrive.clone());
         tokio::spawn(async move {
             watched
@@ -252,7 +252,8 @@ impl Actor {
         served.reported += carried;
         self.count_carried(carried);
         let traffic = Traffic::new(report.metered.up, report.metered.down);
-        let counters = Counters { traffic, limit: report.limit, is_short: report.is_short };
+        let Report { limit, bound, is_short, .. } = report;
+        let counters = Counters { traffic, limit, bound, is_short };
         self.market.handle_served(self.clock.now(), client, session, counters, &self.market_journal);
     }
 

@@ -261,7 +261,7 @@ impl Actor {
     /// Whether this is what a tunnel is asked for with.
     pub(super) fn wants_tunnel(&self, target: &ConnectTarget) -> bool {
         let service = match target {
-            ConnectTarget::Offer { offer_id } => self.index.offer(*offer_id).map(|offer| offer.offer.offer.service),
+            ConnectTarget::Offer { offer_id, .. } => self.index.offer(*offer_id).map(|offer| offer.offer.offer.service),
             ConnectTarget::Cheapest(filter) => filter.service,
         };
         service == Some(Service::TUNNEL)

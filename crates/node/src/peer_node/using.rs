@@ -1,7 +1,7 @@
 //! Sessions that this node uses: their data plane, their news, and the record that stays of each.
 
 use byway_access::quality::Seen;
-use byway_access::session::{ClientNews, OpenError, ResponseId, SessionId, SessionView, StopReason, Traffic};
+use byway_access::session::{ClientNews, OpenError, ResponseId, SessionId, SessionView, StopReason, Traffic, Usage};
 use byway_driver::gate::CloseReason;
 use byway_driver::meter::Metered;
 use byway_primitives::{Amount, IdentityId, Span, Time};
@@ -47,26 +47,8 @@ pub(super) fn reason_word(reason: StopReason) -> &'static str {
     }
 }
 
-/// The session that news of one that was opened before are about.
-fn named_session(news: &ClientNews) -> Option<SessionId> {
-    match news {
-        ClientNews::Paused { session }
-        | ClientNews::Resumed { session }
-        | ClientNews::Halt { session }
-        | ClientNews::OverLimit { session, .. }
-        | ClientNews::Fault { session, .. }
-        | ClientNews::Ended { session, .. } => Some(*session),
-        _ => None,
-    }
-}
-
 impl Actor {
     pub(super) fn using_news(&mut self, provider: IdentityId, news: ClientNews) {
-        let known = named_session(&news).and_then(|session| self.using.get(&session));
-        if known.is_some_and(|using| using.provider != provider) {
-            // Of one that was given the name of another provider's session, and was stopped for that.
-            return;
-        }
         match news {
             ClientNews::Connect { session, response, service, limit, answer } => {
                 self.session_agreed(provider, (session, response), (service, limit), &answer);
@@ -127,16 +109,6 @@ impl Actor {
         (service, limit): (Service, u64),
         answer: &[u8],
     ) {
-        // A provider names its sessions, and a name that was used before would put one on another's bill.
-        let is_known = self.using.contains_key(&session) || self.payer_of(session).is_some();
-        if is_known && !self.ways.restored.contains(&session) {
-            tracing::warn!(%provider, %session, "a provider gives a session the name of another");
-            self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
-            if let Some(way) = self.ways.asking(response) {
-                self.not_served(way, "it gave the session the name of another");
-            }
-            return;
-        }
         let way = self.ways.asking(response);
         // That of a relay carries the main way's tunnel.
         let payer = match way {
@@ -279,7 +251,7 @@ impl Actor {
     }
 
     /// Keeps an ended session in the list.
-    fn remember_session(&mut self, session: SessionId, reason: StopReason, billed: Traffic, cost: Amount) {
+    fn remember_session(&mut self, session: SessionId, reason: StopReason, billed: Usage, cost: Amount) {
         let Some(using) = self.using.get(&session) else { return };
         let (provider, started) = (using.provider, using.started);
         let Some(mut view) = using.last else { return };

@@ -1,6 +1,6 @@
 //! The task's state as the local API shows it.
 
-use byway_access::session::{SessionState as Standing, SessionView};
+use byway_access::session::{Measure, SessionState as Standing, SessionView};
 use byway_driver::link;
 use byway_kernel::follower::protocol::{Pulse, Status};
 use byway_primitives::{Amount, AssetId, IdentityId, Span, Time};
@@ -171,10 +171,14 @@ impl Actor {
         })
     }
 
-    pub(super) fn offer_view(&self, published: &PublishedOffer) -> Offer {
+    /// With the price to this node: by that unit, or by the MB or else the second.
+    pub(super) fn offer_view(&self, published: &PublishedOffer, by: Option<Unit>) -> Offer {
         let offer = &published.offer.offer;
-        let price = offer.price(Unit::Mb, AssetId::WAY, self.score_of(self.me()));
-        let price = price.map(|amount| Price { unit: Unit::Mb.into(), amount, asset: AssetId::WAY, min_reputation: 0 });
+        let price = |unit: Unit| {
+            let amount = offer.price(unit, AssetId::WAY, self.score_of(self.me()))?;
+            Some(Price { unit: unit.into(), amount, asset: AssetId::WAY, min_reputation: 0 })
+        };
+        let price = by.map_or_else(|| Measure::ALL.into_iter().find_map(|measure| price(measure.unit())), price);
         let rules = offer.exit_policy.iter().map(|rule| {
             let action = if rule.action == Action::Allow { "allow" } else { "deny" };
             format!("{action} {} {}-{}", rule.network, rule.port_first, rule.port_last)
@@ -209,7 +213,8 @@ impl Actor {
     pub(super) fn offers(&self, filter: &OfferFilter, limit: usize) -> Vec<Offer> {
         let found = self.index.candidates(self.query(filter), self.ledger_clock());
         let published = found.filter_map(|candidate| self.index.offer(candidate.id)).take(limit);
-        published.map(|published| self.offer_view(published)).collect()
+        let by = filter.unit.map(Unit::from);
+        published.map(|published| self.offer_view(published, by)).collect()
     }
 
     /// Our own offers on the market.
@@ -217,7 +222,7 @@ impl Actor {
         let clock = self.ledger_clock();
         let own = self.index.of_provider(self.me());
         let valid = own.filter(|published| !published.expires.passed(clock.time, clock.commits));
-        valid.map(|published| self.offer_view(published)).collect()
+        valid.map(|published| self.offer_view(published, None)).collect()
     }
 
     /// Sessions that this node uses or serves, or did, newest first.
@@ -244,10 +249,16 @@ impl Actor {
             client: None,
             service: view.service,
             country: offer.map(|offer| offer.exit.country),
-            bytes_up: view.billed.up,
-            bytes_down: view.billed.down,
+            bytes_up: view.billed.traffic.up,
+            bytes_down: view.billed.traffic.down,
             seconds: view.duration.0 / 1000,
-            price: Price { unit: Unit::Mb.into(), amount: view.price, asset: AssetId::WAY, min_reputation: 0 },
+            seconds_served: view.billed.time.0 / 1000,
+            price: Price {
+                unit: view.tariff.measure.unit().into(),
+                amount: view.tariff.price,
+                asset: AssetId::WAY,
+                min_reputation: 0,
+            },
             cost: view.cost,
             paid: self
                 .market

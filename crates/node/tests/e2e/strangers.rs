@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use byway_access::service::SocksAnswer;
-use byway_access::session::{Metering, ResponseId, SessionId, StopReason, Traffic};
+use byway_access::session::{Accepted, Metering, ResponseId, SessionId, Sides, StopReason, Tariff, Traffic, Usage};
 use byway_access::{ServiceKind, SessionMessage, Socks};
 use byway_crypto::IdentitySecret;
 use byway_dialogue::payment::{Advice, BackingKind, PaymentMessage, Refusal, Terms};
@@ -123,10 +123,10 @@ fn hostile_client(story: &Story, network: &Network, web: &WebServer, offer: Offe
 
 fn open_session(stranger: &mut Stranger, offer: OfferId) -> SessionId {
     let (response, data) = (ResponseId(7), Socks { connections_max: 8 }.request_data(ResponseId(7)));
-    let price = PRICE.parse().unwrap();
-    stranger.say_of_session(&SessionMessage::Open { offer, response, price, data });
+    let tariff = Tariff::per_mb(PRICE.parse().unwrap());
+    stranger.say_of_session(&SessionMessage::Open { offer, response, tariff, data });
     let session = stranger.until("a session", |heard| match heard {
-        Heard::Session(SessionMessage::Accepted { session, .. }) => Some(*session),
+        Heard::Session(SessionMessage::Accepted(accepted)) => Some(accepted.session),
         _ => None,
     });
     stranger.say_of_session(&SessionMessage::ChannelUp { session });
@@ -186,9 +186,9 @@ fn hostile_provider(story: &Story, network: &Network) {
     let client = settings_of(network, "client").identity.id();
     let mut stranger = Stranger::listen(settings_of(network, "provider"), provider_at, client);
     let before = promised_to(&network.client_node);
-    let session = SessionId([9; 16]);
+    let sides = Sides { client, provider: stranger.settings.identity.id() };
     let (user, is_over) = (network.client_node.clone(), AtomicBool::new(false));
-    let reason = std::thread::scope(|scope| {
+    let (session, reason) = std::thread::scope(|scope| {
         // A user who asks again when it fails: the first time may show only that the old dialogue is gone.
         scope.spawn(|| {
             for _ in 0..CONNECTS_MAX {
@@ -197,11 +197,11 @@ fn hostile_provider(story: &Story, network: &Network) {
                 }
             }
         });
-        let reason = stranger.until_answered("the client leaves", |stranger, heard| answer(stranger, session, heard));
+        let left = stranger.until_answered("the client leaves", |stranger, heard| answer(stranger, sides, heard));
         is_over.store(true, Ordering::SeqCst);
         // Nobody answers any more, so that the last attempt comes to an end.
         stranger.leave();
-        reason
+        left
     });
     assert_eq!(reason, StopReason::OverBilled);
     network.client_node.until("the client says why", SOON, &["session", "list"], |sessions| {
@@ -213,8 +213,8 @@ fn hostile_provider(story: &Story, network: &Network) {
     story.tell("a provider that over-bills was left with a window at most");
 }
 
-/// What an over-billing provider answers; the reason for which the client leaves.
-fn answer(stranger: &mut Stranger, session: SessionId, heard: &Heard) -> Option<StopReason> {
+/// What an over-billing provider answers; the session that the client leaves, and its reason.
+fn answer(stranger: &mut Stranger, sides: Sides, heard: &Heard) -> Option<(SessionId, StopReason)> {
     match heard {
         Heard::Talking => {
             let terms = Terms {
@@ -234,14 +234,18 @@ fn answer(stranger: &mut Stranger, session: SessionId, heard: &Heard) -> Option<
         }
         Heard::Session(SessionMessage::Open { response, .. }) => {
             let data = SocksAnswer { connections_max: 8 }.to_bytes();
-            stranger.say_of_session(&SessionMessage::Accepted { response: *response, session, free_bytes: 0, data });
+            let (response, asked) = (*response, Time(1));
+            let session = SessionId::of(sides, response, asked);
+            let accepted = Accepted { response, session, asked, free: 0, data };
+            stranger.say_of_session(&SessionMessage::Accepted(accepted));
         }
-        Heard::Session(SessionMessage::ChannelUp { .. }) => {
-            let (billed, duration) = (Traffic::new(0, 1_000_000), Span::seconds(1));
-            let bill = Metering { session, cost: cost(billed.total()), billed, received_up: 0, duration };
+        Heard::Session(SessionMessage::ChannelUp { session }) => {
+            let session = *session;
+            let (billed, duration) = (Usage::from(Traffic::new(0, 1_000_000)), Span::seconds(1));
+            let bill = Metering { session, cost: cost(1_000_000), billed, received_up: 0, duration };
             stranger.say_of_session(&SessionMessage::Metering(bill));
         }
-        Heard::Session(SessionMessage::Stop { reason, .. }) => return Some(*reason),
+        Heard::Session(SessionMessage::Stop { session, reason }) => return Some((*session, *reason)),
         _ => {}
     }
     None

@@ -130,6 +130,7 @@ pub fn session(name: &str, state: SessionState, bytes_down: u64) -> Session {
         bytes_up: 10,
         bytes_down,
         seconds: 60,
+        seconds_served: 58,
         price: price(),
         cost: "0.5".parse().unwrap(),
         paid: "0.75".parse().unwrap(),
@@ -231,7 +232,7 @@ impl NodeApi for Fake {
 
     async fn connect(&self, target: ConnectTarget) -> Answer<Session> {
         match target {
-            ConnectTarget::Offer { offer_id } if offer_id != OfferId::of(id(1), 0) => {
+            ConnectTarget::Offer { offer_id, .. } if offer_id != OfferId::of(id(1), 0) => {
                 Err(ApiError::offer_not_found(offer_id))
             }
             _ => Ok(session("a1", SessionState::Active, 0)),

@@ -22,6 +22,7 @@ mod past_epochs;
 mod quality;
 mod rpc;
 mod running;
+mod seconds;
 mod socket;
 mod submitting;
 mod subscriptions;

@@ -178,7 +178,7 @@ async fn results_have_the_shapes_of_the_document() {
             json!({"limit": 1}),
             json!([{
                 "id": "a1", "offer_id": offer, "provider": "01".repeat(20), "service": "socks", "country": "DE",
-                "bytes_up": 10, "bytes_down": 5_000_000, "seconds": 60,
+                "bytes_up": 10, "bytes_down": 5_000_000, "seconds": 60, "seconds_served": 58,
                 "price": {"unit": "mb", "amount": "0.01", "asset": "WAY", "min_reputation": 0},
                 "cost": "0.5", "paid": "0.75", "state": "active", "started_ms": 1000,
             }]),

@@ -83,7 +83,7 @@ async fn a_provider_settles_on_request_and_publishes_its_offer_once() {
     let seller = network.node("seller", &provider("DE", "0.001", "")).await;
     let offer_id = before.offer_id;
     user.until("the seller is found where its offer says", async |api| {
-        api.connect(ConnectTarget::Offer { offer_id }).await.ok().map(drop)
+        api.connect(ConnectTarget::Offer { offer_id, unit: None }).await.ok().map(drop)
     })
     .await;
     // It has looked after its offer several times since.
@@ -115,6 +115,7 @@ async fn a_refused_publication_changes_nothing_and_one_by_hand_begins_to_sell() 
         exit_country: None,
         asn: Some(64500),
         price_per_mb: Some("0.002".parse().unwrap()),
+        price_per_second: None,
         bandwidth_bps: Some(1_000_000),
         idempotency_key: key(name),
     };

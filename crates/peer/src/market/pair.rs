@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::service::reason::ReasonText;
 use byway_access::session::{
-    Client, ClientEffect, ClientNews, Counters, Listing, OpenError, OpenRequest, Provider, ProviderEffect,
-    ProviderNews, ResponseId, SessionId, SessionMessage, SessionView, StopReason, Traffic,
+    Client, ClientEffect, ClientNews, Counters, Listing, Measure, OpenError, OpenRequest, Provider, ProviderEffect,
+    ProviderNews, ResponseId, SessionId, SessionMessage, SessionView, Sides, StopReason, Traffic,
 };
 use byway_dialogue::payment::{
     BackingKind, Bounds, ExportedPair, Outcome, Parties, PaymentEffect, PaymentMessage, PaymentNews, Payments, Reach,
@@ -52,12 +52,14 @@ impl Pair {
         now: Time,
         store: &impl Store,
     ) -> Result<Self, MarketDamaged> {
-        let parties = Parties { network: config.network, me: config.identity.id(), peer, asset: AssetId::WAY };
+        let me = config.identity.id();
+        let parties = Parties { network: config.network, me, peer, asset: AssetId::WAY };
+        let (using, serving) = (Sides { client: me, provider: peer }, Sides { client: peer, provider: me });
         Ok(Self {
             peer,
             payments: Payments::restore(parties, config.identity.clone(), config.give, config.take, store)?,
-            client: Client::restore(peer, config.client, config.services.clone(), now, store)?,
-            provider: Provider::restore(peer, config.provider, config.services.clone(), now, store)?,
+            client: Client::restore(using, config.client, config.services.clone(), now, store)?,
+            provider: Provider::restore(serving, config.provider, config.services.clone(), now, store)?,
             listings: BTreeMap::new(),
             selling: Selling::Open,
             reputation: 0,
@@ -117,6 +119,8 @@ impl Pair {
     pub fn detached(&mut self, now: Time, step: &mut Step) {
         let client = self.client.handle_detached(now);
         self.pass_on(now, step, client.into_iter().map(Pending::Client));
+        let provider = self.provider.handle_detached(now);
+        self.pass_on(now, step, provider.into_iter().map(Pending::Provider));
     }
 
     /// The dialogue is over.
@@ -207,10 +211,10 @@ impl Pair {
         &mut self,
         now: Time,
         response: ResponseId,
-        offer: OfferId,
+        what: (OfferId, Measure),
         step: &mut Step,
     ) -> Result<(), OpenError> {
-        let effects = self.client.ask(now, response, offer)?;
+        let effects = self.client.ask(now, response, what)?;
         self.pass_on(now, step, effects.into_iter().map(Pending::Client));
         Ok(())
     }
@@ -427,7 +431,7 @@ fn is_from_client(message: &SessionMessage) -> bool {
         | SessionMessage::ChannelFailed { .. }
         | SessionMessage::Acknowledge { .. }
         | SessionMessage::Stop { .. } => true,
-        SessionMessage::Accepted { .. }
+        SessionMessage::Accepted(_)
         | SessionMessage::Refused { .. }
         | SessionMessage::Quoted { .. }
         | SessionMessage::Counter { .. }

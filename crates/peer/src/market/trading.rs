@@ -1,7 +1,7 @@
 //! What the shell asks of sessions: those that we use, and those that we serve.
 
 use byway_access::service::reason::ReasonText;
-use byway_access::session::{Counters, OpenRequest, ResponseId, SessionId, StopReason, Traffic};
+use byway_access::session::{Counters, Measure, OpenRequest, ResponseId, SessionId, StopReason, Traffic};
 use byway_primitives::{IdentityId, Store, Time};
 use byway_records::OfferId;
 
@@ -25,20 +25,20 @@ impl Market {
         Ok(result?)
     }
 
-    /// Asks on what terms `provider` would sell an offer to us. `response` is drawn at random.
+    /// Asks on what terms `provider` would sell an offer to us by a measure. `response` is drawn at random.
     pub fn ask_terms(
         &mut self,
         now: Time,
         provider: IdentityId,
         response: ResponseId,
-        offer: OfferId,
+        what: (OfferId, Measure),
         store: &impl Store,
     ) -> Result<(), MarketError> {
         if self.dialogues.dialogue(provider).is_none() {
             return Err(MarketError::NoDialogue(provider));
         }
         let mut result = Ok(());
-        self.step(now, provider, |pair, step| result = pair.ask_terms(now, response, offer, step));
+        self.step(now, provider, |pair, step| result = pair.ask_terms(now, response, what, step));
         self.pump(now, store);
         Ok(result?)
     }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use byway_access::session::{Listing, Tariff};
 use byway_access::warning::{WarningFault, WarningMessage};
-use byway_dialogue::payment::{Bounds, WINDOW_START_BYTES};
+use byway_dialogue::payment::Bounds;
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::decode_exact;
-use byway_primitives::{Amount, AssetId, Encode, IdentityId, Store, Time};
-use byway_records::offer::Unit;
+use byway_primitives::{Amount, Encode, IdentityId, Store, Time};
 use byway_records::promise::Series;
 use byway_records::state::Settled;
 
@@ -137,9 +137,7 @@ impl Market {
 
     /// The first window of the dearest of our offers.
     fn first_window(&self) -> Amount {
-        let prices = self.listings.values().flat_map(|listing| &listing.prices);
-        let in_coin = prices.filter(|price| (price.unit, price.asset) == (Unit::Mb, AssetId::WAY));
-        let cost = |amount| Amount::cost_of_bytes(amount, WINDOW_START_BYTES).unwrap_or(Amount::MAX);
-        in_coin.map(|price| cost(price.amount)).max().unwrap_or_default()
+        let tariffs = self.listings.values().flat_map(Listing::tariffs);
+        tariffs.map(Tariff::first_window).max().unwrap_or_default()
     }
 }

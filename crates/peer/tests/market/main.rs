@@ -4,7 +4,7 @@
 mod rig;
 mod terms;
 
-use byway_access::session::{OpenError, OpenRefusal, StopReason, Traffic};
+use byway_access::session::{Measure, OpenError, OpenRefusal, StopReason, Tariff, Traffic};
 use byway_peer::market::Capacity;
 use byway_primitives::{Amount, Span};
 
@@ -27,7 +27,7 @@ fn a_session_is_opened_used_and_paid_for_to_the_byte() {
     rig.stop_session();
     let ended = rig.ended.expect("the session ended");
     assert_eq!(ended.reason, StopReason::ClientWish);
-    assert_eq!((ended.billed, ended.cost), (Traffic::new(0, DOWNLOAD), cost(DOWNLOAD)));
+    assert_eq!((ended.billed.traffic, ended.cost), (Traffic::new(0, DOWNLOAD), cost(DOWNLOAD)));
     let (given, taken) = rig.promised_and_received();
     assert_eq!(given, taken, "what was promised has arrived");
     assert!(given >= cost(DOWNLOAD), "it covers what was used");
@@ -78,7 +78,7 @@ fn a_broken_link_interrupts_nothing_but_the_bytes() {
     }
     rig.stop_session();
     let ended = rig.ended.expect("the session ended");
-    assert_eq!(ended.billed, Traffic::new(0, DOWNLOAD));
+    assert_eq!(ended.billed.traffic, Traffic::new(0, DOWNLOAD));
 }
 
 /// Either side crashes after each of its first writes in turn, losing what was not durable, and comes back. Whatever the
@@ -148,7 +148,7 @@ fn a_session_ends_in_order_when_the_month_is_spent() {
     rig.download(2 * DOWNLOAD);
     rig.end_session(StopReason::MonthSpent);
     let ended = rig.ended.expect("the session ended");
-    assert_eq!((ended.reason, ended.billed), (StopReason::MonthSpent, Traffic::new(0, 2 * DOWNLOAD)));
+    assert_eq!((ended.reason, ended.billed.traffic), (StopReason::MonthSpent, Traffic::new(0, 2 * DOWNLOAD)));
     assert_eq!(ended.cost, cost(2 * DOWNLOAD));
 }
 
@@ -278,4 +278,70 @@ fn a_client_that_expects_another_price_pays_the_one_that_applies() {
     rig.download(DOWNLOAD);
     rig.stop_session();
     assert_eq!(rig.ended.map(|ended| ended.cost), Some(cost(DOWNLOAD)));
+}
+
+/// A window of time costs four fifths of what either side lets the other run ahead.
+const BY_SECOND: Tariff = Tariff::per_second(Amount::from_units(byway_primitives::amount::ONE / 20_000));
+
+fn rented(seed: u64) -> Rig {
+    let Tariff { measure, price } = BY_SECOND;
+    Rig::with_terms(seed, Terms { measure, price, expected: price, ..Terms::default() })
+}
+
+#[test]
+fn a_session_by_the_second_costs_the_time_that_it_ran_and_not_that_of_an_outage() {
+    let mut rig = rented(50);
+    rig.connect();
+    rig.open_session();
+    rig.download(DOWNLOAD);
+    rig.pump_for(20_000);
+    rig.break_link();
+    rig.pump_for(20_000);
+    rig.connect();
+    rig.pump_for(20_000);
+    assert_eq!(rig.provider_limit(), u64::MAX, "bytes are not what is sold");
+    rig.stop_session();
+    let ended = rig.ended.expect("the session ended");
+    assert_eq!(ended.cost, BY_SECOND.cost(ended.billed));
+    assert_eq!(ended.billed.traffic, Traffic::new(0, DOWNLOAD));
+    // The download, the stop, and what was not confirmed when the link broke.
+    let seconds = ended.billed.time.0 / 1_000;
+    assert!((38..=46).contains(&seconds), "{:?}", ended.billed);
+    let (given, taken) = rig.promised_and_received();
+    assert_eq!(given, taken);
+    assert!(given <= ended.cost.checked_add(WINDOW_CEILING).expect("fits"), "one window more at most");
+}
+
+#[test]
+fn a_crash_costs_no_agreement_on_time() {
+    let step = if std::env::var_os("BYWAY_TEST_LONG").is_some() { 1 } else { 4 };
+    for side in [Side::Client, Side::Provider] {
+        for write in (1..40).step_by(step) {
+            let mut rig = rented(write as u64);
+            rig.crash_after(side, write);
+            let begun = rig.now;
+            rig.connect();
+            rig.open_session();
+            rig.pump_for(20_000);
+            rig.settle_down();
+            let (given, taken) = rig.promised_and_received();
+            assert!(taken <= given, "{side:?} crashed after write {write}: {taken} received of {given} promised");
+            let elapsed = BY_SECOND.cost_of(rig.now.since(begun).0);
+            let most = elapsed.checked_add(WINDOW_CEILING).expect("fits");
+            assert!(given <= most, "{side:?} crashed after write {write}: {given} promised for {elapsed}");
+            let least = BY_SECOND.cost_of(12_000);
+            assert!(given >= least, "{side:?} crashed after write {write}: {given} promised");
+            assert!(rig.credit_only_rose(), "{side:?} crashed after write {write}: credit went back");
+        }
+    }
+}
+
+#[test]
+fn what_is_sold_by_the_mb_alone_is_not_sold_by_the_second() {
+    let mut rig = Rig::new(51);
+    rig.connect();
+    rig.terms.measure = Measure::Time;
+    rig.ask_for_session(1);
+    rig.settle_down();
+    assert_eq!(rig.refused, Some(OpenError::Refused(OpenRefusal::NotByThat)));
 }

@@ -1,13 +1,14 @@
 //! The rig: virtual time, one link, two disks that lose what is not durable, a ledger that pays.
 
 mod early;
+mod plane;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::service::{Services, Socks};
 use byway_access::session::{
-    ClientConfig, ClientNews, Counters, Listing, OpenError, OpenRequest, ProviderConfig, ProviderNews, ResponseId,
-    SessionId, StopReason, Traffic,
+    ClientConfig, ClientNews, Limit, Listing, OpenError, OpenRequest, ProviderConfig, ProviderNews, ResponseId,
+    SessionId, StopReason, Tariff, Traffic, Usage,
 };
 use byway_crypto::IdentitySecret;
 use byway_crypto::noise::StaticKey;
@@ -43,7 +44,7 @@ pub enum Side {
 #[derive(Debug, Clone, Copy)]
 pub struct Ended {
     pub reason: StopReason,
-    pub billed: Traffic,
+    pub billed: Usage,
     pub cost: Amount,
 }
 
@@ -63,8 +64,8 @@ struct Node {
 }
 
 pub struct Rig {
-    now: Time,
-    terms: Terms,
+    pub now: Time,
+    pub terms: Terms,
     seed: u64,
     drawn: u64,
     client: Node,
@@ -74,7 +75,7 @@ pub struct Rig {
     wire: VecDeque<(Time, Side, LinkId, Vec<u8>)>,
     crash: Option<(Side, usize)>,
     /// The data plane: what it may carry and has carried since the provider was told to serve.
-    serving: Option<(SessionId, u64, u64)>,
+    serving: Option<(SessionId, Limit, u64)>,
     using: Option<(SessionId, u64)>,
     /// Bytes downloaded over all lives of the data plane.
     downloaded: u64,
@@ -251,7 +252,7 @@ impl Rig {
         let request = OpenRequest {
             offer: offer(provider),
             service: Service::SOCKS,
-            price: self.terms.expected,
+            tariff: Tariff { measure: self.terms.measure, price: self.terms.expected },
             price_max: self.terms.price,
             bandwidth_bps: 80_000_000,
             cost_max: Amount::MAX,
@@ -279,24 +280,6 @@ impl Rig {
             self.tick();
         }
         self.pump_for(3_000);
-    }
-
-    /// The provider carries bytes that the client does not take, as for a program that has stopped reading: as many as it
-    /// may, up to `bytes`.
-    pub fn hold(&mut self, mut bytes: u64) {
-        let deadline = Time(self.now.0 + PATIENCE);
-        while bytes > 0 {
-            assert!(self.now < deadline, "{bytes} bytes are left to hold");
-            if let Some((session, limit, carried)) = self.serving {
-                let more = bytes.min(limit.saturating_sub(carried));
-                bytes -= more;
-                self.serving = Some((session, limit, carried + more));
-                let counters = Counters { traffic: Traffic::new(0, carried + more), limit, is_short: false };
-                let client = self.client.id();
-                self.provider.market.handle_served(self.now, client, session, counters, &self.provider.store);
-            }
-            self.tick();
-        }
     }
 
     pub fn stop_session(&mut self) {
@@ -341,7 +324,7 @@ impl Rig {
 
     /// What the provider's data plane may carry.
     pub fn provider_limit(&self) -> u64 {
-        self.serving.map_or(0, |(_, limit, _)| limit)
+        self.serving.map_or(0, |(_, limit, _)| limit.bytes)
     }
 
     /// Whether what the provider was credited never went back, over all its lives.
@@ -363,7 +346,7 @@ impl Rig {
         if self.link.is_none() {
             return;
         }
-        let bytes = 10_000.min(limit.saturating_sub(carried)).min(total - self.downloaded);
+        let bytes = 10_000.min(limit.bytes.saturating_sub(carried)).min(total - self.downloaded);
         if bytes == 0 {
             return;
         }
@@ -373,7 +356,7 @@ impl Rig {
         self.serving = Some((session, limit, carried + bytes));
         self.using = Some((session, used + bytes));
         let (client, provider) = (self.client.id(), self.provider.id());
-        let counters = Counters { traffic: Traffic::new(0, carried + bytes), limit, is_short: false };
+        let counters = plane::counters(limit, carried + bytes);
         self.provider.market.handle_served(self.now, client, session, counters, &self.provider.store);
         let traffic = Traffic::new(0, used + bytes);
         self.client.market.handle_used(self.now, provider, session, traffic, &self.client.store);
@@ -582,7 +565,7 @@ impl Rig {
     }
 
     fn sell(&mut self) {
-        let sale = Listing::flat(Service::SOCKS, self.terms.price);
+        let sale = Listing::flat(Service::SOCKS, Tariff { measure: self.terms.measure, price: self.terms.price });
         let id = offer(self.provider.id());
         self.provider.market.sell(BTreeMap::from([(id, sale)]));
     }

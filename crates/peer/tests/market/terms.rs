@@ -1,5 +1,6 @@
 //! On what terms the two trade.
 
+use byway_access::session::Measure;
 use byway_primitives::{Amount, Span};
 
 /// Per MB.
@@ -10,7 +11,9 @@ pub const WINDOW_CEILING: Amount = Amount::from_units(byway_primitives::amount::
 /// On what terms the two trade, and how fast the ledger is.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
-    /// Per MB.
+    /// What is sold.
+    pub measure: Measure,
+    /// Per MB or second.
     pub price: Amount,
     /// The most that either side lets the other run ahead.
     pub window_ceiling: Amount,
@@ -21,7 +24,7 @@ pub struct Terms {
     pub settlement: Span,
     /// What becomes of it when the provider wants to ask others about the client.
     pub others: Others,
-    /// What the client expects to pay per MB.
+    /// What the client expects to pay for the same.
     pub expected: Amount,
 }
 
@@ -39,6 +42,7 @@ pub enum Others {
 impl Default for Terms {
     fn default() -> Self {
         Self {
+            measure: Measure::Bytes,
             price: PRICE,
             window_ceiling: WINDOW_CEILING,
             exposure_max: Amount::from_coins(1),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::discovery::{Candidate, Query};
-use byway_access::session::{ClientNews, OpenRequest, ResponseId, SessionId, Traffic};
+use byway_access::session::{ClientNews, OpenRequest, ResponseId, SessionId, Tariff, Traffic};
 use byway_dialogue::LinkId;
 use byway_primitives::{Amount, AssetId, Decode, IdentityId, Span, Time};
 use byway_records::offer::{Service, Unit};
@@ -228,7 +228,7 @@ impl PeerNode {
         let request = OpenRequest {
             offer: current.id,
             service: offer.service,
-            price: current.price,
+            tariff: Tariff::per_mb(current.price),
             price_max: offer.price_highest(Unit::Mb, AssetId::WAY).unwrap_or(current.price),
             bandwidth_bps: offer.bandwidth_bps,
             cost_max: Amount::MAX,
@@ -271,7 +271,7 @@ impl PeerNode {
     fn session_open(&mut self, at: At<'_>, provider: IdentityId, session: SessionId) {
         let view = self.market.used_sessions(at.now).into_iter().find(|(_, view)| view.id == session);
         if let Some((_, view)) = &view {
-            let truth = Truth { client: self.id(), provider, price_per_mb: view.price, carried: 0, arrived: 0 };
+            let truth = Truth { client: self.id(), provider, price_per_mb: view.tariff.price, carried: 0, arrived: 0 };
             self.scene.outside.borrow_mut().sessions.entry(session).or_insert(truth);
         }
         self.browsing.using.insert(session, Using { provider, counted: 0, moved_at: at.now });

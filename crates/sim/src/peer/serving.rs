@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use byway_access::session::{Counters, ProviderNews, SessionId, Traffic};
+use byway_access::session::{Counters, Limit, ProviderNews, SessionId, Traffic};
 use byway_dialogue::LinkId;
 use byway_primitives::{IdentityId, Span, Time};
 
@@ -19,8 +19,8 @@ const EARLY_MAX: usize = 16;
 #[derive(Debug)]
 pub(super) struct Plane {
     client: IdentityId,
-    /// What it may carry, in the count since it was started; only ever raised, as the real gate.
-    limit: u64,
+    /// What it may carry, in the count since it was started.
+    limit: Limit,
     carried: u64,
     /// What programs at the client wait for, on this link.
     wanted: u64,
@@ -94,11 +94,12 @@ impl PeerNode {
         self.planes.step_at = None;
         let mut moved = Vec::new();
         for (session, plane) in &mut self.planes.served {
-            let count = STEP_BYTES.min(plane.wanted).min(plane.limit.saturating_sub(plane.carried));
+            let count = STEP_BYTES.min(plane.wanted).min(plane.limit.bytes.saturating_sub(plane.carried));
             let Some(link) = plane.link.filter(|_| count > 0) else { continue };
             plane.carried += count;
             plane.wanted -= count;
-            let counters = Counters { traffic: Traffic::new(0, plane.carried), limit: plane.limit, is_short: false };
+            let (traffic, Limit { number: limit, bytes }) = (Traffic::new(0, plane.carried), plane.limit);
+            let counters = Counters { traffic, limit, bound: bytes.max(plane.carried), is_short: false };
             moved.push((*session, plane.client, link, count, counters));
         }
         for (session, client, link, count, counters) in moved {
@@ -112,7 +113,7 @@ impl PeerNode {
     }
 
     fn plan_step(&mut self) {
-        let is_moving = |plane: &Plane| plane.link.is_some() && plane.wanted > 0 && plane.carried < plane.limit;
+        let is_moving = |plane: &Plane| plane.link.is_some() && plane.wanted > 0 && plane.carried < plane.limit.bytes;
         if self.planes.step_at.is_none() && self.planes.served.values().any(is_moving) {
             let due = self.now + STEP;
             self.planes.step_at = Some(due);

@@ -6,10 +6,11 @@ use byway_records::OfferId;
 use super::super::client_session::{Phase, Session};
 use super::super::config::OpenRequest;
 use super::super::journal::SessionRecord;
-use super::super::message::{Quote, SessionMessage, StopReason};
+use super::super::message::{Accepted, Quote, SessionMessage};
 use super::super::news::{ClientEffect, ClientNews, OpenError};
-use super::super::{COUNTERS_MAX, ResponseId, SESSIONS_MAX, SessionId, Traffic};
-use super::{Client, least_cost};
+use super::super::reasons::StopReason;
+use super::super::{COUNTERS_MAX, Measure, ResponseId, SESSIONS_MAX, SessionId, Tariff, Usage};
+use super::Client;
 
 /// Questions to one provider at one time.
 const QUESTIONS_MAX: usize = 8;
@@ -28,13 +29,14 @@ pub(super) struct Opening {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asking {
     offer: OfferId,
+    measure: Measure,
     pub until: Time,
 }
 
 impl Opening {
     fn message(&self, response: ResponseId) -> SessionMessage {
-        let OpenRequest { offer, price, .. } = self.request;
-        SessionMessage::Open { offer, response, price, data: self.data.clone() }
+        let OpenRequest { offer, tariff, .. } = self.request;
+        SessionMessage::Open { offer, response, tariff, data: self.data.clone() }
     }
 }
 
@@ -53,8 +55,8 @@ impl Client {
         if self.opening.len() + self.sessions.len() >= SESSIONS_MAX {
             return Err(OpenError::TooManySessions);
         }
-        if request.cost_max < least_cost(request.price) {
-            return Err(OpenError::LimitTooLow { left: request.cost_max, price: request.price });
+        if request.cost_max < request.tariff.least_cost() {
+            return Err(OpenError::LimitTooLow { left: request.cost_max, tariff: request.tariff });
         }
         let until = now + self.config.open_wait;
         let opening = Opening { request, data, until, counters: 0 };
@@ -63,13 +65,18 @@ impl Client {
         Ok(self.finish(now))
     }
 
-    /// Asks on what terms an offer would be sold to us. It costs nothing. `response` is drawn at random.
-    pub fn ask(&mut self, now: Time, response: ResponseId, offer: OfferId) -> Result<Vec<ClientEffect>, OpenError> {
+    /// Asks on what terms an offer would be sold to us by a measure. It costs nothing. `response` is drawn at random.
+    pub fn ask(
+        &mut self,
+        now: Time,
+        response: ResponseId,
+        (offer, measure): (OfferId, Measure),
+    ) -> Result<Vec<ClientEffect>, OpenError> {
         if self.asking.len() >= QUESTIONS_MAX {
             return Err(OpenError::TooManyQuestions);
         }
-        self.out.send(SessionMessage::Ask { response, offer });
-        self.asking.insert(response, Asking { offer, until: now + self.config.open_wait });
+        self.out.send(SessionMessage::Ask { response, offer, measure });
+        self.asking.insert(response, Asking { offer, measure, until: now + self.config.open_wait });
         Ok(self.finish(now))
     }
 
@@ -83,8 +90,8 @@ impl Client {
         for (response, opening) in &self.opening {
             self.out.send(opening.message(*response));
         }
-        for (response, Asking { offer, .. }) in &self.asking {
-            self.out.send(SessionMessage::Ask { response: *response, offer: *offer });
+        for (response, Asking { offer, measure, .. }) in &self.asking {
+            self.out.send(SessionMessage::Ask { response: *response, offer: *offer, measure: *measure });
         }
     }
 
@@ -119,22 +126,27 @@ impl Client {
     /// ends it.
     pub(super) fn countered(&mut self, now: Time, response: ResponseId, named: Amount, price: Amount) {
         let Some(opening) = self.opening.get_mut(&response) else { return };
-        if named != opening.request.price {
+        if named != opening.request.tariff.price {
             return;
         }
         let agreed = opening.request.price_max;
         if price > agreed || opening.counters >= COUNTERS_MAX {
-            return self.refused(response, OpenError::TooDear { asked: price, agreed });
+            let asked = Tariff { price, ..opening.request.tariff };
+            return self.refused(response, OpenError::TooDear { asked, agreed });
         }
         opening.counters += 1;
-        opening.request.price = price;
+        opening.request.tariff.price = price;
         opening.until = now + self.config.open_wait;
         let message = opening.message(response);
         self.out.send(message);
         self.out.notify(ClientNews::Countered { response, price });
     }
 
-    pub(super) fn accepted(&mut self, now: Time, response: ResponseId, id: SessionId, free_bytes: u64, data: Vec<u8>) {
+    pub(super) fn accepted(&mut self, now: Time, accepted: Accepted) {
+        let Accepted { response, session: id, asked, free, data } = accepted;
+        if id != SessionId::of(self.sides, response, asked) {
+            return self.refused(response, OpenError::WrongId);
+        }
         if self.sessions.contains_key(&id) {
             return;
         }
@@ -152,14 +164,14 @@ impl Client {
             response,
             offer: request.offer,
             service: request.service,
-            price: request.price,
+            tariff: request.tariff,
             request: opening.data,
             answer: data,
             opened: now,
-            acknowledged: Traffic::default(),
+            acknowledged: Usage::default(),
             cost_max: request.cost_max,
             rate_bytes_per_second: request.bandwidth_bps / 8,
-            free_bytes,
+            free,
         };
         self.save(&record);
         let phase = Phase::Connecting { until: Some(now + self.config.channel_wait) };

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use byway_dialogue::payment::{Ahead, BackingKind};
+use byway_dialogue::payment::BackingKind;
 use byway_primitives::{Amount, Batch, Span, Time};
 use byway_records::OfferId;
+use byway_records::offer::Service;
 
-use super::super::books::Line;
 use super::super::config::Sale;
 use super::super::journal::SessionRecord;
-use super::super::message::{OpenRefusal, Quote, SessionMessage};
-use super::super::{ResponseId, SESSIONS_MAX, SessionId, Traffic};
+use super::super::line::Line;
+use super::super::message::{Quote, SessionMessage};
+use super::super::reasons::OpenRefusal;
+use super::super::{Link, Measure, ResponseId, SESSIONS_MAX, SessionId, Tariff, Usage};
 use super::judging::Judging;
 use super::{Phase, Provider, Sales, Session};
 use crate::allowance::Allowance;
@@ -35,9 +37,22 @@ pub(super) struct Door {
 /// Why a session is not opened.
 pub(super) enum Turned {
     Refused(OpenRefusal),
+    /// By the same measure at another price.
     Counter(Amount),
     /// Not yet: the service is to be asked.
     Unjudged,
+}
+
+/// A request for a session.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    /// Of the session that it may come to.
+    pub id: SessionId,
+    pub asked: Time,
+    pub offer: OfferId,
+    pub response: ResponseId,
+    pub tariff: Tariff,
+    pub data: Vec<u8>,
 }
 
 impl Door {
@@ -59,48 +74,37 @@ impl Provider {
         (self.door.credit, self.door.backing) = (credit, backing);
     }
 
-    pub(super) fn asked(&mut self, now: Time, response: ResponseId, offer: OfferId) {
+    pub(super) fn asked(&mut self, now: Time, response: ResponseId, offer: OfferId, measure: Measure) {
         if !self.door.questions.take(now) {
             return self.refuse(response, OpenRefusal::TooManyQuestions);
         }
-        match self.sale_of(offer) {
-            Ok(Sale { price, .. }) => {
+        let tariff = self.sale_of(offer).and_then(|sale| sale.tariff(measure).ok_or(OpenRefusal::NotByThat));
+        match tariff {
+            Ok(tariff) => {
                 let (credit, backing) = (self.door.credit, self.door.backing);
-                let quote = Quote { price, credit, free_bytes: self.free_bytes(now, price), backing };
+                let quote = Quote { tariff, credit, free: self.free(now, tariff), backing };
                 self.out.send(SessionMessage::Quoted { response, quote });
             }
             Err(reason) => self.refuse(response, reason),
         }
     }
 
-    pub(super) fn open(&mut self, now: Time, offer: OfferId, response: ResponseId, price: Amount, data: Vec<u8>) {
+    pub(super) fn open(&mut self, now: Time, offer: OfferId, response: ResponseId, tariff: Tariff, data: Vec<u8>) {
         if let Some(session) = self.sessions.values().find(|session| session.record.response == response) {
             // Asked again because our answer was lost with the link.
-            let SessionRecord { id: session, free_bytes, ref answer, .. } = session.record;
-            let data = answer.clone();
-            return self.out.send(SessionMessage::Accepted { response, session, free_bytes, data });
+            return self.out.send(SessionMessage::Accepted(session.accepted()));
         }
-        if self.door.judging.get(&response).is_some_and(|judging| judging.price == price) {
+        if self.door.judging.get(&response).is_some_and(|judging| judging.request.tariff == tariff) {
             // Asked again while the service thinks.
             return;
         }
-        let session = SessionId::of(self.client, response, now);
-        match self.consider(session, offer, price, &data) {
-            Ok((sale, answer)) => self.accept(now, (session, offer, response), (data, answer), sale),
-            Err(Turned::Unjudged) => self.ask_service(now, session, (offer, response, price), data),
-            Err(turned) => self.turn_away(response, price, turned),
+        let request =
+            Request { id: SessionId::of(self.sides, response, now), asked: now, offer, response, tariff, data };
+        match self.consider(&request) {
+            Ok((service, answer)) => self.begin(now, request, answer, service),
+            Err(Turned::Unjudged) => self.ask_service(request),
+            Err(turned) => self.turn_away(response, tariff.price, turned),
         }
-    }
-
-    pub(super) fn accept(
-        &mut self,
-        now: Time,
-        (session, offer, response): (SessionId, OfferId, ResponseId),
-        (request, answer): (Vec<u8>, Vec<u8>),
-        sale: Sale,
-    ) {
-        let free_bytes = self.begin(now, (session, offer, response), (request, answer.clone()), sale);
-        self.out.send(SessionMessage::Accepted { response, session, free_bytes, data: answer });
     }
 
     /// What a client that named `price` is told.
@@ -123,46 +127,42 @@ impl Provider {
         }
     }
 
-    fn consider(&self, id: SessionId, offer: OfferId, price: Amount, data: &[u8]) -> Result<(Sale, Vec<u8>), Turned> {
+    fn consider(&self, request: &Request) -> Result<(Service, Vec<u8>), Turned> {
         // Before the service is asked, which may set something aside for the session.
-        let sale = self.sale_at(id, offer, price)?;
-        if sale.service.is_plugged() {
+        let service = self.service_at(request)?;
+        if service.is_plugged() {
             return Err(Turned::Unjudged);
         }
-        let kind = self.services.kind(sale.service).ok_or(Turned::Refused(OpenRefusal::ServiceUnknown))?;
-        let answer = kind.accept(id, data).map_err(|refused| Turned::Refused(refused.into()))?;
-        Ok((sale, answer))
+        let kind = self.services.kind(service).ok_or(Turned::Refused(OpenRefusal::ServiceUnknown))?;
+        let answer = kind.accept(request.id, &request.data).map_err(|refused| Turned::Refused(refused.into()))?;
+        Ok((service, answer))
     }
 
-    /// What a client that names `price` may be sold, whatever the service says.
-    pub(super) fn sale_at(&self, id: SessionId, offer: OfferId, price: Amount) -> Result<Sale, Turned> {
-        let sale = self.sale_of(offer).map_err(Turned::Refused)?;
+    /// The service that a client may be sold at the price it names, whatever the service itself says.
+    pub(super) fn service_at(&self, request: &Request) -> Result<Service, Turned> {
+        let sale = self.sale_of(request.offer).map_err(Turned::Refused)?;
         let sessions_max = self.config.sessions_max.min(SESSIONS_MAX);
-        if self.sessions.len() >= sessions_max || self.sessions.contains_key(&id) {
+        if self.sessions.len() >= sessions_max || self.sessions.contains_key(&request.id) {
             return Err(Turned::Refused(OpenRefusal::TooManySessions));
         }
-        if price == sale.price { Ok(sale) } else { Err(Turned::Counter(sale.price)) }
+        let tariff = sale.tariff(request.tariff.measure).ok_or(Turned::Refused(OpenRefusal::NotByThat))?;
+        if request.tariff == tariff { Ok(sale.service) } else { Err(Turned::Counter(tariff.price)) }
     }
 
-    /// How many bytes of a session that begins now cost nothing.
-    fn free_bytes(&self, now: Time, price: Amount) -> u64 {
-        let Some(Trial { bytes, every }) = self.door.trial.filter(|_| !price.is_zero()) else { return 0 };
+    /// How many bytes of a session that begins now cost nothing. A trial is in bytes, so one that is sold by time has none.
+    fn free(&self, now: Time, tariff: Tariff) -> u64 {
+        let is_tried = tariff.measure == Measure::Bytes && !tariff.price.is_zero();
+        let Some(Trial { bytes, every }) = self.door.trial.filter(|_| is_tried) else { return 0 };
         let is_due = self.books.closed.trial_at.is_none_or(|last| now >= last + every);
         if is_due { bytes } else { 0 }
     }
 
-    /// Journals a session, and that it uses a trial up. Gives the bytes that cost nothing.
-    fn begin(
-        &mut self,
-        now: Time,
-        (id, offer, response): (SessionId, OfferId, ResponseId),
-        (request, answer): (Vec<u8>, Vec<u8>),
-        sale: Sale,
-    ) -> u64 {
-        let Sale { service, price } = sale;
-        self.books.open(Ahead::for_bytes(price, self.config.path, self.config.ceiling));
-        let free_bytes = self.free_bytes(now, price);
-        if free_bytes > 0 {
+    /// Journals a session, and that it uses a trial up, and says that it begins.
+    pub(super) fn begin(&mut self, now: Time, request: Request, answer: Vec<u8>, service: Service) {
+        let Request { id, asked, offer, response, tariff, data } = request;
+        self.books.open(tariff.ahead(self.config.path, self.config.ceiling));
+        let free = self.free(now, tariff);
+        if free > 0 {
             self.books.closed.trial_at = Some(now);
         }
         let record = SessionRecord {
@@ -170,23 +170,24 @@ impl Provider {
             response,
             offer,
             service,
-            price,
-            request,
+            tariff,
+            request: data,
             answer,
-            opened: now,
-            acknowledged: Traffic::default(),
+            opened: asked,
+            acknowledged: Usage::default(),
             cost_max: Amount::ZERO,
             rate_bytes_per_second: 0,
-            free_bytes,
+            free,
         };
         let mut batch = Batch::new();
         self.journal.put_session(&mut batch, &record);
         self.journal.put_closed(&mut batch, &self.books.closed);
         self.out.persist(batch);
         let phase = Phase::Offered { until: Some(now + self.config.channel_wait) };
-        let line = Line::new(price, Traffic::default()).with_free(free_bytes);
-        self.sessions.insert(id, Session { record, line, phase, metering_at: now });
-        free_bytes
+        let line = Line::new(tariff, Usage::default()).with_free(free);
+        let session = Session { record, line, phase, channel: Link::Down, metering_at: now };
+        self.out.send(SessionMessage::Accepted(session.accepted()));
+        self.sessions.insert(id, session);
     }
 
     pub(super) fn refuse(&mut self, response: ResponseId, reason: OpenRefusal) {

@@ -3,15 +3,15 @@
 //! The program is outside and may be slow, so the machine goes on meanwhile. What applies when the answer comes may be other
 //! than what applied when it was asked (the offer is withdrawn, the price is another): the request is looked at anew then.
 
-use byway_primitives::{Amount, Span, Time};
+use byway_primitives::{Span, Time};
 use byway_records::OfferId;
 use byway_records::offer::Service;
 
-use super::super::message::OpenRefusal;
 use super::super::news::{ProviderEffect, ProviderNews};
+use super::super::reasons::OpenRefusal;
 use super::super::{ResponseId, SESSIONS_MAX, SessionId};
 use super::Provider;
-use super::door::Turned;
+use super::door::{Request, Turned};
 use crate::service::SERVICE_DATA_MAX;
 use crate::service::reason::ReasonText;
 
@@ -21,32 +21,27 @@ const JUDGED_WITHIN: Span = Span::seconds(8);
 /// A request that a service was asked about.
 #[derive(Debug, Clone)]
 pub(super) struct Judging {
-    session: SessionId,
+    pub request: Request,
     service: Service,
-    offer: OfferId,
-    pub price: Amount,
-    request: Vec<u8>,
-    pub until: Time,
+}
+
+impl Judging {
+    pub(super) fn until(&self) -> Time {
+        self.request.asked + JUDGED_WITHIN
+    }
 }
 
 impl Provider {
-    pub(super) fn ask_service(
-        &mut self,
-        now: Time,
-        session: SessionId,
-        (offer, response, price): (OfferId, ResponseId, Amount),
-        request: Vec<u8>,
-    ) {
-        let Some(service) = self.service_of(offer) else { return };
+    pub(super) fn ask_service(&mut self, request: Request) {
+        let Some(service) = self.service_of(request.offer) else { return };
+        let (session, response) = (request.id, request.response);
         // The same request at another price, after haggling, is not another one.
         let is_known = self.door.judging.contains_key(&response);
         if !is_known && self.door.judging.len() + self.sessions.len() >= self.config.sessions_max.min(SESSIONS_MAX) {
             return self.refuse(response, OpenRefusal::TooManySessions);
         }
-        let until = now + JUDGED_WITHIN;
-        let judging = Judging { session, service, offer, price, request: request.clone(), until };
-        self.door.judging.insert(response, judging);
-        self.out.notify(ProviderNews::Judge { session, service, request });
+        self.out.notify(ProviderNews::Judge { session, service, request: request.data.clone() });
+        self.door.judging.insert(response, Judging { request, service });
     }
 
     /// What the service says to a request: the data that the client is to have, at most [`SERVICE_DATA_MAX`] bytes, or why it
@@ -57,19 +52,18 @@ impl Provider {
         session: SessionId,
         verdict: Result<Vec<u8>, ReasonText>,
     ) -> Vec<ProviderEffect> {
-        let of_session = self.door.judging.iter().find(|(_, judging)| judging.session == session);
+        let of_session = self.door.judging.iter().find(|(_, judging)| judging.request.id == session);
         if let Some(response) = of_session.map(|(response, _)| *response)
-            && let Some(Judging { offer, price, request, .. }) = self.door.judging.remove(&response)
+            && let Some(Judging { request, .. }) = self.door.judging.remove(&response)
         {
             let answer = verdict.and_then(|data| match data.len() <= SERVICE_DATA_MAX {
                 true => Ok(data),
                 false => Err(ReasonText::of("its answer is too long")),
             });
             let answer = answer.map_err(|reason| Turned::Refused(OpenRefusal::ByService(reason)));
-            let sold = answer.and_then(|answer| Ok((self.sale_at(session, offer, price)?, answer)));
-            match sold {
-                Ok((sale, answer)) => self.accept(now, (session, offer, response), (request, answer), sale),
-                Err(turned) => self.turn_away(response, price, turned),
+            match answer.and_then(|answer| Ok((self.service_at(&request)?, answer))) {
+                Ok((service, answer)) => self.begin(now, request, answer, service),
+                Err(turned) => self.turn_away(response, request.tariff.price, turned),
             }
         }
         self.finish(now)
@@ -77,7 +71,7 @@ impl Provider {
 
     /// Refuses what the service has thought about for too long.
     pub(super) fn refuse_unjudged(&mut self, now: Time) {
-        let late = self.door.judging.iter().filter(|(_, judging)| now >= judging.until);
+        let late = self.door.judging.iter().filter(|(_, judging)| now >= judging.until());
         let late: Vec<ResponseId> = late.map(|(response, _)| *response).collect();
         for response in late {
             self.forget_judging(response, true);
@@ -92,7 +86,8 @@ impl Provider {
     }
 
     fn forget_judging(&mut self, response: ResponseId, is_late: bool) {
-        if let Some(Judging { session, service, .. }) = self.door.judging.remove(&response) {
+        if let Some(Judging { request, service }) = self.door.judging.remove(&response) {
+            let session = request.id;
             self.out.notify(ProviderNews::Unjudged { session, service, is_late });
         }
     }

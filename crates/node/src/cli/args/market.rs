@@ -8,7 +8,7 @@ use byway_primitives::{Amount, IdentityId};
 use byway_records::offer::{Country, OfferId, Service};
 use clap::{Args, Subcommand};
 
-use crate::api::{ConnectTarget, OfferFilter};
+use crate::api::{ConnectTarget, OfferFilter, SoldBy};
 use crate::fetch::Url;
 
 #[derive(Debug, Args)]
@@ -35,7 +35,10 @@ pub struct FilterArgs {
     /// Autonomous system of the exit
     #[arg(long, value_name = "NUMBER")]
     asn: Option<u32>,
-    /// Most WAY per megabyte
+    /// What is paid for: mb or second; the megabyte when left out
+    #[arg(long, value_name = "UNIT")]
+    per: Option<SoldBy>,
+    /// Most WAY for that
     #[arg(long, value_name = "WAY")]
     max_price: Option<Amount>,
     /// Least bandwidth in bits per second
@@ -53,7 +56,7 @@ impl ConnectArgs {
     pub fn target(self) -> ConnectTarget {
         let filter = self.filter.filter();
         match (self.offer, self.to) {
-            (Some(offer_id), _) => ConnectTarget::Offer { offer_id },
+            (Some(offer_id), _) => ConnectTarget::Offer { offer_id, unit: filter.unit },
             (None, None) => ConnectTarget::Cheapest(filter),
             (None, Some(Wish::Best)) => ConnectTarget::Cheapest(OfferFilter { sort: Some(Sort::Both), ..filter }),
             (None, Some(Wish::Country(country))) => {
@@ -69,7 +72,7 @@ impl FilterArgs {
             service: self.service,
             country: self.country,
             asn: self.asn,
-            unit: None,
+            unit: self.per.map(Into::into),
             max_price: self.max_price,
             min_bandwidth_bps: self.min_bandwidth,
             sort: self.sort,
@@ -149,6 +152,9 @@ pub struct OfferPublishArgs {
     /// WAY per megabyte
     #[arg(long, value_name = "WAY")]
     pub price: Option<Amount>,
+    /// WAY per second; clients choose what they pay for
+    #[arg(long, value_name = "WAY")]
+    pub price_per_second: Option<Amount>,
     /// Bits per second of one session
     #[arg(long, value_name = "BPS")]
     pub bandwidth: Option<u64>,

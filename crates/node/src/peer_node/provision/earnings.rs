@@ -60,12 +60,12 @@ pub(super) struct Ledger {
 
 impl Billed {
     pub fn of(view: &SessionView) -> Self {
-        Self { service: view.service, up: view.billed.up, down: view.billed.down, cost: view.cost }
+        Self { service: view.service, up: view.billed.traffic.up, down: view.billed.traffic.down, cost: view.cost }
     }
 
     /// As the last word on the session has it.
     fn in_the_end(self, metering: &Metering) -> Self {
-        Self { up: metering.billed.up, down: metering.billed.down, cost: metering.cost, ..self }
+        Self { up: metering.billed.traffic.up, down: metering.billed.traffic.down, cost: metering.cost, ..self }
     }
 }
 

@@ -123,10 +123,10 @@ impl PromiseChecks {
                 });
             }
             MarketNews::Using { news: ClientNews::Ended { session, billed, cost, .. }, .. } => {
-                self.bill(now_us, node, *session, *billed, *cost);
+                self.bill(now_us, node, *session, billed.traffic, *cost);
             }
             MarketNews::Serving { news: ProviderNews::Ended { metering, .. }, .. } => {
-                self.bill(now_us, node, metering.session, metering.billed, metering.cost);
+                self.bill(now_us, node, metering.session, metering.billed.traffic, metering.cost);
             }
             _ => {}
         }

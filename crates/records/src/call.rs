@@ -3,7 +3,7 @@
 //! On the wire a call is an envelope: which program, what value goes in and out, and bytes that only that program reads.
 //! [`Call`] is the decoded form. Adding a program adds a variant and leaves every other encoding as it was.
 
-use byway_crypto::{IdentityPublic, IdentitySignature};
+use byway_crypto::{IdentityPublic, IdentitySignature, Purpose};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, AssetId, IdentityId, Time};
 use serde::{Deserialize, Serialize};
@@ -88,9 +88,7 @@ pub enum AccountsCall {
     AnnounceWithdrawal { from: IdentityId, asset: AssetId, amount: Amount },
     /// Draws up to what was announced, once the notice period is over. Authorised by the holder.
     Withdraw { from: IdentityId },
-    /// Settles a promise. `payee` is the beneficiary's signature over the promise ([`Purpose::Settle`]).
-    ///
-    /// [`Purpose::Settle`]: byway_crypto::Purpose::Settle
+    /// Settles a promise. `payee` is the beneficiary's signature over the promise ([`Take::purpose`]).
     Settle { promise: SignedPromise, payee: IdentitySignature, take: Take },
     /// Sets part of an account aside for one payee until a time. Authorised by the payer.
     Reserve { payer: IdentityId, payee: IdentityId, value: Value, until: Time },
@@ -116,6 +114,16 @@ pub enum Take {
     Whole,
     /// Take what is there and give up the rest.
     WhatIsThere,
+}
+
+impl Take {
+    /// What the payee signs a promise for, so that nobody else decides what it gives up.
+    pub fn purpose(self) -> Purpose {
+        match self {
+            Take::Whole => Purpose::Settle,
+            Take::WhatIsThere => Purpose::SettleWhatIsThere,
+        }
+    }
 }
 
 impl Call {

@@ -277,7 +277,7 @@ impl Payee {
     }
 
     fn submission(&self, promise: SignedPromise, take: Take) -> PaymentNews {
-        let payee = promise.promise.countersign(&self.secret);
+        let payee = promise.promise.countersign(take, &self.secret);
         PaymentNews::Submit { call: AccountsCall::Settle { promise, payee, take } }
     }
 

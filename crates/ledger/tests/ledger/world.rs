@@ -395,7 +395,7 @@ impl World {
 
     /// Settles a promise. Nobody signs the transaction: the two signatures are inside.
     pub fn settle(&self, payer: usize, payee: usize, promise: Promise, take: Take) -> Draft {
-        let countersigned = promise.countersign(&self.people[payee].identity);
+        let countersigned = promise.countersign(take, &self.people[payee].identity);
         let promise = promise.sign(&self.people[payer].identity);
         let call = AccountsCall::Settle { promise, payee: countersigned, take };
         Draft { call: Some(Call::Accounts(call)), ..Draft::default() }

@@ -535,9 +535,9 @@ impl Rig {
 
     /// The ledger pays a promise by its rules for one series.
     fn execute(&mut self, promise: Promise, call: &AccountsCall) {
-        let AccountsCall::Settle { promise: signed, payee, .. } = call else { panic!("not a settlement") };
+        let AccountsCall::Settle { promise: signed, payee, take } = call else { panic!("not a settlement") };
         signed.verify().expect("the payer signed");
-        signed.verify_countersigned(payee).expect("the payee signed");
+        signed.verify_countersigned(*take, payee).expect("the payee signed");
         let settled = self.settled.entry(promise.series).or_default();
         if (promise.serial, promise.amount) <= (settled.serial, settled.amount) {
             let outcome = Outcome::Rejected(Reject::PromiseSettled);

@@ -71,11 +71,16 @@ fn valued(call: AssetsCall, pays: Option<u128>, draws: Option<u128>) -> Transact
 }
 
 fn settle(network: NetworkId, payer: u8, payee: u8) -> Transaction {
+    settle_as(network, payer, payee, [Take::Whole; 2])
+}
+
+/// The payee signs for the first, the call asks for the second.
+fn settle_as(network: NetworkId, payer: u8, payee: u8, [signed_for, take]: [Take; 2]) -> Transaction {
     let mut promise = fixed::promise(Backing::Account);
     (promise.network, promise.series.payer, promise.series.payee) = (network, identity(1).id(), identity(2).id());
     let signed = promise.sign(&identity(payer));
-    let payee = promise.countersign(&identity(payee));
-    calling(Call::Accounts(AccountsCall::Settle { promise: signed, payee, take: Take::Whole }), None, None)
+    let payee = promise.countersign(signed_for, &identity(payee));
+    calling(Call::Accounts(AccountsCall::Settle { promise: signed, payee, take }), None, None)
 }
 
 fn publish(signer: u8, network: NetworkId) -> Transaction {
@@ -232,6 +237,16 @@ fn calls() -> Vec<Case> {
         ("another network's promise", settle(foreign, 1, 2), IllFormed::WrongNetwork),
         ("a promise by another", settle(NETWORK, 3, 2), IllFormed::Signature),
         ("countersigned by another", settle(NETWORK, 1, 3), IllFormed::Signature),
+        (
+            "countersigned in whole, to take what is there",
+            settle_as(NETWORK, 1, 2, [Take::Whole, Take::WhatIsThere]),
+            IllFormed::Signature,
+        ),
+        (
+            "countersigned for what is there, to take all",
+            settle_as(NETWORK, 1, 2, [Take::WhatIsThere, Take::Whole]),
+            IllFormed::Signature,
+        ),
         ("an offer by another", publish(3, NETWORK), IllFormed::Signature),
         ("another network's offer", publish(1, foreign), IllFormed::Signature),
         ("a registration for nothing", calling(register(), None, None), IllFormed::CallValue),

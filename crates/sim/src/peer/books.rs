@@ -402,7 +402,7 @@ impl PeerNode {
         let AccountsCall::Settle { promise, take, .. } = call else { return vec![call.clone()] };
         let mut forged = *promise;
         forged.promise.amount = forged.promise.amount.checked_add(forged.promise.amount).expect("promises are small");
-        let payee = forged.promise.countersign(&self.keys.identity);
+        let payee = forged.promise.countersign(*take, &self.keys.identity);
         vec![AccountsCall::Settle { promise: forged, payee, take: *take }, call.clone(), call.clone()]
     }
 

@@ -104,7 +104,7 @@ impl Ledger {
         let AccountsCall::Settle { promise: signed, payee, take } = call else { panic!("only settlements") };
         let promise = signed.promise;
         signed.verify().unwrap();
-        signed.verify_countersigned(&payee).unwrap();
+        signed.verify_countersigned(take, &payee).unwrap();
         let settled = self.settled.entry(promise.series).or_default();
         if (promise.serial, promise.amount) <= (settled.serial, settled.amount) {
             return (promise, Outcome::Rejected(Reject::PromiseSettled));

@@ -16,6 +16,8 @@ pub enum Purpose {
     Settle,
     /// The payee's signature that lets a promise settle for what is there, and gives up the rest (ECDSA).
     SettleWhatIsThere,
+    /// The signature of either of two that lets promises each way between them settle together (ECDSA).
+    SettlePair,
     /// A service offer (ECDSA).
     Offer,
     /// A kernel node's snapshot (ed25519).
@@ -51,6 +53,7 @@ impl Purpose {
             Purpose::Promise => "byway 1 signature: promise",
             Purpose::Settle => "byway 1 signature: settle",
             Purpose::SettleWhatIsThere => "byway 1 signature: settle what is there",
+            Purpose::SettlePair => "byway 1 signature: settle pair",
             Purpose::Offer => "byway 1 signature: offer",
             Purpose::Snapshot => "byway 1 signature: snapshot",
             Purpose::Checkpoint => "byway 1 signature: checkpoint",

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::asset::AssetTerms;
 use crate::offer::SignedOffer;
+use crate::pair::CountersignedPair;
 use crate::promise::{ReservationId, SignedPromise};
 use crate::transaction::Value;
 
@@ -94,6 +95,8 @@ pub enum AccountsCall {
     Reserve { payer: IdentityId, payee: IdentityId, value: Value, until: Time },
     /// Gives a reservation back: by the payee at any time, by the payer after its time.
     Release { reservation: ReservationId },
+    /// Settles two promises, one each way: only the net moves. Both payees signed for it ([`Purpose::SettlePair`]).
+    SettlePair(Box<CountersignedPair>),
 }
 
 /// Rows K1, K7.
@@ -276,6 +279,10 @@ impl Encode for AccountsCall {
                 out.byte(5);
                 out.value(reservation);
             }
+            AccountsCall::SettlePair(pair) => {
+                out.byte(6);
+                out.value(&**pair);
+            }
         }
     }
 }
@@ -302,6 +309,7 @@ impl Decode for AccountsCall {
                 until: input.value()?,
             }),
             5 => Ok(AccountsCall::Release { reservation: input.value()? }),
+            6 => Ok(AccountsCall::SettlePair(Box::new(input.value()?))),
             other => unknown("accounts call", other),
         }
     }

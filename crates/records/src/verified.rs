@@ -267,6 +267,12 @@ fn open_call(network: NetworkId, envelope: &CallEnvelope) -> Result<Call, IllFor
             promise.verify().map_err(|_| IllFormed::Signature)?;
             promise.verify_countersigned(*take, payee).map_err(|_| IllFormed::Signature)?;
         }
+        Call::Accounts(AccountsCall::SettlePair(pair)) => {
+            if pair.pair.network() != network {
+                return Err(IllFormed::WrongNetwork);
+            }
+            pair.verify().map_err(|_| IllFormed::Signature)?;
+        }
         Call::Kernel(KernelCall::Pledge { entry } | KernelCall::Rotate { entry, .. }) if !entry.verifies(network) => {
             return Err(IllFormed::Signature);
         }

@@ -113,16 +113,29 @@ impl Actor {
                 self.promise_log.promised(Direction::In, peer, (promise.serial, promise.amount), now);
             }
         }
-        for (direction, payer, payee) in [(Direction::Out, me, peer), (Direction::In, peer, me)] {
-            let settled = self.settled_of(payer, payee);
-            let time = self.ledger_clock().time;
-            if let Some(more) = self.promise_log.settled(direction, peer, settled, time) {
-                self.settlement_seen(direction, peer, settled, more, time);
-            }
+        let time = self.ledger_clock().time;
+        let (out, into) = (self.settled_of(me, peer), self.settled_of(peer, me));
+        let more_out = self.promise_log.settled(Direction::Out, peer, out, time);
+        let more_in = self.promise_log.settled(Direction::In, peer, into, time);
+        if let Some(more) = more_out {
+            self.settlement_seen(Direction::Out, peer, out, (more, Amount::ZERO), time);
+        }
+        if let Some(more) = more_in {
+            // What was settled both ways at once was settled net, as far as the state of the ledger tells.
+            let moved = more.saturating_sub(more_out.unwrap_or(Amount::ZERO));
+            let fee = share(moved, self.config.genesis.parameters.settlement_fee_ppm);
+            self.settlement_seen(Direction::In, peer, into, (more, fee), time);
         }
     }
 
-    fn settlement_seen(&mut self, direction: Direction, peer: IdentityId, settled: Settled, more: Amount, time: Time) {
+    fn settlement_seen(
+        &mut self,
+        direction: Direction,
+        peer: IdentityId,
+        settled: Settled,
+        (more, fee): (Amount, Amount),
+        time: Time,
+    ) {
         let (payer, payee) = match direction {
             Direction::Out => (self.me(), peer),
             Direction::In => (peer, self.me()),
@@ -135,10 +148,6 @@ impl Actor {
             let series = Series { payer, payee, asset: AssetId::WAY, backing: Backing::Account };
             let position = [settled.serial.to_be_bytes().to_vec(), settled.amount.to_bytes()].concat();
             TransactionId(UNSEEN.hash(&[&series.to_bytes(), &position]))
-        };
-        let fee = match direction {
-            Direction::Out => Amount::ZERO,
-            Direction::In => share(more, self.config.genesis.parameters.settlement_fee_ppm),
         };
         if direction == Direction::In {
             self.note_settled(more, fee);

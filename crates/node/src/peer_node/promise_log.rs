@@ -121,9 +121,7 @@ impl Actor {
             self.settlement_seen(Direction::Out, peer, out, (more, Amount::ZERO), time);
         }
         if let Some(more) = more_in {
-            // What was settled both ways at once was settled net, as far as the state of the ledger tells.
-            let moved = more.saturating_sub(more_out.unwrap_or(Amount::ZERO));
-            let fee = share(moved, self.config.genesis.parameters.settlement_fee_ppm);
+            let fee = fee(more, more_out, self.config.genesis.parameters.settlement_fee_ppm);
             self.settlement_seen(Direction::In, peer, into, (more, fee), time);
         }
     }
@@ -174,7 +172,12 @@ impl Actor {
     }
 }
 
-/// The ledger's fee on a settlement: millionths, rounded down.
+/// The ledger's fee on what came in. What was settled both ways at once was settled net, as far as the ledger's state tells.
+fn fee(more_in: Amount, more_out: Option<Amount>, ppm: u32) -> Amount {
+    share(more_in.saturating_sub(more_out.unwrap_or(Amount::ZERO)), ppm)
+}
+
+/// Millionths of an amount, rounded down.
 fn share(amount: Amount, ppm: u32) -> Amount {
     let ppm = u128::from(ppm).min(MILLION);
     let (millions, rest) = (amount.units() / MILLION, amount.units() % MILLION);
@@ -191,6 +194,16 @@ mod tests {
 
     fn settled(serial: u64, units: u128) -> Settled {
         Settled { serial, amount: Amount::from_units(units) }
+    }
+
+    #[test]
+    fn the_fee_is_on_what_moved() {
+        for (more_in, more_out, expected) in
+            [(5_000, None, 5), (5_000, Some(3_000), 2), (5_000, Some(5_000), 0), (3_000, Some(5_000), 0)]
+        {
+            let (more_in, more_out) = (Amount::from_units(more_in), more_out.map(Amount::from_units));
+            assert_eq!(fee(more_in, more_out, 1_000).units(), expected, "{more_in} in, {more_out:?} out");
+        }
     }
 
     #[test]

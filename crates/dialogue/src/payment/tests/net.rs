@@ -224,6 +224,24 @@ fn who_withholds_its_answer_and_hands_the_pair_in_itself_takes_nothing() {
     }
 }
 
+/// The pair is refused since one of the two is settled, and that is not the one that pays whoever handed it in.
+#[test]
+fn who_agrees_and_settles_alone_all_the_same_leaves_the_other_its_claim() {
+    let mut pair = both_owe();
+    pair.settle(Reach::Peer, Take::Whole).unwrap();
+    pair.run(20);
+    assert_eq!(on_its_way(&pair), [true]);
+    let promise = *pair.nodes[PROVIDER].machine.last_promise().unwrap();
+    let payee = promise.promise.countersign(Take::Whole, &secret(1));
+    pair.ledger.execute(AccountsCall::Settle { promise, payee, take: Take::Whole });
+    pair.execute();
+    pair.run(5);
+    assert_eq!(on_its_way(&pair), [false], "the pair was refused");
+    assert!(!open(&pair, PROVIDER).is_zero());
+    pair.execute();
+    check_settled(&mut pair, "settled alone twice");
+}
+
 /// The client is asked, agrees, and nothing is ever handed in.
 fn agreed_and_not_kept() -> Pair {
     let mut pair = both_owe();

@@ -40,8 +40,10 @@
 //! # What it is not
 //!
 //! *No proof of honesty.* Someone who pays himself under a second identity gains: it costs a pledge for each payee and the
-//! network's fee on each settlement, and brings at most the points of `paid` and `payees`. That is why credit is bounded
-//! by the pledge and the balance first ([`crate::credit`]), and the score only ever decides within those bounds.
+//! network's fee on each settlement, and brings at most the points of `paid` and `payees`. The fee is saved where two of his
+//! identities owe each other and settle the net, or one takes what is there of a promise for more, since what counts is what
+//! the promises said. That is why credit is bounded by the pledge and the balance first ([`crate::credit`]), and the
+//! score only ever decides within those bounds.
 
 use byway_primitives::{Amount, Decode, IdentityId, Span, Time};
 use byway_records::offer::REPUTATION_MAX;

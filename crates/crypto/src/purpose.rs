@@ -12,8 +12,12 @@ pub enum Purpose {
     Authorise,
     /// The payer's signature on a promise (ECDSA).
     Promise,
-    /// The payee's signature that lets a promise settle (ECDSA).
+    /// The payee's signature that lets a promise settle in whole (ECDSA).
     Settle,
+    /// The payee's signature that lets a promise settle for what is there, and gives up the rest (ECDSA).
+    SettleWhatIsThere,
+    /// The signature of either of two that lets promises each way between them settle together (ECDSA).
+    SettlePair,
     /// A service offer (ECDSA).
     Offer,
     /// A kernel node's snapshot (ed25519).
@@ -48,6 +52,8 @@ impl Purpose {
             Purpose::Authorise => "byway 1 signature: authorise",
             Purpose::Promise => "byway 1 signature: promise",
             Purpose::Settle => "byway 1 signature: settle",
+            Purpose::SettleWhatIsThere => "byway 1 signature: settle what is there",
+            Purpose::SettlePair => "byway 1 signature: settle pair",
             Purpose::Offer => "byway 1 signature: offer",
             Purpose::Snapshot => "byway 1 signature: snapshot",
             Purpose::Checkpoint => "byway 1 signature: checkpoint",

@@ -78,6 +78,8 @@ pub struct Market {
     listings: BTreeMap<OfferId, Listing>,
     selling: Selling,
     capacity: Capacity,
+    /// What our account holds, as far as the shell has said.
+    balance: Amount,
     warnings: Warnings,
     exchange: Exchange,
     /// Which payment writes become durable with which batch.
@@ -188,6 +190,7 @@ impl Market {
             listings: BTreeMap::new(),
             selling: Selling::Open,
             capacity: Capacity::default(),
+            balance: Amount::ZERO,
             awaiting: VecDeque::new(),
             outputs: VecDeque::new(),
             timer: Timer::default(),
@@ -316,7 +319,13 @@ impl Market {
         self.pump(now, store);
     }
 
-    /// Settles the oldest unsettled promise of a peer.
+    /// What our own account holds: a net that we would owe is proposed up to that.
+    pub fn set_balance(&mut self, balance: Amount) {
+        self.balance = balance;
+        self.pairs.values_mut().for_each(|pair| pair.set_net_max(balance));
+    }
+
+    /// Settles the oldest unsettled promise of a peer, net of what we owe it.
     pub fn settle(&mut self, now: Time, peer: IdentityId, take: Take, store: &impl Store) -> Result<(), MarketError> {
         if !self.pairs.contains_key(&peer) {
             return Err(MarketError::UnknownPeer(peer));
@@ -443,6 +452,7 @@ impl Market {
         }
         let mut pair = Pair::restore(&self.config, peer, now, store)?;
         pair.sell(&self.listings);
+        pair.set_net_max(self.balance);
         self.pairs.insert(peer, pair);
         self.look_at_capacity(peer);
         self.step(now, peer, |pair, step| {

@@ -3,13 +3,14 @@
 //! On the wire a call is an envelope: which program, what value goes in and out, and bytes that only that program reads.
 //! [`Call`] is the decoded form. Adding a program adds a variant and leaves every other encoding as it was.
 
-use byway_crypto::{IdentityPublic, IdentitySignature};
+use byway_crypto::{IdentityPublic, IdentitySignature, Purpose};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, AssetId, IdentityId, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::asset::AssetTerms;
 use crate::offer::SignedOffer;
+use crate::pair::CountersignedPair;
 use crate::promise::{ReservationId, SignedPromise};
 use crate::transaction::Value;
 
@@ -88,14 +89,14 @@ pub enum AccountsCall {
     AnnounceWithdrawal { from: IdentityId, asset: AssetId, amount: Amount },
     /// Draws up to what was announced, once the notice period is over. Authorised by the holder.
     Withdraw { from: IdentityId },
-    /// Settles a promise. `payee` is the beneficiary's signature over the promise ([`Purpose::Settle`]).
-    ///
-    /// [`Purpose::Settle`]: byway_crypto::Purpose::Settle
+    /// Settles a promise. `payee` is the beneficiary's signature over the promise ([`Take::purpose`]).
     Settle { promise: SignedPromise, payee: IdentitySignature, take: Take },
     /// Sets part of an account aside for one payee until a time. Authorised by the payer.
     Reserve { payer: IdentityId, payee: IdentityId, value: Value, until: Time },
     /// Gives a reservation back: by the payee at any time, by the payer after its time.
     Release { reservation: ReservationId },
+    /// Settles two promises, one each way: only the net moves. Both payees signed for it ([`Purpose::SettlePair`]).
+    SettlePair(Box<CountersignedPair>),
 }
 
 /// Rows K1, K7.
@@ -116,6 +117,16 @@ pub enum Take {
     Whole,
     /// Take what is there and give up the rest.
     WhatIsThere,
+}
+
+impl Take {
+    /// What the payee signs a promise for, so that nobody else decides what it gives up.
+    pub fn purpose(self) -> Purpose {
+        match self {
+            Take::Whole => Purpose::Settle,
+            Take::WhatIsThere => Purpose::SettleWhatIsThere,
+        }
+    }
 }
 
 impl Call {
@@ -268,6 +279,10 @@ impl Encode for AccountsCall {
                 out.byte(5);
                 out.value(reservation);
             }
+            AccountsCall::SettlePair(pair) => {
+                out.byte(6);
+                out.value(&**pair);
+            }
         }
     }
 }
@@ -294,6 +309,7 @@ impl Decode for AccountsCall {
                 until: input.value()?,
             }),
             5 => Ok(AccountsCall::Release { reservation: input.value()? }),
+            6 => Ok(AccountsCall::SettlePair(Box::new(input.value()?))),
             other => unknown("accounts call", other),
         }
     }

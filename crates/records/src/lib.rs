@@ -1,7 +1,7 @@
 //! The signed records that everyone in a network exchanges, and what a program keeps on the ledger.
 //!
 //! - [`transaction`]: outputs are spent and made, and a program may be called ([`call`]). [`asset`]: what is counted.
-//! - [`offer`]: something for sale (row A1). [`promise`]: a cumulative IOU (row A4).
+//! - [`offer`]: something for sale (row A1). [`promise`]: a cumulative IOU (row A4); [`pair`]: two of them, each way one.
 //! - [`snapshot`]: what a kernel node signs each round. [`checkpoint`]: what two thirds of the kernel certify; [`scan`]: what a wallet needs to see of each.
 //! - [`range`]: proofs that something stands at a place of a list.
 //! - [`epoch`]: who the kernel nodes are, from one change to the next. [`roll`]: who counted in past ones; [`evidence`]:
@@ -21,6 +21,7 @@ pub mod epoch;
 pub mod evidence;
 pub mod genesis;
 pub mod offer;
+pub mod pair;
 pub mod promise;
 pub mod range;
 pub mod received;
@@ -40,6 +41,7 @@ pub use epoch::{Epoch, Seat, Seats, Standing};
 pub use evidence::Evidence;
 pub use genesis::{Genesis, Member, MemberSet, Parameters};
 pub use offer::{Offer, OfferId, SignedOffer};
+pub use pair::{CountersignedPair, PromisePair};
 pub use promise::{Backing, Promise, SignedPromise};
 pub use received::Received;
 pub use reject::Reject;

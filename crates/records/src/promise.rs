@@ -10,6 +10,8 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId};
 use serde::{Deserialize, Serialize};
 
+use crate::call::Take;
+
 /// The version that this code writes and reads.
 pub const VERSION: u8 = 1;
 
@@ -65,9 +67,10 @@ impl Promise {
         SignedPromise { promise: self, signature: payer.sign(Purpose::Promise, self.network, &self.to_bytes()) }
     }
 
-    /// The payee's signature that lets the promise settle.
-    pub fn countersign(&self, payee: &IdentitySecret) -> IdentitySignature {
-        payee.sign(Purpose::Settle, self.network, &self.to_bytes())
+    /// The payee's signature that lets the promise settle so. One that gives nothing up can't be used to give something
+    /// up: anyone may hand in a settlement again, the payer too.
+    pub fn countersign(&self, take: Take, payee: &IdentitySecret) -> IdentitySignature {
+        payee.sign(take.purpose(), self.network, &self.to_bytes())
     }
 }
 
@@ -78,10 +81,10 @@ impl SignedPromise {
         self.signature.verify(promise.series.payer, Purpose::Promise, promise.network, &promise.to_bytes())
     }
 
-    /// Whether the payee signed it for settlement.
-    pub fn verify_countersigned(&self, payee: &IdentitySignature) -> Result<(), SignatureError> {
+    /// Whether the payee signed it for such a settlement.
+    pub fn verify_countersigned(&self, take: Take, payee: &IdentitySignature) -> Result<(), SignatureError> {
         let promise = &self.promise;
-        payee.verify(promise.series.payee, Purpose::Settle, promise.network, &promise.to_bytes())
+        payee.verify(promise.series.payee, take.purpose(), promise.network, &promise.to_bytes())
     }
 }
 

@@ -260,12 +260,18 @@ fn open_call(network: NetworkId, envelope: &CallEnvelope) -> Result<Call, IllFor
         Call::Offers(OffersCall::Publish { offer }) => {
             offer.verify(network).map_err(|_| IllFormed::Signature)?;
         }
-        Call::Accounts(AccountsCall::Settle { promise, payee, .. }) => {
+        Call::Accounts(AccountsCall::Settle { promise, payee, take }) => {
             if promise.promise.network != network {
                 return Err(IllFormed::WrongNetwork);
             }
             promise.verify().map_err(|_| IllFormed::Signature)?;
-            promise.verify_countersigned(payee).map_err(|_| IllFormed::Signature)?;
+            promise.verify_countersigned(*take, payee).map_err(|_| IllFormed::Signature)?;
+        }
+        Call::Accounts(AccountsCall::SettlePair(pair)) => {
+            if pair.pair.network() != network {
+                return Err(IllFormed::WrongNetwork);
+            }
+            pair.verify().map_err(|_| IllFormed::Signature)?;
         }
         Call::Kernel(KernelCall::Pledge { entry } | KernelCall::Rotate { entry, .. }) if !entry.verifies(network) => {
             return Err(IllFormed::Signature);

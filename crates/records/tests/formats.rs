@@ -11,3 +11,5 @@ mod genesis;
 mod ill_formed;
 #[path = "formats/laws.rs"]
 mod laws;
+#[path = "formats/pair.rs"]
+mod pair;

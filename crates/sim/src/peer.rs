@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use byway_access::discovery::Index;
 use byway_crypto::Address;
-use byway_dialogue::{Link, LinkId, StaticCertificate};
+use byway_dialogue::{Link, LinkId, RefusedBecause, StaticCertificate};
 use byway_kernel::follower::{self, Client as LedgerClient, ClientConfig, Lie, Refusal};
 use byway_peer::market::{Market, MarketNews};
 use byway_peer::wallet::{Found, Payee, Wallet, Wish};
@@ -34,7 +34,7 @@ use byway_records::{Checkpoint, Promise, TransactionId};
 use self::books::{Errand, way};
 use self::buying::Browsing;
 use self::kernel_access::KernelAccess;
-use self::links::{Cargo, LinkNews, Links};
+use self::links::{Cargo, End, LinkNews, Links};
 pub use self::plan::{Buying, Conduct, Keys, PeerPlan, Role, Scene, Selling, SharedScene};
 use self::serving::Planes;
 use crate::disk::Journal;
@@ -378,10 +378,12 @@ impl PeerNode {
 
     fn link_news(&mut self, at: At<'_>, news: LinkNews) {
         match news {
-            LinkNews::Up(id) => {
+            LinkNews::Up(id, end) => {
                 let profile = self.scene.wire.profile(ROUND_TRIP);
                 self.market.handle_link_up(Link { id, profile, binding: links::binding(id) });
-                if let Some(node) = self.links.node(id) {
+                if end == End::Dialled
+                    && let Some(node) = self.links.node(id)
+                {
                     self.dialled(at, id, node);
                 }
             }
@@ -413,12 +415,15 @@ impl PeerNode {
                 link.iter().for_each(|link| self.links.close(*link));
                 self.not_reached(at, *peer);
             }
-            MarketNews::Refused { peer, link, .. } => {
+            MarketNews::Refused { peer, link, reason } => {
                 self.links.close(*link);
-                self.not_reached(at, *peer);
+                // The peer is being talked to, or is about to be, over another link.
+                if *reason != RefusedBecause::Overtaken {
+                    self.not_reached(at, *peer);
+                }
             }
             MarketNews::LinkEnded { link, .. } | MarketNews::LinkUnwanted(link) => self.links.close(*link),
-            MarketNews::Submit { peer, promise, call } => self.submit_settlement(*peer, *promise, call.clone()),
+            MarketNews::Submit { peer, promise, call } => self.submit_settlement(*peer, *promise, (**call).clone()),
             MarketNews::Using { provider, news } => self.using_news(at, *provider, news),
             MarketNews::Serving { client, news } => self.serving_news(*client, news),
             MarketNews::Payment { peer, news } => self.payment_news(at, *peer, news),

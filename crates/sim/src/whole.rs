@@ -73,6 +73,12 @@ impl Plan {
         Self { peers, ..Self::kernel_only(seed) }
     }
 
+    /// With two market nodes that sell to each other.
+    pub fn neighbours(seed: u64) -> Self {
+        let peers = vec![PeerPlan::new(neighbour(PRICE)), PeerPlan::new(neighbour(PRICE))];
+        Self { peers, ..Self::kernel_only(seed) }
+    }
+
     /// With another provider, after those that are there.
     pub fn with_provider(mut self, price_per_mb: Amount) -> Self {
         self.peers.push(PeerPlan::new(provider(price_per_mb)));
@@ -157,8 +163,17 @@ impl Plan {
 
 /// A provider that settles every two megabytes, within two seconds.
 pub fn provider(price_per_mb: Amount) -> Role {
+    Role::Provider(selling(price_per_mb))
+}
+
+/// The same who has a deposit, and uses what others sell.
+pub fn neighbour(price_per_mb: Amount) -> Role {
+    Role::Neighbour(selling(price_per_mb), Buying { deposit: DEPOSIT })
+}
+
+fn selling(price_per_mb: Amount) -> Selling {
     let settle_at = Amount::from_units(price_per_mb.units() * 2);
-    Role::Provider(Selling { price_per_mb, settle_at, settle_delay_max: Span::seconds(2) })
+    Selling { price_per_mb, settle_at, settle_delay_max: Span::seconds(2) }
 }
 
 /// What a client pays into its account.

@@ -9,7 +9,7 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, AssetId, Batch, IdentityId, Space, Store};
 use byway_records::call::Take;
 use byway_records::state::Settled;
-use byway_records::{Backing, SignedPromise};
+use byway_records::{Backing, CountersignedPair, SignedPromise};
 
 /// Where promises are journaled.
 pub const PROMISES: Space = Space("promises");
@@ -95,8 +95,18 @@ pub(super) struct Taken {
 /// A settlement that was handed to the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct InFlight {
+    /// The promise that pays us.
     pub promise: SignedPromise,
-    pub take: Take,
+    pub way: Way,
+}
+
+/// How a promise is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one for each series: a box would cost more than it saves")]
+pub(super) enum Way {
+    Alone(Take),
+    /// Together with one of ours to the peer.
+    Net(CountersignedPair),
 }
 
 /// Whether the last settlement found money.
@@ -261,14 +271,27 @@ impl Decode for GivenRecord {
 impl Encode for InFlight {
     fn encode(&self, out: &mut Writer) {
         out.value(&self.promise);
-        out.flag(self.take == Take::WhatIsThere);
+        match &self.way {
+            Way::Alone(Take::Whole) => out.byte(0),
+            Way::Alone(Take::WhatIsThere) => out.byte(1),
+            Way::Net(pair) => {
+                out.byte(2);
+                out.value(pair);
+            }
+        }
     }
 }
 
 impl Decode for InFlight {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let promise = input.value()?;
-        Ok(Self { promise, take: if input.flag()? { Take::WhatIsThere } else { Take::Whole } })
+        let way = match input.byte()? {
+            0 => Way::Alone(Take::Whole),
+            1 => Way::Alone(Take::WhatIsThere),
+            2 => Way::Net(input.value()?),
+            other => return Err(DecodeError::UnknownVariant { kind: "way of settling", value: other.into() }),
+        };
+        Ok(Self { promise, way })
     }
 }
 

@@ -5,9 +5,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, AssetId};
-use byway_records::{Backing, SignedPromise};
+use byway_records::{Backing, PromisePair, SignedPromise};
 
 /// One message of the payment protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,24 @@ pub enum PaymentMessage {
     /// The advice that this serial is about to be settled was read.
     Noted {
         serial: u64,
+    },
+    /// Shall these two settle together? With the sender's signature for it, instead of the advice that a settlement is
+    /// about to begin.
+    Net {
+        pair: Box<PromisePair>,
+        signature: IdentitySignature,
+    },
+    /// Yes: the receiver's signature for the pair in which the sender's promise has this serial and amount.
+    Netted {
+        serial: u64,
+        amount: Amount,
+        signature: IdentitySignature,
+    },
+    /// No, to the same pair.
+    NetRefused {
+        serial: u64,
+        amount: Amount,
+        reason: NetRefusal,
     },
 }
 
@@ -91,6 +110,21 @@ pub enum Refusal {
     Bounced,
     #[error("too many promises of earlier serials are unsettled")]
     TooManyUnsettled,
+}
+
+/// Why the net is not settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NetRefusal {
+    #[error("the promises are not of this network and asset")]
+    OtherPair,
+    #[error("a signature is wrong")]
+    Signature,
+    #[error("the payer's promise is not the one that settles next")]
+    NotNext,
+    #[error("the other promise is settled already")]
+    Settled,
+    #[error("another settlement is under way")]
+    UnderWay,
 }
 
 impl BackingKind {
@@ -228,6 +262,25 @@ impl Decode for Refusal {
     }
 }
 
+impl Encode for NetRefusal {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(*self as u8);
+    }
+}
+
+impl Decode for NetRefusal {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match input.byte()? {
+            0 => NetRefusal::OtherPair,
+            1 => NetRefusal::Signature,
+            2 => NetRefusal::NotNext,
+            3 => NetRefusal::Settled,
+            4 => NetRefusal::UnderWay,
+            other => return Err(DecodeError::UnknownVariant { kind: "refusal of the net", value: other.into() }),
+        })
+    }
+}
+
 impl Encode for PaymentMessage {
     fn encode(&self, out: &mut Writer) {
         match self {
@@ -254,6 +307,23 @@ impl Encode for PaymentMessage {
                 out.byte(4);
                 out.varint(*serial);
             }
+            PaymentMessage::Net { pair, signature } => {
+                out.byte(5);
+                out.value(&**pair);
+                out.value(signature);
+            }
+            PaymentMessage::Netted { serial, amount, signature } => {
+                out.byte(6);
+                out.varint(*serial);
+                out.value(amount);
+                out.value(signature);
+            }
+            PaymentMessage::NetRefused { serial, amount, reason } => {
+                out.byte(7);
+                out.varint(*serial);
+                out.value(amount);
+                out.value(reason);
+            }
         }
     }
 }
@@ -266,6 +336,9 @@ impl Decode for PaymentMessage {
             2 => PaymentMessage::Accepted { serial: input.u64()?, amount: input.value()? },
             3 => PaymentMessage::Refused { serial: input.u64()?, amount: input.value()?, reason: input.value()? },
             4 => PaymentMessage::Noted { serial: input.u64()? },
+            5 => PaymentMessage::Net { pair: Box::new(input.value()?), signature: input.value()? },
+            6 => PaymentMessage::Netted { serial: input.u64()?, amount: input.value()?, signature: input.value()? },
+            7 => PaymentMessage::NetRefused { serial: input.u64()?, amount: input.value()?, reason: input.value()? },
             other => return Err(DecodeError::UnknownVariant { kind: "payment message", value: other.into() }),
         })
     }

@@ -43,7 +43,8 @@
 //!
 //! *A lost disk.* What would be lost with it can lie elsewhere as an [`export`].
 //!
-//! *Settlement*, when it is due and what it includes, stands in [`settlement`].
+//! *Settlement*, when it is due and what it includes, stands in [`settlement`]; that of the net where both owe, in
+//! `netting`.
 //!
 //! # What each adversary can and cannot do
 //!
@@ -64,6 +65,7 @@ pub mod credit;
 pub mod export;
 mod journal;
 mod message;
+mod netting;
 mod news;
 mod outbox;
 mod payee;
@@ -84,7 +86,7 @@ use byway_records::{Backing, Promise, SignedPromise};
 pub use credit::{Ahead, Bounds, Path, WINDOW_START_BYTES, WINDOW_START_TIME, Window};
 pub use export::{Export, ExportedPair};
 pub use journal::{EARLIER_MAX, JournalError, PROMISES, SERIES_MAX, SPENDERS_MAX, Spender};
-pub use message::{Advice, BackingKind, PaymentMessage, Refusal, Terms};
+pub use message::{Advice, BackingKind, NetRefusal, PaymentMessage, Refusal, Terms};
 pub use news::{OverLimit, PaymentFault, PaymentNews};
 pub use outbox::PaymentEffect;
 pub use settlement::{Outcome, Reach, SettleError};
@@ -254,6 +256,11 @@ impl Payments {
             PaymentMessage::Accepted { serial, amount } => payer.handle_accepted(now, serial, amount, out),
             PaymentMessage::Refused { serial, amount, reason } => payer.handle_refused(serial, amount, reason, out),
             PaymentMessage::Noted { serial } => payee.handle_noted(serial, out),
+            PaymentMessage::Net { pair, signature } => {
+                payee.handle_net(now, *pair, signature, payer.settled_on(Backing::Account), out);
+            }
+            PaymentMessage::Netted { serial, amount, signature } => payee.handle_netted(serial, amount, signature, out),
+            PaymentMessage::NetRefused { serial, amount, .. } => payee.handle_net_refused(serial, amount, out),
         })
     }
 
@@ -308,6 +315,12 @@ impl Payments {
         self.run(|_, payee, out| payee.bound(now, bounds, out))
     }
 
+    /// What of our account may be spent on a net that we propose: what is known to be in it. Nothing at first, so that only
+    /// nets which the peer owes are proposed.
+    pub fn set_net_max(&mut self, net_max: Amount) {
+        self.payee.net_max = net_max;
+    }
+
     /// Asks for a new promise instead of a raise of the last one.
     pub fn ask_new_promise(&mut self) -> Vec<PaymentEffect> {
         self.run(|_, payee, out| payee.ask_new_promise(out))
@@ -321,13 +334,20 @@ impl Payments {
         reach: Reach,
         take: Take,
     ) -> Result<Vec<PaymentEffect>, SettleError> {
+        self.payee.net_against(self.payer.given());
         let result = self.payee.settle(now, backing, reach, take, &mut self.out);
         result.map(|()| self.out.drain())
     }
 
     /// What became of the settlement of `promise`.
     pub fn handle_settlement(&mut self, now: Time, promise: Promise, outcome: Outcome) -> Vec<PaymentEffect> {
-        self.run(|_, payee, out| payee.handle_settlement(now, promise, outcome, out))
+        self.run(|payer, payee, out| {
+            if let (Outcome::Final { .. }, Some((backing, settled))) = (outcome, payee.settles_ours(&promise)) {
+                payer.note_settled(backing, settled);
+                payee.net_against(payer.given());
+            }
+            payee.handle_settlement(now, promise, outcome, out);
+        })
     }
 
     /// The followed ledger's position of promises from the peer.
@@ -341,7 +361,7 @@ impl Payments {
     }
 
     fn run(&mut self, handle: impl FnOnce(&mut Payer, &mut Payee, &mut Outbox)) -> Vec<PaymentEffect> {
-        self.payee.net_against(self.payer.unsettled());
+        self.payee.net_against(self.payer.given());
         handle(&mut self.payer, &mut self.payee, &mut self.out);
         self.out.drain()
     }

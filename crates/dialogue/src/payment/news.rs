@@ -29,8 +29,8 @@ pub enum PaymentNews {
     SettlementDue { backing: Backing, unsettled: Amount },
     /// Submit this call to the ledger and report with
     /// [`Payments::handle_settlement`](super::Payments::handle_settlement). May be asked more than once for one
-    /// promise; the ledger pays it once.
-    Submit { call: AccountsCall },
+    /// promise; the ledger pays it once. `promise` is the one that pays us, also where both ways are settled.
+    Submit { promise: Promise, call: Box<AccountsCall> },
     /// Settled, of which `given_up` was not there (only where [`Take::WhatIsThere`](byway_records::call::Take) was
     /// asked for).
     Settled { promise: Promise, given_up: Amount },
@@ -60,4 +60,8 @@ pub enum PaymentFault {
     AcceptedUnknown,
     #[error("the peer asks to be paid in another asset than was agreed")]
     OtherAsset,
+    #[error("the peer proposes to settle promises that are not between it and us")]
+    ForeignPair,
+    #[error("the peer agreed to settle the net with a wrong signature")]
+    NetSignature,
 }

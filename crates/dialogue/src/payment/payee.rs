@@ -12,12 +12,14 @@ use byway_records::{Backing, Promise, SignedPromise};
 
 use super::credit::{Bounds, net_exposure};
 use super::journal::{
-    EARLIER_MAX, JournalError, PROMISES, Record, SERIES_MAX, SPENDERS_MAX, Spender, Standing, Taken, TakenRecord, total,
+    EARLIER_MAX, InFlight, JournalError, PROMISES, Record, SERIES_MAX, SPENDERS_MAX, Spender, Standing, Taken,
+    TakenRecord, total,
 };
 use super::message::{Advice, PaymentMessage, Refusal, Terms};
+use super::netting::{Agreement, Given};
 use super::news::PaymentNews;
 use super::outbox::Outbox;
-use super::settlement::{Advising, Due, Reach, Submission};
+use super::settlement::{Advising, Due, Reach};
 use super::{Parties, TakeConfig};
 
 /// The remainder moves by more than a tenth before it is advised again (row A9).
@@ -32,7 +34,10 @@ pub(super) struct Payee {
     admitted: BTreeMap<Backing, Amount>,
     bounds: Bounds,
     /// What we owe the peer, which counts against what it owes us.
-    given_unsettled: Amount,
+    pub(super) given: Option<Given>,
+    /// The most of a net proposed by us that may be ours to pay.
+    pub(super) net_max: Amount,
+    pub(super) agreement: Agreement,
     /// Received and durable.
     credited: Amount,
     /// Writes under way, and what is received once they are durable.
@@ -49,7 +54,7 @@ pub(super) struct Payee {
     pub(super) raise: Amount,
     pub(super) advising: Option<Advising>,
     /// Settlements that leave once the journal knows of them.
-    pub(super) submitting: VecDeque<(Token, Submission)>,
+    pub(super) submitting: VecDeque<(Token, InFlight)>,
     /// Whether it was said that a settlement is due; once is enough until something is settled.
     pub(super) due: Due,
     /// A promise that the ledger turned down for good: it is not handed in again by itself.
@@ -85,7 +90,9 @@ impl Payee {
             config,
             admitted,
             bounds: Bounds::default(),
-            given_unsettled: Amount::ZERO,
+            given: None,
+            net_max: Amount::ZERO,
+            agreement: Agreement::None,
             credited: record.received,
             pending: VecDeque::new(),
             link: Link::Down,
@@ -122,8 +129,8 @@ impl Payee {
         self.record.series.iter()
     }
 
-    pub(super) fn net_against(&mut self, given_unsettled: Amount) {
-        self.given_unsettled = given_unsettled;
+    pub(super) fn net_against(&mut self, given: Option<Given>) {
+        self.given = given;
     }
 
     pub(super) fn admit(&mut self, now: Time, backing: Backing, unsettled_max: Amount, out: &mut Outbox) {
@@ -319,7 +326,7 @@ impl Payee {
     fn exposed(&self, backing: Backing) -> Amount {
         let unsettled = self.record.series.get(&backing).map_or(Amount::ZERO, Taken::unsettled);
         match backing {
-            Backing::Account => net_exposure(unsettled, self.given_unsettled),
+            Backing::Account => net_exposure(unsettled, self.given.map_or(Amount::ZERO, |given| given.unsettled)),
             _ => unsettled,
         }
     }
@@ -343,7 +350,7 @@ impl Payee {
     }
 
     fn advise_with_copy(&mut self, out: &mut Outbox) {
-        let settling = self.advising.as_ref().map(|advising| advising.serial);
+        let settling = self.advising.as_ref().and_then(Advising::serial);
         let copy = self.last().copied();
         self.send_advice(copy, settling, out);
     }
@@ -386,7 +393,7 @@ impl Payee {
 
     /// What follows when less is unsettled: it is journaled, and there is room for more.
     pub(super) fn settled(&mut self, now: Time, backing: Backing, out: &mut Outbox) {
-        (self.due, self.unsettled_since) = (Due::NotYet, None);
+        (self.due, self.unsettled_since, self.agreement) = (Due::NotYet, None, Agreement::None);
         self.save(out);
         self.advise_terms(out);
         self.settle_if_due(now, backing, out);

@@ -15,6 +15,7 @@ use super::journal::{
     GivenRecord, JournalError, PROMISES, Record, SERIES_MAX, SPENDERS_MAX, Spender, serials_from, total,
 };
 use super::message::{Advice, BackingKind, PaymentMessage, Refusal, Terms};
+use super::netting::Given;
 use super::news::{OverLimit, PaymentFault, PaymentNews};
 use super::outbox::Outbox;
 use super::{GiveConfig, Parties};
@@ -122,6 +123,16 @@ impl Payer {
             std::cmp::Ordering::Equal => promise.amount.saturating_sub(self.settled.amount),
             std::cmp::Ordering::Greater => promise.amount,
         }
+    }
+
+    /// The last promise, and what of it is not settled.
+    pub(super) fn given(&self) -> Option<Given> {
+        self.last().map(|promise| Given { promise: *promise, unsettled: self.unsettled() })
+    }
+
+    /// The ledger's position of our promises on `backing`, as far as is known.
+    pub(super) fn settled_on(&self, backing: Backing) -> Settled {
+        if backing == self.backing { self.settled } else { Settled::default() }
     }
 
     pub(super) fn detach(&mut self) {

@@ -14,6 +14,9 @@
 //! for which the payer would get nothing. While it is in flight the same serial may be raised; the ledger pays the
 //! difference the next time.
 //!
+//! *Both at once* where we owe the payer too: what is proposed instead of the advice, and what comes of it, stands in
+//! `netting`.
+//!
 //! # When to settle
 //!
 //! Each settlement publishes who paid whom, so it waits as long as it may, and then for a random while on top. Waiting is
@@ -50,9 +53,9 @@
 use byway_primitives::{Amount, Time, Token};
 use byway_records::call::{AccountsCall, Take};
 use byway_records::state::Settled;
-use byway_records::{Backing, Promise, Reject, SignedPromise};
+use byway_records::{Backing, Promise, PromisePair, Reject, SignedPromise};
 
-use super::journal::{InFlight, Standing};
+use super::journal::{InFlight, Standing, Way};
 use super::news::PaymentNews;
 use super::outbox::Outbox;
 use super::payee::Payee;
@@ -91,14 +94,24 @@ pub enum SettleError {
     UnderWay,
 }
 
-/// The payer was advised; its answer is awaited.
+/// The payer was told; its answer is awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Advising {
     pub backing: Backing,
-    pub serial: u64,
     pub take: Take,
+    pub asked: Asked,
     /// When to go on without an answer.
     pub until: Time,
+}
+
+/// What the payer was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one for each peer: a box would cost more than it saves")]
+pub(super) enum Asked {
+    /// To note that this serial is about to be settled.
+    Note { serial: u64 },
+    /// To settle the net.
+    Net(PromisePair),
 }
 
 /// Whether it was said that a settlement is due.
@@ -108,11 +121,14 @@ pub(super) enum Due {
     Said,
 }
 
-/// What is handed to the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Submission {
-    promise: SignedPromise,
-    take: Take,
+impl Advising {
+    /// The serial of which the advice says that it is about to be settled.
+    pub(super) fn serial(&self) -> Option<u64> {
+        match self.asked {
+            Asked::Note { serial } => Some(serial),
+            Asked::Net(_) => None,
+        }
+    }
 }
 
 impl Payee {
@@ -170,9 +186,8 @@ impl Payee {
 
     /// Hands out what the journal knows of.
     pub(super) fn submit_durable(&mut self, durable: Token, out: &mut Outbox) {
-        while let Some((_, Submission { promise, take })) = self.submitting.pop_front_if(|(token, _)| *token <= durable)
-        {
-            out.notify(self.submission(promise, take));
+        while let Some((_, in_flight)) = self.submitting.pop_front_if(|(token, _)| *token <= durable) {
+            out.notify(self.submission(&in_flight));
         }
     }
 
@@ -185,7 +200,7 @@ impl Payee {
         out: &mut Outbox,
     ) -> Result<(), SettleError> {
         let taken = self.record.series.get(&backing).ok_or(SettleError::Nothing)?;
-        if taken.in_flight.is_some() || self.advising.is_some() {
+        if taken.in_flight.is_some() || self.advising.is_some() || self.is_bound(backing, take) {
             return Err(SettleError::UnderWay);
         }
         let promise = self.next_unsettled(backing).ok_or(SettleError::Nothing)?;
@@ -193,22 +208,27 @@ impl Payee {
         match reach {
             Reach::Peer => {
                 let until = now + self.config.advice_wait;
-                self.advising = Some(Advising { backing, serial, take, until });
-                self.advise(Some(serial), out);
+                let asked = self.pair_with(&promise, take).map_or(Asked::Note { serial }, Asked::Net);
+                self.advising = Some(Advising { backing, take, asked, until });
+                match asked {
+                    Asked::Note { serial } => self.advise(Some(serial), out),
+                    Asked::Net(pair) => self.propose(pair, out),
+                }
                 out.wake_at(until);
             }
-            Reach::Nobody => self.submit(promise, take, out),
+            Reach::Nobody => self.submit(InFlight { promise, way: Way::Alone(take) }, out),
         }
         Ok(())
     }
 
     pub(super) fn handle_noted(&mut self, serial: u64, out: &mut Outbox) {
-        if self.advising.is_some_and(|advising| advising.serial == serial) {
+        if self.advising.and_then(|advising| advising.serial()) == Some(serial) {
             self.stop_advising(out);
         }
     }
 
     pub(super) fn handle_wake(&mut self, now: Time, out: &mut Outbox) {
+        self.look_at_agreement(now, out);
         match self.advising {
             Some(advising) if now >= advising.until => self.stop_advising(out),
             Some(advising) => out.wake_at(advising.until),
@@ -221,6 +241,18 @@ impl Payee {
         let Some(taken) = self.record.series.get_mut(&backing) else { return };
         let Some(in_flight) = taken.in_flight.filter(|in_flight| in_flight.promise.promise == promise) else { return };
         taken.in_flight = None;
+        match (outcome, in_flight.way) {
+            (Outcome::Lost, _) => self.submit(in_flight, out),
+            // What was wrong with the two together need not be wrong with the one.
+            (Outcome::Rejected(_), Way::Net(_)) => self.submit_alone(promise, out),
+            (outcome, _) => self.settled_or_not(now, promise, outcome, out),
+        }
+    }
+
+    /// What the ledger says of a promise, apart from any other.
+    fn settled_or_not(&mut self, now: Time, promise: Promise, outcome: Outcome, out: &mut Outbox) {
+        let backing = promise.series.backing;
+        let Some(taken) = self.record.series.get_mut(&backing) else { return };
         let here = Settled { serial: promise.serial, amount: promise.amount };
         match outcome {
             Outcome::Final { given_up } => {
@@ -246,43 +278,67 @@ impl Payee {
                 self.save(out);
                 out.notify(PaymentNews::SettlementRejected { promise, reject });
             }
-            Outcome::Lost => self.submit(in_flight.promise, in_flight.take, out),
+            Outcome::Lost => {}
         }
     }
 
     /// After a restart: whatever was handed to the ledger is handed to it again.
     pub(super) fn submit_again(&self, out: &mut Outbox) {
         for (_, taken) in self.series() {
-            if let Some(InFlight { promise, take }) = taken.in_flight {
-                out.notify(self.submission(promise, take));
+            if let Some(in_flight) = &taken.in_flight {
+                out.notify(self.submission(in_flight));
             }
         }
     }
 
-    fn stop_advising(&mut self, out: &mut Outbox) {
+    /// Settles without waiting for an answer any longer, and alone.
+    pub(super) fn stop_advising(&mut self, out: &mut Outbox) {
         let Some(Advising { backing, take, .. }) = self.advising.take() else { return };
         // What was raised meanwhile is settled along with it.
         if let Some(promise) = self.next_unsettled(backing) {
-            self.submit(promise, take, out);
+            self.submit(InFlight { promise, way: Way::Alone(take) }, out);
         }
     }
 
-    fn submit(&mut self, promise: SignedPromise, take: Take, out: &mut Outbox) {
-        let Some(taken) = self.record.series.get_mut(&promise.promise.series.backing) else { return };
-        taken.in_flight = Some(InFlight { promise, take });
-        let leaves = taken.open_amount(&promise);
-        self.explained = self.explained.checked_add(leaves).unwrap_or(Amount::MAX);
-        let token = self.save(out);
-        self.submitting.push_back((token, Submission { promise, take }));
+    /// After it was turned down together with another one.
+    fn submit_alone(&mut self, promise: Promise, out: &mut Outbox) {
+        match self.next_unsettled(promise.series.backing) {
+            Some(promise) => self.submit(InFlight { promise, way: Way::Alone(Take::Whole) }, out),
+            // The peer was faster.
+            None => {
+                self.save(out);
+                out.notify(PaymentNews::Settled { promise, given_up: Amount::ZERO });
+            }
+        }
     }
 
-    fn submission(&self, promise: SignedPromise, take: Take) -> PaymentNews {
-        let payee = promise.promise.countersign(&self.secret);
-        PaymentNews::Submit { call: AccountsCall::Settle { promise, payee, take } }
+    pub(super) fn submit(&mut self, in_flight: InFlight, out: &mut Outbox) {
+        let promise = &in_flight.promise;
+        let Some(taken) = self.record.series.get_mut(&promise.promise.series.backing) else { return };
+        taken.in_flight = Some(in_flight);
+        let back = match (&in_flight.way, &self.given) {
+            (Way::Net(_), Some(given)) => given.unsettled,
+            _ => Amount::ZERO,
+        };
+        let leaves = taken.open_amount(promise).saturating_sub(back);
+        self.explained = self.explained.checked_add(leaves).unwrap_or(Amount::MAX);
+        let token = self.save(out);
+        self.submitting.push_back((token, in_flight));
+    }
+
+    fn submission(&self, InFlight { promise, way }: &InFlight) -> PaymentNews {
+        let call = match way {
+            Way::Alone(take) => {
+                let payee = promise.promise.countersign(*take, &self.secret);
+                AccountsCall::Settle { promise: *promise, payee, take: *take }
+            }
+            Way::Net(pair) => AccountsCall::SettlePair(Box::new(*pair)),
+        };
+        PaymentNews::Submit { promise: promise.promise, call: Box::new(call) }
     }
 
     /// The promise of the lowest serial that is not fully settled.
-    fn next_unsettled(&self, backing: Backing) -> Option<SignedPromise> {
+    pub(super) fn next_unsettled(&self, backing: Backing) -> Option<SignedPromise> {
         let taken = self.record.series.get(&backing)?;
         taken.promises().find(|promise| !taken.open_amount(promise).is_zero()).copied()
     }

@@ -4,11 +4,11 @@ use byway_crypto::noise::StaticKey;
 use byway_crypto::{IdentitySecret, IdentitySignature};
 use byway_dialogue::StaticCertificate;
 use byway_dialogue::payment::{
-    Advice, BackingKind, Export, GiveConfig, Parties, PaymentMessage, Payments, Refusal, TakeConfig, Terms,
+    Advice, BackingKind, Export, GiveConfig, NetRefusal, Parties, PaymentMessage, Payments, Refusal, TakeConfig, Terms,
 };
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, MemoryStore, NetworkId, Span, Time};
 use byway_records::promise::{ReservationId, Series};
-use byway_records::{Backing, Promise, SignedPromise};
+use byway_records::{Backing, Promise, PromisePair, SignedPromise};
 
 pub const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
 const SERIAL: u64 = 300;
@@ -27,6 +27,15 @@ fn promise() -> SignedPromise {
     let series = Series { payer: IdentityId([1; 20]), payee: IdentityId([2; 20]), asset: AssetId::WAY, backing };
     let promise = Promise { network: NETWORK, series, serial: SERIAL, amount: units(123_456) };
     SignedPromise { promise, signature: IdentitySignature([14; 65]) }
+}
+
+fn pair() -> PromisePair {
+    let mut there = promise();
+    there.promise.series.backing = Backing::Account;
+    let mut back = there;
+    (back.promise.series.payer, back.promise.series.payee) = (IdentityId([2; 20]), IdentityId([1; 20]));
+    back.promise.amount = units(70_000);
+    PromisePair::new(there, back).expect("each way one")
 }
 
 pub fn messages() -> Vec<(&'static str, PaymentMessage)> {
@@ -51,7 +60,17 @@ pub fn messages() -> Vec<(&'static str, PaymentMessage)> {
         ("offer", PaymentMessage::Offer(promise())),
         ("accepted", PaymentMessage::Accepted { serial: SERIAL, amount: units(123_456) }),
         ("noted", PaymentMessage::Noted { serial: SERIAL }),
+        ("net", PaymentMessage::Net { pair: Box::new(pair()), signature: IdentitySignature([15; 65]) }),
+        (
+            "netted",
+            PaymentMessage::Netted { serial: SERIAL, amount: units(123_456), signature: IdentitySignature([16; 65]) },
+        ),
     ];
+    messages.extend(
+        net_refusals().map(|(name, reason)| {
+            (name, PaymentMessage::NetRefused { serial: SERIAL, amount: units(123_456), reason })
+        }),
+    );
     messages.extend(
         refusals()
             .map(|(name, reason)| (name, PaymentMessage::Refused { serial: SERIAL, amount: units(123_456), reason })),
@@ -93,6 +112,17 @@ pub fn export() -> Export {
     let advice = Advice { remainder: units(9), terms, copy: Some(copy), settling: None };
     payments.handle_message(now, PaymentMessage::Advice(advice));
     Export::new(NETWORK, mine.id(), now, vec![payments.export()], &store)
+}
+
+/// In the order of their numbers.
+fn net_refusals() -> [(&'static str, NetRefusal); 5] {
+    [
+        ("other pair", NetRefusal::OtherPair),
+        ("net signature", NetRefusal::Signature),
+        ("not next", NetRefusal::NotNext),
+        ("settled", NetRefusal::Settled),
+        ("under way", NetRefusal::UnderWay),
+    ]
 }
 
 /// In the order of their numbers.

@@ -35,12 +35,19 @@ fn exports_are_frozen() {
 }
 
 const FROZEN_EXPORT: &str = "export: 538 8dfd983820e45c27";
-const FROZEN_MESSAGES: [&str; 16] = [
+const FROZEN_MESSAGES: [&str; 23] = [
     "advice: 193 753a3b07d7b7ba11",
     "short advice: 12 2380dffcddc822b7",
     "offer: 178 08269aec4df073b5",
     "accepted: 6 f5bb4bc44d693fe8",
     "noted: 3 4437bd9463e97945",
+    "net: 356 fae4a69d6e7de49f",
+    "netted: 71 4ef1ba103cbb9f35",
+    "other pair: 7 2e9113c908844fd6",
+    "net signature: 7 ff451cbd1b028cf6",
+    "not next: 7 79d8f941b0dfb9a9",
+    "settled: 7 acdd845fc8247a52",
+    "under way: 7 26a6cb67ff669743",
     "wrong network: 7 2c9f2642086a5168",
     "wrong parties: 7 0a17f7475f9abd74",
     "wrong asset: 7 d0148de6c1f3c86f",

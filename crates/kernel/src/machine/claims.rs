@@ -1,7 +1,7 @@
 //! Taking transactions in: what each has to show for its place in the queue.
 
 use byway_ledger::{Coin, stored_checkpoint};
-use byway_primitives::{Amount, AssetId, Span, Store, Time};
+use byway_primitives::{Amount, AssetId, IdentityId, Span, Store, Time};
 use byway_records::call::AccountsCall;
 use byway_records::state::{Registration, registration_key};
 use byway_records::{Call, Height, Output, ProgramId, VerifiedTransaction};
@@ -86,12 +86,19 @@ impl Kernel {
         stored_checkpoint(store, height).map_or(AGE_MAX, |checkpoint| self.ledger.time().since(checkpoint.time))
     }
 
-    /// What the registered identity has pledged for which a call is made.
+    /// What the registered identity has pledged for which a call is made; of two that settle together the higher pledge.
     fn pledge_behind(&self, transaction: &VerifiedTransaction) -> Option<Amount> {
-        let identity = match transaction.call()? {
-            Call::Accounts(AccountsCall::Settle { promise, .. }) => promise.promise.series.payee,
-            _ => *transaction.signers().first()?,
-        };
+        match transaction.call()? {
+            Call::Accounts(AccountsCall::Settle { promise, .. }) => self.pledge_of(promise.promise.series.payee),
+            Call::Accounts(AccountsCall::SettlePair(pair)) => {
+                let payees = pair.pair.promises().iter().map(|signed| signed.promise.series.payee);
+                payees.filter_map(|payee| self.pledge_of(payee)).max()
+            }
+            _ => self.pledge_of(*transaction.signers().first()?),
+        }
+    }
+
+    fn pledge_of(&self, identity: IdentityId) -> Option<Amount> {
         let registry = self.ledger.tree(ProgramId::REGISTRY)?;
         let registration: Registration = registry.read(&registration_key(identity))?;
         Some(registration.pledge)

@@ -22,7 +22,7 @@ struct Attempt {
 }
 
 fn attempts() -> impl Strategy<Value = Vec<Vec<Attempt>>> {
-    let attempt = (0u8..23, 0usize..3, 0usize..3, 1u128..400_000, 0u64..4, any::<bool>());
+    let attempt = (0u8..25, 0usize..3, 0usize..3, 1u128..400_000, 0u64..4, any::<bool>());
     let attempt = attempt.prop_map(|(kind, who, whom, amount, serial, greedy)| Attempt {
         kind,
         who,
@@ -89,7 +89,9 @@ impl History {
             20 => world.leave(who, 3 + serial as u8),
             21 => world.reclaim(who, 3 + serial as u8),
             22 => world.rotate(who, 4 + whom as u8, 9 + serial as u8),
-            _ => unreachable!("kinds are drawn below 23"),
+            23 | 24 if who == whom => world.announce(who, 0),
+            23 | 24 => world.settle_pair([who, whom], (serial, amount), (serial / 2, amount / 3 + 60_000)),
+            _ => unreachable!("kinds are drawn below 25"),
         };
         draft.expires = world.time + Span::millis(1 + u64::from(greedy) * 1_000_000 + amount as u64);
         draft

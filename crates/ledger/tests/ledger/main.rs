@@ -13,6 +13,7 @@ mod full;
 mod members;
 mod offers;
 mod outputs;
+mod pairs;
 mod rejects;
 mod reopen;
 mod settlement;

@@ -18,7 +18,7 @@ use byway_records::state::{Account, AssetRecord, account_key, asset_key, epoch_n
 use byway_records::transaction::KeySignature;
 use byway_records::{
     Backing, Body, Call, Evidence, Genesis, Input, Lock, Member, MemberSet, Offer, Output, OutputId, Parameters,
-    ProgramId, Reject, Transaction, TransactionId, Value, VerifiedTransaction, Witness, verified,
+    ProgramId, PromisePair, Reject, Transaction, TransactionId, Value, VerifiedTransaction, Witness, verified,
 };
 
 pub const START: Time = Time(1_700_000_000_000);
@@ -395,10 +395,21 @@ impl World {
 
     /// Settles a promise. Nobody signs the transaction: the two signatures are inside.
     pub fn settle(&self, payer: usize, payee: usize, promise: Promise, take: Take) -> Draft {
-        let countersigned = promise.countersign(&self.people[payee].identity);
+        let countersigned = promise.countersign(take, &self.people[payee].identity);
         let promise = promise.sign(&self.people[payer].identity);
         let call = AccountsCall::Settle { promise, payee: countersigned, take };
         Draft { call: Some(Call::Accounts(call)), ..Draft::default() }
+    }
+
+    /// Settles what two promise each other, each by serial and amount. Nobody signs the transaction here either.
+    pub fn settle_pair(&self, [one, other]: [usize; 2], by_one: (u64, u128), by_other: (u64, u128)) -> Draft {
+        let signed = |payer: usize, payee, (serial, amount)| {
+            self.promise(payer, payee, Backing::Account, serial, amount).sign(&self.people[payer].identity)
+        };
+        let pair = PromisePair::new(signed(one, other, by_one), signed(other, one, by_other)).expect("each way one");
+        let countersigned = [one, other].map(|who| (self.id(who), pair.countersign(&self.people[who].identity)));
+        let pair = pair.with(countersigned).expect("its parties");
+        Draft { call: Some(Call::Accounts(AccountsCall::SettlePair(Box::new(pair)))), ..Draft::default() }
     }
 
     pub fn reserve(&self, payer: usize, payee: usize, amount: u128, until: Time) -> Draft {

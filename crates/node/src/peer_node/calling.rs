@@ -186,7 +186,9 @@ impl PeerNode {
         }
         self.ask(move |actor| {
             let entries: Vec<Entry> = transactions.into_iter().filter_map(|id| actor.entry_of(id)).collect();
-            let asked = is_under_way || entries.iter().any(|entry| entry.stage == Stage::Sent);
+            // What was turned down together with what we owe is tried alone.
+            let is_tried_again = actor.market.pair(peer).is_some_and(|pair| pair.settling.is_some());
+            let asked = is_under_way || is_tried_again || entries.iter().any(|entry| entry.stage == Stage::Sent);
             Ok(PromiseSettlement { entries, asked })
         })
         .await

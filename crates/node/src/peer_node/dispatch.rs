@@ -172,7 +172,7 @@ impl Actor {
             MarketNews::LinkUnwanted(link) => self.close_link(link),
             MarketNews::Malformed { peer, error } => tracing::warn!(%peer, %error, "a peer sent a malformed message"),
             MarketNews::Damaged { peer, error } => tracing::error!(%peer, error, "the journal with a peer is damaged"),
-            MarketNews::Submit { peer, promise, call } => self.submit_settlement(peer, promise, call),
+            MarketNews::Submit { peer, promise, call } => self.submit_settlement(peer, promise, *call),
             MarketNews::Using { provider, news } => self.using_news(provider, news),
             MarketNews::Serving { client, news } => self.serving_news(client, news),
             MarketNews::Payment { peer, news } => self.payment_news(peer, news),

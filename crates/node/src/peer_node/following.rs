@@ -175,6 +175,7 @@ impl Actor {
 impl Actor {
     /// Tells the market what the ledger says of everyone it deals with.
     pub(super) fn note_peers(&mut self) {
+        self.market.set_balance(self.account(self.me()).balance);
         for peer in self.market.peers() {
             self.note_peer(peer);
         }

@@ -113,16 +113,27 @@ impl Actor {
                 self.promise_log.promised(Direction::In, peer, (promise.serial, promise.amount), now);
             }
         }
-        for (direction, payer, payee) in [(Direction::Out, me, peer), (Direction::In, peer, me)] {
-            let settled = self.settled_of(payer, payee);
-            let time = self.ledger_clock().time;
-            if let Some(more) = self.promise_log.settled(direction, peer, settled, time) {
-                self.settlement_seen(direction, peer, settled, more, time);
-            }
+        let time = self.ledger_clock().time;
+        let (out, into) = (self.settled_of(me, peer), self.settled_of(peer, me));
+        let more_out = self.promise_log.settled(Direction::Out, peer, out, time);
+        let more_in = self.promise_log.settled(Direction::In, peer, into, time);
+        if let Some(more) = more_out {
+            self.settlement_seen(Direction::Out, peer, out, (more, Amount::ZERO), time);
+        }
+        if let Some(more) = more_in {
+            let fee = fee(more, more_out, self.config.genesis.parameters.settlement_fee_ppm);
+            self.settlement_seen(Direction::In, peer, into, (more, fee), time);
         }
     }
 
-    fn settlement_seen(&mut self, direction: Direction, peer: IdentityId, settled: Settled, more: Amount, time: Time) {
+    fn settlement_seen(
+        &mut self,
+        direction: Direction,
+        peer: IdentityId,
+        settled: Settled,
+        (more, fee): (Amount, Amount),
+        time: Time,
+    ) {
         let (payer, payee) = match direction {
             Direction::Out => (self.me(), peer),
             Direction::In => (peer, self.me()),
@@ -135,10 +146,6 @@ impl Actor {
             let series = Series { payer, payee, asset: AssetId::WAY, backing: Backing::Account };
             let position = [settled.serial.to_be_bytes().to_vec(), settled.amount.to_bytes()].concat();
             TransactionId(UNSEEN.hash(&[&series.to_bytes(), &position]))
-        };
-        let fee = match direction {
-            Direction::Out => Amount::ZERO,
-            Direction::In => share(more, self.config.genesis.parameters.settlement_fee_ppm),
         };
         if direction == Direction::In {
             self.note_settled(more, fee);
@@ -165,7 +172,12 @@ impl Actor {
     }
 }
 
-/// The ledger's fee on a settlement: millionths, rounded down.
+/// The ledger's fee on what came in. What was settled both ways at once was settled net, as far as the ledger's state tells.
+fn fee(more_in: Amount, more_out: Option<Amount>, ppm: u32) -> Amount {
+    share(more_in.saturating_sub(more_out.unwrap_or(Amount::ZERO)), ppm)
+}
+
+/// Millionths of an amount, rounded down.
 fn share(amount: Amount, ppm: u32) -> Amount {
     let ppm = u128::from(ppm).min(MILLION);
     let (millions, rest) = (amount.units() / MILLION, amount.units() % MILLION);
@@ -182,6 +194,16 @@ mod tests {
 
     fn settled(serial: u64, units: u128) -> Settled {
         Settled { serial, amount: Amount::from_units(units) }
+    }
+
+    #[test]
+    fn the_fee_is_on_what_moved() {
+        for (more_in, more_out, expected) in
+            [(5_000, None, 5), (5_000, Some(3_000), 2), (5_000, Some(5_000), 0), (3_000, Some(5_000), 0)]
+        {
+            let (more_in, more_out) = (Amount::from_units(more_in), more_out.map(Amount::from_units));
+            assert_eq!(fee(more_in, more_out, 1_000).units(), expected, "{more_in} in, {more_out:?} out");
+        }
     }
 
     #[test]

@@ -57,11 +57,12 @@ pub enum MarketNews {
         peer: IdentityId,
         error: String,
     },
-    /// Submit this call to the ledger and report with `handle_settlement`. It may be asked again.
+    /// Submit this call to the ledger and report with `handle_settlement`. It may be asked again. `promise` is the one that
+    /// pays us, also where one of ours is settled along with it.
     Submit {
         peer: IdentityId,
         promise: Promise,
-        call: AccountsCall,
+        call: Box<AccountsCall>,
     },
     /// A client asks for credit: ask other providers about it ([`Market::ask_about`](super::Market::ask_about)), those that
     /// are there or can be reached, or say that there is nobody.

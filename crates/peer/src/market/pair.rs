@@ -14,7 +14,7 @@ use byway_dialogue::payment::{
 use byway_dialogue::{Durability, ProtocolId};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Amount, AssetId, DecodeError, Effect, Encode, IdentityId, Store, Time, Token};
-use byway_records::call::{AccountsCall, Take};
+use byway_records::call::Take;
 use byway_records::state::Settled;
 use byway_records::{Backing, OfferId, Promise, SignedPromise};
 
@@ -257,6 +257,10 @@ impl Pair {
         self.pass_on(now, step, effects.into_iter().map(Pending::payment));
     }
 
+    pub fn set_net_max(&mut self, net_max: Amount) {
+        self.payments.set_net_max(net_max);
+    }
+
     /// What else is known of the peer.
     pub fn bound(&mut self, now: Time, bounds: Bounds, step: &mut Step) {
         self.bounds = bounds;
@@ -280,12 +284,13 @@ impl Pair {
     }
 
     pub fn note_settled(&mut self, now: Time, taken: Option<Settled>, given: Option<Settled>, step: &mut Step) {
-        if let Some(settled) = taken {
-            let effects = self.payments.note_taken_settled(now, Backing::Account, settled);
-            self.pass_on(now, step, effects.into_iter().map(Pending::payment));
-        }
+        // What we owe comes first: what is settled next is settled net of it.
         if let Some(settled) = given {
             let effects = self.payments.note_given_settled(Backing::Account, settled);
+            self.pass_on(now, step, effects.into_iter().map(Pending::payment));
+        }
+        if let Some(settled) = taken {
+            let effects = self.payments.note_taken_settled(now, Backing::Account, settled);
             self.pass_on(now, step, effects.into_iter().map(Pending::payment));
         }
     }
@@ -354,9 +359,8 @@ impl Pair {
             Effect::Persist { batch, token } => step.persist_payment(batch, token),
             Effect::Send { message, .. } => step.send(ProtocolId::PAYMENT, message.to_bytes(), Durability::Durable),
             Effect::WakeAt(time) => step.wake_at(time),
-            Effect::Notify(PaymentNews::Submit { call: AccountsCall::Settle { promise, payee, take } }) => {
-                let call = AccountsCall::Settle { promise, payee, take };
-                step.notify(MarketNews::Submit { peer: self.peer, promise: promise.promise, call });
+            Effect::Notify(PaymentNews::Submit { promise, call }) => {
+                step.notify(MarketNews::Submit { peer: self.peer, promise, call });
             }
             Effect::Notify(news) => {
                 if let PaymentNews::Credited { received } = news {

@@ -380,6 +380,11 @@ impl Wish {
             Some(Call::Accounts(AccountsCall::Settle { promise, .. })) => {
                 (Kind::Settlement, Value { asset: promise.promise.series.asset, amount: promise.promise.amount })
             }
+            Some(Call::Accounts(AccountsCall::SettlePair(pair))) => {
+                // As of one promise all that it says, of two the higher: what of them is new only the ledger knows.
+                let [one, other] = pair.pair.promises().map(|signed| signed.promise);
+                (Kind::Settlement, Value { asset: one.series.asset, amount: one.amount.max(other.amount) })
+            }
             Some(Call::Accounts(_)) => (Kind::OtherCall, nothing),
             Some(Call::Kernel(KernelCall::Pledge { .. })) => (Kind::NodePledge, paid),
             Some(Call::Kernel(KernelCall::Reclaim { .. })) => (Kind::NodeReclaim, drawn),

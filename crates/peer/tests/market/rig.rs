@@ -25,14 +25,14 @@ use byway_records::{OfferId, Promise, Reject};
 
 use crate::terms::{Others, Terms};
 
-const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
-const SEEDS: Context = Context("byway test: market rig");
+pub const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
+pub const SEEDS: Context = Context("byway test: market rig");
 /// One way, in milliseconds.
-const DELAY: u64 = 10;
+pub const DELAY: u64 = 10;
 /// From a write to its durability.
-const FSYNC: u64 = 2;
+pub const FSYNC: u64 = 2;
 /// How far virtual time may go before a test has failed.
-const PATIENCE: u64 = 600_000;
+pub const PATIENCE: u64 = 600_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
@@ -48,19 +48,19 @@ pub struct Ended {
     pub cost: Amount,
 }
 
-struct Node {
+pub struct Node {
     secret: IdentitySecret,
     static_secret: [u8; 32],
-    market: Market,
+    pub market: Market,
     /// What reads show.
-    store: MemoryStore,
+    pub store: MemoryStore,
     /// What a crash leaves.
-    durable: MemoryStore,
-    pending: VecDeque<(Time, Token, Batch)>,
-    durable_to: Option<Token>,
-    held: VecDeque<(Token, LinkId, Vec<u8>)>,
-    wake: Option<Time>,
-    writes: usize,
+    pub durable: MemoryStore,
+    pub pending: VecDeque<(Time, Token, Batch)>,
+    pub durable_to: Option<Token>,
+    pub held: VecDeque<(Token, LinkId, Vec<u8>)>,
+    pub wake: Option<Time>,
+    pub writes: usize,
 }
 
 pub struct Rig {
@@ -105,7 +105,7 @@ fn other(side: Side) -> Side {
 }
 
 impl Node {
-    fn new(name: &[u8], seed: u64, now: Time, terms: Terms) -> Self {
+    pub fn new(name: &[u8], seed: u64, now: Time, terms: Terms) -> Self {
         let secret = IdentitySecret::from_bytes(&SEEDS.hash(&[b"identity", name]).0).expect("a key");
         let static_secret = SEEDS.hash(&[b"static", name]).0;
         let store = MemoryStore::new();
@@ -124,16 +124,16 @@ impl Node {
         }
     }
 
-    fn id(&self) -> IdentityId {
+    pub fn id(&self) -> IdentityId {
         self.secret.id()
     }
 
-    fn certificate(&self) -> StaticCertificate {
+    pub fn certificate(&self) -> StaticCertificate {
         StaticCertificate::issue(&self.secret, NETWORK, StaticKey::of(&self.static_secret), Time(u64::MAX))
     }
 
     /// Everything that is not durable is gone.
-    fn restart(&mut self, now: Time, seed: [u8; 32], terms: Terms) {
+    pub fn restart(&mut self, now: Time, seed: [u8; 32], terms: Terms) {
         self.store = self.durable.clone();
         self.pending.clear();
         self.held.clear();
@@ -503,7 +503,7 @@ impl Rig {
                 }
             }
             MarketNews::Submit { promise, call, .. } => {
-                self.submitted.push_back((self.now + self.terms.settlement, promise, call));
+                self.submitted.push_back((self.now + self.terms.settlement, promise, *call));
             }
             _ => {}
         }
@@ -518,9 +518,9 @@ impl Rig {
 
     /// The ledger pays a promise by its rules for one series.
     fn execute(&mut self, promise: Promise, call: &AccountsCall) {
-        let AccountsCall::Settle { promise: signed, payee, .. } = call else { panic!("not a settlement") };
+        let AccountsCall::Settle { promise: signed, payee, take } = call else { panic!("not a settlement") };
         signed.verify().expect("the payer signed");
-        signed.verify_countersigned(payee).expect("the payee signed");
+        signed.verify_countersigned(*take, payee).expect("the payee signed");
         let settled = self.settled.entry(promise.series).or_default();
         if (promise.serial, promise.amount) <= (settled.serial, settled.amount) {
             let outcome = Outcome::Rejected(Reject::PromiseSettled);
@@ -576,6 +576,6 @@ impl Rig {
     }
 }
 
-fn offer(provider: IdentityId) -> OfferId {
+pub fn offer(provider: IdentityId) -> OfferId {
     OfferId::of(provider, 1)
 }

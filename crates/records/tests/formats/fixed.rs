@@ -20,9 +20,9 @@ use byway_records::scan::{ScanData, ScanTransaction};
 use byway_records::snapshot::{Header, MemberIndex, Reference, Vote};
 use byway_records::transaction::KeySignature;
 use byway_records::{
-    Backing, Body, Call, CallEnvelope, Certificate, Checkpoint, Evidence, Genesis, Height, Input, Lock, Member,
-    MemberSet, Offer, Output, OutputId, Parameters, ProgramId, Reject, Roll, SignedOffer, Transaction, TransactionId,
-    Value, Witness,
+    Backing, Body, Call, CallEnvelope, Certificate, Checkpoint, CountersignedPair, Evidence, Genesis, Height, Input,
+    Lock, Member, MemberSet, Offer, Output, OutputId, Parameters, ProgramId, PromisePair, Reject, Roll, SignedOffer,
+    Transaction, TransactionId, Value, Witness,
 };
 
 pub const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
@@ -126,6 +126,15 @@ pub fn signed_promise() -> SignedPromise {
     SignedPromise { promise: promise(Backing::Account), signature: IdentitySignature([14; 65]) }
 }
 
+pub fn promise_pair() -> CountersignedPair {
+    let mut back = signed_promise();
+    let series = &mut back.promise.series;
+    (series.payer, series.payee) = (series.payee, series.payer);
+    (back.promise.serial, back.signature) = (6, IdentitySignature([16; 65]));
+    let pair = PromisePair::new(signed_promise(), back).expect("each way one");
+    CountersignedPair { pair, payees: [IdentitySignature([17; 65]), IdentitySignature([18; 65])] }
+}
+
 pub fn asset_terms() -> AssetTerms {
     let (symbol, name) = ("BTC".parse().expect("a symbol"), "Bitcoin".parse().expect("a name"));
     AssetTerms { issuer: id(1), symbol, name, decimals: Decimals::new(8).expect("few") }
@@ -153,6 +162,7 @@ pub fn calls() -> Vec<(&'static str, Call)> {
         ("settle", Call::Accounts(settle)),
         ("reserve", Call::Accounts(reserve)),
         ("release", Call::Accounts(AccountsCall::Release { reservation: ReservationId(Hash([13; 32])) })),
+        ("settle pair", Call::Accounts(AccountsCall::SettlePair(Box::new(promise_pair())))),
         ("register asset", Call::Assets(AssetsCall::Register { terms: asset_terms() })),
         ("issue", Call::Assets(AssetsCall::Issue)),
         ("burn", Call::Assets(AssetsCall::Burn)),

@@ -230,7 +230,7 @@ const FROZEN_RECORDS: [&str; 33] = [
     "reservation promise: 111 9173d3c444c8d282",
     "channel promise: 111 47a3a64b085a5b6d",
 ];
-const FROZEN_CALLS: [&str; 29] = [
+const FROZEN_CALLS: [&str; 30] = [
     "register: 38 3d5d78877c677d4b",
     "publish: 194 dc67c3fcc97a1eef",
     "withdraw offer: 26 2d9315d1b902a452",
@@ -240,6 +240,7 @@ const FROZEN_CALLS: [&str; 29] = [
     "settle: 216 d61a32af691ce9aa",
     "reserve: 48 6f22e6a8cd7bde34",
     "release: 37 4d73fd585e28d6f5",
+    "settle pair: 424 b97a214127e86db3",
     "register asset: 38 09e8dd8567abc50c",
     "issue: 5 ff602a3374834fcf",
     "burn: 5 a540845f548f35dc",

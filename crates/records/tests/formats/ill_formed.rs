@@ -10,7 +10,8 @@ use byway_records::reject::IllFormed;
 use byway_records::transaction::{KeySignature, TRANSACTION_BYTES_MAX};
 use byway_records::verified::{Bundle, Culprit, verify, verify_all, verify_bundles, verify_bytes};
 use byway_records::{
-    Backing, Body, Call, CallEnvelope, Input, Lock, Output, OutputId, ProgramId, Received, Transaction, Witness,
+    Backing, Body, Call, CallEnvelope, Input, Lock, Output, OutputId, ProgramId, PromisePair, Received, Transaction,
+    Witness,
 };
 
 use crate::fixed::{self, NETWORK, identity, way};
@@ -71,11 +72,35 @@ fn valued(call: AssetsCall, pays: Option<u128>, draws: Option<u128>) -> Transact
 }
 
 fn settle(network: NetworkId, payer: u8, payee: u8) -> Transaction {
+    settle_as(network, payer, payee, [Take::Whole; 2])
+}
+
+/// The payee signs for the first, the call asks for the second.
+fn settle_as(network: NetworkId, payer: u8, payee: u8, [signed_for, take]: [Take; 2]) -> Transaction {
     let mut promise = fixed::promise(Backing::Account);
     (promise.network, promise.series.payer, promise.series.payee) = (network, identity(1).id(), identity(2).id());
     let signed = promise.sign(&identity(payer));
-    let payee = promise.countersign(&identity(payee));
-    calling(Call::Accounts(AccountsCall::Settle { promise: signed, payee, take: Take::Whole }), None, None)
+    let payee = promise.countersign(signed_for, &identity(payee));
+    calling(Call::Accounts(AccountsCall::Settle { promise: signed, payee, take }), None, None)
+}
+
+/// Identities 1 and 2 owe each other; this one of them did not sign that both may settle.
+fn settle_pair(network: NetworkId, missing: u8) -> Transaction {
+    let signed = |payer: u8, payee: u8| {
+        let mut promise = fixed::promise(Backing::Account);
+        (promise.network, promise.series.payer, promise.series.payee) =
+            (network, identity(payer).id(), identity(payee).id());
+        promise.sign(&identity(payer))
+    };
+    let pair = PromisePair::new(signed(1, 2), signed(2, 1)).expect("each way one");
+    let sign = |who: u8| {
+        let secret = identity(who);
+        // That one may be settled alone is not that both may.
+        let alone = || signed(3 - who, who).promise.countersign(Take::Whole, &secret);
+        (secret.id(), if who == missing { alone() } else { pair.countersign(&secret) })
+    };
+    let pair = pair.with([sign(1), sign(2)]).expect("its parties");
+    calling(Call::Accounts(AccountsCall::SettlePair(Box::new(pair))), None, None)
 }
 
 fn publish(signer: u8, network: NetworkId) -> Transaction {
@@ -232,6 +257,19 @@ fn calls() -> Vec<Case> {
         ("another network's promise", settle(foreign, 1, 2), IllFormed::WrongNetwork),
         ("a promise by another", settle(NETWORK, 3, 2), IllFormed::Signature),
         ("countersigned by another", settle(NETWORK, 1, 3), IllFormed::Signature),
+        (
+            "countersigned in whole, to take what is there",
+            settle_as(NETWORK, 1, 2, [Take::Whole, Take::WhatIsThere]),
+            IllFormed::Signature,
+        ),
+        (
+            "countersigned for what is there, to take all",
+            settle_as(NETWORK, 1, 2, [Take::WhatIsThere, Take::Whole]),
+            IllFormed::Signature,
+        ),
+        ("another network's pair", settle_pair(foreign, 0), IllFormed::WrongNetwork),
+        ("a pair that the first did not sign", settle_pair(NETWORK, 1), IllFormed::Signature),
+        ("a pair that the second did not sign", settle_pair(NETWORK, 2), IllFormed::Signature),
         ("an offer by another", publish(3, NETWORK), IllFormed::Signature),
         ("another network's offer", publish(1, foreign), IllFormed::Signature),
         ("a registration for nothing", calling(register(), None, None), IllFormed::CallValue),

@@ -181,6 +181,21 @@ fn signed_promise() -> impl Strategy<Value = SignedPromise> {
     (promise(), identity_signature()).prop_map(|(promise, signature)| SignedPromise { promise, signature })
 }
 
+fn countersigned_pair() -> impl Strategy<Value = CountersignedPair> {
+    let numbers = || (any::<u64>(), amount(), identity_signature(), identity_signature());
+    let parts = ((hash(), id(), id(), asset()), numbers(), numbers());
+    let parts = parts.prop_filter("with oneself", |((_, one, other, _), ..)| one != other);
+    parts.prop_map(|((network, one, other, asset), (serial, amount, signature, payee), back)| {
+        let series = Series { payer: one, payee: other, asset, backing: Backing::Account };
+        let promise = Promise { network: NetworkId(network), series, serial, amount };
+        let series = Series { payer: other, payee: one, ..series };
+        let returned = Promise { series, serial: back.0, amount: back.1, ..promise };
+        let returned = SignedPromise { promise: returned, signature: back.2 };
+        let pair = PromisePair::new(returned, SignedPromise { promise, signature }).expect("each way one");
+        pair.with([(other, payee), (one, back.3)]).expect("its parties")
+    })
+}
+
 fn call() -> impl Strategy<Value = Call> {
     let take = prop_oneof![Just(Take::Whole), Just(Take::WhatIsThere)];
     let accounts = prop_oneof![
@@ -203,6 +218,7 @@ fn call() -> impl Strategy<Value = Call> {
             until
         }),
         hash().prop_map(|hash| AccountsCall::Release { reservation: ReservationId(hash) }),
+        countersigned_pair().prop_map(|pair| AccountsCall::SettlePair(Box::new(pair))),
     ];
     prop_oneof![
         identity().prop_map(|identity| Call::Registry(RegistryCall::Register { key: identity.public() })),

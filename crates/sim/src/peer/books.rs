@@ -226,29 +226,32 @@ impl PeerNode {
     }
 
     fn tend_role(&mut self) {
-        match self.plan().role {
-            Role::Wallet => {}
-            Role::Provider(_) | Role::Client(_) if !self.is_registered(self.id()) => {
-                let call = Call::Registry(RegistryCall::Register { key: self.keys.identity.public() });
-                let pledge = way(self.scene.genesis.parameters.registration_pledge);
-                self.run_errand(Errand::Register, Wish { call: Some(call), pays: Some(pledge), ..Wish::default() });
-            }
-            Role::Client(buying) if self.account(self.id()).balance.is_zero() => {
-                // A deposit of before a restart may be under way.
-                if self.wallet.pending().next().is_none() && !self.has_paid() {
-                    let call = Call::Accounts(AccountsCall::Deposit { to: self.id() });
-                    let pays = Some(way(buying.deposit));
-                    self.run_errand(Errand::Deposit, Wish { call: Some(call), pays, ..Wish::default() });
-                }
-            }
-            Role::Client(_) => {}
-            Role::Provider(selling) => {
-                let Some(offer) = self.offer_to_publish(selling) else { return };
-                let offer = offer.sign(&self.keys.identity, self.scene.genesis.network());
-                let fee = self.scene.genesis.parameters.call_prices.offer_publish;
-                let call = Call::Offers(OffersCall::Publish { offer });
-                self.run_errand(Errand::Publish, Wish { call: Some(call), fee, ..Wish::default() });
-            }
+        let role = self.plan().role;
+        if let Role::Wallet = role {
+            return;
+        }
+        if !self.is_registered(self.id()) {
+            let call = Call::Registry(RegistryCall::Register { key: self.keys.identity.public() });
+            let pledge = way(self.scene.genesis.parameters.registration_pledge);
+            return self.run_errand(Errand::Register, Wish { call: Some(call), pays: Some(pledge), ..Wish::default() });
+        }
+        // A deposit of before a restart may be under way.
+        if let Some(buying) = role.buying()
+            && self.account(self.id()).balance.is_zero()
+            && self.wallet.pending().next().is_none()
+            && !self.has_paid()
+        {
+            let call = Call::Accounts(AccountsCall::Deposit { to: self.id() });
+            let pays = Some(way(buying.deposit));
+            self.run_errand(Errand::Deposit, Wish { call: Some(call), pays, ..Wish::default() });
+        }
+        if let Some(selling) = role.selling()
+            && let Some(offer) = self.offer_to_publish(selling)
+        {
+            let offer = offer.sign(&self.keys.identity, self.scene.genesis.network());
+            let fee = self.scene.genesis.parameters.call_prices.offer_publish;
+            let call = Call::Offers(OffersCall::Publish { offer });
+            self.run_errand(Errand::Publish, Wish { call: Some(call), fee, ..Wish::default() });
         }
     }
 
@@ -315,6 +318,7 @@ impl PeerNode {
 
     /// Tells the market what the ledger says of everyone it deals with.
     fn note_peers(&mut self, at: At<'_>) {
+        self.market.set_balance(self.account(self.id()).balance);
         for peer in self.market.peers() {
             self.note_peer(at, peer);
         }
@@ -383,7 +387,11 @@ impl PeerNode {
     }
 
     pub(super) fn submit_settlement(&mut self, peer: IdentityId, promise: Promise, call: AccountsCall) {
-        let calls = if self.plan().conduct == Conduct::Forger { self.forge(&call) } else { vec![call] };
+        let calls = match self.plan().conduct {
+            Conduct::Withholder => return,
+            Conduct::Forger => self.forge(&call),
+            _ => vec![call],
+        };
         let fee = self.scene.genesis.parameters.call_prices.other;
         for call in calls {
             match self.transact(Wish { call: Some(Call::Accounts(call)), fee, ..Wish::default() }, false) {
@@ -399,17 +407,17 @@ impl PeerNode {
 
     /// Twice what was promised, and then twice what was.
     fn forge(&self, call: &AccountsCall) -> Vec<AccountsCall> {
-        let AccountsCall::Settle { promise, take, .. } = call else { return vec![call.clone()] };
+        let AccountsCall::Settle { promise, take, .. } = call else { return vec![call.clone(), call.clone()] };
         let mut forged = *promise;
         forged.promise.amount = forged.promise.amount.checked_add(forged.promise.amount).expect("promises are small");
-        let payee = forged.promise.countersign(&self.keys.identity);
+        let payee = forged.promise.countersign(*take, &self.keys.identity);
         vec![AccountsCall::Settle { promise: forged, payee, take: *take }, call.clone(), call.clone()]
     }
 
     pub(super) fn payment_news(&mut self, at: At<'_>, peer: IdentityId, news: &PaymentNews) {
         match news {
             PaymentNews::SettlementDue { .. } => {
-                let Role::Provider(selling) = self.plan().role else { return };
+                let Some(selling) = self.plan().role.selling() else { return };
                 let delay = self.draw_number() % (selling.settle_delay_max.0 + 1);
                 let due = at.now + Span::millis(delay);
                 self.settle_later.entry(peer).or_insert(due);

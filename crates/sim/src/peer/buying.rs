@@ -12,7 +12,7 @@ use byway_records::{Offer, OfferId};
 
 use super::books::{CERTIFICATE_PROTOCOL, LINK_PROTOCOL};
 use super::links::Cargo;
-use super::plan::{Conduct, Role, Truth};
+use super::plan::{Conduct, Truth};
 use super::{At, PeerNode};
 
 /// A provider that failed comes after all others for this long.
@@ -74,7 +74,7 @@ impl Browsing {
 impl PeerNode {
     /// Looks after what nobody reminds the client of.
     pub(super) fn browse(&mut self, at: At<'_>) {
-        if !matches!(self.plan().role, Role::Client(_)) {
+        if self.plan().role.buying().is_none() {
             return;
         }
         let is_wanting = self.scene.still_wanted(self.node) > 0;

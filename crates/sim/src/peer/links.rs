@@ -69,7 +69,7 @@ pub enum Cargo {
 #[derive(Debug)]
 pub enum LinkNews {
     /// We dialled, or were.
-    Up(LinkId),
+    Up(LinkId, End),
     DialFailed {
         node: usize,
     },
@@ -89,6 +89,13 @@ pub struct Links {
     /// To be sent.
     out: Vec<(usize, LinkMessage)>,
     news: Vec<LinkNews>,
+}
+
+/// Who asked for a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Dialled,
+    Answered,
 }
 
 #[derive(Debug)]
@@ -189,12 +196,12 @@ impl Links {
     pub fn handle_message(&mut self, now: Time, from: usize, message: LinkMessage) {
         match message {
             LinkMessage::Dial { link } => {
-                self.begin(now, from, link);
+                self.begin(now, from, link, End::Answered);
                 self.out.push((from, LinkMessage::Accept { link }));
             }
             LinkMessage::Accept { link } => {
                 if self.dialling.remove(&link).is_some() {
-                    self.begin(now, from, link);
+                    self.begin(now, from, link, End::Dialled);
                 } else if !self.links.contains_key(&link) {
                     self.out.push((from, LinkMessage::Down { link }));
                 }
@@ -228,10 +235,10 @@ impl Links {
         dials.chain(links).min()
     }
 
-    fn begin(&mut self, now: Time, node: usize, link: u64) {
+    fn begin(&mut self, now: Time, node: usize, link: u64, end: End) {
         let held = BTreeMap::new();
         self.links.insert(link, Link { node, sent: 0, sent_at: now, heard_at: now, next: 0, held, gap_since: now });
-        self.news.push(LinkNews::Up(LinkId(link)));
+        self.news.push(LinkNews::Up(LinkId(link), end));
     }
 
     fn carried(&mut self, now: Time, from: usize, id: u64, number: u64, what: Cargo) {

@@ -39,6 +39,8 @@ pub enum Role {
     Wallet,
     Provider(Selling),
     Client(Buying),
+    /// Both: it may owe whom it is owed by.
+    Neighbour(Selling, Buying),
 }
 
 /// What a provider sells, and how it settles.
@@ -74,6 +76,8 @@ pub enum Conduct {
     StopsAcknowledging {
         after_bytes: u64,
     },
+    /// A node that proposes and agrees to settlements, and hands none in.
+    Withholder,
 }
 
 /// What all nodes of one world share: how it is set up, and the programs and servers around them.
@@ -114,6 +118,22 @@ pub struct Truth {
 }
 
 pub type SharedScene = Rc<Scene>;
+
+impl Role {
+    pub fn selling(self) -> Option<Selling> {
+        match self {
+            Role::Provider(selling) | Role::Neighbour(selling, _) => Some(selling),
+            Role::Wallet | Role::Client(_) => None,
+        }
+    }
+
+    pub fn buying(self) -> Option<Buying> {
+        match self {
+            Role::Client(buying) | Role::Neighbour(_, buying) => Some(buying),
+            Role::Wallet | Role::Provider(_) => None,
+        }
+    }
+}
 
 impl PeerPlan {
     /// An honest node.
@@ -170,10 +190,7 @@ impl Scene {
     /// The policy of market node `index`, as the real node's.
     pub fn market_config(&self, index: usize) -> MarketConfig {
         let (plan, network) = (&self.peers[index], self.genesis.network());
-        let settle_at = match plan.role {
-            Role::Provider(selling) => selling.settle_at,
-            Role::Wallet | Role::Client(_) => Amount::from_coins(1),
-        };
+        let settle_at = plan.role.selling().map_or(Amount::from_coins(1), |selling| selling.settle_at);
         let day_max = match plan.conduct {
             Conduct::StopsPaying { after } => after,
             _ => Amount::MAX,

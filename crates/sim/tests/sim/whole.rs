@@ -2,6 +2,7 @@
 
 mod adversaries;
 mod faults;
+mod neighbours;
 mod warnings;
 
 use byway_primitives::Amount;

@@ -1,8 +1,9 @@
 //! The wire format's laws.
 
+use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::{AssetId, Hash};
-use byway_records::{Backing, Promise};
+use byway_records::{Backing, Promise, PromisePair};
 use proptest::prelude::*;
 
 use super::pair::*;
@@ -36,6 +37,13 @@ fn messages() -> impl Strategy<Value = PaymentMessage> {
         Just(Refusal::Bounced),
         Just(Refusal::TooManyUnsettled),
     ];
+    let net_refusals = prop_oneof![
+        Just(NetRefusal::OtherPair),
+        Just(NetRefusal::Signature),
+        Just(NetRefusal::NotNext),
+        Just(NetRefusal::Settled),
+        Just(NetRefusal::UnderWay),
+    ];
     let advice = (any::<u128>(), terms, proptest::option::of(promise.clone()), any::<Option<u64>>())
         .prop_map(|(remainder, terms, copy, settling)| Advice { remainder: amount(remainder), terms, copy, settling });
     prop_oneof![
@@ -48,6 +56,24 @@ fn messages() -> impl Strategy<Value = PaymentMessage> {
             reason
         }),
         any::<u64>().prop_map(|serial| PaymentMessage::Noted { serial }),
+        (any::<u64>(), any::<u128>(), any::<u128>()).prop_map(|(serial, there, back)| {
+            let signed = |payer: usize, units| {
+                let series = parties(payer).given(Backing::Account);
+                let promise = Promise { network: NETWORK, series, serial, amount: amount(units) };
+                promise.sign(&secret(payer as u8 + 1))
+            };
+            let pair = PromisePair::new(signed(CLIENT, there), signed(PROVIDER, back)).unwrap();
+            PaymentMessage::Net { signature: pair.countersign(&secret(2)), pair: Box::new(pair) }
+        }),
+        (any::<u64>(), any::<u128>(), any::<[u8; 64]>()).prop_map(|(serial, a, bytes)| {
+            let signature = IdentitySignature([&bytes[..], &[1]].concat().try_into().unwrap());
+            PaymentMessage::Netted { serial, amount: amount(a), signature }
+        }),
+        (any::<u64>(), any::<u128>(), net_refusals).prop_map(|(serial, a, reason)| PaymentMessage::NetRefused {
+            serial,
+            amount: amount(a),
+            reason
+        }),
     ]
 }
 

@@ -5,5 +5,6 @@ mod codec;
 mod crash;
 mod export;
 mod moments;
+mod net;
 mod pair;
 mod settle;

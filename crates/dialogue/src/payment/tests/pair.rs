@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_crypto::IdentitySecret;
-use byway_primitives::{Amount, AssetId, Batch, Effect, Hash, MemoryStore, NetworkId, Span, Time, Token};
+use byway_primitives::{Amount, AssetId, Batch, Effect, Hash, IdentityId, MemoryStore, NetworkId, Span, Time, Token};
 use byway_records::call::{AccountsCall, Take};
 use byway_records::promise::Series;
 use byway_records::state::Settled;
-use byway_records::{Backing, Promise, Reject, SignedPromise};
+use byway_records::{Backing, CountersignedPair, Promise, Reject, SignedPromise};
 
 use crate::payment::*;
 
@@ -85,40 +85,96 @@ pub struct Pair {
     pub ledger: Ledger,
     /// What the client has used, as both sides saw it.
     pub used: Amount,
+    /// What the provider has used of what the client gives.
+    pub used_back: Amount,
 }
 
 /// The accounts program, as far as settlement goes.
 #[derive(Default)]
 pub struct Ledger {
     pub settled: BTreeMap<Series, Settled>,
+    /// The client's.
     pub balance: Amount,
+    pub provider_balance: Amount,
+    /// What the client's promises were settled for, in coin or against the provider's.
     pub paid: Amount,
+    /// What the provider's were.
+    pub paid_back: Amount,
+    /// What went from one account to the other.
+    pub moved: Amount,
     /// Promises handed in and not yet executed.
-    pub queue: VecDeque<AccountsCall>,
+    pub queue: VecDeque<HandedIn>,
     /// Calls that were handed in so far.
     pub handed_in: usize,
 }
 
+/// A call on its way to the ledger.
+pub struct HandedIn {
+    pub by: usize,
+    /// The one that pays who handed it in.
+    pub promise: Promise,
+    pub call: AccountsCall,
+}
+
 impl Ledger {
-    pub fn execute(&mut self, call: AccountsCall) -> (Promise, Outcome) {
-        let AccountsCall::Settle { promise: signed, payee, take } = call else { panic!("only settlements") };
+    pub fn execute(&mut self, call: AccountsCall) -> Outcome {
+        let (signed, payee, take) = match call {
+            AccountsCall::Settle { promise, payee, take } => (promise, payee, take),
+            AccountsCall::SettlePair(pair) => return self.execute_pair(*pair),
+            _ => panic!("only settlements"),
+        };
         let promise = signed.promise;
         signed.verify().unwrap();
-        signed.verify_countersigned(&payee).unwrap();
-        let settled = self.settled.entry(promise.series).or_default();
-        if (promise.serial, promise.amount) <= (settled.serial, settled.amount) {
-            return (promise, Outcome::Rejected(Reject::PromiseSettled));
-        }
-        let before = if promise.serial == settled.serial { settled.amount } else { Amount::ZERO };
-        let due = promise.amount.saturating_sub(before);
-        let paid = due.min(self.balance);
+        signed.verify_countersigned(take, &payee).unwrap();
+        let Some(due) = self.due(&promise) else { return Outcome::Rejected(Reject::PromiseSettled) };
+        let paid = due.min(*self.balance_of(promise.series.payer));
         if paid < due && take == Take::Whole {
-            return (promise, Outcome::Rejected(Reject::BalanceTooSmall));
+            return Outcome::Rejected(Reject::BalanceTooSmall);
         }
-        *settled = Settled { serial: promise.serial, amount: promise.amount };
-        self.balance = self.balance.checked_sub(paid).unwrap();
-        self.paid = self.paid.checked_add(paid).unwrap();
-        (promise, Outcome::Final { given_up: due.saturating_sub(paid) })
+        self.settle(&promise, paid);
+        self.pay(promise.series.payer, paid);
+        Outcome::Final { given_up: due.saturating_sub(paid) }
+    }
+
+    fn execute_pair(&mut self, pair: CountersignedPair) -> Outcome {
+        pair.verify().unwrap();
+        let promises = pair.pair.promises().map(|signed| signed.promise);
+        let [Some(one), Some(other)] = promises.map(|promise| self.due(&promise)) else {
+            return Outcome::Rejected(Reject::PromiseSettled);
+        };
+        let (owing, net) = if one >= other { (0, one.saturating_sub(other)) } else { (1, other.saturating_sub(one)) };
+        if *self.balance_of(promises[owing].series.payer) < net {
+            return Outcome::Rejected(Reject::BalanceTooSmall);
+        }
+        self.settle(&promises[0], one);
+        self.settle(&promises[1], other);
+        self.pay(promises[owing].series.payer, net);
+        Outcome::Final { given_up: Amount::ZERO }
+    }
+
+    fn due(&self, promise: &Promise) -> Option<Amount> {
+        let settled = self.settled.get(&promise.series).copied().unwrap_or_default();
+        let before = if promise.serial == settled.serial { settled.amount } else { Amount::ZERO };
+        let is_newer = (promise.serial, promise.amount) > (settled.serial, settled.amount);
+        is_newer.then(|| promise.amount.saturating_sub(before))
+    }
+
+    fn settle(&mut self, promise: &Promise, for_amount: Amount) {
+        self.settled.insert(promise.series, Settled { serial: promise.serial, amount: promise.amount });
+        let is_clients = promise.series.payer == parties(CLIENT).me;
+        let paid = if is_clients { &mut self.paid } else { &mut self.paid_back };
+        *paid = paid.checked_add(for_amount).unwrap();
+    }
+
+    fn balance_of(&mut self, who: IdentityId) -> &mut Amount {
+        if who == parties(CLIENT).me { &mut self.balance } else { &mut self.provider_balance }
+    }
+
+    fn pay(&mut self, from: IdentityId, amount: Amount) {
+        let to = if from == parties(CLIENT).me { parties(PROVIDER).me } else { parties(CLIENT).me };
+        *self.balance_of(from) = self.balance_of(from).checked_sub(amount).unwrap();
+        *self.balance_of(to) = self.balance_of(to).checked_add(amount).unwrap();
+        self.moved = self.moved.checked_add(amount).unwrap();
     }
 }
 
@@ -147,6 +203,7 @@ impl Pair {
             sent: Vec::new(),
             ledger: Ledger { balance: amount(1_000_000), ..Ledger::default() },
             used: Amount::ZERO,
+            used_back: Amount::ZERO,
         };
         for who in [CLIENT, PROVIDER] {
             pair.start(who);
@@ -187,9 +244,9 @@ impl Pair {
                 Effect::Persist { batch, token } => node.pending.push_back((token, batch)),
                 Effect::Send { message, after, .. } => node.held.push_back((after, message)),
                 Effect::WakeAt(time) => self.wakes[who].push(time),
-                Effect::Notify(PaymentNews::Submit { call }) => {
+                Effect::Notify(PaymentNews::Submit { promise, call }) => {
                     self.ledger.handed_in += 1;
-                    self.ledger.queue.push_back(call);
+                    self.ledger.queue.push_back(HandedIn { by: who, promise, call: *call });
                 }
                 Effect::Notify(news) => node.news.push(news),
             }
@@ -234,11 +291,16 @@ impl Pair {
     pub fn crash_now(&mut self, who: usize) {
         self.restart(who);
         // Layers above keep their own count and say it again.
-        let used = self.used;
-        self.act(who, |machine, now| match who {
-            CLIENT => machine.spend(now, Spender::SESSIONS, used),
-            _ => machine.earn(Spender::SESSIONS, used),
-        });
+        self.tell_used(who);
+    }
+
+    fn tell_used(&mut self, who: usize) {
+        let (spent, earned) = match who {
+            CLIENT => (self.used, self.used_back),
+            _ => (self.used_back, self.used),
+        };
+        self.act(who, |machine, _| machine.earn(Spender::SESSIONS, earned));
+        self.act(who, |machine, now| machine.spend(now, Spender::SESSIONS, spent));
     }
 
     fn restart(&mut self, who: usize) {
@@ -311,19 +373,42 @@ impl Pair {
         self.act(CLIENT, |machine, now| machine.spend(now, Spender::SESSIONS, used));
     }
 
-    /// The ledger executes what was handed in and the provider hears of it.
+    /// The same the other way.
+    pub fn use_back(&mut self, most: u128) {
+        let left = self.nodes[CLIENT].machine.received().saturating_sub(self.used_back);
+        self.used_back = self.used_back.checked_add(left.min(amount(most))).unwrap();
+        self.tell_used(PROVIDER);
+        self.tell_used(CLIENT);
+    }
+
+    /// The ledger executes what was handed in and whoever handed it in hears of it.
     pub fn execute(&mut self) {
-        while let Some(call) = self.ledger.queue.pop_front() {
-            let (promise, outcome) = self.ledger.execute(call);
-            self.act(PROVIDER, |machine, now| machine.handle_settlement(now, promise, outcome));
+        while let Some(HandedIn { by, promise, call }) = self.ledger.queue.pop_front() {
+            let outcome = self.ledger.execute(call);
+            self.act(by, |machine, now| machine.handle_settlement(now, promise, outcome));
+        }
+    }
+
+    /// Both follow the ledger.
+    pub fn follow(&mut self) {
+        for who in [CLIENT, PROVIDER] {
+            let (given, taken) = (parties(who).given(Backing::Account), parties(who).taken(Backing::Account));
+            let at = |series| self.ledger.settled.get(&series).copied().unwrap_or_default();
+            let (given, taken) = (at(given), at(taken));
+            self.act(who, |machine, _| machine.note_given_settled(Backing::Account, given));
+            self.act(who, |machine, now| machine.note_taken_settled(now, Backing::Account, taken));
         }
     }
 
     pub fn settle(&mut self, reach: Reach, take: Take) -> Result<(), SettleError> {
-        let effects = self.nodes[PROVIDER].machine.settle(self.now, Backing::Account, reach, take)?;
-        self.carry_out(PROVIDER, effects);
+        self.settle_by(PROVIDER, reach, take)
+    }
+
+    pub fn settle_by(&mut self, who: usize, reach: Reach, take: Take) -> Result<(), SettleError> {
+        let effects = self.nodes[who].machine.settle(self.now, Backing::Account, reach, take)?;
+        self.carry_out(who, effects);
         // What is submitted leaves with the write that says so.
-        self.flush(PROVIDER);
+        self.flush(who);
         Ok(())
     }
 

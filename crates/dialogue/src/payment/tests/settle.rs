@@ -1,7 +1,7 @@
 //! Settlement, exposure and advice.
 
 use byway_primitives::{Amount, Effect, Hash, Span, Token};
-use byway_records::call::{AccountsCall, Take};
+use byway_records::call::Take;
 use byway_records::promise::ReservationId;
 use byway_records::state::Settled;
 use byway_records::{Backing, Promise, Reject};
@@ -218,15 +218,15 @@ fn the_ledger_is_never_paid_with_what_the_payee_could_forget() {
 fn what_the_ledger_turns_down_is_not_handed_in_over_and_over() {
     let mut pair = Pair::new(give(), TakeConfig { exposure_max: amount(1000), settle_at: amount(600), ..take() });
     browse(&mut pair, 200);
-    let Some(AccountsCall::Settle { promise, .. }) = pair.ledger.queue.pop_front() else { panic!("one is under way") };
+    let Some(HandedIn { promise, .. }) = pair.ledger.queue.pop_front() else { panic!("one is under way") };
     let outcome = Outcome::Rejected(Reject::NoAccount);
-    pair.act(PROVIDER, |machine, now| machine.handle_settlement(now, promise.promise, outcome));
+    pair.act(PROVIDER, |machine, now| machine.handle_settlement(now, promise, outcome));
     assert_eq!(pair.ledger.handed_in, 1);
     // It was raised while it was under way; that one is turned down, too.
     pair.act(PROVIDER, |machine, now| machine.admit(now, Backing::Account, amount(1000)));
     pair.run(10);
-    let Some(AccountsCall::Settle { promise, .. }) = pair.ledger.queue.pop_front() else { panic!("the raise is new") };
-    pair.act(PROVIDER, |machine, now| machine.handle_settlement(now, promise.promise, outcome));
+    let Some(HandedIn { promise, .. }) = pair.ledger.queue.pop_front() else { panic!("the raise is new") };
+    pair.act(PROVIDER, |machine, now| machine.handle_settlement(now, promise, outcome));
     for _ in 0..5 {
         pair.act(PROVIDER, |machine, now| machine.admit(now, Backing::Account, amount(1000)));
         browse(&mut pair, 20);

@@ -39,6 +39,7 @@ pub(crate) fn execute(
             withdraw(view, now, *from, drawn(transaction))
         }
         AccountsCall::Settle { promise, payee: _, take } => settle::settle(view, now, &promise.promise, *take),
+        AccountsCall::SettlePair(pair) => settle::settle_pair(view, now, &pair.pair),
         AccountsCall::Reserve { payer, payee, value, until } => {
             authorised(transaction, *payer)?;
             let id = transaction.id();

@@ -23,6 +23,13 @@
 //! last that bounced in the series counts again, so nobody can raise an issuer's count by showing a promise twice.
 //! Promises on a reservation don't bounce (what it holds was there to see), and who never had an account has nothing
 //! that could be recorded against it.
+//!
+//! **Two promises at once** ([`settle_pair`]). Two who owe each other settle the net: what is due of each promise follows
+//! from the table, as if it were settled alone, and where either would be refused both are. Then the one who owes more pays
+//! the difference, the fee is taken on that alone, and both promises are recorded as settled. There is no taking what is
+//! there: where the balance is too small for the net nothing moves, both promises stay valid, and the bounce is recorded
+//! against the one who owes the net, for its promise, as if that had been settled alone. Where both owe the same nothing
+//! moves at all, and no account is needed.
 
 use byway_primitives::{Amount, AssetId};
 use byway_records::call::Take;
@@ -30,7 +37,7 @@ use byway_records::promise::{Promise, Series};
 use byway_records::state::{
     Bounced, Bounces, Reservation, Settled, bounced_key, bounces_key, reservation_key, settled_key,
 };
-use byway_records::{Backing, ProgramId, Reject, Value};
+use byway_records::{Backing, ProgramId, PromisePair, Reject, Value};
 
 use super::{account, credit, debit};
 use crate::programs::Moment;
@@ -43,8 +50,7 @@ const MILLION: u128 = 1_000_000;
 pub(crate) fn settle(view: &mut View<'_>, now: Moment<'_>, promise: &Promise, take: Take) -> Result<(), Reject> {
     let series = &promise.series;
     let reservation = reservation_of(view, series)?;
-    let settled = view.load(ProgramId::ACCOUNTS, &settled_key(series)).unwrap_or_default();
-    let due = due(promise, settled).ok_or(Reject::PromiseSettled)?;
+    let due = newly_due(view, promise)?;
     let there = match &reservation {
         Some(reservation) => reservation.value.amount,
         None => account(view, series.payer, series.asset).ok_or(Reject::NoAccount)?.balance,
@@ -63,6 +69,33 @@ pub(crate) fn settle(view: &mut View<'_>, now: Moment<'_>, promise: &Promise, ta
     distribute(view, now, series, paid);
     record_settled(view, promise);
     Ok(())
+}
+
+pub(crate) fn settle_pair(view: &mut View<'_>, now: Moment<'_>, pair: &PromisePair) -> Result<(), Reject> {
+    let [one, other] = pair.promises().map(|signed| signed.promise);
+    let (of_one, of_other) = (newly_due(view, &one)?, newly_due(view, &other)?);
+    let (owing, net) = match of_one.checked_sub(of_other) {
+        Some(net) => (&one, net),
+        None => (&other, of_other.saturating_sub(of_one)),
+    };
+    if !net.is_zero() {
+        let series = &owing.series;
+        if account(view, series.payer, series.asset).ok_or(Reject::NoAccount)?.balance < net {
+            record_bounce(view, now, owing);
+            return Err(Reject::BalanceTooSmall);
+        }
+        collect(view, series, None, net)?;
+        distribute(view, now, series, net);
+    }
+    record_settled(view, &one);
+    record_settled(view, &other);
+    Ok(())
+}
+
+/// What is due of a promise by what was settled of its series.
+fn newly_due(view: &View<'_>, promise: &Promise) -> Result<Amount, Reject> {
+    let settled = view.load(ProgramId::ACCOUNTS, &settled_key(&promise.series)).unwrap_or_default();
+    due(promise, settled).ok_or(Reject::PromiseSettled)
 }
 
 /// The reservation that backs a series; `None` for an account.

@@ -4,6 +4,8 @@
 //! run the limit or the peer to compare with, because machines differ and are noisy.
 
 #[cfg(target_os = "linux")]
+pub mod clients;
+#[cfg(target_os = "linux")]
 pub mod connect;
 pub mod discovery;
 pub mod kernel;
@@ -35,7 +37,12 @@ fn processor_time() -> Option<Duration> {
 
 /// Memory that this process has now; `None` where the system doesn't say.
 fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    resident_bytes_of("self")
+}
+
+/// The same of a process.
+fn resident_bytes_of(process: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }

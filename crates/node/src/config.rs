@@ -5,8 +5,8 @@
 //! are not here: they are part of a network's genesis file.
 
 mod backup;
-mod forwarding;
 mod buying;
+mod forwarding;
 mod kernel;
 mod ledger;
 mod link;
@@ -31,8 +31,8 @@ use serde::Deserialize;
 use crate::peer_node::BetterPrice;
 
 pub use backup::BackupConfig;
-pub use forwarding::ForwardingConfig;
 pub use buying::BuyingConfig;
+pub use forwarding::ForwardingConfig;
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
 pub use ledger::{KernelAddress, LedgerConfig};
 pub use link::{DisguiseChoice, FrontConfig, LinkConfig, RelayConfig, RelayText};

@@ -113,6 +113,14 @@ impl Hosting for Hosts {
                 print_json(&bench::socks::run(bytes, bench_folder(globals)?.path()).await?)?;
             }
             #[cfg(target_os = "linux")]
+            BenchCommand::Clients { clients, seconds, role, folder } => match role.zip(folder) {
+                Some((role, folder)) => bench::clients::play(role, folder).await?,
+                None => {
+                    let held = Duration::from_secs(seconds.into());
+                    print_json(&bench::clients::run(clients as usize, held, bench_folder(globals)?.path()).await?)?;
+                }
+            },
+            #[cfg(target_os = "linux")]
             BenchCommand::Connect { samples, one_way_ms, role, folder } => {
                 let load = bench::connect::Load { samples, one_way: Duration::from_millis(one_way_ms) };
                 match role.zip(folder) {

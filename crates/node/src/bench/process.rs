@@ -38,6 +38,12 @@ impl Process {
         line.with_context(|| format!("the bench's {} failed", self.name))
     }
 
+    /// Memory that it has now.
+    pub fn resident_bytes(&self) -> anyhow::Result<u64> {
+        let id = self.child.id().with_context(|| format!("the bench's {} has ended", self.name))?;
+        super::resident_bytes_of(&id.to_string()).context("the system doesn't say how much memory a process has")
+    }
+
     pub async fn stop(mut self) -> anyhow::Result<()> {
         drop(self.child.stdin.take());
         let ended = timeout(READY_WAIT, self.child.wait()).await;

@@ -19,6 +19,7 @@ use super::Actor;
 use super::ways::{Connection, Stopped, WayId};
 use crate::api::{
     AccountNumber, Answer, ApiError, ConnectTarget, LimitKind, Spending, SpendingAllow, SpendingAsk, SpendingLimits,
+    Unit,
 };
 
 /// What the user has allowed on one day beyond its limit.
@@ -187,7 +188,7 @@ impl Actor {
         let offer = OfferId::of(connected.offer.provider, connected.offer.serial);
         let again = match &connected.filter {
             Some(filter) => ConnectTarget::Cheapest(filter.clone()),
-            None => ConnectTarget::Offer { offer_id: offer },
+            None => ConnectTarget::Offer { offer_id: offer, unit: self.unit_of(connected.session).map(Unit::from) },
         };
         tracing::info!(%over, "a spending limit is reached");
         if self.stop_paying(id) {

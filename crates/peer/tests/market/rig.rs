@@ -1,7 +1,7 @@
 //! The rig: virtual time, one link, two disks that lose what is not durable, a ledger that pays.
 
 mod early;
-mod plane;
+pub mod plane;
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -76,6 +76,21 @@ pub enum BenchCommand {
         #[arg(long, default_value_t = 1000, value_name = "MB")]
         megabytes: u32,
     },
+    /// What an idle client costs a provider in memory, and how many it holds
+    #[cfg(target_os = "linux")]
+    Clients {
+        /// Clients at one time
+        #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(51..=1020))]
+        clients: u32,
+        /// How long all are held
+        #[arg(long, default_value_t = 20, value_name = "S", value_parser = clap::value_parser!(u32).range(0..=600))]
+        seconds: u32,
+        /// What the bench starts itself
+        #[arg(long, hide = true, value_enum, requires = "folder")]
+        role: Option<crate::bench::clients::Role>,
+        #[arg(long, hide = true)]
+        folder: Option<std::path::PathBuf>,
+    },
     /// How long a user waits for a way out over a long line, in network namespaces; as root
     #[cfg(target_os = "linux")]
     Connect {

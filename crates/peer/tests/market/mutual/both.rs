@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use byway_access::session::{ClientNews, Counters, Listing, OpenRequest, ProviderNews, ResponseId, SessionId, Traffic};
+use byway_access::session::{
+    ClientNews, Limit, Listing, OpenRequest, ProviderNews, ResponseId, SessionId, Tariff, Traffic,
+};
 use byway_dialogue::payment::{Outcome, PaymentNews};
 use byway_dialogue::{Link, LinkId, LinkProfile};
 use byway_peer::market::{MarketError, MarketNews, PairView, Standing};
@@ -13,6 +15,7 @@ use byway_records::promise::Series;
 use byway_records::state::Settled;
 use byway_records::{Promise, Reject};
 
+use crate::rig::plane::counters;
 use crate::rig::{DELAY, FSYNC, Node, PATIENCE, SEEDS, offer};
 use crate::terms::Terms;
 
@@ -29,7 +32,7 @@ pub const OTHER: usize = 1;
 struct Place {
     node: Node,
     /// The session that it serves, what may be carried and what was.
-    serving: Option<(SessionId, u64, u64)>,
+    serving: Option<(SessionId, Limit, u64)>,
     /// The session that it uses, and what came of it.
     using: Option<(SessionId, u64)>,
     /// Bytes that its programs still want.
@@ -222,7 +225,7 @@ impl Both {
         let request = OpenRequest {
             offer: offer(provider),
             service: Service::SOCKS,
-            price: self.terms.expected,
+            tariff: Tariff::per_mb(self.terms.expected),
             price_max: self.terms.price,
             bandwidth_bps: 80_000_000,
             cost_max: Amount::MAX,
@@ -236,7 +239,7 @@ impl Both {
     }
 
     fn sell(&mut self, who: usize) {
-        let sale = Listing::flat(Service::SOCKS, self.terms.price);
+        let sale = Listing::flat(Service::SOCKS, Tariff::per_mb(self.terms.price));
         let id = offer(self.id(who));
         self.places[who].node.market.sell(BTreeMap::from([(id, sale)]));
     }
@@ -273,14 +276,14 @@ impl Both {
         else {
             return;
         };
-        let bytes = RATE.min(limit.saturating_sub(carried)).min(self.places[who].wanted);
+        let bytes = RATE.min(limit.bytes.saturating_sub(carried)).min(self.places[who].wanted);
         if bytes == 0 || self.link.is_none() {
             return;
         }
         self.places[who].wanted -= bytes;
         self.places[1 - who].serving = Some((served, limit, carried + bytes));
         self.places[who].using = Some((session, used + bytes));
-        let counters = Counters { traffic: Traffic::new(0, carried + bytes), limit, is_short: false };
+        let counters = counters(limit, carried + bytes);
         let node = &mut self.places[1 - who].node;
         node.market.handle_served(self.now, client, served, counters, &node.store);
         let node = &mut self.places[who].node;

@@ -6,7 +6,7 @@ use byway_primitives::Time;
 use super::{PATIENCE, Rig};
 
 /// What a data plane reports that has carried so many bytes down under this limit.
-pub(super) fn counters(limit: Limit, carried: u64) -> Counters {
+pub fn counters(limit: Limit, carried: u64) -> Counters {
     let traffic = Traffic::new(0, carried);
     Counters { traffic, limit: limit.number, bound: limit.bytes.max(carried), is_short: false }
 }

@@ -597,6 +597,16 @@ export interface Offer {
   service_name?: string | null;
 }
 
+/** on what terms a provider would sell to this node; `free` is bytes, or milliseconds where time is sold */
+export interface OfferTerms {
+  backing: "account" | "reservation" | "channel";
+  credit: Amount;
+  free: number;
+  offer_id: Id;
+  price: Price;
+  provider: Id;
+}
+
 /** an identity of this node */
 export interface OwnIdentity {
   id: Id;
@@ -883,6 +893,8 @@ export interface Methods {
   "identity_register": { params: { id?: Id; idempotency_key?: Key }; result: Entry };
   /** The market, the offer that would be taken first at the top. */
   "offer_list": { params: { service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; forwards?: boolean; limit?: number }; result: Offer[] };
+  /** Asks the provider of an offer on what terms it would sell to this node; costs nothing. */
+  "offer_terms": { params: { offer_id: Id; unit?: "mb" | "second" }; result: OfferTerms };
   /** Puts a provider before all others, or no more. */
   "offer_prefer": { params: { provider: Id; preferred: boolean }; result: Empty };
   /** Sells under these terms; what is left out stays as it is. */

@@ -4,14 +4,15 @@
 //! outside: kernel connections ([`kernel_access`]), links, disks, and the bytes of sessions, which flow between sockets and
 //! links and touch the task only as counters and limits ([`data_plane`]).
 //!
+//! - [`settings`]: what it is told before it starts.
 //! - [`actor`]: the task: what it owns, how that is opened, and its loop; [`dispatch`]: who deals with what happens.
 //! - [`following`]: following the ledger, and what it says of others; [`books`]: this node's transactions and their fate.
 //! - [`assets`]: assets beside WAY; [`consolidating`]: merging outputs of the wallet; [`groups`]: m-of-n.
 //! - [`ways`]: the client's side: where each way out stands. [`connecting`]: dialling an exit among those of [`choosing`];
 //!   [`staying`] with it, or leaving it; [`using`]: its sessions; [`way_out`]: what programs are given meanwhile;
-//!   [`proxy_ports`] that lead elsewhere than the main one.
+//!   [`proxy_ports`] that lead elsewhere than the main one; [`inquiring`] before a session.
 //! - [`outage`]: an exit that reaches nothing any more.
-//! - [`quality`]: how well providers serve, as this node measures it and others say.
+//! - [`quality`]: how well providers serve, as this node measures it and others say; [`probing`] those that it doesn't use.
 //! - [`limits`]: what may be spent, and asking when that is reached; [`accounts`]: sub-accounts, budgets within that.
 //! - [`figures`] are for monitoring.
 //! - [`exporting`]: its books of payment on another disk, and what follows when they were put back.
@@ -54,6 +55,7 @@ mod forwarding;
 mod groups;
 mod history;
 mod hops;
+mod inquiring;
 mod inviting;
 mod kept;
 pub(crate) mod kernel_access;
@@ -64,6 +66,7 @@ mod outage;
 mod owning;
 mod payout;
 mod plugging;
+mod probing;
 mod promise_log;
 mod proof;
 mod provision;
@@ -74,6 +77,7 @@ mod relaying;
 mod requesting;
 mod selling;
 mod serving;
+mod settings;
 mod staying;
 mod tunnel;
 mod tunnelling;
@@ -83,37 +87,25 @@ mod warned;
 mod way_out;
 mod ways;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use byway_access::exit_policy::ExitLists;
 use byway_access::session::SessionId;
-use byway_access::slices::Shape;
-use byway_access::{CreditPolicy, Weights};
-use byway_crypto::{ExportKey, IdentitySecret, WalletSecret};
 use byway_driver::clock::Clock;
 use byway_driver::disk::DiskError;
 use byway_driver::link::{self, Link};
 use byway_driver::socks::{self, SocksRequest, Target};
 use byway_kernel::follower;
 use byway_kernel::follower::protocol::Answer;
-use byway_kernel::light::TrustedCheckpoint;
 use byway_peer::market::MarketDamaged;
-use byway_primitives::{Amount, AssetId, Hash, IdentityId, Span, Time};
-use byway_records::offer::{Location, Network, PRICES_MAX, Price, Service, Unit};
+use byway_primitives::{Hash, IdentityId, Span, Time};
 use byway_records::{Genesis, TransactionId};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use zeroize::Zeroizing;
 
-use crate::api::{self as contract, Event};
-use crate::claims::Claim;
-use crate::config::TunnelConfig;
-use crate::keystore::IdentityPurpose;
-use crate::plugged::{PluggedSelling, ProgramEvent};
+use crate::api::Event;
+use crate::plugged::ProgramEvent;
 use actor::Actor;
 use data_plane::Report;
 pub use exporting::ExportSettings;
@@ -123,9 +115,11 @@ pub(crate) use kernel_access::KernelAccess;
 use kernel_access::{AskError, SubmitFailed};
 pub use limits::Allowed;
 use outage::Carried;
+pub use probing::ProbeConfig;
 pub use provision::Caps;
 pub use relay::RelayError;
 pub use relaying::RelaySettings;
+pub use settings::*;
 pub use tunnel::{Cutting, Joining, TunnelSelling};
 use tunnel::{Guest, GuestError, HostError};
 use way_out::ExitState;
@@ -137,170 +131,6 @@ pub(crate) const LEDGER_JOURNAL: &str = "ledger";
 pub(crate) const MARKET_JOURNAL: &str = "market";
 /// Calls of the local API that may wait for the task.
 const CALLS_QUEUE: usize = 256;
-
-/// What a market node needs to run.
-pub struct PeerNodeConfig {
-    pub genesis: Arc<Genesis>,
-    pub role: contract::Role,
-    pub name: String,
-    /// All identities of its keystore, the one it uses among them; only for showing.
-    pub identities: Vec<KnownIdentity>,
-    pub identity: IdentitySecret,
-    /// The identity that owns kernel nodes (row K4).
-    pub owner: IdentitySecret,
-    pub dialogue_secret: Zeroizing<[u8; 32]>,
-    pub wallet: WalletSecret,
-    /// Where its state is kept.
-    pub directory: PathBuf,
-    /// Where it is kept what was done to the machine's own network: the folder that `byway firewall` looks at.
-    pub root: PathBuf,
-    /// Where its proxy listens, for showing.
-    pub proxy_address: String,
-    /// UDP addresses of its links; empty for relayed links only.
-    pub link_bind: Vec<SocketAddr>,
-    /// Where others reach these beside the machine's own addresses.
-    pub link_public: Vec<SocketAddr>,
-    pub link_seed: [u8; 32],
-    pub relay: Option<RelaySettings>,
-    /// A checkpoint that a person has named: what leads there is followed whoever has left since.
-    pub trusted: Option<TrustedCheckpoint>,
-    /// Where kernel nodes are reached, by name, if elsewhere than genesis says.
-    pub kernel_addresses: BTreeMap<String, String>,
-    /// Invites that were accepted for it.
-    pub claims: Vec<Claim>,
-    /// What the first connection through the proxy asks the market for.
-    pub buying: contract::OfferFilter,
-    /// Proxy ports beside the main one; each names where it listens.
-    pub proxy_ports: Vec<contract::ProxyPortOpen>,
-    /// What stays outside the tunnel while the machine is closed around it.
-    pub outside_tunnel: TunnelConfig,
-    /// How tunnels go over relays, if they do.
-    pub relays: Option<Shape>,
-    pub quality: QualityConfig,
-    /// What it sells, if anything.
-    pub selling: Option<SellingConfig>,
-    pub limits: SpendingConfig,
-    /// Seals what leaves the node of its books.
-    pub export_key: ExportKey,
-    /// Where they are exported to by themselves, if they are.
-    pub exports: Option<ExportSettings>,
-}
-
-/// An identity of the keystore, without its secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownIdentity {
-    pub id: IdentityId,
-    /// What its owner calls it.
-    pub name: String,
-    /// Which key of the seed phrase it is.
-    pub number: u32,
-    pub purpose: IdentityPurpose,
-}
-
-/// What becomes of what this node measures of providers (row A2).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QualityConfig {
-    /// Whether others are told how providers served that the ledger shows this node to have paid.
-    pub share: bool,
-}
-
-impl Default for QualityConfig {
-    fn default() -> Self {
-        Self { share: true }
-    }
-}
-
-/// What is sold: the same at the same price by every service but those that plug in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SellingConfig {
-    /// One offer for each.
-    pub services: BTreeSet<Service>,
-    pub location: Location,
-    pub exit: Location,
-    pub bandwidth_bps: u64,
-    /// At least one of the two, of which a client chooses.
-    pub price_per_mb: Option<Amount>,
-    pub price_per_second: Option<Amount>,
-    /// Blocks that the exit may connect to although the standard policy denies them.
-    pub allow: Vec<Network>,
-    /// What else it connects to or not; nothing is in the list of what is blocked.
-    pub exit_lists: ExitLists,
-    pub caps: Caps,
-    /// How clients are judged, and what follows from it.
-    pub judging: Judging,
-    /// The unsettled amount at which a client's promise is settled.
-    pub settle_at: Amount,
-    /// Settlements wait a random time up to this, so that they say little about when a client was here.
-    pub settle_delay_max: Span,
-    /// The ports that clients are given, if they are.
-    pub forwarding: Option<Forwarding>,
-    /// Where tunnels are served, if they are.
-    pub tunnel: TunnelSelling,
-    /// Services that plug in, which are among `services` too, each at a price of its own.
-    pub plugged: BTreeMap<Service, PluggedSelling>,
-}
-
-/// How clients are judged by what the ledger says of them, and what they get for it (row A6).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judging {
-    pub weights: Weights,
-    pub credit: CreditPolicy,
-    /// Other prices, for clients of some reputation.
-    pub better_prices: Vec<BetterPrice>,
-    /// Whether other providers are asked what a client has promised them.
-    pub asks_others: bool,
-}
-
-impl Default for Judging {
-    fn default() -> Self {
-        let (weights, credit) = (Weights::default(), CreditPolicy::default());
-        Self { weights, credit, better_prices: Vec::new(), asks_others: true }
-    }
-}
-
-/// A price for clients whose reputation is at least so high, 0 to 1000.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BetterPrice {
-    pub min_reputation: u16,
-    pub price_per_mb: Option<Amount>,
-    pub price_per_second: Option<Amount>,
-}
-
-impl SellingConfig {
-    /// A promise is settled when this much of it is open: a tenth of what a newcomer may owe.
-    pub const SETTLE_AT: Amount = Amount::from_units(byway_primitives::amount::ONE / 20);
-    /// Settlements wait up to this long.
-    pub const SETTLE_DELAY_MAX: Span = Span::minutes(5);
-
-    /// What a service costs, the prices for anyone first. Reputation has its prices in what they are named for; a service that
-    /// plugs in has one price.
-    pub fn prices_of(&self, service: Service) -> Vec<Price> {
-        let price = |unit, amount: Option<Amount>, reputation_min| {
-            amount.map(|amount| Price { unit, amount, asset: AssetId::WAY, reputation_min })
-        };
-        if let Some(plugged) = self.plugged.get(&service) {
-            return price(Unit::Mb, Some(plugged.price_per_mb), 0).into_iter().collect();
-        }
-        let general = [price(Unit::Mb, self.price_per_mb, 0), price(Unit::Second, self.price_per_second, 0)];
-        let better = self.judging.better_prices.iter().flat_map(|better| {
-            let reputation = better.min_reputation;
-            [price(Unit::Mb, better.price_per_mb, reputation), price(Unit::Second, better.price_per_second, reputation)]
-        });
-        general.into_iter().chain(better).flatten().take(PRICES_MAX).collect()
-    }
-}
-
-/// What the user is willing to spend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SpendingConfig {
-    pub session_max: Option<Amount>,
-    pub day_max: Option<Amount>,
-    /// Of today, beyond `day_max`.
-    pub allowed: Allowed,
-    /// The most that may be promised ahead to one provider.
-    pub ahead_max: Amount,
-}
 
 /// Why a market node can't start.
 #[derive(Debug, thiserror::Error)]
@@ -402,6 +232,8 @@ enum Arrival {
     /// A program wants out.
     Wanted(WayId),
     Plugged(ProgramEvent),
+    /// A probe is over.
+    Probed(WayId),
     /// An exit gave this port for a program.
     ForwardGiven {
         to: SocketAddr,

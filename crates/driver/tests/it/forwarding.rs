@@ -1,5 +1,8 @@
 //! Ports at an exit that lead to a program of the client's, over a real link.
 
+// What the tests share panics like the tests themselves.
+#![allow(clippy::unwrap_used)]
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 

@@ -28,6 +28,7 @@ pub mod pulse;
 pub mod requests;
 pub mod services;
 pub mod spending;
+pub mod terms;
 pub mod tunnel;
 pub mod values;
 pub mod words;
@@ -56,6 +57,7 @@ pub use pulse::*;
 pub use requests::*;
 pub use services::*;
 pub use spending::*;
+pub use terms::*;
 pub use tunnel::*;
 pub use values::*;
 
@@ -85,6 +87,8 @@ pub trait NodeApi: KernelApi {
 
     fn offer_list(&self, request: OfferList) -> impl Future<Output = Answer<Vec<Offer>>> + Send;
     fn offer_own(&self) -> impl Future<Output = Answer<Vec<Offer>>> + Send;
+    /// Asks its provider on what terms it would sell to us.
+    fn offer_terms(&self, request: OfferTermsAsk) -> impl Future<Output = Answer<OfferTerms>> + Send;
     fn offer_prefer(&self, request: OfferPrefer) -> impl Future<Output = Answer<()>> + Send;
     fn offer_publish(&self, request: OfferPublish) -> impl Future<Output = Answer<Publication>> + Send;
     fn offer_withdraw(&self, request: OfferWithdraw) -> impl Future<Output = Answer<Entry>> + Send;

@@ -31,6 +31,11 @@ pub async fn offer(globals: &Globals, command: OfferCommand) -> anyhow::Result<O
             let offers: Vec<Offer> = client.call("offer_list", &request).await?;
             show(globals, &offers, |offers| offers_text(offers))?;
         }
+        OfferCommand::Terms { offer, per } => {
+            let request = OfferTermsAsk { offer_id: offer, unit: per.map(Into::into) };
+            let asking = client.call::<OfferTerms>("offer_terms", &request);
+            show(globals, &with_progress("asking the provider", asking).await?, terms_text)?;
+        }
         OfferCommand::Publish(args) => return publish(globals, &client, args).await,
         OfferCommand::Withdraw { offer } => {
             let request = OfferWithdraw { offer_id: offer, idempotency_key: idempotency_key(None)? };
@@ -38,6 +43,26 @@ pub async fn offer(globals: &Globals, command: OfferCommand) -> anyhow::Result<O
         }
     }
     Ok(Outcome::Done)
+}
+
+fn terms_text(terms: &OfferTerms) -> String {
+    let free = match (terms.free, terms.price.unit) {
+        (0, _) => "nothing".to_owned(),
+        (free, Unit::Second) => format!("the first {}", duration(free / 1000)),
+        (free, _) => format!("the first {}", bytes(free)),
+    };
+    let backing = match terms.backing {
+        BackingKind::Account => "its payer's account",
+        BackingKind::Reservation => "a reservation for this provider",
+        BackingKind::Channel => "a channel",
+    };
+    fields(&[
+        ("provider", terms.provider.to_string()),
+        ("price", terms.price.to_string()),
+        ("free", free),
+        ("credit", way(terms.credit)),
+        ("promises on", backing.to_owned()),
+    ])
 }
 
 async fn publish(globals: &Globals, client: &Client, args: OfferPublishArgs) -> anyhow::Result<Outcome> {

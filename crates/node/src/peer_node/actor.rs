@@ -33,11 +33,13 @@ use super::claiming::Claims;
 use super::exporting::Exporting;
 use super::forwarding::Forwards;
 use super::history::Notes;
+use super::inquiring::Inquiries;
 use super::inviting::Invites;
 use super::kernel_access::KernelAccess;
 use super::once::OnceLog;
 use super::opened::Opened as OpenedServices;
 use super::plugging::Plugging;
+use super::probing::Probing;
 use super::provision::Provision;
 use super::proxy_ports::ProxyPorts;
 use super::quality::Quality;
@@ -99,6 +101,7 @@ pub(super) struct Actor {
     pub(super) submitted: BTreeMap<TransactionId, books::Submitted>,
     pub(super) settle_later: BTreeMap<IdentityId, Time>,
     pub(super) asking: Asking,
+    pub(super) inquiries: Inquiries,
     /// Outputs to be merged, and when, in order.
     pub(super) merges: VecDeque<(Time, Vec<OutputId>)>,
     /// What this node tends by itself and has under way.
@@ -153,6 +156,7 @@ pub(super) struct Actor {
     pub(super) failed_lately: BTreeMap<IdentityId, Time>,
     pub(super) limits: SpendingConfig,
     pub(super) quality: Quality,
+    pub(super) probing: Probing,
     pub(super) exporting: Exporting,
 
     pub(super) ledger_timer: Timer,
@@ -191,6 +195,7 @@ impl Actor {
             wallet,
             promise_log: promise_log::PromiseLog::open(&ledger_journal),
             quality: Quality::open(&ledger_journal),
+            probing: Probing::default(),
             exporting: Exporting::open(config.export_key.clone(), config.exports.clone(), &ledger_journal),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
@@ -206,6 +211,7 @@ impl Actor {
             submitted: BTreeMap::new(),
             settle_later: BTreeMap::new(),
             asking: Asking::default(),
+            inquiries: Inquiries::default(),
             merges: VecDeque::new(),
             tending: BTreeSet::new(),
             errands: BTreeMap::new(),

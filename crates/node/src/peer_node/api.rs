@@ -45,6 +45,10 @@ impl NodeApi for PeerNode {
         self.ask(|actor| Ok(actor.own_offers())).await
     }
 
+    async fn offer_terms(&self, request: OfferTermsAsk) -> Answer<OfferTerms> {
+        self.ask_terms(request).await
+    }
+
     async fn offer_prefer(&self, request: OfferPrefer) -> Answer<()> {
         self.ask(move |actor| {
             match request.preferred {

@@ -8,7 +8,7 @@ use byway_records::offer::{Service, Unit};
 
 use super::Actor;
 use super::forwarding::FORWARD_PROTOCOL;
-use crate::api::{self as contract, AccountNumber, ApiError, ConnectTarget, OfferFilter};
+use crate::api::{self as contract, ApiError, ConnectTarget, OfferFilter};
 
 /// A provider that failed comes after all others for this long. It may be the only one there is.
 const FAILED_FOR: Span = Span::seconds(60);
@@ -54,12 +54,12 @@ impl Actor {
         }
     }
 
-    /// What a session is asked for with, where whoever pays for it pays `price_max` at most.
+    /// What a session is asked for with, where whoever pays for it pays `price_max` at most for a unit, and `cost_max` in all.
     pub(super) fn session_request(
         &self,
         candidate: &Candidate,
         price_max: Option<Amount>,
-        payer: Option<AccountNumber>,
+        cost_max: Amount,
         data: Vec<u8>,
     ) -> OpenRequest {
         let offer = &candidate.offer.offer;
@@ -73,7 +73,7 @@ impl Actor {
             // Where the provider sees us otherwise, what the offer asks of anyone.
             price_max: price_highest.min(price_max.unwrap_or(Amount::MAX)),
             bandwidth_bps: offer.bandwidth_bps,
-            cost_max: self.session_cost_max(payer),
+            cost_max,
             data,
         }
     }

@@ -19,7 +19,7 @@ use byway_access::discovery::Candidate;
 use byway_access::session::{ResponseId, SessionId};
 use byway_driver::entropy;
 use byway_driver::link::{ConnectError, Link, LinkContact};
-use byway_primitives::IdentityId;
+use byway_primitives::{Amount, IdentityId};
 use byway_records::Offer;
 use tokio::sync::oneshot;
 
@@ -204,6 +204,7 @@ impl Actor {
             .offer_of(provider)
             .cloned()
             .or_else(|| self.hop_offer(provider))
+            .or_else(|| self.offer_to_inquire(provider))
             .or_else(|| self.offer_to_ask(provider))
             .filter(|_| !is_late)
         else {
@@ -240,6 +241,7 @@ impl Actor {
         }
         trying.into_iter().for_each(|id| self.next_best(id, why));
         self.hop_lost(provider, why);
+        self.not_inquired(provider, why);
     }
 
     /// One way found no session with the provider that it tried.
@@ -254,6 +256,7 @@ impl Actor {
     fn passed_by(&mut self, provider: IdentityId, why: &str) {
         self.ways.trying(provider).into_iter().for_each(|id| self.next_best(id, why));
         self.hop_lost(provider, why);
+        self.not_inquired(provider, why);
     }
 
     pub(super) fn talking(&mut self, peer: IdentityId, link: byway_dialogue::LinkId) {
@@ -267,6 +270,7 @@ impl Actor {
         self.tunnel_follows(peer, link);
         self.hop_talking(peer);
         self.ask_of(peer);
+        self.inquire(peer);
         for id in self.ways.ids(|way| matches!(&way.connection, Connection::Connected(c) if c.offer.provider == peer)) {
             let Some(connected) = self.ways.connected_mut(id) else { continue };
             connected.lost = None;
@@ -303,8 +307,9 @@ impl Actor {
         connecting.stage = Stage::Opening(response);
         let (provider, candidate) = (connecting.provider(), connecting.current.clone());
         let price_max = connecting.filter.as_ref().and_then(|filter| filter.max_price);
-        let (data, payer) = (way.data.clone(), way.payer);
-        let request = self.session_request(&candidate, price_max, payer, data);
+        let (data, payer, own_max) = (way.data.clone(), way.payer, way.cost_max.unwrap_or(Amount::MAX));
+        let cost_max = self.session_cost_max(payer).min(own_max);
+        let request = self.session_request(&candidate, price_max, cost_max, data);
         self.session_asked_for(provider);
         if let Err(error) = self.market.open_session(now, provider, response, request, &self.market_journal) {
             self.next_best(id, &error.to_string());

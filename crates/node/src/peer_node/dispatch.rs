@@ -31,6 +31,7 @@ impl Actor {
             }
             Arrival::Wanted(way) => self.ensure_connected(way),
             Arrival::Plugged(event) => self.plugged_event(event),
+            Arrival::Probed(way) => self.probed(way),
             Arrival::ForwardGiven { to, port } => self.forward_given(to, port),
             Arrival::Exported { content, result } => self.exported(content, result),
         }
@@ -91,6 +92,7 @@ impl Actor {
         self.tend_provision();
         self.tend_asked();
         self.tend_quality();
+        self.tend_probes();
         self.tend_exports();
         self.publish_served();
         self.publish_status();

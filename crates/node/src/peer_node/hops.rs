@@ -186,7 +186,8 @@ impl Actor {
         hop.stage = Stage::Opening;
         let candidate = hop.candidate.clone();
         let price_max = self.config.buying.max_price_per_mb();
-        let request = self.session_request(&candidate, price_max, self.ways.main.payer, Vec::new());
+        let cost_max = self.session_cost_max(self.ways.main.payer);
+        let request = self.session_request(&candidate, price_max, cost_max, Vec::new());
         let (now, response) = (self.clock.now(), ResponseId(entropy::number()));
         self.tunnelling.wishes.note(response, target);
         if let Err(error) = self.market.open_session(now, provider, response, request, &self.market_journal) {

@@ -173,6 +173,9 @@ impl Actor {
     /// A session has cost as much as it may.
     pub(super) fn limit_reached(&mut self, session: SessionId, limit: Amount) {
         let Some(way) = self.ways.of_session(session) else { return };
+        if self.ways.get(way).is_some_and(|way| way.cost_max.is_some()) {
+            return self.end_of_budget(way, "it has cost what it may");
+        }
         let is_own = self.limits.session_max == Some(limit);
         match (self.payer_of(session), self.day_over()) {
             _ if is_own => self.stop_way(way, Over { which: LimitKind::Session, limit }),

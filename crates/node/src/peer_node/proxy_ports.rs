@@ -91,7 +91,7 @@ impl Actor {
         self.proxy_port_view(listen).ok_or_else(ApiError::internal)
     }
 
-    fn serve_port(&self, listener: TcpListener, id: WayId) -> Answer<Listening> {
+    pub(super) fn serve_port(&self, listener: TcpListener, id: WayId) -> Answer<Listening> {
         let exits = self.ways.get(id).ok_or_else(ApiError::internal)?.exits.subscribe();
         let arrive = self.arrive.clone();
         let handle = move |request: SocksRequest| serve_request(request, id, exits.clone(), arrive.clone());

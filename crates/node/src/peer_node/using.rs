@@ -93,8 +93,8 @@ impl Actor {
             ClientNews::Countered { price, .. } => {
                 tracing::info!(%provider, %price, "the provider names another price")
             }
-            // Nothing here asks questions yet.
-            ClientNews::Quoted { .. } | ClientNews::AskFailed { .. } => {}
+            ClientNews::Quoted { response, offer, quote } => self.quoted(response, offer, quote),
+            ClientNews::AskFailed { response, error } => self.not_quoted(response, &error.to_string()),
             // The market has passed these on to the payments.
             ClientNews::Spent { .. } | ClientNews::PayAhead(_) => {}
         }

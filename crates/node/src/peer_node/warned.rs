@@ -15,7 +15,7 @@ use byway_records::Offer;
 use super::{Actor, Arrival};
 
 /// A provider that was reached only to be asked is left after this.
-const LEAVE_AFTER: Span = Span::seconds(20);
+pub(super) const LEAVE_AFTER: Span = Span::seconds(20);
 
 /// Whom this node is about to ask, or has asked.
 #[derive(Default)]
@@ -23,7 +23,7 @@ pub(super) struct Asking {
     /// Providers that are to be asked about a client once they are reached, and until when.
     to_ask: BTreeMap<(IdentityId, IdentityId), Time>,
     /// When to leave a provider that was reached only to be asked.
-    leave_at: BTreeMap<IdentityId, Time>,
+    pub(super) leave_at: BTreeMap<IdentityId, Time>,
 }
 
 impl Actor {

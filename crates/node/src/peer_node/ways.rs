@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use byway_access::discovery::Candidate;
 use byway_access::session::{ResponseId, SessionId};
-use byway_primitives::{IdentityId, Time};
+use byway_primitives::{Amount, IdentityId, Time};
 use byway_records::Offer;
 use tokio::sync::{oneshot, watch};
 
@@ -33,6 +33,8 @@ pub(super) struct Way {
     pub data: Vec<u8>,
     /// The sub-account on whose bill its next session is; the owner's where there is none.
     pub payer: Option<AccountNumber>,
+    /// The most that a session of it may cost, if less than what else limits that.
+    pub cost_max: Option<Amount>,
     /// What its programs are told.
     pub exits: watch::Sender<ExitState>,
 }
@@ -119,7 +121,7 @@ pub(super) struct LinkLost {
 impl Way {
     pub fn new(now: Time, wish: OfferFilter, data: Vec<u8>, payer: Option<AccountNumber>) -> Self {
         let (exits, _) = watch::channel(ExitState::Idle);
-        Self { connection: Connection::Idle { since: now }, wish, data, payer, exits }
+        Self { connection: Connection::Idle { since: now }, wish, data, payer, cost_max: None, exits }
     }
 }
 

@@ -3,10 +3,10 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use serde_json::Value;
+use serde_json::json;
 
 use super::harness::byway::{Node, amount};
-use super::harness::network::Network;
+use super::harness::network::{Network, PRICE};
 use super::harness::process::write;
 use super::harness::web::{ContentHash, WebServer};
 use super::harness::{PATIENCE, SOON, Story, free_ports, local, turn};
@@ -30,7 +30,12 @@ fn strangers_reach_a_program_by_a_port_of_the_exit() {
     client.sees_offers("socks", 2);
     let forwarding = client.json(&["offer", "list", "--forwards"]);
     assert_eq!(forwarding.as_array().unwrap().len(), 1, "{forwarding}");
-    story.tell("one of two exits forwards ports");
+    let id = forwarding[0]["offer_id"].as_str().unwrap();
+    let terms = client.json(&["offer", "terms", id]);
+    assert_eq!((&terms["offer_id"], &terms["price"]["amount"]), (&forwarding[0]["offer_id"], &json!(PRICE)));
+    assert!(!amount(&terms["credit"]).is_zero(), "{terms}");
+    assert_eq!(client.json(&["session", "list"]), json!([]), "asking is no session");
+    story.tell("one of two exits forwards ports, and said its terms");
 
     let web = WebServer::start();
     client.json(&["connect", "DE"]);
@@ -57,7 +62,7 @@ fn strangers_reach_a_program_by_a_port_of_the_exit() {
     assert!(closed.contains("No port is forwarded to 127.0.0.1:9"), "{closed}");
     client.json(&["forward", "close", &to]);
     super::harness::eventually("the port is gone", SOON, || TcpStream::connect(public).is_err().then_some(()));
-    assert_eq!(client.json(&["forward", "list"]), Value::Array(Vec::new()));
+    assert_eq!(client.json(&["forward", "list"]), json!([]));
     network.stop();
     story.tell("it outlived a crash of the client, and was given back");
 }

@@ -11,6 +11,7 @@
 //! - [`joining`]: a newcomer with a link and nothing else.
 //! - [`local`]: `byway up` twice on one directory.
 //! - [`blocked`]: a network that lets nothing through but a web site, in network namespaces (as root).
+//! - [`caps`]: a provider whose month is spent.
 //! - [`doctor`]: what `byway doctor` says in networks of every kind (as root).
 //! - [`faults`]: bad input and faults at a node's front.
 //! - [`tunnel`]: a client's machine, a provider's and the internet in network namespaces (as root).
@@ -22,6 +23,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
 mod blocked;
+mod caps;
 mod doctor;
 mod faults;
 mod forwarding;

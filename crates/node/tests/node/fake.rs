@@ -217,6 +217,10 @@ impl NodeApi for Fake {
         Ok(Vec::new())
     }
 
+    async fn offer_terms(&self, request: OfferTermsAsk) -> Answer<OfferTerms> {
+        Err(ApiError::offer_not_found(request.offer_id))
+    }
+
     async fn offer_prefer(&self, _: OfferPrefer) -> Answer<()> {
         Ok(())
     }

@@ -329,23 +329,29 @@ pub fn key(text: &str) -> params::IdempotencyKey {
     text.parse().unwrap()
 }
 
-/// A web server that gives as many bytes as the path says, once.
-async fn source() -> SocketAddr {
+/// A web server that gives as many bytes as the path says.
+pub async fn source() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut request = Vec::new();
-        while !request.ends_with(b"\r\n\r\n") {
-            request.push(stream.read_u8().await.unwrap());
+        while let Ok((stream, _)) = listener.accept().await {
+            // Whoever has enough hangs up.
+            tokio::spawn(give(stream));
         }
-        let request = String::from_utf8(request).unwrap();
-        let length: usize = request.split(['/', ' ']).nth(2).unwrap().parse().unwrap();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream.write_all(&vec![7; length]).await.unwrap();
     });
     address
+}
+
+async fn give(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(stream.read_u8().await?);
+    }
+    let request = String::from_utf8(request).unwrap();
+    let length: usize = request.split(['/', ' ']).nth(2).unwrap().parse().unwrap();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(&vec![7; length]).await
 }
 
 /// Passes connections on to `target` and counts them.

@@ -4,7 +4,7 @@ use byway_access::Sort;
 use byway_node::api::*;
 use byway_primitives::IdentityId;
 
-use super::network::{Network, Node, key, provider};
+use super::network::{Network, Node, key, provider, source};
 
 async fn quality(api: &byway_node::peer_node::PeerNode, provider: IdentityId) -> Option<Quality> {
     let offers = api.offer_list(OfferList::default()).await.unwrap();
@@ -68,4 +68,26 @@ async fn what_one_client_measured_another_hears_from_a_third_and_none_that_share
         .until("a worse measurement", async |api| quality(api, good_id).await.filter(|seen| seen.own_sessions == 2))
         .await;
     assert!(worse.score < kept.score, "{worse:?} after {kept:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_probes_measures_exits_that_it_does_not_use_and_pays_no_more_than_it_says() {
+    let network = Network::start(&["seller"], &[]).await;
+    let seller = network.node("seller", &provider("DE", "0.001", "")).await;
+    let plain = network.node("user", "").await;
+    plain.prepare("5").await;
+    plain.stop().await;
+    let page = format!("http://{}/3000000", source().await);
+    let config =
+        format!("[quality]\nprobes_per_day = 1000000\nprobe_cost_max = \"0.002\"\nprobe_urls = [\"{page}\"]\n");
+    let user = network.node("user", &config).await;
+    let id = seller.api.identity();
+    let seen = user.until("two probes", async |api| quality(api, id).await.filter(|seen| seen.own_sessions >= 2)).await;
+    assert!(seen.score > 500, "{seen:?}");
+    let status = user.api.node_status().await.unwrap();
+    assert_eq!(status.connection.state, ConnectionState::Idle, "nobody was connected by it");
+    let most: byway_primitives::Amount = "0.002".parse().unwrap();
+    let sessions = user.api.session_list(10).await.unwrap();
+    assert!(sessions.iter().all(|session| session.cost <= most), "{sessions:?}");
+    assert!(sessions.iter().any(|session| session.bytes_down > 1_000_000), "a page was fetched: {sessions:?}");
 }

@@ -117,6 +117,14 @@ pub struct ConnectArgs {
 pub enum OfferCommand {
     /// Show the market, cheapest first unless `--sort` says otherwise
     List(OfferListArgs),
+    /// Ask the provider of an offer on what terms it would sell to you; costs nothing
+    Terms {
+        /// The offer's id
+        offer: OfferId,
+        /// What would be paid for: mb or second
+        #[arg(long, value_name = "UNIT")]
+        per: Option<SoldBy>,
+    },
     /// Publish what this node sells; what is left out is as in its configuration
     Publish(OfferPublishArgs),
     /// Take an offer off the market

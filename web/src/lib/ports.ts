@@ -2,7 +2,7 @@
 
 import type { Connection, Methods, ProxyPort } from "@byway/client";
 import { amountToWire, readAmount } from "./amount";
-import { countryName } from "./format";
+import { countryName, withoutCommand } from "./format";
 
 const MB_PER_GB = 1000n;
 
@@ -51,5 +51,5 @@ const STATES: Record<Connection["state"], string> = {
 export function portWords({ connection, reason }: ProxyPort): string {
   const why = connection?.reason ?? reason;
   const state = connection ? STATES[connection.state] : "closed";
-  return why ? `${state}: ${why.message}` : state;
+  return why ? `${state}: ${withoutCommand(why.message)}` : state;
 }

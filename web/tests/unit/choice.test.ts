@@ -12,7 +12,7 @@ function offer(offer_id: string, amount: string, more: Partial<Offer> = {}): Off
   return {
     offer_id, provider: `p${offer_id}`, serial: "1", service: "socks", country: "DE", exit_country: "DE", asn: 1,
     bandwidth_bps: 1, prices: [price], price, exit_policy: [], contacts: [], published_ms: 0, expires_ms: 1e15,
-    preferred: false, ...more,
+    preferred: false, forwards: false, ...more,
   };
 }
 const ids = (offers: Offer[]) => offers.map(({ offer_id }) => offer_id);

@@ -20,11 +20,14 @@ export interface PortProblems {
   port: string | null;
 }
 
+export function isPort(text: string): boolean {
+  return /^\s*\d{1,5}\s*$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535;
+}
+
 export function portProblems({ maxPrice, port }: PortInput): PortProblems {
   const price = maxPrice.trim() === "" ? null : readAmount(maxPrice);
-  const number = port.trim();
-  const isPort = number === "" || (/^\d{1,5}$/.test(number) && Number(number) >= 1 && Number(number) <= 65_535);
-  return { maxPrice: price && !price.ok ? price.problem : null, port: isPort ? null : "A number from 1 to 65535, or none for a free one." };
+  const isFree = port.trim() === "" || isPort(port);
+  return { maxPrice: price && !price.ok ? price.problem : null, port: isFree ? null : "A number from 1 to 65535, or none for a free one." };
 }
 
 /** Only for an input without problems. */

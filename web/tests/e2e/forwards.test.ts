@@ -16,7 +16,7 @@ test("a port is asked for, found at the exit, its visitors seen, and closed", as
   await stage.open();
   await stage.button("Connect").click();
   await stage.page.getByRole("heading", { level: 1, name: "Sweden" }).waitFor();
-  await stage.page.getByText("What visitors send and get is paid for like everything else.").waitFor();
+  await stage.page.getByText("what they send and get is paid for like everything else.").waitFor();
   await ask("nas");
   await stage.page.getByText("A port of this machine, as in 8080").waitFor();
   await stage.page.getByLabel("Port at the exit").fill("70000");

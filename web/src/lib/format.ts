@@ -116,6 +116,17 @@ export function formatLatency(ms: number | null | undefined): Quantity {
   return ms < 1000 ? { value: String(Math.round(ms)), unit: "ms" } : { value: (ms / 1000).toFixed(2), unit: "s" };
 }
 
+/** The node's reason without the command that it names for a terminal: the page has its own ways. */
+export function withoutCommand(message: string): string {
+  return message.replace(/; `byway [^`]*`.*$/, "");
+}
+
+/** A reason as a sentence of its own. */
+export function reasonSentence(message: string): string {
+  const words = withoutCommand(message);
+  return `${words.slice(0, 1).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}`;
+}
+
 const UNIT_NAMES: Record<string, string> = {
   mb: "MB",
   second: "second",

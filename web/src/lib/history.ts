@@ -27,7 +27,8 @@ const KINDS: Record<Entry["kind"], [words: string, direction: Direction]> = {
   node_call: ["Call of a kernel node", "own"],
 };
 
-export function kindWords(kind: Entry["kind"]): string {
+export function kindWords({ kind, counterparty }: Pick<Entry, "kind" | "counterparty">): string {
+  if (kind === "withdraw" && counterparty) return "Cashed out to";
   return KINDS[kind]?.[0] ?? kind;
 }
 
@@ -50,7 +51,7 @@ export function chosenEntries(entries: Entry[], choice: HistoryChoice): Entry[] 
   const wanted = choice.search.trim().toLowerCase();
   return entries.filter((entry) => {
     if (choice.direction !== "all" && directionOf(entry.kind) !== choice.direction) return false;
-    const texts = [kindWords(entry.kind), entry.counterparty, entry.transaction_id, entry.asset?.symbol, entry.amount];
+    const texts = [kindWords(entry), entry.counterparty, entry.transaction_id, entry.asset?.symbol, entry.amount];
     return wanted === "" || texts.some((text) => text?.toLowerCase().includes(wanted));
   });
 }

@@ -21,6 +21,7 @@ import type {
   Promise as PaymentPromise,
   Pulse as KernelPulse,
   Session,
+  Spending,
   Topic,
   TunnelSettings,
 } from "@byway/client";
@@ -94,6 +95,11 @@ export class NodeStore {
 
   async readTunnel(): Promise<void> {
     this.tunnel = await this.call("tunnel_settings", {});
+  }
+
+  /** What may be spent as a call returned it; events replace it later. */
+  noteSpending(spending: Spending): void {
+    if (this.status) this.status = { ...this.status, spending };
   }
 
   /** A payment's entry as the call returned it; events replace it later. */

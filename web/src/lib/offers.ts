@@ -21,11 +21,13 @@ export interface OfferChoice {
   minQuality: number;
   minBandwidthBps: number;
   preferredOnly: boolean;
+  /** Only exits that give ports to their clients. */
+  forwards: boolean;
   order: "both" | "price" | "quality" | "name" | "exits";
 }
 
 export const CHOICE_DEFAULT: OfferChoice = {
-  service: "socks", search: "", maxPrice: "", minQuality: 0, minBandwidthBps: 0, preferredOnly: false, order: "both",
+  service: "socks", search: "", maxPrice: "", minQuality: 0, minBandwidthBps: 0, preferredOnly: false, forwards: false, order: "both",
 };
 
 /** The choice without what leaves offers out. */
@@ -35,7 +37,7 @@ export function unfiltered(choice: OfferChoice): OfferChoice {
 
 /** How many filters hold, the search aside. */
 export function filtersOn(choice: OfferChoice): number {
-  return [choice.maxPrice.trim() !== "", choice.minQuality > 0, choice.minBandwidthBps > 0, choice.preferredOnly].filter(Boolean).length;
+  return [choice.maxPrice.trim() !== "", choice.minQuality > 0, choice.minBandwidthBps > 0, choice.preferredOnly, choice.forwards].filter(Boolean).length;
 }
 
 /** The exits in one country, the best first. */
@@ -102,6 +104,7 @@ function isFound(offer: Offer, search: string): boolean {
 
 export function isChosen(offer: Offer, choice: OfferChoice): boolean {
   if (choice.preferredOnly && !offer.preferred) return false;
+  if (choice.forwards && !offer.forwards) return false;
   if (choice.minQuality > 0 && (offer.quality?.score ?? 0) < choice.minQuality) return false;
   if (offer.bandwidth_bps < choice.minBandwidthBps) return false;
   if (!isFound(offer, choice.search)) return false;
@@ -202,6 +205,7 @@ export function queryOf(choice: OfferChoice): OfferFilter {
 export function filterOf(choice: OfferChoice, country?: string): OfferFilter {
   const filter: OfferFilter = { sort: sortOf(choice) };
   if (choice.minBandwidthBps > 0) filter.min_bandwidth_bps = choice.minBandwidthBps;
+  if (choice.forwards) filter.forwards = true;
   if (choice.service === "tunnel") filter.service = "tunnel";
   if (country) filter.country = country;
   const max = maxPriceOf(choice);

@@ -44,6 +44,11 @@ function amountProblem(kind: PaymentKind, text: string, available: Amount, unit:
 /** "way", two keys and a checksum in hex. */
 const ADDRESS_LENGTH = 139;
 
+/** What is wrong with an address that may be left out, or null. */
+export function addressProblemIfAny(text: string): string | null {
+  return text.trim() === "" ? null : addressProblem(text);
+}
+
 /** Only the shape: whether it is an address of this network is for the node to say. */
 function addressProblem(text: string): string | null {
   const trimmed = text.trim();

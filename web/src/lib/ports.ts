@@ -2,7 +2,7 @@
 
 import type { Connection, Methods, ProxyPort } from "@byway/client";
 import { amountToWire, readAmount } from "./amount";
-import { countryName } from "./format";
+import { countryName, withoutCommand } from "./format";
 
 const MB_PER_GB = 1000n;
 
@@ -20,11 +20,14 @@ export interface PortProblems {
   port: string | null;
 }
 
+export function isPort(text: string): boolean {
+  return /^\s*\d{1,5}\s*$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535;
+}
+
 export function portProblems({ maxPrice, port }: PortInput): PortProblems {
   const price = maxPrice.trim() === "" ? null : readAmount(maxPrice);
-  const number = port.trim();
-  const isPort = number === "" || (/^\d{1,5}$/.test(number) && Number(number) >= 1 && Number(number) <= 65_535);
-  return { maxPrice: price && !price.ok ? price.problem : null, port: isPort ? null : "A number from 1 to 65535, or none for a free one." };
+  const isFree = port.trim() === "" || isPort(port);
+  return { maxPrice: price && !price.ok ? price.problem : null, port: isFree ? null : "A number from 1 to 65535, or none for a free one." };
 }
 
 /** Only for an input without problems. */
@@ -51,5 +54,5 @@ const STATES: Record<Connection["state"], string> = {
 export function portWords({ connection, reason }: ProxyPort): string {
   const why = connection?.reason ?? reason;
   const state = connection ? STATES[connection.state] : "closed";
-  return why ? `${state}: ${why.message}` : state;
+  return why ? `${state}: ${withoutCommand(why.message)}` : state;
 }

@@ -1,7 +1,7 @@
 /** Words for the states of the connection. Pure. */
 
 import type { Connection } from "@byway/client";
-import { countryName } from "./format";
+import { countryName, reasonSentence } from "./format";
 
 export type Tone = "good" | "busy" | "warn" | "bad" | "calm";
 
@@ -19,7 +19,8 @@ export function stateWords(connection: Connection): StateWords {
     case "connecting":
       return { label: "Connecting through", headline: connection.country ? country : "the cheapest exit", tone: "busy" };
     case "paused":
-      return { label: "Paused", headline: country, tone: "warn" };
+      // A way that a limit has stopped has no exit.
+      return { label: "Paused", headline: connection.country ? country : "Limit reached", tone: "warn" };
     case "failed":
       return { label: "Connection failed", headline: "Not connected", tone: "bad" };
     case "disconnected":
@@ -33,5 +34,5 @@ export function stateWords(connection: Connection): StateWords {
 export function announcement(connection: Connection): string {
   const { label, headline } = stateWords(connection);
   const joined = label.endsWith("through") ? `${label} ${headline}` : label === headline ? label : `${label}: ${headline}`;
-  return connection.reason ? `${joined}. ${connection.reason.message}` : joined;
+  return connection.reason ? `${joined}. ${reasonSentence(connection.reason.message)}` : joined;
 }

@@ -19,6 +19,10 @@ beforeEach(async () => {
   node = await MockNode.start({ dist: DIST });
   node.connectDelayMs = 150;
   node.world.sellForDays();
+  node.world.forwards = [
+    { to: "127.0.0.1:8080", proxy_protocol: true, public: "203.0.113.7:40017", visitors: 2 },
+    { to: "127.0.0.1:22", proxy_protocol: false, visitors: 0, reason: { code: "refused", message: "this exit forwards no ports" } },
+  ];
 });
 afterEach(async () => {
   await browser?.stop();
@@ -39,6 +43,27 @@ const STATES: [string, () => Promise<void>][] = [
     await click(/^Connect to Germany/);
     await page.getByText("Connected through", { exact: true }).waitFor();
   }],
+  ["ports", async () => {
+    await click("New forwarded port");
+    await click("Ask for it");
+    await page.getByText("A port of this machine, as in 8080").waitFor();
+    await page.getByRole("list", { name: "Forwarded ports" }).getByText("203.0.113.7:40017").waitFor();
+  }],
+  ["stopped at a limit", async () => {
+    node.stopAtLimit("day");
+    await click("Another amount");
+    await click("Allow it");
+    await page.getByText("Enter an amount.").waitFor();
+  }],
+  ["hint", async () => {
+    await go("Wallet");
+    await page.getByText("Something waits for your word.").waitFor();
+  }],
+  ["put off", async () => {
+    await go("Browse");
+    await click("Not now");
+    await page.getByRole("button", { name: "Answer" }).first().waitFor();
+  }],
   ["send", async () => {
     await go("Wallet");
     await click("New sub-account");
@@ -57,6 +82,10 @@ const STATES: [string, () => Promise<void>][] = [
     await click("Block a destination");
     await click("Change terms");
     await page.locator("#earnings").getByText("0.1095").waitFor();
+    await click("Cash out");
+    await page.getByRole("form", { name: "Cash out" }).getByLabel("To", { exact: true }).fill(node.world.address);
+    await click("Review");
+    await page.getByRole("group", { name: "Check the address" }).waitFor();
   }],
   ["network", async () => {
     await go("Network");

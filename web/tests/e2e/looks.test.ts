@@ -42,6 +42,53 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await shoot(page, `${viewport}-${scheme}-connected`);
   });
 
+  test("ports", async () => {
+    node.world.forwards = [
+      { to: "127.0.0.1:8080", proxy_protocol: true, public: "203.0.113.7:40017", visitors: 2 },
+      { to: "[2001:db8:1234:5678:9abc:def0:1234:5678]:22", proxy_protocol: false, public: "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:40022", visitors: 0,
+        reason: { code: "not_taken", message: "a visitor was turned away, because no program takes connections there" } },
+      { to: "192.168.1.5:80", port: 80, proxy_protocol: false, visitors: 0, reason: { code: "refused", message: "this exit forwards no ports; connect to one that does" } },
+    ];
+    await page.getByRole("button", { name: "New forwarded port" }).click();
+    await page.getByRole("button", { name: "Ask for it" }).click();
+    await page.getByRole("list", { name: "Forwarded ports" }).getByText("203.0.113.7:40017").waitFor();
+    await page.getByRole("button", { name: "Filters" }).click();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-ports`);
+    await page.getByRole("button", { name: "Filters" }).click();
+  });
+
+  test("stopped at limits", async () => {
+    const connection = { state: "connected" as const, since_ms: 0, country: "SE", rate_down_bps: 0, rate_up_bps: 0 };
+    node.world.ports = [{ listen: "127.0.0.1:1090", configured: true, country: "SE", connection }];
+    node.world.allowed = 5n * 10n ** 18n;
+    node.stopAtLimit("day");
+    await page.getByRole("button", { name: "Another amount" }).click();
+    await page.getByRole("button", { name: "Allow it" }).click();
+    await page.getByText("Enter an amount.").waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-limit-day`);
+    node.goOn();
+    await page.getByText("Connected through", { exact: true }).waitFor();
+    node.stopAtLimit("session");
+    await page.getByRole("button", { name: "Go on with the next session" }).waitFor();
+    await shoot(page, `${viewport}-${scheme}-limit-session`);
+    node.stopAtLimit("day", "127.0.0.1:1090");
+    await page.getByRole("heading", { name: "Two limits are reached" }).waitFor();
+    await expectFits(page);
+    await page.getByRole("link", { name: "Wallet", exact: true }).click();
+    await page.getByText("Something waits for your word.").waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-limit-hint`);
+    await page.getByRole("link", { name: "Browse", exact: true }).click();
+    await page.getByRole("button", { name: "Not now" }).click();
+    await page.getByRole("button", { name: "Answer" }).first().waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-limit-later`);
+    node.goOn();
+    await page.getByText("Connected through", { exact: true }).waitFor();
+  });
+
   test("wallet", async () => {
     await page.getByRole("link", { name: "Wallet", exact: true }).click();
     await page.getByLabel("Amount, WAY").fill("9999");
@@ -89,6 +136,12 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.getByRole("form", { name: "Change terms" }).waitFor();
     await expectFits(page);
     await shoot(page, `${viewport}-${scheme}-provide`);
+    await page.getByRole("button", { name: "Cash out", exact: true }).click();
+    await page.getByRole("form", { name: "Cash out" }).getByLabel("To", { exact: true }).fill(node.world.address);
+    await page.getByRole("button", { name: "Review" }).click();
+    await page.getByRole("group", { name: "Check the address" }).waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-cash-out`);
   });
 
   test("network", async () => {

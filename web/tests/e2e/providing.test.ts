@@ -122,6 +122,32 @@ test("cashing out settles what is open, then withdraws the account but for what 
   expect(stage.lastCall("wallet_withdraw")).toMatchObject({ amount: "19.6095" });
 });
 
+test("cashing out to an address: it is compared before anything leaves, and named until it has arrived", async () => {
+  stage.node.world.sellForDays();
+  await stage.openPage("Provide");
+  await stage.button("Cash out").click();
+  const to = stage.page.getByRole("form", { name: "Cash out" }).getByLabel("To", { exact: true });
+  await to.fill(stage.node.world.address.slice(0, 100));
+  await stage.button("Review").click();
+  await stage.page.getByText("An address has 139 characters, and this has 100.").waitFor();
+  await to.fill(stage.node.world.address);
+  await to.press("Enter");
+  const check = stage.page.getByRole("group", { name: "Check the address" });
+  await check.getByText(stage.node.world.address.slice(-3), { exact: true }).waitFor();
+  expect(stage.lastCall("wallet_withdraw")).toBeUndefined();
+  await stage.button("Change it").click();
+  await stage.page.getByLabel("Keep in the account, WAY").fill("20");
+  await stage.button("Review").click();
+  await check.getByText("sends the account, but for 20 WAY, to this address").waitFor();
+  await stage.page.keyboard.press("Enter");
+  await stage.page.getByText(/^5\.1095 WAY are on the way to way\w{3}…\w{4}, where they arrive/).waitFor();
+  expect(stage.lastCall("wallet_withdraw")).toMatchObject({ amount: "5.1095", to: stage.node.world.address });
+  await stage.page.getByRole("link", { name: "Wallet", exact: true }).click();
+  await stage.page.locator("#balances").getByText(/^5\.1095 WAY reach way\w{3}…\w{4} in 10 min$/).waitFor();
+  await stage.page.locator("#balances").getByTitle(stage.node.world.address).waitFor();
+  await stage.page.getByRole("list", { name: "Entries" }).getByText("Cashed out to").waitFor();
+});
+
 test("a program whose service is sold says how it does", async () => {
   stage.node.world.sellForDays();
   stage.node.world.services.sold = [

@@ -72,8 +72,22 @@ export const handlers: Handlers = {
   session_list: ({ world }) => world.sessions,
   spending_limits_set: (node, limits) => {
     node.world.limits = { ...node.world.limits, ...limits };
-    node.publishStatus();
+    if (limits.day_max !== undefined) node.world.allowed = 0n;
+    if (node.world.asks.length > 0 && node.world.limitReached() === null) node.goOn();
+    else node.publishStatus();
     return node.world.status().spending;
+  },
+  spending_allow: (node, { amount }) => {
+    const { world } = node;
+    if (amount !== undefined && parseAmount(amount) === 0n) {
+      throw new MethodError(1204, "amount_too_small", "The amount is below 0.000000000000000001 WAY. Raise it.", { field: "amount" });
+    }
+    if (amount === undefined && world.asks.length === 0) {
+      throw new MethodError(1216, "nothing_to_allow", "No limit has stopped anything. To allow more today ahead of that, say how much.");
+    }
+    if (amount !== undefined || world.asks.some(({ which }) => which === "day")) world.allowed += parseAmount(amount ?? world.limits.day_max!);
+    node.goOn();
+    return world.status().spending;
   },
   tunnel_settings: ({ world }) => world.tunnel,
   tunnel_settings_set: ({ world }, settings) => (world.tunnel = { ...world.tunnel, ...settings }),
@@ -123,6 +137,25 @@ export const handlers: Handlers = {
   },
   proxy_port_close: ({ world }, { listen }) => {
     world.ports = world.ports.filter((known) => known.listen !== listen);
+    return {};
+  },
+  forward_list: ({ world }) => world.forwards,
+  forward_open: (node, { to, port, proxy_protocol = false }) => {
+    if (to.startsWith("0.0.0.0:")) {
+      throw new MethodError(-32602, "invalid_params",
+        "The parameter `to` can't be used: it must be where a program listens, such as 127.0.0.1:8080. Correct it and call again.", { field: "to" });
+    }
+    const waiting = { code: "waiting", message: "the exit is asked for it" };
+    const opened = { to, port: port ?? null, proxy_protocol, public: null, reason: waiting, visitors: 0 };
+    node.world.forwards = [...node.world.forwards.filter((known) => known.to !== to), opened];
+    node.later(200, () => node.world.answerForward(to));
+    return opened;
+  },
+  forward_close: ({ world }, { to }) => {
+    if (!world.forwards.some((known) => known.to === to)) {
+      throw new MethodError(1135, "forward_not_open", `No port is forwarded to ${to}. \`byway forward list\` shows those that are.`);
+    }
+    world.forwards = world.forwards.filter((known) => known.to !== to);
     return {};
   },
   network_link: ({ world }) => ({ link: `byway:net/${hex(77, 400)}`, name: "local", network: world.network }),
@@ -182,11 +215,14 @@ export const handlers: Handlers = {
     node.world.account += value;
     return recorded(node, "deposit", value);
   },
-  wallet_withdraw: (node, { amount }) => {
+  wallet_withdraw: (node, { amount, to }) => {
+    if (to && !to.startsWith("way")) {
+      throw new MethodError(1205, "invalid_address", "That is not an address of this network. Ask the receiver to copy it again.", { field: "to" });
+    }
     const value = taken(node, amount, "account");
     node.world.account -= value;
-    node.world.withdrawing = [...node.world.withdrawing, { amount, available_ms: Date.now() + 600_000 }];
-    return recorded(node, "withdraw", value);
+    node.world.withdrawing = [...node.world.withdrawing, { amount, available_ms: Date.now() + 600_000, to: to ?? null }];
+    return recorded(node, "withdraw", value, to);
   },
   kernel_pulse: ({ world }) => world.pulse.view(),
   kernel_status: ({ world }) => world.pulse.status(world.isKernelReachable),
@@ -216,6 +252,7 @@ function matching(offers: Offer[], filter: OfferFilter): Offer[] {
     .filter((offer) => !filter.country || offer.exit_country === filter.country)
     .filter((offer) => filter.asn === undefined || offer.asn === filter.asn)
     .filter((offer) => offer.bandwidth_bps >= (filter.min_bandwidth_bps ?? 0))
+    .filter((offer) => offer.forwards || !filter.forwards)
     .filter((offer) => max === null || parseAmount(offer.price!.amount) <= max)
     .sort((a, b) => Number(b.preferred) - Number(a.preferred) || rank(a, filter.sort) - rank(b, filter.sort));
 }

@@ -11,7 +11,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { WebSocketServer, type WebSocket } from "ws";
-import type { Entry, Events, Method, Promise as PaymentPromise, Session, Topic } from "@byway/client";
+import type { Entry, Events, Method, Promise as PaymentPromise, Session, SpendingAsk, Topic } from "@byway/client";
 import { parseAmount } from "../../src/lib/amount";
 import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS } from "../../src/lib/rpc";
 import { handlers, MethodError } from "./methods";
@@ -134,6 +134,20 @@ export class MockNode {
     this.#publish("wallet", { balance: this.world.balance(), entries });
   }
 
+  /** A limit stops the main way, or that of a proxy port. */
+  stopAtLimit(which: SpendingAsk["which"], proxy?: string): void {
+    const ended = this.world.stopAtLimit(which, proxy);
+    if (ended) this.publishSession(ended);
+    this.publishStatus();
+  }
+
+  /** What limits have stopped goes on. */
+  goOn(): void {
+    const session = this.world.goOn();
+    if (session) this.publishSession(session);
+    this.publishStatus();
+  }
+
   /** A payment from somebody, which is final a moment later. */
   receive(amount: string): void {
     const entry = this.world.entry("receive", amount, Date.now());
@@ -218,6 +232,8 @@ export class MockNode {
       this.world.carry(Math.round(this.bytesPerSecond * wave), Math.round(this.bytesPerSecond * 0.05 * wave), 1000);
       this.publishSession(this.world.session!);
       if (this.world.openPromise) this.publishPromise(this.world.openPromise);
+      const reached = this.world.limitReached();
+      if (reached) this.stopAtLimit(reached);
     }
     this.publishStatus();
   }

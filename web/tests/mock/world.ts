@@ -11,6 +11,7 @@ import type {
   Connection,
   Entry,
   Evidence as EvidenceRecord,
+  ForwardedPort,
   EarningsPeriod,
   GroupRecord,
   NodeStatus,
@@ -24,6 +25,7 @@ import type {
   ProxyPort,
   ServiceList,
   Session,
+  SpendingAsk,
   SubAccount,
   TunnelSettings,
 } from "@byway/client";
@@ -63,6 +65,8 @@ const OFFER_ROWS: OfferRow[] = [
   ["AU", 1221, 100, "0.0013"],
   ["ZA", 3741, 50, "0.0006"],
 ];
+/** Networks whose exits give ports to their clients. */
+const FORWARDING = [42708, 51167, 2516];
 const TUNNEL_ROWS: OfferRow[] = [
   ["SE", 42708, 1000, "0.0008"],
   ["DE", 24940, 500, "0.0005"],
@@ -88,6 +92,12 @@ export class World {
   wallet: Amount = 412n * WAY + 500_000_000_000_000_000n;
   account: Amount = 25n * WAY;
   limits: { session_max: string | null; day_max: string | null } = { session_max: "5", day_max: "20" };
+  /** Beyond the limit of the day. */
+  allowed: Amount = 0n;
+  /** What a limit has stopped. */
+  asks: SpendingAsk[] = [];
+  /** By sessions of today that are over. */
+  spent: Amount = 0n;
   withdrawing: Balance["withdrawing"] = [];
   /** One asset beside WAY, with two digits after the point. */
   readonly asset = { asset: hex(4, 64), symbol: "TEST", name: "test coin", decimals: 2 };
@@ -99,6 +109,8 @@ export class World {
   services: ServiceList = { open: [], sold: [] };
   /** One is named by the configuration. */
   ports: ProxyPort[] = [];
+  /** Ports at the exit. */
+  forwards: ForwardedPort[] = [];
   /** Days of selling, the newest first. */
   earned: EarningsPeriod[] = [];
   /** The caps of the configuration. */
@@ -258,7 +270,9 @@ export class World {
       balance: this.balance(),
       proxy: { address: "127.0.0.1:1080", accepting: this.connection.state !== "disconnected" },
       connection: this.connection,
-      spending: { ...this.limits, day_spent: this.session?.cost ?? "0" },
+      spending: {
+        ...this.limits, day_allowed: this.allowed > 0n ? amountToWire(this.allowed) : null, day_spent: amountToWire(this.spentToday), asks: this.asks,
+      },
     };
   }
 
@@ -283,12 +297,64 @@ export class World {
     return session;
   }
 
+  get spentToday(): Amount {
+    return this.spent + parseAmount(this.session?.cost ?? "0");
+  }
+
+  /** A limit stops a way: that of a proxy port, or else the main one with its session. Gives the session that it ended. */
+  stopAtLimit(which: SpendingAsk["which"], proxy?: string): Session | null {
+    const limit = which === "session" ? parseAmount(this.limits.session_max!) : parseAmount(this.limits.day_max!) + this.allowed;
+    const since_ms = Date.now();
+    const words = which === "session" ? `the limit of ${amountToWire(limit)} WAY per session` : `today's spending limit of ${amountToWire(limit)} WAY`;
+    const reason = { code: "spending_limit", message: `${words} is reached; \`byway limit allow\` goes on for as much again` };
+    this.asks = [...this.asks, { which, limit: amountToWire(limit), since_ms, ...(proxy ? { proxy } : {}) }];
+    if (proxy) {
+      const connection: Connection = { state: "paused", since_ms, reason, rate_down_bps: 0, rate_up_bps: 0 };
+      this.ports = this.ports.map((port) => (port.listen === proxy ? { ...port, connection } : port));
+      return null;
+    }
+    const closed = this.closeSession();
+    this.setConnection("paused", { since_ms, reason });
+    return closed?.session ?? null;
+  }
+
+  /** The user's yes. Gives the session that the main way has now, where it was stopped. */
+  goOn(): Session | null {
+    const isMain = this.asks.some(({ proxy }) => !proxy);
+    const connection: Connection = { state: "connected", since_ms: Date.now(), country: "SE", rate_down_bps: 0, rate_up_bps: 0 };
+    this.ports = this.ports.map((port) => (this.asks.some(({ proxy }) => proxy === port.listen) ? { ...port, connection } : port));
+    this.asks = [];
+    const last = this.sessions.find((session) => !session.client);
+    const offer = this.offers.find(({ offer_id }) => offer_id === last?.offer_id) ?? this.offers[0]!;
+    return isMain ? this.openSession(offer) : null;
+  }
+
+  /** The limit that the open session has reached. */
+  limitReached(): SpendingAsk["which"] | null {
+    const { day_max, session_max } = this.limits;
+    if (session_max && parseAmount(this.session?.cost ?? "0") >= parseAmount(session_max)) return "session";
+    return day_max && this.spentToday >= parseAmount(day_max) + this.allowed ? "day" : null;
+  }
+
+  /** The exit of the main way says whether it gives a port. */
+  answerForward(to: string): void {
+    const offer = this.offers.find(({ offer_id }) => offer_id === this.connection.offer_id);
+    const without = (code: string, message: string) => ({ public: null, reason: { code, message } });
+    this.forwards = this.forwards.map((known) => {
+      if (known.to !== to) return known;
+      if (!offer) return { ...known, ...without("not_connected", "there is no exit to have it at; `byway connect`") };
+      if (!offer.forwards) return { ...known, ...without("refused", "this exit forwards no ports; connect to one that does") };
+      return { ...known, public: `203.0.113.7:${known.port ?? 40_017}`, reason: null };
+    });
+  }
+
   /** Closes the open session, if any, and settles what it promised. Returns the settlement. */
   closeSession(state: "closed" | "failed" = "closed"): { session: Session; entry: Entry | null } | null {
     const session = this.session;
     if (!session) return null;
     session.state = state;
     session.ended_ms = Date.now();
+    this.spent += parseAmount(session.cost);
     const promise = this.openPromise;
     if (!promise) return { session, entry: null };
     return { session, entry: this.settle(promise) };
@@ -357,5 +423,6 @@ function offerFrom([country, asn, mbps, amount, preferred]: OfferRow, index: num
     exit_country: country, asn, bandwidth_bps: mbps * 1_000_000, prices: [price], price, exit_policy: [],
     contacts: [{ protocol: "iroh", data: hex(80 + index, 64) }], published_ms: now_ms - (index + 1) * 7_200_000,
     expires_ms: now_ms + 10 * DAY_MS - (index + 1) * 7_200_000, preferred: preferred ?? false,
+    forwards: FORWARDING.includes(asn),
   };
 }

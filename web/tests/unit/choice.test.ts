@@ -12,7 +12,7 @@ function offer(offer_id: string, amount: string, more: Partial<Offer> = {}): Off
   return {
     offer_id, provider: `p${offer_id}`, serial: "1", service: "socks", country: "DE", exit_country: "DE", asn: 1,
     bandwidth_bps: 1, prices: [price], price, exit_policy: [], contacts: [], published_ms: 0, expires_ms: 1e15,
-    preferred: false, ...more,
+    preferred: false, forwards: false, ...more,
   };
 }
 const ids = (offers: Offer[]) => offers.map(({ offer_id }) => offer_id);
@@ -44,11 +44,17 @@ test("offers are sorted as the node sorts them: by price, by quality, or by what
   expect([sorted("name"), sorted("exits")]).toEqual([sorted("both"), sorted("both")]);
 });
 
+test("exits that give ports, by the page and by the node", () => {
+  const offers = [offer("a", "1", { forwards: true }), offer("b", "2")];
+  expect(ids(chosenOffers(offers, { ...CHOICE_DEFAULT, forwards: true }, 0))).toEqual(["a"]);
+  expect(filterOf({ ...CHOICE_DEFAULT, forwards: true })).toEqual({ sort: "both", forwards: true });
+});
+
 test("quality and speed leave out what is not known to be so good", () => {
   const offers = [offer("a", "1", { quality: quality(700) }), offer("b", "1"), offer("c", "1", { quality: quality(499), bandwidth_bps: 9 })];
   expect(ids(chosenOffers(offers, { ...CHOICE_DEFAULT, minQuality: 500 }, 0))).toEqual(["a"]);
   expect(ids(chosenOffers(offers, { ...CHOICE_DEFAULT, minBandwidthBps: 2 }, 0))).toEqual(["c"]);
-  expect(filtersOn({ ...CHOICE_DEFAULT, maxPrice: "1", minQuality: 250, preferredOnly: true, search: "x" })).toBe(3);
+  expect(filtersOn({ ...CHOICE_DEFAULT, maxPrice: "1", minQuality: 250, preferredOnly: true, forwards: true, search: "x" })).toBe(4);
   expect(filtersOn(unfiltered({ ...CHOICE_DEFAULT, maxPrice: "1", minBandwidthBps: 5, service: "tunnel" }))).toBe(0);
 });
 

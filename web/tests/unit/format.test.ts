@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { csvCell, sessionsToCsv } from "../../src/lib/csv";
 import {
-  bytesOf, countryName, formatAgo, formatBandwidth, formatDuration, formatLatency, formatQuantity, formatUntil, rateOf, shortId,
+  bytesOf, countryName, formatAgo, formatBandwidth, formatDuration, formatLatency, formatQuantity, formatUntil, rateOf, reasonSentence,
+  shortId, withoutCommand,
 } from "../../src/lib/format";
 import { paymentProblems } from "../../src/lib/payment";
 import { announcement, stateWords } from "../../src/lib/state";
@@ -80,4 +81,11 @@ test("every state has words, and the reason is announced with it", () => {
   expect(announcement({ ...base, state: "connected", country: "SE" })).toBe("Connected through Sweden");
   expect(announcement({ ...base, state: "paused", country: "SE", reason: { code: "x", message: "Limit reached." } }))
     .toBe("Paused: Sweden. Limit reached.");
+  const stopped = { ...base, state: "paused" as const, reason: { code: "spending_limit", message: "today's limit is reached; `byway limit allow` goes on" } };
+  expect(announcement(stopped)).toBe("Paused: Limit reached. Today's limit is reached.");
 });
+
+test.each([
+  ["there is no exit; `byway connect`", "there is no exit", "There is no exit."], ["Try again.", "Try again.", "Try again."],
+  ["the port is taken; choose another", "the port is taken; choose another", "The port is taken; choose another."],
+])("a reason: %s", (message, without, sentence) => expect([withoutCommand(message), reasonSentence(message)]).toEqual([without, sentence]));

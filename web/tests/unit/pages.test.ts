@@ -7,8 +7,8 @@ import { budgetOf, budgetPart, budgetProblems, budgetWords, sortedBudgets } from
 import { cashedOutWords, cashOut, keepProblem } from "../../src/lib/cash_out";
 import { bytesFor, costPerHour, meanBytesPerSecond, partOf } from "../../src/lib/cost";
 import { clientSums, earningsBars, earningsToCsv, rateCapWords, servedSessions, sumOf } from "../../src/lib/earnings";
-import { chosenEntries, entriesToCsv, signOf } from "../../src/lib/history";
-import { addressPieces, paymentProblems } from "../../src/lib/payment";
+import { chosenEntries, entriesToCsv, kindWords, signOf } from "../../src/lib/history";
+import { addressPieces, addressProblemIfAny, paymentProblems } from "../../src/lib/payment";
 import { portOf, portPlace, portProblems, portWords } from "../../src/lib/ports";
 import { answerTo, isPaymentLink, linkWords, requestOf, requestProblems } from "../../src/lib/requests";
 import { RpcError } from "../../src/lib/rpc";
@@ -54,6 +54,7 @@ test("history is filtered by direction and by any word, and exported with exact 
   expect(kinds("in")).toEqual([1]);
   expect(kinds("own")).toEqual([3]);
   expect(kinds("out", "test")).toEqual([4]);
+  expect([kindWords({ kind: "withdraw" }), kindWords({ kind: "withdraw", counterparty: "way1" })]).toEqual(["Back to the wallet", "Cashed out to"]);
   expect(kinds("all", "ACCOUNT")).toEqual([3]);
   expect(["receive", "send", "deposit", "what"].map((kind) => signOf(kind as Entry["kind"]))).toEqual(["+", "−", "", ""]);
   const [head, , second] = entriesToCsv(entries).split("\r\n");
@@ -121,6 +122,10 @@ test.each([
   [`way${"a".repeat(136)}`, null],
   ["way2of3-abcdef", null],
 ])("address %s", (to, problem) => expect(paymentProblems("send", { amount: "1", to }, WAY).to).toBe(problem));
+
+test("an address that may be left out", () => {
+  expect([addressProblemIfAny(" "), addressProblemIfAny("way12")]).toEqual([null, expect.stringContaining("139 characters")]);
+});
 
 test("an address is cut into pieces that make it up", () => {
   expect(addressPieces(" abcdefghij ")).toEqual(["abcdefgh", "ij"]);
@@ -211,13 +216,16 @@ test("cashing out: who can't pay holds up nobody; a lost link ends it; what is k
   const out = entry("withdraw", "9", 2);
   const refusal = new RpcError("insufficient_account", "The payer's account is empty.");
   const answers = { a: refusal, b: { entries: [paid], asked: true }, d: new RpcError("nothing_to_settle", "All is settled."), wallet_balance: { account: "10" }, wallet_withdraw: out };
-  const done = await cashOut(node(answers), [promise("a"), promise("b"), promise("c", "out"), promise("d")], WAY);
-  expect(done).toEqual({ entries: [paid, out], amount: 9n * WAY, unsettled: ["The payer's account is empty."] });
+  const done = await cashOut(node(answers), [promise("a"), promise("b"), promise("c", "out"), promise("d")], WAY, "");
+  expect(done).toEqual({ entries: [paid, out], amount: 9n * WAY, to: "", unsettled: ["The payer's account is empty."] });
   expect(calls.at(-1)).toEqual(["wallet_withdraw", { amount: "9", idempotency_key: expect.any(String) }]);
   expect(cashedOutWords(done)).toMatch(/^9\.00 WAY are on the way .* One promise could not be settled: The payer's account is empty\.$/);
-  const nothing = await cashOut(node({ wallet_balance: { account: "1" } }), [], WAY);
+  const away = await cashOut(node(answers), [], WAY, "way0123456789abcdef");
+  expect(calls.at(-1)).toEqual(["wallet_withdraw", { amount: "9", to: "way0123456789abcdef", idempotency_key: expect.any(String) }]);
+  expect(cashedOutWords(away)).toMatch(/^9\.00 WAY are on the way to way012…cdef, where/);
+  const nothing = await cashOut(node({ wallet_balance: { account: "1" } }), [], WAY, "way1");
   expect(cashedOutWords(nothing)).toBe("There was nothing in the account to withdraw.");
-  await expect(cashOut(node({ a: new RpcError("link_lost", "Gone.") }), [promise("a")], 0n)).rejects.toThrow("Gone.");
+  await expect(cashOut(node({ a: new RpcError("link_lost", "Gone.") }), [promise("a")], 0n, "")).rejects.toThrow("Gone.");
   expect([keepProblem(""), keepProblem("1"), keepProblem("x")]).toEqual([null, null, expect.any(String)]);
 });
 

@@ -97,6 +97,7 @@ targets! {
         quality_message: byway_access::quality::QualityMessage,
         signed_attestation: byway_access::quality::SignedAttestation,
         measurement: byway_access::quality::Measurement,
+        forward_header: byway_driver::forwarding::ForwardHeader,
         stream_header: byway_driver::socks::StreamHeader,
         socks_datagram: byway_driver::socks::datagram::Datagram,
         link_contact: byway_driver::link::LinkContact,

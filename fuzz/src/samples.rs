@@ -13,6 +13,7 @@ mod carried;
 mod kept;
 mod links;
 
+use std::num::NonZeroU16;
 use std::sync::LazyLock;
 
 use byway_access::quality::{Measurement, Seen};
@@ -21,6 +22,7 @@ use byway_crypto::threshold::ceremony::Ceremony;
 use byway_crypto::threshold::dealing::{Dealing, DealingKey, DealingSecret, VerifiedDealing};
 use byway_crypto::{GroupView, NodeSecret, Purpose, WalletSecret};
 use byway_dialogue::fuzzing;
+use byway_driver::forwarding::{self, ForwardHeader, VisitorNumber};
 use byway_driver::link::{EndpointId, LinkContact};
 use byway_driver::socks::{StreamHeader, Target, Wanted};
 use byway_kernel::archive::CommitRecord;
@@ -425,6 +427,11 @@ pub(crate) fn measurement() -> Samples {
     let seen = [Seen::Opened, Seen::Latency(Span::millis(40)), Seen::Throughput(1 << 20), Seen::Kept];
     seen.into_iter().for_each(|seen| measured.note(Time(1_800_000_000_000), seen));
     one(measured)
+}
+
+pub(crate) fn forward_header() -> Samples {
+    let wanted = [forwarding::Wanted::Port(NonZeroU16::new(40_000)), forwarding::Wanted::Visitor(VisitorNumber(7))];
+    wanted.map(|wanted| ForwardHeader { session: [3; 16], wanted }.to_bytes()).to_vec()
 }
 
 pub(crate) fn stream_header() -> Samples {

@@ -108,6 +108,9 @@ impl Books {
     pub(super) fn settle_forgiven<'a>(&mut self, lines: impl Iterator<Item = &'a Line>) {
         let missing = self.unacknowledged(lines);
         let back = self.closed.forgiven.saturating_sub(missing);
+        if back.is_zero() {
+            return;
+        }
         self.closed.forgiven = self.closed.forgiven.saturating_sub(back);
         let purse = plus(self.closed.forgivable.unwrap_or_default(), back);
         self.closed.forgivable = Some(purse.min(self.window()));

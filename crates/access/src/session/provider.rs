@@ -70,6 +70,8 @@ impl Provider {
             let line = Line::new(record.tariff, record.acknowledged).with_free(record.free);
             sessions.insert(record.id, Session { record, line, phase, channel: Link::Down, metering_at: now });
         }
+        // What was forgiven is kept, what it was forgiven for is not: it would buy the same once more.
+        books.settle_forgiven(sessions.values().map(|session: &Session| &session.line));
         let sale = Sales::Open(BTreeMap::new());
         let (earned, out) = (Amount::ZERO, Outbox::new(sides.client));
         let door = Door::new(now);

@@ -1,6 +1,6 @@
 //! Crashes at every write of either side, and links that break at any moment.
 
-use byway_access::session::Traffic;
+use byway_access::session::{SessionMessage, Traffic};
 use byway_primitives::Span;
 
 use crate::node::*;
@@ -81,4 +81,23 @@ fn a_link_that_was_dead_for_long_before_it_broke_is_taken_up_again() {
         pair.stop_all();
         check_end(&pair, &format!("dead for {dead} s"));
     }
+}
+
+/// A provider that starts again has forgotten what it carried and was never acknowledged. What it forgave of that is no
+/// coin to carry more for, though no acknowledgement comes to tell it so.
+#[test]
+fn what_was_forgiven_before_a_crash_buys_nothing_after_it() {
+    let mut pair = Pair::browsing(0, 6 * DOWN);
+    pair.loss_one_in = 20;
+    pair.run_until_moved(Span::seconds(300));
+    pair.run(Span::seconds(3));
+    pair.tamper = Some(Box::new(|_, message| match message {
+        Message::Session(SessionMessage::Acknowledge { .. }) => None,
+        message => Some(message),
+    }));
+    pair.crash_now(PROVIDER);
+    pair.run(Span::seconds(1));
+    let limits = pair.nodes[PROVIDER].planes.values().map(|plane| plane.limit).collect::<Vec<_>>();
+    let prepaid = pair.nodes[PROVIDER].payments.received().saturating_sub(pair.provider().earned());
+    assert_eq!(limits, [pair.tariff.bought(prepaid)], "what is paid ahead, and no more");
 }

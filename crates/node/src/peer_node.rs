@@ -113,7 +113,7 @@ pub(crate) use exporting::note_put_back;
 pub use forwarding::Forwarding;
 pub(crate) use kernel_access::KernelAccess;
 use kernel_access::{AskError, SubmitFailed};
-pub use limits::Allowed;
+pub use limits::{Allowed, Yesterday};
 use outage::Carried;
 pub use probing::ProbeConfig;
 pub use provision::Caps;

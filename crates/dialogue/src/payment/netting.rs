@@ -68,6 +68,8 @@ pub(super) enum Agreement {
     Made {
         until: Time,
         otherwise: Otherwise,
+        /// What of a fall of the peer's balance it accounts for, as long as it may be kept.
+        explains: Amount,
     },
     /// One was not kept, and a settlement waited for it in vain. There is no other before something of the peer's was
     /// settled.
@@ -125,7 +127,7 @@ impl Payee {
             Some(advising) => (advising.until, Otherwise::Settle),
             None => (now + self.config.advice_wait, Otherwise::Wait),
         };
-        self.agreement = Agreement::Made { until, otherwise };
+        self.agreement = Agreement::Made { until, otherwise, explains: leaves };
         out.send(PaymentMessage::Netted { serial, amount, signature: pair.countersign(&self.secret) });
         out.wake_at(until);
     }
@@ -205,10 +207,12 @@ impl Payee {
 
     /// The time of an agreement may be over.
     pub(super) fn look_at_agreement(&mut self, now: Time, out: &mut Outbox) {
-        let Agreement::Made { until, otherwise } = self.agreement else { return };
+        let Agreement::Made { until, otherwise, explains } = self.agreement else { return };
         if now < until {
             return out.wake_at(until);
         }
+        // Else whoever proposes again and again could take its money away unnoticed.
+        self.explained = self.explained.saturating_sub(explains);
         self.agreement = match otherwise {
             Otherwise::Wait => Agreement::None,
             Otherwise::Settle => Agreement::Broken,

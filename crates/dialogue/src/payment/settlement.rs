@@ -242,9 +242,9 @@ impl Payee {
         let Some(in_flight) = taken.in_flight.filter(|in_flight| in_flight.promise.promise == promise) else { return };
         taken.in_flight = None;
         match (outcome, in_flight.way) {
+            // What was wrong with the two together need not be wrong with the one, also where the ledger never took them.
+            (Outcome::Rejected(_) | Outcome::Lost, Way::Net(_)) => self.submit_alone(promise, out),
             (Outcome::Lost, _) => self.submit(in_flight, out),
-            // What was wrong with the two together need not be wrong with the one.
-            (Outcome::Rejected(_), Way::Net(_)) => self.submit_alone(promise, out),
             (outcome, _) => self.settled_or_not(now, promise, outcome, out),
         }
     }

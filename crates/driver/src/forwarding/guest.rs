@@ -45,7 +45,9 @@ pub enum Told {
     Open(SocketAddr),
     /// So many visitors are there now.
     Visitors(usize),
-    /// The program did not take a visitor.
+    /// The program took a visitor …
+    Taken,
+    /// … or did not.
     NotTaken,
 }
 
@@ -121,9 +123,13 @@ async fn serve(
             }
             Some(taken) = visitors.join_next() => {
                 tell(Told::Visitors(visitors.len()));
-                if let Ok(Err(NotTaken(number))) = taken {
-                    tell(Told::NotTaken);
-                    refuse(&mut send, number).await?;
+                match taken {
+                    Ok(Err(NotTaken(number))) => {
+                        tell(Told::NotTaken);
+                        refuse(&mut send, number).await?;
+                    }
+                    Ok(Ok(())) => tell(Told::Taken),
+                    Err(_) => {}
                 }
             }
         }

@@ -14,6 +14,7 @@ use super::{
     Frames, KEPT_FOR, PortRefusal, REFUSAL_BYTES, VISITOR_WAIT, VISITORS_WAITING_MAX, Visitor, VisitorNumber,
     answer_bytes,
 };
+use crate::entropy;
 use crate::gate::Gate;
 use crate::link::{StreamRecv, StreamSend};
 use crate::meter::{Meter, Side};
@@ -22,6 +23,8 @@ use crate::socks::{Outcome, Reply, Said, say, splice};
 /// Whose a port is: the client's identity.
 pub type Owner = [u8; 20];
 
+/// Ports that are tried for one client, where others of the machine may have some.
+const BINDS_MAX: usize = 16;
 /// The pause after the system refused to give a connection, which it does when it is out of descriptors.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
@@ -48,6 +51,8 @@ struct Table {
     visitors: HashMap<u64, Waiting>,
     /// Of the visitor that came last.
     number: u64,
+    /// Of the hold that was taken last; never given twice.
+    turns: u64,
 }
 
 #[derive(Debug)]
@@ -55,7 +60,7 @@ struct Port {
     owner: Owner,
     /// Gone while the port is only kept.
     listener: Option<Arc<TcpListener>>,
-    /// Counts the streams that had the port; whoever holds it sees by that that another has taken over.
+    /// Which hold has the port; whoever had it sees by that that another has taken over.
     turn: watch::Sender<u64>,
     kept_until: Option<Instant>,
 }
@@ -118,6 +123,7 @@ impl ForwardHost {
         let told = tokio::select! {
             told = send.write_all(&answer) => told.is_ok(),
             _ = gate.closed() => false,
+            () = sleep(VISITOR_WAIT) => false,
         };
         match held {
             Ok(held) if told => held.announce(&mut send, &mut recv, gate).await,
@@ -160,8 +166,6 @@ impl ForwardHost {
         let now = Instant::now();
         let mut table = lock(&self.table);
         table.ports.retain(|_, port| port.kept_until.is_none_or(|until| now < until));
-        let kept = |(_, port): &(&u16, &Port)| port.owner == owner && port.listener.is_none();
-        let wished = wished.or_else(|| table.ports.iter().find(kept).map(|(number, _)| *number));
         if let Some(number) = wished {
             if !self.limits.ports.contains(&number) {
                 return Err(PortRefusal::Unavailable);
@@ -170,9 +174,13 @@ impl ForwardHost {
                 return Err(PortRefusal::Unavailable);
             }
         }
-        let of_owner = table.ports.iter().filter(|(number, port)| port.owner == owner && Some(**number) != wished);
-        if of_owner.count() >= self.limits.per_client {
-            return Err(PortRefusal::TooMany);
+        let of_owner = |(number, port): &(&u16, &Port)| port.owner == owner && Some(**number) != wished;
+        if table.ports.iter().filter(of_owner).count() >= self.limits.per_client {
+            // One that is only kept for it may be what it asks for.
+            let kept = table.ports.iter().find(|found| of_owner(found) && found.1.listener.is_none());
+            let kept = kept.map(|(number, _)| *number).filter(|_| wished.is_none());
+            let number = kept.ok_or(PortRefusal::TooMany)?;
+            return self.hold(&mut table, owner, number).ok_or(PortRefusal::Unavailable);
         }
         let number = match wished {
             Some(number) => number,
@@ -182,17 +190,15 @@ impl ForwardHost {
     }
 
     fn take_any(&self, table: &mut Table, owner: Owner) -> Result<Holding, PortRefusal> {
-        let mut is_any_free = false;
-        for number in self.limits.ports.clone() {
-            if table.ports.contains_key(&number) {
-                continue;
-            }
-            is_any_free = true;
-            if let Some(held) = self.hold(table, owner, number) {
+        let free: Vec<u16> = self.limits.ports.clone().filter(|number| !table.ports.contains_key(number)).collect();
+        // Not the one that was given back last, whose visitors still come.
+        let start = entropy::number() as usize % free.len().max(1);
+        for number in free.iter().cycle().skip(start).take(free.len().min(BINDS_MAX)) {
+            if let Some(held) = self.hold(table, owner, *number) {
                 return Ok(held);
             }
         }
-        Err(if is_any_free { PortRefusal::Failed } else { PortRefusal::NoneLeft })
+        Err(if free.is_empty() { PortRefusal::NoneLeft } else { PortRefusal::Failed })
     }
 
     /// `None` where the system doesn't give the port.
@@ -209,8 +215,10 @@ impl ForwardHost {
             kept_until: None,
         });
         (port.listener, port.kept_until) = (Some(listener.clone()), None);
-        port.turn.send_modify(|turn| *turn += 1);
-        let (turn, mut turns) = (*port.turn.borrow(), port.turn.subscribe());
+        table.turns += 1;
+        let turn = table.turns;
+        port.turn.send_replace(turn);
+        let mut turns = port.turn.subscribe();
         turns.mark_unchanged();
         let table = self.table.clone();
         Some(Holding { table, owner, port: number, turn, turns, listener, waiting: VecDeque::new() })
@@ -233,6 +241,9 @@ impl Holding {
                 Met::Visitor(socket, from) => {
                     let visitor = Visitor { number: self.welcome(socket), from }.to_bytes();
                     tokio::select! {
+                        _ = self.turns.changed() => return,
+                        // Whoever doesn't read has no use for visitors.
+                        () = sleep(VISITOR_WAIT) => return,
                         told = send.write_all(&visitor) => if told.is_err() { return },
                         _ = gate.closed() => return,
                     }
@@ -372,7 +383,7 @@ mod tests {
         assert_eq!(host.take([3; 20], None).err(), Some(PortRefusal::NoneLeft));
         drop(held);
         assert_eq!(host.take(BERT, Some(first)).err(), Some(PortRefusal::Unavailable), "kept");
-        assert_eq!(host.take(ANNA, None).map(|held| held.port).ok(), Some(first), "for its owner");
+        assert_eq!(host.take(ANNA, None).map(|held| held.port).ok(), Some(first), "for its owner, who has no more");
         tokio::time::advance(KEPT_FOR).await;
         drop(others);
         assert_eq!(
@@ -391,6 +402,30 @@ mod tests {
         old.turns.changed().await.unwrap();
         drop(old);
         assert!(lock(&host.table).ports[&new.port].listener.is_some(), "the old one's end does not close it");
+    }
+
+    #[tokio::test]
+    async fn a_hold_that_is_over_takes_nothing_from_who_has_the_port_now() {
+        let host = host(1, 1);
+        let old = host.take(ANNA, None).unwrap();
+        // As when another stream of hers gives the port back.
+        lock(&host.table).ports.clear();
+        drop(old.listener.clone());
+        let stale = Holding {
+            listener: old.listener.clone(),
+            table: old.table.clone(),
+            turns: old.turns.clone(),
+            waiting: VecDeque::new(),
+            ..old
+        };
+        let number = stale.port;
+        lock(&host.table).ports.insert(
+            number,
+            Port { owner: BERT, listener: Some(stale.listener.clone()), turn: watch::Sender::new(0), kept_until: None },
+        );
+        let berts = host.take(BERT, Some(number)).unwrap();
+        drop(stale);
+        assert!(lock(&host.table).ports[&berts.port].listener.is_some(), "Bert's");
     }
 
     #[tokio::test]

@@ -69,6 +69,7 @@ kinds! {
     1142 TooManyInvites "too_many_invites",
     1201 SpendingLimit "spending_limit",
     1216 NothingToAllow "nothing_to_allow",
+    1217 WithdrawalUnderWay "withdrawal_under_way",
     1202 InsufficientWallet "insufficient_wallet",
     1203 InsufficientAccount "insufficient_account",
     1204 AmountTooSmall "amount_too_small",

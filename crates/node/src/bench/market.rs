@@ -112,7 +112,13 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         quality: Default::default(),
         relays: None,
         selling: None,
-        limits: SpendingConfig { session_max: None, day_max: None, allowed: Default::default(), ahead_max: AHEAD_MAX },
+        limits: SpendingConfig {
+            session_max: None,
+            day_max: None,
+            allowed: Default::default(),
+            yesterday: Default::default(),
+            ahead_max: AHEAD_MAX,
+        },
         export_key: Phrase::from_entropy(&own(b"phrase")).seed().export_key(),
         exports: None,
     })

@@ -118,7 +118,8 @@ fn account_line(balance: &Balance) -> String {
 }
 
 fn leaving_line(leaving: &Withdrawing, now: Time) -> String {
-    format!("  + {} leaving, in the wallet {}", way(leaving.amount), wait(leaving.available_ms, now))
+    let place = leaving.to.as_ref().map_or_else(|| "in the wallet".to_owned(), |to| format!("at {to}"));
+    format!("  + {} leaving, {place} {}", way(leaving.amount), wait(leaving.available_ms, now))
 }
 
 fn spending_line(spending: &Spending) -> String {

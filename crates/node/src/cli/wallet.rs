@@ -246,7 +246,8 @@ fn balance_text(balance: &Balance) -> String {
     let now = now();
     for leaving in &balance.withdrawing {
         let wait = wait(leaving.available_ms, now);
-        rows.push(("withdrawing", format!("{}  in the wallet {wait}", way(leaving.amount))));
+        let place = leaving.to.as_ref().map_or_else(|| "in the wallet".to_owned(), |to| format!("at {to}"));
+        rows.push(("withdrawing", format!("{}  {place} {wait}", way(leaving.amount))));
     }
     let mut text = fields(&rows);
     if !balance.assets.is_empty() {

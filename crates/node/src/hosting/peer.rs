@@ -134,7 +134,13 @@ pub(super) fn node_config(
         relays: None,
         quality: Default::default(),
         selling: None,
-        limits: SpendingConfig { session_max: None, day_max: None, allowed: Default::default(), ahead_max: AHEAD_MAX },
+        limits: SpendingConfig {
+            session_max: None,
+            day_max: None,
+            allowed: Default::default(),
+            yesterday: Default::default(),
+            ahead_max: AHEAD_MAX,
+        },
         export_key: keystore.export_key(),
         exports: None,
     })

@@ -244,7 +244,7 @@ impl Actor {
             provision,
             preferred: BTreeSet::new(),
             failed_lately: BTreeMap::new(),
-            limits: config.limits,
+            limits: config.limits.clone(),
             ledger_timer: Timer::default(),
             market_timer: Timer::default(),
             clock,

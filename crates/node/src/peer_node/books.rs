@@ -200,9 +200,6 @@ impl Actor {
                 tracing::warn!(?errand, ?fate, "an errand failed");
             }
         }
-        if fate == Fate::Final {
-            self.payout_final(id);
-        }
         if let Some(promise) = self.settlements.remove(&id) {
             let outcome = match &fate {
                 Fate::Final => Outcome::Final { given_up: Amount::ZERO },

@@ -16,9 +16,10 @@
 use std::collections::VecDeque;
 
 use byway_access::discovery::Candidate;
-use byway_access::session::{ResponseId, SessionId};
+use byway_access::session::{OpenError, ResponseId, SessionId};
 use byway_driver::entropy;
 use byway_driver::link::{ConnectError, Link, LinkContact};
+use byway_peer::market::MarketError;
 use byway_primitives::{Amount, IdentityId};
 use byway_records::Offer;
 use tokio::sync::oneshot;
@@ -311,9 +312,27 @@ impl Actor {
         let cost_max = self.session_cost_max(payer).min(own_max);
         let request = self.session_request(&candidate, price_max, cost_max, data);
         self.session_asked_for(provider);
-        if let Err(error) = self.market.open_session(now, provider, response, request, &self.market_journal) {
-            self.next_best(id, &error.to_string());
+        match self.market.open_session(now, provider, response, request, &self.market_journal) {
+            Ok(()) => {}
+            Err(MarketError::Session(OpenError::LimitTooLow { left, .. })) if left == self.day_left() => {
+                self.too_little_today(id);
+            }
+            Err(error) => self.next_best(id, &error.to_string()),
         }
+    }
+
+    /// What is left of the day's limit buys nothing: no provider's fault, and for the user to say more.
+    fn too_little_today(&mut self, id: WayId) {
+        let (limit, spent) = (self.day_max().unwrap_or_default(), self.spent_today());
+        let Some(connecting) = self.ways.connecting_mut(id) else { return };
+        connecting.answer_all(&Err(ApiError::spending_limit("day", limit, spent)));
+        let again = match &connecting.filter {
+            Some(filter) => ConnectTarget::Cheapest(filter.clone()),
+            None => {
+                ConnectTarget::Offer { offer_id: connecting.current.id, unit: Some(connecting.current.unit.into()) }
+            }
+        };
+        self.wait_for_word(id, Over::day(limit), again);
     }
 
     pub(super) fn next_best(&mut self, id: WayId, why: &str) {

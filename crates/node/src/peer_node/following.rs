@@ -101,6 +101,7 @@ impl Actor {
         batch.append(wallet);
         batch.append(self.claims.scan(&scan));
         batch.append(self.invites.scan(&scan));
+        batch.append(self.payouts_of(&found));
         self.write_ledger(batch);
         let offers = changed.iter().filter(|(program, _)| *program == ProgramId::OFFERS);
         let keys: Vec<Vec<u8>> = offers.flat_map(|(_, keys)| keys.clone()).collect();

@@ -6,7 +6,7 @@
 //! stays the same for as long as the exit does.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use byway_driver::forwarding::{
     Forward, ForwardHost, ForwardLimits, HoldEnded, PortRefusal, Told, Wanted, hold, refuse_port,
 };
 use byway_driver::link::{StreamRecv, StreamSend};
+use byway_driver::socks::Reply;
 use byway_primitives::{Batch, IdentityId, Space, Store};
 use byway_records::offer::{Contact, Service};
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,13 @@ impl Actor {
         let ForwardOpen { to, port, proxy_protocol } = request;
         if self.forwards.0.len() >= FORWARDS_MAX && !self.forwards.0.contains_key(&to) {
             return Err(ApiError::busy("forwarded ports"));
+        }
+        let asked = self.forwards.0.iter().find(|(known, held)| {
+            **known != to && port.is_some() && (held.wish.port == port || held.wish.given == port)
+        });
+        if let Some((other, _)) = asked {
+            let why = format!("it is asked for already, for {other}; leave it out, or choose another");
+            return Err(ApiError::invalid_params("port", why));
         }
         let wish = Wish { port, proxy_protocol, given: None };
         self.hold_forward(to, wish);
@@ -156,7 +164,10 @@ impl Actor {
     pub(super) fn forward_address(&self, forwarding: &Forwarding) -> Option<IpAddr> {
         let named = self.config.link_public.iter().map(SocketAddr::ip);
         let known = self.links.known_addresses();
-        forwarding.public.into_iter().chain(named).chain(known).next()
+        // One at which something listens: the IPv6 socket of all addresses has IPv4, too.
+        let listen = forwarding.limits.listen;
+        let is_heard = |ip: &IpAddr| ip.is_ipv4() == listen.is_ipv4() || listen == IpAddr::from(Ipv6Addr::UNSPECIFIED);
+        forwarding.public.into_iter().chain(named.chain(known).filter(is_heard)).next()
     }
 
     /// Serves a client's stream that asks for a port, or fetches a visitor.
@@ -201,11 +212,13 @@ impl Holder {
         loop {
             let pause = match find_exit(WayId::MAIN, &mut self.exits, &self.arrive).await {
                 Ok(exit) => self.hold(exit).await,
-                Err(_) => {
-                    self.told.send_replace(State::without(
-                        "not_connected",
-                        "there is no exit to have it at; `byway connect`",
-                    ));
+                Err(reply) => {
+                    let why = match reply {
+                        Reply::NotAllowed => "this node is disconnected; `byway connect`",
+                        Reply::TtlExpired => "the exit is waited for; `byway status` says why",
+                        _ => "there is no exit to have it at; `byway connect --forwards`",
+                    };
+                    self.told.send_replace(State::without("not_connected", why));
                     REFUSED_AGAIN
                 }
             };
@@ -239,6 +252,7 @@ impl Holder {
             Told::Visitors(visitors) => told.send_modify(|state| {
                 state.visitors = visitors;
             }),
+            Told::Taken => told.send_modify(|state| state.reason = None),
             Told::NotTaken => told.send_modify(|state| {
                 let why = "a visitor was turned away, because no program takes connections there";
                 state.reason = Some(Reason::new("not_taken", why.to_owned()));

@@ -15,6 +15,8 @@ const CHOICES_KEY: &[u8] = b"latest";
 const TUNNEL_KEY: &[u8] = b"tunnel";
 /// What was allowed on a day beyond its limit.
 const ALLOWED_KEY: &[u8] = b"allowed";
+/// What sessions that went on over the end of a day had cost by then.
+const YESTERDAY_KEY: &[u8] = b"yesterday";
 /// The session of the main way, and under what it was looked for.
 const MAIN_KEY: &[u8] = b"main";
 /// Sessions that have ended, as the local API shows them.
@@ -83,6 +85,17 @@ impl Actor {
         }
     }
 
+    pub(super) fn keep_yesterday(&mut self) {
+        match serde_json::to_vec(&self.limits.yesterday) {
+            Ok(value) => {
+                let mut batch = Batch::new();
+                batch.put(CHOICES, YESTERDAY_KEY, value);
+                self.write_ledger(batch);
+            }
+            Err(error) => tracing::error!(%error, "what was spent before today can't be written down"),
+        }
+    }
+
     /// Keeps which session the main way has, so that it is the one that goes on there after a restart.
     pub(super) fn keep_main_session(&mut self) {
         let Some(connected) = self.ways.connected(WayId::MAIN) else { return };
@@ -109,6 +122,8 @@ impl Actor {
         if let Some(Ok(outside)) = tunnel.map(|stored| serde_json::from_slice::<TunnelConfig>(&stored)) {
             self.config.outside_tunnel = outside;
         }
+        let yesterday = self.ledger_journal.load(CHOICES, YESTERDAY_KEY);
+        self.limits.yesterday = yesterday.and_then(|stored| serde_json::from_slice(&stored).ok()).unwrap_or_default();
         let Some(stored) = self.ledger_journal.load(CHOICES, CHOICES_KEY) else { return };
         let Ok((session_max, day_max, preferred)) = serde_json::from_slice(&stored) else { return };
         (self.limits.session_max, self.limits.day_max, self.preferred) = (session_max, day_max, preferred);

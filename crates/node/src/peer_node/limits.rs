@@ -36,6 +36,20 @@ impl Default for Allowed {
     }
 }
 
+/// What sessions had cost when a day began in which they went on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Yesterday {
+    /// The day that began, since 1970, UTC.
+    day: u64,
+    costs: Vec<(String, Amount)>,
+}
+
+impl Yesterday {
+    fn costs_before(&self, day: u64) -> &[(String, Amount)] {
+        if self.day == day { &self.costs } else { &[] }
+    }
+}
+
 /// The limit that stopped a way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Over {
@@ -88,9 +102,27 @@ impl Actor {
     pub(super) fn spent_today(&self) -> Amount {
         let now = self.clock.now();
         let today = Time(day_of(now) * Span::days(1).0);
+        let before = self.limits.yesterday.costs_before(day_of(now));
         let used = self.session_records(usize::MAX).into_iter().filter(|session| session.client.is_none());
-        let recent = used.filter(|session| session.started_ms >= today || session.state.is_open());
-        Amount::checked_sum(recent.map(|session| session.cost)).unwrap_or(Amount::MAX)
+        let costs = used.filter_map(|session| match before.iter().find(|(id, _)| *id == session.id.0) {
+            Some((_, cost)) => Some(session.cost.saturating_sub(*cost)),
+            None => (session.started_ms >= today || session.state.is_open()).then_some(session.cost),
+        });
+        Amount::checked_sum(costs).unwrap_or(Amount::MAX)
+    }
+
+    /// A day begins: what open sessions have cost so far was spent before it.
+    fn turn_day(&mut self) {
+        let today = day_of(self.clock.now());
+        if self.limits.yesterday.day >= today {
+            return;
+        }
+        let open = self.market.used_sessions(self.clock.now());
+        let costs = open.into_iter().map(|(_, view)| (view.id.to_string(), view.cost)).collect();
+        // Nothing is known of the day before at a node's first look.
+        let is_known = self.limits.yesterday.day != 0;
+        self.limits.yesterday = Yesterday { day: today, costs: if is_known { costs } else { Vec::new() } };
+        self.keep_yesterday();
     }
 
     fn allowed_today(&self) -> Amount {
@@ -99,13 +131,13 @@ impl Actor {
     }
 
     /// The limit of this day, with what was allowed beyond it.
-    fn day_max(&self) -> Option<Amount> {
+    pub(super) fn day_max(&self) -> Option<Amount> {
         let max = self.limits.day_max?;
         Some(max.checked_add(self.allowed_today()).unwrap_or(Amount::MAX))
     }
 
     /// What may still be spent today, of all ways and sub-accounts together.
-    fn day_left(&self) -> Amount {
+    pub(super) fn day_left(&self) -> Amount {
         self.day_max().map_or(Amount::MAX, |max| max.saturating_sub(self.spent_today()))
     }
 
@@ -201,6 +233,10 @@ impl Actor {
 
     /// A program wants out, and nothing may be spent today.
     pub(super) fn wait_for_word(&mut self, id: WayId, over: Over, again: ConnectTarget) {
+        // What this node does by itself asks nobody.
+        if self.ways.get(id).is_some_and(|way| way.cost_max.is_some()) {
+            return self.fail_connection(id, over.to_string());
+        }
         let since = self.clock.now();
         if let Some(way) = self.ways.get_mut(id) {
             way.connection = Connection::Stopped(Stopped { since, over, again });
@@ -212,12 +248,14 @@ impl Actor {
     pub(super) fn stop_paying(&mut self, id: WayId) -> bool {
         let Some(connected) = self.ways.connected(id) else { return false };
         let (provider, session) = (connected.offer.provider, connected.session);
+        self.report_used(provider, session);
         self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
         true
     }
 
     /// Stops what goes beyond the day's limit, and lets go on what a limit holds back no more.
     pub(super) fn look_after_limits(&mut self) {
+        self.turn_day();
         if let Some(limit) = self.day_over() {
             let connected = self.ways.ids(|way| matches!(way.connection, Connection::Connected(_)));
             connected.into_iter().for_each(|way| self.stop_way(way, Over::day(limit)));
@@ -233,11 +271,16 @@ impl Actor {
     fn go_on_within_limits(&mut self) {
         let is_day_over = self.day_over().is_some();
         let session_max = self.limits.session_max;
-        let is_free = |over: &Over| match over.which {
-            LimitKind::Day => !is_day_over,
-            LimitKind::Session => !is_day_over && session_max.is_none_or(|max| max > over.limit),
+        let (today, day_max) = (day_of(self.clock.now()), self.day_max());
+        let is_free = |stopped: &Stopped| match stopped.over {
+            // What is left of a day may be too little for anything.
+            Over { which: LimitKind::Day, limit } => {
+                let is_raised = day_max.is_none_or(|max| max > limit);
+                !is_day_over && (is_raised || day_of(stopped.since) != today)
+            }
+            Over { which: LimitKind::Session, limit } => !is_day_over && session_max.is_none_or(|max| max > limit),
         };
-        let free = self.ways.ids(|way| matches!(&way.connection, Connection::Stopped(s) if is_free(&s.over)));
+        let free = self.ways.ids(|way| matches!(&way.connection, Connection::Stopped(s) if is_free(s)));
         free.into_iter().for_each(|id| self.go_on(id));
     }
 

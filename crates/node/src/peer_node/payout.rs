@@ -2,12 +2,11 @@
 //! somebody's address.
 //!
 //! The ledger knows one withdrawal of an identity, and an announcement replaces the one before. Where the parts of it go is this node's
-//! own note, written down when the announcement is final and thrown away when the payout is. What a settlement took meanwhile
+//! own note, written down with the verdict on the announcement and thrown away with that on the payout. What a settlement took meanwhile
 //! is missing from what was announced last.
 
-use byway_peer::wallet::{Payee, Recipient, Wish};
+use byway_peer::wallet::{Found, Payee, Recipient, Wish};
 use byway_primitives::{Amount, AssetId, Batch, Space, Store};
-use byway_records::TransactionId;
 use byway_records::call::{AccountsCall, Call};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +43,9 @@ impl Actor {
         let to =
             request.to.as_ref().map(|to| to.parse::<Recipient>().map_err(|why| ApiError::invalid_address("to", why)));
         let to = to.transpose()?;
+        if self.is_withdrawing() {
+            return Err(ApiError::withdrawal_under_way());
+        }
         let (account, available) = (self.account(self.me()).balance, self.balance().account);
         // An announcement replaces the one before, so that it has to hold what is leaving already.
         let leaving = account.saturating_sub(available);
@@ -54,6 +56,11 @@ impl Actor {
         let counterparty = to.map(|to| to.to_string());
         let note = Note { amount: Some(request.amount), counterparty, leaves: true, ..Note::default() };
         Ok(Order { note, ..order })
+    }
+
+    /// Whether an announcement or a payout is on its way to the ledger: what it will leave isn't known yet.
+    fn is_withdrawing(&self) -> bool {
+        self.wallet.pending().any(|(id, _)| self.notes.of(id).is_some_and(|note| note.leaves))
     }
 
     fn parts(&self) -> Vec<Part> {
@@ -75,36 +82,68 @@ impl Actor {
     }
 
     pub(super) fn tend_withdrawal(&mut self) {
-        let Some(withdrawal) = self.account(self.me()).withdrawal else { return };
-        let clock = self.ledger_clock();
-        if withdrawal.amount.is_zero() || !withdrawal.ready.passed(clock.time, clock.commits) {
+        if self.is_withdrawing() {
             return;
         }
-        let payees = covered(&self.parts(), withdrawal.amount).into_iter().filter_map(|Part { amount, to }| {
-            // It was read when it was asked for.
-            Some(Payee { to: to.parse().ok()?, value: way(amount) })
-        });
-        let call = Some(Call::Accounts(AccountsCall::Withdraw { from: self.me() }));
-        let wish = Wish { call, draws: Some(way(withdrawal.amount)), payees: payees.collect(), ..Wish::default() };
+        let account = self.account(self.me());
+        let Some(withdrawal) = account.withdrawal.filter(|withdrawal| !withdrawal.amount.is_zero()) else {
+            return self.forget_parts();
+        };
+        let clock = self.ledger_clock();
+        if !withdrawal.ready.passed(clock.time, clock.commits) {
+            return;
+        }
+        // A settlement may have taken some of it meanwhile; what it took is not to be waited for.
+        let amount = withdrawal.amount.min(account.balance);
+        let wish = if amount.is_zero() {
+            let call = AccountsCall::AnnounceWithdrawal { from: self.me(), asset: AssetId::WAY, amount };
+            Wish { call: Some(Call::Accounts(call)), ..Wish::default() }
+        } else {
+            let payees = covered(&self.parts(), amount).into_iter().filter_map(|Part { amount, to }| {
+                // It was read when it was asked for.
+                Some(Payee { to: to.parse().ok()?, value: way(amount) })
+            });
+            let call = Some(Call::Accounts(AccountsCall::Withdraw { from: self.me() }));
+            Wish { call, draws: Some(way(amount)), payees: payees.collect(), ..Wish::default() }
+        };
         let note = Note { completes: true, leaves: true, ..Note::default() };
         self.run_errand(Errand::Withdraw, Order { note, ..Order::signed(wish) });
     }
 
-    /// A transaction is final: an announcement whose part goes elsewhere, or the payout of all of them.
-    pub(super) fn payout_final(&mut self, id: TransactionId) {
-        let Some(note) = self.notes.of(id).filter(|note| note.leaves) else { return };
+    /// Nothing leaves the account any more, whoever drew it: another device of the same phrase may have.
+    fn forget_parts(&mut self) {
+        if self.ledger_journal.load(PAYOUTS, PAYOUTS_KEY).is_some() {
+            let mut batch = Batch::new();
+            batch.delete(PAYOUTS, PAYOUTS_KEY);
+            self.write_ledger(batch);
+        }
+    }
+
+    /// What follows of transactions that are final: an announcement whose part goes elsewhere, or the payout of all of them.
+    /// To be written together with their verdicts.
+    pub(super) fn payouts_of(&self, found: &[Found]) -> Batch {
         let mut batch = Batch::new();
-        match (note.completes, note.counterparty.clone(), note.amount) {
-            (true, ..) => batch.delete(PAYOUTS, PAYOUTS_KEY),
-            (false, Some(to), Some(amount)) => {
-                let mut parts = self.parts();
-                parts.push(Part { amount, to });
+        let mut parts = None;
+        for found in found {
+            let Found::Final(id) = found else { continue };
+            let Some(note) = self.notes.of(*id).filter(|note| note.leaves) else { continue };
+            match (note.completes, note.counterparty.clone(), note.amount) {
+                (true, ..) => parts = Some(Vec::new()),
+                (false, Some(to), Some(amount)) => {
+                    parts.get_or_insert_with(|| self.parts()).push(Part { amount, to });
+                }
+                _ => {}
+            }
+        }
+        match parts {
+            Some(parts) if parts.is_empty() => batch.delete(PAYOUTS, PAYOUTS_KEY),
+            Some(parts) => {
                 let value = serde_json::to_vec(&parts).expect("texts and amounts have a JSON form");
                 batch.put(PAYOUTS, PAYOUTS_KEY, value);
             }
-            _ => return,
+            None => {}
         }
-        self.write_ledger(batch);
+        batch
     }
 }
 

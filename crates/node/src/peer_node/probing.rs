@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::opened::Listening;
-use super::ways::{Way, WayId};
+use super::ways::{Connection, Way, WayId};
 use super::{Actor, Arrival};
 use crate::api::{ConnectTarget, OfferFilter};
 use crate::fetch::{self, Route, Url};
@@ -65,8 +65,11 @@ impl Actor {
             return;
         }
         self.probing.next = None;
-        // Around a tunnel everything goes through that; and what isn't to be spent isn't.
-        if self.tunnelling.is_closed || self.day_over().is_some() || self.stopping.is_some() {
+        // Around a tunnel everything goes through that, and a user who disconnects means all of it.
+        let is_off = matches!(self.ways.main.connection, Connection::Disconnected { .. });
+        // What fails for want of money says nothing of a provider.
+        let can_pay = self.balance().account >= config.cost_max;
+        if self.tunnelling.is_closed || is_off || !can_pay || self.day_over().is_some() || self.stopping.is_some() {
             return;
         }
         if let Some(offer) = self.offer_to_probe(&config) {

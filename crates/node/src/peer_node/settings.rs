@@ -15,7 +15,7 @@ use byway_records::Genesis;
 use byway_records::offer::{Location, Network, PRICES_MAX, Price, Service, Unit};
 use zeroize::Zeroizing;
 
-use super::{Allowed, Caps, ExportSettings, Forwarding, ProbeConfig, RelaySettings, TunnelSelling};
+use super::{Allowed, Caps, ExportSettings, Forwarding, ProbeConfig, RelaySettings, TunnelSelling, Yesterday};
 use crate::api as contract;
 use crate::claims::Claim;
 use crate::config::TunnelConfig;
@@ -178,12 +178,13 @@ impl SellingConfig {
 }
 
 /// What the user is willing to spend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpendingConfig {
     pub session_max: Option<Amount>,
     pub day_max: Option<Amount>,
     /// Of today, beyond `day_max`.
     pub allowed: Allowed,
+    pub yesterday: Yesterday,
     /// The most that may be promised ahead to one provider.
     pub ahead_max: Amount,
 }

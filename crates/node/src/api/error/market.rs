@@ -129,6 +129,14 @@ impl ApiError {
         .with("spent", json!(spent))
     }
 
+    pub fn withdrawal_under_way() -> Self {
+        Self::new(
+            ErrorKind::WithdrawalUnderWay,
+            "A withdrawal is being announced or paid out.",
+            "Try again in a few seconds.",
+        )
+    }
+
     pub fn nothing_to_allow() -> Self {
         Self::new(
             ErrorKind::NothingToAllow,

@@ -23,6 +23,10 @@ use super::reasons::StopReason;
 use super::{Link, SessionId, SessionView, Sides, Usage};
 use crate::service::Services;
 
+/// A bill is due when uploads of this part of a window have come since the last: the client acknowledges no more of them than
+/// it was told of.
+const METERED_PARTS: u128 = 8;
+
 /// The provider's machine for one client.
 ///
 /// Call order: [`restore`](Self::restore), then [`start`](Self::start) once, then anything. Tokens count from zero in
@@ -68,7 +72,9 @@ impl Provider {
             }
             books.open(record.tariff.ahead(config.path, config.ceiling));
             let line = Line::new(record.tariff, record.acknowledged).with_free(record.free);
-            sessions.insert(record.id, Session { record, line, phase, channel: Link::Down, metering_at: now });
+            let metered_up = line.received_up();
+            sessions
+                .insert(record.id, Session { record, line, phase, channel: Link::Down, metering_at: now, metered_up });
         }
         // What was forgiven is kept, what it was forgiven for is not: it would buy the same once more.
         books.settle_forgiven(sessions.values().map(|session: &Session| &session.line));
@@ -136,8 +142,12 @@ impl Provider {
     /// The data plane of `session` has counted.
     pub fn handle_counters(&mut self, now: Time, session: SessionId, counters: Counters) -> Vec<ProviderEffect> {
         self.run(now);
+        let unmetered_max = Amount::from_units(self.books.window().units() / METERED_PARTS);
         if let Some(session) = self.sessions.get_mut(&session) {
             session.line.report(counters);
+            if session.unmetered() > unmetered_max {
+                self.out.send(SessionMessage::Metering(session.bill(now)));
+            }
         }
         self.rebalance(now);
         self.finish(now)
@@ -180,7 +190,7 @@ impl Provider {
                 Phase::Paused { .. } => self.out.send(SessionMessage::Pause { session: *id }),
                 Phase::Stopping { reason, .. } => self.out.send(SessionMessage::Stop { session: *id, reason }),
             }
-            self.out.send(SessionMessage::Metering(session.metering(now)));
+            self.out.send(SessionMessage::Metering(session.bill(now)));
         }
         self.rebalance(now);
         self.finish(now)
@@ -330,8 +340,7 @@ impl Provider {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if matches!(session.phase, Phase::Running | Phase::Paused { .. }) && now >= session.metering_at {
             session.metering_at = now + session.metering_every(&self.config);
-            let metering = session.metering(now);
-            self.out.send(SessionMessage::Metering(metering));
+            self.out.send(SessionMessage::Metering(session.bill(now)));
         }
     }
 
@@ -343,6 +352,10 @@ impl Provider {
             match session.phase {
                 Phase::Running if exhausted => {
                     session.phase = Phase::Paused { until: now + self.config.pause_grace, loss: Loss::Unheard };
+                    if !session.unmetered().is_zero() {
+                        // What it has not heard of it could only leave to be forgiven.
+                        self.out.send(SessionMessage::Metering(session.bill(now)));
+                    }
                     self.out.send(SessionMessage::Pause { session: *id });
                 }
                 Phase::Paused { .. } if !exhausted => {

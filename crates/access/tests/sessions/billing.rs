@@ -39,6 +39,20 @@ fn the_window_grows_to_full_speed() {
     assert!(late > early, "{early} bytes in the first seconds, {late} in the next");
 }
 
+/// A client learns from its provider's bills what came of its uploads, and acknowledges no more than that.
+#[test]
+fn uploads_do_not_wait_for_the_time_of_the_next_bill() {
+    let seconds = |up, down| {
+        let mut pair = Pair::browsing(up, down);
+        let begun = pair.now;
+        pair.run_until_moved(Span::seconds(300));
+        assert_eq!(pair.wanted, Traffic::default());
+        pair.now.since(begun).0 / 1_000
+    };
+    let (up, down) = (seconds(20_000_000, 0), seconds(0, 20_000_000));
+    assert!(up <= down + 2, "{up} s for what is downloaded in {down} s");
+}
+
 #[test]
 fn credit_that_is_left_is_used_by_the_next_session() {
     let mut pair = Pair::browsing(0, 50_000);

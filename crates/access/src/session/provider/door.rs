@@ -185,7 +185,7 @@ impl Provider {
         self.out.persist(batch);
         let phase = Phase::Offered { until: Some(now + self.config.channel_wait) };
         let line = Line::new(tariff, Usage::default()).with_free(free);
-        let session = Session { record, line, phase, channel: Link::Down, metering_at: now };
+        let session = Session { record, line, phase, channel: Link::Down, metering_at: now, metered_up: 0 };
         self.out.send(SessionMessage::Accepted(session.accepted()));
         self.sessions.insert(id, session);
     }

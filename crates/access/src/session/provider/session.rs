@@ -1,6 +1,6 @@
 //! One session as the provider sees it.
 
-use byway_primitives::{Span, Time};
+use byway_primitives::{Amount, Span, Time};
 
 use super::super::config::ProviderConfig;
 use super::super::journal::SessionRecord;
@@ -17,6 +17,8 @@ pub(super) struct Session {
     /// Whether the client has said over this link that its channel is up.
     pub channel: Link,
     pub metering_at: Time,
+    /// What the client was last told to have come of its uploads.
+    pub metered_up: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,20 @@ impl Session {
             billed: self.line.acknowledged,
             received_up: self.line.received_up(),
             duration: now.since(self.record.opened),
+        }
+    }
+
+    /// The same, to be said.
+    pub(super) fn bill(&mut self, now: Time) -> Metering {
+        self.metered_up = self.line.received_up();
+        self.metering(now)
+    }
+
+    /// The price of uploads that the client was not told of.
+    pub(super) fn unmetered(&self) -> Amount {
+        match self.record.tariff.measure {
+            Measure::Bytes => self.record.tariff.cost_of(self.line.received_up().saturating_sub(self.metered_up)),
+            Measure::Time => Amount::ZERO,
         }
     }
 

@@ -1134,6 +1134,7 @@ export const ERRORS = {
   too_many_invites: 1142,
   tunnel_impossible: 1109,
   upgrade_refused: 1414,
+  withdrawal_under_way: 1217,
   wrong_standing: 1408,
 } as const;
 

@@ -410,7 +410,6 @@ mod tests {
         let old = host.take(ANNA, None).unwrap();
         // As when another stream of hers gives the port back.
         lock(&host.table).ports.clear();
-        drop(old.listener.clone());
         let stale = Holding {
             listener: old.listener.clone(),
             table: old.table.clone(),

@@ -1,6 +1,7 @@
 //! Two market nodes that trade with each other: every machine between them is the real one, and time, links, disks and
 //! the ledger are the rig's.
 
+mod kills;
 mod mutual;
 mod rig;
 mod terms;

@@ -8,6 +8,9 @@
 //! - [`quality`]: a market of good and bad providers over weeks, and a crowd that lies about them.
 //! - [`whole`]: all of these in one network, with kernel nodes that lie to their clients, and one checker over it all.
 //!
+//! What kills at random points cost two market nodes, through streams and through tunnels, is tried where a run is cheap, without
+//! a network around them: `crates/peer/tests/market/kills.rs`.
+//!
 //! It runs the production code; nothing is replaced but the driver. It measures no real time and is no benchmark.
 
 pub mod disk;

@@ -1,6 +1,7 @@
 //! Two market nodes that trade with each other: every machine between them is the real one, and time, links, disks and
 //! the ledger are the rig's.
 
+mod kills;
 mod mutual;
 mod rig;
 mod terms;
@@ -211,7 +212,7 @@ fn a_dear_session_stands_still_no_longer_than_a_settlement_takes() {
         rig.connect();
         rig.open_session();
         rig.download(100_000_000);
-        assert!(rig.pause_max <= pause_max, "with {settlement:?} it stood still for {:?}", rig.pause_max);
+        assert!(rig.planes.pause_max <= pause_max, "with {settlement:?} it stood still for {:?}", rig.planes.pause_max);
         let used = Amount::from_coins(5);
         let least = used.saturating_sub(terms.exposure_max);
         assert!(rig.ledger_paid >= least, "{} paid of {used} used", rig.ledger_paid);
@@ -256,9 +257,9 @@ fn asking_others_about_a_client_holds_it_up_for_as_long_as_said_and_no_longer() 
         rig.download(DOWNLOAD);
         assert_eq!(rig.asked_others, 1, "{others:?}");
         // It uses up its first window while others are being asked.
-        let is_held = rig.pause_max.0 > wait.0 / 2;
-        assert!(rig.pause_max.0 < wait.0 + 1_000, "{others:?}: stood still for {:?}", rig.pause_max);
-        assert_eq!(is_held, others == Others::Silent, "{others:?}: stood still for {:?}", rig.pause_max);
+        let is_held = rig.planes.pause_max.0 > wait.0 / 2;
+        assert!(rig.planes.pause_max.0 < wait.0 + 1_000, "{others:?}: stood still for {:?}", rig.planes.pause_max);
+        assert_eq!(is_held, others == Others::Silent, "{others:?}: stood still for {:?}", rig.planes.pause_max);
         rig.stop_session();
         for (side, write) in [(Side::Provider, 6), (Side::Provider, 25), (Side::Client, 12)] {
             let mut rig = Rig::with_terms(write as u64, Terms { others, ..Terms::default() });

@@ -1,27 +1,34 @@
-//! The rig: virtual time, one link, two disks that lose what is not durable, a ledger that pays.
+//! The rig: virtual time, one link, two disks that lose what is not durable, data planes, a ledger that pays.
+//!
+//! Unless a test says otherwise links, disks and planes take always as long, and both sides hear at once of a crash.
 
+pub mod chance;
 mod early;
+mod faults;
+pub mod node;
 pub mod plane;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 
-use byway_access::service::{Services, Socks};
 use byway_access::session::{
-    ClientConfig, ClientNews, Limit, Listing, OpenError, OpenRequest, ProviderConfig, ProviderNews, ResponseId,
-    SessionId, StopReason, Tariff, Traffic, Usage,
+    ClientNews, Listing, OpenError, OpenRequest, ProviderNews, ResponseId, StopReason, Tariff, Usage,
 };
-use byway_crypto::IdentitySecret;
-use byway_crypto::noise::StaticKey;
-use byway_dialogue::payment::{BackingKind, GiveConfig, Outcome, PaymentNews, TakeConfig};
-use byway_dialogue::{Config, Link, LinkId, LinkProfile, Local, StaticCertificate};
-use byway_peer::market::{Market, MarketConfig, MarketNews, Standing};
+use byway_dialogue::LinkId;
+use byway_dialogue::payment::{Outcome, PaymentNews, TakenPromise};
+use byway_peer::market::{MarketNews, Standing};
 use byway_primitives::hash::Context;
-use byway_primitives::{Amount, Batch, Effect, Hash, IdentityId, MemoryStore, NetworkId, Span, Time, Token};
+use byway_primitives::{Amount, Effect, Hash, IdentityId, NetworkId, Time};
 use byway_records::call::{AccountsCall, Take};
 use byway_records::offer::Service;
 use byway_records::promise::Series;
 use byway_records::state::Settled;
 use byway_records::{OfferId, Promise, Reject};
+
+use chance::Chance;
+pub use node::Side;
+use node::{Node, other};
+use plane::{Planes, Served};
 
 use crate::terms::{Others, Terms};
 
@@ -31,14 +38,10 @@ pub const SEEDS: Context = Context("byway test: market rig");
 pub const DELAY: u64 = 10;
 /// From a write to its durability.
 pub const FSYNC: u64 = 2;
+/// What the client believes that the way carries.
+pub const BANDWIDTH_BPS: u64 = 80_000_000;
 /// How far virtual time may go before a test has failed.
 pub const PATIENCE: u64 = 600_000;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Side {
-    Client,
-    Provider,
-}
 
 /// How a session ended at the client's.
 #[derive(Debug, Clone, Copy)]
@@ -48,44 +51,45 @@ pub struct Ended {
     pub cost: Amount,
 }
 
-pub struct Node {
-    secret: IdentitySecret,
-    static_secret: [u8; 32],
-    pub market: Market,
-    /// What reads show.
-    pub store: MemoryStore,
-    /// What a crash leaves.
-    pub durable: MemoryStore,
-    pub pending: VecDeque<(Time, Token, Batch)>,
-    pub durable_to: Option<Token>,
-    pub held: VecDeque<(Token, LinkId, Vec<u8>)>,
-    pub wake: Option<Time>,
-    pub writes: usize,
-}
-
 pub struct Rig {
     pub now: Time,
     pub terms: Terms,
-    seed: u64,
+    pub seed: u64,
     drawn: u64,
-    client: Node,
-    provider: Node,
-    link: Option<LinkId>,
-    links: u64,
+    pub chance: Chance,
+    pub client: Node,
+    pub provider: Node,
+    /// The link that each side believes in.
+    pub links: [Option<LinkId>; 2],
+    links_made: u64,
     wire: VecDeque<(Time, Side, LinkId, Vec<u8>)>,
-    crash: Option<(Side, usize)>,
-    /// The data plane: what it may carry and has carried since the provider was told to serve.
-    serving: Option<(SessionId, Limit, u64)>,
-    using: Option<(SessionId, u64)>,
-    /// Bytes downloaded over all lives of the data plane.
-    downloaded: u64,
+    /// How long a frame is on its way, and a write on its way to the disk, in milliseconds.
+    pub delay: RangeInclusive<u64>,
+    pub fsync: RangeInclusive<u64>,
+    /// What the machines have put out, in all and before this tick.
+    outputs: u64,
+    outputs_before: u64,
+    /// Who is killed at which of its writes.
+    doomed: Option<(Side, usize)>,
+    /// Whether who is killed is started again at once, and the other side hears of it.
+    is_back_at_once: bool,
+    /// Who was killed, and is to be started again.
+    pub killed: Option<Side>,
+    /// Who ended a link by itself.
+    ended_links: Vec<(Side, LinkId)>,
+    pub planes: Planes,
+    /// Whether a session was asked for and there was no answer yet.
+    pub is_asking: bool,
     credited: Vec<Amount>,
-    settled: BTreeMap<Series, Settled>,
+    /// What the client heard was accepted, at most.
+    pub accepted: Amount,
+    /// The most that the client has promised, which its disk may not have got, and the window under which it did.
+    promised: Amount,
+    window_before: Amount,
+    pub promised_under: Amount,
+    pub settled: BTreeMap<Series, Settled>,
     /// Handed to the ledger, and when it answers.
     submitted: VecDeque<(Time, Promise, AccountsCall)>,
-    /// The longest time in which a download could not go on, and since when this one can't.
-    pub pause_max: Span,
-    moved_at: Time,
     /// The most that was promised and not used.
     pub ahead_max: Amount,
     pub stranger: bool,
@@ -95,83 +99,6 @@ pub struct Rig {
     /// Why the last session was not opened.
     pub refused: Option<OpenError>,
     pub ledger_paid: Amount,
-}
-
-fn other(side: Side) -> Side {
-    match side {
-        Side::Client => Side::Provider,
-        Side::Provider => Side::Client,
-    }
-}
-
-impl Node {
-    pub fn new(name: &[u8], seed: u64, now: Time, terms: Terms) -> Self {
-        let secret = IdentitySecret::from_bytes(&SEEDS.hash(&[b"identity", name]).0).expect("a key");
-        let static_secret = SEEDS.hash(&[b"static", name]).0;
-        let store = MemoryStore::new();
-        let market = open(&secret, static_secret, &store, now, SEEDS.hash(&[name, &seed.to_le_bytes()]).0, terms);
-        Self {
-            secret,
-            static_secret,
-            market,
-            durable: store.clone(),
-            store,
-            pending: VecDeque::new(),
-            durable_to: None,
-            held: VecDeque::new(),
-            wake: None,
-            writes: 0,
-        }
-    }
-
-    pub fn id(&self) -> IdentityId {
-        self.secret.id()
-    }
-
-    pub fn certificate(&self) -> StaticCertificate {
-        StaticCertificate::issue(&self.secret, NETWORK, StaticKey::of(&self.static_secret), Time(u64::MAX))
-    }
-
-    /// Everything that is not durable is gone.
-    pub fn restart(&mut self, now: Time, seed: [u8; 32], terms: Terms) {
-        self.store = self.durable.clone();
-        self.pending.clear();
-        self.held.clear();
-        (self.durable_to, self.wake) = (None, None);
-        self.market = open(&self.secret, self.static_secret, &self.store, now, seed, terms);
-    }
-}
-
-fn open(
-    secret: &IdentitySecret,
-    static_secret: [u8; 32],
-    store: &MemoryStore,
-    now: Time,
-    seed: [u8; 32],
-    terms: Terms,
-) -> Market {
-    let certificate = StaticCertificate::issue(secret, NETWORK, StaticKey::of(&static_secret), Time(u64::MAX));
-    let local = Local::new(certificate, static_secret).expect("the key fits its certificate");
-    let config = MarketConfig {
-        network: NETWORK,
-        identity: secret.clone(),
-        dialogue: Config::new(NETWORK),
-        give: GiveConfig { day_max: Amount::MAX },
-        take: TakeConfig {
-            amount_min: Amount::ZERO,
-            backing: BackingKind::Account,
-            update: true,
-            exposure_max: Amount::ZERO,
-            settle_at: terms.settle_at,
-            risk: Default::default(),
-            advice_wait: Span::seconds(2),
-        },
-        provider: ProviderConfig { ceiling: terms.window_ceiling, ..ProviderConfig::default() },
-        client: ClientConfig { ceiling: terms.window_ceiling, ..ClientConfig::default() },
-        warnings: (terms.others != Others::NotAsked).then(Default::default),
-        services: Services::new([Box::new(Socks { connections_max: 8 }) as Box<dyn byway_access::ServiceKind>]),
-    };
-    Market::open(config, local, store, now, seed).expect("opens")
 }
 
 impl Rig {
@@ -186,20 +113,29 @@ impl Rig {
             terms,
             seed,
             drawn: 0,
+            chance: Chance::of(seed),
             client: Node::new(b"client", seed, now, terms),
             provider: Node::new(b"provider", seed, now, terms),
-            link: None,
-            links: 0,
+            links: [None; 2],
+            links_made: 0,
             wire: VecDeque::new(),
-            crash: None,
-            serving: None,
-            using: None,
-            downloaded: 0,
+            delay: DELAY..=DELAY,
+            fsync: FSYNC..=FSYNC,
+            outputs: 0,
+            outputs_before: 0,
+            doomed: None,
+            is_back_at_once: false,
+            killed: None,
+            ended_links: Vec::new(),
+            planes: Planes::new(now, seed),
+            is_asking: false,
             credited: Vec::new(),
+            accepted: Amount::ZERO,
+            promised: Amount::ZERO,
+            window_before: Amount::ZERO,
+            promised_under: Amount::ZERO,
             settled: BTreeMap::new(),
             submitted: VecDeque::new(),
-            pause_max: Span::ZERO,
-            moved_at: now,
             ahead_max: Amount::ZERO,
             stranger: false,
             asked_others: 0,
@@ -211,39 +147,9 @@ impl Rig {
         rig
     }
 
-    /// `side` crashes when it has written this often.
-    pub fn crash_after(&mut self, side: Side, writes: usize) {
-        self.crash = Some((side, writes));
-    }
-
-    /// A link, and a dialogue on it.
-    pub fn connect(&mut self) {
-        self.links += 1;
-        let id = LinkId(self.links);
-        self.link = Some(id);
-        let link = || Link { id, profile: LinkProfile::stream(Span::millis(2 * DELAY)), binding: [9; 32] };
-        self.client.market.handle_link_up(link());
-        self.provider.market.handle_link_up(link());
-        let (peer, certificate, seed) = (self.provider.id(), self.provider.certificate(), self.draw());
-        let client = &mut self.client;
-        client.market.converse(self.now, peer, &certificate, id, seed, &client.store).expect("opens");
-        let (client_id, provider_id) = (self.client.id(), self.provider.id());
-        self.pump_until(|rig| {
-            rig.client.market.is_talking_to(provider_id) && rig.provider.market.is_talking_to(client_id)
-        });
-    }
-
-    pub fn break_link(&mut self) {
-        let Some(link) = self.link.take() else { return };
-        self.wire.clear();
-        self.client.market.handle_link_down(self.now, link, &self.client.store);
-        self.provider.market.handle_link_down(self.now, link, &self.provider.store);
-        self.carry_out();
-    }
-
     pub fn open_session(&mut self) {
         self.ask_for_session(self.seed);
-        self.pump_until(|rig| rig.serving.is_some() || rig.stranger);
+        self.pump_until(|rig| !rig.planes.serving.is_empty() || rig.stranger);
     }
 
     /// Asks for a session; `response` names what is asked.
@@ -254,17 +160,18 @@ impl Rig {
             service: Service::SOCKS,
             tariff: Tariff { measure: self.terms.measure, price: self.terms.expected },
             price_max: self.terms.price,
-            bandwidth_bps: 80_000_000,
+            bandwidth_bps: BANDWIDTH_BPS,
             cost_max: Amount::MAX,
             data: Vec::new(),
         };
+        self.is_asking = true;
         let client = &mut self.client;
         client.market.open_session(self.now, provider, ResponseId(response), request, &client.store).expect("asks");
     }
 
     /// The provider ends the session.
     pub fn end_session(&mut self, reason: StopReason) {
-        let (session, ..) = self.serving.expect("a session is served");
+        let session = self.planes.session.expect("a session is served");
         let client = self.client.id();
         self.provider.market.stop_serving(self.now, client, session, reason, &self.provider.store);
         self.pump_until(|rig| rig.ended.is_some());
@@ -273,27 +180,40 @@ impl Rig {
     /// Moves bytes until `total` have been downloaded, as far as payment lets them.
     pub fn download(&mut self, total: u64) {
         let deadline = Time(self.now.0 + PATIENCE);
-        self.moved_at = self.now;
-        while self.downloaded < total {
-            assert!(self.now < deadline, "stuck at {} of {total} bytes (seed {})", self.downloaded, self.seed);
-            self.move_bytes(total);
+        self.planes.moved_at = self.now;
+        self.planes.wanted.down = total.saturating_sub(self.planes.downloaded());
+        while self.planes.wanted.down > 0 {
+            let left = self.planes.wanted.down;
+            assert!(self.now < deadline, "stuck with {left} of {total} bytes left (seed {})", self.seed);
             self.tick();
         }
         self.pump_for(3_000);
     }
 
     pub fn stop_session(&mut self) {
-        let (session, _) = self.using.expect("a session is in use");
+        let session = self.planes.session.expect("a session is in use");
         let provider = self.provider.id();
         self.client.market.stop_using(self.now, provider, session, &self.client.store);
         self.pump_until(|rig| rig.ended.is_some());
     }
 
     pub fn settle(&mut self) {
+        self.ask_to_settle();
+        self.pump_for(5_000);
+    }
+
+    pub fn ask_to_settle(&mut self) {
         let client = self.client.id();
         // Nothing to settle is an answer, too.
         let _ = self.provider.market.settle(self.now, client, Take::Whole, &self.provider.store);
-        self.pump_for(5_000);
+    }
+
+    /// The client ends all sessions that it uses.
+    pub fn stop_all(&mut self) {
+        let provider = self.provider.id();
+        for (_, session) in self.client.market.used_sessions(self.now) {
+            self.client.market.stop_using(self.now, provider, session.id, &self.client.store);
+        }
     }
 
     pub fn settle_down(&mut self) {
@@ -313,18 +233,26 @@ impl Rig {
         (given.map_or(Amount::ZERO, |given| given.promise.amount), received.unwrap_or_default())
     }
 
-    pub fn unsettled(&self) -> Vec<byway_dialogue::payment::TakenPromise> {
+    /// Whether no session is left, and everything promised was received and paid by the ledger.
+    pub fn is_all_paid(&self) -> bool {
+        let (promised, received) = self.promised_and_received();
+        let sessions =
+            self.client.market.used_sessions(self.now).len() + self.provider.market.served_sessions(self.now).len();
+        sessions == 0 && promised == received && received == self.ledger_paid
+    }
+
+    pub fn unsettled(&self) -> Vec<TakenPromise> {
         self.provider.market.pair(self.client.id()).map(|pair| pair.taken).unwrap_or_default()
     }
 
     /// What the bytes that arrived cost.
     pub fn used(&self) -> Amount {
-        Amount::cost_of_bytes(self.terms.price, self.downloaded).expect("fits")
+        Amount::cost_of_bytes(self.terms.price, self.planes.downloaded()).expect("fits")
     }
 
     /// What the provider's data plane may carry.
     pub fn provider_limit(&self) -> u64 {
-        self.serving.map_or(0, |(_, limit, _)| limit.bytes)
+        self.planes.serving.values().map(|served| served.limit.bytes).sum()
     }
 
     /// Whether what the provider was credited never went back, over all its lives.
@@ -340,48 +268,37 @@ impl Rig {
         }
     }
 
-    /// What the data plane does in a millisecond: up to 10 kB, held back by the limit.
-    fn move_bytes(&mut self, total: u64) {
-        let (Some((session, limit, carried)), Some((_, used))) = (self.serving, self.using) else { return };
-        if self.link.is_none() {
-            return;
-        }
-        let bytes = 10_000.min(limit.bytes.saturating_sub(carried)).min(total - self.downloaded);
-        if bytes == 0 {
-            return;
-        }
-        self.pause_max = self.pause_max.max(self.now.since(self.moved_at));
-        self.moved_at = self.now;
-        self.downloaded += bytes;
-        self.serving = Some((session, limit, carried + bytes));
-        self.using = Some((session, used + bytes));
-        let (client, provider) = (self.client.id(), self.provider.id());
-        let counters = plane::counters(limit, carried + bytes);
-        self.provider.market.handle_served(self.now, client, session, counters, &self.provider.store);
-        let traffic = Traffic::new(0, used + bytes);
-        self.client.market.handle_used(self.now, provider, session, traffic, &self.client.store);
-    }
-
-    fn tick(&mut self) {
+    pub fn tick(&mut self) {
         self.now = Time(self.now.0 + 1);
+        self.outputs_before = self.outputs;
+        self.planes.has_moved = false;
+        self.carry();
         self.carry_out();
         self.sync();
         self.deliver();
         for side in [Side::Client, Side::Provider] {
             let now = self.now;
             let node = self.node(side);
-            if node.wake.is_some_and(|at| at <= now) {
+            if node.is_up && node.wake.is_some_and(|at| at <= now) {
                 node.wake = None;
                 node.market.handle_wake(now, &node.store);
             }
         }
         self.carry_out();
         self.answer_submissions();
-        self.crash_if_due();
-        self.ahead_max = self.ahead_max.max(self.promised_and_received().0.saturating_sub(self.used()));
+        self.take_ended_links();
+        if self.has_changed() {
+            self.note_promise();
+            self.ahead_max = self.ahead_max.max(self.promised_and_received().0.saturating_sub(self.used()));
+        }
     }
 
-    fn node(&mut self, side: Side) -> &mut Node {
+    /// Whether anything was carried or said since the tick began.
+    pub fn has_changed(&self) -> bool {
+        self.planes.has_moved || self.outputs > self.outputs_before
+    }
+
+    pub fn node(&mut self, side: Side) -> &mut Node {
         match side {
             Side::Client => &mut self.client,
             Side::Provider => &mut self.provider,
@@ -393,40 +310,27 @@ impl Rig {
         for side in [Side::Client, Side::Provider] {
             let now = self.now;
             let node = self.node(side);
-            while let Some((at, token, batch)) = node.pending.pop_front() {
-                if at > now {
-                    node.pending.push_front((at, token, batch));
-                    break;
-                }
-                node.durable.apply(&batch);
-                node.durable_to = Some(token);
-                node.market.handle_durable(now, token, &node.store);
+            if node.is_up {
+                node.sync(now).into_iter().for_each(|(link, frame)| self.transmit(side, link, frame));
             }
-            let mut ready = Vec::new();
-            while let Some((token, link, frame)) = node.held.pop_front() {
-                if node.durable_to.is_none_or(|to| to < token) {
-                    node.held.push_front((token, link, frame));
-                    break;
-                }
-                ready.push((link, frame));
-            }
-            ready.into_iter().for_each(|(link, frame)| self.transmit(side, link, frame));
         }
     }
 
     fn transmit(&mut self, from: Side, link: LinkId, frame: Vec<u8>) {
-        if Some(link) == self.link {
-            self.wire.push_back((Time(self.now.0 + DELAY), other(from), link, frame));
+        if Some(link) == self.links[from as usize] && self.planes.is_connected {
+            let at = Time(self.now.0 + self.chance.within(self.delay.clone()));
+            let at = self.wire.back().map_or(at, |(before, ..)| at.max(*before));
+            self.wire.push_back((at, other(from), link, frame));
         }
     }
 
     fn deliver(&mut self) {
-        while let Some((at, to, link, frame)) = self.wire.pop_front() {
-            if at > self.now {
-                self.wire.push_front((at, to, link, frame));
-                return;
+        let now = self.now;
+        while let Some((_, to, link, frame)) = self.wire.pop_front_if(|(at, ..)| *at <= now) {
+            if self.links[to as usize] != Some(link) || !self.planes.is_connected {
+                continue;
             }
-            let (now, seed) = (self.now, self.draw());
+            let seed = self.draw();
             let node = self.node(to);
             node.market.handle_frame(now, link, &frame, seed, &node.store);
             self.carry_out();
@@ -435,20 +339,19 @@ impl Rig {
 
     fn carry_out(&mut self) {
         for side in [Side::Client, Side::Provider] {
-            while let Some(output) = self.node(side).market.poll() {
-                let now = self.now;
+            while self.node(side).is_up
+                && let Some(output) = self.node(side).market.poll()
+            {
+                self.outputs += 1;
                 match output {
                     Effect::Persist { batch, token } => {
-                        let node = self.node(side);
-                        node.store.apply(&batch);
-                        node.pending.push_back((Time(now.0 + FSYNC), token, batch));
-                        node.writes += 1;
+                        let at = Time(self.now.0 + self.chance.within(self.fsync.clone()));
+                        self.node(side).write(at, token, batch);
+                        self.kill_if_doomed(side);
                     }
                     Effect::Send { to, message, after } => {
-                        let node = self.node(side);
-                        match after.filter(|token| node.durable_to.is_none_or(|durable| durable < *token)) {
-                            Some(token) => node.held.push_back((token, to, message)),
-                            None => self.transmit(side, to, message),
+                        if let Some((link, frame)) = self.node(side).send(to, message, after) {
+                            self.transmit(side, link, frame);
                         }
                     }
                     Effect::WakeAt(time) => {
@@ -474,27 +377,17 @@ impl Rig {
                 let node = self.node(side);
                 node.market.handle_early(now, peer, &bytes, &node.store);
             }
-            MarketNews::Serving { news: ProviderNews::Serve { session, limit, .. }, .. } => {
-                self.serving = Some((session, limit, 0));
-            }
-            MarketNews::Serving { news: ProviderNews::Limit { limit, .. }, .. } => {
-                if let Some((session, _, carried)) = self.serving {
-                    self.serving = Some((session, limit, carried));
-                }
-            }
-            MarketNews::Serving { news: ProviderNews::Halt { .. }, .. } => self.serving = None,
-            MarketNews::Using { news: ClientNews::Connect { session, .. }, .. } => {
-                self.using = Some((session, 0));
-                let provider = self.provider.id();
-                self.client.market.handle_channel(self.now, provider, session, Ok(()), &self.client.store);
-            }
-            MarketNews::Using { news: ClientNews::OpenFailed { error, .. }, .. } => self.refused = Some(error),
-            MarketNews::Using { news: ClientNews::Ended { reason, billed, cost, .. }, .. } => {
-                self.ended = Some(Ended { reason, billed, cost });
-                self.using = None;
-            }
+            MarketNews::LinkEnded { link, .. }
+            | MarketNews::LinkUnwanted(link)
+            | MarketNews::Refused { link, .. }
+            | MarketNews::Closed { link: Some(link), .. } => self.ended_links.push((side, link)),
+            MarketNews::Serving { news, .. } => self.serving_news(news),
+            MarketNews::Using { news, .. } => self.using_news(news),
             MarketNews::Payment { news: PaymentNews::Credited { received }, .. } if side == Side::Provider => {
                 self.credited.push(received);
+            }
+            MarketNews::Payment { news: PaymentNews::Accepted { amount, .. }, .. } if side == Side::Client => {
+                self.accepted = self.accepted.max(amount);
             }
             MarketNews::WarningsWanted { issuer } if side == Side::Provider => {
                 self.asked_others += 1;
@@ -506,6 +399,53 @@ impl Rig {
                 self.submitted.push_back((self.now + self.terms.settlement, promise, *call));
             }
             _ => {}
+        }
+    }
+
+    fn serving_news(&mut self, news: ProviderNews) {
+        match news {
+            ProviderNews::Serve { session, limit, .. } => {
+                self.planes.serving.insert(session, Served { limit, ..Served::default() });
+            }
+            ProviderNews::Limit { session, limit } => {
+                if let Some(served) = self.planes.serving.get_mut(&session) {
+                    served.limit = limit;
+                }
+            }
+            ProviderNews::Halt { session } => drop(self.planes.serving.remove(&session)),
+            ProviderNews::Earned { .. }
+            | ProviderNews::Ended { .. }
+            | ProviderNews::Judge { .. }
+            | ProviderNews::Unjudged { .. } => {}
+        }
+    }
+
+    fn using_news(&mut self, news: ClientNews) {
+        match news {
+            ClientNews::Connect { session, .. } => {
+                self.is_asking = false;
+                self.planes.connect(session);
+                let provider = self.provider.id();
+                self.client.market.handle_channel(self.now, provider, session, Ok(()), &self.client.store);
+            }
+            ClientNews::OpenFailed { error, .. } => (self.is_asking, self.refused) = (false, Some(error)),
+            ClientNews::Halt { session } => drop(self.planes.using.remove(&session)),
+            ClientNews::Ended { reason, billed, cost, .. } => self.ended = Some(Ended { reason, billed, cost }),
+            _ => {}
+        }
+    }
+
+    /// Under which window the client promised, if it just has.
+    pub fn note_promise(&mut self) {
+        if self.client.is_up
+            && let Some(pair) = self.client.market.pair(self.provider.id())
+        {
+            // It may be over by now with what it was promised for.
+            let window = if pair.window.is_zero() { self.window_before } else { pair.window };
+            self.window_before = window;
+            if let Some(given) = pair.given.filter(|given| given.promise.amount > self.promised) {
+                (self.promised, self.promised_under) = (given.promise.amount, window);
+            }
         }
     }
 
@@ -524,43 +464,18 @@ impl Rig {
         let settled = self.settled.entry(promise.series).or_default();
         if (promise.serial, promise.amount) <= (settled.serial, settled.amount) {
             let outcome = Outcome::Rejected(Reject::PromiseSettled);
-            return self.provider.market.handle_settlement(self.now, promise, outcome, &self.provider.store);
+            return self.answer(promise, outcome);
         }
         let before = if settled.serial == promise.serial { settled.amount } else { Amount::ZERO };
         let paid = promise.amount.saturating_sub(before);
         self.ledger_paid = self.ledger_paid.checked_add(paid).expect("fits");
         *settled = Settled { serial: promise.serial, amount: promise.amount };
-        let outcome = Outcome::Final { given_up: Amount::ZERO };
-        self.provider.market.handle_settlement(self.now, promise, outcome, &self.provider.store);
+        self.answer(promise, Outcome::Final { given_up: Amount::ZERO });
     }
 
-    fn crash_if_due(&mut self) {
-        let Some((side, writes)) = self.crash else { return };
-        if self.node(side).writes < writes {
-            return;
-        }
-        self.crash = None;
-        let (now, seed) = (self.now, self.draw());
-        let link = self.link.take();
-        self.wire.clear();
-        if let Some(link) = link {
-            let survivor = self.node(other(side));
-            survivor.market.handle_link_down(now, link, &survivor.store);
-        }
-        match side {
-            Side::Client => self.using = None,
-            Side::Provider => self.serving = None,
-        }
-        let terms = self.terms;
-        self.node(side).restart(now, seed, terms);
-        self.sell();
-        self.carry_out();
-        self.connect();
-        if self.using.is_none() {
-            self.pump_for(20_000);
-            if self.using.is_none() && self.downloaded == 0 {
-                self.open_session();
-            }
+    fn answer(&mut self, promise: Promise, outcome: Outcome) {
+        if self.provider.is_up {
+            self.provider.market.handle_settlement(self.now, promise, outcome, &self.provider.store);
         }
     }
 

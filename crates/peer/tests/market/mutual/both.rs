@@ -15,8 +15,9 @@ use byway_records::promise::Series;
 use byway_records::state::Settled;
 use byway_records::{Promise, Reject};
 
+use crate::rig::node::Node;
 use crate::rig::plane::counters;
-use crate::rig::{DELAY, FSYNC, Node, PATIENCE, SEEDS, offer};
+use crate::rig::{DELAY, FSYNC, PATIENCE, SEEDS, offer};
 use crate::terms::Terms;
 
 /// What each has in its account at first.
@@ -294,15 +295,7 @@ impl Both {
         for who in [ONE, OTHER] {
             let now = self.now;
             let node = &mut self.places[who].node;
-            while let Some((_, token, batch)) = node.pending.pop_front_if(|(at, _, _)| *at <= now) {
-                node.durable.apply(&batch);
-                node.durable_to = Some(token);
-                node.market.handle_durable(now, token, &node.store);
-            }
-            let mut ready = Vec::new();
-            while let Some((_, link, frame)) = node.held.pop_front_if(|(token, _, _)| node.durable_to >= Some(*token)) {
-                ready.push((link, frame));
-            }
+            let ready = node.sync(now);
             ready.into_iter().for_each(|(link, frame)| self.transmit(who, link, frame));
         }
     }
@@ -333,15 +326,12 @@ impl Both {
             while let Some(output) = self.places[who].node.market.poll() {
                 let node = &mut self.places[who].node;
                 match output {
-                    Effect::Persist { batch, token } => {
-                        node.store.apply(&batch);
-                        node.pending.push_back((Time(self.now.0 + FSYNC), token, batch));
-                        node.writes += 1;
+                    Effect::Persist { batch, token } => node.write(Time(self.now.0 + FSYNC), token, batch),
+                    Effect::Send { to, message, after } => {
+                        if let Some((link, frame)) = node.send(to, message, after) {
+                            self.transmit(who, link, frame);
+                        }
                     }
-                    Effect::Send { to, message, after } => match after.filter(|token| node.durable_to < Some(*token)) {
-                        Some(token) => node.held.push_back((token, to, message)),
-                        None => self.transmit(who, to, message),
-                    },
                     Effect::WakeAt(time) => node.wake = Some(node.wake.map_or(time, |at| at.min(time))),
                     Effect::Notify(news) => self.news(who, news),
                 }
@@ -459,7 +449,8 @@ impl Both {
         }
         let place = &mut self.places[who];
         (place.serving, place.using) = (None, None);
-        place.node.restart(self.now, seed, self.terms);
+        place.node.kill(0);
+        place.node.start(self.now, seed, self.terms);
         self.sell(who);
         self.carry_out();
         self.connect();

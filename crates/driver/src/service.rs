@@ -20,10 +20,10 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::gate::Gate;
-use crate::link::{Link, StreamError, StreamRecv, StreamSend};
+use crate::link::{Link, StreamRecv, StreamSend};
 use crate::meter::{Meter, Side};
 use crate::socks::stream_header::SessionTag;
-use crate::socks::{Outcome, Reply, Said, say, splice};
+use crate::socks::{Outcome, Reply, Said, ask, refuse, say, splice};
 
 /// The first byte of a header, which those of the proxy don't begin with.
 const SERVICE_STREAM: u8 = 0x40;
@@ -56,25 +56,14 @@ impl Decode for ServiceHeader {
 
 /// The client's side: takes a program's connection through `link`, as part of `session`.
 pub async fn carry(socket: TcpStream, link: &Link, session: SessionTag, gate: &Gate, meter: &Meter) -> Outcome {
+    let header = ServiceHeader { session };
     let asked = tokio::select! {
-        asked = timeout(REPLY_WAIT, ask(link, session)) => asked.unwrap_or(Err(Reply::TtlExpired)),
+        asked = timeout(REPLY_WAIT, ask(link, &header)) => asked.unwrap_or(Err(Reply::TtlExpired)),
         _ = gate.closed() => Err(Reply::GeneralFailure),
     };
     match asked {
         Ok((send, recv)) => Outcome::Spliced(splice(socket, send, recv, Side::Client, gate, meter).await),
         Err(reply) => Outcome::Refused(reply),
-    }
-}
-
-/// A stream on which the provider said that its program is there.
-async fn ask(link: &Link, session: SessionTag) -> Result<(StreamSend, StreamRecv), Reply> {
-    let failed = |_: StreamError| Reply::GeneralFailure;
-    let (send, mut recv) = link.open_stream(&ServiceHeader { session }.to_bytes()).await.map_err(failed)?;
-    let byte = recv.read_byte().await.map_err(failed)?.ok_or(Reply::GeneralFailure)?;
-    match Reply::from_byte(byte) {
-        Ok(Reply::Succeeded) => Ok((send, recv)),
-        Ok(reply) => Err(reply),
-        Err(_) => Err(Reply::GeneralFailure),
     }
 }
 
@@ -108,14 +97,6 @@ pub async fn serve(
         return Outcome::Gone;
     }
     Outcome::Spliced(splice(socket, send, recv, Side::Provider, gate, meter).await)
-}
-
-async fn refuse(mut send: StreamSend, reply: Reply, gate: &Gate) -> Outcome {
-    if say(&mut send, reply, gate).await == Said::Gone {
-        return Outcome::Gone;
-    }
-    send.finish();
-    Outcome::Refused(reply)
 }
 
 #[cfg(test)]

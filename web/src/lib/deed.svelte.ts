@@ -3,6 +3,9 @@
 import { errorMessage } from "./rpc";
 
 export class Deed {
+  /** `after` is what is looked at anew when something was done. */
+  constructor(private readonly after: () => Promise<unknown> = () => Promise.resolve()) {}
+
   isBusy = $state(false);
   problem = $state<string | null>(null);
 
@@ -12,6 +15,7 @@ export class Deed {
     this.problem = null;
     try {
       await act();
+      await this.after();
     } catch (error) {
       this.problem = errorMessage(error);
     } finally {

@@ -351,12 +351,9 @@ fn sessions_of_both_kinds_share_one_credit() {
     pair.open(ResponseId(2), request());
     pair.wanted = Traffic::new(0, 1_500_000);
     // The harness moves bytes in whichever session has room, so what is of use is reckoned by session here.
-    let mut news = 0;
     for _ in 0..4_000 {
         pair.advance();
-        news = pair.nodes[PROVIDER].provider_news.len();
     }
-    assert!(news > 0);
     let bills: Vec<_> = pair.sessions().iter().map(|view| (view.tariff, view.billed, view.cost)).collect();
     for (tariff, billed, cost) in &bills {
         assert_eq!(tariff.cost(*billed), *cost);

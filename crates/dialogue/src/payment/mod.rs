@@ -50,7 +50,8 @@
 //!
 //! - *A payer* can stop paying: the payee stops at what was received. It cannot lower or replay a promise, pay with one
 //!   for another network or payee, or have one counted twice. It can promise more than its account holds: up to the
-//!   exposure, half of what its registration cost; one bounce ends its credit until it is made good.
+//!   exposure, half of what its registration cost; one bounce ends its credit until it is made good. Where the payee owes it
+//!   too, the exposure is of the difference; a payer that collects its own part alone and then doesn't pay gains up to that.
 //! - *A payee* can keep the money and vanish: it gets one window. It cannot raise a promise, invent one, or move a payer
 //!   past its limits. It can lie about the remainder to a payer that lost its journal: that gains it one window, once.
 //! - *A crash* of either, between any two steps, loses no promise that was sent or accepted and settles nothing twice.

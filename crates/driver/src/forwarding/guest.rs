@@ -18,7 +18,7 @@ use super::{
 use crate::gate::Gate;
 use crate::link::{Link, StreamError, StreamRecv, StreamSend};
 use crate::meter::{Meter, Side};
-use crate::socks::{Reply, SessionTag, splice};
+use crate::socks::{self, SessionTag, splice};
 
 /// Visitors of one port at one time; further ones are turned away.
 const VISITORS_MAX: usize = 128;
@@ -151,18 +151,11 @@ async fn take(forward: Forward, visitor: Visitor) -> Result<(), NotTaken> {
     if forward.tells_from && socket.write_all(proxy_line(visitor.from, forward.to).as_bytes()).await.is_err() {
         return Err(NotTaken(visitor.number));
     }
-    let Ok((send, recv)) = fetch(&forward, visitor.number).await else { return Ok(()) };
+    let header = ForwardHeader { session: forward.session, wanted: Wanted::Visitor(visitor.number) };
+    // It may have left meanwhile.
+    let Ok((send, recv)) = socks::ask(&forward.link, &header).await else { return Ok(()) };
     splice(socket, send, recv, Side::Client, &forward.gate, &forward.meter).await;
     Ok(())
-}
-
-async fn fetch(forward: &Forward, number: VisitorNumber) -> Result<(StreamSend, StreamRecv), StreamError> {
-    let header = ForwardHeader { session: forward.session, wanted: Wanted::Visitor(number) };
-    let (send, mut recv) = forward.link.open_stream(&header.to_bytes()).await?;
-    match recv.read_byte().await?.map(Reply::from_byte) {
-        Some(Ok(Reply::Succeeded)) => Ok((send, recv)),
-        _ => Err(StreamError::Cut),
-    }
 }
 
 /// The line that says where a connection comes from (HAProxy's PROXY protocol, version 1, section 2.1).

@@ -18,7 +18,7 @@ use crate::entropy;
 use crate::gate::Gate;
 use crate::link::{StreamRecv, StreamSend};
 use crate::meter::{Meter, Side};
-use crate::socks::{Outcome, Reply, Said, say, splice};
+use crate::socks::{Outcome, Reply, Said, refuse, say, splice};
 
 /// Whose a port is: the client's identity.
 pub type Owner = [u8; 20];
@@ -142,11 +142,7 @@ impl ForwardHost {
         meter: &Meter,
     ) -> Outcome {
         let Some(socket) = self.fetch(owner, number) else {
-            if say(&mut send, Reply::HostUnreachable, gate).await == Said::Gone {
-                return Outcome::Gone;
-            }
-            send.finish();
-            return Outcome::Refused(Reply::HostUnreachable);
+            return refuse(send, Reply::HostUnreachable, gate).await;
         };
         if say(&mut send, Reply::Succeeded, gate).await == Said::Gone {
             return Outcome::Gone;
@@ -161,7 +157,7 @@ impl ForwardHost {
         waiting.map(|waiting| waiting.socket)
     }
 
-    /// A port for `owner`: the one that it wishes, or one that is kept for it, or any that is free.
+    /// A port for `owner`: the one that it wishes, or any that is free; where it may have no more, one that is kept for it.
     fn take(&self, owner: Owner, wished: Option<u16>) -> Result<Holding, PortRefusal> {
         let now = Instant::now();
         let mut table = lock(&self.table);

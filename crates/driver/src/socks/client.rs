@@ -43,8 +43,8 @@ pub async fn carry(request: SocksRequest, link: &Link, session: SessionTag, gate
     }
 }
 
-/// A stream on which the exit said that it is connected.
-async fn ask(link: &Link, header: &StreamHeader) -> Result<(StreamSend, StreamRecv), Reply> {
+/// A stream with this header, on which the other side said that it is connected.
+pub(crate) async fn ask(link: &Link, header: &impl Encode) -> Result<(StreamSend, StreamRecv), Reply> {
     let failed = |_: StreamError| Reply::GeneralFailure;
     let (send, mut recv) = link.open_stream(&header.to_bytes()).await.map_err(failed)?;
     let byte = recv.read_byte().await.map_err(failed)?.ok_or(Reply::GeneralFailure)?;

@@ -26,10 +26,11 @@ pub mod server;
 pub mod splice;
 pub mod stream_header;
 
+pub(crate) use client::ask;
 pub use client::carry;
 pub use handshake::Credentials;
 pub use reply::Reply;
-pub(crate) use reply::{Said, say};
+pub(crate) use reply::{Said, refuse, say};
 pub use server::{SocksRequest, serve};
 pub use splice::{Ended, Outcome, Socket, splice};
 pub use stream_header::{Host, SessionTag, StreamHeader, Target, Wanted};

@@ -6,6 +6,7 @@ use byway_primitives::DecodeError;
 
 use crate::gate::Gate;
 use crate::link::StreamSend;
+use crate::socks::splice::Outcome;
 
 /// Whether a client took a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,15 @@ pub(crate) async fn say(send: &mut StreamSend, reply: Reply, gate: &Gate) -> Sai
         said = send.write_all(&byte) => if said.is_ok() { Said::Heard } else { Said::Gone },
         _ = gate.closed() => Said::Gone,
     }
+}
+
+/// Answers a data stream that leads nowhere, and ends it.
+pub(crate) async fn refuse(mut send: StreamSend, reply: Reply, gate: &Gate) -> Outcome {
+    if say(&mut send, reply, gate).await == Said::Gone {
+        return Outcome::Gone;
+    }
+    send.finish();
+    Outcome::Refused(reply)
 }
 
 /// How a request to connect ended. The exit answers with these numbers too, so that the program at the client's side

@@ -23,6 +23,7 @@ use tokio::time::sleep;
 
 use super::data_plane::Plane;
 use super::opened::Listening;
+use super::serving::leads_out;
 use super::way_out::{Exit, ExitState, find_exit};
 use super::ways::WayId;
 use super::{Actor, Arrival, SellingConfig};
@@ -154,8 +155,7 @@ impl Actor {
 
     /// The contact by which an offer says that ports are forwarded.
     pub(super) fn forward_contact(&self, selling: &SellingConfig, service: Service) -> Option<Contact> {
-        let leads_out = matches!(service, Service::SOCKS | Service::TUNNEL);
-        let forwarding = selling.forwarding.as_ref().filter(|_| leads_out)?;
+        let forwarding = selling.forwarding.as_ref().filter(|_| leads_out(service))?;
         let address = self.forward_address(forwarding)?;
         Some(Contact { protocol: FORWARD_PROTOCOL.to_owned(), data: address.to_string().into_bytes() })
     }

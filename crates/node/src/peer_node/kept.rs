@@ -2,6 +2,7 @@
 
 use byway_access::session::SessionId;
 use byway_primitives::{Batch, Space, Store};
+use serde::Serialize;
 
 use super::Actor;
 use super::ways::WayId;
@@ -23,17 +24,17 @@ const MAIN_KEY: &[u8] = b"main";
 const SESSION_LOG: Space = Space("session-log");
 
 impl Actor {
+    fn keep(&mut self, space: Space, key: impl Into<Vec<u8>>, value: &impl Serialize) {
+        let value = serde_json::to_vec(value).expect("texts, numbers and lists of them have a JSON form");
+        let mut batch = Batch::new();
+        batch.put(space, key, value);
+        self.write_ledger(batch);
+    }
+
     /// Keeps an ended session, also across restarts.
     pub(super) fn keep_session(&mut self, session: contract::Session) {
         let key = [&session.started_ms.0.to_be_bytes()[..], session.id.0.as_bytes()].concat();
-        match serde_json::to_vec(&session) {
-            Ok(value) => {
-                let mut batch = Batch::new();
-                batch.put(SESSION_LOG, key, value);
-                self.write_ledger(batch);
-            }
-            Err(error) => tracing::error!(%error, "a session can't be written down"),
-        }
+        self.keep(SESSION_LOG, key, &session);
         self.ended_sessions.push(session);
     }
 
@@ -49,64 +50,30 @@ impl Actor {
     /// Takes effect with the next tunnel: rules under a running one are left alone.
     pub(super) fn set_tunnel(&mut self, request: TunnelSettingsSet) -> TunnelSettings {
         self.config.outside_tunnel = request.applied_to(&self.config.outside_tunnel);
-        match serde_json::to_vec(&self.config.outside_tunnel) {
-            Ok(value) => {
-                let mut batch = Batch::new();
-                batch.put(CHOICES, TUNNEL_KEY, value);
-                self.write_ledger(batch);
-            }
-            Err(error) => tracing::error!(%error, "what stays outside the tunnel can't be written down"),
-        }
+        self.keep(CHOICES, TUNNEL_KEY, &self.config.outside_tunnel.clone());
         self.tunnel_settings()
     }
 
     /// Keeps what the user chose: limits and preferred providers.
     pub(super) fn keep_choices(&mut self) {
-        let choices = (self.limits.session_max, self.limits.day_max, &self.preferred);
-        match serde_json::to_vec(&choices) {
-            Ok(value) => {
-                let mut batch = Batch::new();
-                batch.put(CHOICES, CHOICES_KEY, value);
-                self.write_ledger(batch);
-            }
-            Err(error) => tracing::error!(%error, "limits and preferences can't be written down"),
-        }
+        let choices = (self.limits.session_max, self.limits.day_max, self.preferred.clone());
+        self.keep(CHOICES, CHOICES_KEY, &choices);
     }
 
     /// Keeps what is allowed today beyond the limit.
     pub(super) fn keep_allowed(&mut self) {
-        match serde_json::to_vec(&self.limits.allowed) {
-            Ok(value) => {
-                let mut batch = Batch::new();
-                batch.put(CHOICES, ALLOWED_KEY, value);
-                self.write_ledger(batch);
-            }
-            Err(error) => tracing::error!(%error, "what was allowed today can't be written down"),
-        }
+        self.keep(CHOICES, ALLOWED_KEY, &self.limits.allowed.clone());
     }
 
+    /// Keeps what was spent before today by sessions that go on.
     pub(super) fn keep_yesterday(&mut self) {
-        match serde_json::to_vec(&self.limits.yesterday) {
-            Ok(value) => {
-                let mut batch = Batch::new();
-                batch.put(CHOICES, YESTERDAY_KEY, value);
-                self.write_ledger(batch);
-            }
-            Err(error) => tracing::error!(%error, "what was spent before today can't be written down"),
-        }
+        self.keep(CHOICES, YESTERDAY_KEY, &self.limits.yesterday.clone());
     }
 
     /// Keeps which session the main way has, so that it is the one that goes on there after a restart.
     pub(super) fn keep_main_session(&mut self) {
         let Some(connected) = self.ways.connected(WayId::MAIN) else { return };
-        match serde_json::to_vec(&(connected.session.0, &connected.filter)) {
-            Ok(value) => {
-                let mut batch = Batch::new();
-                batch.put(CHOICES, MAIN_KEY, value);
-                self.write_ledger(batch);
-            }
-            Err(error) => tracing::error!(%error, "the session in use can't be written down"),
-        }
+        self.keep(CHOICES, MAIN_KEY, &(connected.session.0, connected.filter.clone()));
     }
 
     /// Under what the main way's session of before a restart was looked for, if this is it.

@@ -310,7 +310,7 @@ impl Actor {
 }
 
 /// Whether a session of this service is for going where the client wants, by the node's own connections.
-fn leads_out(service: Service) -> bool {
+pub(super) fn leads_out(service: Service) -> bool {
     matches!(service, Service::SOCKS | Service::TUNNEL)
 }
 

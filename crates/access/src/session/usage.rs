@@ -1,7 +1,8 @@
 //! What was used of a session, and how one side counts it: bytes by its data plane, time by its own clock.
 //!
 //! Nothing here depends on what the session is sold by: both are always counted, and the [tariff](super::Tariff) says which
-//! of them costs. Clocks are only ever compared with themselves, so that it doesn't matter what they show.
+//! of them costs. Clocks are only ever compared with themselves, so that it doesn't matter what they show; one that is
+//! set forward while a session runs counts as much more.
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Span, Time};

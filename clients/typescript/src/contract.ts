@@ -831,11 +831,15 @@ export interface TransactionView {
   transaction_id: Id;
 }
 
-/** what stays outside this machine's tunnel */
+/** what stays outside this machine's tunnel, or what alone is inside */
 export interface TunnelSettings {
   closed: boolean;
+  inside: string[];
+  inside_domains: string[];
   local_network: boolean;
   outside: string[];
+  outside_domains: string[];
+  partial: boolean;
   programs: "all" | "all-but-outside" | "only-inside";
 }
 
@@ -931,10 +935,10 @@ export interface Methods {
   "service_close": { params: { listen: Socket }; result: Empty };
   /** What this node sells now. */
   "offer_own": { params: Record<string, never>; result: Offer[] };
-  /** What stays outside this machine's tunnel. */
+  /** What stays outside this machine's tunnel, or what alone is inside. */
   "tunnel_settings": { params: Record<string, never>; result: TunnelSettings };
   /** Changes that, from the next tunnel on. */
-  "tunnel_settings_set": { params: { local_network?: boolean; outside?: string[]; programs?: "all" | "all-but-outside" | "only-inside" }; result: TunnelSettings };
+  "tunnel_settings_set": { params: { local_network?: boolean; outside?: string[]; outside_domains?: string[]; inside?: string[]; inside_domains?: string[]; programs?: "all" | "all-but-outside" | "only-inside" }; result: TunnelSettings };
   /** What this node has earned, by day or month, and what it carries now. */
   "market_earnings": { params: { by?: "day" | "month"; limit?: number }; result: ProviderEarnings };
   /** Destinations to which no client gets, the newest first. */

@@ -34,13 +34,12 @@
 
 mod blocks;
 mod lists;
-mod punycode;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use byway_records::offer::{Action, Network, Rule};
 
-pub use lists::{Destination, Domain, ExitLists, Hosts};
+pub use lists::{Destination, ExitLists, Hosts};
 
 /// Ports on which mail is handed in. Spam sent from an exit gets its address listed within hours.
 pub const MAIL_PORTS: [u16; 3] = [25, 465, 587];

@@ -10,6 +10,7 @@
 //! - [`link`]: links between peers over QUIC, direct or through a [`relay`] of one's own.
 //! - [`disguise`]: the way to that relay from networks that block it, behind a web site.
 //! - [`socks`]: the SOCKS listener, and the path of its bytes; [`exit`]: where they come out.
+//! - [`names`]: DNS as a middleman, at exits and where names decide which way packets go.
 //! - [`forwarding`]: ports at the exit that lead the other way, to a program of the client's.
 //! - [`tunnel`]: the same for whole IP packets: WireGuard between a client and a provider.
 //! - [`service`]: the streams of a service that plugs in, from one program to another.
@@ -32,6 +33,7 @@ pub mod link;
 pub mod mesh;
 pub mod meter;
 pub mod mirror;
+pub mod names;
 pub mod pace;
 pub mod pool;
 pub mod relay;

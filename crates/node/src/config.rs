@@ -245,6 +245,7 @@ impl Config {
         self.buying.check_prices()?;
         self.link.check()?;
         self.quality.check()?;
+        self.tunnel.check()?;
         if crate::logs::filter(&self.log.level).is_none() {
             return Err(problem("log.level", &self.log.level, "it is no level", "write info or debug"));
         }

@@ -7,6 +7,7 @@
 //! - [`epoch`]: who the kernel nodes are, from one change to the next. [`roll`]: who counted in past ones; [`evidence`]:
 //!   what proves that one of them broke the rules; [`entry`]: what a node hands its owner to join with.
 //! - [`genesis`]: the file that a network is; its digest names the network.
+//! - [`domain`]: a name and all below it, as lists have it.
 //! - [`state`]: entries of the programs' provable state, as followers read them.
 //! - [`reject`]: every reason for which the ledger turns something down.
 //!
@@ -16,6 +17,7 @@
 pub mod asset;
 pub mod call;
 pub mod checkpoint;
+pub mod domain;
 pub mod entry;
 pub mod epoch;
 pub mod evidence;
@@ -36,6 +38,7 @@ pub mod verified;
 pub use asset::AssetTerms;
 pub use call::{Call, CallEnvelope, ProgramId};
 pub use checkpoint::{Certificate, Checkpoint, Height};
+pub use domain::Domain;
 pub use entry::{EntryError, SignedEntry};
 pub use epoch::{Epoch, Seat, Seats, Standing};
 pub use evidence::Evidence;

@@ -15,18 +15,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use byway_primitives::DecodeError;
+use byway_records::Domain;
 use byway_records::offer::Network;
 
-use super::{Denied, ExitPolicy, host_reached, names, punycode};
-
-/// Bytes of a name in DNS.
-const NAME_BYTES_MAX: usize = 253;
-/// Bytes of one label in it.
-const LABEL_BYTES_MAX: usize = 63;
-
-/// A name and all below it, in lower-case ASCII and without a dot at the end.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Domain(String);
+use super::{Denied, ExitPolicy, host_reached, names};
 
 /// The hosts that a destination names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,21 +43,6 @@ pub struct ExitLists {
     pub blocked: Vec<Destination>,
     pub allowed: Vec<Destination>,
     pub denied: Vec<Destination>,
-}
-
-impl Domain {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether `name`, as a stream or a question has it, is this or below it.
-    pub fn holds(&self, name: &str) -> bool {
-        // However many dots end it, a resolver looks for the same.
-        let name = name.trim_end_matches('.');
-        let Some(start) = name.len().checked_sub(self.0.len()) else { return false };
-        let (above, end) = name.as_bytes().split_at(start);
-        end.eq_ignore_ascii_case(self.0.as_bytes()) && (above.is_empty() || above.ends_with(b"."))
-    }
 }
 
 impl Destination {
@@ -150,32 +127,6 @@ impl ExitLists {
     pub fn hides(&self, name: &str) -> bool {
         let is_in = |list: &[Destination]| list.iter().any(|destination| destination.has_whole_name(name));
         is_in(&self.blocked) || (is_in(&self.denied) && !is_in(&self.allowed))
-    }
-}
-
-impl FromStr for Domain {
-    type Err = DecodeError;
-
-    fn from_str(text: &str) -> Result<Self, DecodeError> {
-        let text = text.strip_prefix("*.").unwrap_or(text);
-        let text = text.strip_suffix('.').unwrap_or(text);
-        let labels: Option<Vec<String>> = text.split(['.', '。']).map(punycode::label).collect();
-        let name = labels.unwrap_or_default().join(".");
-        let fits = |label: &str| {
-            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-            (1..=LABEL_BYTES_MAX).contains(&label.len()) && label.bytes().all(is_plain)
-        };
-        let is_number = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-        if name.len() <= NAME_BYTES_MAX && name.split('.').all(fits) && !is_number {
-            return Ok(Self(name));
-        }
-        Err(DecodeError::Invalid("destination: a name such as example.com or an address is needed"))
-    }
-}
-
-impl fmt::Display for Domain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
     }
 }
 

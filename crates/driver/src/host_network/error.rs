@@ -1,6 +1,7 @@
 //! What can go wrong, told to a person.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +39,15 @@ pub enum HostNetworkError {
 
     #[error("programs can't be told apart: no cgroup2 file system is mounted under /sys/fs/cgroup")]
     NoCgroup,
+
+    #[error(
+        "nobody is known who could be asked for names outside the tunnel: /etc/resolv.conf names only this machine itself; \
+         put the network's name servers into tunnel.name_servers"
+    )]
+    NoNameServers,
+
+    #[error("names can't be answered at {address}, which going by domain needs: {source}; does another node run here?")]
+    Names { address: SocketAddr, source: Arc<io::Error> },
 
     #[error(transparent)]
     Plan(#[from] PlanError),

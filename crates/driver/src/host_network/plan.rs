@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use byway_records::Domain;
 use byway_records::offer::Network;
 
 use super::{NameError, PlanError};
@@ -12,6 +13,8 @@ use super::{NameError, PlanError};
 pub const ALLOWED_MAX: usize = 128;
 /// Networks in one list of a plan. What the standard exit policy denies is about 40.
 pub const NETWORKS_MAX: usize = 1024;
+/// Domains in one plan.
+pub const DOMAINS_MAX: usize = 256;
 /// Addresses, uplinks and ports in one list of a plan.
 pub const LIST_MAX: usize = 64;
 
@@ -81,7 +84,7 @@ pub enum Programs {
     All,
     /// All but those in the group for outside. Their names are still resolved inside.
     AllButOutside,
-    /// Only those in the group for inside; the rest of the machine is not protected at all.
+    /// Only those in the group for inside, and what else the plan names; the rest of the machine is not protected at all.
     OnlyInside,
 }
 
@@ -94,6 +97,14 @@ pub struct ClientPlan {
     pub lan: Lan,
     /// Networks that are reached past the tunnel by every program (split tunnelling by address), except for DNS.
     pub outside: Vec<Network>,
+    /// Networks that every program reaches through the tunnel or not at all. For [`Programs::OnlyInside`], as all else is
+    /// inside anyway.
+    pub inside: Vec<Network>,
+    /// Domains whose addresses are outside, too; for [`Programs::OnlyInside`], inside (split tunnelling by domain). All names of
+    /// the machine are then asked of this process.
+    pub domains: Vec<Domain>,
+    /// Who is asked for names outside; the machine's own name servers where there are none.
+    pub name_servers: Vec<IpAddr>,
     pub programs: Programs,
 }
 
@@ -138,6 +149,8 @@ pub struct Status {
     pub is_sharing: bool,
     /// The node's folder notes a plan that isn't in force: the machine was started anew, or somebody emptied the rules.
     pub is_lost: bool,
+    /// The machine's name servers are others than those that are asked for names outside: it is in another network.
+    pub is_outdated: bool,
     /// Routing rules of ours that exist.
     pub rules: usize,
     /// Routes of ours that exist.
@@ -216,6 +229,9 @@ impl ClientPlan {
     pub fn check(&self) -> Result<(), PlanError> {
         bounded("endpoints", self.allowed.len(), ALLOWED_MAX)?;
         bounded("networks outside", self.outside.len(), NETWORKS_MAX)?;
+        bounded("networks inside", self.inside.len(), NETWORKS_MAX)?;
+        bounded("domains", self.domains.len(), DOMAINS_MAX)?;
+        bounded("name servers", self.name_servers.len(), LIST_MAX)?;
         match &self.tunnel {
             Some(tunnel) => {
                 bounded("inner addresses", tunnel.addresses.len(), LIST_MAX)?;

@@ -7,6 +7,8 @@
 
 mod actor;
 mod client;
+mod domains;
+mod name_server;
 mod namespace;
 mod programs;
 mod provider;

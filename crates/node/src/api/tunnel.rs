@@ -1,7 +1,9 @@
 //! What stays outside this machine's tunnel, as calls answer and change it (row A11).
 
-use byway_driver::host_network::NETWORKS_MAX;
+use byway_driver::host_network::{DOMAINS_MAX, NETWORKS_MAX};
+use byway_records::Domain;
 use byway_records::offer::Network;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
@@ -9,8 +11,8 @@ use super::params::Params;
 use super::requests::Request;
 use crate::config::{ProgramsInside, TunnelConfig};
 
-/// Most networks outside that a call may name; the rest of a plan's are for the local network.
-pub const OUTSIDE_MAX: usize = NETWORKS_MAX / 16;
+/// Most networks of one side that a call may name; the rest of a plan's are for the local network.
+pub const SIDE_MAX: usize = NETWORKS_MAX / 16;
 
 /// What the machine's network is closed around, and what stays open beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,13 +21,19 @@ pub struct TunnelSettings {
     pub closed: bool,
     pub local_network: bool,
     pub outside: Vec<Network>,
+    pub outside_domains: Vec<Domain>,
+    pub inside: Vec<Network>,
+    pub inside_domains: Vec<Domain>,
     pub programs: ProgramsInside,
+    /// The rest of the machine is outside.
+    pub partial: bool,
 }
 
 impl TunnelSettings {
     pub fn new(closed: bool, config: TunnelConfig) -> Self {
-        let TunnelConfig { local_network, outside, programs, .. } = config;
-        Self { closed, local_network, outside, programs }
+        let partial = config.is_partial();
+        let TunnelConfig { local_network, outside, outside_domains, inside, inside_domains, programs, .. } = config;
+        Self { closed, local_network, outside, outside_domains, inside, inside_domains, programs, partial }
     }
 }
 
@@ -37,30 +45,55 @@ pub struct TunnelSettingsSet {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outside: Option<Vec<Network>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub outside_domains: Option<Vec<Domain>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Vec<Network>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inside_domains: Option<Vec<Domain>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub programs: Option<ProgramsInside>,
 }
 
 impl TunnelSettingsSet {
     /// `before`, but for what is named here.
-    pub fn applied_to(self, before: &TunnelConfig) -> TunnelConfig {
-        TunnelConfig {
+    ///
+    /// # Errors
+    /// Something would be on both sides.
+    pub fn applied_to(self, before: &TunnelConfig) -> Result<TunnelConfig, ApiError> {
+        let config = TunnelConfig {
             local_network: self.local_network.unwrap_or(before.local_network),
             outside: self.outside.unwrap_or_else(|| before.outside.clone()),
+            outside_domains: self.outside_domains.unwrap_or_else(|| before.outside_domains.clone()),
+            inside: self.inside.unwrap_or_else(|| before.inside.clone()),
+            inside_domains: self.inside_domains.unwrap_or_else(|| before.inside_domains.clone()),
             programs: self.programs.unwrap_or(before.programs),
             ..before.clone()
+        };
+        match config.contradiction() {
+            Some(why) => Err(ApiError::invalid_params("inside", why)),
+            None => Ok(config),
         }
     }
 }
 
 impl Request for TunnelSettingsSet {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
-        let outside: Option<Vec<Network>> = params.optional("outside")?;
-        if outside.as_ref().is_some_and(|networks| networks.len() > OUTSIDE_MAX) {
-            return Err(ApiError::invalid_params(
-                "outside",
-                format_args!("it may name {OUTSIDE_MAX} networks at most"),
-            ));
+        Ok(Self {
+            local_network: params.optional("local_network")?,
+            outside: list(params, "outside", SIDE_MAX)?,
+            outside_domains: list(params, "outside_domains", DOMAINS_MAX)?,
+            inside: list(params, "inside", SIDE_MAX)?,
+            inside_domains: list(params, "inside_domains", DOMAINS_MAX)?,
+            programs: params.optional("programs")?,
+        })
+    }
+}
+
+fn list<T: DeserializeOwned>(params: &mut Params, name: &'static str, max: usize) -> Result<Option<Vec<T>>, ApiError> {
+    match params.optional::<Vec<T>>(name)? {
+        Some(list) if list.len() > max => {
+            Err(ApiError::invalid_params(name, format_args!("it may name {max} at most")))
         }
-        Ok(Self { local_network: params.optional("local_network")?, outside, programs: params.optional("programs")? })
+        list => Ok(list),
     }
 }

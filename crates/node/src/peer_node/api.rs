@@ -128,7 +128,7 @@ impl NodeApi for PeerNode {
     }
 
     async fn tunnel_settings_set(&self, request: TunnelSettingsSet) -> Answer<TunnelSettings> {
-        self.ask(|actor| Ok(actor.set_tunnel(request))).await
+        self.ask(|actor| actor.set_tunnel(request)).await
     }
 
     async fn service_list(&self) -> Answer<ServiceList> {

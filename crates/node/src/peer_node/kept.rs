@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Actor;
 use super::ways::WayId;
-use crate::api::{self as contract, OfferFilter, TunnelSettings, TunnelSettingsSet, WalletViewKey};
+use crate::api::{self as contract, ApiError, OfferFilter, TunnelSettings, TunnelSettingsSet, WalletViewKey};
 use crate::config::TunnelConfig;
 
 /// What the user chose over the local API.
@@ -48,10 +48,10 @@ impl Actor {
     }
 
     /// Takes effect with the next tunnel: rules under a running one are left alone.
-    pub(super) fn set_tunnel(&mut self, request: TunnelSettingsSet) -> TunnelSettings {
-        self.config.outside_tunnel = request.applied_to(&self.config.outside_tunnel);
+    pub(super) fn set_tunnel(&mut self, request: TunnelSettingsSet) -> Result<TunnelSettings, ApiError> {
+        self.config.outside_tunnel = request.applied_to(&self.config.outside_tunnel)?;
         self.keep(CHOICES, TUNNEL_KEY, &self.config.outside_tunnel.clone());
-        self.tunnel_settings()
+        Ok(self.tunnel_settings())
     }
 
     /// Keeps what the user chose: limits and preferred providers.

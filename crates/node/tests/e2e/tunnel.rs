@@ -73,6 +73,50 @@ fn a_tunnel_carries_everything_and_nothing_leaves_beside_it() {
     story.tell("disconnected; nothing is left");
 }
 
+#[test]
+fn a_domain_goes_past_the_tunnel_and_all_else_through_it_or_the_other_way_round() {
+    let _turn = turn();
+    let story = Story::begin("split");
+    let mut spaces = Spaces::make();
+    spaces.serve();
+    let mut network = Network::make_in(&spaces);
+    network.start();
+    network.prepare_client("5");
+    let client = network.client_node.clone();
+    let seen = |host: &str| eventually_or("it answers", PATIENCE, || spaces.ask(&spaces.client, host, 10)).0;
+    client.sees_offers("tunnel", 1);
+
+    client.json(&["split", "set", "--outside-domains", "web.example", "--local-network", "off"]);
+    let told = String::from_utf8(client.run(&["split", "show"]).stdout).unwrap();
+    assert_eq!(told, "The tunnel is for everything but\n  domains web.example\n");
+    client.json(&["connect", "--service", "tunnel"]);
+    assert_eq!(seen(spaces::WEB), spaces::PROVIDER, "nobody has asked for it by its name");
+    assert_eq!(seen(NAME), spaces::CLIENT, "past the tunnel");
+    assert_eq!(seen(spaces::OTHER_NAME), spaces::PROVIDER, "and all else through it");
+    story.tell("a domain goes past the tunnel");
+    network.client.kill();
+    assert!(spaces.ask(&spaces.client, spaces::OTHER, 10).is_err(), "nothing leaves while the node is dead");
+    network.client.start_ready();
+    assert_eq!(seen(NAME), spaces::CLIENT);
+    assert_eq!(seen(spaces::OTHER_NAME), spaces::PROVIDER);
+    story.tell("also after a crash");
+    client.json(&["disconnect"]);
+
+    let refused = client.failure(&["split", "set", "--inside-domains", "web.example"]);
+    assert!(refused.contains("one side is all the rest"), "{refused}");
+    client.json(&["split", "set", "--outside-domains", "none", "--inside-domains", "web.example"]);
+    client.json(&["connect", "--service", "tunnel"]);
+    assert_eq!(seen(NAME), spaces::PROVIDER);
+    assert_eq!(seen(spaces::OTHER_NAME), spaces::CLIENT, "the rest is outside");
+    story.tell("only the domain goes through it");
+    client.json(&["disconnect"]);
+    eventually("the machine is open again", SOON, || {
+        spaces.sh(&spaces.client, "nft list ruleset; cat /etc/resolv.conf").eq("nameserver 11.8.8.8\n").then_some(())
+    });
+    assert_eq!(seen(NAME), spaces::CLIENT);
+    network.stop();
+}
+
 /// What the network between the two lets through of what goes from one to the other directly: nothing, or all.
 fn wall(spaces: &Spaces, is_up: bool) {
     let rules = "nft add table ip wall; nft 'add chain ip wall ways { type filter hook forward priority 0; }'; \

@@ -394,7 +394,7 @@ impl NodeApi for Fake {
     }
 
     async fn tunnel_settings_set(&self, request: TunnelSettingsSet) -> Answer<TunnelSettings> {
-        Ok(TunnelSettings::new(true, request.applied_to(&TunnelConfig::default())))
+        Ok(TunnelSettings::new(true, request.applied_to(&TunnelConfig::default())?))
     }
 
     async fn market_earnings(&self, request: MarketEarnings) -> Answer<ProviderEarnings> {

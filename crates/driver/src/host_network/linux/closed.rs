@@ -11,13 +11,17 @@
 //!   programs then wait through an outage instead of losing their connections.
 //! - `translate`: the source address of a marked packet was chosen for the route that it didn't take.
 //!
+//! - `names`: where names decide which way packets go, questions for them are turned to the node, from whomever and to
+//!   whomever; but for what the node asks itself, and programs that are alone inside.
+//!
 //! - `leaving`: the same as `output`, asked again after the last routing. Within `output` the interface is the one of the
 //!   first routing; whoever marks packets in between (this table, or another firewall) may have sent them elsewhere.
 
 use byway_records::offer::Network;
 
 use super::cgroup::GroupPath;
-use super::script::{CLIENT_TABLE, Field, Policy, Script, family, set};
+use super::names::Named;
+use super::script::{AddressKind, CLIENT_TABLE, Field, Policy, Script, family, set};
 use crate::host_network::{
     Allowed, ClientPlan, INSIDE_MARK, InterfaceName, Lan, NODE_MARK, OUTSIDE_MARK, Sender, Tunnel,
 };
@@ -68,24 +72,36 @@ pub(super) fn lan_networks() -> Vec<Network> {
     v4.chain(v6).collect()
 }
 
-/// The table for a machine that is inside, but for the programs of `outside`.
-pub(super) fn machine(plan: &ClientPlan, outside: Option<&GroupPath>) -> String {
+/// The table for a machine that is inside, but for the programs of `outside` and the addresses of names.
+pub(super) fn machine(plan: &ClientPlan, outside: Option<&GroupPath>, named: Option<&Named<'_>>) -> String {
     let mut script = Script::replacing(CLIENT_TABLE);
     let tunnel = plan.tunnel.as_ref();
+    sets(&mut script, named);
     prerouting(&mut script, tunnel, &[NODE_MARK, OUTSIDE_MARK]);
-    if let Some(group) = outside {
+    let are_outside: Vec<String> = outside.map(GroupPath::matching).into_iter().chain(in_sets(named)).collect();
+    if !are_outside.is_empty() {
         script.chain("marking", "route", "output", MANGLE, Policy::Accept);
         script.rule(format_args!("{DNS} return"));
-        script.rule(format_args!("{} meta mark set {OUTSIDE_MARK} ct mark set {OUTSIDE_MARK}", group.matching()));
+        for condition in &are_outside {
+            script.rule(format_args!("{condition} meta mark set {OUTSIDE_MARK} ct mark set {OUTSIDE_MARK}"));
+        }
+        if named.is_some() {
+            turn_names(&mut script, None, named);
+        }
         script.chain("translate", "nat", "postrouting", TRANSLATE_SOURCE, Policy::Accept);
         let inner = tunnel.map(|tunnel| tunnel.addresses.as_slice()).unwrap_or_default();
         let before = format!("meta mark {OUTSIDE_MARK} oifname != \"lo\" ");
         script.rule_for_networks(&before, Field::Source, &hosts(inner), "masquerade");
     }
     script.chain("output", "filter", "output", FILTER, Policy::Drop);
-    leave(&mut script, plan, outside.map(GroupPath::matching).as_deref());
+    // They stay on the machine, and at this hook still have the interface to where they were going.
+    for server in named.iter().flat_map(|named| &named.servers) {
+        script.rule(format_args!("{} daddr {} accept", family(server.ip()), server.ip()));
+    }
+    leave(&mut script, plan, &are_outside);
     script.chain("leaving", "filter", "postrouting", FILTER, Policy::Drop);
-    leave(&mut script, plan, outside.map(|_| format!("meta mark {OUTSIDE_MARK}")).as_deref());
+    let marked = (!are_outside.is_empty()).then(|| format!("meta mark {OUTSIDE_MARK}"));
+    leave(&mut script, plan, marked.as_slice());
     input(&mut script, plan);
     script.chain("forward", "filter", "forward", FILTER, Policy::Drop);
     if let Some(Tunnel { interface, .. }) = tunnel {
@@ -95,22 +111,28 @@ pub(super) fn machine(plan: &ClientPlan, outside: Option<&GroupPath>) -> String 
     script.finish()
 }
 
-/// The table for a machine that is outside, but for the programs of `inside`.
-pub(super) fn programs(plan: &ClientPlan, inside: &GroupPath) -> String {
+/// The table for a machine that is outside, but for the programs of `inside`, and the networks and addresses of names that the
+/// plan has inside.
+pub(super) fn programs(plan: &ClientPlan, inside: Option<&GroupPath>, named: Option<&Named<'_>>) -> String {
     let mut script = Script::replacing(CLIENT_TABLE);
     let tunnel = plan.tunnel.as_ref();
+    sets(&mut script, named);
     prerouting(&mut script, tunnel, &[NODE_MARK, INSIDE_MARK]);
     script.chain("marking", "route", "output", MANGLE, Policy::Accept);
-    script.rule(format_args!("{} meta mark set {INSIDE_MARK} ct mark set {INSIDE_MARK}", inside.matching()));
+    let set_mark = format!("meta mark set {INSIDE_MARK} ct mark set {INSIDE_MARK}");
+    if let Some(group) = inside {
+        script.rule(format_args!("{} {set_mark}", group.matching()));
+    }
+    // The tunnel itself can't go through it, wherever its other end is.
+    script.rule(format_args!("meta mark {NODE_MARK} return"));
+    for allowed in &plan.allowed {
+        script.rule(format_args!("{} return", sent_to(allowed)));
+    }
+    script.rule_for_networks("", Field::Destination, &plan.inside, &set_mark);
+    in_sets(named).for_each(|condition| script.rule(format_args!("{condition} {set_mark}")));
     // What the kernel answers for a program has no socket; the connection still knows.
     script.rule(format_args!("ct mark {INSIDE_MARK} meta mark set {INSIDE_MARK}"));
-    script.chain("names", "nat", "output", TRANSLATE_DESTINATION, Policy::Accept);
-    for resolver in tunnel.iter().flat_map(|tunnel| &tunnel.resolvers) {
-        let family = family(*resolver);
-        for transport in ["udp", "tcp"] {
-            script.rule(format_args!("meta mark {INSIDE_MARK} {transport} dport 53 dnat {family} to {resolver}"));
-        }
-    }
+    turn_names(&mut script, tunnel, named);
     script.chain("leaving", "filter", "postrouting", FILTER, Policy::Accept);
     let interfaces = tunnel.map(|tunnel| format!("\"lo\", \"{}\"", tunnel.interface));
     let interfaces = interfaces.unwrap_or_else(|| "\"lo\"".to_owned());
@@ -128,6 +150,39 @@ pub(super) fn programs(plan: &ClientPlan, inside: &GroupPath) -> String {
     script.finish()
 }
 
+/// The sets of the addresses that names have.
+fn sets(script: &mut Script, named: Option<&Named<'_>>) {
+    let Some(named) = named else { return };
+    for (name, kind) in named.side.sets().into_iter().zip([AddressKind::V4, AddressKind::V6]) {
+        script.address_set(name, kind, &named.elements(kind == AddressKind::V4));
+    }
+}
+
+/// Whether a packet goes to one of those addresses, as conditions of rules.
+fn in_sets(named: Option<&Named<'_>>) -> impl Iterator<Item = String> {
+    let sets = named.into_iter().flat_map(|named| named.side.sets().into_iter().zip(["ip", "ip6"]));
+    sets.map(|(set, family)| format!("{family} daddr @{set}"))
+}
+
+/// Questions for names of programs inside go to the tunnel's resolvers, those of others to the node where names decide.
+fn turn_names(script: &mut Script, tunnel: Option<&Tunnel>, named: Option<&Named<'_>>) {
+    script.chain("names", "nat", "output", TRANSLATE_DESTINATION, Policy::Accept);
+    for resolver in tunnel.iter().flat_map(|tunnel| &tunnel.resolvers) {
+        let family = family(*resolver);
+        for transport in ["udp", "tcp"] {
+            script.rule(format_args!("meta mark {INSIDE_MARK} {transport} dport 53 dnat {family} to {resolver}"));
+        }
+    }
+    let Some(named) = named else { return };
+    script.rule(format_args!("meta mark {{ {NODE_MARK}, {INSIDE_MARK} }} return"));
+    for server in &named.servers {
+        let family = family(server.ip());
+        for transport in ["udp", "tcp"] {
+            script.rule(format_args!("{transport} dport 53 dnat {family} to {server}"));
+        }
+    }
+}
+
 fn prerouting(script: &mut Script, tunnel: Option<&Tunnel>, marks: &[u32]) {
     if let Some(Tunnel { interface, addresses, .. }) = tunnel {
         script.chain("inner_addresses", "filter", "prerouting", RAW, Policy::Accept);
@@ -141,7 +196,7 @@ fn prerouting(script: &mut Script, tunnel: Option<&Tunnel>, marks: &[u32]) {
 }
 
 /// What may leave, asked at two hooks.
-fn leave(script: &mut Script, plan: &ClientPlan, is_outside: Option<&str>) {
+fn leave(script: &mut Script, plan: &ClientPlan, are_outside: &[String]) {
     script.rule("oifname \"lo\" accept");
     for allowed in &plan.allowed {
         script.rule(allowed_out(allowed));
@@ -151,7 +206,7 @@ fn leave(script: &mut Script, plan: &ClientPlan, is_outside: Option<&str>) {
     if let Some(interface) = tunnel {
         script.rule(format_args!("oifname \"{interface}\" accept"));
     }
-    if let Some(condition) = is_outside {
+    for condition in are_outside {
         script.rule(format_args!("{condition} accept"));
     }
     script.rule(NEIGHBOURS_OUT);
@@ -167,12 +222,20 @@ fn dns_elsewhere(tunnel: Option<&InterfaceName>) -> String {
 }
 
 fn allowed_out(allowed: &Allowed) -> String {
+    match allowed.sender {
+        Sender::Marked => format!("{} ct mark set {NODE_MARK} accept", sent_to(allowed)),
+        Sender::Port(_) | Sender::Anyone => format!("{} accept", sent_to(allowed)),
+    }
+}
+
+/// The condition of being from the node to this endpoint.
+fn sent_to(allowed: &Allowed) -> String {
     let (address, transport) = (allowed.to.ip().to_canonical(), allowed.transport.name());
     let to = format!("{} daddr {address} {transport} dport {}", family(address), allowed.to.port());
     match allowed.sender {
-        Sender::Marked => format!("meta mark {NODE_MARK} {to} ct mark set {NODE_MARK} accept"),
-        Sender::Port(port) => format!("{transport} sport {port} {to} accept"),
-        Sender::Anyone => format!("{to} accept"),
+        Sender::Marked => format!("meta mark {NODE_MARK} {to}"),
+        Sender::Port(port) => format!("{transport} sport {port} {to}"),
+        Sender::Anyone => to,
     }
 }
 
@@ -227,7 +290,7 @@ mod tests {
             to: "[::ffff:192.0.2.1]:51820".parse().expect("an address"),
             sender: Sender::Marked,
         };
-        let script = machine(&ClientPlan { allowed: vec![allowed], ..ClientPlan::default() }, None);
+        let script = machine(&ClientPlan { allowed: vec![allowed], ..ClientPlan::default() }, None, None);
         let lines = lines(&script);
         let out = lines.iter().position(|line| line.contains("hook output")).expect("an output chain");
         let accepted: Vec<_> =
@@ -241,7 +304,7 @@ mod tests {
 
     #[test]
     fn the_table_is_replaced_in_one_transaction() {
-        let script = machine(&ClientPlan::default(), None);
+        let script = machine(&ClientPlan::default(), None, None);
         assert_eq!(lines(&script)[..3], ["add table inet byway", "delete table inet byway", "table inet byway {"]);
         assert_eq!(script.matches('{').count(), script.matches('}').count());
     }

@@ -2,6 +2,7 @@
 
 mod cgroup;
 mod closed;
+mod names;
 mod nft;
 mod resolver;
 mod routes;
@@ -22,9 +23,11 @@ pub use script::{CLIENT_TABLE, SHARING_TABLE};
 pub use state::STATE_FILE;
 
 use super::{
-    ClientPlan, HostNetwork, HostNetworkError, Programs, Removed, ResolverStatus, SharingPlan, Status, Tunnel,
+    Allowed, ClientPlan, HostNetwork, HostNetworkError, Programs, Removed, ResolverStatus, Sender, SharingPlan, Status,
+    Transport, Tunnel,
 };
 use cgroup::GroupPath;
+use names::{Named, Names};
 use resolver::{ResolverFile, Restored};
 use routes::Routes;
 use settings::Setting;
@@ -36,6 +39,7 @@ const RESOLVER_FILE: &str = "/etc/resolv.conf";
 pub struct LinuxNetwork {
     state: StateFile,
     resolver: ResolverFile,
+    names: Names,
     /// One change at a time; changes are several steps.
     changing: Mutex<()>,
 }
@@ -48,7 +52,12 @@ impl LinuxNetwork {
 
     /// With another resolver file than the machine's.
     pub fn with_resolver_file(folder: &Path, resolver: PathBuf) -> Self {
-        Self { state: StateFile::new(folder), resolver: ResolverFile::at(resolver), changing: Mutex::new(()) }
+        Self {
+            state: StateFile::new(folder),
+            resolver: ResolverFile::at(resolver),
+            names: Names::default(),
+            changing: Mutex::new(()),
+        }
     }
 
     async fn protect_now(&self, plan: &ClientPlan) -> Result<(), HostNetworkError> {
@@ -58,11 +67,13 @@ impl LinuxNetwork {
         state.boot = BootId::now();
         state.programs = Some(plan.programs);
         state.tunnel = plan.tunnel.as_ref().map(|tunnel| tunnel.interface.clone());
-        state.endpoints = plan.allowed.iter().map(|allowed| (allowed.transport, allowed.to)).collect();
         note(&mut state, Setting::SourceMark);
+        let with_names = self.answer_names(&mut state, plan).await?;
+        let plan = &with_names;
+        state.endpoints = plan.allowed.iter().map(|allowed| (allowed.transport, allowed.to)).collect();
         self.state.write(&state)?;
 
-        nft::carry_out(&client_table(plan)?).await?;
+        self.names.replace_table(|named| client_table(plan, named)).await?;
 
         let routes = Routes::open()?;
         if let Some(tunnel) = &plan.tunnel {
@@ -74,10 +85,30 @@ impl LinuxNetwork {
             Setting::SourceMark.write(1)?;
         }
         match &plan.tunnel {
-            Some(tunnel) if plan.programs != Programs::OnlyInside => self.resolve_inside(&mut state, tunnel),
+            Some(tunnel) if plan.programs != Programs::OnlyInside && plan.domains.is_empty() => {
+                self.resolve_inside(&mut state, tunnel)
+            }
             // While there is no tunnel nothing resolves; the file stays as it is, so that nothing else is asked after.
             _ => Ok(()),
         }
+    }
+
+    /// Answers questions for names where those decide which way packets go. Gives the plan with those who are asked.
+    async fn answer_names(&self, state: &mut State, plan: &ClientPlan) -> Result<ClientPlan, HostNetworkError> {
+        if !plan.domains.is_empty()
+            && let Some(before) = state.resolver.take()
+        {
+            // The plan before had the file point inside; now questions are turned, whoever they are put to.
+            self.resolver.restore(&before)?;
+        }
+        let outside = match plan.domains.is_empty() {
+            true => Vec::new(),
+            false => names::outside_servers(&plan.name_servers, self.resolver.path()),
+        };
+        let to = |transport| outside.iter().map(move |to| Allowed { transport, to: *to, sender: Sender::Marked });
+        let allowed = to(Transport::Udp).chain(to(Transport::Tcp)).chain(plan.allowed.iter().copied()).collect();
+        self.names.follow(plan, outside.clone()).await?;
+        Ok(ClientPlan { allowed, ..plan.clone() })
     }
 
     /// Addresses of the tunnel's interface, and no others of ours.
@@ -152,6 +183,7 @@ impl LinuxNetwork {
         if nft::delete_table(CLIENT_TABLE).await? {
             removed.push(Removed::KillSwitch);
         }
+        self.names.follow(&ClientPlan::default(), Vec::new()).await?;
         cgroup::remove_empty();
         Ok(())
     }
@@ -220,10 +252,12 @@ impl LinuxNetwork {
         let (is_closed, is_sharing) = (nft::has_table(CLIENT_TABLE).await?, nft::has_table(SHARING_TABLE).await?);
         let in_force = |is: bool, told: Vec<String>| if is { told } else { Vec::new() };
         let noted = in_force(is_closed, state.told_of_client());
+        let is_outdated = self.names.are_outdated(self.resolver.path()).await;
         Ok(Status {
             is_closed,
             is_sharing,
             is_lost: (state.programs.is_some() && !is_closed) || (state.sharing.is_some() && !is_sharing),
+            is_outdated,
             programs: state.programs.filter(|_| is_closed),
             rules,
             routes,
@@ -237,11 +271,16 @@ impl LinuxNetwork {
     }
 }
 
-fn client_table(plan: &ClientPlan) -> Result<String, HostNetworkError> {
+fn client_table(plan: &ClientPlan, named: Option<&Named<'_>>) -> Result<String, HostNetworkError> {
     Ok(match plan.programs {
-        Programs::All => closed::machine(plan, None),
-        Programs::AllButOutside => closed::machine(plan, Some(&GroupPath::open(Group::Outside)?)),
-        Programs::OnlyInside => closed::programs(plan, &GroupPath::open(Group::Inside)?),
+        Programs::All => closed::machine(plan, None, named),
+        Programs::AllButOutside => closed::machine(plan, Some(&GroupPath::open(Group::Outside)?), named),
+        Programs::OnlyInside => match GroupPath::open(Group::Inside) {
+            Ok(group) => closed::programs(plan, Some(&group), named),
+            // Programs can't be told apart here, and needn't where the plan names something else.
+            Err(_) if !plan.inside.is_empty() || named.is_some() => closed::programs(plan, None, named),
+            Err(error) => return Err(error),
+        },
     })
 }
 

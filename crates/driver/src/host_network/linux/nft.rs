@@ -1,5 +1,6 @@
 //! Speaking to `nft`, which turns a script into one netlink transaction: the kernel takes all of it or nothing.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -33,6 +34,21 @@ pub(super) async fn delete_table(name: &str) -> Result<bool, HostNetworkError> {
     Ok(existed)
 }
 
+/// The addresses in a set of the table `inet table`; none where there is no such set.
+pub(super) async fn set_elements(table: &str, set: &str) -> Result<Vec<IpAddr>, HostNetworkError> {
+    match run(&["list", "set", "inet", table, set], "").await {
+        Ok(text) => Ok(elements(&text)),
+        Err(HostNetworkError::Firewall { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn elements(listed: &str) -> Vec<IpAddr> {
+    let inside = listed.split_once("elements = {").and_then(|(_, rest)| rest.split_once('}'));
+    let elements = inside.map(|(elements, _)| elements).unwrap_or_default();
+    elements.split(',').filter_map(|element| element.trim().parse().ok()).collect()
+}
+
 async fn run(arguments: &[&str], input: &str) -> Result<String, HostNetworkError> {
     const MISSING: HostNetworkError = HostNetworkError::Missing { program: "nft", package: "nftables" };
     let program = PLACES.iter().find(|place| Path::new(place).is_file()).ok_or(MISSING)?;
@@ -57,4 +73,20 @@ async fn run(arguments: &[&str], input: &str) -> Result<String, HostNetworkError
         return Err(refused(reason.trim().chars().take(REASON_MAX).collect()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_read_over_several_lines() {
+        let listed = "table inet byway {\n\tset inside_v4 {\n\t\ttype ipv4_addr\n\t\telements = { 192.0.2.1, 192.0.2.2,\n\t\t\t     192.0.2.3 }\n\t}\n}\n";
+        let expected: Vec<IpAddr> = (1..=3).map(|last| IpAddr::from([192, 0, 2, last])).collect();
+        assert_eq!(elements(listed), expected);
+        assert_eq!(
+            elements("table inet byway {\n\tset inside_v4 {\n\t\ttype ipv4_addr\n\t}\n}\n"),
+            Vec::<IpAddr>::new()
+        );
+    }
 }

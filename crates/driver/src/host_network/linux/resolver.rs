@@ -50,6 +50,10 @@ impl ResolverFile {
         Self { path }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What is there now.
     pub(super) fn now(&self) -> Result<Before, HostNetworkError> {
         self.read().map_err(|error| HostNetworkError::file("read", &self.path, error))

@@ -294,7 +294,7 @@ fn rules(plan: &ClientPlan) -> Vec<Rule> {
             .map(|allowed| host(allowed.to.ip().to_canonical()))
             .collect();
         rules.push(rule(1, Some(NODE_MARK), None, MAIN, false));
-        if plan.programs == Programs::AllButOutside {
+        if plan.programs == Programs::AllButOutside || !plan.domains.is_empty() {
             rules.push(rule(1, Some(OUTSIDE_MARK), None, MAIN, false));
         }
         rules.extend(of_family(merged(&endpoints)).map(|to| rule(2, None, Some(to), MAIN, false)));

@@ -30,6 +30,14 @@ impl Script {
         }
     }
 
+    /// A set of addresses of one family, which rules name by `@name` and which changes without them. Before all chains.
+    pub(super) fn address_set(&mut self, name: &str, kind: AddressKind, elements: &[IpAddr]) {
+        let kind = kind.text();
+        let elements =
+            if elements.is_empty() { String::new() } else { format!(" elements = {};", set(elements.iter())) };
+        let _ = writeln!(self.text, " set {name} {{ type {kind};{elements} }}");
+    }
+
     /// Begins a chain at `hook`; the rules that follow are its.
     pub(super) fn chain(&mut self, name: &str, kind: &str, hook: &str, priority: i32, policy: Policy) {
         self.close_chain();
@@ -65,6 +73,22 @@ impl Script {
             self.text.push_str(" }\n");
         }
         self.is_in_chain = true;
+    }
+}
+
+/// What a set holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum AddressKind {
+    V4,
+    V6,
+}
+
+impl AddressKind {
+    fn text(self) -> &'static str {
+        match self {
+            Self::V4 => "ipv4_addr",
+            Self::V6 => "ipv6_addr",
+        }
     }
 }
 

@@ -18,9 +18,9 @@ use byway_driver::host_network::{HostNetwork, LinuxNetwork, ResolverStatus};
 
 use super::client::plan;
 use super::namespace::{Namespace, take_turn};
-use super::provider;
+use super::{name_server, provider};
 
-/// Names the part that a process plays: `network FOLDER`, `program`, `server ADDRESS…`.
+/// Names the part that a process plays: `network FOLDER`, `program`, `server ADDRESS…`, `names ADDRESS NAME=ADDRESS…`.
 const PART: &str = "BYWAY_TEST_ACTOR";
 /// What this test is called, for the process that is to be an actor.
 const TEST: &str = "host_network::actor::an_actor_puts_in_place_and_tells";
@@ -53,6 +53,11 @@ impl Actor {
     /// A program that answers, TCP and UDP, with the address that it was asked from.
     pub fn server(namespace: &Namespace, addresses: &str) -> Self {
         Self::start(namespace, &format!("server {addresses}"))
+    }
+
+    /// A name server that knows these names and no others.
+    pub fn names(namespace: &Namespace, address: &str, known: &str) -> Self {
+        Self::start(namespace, &format!("names {address} {known}"))
     }
 
     fn start(namespace: &Namespace, part: &str) -> Self {
@@ -127,7 +132,7 @@ fn an_actor_puts_in_place_and_tells() {
     assert_eq!(network.act("status"), ["open", "resolver own"]);
 }
 
-fn say(what: impl std::fmt::Display) {
+pub fn say(what: impl std::fmt::Display) {
     println!("{SIGN}{what}");
 }
 
@@ -136,17 +141,20 @@ fn play(part: &str) {
         ("network", folder) => play_network(Path::new(folder)),
         ("program", _) => Program::default().play(),
         ("server", addresses) => serve(addresses),
+        ("names", known) => name_server::serve(known),
         _ => panic!("no such part: {part}"),
     }
 }
 
-fn commands() -> impl Iterator<Item = String> {
+pub fn commands() -> impl Iterator<Item = String> {
     io::stdin().lines().map(|line| line.expect("commands are text"))
 }
 
 fn play_network(folder: &Path) {
     let network = LinuxNetwork::with_resolver_file(folder, folder.join("resolv.conf"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    // Names are answered between commands, too.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     say("done");
     for command in commands() {
         runtime.block_on(async {
@@ -178,6 +186,9 @@ async fn tell(network: &LinuxNetwork) {
     }
     if status.is_lost {
         say("lost");
+    }
+    if status.is_outdated {
+        say("outdated");
     }
     for (what, count) in [("rules", status.rules), ("routes", status.routes)] {
         if count > 0 {
@@ -223,6 +234,7 @@ impl Program {
                     let (from, to) = rest.split_once(' ').expect("from and to");
                     say(ask_from(from, to, ANSWER_WAIT));
                 }
+                "resolve" => say(name_server::resolve(rest)),
                 "ask-tcp" => say(ask_tcp(rest, ANSWER_WAIT)),
                 // For where no answer is expected, and nobody wants to wait for it long.
                 "try" => say(ask(rest, TRY_WAIT)),

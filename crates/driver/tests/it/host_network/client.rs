@@ -9,6 +9,8 @@ use std::fs;
 
 use byway_driver::host_network::{Allowed, ClientPlan, Lan, NODE_MARK, Programs, Sender, Transport, Tunnel};
 
+use byway_records::Domain;
+
 use super::actor::{Actor, resolver_file};
 use super::namespace::{Namespace, take_turn};
 
@@ -52,6 +54,10 @@ fn allowed(to: &str, sender: Sender) -> Allowed {
     Allowed { transport: Transport::Udp, to: to.parse().expect("an address"), sender }
 }
 
+fn site() -> Domain {
+    "site.example".parse().expect("a name")
+}
+
 /// The plans that actors know by name.
 pub fn plan(name: &str) -> ClientPlan {
     let tunnel = Tunnel {
@@ -76,6 +82,19 @@ pub fn plan(name: &str) -> ClientPlan {
         "network" => ClientPlan { outside: vec!["198.51.100.0/30".parse().expect("a network")], ..open },
         "outside" => ClientPlan { programs: Programs::AllButOutside, ..open },
         "inside" => ClientPlan { programs: Programs::OnlyInside, ..open },
+        "domains" => ClientPlan { domains: vec![site()], ..open },
+        "domains-other" => ClientPlan { domains: vec![site()], ..self::plan("other") },
+        "domains-closed" => ClientPlan { domains: vec![site()], ..self::plan("closed") },
+        "domains-changed" => {
+            ClientPlan { domains: vec![site(), "more.example".parse().expect("a name")], ..self::plan("tunnel") }
+        }
+        "domains-inside" => ClientPlan {
+            domains: vec![site()],
+            inside: vec!["198.51.100.64/30".parse().expect("a network")],
+            programs: Programs::OnlyInside,
+            ..open
+        },
+        "domains-inside-closed" => ClientPlan { tunnel: None, ..self::plan("domains-inside") },
         "inside-closed" => ClientPlan { programs: Programs::OnlyInside, tunnel: None, ..open },
         _ => panic!("no such plan: {name}"),
     }
@@ -156,7 +175,7 @@ impl Scene {
         }
     }
 
-    fn check_as_before(&self) {
+    pub fn check_as_before(&self) {
         assert_eq!(self.client.snapshot(), self.before);
         let resolver = fs::read_to_string(resolver_file(self.folder.path())).expect("reads");
         assert_eq!(resolver, "nameserver 10.9.0.1\n");

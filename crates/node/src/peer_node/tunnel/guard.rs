@@ -79,12 +79,15 @@ impl Guard {
     }
 }
 
-/// Puts the plan in force again if it was thrown away.
+/// Puts the plan in force again if it was thrown away, or the machine is in another network.
 async fn restore(network: &dyn HostNetwork, plan: &ClientPlan) {
-    if !network.status().await.is_ok_and(|status| status.is_lost) {
-        return;
+    match network.status().await {
+        Ok(status) if status.is_lost => {
+            tracing::warn!("another program has thrown the kill switch away; it is put back");
+        }
+        Ok(status) if status.is_outdated => tracing::info!("names outside are asked of other name servers now"),
+        _ => return,
     }
-    tracing::warn!("another program has thrown the kill switch away; it is put back");
     if let Err(error) = network.protect(plan).await {
         tracing::error!(%error, "the machine's network can't be closed around the tunnel again");
     }

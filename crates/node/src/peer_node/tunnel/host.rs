@@ -12,10 +12,11 @@ use byway_access::session::SessionId;
 use byway_access::slices::{End, Joiner, Label, SliceKeys, Splitter};
 use byway_crypto::noise::StaticKey;
 use byway_driver::clock::Clock;
-use byway_driver::exit::name_server::{self, NameServer};
+use byway_driver::exit::name_server;
 use byway_driver::exit::own;
 use byway_driver::host_network::{HostNetwork, HostNetworkError, InterfaceName, NameError, SharingPlan};
 use byway_driver::meter::Side;
+use byway_driver::names;
 use byway_driver::slices::Hub;
 use byway_driver::tunnel::detour::Detours;
 use byway_driver::tunnel::{Interface, Peer, Prefix, PublicKey, Secret, Terms, Tunnel, TunnelError};
@@ -27,8 +28,6 @@ use crate::peer_node::data_plane::Plane;
 
 /// The interface that clients' packets come out of.
 const INTERFACE: &str = "byway-exit";
-/// What names are asked at, inside.
-const NAMES_PORT: u16 = 53;
 
 /// Serves tunnels until it is closed. Its clients are its own: who may have a slot, and what it costs, is decided elsewhere.
 pub struct TunnelHost {
@@ -42,7 +41,7 @@ pub struct TunnelHost {
     key: StaticKey,
     clients: Mutex<Clients>,
     detours: Arc<Detours>,
-    _names: Vec<NameServer>,
+    _names: Vec<names::Server>,
 }
 
 #[derive(Default)]
@@ -136,18 +135,18 @@ impl TunnelHost {
         // Before anyone can come.
         let keeper = Keeper::start(network.clone(), plan, rules.lists.clone()).await?;
         let servers = name_server::system_servers().map_err(HostError::Names)?;
-        let mut names = Vec::new();
+        let mut name_servers = Vec::new();
         for address in resolvers {
             let lists = rules.lists.clone();
             let hides = Arc::new(move |name: &str| lists.borrow().hides(name));
-            let server = NameServer::start(SocketAddr::new(address, NAMES_PORT), servers.clone(), hides).await;
-            names.push(server.map_err(HostError::Names)?);
+            let server = name_server::start(SocketAddr::new(address, names::PORT), servers.clone(), hides).await;
+            name_servers.push(server.map_err(HostError::Names)?);
         }
         let secret = keys.of_provider();
         let tunnel = Tunnel::open(Secret::from_bytes(&secret), Side::Provider, socket, interface)?;
         let key = StaticKey::of(&secret);
         let (clock, clients, detours) = (Clock::starting(Time::ZERO), Mutex::default(), Arc::default());
-        Ok(Self { tunnel, hub, clock, network, keeper, port, key, clients, detours, _names: names })
+        Ok(Self { tunnel, hub, clock, network, keeper, port, key, clients, detours, _names: name_servers })
     }
 
     /// A slot for a session that is accepted; nothing passes yet. `None` if there is no room, or the key is somebody's.

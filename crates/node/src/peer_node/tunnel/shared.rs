@@ -9,9 +9,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use byway_access::exit_policy::{Destination, Domain, ExitLists, Hosts};
+use byway_access::exit_policy::{Destination, ExitLists, Hosts};
 use byway_driver::exit::{Resolve, SystemResolver};
 use byway_driver::host_network::{HostNetwork, HostNetworkError, Matched, SharingPlan};
+use byway_records::Domain;
 use byway_records::offer::Network;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! client 11.1.0.2 ── 11.1.0.1 internet 11.2.0.1 ── 11.2.0.2 provider
-//!                             11.9.9.9: kernel nodes; 11.8.8.8: a web server and a name server
+//!                             11.9.9.9: kernel nodes; 11.8.8.8 and .9: a web server; 11.8.8.8: a name server
 //! ```
 //!
 //! The addresses look public, as those of an exit's clients must. Making namespaces takes root's rights, and `ip`.
@@ -18,8 +18,11 @@ pub const PROVIDER: &str = "11.2.0.2";
 /// Of kernel nodes and relay. A machine that is closed reaches these not only through the tunnel.
 pub const KERNEL: &str = "11.9.9.9";
 pub const WEB: &str = "11.8.8.8";
-/// Of the name server's only name, [`WEB`] is the address.
+/// Of this name [`WEB`] is the address.
 pub const NAME: &str = "web.example";
+/// Another of the web server's addresses, and its name.
+pub const OTHER: &str = "11.8.8.9";
+pub const OTHER_NAME: &str = "other.example";
 
 /// A web server that tells who asks and sends as many bytes as asked for, and a name server.
 const SERVERS: &str = r#"
@@ -44,12 +47,13 @@ def names():
         question, asker = server.recvfrom(512)
         end = question.index(b'\0', 12) + 5
         asked, is_a = question[12:end - 4], question[end - 4:end - 2] == b'\0\1'
-        known = asked == b'\3web\7example\0' and is_a
+        last = {b'\3web\7example\0': 8, b'\5other\7example\0': 9}.get(asked)
+        known = last is not None and is_a
         head = question[:2] + b'\x81\x80\0\1' + (b'\0\1' if known else b'\0\0') + b'\0\0\0\0'
-        answer = b'\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4' + bytes([11, 8, 8, 8]) if known else b''
+        answer = b'\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4' + bytes([11, 8, 8, last]) if known else b''
         server.sendto(head + question[12:end] + answer, asker)
 threading.Thread(target=names, daemon=True).start()
-server = http.server.ThreadingHTTPServer(('11.8.8.8', 80), Web)
+server = http.server.ThreadingHTTPServer(('', 80), Web)
 print('ready', flush=True)
 server.serve_forever()
 "#;
@@ -104,7 +108,7 @@ impl Spaces {
             ip(space, "link set eth0 up");
             ip(space, &format!("route add default via {near}"));
         }
-        for own in [KERNEL, WEB] {
+        for own in [KERNEL, WEB, OTHER] {
             ip(internet, &format!("addr add {own}/32 dev lo"));
         }
         self.sh(internet, "echo 1 > /proc/sys/net/ipv4/ip_forward");

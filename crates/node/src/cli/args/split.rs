@@ -1,0 +1,92 @@
+//! What can be typed about split tunnelling.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use byway_records::Domain;
+use byway_records::offer::Network;
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::config::ProgramsInside;
+
+#[derive(Debug, Subcommand)]
+pub enum SplitCommand {
+    /// Show what is outside the tunnel, or alone inside
+    Show,
+    /// Change it, from the next tunnel on; what is left out stays as it is
+    Set(SplitSetArgs),
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct SplitSetArgs {
+    /// Networks past the tunnel, such as 192.0.2.0/24, with commas between; `none` for none
+    #[arg(long, value_name = "NETWORKS")]
+    pub outside: Option<List<Network>>,
+    /// Domains past the tunnel, such as example.com, with all below them
+    #[arg(long, value_name = "DOMAINS")]
+    pub outside_domains: Option<List<Domain>>,
+    /// Networks through the tunnel alone; the rest of the machine is then outside
+    #[arg(long, value_name = "NETWORKS")]
+    pub inside: Option<List<Network>>,
+    /// Domains through the tunnel alone; the rest of the machine is then outside
+    #[arg(long, value_name = "DOMAINS")]
+    pub inside_domains: Option<List<Domain>>,
+    /// Which programs it is for, as told by `byway exec`
+    #[arg(long)]
+    pub programs: Option<ProgramsChoice>,
+    /// Printers, file servers and screens of the local network
+    #[arg(long, value_name = "ON|OFF")]
+    pub local_network: Option<Switch>,
+}
+
+/// Values with commas between; `none` for an empty list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List<T>(pub Vec<T>);
+
+impl<T: FromStr<Err: Display>> FromStr for List<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "none" {
+            return Ok(Self(Vec::new()));
+        }
+        let read = |part: &str| part.trim().parse().map_err(|error| format!("\"{part}\": {error}; or write `none`"));
+        text.split(',').map(read).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgramsChoice {
+    All,
+    AllButOutside,
+    OnlyInside,
+}
+
+impl From<ProgramsChoice> for ProgramsInside {
+    fn from(choice: ProgramsChoice) -> Self {
+        match choice {
+            ProgramsChoice::All => Self::All,
+            ProgramsChoice::AllButOutside => Self::AllButOutside,
+            ProgramsChoice::OnlyInside => Self::OnlyInside,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_written_with_commas() {
+        let read = |text: &str| text.parse::<List<Domain>>().map(|list| list.0.len());
+        assert_eq!((read("none"), read("a.example, *.b.example")), (Ok(0), Ok(2)));
+        assert!(read("").is_err() && read("a.example,,").is_err());
+    }
+}

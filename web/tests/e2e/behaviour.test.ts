@@ -82,6 +82,13 @@ describe("browsing", () => {
     expect(connect?.params).toEqual({ country: "DE", sort: "both" });
   });
 
+  test("other pages, too, show that there is a connection", async () => {
+    await stage.open();
+    await stage.button("Connect to Germany, from 0.40 WAY per GB").click();
+    await stage.page.getByRole("link", { name: "Wallet", exact: true }).click();
+    await stage.page.getByRole("navigation").getByTitle("Connected through Germany").waitFor();
+  });
+
   test("what an hour costs follows the speed", async () => {
     await stage.open();
     const perHour = () => stage.page.getByTestId("per-hour").textContent();

@@ -6,7 +6,7 @@ set -eu
 : "${DIR:?set DIR to the node's folder, the one with run.json}"
 name=${1:?the name of the sub-account}
 
-rpc=$(sed 's/.*"rpc": *"\([^"]*\)".*/\1/' "$DIR/run.json" | tr -d '\n')
+rpc=$(sed -n 's/.*"rpc": *"\([^"]*\)".*/\1/p' "$DIR/run.json")
 owner=$(cat "$DIR/rpc.token")
 
 # call TOKEN METHOD PARAMS

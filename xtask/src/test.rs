@@ -45,7 +45,7 @@ enum Step {
     Test,
     /// npm test in web/, then its browser tests
     WebTest,
-    /// The TypeScript client against a real node
+    /// The TypeScript client and the examples against a real node
     ClientTest,
 }
 
@@ -183,7 +183,9 @@ impl Session<'_> {
         process::run(Command::new(compiler).args(["-p", "tsconfig.json"]).current_dir(&folder))?;
         let binary = self.workspace.metadata()?.target_directory.join("debug/byway");
         let mut test = Command::new("node");
-        test.args(["--test", "dist/test/client.test.js"]).current_dir(&folder).env("BYWAY_BINARY", binary);
+        // One network at a time.
+        test.args(["--test", "--test-concurrency=1", "dist/test/client.test.js", "dist/test/examples.test.js"]);
+        test.current_dir(&folder).env("BYWAY_BINARY", binary);
         self.count_tests(&mut test)
     }
 

@@ -1,38 +1,20 @@
-/**
- * The client against a real node: `byway up` in a folder of its own.
- *
- * `BYWAY_BINARY` names the program; `cargo xtask test` sets it.
- */
+/** The client against a real node. */
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { type BywayClient, BywayError, clientOf, nodeSocket, type Socket } from "../src/node.js";
+import { Network } from "./network.js";
 
-const binary = process.env.BYWAY_BINARY;
-assert.ok(binary, "BYWAY_BINARY must name the byway program; `cargo xtask test --only client-test` sets it");
-
-const folder = mkdtempSync(join(tmpdir(), "byway-client-"));
-const dir = join(folder, "network");
-let node: ChildProcess;
+let network: Network | undefined;
+let dir: string;
 let client: BywayClient;
 /** The links that the client has opened, to be cut by tests. */
 const sockets: Socket[] = [];
 
 before(async () => {
-  node = spawn(binary, ["--dir", dir, "up", "--ports", "auto", "--providers", "1"], { stdio: ["ignore", "pipe", "inherit"] });
-  await new Promise<void>((resolve, reject) => {
-    let said = "";
-    node.stdout?.on("data", (text) => {
-      said += text;
-      if (/ready/i.test(said)) resolve();
-    });
-    node.once("exit", (code) => reject(new Error(`byway up ended with ${code}: ${said}`)));
-  });
+  network = await Network.start();
+  dir = network.dir;
   const openSocket = (url: string, protocols: string[]): Socket => {
     const socket = nodeSocket(url, protocols);
     sockets.push(socket);
@@ -43,12 +25,7 @@ before(async () => {
 
 after(async () => {
   client?.close();
-  if (node && node.exitCode === null) {
-    const gone = new Promise((resolve) => node.once("exit", resolve));
-    node.kill("SIGINT");
-    await gone;
-  }
-  rmSync(folder, { recursive: true, force: true });
+  await network?.stop();
 });
 
 test("calls are answered", async () => {

@@ -2,6 +2,7 @@
 
 import { parseAmount, type Amount } from "./amount";
 import type { Price } from "@byway/client";
+import { bytesOf, formatDuration, formatQuantity } from "./format";
 import type { RateSample } from "./rates";
 
 /** Speeds jump; what an hour would cost is told by the mean of so long. */
@@ -25,11 +26,12 @@ export function costPerHour(price: Price, bytesPerSecond: number): Amount | null
   return (BigInt(Math.round(bytesPerSecond * 3600)) * amount) / BYTES_PER_MB;
 }
 
-/** For how many bytes an amount lasts; null where the price counts something else. */
-export function bytesFor(amount: Amount, price: Price): number | null {
+/** How much an amount pays for: "35.7 GB", "4 h 10 min"; null for nothing, and where the price counts something else. */
+export function lastsWords(amount: Amount, price: Price): string | null {
   const each = parseAmount(price.amount);
-  if (price.unit !== "mb" || each === 0n) return null;
-  return Number((amount * BYTES_PER_MB) / each);
+  if (amount === 0n || each === 0n) return null;
+  if (price.unit === "second") return formatDuration(Number(amount / each));
+  return price.unit === "mb" ? formatQuantity(bytesOf(Number((amount * BYTES_PER_MB) / each))) : null;
 }
 
 /** How full a limit is, 0 to 1; 0 without one. */

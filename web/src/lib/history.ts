@@ -2,6 +2,7 @@
 
 import type { Entry } from "@byway/client";
 import { csvCell } from "./csv";
+import { shortId } from "./format";
 
 /** Which way money went: to us, from us, or between our own pockets. */
 export type Direction = "in" | "out" | "own";
@@ -32,12 +33,18 @@ export function kindWords({ kind, counterparty }: Pick<Entry, "kind" | "counterp
   return KINDS[kind]?.[0] ?? kind;
 }
 
-export function directionOf(kind: Entry["kind"]): Direction {
-  return KINDS[kind]?.[1] ?? "own";
+/** What is withdrawn to an address of somebody has left our pockets. */
+export function directionOf({ kind, counterparty }: Pick<Entry, "kind" | "counterparty">): Direction {
+  return kind === "withdraw" && counterparty ? "out" : (KINDS[kind]?.[1] ?? "own");
 }
 
-export function signOf(kind: Entry["kind"]): "+" | "−" | "" {
-  const direction = directionOf(kind);
+/** An id is shortened, words such as "invite 4 taken back" are not. */
+export function partyWords(counterparty: string): string {
+  return counterparty.includes(" ") ? counterparty : shortId(counterparty, 6, 4);
+}
+
+export function signOf(entry: Pick<Entry, "kind" | "counterparty">): "+" | "−" | "" {
+  const direction = directionOf(entry);
   return direction === "in" ? "+" : direction === "out" ? "−" : "";
 }
 
@@ -50,7 +57,7 @@ export interface HistoryChoice {
 export function chosenEntries(entries: Entry[], choice: HistoryChoice): Entry[] {
   const wanted = choice.search.trim().toLowerCase();
   return entries.filter((entry) => {
-    if (choice.direction !== "all" && directionOf(entry.kind) !== choice.direction) return false;
+    if (choice.direction !== "all" && directionOf(entry) !== choice.direction) return false;
     const texts = [kindWords(entry), entry.counterparty, entry.transaction_id, entry.asset?.symbol, entry.amount];
     return wanted === "" || texts.some((text) => text?.toLowerCase().includes(wanted));
   });
@@ -62,7 +69,7 @@ const COLUMNS = ["time", "kind", "direction", "amount", "asset", "fee", "counter
 export function entriesToCsv(entries: Entry[]): string {
   const lines = entries.map((entry) => {
     const cells = [
-      new Date(entry.time_ms).toISOString(), entry.kind, directionOf(entry.kind), entry.amount, entry.asset?.symbol ?? "WAY", entry.fee,
+      new Date(entry.time_ms).toISOString(), entry.kind, directionOf(entry), entry.amount, entry.asset?.symbol ?? "WAY", entry.fee,
       entry.counterparty ?? "", entry.stage, entry.reason?.code ?? "", entry.transaction_id,
     ];
     return cells.map(csvCell).join(",");

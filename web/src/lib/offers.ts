@@ -1,6 +1,6 @@
 /** Choosing among offers on the page: what the filters leave, in which order, country by country. Pure. */
 
-import { amountToWire, formatAmountShort, parseAmount, readAmount, type Amount } from "./amount";
+import { amountToWire, DECIMALS, formatAmountShort, parseAmount, readAmount, type Amount } from "./amount";
 import type { Methods, Offer, Price, Quality } from "@byway/client";
 import { countryName, unitName } from "./format";
 import { countryCodes } from "./world_map";
@@ -11,11 +11,15 @@ export type OfferFilter = Omit<Methods["connect"]["params"], "offer_id">;
 /** What is carried: programs that use the proxy, or the whole machine. */
 export type ServiceChoice = "socks" | "tunnel";
 
+/** What a session is paid by: the traffic, or the time that it is open. */
+export type PaidBy = "mb" | "second";
+
 export interface OfferChoice {
   service: ServiceChoice;
+  per: PaidBy;
   /** Part of a country's name, its code, or a network such as AS24940. */
   search: string;
-  /** WAY per GB as typed; empty for none. */
+  /** WAY per GB or per hour, as `per` says, as typed; empty for none. */
   maxPrice: string;
   /** Points that a provider must be known to have; 0 for whoever. */
   minQuality: number;
@@ -27,12 +31,12 @@ export interface OfferChoice {
 }
 
 export const CHOICE_DEFAULT: OfferChoice = {
-  service: "socks", search: "", maxPrice: "", minQuality: 0, minBandwidthBps: 0, preferredOnly: false, forwards: false, order: "both",
+  service: "socks", per: "mb", search: "", maxPrice: "", minQuality: 0, minBandwidthBps: 0, preferredOnly: false, forwards: false, order: "both",
 };
 
 /** The choice without what leaves offers out. */
 export function unfiltered(choice: OfferChoice): OfferChoice {
-  return { ...CHOICE_DEFAULT, service: choice.service, order: choice.order };
+  return { ...CHOICE_DEFAULT, service: choice.service, per: choice.per, order: choice.order };
 }
 
 /** How many filters hold, the search aside. */
@@ -57,7 +61,19 @@ const QUALITY_MIDDLE = 500;
 
 /** Prices in different units are never ranked against each other; megabytes come first. */
 const UNIT_ORDER = ["mb", "second", "cell", "byte_hour", "call", "fixed"];
-const MB_PER_GB = 1000n;
+
+/** What people compare prices by, and how many of the node's units that is: the gigabyte, and the hour. */
+const COMPARED: Record<PaidBy, { name: string; units: bigint }> = { mb: { name: "GB", units: 1000n }, second: { name: "hour", units: 3600n } };
+/** Digits after the point of a price. */
+const PRICE_DECIMALS = 9;
+
+function isPaidBy(unit: Price["unit"]): unit is PaidBy {
+  return unit in COMPARED;
+}
+
+function assetName({ asset }: Price): string {
+  return asset === "WAY" ? "WAY" : "of another asset";
+}
 
 function unitRank(price: Price | null | undefined): number {
   const rank = price ? UNIT_ORDER.indexOf(price.unit) : -1;
@@ -72,12 +88,34 @@ function comparePrices(a: Price | null | undefined, b: Price | null | undefined)
   return difference < 0n ? -1 : difference > 0n ? 1 : 0;
 }
 
-/** A price as people compare it: by the gigabyte where it is by the megabyte. */
+/** A price as people compare it: by the gigabyte where it is by the megabyte, by the hour where it is by the second. */
 export function priceWords(price: Price): { amount: string; unit: string } {
-  const isByMb = price.unit === "mb";
-  const amount = parseAmount(price.amount) * (isByMb ? MB_PER_GB : 1n);
-  const asset = price.asset === "WAY" ? "WAY" : "of another asset";
-  return { amount: formatAmountShort(amount, 2, 9), unit: `${asset} per ${isByMb ? "GB" : unitName(price.unit)}` };
+  const name = isPaidBy(price.unit) ? COMPARED[price.unit].name : unitName(price.unit);
+  return { amount: formatAmountShort(comparedAmount(price), 2, PRICE_DECIMALS), unit: `${assetName(price)} per ${name}` };
+}
+
+/** What the gigabyte or the hour costs; what was named by the hour need not be whole by the second, and comes out as it was named. */
+export function comparedAmount(price: Price): Amount {
+  const units = isPaidBy(price.unit) ? COMPARED[price.unit].units : 1n;
+  const amount = parseAmount(price.amount) * units;
+  return price.unit === "second" ? roundedUp(amount) : amount;
+}
+
+/** A price as the node counts it, exact: "0.0001 WAY per second". */
+export function priceExact(price: Price): string {
+  return `${price.amount} ${assetName(price)} per ${unitName(price.unit)}`;
+}
+
+/** A price never looks lower than it is. */
+function roundedUp(amount: Amount): Amount {
+  const step = 10n ** BigInt(DECIMALS - PRICE_DECIMALS);
+  return ((amount + step - 1n) / step) * step;
+}
+
+/** The offer's price by the other one of traffic and time, for a client of no reputation; null where it has none. */
+export function otherPrice(offer: Offer, per: PaidBy): Price | null {
+  const others = offer.prices.filter(({ unit, asset, min_reputation }) => unit !== per && isPaidBy(unit) && asset === "WAY" && min_reputation === 0);
+  return others[0] ?? null;
 }
 
 /** Problem with the highest price as typed, or null. */
@@ -87,10 +125,10 @@ export function maxPriceProblem(choice: OfferChoice): string | null {
   return read.ok ? null : read.problem;
 }
 
-/** Per megabyte. */
+/** As the node counts: per megabyte or per second. */
 function maxPriceOf(choice: OfferChoice): Amount | null {
   const read = readAmount(choice.maxPrice);
-  return read.ok ? read.amount / MB_PER_GB : null;
+  return read.ok ? read.amount / COMPARED[choice.per].units : null;
 }
 
 function isFound(offer: Offer, search: string): boolean {
@@ -110,7 +148,7 @@ export function isChosen(offer: Offer, choice: OfferChoice): boolean {
   if (!isFound(offer, choice.search)) return false;
   const max = maxPriceOf(choice);
   if (max === null) return true;
-  return offer.price?.unit === "mb" && parseAmount(offer.price.amount) <= max;
+  return offer.price?.unit === choice.per && parseAmount(offer.price.amount) <= max;
 }
 
 /** By what the node is to sort, so that it takes first what is shown first. */
@@ -182,7 +220,12 @@ function isLocal(choice: OfferChoice): boolean {
 export function targetsOf(choice: OfferChoice, chosen: Offer[], country?: string): Methods["connect"]["params"][] {
   if (!isLocal(choice)) return [filterOf(choice, country)];
   const fitting = chosen.filter((offer) => offer.price && (!country || offer.exit_country === country));
-  return fitting.slice(0, TRIES_MAX).map(({ offer_id }) => ({ offer_id }));
+  return fitting.slice(0, TRIES_MAX).map((offer) => targetOf(offer, choice.per));
+}
+
+/** To connect to exactly this offer. The node buys by the megabyte where that can be had and nothing is said. */
+export function targetOf({ offer_id }: Offer, per: PaidBy): Methods["connect"]["params"] {
+  return per === "second" ? { offer_id, unit: per } : { offer_id };
 }
 
 /** The country or the network that a search can mean alone, for the node to look for. */
@@ -209,9 +252,8 @@ export function filterOf(choice: OfferChoice, country?: string): OfferFilter {
   if (choice.service === "tunnel") filter.service = "tunnel";
   if (country) filter.country = country;
   const max = maxPriceOf(choice);
-  if (max !== null) {
-    filter.unit = "mb";
-    filter.max_price = amountToWire(max);
-  }
+  // By the megabyte is what the node takes where nothing is said.
+  if (choice.per === "second" || max !== null) filter.unit = choice.per;
+  if (max !== null) filter.max_price = amountToWire(max);
   return filter;
 }

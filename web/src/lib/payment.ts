@@ -29,7 +29,17 @@ export interface Denomination {
 export const WAY: Denomination = { symbol: "WAY", decimals: 18 };
 
 export function paymentProblems(kind: PaymentKind, input: PaymentInput, available: Amount, unit: Denomination = WAY): PaymentProblems {
-  return { amount: amountProblem(kind, input.amount, available, unit), to: kind === "send" ? addressProblem(input.to) : null };
+  return { amount: amountProblem(kind, input.amount, available, unit), to: toProblem(kind, input.to) };
+}
+
+function toProblem(kind: PaymentKind, to: string): string | null {
+  if (kind === "deposit") return null;
+  return kind === "send" ? addressProblem(to) : addressProblemIfAny(to);
+}
+
+/** What goes to an address can't be taken back; a withdrawal that names none goes to the wallet. */
+export function goesToAddress(kind: PaymentKind, to: string): boolean {
+  return kind === "send" || (kind === "withdraw" && to.trim() !== "");
 }
 
 function amountProblem(kind: PaymentKind, text: string, available: Amount, unit: Denomination): string | null {

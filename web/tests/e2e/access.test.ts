@@ -19,6 +19,7 @@ beforeEach(async () => {
   node = await MockNode.start({ dist: DIST });
   node.connectDelayMs = 150;
   node.world.sellForDays();
+  node.world.sellPlugged("http-fetch");
   node.world.forwards = [
     { to: "127.0.0.1:8080", proxy_protocol: true, public: "203.0.113.7:40017", visitors: 2 },
     { to: "127.0.0.1:22", proxy_protocol: false, visitors: 0, reason: { code: "refused", message: "this exit forwards no ports" } },
@@ -42,6 +43,16 @@ const STATES: [string, () => Promise<void>][] = [
     await click("Change limits");
     await click(/^Connect to Germany/);
     await page.getByText("Connected through", { exact: true }).waitFor();
+  }],
+  ["paid by time", async () => {
+    await page.getByRole("radio", { name: "Time" }).check();
+    await page.getByRole("list", { name: "Countries" }).getByText("Finland").waitFor();
+    await click("Open a service");
+    await page.getByRole("form", { name: "Open a service" }).getByLabel("Name").fill("http-fetch");
+    await page.getByText("3 providers sell http-fetch").waitFor();
+    await click("Open it");
+    await page.getByRole("list", { name: "Open services" }).waitFor();
+    await page.getByRole("radio", { name: "Traffic" }).check();
   }],
   ["ports", async () => {
     await click("New forwarded port");
@@ -70,6 +81,14 @@ const STATES: [string, () => Promise<void>][] = [
     await click("Make it");
     await click("Review");
     await page.getByText("Enter an amount.").first().waitFor();
+  }],
+  ["invites", async () => {
+    await click("Withdraw");
+    await click("New invite");
+    await page.getByLabel("First coins, WAY").fill("20");
+    await page.getByRole("form", { name: "New invite" }).getByRole("button", { name: "Make it" }).click();
+    await page.getByRole("img", { name: "QR code of the invite's link" }).waitFor();
+    await click("Take back invite 1");
   }],
   ["ask", async () => {
     await click("Receive");

@@ -82,10 +82,18 @@ describe("browsing", () => {
     expect(connect?.params).toEqual({ country: "DE", sort: "both" });
   });
 
+  test("other pages, too, show that there is a connection", async () => {
+    await stage.open();
+    await stage.button("Connect to Germany, from 0.40 WAY per GB").click();
+    await stage.page.getByRole("link", { name: "Wallet", exact: true }).click();
+    await stage.page.getByRole("navigation").getByTitle("Connected through Germany").waitFor();
+  });
+
   test("what an hour costs follows the speed", async () => {
     await stage.open();
     const perHour = () => stage.page.getByTestId("per-hour").textContent();
-    expect(await perHour()).toBe("–");
+    expect(await stage.page.getByTestId("per-hour").count()).toBe(0);
+    await stage.page.locator("#connection").getByTitle("25 WAY", { exact: true }).waitFor();
     await stage.button(/^Connect to Germany/).click();
     await expect.poll(async () => Number(await perHour())).toBeGreaterThan(0.1);
     await stage.page.getByText("0.40 WAY per GB").first().waitFor();

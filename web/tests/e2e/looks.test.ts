@@ -58,6 +58,20 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.getByRole("button", { name: "Filters" }).click();
   });
 
+  test("paid by time", async () => {
+    node.world.sellPlugged("http-fetch");
+    await page.getByRole("radio", { name: "Time" }).check();
+    await page.getByRole("list", { name: "Countries" }).getByText("Finland").waitFor();
+    await page.getByRole("button", { name: "Filters" }).click();
+    await page.getByRole("button", { name: "Open a service" }).click();
+    await page.getByRole("form", { name: "Open a service" }).getByLabel("Name").fill("http-fetch");
+    await page.getByText("3 providers sell http-fetch").waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-time`);
+    await page.getByRole("button", { name: "Filters" }).click();
+    await page.getByRole("radio", { name: "Traffic" }).check();
+  });
+
   test("stopped at limits", async () => {
     const connection = { state: "connected" as const, since_ms: 0, country: "SE", rate_down_bps: 0, rate_up_bps: 0 };
     node.world.ports = [{ listen: "127.0.0.1:1090", configured: true, country: "SE", connection }];
@@ -118,6 +132,23 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.getByText("Not paid yet.").waitFor();
     await expectFits(page);
     await shoot(page, `${viewport}-${scheme}-asked`);
+  });
+
+  test("invites", async () => {
+    await page.getByRole("button", { name: "Withdraw", exact: true }).click();
+    node.world.invite("12.5", "0", 0, "ab");
+    node.world.noteInvite(1, "taken");
+    await page.getByRole("button", { name: "New invite" }).click();
+    await page.getByLabel("First coins, WAY").fill("20");
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-withdraw-invite`);
+    await page.getByRole("button", { name: "Make it" }).click();
+    await page.getByRole("img", { name: "QR code of the invite's link" }).waitFor();
+    await page.getByRole("list", { name: "Invites" }).getByText(/^open/).waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-invite`);
+    await page.getByRole("button", { name: "Take back invite 2" }).click();
+    await expectFits(page);
   });
 
   test("provide", async () => {

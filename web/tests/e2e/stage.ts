@@ -31,6 +31,12 @@ export class Stage {
     await this.page.getByRole("list", { name: "Countries" }).waitFor();
   }
 
+  /** For a market that has nothing to list. */
+  async openEmpty(): Promise<void> {
+    this.page = await this.browser.page(this.node.link);
+    await this.page.locator("#countries").waitFor();
+  }
+
   async openPage(name: "Wallet" | "Provide"): Promise<void> {
     await this.open();
     await this.page.getByRole("link", { name, exact: true }).click();

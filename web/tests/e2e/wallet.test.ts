@@ -105,6 +105,29 @@ test("a deposit moves the money and becomes final", async () => {
   expect(call?.params).toMatchObject({ amount: "12.25", idempotency_key: expect.stringMatching(/^[0-9a-f]{32}$/) });
 });
 
+test("a withdrawal goes to the wallet, or to an address that is compared first", async () => {
+  await stage.openPage("Wallet");
+  await stage.button("Withdraw").click();
+  const form = stage.page.getByRole("form", { name: "Withdraw" });
+  await form.getByLabel("To", { exact: true }).fill("way12");
+  await form.getByLabel("Amount, WAY").fill("2.5");
+  await form.getByRole("button", { name: "Review" }).click();
+  await form.getByText("An address has 139 characters, and this has 5.").waitFor();
+  await form.getByLabel("To", { exact: true }).fill(` ${stage.node.world.address} `);
+  await form.getByRole("button", { name: "Review" }).click();
+  const check = stage.page.getByRole("group", { name: "Check the payment" });
+  await check.getByText(stage.node.world.address.slice(0, 8), { exact: true }).waitFor();
+  expect(stage.lastCall("wallet_withdraw")).toBeUndefined();
+  await stage.button("Withdraw to it").click();
+  await stage.page.getByText(/^2\.50 WAY on the way to way/).waitFor();
+  expect(stage.lastCall("wallet_withdraw")).toMatchObject({ amount: "2.5", to: stage.node.world.address });
+  await stage.page.locator("#balances").getByTitle(stage.node.world.address).waitFor();
+  await form.getByLabel("Amount, WAY").fill("1");
+  await form.getByRole("button", { name: "Withdraw", exact: true }).click();
+  await stage.page.getByText("1.00 WAY on the way to the wallet.").waitFor();
+  expect(stage.lastCall("wallet_withdraw")).not.toHaveProperty("to");
+});
+
 test("a payment repeated after an unsure outcome carries the same key", async () => {
   await stage.openPage("Wallet");
   await stage.button("Deposit").click();
@@ -134,7 +157,7 @@ test("what is owed to us can be settled; what we owe is for its payee to settle"
   await stage.button("Connect").click();
   await stage.page.getByText("Connected through", { exact: true }).waitFor();
   await stage.page.getByRole("link", { name: "Wallet", exact: true }).click();
-  await stage.page.getByText("not settled yet", { exact: true }).waitFor();
+  await stage.page.getByText("still open", { exact: true }).waitFor();
   expect(await stage.button(/^Settle with/).count()).toBe(0);
   await stage.page.getByRole("link", { name: "Provide", exact: true }).click();
   await stage.button(/^Settle with/).waitFor();

@@ -1,7 +1,7 @@
 /** The methods of the mock node; one function each, after `docs/formats/rpc.md`. */
 
 import { amountToWire, parseAmount, readAmount, type Amount } from "../../src/lib/amount";
-import type { Entry, Method, Methods, Offer, PaymentLink } from "@byway/client";
+import type { Entry, GivenInvite, Method, Methods, Offer, PaymentLink } from "@byway/client";
 import type { OfferFilter } from "../../src/lib/offers";
 import type { MockNode } from "./node";
 import { hex } from "./world";
@@ -159,6 +159,28 @@ export const handlers: Handlers = {
     return {};
   },
   network_link: ({ world }) => ({ link: `byway:net/${hex(77, 400)}`, name: "local", network: world.network }),
+  invite_list: ({ world }) => ({ given: world.invites, accepted: world.accepted }),
+  invite_new: (node, { coins, pledge = true, within_seconds = 30 * 86_400 }) => {
+    const value = taken(node, coins, "wallet");
+    node.world.wallet -= value;
+    const entry = recorded(node, "send", value);
+    const invite = node.world.invite(coins, pledge ? "1" : "0", within_seconds * 1000, entry.transaction_id);
+    if (node.invitePayMs === 0) node.world.noteInvite(invite.number, "open");
+    else node.later(node.invitePayMs, () => node.world.noteInvite(invite.number, "open"));
+    return { ...inviteOf(node.world, invite.number) };
+  },
+  invite_show: ({ world }, { number }) => {
+    const invite = inviteOf(world, number);
+    return invite.stage === "open" ? { invite, link: `byway:invite/${hex(number + 500, 560)}` } : { invite };
+  },
+  invite_take_back: (node, { number }) => {
+    const { stage, coins } = inviteOf(node.world, number);
+    if (stage !== "open") throw new MethodError(1141, "invite_not_open", "Somebody has taken it already.", { stage });
+    node.world.noteInvite(number, "taking_back");
+    node.later(300, () => node.world.noteInvite(number, "taken_back"));
+    node.world.wallet += parseAmount(coins);
+    return recorded(node, "receive", parseAmount(coins));
+  },
   service_list: ({ world }) => world.services,
   service_open: ({ world }, { service, listen = "127.0.0.1:42000" }) => {
     if (service !== "http-fetch") throw new MethodError(1101, "no_offer_matches", "Nobody sells that. Look at the name again.");
@@ -266,7 +288,9 @@ function rank(offer: Offer, sort: OfferFilter["sort"]): number {
 
 function offerFor(world: MockNode["world"], params: Methods["connect"]["params"]): Offer {
   if (params.offer_id) {
-    const offer = [...world.offers, ...world.tunnels].find((known) => known.offer_id === params.offer_id);
+    const units = params.unit ? [params.unit] : (["mb", "second"] as const);
+    const known = units.flatMap((unit) => ["socks", "tunnel"].flatMap((service) => world.offersOf({ service, unit })));
+    const offer = known.find(({ offer_id }) => offer_id === params.offer_id);
     if (!offer) throw new MethodError(1102, "offer_not_found", "This offer is gone. Choose another one.");
     return offer;
   }
@@ -275,6 +299,12 @@ function offerFor(world: MockNode["world"], params: Methods["connect"]["params"]
     throw new MethodError(1101, "no_offer_matches", "No offer matches. Raise the highest price or choose another country.");
   }
   return offer;
+}
+
+function inviteOf(world: MockNode["world"], number: number): GivenInvite {
+  const invite = world.invites.find((known) => known.number === number);
+  if (!invite) throw new MethodError(1140, "invite_not_found", "This node gave no invite of that number.");
+  return invite;
 }
 
 function linkOf(world: MockNode["world"], link: string): PaymentLink {

@@ -42,6 +42,8 @@ export class MockNode {
   readonly token = hex(7, 64);
   /** How long `connect` takes, so that "connecting" can be seen. */
   connectDelayMs = 700;
+  /** How long an invite is being paid for; 0 where it is open by the time of the answer. */
+  invitePayMs = 300;
   /** Traffic of the open session per second; 0 for none. */
   bytesPerSecond = 6_000_000;
   webPort = 0;

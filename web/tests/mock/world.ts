@@ -7,12 +7,14 @@
 
 import { amountToWire, costOf, parseAmount, type Amount } from "../../src/lib/amount";
 import type {
+  AcceptedInvite,
   Balance,
   Connection,
   Entry,
   Evidence as EvidenceRecord,
   ForwardedPort,
   EarningsPeriod,
+  GivenInvite,
   GroupRecord,
   NodeStatus,
   PaymentLink,
@@ -72,6 +74,12 @@ const TUNNEL_ROWS: OfferRow[] = [
   ["DE", 24940, 500, "0.0005"],
 ];
 
+/** Sold by the second: the price of one. */
+const TIMED_ROWS: OfferRow[] = [
+  ["FI", 16086, 500, "0.0001"],
+  ["DE", 29066, 300, "0.00025"],
+];
+
 export class World {
   readonly startedMs = Date.now();
   readonly identity = hex(1, 40);
@@ -79,6 +87,10 @@ export class World {
   readonly address = `way${hex(3, 136)}`;
   offers: Offer[];
   readonly tunnels: Offer[];
+  /** Sold by the second alone. */
+  timed: Offer[];
+  /** Of services that plug in. */
+  plugged: Offer[] = [];
   /** What this node sells itself. */
   ownOffers: Offer[] = [];
   isRegistered = true;
@@ -102,6 +114,8 @@ export class World {
   /** One asset beside WAY, with two digits after the point. */
   readonly asset = { asset: hex(4, 64), symbol: "TEST", name: "test coin", decimals: 2 };
   held: Amount = 250n * WAY;
+  invites: GivenInvite[] = [];
+  accepted: AcceptedInvite[] = [];
   isKernelReachable = true;
   evidence: EvidenceRecord[] = [];
   blocks: ProviderBlock[] = [];
@@ -126,6 +140,9 @@ export class World {
       if (score !== null) this.offers[index]!.quality = { score, own_sessions: index, attesters: 7 - index, own_score: null };
     });
     this.tunnels = TUNNEL_ROWS.map((row, index) => ({ ...offerFrom(row, index + 40, now_ms), service: "tunnel" }));
+    this.timed = TIMED_ROWS.map((row, index) => timedFrom(row, index + 60, now_ms));
+    // One that sells by both.
+    this.offers[8]!.prices.push({ unit: "second", amount: "0.0002", asset: "WAY", min_reputation: 0 });
     this.sessions = [
       this.#pastSession(0, now_ms - 0.11 * DAY_MS, 1_930, 812_400_000, 21_700_000, "closed"),
       this.#pastSession(2, now_ms - 1.3 * DAY_MS, 7_415, 2_310_800_000, 96_100_000, "closed"),
@@ -157,6 +174,18 @@ export class World {
     };
   }
 
+  invite(coins: string, pledge: string, span_ms: number, transaction_id: string): GivenInvite {
+    const now_ms = Date.now();
+    const number = this.invites.length + 1;
+    this.invites = [...this.invites, { number, coins, pledge, stage: "paying", created_ms: now_ms, expires_ms: now_ms + span_ms, transaction_id }];
+    return this.invites.at(-1)!;
+  }
+
+  noteInvite(number: number, stage: GivenInvite["stage"]): void {
+    const ended_ms = stage === "taken" || stage === "taken_back" ? Date.now() : null;
+    this.invites = this.invites.map((known) => (known.number === number ? { ...known, stage, ended_ms } : known));
+  }
+
   /** A market of so many offers: Germany has most of them, the dearest are in Iceland. */
   crowd(count: number): void {
     const now_ms = Date.now();
@@ -167,13 +196,26 @@ export class World {
     });
   }
 
-  offersOf({ service }: OfferFilter): Offer[] {
-    return service === "tunnel" ? this.tunnels : this.offers;
+  /** With the price by what is asked for, as the node gives them; without a unit by the megabyte. */
+  offersOf({ service = "socks", unit = "mb" }: OfferFilter): Offer[] {
+    return [...this.offers, ...this.tunnels, ...this.timed, ...this.plugged]
+      .filter((offer) => (offer.service_name ?? offer.service) === service)
+      .map((offer) => ({ ...offer, price: offer.prices.find((price) => price.unit === unit) ?? null }))
+      .filter((offer) => offer.price !== null);
+  }
+
+  /** Programs of others that can be opened, by name. */
+  sellPlugged(name: string): void {
+    const rows: OfferRow[] = [["NL", 60781, 100, "0.002"], ["DE", 24940, 100, "0.0025"], ["DE", 3320, 100, "0.003"]];
+    this.plugged = rows.map((row, index) => ({ ...offerFrom(row, index + 70, Date.now()), service: "service-4660", service_name: name }));
   }
 
   publish(terms: OfferTerms): Offer {
     const row: OfferRow = [terms.country ?? "DE", terms.asn ?? 64_496, (terms.bandwidth_bps ?? 1e8) / 1e6, terms.price_per_mb ?? "0"];
-    const offer = { ...offerFrom(row, 0, Date.now()), offer_id: hex(90 + this.ownOffers.length, 64), provider: this.identity, service: terms.service ?? "socks" };
+    const prices: Price[] = [];
+    if (terms.price_per_mb) prices.push({ unit: "mb", amount: terms.price_per_mb, asset: "WAY", min_reputation: 0 });
+    if (terms.price_per_second) prices.push({ unit: "second", amount: terms.price_per_second, asset: "WAY", min_reputation: 0 });
+    const offer = { ...offerFrom(row, 0, Date.now()), prices, offer_id: hex(90 + this.ownOffers.length, 64), provider: this.identity, service: terms.service ?? "socks" };
     this.ownOffers = [...this.ownOffers.filter((known) => known.service !== offer.service), offer];
     return offer;
   }
@@ -378,7 +420,8 @@ export class World {
     session.bytes_down += down;
     session.bytes_up += up;
     session.seconds = session.seconds_served = Math.round((Date.now() - session.started_ms) / 1000);
-    session.cost = amountToWire(costOf(session.bytes_down + session.bytes_up, parseAmount(session.price.amount)));
+    const price = parseAmount(session.price.amount);
+    session.cost = amountToWire(session.price.unit === "second" ? price * BigInt(session.seconds) : costOf(session.bytes_down + session.bytes_up, price));
     session.paid = session.cost;
     this.connection = {
       ...this.connection,
@@ -410,6 +453,12 @@ function periodFrom(time_ms: number, hundredths: number): EarningsPeriod {
     period: new Date(from_ms).toISOString().slice(0, 10), from_ms, ...carried, earned, settled: earned, fees: "0.001", bounced: "0",
     services: [{ service: "socks", ...carried, earned }],
   };
+}
+
+function timedFrom(row: OfferRow, index: number, now_ms: number): Offer {
+  const offer = offerFrom(row, index, now_ms);
+  const price: Price = { ...offer.price!, unit: "second" };
+  return { ...offer, prices: [price], price };
 }
 
 function exitOf(offer: Offer): Pick<Connection, "offer_id" | "provider" | "country" | "asn"> {

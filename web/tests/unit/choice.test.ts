@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import type { Offer, Price, Promise as PaymentPromise } from "@byway/client";
+import { amountToWire } from "../../src/lib/amount";
 import { parseFragment, rpcUrl, storedLink, storeLink } from "../../src/lib/link";
 import {
-  byCountry, chosenOffers, CHOICE_DEFAULT, filterOf, filtersOn, priceWords, qualityWords, queryOf, targetsOf, unfiltered, type OfferChoice,
+  byCountry, chosenOffers, CHOICE_DEFAULT, comparedAmount, filterOf, filtersOn, otherPrice, priceExact, priceWords, qualityWords, queryOf, targetOf,
+  targetsOf, unfiltered, type OfferChoice,
 } from "../../src/lib/offers";
 import { lastSettlement, openDebts, openWith } from "../../src/lib/promises";
 import { rateScale, smoothPath, withRate } from "../../src/lib/rates";
@@ -94,9 +96,40 @@ test("countries are as good as their best exit; one that nothing is known of sta
   expect([0, 250, 500, 1000].map((score) => qualityWords(quality(score)).bars)).toEqual([1, 2, 3, 4]);
 });
 
-test("prices are told by the gigabyte, others by their unit", () => {
+test("prices are told by the gigabyte and by the hour, others by their unit", () => {
   expect(priceWords(offer("a", "0.0004").price!)).toEqual({ amount: "0.40", unit: "WAY per GB" });
-  expect(priceWords({ ...perSecond, asset: "ab" })).toEqual({ amount: "0.0000001", unit: "of another asset per second" });
+  expect(priceWords({ ...perSecond, amount: "0.0001" })).toEqual({ amount: "0.36", unit: "WAY per hour" });
+  expect(priceExact({ ...perSecond, amount: "0.0001" })).toBe("0.0001 WAY per second");
+  expect(priceWords({ ...perSecond, unit: "call", asset: "ab" })).toEqual({ amount: "0.0000001", unit: "of another asset per call" });
+});
+
+test("what was named by the hour comes out as it was named, though it is cut off by the second", () => {
+  for (const hour of ["0.5", "1", "0.07", "123.456789"]) {
+    const { max_price } = filterOf({ ...CHOICE_DEFAULT, per: "second", maxPrice: hour });
+    expect(amountToWire(comparedAmount({ ...perSecond, amount: max_price! }))).toBe(hour);
+  }
+});
+
+test("time is asked for where it is chosen, and only there", () => {
+  const timed: OfferChoice = { ...CHOICE_DEFAULT, per: "second" };
+  expect(filterOf(CHOICE_DEFAULT)).toEqual({ sort: "both" });
+  expect(filterOf(timed, "FI")).toEqual({ sort: "both", unit: "second", country: "FI" });
+  expect(filterOf({ ...timed, maxPrice: "0.36" })).toEqual({ sort: "both", unit: "second", max_price: "0.0001" });
+  const cheap = offer("a", "1", { price: { ...perSecond, amount: "0.0001" } });
+  const dear = offer("b", "1", { price: { ...perSecond, amount: "0.0002" }, preferred: true });
+  expect(ids(chosenOffers([cheap, dear, offer("c", "0")], { ...timed, maxPrice: "0.36" }, 0))).toEqual(["a"]);
+  expect(targetsOf({ ...timed, preferredOnly: true }, [dear])).toEqual([{ offer_id: "b", unit: "second" }]);
+  expect([targetOf(dear, "second"), targetOf(dear, "mb")]).toEqual([{ offer_id: "b", unit: "second" }, { offer_id: "b" }]);
+  expect(unfiltered({ ...timed, maxPrice: "1" })).toEqual(timed);
+});
+
+test("an offer's other price is told where anyone pays it", () => {
+  const both = offer("a", "1");
+  both.prices.push({ ...perSecond, min_reputation: 5 });
+  expect(otherPrice(both, "mb")).toBeNull();
+  both.prices.push(perSecond);
+  expect(otherPrice(both, "mb")).toEqual(perSecond);
+  expect(otherPrice(both, "second")?.unit).toBe("mb");
 });
 
 test("promises: what is open, per counterparty and in all", () => {

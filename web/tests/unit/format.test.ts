@@ -4,7 +4,7 @@ import {
   bytesOf, countryName, formatAgo, formatBandwidth, formatDuration, formatLatency, formatQuantity, formatUntil, rateOf, reasonSentence,
   shortId, withoutCommand,
 } from "../../src/lib/format";
-import { paymentProblems } from "../../src/lib/payment";
+import { goesToAddress, paymentProblems } from "../../src/lib/payment";
 import { announcement, stateWords } from "../../src/lib/state";
 
 test.each([
@@ -64,6 +64,10 @@ test("the CSV keeps amounts exact", () => {
 
 test("payment problems: the right pocket, and only an address that could be one", () => {
   const available = 5n * 10n ** 18n;
+  expect(paymentProblems("withdraw", { amount: "1", to: "" }, available).to).toBeNull();
+  expect(paymentProblems("withdraw", { amount: "1", to: "way12" }, available).to).toContain("139 characters");
+  expect(["", "way12"].map((to) => [goesToAddress("deposit", to), goesToAddress("withdraw", to), goesToAddress("send", to)]))
+    .toEqual([[false, false, true], [false, true, true]]);
   expect(paymentProblems("withdraw", { amount: "6", to: "" }, available).amount).toContain("Your account holds 5.00 WAY");
   expect(paymentProblems("deposit", { amount: "5", to: "" }, available)).toEqual({ amount: null, to: null });
   expect(paymentProblems("deposit", { amount: "0.0", to: "" }, available).amount).toContain("above zero");

@@ -5,9 +5,9 @@ import type { EarningsPeriod, Entry, Price, ProxyPort, ServiceProgram, Session, 
 import { blockOf, blockProblem, endWords } from "../../src/lib/blocks";
 import { budgetOf, budgetPart, budgetProblems, budgetWords, sortedBudgets } from "../../src/lib/budgets";
 import { cashedOutWords, cashOut, keepProblem } from "../../src/lib/cash_out";
-import { bytesFor, costPerHour, meanBytesPerSecond, partOf } from "../../src/lib/cost";
+import { costPerHour, lastsWords, meanBytesPerSecond, partOf } from "../../src/lib/cost";
 import { clientSums, earningsBars, earningsToCsv, rateCapWords, servedSessions, sumOf } from "../../src/lib/earnings";
-import { chosenEntries, entriesToCsv, kindWords, signOf } from "../../src/lib/history";
+import { chosenEntries, directionOf, entriesToCsv, kindWords, partyWords, signOf } from "../../src/lib/history";
 import { addressPieces, addressProblemIfAny, paymentProblems } from "../../src/lib/payment";
 import { portOf, portPlace, portProblems, portWords } from "../../src/lib/ports";
 import { answerTo, isPaymentLink, linkWords, requestOf, requestProblems } from "../../src/lib/requests";
@@ -35,10 +35,11 @@ test("an hour's cost is the mean speed of ten seconds, both ways, at the price",
 });
 
 test("how far an account goes", () => {
-  expect(bytesFor(25n * WAY, { ...perMb, amount: "0.0004" })).toBe(62.5e9);
-  expect(bytesFor(0n, perMb)).toBe(0);
-  expect(bytesFor(WAY, { ...perMb, amount: "0" })).toBeNull();
-  expect(bytesFor(WAY, { ...perMb, unit: "second" })).toBeNull();
+  expect(lastsWords(25n * WAY, { ...perMb, amount: "0.0004" })).toBe("62.5 GB");
+  expect(lastsWords(0n, perMb)).toBeNull();
+  expect(lastsWords(WAY, { ...perMb, amount: "0" })).toBeNull();
+  expect(lastsWords(WAY, { ...perMb, unit: "second", amount: "0.0001" })).toBe("2 h 46 min");
+  expect(lastsWords(WAY, { ...perMb, unit: "call" })).toBeNull();
 });
 
 test.each([[5n, null, 0], [5n, 0n, 0], [0n, 10n, 0], [5n, 10n, 0.5], [12n, 10n, 1]])("%s of %s is %s", (spent, limit, part) =>
@@ -56,7 +57,9 @@ test("history is filtered by direction and by any word, and exported with exact 
   expect(kinds("out", "test")).toEqual([4]);
   expect([kindWords({ kind: "withdraw" }), kindWords({ kind: "withdraw", counterparty: "way1" })]).toEqual(["Back to the wallet", "Cashed out to"]);
   expect(kinds("all", "ACCOUNT")).toEqual([3]);
-  expect(["receive", "send", "deposit", "what"].map((kind) => signOf(kind as Entry["kind"]))).toEqual(["+", "−", "", ""]);
+  expect(["receive", "send", "deposit", "what"].map((kind) => signOf({ kind: kind as Entry["kind"] }))).toEqual(["+", "−", "", ""]);
+  expect([signOf({ kind: "withdraw", counterparty: "way1" }), directionOf({ kind: "withdraw", counterparty: "way1" })]).toEqual(["−", "out"]);
+  expect([partyWords("0123456789abcdef"), partyWords("invite 4 taken back")]).toEqual(["012345…cdef", "invite 4 taken back"]);
   const [head, , second] = entriesToCsv(entries).split("\r\n");
   expect(head).toBe("time,kind,direction,amount,asset,fee,counterparty,stage,reason,transaction_id");
   expect(second).toBe("1970-01-01T00:00:00.002Z,send,out,0.000000000000000001,WAY,0,'=way1,final,,send2");
@@ -139,12 +142,17 @@ test("networks outside: one a line, and a wrong one is named", () => {
 });
 
 test("terms of an offer: priced by the gigabyte, sold by the megabyte", () => {
-  const good = { country: "de", asn: "AS64496", price: "0.5", mbitPerSecond: "100" };
-  expect(Object.values(termsProblems(good))).toEqual([null, null, null, null]);
+  const good = { country: "de", asn: "AS64496", price: "0.5", hourPrice: "", mbitPerSecond: "100" };
+  expect(Object.values(termsProblems(good))).toEqual([null, null, null, null, null]);
   expect(termsOf(good)).toEqual({ country: "DE", asn: 64_496, price_per_mb: "0.0005", bandwidth_bps: 100e6 });
-  const bad = termsProblems({ country: "Germany", asn: "0", price: "0,5", mbitPerSecond: "-1" });
+  const bad = termsProblems({ country: "Germany", asn: "0", price: "0,5", hourPrice: "-1", mbitPerSecond: "-1" });
   expect(Object.values(bad).every((problem) => problem !== null)).toBe(true);
   expect(termsProblems({ ...good, price: "0.000000000000000001" }).price).toBe("Use fewer decimals.");
+  const timed = { ...good, price: "", hourPrice: "0.36" };
+  expect(Object.values(termsProblems(timed))).toEqual([null, null, null, null, null]);
+  expect(termsOf(timed)).toEqual({ country: "DE", asn: 64_496, price_per_second: "0.0001", bandwidth_bps: 100e6 });
+  expect(termsOf({ ...good, hourPrice: "0.36" })).toMatchObject({ price_per_mb: "0.0005", price_per_second: "0.0001" });
+  expect(termsProblems({ ...good, price: "" }).price).toBe("Enter an amount.");
 });
 
 test("the map: every place lies in the picture, and land is where it should be", () => {
@@ -230,9 +238,10 @@ test("cashing out: who can't pay holds up nobody; a lost link ends it; what is k
 });
 
 test("services: their names, what the node is asked for, and how a program does", () => {
-  expect(["http-fetch", "a-b-c", "http", "Http-fetch", "-a", ""].map((service) => serviceProblems({ service, maxPrice: "", port: "" }).service === null))
+  expect(["http-fetch", "a-b-c", "http", "Http-fetch", "-a", ""].map((service) => serviceProblems({ service, country: "", maxPrice: "", port: "" }).service === null))
     .toEqual([true, true, false, false, false, false]);
-  expect(serviceOf({ service: " a-b ", maxPrice: "2", port: "9000" })).toEqual({ service: "a-b", max_price: "0.002", listen: "127.0.0.1:9000" });
+  expect(serviceOf({ service: " a-b ", country: "", maxPrice: "2", port: "9000" })).toEqual({ service: "a-b", max_price: "0.002", listen: "127.0.0.1:9000" });
+  expect(serviceOf({ service: "a-b", country: "NL", maxPrice: "", port: "" })).toEqual({ service: "a-b", country: "NL" });
   const program: ServiceProgram = { name: "a-b", service: "service-5", price_per_mb: "1", state: "running", sessions: 1, restarts: 0, version: "2" };
   expect([programWords(program), programWords({ ...program, state: "starting", restarts: 1 }), programWords({ ...program, state: "failed", restarts: 2, reason: "why" })])
     .toEqual([

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use iroh::endpoint::{ReadError, RecvStream, SendStream, StoppedError, VarInt, WriteError};
 
 use super::progress::{Reader, Reading};
@@ -54,6 +55,13 @@ impl StreamSend {
     /// Writes a prefix of `bytes` and says how long it was; waits while the other side doesn't read. Cancel-safe.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<usize, StreamError> {
         let count = self.stream.write(bytes).await?;
+        self.written += count as u64;
+        Ok(count)
+    }
+
+    /// The same without a copy.
+    pub async fn write_shared(&mut self, bytes: Bytes) -> Result<usize, StreamError> {
+        let count = self.stream.write_many_chunks(&mut &mut [bytes][..]).await?;
         self.written += count as u64;
         Ok(count)
     }

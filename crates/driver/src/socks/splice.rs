@@ -17,6 +17,7 @@
 
 use std::io;
 
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -27,6 +28,9 @@ use crate::meter::{Meter, Side, Way};
 
 /// Bytes of the buffer of each direction: measured to be where larger ones no longer help.
 pub const BUFFER_BYTES: usize = 256 * 1024;
+
+/// Room that a read from the socket finds at least: what takes less work than a new block.
+const READ_BYTES_MIN: usize = 64 * 1024;
 
 /// Bytes that any stream may hold unread, however little is free: a small page and its headers go out at once.
 pub const HELD_BYTES_MIN: u64 = 16 * 1024;
@@ -124,23 +128,27 @@ async fn to_stream(
     meter: &Meter,
     way: Way,
 ) -> Result<(), Ended> {
-    let mut buffer = vec![0; BUFFER_BYTES];
+    // What was read is given to the stream without a copy; reads share a block for as long as there is room in it.
+    let mut block = BytesMut::new();
     loop {
-        let count = socket.read(&mut buffer).await.map_err(|error| Ended::Socket(error.kind()))?;
+        if block.capacity() < READ_BYTES_MIN {
+            block.reserve(BUFFER_BYTES);
+        }
+        let count = socket.read_buf(&mut block).await.map_err(|error| Ended::Socket(error.kind()))?;
         if count == 0 {
             stream.finish();
             return Ok(());
         }
-        let mut rest = &buffer[..count];
+        let mut rest = block.split().freeze();
         while !rest.is_empty() {
             let room = room(stream, gate).await;
             let mut grant = gate.acquire_in_time(way, room.min(rest.len() as u64)).await?;
             while grant.left() > 0 {
                 let allowed = rest.len().min(grant.left() as usize);
-                let written = stream.write(&rest[..allowed]).await?;
+                let written = stream.write_shared(rest.slice(..allowed)).await?;
                 grant.spend(written as u64);
                 meter.count(way, written as u64);
-                rest = &rest[written..];
+                rest.advance(written);
             }
         }
     }

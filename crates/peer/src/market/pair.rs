@@ -284,15 +284,8 @@ impl Pair {
     }
 
     pub fn note_settled(&mut self, now: Time, taken: Option<Settled>, given: Option<Settled>, step: &mut Step) {
-        // What we owe comes first: what is settled next is settled net of it.
-        if let Some(settled) = given {
-            let effects = self.payments.note_given_settled(Backing::Account, settled);
-            self.pass_on(now, step, effects.into_iter().map(Pending::payment));
-        }
-        if let Some(settled) = taken {
-            let effects = self.payments.note_taken_settled(now, Backing::Account, settled);
-            self.pass_on(now, step, effects.into_iter().map(Pending::payment));
-        }
+        let effects = self.payments.note_settled(now, Backing::Account, taken, given);
+        self.pass_on(now, step, effects.into_iter().map(Pending::payment));
     }
 
     pub fn settle(

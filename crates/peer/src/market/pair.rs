@@ -261,6 +261,11 @@ impl Pair {
         self.payments.set_net_max(net_max);
     }
 
+    /// Of our account, what the net that is under way with the peer would take.
+    pub fn set_aside(&self) -> Amount {
+        self.payments.set_aside()
+    }
+
     /// What else is known of the peer.
     pub fn bound(&mut self, now: Time, bounds: Bounds, step: &mut Step) {
         self.bounds = bounds;

@@ -91,6 +91,6 @@ fn a_client_that_never_acknowledges_gets_a_three_hundredth_of_a_day_for_nothing(
     let (most, least) = (8_000 + 144 * 2_000, 8_000 + 120 * 2_000);
     assert!(free <= most, "{free} ms for nothing");
     assert!(free >= least, "{free} ms: it did not try hard enough");
-    assert!(free < DAY.0 / 250 && free < 5 * 60 * 1_000);
+    assert!(free < 5 * 60 * 1_000);
     assert!(alone.asked > 100, "it came {} times", alone.asked);
 }

@@ -171,6 +171,7 @@ impl Pair {
                     self.pass_on(now, step, effects.into_iter().map(Pending::Provider));
                 }
                 if is_from_provider(&message) {
+                    self.client.note_ahead(self.payments.ahead());
                     let effects = self.client.handle_message(now, message);
                     self.pass_on(now, step, effects.into_iter().map(Pending::Client));
                 }
@@ -184,6 +185,7 @@ impl Pair {
     pub fn wake(&mut self, now: Time, step: &mut Step) {
         let payments = self.payments.handle_wake(now);
         self.pass_on(now, step, payments.into_iter().map(Pending::payment));
+        self.client.note_ahead(self.payments.ahead());
         let client = self.client.handle_wake(now);
         self.pass_on(now, step, client.into_iter().map(Pending::Client));
         let provider = self.provider.handle_wake(now);
@@ -225,6 +227,7 @@ impl Pair {
     }
 
     pub fn used(&mut self, now: Time, session: SessionId, traffic: Traffic, step: &mut Step) {
+        self.client.note_ahead(self.payments.ahead());
         let effects = self.client.handle_counters(now, session, traffic);
         self.pass_on(now, step, effects.into_iter().map(Pending::Client));
     }

@@ -7,9 +7,11 @@
 //! - [`tidy`]: who may import whom, purity, licences, file rules
 //! - [`web`]: the page, rebuilt only when its inputs changed
 //! - [`typescript`]: the types of the TypeScript client
+//! - [`portable`]: whether it compiles for the systems that it is not tested on
 //! - [`up`]: build and hand over to the `byway` binary
 //! - [`process`], [`workspace`]: running programs, finding our way around
 
+mod portable;
 mod process;
 mod test;
 mod tidy;
@@ -48,6 +50,8 @@ enum Command {
     Web,
     /// Write the types of the TypeScript client anew
     Clients,
+    /// Check that the code compiles for Windows and macOS, as far as what that takes is installed
+    Portable,
 }
 
 fn main() -> ExitCode {
@@ -67,6 +71,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Test(options) => test::run(&workspace, options),
         Command::Tidy => tidy::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Web => web::run(&workspace).map(|()| ExitCode::SUCCESS),
+        Command::Portable => portable::run(&workspace),
         Command::Clients => typescript::run(&workspace).map(|()| ExitCode::SUCCESS),
     }
 }

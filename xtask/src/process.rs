@@ -1,9 +1,13 @@
 //! Running other programs so that a failure names the command and what to do.
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+
+/// Where programs for root are, which may be missing in PATH.
+const ROOT_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /// Runs `command` with our own input and output; an error if it fails.
 pub fn run(command: &mut Command) -> Result<()> {
@@ -39,6 +43,14 @@ pub fn run_inspecting(command: &mut Command, mut inspect: impl FnMut(&str)) -> R
 pub fn output(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     String::from_utf8(output.stdout).ok()
+}
+
+/// Where a program is.
+pub fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let folders = std::env::split_paths(&path).chain(ROOT_FOLDERS.iter().map(PathBuf::from));
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    folders.map(|folder| folder.join(&file)).find(|candidate| candidate.is_file())
 }
 
 fn not_started(command: &Command, error: std::io::Error) -> anyhow::Error {

@@ -164,7 +164,7 @@ impl Session<'_> {
         };
         // `e2e` is a script of its own because it needs a browser, which `npm test` at a desk should not.
         for arguments in [["run", "test"].as_slice(), &["run", "e2e", "--if-present"]] {
-            let mut test = Command::new("npm");
+            let mut test = Command::new(web::NPM);
             // Colours would hide the lines that are counted.
             test.args(arguments).current_dir(&folder).env("NO_COLOR", "1").env_remove("FORCE_COLOR");
             self.count_tests(&mut test)?;

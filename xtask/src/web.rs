@@ -47,9 +47,12 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     build.write()
 }
 
+/// What npm is called. On Windows it is a script, which must be named in full.
+pub const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
+
 /// Runs npm in `web`.
 pub fn npm(web: &Path, args: &[&str]) -> Result<()> {
-    process::run(Command::new("npm").args(args).current_dir(web))
+    process::run(Command::new(NPM).args(args).current_dir(web))
 }
 
 /// An error that says what to install unless Node and npm are there and new enough.
@@ -64,7 +67,7 @@ pub fn check_node() -> Result<()> {
     if found < NODE_MIN {
         bail!("Node.js {version} is too old; {remedy}");
     }
-    process::output(Command::new("npm").arg("--version"))
+    process::output(Command::new(NPM).arg("--version"))
         .map(drop)
         .ok_or_else(|| anyhow!("npm is missing; it comes with Node.js, on Debian as package `npm`"))
 }

@@ -14,6 +14,7 @@
 //! - [`forwarding`]: ports at the exit that lead the other way, to a program of the client's.
 //! - [`tunnel`]: the same for whole IP packets: WireGuard between a client and a provider.
 //! - [`service`]: the streams of a service that plugs in, from one program to another.
+//! - [`program_socket`]: how the node and such a program reach each other.
 //! - [`slices`]: a tunnel's datagrams over several relays, at the client, the relay and the exit.
 //! - [`meter`] and [`gate`]: what both count of a session, and how both hold it back when it isn't paid for.
 //! - [`pace`]: how fast a session may go.
@@ -36,6 +37,7 @@ pub mod mirror;
 pub mod names;
 pub mod pace;
 pub mod pool;
+pub mod program_socket;
 pub mod relay;
 pub mod service;
 pub mod slices;

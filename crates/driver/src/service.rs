@@ -16,12 +16,13 @@ use std::time::Duration;
 
 use byway_primitives::{Decode, DecodeError, Encode, Reader, Writer};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::gate::Gate;
 use crate::link::{Link, StreamRecv, StreamSend};
 use crate::meter::{Meter, Side};
+use crate::program_socket::ProgramSocket;
 use crate::socks::stream_header::SessionTag;
 use crate::socks::{Outcome, Reply, Said, ask, refuse, say, splice};
 
@@ -77,7 +78,7 @@ pub async fn serve(
     meter: &Meter,
 ) -> Outcome {
     let connecting = async {
-        let mut socket = UnixStream::connect(program).await?;
+        let mut socket = ProgramSocket::connect(program).await?;
         socket.write_all(line.as_bytes()).await?;
         std::io::Result::Ok(socket)
     };

@@ -86,7 +86,7 @@ pub fn make(directory: &Directory, to: &Path, about: List) -> Result<List, Backu
     for path in paths(&store, Path::new(""))? {
         let digest = copy(&store.join(&path), &target.join(&path))?;
         let bytes = size(&target.join(&path))?;
-        entries.push(Entry { path: path.to_string_lossy().into_owned(), bytes, digest });
+        entries.push(Entry { path: written(&path), bytes, digest });
     }
     let list = List { version: VERSION, files: entries, ..about };
     // The list is written last: a folder without one is no backup.
@@ -156,6 +156,12 @@ fn paths(root: &Path, below: &Path) -> Result<Vec<PathBuf>, BackupError> {
         }
     }
     Ok(found)
+}
+
+/// A path as a list has it, the same on every system.
+fn written(path: &Path) -> String {
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    parts.join("/")
 }
 
 /// A path that stays within the folder it is joined to.

@@ -16,6 +16,7 @@ mod provider;
 mod proxy;
 mod quality;
 mod score;
+mod system;
 mod tunnel;
 
 use std::fmt;
@@ -29,6 +30,7 @@ use byway_records::offer::{Country, Service};
 use serde::Deserialize;
 
 use crate::peer_node::BetterPrice;
+use system::System;
 
 pub use backup::BackupConfig;
 pub use buying::BuyingConfig;
@@ -195,20 +197,16 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text, path)
+        let config = Self::parse(&text, path)?;
+        config.check_system(System::HERE).map_err(|problem| problem.in_file(path))?;
+        Ok(config)
     }
 
-    /// As [`load`](Self::load) for a text that was read from `path`.
+    /// As [`load`](Self::load) for a text that was read from `path`, on whatever operating system.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let mut config: Config =
             toml::from_str(text).map_err(|error| ConfigError::Syntax { path: path.to_owned(), error })?;
-        config.check().map_err(|Problem { key, value, why, remedy }| ConfigError::Value {
-            path: path.to_owned(),
-            key,
-            value,
-            why,
-            remedy,
-        })?;
+        config.check().map_err(|problem| problem.in_file(path))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         for file in [&mut config.dir, &mut config.network].into_iter().flatten() {
             *file = folder.join(&*file);
@@ -384,6 +382,13 @@ struct Problem {
     value: String,
     why: &'static str,
     remedy: &'static str,
+}
+
+impl Problem {
+    fn in_file(self, path: &Path) -> ConfigError {
+        let Self { key, value, why, remedy } = self;
+        ConfigError::Value { path: path.to_owned(), key, value, why, remedy }
+    }
 }
 
 fn problem(key: &'static str, value: impl fmt::Display, why: &'static str, remedy: &'static str) -> Problem {

@@ -98,7 +98,7 @@ pub fn put_back(
     let (ledger, market) = (disk.journal(LEDGER_JOURNAL)?, disk.journal(MARKET_JOURNAL)?);
     let books = market::put_back(export, &market, now, is_rolled_back)?;
     let books = books.ok_or_else(|| ExportError::NothingNew(directory.root().to_owned()))?;
-    let owed = export.pairs.iter().filter_map(|pair| Some((pair.peer, pair.owed().last()?.promise.promise)));
+    let owed = export.pairs.iter().filter_map(|pair| Some((pair.peer, pair.owed_last()?)));
     let owed: BTreeMap<_, _> = owed.collect();
     // First the wish to settle, which is harmless without the books; with the books alone nothing would be settled soon.
     ledger.write(note_put_back(&owed), Token(0))?;

@@ -3,16 +3,19 @@
 //! - [`kernel`]: a kernel node with what it opens for programs and monitoring.
 //! - [`peer`]: a market node with its local API, page and proxy, from an opened keystore.
 //! - [`relay`]: a relay, and the web site in front of it.
+//! - [`stopping`]: Ctrl-C, and what else ends them.
 //! - [`up`]: a whole local network in one process.
 
 mod kernel;
 mod peer;
 mod relay;
+mod stopping;
 mod up;
 
 pub use peer::settings;
 
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
 use std::time::Duration;
 
 use anyhow::Context;
@@ -30,6 +33,7 @@ use crate::keystore::Keystore;
 use crate::logs;
 use crate::passphrase::{Occasion, Passphrase};
 use crate::watching::{self, Until};
+use stopping::told_to_stop;
 
 const WATCHED: hash::Context = hash::Context("byway 1 watched wallet");
 
@@ -178,23 +182,4 @@ fn directory_of(globals: &Globals, config: &Config) -> anyhow::Result<Directory>
 fn open_keystore(globals: &Globals, directory: &Directory) -> anyhow::Result<Keystore> {
     let passphrase = Passphrase::obtain(directory, globals.passphrase_file.as_deref(), Occasion::Open)?;
     Ok(Keystore::open(&directory.keystore_file(), &passphrase)?)
-}
-
-/// Resolves when a person or the system asks the process to stop.
-async fn told_to_stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    // Without signals there is nothing to wait for but the end of the process.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }

@@ -22,6 +22,7 @@
 //! [`session::Client`]: byway_access::session::Client
 //! [`session::Provider`]: byway_access::session::Provider
 
+mod account;
 mod attested;
 mod exported;
 mod news;
@@ -46,6 +47,7 @@ use byway_records::call::Take;
 use byway_records::state::Settled;
 use byway_records::{Backing, OfferId, Promise, SignedPromise};
 
+use account::OwnAccount;
 pub use exported::put_back;
 pub use news::{MarketNews, Output};
 use pair::Pair;
@@ -78,8 +80,7 @@ pub struct Market {
     listings: BTreeMap<OfferId, Listing>,
     selling: Selling,
     capacity: Capacity,
-    /// What our account holds, as far as the shell has said.
-    balance: Amount,
+    account: OwnAccount,
     warnings: Warnings,
     exchange: Exchange,
     /// Which payment writes become durable with which batch.
@@ -190,7 +191,7 @@ impl Market {
             listings: BTreeMap::new(),
             selling: Selling::Open,
             capacity: Capacity::default(),
-            balance: Amount::ZERO,
+            account: OwnAccount::default(),
             awaiting: VecDeque::new(),
             outputs: VecDeque::new(),
             timer: Timer::default(),
@@ -319,13 +320,13 @@ impl Market {
         self.pump(now, store);
     }
 
-    /// What our own account holds: a net that we would owe is proposed up to that.
+    /// What our own account holds: nets that we would owe are proposed up to that, with all peers together.
     pub fn set_balance(&mut self, balance: Amount) {
-        self.balance = balance;
-        self.pairs.values_mut().for_each(|pair| pair.set_net_max(balance));
+        self.account.set_balance(balance);
     }
 
-    /// Settles the oldest unsettled promise of a peer, net of what we owe it.
+    /// Settles the oldest unsettled promise of a peer, net of what we owe it. Where something is under way already, what that
+    /// leaves of it is settled afterwards.
     pub fn settle(&mut self, now: Time, peer: IdentityId, take: Take, store: &impl Store) -> Result<(), MarketError> {
         if !self.pairs.contains_key(&peer) {
             return Err(MarketError::UnknownPeer(peer));
@@ -452,7 +453,6 @@ impl Market {
         }
         let mut pair = Pair::restore(&self.config, peer, now, store)?;
         pair.sell(&self.listings);
-        pair.set_net_max(self.balance);
         self.pairs.insert(peer, pair);
         self.look_at_capacity(peer);
         self.step(now, peer, |pair, step| {
@@ -466,7 +466,9 @@ impl Market {
     fn step(&mut self, now: Time, peer: IdentityId, feed: impl FnOnce(&mut Pair, &mut Step)) {
         let Some(pair) = self.pairs.get_mut(&peer) else { return };
         let mut step = Step::new(peer);
+        pair.set_net_max(self.account.left_for(peer));
         feed(pair, &mut step);
+        self.account.set_aside(peer, pair.set_aside());
         let step::Finished { news, wakes } = step.commit(now, &mut self.dialogues, &mut self.awaiting);
         let is_credit =
             |news: &MarketNews| matches!(news, MarketNews::Payment { news: PaymentNews::Credited { .. }, .. });

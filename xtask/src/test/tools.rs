@@ -23,8 +23,6 @@ const NETWORK_TOOLS: [(&str, &str); 6] = [
     ("ping", "iputils-ping"),
     ("tcpdump", "tcpdump"),
 ];
-/// Where programs for root are, which may be missing in PATH.
-const ROOT_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /// An error that says what to install, unless everything is there.
 pub fn check(workspace: &Workspace) -> Result<()> {
@@ -49,7 +47,7 @@ pub fn check(workspace: &Workspace) -> Result<()> {
 
 /// The browser that the page is tested in.
 pub fn chromium() -> Option<PathBuf> {
-    CHROMIUM_NAMES.iter().find_map(|name| program(name))
+    CHROMIUM_NAMES.iter().find_map(|name| process::find(name))
 }
 
 /// What the namespaces suite needs (Linux), which also needs root.
@@ -62,7 +60,8 @@ fn network_tools() -> Result<()> {
     if !is_root() {
         bail!("{REMEDY}, which needs root: run it as root, or in a container that is allowed to make namespaces");
     }
-    let missing = || NETWORK_TOOLS.iter().filter(|(name, _)| program(name).is_none()).map(|(_, package)| *package);
+    let missing =
+        || NETWORK_TOOLS.iter().filter(|(name, _)| process::find(name).is_none()).map(|(_, package)| *package);
     let packages: Vec<&str> = missing().collect();
     if !packages.is_empty() {
         install(&packages, REMEDY)?;
@@ -71,12 +70,6 @@ fn network_tools() -> Result<()> {
         Some(package) => bail!("apt-get installed {package}, but its program is not in PATH"),
         None => Ok(()),
     }
-}
-
-fn program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let folders = std::env::split_paths(&path).chain(ROOT_FOLDERS.iter().map(PathBuf::from));
-    folders.map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
 }
 
 fn is_root() -> bool {

@@ -10,18 +10,19 @@
 //! is acknowledged. So a line that loses a few percent goes on working, a line that breaks with a window under way is taken
 //! up again, and a client that never acknowledges gains one window, once.
 
-use byway_dialogue::payment::{Ahead, Window};
+use byway_dialogue::payment::{Ahead, Path, Window};
 use byway_primitives::{Amount, Span, Time};
 
 use super::journal::ClosedRecord;
 use super::line::Line;
-use super::plus;
+use super::{Tariff, plus};
 
 /// The part of acknowledged cost that refills the purse for lost bytes: six percent, more than a line loses that is any
 /// good, and too little to live on.
 const FORGIVEN_PARTS: u128 = 16;
 
-/// How often an empty purse is refilled with a first window. 64 KiB in ten minutes is no business for a cheat.
+/// How often an empty purse is refilled by what goes on a line again ([`Tariff::refill`](super::Tariff::refill)). 64 KiB or 2 s
+/// in ten minutes is no business for a cheat.
 const REFILL_EVERY: Span = Span::seconds(600);
 
 /// What the provider knows of one client's coin.
@@ -30,8 +31,10 @@ pub(super) struct Books {
     pub received: Amount,
     pub closed: ClosedRecord,
     window: Option<Window>,
-    /// The smallest first window of any session.
-    start: Amount,
+    /// The most that any session needed so far.
+    ahead: Ahead,
+    /// The least that any session's purse is refilled with.
+    refill: Amount,
     refilled_at: Time,
 }
 
@@ -45,18 +48,24 @@ pub(super) enum Share {
 impl Books {
     /// From `now` on, the time until the purse may be refilled runs.
     pub(super) fn new(closed: ClosedRecord, now: Time) -> Self {
-        Self { received: Amount::ZERO, closed, window: None, start: Amount::MAX, refilled_at: now }
+        let (window, ahead) = (None, Ahead::NOTHING);
+        Self { received: Amount::ZERO, closed, window, ahead, refill: Amount::MAX, refilled_at: now }
     }
 
-    /// A session at a price opens: the window grows from what it needs.
-    pub(super) fn open(&mut self, ahead: Ahead) {
+    /// A session at a price opens, over `path`: the window grows from what it needs. What the others need stays, whatever each is
+    /// sold by: one that needs little takes nothing away from one that needs much.
+    pub(super) fn open(&mut self, tariff: Tariff, path: Path, ceiling: Amount) {
+        let needed = tariff.ahead(path, ceiling);
+        let (start, need) = (self.ahead.start.max(needed.start), self.ahead.need.max(needed.need));
+        let ahead = Ahead { start, need, ceiling };
+        self.ahead = ahead;
         match &mut self.window {
             Some(window) => window.retarget(ahead),
             None => self.window = Some(Window::new(ahead)),
         }
         let window = self.window();
         self.closed.forgivable.get_or_insert(window);
-        self.start = self.start.min(ahead.start);
+        self.refill = self.refill.min(tariff.refill());
     }
 
     pub(super) fn window(&self) -> Amount {
@@ -94,9 +103,9 @@ impl Books {
     pub(super) fn forgive<'a>(&mut self, now: Time, lines: impl Iterator<Item = &'a Line>) {
         let missing = self.unacknowledged(lines).saturating_sub(self.closed.forgiven);
         let mut purse = self.closed.forgivable.unwrap_or_default();
-        let first = self.start.min(self.window());
-        if purse < first.min(missing) && now >= self.refilled_at + REFILL_EVERY {
-            purse = first;
+        let refill = self.refill.min(self.window());
+        if purse < refill.min(missing) && now >= self.refilled_at + REFILL_EVERY {
+            purse = refill;
             self.refilled_at = now;
         }
         let given = missing.min(purse);
@@ -157,6 +166,9 @@ mod tests {
 
     const PER_MB: Tariff = Tariff::per_mb(Amount::from_units(3_000_000));
 
+    const PATH: Path =
+        Path { rate_bytes_per_second: 1_000_000, round_trip: Span::millis(80), commits: Span::millis(20) };
+
     fn line() -> Line {
         Line::new(PER_MB, Usage::default())
     }
@@ -167,8 +179,8 @@ mod tests {
 
     fn books(received: u128) -> Books {
         let mut books = Books::new(ClosedRecord::default(), NOW);
-        let window = Amount::from_units(100_000);
-        books.open(Ahead { start: window, need: window, ceiling: window });
+        // A first window costs more than this.
+        books.open(PER_MB, PATH, Amount::from_units(100_000));
         books.received = Amount::from_units(received);
         books
     }
@@ -327,6 +339,42 @@ mod tests {
         };
         let seen = [0, 9, 10, 11, 19, 20, 21].map(|minutes| forgiven(&mut books, minutes));
         assert_eq!(seen, [1, 1, 2, 2, 2, 3, 3], "windows forgiven");
+    }
+
+    #[test]
+    fn of_time_the_purse_is_refilled_by_a_quarter_of_a_first_window() {
+        let mut books = Books::new(ClosedRecord::default(), NOW);
+        let per_second = Tariff::per_second(Amount::from_units(100_000));
+        books.open(per_second, PATH, Amount::MAX);
+        books.received = Amount::MAX;
+        let mut line = Line::new(per_second, Usage::default());
+        share(&books, std::slice::from_mut(&mut line));
+        line.start(NOW);
+        line.run(NOW + Span::days(1));
+        let after = |minutes: u64| NOW + Span::seconds(60 * minutes);
+        let seen = [0, 9, 10, 11, 20].map(|minutes| {
+            books.forgive(after(minutes), [line].iter());
+            per_second.bought(books.closed.forgiven)
+        });
+        assert_eq!(seen, [8_000, 8_000, 10_000, 10_000, 12_000], "milliseconds forgiven");
+    }
+
+    #[test]
+    fn a_session_that_needs_little_leaves_another_the_window_that_it_has_earned() {
+        let bytes_ceiling = Amount::from_units(500_000);
+        let cheap = Tariff::per_second(Amount::from_units(1_000));
+        let mut books = Books::new(ClosedRecord::default(), NOW);
+        books.open(PER_MB, PATH, bytes_ceiling);
+        books.honour(Amount::from_units(5_000_000));
+        assert_eq!(books.window(), bytes_ceiling);
+        books.open(cheap, PATH, bytes_ceiling);
+        assert_eq!(books.window(), bytes_ceiling);
+        // And one that needs more than was earned gets a first window of its own.
+        let mut books = Books::new(ClosedRecord::default(), NOW);
+        books.open(cheap, PATH, bytes_ceiling);
+        assert_eq!(books.window(), cheap.first_window());
+        books.open(PER_MB, PATH, bytes_ceiling);
+        assert_eq!(books.window(), PER_MB.first_window());
     }
 
     #[test]

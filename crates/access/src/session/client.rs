@@ -15,7 +15,7 @@ use super::message::{Metering, SessionMessage};
 use super::news::{ClientEffect, ClientNews, MeteringFault};
 use super::outbox::Outbox;
 use super::reasons::StopReason;
-use super::{Link, ResponseId, SessionId, SessionView, Sides, Traffic, plus};
+use super::{Link, Measure, ResponseId, SessionId, SessionView, Sides, Traffic, plus};
 use crate::service::Services;
 
 /// An acknowledgement is due when this part of a window has arrived since the last.
@@ -39,6 +39,8 @@ pub struct Client {
     ahead: Ahead,
     /// What was last said to be spent.
     spent: Amount,
+    /// What is promised beyond that, as the payer says.
+    ahead_now: Amount,
     out: Outbox<ClientNews>,
 }
 
@@ -67,6 +69,7 @@ impl Client {
             window: None,
             ahead: Ahead::NOTHING,
             spent: Amount::ZERO,
+            ahead_now: Amount::ZERO,
             out: Outbox::new(sides.provider),
         })
     }
@@ -81,6 +84,12 @@ impl Client {
 
     pub fn sessions(&self, now: Time) -> Vec<SessionView> {
         self.sessions.values().map(|session| session.view(now)).collect()
+    }
+
+    /// How much is promised and not used now, by [`Payments::ahead`](byway_dialogue::payment::Payments::ahead). Whoever never
+    /// says so has time acknowledged more often than there is need.
+    pub fn note_ahead(&mut self, ahead: Amount) {
+        self.ahead_now = ahead;
     }
 
     /// What all sessions have cost so far.
@@ -230,7 +239,7 @@ impl Client {
         }
         session.received_up = session.received_up.max(metering.received_up);
         self.out.notify(ClientNews::Metered(metering));
-        self.acknowledge(metering.session);
+        self.acknowledge_in_time(metering.session);
     }
 
     fn paused(&mut self, now: Time, id: SessionId) {
@@ -330,7 +339,7 @@ impl Client {
             Phase::Stopping { reason, until } if now >= until => self.close(id, reason),
             Phase::Running | Phase::Paused if silent => self.begin_stop(now, id, StopReason::Silence),
             Phase::Running | Phase::Paused if now >= session.acknowledge_at => {
-                self.acknowledge(id);
+                self.acknowledge_in_time(id);
                 self.stop_at_limit(now, id);
             }
             _ => {}
@@ -344,12 +353,39 @@ impl Client {
 
     fn acknowledge_if_due(&mut self, now: Time, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
-        let more = session.cost_of(session.arrived()).saturating_sub(session.cost());
-        let window = self.window.map_or(Amount::ZERO, |window| window.in_force());
-        if more.units() > window.units() / ACKNOWLEDGE_PARTS {
-            self.acknowledge(id);
+        if session.unacknowledged().units() > self.window().units() / ACKNOWLEDGE_PARTS {
+            self.acknowledge_in_time(id);
             self.stop_at_limit(now, id);
         }
+    }
+
+    /// Acknowledges what has arrived; of time, as late as does no harm. Each acknowledgement is a write, here and at the provider,
+    /// and time never stands still.
+    ///
+    /// What it is for is the next promise, which is a write, too, and due when half of a window was used. Until then the
+    /// provider has been promised what it gives, so nothing waits for an acknowledgement; and it is said at once where
+    /// something does: at a pause, over a new link, and at the end. What this run of the client counted and did not acknowledge is lost
+    /// with it in a crash, and the provider's loss. That is half a window, and what comes with the next metering.
+    fn acknowledge_in_time(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let is_due = match session.record.tariff.measure {
+            Measure::Bytes => true,
+            Measure::Time => self.is_promise_due() || session.has_run_for_long(),
+        };
+        if is_due {
+            self.acknowledge(id);
+        }
+    }
+
+    /// Whether no more than half of a window is left of what was promised, with what is not acknowledged yet: then the payer
+    /// promises more as soon as it knows.
+    fn is_promise_due(&self) -> bool {
+        let more = self.sessions.values().fold(Amount::ZERO, |sum, session| plus(sum, session.unacknowledged()));
+        self.ahead_now.saturating_sub(more).units() <= self.window().units() / 2
+    }
+
+    fn window(&self) -> Amount {
+        self.window.map_or(Amount::ZERO, |window| window.in_force())
     }
 
     /// Acknowledges what has arrived, if it is more than before. The journal comes first: after a crash we must not say
@@ -407,7 +443,8 @@ impl Client {
         });
         let all = opening.chain(open).fold(Ahead::NOTHING, |sum, ahead| Ahead {
             start: plus(sum.start, ahead.start),
-            need: plus(sum.need, ahead.need),
+            // Each has what it needs beside the others, a first window at least: what bytes need is of no use to time.
+            need: plus(sum.need, ahead.need.max(ahead.start)),
             ceiling: plus(sum.ceiling, ahead.ceiling),
         });
         Ahead { ceiling: all.ceiling.min(self.config.ceiling), ..all }

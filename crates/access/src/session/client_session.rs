@@ -63,6 +63,17 @@ impl Session {
         self.cost_of(self.record.acknowledged)
     }
 
+    /// What has arrived and is not acknowledged costs.
+    pub(super) fn unacknowledged(&self) -> Amount {
+        if self.is_open() { self.cost_of(self.arrived()).saturating_sub(self.cost()) } else { Amount::ZERO }
+    }
+
+    /// Whether the time of half a first window is not acknowledged, whatever it costs.
+    pub(super) fn has_run_for_long(&self) -> bool {
+        let more = self.arrived().minus(self.record.acknowledged);
+        more.time.0 >= Measure::Time.first_window() / 2
+    }
+
     /// What usage costs in this session.
     pub(super) fn cost_of(&self, usage: Usage) -> Amount {
         self.record.tariff.cost_beyond(self.record.free, usage)

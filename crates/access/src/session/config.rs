@@ -13,7 +13,7 @@ pub struct ProviderConfig {
     /// Sessions of one client at one time; at most [`SESSIONS_MAX`].
     pub sessions_max: usize,
     pub metering_every: Span,
-    /// How long a client may take to build its data channel.
+    /// How long a client may take to build its data channel, or to say over another link that it is there.
     pub channel_wait: Span,
     /// How long after the last acknowledgement that brought anything a session that is out of credit stands still before
     /// what is still missing counts as lost. Longer than a round trip.
@@ -106,7 +106,7 @@ pub struct ClientConfig {
     pub open_wait: Span,
     /// How long the data channel may take.
     pub channel_wait: Span,
-    /// What arrived is acknowledged at least this often.
+    /// What arrived is acknowledged at least this often; time only when a promise is due.
     pub acknowledge_every: Span,
     /// How long a provider may say nothing; several times its metering.
     pub silence_max: Span,

@@ -163,6 +163,9 @@ pub enum OpenError {
     TooDear { asked: Tariff, agreed: Amount },
     #[error("what may still be spent, {left} WAY, buys nothing at {tariff}; raise the limit")]
     LimitTooLow { left: Amount, tariff: Tariff },
+    /// A smaller window than usual does, down to that.
+    #[error("a session at {tariff} needs {least} WAY paid ahead, and no more than {left} WAY may be; try another")]
+    AheadTooLow { left: Amount, least: Amount, tariff: Tariff },
     #[error("the provider did not answer in time")]
     NoAnswer,
     #[error("the provider's service data makes no sense to this node; one side may need an update")]

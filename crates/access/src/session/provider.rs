@@ -11,7 +11,7 @@ use byway_records::OfferId;
 
 use self::door::Door;
 use self::judging::Judging;
-use self::session::{Loss, Phase, Session};
+use self::session::{Channel, Loss, Phase, Session};
 use super::books::{Books, Share};
 use super::config::{ProviderConfig, Sale};
 use super::journal::{Journal, Role, SessionJournalError, SessionRecord};
@@ -20,7 +20,7 @@ use super::message::SessionMessage;
 use super::news::{Counters, ProviderEffect, ProviderNews};
 use super::outbox::Outbox;
 use super::reasons::StopReason;
-use super::{Link, SessionId, SessionView, Sides, Usage};
+use super::{SessionId, SessionView, Sides, Usage};
 use crate::service::Services;
 
 /// A bill is due when uploads of this part of a window have come since the last: the client acknowledges no more of them than
@@ -64,17 +64,16 @@ impl Provider {
         let journal = Journal { role: Role::Provider, peer: sides.client };
         let (closed, records) = journal.load(store)?;
         let mut books = Books::new(closed, now);
-        let phase = Phase::Offered { until: None };
+        let (phase, channel) = (Phase::Offered, Channel::NoLink);
         let mut sessions = BTreeMap::new();
         for record in records {
             if let Some(kind) = services.kind(record.service) {
                 kind.resume(record.id, &record.request, &record.answer);
             }
-            books.open(record.tariff.ahead(config.path, config.ceiling));
+            books.open(record.tariff, config.path, config.ceiling);
             let line = Line::new(record.tariff, record.acknowledged).with_free(record.free);
             let metered_up = line.received_up();
-            sessions
-                .insert(record.id, Session { record, line, phase, channel: Link::Down, metering_at: now, metered_up });
+            sessions.insert(record.id, Session { record, line, phase, channel, metering_at: now, metered_up });
         }
         // What was forgiven is kept, what it was forgiven for is not: it would buy the same once more.
         books.settle_forgiven(sessions.values().map(|session: &Session| &session.line));
@@ -181,12 +180,9 @@ impl Provider {
     pub fn handle_attached(&mut self, now: Time) -> Vec<ProviderEffect> {
         self.run(now);
         for (id, session) in &mut self.sessions {
-            session.channel = Link::Down;
+            session.channel = Channel::Awaited { until: now + self.config.channel_wait };
             match session.phase {
-                Phase::Offered { .. } => {
-                    session.phase = Phase::Offered { until: Some(now + self.config.channel_wait) };
-                }
-                Phase::Running => {}
+                Phase::Offered | Phase::Running => {}
                 Phase::Paused { .. } => self.out.send(SessionMessage::Pause { session: *id }),
                 Phase::Stopping { reason, .. } => self.out.send(SessionMessage::Stop { session: *id, reason }),
             }
@@ -200,7 +196,7 @@ impl Provider {
     /// is sold, and no time runs.
     pub fn handle_detached(&mut self, now: Time) -> Vec<ProviderEffect> {
         self.run(now);
-        self.sessions.values_mut().for_each(|session| session.channel = Link::Down);
+        self.sessions.values_mut().for_each(|session| session.channel = Channel::NoLink);
         self.rebalance(now);
         self.finish(now)
     }
@@ -243,9 +239,9 @@ impl Provider {
 
     fn channel_up(&mut self, now: Time, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return self.unknown(id) };
-        session.channel = Link::Up;
+        session.channel = Channel::Up;
         // A client says it again over each link, and when it came back after a crash.
-        if !matches!(session.phase, Phase::Offered { .. }) {
+        if session.phase != Phase::Offered {
             return self.rebalance(now);
         }
         session.phase = Phase::Running;
@@ -326,7 +322,7 @@ impl Provider {
     fn wake(&mut self, now: Time, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match session.phase {
-            Phase::Offered { until: Some(until) } if now >= until => {
+            Phase::Offered | Phase::Running | Phase::Paused { .. } if session.channel.is_late(now) => {
                 self.begin_stop(now, id, StopReason::ChannelFailed)
             }
             Phase::Paused { until, .. } if now >= until => self.begin_stop(now, id, StopReason::RemainderZero),

@@ -3,12 +3,15 @@
 use std::fmt;
 
 use byway_dialogue::payment::{Ahead, Path, WINDOW_START_BYTES, WINDOW_START_TIME};
-use byway_primitives::Amount;
 use byway_primitives::amount::{BYTES_PER_MB, MILLIS_PER_SECOND};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::{Amount, Span};
 use byway_records::offer::Unit;
 
 use super::Usage;
+
+/// Of time: a metering takes 2 s, and what follows from it less than another where anything can be sold by the second.
+const AHEAD_LEAST: Span = Span::seconds(3);
 
 /// What of a session's usage is billed: the others of an offer's units are of no session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +57,15 @@ impl Measure {
         match self {
             Self::Bytes => WINDOW_START_BYTES,
             Self::Time => WINDOW_START_TIME.0,
+        }
+    }
+
+    /// What gets a line going again whose purse is empty, now and then: the bytes of a first window, or a quarter of the time of
+    /// one, which is as long as a metering takes.
+    fn refill(self) -> u64 {
+        match self {
+            Self::Bytes => WINDOW_START_BYTES,
+            Self::Time => WINDOW_START_TIME.0 / 4,
         }
     }
 
@@ -103,6 +115,20 @@ impl Tariff {
     /// What a first window costs: what a stranger may take at most.
     pub fn first_window(self) -> Amount {
         self.cost_of(self.measure.first_window())
+    }
+
+    /// What a purse is refilled with.
+    pub(super) fn refill(self) -> Amount {
+        self.cost_of(self.measure.refill())
+    }
+
+    /// What has to be paid ahead for a session that doesn't stand still again and again. Bytes wait for coin one by one, and time
+    /// is used up while the next metering, the acknowledgement and the promise are on their way.
+    pub(super) fn least_ahead(self) -> Amount {
+        match self.measure {
+            Measure::Bytes => Amount::ZERO,
+            Measure::Time => self.cost_of(AHEAD_LEAST.0),
+        }
     }
 
     /// How far ahead to pay over `path`.
@@ -160,7 +186,6 @@ impl Decode for Tariff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use byway_primitives::Span;
 
     #[test]
     fn a_count_costs_its_price_rounded_up_once() {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod adversary;
 #[cfg(test)]
+mod alone;
+#[cfg(test)]
 mod billing;
 #[cfg(test)]
 mod crash;
@@ -16,4 +18,8 @@ mod node;
 #[cfg(test)]
 mod pair;
 #[cfg(test)]
+mod seats;
+#[cfg(test)]
 mod time;
+#[cfg(test)]
+mod window;

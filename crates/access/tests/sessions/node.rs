@@ -220,6 +220,7 @@ impl Node {
 
     pub fn client(&mut self, now: Time, act: impl FnOnce(&mut Client) -> Vec<byway_access::session::ClientEffect>) {
         if let Role::Client(client) = &mut self.role {
+            client.note_ahead(self.payments.ahead());
             let effects = act(client);
             self.client_effects(now, effects);
         }

@@ -180,8 +180,11 @@ fn a_silence_that_is_too_long_is_not_billed_where_the_link_comes_to_life_again()
         pair.void = false;
         // That nothing arrived meanwhile nobody knows for sure, so the harness's laws are more than can be asked for.
         (0..4_000).for_each(|_| pair.advance());
-        let (billed, without) = (pair.sessions()[0].billed, pair.truth.usable);
-        assert_eq!(billed.time.0 > without.0, counts, "silent for {silent} s: {billed:?} of {without:?}");
+        let (session, now) = (pair.sessions()[0].id, pair.clock(CLIENT));
+        pair.nodes[CLIENT].client(now, |client| client.stop(now, session));
+        (0..1_000).for_each(|_| pair.advance());
+        let ((billed, _), without) = (bill(&pair), pair.truth.usable);
+        assert_eq!(billed.time.0 > without.0 + 1_000, counts, "silent for {silent} s: {billed:?} of {without:?}");
     }
 }
 

@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, AssetId, Batch, IdentityId, NetworkId, Store, Time};
-use byway_records::SignedPromise;
+use byway_records::{Backing, Promise, SignedPromise};
 
 use super::TakenPromise;
 use super::journal::{
@@ -187,6 +187,12 @@ impl ExportedPair {
             taken.promises().map(|promise| TakenPromise { promise: *promise, unsettled: taken.open_amount(promise) })
         });
         promises.filter(|taken| !taken.unsettled.is_zero()).collect()
+    }
+
+    /// The last promise on the peer's account that was not settled. Once it is, so are all before it.
+    pub fn owed_last(&self) -> Option<Promise> {
+        let mut owed = self.owed().into_iter().map(|owed| owed.promise.promise);
+        owed.rfind(|promise| promise.series.backing == Backing::Account)
     }
 
     /// The last promises to the peer.

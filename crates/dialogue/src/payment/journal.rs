@@ -9,7 +9,7 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, AssetId, Batch, IdentityId, Space, Store};
 use byway_records::call::Take;
 use byway_records::state::Settled;
-use byway_records::{Backing, CountersignedPair, SignedPromise};
+use byway_records::{Backing, CountersignedPair, Promise, SignedPromise};
 
 /// Where promises are journaled.
 pub const PROMISES: Space = Space("promises");
@@ -125,12 +125,7 @@ impl Taken {
 
     /// What of `promise` the ledger has not paid.
     pub(super) fn open_amount(&self, promise: &SignedPromise) -> Amount {
-        let promise = &promise.promise;
-        match promise.serial.cmp(&self.settled.serial) {
-            std::cmp::Ordering::Less => Amount::ZERO,
-            std::cmp::Ordering::Equal => promise.amount.saturating_sub(self.settled.amount),
-            std::cmp::Ordering::Greater => promise.amount,
-        }
+        open_amount(&promise.promise, self.settled)
     }
 
     pub(super) fn unsettled(&self) -> Amount {
@@ -146,6 +141,15 @@ impl Taken {
         let mut earlier = std::mem::take(&mut self.earlier);
         earlier.retain(|promise| !self.open_amount(promise).is_zero());
         self.earlier = earlier;
+    }
+}
+
+/// What of `promise` is not paid where its series is settled up to `settled`.
+pub(super) fn open_amount(promise: &Promise, settled: Settled) -> Amount {
+    match promise.serial.cmp(&settled.serial) {
+        std::cmp::Ordering::Less => Amount::ZERO,
+        std::cmp::Ordering::Equal => promise.amount.saturating_sub(settled.amount),
+        std::cmp::Ordering::Greater => promise.amount,
     }
 }
 

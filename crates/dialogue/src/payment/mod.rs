@@ -51,7 +51,8 @@
 //! - *A payer* can stop paying: the payee stops at what was received. It cannot lower or replay a promise, pay with one
 //!   for another network or payee, or have one counted twice. It can promise more than its account holds: up to the
 //!   exposure, half of what its registration cost; one bounce ends its credit until it is made good. Where the payee owes it
-//!   too, the exposure is of the difference; a payer that collects its own part alone and then doesn't pay gains up to that.
+//!   too, the exposure is of the difference, but the whole is settled as early as if it weren't; a payer that collects its own
+//!   part alone and then doesn't pay gains what it promises while one settlement is under way.
 //! - *A payee* can keep the money and vanish: it gets one window. It cannot raise a promise, invent one, or move a payer
 //!   past its limits. It can lie about the remainder to a payer that lost its journal: that gains it one window, once.
 //! - *A crash* of either, between any two steps, loses no promise that was sent or accepted and settles nothing twice.
@@ -73,6 +74,7 @@ mod payee;
 mod payer;
 pub mod settlement;
 pub mod timing;
+mod wish;
 
 #[cfg(test)]
 mod tests;
@@ -316,10 +318,15 @@ impl Payments {
         self.run(|_, payee, out| payee.bound(now, bounds, out))
     }
 
-    /// What of our account may be spent on a net that we propose: what is known to be in it. Nothing at first, so that only
-    /// nets which the peer owes are proposed.
+    /// What of our account may be spent on a net that we propose: what is known to be in it and not set aside for nets with
+    /// others. Nothing at first, so that only nets which the peer owes are proposed.
     pub fn set_net_max(&mut self, net_max: Amount) {
         self.payee.net_max = net_max;
+    }
+
+    /// What of our account the net would take that is proposed to this peer, agreed to with it or on its way to the ledger.
+    pub fn set_aside(&self) -> Amount {
+        self.payee.set_aside()
     }
 
     /// Asks for a new promise instead of a raise of the last one.
@@ -327,7 +334,8 @@ impl Payments {
         self.run(|_, payee, out| payee.ask_new_promise(out))
     }
 
-    /// Settles the oldest unsettled promise under `backing`.
+    /// Settles the oldest unsettled promise under `backing`. Where something is under way already, what that leaves of the
+    /// promise is settled after it.
     pub fn settle(
         &mut self,
         now: Time,
@@ -337,6 +345,11 @@ impl Payments {
     ) -> Result<Vec<PaymentEffect>, SettleError> {
         self.payee.net_against(self.payer.given());
         let result = self.payee.settle(now, backing, reach, take, &mut self.out);
+        if result == Err(SettleError::UnderWay)
+            && let Some(promise) = self.payee.next_unsettled(backing)
+        {
+            self.payee.wish(promise, take);
+        }
         result.map(|()| self.out.drain())
     }
 
@@ -351,14 +364,28 @@ impl Payments {
         })
     }
 
-    /// The followed ledger's position of promises from the peer.
-    pub fn note_taken_settled(&mut self, now: Time, backing: Backing, settled: Settled) -> Vec<PaymentEffect> {
-        self.run(|_, payee, out| payee.note_settled(now, backing, settled, out))
-    }
-
-    /// The followed ledger's position of promises to the peer.
-    pub fn note_given_settled(&mut self, backing: Backing, settled: Settled) -> Vec<PaymentEffect> {
-        self.run(|payer, _, _| payer.note_settled(backing, settled))
+    /// The followed ledger's position of promises from the peer (`taken`) and to it (`given`), as of one moment: told apart,
+    /// the one would look settled alone and the other open.
+    pub fn note_settled(
+        &mut self,
+        now: Time,
+        backing: Backing,
+        taken: Option<Settled>,
+        given: Option<Settled>,
+    ) -> Vec<PaymentEffect> {
+        let before = self.payer.unsettled();
+        if let Some(settled) = given {
+            self.payer.note_settled(backing, settled);
+        }
+        let is_less_owed = self.payer.unsettled() < before;
+        self.run(|_, payee, out| {
+            if let Some(settled) = taken {
+                payee.note_settled(now, backing, settled, out);
+            }
+            if is_less_owed {
+                payee.look_again(now, backing, out);
+            }
+        })
     }
 
     fn run(&mut self, handle: impl FnOnce(&mut Payer, &mut Payee, &mut Outbox)) -> Vec<PaymentEffect> {

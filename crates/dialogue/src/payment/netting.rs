@@ -27,9 +27,13 @@
 //! - *Agreeing and not settling.* Who has agreed holds its own settlement back for `advice_wait` and no longer, one that it
 //!   had begun only as long as it would have waited anyway. If it had wanted to settle meanwhile it then does so alone, and
 //!   agrees to nothing more until some promise of the peer's was settled. So a peer puts a settlement off by that span,
-//!   once, which it can do by leaving an advice without an answer, too.
-//! - *A refusal of the ledger*, whatever its reason (one of the two was settled alone meanwhile, the net was not there), is
-//!   followed by settling alone: what is wrong with the peer's account shows there and then, as ever.
+//!   once, which it can do by leaving an advice without an answer, too. If it is seen to settle its own part alone meanwhile
+//!   the agreement ends there and then.
+//! - *A refusal of the ledger* (one of the two was settled alone meanwhile, or we had too little for the net) is followed by
+//!   settling alone: what is wrong with the peer's account shows there and then, as ever. Where it is the peer who has too
+//!   little for the net that is the bounce: alone it would owe more, and a promise that was raised since would bounce again.
+//! - *Agreeing to several nets at once*, or proposing them: what those under way with other peers would take of our account
+//!   is set aside ([`Payments::set_aside`](super::Payments::set_aside)) before another is proposed.
 //! - *A promise that is raised meanwhile* is settled up to what stands in the pair; the rest is the difference next time.
 //!   The pair must hold the very promise that settles next for the side that agrees, so that no earlier serial is voided,
 //!   and no old promise of a lower amount is netted instead of the whole.
@@ -46,7 +50,7 @@ use byway_records::call::Take;
 use byway_records::state::Settled;
 use byway_records::{Backing, PromisePair, SignedPromise};
 
-use super::journal::{InFlight, Way};
+use super::journal::{InFlight, Way, open_amount};
 use super::message::{NetRefusal, PaymentMessage};
 use super::news::{PaymentFault, PaymentNews};
 use super::outbox::Outbox;
@@ -57,15 +61,26 @@ use super::settlement::{Advising, Asked};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Given {
     pub promise: SignedPromise,
+    /// The ledger's position of its series, as far as is known.
+    pub settled: Settled,
     pub unsettled: Amount,
+}
+
+/// What is due of the two promises of a pair, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct DueOfPair {
+    ours: Amount,
+    theirs: Amount,
 }
 
 /// What was agreed to about the net that the peer proposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one for each peer: a box would cost more than it saves")]
 pub(super) enum Agreement {
     None,
     /// The peer settles both; until then nothing is settled here.
     Made {
+        pair: PromisePair,
         until: Time,
         otherwise: Otherwise,
         /// What of a fall of the peer's balance it accounts for, as long as it may be kept.
@@ -127,7 +142,7 @@ impl Payee {
             Some(advising) => (advising.until, Otherwise::Settle),
             None => (now + self.config.advice_wait, Otherwise::Wait),
         };
-        self.agreement = Agreement::Made { until, otherwise, explains: leaves };
+        self.agreement = Agreement::Made { pair, until, otherwise, explains: leaves };
         out.send(PaymentMessage::Netted { serial, amount, signature: pair.countersign(&self.secret) });
         out.wake_at(until);
     }
@@ -207,10 +222,26 @@ impl Payee {
 
     /// The time of an agreement may be over.
     pub(super) fn look_at_agreement(&mut self, now: Time, out: &mut Outbox) {
-        let Agreement::Made { until, otherwise, explains } = self.agreement else { return };
-        if now < until {
-            return out.wake_at(until);
+        match self.agreement {
+            Agreement::Made { until, .. } if now < until => out.wake_at(until),
+            _ => self.end_agreement(out),
         }
+    }
+
+    /// Something was settled: an agreement may be kept, or can't be any more.
+    pub(super) fn look_at_agreed_pair(&mut self, out: &mut Outbox) {
+        let Agreement::Made { pair, .. } = &self.agreement else { return };
+        let due = self.due_of(pair);
+        if due.theirs.is_zero() {
+            self.agreement = Agreement::None;
+        } else if due.ours.is_zero() {
+            self.end_agreement(out);
+        }
+    }
+
+    /// What was agreed to is not kept.
+    fn end_agreement(&mut self, out: &mut Outbox) {
+        let Agreement::Made { otherwise, explains, .. } = self.agreement else { return };
         // Else whoever proposes again and again could take its money away unnoticed.
         self.explained = self.explained.saturating_sub(explains);
         self.agreement = match otherwise {
@@ -240,6 +271,37 @@ impl Payee {
         let Way::Net(pair) = &in_flight.way else { return None };
         let ours = &pair.pair.paid_by(self.parties.me)?.promise;
         Some((ours.series.backing, Settled { serial: ours.serial, amount: ours.amount }))
+    }
+
+    /// Of our account, what the pair that is proposed, agreed to or on its way to the ledger would take.
+    pub(super) fn set_aside(&self) -> Amount {
+        self.pending_pair().map_or(Amount::ZERO, |pair| {
+            let DueOfPair { ours, theirs } = self.due_of(pair);
+            ours.saturating_sub(theirs)
+        })
+    }
+
+    fn pending_pair(&self) -> Option<&PromisePair> {
+        let in_flight = self.record.series.get(&Backing::Account).and_then(|taken| taken.in_flight.as_ref());
+        match (&self.agreement, &self.advising, in_flight) {
+            (Agreement::Made { pair, .. }, ..) | (_, Some(Advising { asked: Asked::Net(pair), .. }), _) => Some(pair),
+            (.., Some(InFlight { way: Way::Net(pair), .. })) => Some(&pair.pair),
+            _ => None,
+        }
+    }
+
+    /// Whether the peer is the one who pays when this pair is settled.
+    pub(super) fn is_net_theirs(&self, pair: &PromisePair) -> bool {
+        let due = self.due_of(pair);
+        due.theirs > due.ours
+    }
+
+    fn due_of(&self, pair: &PromisePair) -> DueOfPair {
+        let given = self.given.filter(|given| given.promise.promise.series.backing == Backing::Account);
+        let settled = given.map_or(Settled::default(), |given| given.settled);
+        let ours = pair.paid_by(self.parties.me).map(|ours| open_amount(&ours.promise, settled));
+        let theirs = pair.paying(self.parties.me).map(|theirs| self.open_amount(theirs));
+        DueOfPair { ours: ours.unwrap_or_default(), theirs: theirs.unwrap_or_default() }
     }
 
     fn open_amount(&self, signed: &SignedPromise) -> Amount {

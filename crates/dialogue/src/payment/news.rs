@@ -32,7 +32,7 @@ pub enum PaymentNews {
     /// promise; the ledger pays it once. `promise` is the one that pays us, also where both ways are settled.
     Submit { promise: Promise, call: Box<AccountsCall> },
     /// Settled, of which `given_up` was not there (only where [`Take::WhatIsThere`](byway_records::call::Take) was
-    /// asked for).
+    /// asked for). Also what the peer handed in, or was settled without our hearing of it, once the followed ledger says so.
     Settled { promise: Promise, given_up: Amount },
     /// The payer's balance was too small. The promise stays valid; no further credit until it is settled.
     Bounced { promise: Promise },

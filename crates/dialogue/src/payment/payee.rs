@@ -20,6 +20,7 @@ use super::netting::{Agreement, Given};
 use super::news::PaymentNews;
 use super::outbox::Outbox;
 use super::settlement::{Advising, Due, Reach};
+use super::wish::Wish;
 use super::{Parties, TakeConfig};
 
 /// The remainder moves by more than a tenth before it is advised again (row A9).
@@ -53,6 +54,8 @@ pub(super) struct Payee {
     /// The last raise of the peer's. A payer raises when half a window is used up, so a window is about twice this.
     pub(super) raise: Amount,
     pub(super) advising: Option<Advising>,
+    /// What was asked to be settled while something stood against it.
+    pub(super) wishes: BTreeMap<Backing, Wish>,
     /// Settlements that leave once the journal knows of them.
     pub(super) submitting: VecDeque<(Token, InFlight)>,
     /// Whether it was said that a settlement is due; once is enough until something is settled.
@@ -103,6 +106,7 @@ impl Payee {
             explained: Amount::ZERO,
             raise: Amount::ZERO,
             advising: None,
+            wishes: BTreeMap::new(),
             submitting: VecDeque::new(),
             due: Due::NotYet,
             turned_down: None,
@@ -312,19 +316,32 @@ impl Payee {
     }
 
     /// The same, once everything is known of the peer.
-    pub(super) fn room_in_the_end(&self, backing: Backing) -> Amount {
+    fn room_in_the_end(&self, backing: Backing) -> Amount {
+        self.room_beside(backing, self.exposed(backing))
+    }
+
+    fn room_beside(&self, backing: Backing, exposed: Amount) -> Amount {
         let Some(unsettled_max) = self.admitted.get(&backing) else { return Amount::ZERO };
         let taken = self.record.series.get(&backing);
         if taken.is_some_and(|taken| taken.standing == Standing::Bounced) {
             return Amount::ZERO;
         }
         let elsewhere = if backing == Backing::Account { self.bounds.elsewhere } else { Amount::ZERO };
-        unsettled_max.saturating_sub(elsewhere).saturating_sub(self.exposed(backing))
+        unsettled_max.saturating_sub(elsewhere).saturating_sub(exposed)
+    }
+
+    /// The room that there would be if the peer had settled all that we owe it, which it can do alone at any time.
+    pub(super) fn room_without_netting(&self, backing: Backing) -> Amount {
+        self.room_beside(backing, self.unsettled(backing))
+    }
+
+    fn unsettled(&self, backing: Backing) -> Amount {
+        self.record.series.get(&backing).map_or(Amount::ZERO, Taken::unsettled)
     }
 
     /// What is unsettled. Only credit is netted: what stands behind a reservation does not grow because we owe its payer.
     fn exposed(&self, backing: Backing) -> Amount {
-        let unsettled = self.record.series.get(&backing).map_or(Amount::ZERO, Taken::unsettled);
+        let unsettled = self.unsettled(backing);
         match backing {
             Backing::Account => net_exposure(unsettled, self.given.map_or(Amount::ZERO, |given| given.unsettled)),
             _ => unsettled,
@@ -386,16 +403,36 @@ impl Payee {
         let taken = self.record.series.entry(backing).or_default();
         let before = taken.clone();
         taken.note_settled(settled);
-        if *taken != before {
-            self.settled(now, backing, out);
+        if *taken == before {
+            return;
         }
+        // What was handed in here is told of with its verdict.
+        let is_ours = before.in_flight.is_some_and(|in_flight| position_of(&in_flight.promise) >= settled_at(settled));
+        if taken.unsettled() < before.unsettled() && !is_ours {
+            let Settled { serial, amount } = settled;
+            let (network, series) = (self.parties.network, self.parties.taken(backing));
+            let promise = Promise { network, series, serial, amount };
+            out.notify(PaymentNews::Settled { promise, given_up: Amount::ZERO });
+        }
+        self.settled(now, backing, out);
     }
 
     /// What follows when less is unsettled: it is journaled, and there is room for more.
     pub(super) fn settled(&mut self, now: Time, backing: Backing, out: &mut Outbox) {
-        (self.due, self.unsettled_since, self.agreement) = (Due::NotYet, None, Agreement::None);
+        (self.due, self.unsettled_since) = (Due::NotYet, None);
+        if backing == Backing::Account && self.agreement == Agreement::Broken {
+            self.agreement = Agreement::None;
+        }
         self.save(out);
+        self.look_again(now, backing, out);
+    }
+
+    /// Less is unsettled one way or the other: what stood against settling may be gone, and what is owed the other way
+    /// counts no longer.
+    pub(super) fn look_again(&mut self, now: Time, backing: Backing, out: &mut Outbox) {
+        self.look_at_agreed_pair(out);
         self.advise_terms(out);
+        self.settle_wished(now, out);
         self.settle_if_due(now, backing, out);
     }
 
@@ -421,12 +458,16 @@ enum Turned {
     Refused(Refusal),
 }
 
-fn position_of(promise: &SignedPromise) -> (u64, Amount) {
+pub(super) fn position_of(promise: &SignedPromise) -> (u64, Amount) {
     (promise.promise.serial, promise.promise.amount)
+}
+
+fn settled_at(settled: Settled) -> (u64, Amount) {
+    (settled.serial, settled.amount)
 }
 
 /// The highest serial and amount known of a series, from the peer or from the ledger.
 fn position(taken: &Taken) -> (u64, Amount) {
     let last = taken.last.as_ref().map_or((0, Amount::ZERO), position_of);
-    last.max((taken.settled.serial, taken.settled.amount))
+    last.max(settled_at(taken.settled))
 }

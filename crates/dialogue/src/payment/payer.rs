@@ -12,7 +12,7 @@ use byway_records::{Backing, Promise, SignedPromise};
 
 use super::credit::{Ahead, Window};
 use super::journal::{
-    GivenRecord, JournalError, PROMISES, Record, SERIES_MAX, SPENDERS_MAX, Spender, serials_from, total,
+    GivenRecord, JournalError, PROMISES, Record, SERIES_MAX, SPENDERS_MAX, Spender, open_amount, serials_from, total,
 };
 use super::message::{Advice, BackingKind, PaymentMessage, Refusal, Terms};
 use super::netting::Given;
@@ -117,17 +117,12 @@ impl Payer {
 
     /// Of the current series, promised and not yet settled.
     pub(super) fn unsettled(&self) -> Amount {
-        let Some(SignedPromise { promise, .. }) = self.last() else { return Amount::ZERO };
-        match promise.serial.cmp(&self.settled.serial) {
-            std::cmp::Ordering::Less => Amount::ZERO,
-            std::cmp::Ordering::Equal => promise.amount.saturating_sub(self.settled.amount),
-            std::cmp::Ordering::Greater => promise.amount,
-        }
+        self.last().map_or(Amount::ZERO, |last| open_amount(&last.promise, self.settled))
     }
 
     /// The last promise, and what of it is not settled.
     pub(super) fn given(&self) -> Option<Given> {
-        self.last().map(|promise| Given { promise: *promise, unsettled: self.unsettled() })
+        self.last().map(|promise| Given { promise: *promise, settled: self.settled, unsettled: self.unsettled() })
     }
 
     /// The ledger's position of our promises on `backing`, as far as is known.

@@ -14,15 +14,21 @@
 //! for which the payer would get nothing. While it is in flight the same serial may be raised; the ledger pays the
 //! difference the next time.
 //!
+//! *What was asked for meanwhile*, and is more than what is under way settles, stands in `wish`.
+//!
 //! *Both at once* where we owe the payer too: what is proposed instead of the advice, and what comes of it, stands in
 //! `netting`.
 //!
 //! # When to settle
 //!
 //! Each settlement publishes who paid whom, so it waits as long as it may, and then for a random while on top. Waiting is
-//! over when the payer would have to wait, too. All amounts are in the asset's smallest unit, and *room* is what may still
-//! be promised before something is settled: the admitted maximum ([`Payments::admit`](super::Payments::admit)), less
-//! what is unsettled, net of what is owed the other way.
+//! over when the payer would have to wait, too. All amounts are in the asset's smallest unit, and *room* here is the admitted
+//! maximum ([`Payments::admit`](super::Payments::admit)) less all that is unsettled.
+//!
+//! How much more is *taken* goes by the net (row A6): what we owe the payer counts against what it owes us. When to *settle*
+//! does not, since the payer can settle what we owe it alone, at any time, and our whole claim then stands uncovered. So
+//! credit that rests on netting is used only while one settlement is under way, and whoever collects its own part and then
+//! doesn't pay gains no more than that.
 //!
 //! | when                                                               | what happens                                  |
 //! | ------------------------------------------------------------------ | --------------------------------------------- |
@@ -31,12 +37,12 @@
 //! | the same, but unsettled < `settle_at`/64 ([`WORTH_PARTS`])         | nothing: an account that holds next to nothing does not make its payee settle dust |
 //! | what may be unsettled fell by more than our own settlements took: money leaves the payer's account, or is about to | settled *at once*, if it is worth it |
 //! | it has waited as long as [`Risk`](super::Risk) says, whatever `settle_at` | as at `settle_at`: due, once |
-//! | the last settlement bounced                                        | at once, when the maximum (which follows the account's balance) covers what is unsettled again |
+//! | the last settlement bounced                                        | at once and all of it, when the maximum (which follows the account's balance) covers what is unsettled again |
 //! | the ledger turned the promise down for another reason              | nothing until it is raised, or someone asks   |
 //!
 //! The window is the payer's; the payee takes twice the last raise for it (a payer raises when half of its window is used
 //! up), and never less than the smallest promise it takes. The rule is looked at whenever anything in it moves: a promise
-//! comes, the ledger answers, the maximum changes, a dialogue opens. So whenever there is no room, a settlement is under
+//! comes, the ledger answers or has settled something either way, the maximum changes, a dialogue opens. So whenever there is no room, a settlement is under
 //! way, and **a session stands still no longer than one settlement takes**: a round trip for the advice (at most
 //! `advice_wait` with a payer that does not answer), one durable write, and the ledger's finality. With half of the
 //! maximum kept free it does not stand still at all, unless it uses up that half in the meantime.
@@ -158,9 +164,10 @@ impl Payee {
     /// Money leaves the payer's account: what there is to settle is settled before it has left.
     pub(super) fn settle_at_once(&mut self, now: Time, backing: Backing, out: &mut Outbox) {
         let taken = self.record.series.get(&backing).filter(|taken| taken.standing == Standing::Good);
-        if taken.is_some_and(|taken| self.is_worth_it(taken.unsettled())) {
-            // One that is under way already is as good.
-            let _ = self.settle(now, backing, self.reach(), Take::Whole, out);
+        if let Some(last) = taken.filter(|taken| self.is_worth_it(taken.unsettled())).and_then(|taken| taken.last) {
+            // What is under way already may be less than all.
+            self.wish(last, Take::Whole);
+            self.settle_wished(now, out);
         }
     }
 
@@ -170,7 +177,7 @@ impl Payee {
 
     /// Whether the payer may soon have no room left.
     fn is_tight(&self, backing: Backing) -> bool {
-        let (unsettled_max, room) = (self.unsettled_max(backing), self.room_in_the_end(backing));
+        let (unsettled_max, room) = (self.unsettled_max(backing), self.room_without_netting(backing));
         let window = self.raise.checked_add(self.raise).unwrap_or(Amount::MAX).max(self.config.amount_min);
         !unsettled_max.is_zero() && (room.units() < unsettled_max.units() / TIGHT_PARTS || room < window)
     }
@@ -178,9 +185,10 @@ impl Payee {
     /// A payer whose settlement bounced may have put more into its account.
     pub(super) fn try_bounced_again(&mut self, now: Time, backing: Backing, out: &mut Outbox) {
         let bounced = self.record.series.get(&backing).filter(|taken| taken.standing == Standing::Bounced);
-        if bounced.is_some_and(|taken| taken.unsettled() <= self.unsettled_max(backing)) {
-            // One that is under way already is as good.
-            let _ = self.settle(now, backing, self.reach(), Take::Whole, out);
+        let covered = bounced.filter(|taken| taken.unsettled() <= self.unsettled_max(backing));
+        if let Some(last) = covered.and_then(|taken| taken.last) {
+            self.wish(last, Take::Whole);
+            self.settle_wished(now, out);
         }
     }
 
@@ -232,7 +240,10 @@ impl Payee {
         match self.advising {
             Some(advising) if now >= advising.until => self.stop_advising(out),
             Some(advising) => out.wake_at(advising.until),
-            None => self.settle_if_due(now, self.current, out),
+            None => {
+                self.settle_wished(now, out);
+                self.settle_if_due(now, self.current, out);
+            }
         }
     }
 
@@ -242,6 +253,10 @@ impl Payee {
         let Some(in_flight) = taken.in_flight.filter(|in_flight| in_flight.promise.promise == promise) else { return };
         taken.in_flight = None;
         match (outcome, in_flight.way) {
+            // The peer has not even the net, and alone it would owe more: that was the bounce.
+            (Outcome::Rejected(Reject::BalanceTooSmall), Way::Net(pair)) if self.is_net_theirs(&pair.pair) => {
+                self.settled_or_not(now, promise, outcome, out);
+            }
             // What was wrong with the two together need not be wrong with the one, also where the ledger never took them.
             (Outcome::Rejected(_) | Outcome::Lost, Way::Net(_)) => self.submit_alone(promise, out),
             (Outcome::Lost, _) => self.submit(in_flight, out),
@@ -269,12 +284,14 @@ impl Payee {
             }
             Outcome::Rejected(Reject::BalanceTooSmall) => {
                 taken.standing = Standing::Bounced;
+                self.wishes.remove(&backing);
                 self.save(out);
                 self.advise(None, out);
                 out.notify(PaymentNews::Bounced { promise });
             }
             Outcome::Rejected(reject) => {
                 (self.turned_down, self.due) = (Some(promise), Due::NotYet);
+                self.wishes.remove(&backing);
                 self.save(out);
                 out.notify(PaymentNews::SettlementRejected { promise, reject });
             }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why the machine's network can't be changed or read.
@@ -11,9 +11,7 @@ pub enum HostNetworkError {
     #[error("changing the machine's network needs root: run it with sudo, or give the program CAP_NET_ADMIN")]
     NotAllowed,
 
-    #[error(
-        "the firewall of this operating system isn't supported, so there are no tunnels on it; the proxy can be used"
-    )]
+    #[error("the tunnel needs Linux for now, since it works no other system's firewall; the proxy works here")]
     Unsupported,
 
     #[error("the node is stopping")]
@@ -65,9 +63,10 @@ pub enum PlanError {
 #[error("\"{0}\" can't be an interface's name: 1 to 15 letters, digits, - _ . are needed")]
 pub struct NameError(pub String);
 
+#[cfg(target_os = "linux")]
 impl HostNetworkError {
     /// A lack of rights is told apart.
-    pub(crate) fn file(what: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(crate) fn file(what: &'static str, path: &std::path::Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::PermissionDenied => Self::NotAllowed,
             _ => Self::File { what, path: path.to_owned(), source: Arc::new(source) },

@@ -63,6 +63,9 @@ pub use networks::merged;
 pub use plan::*;
 pub use unsupported::UnsupportedNetwork;
 
+/// Whether the firewall of this system can be worked, without which there are no tunnels on it.
+pub const IS_SUPPORTED: bool = cfg!(target_os = "linux");
+
 /// The network of the machine that this runs on. What was changed is written down in `folder`.
 pub fn of_this_machine(folder: &Path) -> Box<dyn HostNetwork> {
     #[cfg(target_os = "linux")]

@@ -19,12 +19,13 @@ use std::io;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 
 use super::reply::Reply;
 use crate::gate::{CloseReason, Gate};
 use crate::link::{StreamError, StreamRecv, StreamSend};
 use crate::meter::{Meter, Side, Way};
+use crate::program_socket::ProgramSocket;
 
 /// Bytes of the buffer of each direction: measured to be where larger ones no longer help.
 pub const BUFFER_BYTES: usize = 256 * 1024;
@@ -57,7 +58,7 @@ impl Socket for TcpStream {
     }
 }
 
-impl Socket for UnixStream {
+impl Socket for ProgramSocket {
     fn halves(&mut self) -> (impl AsyncRead + Unpin + Send, impl AsyncWrite + Unpin + Send) {
         self.split()
     }

@@ -147,3 +147,30 @@ fn errors_name_the_key_the_value_and_a_remedy() {
         }
     }
 }
+
+#[test]
+fn what_a_system_has_not_is_refused_and_the_rest_is_sold() {
+    let linux = System { has_firewall: true, has_program_sockets: true };
+    let macos = System { has_firewall: false, ..linux };
+    let windows = System { has_program_sockets: false, ..macos };
+    let selling = |services: &str| format!("{PEER}{PROVIDER}services = [{services}]");
+    let (tunnel, socks) = (selling("\"socks\", \"tunnel\""), selling("\"socks\", \"relay\""));
+    let plugged = plugged("a-b", "socket = \"s\"");
+    for (text, system, expected) in [
+        (&tunnel, linux, None),
+        (&tunnel, macos, Some(["`provider.services` = tunnel", "needs Linux for now", "\"socks\""])),
+        (&tunnel, windows, Some(["`provider.services` = tunnel", "needs Linux for now", "\"socks\""])),
+        (&socks, windows, None),
+        (&plugged, macos, None),
+        (&plugged, windows, Some(["`provider.plugged.service` = a-b", "Unix sockets", "Linux or macOS"])),
+        (&PEER.to_owned(), windows, None),
+    ] {
+        let refused = parse(text).unwrap().check_system(system).err();
+        let refused = refused.map(|problem| problem.in_file(Path::new("config.toml")).to_string());
+        match (&refused, expected) {
+            (None, None) => {}
+            (Some(error), Some(parts)) => assert!(parts.iter().all(|part| error.contains(part)), "{error}"),
+            _ => panic!("{system:?}: {refused:?}\n{text}"),
+        }
+    }
+}

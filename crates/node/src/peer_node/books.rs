@@ -348,6 +348,20 @@ impl Actor {
         Ok(())
     }
 
+    /// Whoever asked to settle with `peer` hears of the settlement that the peer handed in instead.
+    fn tell_settled_by_peer(&mut self, peer: IdentityId) {
+        let Some(id) = self.promise_log.last_settled_by(peer) else { return };
+        let (theirs, others) = std::mem::take(&mut self.settling).into_iter().partition(|(of, _)| *of == peer);
+        self.settling = others;
+        let theirs: Vec<(IdentityId, Settling)> = theirs;
+        for (_, asker) in theirs {
+            let (answer, answered) = oneshot::channel();
+            // Whoever asked may have stopped waiting.
+            let _ = answer.send(Fate::Final);
+            let _ = asker.send((id, answered));
+        }
+    }
+
     pub(super) fn payment_news(&mut self, peer: IdentityId, news: PaymentNews) {
         match &news {
             PaymentNews::SettlementDue { .. } => {
@@ -380,6 +394,9 @@ impl Actor {
         if matches!(news, PaymentNews::Promised { .. } | PaymentNews::Credited { .. } | PaymentNews::Settled { .. }) {
             self.note_promises(peer);
             self.publish_promises(peer);
+        }
+        if let PaymentNews::Settled { .. } = news {
+            self.tell_settled_by_peer(peer);
         }
     }
 

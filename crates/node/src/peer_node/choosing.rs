@@ -3,6 +3,7 @@
 use byway_access::discovery::{Candidate, Place, Query};
 use byway_access::quality::Sort;
 use byway_access::session::{Measure, OpenRequest, SessionId, Tariff};
+use byway_driver::host_network::{self, HostNetworkError};
 use byway_primitives::{Amount, AssetId, Span};
 use byway_records::offer::{Service, Unit};
 
@@ -27,6 +28,10 @@ impl Actor {
 
     pub(super) fn candidates(&self, target: &ConnectTarget) -> Result<Vec<Candidate>, ApiError> {
         let clock = self.ledger_clock();
+        if !host_network::IS_SUPPORTED && self.wants_tunnel(target) {
+            // Before anything is paid for one.
+            return Err(ApiError::tunnel_impossible(&HostNetworkError::Unsupported.to_string()));
+        }
         match target {
             ConnectTarget::Offer { offer_id, unit } => {
                 let published = self.index.offer(*offer_id).ok_or_else(|| ApiError::offer_not_found(*offer_id))?;

@@ -66,6 +66,13 @@ impl PromiseLog {
         &self.lines
     }
 
+    /// The last settlement of what `peer` has promised.
+    pub fn last_settled_by(&self, peer: IdentityId) -> Option<TransactionId> {
+        let peer = Some(peer.to_string());
+        let is_it = |entry: &&Entry| entry.kind == EntryKind::SettleIn && entry.counterparty == peer;
+        self.lines.iter().rev().find(is_it).map(|entry| entry.transaction_id)
+    }
+
     fn promised(&mut self, direction: Direction, peer: IdentityId, promised: (u64, Amount), now: Time) {
         let mark = self.marks.entry((direction, peer)).or_default();
         if mark.promised != Some(promised) {
@@ -243,6 +250,8 @@ mod tests {
         };
         store.apply(&log.line(Direction::In, PEER, entry.clone()).unwrap());
         let mut log = PromiseLog::open(&store);
+        assert_eq!(log.last_settled_by(PEER), Some(entry.transaction_id));
+        assert_eq!(log.last_settled_by(IdentityId([8; 20])), None);
         assert_eq!(log.lines(), [entry]);
         assert_eq!(log.settled(Direction::In, PEER, settled(3, 10), Time(12)), None);
     }

@@ -144,6 +144,7 @@ impl Actor {
             (
                 Some(way),
                 OpenError::TooDear { .. }
+                | OpenError::AheadTooLow { .. }
                 | OpenError::ServiceUnknown
                 | OpenError::TooManySessions
                 | OpenError::TooManyQuestions,

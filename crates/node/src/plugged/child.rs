@@ -7,14 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncRead;
 use tokio::process::{Child as Process, ChildStdin, Command};
 
+use super::group::Group;
 use super::line::{Lines, Long};
 
 /// Bytes of a line of a program that are logged.
@@ -25,14 +24,9 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// A running program. It ends, and whatever it started, when this is dropped.
 pub struct Child {
     process: Process,
-    group: Option<Pid>,
+    group: Option<Group>,
     /// Open for as long as the node is there; apart from the process, since waiting for that would close it.
     _input: Option<ChildStdin>,
-}
-
-/// Makes the folder that a program works in, if it isn't there: for its owner alone.
-pub fn make_folder(folder: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 impl Child {
@@ -48,7 +42,8 @@ impl Child {
         socket: &Path,
     ) -> io::Result<Self> {
         let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut process = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(arguments)
             .env_clear()
             .env("PATH", PATH)
@@ -61,16 +56,15 @@ impl Child {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
+            .kill_on_drop(true);
+        let mut process = Group::lead(&mut command).spawn()?;
         if let Some(out) = process.stdout.take() {
             tokio::spawn(log(name.to_owned(), out));
         }
         if let Some(errors) = process.stderr.take() {
             tokio::spawn(log(name.to_owned(), errors));
         }
-        let group = process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let group = Group::of(&process);
         let input = process.stdin.take();
         Ok(Self { process, group, _input: input })
     }
@@ -83,9 +77,8 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if let Some(group) = self.group {
-            // All of it may have ended by itself.
-            let _ = kill_process_group(group, Signal::KILL);
+        if let Some(group) = &self.group {
+            group.kill();
         }
     }
 }

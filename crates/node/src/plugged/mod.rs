@@ -15,6 +15,7 @@
 //! What outsiders need to know of it is in `docs/guide/services.md` and `docs/formats/service.md`.
 
 mod child;
+mod group;
 mod line;
 mod program;
 pub mod protocol;

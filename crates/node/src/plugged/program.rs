@@ -4,18 +4,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use byway_driver::program_socket::{self, OwnedReadHalf, OwnedWriteHalf, ProgramSocket};
 use byway_records::offer::Service;
 use tokio::io::AsyncWriteExt;
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::child::{self, Child};
+use super::child::Child;
 use super::line::{Lines, Long};
 use super::protocol::{FromProgram, LINE_MAX, PROTOCOL, ToProgram};
 use super::{PluggedSelling, Source};
+use crate::files;
 
 /// The name of the socket in the folder of a program that the node starts.
 const SOCKET: &str = "service.sock";
@@ -195,12 +195,15 @@ impl Keeper {
 
     /// Starts the program, if that is the node's to do.
     fn start(&self) -> Result<Option<Child>, End> {
+        if !program_socket::IS_SUPPORTED {
+            return Err(End::Failed("services that plug in need Unix sockets, which this system has not".into()));
+        }
         if self.socket.as_os_str().len() > SOCKET_PATH_MAX {
             let why = "the path of its socket is too long; use a shorter `dir`, or `socket` with a short path";
             return Err(End::Failed(format!("{}: {why}", self.socket.display())));
         }
         let Source::Command { command, environment } = &self.source else { return Ok(None) };
-        child::make_folder(&self.folder)?;
+        files::create_private_folder(&self.folder)?;
         match std::fs::remove_file(&self.socket) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
@@ -255,7 +258,7 @@ async fn write(to: &mut OwnedWriteHalf, order: &ToProgram) -> Result<(), End> {
 /// Connects, once the program listens, and says hello.
 async fn greet(name: &str, socket: &Path) -> Result<(Lines<OwnedReadHalf>, OwnedWriteHalf, String), End> {
     let stream = loop {
-        match UnixStream::connect(socket).await {
+        match ProgramSocket::connect(socket).await {
             Ok(stream) => break stream,
             // It may be a moment until it listens.
             Err(_) => sleep(CONNECT_PAUSE).await,

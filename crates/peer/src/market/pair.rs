@@ -171,6 +171,7 @@ impl Pair {
                     self.pass_on(now, step, effects.into_iter().map(Pending::Provider));
                 }
                 if is_from_provider(&message) {
+                    self.client.note_ahead(self.payments.ahead());
                     let effects = self.client.handle_message(now, message);
                     self.pass_on(now, step, effects.into_iter().map(Pending::Client));
                 }
@@ -184,6 +185,7 @@ impl Pair {
     pub fn wake(&mut self, now: Time, step: &mut Step) {
         let payments = self.payments.handle_wake(now);
         self.pass_on(now, step, payments.into_iter().map(Pending::payment));
+        self.client.note_ahead(self.payments.ahead());
         let client = self.client.handle_wake(now);
         self.pass_on(now, step, client.into_iter().map(Pending::Client));
         let provider = self.provider.handle_wake(now);
@@ -225,6 +227,7 @@ impl Pair {
     }
 
     pub fn used(&mut self, now: Time, session: SessionId, traffic: Traffic, step: &mut Step) {
+        self.client.note_ahead(self.payments.ahead());
         let effects = self.client.handle_counters(now, session, traffic);
         self.pass_on(now, step, effects.into_iter().map(Pending::Client));
     }
@@ -261,6 +264,11 @@ impl Pair {
         self.payments.set_net_max(net_max);
     }
 
+    /// Of our account, what the net that is under way with the peer would take.
+    pub fn set_aside(&self) -> Amount {
+        self.payments.set_aside()
+    }
+
     /// What else is known of the peer.
     pub fn bound(&mut self, now: Time, bounds: Bounds, step: &mut Step) {
         self.bounds = bounds;
@@ -284,15 +292,8 @@ impl Pair {
     }
 
     pub fn note_settled(&mut self, now: Time, taken: Option<Settled>, given: Option<Settled>, step: &mut Step) {
-        // What we owe comes first: what is settled next is settled net of it.
-        if let Some(settled) = given {
-            let effects = self.payments.note_given_settled(Backing::Account, settled);
-            self.pass_on(now, step, effects.into_iter().map(Pending::payment));
-        }
-        if let Some(settled) = taken {
-            let effects = self.payments.note_taken_settled(now, Backing::Account, settled);
-            self.pass_on(now, step, effects.into_iter().map(Pending::payment));
-        }
+        let effects = self.payments.note_settled(now, Backing::Account, taken, given);
+        self.pass_on(now, step, effects.into_iter().map(Pending::payment));
     }
 
     pub fn settle(

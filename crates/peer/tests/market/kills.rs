@@ -2,7 +2,8 @@
 //!
 //! A [`Story`] is a client that uses a provider, with sizes, rates, losses, delays and disks drawn at random, and so are the
 //! kills: whose, at which moment or write, how much of what is being written gets to the disk, and how long it stays away.
-//! [`Checks`](checks::Checks) look at every millisecond in which anything happens.
+//! [`Checks`](checks::Checks) look at every millisecond in which anything happens, or [`TimeChecks`](seconds::TimeChecks) where
+//! time is sold.
 //!
 //! What a kill costs at most: a client, coin that it promised and has not used, within the window under which it last promised;
 //! a provider, bytes that were of use and are never paid, within the larger window of both sides for each kill. What a provider may have to carry once
@@ -12,6 +13,7 @@
 //! `BYWAY_TEST_SEEDS=17` or `=1..=500` runs those.
 
 mod checks;
+mod seconds;
 mod story;
 
 use std::ops::RangeInclusive;
@@ -45,6 +47,11 @@ fn check(kind: Kind) {
 #[test]
 fn kills_cost_streams_no_more_than_a_window() {
     check(Kind::Streams);
+}
+
+#[test]
+fn kills_cost_a_session_by_the_second_no_more_than_a_window() {
+    check(Kind::Seconds);
 }
 
 #[test]

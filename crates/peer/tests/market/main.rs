@@ -343,6 +343,7 @@ fn what_is_sold_by_the_mb_alone_is_not_sold_by_the_second() {
     let mut rig = Rig::new(51);
     rig.connect();
     rig.terms.measure = Measure::Time;
+    rig.terms.expected = BY_SECOND.price;
     rig.ask_for_session(1);
     rig.settle_down();
     assert_eq!(rig.refused, Some(OpenError::Refused(OpenRefusal::NotByThat)));

@@ -61,7 +61,9 @@ pub struct Rig {
     pub provider: Node,
     /// The link that each side believes in.
     pub links: [Option<LinkId>; 2],
-    links_made: u64,
+    pub links_made: u64,
+    /// How often a session by the second began to run or stood still, as the client heard of it.
+    pub begun: u64,
     wire: VecDeque<(Time, Side, LinkId, Vec<u8>)>,
     /// How long a frame is on its way, and a write on its way to the disk, in milliseconds.
     pub delay: RangeInclusive<u64>,
@@ -118,6 +120,7 @@ impl Rig {
             provider: Node::new(b"provider", seed, now, terms),
             links: [None; 2],
             links_made: 0,
+            begun: 0,
             wire: VecDeque::new(),
             delay: DELAY..=DELAY,
             fsync: FSYNC..=FSYNC,
@@ -421,6 +424,7 @@ impl Rig {
     }
 
     fn using_news(&mut self, news: ClientNews) {
+        self.begun += u64::from(matches!(news, ClientNews::Connect { .. } | ClientNews::Paused { .. }));
         match news {
             ClientNews::Connect { session, .. } => {
                 self.is_asking = false;

@@ -9,7 +9,7 @@ use super::super::journal::SessionRecord;
 use super::super::message::{Accepted, Quote, SessionMessage};
 use super::super::news::{ClientEffect, ClientNews, OpenError};
 use super::super::reasons::StopReason;
-use super::super::{COUNTERS_MAX, Measure, ResponseId, SESSIONS_MAX, SessionId, Tariff, Usage};
+use super::super::{COUNTERS_MAX, Measure, ResponseId, SESSIONS_MAX, SessionId, Tariff, Usage, plus};
 use super::Client;
 
 /// Questions to one provider at one time.
@@ -58,11 +58,22 @@ impl Client {
         if request.cost_max < request.tariff.least_cost() {
             return Err(OpenError::LimitTooLow { left: request.cost_max, tariff: request.tariff });
         }
+        self.check_ahead(request.tariff, None)?;
         let until = now + self.config.open_wait;
         let opening = Opening { request, data, until, counters: 0 };
         self.out.send(opening.message(response));
         self.opening.insert(response, opening);
         Ok(self.finish(now))
+    }
+
+    /// Whether enough may be paid ahead for what is open and a session at `tariff`, in place of the request `but`.
+    fn check_ahead(&self, tariff: Tariff, but: Option<ResponseId>) -> Result<(), OpenError> {
+        let opening = self.opening.iter().filter(|(response, _)| Some(**response) != but);
+        let opening = opening.map(|(_, opening)| opening.request.tariff);
+        let open = self.sessions.values().filter(|session| session.is_open()).map(|session| session.record.tariff);
+        let taken = opening.chain(open).fold(Amount::ZERO, |sum, other| plus(sum, other.least_ahead()));
+        let (left, least) = (self.config.ceiling.saturating_sub(taken), tariff.least_ahead());
+        if least > left { Err(OpenError::AheadTooLow { left, least, tariff }) } else { Ok(()) }
     }
 
     /// Asks on what terms an offer would be sold to us by a measure. It costs nothing. `response` is drawn at random.
@@ -125,17 +136,20 @@ impl Client {
     /// The provider names another price. One that answers what we named before is old; one that the user did not agree to
     /// ends it.
     pub(super) fn countered(&mut self, now: Time, response: ResponseId, named: Amount, price: Amount) {
-        let Some(opening) = self.opening.get_mut(&response) else { return };
+        let Some(opening) = self.opening.get(&response) else { return };
         if named != opening.request.tariff.price {
             return;
         }
-        let agreed = opening.request.price_max;
+        let (asked, agreed) = (Tariff { price, ..opening.request.tariff }, opening.request.price_max);
         if price > agreed || opening.counters >= COUNTERS_MAX {
-            let asked = Tariff { price, ..opening.request.tariff };
             return self.refused(response, OpenError::TooDear { asked, agreed });
         }
+        if let Err(error) = self.check_ahead(asked, Some(response)) {
+            return self.refused(response, error);
+        }
+        let Some(opening) = self.opening.get_mut(&response) else { return };
         opening.counters += 1;
-        opening.request.tariff.price = price;
+        opening.request.tariff = asked;
         opening.until = now + self.config.open_wait;
         let message = opening.message(response);
         self.out.send(message);

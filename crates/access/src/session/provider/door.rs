@@ -12,9 +12,9 @@ use super::super::journal::SessionRecord;
 use super::super::line::Line;
 use super::super::message::{Quote, SessionMessage};
 use super::super::reasons::OpenRefusal;
-use super::super::{Link, Measure, ResponseId, SESSIONS_MAX, SessionId, Tariff, Usage};
+use super::super::{Measure, ResponseId, SESSIONS_MAX, SessionId, Tariff, Usage};
 use super::judging::Judging;
-use super::{Phase, Provider, Sales, Session};
+use super::{Channel, Phase, Provider, Sales, Session};
 use crate::allowance::Allowance;
 use crate::credit::Trial;
 
@@ -160,7 +160,7 @@ impl Provider {
     /// Journals a session, and that it uses a trial up, and says that it begins.
     pub(super) fn begin(&mut self, now: Time, request: Request, answer: Vec<u8>, service: Service) {
         let Request { id, asked, offer, response, tariff, data } = request;
-        self.books.open(tariff.ahead(self.config.path, self.config.ceiling));
+        self.books.open(tariff, self.config.path, self.config.ceiling);
         let free = self.free(now, tariff);
         if free > 0 {
             self.books.closed.trial_at = Some(now);
@@ -183,9 +183,9 @@ impl Provider {
         self.journal.put_session(&mut batch, &record);
         self.journal.put_closed(&mut batch, &self.books.closed);
         self.out.persist(batch);
-        let phase = Phase::Offered { until: Some(now + self.config.channel_wait) };
+        let (phase, channel) = (Phase::Offered, Channel::Awaited { until: now + self.config.channel_wait });
         let line = Line::new(tariff, Usage::default()).with_free(free);
-        let session = Session { record, line, phase, channel: Link::Down, metering_at: now, metered_up: 0 };
+        let session = Session { record, line, phase, channel, metering_at: now, metered_up: 0 };
         self.out.send(SessionMessage::Accepted(session.accepted()));
         self.sessions.insert(id, session);
     }

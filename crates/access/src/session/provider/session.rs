@@ -7,15 +7,14 @@ use super::super::journal::SessionRecord;
 use super::super::line::Line;
 use super::super::message::{Accepted, Metering};
 use super::super::reasons::StopReason;
-use super::super::{Link, Measure, SessionState, SessionView, UNHEARD_MAX};
+use super::super::{Measure, SessionState, SessionView, UNHEARD_MAX};
 
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     pub record: SessionRecord,
     pub line: Line,
     pub phase: Phase,
-    /// Whether the client has said over this link that its channel is up.
-    pub channel: Link,
+    pub channel: Channel,
     pub metering_at: Time,
     /// What the client was last told to have come of its uploads.
     pub metered_up: u64,
@@ -23,10 +22,8 @@ pub(super) struct Session {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Accepted; the client builds the data channel until then. No time runs while there is no link.
-    Offered {
-        until: Option<Time>,
-    },
+    /// Accepted, or taken up after a crash; the client builds the data channel.
+    Offered,
     Running,
     Paused {
         until: Time,
@@ -39,6 +36,18 @@ pub(super) enum Phase {
     },
 }
 
+/// Whether the client has said over this link that its channel is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channel {
+    /// There is no link. No time for it runs meanwhile; how long a client may be away is for the dialogue to say.
+    NoLink,
+    /// It is to say so by then, or else it holds a place that others could have.
+    Awaited {
+        until: Time,
+    },
+    Up,
+}
+
 /// Whether a paused session still waits for acknowledgements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Loss {
@@ -48,6 +57,19 @@ pub(super) enum Loss {
     /// It has, and what is on its way has until then to arrive.
     JudgedAt(Time),
     Judged,
+}
+
+impl Channel {
+    fn awaited_until(self) -> Option<Time> {
+        match self {
+            Self::Awaited { until } => Some(until),
+            Self::NoLink | Self::Up => None,
+        }
+    }
+
+    pub(super) fn is_late(self, now: Time) -> bool {
+        self.awaited_until().is_some_and(|until| now >= until)
+    }
 }
 
 impl Session {
@@ -89,7 +111,7 @@ impl Session {
     /// Time runs while it is served, not paused, and of use to the client.
     pub(super) fn run_or_stop(&mut self, now: Time) {
         match (self.phase, self.channel) {
-            (Phase::Running, Link::Up) => self.line.start(now),
+            (Phase::Running, Channel::Up) => self.line.start(now),
             _ => self.line.stop(),
         }
     }
@@ -103,14 +125,15 @@ impl Session {
     }
 
     pub(super) fn deadlines(&self) -> impl Iterator<Item = Time> {
+        let channel = self.channel.awaited_until();
         let (first, second) = match self.phase {
-            Phase::Offered { until } => (until, None),
-            Phase::Stopping { until, .. } => (Some(until), None),
+            Phase::Offered => (None, None),
+            Phase::Stopping { until, .. } => return [Some(until), None, None].into_iter().flatten(),
             Phase::Running => (Some(self.metering_at), self.line.exhausted_at()),
             Phase::Paused { until, loss: Loss::JudgedAt(at) } => (Some(until.min(at)), Some(self.metering_at)),
             Phase::Paused { until, loss: Loss::Unheard | Loss::Judged } => (Some(until), Some(self.metering_at)),
         };
-        [first, second].into_iter().flatten()
+        [channel, first, second].into_iter().flatten()
     }
 
     pub(super) fn view(&self, now: Time) -> SessionView {
@@ -124,7 +147,7 @@ impl Session {
             cost: self.line.cost(),
             duration: now.since(self.record.opened),
             state: match self.phase {
-                Phase::Offered { .. } => SessionState::Connecting,
+                Phase::Offered => SessionState::Connecting,
                 Phase::Running => SessionState::Running,
                 Phase::Paused { .. } => SessionState::Paused,
                 Phase::Stopping { .. } => SessionState::Stopping,

@@ -2,8 +2,9 @@
 
 use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::{AssetId, MemoryStore};
-use byway_records::Promise;
 use byway_records::call::Take;
+use byway_records::promise::ReservationId;
+use byway_records::{Backing, Promise};
 use proptest::prelude::*;
 
 use super::pair::*;
@@ -258,4 +259,23 @@ fn what_does_not_fit_is_what_matters_least() {
     assert!(made.pairs.len() <= export::PAIRS_MAX && made.left_out >= 3);
     assert!(made.to_bytes().len() <= byway_crypto::export::CONTENT_BYTES_MAX);
     assert_eq!(made.pairs[0].asset, AssetId::WAY);
+}
+
+#[test]
+fn what_is_owed_last_is_on_the_account_whatever_else_is_owed() {
+    let mut pair = Pair::new(give(), take());
+    let reservation = Backing::Reservation(ReservationId(byway_primitives::Hash([3; 32])));
+    pair.act(PROVIDER, |machine, now| machine.admit(now, reservation, amount(900)));
+    let mut last = Vec::new();
+    for (backing, serial) in [(Backing::Account, 4), (Backing::Account, 7), (reservation, 2)] {
+        let series = parties(CLIENT).given(backing);
+        let promise = Promise { network: NETWORK, series, serial, amount: amount(100) };
+        let offer = PaymentMessage::Offer(promise.sign(&secret(1)));
+        pair.act(PROVIDER, |machine, now| machine.handle_message(now, offer));
+        let owed = pair.nodes[PROVIDER].machine.export().owed_last();
+        last.push(owed.map(|promise| (promise.series.backing, promise.serial)));
+    }
+    let account = |serial| Some((Backing::Account, serial));
+    assert_eq!(last, [account(4), account(7), account(7)]);
+    assert_eq!(pair.nodes[PROVIDER].machine.export().owed().len(), 3);
 }

@@ -102,6 +102,9 @@ pub struct Ledger {
     pub paid_back: Amount,
     /// What went from one account to the other.
     pub moved: Amount,
+    /// Bounces, one for each promise, and the last of each series.
+    pub bounces: usize,
+    bounced: BTreeMap<Series, (u64, Amount)>,
     /// Promises handed in and not yet executed.
     pub queue: VecDeque<HandedIn>,
     /// Calls that were handed in so far.
@@ -129,7 +132,7 @@ impl Ledger {
         let Some(due) = self.due(&promise) else { return Outcome::Rejected(Reject::PromiseSettled) };
         let paid = due.min(*self.balance_of(promise.series.payer));
         if paid < due && take == Take::Whole {
-            return Outcome::Rejected(Reject::BalanceTooSmall);
+            return self.bounce(&promise);
         }
         self.settle(&promise, paid);
         self.pay(promise.series.payer, paid);
@@ -144,12 +147,21 @@ impl Ledger {
         };
         let (owing, net) = if one >= other { (0, one.saturating_sub(other)) } else { (1, other.saturating_sub(one)) };
         if *self.balance_of(promises[owing].series.payer) < net {
-            return Outcome::Rejected(Reject::BalanceTooSmall);
+            return self.bounce(&promises[owing]);
         }
         self.settle(&promises[0], one);
         self.settle(&promises[1], other);
         self.pay(promises[owing].series.payer, net);
         Outcome::Final { given_up: Amount::ZERO }
+    }
+
+    fn bounce(&mut self, promise: &Promise) -> Outcome {
+        let last = self.bounced.entry(promise.series).or_default();
+        if (promise.serial, promise.amount) > *last {
+            *last = (promise.serial, promise.amount);
+            self.bounces += 1;
+        }
+        Outcome::Rejected(Reject::BalanceTooSmall)
     }
 
     fn due(&self, promise: &Promise) -> Option<Amount> {
@@ -394,9 +406,8 @@ impl Pair {
         for who in [CLIENT, PROVIDER] {
             let (given, taken) = (parties(who).given(Backing::Account), parties(who).taken(Backing::Account));
             let at = |series| self.ledger.settled.get(&series).copied().unwrap_or_default();
-            let (given, taken) = (at(given), at(taken));
-            self.act(who, |machine, _| machine.note_given_settled(Backing::Account, given));
-            self.act(who, |machine, now| machine.note_taken_settled(now, Backing::Account, taken));
+            let (given, taken) = (Some(at(given)), Some(at(taken)));
+            self.act(who, |machine, now| machine.note_settled(now, Backing::Account, taken, given));
         }
     }
 

@@ -268,6 +268,27 @@ fn a_reservation_is_taken_up_to_what_is_in_it() {
 }
 
 #[test]
+fn when_a_bounce_is_made_good_every_promise_is_settled_by_itself() {
+    let mut pair = Pair::new(give(), TakeConfig { update: false, ..take() });
+    browse(&mut pair, 30);
+    pair.act(CLIENT, |machine, now| machine.stay_ahead(now, Ahead::NOTHING));
+    pair.run(10);
+    assert!(pair.nodes[PROVIDER].machine.unsettled().len() > 2, "each promise has a serial of its own");
+    pair.ledger.balance = amount(0);
+    pair.settle(Reach::Nobody, Take::Whole).unwrap();
+    pair.execute();
+    assert!(pair.news(PROVIDER, |news| matches!(news, PaymentNews::Bounced { .. })));
+    pair.ledger.balance = amount(100_000);
+    pair.act(PROVIDER, |machine, now| machine.admit(now, Backing::Account, amount(100_000)));
+    for _ in 0..20 {
+        pair.run(10);
+        pair.execute();
+    }
+    assert!(pair.nodes[PROVIDER].machine.unsettled().is_empty());
+    assert_eq!(pair.ledger.paid, pair.nodes[PROVIDER].machine.received());
+}
+
+#[test]
 fn the_payee_may_ask_for_a_new_promise() {
     let mut pair = Pair::new(give(), take());
     browse(&mut pair, 50);
@@ -287,7 +308,7 @@ fn what_the_ledger_says_is_settled_never_goes_back() {
     let open = pair.nodes[PROVIDER].machine.unsettled()[0];
     for settled in [(1, 150), (1, 100), (0, 900)] {
         let settled = Settled { serial: settled.0, amount: amount(settled.1) };
-        pair.act(PROVIDER, |machine, now| machine.note_taken_settled(now, Backing::Account, settled));
+        pair.act(PROVIDER, |machine, now| machine.note_settled(now, Backing::Account, Some(settled), None));
         let left = pair.nodes[PROVIDER].machine.unsettled()[0].unsettled;
         assert_eq!(left, open.unsettled.saturating_sub(amount(150)));
     }

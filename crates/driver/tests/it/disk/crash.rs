@@ -8,7 +8,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use byway_driver::disk::{Disk, DiskError, Journal};
+#[cfg(unix)]
+use byway_driver::disk::DiskError;
+use byway_driver::disk::{Disk, Journal};
 use byway_primitives::{Batch, Space, Store, Token};
 
 const FOLDER: &str = "BYWAY_TEST_DISK";

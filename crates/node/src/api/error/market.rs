@@ -1,5 +1,6 @@
 //! What goes wrong between those who buy and those who sell: offers, providers, identities, promises.
 
+use byway_driver::host_network;
 use byway_primitives::{Amount, IdentityId};
 use byway_records::OfferId;
 use serde_json::json;
@@ -62,8 +63,13 @@ impl ApiError {
         Self::new(
             ErrorKind::TunnelImpossible,
             format!("This machine can't use a tunnel: {why}."),
-            "Run the node as root, or give it CAP_NET_ADMIN. Without a tunnel the proxy protects the programs that use it, and \
-             no others.",
+            match host_network::IS_SUPPORTED {
+                true => {
+                    "Run the node as root, or give it CAP_NET_ADMIN. Without a tunnel the proxy protects the programs that \
+                     use it, and no others."
+                }
+                false => "Without a tunnel the proxy protects the programs that use it, and no others.",
+            },
         )
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use byway_access::session::{SessionId, SessionView, Sides, Traffic};
+use byway_access::session::{SessionId, SessionView, Sides, Traffic, Usage};
 use byway_access::{Client, Provider};
 use byway_dialogue::payment::{Parties, Path, Payments, WINDOW_START_BYTES};
 use byway_primitives::{Amount, AssetId, MemoryStore, Span, Token};
@@ -48,13 +48,13 @@ impl Worst {
 
 /// What a disk holds.
 #[derive(Debug, Clone, Default)]
-struct Journaled {
-    promised: Amount,
-    received: Amount,
+pub struct Journaled {
+    pub promised: Amount,
+    pub received: Amount,
     /// Cost of all that was acknowledged, and of what of it the payments know.
-    spent: Amount,
-    paid_for: Amount,
-    sessions: BTreeMap<SessionId, Traffic>,
+    pub spent: Amount,
+    pub paid_for: Amount,
+    pub sessions: BTreeMap<SessionId, Usage>,
 }
 
 pub struct Checks {
@@ -79,7 +79,7 @@ pub struct Checks {
     windows: Amount,
 }
 
-fn journaled(node: &Node, rig: &Rig, side: Side, store: &MemoryStore) -> Journaled {
+pub fn journaled(node: &Node, rig: &Rig, side: Side, store: &MemoryStore) -> Journaled {
     let (client, provider) = (rig.client.id(), rig.provider.id());
     let (peer, sides) = (if side == Side::Client { provider } else { client }, Sides { client, provider });
     let parties = Parties { network: NETWORK, me: node.id(), peer, asset: AssetId::WAY };
@@ -94,7 +94,7 @@ fn journaled(node: &Node, rig: &Rig, side: Side, store: &MemoryStore) -> Journal
             (provider.earned(), provider.sessions(rig.now))
         }
     };
-    let billed = |view: &SessionView| (view.id, view.billed.traffic);
+    let billed = |view: &SessionView| (view.id, view.billed);
     let promised = payments.promised();
     Journaled {
         promised,
@@ -105,7 +105,7 @@ fn journaled(node: &Node, rig: &Rig, side: Side, store: &MemoryStore) -> Journal
     }
 }
 
-fn plus(a: Amount, b: Amount) -> Amount {
+pub fn plus(a: Amount, b: Amount) -> Amount {
     a.checked_add(b).expect("small")
 }
 
@@ -151,11 +151,11 @@ impl Checks {
         check(rig, now.promised >= before.promised, || format!("promises went back: {before:?} {now:?}"));
         check(rig, now.spent >= before.spent, || format!("acknowledged cost went back: {before:?} {now:?}"));
         for (session, acknowledged) in &now.sessions {
-            let known = self.acknowledged.entry(*session).or_default();
-            check(rig, is_within(*known, *acknowledged), || format!("{session}: {acknowledged:?} after {known:?}"));
-            *known = *acknowledged;
+            let (known, acknowledged) = (self.acknowledged.entry(*session).or_default(), acknowledged.traffic);
+            check(rig, is_within(*known, acknowledged), || format!("{session}: {acknowledged:?} after {known:?}"));
+            *known = acknowledged;
             let used = rig.planes.truth.get(session).copied().unwrap_or_default().used;
-            check(rig, is_within(*acknowledged, used), || format!("{session}: {acknowledged:?} of {used:?} used"));
+            check(rig, is_within(acknowledged, used), || format!("{session}: {acknowledged:?} of {used:?} used"));
         }
         let used = self.used(rig);
         check(rig, now.spent <= used, || format!("{} billed for {used}", now.spent));
@@ -175,7 +175,9 @@ impl Checks {
         check(rig, now.spent <= client.spent, || format!("{now:?} earned, the client knows {client:?}"));
         for (session, billed) in &now.sessions {
             let known = self.acknowledged.get(session).copied().unwrap_or_default();
-            check(rig, is_within(*billed, known), || format!("{session}: {billed:?} billed, {known:?} acknowledged"));
+            check(rig, is_within(billed.traffic, known), || {
+                format!("{session}: {billed:?} billed, {known:?} acknowledged")
+            });
         }
     }
 
@@ -331,6 +333,6 @@ impl Checks {
     }
 }
 
-fn check(rig: &Rig, holds: bool, what: impl FnOnce() -> String) {
+pub fn check(rig: &Rig, holds: bool, what: impl FnOnce() -> String) {
     assert!(holds, "seed {}, at {:?}: {}", rig.seed, rig.now, what());
 }

@@ -1,10 +1,11 @@
 //! One client, one provider, and what happens to them.
 
-use byway_access::session::Traffic;
+use byway_access::session::{Tariff, Traffic};
 use byway_dialogue::LinkId;
 use byway_primitives::{Amount, Span, Time};
 
 use super::checks::{Checks, Worst};
+use super::seconds::{PER_SECOND, TimeChecks};
 use crate::rig::chance::Chance;
 use crate::rig::node::other;
 use crate::rig::plane::Carriage;
@@ -31,12 +32,73 @@ const END: u64 = 80_000;
 pub enum Kind {
     Streams,
     Tunnel,
+    /// A tunnel or streams, by the second.
+    Seconds,
+}
+
+/// What looks on, by what is sold.
+enum Watch {
+    Bytes(Checks),
+    Time(TimeChecks),
+}
+
+impl Watch {
+    fn new(kind: Kind, rig: &Rig) -> Self {
+        match kind {
+            Kind::Streams | Kind::Tunnel => Self::Bytes(Checks::new(rig)),
+            Kind::Seconds => Self::Time(TimeChecks::new()),
+        }
+    }
+
+    fn look(&mut self, rig: &Rig) {
+        match self {
+            Self::Bytes(checks) => checks.look(rig),
+            Self::Time(checks) => checks.look(rig),
+        }
+    }
+
+    fn killed(&mut self, rig: &Rig, side: Side) {
+        match self {
+            Self::Bytes(checks) => checks.killed(rig, side),
+            Self::Time(checks) => checks.killed(rig, side),
+        }
+    }
+
+    fn started(&mut self, rig: &Rig, side: Side) {
+        match self {
+            Self::Bytes(checks) => checks.started(rig, side),
+            Self::Time(checks) => checks.started(rig, side),
+        }
+    }
+
+    fn ended(&mut self, rig: &Rig) {
+        match self {
+            Self::Bytes(checks) => checks.ended(rig),
+            Self::Time(checks) => checks.ended(rig),
+        }
+    }
+
+    fn worst(&mut self) -> &mut Worst {
+        match self {
+            Self::Bytes(checks) => &mut checks.worst,
+            Self::Time(checks) => &mut checks.worst,
+        }
+    }
+}
+
+/// The same by the second.
+fn by_second(terms: Terms) -> Terms {
+    let Tariff { measure, price } = PER_SECOND;
+    // As many windows until a settlement as bytes are.
+    let settle_at = Amount::from_units(terms.settle_at.units() * 4);
+    Terms { measure, price, expected: price, settle_at, ..terms }
 }
 
 pub struct Story {
     rig: Rig,
     chance: Chance,
-    checks: Checks,
+    kind: Kind,
+    watch: Watch,
     kills_left: u64,
     /// When the next is killed, if that is not at a write.
     next_kill: Option<(Side, Time)>,
@@ -59,7 +121,8 @@ impl Story {
         let mut chance = Chance::of(seed ^ 0x6b69_6c6c);
         let settle_at = Amount::cost_of_bytes(PRICE, chance.within(300_000..=3_000_000)).expect("fits");
         let settlement = Span::millis(chance.within(100..=3_000));
-        let mut rig = Rig::with_terms(seed, Terms { settle_at, settlement, ..Terms::default() });
+        let terms = Terms { settle_at, settlement, ..Terms::default() };
+        let mut rig = Rig::with_terms(seed, if kind == Kind::Seconds { by_second(terms) } else { terms });
         let slowest = chance.within(2..=120);
         rig.delay = chance.within(1..=slowest)..=slowest;
         rig.fsync = 1..=chance.within(1..=40);
@@ -69,12 +132,16 @@ impl Story {
         planes.report_every = chance.within(1..=20);
         planes.carriage = match kind {
             Kind::Streams => Carriage::Stream,
-            Kind::Tunnel => Carriage::Tunnel { lost_one_in: [0, 500, 100, 40][chance.within(0..=3) as usize] },
+            Kind::Seconds if seed.is_multiple_of(2) => Carriage::Stream,
+            Kind::Tunnel | Kind::Seconds => {
+                Carriage::Tunnel { lost_one_in: [0, 500, 100, 40][chance.within(0..=3) as usize] }
+            }
         };
         planes.wanted = WANTED;
         let now = rig.now;
         let mut story = Self {
-            checks: Checks::new(&rig),
+            kind,
+            watch: Watch::new(kind, &rig),
             rig,
             chance,
             kills_left: KILLS,
@@ -101,7 +168,7 @@ impl Story {
             }
         }
         self.end();
-        self.checks.worst
+        *self.watch.worst()
     }
 
     fn step(&mut self) {
@@ -112,7 +179,8 @@ impl Story {
         }
         let waited = self.rig.now.since(self.progressed);
         assert!(waited.0 < PATIENCE, "seed {}: nothing has come for {waited:?}: {}", self.rig.seed, self.picture());
-        self.checks.worst.pause_max_ms = self.checks.worst.pause_max_ms.max(waited.0);
+        let pause_max = &mut self.watch.worst().pause_max_ms;
+        *pause_max = (*pause_max).max(waited.0);
         self.kill();
         self.start_again();
         self.cut();
@@ -124,7 +192,7 @@ impl Story {
         }
         if self.rig.has_changed() {
             self.rig.note_promise();
-            self.checks.look(&self.rig);
+            self.watch.look(&self.rig);
         }
     }
 
@@ -153,12 +221,21 @@ impl Story {
         let side = if self.chance.one_in(2) { Side::Client } else { Side::Provider };
         let is_soon = self.chance.one_in(4);
         if self.chance.one_in(2) {
-            let writes = if is_soon { RECOVERY_WRITES } else { 60 };
+            let writes = match self.kind {
+                _ if is_soon => RECOVERY_WRITES,
+                Kind::Streams | Kind::Tunnel => 60,
+                // Which is a minute.
+                Kind::Seconds => 30,
+            };
             let writes = self.chance.within(1..=writes as u64) as usize;
             let at = self.rig.node(side).writes + writes;
             self.rig.doom(side, at);
         } else {
-            let millis = if is_soon { 200 } else { 4_000 };
+            let millis = match self.kind {
+                _ if is_soon => 200,
+                Kind::Streams | Kind::Tunnel => 4_000,
+                Kind::Seconds => 20_000,
+            };
             self.next_kill = Some((side, Time(self.rig.now.0 + self.chance.within(1..=millis))));
         }
     }
@@ -171,7 +248,7 @@ impl Story {
             self.rig.kill_now(side);
         }
         let Some(side) = self.rig.killed.take() else { return };
-        self.checks.killed(&self.rig, side);
+        self.watch.killed(&self.rig, side);
         self.progressed = self.rig.now;
         self.kills_left -= 1;
         let away = if self.chance.one_in(3) { 1..=20 } else { 1..=6_000 };
@@ -195,7 +272,7 @@ impl Story {
             if self.away[side as usize].is_some_and(|until| until <= self.rig.now) {
                 self.away[side as usize] = None;
                 self.rig.start_again(side);
-                self.checks.started(&self.rig, side);
+                self.watch.started(&self.rig, side);
             }
         }
     }
@@ -276,6 +353,6 @@ impl Story {
                 break;
             }
         }
-        self.checks.ended(&self.rig);
+        self.watch.ended(&self.rig);
     }
 }

@@ -49,6 +49,9 @@ pub struct Truth {
     pub lost: u64,
     /// Carried up when the client that sent it was gone, and would not know of it.
     pub orphaned: u64,
+    /// Where time is sold: for how long the gate was open, and for how long there was a client at the other end of its link, too.
+    pub open: Span,
+    pub usable: Span,
 }
 
 /// Bytes on their way.
@@ -170,10 +173,20 @@ impl Planes {
 
     /// One millisecond; the links are those that each side believes in.
     fn step(&mut self, now: Time, links: [Option<LinkId>; 2]) {
+        self.pass_time(links);
         self.send_down(now, links[Side::Provider as usize]);
         self.send_up(now, links[Side::Client as usize]);
         self.come_down(now, links[Side::Client as usize]);
         self.come_up(now, links[Side::Provider as usize]);
+    }
+
+    /// A gate without a limit is one of a session that is sold by time.
+    fn pass_time(&mut self, links: [Option<LinkId>; 2]) {
+        for (session, _) in self.serving.iter().filter(|(_, served)| served.limit.bytes == u64::MAX) {
+            let truth = self.truth.entry(*session).or_default();
+            truth.open.0 += 1;
+            truth.usable.0 += u64::from(self.using.contains_key(session) && links[0] == links[1]);
+        }
     }
 
     /// How many bytes go together, out of so many.

@@ -48,11 +48,15 @@ export class NodeStore {
 
   /** What stays outside a tunnel, and whether the kill switch is on; follows the connection. */
   tunnel = $state.raw<TunnelSettings | null>(null);
+  /** The session during which those settings were changed: its tunnel is still the one before. */
+  #changedUnder = $state<string | null>(null);
   /** Everything was read once: until then a page would come up in pieces. */
   isKnown = $state(false);
 
   isLive = $derived(this.link.kind === "open" && this.status !== null);
   connection = $derived(this.status?.connection ?? null);
+  /** The tunnel is older than its settings. */
+  isTunnelOlder = $derived(this.tunnel?.closed === true && this.#changedUnder !== null && this.#changedUnder === this.connection?.session_id);
   /** The session the connection is about. */
   session = $derived.by(() => {
     const id = this.connection?.session_id;
@@ -95,6 +99,11 @@ export class NodeStore {
 
   async readTunnel(): Promise<void> {
     this.tunnel = await this.call("tunnel_settings", {});
+  }
+
+  async setTunnel(settings: Methods["tunnel_settings_set"]["params"]): Promise<void> {
+    this.tunnel = await this.call("tunnel_settings_set", settings);
+    if (this.tunnel.closed) this.#changedUnder = this.connection?.session_id ?? null;
   }
 
   /** What may be spent as a call returned it; events replace it later. */

@@ -44,6 +44,19 @@ const STATES: [string, () => Promise<void>][] = [
     await click(/^Connect to Germany/);
     await page.getByText("Connected through", { exact: true }).waitFor();
   }],
+  ["only what is named", async () => {
+    const card = page.locator("#protection");
+    await card.getByRole("radio", { name: /^Only what is named/ }).check();
+    await card.getByLabel("Sites and networks through").fill("1.2.3");
+    await card.getByRole("button", { name: "Save" }).click();
+    await card.getByText("“1.2.3” is neither").waitFor();
+  }],
+  ["only that is protected", async () => {
+    const card = page.locator("#protection");
+    await card.getByLabel("Sites and networks through").fill("https://blocked.example/");
+    await card.getByRole("button", { name: "Save" }).click();
+    await card.getByText("All the rest").waitFor();
+  }],
   ["paid by time", async () => {
     await page.getByRole("radio", { name: "Time" }).check();
     await page.getByRole("list", { name: "Countries" }).getByText("Finland").waitFor();

@@ -1,9 +1,10 @@
 /** The page in every combination of size and theme: nothing sticks out, nothing is broken, and a picture of each state. */
 
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Page } from "playwright-core";
 import { MockNode } from "../mock/node";
-import { Browser, DIST, shoot, type Scheme, type Viewport } from "./browser";
+import { Browser, DIST, RESULTS, shoot, type Scheme, type Viewport } from "./browser";
 
 const COMBINATIONS: [Viewport, Scheme][] = [["desktop", "light"], ["desktop", "dark"], ["phone", "light"], ["phone", "dark"]];
 
@@ -40,6 +41,28 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.getByRole("button", { name: "Change limits" }).click();
     await expectFits(page);
     await shoot(page, `${viewport}-${scheme}-connected`);
+  });
+
+  test("what goes past the tunnel, or through it alone", async () => {
+    const card = page.locator("#protection");
+    await card.getByLabel("Sites and networks past").fill("bank.example\nhttps://shop.example/basket/with/a/long/way/to/it?and=more\n192.0.2.0/24\n2001:db8:1234::/48");
+    await expectFits(page);
+    await card.screenshot({ path: join(RESULTS, `${viewport}-${scheme}-split-outside-form.png`) });
+    await card.getByRole("button", { name: "Save" }).click();
+    await card.getByText("Saved.").waitFor();
+    await expectFits(page);
+    await card.screenshot({ path: join(RESULTS, `${viewport}-${scheme}-split-outside.png`) });
+    await card.getByRole("button", { name: "Change" }).click();
+    await card.getByRole("radio", { name: /^Only what is named/ }).check();
+    await card.getByLabel("Sites and networks through").fill("blocked.example\n1.2.3");
+    await card.getByRole("button", { name: "Save" }).click();
+    await card.getByText("“1.2.3” is neither").waitFor();
+    await expectFits(page);
+    await card.screenshot({ path: join(RESULTS, `${viewport}-${scheme}-split-inside-form.png`) });
+    await card.getByLabel("Sites and networks through").fill("blocked.example\nbücher.example");
+    await card.getByRole("button", { name: "Save" }).click();
+    await card.getByText("All the rest").waitFor();
+    await card.screenshot({ path: join(RESULTS, `${viewport}-${scheme}-split-inside.png`) });
   });
 
   test("ports", async () => {

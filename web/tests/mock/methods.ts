@@ -4,6 +4,7 @@ import { amountToWire, parseAmount, readAmount, type Amount } from "../../src/li
 import type { Entry, GivenInvite, Method, Methods, Offer, PaymentLink } from "@byway/client";
 import type { OfferFilter } from "../../src/lib/offers";
 import type { MockNode } from "./node";
+import { changed, Refused } from "./tunnel";
 import { hex } from "./world";
 
 export class MethodError extends Error {
@@ -90,7 +91,14 @@ export const handlers: Handlers = {
     return world.status().spending;
   },
   tunnel_settings: ({ world }) => world.tunnel,
-  tunnel_settings_set: ({ world }, settings) => (world.tunnel = { ...world.tunnel, ...settings }),
+  tunnel_settings_set: ({ world }, asked) => {
+    try {
+      return (world.tunnel = changed(world.tunnel, asked));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      throw new MethodError(-32602, "invalid_params", error.message, { field: error.field });
+    }
+  },
   market_earnings: ({ world }, { by = "day", limit = 200 }) => {
     const earnings = world.earnings(by);
     return { ...earnings, periods: earnings.periods.slice(0, limit) };

@@ -34,6 +34,7 @@ import type {
 import type { OfferFilter } from "../../src/lib/offers";
 import type { OfferTerms } from "../../src/lib/terms";
 import { Pulse } from "./pulse";
+import { EVERYTHING } from "./tunnel";
 
 export const WAY: Amount = 10n ** 18n;
 const DAY_MS = 86_400_000;
@@ -96,7 +97,7 @@ export class World {
   isRegistered = true;
   readonly viewKey = `wayview${hex(6, 136)}`;
   groups: GroupRecord[] = [];
-  tunnel: TunnelSettings = { closed: false, local_network: false, outside: [], programs: "all" };
+  tunnel: TunnelSettings = EVERYTHING;
   sessions: Session[] = [];
   promises: PaymentPromise[] = [];
   history: Entry[] = [];

@@ -13,7 +13,6 @@ import { portOf, portPlace, portProblems, portWords } from "../../src/lib/ports"
 import { answerTo, isPaymentLink, linkWords, requestOf, requestProblems } from "../../src/lib/requests";
 import { RpcError } from "../../src/lib/rpc";
 import { programWords, serviceOf, serviceProblems } from "../../src/lib/services";
-import { outsideFrom } from "../../src/lib/split";
 import { termsOf, termsProblems } from "../../src/lib/terms";
 import { landPath, MAP_HEIGHT, MAP_WIDTH, placeOf } from "../../src/lib/world_map";
 
@@ -132,13 +131,6 @@ test("an address that may be left out", () => {
 
 test("an address is cut into pieces that make it up", () => {
   expect(addressPieces(" abcdefghij ")).toEqual(["abcdefgh", "ij"]);
-});
-
-test("networks outside: one a line, and a wrong one is named", () => {
-  expect(outsideFrom("192.0.2.0/24\n 2001:db8::/32, 10.0.0.1\n")).toEqual({ networks: ["192.0.2.0/24", "2001:db8::/32", "10.0.0.1"], problem: null });
-  expect(outsideFrom("").networks).toEqual([]);
-  expect(outsideFrom("printer").problem).toContain("“printer”");
-  expect(outsideFrom("10.0.0.1 ".repeat(65)).problem).toContain("at most 64");
 });
 
 test("terms of an offer: priced by the gigabyte, sold by the megabyte", () => {

@@ -44,7 +44,9 @@ pub enum HostNetworkError {
     )]
     NoNameServers,
 
-    #[error("names can't be answered at {address}, which going by domain needs: {source}; does another node run here?")]
+    #[error(
+        "names can't be answered at {address}, which going by domain needs: {source}; is another node here, or a resolver that listens at all addresses?"
+    )]
     Names { address: SocketAddr, source: Arc<io::Error> },
 
     #[error(transparent)]

@@ -16,15 +16,15 @@
 //! or was not yet changed, and the next `protect` or [`HostNetwork::reset`] finds all that is left.
 //!
 //! **Names that decide.** Where domains are outside or inside, questions for names are turned to this process, and addresses follow the
-//! answers; the resolver file stays as it is. See `linux::names`.
+//! answers. See `linux::names`, also for what that opens to whoever answers.
 //!
 //! # Who is kept from what
 //!
 //! | adversary | can | can't |
 //! | --- | --- | --- |
-//! | a program of the machine, not root | use the tunnel; send to the local network where the plan allows it | send a packet past the tunnel, by an old connection, IPv6, multicast or another resolver either; send from the node's port or with its mark |
+//! | a program of the machine, not root | use the tunnel; send to the local network where the plan allows it | send a packet past the tunnel (but to what the plan has outside), by an old connection, IPv6, multicast or another resolver either; send from the node's port or with its mark |
 //! | a web page or peer inside the tunnel | answer what was asked | open a connection to the machine |
-//! | the network the machine is in | see that the node talks to the allowed endpoints; drop it all; offer addresses and routes (DHCP, router advertisements) | draw traffic past the tunnel by a more specific route, since the main table isn't asked; get an answer on an inner address; see names, but for those of domains outside, nor draw out by false answers for these what is asked for by another name |
+//! | the network the machine is in | see that the node talks to the allowed endpoints; drop it all; offer addresses and routes (DHCP, router advertisements) | draw traffic past the tunnel by a more specific route, since the main table isn't asked; get an answer on an inner address; see names, but for those of domains outside |
 //! | a provider | see what comes out of the tunnel; give a resolver that lies | reach the machine or its local network |
 //! | a provider's client | reach the internet in the provider's name | reach the provider, its networks or other clients; spoof a source; send mail; be reached unasked |
 //! | whoever writes into the node's folder | make `reset` put a false resolver file back, so the folder is as sensitive as the node's keys | have `reset` write anything elsewhere: the file holds values, and no names of files or commands |

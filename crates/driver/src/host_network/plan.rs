@@ -149,7 +149,7 @@ pub struct Status {
     pub is_sharing: bool,
     /// The node's folder notes a plan that isn't in force: the machine was started anew, or somebody emptied the rules.
     pub is_lost: bool,
-    /// The machine's name servers are others than those that are asked for names outside: it is in another network.
+    /// Somebody has written the resolver file since, while names decide: the machine is in another network.
     pub is_outdated: bool,
     /// Routing rules of ours that exist.
     pub rules: usize,

@@ -79,7 +79,16 @@ impl TunnelConfig {
         }
         let domains = self.outside_domains.len().max(self.inside_domains.len());
         if domains > DOMAINS_MAX {
-            return Err(problem("tunnel", format_args!("{domains} domains"), "256 can be told apart", "name fewer"));
+            return Err(problem(
+                "tunnel",
+                format_args!("{domains} domains"),
+                "that is more than can be told apart",
+                "name fewer",
+            ));
+        }
+        if let Some(own) = self.name_servers.iter().find(|server| server.is_loopback() || server.is_unspecified()) {
+            let why = "what this machine asks in turn would come back to it";
+            return Err(problem("tunnel.name_servers", own, why, "name the network's name servers"));
         }
         Ok(())
     }
@@ -138,6 +147,7 @@ mod tests {
             "inside = [\"10.0.0.0/8\"]\noutside_domains = [\"a.example\"]",
             "inside_domains = [\"a.example\"]\nprograms = \"all-but-outside\"",
             "programs = \"only-inside\"\noutside = [\"10.0.0.0/8\"]",
+            "name_servers = [\"127.0.0.53\"]",
         ] {
             assert!(config(text).check().is_err(), "{text}");
         }

@@ -87,7 +87,9 @@ impl Actor {
     pub(super) fn take_up_choices(&mut self) {
         let tunnel = self.ledger_journal.load(CHOICES, TUNNEL_KEY);
         if let Some(Ok(outside)) = tunnel.map(|stored| serde_json::from_slice::<TunnelConfig>(&stored)) {
-            self.config.outside_tunnel = outside;
+            // What can't be chosen while the node runs is as the configuration says.
+            let TunnelConfig { name_servers, relays, needed, .. } = self.config.outside_tunnel.clone();
+            self.config.outside_tunnel = TunnelConfig { name_servers, relays, needed, ..outside };
         }
         let yesterday = self.ledger_journal.load(CHOICES, YESTERDAY_KEY);
         self.limits.yesterday = yesterday.and_then(|stored| serde_json::from_slice(&stored).ok()).unwrap_or_default();

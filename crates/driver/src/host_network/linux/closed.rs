@@ -14,6 +14,8 @@
 //! - `names`: where names decide which way packets go, questions for them are turned to the node, from whomever and to
 //!   whomever; but for what the node asks itself, and programs that are alone inside.
 //!
+//! - `translated`: what goes one way with a source address of the other is dropped.
+//!
 //! - `leaving`: the same as `output`, asked again after the last routing. Within `output` the interface is the one of the
 //!   first routing; whoever marks packets in between (this table, or another firewall) may have sent them elsewhere.
 
@@ -32,6 +34,7 @@ const MANGLE: i32 = -150;
 const TRANSLATE_DESTINATION: i32 = -100;
 const FILTER: i32 = 0;
 const TRANSLATE_SOURCE: i32 = 100;
+const TRANSLATED: i32 = 150;
 
 const DNS: &str = "meta l4proto { tcp, udp } th dport { 53, 853 }";
 /// What keeps a link working in IPv6. The hop limit says that the packet was made on the link and won't leave it.
@@ -78,30 +81,43 @@ pub(super) fn machine(plan: &ClientPlan, outside: Option<&GroupPath>, named: Opt
     let tunnel = plan.tunnel.as_ref();
     sets(&mut script, named);
     prerouting(&mut script, tunnel, &[NODE_MARK, OUTSIDE_MARK]);
-    let are_outside: Vec<String> = outside.map(GroupPath::matching).into_iter().chain(in_sets(named)).collect();
-    if !are_outside.is_empty() {
+    let is_split = outside.is_some() || named.is_some();
+    let marked = format!("meta mark {OUTSIDE_MARK}");
+    let inner = hosts(tunnel.map(|tunnel| tunnel.addresses.as_slice()).unwrap_or_default());
+    if is_split {
+        let set_mark = format!("meta mark set {OUTSIDE_MARK} ct mark set {OUTSIDE_MARK}");
         script.chain("marking", "route", "output", MANGLE, Policy::Accept);
         script.rule(format_args!("{DNS} return"));
-        for condition in &are_outside {
-            script.rule(format_args!("{condition} meta mark set {OUTSIDE_MARK} ct mark set {OUTSIDE_MARK}"));
-        }
+        outside.iter().for_each(|group| script.rule(format_args!("{} {set_mark}", group.matching())));
+        // A connection stays on the side where it began, whatever its address comes to be given for.
+        in_sets(named).for_each(|condition| script.rule(format_args!("ct state new {condition} {set_mark}")));
         if named.is_some() {
+            script.rule(format_args!("ct mark {OUTSIDE_MARK} meta mark set {OUTSIDE_MARK}"));
             turn_names(&mut script, None, named);
         }
         script.chain("translate", "nat", "postrouting", TRANSLATE_SOURCE, Policy::Accept);
-        let inner = tunnel.map(|tunnel| tunnel.addresses.as_slice()).unwrap_or_default();
-        let before = format!("meta mark {OUTSIDE_MARK} oifname != \"lo\" ");
-        script.rule_for_networks(&before, Field::Source, &hosts(inner), "masquerade");
+        script.rule_for_networks(&format!("{marked} oifname != \"lo\" "), Field::Source, &inner, "masquerade");
     }
     script.chain("output", "filter", "output", FILTER, Policy::Drop);
     // They stay on the machine, and at this hook still have the interface to where they were going.
     for server in named.iter().flat_map(|named| &named.servers) {
         script.rule(format_args!("{} daddr {} accept", family(server.ip()), server.ip()));
     }
+    let of_group = outside.map(GroupPath::matching);
+    let are_outside: Vec<String> = of_group.into_iter().chain(named.map(|_| marked.clone())).collect();
     leave(&mut script, plan, &are_outside);
     script.chain("leaving", "filter", "postrouting", FILTER, Policy::Drop);
-    let marked = (!are_outside.is_empty()).then(|| format!("meta mark {OUTSIDE_MARK}"));
-    leave(&mut script, plan, marked.as_slice());
+    if let Some(Tunnel { interface, .. }) = tunnel {
+        // Where the main table has no way, a marked packet would take the tunnel's.
+        script.rule(format_args!("meta mark {{ {NODE_MARK}, {OUTSIDE_MARK} }} oifname \"{interface}\" drop"));
+    }
+    leave(&mut script, plan, if is_split { std::slice::from_ref(&marked) } else { &[] });
+    if let Some(Tunnel { interface, .. }) = tunnel {
+        // A connection that began inside isn't translated any more when something sends it outside.
+        script.chain("translated", "filter", "postrouting", TRANSLATED, Policy::Accept);
+        let before = format!("oifname != {{ \"lo\", \"{interface}\" }} ");
+        script.rule_for_networks(&before, Field::Source, &inner, "drop");
+    }
     input(&mut script, plan);
     script.chain("forward", "filter", "forward", FILTER, Policy::Drop);
     if let Some(Tunnel { interface, .. }) = tunnel {
@@ -128,11 +144,24 @@ pub(super) fn programs(plan: &ClientPlan, inside: Option<&GroupPath>, named: Opt
     for allowed in &plan.allowed {
         script.rule(format_args!("{} return", sent_to(allowed)));
     }
+    if named.is_some() {
+        // Turned to the node, also where the server's address is inside.
+        script.rule(format_args!("{DNS} return"));
+    }
     script.rule_for_networks("", Field::Destination, &plan.inside, &set_mark);
     in_sets(named).for_each(|condition| script.rule(format_args!("{condition} {set_mark}")));
     // What the kernel answers for a program has no socket; the connection still knows.
     script.rule(format_args!("ct mark {INSIDE_MARK} meta mark set {INSIDE_MARK}"));
     turn_names(&mut script, tunnel, named);
+    if let Some(named) = named {
+        // Questions that weren't turned: of connections from before, and those that nobody could read.
+        script.chain("output", "filter", "output", FILTER, Policy::Accept);
+        script.rule("oifname \"lo\" accept");
+        for server in &named.servers {
+            script.rule(format_args!("{} daddr {} accept", family(server.ip()), server.ip()));
+        }
+        script.rule(format_args!("meta mark != {{ {NODE_MARK}, {INSIDE_MARK} }} {DNS} drop"));
+    }
     script.chain("leaving", "filter", "postrouting", FILTER, Policy::Accept);
     let interfaces = tunnel.map(|tunnel| format!("\"lo\", \"{}\"", tunnel.interface));
     let interfaces = interfaces.unwrap_or_else(|| "\"lo\"".to_owned());
@@ -140,12 +169,23 @@ pub(super) fn programs(plan: &ClientPlan, inside: Option<&GroupPath>, named: Opt
     script.chain("translate", "nat", "postrouting", TRANSLATE_SOURCE, Policy::Accept);
     if let Some(Tunnel { interface, .. }) = tunnel {
         script.rule(format_args!("meta mark {INSIDE_MARK} oifname \"{interface}\" masquerade"));
+    }
+    script.chain("forward", "filter", "forward", FILTER, Policy::Accept);
+    // What is forwarded for others can't be inside, and mustn't be outside.
+    script.rule_for_networks("", Field::Destination, &plan.inside, "drop");
+    in_sets(named).for_each(|condition| script.rule(format_args!("{condition} drop")));
+    if let Some(Tunnel { interface, addresses, .. }) = tunnel {
+        script.rule(format_args!("iifname \"{interface}\" ct state established,related accept"));
+        script.rule(format_args!("iifname \"{interface}\" drop"));
         script.chain("input", "filter", "input", FILTER, Policy::Accept);
         script.rule(format_args!("iifname \"{interface}\" ct state established,related accept"));
         script.rule(format_args!("iifname \"{interface}\" drop"));
-        script.chain("forward", "filter", "forward", FILTER, Policy::Accept);
-        script.rule(format_args!("iifname \"{interface}\" ct state established,related accept"));
-        script.rule(format_args!("iifname \"{interface}\" drop"));
+        // A connection that began outside isn't translated any more when its address comes to be inside.
+        script.chain("translated", "filter", "postrouting", TRANSLATED, Policy::Accept);
+        for address in hosts(addresses) {
+            let (family, address) = (family(address.address), address.address);
+            script.rule(format_args!("oifname \"{interface}\" {family} saddr != {address} drop"));
+        }
     }
     script.finish()
 }

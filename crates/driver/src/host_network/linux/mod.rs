@@ -11,6 +11,7 @@ mod settings;
 mod shared;
 mod state;
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use futures::FutureExt;
@@ -68,12 +69,12 @@ impl LinuxNetwork {
         state.programs = Some(plan.programs);
         state.tunnel = plan.tunnel.as_ref().map(|tunnel| tunnel.interface.clone());
         note(&mut state, Setting::SourceMark);
-        let with_names = self.answer_names(&mut state, plan).await?;
-        let plan = &with_names;
+        let outside = self.outside_servers(&state, plan)?;
+        let plan = &with_servers(plan, &outside);
         state.endpoints = plan.allowed.iter().map(|allowed| (allowed.transport, allowed.to)).collect();
         self.state.write(&state)?;
 
-        self.names.replace_table(|named| client_table(plan, named)).await?;
+        self.names.follow(plan, &outside, |named| client_table(plan, named)).await?;
 
         let routes = Routes::open()?;
         if let Some(tunnel) = &plan.tunnel {
@@ -85,30 +86,26 @@ impl LinuxNetwork {
             Setting::SourceMark.write(1)?;
         }
         match &plan.tunnel {
-            Some(tunnel) if plan.programs != Programs::OnlyInside && plan.domains.is_empty() => {
-                self.resolve_inside(&mut state, tunnel)
+            _ if !plan.domains.is_empty() => self.resolve_at(&mut state, &[names::ADDRESS.ip()]),
+            Some(tunnel) if plan.programs != Programs::OnlyInside => self.resolve_at(&mut state, &tunnel.resolvers),
+            // Without domains that matter, programs outside ask whom they asked before.
+            _ if plan.programs == Programs::OnlyInside => {
+                self.resolve_as_before(&mut state)?;
+                self.state.write(&state)
             }
             // While there is no tunnel nothing resolves; the file stays as it is, so that nothing else is asked after.
             _ => Ok(()),
         }
     }
 
-    /// Answers questions for names where those decide which way packets go. Gives the plan with those who are asked.
-    async fn answer_names(&self, state: &mut State, plan: &ClientPlan) -> Result<ClientPlan, HostNetworkError> {
-        if !plan.domains.is_empty()
-            && let Some(before) = state.resolver.take()
-        {
-            // The plan before had the file point inside; now questions are turned, whoever they are put to.
-            self.resolver.restore(&before)?;
+    /// Who is asked for names outside, where domains decide.
+    fn outside_servers(&self, state: &State, plan: &ClientPlan) -> Result<Vec<SocketAddr>, HostNetworkError> {
+        if plan.domains.is_empty() {
+            return Ok(Vec::new());
         }
-        let outside = match plan.domains.is_empty() {
-            true => Vec::new(),
-            false => names::outside_servers(&plan.name_servers, self.resolver.path()),
-        };
-        let to = |transport| outside.iter().map(move |to| Allowed { transport, to: *to, sender: Sender::Marked });
-        let allowed = to(Transport::Udp).chain(to(Transport::Tcp)).chain(plan.allowed.iter().copied()).collect();
-        self.names.follow(plan, outside.clone()).await?;
-        Ok(ClientPlan { allowed, ..plan.clone() })
+        let now = if self.resolver.is_ours() { None } else { Some(self.resolver.now()?) };
+        let own = now.as_ref().or(state.resolver.as_ref());
+        Ok(names::outside_servers(&plan.name_servers, self.resolver.path(), own))
     }
 
     /// Addresses of the tunnel's interface, and no others of ours.
@@ -138,15 +135,26 @@ impl LinuxNetwork {
         self.state.write(state)
     }
 
-    fn resolve_inside(&self, state: &mut State, tunnel: &Tunnel) -> Result<(), HostNetworkError> {
-        if tunnel.resolvers.is_empty() {
+    fn resolve_at(&self, state: &mut State, resolvers: &[IpAddr]) -> Result<(), HostNetworkError> {
+        if resolvers.is_empty() {
             return Ok(());
         }
         if !self.resolver.is_ours() {
             state.resolver = Some(self.resolver.now()?);
             self.state.write(state)?;
         }
-        self.resolver.point_inside(&tunnel.resolvers)
+        self.resolver.point_inside(resolvers)
+    }
+
+    /// Puts the resolver file back, if it is known what it was.
+    fn resolve_as_before(&self, state: &mut State) -> Result<Option<Removed>, HostNetworkError> {
+        Ok(match state.resolver.take() {
+            Some(before) => Some(match self.resolver.restore(&before)? {
+                Restored::Done => Removed::Resolver,
+                Restored::LeftAlone => Removed::ResolverLeft,
+            }),
+            None => self.resolver.is_ours().then_some(Removed::ResolverOrphaned),
+        })
     }
 
     async fn release_now(&self) -> Result<Vec<Removed>, HostNetworkError> {
@@ -159,14 +167,7 @@ impl LinuxNetwork {
     }
 
     async fn release_noted(&self, state: &mut State, removed: &mut Vec<Removed>) -> Result<(), HostNetworkError> {
-        match state.resolver.take() {
-            Some(before) => removed.push(match self.resolver.restore(&before)? {
-                Restored::Done => Removed::Resolver,
-                Restored::LeftAlone => Removed::ResolverLeft,
-            }),
-            None if self.resolver.is_ours() => removed.push(Removed::ResolverOrphaned),
-            None => {}
-        }
+        removed.extend(self.resolve_as_before(state)?);
         let routes = Routes::open()?;
         let (rules, ways) = routes.clear().await?;
         removed.extend((rules > 0).then_some(Removed::Rules(rules)));
@@ -183,7 +184,7 @@ impl LinuxNetwork {
         if nft::delete_table(CLIENT_TABLE).await? {
             removed.push(Removed::KillSwitch);
         }
-        self.names.follow(&ClientPlan::default(), Vec::new()).await?;
+        self.names.close().await;
         cgroup::remove_empty();
         Ok(())
     }
@@ -252,7 +253,8 @@ impl LinuxNetwork {
         let (is_closed, is_sharing) = (nft::has_table(CLIENT_TABLE).await?, nft::has_table(SHARING_TABLE).await?);
         let in_force = |is: bool, told: Vec<String>| if is { told } else { Vec::new() };
         let noted = in_force(is_closed, state.told_of_client());
-        let is_outdated = self.names.are_outdated(self.resolver.path()).await;
+        // Whoever has written it since, has done so for another network.
+        let is_outdated = self.names.are_answered().await && !self.resolver.is_ours();
         Ok(Status {
             is_closed,
             is_sharing,
@@ -269,6 +271,13 @@ impl LinuxNetwork {
             noted: noted.into_iter().chain(in_force(is_sharing, state.told_of_sharing())).collect(),
         })
     }
+}
+
+/// `plan`, under which those may be asked.
+fn with_servers(plan: &ClientPlan, outside: &[SocketAddr]) -> ClientPlan {
+    let to = |transport| outside.iter().map(move |to| Allowed { transport, to: *to, sender: Sender::Marked });
+    let allowed = to(Transport::Udp).chain(to(Transport::Tcp)).chain(plan.allowed.iter().copied()).collect();
+    ClientPlan { allowed, ..plan.clone() }
 }
 
 fn client_table(plan: &ClientPlan, named: Option<&Named<'_>>) -> Result<String, HostNetworkError> {

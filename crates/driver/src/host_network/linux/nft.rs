@@ -3,14 +3,18 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use crate::host_network::HostNetworkError;
 
 /// Where it is looked for. The caller's PATH is not asked: this runs as root.
 const PLACES: [&str; 4] = ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft", "/usr/local/sbin/nft"];
+/// How long one transaction may take; real ones take milliseconds.
+const WAIT_MAX: Duration = Duration::from_secs(20);
 /// How much of a refusal is told, in characters.
 const REASON_MAX: usize = 2000;
 
@@ -58,7 +62,7 @@ async fn run(arguments: &[&str], input: &str) -> Result<String, HostNetworkError
     };
     let mut command = Command::new(program);
     command.args(arguments).env_clear().env("LC_ALL", "C");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| refused(error.to_string()))?;
     let mut stdin = child.stdin.take().expect("stdin is piped");
     let told = async {
@@ -66,7 +70,8 @@ async fn run(arguments: &[&str], input: &str) -> Result<String, HostNetworkError
         let _ = stdin.write_all(input.as_bytes()).await;
         drop(stdin);
     };
-    let (_, output) = tokio::join!(told, child.wait_with_output());
+    let answered = timeout(WAIT_MAX, async { tokio::join!(told, child.wait_with_output()).1 }).await;
+    let output = answered.map_err(|_| refused("nft does not end".to_owned()))?;
     let output = output.map_err(|error| refused(error.to_string()))?;
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr);

@@ -206,6 +206,7 @@ async fn tell(network: &LinuxNetwork) {
 #[derive(Default)]
 struct Program {
     old: Option<TcpStream>,
+    held: Option<UdpSocket>,
     flood: Option<(Arc<AtomicBool>, Vec<thread::JoinHandle<()>>)>,
     sent: Arc<AtomicU64>,
 }
@@ -234,6 +235,13 @@ impl Program {
                     let (from, to) = rest.split_once(' ').expect("from and to");
                     say(ask_from(from, to, ANSWER_WAIT));
                 }
+                "hold" => {
+                    let socket = UdpSocket::bind("0.0.0.0:0").expect("binds");
+                    socket.connect(rest).expect("connects");
+                    self.held = Some(socket);
+                }
+                // What a rule drops may be refused.
+                "held" => drop(self.held.as_ref().expect("a socket").send(b"held")),
                 "resolve" => say(name_server::resolve(rest)),
                 "ask-tcp" => say(ask_tcp(rest, ANSWER_WAIT)),
                 // For where no answer is expected, and nobody wants to wait for it long.

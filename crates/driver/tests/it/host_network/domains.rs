@@ -28,9 +28,10 @@ impl Named {
         let ether = link.split_once("link/ether ").and_then(|(_, rest)| rest.split(' ').next()).expect("an address");
         scene.inside.ip(&format!("link set t0 address {ether} arp off"));
         scene.inside.ip("address add 10.77.0.1/24 dev t0");
-        let known = "site.example=198.51.100.1 other.example=198.51.100.66 shared.example=198.51.100.66";
+        let known = "site.example=198.51.100.1 late.site.example=198.51.100.4 other.example=198.51.100.66";
         let outside = Actor::names(&scene.world, "10.9.0.1:53", known);
-        let known = "site.example=198.51.100.3 other.example=198.51.100.2 shared.example=198.51.100.1";
+        let known = "site.example=198.51.100.3 other.example=198.51.100.2 shared.example=198.51.100.1 \
+                     ns.site.example=10.9.0.1 ns2.site.example=198.51.100.53";
         let inside = Actor::names(&scene.inside, "10.77.0.1:53", known);
         Self { scene, _servers: [outside, inside] }
     }
@@ -43,10 +44,7 @@ fn domains_outside_are_reached_past_the_tunnel_and_nothing_else_is() {
     let mut program = Actor::program(&scene.client);
     let mut network = scene.network();
     network.act("protect domains");
-    assert!(
-        network.act("status").contains(&"resolver own".to_owned()),
-        "questions are turned, whoever they are put to"
-    );
+    assert!(network.act("status").contains(&"resolver inside".to_owned()), "it has no domains to be searched");
     let left = scene.leaving(&mut program, &["send 0.0.0.0:0 198.51.100.1:9000"]);
     assert_eq!(left.len(), 1, "nobody has asked for it by its name: {left:#?}");
 
@@ -74,6 +72,14 @@ fn domains_outside_are_reached_past_the_tunnel_and_nothing_else_is() {
     assert_eq!(program.act(SITE), ["10.9.0.2"]);
     network.act("protect domains");
     assert_eq!(program.act(SITE), ["10.9.0.2"]);
+    // A connection that began inside stays there, and never shows its inner address outside.
+    let mut old = Actor::program(&scene.client);
+    old.act("hold 198.51.100.4:9000");
+    let left = scene.leaving(&mut old, &["held"]);
+    assert_eq!(left.len(), 1, "{left:#?}");
+    assert_eq!(program.act("resolve late.site.example 10.9.0.1:53"), ["198.51.100.4"]);
+    let left = scene.leaving(&mut old, &["held"]);
+    assert!(!left.iter().any(|line| line.contains("10.77.0.2")), "{left:#?}");
     // In doubt inside: a name inside has the same address.
     assert_eq!(program.act("resolve shared.example 10.9.0.1:53"), ["198.51.100.1"]);
     let left = scene.leaving(&mut program, &["send 0.0.0.0:0 198.51.100.1:9000", TRY_SITE]);
@@ -81,11 +87,13 @@ fn domains_outside_are_reached_past_the_tunnel_and_nothing_else_is() {
     assert_eq!(program.act("resolve site.example 10.9.0.1:53"), ["198.51.100.1"]);
     assert_eq!(program.act(TRY_SITE), ["nothing"], "it stays inside");
 
-    // Killed: names are not answered, and nothing is open.
+    // Killed: names are not answered, and what is outside stays so and nothing else.
     drop(network);
     assert_eq!(program.act("resolve site.example 10.9.0.1:53 once"), ["nothing"]);
-    let left = scene.leaving(&mut program, &["send 0.0.0.0:0 10.9.0.1:53", "send 0.0.0.0:0 198.51.100.1:9000"]);
-    assert_eq!(left.len(), 1, "{left:#?}");
+    let tries = ["send 0.0.0.0:0 10.9.0.1:53", "send 0.0.0.0:0 198.51.100.1:9000", "send 0.0.0.0:0 198.51.100.4:9001"];
+    let left = scene.leaving(&mut program, &tries);
+    assert_eq!(left.len(), 2, "{left:#?}");
+    assert!(left.iter().any(|line| line.contains("198.51.100.4.9001")), "{left:#?}");
     let mut network = scene.network();
     network.act("protect domains");
     assert_eq!(program.act("resolve site.example 10.9.0.1:53"), ["198.51.100.1"]);
@@ -106,8 +114,12 @@ fn a_plan_with_domains_takes_the_place_of_one_without_and_follows_the_network() 
     network.act("protect tunnel");
     network.act("protect domains");
     let file = resolver_file(scene.folder.path());
-    assert_eq!(fs::read_to_string(&file).expect("reads"), "nameserver 10.9.0.1\n", "it is as it was");
-    assert_eq!(program.act("resolve site.example 10.9.0.1:53"), ["198.51.100.1"]);
+    let asked = |network: &mut Actor| network.act("status").contains(&"resolver inside".to_owned());
+    assert!(
+        asked(&mut network) && fs::read_to_string(&file).expect("reads").ends_with("\nnameserver 127.98.121.119\n")
+    );
+    assert_eq!(program.act("resolve site.example 127.98.121.119:53"), ["198.51.100.1"]);
+    assert_eq!(program.act("resolve site.example 10.9.0.1:53"), ["198.51.100.1"], "turned, whoever was meant");
 
     // Another network, as a DHCP client would say.
     assert!(!network.act("status").contains(&"outdated".to_owned()));
@@ -117,6 +129,17 @@ fn a_plan_with_domains_takes_the_place_of_one_without_and_follows_the_network() 
     network.act("protect domains");
     assert!(!network.act("status").contains(&"outdated".to_owned()));
     assert_eq!(program.act("resolve site.example 10.9.0.1:53"), ["198.51.100.4"]);
+    // One without a way to its name servers: not by way of the tunnel, whose end would learn the address of this machine.
+    fs::write(&file, "nameserver 192.0.2.53\n").expect("writes");
+    network.act("protect domains");
+    scene.client.ip("route del default");
+    let inside = scene.inside.capture("t0");
+    assert_eq!(program.act("resolve site.example 10.9.0.1:53 once"), ["nothing"]);
+    program.act("send 0.0.0.0:0 198.51.100.99:9000");
+    let seen = inside.until("> 198.51.100.99.9000");
+    assert!(!seen.iter().any(|line| line.contains("192.0.2.53")), "{seen:#?}");
+    scene.client.ip("route add default via 10.9.0.1");
+    fs::write(&file, "nameserver 198.51.100.53\n").expect("writes");
 
     network.act("protect tunnel");
     assert!(network.act("status").contains(&"resolver inside".to_owned()));
@@ -149,6 +172,11 @@ fn domains_and_networks_inside_are_inside_and_nothing_else_is() {
     for part in ["IP 10.77.0.2", "> 198.51.100.3.9000", "> 198.51.100.65.9000", "> 198.51.100.3.8080"] {
         seen.wait_for(part);
     }
+    // Whoever answers for a domain inside can't have the machine's name server inside, and with it all names.
+    assert_eq!(program.act("resolve ns.site.example 10.9.0.1:53"), ["10.9.0.1"]);
+    assert_eq!(program.act("resolve other.example 10.9.0.1:53"), ["198.51.100.66"], "still asked outside");
+    assert_eq!(program.act("resolve ns2.site.example 10.9.0.1:53"), ["198.51.100.53"]);
+    assert_eq!(program.act("resolve other.example 198.51.100.53:53"), ["198.51.100.66"], "still asked outside");
     // Killed, and started anew: what was learnt is in the firewall.
     drop(network);
     check(&scene, &mut program, "without a node");

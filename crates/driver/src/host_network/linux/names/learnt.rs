@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use super::Side;
 
+/// Addresses in one answer for a domain. Real ones have a few; more are as they were.
+pub(super) const ANSWER_MAX: usize = 64;
 /// Addresses of the domains that are kept in mind.
 pub(super) const NAMED_MAX: usize = 4096;
 /// Addresses of other names that are kept in mind, where domains are outside.
@@ -22,6 +24,8 @@ struct Aged {
 #[derive(Debug, Clone)]
 pub(in super::super) struct Learnt {
     side: Side,
+    /// Which plan's it is: questions that were asked under another teach nothing.
+    epoch: u64,
     /// What is in the firewall's sets.
     named: Aged,
     others: Aged,
@@ -34,8 +38,9 @@ pub(super) struct Change {
     pub(super) removed: Vec<IpAddr>,
 }
 
-/// More addresses are inside than can be kept in mind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why an address can't be inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("more addresses would be inside than can be kept in mind")]
 pub(super) struct Full;
 
 impl Change {
@@ -49,7 +54,27 @@ impl Learnt {
     pub(super) fn starting(side: Side, addresses: Vec<IpAddr>) -> Self {
         let mut named = Aged::default();
         addresses.into_iter().for_each(|address| named.note(address));
-        Self { side, named, others: Aged::default() }
+        Self { side, epoch: 0, named, others: Aged::default() }
+    }
+
+    /// For the plan after this one, with addresses that were found in the sets. What is outside is as the domains say, so it is
+    /// forgotten with them; what was inside for one of them stays so.
+    pub(super) fn next(&self, side: Side, has_same_domains: bool, found: Vec<IpAddr>) -> Self {
+        let is_kept = self.side == side && (side == Side::Inside || has_same_domains);
+        let mut next = Self::starting(side, if is_kept { self.addresses().collect() } else { found });
+        next.epoch = self.epoch + 1;
+        if self.side == side {
+            next.others = self.others.clone();
+        }
+        next
+    }
+
+    pub(super) fn side(&self) -> Side {
+        self.side
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// What is in the sets.
@@ -60,7 +85,7 @@ impl Learnt {
     /// What it takes that a name has these addresses, which is one of the domains' or not.
     pub(super) fn change(&self, is_named: bool, addresses: &[IpAddr]) -> Result<Change, Full> {
         let mut change = Change::default();
-        for address in addresses.iter().filter(|address| is_host(address)) {
+        for address in self.meant(addresses) {
             match (self.side, is_named, self.named.holds(address)) {
                 (Side::Outside, false, true) => change.removed.push(*address),
                 (Side::Outside, true, false) if !self.others.holds(address) => change.added.push(*address),
@@ -72,21 +97,27 @@ impl Learnt {
             list.sort_unstable();
             list.dedup();
         }
-        let over = (self.named.len() + change.added.len()).saturating_sub(NAMED_MAX);
         match self.side {
-            Side::Inside if over > 0 => Err(Full),
-            _ => {
-                change.removed.extend(self.named.oldest().take(over));
-                Ok(change)
-            }
+            Side::Outside => change.added.truncate(ANSWER_MAX),
+            Side::Inside if change.added.len() > ANSWER_MAX => return Err(Full),
+            Side::Inside => {}
         }
+        let over = (self.named.len() + change.added.len()).saturating_sub(NAMED_MAX);
+        if over > 0 && self.side == Side::Inside {
+            return Err(Full);
+        }
+        if is_named {
+            change.removed.extend(self.named.oldest().filter(|address| !addresses.contains(address)).take(over));
+        }
+        Ok(change)
     }
 
     /// The sets have changed by `change`, which was asked for with the same.
     pub(super) fn apply(&mut self, is_named: bool, addresses: &[IpAddr], change: &Change) {
         change.added.iter().for_each(|address| self.named.note(*address));
         change.removed.iter().for_each(|address| self.named.forget(address));
-        for address in addresses.iter().filter(|address| is_host(address)) {
+        let meant: Vec<IpAddr> = self.meant(addresses).copied().collect();
+        for address in &meant {
             match is_named {
                 true if self.named.holds(address) => self.named.note(*address),
                 false if self.side == Side::Outside => self.others.note(*address),
@@ -97,6 +128,13 @@ impl Learnt {
         for address in self.others.oldest().take(over).collect::<Vec<_>>() {
             self.others.forget(&address);
         }
+    }
+
+    /// Those of an answer that are hosts'. Of domains inside the public ones alone: nobody who answers for a name is to draw
+    /// a neighbour's traffic into the tunnel.
+    fn meant<'a>(&self, addresses: &'a [IpAddr]) -> impl Iterator<Item = &'a IpAddr> {
+        let is_inside = self.side == Side::Inside;
+        addresses.iter().filter(move |address| is_host(address) && !(is_inside && is_private(address)))
     }
 }
 
@@ -127,9 +165,20 @@ impl Aged {
     }
 }
 
-/// Whether it is a host's that isn't this machine.
+/// Whether it is one host's, and not this machine's.
 fn is_host(address: &IpAddr) -> bool {
-    !address.is_loopback() && !address.is_unspecified() && !address.is_multicast()
+    let is_of_link = match address {
+        IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    !address.is_loopback() && !address.is_unspecified() && !address.is_multicast() && !is_of_link
+}
+
+fn is_private(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_private(),
+        IpAddr::V6(address) => address.is_unique_local(),
+    }
 }
 
 #[cfg(test)]
@@ -137,7 +186,7 @@ mod tests {
     use super::*;
 
     fn host(number: usize) -> IpAddr {
-        IpAddr::from([10, (number >> 16) as u8, (number >> 8) as u8, number as u8])
+        IpAddr::from([11, (number >> 16) as u8, (number >> 8) as u8, number as u8])
     }
 
     /// Applies at once what is learnt.
@@ -151,7 +200,8 @@ mod tests {
     fn an_address_of_two_names_is_inside() {
         let mut learnt = Learnt::starting(Side::Outside, Vec::new());
         let [shared, own, loopback] = [host(1), host(2), IpAddr::from([127, 0, 0, 1])];
-        let change = learn(&mut learnt, true, &[own, shared, own, loopback]);
+        let link = "fe80::1".parse().expect("an address");
+        let change = learn(&mut learnt, true, &[own, shared, own, loopback, link]);
         assert_eq!(change, Change { added: vec![shared, own], removed: vec![] });
         assert!(learn(&mut learnt, true, &[own, shared]).is_empty(), "they are there");
         assert_eq!(learn(&mut learnt, false, &[shared]), Change { added: vec![], removed: vec![shared] });
@@ -159,9 +209,31 @@ mod tests {
         assert_eq!(learnt.addresses().collect::<Vec<_>>(), [own]);
 
         let mut learnt = Learnt::starting(Side::Inside, vec![host(9)]);
-        learn(&mut learnt, true, &[shared]);
+        learn(&mut learnt, true, &[shared, IpAddr::from([192, 168, 1, 5])]);
         assert!(learn(&mut learnt, false, &[shared, own]).is_empty());
         assert_eq!(learnt.addresses().collect::<Vec<_>>(), [shared, host(9)]);
+    }
+
+    #[test]
+    fn the_plan_after_keeps_what_hides() {
+        let mut outside = Learnt::starting(Side::Outside, Vec::new());
+        learn(&mut outside, true, &[host(1)]);
+        learn(&mut outside, false, &[host(2)]);
+        assert_eq!(outside.next(Side::Outside, true, Vec::new()).addresses().collect::<Vec<_>>(), [host(1)]);
+        let mut changed = outside.next(Side::Outside, false, Vec::new());
+        assert_eq!((changed.addresses().count(), changed.epoch()), (0, 1));
+        assert!(learn(&mut changed, true, &[host(2)]).is_empty(), "it is another name's");
+        let mut inside = outside.next(Side::Inside, false, vec![host(3)]);
+        learn(&mut inside, true, &[host(4)]);
+        assert_eq!(inside.next(Side::Inside, false, Vec::new()).addresses().collect::<Vec<_>>(), [host(3), host(4)]);
+    }
+
+    #[test]
+    fn one_answer_moves_few() {
+        let hosts: Vec<IpAddr> = (0..=ANSWER_MAX).map(host).collect();
+        let change = Learnt::starting(Side::Outside, Vec::new()).change(true, &hosts).expect("there is room");
+        assert_eq!(change.added.len(), ANSWER_MAX, "the others stay inside");
+        assert_eq!(Learnt::starting(Side::Inside, Vec::new()).change(true, &hosts), Err(Full));
     }
 
     #[test]

@@ -5,34 +5,37 @@
 //! **Idea.** All questions for names, of whatever program and to whatever server, are turned to this process by the firewall. It
 //! passes each on as it is: names that are to be outside to the network's name servers, all others through the tunnel. The
 //! addresses in an answer are in the firewall's set before the answer is on its way to whoever asked, so no packet is sent to an
-//! address whose way isn't decided. The resolver file stays as it is, so that programs which ask their system by other means are
-//! caught where that asks.
+//! address whose way isn't decided. The resolver file names this process, too, and no domains to be searched: those would make
+//! a name inside one outside.
 //!
 //! **In doubt inside.** One address often serves many names, and whoever answers for a name can give any address:
 //!
 //! - where domains are outside, an address that a name inside has been given is inside, also if it was outside before
-//!   ([`learnt`]). A network that answers falsely for a domain outside can draw to itself what goes to that domain, and nothing that
-//!   is asked for by another name;
+//!   ([`learnt`]), and a connection that began inside stays there. So a network that answers falsely for a domain outside can draw
+//!   to itself what goes to that domain, and new connections to addresses that nobody has looked up through the tunnel lately;
 //! - where domains are inside, an address once inside stays so, whoever else has it; when no more can be kept in mind, names are
-//!   left unanswered. What a process before this one learnt is taken over from the firewall.
+//!   left unanswered. What a process before this one learnt is taken over from the firewall. Who answers for a domain inside can
+//!   draw the traffic to any public address into the tunnel.
 //!
 //! **What it doesn't see.** Names that a program has looked up before, that stand in `/etc/hosts`, or that it asks for by DNS over
-//! HTTPS or TLS. Where domains are outside these go inside, which hides more than was wished. Where only domains are inside, they
-//! go *outside*: so browsers are told, by the name they ask for that ([`CANARY`]), not to use DNS over HTTPS by themselves.
+//! HTTPS; and packets that are forwarded for others. Where domains are outside these go inside, which hides more than was
+//! wished. Where only domains are inside, they go *outside*, but for forwarded ones to their addresses, which are dropped. So
+//! browsers are told, by the name they ask for that ([`CANARY`]), not to use DNS over HTTPS by themselves; DNS over TLS is closed.
 
 mod learnt;
 mod split;
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 
 use byway_records::Domain;
 use hickory_resolver::system_conf::parse_resolv_conf;
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::sync::{Mutex, watch};
 
 use super::nft;
+use super::resolver::Before;
 use super::script::CLIENT_TABLE;
 use crate::host_network::{ClientPlan, HostNetworkError, INSIDE_MARK, NODE_MARK, Programs};
 use crate::names::{PORT, Server, Upstream};
@@ -40,9 +43,9 @@ use learnt::Learnt;
 use split::{Current, Split};
 
 /// Where questions are turned to. The last three numbers are the letters `byw`.
-const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 98, 121, 119)), PORT);
-/// The same for questions over IPv6, at a port that is free.
-const ADDRESS_V6: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0);
+pub(super) const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 98, 121, 119)), PORT);
+/// The same for questions over IPv6, at a port that only root's programs get and none is known for.
+const ADDRESS_V6: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 859);
 /// A name that says that DNS over HTTPS is unwelcome, if it doesn't exist (Mozilla's canary domain).
 const CANARY: &str = "use-application-dns.net";
 /// Where `systemd-resolved` names those that it asks.
@@ -76,22 +79,19 @@ pub(super) struct Names {
 }
 
 struct Running {
-    side: Side,
     domains: Vec<Domain>,
-    /// The plan's name servers, and those that are asked.
-    named_servers: Vec<IpAddr>,
     outside: Vec<SocketAddr>,
     servers: Vec<Server>,
-    split: watch::Sender<Arc<Split>>,
+    split: watch::Sender<Option<Arc<Split>>>,
     learnt: Arc<Mutex<Learnt>>,
 }
 
-/// What the firewall needs to know of names. While it is held nothing is learnt, so that no address falls between two tables.
+/// What the firewall needs to know of names.
 pub(super) struct Named<'a> {
     pub(super) side: Side,
     /// Where questions are turned to, IPv4 and then IPv6.
     pub(super) servers: Vec<SocketAddr>,
-    learnt: MutexGuard<'a, Learnt>,
+    learnt: &'a Learnt,
 }
 
 impl Named<'_> {
@@ -102,73 +102,95 @@ impl Named<'_> {
 }
 
 impl Names {
-    /// Answers by `plan` from now on; nothing more is answered where it names no domains. `outside` are those who are asked for
-    /// names outside, if any are known.
-    pub(super) async fn follow(&self, plan: &ClientPlan, outside: Vec<SocketAddr>) -> Result<(), HostNetworkError> {
+    /// Puts the table in force that `table` makes, and answers by `plan` from then on; nothing more is answered where it names no
+    /// domains. `outside` are those who are asked for names outside, if any are known. When it fails all is as before.
+    ///
+    /// Nothing is learnt meanwhile, so that no address falls between two tables.
+    pub(super) async fn follow(
+        &self,
+        plan: &ClientPlan,
+        outside: &[SocketAddr],
+        table: impl FnOnce(Option<&Named<'_>>) -> Result<String, HostNetworkError>,
+    ) -> Result<(), HostNetworkError> {
         let mut running = self.running.lock().await;
         if plan.domains.is_empty() {
-            for server in running.take().into_iter().flat_map(|running| running.servers) {
-                server.close().await;
-            }
+            nft::carry_out(&table(None)?).await?;
+            drop(running);
+            self.close().await;
             return Ok(());
         }
+        let is_new = running.is_none();
+        let current = match &mut *running {
+            None if outside.is_empty() => return Err(HostNetworkError::NoNameServers),
+            Some(current) => current,
+            none => none.insert(Running::start(Side::of(plan)).await?),
+        };
+        let followed = current.follow(plan, outside, table).await;
+        if followed.is_err() && is_new {
+            drop(running);
+            self.close().await;
+        }
+        followed
+    }
+
+    /// Answers nothing any more.
+    pub(super) async fn close(&self) {
+        for server in self.running.lock().await.take().into_iter().flat_map(|running| running.servers) {
+            server.close().await;
+        }
+    }
+
+    /// Whether names decide now.
+    pub(super) async fn are_answered(&self) -> bool {
+        self.running.lock().await.is_some()
+    }
+}
+
+impl Running {
+    async fn start(side: Side) -> Result<Self, HostNetworkError> {
+        let (split, current) = watch::channel(None);
+        let answers = Arc::new(Current(current));
+        let failed = |source| HostNetworkError::Names { address: ADDRESS, source: Arc::new(source) };
+        let mut servers = vec![Server::start(ADDRESS, answers.clone()).await.map_err(failed)?];
+        match Server::start(ADDRESS_V6, answers).await {
+            Ok(server) => servers.push(server),
+            // They are dropped, and programs ask by IPv4. A machine without IPv6 asks nobody by it.
+            Err(error) => tracing::info!(%error, "questions for names over IPv6 are not answered"),
+        }
+        let learnt = Arc::new(Mutex::new(Learnt::starting(side, found(side).await?)));
+        Ok(Self { domains: Vec::new(), outside: Vec::new(), servers, split, learnt })
+    }
+
+    async fn follow(
+        &mut self,
+        plan: &ClientPlan,
+        outside: &[SocketAddr],
+        table: impl FnOnce(Option<&Named<'_>>) -> Result<String, HostNetworkError>,
+    ) -> Result<(), HostNetworkError> {
         let side = Side::of(plan);
-        let outside = match (&*running, outside.is_empty()) {
-            (None, true) => return Err(HostNetworkError::NoNameServers),
-            // Between two networks there may be none; the old ones are as good as none.
-            (Some(running), true) => running.outside.clone(),
-            (_, false) => outside,
-        };
-        // What is outside is as the domains say; what was inside for one of them stays so.
-        let is_kept =
-            |running: &&Running| running.side == side && (side == Side::Inside || running.domains == plan.domains);
-        let learnt = match running.as_ref().filter(is_kept) {
-            Some(running) => running.learnt.clone(),
-            None => Arc::new(Mutex::new(found(side).await?)),
-        };
+        let mut learnt = self.learnt.lock().await;
+        let found = if learnt.side() == side { Vec::new() } else { found(side).await? };
+        let next = learnt.next(side, self.domains == plan.domains, found);
+        let servers = self.servers.iter().map(Server::address).collect();
+        nft::carry_out(&table(Some(&Named { side, servers, learnt: &next }))?).await?;
+        if !outside.is_empty() {
+            // Between two networks there are none; the old ones are as good as none.
+            self.outside = outside.to_vec();
+        }
         let inside = plan.tunnel.iter().flat_map(|tunnel| &tunnel.resolvers);
-        let split = Arc::new(Split {
+        let split = Split {
+            epoch: next.epoch(),
             side,
             domains: plan.domains.clone(),
             inside: marked(inside.map(|address| SocketAddr::new(*address, PORT)).collect(), INSIDE_MARK),
-            outside: marked(outside.clone(), NODE_MARK),
-            learnt: learnt.clone(),
-        });
-        let (servers, split) = match running.take() {
-            Some(running) => {
-                running.split.send_replace(split);
-                (running.servers, running.split)
-            }
-            None => start(split).await?,
+            outside: marked(self.outside.clone(), NODE_MARK),
+            learnt: self.learnt.clone(),
         };
-        let (domains, named_servers) = (plan.domains.clone(), plan.name_servers.clone());
-        *running = Some(Running { side, domains, named_servers, outside, servers, split, learnt });
+        self.domains = plan.domains.clone();
+        *learnt = next;
+        drop(learnt);
+        self.split.send_replace(Some(Arc::new(split)));
         Ok(())
-    }
-
-    /// Calls `table` with what the firewall is to know, and carries out what it gives before anything else is learnt.
-    pub(super) async fn replace_table(
-        &self,
-        table: impl FnOnce(Option<&Named<'_>>) -> Result<String, HostNetworkError>,
-    ) -> Result<(), HostNetworkError> {
-        let running = self.running.lock().await;
-        let named = match &*running {
-            Some(running) => Some(Named {
-                side: running.side,
-                servers: running.servers.iter().map(Server::address).collect(),
-                learnt: running.learnt.lock().await,
-            }),
-            None => None,
-        };
-        nft::carry_out(&table(named.as_ref())?).await
-    }
-
-    /// Whether the machine's name servers are others than those that are asked for names outside.
-    pub(super) async fn are_outdated(&self, resolver_file: &Path) -> bool {
-        let running = self.running.lock().await;
-        let Some(running) = running.as_ref() else { return false };
-        let now = outside_servers(&running.named_servers, resolver_file);
-        !now.is_empty() && running.outside != now
     }
 }
 
@@ -177,48 +199,52 @@ fn marked(servers: Vec<SocketAddr>, mark: u32) -> Upstream {
 }
 
 /// What a process before this one has learnt, where that must not be forgotten.
-async fn found(side: Side) -> Result<Learnt, HostNetworkError> {
+async fn found(side: Side) -> Result<Vec<IpAddr>, HostNetworkError> {
     let mut addresses = Vec::new();
     if side == Side::Inside {
         for set in side.sets() {
             addresses.extend(nft::set_elements(CLIENT_TABLE, set).await?);
         }
     }
-    Ok(Learnt::starting(side, addresses))
+    Ok(addresses)
 }
 
-async fn start(split: Arc<Split>) -> Result<(Vec<Server>, watch::Sender<Arc<Split>>), HostNetworkError> {
-    let (sender, current) = watch::channel(split);
-    let answers = Arc::new(Current(current));
-    let failed = |source| HostNetworkError::Names { address: ADDRESS, source: Arc::new(source) };
-    let mut servers = vec![Server::start(ADDRESS, answers.clone()).await.map_err(failed)?];
-    // A machine without IPv6 asks nobody by it.
-    servers.extend(Server::start(ADDRESS_V6, answers).await);
-    Ok((servers, sender))
-}
-
-/// Who is asked for names outside, by what the plan names or the machine's resolver file. None of them is this machine itself: what that
-/// asked in turn would be turned to us.
-pub(super) fn outside_servers(named: &[IpAddr], resolver_file: &Path) -> Vec<SocketAddr> {
-    let named: Vec<IpAddr> = match named.is_empty() {
-        false => named.to_vec(),
-        true => [resolver_file, Path::new(RESOLVED_FILE)]
-            .into_iter()
-            .map(|file| others_in(&fs::read(file).unwrap_or_default()))
-            .find(|servers| !servers.is_empty())
-            .unwrap_or_default(),
+/// Who is asked for names outside: those that are named, or those in the machine's own resolver file, which is at `path` and says
+/// `own`. None of them is this machine itself: what that asked in turn would be turned to us.
+pub(super) fn outside_servers(named: &[IpAddr], path: &Path, own: Option<&Before>) -> Vec<SocketAddr> {
+    let servers = match named.is_empty() {
+        false => others(named.iter().copied()),
+        true => {
+            let own = match own {
+                Some(Before::File(text)) => text.clone(),
+                Some(Before::Link(target)) => {
+                    let target = path.parent().unwrap_or(path).join(target);
+                    fs::read(target).unwrap_or_default()
+                }
+                Some(Before::Absent) | None => Vec::new(),
+            };
+            let own = others(servers_in(&own));
+            if own.is_empty() { others(servers_in(&fs::read(RESOLVED_FILE).unwrap_or_default())) } else { own }
+        }
     };
-    named.into_iter().map(|address| SocketAddr::new(address, PORT)).collect()
+    servers.into_iter().map(|address| SocketAddr::new(address, PORT)).collect()
 }
 
-/// The name servers in a resolver file that are others than this machine, and can be asked without naming an interface.
-fn others_in(file: &[u8]) -> Vec<IpAddr> {
-    let Ok((config, _)) = parse_resolv_conf(file) else { return Vec::new() };
-    let is_other = |address: &IpAddr| match address {
-        IpAddr::V4(address) => !address.is_loopback() && !address.is_unspecified(),
-        IpAddr::V6(address) => !address.is_loopback() && !address.is_unspecified() && !address.is_unicast_link_local(),
+fn servers_in(file: &[u8]) -> Vec<IpAddr> {
+    parse_resolv_conf(file)
+        .map(|(config, _)| config.name_servers().iter().map(|server| server.ip).collect())
+        .unwrap_or_default()
+}
+
+/// Those that are other machines, and can be asked without naming an interface.
+fn others(servers: impl IntoIterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let is_other = |address: &IpAddr| {
+        let needs_interface = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
+        // A socket can be bound to the addresses of this machine alone.
+        let is_own = UdpSocket::bind((*address, 0)).is_ok();
+        !needs_interface && !is_own && !address.is_loopback() && !address.is_unspecified()
     };
-    config.name_servers().iter().map(|server| server.ip).filter(is_other).collect()
+    servers.into_iter().filter(is_other).collect()
 }
 
 #[cfg(test)]
@@ -228,14 +254,14 @@ mod tests {
     #[test]
     fn name_servers_outside_are_never_this_machine() {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("resolv.conf");
+        let path = folder.path().join("resolv.conf");
         let text =
-            "search home\nnameserver 127.0.0.53\nnameserver ::1\nnameserver fe80::1%eth0\nnameserver 192.0.2.1\n";
-        fs::write(&file, text).expect("writes");
-        assert_eq!(outside_servers(&[], &file), ["192.0.2.1:53".parse().expect("an address")]);
-        assert_eq!(
-            outside_servers(&[IpAddr::from([192, 0, 2, 2])], &file),
-            ["192.0.2.2:53".parse().expect("an address")]
-        );
+            b"search home\nnameserver 127.0.0.53\nnameserver ::1\nnameserver fe80::1%eth0\nnameserver 192.0.2.1\n";
+        let other: SocketAddr = "192.0.2.1:53".parse().expect("an address");
+        assert_eq!(outside_servers(&[], &path, Some(&Before::File(text.to_vec()))), [other]);
+        fs::write(folder.path().join("stub"), text).expect("writes");
+        assert_eq!(outside_servers(&[], &path, Some(&Before::Link("stub".to_owned()))), [other]);
+        let named = ["192.0.2.2", "127.0.0.1"].map(|text| text.parse().expect("an address"));
+        assert_eq!(outside_servers(&named, &path, None), ["192.0.2.2:53".parse().expect("an address")]);
     }
 }

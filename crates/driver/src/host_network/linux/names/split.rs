@@ -18,6 +18,8 @@ use crate::names::{Answers, Over, Upstream};
 
 /// Who is asked for which names.
 pub(super) struct Split {
+    /// Of what is learnt by this one.
+    pub(super) epoch: u64,
     pub(super) side: Side,
     pub(super) domains: Vec<Domain>,
     pub(super) inside: Upstream,
@@ -25,13 +27,13 @@ pub(super) struct Split {
     pub(super) learnt: Arc<Mutex<Learnt>>,
 }
 
-/// The split that is in force.
-pub(super) struct Current(pub(super) watch::Receiver<Arc<Split>>);
+/// The split that is in force, if one is yet.
+pub(super) struct Current(pub(super) watch::Receiver<Option<Arc<Split>>>);
 
 impl Answers for Current {
     fn answer<'a>(&'a self, question: &'a [u8], over: Over) -> BoxFuture<'a, Option<Vec<u8>>> {
         let split = self.0.borrow().clone();
-        async move { split.answer(question, over).await }.boxed()
+        async move { split?.answer(question, over).await }.boxed()
     }
 }
 
@@ -44,7 +46,9 @@ impl Split {
         let is_named = self.domains.iter().any(|domain| domain.holds(&name));
         let answer = self.upstream(is_named).ask(question, over).await?;
         let addresses = addresses(question, &answer)?;
-        self.learn(is_named, &addresses).await?;
+        // In a task of its own: whoever asks may go away, and half of it must not be done.
+        let learning = learn(self.learnt.clone(), self.epoch, is_named, addresses);
+        tokio::spawn(learning).await.ok().flatten()?;
         Some(answer)
     }
 
@@ -54,24 +58,28 @@ impl Split {
             (Side::Outside, false) | (Side::Inside, true) => &self.inside,
         }
     }
+}
 
-    /// Has the firewall know these addresses; `None` if it doesn't, and then nobody else may.
-    async fn learn(&self, is_named: bool, addresses: &[IpAddr]) -> Option<()> {
-        let mut learnt = self.learnt.lock().await;
-        let change = match learnt.change(is_named, addresses) {
-            Ok(change) => change,
-            Err(_) => {
-                tracing::warn!("more addresses are inside than can be kept in mind; names are left unanswered");
-                return None;
-            }
-        };
-        if !change.is_empty() {
-            // Where it fails another program has thrown the table away, and it is put back soon.
-            nft::carry_out(&script(self.side, &change)).await.ok()?;
-        }
-        learnt.apply(is_named, addresses, &change);
-        Some(())
+/// Has the firewall know these addresses; `None` if it doesn't, and then nobody else may.
+async fn learn(learnt: Arc<Mutex<Learnt>>, epoch: u64, is_named: bool, addresses: Vec<IpAddr>) -> Option<()> {
+    let mut learnt = learnt.lock().await;
+    if learnt.epoch() != epoch {
+        // It was asked for under another plan.
+        return None;
     }
+    let change = match learnt.change(is_named, &addresses) {
+        Ok(change) => change,
+        Err(full) => {
+            tracing::warn!("{full}; a name is left unanswered");
+            return None;
+        }
+    };
+    if !change.is_empty() {
+        // Where it fails another program has thrown the table away, and it is put back soon.
+        nft::carry_out(&script(learnt.side(), &change)).await.ok()?;
+    }
+    learnt.apply(is_named, &addresses, &change);
+    Some(())
 }
 
 /// One transaction for all of it.

@@ -115,7 +115,7 @@ describe("browsing", () => {
     await stage.page.getByRole("radio", { name: "Whole machine" }).check();
     await stage.button("Connect to Germany, from 0.50 WAY per GB").click();
     await stage.page.getByText("Kill switch on.").waitFor();
-    await stage.page.getByText("the whole machine").waitFor();
+    await stage.page.locator("#connection").getByText("the whole machine").waitFor();
     const connect = stage.node.calls.find((call) => call.method === "connect");
     expect(connect?.params).toEqual({ service: "tunnel", country: "DE", sort: "both" });
     await stage.button("Disconnect").click();

@@ -100,7 +100,7 @@ pub struct IdentityRegister {
 }
 
 /// What to connect to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ConnectTarget {
     /// Exactly this offer, by this unit; by the MB if it is sold so and nothing is said.

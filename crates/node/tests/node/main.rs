@@ -13,6 +13,7 @@ mod kernel_rpc;
 mod leaving;
 mod light;
 mod metrics;
+mod limits;
 mod money;
 mod network;
 mod openrpc;

@@ -129,6 +129,18 @@ impl ApiError {
         .with("spent", json!(spent))
     }
 
+    /// The limit of a session is too low for any.
+    pub fn session_limit(limit: Amount) -> Self {
+        Self::new(
+            ErrorKind::SpendingLimit,
+            format!("The spending limit per session is {limit} WAY, and buys nothing there."),
+            "`byway limit set --session` changes it.",
+        )
+        .with("which", "session".into())
+        .with("limit", json!(limit))
+        .with("spent", json!(Amount::ZERO))
+    }
+
     pub fn withdrawal_under_way() -> Self {
         Self::new(
             ErrorKind::WithdrawalUnderWay,

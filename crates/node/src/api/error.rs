@@ -71,6 +71,7 @@ kinds! {
     1216 NothingToAllow "nothing_to_allow",
     1217 WithdrawalUnderWay "withdrawal_under_way",
     1202 InsufficientWallet "insufficient_wallet",
+    1218 NothingToWithdraw "nothing_to_withdraw",
     1203 InsufficientAccount "insufficient_account",
     1204 AmountTooSmall "amount_too_small",
     1205 InvalidAddress "invalid_address",

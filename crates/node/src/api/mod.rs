@@ -173,6 +173,7 @@ pub trait NodeApi: KernelApi {
     fn wallet_consolidate(&self, request: WalletConsolidate) -> impl Future<Output = Answer<Consolidation>> + Send;
 
     fn wallet_request(&self, request: WalletRequest) -> impl Future<Output = Answer<PaymentLink>> + Send;
+    fn wallet_withdraw_cancel(&self, request: WalletWithdrawCancel) -> impl Future<Output = Answer<Entry>> + Send;
     fn wallet_link(&self, request: WalletLink) -> impl Future<Output = Answer<PaymentLink>> + Send;
     fn wallet_pay(&self, request: WalletPay) -> impl Future<Output = Answer<Entry>> + Send;
 

@@ -169,6 +169,12 @@ pub struct WalletWithdraw {
     pub idempotency_key: IdempotencyKey,
 }
 
+/// Calls off all that is announced and not paid out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WalletWithdrawCancel {
+    pub idempotency_key: IdempotencyKey,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct LedgerTransaction {
     pub transaction_id: TransactionId,
@@ -310,6 +316,12 @@ impl Request for WalletViewKeyShow {
 impl Request for WalletWithdraw {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
         Ok(Self { amount: positive(params)?, to: params.optional("to")?, idempotency_key: params.required_key()? })
+    }
+}
+
+impl Request for WalletWithdrawCancel {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { idempotency_key: params.required_key()? })
     }
 }
 

@@ -289,6 +289,11 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| actor.network_link(request)).await
     }
 
+    async fn wallet_withdraw_cancel(&self, request: WalletWithdrawCancel) -> Answer<Entry> {
+        let once = Once::new("wallet_withdraw_cancel", &request.idempotency_key, &request);
+        self.spend(once, |actor| actor.withdrawal_cancelled()).await
+    }
+
     async fn invite_new(&self, request: InviteNew) -> Answer<GivenInvite> {
         let once = Once::new("invite_new", &request.idempotency_key, &request);
         let paid = self.send_once(once, move |actor, once| actor.invite(&request, once)).await?;

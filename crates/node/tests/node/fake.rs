@@ -505,6 +505,10 @@ impl NodeApi for Fake {
         let transactions = if request.mix { 1 } else { 2 };
         Ok(Consolidation { transactions, outputs: 6, until_ms: Time(request.within_seconds * 1000) })
     }
+    async fn wallet_withdraw_cancel(&self, _: WalletWithdrawCancel) -> Answer<Entry> {
+        Err(ApiError::nothing_to_withdraw())
+    }
+
 
     async fn asset_list(&self) -> Answer<Vec<Asset>> {
         Ok(vec![asset(id(1)), asset(id(2)), Asset { symbol: "XYZ".parse().unwrap(), ..asset(id(7)) }])

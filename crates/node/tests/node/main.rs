@@ -21,6 +21,7 @@ mod owning;
 mod page;
 mod past_epochs;
 mod quality;
+mod payout;
 mod rpc;
 mod running;
 mod seconds;

@@ -149,6 +149,14 @@ impl ApiError {
         )
     }
 
+    pub fn nothing_to_withdraw() -> Self {
+        Self::new(
+            ErrorKind::NothingToWithdraw,
+            "Nothing is about to leave the account.",
+            "`byway wallet balance` shows what is, and what was paid out is in the wallet or with whoever it was paid to.",
+        )
+    }
+
     pub fn nothing_to_allow() -> Self {
         Self::new(
             ErrorKind::NothingToAllow,

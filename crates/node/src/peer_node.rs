@@ -89,7 +89,6 @@ mod warned;
 mod way_out;
 mod ways;
 
-use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
@@ -238,7 +237,7 @@ enum Arrival {
     Probed(WayId),
     /// An exit gave this port for a program.
     ForwardGiven {
-        to: SocketAddr,
+        place: forwarding::Place,
         port: NonZeroU16,
     },
     /// An export of these books is on the disk, or not.

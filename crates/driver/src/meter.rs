@@ -12,6 +12,7 @@
 //! So a provider's `up` never exceeds the client's, and a client's `down` never exceeds the provider's; what is between
 //! the two is under way or, in a tunnel, lost there. When all connections of a proxy have ended well, they are equal.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
@@ -24,6 +25,8 @@ pub struct Meter {
     /// The lowest total that someone waits for.
     awaited: AtomicU64,
     reached: Notify,
+    /// Meters that count whatever this one does.
+    others: Vec<Arc<Meter>>,
 }
 
 /// What was counted up to a moment.
@@ -87,7 +90,13 @@ impl Meter {
             down: AtomicU64::new(from.down),
             awaited: AtomicU64::new(u64::MAX),
             reached: Notify::new(),
+            others: Vec::new(),
         }
+    }
+
+    /// Counts for these, such as that of the session and that of a port, of which it counts a part.
+    pub fn passing_on_to<const N: usize>(others: [Arc<Self>; N]) -> Self {
+        Self { others: others.into(), ..Self::new() }
     }
 
     pub fn read(&self) -> Metered {
@@ -105,6 +114,7 @@ impl Meter {
             self.awaited.store(u64::MAX, Ordering::SeqCst);
             self.reached.notify_waiters();
         }
+        self.others.iter().for_each(|other| other.count(way, bytes));
     }
 
     /// Waits until up and down together are at least `total`, and says what they are then.
@@ -133,7 +143,16 @@ impl Default for Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+
+    #[test]
+    fn what_a_part_counts_the_whole_counts_too() {
+        let (session, port) = (Arc::new(Meter::new()), Arc::new(Meter::resume(Metered { up: 5, down: 0 })));
+        let parts = [0; 2].map(|_| Meter::passing_on_to([session.clone(), port.clone()]));
+        parts[0].count(Way::Up, 3);
+        parts[1].count(Way::Down, 4);
+        assert_eq!(parts[0].read(), Metered { up: 3, down: 0 });
+        assert_eq!((session.read(), port.read()), (Metered { up: 3, down: 4 }, Metered { up: 8, down: 4 }));
+    }
 
     #[tokio::test]
     async fn whoever_waits_for_a_total_is_woken() {

@@ -78,7 +78,9 @@ mod requesting;
 mod selling;
 mod serving;
 mod settings;
+mod shares;
 mod staying;
+mod stops;
 mod tunnel;
 mod tunnelling;
 mod using;
@@ -87,7 +89,6 @@ mod warned;
 mod way_out;
 mod ways;
 
-use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
@@ -113,7 +114,7 @@ pub(crate) use exporting::note_put_back;
 pub use forwarding::Forwarding;
 pub(crate) use kernel_access::KernelAccess;
 use kernel_access::{AskError, SubmitFailed};
-pub use limits::{Allowed, Yesterday};
+pub use limits::{Allowed, Ended, Yesterday};
 use outage::Carried;
 pub use probing::ProbeConfig;
 pub use provision::Caps;
@@ -236,7 +237,7 @@ enum Arrival {
     Probed(WayId),
     /// An exit gave this port for a program.
     ForwardGiven {
-        to: SocketAddr,
+        place: forwarding::Place,
         port: NonZeroU16,
     },
     /// An export of these books is on the disk, or not.

@@ -12,6 +12,7 @@ const KINDS: Record<Entry["kind"], [words: string, direction: Direction]> = {
   send: ["Sent", "out"],
   deposit: ["To the account", "own"],
   withdraw: ["Back to the wallet", "own"],
+  withdraw_cancel: ["Withdrawal called off", "own"],
   settle_out: ["Paid an exit", "out"],
   settle_in: ["Earned", "in"],
   pledge: ["Pledge", "own"],

@@ -1,5 +1,6 @@
 //! The client's side of the sessions in one dialogue.
 
+mod limiting;
 mod opening;
 
 use std::collections::BTreeMap;
@@ -404,18 +405,6 @@ impl Client {
         self.out.send(SessionMessage::Acknowledge { session: id, usage });
         if let Some(window) = &mut self.window {
             window.honour(more);
-        }
-    }
-
-    fn stop_at_limit(&mut self, now: Time, id: SessionId) {
-        let Some(session) = self.sessions.get(&id) else { return };
-        let limit = session.record.cost_max;
-        let least = session.record.tariff.least_cost();
-        // What was sent and is lost counts, too: the data plane carries no more. So does time that nobody confirmed yet.
-        let cost = session.cost_of(session.seen(now)).max(session.cost());
-        if session.is_open() && !least.is_zero() && limit.saturating_sub(cost) < least {
-            self.out.notify(ClientNews::OverLimit { session: id, limit });
-            self.begin_stop(now, id, StopReason::SpendingLimit);
         }
     }
 

@@ -47,12 +47,16 @@ impl Session {
 
     /// The data channel is to be built.
     pub(super) fn connect(&self) -> ClientNews {
-        let SessionRecord { id, response, service, tariff, acknowledged, ref answer, .. } = self.record;
-        let limit = match tariff.measure {
-            Measure::Bytes => self.count_max().saturating_sub(acknowledged.traffic.total()),
+        let SessionRecord { id, response, service, ref answer, .. } = self.record;
+        ClientNews::Connect { session: id, response, service, limit: self.carried_max(), answer: answer.clone() }
+    }
+
+    /// Bytes that the data plane may carry in all since it was started: what the session may cost pays for no more.
+    pub(super) fn carried_max(&self) -> u64 {
+        match self.record.tariff.measure {
+            Measure::Bytes => self.count_max().saturating_sub(self.count.before(Measure::Bytes)),
             Measure::Time => u64::MAX,
-        };
-        ClientNews::Connect { session: id, response, service, limit, answer: answer.clone() }
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {

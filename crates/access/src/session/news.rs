@@ -136,6 +136,11 @@ pub enum ClientNews {
     PayAhead(Ahead),
     /// The provider's bill, checked.
     Metered(Metering),
+    /// The session may carry this many bytes in all from now on, counted as in [`Connect`](Self::Connect).
+    Limited {
+        session: SessionId,
+        limit: u64,
+    },
     /// The session's spending limit is reached, and the session ends; ask the user.
     OverLimit {
         session: SessionId,

@@ -153,6 +153,37 @@ fn the_spending_limit_of_a_session_ends_it() {
 }
 
 #[test]
+fn a_limit_may_be_told_anew_while_a_session_is_open() {
+    let mut pair = Pair::new();
+    let limits = [3 * 300_000, 3 * 2_000_000, 3 * 1_000_000].map(Amount::from_units);
+    pair.open(ResponseId(1), byway_access::session::OpenRequest { cost_max: limits[0], ..request() });
+    pair.run(Span::seconds(1));
+    let (now, session) = (pair.now, pair.sessions()[0].id);
+    for (limit, bytes) in [(limits[1], 2_000_000), (limits[2], 1_000_000)] {
+        pair.nodes[CLIENT].client(now, |client| client.limit(now, session, limit));
+        assert!(pair.client_said(|news| *news == ClientNews::Limited { session, limit: bytes }));
+    }
+    pair.wanted = Traffic::new(0, 5_000_000);
+    pair.run(Span::seconds(60));
+    assert!(pair.client_said(|news| matches!(news, ClientNews::OverLimit { limit, .. } if *limit == limits[2])));
+    assert!(!pair.client_said(|news| matches!(news, ClientNews::OverLimit { limit, .. } if *limit != limits[2])));
+    assert!(pair.nodes[CLIENT].payments.promised() <= limits[2]);
+    assert!(pair.truth.arrived.down > 900_000, "nearly all of it was of use: {}", pair.truth.arrived.down);
+}
+
+#[test]
+fn a_limit_below_what_a_session_has_cost_ends_it_at_once() {
+    let mut pair = Pair::browsing(0, 500_000);
+    pair.run(Span::seconds(20));
+    let (now, session) = (pair.now, pair.sessions()[0].id);
+    pair.nodes[CLIENT].client(now, |client| client.limit(now, session, Amount::from_units(1)));
+    let limit = Amount::from_units(1);
+    assert!(pair.client_said(|news| *news == ClientNews::OverLimit { session, limit }));
+    pair.run(Span::seconds(10));
+    assert!(pair.sessions().is_empty());
+}
+
+#[test]
 fn what_buys_nothing_asks_for_no_session() {
     let mut pair = Pair::new();
     let (now, tariff) = (pair.now, request().tariff);

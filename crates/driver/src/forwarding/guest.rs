@@ -1,24 +1,25 @@
 //! The client's side: holds a port at the exit, and takes its visitors to a program.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
 use byway_primitives::Encode;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::flow::{FlowEnd, carry};
 use super::{
-    ANSWER_BYTES, ForwardHeader, Frames, PortAnswer, PortRefusal, VISITOR_BYTES, VISITOR_WAIT, Visitor, VisitorNumber,
-    Wanted, answer_of,
+    ANSWER_BYTES, ForwardHeader, Frames, PortAnswer, PortRefusal, Protocol, VISITOR_BYTES, VISITOR_WAIT, Visitor,
+    VisitorNumber, Wanted, answer_of,
 };
 use crate::gate::Gate;
 use crate::link::{Link, StreamError, StreamRecv, StreamSend};
 use crate::meter::{Meter, Side};
-use crate::socks::{self, SessionTag, splice};
+use crate::socks::{self, Ended, SessionTag, splice};
 
 /// Visitors of one port at one time; further ones are turned away.
 const VISITORS_MAX: usize = 128;
@@ -32,9 +33,11 @@ pub struct Forward {
     pub session: SessionTag,
     pub gate: Arc<Gate>,
     pub meter: Arc<Meter>,
+    pub protocol: Protocol,
     /// The program that visitors reach.
     pub to: SocketAddr,
-    /// Whether it is told in a line where each visitor comes from (the PROXY protocol, version 1).
+    /// Whether it is told in a line where each visitor comes from (the PROXY protocol, version 1); not
+    /// by UDP, for which that is not.
     pub tells_from: bool,
 }
 
@@ -96,7 +99,7 @@ impl Drop for Held {
 }
 
 async fn ask(forward: &Forward, wished: Option<NonZeroU16>) -> Result<(SocketAddr, StreamSend, StreamRecv), HoldEnded> {
-    let header = ForwardHeader { session: forward.session, wanted: Wanted::Port(wished) };
+    let header = ForwardHeader { session: forward.session, wanted: Wanted::Port(forward.protocol, wished) };
     let (send, mut recv) = forward.link.open_stream(&header.to_bytes()).await?;
     let bytes = Frames::<ANSWER_BYTES>::new().next(&mut recv).await?.ok_or(HoldEnded::Lost)?;
     let answer: PortAnswer = answer_of(&bytes).map_err(|_| HoldEnded::Lost)?;
@@ -145,6 +148,28 @@ struct NotTaken(VisitorNumber);
 
 /// Takes a visitor to the program, and its bytes both ways until the end.
 async fn take(forward: Forward, visitor: Visitor) -> Result<(), NotTaken> {
+    match forward.protocol {
+        Protocol::Tcp => take_connection(forward, visitor).await,
+        Protocol::Udp => take_flow(forward, visitor).await,
+    }
+}
+
+async fn take_flow(forward: Forward, visitor: Visitor) -> Result<(), NotTaken> {
+    let not_taken = |_| NotTaken(visitor.number);
+    let any: IpAddr = if forward.to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).await.map_err(not_taken)?;
+    socket.connect(forward.to).await.map_err(not_taken)?;
+    let header = ForwardHeader { session: forward.session, wanted: Wanted::Visitor(visitor.number) };
+    // It may have given up meanwhile.
+    let Ok(stream) = socks::ask(&forward.link, &header).await else { return Ok(()) };
+    match carry(FlowEnd::program(socket), visitor.from, stream, &forward.gate, &forward.meter).await {
+        // Nobody listens there.
+        Ended::Socket(_) => Err(NotTaken(visitor.number)),
+        _ => Ok(()),
+    }
+}
+
+async fn take_connection(forward: Forward, visitor: Visitor) -> Result<(), NotTaken> {
     let connected = timeout(VISITOR_WAIT, TcpStream::connect(forward.to)).await;
     let Ok(Ok(mut socket)) = connected else { return Err(NotTaken(visitor.number)) };
     let _ = socket.set_nodelay(true);
@@ -166,8 +191,8 @@ fn proxy_line(from: SocketAddr, to: SocketAddr) -> String {
         }
         (from, to) => {
             let wide = |address: SocketAddr| match address.ip() {
-                std::net::IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-                std::net::IpAddr::V6(ip) => ip,
+                IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+                IpAddr::V6(ip) => ip,
             };
             format!("PROXY TCP6 {} {} {} {}\r\n", wide(from), wide(to), from.port(), to.port())
         }

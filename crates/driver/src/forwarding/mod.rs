@@ -1,8 +1,9 @@
-//! Ports at the exit that lead to the client (row A11): whoever connects to one reaches a program of the client's, through the
+//! Ports at the exit that lead to the client (row A11): whoever connects or sends to one reaches a program of the client's, through the
 //! session, and paid for like everything else in it.
 //!
 //! ```text
 //! visitor ── TCP ──▶ exit, a port of its own ── data stream of a link ──▶ client ── TCP ──▶ program
+//!            or UDP                                                               or UDP
 //!                    splice                                               splice
 //!                    meter, gate                                          meter, gate
 //! ```
@@ -13,6 +14,12 @@
 //! [`Reply`](crate::socks::Reply) and carries the visitor's bytes, or says no by the visitor's number in 8 bytes. Nothing of
 //! this is metered but the bytes of visitors that were fetched: nobody can make a client pay by knocking.
 //!
+//! **UDP.** A port may be one for UDP. Then a visitor is whoever sends from one address: its first datagram announces it, those that come
+//! until it is fetched wait with it, [`FLOW_QUEUE`] of them at most, and its stream carries datagrams in
+//! [frames](crate::socks::datagram) both ways. At the client each visitor has a socket of its own, so that the program's answers find their
+//! way. A visitor is gone when nothing came from either side for as long as the operator says, and a port has at most [`FLOWS_MAX`] of
+//! them.
+//!
 //! **What visitors can do.** Knock. Each port has at most [`VISITORS_WAITING_MAX`] of them waiting, each for at most
 //! [`VISITOR_WAIT`]; further ones wait in the system's own queue. An exit's port and what waits there belongs to an owner, and
 //! no other client's stream gets it.
@@ -20,6 +27,7 @@
 //! **A port stays.** A client whose stream broke gets its port again for [`KEPT_FOR`]; one that ended its stream has given it
 //! back.
 
+mod flow;
 mod guest;
 mod host;
 
@@ -30,7 +38,7 @@ use std::time::Duration;
 use byway_primitives::{Decode, DecodeError, Encode, Reader, Writer};
 
 pub use guest::{Forward, HoldEnded, Told, hold};
-pub use host::{ForwardHost, ForwardLimits, Owner, refuse_port};
+pub use host::{ForwardHost, ForwardLimits, GivenPort, Owner, refuse_port};
 
 use crate::link::{StreamError, StreamRecv};
 use crate::socks::SessionTag;
@@ -43,6 +51,22 @@ pub const VISITORS_WAITING_MAX: usize = 32;
 pub const VISITOR_WAIT: Duration = Duration::from_secs(10);
 /// How long a port is kept for a client whose stream broke: longer than a change of network, or a restart.
 pub const KEPT_FOR: Duration = Duration::from_secs(300);
+
+/// Visitors of one port for UDP at one time; what further ones send is dropped.
+pub const FLOWS_MAX: usize = 128;
+/// Datagrams of one visitor that wait for its stream; more are dropped.
+pub const FLOW_QUEUE: usize = 16;
+/// How long nothing may come of a visitor by UDP where an operator says nothing else: longer than routers keep a translation.
+pub const FLOW_IDLE: Duration = Duration::from_secs(120);
+/// For how long a client gets no port whose port the operator closed.
+pub const SHUT_OUT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a port is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    Tcp,
+    Udp,
+}
 
 /// Names a visitor within one exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,7 +82,7 @@ pub struct ForwardHeader {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     /// A port, this one if it is free.
-    Port(Option<NonZeroU16>),
+    Port(Protocol, Option<NonZeroU16>),
     /// The bytes of a visitor that was announced.
     Visitor(VisitorNumber),
 }
@@ -76,20 +100,23 @@ pub enum PortRefusal {
     NoneLeft,
     #[error("the exit could not open a port; try again later")]
     Failed,
+    #[error("the exit's operator closed a port of this node, and gives it none for now; try another exit")]
+    ShutOut,
 }
 
-const REFUSALS: [PortRefusal; 5] = [
+const REFUSALS: [PortRefusal; 6] = [
     PortRefusal::NotOffered,
     PortRefusal::Unavailable,
     PortRefusal::TooMany,
     PortRefusal::NoneLeft,
     PortRefusal::Failed,
+    PortRefusal::ShutOut,
 ];
 
 /// Where the port is, as far as the exit knows its own address; or why there is none.
 pub type PortAnswer = Result<SocketAddr, PortRefusal>;
 
-/// Somebody has connected to the port.
+/// Somebody has connected to the port, or sent the first datagram to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Visitor {
     pub number: VisitorNumber,
@@ -106,8 +133,8 @@ impl Encode for ForwardHeader {
         out.byte(FORWARD_STREAM);
         out.raw(&self.session);
         match self.wanted {
-            Wanted::Port(port) => {
-                out.byte(0);
+            Wanted::Port(protocol, port) => {
+                out.byte(if protocol == Protocol::Tcp { 0 } else { 2 });
                 out.varint(port.map_or(0, NonZeroU16::get));
             }
             Wanted::Visitor(number) => {
@@ -126,7 +153,8 @@ impl Decode for ForwardHeader {
         }
         let session = input.array()?;
         let wanted = match input.byte()? {
-            0 => Wanted::Port(NonZeroU16::new(input.u16()?)),
+            0 => Wanted::Port(Protocol::Tcp, NonZeroU16::new(input.u16()?)),
+            2 => Wanted::Port(Protocol::Udp, NonZeroU16::new(input.u16()?)),
             1 => Wanted::Visitor(VisitorNumber(input.u64()?)),
             other => {
                 return Err(DecodeError::UnknownVariant { kind: "wish of a forwarding stream", value: other.into() });
@@ -224,9 +252,12 @@ mod tests {
 
     #[test]
     fn a_header_comes_back_and_is_taken_for_nothing_else() {
-        for wanted in
-            [Wanted::Port(None), Wanted::Port(NonZeroU16::new(40_000)), Wanted::Visitor(VisitorNumber(u64::MAX))]
-        {
+        for wanted in [
+            Wanted::Port(Protocol::Tcp, None),
+            Wanted::Port(Protocol::Tcp, NonZeroU16::new(40_000)),
+            Wanted::Port(Protocol::Udp, NonZeroU16::new(40_000)),
+            Wanted::Visitor(VisitorNumber(u64::MAX)),
+        ] {
             let header = ForwardHeader { session: [7; 16], wanted };
             let bytes = header.to_bytes();
             assert_eq!(ForwardHeader::from_bytes(&bytes), Ok(header));

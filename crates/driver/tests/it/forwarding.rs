@@ -5,16 +5,18 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use byway_driver::forwarding::{
-    Forward, ForwardHeader, ForwardHost, ForwardLimits, HoldEnded, PortRefusal, Told, Wanted, hold, refuse_port,
+    FLOW_IDLE, Forward, ForwardHeader, ForwardHost, ForwardLimits, HoldEnded, PortRefusal, Protocol, Told, Wanted,
+    hold, refuse_port,
 };
 use byway_driver::gate::Gate;
 use byway_driver::link::{Event, Link};
 use byway_driver::meter::{Meter, Metered};
 use byway_primitives::Decode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -28,18 +30,24 @@ struct Rig {
     provider_meter: Arc<Meter>,
     client_meter: Arc<Meter>,
     gate: Arc<Gate>,
+    host: Option<ForwardHost>,
     _client: End,
     _tasks: JoinSet<()>,
 }
 
 /// A provider with one port, or none.
 async fn rig(gives_ports: bool) -> Rig {
+    rig_with(gives_ports, FLOW_IDLE).await
+}
+
+async fn rig_with(gives_ports: bool, flow_idle_max: Duration) -> Rig {
     let (mut client, mut provider) = (open(config(1)).await, open(config(2)).await);
     let (link, _) = connect(&mut client, &mut provider).await;
     let (gate, provider_meter) = (Arc::new(Gate::unlimited()), Arc::new(Meter::new()));
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let limits = ForwardLimits { listen: Ipv4Addr::LOCALHOST.into(), ports: port..=port, per_client: 1 };
+    let limits = ForwardLimits { listen: Ipv4Addr::LOCALHOST.into(), ports: port..=port, per_client: 1, flow_idle_max };
     let host = gives_ports.then(|| ForwardHost::new(limits));
+    let kept = host.clone();
     let (meter, gates) = (provider_meter.clone(), gate.clone());
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
@@ -52,8 +60,9 @@ async fn rig(gives_ports: bool) -> Rig {
             streams.spawn(async move {
                 let Some(host) = host else { return refuse_port(&mut send, &gate).await };
                 match header.wanted {
-                    Wanted::Port(port) => {
-                        host.serve_port(OWNER, port, Ipv4Addr::LOCALHOST.into(), (send, recv), &gate).await;
+                    Wanted::Port(protocol, port) => {
+                        let (owner, public) = ((OWNER, SESSION), Ipv4Addr::LOCALHOST.into());
+                        host.serve_port(owner, (protocol, port), public, (send, recv), &gate).await;
                     }
                     Wanted::Visitor(number) => {
                         host.serve_visitor(OWNER, number, (send, recv), &gate, &meter).await;
@@ -62,13 +71,19 @@ async fn rig(gives_ports: bool) -> Rig {
             });
         }
     });
-    Rig { link, provider_meter, client_meter: Arc::new(Meter::new()), gate, _client: client, _tasks: tasks }
+    let client_meter = Arc::new(Meter::new());
+    Rig { link, provider_meter, client_meter, gate, host: kept, _client: client, _tasks: tasks }
 }
 
 impl Rig {
     fn forward(&self, to: SocketAddr, tells_from: bool) -> Forward {
         let (gate, meter) = (Arc::new(Gate::unlimited()), self.client_meter.clone());
-        Forward { link: self.link.clone(), session: SESSION, gate, meter, to, tells_from }
+        let protocol = Protocol::Tcp;
+        Forward { link: self.link.clone(), session: SESSION, gate, meter, protocol, to, tells_from }
+    }
+
+    fn forward_datagrams(&self, to: SocketAddr) -> Forward {
+        Forward { protocol: Protocol::Udp, ..self.forward(to, false) }
     }
 }
 
@@ -171,6 +186,108 @@ async fn the_port_ends_with_the_session_and_is_refused_where_none_is_given() {
         let rig = rig(false).await;
         let (_told, holding) = holding(rig.forward(([127, 0, 0, 1], 9).into(), false));
         assert_eq!(holding.await.unwrap(), HoldEnded::Refused(PortRefusal::NotOffered));
+    })
+    .await;
+}
+
+/// A socket of somebody's, from whom and to whom datagrams go.
+async fn socket() -> UdpSocket {
+    UdpSocket::bind("127.0.0.1:0").await.unwrap()
+}
+
+async fn heard(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut bytes = [0; 2000];
+    let (length, from) = socket.recv_from(&mut bytes).await.unwrap();
+    (bytes[..length].to_vec(), from)
+}
+
+#[tokio::test]
+async fn visitors_by_udp_talk_to_the_program_apart_from_each_other_and_are_counted_alike() {
+    guarded(async {
+        let (rig, program) = (rig(true).await, socket().await);
+        let (mut told, holding) = holding(rig.forward_datagrams(program.local_addr().unwrap()));
+        let public = opened(&mut told).await;
+        let (one, two) = (socket().await, socket().await);
+        let mut seen = Vec::new();
+        for (visitor, word) in [(&one, b"one"), (&two, b"two"), (&one, b"1st")] {
+            visitor.send_to(word, public).await.unwrap();
+            let (payload, from) = heard(&program).await;
+            assert_eq!(payload, word);
+            seen.push(from);
+        }
+        assert!(seen[0] == seen[2] && seen[0] != seen[1], "a socket for each: {seen:?}");
+        program.send_to(b"to two", seen[1]).await.unwrap();
+        program.send_to(b"to one", seen[0]).await.unwrap();
+        assert_eq!(heard(&two).await, (b"to two".to_vec(), public));
+        assert_eq!(heard(&one).await, (b"to one".to_vec(), public));
+        let all = Metered { up: 12, down: 9 };
+        for meter in [&rig.client_meter, &rig.provider_meter] {
+            meter.reached(21).await;
+            assert_eq!(meter.read(), all);
+        }
+        let given = rig.host.as_ref().unwrap().given();
+        assert_eq!(
+            (given.len(), given[0].protocol, given[0].port, given[0].session),
+            (1, Protocol::Udp, public.port(), SESSION)
+        );
+        assert_eq!((given[0].owner, given[0].is_open, given[0].carried), (OWNER, true, all));
+        // The port goes with whoever held it.
+        holding.abort();
+        while UdpSocket::bind(public).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_visitor_by_udp_that_was_silent_for_long_is_a_new_one() {
+    guarded(async {
+        let (rig, program) = (rig_with(true, Duration::from_millis(50)).await, socket().await);
+        let (mut told, _holding) = holding(rig.forward_datagrams(program.local_addr().unwrap()));
+        let (public, visitor) = (opened(&mut told).await, socket().await);
+        visitor.send_to(b"hello", public).await.unwrap();
+        let (_, first) = heard(&program).await;
+        while !matches!(told.recv().await, Some(Told::Visitors(0))) {}
+        visitor.send_to(b"again", public).await.unwrap();
+        let (payload, second) = heard(&program).await;
+        assert_eq!(payload, b"again");
+        assert_ne!(first, second);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_visitor_by_udp_is_told_of_where_no_program_is() {
+    guarded(async {
+        let rig = rig(true).await;
+        let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (mut told, _holding) = holding(rig.forward_datagrams(nobody));
+        let (public, visitor) = (opened(&mut told).await, socket().await);
+        visitor.send_to(b"hello", public).await.unwrap();
+        while !matches!(told.recv().await, Some(Told::NotTaken)) {}
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_operator_closes_a_port_with_what_is_carried_there_and_its_client_gets_no_other() {
+    guarded(async {
+        let (rig, program) = (rig(true).await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let to = program.local_addr().unwrap();
+        let (mut told, ended) = holding(rig.forward(to, false));
+        let public = opened(&mut told).await;
+        let mut visitor = TcpStream::connect(public).await.unwrap();
+        visitor.write_all(b"hello").await.unwrap();
+        let (mut socket, _) = program.accept().await.unwrap();
+        socket.read_exact(&mut [0; 5]).await.unwrap();
+        assert_eq!(rig.host.as_ref().unwrap().close(public.port()), 1);
+        // However it is cut, it is over.
+        assert!(matches!(visitor.read(&mut [0; 1]).await, Ok(0) | Err(_)));
+        assert_eq!(ended.await.unwrap(), HoldEnded::Lost);
+        gone(public).await;
+        let (_told, again) = holding(rig.forward(to, false));
+        assert_eq!(again.await.unwrap(), HoldEnded::Refused(PortRefusal::ShutOut));
     })
     .await;
 }

@@ -151,6 +151,10 @@ pub trait NodeApi: KernelApi {
     fn is_billed(&self, account: AccountNumber) -> impl Future<Output = Answer<bool>> + Send;
 
     fn market_earnings(&self, request: MarketEarnings) -> impl Future<Output = Answer<ProviderEarnings>> + Send;
+    /// The ports that clients have here, by number.
+    fn market_ports(&self) -> impl Future<Output = Answer<Vec<GivenPort>>> + Send;
+    fn market_port_close(&self, request: MarketPortClose) -> impl Future<Output = Answer<()>> + Send;
+
     fn market_blocks(&self) -> impl Future<Output = Answer<Vec<ProviderBlock>>> + Send;
     fn market_block(&self, request: MarketBlock) -> impl Future<Output = Answer<ProviderBlock>> + Send;
     fn market_unblock(&self, request: MarketUnblock) -> impl Future<Output = Answer<ProviderBlock>> + Send;
@@ -169,6 +173,7 @@ pub trait NodeApi: KernelApi {
     fn wallet_send(&self, request: WalletSend) -> impl Future<Output = Answer<Entry>> + Send;
     fn wallet_deposit(&self, request: WalletMove) -> impl Future<Output = Answer<Entry>> + Send;
     fn wallet_withdraw(&self, request: WalletWithdraw) -> impl Future<Output = Answer<Entry>> + Send;
+    fn wallet_withdraw_cancel(&self, request: WalletWithdrawCancel) -> impl Future<Output = Answer<Entry>> + Send;
 
     fn wallet_consolidate(&self, request: WalletConsolidate) -> impl Future<Output = Answer<Consolidation>> + Send;
 

@@ -100,7 +100,7 @@ pub struct IdentityRegister {
 }
 
 /// What to connect to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ConnectTarget {
     /// Exactly this offer, by this unit; by the MB if it is sold so and nothing is said.
@@ -166,6 +166,12 @@ pub struct WalletWithdraw {
     /// An address that it is paid out to; this wallet when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    pub idempotency_key: IdempotencyKey,
+}
+
+/// Calls off all that is announced and not paid out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WalletWithdrawCancel {
     pub idempotency_key: IdempotencyKey,
 }
 
@@ -310,6 +316,12 @@ impl Request for WalletViewKeyShow {
 impl Request for WalletWithdraw {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
         Ok(Self { amount: positive(params)?, to: params.optional("to")?, idempotency_key: params.required_key()? })
+    }
+}
+
+impl Request for WalletWithdrawCancel {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { idempotency_key: params.required_key()? })
     }
 }
 

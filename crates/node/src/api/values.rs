@@ -203,6 +203,8 @@ pub enum EntryKind {
     Send,
     Deposit,
     Withdraw,
+    /// What was to leave the account stays in it.
+    WithdrawCancel,
     SettleOut,
     SettleIn,
     Pledge,

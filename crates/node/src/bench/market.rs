@@ -117,6 +117,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
             day_max: None,
             allowed: Default::default(),
             yesterday: Default::default(),
+            ended: Default::default(),
             ahead_max: AHEAD_MAX,
         },
         export_key: Phrase::from_entropy(&own(b"phrase")).seed().export_key(),

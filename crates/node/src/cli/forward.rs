@@ -14,21 +14,28 @@ pub async fn forward(globals: &Globals, command: ForwardCommand) -> anyhow::Resu
     match command {
         ForwardCommand::List => {
             let ports = list(&client).await?;
-            let mut table = Table::new(&["at the exit", "leads to", "visitors", "state"]);
+            let mut table = Table::new(&["at the exit", "", "leads to", "visitors", "state"]);
             for port in &ports {
                 let public = port.public.map_or_else(|| "none".to_owned(), |public| public.to_string());
                 let why = port.reason.as_ref().map_or_else(|| "open".to_owned(), |reason| reason.message.clone());
-                table.row([public, port.to.to_string(), port.visitors.to_string(), why]);
+                table.row([
+                    public,
+                    word(port.protocol).to_owned(),
+                    port.to.to_string(),
+                    port.visitors.to_string(),
+                    why,
+                ]);
             }
             show(globals, &ports, |_| table.text("No port is forwarded; `byway forward open 8080` asks for one."))?;
         }
-        ForwardCommand::Open(ForwardOpenArgs { to: Program(to), port, proxy_protocol }) => {
-            let request = ForwardOpen { to, port, proxy_protocol };
+        ForwardCommand::Open(ForwardOpenArgs { to: Program(to), port, udp, proxy_protocol }) => {
+            let request = ForwardOpen { to, protocol: protocol_of(udp), port, proxy_protocol };
             let opened = answered(&client, client.call("forward_open", &request).await?).await?;
             show(globals, &opened, told)?;
         }
-        ForwardCommand::Close { to: Program(to) } => {
-            let answer: serde_json::Value = client.call("forward_close", &ForwardClose { to }).await?;
+        ForwardCommand::Close { to: Program(to), udp } => {
+            let request = ForwardClose { to, protocol: protocol_of(udp) };
+            let answer: serde_json::Value = client.call("forward_close", &request).await?;
             show(globals, &answer, |_| "Given back, and forgotten.\n".to_owned())?;
         }
     }
@@ -49,17 +56,34 @@ async fn answered(client: &Client, opened: ForwardedPort) -> anyhow::Result<Forw
         }
         tokio::time::sleep(LOOK_PAUSE).await;
         let ports = list(client).await?;
-        known = ports.into_iter().find(|port| port.to == known.to).unwrap_or(known);
+        let is_it = |port: &ForwardedPort| (port.to, port.protocol) == (known.to, known.protocol);
+        known = ports.into_iter().find(is_it).unwrap_or(known);
     }
     Ok(known)
 }
 
+fn protocol_of(is_udp: bool) -> Protocol {
+    if is_udp { Protocol::Udp } else { Protocol::Tcp }
+}
+
+pub(super) fn word(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "TCP",
+        Protocol::Udp => "UDP",
+    }
+}
+
 fn told(port: &ForwardedPort) -> String {
-    let to = port.to;
+    let to = match port.protocol {
+        Protocol::Tcp => port.to.to_string(),
+        Protocol::Udp => format!("{} --udp", port.to),
+    };
+    let program = port.to;
     match (port.public, &port.reason) {
         (Some(public), _) => format!(
-            "{public} leads to {to}. Visitors are paid for like everything else; `byway forward close {to}` gives the port \
-             back.\n"
+            "{public} ({}) leads to {program}. Visitors are paid for like everything else; `byway forward close {to}` gives the port \
+             back.\n",
+            word(port.protocol)
         ),
         (None, reason) => {
             let why = reason.as_ref().map(|reason| reason.message.clone()).unwrap_or_default();

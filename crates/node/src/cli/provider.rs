@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use byway_primitives::{Amount, Span, Time};
 
+use super::forward::word;
 use super::output::{ago, bytes, duration, fields, now, print, rate, way};
 use super::wallet::{Until, entry_text, settle_all, show, transact};
-use super::{By, Globals, Outcome, ProviderCommand, Table, idempotency_key, with_progress};
+use super::{By, Globals, Outcome, PortsCommand, ProviderCommand, Table, idempotency_key, with_progress};
 use crate::api::*;
 use crate::client::Client;
 
@@ -41,6 +42,14 @@ pub async fn provider(globals: &Globals, command: ProviderCommand) -> anyhow::Re
         ProviderCommand::Blocks => {
             let blocks: Vec<ProviderBlock> = client.call("market_blocks", &Nothing {}).await?;
             show(globals, &blocks, |blocks| blocks_text(blocks, now()))?;
+        }
+        ProviderCommand::Ports { command: None } => {
+            let ports: Vec<GivenPort> = client.call("market_ports", &Nothing {}).await?;
+            show(globals, &ports, |ports| ports_text(ports, now()))?;
+        }
+        ProviderCommand::Ports { command: Some(PortsCommand::Close { port }) } => {
+            let answer: serde_json::Value = client.call("market_port_close", &MarketPortClose { port }).await?;
+            show(globals, &answer, |_| format!("Port {port} is closed, and its client gets none for a day.\n"))?;
         }
     }
     Ok(Outcome::Done)
@@ -103,6 +112,24 @@ fn blocks_text(blocks: &[ProviderBlock], now: Time) -> String {
         table.row([block.destination.to_string(), ago(block.since_ms, now), until(block, now), note]);
     }
     table.text("Nothing is blocked.")
+}
+
+fn ports_text(ports: &[GivenPort], now: Time) -> String {
+    let mut table = Table::new(&[">port", "", "client", "session", "since", ">sent to it", ">sent by it"]);
+    for given in ports {
+        let since = ago(given.since_ms, now);
+        let since = if given.open { since } else { format!("{since}, kept for it") };
+        table.row([
+            given.port.to_string(),
+            word(given.protocol).to_owned(),
+            given.client.to_string(),
+            given.session_id.0.clone(),
+            since,
+            bytes(given.bytes_down),
+            bytes(given.bytes_up),
+        ]);
+    }
+    table.text("No client has a port here.")
 }
 
 fn earnings_text(earnings: &ProviderEarnings) -> String {

@@ -63,6 +63,11 @@ pub async fn wallet(globals: &Globals, command: WalletCommand, hosting: &impl Ho
             let (idempotency_key, until) = (idempotency_key(once.idempotency_key)?, Until::of(once.wait));
             return withdraw(globals, &client()?, &WalletWithdraw { amount, to, idempotency_key }, until).await;
         }
+        WalletCommand::CancelWithdrawal { once } => {
+            let (idempotency_key, until) = (idempotency_key(once.idempotency_key)?, Until::of(once.wait));
+            let request = WalletWithdrawCancel { idempotency_key };
+            return move_money(globals, &client()?, "wallet_withdraw_cancel", &request, until).await;
+        }
         WalletCommand::Group(command) => return group(globals, command).await,
         WalletCommand::Consolidate { mix, within } => {
             let request = WalletConsolidate { mix, within_seconds: within.seconds };

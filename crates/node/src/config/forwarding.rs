@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::time::Duration;
 
-use byway_driver::forwarding::ForwardLimits;
+use byway_driver::forwarding::{FLOW_IDLE, ForwardLimits};
 use serde::Deserialize;
 
 use super::{Problem, problem};
@@ -23,6 +24,9 @@ pub struct ForwardingConfig {
     /// Ports of one client at one time; two when left out.
     #[serde(default = "two")]
     pub per_client: usize,
+    /// How long nothing may come of a visitor by UDP; two minutes when left out.
+    #[serde(default = "idle")]
+    pub udp_idle_seconds: u64,
 }
 
 /// `FIRST-LAST`.
@@ -56,8 +60,9 @@ impl TryFrom<String> for PortRange {
 
 impl ForwardingConfig {
     pub fn settings(&self) -> Forwarding {
-        let Self { ports, listen, public, per_client } = self;
-        let limits = ForwardLimits { listen: *listen, ports: ports.0.clone(), per_client: *per_client };
+        let Self { ports, listen, public, per_client, udp_idle_seconds } = self;
+        let (ports, flow_idle_max) = (ports.0.clone(), Duration::from_secs(*udp_idle_seconds));
+        let limits = ForwardLimits { listen: *listen, ports, per_client: *per_client, flow_idle_max };
         Forwarding { limits, public: *public }
     }
 
@@ -65,6 +70,10 @@ impl ForwardingConfig {
         if self.per_client == 0 {
             let remedy = "remove the section, or write 1 or more";
             return Err(problem("provider.forwarding.per_client", 0, "nobody would be given a port", remedy));
+        }
+        if self.udp_idle_seconds == 0 {
+            let remedy = "write 1 or more, or leave it out";
+            return Err(problem("provider.forwarding.udp_idle_seconds", 0, "no answer would find its way", remedy));
         }
         if self.public.is_some_and(|public| public.is_unspecified()) {
             let why = "clients are told that visitors come in there";
@@ -80,6 +89,10 @@ fn everywhere() -> IpAddr {
 
 fn two() -> usize {
     2
+}
+
+fn idle() -> u64 {
+    FLOW_IDLE.as_secs()
 }
 
 #[cfg(test)]

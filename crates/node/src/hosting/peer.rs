@@ -139,6 +139,7 @@ pub(super) fn node_config(
             day_max: None,
             allowed: Default::default(),
             yesterday: Default::default(),
+            ended: Default::default(),
             ahead_max: AHEAD_MAX,
         },
         export_key: keystore.export_key(),

@@ -13,6 +13,7 @@ use byway_primitives::{Amount, Batch, Hash, Space, Store, Time};
 use serde::{Deserialize, Serialize};
 
 use super::Actor;
+use super::limits::BUDGET_SPENT;
 use super::ways::{Connection, WayId};
 use crate::api::{AccountNumber, Answer, ApiError, Period, Session, SubAccount, SubAccountCreate, SubAccountCreated};
 
@@ -211,6 +212,12 @@ impl Actor {
         }
     }
 
+    /// What a sub-account whose budget is used up, or left with too little for anything, is told.
+    pub(super) fn budget_spent(&self, number: AccountNumber) -> ApiError {
+        let limit = self.accounts.records.get(&number).map_or(Amount::ZERO, |record| record.limit);
+        ApiError::account_spent(limit)
+    }
+
     /// What a sub-account may still spend.
     pub(super) fn budget_left(&self, number: AccountNumber) -> Amount {
         self.accounts.records.get(&number).map_or(Amount::ZERO, |record| record.left(self.clock.now()))
@@ -261,7 +268,7 @@ impl Actor {
         let spent = self.accounts.records.iter().filter(|(_, record)| record.left(now).is_zero());
         let spent: Vec<AccountNumber> = spent.map(|(number, _)| *number).collect();
         for way in spent.into_iter().flat_map(|number| self.ways_of(number)).collect::<Vec<_>>() {
-            self.end_of_budget(way, "the sub-account's budget is used up");
+            self.end_of_budget(way, BUDGET_SPENT);
         }
     }
 

@@ -172,7 +172,7 @@ impl NodeApi for PeerNode {
     }
 
     async fn forward_close(&self, request: ForwardClose) -> Answer<()> {
-        self.ask(move |actor| actor.close_forward(request.to)).await
+        self.ask(move |actor| actor.close_forward((request.to, request.protocol))).await
     }
 
     async fn proxy_port_close(&self, request: ProxyPortClose) -> Answer<()> {
@@ -210,6 +210,14 @@ impl NodeApi for PeerNode {
 
     async fn market_earnings(&self, request: MarketEarnings) -> Answer<ProviderEarnings> {
         self.ask(move |actor| Ok(actor.earnings(request))).await
+    }
+
+    async fn market_ports(&self) -> Answer<Vec<GivenPort>> {
+        self.ask(|actor| Ok(actor.given_ports())).await
+    }
+
+    async fn market_port_close(&self, request: MarketPortClose) -> Answer<()> {
+        self.ask(move |actor| actor.close_given_port(request.port)).await
     }
 
     async fn market_blocks(&self) -> Answer<Vec<ProviderBlock>> {
@@ -279,6 +287,11 @@ impl NodeApi for PeerNode {
     async fn wallet_withdraw(&self, request: WalletWithdraw) -> Answer<Entry> {
         let once = Once::new("wallet_withdraw", &request.idempotency_key, &request);
         self.spend(once, move |actor| actor.withdrawal(&request)).await
+    }
+
+    async fn wallet_withdraw_cancel(&self, request: WalletWithdrawCancel) -> Answer<Entry> {
+        let once = Once::new("wallet_withdraw_cancel", &request.idempotency_key, &request);
+        self.spend(once, |actor| actor.withdrawal_cancelled()).await
     }
 
     async fn wallet_consolidate(&self, request: WalletConsolidate) -> Answer<Consolidation> {

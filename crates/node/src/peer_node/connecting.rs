@@ -20,11 +20,12 @@ use byway_access::session::{OpenError, ResponseId, SessionId};
 use byway_driver::entropy;
 use byway_driver::link::{ConnectError, Link, LinkContact};
 use byway_peer::market::MarketError;
-use byway_primitives::{Amount, IdentityId};
+use byway_primitives::IdentityId;
 use byway_records::Offer;
 use tokio::sync::oneshot;
 
 use super::limits::Over;
+use super::shares::Claimant;
 use super::ways::{Connecting, Connection, Flow, Stage, WayId};
 use super::{Actor, Arrival};
 use crate::api::{ApiError, ConnectTarget, OfferFilter};
@@ -54,10 +55,17 @@ impl Actor {
 
     /// Connects to what is asked for; the answer comes when a session is open, or nobody is left to try.
     pub(super) fn connect(&mut self, id: WayId, target: ConnectTarget, answer: Asker) {
+        if let Some(over) = self.held_back(id) {
+            // Whoever asked may have stopped waiting.
+            let _ = answer.send(Err(over.error(self.spent_today())));
+            return;
+        }
         let candidates = match self.candidates(&target) {
             Ok(candidates) => candidates,
             Err(error) => {
-                if self.ways.connected(id).is_none() {
+                // What is in use stays so, and a question that was put to the user is still to be answered.
+                let is_stopped = self.ways.get(id).is_some_and(|way| matches!(way.connection, Connection::Stopped(_)));
+                if self.ways.connected(id).is_none() && !is_stopped {
                     self.fail_connection(id, error.to_string());
                 }
                 // Whoever asked may have stopped waiting.
@@ -295,44 +303,40 @@ impl Actor {
 
     fn ask_for_session(&mut self, id: WayId) {
         let (now, response) = (self.clock.now(), ResponseId(entropy::number()));
-        // Its budget may have been used up, or its token revoked, since somebody asked.
+        // Its budget may have been used up, or its token revoked, or the day's limit reached, since somebody asked.
         let payer = self.ways.get(id).and_then(|way| way.payer);
         if let Err(error) = self.check_payer(payer) {
-            if let Some(connecting) = self.ways.connecting_mut(id) {
-                connecting.answer_all(&Err(error.clone()));
+            if let Some(limit) = self.day_over() {
+                return self.stop_way(id, Over::day(limit));
             }
-            return self.fail_connection(id, error.to_string());
+            return self.give_up(id, &error);
         }
         let Some(way) = self.ways.get_mut(id) else { return };
         let Connection::Connecting(connecting) = &mut way.connection else { return };
         connecting.stage = Stage::Opening(response);
         let (provider, candidate) = (connecting.provider(), connecting.current.clone());
         let price_max = connecting.filter.as_ref().and_then(|filter| filter.max_price);
-        let (data, payer, own_max) = (way.data.clone(), way.payer, way.cost_max.unwrap_or(Amount::MAX));
-        let cost_max = self.session_cost_max(payer).min(own_max);
+        let (data, own_max) = (way.data.clone(), way.cost_max);
+        let cost_max = self.cost_max_of(Claimant::Way(id));
         let request = self.session_request(&candidate, price_max, cost_max, data);
         self.session_asked_for(provider);
         match self.market.open_session(now, provider, response, request, &self.market_journal) {
             Ok(()) => {}
-            Err(MarketError::Session(OpenError::LimitTooLow { left, .. })) if left == self.day_left() => {
-                self.too_little_today(id);
+            // No provider's fault, and for whoever pays to say more.
+            Err(MarketError::Session(OpenError::LimitTooLow { .. })) if own_max != Some(cost_max) => {
+                match (self.limit_of_user(payer, cost_max), payer) {
+                    (None, Some(payer)) => self.give_up(id, &self.budget_spent(payer)),
+                    (over, _) => self.stop_way(id, over.unwrap_or(Over::day(cost_max))),
+                }
             }
             Err(error) => self.next_best(id, &error.to_string()),
         }
     }
 
-    /// What is left of the day's limit buys nothing: no provider's fault, and for the user to say more.
-    fn too_little_today(&mut self, id: WayId) {
-        let (limit, spent) = (self.day_max().unwrap_or_default(), self.spent_today());
-        let Some(connecting) = self.ways.connecting_mut(id) else { return };
-        connecting.answer_all(&Err(ApiError::spending_limit("day", limit, spent)));
-        let again = match &connecting.filter {
-            Some(filter) => ConnectTarget::Cheapest(filter.clone()),
-            None => {
-                ConnectTarget::Offer { offer_id: connecting.current.id, unit: Some(connecting.current.unit.into()) }
-            }
-        };
-        self.wait_for_word(id, Over::day(limit), again);
+    /// There is nothing to pay for a session with, whoever would give it.
+    fn give_up(&mut self, id: WayId, error: &ApiError) {
+        self.stop_trying(id, error);
+        self.fail_connection(id, error.to_string());
     }
 
     pub(super) fn next_best(&mut self, id: WayId, why: &str) {

@@ -32,7 +32,7 @@ impl Actor {
             Arrival::Wanted(way) => self.ensure_connected(way),
             Arrival::Plugged(event) => self.plugged_event(event),
             Arrival::Probed(way) => self.probed(way),
-            Arrival::ForwardGiven { to, port } => self.forward_given(to, port),
+            Arrival::ForwardGiven { place, port } => self.forward_given(place, port),
             Arrival::Exported { content, result } => self.exported(content, result),
         }
         Ok(())

@@ -19,6 +19,7 @@ use byway_records::state::{
 use byway_records::{Backing, ProgramId, TransactionId};
 
 use super::kernel_access::AskError;
+use super::ways::WayId;
 use super::{Actor, Arrival};
 use crate::api::Event;
 use crate::explorer::checkpoint_view;
@@ -35,8 +36,9 @@ impl Actor {
             let (batch, _) = self.wallet.scan_genesis(&self.config.genesis);
             self.write_ledger(batch);
         }
-        self.take_up_sessions();
         self.take_up_choices();
+        self.take_up_sessions();
+        self.take_up_stop(WayId::MAIN);
         self.note_served();
         self.note_peers();
         self.sell();

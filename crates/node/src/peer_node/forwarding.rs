@@ -10,12 +10,13 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use byway_access::session::SessionId;
 use byway_driver::forwarding::{
-    Forward, ForwardHost, ForwardLimits, HoldEnded, PortRefusal, Told, Wanted, hold, refuse_port,
+    self, Forward, ForwardHost, ForwardLimits, HoldEnded, PortRefusal, Told, Wanted, hold, refuse_port,
 };
 use byway_driver::link::{StreamRecv, StreamSend};
 use byway_driver::socks::Reply;
-use byway_primitives::{Batch, IdentityId, Space, Store};
+use byway_primitives::{Batch, IdentityId, Space, Store, Time};
 use byway_records::offer::{Contact, Service};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
@@ -27,10 +28,12 @@ use super::serving::leads_out;
 use super::way_out::{Exit, ExitState, find_exit};
 use super::ways::WayId;
 use super::{Actor, Arrival, SellingConfig};
-use crate::api::{Answer, ApiError, ForwardOpen, ForwardedPort, Reason};
+use crate::api::{self as contract, Answer, ApiError, ForwardOpen, ForwardedPort, GivenPort, Protocol, Reason};
 
 /// Forwarded ports, by where they lead.
 const FORWARDS: Space = Space("forwards");
+/// Before where one leads that is for UDP.
+const UDP_KEY: &str = "udp ";
 /// Of one node.
 const FORWARDS_MAX: usize = 32;
 /// The name of the contact that says at which address an exit forwards ports.
@@ -50,7 +53,10 @@ pub struct Forwarding {
 
 /// The ports that this node has asked exits for.
 #[derive(Default)]
-pub(super) struct Forwards(BTreeMap<SocketAddr, Held>);
+pub(super) struct Forwards(BTreeMap<Place, Held>);
+
+/// Where a port leads, and what it is for.
+pub(super) type Place = (SocketAddr, Protocol);
 
 struct Held {
     wish: Wish,
@@ -61,6 +67,8 @@ struct Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Wish {
     port: Option<NonZeroU16>,
+    #[serde(default)]
+    protocol: Protocol,
     proxy_protocol: bool,
     /// What an exit gave last, which is asked for first.
     given: Option<NonZeroU16>,
@@ -81,76 +89,80 @@ impl State {
 
 impl Actor {
     pub(super) fn open_forward(&mut self, request: ForwardOpen) -> Answer<ForwardedPort> {
-        let ForwardOpen { to, port, proxy_protocol } = request;
-        if self.forwards.0.len() >= FORWARDS_MAX && !self.forwards.0.contains_key(&to) {
+        let ForwardOpen { to, protocol, port, proxy_protocol } = request;
+        let place = (to, protocol);
+        if self.forwards.0.len() >= FORWARDS_MAX && !self.forwards.0.contains_key(&place) {
             return Err(ApiError::busy("forwarded ports"));
         }
         let asked = self.forwards.0.iter().find(|(known, held)| {
-            **known != to && port.is_some() && (held.wish.port == port || held.wish.given == port)
+            let is_same = held.wish.port == port || held.wish.given == port;
+            **known != place && known.1 == protocol && port.is_some() && is_same
         });
-        if let Some((other, _)) = asked {
+        if let Some(((other, _), _)) = asked {
             let why = format!("it is asked for already, for {other}; leave it out, or choose another");
             return Err(ApiError::invalid_params("port", why));
         }
-        let wish = Wish { port, proxy_protocol, given: None };
+        let wish = Wish { port, protocol, proxy_protocol, given: None };
         self.hold_forward(to, wish);
-        self.keep_forward(to);
-        self.forward_view(to).ok_or_else(ApiError::internal)
+        self.keep_forward(place);
+        self.forward_view(place).ok_or_else(ApiError::internal)
     }
 
     fn hold_forward(&mut self, to: SocketAddr, wish: Wish) {
         let (told, state) = watch::channel(State::without("waiting", "the exit is asked for it"));
         let holder = Holder { to, wish, exits: self.ways.main.exits.subscribe(), arrive: self.arrive.clone(), told };
+        let place = (to, wish.protocol);
         // One that is there already ends with this.
-        self.forwards.0.remove(&to);
+        self.forwards.0.remove(&place);
         let task = Listening(tokio::spawn(holder.run()));
-        self.forwards.0.insert(to, Held { wish, state, _task: task });
+        self.forwards.0.insert(place, Held { wish, state, _task: task });
     }
 
-    fn keep_forward(&mut self, to: SocketAddr) {
-        let Some(held) = self.forwards.0.get(&to) else { return };
-        let value = serde_json::to_vec(&held.wish).expect("two numbers and a flag have a JSON form");
+    fn keep_forward(&mut self, place: Place) {
+        let Some(held) = self.forwards.0.get(&place) else { return };
+        let value = serde_json::to_vec(&held.wish).expect("numbers, a word and a flag have a JSON form");
         let mut batch = Batch::new();
-        batch.put(FORWARDS, to.to_string(), value);
+        batch.put(FORWARDS, key_of(place), value);
         self.write_ledger(batch);
     }
 
     /// An exit gave this port, so that after a restart it is asked for it again.
-    pub(super) fn forward_given(&mut self, to: SocketAddr, port: NonZeroU16) {
-        if let Some(held) = self.forwards.0.get_mut(&to)
+    pub(super) fn forward_given(&mut self, place: Place, port: NonZeroU16) {
+        if let Some(held) = self.forwards.0.get_mut(&place)
             && held.wish.given.replace(port) != Some(port)
         {
-            self.keep_forward(to);
+            self.keep_forward(place);
         }
     }
 
     /// Asks again for what was asked for before a restart.
     pub(super) fn reopen_forwards(&mut self) {
         for (key, value) in self.ledger_journal.scan_prefix(FORWARDS, &[]) {
-            let to = std::str::from_utf8(&key).ok().and_then(|text| text.parse().ok());
+            let text = std::str::from_utf8(&key).ok();
+            let to = text.and_then(|text| text.trim_start_matches(UDP_KEY).parse().ok());
             if let (Some(to), Ok(wish)) = (to, serde_json::from_slice(&value)) {
                 self.hold_forward(to, wish);
             }
         }
     }
 
-    pub(super) fn close_forward(&mut self, to: SocketAddr) -> Answer<()> {
-        self.forwards.0.remove(&to).ok_or_else(|| ApiError::forward_not_open(to))?;
+    pub(super) fn close_forward(&mut self, place: Place) -> Answer<()> {
+        self.forwards.0.remove(&place).ok_or_else(|| ApiError::forward_not_open(place.0))?;
         let mut batch = Batch::new();
-        batch.delete(FORWARDS, to.to_string());
+        batch.delete(FORWARDS, key_of(place));
         self.write_ledger(batch);
         Ok(())
     }
 
     pub(super) fn forward_views(&self) -> Vec<ForwardedPort> {
-        self.forwards.0.keys().filter_map(|to| self.forward_view(*to)).collect()
+        self.forwards.0.keys().filter_map(|place| self.forward_view(*place)).collect()
     }
 
-    fn forward_view(&self, to: SocketAddr) -> Option<ForwardedPort> {
-        let Held { wish, state, .. } = self.forwards.0.get(&to)?;
+    fn forward_view(&self, place: Place) -> Option<ForwardedPort> {
+        let Held { wish, state, .. } = self.forwards.0.get(&place)?;
         let State { public, reason, visitors } = state.borrow().clone();
-        let Wish { port, proxy_protocol, .. } = *wish;
-        Some(ForwardedPort { to, port, proxy_protocol, public, reason, visitors: visitors as u64 })
+        let (Wish { port, proxy_protocol, .. }, (to, protocol)) = (*wish, place);
+        Some(ForwardedPort { to, protocol, port, proxy_protocol, public, reason, visitors: visitors as u64 })
     }
 
     /// The contact by which an offer says that ports are forwarded.
@@ -173,7 +185,7 @@ impl Actor {
     /// Serves a client's stream that asks for a port, or fetches a visitor.
     pub(super) fn serve_forward(
         &self,
-        client: IdentityId,
+        (client, session): (IdentityId, SessionId),
         plane: Plane,
         wanted: Wanted,
         (mut send, recv): (StreamSend, StreamRecv),
@@ -183,7 +195,9 @@ impl Actor {
         tokio::spawn(async move {
             let Some((host, public)) = host else { return refuse_port(&mut send, &plane.gate).await };
             match wanted {
-                Wanted::Port(port) => host.serve_port(client.0, port, public, (send, recv), &plane.gate).await,
+                Wanted::Port(protocol, port) => {
+                    host.serve_port((client.0, session.0), (protocol, port), public, (send, recv), &plane.gate).await;
+                }
                 Wanted::Visitor(number) => {
                     let outcome = host.serve_visitor(client.0, number, (send, recv), &plane.gate, &plane.meter).await;
                     tracing::trace!(?outcome, "visitor gone");
@@ -192,9 +206,56 @@ impl Actor {
         });
     }
 
+    /// The ports that clients have here.
+    pub(super) fn given_ports(&self) -> Vec<GivenPort> {
+        let now = self.clock.now();
+        let given = self.forward_host.iter().flat_map(ForwardHost::given).map(|given| GivenPort {
+            port: given.port,
+            protocol: given.protocol.into(),
+            client: IdentityId(given.owner),
+            session_id: contract::SessionId(SessionId(given.session).to_string()),
+            since_ms: Time(now.0.saturating_sub(given.age.as_millis() as u64)),
+            open: given.is_open,
+            bytes_down: given.carried.down,
+            bytes_up: given.carried.up,
+        });
+        given.collect()
+    }
+
+    pub(super) fn close_given_port(&self, port: u16) -> Answer<()> {
+        let closed = self.forward_host.as_ref().map_or(0, |host| host.close(port));
+        if closed == 0 { Err(ApiError::port_not_given(port)) } else { Ok(()) }
+    }
+
     pub(super) fn open_forward_host(&mut self) {
         let forwarding = self.config.selling.as_ref().and_then(|selling| selling.forwarding.as_ref());
         self.forward_host = forwarding.map(|forwarding| ForwardHost::new(forwarding.limits.clone()));
+    }
+}
+
+/// What is kept of a port for TCP stands under where it leads alone.
+fn key_of((to, protocol): Place) -> String {
+    match protocol {
+        Protocol::Tcp => to.to_string(),
+        Protocol::Udp => format!("{UDP_KEY}{to}"),
+    }
+}
+
+impl From<Protocol> for forwarding::Protocol {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Tcp => Self::Tcp,
+            Protocol::Udp => Self::Udp,
+        }
+    }
+}
+
+impl From<forwarding::Protocol> for Protocol {
+    fn from(protocol: forwarding::Protocol) -> Self {
+        match protocol {
+            forwarding::Protocol::Tcp => Self::Tcp,
+            forwarding::Protocol::Udp => Self::Udp,
+        }
     }
 }
 
@@ -236,16 +297,18 @@ impl Holder {
             session: exit.session.0,
             gate: exit.plane.gate.clone(),
             meter: exit.plane.meter.clone(),
+            protocol: self.wish.protocol.into(),
             to: self.to,
             tells_from: self.wish.proxy_protocol,
         };
-        let (told, arrive, given, to) = (&self.told, &self.arrive, &mut self.wish.given, self.to);
+        let (told, arrive, given) = (&self.told, &self.arrive, &mut self.wish.given);
+        let place = (self.to, self.wish.protocol);
         let ended = hold(forward, self.wish.port.or(*given), |news| match news {
             Told::Open(public) => {
                 *given = NonZeroU16::new(public.port());
                 if let Some(port) = *given {
                     // A task that has no room now is told the next time.
-                    let _ = arrive.try_send(Arrival::ForwardGiven { to, port });
+                    let _ = arrive.try_send(Arrival::ForwardGiven { place, port });
                 }
                 told.send_replace(State { public: Some(public), reason: None, visitors: 0 });
             }

@@ -31,6 +31,9 @@ pub(super) struct Note {
     /// Whether it only completes what another one began, and is listed if it fails alone.
     #[serde(default)]
     pub completes: bool,
+    /// Whether it calls off what was to leave the account.
+    #[serde(default)]
+    pub cancels: bool,
     /// Whether it is about what leaves the account.
     #[serde(default)]
     pub leaves: bool,
@@ -125,6 +128,7 @@ fn entry(line: &Activity, verdict: Option<&Activity>, note: Option<&Note>) -> En
             Kind::Received => EntryKind::Receive,
             Kind::Sent | Kind::Spent => EntryKind::Send,
             Kind::Deposit => EntryKind::Deposit,
+            Kind::Withdrawal if note.is_some_and(|note| note.cancels) => EntryKind::WithdrawCancel,
             Kind::Withdrawal => EntryKind::Withdraw,
             Kind::Registration => EntryKind::Pledge,
             Kind::Offer => EntryKind::Publish,

@@ -24,6 +24,7 @@ use byway_records::offer::Service;
 
 use super::Actor;
 use super::data_plane::Plane;
+use super::shares::Claimant;
 use super::tunnel::{GuestError, GuestOrder};
 use super::tunnelling::contact;
 use crate::api::OfferFilter;
@@ -177,6 +178,12 @@ impl Actor {
         hops.filter_map(|(path, hop)| Some((path, hop.as_mut()?))).find(|(_, hop)| hop.provider() == provider)
     }
 
+    /// Relays that are asked for a session.
+    pub(super) fn relays_asked(&self) -> impl Iterator<Item = IdentityId> {
+        let hops = self.tunnelling.hops.iter().flat_map(|hops| hops.hops.iter().flatten());
+        hops.filter(|hop| matches!(hop.stage, Stage::Opening)).map(Hop::provider)
+    }
+
     /// There is a dialogue with a peer: if it is to be a relay, it is asked for a session.
     pub(super) fn hop_talking(&mut self, provider: IdentityId) {
         let Some(target) = self.tunnelling.hops.as_ref().map(|hops| hops.target) else { return };
@@ -186,7 +193,7 @@ impl Actor {
         hop.stage = Stage::Opening;
         let candidate = hop.candidate.clone();
         let price_max = self.config.buying.max_price_per_mb();
-        let cost_max = self.session_cost_max(self.ways.main.payer);
+        let cost_max = self.cost_max_of(Claimant::Relay(provider));
         let request = self.session_request(&candidate, price_max, cost_max, Vec::new());
         let (now, response) = (self.clock.now(), ResponseId(entropy::number()));
         self.tunnelling.wishes.note(response, target);

@@ -35,6 +35,7 @@ impl Actor {
     pub(super) fn keep_session(&mut self, session: contract::Session) {
         let key = [&session.started_ms.0.to_be_bytes()[..], session.id.0.as_bytes()].concat();
         self.keep(SESSION_LOG, key, &session);
+        self.count_ended(&session);
         self.ended_sessions.push(session);
     }
 
@@ -103,6 +104,9 @@ impl Actor {
 
     pub(super) fn take_up_sessions(&mut self) {
         let stored = self.ledger_journal.scan_prefix(SESSION_LOG, &[]);
-        self.ended_sessions = stored.iter().filter_map(|(_, value)| serde_json::from_slice(value).ok()).collect();
+        let ended: Vec<contract::Session> =
+            stored.iter().filter_map(|(_, value)| serde_json::from_slice(value).ok()).collect();
+        ended.iter().for_each(|session| self.count_ended(session));
+        self.ended_sessions = ended;
     }
 }

@@ -1,9 +1,10 @@
 //! What the user is willing to spend, and asking when that is reached (row A10).
 //!
-//! A session costs at most its own limit and what is left of the day, and the day's limit holds for all ways together. A way that
-//! reaches one of them is *stopped*: its session ends, its programs wait, and the user is asked. It goes on by the user's word
-//! (`spending_allow`, or another limit), and after the limit of a day also when the day is over (UTC). Nothing else moves it on: a program
-//! that tries again does not open the next session behind the user's back.
+//! A session costs at most its own limit and its share of what is left of the day ([`shares`](super::shares)), and the day's limit holds
+//! for all ways together. A way that reaches one of them, with a session or on the way to one, is *stopped* ([`stops`](super::stops)): its
+//! session ends, its programs wait, and the user is asked. It goes on by the user's word (`spending_allow`, another limit or, where a session
+//! was at its own, another `connect`), and after the limit of a day also when the day is over (UTC). Nothing else moves it on: a
+//! program that tries again does not open the next session behind the user's back, and a `connect` that finds nobody leaves the question.
 //!
 //! Sub-accounts have budgets of their own ([`accounts`](super::accounts)), within these limits.
 
@@ -11,16 +12,14 @@ use std::fmt;
 
 use byway_access::session::SessionId;
 use byway_primitives::{Amount, Span, Time};
-use byway_records::OfferId;
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 
 use super::Actor;
-use super::ways::{Connection, Stopped, WayId};
-use crate::api::{
-    AccountNumber, Answer, ApiError, ConnectTarget, LimitKind, Spending, SpendingAllow, SpendingAsk, SpendingLimits,
-    Unit,
-};
+use super::ways::Connection;
+use crate::api::{AccountNumber, Answer, ApiError, LimitKind, Session, Spending, SpendingAllow, SpendingLimits};
+
+/// What whoever used a sub-account's budget up is told.
+pub(super) const BUDGET_SPENT: &str = "the sub-account's budget is used up";
 
 /// What the user has allowed on one day beyond its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,14 +43,49 @@ pub struct Yesterday {
     costs: Vec<(String, Amount)>,
 }
 
+/// What sessions have cost on one day that are over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Since 1970, UTC.
+    day: u64,
+    cost: Amount,
+}
+
+impl Default for Ended {
+    fn default() -> Self {
+        Self { day: 0, cost: Amount::ZERO }
+    }
+}
+
+impl Ended {
+    fn on(self, day: u64) -> Amount {
+        if self.day == day { self.cost } else { Amount::ZERO }
+    }
+
+    fn count(&mut self, day: u64, cost: Amount) {
+        *self = Self { day, cost: self.on(day).checked_add(cost).unwrap_or(Amount::MAX) };
+    }
+}
+
 impl Yesterday {
-    fn costs_before(&self, day: u64) -> &[(String, Amount)] {
-        if self.day == day { &self.costs } else { &[] }
+    /// What a session had cost when this day began.
+    fn cost_before(&self, day: u64, session: &str) -> Option<Amount> {
+        let known = self.costs.iter().filter(|_| self.day == day).find(|(id, _)| id == session);
+        known.map(|(_, cost)| *cost)
+    }
+
+    fn knows(&self, day: u64, session: &str) -> bool {
+        self.cost_before(day, session).is_some()
+    }
+
+    /// What of a session's cost is of this day.
+    fn cost_since(&self, day: u64, session: &str, cost: Amount) -> Amount {
+        cost.saturating_sub(self.cost_before(day, session).unwrap_or(Amount::ZERO))
     }
 }
 
 /// The limit that stopped a way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Over {
     pub which: LimitKind,
     pub limit: Amount,
@@ -60,6 +94,14 @@ pub(super) struct Over {
 impl Over {
     pub fn day(limit: Amount) -> Self {
         Self { which: LimitKind::Day, limit }
+    }
+
+    /// What whoever waits for a session is told.
+    pub fn error(self, spent_today: Amount) -> ApiError {
+        match self.which {
+            LimitKind::Session => ApiError::session_limit(self.limit),
+            LimitKind::Day => ApiError::spending_limit("day", self.limit, spent_today),
+        }
     }
 }
 
@@ -74,41 +116,39 @@ impl fmt::Display for Over {
     }
 }
 
-fn day_of(time: Time) -> u64 {
+pub(super) fn day_of(time: Time) -> u64 {
     time.0 / Span::days(1).0
 }
 
 impl Actor {
     pub(super) fn spending(&self) -> Spending {
-        let asks = self.ways.iter().filter_map(|(id, way)| match &way.connection {
-            Connection::Stopped(Stopped { since, over, .. }) => Some(SpendingAsk {
-                proxy: self.proxy_ports.of_way(id),
-                which: over.which,
-                limit: over.limit,
-                since_ms: *since,
-            }),
-            _ => None,
-        });
         Spending {
             session_max: self.limits.session_max,
             day_max: self.limits.day_max,
             day_allowed: Some(self.allowed_today()).filter(|allowed| !allowed.is_zero()),
             day_spent: self.spent_today(),
-            asks: asks.collect(),
+            asks: self.spending_asks(),
         }
     }
 
     /// What the sessions have cost that are open or began today (UTC).
     pub(super) fn spent_today(&self) -> Amount {
         let now = self.clock.now();
-        let today = Time(day_of(now) * Span::days(1).0);
-        let before = self.limits.yesterday.costs_before(day_of(now));
-        let used = self.session_records(usize::MAX).into_iter().filter(|session| session.client.is_none());
-        let costs = used.filter_map(|session| match before.iter().find(|(id, _)| *id == session.id.0) {
-            Some((_, cost)) => Some(session.cost.saturating_sub(*cost)),
-            None => (session.started_ms >= today || session.state.is_open()).then_some(session.cost),
-        });
-        Amount::checked_sum(costs).unwrap_or(Amount::MAX)
+        let day = day_of(now);
+        let open = self.market.used_sessions(now).into_iter();
+        let open = open.map(|(_, view)| self.limits.yesterday.cost_since(day, &view.id.to_string(), view.cost));
+        Amount::checked_sum(open.chain([self.limits.ended.on(day)])).unwrap_or(Amount::MAX)
+    }
+
+    /// A session has ended, or is known to have.
+    pub(super) fn count_ended(&mut self, session: &Session) {
+        let day = day_of(self.clock.now());
+        let began_before = day_of(session.started_ms) < day;
+        if session.client.is_some() || (began_before && !self.limits.yesterday.knows(day, &session.id.0)) {
+            return;
+        }
+        let cost = self.limits.yesterday.cost_since(day, &session.id.0, session.cost);
+        self.limits.ended.count(day, cost);
     }
 
     /// A day begins: what open sessions have cost so far was spent before it.
@@ -146,12 +186,6 @@ impl Actor {
         self.day_max().filter(|_| self.day_left().is_zero())
     }
 
-    /// The most that a session may cost whoever pays for it.
-    pub(super) fn session_cost_max(&self, payer: Option<AccountNumber>) -> Amount {
-        let own = self.limits.session_max.unwrap_or(Amount::MAX).min(self.day_left());
-        payer.map_or(own, |number| own.min(self.budget_left(number)))
-    }
-
     /// Every peer's promises are held to the day's limit, too.
     pub(super) fn tell_day_max(&mut self) {
         let (now, day_max) = (self.clock.now(), self.day_max().unwrap_or(Amount::MAX));
@@ -170,17 +204,13 @@ impl Actor {
         }
         self.keep_choices();
         self.go_on_within_limits();
+        self.share_out();
         self.spending()
     }
 
     /// The user says yes to what was asked, or ahead of it.
     pub(super) fn allow_spending(&mut self, request: SpendingAllow) -> Answer<Spending> {
-        let is_asked = |which: LimitKind| {
-            let stopped =
-                |connection: &Connection| matches!(connection, Connection::Stopped(s) if s.over.which == which);
-            !self.ways.ids(|way| stopped(&way.connection)).is_empty()
-        };
-        let (asks_day, asks_session) = (is_asked(LimitKind::Day), is_asked(LimitKind::Session));
+        let (asks_day, asks_session) = (self.is_asked(LimitKind::Day), self.is_asked(LimitKind::Session));
         match (request.amount, self.limits.day_max) {
             (Some(_), None) => {
                 let why = "there is no limit for the day; leave it out to go on after the limit of a session";
@@ -199,6 +229,7 @@ impl Actor {
         for id in self.ways.ids(|way| matches!(way.connection, Connection::Stopped(_))) {
             self.go_on(id);
         }
+        self.share_out();
         Ok(self.spending())
     }
 
@@ -208,49 +239,19 @@ impl Actor {
         if self.ways.get(way).is_some_and(|way| way.cost_max.is_some()) {
             return self.end_of_budget(way, "it has cost what it may");
         }
-        let is_own = self.limits.session_max == Some(limit);
-        match (self.payer_of(session), self.day_over()) {
-            _ if is_own => self.stop_way(way, Over { which: LimitKind::Session, limit }),
-            (None, _) => self.stop_way(way, Over::day(self.day_max().unwrap_or(limit))),
-            (Some(_), Some(limit)) => self.stop_way(way, Over::day(limit)),
-            (Some(_), None) => self.end_of_budget(way, "the sub-account's budget is used up"),
+        match self.limit_of_user(self.payer_of(session), limit) {
+            Some(over) => self.stop_way(way, over),
+            None => self.end_of_budget(way, BUDGET_SPENT),
         }
     }
 
-    /// Ends a way's session, and has it wait for the user.
-    pub(super) fn stop_way(&mut self, id: WayId, over: Over) {
-        let Some(connected) = self.ways.connected(id) else { return };
-        let offer = OfferId::of(connected.offer.provider, connected.offer.serial);
-        let again = match &connected.filter {
-            Some(filter) => ConnectTarget::Cheapest(filter.clone()),
-            None => ConnectTarget::Offer { offer_id: offer, unit: self.unit_of(connected.session).map(Unit::from) },
-        };
-        tracing::info!(%over, "a spending limit is reached");
-        if self.stop_paying(id) {
-            self.wait_for_word(id, over, again);
+    /// The user's limit that leaves a session no more than this; none where it is the budget of whoever pays.
+    pub(super) fn limit_of_user(&self, payer: Option<AccountNumber>, cost_max: Amount) -> Option<Over> {
+        if self.limits.session_max == Some(cost_max) {
+            return Some(Over { which: LimitKind::Session, limit: cost_max });
         }
-    }
-
-    /// A program wants out, and nothing may be spent today.
-    pub(super) fn wait_for_word(&mut self, id: WayId, over: Over, again: ConnectTarget) {
-        // What this node does by itself asks nobody.
-        if self.ways.get(id).is_some_and(|way| way.cost_max.is_some()) {
-            return self.fail_connection(id, over.to_string());
-        }
-        let since = self.clock.now();
-        if let Some(way) = self.ways.get_mut(id) {
-            way.connection = Connection::Stopped(Stopped { since, over, again });
-        }
-        self.publish_exit(id);
-    }
-
-    /// Ends a way's session for good; whether there was one.
-    pub(super) fn stop_paying(&mut self, id: WayId) -> bool {
-        let Some(connected) = self.ways.connected(id) else { return false };
-        let (provider, session) = (connected.offer.provider, connected.session);
-        self.report_used(provider, session);
-        self.market.stop_using(self.clock.now(), provider, session, &self.market_journal);
-        true
+        let is_budget = payer.is_some_and(|number| self.budget_left(number) <= self.day_left());
+        (!is_budget).then(|| Over::day(self.day_max().unwrap_or(cost_max)))
     }
 
     /// Stops what goes beyond the day's limit, and lets go on what a limit holds back no more.
@@ -266,38 +267,6 @@ impl Actor {
             self.tell_day_max();
         }
         self.go_on_within_limits();
-    }
-
-    fn go_on_within_limits(&mut self) {
-        let is_day_over = self.day_over().is_some();
-        let session_max = self.limits.session_max;
-        let (today, day_max) = (day_of(self.clock.now()), self.day_max());
-        let is_free = |stopped: &Stopped| match stopped.over {
-            // What is left of a day may be too little for anything.
-            Over { which: LimitKind::Day, limit } => {
-                let is_raised = day_max.is_none_or(|max| max > limit);
-                !is_day_over && (is_raised || day_of(stopped.since) != today)
-            }
-            Over { which: LimitKind::Session, limit } => !is_day_over && session_max.is_none_or(|max| max > limit),
-        };
-        let free = self.ways.ids(|way| matches!(&way.connection, Connection::Stopped(s) if is_free(s)));
-        free.into_iter().for_each(|id| self.go_on(id));
-    }
-
-    fn go_on(&mut self, id: WayId) {
-        let Some(way) = self.ways.get(id) else { return };
-        let Connection::Stopped(stopped) = &way.connection else { return };
-        let again = stopped.again.clone();
-        match self.check_payer(way.payer) {
-            Ok(()) => {
-                let (answer, _) = oneshot::channel();
-                self.connect(id, again, answer);
-            }
-            Err(error) => match self.day_over() {
-                // The limit of a session was lifted on a day that is used up.
-                Some(limit) => self.wait_for_word(id, Over::day(limit), again),
-                None => self.fail_connection(id, error.to_string()),
-            },
-        }
+        self.share_out();
     }
 }

@@ -3,11 +3,14 @@
 //!
 //! The ledger knows one withdrawal of an identity, and an announcement replaces the one before. Where the parts of it go is this node's
 //! own note, written down with the verdict on the announcement and thrown away with that on the payout. What a settlement took meanwhile
-//! is missing from what was announced last.
+//! is missing from what was announced last. What is announced can be called off: an announcement of nothing replaces it.
+//!
+//! One transaction pays out all parts, and has room for [`PARTS_MAX`] addresses. What goes to one address is one part.
 
-use byway_peer::wallet::{Found, Payee, Recipient, Wish};
+use byway_peer::wallet::{Found, OUTPUTS_PER_PAYEE, Payee, Recipient, Wish};
 use byway_primitives::{Amount, AssetId, Batch, Space, Store};
 use byway_records::call::{AccountsCall, Call};
+use byway_records::transaction::OUTPUTS_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::Actor;
@@ -18,6 +21,8 @@ use crate::api::{ApiError, WalletWithdraw, Withdrawing};
 /// Where what is announced goes, in the order in which it was.
 const PAYOUTS: Space = Space("payouts");
 const PAYOUTS_KEY: &[u8] = b"open";
+/// Addresses that one payout has outputs for, beside those for this wallet.
+const PARTS_MAX: usize = OUTPUTS_MAX / OUTPUTS_PER_PAYEE - 1;
 
 /// A part of the withdrawal under way that goes elsewhere than to this wallet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +42,14 @@ fn covered(parts: &[Part], amount: Amount) -> Vec<Part> {
     parts.filter(|part| !part.amount.is_zero()).collect()
 }
 
+/// One part more; more of one that is there where it goes to the same address.
+fn add(parts: &mut Vec<Part>, more: Part) {
+    match parts.iter_mut().find(|part| part.to == more.to) {
+        Some(part) => part.amount = part.amount.checked_add(more.amount).unwrap_or(Amount::MAX),
+        None => parts.push(more),
+    }
+}
+
 impl Actor {
     /// What announces that this leaves the account.
     pub(super) fn withdrawal(&self, request: &WalletWithdraw) -> Result<Order, ApiError> {
@@ -46,16 +59,40 @@ impl Actor {
         if self.is_withdrawing() {
             return Err(ApiError::withdrawal_under_way());
         }
+        let counterparty = to.map(|to| to.to_string());
+        let parts = self.parts();
+        let is_new = counterparty.as_ref().is_some_and(|to| parts.iter().all(|part| part.to != *to));
+        if is_new && parts.len() >= PARTS_MAX {
+            return Err(ApiError::busy("addresses to pay out to"));
+        }
         let (account, available) = (self.account(self.me()).balance, self.balance().account);
         // An announcement replaces the one before, so that it has to hold what is leaving already.
         let leaving = account.saturating_sub(available);
         let all = leaving.checked_add(request.amount).filter(|_| request.amount <= available);
         let all = all.ok_or_else(|| ApiError::insufficient_account(request.amount, available))?;
-        let call = AccountsCall::AnnounceWithdrawal { from: self.me(), asset: AssetId::WAY, amount: all };
-        let order = Order::signed(Wish { call: Some(Call::Accounts(call)), ..Wish::default() });
-        let counterparty = to.map(|to| to.to_string());
+        let order = Order::signed(self.announcing(all));
         let note = Note { amount: Some(request.amount), counterparty, leaves: true, ..Note::default() };
         Ok(Order { note, ..order })
+    }
+
+    /// What calls off all that is announced and not paid out.
+    pub(super) fn withdrawal_cancelled(&self) -> Result<Order, ApiError> {
+        if self.is_withdrawing() {
+            return Err(ApiError::withdrawal_under_way());
+        }
+        let leaving = Amount::checked_sum(self.withdrawing().iter().map(|part| part.amount)).unwrap_or(Amount::MAX);
+        if leaving.is_zero() {
+            return Err(ApiError::nothing_to_withdraw());
+        }
+        let order = Order::signed(self.announcing(Amount::ZERO));
+        let note = Note { amount: Some(leaving), cancels: true, leaves: true, ..Note::default() };
+        Ok(Order { note, ..order })
+    }
+
+    /// The announcement that so much leaves the account, in all.
+    fn announcing(&self, amount: Amount) -> Wish {
+        let call = AccountsCall::AnnounceWithdrawal { from: self.me(), asset: AssetId::WAY, amount };
+        Wish { call: Some(Call::Accounts(call)), ..Wish::default() }
     }
 
     /// Whether an announcement or a payout is on its way to the ledger: what it will leave isn't known yet.
@@ -96,8 +133,7 @@ impl Actor {
         // A settlement may have taken some of it meanwhile; what it took is not to be waited for.
         let amount = withdrawal.amount.min(account.balance);
         let wish = if amount.is_zero() {
-            let call = AccountsCall::AnnounceWithdrawal { from: self.me(), asset: AssetId::WAY, amount };
-            Wish { call: Some(Call::Accounts(call)), ..Wish::default() }
+            self.announcing(amount)
         } else {
             let payees = covered(&self.parts(), amount).into_iter().filter_map(|Part { amount, to }| {
                 // It was read when it was asked for.
@@ -127,10 +163,10 @@ impl Actor {
         for found in found {
             let Found::Final(id) = found else { continue };
             let Some(note) = self.notes.of(*id).filter(|note| note.leaves) else { continue };
-            match (note.completes, note.counterparty.clone(), note.amount) {
+            match (note.completes || note.cancels, note.counterparty.clone(), note.amount) {
                 (true, ..) => parts = Some(Vec::new()),
                 (false, Some(to), Some(amount)) => {
-                    parts.get_or_insert_with(|| self.parts()).push(Part { amount, to });
+                    add(parts.get_or_insert_with(|| self.parts()), Part { amount, to });
                 }
                 _ => {}
             }
@@ -150,6 +186,15 @@ impl Actor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_goes_to_one_address_is_one_part() {
+        let part = |units, to: &str| Part { amount: Amount::from_units(units), to: to.to_owned() };
+        let mut parts = vec![part(30, "a"), part(20, "b")];
+        add(&mut parts, part(5, "a"));
+        add(&mut parts, part(1, "c"));
+        assert_eq!(parts, [part(35, "a"), part(20, "b"), part(1, "c")]);
+    }
 
     #[test]
     fn what_a_settlement_took_is_missing_from_the_last() {

@@ -82,6 +82,7 @@ impl Actor {
         let listening = self.serve_port(listener, way)?;
         let state = State::Open { way, _listening: listening };
         self.proxy_ports.0.insert(listen, Port { wish, source, state });
+        self.take_up_stop(way);
         if source == PortSource::Call {
             let mut batch = Batch::new();
             let value = serde_json::to_vec(&wish).map_err(|_| ApiError::internal())?;

@@ -302,7 +302,7 @@ impl Actor {
                 });
             }
             (Wish::Forward(wanted), Some(_), _) if leads_out(*service) => {
-                self.serve_forward(client, plane, wanted, (send, recv));
+                self.serve_forward((client, session), plane, wanted, (send, recv));
             }
             _ => tracing::debug!("a data stream of another kind than its session"),
         }

@@ -15,7 +15,7 @@ use byway_records::Genesis;
 use byway_records::offer::{Location, Network, PRICES_MAX, Price, Service, Unit};
 use zeroize::Zeroizing;
 
-use super::{Allowed, Caps, ExportSettings, Forwarding, ProbeConfig, RelaySettings, TunnelSelling, Yesterday};
+use super::{Allowed, Caps, Ended, ExportSettings, Forwarding, ProbeConfig, RelaySettings, TunnelSelling, Yesterday};
 use crate::api as contract;
 use crate::claims::Claim;
 use crate::config::TunnelConfig;
@@ -185,6 +185,8 @@ pub struct SpendingConfig {
     /// Of today, beyond `day_max`.
     pub allowed: Allowed,
     pub yesterday: Yesterday,
+    /// What sessions have cost today that are over.
+    pub ended: Ended,
     /// The most that may be promised ahead to one provider.
     pub ahead_max: Amount,
 }

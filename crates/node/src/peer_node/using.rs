@@ -9,6 +9,7 @@ use byway_records::Offer;
 use byway_records::offer::Service;
 
 use super::data_plane::{Plane, Report};
+use super::shares::Share;
 use super::ways::{Connected, Connection, Flow, Way, WayId};
 use super::{Actor, Arrival};
 use crate::api::{Event, OfferFilter, Reason, SessionState};
@@ -26,6 +27,7 @@ pub(super) struct Using {
     pub rate: (u64, u64),
     /// The last view of it, kept when it has ended.
     pub last: Option<SessionView>,
+    pub share: Share,
     /// Why this node left it, where that was the provider's doing.
     pub left: Option<StopReason>,
 }
@@ -66,9 +68,12 @@ impl Actor {
                     self.publish_exit(way);
                 }
             }
-            ClientNews::OverLimit { session, limit } => {
-                self.limit_reached(session, limit);
+            ClientNews::Limited { session, limit } => {
+                if let Some(using) = self.using.get(&session) {
+                    using.plane.gate.limit_to(0, limit);
+                }
             }
+            ClientNews::OverLimit { session, limit } => self.limit_reached(session, limit),
             ClientNews::Fault { fault, session } => {
                 let service = self.offer_of(session).map_or(Service::SOCKS, |offer| offer.service);
                 tracing::warn!(%provider, %fault, "the provider's bill is wrong; leaving it");
@@ -167,8 +172,10 @@ impl Actor {
                 .await;
         });
         let sampled = (now, Metered::default());
-        let (kept, last, left) = (plane.clone(), None, None);
-        self.using.insert(session, Using { provider, plane: kept, started: now, sampled, rate: (0, 0), last, left });
+        let (kept, last, left, share) = (plane.clone(), None, None, Share::default());
+        let using = Using { provider, plane: kept, started: now, sampled, rate: (0, 0), last, share, left };
+        self.using.insert(session, using);
+        self.share_out();
         plane
     }
 
@@ -287,6 +294,7 @@ impl Actor {
         if self.using.contains_key(&session) {
             let traffic = Traffic::new(report.metered.up, report.metered.down);
             self.market.handle_used(self.clock.now(), provider, session, traffic, &self.market_journal);
+            self.look_after_share(session);
         }
     }
 

@@ -113,6 +113,7 @@ impl Actor {
             Connection::Connected(connected) => self.way_out(connected).map_or(ExitState::Connecting, ExitState::Ready),
         };
         way.exits.send_replace(state);
+        self.keep_stop(id);
         self.publish_status();
     }
 

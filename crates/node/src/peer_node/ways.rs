@@ -10,6 +10,7 @@ use byway_access::discovery::Candidate;
 use byway_access::session::{ResponseId, SessionId};
 use byway_primitives::{Amount, IdentityId, Time};
 use byway_records::Offer;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
 use super::limits::Over;
@@ -91,6 +92,7 @@ pub(super) struct Connected {
     pub lost: Option<LinkLost>,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stopped {
     pub since: Time,
     pub over: Over,

@@ -1,7 +1,7 @@
 //! A program at the client's that strangers reach by a port of the exit's.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 
 use serde_json::json;
 
@@ -60,11 +60,51 @@ fn strangers_reach_a_program_by_a_port_of_the_exit() {
     assert_eq!(get(public), ContentHash::expected(LENGTH));
     let closed = client.failure(&["forward", "close", "9"]);
     assert!(closed.contains("No port is forwarded to 127.0.0.1:9"), "{closed}");
+    let to_udp = by_udp_beside_it(&client, port);
+    story.tell("and another one by UDP, at the same number");
+    let exit = Node::new(network.path("relaying0"), Some(&network.path("passphrase.txt")));
+    let given = exit.json(&["provider", "ports"]);
+    let given = given.as_array().unwrap();
+    assert_eq!(given.iter().map(|given| given["protocol"].as_str().unwrap()).collect::<Vec<_>>(), ["tcp", "udp"]);
+    assert!(given.iter().all(|given| given["port"] == port && given["client"] == given[0]["client"]), "{given:?}");
+    assert!(given[0]["bytes_up"].as_u64().unwrap() >= LENGTH && given[1]["bytes_up"] == 4, "{given:?}");
     client.json(&["forward", "close", &to]);
     super::harness::eventually("the port is gone", SOON, || TcpStream::connect(public).is_err().then_some(()));
+    story.tell("it outlived a crash of the client, and was given back");
+    closed_by_its_operator(&client, &exit, port);
+    client.json(&["forward", "close", &to_udp, "--udp"]);
     assert_eq!(client.json(&["forward", "list"]), json!([]));
     network.stop();
-    story.tell("it outlived a crash of the client, and was given back");
+    story.tell("the exit's operator saw the other one, and closed it");
+}
+
+/// A program that answers by UDP is reached at the same number of the exit's.
+fn by_udp_beside_it(client: &Node, port: u16) -> String {
+    let (program, visitor) = (UdpSocket::bind(local(0)).unwrap(), UdpSocket::bind(local(0)).unwrap());
+    [&program, &visitor].map(|socket| socket.set_read_timeout(Some(PATIENCE)).unwrap());
+    let to = program.local_addr().unwrap().to_string();
+    let opened = client.json(&["forward", "open", &to, "--udp", "--port", &port.to_string()]);
+    assert_eq!((&opened["protocol"], &opened["public"]), (&json!("udp"), &json!(local(port).to_string())));
+    let mut bytes = [0; 100];
+    visitor.send_to(b"ping!", local(port)).unwrap();
+    let (length, from) = program.recv_from(&mut bytes).unwrap();
+    assert_eq!(&bytes[..length], b"ping!");
+    program.send_to(b"pong", from).unwrap();
+    let (length, from) = visitor.recv_from(&mut bytes).unwrap();
+    assert_eq!((&bytes[..length], from), (&b"pong"[..], local(port)));
+    to
+}
+
+fn closed_by_its_operator(client: &Node, exit: &Node, port: u16) {
+    let nothing = exit.failure(&["provider", "ports", "close", "9"]);
+    assert!(nothing.contains("No client has port 9"), "{nothing}");
+    exit.json(&["provider", "ports", "close", &port.to_string()]);
+    assert_eq!(exit.json(&["provider", "ports"]), json!([]));
+    let why = client.until("the client is told", SOON, &["forward", "list"], |ports| {
+        let reason = &ports[0]["reason"];
+        (reason["code"] == "refused").then(|| reason["message"].as_str().unwrap().to_owned())
+    });
+    assert!(why.contains("operator closed"), "{why}");
 }
 
 fn open_port(client: &Node) -> SocketAddr {

@@ -14,6 +14,7 @@ use byway_records::{Height, Member, OfferId, TransactionId};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast, watch};
 
+use super::fake_forwards;
 use super::fake_invites;
 pub use super::fake_status::status;
 
@@ -96,11 +97,6 @@ pub fn price() -> Price {
 
 /// What opens the sub-account.
 pub const ACCOUNT_TOKEN: &str = "a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5";
-
-fn forwarded(to: std::net::SocketAddr) -> ForwardedPort {
-    let public = Some(([192, 0, 2, 7], 40_000).into());
-    ForwardedPort { to, port: None, proxy_protocol: false, public, reason: None, visitors: 2 }
-}
 
 fn proxy_port(listen: std::net::SocketAddr, wish: ProxyWish) -> ProxyPort {
     let reason = Some(Reason::new("cannot_listen", "the port is taken"));
@@ -352,11 +348,11 @@ impl NodeApi for Fake {
     }
 
     async fn forward_list(&self) -> Answer<Vec<ForwardedPort>> {
-        Ok(vec![forwarded(([127, 0, 0, 1], 8080).into())])
+        Ok(vec![fake_forwards::forwarded(([127, 0, 0, 1], 8080).into(), Protocol::Tcp)])
     }
 
     async fn forward_open(&self, request: ForwardOpen) -> Answer<ForwardedPort> {
-        Ok(forwarded(request.to))
+        Ok(fake_forwards::forwarded(request.to, request.protocol))
     }
 
     async fn forward_close(&self, request: ForwardClose) -> Answer<()> {
@@ -440,6 +436,14 @@ impl NodeApi for Fake {
         })
     }
 
+    async fn market_ports(&self) -> Answer<Vec<GivenPort>> {
+        Ok(vec![fake_forwards::given()])
+    }
+
+    async fn market_port_close(&self, request: MarketPortClose) -> Answer<()> {
+        Err(ApiError::port_not_given(request.port))
+    }
+
     async fn market_blocks(&self) -> Answer<Vec<ProviderBlock>> {
         let destination = "bad.example:443".parse().unwrap();
         Ok(vec![ProviderBlock { destination, since_ms: Time(5), until_ms: Some(Time(9)), note: Some("spam".into()) }])
@@ -499,6 +503,10 @@ impl NodeApi for Fake {
 
     async fn wallet_withdraw(&self, request: WalletWithdraw) -> Answer<Entry> {
         Err(ApiError::insufficient_account(request.amount, "12.5".parse().unwrap()))
+    }
+
+    async fn wallet_withdraw_cancel(&self, _: WalletWithdrawCancel) -> Answer<Entry> {
+        Err(ApiError::nothing_to_withdraw())
     }
 
     async fn wallet_consolidate(&self, request: WalletConsolidate) -> Answer<Consolidation> {

@@ -71,6 +71,11 @@ pub struct Node {
 impl Network {
     /// Starts the kernel but for the nodes whose seats are `kept`, for a network in which `others` and the user have coins.
     pub async fn start(others: &[&str], kept: &[usize]) -> Self {
+        Self::start_with_notice(others, kept, Wait { millis: Span::ZERO, commits: 0 }).await
+    }
+
+    /// Starts it likewise, where what leaves an account waits for so long.
+    pub async fn start_with_notice(others: &[&str], kept: &[usize], notice: Wait) -> Self {
         let mut seats = Vec::new();
         let mut members = Vec::new();
         for index in 0..KERNEL_NODES {
@@ -89,7 +94,7 @@ impl Network {
         let time = Time(time.as_millis() as u64);
         let plan = Plan { name: "test".to_owned(), time, test: true, leaders: Leaders::Turns, members, funding };
         let mut genesis = genesis::build(plan, &[7; 32]).unwrap();
-        genesis.parameters.withdrawal_notice = Wait { millis: Span::ZERO, commits: 0 };
+        genesis.parameters.withdrawal_notice = notice;
         let genesis = Arc::new(genesis);
         let mut network = Self { genesis, kernels: Vec::new(), seats, folder: tempfile::tempdir().unwrap() };
         for index in (0..KERNEL_NODES).filter(|index| !kept.contains(index)) {

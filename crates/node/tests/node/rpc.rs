@@ -129,6 +129,16 @@ async fn every_shape_of_error() {
         ("market_block", json!({"destination": "x.example", "for": 5}), -32602, invalid("for")),
         ("market_earnings", json!({"by": "year"}), -32602, invalid("by")),
         ("market_unblock", json!({"destination": "x.example"}), 1118, json!({"code": "block_not_found"})),
+        ("market_port_close", json!({"port": 40_001}), 1136, json!({"code": "port_not_given"})),
+        ("market_port_close", json!({"port": 70_000}), -32602, invalid("port")),
+        ("wallet_withdraw_cancel", json!({"idempotency_key": "c"}), 1218, json!({"code": "nothing_to_withdraw"})),
+        ("forward_open", json!({"to": "127.0.0.1:1", "protocol": "sctp"}), -32602, invalid("protocol")),
+        (
+            "forward_open",
+            json!({"to": "127.0.0.1:1", "protocol": "udp", "proxy_protocol": true}),
+            -32602,
+            invalid("proxy_protocol"),
+        ),
         ("promise_settle", json!({"counterparty": "22".repeat(20)}), 1207, json!({"code": "promise_not_found"})),
         ("ledger_transaction", json!({"transaction_id": offer}), 1303, json!({"code": "transaction_not_found"})),
     ] {

@@ -247,6 +247,11 @@ impl Pair {
         self.pass_on(now, step, effects.into_iter().map(Pending::Client));
     }
 
+    pub fn limit_using(&mut self, now: Time, session: SessionId, cost_max: Amount, step: &mut Step) {
+        let effects = self.client.limit(now, session, cost_max);
+        self.pass_on(now, step, effects.into_iter().map(Pending::Client));
+    }
+
     pub fn stop_serving(&mut self, now: Time, session: SessionId, reason: StopReason, step: &mut Step) {
         let effects = self.provider.stop(now, session, reason);
         self.pass_on(now, step, effects.into_iter().map(Pending::Provider));

@@ -2,7 +2,7 @@
 
 use byway_access::service::reason::ReasonText;
 use byway_access::session::{Counters, Measure, OpenRequest, ResponseId, SessionId, StopReason, Traffic};
-use byway_primitives::{IdentityId, Store, Time};
+use byway_primitives::{Amount, IdentityId, Store, Time};
 use byway_records::OfferId;
 
 use super::{Market, MarketError};
@@ -98,6 +98,19 @@ impl Market {
     /// Ends a session that we use.
     pub fn stop_using(&mut self, now: Time, provider: IdentityId, session: SessionId, store: &impl Store) {
         self.step(now, provider, |pair, step| pair.stop_using(now, session, step));
+        self.pump(now, store);
+    }
+
+    /// What a session that we use may cost in all from now on.
+    pub fn limit_using(
+        &mut self,
+        now: Time,
+        provider: IdentityId,
+        session: SessionId,
+        cost_max: Amount,
+        store: &impl Store,
+    ) {
+        self.step(now, provider, |pair, step| pair.limit_using(now, session, cost_max, step));
         self.pump(now, store);
     }
 

@@ -259,6 +259,7 @@ impl PeerNode {
             ClientNews::Quoted { .. }
             | ClientNews::AskFailed { .. }
             | ClientNews::Countered { .. }
+            | ClientNews::Limited { .. }
             | ClientNews::OverLimit { .. }
             | ClientNews::Paused { .. }
             | ClientNews::Resumed { .. }

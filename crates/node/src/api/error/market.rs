@@ -135,11 +135,31 @@ impl ApiError {
         .with("spent", json!(spent))
     }
 
+    /// The limit of a session is too low for any.
+    pub fn session_limit(limit: Amount) -> Self {
+        Self::new(
+            ErrorKind::SpendingLimit,
+            format!("The spending limit per session is {limit} WAY, and buys nothing there."),
+            "`byway limit set --session` changes it.",
+        )
+        .with("which", "session".into())
+        .with("limit", json!(limit))
+        .with("spent", json!(Amount::ZERO))
+    }
+
     pub fn withdrawal_under_way() -> Self {
         Self::new(
             ErrorKind::WithdrawalUnderWay,
             "A withdrawal is being announced or paid out.",
             "Try again in a few seconds.",
+        )
+    }
+
+    pub fn nothing_to_withdraw() -> Self {
+        Self::new(
+            ErrorKind::NothingToWithdraw,
+            "Nothing is about to leave the account.",
+            "`byway wallet balance` shows what is, and what was paid out is in the wallet or with whoever it was paid to.",
         )
     }
 

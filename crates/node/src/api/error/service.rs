@@ -30,6 +30,14 @@ impl ApiError {
         )
     }
 
+    pub fn port_not_given(port: u16) -> Self {
+        Self::new(
+            ErrorKind::PortNotGiven,
+            format!("No client has port {port}."),
+            "`byway provider ports` shows what there is.",
+        )
+    }
+
     pub fn forward_not_open(to: SocketAddr) -> Self {
         Self::new(
             ErrorKind::ForwardNotOpen,

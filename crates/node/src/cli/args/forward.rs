@@ -16,6 +16,9 @@ pub enum ForwardCommand {
     Close {
         /// Where it leads: a port of this machine, or ADDRESS:PORT
         to: Program,
+        /// The one for UDP
+        #[arg(long)]
+        udp: bool,
     },
 }
 
@@ -26,8 +29,11 @@ pub struct ForwardOpenArgs {
     /// The port at the exit [default: one that it gives, the same for as long as the exit stays]
     #[arg(long, value_name = "PORT")]
     pub port: Option<NonZeroU16>,
-    /// Tell the program in a first line where each visitor comes from (PROXY protocol, version 1)
+    /// A port for UDP instead of TCP
     #[arg(long)]
+    pub udp: bool,
+    /// Tell the program in a first line where each visitor comes from (PROXY protocol, version 1)
+    #[arg(long, conflicts_with = "udp")]
     pub proxy_protocol: bool,
 }
 

@@ -26,6 +26,17 @@ pub enum ProviderCommand {
     Unblock { destination: Destination },
     /// Show what is blocked
     Blocks,
+    /// Show the ports that clients have here
+    Ports {
+        #[command(subcommand)]
+        command: Option<PortsCommand>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PortsCommand {
+    /// Take a port back, with all that goes on there; its client gets none for a day
+    Close { port: u16 },
 }
 
 #[derive(Debug, Args)]

@@ -73,6 +73,11 @@ pub enum WalletCommand {
         #[command(flatten)]
         once: OnceArgs,
     },
+    /// Call off what is to leave the payment account and was not paid out yet
+    CancelWithdrawal {
+        #[command(flatten)]
+        once: OnceArgs,
+    },
     /// Money that several people hold together and any m of n of them can spend
     #[command(subcommand)]
     Group(GroupCommand),

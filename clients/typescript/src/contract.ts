@@ -427,7 +427,7 @@ export interface Entry {
   asset?: AssetTag | null;
   counterparty?: string | null;
   fee: Amount;
-  kind: "receive" | "send" | "deposit" | "withdraw" | "settle_out" | "settle_in" | "pledge" | "publish" | "fee" | "funding" | "consolidate" | "asset_register" | "issue" | "burn" | "group_send" | "node_pledge" | "node_reclaim" | "node_call";
+  kind: "receive" | "send" | "deposit" | "withdraw" | "withdraw_cancel" | "settle_out" | "settle_in" | "pledge" | "publish" | "fee" | "funding" | "consolidate" | "asset_register" | "issue" | "burn" | "group_send" | "node_pledge" | "node_reclaim" | "node_call";
   reason?: Reason | null;
   stage: "sent" | "included" | "final" | "rejected";
   time_ms: Time;
@@ -437,6 +437,7 @@ export interface Entry {
 /** a port at the exit that leads to a program; without `public` there is none, for `reason` */
 export interface ForwardedPort {
   port?: number | null;
+  protocol: "tcp" | "udp";
   proxy_protocol: boolean;
   public?: Socket | null;
   reason?: Reason | null;
@@ -454,6 +455,18 @@ export interface GivenInvite {
   pledge: Amount;
   stage: "paying" | "open" | "taken" | "taking_back" | "taken_back" | "failed";
   transaction_id: Id;
+}
+
+/** a port of this exit's that a client has; one that isn't `open` is kept for it */
+export interface GivenPort {
+  bytes_down: number;
+  bytes_up: number;
+  client: Id;
+  open: boolean;
+  port: number;
+  protocol: "tcp" | "udp";
+  session_id: Id;
+  since_ms: Time;
 }
 
 /** who is paid */
@@ -841,6 +854,7 @@ export interface TunnelSettings {
   outside_domains: string[];
   partial: boolean;
   programs: "all" | "all-but-outside" | "only-inside";
+  slices?: { needed: number; relays: number } | null;
 }
 
 /** where this wallet receives */
@@ -924,9 +938,9 @@ export interface Methods {
   /** Ports at the exit that lead to programs here. */
   "forward_list": { params: Record<string, never>; result: ForwardedPort[] };
   /** Asks the exit for a port, and each exit that comes after it, until it is closed. */
-  "forward_open": { params: { to: Socket; port?: number; proxy_protocol?: boolean }; result: ForwardedPort };
+  "forward_open": { params: { to: Socket; protocol?: "tcp" | "udp"; port?: number; proxy_protocol?: boolean }; result: ForwardedPort };
   /** Gives a port back. */
-  "forward_close": { params: { to: Socket }; result: Empty };
+  "forward_close": { params: { to: Socket; protocol?: "tcp" | "udp" }; result: Empty };
   /** The services that plug in here: those sold, and those opened. */
   "service_list": { params: Record<string, never>; result: ServiceList };
   /** Connects to a service that plugs in, and opens it for programs on this machine. */
@@ -938,9 +952,13 @@ export interface Methods {
   /** What stays outside this machine's tunnel, or what alone is inside. */
   "tunnel_settings": { params: Record<string, never>; result: TunnelSettings };
   /** Changes that, from the next tunnel on. */
-  "tunnel_settings_set": { params: { local_network?: boolean; outside?: string[]; outside_domains?: string[]; inside?: string[]; inside_domains?: string[]; programs?: "all" | "all-but-outside" | "only-inside" }; result: TunnelSettings };
+  "tunnel_settings_set": { params: { local_network?: boolean; outside?: string[]; outside_domains?: string[]; inside?: string[]; inside_domains?: string[]; programs?: "all" | "all-but-outside" | "only-inside"; relays?: number; needed?: number }; result: TunnelSettings };
   /** What this node has earned, by day or month, and what it carries now. */
   "market_earnings": { params: { by?: "day" | "month"; limit?: number }; result: ProviderEarnings };
+  /** The ports that clients have here, by number. */
+  "market_ports": { params: Record<string, never>; result: GivenPort[] };
+  /** Takes a port back from its client, with all that goes on there; that client gets none for a day. */
+  "market_port_close": { params: { port: number }; result: Empty };
   /** Destinations to which no client gets, the newest first. */
   "market_blocks": { params: Record<string, never>; result: ProviderBlock[] };
   /** Lets no client get to a destination from now on; connections there end. */
@@ -967,6 +985,8 @@ export interface Methods {
   "wallet_deposit": { params: { amount: Amount; idempotency_key?: Key }; result: Entry };
   /** Announces that coins of the account are drawn after the notice period. */
   "wallet_withdraw": { params: { amount: Amount; to?: Address; idempotency_key?: Key }; result: Entry };
+  /** Calls off all that is to leave the account and was not paid out yet. */
+  "wallet_withdraw_cancel": { params: { idempotency_key?: Key }; result: Entry };
   /** Merges outputs of the wallet into fewer. */
   "wallet_consolidate": { params: { mix?: boolean; within_seconds?: number }; result: Consolidation };
   /** All assets on the ledger. */
@@ -1048,6 +1068,7 @@ export const KEYED: ReadonlySet<Method> = new Set<Method>([
   "wallet_send",
   "wallet_deposit",
   "wallet_withdraw",
+  "wallet_withdraw_cancel",
   "asset_register",
   "asset_issue",
   "asset_burn",
@@ -1120,9 +1141,11 @@ export const ERRORS = {
   not_the_owner: 1407,
   nothing_to_allow: 1216,
   nothing_to_settle: 1206,
+  nothing_to_withdraw: 1218,
   offer_expired: 1103,
   offer_not_found: 1102,
   pledge_locked: 1410,
+  port_not_given: 1136,
   promise_not_found: 1207,
   proposal_refused: 1215,
   provider_unreachable: 1104,

@@ -27,13 +27,27 @@ pub struct TunnelSettings {
     pub programs: ProgramsInside,
     /// The rest of the machine is outside.
     pub partial: bool,
+    /// What it goes over; none: straight to the exit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slices: Option<Slices>,
+}
+
+/// A tunnel over relays (row A12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slices {
+    pub relays: u8,
+    /// Slices that give a packet.
+    pub needed: u8,
 }
 
 impl TunnelSettings {
     pub fn new(closed: bool, config: TunnelConfig) -> Self {
         let partial = config.is_partial();
+        // It was checked when it was read or set.
+        let shape = config.shape().ok().flatten();
+        let slices = shape.map(|shape| Slices { relays: shape.paths(), needed: shape.needed() });
         let TunnelConfig { local_network, outside, outside_domains, inside, inside_domains, programs, .. } = config;
-        Self { closed, local_network, outside, outside_domains, inside, inside_domains, programs, partial }
+        Self { closed, local_network, outside, outside_domains, inside, inside_domains, programs, partial, slices }
     }
 }
 
@@ -52,13 +66,18 @@ pub struct TunnelSettingsSet {
     pub inside_domains: Option<Vec<Domain>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub programs: Option<ProgramsInside>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relays: Option<u8>,
+    /// All but one when only `relays` is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needed: Option<u8>,
 }
 
 impl TunnelSettingsSet {
     /// `before`, but for what is named here.
     ///
     /// # Errors
-    /// Something would be on both sides.
+    /// Something would be on both sides, or packets can't be cut so.
     pub fn applied_to(self, before: &TunnelConfig) -> Result<TunnelConfig, ApiError> {
         let config = TunnelConfig {
             local_network: self.local_network.unwrap_or(before.local_network),
@@ -67,8 +86,13 @@ impl TunnelSettingsSet {
             inside: self.inside.unwrap_or_else(|| before.inside.clone()),
             inside_domains: self.inside_domains.unwrap_or_else(|| before.inside_domains.clone()),
             programs: self.programs.unwrap_or(before.programs),
+            relays: self.relays.unwrap_or(before.relays),
+            needed: self.needed.or(before.needed.filter(|_| self.relays.is_none())),
             ..before.clone()
         };
+        if let Err(wrong) = config.shape() {
+            return Err(ApiError::invalid_params("relays", wrong));
+        }
         match config.contradiction() {
             Some(why) => Err(ApiError::invalid_params("inside", why)),
             None => Ok(config),
@@ -85,6 +109,8 @@ impl Request for TunnelSettingsSet {
             inside: list(params, "inside", SIDE_MAX)?,
             inside_domains: list(params, "inside_domains", DOMAINS_MAX)?,
             programs: params.optional("programs")?,
+            relays: params.optional("relays")?,
+            needed: params.optional("needed")?,
         })
     }
 }

@@ -110,7 +110,6 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         proxy_ports: Vec::new(),
         outside_tunnel: Default::default(),
         quality: Default::default(),
-        relays: None,
         selling: None,
         limits: SpendingConfig {
             session_max: None,

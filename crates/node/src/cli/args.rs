@@ -13,7 +13,7 @@ mod network;
 mod provider;
 mod proxy;
 mod service;
-mod split;
+mod tunnel;
 mod wallet;
 
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub use network::*;
 pub use provider::*;
 pub use proxy::*;
 pub use service::*;
-pub use split::*;
+pub use tunnel::*;
 pub use wallet::*;
 
 use super::{Globals, LightArgs};
@@ -104,9 +104,9 @@ pub enum Command {
     /// What may be spent without being asked, and your word when that is reached
     #[command(subcommand)]
     Limit(LimitCommand),
-    /// What is outside the tunnel, or alone inside: networks, domains, programs
+    /// What goes past the tunnel or through it alone, and over how many relays it goes
     #[command(subcommand)]
-    Split(SplitCommand),
+    Tunnel(TunnelCommand),
     /// The kill switch and all else that is changed on this machine; needs root, and no running node
     #[command(subcommand)]
     Firewall(FirewallCommand),

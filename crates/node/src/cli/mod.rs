@@ -26,8 +26,8 @@ mod progress;
 mod provider;
 mod proxy;
 mod service;
-mod split;
 mod status;
+mod tunnel;
 mod wallet;
 mod watch;
 
@@ -115,7 +115,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Proxy(command) => proxy::proxy(&globals, command).await,
         Command::Forward(command) => forward::forward(&globals, command).await,
         Command::Limit(command) => limit::limit(&globals, command).await,
-        Command::Split(command) => split::split(&globals, command).await,
+        Command::Tunnel(command) => tunnel::tunnel(&globals, command).await,
         Command::Firewall(command) => firewall::firewall(&globals, command).await,
         Command::Exec(args) => firewall::exec(&globals, args).await,
         Command::Offer(command) => market::offer(&globals, command).await,

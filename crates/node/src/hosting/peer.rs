@@ -89,7 +89,6 @@ pub fn settings(
     settings.buying = buying(&config.buying);
     settings.proxy_ports = config.proxy.ports.iter().map(ProxyPortConfig::port).collect();
     settings.outside_tunnel = config.tunnel.clone();
-    settings.relays = config.tunnel.shape()?;
     settings.quality = config.quality.settings();
     settings.exports = config.backup.as_ref().map(BackupConfig::settings);
     settings.trusted = config.ledger.checkpoint;
@@ -131,7 +130,6 @@ pub(super) fn node_config(
         buying: OfferFilter::default(),
         proxy_ports: Vec::new(),
         outside_tunnel: TunnelConfig::default(),
-        relays: None,
         quality: Default::default(),
         selling: None,
         limits: SpendingConfig {

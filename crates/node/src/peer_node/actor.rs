@@ -416,7 +416,6 @@ async fn open_tunnels(config: &PeerNodeConfig, provision: &Provision) -> Result<
     // Whoever can't look hasn't closed it either.
     let is_closed = network.status().await.is_ok_and(|status| status.is_closed);
     let mut tunnelling = Tunnelling::new(keys, Guard::start(network.clone()), is_closed);
-    tunnelling.shape = config.relays;
     let Some(selling) = &config.selling else { return Ok(tunnelling) };
     if selling.services.contains(&Service::TUNNEL) {
         let rules = ExitRules { allow: selling.allow.clone(), lists: provision.lists() };

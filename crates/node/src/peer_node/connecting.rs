@@ -85,8 +85,9 @@ impl Actor {
         self.leave_exit(id);
         if id == WayId::MAIN {
             self.permit_ways();
-            if !self.wants_tunnel(&target) {
-                self.open_machine();
+            match self.wants_tunnel(&target) {
+                true => self.shape_next_tunnel(),
+                false => self.open_machine(),
             }
         }
         if let Some(before) = self.ways.connecting_mut(id) {

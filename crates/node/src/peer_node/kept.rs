@@ -89,9 +89,10 @@ impl Actor {
         let tunnel = self.ledger_journal.load(CHOICES, TUNNEL_KEY);
         if let Some(Ok(outside)) = tunnel.map(|stored| serde_json::from_slice::<TunnelConfig>(&stored)) {
             // What can't be chosen while the node runs is as the configuration says.
-            let TunnelConfig { name_servers, relays, needed, .. } = self.config.outside_tunnel.clone();
-            self.config.outside_tunnel = TunnelConfig { name_servers, relays, needed, ..outside };
+            let name_servers = self.config.outside_tunnel.name_servers.clone();
+            self.config.outside_tunnel = TunnelConfig { name_servers, ..outside };
         }
+        self.shape_next_tunnel();
         let yesterday = self.ledger_journal.load(CHOICES, YESTERDAY_KEY);
         self.limits.yesterday = yesterday.and_then(|stored| serde_json::from_slice(&stored).ok()).unwrap_or_default();
         let Some(stored) = self.ledger_journal.load(CHOICES, CHOICES_KEY) else { return };

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use byway_access::exit_policy::ExitLists;
-use byway_access::slices::Shape;
 use byway_access::{CreditPolicy, Weights};
 use byway_crypto::{ExportKey, IdentitySecret, WalletSecret};
 use byway_kernel::light::TrustedCheckpoint;
@@ -58,8 +57,6 @@ pub struct PeerNodeConfig {
     pub proxy_ports: Vec<contract::ProxyPortOpen>,
     /// What stays outside the tunnel while the machine is closed around it.
     pub outside_tunnel: TunnelConfig,
-    /// How tunnels go over relays, if they do.
-    pub relays: Option<Shape>,
     pub quality: QualityConfig,
     /// What it sells, if anything.
     pub selling: Option<SellingConfig>,

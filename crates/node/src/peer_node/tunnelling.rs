@@ -258,6 +258,12 @@ impl Actor {
         }
     }
 
+    /// The tunnel that is asked for next goes over as many relays as the user wishes now.
+    pub(super) fn shape_next_tunnel(&mut self) {
+        // What can't be cut was refused when it was read or set.
+        self.tunnelling.shape = self.config.outside_tunnel.shape().ok().flatten();
+    }
+
     /// Whether this is what a tunnel is asked for with.
     pub(super) fn wants_tunnel(&self, target: &ConnectTarget) -> bool {
         let service = match target {

@@ -86,8 +86,8 @@ fn a_domain_goes_past_the_tunnel_and_all_else_through_it_or_the_other_way_round(
     let seen = |host: &str| eventually_or("it answers", PATIENCE, || spaces.ask(&spaces.client, host, 10)).0;
     client.sees_offers("tunnel", 1);
 
-    client.json(&["split", "set", "--outside-domains", "web.example", "--local-network", "off"]);
-    let told = String::from_utf8(client.run(&["split", "show"]).stdout).unwrap();
+    client.json(&["tunnel", "set", "--outside-domains", "web.example", "--local-network", "off"]);
+    let told = String::from_utf8(client.run(&["tunnel", "show"]).stdout).unwrap();
     assert_eq!(told, "The tunnel is for everything but\n  domains web.example\n");
     client.json(&["connect", "--service", "tunnel"]);
     assert_eq!(seen(spaces::WEB), spaces::PROVIDER, "nobody has asked for it by its name");
@@ -102,9 +102,9 @@ fn a_domain_goes_past_the_tunnel_and_all_else_through_it_or_the_other_way_round(
     story.tell("also after a crash");
     client.json(&["disconnect"]);
 
-    let refused = client.failure(&["split", "set", "--inside-domains", "web.example"]);
+    let refused = client.failure(&["tunnel", "set", "--inside-domains", "web.example"]);
     assert!(refused.contains("one side is all the rest"), "{refused}");
-    client.json(&["split", "set", "--outside-domains", "none", "--inside-domains", "web.example"]);
+    client.json(&["tunnel", "set", "--outside-domains", "none", "--inside-domains", "web.example"]);
     client.json(&["connect", "--service", "tunnel"]);
     assert_eq!(seen(NAME), spaces::PROVIDER);
     assert_eq!(seen(spaces::OTHER_NAME), spaces::CLIENT, "the rest is outside");
@@ -237,6 +237,7 @@ fn a_tunnel_in_slices_goes_on_while_a_relay_dies() {
 
     // The tunnel's own ports; the link to the provider's node is another.
     let past_relays = Capture::of_client(&spaces, "udp and host 11.2.0.2 and portrange 51820-51829");
+    client.json(&["tunnel", "set", "--relays", "3", "--needed", "2"]);
     let session = client.json(&["connect", "--service", "tunnel"]);
     assert_eq!(session["service"], "tunnel");
     let asked = |bytes| spaces.ask(&spaces.client, spaces::WEB, bytes);

@@ -188,8 +188,7 @@ impl Network {
         let relay = self.relay_address();
         self.config("relay", &format!("role = \"relay\"\n[relay]\nlisten = \"{relay}\"\n"));
         let client = self.peer(CLIENT, SocketAddr::new(self.sites.client, self.ports[CLIENT]));
-        let over_relays = if self.relaying.is_empty() { "" } else { "[tunnel]\nrelays = 3\nneeded = 2\n" };
-        self.config("client", &format!("{client}{over_relays}"));
+        self.config("client", &client);
         for (index, (country, asn)) in RELAYING.iter().enumerate().take(self.relaying.len()) {
             let first = FIRST_RELAYING + index * PORTS_OF_RELAYING;
             let [link, relaying] = [0, 4].map(|step| SocketAddr::new(self.sites.kernel, self.ports[first + step]));

@@ -1,17 +1,17 @@
-//! What is outside the tunnel, or alone inside: `byway split`.
+//! What the tunnel is for, and what it goes over: `byway tunnel`.
 
 use std::fmt::Display;
 
 use super::wallet::show;
-use super::{Globals, Outcome, SplitCommand, Switch};
+use super::{Globals, Outcome, Switch, TunnelCommand};
 use crate::api::*;
 use crate::config::ProgramsInside;
 
-pub async fn split(globals: &Globals, command: SplitCommand) -> anyhow::Result<Outcome> {
+pub async fn tunnel(globals: &Globals, command: TunnelCommand) -> anyhow::Result<Outcome> {
     let client = globals.client()?;
     let settings: TunnelSettings = match command {
-        SplitCommand::Show => client.call("tunnel_settings", &Nothing {}).await?,
-        SplitCommand::Set(args) => {
+        TunnelCommand::Show => client.call("tunnel_settings", &Nothing {}).await?,
+        TunnelCommand::Set(args) => {
             let request = TunnelSettingsSet {
                 local_network: args.local_network.map(|switch| switch == Switch::On),
                 outside: args.outside.map(|list| list.0),
@@ -19,6 +19,8 @@ pub async fn split(globals: &Globals, command: SplitCommand) -> anyhow::Result<O
                 inside: args.inside.map(|list| list.0),
                 inside_domains: args.inside_domains.map(|list| list.0),
                 programs: args.programs.map(Into::into),
+                relays: args.relays,
+                needed: args.needed,
             };
             client.call("tunnel_settings_set", &request).await?
         }
@@ -50,6 +52,13 @@ fn text(settings: &TunnelSettings) -> String {
         if lines.len() == before {
             lines = vec!["The tunnel is for everything.".to_owned()];
         }
+    }
+    if let Some(slices) = &settings.slices {
+        let Slices { relays, needed } = slices;
+        lines.push(match relays {
+            1 => "It goes over a relay.".to_owned(),
+            _ => format!("It goes over {relays} relays, of which {needed} are enough."),
+        });
     }
     if settings.closed {
         lines.push("The kill switch is on; what is changed here holds from the next tunnel on.".to_owned());

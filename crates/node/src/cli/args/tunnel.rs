@@ -1,4 +1,4 @@
-//! What can be typed about split tunnelling.
+//! What can be typed about the tunnel.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -10,16 +10,16 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::config::ProgramsInside;
 
 #[derive(Debug, Subcommand)]
-pub enum SplitCommand {
-    /// Show what is outside the tunnel, or alone inside
+pub enum TunnelCommand {
+    /// Show what goes past it or through it alone, and over how many relays it goes
     Show,
     /// Change it, from the next tunnel on; what is left out stays as it is
-    Set(SplitSetArgs),
+    Set(TunnelSetArgs),
 }
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
-pub struct SplitSetArgs {
+pub struct TunnelSetArgs {
     /// Networks past the tunnel, such as 192.0.2.0/24, with commas between; `none` for none
     #[arg(long, value_name = "NETWORKS")]
     pub outside: Option<List<Network>>,
@@ -38,6 +38,12 @@ pub struct SplitSetArgs {
     /// Printers, file servers and screens of the local network
     #[arg(long, value_name = "ON|OFF")]
     pub local_network: Option<Switch>,
+    /// Relays that it goes over in slices, up to 8; 0: straight to the exit
+    #[arg(long, value_name = "N")]
+    pub relays: Option<u8>,
+    /// Slices that give a packet [default: all but one]
+    #[arg(long, value_name = "K", requires = "relays")]
+    pub needed: Option<u8>,
 }
 
 /// Values with commas between; `none` for an empty list.

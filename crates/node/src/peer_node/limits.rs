@@ -247,8 +247,9 @@ impl Actor {
 
     /// The user's limit that leaves a session no more than this; none where it is the budget of whoever pays.
     pub(super) fn limit_of_user(&self, payer: Option<AccountNumber>, cost_max: Amount) -> Option<Over> {
-        if self.limits.session_max == Some(cost_max) {
-            return Some(Over { which: LimitKind::Session, limit: cost_max });
+        // One that had cost more when its limit was lowered is left what it has cost.
+        if let Some(limit) = self.limits.session_max.filter(|max| *max <= cost_max) {
+            return Some(Over { which: LimitKind::Session, limit });
         }
         let is_budget = payer.is_some_and(|number| self.budget_left(number) <= self.day_left());
         (!is_budget).then(|| Over::day(self.day_max().unwrap_or(cost_max)))

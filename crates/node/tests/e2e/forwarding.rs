@@ -66,7 +66,7 @@ fn strangers_reach_a_program_by_a_port_of_the_exit() {
     let given = exit.json(&["provider", "ports"]);
     let given = given.as_array().unwrap();
     assert_eq!(given.iter().map(|given| given["protocol"].as_str().unwrap()).collect::<Vec<_>>(), ["tcp", "udp"]);
-    assert!(given.iter().all(|given| given["port"] == port && given["client"] == given[0]["client"]), "{given:?}");
+    assert!(given.iter().all(|one| one["port"] == port && one["client"] == given[0]["client"]), "{given:?}");
     assert!(given[0]["bytes_up"].as_u64().unwrap() >= LENGTH && given[1]["bytes_up"] == 4, "{given:?}");
     client.json(&["forward", "close", &to]);
     super::harness::eventually("the port is gone", SOON, || TcpStream::connect(public).is_err().then_some(()));
@@ -81,7 +81,7 @@ fn strangers_reach_a_program_by_a_port_of_the_exit() {
 /// A program that answers by UDP is reached at the same number of the exit's.
 fn by_udp_beside_it(client: &Node, port: u16) -> String {
     let (program, visitor) = (UdpSocket::bind(local(0)).unwrap(), UdpSocket::bind(local(0)).unwrap());
-    [&program, &visitor].map(|socket| socket.set_read_timeout(Some(PATIENCE)).unwrap());
+    [&program, &visitor].iter().for_each(|socket| socket.set_read_timeout(Some(PATIENCE)).unwrap());
     let to = program.local_addr().unwrap().to_string();
     let opened = client.json(&["forward", "open", &to, "--udp", "--port", &port.to_string()]);
     assert_eq!((&opened["protocol"], &opened["public"]), (&json!("udp"), &json!(local(port).to_string())));

@@ -430,7 +430,9 @@ pub(crate) fn measurement() -> Samples {
 }
 
 pub(crate) fn forward_header() -> Samples {
-    let wanted = [forwarding::Wanted::Port(NonZeroU16::new(40_000)), forwarding::Wanted::Visitor(VisitorNumber(7))];
+    let port = |protocol| forwarding::Wanted::Port(protocol, NonZeroU16::new(40_000));
+    let [tcp, udp] = [forwarding::Protocol::Tcp, forwarding::Protocol::Udp].map(port);
+    let wanted = [tcp, udp, forwarding::Wanted::Visitor(VisitorNumber(7))];
     wanted.map(|wanted| ForwardHeader { session: [3; 16], wanted }.to_bytes()).to_vec()
 }
 

@@ -35,9 +35,9 @@ pub struct TunnelSettings {
 /// A tunnel over relays (row A12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slices {
-    pub relays: u8,
+    pub relays: usize,
     /// Slices that give a packet.
-    pub needed: u8,
+    pub needed: usize,
 }
 
 impl TunnelSettings {

@@ -72,14 +72,57 @@ async fn size_is_bounded() {
     assert_eq!(answer.status, 413);
 }
 
-/// Method, params, and either `data` of the error or what the result must contain.
+fn invalid(field: &str) -> Value {
+    json!({"code": "invalid_params", "field": field})
+}
+
+/// Method, params, and the number and `data` of the error.
+async fn check_errors(port: u16, cases: impl IntoIterator<Item = (&str, Value, i32, Value)>) {
+    for (method, params, number, data) in cases {
+        let body = json!({"jsonrpc": "2.0", "id": "x", "method": method, "params": params}).to_string();
+        let answer = call(port, &body).await;
+        assert_eq!((&answer["error"]["code"], &answer["error"]["data"]), (&json!(number), &data), "{body}");
+        assert_eq!(answer["id"], "x");
+        assert!(answer["error"]["message"].as_str().unwrap().ends_with('.'), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn errors_of_ports_tunnels_and_withdrawals_say_what_is_wrong() {
+    let served = Fake::new().serve().await;
+    let cases = [
+        ("market_port_close", json!({"port": 40_001}), 1136, json!({"code": "port_not_given"})),
+        ("market_port_close", json!({"port": 70_000}), -32602, invalid("port")),
+        ("wallet_withdraw_cancel", json!({"idempotency_key": "c"}), 1218, json!({"code": "nothing_to_withdraw"})),
+        ("forward_open", json!({"to": "127.0.0.1:1", "protocol": "sctp"}), -32602, invalid("protocol")),
+        (
+            "forward_open",
+            json!({"to": "127.0.0.1:1", "protocol": "udp", "proxy_protocol": true}),
+            -32602,
+            invalid("proxy_protocol"),
+        ),
+        ("tunnel_settings_set", json!({"outside": ["192.0.2.0/33"]}), -32602, invalid("outside")),
+        ("tunnel_settings_set", json!({"outside": vec!["192.0.2.0/24"; 65]}), -32602, invalid("outside")),
+        ("tunnel_settings_set", json!({"programs": "some"}), -32602, invalid("programs")),
+        ("tunnel_settings_set", json!({"outside_domains": ["1.2.3"]}), -32602, invalid("outside_domains")),
+        (
+            "tunnel_settings_set",
+            json!({"outside": ["192.0.2.0/24"], "inside_domains": ["example.com"]}),
+            -32602,
+            invalid("inside"),
+        ),
+        ("tunnel_settings_set", json!({"relays": 9}), -32602, invalid("relays")),
+        ("tunnel_settings_set", json!({"relays": 2, "needed": 3}), -32602, invalid("relays")),
+    ];
+    check_errors(served.port, cases).await;
+}
+
 #[tokio::test]
 async fn every_shape_of_error() {
     let served = Fake::new().serve().await;
     let port = served.port;
     let offer = "ab".repeat(32);
-    let invalid = |field: &str| json!({"code": "invalid_params", "field": field});
-    for (method, params, number, data) in [
+    let cases = [
         ("nope", json!({}), -32601, json!({"code": "method_not_found"})),
         ("subscribe", json!({"topics": ["status"]}), -32601, json!({"code": "method_not_found"})),
         ("node_status", json!([1]), -32602, json!({"code": "invalid_params"})),
@@ -97,9 +140,6 @@ async fn every_shape_of_error() {
         ("connect", json!({"offer_id": offer}), 1102, json!({"code": "offer_not_found"})),
         ("wallet_view_key", json!({}), -32602, invalid("understood")),
         ("wallet_view_key", json!({"understood": false}), -32602, invalid("understood")),
-        ("tunnel_settings_set", json!({"outside": ["192.0.2.0/33"]}), -32602, invalid("outside")),
-        ("tunnel_settings_set", json!({"outside": vec!["192.0.2.0/24"; 65]}), -32602, invalid("outside")),
-        ("tunnel_settings_set", json!({"programs": "some"}), -32602, invalid("programs")),
         ("wallet_send", json!({"to": "way0", "amount": "1"}), -32602, invalid("idempotency_key")),
         (
             "wallet_send",
@@ -129,25 +169,10 @@ async fn every_shape_of_error() {
         ("market_block", json!({"destination": "x.example", "for": 5}), -32602, invalid("for")),
         ("market_earnings", json!({"by": "year"}), -32602, invalid("by")),
         ("market_unblock", json!({"destination": "x.example"}), 1118, json!({"code": "block_not_found"})),
-        ("market_port_close", json!({"port": 40_001}), 1136, json!({"code": "port_not_given"})),
-        ("market_port_close", json!({"port": 70_000}), -32602, invalid("port")),
-        ("wallet_withdraw_cancel", json!({"idempotency_key": "c"}), 1218, json!({"code": "nothing_to_withdraw"})),
-        ("forward_open", json!({"to": "127.0.0.1:1", "protocol": "sctp"}), -32602, invalid("protocol")),
-        (
-            "forward_open",
-            json!({"to": "127.0.0.1:1", "protocol": "udp", "proxy_protocol": true}),
-            -32602,
-            invalid("proxy_protocol"),
-        ),
         ("promise_settle", json!({"counterparty": "22".repeat(20)}), 1207, json!({"code": "promise_not_found"})),
         ("ledger_transaction", json!({"transaction_id": offer}), 1303, json!({"code": "transaction_not_found"})),
-    ] {
-        let body = json!({"jsonrpc": "2.0", "id": "x", "method": method, "params": params}).to_string();
-        let answer = call(port, &body).await;
-        assert_eq!((&answer["error"]["code"], &answer["error"]["data"]), (&json!(number), &data), "{body}");
-        assert_eq!(answer["id"], "x");
-        assert!(answer["error"]["message"].as_str().unwrap().ends_with('.'), "{answer}");
-    }
+    ];
+    check_errors(port, cases).await;
     for (body, number) in [("{", -32700), ("[]", -32600), ("{}", -32600)] {
         assert_eq!(call(port, body).await["error"]["code"], number, "{body}");
     }

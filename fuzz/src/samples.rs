@@ -13,7 +13,6 @@ mod carried;
 mod kept;
 mod links;
 
-use std::num::NonZeroU16;
 use std::sync::LazyLock;
 
 use byway_access::quality::{Measurement, Seen};
@@ -22,9 +21,7 @@ use byway_crypto::threshold::ceremony::Ceremony;
 use byway_crypto::threshold::dealing::{Dealing, DealingKey, DealingSecret, VerifiedDealing};
 use byway_crypto::{GroupView, NodeSecret, Purpose, WalletSecret};
 use byway_dialogue::fuzzing;
-use byway_driver::forwarding::{self, ForwardHeader, VisitorNumber};
 use byway_driver::link::{EndpointId, LinkContact};
-use byway_driver::socks::{StreamHeader, Target, Wanted};
 use byway_kernel::archive::CommitRecord;
 use byway_kernel::{Committee, MemberIndex, light};
 use byway_ledger::stored::{Head, Outcome, TransactionRecord};
@@ -427,21 +424,6 @@ pub(crate) fn measurement() -> Samples {
     let seen = [Seen::Opened, Seen::Latency(Span::millis(40)), Seen::Throughput(1 << 20), Seen::Kept];
     seen.into_iter().for_each(|seen| measured.note(Time(1_800_000_000_000), seen));
     one(measured)
-}
-
-pub(crate) fn forward_header() -> Samples {
-    let port = |protocol| forwarding::Wanted::Port(protocol, NonZeroU16::new(40_000));
-    let [tcp, udp] = [forwarding::Protocol::Tcp, forwarding::Protocol::Udp].map(port);
-    let wanted = [tcp, udp, forwarding::Wanted::Visitor(VisitorNumber(7))];
-    wanted.map(|wanted| ForwardHeader { session: [3; 16], wanted }.to_bytes()).to_vec()
-}
-
-pub(crate) fn stream_header() -> Samples {
-    let header = |host: &str| StreamHeader {
-        session: [3; 16],
-        wanted: Wanted::Connection(Target::new(host.parse().expect("a host"), 443)),
-    };
-    ["example.org", "192.0.2.1", "2001:db8::1"].map(|host| header(host).to_bytes()).to_vec()
 }
 
 pub(crate) fn link_contact() -> Samples {

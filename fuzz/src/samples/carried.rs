@@ -1,13 +1,30 @@
-//! What carries the bytes of sessions: datagrams, pieces and slices.
+//! What carries the bytes of sessions: headers of streams, datagrams, pieces and slices.
+
+use std::num::NonZeroU16;
 
 use byway_access::service::relay::{RelayAnswer, RelayRequest};
 use byway_access::slices::{End, Joiner, Label, Shape, SliceKeys, Splitter};
-use byway_driver::socks::Target;
+use byway_driver::forwarding::{self, ForwardHeader, VisitorNumber};
 use byway_driver::socks::datagram::Datagram;
+use byway_driver::socks::{StreamHeader, Target, Wanted};
 use byway_driver::tunnel::detour::cut;
 use byway_primitives::{Encode, Time};
 
 use super::Samples;
+
+pub(crate) fn forward_header() -> Samples {
+    let port = forwarding::Wanted::Port(forwarding::Protocol::Udp, NonZeroU16::new(40_000));
+    let wanted = [port, forwarding::Wanted::Visitor(VisitorNumber(7))];
+    wanted.map(|wanted| ForwardHeader { session: [3; 16], wanted }.to_bytes()).to_vec()
+}
+
+pub(crate) fn stream_header() -> Samples {
+    let header = |host: &str| StreamHeader {
+        session: [3; 16],
+        wanted: Wanted::Connection(Target::new(host.parse().expect("a host"), 443)),
+    };
+    ["example.org", "192.0.2.1", "2001:db8::1"].map(|host| header(host).to_bytes()).to_vec()
+}
 
 pub(crate) fn tunnel_piece() -> Samples {
     [100, 1_452, 2_000]

@@ -79,6 +79,11 @@ impl Exit {
         Self { resolver, policy, limits }
     }
 
+    /// What decides where clients may connect to.
+    pub fn policy(&self) -> &Arc<dyn Policy> {
+        &self.policy
+    }
+
     /// The addresses of a target that may be reached, at least one; or the reason why there are none.
     async fn addresses(&self, target: &Target) -> Result<Vec<IpAddr>, Reply> {
         let resolved = match &target.host {

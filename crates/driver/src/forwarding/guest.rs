@@ -162,7 +162,7 @@ async fn take_flow(forward: Forward, visitor: Visitor) -> Result<(), NotTaken> {
     let header = ForwardHeader { session: forward.session, wanted: Wanted::Visitor(visitor.number) };
     // It may have given up meanwhile.
     let Ok(stream) = socks::ask(&forward.link, &header).await else { return Ok(()) };
-    match carry(FlowEnd::program(socket), visitor.from, stream, &forward.gate, &forward.meter).await {
+    match carry(FlowEnd::Program(socket), visitor.from, stream, &forward.gate, &forward.meter).await {
         // Nobody listens there.
         Ended::Socket(_) => Err(NotTaken(visitor.number)),
         _ => Ok(()),

@@ -12,13 +12,14 @@
 //! bytes ([`PortAnswer`]), and the port is there for as long as that stream is. On it the exit announces each visitor
 //! ([`Visitor`], 26 bytes), and the client either fetches it by a stream of its own, which is answered with one
 //! [`Reply`](crate::socks::Reply) and carries the visitor's bytes, or says no by the visitor's number in 8 bytes. Nothing of
-//! this is metered but the bytes of visitors that were fetched: nobody can make a client pay by knocking.
+//! this is metered but the bytes of visitors that were fetched: nobody can make a client pay by knocking at a port for TCP.
 //!
 //! **UDP.** A port may be one for UDP. Then a visitor is whoever sends from one address: its first datagram announces it, those that come
 //! until it is fetched wait with it, [`FLOW_QUEUE`] of them at most, and its stream carries datagrams in
 //! [frames](crate::socks::datagram) both ways. At the client each visitor has a socket of its own, so that the program's answers find their
-//! way. A visitor is gone when nothing came from either side for as long as the operator says, and a port has at most [`FLOWS_MAX`] of
-//! them.
+//! way. A visitor is gone when nothing came from it for as long as the operator says, and a port has at most [`FLOWS_MAX`] of
+//! them, for whom [`QUEUED_BYTES_MAX`] bytes wait at most. Whoever sends may do so in the name of another: nobody is a visitor to whom
+//! the exit's policy would let no client connect, and an address that has answered nothing gets little ([`flow`]).
 //!
 //! **What visitors can do.** Knock. Each port has at most [`VISITORS_WAITING_MAX`] of them waiting, each for at most
 //! [`VISITOR_WAIT`]; further ones wait in the system's own queue. An exit's port and what waits there belongs to an owner, and
@@ -56,6 +57,8 @@ pub const KEPT_FOR: Duration = Duration::from_secs(300);
 pub const FLOWS_MAX: usize = 128;
 /// Datagrams of one visitor that wait for its stream; more are dropped.
 pub const FLOW_QUEUE: usize = 16;
+/// Bytes of datagrams that wait at one port, of all its visitors together.
+pub const QUEUED_BYTES_MAX: usize = 256 * 1024;
 /// How long nothing may come of a visitor by UDP where an operator says nothing else: longer than routers keep a translation.
 pub const FLOW_IDLE: Duration = Duration::from_secs(120);
 /// For how long a client gets no port whose port the operator closed.

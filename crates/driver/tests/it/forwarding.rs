@@ -3,7 +3,7 @@
 // What the tests share panics like the tests themselves.
 #![allow(clippy::unwrap_used)]
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use byway_driver::forwarding::{
 use byway_driver::gate::Gate;
 use byway_driver::link::{Event, Link};
 use byway_driver::meter::{Meter, Metered};
+use byway_driver::socks::Reply;
 use byway_primitives::Decode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -24,6 +25,11 @@ use crate::link::{End, config, connect, guarded, open};
 
 const SESSION: [u8; 16] = [7; 16];
 const OWNER: [u8; 20] = [1; 20];
+
+/// Whoever comes is let in.
+fn anyone(addresses: &[IpAddr], _: u16) -> Result<Vec<IpAddr>, Reply> {
+    Ok(addresses.to_vec())
+}
 
 struct Rig {
     link: Link,
@@ -62,10 +68,10 @@ async fn rig_with(gives_ports: bool, flow_idle_max: Duration) -> Rig {
                 match header.wanted {
                     Wanted::Port(protocol, port) => {
                         let (owner, public) = ((OWNER, SESSION), Ipv4Addr::LOCALHOST.into());
-                        host.serve_port(owner, (protocol, port), public, (send, recv), &gate).await;
+                        host.serve_port(owner, (protocol, port), public, (send, recv), &gate, &anyone).await;
                     }
                     Wanted::Visitor(number) => {
-                        host.serve_visitor(OWNER, number, (send, recv), &gate, &meter).await;
+                        host.serve_visitor(OWNER, number, (send, recv), &gate, &meter, &anyone).await;
                     }
                 }
             });

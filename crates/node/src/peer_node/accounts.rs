@@ -189,6 +189,10 @@ impl Actor {
     /// Whatever is connected next by this way is on this bill. What is in use there on another one is left.
     pub(super) fn bill(&mut self, id: WayId, account: Option<AccountNumber>) -> Answer<()> {
         self.check_payer(account)?;
+        if let Some(over) = self.held_back(id) {
+            // It waits for the user's word, and then goes on on the bill that it was on.
+            return Err(over.error(self.spent_today()));
+        }
         let payer = self.ways.connected(id).and_then(|connected| self.payer_of(connected.session));
         if payer != account {
             self.leave_exit(id);

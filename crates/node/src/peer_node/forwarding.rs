@@ -11,6 +11,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use byway_access::session::SessionId;
+use byway_driver::exit;
 use byway_driver::forwarding::{
     self, Forward, ForwardHost, ForwardLimits, HoldEnded, PortRefusal, Told, Wanted, hold, refuse_port,
 };
@@ -187,7 +188,7 @@ impl Actor {
         &self,
         (client, session): (IdentityId, SessionId),
         plane: Plane,
-        wanted: Wanted,
+        (wanted, exit): (Wanted, exit::Exit),
         (mut send, recv): (StreamSend, StreamRecv),
     ) {
         let forwarding = self.config.selling.as_ref().and_then(|selling| selling.forwarding.as_ref());
@@ -196,10 +197,20 @@ impl Actor {
             let Some((host, public)) = host else { return refuse_port(&mut send, &plane.gate).await };
             match wanted {
                 Wanted::Port(protocol, port) => {
-                    host.serve_port((client.0, session.0), (protocol, port), public, (send, recv), &plane.gate).await;
+                    host.serve_port(
+                        (client.0, session.0),
+                        (protocol, port),
+                        public,
+                        (send, recv),
+                        &plane.gate,
+                        &**exit.policy(),
+                    )
+                    .await;
                 }
                 Wanted::Visitor(number) => {
-                    let outcome = host.serve_visitor(client.0, number, (send, recv), &plane.gate, &plane.meter).await;
+                    let outcome = host
+                        .serve_visitor(client.0, number, (send, recv), &plane.gate, &plane.meter, &**exit.policy())
+                        .await;
                     tracing::trace!(?outcome, "visitor gone");
                 }
             }

@@ -246,12 +246,20 @@ impl Actor {
         self.fill_hops();
     }
 
+    /// Whose session this is, if it is one of the tunnel's relays.
+    fn relay_with(&self, session: SessionId) -> Option<IdentityId> {
+        let mut hops = self.tunnelling.hops.iter().flat_map(|hops| hops.hops.iter().flatten());
+        let is_it = |hop: &&Hop| matches!(&hop.stage, Stage::Carrying { session: of, .. } if *of == session);
+        hops.find(is_it).map(Hop::provider)
+    }
+
+    pub(super) fn is_relay(&self, session: SessionId) -> bool {
+        self.relay_with(session).is_some()
+    }
+
     /// A session has ended; perhaps a relay's.
     pub(super) fn hop_ended(&mut self, session: SessionId, why: &str) {
-        let hops = self.tunnelling.hops.iter().flat_map(|hops| hops.hops.iter().flatten());
-        let of = |hop: &Hop| matches!(&hop.stage, Stage::Carrying { session: of, .. } if *of == session);
-        let ended = hops.filter(|hop| of(hop)).map(Hop::provider).next();
-        if let Some(provider) = ended {
+        if let Some(provider) = self.relay_with(session) {
             self.hop_lost(provider, why);
         }
     }

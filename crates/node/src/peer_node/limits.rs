@@ -15,7 +15,7 @@ use byway_primitives::{Amount, Span, Time};
 use serde::{Deserialize, Serialize};
 
 use super::Actor;
-use super::ways::Connection;
+use super::ways::{Connection, WayId};
 use crate::api::{AccountNumber, Answer, ApiError, LimitKind, Session, Spending, SpendingAllow, SpendingLimits};
 
 /// What whoever used a sub-account's budget up is told.
@@ -78,8 +78,11 @@ impl Yesterday {
         self.cost_before(day, session).is_some()
     }
 
-    /// What of a session's cost is of this day.
+    /// What of a session's cost is of this day. Until the day was begun here, all of it was of the one before.
     fn cost_since(&self, day: u64, session: &str, cost: Amount) -> Amount {
+        if self.day != 0 && self.day < day {
+            return Amount::ZERO;
+        }
         cost.saturating_sub(self.cost_before(day, session).unwrap_or(Amount::ZERO))
     }
 }
@@ -235,7 +238,9 @@ impl Actor {
 
     /// A session has cost as much as it may.
     pub(super) fn limit_reached(&mut self, session: SessionId, limit: Amount) {
-        let Some(way) = self.ways.of_session(session) else { return };
+        // A relay's is the tunnel's, which the main way has.
+        let of_relay = self.is_relay(session).then_some(WayId::MAIN);
+        let Some(way) = self.ways.of_session(session).or(of_relay) else { return };
         if self.ways.get(way).is_some_and(|way| way.cost_max.is_some()) {
             return self.end_of_budget(way, "it has cost what it may");
         }
@@ -269,5 +274,21 @@ impl Actor {
         }
         self.go_on_within_limits();
         self.share_out();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_session_cost_before_midnight_is_not_of_the_day_after() {
+        let (three, five) = (Amount::from_units(3), Amount::from_units(5));
+        let first_look = Yesterday::default();
+        assert_eq!(first_look.cost_since(20_000, "a", three), three);
+        let before = Yesterday { day: 20_000, costs: vec![("a".to_owned(), three)] };
+        assert_eq!(before.cost_since(20_000, "a", five), Amount::from_units(2));
+        assert_eq!(before.cost_since(20_000, "b", five), five);
+        assert_eq!(before.cost_since(20_001, "b", five), Amount::ZERO, "the day was not begun here yet");
     }
 }

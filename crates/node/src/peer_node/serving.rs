@@ -301,8 +301,8 @@ impl Actor {
                     tracing::trace!(?outcome, "stream ended");
                 });
             }
-            (Wish::Forward(wanted), Some(_), _) if leads_out(*service) => {
-                self.serve_forward((client, session), plane, wanted, (send, recv));
+            (Wish::Forward(wanted), Some(exit), _) if leads_out(*service) => {
+                self.serve_forward((client, session), plane, (wanted, exit.clone()), (send, recv));
             }
             _ => tracing::debug!("a data stream of another kind than its session"),
         }

@@ -172,7 +172,10 @@ impl Actor {
                 .await;
         });
         let sampled = (now, Metered::default());
-        let (kept, last, left, share) = (plane.clone(), None, None, Share::default());
+        // However it ends, it was there.
+        let last =
+            self.market.used_sessions(now).into_iter().find(|(_, view)| view.id == session).map(|(_, view)| view);
+        let (kept, left, share) = (plane.clone(), None, Share::default());
         let using = Using { provider, plane: kept, started: now, sampled, rate: (0, 0), last, share, left };
         self.using.insert(session, using);
         self.share_out();

@@ -6,27 +6,47 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
-use super::super::flow::FlowEnd;
-use super::super::{FLOW_QUEUE, FLOWS_MAX, VISITOR_WAIT, VisitorNumber};
+use super::super::flow::{FlowEnd, Queued};
+use super::super::{FLOW_QUEUE, FLOWS_MAX, QUEUED_BYTES_MAX, VISITOR_WAIT, VisitorNumber};
+use crate::exit::Policy;
 use crate::socks::associate::UDP_BYTES_MAX;
 use crate::socks::datagram::PAYLOAD_BYTES_MAX;
 
 /// Whoever sends to one port.
 pub(super) struct Flows {
     known: HashMap<SocketAddr, Known>,
+    room: Room,
     buffer: Vec<u8>,
     idle_max: Duration,
 }
 
 struct Known {
     /// Closed once the flow is over.
-    to_flow: mpsc::Sender<Vec<u8>>,
+    to_flow: mpsc::Sender<Queued>,
     number: Option<VisitorNumber>,
     /// The client wants nothing of it for now.
     refused_until: Option<Instant>,
+}
+
+/// What one port's datagrams may take of memory before somebody takes them.
+struct Room(Arc<Semaphore>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(QUEUED_BYTES_MAX)))
+    }
+}
+
+impl Room {
+    /// `None`: it is lost.
+    fn queue(&self, payload: Vec<u8>) -> Option<Queued> {
+        let bytes = u32::try_from(payload.len()).ok()?;
+        let room = self.0.clone().try_acquire_many_owned(bytes).ok()?;
+        Some(Queued { payload, _room: room })
+    }
 }
 
 impl Known {
@@ -37,18 +57,27 @@ impl Known {
 
 impl Flows {
     pub fn new(idle_max: Duration) -> Self {
-        Self { known: HashMap::new(), buffer: vec![0; UDP_BYTES_MAX], idle_max }
+        Self { known: HashMap::new(), room: Room::default(), buffer: vec![0; UDP_BYTES_MAX], idle_max }
     }
 
     /// Reads the port's socket until somebody sends who is new. Nobody is while there is no room for more to wait. Cancel-safe.
-    pub async fn arrival(&mut self, socket: &Arc<UdpSocket>, has_room: bool) -> std::io::Result<(FlowEnd, SocketAddr)> {
+    ///
+    /// Anyone can send in the name of anyone, and the client answers from the exit's address. So nobody is a visitor to whom
+    /// `policy` would let no client connect.
+    pub async fn arrival(
+        &mut self,
+        socket: &Arc<UdpSocket>,
+        has_room: bool,
+        policy: &dyn Policy,
+    ) -> std::io::Result<(FlowEnd, SocketAddr)> {
         loop {
             let (length, from) = socket.recv_from(&mut self.buffer).await?;
             if length > PAYLOAD_BYTES_MAX {
                 continue;
             }
             let payload = self.buffer[..length].to_vec();
-            if let Some(arrived) = self.sort(from, payload, has_room) {
+            let may_come = || policy.choose(None, &[from.ip()], from.port()).is_ok_and(|allowed| !allowed.is_empty());
+            if let Some(arrived) = self.sort(from, payload, || has_room && may_come()) {
                 let port = Arc::downgrade(socket);
                 return Ok((FlowEnd::Visitor { arrived, port, at: from, idle_max: self.idle_max }, from));
             }
@@ -56,22 +85,30 @@ impl Flows {
     }
 
     /// Gives a datagram to the flow that it is of; gives what arrives of a new one, which it is the first of.
-    fn sort(&mut self, from: SocketAddr, payload: Vec<u8>, has_room: bool) -> Option<mpsc::Receiver<Vec<u8>>> {
+    fn sort(
+        &mut self,
+        from: SocketAddr,
+        payload: Vec<u8>,
+        is_welcome: impl FnOnce() -> bool,
+    ) -> Option<mpsc::Receiver<Queued>> {
         let now = Instant::now();
         if let Some(known) = self.known.get(&from)
             && (!known.to_flow.is_closed() || known.is_refused(now))
         {
             // One for which there is no room is lost, as on any way.
-            let _ = known.to_flow.try_send(payload);
+            if let Some(queued) = self.room.queue(payload) {
+                let _ = known.to_flow.try_send(queued);
+            }
             return None;
         }
         self.known.retain(|_, known| !known.to_flow.is_closed() || known.is_refused(now));
-        if !has_room || self.known.len() >= FLOWS_MAX {
+        if self.known.len() >= FLOWS_MAX || !is_welcome() {
             return None;
         }
+        let queued = self.room.queue(payload)?;
         let (to_flow, arrived) = mpsc::channel(FLOW_QUEUE);
         // There is room in a new queue.
-        let _ = to_flow.try_send(payload);
+        let _ = to_flow.try_send(queued);
         self.known.insert(from, Known { to_flow, number: None, refused_until: None });
         Some(arrived)
     }
@@ -100,33 +137,67 @@ mod tests {
         ([192, 0, 2, 1], port).into()
     }
 
+    fn sort(flows: &mut Flows, from: u16, payload: Vec<u8>, is_welcome: bool) -> Option<mpsc::Receiver<Queued>> {
+        flows.sort(address(from), payload, || is_welcome)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_sends_again_is_no_new_visitor_and_who_was_refused_is_none_for_a_while() {
         let mut flows = Flows::new(Duration::from_secs(1));
-        let mut first = flows.sort(address(1), vec![1], true).unwrap();
+        let mut first = sort(&mut flows, 1, vec![1], true).unwrap();
         flows.welcome(address(1), VisitorNumber(7));
-        assert!(flows.sort(address(1), vec![2], true).is_none());
-        assert!(flows.sort(address(2), vec![3], false).is_none(), "no room");
-        let second = flows.sort(address(2), vec![4], true).unwrap();
-        assert_eq!((first.recv().await, first.recv().await), (Some(vec![1]), Some(vec![2])));
+        assert!(sort(&mut flows, 1, vec![2], true).is_none());
+        assert!(sort(&mut flows, 2, vec![3], false).is_none(), "not welcome");
+        let second = sort(&mut flows, 2, vec![4], true).unwrap();
+        let mut came = Vec::new();
+        while let Ok(queued) = first.try_recv() {
+            came.push(queued.payload);
+        }
+        assert_eq!(came, [vec![1], vec![2]]);
         drop((first, second));
         flows.refuse(VisitorNumber(7));
-        assert!(flows.sort(address(1), vec![5], true).is_none(), "refused");
-        assert!(flows.sort(address(2), vec![6], true).is_some(), "only over");
+        assert!(sort(&mut flows, 1, vec![5], true).is_none(), "refused");
+        assert!(sort(&mut flows, 2, vec![6], true).is_some(), "only over");
         tokio::time::advance(VISITOR_WAIT).await;
-        assert!(flows.sort(address(1), vec![7], true).is_some());
+        assert!(sort(&mut flows, 1, vec![7], true).is_some());
     }
 
     #[tokio::test]
     async fn visitors_of_a_port_and_what_waits_of_each_are_bounded() {
         let mut flows = Flows::new(Duration::from_secs(1));
-        let arrived: Vec<_> =
-            (1..=FLOWS_MAX as u16).filter_map(|port| flows.sort(address(port), vec![], true)).collect();
+        let arrived: Vec<_> = (1..=FLOWS_MAX as u16).filter_map(|port| sort(&mut flows, port, vec![], true)).collect();
         assert_eq!(arrived.len(), FLOWS_MAX);
-        assert!(flows.sort(address(9999), vec![], true).is_none());
-        (0..2 * FLOW_QUEUE).for_each(|_| drop(flows.sort(address(1), vec![0; 1000], true)));
+        assert!(sort(&mut flows, 9999, vec![], true).is_none());
+        (0..2 * FLOW_QUEUE).for_each(|_| drop(sort(&mut flows, 1, vec![0; 1000], true)));
         assert_eq!(arrived[0].len(), FLOW_QUEUE);
         drop(arrived);
-        assert!(flows.sort(address(9999), vec![], true).is_some(), "those before are over");
+        assert!(sort(&mut flows, 9999, vec![], true).is_some(), "those before are over");
+    }
+
+    #[tokio::test]
+    async fn what_waits_of_all_visitors_together_is_bounded() {
+        let mut flows = Flows::new(Duration::from_secs(1));
+        let length = QUEUED_BYTES_MAX / 4;
+        let mut arrived: Vec<_> = (1..=6).filter_map(|port| sort(&mut flows, port, vec![0; length], true)).collect();
+        assert_eq!(arrived.len(), 4);
+        assert!(arrived[0].try_recv().is_ok());
+        assert!(sort(&mut flows, 5, vec![0; length], true).is_some(), "one was taken");
+    }
+
+    #[tokio::test]
+    async fn nobody_is_a_visitor_to_whom_no_client_may_connect() {
+        let bind = || async { UdpSocket::bind("127.0.0.1:0").await.unwrap() };
+        let (port, denied, allowed) = (Arc::new(bind().await), bind().await, bind().await);
+        let denied_port = denied.local_addr().unwrap().port();
+        let policy = move |addresses: &[std::net::IpAddr], port: u16| match port == denied_port {
+            true => Err(crate::socks::Reply::NotAllowed),
+            false => Ok(addresses.to_vec()),
+        };
+        for socket in [&denied, &allowed] {
+            socket.send_to(b"hello", port.local_addr().unwrap()).await.unwrap();
+        }
+        let mut flows = Flows::new(Duration::from_secs(1));
+        let (_, from) = flows.arrival(&port, true, &policy).await.unwrap();
+        assert_eq!(from, allowed.local_addr().unwrap());
     }
 }

@@ -12,6 +12,7 @@ use super::super::{Frames, KEPT_FOR, REFUSAL_BYTES, VISITOR_WAIT, VISITORS_WAITI
 use super::Owner;
 use super::flows::Flows;
 use super::table::{Caller, PortKey, PortSocket, Table, Visits, Waiting, lock};
+use crate::exit::Policy;
 use crate::gate::Gate;
 use crate::link::{StreamRecv, StreamSend};
 use crate::socks::associate::passes;
@@ -45,11 +46,16 @@ enum Met {
 }
 
 impl Holding {
-    pub async fn announce(mut self, send: &mut StreamSend, recv: &mut StreamRecv, gate: &Gate) {
+    pub async fn announce(
+        mut self,
+        (send, recv): (&mut StreamSend, &mut StreamRecv),
+        gate: &Gate,
+        policy: &dyn Policy,
+    ) {
         let (mut refusals, cut) = (Frames::<REFUSAL_BYTES>::new(), send.cut());
         tokio::pin!(cut);
         loop {
-            let next = self.next(recv, &mut refusals);
+            let next = self.next(recv, &mut refusals, policy);
             let met = tokio::select! {
                 met = next => met,
                 _ = &mut cut => return,
@@ -81,12 +87,12 @@ impl Holding {
         }
     }
 
-    async fn next(&mut self, recv: &mut StreamRecv, refusals: &mut Frames<REFUSAL_BYTES>) -> Met {
+    async fn next(&mut self, recv: &mut StreamRecv, refusals: &mut Frames<REFUSAL_BYTES>, policy: &dyn Policy) -> Met {
         self.forget_fetched();
         let has_room = self.waiting.len() < VISITORS_WAITING_MAX;
         let oldest = self.waiting.front().map(|(_, since)| *since + VISITOR_WAIT);
         tokio::select! {
-            arrived = arrival(&self.socket, &mut self.flows, has_room) => match arrived {
+            arrived = arrival(&self.socket, &mut self.flows, has_room, policy) => match arrived {
                 Ok((caller, from)) => Met::Visitor(caller, from),
                 Err(error) if passes(&error) => Met::Passed,
                 Err(error) => {
@@ -104,6 +110,8 @@ impl Holding {
                 self.turn_away_late();
                 Met::Passed
             }
+            // One that comes between the look and here is kept for this.
+            () = self.visits.fetched.notified() => Met::Passed,
             _ = self.turns.changed() => Met::Over,
         }
     }
@@ -160,7 +168,12 @@ impl Drop for Holding {
 }
 
 /// The next visitor of a port. Cancel-safe.
-async fn arrival(socket: &PortSocket, flows: &mut Flows, has_room: bool) -> std::io::Result<(Caller, SocketAddr)> {
+async fn arrival(
+    socket: &PortSocket,
+    flows: &mut Flows,
+    has_room: bool,
+    policy: &dyn Policy,
+) -> std::io::Result<(Caller, SocketAddr)> {
     match socket {
         PortSocket::Listener(listener) if has_room => {
             let (socket, from) = listener.accept().await?;
@@ -169,7 +182,7 @@ async fn arrival(socket: &PortSocket, flows: &mut Flows, has_room: bool) -> std:
         // Further ones wait in the system's queue.
         PortSocket::Listener(_) => std::future::pending().await,
         PortSocket::Datagrams(socket) => {
-            let (flow, from) = flows.arrival(socket, has_room).await?;
+            let (flow, from) = flows.arrival(socket, has_room, policy).await?;
             Ok((Caller::Flow(flow), from))
         }
     }

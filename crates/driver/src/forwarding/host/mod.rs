@@ -19,10 +19,11 @@ use self::table::{Caller, Port, PortKey, PortSocket, Table, Waiting, lock};
 use super::flow::carry;
 use super::{PortRefusal, Protocol, SHUT_OUT_FOR, VISITOR_WAIT, VisitorNumber, answer_bytes};
 use crate::entropy;
+use crate::exit::Policy;
 use crate::gate::Gate;
 use crate::link::{StreamRecv, StreamSend};
 use crate::meter::{Meter, Metered, Side};
-use crate::socks::{Outcome, Reply, Said, SessionTag, refuse, say, splice};
+use crate::socks::{Ended, Outcome, Reply, Said, SessionTag, refuse, say, splice};
 
 /// Whose a port is: the client's identity.
 pub type Owner = [u8; 20];
@@ -124,6 +125,7 @@ impl ForwardHost {
         public: IpAddr,
         (mut send, mut recv): (StreamSend, StreamRecv),
         gate: &Gate,
+        policy: &dyn Policy,
     ) {
         let held = self.take(owner, (protocol, session), wished.map(NonZeroU16::get));
         let answer = held.as_ref().map(|held| SocketAddr::new(public, held.port.1)).map_err(|refusal| *refusal);
@@ -134,7 +136,7 @@ impl ForwardHost {
             () = sleep(VISITOR_WAIT) => false,
         };
         match held {
-            Ok(held) if told => held.announce(&mut send, &mut recv, gate).await,
+            Ok(held) if told => held.announce((&mut send, &mut recv), gate, policy).await,
             Ok(_) => {}
             Err(_) => send.finish(),
         }
@@ -148,6 +150,7 @@ impl ForwardHost {
         (mut send, recv): (StreamSend, StreamRecv),
         gate: &Gate,
         meter: &Arc<Meter>,
+        policy: &dyn Policy,
     ) -> Outcome {
         let Some(Waiting { from, caller, visits, .. }) = self.fetch(owner, number) else {
             return refuse(send, Reply::HostUnreachable, gate).await;
@@ -165,13 +168,16 @@ impl ForwardHost {
         tokio::select! {
             ended = carried => Outcome::Spliced(ended),
             () = visits.shut() => Outcome::Gone,
+            () = policy.withdrawn(None, from) => Outcome::Spliced(Ended::Withdrawn),
         }
     }
 
     fn fetch(&self, owner: Owner, number: VisitorNumber) -> Option<Waiting> {
         let mut table = lock(&self.table);
         let is_its = table.visitors.get(&number.0).is_some_and(|waiting| waiting.owner == owner);
-        if is_its { table.visitors.remove(&number.0) } else { None }
+        let fetched = if is_its { table.visitors.remove(&number.0) } else { None };
+        // There is room for another to wait.
+        fetched.inspect(|waiting| waiting.visits.fetched.notify_one())
     }
 
     /// A port for `owner`: the one that it wishes, or any that is free; where it may have no more, one that is kept for it.

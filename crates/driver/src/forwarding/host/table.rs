@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::super::Protocol;
@@ -49,6 +49,8 @@ pub(super) struct Visits {
     pub meter: Arc<Meter>,
     /// Whether the operator closed the port.
     pub shut: Arc<watch::Sender<bool>>,
+    /// Told when one that waited was fetched.
+    pub fetched: Arc<Notify>,
 }
 
 #[derive(Clone)]
@@ -72,7 +74,8 @@ pub(super) enum Caller {
 
 impl Port {
     pub fn new(owner: Owner, session: SessionTag) -> Self {
-        let visits = Visits { meter: Arc::default(), shut: Arc::new(watch::Sender::new(false)) };
+        let shut = Arc::new(watch::Sender::new(false));
+        let visits = Visits { meter: Arc::default(), shut, fetched: Arc::default() };
         let (since, turn) = (Instant::now(), watch::Sender::new(0));
         Self { owner, session, since, socket: None, turn, kept_until: None, visits }
     }

@@ -256,12 +256,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("resolv.conf");
         let text =
-            b"search home\nnameserver 127.0.0.53\nnameserver ::1\nnameserver fe80::1%eth0\nnameserver 192.0.2.1\n";
-        let other: SocketAddr = "192.0.2.1:53".parse().expect("an address");
+            b"search home\nnameserver 127.0.0.53\nnameserver ::1\nnameserver fe80::1%eth0\nnameserver 203.0.113.1\n";
+        let other: SocketAddr = "203.0.113.1:53".parse().expect("an address");
         assert_eq!(outside_servers(&[], &path, Some(&Before::File(text.to_vec()))), [other]);
         fs::write(folder.path().join("stub"), text).expect("writes");
         assert_eq!(outside_servers(&[], &path, Some(&Before::Link("stub".to_owned()))), [other]);
-        let named = ["192.0.2.2", "127.0.0.1"].map(|text| text.parse().expect("an address"));
-        assert_eq!(outside_servers(&named, &path, None), ["192.0.2.2:53".parse().expect("an address")]);
+        let named = ["203.0.113.2", "127.0.0.1"].map(|text| text.parse().expect("an address"));
+        assert_eq!(outside_servers(&named, &path, None), ["203.0.113.2:53".parse().expect("an address")]);
     }
 }

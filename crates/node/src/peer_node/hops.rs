@@ -85,7 +85,7 @@ impl Actor {
     /// The exit has accepted a tunnel in slices: looks for relays to it.
     pub(super) fn begin_hops(&mut self, exit: &Offer, session: SessionId, order: GuestOrder) {
         let provider = exit.provider;
-        let (Some(slices), Some(shape)) = (order.answer.slices, self.tunnelling.shape) else {
+        let (Some(slices), Some(shape)) = (order.answer.slices, self.tunnelling.shape.get()) else {
             return self.tunnel_failed(provider, session, GuestError::NoSlices);
         };
         let Some(address) = order.provider.first() else {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use byway_access::service::tunnel::{TunnelAnswer, TunnelKeys};
 use byway_access::session::{ResponseId, SessionId, StopReason};
-use byway_access::slices::Shape;
 use byway_driver::host_network::{Allowed, ClientPlan, Sender, Transport};
 use byway_driver::link::{LinkContact, RelayUrl};
 use byway_driver::tunnel::detour::Detours;
@@ -20,7 +19,7 @@ use tokio::task::JoinHandle;
 use super::data_plane::Plane;
 use super::hops::Hops;
 use super::relay::{RelayHost, RelayKind, Wishes};
-use super::tunnel::{self, Guard, Guest, GuestError, GuestOrder, InSlices, TunnelHost, TunnelKind};
+use super::tunnel::{self, Guard, Guest, GuestError, GuestOrder, InSlices, NextShape, TunnelHost, TunnelKind};
 use super::ways::{Connection, WayId};
 use super::{Actor, Arrival};
 use crate::api::{ApiError, ConnectTarget, OfferFilter};
@@ -39,7 +38,7 @@ pub(super) struct Tunnelling {
     pub relay_host: Option<Arc<RelayHost>>,
     pub wishes: Wishes,
     /// How this node's own tunnels go over relays, if they do.
-    pub shape: Option<Shape>,
+    pub shape: NextShape,
     pub hops: Option<Hops>,
     pub guard: Guard,
     /// The machine is closed to everything outside the tunnel, now or in a moment.
@@ -54,7 +53,7 @@ pub(super) struct Tunnelling {
 
 impl Tunnelling {
     pub fn new(keys: TunnelKeys, guard: Guard, is_closed: bool) -> Self {
-        let (host, relay_host, wishes, shape, hops) = (None, None, Wishes::default(), None, None);
+        let (host, relay_host, wishes, shape, hops) = (None, None, Wishes::default(), NextShape::default(), None);
         let (guest, detours, link_relays, ending) = (None, Arc::default(), BTreeSet::new(), None);
         Self { keys, host, relay_host, wishes, shape, hops, guard, is_closed, guest, detours, link_relays, ending }
     }
@@ -72,7 +71,7 @@ impl Tunnelling {
 
     /// The tunnel as a kind of service.
     pub fn kind(&self) -> TunnelKind {
-        TunnelKind { keys: self.keys.clone(), host: self.host.clone(), shape: self.shape }
+        TunnelKind { keys: self.keys.clone(), host: self.host.clone(), shape: self.shape.clone() }
     }
 }
 
@@ -109,7 +108,7 @@ impl Actor {
             guard: self.tunnelling.guard.clone(),
             plan: self.closed_plan(offer.as_ref()),
             is_closed: self.tunnelling.is_closed,
-            slices: self.tunnelling.shape.map(|shape| InSlices {
+            slices: self.tunnelling.shape.get().map(|shape| InSlices {
                 now: self.clock.now(),
                 shape,
                 secret: self.tunnelling.keys.of_slices(response),
@@ -117,7 +116,7 @@ impl Actor {
             }),
             before: self.tunnelling.ending.take(),
         };
-        match (offer, self.tunnelling.shape) {
+        match (offer, self.tunnelling.shape.get()) {
             (Some(exit), Some(_)) => self.begin_hops(&exit, session, order),
             _ => self.start_building(provider, session, order),
         }
@@ -261,7 +260,7 @@ impl Actor {
     /// The tunnel that is asked for next goes over as many relays as the user wishes now.
     pub(super) fn shape_next_tunnel(&mut self) {
         // What can't be cut was refused when it was read or set.
-        self.tunnelling.shape = self.config.outside_tunnel.shape().ok().flatten();
+        self.tunnelling.shape.set(self.config.outside_tunnel.shape().ok().flatten());
     }
 
     /// Whether this is what a tunnel is asked for with.
@@ -280,7 +279,7 @@ impl Actor {
         let candidates = self.index.candidates(self.query(&filter), self.ledger_clock());
         let chosen = self.ways.iter().filter_map(|(_, way)| way.connection.offer().cloned());
         let next = candidates.take(PROVIDERS_ALLOWED).map(|candidate| candidate.offer.offer);
-        let relays = match self.tunnelling.shape {
+        let relays = match self.tunnelling.shape.get() {
             Some(_) => self.relay_candidates(),
             None => Vec::new(),
         };

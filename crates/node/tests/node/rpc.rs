@@ -202,9 +202,11 @@ async fn results_have_the_shapes_of_the_document() {
         ("offer_own", json!({}), json!([])),
         (
             "tunnel_settings_set",
-            json!({"outside": ["192.0.2.0/24"], "programs": "only-inside"}),
+            json!({"outside": ["192.0.2.0/24"], "outside_domains": ["*.Example.com"], "relays": 3}),
             json!({
-                "closed": true, "local_network": false, "outside": ["192.0.2.0/24"], "programs": "only-inside",
+                "closed": true, "local_network": false, "outside": ["192.0.2.0/24"], "outside_domains": ["example.com"],
+                "inside": [], "inside_domains": [], "programs": "all", "partial": false,
+                "slices": {"relays": 3, "needed": 2},
             }),
         ),
         ("wallet_view_key", json!({"understood": true}), json!({"view_key": "wayview00", "address": "way00"})),

@@ -1,6 +1,6 @@
 //! The tunnel among the kinds of service.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use byway_access::service::tunnel::{SlicesRequest, TunnelAnswer, TunnelKeys, TunnelRequest};
 use byway_access::service::{NotAccepted, ServiceDataError, ServiceKind};
@@ -12,12 +12,25 @@ use byway_records::offer::Service;
 
 use super::TunnelHost;
 
+/// How the tunnel that is asked for next is cut, if it is. Clones share it.
+#[derive(Clone, Default)]
+pub struct NextShape(Arc<Mutex<Option<Shape>>>);
+
+impl NextShape {
+    pub fn get(&self) -> Option<Shape> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn set(&self, shape: Option<Shape>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = shape;
+    }
+}
+
 /// Asks with a key of the session's own; serves where there is a host.
 pub struct TunnelKind {
     pub keys: TunnelKeys,
     pub host: Option<Arc<TunnelHost>>,
-    /// How this node's own tunnels are cut, if they are.
-    pub shape: Option<Shape>,
+    pub shape: NextShape,
 }
 
 impl ServiceKind for TunnelKind {
@@ -26,7 +39,7 @@ impl ServiceKind for TunnelKind {
     }
 
     fn request_data(&self, response: ResponseId) -> Vec<u8> {
-        let slices = self.shape.map(|shape| SlicesRequest { shape, secret: self.keys.of_slices(response) });
+        let slices = self.shape.get().map(|shape| SlicesRequest { shape, secret: self.keys.of_slices(response) });
         TunnelRequest { key: StaticKey::of(&self.keys.of_session(response)), slices }.to_bytes()
     }
 

@@ -26,7 +26,7 @@ pub use coding::{Cutting, Joining};
 pub(super) use guard::Guard;
 pub(super) use guest::{Guest, GuestError, GuestOrder, InSlices, build};
 pub use host::{HostError, TunnelHost, TunnelSelling};
-pub(super) use kind::TunnelKind;
+pub(super) use kind::{NextShape, TunnelKind};
 pub(super) use shared::ExitRules;
 
 /// Bytes of the largest slice: what is left of 1,500 after IPv6 and UDP.

@@ -59,9 +59,9 @@ export function forwardPlace(forward: ForwardedPort): string {
 }
 
 /** Where it leads, and who is there. */
-export function forwardWords({ to, public: address, visitors, proxy_protocol }: ForwardedPort): string {
+export function forwardWords({ to, protocol, public: address, visitors, proxy_protocol }: ForwardedPort): string {
   const there = visitors === 0 ? "nobody there now" : visitors === 1 ? "1 visitor now" : `${visitors} visitors now`;
-  return [`leads to ${to}`, ...(address ? [there] : []), ...(proxy_protocol ? ["told where visitors come from"] : [])].join(" · ");
+  return [`leads to ${to}${protocol === "udp" ? " by UDP" : ""}`, ...(address ? [there] : []), ...(proxy_protocol ? ["told where visitors come from"] : [])].join(" · ");
 }
 
 /** Why there is no port, or why a visitor was turned away; null where all is well or will be soon. */

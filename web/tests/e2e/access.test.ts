@@ -21,8 +21,8 @@ beforeEach(async () => {
   node.world.sellForDays();
   node.world.sellPlugged("http-fetch");
   node.world.forwards = [
-    { to: "127.0.0.1:8080", proxy_protocol: true, public: "203.0.113.7:40017", visitors: 2 },
-    { to: "127.0.0.1:22", proxy_protocol: false, visitors: 0, reason: { code: "refused", message: "this exit forwards no ports" } },
+    { to: "127.0.0.1:8080", protocol: "tcp", proxy_protocol: true, public: "203.0.113.7:40017", visitors: 2 },
+    { to: "127.0.0.1:22", protocol: "tcp", proxy_protocol: false, visitors: 0, reason: { code: "refused", message: "this exit forwards no ports" } },
   ];
 });
 afterEach(async () => {

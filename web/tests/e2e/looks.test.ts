@@ -67,10 +67,10 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
 
   test("ports", async () => {
     node.world.forwards = [
-      { to: "127.0.0.1:8080", proxy_protocol: true, public: "203.0.113.7:40017", visitors: 2 },
-      { to: "[2001:db8:1234:5678:9abc:def0:1234:5678]:22", proxy_protocol: false, public: "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:40022", visitors: 0,
+      { to: "127.0.0.1:8080", protocol: "tcp", proxy_protocol: true, public: "203.0.113.7:40017", visitors: 2 },
+      { to: "[2001:db8:1234:5678:9abc:def0:1234:5678]:22", protocol: "tcp", proxy_protocol: false, public: "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:40022", visitors: 0,
         reason: { code: "not_taken", message: "a visitor was turned away, because no program takes connections there" } },
-      { to: "192.168.1.5:80", port: 80, proxy_protocol: false, visitors: 0, reason: { code: "refused", message: "this exit forwards no ports; connect to one that does" } },
+      { to: "192.168.1.5:80", protocol: "tcp", port: 80, proxy_protocol: false, visitors: 0, reason: { code: "refused", message: "this exit forwards no ports; connect to one that does" } },
     ];
     await page.getByRole("button", { name: "New forwarded port" }).click();
     await page.getByRole("button", { name: "Ask for it" }).click();

@@ -1,7 +1,7 @@
 /** The methods of the mock node; one function each, after `docs/formats/rpc.md`. */
 
 import { amountToWire, parseAmount, readAmount, type Amount } from "../../src/lib/amount";
-import type { Entry, GivenInvite, Method, Methods, Offer, PaymentLink } from "@byway/client";
+import type { Entry, ForwardedPort, GivenInvite, Method, Methods, Offer, PaymentLink } from "@byway/client";
 import type { OfferFilter } from "../../src/lib/offers";
 import type { MockNode } from "./node";
 import { changed, Refused } from "./tunnel";
@@ -148,22 +148,23 @@ export const handlers: Handlers = {
     return {};
   },
   forward_list: ({ world }) => world.forwards,
-  forward_open: (node, { to, port, proxy_protocol = false }) => {
+  forward_open: (node, { to, protocol = "tcp", port, proxy_protocol = false }) => {
     if (to.startsWith("0.0.0.0:")) {
       throw new MethodError(-32602, "invalid_params",
         "The parameter `to` can't be used: it must be where a program listens, such as 127.0.0.1:8080. Correct it and call again.", { field: "to" });
     }
     const waiting = { code: "waiting", message: "the exit is asked for it" };
-    const opened = { to, port: port ?? null, proxy_protocol, public: null, reason: waiting, visitors: 0 };
-    node.world.forwards = [...node.world.forwards.filter((known) => known.to !== to), opened];
+    const opened = { to, protocol, port: port ?? null, proxy_protocol, public: null, reason: waiting, visitors: 0 };
+    node.world.forwards = [...node.world.forwards.filter((known) => known.to !== to || known.protocol !== protocol), opened];
     node.later(200, () => node.world.answerForward(to));
     return opened;
   },
-  forward_close: ({ world }, { to }) => {
-    if (!world.forwards.some((known) => known.to === to)) {
+  forward_close: ({ world }, { to, protocol = "tcp" }) => {
+    const isIt = (known: ForwardedPort): boolean => known.to === to && known.protocol === protocol;
+    if (!world.forwards.some(isIt)) {
       throw new MethodError(1135, "forward_not_open", `No port is forwarded to ${to}. \`byway forward list\` shows those that are.`);
     }
-    world.forwards = world.forwards.filter((known) => known.to !== to);
+    world.forwards = world.forwards.filter((known) => !isIt(known));
     return {};
   },
   network_link: ({ world }) => ({ link: `byway:net/${hex(77, 400)}`, name: "local", network: world.network }),

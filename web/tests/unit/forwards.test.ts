@@ -19,11 +19,12 @@ test("what was left empty is not asked for", () => {
     .toEqual([true, true, true, true, false, false, false]);
 });
 
-const open: ForwardedPort = { to: "127.0.0.1:80", proxy_protocol: false, public: "203.0.113.7:40017", visitors: 0 };
+const open: ForwardedPort = { to: "127.0.0.1:80", protocol: "tcp", proxy_protocol: false, public: "203.0.113.7:40017", visitors: 0 };
 const without = (code: string, message: string): ForwardedPort => ({ ...open, public: null, reason: { code, message } });
 
-test.each([
+test.each<[ForwardedPort, string, string, string | null]>([
   [open, "203.0.113.7:40017", "leads to 127.0.0.1:80 · nobody there now", null],
+  [{ ...open, protocol: "udp" }, "203.0.113.7:40017", "leads to 127.0.0.1:80 by UDP · nobody there now", null],
   [{ ...open, visitors: 1, proxy_protocol: true }, "203.0.113.7:40017", "leads to 127.0.0.1:80 · 1 visitor now · told where visitors come from", null],
   [{ ...open, visitors: 2, reason: { code: "not_taken", message: "a visitor was turned away" } }, "203.0.113.7:40017", "leads to 127.0.0.1:80 · 2 visitors now",
     "A visitor was turned away."],

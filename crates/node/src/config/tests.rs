@@ -37,6 +37,30 @@ fn the_example_is_valid_and_shows_the_defaults() {
     assert!(parse(&uncommented).unwrap().provider.is_some());
 }
 
+/// A key that can't be is refused with a list of those that can, for each section.
+#[test]
+fn the_example_shows_every_key() {
+    let example = include_str!("../../../../config.example.toml");
+    let lines: Vec<&str> = example.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line)).collect();
+    let heads: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].starts_with('[')).collect();
+    let mut missing = Vec::new();
+    for head in heads {
+        let name = lines[head].trim_matches(['[', ']']);
+        let own = lines[head + 1..].iter().take_while(|line| !line.starts_with('['));
+        let own: Vec<&str> = own.map(|line| line.trim_start_matches("# ")).collect();
+        let mut wrong = lines.clone();
+        wrong.insert(head + 1, "no_such_key = 1");
+        let error = parse(&wrong.join("\n")).unwrap_err().to_string();
+        let (_, expected) = error.split_once("expected ").unwrap_or_else(|| panic!("{name}: {error}"));
+        for key in expected.split('`').skip(1).step_by(2) {
+            let is_section = lines.iter().any(|line| line.trim_matches(['[', ']']) == format!("{name}.{key}"));
+            let is_key = own.iter().any(|line| line.starts_with(&format!("{key} =")));
+            missing.extend((!is_section && !is_key).then(|| format!("{name}.{key}")));
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new(), "config.example.toml does not show these");
+}
+
 #[test]
 fn the_kernel_nodes_example_is_valid_with_and_without_what_it_proposes() {
     let example = include_str!("../../../../deploy/kernel.example.toml");

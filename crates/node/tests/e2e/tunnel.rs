@@ -12,15 +12,21 @@ const LENGTH: u64 = 20_000_000;
 const ALLOWED: &str = "(udp and host 11.1.0.2 and host 11.2.0.2) or (tcp and host 11.9.9.9) or arp or (icmp6 and \
                        (ip6[40] == 133 or ip6[40] == 135 or ip6[40] == 136))";
 
+/// Namespaces with servers, a network that `make` makes in them, and a client that can pay.
+fn begin(title: &'static str, make: impl FnOnce(&Spaces) -> Network) -> (Story, Spaces, Network) {
+    let story = Story::begin(title);
+    let mut spaces = Spaces::make();
+    spaces.serve();
+    let mut network = make(&spaces);
+    network.start();
+    network.prepare_client("5");
+    (story, spaces, network)
+}
+
 #[test]
 fn a_tunnel_carries_everything_and_nothing_leaves_beside_it() {
     let _turn = turn();
-    let story = Story::begin("tunnel");
-    let mut spaces = Spaces::make();
-    spaces.serve();
-    let mut network = Network::make_in(&spaces);
-    network.start();
-    network.prepare_client("5");
+    let (story, spaces, mut network) = begin("tunnel", Network::make_in);
     let client = network.client_node.clone();
     let asked = |host: &str, bytes| spaces.ask(&spaces.client, host, bytes);
     assert_eq!(asked(spaces::WEB, 10), Ok((spaces::CLIENT.to_owned(), 10)), "before, it is seen where it is");
@@ -76,12 +82,7 @@ fn a_tunnel_carries_everything_and_nothing_leaves_beside_it() {
 #[test]
 fn a_domain_goes_past_the_tunnel_and_all_else_through_it_or_the_other_way_round() {
     let _turn = turn();
-    let story = Story::begin("split");
-    let mut spaces = Spaces::make();
-    spaces.serve();
-    let mut network = Network::make_in(&spaces);
-    network.start();
-    network.prepare_client("5");
+    let (story, spaces, mut network) = begin("split", Network::make_in);
     let client = network.client_node.clone();
     let seen = |host: &str| eventually_or("it answers", PATIENCE, || spaces.ask(&spaces.client, host, 10)).0;
     client.sees_offers("tunnel", 1);
@@ -127,13 +128,10 @@ fn wall(spaces: &Spaces, is_up: bool) {
 #[test]
 fn a_tunnel_goes_over_the_relay_where_there_is_no_direct_way() {
     let _turn = turn();
-    let story = Story::begin("detour");
-    let mut spaces = Spaces::make();
-    spaces.serve();
-    wall(&spaces, true);
-    let mut network = Network::make_in(&spaces);
-    network.start();
-    network.prepare_client("5");
+    let (story, spaces, mut network) = begin("detour", |spaces| {
+        wall(spaces, true);
+        Network::make_in(spaces)
+    });
     let client = network.client_node.clone();
     let asked = |host: &str, bytes| spaces.ask(&spaces.client, host, bytes);
     let goes = |expected: &str| {
@@ -180,13 +178,10 @@ print(sent)
 #[test]
 fn a_flood_costs_the_client_nothing_and_a_blocked_destination_is_closed_at_once() {
     let _turn = turn();
-    let story = Story::begin("flood");
-    let mut spaces = Spaces::make();
-    spaces.serve();
-    spaces.sh(&spaces.internet, "ip route add 10.86.0.0/16 via 11.2.0.2");
-    let mut network = Network::make_in(&spaces);
-    network.start();
-    network.prepare_client("5");
+    let (story, spaces, mut network) = begin("flood", |spaces| {
+        spaces.sh(&spaces.internet, "ip route add 10.86.0.0/16 via 11.2.0.2");
+        Network::make_in(spaces)
+    });
     let (client, provider) = (network.client_node.clone(), network.provider_node.clone());
     client.sees_offers("tunnel", 1);
     let session = client.json(&["connect", "--service", "tunnel"]);
@@ -223,12 +218,7 @@ fn a_flood_costs_the_client_nothing_and_a_blocked_destination_is_closed_at_once(
 #[test]
 fn a_tunnel_in_slices_goes_on_while_a_relay_dies() {
     let _turn = turn();
-    let story = Story::begin("slices");
-    let mut spaces = Spaces::make();
-    spaces.serve();
-    let mut network = Network::make_with_relays(&spaces);
-    network.start();
-    network.prepare_client("5");
+    let (story, spaces, mut network) = begin("slices", Network::make_with_relays);
     let client = network.client_node.clone();
     for (service, count) in [("tunnel", 1), ("relay", 3)] {
         client.sees_offers(service, count);

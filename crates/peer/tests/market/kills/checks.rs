@@ -290,16 +290,13 @@ impl Checks {
             Side::Client => self.spent_before = self.client.paid_for,
             Side::Provider => self.earned_before = self.provider.spent,
         }
-        let known = rig.provider.market.pair(rig.client.id()).map_or(Amount::ZERO, |pair| pair.received);
-        let is_known = side == Side::Client || known >= rig.accepted;
-        check(rig, is_known, || format!("{} was accepted, {known} is known", rig.accepted));
+        check_known(rig, side);
     }
 
     /// Everything was stopped and settled.
     pub fn ended(&mut self, rig: &Rig) {
         self.worst.unpaid_ppm = self.unpaid.units() * 1_000_000 / self.windows.units().max(1);
-        let (promised, received) = rig.promised_and_received();
-        check(rig, rig.is_all_paid(), || format!("{promised} promised, {received} received, {} paid", rig.ledger_paid));
+        check_paid(rig);
         let (spent, earned) = (self.client.spent, self.provider.spent);
         // A last word that was lost with who said it costs no coin: it was paid for before.
         let unheard = spent.saturating_sub(earned);
@@ -307,9 +304,8 @@ impl Checks {
         check(rig, unheard <= at_stake, || format!("{spent} acknowledged, {earned} earned, {at_stake} was at stake"));
     }
 
-    /// The client's last promise, or what its disk holds while it is away.
     fn promised(&self, rig: &Rig) -> Amount {
-        if rig.client.is_up { rig.promised_and_received().0 } else { self.client.promised }
+        promised(rig, self.client.promised)
     }
 
     /// The price of what was of use to the client.
@@ -331,6 +327,24 @@ impl Checks {
         let down = truth.carried.down.saturating_sub(acknowledged.down + forgotten.down + truth.lost);
         Traffic::new(up, down).cost(rig.terms.price)
     }
+}
+
+/// A provider that is started knows every promise that was accepted before.
+pub fn check_known(rig: &Rig, side: Side) {
+    let known = rig.provider.market.pair(rig.client.id()).map_or(Amount::ZERO, |pair| pair.received);
+    let is_known = side == Side::Client || known >= rig.accepted;
+    check(rig, is_known, || format!("{} was accepted, {known} is known", rig.accepted));
+}
+
+/// All that was promised was received, and is paid.
+pub fn check_paid(rig: &Rig) {
+    let (promised, received) = rig.promised_and_received();
+    check(rig, rig.is_all_paid(), || format!("{promised} promised, {received} received, {} paid", rig.ledger_paid));
+}
+
+/// The client's last promise, or what its disk holds while it is away.
+pub fn promised(rig: &Rig, on_disk: Amount) -> Amount {
+    if rig.client.is_up { rig.promised_and_received().0 } else { on_disk }
 }
 
 pub fn check(rig: &Rig, holds: bool, what: impl FnOnce() -> String) {

@@ -10,7 +10,7 @@ use byway_access::session::{SessionId, Tariff, Usage};
 use byway_dialogue::payment::WINDOW_START_TIME;
 use byway_primitives::{Amount, Span, Token};
 
-use super::checks::{Journaled, Worst, check, journaled, plus};
+use super::checks::{Journaled, Worst, check, check_known, check_paid, journaled, plus, promised};
 use crate::rig::node::Node;
 use crate::rig::{Rig, Side};
 use crate::terms::WINDOW_CEILING;
@@ -135,16 +135,13 @@ impl TimeChecks {
     }
 
     pub fn started(&mut self, rig: &Rig, side: Side) {
-        let known = rig.provider.market.pair(rig.client.id()).map_or(Amount::ZERO, |pair| pair.received);
-        let is_known = side == Side::Client || known >= rig.accepted;
-        check(rig, is_known, || format!("{} was accepted, {known} is known", rig.accepted));
+        check_known(rig, side);
     }
 
     /// Everything was stopped and settled.
     pub fn ended(&mut self, rig: &Rig) {
         self.worst.unpaid_ppm = self.unpaid.units() * 1_000_000 / self.windows.units().max(1);
-        let (promised, received) = rig.promised_and_received();
-        check(rig, rig.is_all_paid(), || format!("{promised} promised, {received} received, {} paid", rig.ledger_paid));
+        check_paid(rig);
         let (spent, earned) = (self.client.spent, self.provider.spent);
         let most = plus(plus(self.usable(rig), self.slack(rig)), cost(UNHEARD));
         check(rig, spent <= most, || format!("{spent} billed, {most} at most"));
@@ -169,9 +166,8 @@ impl TimeChecks {
         cost(Span((rig.begun + rig.links_made) * SLACK.0))
     }
 
-    /// The client's last promise, or what its disk holds while it is away.
     fn promised(&self, rig: &Rig) -> Amount {
-        if rig.client.is_up { rig.promised_and_received().0 } else { self.client.promised }
+        promised(rig, self.client.promised)
     }
 
     fn ahead(&self, rig: &Rig) -> Amount {

@@ -106,7 +106,7 @@ async fn a_question_stands_when_a_connect_finds_nobody_and_a_lower_limit_stops_w
     user.prepare("5").await;
     user.market(1).await;
     user.fetch(1_000_000).await;
-    assert_eq!(state(&user.api).await, ConnectionState::Connected);
+    user.until("is paid", async |api| (state(api).await == ConnectionState::Connected).then_some(())).await;
     user.api.spending_limits_set(limits(Some("0.0005"), None)).await.unwrap();
     let asked = asks(&user, 1).await;
     assert_eq!((asked[0].which, asked[0].limit), (LimitKind::Session, amount("0.0005")));

@@ -22,8 +22,9 @@ use crate::peer_node::{PeerNode, PeerNodeConfig, SellingConfig, SpendingConfig, 
 
 /// A gigabyte costs a tenth of a coin: well under what a newcomer may owe, so that settlements never hold up the stream.
 pub(super) const PRICE_PER_MB: Amount = Amount::from_units(byway_primitives::amount::ONE / 10_000);
-/// What the offer says: a gigabit, as good home lines have. The credit window grows to what this needs.
-const BANDWIDTH_BPS: u64 = 1_000_000_000;
+/// What the offer says: ten gigabits, since the loopback interface carries more than one. The credit window grows to what this
+/// needs, and no further than to what the user would promise ahead.
+const BANDWIDTH_BPS: u64 = 10_000_000_000;
 const PROVIDER_FUNDS: Amount = Amount::from_coins(10);
 /// What the user pays into its account.
 pub(super) const ACCOUNT: Amount = Amount::from_coins(20);

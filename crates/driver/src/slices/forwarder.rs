@@ -1,22 +1,35 @@
 //! A relay: datagrams between clients and the exits that they have named.
 //!
 //! All clients come to one port, so that a firewall in front of the relay needs one hole; towards its exit each has a socket of
-//! its own, so that an exit's answers name their client. A client's address is the one that its token came from last.
+//! its own, so that an exit's answers name their client.
+//!
+//! A client's address is the one that it proved last. A token alone proves none, since whoever bought one can send it in
+//! another's name and would have an exit flood that address: it is answered with a *cookie*, as many bytes as came, which is a
+//! digest of the address that nobody else can make and that nothing is kept of. Who sends the cookie back hears at the address.
 
 use std::collections::HashMap;
-use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::{fmt, io};
 
+use byway_primitives::hash::Context;
+use subtle::ConstantTimeEq;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
+use zeroize::Zeroizing;
 
-use super::{DATAGRAM_BYTES_MAX, TOKEN_BYTES, Token, bound, for_socket, lock, outward, receive, send_metered};
+use super::{
+    COOKIE_BYTES, Cookie, DATAGRAM_BYTES_MAX, TOKEN_BYTES, Token, bound, for_socket, lock, outward, receive,
+    send_metered,
+};
+use crate::entropy;
 use crate::gate::Gate;
 use crate::meter::{Meter, Way};
 
 /// Clients at one time: each has a socket.
 const CLIENTS_MAX: usize = 4096;
+/// What cookies are digests under.
+const COOKIE: Context = Context("byway 1 relay cookie");
 
 /// Passes datagrams on until it is dropped.
 #[derive(Debug)]
@@ -30,7 +43,11 @@ struct Listening {
     socket: UdpSocket,
     local: SocketAddr,
     clients: Mutex<Clients>,
+    cookies: Cookies,
 }
+
+/// Makes cookies; another key with each start.
+struct Cookies(Zeroizing<[u8; 32]>);
 
 #[derive(Debug, Default)]
 struct Clients {
@@ -68,7 +85,8 @@ impl Forwarder {
     pub fn open(listen: SocketAddr) -> io::Result<Self> {
         let socket = bound(listen)?;
         let local = socket.local_addr()?;
-        let listening = Arc::new(Listening { socket, local, clients: Mutex::default() });
+        let cookies = Cookies(Zeroizing::new(entropy::seed()));
+        let listening = Arc::new(Listening { socket, local, clients: Mutex::default(), cookies });
         let mut task = JoinSet::new();
         task.spawn(from_clients(listening.clone()));
         Ok(Self { listening, _task: task })
@@ -115,15 +133,30 @@ impl Listening {
     }
 
     fn take(&self, datagram: &[u8], from: SocketAddr) {
-        if let Ok(token) = <[u8; TOKEN_BYTES]>::try_from(datagram)
-            && self.greet(Token(token), from)
-        {
-            // It got as much as it gave. A lost answer is asked for again.
-            let _ = self.socket.try_send_to(datagram, for_socket(from, self.local));
+        if let Some(answer) = self.answer(datagram, from) {
+            // No more than it got. A lost answer is asked for again.
+            let _ = self.socket.try_send_to(&answer, for_socket(from, self.local));
             return;
         }
         let Some(client) = self.clients().by_address.get(&from).cloned() else { return };
         send_metered(&client.gate, &client.meter, Way::Up, datagram.len(), || client.exit.try_send(datagram));
+    }
+
+    /// What is answered to a token, with a cookie or without; nothing to any other datagram.
+    fn answer(&self, datagram: &[u8], from: SocketAddr) -> Option<[u8; TOKEN_BYTES]> {
+        let (token, cookie) = datagram.split_first_chunk().map(|(token, rest)| (Token(*token), rest))?;
+        let expected = self.cookies.of(token, from);
+        if cookie.is_empty() {
+            return Some(if self.is_at(token, from)? { token.0 } else { expected.0 });
+        }
+        (bool::from(cookie.ct_eq(&expected.0)) && self.greet(token, from)).then_some(token.0)
+    }
+
+    /// Whether that is where the token's client is; nothing if it is nobody's token.
+    fn is_at(&self, token: Token, from: SocketAddr) -> Option<bool> {
+        let clients = self.clients();
+        let client = &clients.by_token.get(&token)?.client;
+        Some(clients.by_address.get(&from).is_some_and(|there| Arc::ptr_eq(there, client)))
     }
 
     /// Whose token this is, is here from now on; false if it is nobody's.
@@ -142,6 +175,24 @@ impl Listening {
             clients.by_address.insert(from, client);
         }
         true
+    }
+}
+
+impl Cookies {
+    fn of(&self, token: Token, address: SocketAddr) -> Cookie {
+        let ip = match address.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        let mut cookie = Cookie([0; COOKIE_BYTES]);
+        COOKIE.expand(&[&self.0[..], &token.0, &ip.octets(), &address.port().to_be_bytes()], &mut cookie.0);
+        cookie
+    }
+}
+
+impl fmt::Debug for Cookies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cookies")
     }
 }
 

@@ -12,8 +12,8 @@
 //!
 //! How packets are cut is the caller's: [`Cut`] and [`Join`]. The tunnel knows nothing of it, and sees an endpoint on this machine.
 //!
-//! **Nobody is flooded.** A relay answers an address with as much as it got until that has shown a token, which only the
-//! session's client was told; an exit sends only to where authentic parts came from.
+//! **Nobody is flooded.** A relay answers an address with no more than it got until that has shown a token, which only the
+//! session's client was told, and has proved that it hears there; an exit sends only to where authentic parts came from.
 //!
 //! **What is counted.** A relay's session is metered and gated as others are, by whole datagrams as they are between client and
 //! relay, without UDP's header. A client acknowledges only parts that the exit made, each once.
@@ -43,6 +43,8 @@ use crate::meter::{Meter, Way};
 
 /// Bytes of a token, by which a relay knows its client's datagrams; no part of a packet is as short.
 pub const TOKEN_BYTES: usize = 16;
+/// Bytes of a cookie, by which a client proves that it hears where its token came from. No part is as short as both together.
+const COOKIE_BYTES: usize = 16;
 /// Bytes of the largest datagram: no line has larger ones. A longer one is dropped.
 const DATAGRAM_BYTES_MAX: usize = 2048;
 /// What a socket may hold in each direction, as far as the system allows it: what is lost in one that is too small was counted
@@ -56,6 +58,9 @@ const ERROR_PAUSE: Duration = Duration::from_millis(10);
 /// What a client shows a relay.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token(pub [u8; TOKEN_BYTES]);
+
+/// What a relay answers to a token from where its client is not.
+struct Cookie([u8; COOKIE_BYTES]);
 
 /// Cuts packets.
 pub trait Cut: Send + 'static {

@@ -10,7 +10,7 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::{Cut, DATAGRAM_BYTES_MAX, Join, Token, beside, lock, receive, send_metered, unconnected};
+use super::{Cut, DATAGRAM_BYTES_MAX, Join, TOKEN_BYTES, Token, beside, lock, receive, send_metered, unconnected};
 use crate::entropy;
 use crate::gate::Gate;
 use crate::meter::{Meter, Way};
@@ -124,8 +124,8 @@ impl Shared {
     }
 
     fn take(&self, path: &Path, datagram: &[u8]) {
-        if *datagram == path.relay.token.0 {
-            return path.has_answered.store(true, Ordering::Relaxed);
+        if let Ok(answer) = <[u8; TOKEN_BYTES]>::try_from(datagram) {
+            return path.hear(answer);
         }
         // What can't be paid for must not count as having come: other relays' parts may stand in for it.
         let Some(mut grant) = path.relay.gate.try_grant(datagram.len() as u64) else { return };
@@ -139,6 +139,18 @@ impl Shared {
             // What the tunnel's socket has no room for is lost.
             let _ = self.tunnel.try_send(&packet);
         }
+    }
+}
+
+impl Path {
+    /// The relay has answered: with the token, once it knows that we hear here, or with a cookie that it wants back.
+    fn hear(&self, answer: [u8; TOKEN_BYTES]) {
+        let Relay { address, token, .. } = &self.relay;
+        if answer == token.0 {
+            return self.has_answered.store(true, Ordering::Relaxed);
+        }
+        // What isn't sent or doesn't arrive is asked for again.
+        let _ = self.socket.try_send_to(&[token.0, answer].concat(), *address);
     }
 }
 

@@ -70,6 +70,17 @@ fn session(forwarder: &Forwarder, exit: SocketAddr, allowance: u64) -> Relay {
     Relay { address: forwarder.local_address(), token, gate, meter }
 }
 
+/// Shows a token from here, and proves to be here.
+async fn greet(socket: &UdpSocket, relay: &Relay) {
+    socket.send_to(&relay.token.0, relay.address).await.unwrap();
+    let (mut answer, _) = receive_one(socket).await;
+    if answer != relay.token.0 {
+        socket.send_to(&[&relay.token.0, &answer[..]].concat(), relay.address).await.unwrap();
+        answer = receive_one(socket).await.0;
+    }
+    assert_eq!(answer, relay.token.0);
+}
+
 fn entropy() -> [u8; 32] {
     crate::entropy::seed()
 }
@@ -82,8 +93,7 @@ async fn a_relay_sends_nothing_to_whoever_has_not_shown_a_token() {
     // Not passed on, and not answered: what comes after it shows that.
     stranger.send_to(b"hello from a stranger", at).await.unwrap();
     stranger.send_to(&[9; TOKEN_BYTES], at).await.unwrap();
-    client.send_to(&relay.token.0, at).await.unwrap();
-    assert_eq!(receive_one(&client).await, (relay.token.0.to_vec(), at), "as much as it got");
+    greet(&client, &relay).await;
     client.send_to(b"hello from the client", at).await.unwrap();
     let (said, way) = receive_one(&exit).await;
     assert_eq!(said, b"hello from the client");
@@ -94,8 +104,7 @@ async fn a_relay_sends_nothing_to_whoever_has_not_shown_a_token() {
     stranger.send_to(b"from elsewhere", way).await.unwrap();
     // The client moves; whoever is there now gets nothing more.
     let moved = socket().await;
-    moved.send_to(&relay.token.0, at).await.unwrap();
-    assert_eq!(receive_one(&moved).await.0, relay.token.0);
+    greet(&moved, &relay).await;
     exit.send_to(b"over there", way).await.unwrap();
     assert_eq!(receive_one(&moved).await.0, b"over there");
     client.send_to(b"the old place", at).await.unwrap();
@@ -106,22 +115,47 @@ async fn a_relay_sends_nothing_to_whoever_has_not_shown_a_token() {
 }
 
 #[tokio::test]
+async fn a_token_in_anothers_name_brings_that_one_as_much_as_was_sent_and_nothing_of_the_exits() {
+    let (forwarder, exit, client, victim) = (forwarder(), socket().await, socket().await, socket().await);
+    let relay = session(&forwarder, exit.local_addr().unwrap(), u64::MAX);
+    let at = relay.address;
+    // An address, and no proof, or another address's proof: the victim's socket sends what the client would in its name.
+    client.send_to(&relay.token.0, at).await.unwrap();
+    let (cookie, _) = receive_one(&client).await;
+    assert_eq!(cookie.len(), TOKEN_BYTES, "as much as it got");
+    victim.send_to(&relay.token.0, at).await.unwrap();
+    assert_eq!(receive_one(&victim).await.0.len(), TOKEN_BYTES);
+    victim.send_to(&[&relay.token.0, &cookie[..]].concat(), at).await.unwrap();
+    victim.send_to(b"is not passed on", at).await.unwrap();
+    // A cookie that was made for another token is none either.
+    let other = session(&forwarder, exit.local_addr().unwrap(), u64::MAX);
+    client.send_to(&[&other.token.0, &cookie[..]].concat(), at).await.unwrap();
+    greet(&client, &relay).await;
+    client.send_to(b"is passed on", at).await.unwrap();
+    let (said, way) = receive_one(&exit).await;
+    assert_eq!(said, b"is passed on");
+    // Where the client is, it stays, whatever comes in its name from elsewhere.
+    victim.send_to(&relay.token.0, at).await.unwrap();
+    receive_one(&victim).await;
+    exit.send_to(b"for the client", way).await.unwrap();
+    assert_eq!(receive_one(&client).await.0, b"for the client");
+    assert_eq!(victim.try_recv(&mut [0; 100]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+}
+
+#[tokio::test]
 async fn who_takes_anothers_place_loses_it_when_that_one_speaks_again() {
     let (forwarder, exits) = (forwarder(), [socket().await, socket().await]);
     let [own, other] = [0, 1].map(|at| session(&forwarder, exits[at].local_addr().unwrap(), 1000));
     let (at, place, elsewhere) = (own.address, socket().await, socket().await);
     // The other's token from one's own place, as somebody on the way could send it.
-    for token in [&own.token, &other.token] {
-        place.send_to(&token.0, at).await.unwrap();
-        receive_one(&place).await;
+    for session in [&own, &other] {
+        greet(&place, session).await;
     }
     place.send_to(b"goes to the other's exit", at).await.unwrap();
     assert_eq!(receive_one(&exits[1]).await.0, b"goes to the other's exit");
-    place.send_to(&own.token.0, at).await.unwrap();
-    receive_one(&place).await;
+    greet(&place, &own).await;
     // The other moves, and takes nothing with it that isn't its own.
-    elsewhere.send_to(&other.token.0, at).await.unwrap();
-    receive_one(&elsewhere).await;
+    greet(&elsewhere, &other).await;
     place.send_to(b"goes to one's own", at).await.unwrap();
     assert_eq!(receive_one(&exits[0]).await.0, b"goes to one's own");
 }
@@ -130,8 +164,7 @@ async fn who_takes_anothers_place_loses_it_when_that_one_speaks_again() {
 async fn a_relay_carries_what_is_paid_and_nothing_for_a_session_that_is_over() {
     let (forwarder, exit, client) = (forwarder(), socket().await, socket().await);
     let relay = session(&forwarder, exit.local_addr().unwrap(), 100);
-    client.send_to(&relay.token.0, relay.address).await.unwrap();
-    receive_one(&client).await;
+    greet(&client, &relay).await;
     for length in [60, 41, 39, 1] {
         client.send_to(&vec![length; length.into()], relay.address).await.unwrap();
     }
@@ -143,8 +176,7 @@ async fn a_relay_carries_what_is_paid_and_nothing_for_a_session_that_is_over() {
     let other = session(&forwarder, exit.local_addr().unwrap(), 100);
     client.send_to(b"the session is over", relay.address).await.unwrap();
     let second = socket().await;
-    second.send_to(&other.token.0, other.address).await.unwrap();
-    receive_one(&second).await;
+    greet(&second, &other).await;
     second.send_to(b"another one", other.address).await.unwrap();
     assert_eq!(receive_one(&exit).await.0, b"another one");
     assert_eq!(relay.meter.read(), Metered { up: 100, down: 0 });
@@ -156,8 +188,7 @@ async fn a_relay_keeps_its_clients_to_their_pace() {
     let relay = session(&forwarder, exit.local_addr().unwrap(), u64::MAX);
     // A kilobyte takes it over two hours.
     relay.gate.set_pace(Arc::new(Pace::on(&SharedLine::new(None), Some(1)).expect("it has a limit")));
-    client.send_to(&relay.token.0, relay.address).await.unwrap();
-    receive_one(&client).await;
+    greet(&client, &relay).await;
     for _ in 0..20 {
         client.send_to(&[1; 1000], relay.address).await.unwrap();
     }

@@ -1,9 +1,10 @@
 //! The provider's books: how far each session may go, so that nothing is given that was not promised.
 //!
-//! The budget is what was received, less what was given, acknowledged or not, in every session of the pair, open or
-//! ended, whatever each is sold by. Several sessions share it: each may use an equal share of what is left. A share that was handed out counts as
-//! used until the data plane confirms a lower limit, since until then it may still use it; that keeps the sum of all
-//! limits within the budget whatever the timing.
+//! The budget is what was received, less what was given, acknowledged or not, in every session of the pair, open or ended, whatever each
+//! is sold by. Several sessions share it: each may use an equal share of what is left, but for one that has stood idle for
+//! [`IDLE_AFTER`], which keeps a first window to begin with and leaves the rest to those that use theirs. A share that was handed out
+//! counts as used until the data plane confirms a lower limit, since until then it may still use it; that keeps the sum of all limits
+//! within the budget whatever the timing.
 //!
 //! *Forgiving.* Bytes that were carried and lost on the way, and time in which a link was dead before anyone knew, are never
 //! acknowledged, so they would eat up the budget by and by. A purse of at most one window pays for them; it grows with the window, and is refilled by a sixteenth of whatever
@@ -24,6 +25,10 @@ const FORGIVEN_PARTS: u128 = 16;
 /// How often an empty purse is refilled by what goes on a line again ([`Tariff::refill`](super::Tariff::refill)). 64 KiB or 2 s
 /// in ten minutes is no business for a cheat.
 const REFILL_EVERY: Span = Span::seconds(600);
+
+/// A session whose data plane has carried nothing for this long is idle: longer than a page takes to be read by a browser, and
+/// shorter than by a person.
+const IDLE_AFTER: Span = Span::seconds(5);
 
 /// What the provider knows of one client's coin.
 #[derive(Debug, Clone)]
@@ -126,23 +131,22 @@ impl Books {
     }
 
     /// Shares what is left among the lines that want it.
-    pub(super) fn share(&self, lines: &mut [(Share, &mut Line)]) {
+    pub(super) fn share(&self, now: Time, lines: &mut [(Share, &mut Line)]) {
         let ended = plus(self.closed.spent, self.closed.arrears);
         let budget = plus(self.received, self.closed.forgiven).saturating_sub(ended);
         let given = lines.iter().fold(Amount::ZERO, |sum, (_, line)| plus(sum, line.cost_given()));
-        let wanting = lines.iter().filter(|(share, _)| *share == Share::Wanted).count().max(1);
-        let part = Amount::from_units(budget.saturating_sub(given).units() / wanting as u128);
+        let parts = parts(now, budget.saturating_sub(given), lines);
         let starved = lines.iter().any(|(share, line)| *share == Share::Wanted && line.is_exhausted());
         if starved {
-            for (_, line) in lines.iter_mut() {
-                let target = line.limit_bought(plus(line.cost_given(), part)).max(line.used());
+            for ((_, line), part) in lines.iter_mut().zip(&parts) {
+                let target = line.limit_bought(plus(line.cost_given(), *part)).max(line.used());
                 if target < line.limit() {
                     line.limit_to(target);
                 }
             }
         }
         let mut committed = lines.iter().fold(Amount::ZERO, |sum, (_, line)| plus(sum, line.cost_held()));
-        for (_, line) in lines.iter_mut().filter(|(share, _)| *share == Share::Wanted) {
+        for ((_, line), part) in lines.iter_mut().zip(parts).filter(|((share, _), _)| *share == Share::Wanted) {
             let free = budget.saturating_sub(committed);
             let before = line.cost_held();
             let most = line.limit_bought(plus(before, free));
@@ -155,6 +159,23 @@ impl Books {
     }
 }
 
+/// What of `left` each line may use. Those that want nothing are held to what the others get.
+fn parts(now: Time, left: Amount, lines: &[(Share, &mut Line)]) -> Vec<Amount> {
+    let wanting = lines.iter().filter(|(share, _)| *share == Share::Wanted).count().max(1) as u128;
+    let equal = Amount::from_units(left.units() / wanting);
+    let idle = |(share, line): &(Share, &mut Line)| {
+        (*share == Share::Wanted && line.is_idle(now, IDLE_AFTER)).then(|| line.tariff.first_window().min(equal))
+    };
+    let kept: Vec<Option<Amount>> = lines.iter().map(idle).collect();
+    let busy = wanting.saturating_sub(kept.iter().flatten().count() as u128);
+    let rest = kept.iter().flatten().fold(left, |left, kept| left.saturating_sub(*kept));
+    match busy {
+        // Nobody uses anything, so nobody has to do with less.
+        0 => vec![equal; lines.len()],
+        _ => kept.into_iter().map(|kept| kept.unwrap_or(Amount::from_units(rest.units() / busy))).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::news::Counters;
@@ -163,9 +184,7 @@ mod tests {
     use proptest::prelude::*;
 
     const NOW: Time = Time(1_000_000);
-
     const PER_MB: Tariff = Tariff::per_mb(Amount::from_units(3_000_000));
-
     const PATH: Path =
         Path { rate_bytes_per_second: 1_000_000, round_trip: Span::millis(80), commits: Span::millis(20) };
 
@@ -201,7 +220,7 @@ mod tests {
 
     /// Gives what the data planes are told.
     fn share(books: &Books, lines: &mut [Line]) -> Vec<u64> {
-        books.share(&mut lines.iter_mut().map(|line| (Share::Wanted, line)).collect::<Vec<_>>());
+        books.share(NOW, &mut lines.iter_mut().map(|line| (Share::Wanted, line)).collect::<Vec<_>>());
         lines.iter_mut().filter_map(|line| line.tell().map(|limit| limit.bytes)).collect()
     }
 
@@ -375,6 +394,37 @@ mod tests {
         assert_eq!(books.window(), cheap.first_window());
         books.open(PER_MB, PATH, bytes_ceiling);
         assert_eq!(books.window(), PER_MB.first_window());
+    }
+
+    #[test]
+    fn an_idle_session_leaves_one_that_is_in_use_all_but_a_first_window() {
+        let per_second = Tariff::per_second(Amount::from_units(100_000));
+        let books = books(2_000_000);
+        let mut lines = [line(), Line::new(per_second, Usage::default())];
+        lines[0].note_use(NOW);
+        lines[1].start(NOW);
+        share(&books, &mut lines);
+        assert_eq!(limits(&lines), [333_333, 10_000], "equal shares of what is left");
+        let confirmed = counted(&lines[0], Traffic::default(), 333_333);
+        lines[0].report(confirmed);
+        let later = NOW + Span::seconds(10);
+        lines[1].run(later);
+        let share_later = |lines: &mut [Line; 2]| {
+            books.share(later, &mut lines.each_mut().map(|line| (Share::Wanted, line)));
+            lines[0].tell();
+            limits(lines)
+        };
+        let window = PER_MB.bought(PER_MB.first_window());
+        assert_eq!(share_later(&mut lines), [window, 10_000], "not before the other has confirmed");
+        let confirmed = counted(&lines[0], Traffic::default(), window);
+        lines[0].report(confirmed);
+        let rest = per_second.bought(Amount::from_units(2_000_000).saturating_sub(PER_MB.first_window()));
+        assert_eq!(share_later(&mut lines), [window, rest]);
+        // It is in use again, so it gets as much as the other.
+        lines[0].report(Counters { traffic: Traffic::new(0, window), ..confirmed });
+        lines[0].note_use(later);
+        let [bytes, millis] = share_later(&mut lines);
+        assert!(bytes > window && millis < rest, "{bytes} bytes and {millis} ms");
     }
 
     #[test]

@@ -120,6 +120,12 @@ impl Session {
         counted.plus(Usage { time: self.count.uncounted(now), ..Usage::default() })
     }
 
+    /// What that costs. What was sent and is lost counts, too: the data plane carries no more. So does time that nobody confirmed
+    /// yet.
+    pub(super) fn carried_cost(&self, now: Time) -> Amount {
+        self.cost_of(self.seen(now)).max(self.cost())
+    }
+
     /// What to acknowledge: downloads as received, uploads as the provider received them and never more than were sent, and
     /// time as it was counted. Where time is sold never more than the session may cost; of bytes the data plane carries no more.
     pub(super) fn arrived(&self) -> Usage {
@@ -170,6 +176,7 @@ impl Session {
             free: self.record.free,
             billed: self.record.acknowledged,
             cost: self.cost(),
+            carried_cost: self.carried_cost(now),
             duration: now.since(self.record.opened),
             state: match self.phase {
                 Phase::Connecting { .. } => SessionState::Connecting,

@@ -26,13 +26,15 @@ pub(super) struct Line {
     told: Limit,
     /// Whether it had to drop something under that.
     is_short: bool,
+    /// When it was last seen to be in use; `None` before its data channel was there.
+    used_at: Option<Time>,
 }
 
 impl Line {
     /// A session of which `acknowledged` is known and whose data plane starts from zero.
     pub(super) fn new(tariff: Tariff, acknowledged: Usage) -> Self {
         let (count, told) = (Count::new(acknowledged), Limit::default());
-        Self { tariff, free: 0, acknowledged, count, limit: 0, held: 0, told, is_short: false }
+        Self { tariff, free: 0, acknowledged, count, limit: 0, held: 0, told, is_short: false, used_at: None }
     }
 
     /// The same, of which the first part costs nothing.
@@ -65,6 +67,16 @@ impl Line {
     /// What was given since the data plane was started, in the count of the limit.
     pub(super) fn used(&self) -> u64 {
         self.count.since(self.tariff.measure)
+    }
+
+    /// Something was carried, or is about to be.
+    pub(super) fn note_use(&mut self, now: Time) {
+        self.used_at = Some(now);
+    }
+
+    /// Whether nothing was carried for this long. Time that is sold is always in use.
+    pub(super) fn is_idle(&self, now: Time, after: Span) -> bool {
+        self.tariff.measure == Measure::Bytes && self.used_at.is_some_and(|at| now >= at + after)
     }
 
     /// Whether the limit is used up, or the data plane needs more than is left of it.

@@ -153,6 +153,9 @@ pub struct SessionView {
     /// Acknowledged, and so billed.
     pub billed: Usage,
     pub cost: Amount,
+    /// What it costs if all that was carried comes to be acknowledged: no less, and what its limit is held against. The provider
+    /// knows of no more than was acknowledged.
+    pub carried_cost: Amount,
     pub duration: Span,
     pub state: SessionState,
 }

@@ -143,7 +143,11 @@ impl Provider {
         self.run(now);
         let unmetered_max = Amount::from_units(self.books.window().units() / METERED_PARTS);
         if let Some(session) = self.sessions.get_mut(&session) {
+            let before = session.line.used();
             session.line.report(counters);
+            if session.line.used() != before || counters.is_short {
+                session.line.note_use(now);
+            }
             if session.unmetered() > unmetered_max {
                 self.out.send(SessionMessage::Metering(session.bill(now)));
             }
@@ -240,6 +244,7 @@ impl Provider {
     fn channel_up(&mut self, now: Time, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return self.unknown(id) };
         session.channel = Channel::Up;
+        session.line.note_use(now);
         // A client says it again over each link, and when it came back after a crash.
         if session.phase != Phase::Offered {
             return self.rebalance(now);
@@ -247,7 +252,7 @@ impl Provider {
         session.phase = Phase::Running;
         session.metering_at = now + session.metering_every(&self.config);
         // The limit is in the news that starts the data plane, so it is not told twice.
-        self.share();
+        self.share(now);
         if let Some(session) = self.sessions.get_mut(&id) {
             session.run_or_stop(now);
             session.line.tell();
@@ -342,7 +347,7 @@ impl Provider {
 
     /// Shares the budget, tells the data planes, and pauses or resumes whoever has none left or some again.
     fn rebalance(&mut self, now: Time) {
-        self.share();
+        self.share(now);
         for (id, session) in &mut self.sessions {
             let exhausted = session.line.is_exhausted();
             match session.phase {
@@ -369,12 +374,12 @@ impl Provider {
         }
     }
 
-    fn share(&mut self) {
+    fn share(&mut self, now: Time) {
         let lines = self.sessions.values_mut().map(|session| {
             let share = if session.is_served() { Share::Wanted } else { Share::Nothing };
             (share, &mut session.line)
         });
-        self.books.share(&mut lines.collect::<Vec<_>>());
+        self.books.share(now, &mut lines.collect::<Vec<_>>());
     }
 
     /// Counters reach the disk with each promise: often enough that a crash costs less than a window, and no write of

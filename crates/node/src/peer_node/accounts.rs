@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::Actor;
 use super::limits::BUDGET_SPENT;
 use super::ways::{Connection, WayId};
-use crate::api::{AccountNumber, Answer, ApiError, Period, Session, SubAccount, SubAccountCreate, SubAccountCreated};
+use crate::api::{
+    AccountNumber, Answer, ApiError, ConnectTarget, Period, Session, SubAccount, SubAccountCreate, SubAccountCreated,
+};
 
 const ACCOUNTS: Space = Space("sub-accounts");
 const TOKEN: Context = Context("byway 1 node: token of a sub-account");
@@ -186,12 +188,17 @@ impl Actor {
         Ok(record.view(self.clock.now()))
     }
 
-    /// Whatever is connected next by this way is on this bill. What is in use there on another one is left.
-    pub(super) fn bill(&mut self, id: WayId, account: Option<AccountNumber>) -> Answer<()> {
+    /// Whatever is connected next by this way, to `target`, is on this bill. What is in use there on another one is left. Where
+    /// nobody is to be found, what is in use and what waits for the user's word stay as they are, on their bill.
+    pub(super) fn bill(&mut self, id: WayId, account: Option<AccountNumber>, target: &ConnectTarget) -> Answer<()> {
         self.check_payer(account)?;
         if let Some(over) = self.held_back(id) {
             // It waits for the user's word, and then goes on on the bill that it was on.
             return Err(over.error(self.spent_today()));
+        }
+        let is_kept = |connection: &Connection| matches!(connection, Connection::Connected(_) | Connection::Stopped(_));
+        if self.ways.get(id).is_some_and(|way| is_kept(&way.connection)) {
+            self.candidates(target)?;
         }
         let payer = self.ways.connected(id).and_then(|connected| self.payer_of(connected.session));
         if payer != account {

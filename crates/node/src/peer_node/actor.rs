@@ -95,7 +95,9 @@ pub(super) struct Actor {
     pub(super) ledger_token: Token,
     /// Transactions that leave once they are durable.
     pub(super) leaving: VecDeque<(Token, TransactionId)>,
-    pub(super) settlements: BTreeMap<TransactionId, Promise>,
+    pub(super) settlements: BTreeMap<TransactionId, books::Settlement>,
+    /// What was settled by calls of ours that are final in the checkpoint that is being looked at, each by itself.
+    pub(super) settled_alone: Vec<Promise>,
     pub(super) waiting: Vec<(TransactionId, oneshot::Sender<books::Fate>)>,
     /// Transactions without a verdict that were handed in.
     pub(super) submitted: BTreeMap<TransactionId, books::Submitted>,
@@ -207,6 +209,7 @@ impl Actor {
             ledger_token: Token(0),
             leaving: VecDeque::new(),
             settlements: BTreeMap::new(),
+            settled_alone: Vec::new(),
             waiting: Vec::new(),
             submitted: BTreeMap::new(),
             settle_later: BTreeMap::new(),

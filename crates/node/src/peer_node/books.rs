@@ -39,6 +39,15 @@ pub(super) enum Fate {
     Refused(String),
 }
 
+/// A settlement of ours that has no verdict yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Settlement {
+    /// What we are owed by it.
+    pub promise: Promise,
+    /// It settles what we owe as well, and only the net moves.
+    pub is_net: bool,
+}
+
 /// A transaction that was handed in and has no verdict.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Submitted {
@@ -200,7 +209,7 @@ impl Actor {
                 tracing::warn!(?errand, ?fate, "an errand failed");
             }
         }
-        if let Some(promise) = self.settlements.remove(&id) {
+        if let Some(Settlement { promise, .. }) = self.settlements.remove(&id) {
             let outcome = match &fate {
                 Fate::Final => Outcome::Final { given_up: Amount::ZERO },
                 Fate::Rejected(reject) => Outcome::Rejected(*reject),
@@ -251,7 +260,9 @@ impl Actor {
     /// A settlement that is under way and not with the ledger could not be handed in when it should have been.
     fn hand_in_settlement_again(&mut self, now: Time, peer: IdentityId) {
         let settling = self.market.pair(peer).and_then(|pair| pair.settling);
-        if let Some(promise) = settling.filter(|promise| !self.settlements.values().any(|known| known == promise)) {
+        if let Some(promise) =
+            settling.filter(|promise| !self.settlements.values().any(|known| known.promise == *promise))
+        {
             self.market.handle_settlement(now, promise, Outcome::Lost, &self.market_journal);
         }
     }
@@ -309,10 +320,11 @@ impl Actor {
 
     pub(super) fn submit_settlement(&mut self, peer: IdentityId, promise: Promise, call: AccountsCall) {
         let fee = self.config.genesis.parameters.call_prices.other;
+        let is_net = matches!(call, AccountsCall::SettlePair(_));
         let wish = Wish { call: Some(Call::Accounts(call)), fee, ..Wish::default() };
         match self.transact(Order::unsigned(wish), None) {
             Ok(id) => {
-                self.settlements.insert(id, promise);
+                self.settlements.insert(id, Settlement { promise, is_net });
                 let (theirs, others) = std::mem::take(&mut self.settling).into_iter().partition(|(of, _)| *of == peer);
                 self.settling = others;
                 let theirs: Vec<(IdentityId, Settling)> = theirs;
@@ -334,7 +346,8 @@ impl Actor {
             Ok(()) | Err(MarketError::Settle(SettleError::UnderWay)) => {}
             Err(error) => return Err(error),
         }
-        let under_way = self.settlements.iter().find(|(_, promise)| promise.series.payer == peer).map(|(id, _)| *id);
+        let under_way =
+            self.settlements.iter().find(|(_, known)| known.promise.series.payer == peer).map(|(id, _)| *id);
         match under_way {
             Some(id) => {
                 // Whoever asked may have stopped waiting.

@@ -69,7 +69,7 @@ impl PeerNode {
     pub(super) async fn connect_with(&self, account: Option<AccountNumber>, target: ConnectTarget) -> Answer<Session> {
         let (answer, answered) = oneshot::channel();
         self.ask(move |actor| {
-            actor.bill(WayId::MAIN, account)?;
+            actor.bill(WayId::MAIN, account, &target)?;
             actor.connect(WayId::MAIN, target, answer);
             Ok(())
         })

@@ -335,7 +335,7 @@ impl Actor {
     }
 
     /// There is nothing to pay for a session with, whoever would give it.
-    fn give_up(&mut self, id: WayId, error: &ApiError) {
+    pub(super) fn give_up(&mut self, id: WayId, error: &ApiError) {
         self.stop_trying(id, error);
         self.fail_connection(id, error.to_string());
     }

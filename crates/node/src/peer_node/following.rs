@@ -20,7 +20,7 @@ use byway_records::{Backing, ProgramId, TransactionId};
 
 use super::kernel_access::AskError;
 use super::ways::WayId;
-use super::{Actor, Arrival};
+use super::{Actor, Arrival, promise_log};
 use crate::api::Event;
 use crate::explorer::checkpoint_view;
 
@@ -112,7 +112,9 @@ impl Actor {
             note_offer(&mut self.index, key, tree.and_then(|tree| tree.value(key)));
         }
         if changed.iter().any(|(program, keys)| *program != ProgramId::OFFERS && !keys.is_empty()) {
+            self.settled_alone = promise_log::alone(&found, &self.settlements);
             self.note_peers();
+            self.settled_alone.clear();
         }
         if !keys.is_empty() {
             self.sell();

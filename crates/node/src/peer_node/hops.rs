@@ -14,10 +14,11 @@ use std::net::SocketAddr;
 
 use byway_access::discovery::Candidate;
 use byway_access::service::relay::RelayAnswer;
-use byway_access::session::{ResponseId, SessionId};
+use byway_access::session::{OpenError, ResponseId, SessionId};
 use byway_access::slices::{Occupied, PATHS_MAX, Shape, Silence, choose};
 use byway_driver::entropy;
 use byway_driver::slices::{Relay, Token};
+use byway_peer::market::MarketError;
 use byway_primitives::{IdentityId, Span, Time};
 use byway_records::Offer;
 use byway_records::offer::Service;
@@ -27,6 +28,7 @@ use super::data_plane::Plane;
 use super::shares::Claimant;
 use super::tunnel::{GuestError, GuestOrder};
 use super::tunnelling::contact;
+use super::ways::WayId;
 use crate::api::OfferFilter;
 
 /// Offers of relays that are looked at, the cheapest first. Links to them may leave a machine that is closed.
@@ -197,8 +199,13 @@ impl Actor {
         let request = self.session_request(&candidate, price_max, cost_max, Vec::new());
         let (now, response) = (self.clock.now(), ResponseId(entropy::number()));
         self.tunnelling.wishes.note(response, target);
-        if let Err(error) = self.market.open_session(now, provider, response, request, &self.market_journal) {
-            self.hop_lost(provider, &error.to_string());
+        match self.market.open_session(now, provider, response, request, &self.market_journal) {
+            Ok(()) => {}
+            // No provider's fault. A tunnel that is there goes on over the relays that it has.
+            Err(MarketError::Session(OpenError::LimitTooLow { .. })) if self.ways.connecting(WayId::MAIN).is_some() => {
+                self.relay_over_limit(cost_max);
+            }
+            Err(error) => self.hop_lost(provider, &error.to_string()),
         }
     }
 

@@ -3,7 +3,8 @@
 //! A session costs at most its own limit and its share of what is left of the day ([`shares`](super::shares)), and the day's limit holds
 //! for all ways together. A way that reaches one of them, with a session or on the way to one, is *stopped* ([`stops`](super::stops)): its
 //! session ends, its programs wait, and the user is asked. It goes on by the user's word (`spending_allow`, another limit or, where a session
-//! was at its own, another `connect`), and after the limit of a day also when the day is over (UTC). Nothing else moves it on: a
+//! was at its own, another `connect`), and after the limit of a day also when the day is over (UTC), or when it was stopped at its share and
+//! others have given theirs back. Nothing else moves it on: a
 //! program that tries again does not open the next session behind the user's back, and a `connect` that finds nobody leaves the question.
 //!
 //! Sub-accounts have budgets of their own ([`accounts`](super::accounts)), within these limits.
@@ -92,18 +93,35 @@ impl Yesterday {
 pub(super) struct Over {
     pub which: LimitKind,
     pub limit: Amount,
+    #[serde(default)]
+    pub reached_by: ReachedBy,
+}
+
+/// Whose session was at a limit, or would have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) enum ReachedBy {
+    #[default]
+    Exit,
+    /// One of those that the tunnel goes over.
+    Relay,
 }
 
 impl Over {
     pub fn day(limit: Amount) -> Self {
-        Self { which: LimitKind::Day, limit }
+        Self { which: LimitKind::Day, limit, reached_by: ReachedBy::Exit }
+    }
+
+    fn session(limit: Amount) -> Self {
+        Self { which: LimitKind::Session, ..Self::day(limit) }
     }
 
     /// What whoever waits for a session is told.
     pub fn error(self, spent_today: Amount) -> ApiError {
-        match self.which {
-            LimitKind::Session => ApiError::session_limit(self.limit),
-            LimitKind::Day => ApiError::spending_limit("day", self.limit, spent_today),
+        match (self.which, self.reached_by) {
+            (LimitKind::Session, ReachedBy::Exit) => ApiError::session_limit(self.limit),
+            (LimitKind::Session, ReachedBy::Relay) => ApiError::relay_limit("session", self.limit, Amount::ZERO),
+            (LimitKind::Day, ReachedBy::Exit) => ApiError::spending_limit("day", self.limit, spent_today),
+            (LimitKind::Day, ReachedBy::Relay) => ApiError::relay_limit("day", self.limit, spent_today),
         }
     }
 }
@@ -114,6 +132,9 @@ impl fmt::Display for Over {
         match self.which {
             LimitKind::Session => write!(f, "the limit of {limit} WAY per session is reached")?,
             LimitKind::Day => write!(f, "today's spending limit of {limit} WAY is reached")?,
+        }
+        if self.reached_by == ReachedBy::Relay {
+            write!(f, " by a relay of the tunnel")?;
         }
         write!(f, "; `byway limit allow` goes on for as much again")
     }
@@ -240,21 +261,39 @@ impl Actor {
     pub(super) fn limit_reached(&mut self, session: SessionId, limit: Amount) {
         // A relay's is the tunnel's, which the main way has.
         let of_relay = self.is_relay(session).then_some(WayId::MAIN);
+        let reached_by = if of_relay.is_some() { ReachedBy::Relay } else { ReachedBy::Exit };
         let Some(way) = self.ways.of_session(session).or(of_relay) else { return };
         if self.ways.get(way).is_some_and(|way| way.cost_max.is_some()) {
             return self.end_of_budget(way, "it has cost what it may");
         }
         match self.limit_of_user(self.payer_of(session), limit) {
-            Some(over) => self.stop_way(way, over),
+            Some(over) => self.stop_way(way, Over { reached_by, ..over }),
             None => self.end_of_budget(way, BUDGET_SPENT),
         }
+    }
+
+    /// What is left is too little for a relay of the tunnel that is about to be built. No other exit would change that, and
+    /// hardly another relay.
+    pub(super) fn relay_over_limit(&mut self, cost_max: Amount) {
+        let payer = self.ways.main.payer;
+        match (self.limit_of_user(payer, cost_max), payer) {
+            (None, Some(payer)) => {
+                let error = self.budget_spent(payer);
+                self.give_up(WayId::MAIN, &error);
+            }
+            (over, _) => {
+                let over = over.unwrap_or(Over::day(cost_max));
+                self.stop_way(WayId::MAIN, Over { reached_by: ReachedBy::Relay, ..over });
+            }
+        }
+        self.drop_hops();
     }
 
     /// The user's limit that leaves a session no more than this; none where it is the budget of whoever pays.
     pub(super) fn limit_of_user(&self, payer: Option<AccountNumber>, cost_max: Amount) -> Option<Over> {
         // One that had cost more when its limit was lowered is left what it has cost.
         if let Some(limit) = self.limits.session_max.filter(|max| *max <= cost_max) {
-            return Some(Over { which: LimitKind::Session, limit });
+            return Some(Over::session(limit));
         }
         let is_budget = payer.is_some_and(|number| self.budget_left(number) <= self.day_left());
         (!is_budget).then(|| Over::day(self.day_max().unwrap_or(cost_max)))

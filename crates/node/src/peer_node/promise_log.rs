@@ -7,14 +7,16 @@
 
 use std::collections::BTreeMap;
 
+use byway_peer::wallet::Found;
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, AssetId, Batch, Encode, IdentityId, Space, Store, Time};
 use byway_records::promise::Series;
 use byway_records::state::Settled;
-use byway_records::{Backing, TransactionId};
+use byway_records::{Backing, Promise, TransactionId};
 use serde::{Deserialize, Serialize};
 
 use super::Actor;
+use super::books::Settlement;
 use crate::api::event::WalletChange;
 use crate::api::{Direction, Entry, EntryKind, Event, Stage};
 
@@ -128,7 +130,11 @@ impl Actor {
             self.settlement_seen(Direction::Out, peer, out, (more, Amount::ZERO), time);
         }
         if let Some(more) = more_in {
-            let fee = fee(more, more_out, self.config.genesis.parameters.settlement_fee_ppm);
+            let is_it = |promise: &Promise| {
+                promise.series.payer == peer && (promise.serial, promise.amount) == (into.serial, into.amount)
+            };
+            let at_once = more_out.filter(|_| !self.settled_alone.iter().any(is_it));
+            let fee = fee(more, at_once, self.config.genesis.parameters.settlement_fee_ppm);
             self.settlement_seen(Direction::In, peer, into, (more, fee), time);
         }
     }
@@ -145,10 +151,10 @@ impl Actor {
             Direction::Out => (self.me(), peer),
             Direction::In => (peer, self.me()),
         };
-        let is_it = |promise: &byway_records::Promise| {
+        let is_it = |promise: &Promise| {
             promise.series.payer == payer && (promise.serial, promise.amount) == (settled.serial, settled.amount)
         };
-        let own = self.settlements.iter().find(|(_, promise)| is_it(promise)).map(|(id, _)| *id);
+        let own = self.settlements.iter().find(|(_, known)| is_it(&known.promise)).map(|(id, _)| *id);
         let unseen = || {
             let series = Series { payer, payee, asset: AssetId::WAY, backing: Backing::Account };
             let position = [settled.serial.to_be_bytes().to_vec(), settled.amount.to_bytes()].concat();
@@ -179,9 +185,20 @@ impl Actor {
     }
 }
 
-/// The ledger's fee on what came in. What was settled both ways at once was settled net, as far as the ledger's state tells.
-fn fee(more_in: Amount, more_out: Option<Amount>, ppm: u32) -> Amount {
-    share(more_in.saturating_sub(more_out.unwrap_or(Amount::ZERO)), ppm)
+/// Those of our settlements that the ledger has carried out, each by itself. By one of these the fee was taken on all that came
+/// in, whatever else was settled in the same checkpoint. What came in otherwise came with what went out: nobody but us hands
+/// in what we are owed, but together with what we owe.
+pub(super) fn alone(found: &[Found], settlements: &BTreeMap<TransactionId, Settlement>) -> Vec<Promise> {
+    let finals = found.iter().filter_map(|found| match found {
+        Found::Final(id) => settlements.get(id),
+        _ => None,
+    });
+    finals.filter(|settlement| !settlement.is_net).map(|settlement| settlement.promise).collect()
+}
+
+/// The ledger's fee on what came in, of which so much went out again in one call.
+fn fee(more_in: Amount, at_once: Option<Amount>, ppm: u32) -> Amount {
+    share(more_in.saturating_sub(at_once.unwrap_or(Amount::ZERO)), ppm)
 }
 
 /// Millionths of an amount, rounded down.
@@ -211,6 +228,27 @@ mod tests {
             let (more_in, more_out) = (Amount::from_units(more_in), more_out.map(Amount::from_units));
             assert_eq!(fee(more_in, more_out, 1_000).units(), expected, "{more_in} in, {more_out:?} out");
         }
+    }
+
+    #[test]
+    fn two_that_were_settled_by_themselves_in_one_checkpoint_are_no_net() {
+        let promise = |serial| {
+            let series = Series { payer: PEER, payee: PEER, asset: AssetId::WAY, backing: Backing::Account };
+            Promise {
+                network: byway_primitives::NetworkId(byway_primitives::Hash([1; 32])),
+                series,
+                serial,
+                amount: Amount::from_units(5_000),
+            }
+        };
+        let id = |last: u8| TransactionId(byway_primitives::Hash([last; 32]));
+        let settlements = [(1, false), (2, true), (3, false)]
+            .map(|(serial, is_net)| (id(serial), Settlement { promise: promise(u64::from(serial)), is_net }));
+        let settlements = BTreeMap::from(settlements);
+        // The third was tried alone as well, and the pair came first.
+        let rejected = Found::Rejected(id(3), byway_records::Reject::PromiseSettled);
+        let found = [Found::Final(id(1)), Found::Final(id(2)), rejected, Found::Final(id(9))];
+        assert_eq!(alone(&found, &settlements), [promise(1)]);
     }
 
     #[test]

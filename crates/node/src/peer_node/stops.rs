@@ -69,8 +69,9 @@ impl Actor {
             return self.fail_connection(id, over.to_string());
         }
         let since = self.clock.now();
+        let share = self.share_beside_others(id).filter(|_| over.which == LimitKind::Day && self.day_over().is_none());
         if let Some(way) = self.ways.get_mut(id) {
-            way.connection = Connection::Stopped(Stopped { since, over, again });
+            way.connection = Connection::Stopped(Stopped { since, over, share, again });
         }
         self.publish_exit(id);
     }
@@ -100,14 +101,17 @@ impl Actor {
     }
 
     /// Whether the limit that stopped a way holds it back no more.
-    pub(super) fn is_free(&self, stopped: &Stopped) -> bool {
-        let Stopped { over: Over { which, limit }, since, .. } = *stopped;
+    fn is_free(&self, id: WayId, stopped: &Stopped) -> bool {
+        let Stopped { over: Over { which, limit, .. }, since, share, .. } = *stopped;
         let is_day_over = self.day_over().is_some();
         match which {
             // What is left of a day may be too little for anything.
             LimitKind::Day => {
                 let is_raised = self.day_max().is_none_or(|max| max > limit);
-                !is_day_over && (is_raised || day_of(since) != day_of(self.clock.now()))
+                let is_another_day = day_of(since) != day_of(self.clock.now());
+                // Others have given back what they had.
+                let is_left_more = || share.is_some_and(|had| self.share_now(id) > had);
+                !is_day_over && (is_raised || is_another_day || is_left_more())
             }
             LimitKind::Session => !is_day_over && self.limits.session_max.is_none_or(|max| max > limit),
         }
@@ -116,7 +120,7 @@ impl Actor {
     /// The limit of the day that stopped this way and still holds it back: nobody connects it without the user's word on that.
     pub(super) fn held_back(&self, id: WayId) -> Option<Over> {
         match &self.ways.get(id)?.connection {
-            Connection::Stopped(stopped) if stopped.over.which == LimitKind::Day && !self.is_free(stopped) => {
+            Connection::Stopped(stopped) if stopped.over.which == LimitKind::Day && !self.is_free(id, stopped) => {
                 Some(stopped.over)
             }
             _ => None,
@@ -124,8 +128,15 @@ impl Actor {
     }
 
     pub(super) fn go_on_within_limits(&mut self) {
-        let free = self.ways.ids(|way| matches!(&way.connection, Connection::Stopped(s) if self.is_free(s)));
-        free.into_iter().for_each(|id| self.go_on(id));
+        for id in self.ways.ids(|way| matches!(way.connection, Connection::Stopped(_))) {
+            // One at a time: each that goes on has a share again.
+            let is_free = self.ways.get(id).is_some_and(
+                |way| matches!(&way.connection, Connection::Stopped(stopped) if self.is_free(id, stopped)),
+            );
+            if is_free {
+                self.go_on(id);
+            }
+        }
     }
 
     pub(super) fn go_on(&mut self, id: WayId) {

@@ -96,6 +96,9 @@ pub(super) struct Connected {
 pub(super) struct Stopped {
     pub since: Time,
     pub over: Over,
+    /// What was left to it where it stopped at its share of the day's limit, beside others that had theirs.
+    #[serde(default)]
+    pub share: Option<Amount>,
     /// What is connected when the user says yes.
     pub again: ConnectTarget,
 }

@@ -188,6 +188,7 @@ fn hostile_provider(story: &Story, network: &Network) {
     let before = promised_to(&network.client_node);
     let sides = Sides { client, provider: stranger.settings.identity.id() };
     let (user, is_over) = (network.client_node.clone(), AtomicBool::new(false));
+    let mut forgotten = None;
     let (session, reason) = std::thread::scope(|scope| {
         // A user who asks again when it fails: the first time may show only that the old dialogue is gone.
         scope.spawn(|| {
@@ -197,7 +198,8 @@ fn hostile_provider(story: &Story, network: &Network) {
                 }
             }
         });
-        let left = stranger.until_answered("the client leaves", |stranger, heard| answer(stranger, sides, heard));
+        let left = stranger
+            .until_answered("the client leaves", |stranger, heard| answer(stranger, sides, &mut forgotten, heard));
         is_over.store(true, Ordering::SeqCst);
         // Nobody answers any more, so that the last attempt comes to an end.
         stranger.leave();
@@ -208,13 +210,24 @@ fn hostile_provider(story: &Story, network: &Network) {
         let of_stranger = sessions.as_array()?.iter().find(|listed| listed["id"] == session.to_string().as_str())?;
         (of_stranger["reason"]["code"] == "over_billed").then_some(())
     });
+    // One that the provider has forgotten is over with its word, and was there all the same.
+    let forgotten = forgotten.expect("the first one was").to_string();
+    let sessions = network.client_node.json(&["session", "list"]);
+    let listed = sessions.as_array().unwrap().iter().find(|listed| listed["id"] == forgotten.as_str());
+    assert_eq!(listed.unwrap_or_else(|| panic!("{sessions}"))["reason"]["code"], "unknown_session");
     let after = promised_to(&network.client_node);
     assert!(after <= before.checked_add(cost(WINDOW_BYTES)).unwrap(), "{after} promised after {before}");
     story.tell("a provider that over-bills was left with a window at most");
 }
 
-/// What an over-billing provider answers; the session that the client leaves, and its reason.
-fn answer(stranger: &mut Stranger, sides: Sides, heard: &Heard) -> Option<(SessionId, StopReason)> {
+/// What a provider answers that forgets the first session, and over-bills those after it; the session that the client leaves,
+/// and its reason.
+fn answer(
+    stranger: &mut Stranger,
+    sides: Sides,
+    forgotten: &mut Option<SessionId>,
+    heard: &Heard,
+) -> Option<(SessionId, StopReason)> {
     match heard {
         Heard::Talking => {
             let terms = Terms {
@@ -239,13 +252,20 @@ fn answer(stranger: &mut Stranger, sides: Sides, heard: &Heard) -> Option<(Sessi
             let accepted = Accepted { response, session, asked, free: 0, data };
             stranger.say_of_session(&SessionMessage::Accepted(accepted));
         }
+        Heard::Session(SessionMessage::ChannelUp { session }) if forgotten.is_none() => {
+            *forgotten = Some(*session);
+            let reason = StopReason::UnknownSession;
+            stranger.say_of_session(&SessionMessage::Stop { session: *session, reason });
+        }
         Heard::Session(SessionMessage::ChannelUp { session }) => {
             let session = *session;
             let (billed, duration) = (Usage::from(Traffic::new(0, 1_000_000)), Span::seconds(1));
             let bill = Metering { session, cost: cost(1_000_000), billed, received_up: 0, duration };
             stranger.say_of_session(&SessionMessage::Metering(bill));
         }
-        Heard::Session(SessionMessage::Stop { session, reason }) => return Some((*session, *reason)),
+        Heard::Session(SessionMessage::Stop { session, reason }) if Some(*session) != *forgotten => {
+            return Some((*session, *reason));
+        }
         _ => {}
     }
     None

@@ -1,6 +1,6 @@
 //! A tunnel between two machines, and the client's machine closed around it.
 
-use super::harness::byway::amount;
+use super::harness::byway::{Node, amount};
 use super::harness::network::Network;
 use super::harness::spaces::{self, Capture, NAME, Spaces};
 use super::harness::{PATIENCE, SOON, Story, eventually, eventually_or, turn};
@@ -254,7 +254,40 @@ fn a_tunnel_in_slices_goes_on_while_a_relay_dies() {
     });
     assert_eq!(asked(10), Ok((spaces::PROVIDER.to_owned(), 10)), "two of three are enough");
     assert_eq!(past_relays.end(), Vec::<String>::new(), "nothing of the tunnel goes past the relays");
+    limited_by_relays(&client, &asked);
+    story.tell("what a limit leaves is too little for relays, or was used up by them, and the user was asked");
     client.json(&["disconnect"]);
     network.stop();
     story.tell("disconnected; nothing is left");
+}
+
+/// Relays cost more than the exit: a limit that is too low for one of them, or that one reaches, stops the way, and the relays
+/// are named.
+fn limited_by_relays(client: &Node, asked: &dyn Fn(u64) -> Result<(String, u64), String>) {
+    let stopped = || {
+        client.until("it asks, and says why", SOON, &["status"], |status| {
+            let asks = status["spending"]["asks"].as_array()?;
+            let reason = status["connection"]["reason"]["message"].as_str()?;
+            (asks.len() == 1 && reason.contains("by a relay of the tunnel")).then_some(())
+        });
+    };
+    let no_limit_any_more = || {
+        client.json(&["limit", "set", "--session", "none"]);
+        client.until("it goes on", SOON, &["status"], |status| {
+            (status["connection"]["state"] == "connected").then_some(())
+        });
+    };
+    client.json(&["disconnect"]);
+    // More than a packet at the exit, and less than one at a relay.
+    client.json(&["limit", "set", "--session", "0.000004"]);
+    let refused = client.failure(&["connect", "--service", "tunnel"]);
+    assert!(refused.contains("the tunnel's relays") && refused.contains("byway limit set"), "{refused}");
+    stopped();
+    no_limit_any_more();
+    // A megabyte at a relay, when the exit has carried two.
+    client.json(&["limit", "set", "--session", "0.003"]);
+    assert!(asked(LENGTH / 2).is_err(), "the limit cuts it off");
+    stopped();
+    no_limit_any_more();
+    assert_eq!(asked(10), Ok((spaces::PROVIDER.to_owned(), 10)));
 }

@@ -112,10 +112,21 @@ async fn a_question_stands_when_a_connect_finds_nobody_and_a_lower_limit_stops_w
     assert_eq!((asked[0].which, asked[0].limit), (LimitKind::Session, amount("0.0005")));
     let nobody = user.api.connect(to("FR")).await.unwrap_err();
     assert_eq!(nobody.kind, ErrorKind::NoOfferMatches, "{nobody}");
-    assert_eq!((spending(&user.api).await.asks, state(&user.api).await), (asked, ConnectionState::Paused));
+    assert_eq!((spending(&user.api).await.asks, state(&user.api).await), (asked.clone(), ConnectionState::Paused));
+    // A sub-account finds nobody, either, and so pays for nothing that others asked for.
+    let per = Period::Never;
+    let create = SubAccountCreate { name: "shop".to_owned(), limit: amount("1"), per };
+    let token = user.api.sub_account_create(create).await.unwrap().token;
+    let account = user.api.bearer(&token).unwrap();
+    let nobody = user.api.connect_for(account, to("FR")).await.unwrap_err();
+    assert_eq!(nobody.kind, ErrorKind::NoOfferMatches, "{nobody}");
+    assert_eq!(spending(&user.api).await.asks, asked);
     user.api.spending_allow(SpendingAllow { amount: None }).await.unwrap();
     user.fetch(100_000).await;
     assert_eq!(spending(&user.api).await.asks, []);
+    assert!(!user.api.is_billed(account).await.unwrap(), "the owner's way went on");
+    user.api.connect_for(account, to("FR")).await.unwrap_err();
+    assert_eq!(state(&user.api).await, ConnectionState::Connected, "and stays in use");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,4 +183,32 @@ async fn ways_that_run_at_the_same_time_spend_no_more_than_the_limit_of_the_day_
         .await;
     assert!(spent <= day_max, "{spent} of {day_max}");
     assert!(spent >= amount("0.006"), "what there was could be spent: {spent} of {day_max}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_that_stopped_at_its_share_goes_on_when_another_gives_its_own_back() {
+    let network = Network::start(&["one", "two"], &[]).await;
+    let _one = network.node("one", &provider("DE", "0.001", "")).await;
+    let _two = network.node("two", &provider("SE", "0.001", "")).await;
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    user.market(2).await;
+    // Enough for one session, and too little for two.
+    user.api.spending_limits_set(limits(None, Some("0.000003"))).await.unwrap();
+    let port = user.api.proxy_port_open(port_to("SE")).await.unwrap();
+    begin(port.listen, 1).await;
+    let connected = async |api: &PeerNode| {
+        let ports = api.proxy_port_list().await.unwrap();
+        ports.iter().flat_map(|port| &port.connection).any(|way| way.state == ConnectionState::Connected).then_some(())
+    };
+    user.until("the port's session", connected).await;
+    let refused = user.api.connect(to("DE")).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::SpendingLimit, "{refused}");
+    let asked = asks(&user, 1).await;
+    assert_eq!((asked[0].which, asked[0].proxy), (LimitKind::Day, None));
+    user.tend().await;
+    assert_eq!(spending(&user.api).await.asks, asked, "as long as the other has its share");
+    user.api.proxy_port_close(ProxyPortClose { listen: port.listen }).await.unwrap();
+    user.until("goes on", async |api| (state(api).await == ConnectionState::Connected).then_some(())).await;
+    assert_eq!(spending(&user.api).await.asks, []);
 }

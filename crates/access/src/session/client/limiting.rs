@@ -29,9 +29,7 @@ impl Client {
         let Some(session) = self.sessions.get(&id) else { return };
         let limit = session.record.cost_max;
         let least = session.record.tariff.least_cost();
-        // What was sent and is lost counts, too: the data plane carries no more. So does time that nobody confirmed yet.
-        let cost = session.cost_of(session.seen(now)).max(session.cost());
-        if session.is_open() && !least.is_zero() && limit.saturating_sub(cost) < least {
+        if session.is_open() && !least.is_zero() && limit.saturating_sub(session.carried_cost(now)) < least {
             self.out.notify(ClientNews::OverLimit { session: id, limit });
             self.begin_stop(now, id, StopReason::SpendingLimit);
         }

@@ -145,6 +145,7 @@ impl Session {
             free: self.record.free,
             billed: self.line.acknowledged,
             cost: self.line.cost(),
+            carried_cost: self.line.cost(),
             duration: now.since(self.record.opened),
             state: match self.phase {
                 Phase::Offered => SessionState::Connecting,

@@ -147,6 +147,18 @@ impl ApiError {
         .with("spent", json!(Amount::ZERO))
     }
 
+    /// A tunnel over relays can't be paid for. `which`: `"session"` or `"day"`.
+    pub fn relay_limit(which: &str, limit: Amount, spent: Amount) -> Self {
+        Self::new(
+            ErrorKind::SpendingLimit,
+            format!("The spending limit per {which} of {limit} WAY leaves too little for the tunnel's relays."),
+            "`byway limit set` changes it; `byway tunnel set --relays 0` goes straight to the exit.",
+        )
+        .with("which", which.into())
+        .with("limit", json!(limit))
+        .with("spent", json!(spent))
+    }
+
     pub fn withdrawal_under_way() -> Self {
         Self::new(
             ErrorKind::WithdrawalUnderWay,

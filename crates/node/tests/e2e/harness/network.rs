@@ -14,6 +14,8 @@ use super::{PATIENCE, SOON, free_ports, local};
 pub const KERNEL_NODES: usize = 7;
 /// WAY per MB.
 pub const PRICE: &str = "0.001";
+/// What relays take for a MB, each of which carries half of what the exit does.
+const PRICE_OF_RELAYING: &str = "0.003";
 pub const BANDWIDTH_BPS: u64 = 100_000_000;
 /// The stores of the libraries below us say a lot at every start.
 const LOG: &str = "warn,byway_node=debug,byway_driver=debug";
@@ -104,9 +106,16 @@ impl Network {
     }
 
     /// In namespaces, with three more providers, which relay; the client's tunnels go over these, in slices of which two are
-    /// needed.
+    /// needed. Relaying costs [`PRICE_OF_RELAYING`].
     pub fn make_with_relays(spaces: &Spaces) -> Self {
-        Self::make_in_with(spaces, RELAYING.len())
+        let network = Self::make_in_with(spaces, RELAYING.len());
+        for index in 0..RELAYING.len() {
+            let file = network.path(&format!("relaying{index}.toml"));
+            let price = |price: &str| format!("price_per_mb = \"{price}\"");
+            let config = std::fs::read_to_string(&file).unwrap().replace(&price(PRICE), &price(PRICE_OF_RELAYING));
+            write(&file, &config);
+        }
+        network
     }
 
     fn make_in_with(spaces: &Spaces, relaying: usize) -> Self {

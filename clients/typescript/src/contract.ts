@@ -375,7 +375,7 @@ export interface Connection {
   asn?: number | null;
   country?: Country | null;
   offer_id?: Id | null;
-  path?: "direct" | "relayed" | null;
+  path?: "direct" | "relayed" | "nested" | null;
   provider?: Id | null;
   rate_down_bps: number;
   rate_up_bps: number;
@@ -498,6 +498,18 @@ export interface GroupRecord {
   threshold: number;
 }
 
+/** a hop that the exit is reached over */
+export interface Hop {
+  asn?: number | null;
+  cost: Amount;
+  country?: Country | null;
+  provider?: Id | null;
+  reason?: Reason | null;
+  session_id?: Id | null;
+  state: "idle" | "connecting" | "connected" | "paused" | "disconnected" | "failed";
+  wish: string;
+}
+
 /** lower-case hex; an identity has 40 digits, all else 64 or another length */
 export type Id = string;
 
@@ -576,6 +588,7 @@ export interface NodeStatus {
   backup?: BackupView | null;
   balance: Balance;
   connection: Connection;
+  hops?: Hop[] | null;
   identity: OwnIdentity;
   ledger: LedgerView;
   network: Id;
@@ -921,7 +934,7 @@ export interface Methods {
   /** Takes an offer off the market. */
   "offer_withdraw": { params: { offer_id: Id; idempotency_key?: Key }; result: Entry };
   /** Connects to one offer, or to the cheapest that passes. */
-  "connect": { params: { offer_id?: Id; service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; forwards?: boolean }; result: Session };
+  "connect": { params: { offer_id?: Id; service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; forwards?: boolean; via?: string[] }; result: Session };
   /** Ends the session; the proxy refuses until the next `connect`. */
   "disconnect": { params: Record<string, never>; result: Empty };
   /** Sessions that this node uses or serves, or did, newest first. */
@@ -1116,6 +1129,7 @@ export const ERRORS = {
   asset_not_found: 1208,
   block_not_found: 1118,
   cannot_listen: 1125,
+  chain_broken: 1137,
   changed_lately: 1411,
   conviction_not_found: 1412,
   entry_of_other_network: 1402,

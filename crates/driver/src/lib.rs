@@ -8,6 +8,7 @@
 //! - [`clock`]: wall time that never goes back; [`entropy`]: the only source of randomness.
 //! - [`pool`]: threads for work that is only computing, such as checking signatures.
 //! - [`link`]: links between peers over QUIC, direct or through a [`relay`] of one's own.
+//! - [`nested`]: links inside sessions with others, so that the other end sees those alone.
 //! - [`disguise`]: the way to that relay from networks that block it, behind a web site.
 //! - [`socks`]: the SOCKS listener, and the path of its bytes; [`exit`]: where they come out.
 //! - [`names`]: DNS as a middleman, at exits and where names decide which way packets go.
@@ -35,6 +36,7 @@ pub mod mesh;
 pub mod meter;
 pub mod mirror;
 pub mod names;
+pub mod nested;
 pub mod pace;
 pub mod pool;
 pub mod program_socket;

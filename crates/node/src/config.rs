@@ -241,6 +241,7 @@ impl Config {
             return Err(problem("buying.min_bandwidth_bps", 0, "no offer is that slow", "leave it out"));
         }
         self.buying.check_prices()?;
+        self.buying.check_via()?;
         self.link.check()?;
         self.quality.check()?;
         self.tunnel.check()?;

@@ -6,7 +6,7 @@ import { countryName, unitName } from "./format";
 import { countryCodes } from "./world_map";
 
 /** Which offers the node is to look at; what comes first is the node's own choice where `sort` is left out. */
-export type OfferFilter = Omit<Methods["connect"]["params"], "offer_id">;
+export type OfferFilter = Omit<Methods["connect"]["params"], "offer_id" | "via">;
 
 /** What is carried: programs that use the proxy, or the whole machine. */
 export type ServiceChoice = "socks" | "tunnel";
@@ -28,15 +28,20 @@ export interface OfferChoice {
   /** Only exits that give ports to their clients. */
   forwards: boolean;
   order: "both" | "price" | "quality" | "name" | "exits";
+  /** Hops before the exit, each the best that is left; null: as the node is configured. */
+  hops: number | null;
 }
 
+/** Hops before an exit at most. */
+export const HOPS_MAX = 3;
+
 export const CHOICE_DEFAULT: OfferChoice = {
-  service: "socks", per: "mb", search: "", maxPrice: "", minQuality: 0, minBandwidthBps: 0, preferredOnly: false, forwards: false, order: "both",
+  service: "socks", per: "mb", search: "", maxPrice: "", minQuality: 0, minBandwidthBps: 0, preferredOnly: false, forwards: false, order: "both", hops: null,
 };
 
 /** The choice without what leaves offers out. */
 export function unfiltered(choice: OfferChoice): OfferChoice {
-  return { ...CHOICE_DEFAULT, service: choice.service, per: choice.per, order: choice.order };
+  return { ...CHOICE_DEFAULT, service: choice.service, per: choice.per, order: choice.order, hops: choice.hops };
 }
 
 /** How many filters hold, the search aside. */
@@ -218,9 +223,14 @@ function isLocal(choice: OfferChoice): boolean {
 
 /** What to ask the node for, one after another until one is open: to connect to the best of what is shown, in one country where one is named. */
 export function targetsOf(choice: OfferChoice, chosen: Offer[], country?: string): Methods["connect"]["params"][] {
-  if (!isLocal(choice)) return [filterOf(choice, country)];
+  if (!isLocal(choice)) return [{ ...filterOf(choice, country), ...viaOf(choice) }];
   const fitting = chosen.filter((offer) => offer.price && (!country || offer.exit_country === country));
-  return fitting.slice(0, TRIES_MAX).map((offer) => targetOf(offer, choice.per));
+  return fitting.slice(0, TRIES_MAX).map((offer) => ({ ...targetOf(offer, choice.per), ...viaOf(choice) }));
+}
+
+/** Over what the node is to go to the exit. */
+export function viaOf({ hops }: OfferChoice): Pick<Methods["connect"]["params"], "via"> {
+  return hops === null ? {} : { via: Array.from({ length: hops }, () => "best") };
 }
 
 /** To connect to exactly this offer. The node buys by the megabyte where that can be had and nothing is said. */

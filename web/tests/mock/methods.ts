@@ -56,6 +56,7 @@ export const handlers: Handlers = {
     const previous = node.world.closeSession();
     if (previous) node.publishSession(previous.session);
     const session = node.world.openSession(offer);
+    node.world.hops = node.world.hopsOver(offer, params.via ?? []);
     node.publishSession(session);
     node.publishStatus();
     return { ...session };

@@ -16,6 +16,7 @@ import type {
   EarningsPeriod,
   GivenInvite, GivenPort,
   GroupRecord,
+  Hop,
   NodeStatus,
   PaymentLink,
   Offer,
@@ -101,6 +102,7 @@ export class World {
   sessions: Session[] = [];
   promises: PaymentPromise[] = [];
   history: Entry[] = [];
+  hops: Hop[] = [];
   connection: Connection = { state: "idle", since_ms: Date.now(), rate_down_bps: 0, rate_up_bps: 0 };
   wallet: Amount = 412n * WAY + 500_000_000_000_000_000n;
   account: Amount = 25n * WAY;
@@ -315,6 +317,7 @@ export class World {
       balance: this.balance(),
       proxy: { address: "127.0.0.1:1080", accepting: this.connection.state !== "disconnected" },
       connection: this.connection,
+      ...(this.hops.length > 0 ? { hops: this.hops } : {}),
       spending: {
         ...this.limits, day_allowed: this.allowed > 0n ? amountToWire(this.allowed) : null, day_spent: amountToWire(this.spentToday), asks: this.asks,
       },
@@ -323,6 +326,17 @@ export class World {
 
   setConnection(state: Connection["state"], more: Partial<Connection> = {}): void {
     this.connection = { state, since_ms: Date.now(), rate_down_bps: 0, rate_up_bps: 0, ...more };
+  }
+
+  /** Hops as the node would choose them: of other providers than the exit's, each another one. */
+  hopsOver(exit: Offer, via: string[]): Hop[] {
+    const others = this.offers.filter(({ provider, service }) => provider !== exit.provider && service === "socks");
+    const providers = [...new Map(others.map((offer) => [offer.provider, offer])).values()];
+    return via.map((wish, place) => {
+      const offer = providers[place];
+      if (!offer) return { wish, state: "failed", cost: "0" };
+      return { wish, state: "connected", provider: offer.provider, country: offer.exit_country, asn: offer.asn, cost: "0.0042" };
+    });
   }
 
   startConnecting(offer: Offer): void {

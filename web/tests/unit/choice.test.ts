@@ -67,6 +67,9 @@ test("the node is given the same filter and order; what it can't filter is tried
   const offers = ["a", "b", "c", "d", "e"].map((id) => offer(id, "1", { exit_country: id === "b" ? "SE" : "DE", ...(id === "c" ? { price: null } : {}) }));
   expect(targetsOf(CHOICE_DEFAULT, offers, "DE")).toEqual([{ country: "DE", sort: "both" }]);
   expect(targetsOf({ ...CHOICE_DEFAULT, minQuality: 500 }, offers, "DE")).toEqual([{ offer_id: "a" }, { offer_id: "d" }, { offer_id: "e" }]);
+  expect(targetsOf({ ...CHOICE_DEFAULT, hops: 2 }, offers, "DE")).toEqual([{ country: "DE", sort: "both", via: ["best", "best"] }]);
+  expect(targetsOf({ ...CHOICE_DEFAULT, minQuality: 500, hops: 0 }, offers, "SE")).toEqual([{ offer_id: "b", via: [] }]);
+  expect(queryOf({ ...CHOICE_DEFAULT, hops: 2 })).toEqual({ sort: "both" });
   expect(targetsOf({ ...CHOICE_DEFAULT, preferredOnly: true }, offers)).toHaveLength(3);
   expect(targetsOf({ ...CHOICE_DEFAULT, preferredOnly: true }, [])).toEqual([]);
 });

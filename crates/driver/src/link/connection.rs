@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use iroh::EndpointId;
 use iroh::endpoint::{Connection, ConnectionError, RecvStream, SendDatagramError, SendStream, Side, VarInt};
+use iroh::{EndpointId, TransportAddr};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::timeout;
 
@@ -45,6 +45,8 @@ pub enum Direction {
 pub enum Path {
     Direct,
     Relayed,
+    /// Inside a session with somebody else.
+    Nested,
 }
 
 /// What can be expected of a link at present.
@@ -117,8 +119,13 @@ impl Link {
     pub fn profile(&self) -> Profile {
         let paths = self.0.connection.paths();
         let path = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next());
+        let nested = |path: &iroh::endpoint::Path<'_>| matches!(path.remote_addr(), TransportAddr::Custom(_));
         Profile {
-            path: if path.as_ref().is_some_and(|path| path.is_relay()) { Path::Relayed } else { Path::Direct },
+            path: match &path {
+                Some(path) if path.is_relay() => Path::Relayed,
+                Some(path) if nested(path) => Path::Nested,
+                _ => Path::Direct,
+            },
             mtu: self.0.connection.max_datagram_size(),
             rtt: path.map(|path| path.rtt()).unwrap_or_default(),
         }

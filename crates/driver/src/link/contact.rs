@@ -16,6 +16,7 @@ use byway_records::offer::{self, CONTACT_BYTES_MAX};
 use iroh::{EndpointAddr, EndpointId, RelayUrl, TransportAddr};
 
 use super::RelayAccess;
+use crate::nested::custom_address;
 
 /// The protocol name under which these bytes stand in an offer.
 pub const PROTOCOL: &str = "byway-link/1";
@@ -96,6 +97,12 @@ impl LinkContact {
         let reached = |url: &RelayUrl| own.map_or(Some(url.clone()), |own| own.as_reached(url));
         let relayed = self.relay.as_ref().and_then(reached).map(TransportAddr::Relay);
         EndpointAddr::from_parts(self.endpoint, direct.chain(relayed))
+    }
+
+    /// As an endpoint inside a session dials it: at its addresses, as seen from where the session comes out.
+    pub(super) fn to_dial_nested(&self) -> EndpointAddr {
+        let places = self.addresses.iter().map(|place| TransportAddr::Custom(custom_address(*place)));
+        EndpointAddr::from_parts(self.endpoint, places)
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use super::connection::{Link, LinkId, establish, serve};
 use super::contact::LinkContact;
 use super::{DownReason, EVENTS_QUEUED_MAX, Event};
+use crate::nested::{self, Passage};
 
 /// What both sides must speak; a change of the link's protocol changes this.
 const ALPN: &[u8] = b"byway-link/1";
@@ -97,10 +98,20 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Links {
     endpoint: Endpoint,
-    relay: Option<RelayAccess>,
+    reach: Reach,
+    limits: Limits,
     events: mpsc::Sender<Event>,
     ids: Arc<AtomicU64>,
     room: Arc<Semaphore>,
+}
+
+/// How an endpoint gets to others.
+#[derive(Debug)]
+enum Reach {
+    /// By its sockets, and a relay if it has one.
+    Own(Option<RelayAccess>),
+    /// Inside a session, and in no other way.
+    Nested,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -171,9 +182,20 @@ impl Links {
         let endpoint = builder(config)?.bind().await.map_err(|error| BindError::Endpoint(format!("{error:#}")))?;
         let (events, receiver) = mpsc::channel(EVENTS_QUEUED_MAX);
         let room = Arc::new(Semaphore::new(limits.links_max.min(Semaphore::MAX_PERMITS)));
-        let links = Self { endpoint, relay, events, ids: Arc::default(), room };
+        let links = Self { endpoint, reach: Reach::Own(relay), limits, events, ids: Arc::default(), room };
         tokio::spawn(accept(links.endpoint.clone(), links.events.clone(), links.ids.clone(), links.room.clone()));
         Ok((links, receiver))
+    }
+
+    /// Another endpoint under a key that is thrown away with it, whose links go inside sessions that carry its [`Passage`], and
+    /// nowhere else. It opens links and accepts none. Its events come with those of this one, and its links count among them.
+    pub async fn nested(&self, seed: [u8; 32]) -> Result<(Self, Passage), BindError> {
+        let (nest, passage) = nested::passage();
+        let config = Config { bind: Vec::new(), relay: None, seed, limits: self.limits };
+        let builder = builder(config)?.alpns(Vec::new()).add_custom_transport(Arc::new(nest));
+        let endpoint = builder.bind().await.map_err(|error| BindError::Endpoint(format!("{error:#}")))?;
+        let (events, ids, room) = (self.events.clone(), self.ids.clone(), self.room.clone());
+        Ok((Self { endpoint, reach: Reach::Nested, limits: self.limits, events, ids, room }, passage))
     }
 
     pub fn id(&self) -> EndpointId {
@@ -198,7 +220,14 @@ impl Links {
     /// The relay by which others reach this endpoint, and whether it has let it in.
     pub fn relay(&self) -> Option<(&RelayUrl, bool)> {
         let is_in = || self.endpoint.home_relay_status().get().iter().any(|status| status.is_connected());
-        self.relay.as_ref().map(|relay| (&relay.url, is_in()))
+        self.own_relay().map(|relay| (&relay.url, is_in()))
+    }
+
+    fn own_relay(&self) -> Option<&RelayAccess> {
+        match &self.reach {
+            Reach::Own(relay) => relay.as_ref(),
+            Reach::Nested => None,
+        }
     }
 
     /// How others reach this endpoint: the addresses known at present and the relay.
@@ -210,14 +239,18 @@ impl Links {
     pub fn contact_with(&self, dialogue: StaticKey, public: &[SocketAddr]) -> Option<LinkContact> {
         let address = self.endpoint.addr();
         let known = self.bound().into_iter().chain(address.ip_addrs().copied());
-        let relay = self.relay.as_ref().map(|relay| relay.url.clone());
+        let relay = self.own_relay().map(|relay| relay.url.clone());
         LinkContact::new(self.id(), dialogue, public.iter().copied().chain(known), relay)
     }
 
     /// Opens a link. The same link is announced as [`Event::Up`] before anything else of it.
     pub async fn connect(&self, contact: &LinkContact) -> Result<Link, ConnectError> {
         let permit = self.room.clone().try_acquire_owned().map_err(|_| ConnectError::Full)?;
-        let connecting = timeout(CONNECT_WAIT, self.endpoint.connect(contact.to_dial(self.relay.as_ref()), ALPN)).await;
+        let to = match &self.reach {
+            Reach::Own(relay) => contact.to_dial(relay.as_ref()),
+            Reach::Nested => contact.to_dial_nested(),
+        };
+        let connecting = timeout(CONNECT_WAIT, self.endpoint.connect(to, ALPN)).await;
         let connection = connecting.map_err(|_| ConnectError::TimedOut)?;
         let connection = connection.map_err(|error| ConnectError::Unreachable(format!("{error:#}")))?;
         let established = establish(next(&self.ids), connection).await.map_err(ConnectError::Refused)?;

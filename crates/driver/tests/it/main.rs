@@ -9,6 +9,7 @@ mod forwarding;
 mod host_network;
 mod link;
 mod mesh;
+mod nested;
 mod pool;
 mod relay;
 mod socks;

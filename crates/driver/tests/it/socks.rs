@@ -27,7 +27,7 @@ use crate::link::{End, config, connect, guarded, noise, open};
 
 mod datagrams;
 
-const SESSION: SessionTag = [77; 16];
+pub const SESSION: SessionTag = [77; 16];
 
 /// A program's view of it all, and the handles of both sides.
 struct Rig {
@@ -46,7 +46,7 @@ struct Rig {
 
 /// Names that resolve to the given addresses, one list after the other, the last for good.
 #[derive(Default)]
-struct Names {
+pub struct Names {
     answers: Mutex<BTreeMap<String, Vec<Vec<IpAddr>>>>,
     asked: AtomicUsize,
 }
@@ -72,7 +72,7 @@ impl Names {
 }
 
 /// 127.0.0.1 is the internet here, and everything else is denied, as a real policy does the other way round.
-fn policy(addresses: &[IpAddr], port: u16) -> Result<Vec<IpAddr>, Reply> {
+pub fn policy(addresses: &[IpAddr], port: u16) -> Result<Vec<IpAddr>, Reply> {
     let allowed: Vec<_> = addresses.iter().copied().filter(|ip| ip.to_string() == "127.0.0.1" && port != 25).collect();
     if allowed.is_empty() { Err(Reply::NotAllowed) } else { Ok(allowed) }
 }
@@ -107,7 +107,7 @@ async fn rig_with(limits: Limits, allowance: u64) -> Rig {
 }
 
 /// What a provider does with the streams of its one client.
-async fn provide(
+pub async fn provide(
     mut events: mpsc::Receiver<Event>,
     exit: Exit,
     gate: Arc<Gate>,

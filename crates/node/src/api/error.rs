@@ -63,6 +63,7 @@ kinds! {
     1136 PortNotGiven "port_not_given",
     1127 LinkRefused "link_refused",
     1128 LinkExpired "link_expired",
+    1137 ChainBroken "chain_broken",
     1129 AccountSpent "account_spent",
     1130 NotAllowed "not_allowed",
     1140 InviteNotFound "invite_not_found",

@@ -10,6 +10,7 @@
 
 pub mod accounts;
 pub mod backup;
+pub mod chain;
 pub mod error;
 pub mod event;
 pub mod forwarding;
@@ -40,6 +41,7 @@ use byway_records::TransactionId;
 
 pub use accounts::*;
 pub use backup::*;
+pub use chain::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
 pub use forwarding::*;
@@ -93,7 +95,7 @@ pub trait NodeApi: KernelApi {
     fn offer_publish(&self, request: OfferPublish) -> impl Future<Output = Answer<Publication>> + Send;
     fn offer_withdraw(&self, request: OfferWithdraw) -> impl Future<Output = Answer<Entry>> + Send;
 
-    fn connect(&self, target: ConnectTarget) -> impl Future<Output = Answer<Session>> + Send;
+    fn connect(&self, request: Connect) -> impl Future<Output = Answer<Session>> + Send;
     fn disconnect(&self) -> impl Future<Output = Answer<()>> + Send;
     fn session_list(&self, limit: usize) -> impl Future<Output = Answer<Vec<Session>>> + Send;
     fn spending_limits_set(&self, request: SpendingLimits) -> impl Future<Output = Answer<Spending>> + Send;
@@ -123,11 +125,7 @@ pub trait NodeApi: KernelApi {
     /// The sub-account that a token opens.
     fn bearer(&self, token: &str) -> Option<AccountNumber>;
     /// As [`connect`](Self::connect), on a sub-account's bill.
-    fn connect_for(
-        &self,
-        account: AccountNumber,
-        target: ConnectTarget,
-    ) -> impl Future<Output = Answer<Session>> + Send;
+    fn connect_for(&self, account: AccountNumber, request: Connect) -> impl Future<Output = Answer<Session>> + Send;
     /// As [`service_open`](Self::service_open), likewise.
     fn service_open_for(
         &self,

@@ -7,7 +7,7 @@ use byway_records::offer::{Country, OfferId, Service};
 use serde::{Deserialize, Serialize};
 
 use super::params::{IdempotencyKey, Params};
-use super::{ApiError, Unit};
+use super::{ApiError, Connect, Unit};
 
 /// A request that can be read from the parameters of a call.
 pub trait Request: Sized {
@@ -266,6 +266,12 @@ impl Request for ConnectTarget {
                 alone.ok_or_else(|| ApiError::invalid_params("offer_id", "it can't be joined with filters"))
             }
         }
+    }
+}
+
+impl Request for Connect {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { via: params.optional("via")?, target: ConnectTarget::read(params)? })
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::backup::BackupView;
+use super::chain::Hop;
 use super::market::SessionId;
 use super::money::{AssetBalance, AssetTag};
 use super::spending::Spending;
@@ -37,6 +38,9 @@ pub struct NodeStatus {
     pub balance: Balance,
     pub proxy: Proxy,
     pub connection: Connection,
+    /// The hops that the exit is reached over, the first one first; none: straight.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<Hop>,
     /// The relay by which others reach the node, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay: Option<RelayView>,
@@ -176,6 +180,8 @@ pub enum Path {
     Direct,
     /// Through a relay, which sees who talks to whom and how much.
     Relayed,
+    /// Inside the session of the last hop before.
+    Nested,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

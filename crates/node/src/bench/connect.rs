@@ -211,7 +211,7 @@ async fn sees_offer(node: &PeerNode, filter: &OfferFilter) -> anyhow::Result<()>
 /// Milliseconds until there is a way out; it is left again.
 async fn connect(node: &PeerNode, filter: &OfferFilter) -> anyhow::Result<f64> {
     let begun = Instant::now();
-    let connecting = node.connect(ConnectTarget::Cheapest(filter.clone()));
+    let connecting = node.connect(ConnectTarget::Cheapest(filter.clone()).into());
     timeout(CONNECT_WAIT, connecting).await.context("connecting takes too long")?.map_err(failed)?;
     let waited = begun.elapsed();
     node.disconnect().await.map_err(failed)?;

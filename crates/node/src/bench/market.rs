@@ -108,6 +108,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         kernel_addresses: Default::default(),
         claims: Vec::new(),
         buying: Default::default(),
+        via: Vec::new(),
         proxy_ports: Vec::new(),
         outside_tunnel: Default::default(),
         quality: Default::default(),

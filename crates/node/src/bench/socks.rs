@@ -121,7 +121,7 @@ impl Market {
     /// Registers the user, pays into its account and opens a session, so that neither is measured.
     pub(super) async fn buy(&self) -> anyhow::Result<Session> {
         prepare(&self.user).await?;
-        self.user.connect(ConnectTarget::Cheapest(OfferFilter::default())).await.map_err(failed)
+        self.user.connect(ConnectTarget::Cheapest(OfferFilter::default()).into()).await.map_err(failed)
     }
 
     /// A program's connection through the proxy to a port of this machine.

@@ -83,9 +83,9 @@ async fn publish(globals: &Globals, client: &Client, args: OfferPublishArgs) -> 
 }
 
 pub async fn connect(globals: &Globals, args: ConnectArgs) -> anyhow::Result<Outcome> {
-    let target = args.target();
+    let request = args.request();
     let client = globals.client()?;
-    let session: Session = with_progress("looking for an exit", client.call("connect", &target)).await?;
+    let session: Session = with_progress("looking for an exit", client.call("connect", &request)).await?;
     show(globals, &session, |session| {
         let country = session.country.map(|country| country.to_string()).unwrap_or_else(|| "an unknown country".into());
         format!("Connected through {country} by {} for {}.\n", session.provider, session.price)

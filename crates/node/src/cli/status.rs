@@ -38,6 +38,7 @@ fn screen(status: &NodeStatus, session: Option<&Session>, invites: &InviteList, 
         rows.push(("Session", session_line(session)));
     }
     let accepting = if status.proxy.accepting { "" } else { "  (refuses; `byway connect` opens it)" };
+    rows.extend(status.hops.iter().map(|hop| ("Over", hop_line(hop))));
     rows.push(("Proxy", format!("socks5h://{}{accepting}", status.proxy.address)));
     rows.extend(status.relay.as_ref().map(|relay| ("Relay", relay_line(relay))));
     rows.extend([
@@ -97,6 +98,22 @@ pub(super) fn exit(connection: &Connection) -> String {
         ConnectionState::Disconnected => "disconnected; `byway connect` opens one".to_owned(),
         ConnectionState::Failed => format!("failed{reason}"),
     }
+}
+
+fn hop_line(hop: &Hop) -> String {
+    let reason = hop.reason.as_ref().map(|reason| format!(": {}", reason.message)).unwrap_or_default();
+    let state = match hop.state {
+        ConnectionState::Connected => format!("cost {}", way(hop.cost)),
+        ConnectionState::Connecting => "connecting …".to_owned(),
+        ConnectionState::Paused => format!("paused{reason}, cost {}", way(hop.cost)),
+        ConnectionState::Failed => format!("failed{reason}"),
+        ConnectionState::Idle | ConnectionState::Disconnected => "not connected".to_owned(),
+    };
+    let who = match (hop.country, hop.provider) {
+        (Some(country), Some(provider)) => format!("{country}  by {provider}"),
+        _ => hop.wish.to_string(),
+    };
+    format!("{who}  ·  {state}")
 }
 
 fn session_line(session: &Session) -> String {

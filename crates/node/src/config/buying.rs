@@ -6,7 +6,7 @@ use byway_records::offer::Country;
 use serde::Deserialize;
 
 use super::{Problem, problem};
-use crate::api::SoldBy;
+use crate::api::{HopWish, SoldBy, chain_problem};
 
 /// What the first connection through the proxy asks the market for.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -23,6 +23,8 @@ pub struct BuyingConfig {
     pub min_bandwidth_bps: Option<u64>,
     /// What comes first: `price`, `quality` or `both`, which is the default.
     pub sort: Option<Sort>,
+    /// Hops before the exit, the first one first: `best`, a country, or a provider's id.
+    pub via: Vec<HopWish>,
 }
 
 impl BuyingConfig {
@@ -32,6 +34,15 @@ impl BuyingConfig {
             SoldBy::Mb => self.max_price_per_mb,
             SoldBy::Second => self.max_price_per_second,
         }
+    }
+
+    pub(super) fn check_via(&self) -> Result<(), Problem> {
+        let via: Vec<String> = self.via.iter().map(HopWish::to_string).collect();
+        if chain_problem(&self.via).is_none() {
+            return Ok(());
+        }
+        let why = "a chain has three hops at most, and nobody is two of them";
+        Err(problem("buying.via", via.join(", "), why, "name one to three different hops, or none"))
     }
 
     /// A limit that limits nothing is a mistake that costs money.

@@ -87,6 +87,7 @@ pub fn settings(
     settings.relay = relay(&config.link)?;
     settings.selling = config.provider.as_ref().map(selling);
     settings.buying = buying(&config.buying);
+    settings.via.clone_from(&config.buying.via);
     settings.proxy_ports = config.proxy.ports.iter().map(ProxyPortConfig::port).collect();
     settings.outside_tunnel = config.tunnel.clone();
     settings.quality = config.quality.settings();
@@ -128,6 +129,7 @@ pub(super) fn node_config(
         kernel_addresses: BTreeMap::new(),
         claims: claims::load(directory)?,
         buying: OfferFilter::default(),
+        via: Vec::new(),
         proxy_ports: Vec::new(),
         outside_tunnel: TunnelConfig::default(),
         quality: Default::default(),

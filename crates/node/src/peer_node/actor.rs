@@ -29,6 +29,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::accounts::Accounts;
+use super::chain::Chain;
 use super::claiming::Claims;
 use super::exporting::Exporting;
 use super::forwarding::Forwards;
@@ -138,6 +139,7 @@ pub(super) struct Actor {
     /// How others reached this node when it was last looked at, and since when.
     pub(super) contact: Option<(Option<LinkContact>, Time)>,
     pub(super) ways: Ways,
+    pub(super) chain: Chain,
     pub(super) proxy_ports: ProxyPorts,
     pub(super) forwards: Forwards,
     pub(super) using: BTreeMap<SessionId, Using>,
@@ -232,6 +234,7 @@ impl Actor {
             certificate,
             contact: None,
             ways,
+            chain: Chain::default(),
             proxy_ports: ProxyPorts::default(),
             forwards: Forwards::default(),
             using: BTreeMap::new(),

@@ -99,8 +99,8 @@ impl NodeApi for PeerNode {
         .await
     }
 
-    async fn connect(&self, target: ConnectTarget) -> Answer<Session> {
-        self.connect_with(None, target).await
+    async fn connect(&self, request: Connect) -> Answer<Session> {
+        self.connect_with(None, request).await
     }
 
     async fn disconnect(&self) -> Answer<()> {
@@ -135,8 +135,8 @@ impl NodeApi for PeerNode {
         self.ask(|actor| Ok(ServiceList { sold: actor.service_programs(), open: actor.opened_services() })).await
     }
 
-    async fn connect_for(&self, account: AccountNumber, target: ConnectTarget) -> Answer<Session> {
-        self.connect_with(Some(account), target).await
+    async fn connect_for(&self, account: AccountNumber, request: Connect) -> Answer<Session> {
+        self.connect_with(Some(account), request).await
     }
 
     async fn service_open(&self, request: ServiceOpen) -> Answer<ServiceOpened> {

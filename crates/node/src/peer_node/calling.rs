@@ -66,11 +66,12 @@ impl PeerNode {
     }
 
     /// Connects the main way, on a sub-account's bill or the owner's.
-    pub(super) async fn connect_with(&self, account: Option<AccountNumber>, target: ConnectTarget) -> Answer<Session> {
+    pub(super) async fn connect_with(&self, account: Option<AccountNumber>, request: Connect) -> Answer<Session> {
         let (answer, answered) = oneshot::channel();
         self.ask(move |actor| {
-            actor.bill(WayId::MAIN, account, &target)?;
-            actor.connect(WayId::MAIN, target, answer);
+            actor.bill(WayId::MAIN, account, &request.target)?;
+            actor.choose_chain(&request)?;
+            actor.connect(WayId::MAIN, request.target, answer);
             Ok(())
         })
         .await?;

@@ -18,16 +18,15 @@ use std::collections::VecDeque;
 use byway_access::discovery::Candidate;
 use byway_access::session::{OpenError, ResponseId, SessionId};
 use byway_driver::entropy;
-use byway_driver::link::{ConnectError, Link, LinkContact};
+use byway_driver::link::{ConnectError, Link};
 use byway_peer::market::MarketError;
 use byway_primitives::IdentityId;
-use byway_records::Offer;
 use tokio::sync::oneshot;
 
+use super::Actor;
 use super::limits::Over;
 use super::shares::Claimant;
 use super::ways::{Connecting, Connection, Flow, Stage, WayId};
-use super::{Actor, Arrival};
 use crate::api::{ApiError, ConnectTarget, OfferFilter};
 
 type Asker = oneshot::Sender<Result<SessionId, ApiError>>;
@@ -78,11 +77,13 @@ impl Actor {
             && connected.offer.serial == first.offer.offer.serial
             && connected.flow != Flow::Ending
             && self.unit_of(connected.session) == Some(first.unit)
+            && self.is_on_route(connected.offer.provider)
         {
             let _ = answer.send(Ok(connected.session));
             return;
         }
         self.leave_exit(id);
+        self.permit_hops();
         if id == WayId::MAIN {
             self.permit_ways();
             match self.wants_tunnel(&target) {
@@ -127,8 +128,11 @@ impl Actor {
     /// Ends all sessions and refuses programs until the next `connect`.
     pub(super) fn hang_up(&mut self) {
         for id in self.ways.ids(|_| true) {
-            self.hang_up_way(id);
+            if !self.is_hop(id) {
+                self.hang_up_way(id);
+            }
         }
+        self.hang_up_chain();
     }
 
     pub(super) fn hang_up_way(&mut self, id: WayId) {
@@ -156,27 +160,21 @@ impl Actor {
     }
 
     /// Makes sure of a dialogue with the current candidate.
-    fn reach(&mut self, id: WayId) {
+    pub(super) fn reach(&mut self, id: WayId) {
         let Some(connecting) = self.ways.connecting(id) else { return };
         let provider = connecting.provider();
-        if self.market.is_talking_to(provider) {
-            self.ask_for_session(id);
-        } else {
-            let offer = connecting.current.offer.offer.clone();
-            self.dial(&offer);
+        if self.is_taken(id, provider) {
+            return self.try_next(id, "it is another hop of the chain, or what that leads to");
         }
-    }
-
-    pub(super) fn dial(&mut self, offer: &Offer) {
-        let provider = offer.provider;
-        let Some(contact) = offer.contacts.iter().find_map(|contact| LinkContact::from_offer(contact).ok()) else {
-            return self.passed_by(provider, "the offer names no way to reach its provider");
-        };
-        let (links, arrive) = (self.links.clone(), self.arrive.clone());
-        tokio::spawn(async move {
-            let result = links.connect(&contact).await;
-            let _ = arrive.send(Arrival::Dialled { provider, result }).await;
-        });
+        let is_talking = self.market.is_talking_to(provider);
+        if is_talking && self.is_on_route(provider) {
+            return self.ask_for_session(id);
+        }
+        let offer = connecting.current.offer.offer.clone();
+        if is_talking {
+            self.leave_link(provider);
+        }
+        self.dial(&offer);
     }
 
     /// A provider that is being reached may have moved: it is dialled where it is now.
@@ -194,14 +192,14 @@ impl Actor {
         }
     }
 
-    pub(super) fn dialled(&mut self, provider: IdentityId, result: Result<Link, ConnectError>) {
+    pub(super) fn dialled(&mut self, provider: IdentityId, through: Option<WayId>, result: Result<Link, ConnectError>) {
         // Several attempts may have been under way.
         let is_late = self.market.is_talking_to(provider);
         let link = match result {
             Ok(link) => link,
             Err(error) => {
                 tracing::debug!(%provider, ?error, is_late, "not dialled");
-                if !is_late {
+                if !is_late && !through.is_some_and(|hop| self.doubt_hop(hop, provider)) {
                     self.not_reached(provider, &error.to_string());
                 }
                 return;
@@ -209,6 +207,7 @@ impl Actor {
         };
         let id = byway_dialogue::LinkId(link.id().0);
         self.link_up(link);
+        let is_as_wanted = self.link_through(provider, id, through);
         let Some(offer) = self
             .ways
             .offer_of(provider)
@@ -216,7 +215,7 @@ impl Actor {
             .or_else(|| self.hop_offer(provider))
             .or_else(|| self.offer_to_inquire(provider))
             .or_else(|| self.offer_to_ask(provider))
-            .filter(|_| !is_late)
+            .filter(|_| !is_late && is_as_wanted)
         else {
             return self.close_link(id);
         };
@@ -249,6 +248,7 @@ impl Actor {
             let offer = connecting.current.offer.offer.clone();
             self.saw_unreached(&offer);
         }
+        self.chain.forget(provider);
         trying.into_iter().for_each(|id| self.next_best(id, why));
         self.hop_lost(provider, why);
         self.not_inquired(provider, why);
@@ -263,7 +263,7 @@ impl Actor {
     }
 
     /// There is no session with a provider that did nothing wrong.
-    fn passed_by(&mut self, provider: IdentityId, why: &str) {
+    pub(super) fn passed_by(&mut self, provider: IdentityId, why: &str) {
         self.ways.trying(provider).into_iter().for_each(|id| self.next_best(id, why));
         self.hop_lost(provider, why);
         self.not_inquired(provider, why);
@@ -277,6 +277,7 @@ impl Actor {
             // Connections on a link that was left hold on to credit which those on the new one need.
             self.close_link(before);
         }
+        self.chain.talking(link);
         self.tunnel_follows(peer, link);
         self.hop_talking(peer);
         self.ask_of(peer);
@@ -342,9 +343,14 @@ impl Actor {
 
     pub(super) fn next_best(&mut self, id: WayId, why: &str) {
         let now = self.clock.now();
+        let Some(connecting) = self.ways.connecting(id) else { return };
+        self.failed_lately.insert(connecting.provider(), now);
+        self.try_next(id, why);
+    }
+
+    fn try_next(&mut self, id: WayId, why: &str) {
         let Some(connecting) = self.ways.connecting_mut(id) else { return };
         let failed = connecting.provider();
-        self.failed_lately.insert(failed, now);
         match connecting.others.pop_front() {
             Some(next) => {
                 tracing::info!(provider = %failed, why, "trying the next best offer");
@@ -363,9 +369,10 @@ impl Actor {
     pub(super) fn fail_connection(&mut self, id: WayId, reason: String) {
         let since = self.clock.now();
         if let Some(way) = self.ways.get_mut(id) {
-            way.connection = Connection::Failed { since, reason };
+            way.connection = Connection::Failed { since, reason: reason.clone() };
         }
         self.publish_exit(id);
+        self.hop_failed(id, &reason);
     }
 
     pub(super) fn dialogue_closed(&mut self, peer: IdentityId, why: &str) {

@@ -15,7 +15,7 @@ impl Actor {
         match arrival {
             Arrival::Answer { member, answer } => self.answered(member, answer)?,
             Arrival::Submitted { id, result } => self.submitted(id, result),
-            Arrival::Dialled { provider, result } => self.dialled(provider, result),
+            Arrival::Dialled { provider, through, result } => self.dialled(provider, through, result),
             Arrival::Used { provider, session, report } => self.used(provider, session, report),
             Arrival::Carried { session, target, carried } => self.carried(session, &target, carried),
             Arrival::TunnelBuilt { provider, session, result } => self.tunnel_built(provider, session, result),
@@ -51,6 +51,7 @@ impl Actor {
                 tracing::debug!(?link, %reason, "link down");
                 let id = byway_dialogue::LinkId(link.0);
                 self.link_handles.remove(&id);
+                self.chain.link_down(id);
                 self.market.handle_link_down(now, id, &self.market_journal);
             }
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Actor;
 use super::ways::WayId;
-use crate::api::{self as contract, ApiError, OfferFilter, TunnelSettings, TunnelSettingsSet, WalletViewKey};
+use crate::api::{self as contract, ApiError, HopWish, OfferFilter, TunnelSettings, TunnelSettingsSet, WalletViewKey};
 use crate::config::TunnelConfig;
 
 /// What the user chose over the local API.
@@ -20,6 +20,8 @@ const ALLOWED_KEY: &[u8] = b"allowed";
 const YESTERDAY_KEY: &[u8] = b"yesterday";
 /// The session of the main way, and under what it was looked for.
 const MAIN_KEY: &[u8] = b"main";
+/// The hops over which the main way was connected last.
+const CHAIN_KEY: &[u8] = b"chain";
 /// Sessions that have ended, as the local API shows them.
 const SESSION_LOG: Space = Space("session-log");
 
@@ -77,6 +79,21 @@ impl Actor {
         self.keep(CHOICES, MAIN_KEY, &(connected.session.0, connected.filter.clone()));
     }
 
+    /// Keeps the chain, so that a restart is not a way around it.
+    pub(super) fn keep_chain(&mut self, via: &[HopWish]) {
+        self.keep(CHOICES, CHAIN_KEY, &via);
+    }
+
+    /// The hops of before the restart, or those of the configuration.
+    fn take_up_chain(&mut self) {
+        let stored = self.ledger_journal.load(CHOICES, CHAIN_KEY);
+        let via = stored.and_then(|stored| serde_json::from_slice(&stored).ok());
+        let via = via.unwrap_or_else(|| self.config.via.clone());
+        if !via.is_empty() {
+            self.set_chain(via);
+        }
+    }
+
     /// Under what the main way's session of before a restart was looked for, if this is it.
     pub(super) fn was_main_session(&self, session: SessionId) -> Option<Option<OfferFilter>> {
         let stored = self.ledger_journal.load(CHOICES, MAIN_KEY)?;
@@ -93,6 +110,7 @@ impl Actor {
             self.config.outside_tunnel = TunnelConfig { name_servers, ..outside };
         }
         self.shape_next_tunnel();
+        self.take_up_chain();
         let yesterday = self.ledger_journal.load(CHOICES, YESTERDAY_KEY);
         self.limits.yesterday = yesterday.and_then(|stored| serde_json::from_slice(&stored).ok()).unwrap_or_default();
         let Some(stored) = self.ledger_journal.load(CHOICES, CHOICES_KEY) else { return };

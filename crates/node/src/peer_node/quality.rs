@@ -126,7 +126,8 @@ impl Actor {
     /// A session could not be had, and that was the provider's doing as far as this node can tell.
     pub(super) fn saw_unreached(&mut self, offer: &Offer) {
         self.quality.opening.remove(&offer.provider);
-        if self.is_online() {
+        // What is between says nothing of who is behind.
+        if self.is_online() && self.way_before(offer.provider).is_none() {
             self.saw((offer.provider, offer.service), Seen::Unreached);
         }
     }

@@ -53,6 +53,8 @@ pub struct PeerNodeConfig {
     pub claims: Vec<Claim>,
     /// What the first connection through the proxy asks the market for.
     pub buying: contract::OfferFilter,
+    /// The hops over which it asks where the user says nothing else.
+    pub via: Vec<contract::HopWish>,
     /// Proxy ports beside the main one; each names where it listens.
     pub proxy_ports: Vec<contract::ProxyPortOpen>,
     /// What stays outside the tunnel while the machine is closed around it.

@@ -93,6 +93,7 @@ impl Actor {
         self.measure_rates(now);
         self.look_after_tunnel();
         self.look_after_hops();
+        self.end_retired();
         self.ways.ids(|_| true).into_iter().for_each(|id| self.stay_connected(id));
     }
 
@@ -113,6 +114,7 @@ impl Actor {
         }
         lost.dialled = Some(now);
         let offer = connected.offer.clone();
+        self.permit_hops();
         // The provider may have published new contacts since.
         let newest = self.index.offer(OfferId::of(offer.provider, offer.serial)).map(|o| o.offer.offer.clone());
         self.dial(&newest.unwrap_or(offer));
@@ -132,6 +134,7 @@ impl Actor {
     pub(super) fn another_fits(&self, id: WayId) -> bool {
         let Some(connected) = self.ways.connected(id) else { return false };
         let others = self.untried(connected.filter.as_ref());
-        others.iter().any(|candidate| candidate.offer.offer.provider != connected.offer.provider)
+        let is_another = |provider: IdentityId| provider != connected.offer.provider && !self.is_taken(id, provider);
+        others.iter().any(|candidate| is_another(candidate.offer.offer.provider))
     }
 }

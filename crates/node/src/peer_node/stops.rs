@@ -39,7 +39,15 @@ impl Actor {
     }
 
     /// Ends a way's session, or its search for one, and has it wait for the user.
+    ///
+    /// A hop is on the main way, and it is that which asks.
     pub(super) fn stop_way(&mut self, id: WayId, over: Over) {
+        if self.is_hop(id) {
+            self.stop_way(WayId::MAIN, over);
+            self.stop_paying(id);
+            self.stop_trying(id, &over.error(self.spent_today()));
+            return self.fail_connection(id, over.to_string());
+        }
         let again = match self.ways.get(id).map(|way| &way.connection) {
             Some(Connection::Connected(connected)) => match &connected.filter {
                 Some(filter) => ConnectTarget::Cheapest(filter.clone()),

@@ -85,13 +85,9 @@ impl Actor {
         plane: Plane,
     ) {
         let offer = self.tunnel_offer(provider, session);
-        let provider_at = offer
-            .as_ref()
-            .and_then(contact)
-            .iter()
-            .flat_map(|contact| contact.addresses())
-            .map(SocketAddr::ip)
-            .collect();
+        // Behind hops it is where the link leads, and nowhere else.
+        let straight = offer.as_ref().filter(|_| self.way_before(provider).is_none()).and_then(contact);
+        let provider_at = straight.iter().flat_map(|contact| contact.addresses()).map(SocketAddr::ip).collect();
         let Ok(answer) = TunnelAnswer::open(answer) else {
             return self.tunnel_failed(provider, session, GuestError::Answer);
         };
@@ -285,7 +281,13 @@ impl Actor {
         };
         let relays = self.hop_offers().into_iter().chain(relays.into_iter().map(|relay| relay.offer.offer));
         let offers = in_use.cloned().into_iter().chain(chosen).chain(relays).chain(next);
-        let contacts = offers.filter_map(|offer| contact(&offer));
+        let first_hop = self.hop_candidates(0).into_iter().map(|candidate| candidate.offer.offer);
+        let offers: Vec<Offer> = match self.chain.is_empty() {
+            true => offers.collect(),
+            // All others are behind it.
+            false => offers.filter(|offer| self.way_before(offer.provider).is_none()).chain(first_hop).collect(),
+        };
+        let contacts = offers.iter().filter_map(contact);
         let places: Vec<SocketAddr> = contacts.flat_map(|contact| contact.addresses().to_vec()).collect();
         let ports: Vec<u16> = self.links.bound().iter().map(SocketAddr::port).collect();
         let links = places.iter().flat_map(|to| {

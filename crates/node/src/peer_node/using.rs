@@ -198,6 +198,7 @@ impl Actor {
             self.keep_main_session();
         }
         self.publish_exit(id);
+        self.hop_up(id);
     }
 
     /// A session of before a restart is gone on with by a way that has nothing else by now; one that was asked for before, and
@@ -223,6 +224,10 @@ impl Actor {
         let is_idle = |way: &Way| matches!(way.connection, Connection::Idle { .. });
         if let Some(filter) = self.was_main_session(session) {
             return is_idle(&self.ways.main).then_some((WayId::MAIN, filter));
+        }
+        if !self.is_on_route(offer.provider) || self.is_hop_provider(offer.provider) {
+            // It was reached in another way then, or led there.
+            return None;
         }
         let fits = |wish: &OfferFilter| {
             wish.country.is_none_or(|country| country == offer.exit.country)
@@ -284,6 +289,7 @@ impl Actor {
         self.session_over(session, CloseReason::Ended);
         self.using.remove(&session);
         self.hop_ended(session, reason);
+        self.end_retired();
         let Some(way) = self.ways.of_session(session) else { return };
         if self.ways.connected(way).is_some() {
             self.lose_exit(way, reason);

@@ -36,6 +36,7 @@ impl Actor {
                 accepting: self.ways.main.exits.borrow().is_open(),
             },
             connection: self.connection_view(&self.ways.main),
+            hops: self.hop_views(),
             relay: self.relay_view(),
             spending: self.spending(),
             backup: self.backup_view(),
@@ -168,6 +169,7 @@ impl Actor {
         Some(match link.profile().path {
             link::Path::Direct => Path::Direct,
             link::Path::Relayed => Path::Relayed,
+            link::Path::Nested => Path::Nested,
         })
     }
 

@@ -8,11 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use byway_access::warning::ASKED_MAX;
 use byway_dialogue::Goodbye;
 use byway_driver::entropy;
-use byway_driver::link::LinkContact;
 use byway_primitives::{IdentityId, Span, Time};
 use byway_records::Offer;
 
-use super::{Actor, Arrival};
+use super::Actor;
 
 /// A provider that was reached only to be asked is left after this.
 pub(super) const LEAVE_AFTER: Span = Span::seconds(20);
@@ -40,13 +39,9 @@ impl Actor {
         for offer in others.into_iter().take(ASKED_MAX) {
             if self.market.is_talking_to(offer.provider) {
                 self.ask_about(issuer, offer.provider);
-            } else if let Some(contact) = offer.contacts.iter().find_map(|c| LinkContact::from_offer(c).ok()) {
+            } else {
                 self.asking.to_ask.insert((offer.provider, issuer), now + LEAVE_AFTER);
-                let (links, arrive, provider) = (self.links.clone(), self.arrive.clone(), offer.provider);
-                tokio::spawn(async move {
-                    let result = links.connect(&contact).await;
-                    let _ = arrive.send(Arrival::Dialled { provider, result }).await;
-                });
+                self.dial(&offer);
             }
         }
     }

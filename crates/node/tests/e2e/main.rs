@@ -15,6 +15,7 @@
 //! - [`doctor`]: what `byway doctor` says in networks of every kind (as root).
 //! - [`faults`]: bad input and faults at a node's front.
 //! - [`tunnel`]: a client's machine, a provider's and the internet in network namespaces (as root).
+//! - [`chain`]: an exit behind chosen hops, in namespaces (as root).
 //! - [`ports`]: proxy ports that lead to one country each, beside the main one.
 //! - [`forwarding`]: ports at an exit that lead to a program of the client's.
 //! - [`recovery`]: lost disks of a provider and a client.
@@ -24,6 +25,7 @@
 
 mod blocked;
 mod caps;
+mod chain;
 mod doctor;
 mod faults;
 mod forwarding;

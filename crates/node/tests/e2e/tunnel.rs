@@ -13,7 +13,7 @@ const ALLOWED: &str = "(udp and host 11.1.0.2 and host 11.2.0.2) or (tcp and hos
                        (ip6[40] == 133 or ip6[40] == 135 or ip6[40] == 136))";
 
 /// Namespaces with servers, a network that `make` makes in them, and a client that can pay.
-fn begin(title: &'static str, make: impl FnOnce(&Spaces) -> Network) -> (Story, Spaces, Network) {
+pub fn begin(title: &'static str, make: impl FnOnce(&Spaces) -> Network) -> (Story, Spaces, Network) {
     let story = Story::begin(title);
     let mut spaces = Spaces::make();
     spaces.serve();

@@ -230,8 +230,8 @@ impl NodeApi for Fake {
         self.transact(EntryKind::Publish, Amount::ZERO).await
     }
 
-    async fn connect(&self, target: ConnectTarget) -> Answer<Session> {
-        match target {
+    async fn connect(&self, request: Connect) -> Answer<Session> {
+        match request.target {
             ConnectTarget::Offer { offer_id, .. } if offer_id != OfferId::of(id(1), 0) => {
                 Err(ApiError::offer_not_found(offer_id))
             }
@@ -301,7 +301,7 @@ impl NodeApi for Fake {
         (token == ACCOUNT_TOKEN).then_some(AccountNumber(1))
     }
 
-    async fn connect_for(&self, _: AccountNumber, _: ConnectTarget) -> Answer<Session> {
+    async fn connect_for(&self, _: AccountNumber, _: Connect) -> Answer<Session> {
         Err(ApiError::account_spent(sub_account().limit))
     }
 

@@ -38,6 +38,7 @@ pub fn status(state: ConnectionState) -> NodeStatus {
             rate_down_bps: 0,
             rate_up_bps: 0,
         },
+        hops: Vec::new(),
         relay: None,
         spending: Spending {
             session_max: None,

@@ -96,7 +96,7 @@ async fn a_provider_that_serves_nothing_is_left_for_the_next_best() {
     let user = network.node("user", "").await;
     user.prepare("5").await;
     user.market(2).await;
-    user.api.connect(ConnectTarget::Cheapest(OfferFilter::default())).await.unwrap();
+    user.api.connect(ConnectTarget::Cheapest(OfferFilter::default()).into()).await.unwrap();
 
     let reason = user
         .until("the user is told", async |api| {
@@ -112,6 +112,6 @@ async fn a_provider_that_serves_nothing_is_left_for_the_next_best() {
     assert_eq!(end_of_session(&cheap, cheapest).await, (SessionState::Closed, "client_wish".to_owned()));
     user.fetch(100_000).await;
     // Asked again, it does not go back to the cheapest so soon.
-    user.api.connect(ConnectTarget::Cheapest(OfferFilter::default())).await.unwrap();
+    user.api.connect(ConnectTarget::Cheapest(OfferFilter::default()).into()).await.unwrap();
     connected_to(&user, dear.api.identity()).await;
 }

@@ -25,7 +25,7 @@ async fn spending(api: &PeerNode) -> Spending {
 }
 
 /// Begins to fetch so many bytes through a proxy.
-async fn begin(proxy: SocketAddr, bytes: usize) {
+pub async fn begin(proxy: SocketAddr, bytes: usize) {
     let url = format!("http://{}/{bytes}", source().await).parse().unwrap();
     tokio::spawn(async move {
         // What a limit cuts off is begun again by nobody.
@@ -62,7 +62,7 @@ async fn a_way_at_the_limit_of_the_day_asks_until_it_is_answered_also_after_the_
     begin(user.proxy, 5_000_000).await;
     let asked = asks(&user, 1).await;
     assert_eq!((asked[0].which, asked[0].limit, asked[0].proxy), (LimitKind::Day, amount("0.001"), None));
-    let refused = user.api.connect(to("DE")).await.unwrap_err();
+    let refused = user.api.connect(to("DE").into()).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::SpendingLimit, "{refused}");
     let spent = user
         .until("the session's end", async |api| {
@@ -110,7 +110,7 @@ async fn a_question_stands_when_a_connect_finds_nobody_and_a_lower_limit_stops_w
     user.api.spending_limits_set(limits(Some("0.0005"), None)).await.unwrap();
     let asked = asks(&user, 1).await;
     assert_eq!((asked[0].which, asked[0].limit), (LimitKind::Session, amount("0.0005")));
-    let nobody = user.api.connect(to("FR")).await.unwrap_err();
+    let nobody = user.api.connect(to("FR").into()).await.unwrap_err();
     assert_eq!(nobody.kind, ErrorKind::NoOfferMatches, "{nobody}");
     assert_eq!((spending(&user.api).await.asks, state(&user.api).await), (asked.clone(), ConnectionState::Paused));
     // A sub-account finds nobody, either, and so pays for nothing that others asked for.
@@ -138,7 +138,7 @@ async fn a_limit_that_is_reached_on_the_way_to_a_session_asks_and_tries_nobody_e
     user.prepare("5").await;
     user.market(2).await;
     user.api.spending_limits_set(limits(Some("0.000000000000000001"), None)).await.unwrap();
-    let error = user.api.connect(ConnectTarget::Cheapest(OfferFilter::default())).await.unwrap_err();
+    let error = user.api.connect(ConnectTarget::Cheapest(OfferFilter::default()).into()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::SpendingLimit, "{error}");
     assert_eq!(asks(&user, 1).await[0].which, LimitKind::Session);
     user.api.spending_limits_set(SpendingLimits { session_max: Some(None), day_max: None }).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_limit_that_is_reached_on_the_way_to_a_session_asks_and_tries_nobody_e
     cheap.stop().await;
     let connecting = tokio::spawn({
         let api = user.api.clone();
-        async move { api.connect(ConnectTarget::Cheapest(OfferFilter::default())).await }
+        async move { api.connect(ConnectTarget::Cheapest(OfferFilter::default()).into()).await }
     });
     user.until("dials", async |api| (state(api).await == ConnectionState::Connecting).then_some(())).await;
     user.api.spending_limits_set(limits(None, Some("0"))).await.unwrap();

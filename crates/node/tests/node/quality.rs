@@ -21,7 +21,7 @@ async fn order(node: &Node, sort: Sort) -> Vec<IdentityId> {
 async fn buy(user: &Node, seller: &Node) {
     let offers = user.market(2).await;
     let offer = offers.iter().find(|offer| offer.provider == seller.api.identity()).unwrap();
-    user.api.connect(ConnectTarget::Offer { offer_id: offer.offer_id, unit: None }).await.unwrap();
+    user.api.connect(ConnectTarget::Offer { offer_id: offer.offer_id, unit: None }.into()).await.unwrap();
     user.fetch(1_000_000).await;
     let counterparty = user.api.identity();
     let request = PromiseSettle { counterparty, wait: None, idempotency_key: Some(key("settle")) };
@@ -51,7 +51,7 @@ async fn what_one_client_measured_another_hears_from_a_third_and_none_that_share
 
     // The other provider asks whoever talks with it.
     let offers = user.market(2).await;
-    user.api.connect(ConnectTarget::Offer { offer_id: offers[0].offer_id, unit: None }).await.unwrap();
+    user.api.connect(ConnectTarget::Offer { offer_id: offers[0].offer_id, unit: None }.into()).await.unwrap();
     let heard = other.until("the word of the user", async |api| quality(api, good_id).await).await;
     assert_eq!((heard.own_sessions, heard.attesters, heard.own_score), (0, 1, None), "{heard:?}");
     assert!(heard.score > 500 && heard.score <= 600, "one fresh identity says little: {heard:?}");
@@ -63,7 +63,7 @@ async fn what_one_client_measured_another_hears_from_a_third_and_none_that_share
     assert_eq!(kept.own_sessions, 1, "{kept:?}");
     good.stop().await;
     let first = user.market(2).await.into_iter().find(|offer| offer.provider == good_id).unwrap();
-    user.api.connect(ConnectTarget::Offer { offer_id: first.offer_id, unit: None }).await.unwrap_err();
+    user.api.connect(ConnectTarget::Offer { offer_id: first.offer_id, unit: None }.into()).await.unwrap_err();
     let worse = user
         .until("a worse measurement", async |api| quality(api, good_id).await.filter(|seen| seen.own_sessions == 2))
         .await;

@@ -83,7 +83,7 @@ async fn a_provider_settles_on_request_and_publishes_its_offer_once() {
     let seller = network.node("seller", &provider("DE", "0.001", "")).await;
     let offer_id = before.offer_id;
     user.until("the seller is found where its offer says", async |api| {
-        api.connect(ConnectTarget::Offer { offer_id, unit: None }).await.ok().map(drop)
+        api.connect(ConnectTarget::Offer { offer_id, unit: None }.into()).await.ok().map(drop)
     })
     .await;
     // It has looked after its offer several times since.

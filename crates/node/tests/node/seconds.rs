@@ -21,7 +21,7 @@ async fn a_session_by_the_second_costs_the_time_that_it_is_open() {
     let offers = user.api.offer_list(OfferList { filter: by(Unit::Second), limit: 10 }).await.unwrap();
     let prices: Vec<_> = offers.iter().map(|offer| (offer.provider, offer.price.unwrap().to_string())).collect();
     assert_eq!(prices, [(either.api.identity(), "0.0005 WAY per second".to_owned())]);
-    let session = user.api.connect(ConnectTarget::Cheapest(by(Unit::Second))).await.unwrap();
+    let session = user.api.connect(ConnectTarget::Cheapest(by(Unit::Second)).into()).await.unwrap();
     assert_eq!((session.provider, session.price.unit), (either.api.identity(), Unit::Second));
     user.fetch(2_000_000).await;
     let used = user
@@ -36,7 +36,7 @@ async fn a_session_by_the_second_costs_the_time_that_it_is_open() {
     // The same offer by its other price is another session.
     let offer_id = offers[0].offer_id;
     let target = ConnectTarget::Offer { offer_id, unit: Some(Unit::Mb) };
-    let other = user.api.connect(target).await.unwrap();
+    let other = user.api.connect(target.into()).await.unwrap();
     assert_eq!((other.provider, other.price.unit), (either.api.identity(), Unit::Mb));
     assert_ne!(other.id, session.id);
     user.until("the one before is over", async |api| {
@@ -46,6 +46,6 @@ async fn a_session_by_the_second_costs_the_time_that_it_is_open() {
     })
     .await;
 
-    let error = user.api.connect(ConnectTarget::Cheapest(by(Unit::Call))).await.unwrap_err();
+    let error = user.api.connect(ConnectTarget::Cheapest(by(Unit::Call)).into()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidParams);
 }

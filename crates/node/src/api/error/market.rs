@@ -6,7 +6,7 @@ use byway_records::OfferId;
 use serde_json::json;
 
 use super::{ApiError, ErrorKind};
-use crate::api::Reason;
+use crate::api::{HopWish, Reason};
 
 impl ApiError {
     pub fn identity_not_found(id: IdentityId) -> Self {
@@ -56,6 +56,16 @@ impl ApiError {
         Self::new(ErrorKind::ProviderUnreachable, what, "Choose another offer, or try again later.")
             .with("provider", provider.to_string().into())
             .with("tried", tried.into())
+    }
+
+    /// `number` counts hops from one; `why` is what is wrong with it.
+    pub fn chain_broken(number: usize, wish: HopWish, why: &str) -> Self {
+        Self::new(
+            ErrorKind::ChainBroken,
+            format!("Hop {number} of the chain ({wish}) can't be used: {why}."),
+            "Choose other hops, or none: nothing goes past them by itself.",
+        )
+        .with("hop", number.into())
     }
 
     /// `why` is what this machine does not let the node do.

@@ -8,7 +8,7 @@ use byway_primitives::{Amount, IdentityId};
 use byway_records::offer::{Country, OfferId, Service};
 use clap::{Args, Subcommand};
 
-use crate::api::{ConnectTarget, OfferFilter, SoldBy};
+use crate::api::{Connect, ConnectTarget, HopWish, OfferFilter, SoldBy};
 use crate::fetch::Url;
 
 #[derive(Debug, Args)]
@@ -53,7 +53,16 @@ pub struct FilterArgs {
 }
 
 impl ConnectArgs {
-    pub fn target(self) -> ConnectTarget {
+    pub fn request(self) -> Connect {
+        let hop = |arg: &HopArg| match arg {
+            HopArg::None => None,
+            HopArg::Hop(wish) => Some(*wish),
+        };
+        let via = self.via.as_ref().map(|args| args.iter().filter_map(hop).collect());
+        Connect { via, target: self.target() }
+    }
+
+    fn target(self) -> ConnectTarget {
         let filter = self.filter.filter();
         match (self.offer, self.to) {
             (Some(offer_id), _) => ConnectTarget::Offer { offer_id, unit: filter.unit },
@@ -109,8 +118,26 @@ pub struct ConnectArgs {
     /// Exactly this offer
     #[arg(long, value_name = "ID", conflicts_with_all = ["to", "service", "country", "asn", "max_price", "min_bandwidth", "sort", "forwards"])]
     pub offer: Option<OfferId>,
+    /// Hops before the exit, the first one first: `best`, a country, or a provider's id; `none`: straight to it
+    #[arg(long, value_name = "HOP,…", value_delimiter = ',')]
+    pub via: Option<Vec<HopArg>>,
     #[command(flatten)]
     pub filter: FilterArgs,
+}
+
+/// One word of `--via`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HopArg {
+    None,
+    Hop(HopWish),
+}
+
+impl FromStr for HopArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" { Ok(Self::None) } else { text.parse().map(Self::Hop) }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -233,8 +233,11 @@ pub async fn build(order: GuestOrder) -> Result<Guest, GuestError> {
     Ok(Guest { tunnel, provider: key, detour, slicer, guard, plan, link_relays })
 }
 
-/// A socket for all of these, or as many as the system allows with one.
+/// A socket for all of these, or as many as the system allows with one; for none, one that nothing leaves the machine by.
 fn bind(places: &[IpAddr]) -> io::Result<UdpSocket> {
+    if places.is_empty() {
+        return UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
+    }
     let any: IpAddr =
         if places.iter().all(IpAddr::is_ipv4) { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     // A machine without IPv6 has no such socket.

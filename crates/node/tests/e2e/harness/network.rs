@@ -118,6 +118,18 @@ impl Network {
         network
     }
 
+    /// In namespaces, with three more exits in Sweden, France and Switzerland, which may be hops.
+    pub fn make_with_hops(spaces: &Spaces) -> Self {
+        let network = Self::make_in_with(spaces, RELAYING.len());
+        for index in 0..RELAYING.len() {
+            let file = network.path(&format!("relaying{index}.toml"));
+            let config = std::fs::read_to_string(&file).unwrap();
+            let config = config.replace("services = [\"relay\"]", "services = [\"socks\"]");
+            write(&file, &config.replace("exit_allow = [", &format!("exit_allow = [\"{}/32\", ", spaces::KERNEL)));
+        }
+        network
+    }
+
     fn make_in_with(spaces: &Spaces, relaying: usize) -> Self {
         let address = |text: &str| text.parse().unwrap();
         let mut network = Self::make_at(

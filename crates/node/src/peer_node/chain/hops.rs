@@ -1,0 +1,119 @@
+//! Choosing, connecting and leaving the hops of a chain.
+
+use byway_access::discovery::Candidate;
+use byway_access::session::StopReason;
+use byway_access::slices::{Occupied, choose};
+use byway_primitives::IdentityId;
+use byway_records::Offer;
+
+use super::super::Actor;
+use super::super::tunnelling::contact;
+use super::super::ways::{Connection, Stage, WayId};
+use super::DOUBTED_MAX;
+use crate::api::HopWish;
+
+/// Offers that are tried for one hop.
+const TRIED_MAX: usize = 16;
+
+impl Actor {
+    /// Somebody is to be dialled behind a hop that carries nothing.
+    pub(super) fn rouse_hop(&mut self, way: WayId) {
+        let why = match self.ways.get(way).map(|way| &way.connection) {
+            Some(Connection::Idle { .. }) => return self.connect_hop(way),
+            Some(Connection::Failed { reason, .. }) => reason.clone(),
+            Some(Connection::Disconnected { .. }) => "it was disconnected; `byway connect` connects it".to_owned(),
+            _ => return,
+        };
+        self.hop_failed(way, &why);
+    }
+
+    /// Hops that failed are tried again for whoever wants out now.
+    pub(in super::super) fn permit_hops(&mut self) {
+        let since = self.clock.now();
+        for at in 0..self.chain.places.len() {
+            let way = self.ways.get_mut(self.chain.places[at].way);
+            if let Some(way) = way
+                && matches!(way.connection, Connection::Failed { .. })
+            {
+                way.connection = Connection::Idle { since };
+            }
+        }
+    }
+
+    fn connect_hop(&mut self, id: WayId) {
+        let Some(at) = self.chain.place_of(id) else { return };
+        let wish = self.chain.places[at].wish;
+        let payer = self.ways.main.payer;
+        if let Some(way) = self.ways.get_mut(id) {
+            way.payer = payer;
+        }
+        let candidates = self.hop_candidates(at);
+        if candidates.is_empty() {
+            return self.fail_connection(id, "nobody who sells `socks` by the MB fits it".to_owned());
+        }
+        // A provider that was named is that one or none.
+        let filter = Some(self.hop_filter(wish)).filter(|_| !matches!(wish, HopWish::Provider(_)));
+        self.try_in_order(id, candidates, filter, Vec::new());
+    }
+
+    /// Who may be this hop, the best first: none that is another hop or the exit, and where it is the choice of this node as
+    /// far from those as can be.
+    pub(in super::super) fn hop_candidates(&self, at: usize) -> Vec<Candidate> {
+        let Some(place) = self.chain.places.get(at) else { return Vec::new() };
+        let filter = self.hop_filter(place.wish);
+        let is_reached =
+            |offer: &Offer| contact(offer).is_some_and(|contact| at == 0 || !contact.addresses().is_empty());
+        if let HopWish::Provider(provider) = place.wish {
+            let found = self.index.candidates(self.query(&filter), self.ledger_clock());
+            return found
+                .filter(|found| found.offer.offer.provider == provider && is_reached(&found.offer.offer))
+                .collect();
+        }
+        let mut found = self.untried(Some(&filter));
+        if found.is_empty() {
+            // One that failed may be the only one there is.
+            found = self.index.candidates(self.query(&filter), self.ledger_clock()).collect();
+        }
+        found.retain(|found| !self.is_taken(place.way, found.offer.offer.provider) && is_reached(&found.offer.offer));
+        let is_other = |id: WayId| id != place.way && (!self.is_hop(id) || self.chain.place_of(id).is_some());
+        let others = self.ways.iter().filter(|(id, _)| is_other(*id)).filter_map(|(_, way)| way.connection.offer());
+        let others = others.map(|offer| Occupied { provider: offer.provider, place: Some(offer.exit) });
+        choose(found.into_iter(), TRIED_MAX, others.collect::<Vec<_>>())
+    }
+
+    /// A hop carries, perhaps in place of another: what is behind it is dialled through it.
+    pub(in super::super) fn hop_up(&mut self, way: WayId) {
+        let Some(at) = self.chain.place_of(way) else { return };
+        tracing::info!(hop = at + 1, "a hop carries");
+        self.chain.places[at].is_proved = false;
+        let is_through = |peer: &IdentityId| {
+            let link = self.market.link_to(*peer);
+            link.is_some_and(|link| self.chain.through.get(&link) == Some(&way))
+        };
+        let stale: Vec<IdentityId> = self.talking_on.keys().copied().filter(is_through).collect();
+        stale.into_iter().for_each(|peer| self.leave_link(peer));
+        let waiting: Vec<IdentityId> = self.chain.waiting.keys().copied().collect();
+        for provider in waiting {
+            if self.way_before(provider) == Some(way)
+                && let Some(offer) = self.chain.waiting.remove(&provider)
+            {
+                self.dial(&offer);
+            }
+        }
+    }
+
+    /// Nobody answered through this hop. Whether it is left for another, through which the provider is dialled again.
+    pub(in super::super) fn doubt_hop(&mut self, way: WayId, provider: IdentityId) -> bool {
+        let Some(at) = self.chain.place_of(way) else { return false };
+        let is_doubtful = !self.chain.places[at].is_proved && self.chain.doubted < DOUBTED_MAX;
+        let reaching = self.ways.trying(provider).into_iter().find_map(|id| {
+            let connecting = self.ways.connecting(id).filter(|connecting| connecting.stage == Stage::Reaching)?;
+            Some(connecting.current.offer.offer.clone())
+        });
+        let Some(offer) = reaching.filter(|_| is_doubtful && self.another_fits(way)) else { return false };
+        self.chain.doubted += 1;
+        self.chain.waiting.insert(provider, offer);
+        self.leave_provider(way, StopReason::ChannelFailed);
+        true
+    }
+}

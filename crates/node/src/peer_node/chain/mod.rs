@@ -1,0 +1,350 @@
+//! Chains of hops (row A12): what this node dials as a client, it dials through the hops that the user has chosen.
+//!
+//! ```text
+//! this node ── link ──► hop 1 ── UDP ──► hop 2 ── UDP ──► exit
+//!           ═══════ session with hop 1 ═╗
+//!                     ╚═ link ═ session with hop 2 ═╗
+//!                                        ╚═ link ═ session with the exit: proxy, tunnel
+//! ```
+//!
+//! A hop is a way of its own ([`ways`](super::ways)), with an ordinary proxy session at an ordinary exit; what is behind it is
+//! dialled through an endpoint whose datagrams go through that session ([`through`]), and nowhere else. The exit of the main
+//! way, and of all others, is behind the last hop.
+//!
+//! **One place decides** how a provider is dialled: [`Actor::dial`]. While there is a chain, a provider is dialled through the
+//! hop before it, or not at all; a link to it that came about otherwise is left before anything is asked of it.
+//!
+//! **When a hop fails** the next best one that the user's wish fits takes its place, and links through it are made anew. While
+//! there is none, nothing is sent; the ways behind it wait, and fail with its reason.
+//!
+//! **Who is to blame** when nothing is heard through a hop can't be told: it or the node behind it. A hop through which no
+//! link has come about yet is left for another, if one fits, before what is behind it is given up; [`DOUBTED_MAX`] times in a
+//! row.
+
+mod hops;
+mod through;
+
+use std::collections::BTreeMap;
+
+use byway_dialogue::LinkId;
+use byway_driver::link::{ConnectError, Link, LinkContact};
+use byway_primitives::{IdentityId, Span, Time};
+use byway_records::Offer;
+use byway_records::offer::Service;
+
+use super::ways::{Connection, Stage, Way, WayId};
+use super::{Actor, Arrival};
+use crate::api::{ApiError, Connect, ConnectTarget, Hop, HopWish, OfferFilter, chain_problem};
+use through::Through;
+
+/// Hops that are left in a row because nothing came through them.
+const DOUBTED_MAX: usize = 2;
+/// How long the sessions of a chain that was left may go on, so that what is behind hears that it is over.
+const RETIRING_MAX: Span = Span::seconds(5);
+
+/// The chain, and what is left of those before it.
+#[derive(Default)]
+pub(super) struct Chain {
+    places: Vec<Place>,
+    /// Who is dialled once the hop before is there.
+    waiting: BTreeMap<IdentityId, Offer>,
+    /// Which hop's way each link goes through, of those that go through one.
+    through: BTreeMap<LinkId, WayId>,
+    retired: Vec<(Time, Vec<Place>)>,
+    /// Hops left since a link last came about through one.
+    doubted: usize,
+}
+
+struct Place {
+    wish: HopWish,
+    way: WayId,
+    through: Through,
+    /// Whether a link through it has come about, and has not fallen silent since.
+    is_proved: bool,
+}
+
+impl Chain {
+    fn wishes(&self) -> Vec<HopWish> {
+        self.places.iter().map(|place| place.wish).collect()
+    }
+
+    fn place_of(&self, way: WayId) -> Option<usize> {
+        self.places.iter().position(|place| place.way == way)
+    }
+
+    /// Whether a way is a hop's, of this chain or of one that was left.
+    fn has(&self, way: WayId) -> bool {
+        let retired = self.retired.iter().flat_map(|(_, places)| places);
+        self.places.iter().chain(retired).any(|place| place.way == way)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// A link is no more.
+    pub fn link_down(&mut self, link: LinkId) {
+        let way = self.through.remove(&link);
+        if let Some(place) = way.and_then(|way| self.places.iter_mut().find(|place| place.way == way)) {
+            place.is_proved = false;
+        }
+    }
+
+    /// A provider is not to be dialled any more.
+    pub fn forget(&mut self, provider: IdentityId) {
+        self.waiting.remove(&provider);
+    }
+
+    /// A dialogue is on this link.
+    pub fn talking(&mut self, link: LinkId) {
+        let way = self.through.get(&link);
+        if let Some(place) = self.places.iter_mut().find(|place| Some(&place.way) == way) {
+            place.is_proved = true;
+            self.doubted = 0;
+        }
+    }
+}
+
+impl Actor {
+    /// The user connects: over these hops, or those that the node is configured with.
+    pub(super) fn choose_chain(&mut self, connect: &Connect) -> Result<(), ApiError> {
+        let via = connect.via.clone().unwrap_or_else(|| self.config.via.clone());
+        let invalid = |why: &str| Err(ApiError::invalid_params("via", why));
+        if let Some(problem) = chain_problem(&via) {
+            return invalid(&problem);
+        }
+        if via.contains(&HopWish::Provider(self.me())) {
+            return invalid("this node is no hop of its own");
+        }
+        if let ConnectTarget::Offer { offer_id, .. } = &connect.target
+            && let Some(published) = self.index.offer(*offer_id)
+            && via.contains(&HopWish::Provider(published.offer.offer.provider))
+        {
+            return invalid("whose offer this is would be hop and exit, and know who goes where");
+        }
+        let is_in_slices = self.config.outside_tunnel.shape().ok().flatten().is_some();
+        if !via.is_empty() && is_in_slices && self.wants_tunnel(&connect.target) {
+            return invalid(
+                "a tunnel goes through hops or in slices over relays; `byway tunnel set --relays 0` ends the latter",
+            );
+        }
+        if via != self.chain.wishes() {
+            self.set_chain(via);
+        }
+        Ok(())
+    }
+
+    /// From now on everything goes over these hops. They are connected when somebody is to be dialled behind them.
+    pub(super) fn set_chain(&mut self, via: Vec<HopWish>) {
+        self.retire_chain();
+        let now = self.clock.now();
+        for wish in via {
+            let way = Way::new(now, OfferFilter::default(), Vec::new(), None);
+            let through = Through::new(self.links.clone(), way.exits.subscribe());
+            let way = self.ways.open(way);
+            self.chain.places.push(Place { wish, way, through, is_proved: false });
+        }
+        self.keep_chain(&self.chain.wishes());
+        self.leave_other_routes();
+    }
+
+    /// Ways beside the main one go on over the hops that there are now.
+    fn leave_other_routes(&mut self) {
+        let beside = self.ways.iter().filter(|(id, _)| *id != WayId::MAIN && !self.is_hop(*id));
+        let providers: Vec<IdentityId> =
+            beside.filter_map(|(_, way)| way.connection.offer()).map(|offer| offer.provider).collect();
+        for provider in providers {
+            if self.market.is_talking_to(provider) && !self.is_on_route(provider) {
+                self.leave_link(provider);
+            }
+        }
+        let is_reaching =
+            |way: &Way| matches!(&way.connection, Connection::Connecting(c) if c.stage == Stage::Reaching);
+        let reaching = self.ways.ids(is_reaching);
+        reaching.into_iter().filter(|id| *id != WayId::MAIN).for_each(|id| self.reach(id));
+    }
+
+    /// The hops there were are left, once what is behind them knows that it is over.
+    fn retire_chain(&mut self) {
+        let places = std::mem::take(&mut self.chain.places);
+        self.chain.waiting.clear();
+        self.chain.doubted = 0;
+        for place in &places {
+            match self.ways.get_mut(place.way).map(|way| &mut way.connection) {
+                // Nothing takes the place of one that is lost now.
+                Some(Connection::Connected(connected)) => connected.filter = None,
+                _ => self.hang_up_way(place.way),
+            }
+        }
+        if !places.is_empty() {
+            self.chain.retired.push((self.clock.now(), places));
+        }
+    }
+
+    /// Ends all sessions of hops; the chain stays what the user wants.
+    pub(super) fn hang_up_chain(&mut self) {
+        let (via, since) = (self.chain.wishes(), self.clock.now());
+        if via.is_empty() {
+            return;
+        }
+        self.set_chain(via);
+        for place in &self.chain.places {
+            if let Some(way) = self.ways.get_mut(place.way) {
+                way.connection = Connection::Disconnected { since };
+            }
+        }
+    }
+
+    /// Ends the sessions of hops that were left, the last of a chain first, once nobody behind needs them.
+    pub(super) fn end_retired(&mut self) {
+        let now = self.clock.now();
+        for (since, mut places) in std::mem::take(&mut self.chain.retired) {
+            while let Some(last) = places.last()
+                && (now >= since + RETIRING_MAX || !self.carries_sessions(last.way))
+            {
+                self.close_way(last.way);
+                places.pop();
+            }
+            if !places.is_empty() {
+                self.chain.retired.push((since, places));
+            }
+        }
+    }
+
+    fn carries_sessions(&self, way: WayId) -> bool {
+        let is_through = |link: &LinkId| self.chain.through.get(link) == Some(&way);
+        self.using.values().any(|using| self.market.link_to(using.provider).as_ref().is_some_and(is_through))
+    }
+
+    /// Whether a way leads to others, and not out.
+    pub(super) fn is_hop(&self, way: WayId) -> bool {
+        self.chain.has(way)
+    }
+
+    /// How many hops are before a provider: all, unless it is one of them.
+    fn before(&self, provider: IdentityId) -> usize {
+        let is_it = |place: &Place| self.hop_provider(place) == Some(provider);
+        self.chain.places.iter().position(is_it).unwrap_or(self.chain.places.len())
+    }
+
+    pub(super) fn is_hop_provider(&self, provider: IdentityId) -> bool {
+        self.before(provider) < self.chain.places.len()
+    }
+
+    fn hop_provider(&self, place: &Place) -> Option<IdentityId> {
+        match place.wish {
+            HopWish::Provider(provider) => Some(provider),
+            _ => self.ways.get(place.way)?.connection.offer().map(|offer| offer.provider),
+        }
+    }
+
+    /// The way of the hop that a provider is reached through, if it is to be reached through one.
+    pub(super) fn way_before(&self, provider: IdentityId) -> Option<WayId> {
+        let before = self.before(provider).checked_sub(1)?;
+        Some(self.chain.places[before].way)
+    }
+
+    /// Whether the dialogue with a provider is on a link that goes where it should.
+    pub(super) fn is_on_route(&self, provider: IdentityId) -> bool {
+        let link = self.market.link_to(provider);
+        link.is_some_and(|link| self.chain.through.get(&link).copied() == self.way_before(provider))
+    }
+
+    /// Whether a provider is another hop already, or what a hop leads to: nobody is to be two of them.
+    pub(super) fn is_taken(&self, id: WayId, provider: IdentityId) -> bool {
+        let is_hop = |place: &Place| place.way != id && self.hop_provider(place) == Some(provider);
+        let exits = self.ways.iter().filter(|(other, _)| *other != id && !self.is_hop(*other));
+        let mut exits = exits.filter_map(|(_, way)| way.connection.offer());
+        self.chain.places.iter().any(is_hop) || (self.is_hop(id) && exits.any(|offer| offer.provider == provider))
+    }
+
+    /// Dials a provider, through the hop before it if there is one; once that is there, if it isn't yet.
+    pub(super) fn dial(&mut self, offer: &Offer) {
+        let provider = offer.provider;
+        let contact = offer.contacts.iter().find_map(|contact| LinkContact::from_offer(contact).ok());
+        let Some(contact) = contact else {
+            return self.passed_by(provider, "the offer names no way to reach its provider");
+        };
+        let before = self.before(provider).checked_sub(1).map(|at| &self.chain.places[at]);
+        let Some(Place { way, through, .. }) = before else {
+            let links = self.links.clone();
+            return self.dial_with(provider, None, async move { links.connect(&contact).await });
+        };
+        if contact.addresses().is_empty() {
+            return self.passed_by(provider, "it is reached over its relay alone, where hops don't lead");
+        }
+        let (way, through) = (*way, through.clone());
+        if self.ways.connected(way).is_some() {
+            self.dial_with(provider, Some(way), async move { through.connect(&contact).await });
+        } else {
+            self.chain.waiting.insert(provider, offer.clone());
+            self.rouse_hop(way);
+        }
+    }
+
+    fn dial_with(
+        &self,
+        provider: IdentityId,
+        through: Option<WayId>,
+        connecting: impl Future<Output = Result<Link, ConnectError>> + Send + 'static,
+    ) {
+        let arrive = self.arrive.clone();
+        tokio::spawn(async move {
+            let result = connecting.await;
+            let _ = arrive.send(Arrival::Dialled { provider, through, result }).await;
+        });
+    }
+
+    /// A link to a provider came about through this hop, or past all. Whether that is the way that it should be reached by now.
+    pub(super) fn link_through(&mut self, provider: IdentityId, link: LinkId, through: Option<WayId>) -> bool {
+        if let Some(way) = through {
+            self.chain.through.insert(link, way);
+        }
+        self.way_before(provider) == through
+    }
+
+    /// The hops as they are, for showing.
+    pub(super) fn hop_views(&self) -> Vec<Hop> {
+        let hops = self.chain.places.iter().filter_map(|place| {
+            let view = self.connection_view(self.ways.get(place.way)?);
+            let session = view.session_id.clone();
+            let sessions = self.market.used_sessions(self.clock.now());
+            let cost =
+                sessions.iter().find(|(_, used)| Some(used.id.to_string()) == session.as_ref().map(|id| id.0.clone()));
+            Some(Hop {
+                wish: place.wish,
+                state: view.state,
+                provider: view.provider,
+                country: view.country,
+                asn: view.asn,
+                session_id: session,
+                cost: cost.map(|(_, used)| used.cost).unwrap_or_default(),
+                reason: view.reason,
+            })
+        });
+        hops.collect()
+    }
+
+    /// A hop has no session any more, and nobody takes its place.
+    pub(super) fn hop_failed(&mut self, way: WayId, why: &str) {
+        let Some(at) = self.chain.place_of(way) else { return };
+        let error = ApiError::chain_broken(at + 1, self.chain.places[at].wish, why);
+        let (behind, others): (BTreeMap<_, _>, _) =
+            std::mem::take(&mut self.chain.waiting).into_iter().partition(|(provider, _)| self.before(*provider) > at);
+        self.chain.waiting = others;
+        for (provider, _) in behind {
+            self.ways.trying(provider).into_iter().for_each(|id| self.give_up(id, &error));
+            self.not_inquired(provider, &error.to_string());
+        }
+    }
+
+    /// The service of which hops are: whoever sells it brings datagrams anywhere that its rules allow.
+    fn hop_filter(&self, wish: HopWish) -> OfferFilter {
+        let country = match wish {
+            HopWish::Country(country) => Some(country),
+            HopWish::Best | HopWish::Provider(_) => None,
+        };
+        let max_price = self.config.buying.max_price_per_mb();
+        OfferFilter { service: Some(Service::SOCKS), country, max_price, ..OfferFilter::default() }
+    }
+}

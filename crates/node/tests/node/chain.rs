@@ -1,0 +1,216 @@
+//! Chains of hops: what goes over them, who is paid, and that nothing goes past them.
+
+use byway_node::api::*;
+use byway_primitives::{Amount, IdentityId};
+
+use super::network::{Network, Node, provider};
+
+const LENGTH: usize = 3_000_000;
+
+fn to(country: &str) -> ConnectTarget {
+    ConnectTarget::Cheapest(OfferFilter { country: Some(country.parse().unwrap()), ..OfferFilter::default() })
+}
+
+fn over(country: &str, via: &[&str]) -> Connect {
+    Connect { target: to(country), via: Some(via.iter().map(|hop| hop.parse().unwrap()).collect()) }
+}
+
+async fn status(user: &Node) -> NodeStatus {
+    user.api.node_status().await.unwrap()
+}
+
+/// The sessions with a provider, as a node has them, newest first.
+async fn sessions(node: &Node, with: IdentityId) -> Vec<Session> {
+    let all = node.api.session_list(100).await.unwrap();
+    all.into_iter().filter(|one| one.provider == with || one.client == Some(with)).collect()
+}
+
+/// Waits until the main way is connected over hops at these providers.
+async fn connected_over(user: &Node, hops: &[IdentityId], exit: IdentityId) {
+    user.until("connected over these hops", async |api| {
+        let status = api.node_status().await.unwrap();
+        let found: Vec<_> = status.hops.iter().filter_map(|hop| hop.provider).collect();
+        let are_up = status.hops.iter().all(|hop| hop.state == ConnectionState::Connected);
+        let is_up = status.connection.state == ConnectionState::Connected;
+        (is_up && are_up && found == hops && status.connection.provider == Some(exit)).then_some(())
+    })
+    .await;
+    assert_eq!(status(user).await.connection.path, Some(Path::Nested));
+}
+
+/// Waits until a session is over for both, and says why that was.
+async fn ends(node: &Node, with: IdentityId) -> String {
+    node.until("the session is over", async |_| {
+        let sessions = sessions(node, with).await;
+        sessions.iter().all(|one| one.ended_ms.is_some()).then(|| sessions[0].reason.clone().unwrap().code)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_over_two_hops_is_paid_at_each_and_the_exit_hears_the_end() {
+    let network = Network::start(&["exit", "near", "far"], &[]).await;
+    let exit = network.node("exit", &provider("DE", "0.001", "")).await;
+    let near = network.node("near", &provider("SE", "0.0001", "")).await;
+    let far = network.node("far", &provider("FR", "0.0002", "")).await;
+    let (last, first, second) = (exit.api.identity(), near.api.identity(), far.api.identity());
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    user.market(3).await;
+
+    // One hop, then two: the first is kept by nobody.
+    let session = user.api.connect(over("DE", &["SE"])).await.unwrap();
+    assert_eq!(session.provider, last);
+    user.fetch(LENGTH).await;
+    connected_over(&user, &[first], last).await;
+    user.api.connect(over("DE", &["SE", &second.to_string()])).await.unwrap();
+    user.fetch(LENGTH).await;
+    connected_over(&user, &[first, second], last).await;
+
+    let me = user.api.identity();
+    for (node, provider) in [(&exit, last), (&near, first), (&far, second)] {
+        user.until("what went through is paid", async |_| {
+            let ours = sessions(&user, provider).await.remove(0);
+            let theirs = sessions(node, me).await.remove(0);
+            let is_counted = ours.bytes_down >= LENGTH as u64 && theirs.bytes_down >= LENGTH as u64;
+            (is_counted && !ours.cost.is_zero() && !theirs.cost.is_zero()).then_some(())
+        })
+        .await;
+    }
+    let hops = status(&user).await.hops;
+    assert!(hops.iter().all(|hop| !hop.cost.is_zero() && hop.session_id.is_some()), "{hops:?}");
+    let promised: Vec<IdentityId> =
+        user.api.promise_list().await.unwrap().iter().map(|promise| promise.counterparty).collect();
+    assert!([last, first, second].iter().all(|provider| promised.contains(provider)), "a promise for each");
+
+    // Each hears from the user that it is over, the exit before the hops.
+    user.api.disconnect().await.unwrap();
+    for node in [&exit, &far, &near] {
+        assert_eq!(ends(node, me).await, "client_wish");
+    }
+    user.api.connect(Connect { target: to("DE"), via: Some(Vec::new()) }).await.unwrap();
+    let status = status(&user).await;
+    assert_eq!((status.connection.path, status.hops), (Some(Path::Direct), Vec::new()), "by the user's word alone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_two_of_a_chain_and_what_makes_no_sense_is_refused() {
+    let network = Network::start(&["exit", "hop"], &[]).await;
+    let exit = network.node("exit", &provider("DE", "0.001", "")).await;
+    let hop = network.node("hop", &provider("SE", "0.002", "")).await;
+    let (last, first) = (exit.api.identity().to_string(), hop.api.identity().to_string());
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    let offers = user.market(2).await;
+    let me = user.api.identity().to_string();
+    for via in [vec![&*first, &first], vec!["best"; 4], vec![&*me]] {
+        let refused = user.api.connect(over("DE", &via)).await.unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::InvalidParams, "{via:?}: {refused}");
+    }
+    let offer = offers.iter().find(|offer| offer.provider == exit.api.identity()).unwrap();
+    let target = ConnectTarget::Offer { offer_id: offer.offer_id, unit: None };
+    let via = Some(vec![last.parse().unwrap()]);
+    let refused = user.api.connect(Connect { target, via }).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::InvalidParams, "{refused}");
+    let refused = user.api.connect(over("DE", &[&last])).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::ProviderUnreachable, "the only exit there is the hop: {refused}");
+
+    // The best hop is the best that is not the exit; a second one is wanting.
+    user.api.connect(over("DE", &["best"])).await.unwrap();
+    connected_over(&user, &[hop.api.identity()], exit.api.identity()).await;
+    let refused = user.api.connect(over("DE", &["best", "best"])).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::ChainBroken, "{refused}");
+    assert_ne!(status(&user).await.connection.path, Some(Path::Direct));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hop_that_stops_is_replaced_and_with_none_left_nothing_goes_past_them_also_after_a_restart() {
+    let network = Network::start(&["exit", "cheap", "dear"], &[]).await;
+    let exit = network.node("exit", &provider("DE", "0.0005", "")).await;
+    let cheap = network.node("cheap", &provider("SE", "0.0001", "")).await;
+    let dear = network.node("dear", &provider("SE", "0.001", "")).await;
+    let (last, first, second) = (exit.api.identity(), cheap.api.identity(), dear.api.identity());
+    let config = "[buying]\ncountry = \"DE\"\nvia = [\"SE\"]\n";
+    let user = network.node("user", config).await;
+    user.prepare("5").await;
+    user.market(3).await;
+    // As the configuration says, for whoever says nothing.
+    user.fetch(LENGTH).await;
+    connected_over(&user, &[first], last).await;
+
+    cheap.stop().await;
+    connected_over(&user, &[second], last).await;
+    user.fetch(LENGTH).await;
+
+    dear.stop().await;
+    user.until("there is no way out", async |api| {
+        let connection = api.node_status().await.unwrap().connection;
+        (connection.state == ConnectionState::Failed).then_some(())
+    })
+    .await;
+    let refused = user.api.connect(to("DE").into()).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::ChainBroken, "{refused}");
+    let before = sessions(&exit, user.api.identity()).await.len();
+    user.stop().await;
+    let user = network.node("user", config).await;
+    user.until("the node follows", async |api| api.node_status().await.ok()?.ledger.lag_ms).await;
+    let refused = user.api.connect(to("DE").into()).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::ChainBroken, "{refused}");
+    assert_eq!(sessions(&exit, user.api.identity()).await.len(), before, "the exit was asked by nobody");
+
+    let _cheap = network.node("cheap", &provider("SE", "0.0001", "")).await;
+    user.fetch(LENGTH).await;
+    connected_over(&user, &[first], last).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hop_that_vanishes_takes_the_way_with_it_until_the_user_chooses_another() {
+    let network = Network::start(&["exit", "hop", "other"], &[]).await;
+    let exit = network.node("exit", &provider("DE", "0.0005", "")).await;
+    let hop = network.mortal("hop", &provider("SE", "0.0001", "")).await;
+    let other = network.node("other", &provider("SE", "0.001", "")).await;
+    let first = hop.node.api.identity();
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    user.market(3).await;
+    user.api.connect(over("DE", &[&first.to_string()])).await.unwrap();
+    user.fetch(LENGTH).await;
+    connected_over(&user, &[first], exit.api.identity()).await;
+    drop(hop);
+    user.until("there is no way out", async |api| {
+        let status = api.node_status().await.unwrap();
+        assert_ne!(status.connection.path, Some(Path::Direct));
+        (status.connection.state == ConnectionState::Failed).then_some(())
+    })
+    .await;
+    user.api.connect(over("DE", &["SE"])).await.unwrap();
+    connected_over(&user, &[other.api.identity()], exit.api.identity()).await;
+    user.fetch(LENGTH).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limit_of_a_day_is_for_exit_and_hops_together() {
+    let network = Network::start(&["exit", "hop"], &[]).await;
+    let exit = network.node("exit", &provider("DE", "0.001", "")).await;
+    let hop = network.node("hop", &provider("SE", "0.002", "")).await;
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    user.market(2).await;
+    let day_max: Amount = "0.006".parse().unwrap();
+    let limits = SpendingLimits { session_max: None, day_max: Some(Some(day_max)) };
+    user.api.spending_limits_set(limits).await.unwrap();
+    user.api.connect(over("DE", &["SE"])).await.unwrap();
+    connected_over(&user, &[hop.api.identity()], exit.api.identity()).await;
+    super::limits::begin(user.proxy, 20_000_000).await;
+    let asks = user
+        .until("the limit is reached", async |api| {
+            Some(api.node_status().await.unwrap().spending.asks).filter(|asks| !asks.is_empty())
+        })
+        .await;
+    assert!(asks.iter().all(|ask| (ask.which, ask.limit) == (LimitKind::Day, day_max)), "{asks:?}");
+    let (sessions, spending) = (user.api.session_list(10).await.unwrap(), status(&user).await.spending);
+    let costs: Vec<Amount> = sessions.iter().map(|one| one.cost).collect();
+    let sum = Amount::checked_sum(costs.iter().copied()).unwrap();
+    assert!(costs.len() == 2 && costs.iter().all(|cost| !cost.is_zero()), "{costs:?}");
+    assert!(sum <= day_max && spending.day_spent <= day_max, "{costs:?}, {spending:?}");
+}

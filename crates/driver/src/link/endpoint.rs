@@ -194,6 +194,13 @@ impl Links {
         let config = Config { bind: Vec::new(), relay: None, seed, limits: self.limits };
         let builder = builder(config)?.alpns(Vec::new()).add_custom_transport(Arc::new(nest));
         let endpoint = builder.bind().await.map_err(|error| BindError::Endpoint(format!("{error:#}")))?;
+        let hearing = endpoint.clone();
+        // Whoever carries could begin links in anybody's name, and they would wait for somebody to take them.
+        tokio::spawn(async move {
+            while let Some(incoming) = hearing.accept().await {
+                incoming.ignore();
+            }
+        });
         let (events, ids, room) = (self.events.clone(), self.ids.clone(), self.room.clone());
         Ok((Self { endpoint, reach: Reach::Nested, limits: self.limits, events, ids, room }, passage))
     }

@@ -83,17 +83,21 @@ impl CustomEndpoint for Bound {
     ) -> Poll<io::Result<usize>> {
         let mut filled = 0;
         for ((buffer, meta), info) in bufs.iter_mut().zip(metas).zip(infos) {
-            let parcel = match self.receive.poll_recv(cx) {
-                Poll::Ready(Some(parcel)) => parcel,
-                // Whoever carried is gone for good; links end when they have been silent for too long.
-                Poll::Ready(None) | Poll::Pending if filled == 0 => return Poll::Pending,
-                Poll::Ready(None) | Poll::Pending => break,
+            let (parcel, room) = loop {
+                let parcel = match self.receive.poll_recv(cx) {
+                    Poll::Ready(Some(parcel)) => parcel,
+                    // Whoever carried is gone for good; links end when they have been silent for too long.
+                    Poll::Ready(None) | Poll::Pending if filled == 0 => return Poll::Pending,
+                    Poll::Ready(None) | Poll::Pending => return Poll::Ready(Ok(filled)),
+                };
+                // A longer one than fits is none of the other end's.
+                if parcel.bytes.len() <= buffer.len() {
+                    let room = &mut buffer[..parcel.bytes.len()];
+                    break (parcel, room);
+                }
             };
-            let length = parcel.bytes.len();
-            // A longer one than fits is none of the other end's.
-            let Some(room) = buffer.get_mut(..length) else { continue };
             room.copy_from_slice(&parcel.bytes);
-            (meta.len, meta.stride) = (length, length);
+            (meta.len, meta.stride) = (room.len(), room.len());
             *info = RecvInfo::new(custom_address(parcel.place), None);
             filled += 1;
         }
@@ -136,5 +140,30 @@ mod tests {
         let data = custom_address("198.51.100.7:4001".parse().expect("an address")).data().to_vec();
         assert_eq!(place_of(&CustomAddr::from_parts(TRANSPORT + 1, &data)), None);
         assert_eq!(place_of(&CustomAddr::from_parts(TRANSPORT, b"")), None);
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_is_left_out_and_takes_nothing_with_it() {
+        let (to, receive) = mpsc::channel(8);
+        let mut bound = Bound { send: mpsc::channel(1).0, receive, addresses: Watchable::new(Vec::new()) };
+        let place: SocketAddr = "198.51.100.7:4001".parse().expect("an address");
+        for length in [9, 3, 9, 8, 9] {
+            to.try_send(Parcel { place, bytes: vec![length; usize::from(length)].into() }).expect("there is room");
+        }
+        let mut buffers = [[0; 8]; 4];
+        let mut metas = [RecvMeta::default(); 4];
+        let mut infos: [RecvInfo; 4] =
+            std::array::from_fn(|_| RecvInfo::new(CustomAddr::from_parts(TRANSPORT, b""), None));
+        let filled = {
+            let mut slices = buffers.each_mut().map(|buffer| io::IoSliceMut::new(buffer));
+            std::future::poll_fn(|cx| bound.poll_recv(cx, &mut slices, &mut metas, &mut infos)).await
+        };
+        assert_eq!(filled.expect("it hears"), 2);
+        assert_eq!((&buffers[0][..metas[0].len], &buffers[1][..metas[1].len]), (&[3; 3][..], &[8; 8][..]));
+        let nothing = {
+            let mut slices = buffers.each_mut().map(|buffer| io::IoSliceMut::new(buffer));
+            futures::poll!(std::future::poll_fn(|cx| bound.poll_recv(cx, &mut slices, &mut metas, &mut infos)))
+        };
+        assert!(nothing.is_pending());
     }
 }

@@ -98,7 +98,7 @@ impl Actor {
             session,
             link,
             detours: self.tunnelling.detours.clone(),
-            link_relays: self.relays_of(offer.as_ref()),
+            link_relays: self.relays_of(straight.as_ref()),
             provider: provider_at,
             plane,
             guard: self.tunnelling.guard.clone(),
@@ -203,9 +203,9 @@ impl Actor {
     }
 
     /// The relays over which a provider is reached, ours and its own, as `host:port`.
-    fn relays_of(&self, offer: Option<&Offer>) -> Vec<String> {
+    fn relays_of(&self, contact: Option<&LinkContact>) -> Vec<String> {
         let own = self.config.relay.as_ref().map(|relay| relay.url.clone());
-        let theirs = offer.and_then(contact).and_then(|contact| contact.relay().cloned());
+        let theirs = contact.and_then(|contact| contact.relay().cloned());
         let front = self.kernel.disguise().map(|disguise| disguise.front().to_string());
         let relays: BTreeSet<String> = own.iter().chain(&theirs).filter_map(relay_host).chain(front).collect();
         relays.into_iter().collect()

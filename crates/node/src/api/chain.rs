@@ -64,7 +64,7 @@ impl<'de> Deserialize<'de> for HopWish {
 pub struct Connect {
     #[serde(flatten)]
     pub target: ConnectTarget,
-    /// Hops before the exit, the first one first; none: straight to it. As the node is configured when left out.
+    /// Hops before the exit, the first one first; none: straight to it. Those that there are, when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub via: Option<Vec<HopWish>>,
 }

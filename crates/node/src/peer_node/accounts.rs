@@ -207,6 +207,9 @@ impl Actor {
         if let Some(way) = self.ways.get_mut(id) {
             way.payer = account;
         }
+        if id == WayId::MAIN {
+            self.bill_hops(account);
+        }
         Ok(())
     }
 

@@ -69,8 +69,9 @@ impl PeerNode {
     pub(super) async fn connect_with(&self, account: Option<AccountNumber>, request: Connect) -> Answer<Session> {
         let (answer, answered) = oneshot::channel();
         self.ask(move |actor| {
+            let via = actor.wanted_chain(account, &request)?;
             actor.bill(WayId::MAIN, account, &request.target)?;
-            actor.choose_chain(&request)?;
+            actor.choose_chain(via);
             actor.connect(WayId::MAIN, request.target, answer);
             Ok(())
         })

@@ -79,16 +79,18 @@ impl Actor {
         self.keep(CHOICES, MAIN_KEY, &(connected.session.0, connected.filter.clone()));
     }
 
-    /// Keeps the chain, so that a restart is not a way around it.
+    /// Keeps the chain, so that a restart is not a way around it, beside what the configuration says of it.
     pub(super) fn keep_chain(&mut self, via: &[HopWish]) {
-        self.keep(CHOICES, CHAIN_KEY, &via);
+        let configured = self.config.via.clone();
+        self.keep(CHOICES, CHAIN_KEY, &(configured, via));
     }
 
-    /// The hops of before the restart, or those of the configuration.
+    /// The hops of before the restart, unless the configuration was changed since: that is the later word.
     fn take_up_chain(&mut self) {
         let stored = self.ledger_journal.load(CHOICES, CHAIN_KEY);
-        let via = stored.and_then(|stored| serde_json::from_slice(&stored).ok());
-        let via = via.unwrap_or_else(|| self.config.via.clone());
+        let stored = stored.and_then(|stored| serde_json::from_slice::<(Vec<HopWish>, Vec<HopWish>)>(&stored).ok());
+        let chosen = stored.filter(|(configured, _)| *configured == self.config.via);
+        let via = chosen.map_or_else(|| self.config.via.clone(), |(_, via)| via);
         if !via.is_empty() {
             self.set_chain(via);
         }

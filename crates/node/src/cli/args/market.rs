@@ -54,11 +54,7 @@ pub struct FilterArgs {
 
 impl ConnectArgs {
     pub fn request(self) -> Connect {
-        let hop = |arg: &HopArg| match arg {
-            HopArg::None => None,
-            HopArg::Hop(wish) => Some(*wish),
-        };
-        let via = self.via.as_ref().map(|args| args.iter().filter_map(hop).collect());
+        let via = self.via.clone().map(|hops| hops.0);
         Connect { via, target: self.target() }
     }
 
@@ -119,24 +115,24 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "ID", conflicts_with_all = ["to", "service", "country", "asn", "max_price", "min_bandwidth", "sort", "forwards"])]
     pub offer: Option<OfferId>,
     /// Hops before the exit, the first one first: `best`, a country, or a provider's id; `none`: straight to it
-    #[arg(long, value_name = "HOP,…", value_delimiter = ',')]
-    pub via: Option<Vec<HopArg>>,
+    #[arg(long, value_name = "HOP,…")]
+    pub via: Option<HopList>,
     #[command(flatten)]
     pub filter: FilterArgs,
 }
 
-/// One word of `--via`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HopArg {
-    None,
-    Hop(HopWish),
-}
+/// What `--via` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HopList(pub Vec<HopWish>);
 
-impl FromStr for HopArg {
+impl FromStr for HopList {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "none" { Ok(Self::None) } else { text.parse().map(Self::Hop) }
+        match text {
+            "none" => Ok(Self(Vec::new())),
+            hops => hops.split(',').map(|hop| hop.trim().parse()).collect::<Result<_, _>>().map(Self),
+        }
     }
 }
 

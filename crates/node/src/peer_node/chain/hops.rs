@@ -7,6 +7,7 @@ use byway_primitives::IdentityId;
 use byway_records::Offer;
 
 use super::super::Actor;
+use super::super::accounts::AccountNumber;
 use super::super::tunnelling::contact;
 use super::super::ways::{Connection, Stage, WayId};
 use super::DOUBTED_MAX;
@@ -38,6 +39,16 @@ impl Actor {
                 way.connection = Connection::Idle { since };
             }
         }
+    }
+
+    /// Hops are on the main way's bill: sessions that are on another are left, and come anew.
+    pub(in super::super) fn bill_hops(&mut self, payer: Option<AccountNumber>) {
+        let is_other = |way: &WayId| {
+            let session = self.ways.connected(*way).map(|connected| connected.session);
+            session.is_some_and(|session| self.payer_of(session) != payer)
+        };
+        let others: Vec<WayId> = self.chain.places.iter().map(|place| place.way).filter(is_other).collect();
+        others.into_iter().for_each(|way| self.leave_exit(way));
     }
 
     fn connect_hop(&mut self, id: WayId) {

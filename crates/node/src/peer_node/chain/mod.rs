@@ -32,6 +32,7 @@ use byway_primitives::{IdentityId, Span, Time};
 use byway_records::Offer;
 use byway_records::offer::Service;
 
+use super::accounts::AccountNumber;
 use super::ways::{Connection, Stage, Way, WayId};
 use super::{Actor, Arrival};
 use crate::api::{ApiError, Connect, ConnectTarget, Hop, HopWish, OfferFilter, chain_problem};
@@ -106,10 +107,19 @@ impl Chain {
 }
 
 impl Actor {
-    /// The user connects: over these hops, or those that the node is configured with.
-    pub(super) fn choose_chain(&mut self, connect: &Connect) -> Result<(), ApiError> {
-        let via = connect.via.clone().unwrap_or_else(|| self.config.via.clone());
+    /// Over which hops a connect is to go: those that it names, or those that there are. Nothing is changed yet.
+    ///
+    /// The chain is the node's and everybody's on it, so that a sub-account has no say in it.
+    pub(super) fn wanted_chain(
+        &self,
+        account: Option<AccountNumber>,
+        connect: &Connect,
+    ) -> Result<Vec<HopWish>, ApiError> {
+        let via = connect.via.clone().unwrap_or_else(|| self.chain.wishes());
         let invalid = |why: &str| Err(ApiError::invalid_params("via", why));
+        if connect.via.is_some() && account.is_some() {
+            return invalid("the hops are for the node's owner to choose, not for a sub-account");
+        }
         if let Some(problem) = chain_problem(&via) {
             return invalid(&problem);
         }
@@ -129,9 +139,17 @@ impl Actor {
             );
         }
         if via != self.chain.wishes() {
+            // Where nobody is to be connected to, everything stays as it is.
+            self.candidates(&connect.target)?;
+        }
+        Ok(via)
+    }
+
+    /// The user connects over these hops.
+    pub(super) fn choose_chain(&mut self, via: Vec<HopWish>) {
+        if via != self.chain.wishes() {
             self.set_chain(via);
         }
-        Ok(())
     }
 
     /// From now on everything goes over these hops. They are connected when somebody is to be dialled behind them.

@@ -195,8 +195,8 @@ enum Arrival {
     Included(TransactionId),
     Dialled {
         provider: IdentityId,
-        /// The hop that it was dialled through, if it was.
-        through: Option<WayId>,
+        /// The hop that it was dialled through, if it was, and that hop's session.
+        through: Option<(WayId, SessionId)>,
         result: Result<Link, link::ConnectError>,
     },
     Used {

@@ -17,7 +17,7 @@ use super::Parcel;
 use crate::socks::{Host, Target};
 
 /// By which this transport's addresses are told from others; known to this process alone.
-const TRANSPORT: u64 = 0x6279_7761_79;
+const TRANSPORT: u64 = 0x0062_7977_6179;
 
 /// The endpoint's end of a passage. It can be bound once.
 #[derive(Debug)]

@@ -192,14 +192,19 @@ impl Actor {
         }
     }
 
-    pub(super) fn dialled(&mut self, provider: IdentityId, through: Option<WayId>, result: Result<Link, ConnectError>) {
+    pub(super) fn dialled(
+        &mut self,
+        provider: IdentityId,
+        through: Option<(WayId, SessionId)>,
+        result: Result<Link, ConnectError>,
+    ) {
         // Several attempts may have been under way.
         let is_late = self.market.is_talking_to(provider);
         let link = match result {
             Ok(link) => link,
             Err(error) => {
                 tracing::debug!(%provider, ?error, is_late, "not dialled");
-                if !is_late && !through.is_some_and(|hop| self.doubt_hop(hop, provider)) {
+                if !is_late && !through.is_some_and(|through| self.dialled_in_vain(provider, through)) {
                     self.not_reached(provider, &error.to_string());
                 }
                 return;
@@ -207,7 +212,7 @@ impl Actor {
         };
         let id = byway_dialogue::LinkId(link.id().0);
         self.link_up(link);
-        let is_as_wanted = self.link_through(provider, id, through);
+        let is_as_wanted = self.link_through(provider, id, through.map(|(way, _)| way));
         let Some(offer) = self
             .ways
             .offer_of(provider)

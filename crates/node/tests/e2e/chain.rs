@@ -33,7 +33,7 @@ fn are_paid(client: &Node, countries: &[&str], least: u64) {
             let mut all = sessions.as_array().unwrap().iter().filter(|one| one["country"] == *country);
             all.any(|one| one["bytes_down"].as_u64().unwrap() >= least && !amount(&one["cost"]).is_zero())
         };
-        countries.iter().all(|country| is_paid(country)).then_some(())
+        countries.iter().all(is_paid).then_some(())
     });
 }
 

@@ -1,7 +1,7 @@
 //! Choosing, connecting and leaving the hops of a chain.
 
 use byway_access::discovery::Candidate;
-use byway_access::session::StopReason;
+use byway_access::session::{SessionId, StopReason};
 use byway_access::slices::{Occupied, choose};
 use byway_primitives::IdentityId;
 use byway_records::Offer;
@@ -113,15 +113,37 @@ impl Actor {
         }
     }
 
-    /// Nobody answered through this hop. Whether it is left for another, through which the provider is dialled again.
-    pub(in super::super) fn doubt_hop(&mut self, way: WayId, provider: IdentityId) -> bool {
-        let Some(at) = self.chain.place_of(way) else { return false };
-        let is_doubtful = !self.chain.places[at].is_proved && self.chain.doubted < DOUBTED_MAX;
-        let reaching = self.ways.trying(provider).into_iter().find_map(|id| {
+    /// Nobody answered through a session with a hop. Whether that says nothing of the provider, which is dialled again: the
+    /// session is over by now, or it is the hop that is to blame.
+    pub(in super::super) fn dialled_in_vain(
+        &mut self,
+        provider: IdentityId,
+        (way, session): (WayId, SessionId),
+    ) -> bool {
+        let is_in_use = self.ways.connected(way).is_some_and(|connected| connected.session == session);
+        if is_in_use && self.chain.place_of(way).is_some() {
+            return self.doubt_hop(way, provider);
+        }
+        if let Some(offer) = self.offer_reached_for(provider) {
+            self.dial(&offer);
+        }
+        true
+    }
+
+    /// The offer for whose sake a provider is being reached.
+    fn offer_reached_for(&self, provider: IdentityId) -> Option<Offer> {
+        self.ways.trying(provider).into_iter().find_map(|id| {
             let connecting = self.ways.connecting(id).filter(|connecting| connecting.stage == Stage::Reaching)?;
             Some(connecting.current.offer.offer.clone())
-        });
-        let Some(offer) = reaching.filter(|_| is_doubtful && self.another_fits(way)) else { return false };
+        })
+    }
+
+    /// Whether this hop is left for another, through which the provider is dialled again.
+    fn doubt_hop(&mut self, way: WayId, provider: IdentityId) -> bool {
+        let Some(at) = self.chain.place_of(way) else { return false };
+        let is_doubtful = !self.chain.places[at].is_proved && self.chain.doubted < DOUBTED_MAX;
+        let reached_for = self.offer_reached_for(provider).filter(|_| is_doubtful && self.another_fits(way));
+        let Some(offer) = reached_for else { return false };
         self.chain.doubted += 1;
         self.chain.waiting.insert(provider, offer);
         self.leave_provider(way, StopReason::ChannelFailed);

@@ -26,6 +26,7 @@ mod through;
 
 use std::collections::BTreeMap;
 
+use byway_access::session::SessionId;
 use byway_dialogue::LinkId;
 use byway_driver::link::{ConnectError, Link, LinkContact};
 use byway_primitives::{IdentityId, Span, Time};
@@ -292,8 +293,8 @@ impl Actor {
             return self.passed_by(provider, "it is reached over its relay alone, where hops don't lead");
         }
         let (way, through) = (*way, through.clone());
-        if self.ways.connected(way).is_some() {
-            self.dial_with(provider, Some(way), async move { through.connect(&contact).await });
+        if let Some(session) = self.ways.connected(way).map(|connected| connected.session) {
+            self.dial_with(provider, Some((way, session)), async move { through.connect(&contact).await });
         } else {
             self.chain.waiting.insert(provider, offer.clone());
             self.rouse_hop(way);
@@ -303,7 +304,7 @@ impl Actor {
     fn dial_with(
         &self,
         provider: IdentityId,
-        through: Option<WayId>,
+        through: Option<(WayId, SessionId)>,
         connecting: impl Future<Output = Result<Link, ConnectError>> + Send + 'static,
     ) {
         let arrive = self.arrive.clone();

@@ -10,6 +10,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{SOON, eventually};
 
@@ -198,6 +199,9 @@ impl Drop for Home {
     }
 }
 
+/// Captures that were begun.
+static CAPTURES: AtomicU32 = AtomicU32::new(0);
+
 /// Packets that pass an interface of the internet's from now on.
 pub struct Capture(Child, PathBuf);
 
@@ -213,7 +217,9 @@ impl Capture {
     }
 
     fn of(spaces: &Spaces, line: &str, filter: &str) -> Self {
-        let file = std::env::temp_dir().join(format!("{}.{line}.captured", spaces.internet));
+        // Several may look at one line.
+        let number = CAPTURES.fetch_add(1, Ordering::SeqCst);
+        let file = std::env::temp_dir().join(format!("{}.{line}{number}.captured", spaces.internet));
         let out = std::fs::File::create(&file).unwrap();
         let mut command = in_space(&spaces.internet, "tcpdump");
         command.args(["-n", "-l", "--immediate-mode", "-Q", "in", "-i", line, filter]).stdin(Stdio::null());

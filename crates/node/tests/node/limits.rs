@@ -118,14 +118,14 @@ async fn a_question_stands_when_a_connect_finds_nobody_and_a_lower_limit_stops_w
     let create = SubAccountCreate { name: "shop".to_owned(), limit: amount("1"), per };
     let token = user.api.sub_account_create(create).await.unwrap().token;
     let account = user.api.bearer(&token).unwrap();
-    let nobody = user.api.connect_for(account, to("FR")).await.unwrap_err();
+    let nobody = user.api.connect_for(account, to("FR").into()).await.unwrap_err();
     assert_eq!(nobody.kind, ErrorKind::NoOfferMatches, "{nobody}");
     assert_eq!(spending(&user.api).await.asks, asked);
     user.api.spending_allow(SpendingAllow { amount: None }).await.unwrap();
     user.fetch(100_000).await;
     assert_eq!(spending(&user.api).await.asks, []);
     assert!(!user.api.is_billed(account).await.unwrap(), "the owner's way went on");
-    user.api.connect_for(account, to("FR")).await.unwrap_err();
+    user.api.connect_for(account, to("FR").into()).await.unwrap_err();
     assert_eq!(state(&user.api).await, ConnectionState::Connected, "and stays in use");
 }
 
@@ -202,7 +202,7 @@ async fn a_way_that_stopped_at_its_share_goes_on_when_another_gives_its_own_back
         ports.iter().flat_map(|port| &port.connection).any(|way| way.state == ConnectionState::Connected).then_some(())
     };
     user.until("the port's session", connected).await;
-    let refused = user.api.connect(to("DE")).await.unwrap_err();
+    let refused = user.api.connect(to("DE").into()).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::SpendingLimit, "{refused}");
     let asked = asks(&user, 1).await;
     assert_eq!((asked[0].which, asked[0].proxy), (LimitKind::Day, None));

@@ -7,11 +7,10 @@ use byway_primitives::IdentityId;
 use byway_records::Offer;
 
 use super::super::Actor;
-use super::super::accounts::AccountNumber;
 use super::super::tunnelling::contact;
 use super::super::ways::{Connection, Stage, WayId};
 use super::DOUBTED_MAX;
-use crate::api::HopWish;
+use crate::api::{AccountNumber, HopWish};
 
 /// Offers that are tried for one hop.
 const TRIED_MAX: usize = 16;

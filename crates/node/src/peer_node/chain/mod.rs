@@ -33,10 +33,9 @@ use byway_primitives::{IdentityId, Span, Time};
 use byway_records::Offer;
 use byway_records::offer::Service;
 
-use super::accounts::AccountNumber;
 use super::ways::{Connection, Stage, Way, WayId};
 use super::{Actor, Arrival};
-use crate::api::{ApiError, Connect, ConnectTarget, Hop, HopWish, OfferFilter, chain_problem};
+use crate::api::{AccountNumber, ApiError, Connect, ConnectTarget, Hop, HopWish, OfferFilter, chain_problem};
 use through::Through;
 
 /// Hops that are left in a row because nothing came through them.

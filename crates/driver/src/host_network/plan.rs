@@ -146,6 +146,10 @@ pub struct Status {
     pub is_closed: bool,
     /// Which programs the plan in force is for, as far as this node's folder says.
     pub programs: Option<Programs>,
+    /// Domains outside, or inside where only some programs are, as far as this node's folder says.
+    pub domains: Vec<Domain>,
+    /// The addresses that those have had in answers, as the firewall has them.
+    pub named: Vec<IpAddr>,
     pub is_sharing: bool,
     /// The node's folder notes a plan that isn't in force: the machine was started anew, or somebody emptied the rules.
     pub is_lost: bool,

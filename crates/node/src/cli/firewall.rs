@@ -9,6 +9,9 @@ use serde_json::json;
 use super::output::{print, print_json};
 use super::{ExecArgs, FirewallCommand, Globals, Outcome};
 
+/// Domains, or addresses, in one line; `--json` shows all.
+const LISTED_MAX: usize = 12;
+
 pub async fn firewall(globals: &Globals, command: FirewallCommand) -> anyhow::Result<Outcome> {
     let network = host_network(globals)?;
     match command {
@@ -83,6 +86,14 @@ fn status_text(status: &Status) -> String {
     if status.programs == Some(Programs::AllButOutside) {
         lines.push("  programs started with `byway exec --outside` go past the tunnel".to_owned());
     }
+    if !status.domains.is_empty() {
+        let side = if status.programs == Some(Programs::OnlyInside) { "through" } else { "past" };
+        lines.push(format!("  by name, {side} the tunnel: {}", listed(&status.domains)));
+        lines.push(match status.named.is_empty() {
+            true => "  nobody has asked for one of these names yet".to_owned(),
+            false => format!("  these names' addresses so far: {}", listed(&status.named)),
+        });
+    }
     if status.is_lost {
         lines.push(
             "What this node had put in place is gone: the machine was started anew, or the rules were emptied."
@@ -112,6 +123,15 @@ fn status_text(status: &Status) -> String {
     lines.join("\n") + "\n"
 }
 
+/// The first of them, and how many more there are.
+fn listed(items: &[impl ToString]) -> String {
+    let first: Vec<String> = items.iter().take(LISTED_MAX).map(ToString::to_string).collect();
+    match items.len().saturating_sub(LISTED_MAX) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
 fn status_json(status: &Status) -> serde_json::Value {
     let resolver = match status.resolver {
         ResolverStatus::Own => "own",
@@ -126,6 +146,8 @@ fn status_json(status: &Status) -> serde_json::Value {
     json!({
         "kill_switch": status.is_closed,
         "programs": programs,
+        "domains": status.domains,
+        "addresses": status.named,
         "sharing": status.is_sharing,
         "lost": status.is_lost,
         "rules": status.rules,
@@ -150,15 +172,24 @@ mod tests {
     #[test]
     fn the_status_is_told_in_plain_words() {
         let closed = Status { is_closed: true, rules: 5, routes: 2, ..Status::default() };
+        let named = |programs, addresses: u8| Status {
+            programs: Some(programs),
+            domains: vec!["site.example".parse().expect("a name")],
+            named: (0..addresses).map(|last| [198, 51, 100, last].into()).collect(),
+            ..closed.clone()
+        };
         for (status, parts) in [
             (Status::default(), vec!["The kill switch is off", "the machine's own"]),
             (Status { is_lost: true, ..Status::default() }, vec!["The kill switch is off", "is gone"]),
             (closed.clone(), vec!["The kill switch is on", "5 rules and 2 routes", "`byway firewall reset`"]),
-            (Status { programs: Some(Programs::OnlyInside), ..closed }, vec!["`byway exec --inside`"]),
+            (Status { programs: Some(Programs::OnlyInside), ..closed.clone() }, vec!["`byway exec --inside`"]),
+            (named(Programs::All, 0), vec!["past the tunnel: site.example", "nobody has asked"]),
+            (named(Programs::OnlyInside, 14), vec!["through the tunnel: site.example", "198.51.100.11 and 2 more"]),
         ] {
             let text = status_text(&status);
             assert!(parts.iter().all(|part| text.contains(part)), "{text}");
         }
+        assert_eq!(status_json(&named(Programs::All, 1))["addresses"][0], "198.51.100.0");
         assert!(!status_text(&Status::default()).contains("reset"), "there is nothing to reset");
         assert_eq!(removed_text(&[]), "There was nothing of Byway to remove.\n");
         assert_eq!(removed_text(&[Removed::KillSwitch]), "Removed:\n  the kill switch\n");

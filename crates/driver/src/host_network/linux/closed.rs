@@ -193,8 +193,13 @@ pub(super) fn programs(plan: &ClientPlan, inside: Option<&GroupPath>, named: Opt
 /// The sets of the addresses that names have.
 fn sets(script: &mut Script, named: Option<&Named<'_>>) {
     let Some(named) = named else { return };
-    for (name, kind) in named.side.sets().into_iter().zip([AddressKind::V4, AddressKind::V6]) {
+    let kinds = [AddressKind::V4, AddressKind::V6];
+    for (name, kind) in named.side.sets().into_iter().zip(kinds) {
         script.address_set(name, kind, &named.elements(kind == AddressKind::V4));
+    }
+    // No rule asks these: they are there for a process that comes after this one.
+    for (name, kind) in named.side.records().into_iter().flatten().zip(kinds) {
+        script.address_set(name, kind, &named.others(kind == AddressKind::V4));
     }
 }
 

@@ -28,7 +28,7 @@ use super::{
     Transport, Tunnel,
 };
 use cgroup::GroupPath;
-use names::{Named, Names};
+use names::{Named, Names, Side};
 use resolver::{ResolverFile, Restored};
 use routes::Routes;
 use settings::Setting;
@@ -71,6 +71,7 @@ impl LinuxNetwork {
         note(&mut state, Setting::SourceMark);
         let outside = self.outside_servers(&state, plan)?;
         let plan = &with_servers(plan, &outside);
+        state.domains.clone_from(&plan.domains);
         state.endpoints = plan.allowed.iter().map(|allowed| (allowed.transport, allowed.to)).collect();
         self.state.write(&state)?;
 
@@ -180,7 +181,7 @@ impl LinuxNetwork {
             routes.lower(&name).await?;
         }
         put_back(state, removed, |setting| !setting.is_for_sharing())?;
-        (state.programs, state.tunnel, state.endpoints) = (None, None, Vec::new());
+        (state.programs, state.tunnel, state.endpoints, state.domains) = (None, None, Vec::new(), Vec::new());
         if nft::delete_table(CLIENT_TABLE).await? {
             removed.push(Removed::KillSwitch);
         }
@@ -254,6 +255,11 @@ impl LinuxNetwork {
         let in_force = |is: bool, told: Vec<String>| if is { told } else { Vec::new() };
         let noted = in_force(is_closed, state.told_of_client());
         // Whoever has written it since, has done so for another network.
+        let domains = if is_closed { state.domains.clone() } else { Vec::new() };
+        let named = match state.programs {
+            Some(programs) if !domains.is_empty() => names::in_force(Side::of(programs)).await?,
+            _ => Vec::new(),
+        };
         let is_outdated = self.names.are_answered().await && !self.resolver.is_ours();
         Ok(Status {
             is_closed,
@@ -261,6 +267,8 @@ impl LinuxNetwork {
             is_lost: (state.programs.is_some() && !is_closed) || (state.sharing.is_some() && !is_sharing),
             is_outdated,
             programs: state.programs.filter(|_| is_closed),
+            domains,
+            named,
             rules,
             routes,
             resolver: match (self.resolver.is_ours(), &state.resolver) {

@@ -6,9 +6,10 @@
 //! ```text
 //! byway host network 1
 //! boot 8c1f…                        of which start of the machine this is; a later one has forgotten the rest
-//! programs all                      for people, as the next two: what the plan in force said
+//! programs all                      for people, as the next three: what the plan in force said
 //! tunnel byway0
 //! endpoint udp 192.0.2.1:51820
+//! domain site.example
 //! sharing byway1
 //! setting forward-v4 0              the value before
 //! address byway0 10.77.0.2/24       added by us
@@ -24,6 +25,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use byway_records::Domain;
 use byway_records::offer::Network;
 
 use super::resolver::{Before, RESOLVER_BYTES_MAX};
@@ -44,6 +46,7 @@ pub(super) struct State {
     pub(super) programs: Option<Programs>,
     pub(super) tunnel: Option<InterfaceName>,
     pub(super) endpoints: Vec<(Transport, SocketAddr)>,
+    pub(super) domains: Vec<Domain>,
     pub(super) sharing: Option<InterfaceName>,
     pub(super) settings: Vec<(Setting, u8)>,
     pub(super) addresses: Vec<(InterfaceName, Network)>,
@@ -143,6 +146,7 @@ impl State {
         lines.extend(self.programs.map(|programs| format!("programs {}", word(programs))));
         lines.extend(self.tunnel.iter().map(|name| format!("tunnel {name}")));
         lines.extend(self.endpoints.iter().map(|(transport, to)| format!("endpoint {} {to}", transport.name())));
+        lines.extend(self.domains.iter().map(|domain| format!("domain {domain}")));
         lines.extend(self.sharing.iter().map(|name| format!("sharing {name}")));
         lines.extend(self.settings.iter().map(|(setting, before)| format!("setting {setting} {before}")));
         lines.extend(self.addresses.iter().map(|(name, address)| format!("address {name} {address}")));
@@ -172,6 +176,7 @@ impl State {
             "programs" => self.programs = Some(PROGRAMS.into_iter().find(|programs| word(*programs) == value)?),
             "tunnel" => self.tunnel = Some(value.parse().ok()?),
             "sharing" => self.sharing = Some(value.parse().ok()?),
+            "domain" => self.domains.push(value.parse().ok()?),
             "raised" => self.raised.push(value.parse().ok()?),
             "resolver" => self.resolver = Some(value.parse().ok()?),
             "setting" => self.settings.push((pair?.0.parse().ok()?, pair?.1.parse().ok()?)),
@@ -226,6 +231,7 @@ mod tests {
                 (Transport::Udp, "192.0.2.1:51820".parse().expect("an address")),
                 (Transport::Tcp, "[2001:db8::1]:443".parse().expect("an address")),
             ],
+            domains: vec!["site.example".parse().expect("a name")],
             sharing: Some("byway1".parse().expect("a name")),
             settings: vec![(Setting::SourceMark, 0), (Setting::AcceptRouters(name.clone()), 1)],
             addresses: vec![(name.clone(), "10.77.0.2/32".parse().expect("a network"))],
@@ -284,6 +290,7 @@ mod tests {
             (good.replace("tunnel byway0", "tunnel a\"b"), false),
             (good.replace("programs all-but-outside", "programs none"), false),
             (good.replace("endpoint udp", "endpoint icmp"), false),
+            (good.replace("domain site.example", "domain a\"b"), false),
             (good.replace("resolver file", "resolver run"), false),
             (format!("{good}file /etc/passwd\n"), false),
             (good[..good.len() - 3].to_owned(), false),

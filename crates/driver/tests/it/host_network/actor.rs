@@ -201,6 +201,8 @@ async fn tell(network: &LinuxNetwork) {
         ResolverStatus::Orphaned => "resolver orphaned",
     });
     status.noted.iter().for_each(say);
+    status.domains.iter().for_each(|domain| say(format_args!("domain {domain}")));
+    status.named.iter().for_each(|address| say(format_args!("named {address}")));
 }
 
 #[derive(Default)]

@@ -29,6 +29,10 @@ pub(in super::super) struct Learnt {
     /// What is in the firewall's sets.
     named: Aged,
     others: Aged,
+    /// What of the others is not in the firewall's sets yet, or is not to be there any more.
+    unrecorded: Change,
+    /// Somebody is about to put that down.
+    pub(super) is_recording: bool,
 }
 
 /// What becomes of the firewall's sets.
@@ -47,22 +51,40 @@ impl Change {
     pub(super) fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty()
     }
+
+    /// This one, and `next` after it. What the one adds and the other removes is in neither.
+    pub(super) fn then(&mut self, next: &Self) {
+        next.added.iter().for_each(|address| note(address, &mut self.added, &mut self.removed));
+        next.removed.iter().for_each(|address| note(address, &mut self.removed, &mut self.added));
+    }
+}
+
+/// Puts an address into a list, unless it is in the one against that, and then into neither.
+fn note(address: &IpAddr, list: &mut Vec<IpAddr>, against: &mut Vec<IpAddr>) {
+    match against.iter().position(|other| other == address) {
+        Some(at) => drop(against.remove(at)),
+        None => list.push(*address),
+    }
 }
 
 impl Learnt {
-    /// With addresses that are in the sets already.
-    pub(super) fn starting(side: Side, addresses: Vec<IpAddr>) -> Self {
-        let mut named = Aged::default();
-        addresses.into_iter().for_each(|address| named.note(address));
-        Self { side, epoch: 0, named, others: Aged::default() }
+    /// With addresses of the domains, and of other names, that are in the sets already.
+    pub(super) fn starting(side: Side, named: Vec<IpAddr>, others: Vec<IpAddr>) -> Self {
+        let [named, others] = [named, others].map(|addresses| {
+            let mut aged = Aged::default();
+            addresses.into_iter().for_each(|address| aged.note(address));
+            aged
+        });
+        Self { side, epoch: 0, named, others, unrecorded: Change::default(), is_recording: false }
     }
 
     /// For the plan after this one, with addresses that were found in the sets. What is outside is as the domains say, so it is
     /// forgotten with them; what was inside for one of them stays so.
-    pub(super) fn next(&self, side: Side, has_same_domains: bool, found: Vec<IpAddr>) -> Self {
+    pub(super) fn next(&self, side: Side, has_same_domains: bool, found: [Vec<IpAddr>; 2]) -> Self {
         let is_kept = self.side == side && (side == Side::Inside || has_same_domains);
-        let mut next = Self::starting(side, if is_kept { self.addresses().collect() } else { found });
-        next.epoch = self.epoch + 1;
+        let [named, others] = found;
+        let mut next = Self::starting(side, if is_kept { self.addresses().collect() } else { named }, others);
+        (next.epoch, next.is_recording) = (self.epoch + 1, self.is_recording);
         if self.side == side {
             next.others = self.others.clone();
         }
@@ -80,6 +102,24 @@ impl Learnt {
     /// What is in the sets.
     pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.named.times.keys().copied()
+    }
+
+    /// Of names that are none of the domains', where those are outside.
+    pub(super) fn others(&self) -> impl Iterator<Item = IpAddr> {
+        self.others.times.keys().copied()
+    }
+
+    pub(super) fn unrecorded(&self) -> &Change {
+        &self.unrecorded
+    }
+
+    pub(super) fn has_unrecorded(&self) -> bool {
+        !self.unrecorded.is_empty()
+    }
+
+    /// The sets hold the addresses of other names as they are here.
+    pub(super) fn recorded(&mut self) {
+        self.unrecorded = Change::default();
     }
 
     /// What it takes that a name has these addresses, which is one of the domains' or not.
@@ -120,13 +160,19 @@ impl Learnt {
         for address in &meant {
             match is_named {
                 true if self.named.holds(address) => self.named.note(*address),
-                false if self.side == Side::Outside => self.others.note(*address),
+                false if self.side == Side::Outside => {
+                    if !self.others.holds(address) {
+                        note(address, &mut self.unrecorded.added, &mut self.unrecorded.removed);
+                    }
+                    self.others.note(*address);
+                }
                 _ => {}
             }
         }
         let over = self.others.len().saturating_sub(OTHERS_MAX);
         for address in self.others.oldest().take(over).collect::<Vec<_>>() {
             self.others.forget(&address);
+            note(&address, &mut self.unrecorded.removed, &mut self.unrecorded.added);
         }
     }
 
@@ -198,7 +244,7 @@ mod tests {
 
     #[test]
     fn an_address_of_two_names_is_inside() {
-        let mut learnt = Learnt::starting(Side::Outside, Vec::new());
+        let mut learnt = Learnt::starting(Side::Outside, Vec::new(), Vec::new());
         let [shared, own, loopback] = [host(1), host(2), IpAddr::from([127, 0, 0, 1])];
         let link = "fe80::1".parse().expect("an address");
         let change = learn(&mut learnt, true, &[own, shared, own, loopback, link]);
@@ -208,7 +254,7 @@ mod tests {
         assert!(learn(&mut learnt, true, &[shared]).is_empty(), "it stays inside");
         assert_eq!(learnt.addresses().collect::<Vec<_>>(), [own]);
 
-        let mut learnt = Learnt::starting(Side::Inside, vec![host(9)]);
+        let mut learnt = Learnt::starting(Side::Inside, vec![host(9)], Vec::new());
         learn(&mut learnt, true, &[shared, IpAddr::from([192, 168, 1, 5])]);
         assert!(learn(&mut learnt, false, &[shared, own]).is_empty());
         assert_eq!(learnt.addresses().collect::<Vec<_>>(), [shared, host(9)]);
@@ -216,44 +262,71 @@ mod tests {
 
     #[test]
     fn the_plan_after_keeps_what_hides() {
-        let mut outside = Learnt::starting(Side::Outside, Vec::new());
+        let mut outside = Learnt::starting(Side::Outside, Vec::new(), Vec::new());
         learn(&mut outside, true, &[host(1)]);
         learn(&mut outside, false, &[host(2)]);
-        assert_eq!(outside.next(Side::Outside, true, Vec::new()).addresses().collect::<Vec<_>>(), [host(1)]);
-        let mut changed = outside.next(Side::Outside, false, Vec::new());
+        assert_eq!(outside.next(Side::Outside, true, Default::default()).addresses().collect::<Vec<_>>(), [host(1)]);
+        let mut changed = outside.next(Side::Outside, false, Default::default());
         assert_eq!((changed.addresses().count(), changed.epoch()), (0, 1));
         assert!(learn(&mut changed, true, &[host(2)]).is_empty(), "it is another name's");
-        let mut inside = outside.next(Side::Inside, false, vec![host(3)]);
+        let mut inside = outside.next(Side::Inside, false, [vec![host(3)], Vec::new()]);
         learn(&mut inside, true, &[host(4)]);
-        assert_eq!(inside.next(Side::Inside, false, Vec::new()).addresses().collect::<Vec<_>>(), [host(3), host(4)]);
+        assert_eq!(
+            inside.next(Side::Inside, false, Default::default()).addresses().collect::<Vec<_>>(),
+            [host(3), host(4)]
+        );
     }
 
     #[test]
     fn one_answer_moves_few() {
         let hosts: Vec<IpAddr> = (0..=ANSWER_MAX).map(host).collect();
-        let change = Learnt::starting(Side::Outside, Vec::new()).change(true, &hosts).expect("there is room");
+        let change =
+            Learnt::starting(Side::Outside, Vec::new(), Vec::new()).change(true, &hosts).expect("there is room");
         assert_eq!(change.added.len(), ANSWER_MAX, "the others stay inside");
-        assert_eq!(Learnt::starting(Side::Inside, Vec::new()).change(true, &hosts), Err(Full));
+        assert_eq!(Learnt::starting(Side::Inside, Vec::new(), Vec::new()).change(true, &hosts), Err(Full));
     }
 
     #[test]
     fn where_there_is_no_room_the_oldest_go_inside_and_nothing_goes_outside() {
         let hosts: Vec<IpAddr> = (0..NAMED_MAX).map(host).collect();
-        let mut learnt = Learnt::starting(Side::Outside, hosts.clone());
+        let mut learnt = Learnt::starting(Side::Outside, hosts.clone(), Vec::new());
         // In an answer again, so it is the youngest.
         learn(&mut learnt, true, &[host(0)]);
         let change = learn(&mut learnt, true, &[host(NAMED_MAX)]);
         assert_eq!(change, Change { added: vec![host(NAMED_MAX)], removed: vec![host(1)] });
         assert_eq!(learnt.addresses().count(), NAMED_MAX);
 
-        let learnt = Learnt::starting(Side::Inside, hosts);
+        let learnt = Learnt::starting(Side::Inside, hosts, Vec::new());
         assert_eq!(learnt.change(true, &[host(NAMED_MAX)]), Err(Full));
         assert!(learnt.change(true, &[host(0)]).expect("it is there").is_empty());
 
-        let mut learnt = Learnt::starting(Side::Outside, Vec::new());
+        let mut learnt = Learnt::starting(Side::Outside, Vec::new(), Vec::new());
         let others: Vec<IpAddr> = (0..=OTHERS_MAX).map(host).collect();
         learn(&mut learnt, false, &others);
         assert_eq!(learnt.others.len(), OTHERS_MAX);
         assert_eq!(learn(&mut learnt, true, &[host(0), host(1)]).added, [host(0)], "the oldest was forgotten");
+    }
+
+    #[test]
+    fn what_a_process_before_this_one_learnt_of_names_inside_never_comes_to_be_outside() {
+        let mut learnt = Learnt::starting(Side::Outside, Vec::new(), vec![host(1)]);
+        assert!(!learnt.has_unrecorded());
+        assert_eq!(learn(&mut learnt, true, &[host(1), host(2)]).added, [host(2)]);
+        learn(&mut learnt, false, &[host(1), host(3)]);
+        assert_eq!(learnt.unrecorded(), &Change { added: vec![host(3)], removed: vec![] });
+        let next = learnt.next(Side::Outside, false, Default::default());
+        assert!(!next.has_unrecorded(), "they are in the table that was made of it");
+        assert_eq!(next.others().collect::<Vec<_>>(), [host(1), host(3)]);
+    }
+
+    #[test]
+    fn a_change_that_is_taken_back_is_none() {
+        let change = |added: &[usize], removed: &[usize]| Change {
+            added: added.iter().copied().map(host).collect(),
+            removed: removed.iter().copied().map(host).collect(),
+        };
+        let mut all = change(&[1, 2], &[3]);
+        all.then(&change(&[3, 4], &[1]));
+        assert_eq!(all, change(&[2, 4], &[]));
     }
 }

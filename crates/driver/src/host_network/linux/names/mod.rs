@@ -12,7 +12,8 @@
 //!
 //! - where domains are outside, an address that a name inside has been given is inside, also if it was outside before
 //!   ([`learnt`]), and a connection that began inside stays there. So a network that answers falsely for a domain outside can draw
-//!   to itself what goes to that domain, and new connections to addresses that nobody has looked up through the tunnel lately;
+//!   to itself what goes to that domain, and new connections to addresses that nobody has looked up through the tunnel lately, in this
+//!   process or the one before: those are in sets of the firewall that no rule asks;
 //! - where domains are inside, an address once inside stays so, whoever else has it; when no more can be kept in mind, names are
 //!   left unanswered. What a process before this one learnt is taken over from the firewall. Who answers for a domain inside can
 //!   draw the traffic to any public address into the tunnel.
@@ -22,6 +23,7 @@
 //! wished. Where only domains are inside, they go *outside*, but for forwarded ones to their addresses, which are dropped. So
 //! browsers are told, by the name they ask for that ([`CANARY`]), not to use DNS over HTTPS by themselves; DNS over TLS is closed.
 
+mod learning;
 mod learnt;
 mod split;
 
@@ -31,6 +33,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use byway_records::Domain;
+use futures::FutureExt;
 use hickory_resolver::system_conf::parse_resolv_conf;
 use tokio::sync::{Mutex, watch};
 
@@ -39,6 +42,7 @@ use super::resolver::Before;
 use super::script::CLIENT_TABLE;
 use crate::host_network::{ClientPlan, HostNetworkError, INSIDE_MARK, NODE_MARK, Programs};
 use crate::names::{PORT, Server, Upstream};
+use learning::Learning;
 use learnt::Learnt;
 use split::{Current, Split};
 
@@ -59,8 +63,8 @@ pub(super) enum Side {
 }
 
 impl Side {
-    pub(super) fn of(plan: &ClientPlan) -> Self {
-        if plan.programs == Programs::OnlyInside { Self::Inside } else { Self::Outside }
+    pub(super) fn of(programs: Programs) -> Self {
+        if programs == Programs::OnlyInside { Self::Inside } else { Self::Outside }
     }
 
     /// The names of the firewall's sets.
@@ -68,6 +72,14 @@ impl Side {
         match self {
             Self::Outside => ["outside_v4", "outside_v6"],
             Self::Inside => ["inside_v4", "inside_v6"],
+        }
+    }
+
+    /// Those of the addresses of all other names, where they are to be remembered.
+    pub(super) fn records(self) -> Option<[&'static str; 2]> {
+        match self {
+            Self::Outside => Some(["others_v4", "others_v6"]),
+            Self::Inside => None,
         }
     }
 }
@@ -83,7 +95,7 @@ struct Running {
     outside: Vec<SocketAddr>,
     servers: Vec<Server>,
     split: watch::Sender<Option<Arc<Split>>>,
-    learnt: Arc<Mutex<Learnt>>,
+    learning: Learning,
 }
 
 /// What the firewall needs to know of names.
@@ -98,6 +110,11 @@ impl Named<'_> {
     /// The addresses in one of the sets.
     pub(super) fn elements(&self, is_v4: bool) -> Vec<IpAddr> {
         self.learnt.addresses().filter(|address| address.is_ipv4() == is_v4).collect()
+    }
+
+    /// The addresses in one of the sets of other names.
+    pub(super) fn others(&self, is_v4: bool) -> Vec<IpAddr> {
+        self.learnt.others().filter(|address| address.is_ipv4() == is_v4).collect()
     }
 }
 
@@ -123,7 +140,7 @@ impl Names {
         let current = match &mut *running {
             None if outside.is_empty() => return Err(HostNetworkError::NoNameServers),
             Some(current) => current,
-            none => none.insert(Running::start(Side::of(plan)).await?),
+            none => none.insert(Running::start(Side::of(plan.programs)).await?),
         };
         let followed = current.follow(plan, outside, table).await;
         if followed.is_err() && is_new {
@@ -157,8 +174,10 @@ impl Running {
             // They are dropped, and programs ask by IPv4. A machine without IPv6 asks nobody by it.
             Err(error) => tracing::info!(%error, "questions for names over IPv6 are not answered"),
         }
-        let learnt = Arc::new(Mutex::new(Learnt::starting(side, found(side).await?)));
-        Ok(Self { domains: Vec::new(), outside: Vec::new(), servers, split, learnt })
+        let [named, others] = found(side).await?;
+        let carry_out = |script: String| async move { nft::carry_out(&script).await }.boxed();
+        let learning = Learning::new(Learnt::starting(side, named, others), Box::new(carry_out));
+        Ok(Self { domains: Vec::new(), outside: Vec::new(), servers, split, learning })
     }
 
     async fn follow(
@@ -167,9 +186,9 @@ impl Running {
         outside: &[SocketAddr],
         table: impl FnOnce(Option<&Named<'_>>) -> Result<String, HostNetworkError>,
     ) -> Result<(), HostNetworkError> {
-        let side = Side::of(plan);
-        let mut learnt = self.learnt.lock().await;
-        let found = if learnt.side() == side { Vec::new() } else { found(side).await? };
+        let side = Side::of(plan.programs);
+        let mut learnt = self.learning.hold().await;
+        let found = if learnt.side() == side { Default::default() } else { found(side).await? };
         let next = learnt.next(side, self.domains == plan.domains, found);
         let servers = self.servers.iter().map(Server::address).collect();
         nft::carry_out(&table(Some(&Named { side, servers, learnt: &next }))?).await?;
@@ -184,7 +203,7 @@ impl Running {
             domains: plan.domains.clone(),
             inside: marked(inside.map(|address| SocketAddr::new(*address, PORT)).collect(), INSIDE_MARK),
             outside: marked(self.outside.clone(), NODE_MARK),
-            learnt: self.learnt.clone(),
+            learning: self.learning.clone(),
         };
         self.domains = plan.domains.clone();
         *learnt = next;
@@ -198,13 +217,24 @@ fn marked(servers: Vec<SocketAddr>, mark: u32) -> Upstream {
     Upstream { servers, mark: Some(mark) }
 }
 
-/// What a process before this one has learnt, where that must not be forgotten.
-async fn found(side: Side) -> Result<Vec<IpAddr>, HostNetworkError> {
+/// What a process before this one has learnt, where that must not be forgotten: what is inside of the domains, or of all
+/// other names.
+async fn found(side: Side) -> Result<[Vec<IpAddr>; 2], HostNetworkError> {
+    Ok(match side.records() {
+        None => [elements(side.sets()).await?, Vec::new()],
+        Some(records) => [Vec::new(), elements(records).await?],
+    })
+}
+
+/// The addresses of the domains that are in the firewall's sets.
+pub(super) async fn in_force(side: Side) -> Result<Vec<IpAddr>, HostNetworkError> {
+    elements(side.sets()).await
+}
+
+async fn elements(sets: [&str; 2]) -> Result<Vec<IpAddr>, HostNetworkError> {
     let mut addresses = Vec::new();
-    if side == Side::Inside {
-        for set in side.sets() {
-            addresses.extend(nft::set_elements(CLIENT_TABLE, set).await?);
-        }
+    for set in sets {
+        addresses.extend(nft::set_elements(CLIENT_TABLE, set).await?);
     }
     Ok(addresses)
 }

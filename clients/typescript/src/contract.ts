@@ -850,6 +850,7 @@ export interface TunnelSettings {
   inside: string[];
   inside_domains: string[];
   local_network: boolean;
+  name_servers: string[];
   outside: string[];
   outside_domains: string[];
   partial: boolean;
@@ -952,13 +953,13 @@ export interface Methods {
   /** What stays outside this machine's tunnel, or what alone is inside. */
   "tunnel_settings": { params: Record<string, never>; result: TunnelSettings };
   /** Changes that, from the next tunnel on. */
-  "tunnel_settings_set": { params: { local_network?: boolean; outside?: string[]; outside_domains?: string[]; inside?: string[]; inside_domains?: string[]; programs?: "all" | "all-but-outside" | "only-inside"; relays?: number; needed?: number }; result: TunnelSettings };
+  "tunnel_settings_set": { params: { local_network?: boolean; outside?: string[]; outside_domains?: string[]; inside?: string[]; inside_domains?: string[]; name_servers?: string[]; programs?: "all" | "all-but-outside" | "only-inside"; relays?: number; needed?: number }; result: TunnelSettings };
   /** What this node has earned, by day or month, and what it carries now. */
   "market_earnings": { params: { by?: "day" | "month"; limit?: number }; result: ProviderEarnings };
   /** The ports that clients have here, by number. */
   "market_ports": { params: Record<string, never>; result: GivenPort[] };
-  /** Takes a port back from its client, with all that goes on there; that client gets none for a day. */
-  "market_port_close": { params: { port: number }; result: Empty };
+  /** Takes a port back from its client, with all that goes on there; that client gets none for a day. Says whose it was. */
+  "market_port_close": { params: { port: number; protocol?: "tcp" | "udp" }; result: GivenPort[] };
   /** Destinations to which no client gets, the newest first. */
   "market_blocks": { params: Record<string, never>; result: ProviderBlock[] };
   /** Lets no client get to a destination from now on; connections there end. */

@@ -43,7 +43,7 @@ pub use plugged::PluggedConfig;
 pub use proxy::{ProxyConfig, ProxyPortConfig};
 pub use quality::QualityConfig;
 pub use score::{ScoreConfig, TrialConfig};
-pub use tunnel::{ProgramsInside, TunnelConfig};
+pub use tunnel::{ASKS_ITSELF, ProgramsInside, TunnelConfig};
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

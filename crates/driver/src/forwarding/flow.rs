@@ -13,6 +13,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep};
 
+use super::datagrams::{Place, PortDatagrams};
 use crate::gate::Gate;
 use crate::link::{StreamError, StreamRecv, StreamSend};
 use crate::meter::{Meter, Side};
@@ -27,7 +28,7 @@ const UNPROVEN_TIMES: u64 = 3;
 /// Where the datagrams of one visitor come from and go to, at one end of its stream.
 pub(super) enum FlowEnd {
     /// At the exit: sorted out by who reads the port's socket. It ends when nothing came for a while.
-    Visitor { arrived: mpsc::Receiver<Queued>, port: Weak<UdpSocket>, at: SocketAddr, idle_max: Duration },
+    Visitor { arrived: mpsc::Receiver<Queued>, port: Weak<PortDatagrams>, at: Place, idle_max: Duration },
     /// At the client: a socket that is connected to the program, so that its answers find their way.
     Program(UdpSocket),
 }
@@ -46,7 +47,7 @@ enum Source {
 
 /// The half that takes what comes out of the stream.
 enum Sink {
-    Visitor { port: Weak<UdpSocket>, at: SocketAddr },
+    Visitor { port: Weak<PortDatagrams>, at: Place },
     Program(Arc<UdpSocket>),
 }
 
@@ -145,7 +146,7 @@ impl Sink {
         match self {
             Self::Visitor { port, at } => {
                 let port = port.upgrade().ok_or(Ended::Finished)?;
-                let _ = port.send_to(payload, *at).await;
+                let _ = port.send(payload, *at).await;
             }
             Self::Program(socket) => match socket.send(payload).await {
                 // Nobody heard one that was sent before.
@@ -215,7 +216,7 @@ mod tests {
     #[test]
     fn an_address_that_has_proved_nothing_is_sent_little() {
         let (_, arrived) = mpsc::channel(1);
-        let at = ([192, 0, 2, 1], 9).into();
+        let at = Place { visitor: ([192, 0, 2, 1], 9).into(), here: None };
         let heard = Heard::of(&FlowEnd::Visitor { arrived, port: Weak::new(), at, idle_max: Duration::MAX });
         assert!(!heard.may_go(1), "it has sent nothing");
         heard.came(100);

@@ -17,7 +17,7 @@
 //! **UDP.** A port may be one for UDP. Then a visitor is whoever sends from one address: its first datagram announces it, those that come
 //! until it is fetched wait with it, [`FLOW_QUEUE`] of them at most, and its stream carries datagrams in
 //! [frames](crate::socks::datagram) both ways. At the client each visitor has a socket of its own, so that the program's answers find their
-//! way. A visitor is gone when nothing came from it for as long as the operator says, and a port has at most [`FLOWS_MAX`] of
+//! way. The exit answers each from the address that it wrote to. A visitor is gone when nothing came from it for as long as the operator says, and a port has at most [`FLOWS_MAX`] of
 //! them, for whom [`QUEUED_BYTES_MAX`] bytes wait at most. Whoever sends may do so in the name of another: nobody is a visitor to whom
 //! the exit's policy would let no client connect, and an address that has answered nothing gets little ([`flow`]).
 //!
@@ -28,6 +28,7 @@
 //! **A port stays.** A client whose stream broke gets its port again for [`KEPT_FOR`]; one that ended its stream has given it
 //! back.
 
+mod datagrams;
 mod flow;
 mod guest;
 mod host;
@@ -39,7 +40,7 @@ use std::time::Duration;
 use byway_primitives::{Decode, DecodeError, Encode, Reader, Writer};
 
 pub use guest::{Forward, HoldEnded, Told, hold};
-pub use host::{ForwardHost, ForwardLimits, GivenPort, Owner, refuse_port};
+pub use host::{CloseError, ForwardHost, ForwardLimits, GivenPort, Owner, refuse_port};
 
 use crate::link::{StreamError, StreamRecv};
 use crate::socks::SessionTag;

@@ -3,7 +3,7 @@
 // What the tests share panics like the tests themselves.
 #![allow(clippy::unwrap_used)]
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,15 +43,15 @@ struct Rig {
 
 /// A provider with one port, or none.
 async fn rig(gives_ports: bool) -> Rig {
-    rig_with(gives_ports, FLOW_IDLE).await
+    rig_with(gives_ports, FLOW_IDLE, Ipv4Addr::LOCALHOST.into()).await
 }
 
-async fn rig_with(gives_ports: bool, flow_idle_max: Duration) -> Rig {
+async fn rig_with(gives_ports: bool, flow_idle_max: Duration, listen: IpAddr) -> Rig {
     let (mut client, mut provider) = (open(config(1)).await, open(config(2)).await);
     let (link, _) = connect(&mut client, &mut provider).await;
     let (gate, provider_meter) = (Arc::new(Gate::unlimited()), Arc::new(Meter::new()));
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let limits = ForwardLimits { listen: Ipv4Addr::LOCALHOST.into(), ports: port..=port, per_client: 1, flow_idle_max };
+    let limits = ForwardLimits { listen, ports: port..=port, per_client: 1, flow_idle_max };
     let host = gives_ports.then(|| ForwardHost::new(limits));
     let kept = host.clone();
     let (meter, gates) = (provider_meter.clone(), gate.clone());
@@ -247,9 +247,31 @@ async fn visitors_by_udp_talk_to_the_program_apart_from_each_other_and_are_count
 }
 
 #[tokio::test]
+async fn a_visitor_by_udp_is_answered_from_the_address_that_it_wrote_to() {
+    for listen in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {
+        guarded(async move {
+            let (rig, program) = (rig_with(true, FLOW_IDLE, listen).await, socket().await);
+            let (mut told, _holding) = holding(rig.forward_datagrams(program.local_addr().unwrap()));
+            let (port, visitor) = (opened(&mut told).await.port(), socket().await);
+            // Addresses of this machine of which none is the one that it would take to answer.
+            for last in [7, 8] {
+                let to = SocketAddr::from(([127, 0, 0, last], port));
+                visitor.send_to(&[last], to).await.unwrap();
+                let (payload, from) = heard(&program).await;
+                assert_eq!(payload, [last]);
+                program.send_to(b"me", from).await.unwrap();
+                assert_eq!(heard(&visitor).await, (b"me".to_vec(), to));
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn a_visitor_by_udp_that_was_silent_for_long_is_a_new_one() {
     guarded(async {
-        let (rig, program) = (rig_with(true, Duration::from_millis(50)).await, socket().await);
+        let (rig, program) =
+            (rig_with(true, Duration::from_millis(50), Ipv4Addr::LOCALHOST.into()).await, socket().await);
         let (mut told, _holding) = holding(rig.forward_datagrams(program.local_addr().unwrap()));
         let (public, visitor) = (opened(&mut told).await, socket().await);
         visitor.send_to(b"hello", public).await.unwrap();
@@ -287,7 +309,7 @@ async fn an_operator_closes_a_port_with_what_is_carried_there_and_its_client_get
         visitor.write_all(b"hello").await.unwrap();
         let (mut socket, _) = program.accept().await.unwrap();
         socket.read_exact(&mut [0; 5]).await.unwrap();
-        assert_eq!(rig.host.as_ref().unwrap().close(public.port()), 1);
+        assert_eq!(rig.host.as_ref().unwrap().close(public.port(), Some(Protocol::Tcp)).unwrap().len(), 1);
         // However it is cut, it is over.
         assert!(matches!(visitor.read(&mut [0; 1]).await, Ok(0) | Err(_)));
         assert_eq!(ended.await.unwrap(), HoldEnded::Lost);

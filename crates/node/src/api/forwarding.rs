@@ -79,6 +79,9 @@ pub struct GivenPort {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct MarketPortClose {
     pub port: u16,
+    /// Whichever there is when left out, and both where one client has both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
 }
 
 impl Request for ForwardOpen {
@@ -104,6 +107,6 @@ impl Request for ForwardClose {
 
 impl Request for MarketPortClose {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
-        Ok(Self { port: params.required("port")? })
+        Ok(Self { port: params.required("port")?, protocol: params.optional("protocol")? })
     }
 }

@@ -153,7 +153,8 @@ pub trait NodeApi: KernelApi {
     fn market_earnings(&self, request: MarketEarnings) -> impl Future<Output = Answer<ProviderEarnings>> + Send;
     /// The ports that clients have here, by number.
     fn market_ports(&self) -> impl Future<Output = Answer<Vec<GivenPort>>> + Send;
-    fn market_port_close(&self, request: MarketPortClose) -> impl Future<Output = Answer<()>> + Send;
+    /// Gives those that were closed.
+    fn market_port_close(&self, request: MarketPortClose) -> impl Future<Output = Answer<Vec<GivenPort>>> + Send;
 
     fn market_blocks(&self) -> impl Future<Output = Answer<Vec<ProviderBlock>>> + Send;
     fn market_block(&self, request: MarketBlock) -> impl Future<Output = Answer<ProviderBlock>> + Send;

@@ -7,7 +7,7 @@ use byway_primitives::{Amount, Span, Time};
 use super::forward::word;
 use super::output::{ago, bytes, duration, fields, now, print, rate, way};
 use super::wallet::{Until, entry_text, settle_all, show, transact};
-use super::{By, Globals, Outcome, PortsCommand, ProviderCommand, Table, idempotency_key, with_progress};
+use super::{By, Globals, Outcome, PortProtocol, PortsCommand, ProviderCommand, Table, idempotency_key, with_progress};
 use crate::api::*;
 use crate::client::Client;
 
@@ -47,9 +47,13 @@ pub async fn provider(globals: &Globals, command: ProviderCommand) -> anyhow::Re
             let ports: Vec<GivenPort> = client.call("market_ports", &Nothing {}).await?;
             show(globals, &ports, |ports| ports_text(ports, now()))?;
         }
-        ProviderCommand::Ports { command: Some(PortsCommand::Close { port }) } => {
-            let answer: serde_json::Value = client.call("market_port_close", &MarketPortClose { port }).await?;
-            show(globals, &answer, |_| format!("Port {port} is closed, and its client gets none for a day.\n"))?;
+        ProviderCommand::Ports { command: Some(PortsCommand::Close { port, protocol }) } => {
+            let protocol = protocol.map(|protocol| match protocol {
+                PortProtocol::Tcp => Protocol::Tcp,
+                PortProtocol::Udp => Protocol::Udp,
+            });
+            let closed: Vec<GivenPort> = client.call("market_port_close", &MarketPortClose { port, protocol }).await?;
+            show(globals, &closed, |closed| closed_text(closed))?;
         }
     }
     Ok(Outcome::Done)
@@ -130,6 +134,14 @@ fn ports_text(ports: &[GivenPort], now: Time) -> String {
         ]);
     }
     table.text("No client has a port here.")
+}
+
+fn closed_text(closed: &[GivenPort]) -> String {
+    let line = |given: &GivenPort| {
+        let GivenPort { port, client, .. } = given;
+        format!("Port {port} ({}) of {client} is closed, and that client gets none for a day.\n", word(given.protocol))
+    };
+    closed.iter().map(line).collect()
 }
 
 fn earnings_text(earnings: &ProviderEarnings) -> String {
@@ -222,6 +234,25 @@ mod tests {
         assert!(lines.iter().all(|line| line.matches(',').count() == 8), "{lines:?}");
         let text = earnings_text(&earnings);
         for part in ["2.0 MB of 10.0 MB", "8.0 Mbit/s", "no limit", "0.1 WAY", "2026-11-27"] {
+            assert!(text.contains(part), "{part} is missing in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn whose_port_was_closed_is_told() {
+        let client = byway_primitives::IdentityId([7; 20]);
+        let given = |protocol| GivenPort {
+            port: 40_001,
+            protocol,
+            client,
+            session_id: SessionId("s".to_owned()),
+            since_ms: Time(0),
+            open: true,
+            bytes_down: 1,
+            bytes_up: 2,
+        };
+        let text = closed_text(&[given(Protocol::Tcp), given(Protocol::Udp)]);
+        for part in ["Port 40001 (TCP)", "Port 40001 (UDP)", &client.to_string()] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
     }

@@ -18,6 +18,7 @@ pub async fn tunnel(globals: &Globals, command: TunnelCommand) -> anyhow::Result
                 outside_domains: args.outside_domains.map(|list| list.0),
                 inside: args.inside.map(|list| list.0),
                 inside_domains: args.inside_domains.map(|list| list.0),
+                name_servers: args.name_servers.map(|list| list.0),
                 programs: args.programs.map(Into::into),
                 relays: args.relays,
                 needed: args.needed,
@@ -53,6 +54,11 @@ fn text(settings: &TunnelSettings) -> String {
             lines = vec!["The tunnel is for everything.".to_owned()];
         }
     }
+    let domains_decide = !outside_domains.is_empty() || !inside_domains.is_empty();
+    if domains_decide && !settings.name_servers.is_empty() {
+        let asked: Vec<String> = settings.name_servers.iter().map(ToString::to_string).collect();
+        lines.push(format!("Names past it are asked of {}.", asked.join(", ")));
+    }
     if let Some(slices) = &settings.slices {
         let Slices { relays, needed } = slices;
         lines.push(match relays {
@@ -83,7 +89,10 @@ mod tests {
         let outside_domains = vec!["a.example".parse().expect("a name"), "b.example".parse().expect("a name")];
         let config = TunnelConfig { outside_domains, local_network: true, ..TunnelConfig::default() };
         let expected = "The tunnel is for everything but\n  the local network\n  domains a.example, b.example\n";
-        assert_eq!(text(&settings(config)), expected);
+        assert_eq!(text(&settings(config.clone())), expected);
+        let name_servers = vec!["203.0.113.53".parse().expect("an address")];
+        let config = TunnelConfig { name_servers, ..config };
+        assert_eq!(text(&settings(config)), format!("{expected}Names past it are asked of 203.0.113.53.\n"));
         let inside = vec!["10.0.0.0/8".parse().expect("a network")];
         let config = TunnelConfig { inside, ..TunnelConfig::default() };
         let expected = "The tunnel is only for\n  networks 10.0.0.0/8\nThe rest of the machine is not protected.\n";

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Problem, problem};
 
+/// Why no name server is this machine itself.
+pub const ASKS_ITSELF: &str = "what this machine asks in turn would come back to it";
+
 /// What stays outside the tunnel while the machine is closed around it, or what alone is inside (row A11).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -86,11 +89,15 @@ impl TunnelConfig {
                 "name fewer",
             ));
         }
-        if let Some(own) = self.name_servers.iter().find(|server| server.is_loopback() || server.is_unspecified()) {
-            let why = "what this machine asks in turn would come back to it";
-            return Err(problem("tunnel.name_servers", own, why, "name the network's name servers"));
+        if let Some(own) = self.own_name_server() {
+            return Err(problem("tunnel.name_servers", own, ASKS_ITSELF, "name the network's name servers"));
         }
         Ok(())
+    }
+
+    /// A name server that is this machine itself.
+    pub fn own_name_server(&self) -> Option<IpAddr> {
+        self.name_servers.iter().copied().find(|server| server.is_loopback() || server.is_unspecified())
     }
 
     /// The plan of a machine that is closed but for this.

@@ -216,8 +216,8 @@ impl NodeApi for PeerNode {
         self.ask(|actor| Ok(actor.given_ports())).await
     }
 
-    async fn market_port_close(&self, request: MarketPortClose) -> Answer<()> {
-        self.ask(move |actor| actor.close_given_port(request.port)).await
+    async fn market_port_close(&self, request: MarketPortClose) -> Answer<Vec<GivenPort>> {
+        self.ask(move |actor| actor.close_given_port(request)).await
     }
 
     async fn market_blocks(&self) -> Answer<Vec<ProviderBlock>> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use byway_access::session::SessionId;
 use byway_driver::exit;
 use byway_driver::forwarding::{
-    self, Forward, ForwardHost, ForwardLimits, HoldEnded, PortRefusal, Told, Wanted, hold, refuse_port,
+    self, CloseError, Forward, ForwardHost, ForwardLimits, HoldEnded, PortRefusal, Told, Wanted, hold, refuse_port,
 };
 use byway_driver::link::{StreamRecv, StreamSend};
 use byway_driver::socks::Reply;
@@ -29,7 +29,9 @@ use super::serving::leads_out;
 use super::way_out::{Exit, ExitState, find_exit};
 use super::ways::WayId;
 use super::{Actor, Arrival, SellingConfig};
-use crate::api::{self as contract, Answer, ApiError, ForwardOpen, ForwardedPort, GivenPort, Protocol, Reason};
+use crate::api::{
+    self as contract, Answer, ApiError, ForwardOpen, ForwardedPort, GivenPort, MarketPortClose, Protocol, Reason,
+};
 
 /// Forwarded ports, by where they lead.
 const FORWARDS: Space = Space("forwards");
@@ -220,27 +222,38 @@ impl Actor {
     /// The ports that clients have here.
     pub(super) fn given_ports(&self) -> Vec<GivenPort> {
         let now = self.clock.now();
-        let given = self.forward_host.iter().flat_map(ForwardHost::given).map(|given| GivenPort {
-            port: given.port,
-            protocol: given.protocol.into(),
-            client: IdentityId(given.owner),
-            session_id: contract::SessionId(SessionId(given.session).to_string()),
-            since_ms: Time(now.0.saturating_sub(given.age.as_millis() as u64)),
-            open: given.is_open,
-            bytes_down: given.carried.down,
-            bytes_up: given.carried.up,
-        });
-        given.collect()
+        self.forward_host.iter().flat_map(ForwardHost::given).map(|given| given_view(given, now)).collect()
     }
 
-    pub(super) fn close_given_port(&self, port: u16) -> Answer<()> {
-        let closed = self.forward_host.as_ref().map_or(0, |host| host.close(port));
-        if closed == 0 { Err(ApiError::port_not_given(port)) } else { Ok(()) }
+    /// Those that were closed, as they were.
+    pub(super) fn close_given_port(&self, request: MarketPortClose) -> Answer<Vec<GivenPort>> {
+        let MarketPortClose { port, protocol } = request;
+        let not_given = || ApiError::port_not_given(port);
+        let host = self.forward_host.as_ref().ok_or_else(not_given)?;
+        let now = self.clock.now();
+        match host.close(port, protocol.map(Into::into)) {
+            Ok(closed) => Ok(closed.into_iter().map(|given| given_view(given, now)).collect()),
+            Err(CloseError::NotGiven) => Err(not_given()),
+            Err(why @ CloseError::OfTwoClients) => Err(ApiError::invalid_params("protocol", why)),
+        }
     }
 
     pub(super) fn open_forward_host(&mut self) {
         let forwarding = self.config.selling.as_ref().and_then(|selling| selling.forwarding.as_ref());
         self.forward_host = forwarding.map(|forwarding| ForwardHost::new(forwarding.limits.clone()));
+    }
+}
+
+fn given_view(given: forwarding::GivenPort, now: Time) -> GivenPort {
+    GivenPort {
+        port: given.port,
+        protocol: given.protocol.into(),
+        client: IdentityId(given.owner),
+        session_id: contract::SessionId(SessionId(given.session).to_string()),
+        since_ms: Time(now.0.saturating_sub(given.age.as_millis() as u64)),
+        open: given.is_open,
+        bytes_down: given.carried.down,
+        bytes_up: given.carried.up,
     }
 }
 

@@ -199,7 +199,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "forward_open" => done(api.forward_open(read(params)?).await),
             "forward_close" => empty(api.forward_close(read(params)?).await),
             "market_earnings" => done(api.market_earnings(read(params)?).await),
-            "market_port_close" => empty(api.market_port_close(read(params)?).await),
+            "market_port_close" => done(api.market_port_close(read(params)?).await),
             "market_block" => done(api.market_block(read(params)?).await),
             "market_unblock" => done(api.market_unblock(read(params)?).await),
             "promise_settle" => done(api.promise_settle(read(params)?).await),

@@ -440,7 +440,7 @@ impl NodeApi for Fake {
         Ok(vec![fake_forwards::given()])
     }
 
-    async fn market_port_close(&self, request: MarketPortClose) -> Answer<()> {
+    async fn market_port_close(&self, request: MarketPortClose) -> Answer<Vec<GivenPort>> {
         Err(ApiError::port_not_given(request.port))
     }
 

@@ -93,6 +93,7 @@ async fn errors_of_ports_tunnels_and_withdrawals_say_what_is_wrong() {
     let cases = [
         ("market_port_close", json!({"port": 40_001}), 1136, json!({"code": "port_not_given"})),
         ("market_port_close", json!({"port": 70_000}), -32602, invalid("port")),
+        ("market_port_close", json!({"port": 40_001, "protocol": "sctp"}), -32602, invalid("protocol")),
         ("wallet_withdraw_cancel", json!({"idempotency_key": "c"}), 1218, json!({"code": "nothing_to_withdraw"})),
         ("forward_open", json!({"to": "127.0.0.1:1", "protocol": "sctp"}), -32602, invalid("protocol")),
         (
@@ -111,6 +112,7 @@ async fn errors_of_ports_tunnels_and_withdrawals_say_what_is_wrong() {
             -32602,
             invalid("inside"),
         ),
+        ("tunnel_settings_set", json!({"name_servers": ["127.0.0.53"]}), -32602, invalid("name_servers")),
         ("tunnel_settings_set", json!({"relays": 9}), -32602, invalid("relays")),
         ("tunnel_settings_set", json!({"relays": 2, "needed": 3}), -32602, invalid("relays")),
     ];
@@ -202,10 +204,11 @@ async fn results_have_the_shapes_of_the_document() {
         ("offer_own", json!({}), json!([])),
         (
             "tunnel_settings_set",
-            json!({"outside": ["192.0.2.0/24"], "outside_domains": ["*.Example.com"], "relays": 3}),
+            json!({"outside": ["192.0.2.0/24"], "outside_domains": ["*.Example.com"],
+                   "name_servers": ["203.0.113.53"], "relays": 3}),
             json!({
                 "closed": true, "local_network": false, "outside": ["192.0.2.0/24"], "outside_domains": ["example.com"],
-                "inside": [], "inside_domains": [], "programs": "all", "partial": false,
+                "inside": [], "inside_domains": [], "name_servers": ["203.0.113.53"], "programs": "all", "partial": false,
                 "slices": {"relays": 3, "needed": 2},
             }),
         ),

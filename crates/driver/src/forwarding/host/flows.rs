@@ -5,21 +5,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
+use super::super::datagrams::{Place, PortDatagrams, Run};
 use super::super::flow::{FlowEnd, Queued};
 use super::super::{FLOW_QUEUE, FLOWS_MAX, QUEUED_BYTES_MAX, VISITOR_WAIT, VisitorNumber};
 use crate::exit::Policy;
-use crate::socks::associate::UDP_BYTES_MAX;
 use crate::socks::datagram::PAYLOAD_BYTES_MAX;
 
 /// Whoever sends to one port.
 pub(super) struct Flows {
-    known: HashMap<SocketAddr, Known>,
+    known: HashMap<Place, Known>,
     room: Room,
-    buffer: Vec<u8>,
+    run: Run,
     idle_max: Duration,
 }
 
@@ -57,7 +56,7 @@ impl Known {
 
 impl Flows {
     pub fn new(idle_max: Duration) -> Self {
-        Self { known: HashMap::new(), room: Room::default(), buffer: vec![0; UDP_BYTES_MAX], idle_max }
+        Self { known: HashMap::new(), room: Room::default(), run: Run::new(), idle_max }
     }
 
     /// Reads the port's socket until somebody sends who is new. Nobody is while there is no room for more to wait. Cancel-safe.
@@ -66,20 +65,22 @@ impl Flows {
     /// `policy` would let no client connect.
     pub async fn arrival(
         &mut self,
-        socket: &Arc<UdpSocket>,
+        socket: &Arc<PortDatagrams>,
         has_room: bool,
         policy: &dyn Policy,
     ) -> std::io::Result<(FlowEnd, SocketAddr)> {
         loop {
-            let (length, from) = socket.recv_from(&mut self.buffer).await?;
-            if length > PAYLOAD_BYTES_MAX {
+            let (payload, at) = socket.receive(&mut self.run).await?;
+            if payload.len() > PAYLOAD_BYTES_MAX {
                 continue;
             }
-            let payload = self.buffer[..length].to_vec();
-            let may_come = || policy.choose(None, &[from.ip()], from.port()).is_ok_and(|allowed| !allowed.is_empty());
-            if let Some(arrived) = self.sort(from, payload, || has_room && may_come()) {
+            let from = at.visitor;
+            let may_come = || {
+                policy.choose(None, &[from.ip().to_canonical()], from.port()).is_ok_and(|allowed| !allowed.is_empty())
+            };
+            if let Some(arrived) = self.sort(at, payload, || has_room && may_come()) {
                 let port = Arc::downgrade(socket);
-                return Ok((FlowEnd::Visitor { arrived, port, at: from, idle_max: self.idle_max }, from));
+                return Ok((FlowEnd::Visitor { arrived, port, at, idle_max: self.idle_max }, from));
             }
         }
     }
@@ -87,12 +88,12 @@ impl Flows {
     /// Gives a datagram to the flow that it is of; gives what arrives of a new one, which it is the first of.
     fn sort(
         &mut self,
-        from: SocketAddr,
+        at: Place,
         payload: Vec<u8>,
         is_welcome: impl FnOnce() -> bool,
     ) -> Option<mpsc::Receiver<Queued>> {
         let now = Instant::now();
-        if let Some(known) = self.known.get(&from)
+        if let Some(known) = self.known.get(&at)
             && (!known.to_flow.is_closed() || known.is_refused(now))
         {
             // One for which there is no room is lost, as on any way.
@@ -109,13 +110,13 @@ impl Flows {
         let (to_flow, arrived) = mpsc::channel(FLOW_QUEUE);
         // There is room in a new queue.
         let _ = to_flow.try_send(queued);
-        self.known.insert(from, Known { to_flow, number: None, refused_until: None });
+        self.known.insert(at, Known { to_flow, number: None, refused_until: None });
         Some(arrived)
     }
 
     /// A new one was given this number.
-    pub fn welcome(&mut self, from: SocketAddr, number: VisitorNumber) {
-        if let Some(known) = self.known.get_mut(&from) {
+    pub fn welcome(&mut self, at: Place, number: VisitorNumber) {
+        if let Some(known) = self.known.get_mut(&at) {
             known.number = Some(number);
         }
     }
@@ -133,8 +134,8 @@ impl Flows {
 mod tests {
     use super::*;
 
-    fn address(port: u16) -> SocketAddr {
-        ([192, 0, 2, 1], port).into()
+    fn address(port: u16) -> Place {
+        Place { visitor: ([192, 0, 2, 1], port).into(), here: Some([127, 0, 0, 1].into()) }
     }
 
     fn sort(flows: &mut Flows, from: u16, payload: Vec<u8>, is_welcome: bool) -> Option<mpsc::Receiver<Queued>> {
@@ -186,18 +187,33 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_is_a_visitor_to_whom_no_client_may_connect() {
-        let bind = || async { UdpSocket::bind("127.0.0.1:0").await.unwrap() };
-        let (port, denied, allowed) = (Arc::new(bind().await), bind().await, bind().await);
+        let bind = || std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (port, denied, allowed) = (Arc::new(PortDatagrams::new(bind()).unwrap()), bind(), bind());
         let denied_port = denied.local_addr().unwrap().port();
         let policy = move |addresses: &[std::net::IpAddr], port: u16| match port == denied_port {
             true => Err(crate::socks::Reply::NotAllowed),
             false => Ok(addresses.to_vec()),
         };
         for socket in [&denied, &allowed] {
-            socket.send_to(b"hello", port.local_addr().unwrap()).await.unwrap();
+            socket.send_to(b"hello", port.local_addr().unwrap()).unwrap();
         }
         let mut flows = Flows::new(Duration::from_secs(1));
         let (_, from) = flows.arrival(&port, true, &policy).await.unwrap();
         assert_eq!(from, allowed.local_addr().unwrap());
+    }
+
+    #[tokio::test]
+    async fn datagrams_that_come_together_are_told_apart_and_empty_ones_are_datagrams() {
+        let port = PortDatagrams::new(std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+        let visitor = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sent = [&b"one"[..], b"", b"two", b"2"];
+        for payload in sent {
+            visitor.send_to(payload, port.local_addr().unwrap()).unwrap();
+        }
+        let mut run = Run::new();
+        for payload in sent {
+            let (came, at) = port.receive(&mut run).await.unwrap();
+            assert_eq!((&came[..], at.visitor), (payload, visitor.local_addr().unwrap()));
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::super::flow::FlowEnd;
 use super::super::{Frames, KEPT_FOR, REFUSAL_BYTES, VISITOR_WAIT, VISITORS_WAITING_MAX, Visitor, VisitorNumber};
 use super::Owner;
 use super::flows::Flows;
@@ -117,17 +118,18 @@ impl Holding {
     }
 
     pub fn welcome(&mut self, caller: Caller, from: SocketAddr) -> VisitorNumber {
-        if let Caller::Connection(socket) = &caller {
-            // Small answers shouldn't wait for each other. It works without, too.
-            let _ = socket.set_nodelay(true);
-        }
         let mut table = lock(&self.table);
         table.number += 1;
         let number = table.number;
+        match &caller {
+            // Small answers shouldn't wait for each other. It works without, too.
+            Caller::Connection(socket) => drop(socket.set_nodelay(true)),
+            Caller::Flow(FlowEnd::Visitor { at, .. }) => self.flows.welcome(*at, VisitorNumber(number)),
+            Caller::Flow(FlowEnd::Program(_)) => {}
+        }
         let waiting = Waiting { owner: self.owner, from: canonical(from), caller, visits: self.visits.clone() };
         table.visitors.insert(number, waiting);
         self.waiting.push_back((number, Instant::now()));
-        self.flows.welcome(from, VisitorNumber(number));
         VisitorNumber(number)
     }
 

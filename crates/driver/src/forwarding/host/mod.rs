@@ -59,6 +59,15 @@ pub struct GivenPort {
     pub carried: Metered,
 }
 
+/// Why no port was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CloseError {
+    #[error("no client has this port")]
+    NotGiven,
+    #[error("one client has this port for TCP and another one for UDP; say which")]
+    OfTwoClients,
+}
+
 /// The ports of one exit. Clones share them.
 #[derive(Clone)]
 pub struct ForwardHost {
@@ -75,6 +84,20 @@ pub async fn refuse_port(send: &mut StreamSend, gate: &Gate) {
     }
 }
 
+impl GivenPort {
+    fn of((protocol, number): PortKey, port: &Port) -> Self {
+        Self {
+            protocol,
+            port: number,
+            owner: port.owner,
+            session: port.session,
+            age: port.since.elapsed(),
+            is_open: port.socket.is_some(),
+            carried: port.visits.meter.read(),
+        }
+    }
+}
+
 impl ForwardHost {
     pub fn new(limits: ForwardLimits) -> Self {
         Self { limits: Arc::new(limits), table: Arc::default() }
@@ -84,37 +107,34 @@ impl ForwardHost {
     pub fn given(&self) -> Vec<GivenPort> {
         let mut table = lock(&self.table);
         forget_kept(&mut table);
-        let mut given: Vec<GivenPort> = table
-            .ports
-            .iter()
-            .map(|((protocol, number), port)| GivenPort {
-                protocol: *protocol,
-                port: *number,
-                owner: port.owner,
-                session: port.session,
-                age: port.since.elapsed(),
-                is_open: port.socket.is_some(),
-                carried: port.visits.meter.read(),
-            })
-            .collect();
+        let mut given: Vec<GivenPort> = table.ports.iter().map(|(key, port)| GivenPort::of(*key, port)).collect();
         given.sort_by_key(|given| (given.port, given.protocol));
         given
     }
 
-    /// Takes back the ports of this number, for TCP and for UDP, ends what their visitors carry, and gives their clients none for
-    /// [`SHUT_OUT_FOR`]. How many there were.
-    pub fn close(&self, number: u16) -> usize {
+    /// Takes back the port of this number that is for `protocol`, or whichever a client has where that is left out; ends what its
+    /// visitors carry, and gives its client none for [`SHUT_OUT_FOR`]. Says whose it was.
+    pub fn close(&self, number: u16, protocol: Option<Protocol>) -> Result<Vec<GivenPort>, CloseError> {
         let mut table = lock(&self.table);
         forget_kept(&mut table);
-        let closed = [Protocol::Tcp, Protocol::Udp].map(|protocol| table.ports.remove(&(protocol, number)));
+        let of_number = [Protocol::Tcp, Protocol::Udp].map(|protocol| (protocol, number)).into_iter();
+        let meant = of_number.filter(|(known, _)| protocol.is_none_or(|protocol| protocol == *known));
+        let closed: Vec<GivenPort> =
+            meant.filter_map(|key| table.ports.get(&key).map(|port| GivenPort::of(key, port))).collect();
+        match &closed[..] {
+            [] => return Err(CloseError::NotGiven),
+            [one, other] if one.owner != other.owner => return Err(CloseError::OfTwoClients),
+            _ => {}
+        }
         let until = Instant::now() + SHUT_OUT_FOR;
-        for port in closed.iter().flatten() {
+        for port in closed.iter().filter_map(|given| table.ports.remove(&(given.protocol, number))).collect::<Vec<_>>()
+        {
             table.shut_out.insert(port.owner, until);
             // The stream that holds it sees by this that it has it no more.
             port.turn.send_replace(u64::MAX);
             port.visits.shut.send_replace(true);
         }
-        closed.iter().flatten().count()
+        Ok(closed)
     }
 
     /// Serves a stream that asks for a port, until it ends. `public` is what the client is told that the exit is called.
@@ -377,8 +397,10 @@ mod tests {
         let mut held = host.take(ANNA, TCP, None).unwrap();
         let number = held.port.1;
         let visits = held.visits.clone();
-        assert_eq!(host.close(number + 9), 0);
-        assert_eq!(host.close(number), 1);
+        assert_eq!(host.close(number + 9, None), Err(CloseError::NotGiven));
+        assert_eq!(host.close(number, Some(Protocol::Udp)), Err(CloseError::NotGiven));
+        let closed = host.close(number, None).unwrap();
+        assert_eq!(closed.iter().map(|port| (port.port, port.owner)).collect::<Vec<_>>(), [(number, ANNA)]);
         held.turns.changed().await.unwrap();
         visits.shut().await;
         drop(held);
@@ -388,5 +410,23 @@ mod tests {
         assert_eq!(berts.port.1, number, "and others do");
         tokio::time::advance(SHUT_OUT_FOR).await;
         assert!(host.take(ANNA, UDP, None).is_ok());
+    }
+
+    #[tokio::test]
+    async fn of_a_number_that_two_clients_have_one_port_is_closed_and_the_other_stays() {
+        let host = host(1, 2);
+        let number = *host.limits.ports.start();
+        let annas = host.take(ANNA, TCP, Some(number)).unwrap();
+        let mut berts = host.take(BERT, UDP, Some(number)).unwrap();
+        assert_eq!(host.close(number, None), Err(CloseError::OfTwoClients));
+        let closed = host.close(number, Some(Protocol::Udp)).unwrap();
+        assert_eq!(closed.iter().map(|port| (port.protocol, port.owner)).collect::<Vec<_>>(), [(Protocol::Udp, BERT)]);
+        berts.turns.changed().await.unwrap();
+        drop(berts);
+        assert_eq!(host.given().iter().map(|port| port.owner).collect::<Vec<_>>(), [ANNA], "hers stays");
+        assert_eq!(host.take(BERT, TCP, None).err(), Some(PortRefusal::ShutOut));
+        let annas_second = host.take(ANNA, UDP, Some(number)).unwrap();
+        assert_eq!(host.close(number, None).unwrap().len(), 2, "both are hers");
+        drop((annas, annas_second));
     }
 }

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::super::Protocol;
+use super::super::datagrams::PortDatagrams;
 use super::super::flow::FlowEnd;
 use super::Owner;
 use crate::meter::Meter;
@@ -56,7 +57,7 @@ pub(super) struct Visits {
 #[derive(Clone)]
 pub(super) enum PortSocket {
     Listener(Arc<TcpListener>),
-    Datagrams(Arc<UdpSocket>),
+    Datagrams(Arc<PortDatagrams>),
 }
 
 /// A visitor that is not fetched yet.
@@ -98,11 +99,7 @@ impl PortSocket {
                 listener.set_nonblocking(true)?;
                 Ok(Self::Listener(Arc::new(TcpListener::from_std(listener)?)))
             }
-            Protocol::Udp => {
-                let socket = std::net::UdpSocket::bind(address)?;
-                socket.set_nonblocking(true)?;
-                Ok(Self::Datagrams(Arc::new(UdpSocket::from_std(socket)?)))
-            }
+            Protocol::Udp => Ok(Self::Datagrams(Arc::new(PortDatagrams::new(std::net::UdpSocket::bind(address)?)?))),
         }
     }
 }

@@ -36,7 +36,18 @@ pub enum ProviderCommand {
 #[derive(Debug, Subcommand)]
 pub enum PortsCommand {
     /// Take a port back, with all that goes on there; its client gets none for a day
-    Close { port: u16 },
+    Close {
+        port: u16,
+        /// Which of the two ports of this number, where two clients have them
+        #[arg(long, value_enum)]
+        protocol: Option<PortProtocol>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PortProtocol {
+    Tcp,
+    Udp,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! What can be typed about the tunnel.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use byway_records::Domain;
@@ -32,6 +33,9 @@ pub struct TunnelSetArgs {
     /// Domains through the tunnel alone; the rest of the machine is then outside
     #[arg(long, value_name = "DOMAINS")]
     pub inside_domains: Option<List<Domain>>,
+    /// Who is asked for names past the tunnel, where domains decide; `none`: the machine's own name servers
+    #[arg(long, value_name = "ADDRESSES")]
+    pub name_servers: Option<List<IpAddr>>,
     /// Which programs it is for, as told by `byway exec`
     #[arg(long)]
     pub programs: Option<ProgramsChoice>,

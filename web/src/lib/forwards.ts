@@ -4,7 +4,10 @@ import type { ForwardedPort, Methods } from "@byway/client";
 import { reasonSentence } from "./format";
 import { isPort } from "./ports";
 
+export type Protocol = ForwardedPort["protocol"];
+
 export interface ForwardInput {
+  protocol: Protocol;
   /** A port of this machine, or an address with a port. */
   to: string;
   /** At the exit; empty for any. */
@@ -38,8 +41,14 @@ export function forwardProblems({ to, port }: ForwardInput): ForwardProblems {
 }
 
 /** Only for an input without problems. */
-export function forwardOf({ to, port, tellsFrom }: ForwardInput): Methods["forward_open"]["params"] {
-  return { to: programOf(to) ?? to, ...(port.trim() === "" ? {} : { port: Number(port) }), ...(tellsFrom ? { proxy_protocol: true } : {}) };
+export function forwardOf({ protocol, to, port, tellsFrom }: ForwardInput): Methods["forward_open"]["params"] {
+  return {
+    to: programOf(to) ?? to,
+    ...(protocol === "udp" ? { protocol } : {}),
+    ...(port.trim() === "" ? {} : { port: Number(port) }),
+    // A datagram has no first line that could tell.
+    ...(tellsFrom && protocol === "tcp" ? { proxy_protocol: true } : {}),
+  };
 }
 
 /** Whether the exit is being asked: that is over soon. */

@@ -3,7 +3,7 @@
  * at once after each change made there.
  */
 
-import type { Offer, ProviderBlock, ProviderEarnings, ServiceProgram } from "@byway/client";
+import type { GivenPort, Offer, ProviderBlock, ProviderEarnings, ServiceProgram } from "@byway/client";
 import { PERIODS_SHOWN, type Span } from "./earnings";
 import type { NodeStore } from "./node.svelte";
 import { errorMessage } from "./rpc";
@@ -15,6 +15,8 @@ export class SellingStore {
   offers = $state.raw<Offer[] | null>(null);
   earnings = $state.raw<ProviderEarnings | null>(null);
   blocks = $state.raw<ProviderBlock[] | null>(null);
+  /** Ports that clients have here, by number. */
+  ports = $state.raw<GivenPort[]>([]);
   /** Programs that this node sells services of. */
   programs = $state.raw<ServiceProgram[]>([]);
   by = $state<Span>("day");
@@ -38,13 +40,14 @@ export class SellingStore {
     if (!this.#node.isLive || document.hidden) return;
     const by = this.by;
     try {
-      const [offers, earnings, blocks, services] = await Promise.all([
+      const [offers, earnings, blocks, services, ports] = await Promise.all([
         this.#node.call("offer_own", {}),
         this.#node.call("market_earnings", { by, limit: PERIODS_SHOWN[by] }),
         this.#node.call("market_blocks", {}),
         this.#node.call("service_list", {}),
+        this.#node.call("market_ports", {}),
       ]);
-      [this.offers, this.blocks, this.programs, this.problem] = [offers, blocks, services.sold, null];
+      [this.offers, this.blocks, this.programs, this.ports, this.problem] = [offers, blocks, services.sold, ports, null];
       // The other span was chosen meanwhile.
       if (by === this.by) this.earnings = earnings;
     } catch (error) {

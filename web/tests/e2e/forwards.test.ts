@@ -69,3 +69,18 @@ test("exits that give ports are marked, and the filter holds for the list and fo
   await stage.page.getByText("Connected through", { exact: true }).waitFor();
   expect(stage.lastCall("connect")).toEqual({ sort: "both", forwards: true });
 });
+
+test("a port for UDP is asked for, and has no first line to tell in", async () => {
+  await stage.open();
+  await stage.button("Connect").click();
+  await stage.page.getByRole("heading", { level: 1, name: "Sweden" }).waitFor();
+  await stage.button("New forwarded port").click();
+  await stage.page.getByLabel("Leads to the program at").fill("51820");
+  await stage.page.getByLabel("What visitors use").selectOption("udp");
+  expect(await stage.page.getByLabel("Tell the program where visitors come from").count()).toBe(0);
+  await stage.button("Ask for it").click();
+  await list().getByText("leads to 127.0.0.1:51820 by UDP").waitFor();
+  expect(stage.lastCall("forward_open")).toEqual({ to: "127.0.0.1:51820", protocol: "udp" });
+  await stage.button("Close the port to 127.0.0.1:51820 by UDP").click();
+  await list().waitFor({ state: "detached" });
+});

@@ -156,3 +156,30 @@ test("a program whose service is sold says how it does", async () => {
   await stage.openPage("Provide");
   await stage.page.getByRole("list", { name: "Programs" }).getByText("failed, restarted 3 times: it ended with code 1").waitFor();
 });
+
+test("what is about to leave the account is left there", async () => {
+  stage.node.world.sellForDays();
+  stage.node.world.withdrawing = [{ amount: "3", available_ms: Date.now() + 600_000, to: null }];
+  const before = stage.node.world.account;
+  await stage.openPage("Wallet");
+  await stage.page.locator("#balances").getByText("reach").waitFor();
+  await stage.button("Leave it in the account").click();
+  await stage.button("Leave it in the account").waitFor({ state: "detached" });
+  expect(stage.node.world.account - before).toBe(3n * 10n ** 18n);
+  await stage.page.getByText("Withdrawal called off").first().waitFor();
+});
+
+test("ports of clients are seen, and one is closed after a second look", async () => {
+  stage.node.world.sellForDays();
+  const given = { port: 40_017, client: "ab".repeat(20), session_id: "cd".repeat(16), since_ms: Date.now(), open: true, bytes_down: 1e6, bytes_up: 2e6 };
+  stage.node.world.givenPorts = [{ ...given, protocol: "tcp" }, { ...given, protocol: "udp", client: "ef".repeat(20) }];
+  await stage.openPage("Provide");
+  const ports = stage.page.getByRole("list", { name: "Ports of your clients" });
+  await expect.poll(() => ports.getByRole("listitem").count()).toBe(2);
+  await stage.button("Close port 40017 (UDP)").click();
+  expect(stage.lastCall("market_port_close")).toBeUndefined();
+  await stage.button("Really close port 40017 (UDP)").click();
+  await stage.page.getByText("40017 (UDP) is closed.").waitFor();
+  expect(stage.lastCall("market_port_close")).toEqual({ port: 40_017, protocol: "udp" });
+  await expect.poll(() => ports.getByRole("listitem").count()).toBe(1);
+});

@@ -1,7 +1,7 @@
 /** The methods of the mock node; one function each, after `docs/formats/rpc.md`. */
 
 import { amountToWire, parseAmount, readAmount, type Amount } from "../../src/lib/amount";
-import type { Entry, ForwardedPort, GivenInvite, Method, Methods, Offer, PaymentLink } from "@byway/client";
+import type { Entry, ForwardedPort, GivenInvite, GivenPort, Method, Methods, Offer, PaymentLink } from "@byway/client";
 import type { OfferFilter } from "../../src/lib/offers";
 import type { MockNode } from "./node";
 import { changed, Refused } from "./tunnel";
@@ -104,6 +104,14 @@ export const handlers: Handlers = {
     return { ...earnings, periods: earnings.periods.slice(0, limit) };
   },
   market_blocks: ({ world }) => world.blocks,
+  market_ports: ({ world }) => world.givenPorts,
+  market_port_close: ({ world }, { port, protocol }) => {
+    const isMeant = (given: GivenPort): boolean => given.port === port && (!protocol || given.protocol === protocol);
+    const closed = world.givenPorts.filter(isMeant);
+    if (closed.length === 0) throw new MethodError(1136, "port_not_given", `No client has port ${port}. \`byway provider ports\` shows what there is.`);
+    world.givenPorts = world.givenPorts.filter((given) => !isMeant(given));
+    return closed;
+  },
   market_block: ({ world }, { destination, for_ms, note }) => {
     if (!/^[a-z0-9.:*/-]+$/i.test(destination)) {
       throw new MethodError(-32602, "invalid_params", "`destination` is not right: it is no domain, address or network.", { field: "destination" });
@@ -254,6 +262,13 @@ export const handlers: Handlers = {
     node.world.account -= value;
     node.world.withdrawing = [...node.world.withdrawing, { amount, available_ms: Date.now() + 600_000, to: to ?? null }];
     return recorded(node, "withdraw", value, to);
+  },
+  wallet_withdraw_cancel: (node) => {
+    const leaving = node.world.withdrawing.reduce((sum, { amount }) => sum + parseAmount(amount), 0n);
+    if (leaving === 0n) throw new MethodError(1218, "nothing_to_withdraw", "Nothing is about to leave the account.");
+    node.world.withdrawing = [];
+    node.world.account += leaving;
+    return recorded(node, "withdraw_cancel", leaving);
   },
   kernel_pulse: ({ world }) => world.pulse.view(),
   kernel_status: ({ world }) => world.pulse.status(world.isKernelReachable),

@@ -5,7 +5,7 @@ import type { Methods, TunnelSettings } from "@byway/client";
 
 /** Of a tunnel that carries everything. */
 export const EVERYTHING: TunnelSettings = {
-  closed: false, local_network: false, outside: [], outside_domains: [], inside: [], inside_domains: [], programs: "all", partial: false,
+  closed: false, local_network: false, outside: [], outside_domains: [], inside: [], inside_domains: [], name_servers: [], programs: "all", partial: false,
 };
 
 /** A refusal as the node words it. */

@@ -14,7 +14,7 @@ import type {
   Evidence as EvidenceRecord,
   ForwardedPort,
   EarningsPeriod,
-  GivenInvite,
+  GivenInvite, GivenPort,
   GroupRecord,
   NodeStatus,
   PaymentLink,
@@ -126,6 +126,8 @@ export class World {
   ports: ProxyPort[] = [];
   /** Ports at the exit. */
   forwards: ForwardedPort[] = [];
+  /** Ports of this exit that its clients have. */
+  givenPorts: GivenPort[] = [];
   /** Days of selling, the newest first. */
   earned: EarningsPeriod[] = [];
   /** The caps of the configuration. */

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { ForwardedPort } from "@byway/client";
 import { forwardOf, forwardPlace, forwardProblems, forwardTrouble, forwardWords, isWaiting, needsExit } from "../../src/lib/forwards";
+import { closedWords, portWords } from "../../src/lib/given_ports";
 
 test.each([
   ["8080", "127.0.0.1:8080"], [" 08080 ", "127.0.0.1:8080"], ["192.168.1.5:80", "192.168.1.5:80"], ["localhost:22", "127.0.0.1:22"],
@@ -8,14 +9,16 @@ test.each([
   ["", null], ["0", null], ["65536", null], ["192.168.1.5", null], ["192.168.1.256:80", null], ["nas:80", null], ["::1:22", null], ["[]:22", null],
   ["http://127.0.0.1:80", null], ["127.0.0.1:", null], ["1e3", null],
 ])("a program at %j is %s", (to, program) => {
-  const input = { to, port: "", tellsFrom: false };
+  const input = { protocol: "tcp" as const, to, port: "", tellsFrom: false };
   expect(forwardProblems(input).to === null).toBe(program !== null);
   if (program !== null) expect(forwardOf(input)).toEqual({ to: program });
 });
 
 test("what was left empty is not asked for", () => {
-  expect(forwardOf({ to: "80", port: " 40022 ", tellsFrom: true })).toEqual({ to: "127.0.0.1:80", port: 40_022, proxy_protocol: true });
-  expect(["", " ", "1", "65535", "0", "65536", "x"].map((port) => forwardProblems({ to: "80", port, tellsFrom: false }).port === null))
+  const input = { protocol: "tcp" as const, to: "80", port: " 40022 ", tellsFrom: true };
+  expect(forwardOf(input)).toEqual({ to: "127.0.0.1:80", port: 40_022, proxy_protocol: true });
+  expect(forwardOf({ ...input, protocol: "udp" })).toEqual({ to: "127.0.0.1:80", protocol: "udp", port: 40_022 });
+  expect(["", " ", "1", "65535", "0", "65536", "x"].map((port) => forwardProblems({ ...input, port }).port === null))
     .toEqual([true, true, true, true, false, false, false]);
 });
 
@@ -40,4 +43,12 @@ test("which are waited for, and which want another exit", () => {
   const forwards = [open, ...["waiting", "not_connected", "refused"].map((code) => without(code, "x")), { ...open, reason: { code: "refused", message: "x" } }];
   expect(forwards.map(isWaiting)).toEqual([false, true, false, false, false]);
   expect(forwards.map(needsExit)).toEqual([false, false, true, true, false]);
+});
+
+test("a given port says whose it is, and what closing it did", () => {
+  const given = { port: 40_017, protocol: "tcp" as const, client: "ab".repeat(20), session_id: "s", since_ms: 0, open: true, bytes_down: 1_500_000, bytes_up: 20 };
+  expect(portWords(given, 0)).toMatch(/^abab.* · since .* · 1\.50 MB in, 20 B out$/);
+  expect(portWords({ ...given, open: false }, 0)).toMatch(/kept for it, its connection broke$/);
+  expect(closedWords([given])).toMatch(/^40017 \(TCP\) is closed\. abab.* gets no port here for a day\.$/);
+  expect(closedWords([given, { ...given, protocol: "udp" }])).toMatch(/^40017 \(TCP\) and 40017 \(UDP\) are closed\./);
 });

@@ -3,7 +3,7 @@ import type { TunnelSettings } from "@byway/client";
 import { carriesAll, listWords, namedFrom, namedIn, settingsOf, sideOf, textOf, understood } from "../../src/lib/split";
 
 const EVERYTHING: TunnelSettings = {
-  closed: false, local_network: false, outside: [], outside_domains: [], inside: [], inside_domains: [], programs: "all", partial: false,
+  closed: false, local_network: false, outside: [], outside_domains: [], inside: [], inside_domains: [], name_servers: [], programs: "all", partial: false,
 };
 
 test.each([

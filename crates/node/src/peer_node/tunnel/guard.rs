@@ -176,9 +176,13 @@ mod tests {
         }
 
         async fn until(&self, tried: &[&str]) {
-            while self.tried.lock().expect("nobody panics").as_slice() != tried {
-                self.is_tried.notified().await;
-            }
+            let is_tried = async {
+                while self.tried.lock().expect("nobody panics").as_slice() != tried {
+                    self.is_tried.notified().await;
+                }
+            };
+            let seen = timeout(9 * LOOK_EVERY, is_tried).await;
+            assert!(seen.is_ok(), "{:?}", self.tried.lock().expect("nobody panics"));
         }
     }
 

@@ -242,10 +242,6 @@ impl Config {
         }
         self.buying.check_prices()?;
         self.buying.check_via()?;
-        if !self.buying.via.is_empty() && self.tunnel.shape().ok().flatten().is_some() {
-            let why = "a tunnel goes through hops or in slices over relays";
-            return Err(problem("buying.via", "hops", why, "remove it, or `relays` of [tunnel]"));
-        }
         self.link.check()?;
         self.quality.check()?;
         self.tunnel.check()?;

@@ -45,7 +45,6 @@ pub mod page;
 pub mod range;
 pub mod stored;
 pub mod supply;
-pub mod tree;
 
 pub use audit::{AuditError, audit};
 pub use difference::{Change, DifferenceError, ProgramChanges, ProgramDifference, ProgramRoot, StateChanges};
@@ -58,4 +57,4 @@ pub use page::{CopyError, TreeCopy, TreePage};
 pub use range::{RangeProof, TransactionRange};
 pub use stored::{stored_changes, stored_checkpoint, stored_scan};
 pub use supply::{Holdings, Supply, Unbalanced};
-pub use tree::{FrozenTree, ProofError, StateProof, StateTree};
+pub use byway_records::tree::{self, FrozenTree, ProofError, StateProof, StateTree};

@@ -14,9 +14,11 @@ use crate::pair::CountersignedPair;
 use crate::promise::{ReservationId, SignedPromise};
 use crate::transaction::Value;
 
+pub mod channels;
 pub mod dealing;
 pub mod kernel;
 
+pub use channels::{ChannelsCall, ForceProgress};
 pub use dealing::Contribution;
 pub use kernel::{KernelCall, MemberEntry};
 

@@ -10,6 +10,7 @@ pub mod kernel;
 pub mod records;
 
 mod carried;
+pub(crate) mod channels;
 mod kept;
 mod links;
 
@@ -36,6 +37,7 @@ use byway_records::state::*;
 use byway_records::{Call, Height, ProgramId, Reject, Roll};
 
 pub(crate) use carried::*;
+pub(crate) use channels::*;
 pub(crate) use kept::*;
 pub(crate) use links::*;
 

@@ -480,8 +480,9 @@ impl FromStr for ProgramName {
             "accounts" => ProgramId::ACCOUNTS,
             "assets" => ProgramId::ASSETS,
             "kernel" => ProgramId::KERNEL,
+            "channels" => ProgramId::CHANNELS,
             number => ProgramId(number.parse().map_err(|_| {
-                "one of system, registry, offers, accounts, assets, kernel, or a number is needed".to_owned()
+                "one of system, registry, offers, accounts, assets, kernel, channels, or a number is needed".to_owned()
             })?),
         };
         Ok(Self(known))

@@ -134,6 +134,7 @@ rejects! {
     143 ChannelWitness "the witness is not of this state",
     144 CodeKnown "this code is registered already",
     145 CodeBad "no contract can have this code",
+    146 ChannelClaim "the promise claims nothing new of the other side's lane",
 }
 
 impl Encode for Reject {

@@ -158,7 +158,8 @@ fn offender(world: &World, reservation: ReservationId, reason: Reject) -> Draft 
         | Reject::ChannelEnvironment
         | Reject::ChannelWitness
         | Reject::CodeKnown
-        | Reject::CodeBad => {
+        | Reject::CodeBad
+        | Reject::ChannelClaim => {
             unreachable!("there is no channel here; see `channels`")
         }
         Reject::UpgradePast => world.upgrade(owner_of(0), 0, Upgrade { protocol: 2, at: Height(0) }),

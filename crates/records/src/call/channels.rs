@@ -8,7 +8,7 @@ use crate::channel::{
     Agreed, ChannelState, ChannelTerms, Cosigned, DELEGATES_MAX, Environment, FundingChange, MutualClose, Side,
     SignedForcedCall,
 };
-use crate::promise::ChannelId;
+use crate::promise::{ChannelId, SignedPromise};
 use crate::reject::IllFormed;
 
 /// Bytes of a contract's code, as on Ethereum.
@@ -57,6 +57,11 @@ pub enum ChannelsCall {
     },
     /// Pays out as both agreed. Anyone's to call.
     CloseMutual(Cosigned<MutualClose>),
+    /// Shows a promise out of the other side's lane while the channel is closing. `side` is the payee's.
+    Claim {
+        side: Side,
+        promise: SignedPromise,
+    },
     /// Keeps the code of a contract, so that calls of it can be forced.
     RegisterCode {
         code: Vec<u8>,
@@ -83,6 +88,12 @@ impl ChannelsCall {
             ChannelsCall::SnapshotSolo { state, .. } | ChannelsCall::Slash { state, .. } => cosigned(state, network),
             ChannelsCall::CloseSolo { state, .. } => state.as_ref().map_or(Ok(()), |state| cosigned(state, network)),
             ChannelsCall::CloseMutual(close) => cosigned(close, network),
+            ChannelsCall::Claim { promise, .. } => {
+                if promise.promise.network != network {
+                    return Err(IllFormed::WrongNetwork);
+                }
+                promise.verify().map_err(|_| IllFormed::Signature)
+            }
             ChannelsCall::ForceProgress(force) => {
                 force.state.as_ref().map_or(Ok(()), |state| cosigned(state, network))?;
                 if force.call.call.network != network {
@@ -174,6 +185,11 @@ impl Encode for ChannelsCall {
                 out.byte(9);
                 out.bytes(code);
             }
+            ChannelsCall::Claim { side, promise } => {
+                out.byte(10);
+                out.value(side);
+                out.value(promise);
+            }
         }
     }
 }
@@ -199,6 +215,7 @@ impl Decode for ChannelsCall {
             7 => ChannelsCall::Settle { channel: ChannelId(input.value()?) },
             8 => ChannelsCall::CloseMutual(input.value()?),
             9 => ChannelsCall::RegisterCode { code: input.bytes(CODE_BYTES_MAX)?.to_vec() },
+            10 => ChannelsCall::Claim { side: input.value()?, promise: input.value()? },
             other => return unknown("channels call", other),
         })
     }

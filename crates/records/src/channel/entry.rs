@@ -7,7 +7,7 @@ use super::{DELEGATES_MAX, Position, Remainder, Side, byte_codec, pair, put_pair
 use crate::call::channels::CODE_BYTES_MAX;
 use crate::genesis::Wait;
 use crate::promise::ChannelId;
-use crate::state::Deadline;
+use crate::state::{Deadline, Settled};
 
 /// A channel as the ledger knows it. A closed one has no entry; its id never comes back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Channel {
     /// The last co-signed round that the ledger was shown. Rounds after it were forced.
     pub signed: u64,
     pub position: Position,
+    /// The highest promise by each party out of its lane that the other has shown.
+    pub claims: [Option<Settled>; 2],
     pub phase: Phase,
     /// Of the last call that was forced.
     pub receipt: Option<ForcedReceipt>,
@@ -78,6 +80,12 @@ impl Channel {
     /// All coins that the ledger holds for it.
     pub fn holds(&self) -> Option<Amount> {
         self.total.checked_sub(Amount::checked_sum(self.charged)?)
+    }
+
+    /// What of each party's lane goes to the other as things stand.
+    pub fn due(&self) -> [Amount; 2] {
+        let due = |payer: usize| self.claims[payer].map_or(Amount::ZERO, |claim| self.position.lanes[payer].due(claim));
+        [due(0), due(1)]
     }
 
     /// The first round that was forced since the last co-signed one, if any was.
@@ -186,6 +194,7 @@ impl Encode for Channel {
         self.delegates.iter().for_each(|delegates| out.list(delegates));
         out.varint(self.signed);
         out.value(&self.position);
+        self.claims.iter().for_each(|claim| out.option(claim.as_ref()));
         out.value(&self.phase);
         out.option(self.receipt.as_ref());
     }
@@ -203,6 +212,7 @@ impl Decode for Channel {
             delegates: [input.list(DELEGATES_MAX)?, input.list(DELEGATES_MAX)?],
             signed: input.u64()?,
             position: input.value()?,
+            claims: [input.option()?, input.option()?],
             phase: input.value()?,
             receipt: input.option()?,
         })

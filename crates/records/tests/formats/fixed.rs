@@ -15,7 +15,7 @@ use byway_records::call::{
 };
 use byway_records::channel::{
     Agreed, CallOutcome, Channel, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, ForcedReceipt,
-    FundingChange, Movement, MutualClose, Phase, Position, Remainder, Side,
+    FundingChange, Lane, Movement, MutualClose, Phase, Position, Remainder, Side,
 };
 use byway_records::evidence::{Claim, Included, SignedHeader, Spender, Voter};
 use byway_records::genesis::Wait;
@@ -24,6 +24,7 @@ use byway_records::promise::{ChannelId, Promise, ReservationId, Series, SignedPr
 use byway_records::range::RangeProof;
 use byway_records::scan::{ScanData, ScanTransaction};
 use byway_records::snapshot::{Header, MemberIndex, Reference, Vote};
+use byway_records::state::Settled;
 use byway_records::transaction::KeySignature;
 use byway_records::{
     Backing, Body, Call, CallEnvelope, Certificate, Checkpoint, CountersignedPair, Evidence, Genesis, Height, Input,
@@ -199,6 +200,10 @@ pub fn channel_state() -> ChannelState {
     let position = Position {
         round: 300,
         balances: [Amount::from_units(700), Amount::from_units(300)],
+        lanes: [
+            Lane { capacity: Amount::from_units(150), absorbed: Settled { serial: 2, amount: Amount::from_units(9) } },
+            Lane::default(),
+        ],
         root: Hash([41; 32]),
         environment: Environment { time: Time(1_700_000_000_000), height: 9 },
     };
@@ -253,6 +258,7 @@ pub fn channel() -> Channel {
         delegates: [vec![id(3)], Vec::new()],
         signed: 299,
         position: channel_state().position,
+        claims: [Some(Settled { serial: 2, amount: Amount::from_units(60) }), None],
         phase: Phase::Closing { by: Side::Initiator, until: deadline, last: Side::Responder, streak: 2 },
         receipt: Some(ForcedReceipt { round: 300, caller: id(1), outcome, gas_used: 21_000, output: Hash([44; 32]) }),
     }
@@ -284,6 +290,7 @@ pub fn channels_calls() -> Vec<(&'static str, ChannelsCall)> {
         ("force progress on a state", force(Some(state))),
         ("settle channel", ChannelsCall::Settle { channel }),
         ("close mutual", ChannelsCall::CloseMutual(cosigned(mutual_close()))),
+        ("claim", ChannelsCall::Claim { side, promise: signed_promise() }),
         ("register code", ChannelsCall::RegisterCode { code: vec![46; 60] }),
     ]
 }

@@ -126,7 +126,7 @@ fn calls_are_frozen() {
 fn reasons_keep_their_numbers() {
     let codes: Vec<_> = Reject::ALL.iter().map(|reject| (reject.code(), reject.word())).collect();
     assert!(codes.windows(2).all(|pair| pair[0].0 < pair[1].0));
-    assert_eq!(codes.len(), 68);
+    assert_eq!(codes.len(), 69);
     let text = codes.iter().map(|(code, word)| format!("{code} {word}")).collect::<Vec<_>>().join(", ");
     assert_eq!(FROZEN.hash(&[text.as_bytes()]).to_string()[..16], *FROZEN_REASONS, "{text}");
 }
@@ -237,17 +237,17 @@ const FROZEN_RECORDS: [&str; 39] = [
     "epoch with a coin: 1143 297a542692961cf1",
     "asset: 43 cb1f776c1d900b30",
     "faucet asset: 48 1c8ec8258512d577",
-    "channel state: 281 194c142e38d2b706",
-    "funding change: 286 76cc31b864d4b92b",
+    "channel state: 288 25836ee20b073f46",
+    "funding change: 293 8cc35cfdaa9cff73",
     "mutual close: 239 a30b25747de3b8c7",
     "forced call: 212 82924a337f57d791",
-    "channel: 191 a97941b1267eac1e",
+    "channel: 202 d445c3018914e391",
     "code: 61 9a4b57397a7ace00",
     "account promise: 79 6e8e5cf74b56c982",
     "reservation promise: 111 9173d3c444c8d282",
     "channel promise: 111 47a3a64b085a5b6d",
 ];
-const FROZEN_CALLS: [&str; 42] = [
+const FROZEN_CALLS: [&str; 43] = [
     "register: 38 3d5d78877c677d4b",
     "publish: 194 dc67c3fcc97a1eef",
     "withdraw offer: 26 2d9315d1b902a452",
@@ -279,19 +279,20 @@ const FROZEN_CALLS: [&str; 42] = [
     "false coin share: 352 be4eb903b1cca3ef",
     "false vote: 691 6cd69349fe911980",
     "create: 56 ba93159cdc6eabee",
-    "fund: 292 79f52f9017f76c09",
+    "fund: 299 04b9fbf8b2b398c8",
     "set delegates: 79 cf14ab6b0af79506",
-    "snapshot solo: 288 d363a45206acd3fd",
+    "snapshot solo: 295 cf14ba8d7a8f8f05",
     "close solo: 39 a601ba8f2afdb10b",
-    "close solo with a state: 321 3cf83a3fb862ab7a",
-    "slash: 288 903b29da5ceb2718",
+    "close solo with a state: 328 87091a23599bb7ce",
+    "slash: 295 80908f591c0584e2",
     "force progress: 272 82ca6ce0f255a9ae",
-    "force progress on a state: 553 6745d967f5c48703",
+    "force progress on a state: 560 dea46290ab0ba1f7",
     "settle channel: 37 5f55900591bc5562",
     "close mutual: 245 ba7aa0f7d3e7b162",
+    "claim: 151 546352700f8de004",
     "register code: 66 3c6806f137ce26c0",
 ];
-const FROZEN_REASONS: &str = "9d5f7bc4bd2a069d";
+const FROZEN_REASONS: &str = "d3d6fe591af2b459";
 const FROZEN_DIGESTS: [&str; 12] = [
     "transaction: 37ce2c9c33f6e316",
     "spend: aff8edff5417e4ca",
@@ -306,4 +307,4 @@ const FROZEN_DIGESTS: [&str; 12] = [
     "epoch: 33bc8b7520b973db",
     "asset id: e2942283e1c8a235",
 ];
-const FROZEN_KEYS: &str = "9d7af31e8b71cdef";
+const FROZEN_KEYS: &str = "8b21b663ece79bf8";

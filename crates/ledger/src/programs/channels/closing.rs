@@ -1,9 +1,10 @@
 //! How the ledger is shown states, and how channels end.
 
-use byway_primitives::Amount;
-use byway_records::channel::{Channel, ChannelState, Cosigned, MutualClose, Phase, Position, Side};
-use byway_records::promise::ChannelId;
-use byway_records::{Reject, VerifiedTransaction};
+use byway_primitives::{Amount, AssetId};
+use byway_records::channel::{Channel, ChannelState, Cosigned, Lane, MutualClose, Phase, Position, Side};
+use byway_records::promise::{ChannelId, Promise, SignedPromise};
+use byway_records::state::Settled;
+use byway_records::{Backing, Reject, VerifiedTransaction};
 
 use super::{
     accept, acts_for, charge, check_balances, is_locked, is_paid, load, pay_out, prolonged, put, signed, take,
@@ -78,6 +79,39 @@ pub(super) fn slash(
     Ok(())
 }
 
+/// Shows a promise out of the other side's lane. What of it a state has absorbed is not paid again, so a newer state may still
+/// answer it.
+pub(super) fn claim(
+    view: &mut View<'_>,
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    side: Side,
+    signed: &SignedPromise,
+) -> Result<(), Reject> {
+    let Promise { series, serial, amount, .. } = signed.promise;
+    let Backing::Channel(id) = series.backing else { return Err(Reject::PromiseBacking) };
+    let mut channel = load(view, id)?;
+    acts_for(transaction, &channel, side)?;
+    let (payee, payer) = (side.index(), side.other().index());
+    if (series.payer, series.payee, series.asset) != (channel.parties[payer], channel.parties[payee], AssetId::WAY) {
+        return Err(Reject::ChannelParties);
+    }
+    if channel.phase == Phase::Active {
+        return Err(Reject::ChannelPhase);
+    }
+    let claim = Settled { serial, amount };
+    let is_higher = channel.claims[payer].is_none_or(|last| (serial, amount) > (last.serial, last.amount));
+    let due = channel.position.lanes[payer].due(claim);
+    if !is_higher || due <= channel.due()[payer] {
+        return Err(Reject::ChannelClaim);
+    }
+    let phase = prolonged(now, &channel, side)?;
+    charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
+    channel.claims[payer] = Some(claim);
+    put(view, id, &Channel { phase, ..channel });
+    Ok(())
+}
+
 pub(super) fn settle(
     view: &mut View<'_>,
     now: Moment<'_>,
@@ -93,7 +127,7 @@ pub(super) fn settle(
     if !is_paid(transaction, price) {
         take(view, &mut channel, by, price);
     }
-    pay_out(view, id, &channel, channel.position.balances);
+    pay_out(view, id, &channel);
     Ok(())
 }
 
@@ -111,7 +145,8 @@ pub(super) fn close_mutual(
     if now.time > expires {
         return Err(Reject::ChannelExpired);
     }
-    let position = Position { balances, ..channel.position };
+    // Both agree what each has in the end, lanes included.
+    let position = Position { balances, lanes: [Lane::default(); 2], ..channel.position };
     check_balances(&channel, &position, channel.total)?;
     if position.rest(channel.total) != Some(Amount::ZERO) {
         return Err(Reject::ChannelTotal);
@@ -122,6 +157,6 @@ pub(super) fn close_mutual(
         take(view, &mut channel, Side::Initiator, price.saturating_sub(half));
         take(view, &mut channel, Side::Responder, half);
     }
-    pay_out(view, id, &channel, balances);
+    pay_out(view, id, &Channel { position, ..channel });
     Ok(())
 }

@@ -154,6 +154,7 @@ fn judge(
     let position = Position {
         round: receipt.round,
         balances: [initiator, responder],
+        lanes: channel.position.lanes,
         root: forced.root,
         environment: force.environment,
     };

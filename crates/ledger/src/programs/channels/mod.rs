@@ -3,8 +3,8 @@
 //! | phase | what it is | what may be called |
 //! | --- | --- | --- |
 //! | *active* | nobody is closing it | fund, snapshot, close (solo, mutual), force progress, delegates |
-//! | *closing* | one side began to close, the other may answer | slash, close mutual, force progress, delegates |
-//! | *locked* | the lock period is over, in time and in commits | settle, slash, close mutual, delegates |
+//! | *closing* | one side began to close, the other may answer | slash, claim, close mutual, force progress, delegates |
+//! | *locked* | the lock period is over, in time and in commits | settle, slash, claim, close mutual, delegates |
 //! | *closed* | there is no entry any more, and the id never comes back | |
 //!
 //! **Rounds.** A co-signed state is taken where its round is higher than that of the last co-signed state that the ledger was
@@ -16,7 +16,8 @@
 //! *total*. What the ledger charges a side for a call is taken out of that side's part at the end; it is never more than
 //! the reserve, which every state leaves both sides, so that it is always there ([`charge`]). Whoever has no reserve left
 //! pays with its transaction's fee. At the end, what contracts hold goes to the parties as they agreed when they
-//! opened the channel. So a channel always pays out exactly what went into it, less what was charged.
+//! opened the channel. What is in a *lane* goes to the payee as far as it has shown a promise for it, and back to the payer
+//! beyond that. So a channel always pays out exactly what went into it, less what was charged.
 //!
 //! **Lock.** Whatever changes the state while the channel is closing gives the other side a whole lock period to answer. A
 //! side may do so [`STREAK_MAX`] times before the other acts, so nobody alone can put off the end for long.
@@ -75,6 +76,7 @@ pub(crate) fn execute(
         }
         ChannelsCall::Slash { side, state } => closing::slash(view, now, transaction, *side, state),
         ChannelsCall::ForceProgress(force) => forcing::force_progress(view, now, transaction, force),
+        ChannelsCall::Claim { side, promise } => closing::claim(view, now, transaction, *side, promise),
         ChannelsCall::Settle { channel } => closing::settle(view, now, transaction, *channel),
         ChannelsCall::CloseMutual(close) => closing::close_mutual(view, now, transaction, close),
         ChannelsCall::RegisterCode { code } => opening::register_code(view, code),
@@ -186,13 +188,16 @@ fn take(view: &mut View<'_>, channel: &mut Channel, side: Side, price: Amount) {
 }
 
 /// Pays everything that the channel holds into the parties' accounts, and forgets it.
-fn pay_out(view: &mut View<'_>, id: ChannelId, channel: &Channel, balances: [Amount; 2]) {
-    let position = Position { balances, ..channel.position };
+fn pay_out(view: &mut View<'_>, id: ChannelId, channel: &Channel) {
+    let position = &channel.position;
     let rest = position.rest(channel.total).expect("no state is taken that divides more than the total");
-    let shares = channel.remainder.shares(rest);
-    for side in Side::BOTH.map(Side::index) {
-        let left = balances[side].checked_sub(channel.charged[side]).expect("every state leaves the reserve");
-        let amount = left.checked_add(shares[side]).expect("parts of a total that fits");
+    let (shares, due) = (channel.remainder.shares(rest), channel.due());
+    for side in Side::BOTH {
+        let (side, other) = (side.index(), side.other().index());
+        let left = position.balances[side].checked_sub(channel.charged[side]).expect("every state leaves the reserve");
+        let kept = position.lanes[side].capacity.checked_sub(due[side]).expect("no more is due than a lane covers");
+        let parts = [left, shares[side], kept, due[other]];
+        let amount = Amount::checked_sum(parts).expect("parts of a total that fits");
         if !amount.is_zero() {
             credit(view, channel.parties[side], Value { asset: AssetId::WAY, amount });
         }

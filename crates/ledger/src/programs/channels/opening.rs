@@ -4,7 +4,7 @@ use byway_primitives::time::Span;
 use byway_primitives::{Amount, AssetId, IdentityId};
 use byway_records::channel::entry::{Code, code_key};
 use byway_records::channel::{
-    Channel, ChannelTerms, Cosigned, Environment, FundingChange, Movement, Phase, Position, Side,
+    Channel, ChannelTerms, Cosigned, Environment, FundingChange, Lane, Movement, Phase, Position, Side,
 };
 use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
@@ -45,7 +45,8 @@ pub(super) fn create(
     }
     let accounts = [0, 1].map(|side| (Address::from(parties[side]), deposits[side]));
     let environment = Environment { time: now.time, height: now.height.0.saturating_sub(1) };
-    let position = Position { round: 0, balances: deposits, root: State::new(accounts).root(), environment };
+    let (lanes, root) = ([Lane::default(); 2], State::new(accounts).root());
+    let position = Position { round: 0, balances: deposits, lanes, root, environment };
     let mut channel = Channel {
         parties,
         reserve,
@@ -56,6 +57,7 @@ pub(super) fn create(
         delegates: [Vec::new(), Vec::new()],
         signed: 0,
         position,
+        claims: [None; 2],
         phase: Phase::Active,
         receipt: None,
     };

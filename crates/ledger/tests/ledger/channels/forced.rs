@@ -3,7 +3,7 @@
 use byway_primitives::{Amount, Encode, Span, Time};
 use byway_records::Reject;
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{CallOutcome, Environment, Position};
+use byway_records::channel::{CallOutcome, Environment, Lane, Position};
 use byway_records::genesis::Wait;
 use byway_vm::{Address, Call as VmCall, Outcome, State, Target};
 
@@ -27,7 +27,8 @@ fn with_code(code: &[u8]) -> (Scene, State) {
 fn position_of(scene: &Scene, state: &State, round: u64) -> Position {
     let balance = |person| state.account(scene.address(person)).expect("a party").balance;
     let environment = Environment { time: scene.start, height: 0 };
-    Position { round, balances: [balance(ALICE), balance(BOB)], root: state.root(), environment }
+    let lanes = [Lane::default(); 2];
+    Position { round, balances: [balance(ALICE), balance(BOB)], lanes, root: state.root(), environment }
 }
 
 fn show(scene: &mut Scene, state: &State, round: u64) {

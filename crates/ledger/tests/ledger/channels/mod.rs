@@ -2,6 +2,7 @@
 
 mod disputes;
 mod forced;
+mod lanes;
 mod money;
 mod sequences;
 
@@ -9,7 +10,7 @@ use byway_primitives::{Encode, Span, Time};
 use byway_records::call::{ChannelsCall, ForceProgress};
 use byway_records::channel::entry::channel_key;
 use byway_records::channel::{
-    Agreed, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, FundingChange, Movement, MutualClose,
+    Agreed, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, FundingChange, Lane, Movement, MutualClose,
     Position, Remainder, Side,
 };
 use byway_records::genesis::Wait;
@@ -47,6 +48,7 @@ pub const REASONS: &[Reject] = &[
     Reject::ChannelWitness,
     Reject::CodeKnown,
     Reject::CodeBad,
+    Reject::ChannelClaim,
 ];
 
 /// A channel of Alice, who initiated it, and Bob.
@@ -129,6 +131,7 @@ impl Scene {
         Position {
             round,
             balances: balances.map(units),
+            lanes: [Lane::default(); 2],
             root: self.state(balances).root(),
             environment: Environment { time: self.start, height: 0 },
         }

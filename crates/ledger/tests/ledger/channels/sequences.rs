@@ -2,13 +2,19 @@
 //! counts, and until when. After each step the channel is what the model says, and (in `World::commit`) no coin is lost
 //! or made.
 
+use std::collections::BTreeMap;
+
 use byway_ledger::{Verdict, audit};
 use byway_primitives::Span;
-use byway_records::channel::{ChannelState, Movement, Phase, Position, Side};
+use byway_records::call::ChannelsCall;
+use byway_records::channel::{ChannelState, Lane, Movement, Phase, Position, Side};
 use byway_records::genesis::Wait;
-use byway_records::{Cosigned, call::ChannelsCall};
+use byway_records::state::Settled;
+use byway_records::{Backing, Cosigned};
 use byway_vm::State;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use super::{BANK, DEPOSIT, GAS, LOCK, RESERVE, SAVED, Scene, draft};
 use crate::world::{ALICE, BOB, CHANNEL_PRICE, Draft, units};
@@ -49,6 +55,10 @@ struct Model {
     signed: u64,
     round: u64,
     balances: [u128; 2],
+    /// Alice's to Bob: what is in it, and what of its promises is absorbed.
+    lane: (u128, u128),
+    /// The highest promise that Bob has shown.
+    claim: u128,
     charged: [u128; 2],
     accounts: [u128; 2],
     /// What the contracts' side of the last position is.
@@ -58,6 +68,9 @@ struct Model {
 struct Run {
     scene: Scene,
     model: Model,
+    kind: u8,
+    /// How many attempts of each kind were possible.
+    accepted: BTreeMap<u8, u32>,
 }
 
 impl Model {
@@ -72,7 +85,7 @@ impl Model {
 
     fn adopt(&mut self, offer: &Offer) {
         (self.signed, self.round) = (offer.round, offer.round);
-        (self.balances, self.state) = (offer.balances, offer.state.clone());
+        (self.balances, self.lane, self.state) = (offer.balances, offer.lane, offer.state.clone());
     }
 
     fn is_over(&self, now: (u64, u64)) -> bool {
@@ -87,8 +100,15 @@ impl Model {
         (streak <= STREAK_MAX).then_some(Stage::Closing { by, until, last: who, streak })
     }
 
+    fn due(&self, claim: u128) -> u128 {
+        claim.saturating_sub(self.lane.1).min(self.lane.0)
+    }
+
     fn pay_out(&mut self, balances: [u128; 2]) {
-        let rest = self.total - balances[0] - balances[1];
+        let rest = self.total - balances[0] - balances[1] - self.lane.0;
+        let due = self.due(self.claim);
+        self.accounts[ALICE] += self.lane.0 - due;
+        self.accounts[BOB] += due;
         let halves = [rest - rest / 2, rest / 2];
         for who in [0, 1] {
             self.accounts[who] += balances[who] - self.charged[who] + halves[who];
@@ -106,6 +126,7 @@ impl Model {
 struct Offer {
     round: u64,
     balances: [u128; 2],
+    lane: (u128, u128),
     is_faulty: bool,
     state: State,
     signed: Cosigned<ChannelState>,
@@ -121,11 +142,13 @@ impl Run {
             signed: 0,
             round: 0,
             balances: [DEPOSIT; 2],
+            lane: (0, 0),
+            claim: 0,
             charged: [CHANNEL_PRICE, 0],
             accounts: [SAVED - DEPOSIT; 2],
             state: State::new(parties),
         };
-        Self { scene, model }
+        Self { scene, model, kind: 0, accepted: BTreeMap::new() }
     }
 
     /// When the next transaction is executed.
@@ -136,8 +159,9 @@ impl Run {
     fn offer(&self, attempt: &Attempt, total: u128) -> Offer {
         let spare = total.saturating_sub(2 * RESERVE);
         let held = attempt.amount.min(spare) / 3;
-        let alice = RESERVE + attempt.amount % (spare - held + 1).max(1);
-        let mut balances = [alice, total.saturating_sub(held + alice)];
+        let lane = (attempt.amount / 7).min(spare - held);
+        let alice = RESERVE + attempt.amount % (spare - held - lane + 1);
+        let mut balances = [alice, total.saturating_sub(held + lane + alice)];
         match attempt.fault {
             0 => balances[0] = RESERVE - 1,
             1 => balances[1] = total,
@@ -145,13 +169,17 @@ impl Run {
         }
         let is_faulty = attempt.fault <= 2 || balances.iter().any(|balance| *balance < RESERVE);
         let mut state = self.scene.state(balances);
-        state.set_balance(BANK, units(total.saturating_sub(balances[0]).saturating_sub(balances[1])));
+        let in_bank = total.saturating_sub(balances[0]).saturating_sub(balances[1]).saturating_sub(lane);
+        state.set_balance(BANK, units(in_bank));
         let round = self.model.signed + attempt.ahead;
-        let position = Position { root: state.root(), ..self.scene.position(round, balances) };
+        let lane = (lane, u128::from(attempt.ahead) * 50_000);
+        let absorbed = Settled { serial: 1, amount: units(lane.1) };
+        let lanes = [Lane { capacity: units(lane.0), absorbed }, Lane::default()];
+        let position = Position { lanes, root: state.root(), ..self.scene.position(round, balances) };
         let total = if attempt.fault == 2 { total + 1 } else { total };
         let (network, channel) = (self.scene.world.network, self.scene.id);
         let signed = self.scene.cosign(ChannelState { network, channel, total: units(total), position });
-        Offer { round, balances, is_faulty, state, signed }
+        Offer { round, balances, lane, is_faulty, state, signed }
     }
 
     /// Tries one thing, on the ledger and in the model.
@@ -161,6 +189,7 @@ impl Run {
             assert!(matches!(self.scene.world.run(&settle), Verdict::Rejected(_)));
             return;
         }
+        self.kind = attempt.kind;
         match attempt.kind {
             0 | 1 => self.fund(attempt),
             2 | 3 => self.snapshot(attempt),
@@ -170,6 +199,7 @@ impl Run {
             10 => self.settle(),
             11 if attempt.ahead == 0 => self.close_mutual(attempt),
             12 => self.delegate(attempt),
+            13 if attempt.who == BOB => self.claim(attempt),
             _ => {
                 let commits = attempt.ahead * 2;
                 self.scene.world.wait(Wait { millis: Span::seconds(attempt.ahead * 4), commits });
@@ -182,6 +212,7 @@ impl Run {
     fn execute(&mut self, draft: &Draft, is_possible: bool) {
         let verdict = self.scene.world.run(draft);
         assert_eq!(verdict == Verdict::Final, is_possible, "{verdict:?} of {:?}", draft.call);
+        *self.accepted.entry(self.kind).or_default() += u32::from(is_possible);
     }
 
     fn fund(&mut self, attempt: &Attempt) {
@@ -301,7 +332,24 @@ impl Run {
         self.execute(&draft, is_possible);
     }
 
+    fn claim(&mut self, attempt: &Attempt) {
+        let (amount, now) = (attempt.amount / 5, self.next());
+        let promise = self.scene.world.promise(ALICE, BOB, Backing::Channel(self.scene.id), 1, amount);
+        let promise = promise.sign(&self.scene.world.people[ALICE].identity);
+        let draft = draft(ChannelsCall::Claim { side: Side::Responder, promise }, &[BOB]);
+        let model = &mut self.model;
+        let stage = model.prolonged(BOB, now).filter(|stage| *stage != Stage::Active);
+        let is_new = amount > model.claim && model.due(amount) > model.due(model.claim);
+        let is_possible = stage.is_some() && is_new && model.can_pay(BOB, CHANNEL_PRICE);
+        if let Some(stage) = stage.filter(|_| is_possible) {
+            model.charged[BOB] += CHANNEL_PRICE;
+            (model.claim, model.stage) = (amount, stage);
+        }
+        self.execute(&draft, is_possible);
+    }
+
     fn settle(&mut self) {
+        self.kind = 10;
         let is_possible = self.model.is_over(self.next());
         let draft = self.scene.settle();
         if let (true, Stage::Closing { by, .. }) = (is_possible, &self.model.stage) {
@@ -313,6 +361,7 @@ impl Run {
 
     fn close_mutual(&mut self, attempt: &Attempt) {
         let alice = attempt.amount;
+        let alice = if attempt.shows { RESERVE + alice % self.model.total } else { alice };
         let balances = [alice, self.model.total.saturating_sub(alice) + u128::from(attempt.fault == 1)];
         let draft = self.scene.close_mutual(balances, self.scene.world.time + Span::seconds(1));
         let is_possible =
@@ -320,6 +369,7 @@ impl Run {
         if is_possible {
             self.model.charge_at_most(ALICE, CHANNEL_PRICE / 2);
             self.model.charge_at_most(BOB, CHANNEL_PRICE / 2);
+            self.model.lane = (0, 0);
             self.model.pay_out(balances);
         }
         self.execute(&draft, is_possible);
@@ -363,7 +413,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn every_sequence_goes_as_the_model_says_and_every_coin_is_accounted_for(attempts in attempts()) {
@@ -389,5 +439,23 @@ proptest! {
         let supply = audit(&world.store, &world.genesis, &last.checkpoint).expect("balanced");
         prop_assert_eq!(supply.way().total(), world.genesis.supply());
         prop_assert_eq!(supply.way().channels.is_zero(), run.model.stage == Stage::Closed);
+    }
+}
+
+/// Otherwise the sequences would show little.
+#[test]
+fn the_sequences_reach_every_call() {
+    let mut runner = TestRunner::deterministic();
+    let mut accepted: BTreeMap<u8, u32> = BTreeMap::new();
+    for _ in 0..60 {
+        let attempts = attempts().new_tree(&mut runner).expect("it has values").current();
+        let mut run = Run::new();
+        attempts.iter().for_each(|attempt| run.attempt(attempt));
+        for (kind, count) in run.accepted {
+            *accepted.entry(kind).or_default() += count;
+        }
+    }
+    for kind in 0..14 {
+        assert!(accepted.get(&kind).is_some_and(|count| *count >= 1), "kind {kind} of {accepted:?}");
     }
 }

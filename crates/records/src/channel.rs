@@ -15,20 +15,19 @@
 //!
 //! What both sign about the ledger carries a time limit: whoever holds it can't keep it until it hurts.
 
-use std::cmp::Ordering;
-
 use byway_crypto::identity::SignatureError;
 use byway_crypto::{IdentitySecret, IdentitySignature, Purpose};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Amount, Hash, IdentityId, NetworkId, Time};
+use byway_primitives::{Amount, IdentityId, NetworkId, Time};
 
 use crate::genesis::Wait;
 use crate::promise::ChannelId;
-use crate::state::Settled;
 
 pub mod entry;
+pub mod position;
 
 pub use entry::{CallOutcome, Channel, ForcedReceipt, Phase};
+pub use position::{Environment, Lane, Position};
 
 /// Bytes of a forced call's input: with a witness it fits into the body of a ledger call.
 pub const FORCED_INPUT_BYTES_MAX: usize = 2 * 1024;
@@ -63,36 +62,6 @@ pub enum Remainder {
     Responder,
     /// Half each; an odd unit is the initiator's.
     Halves,
-}
-
-/// When contracts believe it is: a final checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Environment {
-    pub time: Time,
-    pub height: u64,
-}
-
-/// What a channel's state says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    pub round: u64,
-    /// What each party has, lanes not counted. What is in neither is held by contracts.
-    pub balances: [Amount; 2],
-    /// What each party has set aside to pay the other by promises.
-    pub lanes: [Lane; 2],
-    /// The root of the accounts, contracts and the last call.
-    pub root: Hash,
-    pub environment: Environment,
-}
-
-/// Money of one party that it pays to the other by promises with the channel as their backing (row C3). Contracts don't see it, so
-/// what it covers is there when it is claimed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Lane {
-    /// All that is set aside.
-    pub capacity: Amount,
-    /// The promise that the balances already say paid.
-    pub absorbed: Settled,
 }
 
 /// A state of a channel, as both parties sign it.
@@ -199,26 +168,6 @@ impl Remainder {
             Remainder::Responder => [Amount::ZERO, rest],
             Remainder::Halves => [rest.saturating_sub(half), half],
         }
-    }
-}
-
-impl Position {
-    /// What contracts hold where the channel has `total`; `None` where the parties would have more than there is.
-    pub fn rest(&self, total: Amount) -> Option<Amount> {
-        let lanes = self.lanes.map(|lane| lane.capacity);
-        total.checked_sub(Amount::checked_sum(self.balances.into_iter().chain(lanes))?)
-    }
-}
-
-impl Lane {
-    /// What a promise claims beyond what was absorbed, as far as the lane covers it.
-    pub fn due(&self, promise: Settled) -> Amount {
-        let claimed = match promise.serial.cmp(&self.absorbed.serial) {
-            Ordering::Less => Amount::ZERO,
-            Ordering::Equal => promise.amount.saturating_sub(self.absorbed.amount),
-            Ordering::Greater => promise.amount,
-        };
-        claimed.min(self.capacity)
     }
 }
 
@@ -333,54 +282,6 @@ impl Decode for ChannelTerms {
             reserve: input.value()?,
             lock: input.value()?,
             remainder: input.value()?,
-        })
-    }
-}
-
-impl Encode for Environment {
-    fn encode(&self, out: &mut Writer) {
-        out.value(&self.time);
-        out.varint(self.height);
-    }
-}
-
-impl Decode for Environment {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { time: input.value()?, height: input.u64()? })
-    }
-}
-
-impl Encode for Lane {
-    fn encode(&self, out: &mut Writer) {
-        out.value(&self.capacity);
-        out.value(&self.absorbed);
-    }
-}
-
-impl Decode for Lane {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { capacity: input.value()?, absorbed: input.value()? })
-    }
-}
-
-impl Encode for Position {
-    fn encode(&self, out: &mut Writer) {
-        out.varint(self.round);
-        put_pair(&self.balances, out);
-        put_pair(&self.lanes, out);
-        out.value(&self.root);
-        out.value(&self.environment);
-    }
-}
-
-impl Decode for Position {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            round: input.u64()?,
-            balances: pair(input)?,
-            lanes: pair(input)?,
-            root: input.value()?,
-            environment: input.value()?,
         })
     }
 }

@@ -58,7 +58,7 @@ pub enum LightCommand {
     },
     /// Verify any entry of a program, or that there is none; exit code 1 then
     Entry {
-        /// system, registry, offers, accounts, assets, kernel, or a number
+        /// system, registry, offers, accounts, assets, kernel, channels, or a number
         program: ProgramName,
         /// The entry's key as hex digits
         key: HexKey,

@@ -469,11 +469,13 @@ fn print_verified<T: Serialize>(
     print(&shown)
 }
 
+const NO_PROGRAM: &str = "one of system, registry, offers, accounts, assets, kernel, channels, or a number is needed";
+
 impl FromStr for ProgramName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = match text {
+        Ok(Self(match text {
             "system" => ProgramId::SYSTEM,
             "registry" => ProgramId::REGISTRY,
             "offers" => ProgramId::OFFERS,
@@ -481,11 +483,8 @@ impl FromStr for ProgramName {
             "assets" => ProgramId::ASSETS,
             "kernel" => ProgramId::KERNEL,
             "channels" => ProgramId::CHANNELS,
-            number => ProgramId(number.parse().map_err(|_| {
-                "one of system, registry, offers, accounts, assets, kernel, channels, or a number is needed".to_owned()
-            })?),
-        };
-        Ok(Self(known))
+            number => ProgramId(number.parse().map_err(|_| NO_PROGRAM.to_owned())?),
+        }))
     }
 }
 

@@ -110,10 +110,12 @@ fn same<T: Encode + Decode + PartialEq + std::fmt::Debug>(bytes: &[u8]) {
     }
 }
 
+/// Whether bytes that decode as some record are its encoding.
+type Same = fn(&[u8]);
+
 /// Made once: signing is what takes time.
-static ENCODINGS: LazyLock<Vec<(Vec<u8>, fn(&[u8]))>> = LazyLock::new(|| {
-    let calls =
-        fixed::channels_calls().into_iter().map(|(_, call)| (call.to_bytes(), same::<ChannelsCall> as fn(&[u8])));
+static ENCODINGS: LazyLock<Vec<(Vec<u8>, Same)>> = LazyLock::new(|| {
+    let calls = fixed::channels_calls().into_iter().map(|(_, call)| (call.to_bytes(), same::<ChannelsCall> as Same));
     let mut encodings: Vec<_> = calls.collect();
     encodings.push((fixed::channel().to_bytes(), same::<Channel>));
     encodings.push((fixed::cosigned(fixed::funding_change()).to_bytes(), same::<Cosigned<FundingChange>>));

@@ -348,7 +348,9 @@ pub(crate) fn entry_proof() -> Samples {
     let sibling_roots = vec![ProgramRoot { program: ProgramId::ACCOUNTS, root: HASH }];
     let leaf = Some(ProofLeaf { path: HASH, value: HASH });
     let ends = [WayEnd::Present(vec![1; 40]), WayEnd::Absent(leaf), WayEnd::Absent(None)];
-    let proof = |end| EntryProof { steps: steps.clone(), end, sibling_roots: sibling_roots.clone() };
+    let (roots, groups) = (&sibling_roots, &[HASH]);
+    let proof =
+        |end| EntryProof { steps: steps.clone(), end, sibling_roots: roots.clone(), other_groups: groups.to_vec() };
     ends.map(|end| proof(end).to_bytes()).to_vec()
 }
 

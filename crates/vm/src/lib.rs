@@ -29,6 +29,7 @@ mod account;
 mod call;
 mod execute;
 mod state;
+mod whole;
 mod witness;
 
 pub use account::{Account, Address, Contract, Receipt, account_key, code_hash, receipt_key};

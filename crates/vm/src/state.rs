@@ -13,10 +13,10 @@ use crate::witness::Witness;
 /// Accounts, storages, and the code that they name.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    tree: StateTree,
+    pub(crate) tree: StateTree,
     /// Of contracts that have any.
-    storages: BTreeMap<Address, StateTree>,
-    codes: BTreeMap<Hash, Vec<u8>>,
+    pub(crate) storages: BTreeMap<Address, StateTree>,
+    pub(crate) codes: BTreeMap<Hash, Vec<u8>>,
 }
 
 impl State {

@@ -5,4 +5,5 @@
 mod game;
 mod outcomes;
 mod scene;
+mod whole;
 mod witnesses;

@@ -1,0 +1,38 @@
+//! Whoever signs for our side. Tests put one here that panics where a second state of one round is to be signed.
+
+use byway_crypto::{IdentitySecret, IdentitySignature, Purpose};
+use byway_primitives::{IdentityId, NetworkId};
+use byway_records::TransactionId;
+use byway_records::channel::{ChannelState, Cosigned, ForcedCall, MutualClose, SignedForcedCall};
+
+/// Signs what a channel asks for, each under its purpose.
+pub trait Signer {
+    fn id(&self) -> IdentityId;
+    fn sign_state(&self, state: &ChannelState) -> IdentitySignature;
+    fn sign_close(&self, close: &MutualClose) -> IdentitySignature;
+    fn sign_call(&self, call: ForcedCall) -> SignedForcedCall;
+    /// Authorises the transaction that opens a channel.
+    fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature;
+}
+
+impl Signer for IdentitySecret {
+    fn id(&self) -> IdentityId {
+        IdentitySecret::id(self)
+    }
+
+    fn sign_state(&self, state: &ChannelState) -> IdentitySignature {
+        Cosigned::sign_one(state, self)
+    }
+
+    fn sign_close(&self, close: &MutualClose) -> IdentitySignature {
+        Cosigned::sign_one(close, self)
+    }
+
+    fn sign_call(&self, call: ForcedCall) -> SignedForcedCall {
+        call.sign(self)
+    }
+
+    fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature {
+        self.sign(Purpose::Authorise, network, &transaction.0.0)
+    }
+}

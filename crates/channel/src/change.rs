@@ -2,7 +2,8 @@
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, NetworkId};
-use byway_records::channel::{ChannelTerms, Environment, Position, Side};
+use byway_records::channel::{ChannelTerms, Environment, Lane, Position, Side};
+use byway_records::state::Settled;
 use byway_vm::{Address, Call, ExecuteError, Outcome, State, Target};
 
 /// Bytes of a call's input: what creates the largest contract, as on Ethereum.
@@ -20,6 +21,16 @@ pub enum Change {
     Transfer {
         from: Side,
         amount: Amount,
+    },
+    /// Puts so much into one's own lane in all, out of the balance or back into it.
+    Lane {
+        side: Side,
+        capacity: Amount,
+    },
+    /// Moves what a promise claims out of the payer's lane into the payee's balance.
+    Absorb {
+        payer: Side,
+        promise: Settled,
     },
     Call(ContractCall),
 }
@@ -47,6 +58,8 @@ pub enum ChangeError {
     Call(Outcome),
     #[error(transparent)]
     Execute(#[from] ExecuteError),
+    #[error("the promise claims nothing that is not absorbed")]
+    Absorbed,
     #[error("rounds are used up")]
     Rounds,
 }
@@ -59,10 +72,11 @@ pub(crate) struct Ground {
 }
 
 impl Change {
-    /// Whose doing it is; cancelling is anyone's.
+    /// Whose doing it is; cancelling and absorbing is anyone's.
     pub fn by(&self) -> Option<Side> {
         match self {
-            Change::Nothing => None,
+            Change::Nothing | Change::Absorb { .. } => None,
+            Change::Lane { side, .. } => Some(*side),
             Change::Transfer { from, .. } => Some(*from),
             Change::Call(call) => Some(call.caller),
         }
@@ -98,10 +112,26 @@ impl Ground {
         change: &Change,
         environment: Environment,
     ) -> Result<(State, Position), ChangeError> {
-        let mut state = state.clone();
+        let (mut state, mut lanes) = (state.clone(), base.lanes);
         match change {
             Change::Nothing => return Ok((state, Position { round, ..*base })),
             Change::Transfer { from, amount } => self.transfer(&mut state, base, *from, *amount)?,
+            Change::Lane { side, capacity } => {
+                let lane = &mut lanes[side.index()];
+                let owned = base.balances[side.index()].checked_add(lane.capacity).ok_or(ChangeError::Reserve)?;
+                state.set_balance(self.address(*side), owned.checked_sub(*capacity).ok_or(ChangeError::Reserve)?);
+                lane.capacity = *capacity;
+            }
+            Change::Absorb { payer, promise } => {
+                let (lane, payee) = (&mut lanes[payer.index()], payer.other());
+                let due = lane.due(*promise);
+                if due.is_zero() {
+                    return Err(ChangeError::Absorbed);
+                }
+                let got = base.balances[payee.index()].checked_add(due).ok_or(ChangeError::Reserve)?;
+                state.set_balance(self.address(payee), got);
+                *lane = Lane { capacity: lane.capacity.saturating_sub(due), absorbed: *promise };
+            }
             Change::Call(call) => self.call(&mut state, base, call, environment)?,
         }
         let balances = self.addresses().map(|party| state.account(party).unwrap_or_default().balance);
@@ -110,7 +140,7 @@ impl Ground {
         }
         let is_call = matches!(change, Change::Call(_));
         let environment = if is_call { environment } else { base.environment };
-        let position = Position { round, balances, root: state.root(), environment };
+        let position = Position { round, balances, lanes, root: state.root(), environment };
         Ok((state, position))
     }
 
@@ -158,6 +188,16 @@ impl Encode for Change {
                 out.byte(2);
                 out.value(call);
             }
+            Change::Lane { side, capacity } => {
+                out.byte(3);
+                out.value(side);
+                out.value(capacity);
+            }
+            Change::Absorb { payer, promise } => {
+                out.byte(4);
+                out.value(payer);
+                out.value(promise);
+            }
         }
     }
 }
@@ -168,6 +208,8 @@ impl Decode for Change {
             0 => Ok(Change::Nothing),
             1 => Ok(Change::Transfer { from: input.value()?, amount: input.value()? }),
             2 => Ok(Change::Call(input.value()?)),
+            3 => Ok(Change::Lane { side: input.value()?, capacity: input.value()? }),
+            4 => Ok(Change::Absorb { payer: input.value()?, promise: input.value()? }),
             other => Err(DecodeError::UnknownVariant { kind: "change", value: other.into() }),
         }
     }

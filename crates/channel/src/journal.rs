@@ -8,6 +8,7 @@
 use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Batch, Space, Store, Time};
+use byway_records::SignedPromise;
 use byway_records::channel::{ChannelState, Environment, Position, Side};
 use byway_records::promise::ChannelId;
 use byway_vm::State;
@@ -98,6 +99,9 @@ pub(crate) struct Record {
     pub seen: u64,
     /// Our half-signed states above the base, in order of rounds: the peer may complete each.
     pub released: Vec<Proposal>,
+    /// The highest promise out of our lane, and out of the peer's.
+    pub given: Option<SignedPromise>,
+    pub taken: Option<SignedPromise>,
 }
 
 /// What leads from the state that is on disk as a whole to the newest.
@@ -307,6 +311,8 @@ impl Encode for Record {
         out.varint(self.signed);
         out.varint(self.seen);
         out.list(&self.released);
+        out.option(self.given.as_ref());
+        out.option(self.taken.as_ref());
     }
 }
 
@@ -326,6 +332,8 @@ impl Decode for Record {
             signed: input.u64()?,
             seen: input.u64()?,
             released: input.list(RELEASED_MAX)?,
+            given: input.option()?,
+            taken: input.option()?,
         })
     }
 }

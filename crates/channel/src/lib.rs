@@ -16,5 +16,5 @@ pub use machine::{
     ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, SUBMIT_AGAIN, UNHEARD_TIME_MAX, position_digest,
 };
 pub use message::{ChannelMessage, Proposal, Reestablish, Refusal, STATE_BYTES_MAX};
-pub use news::{ChannelEffect, ChannelNews, CloseError, PeerFault, ProposeError};
+pub use news::{ChannelEffect, ChannelNews, CloseError, PeerFault, PromiseError, ProposeError};
 pub use signer::Signer;

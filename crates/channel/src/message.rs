@@ -3,6 +3,7 @@
 use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Hash, NetworkId, Time};
+use byway_records::SignedPromise;
 use byway_records::channel::{ChannelTerms, Position};
 
 use crate::change::Change;
@@ -36,6 +37,8 @@ pub enum ChannelMessage {
     Shutdown,
     /// The sender's signature under the close that follows from the last co-signed state.
     ClosingSigned { expires: Time, signature: IdentitySignature },
+    /// The sender's highest promise out of its lane.
+    Promise(SignedPromise),
     /// The sender opens no channel on these terms, or stops opening it.
     Decline,
 }
@@ -208,6 +211,10 @@ impl Encode for ChannelMessage {
                 out.value(signature);
             }
             ChannelMessage::Decline => out.byte(11),
+            ChannelMessage::Promise(promise) => {
+                out.byte(12);
+                out.value(promise);
+            }
         }
     }
 }
@@ -227,6 +234,7 @@ impl Decode for ChannelMessage {
             9 => ChannelMessage::Shutdown,
             10 => ChannelMessage::ClosingSigned { expires: input.value()?, signature: input.value()? },
             11 => ChannelMessage::Decline,
+            12 => ChannelMessage::Promise(input.value()?),
             other => return Err(DecodeError::UnknownVariant { kind: "channel message", value: other.into() }),
         })
     }

@@ -1,6 +1,6 @@
 //! What a channel tells the layer above, and why it does not do what it is asked.
 
-use byway_primitives::{Effect, IdentityId};
+use byway_primitives::{Amount, Effect, IdentityId};
 use byway_records::Transaction;
 use byway_records::call::ChannelsCall;
 
@@ -27,6 +27,10 @@ pub enum ChannelNews {
     Updated {
         round: u64,
         change: Change,
+    },
+    /// The peer has promised so much more out of its lane.
+    Promised {
+        more: Amount,
     },
     /// An update of ours was refused. It is alive until the round that cancels it is co-signed.
     Refused {
@@ -74,6 +78,8 @@ pub enum PeerFault {
     NotProposed,
     #[error("that message has no place here")]
     OutOfPlace,
+    #[error("a promise is not out of the peer's lane, or the lane does not cover it")]
+    Promise,
     #[error("the state that was sent is not the one that was asked for")]
     WrongState,
 }
@@ -95,6 +101,17 @@ pub enum ProposeError {
     NotOurs,
     #[error(transparent)]
     Change(#[from] ChangeError),
+}
+
+/// Why nothing more is promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PromiseError {
+    #[error("the channel is not open")]
+    NotOpen,
+    #[error("the channel is frozen, or its state is not known; wait until the peer has shown it")]
+    Unsound,
+    #[error("the lane does not cover it; put more into it")]
+    Uncovered,
 }
 
 /// Why a channel is not closed, or a call not forced.

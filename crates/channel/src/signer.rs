@@ -2,8 +2,8 @@
 
 use byway_crypto::{IdentitySecret, IdentitySignature, Purpose};
 use byway_primitives::{IdentityId, NetworkId};
-use byway_records::TransactionId;
 use byway_records::channel::{ChannelState, Cosigned, ForcedCall, MutualClose, SignedForcedCall};
+use byway_records::{Promise, SignedPromise, TransactionId};
 
 /// Signs what a channel asks for, each under its purpose.
 pub trait Signer {
@@ -11,6 +11,7 @@ pub trait Signer {
     fn sign_state(&self, state: &ChannelState) -> IdentitySignature;
     fn sign_close(&self, close: &MutualClose) -> IdentitySignature;
     fn sign_call(&self, call: ForcedCall) -> SignedForcedCall;
+    fn sign_promise(&self, promise: Promise) -> SignedPromise;
     /// Authorises the transaction that opens a channel.
     fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature;
 }
@@ -30,6 +31,10 @@ impl Signer for IdentitySecret {
 
     fn sign_call(&self, call: ForcedCall) -> SignedForcedCall {
         call.sign(self)
+    }
+
+    fn sign_promise(&self, promise: Promise) -> SignedPromise {
+        promise.sign(self)
     }
 
     fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature {

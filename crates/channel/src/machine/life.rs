@@ -259,10 +259,12 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// The close that follows from the newest position.
     fn mutual_close(&self, expires: Time) -> Option<MutualClose> {
-        let (record, total) = (&self.record, self.record.ground.total());
-        let shares = record.ground.terms.remainder.shares(record.base.rest(total)?);
-        let [initiator, responder] =
-            Side::BOTH.map(Side::index).map(|side| record.base.balances[side].checked_add(shares[side]));
+        let record = &self.record;
+        let shares = record.ground.terms.remainder.shares(record.base.rest(record.ground.total())?);
+        let [initiator, responder] = Side::BOTH.map(|side| {
+            let (balance, share) = (record.base.balances[side.index()], shares[side.index()]);
+            Amount::checked_sum([balance, share, self.lanes_worth(&record.base, side)])
+        });
         let balances = [initiator?, responder?];
         Some(MutualClose { network: record.ground.network, channel: record.id, balances, expires })
     }
@@ -291,7 +293,6 @@ impl<S: Signer> ChannelMachine<S> {
         let signatures = in_order(self.record.side, self.signer.sign_close(&body), signature);
         let close = Cosigned { body, parties: self.record.ground.terms.parties, signatures };
         close.verify().map_err(|_| PeerFault::Signature)?;
-        self.submitted = Some(now);
         self.notify(ChannelNews::Submit(ChannelsCall::CloseMutual(close)));
         Ok(())
     }

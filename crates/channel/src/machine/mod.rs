@@ -2,7 +2,7 @@
 
 use byway_primitives::time::Span;
 use byway_primitives::{Amount, Batch, Effect, Hash, IdentityId, NetworkId, Store, Time, Token};
-use byway_records::channel::{ChannelState, Cosigned, Environment, Position, Side};
+use byway_records::channel::{ChannelState, Cosigned, Environment, Lane, Position, Side};
 use byway_records::promise::ChannelId;
 use byway_vm::State;
 
@@ -13,6 +13,7 @@ use crate::message::{ChannelMessage, Proposal, Reestablish};
 use crate::news::{ChannelEffect, ChannelNews, PeerFault};
 use crate::signer::Signer;
 
+mod lanes;
 mod life;
 mod reestablish;
 mod updates;
@@ -65,9 +66,21 @@ pub struct ChannelMachine<S> {
     /// What the peer said before this side saw the channel on the ledger.
     early: Option<Reestablish>,
     ledger: LedgerView,
-    submitted: Option<Time>,
+    /// What was handed to the ledger last, and when.
+    submitted: Option<(Show, Time)>,
     effects: Vec<ChannelEffect>,
     newest: Option<Token>,
+}
+
+/// What the ledger is handed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Show {
+    Funding,
+    Snapshot,
+    Close,
+    Slash,
+    Claim,
+    Settle,
 }
 
 /// Whether the peer can be spoken to.
@@ -83,7 +96,13 @@ impl<S: Signer> ChannelMachine<S> {
     /// A channel that is not on disk.
     fn new(signer: S, ground: Ground, side: Side, life: Life, now: Time) -> Self {
         let nowhere = Environment::default();
-        let base = Position { round: 0, balances: ground.terms.deposits, root: Hash::default(), environment: nowhere };
+        let base = Position {
+            round: 0,
+            balances: ground.terms.deposits,
+            lanes: [Lane::default(); 2],
+            root: Hash::default(),
+            environment: nowhere,
+        };
         let record = Record {
             ground,
             side,
@@ -97,6 +116,8 @@ impl<S: Signer> ChannelMachine<S> {
             signed: 0,
             seen: 0,
             released: Vec::new(),
+            given: None,
+            taken: None,
         };
         Self::from_parts(signer, record, State::default(), Log::default(), Some(now))
     }
@@ -202,6 +223,7 @@ impl<S: Signer> ChannelMachine<S> {
                 self.handle_fetch(round);
                 Ok(())
             }
+            ChannelMessage::Promise(promise) => self.handle_promise(promise),
             ChannelMessage::Whole { round, state } => self.handle_whole(now, round, &state),
             ChannelMessage::Shutdown => self.handle_shutdown(now),
             ChannelMessage::ClosingSigned { expires, signature } => self.handle_closing(now, expires, signature),

@@ -114,6 +114,9 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// Says again whatever may have been lost.
     fn go_on(&mut self, now: Time) {
+        if let Some(given) = self.record.given {
+            self.send(ChannelMessage::Promise(given));
+        }
         if self.record.life == Life::Closing {
             return self.shut_down_again();
         }

@@ -21,7 +21,7 @@ impl<S: Signer> ChannelMachine<S> {
     pub fn propose(&mut self, now: Time, change: Change) -> Result<u64, ProposeError> {
         self.begin(now);
         self.may_propose()?;
-        if change.by() != Some(self.record.side) {
+        if change == Change::Nothing || change.by() == Some(self.record.side.other()) {
             return Err(ProposeError::NotOurs);
         }
         if !self.record.released.is_empty() {
@@ -172,7 +172,7 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     /// A change is signed without asking anyone where it is the peer's own doing, comes out as the peer says, and leaves this
-    /// side no less than it had: the ledger would execute it for the peer as well.
+    /// side worth no less ([`worth`](Self::worth)): the ledger would execute it for the peer as well.
     fn judge(&self, proposal: &Proposal) -> Result<State, Refusal> {
         let (side, base, position) = (self.record.side, self.record.base, proposal.position);
         if proposal.change.by() == Some(side) {
@@ -187,7 +187,7 @@ impl<S: Signer> ChannelMachine<S> {
         if ours != position {
             return Err(Refusal::Differs);
         }
-        if position.balances[side.index()] < base.balances[side.index()] {
+        if self.worth(&position) < self.worth(&base) {
             return Err(Refusal::Unwanted);
         }
         Ok(state)

@@ -4,14 +4,15 @@
 //! that is newer is believed. A side whose journal is an old one never closes by itself: what it knows may be long replaced.
 
 use byway_primitives::{Batch, Encode, Time};
-use byway_records::Channel;
 use byway_records::call::{ChannelsCall, ForceProgress};
 use byway_records::channel::{
     ChannelState, Cosigned, Environment, ForcedCall, Phase, Position, Side, SignedForcedCall,
 };
+use byway_records::{Channel, SignedPromise};
 use byway_vm::{Address, State, Target};
 
-use super::{ChannelMachine, SUBMIT_AGAIN, UNHEARD_TIME_MAX};
+use super::lanes::amount_of;
+use super::{ChannelMachine, SUBMIT_AGAIN, Show, UNHEARD_TIME_MAX};
 use crate::change::{Change, ChangeError, ContractCall};
 use crate::journal::{Health, Life};
 use crate::ledger_view::LedgerView;
@@ -39,8 +40,8 @@ impl<S: Signer> ChannelMachine<S> {
     fn await_opening(&mut self, now: Time) {
         if self.ledger.environment.time > self.record.expires {
             self.end();
-        } else if self.record.life == Life::Signed && self.is_time_to_submit(now) {
-            self.submitted = Some(now);
+        } else if self.record.life == Life::Signed && self.is_time_for(Show::Funding, now) {
+            self.submitted = Some((Show::Funding, now));
             self.hand_in_funding();
         }
     }
@@ -78,6 +79,11 @@ impl<S: Signer> ChannelMachine<S> {
         }
         if is_older {
             self.show(now, Show::Slash);
+        } else if let Some(promise) = self.claim(entry) {
+            if self.is_time_for(Show::Claim, now) {
+                self.submitted = Some((Show::Claim, now));
+                self.notify(ChannelNews::Submit(ChannelsCall::Claim { side: self.record.side, promise }));
+            }
         } else if until.passed(self.ledger.environment.time, self.ledger.commits) {
             self.show(now, Show::Settle);
         }
@@ -100,12 +106,18 @@ impl<S: Signer> ChannelMachine<S> {
         self.adopt_unsigned(entry.position, state, &change);
     }
 
-    fn is_time_to_submit(&self, now: Time) -> bool {
-        self.submitted.is_none_or(|submitted| now.since(submitted) >= SUBMIT_AGAIN)
+    fn is_time_for(&self, what: Show, now: Time) -> bool {
+        self.submitted.is_none_or(|(last, at)| last != what || now.since(at) >= SUBMIT_AGAIN)
+    }
+
+    /// The promise of the peer's that is to be shown: the last state leaves more of it open than was claimed.
+    fn claim(&self, entry: &Channel) -> Option<SignedPromise> {
+        let (payer, taken) = (self.record.side.other().index(), self.record.taken?);
+        (entry.position.lanes[payer].due(amount_of(&taken)) > entry.due()[payer]).then_some(taken)
     }
 
     fn show(&mut self, now: Time, what: Show) {
-        if !self.is_time_to_submit(now) {
+        if !self.is_time_for(what, now) {
             return;
         }
         let (channel, side) = (self.record.id, self.record.side);
@@ -113,9 +125,9 @@ impl<S: Signer> ChannelMachine<S> {
             (Show::Settle, _) => ChannelsCall::Settle { channel },
             (Show::Slash, Some(state)) => ChannelsCall::Slash { side, state },
             (Show::Snapshot, Some(state)) => ChannelsCall::SnapshotSolo { side, state },
-            (Show::Slash | Show::Snapshot, None) => return,
+            _ => return,
         };
-        self.submitted = Some(now);
+        self.submitted = Some((what, now));
         self.notify(ChannelNews::Submit(call));
     }
 
@@ -170,7 +182,7 @@ impl<S: Signer> ChannelMachine<S> {
         let state = self.unknown_to_ledger();
         self.record.life = Life::Closing;
         self.persist(Batch::new());
-        self.submitted = Some(now);
+        self.submitted = Some((Show::Close, now));
         self.since = now;
         self.notify(ChannelNews::Submit(ChannelsCall::CloseSolo { channel, side, state }));
         self.wait(now);
@@ -219,12 +231,4 @@ impl<S: Signer> ChannelMachine<S> {
         self.notify(ChannelNews::Submit(ChannelsCall::ForceProgress(Box::new(force))));
         Ok(())
     }
-}
-
-/// What the ledger is shown.
-#[derive(Debug, Clone, Copy)]
-enum Show {
-    Snapshot,
-    Slash,
-    Settle,
 }

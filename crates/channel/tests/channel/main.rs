@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod disputes;
+mod lanes;
 mod life;
 mod random;
 mod reestablish;

@@ -1,11 +1,11 @@
 //! Any order of deliveries, writes, losses, crashes and updates: the two agree afterwards, or the ledger settles it.
 
 use byway_channel::{Change, Health, Life};
-use byway_primitives::Span;
+use byway_primitives::{Amount, Span};
 use byway_vm::Address;
 use proptest::prelude::*;
 
-use crate::scene::{Rig, count, transfer};
+use crate::scene::{Rig, SAVED, count, terms, transfer};
 
 /// One byte is one step.
 fn step(rig: &mut Rig, counter: Address, byte: u8) {
@@ -21,7 +21,10 @@ fn step(rig: &mut Rig, counter: Address, byte: u8) {
         }
         7 => rig.lose(),
         8 => rig.crash(side),
-        9 | 10 => {
+        10 => {
+            let _ = rig.promise(side, amount);
+        }
+        9 => {
             let _ = rig.propose(side, transfer(side, amount));
         }
         11 => {
@@ -54,22 +57,37 @@ fn assert_alive(rig: &mut Rig) {
     }
 }
 
+/// What was promised goes into the balances.
+fn absorb(rig: &mut Rig) {
+    for side in [0, 1] {
+        rig.tick(byway_channel::ANSWER_TIME_MAX);
+        if let Some(absorption) = rig.machine(side).absorption() {
+            rig.propose(side, absorption).unwrap();
+            rig.exchange();
+        }
+    }
+}
+
 fn check(bytes: &[u8]) {
     let mut rig = Rig::new();
     let counter = rig.create_counter(0);
+    [0, 1].into_iter().for_each(|side| rig.fill_lane(side, 20_000));
     bytes.iter().for_each(|byte| step(&mut rig, counter, *byte));
     rig.lose();
     rig.exchange();
     rig.assert_agreed();
     assert_alive(&mut rig);
+    absorb(&mut rig);
     let position = rig.assert_agreed();
     // One side closes with what it has, whichever the bytes say.
     let side = usize::from(bytes.last().is_some_and(|byte| byte & 2 != 0));
     rig.close_alone(side).unwrap();
     rig.settle();
-    let rest = position.rest(byway_primitives::Amount::checked_sum(crate::scene::terms().deposits).unwrap()).unwrap();
-    let shares = crate::scene::terms().remainder.shares(rest);
-    rig.assert_paid([0, 1].map(|side| position.balances[side].checked_add(shares[side]).unwrap()));
+    let rest = position.rest(Amount::checked_sum(terms().deposits).unwrap()).unwrap();
+    let shares = terms().remainder.shares(rest);
+    rig.assert_paid([0, 1].map(|side| {
+        Amount::checked_sum([position.balances[side], shares[side], position.lanes[side].capacity]).unwrap()
+    }));
     for side in [0, 1] {
         assert_eq!((rig.machine(side).life(), rig.machine(side).health().clone()), (Life::Closed, Health::Sound));
     }
@@ -86,7 +104,7 @@ fn check_alone(bytes: &[u8]) {
     rig.close_alone(left).unwrap();
     rig.settle();
     assert_eq!(rig.machine(left).life(), Life::Closed);
-    assert!(rig.world.balance(0) + rig.world.balance(1) <= 2 * crate::scene::SAVED);
+    assert!(rig.world.balance(0) + rig.world.balance(1) <= 2 * SAVED);
 }
 
 proptest! {

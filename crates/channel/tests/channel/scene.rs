@@ -18,7 +18,7 @@ use byway_records::channel::{
     ChannelState, ChannelTerms, Environment, ForcedCall, MutualClose, Position, Remainder, Side, SignedForcedCall,
 };
 use byway_records::genesis::Wait;
-use byway_records::{Call, Channel, ProgramId, Reject, Transaction, TransactionId, verified};
+use byway_records::{Call, Channel, ProgramId, Promise, Reject, SignedPromise, Transaction, TransactionId, verified};
 use byway_vm::{Address, Target};
 
 use crate::world::{ALICE, BOB, CAROL, Draft, World, units};
@@ -63,6 +63,10 @@ impl Signer for StrictSigner {
 
     fn sign_call(&self, call: ForcedCall) -> SignedForcedCall {
         self.secret.sign_call(call)
+    }
+
+    fn sign_promise(&self, promise: Promise) -> SignedPromise {
+        self.secret.sign_promise(promise)
     }
 
     fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature {
@@ -401,6 +405,18 @@ impl Rig {
         self.propose(by, Change::Call(ContractCall { caller, target: Target::Create, value, input, gas })).unwrap();
         self.exchange();
         self.machine(by).state().receipt().expect("it was the last call").contract
+    }
+
+    /// Puts so much into a side's lane.
+    pub fn fill_lane(&mut self, side: usize, capacity: u128) {
+        self.propose(side, Change::Lane { side: Side::BOTH[side], capacity: units(capacity) }).unwrap();
+        self.exchange();
+    }
+
+    pub fn promise(&mut self, side: usize, more: u128) -> Result<Amount, byway_channel::PromiseError> {
+        let promised = self.machine(side).promise(units(more));
+        self.collect(side);
+        promised
     }
 
     pub fn close_alone(&mut self, side: usize) -> Result<(), byway_channel::CloseError> {

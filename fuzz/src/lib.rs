@@ -48,6 +48,8 @@ targets! {
         kernel_call: byway_records::call::KernelCall,
         channels_call: byway_records::call::ChannelsCall,
         channel: byway_records::Channel,
+        channel_message: byway_channel::ChannelMessage,
+        contracts_state: byway_vm::State,
         contract_code: byway_records::channel::entry::Code,
         state_witness: byway_vm::Witness,
         contract_account: byway_vm::Account,

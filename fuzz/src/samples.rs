@@ -2,6 +2,8 @@
 
 #[path = "../../crates/access/tests/formats/fixed.rs"]
 pub mod access;
+#[path = "../../crates/channel/tests/channel/fixed.rs"]
+pub mod channel_messages;
 #[path = "../../crates/dialogue/tests/formats/fixed.rs"]
 pub mod dialogue;
 #[path = "../../crates/kernel/tests/formats/fixed.rs"]

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod disputes;
+mod fixed;
+mod formats;
 mod lanes;
 mod life;
 mod random;

@@ -98,7 +98,7 @@ fn check_alone(bytes: &[u8]) {
     let mut rig = Rig::new();
     let counter = rig.create_counter(1);
     bytes.iter().for_each(|byte| step(&mut rig, counter, *byte));
-    let left = usize::from(bytes.len() % 2);
+    let left = bytes.len() % 2;
     rig.tick(byway_channel::UNHEARD_TIME_MAX);
     rig.parties[1 - left].is_watching = false;
     rig.close_alone(left).unwrap();

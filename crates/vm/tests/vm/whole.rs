@@ -3,12 +3,12 @@
 use byway_primitives::{Decode, Encode};
 use byway_vm::State;
 
-use crate::scene::{Compiled, SCRIBE, START, execute, new_state, with_scribe, word, writing};
+use crate::scene::{ALICE, BOB, Compiled, SCRIBE, START, argument, execute, new_state, with_scribe, word, writing};
 
 #[test]
 fn a_state_is_the_same_after_it_was_written_down() {
     let mut game = new_state();
-    Compiled::subscription().create(&mut game, &[word(10), word(60)]);
+    Compiled::hidden_moves().create(&mut game, &[argument(ALICE), argument(BOB), word(100), word(10)]);
     for mut state in [State::default(), new_state(), with_scribe([]), with_scribe([(1, 2), (300, 7)]), game] {
         let bytes = state.to_bytes();
         let mut again = State::from_bytes(&bytes).unwrap();

@@ -123,7 +123,9 @@ pub enum CloseError {
     Busy,
     #[error("the peer was not heard since the start, and may know of a newer state; connect, or wait")]
     Unheard,
-    #[error("this side's journal is an old one; wait until the peer has shown the newest state")]
+    #[error(
+        "the contracts' state is not known, since the journal was an old one; wait until the peer has sent it, or close alone"
+    )]
     Recovering,
     #[error("only calls of contracts that are there are forced")]
     NotACall,

@@ -170,10 +170,8 @@ impl<S: Signer> ChannelMachine<S> {
         Ok(())
     }
 
+    /// Closing needs the newest position and not the contracts' state, so a side that recovers may close too.
     fn may_act_alone(&self) -> Result<(), CloseError> {
-        if self.record.health == Health::Recovering {
-            return Err(CloseError::Recovering);
-        }
         if matches!(self.record.life, Life::Open | Life::Closing) { Ok(()) } else { Err(CloseError::NotOpen) }
     }
 
@@ -209,6 +207,9 @@ impl<S: Signer> ChannelMachine<S> {
     pub fn force(&mut self, now: Time, call: &ContractCall) -> Result<(), CloseError> {
         self.begin(now);
         self.may_act_alone()?;
+        if self.state.root() != self.record.base.root {
+            return Err(CloseError::Recovering);
+        }
         let Target::Contract(contract) = call.target else { return Err(CloseError::NotACall) };
         let (ground, base) = (self.record.ground, self.record.base);
         let environment = self.ledger.environment.max(base.environment);

@@ -102,7 +102,9 @@ fn a_side_with_an_old_journal_takes_the_newer_state_from_its_peer() {
     assert_eq!(rig.parties[0].round(), 0);
     rig.deliver(0);
     assert_eq!(*rig.machine(0).health(), Health::Recovering);
-    assert_eq!(rig.close_alone(0), Err(CloseError::Recovering));
+    let now = rig.now;
+    assert_eq!(rig.machine(0).force(now, &count(0, counter, 3, 1)), Err(CloseError::Recovering));
+    assert_eq!(rig.machine(0).close(now), Err(CloseError::Recovering));
     rig.exchange();
     assert_eq!(rig.assert_agreed().round, 2);
     assert_eq!(*rig.machine(0).health(), Health::Sound);
@@ -111,6 +113,43 @@ fn a_side_with_an_old_journal_takes_the_newer_state_from_its_peer() {
     }
     // It may have signed rounds that nobody tells it of.
     assert!(rig.pay(0, 5) > ROUNDS_FORGOTTEN);
+    rig.exchange();
+    rig.assert_agreed();
+}
+
+#[test]
+fn a_side_whose_peer_vanishes_while_it_recovers_closes_with_the_newest_position() {
+    let mut rig = Rig::new();
+    let old = rig.parties[0].disk.clone();
+    let counter = rig.create_counter(0);
+    rig.propose(1, Change::Call(count(1, counter, 3, 50))).unwrap();
+    rig.exchange();
+    rig.restore(0, old);
+    rig.deliver(0);
+    assert_eq!(*rig.machine(0).health(), Health::Recovering);
+    rig.parties[1].is_watching = false;
+    rig.close_alone(0).unwrap();
+    assert_eq!(rig.entry().unwrap().signed, 2);
+    rig.settle();
+    rig.assert_paid([DEPOSIT + 25, DEPOSIT - 25].map(units));
+}
+
+#[test]
+fn a_round_that_only_the_peer_remembers_is_not_signed_again() {
+    let mut rig = Rig::new();
+    let old = rig.parties[0].disk.clone();
+    rig.pay(0, 100);
+    rig.write(0);
+    rig.pay(1, 7);
+    rig.write(1);
+    // A tie: the responder only notes the round. Then the initiator forgets that it signed it.
+    rig.deliver(1);
+    rig.restore(0, old);
+    rig.exchange();
+    let position = rig.assert_agreed();
+    assert!(position.round > ROUNDS_FORGOTTEN);
+    assert_eq!(position.balances, [DEPOSIT; 2].map(units));
+    rig.pay(1, 7);
     rig.exchange();
     rig.assert_agreed();
 }

@@ -7,6 +7,11 @@ use proptest::prelude::*;
 
 use crate::scene::{Rig, SAVED, count, terms, transfer};
 
+/// A quick look by default, a long one on request.
+fn cases() -> u32 {
+    if std::env::var_os("BYWAY_TEST_LONG").is_some() { 2_000 } else { 48 }
+}
+
 /// One byte is one step.
 fn step(rig: &mut Rig, counter: Address, byte: u8) {
     let side = usize::from(byte & 1);
@@ -108,7 +113,7 @@ fn check_alone(bytes: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn after_any_order_of_events_both_agree_and_all_coins_are_there(bytes in prop::collection::vec(any::<u8>(), 0..120)) {

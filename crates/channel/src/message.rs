@@ -8,8 +8,8 @@ use byway_records::channel::{ChannelTerms, Position};
 
 use crate::change::Change;
 
-/// Bytes of a whole state in a message: what a peer that has lost its own is given.
-pub const STATE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a whole state, which a peer is given that has lost its own: one message of a dialogue carries no more than 64 KiB.
+pub const STATE_BYTES_MAX: usize = 60 * 1024;
 
 /// One message within a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]

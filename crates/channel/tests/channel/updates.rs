@@ -2,6 +2,7 @@
 
 use byway_channel::{Change, ChannelMessage, ChannelNews, PeerFault, ProposeError, Refusal};
 use byway_primitives::{Amount, Span};
+use byway_records::channel::{ChannelState, Cosigned};
 use byway_vm::Target;
 
 use crate::scene::{DEPOSIT, GAS, RESERVE, Rig, count, transfer};
@@ -112,6 +113,34 @@ fn a_cancelled_update_counts_until_a_higher_round_is_co_signed() {
     // The acceptor signed the first before it heard of the second, so it keeps it, under a round above both.
     let position = rig.assert_agreed();
     assert_eq!((position.round, position.balances[0]), (3, units(DEPOSIT - 100)));
+}
+
+#[test]
+fn a_peer_that_completes_a_cancelled_update_and_its_cancellation_gains_nothing() {
+    let mut rig = Rig::new();
+    rig.pay(0, 100);
+    let now = rig.now;
+    rig.machine(0).cancel(now).unwrap();
+    rig.collect(0);
+    let state = rig.machine(0).cosigned();
+    assert_eq!(state, None);
+    let channel = rig.machine(0).id().unwrap();
+    let total = units(2 * DEPOSIT);
+    let network = rig.world.network;
+    let accepted: Vec<_> = rig.machine(0).released().iter().map(|released| released.position).collect();
+    for position in accepted {
+        let body = ChannelState { network, channel, total, position };
+        let signature = Cosigned::sign_one(&body, &rig.world.people[1].identity);
+        let accept = ChannelMessage::Accept { round: position.round, signature };
+        rig.machine(0).handle_message(now, accept).unwrap();
+        rig.collect(0);
+        assert_eq!(*rig.machine(0).position(), position);
+        assert_eq!(rig.machine(0).state().root(), position.root);
+    }
+    assert_eq!(rig.machine(0).balance(), units(DEPOSIT));
+    // What was proposed to keep the first is alive, and so is what replaces it.
+    let alive = rig.machine(0).released().iter().map(|released| (released.round(), released.position.balances[0]));
+    assert_eq!(alive.collect::<Vec<_>>(), [(3, units(DEPOSIT - 100)), (4, units(DEPOSIT))]);
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub struct Reestablish {
 pub struct Proposal {
     /// The round that it builds on …
     pub base_round: u64,
-    /// … and its digest ([`position_digest`]).
+    /// … and its digest ([`position_digest`](crate::position_digest)).
     pub base: Hash,
     pub change: Change,
     pub position: Position,

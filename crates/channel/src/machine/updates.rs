@@ -1,6 +1,6 @@
 //! Updates: proposing, judging, signing, and superseding what can't be taken back.
 //!
-//! *One state for each round.* Whatever is signed has a higher round than all that was signed before ([`sign`]); that is
+//! *One state for each round.* Whatever is signed has a higher round than all that was signed before (`sign`); that is
 //! asserted where it happens, and no other place signs states. A signature that was given can't be taken back, so a proposal
 //! stays *released* until a higher round is co-signed.
 

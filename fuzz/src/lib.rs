@@ -46,6 +46,14 @@ targets! {
         accounts_call: byway_records::call::AccountsCall,
         assets_call: byway_records::call::AssetsCall,
         kernel_call: byway_records::call::KernelCall,
+        channels_call: byway_records::call::ChannelsCall,
+        channel: byway_records::Channel,
+        channel_message: byway_channel::ChannelMessage,
+        contracts_state: byway_vm::State,
+        contract_code: byway_records::channel::entry::Code,
+        state_witness: byway_vm::Witness,
+        contract_account: byway_vm::Account,
+        contract_receipt: byway_vm::Receipt,
         kernel_pledge: byway_records::state::KernelPledge,
         conviction: byway_records::state::Conviction,
         roll: byway_records::Roll,
@@ -116,6 +124,7 @@ targets! {
         relay_answer: relay_answer,
         slice: slice,
         verify_transaction: verify_transaction,
+        execute_witness: execute_witness,
         verify_dealing: verify_dealing,
         judge_complaint: judge_complaint,
         open_key: open_key,
@@ -221,6 +230,14 @@ fn invite_link(bytes: &[u8]) -> bool {
 /// Decoding and every check that needs no ledger.
 fn verify_transaction(bytes: &[u8]) -> bool {
     byway_records::verified::verify_bytes(samples::NETWORK, bytes).is_ok()
+}
+
+/// Whether a call that reads and writes one slot comes to an end on a witness.
+fn execute_witness(bytes: &[u8]) -> bool {
+    let Ok(witness) = decode_exact::<byway_vm::Witness>(bytes) else { return false };
+    let (environment, call) = samples::channels::call();
+    let code = |_| Some(samples::channels::code().to_vec());
+    witness.execute(samples::NETWORK, environment, &call, code).is_ok()
 }
 
 /// Whether a dealing is good for the samples' occasion, and that everyone can open what is good in it.

@@ -2,6 +2,8 @@
 
 #[path = "../../crates/access/tests/formats/fixed.rs"]
 pub mod access;
+#[path = "../../crates/channel/tests/channel/fixed.rs"]
+pub mod channel_messages;
 #[path = "../../crates/dialogue/tests/formats/fixed.rs"]
 pub mod dialogue;
 #[path = "../../crates/kernel/tests/formats/fixed.rs"]
@@ -10,6 +12,7 @@ pub mod kernel;
 pub mod records;
 
 mod carried;
+pub(crate) mod channels;
 mod kept;
 mod links;
 
@@ -36,6 +39,7 @@ use byway_records::state::*;
 use byway_records::{Call, Height, ProgramId, Reject, Roll};
 
 pub(crate) use carried::*;
+pub(crate) use channels::*;
 pub(crate) use kept::*;
 pub(crate) use links::*;
 
@@ -346,7 +350,9 @@ pub(crate) fn entry_proof() -> Samples {
     let sibling_roots = vec![ProgramRoot { program: ProgramId::ACCOUNTS, root: HASH }];
     let leaf = Some(ProofLeaf { path: HASH, value: HASH });
     let ends = [WayEnd::Present(vec![1; 40]), WayEnd::Absent(leaf), WayEnd::Absent(None)];
-    let proof = |end| EntryProof { steps: steps.clone(), end, sibling_roots: sibling_roots.clone() };
+    let (roots, groups) = (&sibling_roots, &[HASH]);
+    let proof =
+        |end| EntryProof { steps: steps.clone(), end, sibling_roots: roots.clone(), other_groups: groups.to_vec() };
     ends.map(|end| proof(end).to_bytes()).to_vec()
 }
 

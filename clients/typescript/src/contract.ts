@@ -333,6 +333,7 @@ export interface Audit {
   accounts: Amount;
   assets?: AssetAudit[] | null;
   balanced: boolean;
+  channels: Amount;
   height: number;
   outputs: Amount;
   pledges: Amount;

@@ -18,6 +18,14 @@ pub enum Purpose {
     SettleWhatIsThere,
     /// The signature of either of two that lets promises each way between them settle together (ECDSA).
     SettlePair,
+    /// The signature of either party of a channel on a state of it (ECDSA).
+    ChannelState,
+    /// The signature of either party on a deposit or withdrawal of its channel (ECDSA).
+    ChannelFunding,
+    /// The signature of either party on how its channel is closed (ECDSA).
+    ChannelClose,
+    /// A party's signature on a call that the ledger is to execute (ECDSA).
+    ChannelCall,
     /// A service offer (ECDSA).
     Offer,
     /// A kernel node's snapshot (ed25519).
@@ -54,6 +62,10 @@ impl Purpose {
             Purpose::Settle => "byway 1 signature: settle",
             Purpose::SettleWhatIsThere => "byway 1 signature: settle what is there",
             Purpose::SettlePair => "byway 1 signature: settle pair",
+            Purpose::ChannelState => "byway 1 signature: channel state",
+            Purpose::ChannelFunding => "byway 1 signature: channel funding",
+            Purpose::ChannelClose => "byway 1 signature: channel close",
+            Purpose::ChannelCall => "byway 1 signature: channel call",
             Purpose::Offer => "byway 1 signature: offer",
             Purpose::Snapshot => "byway 1 signature: snapshot",
             Purpose::Checkpoint => "byway 1 signature: checkpoint",

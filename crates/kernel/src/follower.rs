@@ -49,13 +49,14 @@ const TIP_KEY: &[u8] = b"tip";
 const STORED_TIP: Context = Context("byway 1 follower: stored tip");
 
 /// The programs that a market participant follows: all that exist so far.
-pub const PROGRAMS: [ProgramId; 6] = [
+pub const PROGRAMS: [ProgramId; 7] = [
     ProgramId::SYSTEM,
     ProgramId::REGISTRY,
     ProgramId::OFFERS,
     ProgramId::ACCOUNTS,
     ProgramId::ASSETS,
     ProgramId::KERNEL,
+    ProgramId::CHANNELS,
 ];
 
 /// Entries of a program by key; `None` where there is none.

@@ -13,6 +13,10 @@ use byway_records::ProgramId;
 use crate::tree::StateTree;
 
 const STATE_ROOT: Context = Context("byway 1 state: root of all programs");
+const GROUP_ROOT: Context = Context("byway 1 state: root of a group of programs");
+
+/// Numbers of programs whose roots are digested together.
+const GROUP_PROGRAMS: u16 = 4;
 
 /// Programs that a ledger can have. There are four; the list is sent with every difference.
 pub const PROGRAMS_MAX: usize = 64;
@@ -70,9 +74,31 @@ pub enum DifferenceError {
 }
 
 /// The digest of all programs' roots. They must be in the order of their programs.
+///
+/// Roots are digested in groups of [`GROUP_PROGRAMS`] numbers, and then the groups, so that a proof of one entry does not
+/// grow with every program that there comes to be.
 pub fn state_root(roots: &[ProgramRoot]) -> Hash {
+    root_of_groups(
+        &roots.chunk_by(|a, b| group_of(a.program) == group_of(b.program)).map(group_root).collect::<Vec<_>>(),
+    )
+}
+
+/// Which group a program's root is digested in.
+pub(crate) fn group_of(program: ProgramId) -> usize {
+    usize::from(program.0 / GROUP_PROGRAMS)
+}
+
+/// The digest of one group's roots, in order.
+pub(crate) fn group_root(roots: &[ProgramRoot]) -> Hash {
     let mut out = Writer::new();
     out.list(roots);
+    GROUP_ROOT.hash(&[&out.into_bytes()])
+}
+
+/// The digest of all groups, in order.
+fn root_of_groups(groups: &[Hash]) -> Hash {
+    let mut out = Writer::new();
+    out.list(groups);
     STATE_ROOT.hash(&[&out.into_bytes()])
 }
 
@@ -114,6 +140,29 @@ impl ProgramDifference {
         }
         checked
     }
+}
+
+/// Whether `root` of `program`, the roots of the others in its group and the digests of the other groups come to the
+/// certified state root.
+pub(crate) fn check_root_in_group(
+    program: ProgramId,
+    root: Hash,
+    sibling_roots: &[ProgramRoot],
+    other_groups: &[Hash],
+    certified: Hash,
+) -> Result<(), DifferenceError> {
+    let mut roots = sibling_roots.to_vec();
+    roots.push(ProgramRoot { program, root });
+    roots.sort_by_key(|root| root.program);
+    let group = group_of(program);
+    let is_one_group = roots.iter().all(|root| group_of(root.program) == group);
+    let is_ordered = roots.is_sorted_by(|a, b| a.program < b.program);
+    if !is_one_group || !is_ordered || group > other_groups.len() {
+        return Err(DifferenceError::Order);
+    }
+    let mut groups = other_groups.to_vec();
+    groups.insert(group, group_root(&roots));
+    if root_of_groups(&groups) == certified { Ok(()) } else { Err(DifferenceError::Root) }
 }
 
 /// Whether `root` of `program` and the roots of the others digest to the certified state root.

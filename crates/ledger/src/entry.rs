@@ -1,7 +1,8 @@
 //! Proving a single entry of the programs' state to someone who keeps none of it (row K6).
 //!
-//! The *state root* in a checkpoint digests the roots of all programs. An [`EntryProof`] leads from an entry, or from the
-//! place where it would be, over its program's root and those of the others to the state root.
+//! The *state root* in a checkpoint digests the roots of all programs, a few at a time. An [`EntryProof`] leads from an entry, or
+//! from the place where it would be, over its program's root, those of the others in its group, and the other groups to the
+//! state root.
 //!
 //! Execution runs ahead of checkpoints, and checkpoints ahead of their certificates. What is proved must be certified, so a
 //! [`ProvableState`] keeps the trees as they stood at a checkpoint; it shares with the ledger's all that has not changed
@@ -13,7 +14,9 @@ use byway_primitives::Hash;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_records::ProgramId;
 
-use crate::difference::{DifferenceError, ENTRY_VALUE_BYTES_MAX, PROGRAMS_MAX, ProgramRoot, check_root};
+use crate::difference::{
+    DifferenceError, ENTRY_VALUE_BYTES_MAX, PROGRAMS_MAX, ProgramRoot, check_root_in_group, group_of, group_root,
+};
 use crate::ledger::Ledger;
 use crate::tree::{FrozenTree, PROOF_STEPS_MAX, ProofError, ProofLeaf, ProofStep, StateProof};
 
@@ -29,8 +32,10 @@ pub struct EntryProof {
     /// From the program's root down.
     pub steps: Vec<ProofStep>,
     pub end: WayEnd,
-    /// The roots of all other programs, in order.
+    /// The roots of the other programs in its group, in order.
     pub sibling_roots: Vec<ProgramRoot>,
+    /// The digests of the other groups, in order.
+    pub other_groups: Vec<Hash>,
 }
 
 /// Where the way of a key ends.
@@ -65,9 +70,15 @@ impl ProvableState {
     pub fn prove(&self, program: ProgramId, key: &[u8]) -> Option<EntryProof> {
         let (StateProof { steps, leaf }, value) = self.trees.get(&program)?.prove(key);
         let end = value.map_or(WayEnd::Absent(leaf), |value| WayEnd::Present(value.to_vec()));
-        let mut sibling_roots = self.roots();
-        sibling_roots.retain(|root| root.program != program);
-        Some(EntryProof { steps, end, sibling_roots })
+        let (mut sibling_roots, mut other_groups) = (Vec::new(), Vec::new());
+        for group in self.roots().chunk_by(|a, b| group_of(a.program) == group_of(b.program)) {
+            if group_of(group[0].program) == group_of(program) {
+                sibling_roots = group.iter().copied().filter(|root| root.program != program).collect();
+            } else {
+                other_groups.push(group_root(group));
+            }
+        }
+        Some(EntryProof { steps, end, sibling_roots, other_groups })
     }
 }
 
@@ -79,7 +90,7 @@ impl EntryProof {
             WayEnd::Absent(leaf) => (None, *leaf),
         };
         let root = StateProof { steps: self.steps.clone(), leaf }.root(key, value)?;
-        check_root(program, root, &self.sibling_roots, certified)?;
+        check_root_in_group(program, root, &self.sibling_roots, &self.other_groups, certified)?;
         Ok(value)
     }
 }
@@ -105,6 +116,7 @@ impl Encode for EntryProof {
             }
         }
         out.list(&self.sibling_roots);
+        out.list(&self.other_groups);
     }
 }
 
@@ -115,6 +127,6 @@ impl Decode for EntryProof {
             true => WayEnd::Present(input.bytes(ENTRY_VALUE_BYTES_MAX)?.to_vec()),
             false => WayEnd::Absent(input.option()?),
         };
-        Ok(Self { steps, end, sibling_roots: input.list(PROGRAMS_MAX)? })
+        Ok(Self { steps, end, sibling_roots: input.list(PROGRAMS_MAX)?, other_groups: input.list(PROGRAMS_MAX)? })
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! **Two kinds of state.** *Outputs* (rows K1, K2) are private money: each is spent once, they live in the store, and a
 //! homomorphic hash stands for all of them. *Programs* keep shared state: registry (I2), offers (A1), payment accounts
-//! (A3, A5), assets (K1), and the ledger's own pool and pledges (K4, K10). Each has typed entries in a provable
+//! (A3, A5), channels (C1, C3), assets (K1), and the ledger's own pool and pledges (K4, K10). Each has typed entries in a provable
 //! [`StateTree`].
 //!
 //! **What becomes of a transaction.** Its form and signatures are good before it comes here. [`Verdict::Final`]: its
@@ -45,9 +45,9 @@ pub mod page;
 pub mod range;
 pub mod stored;
 pub mod supply;
-pub mod tree;
 
 pub use audit::{AuditError, audit};
+pub use byway_records::tree::{self, FrozenTree, ProofError, StateProof, StateTree};
 pub use difference::{Change, DifferenceError, ProgramChanges, ProgramDifference, ProgramRoot, StateChanges};
 pub use entry::{EntryProof, EntryProofError, ProvableState, WayEnd};
 pub use follow::{FollowError, Followed};
@@ -58,4 +58,3 @@ pub use page::{CopyError, TreeCopy, TreePage};
 pub use range::{RangeProof, TransactionRange};
 pub use stored::{stored_changes, stored_checkpoint, stored_scan};
 pub use supply::{Holdings, Supply, Unbalanced};
-pub use tree::{FrozenTree, ProofError, StateProof, StateTree};

@@ -24,13 +24,14 @@ use crate::stored::{STATE, UNDO, entry_key};
 use crate::tree::StateTree;
 
 /// The programs there are, in order.
-pub(crate) const PROGRAMS: [ProgramId; 6] = [
+pub(crate) const PROGRAMS: [ProgramId; 7] = [
     ProgramId::SYSTEM,
     ProgramId::REGISTRY,
     ProgramId::OFFERS,
     ProgramId::ACCOUNTS,
     ProgramId::ASSETS,
     ProgramId::KERNEL,
+    ProgramId::CHANNELS,
 ];
 
 /// A program and the key of an entry in it.

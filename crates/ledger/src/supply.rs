@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::{Amount, AssetId, Decode, IdentityId, Reader};
 use byway_records::state::{Account, AssetRecord, Conviction, KernelPledge, Registration, Reservation};
-use byway_records::{Output, ProgramId, Value};
+use byway_records::{Channel, Output, ProgramId, Value};
 
 /// What there is of one asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,6 +14,8 @@ pub struct Holdings {
     pub reservations: Amount,
     /// Of registered identities and of kernel nodes, forfeited ones that can be appealed or are included.
     pub pledges: Amount,
+    /// Of channels that are not closed, with what their contracts hold.
+    pub channels: Amount,
     pub pool: Amount,
 }
 
@@ -48,7 +50,7 @@ pub enum Uncountable {
 impl Holdings {
     /// The sum of all parts; `None` on overflow, which no sound ledger reaches.
     pub fn total(&self) -> Option<Amount> {
-        Amount::checked_sum([self.outputs, self.accounts, self.reservations, self.pledges, self.pool])
+        Amount::checked_sum([self.outputs, self.accounts, self.reservations, self.pledges, self.channels, self.pool])
     }
 }
 
@@ -119,6 +121,12 @@ impl Supply {
                 let reservation: Reservation = read(value).ok_or(damaged)?;
                 self.add(reservation.value, |holdings| &mut holdings.reservations)
             }
+            (ProgramId::CHANNELS, [0, ..]) => {
+                let channel: Channel = read(value).ok_or(damaged)?;
+                let holds = channel.holds().ok_or(damaged)?;
+                self.add(way(holds), |holdings| &mut holdings.channels)
+            }
+            (ProgramId::CHANNELS, [1, ..]) => Ok(()),
             (ProgramId::ASSETS, [0, ..]) => {
                 let record: AssetRecord = read(value).ok_or(damaged)?;
                 self.issued.insert(record.terms.id(), record.supply);

@@ -14,9 +14,11 @@ use crate::pair::CountersignedPair;
 use crate::promise::{ReservationId, SignedPromise};
 use crate::transaction::Value;
 
+pub mod channels;
 pub mod dealing;
 pub mod kernel;
 
+pub use channels::{ChannelsCall, ForceProgress};
 pub use dealing::Contribution;
 pub use kernel::{KernelCall, MemberEntry};
 
@@ -37,6 +39,7 @@ impl ProgramId {
     pub const ACCOUNTS: ProgramId = ProgramId(3);
     pub const ASSETS: ProgramId = ProgramId(4);
     pub const KERNEL: ProgramId = ProgramId(5);
+    pub const CHANNELS: ProgramId = ProgramId(6);
     /// The pool, the epoch and other entries that the ledger itself keeps.
     pub const SYSTEM: ProgramId = ProgramId(0);
 }
@@ -60,6 +63,7 @@ pub enum Call {
     Accounts(AccountsCall),
     Assets(AssetsCall),
     Kernel(KernelCall),
+    Channels(ChannelsCall),
 }
 
 /// Row I2.
@@ -137,6 +141,7 @@ impl Call {
             Call::Accounts(_) => ProgramId::ACCOUNTS,
             Call::Assets(_) => ProgramId::ASSETS,
             Call::Kernel(_) => ProgramId::KERNEL,
+            Call::Channels(_) => ProgramId::CHANNELS,
         }
     }
 
@@ -148,6 +153,7 @@ impl Call {
             Call::Accounts(call) => call.to_bytes(),
             Call::Assets(call) => call.to_bytes(),
             Call::Kernel(call) => call.to_bytes(),
+            Call::Channels(call) => call.to_bytes(),
         };
         CallEnvelope { program: self.program(), pays, draws, body }
     }
@@ -161,6 +167,7 @@ impl Call {
             ProgramId::ACCOUNTS => Decode::from_bytes(body).map(Call::Accounts),
             ProgramId::ASSETS => Decode::from_bytes(body).map(Call::Assets),
             ProgramId::KERNEL => Decode::from_bytes(body).map(Call::Kernel),
+            ProgramId::CHANNELS => Decode::from_bytes(body).map(Call::Channels),
             other => Err(DecodeError::UnknownVariant { kind: "program", value: other.0.into() }),
         }
     }
@@ -194,7 +201,11 @@ impl Encode for CallEnvelope {
 impl Decode for CallEnvelope {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let program = input.value()?;
-        let limit = if program == ProgramId::KERNEL { KERNEL_CALL_BYTES_MAX } else { CALL_BYTES_MAX };
+        let limit = match program {
+            ProgramId::KERNEL => KERNEL_CALL_BYTES_MAX,
+            ProgramId::CHANNELS => channels::CHANNELS_CALL_BYTES_MAX,
+            _ => CALL_BYTES_MAX,
+        };
         Ok(Self { program, pays: input.option()?, draws: input.option()?, body: input.bytes(limit)?.to_vec() })
     }
 }

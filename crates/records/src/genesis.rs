@@ -62,6 +62,10 @@ pub enum LeaderKind {
 pub struct CallPrices {
     pub offer_publish: Amount,
     pub asset_register: Amount,
+    /// A call about a channel; of a contract's code, for each KiB that is begun.
+    pub channel: Amount,
+    /// A unit of gas of a call that is forced.
+    pub gas: Amount,
     /// Every other call.
     pub other: Amount,
 }
@@ -217,6 +221,9 @@ impl Parameters {
             call_prices: CallPrices {
                 offer_publish: Amount::from_units(1_000_000_000_000_000),
                 asset_register: Amount::from_coins(1),
+                channel: Amount::from_units(100_000_000_000_000),
+                // A million costs as much as a call.
+                gas: Amount::from_units(100_000_000),
                 other: Amount::ZERO,
             },
         }
@@ -363,6 +370,8 @@ impl Encode for Parameters {
         out.value(&self.output_min);
         out.value(&self.call_prices.offer_publish);
         out.value(&self.call_prices.asset_register);
+        out.value(&self.call_prices.channel);
+        out.value(&self.call_prices.gas);
         out.value(&self.call_prices.other);
     }
 }
@@ -394,6 +403,8 @@ impl Decode for Parameters {
             call_prices: CallPrices {
                 offer_publish: input.value()?,
                 asset_register: input.value()?,
+                channel: input.value()?,
+                gas: input.value()?,
                 other: input.value()?,
             },
         })

@@ -2,8 +2,9 @@
 //!
 //! - [`transaction`]: outputs are spent and made, and a program may be called ([`call`]). [`asset`]: what is counted.
 //! - [`offer`]: something for sale (row A1). [`promise`]: a cumulative IOU (row A4); [`pair`]: two of them, each way one.
+//! - [`channel`]: what two parties of a channel sign, and what the ledger knows of it (rows C1, C3).
 //! - [`snapshot`]: what a kernel node signs each round. [`checkpoint`]: what two thirds of the kernel certify; [`scan`]: what a wallet needs to see of each.
-//! - [`range`]: proofs that something stands at a place of a list.
+//! - [`range`]: proofs that something stands at a place of a list. [`tree`]: a provable map, and the part of one that is known.
 //! - [`epoch`]: who the kernel nodes are, from one change to the next. [`roll`]: who counted in past ones; [`evidence`]:
 //!   what proves that one of them broke the rules; [`entry`]: what a node hands its owner to join with.
 //! - [`genesis`]: the file that a network is; its digest names the network.
@@ -16,6 +17,7 @@
 
 pub mod asset;
 pub mod call;
+pub mod channel;
 pub mod checkpoint;
 pub mod domain;
 pub mod entry;
@@ -33,10 +35,12 @@ pub mod scan;
 pub mod snapshot;
 pub mod state;
 pub mod transaction;
+pub mod tree;
 pub mod verified;
 
 pub use asset::AssetTerms;
 pub use call::{Call, CallEnvelope, ProgramId};
+pub use channel::{Channel, ChannelState, ChannelTerms, Cosigned, FundingChange, MutualClose};
 pub use checkpoint::{Certificate, Checkpoint, Height};
 pub use domain::Domain;
 pub use entry::{EntryError, SignedEntry};

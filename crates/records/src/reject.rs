@@ -118,6 +118,23 @@ rejects! {
     121 DealingBad "the dealing is none, or was made for another occasion",
     122 DealingUnknown "there is no dealing of that kernel node",
     123 ComplaintFalse "the complaint does not show a false share",
+    130 ChannelUnknown "there is no such channel",
+    131 ChannelTerms "the channel's terms are not such as a channel may have",
+    132 ChannelPhase "the channel is in another phase",
+    133 ChannelParties "what was signed is of another channel, or by others than its parties",
+    134 ChannelRound "a state that both signed of this round or a later one is known already",
+    135 ChannelTotal "the state does not divide what is in the channel",
+    136 ChannelReserve "a party would have less than the channel's reserve",
+    137 ChannelFee "neither the transaction nor what is left of the side's reserve pays for this",
+    138 ChannelExpired "the time limit of what both signed is over",
+    139 ChannelStreak "this side has prolonged the closing as often as it may before the other acts",
+    140 ChannelLocked "the lock period is not over",
+    141 ChannelCall "the call can't be forced on this state",
+    142 ChannelEnvironment "the time that the contract is to see lies ahead, or too far back",
+    143 ChannelWitness "the witness is not of this state",
+    144 CodeKnown "this code is registered already",
+    145 CodeBad "no contract can have this code",
+    146 ChannelClaim "the promise claims nothing new of the other side's lane",
 }
 
 impl Encode for Reject {

@@ -273,6 +273,7 @@ fn open_call(network: NetworkId, envelope: &CallEnvelope) -> Result<Call, IllFor
             }
             pair.verify().map_err(|_| IllFormed::Signature)?;
         }
+        Call::Channels(call) => call.verify(network)?,
         Call::Kernel(KernelCall::Pledge { entry } | KernelCall::Rotate { entry, .. }) if !entry.verifies(network) => {
             return Err(IllFormed::Signature);
         }

@@ -1,6 +1,8 @@
 //! The formats from outside: laws of the codec for every record, encodings frozen by digest, and what verification
 //! turns down.
 
+#[path = "formats/channel.rs"]
+mod channel;
 #[path = "formats/fixed.rs"]
 mod fixed;
 #[path = "formats/frozen.rs"]

@@ -216,6 +216,7 @@ fn lit() -> Vec<(&'static str, Answer)> {
             steps: vec![ProofStep { bit: 3, sibling: Hash([1; 32]) }, ProofStep { bit: 255, sibling: Hash([2; 32]) }],
             end,
             sibling_roots: vec![ProgramRoot { program: ProgramId::REGISTRY, root: Hash([8; 32]) }],
+            other_groups: vec![Hash([9; 32])],
         },
     };
     let leaf = ProofLeaf { path: Hash([3; 32]), value: Hash([4; 32]) };

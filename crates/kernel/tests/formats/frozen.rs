@@ -141,8 +141,8 @@ const FROZEN_ANSWERS: [&str; 41] = [
     "light no transaction: 3 3ae4a32769833bca",
     "light body: 305 7af47c71020e0329",
     "light no body: 3 77d7884814907cdd",
-    "light entry: 679 8d4887c3a4f3d4ab",
-    "light absent entry: 442 d35b02b0f66988b7",
+    "light entry: 712 133fd68e0ae38fb2",
+    "light absent entry: 475 8a030b3a7904bdb1",
     "light empty program: 378 5389b4c1ca0c44b2",
     "light no entry: 3 7c9864b846edf3c7",
 ];

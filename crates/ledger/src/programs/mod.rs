@@ -4,9 +4,10 @@
 //! every `Err` leaves the state as it was; the one exception is the record of a bounce, see [`accounts::settle`].
 //!
 //! **Replays.** A transaction has one verdict for good, and most calls need the holder's signature over that very
-//! transaction ([`Authorise`](byway_crypto::Purpose::Authorise)), so they can't be had twice. Two calls carry a signed
+//! transaction ([`Authorise`](byway_crypto::Purpose::Authorise)), so they can't be had twice. Some calls carry a signed
 //! record instead that anyone can wrap into a new transaction, and guard themselves: a settlement by serial and amount
-//! ([`accounts::settle`]), a publication by serial ([`offers`]).
+//! ([`accounts::settle`]), a publication by serial ([`offers`]), what two parties of a channel signed by its round, or
+//! because the channel is gone after it ([`channels`]).
 
 use byway_primitives::{Amount, IdentityId, NetworkId, Time};
 use byway_records::call::{AssetsCall, KernelCall, OffersCall};
@@ -18,6 +19,7 @@ use crate::state::View;
 
 pub mod accounts;
 pub mod assets;
+pub mod channels;
 pub mod kernel_nodes;
 pub mod offers;
 pub mod registry;
@@ -52,6 +54,7 @@ pub(crate) fn price(prices: &CallPrices, call: &Call) -> Amount {
     match call {
         Call::Offers(OffersCall::Publish { .. }) => prices.offer_publish,
         Call::Assets(AssetsCall::Register { .. }) => prices.asset_register,
+        Call::Channels(call) => channels::price(prices, call),
         // Nodes have no coins, and do these for everyone's sake.
         Call::Kernel(KernelCall::Ready { .. } | KernelCall::Accuse { .. } | KernelCall::Contribute { .. }) => {
             Amount::ZERO
@@ -73,6 +76,7 @@ pub(crate) fn execute(
         Call::Accounts(call) => accounts::execute(view, now, transaction, call),
         Call::Assets(call) => assets::execute(view, transaction, call),
         Call::Kernel(call) => kernel_nodes::execute(view, now, transaction, call),
+        Call::Channels(call) => channels::execute(view, now, transaction, call),
     }
 }
 

@@ -9,10 +9,12 @@ const PAGE: &str = include_str!("../../../../docs/costs.md");
 fn the_page_of_prices_is_the_standard_genesis() {
     let parameters = Parameters::standard();
     // A price that is new has to be put on the page, too.
-    let CallPrices { offer_publish, asset_register, other } = parameters.call_prices;
+    let CallPrices { offer_publish, asset_register, channel, gas, other } = parameters.call_prices;
     let rows = [
         ("publish an offer, or publish it again", offer_publish.to_string()),
         ("register an asset", asset_register.to_string()),
+        ("about a channel", channel.to_string()),
+        ("gas of a call that is forced", gas.to_string()),
         ("every other", other.to_string()),
         ("pledge of a registered identity", parameters.registration_pledge.to_string()),
         ("pledge of a kernel node", parameters.kernel_pledge.to_string()),

@@ -2,6 +2,7 @@
 
 mod appeals;
 mod assets;
+mod channels;
 mod checkpoints;
 mod conservation;
 mod costs;

@@ -143,6 +143,25 @@ fn offender(world: &World, reservation: ReservationId, reason: Reject) -> Draft 
         | Reject::DealingBad
         | Reject::DealingUnknown
         | Reject::ComplaintFalse => unreachable!("leaders take turns here; see `dealing`"),
+        Reject::ChannelUnknown
+        | Reject::ChannelTerms
+        | Reject::ChannelPhase
+        | Reject::ChannelParties
+        | Reject::ChannelRound
+        | Reject::ChannelTotal
+        | Reject::ChannelReserve
+        | Reject::ChannelFee
+        | Reject::ChannelExpired
+        | Reject::ChannelStreak
+        | Reject::ChannelLocked
+        | Reject::ChannelCall
+        | Reject::ChannelEnvironment
+        | Reject::ChannelWitness
+        | Reject::CodeKnown
+        | Reject::CodeBad
+        | Reject::ChannelClaim => {
+            unreachable!("there is no channel here; see `channels`")
+        }
         Reject::UpgradePast => world.upgrade(owner_of(0), 0, Upgrade { protocol: 2, at: Height(0) }),
         Reject::NotRegistered => world.publish(coin(), ALICE, world.offer(ALICE, 1, 100, "a")),
         Reject::OfferTermsChanged => world.publish(world.coin(BOB), BOB, world.offer(BOB, 5, 99, "a")),
@@ -175,7 +194,8 @@ fn offender(world: &World, reservation: ReservationId, reason: Reject) -> Draft 
 #[test]
 fn every_reason_is_reached_and_leaves_no_trace_but_a_bounce() {
     let mut reached = BTreeSet::new();
-    for reason in Reject::ALL.iter().copied().filter(|reason| !crate::dealing::REASONS.contains(reason)) {
+    let elsewhere = [&crate::dealing::REASONS[..], crate::channels::REASONS].concat();
+    for reason in Reject::ALL.iter().copied().filter(|reason| !elsewhere.contains(reason)) {
         let (mut world, reservation) = prepared();
         if reason == Reject::LastMember {
             world.must(&world.accuse(twins(&world, 0, 0, ROUND)));
@@ -190,7 +210,7 @@ fn every_reason_is_reached_and_leaves_no_trace_but_a_bounce() {
         assert_eq!(world.ledger.outputs_digest(), outputs, "{reason}");
         reached.insert(reason.code());
     }
-    assert_eq!(reached.len() + crate::dealing::REASONS.len(), Reject::ALL.len());
+    assert_eq!(reached.len() + elsewhere.len(), Reject::ALL.len());
 }
 
 /// The cases of a reason that the table above doesn't show.

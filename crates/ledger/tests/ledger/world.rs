@@ -32,6 +32,7 @@ pub const KERNEL_PLEDGE: u128 = 5_000_000;
 pub const OUTPUT_MIN: u128 = 1_000;
 pub const PUBLISH_PRICE: u128 = 10_000;
 pub const ASSET_PRICE: u128 = 20_000;
+pub const CHANNEL_PRICE: u128 = 1_000;
 
 pub const ALICE: usize = 0;
 pub const BOB: usize = 1;
@@ -121,6 +122,8 @@ pub fn parameters() -> Parameters {
     parameters.output_min = units(OUTPUT_MIN);
     parameters.call_prices.offer_publish = units(PUBLISH_PRICE);
     parameters.call_prices.asset_register = units(ASSET_PRICE);
+    parameters.call_prices.channel = units(CHANNEL_PRICE);
+    parameters.call_prices.gas = units(1);
     parameters
 }
 

@@ -18,6 +18,8 @@ pub struct Audit {
     pub accounts: Amount,
     pub reservations: Amount,
     pub pledges: Amount,
+    /// Of channels, with what their contracts hold.
+    pub channels: Amount,
     pub pool: Amount,
     /// Whether the parts add up to the supply, of this and of every other asset.
     pub balanced: bool,
@@ -29,8 +31,8 @@ pub struct Audit {
 impl Audit {
     /// Adds the parts up and compares. An overflow is not balanced.
     pub fn of(height: Height, time: Time, supply: Amount, parts: AuditParts) -> Self {
-        let AuditParts { outputs, accounts, reservations, pledges, pool } = parts;
-        let sum = Amount::checked_sum([outputs, accounts, reservations, pledges, pool]);
+        let AuditParts { outputs, accounts, reservations, pledges, channels, pool } = parts;
+        let sum = Amount::checked_sum([outputs, accounts, reservations, pledges, channels, pool]);
         let balanced = sum == Some(supply);
         Self {
             height: height.0,
@@ -40,6 +42,7 @@ impl Audit {
             accounts,
             reservations,
             pledges,
+            channels,
             pool,
             balanced,
             assets: Vec::new(),
@@ -59,6 +62,8 @@ pub struct AuditParts {
     pub accounts: Amount,
     pub reservations: Amount,
     pub pledges: Amount,
+    /// Of channels, with what their contracts hold.
+    pub channels: Amount,
     pub pool: Amount,
 }
 

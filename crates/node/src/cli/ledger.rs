@@ -34,6 +34,7 @@ fn audit_text(audit: &Audit) -> String {
         ("accounts", way(audit.accounts)),
         ("reservations", way(audit.reservations)),
         ("pledges", way(audit.pledges)),
+        ("channels", way(audit.channels)),
         ("pool", way(audit.pool)),
         ("supply", way(audit.supply)),
         ("", format!("{verdict}, at height {}", audit.height)),

@@ -58,7 +58,7 @@ pub enum LightCommand {
     },
     /// Verify any entry of a program, or that there is none; exit code 1 then
     Entry {
-        /// system, registry, offers, accounts, assets, kernel, or a number
+        /// system, registry, offers, accounts, assets, kernel, channels, or a number
         program: ProgramName,
         /// The entry's key as hex digits
         key: HexKey,
@@ -469,22 +469,22 @@ fn print_verified<T: Serialize>(
     print(&shown)
 }
 
+const NO_PROGRAM: &str = "one of system, registry, offers, accounts, assets, kernel, channels, or a number is needed";
+
 impl FromStr for ProgramName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = match text {
+        Ok(Self(match text {
             "system" => ProgramId::SYSTEM,
             "registry" => ProgramId::REGISTRY,
             "offers" => ProgramId::OFFERS,
             "accounts" => ProgramId::ACCOUNTS,
             "assets" => ProgramId::ASSETS,
             "kernel" => ProgramId::KERNEL,
-            number => ProgramId(number.parse().map_err(|_| {
-                "one of system, registry, offers, accounts, assets, kernel, or a number is needed".to_owned()
-            })?),
-        };
-        Ok(Self(known))
+            "channels" => ProgramId::CHANNELS,
+            number => ProgramId(number.parse().map_err(|_| NO_PROGRAM.to_owned())?),
+        }))
     }
 }
 

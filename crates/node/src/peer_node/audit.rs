@@ -145,8 +145,8 @@ impl Outputs {
 fn sum_up(follower: &Follower, outputs: &Outputs, genesis: &Genesis) -> Result<Audit, ApiError> {
     let supply = count(follower, outputs).ok_or_else(ApiError::internal)?;
     let way = genesis.supply().ok_or_else(ApiError::internal)?;
-    let Holdings { outputs, accounts, reservations, pledges, pool } = supply.way();
-    let parts = AuditParts { outputs, accounts, reservations, pledges, pool };
+    let Holdings { outputs, accounts, reservations, pledges, channels, pool } = supply.way();
+    let parts = AuditParts { outputs, accounts, reservations, pledges, channels, pool };
     let (height, time) = follower.tip().map_or((Height::GENESIS, genesis.time), |tip| (tip.height, tip.time));
     let others = supply.rows(way).filter(|(asset, ..)| *asset != AssetId::WAY);
     let others = others.map(|(asset, holdings, supply)| AssetAudit {

@@ -192,7 +192,7 @@ async fn commands_for_a_running_node() {
         assert!(sessions[0].get(field).is_some(), "{field}");
     }
     let audit = json(directory, &["ledger", "audit"]);
-    for field in ["supply", "outputs", "accounts", "reservations", "pledges", "pool"] {
+    for field in ["supply", "outputs", "accounts", "reservations", "pledges", "channels", "pool"] {
         assert!(audit[field].is_string(), "{field}");
     }
     assert_eq!(audit["balanced"], true);

@@ -244,7 +244,7 @@ async fn results_have_the_shapes_of_the_document() {
             json!({}),
             json!({
                 "height": 3, "time_ms": 5, "supply": "1000000", "outputs": "0", "accounts": "0", "reservations": "0",
-                "pledges": "0", "pool": "1000000", "balanced": true,
+                "pledges": "0", "channels": "0", "pool": "1000000", "balanced": true,
             }),
         ),
     ] {

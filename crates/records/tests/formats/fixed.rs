@@ -10,14 +10,21 @@ use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time}
 use byway_records::asset::{AssetTerms, Decimals};
 use byway_records::call::kernel::{ConvictionId, Upgrade};
 use byway_records::call::{
-    AccountsCall, AssetsCall, Contribution, KernelCall, MemberEntry, OffersCall, RegistryCall, Take,
+    AccountsCall, AssetsCall, ChannelsCall, Contribution, ForceProgress, KernelCall, MemberEntry, OffersCall,
+    RegistryCall, Take,
+};
+use byway_records::channel::{
+    Agreed, CallOutcome, Channel, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, ForcedReceipt,
+    FundingChange, Lane, Movement, MutualClose, Phase, Position, Remainder, Side,
 };
 use byway_records::evidence::{Claim, Included, SignedHeader, Spender, Voter};
+use byway_records::genesis::Wait;
 use byway_records::offer::{Action, Contact, Location, Price, Rule, Service, Unit};
 use byway_records::promise::{ChannelId, Promise, ReservationId, Series, SignedPromise};
 use byway_records::range::RangeProof;
 use byway_records::scan::{ScanData, ScanTransaction};
 use byway_records::snapshot::{Header, MemberIndex, Reference, Vote};
+use byway_records::state::Settled;
 use byway_records::transaction::KeySignature;
 use byway_records::{
     Backing, Body, Call, CallEnvelope, Certificate, Checkpoint, CountersignedPair, Evidence, Genesis, Height, Input,
@@ -183,7 +190,109 @@ pub fn calls() -> Vec<(&'static str, Call)> {
     calls.extend(contributions().into_iter().map(|(name, contribution)| (name, contribute(contribution))));
     let accuse = |evidence| Call::Kernel(KernelCall::Accuse { evidence: Box::new(evidence) });
     calls.extend(evidence().into_iter().map(|(name, evidence)| (name, accuse(evidence))));
+    calls.extend(channels_calls().into_iter().map(|(name, call)| (name, Call::Channels(call))));
     calls
+}
+
+pub const CHANNEL: ChannelId = ChannelId(Hash([40; 32]));
+
+pub fn channel_state() -> ChannelState {
+    let position = Position {
+        round: 300,
+        balances: [Amount::from_units(700), Amount::from_units(300)],
+        lanes: [
+            Lane { capacity: Amount::from_units(150), absorbed: Settled { serial: 2, amount: Amount::from_units(9) } },
+            Lane::default(),
+        ],
+        root: Hash([41; 32]),
+        environment: Environment { time: Time(1_700_000_000_000), height: 9 },
+    };
+    ChannelState { network: NETWORK, channel: CHANNEL, total: Amount::from_units(1_200), position }
+}
+
+pub fn funding_change() -> FundingChange {
+    let amount = Amount::from_units(200);
+    FundingChange {
+        state: channel_state(),
+        side: Side::Responder,
+        movement: Movement::Withdraw,
+        amount,
+        expires: Time(77),
+    }
+}
+
+pub fn mutual_close() -> MutualClose {
+    let balances = [Amount::from_units(700), Amount::from_units(500)];
+    MutualClose { network: NETWORK, channel: CHANNEL, balances, expires: Time(77) }
+}
+
+pub fn forced_call() -> ForcedCall {
+    ForcedCall {
+        network: NETWORK,
+        channel: CHANNEL,
+        round: 301,
+        caller: identity(1).id(),
+        contract: [42; 20],
+        value: Amount::from_units(5),
+        input: vec![43; 36],
+        gas: 100_000,
+    }
+}
+
+/// Signed by identities 1 and 2.
+pub fn cosigned<T: Agreed>(body: T) -> Cosigned<T> {
+    Cosigned::sign(body, [&identity(1), &identity(2)])
+}
+
+/// A channel of identities 1 and 2 that is closing.
+pub fn channel() -> Channel {
+    let deadline = byway_records::state::Deadline { time: Time(1_700_000_000_000), commits: 600 };
+    let outcome = CallOutcome::Reverted;
+    Channel {
+        parties: [identity(1).id(), identity(2).id()],
+        reserve: Amount::from_units(10),
+        lock: Wait { millis: Span::minutes(10), commits: 600 },
+        remainder: Remainder::Halves,
+        total: Amount::from_units(1_200),
+        charged: [Amount::from_units(3), Amount::ZERO],
+        delegates: [vec![id(3)], Vec::new()],
+        signed: 299,
+        position: channel_state().position,
+        claims: [Some(Settled { serial: 2, amount: Amount::from_units(60) }), None],
+        phase: Phase::Closing { by: Side::Initiator, until: deadline, last: Side::Responder, streak: 2 },
+        receipt: Some(ForcedReceipt { round: 300, caller: id(1), outcome, gas_used: 21_000, output: Hash([44; 32]) }),
+    }
+}
+
+/// One call about channels of every kind, with its name.
+pub fn channels_calls() -> Vec<(&'static str, ChannelsCall)> {
+    let terms = ChannelTerms {
+        parties: [identity(1).id(), identity(2).id()],
+        deposits: [Amount::from_units(1_000), Amount::from_units(200)],
+        reserve: Amount::from_units(10),
+        lock: Wait { millis: Span::minutes(10), commits: 600 },
+        remainder: Remainder::Responder,
+    };
+    let (side, state, channel) = (Side::Responder, cosigned(channel_state()), CHANNEL);
+    let force = |state| {
+        let (call, environment) = (forced_call().sign(&identity(1)), Environment { time: Time(77), height: 10 });
+        ChannelsCall::ForceProgress(Box::new(ForceProgress { state, call, environment, witness: vec![45; 50] }))
+    };
+    vec![
+        ("create", ChannelsCall::Create { terms }),
+        ("fund", ChannelsCall::Fund(cosigned(funding_change()))),
+        ("set delegates", ChannelsCall::SetDelegates { channel, side, delegates: vec![id(3), id(4)] }),
+        ("snapshot solo", ChannelsCall::SnapshotSolo { side, state }),
+        ("close solo", ChannelsCall::CloseSolo { channel, side, state: None }),
+        ("close solo with a state", ChannelsCall::CloseSolo { channel, side, state: Some(state) }),
+        ("slash", ChannelsCall::Slash { side, state }),
+        ("force progress", force(None)),
+        ("force progress on a state", force(Some(state))),
+        ("settle channel", ChannelsCall::Settle { channel }),
+        ("close mutual", ChannelsCall::CloseMutual(cosigned(mutual_close()))),
+        ("claim", ChannelsCall::Claim { side, promise: signed_promise() }),
+        ("register code", ChannelsCall::RegisterCode { code: vec![46; 60] }),
+    ]
 }
 
 fn dealing_secret(number: u8) -> DealingSecret {

@@ -6,6 +6,7 @@ use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Hash, Time};
 use byway_records::call::kernel::{ConvictionId, Upgrade};
+use byway_records::channel::entry::{Code, channel_key, code_key};
 use byway_records::evidence::Place;
 use byway_records::state::*;
 use byway_records::transaction::KeySignature;
@@ -97,6 +98,14 @@ fn records() -> Vec<String> {
             },
         ),
     ];
+    lines.extend([
+        line("channel state", &fixed::cosigned(fixed::channel_state())),
+        line("funding change", &fixed::cosigned(fixed::funding_change())),
+        line("mutual close", &fixed::cosigned(fixed::mutual_close())),
+        line("forced call", &fixed::forced_call().sign(&fixed::identity(1))),
+        line("channel", &fixed::channel()),
+        line("code", &Code(vec![46; 60])),
+    ]);
     let names = ["account promise", "reservation promise", "channel promise"];
     lines.extend(names.iter().zip(fixed::backings()).map(|(name, backing)| line(name, &fixed::promise(backing))));
     lines
@@ -117,7 +126,7 @@ fn calls_are_frozen() {
 fn reasons_keep_their_numbers() {
     let codes: Vec<_> = Reject::ALL.iter().map(|reject| (reject.code(), reject.word())).collect();
     assert!(codes.windows(2).all(|pair| pair[0].0 < pair[1].0));
-    assert_eq!(codes.len(), 52);
+    assert_eq!(codes.len(), 69);
     let text = codes.iter().map(|(code, word)| format!("{code} {word}")).collect::<Vec<_>>().join(", ");
     assert_eq!(FROZEN.hash(&[text.as_bytes()]).to_string()[..16], *FROZEN_REASONS, "{text}");
 }
@@ -159,6 +168,8 @@ fn digests_and_keys_are_frozen() {
         ceremony_key(),
         dealing_key(3),
         coin_key(),
+        channel_key(fixed::CHANNEL),
+        code_key(Hash([1; 32])),
     ];
     let all = FROZEN.hash(&[&keys.concat()]).to_string();
     assert_eq!(all[..16], *FROZEN_KEYS);
@@ -195,7 +206,7 @@ fn a_transfer_has_236_bytes_or_less() {
 
 /// With an amount of 12.345 WAY; larger ones take up to nine bytes more.
 const TRANSFER_BYTES: usize = 215;
-const FROZEN_RECORDS: [&str; 33] = [
+const FROZEN_RECORDS: [&str; 39] = [
     "output id: 34 f71b26ef5edb495f",
     "single lock: 33 5bd84132b299b527",
     "lock: 98 e1081298f738772e",
@@ -226,11 +237,17 @@ const FROZEN_RECORDS: [&str; 33] = [
     "epoch with a coin: 1143 297a542692961cf1",
     "asset: 43 cb1f776c1d900b30",
     "faucet asset: 48 1c8ec8258512d577",
+    "channel state: 288 25836ee20b073f46",
+    "funding change: 293 8cc35cfdaa9cff73",
+    "mutual close: 239 a30b25747de3b8c7",
+    "forced call: 212 82924a337f57d791",
+    "channel: 202 d445c3018914e391",
+    "code: 61 9a4b57397a7ace00",
     "account promise: 79 6e8e5cf74b56c982",
     "reservation promise: 111 9173d3c444c8d282",
     "channel promise: 111 47a3a64b085a5b6d",
 ];
-const FROZEN_CALLS: [&str; 30] = [
+const FROZEN_CALLS: [&str; 43] = [
     "register: 38 3d5d78877c677d4b",
     "publish: 194 dc67c3fcc97a1eef",
     "withdraw offer: 26 2d9315d1b902a452",
@@ -261,8 +278,21 @@ const FROZEN_CALLS: [&str; 30] = [
     "two votes: 625 5a265868529b924c",
     "false coin share: 352 be4eb903b1cca3ef",
     "false vote: 691 6cd69349fe911980",
+    "create: 56 ba93159cdc6eabee",
+    "fund: 299 04b9fbf8b2b398c8",
+    "set delegates: 79 cf14ab6b0af79506",
+    "snapshot solo: 295 cf14ba8d7a8f8f05",
+    "close solo: 39 a601ba8f2afdb10b",
+    "close solo with a state: 328 87091a23599bb7ce",
+    "slash: 295 80908f591c0584e2",
+    "force progress: 272 82ca6ce0f255a9ae",
+    "force progress on a state: 560 dea46290ab0ba1f7",
+    "settle channel: 37 5f55900591bc5562",
+    "close mutual: 245 ba7aa0f7d3e7b162",
+    "claim: 151 546352700f8de004",
+    "register code: 66 3c6806f137ce26c0",
 ];
-const FROZEN_REASONS: &str = "6c4d2c1585bf5682";
+const FROZEN_REASONS: &str = "d3d6fe591af2b459";
 const FROZEN_DIGESTS: [&str; 12] = [
     "transaction: 37ce2c9c33f6e316",
     "spend: aff8edff5417e4ca",
@@ -272,9 +302,9 @@ const FROZEN_DIGESTS: [&str; 12] = [
     "checkpoint: f243c4156af089cd",
     "scan: ce65d9bd1bd54052",
     "set element: 918c63d353f199d4",
-    "network: af6d64275311a448",
-    "genesis transaction: 14d063bc4195b334",
+    "network: c0506d9d16024da3",
+    "genesis transaction: 48e428fc479e1f39",
     "epoch: 33bc8b7520b973db",
     "asset id: e2942283e1c8a235",
 ];
-const FROZEN_KEYS: &str = "9d7af31e8b71cdef";
+const FROZEN_KEYS: &str = "8b21b663ece79bf8";

@@ -18,7 +18,7 @@ fn json_comes_back_and_spelling_does_not_matter() {
 
 #[test]
 fn every_parameter_is_part_of_the_network() {
-    let changes: [fn(&mut Genesis); 17] = [
+    let changes: [fn(&mut Genesis); 19] = [
         |g| g.name.push('x'),
         |g| g.time.0 += 1,
         |g| g.test = true,
@@ -39,6 +39,8 @@ fn every_parameter_is_part_of_the_network() {
             g.members = MemberSet::new(members);
         },
         |g| g.parameters.output_min = Amount::from_units(2),
+        |g| g.parameters.call_prices.channel = Amount::from_units(2),
+        |g| g.parameters.call_prices.gas = Amount::from_units(2),
         |g| g.parameters.call_prices.other = Amount::from_units(2),
     ];
     let mut networks: Vec<_> = changes

@@ -8,7 +8,9 @@ use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
 use byway_records::asset::{AssetTerms, Decimals};
 use byway_records::call::kernel::{ConvictionId, Upgrade};
-use byway_records::call::{AccountsCall, AssetsCall, KernelCall, MemberEntry, OffersCall, RegistryCall, Take};
+use byway_records::call::{
+    AccountsCall, AssetsCall, ChannelsCall, KernelCall, MemberEntry, OffersCall, RegistryCall, Take,
+};
 use byway_records::offer::{Action, Contact, Location, Network, Price, Rule, Service, Unit};
 use byway_records::promise::{ChannelId, Promise, ReservationId, Series, SignedPromise};
 use byway_records::scan::{ScanData, ScanTransaction};
@@ -394,6 +396,7 @@ fn kinds() -> Vec<(Vec<u8>, Recode)> {
             Call::Accounts(_) => (body, recode::<AccountsCall>),
             Call::Assets(_) => (body, recode::<AssetsCall>),
             Call::Kernel(_) => (body, recode::<KernelCall>),
+            Call::Channels(_) => (body, recode::<ChannelsCall>),
         });
     }
     kinds

@@ -41,7 +41,7 @@ fn the_key_is_dealt_under_loss_and_transfers_go_on_meanwhile() {
         sim.run_until_coin();
         sim.run_ms(6_000);
         sim.assert_settled();
-        assert_eq!(excluded(&sim, 0), []);
+        assert_eq!(excluded(&sim, 0), [0u8; 0]);
         assert!(sim.checks().turned_us.len() == 1, "seed {seed}: one change, to the coin");
     });
 }
@@ -64,7 +64,7 @@ fn crashes_at_any_write_and_a_lost_disk_do_not_stop_it() {
         sim.world.replace_disk(lost, MemoryStore::new());
         sim.world.act_in(0, Act::Start { node: lost });
         sim.run_until_coin();
-        assert_eq!(excluded(&sim, 0), [], "seed {seed}");
+        assert_eq!(excluded(&sim, 0), [0u8; 0], "seed {seed}");
         // Also who begins anew, and who opens what it had stored, goes by the coin.
         sim.restart_in(0, (lost + 1) % 7, 50);
         sim.run_ms(500);

@@ -92,7 +92,7 @@ fn put_account(view: &mut View<'_>, holder: IdentityId, asset: AssetId, account:
     view.store(ProgramId::ACCOUNTS, account_key(holder, asset), account);
 }
 
-fn credit(view: &mut View<'_>, holder: IdentityId, value: Value) {
+pub(super) fn credit(view: &mut View<'_>, holder: IdentityId, value: Value) {
     let mut account = account(view, holder, value.asset).unwrap_or_default();
     let balance = account.balance.checked_add(value.amount);
     account.balance = balance.expect("an account holds part of a supply that fits");
@@ -100,7 +100,7 @@ fn credit(view: &mut View<'_>, holder: IdentityId, value: Value) {
 }
 
 /// Takes an amount off an account that holds it.
-fn debit(view: &mut View<'_>, holder: IdentityId, value: Value) -> Result<(), Reject> {
+pub(super) fn debit(view: &mut View<'_>, holder: IdentityId, value: Value) -> Result<(), Reject> {
     let mut account = account(view, holder, value.asset).ok_or(Reject::NoAccount)?;
     account.balance = account.balance.checked_sub(value.amount).ok_or(Reject::BalanceTooSmall)?;
     put_account(view, holder, value.asset, &account);

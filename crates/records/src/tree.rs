@@ -18,14 +18,21 @@
 //! **Cost.** A change marks the branches above it; [`StateTree::rehash`] digests only those. The entries themselves are
 //! also kept in the order of their raw keys, for reading by prefix. Nodes are shared: a [`FrozenTree`] costs nothing when
 //! it is taken, and afterwards what changes in the tree is copied first, one node a level.
+//!
+//! **Parts.** Whoever knows some entries only keeps a [`PartialTree`]: the same tree, in which what isn't needed is *hidden*
+//! behind its digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
 use byway_primitives::Hash;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::hash::Context;
+
+pub mod partial;
+
+pub use partial::{PartialTree, Unknown};
 
 const PATH: Context = Context("byway 1 state: path");
 const VALUE: Context = Context("byway 1 state: value");
@@ -87,14 +94,21 @@ pub enum ProofError {
 #[derive(Debug, Clone)]
 enum Node {
     Leaf(Leaf),
-    Branch { bit: u8, hash: Option<Hash>, sides: [Arc<Node>; 2] },
+    Branch {
+        bit: u8,
+        hash: Option<Hash>,
+        sides: [Arc<Node>; 2],
+    },
+    /// Something of this digest; only in a [`PartialTree`].
+    Hidden(Hash),
 }
 
 #[derive(Debug, Clone)]
 struct Leaf {
     leaf: ProofLeaf,
     hash: Hash,
-    value: Arc<[u8]>,
+    /// `None` where only its digest is known, which a [`PartialTree`] alone has.
+    value: Option<Arc<[u8]>>,
 }
 
 impl StateTree {
@@ -138,27 +152,16 @@ impl StateTree {
 
     /// Sets an entry and gives back what was there.
     pub fn insert(&mut self, key: Vec<u8>, value: Vec<u8>) -> Option<Vec<u8>> {
-        let leaf = Leaf::new(&key, value.into());
-        let value = leaf.value.clone();
-        match &mut self.top {
-            None => self.top = Some(Arc::new(Node::Leaf(leaf))),
-            Some(top) => {
-                let path = leaf.leaf.path;
-                let fork = first_difference(&top.closest(&path).leaf.path, &path);
-                Arc::make_mut(top).insert(leaf, fork);
-            }
-        }
+        let value: Arc<[u8]> = value.into();
+        let whole = insert(&mut self.top, Leaf::new(&key, value.clone()));
+        whole.expect("a whole tree hides nothing");
         self.entries.insert(key, value).map(|before| before.to_vec())
     }
 
     /// Removes an entry and gives back what was there.
     pub fn remove(&mut self, key: &[u8]) -> Option<Vec<u8>> {
         let value = self.entries.remove(key)?;
-        let path = path_of(key);
-        match &mut self.top {
-            Some(top) if matches!(**top, Node::Branch { .. }) => Arc::make_mut(top).remove(&path),
-            top => *top = None,
-        }
+        remove(&mut self.top, &path_of(key));
         Some(value.to_vec())
     }
 
@@ -183,6 +186,11 @@ impl StateTree {
     /// The proof that `key` is there with its value, or is absent.
     pub fn prove(&self, key: &[u8]) -> StateProof {
         prove(self.top.as_deref(), key).0
+    }
+
+    /// The part of the tree that shows these keys, there or absent, and hides the rest.
+    pub fn part(&self, keys: &BTreeSet<Vec<u8>>) -> PartialTree {
+        PartialTree::of(self.top.as_ref(), keys)
     }
 
     /// The tree as it stands now. To be taken after a [`rehash`](Self::rehash), or every proof digests anew.
@@ -213,7 +221,7 @@ fn prove(top: Option<&Node>, key: &[u8]) -> (StateProof, Option<Arc<[u8]>>) {
         node = Some(&sides[side]);
     }
     let Some(Node::Leaf(leaf)) = node else { return (StateProof { steps, leaf: None }, None) };
-    let value = (leaf.leaf.path == path).then(|| leaf.value.clone());
+    let value = leaf.value.clone().filter(|_| leaf.leaf.path == path);
     (StateProof { steps, leaf: Some(leaf.leaf) }, value)
 }
 
@@ -263,18 +271,40 @@ impl ProofLeaf {
 impl Leaf {
     fn new(key: &[u8], value: Arc<[u8]>) -> Self {
         let leaf = ProofLeaf::of(key, &value);
-        Self { leaf, hash: leaf.hash(), value }
+        Self { leaf, hash: leaf.hash(), value: Some(value) }
+    }
+}
+
+/// Puts a leaf into the tree below `top`; refused where what it would stand beside is hidden.
+fn insert(top: &mut Option<Arc<Node>>, leaf: Leaf) -> Result<(), Unknown> {
+    match top {
+        None => *top = Some(Arc::new(Node::Leaf(leaf))),
+        Some(top) => {
+            let path = leaf.leaf.path;
+            let fork = first_difference(&top.closest(&path)?.leaf.path, &path);
+            Arc::make_mut(top).insert(leaf, fork);
+        }
+    }
+    Ok(())
+}
+
+/// Removes the leaf of `path`, which is there, from the tree below `top`.
+fn remove(top: &mut Option<Arc<Node>>, path: &Hash) {
+    match top {
+        Some(top) if matches!(**top, Node::Branch { .. }) => Arc::make_mut(top).remove(path),
+        top => *top = None,
     }
 }
 
 impl Node {
     /// The leaf at which following `path` ends.
-    fn closest(&self, path: &Hash) -> &Leaf {
+    fn closest(&self, path: &Hash) -> Result<&Leaf, Unknown> {
         let mut node = self;
         loop {
             match node {
-                Node::Leaf(leaf) => return leaf,
+                Node::Leaf(leaf) => return Ok(leaf),
                 Node::Branch { bit, sides, .. } => node = &sides[bit_of(path, *bit)],
+                Node::Hidden(_) => return Err(Unknown),
             }
         }
     }
@@ -318,7 +348,7 @@ impl Node {
 
     fn hash(&self) -> Hash {
         match self {
-            Node::Leaf(Leaf { hash, .. }) | Node::Branch { hash: Some(hash), .. } => *hash,
+            Node::Leaf(Leaf { hash, .. }) | Node::Branch { hash: Some(hash), .. } | Node::Hidden(hash) => *hash,
             Node::Branch { bit, hash: None, sides: [left, right] } => branch_hash(*bit, &left.hash(), &right.hash()),
         }
     }

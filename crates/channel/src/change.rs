@@ -1,0 +1,241 @@
+//! What an update does to a channel's state. Both sides execute it, and sign only what both come to.
+
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::{Amount, NetworkId};
+use byway_records::channel::{ChannelTerms, Environment, Lane, Position, Side};
+use byway_records::state::Settled;
+use byway_vm::{Address, Call, ExecuteError, Outcome, State, Target};
+
+/// Bytes of a call's input: what creates the largest contract, as on Ethereum.
+pub const INPUT_BYTES_MAX: usize = 48 * 1024;
+/// The most gas of a call: as much as the ledger executes when a call is forced, so that every call can be.
+pub const CALL_GAS_MAX: u64 = 5_000_000;
+/// The most gas that creating a contract takes: enough for the largest.
+pub const CREATE_GAS_MAX: u64 = 10_000_000;
+
+/// One update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The earlier state under a higher round: cancels every update that was proposed since.
+    Nothing,
+    Transfer {
+        from: Side,
+        amount: Amount,
+    },
+    /// Puts so much into one's own lane in all, out of the balance or back into it.
+    Lane {
+        side: Side,
+        capacity: Amount,
+    },
+    /// Moves what a promise claims out of the payer's lane into the payee's balance.
+    Absorb {
+        payer: Side,
+        promise: Settled,
+    },
+    Call(ContractCall),
+}
+
+/// A call of a contract, or the creation of one, by one side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContractCall {
+    pub caller: Side,
+    pub target: Target,
+    pub value: Amount,
+    pub input: Vec<u8>,
+    pub gas: u64,
+}
+
+/// Why a change leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    #[error("a side would have less than the reserve")]
+    Reserve,
+    #[error("the contracts' time would go back, or is ahead of the ledger's")]
+    Environment,
+    #[error("the call asks for more gas, or has a longer input, than a channel's calls may")]
+    Limits,
+    #[error("the call did not return: {0:?}")]
+    Call(Outcome),
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+    #[error("the promise claims nothing that is not absorbed")]
+    Absorbed,
+    #[error("rounds are used up")]
+    Rounds,
+}
+
+/// What of a channel an update needs to know and never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ground {
+    pub network: NetworkId,
+    pub terms: ChannelTerms,
+}
+
+impl Change {
+    /// Whose doing it is; cancelling and absorbing is anyone's.
+    pub fn by(&self) -> Option<Side> {
+        match self {
+            Change::Nothing | Change::Absorb { .. } => None,
+            Change::Lane { side, .. } => Some(*side),
+            Change::Transfer { from, .. } => Some(*from),
+            Change::Call(call) => Some(call.caller),
+        }
+    }
+}
+
+impl Ground {
+    fn address(&self, side: Side) -> Address {
+        Address::from(self.terms.parties[side.index()])
+    }
+
+    /// All that is in the channel.
+    pub fn total(&self) -> Amount {
+        Amount::checked_sum(self.terms.deposits).expect("terms whose deposits don't fit are never agreed to")
+    }
+
+    pub fn addresses(&self) -> [Address; 2] {
+        Side::BOTH.map(|side| self.address(side))
+    }
+
+    /// What the virtual machine is told of a call.
+    pub fn vm_call(&self, call: &ContractCall) -> Call {
+        let (caller, input) = (self.address(call.caller), call.input.clone());
+        Call { caller, target: call.target, value: call.value, input, gas: call.gas }
+    }
+
+    /// The state and the position after a change. The environment is that of `base` unless a contract is called.
+    pub fn after(
+        &self,
+        state: &State,
+        base: &Position,
+        round: u64,
+        change: &Change,
+        environment: Environment,
+    ) -> Result<(State, Position), ChangeError> {
+        let (mut state, mut lanes) = (state.clone(), base.lanes);
+        match change {
+            Change::Nothing => return Ok((state, Position { round, ..*base })),
+            Change::Transfer { from, amount } => self.transfer(&mut state, base, *from, *amount)?,
+            Change::Lane { side, capacity } => {
+                let lane = &mut lanes[side.index()];
+                let owned = base.balances[side.index()].checked_add(lane.capacity).ok_or(ChangeError::Reserve)?;
+                state.set_balance(self.address(*side), owned.checked_sub(*capacity).ok_or(ChangeError::Reserve)?);
+                lane.capacity = *capacity;
+            }
+            Change::Absorb { payer, promise } => {
+                let (lane, payee) = (&mut lanes[payer.index()], payer.other());
+                let due = lane.due(*promise);
+                if due.is_zero() {
+                    return Err(ChangeError::Absorbed);
+                }
+                let got = base.balances[payee.index()].checked_add(due).ok_or(ChangeError::Reserve)?;
+                state.set_balance(self.address(payee), got);
+                *lane = Lane { capacity: lane.capacity.saturating_sub(due), absorbed: *promise };
+            }
+            Change::Call(call) => self.call(&mut state, base, call, environment)?,
+        }
+        let balances = self.addresses().map(|party| state.account(party).unwrap_or_default().balance);
+        if balances.iter().any(|balance| *balance < self.terms.reserve) {
+            return Err(ChangeError::Reserve);
+        }
+        let is_call = matches!(change, Change::Call(_));
+        let environment = if is_call { environment } else { base.environment };
+        let position = Position { round, balances, lanes, root: state.root(), environment };
+        Ok((state, position))
+    }
+
+    fn transfer(&self, state: &mut State, base: &Position, from: Side, amount: Amount) -> Result<(), ChangeError> {
+        let (payer, payee) = (from.index(), from.other().index());
+        let left = base.balances[payer].checked_sub(amount).ok_or(ChangeError::Reserve)?;
+        let got = base.balances[payee].checked_add(amount).ok_or(ChangeError::Reserve)?;
+        state.set_balance(self.address(from), left);
+        state.set_balance(self.address(from.other()), got);
+        Ok(())
+    }
+
+    fn call(
+        &self,
+        state: &mut State,
+        base: &Position,
+        call: &ContractCall,
+        environment: Environment,
+    ) -> Result<(), ChangeError> {
+        let gas_max = if call.target == Target::Create { CREATE_GAS_MAX } else { CALL_GAS_MAX };
+        if call.gas > gas_max || call.input.len() > INPUT_BYTES_MAX {
+            return Err(ChangeError::Limits);
+        }
+        if environment.time < base.environment.time || environment.height < base.environment.height {
+            return Err(ChangeError::Environment);
+        }
+        let execution = state.execute(self.network, environment, &self.vm_call(call))?;
+        match execution.outcome {
+            Outcome::Returned => Ok(()),
+            other => Err(ChangeError::Call(other)),
+        }
+    }
+}
+
+impl Encode for Change {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Change::Nothing => out.byte(0),
+            Change::Transfer { from, amount } => {
+                out.byte(1);
+                out.value(from);
+                out.value(amount);
+            }
+            Change::Call(call) => {
+                out.byte(2);
+                out.value(call);
+            }
+            Change::Lane { side, capacity } => {
+                out.byte(3);
+                out.value(side);
+                out.value(capacity);
+            }
+            Change::Absorb { payer, promise } => {
+                out.byte(4);
+                out.value(payer);
+                out.value(promise);
+            }
+        }
+    }
+}
+
+impl Decode for Change {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            0 => Ok(Change::Nothing),
+            1 => Ok(Change::Transfer { from: input.value()?, amount: input.value()? }),
+            2 => Ok(Change::Call(input.value()?)),
+            3 => Ok(Change::Lane { side: input.value()?, capacity: input.value()? }),
+            4 => Ok(Change::Absorb { payer: input.value()?, promise: input.value()? }),
+            other => Err(DecodeError::UnknownVariant { kind: "change", value: other.into() }),
+        }
+    }
+}
+
+impl Encode for ContractCall {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.caller);
+        out.option(match &self.target {
+            Target::Contract(contract) => Some(contract),
+            Target::Create => None,
+        });
+        out.value(&self.value);
+        out.bytes(&self.input);
+        out.varint(self.gas);
+    }
+}
+
+impl Decode for ContractCall {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            caller: input.value()?,
+            target: input.option()?.map_or(Target::Create, Target::Contract),
+            value: input.value()?,
+            input: input.bytes(INPUT_BYTES_MAX)?.to_vec(),
+            gas: input.u64()?,
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! Channels, off the ledger: what two parties say to each other, keep, and show the ledger (rows C1, C2, C3, C6).
+//!
+//! # The problem
+//!
+//! Two parties replace a state of theirs as often as they like, each time by one of a higher round that both sign. The ledger
+//! believes the highest round that it is shown. So a signature is money, and one that has left can't be taken back. Either side
+//! may crash between any two writes, lose a message, come back with a disk of last week, fall silent when it is its
+//! turn, or cheat.
+//!
+//! # What does not do
+//!
+//! - *Signing, sending, then writing*: a crash between forgets a signature that the other has. The next one for the same round is
+//!   a second state of it, and the ledger can't say which was meant.
+//! - *Rolling back when two proposals meet, and using the round again*: both half-signed states are out there, either can be
+//!   completed, and neither beats the other.
+//! - *Closing as soon as the peer seems to know another state*: a side with an old disk then closes with an old state, by itself.
+//! - *Reacting to the ledger's events*: those that happen while a side is down are missed.
+//!
+//! # The idea
+//!
+//! **One state for each round.** A side signs only at a round above every round that it has signed or seen signed. That is
+//! asserted at the one place where states are signed, so it is a property of a few lines and not of the protocol. All else
+//! follows: a proposal that is not wanted is not undone but *superseded*, by co-signing the earlier state under a higher
+//! round; until that has both signatures the half-signed one counts as alive, and is kept.
+//!
+//! **Written before sent.** Each step is one batch, and every message waits for the newest write. After a crash a side is where it was
+//! before a step or after it, and the peer never knows more than the disk.
+//!
+//! **Where both stand.** On every connection each side says its newest position with both signatures, and the highest rounds
+//! that it has signed and seen. The one behind adopts what both signed, once it has checked its own signature; then what is
+//! half-signed is sent again, byte for byte. There is no list of cases in the code: see the table in `machine::reestablish`.
+//!
+//! **The ledger as it is.** A side compares what the ledger has now with what it knows. Older is answered, newer is
+//! believed, an own position of the ledger is followed.
+//!
+//! # An update
+//!
+//! ```text
+//! proposer: executes, signs round r, writes ─ Propose(change, position, signature) ─▶ acceptor: executes, compares
+//!                                                                                     signs, writes
+//! proposer: writes both signatures ◀───────────── Accept(r, signature) ──────────────
+//!                                   or ◀─ Propose(Nothing, round r + 1, refuses r) ──  refuses
+//! ```
+//!
+//! Nobody is asked whether to accept. An update is signed if its result is the same here, it is the proposer's own doing (or
+//! absorbs what was promised), and this side's part of the position is worth no less; anything else is refused. Such an update
+//! the ledger would execute for the proposer as well, by force, so nothing is lost by signing.
+//!
+//! **Ties.** When both propose at one round, neither may sign the other's. The initiator proposes the same again at the next
+//! round, which the responder waits for; then the turn is the responder's, for one update or half a minute.
+//!
+//! **Contracts** see the time of the newest checkpoint that the proposer knows; it is in the position that both sign.
+//!
+//! **Lanes** carry promises that the payer alone signs, without a round ([`ChannelMachine::promise`]); an update absorbs them.
+//!
+//! # States
+//!
+//! | state | here |
+//! | --- | --- |
+//! | initialized, accepted, half-signed, signed, open, closing, closed | [`Life`] |
+//! | disconnected | whether [`is_connected`](ChannelMachine::is_connected); a channel is that beside its state |
+//! | error | [`Health::Frozen`] with the proof; also [`Health::Recovering`] while the contracts' state is fetched |
+//!
+//! | waits for | at most | then |
+//! | --- | --- | --- |
+//! | the answer to terms | [`OPENING_TIME_MAX`] | forgotten; nothing was signed |
+//! | the ledger to have the channel | [`FUNDING_TIME_MAX`] of ledger time | closed: the transaction is dead |
+//! | the answer to an update, or the peer's use of its turn | [`ANSWER_TIME_MAX`] | [`ChannelNews::Stalled`]: cancel, force or close |
+//! | parting together | [`CLOSING_TIME_MAX`] | closes alone, if the peer was heard since the start |
+//! | an effect on the ledger | [`SUBMIT_AGAIN`] | handed in again |
+//!
+//! # What each failure comes to
+//!
+//! - *Old disk.* The peer shows the newer state, with our signature on it. Rounds that may have been signed in between are left out
+//!   ([`ROUNDS_FORGOTTEN`]); what contracts hold is fetched and checked against the signed root. A side that has not heard its peer
+//!   since it started does not close, unless it is told to and [`UNHEARD_TIME_MAX`] is over.
+//! - *Two co-signed states of one round* can't be unless somebody's signer was at fault. The channel freezes, and both are kept.
+//! - *A peer that completes a half-signed state of ours on the ledger and says nothing*: it was alive, so it is believed.
+//!
+//! # Deviations
+//!
+//! - *No token for the turn travels.* Anyone proposes when nothing is open; the rule for ties hands out turns where both want
+//!   to. A token would have to be written, passed and recovered, for the case in which there is no tie.
+//! - *`funding_locked` is the first `Reestablish`*: it says the same, that the ledger has the channel at round 0.
+//! - *No `ping`*: the dialogue notices when a peer is gone.
+//!
+//! # Not here
+//!
+//! Deposits and withdrawals while the channel is open; many channels in one dialogue; upgrading and removing contracts;
+//! networks of channels and watching for others. States larger than [`STATE_BYTES_MAX`] are not given to a peer that has lost its
+//! own. A state is copied for each update, which large contracts will feel.
+
+mod change;
+mod journal;
+mod ledger_view;
+mod machine;
+mod message;
+mod news;
+mod signer;
+
+pub use change::{CALL_GAS_MAX, CREATE_GAS_MAX, Change, ChangeError, ContractCall, INPUT_BYTES_MAX};
+pub use journal::{Agreement, CHANNELS, ChannelJournalError, Conflict, Health, Life, RELEASED_MAX};
+pub use ledger_view::LedgerView;
+pub use machine::{
+    ANSWER_TIME_MAX, CLOSING_TIME_MAX, ChannelMachine, ENVIRONMENT_AHEAD_MAX, FUNDING_TIME_MAX, OPENING_TIME_MAX,
+    ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, SUBMIT_AGAIN, UNHEARD_TIME_MAX, position_digest,
+};
+pub use message::{ChannelMessage, Proposal, Reestablish, Refusal, STATE_BYTES_MAX};
+pub use news::{ChannelEffect, ChannelNews, CloseError, PeerFault, PromiseError, ProposeError};
+pub use signer::Signer;

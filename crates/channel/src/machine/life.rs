@@ -1,0 +1,305 @@
+//! How a channel begins, and how two part who agree.
+//!
+//! *Opening.* Nothing is at stake until the initiator has authorised the transaction that opens the channel; from then on
+//! either may hand it to the ledger until it expires. So from there both only look at the ledger: it shows the channel, or
+//! the time is over.
+//!
+//! *Closing.* Whoever is asked to part signs nothing new in the channel any more, writes that down, and gives its signature
+//! under the close that follows from the last co-signed state. What contracts still hold is shared as agreed at the beginning.
+
+use byway_crypto::{IdentitySignature, Purpose};
+use byway_primitives::{Amount, Batch, NetworkId, Time};
+use byway_records::call::ChannelsCall;
+use byway_records::channel::{ChannelTerms, Cosigned, MutualClose, Position, Side};
+use byway_records::promise::ChannelId;
+use byway_records::transaction::{Body, Witness};
+use byway_records::{Call, Transaction};
+use byway_vm::State;
+
+use super::{CLOSING_TIME_MAX, ChannelMachine, FUNDING_TIME_MAX, Link, in_order};
+use crate::change::Ground;
+use crate::journal::{Health, Life};
+use crate::message::ChannelMessage;
+use crate::news::{ChannelNews, CloseError, PeerFault};
+use crate::signer::Signer;
+
+impl<S: Signer> ChannelMachine<S> {
+    /// Proposes a channel to a peer that is connected. `None` where no ledger would take the terms, or we are not their
+    /// initiator.
+    pub fn initiate(signer: S, network: NetworkId, terms: ChannelTerms, now: Time) -> Option<Self> {
+        is_possible(&terms).then_some(())?;
+        let is_ours = signer.id() == terms.parties[0];
+        let mut channel = Self::new(signer, Ground { network, terms }, Side::Initiator, Life::Initialized, now);
+        channel.link = Link::Greeting;
+        channel.send(ChannelMessage::Open { network, terms });
+        channel.wait(now);
+        is_ours.then_some(channel)
+    }
+
+    /// The responder's side of a channel that a peer proposes; [`agree`](Self::agree) or [`decline`](Self::decline) to it.
+    pub fn respond(signer: S, network: NetworkId, terms: ChannelTerms, now: Time) -> Option<Self> {
+        is_possible(&terms).then_some(())?;
+        let is_ours = signer.id() == terms.parties[1];
+        let mut channel = Self::new(signer, Ground { network, terms }, Side::Responder, Life::Initialized, now);
+        channel.link = Link::Greeting;
+        channel.wait(now);
+        is_ours.then_some(channel)
+    }
+
+    pub fn agree(&mut self, now: Time) {
+        if (self.record.life, self.record.side) == (Life::Initialized, Side::Responder) {
+            self.record.life = Life::Accepted;
+            self.since = now;
+            self.send(ChannelMessage::AcceptOpening);
+            self.wait(now);
+        }
+    }
+
+    pub fn decline(&mut self) {
+        if matches!(self.record.life, Life::Initialized | Life::Accepted) {
+            self.send(ChannelMessage::Decline);
+            self.end_opening();
+        }
+    }
+
+    pub(super) fn end_opening(&mut self) {
+        self.record.life = Life::Closed;
+        self.notify(ChannelNews::Closed);
+    }
+
+    pub(super) fn handle_opening(&mut self, now: Time, message: ChannelMessage) -> Result<(), PeerFault> {
+        match (message, self.record.life, self.record.side) {
+            (ChannelMessage::AcceptOpening, Life::Initialized, Side::Initiator) => {
+                self.notify(ChannelNews::Accepted);
+                self.create_funding(now);
+            }
+            (ChannelMessage::FundingCreated { expires, authorisation }, life, Side::Responder) => {
+                return self.sign_funding(now, life, expires, authorisation);
+            }
+            (ChannelMessage::FundingSigned { authorisation }, Life::HalfSigned, Side::Initiator) => {
+                return self.complete_funding(authorisation);
+            }
+            (ChannelMessage::Decline, Life::Initialized | Life::Accepted, _) => {
+                self.notify(ChannelNews::Declined);
+                self.end_opening();
+            }
+            // Said again on a connection after the one on which it was first said.
+            (ChannelMessage::FundingSigned { .. } | ChannelMessage::Decline, _, _) => {}
+            _ => return Err(PeerFault::OutOfPlace),
+        }
+        Ok(())
+    }
+
+    fn create_funding(&mut self, now: Time) {
+        self.name(now + FUNDING_TIME_MAX);
+        self.authorise();
+        self.record.life = Life::HalfSigned;
+        self.persist(Batch::new());
+        self.resume_opening();
+    }
+
+    /// The responder signs as soon as the initiator has. It may then take as long as the transaction lives until the ledger has it.
+    fn sign_funding(
+        &mut self,
+        now: Time,
+        life: Life,
+        expires: Time,
+        authorisation: IdentitySignature,
+    ) -> Result<(), PeerFault> {
+        match life {
+            Life::Accepted => {}
+            Life::Signed if expires == self.record.expires => {
+                self.resume_opening();
+                return Ok(());
+            }
+            // Over for this side, or done long ago.
+            _ => return Ok(()),
+        }
+        if expires > now + FUNDING_TIME_MAX + FUNDING_TIME_MAX {
+            return Err(PeerFault::OutOfPlace);
+        }
+        self.name(expires);
+        self.take_authorisation(authorisation)?;
+        self.authorise();
+        self.sign_completely();
+        Ok(())
+    }
+
+    fn complete_funding(&mut self, authorisation: IdentitySignature) -> Result<(), PeerFault> {
+        self.take_authorisation(authorisation)?;
+        self.sign_completely();
+        Ok(())
+    }
+
+    fn sign_completely(&mut self) {
+        self.record.life = Life::Signed;
+        self.persist(Batch::new());
+        self.resume_opening();
+    }
+
+    /// Fixes the transaction, and with it the channel's id.
+    fn name(&mut self, expires: Time) {
+        self.record.expires = expires;
+        self.record.id = ChannelId(self.funding_body().id().0);
+    }
+
+    fn authorise(&mut self) {
+        let authorisation = self.signer.authorise(self.record.ground.network, self.funding_body().id());
+        self.record.authorisations[self.record.side.index()] = Some(authorisation);
+    }
+
+    fn take_authorisation(&mut self, authorisation: IdentitySignature) -> Result<(), PeerFault> {
+        let (network, message) = (self.record.ground.network, self.funding_body().authorise_message());
+        let checked = authorisation.verify(self.peer(), Purpose::Authorise, network, &message);
+        checked.map_err(|_| PeerFault::Signature)?;
+        self.record.authorisations[self.record.side.other().index()] = Some(authorisation);
+        Ok(())
+    }
+
+    fn funding_body(&self) -> Body {
+        let call = Call::Channels(ChannelsCall::Create { terms: self.record.ground.terms });
+        Body {
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            ghost: None,
+            call: Some(call.envelope(None, None)),
+            fee: Amount::ZERO,
+            expires: self.record.expires,
+        }
+    }
+
+    /// Says and does what an opening waits for, again.
+    pub(super) fn resume_opening(&mut self) {
+        let expires = self.record.expires;
+        let ours = self.record.authorisations[self.record.side.index()];
+        match (self.record.life, ours) {
+            (Life::HalfSigned, Some(authorisation)) => {
+                self.send(ChannelMessage::FundingCreated { expires, authorisation });
+            }
+            (Life::Signed, Some(authorisation)) => {
+                if self.record.side == Side::Responder {
+                    self.send(ChannelMessage::FundingSigned { authorisation });
+                }
+                self.hand_in_funding();
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn hand_in_funding(&mut self) {
+        let authorisations = self.record.authorisations.into_iter().flatten().collect();
+        let witness = Witness { spends: Vec::new(), authorisations };
+        let news = ChannelNews::Fund(Transaction { body: self.funding_body(), witness });
+        self.notify(news);
+    }
+
+    /// The ledger has the channel.
+    pub(super) fn open(&mut self, now: Time, base: Position) {
+        let parties = self.record.ground.addresses().into_iter().zip(self.record.ground.terms.deposits);
+        self.state = State::new(parties);
+        self.record.base = base;
+        self.record.life = Life::Open;
+        self.record.signed = base.round;
+        let mut batch = Batch::new();
+        self.log.write_whole(&mut batch, self.record.id, &base, &self.state);
+        if self.state.root() != base.root {
+            // A call was forced before this side first saw the channel.
+            self.record.health = Health::Recovering;
+        }
+        self.persist(batch);
+        self.notify(ChannelNews::Opened);
+        self.greet();
+        if let Some(theirs) = self.early.take() {
+            // A fault in it shows again: what is not understood is not answered.
+            let _ = self.handle_reestablish(now, theirs);
+        }
+    }
+
+    /// Begins to part. Updates that are open come first.
+    pub fn close(&mut self, now: Time) -> Result<(), CloseError> {
+        self.begin(now);
+        if self.record.life != Life::Open {
+            return Err(CloseError::NotOpen);
+        }
+        if !self.record.released.is_empty() {
+            return Err(CloseError::Busy);
+        }
+        if self.record.health == Health::Recovering {
+            return Err(CloseError::Recovering);
+        }
+        self.begin_closing(now);
+        self.send(ChannelMessage::Shutdown);
+        Ok(())
+    }
+
+    fn begin_closing(&mut self, now: Time) {
+        self.record.life = Life::Closing;
+        self.since = now;
+        self.persist(Batch::new());
+        self.notify(ChannelNews::Closing);
+        self.wait(now);
+    }
+
+    pub(super) fn handle_shutdown(&mut self, now: Time) -> Result<(), PeerFault> {
+        if self.link != Link::Connected || self.record.health != Health::Sound {
+            return Ok(());
+        }
+        match self.record.life {
+            Life::Open => self.begin_closing(now),
+            Life::Closing => {}
+            _ => return Err(PeerFault::OutOfPlace),
+        }
+        self.sign_closing(now + CLOSING_TIME_MAX);
+        Ok(())
+    }
+
+    pub(super) fn shut_down_again(&mut self) {
+        self.send(ChannelMessage::Shutdown);
+    }
+
+    /// The close that follows from the newest position.
+    fn mutual_close(&self, expires: Time) -> Option<MutualClose> {
+        let record = &self.record;
+        let shares = record.ground.terms.remainder.shares(record.base.rest(record.ground.total())?);
+        let [initiator, responder] = Side::BOTH.map(|side| {
+            let (balance, share) = (record.base.balances[side.index()], shares[side.index()]);
+            Amount::checked_sum([balance, share, self.lanes_worth(&record.base, side)])
+        });
+        let balances = [initiator?, responder?];
+        Some(MutualClose { network: record.ground.network, channel: record.id, balances, expires })
+    }
+
+    fn sign_closing(&mut self, expires: Time) {
+        if let Some(close) = self.mutual_close(expires) {
+            let signature = self.signer.sign_close(&close);
+            self.send(ChannelMessage::ClosingSigned { expires, signature });
+        }
+    }
+
+    /// The peer's signature under the close. With ours it is complete, and whoever has it hands it in.
+    pub(super) fn handle_closing(
+        &mut self,
+        now: Time,
+        expires: Time,
+        signature: IdentitySignature,
+    ) -> Result<(), PeerFault> {
+        if self.record.life != Life::Closing || self.record.health != Health::Sound {
+            return Ok(());
+        }
+        if expires < now || expires > now + CLOSING_TIME_MAX + CLOSING_TIME_MAX {
+            return Ok(());
+        }
+        let Some(body) = self.mutual_close(expires) else { return Ok(()) };
+        let signatures = in_order(self.record.side, self.signer.sign_close(&body), signature);
+        let close = Cosigned { body, parties: self.record.ground.terms.parties, signatures };
+        close.verify().map_err(|_| PeerFault::Signature)?;
+        self.notify(ChannelNews::Submit(ChannelsCall::CloseMutual(close)));
+        Ok(())
+    }
+}
+
+/// Whether the ledger could take such terms.
+fn is_possible(terms: &ChannelTerms) -> bool {
+    let reserved = terms.deposits.iter().all(|deposit| *deposit >= terms.reserve);
+    Amount::checked_sum(terms.deposits).is_some() && reserved && terms.parties[0] != terms.parties[1]
+}

@@ -1,0 +1,325 @@
+//! One side of one channel.
+
+use byway_primitives::time::Span;
+use byway_primitives::{Amount, Batch, Effect, Hash, IdentityId, NetworkId, Store, Time, Token};
+use byway_records::channel::{ChannelState, Cosigned, Environment, Lane, Position, Side};
+use byway_records::promise::ChannelId;
+use byway_vm::State;
+
+use crate::change::{Change, Ground};
+use crate::journal::{ChannelJournalError, Health, Life, Log, Record};
+use crate::ledger_view::LedgerView;
+use crate::message::{ChannelMessage, Proposal, Reestablish};
+use crate::news::{ChannelEffect, ChannelNews, PeerFault};
+use crate::signer::Signer;
+
+mod lanes;
+mod life;
+mod reestablish;
+mod updates;
+mod watch;
+
+/// How long the peer has for its answer before the layer above hears of it.
+pub const ANSWER_TIME_MAX: Span = Span::seconds(30);
+/// How long a step of opening may take while nothing is signed; a party that is to decide needs some time.
+pub const OPENING_TIME_MAX: Span = Span::minutes(10);
+/// How long the transaction that opens a channel may be executed after the initiator has signed it.
+pub const FUNDING_TIME_MAX: Span = Span::minutes(10);
+/// How long parting together may take before this side closes alone.
+pub const CLOSING_TIME_MAX: Span = Span::minutes(5);
+/// How long a side that has restarted waits for a peer that may know of a newer state, before it closes alone.
+pub const UNHEARD_TIME_MAX: Span = Span::minutes(10);
+/// When a call is handed to the ledger again that had no effect.
+pub const SUBMIT_AGAIN: Span = Span::seconds(10);
+/// How far ahead of the last known checkpoint a contract's time may be: the peer may have heard of the next ones.
+pub const ENVIRONMENT_AHEAD_MAX: Environment = Environment { time: Time(5_000), height: 64 };
+/// Rounds that a peer can be ahead: no channel makes as many between two connections.
+pub const ROUNDS_AHEAD_MAX: u64 = 1 << 32;
+/// How many rounds a side leaves out whose journal was an old one: it does not know what it has signed at those.
+pub const ROUNDS_FORGOTTEN: u64 = 1 << 20;
+
+const POSITION: byway_primitives::hash::Context = byway_primitives::hash::Context("byway 1 channel position");
+
+/// What a position is named by in a proposal that builds on it.
+pub fn position_digest(position: &Position) -> Hash {
+    POSITION.hash_value(position)
+}
+
+/// One side of one channel. Call order: [`initiate`](Self::initiate), [`respond`](Self::respond) or [`load`](Self::load); then
+/// any `handle_*` or command, and [`poll`](Self::poll) after each.
+#[derive(Debug)]
+pub struct ChannelMachine<S> {
+    signer: S,
+    record: Record,
+    state: State,
+    log: Log,
+    link: Link,
+    /// The last result of executing a proposal of ours, so that it is not executed again when it is accepted.
+    prepared: Option<(Position, State)>,
+    /// We won a tie: the peer proposes next.
+    is_peers_turn: bool,
+    /// Since when this step waits for the peer.
+    since: Time,
+    /// Whether the peer has shown where it stands since this side started.
+    has_heard: bool,
+    started: Option<Time>,
+    /// What the peer said before this side saw the channel on the ledger.
+    early: Option<Reestablish>,
+    ledger: LedgerView,
+    /// What was handed to the ledger last, and when.
+    submitted: Option<(Show, Time)>,
+    effects: Vec<ChannelEffect>,
+    newest: Option<Token>,
+}
+
+/// What the ledger is handed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Show {
+    Funding,
+    Snapshot,
+    Close,
+    Slash,
+    Claim,
+    Settle,
+}
+
+/// Whether the peer can be spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Disconnected,
+    /// We said where we stand, the peer has not yet.
+    Greeting,
+    Connected,
+}
+
+impl<S: Signer> ChannelMachine<S> {
+    /// A channel that is not on disk.
+    fn new(signer: S, ground: Ground, side: Side, life: Life, now: Time) -> Self {
+        let nowhere = Environment::default();
+        let base = Position {
+            round: 0,
+            balances: ground.terms.deposits,
+            lanes: [Lane::default(); 2],
+            root: Hash::default(),
+            environment: nowhere,
+        };
+        let record = Record {
+            ground,
+            side,
+            id: ChannelId(Hash::default()),
+            expires: Time::ZERO,
+            authorisations: [None; 2],
+            life,
+            health: Health::Sound,
+            base,
+            signatures: None,
+            signed: 0,
+            seen: 0,
+            released: Vec::new(),
+            given: None,
+            taken: None,
+        };
+        Self::from_parts(signer, record, State::default(), Log::default(), Some(now))
+    }
+
+    fn from_parts(signer: S, record: Record, state: State, log: Log, started: Option<Time>) -> Self {
+        Self {
+            signer,
+            record,
+            state,
+            log,
+            link: Link::Disconnected,
+            prepared: None,
+            is_peers_turn: false,
+            since: started.unwrap_or(Time::ZERO),
+            has_heard: false,
+            started,
+            early: None,
+            ledger: LedgerView::default(),
+            submitted: None,
+            effects: Vec::new(),
+            newest: None,
+        }
+    }
+
+    /// A channel as the journal has it.
+    pub fn load(signer: S, id: ChannelId, store: &impl Store) -> Result<Self, ChannelJournalError> {
+        let record = Record::load(store, id)?;
+        let (log, state) = Log::load(store, &record)?;
+        Ok(Self::from_parts(signer, record, state, log, None))
+    }
+
+    // What there is.
+
+    /// Its id; `None` as long as nobody has signed for it.
+    pub fn id(&self) -> Option<ChannelId> {
+        (self.record.id.0 != Hash::default()).then_some(self.record.id)
+    }
+
+    pub fn side(&self) -> Side {
+        self.record.side
+    }
+
+    pub fn peer(&self) -> IdentityId {
+        self.record.ground.terms.parties[self.record.side.other().index()]
+    }
+
+    pub fn life(&self) -> Life {
+        self.record.life
+    }
+
+    pub fn health(&self) -> &Health {
+        &self.record.health
+    }
+
+    /// Whether the peer is there and both know where they stand.
+    pub fn is_connected(&self) -> bool {
+        self.link == Link::Connected
+    }
+
+    /// The newest position that is agreed.
+    pub fn position(&self) -> &Position {
+        &self.record.base
+    }
+
+    pub fn balance(&self) -> Amount {
+        self.record.base.balances[self.record.side.index()]
+    }
+
+    /// The newest co-signed state; `None` where the newest is the ledger's own.
+    pub fn cosigned(&self) -> Option<Cosigned<ChannelState>> {
+        let (parties, body) = (self.record.ground.terms.parties, self.record.state_of(self.record.base));
+        self.record.signatures.map(|signatures| Cosigned { body, parties, signatures })
+    }
+
+    /// The contracts' state at the newest position.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Our half-signed updates: the peer may make each of them count.
+    pub fn released(&self) -> &[Proposal] {
+        &self.record.released
+    }
+
+    pub fn network(&self) -> NetworkId {
+        self.record.ground.network
+    }
+
+    /// What is to be done, in this order.
+    pub fn poll(&mut self) -> Vec<ChannelEffect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    // What comes in.
+
+    pub fn handle_message(&mut self, now: Time, message: ChannelMessage) -> Result<(), PeerFault> {
+        self.begin(now);
+        match message {
+            ChannelMessage::Reestablish(theirs) => self.handle_reestablish(now, theirs),
+            ChannelMessage::Propose(proposal) => self.handle_proposal(now, proposal),
+            ChannelMessage::Accept { round, signature } => self.handle_accept(now, round, signature),
+            ChannelMessage::Fetch { round } => {
+                self.handle_fetch(round);
+                Ok(())
+            }
+            ChannelMessage::Promise(promise) => self.handle_promise(promise),
+            ChannelMessage::Whole { round, state } => self.handle_whole(now, round, &state),
+            ChannelMessage::Shutdown => self.handle_shutdown(now),
+            ChannelMessage::ClosingSigned { expires, signature } => self.handle_closing(now, expires, signature),
+            opening => self.handle_opening(now, opening),
+        }
+    }
+
+    /// A dialogue with the peer stands; what was sent in an earlier one may be lost.
+    pub fn handle_connected(&mut self, now: Time) {
+        self.begin(now);
+        self.link = Link::Greeting;
+        match self.record.life {
+            Life::Open | Life::Closing => self.greet(),
+            Life::Closed => {}
+            _ => self.resume_opening(),
+        }
+    }
+
+    pub fn handle_disconnected(&mut self) {
+        self.link = Link::Disconnected;
+        self.is_peers_turn = false;
+        self.early = None;
+        if matches!(self.record.life, Life::Initialized | Life::Accepted) {
+            self.end_opening();
+        }
+    }
+
+    pub fn handle_wake(&mut self, now: Time) {
+        self.begin(now);
+        let waited = now.since(self.since);
+        match self.record.life {
+            Life::Initialized | Life::Accepted if waited >= OPENING_TIME_MAX => self.end_opening(),
+            Life::Open if waited >= ANSWER_TIME_MAX => {
+                self.is_peers_turn = false;
+                if let Some(last) = self.record.released.last() {
+                    let round = last.round();
+                    self.since = now;
+                    self.notify(ChannelNews::Stalled { round });
+                }
+            }
+            Life::Closing if waited >= CLOSING_TIME_MAX => self.give_up_closing_together(now),
+            _ => {}
+        }
+        self.wait(now);
+    }
+
+    // Towards the driver.
+
+    /// When a loaded channel is first given a time, that is when it started.
+    fn begin(&mut self, now: Time) {
+        if self.started.is_none() {
+            self.started = Some(now);
+            self.since = now;
+        }
+    }
+
+    /// Asks to be woken for whatever step is being waited in.
+    fn wait(&mut self, now: Time) {
+        let wait = match self.record.life {
+            Life::Initialized | Life::Accepted => OPENING_TIME_MAX,
+            Life::Open if !self.record.released.is_empty() || self.is_peers_turn => ANSWER_TIME_MAX,
+            Life::Closing => CLOSING_TIME_MAX,
+            _ => return,
+        };
+        self.effects.push(Effect::WakeAt((self.since + wait).max(now + Span::millis(1))));
+    }
+
+    /// Writes all that is small, together with `batch`.
+    fn persist(&mut self, mut batch: Batch) {
+        self.record.put(&mut batch);
+        let token = Token(self.newest.map_or(0, |token| token.0 + 1));
+        self.newest = Some(token);
+        self.effects.push(Effect::Persist { batch, token });
+    }
+
+    /// A message waits for the newest write: it never tells of anything that a crash could still take back.
+    fn send(&mut self, message: ChannelMessage) {
+        if self.link != Link::Disconnected {
+            self.effects.push(Effect::Send { to: self.peer(), message, after: self.newest });
+        }
+    }
+
+    fn notify(&mut self, news: ChannelNews) {
+        self.effects.push(Effect::Notify(news));
+    }
+}
+
+/// The signatures of both, in the order of the parties.
+fn in_order<T>(side: Side, ours: T, theirs: T) -> [T; 2] {
+    match side {
+        Side::Initiator => [ours, theirs],
+        Side::Responder => [theirs, ours],
+    }
+}
+
+/// Whether both proposals are the same state.
+fn is_same(ours: &Proposal, theirs: &Proposal) -> bool {
+    ours.position == theirs.position && ours.change == Change::Nothing && theirs.change == Change::Nothing
+}

@@ -1,0 +1,165 @@
+//! After every connection: where both stand.
+//!
+//! | crash, or loss of the connection | afterwards | resolved by |
+//! | --- | --- | --- |
+//! | before the proposer wrote | both at N | nothing was released |
+//! | the proposer wrote, the message is lost | both at N, one released | the same bytes again |
+//! | the acceptor wrote, its signature is lost | one at N, one at N + 1 | the one ahead shows both signatures, the other adopts |
+//! | refused, and that is lost | both at N, both released | both send again; the higher round wins |
+//! | a side comes back with an old journal | far apart | as above; it lacks the contracts' state, and is given it |
+//! | both at one round with other states | | frozen: that can't be without a fault of somebody's |
+
+use byway_crypto::IdentitySignature;
+use byway_primitives::{Batch, Decode, Encode, Time};
+use byway_vm::State;
+
+use super::{ChannelMachine, Link, ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, position_digest};
+use crate::change::Change;
+use crate::journal::{Agreement, Conflict, Health, Life};
+use crate::message::{ChannelMessage, Reestablish, STATE_BYTES_MAX};
+use crate::news::{ChannelNews, PeerFault};
+use crate::signer::Signer;
+
+impl<S: Signer> ChannelMachine<S> {
+    pub(super) fn greet(&mut self) {
+        let record = &self.record;
+        let (position, signatures) = (record.base, record.signatures);
+        let ours = Reestablish { position, signatures, signed: record.signed, seen: record.seen };
+        self.send(ChannelMessage::Reestablish(ours));
+    }
+
+    pub(super) fn handle_reestablish(&mut self, now: Time, theirs: Reestablish) -> Result<(), PeerFault> {
+        match self.record.life {
+            Life::Open | Life::Closing if self.link != Link::Disconnected => {}
+            Life::Signed | Life::HalfSigned => {
+                self.early = Some(theirs);
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+        let highest = self.record.base.round.saturating_add(ROUNDS_AHEAD_MAX);
+        if theirs.position.round > highest || theirs.signed > highest || theirs.seen > highest {
+            return Err(PeerFault::Round);
+        }
+        if theirs.position.round > self.record.base.round {
+            self.catch_up(&theirs)?;
+        } else if theirs.position.round == self.record.base.round && theirs.position != self.record.base {
+            return self.freeze(&theirs);
+        } else if theirs.position.round < self.record.base.round && self.link == Link::Connected {
+            self.greet();
+        }
+        self.note_rounds(&theirs);
+        self.has_heard = true;
+        self.link = Link::Connected;
+        self.go_on(now);
+        Ok(())
+    }
+
+    /// The peer shows a newer state. It counts if both signed it, whatever our journal says.
+    fn catch_up(&mut self, theirs: &Reestablish) -> Result<(), PeerFault> {
+        let position = theirs.position;
+        // What the ledger made, the ledger shows us.
+        let Some(signatures) = theirs.signatures else { return Err(PeerFault::Unproven) };
+        if !self.is_cosigned(position, signatures) {
+            return Err(PeerFault::Signature);
+        }
+        let released = self.record.released.iter().find(|released| released.position == position).cloned();
+        let Some(proposal) = released else {
+            self.recover(theirs, signatures);
+            return Ok(());
+        };
+        let state = self.execute_again(&proposal);
+        self.adopt(position, Some(signatures), state, &proposal.change);
+        Ok(())
+    }
+
+    /// We signed a state that we know nothing of: the journal is an old one. What else was signed since then is unknown too, so
+    /// all rounds that it can be of are left out.
+    fn recover(&mut self, theirs: &Reestablish, signatures: [IdentitySignature; 2]) {
+        let round = theirs.position.round;
+        let forgotten = round.max(theirs.signed).max(theirs.seen).saturating_add(ROUNDS_FORGOTTEN);
+        self.record.signed = self.record.signed.max(forgotten);
+        self.notify(ChannelNews::Behind { round });
+        self.adopt(theirs.position, Some(signatures), None, &Change::Nothing);
+        if self.record.health == Health::Sound {
+            self.notify(ChannelNews::Recovered { round });
+        }
+    }
+
+    /// What the peer knows of rounds that were signed is not signed again, though our own journal may not know it.
+    fn note_rounds(&mut self, theirs: &Reestablish) {
+        self.record.seen = self.record.seen.max(theirs.signed);
+        if theirs.seen > self.record.signed {
+            self.record.signed = theirs.seen.saturating_add(ROUNDS_FORGOTTEN);
+            self.persist(Batch::new());
+        }
+    }
+
+    /// Two co-signed states of one round: ours, and another that the peer shows.
+    fn freeze(&mut self, theirs: &Reestablish) -> Result<(), PeerFault> {
+        let (base, position) = (self.record.base, theirs.position);
+        let (Some(ours), Some(signatures)) = (self.record.signatures, theirs.signatures) else {
+            return Err(PeerFault::Unproven);
+        };
+        if !self.is_cosigned(position, signatures) {
+            return Err(PeerFault::Signature);
+        }
+        let ours = Agreement { position: base, signatures: ours };
+        let conflict = Box::new(Conflict { ours, theirs: Agreement { position, signatures } });
+        self.record.health = Health::Frozen(conflict.clone());
+        self.persist(Batch::new());
+        self.notify(ChannelNews::Alarm(conflict));
+        Ok(())
+    }
+
+    /// Says again whatever may have been lost.
+    fn go_on(&mut self, now: Time) {
+        if let Some(given) = self.record.given {
+            self.send(ChannelMessage::Promise(given));
+        }
+        if self.record.life == Life::Closing {
+            return self.shut_down_again();
+        }
+        if self.record.health == Health::Recovering {
+            return self.send(ChannelMessage::Fetch { round: self.record.base.round });
+        }
+        let newest = position_digest(&self.record.base);
+        match self.record.released.last().cloned() {
+            Some(last) if last.base == newest && self.record.health == Health::Sound => {
+                self.since = now;
+                self.send(ChannelMessage::Propose(last));
+                self.wait(now);
+            }
+            _ => self.supersede(now),
+        }
+    }
+
+    pub(super) fn handle_fetch(&mut self, round: u64) {
+        if round != self.record.base.round || self.state.root() != self.record.base.root {
+            return;
+        }
+        let state = self.state.to_bytes();
+        if state.len() <= STATE_BYTES_MAX {
+            self.send(ChannelMessage::Whole { round, state });
+        }
+    }
+
+    pub(super) fn handle_whole(&mut self, now: Time, round: u64, bytes: &[u8]) -> Result<(), PeerFault> {
+        let base = self.record.base;
+        if self.record.health != Health::Recovering || round != base.round {
+            return Ok(());
+        }
+        let state = State::from_bytes(bytes).map_err(|_| PeerFault::WrongState)?;
+        if state.root() != base.root {
+            return Err(PeerFault::WrongState);
+        }
+        let mut batch = Batch::new();
+        self.log.write_whole(&mut batch, self.record.id, &base, &state);
+        self.state = state;
+        self.record.health = Health::Sound;
+        self.persist(batch);
+        self.notify(ChannelNews::Recovered { round });
+        self.go_on(now);
+        Ok(())
+    }
+}

@@ -1,0 +1,318 @@
+//! Updates: proposing, judging, signing, and superseding what can't be taken back.
+//!
+//! *One state for each round.* Whatever is signed has a higher round than all that was signed before (`sign`); that is
+//! asserted where it happens, and no other place signs states. A signature that was given can't be taken back, so a proposal
+//! stays *released* until a higher round is co-signed.
+
+use byway_crypto::IdentitySignature;
+use byway_primitives::{Batch, Encode, Time};
+use byway_records::channel::{Agreed, ChannelState, Cosigned, Environment, Position, Side};
+use byway_vm::State;
+
+use super::{ChannelMachine, ENVIRONMENT_AHEAD_MAX, Link, ROUNDS_AHEAD_MAX, in_order, is_same, position_digest};
+use crate::change::{Change, ChangeError};
+use crate::journal::{Health, Life, RELEASED_MAX};
+use crate::message::{ChannelMessage, Proposal, Refusal};
+use crate::news::{ChannelNews, PeerFault, ProposeError};
+use crate::signer::Signer;
+
+impl<S: Signer> ChannelMachine<S> {
+    /// Proposes an update of our own; gives its round.
+    pub fn propose(&mut self, now: Time, change: Change) -> Result<u64, ProposeError> {
+        self.begin(now);
+        self.may_propose()?;
+        if change == Change::Nothing || change.by() == Some(self.record.side.other()) {
+            return Err(ProposeError::NotOurs);
+        }
+        if !self.record.released.is_empty() {
+            return Err(ProposeError::Busy);
+        }
+        if self.is_peers_turn {
+            return Err(ProposeError::Turn);
+        }
+        self.release(now, change, None)
+    }
+
+    /// Takes back what is proposed, by having the peer sign the earlier state under a higher round. Until it does, the proposal
+    /// can still come into effect.
+    pub fn cancel(&mut self, now: Time) -> Result<u64, ProposeError> {
+        self.begin(now);
+        self.may_propose()?;
+        let last = self.record.released.last().map(Proposal::round);
+        self.release(now, Change::Nothing, last.map(|round| (round, Refusal::Withdrawn)))
+    }
+
+    fn may_propose(&self) -> Result<(), ProposeError> {
+        if self.record.life != Life::Open {
+            return Err(ProposeError::NotOpen);
+        }
+        if self.record.health != Health::Sound {
+            return Err(ProposeError::Unsound);
+        }
+        if self.link == Link::Connected { Ok(()) } else { Err(ProposeError::Disconnected) }
+    }
+
+    /// Signs a change on the newest position under a round that is new to both, and lets it go.
+    pub(super) fn release(
+        &mut self,
+        now: Time,
+        change: Change,
+        refuses: Option<(u64, Refusal)>,
+    ) -> Result<u64, ProposeError> {
+        if self.record.released.len() >= RELEASED_MAX {
+            return Err(ProposeError::Busy);
+        }
+        let base = self.record.base;
+        let highest = base.round.max(self.record.signed).max(self.record.seen);
+        let round = highest.checked_add(1).ok_or(ChangeError::Rounds)?;
+        let environment = self.ledger.environment.max(base.environment);
+        let (state, position) = self.record.ground.after(&self.state, &base, round, &change, environment)?;
+        let signature = self.sign(position);
+        let (base_round, base) = (base.round, position_digest(&base));
+        let proposal = Proposal { base_round, base, change, position, signature, refuses };
+        self.record.released.push(proposal.clone());
+        self.prepared = Some((position, state));
+        self.since = now;
+        self.persist(Batch::new());
+        self.send(ChannelMessage::Propose(proposal));
+        self.wait(now);
+        Ok(round)
+    }
+
+    /// The only place where a state is signed.
+    fn sign(&mut self, position: Position) -> IdentitySignature {
+        assert!(position.round > self.record.signed, "no two states are signed for one round");
+        self.record.signed = position.round;
+        self.signer.sign_state(&self.record.state_of(position))
+    }
+
+    /// Whether the peer signed this position.
+    fn is_peers(&self, position: Position, signature: &IdentitySignature) -> bool {
+        let state = self.record.state_of(position);
+        signature.verify(self.peer(), ChannelState::PURPOSE, state.network, &state.to_bytes()).is_ok()
+    }
+
+    pub(super) fn is_cosigned(&self, position: Position, signatures: [IdentitySignature; 2]) -> bool {
+        let (body, parties) = (self.record.state_of(position), self.record.ground.terms.parties);
+        Cosigned { body, parties, signatures }.verify().is_ok()
+    }
+
+    pub(super) fn handle_proposal(&mut self, now: Time, proposal: Proposal) -> Result<(), PeerFault> {
+        if self.record.life != Life::Open || self.record.health != Health::Sound || self.link != Link::Connected {
+            return Ok(());
+        }
+        let (base, round) = (self.record.base, proposal.round());
+        if !self.is_peers(proposal.position, &proposal.signature) {
+            return Err(PeerFault::Signature);
+        }
+        if round > base.round.saturating_add(ROUNDS_AHEAD_MAX) {
+            return Err(PeerFault::Round);
+        }
+        if round <= base.round {
+            self.accept_again(&proposal);
+            return Ok(());
+        }
+        self.record.seen = self.record.seen.max(round);
+        self.note_refusal(&proposal);
+        if let Some(last) = self.record.released.last().filter(|last| round <= last.round()).cloned() {
+            if round == last.round() {
+                self.resolve_tie(now, &last, &proposal);
+            }
+            // A lower one is answered by ours, which the peer has or will have.
+            return Ok(());
+        }
+        self.is_peers_turn = false;
+        if round <= self.record.signed {
+            return self.refuse(now, round, Refusal::Round);
+        }
+        if proposal.base_round > base.round
+            || (proposal.base_round == base.round && proposal.base != position_digest(&base))
+        {
+            self.greet();
+            return Ok(());
+        }
+        if proposal.base_round < base.round {
+            return self.refuse(now, round, Refusal::Base);
+        }
+        match self.judge(&proposal) {
+            Ok(state) => self.accept(now, proposal, state),
+            Err(refusal) => return self.refuse(now, round, refusal),
+        }
+        Ok(())
+    }
+
+    /// The peer proposes again what is co-signed: it has not had our signature.
+    fn accept_again(&mut self, proposal: &Proposal) {
+        let base = self.record.base;
+        if let Some(signatures) = self.record.signatures.filter(|_| proposal.position == base) {
+            let signature = signatures[self.record.side.index()];
+            self.send(ChannelMessage::Accept { round: base.round, signature });
+        }
+    }
+
+    fn note_refusal(&mut self, proposal: &Proposal) {
+        let is_ours = |round: &u64| self.record.released.iter().any(|released| released.round() == *round);
+        if let Some((round, refusal)) = proposal.refuses.filter(|(round, _)| is_ours(round)) {
+            self.notify(ChannelNews::Refused { round, refusal });
+        }
+    }
+
+    /// Both have signed a state of one round, so neither may sign the other's. The initiator proposes its own again under the
+    /// next round, and then leaves the peer the turn; the responder waits for that.
+    fn resolve_tie(&mut self, now: Time, ours: &Proposal, theirs: &Proposal) {
+        if is_same(ours, theirs) {
+            let signatures = in_order(self.record.side, ours.signature, theirs.signature);
+            let state = self.state.clone();
+            self.adopt(ours.position, Some(signatures), Some(state), &Change::Nothing);
+        } else if self.record.side == Side::Initiator {
+            self.is_peers_turn = ours.change != Change::Nothing;
+            // Where nothing more can be released, the peer's time runs out and the ledger decides.
+            let _ = self.release(now, ours.change.clone(), None);
+        }
+    }
+
+    /// A change is signed without asking anyone where it is the peer's own doing, comes out as the peer says, and leaves this
+    /// side worth no less ([`worth`](Self::worth)): the ledger would execute it for the peer as well.
+    fn judge(&self, proposal: &Proposal) -> Result<State, Refusal> {
+        let (side, base, position) = (self.record.side, self.record.base, proposal.position);
+        if proposal.change.by() == Some(side) {
+            return Err(Refusal::Unwanted);
+        }
+        if is_ahead(position.environment, self.ledger.environment.max(base.environment)) {
+            return Err(Refusal::Impossible);
+        }
+        let round = proposal.round();
+        let after = self.record.ground.after(&self.state, &base, round, &proposal.change, position.environment);
+        let (state, ours) = after.map_err(|_| Refusal::Impossible)?;
+        if ours != position {
+            return Err(Refusal::Differs);
+        }
+        if self.worth(&position) < self.worth(&base) {
+            return Err(Refusal::Unwanted);
+        }
+        Ok(state)
+    }
+
+    fn accept(&mut self, now: Time, proposal: Proposal, state: State) {
+        let ours = self.sign(proposal.position);
+        let signatures = in_order(self.record.side, ours, proposal.signature);
+        let round = proposal.round();
+        self.since = now;
+        self.adopt(proposal.position, Some(signatures), Some(state), &proposal.change);
+        self.send(ChannelMessage::Accept { round, signature: ours });
+    }
+
+    /// Refuses by proposing the earlier state under a higher round, which, once the peer has signed it, makes the refused one
+    /// worthless.
+    fn refuse(&mut self, now: Time, round: u64, refusal: Refusal) -> Result<(), PeerFault> {
+        // Where nothing more can be released, silence refuses.
+        let _ = self.release(now, Change::Nothing, Some((round, refusal)));
+        Ok(())
+    }
+
+    pub(super) fn handle_accept(
+        &mut self,
+        now: Time,
+        round: u64,
+        signature: IdentitySignature,
+    ) -> Result<(), PeerFault> {
+        if round <= self.record.base.round || matches!(self.record.health, Health::Frozen(_)) {
+            return Ok(());
+        }
+        let released = self.record.released.iter().find(|released| released.round() == round).cloned();
+        let proposal = released.ok_or(PeerFault::NotProposed)?;
+        if !self.is_peers(proposal.position, &signature) {
+            return Err(PeerFault::Signature);
+        }
+        let signatures = in_order(self.record.side, proposal.signature, signature);
+        let state = self.execute_again(&proposal);
+        self.since = now;
+        self.adopt(proposal.position, Some(signatures), state, &proposal.change);
+        self.supersede(now);
+        Ok(())
+    }
+
+    /// The state after a proposal of ours; `None` where it does not build on the newest one.
+    pub(super) fn execute_again(&mut self, proposal: &Proposal) -> Option<State> {
+        let base = self.record.base;
+        if proposal.base != position_digest(&base) || self.state.root() != base.root {
+            return None;
+        }
+        if let Some((_, state)) = self.prepared.take_if(|(position, _)| *position == proposal.position) {
+            return Some(state);
+        }
+        let (change, environment) = (&proposal.change, proposal.position.environment);
+        let after = self.record.ground.after(&self.state, &base, proposal.round(), change, environment);
+        after.ok().filter(|(_, position)| *position == proposal.position).map(|(state, _)| state)
+    }
+
+    /// Goes on from a position that is agreed: co-signed, or the ledger's own. Where its contracts' state is not known, the peer is asked for it.
+    pub(super) fn adopt(
+        &mut self,
+        position: Position,
+        signatures: Option<[IdentitySignature; 2]>,
+        state: Option<State>,
+        change: &Change,
+    ) {
+        let (round, id, mut batch) = (position.round, self.record.id, Batch::new());
+        let is_known = state.is_some();
+        self.record.base = position;
+        self.record.signatures = signatures;
+        self.record.signed = self.record.signed.max(round);
+        self.record.seen = self.record.seen.max(round);
+        match state {
+            Some(state) => {
+                if *change != Change::Nothing {
+                    self.log.append(&mut batch, id, change, &position, &state);
+                }
+                self.state = state;
+            }
+            None => self.rebuild(&mut batch),
+        }
+        let (dead, alive) = self.record.released.drain(..).partition(|released| released.round() <= round);
+        self.record.released = alive;
+        self.prepared = None;
+        self.persist(batch);
+        self.notify(ChannelNews::Updated { round, change: change.clone() });
+        self.abandon(round, dead);
+        if !is_known && self.record.health == Health::Recovering {
+            self.send(ChannelMessage::Fetch { round });
+        }
+    }
+
+    fn abandon(&mut self, round: u64, dead: Vec<Proposal>) {
+        for proposal in dead.into_iter().filter(|dead| dead.round() < round && dead.change != Change::Nothing) {
+            self.notify(ChannelNews::Abandoned { round: proposal.round(), change: proposal.change });
+        }
+    }
+
+    /// A position whose contracts' state was not followed: that of a channel without any follows from the balances.
+    fn rebuild(&mut self, batch: &mut Batch) {
+        let base = self.record.base;
+        let plain = State::new(self.record.ground.addresses().into_iter().zip(base.balances));
+        if plain.root() == base.root {
+            self.state = plain;
+        }
+        if self.state.root() == base.root {
+            self.record.health = Health::Sound;
+            self.log.write_whole(batch, self.record.id, &base, &self.state);
+        } else {
+            self.record.health = Health::Recovering;
+        }
+    }
+
+    /// What of ours is still half-signed and builds on an earlier position is made worthless.
+    pub(super) fn supersede(&mut self, now: Time) {
+        let newest = position_digest(&self.record.base);
+        let is_stale = self.record.released.last().is_some_and(|last| last.base != newest);
+        if is_stale && self.record.life == Life::Open && self.record.health == Health::Sound && self.is_connected() {
+            let _ = self.release(now, Change::Nothing, None);
+        }
+    }
+}
+
+/// Whether a contract would see more than a little of the future.
+fn is_ahead(environment: Environment, known: Environment) -> bool {
+    environment.time.0 > known.time.0.saturating_add(ENVIRONMENT_AHEAD_MAX.time.0)
+        || environment.height > known.height.saturating_add(ENVIRONMENT_AHEAD_MAX.height)
+}

@@ -1,0 +1,235 @@
+//! The ledger: what it shows of the channel, and what it is to be shown.
+//!
+//! Whatever the ledger has that is older than what both signed is answered with the newest co-signed state. Whatever it has
+//! that is newer is believed. A side whose journal is an old one never closes by itself: what it knows may be long replaced.
+
+use byway_primitives::{Batch, Encode, Time};
+use byway_records::call::{ChannelsCall, ForceProgress};
+use byway_records::channel::{
+    ChannelState, Cosigned, Environment, ForcedCall, Phase, Position, Side, SignedForcedCall,
+};
+use byway_records::{Channel, SignedPromise};
+use byway_vm::{Address, State, Target};
+
+use super::lanes::amount_of;
+use super::{ChannelMachine, SUBMIT_AGAIN, Show, UNHEARD_TIME_MAX};
+use crate::change::{Change, ChangeError, ContractCall};
+use crate::journal::{Health, Life};
+use crate::ledger_view::LedgerView;
+use crate::news::{ChannelNews, CloseError};
+use crate::signer::Signer;
+
+impl<S: Signer> ChannelMachine<S> {
+    /// The ledger at its newest final checkpoint. Called for each, and first thing after a start: what happened
+    /// meanwhile is seen in what is there now, so no event can be missed.
+    pub fn handle_ledger(&mut self, now: Time, view: LedgerView) {
+        self.begin(now);
+        self.ledger = view;
+        match (self.record.life, self.ledger.entry.clone()) {
+            (Life::HalfSigned | Life::Signed, Some(entry)) => {
+                self.open(now, entry.position);
+                self.compare(now, &entry);
+            }
+            (Life::HalfSigned | Life::Signed, None) => self.await_opening(now),
+            (Life::Open | Life::Closing, Some(entry)) => self.compare(now, &entry),
+            (Life::Open | Life::Closing, None) => self.end(),
+            _ => {}
+        }
+    }
+
+    fn await_opening(&mut self, now: Time) {
+        if self.ledger.environment.time > self.record.expires {
+            self.end();
+        } else if self.record.life == Life::Signed && self.is_time_for(Show::Funding, now) {
+            self.submitted = Some((Show::Funding, now));
+            self.hand_in_funding();
+        }
+    }
+
+    /// The ledger has paid out, or will never have the channel.
+    fn end(&mut self) {
+        let mut batch = Batch::new();
+        self.log.remove(&mut batch, self.record.id);
+        self.record.life = Life::Closed;
+        self.record.released.clear();
+        self.persist(batch);
+        self.notify(ChannelNews::Closed);
+    }
+
+    fn compare(&mut self, now: Time, entry: &Channel) {
+        let base = self.record.base;
+        if entry.signed > base.round {
+            self.believe(entry);
+        } else if entry.position.round > entry.signed && entry.signed == base.round && entry.position != base {
+            self.notify(ChannelNews::Forced { round: entry.position.round });
+        }
+        let is_older = self.record.signatures.is_some() && entry.accepts(self.record.base.round);
+        let Phase::Closing { until, .. } = entry.phase else {
+            // Forced on what both had replaced: it is undone before more is built on it.
+            if is_older && entry.first_forced().is_some() {
+                self.show(now, Show::Snapshot);
+            }
+            return;
+        };
+        if self.record.life == Life::Open {
+            self.record.life = Life::Closing;
+            self.since = now;
+            self.persist(Batch::new());
+            self.notify(ChannelNews::Closing);
+        }
+        if is_older {
+            self.show(now, Show::Slash);
+        } else if let Some(promise) = self.claim(entry) {
+            if self.is_time_for(Show::Claim, now) {
+                self.submitted = Some((Show::Claim, now));
+                self.notify(ChannelNews::Submit(ChannelsCall::Claim { side: self.record.side, promise }));
+            }
+        } else if until.passed(self.ledger.environment.time, self.ledger.commits) {
+            self.show(now, Show::Settle);
+        }
+    }
+
+    /// The ledger was shown a newer co-signed state than this side knows: one of ours that the peer has completed, or one that
+    /// an old journal does not have.
+    fn believe(&mut self, entry: &Channel) {
+        if entry.position.round != entry.signed {
+            if self.record.health == Health::Recovering {
+                return;
+            }
+            self.record.health = Health::Recovering;
+            self.record.signed = self.record.signed.max(entry.signed);
+            return self.persist(Batch::new());
+        }
+        let released = self.record.released.iter().find(|released| released.position == entry.position).cloned();
+        let state = released.as_ref().and_then(|proposal| self.execute_again(proposal));
+        let change = released.map_or(Change::Nothing, |proposal| proposal.change);
+        self.adopt_unsigned(entry.position, state, &change);
+    }
+
+    fn is_time_for(&self, what: Show, now: Time) -> bool {
+        self.submitted.is_none_or(|(last, at)| last != what || now.since(at) >= SUBMIT_AGAIN)
+    }
+
+    /// The promise of the peer's that is to be shown: the last state leaves more of it open than was claimed.
+    fn claim(&self, entry: &Channel) -> Option<SignedPromise> {
+        let (payer, taken) = (self.record.side.other().index(), self.record.taken?);
+        (entry.position.lanes[payer].due(amount_of(&taken)) > entry.due()[payer]).then_some(taken)
+    }
+
+    fn show(&mut self, now: Time, what: Show) {
+        if !self.is_time_for(what, now) {
+            return;
+        }
+        let (channel, side) = (self.record.id, self.record.side);
+        let call = match (what, self.cosigned()) {
+            (Show::Settle, _) => ChannelsCall::Settle { channel },
+            (Show::Slash, Some(state)) => ChannelsCall::Slash { side, state },
+            (Show::Snapshot, Some(state)) => ChannelsCall::SnapshotSolo { side, state },
+            _ => return,
+        };
+        self.submitted = Some((what, now));
+        self.notify(ChannelNews::Submit(call));
+    }
+
+    /// The call that made the ledger's own position: this side follows it.
+    ///
+    /// # Errors
+    /// Where it does not lead to what the ledger has.
+    pub fn handle_forced(&mut self, call: &SignedForcedCall, environment: Environment) -> Result<(), ChangeError> {
+        let Some(entry) = self.ledger.entry.clone() else { return Ok(()) };
+        let ForcedCall { round, caller, contract, value, ref input, gas, .. } = call.call;
+        if self.record.base.round.checked_add(1) != Some(round) || entry.position.round < round {
+            return Ok(());
+        }
+        let parties = self.record.ground.terms.parties;
+        let side = Side::BOTH.into_iter().find(|side| parties[side.index()] == caller);
+        let Some(caller) = side else { return Ok(()) };
+        let target = Target::Contract(Address(contract));
+        let change = Change::Call(ContractCall { caller, target, value, input: input.clone(), gas });
+        let base = self.record.base;
+        let (state, position) = self.record.ground.after(&self.state, &base, round, &change, environment)?;
+        if entry.position.round > round || position == entry.position {
+            self.adopt_unsigned(position, Some(state), &change);
+        }
+        Ok(())
+    }
+
+    fn adopt_unsigned(&mut self, position: Position, state: Option<State>, change: &Change) {
+        self.adopt(position, None, state, change);
+    }
+
+    /// Closes without the peer, with the newest state that this side has.
+    pub fn close_alone(&mut self, now: Time) -> Result<(), CloseError> {
+        self.begin(now);
+        self.may_act_alone()?;
+        let waited = self.started.is_some_and(|started| now.since(started) >= UNHEARD_TIME_MAX);
+        if !self.has_heard && !waited {
+            return Err(CloseError::Unheard);
+        }
+        self.submit_close(now);
+        Ok(())
+    }
+
+    /// Closing needs the newest position and not the contracts' state, so a side that recovers may close too.
+    fn may_act_alone(&self) -> Result<(), CloseError> {
+        if matches!(self.record.life, Life::Open | Life::Closing) { Ok(()) } else { Err(CloseError::NotOpen) }
+    }
+
+    fn submit_close(&mut self, now: Time) {
+        let (channel, side) = (self.record.id, self.record.side);
+        let state = self.unknown_to_ledger();
+        self.record.life = Life::Closing;
+        self.persist(Batch::new());
+        self.submitted = Some((Show::Close, now));
+        self.since = now;
+        self.notify(ChannelNews::Submit(ChannelsCall::CloseSolo { channel, side, state }));
+        self.wait(now);
+    }
+
+    /// The newest co-signed state, unless the ledger has it.
+    fn unknown_to_ledger(&self) -> Option<Cosigned<ChannelState>> {
+        let entry = self.ledger.entry.as_ref();
+        self.cosigned().filter(|state| entry.is_none_or(|entry| entry.accepts(state.body.position.round)))
+    }
+
+    /// Parting together takes too long. Only who has heard the peer since the start closes by itself.
+    pub(super) fn give_up_closing_together(&mut self, now: Time) {
+        let is_active = self.ledger.entry.as_ref().is_some_and(|entry| entry.phase == Phase::Active);
+        if is_active && self.has_heard && self.may_act_alone().is_ok() {
+            self.submit_close(now);
+        } else {
+            self.since = now;
+        }
+    }
+
+    /// Has the ledger execute a call of ours that the peer does not sign, on the newest state that this side has. The code must
+    /// be registered.
+    pub fn force(&mut self, now: Time, call: &ContractCall) -> Result<(), CloseError> {
+        self.begin(now);
+        self.may_act_alone()?;
+        if self.state.root() != self.record.base.root {
+            return Err(CloseError::Recovering);
+        }
+        let Target::Contract(contract) = call.target else { return Err(CloseError::NotACall) };
+        let (ground, base) = (self.record.ground, self.record.base);
+        let environment = self.ledger.environment.max(base.environment);
+        let vm_call = ground.vm_call(call);
+        let witness = self.state.witness(ground.network, environment, &vm_call, &ground.addresses());
+        let (witness, _) = witness.map_err(ChangeError::from)?;
+        let round = base.round.checked_add(1).ok_or(ChangeError::Rounds)?;
+        let forced = ForcedCall {
+            network: ground.network,
+            channel: self.record.id,
+            round,
+            caller: ground.terms.parties[self.record.side.index()],
+            contract: contract.0,
+            value: call.value,
+            input: call.input.clone(),
+            gas: call.gas,
+        };
+        let (state, call) = (self.unknown_to_ledger(), self.signer.sign_call(forced));
+        let force = ForceProgress { state, call, environment, witness: witness.to_bytes() };
+        self.notify(ChannelNews::Submit(ChannelsCall::ForceProgress(Box::new(force))));
+        Ok(())
+    }
+}

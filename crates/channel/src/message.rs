@@ -1,0 +1,241 @@
+//! What the two sides of a channel say to each other. Bytes: docs/formats/channel-messages.md.
+
+use byway_crypto::IdentitySignature;
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::{Hash, NetworkId, Time};
+use byway_records::SignedPromise;
+use byway_records::channel::{ChannelTerms, Position};
+
+use crate::change::Change;
+
+/// Bytes of a whole state, which a peer is given that has lost its own: one message of a dialogue carries no more than 64 KiB.
+pub const STATE_BYTES_MAX: usize = 60 * 1024;
+
+/// One message within a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one at a time: a box would cost more than it saves")]
+pub enum ChannelMessage {
+    /// The initiator wants a channel on these terms.
+    Open { network: NetworkId, terms: ChannelTerms },
+    /// The responder agrees to them.
+    AcceptOpening,
+    /// The initiator's authorisation of the transaction that opens the channel, dead after `expires`.
+    FundingCreated { expires: Time, authorisation: IdentitySignature },
+    /// The responder's.
+    FundingSigned { authorisation: IdentitySignature },
+    /// The first thing said on every connection once the ledger has the channel.
+    Reestablish(Reestablish),
+    /// An update that its sender has signed.
+    Propose(Proposal),
+    /// The other signature under the update of that round.
+    Accept { round: u64, signature: IdentitySignature },
+    /// The sender has lost its state of the contracts and asks for that of this round.
+    Fetch { round: u64 },
+    /// A whole state of the contracts.
+    Whole { round: u64, state: Vec<u8> },
+    /// The sender makes no more updates and wants to part.
+    Shutdown,
+    /// The sender's signature under the close that follows from the last co-signed state.
+    ClosingSigned { expires: Time, signature: IdentitySignature },
+    /// The sender's highest promise out of its lane.
+    Promise(SignedPromise),
+    /// The sender opens no channel on these terms, or stops opening it.
+    Decline,
+}
+
+/// Where a side stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reestablish {
+    /// The newest position that it knows as agreed.
+    pub position: Position,
+    /// Both signatures under it; none where the ledger alone made it.
+    pub signatures: Option<[IdentitySignature; 2]>,
+    /// The highest round that it has signed.
+    pub signed: u64,
+    /// The highest round that it has seen signed by the other.
+    pub seen: u64,
+}
+
+/// A half-signed update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The round that it builds on …
+    pub base_round: u64,
+    /// … and its digest ([`position_digest`](crate::position_digest)).
+    pub base: Hash,
+    pub change: Change,
+    pub position: Position,
+    pub signature: IdentitySignature,
+    /// The round that it refuses, and why.
+    pub refuses: Option<(u64, Refusal)>,
+}
+
+/// Why an update is not signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("it takes from the other side, who did not propose it")]
+    Unwanted,
+    #[error("the other side comes to another result")]
+    Differs,
+    #[error("it can't be executed, or leaves less than the reserve")]
+    Impossible,
+    #[error("the other side has already signed a state of this round or a later one")]
+    Round,
+    #[error("it builds on a state that is not the last")]
+    Base,
+    #[error("it was withdrawn by who proposed it")]
+    Withdrawn,
+}
+
+impl Proposal {
+    pub fn round(&self) -> u64 {
+        self.position.round
+    }
+}
+
+macro_rules! refusals {
+    ($($byte:literal $variant:ident),*) => {
+        impl Encode for Refusal {
+            fn encode(&self, out: &mut Writer) {
+                out.byte(match self { $(Refusal::$variant => $byte,)* });
+            }
+        }
+        impl Decode for Refusal {
+            fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                match input.byte()? {
+                    $($byte => Ok(Refusal::$variant),)*
+                    other => Err(DecodeError::UnknownVariant { kind: "refusal", value: other.into() }),
+                }
+            }
+        }
+    };
+}
+refusals! { 0 Unwanted, 1 Differs, 2 Impossible, 3 Round, 4 Base, 5 Withdrawn }
+
+fn put_signatures(signatures: Option<&[IdentitySignature; 2]>, out: &mut Writer) {
+    out.flag(signatures.is_some());
+    signatures.into_iter().flatten().for_each(|signature| out.value(signature));
+}
+
+fn signatures(input: &mut Reader<'_>) -> Result<Option<[IdentitySignature; 2]>, DecodeError> {
+    if input.flag()? { Ok(Some([input.value()?, input.value()?])) } else { Ok(None) }
+}
+
+impl Encode for Reestablish {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.position);
+        put_signatures(self.signatures.as_ref(), out);
+        out.varint(self.signed);
+        out.varint(self.seen);
+    }
+}
+
+impl Decode for Reestablish {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { position: input.value()?, signatures: signatures(input)?, signed: input.u64()?, seen: input.u64()? })
+    }
+}
+
+impl Encode for Proposal {
+    fn encode(&self, out: &mut Writer) {
+        out.varint(self.base_round);
+        out.value(&self.base);
+        out.value(&self.change);
+        out.value(&self.position);
+        out.value(&self.signature);
+        out.flag(self.refuses.is_some());
+        if let Some((round, refusal)) = &self.refuses {
+            out.varint(*round);
+            out.value(refusal);
+        }
+    }
+}
+
+impl Decode for Proposal {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            base_round: input.u64()?,
+            base: input.value()?,
+            change: input.value()?,
+            position: input.value()?,
+            signature: input.value()?,
+            refuses: if input.flag()? { Some((input.u64()?, input.value()?)) } else { None },
+        })
+    }
+}
+
+impl Encode for ChannelMessage {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            ChannelMessage::Open { network, terms } => {
+                out.byte(0);
+                out.value(network);
+                out.value(terms);
+            }
+            ChannelMessage::AcceptOpening => out.byte(1),
+            ChannelMessage::FundingCreated { expires, authorisation } => {
+                out.byte(2);
+                out.value(expires);
+                out.value(authorisation);
+            }
+            ChannelMessage::FundingSigned { authorisation } => {
+                out.byte(3);
+                out.value(authorisation);
+            }
+            ChannelMessage::Reestablish(reestablish) => {
+                out.byte(4);
+                out.value(reestablish);
+            }
+            ChannelMessage::Propose(proposal) => {
+                out.byte(5);
+                out.value(proposal);
+            }
+            ChannelMessage::Accept { round, signature } => {
+                out.byte(6);
+                out.varint(*round);
+                out.value(signature);
+            }
+            ChannelMessage::Fetch { round } => {
+                out.byte(7);
+                out.varint(*round);
+            }
+            ChannelMessage::Whole { round, state } => {
+                out.byte(8);
+                out.varint(*round);
+                out.bytes(state);
+            }
+            ChannelMessage::Shutdown => out.byte(9),
+            ChannelMessage::ClosingSigned { expires, signature } => {
+                out.byte(10);
+                out.value(expires);
+                out.value(signature);
+            }
+            ChannelMessage::Decline => out.byte(11),
+            ChannelMessage::Promise(promise) => {
+                out.byte(12);
+                out.value(promise);
+            }
+        }
+    }
+}
+
+impl Decode for ChannelMessage {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match input.byte()? {
+            0 => ChannelMessage::Open { network: input.value()?, terms: input.value()? },
+            1 => ChannelMessage::AcceptOpening,
+            2 => ChannelMessage::FundingCreated { expires: input.value()?, authorisation: input.value()? },
+            3 => ChannelMessage::FundingSigned { authorisation: input.value()? },
+            4 => ChannelMessage::Reestablish(input.value()?),
+            5 => ChannelMessage::Propose(input.value()?),
+            6 => ChannelMessage::Accept { round: input.u64()?, signature: input.value()? },
+            7 => ChannelMessage::Fetch { round: input.u64()? },
+            8 => ChannelMessage::Whole { round: input.u64()?, state: input.bytes(STATE_BYTES_MAX)?.to_vec() },
+            9 => ChannelMessage::Shutdown,
+            10 => ChannelMessage::ClosingSigned { expires: input.value()?, signature: input.value()? },
+            11 => ChannelMessage::Decline,
+            12 => ChannelMessage::Promise(input.value()?),
+            other => return Err(DecodeError::UnknownVariant { kind: "channel message", value: other.into() }),
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! What a channel tells the layer above, and why it does not do what it is asked.
+
+use byway_primitives::{Amount, Effect, IdentityId};
+use byway_records::Transaction;
+use byway_records::call::ChannelsCall;
+
+use crate::change::{Change, ChangeError};
+use crate::journal::Conflict;
+use crate::message::{ChannelMessage, Refusal};
+
+/// What a channel emits.
+pub type ChannelEffect = Effect<IdentityId, ChannelMessage, ChannelNews>;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one at a time: a box would cost more than it saves")]
+pub enum ChannelNews {
+    /// The responder agreed, or the peer did not.
+    Accepted,
+    Declined,
+    /// Hand this transaction to the ledger: it opens the channel. Both sides do.
+    Fund(Transaction),
+    /// Hand this call to the ledger, authorised by our side where the call asks for it.
+    Submit(ChannelsCall),
+    Opened,
+    /// Both have signed it.
+    Updated {
+        round: u64,
+        change: Change,
+    },
+    /// The peer has promised so much more out of its lane.
+    Promised {
+        more: Amount,
+    },
+    /// An update of ours was refused. It is alive until the round that cancels it is co-signed.
+    Refused {
+        round: u64,
+        refusal: Refusal,
+    },
+    /// An update of ours can't come into effect any more.
+    Abandoned {
+        round: u64,
+        change: Change,
+    },
+    /// The peer does not answer: cancel, force, or close alone.
+    Stalled {
+        round: u64,
+    },
+    /// The journal was an old one: the peer showed a newer state that this side has signed.
+    Behind {
+        round: u64,
+    },
+    /// Whatever was lost is there again.
+    Recovered {
+        round: u64,
+    },
+    /// The channel is frozen.
+    Alarm(Box<Conflict>),
+    /// The ledger made a position of its own: [`handle_forced`](crate::ChannelMachine::handle_forced) follows it.
+    Forced {
+        round: u64,
+    },
+    /// The peer wants to part.
+    Closing,
+    Closed,
+}
+
+/// The peer broke the protocol. The link decides what follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PeerFault {
+    #[error("a signature is not the peer's")]
+    Signature,
+    #[error("a state is shown as agreed without what shows it")]
+    Unproven,
+    #[error("a round is further ahead than any channel gets")]
+    Round,
+    #[error("it accepts what was not proposed")]
+    NotProposed,
+    #[error("that message has no place here")]
+    OutOfPlace,
+    #[error("a promise is not out of the peer's lane, or the lane does not cover it")]
+    Promise,
+    #[error("the state that was sent is not the one that was asked for")]
+    WrongState,
+}
+
+/// Why an update is not proposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    #[error("the channel is not open")]
+    NotOpen,
+    #[error("the peer is not connected; wait until it is")]
+    Disconnected,
+    #[error("the channel is frozen, or its state is not known; close it, or wait until the peer has shown it")]
+    Unsound,
+    #[error("an update is still open; wait for the answer, or cancel it")]
+    Busy,
+    #[error("it is the peer's turn; wait a moment")]
+    Turn,
+    #[error("a side proposes what it does itself")]
+    NotOurs,
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+}
+
+/// Why nothing more is promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PromiseError {
+    #[error("the channel is not open")]
+    NotOpen,
+    #[error("the channel is frozen, or its state is not known; wait until the peer has shown it")]
+    Unsound,
+    #[error("the lane does not cover it; put more into it")]
+    Uncovered,
+}
+
+/// Why a channel is not closed, or a call not forced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CloseError {
+    #[error("the channel is not open")]
+    NotOpen,
+    #[error("an update is still open; wait for the answer, or cancel it")]
+    Busy,
+    #[error("the peer was not heard since the start, and may know of a newer state; connect, or wait")]
+    Unheard,
+    #[error(
+        "the contracts' state is not known, since the journal was an old one; wait until the peer has sent it, or close alone"
+    )]
+    Recovering,
+    #[error("only calls of contracts that are there are forced")]
+    NotACall,
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+}

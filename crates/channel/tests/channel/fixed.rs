@@ -1,0 +1,96 @@
+//! One fixed value of every message within a channel.
+
+use byway_channel::{Change, ChannelMessage, ContractCall, Proposal, Reestablish, Refusal};
+use byway_crypto::IdentitySignature;
+use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
+use byway_records::channel::{ChannelTerms, Environment, Lane, Position, Remainder, Side};
+use byway_records::genesis::Wait;
+use byway_records::promise::{ChannelId, Promise, Series};
+use byway_records::state::Settled;
+use byway_records::{Backing, SignedPromise};
+use byway_vm::{Address, Target};
+
+const NETWORK: NetworkId = NetworkId(Hash([2; 32]));
+const SIGNATURE: IdentitySignature = IdentitySignature([9; 65]);
+const TIME: Time = Time(1_700_000_000_000);
+
+fn units(units: u128) -> Amount {
+    Amount::from_units(units)
+}
+
+fn position() -> Position {
+    let lane = Lane { capacity: units(7), absorbed: Settled { serial: 1, amount: units(300) } };
+    Position {
+        round: 300,
+        balances: [units(5_000), units(6)],
+        lanes: [lane, Lane::default()],
+        root: Hash([3; 32]),
+        environment: Environment { time: TIME, height: 40 },
+    }
+}
+
+fn terms() -> ChannelTerms {
+    ChannelTerms {
+        parties: [IdentityId([1; 20]), IdentityId([2; 20])],
+        deposits: [units(1_000), units(2_000)],
+        reserve: units(100),
+        lock: Wait { millis: Span::seconds(60), commits: 9 },
+        remainder: Remainder::Halves,
+    }
+}
+
+fn changes() -> [(&'static str, Change); 6] {
+    let (side, value) = (Side::Responder, units(400));
+    let contract = Target::Contract(Address([4; 20]));
+    let call = ContractCall { caller: side, target: contract, value, input: vec![7; 36], gas: 100_000 };
+    let create = ContractCall { target: Target::Create, input: vec![0x60, 0x80], ..call.clone() };
+    [
+        ("nothing", Change::Nothing),
+        ("transfer", Change::Transfer { from: side, amount: value }),
+        ("call", Change::Call(call)),
+        ("create", Change::Call(create)),
+        ("lane", Change::Lane { side, capacity: value }),
+        ("absorb", Change::Absorb { payer: side, promise: Settled { serial: 1, amount: value } }),
+    ]
+}
+
+fn promise() -> SignedPromise {
+    let backing = Backing::Channel(ChannelId(Hash([5; 32])));
+    let series = Series { payer: IdentityId([1; 20]), payee: IdentityId([2; 20]), asset: AssetId::WAY, backing };
+    SignedPromise { promise: Promise { network: NETWORK, series, serial: 1, amount: units(300) }, signature: SIGNATURE }
+}
+
+/// By name.
+pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
+    let stands = Reestablish { position: position(), signatures: None, signed: 301, seen: 299 };
+    let proposal = |change| Proposal {
+        base_round: 299,
+        base: Hash([6; 32]),
+        change,
+        position: position(),
+        signature: SIGNATURE,
+        refuses: None,
+    };
+    let mut messages = vec![
+        ("open", ChannelMessage::Open { network: NETWORK, terms: terms() }),
+        ("accept opening", ChannelMessage::AcceptOpening),
+        ("funding created", ChannelMessage::FundingCreated { expires: TIME, authorisation: SIGNATURE }),
+        ("funding signed", ChannelMessage::FundingSigned { authorisation: SIGNATURE }),
+        ("reestablish", ChannelMessage::Reestablish(stands)),
+        (
+            "reestablish, co-signed",
+            ChannelMessage::Reestablish(Reestablish { signatures: Some([SIGNATURE; 2]), ..stands }),
+        ),
+        ("accept", ChannelMessage::Accept { round: 300, signature: SIGNATURE }),
+        ("fetch", ChannelMessage::Fetch { round: 300 }),
+        ("whole", ChannelMessage::Whole { round: 300, state: vec![1, 2, 3] }),
+        ("shutdown", ChannelMessage::Shutdown),
+        ("closing signed", ChannelMessage::ClosingSigned { expires: TIME, signature: SIGNATURE }),
+        ("decline", ChannelMessage::Decline),
+        ("promise", ChannelMessage::Promise(promise())),
+    ];
+    let refuses = Some((298, Refusal::Differs));
+    messages.push(("refuse", ChannelMessage::Propose(Proposal { refuses, ..proposal(Change::Nothing) })));
+    messages.extend(changes().map(|(name, change)| (name, ChannelMessage::Propose(proposal(change)))));
+    messages
+}

@@ -1,0 +1,62 @@
+//! Encodings frozen by digest, and bytes that are no message.
+
+use byway_channel::ChannelMessage;
+use byway_primitives::hash::Context;
+use byway_primitives::{Decode, Encode};
+use proptest::prelude::*;
+
+use crate::fixed;
+
+const FROZEN: Context = Context("byway test frozen encoding");
+
+#[test]
+fn messages_are_frozen() {
+    let line = |(name, message): &(&str, ChannelMessage)| {
+        let bytes = message.to_bytes();
+        assert_eq!(ChannelMessage::from_bytes(&bytes).as_ref(), Ok(message), "{name}");
+        format!("{name}: {} {}", bytes.len(), &FROZEN.hash(&[&bytes]).to_string()[..16])
+    };
+    let found: Vec<_> = fixed::messages().iter().map(line).collect();
+    assert_eq!(found, FROZEN_MESSAGES);
+}
+
+proptest! {
+    #[test]
+    fn what_decodes_encodes_to_the_same_bytes(
+        which in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let messages = fixed::messages();
+        let mut bytes = messages[which.index(messages.len())].1.to_bytes();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(message) = ChannelMessage::from_bytes(&bytes) {
+            prop_assert_eq!(message.to_bytes(), bytes);
+        }
+    }
+}
+
+const FROZEN_MESSAGES: [&str; 20] = [
+    "open: 83 20f45e5643ef9b0b",
+    "accept opening: 1 996c5ad08c436211",
+    "funding created: 72 a5d497d9f14e9268",
+    "funding signed: 66 b44ca099f1a2b5f3",
+    "reestablish: 57 680fade34518911b",
+    "reestablish, co-signed: 187 77a76ba54c644a9c",
+    "accept: 68 e5d6aa7534afb553",
+    "fetch: 3 fb6e2b40ba7b111c",
+    "whole: 7 8cba9574ab8b8bf2",
+    "shutdown: 1 cbc5dbbb634edc5a",
+    "closing signed: 72 78e28bb42523f66a",
+    "decline: 1 375a8553cf770bcc",
+    "promise: 176 de6f4f914e72ba72",
+    "refuse: 156 392e79448cc141d6",
+    "nothing: 153 75edd12c96581a18",
+    "transfer: 156 bc229e36a21fd95e",
+    "call: 217 ac93d31b3c3eca52",
+    "create: 163 83aaea7671f3645a",
+    "lane: 156 321b5d66808ec2de",
+    "absorb: 157 da8a97d460e9f338",
+];

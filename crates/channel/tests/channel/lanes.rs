@@ -1,0 +1,112 @@
+//! Promises out of a lane: given, taken, absorbed, claimed.
+
+use byway_channel::{Change, ChannelMessage, ChannelNews, PeerFault, PromiseError, Refusal};
+use byway_records::channel::Side;
+use byway_records::state::Settled;
+
+use crate::scene::{DEPOSIT, Rig};
+use crate::world::units;
+
+#[test]
+fn promises_need_no_round_and_a_round_absorbs_them() {
+    let mut rig = Rig::new();
+    rig.fill_lane(0, 10_000);
+    for _ in 0..5 {
+        rig.promise(0, 600).unwrap();
+    }
+    rig.exchange();
+    assert_eq!(rig.assert_agreed().round, 1);
+    assert!(rig.parties[1].has(|news| *news == ChannelNews::Promised { more: units(600) }));
+    let absorption = rig.machine(1).absorption().unwrap();
+    rig.propose(1, absorption).unwrap();
+    rig.exchange();
+    let position = rig.assert_agreed();
+    assert_eq!(position.balances, [DEPOSIT - 10_000, DEPOSIT + 3_000].map(units));
+    assert_eq!(position.lanes[0].capacity, units(7_000));
+    assert_eq!(rig.machine(1).absorption(), None);
+    rig.promise(0, 7_000).expect("what is left is still there");
+    rig.exchange();
+    rig.fill_lane(0, 0);
+    assert_eq!(rig.assert_agreed().lanes[0].capacity, units(7_000), "what is promised stays in it");
+}
+
+#[test]
+fn nothing_is_promised_that_the_lane_does_not_cover() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.promise(0, 1), Err(PromiseError::Uncovered));
+    rig.fill_lane(0, 1_000);
+    rig.promise(0, 900).unwrap();
+    assert_eq!(rig.promise(0, 101), Err(PromiseError::Uncovered));
+    // The lane is about to be emptied by a state that the peer can complete.
+    rig.exchange();
+    rig.propose(0, Change::Lane { side: Side::Initiator, capacity: units(950) }).unwrap();
+    assert_eq!(rig.promise(0, 100), Err(PromiseError::Uncovered));
+    rig.promise(0, 50).unwrap();
+    rig.exchange();
+    rig.assert_agreed();
+}
+
+#[test]
+fn what_was_never_promised_is_not_absorbed() {
+    let mut rig = Rig::new();
+    rig.fill_lane(0, 1_000);
+    rig.promise(0, 100).unwrap();
+    rig.exchange();
+    let promise = Settled { serial: 1, amount: units(101) };
+    rig.propose(1, Change::Absorb { payer: Side::Initiator, promise }).unwrap();
+    rig.exchange();
+    assert!(rig.parties[1].has(|news| matches!(news, ChannelNews::Refused { refusal: Refusal::Unwanted, .. })));
+    assert_eq!(rig.assert_agreed().lanes[0].capacity, units(1_000));
+}
+
+#[test]
+fn a_promise_out_of_another_lane_is_a_fault() {
+    let mut rig = Rig::new();
+    rig.fill_lane(0, 1_000);
+    rig.promise(0, 100).unwrap();
+    rig.write(0);
+    let Some(ChannelMessage::Promise(promise)) = rig.next_message(1) else { panic!("it is promised") };
+    let identity = byway_crypto::IdentitySecret::from_bytes(&[1; 32]).unwrap();
+    let mut of_other = promise.promise;
+    of_other.serial = 2;
+    let mut beyond = promise.promise;
+    beyond.amount = units(1_001);
+    for other in [of_other, beyond] {
+        let message = ChannelMessage::Promise(other.sign(&identity));
+        let now = rig.now;
+        assert_eq!(rig.machine(1).handle_message(now, message), Err(PeerFault::Promise));
+    }
+}
+
+#[test]
+fn a_promise_survives_crashes_and_is_claimed_where_the_payer_is_silent() {
+    for side in [0, 1] {
+        let mut rig = Rig::new();
+        rig.fill_lane(0, 10_000);
+        rig.promise(0, 2_500).unwrap();
+        rig.write(0);
+        rig.crash(side);
+        rig.exchange();
+        rig.crash(1);
+        rig.parties[0].is_watching = false;
+        rig.exchange();
+        rig.close_alone(1).unwrap();
+        rig.settle();
+        rig.assert_paid([DEPOSIT - 2_500, DEPOSIT + 2_500].map(units));
+    }
+}
+
+#[test]
+fn two_who_part_count_what_was_promised() {
+    let mut rig = Rig::new();
+    rig.fill_lane(0, 10_000);
+    rig.fill_lane(1, 5_000);
+    rig.promise(0, 2_500).unwrap();
+    rig.promise(1, 400).unwrap();
+    let now = rig.now;
+    rig.machine(0).close(now).unwrap();
+    rig.collect(0);
+    rig.run();
+    assert_eq!(rig.entry(), None);
+    rig.assert_paid([DEPOSIT - 2_100, DEPOSIT + 2_100].map(units));
+}

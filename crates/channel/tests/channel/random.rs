@@ -1,0 +1,127 @@
+//! Any order of deliveries, writes, losses, crashes and updates: the two agree afterwards, or the ledger settles it.
+
+use byway_channel::{Change, Health, Life};
+use byway_primitives::{Amount, Span};
+use byway_vm::Address;
+use proptest::prelude::*;
+
+use crate::scene::{Rig, SAVED, count, terms, transfer};
+
+/// A quick look by default, a long one on request.
+fn cases() -> u32 {
+    if std::env::var_os("BYWAY_TEST_LONG").is_some() { 2_000 } else { 48 }
+}
+
+/// One byte is one step.
+fn step(rig: &mut Rig, counter: Address, byte: u8) {
+    let side = usize::from(byte & 1);
+    let amount = u128::from(byte >> 5) * 1_000 + 1;
+    // What can't be proposed now is not proposed.
+    match (byte >> 1) & 15 {
+        0..=2 => {
+            let _ = rig.write(side);
+        }
+        3..=6 => {
+            let _ = rig.deliver(side);
+        }
+        7 => rig.lose(),
+        8 => rig.crash(side),
+        10 => {
+            let _ = rig.promise(side, amount);
+        }
+        9 => {
+            let _ = rig.propose(side, transfer(side, amount));
+        }
+        11 => {
+            let _ = rig.propose(side, Change::Call(count(side, counter, byte >> 5, amount)));
+        }
+        12 => {
+            let now = rig.now;
+            if !rig.machine(side).released().is_empty() {
+                let _ = rig.machine(side).cancel(now);
+                rig.collect(side);
+            }
+        }
+        13 => rig.tick(Span::seconds(1)),
+        14 => rig.tick(Span::seconds(20)),
+        _ => {
+            rig.write(side);
+            rig.crash(side);
+        }
+    }
+}
+
+/// Both can still pay each other.
+fn assert_alive(rig: &mut Rig) {
+    for side in [0, 1] {
+        rig.tick(byway_channel::ANSWER_TIME_MAX);
+        let round = rig.parties[side].round();
+        rig.pay(side, 1);
+        rig.exchange();
+        assert!(rig.assert_agreed().round > round);
+    }
+}
+
+/// What was promised goes into the balances.
+fn absorb(rig: &mut Rig) {
+    for side in [0, 1] {
+        rig.tick(byway_channel::ANSWER_TIME_MAX);
+        if let Some(absorption) = rig.machine(side).absorption() {
+            rig.propose(side, absorption).unwrap();
+            rig.exchange();
+        }
+    }
+}
+
+fn check(bytes: &[u8]) {
+    let mut rig = Rig::new();
+    let counter = rig.create_counter(0);
+    [0, 1].into_iter().for_each(|side| rig.fill_lane(side, 20_000));
+    bytes.iter().for_each(|byte| step(&mut rig, counter, *byte));
+    rig.lose();
+    rig.exchange();
+    rig.assert_agreed();
+    assert_alive(&mut rig);
+    absorb(&mut rig);
+    let position = rig.assert_agreed();
+    // One side closes with what it has, whichever the bytes say.
+    let side = usize::from(bytes.last().is_some_and(|byte| byte & 2 != 0));
+    rig.close_alone(side).unwrap();
+    rig.settle();
+    let rest = position.rest(Amount::checked_sum(terms().deposits).unwrap()).unwrap();
+    let shares = terms().remainder.shares(rest);
+    rig.assert_paid([0, 1].map(|side| {
+        Amount::checked_sum([position.balances[side], shares[side], position.lanes[side].capacity]).unwrap()
+    }));
+    for side in [0, 1] {
+        assert_eq!((rig.machine(side).life(), rig.machine(side).health().clone()), (Life::Closed, Health::Sound));
+    }
+}
+
+/// Stops in the middle: one side is gone for good, and the other gets its money from the ledger.
+fn check_alone(bytes: &[u8]) {
+    let mut rig = Rig::new();
+    let counter = rig.create_counter(1);
+    bytes.iter().for_each(|byte| step(&mut rig, counter, *byte));
+    let left = bytes.len() % 2;
+    rig.tick(byway_channel::UNHEARD_TIME_MAX);
+    rig.parties[1 - left].is_watching = false;
+    rig.close_alone(left).unwrap();
+    rig.settle();
+    assert_eq!(rig.machine(left).life(), Life::Closed);
+    assert!(rig.world.balance(0) + rig.world.balance(1) <= 2 * SAVED);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn after_any_order_of_events_both_agree_and_all_coins_are_there(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+        check(&bytes);
+    }
+
+    #[test]
+    fn a_side_that_is_left_alone_at_any_moment_gets_its_money(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        check_alone(&bytes);
+    }
+}

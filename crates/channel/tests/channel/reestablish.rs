@@ -1,0 +1,233 @@
+//! Crashes between any two writes, lost messages, old journals, and a conflict that can't be.
+
+use byway_channel::{Change, ChannelMessage, ChannelNews, CloseError, Health, PeerFault, ROUNDS_FORGOTTEN};
+use byway_primitives::Span;
+use byway_records::channel::{ChannelState, Cosigned, Position};
+
+use crate::scene::{DEPOSIT, Rig, count, transfer};
+use crate::world::units;
+
+/// How an update of the initiator's proceeds: after so many of these steps everything is said.
+const STEPS: [fn(&mut Rig) -> bool; 4] =
+    [|rig| rig.write(0), |rig| rig.deliver(1), |rig| rig.write(1), |rig| rig.deliver(0)];
+
+#[test]
+fn a_crash_between_any_two_writes_leaves_both_at_one_state() {
+    for side in [0, 1] {
+        for steps in 0..=STEPS.len() {
+            let mut rig = Rig::new();
+            rig.pay(0, 100);
+            STEPS[..steps].iter().for_each(|step| assert!(step(&mut rig)));
+            rig.crash(side);
+            rig.exchange();
+            let position = rig.assert_agreed();
+            // Only what was not written by its proposer is gone.
+            let is_gone = side == 0 && steps == 0;
+            assert_eq!(position.round, u64::from(!is_gone), "side {side} after {steps} steps");
+            rig.pay(1, 1);
+            rig.exchange();
+            rig.assert_agreed();
+        }
+    }
+}
+
+#[test]
+fn a_loss_at_any_step_leaves_both_at_one_state() {
+    for steps in 0..=STEPS.len() {
+        let mut rig = Rig::new();
+        let counter = rig.create_counter(1);
+        rig.propose(0, Change::Call(count(0, counter, 1, 10))).unwrap();
+        STEPS[..steps].iter().for_each(|step| assert!(step(&mut rig)));
+        rig.lose();
+        rig.exchange();
+        assert_eq!(rig.assert_agreed().round, 2);
+    }
+}
+
+#[test]
+fn a_side_that_crashed_sends_the_same_bytes_again() {
+    let mut rig = Rig::new();
+    rig.pay(0, 100);
+    rig.write(0);
+    let first = rig.next_message(1);
+    rig.crash(0);
+    let mut again = None;
+    while again.is_none() {
+        let next = rig.next_message(1).expect("it is sent again");
+        again = matches!(next, ChannelMessage::Propose(_)).then_some(next);
+        rig.write(0);
+        rig.deliver(0);
+        if again.is_none() {
+            rig.deliver(1);
+        }
+    }
+    assert_eq!(again, first);
+}
+
+#[test]
+fn whoever_signs_and_crashes_before_it_wrote_may_sign_another_update() {
+    let mut rig = Rig::new();
+    rig.pay(0, 100);
+    rig.crash(0);
+    rig.exchange();
+    assert_eq!(rig.pay(0, 200), 1);
+    rig.exchange();
+    assert_eq!(rig.assert_agreed().balances[1], units(DEPOSIT + 200));
+}
+
+#[test]
+fn the_contracts_state_is_read_back_from_its_changes() {
+    let mut rig = Rig::new();
+    let counter = rig.create_counter(0);
+    for round in 0..60 {
+        rig.propose(0, Change::Call(count(0, counter, round % 7, 1))).unwrap();
+        rig.exchange();
+        if round % 9 == 0 {
+            rig.crash(usize::from(round % 2));
+            rig.exchange();
+        }
+        rig.assert_agreed();
+    }
+}
+
+#[test]
+fn a_side_with_an_old_journal_takes_the_newer_state_from_its_peer() {
+    let mut rig = Rig::new();
+    let old = rig.parties[0].disk.clone();
+    let counter = rig.create_counter(0);
+    rig.propose(1, Change::Call(count(1, counter, 3, 50))).unwrap();
+    rig.exchange();
+    rig.restore(0, old);
+    assert_eq!(rig.close_alone(0), Err(CloseError::Unheard));
+    assert_eq!(rig.parties[0].round(), 0);
+    rig.deliver(0);
+    assert_eq!(*rig.machine(0).health(), Health::Recovering);
+    let now = rig.now;
+    assert_eq!(rig.machine(0).force(now, &count(0, counter, 3, 1)), Err(CloseError::Recovering));
+    assert_eq!(rig.machine(0).close(now), Err(CloseError::Recovering));
+    rig.exchange();
+    assert_eq!(rig.assert_agreed().round, 2);
+    assert_eq!(*rig.machine(0).health(), Health::Sound);
+    for news in [ChannelNews::Behind { round: 2 }, ChannelNews::Recovered { round: 2 }] {
+        assert!(rig.parties[0].has(|told| *told == news));
+    }
+    // It may have signed rounds that nobody tells it of.
+    assert!(rig.pay(0, 5) > ROUNDS_FORGOTTEN);
+    rig.exchange();
+    rig.assert_agreed();
+}
+
+#[test]
+fn a_side_whose_peer_vanishes_while_it_recovers_closes_with_the_newest_position() {
+    let mut rig = Rig::new();
+    let old = rig.parties[0].disk.clone();
+    let counter = rig.create_counter(0);
+    rig.propose(1, Change::Call(count(1, counter, 3, 50))).unwrap();
+    rig.exchange();
+    rig.restore(0, old);
+    rig.deliver(0);
+    assert_eq!(*rig.machine(0).health(), Health::Recovering);
+    rig.parties[1].is_watching = false;
+    rig.close_alone(0).unwrap();
+    assert_eq!(rig.entry().unwrap().signed, 2);
+    rig.settle();
+    rig.assert_paid([DEPOSIT + 25, DEPOSIT - 25].map(units));
+}
+
+#[test]
+fn a_round_that_only_the_peer_remembers_is_not_signed_again() {
+    let mut rig = Rig::new();
+    let old = rig.parties[0].disk.clone();
+    rig.pay(0, 100);
+    rig.write(0);
+    rig.pay(1, 7);
+    rig.write(1);
+    // A tie: the responder only notes the round. Then the initiator forgets that it signed it.
+    rig.deliver(1);
+    rig.restore(0, old);
+    rig.exchange();
+    let position = rig.assert_agreed();
+    assert!(position.round > ROUNDS_FORGOTTEN);
+    assert_eq!(position.balances, [DEPOSIT; 2].map(units));
+    rig.pay(1, 7);
+    rig.exchange();
+    rig.assert_agreed();
+}
+
+#[test]
+fn a_proposal_that_an_old_journal_has_forgotten_is_not_signed_over() {
+    let mut rig = Rig::new();
+    let old = rig.parties[0].disk.clone();
+    rig.pay(0, 100);
+    rig.write(0);
+    rig.deliver(1);
+    // The peer has signed, and its answer is lost with the proposer's disk.
+    rig.restore(0, old);
+    rig.exchange();
+    assert_eq!(rig.assert_agreed().balances[0], units(DEPOSIT - 100));
+    rig.pay(0, 300);
+    rig.exchange();
+    assert_eq!(rig.assert_agreed().balances[0], units(DEPOSIT - 400));
+}
+
+#[test]
+fn an_old_journal_never_closes_by_itself() {
+    let mut rig = Rig::new();
+    let old = rig.parties[0].disk.clone();
+    rig.pay(0, 100);
+    rig.exchange();
+    rig.parties[0].news.clear();
+    rig.restart(0, old);
+    for _ in 0..20 {
+        rig.tick(Span::minutes(5));
+    }
+    assert!(!rig.parties[0].has(|news| matches!(news, ChannelNews::Submit(_))));
+    assert!(rig.entry().is_some());
+}
+
+/// A state of the round that both have, which both have signed as well, by keys and not by machines.
+fn other_state(rig: &mut Rig) -> (Position, [byway_crypto::IdentitySignature; 2]) {
+    let state = rig.machine(0).cosigned().unwrap().body;
+    let position = Position { balances: [DEPOSIT + 9, DEPOSIT - 9].map(units), ..state.position };
+    let people = [0, 1].map(|person: usize| &rig.world.people[person].identity);
+    (position, Cosigned::sign(ChannelState { position, ..state }, people).signatures)
+}
+
+#[test]
+fn two_states_of_one_round_freeze_the_channel() {
+    let mut rig = Rig::new();
+    rig.pay(0, 100);
+    rig.exchange();
+    let (position, signatures) = other_state(&mut rig);
+    let now = rig.now;
+    let shown = byway_channel::Reestablish { position, signatures: Some(signatures), signed: 1, seen: 1 };
+    let unproven = byway_channel::Reestablish { signatures: None, ..shown };
+    assert_eq!(rig.machine(1).handle_message(now, ChannelMessage::Reestablish(unproven)), Err(PeerFault::Unproven));
+    assert_eq!(*rig.machine(1).health(), Health::Sound, "what is only said freezes nothing");
+    rig.machine(1).handle_message(now, ChannelMessage::Reestablish(shown)).unwrap();
+    rig.collect(1);
+    let Health::Frozen(conflict) = rig.machine(1).health().clone() else { panic!("it is frozen") };
+    assert_eq!((conflict.ours.position.round, conflict.theirs.position), (1, position));
+    assert!(rig.parties[1].has(|news| *news == ChannelNews::Alarm(conflict.clone())));
+    rig.propose(1, transfer(1, 1)).expect_err("nothing is signed any more");
+    rig.write(1);
+    rig.crash(1);
+    assert!(matches!(rig.machine(1).health(), Health::Frozen(_)), "also after a restart");
+}
+
+#[test]
+fn a_newer_state_is_believed_only_with_both_signatures() {
+    let mut rig = Rig::new();
+    rig.pay(0, 100);
+    rig.exchange();
+    let (position, signatures) = other_state(&mut rig);
+    let position = Position { round: 5, ..position };
+    let now = rig.now;
+    for (signatures, fault) in [(None, PeerFault::Unproven), (Some(signatures), PeerFault::Signature)] {
+        let shown = byway_channel::Reestablish { position, signatures, signed: 5, seen: 5 };
+        assert_eq!(rig.machine(1).handle_message(now, ChannelMessage::Reestablish(shown)), Err(fault));
+    }
+    let far = byway_channel::Reestablish { position, signatures: Some(signatures), signed: u64::MAX, seen: 5 };
+    assert_eq!(rig.machine(1).handle_message(now, ChannelMessage::Reestablish(far)), Err(PeerFault::Round));
+    assert_eq!(rig.assert_agreed().round, 1);
+}

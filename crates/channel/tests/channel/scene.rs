@@ -1,0 +1,490 @@
+//! Two sides of a channel with a disk each, wires between them, and the real ledger.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use byway_channel::{
+    Change, ChannelMachine, ChannelMessage, ChannelNews, ContractCall, LedgerView, Life, Signer, position_digest,
+};
+use byway_crypto::{IdentitySecret, IdentitySignature};
+use byway_ledger::Verdict;
+use byway_primitives::{
+    Amount, Batch, Decode, Effect, Encode, Hash, IdentityId, MemoryStore, NetworkId, Span, Time, Token,
+};
+use byway_records::call::{ChannelsCall, ForceProgress};
+use byway_records::channel::entry::channel_key;
+use byway_records::channel::{
+    ChannelState, ChannelTerms, Environment, ForcedCall, MutualClose, Position, Remainder, Side, SignedForcedCall,
+};
+use byway_records::genesis::Wait;
+use byway_records::{Call, Channel, ProgramId, Promise, Reject, SignedPromise, Transaction, TransactionId, verified};
+use byway_vm::{Address, Target};
+
+use crate::world::{ALICE, BOB, CAROL, Draft, World, units};
+
+pub const LOCK: Wait = Wait { millis: Span::seconds(10), commits: 5 };
+pub const RESERVE: u128 = 500_000;
+pub const DEPOSIT: u128 = 5_000_000;
+/// What each has in its account before.
+pub const SAVED: u128 = 20_000_000;
+pub const GAS: u64 = 200_000;
+
+/// Adds one to the slot that the input names, and takes whatever it is paid.
+pub const COUNTER: [u8; 10] = [0x5f, 0x35, 0x80, 0x54, 0x60, 1, 0x01, 0x90, 0x55, 0x00];
+/// What gives the code behind it to a new contract.
+const CREATE: [u8; 9] = [0x60, 10, 0x80, 0x60, 9, 0x5f, 0x39, 0x5f, 0xf3];
+
+/// The digests of what somebody signed, by round.
+pub type Signed = Rc<RefCell<BTreeMap<u64, Hash>>>;
+
+/// Panics where a second state is to be signed for a round.
+#[derive(Debug)]
+pub struct StrictSigner {
+    secret: IdentitySecret,
+    signed: Signed,
+}
+
+impl Signer for StrictSigner {
+    fn id(&self) -> IdentityId {
+        self.secret.id()
+    }
+
+    fn sign_state(&self, state: &ChannelState) -> IdentitySignature {
+        let digest = position_digest(&state.position);
+        let before = self.signed.borrow_mut().insert(state.position.round, digest);
+        assert!(before.is_none_or(|before| before == digest), "a second state for round {}", state.position.round);
+        self.secret.sign_state(state)
+    }
+
+    fn sign_close(&self, close: &MutualClose) -> IdentitySignature {
+        self.secret.sign_close(close)
+    }
+
+    fn sign_call(&self, call: ForcedCall) -> SignedForcedCall {
+        self.secret.sign_call(call)
+    }
+
+    fn sign_promise(&self, promise: Promise) -> SignedPromise {
+        self.secret.sign_promise(promise)
+    }
+
+    fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature {
+        Signer::authorise(&self.secret, network, transaction)
+    }
+}
+
+pub type Machine = ChannelMachine<StrictSigner>;
+
+/// One side: what runs, what is on its disk, and what waits for it.
+pub struct Party {
+    pub machine: Machine,
+    pub disk: MemoryStore,
+    /// With what it had signed by then.
+    writes: VecDeque<(Batch, Token, BTreeMap<u64, Hash>)>,
+    durable: Option<Token>,
+    outgoing: VecDeque<(Option<Token>, ChannelMessage)>,
+    pub news: Vec<ChannelNews>,
+    /// What it signed in this life, and in all lives what of that is durable: nothing else may leave.
+    signed: Signed,
+    kept: BTreeMap<u64, Hash>,
+    /// Whether it hands anything to the ledger.
+    pub is_watching: bool,
+}
+
+pub struct Rig {
+    pub world: World,
+    pub parties: [Party; 2],
+    /// What is on its way to each side, encoded.
+    wires: [VecDeque<Vec<u8>>; 2],
+    pub now: Time,
+    /// What the ledger refused.
+    pub refused: Vec<Reject>,
+    calls: u64,
+}
+
+fn person(side: usize) -> IdentitySecret {
+    IdentitySecret::from_bytes(&[[1; 32], [2; 32]][side]).unwrap()
+}
+
+impl Party {
+    fn new(machine: Machine, signed: Signed) -> Self {
+        Self {
+            machine,
+            disk: MemoryStore::new(),
+            writes: VecDeque::new(),
+            durable: None,
+            outgoing: VecDeque::new(),
+            news: Vec::new(),
+            signed,
+            kept: BTreeMap::new(),
+            is_watching: true,
+        }
+    }
+
+    /// Whether it was told this.
+    pub fn has(&self, is_it: impl Fn(&ChannelNews) -> bool) -> bool {
+        self.news.iter().any(is_it)
+    }
+
+    pub fn round(&self) -> u64 {
+        self.machine.position().round
+    }
+}
+
+impl Rig {
+    /// Both have agreed to a channel, and nothing has been said yet.
+    pub fn begun() -> Self {
+        let mut world = World::new();
+        for person in [ALICE, BOB] {
+            world.must(&world.deposit(world.coin(person), person, SAVED));
+        }
+        let (now, network) = (world.time, world.network);
+        let terms = terms();
+        let signed = [Signed::default(), Signed::default()];
+        let signer = |side: usize| StrictSigner { secret: person(side), signed: signed[side].clone() };
+        let initiator = ChannelMachine::initiate(signer(0), network, terms, now).unwrap();
+        let responder = ChannelMachine::respond(signer(1), network, terms, now).unwrap();
+        let [one, two] = signed.clone();
+        let parties = [Party::new(initiator, one), Party::new(responder, two)];
+        let wires = [VecDeque::new(), VecDeque::new()];
+        let mut rig = Self { world, parties, wires, now, refused: Vec::new(), calls: 0 };
+        // The responder's machine was made of the first message.
+        rig.collect(0);
+        assert!(matches!(rig.next_message(1), Some(ChannelMessage::Open { .. })));
+        rig.wires[1].clear();
+        rig.parties[1].machine.agree(now);
+        rig.collect(1);
+        rig
+    }
+
+    /// An open channel, both connected.
+    pub fn new() -> Self {
+        let mut rig = Self::begun();
+        rig.run();
+        for side in [0, 1] {
+            assert_eq!(rig.machine(side).life(), Life::Open);
+            assert!(rig.machine(side).is_connected());
+        }
+        let code = Call::Channels(ChannelsCall::RegisterCode { code: COUNTER.to_vec() });
+        let draft = Draft { call: Some(code), fee: units(30_000), ..Draft::default() };
+        rig.world.must(&rig.world.funded(rig.world.coin(CAROL), draft));
+        rig.tick(Span::millis(10));
+        rig
+    }
+
+    pub fn machine(&mut self, side: usize) -> &mut Machine {
+        &mut self.parties[side].machine
+    }
+
+    /// Takes what a machine wants done.
+    pub fn collect(&mut self, side: usize) {
+        let party = &mut self.parties[side];
+        let mut handed = Vec::new();
+        for effect in party.machine.poll() {
+            match effect {
+                Effect::Persist { batch, token } => {
+                    let signed = party.signed.borrow().clone();
+                    party.writes.push_back((batch, token, signed));
+                }
+                Effect::Send { message, after, .. } => party.outgoing.push_back((after, message)),
+                Effect::WakeAt(_) => {}
+                Effect::Notify(news) => {
+                    if party.is_watching {
+                        handed.push(news.clone());
+                    }
+                    party.news.push(news);
+                }
+            }
+        }
+        self.dispatch(side);
+        handed.into_iter().for_each(|news| self.hand_in(side, news));
+    }
+
+    fn hand_in(&mut self, side: usize, news: ChannelNews) {
+        match news {
+            ChannelNews::Fund(transaction) => {
+                self.execute(transaction);
+            }
+            ChannelNews::Submit(call) => {
+                self.submit(side, call);
+            }
+            _ => {}
+        }
+    }
+
+    pub fn submit(&mut self, side: usize, call: ChannelsCall) -> Verdict {
+        let draft = Draft { call: Some(Call::Channels(call)), signers: vec![side], ..Draft::default() };
+        let verdict = self.world.run(&draft);
+        self.note(verdict)
+    }
+
+    fn execute(&mut self, transaction: Transaction) -> Verdict {
+        let transaction = verified::verify(self.world.network, transaction).expect("well-formed");
+        let verdict = self.world.commit(&[transaction])[0];
+        self.note(verdict)
+    }
+
+    fn note(&mut self, verdict: Verdict) -> Verdict {
+        self.now = self.now.max(self.world.time);
+        match verdict {
+            Verdict::Rejected(reason) => self.refused.push(reason),
+            _ => self.calls += 1,
+        }
+        verdict
+    }
+
+    /// Lets go of the messages that wait for nothing any more.
+    fn dispatch(&mut self, side: usize) {
+        let party = &mut self.parties[side];
+        while party.outgoing.front().is_some_and(|(after, _)| *after <= party.durable) {
+            let Some((_, message)) = party.outgoing.pop_front() else { return };
+            let round = match &message {
+                ChannelMessage::Propose(proposal) => Some(proposal.round()),
+                ChannelMessage::Accept { round, .. } => Some(*round),
+                ChannelMessage::Reestablish(where_it_stands) => {
+                    where_it_stands.signatures.map(|_| where_it_stands.position.round)
+                }
+                _ => None,
+            };
+            if let Some(round) = round {
+                assert!(party.kept.contains_key(&round), "round {round} leaves before it is durable");
+            }
+            self.wires[1 - side].push_back(message.to_bytes());
+        }
+    }
+
+    /// The oldest write becomes durable.
+    pub fn write(&mut self, side: usize) -> bool {
+        let party = &mut self.parties[side];
+        let Some((batch, token, signed)) = party.writes.pop_front() else { return false };
+        party.kept.extend(signed);
+        party.disk.apply(&batch);
+        party.durable = Some(token);
+        self.dispatch(side);
+        true
+    }
+
+    /// The oldest message arrives.
+    pub fn deliver(&mut self, side: usize) -> bool {
+        let Some(bytes) = self.wires[side].pop_front() else { return false };
+        let message = ChannelMessage::from_bytes(&bytes).expect("it was encoded");
+        let now = self.now;
+        self.machine(side).handle_message(now, message).expect("both are honest");
+        self.collect(side);
+        true
+    }
+
+    /// What would arrive next.
+    pub fn next_message(&self, side: usize) -> Option<ChannelMessage> {
+        self.wires[side].front().map(|bytes| ChannelMessage::from_bytes(bytes).unwrap())
+    }
+
+    fn disconnect(&mut self) {
+        for side in [0, 1] {
+            self.wires[side].clear();
+            self.parties[side].outgoing.clear();
+            self.machine(side).handle_disconnected();
+            self.collect(side);
+        }
+    }
+
+    fn connect(&mut self) {
+        let now = self.now;
+        for side in [0, 1] {
+            self.machine(side).handle_connected(now);
+            self.collect(side);
+        }
+    }
+
+    /// Loses whatever is on its way, and connects again.
+    pub fn lose(&mut self) {
+        self.disconnect();
+        self.connect();
+    }
+
+    /// Kills a side: what was not durable is gone, and so is what was on its way.
+    pub fn crash(&mut self, side: usize) {
+        self.disconnect();
+        let disk = self.parties[side].disk.clone();
+        self.restart(side, disk);
+        self.connect();
+    }
+
+    /// Starts a side from a disk, which may be an old one.
+    pub fn restart(&mut self, side: usize, disk: MemoryStore) {
+        let party = &mut self.parties[side];
+        let id = party.machine.id().expect("only what has an id is on disk");
+        party.signed = Rc::new(RefCell::new(party.kept.clone()));
+        let signer = StrictSigner { secret: person(side), signed: party.signed.clone() };
+        let machine = ChannelMachine::load(signer, id, &disk).expect("the journal is whole");
+        party.machine = machine;
+        party.disk = disk;
+        party.writes.clear();
+        party.outgoing.clear();
+        party.durable = None;
+        self.show_ledger(side);
+    }
+
+    /// Restarts a side from an old disk, and connects.
+    pub fn restore(&mut self, side: usize, disk: MemoryStore) {
+        self.disconnect();
+        self.restart(side, disk);
+        self.connect();
+    }
+
+    pub fn view(&self) -> LedgerView {
+        let (commits, height) = (self.world.ledger.commits(), self.height());
+        let environment = Environment { time: self.world.time, height };
+        LedgerView { environment, commits, entry: self.entry() }
+    }
+
+    fn height(&self) -> u64 {
+        self.world.checkpoints.len() as u64
+    }
+
+    pub fn entry(&self) -> Option<Channel> {
+        let id = self.parties[0].machine.id()?;
+        self.world.ledger.tree(ProgramId::CHANNELS)?.read(&channel_key(id))
+    }
+
+    pub fn show_ledger(&mut self, side: usize) {
+        let (now, view) = (self.now, self.view());
+        self.machine(side).handle_ledger(now, view);
+        self.collect(side);
+    }
+
+    /// Time passes on the ledger and everywhere, and both see the ledger and their timers.
+    pub fn tick(&mut self, span: Span) {
+        self.world.time = self.world.time.max(self.now) + span;
+        self.world.commit(&[]);
+        self.now = self.world.time;
+        let now = self.now;
+        for side in [0, 1] {
+            if self.parties[side].is_watching {
+                self.show_ledger(side);
+                self.machine(side).handle_wake(now);
+                self.collect(side);
+            }
+        }
+    }
+
+    /// Writes and delivers until nothing is left to do.
+    pub fn exchange(&mut self) {
+        for _ in 0..10_000 {
+            let done = [0, 1].map(|side| self.write(side) | self.deliver(side));
+            if done == [false, false] {
+                return;
+            }
+        }
+        panic!("they talk without end");
+    }
+
+    /// All that can be done is done, on the ledger too.
+    pub fn run(&mut self) {
+        self.exchange();
+        self.tick(Span::millis(1));
+        self.exchange();
+    }
+
+    pub fn propose(&mut self, side: usize, change: Change) -> Result<u64, byway_channel::ProposeError> {
+        let now = self.now;
+        let proposed = self.machine(side).propose(now, change);
+        self.collect(side);
+        proposed
+    }
+
+    pub fn pay(&mut self, from: usize, amount: u128) -> u64 {
+        self.propose(from, transfer(from, amount)).expect("it can be proposed")
+    }
+
+    /// Puts a counter into the channel; gives its address.
+    pub fn create_counter(&mut self, by: usize) -> Address {
+        let input = [&CREATE[..], &COUNTER].concat();
+        let (caller, value, gas) = (Side::BOTH[by], Amount::ZERO, GAS);
+        self.propose(by, Change::Call(ContractCall { caller, target: Target::Create, value, input, gas })).unwrap();
+        self.exchange();
+        self.machine(by).state().receipt().expect("it was the last call").contract
+    }
+
+    /// Puts so much into a side's lane.
+    pub fn fill_lane(&mut self, side: usize, capacity: u128) {
+        self.propose(side, Change::Lane { side: Side::BOTH[side], capacity: units(capacity) }).unwrap();
+        self.exchange();
+    }
+
+    pub fn promise(&mut self, side: usize, more: u128) -> Result<Amount, byway_channel::PromiseError> {
+        let promised = self.machine(side).promise(units(more));
+        self.collect(side);
+        promised
+    }
+
+    pub fn close_alone(&mut self, side: usize) -> Result<(), byway_channel::CloseError> {
+        let now = self.now;
+        let closed = self.machine(side).close_alone(now);
+        self.collect(side);
+        closed
+    }
+
+    /// Both are at one co-signed position, and nothing is open.
+    pub fn assert_agreed(&mut self) -> Position {
+        let [one, two] = [0, 1].map(|side| *self.parties[side].machine.position());
+        assert_eq!(one, two);
+        for party in &self.parties {
+            assert_eq!(party.machine.state().root(), one.root);
+            assert_eq!(party.machine.released(), &[]);
+        }
+        one
+    }
+
+    /// The lock period passes, and whatever is to be shown is.
+    pub fn settle(&mut self) {
+        for _ in 0..6 {
+            for _ in 0..LOCK.commits {
+                self.world.commit(&[]);
+            }
+            self.tick(LOCK.millis);
+        }
+        assert_eq!(self.entry(), None, "it is closed; refused: {:?}", self.refused);
+    }
+
+    /// What each has in its account, with what the ledger charged at the most.
+    pub fn assert_paid(&self, balances: [Amount; 2]) {
+        let charged_max = u128::from(self.calls) * 1_000 + 200_000;
+        for side in [0, 1] {
+            let due = SAVED - DEPOSIT + balances[side].units();
+            let has = self.world.balance(side);
+            assert!(has <= due && has + charged_max >= due, "side {side} has {has} of {due}");
+        }
+    }
+}
+
+pub fn terms() -> ChannelTerms {
+    ChannelTerms {
+        parties: [person(0).id(), person(1).id()],
+        deposits: [units(DEPOSIT); 2],
+        reserve: units(RESERVE),
+        lock: LOCK,
+        remainder: Remainder::Halves,
+    }
+}
+
+pub fn transfer(from: usize, amount: u128) -> Change {
+    Change::Transfer { from: Side::BOTH[from], amount: units(amount) }
+}
+
+/// A call of a counter.
+pub fn count(by: usize, contract: Address, slot: u8, value: u128) -> ContractCall {
+    let mut input = vec![0; 32];
+    input[31] = slot;
+    let (caller, target) = (Side::BOTH[by], Target::Contract(contract));
+    ContractCall { caller, target, value: units(value), input, gas: GAS }
+}
+
+/// The call that a side had the ledger force.
+pub fn forced(party: &Party) -> Option<&ForceProgress> {
+    party.news.iter().rev().find_map(|news| match news {
+        ChannelNews::Submit(ChannelsCall::ForceProgress(force)) => Some(&**force),
+        _ => None,
+    })
+}

@@ -1,0 +1,162 @@
+//! How the ledger is shown states, and how channels end.
+
+use byway_primitives::{Amount, AssetId};
+use byway_records::channel::{Channel, ChannelState, Cosigned, Lane, MutualClose, Phase, Position, Side};
+use byway_records::promise::{ChannelId, Promise, SignedPromise};
+use byway_records::state::Settled;
+use byway_records::{Backing, Reject, VerifiedTransaction};
+
+use super::{
+    accept, acts_for, charge, check_balances, is_locked, is_paid, load, pay_out, prolonged, put, signed, take,
+};
+use crate::programs::{Moment, authorised};
+use crate::state::View;
+
+pub(super) fn snapshot(
+    view: &mut View<'_>,
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    side: Side,
+    state: &Cosigned<ChannelState>,
+) -> Result<(), Reject> {
+    let id = state.body.channel;
+    let mut channel = load(view, id)?;
+    acts_for(transaction, &channel, side)?;
+    if channel.phase != Phase::Active {
+        return Err(Reject::ChannelPhase);
+    }
+    let position = accept(now, &channel, state, channel.total)?;
+    charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
+    put(view, id, &signed(channel, position));
+    Ok(())
+}
+
+pub(super) fn close_solo(
+    view: &mut View<'_>,
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    id: ChannelId,
+    side: Side,
+    state: Option<&Cosigned<ChannelState>>,
+) -> Result<(), Reject> {
+    let mut channel = load(view, id)?;
+    authorised(transaction, channel.parties[side.index()])?;
+    if channel.phase != Phase::Active {
+        return Err(Reject::ChannelPhase);
+    }
+    charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
+    if let Some(state) = state {
+        if state.body.channel != id {
+            return Err(Reject::ChannelParties);
+        }
+        let position = accept(now, &channel, state, channel.total)?;
+        channel = signed(channel, position);
+    }
+    check_balances(&channel, &channel.position, channel.total)?;
+    let until = now.after(channel.lock);
+    put(view, id, &Channel { phase: Phase::Closing { by: side, until, last: side, streak: 1 }, ..channel });
+    Ok(())
+}
+
+/// Shows a newer state to a channel that is closing; also once the lock period is over, as long as nobody has settled.
+pub(super) fn slash(
+    view: &mut View<'_>,
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    side: Side,
+    state: &Cosigned<ChannelState>,
+) -> Result<(), Reject> {
+    let id = state.body.channel;
+    let mut channel = load(view, id)?;
+    acts_for(transaction, &channel, side)?;
+    if channel.phase == Phase::Active {
+        return Err(Reject::ChannelPhase);
+    }
+    let position = accept(now, &channel, state, channel.total)?;
+    let phase = prolonged(now, &channel, side)?;
+    charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
+    put(view, id, &Channel { phase, ..signed(channel, position) });
+    Ok(())
+}
+
+/// Shows a promise out of the other side's lane. What of it a state has absorbed is not paid again, so a newer state may still
+/// answer it.
+pub(super) fn claim(
+    view: &mut View<'_>,
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    side: Side,
+    signed: &SignedPromise,
+) -> Result<(), Reject> {
+    let Promise { series, serial, amount, .. } = signed.promise;
+    let Backing::Channel(id) = series.backing else { return Err(Reject::PromiseBacking) };
+    let mut channel = load(view, id)?;
+    acts_for(transaction, &channel, side)?;
+    let (payee, payer) = (side.index(), side.other().index());
+    if (series.payer, series.payee, series.asset) != (channel.parties[payer], channel.parties[payee], AssetId::WAY) {
+        return Err(Reject::ChannelParties);
+    }
+    if channel.phase == Phase::Active {
+        return Err(Reject::ChannelPhase);
+    }
+    let claim = Settled { serial, amount };
+    let is_higher = channel.claims[payer].is_none_or(|last| (serial, amount) > (last.serial, last.amount));
+    let due = channel.position.lanes[payer].due(claim);
+    if !is_higher || due <= channel.due()[payer] {
+        return Err(Reject::ChannelClaim);
+    }
+    let phase = prolonged(now, &channel, side)?;
+    charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
+    channel.claims[payer] = Some(claim);
+    put(view, id, &Channel { phase, ..channel });
+    Ok(())
+}
+
+pub(super) fn settle(
+    view: &mut View<'_>,
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    id: ChannelId,
+) -> Result<(), Reject> {
+    let mut channel = load(view, id)?;
+    let Phase::Closing { by, .. } = channel.phase else { return Err(Reject::ChannelPhase) };
+    if !is_locked(now, channel.phase) {
+        return Err(Reject::ChannelLocked);
+    }
+    let price = now.parameters.call_prices.channel;
+    if !is_paid(transaction, price) {
+        take(view, &mut channel, by, price);
+    }
+    pay_out(view, id, &channel);
+    Ok(())
+}
+
+pub(super) fn close_mutual(
+    view: &mut View<'_>,
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    close: &Cosigned<MutualClose>,
+) -> Result<(), Reject> {
+    let MutualClose { channel: id, balances, expires, .. } = close.body;
+    let mut channel = load(view, id)?;
+    if close.parties != channel.parties {
+        return Err(Reject::ChannelParties);
+    }
+    if now.time > expires {
+        return Err(Reject::ChannelExpired);
+    }
+    // Both agree what each has in the end, lanes included.
+    let position = Position { balances, lanes: [Lane::default(); 2], ..channel.position };
+    check_balances(&channel, &position, channel.total)?;
+    if position.rest(channel.total) != Some(Amount::ZERO) {
+        return Err(Reject::ChannelTotal);
+    }
+    let price = now.parameters.call_prices.channel;
+    if !is_paid(transaction, price) {
+        let half = Amount::from_units(price.units() / 2);
+        take(view, &mut channel, Side::Initiator, price.saturating_sub(half));
+        take(view, &mut channel, Side::Responder, half);
+    }
+    pay_out(view, id, &Channel { position, ..channel });
+    Ok(())
+}

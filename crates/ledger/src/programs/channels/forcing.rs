@@ -1,0 +1,165 @@
+//! A call that the ledger executes in the place of two who don't agree.
+//!
+//! Whoever forces shows the state that the call builds on, by its round and its root, and the part of it that the call
+//! touches. The ledger executes the call in the same virtual machine as the parties do. If it returns, that makes the next
+//! round; in every other case nothing of the state changes. Either way it is paid for, by the gas used, and a
+//! receipt says how it went.
+//!
+//! **What is refused outright**, and so costs nothing, is decided before anything runs. What is only found out by
+//! running the call (that the witness lacks something) is charged as if all gas had been used: otherwise anyone could make the
+//! ledger work for nothing.
+//!
+//! **Time.** A contract sees the time and height that the forcer names. They never go back from the state that is built on, are
+//! not ahead of the ledger's, and at most [`ENVIRONMENT_AGE_MAX`] old. So the forcer knows the result before it asks
+//! for it, and nobody can act today as if a deadline of last week were not over.
+
+use byway_primitives::time::Span;
+use byway_primitives::{Amount, Decode, Hash};
+use byway_records::call::ForceProgress;
+use byway_records::channel::entry::{Code, code_key};
+use byway_records::channel::{CallOutcome, Channel, ForcedCall, ForcedReceipt, Phase, Position, Side};
+use byway_records::genesis::CallPrices;
+use byway_records::{ProgramId, Reject, VerifiedTransaction};
+use byway_vm::{Address, Call, ExecuteError, Forced, Outcome, Target, Witness, code_hash};
+
+use super::{
+    accept, acts_for, charge, chargeable, check_balances, is_ahead, is_locked, is_paid, load, prolonged, put, signed,
+};
+use crate::programs::{Moment, authorised};
+use crate::state::View;
+
+/// The most gas of a forced call: some tens of milliseconds.
+pub const FORCED_GAS_MAX: u64 = 5_000_000;
+/// How old the time that a contract sees may be when the call is executed.
+pub const ENVIRONMENT_AGE_MAX: Span = Span::minutes(2);
+
+pub(super) fn force_progress(
+    view: &mut View<'_>,
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    force: &ForceProgress,
+) -> Result<(), Reject> {
+    let call = &force.call.call;
+    let mut channel = load(view, call.channel)?;
+    let side = Side::BOTH.into_iter().find(|side| channel.parties[side.index()] == call.caller);
+    let side = side.ok_or(Reject::ChannelParties)?;
+    may_force(now, transaction, &channel, side)?;
+    if let Some(state) = &force.state {
+        if state.body.channel != call.channel {
+            return Err(Reject::ChannelParties);
+        }
+        let position = accept(now, &channel, state, channel.total)?;
+        channel = signed(channel, position);
+    }
+    let phase = prolonged(now, &channel, side)?;
+    let witness = check(now, &channel, force)?;
+    let prices = &now.parameters.call_prices;
+    let most = price(prices, call.gas)?;
+    if !is_paid(transaction, most) && most > chargeable(&channel, side) {
+        return Err(Reject::ChannelFee);
+    }
+    let (receipt, position) = run(view, now, &channel, force, &witness)?;
+    if !is_paid(transaction, most) {
+        charge(view, transaction, &mut channel, side, price(prices, receipt.gas_used)?)?;
+    }
+    let is_new = position.is_some() || force.state.is_some();
+    channel.phase = if is_new { phase } else { channel.phase };
+    channel.position = position.unwrap_or(channel.position);
+    channel.receipt = Some(receipt);
+    put(view, call.channel, &channel);
+    Ok(())
+}
+
+/// The party itself may as long as the lock period is not over; its delegates only while the channel is closing.
+fn may_force(now: Moment<'_>, transaction: &VerifiedTransaction, channel: &Channel, side: Side) -> Result<(), Reject> {
+    match channel.phase {
+        Phase::Active => authorised(transaction, channel.parties[side.index()]),
+        Phase::Closing { .. } if is_locked(now, channel.phase) => Err(Reject::ChannelPhase),
+        Phase::Closing { .. } => acts_for(transaction, channel, side),
+    }
+}
+
+/// All that can be said against a forced call without executing it. Gives the witness.
+fn check(now: Moment<'_>, channel: &Channel, force: &ForceProgress) -> Result<Witness, Reject> {
+    let (call, environment) = (&force.call.call, force.environment);
+    let base = &channel.position;
+    if base.round.checked_add(1) != Some(call.round) || call.gas > FORCED_GAS_MAX {
+        return Err(Reject::ChannelCall);
+    }
+    let goes_back = environment.time < base.environment.time || environment.height < base.environment.height;
+    if goes_back || is_ahead(now, environment) || now.time.since(environment.time) > ENVIRONMENT_AGE_MAX {
+        return Err(Reject::ChannelEnvironment);
+    }
+    let witness = Witness::from_bytes(&force.witness).map_err(|_| Reject::ChannelWitness)?;
+    witness.check(base.root).map_err(|_| Reject::ChannelWitness)?;
+    for (party, balance) in channel.parties.iter().zip(base.balances) {
+        if witness.balance(Address::from(*party)) != Ok(balance) {
+            return Err(Reject::ChannelWitness);
+        }
+    }
+    Ok(witness)
+}
+
+/// What a forced call costs that uses so much gas.
+fn price(prices: &CallPrices, gas: u64) -> Result<Amount, Reject> {
+    let gas = Amount::cost(prices.gas, gas, 1);
+    gas.and_then(|gas| gas.checked_add(prices.channel)).ok_or(Reject::ChannelFee)
+}
+
+/// Executes the call: what became of it, and the position that it leads to, if any.
+fn run(
+    view: &View<'_>,
+    now: Moment<'_>,
+    channel: &Channel,
+    force: &ForceProgress,
+    witness: &Witness,
+) -> Result<(ForcedReceipt, Option<Position>), Reject> {
+    let ForcedCall { round, caller, contract, value, gas, .. } = force.call.call;
+    let call = Call {
+        caller: Address::from(caller),
+        target: Target::Contract(Address(contract)),
+        value,
+        input: force.call.call.input.clone(),
+        gas,
+    };
+    let code = |hash: Hash| view.load::<Code>(ProgramId::CHANNELS, &code_key(hash)).map(|code| code.0);
+    let receipt = ForcedReceipt { round, caller, outcome: CallOutcome::Missing, gas_used: gas, output: code_hash(&[]) };
+    match witness.execute(now.network, force.environment, &call, code) {
+        Ok(forced) => Ok(judge(channel, force, &forced, receipt)),
+        Err(ExecuteError::Missing(_) | ExecuteError::Overflow) => Ok((receipt, None)),
+        Err(ExecuteError::Funds | ExecuteError::Gas | ExecuteError::Refused) => Err(Reject::ChannelCall),
+    }
+}
+
+/// Whether a call that ran makes a round.
+fn judge(
+    channel: &Channel,
+    force: &ForceProgress,
+    forced: &Forced,
+    receipt: ForcedReceipt,
+) -> (ForcedReceipt, Option<Position>) {
+    let execution = &forced.execution;
+    let outcome = match execution.outcome {
+        Outcome::Returned => CallOutcome::Returned,
+        Outcome::Reverted => CallOutcome::Reverted,
+        Outcome::OutOfGas => CallOutcome::OutOfGas,
+        Outcome::Halted => CallOutcome::Halted,
+    };
+    let receipt = ForcedReceipt { gas_used: execution.gas_used, output: execution.receipt.output, ..receipt };
+    if outcome != CallOutcome::Returned {
+        return (ForcedReceipt { outcome, ..receipt }, None);
+    }
+    let balances = channel.parties.map(|party| forced.balance(Address::from(party)).ok());
+    let [Some(initiator), Some(responder)] = balances else { return (receipt, None) };
+    let position = Position {
+        round: receipt.round,
+        balances: [initiator, responder],
+        lanes: channel.position.lanes,
+        root: forced.root,
+        environment: force.environment,
+    };
+    match check_balances(channel, &position, channel.total) {
+        Ok(()) => (ForcedReceipt { outcome, ..receipt }, Some(position)),
+        Err(_) => (ForcedReceipt { outcome: CallOutcome::Balances, ..receipt }, None),
+    }
+}

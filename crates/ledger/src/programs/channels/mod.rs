@@ -1,0 +1,206 @@
+//! Channels (rows C1, C3): two parties' money, and whose it is by the last state that the ledger was shown.
+//!
+//! | phase | what it is | what may be called |
+//! | --- | --- | --- |
+//! | *active* | nobody is closing it | fund, snapshot, close (solo, mutual), force progress, delegates |
+//! | *closing* | one side began to close, the other may answer | slash, claim, close mutual, force progress, delegates |
+//! | *locked* | the lock period is over, in time and in commits | settle, slash, claim, close mutual, delegates |
+//! | *closed* | there is no entry any more, and the id never comes back | |
+//!
+//! **Rounds.** A co-signed state is taken where its round is higher than that of the last co-signed state that the ledger was
+//! shown ([`Channel::accepts`]), whatever was forced since: forced rounds count on from a co-signed one, so a co-signed state
+//! of the same round or a later one was signed by both instead of them. The rule is one function and holds for the
+//! state in every call, a forced one included. No two states of one round are ever both taken.
+//!
+//! **Money.** A channel is funded from the parties' [accounts](super::accounts) and pays into them. What states divide is its
+//! *total*. What the ledger charges a side for a call is taken out of that side's part at the end; it is never more than
+//! the reserve, which every state leaves both sides, so that it is always there ([`charge`]). Whoever has no reserve left
+//! pays with its transaction's fee. At the end, what contracts hold goes to the parties as they agreed when they
+//! opened the channel. What is in a *lane* goes to the payee as far as it has shown a promise for it, and back to the payer
+//! beyond that. So a channel always pays out exactly what went into it, less what was charged.
+//!
+//! **Lock.** Whatever changes the state while the channel is closing gives the other side a whole lock period to answer. A
+//! side may do so [`STREAK_MAX`] times before the other acts, so nobody alone can put off the end for long.
+
+use byway_primitives::{Amount, AssetId};
+use byway_records::call::ChannelsCall;
+use byway_records::channel::entry::channel_key;
+use byway_records::channel::{Channel, ChannelState, Cosigned, Environment, Phase, Position, Side};
+use byway_records::genesis::CallPrices;
+use byway_records::promise::ChannelId;
+use byway_records::{ProgramId, Reject, Value, VerifiedTransaction};
+
+use super::accounts::credit;
+use super::system::pay_pool;
+use super::{Moment, authorised};
+use crate::state::View;
+
+mod closing;
+mod forcing;
+mod opening;
+
+/// How often a side may prolong a closing before the other acts: twice for a state and for a call on it, and as often again
+/// where something went wrong.
+pub const STREAK_MAX: u8 = 4;
+/// How many calls a reserve pays for at the least: to close, to answer and to be settled, some times over.
+pub const RESERVE_CALLS: u64 = 8;
+
+const KIB: u64 = 1024;
+
+/// What a call must bring as its transaction's fee. What is done with a channel it can pay for itself.
+pub(crate) fn price(prices: &CallPrices, call: &ChannelsCall) -> Amount {
+    match call {
+        ChannelsCall::RegisterCode { code } => {
+            let kib = (code.len() as u64).div_ceil(KIB).max(1);
+            Amount::cost(prices.channel, kib, 1).unwrap_or(Amount::MAX)
+        }
+        _ => Amount::ZERO,
+    }
+}
+
+pub(crate) fn execute(
+    view: &mut View<'_>,
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    call: &ChannelsCall,
+) -> Result<(), Reject> {
+    match call {
+        ChannelsCall::Create { terms } => opening::create(view, now, transaction, terms),
+        ChannelsCall::Fund(change) => opening::fund(view, now, transaction, change),
+        ChannelsCall::SetDelegates { channel, side, delegates } => {
+            opening::set_delegates(view, now, transaction, *channel, *side, delegates)
+        }
+        ChannelsCall::SnapshotSolo { side, state } => closing::snapshot(view, now, transaction, *side, state),
+        ChannelsCall::CloseSolo { channel, side, state } => {
+            closing::close_solo(view, now, transaction, *channel, *side, state.as_ref())
+        }
+        ChannelsCall::Slash { side, state } => closing::slash(view, now, transaction, *side, state),
+        ChannelsCall::ForceProgress(force) => forcing::force_progress(view, now, transaction, force),
+        ChannelsCall::Claim { side, promise } => closing::claim(view, now, transaction, *side, promise),
+        ChannelsCall::Settle { channel } => closing::settle(view, now, transaction, *channel),
+        ChannelsCall::CloseMutual(close) => closing::close_mutual(view, now, transaction, close),
+        ChannelsCall::RegisterCode { code } => opening::register_code(view, code),
+    }
+}
+
+fn load(view: &View<'_>, id: ChannelId) -> Result<Channel, Reject> {
+    view.load(ProgramId::CHANNELS, &channel_key(id)).ok_or(Reject::ChannelUnknown)
+}
+
+fn put(view: &mut View<'_>, id: ChannelId, channel: &Channel) {
+    view.store(ProgramId::CHANNELS, channel_key(id), channel);
+}
+
+/// Refuses a transaction that neither the side's party nor a delegate of it signed.
+fn acts_for(transaction: &VerifiedTransaction, channel: &Channel, side: Side) -> Result<(), Reject> {
+    let is_delegate = channel.delegates[side.index()].iter().any(|delegate| transaction.is_authorised_by(*delegate));
+    if is_delegate { Ok(()) } else { authorised(transaction, channel.parties[side.index()]) }
+}
+
+/// The position that a co-signed state puts the channel in, where it is new and divides `total`.
+fn accept(
+    now: Moment<'_>,
+    channel: &Channel,
+    state: &Cosigned<ChannelState>,
+    total: Amount,
+) -> Result<Position, Reject> {
+    let ChannelState { position, .. } = state.body;
+    if state.parties != channel.parties {
+        return Err(Reject::ChannelParties);
+    }
+    if !channel.accepts(position.round) {
+        return Err(Reject::ChannelRound);
+    }
+    if state.body.total != total {
+        return Err(Reject::ChannelTotal);
+    }
+    check_balances(channel, &position, total)?;
+    if is_ahead(now, position.environment) { Err(Reject::ChannelEnvironment) } else { Ok(position) }
+}
+
+/// Whether both parties keep the reserve and have no more than there is: while the channel is open as much as at its end.
+fn check_balances(channel: &Channel, position: &Position, total: Amount) -> Result<(), Reject> {
+    if position.balances.iter().any(|balance| *balance < channel.reserve) {
+        return Err(Reject::ChannelReserve);
+    }
+    position.rest(total).map(|_| ()).ok_or(Reject::ChannelTotal)
+}
+
+/// Whether a contract would see a time that the ledger has not reached, or a checkpoint that there isn't yet.
+fn is_ahead(now: Moment<'_>, environment: Environment) -> bool {
+    environment.time > now.time || environment.height >= now.height.0
+}
+
+/// The channel with a co-signed position.
+fn signed(channel: Channel, position: Position) -> Channel {
+    Channel { signed: position.round, position, ..channel }
+}
+
+/// The phase after `side` has shown the ledger something new: where the channel is closing, the other side has a whole lock
+/// period again.
+fn prolonged(now: Moment<'_>, channel: &Channel, side: Side) -> Result<Phase, Reject> {
+    let Phase::Closing { by, last, streak, .. } = channel.phase else { return Ok(channel.phase) };
+    let streak = if last == side { streak.saturating_add(1) } else { 1 };
+    if streak > STREAK_MAX {
+        return Err(Reject::ChannelStreak);
+    }
+    Ok(Phase::Closing { by, until: now.after(channel.lock), last: side, streak })
+}
+
+fn is_locked(now: Moment<'_>, phase: Phase) -> bool {
+    matches!(phase, Phase::Closing { until, .. } if now.passed(until))
+}
+
+/// Whether the transaction's own fee pays this much.
+fn is_paid(transaction: &VerifiedTransaction, price: Amount) -> bool {
+    transaction.transaction().body.fee >= price
+}
+
+/// Takes the price of what a side has done out of its part, unless the transaction pays for it.
+fn charge(
+    view: &mut View<'_>,
+    transaction: &VerifiedTransaction,
+    channel: &mut Channel,
+    side: Side,
+    price: Amount,
+) -> Result<(), Reject> {
+    if is_paid(transaction, price) {
+        return Ok(());
+    }
+    if price > chargeable(channel, side) {
+        return Err(Reject::ChannelFee);
+    }
+    take(view, channel, side, price);
+    Ok(())
+}
+
+/// What of a side's reserve is not charged yet.
+fn chargeable(channel: &Channel, side: Side) -> Amount {
+    channel.reserve.saturating_sub(channel.charged[side.index()])
+}
+
+/// Takes what a side is charged, or what is left of its reserve, into the pool: for what must not fail for its price.
+fn take(view: &mut View<'_>, channel: &mut Channel, side: Side, price: Amount) {
+    let taken = price.min(chargeable(channel, side));
+    let charged = &mut channel.charged[side.index()];
+    *charged = charged.checked_add(taken).expect("no more than the reserve");
+    pay_pool(view, taken);
+}
+
+/// Pays everything that the channel holds into the parties' accounts, and forgets it.
+fn pay_out(view: &mut View<'_>, id: ChannelId, channel: &Channel) {
+    let position = &channel.position;
+    let rest = position.rest(channel.total).expect("no state is taken that divides more than the total");
+    let (shares, due) = (channel.remainder.shares(rest), channel.due());
+    for side in Side::BOTH {
+        let (side, other) = (side.index(), side.other().index());
+        let left = position.balances[side].checked_sub(channel.charged[side]).expect("every state leaves the reserve");
+        let kept = position.lanes[side].capacity.checked_sub(due[side]).expect("no more is due than a lane covers");
+        let parts = [left, shares[side], kept, due[other]];
+        let amount = Amount::checked_sum(parts).expect("parts of a total that fits");
+        if !amount.is_zero() {
+            credit(view, channel.parties[side], Value { asset: AssetId::WAY, amount });
+        }
+    }
+    view.remove(ProgramId::CHANNELS, channel_key(id));
+}

@@ -1,0 +1,137 @@
+//! How channels begin, how money goes in and out while they are open, and who acts for whom.
+
+use byway_primitives::time::Span;
+use byway_primitives::{Amount, AssetId, IdentityId};
+use byway_records::channel::entry::{Code, code_key};
+use byway_records::channel::{
+    Channel, ChannelTerms, Cosigned, Environment, FundingChange, Lane, Movement, Phase, Position, Side,
+};
+use byway_records::genesis::Wait;
+use byway_records::promise::ChannelId;
+use byway_records::{ProgramId, Reject, Value, VerifiedTransaction};
+use byway_vm::{Address, State, code_hash};
+
+use super::{RESERVE_CALLS, accept, charge, load, put, signed};
+use crate::programs::accounts::{credit, debit};
+use crate::programs::{Moment, authorised};
+use crate::state::View;
+
+/// The shortest lock period: a moment in which an answer can still arrive.
+pub const LOCK_MIN: Wait = Wait { millis: Span::seconds(1), commits: 1 };
+/// The longest: whoever is left alone waits no longer for its money.
+pub const LOCK_MAX: Wait = Wait { millis: Span::days(90), commits: 10_000_000 };
+
+pub(super) fn create(
+    view: &mut View<'_>,
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    terms: &ChannelTerms,
+) -> Result<(), Reject> {
+    let ChannelTerms { parties, deposits, reserve, lock, remainder } = *terms;
+    parties.iter().try_for_each(|party| authorised(transaction, *party))?;
+    let price = now.parameters.call_prices.channel;
+    let reserve_min = Amount::cost(price, RESERVE_CALLS, 1).ok_or(Reject::ChannelTerms)?;
+    let total = Amount::checked_sum(deposits).ok_or(Reject::ChannelTerms)?;
+    let is_lock = (LOCK_MIN.millis..=LOCK_MAX.millis).contains(&lock.millis)
+        && (LOCK_MIN.commits..=LOCK_MAX.commits).contains(&lock.commits);
+    if parties[0] == parties[1] || reserve < reserve_min || !is_lock {
+        return Err(Reject::ChannelTerms);
+    }
+    if deposits.iter().any(|deposit| *deposit < reserve) {
+        return Err(Reject::ChannelReserve);
+    }
+    for (party, deposit) in parties.into_iter().zip(deposits) {
+        debit(view, party, way(deposit))?;
+    }
+    let accounts = [0, 1].map(|side| (Address::from(parties[side]), deposits[side]));
+    let environment = Environment { time: now.time, height: now.height.0.saturating_sub(1) };
+    let (lanes, root) = ([Lane::default(); 2], State::new(accounts).root());
+    let position = Position { round: 0, balances: deposits, lanes, root, environment };
+    let mut channel = Channel {
+        parties,
+        reserve,
+        lock,
+        remainder,
+        total,
+        charged: [Amount::ZERO; 2],
+        delegates: [Vec::new(), Vec::new()],
+        signed: 0,
+        position,
+        claims: [None; 2],
+        phase: Phase::Active,
+        receipt: None,
+    };
+    charge(view, transaction, &mut channel, Side::Initiator, price)?;
+    put(view, ChannelId(transaction.id().0), &channel);
+    Ok(())
+}
+
+/// A deposit or a withdrawal. The state that comes with it is then the last: one that divides another total is of no use any
+/// more.
+pub(super) fn fund(
+    view: &mut View<'_>,
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    change: &Cosigned<FundingChange>,
+) -> Result<(), Reject> {
+    let FundingChange { state, side, movement, amount, expires } = change.body;
+    let mut channel = load(view, state.channel)?;
+    if channel.phase != Phase::Active {
+        return Err(Reject::ChannelPhase);
+    }
+    if now.time > expires {
+        return Err(Reject::ChannelExpired);
+    }
+    let party = channel.parties[side.index()];
+    let total = match movement {
+        Movement::Deposit => {
+            authorised(transaction, party)?;
+            channel.total.checked_add(amount)
+        }
+        Movement::Withdraw => channel.total.checked_sub(amount),
+    };
+    let total = total.ok_or(Reject::ChannelTotal)?;
+    let shown = Cosigned { body: state, parties: change.parties, signatures: change.signatures };
+    let position = accept(now, &channel, &shown, total)?;
+    match movement {
+        Movement::Deposit => debit(view, party, way(amount))?,
+        Movement::Withdraw => credit(view, party, way(amount)),
+    }
+    charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
+    put(view, state.channel, &Channel { total, ..signed(channel, position) });
+    Ok(())
+}
+
+pub(super) fn set_delegates(
+    view: &mut View<'_>,
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    id: ChannelId,
+    side: Side,
+    delegates: &[IdentityId],
+) -> Result<(), Reject> {
+    let mut channel = load(view, id)?;
+    authorised(transaction, channel.parties[side.index()])?;
+    charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
+    channel.delegates[side.index()] = delegates.to_vec();
+    put(view, id, &channel);
+    Ok(())
+}
+
+/// Keeps a contract's code for good. Whoever wants it there pays for its length, with the transaction's fee.
+pub(super) fn register_code(view: &mut View<'_>, code: &[u8]) -> Result<(), Reject> {
+    // Ethereum gives no contract code that begins with this byte: it is kept for other formats.
+    if code.is_empty() || code[0] == 0xef {
+        return Err(Reject::CodeBad);
+    }
+    let key = code_key(code_hash(code));
+    if view.load::<Code>(ProgramId::CHANNELS, &key).is_some() {
+        return Err(Reject::CodeKnown);
+    }
+    view.store(ProgramId::CHANNELS, key, &Code(code.to_vec()));
+    Ok(())
+}
+
+fn way(amount: Amount) -> Value {
+    Value { asset: AssetId::WAY, amount }
+}

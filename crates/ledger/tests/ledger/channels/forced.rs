@@ -1,0 +1,310 @@
+//! Calls that the ledger executes in the place of two who don't agree.
+
+use byway_primitives::{Amount, Encode, Span, Time};
+use byway_records::Reject;
+use byway_records::call::ChannelsCall;
+use byway_records::channel::{CallOutcome, Environment, Lane, Position};
+use byway_records::genesis::Wait;
+use byway_vm::{Address, Call as VmCall, Outcome, State, Target};
+
+use super::{BANK, DEPOSIT, GAS, RESERVE, SAVED, Scene, draft};
+use crate::world::{ALICE, BOB, CHANNEL_PRICE, Draft, units};
+
+const CONTRACT: Address = Address([0xc0; 20]);
+
+/// The channel after both signed a state with a contract that runs `code`. Its code is registered.
+fn with_code(code: &[u8]) -> (Scene, State) {
+    let mut scene = Scene::new();
+    let mut state = scene.state([DEPOSIT; 2]);
+    state.put_contract(CONTRACT, code.to_vec(), []);
+    if code != super::BANK_CODE {
+        scene.register(code);
+    }
+    show(&mut scene, &state, 1);
+    (scene, state)
+}
+
+fn position_of(scene: &Scene, state: &State, round: u64) -> Position {
+    let balance = |person| state.account(scene.address(person)).expect("a party").balance;
+    let environment = Environment { time: scene.start, height: 0 };
+    let lanes = [Lane::default(); 2];
+    Position { round, balances: [balance(ALICE), balance(BOB)], lanes, root: state.root(), environment }
+}
+
+fn show(scene: &mut Scene, state: &State, round: u64) {
+    let signed = scene.signed_position(position_of(scene, state, round));
+    scene.world.must(&scene.snapshot(BOB, signed));
+}
+
+fn hex_of(text: &str) -> Vec<u8> {
+    let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hex digits");
+    (0..text.len()).step_by(2).map(byte).collect()
+}
+
+#[test]
+fn a_call_that_does_not_return_is_charged_and_makes_no_round() {
+    // Stores something and then: reverts, runs for ever, does what no code may.
+    for (code, outcome) in [
+        ("60015f555f5ffd", CallOutcome::Reverted),
+        ("60015f555b600456", CallOutcome::OutOfGas),
+        ("60015f55fe", CallOutcome::Halted),
+    ] {
+        let (mut scene, state) = with_code(&hex_of(code));
+        let before = scene.channel();
+        let call = scene.vm_call(ALICE, CONTRACT, 1_000, &[]);
+        scene.world.must(&scene.force(&state, None, &call, ALICE));
+        let channel = scene.channel();
+        let receipt = channel.receipt.expect("one is kept");
+        assert_eq!((receipt.outcome, receipt.round), (outcome, 2), "{code}");
+        assert_eq!(channel.position, before.position, "{code}");
+        assert_eq!(channel.signed, before.signed, "{code}");
+        let charged = before.charged[0].units() + CHANNEL_PRICE + u128::from(receipt.gas_used);
+        assert_eq!(channel.charged, [units(charged), before.charged[1]], "{code}");
+    }
+}
+
+#[test]
+fn a_call_that_takes_the_reserve_is_charged_and_makes_no_round() {
+    let (mut scene, state) = with_code(&super::BANK_CODE);
+    for (value, outcome) in [(DEPOSIT - RESERVE + 1, CallOutcome::Balances), (DEPOSIT - RESERVE, CallOutcome::Returned)]
+    {
+        let call = scene.vm_call(ALICE, CONTRACT, value, &[]);
+        scene.world.must(&scene.force(&state, None, &call, ALICE));
+        assert_eq!(scene.channel().receipt.map(|receipt| receipt.outcome), Some(outcome));
+        assert_eq!(scene.round(), if outcome == CallOutcome::Returned { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn a_witness_that_lacks_something_is_charged_for_all_gas() {
+    // Reads the slot that the input names.
+    let (mut scene, mut state) = with_code(&hex_of("5f355400"));
+    let slots = (1u8..20).map(|slot| ([slot; 32], [1; 32]));
+    state.put_contract(CONTRACT, hex_of("5f355400"), slots);
+    show(&mut scene, &state, 2);
+    let (shown, wanted) = (scene.vm_call(ALICE, CONTRACT, 0, &[1; 32]), scene.vm_call(ALICE, CONTRACT, 0, &[2; 32]));
+    let parties = [ALICE, BOB].map(|person| scene.address(person));
+    let (witness, _) = state.witness(scene.world.network, scene.now(), &shown, &parties).expect("it runs");
+    let force = scene.forcing(3, None, &wanted, scene.now(), witness.to_bytes());
+    let before = scene.channel().charged[0].units();
+    scene.world.must(&draft(force, &[ALICE]));
+    let channel = scene.channel();
+    assert_eq!(channel.receipt.map(|receipt| receipt.outcome), Some(CallOutcome::Missing));
+    assert_eq!(channel.charged[0], units(before + CHANNEL_PRICE + u128::from(GAS)));
+    assert_eq!(channel.position.round, 2);
+}
+
+#[test]
+fn code_that_is_not_registered_is_missing() {
+    let mut scene = Scene::new();
+    let mut state = scene.state([DEPOSIT; 2]);
+    state.put_contract(CONTRACT, hex_of("5f5f5500"), []);
+    show(&mut scene, &state, 1);
+    let call = scene.vm_call(BOB, CONTRACT, 0, &[]);
+    scene.world.must(&scene.force(&state, None, &call, BOB));
+    assert_eq!(scene.channel().receipt.map(|receipt| receipt.outcome), Some(CallOutcome::Missing));
+}
+
+#[test]
+fn what_can_be_refused_before_it_runs_is_refused_for_nothing() {
+    let (mut scene, state) = with_code(&super::BANK_CODE);
+    let call = scene.vm_call(ALICE, CONTRACT, 1_000, &[]);
+    let parties = [ALICE, BOB].map(|person| scene.address(person));
+    let witness = |scene: &Scene, state: &State, call: &VmCall| {
+        state.witness(scene.world.network, scene.now(), call, &parties).expect("it runs").0.to_bytes()
+    };
+    let good = witness(&scene, &state, &call);
+    let other = witness(&scene, &scene.state([DEPOSIT - 1, DEPOSIT]), &call);
+    let now = scene.now();
+    let in_ahead = Environment { time: scene.world.time + Span::seconds(60), ..now };
+    let before = Environment { time: Time(scene.start.0 - 1), ..now };
+    let height_ahead = Environment { height: 1_000, ..now };
+    let (much_gas, no_gas) = (VmCall { gas: 5_000_001, ..call.clone() }, VmCall { gas: 20_000, ..call.clone() });
+    let too_dear = VmCall { gas: 4_000_000, ..call.clone() };
+    let unpayable = VmCall { value: units(DEPOSIT + 1), ..call.clone() };
+    for (round, call, environment, witness, reason) in [
+        (1, &call, now, good.clone(), Reject::ChannelCall),
+        (3, &call, now, good.clone(), Reject::ChannelCall),
+        (2, &much_gas, now, good.clone(), Reject::ChannelCall),
+        (2, &no_gas, now, good.clone(), Reject::ChannelCall),
+        (2, &unpayable, now, good.clone(), Reject::ChannelCall),
+        (2, &too_dear, now, good.clone(), Reject::ChannelFee),
+        (2, &call, in_ahead, good.clone(), Reject::ChannelEnvironment),
+        (2, &call, before, good.clone(), Reject::ChannelEnvironment),
+        (2, &call, height_ahead, good.clone(), Reject::ChannelEnvironment),
+        (2, &call, now, other, Reject::ChannelWitness),
+        (2, &call, now, good[1..].to_vec(), Reject::ChannelWitness),
+        (2, &call, now, Vec::new(), Reject::ChannelWitness),
+    ] {
+        let charged = scene.channel().charged;
+        scene.refuses(&draft(scene.forcing(round, None, call, environment, witness), &[ALICE]), reason);
+        assert_eq!((scene.channel().charged, scene.channel().receipt), (charged, None));
+    }
+    scene.world.must(&draft(scene.forcing(2, None, &call, now, good), &[ALICE]));
+}
+
+#[test]
+fn a_contract_is_not_shown_a_time_of_long_ago() {
+    let (mut scene, state) = with_code(&super::BANK_CODE);
+    let call = scene.vm_call(ALICE, CONTRACT, 1_000, &[]);
+    let old = scene.force(&state, None, &call, ALICE);
+    scene.world.wait(Wait { millis: Span::minutes(2), commits: 1 });
+    scene.refuses(&old, Reject::ChannelEnvironment);
+    scene.world.must(&scene.force(&state, None, &call, ALICE));
+}
+
+#[test]
+fn accounts_that_are_not_what_the_state_says_are_not_forced_on() {
+    let (mut scene, state) = with_code(&super::BANK_CODE);
+    let lying = Position { balances: [units(DEPOSIT - 5), units(DEPOSIT + 5)], ..position_of(&scene, &state, 2) };
+    scene.world.must(&scene.snapshot(BOB, scene.signed_position(lying)));
+    let call = scene.vm_call(ALICE, CONTRACT, 1_000, &[]);
+    scene.refuses(&scene.force(&state, None, &call, ALICE), Reject::ChannelWitness);
+}
+
+#[test]
+fn a_state_that_both_signed_counts_though_the_call_on_it_reverts() {
+    let (mut scene, state) = with_code(&hex_of("5f5ffd"));
+    let shown = scene.signed_position(position_of(&scene, &state, 6));
+    let call = scene.vm_call(ALICE, CONTRACT, 0, &[]);
+    scene.world.must(&scene.force(&state, Some(shown), &call, ALICE));
+    let channel = scene.channel();
+    assert_eq!((channel.signed, channel.position.round, channel.first_forced()), (6, 6, None));
+}
+
+#[test]
+fn gas_can_be_paid_from_outside() {
+    let (mut scene, state) = with_code(&super::BANK_CODE);
+    let before = scene.channel().charged;
+    let call = VmCall { gas: 4_000_000, ..scene.vm_call(ALICE, CONTRACT, 1_000, &[]) };
+    let fee = units(CHANNEL_PRICE + 4_000_000);
+    let force = Draft { fee, ..scene.force(&state, None, &call, ALICE) };
+    scene.world.must(&scene.world.funded(scene.world.coin(ALICE), force));
+    assert_eq!((scene.round(), scene.channel().charged), (2, before));
+}
+
+/// The game of the examples, in a channel, of which the other player falls silent once it has lost.
+struct Game {
+    scene: Scene,
+    state: State,
+    contract: Address,
+}
+
+const COMPILED: &str = include_str!("../../../../../examples/contracts/compiled/HiddenMoves.json");
+
+fn compiled(key: &str) -> Vec<u8> {
+    let start = COMPILED.find(&format!("\"{key}\": \"")).expect("a key of the file") + key.len() + 5;
+    let end = COMPILED[start..].find('"').expect("a string ends");
+    hex_of(&COMPILED[start..start + end])
+}
+
+fn word(number: u64) -> Vec<u8> {
+    [&[0; 24][..], &number.to_be_bytes()].concat()
+}
+
+fn input(function: &str, arguments: &[Vec<u8>]) -> Vec<u8> {
+    [compiled(function), arguments.concat()].concat()
+}
+
+impl Game {
+    const STAKE: u64 = 1_000_000;
+
+    /// Both have committed, and the state is co-signed and on the ledger.
+    fn new() -> Self {
+        let scene = Scene::new();
+        let parties = [ALICE, BOB].map(|person| (scene.address(person), units(DEPOSIT)));
+        let mut state = State::new(parties);
+        let players = parties.iter().flat_map(|(who, _)| [vec![0; 12], who.0.to_vec()]).collect::<Vec<_>>().concat();
+        let create = [compiled("create"), players, word(Self::STAKE), word(20)].concat();
+        let environment = Environment { time: scene.start, height: 0 };
+        let create = VmCall {
+            caller: scene.address(ALICE),
+            target: Target::Create,
+            value: Amount::ZERO,
+            input: create,
+            gas: 5_000_000,
+        };
+        let contract = state.execute(scene.world.network, environment, &create).expect("it runs").receipt.contract;
+        let code = state.account(contract).and_then(|account| account.contract).expect("a contract").code;
+        let code = state.code(code).expect("it was created").to_vec();
+        let mut game = Self { scene, state, contract };
+        game.scene.register(&code);
+        for (person, its_move) in [(ALICE, 1), (BOB, 3)] {
+            let hash = game.input_of(person, "commitment(address,uint8,bytes32)", its_move, true);
+            let hash = game.off_ledger(person, 0, hash).1;
+            game.off_ledger(person, u128::from(Self::STAKE), input("commit(bytes32)", &[hash]));
+        }
+        let Game { scene, state, .. } = &mut game;
+        show(scene, state, 9);
+        game
+    }
+
+    fn input_of(&self, person: usize, function: &str, its_move: u64, names_who: bool) -> Vec<u8> {
+        let who = [vec![0; 12], self.scene.address(person).0.to_vec()].concat();
+        let arguments = [word(its_move), vec![7; 32]];
+        let arguments: Vec<_> = names_who.then_some(who).into_iter().chain(arguments).collect();
+        input(function, &arguments)
+    }
+
+    fn off_ledger(&mut self, person: usize, value: u128, input: Vec<u8>) -> (Outcome, Vec<u8>) {
+        let call = self.scene.vm_call(person, self.contract, value, &input);
+        let environment = Environment { time: self.scene.start, height: 0 };
+        let execution = self.state.execute(self.scene.world.network, environment, &call).expect("it runs");
+        (execution.outcome, execution.output)
+    }
+
+    fn force(&mut self, person: usize, input: &[u8]) {
+        let call = self.scene.vm_call(person, self.contract, 0, input);
+        self.scene.must_force(&mut self.state, &call, person);
+    }
+}
+
+#[test]
+fn a_game_with_hidden_moves_is_finished_by_the_ledger_when_the_other_is_silent() {
+    let mut game = Game::new();
+    let open = game.input_of(ALICE, "open(uint8,bytes32)", 1, false);
+    game.scene.world.must(&game.scene.close(ALICE, None));
+    game.force(ALICE, &open);
+    // Bob lets the time to open pass, but not the lock period.
+    for _ in 0..3 {
+        game.scene.world.wait(Wait { millis: Span::seconds(7), commits: 1 });
+    }
+    game.force(ALICE, &input("claim()", &[]));
+    let won = [DEPOSIT + u128::from(Game::STAKE), DEPOSIT - u128::from(Game::STAKE)];
+    assert_eq!(game.scene.channel().position.balances, won.map(units));
+    game.scene.wait();
+    let charged = game.scene.channel().charged.map(Amount::units);
+    game.scene.world.must(&game.scene.settle());
+    let alice = SAVED - DEPOSIT + won[0] - charged[0] - CHANNEL_PRICE;
+    assert_eq!(game.scene.accounts(), [alice, SAVED - DEPOSIT + won[1] - charged[1]]);
+}
+
+#[test]
+fn both_play_on_the_ledger_to_the_end() {
+    let mut game = Game::new();
+    for (person, its_move) in [(ALICE, 1), (BOB, 3)] {
+        let open = game.input_of(person, "open(uint8,bytes32)", its_move, false);
+        game.force(person, &open);
+    }
+    let stake = u128::from(Game::STAKE);
+    assert_eq!(game.scene.channel().position.balances, [DEPOSIT + stake, DEPOSIT - stake].map(units));
+    // The ledger keeps the last call's receipt, which is the one in the state.
+    let receipt = game.scene.channel().receipt.expect("one is kept");
+    let in_state = game.state.receipt().expect("a call was the last round");
+    assert_eq!((receipt.gas_used, receipt.output), (in_state.gas_used, in_state.output));
+}
+
+#[test]
+fn what_a_witness_costs_fits_into_a_transaction() {
+    let game = Game::new();
+    let open = game.input_of(ALICE, "open(uint8,bytes32)", 1, false);
+    let call = game.scene.vm_call(ALICE, game.contract, 0, &open);
+    let ChannelsCall::ForceProgress(force) = (match game.scene.force(&game.state, None, &call, ALICE).call {
+        Some(byway_records::Call::Channels(call)) => call,
+        _ => panic!("it is one about a channel"),
+    }) else {
+        panic!("it is a forced call")
+    };
+    assert!(force.witness.len() < 2_000, "{} bytes", force.witness.len());
+    assert_ne!(game.contract, BANK);
+}

@@ -1,0 +1,252 @@
+//! Channels: by name what others got wrong, and random sequences against a model.
+
+mod disputes;
+mod forced;
+mod lanes;
+mod money;
+mod sequences;
+
+use byway_primitives::{Encode, Span, Time};
+use byway_records::call::{ChannelsCall, ForceProgress};
+use byway_records::channel::entry::channel_key;
+use byway_records::channel::{
+    Agreed, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, FundingChange, Lane, Movement, MutualClose,
+    Position, Remainder, Side,
+};
+use byway_records::genesis::Wait;
+use byway_records::promise::ChannelId;
+use byway_records::{Call, Channel, ProgramId, Reject};
+use byway_vm::{Address, Call as VmCall, Outcome, State, Target};
+
+use crate::world::{ALICE, BOB, Draft, World, units};
+
+pub const LOCK: Wait = Wait { millis: Span::seconds(10), commits: 5 };
+pub const RESERVE: u128 = 500_000;
+pub const DEPOSIT: u128 = 5_000_000;
+/// What each has in its account before.
+pub const SAVED: u128 = 20_000_000;
+pub const GAS: u64 = 100_000;
+/// A contract that takes whatever it is paid.
+pub const BANK: Address = Address([0xba; 20]);
+pub const BANK_CODE: [u8; 1] = [0];
+
+/// The reasons that only channels have; each is reached by a test of this folder.
+pub const REASONS: &[Reject] = &[
+    Reject::ChannelUnknown,
+    Reject::ChannelTerms,
+    Reject::ChannelPhase,
+    Reject::ChannelParties,
+    Reject::ChannelRound,
+    Reject::ChannelTotal,
+    Reject::ChannelReserve,
+    Reject::ChannelFee,
+    Reject::ChannelExpired,
+    Reject::ChannelStreak,
+    Reject::ChannelLocked,
+    Reject::ChannelCall,
+    Reject::ChannelEnvironment,
+    Reject::ChannelWitness,
+    Reject::CodeKnown,
+    Reject::CodeBad,
+    Reject::ChannelClaim,
+];
+
+/// A channel of Alice, who initiated it, and Bob.
+pub struct Scene {
+    pub world: World,
+    pub id: ChannelId,
+    pub start: Time,
+}
+
+pub fn terms(world: &World) -> ChannelTerms {
+    ChannelTerms {
+        parties: [world.id(ALICE), world.id(BOB)],
+        deposits: [units(DEPOSIT); 2],
+        reserve: units(RESERVE),
+        lock: LOCK,
+        remainder: Remainder::Halves,
+    }
+}
+
+pub fn draft(call: ChannelsCall, signers: &[usize]) -> Draft {
+    Draft { call: Some(Call::Channels(call)), signers: signers.to_vec(), ..Draft::default() }
+}
+
+pub fn side_of(person: usize) -> Side {
+    if person == ALICE { Side::Initiator } else { Side::Responder }
+}
+
+impl Scene {
+    /// The channel is open, and the bank's code is registered.
+    pub fn new() -> Self {
+        Self::with(|terms| terms)
+    }
+
+    pub fn with(change: impl Fn(ChannelTerms) -> ChannelTerms) -> Self {
+        let mut world = World::new();
+        for person in [ALICE, BOB] {
+            world.must(&world.deposit(world.coin(person), person, SAVED));
+        }
+        let start = world.time;
+        let terms = change(terms(&world));
+        let id = world.must(&draft(ChannelsCall::Create { terms }, &[ALICE, BOB]));
+        let mut scene = Self { world, id: ChannelId(id.0), start };
+        scene.register(&BANK_CODE);
+        scene
+    }
+
+    pub fn register(&mut self, code: &[u8]) {
+        let world = &mut self.world;
+        let call = draft(ChannelsCall::RegisterCode { code: code.to_vec() }, &[]);
+        world.must(&world.funded(world.coin(2), Draft { fee: units(30_000), ..call }));
+    }
+
+    pub fn channel(&self) -> Channel {
+        self.open_channel().expect("it is not closed")
+    }
+
+    pub fn open_channel(&self) -> Option<Channel> {
+        self.world.ledger.tree(ProgramId::CHANNELS)?.read(&channel_key(self.id))
+    }
+
+    pub fn round(&self) -> u64 {
+        self.channel().position.round
+    }
+
+    pub fn address(&self, person: usize) -> Address {
+        Address::from(self.world.id(person))
+    }
+
+    /// A state in which the bank has what the parties don't.
+    pub fn state(&self, balances: [u128; 2]) -> State {
+        let rest = self.channel().total.units().saturating_sub(balances[0]).saturating_sub(balances[1]);
+        let parties = [ALICE, BOB].map(|person| (self.address(person), units(balances[person])));
+        let mut state = State::new(parties.into_iter().chain([(BANK, units(rest))]));
+        state.put_contract(BANK, BANK_CODE.to_vec(), []);
+        state
+    }
+
+    /// The position of a round that both signed.
+    pub fn position(&self, round: u64, balances: [u128; 2]) -> Position {
+        Position {
+            round,
+            balances: balances.map(units),
+            lanes: [Lane::default(); 2],
+            root: self.state(balances).root(),
+            environment: Environment { time: self.start, height: 0 },
+        }
+    }
+
+    pub fn cosign<T: Agreed>(&self, body: T) -> Cosigned<T> {
+        Cosigned::sign(body, [ALICE, BOB].map(|person| &self.world.people[person].identity))
+    }
+
+    pub fn signed(&self, round: u64, balances: [u128; 2]) -> Cosigned<ChannelState> {
+        self.signed_position(self.position(round, balances))
+    }
+
+    pub fn signed_position(&self, position: Position) -> Cosigned<ChannelState> {
+        let total = self.channel().total;
+        self.cosign(ChannelState { network: self.world.network, channel: self.id, total, position })
+    }
+
+    pub fn snapshot(&self, by: usize, state: Cosigned<ChannelState>) -> Draft {
+        draft(ChannelsCall::SnapshotSolo { side: side_of(by), state }, &[by])
+    }
+
+    pub fn close(&self, by: usize, state: Option<Cosigned<ChannelState>>) -> Draft {
+        draft(ChannelsCall::CloseSolo { channel: self.id, side: side_of(by), state }, &[by])
+    }
+
+    pub fn slash(&self, by: usize, state: Cosigned<ChannelState>) -> Draft {
+        draft(ChannelsCall::Slash { side: side_of(by), state }, &[by])
+    }
+
+    pub fn settle(&self) -> Draft {
+        draft(ChannelsCall::Settle { channel: self.id }, &[])
+    }
+
+    pub fn close_mutual(&self, balances: [u128; 2], expires: Time) -> Draft {
+        let (network, channel) = (self.world.network, self.id);
+        let close = MutualClose { network, channel, balances: balances.map(units), expires };
+        draft(ChannelsCall::CloseMutual(self.cosign(close)), &[])
+    }
+
+    /// Bob's part and Alice's after money of one of them went in or out.
+    pub fn fund(&self, person: usize, movement: Movement, amount: u128, position: Position, expires: Time) -> Draft {
+        let total = self.channel().total.units();
+        let total = match movement {
+            Movement::Deposit => total + amount,
+            Movement::Withdraw => total.saturating_sub(amount),
+        };
+        let state = ChannelState { network: self.world.network, channel: self.id, total: units(total), position };
+        let change = FundingChange { state, side: side_of(person), movement, amount: units(amount), expires };
+        draft(ChannelsCall::Fund(self.cosign(change)), &[person])
+    }
+
+    pub fn vm_call(&self, caller: usize, contract: Address, value: u128, input: &[u8]) -> VmCall {
+        let (caller, target) = (self.address(caller), Target::Contract(contract));
+        VmCall { caller, target, value: units(value), input: input.to_vec(), gas: GAS }
+    }
+
+    /// What the contracts of a call that is forced now see.
+    pub fn now(&self) -> Environment {
+        Environment { time: self.world.time, height: self.channel().position.environment.height }
+    }
+
+    /// Forces a call on `base`, whose round is shown or is the ledger's.
+    pub fn force(&self, base: &State, shown: Option<Cosigned<ChannelState>>, call: &VmCall, submitter: usize) -> Draft {
+        let round = shown.map_or_else(|| self.round(), |state| state.body.position.round);
+        let parties = [ALICE, BOB].map(|person| self.address(person));
+        let witness = base.witness(self.world.network, self.now(), call, &parties);
+        let witness = witness.map_or_else(|_| Vec::new(), |(witness, _)| witness.to_bytes());
+        draft(self.forcing(round + 1, shown, call, self.now(), witness), &[submitter])
+    }
+
+    pub fn forcing(
+        &self,
+        round: u64,
+        state: Option<Cosigned<ChannelState>>,
+        call: &VmCall,
+        environment: Environment,
+        witness: Vec<u8>,
+    ) -> ChannelsCall {
+        let caller = if call.caller == self.address(ALICE) { ALICE } else { BOB };
+        let Target::Contract(contract) = call.target else { panic!("only contracts are called") };
+        let signed = ForcedCall {
+            network: self.world.network,
+            channel: self.id,
+            round,
+            caller: self.world.id(caller),
+            contract: contract.0,
+            value: call.value,
+            input: call.input.clone(),
+            gas: call.gas,
+        };
+        let call = signed.sign(&self.world.people[caller].identity);
+        ChannelsCall::ForceProgress(Box::new(ForceProgress { state, call, environment, witness }))
+    }
+
+    /// Forces a call that must return, and does the same with the state.
+    pub fn must_force(&mut self, state: &mut State, call: &VmCall, by: usize) {
+        let draft = self.force(state, None, call, by);
+        let execution = state.execute(self.world.network, self.now(), call).expect("it can be executed");
+        assert_eq!(execution.outcome, Outcome::Returned);
+        let round = self.round();
+        self.world.must(&draft);
+        let position = self.channel().position;
+        assert_eq!((position.round, position.root), (round + 1, state.root()));
+    }
+
+    pub fn refuses(&mut self, draft: &Draft, reason: Reject) {
+        self.world.refuses(draft, reason);
+    }
+
+    pub fn wait(&mut self) {
+        self.world.wait(LOCK);
+    }
+
+    pub fn accounts(&self) -> [u128; 2] {
+        [ALICE, BOB].map(|person| self.world.balance(person))
+    }
+}

@@ -1,0 +1,222 @@
+//! Calls about channels (rows C1, C3).
+
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::{IdentityId, NetworkId};
+
+use super::unknown;
+use crate::channel::{
+    Agreed, ChannelState, ChannelTerms, Cosigned, DELEGATES_MAX, Environment, FundingChange, MutualClose, Side,
+    SignedForcedCall,
+};
+use crate::promise::{ChannelId, SignedPromise};
+use crate::reject::IllFormed;
+
+/// Bytes of a contract's code, as on Ethereum.
+pub const CODE_BYTES_MAX: usize = 24 * 1024;
+/// Bytes of the body of a call about channels: code is the longest.
+pub const CHANNELS_CALL_BYTES_MAX: usize = CODE_BYTES_MAX + 64;
+/// Bytes of a state witness.
+pub const WITNESS_BYTES_MAX: usize = 12 * 1024;
+
+/// What can be asked about channels. Where a side acts, its party or one of its delegates authorises the transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one call per transaction: a box would cost more than it saves")]
+pub enum ChannelsCall {
+    /// Opens a channel out of both accounts; its id is that of the transaction. Authorised by both.
+    Create {
+        terms: ChannelTerms,
+    },
+    /// Puts money in or takes some out. A deposit is authorised by whose account it comes from.
+    Fund(Cosigned<FundingChange>),
+    /// Says who may act for a party. Authorised by that.
+    SetDelegates {
+        channel: ChannelId,
+        side: Side,
+        delegates: Vec<IdentityId>,
+    },
+    /// Shows a co-signed state while the channel is active.
+    SnapshotSolo {
+        side: Side,
+        state: Cosigned<ChannelState>,
+    },
+    /// Begins to close: with the state that is shown, or with the one that the ledger knows. Authorised by the party itself.
+    CloseSolo {
+        channel: ChannelId,
+        side: Side,
+        state: Option<Cosigned<ChannelState>>,
+    },
+    /// Shows a newer co-signed state while the channel is closing.
+    Slash {
+        side: Side,
+        state: Cosigned<ChannelState>,
+    },
+    ForceProgress(Box<ForceProgress>),
+    /// Pays out once the lock period is over. Anyone's to call.
+    Settle {
+        channel: ChannelId,
+    },
+    /// Pays out as both agreed. Anyone's to call.
+    CloseMutual(Cosigned<MutualClose>),
+    /// Shows a promise out of the other side's lane while the channel is closing. `side` is the payee's.
+    Claim {
+        side: Side,
+        promise: SignedPromise,
+    },
+    /// Keeps the code of a contract, so that calls of it can be forced.
+    RegisterCode {
+        code: Vec<u8>,
+    },
+}
+
+/// Has the ledger execute one call of a contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForceProgress {
+    /// What the call builds on; where none is given, what the ledger knows.
+    pub state: Option<Cosigned<ChannelState>>,
+    pub call: SignedForcedCall,
+    /// What the contract sees: not before that of the state it builds on, and a short while old at the most.
+    pub environment: Environment,
+    /// The part of the state that the call touches, with its proofs.
+    pub witness: Vec<u8>,
+}
+
+impl ChannelsCall {
+    /// Checks the signatures inside.
+    pub fn verify(&self, network: NetworkId) -> Result<(), IllFormed> {
+        match self {
+            ChannelsCall::Fund(change) => cosigned(change, network),
+            ChannelsCall::SnapshotSolo { state, .. } | ChannelsCall::Slash { state, .. } => cosigned(state, network),
+            ChannelsCall::CloseSolo { state, .. } => state.as_ref().map_or(Ok(()), |state| cosigned(state, network)),
+            ChannelsCall::CloseMutual(close) => cosigned(close, network),
+            ChannelsCall::Claim { promise, .. } => {
+                if promise.promise.network != network {
+                    return Err(IllFormed::WrongNetwork);
+                }
+                promise.verify().map_err(|_| IllFormed::Signature)
+            }
+            ChannelsCall::ForceProgress(force) => {
+                force.state.as_ref().map_or(Ok(()), |state| cosigned(state, network))?;
+                if force.call.call.network != network {
+                    return Err(IllFormed::WrongNetwork);
+                }
+                force.call.verify().map_err(|_| IllFormed::Signature)
+            }
+            ChannelsCall::Create { .. }
+            | ChannelsCall::SetDelegates { .. }
+            | ChannelsCall::Settle { .. }
+            | ChannelsCall::RegisterCode { .. } => Ok(()),
+        }
+    }
+}
+
+fn cosigned<T: Agreed>(signed: &Cosigned<T>, network: NetworkId) -> Result<(), IllFormed> {
+    if signed.body.network() != network {
+        return Err(IllFormed::WrongNetwork);
+    }
+    signed.verify().map_err(|_| IllFormed::Signature)
+}
+
+impl Encode for ForceProgress {
+    fn encode(&self, out: &mut Writer) {
+        out.option(self.state.as_ref());
+        out.value(&self.call);
+        out.value(&self.environment);
+        out.bytes(&self.witness);
+    }
+}
+
+impl Decode for ForceProgress {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            state: input.option()?,
+            call: input.value()?,
+            environment: input.value()?,
+            witness: input.bytes(WITNESS_BYTES_MAX)?.to_vec(),
+        })
+    }
+}
+
+impl Encode for ChannelsCall {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            ChannelsCall::Create { terms } => {
+                out.byte(0);
+                out.value(terms);
+            }
+            ChannelsCall::Fund(change) => {
+                out.byte(1);
+                out.value(change);
+            }
+            ChannelsCall::SetDelegates { channel, side, delegates } => {
+                out.byte(2);
+                out.value(&channel.0);
+                out.value(side);
+                out.list(delegates);
+            }
+            ChannelsCall::SnapshotSolo { side, state } => {
+                out.byte(3);
+                out.value(side);
+                out.value(state);
+            }
+            ChannelsCall::CloseSolo { channel, side, state } => {
+                out.byte(4);
+                out.value(&channel.0);
+                out.value(side);
+                out.option(state.as_ref());
+            }
+            ChannelsCall::Slash { side, state } => {
+                out.byte(5);
+                out.value(side);
+                out.value(state);
+            }
+            ChannelsCall::ForceProgress(force) => {
+                out.byte(6);
+                out.value(&**force);
+            }
+            ChannelsCall::Settle { channel } => {
+                out.byte(7);
+                out.value(&channel.0);
+            }
+            ChannelsCall::CloseMutual(close) => {
+                out.byte(8);
+                out.value(close);
+            }
+            ChannelsCall::RegisterCode { code } => {
+                out.byte(9);
+                out.bytes(code);
+            }
+            ChannelsCall::Claim { side, promise } => {
+                out.byte(10);
+                out.value(side);
+                out.value(promise);
+            }
+        }
+    }
+}
+
+impl Decode for ChannelsCall {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match input.byte()? {
+            0 => ChannelsCall::Create { terms: input.value()? },
+            1 => ChannelsCall::Fund(input.value()?),
+            2 => ChannelsCall::SetDelegates {
+                channel: ChannelId(input.value()?),
+                side: input.value()?,
+                delegates: input.list(DELEGATES_MAX)?,
+            },
+            3 => ChannelsCall::SnapshotSolo { side: input.value()?, state: input.value()? },
+            4 => ChannelsCall::CloseSolo {
+                channel: ChannelId(input.value()?),
+                side: input.value()?,
+                state: input.option()?,
+            },
+            5 => ChannelsCall::Slash { side: input.value()?, state: input.value()? },
+            6 => ChannelsCall::ForceProgress(Box::new(input.value()?)),
+            7 => ChannelsCall::Settle { channel: ChannelId(input.value()?) },
+            8 => ChannelsCall::CloseMutual(input.value()?),
+            9 => ChannelsCall::RegisterCode { code: input.bytes(CODE_BYTES_MAX)?.to_vec() },
+            10 => ChannelsCall::Claim { side: input.value()?, promise: input.value()? },
+            other => return unknown("channels call", other),
+        })
+    }
+}

@@ -1,0 +1,220 @@
+//! Program `channels`: a channel, under [`channel_key`], and code for contracts in channels, under [`code_key`].
+
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::{Amount, Hash, IdentityId};
+
+use super::{DELEGATES_MAX, Position, Remainder, Side, byte_codec, pair, put_pair};
+use crate::call::channels::CODE_BYTES_MAX;
+use crate::genesis::Wait;
+use crate::promise::ChannelId;
+use crate::state::{Deadline, Settled};
+
+/// A channel as the ledger knows it. A closed one has no entry; its id never comes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    pub parties: [IdentityId; 2],
+    pub reserve: Amount,
+    pub lock: Wait,
+    pub remainder: Remainder,
+    /// What states divide: deposits less withdrawals.
+    pub total: Amount,
+    /// What the ledger took of each side's part for what that did; never more than the reserve.
+    pub charged: [Amount; 2],
+    pub delegates: [Vec<IdentityId>; 2],
+    /// The last co-signed round that the ledger was shown. Rounds after it were forced.
+    pub signed: u64,
+    pub position: Position,
+    /// The highest promise by each party out of its lane that the other has shown.
+    pub claims: [Option<Settled>; 2],
+    pub phase: Phase,
+    /// Of the last call that was forced.
+    pub receipt: Option<ForcedReceipt>,
+}
+
+/// What may be done with a channel. It is *locked* once the time of closing is over, and *closed* when it has no entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    Active,
+    Closing {
+        /// Whoever began it.
+        by: Side,
+        /// From then on it can be settled.
+        until: Deadline,
+        /// Who last showed the ledger something new …
+        last: Side,
+        /// … and how many times since the other did.
+        streak: u8,
+    },
+}
+
+/// What became of a forced call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ForcedReceipt {
+    /// The round that it was to make; made, if it returned.
+    pub round: u64,
+    pub caller: IdentityId,
+    pub outcome: CallOutcome,
+    pub gas_used: u64,
+    /// keccak256 of what it returned.
+    pub output: Hash,
+}
+
+/// How a forced call ended. Only one that returned makes a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallOutcome {
+    Returned,
+    Reverted,
+    OutOfGas,
+    Halted,
+    /// The witness, or the code on the ledger, lacks something that it needed.
+    Missing,
+    /// A party would have less than the reserve, or both more than there is.
+    Balances,
+}
+
+/// A contract's code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Code(pub Vec<u8>);
+
+impl Channel {
+    /// All coins that the ledger holds for it.
+    pub fn holds(&self) -> Option<Amount> {
+        self.total.checked_sub(Amount::checked_sum(self.charged)?)
+    }
+
+    /// What of each party's lane goes to the other as things stand.
+    pub fn due(&self) -> [Amount; 2] {
+        let due = |payer: usize| self.claims[payer].map_or(Amount::ZERO, |claim| self.position.lanes[payer].due(claim));
+        [due(0), due(1)]
+    }
+
+    /// The first round that was forced since the last co-signed one, if any was.
+    pub fn first_forced(&self) -> Option<u64> {
+        (self.position.round > self.signed).then(|| self.signed.saturating_add(1))
+    }
+
+    /// Whether a co-signed state of this round is new: it beats what was forced of the same or a later round, for all of that
+    /// was built on an older co-signed state.
+    pub fn accepts(&self, round: u64) -> bool {
+        let last = self.first_forced().map_or(self.signed, |first| first - 1);
+        round > last
+    }
+}
+
+pub fn channel_key(id: ChannelId) -> Vec<u8> {
+    [&[0][..], &id.0.0].concat()
+}
+
+/// What the keys of all channels begin with.
+pub fn channel_prefix() -> &'static [u8] {
+    &[0]
+}
+
+/// Key of a contract's code, by its keccak256.
+pub fn code_key(hash: Hash) -> Vec<u8> {
+    [&[1][..], &hash.0].concat()
+}
+
+byte_codec! {
+    CallOutcome "outcome" { 0 Returned, 1 Reverted, 2 OutOfGas, 3 Halted, 4 Missing, 5 Balances }
+}
+
+impl Encode for Phase {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Phase::Active => out.byte(0),
+            Phase::Closing { by, until, last, streak } => {
+                out.byte(1);
+                out.value(by);
+                out.value(until);
+                out.value(last);
+                out.byte(*streak);
+            }
+        }
+    }
+}
+
+impl Decode for Phase {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            0 => Ok(Phase::Active),
+            1 => Ok(Phase::Closing {
+                by: input.value()?,
+                until: input.value()?,
+                last: input.value()?,
+                streak: input.byte()?,
+            }),
+            other => Err(DecodeError::UnknownVariant { kind: "phase", value: other.into() }),
+        }
+    }
+}
+
+impl Encode for ForcedReceipt {
+    fn encode(&self, out: &mut Writer) {
+        out.varint(self.round);
+        out.value(&self.caller);
+        out.value(&self.outcome);
+        out.varint(self.gas_used);
+        out.value(&self.output);
+    }
+}
+
+impl Decode for ForcedReceipt {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            round: input.u64()?,
+            caller: input.value()?,
+            outcome: input.value()?,
+            gas_used: input.u64()?,
+            output: input.value()?,
+        })
+    }
+}
+
+impl Encode for Code {
+    fn encode(&self, out: &mut Writer) {
+        out.bytes(&self.0);
+    }
+}
+
+impl Decode for Code {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self(input.bytes(CODE_BYTES_MAX)?.to_vec()))
+    }
+}
+
+impl Encode for Channel {
+    fn encode(&self, out: &mut Writer) {
+        put_pair(&self.parties, out);
+        out.value(&self.reserve);
+        out.value(&self.lock);
+        out.value(&self.remainder);
+        out.value(&self.total);
+        put_pair(&self.charged, out);
+        self.delegates.iter().for_each(|delegates| out.list(delegates));
+        out.varint(self.signed);
+        out.value(&self.position);
+        self.claims.iter().for_each(|claim| out.option(claim.as_ref()));
+        out.value(&self.phase);
+        out.option(self.receipt.as_ref());
+    }
+}
+
+impl Decode for Channel {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            parties: pair(input)?,
+            reserve: input.value()?,
+            lock: input.value()?,
+            remainder: input.value()?,
+            total: input.value()?,
+            charged: pair(input)?,
+            delegates: [input.list(DELEGATES_MAX)?, input.list(DELEGATES_MAX)?],
+            signed: input.u64()?,
+            position: input.value()?,
+            claims: [input.option()?, input.option()?],
+            phase: input.value()?,
+            receipt: input.option()?,
+        })
+    }
+}

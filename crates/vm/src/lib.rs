@@ -1,0 +1,39 @@
+//! The Ethereum virtual machine over a provable state (rows C1, C2).
+//!
+//! Two peers of a channel run contracts between them, off the ledger; where they don't agree any more, the ledger runs one
+//! call in their place. Both must come to the same result, though the ledger knows nothing of the contracts but a digest.
+//!
+//! - A [`State`] is what the peers keep: [`Account`]s, of which some are contracts with code and storage, and the
+//!   [`Receipt`] of the last call. It has one root.
+//! - A [`Call`] in an [`Environment`] changes it. The environment is named by whoever calls and signed with the rest, so
+//!   that the result does not depend on when anyone executes it.
+//! - A [`Witness`] is the part of a state that one call touches, with proofs under the root: some kilobytes for a contract
+//!   with a gigabyte of storage. [`Witness::execute`] gives the same outcome and the same new root as the whole state
+//!   does; what it lacks is an error ([`Missing`]) and never a wrong result.
+//!
+//! **What runs.** `revm` with the rules of Ethereum's Cancun upgrade. What a contract sees that is not as on Ethereum:
+//!
+//! | instruction | gives |
+//! | --- | --- |
+//! | `TIMESTAMP`, `NUMBER` | time in seconds and height of the environment |
+//! | `CHAINID` | a number made of the network's id |
+//! | `COINBASE`, `PREVRANDAO`, `BLOCKHASH`, `BASEFEE`, `GASPRICE`, `BLOBBASEFEE` (but for its least, 1) | zero: nothing here is random or paid for in gas |
+//!
+//! Precompiled contracts are those of the Berlin upgrade, addresses 1 to 9. The one at 10, which checks KZG proofs, is not
+//! there: the library that it needs is written in C.
+//!
+//! **Not here.** Who may call, what a call costs, and what becomes of balances afterwards: that is the ledger's program
+//! and the channel's protocol.
+
+mod account;
+mod call;
+mod execute;
+mod state;
+mod whole;
+mod witness;
+
+pub use account::{Account, Address, Contract, Receipt, account_key, code_hash, receipt_key};
+pub use call::{Call, Environment, Outcome, Target, chain_id};
+pub use execute::{ExecuteError, Execution, Missing};
+pub use state::State;
+pub use witness::{Forced, WITNESS_BYTES_MAX, Witness, WitnessError};

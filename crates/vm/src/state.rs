@@ -1,0 +1,154 @@
+//! A whole state, as the two peers of a channel keep it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use byway_primitives::{Amount, Hash, NetworkId};
+use byway_records::tree::{PartialTree, StateTree};
+
+use crate::account::{Account, Address, Contract, Receipt, account_key, code_hash, receipt_key, short, word};
+use crate::call::{Call, Environment, Outcome};
+use crate::execute::{ExecuteError, Execution, Missing, Source, Touched, Word, execute};
+use crate::witness::Witness;
+
+/// Accounts, storages, and the code that they name.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    pub(crate) tree: StateTree,
+    /// Of contracts that have any.
+    pub(crate) storages: BTreeMap<Address, StateTree>,
+    pub(crate) codes: BTreeMap<Hash, Vec<u8>>,
+}
+
+impl State {
+    /// A state in which these have so much, and nothing was ever called.
+    pub fn new(balances: impl IntoIterator<Item = (Address, Amount)>) -> Self {
+        let mut state = Self::default();
+        for (address, balance) in balances {
+            state.put(address, &Account { balance, ..Account::default() });
+        }
+        state.tree.rehash();
+        state
+    }
+
+    pub fn root(&self) -> Hash {
+        self.tree.root()
+    }
+
+    pub fn account(&self, address: Address) -> Option<Account> {
+        self.tree.read(&account_key(address))
+    }
+
+    pub fn receipt(&self) -> Option<Receipt> {
+        self.tree.read(&receipt_key())
+    }
+
+    pub fn code(&self, hash: Hash) -> Option<&[u8]> {
+        self.codes.get(&hash).map(Vec::as_slice)
+    }
+
+    /// Sets what an account has: for updates that are no calls. Its last receipt is gone with the round that it was of.
+    pub fn set_balance(&mut self, address: Address, balance: Amount) {
+        let account = Account { balance, ..self.account(address).unwrap_or_default() };
+        self.put(address, &account);
+        self.tree.remove(&receipt_key());
+        self.tree.rehash();
+    }
+
+    /// Puts a contract there that runs `code` and has stored this already: without running what would create it.
+    pub fn put_contract(&mut self, address: Address, code: Vec<u8>, storage: impl IntoIterator<Item = (Word, Word)>) {
+        let tree = self.storages.entry(address).or_default();
+        for (slot, value) in storage {
+            set_slot(tree, &slot, &value);
+        }
+        let contract = Contract { code: code_hash(&code), storage: tree.rehash() };
+        self.codes.insert(contract.code, code);
+        let account = self.account(address).unwrap_or_default();
+        self.put(address, &Account { nonce: account.nonce.max(1), contract: Some(contract), ..account });
+        self.tree.rehash();
+    }
+
+    /// Executes a call. If it returned, the state is then the one after it.
+    pub fn execute(
+        &mut self,
+        network: NetworkId,
+        environment: Environment,
+        call: &Call,
+    ) -> Result<Execution, ExecuteError> {
+        let execution = execute(&*self, network, environment, call)?;
+        if execution.outcome == Outcome::Returned {
+            self.apply(&execution)?;
+        }
+        Ok(execution)
+    }
+
+    /// Executes a call without changing anything, and gives the part of the state that others need to do the same. Shows the
+    /// accounts of `parties` in any case.
+    pub fn witness(
+        &self,
+        network: NetworkId,
+        environment: Environment,
+        call: &Call,
+        parties: &[Address],
+    ) -> Result<(Witness, Execution), ExecuteError> {
+        let execution = execute(self, network, environment, call)?;
+        Ok((self.part(&execution.touched, parties), execution))
+    }
+
+    fn part(&self, touched: &Touched, parties: &[Address]) -> Witness {
+        let accounts = touched.accounts.iter().chain(parties).chain(touched.slots.iter().map(|(address, _)| address));
+        let keys: BTreeSet<_> = accounts.map(|address| account_key(*address)).chain([receipt_key()]).collect();
+        let mut slots: BTreeMap<Address, BTreeSet<Vec<u8>>> = BTreeMap::new();
+        for (address, slot) in &touched.slots {
+            slots.entry(*address).or_default().insert(short(slot).to_vec());
+        }
+        let storages = slots.into_iter().filter_map(|(address, slots)| {
+            let tree = self.storages.get(&address).filter(|tree| !tree.is_empty())?;
+            Some((address, tree.part(&slots)))
+        });
+        Witness::new(self.tree.part(&keys), storages.collect::<Vec<(Address, PartialTree)>>())
+    }
+
+    fn put(&mut self, address: Address, account: &Account) {
+        self.tree.insert(account_key(address), byway_primitives::Encode::to_bytes(account));
+    }
+
+    fn apply(&mut self, execution: &Execution) -> Result<(), Missing> {
+        let changes = &execution.changes;
+        let mut storages = BTreeMap::new();
+        let entries = changes.entries(&*self, &execution.receipt, |address, _, slots| {
+            let mut tree = self.storages.get(&address).cloned().unwrap_or_default();
+            slots.iter().for_each(|(slot, value)| set_slot(&mut tree, slot, value));
+            let root = tree.rehash();
+            storages.insert(address, tree);
+            Ok(root)
+        })?;
+        for (key, value) in entries {
+            self.tree.set(key, value);
+        }
+        self.tree.rehash();
+        self.storages.extend(storages);
+        self.codes.extend(changes.codes.clone());
+        Ok(())
+    }
+}
+
+/// A slot that is zero has no entry.
+fn set_slot(tree: &mut StateTree, slot: &Word, value: &Word) {
+    let value = short(value);
+    tree.set(short(slot).to_vec(), (!value.is_empty()).then(|| value.to_vec()));
+}
+
+impl Source for State {
+    fn account(&self, address: Address) -> Result<Option<Account>, Missing> {
+        Ok(State::account(self, address))
+    }
+
+    fn slot(&self, address: Address, slot: &Word) -> Result<Word, Missing> {
+        let value = self.storages.get(&address).and_then(|tree| tree.value(short(slot)));
+        value.map_or(Ok([0; 32]), |value| word(value).ok_or(Missing::Damaged(address)))
+    }
+
+    fn code(&self, hash: Hash) -> Result<Vec<u8>, Missing> {
+        self.codes.get(&hash).cloned().ok_or(Missing::Code(hash))
+    }
+}

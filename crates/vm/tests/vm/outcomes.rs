@@ -1,0 +1,105 @@
+//! Every way in which a call ends.
+
+use byway_vm::{Address, Call, Environment, ExecuteError, Missing, Outcome, State, Target, chain_id};
+
+use crate::scene::{ALICE, BOB, NETWORK, SCRIBE, START, call, execute, new_state, units, with_scribe, writing};
+
+const CONTRACT: Address = Address([0xcc; 20]);
+
+fn with_code(code: &str) -> State {
+    let mut state = new_state();
+    state.put_contract(CONTRACT, hex::decode(code).unwrap(), []);
+    state
+}
+
+#[test]
+fn only_a_call_that_returned_changes_anything() {
+    for (code, outcome) in [
+        ("00", Outcome::Returned),
+        ("60ff5f5500", Outcome::Returned),
+        ("60ff5f555f5ffd", Outcome::Reverted),
+        ("60ff5f55fe", Outcome::Halted),
+        ("60ff5f555b600456", Outcome::OutOfGas),
+    ] {
+        let mut state = with_code(code);
+        let before = state.root();
+        let execution = execute(&mut state, START, &call(ALICE, CONTRACT, 10, Vec::new()));
+        assert_eq!(execution.outcome, outcome, "{code}");
+        assert_eq!(state.root() != before, outcome == Outcome::Returned, "{code}");
+        let moved = if outcome == Outcome::Returned { 10 } else { 0 };
+        assert_eq!(state.account(ALICE).unwrap().balance, units(1_000 - moved), "{code}");
+        assert_eq!(state.receipt().map(|receipt| receipt.outcome), (moved > 0).then_some(Outcome::Returned), "{code}");
+    }
+}
+
+#[test]
+fn what_cannot_begin_is_refused_with_its_reason() {
+    let mut state = with_code("00");
+    let mut refused = |call: Call| state.execute(NETWORK, START, &call).unwrap_err();
+    assert_eq!(refused(call(ALICE, CONTRACT, 1_001, Vec::new())), ExecuteError::Funds);
+    assert_eq!(refused(Call { gas: 20_999, ..call(ALICE, CONTRACT, 0, Vec::new()) }), ExecuteError::Gas);
+}
+
+#[test]
+fn contracts_see_the_environment_that_is_signed_and_nothing_else() {
+    // Returns TIMESTAMP, NUMBER, CHAINID, COINBASE, PREVRANDAO, BASEFEE and the hash of the block before.
+    let code = "425f52436020524660405241606052446080524860a052600143034060c05260e05ff3";
+    let mut state = with_code(code);
+    let output = execute(&mut state, START, &call(ALICE, CONTRACT, 0, Vec::new())).output;
+    let words: Vec<u64> = output.chunks(32).map(|word| u64::from_be_bytes(word[24..].try_into().unwrap())).collect();
+    assert_eq!(words, [START.time.0 / 1000, START.height, chain_id(NETWORK), 0, 0, 0, 0]);
+    let later = Environment { height: 41, ..START };
+    let other = execute(&mut state, later, &call(ALICE, CONTRACT, 0, Vec::new())).output;
+    assert_ne!(output, other);
+}
+
+#[test]
+fn a_contract_pays_a_party_and_a_stranger_alike() {
+    // Sends 3 on to the address in the input, and reverts where that fails.
+    let mut state = with_code("5f5f5f5f60035f3561fffff115601557005b5f5ffd");
+    let stranger = Address([0x77; 20]);
+    for to in [BOB, stranger] {
+        let mut input = vec![0; 12];
+        input.extend(to.0);
+        assert_eq!(execute(&mut state, START, &call(ALICE, CONTRACT, 3, input)).outcome, Outcome::Returned);
+    }
+    let balance = |who| state.account(who).map(|account| account.balance);
+    assert_eq!(balance(BOB), Some(units(503)));
+    assert_eq!(balance(stranger), Some(units(3)));
+}
+
+#[test]
+fn the_receipt_is_of_the_last_round_only() {
+    let mut state = with_scribe([]);
+    execute(&mut state, START, &writing(&[(1, 1, 9)]));
+    let first = state.receipt().unwrap();
+    assert_eq!((first.caller, first.contract), (ALICE, SCRIBE));
+    execute(&mut state, START, &call(BOB, SCRIBE, 0, Vec::new()));
+    assert_eq!(state.receipt().unwrap().caller, BOB);
+    state.set_balance(BOB, units(7));
+    assert_eq!(state.receipt(), None, "a round that is no call has none");
+}
+
+#[test]
+fn code_that_is_not_what_its_hash_says_is_missing() {
+    let state = with_scribe([]);
+    let call = writing(&[(1, 1, 1)]);
+    let (witness, _) = state.witness(NETWORK, START, &call, &[]).unwrap();
+    for code in [None, Some(vec![0])] {
+        let outcome = witness.execute(NETWORK, START, &call, |_| code.clone());
+        assert!(matches!(outcome, Err(ExecuteError::Missing(Missing::Code(_)))), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_contract_can_be_created_by_whoever_has_a_part_of_the_state() {
+    let mut state = new_state();
+    // Code that puts 5 into slot 0 and leaves one byte of code.
+    let input = hex::decode("60055f555f5f5360015ff3").unwrap();
+    let call = Call { caller: ALICE, target: Target::Create, value: units(2), input, gas: 1_000_000 };
+    let (witness, _) = state.witness(NETWORK, START, &call, &[ALICE, BOB]).unwrap();
+    let forced = witness.execute(NETWORK, START, &call, |_| None).unwrap();
+    let full = execute(&mut state, START, &call);
+    assert_eq!((forced.root, &forced.execution), (state.root(), &full));
+    assert_eq!(state.account(full.receipt.contract).unwrap().balance, units(2));
+}

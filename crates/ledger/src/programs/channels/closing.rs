@@ -20,7 +20,7 @@ pub(super) fn snapshot(
     state: &Cosigned<ChannelState>,
 ) -> Result<(), Reject> {
     let id = state.body.channel;
-    let mut channel = load(view, id)?;
+    let mut channel = load(view, transaction, id)?;
     acts_for(transaction, &channel, side)?;
     if channel.phase != Phase::Active {
         return Err(Reject::ChannelPhase);
@@ -39,7 +39,7 @@ pub(super) fn close_solo(
     side: Side,
     state: Option<&Cosigned<ChannelState>>,
 ) -> Result<(), Reject> {
-    let mut channel = load(view, id)?;
+    let mut channel = load(view, transaction, id)?;
     authorised(transaction, channel.parties[side.index()])?;
     if channel.phase != Phase::Active {
         return Err(Reject::ChannelPhase);
@@ -67,7 +67,7 @@ pub(super) fn slash(
     state: &Cosigned<ChannelState>,
 ) -> Result<(), Reject> {
     let id = state.body.channel;
-    let mut channel = load(view, id)?;
+    let mut channel = load(view, transaction, id)?;
     acts_for(transaction, &channel, side)?;
     if channel.phase == Phase::Active {
         return Err(Reject::ChannelPhase);
@@ -90,7 +90,7 @@ pub(super) fn claim(
 ) -> Result<(), Reject> {
     let Promise { series, serial, amount, .. } = signed.promise;
     let Backing::Channel(id) = series.backing else { return Err(Reject::PromiseBacking) };
-    let mut channel = load(view, id)?;
+    let mut channel = load(view, transaction, id)?;
     acts_for(transaction, &channel, side)?;
     let (payee, payer) = (side.index(), side.other().index());
     if (series.payer, series.payee, series.asset) != (channel.parties[payer], channel.parties[payee], AssetId::WAY) {
@@ -118,7 +118,7 @@ pub(super) fn settle(
     transaction: &VerifiedTransaction,
     id: ChannelId,
 ) -> Result<(), Reject> {
-    let mut channel = load(view, id)?;
+    let mut channel = load(view, transaction, id)?;
     let Phase::Closing { by, .. } = channel.phase else { return Err(Reject::ChannelPhase) };
     if !is_locked(now, channel.phase) {
         return Err(Reject::ChannelLocked);
@@ -138,7 +138,7 @@ pub(super) fn close_mutual(
     close: &Cosigned<MutualClose>,
 ) -> Result<(), Reject> {
     let MutualClose { channel: id, balances, expires, .. } = close.body;
-    let mut channel = load(view, id)?;
+    let mut channel = load(view, transaction, id)?;
     if close.parties != channel.parties {
         return Err(Reject::ChannelParties);
     }

@@ -17,7 +17,7 @@ use byway_primitives::time::Span;
 use byway_primitives::{Amount, Decode, Hash};
 use byway_records::call::ForceProgress;
 use byway_records::channel::entry::{Code, code_key};
-use byway_records::channel::{CallOutcome, Channel, ForcedCall, ForcedReceipt, Phase, Position, Side};
+use byway_records::channel::{CallOutcome, Channel, ForcedCall, ForcedReceipt, Phase, Position, Side, Turn};
 use byway_records::genesis::CallPrices;
 use byway_records::{ProgramId, Reject, VerifiedTransaction};
 use byway_vm::{Address, Call, ExecuteError, Forced, Outcome, Target, Witness, code_hash};
@@ -40,7 +40,7 @@ pub(super) fn force_progress(
     force: &ForceProgress,
 ) -> Result<(), Reject> {
     let call = &force.call.call;
-    let mut channel = load(view, call.channel)?;
+    let mut channel = load(view, transaction, call.channel)?;
     let side = Side::BOTH.into_iter().find(|side| channel.parties[side.index()] == call.caller);
     let side = side.ok_or(Reject::ChannelParties)?;
     may_force(now, transaction, &channel, side)?;
@@ -64,15 +64,25 @@ pub(super) fn force_progress(
     }
     let is_new = position.is_some() || force.state.is_some();
     channel.phase = if is_new { phase } else { channel.phase };
+    if position.is_some() && channel.phase == Phase::Active {
+        channel.turn = Some(Turn { after: side, until: now.after(channel.lock) });
+    }
     channel.position = position.unwrap_or(channel.position);
+    channel.forced[side.index()] = now.commit;
     channel.receipt = Some(receipt);
     put(view, call.channel, &channel);
     Ok(())
 }
 
-/// The party itself may as long as the lock period is not over; its delegates only while the channel is closing.
+/// The party itself may as long as the lock period is not over, and no two rounds in a row while the channel is active; its
+/// delegates only while it is closing. A side forces one call in a commit.
 fn may_force(now: Moment<'_>, transaction: &VerifiedTransaction, channel: &Channel, side: Side) -> Result<(), Reject> {
+    if channel.forced[side.index()] == now.commit {
+        return Err(Reject::ChannelBusy);
+    }
+    let waits = channel.turn.is_some_and(|turn| turn.after == side && !now.passed(turn.until));
     match channel.phase {
+        Phase::Active if waits => Err(Reject::ChannelTurn),
         Phase::Active => authorised(transaction, channel.parties[side.index()]),
         Phase::Closing { .. } if is_locked(now, channel.phase) => Err(Reject::ChannelPhase),
         Phase::Closing { .. } => acts_for(transaction, channel, side),
@@ -83,7 +93,10 @@ fn may_force(now: Moment<'_>, transaction: &VerifiedTransaction, channel: &Chann
 fn check(now: Moment<'_>, channel: &Channel, force: &ForceProgress) -> Result<Witness, Reject> {
     let (call, environment) = (&force.call.call, force.environment);
     let base = &channel.position;
-    if base.round.checked_add(1) != Some(call.round) || call.gas > FORCED_GAS_MAX {
+    if now.time > call.expires {
+        return Err(Reject::ChannelExpired);
+    }
+    if base.round.checked_add(1) != Some(call.round) || call.base != base.root || call.gas > FORCED_GAS_MAX {
         return Err(Reject::ChannelCall);
     }
     let goes_back = environment.time < base.environment.time || environment.height < base.environment.height;

@@ -21,11 +21,15 @@
 //!
 //! **Lock.** Whatever changes the state while the channel is closing gives the other side a whole lock period to answer. A
 //! side may do so [`STREAK_MAX`] times before the other acts, so nobody alone can put off the end for long.
+//!
+//! **Turns.** While the channel is active, a side that has forced a round forces no other until the other party has acted, or
+//! has had a whole lock period to ([`Turn`]): otherwise calls that do nothing would take every round from the other's. And a
+//! side forces one call in a commit, so that each is executed on its own for both.
 
 use byway_primitives::{Amount, AssetId};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
-use byway_records::channel::{Channel, ChannelState, Cosigned, Environment, Phase, Position, Side};
+use byway_records::channel::{Channel, ChannelState, Cosigned, Environment, Phase, Position, Side, Turn};
 use byway_records::genesis::CallPrices;
 use byway_records::promise::ChannelId;
 use byway_records::{ProgramId, Reject, Value, VerifiedTransaction};
@@ -83,8 +87,12 @@ pub(crate) fn execute(
     }
 }
 
-fn load(view: &View<'_>, id: ChannelId) -> Result<Channel, Reject> {
-    view.load(ProgramId::CHANNELS, &channel_key(id)).ok_or(Reject::ChannelUnknown)
+/// A channel as it is after a transaction's signers have shown that they are there: whoever acts has had its turn.
+fn load(view: &View<'_>, transaction: &VerifiedTransaction, id: ChannelId) -> Result<Channel, Reject> {
+    let channel: Channel = view.load(ProgramId::CHANNELS, &channel_key(id)).ok_or(Reject::ChannelUnknown)?;
+    let awaited = |turn: &Turn| channel.parties[turn.after.other().index()];
+    let turn = channel.turn.filter(|turn| !transaction.is_authorised_by(awaited(turn)));
+    Ok(Channel { turn, ..channel })
 }
 
 fn put(view: &mut View<'_>, id: ChannelId, channel: &Channel) {

@@ -31,9 +31,10 @@ fn a_co_signed_state_beats_what_was_forced_of_its_round_and_of_later_ones() {
         let mut scene = Scene::new();
         let mut state = scene.state([DEPOSIT; 2]);
         scene.world.must(&scene.snapshot(ALICE, scene.signed(4, [DEPOSIT; 2])));
-        for _ in 0..forced {
-            let call = scene.vm_call(ALICE, BANK, 1_000, &[]);
-            scene.must_force(&mut state, &call, ALICE);
+        for turn in 0..forced {
+            let by = if turn % 2 == 0 { ALICE } else { BOB };
+            let call = scene.vm_call(by, BANK, 1_000, &[]);
+            scene.must_force(&mut state, &call, by);
         }
         assert_eq!((scene.round(), scene.channel().first_forced()), (4 + forced, Some(5)));
         scene.refuses(&scene.snapshot(BOB, scene.signed(4, [DEPOSIT; 2])), Reject::ChannelRound);

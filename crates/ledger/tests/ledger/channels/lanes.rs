@@ -138,6 +138,8 @@ fn no_forced_call_spends_what_is_in_a_lane() {
     scene.world.must(&scene.snapshot(BOB, scene.signed_position(position)));
     let call = scene.vm_call(ALICE, BANK, DEPOSIT - CAPACITY - RESERVE, &[]);
     scene.must_force(&mut state, &call, ALICE);
+    let idle = scene.vm_call(BOB, BANK, 0, &[]);
+    scene.must_force(&mut state, &idle, BOB);
     let parties = [ALICE, BOB].map(|person| scene.address(person));
     let witness = state.witness(scene.world.network, scene.now(), &call_of(&scene, 1), &parties).expect("it runs").0;
     let more = scene.forcing(scene.round() + 1, None, &call_of(&scene, RESERVE + 1), scene.now(), witness.to_bytes());

@@ -60,6 +60,8 @@ struct Model {
     /// The highest promise that Bob has shown.
     claim: u128,
     charged: [u128; 2],
+    /// Who may force no other round while the channel is active, and until when.
+    turn: Option<(usize, (u64, u64))>,
     accounts: [u128; 2],
     /// What the contracts' side of the last position is.
     state: State,
@@ -77,6 +79,11 @@ impl Model {
     /// The last round is one that both signed.
     fn takes(&self, offer: &Offer) -> bool {
         offer.round > self.signed && !offer.is_faulty
+    }
+
+    /// Whoever acts has had its turn.
+    fn acts(&mut self, who: usize) {
+        self.turn = self.turn.filter(|(after, _)| *after == who);
     }
 
     fn can_pay(&self, who: usize, price: u128) -> bool {
@@ -145,6 +152,7 @@ impl Run {
             lane: (0, 0),
             claim: 0,
             charged: [CHANNEL_PRICE, 0],
+            turn: None,
             accounts: [SAVED - DEPOSIT; 2],
             state: State::new(parties),
         };
@@ -248,6 +256,7 @@ impl Run {
                 Movement::Withdraw => model.accounts[who] += amount,
             }
             model.charged[who] += CHANNEL_PRICE;
+            model.acts(who);
             model.adopt(&offer);
         }
         self.execute(&draft, is_possible);
@@ -260,6 +269,7 @@ impl Run {
             model.stage == Stage::Active && model.takes(&offer) && model.can_pay(attempt.who, CHANNEL_PRICE);
         if is_possible {
             model.charged[attempt.who] += CHANNEL_PRICE;
+            model.acts(attempt.who);
             model.adopt(&offer);
         }
         let draft = self.scene.snapshot(attempt.who, offer.signed);
@@ -274,6 +284,7 @@ impl Run {
             && model.can_pay(who, CHANNEL_PRICE);
         if is_possible {
             model.charged[who] += CHANNEL_PRICE;
+            model.acts(who);
             if attempt.shows {
                 model.adopt(&offer);
             }
@@ -291,6 +302,7 @@ impl Run {
         let is_possible = stage.is_some() && model.takes(&offer) && model.can_pay(who, CHANNEL_PRICE);
         if let Some(stage) = stage.filter(|_| is_possible) {
             model.charged[who] += CHANNEL_PRICE;
+            model.acts(who);
             model.adopt(&offer);
             model.stage = stage;
         }
@@ -310,7 +322,9 @@ impl Run {
         let has = if attempt.shows { offer.balances[who] } else { self.model.balances[who] };
         let model = &mut self.model;
         let stage = model.prolonged(who, now).filter(|_| !model.is_over(now));
+        let waits = model.turn.is_some_and(|(after, until)| after == who && !(now.0 >= until.0 && now.1 >= until.1));
         let is_possible = stage.is_some()
+            && !(waits && model.stage == Stage::Active)
             && (!attempt.shows || model.takes(&offer))
             && has >= attempt.amount
             && model.can_pay(who, CHANNEL_PRICE + u128::from(GAS));
@@ -320,7 +334,11 @@ impl Run {
                 model.adopt(&offer);
             }
             let returns = has - attempt.amount >= RESERVE;
+            model.acts(who);
             if returns {
+                if model.stage == Stage::Active {
+                    model.turn = Some((who, (now.0 + LOCK.millis.0, now.1 + LOCK.commits)));
+                }
                 model.round += 1;
                 model.balances[who] -= attempt.amount;
                 model.state = after;
@@ -343,6 +361,7 @@ impl Run {
         let is_possible = stage.is_some() && is_new && model.can_pay(BOB, CHANNEL_PRICE);
         if let Some(stage) = stage.filter(|_| is_possible) {
             model.charged[BOB] += CHANNEL_PRICE;
+            model.acts(BOB);
             (model.claim, model.stage) = (amount, stage);
         }
         self.execute(&draft, is_possible);
@@ -382,6 +401,7 @@ impl Run {
         let is_possible = self.model.can_pay(who, CHANNEL_PRICE);
         if is_possible {
             self.model.charged[who] += CHANNEL_PRICE;
+            self.model.acts(who);
         }
         self.execute(&draft, is_possible);
     }
@@ -397,6 +417,8 @@ impl Run {
         assert_eq!((channel.signed, channel.position.round), (model.signed, model.round));
         assert_eq!(channel.position.balances, model.balances.map(units));
         assert_eq!(channel.position.root, model.state.root());
+        let turn = channel.turn.map(|turn| (turn.after.index(), (turn.until.time.0, turn.until.commits)));
+        assert_eq!(turn, model.turn);
         assert_eq!((channel.total, channel.charged), (units(model.total), model.charged.map(units)));
         let index = |side: Side| if side == Side::Initiator { 0 } else { 1 };
         let stage = match channel.phase {

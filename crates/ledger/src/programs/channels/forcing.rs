@@ -30,6 +30,8 @@ use crate::state::View;
 
 /// The most gas of a forced call: some tens of milliseconds.
 pub const FORCED_GAS_MAX: u64 = 5_000_000;
+/// The most gas of all forced calls of a commit, by what each may use: a snapshot full of them stops no kernel node.
+pub const COMMIT_GAS_MAX: u64 = 10_000_000;
 /// How old the time that a contract sees may be when the call is executed.
 pub const ENVIRONMENT_AGE_MAX: Span = Span::minutes(2);
 
@@ -43,7 +45,7 @@ pub(super) fn force_progress(
     let mut channel = load(view, transaction, call.channel)?;
     let side = Side::BOTH.into_iter().find(|side| channel.parties[side.index()] == call.caller);
     let side = side.ok_or(Reject::ChannelParties)?;
-    may_force(now, transaction, &channel, side)?;
+    may_force(now, transaction, &channel, side, call.gas)?;
     if let Some(state) = &force.state {
         if state.body.channel != call.channel {
             return Err(Reject::ChannelParties);
@@ -75,9 +77,15 @@ pub(super) fn force_progress(
 }
 
 /// The party itself may as long as the lock period is not over, and no two rounds in a row while the channel is active; its
-/// delegates only while it is closing. A side forces one call in a commit.
-fn may_force(now: Moment<'_>, transaction: &VerifiedTransaction, channel: &Channel, side: Side) -> Result<(), Reject> {
-    if channel.forced[side.index()] == now.commit {
+/// delegates only while it is closing. A side forces one call in a commit, and all together no more than a commit has gas for.
+fn may_force(
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    channel: &Channel,
+    side: Side,
+    gas: u64,
+) -> Result<(), Reject> {
+    if channel.forced[side.index()] == now.commit || now.forced_gas.saturating_add(gas) > COMMIT_GAS_MAX {
         return Err(Reject::ChannelBusy);
     }
     let waits = channel.turn.is_some_and(|turn| turn.after == side && !now.passed(turn.until));

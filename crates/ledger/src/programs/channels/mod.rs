@@ -32,7 +32,7 @@ use byway_records::channel::entry::channel_key;
 use byway_records::channel::{Channel, ChannelState, Cosigned, Environment, Phase, Position, Side, Turn};
 use byway_records::genesis::CallPrices;
 use byway_records::promise::ChannelId;
-use byway_records::{ProgramId, Reject, Value, VerifiedTransaction};
+use byway_records::{Call, ProgramId, Reject, Value, VerifiedTransaction};
 
 use super::accounts::credit;
 use super::system::pay_pool;
@@ -59,6 +59,14 @@ pub(crate) fn price(prices: &CallPrices, call: &ChannelsCall) -> Amount {
             Amount::cost(prices.channel, kib, 1).unwrap_or(Amount::MAX)
         }
         _ => Amount::ZERO,
+    }
+}
+
+/// The most gas that what a transaction has forced may have used.
+pub(crate) fn forced_gas(transaction: &VerifiedTransaction) -> u64 {
+    match transaction.call() {
+        Some(Call::Channels(ChannelsCall::ForceProgress(force))) => force.call.call.gas,
+        _ => 0,
     }
 }
 

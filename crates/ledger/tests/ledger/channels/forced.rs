@@ -3,8 +3,9 @@
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, Encode, Span, Time};
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{CallOutcome, Environment, ForcedCall, Lane, Position};
+use byway_records::channel::{CallOutcome, ChannelTerms, Environment, ForcedCall, Lane, Position};
 use byway_records::genesis::Wait;
+use byway_records::promise::ChannelId;
 use byway_records::{Call, Reject};
 use byway_vm::{Address, Call as VmCall, Outcome, State, Target};
 
@@ -244,6 +245,31 @@ fn a_side_forces_one_call_in_a_commit_and_takes_none_from_the_other() {
     let charged = before.map(|charged| units(charged.units() + CHANNEL_PRICE + u128::from(gas)));
     assert_eq!(scene.channel().charged, charged, "what was refused is not charged");
     scene.world.must(&of(&scene, ALICE));
+}
+
+#[test]
+fn a_commit_forces_no_more_than_it_has_gas_for_and_the_rest_is_handed_in_again() {
+    let mut scene = Scene::new();
+    let parties = [ALICE, BOB].map(|person| (scene.address(person), units(DEPOSIT / 2)));
+    let mut drafts = Vec::new();
+    for _ in 0..3 {
+        let (deposits, reserve) = ([units(DEPOSIT / 2); 2], units(DEPOSIT / 2));
+        let terms = ChannelTerms { deposits, reserve, ..super::terms(&scene.world) };
+        let id = scene.world.must(&draft(ChannelsCall::Create { terms }, &[ALICE, BOB]));
+        scene.id = ChannelId(id.0);
+        // It would take the reserve, and so makes no round: each side can force one on the same state.
+        let of = |person| VmCall { gas: 2_400_000, ..scene.vm_call(person, BANK, 1, &[]) };
+        drafts.extend([ALICE, BOB].map(|person| scene.force(&State::new(parties), None, &of(person), person)));
+    }
+    let transactions: Vec<_> = drafts.iter().map(|draft| scene.world.sign(draft)).collect();
+    let verdicts = scene.world.commit(&transactions);
+    assert_eq!(verdicts[..4], [Verdict::Final; 4]);
+    assert_eq!(verdicts[4..], [Verdict::Rejected(Reject::ChannelBusy); 2]);
+    let channel = scene.channel();
+    assert_eq!((channel.charged, channel.receipt), ([units(CHANNEL_PRICE), units(0)], None), "only its opening");
+    for draft in &drafts[4..] {
+        scene.world.must(draft);
+    }
 }
 
 /// The game of the examples, in a channel, of which the other player falls silent once it has lost.

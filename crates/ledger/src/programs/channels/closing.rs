@@ -73,7 +73,7 @@ pub(super) fn slash(
         return Err(Reject::ChannelPhase);
     }
     let position = accept(now, &channel, state, channel.total)?;
-    let phase = prolonged(now, &channel, side)?;
+    let phase = prolonged(now, &channel, side);
     charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     put(view, id, &Channel { phase, ..signed(channel, position) });
     Ok(())
@@ -105,7 +105,7 @@ pub(super) fn claim(
     if !is_higher || due <= channel.due()[payer] {
         return Err(Reject::ChannelClaim);
     }
-    let phase = prolonged(now, &channel, side)?;
+    let phase = prolonged(now, &channel, side);
     charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     channel.claims[payer] = Some(claim);
     put(view, id, &Channel { phase, ..channel });

@@ -23,7 +23,8 @@ use byway_records::{ProgramId, Reject, VerifiedTransaction};
 use byway_vm::{Address, Call, ExecuteError, Forced, Outcome, Target, Witness, code_hash};
 
 use super::{
-    accept, acts_for, charge, chargeable, check_balances, is_ahead, is_locked, is_paid, load, prolonged, put, signed,
+    accept, acts_for, charge, chargeable, check_balances, is_ahead, is_locked, is_paid, load, prolonged, prolongs, put,
+    signed,
 };
 use crate::programs::{Moment, authorised};
 use crate::state::View;
@@ -53,7 +54,10 @@ pub(super) fn force_progress(
         let position = accept(now, &channel, state, channel.total)?;
         channel = signed(channel, position);
     }
-    let phase = prolonged(now, &channel, side)?;
+    if !prolongs(channel.phase, side) {
+        return Err(Reject::ChannelStreak);
+    }
+    let phase = prolonged(now, &channel, side);
     let witness = check(now, &channel, force)?;
     let prices = &now.parameters.call_prices;
     let most = price(prices, call.gas)?;

@@ -20,7 +20,9 @@
 //! beyond that. So a channel always pays out exactly what went into it, less what was charged.
 //!
 //! **Lock.** Whatever changes the state while the channel is closing gives the other side a whole lock period to answer. A
-//! side may do so [`STREAK_MAX`] times before the other acts, so nobody alone can put off the end for long.
+//! side may do so [`STREAK_MAX`] times before the other acts, so nobody alone can put off the end for long. Beyond that it
+//! forces nothing more; but a newer co-signed state of its and its claims are still taken, and only give no more time. A
+//! watchful other side has had several lock periods to show its newest state, and nothing beats that.
 //!
 //! **Turns.** While the channel is active, a side that has forced a round forces no other until the other party has acted, or
 //! has had a whole lock period to ([`Turn`]): otherwise calls that do nothing would take every round from the other's. And a
@@ -153,14 +155,19 @@ fn signed(channel: Channel, position: Position) -> Channel {
 }
 
 /// The phase after `side` has shown the ledger something new: where the channel is closing, the other side has a whole lock
-/// period again.
-fn prolonged(now: Moment<'_>, channel: &Channel, side: Side) -> Result<Phase, Reject> {
-    let Phase::Closing { by, last, streak, .. } = channel.phase else { return Ok(channel.phase) };
-    let streak = if last == side { streak.saturating_add(1) } else { 1 };
-    if streak > STREAK_MAX {
-        return Err(Reject::ChannelStreak);
+/// period again, unless this one has prolonged it as often as it may.
+fn prolonged(now: Moment<'_>, channel: &Channel, side: Side) -> Phase {
+    let Phase::Closing { by, last, streak, .. } = channel.phase else { return channel.phase };
+    if !prolongs(channel.phase, side) {
+        return channel.phase;
     }
-    Ok(Phase::Closing { by, until: now.after(channel.lock), last: side, streak })
+    let streak = if last == side { streak.saturating_add(1) } else { 1 };
+    Phase::Closing { by, until: now.after(channel.lock), last: side, streak }
+}
+
+/// Whether something new of this side gives the other a lock period.
+fn prolongs(phase: Phase, side: Side) -> bool {
+    !matches!(phase, Phase::Closing { last, streak, .. } if last == side && streak >= STREAK_MAX)
 }
 
 fn is_locked(now: Moment<'_>, phase: Phase) -> bool {

@@ -121,7 +121,27 @@ fn a_claim_gives_the_other_side_time_and_cannot_be_repeated_without_end() {
         scene.world.must(&claim(BOB, promise(&scene, ALICE, BOB, 1, amount)));
         scene.refuses(&scene.settle(), Reject::ChannelLocked);
     }
-    scene.refuses(&claim(BOB, promise(&scene, ALICE, BOB, 1, 5)), Reject::ChannelStreak);
+    // A fifth is still paid, but gives no more time.
+    let phase = scene.channel().phase;
+    scene.world.must(&claim(BOB, promise(&scene, ALICE, BOB, 1, 5)));
+    assert_eq!((scene.channel().phase, scene.channel().due()), (phase, [units(5), units(0)]));
+}
+
+#[test]
+fn whoever_has_closed_and_forced_is_still_paid_its_promises() {
+    let mut scene = Scene::new();
+    let position = with_lane(&scene, 1, CAPACITY, (0, 0));
+    let mut state = scene.state(position.balances.map(|balance| balance.units()));
+    state.set_balance(BANK, units(0));
+    scene.world.must(&scene.close(BOB, Some(scene.signed_position(position))));
+    for _ in 0..3 {
+        let call = scene.vm_call(BOB, BANK, 1_000, &[]);
+        scene.must_force(&mut state, &call, BOB);
+    }
+    let call = scene.vm_call(BOB, BANK, 1_000, &[]);
+    scene.refuses(&scene.force(&state, None, &call, BOB), Reject::ChannelStreak);
+    scene.world.must(&claim(BOB, promise(&scene, ALICE, BOB, 1, CAPACITY)));
+    assert_eq!(scene.channel().due(), [units(CAPACITY), units(0)]);
 }
 
 fn call_of(scene: &Scene, value: u128) -> byway_vm::Call {

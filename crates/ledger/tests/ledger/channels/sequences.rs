@@ -99,12 +99,15 @@ impl Model {
         matches!(self.stage, Stage::Closing { until, .. } if now.0 >= until.0 && now.1 >= until.1)
     }
 
-    /// The stage after something new of `who`; `None` where it may not any more.
-    fn prolonged(&self, who: usize, now: (u64, u64)) -> Option<Stage> {
-        let Stage::Closing { by, last, streak, .. } = self.stage else { return Some(self.stage.clone()) };
+    /// The stage after something new of `who`, and whether that gives more time.
+    fn prolonged(&self, who: usize, now: (u64, u64)) -> (Stage, bool) {
+        let Stage::Closing { by, last, streak, .. } = self.stage else { return (self.stage.clone(), true) };
         let streak = if last == who { streak + 1 } else { 1 };
+        if streak > STREAK_MAX {
+            return (self.stage.clone(), false);
+        }
         let until = (now.0 + LOCK.millis.0, now.1 + LOCK.commits);
-        (streak <= STREAK_MAX).then_some(Stage::Closing { by, until, last: who, streak })
+        (Stage::Closing { by, until, last: who, streak }, true)
     }
 
     fn due(&self, claim: u128) -> u128 {
@@ -298,7 +301,7 @@ impl Run {
     fn slash(&mut self, attempt: &Attempt) {
         let (offer, now, who) = (self.offer(attempt, self.model.total), self.next(), attempt.who);
         let model = &mut self.model;
-        let stage = model.prolonged(who, now).filter(|stage| *stage != Stage::Active);
+        let stage = Some(model.prolonged(who, now).0).filter(|stage| *stage != Stage::Active);
         let is_possible = stage.is_some() && model.takes(&offer) && model.can_pay(who, CHANNEL_PRICE);
         if let Some(stage) = stage.filter(|_| is_possible) {
             model.charged[who] += CHANNEL_PRICE;
@@ -321,7 +324,8 @@ impl Run {
         let gas = after.execute(self.scene.world.network, self.scene.now(), &call).map(|execution| execution.gas_used);
         let has = if attempt.shows { offer.balances[who] } else { self.model.balances[who] };
         let model = &mut self.model;
-        let stage = model.prolonged(who, now).filter(|_| !model.is_over(now));
+        let (stage, prolongs) = model.prolonged(who, now);
+        let stage = Some(stage).filter(|_| prolongs && !model.is_over(now));
         let waits = model.turn.is_some_and(|(after, until)| after == who && !(now.0 >= until.0 && now.1 >= until.1));
         let is_possible = stage.is_some()
             && !(waits && model.stage == Stage::Active)
@@ -356,7 +360,7 @@ impl Run {
         let promise = promise.sign(&self.scene.world.people[ALICE].identity);
         let draft = draft(ChannelsCall::Claim { side: Side::Responder, promise }, &[BOB]);
         let model = &mut self.model;
-        let stage = model.prolonged(BOB, now).filter(|stage| *stage != Stage::Active);
+        let stage = Some(model.prolonged(BOB, now).0).filter(|stage| *stage != Stage::Active);
         let is_new = amount > model.claim && model.due(amount) > model.due(model.claim);
         let is_possible = stage.is_some() && is_new && model.can_pay(BOB, CHANNEL_PRICE);
         if let Some(stage) = stage.filter(|_| is_possible) {

@@ -24,7 +24,7 @@ pub struct Channel {
     /// The last co-signed round that the ledger was shown. Rounds after it were forced.
     pub signed: u64,
     pub position: Position,
-    /// The highest promise by each party out of its lane that the other has shown.
+    /// The promise by each party out of its lane, of those that the other has shown, that makes most due.
     pub claims: [Option<Settled>; 2],
     pub phase: Phase,
     /// Of the last call that was forced.

@@ -100,9 +100,10 @@ pub(super) fn claim(
         return Err(Reject::ChannelPhase);
     }
     let claim = Settled { serial, amount };
-    let is_higher = channel.claims[payer].is_none_or(|last| (serial, amount) > (last.serial, last.amount));
+    // Of several the one counts that makes most due: a promise of a late serial and next to nothing, handed in by a delegate of the
+    // payee's, must not void what is really owed.
     let due = channel.position.lanes[payer].due(claim);
-    if !is_higher || due <= channel.due()[payer] {
+    if due <= channel.due()[payer] {
         return Err(Reject::ChannelClaim);
     }
     let phase = prolonged(now, &channel, side);

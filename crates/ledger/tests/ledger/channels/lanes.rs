@@ -144,6 +144,19 @@ fn whoever_has_closed_and_forced_is_still_paid_its_promises() {
     assert_eq!(scene.channel().due(), [units(CAPACITY), units(0)]);
 }
 
+#[test]
+fn a_promise_of_next_to_nothing_voids_no_claim() {
+    let mut scene = Scene::new();
+    let (channel, delegates) = (scene.id, vec![scene.world.id(CAROL)]);
+    scene.world.must(&draft(ChannelsCall::SetDelegates { channel, side: Side::Responder, delegates }, &[BOB]));
+    scene.world.must(&scene.close(ALICE, Some(signed(&scene, 1, (0, 0)))));
+    let void = ChannelsCall::Claim { side: Side::Responder, promise: promise(&scene, ALICE, BOB, u64::MAX, 1) };
+    scene.world.must(&draft(void.clone(), &[CAROL]));
+    scene.world.must(&claim(BOB, promise(&scene, ALICE, BOB, 1, 300_000)));
+    scene.refuses(&draft(void, &[CAROL]), Reject::ChannelClaim);
+    assert_eq!(scene.channel().due(), [units(300_000), units(0)]);
+}
+
 fn call_of(scene: &Scene, value: u128) -> byway_vm::Call {
     scene.vm_call(ALICE, BANK, value, &[])
 }

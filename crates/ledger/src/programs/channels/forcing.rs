@@ -61,7 +61,9 @@ pub(super) fn force_progress(
     let witness = check(now, &channel, force)?;
     let prices = &now.parameters.call_prices;
     let most = price(prices, call.gas)?;
-    if !is_paid(transaction, most) && most > chargeable(&channel, side) {
+    // Whether a delegate shows a good witness the party can't know, so it does not pay for a bad one.
+    let is_party = transaction.is_authorised_by(channel.parties[side.index()]);
+    if !is_paid(transaction, most) && (!is_party || most > chargeable(&channel, side)) {
         return Err(Reject::ChannelFee);
     }
     let (receipt, position) = run(view, now, &channel, force, &witness)?;

@@ -14,7 +14,8 @@
 //!
 //! **Money.** A channel is funded from the parties' [accounts](super::accounts) and pays into them. What states divide is its
 //! *total*. What the ledger charges a side for a call is taken out of that side's part at the end; it is never more than
-//! the reserve, which every state leaves both sides, so that it is always there ([`charge`]). Whoever has no reserve left
+//! the reserve, which every state leaves both sides, so that it is always there ([`charge`]). Delegates leave the party some of
+//! it, and pay for calls that they force with their transaction's fee. Whoever has no reserve left
 //! pays with its transaction's fee. At the end, what contracts hold goes to the parties as they agreed when they
 //! opened the channel. What is in a *lane* goes to the payee as far as it has shown a promise for it, and back to the payer
 //! beyond that. So a channel always pays out exactly what went into it, less what was charged.
@@ -190,11 +191,19 @@ fn charge(
     if is_paid(transaction, price) {
         return Ok(());
     }
-    if price > chargeable(channel, side) {
+    let party = channel.parties[side.index()];
+    let kept = if transaction.is_authorised_by(party) { Amount::ZERO } else { kept_for(channel, price) };
+    if price > chargeable(channel, side).saturating_sub(kept) {
         return Err(Reject::ChannelFee);
     }
     take(view, channel, side, price);
     Ok(())
+}
+
+/// What others than the party itself must leave of its reserve, where each call costs `price`: half of the least that a reserve
+/// may be, with which the party can close, answer, claim and settle.
+fn kept_for(channel: &Channel, price: Amount) -> Amount {
+    Amount::cost(price, RESERVE_CALLS / 2, 1).unwrap_or(channel.reserve)
 }
 
 /// What of a side's reserve is not charged yet.

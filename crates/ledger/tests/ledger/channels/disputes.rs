@@ -3,12 +3,12 @@
 use byway_primitives::Span;
 use byway_records::Reject;
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{Phase, Side};
+use byway_records::channel::{ChannelTerms, Phase, Side};
 use byway_records::genesis::Wait;
 use byway_vm::State;
 
-use super::{BANK, DEPOSIT, LOCK, RESERVE, SAVED, Scene, draft, side_of};
-use crate::world::{ALICE, BOB, CAROL, CHANNEL_PRICE};
+use super::{BANK, DEPOSIT, GAS, LOCK, RESERVE, SAVED, Scene, draft, side_of};
+use crate::world::{ALICE, BOB, CAROL, CHANNEL_PRICE, Draft, units};
 
 #[test]
 fn a_partner_that_closes_with_an_old_state_is_answered() {
@@ -153,7 +153,13 @@ fn delegates_show_states_and_force_while_closing_and_do_nothing_else() {
     scene.world.must(&scene.close(ALICE, None));
     let slash = ChannelsCall::Slash { side: Side::Responder, state: scene.signed(2, [DEPOSIT; 2]) };
     scene.world.must(&as_carol(slash));
-    scene.world.must(&scene.force(&state(&scene), None, &call, CAROL));
+    // It pays for that itself, and leaves the party half of the least reserve.
+    let force = scene.force(&state(&scene), None, &call, CAROL);
+    scene.refuses(&force, Reject::ChannelFee);
+    let fee = units(CHANNEL_PRICE + u128::from(GAS));
+    let charged = scene.channel().charged;
+    scene.world.must(&scene.world.funded(scene.world.coin(CAROL), Draft { fee, ..force }));
+    assert_eq!((scene.round(), scene.channel().charged), (3, charged));
     let of_alice = scene.vm_call(ALICE, BANK, 1_000, &[]);
     scene.refuses(&scene.force(&state(&scene), None, &of_alice, CAROL), Reject::NotAuthorised);
 }
@@ -173,6 +179,27 @@ fn what_delegates_have_shown_keeps_no_newest_state_from_being_taken() {
     scene.wait();
     scene.world.must(&scene.settle());
     assert_eq!(scene.accounts()[1], SAVED - DEPOSIT + 8_000_000 - 6 * CHANNEL_PRICE);
+}
+
+#[test]
+fn delegates_leave_the_party_what_it_needs_to_close_and_to_answer() {
+    let reserve = 8 * CHANNEL_PRICE;
+    let mut scene = Scene::with(|terms| ChannelTerms { reserve: units(reserve), ..terms });
+    let (channel, delegates) = (scene.id, vec![scene.world.id(CAROL)]);
+    scene.world.must(&draft(ChannelsCall::SetDelegates { channel, side: Side::Responder, delegates }, &[BOB]));
+    let snapshot = |scene: &Scene, round| {
+        let state = scene.signed(round, [DEPOSIT; 2]);
+        draft(ChannelsCall::SnapshotSolo { side: Side::Responder, state }, &[CAROL])
+    };
+    for round in 1..=3 {
+        scene.world.must(&snapshot(&scene, round));
+    }
+    scene.refuses(&snapshot(&scene, 4), Reject::ChannelFee);
+    scene.world.must(&scene.close(BOB, None));
+    for round in 4..=6 {
+        scene.world.must(&scene.slash(BOB, scene.signed(round, [DEPOSIT; 2])));
+    }
+    assert_eq!(scene.channel().charged[1], units(reserve));
 }
 
 #[test]

@@ -10,7 +10,8 @@
 //! ledger work for nothing.
 //!
 //! **Time.** A contract sees the time and height that the forcer names. They never go back from the state that is built on, are
-//! not ahead of the ledger's, and at most [`ENVIRONMENT_AGE_MAX`] old. So the forcer knows the result before it asks
+//! not ahead of the ledger's, and the time is at most [`ENVIRONMENT_AGE_MAX`] old, the height by no more checkpoints than come
+//! in that time at the fastest. So the forcer knows the result before it asks
 //! for it, and nobody can act today as if a deadline of last week were not over.
 
 use byway_primitives::time::Span;
@@ -114,7 +115,11 @@ fn check(now: Moment<'_>, channel: &Channel, force: &ForceProgress) -> Result<Wi
         return Err(Reject::ChannelCall);
     }
     let goes_back = environment.time < base.environment.time || environment.height < base.environment.height;
-    if goes_back || is_ahead(now, environment) || now.time.since(environment.time) > ENVIRONMENT_AGE_MAX {
+    // As many checkpoints as come in that time at the fastest.
+    let delay = now.parameters.checkpoint_delay.0.max(1);
+    let is_low = now.height.0.saturating_sub(environment.height) > ENVIRONMENT_AGE_MAX.0 / delay;
+    let is_old = is_low || now.time.since(environment.time) > ENVIRONMENT_AGE_MAX;
+    if goes_back || is_ahead(now, environment) || is_old {
         return Err(Reject::ChannelEnvironment);
     }
     let witness = Witness::from_bytes(&force.witness).map_err(|_| Reject::ChannelWitness)?;

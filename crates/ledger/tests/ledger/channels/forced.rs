@@ -156,6 +156,21 @@ fn a_contract_is_not_shown_a_time_of_long_ago() {
 }
 
 #[test]
+fn a_contract_is_not_shown_a_height_of_long_ago() {
+    let (mut scene, state) = with_code(&super::BANK_CODE);
+    let call = scene.vm_call(ALICE, CONTRACT, 1_000, &[]);
+    // Two minutes have 480 quarters of a second.
+    while scene.world.ledger.last_checkpoint().expect("there is one").height.0 < 480 {
+        scene.world.wait(Wait { millis: Span::seconds(31), commits: 1 });
+    }
+    scene.refuses(&scene.force(&state, None, &call, ALICE), Reject::ChannelEnvironment);
+    let parties = [ALICE, BOB].map(|person| scene.address(person));
+    let recent = Environment { height: 1, ..scene.now() };
+    let witness = state.witness(scene.world.network, recent, &call, &parties).expect("it runs").0.to_bytes();
+    scene.world.must(&draft(scene.forcing(2, None, &call, recent, witness), &[ALICE]));
+}
+
+#[test]
 fn accounts_that_are_not_what_the_state_says_are_not_forced_on() {
     let (mut scene, state) = with_code(&super::BANK_CODE);
     let lying = Position { balances: [units(DEPOSIT - 5), units(DEPOSIT + 5)], ..position_of(&scene, &state, 2) };

@@ -7,7 +7,7 @@ use byway_records::state::Settled;
 use byway_records::{Backing, Reject, VerifiedTransaction};
 
 use super::{
-    accept, acts_for, charge, check_balances, is_locked, is_paid, load, pay_out, prolonged, put, signed, take,
+    accept, acts_for, charge, check_balances, is_locked, is_paid, load, pay_out, prolonged, put, shown, signed, take,
 };
 use crate::programs::{Moment, authorised};
 use crate::state::View;
@@ -49,8 +49,7 @@ pub(super) fn close_solo(
         if state.body.channel != id {
             return Err(Reject::ChannelParties);
         }
-        let position = accept(now, &channel, state, channel.total)?;
-        channel = signed(channel, position);
+        channel = shown(now, channel, state)?;
     }
     check_balances(&channel, &channel.position, channel.total)?;
     let until = now.after(channel.lock);

@@ -24,8 +24,7 @@ use byway_records::{ProgramId, Reject, VerifiedTransaction};
 use byway_vm::{Address, Call, ExecuteError, Forced, Outcome, Target, Witness, code_hash};
 
 use super::{
-    accept, acts_for, charge, chargeable, check_balances, is_ahead, is_locked, is_paid, load, prolonged, prolongs, put,
-    signed,
+    acts_for, charge, chargeable, check_balances, is_ahead, is_locked, is_paid, load, prolonged, prolongs, put, shown,
 };
 use crate::programs::{Moment, authorised};
 use crate::state::View;
@@ -48,12 +47,12 @@ pub(super) fn force_progress(
     let side = Side::BOTH.into_iter().find(|side| channel.parties[side.index()] == call.caller);
     let side = side.ok_or(Reject::ChannelParties)?;
     may_force(now, transaction, &channel, side, call.gas)?;
+    let known = channel.signed;
     if let Some(state) = &force.state {
         if state.body.channel != call.channel {
             return Err(Reject::ChannelParties);
         }
-        let position = accept(now, &channel, state, channel.total)?;
-        channel = signed(channel, position);
+        channel = shown(now, channel, state)?;
     }
     if !prolongs(channel.phase, side) {
         return Err(Reject::ChannelStreak);
@@ -71,7 +70,7 @@ pub(super) fn force_progress(
     if !is_paid(transaction, most) {
         charge(view, transaction, &mut channel, side, price(prices, receipt.gas_used)?)?;
     }
-    let is_new = position.is_some() || force.state.is_some();
+    let is_new = position.is_some() || channel.signed > known;
     channel.phase = if is_new { phase } else { channel.phase };
     if position.is_some() && channel.phase == Phase::Active {
         channel.turn = Some(Turn { after: side, until: now.after(channel.lock) });

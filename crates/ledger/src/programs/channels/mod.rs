@@ -137,6 +137,18 @@ fn accept(
     if is_ahead(now, position.environment) { Err(Reject::ChannelEnvironment) } else { Ok(position) }
 }
 
+/// The channel with a state to go on from: a newer one, or that which it is in. The other side may have shown the same state
+/// just before, and must not thwart by that what comes with it.
+fn shown(now: Moment<'_>, channel: Channel, state: &Cosigned<ChannelState>) -> Result<Channel, Reject> {
+    let ChannelState { total, position, .. } = state.body;
+    let is_there = channel.signed == position.round && channel.position == position;
+    if is_there && (state.parties, total) == (channel.parties, channel.total) {
+        return Ok(channel);
+    }
+    let position = accept(now, &channel, state, channel.total)?;
+    Ok(signed(channel, position))
+}
+
 /// Whether both parties keep the reserve and have no more than there is: while the channel is open as much as at its end.
 fn check_balances(channel: &Channel, position: &Position, total: Amount) -> Result<(), Reject> {
     if position.balances.iter().any(|balance| *balance < channel.reserve) {

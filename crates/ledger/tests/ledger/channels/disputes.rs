@@ -203,6 +203,21 @@ fn delegates_leave_the_party_what_it_needs_to_close_and_to_answer() {
 }
 
 #[test]
+fn what_comes_with_a_state_is_not_thwarted_by_showing_that_before() {
+    for closes in [true, false] {
+        let mut scene = Scene::new();
+        let newest = scene.signed(3, [4_000_000, 6_000_000]);
+        let state = scene.state([4_000_000, 6_000_000]);
+        let call = scene.vm_call(BOB, BANK, 1_000, &[]);
+        let force = scene.force(&state, Some(newest), &call, BOB);
+        let close = scene.close(BOB, Some(newest));
+        scene.world.must(&scene.snapshot(ALICE, newest));
+        scene.world.must(if closes { &close } else { &force });
+        assert_eq!((scene.channel().signed, scene.round()), (3, if closes { 3 } else { 4 }));
+    }
+}
+
+#[test]
 fn every_call_has_its_phases() {
     let mut scene = Scene::new();
     let state = scene.state([DEPOSIT; 2]);

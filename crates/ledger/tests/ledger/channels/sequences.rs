@@ -86,6 +86,12 @@ impl Model {
         self.turn = self.turn.filter(|(after, _)| *after == who);
     }
 
+    /// The position that the ledger has is the one that is offered, and nothing was forced since.
+    fn knows(&self, offer: &Offer) -> bool {
+        let same = (self.balances, self.lane, self.state.root()) == (offer.balances, offer.lane, offer.state.root());
+        (offer.round, offer.round) == (self.signed, self.round) && same && !offer.is_faulty
+    }
+
     fn can_pay(&self, who: usize, price: u128) -> bool {
         self.charged[who] + price <= RESERVE
     }
@@ -283,7 +289,7 @@ impl Run {
         let (offer, now, who) = (self.offer(attempt, self.model.total), self.next(), attempt.who);
         let model = &mut self.model;
         let is_possible = model.stage == Stage::Active
-            && (!attempt.shows || model.takes(&offer))
+            && (!attempt.shows || model.takes(&offer) || model.knows(&offer))
             && model.can_pay(who, CHANNEL_PRICE);
         if is_possible {
             model.charged[who] += CHANNEL_PRICE;
@@ -329,11 +335,12 @@ impl Run {
         let waits = model.turn.is_some_and(|(after, until)| after == who && !(now.0 >= until.0 && now.1 >= until.1));
         let is_possible = stage.is_some()
             && !(waits && model.stage == Stage::Active)
-            && (!attempt.shows || model.takes(&offer))
+            && (!attempt.shows || model.takes(&offer) || model.knows(&offer))
             && has >= attempt.amount
             && model.can_pay(who, CHANNEL_PRICE + u128::from(GAS));
         if let Some(stage) = stage.filter(|_| is_possible) {
             model.charged[who] += CHANNEL_PRICE + u128::from(gas.expect("it can be executed"));
+            let is_shown = attempt.shows && offer.round > model.signed;
             if attempt.shows {
                 model.adopt(&offer);
             }
@@ -347,7 +354,7 @@ impl Run {
                 model.balances[who] -= attempt.amount;
                 model.state = after;
             }
-            if returns || attempt.shows {
+            if returns || is_shown {
                 model.stage = stage;
             }
         }

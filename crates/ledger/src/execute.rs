@@ -9,7 +9,7 @@ use crate::content;
 use crate::judge::{Refused, judge};
 use crate::kept::Kept;
 use crate::ledger::{Commit, Executed, Ledger, NewCheckpoint, Verdict};
-use crate::programs::{Moment, kernel_nodes, offers, system};
+use crate::programs::{Moment, channels, kernel_nodes, offers, system};
 use crate::range::TransactionRange;
 use crate::state::Programs;
 use crate::stored::{
@@ -53,6 +53,7 @@ impl Ledger {
             network: self.network,
             parameters: &self.parameters,
             members_min: self.members_min,
+            forced_gas: 0,
         };
         let room = self.parameters.checkpoint_bytes;
         let mut execution = Execution {
@@ -93,6 +94,7 @@ impl Ledger {
             network: self.network,
             parameters: &self.parameters,
             members_min: self.members_min,
+            forced_gas: 0,
         }
     }
 
@@ -224,6 +226,7 @@ impl<'a> Execution<'a, '_> {
         match judge(transaction, self.now, &mut self.kept, self.programs) {
             Ok(writes) => {
                 self.programs.apply(writes);
+                self.now.forced_gas += channels::forced_gas(transaction);
                 self.finalise(transaction);
                 Verdict::Final
             }

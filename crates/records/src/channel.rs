@@ -13,12 +13,12 @@
 //! | [`MutualClose`] | both | pay out at once |
 //! | [`ForcedCall`] | one | execute that call on the state of the round before |
 //!
-//! What both sign about the ledger carries a time limit: whoever holds it can't keep it until it hurts.
+//! What is signed about the ledger carries a time limit: whoever holds it can't keep it until it hurts.
 
 use byway_crypto::identity::SignatureError;
 use byway_crypto::{IdentitySecret, IdentitySignature, Purpose};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Amount, IdentityId, NetworkId, Time};
+use byway_primitives::{Amount, Hash, IdentityId, NetworkId, Time};
 
 use crate::genesis::Wait;
 use crate::promise::ChannelId;
@@ -26,7 +26,7 @@ use crate::promise::ChannelId;
 pub mod entry;
 pub mod position;
 
-pub use entry::{CallOutcome, Channel, ForcedReceipt, Phase};
+pub use entry::{CallOutcome, Channel, ForcedReceipt, Phase, Turn};
 pub use position::{Environment, Lane, Position};
 
 /// Bytes of a forced call's input: with a witness it fits into the body of a ledger call.
@@ -110,8 +110,12 @@ pub struct MutualClose {
 pub struct ForcedCall {
     pub network: NetworkId,
     pub channel: ChannelId,
-    /// The round that it makes.
+    /// The round that it makes …
     pub round: u64,
+    /// … of the state with this root, and of no other of the round before.
+    pub base: Hash,
+    /// Not executed after this, and so shown no later time either.
+    pub expires: Time,
     pub caller: IdentityId,
     pub contract: [u8; 20],
     pub value: Amount,
@@ -353,6 +357,8 @@ impl Encode for ForcedCall {
         out.value(&self.network);
         out.value(&self.channel.0);
         out.varint(self.round);
+        out.value(&self.base);
+        out.value(&self.expires);
         out.value(&self.caller);
         out.raw(&self.contract);
         out.value(&self.value);
@@ -367,6 +373,8 @@ impl Decode for ForcedCall {
             network: input.value()?,
             channel: ChannelId(input.value()?),
             round: input.u64()?,
+            base: input.value()?,
+            expires: input.value()?,
             caller: input.value()?,
             contract: input.array()?,
             value: input.value()?,

@@ -135,6 +135,8 @@ rejects! {
     144 CodeKnown "this code is registered already",
     145 CodeBad "no contract can have this code",
     146 ChannelClaim "the promise claims nothing new of the other side's lane",
+    147 ChannelBusy "no more calls are forced in this commit: hand it in again",
+    148 ChannelTurn "this side has forced the last round, and the other still has time to act",
 }
 
 impl Encode for Reject {

@@ -7,6 +7,8 @@ use byway_records::tree::PartialTree;
 use revm::context::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, Output};
 use revm::context::{BlockEnv, Context, TxEnv};
 use revm::database_interface::DBErrorMarker;
+use revm::handler::EthPrecompiles;
+use revm::precompile::Precompiles;
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address as EvmAddress, B256, Bytes, KECCAK_EMPTY, TxKind, U256};
 use revm::state::{Account as EvmAccount, AccountInfo, Bytecode, EvmState};
@@ -16,6 +18,9 @@ use crate::account::{Account, Address, Contract, Receipt, account_key, code_hash
 use crate::call::{Call, Environment, Outcome, Target, chain_id};
 
 pub(crate) type Word = [u8; 32];
+
+/// The upgrade of Ethereum whose rules hold.
+const RULES: SpecId = SpecId::CANCUN;
 
 /// What an execution needs and is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -141,10 +146,11 @@ pub(crate) fn execute<S: Source>(
     let chain_id = chain_id(network);
     let context = Context::mainnet().with_db(Reading { source, touched: Touched::default() });
     let context = context.modify_cfg_chained(|cfg| {
-        cfg.set_spec_and_mainnet_gas_params(SpecId::CANCUN);
+        cfg.set_spec_and_mainnet_gas_params(RULES);
         cfg.chain_id = chain_id;
     });
-    let mut evm = context.with_block(block(environment)).build_mainnet();
+    let evm = context.with_block(block(environment)).build_mainnet();
+    let mut evm = evm.with_precompiles(precompiles());
     let result = evm.transact_one(transaction(call, nonce, chain_id));
     let state = evm.finalize();
     let mut touched = std::mem::take(&mut evm.ctx.journaled_state.database.touched);
@@ -159,6 +165,13 @@ pub(crate) fn execute<S: Source>(
     let gas_used = result.tx_gas_used();
     let receipt = Receipt { caller: call.caller, contract, outcome, gas_used, output: code_hash(&output) };
     Ok(Execution { outcome, gas_used, output, receipt, changes, touched })
+}
+
+/// The precompiled contracts at addresses 1 to 4: those of Ethereum's first upgrade. Later ones are many times dearer to
+/// execute for what they cost in gas, or in code that others don't agree with.
+fn precompiles() -> EthPrecompiles {
+    // Named with the upgrade whose rules hold, or those of that would be put in their place.
+    EthPrecompiles { precompiles: Precompiles::homestead(), spec: RULES }
 }
 
 fn block(environment: Environment) -> BlockEnv {

@@ -19,8 +19,9 @@
 //! | `CHAINID` | a number made of the network's id |
 //! | `COINBASE`, `PREVRANDAO`, `BLOCKHASH`, `BASEFEE`, `GASPRICE`, `BLOBBASEFEE` (but for its least, 1) | zero: nothing here is random or paid for in gas |
 //!
-//! Precompiled contracts are those of the Berlin upgrade, addresses 1 to 9. The one at 10, which checks KZG proofs, is not
-//! there: the library that it needs is written in C.
+//! Precompiled contracts are those at addresses 1 to 4: recovery of a signer, SHA-256, RIPEMD-160, the identity. Under the
+//! others (powers of large numbers, curves, BLAKE2, KZG proofs) there is nothing: their gas was set for implementations
+//! that are many times faster than those which need no C.
 //!
 //! **Not here.** Who may call, what a call costs, and what becomes of balances afterwards: that is the ledger's program
 //! and the channel's protocol.

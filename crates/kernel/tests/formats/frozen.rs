@@ -143,7 +143,7 @@ const FROZEN_ANSWERS: [&str; 41] = [
     "light no body: 3 77d7884814907cdd",
     "light entry: 712 133fd68e0ae38fb2",
     "light absent entry: 475 8a030b3a7904bdb1",
-    "light empty program: 378 5389b4c1ca0c44b2",
+    "light empty program: 411 c3f2933e888ce9d1",
     "light no entry: 3 7c9864b846edf3c7",
 ];
 const FROZEN_STEP: &str = "step: 626 81b84f801bddf039";

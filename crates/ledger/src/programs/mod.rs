@@ -36,6 +36,8 @@ pub(crate) struct Moment<'a> {
     pub parameters: &'a Parameters,
     /// The fewest kernel nodes that may count.
     pub members_min: usize,
+    /// Gas that calls forced before in this commit may have used.
+    pub forced_gas: u64,
 }
 
 impl Moment<'_> {

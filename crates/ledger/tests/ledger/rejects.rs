@@ -159,7 +159,9 @@ fn offender(world: &World, reservation: ReservationId, reason: Reject) -> Draft 
         | Reject::ChannelWitness
         | Reject::CodeKnown
         | Reject::CodeBad
-        | Reject::ChannelClaim => {
+        | Reject::ChannelClaim
+        | Reject::ChannelBusy
+        | Reject::ChannelTurn => {
             unreachable!("there is no channel here; see `channels`")
         }
         Reject::UpgradePast => world.upgrade(owner_of(0), 0, Upgrade { protocol: 2, at: Height(0) }),

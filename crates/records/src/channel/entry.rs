@@ -24,11 +24,22 @@ pub struct Channel {
     /// The last co-signed round that the ledger was shown. Rounds after it were forced.
     pub signed: u64,
     pub position: Position,
-    /// The highest promise by each party out of its lane that the other has shown.
+    /// The promise by each party out of its lane, of those that the other has shown, that makes most due.
     pub claims: [Option<Settled>; 2],
     pub phase: Phase,
     /// Of the last call that was forced.
     pub receipt: Option<ForcedReceipt>,
+    /// The commit in which each side last forced a call; 0 where it never did.
+    pub forced: [u64; 2],
+    /// Who is to wait for the other after a round that it forced while the channel was active.
+    pub turn: Option<Turn>,
+}
+
+/// Whose turn it is not: a side that forced a round, until the other has acted, or until this deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    pub after: Side,
+    pub until: Deadline,
 }
 
 /// What may be done with a channel. It is *locked* once the time of closing is over, and *closed* when it has no entry.
@@ -171,6 +182,19 @@ impl Decode for ForcedReceipt {
     }
 }
 
+impl Encode for Turn {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.after);
+        out.value(&self.until);
+    }
+}
+
+impl Decode for Turn {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { after: input.value()?, until: input.value()? })
+    }
+}
+
 impl Encode for Code {
     fn encode(&self, out: &mut Writer) {
         out.bytes(&self.0);
@@ -197,6 +221,8 @@ impl Encode for Channel {
         self.claims.iter().for_each(|claim| out.option(claim.as_ref()));
         out.value(&self.phase);
         out.option(self.receipt.as_ref());
+        self.forced.iter().for_each(|commit| out.varint(*commit));
+        out.option(self.turn.as_ref());
     }
 }
 
@@ -215,6 +241,8 @@ impl Decode for Channel {
             claims: [input.option()?, input.option()?],
             phase: input.value()?,
             receipt: input.option()?,
+            forced: [input.u64()?, input.u64()?],
+            turn: input.option()?,
         })
     }
 }

@@ -15,7 +15,7 @@ use byway_records::call::{
 };
 use byway_records::channel::{
     Agreed, CallOutcome, Channel, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, ForcedReceipt,
-    FundingChange, Lane, Movement, MutualClose, Phase, Position, Remainder, Side,
+    FundingChange, Lane, Movement, MutualClose, Phase, Position, Remainder, Side, Turn,
 };
 use byway_records::evidence::{Claim, Included, SignedHeader, Spender, Voter};
 use byway_records::genesis::Wait;
@@ -231,6 +231,8 @@ pub fn forced_call() -> ForcedCall {
         network: NETWORK,
         channel: CHANNEL,
         round: 301,
+        base: Hash([41; 32]),
+        expires: Time(78),
         caller: identity(1).id(),
         contract: [42; 20],
         value: Amount::from_units(5),
@@ -261,6 +263,8 @@ pub fn channel() -> Channel {
         claims: [Some(Settled { serial: 2, amount: Amount::from_units(60) }), None],
         phase: Phase::Closing { by: Side::Initiator, until: deadline, last: Side::Responder, streak: 2 },
         receipt: Some(ForcedReceipt { round: 300, caller: id(1), outcome, gas_used: 21_000, output: Hash([44; 32]) }),
+        forced: [0, 599],
+        turn: Some(Turn { after: Side::Responder, until: deadline }),
     }
 }
 

@@ -103,3 +103,28 @@ fn a_contract_can_be_created_by_whoever_has_a_part_of_the_state() {
     assert_eq!((forced.root, &forced.execution), (state.root(), &full));
     assert_eq!(state.account(full.receipt.contract).unwrap().balance, units(2));
 }
+
+/// Calls the address that the input names with an empty input, and returns whether that went well, how much gas it took, and
+/// how many bytes it gave.
+const CALLER_CODE: &str = "5a5f5f5f5f5f5f355af16040525a90035f523d60205260605ff3";
+
+#[test]
+fn only_the_first_four_addresses_are_precompiled() {
+    let probe = |number: u8| {
+        let mut state = with_code(CALLER_CODE);
+        let mut address = [0; 32];
+        address[31] = number;
+        let output = execute(&mut state, START, &call(ALICE, CONTRACT, 0, address.to_vec())).output;
+        let word = |at: usize| u64::from_be_bytes(output[32 * at + 24..32 * at + 32].try_into().unwrap());
+        (word(2), word(0), word(1))
+    };
+    let nobody = probe(0xee);
+    assert_eq!((nobody.0, nobody.2), (1, 0));
+    for number in 5..=0x20 {
+        assert_eq!(probe(number), nobody, "{number}");
+    }
+    assert_eq!([2, 3].map(|number| probe(number).2), [32, 32]);
+    for number in 1..=4 {
+        assert_ne!(probe(number).1, nobody.1, "{number} is warm");
+    }
+}

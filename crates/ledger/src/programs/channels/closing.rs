@@ -7,7 +7,7 @@ use byway_records::state::Settled;
 use byway_records::{Backing, Reject, VerifiedTransaction};
 
 use super::{
-    accept, acts_for, charge, check_balances, is_locked, is_paid, load, pay_out, prolonged, put, signed, take,
+    accept, acts_for, charge, check_balances, is_locked, is_paid, load, pay_out, prolonged, put, shown, signed, take,
 };
 use crate::programs::{Moment, authorised};
 use crate::state::View;
@@ -20,7 +20,7 @@ pub(super) fn snapshot(
     state: &Cosigned<ChannelState>,
 ) -> Result<(), Reject> {
     let id = state.body.channel;
-    let mut channel = load(view, id)?;
+    let mut channel = load(view, transaction, id)?;
     acts_for(transaction, &channel, side)?;
     if channel.phase != Phase::Active {
         return Err(Reject::ChannelPhase);
@@ -39,7 +39,7 @@ pub(super) fn close_solo(
     side: Side,
     state: Option<&Cosigned<ChannelState>>,
 ) -> Result<(), Reject> {
-    let mut channel = load(view, id)?;
+    let mut channel = load(view, transaction, id)?;
     authorised(transaction, channel.parties[side.index()])?;
     if channel.phase != Phase::Active {
         return Err(Reject::ChannelPhase);
@@ -49,8 +49,7 @@ pub(super) fn close_solo(
         if state.body.channel != id {
             return Err(Reject::ChannelParties);
         }
-        let position = accept(now, &channel, state, channel.total)?;
-        channel = signed(channel, position);
+        channel = shown(now, channel, state)?;
     }
     check_balances(&channel, &channel.position, channel.total)?;
     let until = now.after(channel.lock);
@@ -67,13 +66,13 @@ pub(super) fn slash(
     state: &Cosigned<ChannelState>,
 ) -> Result<(), Reject> {
     let id = state.body.channel;
-    let mut channel = load(view, id)?;
+    let mut channel = load(view, transaction, id)?;
     acts_for(transaction, &channel, side)?;
     if channel.phase == Phase::Active {
         return Err(Reject::ChannelPhase);
     }
     let position = accept(now, &channel, state, channel.total)?;
-    let phase = prolonged(now, &channel, side)?;
+    let phase = prolonged(now, &channel, side);
     charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     put(view, id, &Channel { phase, ..signed(channel, position) });
     Ok(())
@@ -90,7 +89,7 @@ pub(super) fn claim(
 ) -> Result<(), Reject> {
     let Promise { series, serial, amount, .. } = signed.promise;
     let Backing::Channel(id) = series.backing else { return Err(Reject::PromiseBacking) };
-    let mut channel = load(view, id)?;
+    let mut channel = load(view, transaction, id)?;
     acts_for(transaction, &channel, side)?;
     let (payee, payer) = (side.index(), side.other().index());
     if (series.payer, series.payee, series.asset) != (channel.parties[payer], channel.parties[payee], AssetId::WAY) {
@@ -100,12 +99,13 @@ pub(super) fn claim(
         return Err(Reject::ChannelPhase);
     }
     let claim = Settled { serial, amount };
-    let is_higher = channel.claims[payer].is_none_or(|last| (serial, amount) > (last.serial, last.amount));
+    // Of several the one counts that makes most due: a promise of a late serial and next to nothing, handed in by a delegate of the
+    // payee's, must not void what is really owed.
     let due = channel.position.lanes[payer].due(claim);
-    if !is_higher || due <= channel.due()[payer] {
+    if due <= channel.due()[payer] {
         return Err(Reject::ChannelClaim);
     }
-    let phase = prolonged(now, &channel, side)?;
+    let phase = prolonged(now, &channel, side);
     charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     channel.claims[payer] = Some(claim);
     put(view, id, &Channel { phase, ..channel });
@@ -118,7 +118,7 @@ pub(super) fn settle(
     transaction: &VerifiedTransaction,
     id: ChannelId,
 ) -> Result<(), Reject> {
-    let mut channel = load(view, id)?;
+    let mut channel = load(view, transaction, id)?;
     let Phase::Closing { by, .. } = channel.phase else { return Err(Reject::ChannelPhase) };
     if !is_locked(now, channel.phase) {
         return Err(Reject::ChannelLocked);
@@ -138,7 +138,7 @@ pub(super) fn close_mutual(
     close: &Cosigned<MutualClose>,
 ) -> Result<(), Reject> {
     let MutualClose { channel: id, balances, expires, .. } = close.body;
-    let mut channel = load(view, id)?;
+    let mut channel = load(view, transaction, id)?;
     if close.parties != channel.parties {
         return Err(Reject::ChannelParties);
     }

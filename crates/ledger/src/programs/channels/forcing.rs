@@ -10,26 +10,29 @@
 //! ledger work for nothing.
 //!
 //! **Time.** A contract sees the time and height that the forcer names. They never go back from the state that is built on, are
-//! not ahead of the ledger's, and at most [`ENVIRONMENT_AGE_MAX`] old. So the forcer knows the result before it asks
+//! not ahead of the ledger's, and the time is at most [`ENVIRONMENT_AGE_MAX`] old, the height by no more checkpoints than come
+//! in that time at the fastest. So the forcer knows the result before it asks
 //! for it, and nobody can act today as if a deadline of last week were not over.
 
 use byway_primitives::time::Span;
 use byway_primitives::{Amount, Decode, Hash};
 use byway_records::call::ForceProgress;
 use byway_records::channel::entry::{Code, code_key};
-use byway_records::channel::{CallOutcome, Channel, ForcedCall, ForcedReceipt, Phase, Position, Side};
+use byway_records::channel::{CallOutcome, Channel, ForcedCall, ForcedReceipt, Phase, Position, Side, Turn};
 use byway_records::genesis::CallPrices;
 use byway_records::{ProgramId, Reject, VerifiedTransaction};
 use byway_vm::{Address, Call, ExecuteError, Forced, Outcome, Target, Witness, code_hash};
 
 use super::{
-    accept, acts_for, charge, chargeable, check_balances, is_ahead, is_locked, is_paid, load, prolonged, put, signed,
+    acts_for, charge, chargeable, check_balances, is_ahead, is_locked, is_paid, load, prolonged, prolongs, put, shown,
 };
 use crate::programs::{Moment, authorised};
 use crate::state::View;
 
 /// The most gas of a forced call: some tens of milliseconds.
 pub const FORCED_GAS_MAX: u64 = 5_000_000;
+/// The most gas of all forced calls of a commit, by what each may use: a snapshot full of them stops no kernel node.
+pub const COMMIT_GAS_MAX: u64 = 10_000_000;
 /// How old the time that a contract sees may be when the call is executed.
 pub const ENVIRONMENT_AGE_MAX: Span = Span::minutes(2);
 
@@ -40,39 +43,60 @@ pub(super) fn force_progress(
     force: &ForceProgress,
 ) -> Result<(), Reject> {
     let call = &force.call.call;
-    let mut channel = load(view, call.channel)?;
+    let mut channel = load(view, transaction, call.channel)?;
     let side = Side::BOTH.into_iter().find(|side| channel.parties[side.index()] == call.caller);
     let side = side.ok_or(Reject::ChannelParties)?;
-    may_force(now, transaction, &channel, side)?;
+    may_force(now, transaction, &channel, side, call.gas)?;
+    let known = channel.signed;
     if let Some(state) = &force.state {
         if state.body.channel != call.channel {
             return Err(Reject::ChannelParties);
         }
-        let position = accept(now, &channel, state, channel.total)?;
-        channel = signed(channel, position);
+        channel = shown(now, channel, state)?;
     }
-    let phase = prolonged(now, &channel, side)?;
+    if !prolongs(channel.phase, side) {
+        return Err(Reject::ChannelStreak);
+    }
+    let phase = prolonged(now, &channel, side);
     let witness = check(now, &channel, force)?;
     let prices = &now.parameters.call_prices;
     let most = price(prices, call.gas)?;
-    if !is_paid(transaction, most) && most > chargeable(&channel, side) {
+    // Whether a delegate shows a good witness the party can't know, so it does not pay for a bad one.
+    let is_party = transaction.is_authorised_by(channel.parties[side.index()]);
+    if !is_paid(transaction, most) && (!is_party || most > chargeable(&channel, side)) {
         return Err(Reject::ChannelFee);
     }
     let (receipt, position) = run(view, now, &channel, force, &witness)?;
     if !is_paid(transaction, most) {
         charge(view, transaction, &mut channel, side, price(prices, receipt.gas_used)?)?;
     }
-    let is_new = position.is_some() || force.state.is_some();
+    let is_new = position.is_some() || channel.signed > known;
     channel.phase = if is_new { phase } else { channel.phase };
+    if position.is_some() && channel.phase == Phase::Active {
+        channel.turn = Some(Turn { after: side, until: now.after(channel.lock) });
+    }
     channel.position = position.unwrap_or(channel.position);
+    channel.forced[side.index()] = now.commit;
     channel.receipt = Some(receipt);
     put(view, call.channel, &channel);
     Ok(())
 }
 
-/// The party itself may as long as the lock period is not over; its delegates only while the channel is closing.
-fn may_force(now: Moment<'_>, transaction: &VerifiedTransaction, channel: &Channel, side: Side) -> Result<(), Reject> {
+/// The party itself may as long as the lock period is not over, and no two rounds in a row while the channel is active; its
+/// delegates only while it is closing. A side forces one call in a commit, and all together no more than a commit has gas for.
+fn may_force(
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    channel: &Channel,
+    side: Side,
+    gas: u64,
+) -> Result<(), Reject> {
+    if channel.forced[side.index()] == now.commit || now.forced_gas.saturating_add(gas) > COMMIT_GAS_MAX {
+        return Err(Reject::ChannelBusy);
+    }
+    let waits = channel.turn.is_some_and(|turn| turn.after == side && !now.passed(turn.until));
     match channel.phase {
+        Phase::Active if waits => Err(Reject::ChannelTurn),
         Phase::Active => authorised(transaction, channel.parties[side.index()]),
         Phase::Closing { .. } if is_locked(now, channel.phase) => Err(Reject::ChannelPhase),
         Phase::Closing { .. } => acts_for(transaction, channel, side),
@@ -83,11 +107,18 @@ fn may_force(now: Moment<'_>, transaction: &VerifiedTransaction, channel: &Chann
 fn check(now: Moment<'_>, channel: &Channel, force: &ForceProgress) -> Result<Witness, Reject> {
     let (call, environment) = (&force.call.call, force.environment);
     let base = &channel.position;
-    if base.round.checked_add(1) != Some(call.round) || call.gas > FORCED_GAS_MAX {
+    if now.time > call.expires {
+        return Err(Reject::ChannelExpired);
+    }
+    if base.round.checked_add(1) != Some(call.round) || call.base != base.root || call.gas > FORCED_GAS_MAX {
         return Err(Reject::ChannelCall);
     }
     let goes_back = environment.time < base.environment.time || environment.height < base.environment.height;
-    if goes_back || is_ahead(now, environment) || now.time.since(environment.time) > ENVIRONMENT_AGE_MAX {
+    // As many checkpoints as come in that time at the fastest.
+    let delay = now.parameters.checkpoint_delay.0.max(1);
+    let is_low = now.height.0.saturating_sub(environment.height) > ENVIRONMENT_AGE_MAX.0 / delay;
+    let is_old = is_low || now.time.since(environment.time) > ENVIRONMENT_AGE_MAX;
+    if goes_back || is_ahead(now, environment) || is_old {
         return Err(Reject::ChannelEnvironment);
     }
     let witness = Witness::from_bytes(&force.witness).map_err(|_| Reject::ChannelWitness)?;

@@ -14,21 +14,28 @@
 //!
 //! **Money.** A channel is funded from the parties' [accounts](super::accounts) and pays into them. What states divide is its
 //! *total*. What the ledger charges a side for a call is taken out of that side's part at the end; it is never more than
-//! the reserve, which every state leaves both sides, so that it is always there ([`charge`]). Whoever has no reserve left
+//! the reserve, which every state leaves both sides, so that it is always there ([`charge`]). Delegates leave the party some of
+//! it, and pay for calls that they force with their transaction's fee. Whoever has no reserve left
 //! pays with its transaction's fee. At the end, what contracts hold goes to the parties as they agreed when they
 //! opened the channel. What is in a *lane* goes to the payee as far as it has shown a promise for it, and back to the payer
 //! beyond that. So a channel always pays out exactly what went into it, less what was charged.
 //!
 //! **Lock.** Whatever changes the state while the channel is closing gives the other side a whole lock period to answer. A
-//! side may do so [`STREAK_MAX`] times before the other acts, so nobody alone can put off the end for long.
+//! side may do so [`STREAK_MAX`] times before the other acts, so nobody alone can put off the end for long. Beyond that it
+//! forces nothing more; but a newer co-signed state of its and its claims are still taken, and only give no more time. A
+//! watchful other side has had several lock periods to show its newest state, and nothing beats that.
+//!
+//! **Turns.** While the channel is active, a side that has forced a round forces no other until the other party has acted, or
+//! has had a whole lock period to ([`Turn`]): otherwise calls that do nothing would take every round from the other's. And a
+//! side forces one call in a commit, so that each is executed on its own for both.
 
 use byway_primitives::{Amount, AssetId};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
-use byway_records::channel::{Channel, ChannelState, Cosigned, Environment, Phase, Position, Side};
+use byway_records::channel::{Channel, ChannelState, Cosigned, Environment, Phase, Position, Side, Turn};
 use byway_records::genesis::CallPrices;
 use byway_records::promise::ChannelId;
-use byway_records::{ProgramId, Reject, Value, VerifiedTransaction};
+use byway_records::{Call, ProgramId, Reject, Value, VerifiedTransaction};
 
 use super::accounts::credit;
 use super::system::pay_pool;
@@ -58,6 +65,14 @@ pub(crate) fn price(prices: &CallPrices, call: &ChannelsCall) -> Amount {
     }
 }
 
+/// The most gas that what a transaction has forced may have used.
+pub(crate) fn forced_gas(transaction: &VerifiedTransaction) -> u64 {
+    match transaction.call() {
+        Some(Call::Channels(ChannelsCall::ForceProgress(force))) => force.call.call.gas,
+        _ => 0,
+    }
+}
+
 pub(crate) fn execute(
     view: &mut View<'_>,
     now: Moment<'_>,
@@ -83,8 +98,12 @@ pub(crate) fn execute(
     }
 }
 
-fn load(view: &View<'_>, id: ChannelId) -> Result<Channel, Reject> {
-    view.load(ProgramId::CHANNELS, &channel_key(id)).ok_or(Reject::ChannelUnknown)
+/// A channel as it is after a transaction's signers have shown that they are there: whoever acts has had its turn.
+fn load(view: &View<'_>, transaction: &VerifiedTransaction, id: ChannelId) -> Result<Channel, Reject> {
+    let channel: Channel = view.load(ProgramId::CHANNELS, &channel_key(id)).ok_or(Reject::ChannelUnknown)?;
+    let awaited = |turn: &Turn| channel.parties[turn.after.other().index()];
+    let turn = channel.turn.filter(|turn| !transaction.is_authorised_by(awaited(turn)));
+    Ok(Channel { turn, ..channel })
 }
 
 fn put(view: &mut View<'_>, id: ChannelId, channel: &Channel) {
@@ -118,6 +137,18 @@ fn accept(
     if is_ahead(now, position.environment) { Err(Reject::ChannelEnvironment) } else { Ok(position) }
 }
 
+/// The channel with a state to go on from: a newer one, or that which it is in. The other side may have shown the same state
+/// just before, and must not thwart by that what comes with it.
+fn shown(now: Moment<'_>, channel: Channel, state: &Cosigned<ChannelState>) -> Result<Channel, Reject> {
+    let ChannelState { total, position, .. } = state.body;
+    let is_there = channel.signed == position.round && channel.position == position;
+    if is_there && (state.parties, total) == (channel.parties, channel.total) {
+        return Ok(channel);
+    }
+    let position = accept(now, &channel, state, channel.total)?;
+    Ok(signed(channel, position))
+}
+
 /// Whether both parties keep the reserve and have no more than there is: while the channel is open as much as at its end.
 fn check_balances(channel: &Channel, position: &Position, total: Amount) -> Result<(), Reject> {
     if position.balances.iter().any(|balance| *balance < channel.reserve) {
@@ -137,14 +168,19 @@ fn signed(channel: Channel, position: Position) -> Channel {
 }
 
 /// The phase after `side` has shown the ledger something new: where the channel is closing, the other side has a whole lock
-/// period again.
-fn prolonged(now: Moment<'_>, channel: &Channel, side: Side) -> Result<Phase, Reject> {
-    let Phase::Closing { by, last, streak, .. } = channel.phase else { return Ok(channel.phase) };
-    let streak = if last == side { streak.saturating_add(1) } else { 1 };
-    if streak > STREAK_MAX {
-        return Err(Reject::ChannelStreak);
+/// period again, unless this one has prolonged it as often as it may.
+fn prolonged(now: Moment<'_>, channel: &Channel, side: Side) -> Phase {
+    let Phase::Closing { by, last, streak, .. } = channel.phase else { return channel.phase };
+    if !prolongs(channel.phase, side) {
+        return channel.phase;
     }
-    Ok(Phase::Closing { by, until: now.after(channel.lock), last: side, streak })
+    let streak = if last == side { streak.saturating_add(1) } else { 1 };
+    Phase::Closing { by, until: now.after(channel.lock), last: side, streak }
+}
+
+/// Whether something new of this side gives the other a lock period.
+fn prolongs(phase: Phase, side: Side) -> bool {
+    !matches!(phase, Phase::Closing { last, streak, .. } if last == side && streak >= STREAK_MAX)
 }
 
 fn is_locked(now: Moment<'_>, phase: Phase) -> bool {
@@ -167,11 +203,19 @@ fn charge(
     if is_paid(transaction, price) {
         return Ok(());
     }
-    if price > chargeable(channel, side) {
+    let party = channel.parties[side.index()];
+    let kept = if transaction.is_authorised_by(party) { Amount::ZERO } else { kept_for(channel, price) };
+    if price > chargeable(channel, side).saturating_sub(kept) {
         return Err(Reject::ChannelFee);
     }
     take(view, channel, side, price);
     Ok(())
+}
+
+/// What others than the party itself must leave of its reserve, where each call costs `price`: half of the least that a reserve
+/// may be, with which the party can close, answer, claim and settle.
+fn kept_for(channel: &Channel, price: Amount) -> Amount {
+    Amount::cost(price, RESERVE_CALLS / 2, 1).unwrap_or(channel.reserve)
 }
 
 /// What of a side's reserve is not charged yet.

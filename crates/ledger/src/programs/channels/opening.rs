@@ -60,6 +60,8 @@ pub(super) fn create(
         claims: [None; 2],
         phase: Phase::Active,
         receipt: None,
+        forced: [0; 2],
+        turn: None,
     };
     charge(view, transaction, &mut channel, Side::Initiator, price)?;
     put(view, ChannelId(transaction.id().0), &channel);
@@ -75,7 +77,7 @@ pub(super) fn fund(
     change: &Cosigned<FundingChange>,
 ) -> Result<(), Reject> {
     let FundingChange { state, side, movement, amount, expires } = change.body;
-    let mut channel = load(view, state.channel)?;
+    let mut channel = load(view, transaction, state.channel)?;
     if channel.phase != Phase::Active {
         return Err(Reject::ChannelPhase);
     }
@@ -110,7 +112,7 @@ pub(super) fn set_delegates(
     side: Side,
     delegates: &[IdentityId],
 ) -> Result<(), Reject> {
-    let mut channel = load(view, id)?;
+    let mut channel = load(view, transaction, id)?;
     authorised(transaction, channel.parties[side.index()])?;
     charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     channel.delegates[side.index()] = delegates.to_vec();

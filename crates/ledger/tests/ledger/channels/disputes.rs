@@ -3,12 +3,12 @@
 use byway_primitives::Span;
 use byway_records::Reject;
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{Phase, Side};
+use byway_records::channel::{ChannelTerms, Phase, Side};
 use byway_records::genesis::Wait;
 use byway_vm::State;
 
-use super::{BANK, DEPOSIT, LOCK, RESERVE, SAVED, Scene, draft, side_of};
-use crate::world::{ALICE, BOB, CAROL, CHANNEL_PRICE};
+use super::{BANK, DEPOSIT, GAS, LOCK, RESERVE, SAVED, Scene, draft, side_of};
+use crate::world::{ALICE, BOB, CAROL, CHANNEL_PRICE, Draft, units};
 
 #[test]
 fn a_partner_that_closes_with_an_old_state_is_answered() {
@@ -31,9 +31,10 @@ fn a_co_signed_state_beats_what_was_forced_of_its_round_and_of_later_ones() {
         let mut scene = Scene::new();
         let mut state = scene.state([DEPOSIT; 2]);
         scene.world.must(&scene.snapshot(ALICE, scene.signed(4, [DEPOSIT; 2])));
-        for _ in 0..forced {
-            let call = scene.vm_call(ALICE, BANK, 1_000, &[]);
-            scene.must_force(&mut state, &call, ALICE);
+        for turn in 0..forced {
+            let by = if turn % 2 == 0 { ALICE } else { BOB };
+            let call = scene.vm_call(by, BANK, 1_000, &[]);
+            scene.must_force(&mut state, &call, by);
         }
         assert_eq!((scene.round(), scene.channel().first_forced()), (4 + forced, Some(5)));
         scene.refuses(&scene.snapshot(BOB, scene.signed(4, [DEPOSIT; 2])), Reject::ChannelRound);
@@ -99,15 +100,15 @@ fn an_answer_counts_after_the_lock_period_as_long_as_nobody_has_settled() {
 fn nobody_alone_puts_off_the_end_without_bound() {
     let mut scene = Scene::new();
     scene.world.must(&scene.close(ALICE, None));
-    let mut answers = 0;
+    let until = |scene: &Scene| match scene.channel().phase {
+        Phase::Closing { until, .. } => until,
+        Phase::Active => panic!("it is closing"),
+    };
     for round in 1..=20 {
-        let slash = scene.slash(ALICE, scene.signed(round, [DEPOSIT; 2]));
-        if scene.world.run(&slash) != byway_ledger::Verdict::Final {
-            break;
-        }
-        answers += 1;
+        let before = until(&scene);
+        scene.world.must(&scene.slash(ALICE, scene.signed(round, [DEPOSIT; 2])));
+        assert_eq!(until(&scene) > before, round <= 3, "with the closing itself, four times");
     }
-    assert_eq!(answers, 3, "with the closing itself, four times");
     let state = scene.state([DEPOSIT; 2]);
     let call = scene.vm_call(ALICE, BANK, 1, &[]);
     scene.refuses(&scene.force(&state, None, &call, ALICE), Reject::ChannelStreak);
@@ -152,9 +153,68 @@ fn delegates_show_states_and_force_while_closing_and_do_nothing_else() {
     scene.world.must(&scene.close(ALICE, None));
     let slash = ChannelsCall::Slash { side: Side::Responder, state: scene.signed(2, [DEPOSIT; 2]) };
     scene.world.must(&as_carol(slash));
-    scene.world.must(&scene.force(&state(&scene), None, &call, CAROL));
+    // It pays for that itself, and leaves the party half of the least reserve.
+    let force = scene.force(&state(&scene), None, &call, CAROL);
+    scene.refuses(&force, Reject::ChannelFee);
+    let fee = units(CHANNEL_PRICE + u128::from(GAS));
+    let charged = scene.channel().charged;
+    scene.world.must(&scene.world.funded(scene.world.coin(CAROL), Draft { fee, ..force }));
+    assert_eq!((scene.round(), scene.channel().charged), (3, charged));
     let of_alice = scene.vm_call(ALICE, BANK, 1_000, &[]);
     scene.refuses(&scene.force(&state(&scene), None, &of_alice, CAROL), Reject::NotAuthorised);
+}
+
+/// Delegates that are in league with the other side, or just have old states, take nothing from the party.
+#[test]
+fn what_delegates_have_shown_keeps_no_newest_state_from_being_taken() {
+    let mut scene = Scene::new();
+    let (channel, delegates) = (scene.id, vec![scene.world.id(CAROL)]);
+    scene.world.must(&draft(ChannelsCall::SetDelegates { channel, side: Side::Responder, delegates }, &[BOB]));
+    scene.world.must(&scene.close(ALICE, None));
+    for round in 1..=4 {
+        let state = scene.signed(round, [9_000_000, 1_000_000]);
+        scene.world.must(&draft(ChannelsCall::Slash { side: Side::Responder, state }, &[CAROL]));
+    }
+    scene.world.must(&scene.slash(BOB, scene.signed(5, [2_000_000, 8_000_000])));
+    scene.wait();
+    scene.world.must(&scene.settle());
+    assert_eq!(scene.accounts()[1], SAVED - DEPOSIT + 8_000_000 - 6 * CHANNEL_PRICE);
+}
+
+#[test]
+fn delegates_leave_the_party_what_it_needs_to_close_and_to_answer() {
+    let reserve = 8 * CHANNEL_PRICE;
+    let mut scene = Scene::with(|terms| ChannelTerms { reserve: units(reserve), ..terms });
+    let (channel, delegates) = (scene.id, vec![scene.world.id(CAROL)]);
+    scene.world.must(&draft(ChannelsCall::SetDelegates { channel, side: Side::Responder, delegates }, &[BOB]));
+    let snapshot = |scene: &Scene, round| {
+        let state = scene.signed(round, [DEPOSIT; 2]);
+        draft(ChannelsCall::SnapshotSolo { side: Side::Responder, state }, &[CAROL])
+    };
+    for round in 1..=3 {
+        scene.world.must(&snapshot(&scene, round));
+    }
+    scene.refuses(&snapshot(&scene, 4), Reject::ChannelFee);
+    scene.world.must(&scene.close(BOB, None));
+    for round in 4..=6 {
+        scene.world.must(&scene.slash(BOB, scene.signed(round, [DEPOSIT; 2])));
+    }
+    assert_eq!(scene.channel().charged[1], units(reserve));
+}
+
+#[test]
+fn what_comes_with_a_state_is_not_thwarted_by_showing_that_before() {
+    for closes in [true, false] {
+        let mut scene = Scene::new();
+        let newest = scene.signed(3, [4_000_000, 6_000_000]);
+        let state = scene.state([4_000_000, 6_000_000]);
+        let call = scene.vm_call(BOB, BANK, 1_000, &[]);
+        let force = scene.force(&state, Some(newest), &call, BOB);
+        let close = scene.close(BOB, Some(newest));
+        scene.world.must(&scene.snapshot(ALICE, newest));
+        scene.world.must(if closes { &close } else { &force });
+        assert_eq!((scene.channel().signed, scene.round()), (3, if closes { 3 } else { 4 }));
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Calls that the ledger executes in the place of two who don't agree.
 
+use byway_ledger::Verdict;
 use byway_primitives::{Amount, Encode, Span, Time};
-use byway_records::Reject;
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{CallOutcome, Environment, Lane, Position};
+use byway_records::channel::{CallOutcome, ChannelTerms, Environment, ForcedCall, Lane, Position};
 use byway_records::genesis::Wait;
+use byway_records::promise::ChannelId;
+use byway_records::{Call, Reject};
 use byway_vm::{Address, Call as VmCall, Outcome, State, Target};
 
 use super::{BANK, DEPOSIT, GAS, RESERVE, SAVED, Scene, draft};
@@ -154,6 +156,21 @@ fn a_contract_is_not_shown_a_time_of_long_ago() {
 }
 
 #[test]
+fn a_contract_is_not_shown_a_height_of_long_ago() {
+    let (mut scene, state) = with_code(&super::BANK_CODE);
+    let call = scene.vm_call(ALICE, CONTRACT, 1_000, &[]);
+    // Two minutes have 480 quarters of a second.
+    while scene.world.ledger.last_checkpoint().expect("there is one").height.0 < 480 {
+        scene.world.wait(Wait { millis: Span::seconds(31), commits: 1 });
+    }
+    scene.refuses(&scene.force(&state, None, &call, ALICE), Reject::ChannelEnvironment);
+    let parties = [ALICE, BOB].map(|person| scene.address(person));
+    let recent = Environment { height: 1, ..scene.now() };
+    let witness = state.witness(scene.world.network, recent, &call, &parties).expect("it runs").0.to_bytes();
+    scene.world.must(&draft(scene.forcing(2, None, &call, recent, witness), &[ALICE]));
+}
+
+#[test]
 fn accounts_that_are_not_what_the_state_says_are_not_forced_on() {
     let (mut scene, state) = with_code(&super::BANK_CODE);
     let lying = Position { balances: [units(DEPOSIT - 5), units(DEPOSIT + 5)], ..position_of(&scene, &state, 2) };
@@ -181,6 +198,93 @@ fn gas_can_be_paid_from_outside() {
     let force = Draft { fee, ..scene.force(&state, None, &call, ALICE) };
     scene.world.must(&scene.world.funded(scene.world.coin(ALICE), force));
     assert_eq!((scene.round(), scene.channel().charged), (2, before));
+}
+
+/// The forced call in a draft, changed and signed again by Alice.
+fn resigned(scene: &Scene, draft: &Draft, change: impl Fn(&mut ForcedCall)) -> Draft {
+    let mut draft = draft.clone();
+    if let Some(Call::Channels(ChannelsCall::ForceProgress(force))) = &mut draft.call {
+        let mut call = force.call.call.clone();
+        change(&mut call);
+        force.call = call.sign(&scene.world.people[ALICE].identity);
+    }
+    draft
+}
+
+#[test]
+fn a_call_is_forced_on_the_state_that_it_names_and_within_its_time() {
+    let (mut scene, state) = with_code(&super::BANK_CODE);
+    let call = scene.vm_call(ALICE, CONTRACT, 1_000, &[]);
+    let force = scene.force(&state, None, &call, ALICE);
+    let elsewhere = resigned(&scene, &force, |call| call.base = scene.state([DEPOSIT - 1, DEPOSIT]).root());
+    scene.refuses(&elsewhere, Reject::ChannelCall);
+    let late = resigned(&scene, &force, |call| call.expires = scene.world.time);
+    scene.refuses(&late, Reject::ChannelExpired);
+    scene.world.must(&force);
+}
+
+#[test]
+fn nobody_takes_every_round_of_an_active_channel() {
+    let (mut scene, mut state) = with_code(&super::BANK_CODE);
+    let of = |scene: &Scene, person| scene.vm_call(person, CONTRACT, 1_000, &[]);
+    let by_alice = of(&scene, ALICE);
+    scene.must_force(&mut state, &by_alice, ALICE);
+    scene.refuses(&scene.force(&state, None, &by_alice, ALICE), Reject::ChannelTurn);
+    let by_bob = of(&scene, BOB);
+    scene.must_force(&mut state, &by_bob, BOB);
+    scene.must_force(&mut state, &by_alice, ALICE);
+    scene.refuses(&scene.force(&state, None, &by_alice, ALICE), Reject::ChannelTurn);
+    // What Alice does otherwise is no act of Bob's.
+    let set = |scene: &Scene, by, delegates| {
+        draft(ChannelsCall::SetDelegates { channel: scene.id, side: super::side_of(by), delegates }, &[by])
+    };
+    scene.world.must(&set(&scene, ALICE, Vec::new()));
+    scene.refuses(&scene.force(&state, None, &by_alice, ALICE), Reject::ChannelTurn);
+    scene.world.must(&set(&scene, BOB, Vec::new()));
+    scene.must_force(&mut state, &by_alice, ALICE);
+    // Bob has had a whole lock period.
+    scene.wait();
+    scene.must_force(&mut state, &by_alice, ALICE);
+}
+
+#[test]
+fn a_side_forces_one_call_in_a_commit_and_takes_none_from_the_other() {
+    let (mut scene, state) = with_code(&hex_of("5f5ffd"));
+    let of = |scene: &Scene, person| scene.force(&state, None, &scene.vm_call(person, CONTRACT, 0, &[]), person);
+    let drafts = [of(&scene, ALICE), of(&scene, ALICE), of(&scene, BOB)];
+    let transactions: Vec<_> = drafts.iter().map(|draft| scene.world.sign(draft)).collect();
+    let before = scene.channel().charged;
+    let verdicts = scene.world.commit(&transactions);
+    assert_eq!(verdicts, [Verdict::Final, Verdict::Rejected(Reject::ChannelBusy), Verdict::Final]);
+    let gas = scene.channel().receipt.expect("one is kept").gas_used;
+    let charged = before.map(|charged| units(charged.units() + CHANNEL_PRICE + u128::from(gas)));
+    assert_eq!(scene.channel().charged, charged, "what was refused is not charged");
+    scene.world.must(&of(&scene, ALICE));
+}
+
+#[test]
+fn a_commit_forces_no_more_than_it_has_gas_for_and_the_rest_is_handed_in_again() {
+    let mut scene = Scene::new();
+    let parties = [ALICE, BOB].map(|person| (scene.address(person), units(DEPOSIT / 2)));
+    let mut drafts = Vec::new();
+    for _ in 0..3 {
+        let (deposits, reserve) = ([units(DEPOSIT / 2); 2], units(DEPOSIT / 2));
+        let terms = ChannelTerms { deposits, reserve, ..super::terms(&scene.world) };
+        let id = scene.world.must(&draft(ChannelsCall::Create { terms }, &[ALICE, BOB]));
+        scene.id = ChannelId(id.0);
+        // It would take the reserve, and so makes no round: each side can force one on the same state.
+        let of = |person| VmCall { gas: 2_400_000, ..scene.vm_call(person, BANK, 1, &[]) };
+        drafts.extend([ALICE, BOB].map(|person| scene.force(&State::new(parties), None, &of(person), person)));
+    }
+    let transactions: Vec<_> = drafts.iter().map(|draft| scene.world.sign(draft)).collect();
+    let verdicts = scene.world.commit(&transactions);
+    assert_eq!(verdicts[..4], [Verdict::Final; 4]);
+    assert_eq!(verdicts[4..], [Verdict::Rejected(Reject::ChannelBusy); 2]);
+    let channel = scene.channel();
+    assert_eq!((channel.charged, channel.receipt), ([units(CHANNEL_PRICE), units(0)], None), "only its opening");
+    for draft in &drafts[4..] {
+        scene.world.must(draft);
+    }
 }
 
 /// The game of the examples, in a channel, of which the other player falls silent once it has lost.

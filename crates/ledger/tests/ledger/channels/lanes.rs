@@ -121,7 +121,40 @@ fn a_claim_gives_the_other_side_time_and_cannot_be_repeated_without_end() {
         scene.world.must(&claim(BOB, promise(&scene, ALICE, BOB, 1, amount)));
         scene.refuses(&scene.settle(), Reject::ChannelLocked);
     }
-    scene.refuses(&claim(BOB, promise(&scene, ALICE, BOB, 1, 5)), Reject::ChannelStreak);
+    // A fifth is still paid, but gives no more time.
+    let phase = scene.channel().phase;
+    scene.world.must(&claim(BOB, promise(&scene, ALICE, BOB, 1, 5)));
+    assert_eq!((scene.channel().phase, scene.channel().due()), (phase, [units(5), units(0)]));
+}
+
+#[test]
+fn whoever_has_closed_and_forced_is_still_paid_its_promises() {
+    let mut scene = Scene::new();
+    let position = with_lane(&scene, 1, CAPACITY, (0, 0));
+    let mut state = scene.state(position.balances.map(|balance| balance.units()));
+    state.set_balance(BANK, units(0));
+    scene.world.must(&scene.close(BOB, Some(scene.signed_position(position))));
+    for _ in 0..3 {
+        let call = scene.vm_call(BOB, BANK, 1_000, &[]);
+        scene.must_force(&mut state, &call, BOB);
+    }
+    let call = scene.vm_call(BOB, BANK, 1_000, &[]);
+    scene.refuses(&scene.force(&state, None, &call, BOB), Reject::ChannelStreak);
+    scene.world.must(&claim(BOB, promise(&scene, ALICE, BOB, 1, CAPACITY)));
+    assert_eq!(scene.channel().due(), [units(CAPACITY), units(0)]);
+}
+
+#[test]
+fn a_promise_of_next_to_nothing_voids_no_claim() {
+    let mut scene = Scene::new();
+    let (channel, delegates) = (scene.id, vec![scene.world.id(CAROL)]);
+    scene.world.must(&draft(ChannelsCall::SetDelegates { channel, side: Side::Responder, delegates }, &[BOB]));
+    scene.world.must(&scene.close(ALICE, Some(signed(&scene, 1, (0, 0)))));
+    let void = ChannelsCall::Claim { side: Side::Responder, promise: promise(&scene, ALICE, BOB, u64::MAX, 1) };
+    scene.world.must(&draft(void.clone(), &[CAROL]));
+    scene.world.must(&claim(BOB, promise(&scene, ALICE, BOB, 1, 300_000)));
+    scene.refuses(&draft(void, &[CAROL]), Reject::ChannelClaim);
+    assert_eq!(scene.channel().due(), [units(300_000), units(0)]);
 }
 
 fn call_of(scene: &Scene, value: u128) -> byway_vm::Call {
@@ -138,6 +171,8 @@ fn no_forced_call_spends_what_is_in_a_lane() {
     scene.world.must(&scene.snapshot(BOB, scene.signed_position(position)));
     let call = scene.vm_call(ALICE, BANK, DEPOSIT - CAPACITY - RESERVE, &[]);
     scene.must_force(&mut state, &call, ALICE);
+    let idle = scene.vm_call(BOB, BANK, 0, &[]);
+    scene.must_force(&mut state, &idle, BOB);
     let parties = [ALICE, BOB].map(|person| scene.address(person));
     let witness = state.witness(scene.world.network, scene.now(), &call_of(&scene, 1), &parties).expect("it runs").0;
     let more = scene.forcing(scene.round() + 1, None, &call_of(&scene, RESERVE + 1), scene.now(), witness.to_bytes());

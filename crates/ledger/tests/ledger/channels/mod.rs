@@ -49,6 +49,8 @@ pub const REASONS: &[Reject] = &[
     Reject::CodeKnown,
     Reject::CodeBad,
     Reject::ChannelClaim,
+    Reject::ChannelBusy,
+    Reject::ChannelTurn,
 ];
 
 /// A channel of Alice, who initiated it, and Bob.
@@ -213,10 +215,13 @@ impl Scene {
     ) -> ChannelsCall {
         let caller = if call.caller == self.address(ALICE) { ALICE } else { BOB };
         let Target::Contract(contract) = call.target else { panic!("only contracts are called") };
+        let base = state.map_or_else(|| self.channel().position.root, |state| state.body.position.root);
         let signed = ForcedCall {
             network: self.world.network,
             channel: self.id,
             round,
+            base,
+            expires: self.world.time + Span::minutes(10),
             caller: self.world.id(caller),
             contract: contract.0,
             value: call.value,

@@ -60,6 +60,8 @@ struct Model {
     /// The highest promise that Bob has shown.
     claim: u128,
     charged: [u128; 2],
+    /// Who may force no other round while the channel is active, and until when.
+    turn: Option<(usize, (u64, u64))>,
     accounts: [u128; 2],
     /// What the contracts' side of the last position is.
     state: State,
@@ -79,6 +81,17 @@ impl Model {
         offer.round > self.signed && !offer.is_faulty
     }
 
+    /// Whoever acts has had its turn.
+    fn acts(&mut self, who: usize) {
+        self.turn = self.turn.filter(|(after, _)| *after == who);
+    }
+
+    /// The position that the ledger has is the one that is offered, and nothing was forced since.
+    fn knows(&self, offer: &Offer) -> bool {
+        let same = (self.balances, self.lane, self.state.root()) == (offer.balances, offer.lane, offer.state.root());
+        (offer.round, offer.round) == (self.signed, self.round) && same && !offer.is_faulty
+    }
+
     fn can_pay(&self, who: usize, price: u128) -> bool {
         self.charged[who] + price <= RESERVE
     }
@@ -92,12 +105,15 @@ impl Model {
         matches!(self.stage, Stage::Closing { until, .. } if now.0 >= until.0 && now.1 >= until.1)
     }
 
-    /// The stage after something new of `who`; `None` where it may not any more.
-    fn prolonged(&self, who: usize, now: (u64, u64)) -> Option<Stage> {
-        let Stage::Closing { by, last, streak, .. } = self.stage else { return Some(self.stage.clone()) };
+    /// The stage after something new of `who`, and whether that gives more time.
+    fn prolonged(&self, who: usize, now: (u64, u64)) -> (Stage, bool) {
+        let Stage::Closing { by, last, streak, .. } = self.stage else { return (self.stage.clone(), true) };
         let streak = if last == who { streak + 1 } else { 1 };
+        if streak > STREAK_MAX {
+            return (self.stage.clone(), false);
+        }
         let until = (now.0 + LOCK.millis.0, now.1 + LOCK.commits);
-        (streak <= STREAK_MAX).then_some(Stage::Closing { by, until, last: who, streak })
+        (Stage::Closing { by, until, last: who, streak }, true)
     }
 
     fn due(&self, claim: u128) -> u128 {
@@ -145,6 +161,7 @@ impl Run {
             lane: (0, 0),
             claim: 0,
             charged: [CHANNEL_PRICE, 0],
+            turn: None,
             accounts: [SAVED - DEPOSIT; 2],
             state: State::new(parties),
         };
@@ -248,6 +265,7 @@ impl Run {
                 Movement::Withdraw => model.accounts[who] += amount,
             }
             model.charged[who] += CHANNEL_PRICE;
+            model.acts(who);
             model.adopt(&offer);
         }
         self.execute(&draft, is_possible);
@@ -260,6 +278,7 @@ impl Run {
             model.stage == Stage::Active && model.takes(&offer) && model.can_pay(attempt.who, CHANNEL_PRICE);
         if is_possible {
             model.charged[attempt.who] += CHANNEL_PRICE;
+            model.acts(attempt.who);
             model.adopt(&offer);
         }
         let draft = self.scene.snapshot(attempt.who, offer.signed);
@@ -270,10 +289,11 @@ impl Run {
         let (offer, now, who) = (self.offer(attempt, self.model.total), self.next(), attempt.who);
         let model = &mut self.model;
         let is_possible = model.stage == Stage::Active
-            && (!attempt.shows || model.takes(&offer))
+            && (!attempt.shows || model.takes(&offer) || model.knows(&offer))
             && model.can_pay(who, CHANNEL_PRICE);
         if is_possible {
             model.charged[who] += CHANNEL_PRICE;
+            model.acts(who);
             if attempt.shows {
                 model.adopt(&offer);
             }
@@ -287,10 +307,11 @@ impl Run {
     fn slash(&mut self, attempt: &Attempt) {
         let (offer, now, who) = (self.offer(attempt, self.model.total), self.next(), attempt.who);
         let model = &mut self.model;
-        let stage = model.prolonged(who, now).filter(|stage| *stage != Stage::Active);
+        let stage = Some(model.prolonged(who, now).0).filter(|stage| *stage != Stage::Active);
         let is_possible = stage.is_some() && model.takes(&offer) && model.can_pay(who, CHANNEL_PRICE);
         if let Some(stage) = stage.filter(|_| is_possible) {
             model.charged[who] += CHANNEL_PRICE;
+            model.acts(who);
             model.adopt(&offer);
             model.stage = stage;
         }
@@ -309,23 +330,31 @@ impl Run {
         let gas = after.execute(self.scene.world.network, self.scene.now(), &call).map(|execution| execution.gas_used);
         let has = if attempt.shows { offer.balances[who] } else { self.model.balances[who] };
         let model = &mut self.model;
-        let stage = model.prolonged(who, now).filter(|_| !model.is_over(now));
+        let (stage, prolongs) = model.prolonged(who, now);
+        let stage = Some(stage).filter(|_| prolongs && !model.is_over(now));
+        let waits = model.turn.is_some_and(|(after, until)| after == who && !(now.0 >= until.0 && now.1 >= until.1));
         let is_possible = stage.is_some()
-            && (!attempt.shows || model.takes(&offer))
+            && !(waits && model.stage == Stage::Active)
+            && (!attempt.shows || model.takes(&offer) || model.knows(&offer))
             && has >= attempt.amount
             && model.can_pay(who, CHANNEL_PRICE + u128::from(GAS));
         if let Some(stage) = stage.filter(|_| is_possible) {
             model.charged[who] += CHANNEL_PRICE + u128::from(gas.expect("it can be executed"));
+            let is_shown = attempt.shows && offer.round > model.signed;
             if attempt.shows {
                 model.adopt(&offer);
             }
             let returns = has - attempt.amount >= RESERVE;
+            model.acts(who);
             if returns {
+                if model.stage == Stage::Active {
+                    model.turn = Some((who, (now.0 + LOCK.millis.0, now.1 + LOCK.commits)));
+                }
                 model.round += 1;
                 model.balances[who] -= attempt.amount;
                 model.state = after;
             }
-            if returns || attempt.shows {
+            if returns || is_shown {
                 model.stage = stage;
             }
         }
@@ -338,11 +367,12 @@ impl Run {
         let promise = promise.sign(&self.scene.world.people[ALICE].identity);
         let draft = draft(ChannelsCall::Claim { side: Side::Responder, promise }, &[BOB]);
         let model = &mut self.model;
-        let stage = model.prolonged(BOB, now).filter(|stage| *stage != Stage::Active);
+        let stage = Some(model.prolonged(BOB, now).0).filter(|stage| *stage != Stage::Active);
         let is_new = amount > model.claim && model.due(amount) > model.due(model.claim);
         let is_possible = stage.is_some() && is_new && model.can_pay(BOB, CHANNEL_PRICE);
         if let Some(stage) = stage.filter(|_| is_possible) {
             model.charged[BOB] += CHANNEL_PRICE;
+            model.acts(BOB);
             (model.claim, model.stage) = (amount, stage);
         }
         self.execute(&draft, is_possible);
@@ -382,6 +412,7 @@ impl Run {
         let is_possible = self.model.can_pay(who, CHANNEL_PRICE);
         if is_possible {
             self.model.charged[who] += CHANNEL_PRICE;
+            self.model.acts(who);
         }
         self.execute(&draft, is_possible);
     }
@@ -397,6 +428,8 @@ impl Run {
         assert_eq!((channel.signed, channel.position.round), (model.signed, model.round));
         assert_eq!(channel.position.balances, model.balances.map(units));
         assert_eq!(channel.position.root, model.state.root());
+        let turn = channel.turn.map(|turn| (turn.after.index(), (turn.until.time.0, turn.until.commits)));
+        assert_eq!(turn, model.turn);
         assert_eq!((channel.total, channel.charged), (units(model.total), model.charged.map(units)));
         let index = |side: Side| if side == Side::Initiator { 0 } else { 1 };
         let stage = match channel.phase {

@@ -3,7 +3,7 @@
 //! Whatever the ledger has that is older than what both signed is answered with the newest co-signed state. Whatever it has
 //! that is newer is believed. A side whose journal is an old one never closes by itself: what it knows may be long replaced.
 
-use byway_primitives::{Batch, Encode, Time};
+use byway_primitives::{Batch, Encode, Span, Time};
 use byway_records::call::{ChannelsCall, ForceProgress};
 use byway_records::channel::{
     ChannelState, Cosigned, Environment, ForcedCall, Phase, Position, Side, SignedForcedCall,
@@ -18,6 +18,9 @@ use crate::journal::{Health, Life};
 use crate::ledger_view::LedgerView;
 use crate::news::{ChannelNews, CloseError};
 use crate::signer::Signer;
+
+/// How long a call that is to be forced may be on its way to the ledger.
+const FORCED_TIME_MAX: Span = Span::minutes(2);
 
 impl<S: Signer> ChannelMachine<S> {
     /// The ledger at its newest final checkpoint. Called for each, and first thing after a start: what happened
@@ -138,7 +141,8 @@ impl<S: Signer> ChannelMachine<S> {
     pub fn handle_forced(&mut self, call: &SignedForcedCall, environment: Environment) -> Result<(), ChangeError> {
         let Some(entry) = self.ledger.entry.clone() else { return Ok(()) };
         let ForcedCall { round, caller, contract, value, ref input, gas, .. } = call.call;
-        if self.record.base.round.checked_add(1) != Some(round) || entry.position.round < round {
+        let is_next = self.record.base.round.checked_add(1) == Some(round) && self.record.base.root == call.call.base;
+        if !is_next || entry.position.round < round {
             return Ok(());
         }
         let parties = self.record.ground.terms.parties;
@@ -221,6 +225,8 @@ impl<S: Signer> ChannelMachine<S> {
             network: ground.network,
             channel: self.record.id,
             round,
+            base: base.root,
+            expires: environment.time + FORCED_TIME_MAX,
             caller: ground.terms.parties[self.record.side.index()],
             contract: contract.0,
             value: call.value,

@@ -91,6 +91,9 @@ fn may_force(
     side: Side,
     gas: u64,
 ) -> Result<(), Reject> {
+    if gas > FORCED_GAS_MAX {
+        return Err(Reject::ChannelCall);
+    }
     if channel.forced[side.index()] == now.commit || now.forced_gas.saturating_add(gas) > COMMIT_GAS_MAX {
         return Err(Reject::ChannelBusy);
     }
@@ -110,7 +113,7 @@ fn check(now: Moment<'_>, channel: &Channel, force: &ForceProgress) -> Result<Wi
     if now.time > call.expires {
         return Err(Reject::ChannelExpired);
     }
-    if base.round.checked_add(1) != Some(call.round) || call.base != base.root || call.gas > FORCED_GAS_MAX {
+    if base.round.checked_add(1) != Some(call.round) || call.base != base.root {
         return Err(Reject::ChannelCall);
     }
     let goes_back = environment.time < base.environment.time || environment.height < base.environment.height;

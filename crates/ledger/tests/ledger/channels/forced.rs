@@ -124,7 +124,9 @@ fn what_can_be_refused_before_it_runs_is_refused_for_nothing() {
     let (much_gas, no_gas) = (VmCall { gas: 5_000_001, ..call.clone() }, VmCall { gas: 20_000, ..call.clone() });
     let too_dear = VmCall { gas: 4_000_000, ..call.clone() };
     let unpayable = VmCall { value: units(DEPOSIT + 1), ..call.clone() };
+    let all_gas = VmCall { gas: u64::MAX, ..call.clone() };
     for (round, call, environment, witness, reason) in [
+        (2, &all_gas, now, good.clone(), Reject::ChannelCall),
         (1, &call, now, good.clone(), Reject::ChannelCall),
         (3, &call, now, good.clone(), Reject::ChannelCall),
         (2, &much_gas, now, good.clone(), Reject::ChannelCall),

@@ -10,7 +10,8 @@
 //! - [`assets`]: assets beside WAY; [`consolidating`]: merging outputs of the wallet; [`groups`]: m-of-n.
 //! - [`ways`]: the client's side: where each way out stands. [`connecting`]: dialling an exit among those of [`choosing`];
 //!   [`staying`] with it, or leaving it; [`using`]: its sessions; [`way_out`]: what programs are given meanwhile;
-//!   [`chain`]: the hops that all of that goes over, if the user wants some; [`proxy_ports`] that lead elsewhere than the main one; [`inquiring`] before a session.
+//!   [`chain`]: the hops that all of that goes over, if the user wants some; [`proxy_ports`] that lead elsewhere than the
+//!   main one; [`inquiring`] before a session.
 //! - [`outage`]: an exit that reaches nothing any more.
 //! - [`quality`]: how well providers serve, as this node measures it and others say; [`probing`] those that it doesn't use.
 //! - [`limits`]: what may be spent, and asking when that is reached; [`accounts`]: sub-accounts, budgets within that.

@@ -24,6 +24,7 @@ use byway_primitives::IdentityId;
 use tokio::sync::oneshot;
 
 use super::Actor;
+use super::chain::SERVED;
 use super::limits::Over;
 use super::shares::Claimant;
 use super::ways::{Connecting, Connection, Flow, Stage, WayId};
@@ -83,6 +84,7 @@ impl Actor {
             return;
         }
         self.leave_exit(id);
+        self.chain.trust_again();
         self.permit_hops();
         if id == WayId::MAIN {
             self.permit_ways();
@@ -105,10 +107,11 @@ impl Actor {
     pub(super) fn try_in_order(
         &mut self,
         id: WayId,
-        candidates: Vec<Candidate>,
+        mut candidates: Vec<Candidate>,
         filter: Option<OfferFilter>,
         askers: Vec<Asker>,
     ) {
+        self.strangers_first(id, &mut candidates);
         let (since, mut others) = (self.clock.now(), VecDeque::from(candidates));
         let (Some(current), Some(way)) = (others.pop_front(), self.ways.get_mut(id)) else { return };
         let (stage, session, tried) = (Stage::Reaching, None, 1);
@@ -166,15 +169,13 @@ impl Actor {
         if self.is_taken(id, provider) {
             return self.try_next(id, "it is another hop of the chain, or what that leads to");
         }
-        let is_talking = self.market.is_talking_to(provider);
-        if is_talking && self.is_on_route(provider) {
-            return self.ask_for_session(id);
+        if self.is_served_behind_hops(provider) {
+            return self.try_next(id, SERVED);
         }
         let offer = connecting.current.offer.offer.clone();
-        if is_talking {
-            self.leave_link(provider);
+        if self.reach_by_route(&offer) {
+            self.ask_for_session(id);
         }
-        self.dial(&offer);
     }
 
     /// A provider that is being reached may have moved: it is dialled where it is now.
@@ -199,7 +200,7 @@ impl Actor {
         result: Result<Link, ConnectError>,
     ) {
         // Several attempts may have been under way.
-        let is_late = self.market.is_talking_to(provider);
+        let is_late = self.is_on_route(provider);
         let link = match result {
             Ok(link) => link,
             Err(error) => {
@@ -211,15 +212,17 @@ impl Actor {
             }
         };
         let id = byway_dialogue::LinkId(link.id().0);
-        self.link_up(link);
         let is_as_wanted = self.link_through(provider, id, through.map(|(way, _)| way));
+        self.link_up(link);
+        let is_elsewhere = self.market.is_talking_to(provider);
         let Some(offer) = self
             .ways
             .offer_of(provider)
             .cloned()
             .or_else(|| self.hop_offer(provider))
             .or_else(|| self.offer_to_inquire(provider))
-            .or_else(|| self.offer_to_ask(provider))
+            // For that no link is taken away.
+            .or_else(|| self.offer_to_ask(provider).filter(|_| !is_elsewhere))
             .filter(|_| !is_late && is_as_wanted)
         else {
             return self.close_link(id);
@@ -227,6 +230,9 @@ impl Actor {
         let Some(certificate) = Self::certificate_of(&offer) else {
             return self.not_reached(provider, "the offer holds no certificate of the provider's dialogue key");
         };
+        if is_elsewhere {
+            self.leave_link(provider);
+        }
         // What is wanted of the provider is said along with the first words, which spares a round trip.
         self.ask_of(provider);
         let now = self.clock.now();
@@ -275,6 +281,15 @@ impl Actor {
     }
 
     pub(super) fn talking(&mut self, peer: IdentityId, link: byway_dialogue::LinkId) {
+        if let Some(offer) = self.wanted_by_another_route(peer) {
+            tracing::debug!(%peer, ?link, "what is wanted of it goes through hops, and not over its own link");
+            self.leave_link(peer);
+            // Whoever is connected dials again by itself.
+            if !self.ways.trying(peer).is_empty() || self.offer_to_inquire(peer).is_some() {
+                self.dial(&offer);
+            }
+            return;
+        }
         self.note_peer(peer);
         if let Some(before) = self.talking_on.insert(peer, link)
             && before != link
@@ -349,7 +364,11 @@ impl Actor {
     pub(super) fn next_best(&mut self, id: WayId, why: &str) {
         let now = self.clock.now();
         let Some(connecting) = self.ways.connecting(id) else { return };
-        self.failed_lately.insert(connecting.provider(), now);
+        let provider = connecting.provider();
+        // Where nothing came through the hop before, that says nothing of it.
+        if self.silent_before(provider).is_none() {
+            self.failed_lately.insert(provider, now);
+        }
         self.try_next(id, why);
     }
 
@@ -364,9 +383,16 @@ impl Actor {
                 self.reach(id);
             }
             None => {
-                let tried = connecting.tried;
-                connecting.answer_all(&Err(ApiError::provider_unreachable(failed, tried, why)));
-                self.fail_connection(id, format!("{why}; choose another offer, or try again later"));
+                let unreachable = ApiError::provider_unreachable(failed, connecting.tried, why);
+                let broken = self.leave_silent_hop(failed);
+                let reason = match &broken {
+                    Some(error) => error.to_string(),
+                    None => format!("{why}; choose another offer, or try again later"),
+                };
+                if let Some(connecting) = self.ways.connecting_mut(id) {
+                    connecting.answer_all(&Err(broken.unwrap_or(unreachable)));
+                }
+                self.fail_connection(id, reason);
             }
         }
     }

@@ -3,7 +3,7 @@
 use byway_dialogue::{LinkProfile, RefusedBecause};
 use byway_driver::disk::{DiskError, Durability};
 use byway_driver::entropy;
-use byway_driver::link::{Event as LinkEvent, Link};
+use byway_driver::link::{Event as LinkEvent, Link, Path};
 use byway_peer::market::MarketNews;
 use byway_primitives::{Effect, Span};
 
@@ -41,6 +41,8 @@ impl Actor {
     pub(super) fn link_event(&mut self, event: LinkEvent) {
         let now = self.clock.now();
         match event {
+            // Where one through a hop leads is known once it is dialled, and nothing is said on it before.
+            LinkEvent::Up(link) if link.profile().path == Path::Nested => {}
             LinkEvent::Up(link) => self.link_up(link),
             LinkEvent::Frame { link, frame } => {
                 let id = byway_dialogue::LinkId(link.0);
@@ -135,7 +137,7 @@ impl Actor {
     }
 
     fn send_frame(&mut self, to: byway_dialogue::LinkId, frame: Vec<u8>) {
-        let Some(link) = self.link_handles.get(&to) else { return };
+        let Some(link) = self.link_handles.get(&to).filter(|_| !self.is_past_hops(to)) else { return };
         if let Err(error) = link.try_send_frame(frame) {
             // A stream link that loses a frame is of no use any more; the dialogue goes on over the next one.
             tracing::debug!(%error, "a link can't take a frame; closing it");

@@ -10,6 +10,7 @@ use byway_primitives::{AssetId, IdentityId};
 use byway_records::{Offer, OfferId};
 use tokio::sync::oneshot;
 
+use super::chain::SERVED;
 use super::warned::LEAVE_AFTER;
 use super::{Actor, PeerNode};
 use crate::api::{Answer, ApiError, OfferTerms, OfferTermsAsk, Price};
@@ -69,13 +70,15 @@ impl Actor {
         };
         let measure = measure.ok_or_else(|| ApiError::invalid_params("unit", "the offer has no price in it"))?;
         let provider = offer.provider;
-        let is_there = self.market.is_talking_to(provider);
+        if self.is_served_behind_hops(provider) {
+            return Err(ApiError::provider_unreachable(provider, 1, SERVED));
+        }
         self.inquiries.to_ask.push(Inquiry { offer: offer.clone(), measure, asker });
-        if is_there {
+        if self.is_on_route(provider) {
             self.inquire(provider);
         } else {
             self.asking.leave_at.insert(provider, self.clock.now() + LEAVE_AFTER);
-            self.dial(&offer);
+            self.reach_by_route(&offer);
         }
         Ok(provider)
     }
@@ -86,14 +89,18 @@ impl Actor {
         self.inquiries.asked.retain(|_, inquiry| !inquiry.asker.is_closed());
     }
 
-    /// The offer of a provider that is dialled only for a question.
+    /// The offer of a provider that is dialled only for a question, or has not answered it yet.
     pub(super) fn offer_to_inquire(&self, provider: IdentityId) -> Option<Offer> {
-        let inquiry = self.inquiries.to_ask.iter().find(|inquiry| inquiry.offer.provider == provider)?;
+        let mut all = self.inquiries.to_ask.iter().chain(self.inquiries.asked.values());
+        let inquiry = all.find(|inquiry| inquiry.offer.provider == provider && !inquiry.asker.is_closed())?;
         Some(inquiry.offer.clone())
     }
 
     /// A provider that was to be asked is there.
     pub(super) fn inquire(&mut self, provider: IdentityId) {
+        if !self.is_on_route(provider) {
+            return;
+        }
         let all = std::mem::take(&mut self.inquiries.to_ask);
         let (its, others): (Vec<Inquiry>, _) = all.into_iter().partition(|inquiry| inquiry.offer.provider == provider);
         self.inquiries.to_ask = others;

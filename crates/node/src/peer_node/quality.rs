@@ -140,7 +140,8 @@ impl Actor {
             StopReason::ClientWish | StopReason::SpendingLimit => Seen::Kept,
             // Counted when the false bill came.
             StopReason::OverBilled => return,
-            _ if !self.is_online() => return,
+            _ if !self.is_online() || self.is_cut_off(of.0) => return,
+            _ if self.using.get(&session).is_some_and(|using| using.is_excused) => return,
             _ => Seen::Broken,
         };
         self.saw(of, seen);

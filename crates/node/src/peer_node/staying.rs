@@ -5,7 +5,8 @@
 //! - One that ends the session is left at once: it says so also when it stops in an orderly way.
 //! - One that vanishes is noticed when its link is silent for 10 s, the longest that a change of network usually takes.
 //!   It is dialled again for [`RETURN_MAX`], in which a provider that was only restarted is back; then it is left. All
-//!   that is less than programs wait for a way out, so that they still get the next one.
+//!   that is less than programs wait for a way out, so that they still get the next one. Behind a hop that carries nothing
+//!   that time doesn't run, and nobody is blamed.
 //! - One that serves nothing, saying that nothing was paid, is left after [`PAUSE_MAX`] where another offer matches: an
 //!   honest one resumes within a round trip of the promise that it waits for.
 //! - One that reaches nothing any more is left where another offer matches ([`outage`](super::outage)).
@@ -52,7 +53,10 @@ impl Actor {
         let Some(connected) = self.ways.connected(id) else { return };
         let (provider, filter) = (connected.offer.provider, connected.filter.clone());
         self.failed_lately.insert(provider, self.clock.now());
-        let next = self.untried(filter.as_ref());
+        let next = match self.place_in_chain(id) {
+            Some(at) => self.other_hops(at, filter.as_ref()),
+            None => self.untried(filter.as_ref()),
+        };
         tracing::info!(%provider, why, others = next.len(), "the exit is lost");
         if next.is_empty() {
             self.fail_connection(id, format!("the session ended: {why}; choose another offer, or try again later"));
@@ -101,11 +105,21 @@ impl Actor {
     /// serves nothing.
     fn stay_connected(&mut self, id: WayId) {
         let now = self.clock.now();
-        let Some(connected) = self.ways.connected_mut(id) else { return };
-        if self.market.is_talking_to(connected.offer.provider) {
+        let Some(provider) = self.ways.connected(id).map(|connected| connected.offer.provider) else { return };
+        if self.leads_as_it_should(id, provider) {
             return self.look_after_flow(now, id);
         }
+        if self.is_left_hop(id) {
+            // It ends soon in any case.
+            return;
+        }
+        let is_cut_off = self.is_cut_off(provider);
+        let Some(connected) = self.ways.connected_mut(id) else { return };
         let lost = connected.lost.get_or_insert(LinkLost { since: now, dialled: None });
+        if is_cut_off {
+            // It may be there, and waits for a hop as this node does.
+            lost.since = now;
+        }
         if now >= lost.since + RETURN_MAX {
             return self.leave_provider(id, StopReason::Silence);
         }
@@ -117,7 +131,7 @@ impl Actor {
         self.permit_hops();
         // The provider may have published new contacts since.
         let newest = self.index.offer(OfferId::of(offer.provider, offer.serial)).map(|o| o.offer.offer.clone());
-        self.dial(&newest.unwrap_or(offer));
+        self.reach_by_route(&newest.unwrap_or(offer));
     }
 
     fn look_after_flow(&mut self, now: Time, id: WayId) {

@@ -26,7 +26,18 @@ struct Kept {
 
 impl Actor {
     pub(super) fn spending_asks(&self) -> Vec<SpendingAsk> {
+        let asks_already = |id: WayId, over: &Over| {
+            let is_asked = |connection: &Connection| matches!(connection, Connection::Stopped(s) if s.over == *over);
+            // Of those on the main way's bill one asks.
+            self.is_hop(id)
+                && self
+                    .ways
+                    .iter()
+                    .take_while(|(other, _)| *other != id)
+                    .any(|(other, way)| (other == WayId::MAIN || self.is_hop(other)) && is_asked(&way.connection))
+        };
         let asks = self.ways.iter().filter_map(|(id, way)| match &way.connection {
+            Connection::Stopped(Stopped { over, .. }) if asks_already(id, over) => None,
             Connection::Stopped(Stopped { since, over, .. }) => Some(SpendingAsk {
                 proxy: self.proxy_ports.of_way(id),
                 which: over.which,
@@ -40,13 +51,10 @@ impl Actor {
 
     /// Ends a way's session, or its search for one, and has it wait for the user.
     ///
-    /// A hop is on the main way, and it is that which asks.
+    /// A hop is on the main way, and it is that which asks, if it is in use. The hop waits for the same answer.
     pub(super) fn stop_way(&mut self, id: WayId, over: Over) {
         if self.is_hop(id) {
             self.stop_way(WayId::MAIN, over);
-            self.stop_paying(id);
-            self.stop_trying(id, &over.error(self.spent_today()));
-            return self.fail_connection(id, over.to_string());
         }
         let again = match self.ways.get(id).map(|way| &way.connection) {
             Some(Connection::Connected(connected)) => match &connected.filter {
@@ -82,6 +90,7 @@ impl Actor {
             way.connection = Connection::Stopped(Stopped { since, over, share, again });
         }
         self.publish_exit(id);
+        self.hop_failed(id, &over.to_string());
     }
 
     /// Whoever waits for a way's session waits no more, and one that was agreed to ends.
@@ -152,6 +161,10 @@ impl Actor {
         let Some(way) = self.ways.get_mut(id) else { return };
         let Connection::Stopped(stopped) = &way.connection else { return };
         let (again, payer) = (stopped.again.clone(), way.payer);
+        if self.is_hop(id) {
+            // It is connected when somebody is to be dialled behind it.
+            return self.permit_stopped(id);
+        }
         match (day_over, self.check_payer(payer)) {
             // The limit of a session was lifted on a day that is used up.
             (Some(limit), _) => self.wait_for_word(id, Over::day(limit), again),
@@ -162,6 +175,7 @@ impl Actor {
                 if let Some(way) = self.ways.get_mut(id) {
                     way.connection = Connection::Idle { since: now };
                 }
+                self.permit_stopped_hops();
                 self.connect(id, again, answer);
             }
         }

@@ -91,7 +91,8 @@ impl Actor {
         let Ok(answer) = TunnelAnswer::open(answer) else {
             return self.tunnel_failed(provider, session, GuestError::Answer);
         };
-        let link = self.market.link_to(provider).and_then(|link| self.link_handles.get(&link)).cloned();
+        let link = self.market.link_to(provider).filter(|_| self.is_on_route(provider));
+        let link = link.and_then(|link| self.link_handles.get(&link)).cloned();
         let order = GuestOrder {
             secret: self.tunnelling.keys.of_session(response),
             answer,
@@ -196,6 +197,7 @@ impl Actor {
     pub(super) fn tunnel_follows(&self, peer: IdentityId, link: byway_dialogue::LinkId) {
         if let Some((session, guest)) = &self.tunnelling.guest
             && self.using.get(session).is_some_and(|using| using.provider == peer)
+            && self.is_on_route(peer)
             && let Some(link) = self.link_handles.get(&link)
         {
             guest.link_changed(link.clone());

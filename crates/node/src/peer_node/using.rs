@@ -30,6 +30,8 @@ pub(super) struct Using {
     pub share: Share,
     /// Why this node left it, where that was the provider's doing.
     pub left: Option<StopReason>,
+    /// What ended it is before the provider, which is not to blame.
+    pub is_excused: bool,
 }
 
 /// The reason as a stable word.
@@ -176,7 +178,8 @@ impl Actor {
         let last =
             self.market.used_sessions(now).into_iter().find(|(_, view)| view.id == session).map(|(_, view)| view);
         let (kept, left, share) = (plane.clone(), None, Share::default());
-        let using = Using { provider, plane: kept, started: now, sampled, rate: (0, 0), last, share, left };
+        let using =
+            Using { provider, plane: kept, started: now, sampled, rate: (0, 0), last, share, left, is_excused: false };
         self.using.insert(session, using);
         self.share_out();
         plane
@@ -222,11 +225,14 @@ impl Actor {
     /// and for another a proxy port that it fits.
     fn way_for(&self, session: SessionId, offer: &Offer) -> Option<(WayId, Option<OfferFilter>)> {
         let is_idle = |way: &Way| matches!(way.connection, Connection::Idle { .. });
+        if !self.is_on_route(offer.provider) {
+            // It was reached in another way then, or the provider has come by another now.
+            return None;
+        }
         if let Some(filter) = self.was_main_session(session) {
             return is_idle(&self.ways.main).then_some((WayId::MAIN, filter));
         }
-        if !self.is_on_route(offer.provider) || self.is_hop_provider(offer.provider) {
-            // It was reached in another way then, or led there.
+        if self.is_hop_provider(offer.provider) {
             return None;
         }
         let fits = |wish: &OfferFilter| {

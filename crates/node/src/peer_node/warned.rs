@@ -30,6 +30,8 @@ impl Actor {
     pub(super) fn warnings_wanted(&mut self, issuer: IdentityId) {
         let now = self.clock.now();
         let mut others = self.others_to_ask(issuer);
+        // A client of ours has no hop paid for, and nobody is asked past the hops that there are.
+        others.retain(|offer| self.is_reached_for_nothing(offer.provider));
         if others.is_empty() {
             return self.market.nobody_to_ask(now, issuer, &self.market_journal);
         }
@@ -74,6 +76,9 @@ impl Actor {
     }
 
     fn ask_about(&mut self, issuer: IdentityId, provider: IdentityId) {
+        if !self.is_on_route(provider) {
+            return;
+        }
         let now = self.clock.now();
         if let Err(error) = self.market.ask_about(now, issuer, provider, &self.market_journal) {
             tracing::debug!(%provider, %error, "not asked about a client");

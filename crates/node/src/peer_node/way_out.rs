@@ -110,16 +110,18 @@ impl Actor {
             Connection::Failed { .. } => ExitState::Failed,
             // Programs wait for the user's word as they wait for an exit.
             Connection::Connecting(_) | Connection::Stopped(_) => ExitState::Connecting,
-            Connection::Connected(connected) => self.way_out(connected).map_or(ExitState::Connecting, ExitState::Ready),
+            Connection::Connected(connected) => {
+                self.way_out(id, connected).map_or(ExitState::Connecting, ExitState::Ready)
+            }
         };
         way.exits.send_replace(state);
         self.keep_stop(id);
         self.publish_status();
     }
 
-    /// None while the link is lost or the session ends: programs wait for what comes next.
-    fn way_out(&self, connected: &Connected) -> Option<Exit> {
-        if connected.flow == Flow::Ending {
+    /// None while the link is lost, or is one past the hops, or the session ends: programs wait for what comes next.
+    fn way_out(&self, id: WayId, connected: &Connected) -> Option<Exit> {
+        if connected.flow == Flow::Ending || !self.leads_as_it_should(id, connected.offer.provider) {
             return None;
         }
         let link = self.link_handles.get(&self.market.link_to(connected.offer.provider)?)?.clone();

@@ -1,9 +1,10 @@
 //! Chains of hops: what goes over them, who is paid, and that nothing goes past them.
 
 use byway_node::api::*;
+use byway_node::fetch::{Route, fetch_to_sink};
 use byway_primitives::{Amount, IdentityId};
 
-use super::network::{Network, Node, provider};
+use super::network::{Network, Node, provider, source};
 
 const LENGTH: usize = 3_000_000;
 
@@ -213,4 +214,82 @@ async fn the_limit_of_a_day_is_for_exit_and_hops_together() {
     let sum = Amount::checked_sum(costs.iter().copied()).unwrap();
     assert!(costs.len() == 2 && costs.iter().all(|cost| !cost.is_zero()), "{costs:?}");
     assert!(sum <= day_max && spending.day_spent <= day_max, "{costs:?}, {spending:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hop_that_vanishes_is_replaced_and_the_session_behind_it_goes_on() {
+    let network = Network::start(&["exit", "cheap", "dear"], &[]).await;
+    let exit = network.node("exit", &provider("DE", "0.0005", "")).await;
+    let cheap = network.mortal("cheap", &provider("SE", "0.0001", "")).await;
+    let dear = network.node("dear", &provider("SE", "0.001", "")).await;
+    let (last, first) = (exit.api.identity(), cheap.node.api.identity());
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    user.market(3).await;
+    let session = user.api.connect(over("DE", &["SE"])).await.unwrap();
+    user.fetch(LENGTH).await;
+    connected_over(&user, &[first], last).await;
+    drop(cheap);
+    user.until("another hop", async |api| {
+        let status = api.node_status().await.unwrap();
+        assert_ne!(status.connection.state, ConnectionState::Failed, "{status:?}");
+        (status.hops[0].provider == Some(dear.api.identity())).then_some(())
+    })
+    .await;
+    connected_over(&user, &[dear.api.identity()], last).await;
+    user.fetch(LENGTH).await;
+    assert_eq!(status(&user).await.connection.session_id, Some(session.id), "the exit was not to blame");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hops_that_swallow_everything_are_left_and_the_exits_behind_them_are_not_blamed() {
+    let network = Network::start(&["exit", "one", "two", "three", "good"], &[]).await;
+    let exit = network.node("exit", &provider("DE", "0.0005", "")).await;
+    let mut silent = Vec::new();
+    for name in ["one", "two", "three"] {
+        // It lets nobody out to where all the others are.
+        let config = provider("SE", "0.0001", "").replace("exit_allow = [\"127.0.0.0/8\"]\n", "");
+        silent.push(network.node(name, &config).await);
+    }
+    let good = network.node("good", &provider("SE", "0.001", "")).await;
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    user.market(5).await;
+    let refused = user.api.connect(over("DE", &["SE"])).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::ChainBroken, "{refused}");
+    for hop in &silent {
+        assert_eq!(sessions(&user, hop.api.identity()).await.len(), 1);
+        ends(&user, hop.api.identity()).await;
+    }
+    user.api.connect(to("DE").into()).await.unwrap();
+    connected_over(&user, &[good.api.identity()], exit.api.identity()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hop_at_the_limit_of_a_session_asks_also_where_only_a_proxy_port_uses_it() {
+    let network = Network::start(&["exit", "hop"], &[]).await;
+    let _exit = network.node("exit", &provider("DE", "0.0001", "")).await;
+    let hop = network.node("hop", &provider("SE", "0.001", "")).await;
+    let user = network.node("user", "[buying]\nvia = [\"SE\"]\n").await;
+    user.prepare("5").await;
+    user.market(2).await;
+    let session_max: Amount = "0.002".parse().unwrap();
+    let limits = SpendingLimits { session_max: Some(Some(session_max)), day_max: None };
+    user.api.spending_limits_set(limits).await.unwrap();
+    let wish = ProxyWish { country: Some("DE".parse().unwrap()), ..ProxyWish::default() };
+    let port = user.api.proxy_port_open(ProxyPortOpen { listen: None, wish }).await.unwrap();
+    super::limits::begin(port.listen, 5_000_000).await;
+    let asks = user
+        .until("the question", async |api| {
+            Some(api.node_status().await.unwrap().spending.asks).filter(|asks| !asks.is_empty())
+        })
+        .await;
+    assert_eq!((asks.len(), asks[0].which, asks[0].limit), (1, LimitKind::Session, session_max), "{asks:?}");
+    let url = format!("http://{}/100000", source().await).parse().unwrap();
+    let route = Route::new(&port.listen.to_string(), None).unwrap();
+    fetch_to_sink(&route, &url, |_| Ok(())).await.unwrap_err();
+    assert_eq!(sessions(&user, hop.api.identity()).await.len(), 1, "nothing was opened before the answer");
+    user.api.spending_allow(SpendingAllow { amount: None }).await.unwrap();
+    fetch_to_sink(&route, &url, |_| Ok(())).await.unwrap();
+    assert_eq!(sessions(&user, hop.api.identity()).await.len(), 2);
 }

@@ -8,9 +8,9 @@ use byway_records::Offer;
 
 use super::super::Actor;
 use super::super::tunnelling::contact;
-use super::super::ways::{Connection, Stage, WayId};
+use super::super::ways::{Connection, LinkLost, Stage, WayId};
 use super::DOUBTED_MAX;
-use crate::api::{AccountNumber, HopWish};
+use crate::api::{AccountNumber, ApiError, HopWish, OfferFilter};
 
 /// Offers that are tried for one hop.
 const TRIED_MAX: usize = 16;
@@ -21,6 +21,7 @@ impl Actor {
         let why = match self.ways.get(way).map(|way| &way.connection) {
             Some(Connection::Idle { .. }) => return self.connect_hop(way),
             Some(Connection::Failed { reason, .. }) => reason.clone(),
+            Some(Connection::Stopped(stopped)) => stopped.over.to_string(),
             Some(Connection::Disconnected { .. }) => "it was disconnected; `byway connect` connects it".to_owned(),
             _ => return,
         };
@@ -38,6 +39,24 @@ impl Actor {
                 way.connection = Connection::Idle { since };
             }
         }
+    }
+
+    /// The user has answered, and the main way goes on: so do hops, unless the day's limit still stops them.
+    pub(in super::super) fn permit_stopped_hops(&mut self) {
+        for id in self.ways.ids(|way| matches!(way.connection, Connection::Stopped(_))) {
+            if self.is_hop(id) && self.held_back(id).is_none() {
+                self.permit_stopped(id);
+            }
+        }
+    }
+
+    /// The user has answered for a hop that a spending limit has stopped.
+    pub(in super::super) fn permit_stopped(&mut self, id: WayId) {
+        let since = self.clock.now();
+        if let Some(way) = self.ways.get_mut(id) {
+            way.connection = Connection::Idle { since };
+        }
+        self.publish_exit(id);
     }
 
     /// Hops are on the main way's bill: sessions that are on another are left, and come anew.
@@ -71,21 +90,33 @@ impl Actor {
     pub(in super::super) fn hop_candidates(&self, at: usize) -> Vec<Candidate> {
         let Some(place) = self.chain.places.get(at) else { return Vec::new() };
         let filter = self.hop_filter(place.wish);
-        let is_reached =
-            |offer: &Offer| contact(offer).is_some_and(|contact| at == 0 || !contact.addresses().is_empty());
         if let HopWish::Provider(provider) = place.wish {
             let found = self.index.candidates(self.query(&filter), self.ledger_clock());
             return found
-                .filter(|found| found.offer.offer.provider == provider && is_reached(&found.offer.offer))
+                .filter(|found| found.offer.offer.provider == provider && is_reached(at, &found.offer.offer))
                 .collect();
         }
-        let mut found = self.untried(Some(&filter));
-        if found.is_empty() {
-            // One that failed may be the only one there is.
-            found = self.index.candidates(self.query(&filter), self.ledger_clock()).collect();
+        let found = self.other_hops(at, Some(&filter));
+        if !found.is_empty() {
+            return found;
         }
-        found.retain(|found| !self.is_taken(place.way, found.offer.offer.provider) && is_reached(&found.offer.offer));
-        let is_other = |id: WayId| id != place.way && (!self.is_hop(id) || self.chain.place_of(id).is_some());
+        // One that failed may be the only one there is.
+        self.far_apart(at, self.index.candidates(self.query(&filter), self.ledger_clock()).collect())
+    }
+
+    /// Who may be this hop in place of one that is lost.
+    pub(in super::super) fn other_hops(&self, at: usize, filter: Option<&OfferFilter>) -> Vec<Candidate> {
+        self.far_apart(at, self.untried(filter))
+    }
+
+    /// Those of the candidates for a hop who are nothing else in the chain, the farthest from the rest first.
+    fn far_apart(&self, at: usize, mut found: Vec<Candidate>) -> Vec<Candidate> {
+        let Some(place) = self.chain.places.get(at) else { return Vec::new() };
+        found.retain(|found| {
+            let offer = &found.offer.offer;
+            !self.is_taken(place.way, offer.provider) && is_reached(at, offer)
+        });
+        let is_other = |id: WayId| id != place.way && !self.is_left_hop(id);
         let others = self.ways.iter().filter(|(id, _)| is_other(*id)).filter_map(|(_, way)| way.connection.offer());
         let others = others.map(|offer| Occupied { provider: offer.provider, place: Some(offer.exit) });
         choose(found.into_iter(), TRIED_MAX, others.collect::<Vec<_>>())
@@ -95,13 +126,24 @@ impl Actor {
     pub(in super::super) fn hop_up(&mut self, way: WayId) {
         let Some(at) = self.chain.place_of(way) else { return };
         tracing::info!(hop = at + 1, "a hop carries");
-        self.chain.places[at].is_proved = false;
+        let place = &mut self.chain.places[at];
+        (place.is_proved, place.is_silent) = (false, false);
         let is_through = |peer: &IdentityId| {
             let link = self.market.link_to(*peer);
             link.is_some_and(|link| self.chain.through.get(&link) == Some(&way))
         };
         let stale: Vec<IdentityId> = self.talking_on.keys().copied().filter(is_through).collect();
         stale.into_iter().for_each(|peer| self.leave_link(peer));
+        // What was lost with the hop before is looked for from now on.
+        let now = self.clock.now();
+        for id in self.ways.ids(|_| true) {
+            let provider = self.ways.connected(id).map(|connected| connected.offer.provider);
+            if provider.is_some_and(|provider| self.before(provider) > at)
+                && let Some(lost) = self.ways.connected_mut(id).and_then(|connected| connected.lost.as_mut())
+            {
+                *lost = LinkLost { since: now, dialled: None };
+            }
+        }
         let waiting: Vec<IdentityId> = self.chain.waiting.keys().copied().collect();
         for provider in waiting {
             if self.way_before(provider) == Some(way)
@@ -123,10 +165,34 @@ impl Actor {
         if is_in_use && self.chain.place_of(way).is_some() {
             return self.doubt_hop(way, provider);
         }
-        if let Some(offer) = self.offer_reached_for(provider) {
-            self.dial(&offer);
-        }
+        let Some(offer) = self.offer_reached_for(provider).or_else(|| self.offer_to_inquire(provider)) else {
+            return false;
+        };
+        self.dial(&offer);
         true
+    }
+
+    /// The place of the hop before a provider, if nothing has come through that yet.
+    pub(in super::super) fn silent_before(&self, provider: IdentityId) -> Option<usize> {
+        let at = self.before(provider).checked_sub(1)?;
+        let place = &self.chain.places[at];
+        (place.is_silent && !place.is_proved && self.ways.connected(place.way).is_some()).then_some(at)
+    }
+
+    /// Nobody is left who could be tried behind a hop: one through which nothing has come is paid no more. Gives what is to
+    /// be said of it.
+    pub(in super::super) fn leave_silent_hop(&mut self, provider: IdentityId) -> Option<ApiError> {
+        let at = self.silent_before(provider)?;
+        let (wish, way) = (self.chain.places[at].wish, self.chain.places[at].way);
+        let (hop, session) = self.ways.connected(way).map(|hop| (hop.offer.provider, hop.session))?;
+        self.failed_lately.insert(hop, self.clock.now());
+        if let Some(using) = self.using.get_mut(&session) {
+            using.left = Some(StopReason::ChannelFailed);
+        }
+        let why = "nothing came through it";
+        self.stop_paying(way);
+        self.fail_connection(way, why.to_owned());
+        Some(ApiError::chain_broken(at + 1, wish, why))
     }
 
     /// The offer for whose sake a provider is being reached.
@@ -140,6 +206,7 @@ impl Actor {
     /// Whether this hop is left for another, through which the provider is dialled again.
     fn doubt_hop(&mut self, way: WayId, provider: IdentityId) -> bool {
         let Some(at) = self.chain.place_of(way) else { return false };
+        self.chain.places[at].is_silent = true;
         let is_doubtful = !self.chain.places[at].is_proved && self.chain.doubted < DOUBTED_MAX;
         let reached_for = self.offer_reached_for(provider).filter(|_| is_doubtful && self.another_fits(way));
         let Some(offer) = reached_for else { return false };
@@ -148,4 +215,9 @@ impl Actor {
         self.leave_provider(way, StopReason::ChannelFailed);
         true
     }
+}
+
+/// Whether an offer's provider can be dialled where this hop is.
+fn is_reached(at: usize, offer: &Offer) -> bool {
+    contact(offer).is_some_and(|contact| at == 0 || !contact.addresses().is_empty())
 }

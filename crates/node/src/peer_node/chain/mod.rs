@@ -12,7 +12,8 @@
 //! way, and of all others, is behind the last hop.
 //!
 //! **One place decides** how a provider is dialled: [`Actor::dial`]. While there is a chain, a provider is dialled through the
-//! hop before it, or not at all; a link to it that came about otherwise is left before anything is asked of it.
+//! hop before it, or not at all. A link to it that came about otherwise, as one that it opened by itself, is left before
+//! anything is asked or said on it ([`Actor::wanted_by_another_route`]); a client of this node is no exit behind hops.
 //!
 //! **When a hop fails** the next best one that the user's wish fits takes its place, and links through it are made anew. While
 //! there is none, nothing is sent; the ways behind it wait, and fail with its reason.
@@ -24,8 +25,9 @@
 mod hops;
 mod through;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use byway_access::discovery::Candidate;
 use byway_access::session::SessionId;
 use byway_dialogue::LinkId;
 use byway_driver::link::{ConnectError, Link, LinkContact};
@@ -33,11 +35,13 @@ use byway_primitives::{IdentityId, Span, Time};
 use byway_records::Offer;
 use byway_records::offer::Service;
 
-use super::ways::{Connection, Stage, Way, WayId};
+use super::ways::{Connection, Flow, Stage, Way, WayId};
 use super::{Actor, Arrival};
 use crate::api::{AccountNumber, ApiError, Connect, ConnectTarget, Hop, HopWish, OfferFilter, chain_problem};
 use through::Through;
 
+/// Why a provider is passed over behind hops.
+pub(super) const SERVED: &str = "it is a client of this node, whose link doesn't go through the hops";
 /// Hops that are left in a row because nothing came through them.
 const DOUBTED_MAX: usize = 2;
 /// How long the sessions of a chain that was left may go on, so that what is behind hears that it is over.
@@ -54,6 +58,8 @@ pub(super) struct Chain {
     retired: Vec<(Time, Vec<Place>)>,
     /// Hops left since a link last came about through one.
     doubted: usize,
+    /// Whom this node dialled straight for the sake of these hops: they know its address.
+    straight: BTreeSet<IdentityId>,
 }
 
 struct Place {
@@ -62,6 +68,8 @@ struct Place {
     through: Through,
     /// Whether a link through it has come about, and has not fallen silent since.
     is_proved: bool,
+    /// Whether somebody was dialled through it in vain before that.
+    is_silent: bool,
 }
 
 impl Chain {
@@ -91,6 +99,11 @@ impl Chain {
         }
     }
 
+    /// Somebody wants out anew: hops may be doubted as often as ever.
+    pub fn trust_again(&mut self) {
+        self.doubted = 0;
+    }
+
     /// A provider is not to be dialled any more.
     pub fn forget(&mut self, provider: IdentityId) {
         self.waiting.remove(&provider);
@@ -100,7 +113,7 @@ impl Chain {
     pub fn talking(&mut self, link: LinkId) {
         let way = self.through.get(&link);
         if let Some(place) = self.places.iter_mut().find(|place| Some(&place.way) == way) {
-            place.is_proved = true;
+            (place.is_proved, place.is_silent) = (true, false);
             self.doubted = 0;
         }
     }
@@ -148,8 +161,11 @@ impl Actor {
     /// The user connects over these hops.
     pub(super) fn choose_chain(&mut self, via: Vec<HopWish>) {
         if via != self.chain.wishes() {
-            self.set_chain(via);
+            self.chain.straight.clear();
+            return self.set_chain(via);
         }
+        // Who asks for a way out at the limit of a session is answered as without hops.
+        self.permit_stopped_hops();
     }
 
     /// From now on everything goes over these hops. They are connected when somebody is to be dialled behind them.
@@ -160,7 +176,7 @@ impl Actor {
             let way = Way::new(now, OfferFilter::default(), Vec::new(), None);
             let through = Through::new(self.links.clone(), way.exits.subscribe());
             let way = self.ways.open(way);
-            self.chain.places.push(Place { wish, way, through, is_proved: false });
+            self.chain.places.push(Place { wish, way, through, is_proved: false, is_silent: false });
         }
         self.keep_chain(&self.chain.wishes());
         self.leave_other_routes();
@@ -268,6 +284,94 @@ impl Actor {
         link.is_some_and(|link| self.chain.through.get(&link).copied() == self.way_before(provider))
     }
 
+    /// Whether a way's provider is talked with on a link that goes where that way does, which may be a hop of a chain that was
+    /// left.
+    pub(super) fn leads_as_it_should(&self, id: WayId, provider: IdentityId) -> bool {
+        let before_retired = self.chain.retired.iter().find_map(|(_, places)| {
+            let at = places.iter().position(|place| place.way == id)?;
+            Some(at.checked_sub(1).map(|before| places[before].way))
+        });
+        let before = before_retired.unwrap_or_else(|| self.way_before(provider));
+        let link = self.market.link_to(provider);
+        link.is_some_and(|link| self.chain.through.get(&link).copied() == before)
+    }
+
+    /// The offer for whose sake a peer is used, tried or asked, where it has come by a link that goes elsewhere than that should.
+    ///
+    /// Whoever knows this node's address can dial it, and a dialogue is where its peer opened it last.
+    pub(super) fn wanted_by_another_route(&self, peer: IdentityId) -> Option<Offer> {
+        if self.chain.is_empty() || !self.market.is_talking_to(peer) || self.is_on_route(peer) {
+            return None;
+        }
+        let ways = self.ways.iter().filter(|(id, _)| !self.is_left_hop(*id));
+        let mut offers = ways.filter_map(|(_, way)| way.connection.offer());
+        offers.find(|offer| offer.provider == peer).cloned().or_else(|| self.offer_to_inquire(peer))
+    }
+
+    /// Whether a link has a dialogue that should go through hops: nothing of it is said there.
+    pub(super) fn is_past_hops(&self, link: LinkId) -> bool {
+        if self.chain.is_empty() {
+            return false;
+        }
+        let peer = self.market.peer_on(link);
+        peer.is_some_and(|peer| self.wanted_by_another_route(peer).is_some())
+    }
+
+    /// Whether a provider is a client of this node that is not to be had behind hops: it comes by a link of its own, and a
+    /// dialogue has one.
+    pub(super) fn is_served_behind_hops(&self, provider: IdentityId) -> bool {
+        let is_served = || self.market.served_sessions(self.clock.now()).iter().any(|(client, _)| *client == provider);
+        self.way_before(provider).is_some() && is_served()
+    }
+
+    /// Whether a provider can be asked something at once; it is dialled if not, and left where it came by another way.
+    pub(super) fn reach_by_route(&mut self, offer: &Offer) -> bool {
+        // A link through a hop that is gone may not have fallen silent yet.
+        if self.is_on_route(offer.provider) && !self.is_cut_off(offer.provider) {
+            return true;
+        }
+        if self.market.is_talking_to(offer.provider) {
+            self.leave_link(offer.provider);
+        }
+        self.dial(offer);
+        false
+    }
+
+    /// Whether a provider can be asked without connecting a hop for it, or taking a link away from it.
+    pub(super) fn is_reached_for_nothing(&self, provider: IdentityId) -> bool {
+        let is_there = |way: WayId| self.ways.connected(way).is_some();
+        match self.market.is_talking_to(provider) {
+            true => self.is_on_route(provider),
+            false => self.way_before(provider).is_none_or(is_there),
+        }
+    }
+
+    /// Behind the first hop, those who were dialled straight come last: they would know from where and to where.
+    pub(super) fn strangers_first(&self, id: WayId, candidates: &mut [Candidate]) {
+        if !self.chain.is_empty() && self.chain.place_of(id) != Some(0) {
+            candidates.sort_by_key(|candidate| self.chain.straight.contains(&candidate.offer.offer.provider));
+        }
+    }
+
+    /// Which hop of the chain a way is.
+    pub(super) fn place_in_chain(&self, way: WayId) -> Option<usize> {
+        self.chain.place_of(way)
+    }
+
+    /// Whether a way is a hop's of a chain that was left.
+    pub(super) fn is_left_hop(&self, way: WayId) -> bool {
+        self.is_hop(way) && self.chain.place_of(way).is_none()
+    }
+
+    /// Whether nothing can be heard of a provider because a hop before it carries nothing.
+    pub(super) fn is_cut_off(&self, provider: IdentityId) -> bool {
+        let carries = |place: &Place| {
+            let connected = self.ways.connected(place.way).filter(|connected| connected.flow != Flow::Ending);
+            connected.is_some_and(|connected| self.is_on_route(connected.offer.provider))
+        };
+        !self.chain.places.iter().take(self.before(provider)).all(carries)
+    }
+
     /// Whether a provider is another hop already, or what a hop leads to: nobody is to be two of them.
     pub(super) fn is_taken(&self, id: WayId, provider: IdentityId) -> bool {
         let is_hop = |place: &Place| place.way != id && self.hop_provider(place) == Some(provider);
@@ -286,6 +390,9 @@ impl Actor {
         let before = self.before(provider).checked_sub(1).map(|at| &self.chain.places[at]);
         let Some(Place { way, through, .. }) = before else {
             let links = self.links.clone();
+            if !self.chain.is_empty() {
+                self.chain.straight.insert(provider);
+            }
             return self.dial_with(provider, None, async move { links.connect(&contact).await });
         };
         if contact.addresses().is_empty() {
@@ -323,19 +430,18 @@ impl Actor {
 
     /// The hops as they are, for showing.
     pub(super) fn hop_views(&self) -> Vec<Hop> {
+        let sessions = self.market.used_sessions(self.clock.now());
         let hops = self.chain.places.iter().filter_map(|place| {
             let view = self.connection_view(self.ways.get(place.way)?);
-            let session = view.session_id.clone();
-            let sessions = self.market.used_sessions(self.clock.now());
-            let cost =
-                sessions.iter().find(|(_, used)| Some(used.id.to_string()) == session.as_ref().map(|id| id.0.clone()));
+            let session = self.ways.connected(place.way).map(|connected| connected.session);
+            let cost = sessions.iter().find(|(_, used)| Some(used.id) == session);
             Some(Hop {
                 wish: place.wish,
                 state: view.state,
                 provider: view.provider,
                 country: view.country,
                 asn: view.asn,
-                session_id: session,
+                session_id: view.session_id,
                 cost: cost.map(|(_, used)| used.cost).unwrap_or_default(),
                 reason: view.reason,
             })
@@ -353,6 +459,24 @@ impl Actor {
         for (provider, _) in behind {
             self.ways.trying(provider).into_iter().for_each(|id| self.give_up(id, &error));
             self.not_inquired(provider, &error.to_string());
+        }
+        let is_behind = |id: &WayId| {
+            let provider = self.ways.connected(*id).map(|connected| connected.offer.provider);
+            !self.is_left_hop(*id) && provider.is_some_and(|provider| self.before(provider) > at)
+        };
+        let (hops, out): (Vec<_>, Vec<_>) =
+            self.ways.ids(|_| true).into_iter().filter(is_behind).partition(|id| self.is_hop(*id));
+        out.into_iter().chain(hops).for_each(|id| self.cut_off(id, &error));
+    }
+
+    /// Ends a session whose provider is not to blame for that nothing comes from it.
+    fn cut_off(&mut self, id: WayId, error: &ApiError) {
+        let session = self.ways.connected(id).map(|connected| connected.session);
+        if let Some(using) = session.and_then(|session| self.using.get_mut(&session)) {
+            using.is_excused = true;
+        }
+        if self.stop_paying(id) {
+            self.fail_connection(id, error.to_string());
         }
     }
 

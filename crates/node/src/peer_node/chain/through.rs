@@ -91,7 +91,11 @@ async fn carry_through(passage: &mut Passage, exit: &Exit, exits: &mut watch::Re
                     // The link may be back; until then nothing else carries.
                     _ => true,
                 };
-                if changed.is_err() || !is_same(&exits.borrow_and_update()) {
+                if changed.is_err() {
+                    // The way is gone.
+                    return Some(Stopped::Closed);
+                }
+                if !is_same(&exits.borrow_and_update()) {
                     return None;
                 }
             }

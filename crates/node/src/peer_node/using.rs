@@ -225,7 +225,7 @@ impl Actor {
     /// and for another a proxy port that it fits.
     fn way_for(&self, session: SessionId, offer: &Offer) -> Option<(WayId, Option<OfferFilter>)> {
         let is_idle = |way: &Way| matches!(way.connection, Connection::Idle { .. });
-        if !self.is_on_route(offer.provider) {
+        if self.market.link_to(offer.provider).is_some() && !self.is_on_route(offer.provider) {
             // It was reached in another way then, or the provider has come by another now.
             return None;
         }

@@ -5,8 +5,8 @@
 //!
 //! - A [`State`] is what the peers keep: [`Account`]s, of which some are contracts with code and storage, and the
 //!   [`Receipt`] of the last call. It has one root.
-//! - A [`Call`] in an [`Environment`] changes it. The environment is named by whoever calls and signed with the rest, so
-//!   that the result does not depend on when anyone executes it.
+//! - A [`Call`] in an [`Environment`] changes it. The environment is named beside the call: in what both peers sign, or by
+//!   whoever has the ledger execute it. So the result does not depend on when anyone does.
 //! - A [`Witness`] is the part of a state that one call touches, with proofs under the root: some kilobytes for a contract
 //!   with a gigabyte of storage. [`Witness::execute`] gives the same outcome and the same new root as the whole state
 //!   does; what it lacks is an error ([`Missing`]) and never a wrong result.

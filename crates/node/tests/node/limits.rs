@@ -126,7 +126,7 @@ async fn a_question_stands_when_a_connect_finds_nobody_and_a_lower_limit_stops_w
     assert_eq!(spending(&user.api).await.asks, []);
     assert!(!user.api.is_billed(account).await.unwrap(), "the owner's way went on");
     user.api.connect_for(account, to("FR").into()).await.unwrap_err();
-    assert_eq!(state(&user.api).await, ConnectionState::Connected, "and stays in use");
+    user.until("it stays in use", async |api| (state(api).await == ConnectionState::Connected).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,7 +25,7 @@
 //! - [`plugging`]: services that plug in, as they are sold; [`opened`]: as they are used.
 //! - [`provision`]: a provider's caps, blocks and earnings.
 //! - [`tunnel`]: WireGuard on both sides, and the machine's own network around it; [`tunnelling`]: when; [`relay`]
-//!   what is passed on for others, and [`hops`] the relays of the tunnel in use.
+//!   what is passed on for others, and [`slice_relays`] the relays of the tunnel in use.
 //! - [`history`]: the wallet's history as people see it; [`once`]: idempotency keys; [`kept`]: what else is kept across
 //!   restarts.
 //! - [`owning`]: the kernel nodes that its keystore owns.
@@ -56,7 +56,6 @@ mod following;
 mod forwarding;
 mod groups;
 mod history;
-mod hops;
 mod inquiring;
 mod inviting;
 mod kept;
@@ -81,6 +80,7 @@ mod selling;
 mod serving;
 mod settings;
 mod shares;
+mod slice_relays;
 mod staying;
 mod stops;
 mod tunnel;

@@ -219,7 +219,7 @@ impl Actor {
             .ways
             .offer_of(provider)
             .cloned()
-            .or_else(|| self.hop_offer(provider))
+            .or_else(|| self.slice_relay_offer(provider))
             .or_else(|| self.offer_to_inquire(provider))
             // For that no link is taken away.
             .or_else(|| self.offer_to_ask(provider).filter(|_| !is_elsewhere))
@@ -261,7 +261,7 @@ impl Actor {
         }
         self.chain.forget(provider);
         trying.into_iter().for_each(|id| self.next_best(id, why));
-        self.hop_lost(provider, why);
+        self.slice_relay_lost(provider, why);
         self.not_inquired(provider, why);
     }
 
@@ -276,7 +276,7 @@ impl Actor {
     /// There is no session with a provider that did nothing wrong.
     pub(super) fn passed_by(&mut self, provider: IdentityId, why: &str) {
         self.ways.trying(provider).into_iter().for_each(|id| self.next_best(id, why));
-        self.hop_lost(provider, why);
+        self.slice_relay_lost(provider, why);
         self.not_inquired(provider, why);
     }
 
@@ -299,7 +299,7 @@ impl Actor {
         }
         self.chain.talking(link);
         self.tunnel_follows(peer, link);
-        self.hop_talking(peer);
+        self.slice_relay_talking(peer);
         self.ask_of(peer);
         self.inquire(peer);
         for id in self.ways.ids(|way| matches!(&way.connection, Connection::Connected(c) if c.offer.provider == peer)) {

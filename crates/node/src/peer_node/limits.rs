@@ -286,7 +286,7 @@ impl Actor {
                 self.stop_way(WayId::MAIN, Over { reached_by: ReachedBy::Relay, ..over });
             }
         }
-        self.drop_hops();
+        self.drop_slice_relays();
     }
 
     /// The user's limit that leaves a session no more than this; none where it is the budget of whoever pays.

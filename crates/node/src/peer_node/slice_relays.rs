@@ -34,10 +34,10 @@ use crate::api::OfferFilter;
 /// Offers of relays that are looked at, the cheapest first. Links to them may leave a machine that is closed.
 pub(super) const RELAYS_LOOKED_AT: usize = 24;
 /// How long a relay may take until it carries. The exit waits meanwhile, for ten seconds in all.
-const HOP_WAIT: Span = Span::seconds(4);
+const RELAY_WAIT: Span = Span::seconds(4);
 
 /// The relays of one tunnel.
-pub(super) struct Hops {
+pub(super) struct SliceRelays {
     /// With the exit.
     pub session: SessionId,
     exit: Occupied,
@@ -46,13 +46,12 @@ pub(super) struct Hops {
     shape: Shape,
     /// What the tunnel is built from; gone once that has begun.
     order: Option<GuestOrder>,
-    /// By path.
-    hops: Vec<Option<Hop>>,
+    by_path: Vec<Option<SliceRelay>>,
     silence: Silence,
 }
 
 /// One relay.
-struct Hop {
+struct SliceRelay {
     candidate: Candidate,
     since: Time,
     stage: Stage,
@@ -69,7 +68,7 @@ enum Stage {
     },
 }
 
-impl Hop {
+impl SliceRelay {
     fn provider(&self) -> IdentityId {
         self.candidate.offer.offer.provider
     }
@@ -79,13 +78,13 @@ impl Hop {
     }
 
     fn is_late(&self, now: Time) -> bool {
-        !self.carries() && now >= self.since + HOP_WAIT
+        !self.carries() && now >= self.since + RELAY_WAIT
     }
 }
 
 impl Actor {
     /// The exit has accepted a tunnel in slices: looks for relays to it.
-    pub(super) fn begin_hops(&mut self, exit: &Offer, session: SessionId, order: GuestOrder) {
+    pub(super) fn begin_slice_relays(&mut self, exit: &Offer, session: SessionId, order: GuestOrder) {
         let provider = exit.provider;
         let (Some(slices), Some(shape)) = (order.answer.slices, self.tunnelling.shape.get()) else {
             return self.tunnel_failed(provider, session, GuestError::NoSlices);
@@ -93,17 +92,17 @@ impl Actor {
         let Some(address) = order.provider.first() else {
             return self.tunnel_failed(provider, session, GuestError::NoPath);
         };
-        self.drop_hops();
-        self.tunnelling.hops = Some(Hops {
+        self.drop_slice_relays();
+        self.tunnelling.slice_relays = Some(SliceRelays {
             session,
             exit: Occupied { provider, place: Some(exit.location) },
             target: SocketAddr::new(*address, slices.port),
             shape,
             order: Some(order),
-            hops: (0..shape.paths()).map(|_| None).collect(),
+            by_path: (0..shape.paths()).map(|_| None).collect(),
             silence: Silence::new(self.clock.now(), shape.paths()),
         });
-        self.fill_hops();
+        self.fill_slice_relays();
     }
 
     /// What may be paid for relaying, which is by the MB, is what may be paid for an exit; where a relay is doesn't matter to
@@ -116,84 +115,90 @@ impl Actor {
     }
 
     /// Finds a relay for each path that has none, as far as there are any.
-    fn fill_hops(&mut self) {
+    fn fill_slice_relays(&mut self) {
         let (candidates, now) = (self.relay_candidates(), self.clock.now());
-        let Some(hops) = &mut self.tunnelling.hops else { return };
-        let missing: Vec<usize> = (0..hops.hops.len()).filter(|path| hops.hops[*path].is_none()).collect();
-        let place = |hop: &Hop| Occupied { provider: hop.provider(), place: Some(hop.candidate.offer.offer.location) };
-        let occupied = hops.hops.iter().flatten().map(place).chain([hops.exit]);
+        let Some(relays) = &mut self.tunnelling.slice_relays else { return };
+        let missing: Vec<usize> = (0..relays.by_path.len()).filter(|path| relays.by_path[*path].is_none()).collect();
+        let place = |relay: &SliceRelay| Occupied {
+            provider: relay.provider(),
+            place: Some(relay.candidate.offer.offer.location),
+        };
+        let occupied = relays.by_path.iter().flatten().map(place).chain([relays.exit]);
         let chosen = choose(candidates.into_iter(), missing.len(), occupied.collect::<Vec<_>>());
         let offers: Vec<Offer> = chosen.iter().map(|candidate| candidate.offer.offer.clone()).collect();
         for (path, candidate) in missing.into_iter().zip(chosen) {
-            hops.hops[path] = Some(Hop { candidate, since: now, stage: Stage::Reaching });
+            relays.by_path[path] = Some(SliceRelay { candidate, since: now, stage: Stage::Reaching });
         }
         if !offers.is_empty() {
-            self.allow_hops();
+            self.allow_slice_relays();
         }
         for offer in offers {
             if self.market.is_talking_to(offer.provider) {
-                self.hop_talking(offer.provider);
+                self.slice_relay_talking(offer.provider);
             } else {
                 self.dial(&offer);
             }
         }
-        self.build_over_hops();
+        self.build_over_slice_relays();
     }
 
     /// Builds the tunnel once all relays carry, or once it is clear that no more will and these are enough.
-    fn build_over_hops(&mut self) {
-        let Some(hops) = &mut self.tunnelling.hops else { return };
-        let are_coming = hops.hops.iter().flatten().any(|hop| !hop.carries());
+    fn build_over_slice_relays(&mut self) {
+        let Some(relays) = &mut self.tunnelling.slice_relays else { return };
+        let are_coming = relays.by_path.iter().flatten().any(|relay| !relay.carries());
         if are_coming {
             return;
         }
-        let Some(mut order) = hops.order.take() else { return };
-        let carrying = hops.hops.iter().enumerate().filter_map(|(path, hop)| match &hop.as_ref()?.stage {
+        let Some(mut order) = relays.order.take() else { return };
+        let carrying = relays.by_path.iter().enumerate().filter_map(|(path, relay)| match &relay.as_ref()?.stage {
             Stage::Carrying { relay, .. } => Some((path, relay.clone())),
             _ => None,
         });
-        let relays: Vec<_> = carrying.collect();
-        let (found, needed, session, provider) = (relays.len(), hops.shape.needed(), hops.session, hops.exit.provider);
+        let ready: Vec<_> = carrying.collect();
+        let (found, needed, session, provider) =
+            (ready.len(), relays.shape.needed(), relays.session, relays.exit.provider);
         if found < needed {
             return self.tunnel_failed(provider, session, GuestError::FewRelays { found, needed });
         }
         if let Some(slices) = &mut order.slices {
-            slices.relays = relays;
+            slices.relays = ready;
         }
         self.start_building(provider, session, order);
     }
 
     /// The offer for whose sake a relay is talked to.
-    pub(super) fn hop_offer(&self, provider: IdentityId) -> Option<Offer> {
-        let hops = self.tunnelling.hops.as_ref()?;
-        let hop = hops.hops.iter().flatten().find(|hop| hop.provider() == provider)?;
-        Some(hop.candidate.offer.offer.clone())
+    pub(super) fn slice_relay_offer(&self, provider: IdentityId) -> Option<Offer> {
+        let relays = self.tunnelling.slice_relays.as_ref()?;
+        let relay = relays.by_path.iter().flatten().find(|relay| relay.provider() == provider)?;
+        Some(relay.candidate.offer.offer.clone())
     }
 
-    pub(super) fn hop_offers(&self) -> Vec<Offer> {
-        let hops = self.tunnelling.hops.iter().flat_map(|hops| hops.hops.iter().flatten());
-        hops.map(|hop| hop.candidate.offer.offer.clone()).collect()
+    pub(super) fn slice_relay_offers(&self) -> Vec<Offer> {
+        let relays = self.tunnelling.slice_relays.iter().flat_map(|relays| relays.by_path.iter().flatten());
+        relays.map(|relay| relay.candidate.offer.offer.clone()).collect()
     }
 
-    fn hop_mut(&mut self, provider: IdentityId) -> Option<(usize, &mut Hop)> {
-        let hops = self.tunnelling.hops.as_mut()?.hops.iter_mut().enumerate();
-        hops.filter_map(|(path, hop)| Some((path, hop.as_mut()?))).find(|(_, hop)| hop.provider() == provider)
+    fn slice_relay_mut(&mut self, provider: IdentityId) -> Option<(usize, &mut SliceRelay)> {
+        let relays = self.tunnelling.slice_relays.as_mut()?.by_path.iter_mut().enumerate();
+        relays.filter_map(|(path, relay)| Some((path, relay.as_mut()?))).find(|(_, relay)| relay.provider() == provider)
     }
 
     /// Relays that are asked for a session.
     pub(super) fn relays_asked(&self) -> impl Iterator<Item = IdentityId> {
-        let hops = self.tunnelling.hops.iter().flat_map(|hops| hops.hops.iter().flatten());
-        hops.filter(|hop| matches!(hop.stage, Stage::Opening)).map(Hop::provider)
+        let relays = self.tunnelling.slice_relays.iter().flat_map(|relays| relays.by_path.iter().flatten());
+        relays.filter(|relay| matches!(relay.stage, Stage::Opening)).map(SliceRelay::provider)
     }
 
     /// There is a dialogue with a peer: if it is to be a relay, it is asked for a session.
-    pub(super) fn hop_talking(&mut self, provider: IdentityId) {
-        let Some(target) = self.tunnelling.hops.as_ref().map(|hops| hops.target) else { return };
-        let Some((_, hop)) = self.hop_mut(provider).filter(|(_, hop)| matches!(hop.stage, Stage::Reaching)) else {
+    pub(super) fn slice_relay_talking(&mut self, provider: IdentityId) {
+        let Some(target) = self.tunnelling.slice_relays.as_ref().map(|relays| relays.target) else { return };
+        let Some((_, relay)) =
+            self.slice_relay_mut(provider).filter(|(_, relay)| matches!(relay.stage, Stage::Reaching))
+        else {
             return;
         };
-        hop.stage = Stage::Opening;
-        let candidate = hop.candidate.clone();
+        relay.stage = Stage::Opening;
+        let candidate = relay.candidate.clone();
         let price_max = self.config.buying.max_price_per_mb();
         let cost_max = self.cost_max_of(Claimant::Relay(provider));
         let request = self.session_request(&candidate, price_max, cost_max, Vec::new());
@@ -205,25 +210,27 @@ impl Actor {
             Err(MarketError::Session(OpenError::LimitTooLow { .. })) if self.ways.connecting(WayId::MAIN).is_some() => {
                 self.relay_over_limit(cost_max);
             }
-            Err(error) => self.hop_lost(provider, &error.to_string()),
+            Err(error) => self.slice_relay_lost(provider, &error.to_string()),
         }
     }
 
     /// A relay has accepted a session.
     pub(super) fn relay_open(&mut self, provider: IdentityId, session: SessionId, answer: &[u8], plane: Plane) {
         let now = self.clock.now();
-        let Some((path, hop)) = self.hop_mut(provider).filter(|(_, hop)| matches!(hop.stage, Stage::Opening)) else {
+        let Some((path, asked)) =
+            self.slice_relay_mut(provider).filter(|(_, asked)| matches!(asked.stage, Stage::Opening))
+        else {
             // Of a tunnel that is over, or of before a restart.
             return self.market.stop_using(now, provider, session, &self.market_journal);
         };
-        let at = contact(&hop.candidate.offer.offer).and_then(|contact| contact.addresses().first().copied());
+        let at = contact(&asked.candidate.offer.offer).and_then(|contact| contact.addresses().first().copied());
         let (Some(at), Ok(answer)) = (at, RelayAnswer::open(answer)) else {
             self.market.handle_channel(now, provider, session, Err(()), &self.market_journal);
-            return self.hop_lost(provider, "its answer makes no sense to this node");
+            return self.slice_relay_lost(provider, "its answer makes no sense to this node");
         };
         let address = SocketAddr::new(at.ip(), answer.port);
         let relay = Relay { address, token: Token(answer.token), gate: plane.gate, meter: plane.meter };
-        hop.stage = Stage::Carrying { session, relay: relay.clone() };
+        asked.stage = Stage::Carrying { session, relay: relay.clone() };
         self.market.handle_channel(now, provider, session, Ok(()), &self.market_journal);
         tracing::info!(%provider, %session, path, "a relay carries");
         if let Some((_, guest)) = &mut self.tunnelling.guest {
@@ -232,32 +239,32 @@ impl Actor {
             }
             self.note_replaced(path);
         }
-        self.build_over_hops();
+        self.build_over_slice_relays();
     }
 
     /// A relay can't be had, or is no more.
-    pub(super) fn hop_lost(&mut self, provider: IdentityId, why: &str) {
+    pub(super) fn slice_relay_lost(&mut self, provider: IdentityId, why: &str) {
         let now = self.clock.now();
-        let Some(hops) = &mut self.tunnelling.hops else { return };
-        let is_it = |hop: &Option<Hop>| hop.as_ref().is_some_and(|hop| hop.provider() == provider);
-        let Some(path) = hops.hops.iter().position(is_it) else { return };
+        let Some(relays) = &mut self.tunnelling.slice_relays else { return };
+        let is_it = |relay: &Option<SliceRelay>| relay.as_ref().is_some_and(|relay| relay.provider() == provider);
+        let Some(path) = relays.by_path.iter().position(is_it) else { return };
         tracing::info!(%provider, path, why, "a relay is lost");
-        let lost = hops.hops[path].take();
+        let lost = relays.by_path[path].take();
         self.failed_lately.insert(provider, now);
-        if let Some(Hop { stage: Stage::Carrying { session, .. }, .. }) = lost {
+        if let Some(SliceRelay { stage: Stage::Carrying { session, .. }, .. }) = lost {
             self.stop_relay(provider, session);
         }
         if let Some((_, guest)) = &self.tunnelling.guest {
             guest.clear_path(path);
         }
-        self.fill_hops();
+        self.fill_slice_relays();
     }
 
     /// Whose session this is, if it is one of the tunnel's relays.
     fn relay_with(&self, session: SessionId) -> Option<IdentityId> {
-        let mut hops = self.tunnelling.hops.iter().flat_map(|hops| hops.hops.iter().flatten());
-        let is_it = |hop: &&Hop| matches!(&hop.stage, Stage::Carrying { session: of, .. } if *of == session);
-        hops.find(is_it).map(Hop::provider)
+        let mut relays = self.tunnelling.slice_relays.iter().flat_map(|relays| relays.by_path.iter().flatten());
+        let is_it = |relay: &&SliceRelay| matches!(&relay.stage, Stage::Carrying { session: of, .. } if *of == session);
+        relays.find(is_it).map(SliceRelay::provider)
     }
 
     pub(super) fn is_relay(&self, session: SessionId) -> bool {
@@ -265,33 +272,33 @@ impl Actor {
     }
 
     /// A session has ended; perhaps a relay's.
-    pub(super) fn hop_ended(&mut self, session: SessionId, why: &str) {
+    pub(super) fn slice_relay_ended(&mut self, session: SessionId, why: &str) {
         if let Some(provider) = self.relay_with(session) {
-            self.hop_lost(provider, why);
+            self.slice_relay_lost(provider, why);
         }
     }
 
     /// Looks for relays that take too long, for those that carry nothing while others do, and for relays in place of those
     /// that are missing.
-    pub(super) fn look_after_hops(&mut self) {
+    pub(super) fn look_after_slice_relays(&mut self) {
         let now = self.clock.now();
-        let hops = self.tunnelling.hops.iter().flat_map(|hops| hops.hops.iter().flatten());
-        let late: Vec<IdentityId> = hops.filter(|hop| hop.is_late(now)).map(Hop::provider).collect();
+        let relays = self.tunnelling.slice_relays.iter().flat_map(|relays| relays.by_path.iter().flatten());
+        let late: Vec<IdentityId> = relays.filter(|relay| relay.is_late(now)).map(SliceRelay::provider).collect();
         for provider in late {
-            self.hop_lost(provider, "it takes too long");
+            self.slice_relay_lost(provider, "it takes too long");
         }
         let Some(carried) = self.slices_carried() else { return };
-        let Some(hops) = &mut self.tunnelling.hops else { return };
-        let silent = hops.silence.handle_counts(now, &carried);
-        let silent = silent.into_iter().filter_map(|path| hops.hops.get(path)?.as_ref());
+        let Some(relays) = &mut self.tunnelling.slice_relays else { return };
+        let silent = relays.silence.handle_counts(now, &carried);
+        let silent = silent.into_iter().filter_map(|path| relays.by_path.get(path)?.as_ref());
         // One in place of a silent one begins with a clean slate once it carries.
-        let silent: Vec<IdentityId> = silent.filter(|hop| hop.carries()).map(Hop::provider).collect();
-        let are_missing = hops.hops.iter().any(Option::is_none);
+        let silent: Vec<IdentityId> = silent.filter(|relay| relay.carries()).map(SliceRelay::provider).collect();
+        let are_missing = relays.by_path.iter().any(Option::is_none);
         for provider in &silent {
-            self.hop_lost(*provider, "it carries nothing while others do");
+            self.slice_relay_lost(*provider, "it carries nothing while others do");
         }
         if are_missing && silent.is_empty() {
-            self.fill_hops();
+            self.fill_slice_relays();
         }
     }
 
@@ -304,25 +311,25 @@ impl Actor {
 
     fn note_replaced(&mut self, path: usize) {
         let now = self.clock.now();
-        if let (Some(carried), Some(hops)) = (self.slices_carried(), &mut self.tunnelling.hops) {
-            hops.silence.replaced(now, path, &carried);
+        if let (Some(carried), Some(relays)) = (self.slices_carried(), &mut self.tunnelling.slice_relays) {
+            relays.silence.replaced(now, path, &carried);
         }
     }
 
     /// Nothing came of a tunnel over these relays: others are tried before them. False if it didn't go over relays.
-    pub(super) fn blame_hops(&mut self) -> bool {
+    pub(super) fn blame_slice_relays(&mut self) -> bool {
         let now = self.clock.now();
-        let hops = self.tunnelling.hops.iter().flat_map(|hops| hops.hops.iter().flatten());
-        self.failed_lately.extend(hops.map(|hop| (hop.provider(), now)));
-        self.tunnelling.hops.is_some()
+        let relays = self.tunnelling.slice_relays.iter().flat_map(|relays| relays.by_path.iter().flatten());
+        self.failed_lately.extend(relays.map(|relay| (relay.provider(), now)));
+        self.tunnelling.slice_relays.is_some()
     }
 
     /// The tunnel is over, or was never built: no relay is needed any more.
-    pub(super) fn drop_hops(&mut self) {
-        let Some(hops) = self.tunnelling.hops.take() else { return };
-        for hop in hops.hops.into_iter().flatten() {
-            let provider = hop.provider();
-            if let Stage::Carrying { session, .. } = hop.stage {
+    pub(super) fn drop_slice_relays(&mut self) {
+        let Some(relays) = self.tunnelling.slice_relays.take() else { return };
+        for relay in relays.by_path.into_iter().flatten() {
+            let provider = relay.provider();
+            if let Stage::Carrying { session, .. } = relay.stage {
                 self.stop_relay(provider, session);
             }
         }

@@ -85,7 +85,7 @@ impl Actor {
             self.stay_connected(id);
         }
         // What a relay is owed is promised over its link.
-        if let Some(offer) = self.hop_offer(peer) {
+        if let Some(offer) = self.slice_relay_offer(peer) {
             self.dial(&offer);
         }
     }
@@ -96,7 +96,7 @@ impl Actor {
         self.sample_rates(now);
         self.measure_rates(now);
         self.look_after_tunnel();
-        self.look_after_hops();
+        self.look_after_slice_relays();
         self.end_retired();
         self.ways.ids(|_| true).into_iter().for_each(|id| self.stay_connected(id));
     }

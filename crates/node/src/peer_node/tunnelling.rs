@@ -17,8 +17,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::data_plane::Plane;
-use super::hops::Hops;
 use super::relay::{RelayHost, RelayKind, Wishes};
+use super::slice_relays::SliceRelays;
 use super::tunnel::{self, Guard, Guest, GuestError, GuestOrder, InSlices, NextShape, TunnelHost, TunnelKind};
 use super::ways::{Connection, WayId};
 use super::{Actor, Arrival};
@@ -39,7 +39,7 @@ pub(super) struct Tunnelling {
     pub wishes: Wishes,
     /// How this node's own tunnels go over relays, if they do.
     pub shape: NextShape,
-    pub hops: Option<Hops>,
+    pub slice_relays: Option<SliceRelays>,
     pub guard: Guard,
     /// The machine is closed to everything outside the tunnel, now or in a moment.
     pub is_closed: bool,
@@ -53,9 +53,23 @@ pub(super) struct Tunnelling {
 
 impl Tunnelling {
     pub fn new(keys: TunnelKeys, guard: Guard, is_closed: bool) -> Self {
-        let (host, relay_host, wishes, shape, hops) = (None, None, Wishes::default(), NextShape::default(), None);
+        let (host, relay_host, wishes, shape, slice_relays) =
+            (None, None, Wishes::default(), NextShape::default(), None);
         let (guest, detours, link_relays, ending) = (None, Arc::default(), BTreeSet::new(), None);
-        Self { keys, host, relay_host, wishes, shape, hops, guard, is_closed, guest, detours, link_relays, ending }
+        Self {
+            keys,
+            host,
+            relay_host,
+            wishes,
+            shape,
+            slice_relays,
+            guard,
+            is_closed,
+            guest,
+            detours,
+            link_relays,
+            ending,
+        }
     }
 
     /// Sells tunnels from now on.
@@ -114,7 +128,7 @@ impl Actor {
             before: self.tunnelling.ending.take(),
         };
         match (offer, self.tunnelling.shape.get()) {
-            (Some(exit), Some(_)) => self.begin_hops(&exit, session, order),
+            (Some(exit), Some(_)) => self.begin_slice_relays(&exit, session, order),
             _ => self.start_building(provider, session, order),
         }
     }
@@ -164,8 +178,8 @@ impl Actor {
 
     pub(super) fn tunnel_failed(&mut self, provider: IdentityId, session: SessionId, error: GuestError) {
         // Of what goes wrong over relays the exit is the last to blame.
-        let is_of_relays = error.is_of_the_way() && self.blame_hops();
-        self.drop_hops();
+        let is_of_relays = error.is_of_the_way() && self.blame_slice_relays();
+        self.drop_slice_relays();
         let (now, why) = (self.clock.now(), error.to_string());
         self.market.handle_channel(now, provider, session, Err(()), &self.market_journal);
         let Some(way) = self.ways.of_session(session) else { return };
@@ -215,8 +229,8 @@ impl Actor {
 
     /// A session's data plane is closed; if it was a tunnel's, nothing leaves until there is another.
     pub(super) fn tunnel_over(&mut self, session: SessionId) {
-        if self.tunnelling.hops.as_ref().is_some_and(|hops| hops.session == session) {
-            self.drop_hops();
+        if self.tunnelling.slice_relays.as_ref().is_some_and(|relays| relays.session == session) {
+            self.drop_slice_relays();
         }
         let Some((_, guest)) = self.tunnelling.guest.take_if(|(of, _)| *of == session) else { return };
         self.tunnelling.ending = Some(tokio::spawn(guest.close()));
@@ -227,7 +241,7 @@ impl Actor {
     }
 
     /// Relays that were chosen since can be reached, also while the machine is closed.
-    pub(super) fn allow_hops(&mut self) {
+    pub(super) fn allow_slice_relays(&mut self) {
         if self.tunnelling.is_closed && self.tunnelling.guest.is_none() {
             let plan = self.closed_plan(None);
             self.tunnelling.guard.change(plan);
@@ -281,7 +295,7 @@ impl Actor {
             Some(_) => self.relay_candidates(),
             None => Vec::new(),
         };
-        let relays = self.hop_offers().into_iter().chain(relays.into_iter().map(|relay| relay.offer.offer));
+        let relays = self.slice_relay_offers().into_iter().chain(relays.into_iter().map(|relay| relay.offer.offer));
         let offers = in_use.cloned().into_iter().chain(chosen).chain(relays).chain(next);
         let first_hop = self.hop_candidates(0).into_iter().map(|candidate| candidate.offer.offer);
         let offers: Vec<Offer> = match self.chain.is_empty() {

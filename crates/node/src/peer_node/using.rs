@@ -146,7 +146,7 @@ impl Actor {
         }
         let why = error.to_string();
         match (asking, error) {
-            (None, _) => self.hop_lost(provider, &why),
+            (None, _) => self.slice_relay_lost(provider, &why),
             // By our own limits, or because both see this node otherwise.
             (
                 Some(way),
@@ -294,7 +294,7 @@ impl Actor {
     fn session_ended(&mut self, session: SessionId, reason: &str) {
         self.session_over(session, CloseReason::Ended);
         self.using.remove(&session);
-        self.hop_ended(session, reason);
+        self.slice_relay_ended(session, reason);
         self.end_retired();
         let Some(way) = self.ways.of_session(session) else { return };
         if self.ways.connected(way).is_some() {

@@ -7,13 +7,14 @@
 
 use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Batch, Space, Store, Time};
+use byway_primitives::{Batch, Hash, Space, Store, Time};
 use byway_records::SignedPromise;
 use byway_records::channel::{ChannelState, Environment, Position, Side};
 use byway_records::promise::ChannelId;
 use byway_vm::State;
 
 use crate::change::{Change, Ground};
+use crate::channels::ChannelHandle;
 use crate::message::Proposal;
 
 /// Where channels are journaled.
@@ -202,6 +203,32 @@ fn record_key(id: ChannelId) -> Vec<u8> {
 
 fn whole_key(id: ChannelId) -> Vec<u8> {
     [&[1][..], &id.0.0].concat()
+}
+
+/// What the keys of all handles begin with.
+const HANDLES: [u8; 1] = [3];
+
+fn handle_key(id: ChannelId) -> Vec<u8> {
+    [&HANDLES[..], &id.0.0].concat()
+}
+
+/// Channels that are not closed, and how each is named between its sides.
+pub(crate) fn handles(store: &impl Store) -> Result<Vec<(ChannelId, ChannelHandle)>, ChannelJournalError> {
+    let entries = store.scan_prefix(CHANNELS, &HANDLES).into_iter();
+    let read = entries.filter_map(|(key, bytes)| {
+        let id = ChannelId(Hash(*key.get(HANDLES.len()..)?.first_chunk()?));
+        let unreadable = |cause| ChannelJournalError::Unreadable { channel: id, cause };
+        Some(ChannelHandle::from_bytes(&bytes).map(|handle| (id, handle)).map_err(unreadable))
+    });
+    read.collect()
+}
+
+pub(crate) fn put_handle(batch: &mut Batch, id: ChannelId, handle: ChannelHandle) {
+    batch.put(CHANNELS, handle_key(id), handle.to_bytes());
+}
+
+pub(crate) fn remove_handle(batch: &mut Batch, id: ChannelId) {
+    batch.delete(CHANNELS, handle_key(id));
 }
 
 fn log_prefix(id: ChannelId) -> Vec<u8> {

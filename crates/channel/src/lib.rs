@@ -69,6 +69,10 @@
 //! | parting together | [`CLOSING_TIME_MAX`] | closes alone, if the peer was heard since the start |
 //! | an effect on the ledger | [`SUBMIT_AGAIN`] | handed in again |
 //!
+//! # Many
+//!
+//! [`Channels`] holds all channels of an identity: who may begin how many, whose a message is, who is woken when.
+//!
 //! # What each failure comes to
 //!
 //! - *Old disk.* The peer shows the newer state, with our signature on it. Rounds that may have been signed in between are left out
@@ -86,11 +90,12 @@
 //!
 //! # Not here
 //!
-//! Deposits and withdrawals while the channel is open; many channels in one dialogue; upgrading and removing contracts;
+//! Deposits and withdrawals while the channel is open; upgrading and removing contracts;
 //! networks of channels and watching for others. States larger than [`STATE_BYTES_MAX`] are not given to a peer that has lost its
 //! own. A state is copied for each update, which large contracts will feel.
 
 mod change;
+mod channels;
 mod journal;
 mod ledger_view;
 mod machine;
@@ -99,6 +104,9 @@ mod news;
 mod signer;
 
 pub use change::{CALL_GAS_MAX, CREATE_GAS_MAX, Change, ChangeError, ContractCall, INPUT_BYTES_MAX};
+pub use channels::{
+    AddressedMessage, ChannelHandle, ChannelKey, Channels, ChannelsEffect, InitiateError, OPENINGS_MAX, OPENINGS_PER_PEER_MAX,
+};
 pub use journal::{Agreement, CHANNELS, ChannelJournalError, Conflict, Health, Life, RELEASED_MAX};
 pub use ledger_view::LedgerView;
 pub use machine::{

@@ -15,6 +15,8 @@ pub type ChannelEffect = Effect<IdentityId, ChannelMessage, ChannelNews>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "one at a time: a box would cost more than it saves")]
 pub enum ChannelNews {
+    /// A peer proposes the channel: agree to it, or decline.
+    Proposed,
     /// The responder agreed, or the peer did not.
     Accepted,
     Declined,

@@ -23,6 +23,8 @@ impl ProtocolId {
     pub const WARNING: ProtocolId = ProtocolId(3);
     /// What peers tell each other of how providers serve (row A2).
     pub const QUALITY: ProtocolId = ProtocolId(4);
+    /// Channels between the two (rows C1, C3).
+    pub const CHANNEL: ProtocolId = ProtocolId(5);
 }
 
 /// What a message is worth.

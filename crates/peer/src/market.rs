@@ -19,11 +19,14 @@
 //! **How others are served.** Peers ask each other what they know of providers ([`byway_access::quality`]); the shell keeps
 //! what is known, and says what is told.
 //!
+//! **Channels.** What the channels with a peer say goes within the dialogue, and what they write goes with the rest.
+//!
 //! [`session::Client`]: byway_access::session::Client
 //! [`session::Provider`]: byway_access::session::Provider
 
 mod account;
 mod attested;
+mod channels;
 mod exported;
 mod news;
 mod pair;
@@ -39,6 +42,7 @@ use byway_access::quality::Exchange;
 use byway_access::service::Services;
 use byway_access::session::{ClientConfig, Listing, ProviderConfig, SessionView};
 use byway_access::warning::{WarningConfig, Warnings};
+use byway_channel::{ChannelJournalError, Channels};
 use byway_crypto::IdentitySecret;
 use byway_dialogue::payment::{GiveConfig, Outcome, PaymentNews, Reach, SettleError, TakeConfig, TakenPromise};
 use byway_dialogue::{Config, Dialogues, Goodbye, Link, LinkId, Local, News, ProtocolId};
@@ -48,6 +52,7 @@ use byway_records::state::Settled;
 use byway_records::{Backing, OfferId, Promise, SignedPromise};
 
 use account::OwnAccount;
+pub use channels::OwnChannels;
 pub use exported::put_back;
 pub use news::{MarketNews, Output};
 use pair::Pair;
@@ -83,6 +88,7 @@ pub struct Market {
     account: OwnAccount,
     warnings: Warnings,
     exchange: Exchange,
+    channels: OwnChannels,
     /// Which payment writes become durable with which batch.
     awaiting: VecDeque<(Token, IdentityId, Token)>,
     outputs: VecDeque<Output>,
@@ -151,6 +157,8 @@ pub enum MarketDamaged {
     Payments(#[from] byway_dialogue::payment::JournalError),
     #[error(transparent)]
     Sessions(#[from] byway_access::session::SessionJournalError),
+    #[error(transparent)]
+    Channels(#[from] ChannelJournalError),
     #[error("the list of market peers is damaged; restore the data folder from a backup")]
     Peers,
 }
@@ -184,6 +192,7 @@ impl Market {
         let warnings = Warnings::new(config.network, config.identity.id(), config.warnings.unwrap_or_default());
         let mut market = Self {
             exchange: Exchange::new(config.network),
+            channels: Channels::load(config.identity.clone(), config.network, store)?,
             config,
             warnings,
             dialogues,
@@ -245,6 +254,7 @@ impl Market {
             self.step(now, peer, |pair, step| pair.wake(now, step));
             self.bound_if_held(now, peer);
         }
+        self.wake_channels(now);
         self.pump(now, store);
     }
 
@@ -399,8 +409,10 @@ impl Market {
                 self.bound(now, peer);
                 self.step(now, peer, |pair, step| pair.attached(now, step));
                 self.ask_if_due(now, peer);
+                self.channels_connected(now, peer);
             }
             News::Detached { peer, .. } => {
+                self.channels_disconnected(now, peer);
                 self.step(now, peer, |pair, step| pair.detached(now, step));
                 self.tell(MarketNews::Detached { peer });
             }
@@ -409,6 +421,9 @@ impl Market {
             News::Early { .. } => {}
             News::Message(delivery) if delivery.protocol == ProtocolId::WARNING => self.warning_came(now, delivery),
             News::Message(delivery) if delivery.protocol == ProtocolId::QUALITY => self.quality_came(now, delivery),
+            News::Message(delivery) if delivery.protocol == ProtocolId::CHANNEL => {
+                self.channel_message_came(now, &delivery);
+            }
             News::Message(delivery) => {
                 let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
                 if delivery.protocol == ProtocolId::SESSION && self.capacity.clients_max.is_some() {
@@ -429,6 +444,7 @@ impl Market {
             News::Closed { peer, reason, link, .. } => {
                 self.step(now, peer, |pair, step| pair.ended(now, step));
                 self.exchange.forget(peer);
+                self.channels_disconnected(now, peer);
                 self.tell(MarketNews::Closed { peer, reason, link });
             }
             News::Refused { peer, link, reason } => self.tell(MarketNews::Refused { peer, link, reason }),

@@ -2,7 +2,7 @@
 
 use byway_primitives::time::Span;
 use byway_primitives::{Amount, Batch, Effect, Hash, IdentityId, NetworkId, Store, Time, Token};
-use byway_records::channel::{ChannelState, Cosigned, Environment, Lane, Position, Side};
+use byway_records::channel::{ChannelState, ChannelTerms, Cosigned, Environment, Lane, Position, Side};
 use byway_records::promise::ChannelId;
 use byway_vm::State;
 
@@ -162,6 +162,11 @@ impl<S: Signer> ChannelMachine<S> {
 
     pub fn peer(&self) -> IdentityId {
         self.record.ground.terms.parties[self.record.side.other().index()]
+    }
+
+    /// What both agreed on when they opened it.
+    pub fn terms(&self) -> &ChannelTerms {
+        &self.record.ground.terms
     }
 
     pub fn life(&self) -> Life {

@@ -1,6 +1,7 @@
 //! Errors of the local API: a stable number and word for programs, a sentence with a remedy for people. What can go wrong
 //! with any call is here; the rest by what it is about.
 
+mod channel;
 mod ledger;
 mod market;
 mod money;
@@ -106,6 +107,15 @@ kinds! {
     1412 ConvictionNotFound "conviction_not_found",
     1413 AppealedBefore "appealed_before",
     1414 UpgradeRefused "upgrade_refused",
+    1501 ChannelNotFound "channel_not_found",
+    1502 ChannelNotOpened "channel_not_opened",
+    1503 UpdateRefused "update_refused",
+    1504 ChannelNotReady "channel_not_ready",
+    1505 PeerUnreachable "peer_unreachable",
+    1506 PeerSilent "peer_silent",
+    1507 CallFailed "call_failed",
+    1508 LaneTooSmall "lane_too_small",
+    1509 CallNotForced "call_not_forced",
 }
 
 /// Why a call failed.

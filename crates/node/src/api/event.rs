@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::{
-    Balance, CheckpointRecord, Entry, KernelPulse, KernelTransactionRecord, NodeStatus, Offer, Promise, Session,
+    Balance, ChannelLogEntry, ChannelRecord, CheckpointRecord, Entry, KernelPulse, KernelTransactionRecord, NodeStatus, Offer, Promise, Session,
 };
 
 /// Where a node publishes and each connection listens. A listener that falls behind misses events and is given the
@@ -25,9 +25,18 @@ pub enum Event {
     Offers(Vec<Offer>),
     Wallet(WalletChange),
     Promise(Promise),
+    Channel(Box<ChannelChange>),
     Pulse(KernelPulse),
     Checkpoint(CheckpointRecord),
     Transaction(KernelTransactionRecord),
+}
+
+/// A channel as it is now, and what happened to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelChange {
+    pub channel: ChannelRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<ChannelLogEntry>,
 }
 
 /// The balance, and the entries that changed.
@@ -45,6 +54,7 @@ pub enum Topic {
     Offers,
     Wallet,
     Promise,
+    Channel,
     Pulse,
     Checkpoint,
     /// Of the transactions that the subscription names.
@@ -52,12 +62,13 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub const ALL: [Topic; 8] = [
+    pub const ALL: [Topic; 9] = [
         Topic::Status,
         Topic::Session,
         Topic::Offers,
         Topic::Wallet,
         Topic::Promise,
+        Topic::Channel,
         Topic::Pulse,
         Topic::Checkpoint,
         Topic::Transaction,
@@ -72,6 +83,7 @@ impl Topic {
             Topic::Offers => "offers",
             Topic::Wallet => "wallet",
             Topic::Promise => "promise",
+            Topic::Channel => "channel",
             Topic::Pulse => "pulse",
             Topic::Checkpoint => "checkpoint",
             Topic::Transaction => "transaction",
@@ -91,6 +103,7 @@ impl Event {
             Event::Offers(_) => Topic::Offers,
             Event::Wallet(_) => Topic::Wallet,
             Event::Promise(_) => Topic::Promise,
+            Event::Channel(_) => Topic::Channel,
             Event::Pulse(_) => Topic::Pulse,
             Event::Checkpoint(_) => Topic::Checkpoint,
             Event::Transaction(_) => Topic::Transaction,

@@ -11,6 +11,7 @@
 pub mod accounts;
 pub mod backup;
 pub mod chain;
+pub mod channels;
 pub mod error;
 pub mod event;
 pub mod forwarding;
@@ -42,6 +43,7 @@ use byway_records::TransactionId;
 pub use accounts::*;
 pub use backup::*;
 pub use chain::*;
+pub use channels::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
 pub use forwarding::*;
@@ -157,6 +159,30 @@ pub trait NodeApi: KernelApi {
     fn market_blocks(&self) -> impl Future<Output = Answer<Vec<ProviderBlock>>> + Send;
     fn market_block(&self, request: MarketBlock) -> impl Future<Output = Answer<ProviderBlock>> + Send;
     fn market_unblock(&self, request: MarketUnblock) -> impl Future<Output = Answer<ProviderBlock>> + Send;
+
+    fn channel_list(&self) -> impl Future<Output = Answer<Vec<ChannelRecord>>> + Send;
+    fn channel_show(&self, request: ChannelNamed) -> impl Future<Output = Answer<ChannelDetail>> + Send;
+    /// Proposes one, and answers when the ledger has it.
+    fn channel_open(&self, request: ChannelOpen) -> impl Future<Output = Answer<ChannelRecord>> + Send;
+    /// Agrees to one that a peer proposes, and answers when the ledger has it.
+    fn channel_accept(&self, request: ChannelNamed) -> impl Future<Output = Answer<ChannelRecord>> + Send;
+    fn channel_decline(&self, request: ChannelNamed) -> impl Future<Output = Answer<()>> + Send;
+    fn channel_pay(&self, request: ChannelPay) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
+    /// Sets aside what is paid by promises.
+    fn channel_lane(&self, request: ChannelLane) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
+    /// Takes what the peer has promised into the balance.
+    fn channel_absorb(&self, request: ChannelNamed) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
+    /// Takes back an update that the peer has not signed.
+    fn channel_cancel(&self, request: ChannelNamed) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
+    /// Puts money in or takes some out while it is open.
+    fn channel_fund(&self, request: ChannelFund) -> impl Future<Output = Answer<ChannelRecord>> + Send;
+    fn channel_close(&self, request: ChannelClose) -> impl Future<Output = Answer<ChannelRecord>> + Send;
+    fn channel_deploy(&self, request: ChannelDeploy) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
+    fn channel_call(&self, request: ChannelCall) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
+    fn channel_look(&self, request: ChannelLook) -> impl Future<Output = Answer<ContractOutput>> + Send;
+    /// Has the ledger execute a call that the peer doesn't sign, and answers when it has.
+    fn channel_force(&self, request: ChannelCall) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
+    fn identity_card(&self) -> impl Future<Output = Answer<IdentityCard>> + Send;
 
     /// The books of payment, sealed under the seed phrase.
     fn backup_export(&self) -> impl Future<Output = Answer<BackupExport>> + Send;

@@ -3,6 +3,7 @@
 use byway_access::quality::{AttestationFault, VerifiedAttestation};
 use byway_access::session::{ClientNews, ProviderNews};
 use byway_access::warning::WarningFault;
+use byway_channel::{ChannelKey, ChannelNews, PeerFault};
 use byway_dialogue::payment::PaymentNews;
 use byway_dialogue::{ClosedBecause, LinkEnd, LinkId, RefusedBecause};
 use byway_primitives::{DecodeError, Effect, IdentityId};
@@ -108,5 +109,15 @@ pub enum MarketNews {
     Payment {
         peer: IdentityId,
         news: PaymentNews,
+    },
+    /// A channel.
+    Channel {
+        key: ChannelKey,
+        news: Box<ChannelNews>,
+    },
+    /// A peer breaks the rules of a channel.
+    ChannelFault {
+        peer: IdentityId,
+        fault: PeerFault,
     },
 }

@@ -1,0 +1,334 @@
+//! All channels of one identity, with many peers, and several with one.
+//!
+//! Each is a [`ChannelMachine`] by itself; here is what they share: to whom a message belongs, who is woken when, what the
+//! ledger says, and how many a peer may begin. A channel has no id before somebody has signed for it, so its initiator gives it a
+//! *handle*, which names it between the two for as long as it lives and stands before every message.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::{Effect, IdentityId, NetworkId, Store, Time};
+use byway_records::Channel;
+use byway_records::channel::{ChannelTerms, Environment};
+use byway_records::promise::ChannelId;
+
+use crate::journal::{ChannelJournalError, Life, handles, put_handle, remove_handle};
+use crate::ledger_view::LedgerView;
+use crate::machine::ChannelMachine;
+use crate::message::ChannelMessage;
+use crate::news::{ChannelEffect, ChannelNews, PeerFault};
+use crate::signer::Signer;
+
+/// Channels that one peer may propose at a time without having put money in.
+pub const OPENINGS_PER_PEER_MAX: usize = 4;
+/// The same of all peers.
+pub const OPENINGS_MAX: usize = 64;
+
+/// Names a channel between its two sides; drawn at random by its initiator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelHandle(pub [u8; 16]);
+
+/// Names a channel on one side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelKey {
+    pub peer: IdentityId,
+    pub handle: ChannelHandle,
+}
+
+/// A message, and to which channel it belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressedMessage {
+    pub handle: ChannelHandle,
+    pub message: ChannelMessage,
+}
+
+/// What the channels emit.
+pub type ChannelsEffect = Effect<IdentityId, AddressedMessage, (ChannelKey, ChannelNews)>;
+
+/// Why no channel is proposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InitiateError {
+    #[error("the terms are none that the ledger takes: each deposit must be the reserve at the least")]
+    Terms,
+    #[error("a channel has that handle already")]
+    Handle,
+    #[error("there are as many channels being opened with this peer as may be; wait until they are open")]
+    Openings,
+}
+
+/// The channels of one identity. Call order: [`load`](Self::load), then anything, and [`poll`](Self::poll) after each.
+#[derive(Debug)]
+pub struct Channels<S> {
+    signer: S,
+    network: NetworkId,
+    machines: BTreeMap<ChannelKey, ChannelMachine<S>>,
+    /// Those that the ledger can have.
+    named: BTreeMap<ChannelId, ChannelKey>,
+    connected: BTreeSet<IdentityId>,
+    /// When each is next woken, and the same in order of time.
+    alarms: BTreeMap<ChannelKey, Time>,
+    wakes: BTreeSet<(Time, ChannelKey)>,
+    effects: Vec<(ChannelKey, ChannelsEffect)>,
+}
+
+impl<S: Signer + Clone> Channels<S> {
+    /// Those that the journal has, but for closed ones.
+    pub fn load(signer: S, network: NetworkId, store: &impl Store) -> Result<Self, ChannelJournalError> {
+        let mut channels = Self {
+            signer,
+            network,
+            machines: BTreeMap::new(),
+            named: BTreeMap::new(),
+            connected: BTreeSet::new(),
+            alarms: BTreeMap::new(),
+            wakes: BTreeSet::new(),
+            effects: Vec::new(),
+        };
+        for (id, handle) in handles(store)? {
+            let machine = ChannelMachine::load(channels.signer.clone(), id, store)?;
+            let key = ChannelKey { peer: machine.peer(), handle };
+            channels.named.insert(id, key);
+            channels.machines.insert(key, machine);
+        }
+        Ok(channels)
+    }
+
+    // What there is.
+
+    pub fn get(&self, key: ChannelKey) -> Option<&ChannelMachine<S>> {
+        self.machines.get(&key)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (ChannelKey, &ChannelMachine<S>)> {
+        self.machines.iter().map(|(key, machine)| (*key, machine))
+    }
+
+    pub fn key_of(&self, id: ChannelId) -> Option<ChannelKey> {
+        self.named.get(&id).copied()
+    }
+
+    /// Everyone with whom there is a channel.
+    pub fn peers(&self) -> BTreeSet<IdentityId> {
+        self.machines.keys().map(|key| key.peer).collect()
+    }
+
+    /// When a channel next wants to be woken.
+    pub fn wakes_at(&self) -> Option<Time> {
+        self.wakes.first().map(|(time, _)| *time)
+    }
+
+    /// What is to be done, in this order, each by its channel.
+    pub fn poll(&mut self) -> Vec<(ChannelKey, ChannelsEffect)> {
+        std::mem::take(&mut self.effects)
+    }
+
+    // What is asked.
+
+    /// Proposes a channel to a peer that is connected. `handle` is fresh randomness.
+    pub fn initiate(
+        &mut self,
+        now: Time,
+        handle: ChannelHandle,
+        terms: ChannelTerms,
+    ) -> Result<ChannelKey, InitiateError> {
+        let key = ChannelKey { peer: terms.parties[1], handle };
+        if self.machines.contains_key(&key) {
+            return Err(InitiateError::Handle);
+        }
+        if !self.has_room_for(key.peer) {
+            return Err(InitiateError::Openings);
+        }
+        let machine = ChannelMachine::initiate(self.signer.clone(), self.network, terms, now);
+        self.machines.insert(key, machine.ok_or(InitiateError::Terms)?);
+        self.collect(key);
+        Ok(key)
+    }
+
+    /// Does something to one channel; `None` where there is no such channel.
+    pub fn with<T>(&mut self, key: ChannelKey, what: impl FnOnce(&mut ChannelMachine<S>) -> T) -> Option<T> {
+        let done = what(self.machines.get_mut(&key)?);
+        self.collect(key);
+        Some(done)
+    }
+
+    /// Lets go of a channel that is over.
+    fn forget(&mut self, key: ChannelKey) {
+        if let Some(id) = self.machines.remove(&key).and_then(|machine| machine.id()) {
+            self.named.remove(&id);
+        }
+        if let Some(time) = self.alarms.remove(&key) {
+            self.wakes.remove(&(time, key));
+        }
+    }
+
+    /// Who is woken early asks again, so the earliest time is enough.
+    fn wake_at(&mut self, time: Time, key: ChannelKey) {
+        match self.alarms.get(&key) {
+            Some(earlier) if *earlier <= time => return,
+            Some(later) => drop(self.wakes.remove(&(*later, key))),
+            None => {}
+        }
+        self.alarms.insert(key, time);
+        self.wakes.insert((time, key));
+    }
+
+    // What comes in.
+
+    /// A message of a peer's. One for a channel that is not there, or is over, is let go of, but for a proposal of one.
+    pub fn handle_message(
+        &mut self,
+        now: Time,
+        peer: IdentityId,
+        addressed: AddressedMessage,
+    ) -> Result<(), PeerFault> {
+        let AddressedMessage { handle, message } = addressed;
+        let key = ChannelKey { peer, handle };
+        if let Some(handled) = self.with(key, |machine| machine.handle_message(now, message.clone())) {
+            return handled;
+        }
+        let ChannelMessage::Open { network, terms } = message else { return Ok(()) };
+        if network != self.network || terms.parties[0] != peer {
+            return Err(PeerFault::OutOfPlace);
+        }
+        let has_room = self.has_room_for(peer);
+        match ChannelMachine::respond(self.signer.clone(), network, terms, now).filter(|_| has_room) {
+            Some(machine) => {
+                self.machines.insert(key, machine);
+                self.effects.push((key, Effect::Notify((key, ChannelNews::Proposed))));
+                self.collect(key);
+            }
+            None => self.send(key, ChannelMessage::Decline),
+        }
+        Ok(())
+    }
+
+    /// A dialogue with a peer stands; what was said in an earlier one may be lost.
+    pub fn handle_connected(&mut self, now: Time, peer: IdentityId) {
+        self.connected.insert(peer);
+        for key in self.keys_with(peer) {
+            self.with(key, |machine| machine.handle_connected(now));
+        }
+    }
+
+    pub fn handle_disconnected(&mut self, peer: IdentityId) {
+        self.connected.remove(&peer);
+        for key in self.keys_with(peer) {
+            self.with(key, ChannelMachine::handle_disconnected);
+        }
+    }
+
+    pub fn handle_wake(&mut self, now: Time) {
+        while let Some((time, key)) = self.wakes.first().copied()
+            && time <= now
+        {
+            self.wakes.pop_first();
+            self.alarms.remove(&key);
+            self.with(key, |machine| machine.handle_wake(now));
+        }
+    }
+
+    /// The ledger at its newest final checkpoint: called for each, and first thing after a start. `entry` looks up what it has of a
+    /// channel.
+    pub fn handle_ledger(
+        &mut self,
+        now: Time,
+        environment: Environment,
+        commits: u64,
+        entry: impl Fn(ChannelId) -> Option<Channel>,
+    ) {
+        let named: Vec<_> = self.named.iter().map(|(id, key)| (*id, *key)).collect();
+        for (id, key) in named {
+            let view = LedgerView { environment, commits, entry: entry(id) };
+            self.with(key, |machine| machine.handle_ledger(now, view));
+        }
+    }
+
+    fn keys_with(&self, peer: IdentityId) -> Vec<ChannelKey> {
+        let first = ChannelKey { peer, handle: ChannelHandle([0; 16]) };
+        self.machines.range(first..).map(|(key, _)| *key).take_while(|key| key.peer == peer).collect()
+    }
+
+    /// Whether another channel may be begun: whoever has not put money in costs nothing but memory, and is not given much of
+    /// that.
+    fn has_room_for(&self, peer: IdentityId) -> bool {
+        let is_unfunded = |life: Life| matches!(life, Life::Initialized | Life::Accepted | Life::HalfSigned | Life::Signed);
+        let unfunded = self.machines.iter().filter(|(_, machine)| is_unfunded(machine.life()));
+        let (of_peer, all) = unfunded.fold((0, 0), |(of_peer, all), (key, _)| {
+            (of_peer + usize::from(key.peer == peer), all + 1)
+        });
+        of_peer < OPENINGS_PER_PEER_MAX && all < OPENINGS_MAX
+    }
+
+    /// Takes over what a channel wants done.
+    fn collect(&mut self, key: ChannelKey) {
+        let Some(machine) = self.machines.get_mut(&key) else { return };
+        let (effects, id, life) = (machine.poll(), machine.id(), machine.life());
+        let is_new = id.is_some_and(|id| self.named.insert(id, key).is_none());
+        for effect in effects {
+            let effect = self.addressed(key, effect, id.filter(|_| is_new || life == Life::Closed), life);
+            self.effects.extend(effect.map(|effect| (key, effect)));
+        }
+        if life == Life::Closed {
+            self.forget(key);
+        }
+    }
+
+    /// An effect of one channel, as one of them all. `named` is its id where the journal is to say that it is there, or not any
+    /// more.
+    fn addressed(
+        &mut self,
+        key: ChannelKey,
+        effect: ChannelEffect,
+        named: Option<ChannelId>,
+        life: Life,
+    ) -> Option<ChannelsEffect> {
+        Some(match effect {
+            Effect::Persist { mut batch, token } => {
+                match named {
+                    Some(id) if life == Life::Closed => remove_handle(&mut batch, id),
+                    Some(id) => put_handle(&mut batch, id, key.handle),
+                    None => {}
+                }
+                Effect::Persist { batch, token }
+            }
+            Effect::Send { to, message, after } => {
+                Effect::Send { to, message: AddressedMessage { handle: key.handle, message }, after }
+            }
+            Effect::WakeAt(time) => {
+                self.wake_at(time, key);
+                return Some(Effect::WakeAt(time));
+            }
+            Effect::Notify(news) => Effect::Notify((key, news)),
+        })
+    }
+
+    fn send(&mut self, key: ChannelKey, message: ChannelMessage) {
+        let message = AddressedMessage { handle: key.handle, message };
+        self.effects.push((key, Effect::Send { to: key.peer, message, after: None }));
+    }
+}
+
+impl Encode for ChannelHandle {
+    fn encode(&self, out: &mut Writer) {
+        out.raw(&self.0);
+    }
+}
+
+impl Decode for ChannelHandle {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self(input.array()?))
+    }
+}
+
+impl Encode for AddressedMessage {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.handle);
+        out.value(&self.message);
+    }
+}
+
+impl Decode for AddressedMessage {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { handle: input.value()?, message: input.value()? })
+    }
+}

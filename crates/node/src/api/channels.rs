@@ -1,0 +1,389 @@
+//! Channels, as calls ask for and answer them (rows C1, C2, C3).
+
+use byway_channel::INPUT_BYTES_MAX;
+use byway_primitives::{Amount, IdentityId, Time};
+use serde::{Deserialize, Serialize};
+
+use super::ApiError;
+use super::params::{IdempotencyKey, Params};
+use super::requests::{Request, positive};
+use super::values::Reason;
+
+/// The gas that a call in a channel may use where nothing is said.
+pub const CALL_GAS_DEFAULT: u64 = 2_000_000;
+
+/// What contracts take and return, in hex behind `0x`, which may be left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct HexBytes(pub Vec<u8>);
+
+/// What can be between two sides of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelState {
+    /// A peer proposes it, and this node has not answered.
+    Proposed,
+    /// This node proposes it, and the peer has not answered.
+    Asked,
+    /// Both agree, and the transaction that opens it is being signed.
+    Accepted,
+    /// The ledger does not have it yet.
+    Opening,
+    Open,
+    /// The two are parting, or one of them has begun to close it on the ledger.
+    Closing,
+    /// The lock period is over, and it is about to be paid out.
+    Locked,
+    Closed,
+}
+
+/// Whether this node knows what it needs to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelHealth {
+    Sound,
+    /// The journal was an old one; the peer is asked for what contracts hold.
+    Recovering,
+    /// There are two signed states of one round. Nothing is signed any more.
+    Frozen,
+}
+
+/// Whose what contracts still hold is when a channel ends, as this node sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelRemainder {
+    Ours,
+    Theirs,
+    #[default]
+    Halves,
+}
+
+/// Which way one's own money goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelMovement {
+    Deposit,
+    Withdraw,
+}
+
+/// A channel, as this side has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelRecord {
+    /// Its name on both sides: 32 hex digits.
+    pub channel: String,
+    /// The ledger's id of it: that of the transaction that opened it. Missing before one has signed for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    pub peer: IdentityId,
+    /// Whether this node proposed it.
+    pub initiated: bool,
+    pub state: ChannelState,
+    pub connected: bool,
+    pub health: ChannelHealth,
+    /// All that is in it.
+    pub total: Amount,
+    pub ours: Amount,
+    pub theirs: Amount,
+    pub our_lane: ChannelLaneRecord,
+    pub their_lane: ChannelLaneRecord,
+    /// What contracts hold.
+    pub contracts: Amount,
+    /// What each side keeps in every state.
+    pub reserve: Amount,
+    /// Of the newest state that is agreed.
+    pub round: u64,
+    /// The round of an update of ours that the peer has not signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<u64>,
+    /// How long each side has to answer what the other shows the ledger.
+    pub lock_ms: u64,
+    pub lock_commits: u64,
+    /// While it is closing on the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispute: Option<ChannelDispute>,
+}
+
+/// Money that one side has set aside for promises to the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ChannelLaneRecord {
+    pub capacity: Amount,
+    /// What of it is promised.
+    pub promised: Amount,
+}
+
+/// A channel that is being closed on the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelDispute {
+    /// Whether this side began it.
+    pub ours: bool,
+    /// The round that the ledger knows.
+    pub round: u64,
+    /// It is paid out once both are reached.
+    pub until_ms: Time,
+    pub until_commits: u64,
+    /// So many commits the ledger has now.
+    pub commits: u64,
+}
+
+/// A contract in a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContractRecord {
+    /// 40 hex digits behind `0x`.
+    pub contract: String,
+    pub balance: Amount,
+    /// keccak256 of its code.
+    pub code: String,
+    pub code_bytes: u64,
+}
+
+/// Something that happened to a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelLogEntry {
+    pub time_ms: Time,
+    pub channel: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<u64>,
+    /// A stable word, and a sentence.
+    pub what: Reason,
+}
+
+/// A channel, with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelDetail {
+    #[serde(flatten)]
+    pub record: ChannelRecord,
+    pub remainder: ChannelRemainder,
+    pub deployed: Vec<ContractRecord>,
+    /// What happened lately, oldest first; since the node started.
+    pub log: Vec<ChannelLogEntry>,
+}
+
+/// An update that both have signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelUpdated {
+    pub round: u64,
+    /// The contract that was created or called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<String>,
+    /// What it returned, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<HexBytes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gas_used: Option<u64>,
+    #[serde(flatten)]
+    pub record: ChannelRecord,
+}
+
+/// What a call of a contract would return now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContractOutput {
+    pub output: HexBytes,
+    pub gas_used: u64,
+    /// Whether it would return; if not, `output` says why.
+    pub returned: bool,
+}
+
+/// How this node is reached by somebody who knows nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityCard {
+    pub card: String,
+    /// It leads nowhere after this.
+    pub expires_ms: Time,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelOpen {
+    /// An identity that sells something, and so can be reached; or the card of one that doesn't.
+    pub peer: String,
+    pub deposit: Amount,
+    /// What the peer is to put in; as much as the reserve when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub their_deposit: Option<Amount>,
+    /// 0.01 when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reserve: Option<Amount>,
+    /// An hour when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock_seconds: Option<u64>,
+    pub remainder: ChannelRemainder,
+    pub idempotency_key: IdempotencyKey,
+}
+
+/// A channel by its name, the ledger's id of it, or the beginning of either if that is the only one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelNamed {
+    pub channel: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelPay {
+    pub channel: String,
+    pub amount: Amount,
+    /// By a promise out of our lane, which takes no round; by an update when left out.
+    pub lane: bool,
+    pub idempotency_key: IdempotencyKey,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelLane {
+    pub channel: String,
+    /// So much in all is set aside for promises.
+    pub capacity: Amount,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelFund {
+    pub channel: String,
+    pub movement: ChannelMovement,
+    pub amount: Amount,
+    pub idempotency_key: IdempotencyKey,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelClose {
+    pub channel: String,
+    /// Without the peer, on the ledger.
+    pub alone: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelDeploy {
+    pub channel: String,
+    /// What creates the contract, with the arguments of its constructor behind it.
+    pub code: HexBytes,
+    pub value: Amount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gas: Option<u64>,
+    pub idempotency_key: IdempotencyKey,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelCall {
+    pub channel: String,
+    pub contract: String,
+    /// Selector and arguments.
+    pub input: HexBytes,
+    pub value: Amount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gas: Option<u64>,
+    pub idempotency_key: IdempotencyKey,
+}
+
+/// A call that changes nothing and is told nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelLook {
+    pub channel: String,
+    pub contract: String,
+    pub input: HexBytes,
+}
+
+impl Request for ChannelOpen {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        let lock_seconds: Option<u64> = params.optional("lock_seconds")?;
+        if lock_seconds == Some(0) {
+            return Err(ApiError::invalid_params("lock_seconds", "nobody could answer in no time"));
+        }
+        Ok(Self {
+            peer: params.required("peer")?,
+            deposit: params.required_amount("deposit")?,
+            their_deposit: params.amount("their_deposit")?,
+            reserve: params.amount("reserve")?,
+            lock_seconds,
+            remainder: params.optional("remainder")?.unwrap_or_default(),
+            idempotency_key: params.required_key()?,
+        })
+    }
+}
+
+impl Request for ChannelNamed {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { channel: params.required("channel")? })
+    }
+}
+
+impl Request for ChannelPay {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            channel: params.required("channel")?,
+            amount: positive(params)?,
+            lane: params.optional("lane")?.unwrap_or_default(),
+            idempotency_key: params.required_key()?,
+        })
+    }
+}
+
+impl Request for ChannelLane {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { channel: params.required("channel")?, capacity: params.required_amount("capacity")? })
+    }
+}
+
+impl Request for ChannelFund {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            channel: params.required("channel")?,
+            movement: params.required("movement")?,
+            amount: positive(params)?,
+            idempotency_key: params.required_key()?,
+        })
+    }
+}
+
+impl Request for ChannelClose {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { channel: params.required("channel")?, alone: params.optional("alone")?.unwrap_or_default() })
+    }
+}
+
+impl Request for ChannelDeploy {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            channel: params.required("channel")?,
+            code: params.required("code")?,
+            value: params.amount("value")?.unwrap_or_default(),
+            gas: params.optional("gas")?,
+            idempotency_key: params.required_key()?,
+        })
+    }
+}
+
+impl Request for ChannelCall {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            channel: params.required("channel")?,
+            contract: params.required("contract")?,
+            input: params.required("input")?,
+            value: params.amount("value")?.unwrap_or_default(),
+            gas: params.optional("gas")?,
+            idempotency_key: params.required_key()?,
+        })
+    }
+}
+
+impl Request for ChannelLook {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            channel: params.required("channel")?,
+            contract: params.required("contract")?,
+            input: params.required("input")?,
+        })
+    }
+}
+
+impl From<HexBytes> for String {
+    fn from(bytes: HexBytes) -> Self {
+        format!("0x{}", hex::encode(bytes.0))
+    }
+}
+
+impl TryFrom<String> for HexBytes {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let digits = text.strip_prefix("0x").unwrap_or(&text);
+        if digits.len() > 2 * INPUT_BYTES_MAX {
+            return Err(format!("a contract takes at most {INPUT_BYTES_MAX} bytes"));
+        }
+        hex::decode(digits).map(Self).map_err(|_| "it must be hex digits, two for each byte".to_owned())
+    }
+}

@@ -1,0 +1,82 @@
+//! What goes wrong with channels.
+
+use byway_primitives::IdentityId;
+
+use super::{ApiError, ErrorKind};
+
+impl ApiError {
+    pub fn channel_not_found(name: &str) -> Self {
+        Self::new(
+            ErrorKind::ChannelNotFound,
+            format!("There is no channel `{name}`, or more than one begins with it."),
+            "`byway channel list` shows all of them.",
+        )
+    }
+
+    pub fn channel_not_opened(why: impl std::fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::ChannelNotOpened,
+            format!("The channel was not opened: {why}."),
+            "No money has moved; ask the peer, or propose other terms.",
+        )
+    }
+
+    /// `why` is of the channel, or of the peer.
+    pub fn update_refused(why: impl std::fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::UpdateRefused,
+            format!("The update was not made: {why}."),
+            "The state before it is still good; correct it and try again.",
+        )
+    }
+
+    pub fn channel_not_ready(why: impl std::fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::ChannelNotReady,
+            format!("The channel can't do that now: {why}."),
+            "`byway channel show` says how it stands.",
+        )
+    }
+
+    pub fn peer_unreachable(peer: IdentityId, why: impl std::fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::PeerUnreachable,
+            format!("{peer} can't be reached: {why}."),
+            "Ask for its card (`byway identity card` there), or wait until it is back.",
+        )
+        .with("peer", peer.to_string().into())
+    }
+
+    pub fn peer_silent(round: u64) -> Self {
+        Self::new(
+            ErrorKind::PeerSilent,
+            format!("The peer has not signed round {round} in time; it may still do so."),
+            "Wait, take it back (`byway channel cancel`), have the ledger execute it (`byway channel force`), or close.",
+        )
+        .with("round", round.into())
+    }
+
+    pub fn call_failed(why: impl std::fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::CallFailed,
+            format!("The contract does not return: {why}."),
+            "Nothing was sent; correct the call and try again.",
+        )
+    }
+
+    pub fn lane_too_small() -> Self {
+        Self::new(
+            ErrorKind::LaneTooSmall,
+            "The lane does not cover it.",
+            "Put more into it (`byway channel lane`), or pay by an update.",
+        )
+    }
+
+    pub fn call_not_forced(why: impl std::fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::CallNotForced,
+            format!("The ledger did not execute the call: {why}."),
+            "`byway channel show` says how the channel stands.",
+        )
+    }
+}

@@ -1,0 +1,116 @@
+//! Channels with peers: what they say goes within the dialogues, what they write goes with the rest.
+
+use byway_channel::{
+    AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, Channels, InitiateError,
+};
+use byway_crypto::IdentitySecret;
+use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
+use byway_primitives::codec::decode_exact;
+use byway_primitives::{Effect, Encode, IdentityId, Time};
+use byway_records::Channel;
+use byway_records::channel::{ChannelTerms, Environment};
+use byway_records::promise::ChannelId;
+
+use super::Market;
+use super::news::MarketNews;
+use super::step::{self, Step};
+
+/// The channels of a node's identity.
+pub type OwnChannels = Channels<IdentitySecret>;
+
+impl Market {
+    pub fn channels(&self) -> &OwnChannels {
+        &self.channels
+    }
+
+    /// Proposes a channel to a peer with whom there is a dialogue. `handle` is fresh randomness.
+    pub fn open_channel(
+        &mut self,
+        now: Time,
+        handle: ChannelHandle,
+        terms: ChannelTerms,
+    ) -> Result<ChannelKey, InitiateError> {
+        let opened = self.channels.initiate(now, handle, terms);
+        self.carry_channels(now);
+        opened
+    }
+
+    /// Does something to one channel; `None` where there is no such channel.
+    pub fn with_channel<T>(
+        &mut self,
+        now: Time,
+        key: ChannelKey,
+        what: impl FnOnce(&mut ChannelMachine<IdentitySecret>) -> T,
+    ) -> Option<T> {
+        let done = self.channels.with(key, what);
+        self.carry_channels(now);
+        done
+    }
+
+    /// What the ledger has of each channel at its newest final checkpoint, looked up by `entry`.
+    pub fn note_channels(
+        &mut self,
+        now: Time,
+        environment: Environment,
+        commits: u64,
+        entry: impl Fn(ChannelId) -> Option<Channel>,
+    ) {
+        self.channels.handle_ledger(now, environment, commits, entry);
+        self.carry_channels(now);
+    }
+
+    pub(super) fn channels_connected(&mut self, now: Time, peer: IdentityId) {
+        self.channels.handle_connected(now, peer);
+        self.carry_channels(now);
+    }
+
+    pub(super) fn channels_disconnected(&mut self, now: Time, peer: IdentityId) {
+        self.channels.handle_disconnected(peer);
+        self.carry_channels(now);
+    }
+
+    pub(super) fn wake_channels(&mut self, now: Time) {
+        self.channels.handle_wake(now);
+        self.carry_channels(now);
+    }
+
+    pub(super) fn channel_message_came(&mut self, now: Time, delivery: &Delivery) {
+        let peer = delivery.receipt.peer;
+        match decode_exact::<AddressedMessage>(&delivery.bytes) {
+            Ok(message) => {
+                if let Err(fault) = self.channels.handle_message(now, peer, message) {
+                    self.tell(MarketNews::ChannelFault { peer, fault });
+                }
+                self.carry_channels(now);
+            }
+            Err(error) => {
+                self.tell(MarketNews::Malformed { peer, error });
+                self.dialogues.close(now, peer, Goodbye::Application(step::MALFORMED));
+            }
+        }
+    }
+
+    /// What the channels want done, each peer's as a step of its own: all that is written leaves before what is said.
+    fn carry_channels(&mut self, now: Time) {
+        let mut effects = self.channels.poll().into_iter().peekable();
+        while let Some((key, first)) = effects.next() {
+            let mut step = Step::new(key.peer);
+            let mut next = Some(first);
+            while let Some(effect) = next {
+                match effect {
+                    Effect::Persist { batch, .. } => step.persist(batch),
+                    Effect::Send { message, .. } => {
+                        // Where a channel stands is said anew in every dialogue, so nothing of it is kept for the next.
+                        step.send(ProtocolId::CHANNEL, message.to_bytes(), Durability::Volatile);
+                    }
+                    Effect::WakeAt(time) => step.wake_at(time),
+                    Effect::Notify((key, news)) => step.notify(MarketNews::Channel { key, news: Box::new(news) }),
+                }
+                next = effects.next_if(|(other, _)| other.peer == key.peer).map(|(_, effect)| effect);
+            }
+            let done = step.commit(now, &mut self.dialogues, &mut self.awaiting);
+            done.news.into_iter().for_each(|news| self.tell(news));
+            done.wakes.into_iter().for_each(|time| self.wake_at(time));
+        }
+    }
+}

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::{
-    Balance, ChannelLogEntry, ChannelRecord, CheckpointRecord, Entry, KernelPulse, KernelTransactionRecord, NodeStatus, Offer, Promise, Session,
+    Balance, ChannelDetail, CheckpointRecord, Entry, KernelPulse, KernelTransactionRecord, NodeStatus, Offer, Promise, Session,
 };
 
 /// Where a node publishes and each connection listens. A listener that falls behind misses events and is given the
@@ -25,18 +25,11 @@ pub enum Event {
     Offers(Vec<Offer>),
     Wallet(WalletChange),
     Promise(Promise),
-    Channel(Box<ChannelChange>),
+    /// With what happened to it lately.
+    Channel(Box<ChannelDetail>),
     Pulse(KernelPulse),
     Checkpoint(CheckpointRecord),
     Transaction(KernelTransactionRecord),
-}
-
-/// A channel as it is now, and what happened to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ChannelChange {
-    pub channel: ChannelRecord,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub entry: Option<ChannelLogEntry>,
 }
 
 /// The balance, and the entries that changed.

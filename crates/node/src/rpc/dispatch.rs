@@ -318,6 +318,16 @@ impl<A: NodeApi> Surface for Dispatcher<A> {
                 let promises = api.promise_list().await?;
                 promises.into_iter().filter(|promise| promise.settled < promise.amount).map(Event::Promise).collect()
             }
+            Topic::Channel => {
+                let mut details = Vec::new();
+                for record in api.channel_list().await? {
+                    // One that has just been closed is not there any more.
+                    if let Ok(detail) = api.channel_show(ChannelNamed { channel: record.channel }).await {
+                        details.push(Event::Channel(Box::new(detail)));
+                    }
+                }
+                details
+            }
             Topic::Pulse | Topic::Checkpoint | Topic::Transaction => crate::api::kernel::state(api, topic).await?,
         })
     }

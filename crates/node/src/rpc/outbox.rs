@@ -131,6 +131,7 @@ fn key(event: &Event) -> Key {
         Event::Promise(promise) => {
             Key::Promise(promise.direction, promise.counterparty.0, promise.serial.0, promise.backing)
         }
+        Event::Channel(detail) => Key::Channel(detail.record.channel.clone()),
         Event::Transaction(record) => Key::Transaction(record.outcome.transaction_id),
         other => Key::Topic(other.topic()),
     }

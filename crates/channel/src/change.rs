@@ -4,7 +4,7 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, NetworkId};
 use byway_records::channel::{ChannelTerms, Environment, Lane, Position, Side};
 use byway_records::state::Settled;
-use byway_vm::{Address, Call, ExecuteError, Outcome, State, Target};
+use byway_vm::{Address, Call, ExecuteError, Execution, Outcome, State, Target};
 
 /// Bytes of a call's input: what creates the largest contract, as on Ethereum.
 pub const INPUT_BYTES_MAX: usize = 48 * 1024;
@@ -142,6 +142,20 @@ impl Ground {
         let environment = if is_call { environment } else { base.environment };
         let position = Position { round, balances, lanes, root: state.root(), environment };
         Ok((state, position))
+    }
+
+    /// What a call would do.
+    pub fn try_call(
+        &self,
+        state: &State,
+        call: &ContractCall,
+        environment: Environment,
+    ) -> Result<Execution, ChangeError> {
+        let gas_max = if call.target == Target::Create { CREATE_GAS_MAX } else { CALL_GAS_MAX };
+        if call.gas > gas_max || call.input.len() > INPUT_BYTES_MAX {
+            return Err(ChangeError::Limits);
+        }
+        Ok(state.look(self.network, environment, &self.vm_call(call))?)
     }
 
     fn transfer(&self, state: &mut State, base: &Position, from: Side, amount: Amount) -> Result<(), ChangeError> {

@@ -112,6 +112,11 @@ impl<S: Signer + Clone> Channels<S> {
         self.machines.keys().map(|key| key.peer).collect()
     }
 
+    pub fn has_with(&self, peer: IdentityId) -> bool {
+        let first = ChannelKey { peer, handle: ChannelHandle([0; 16]) };
+        self.machines.range(first..).next().is_some_and(|(key, _)| key.peer == peer)
+    }
+
     /// When a channel next wants to be woken.
     pub fn wakes_at(&self) -> Option<Time> {
         self.wakes.first().map(|(time, _)| *time)

@@ -6,6 +6,7 @@
 
 mod backup;
 mod buying;
+mod channels;
 mod forwarding;
 mod kernel;
 mod ledger;
@@ -34,6 +35,7 @@ use system::System;
 
 pub use backup::BackupConfig;
 pub use buying::BuyingConfig;
+pub use channels::ChannelsConfig;
 pub use forwarding::ForwardingConfig;
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
 pub use ledger::{KernelAddress, LedgerConfig};
@@ -79,6 +81,8 @@ pub struct Config {
     pub page: PageConfig,
     #[serde(default)]
     pub buying: BuyingConfig,
+    #[serde(default)]
+    pub channels: ChannelsConfig,
     #[serde(default)]
     pub quality: QualityConfig,
     #[serde(default)]
@@ -242,6 +246,7 @@ impl Config {
         }
         self.buying.check_prices()?;
         self.buying.check_via()?;
+        self.channels.check()?;
         self.link.check()?;
         self.quality.check()?;
         self.tunnel.check()?;

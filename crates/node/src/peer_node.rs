@@ -31,6 +31,7 @@
 //! - [`owning`]: the kernel nodes that its keystore owns.
 //! - [`proof`]: what became of a transaction of others, proved by a certificate.
 //! - [`exploring`]: what else kernel nodes are asked about the kernel, for showing.
+//! - [`channels`]: money and contracts that two peers have between them; [`reaching`]: where peers are found.
 //! - [`promise_log`]: when promises changed and what of them was settled, for showing.
 //! - [`audit`]: recomputing the supply from what the kernel certifies.
 //! - [`api`]: what the local API asks, as calls into the task; [`calling`]: those that take a while.
@@ -43,6 +44,7 @@ mod audit;
 mod books;
 mod calling;
 mod chain;
+mod channels;
 mod choosing;
 mod claiming;
 mod connecting;
@@ -73,6 +75,7 @@ mod proof;
 mod provision;
 mod proxy_ports;
 mod quality;
+mod reaching;
 mod relay;
 mod relaying;
 mod requesting;
@@ -110,6 +113,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::api::Event;
 use crate::plugged::ProgramEvent;
 use actor::Actor;
+pub use channels::ChannelSettings;
 use data_plane::Report;
 pub use exporting::ExportSettings;
 pub(crate) use exporting::note_put_back;

@@ -3,6 +3,7 @@
 //! ```text
 //! byway:net/NETWORK             which network it is, and kernel nodes that know it
 //! byway:invite/NETWORK/SECRET   likewise, and coins: whoever has the last part can take them
+//! byway:peer/CARD               how somebody in the network is reached who sells nothing
 //! ```
 //!
 //! Each part is bytes in base32 with four bytes of a hash behind them, so that a link that was cut or mistyped leads nowhere
@@ -13,6 +14,7 @@
 //! **A link is believed for the network's id and nothing else**: that is the hash of the genesis, so whatever kernel node
 //! gives the genesis, another one than the sender's can't be passed off.
 
+mod card;
 mod invite;
 mod network;
 mod text;
@@ -22,6 +24,7 @@ use std::str::FromStr;
 
 use byway_primitives::DecodeError;
 
+pub use card::PeerCard;
 pub use invite::{INVITE_OUTPUTS_MAX, Invite, InviteSeed};
 pub use network::{KERNEL_PEERS_MAX, KernelPeer, NetworkLink, NoPeer, RELAY_TEXT_MAX};
 
@@ -38,7 +41,7 @@ pub enum Link {
 /// Why a text is no such link. It repeats nothing of the text, which may be secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
-    #[error("it begins neither with byway:net/ nor with byway:invite/")]
+    #[error("it begins with none of byway:net/, byway:invite/ and byway:peer/, or with another than is wanted here")]
     Scheme,
     #[error("it is a link for a payment; `byway wallet pay` takes it, on a node that is in a network already")]
     Payment,

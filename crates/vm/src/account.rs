@@ -42,9 +42,12 @@ pub struct Receipt {
     pub output: Hash,
 }
 
+/// What the keys of all accounts begin with.
+pub(crate) const ACCOUNTS: [u8; 1] = [0];
+
 /// Key of an account in the state's tree.
 pub fn account_key(address: Address) -> Vec<u8> {
-    [&[0][..], &address.0].concat()
+    [&ACCOUNTS[..], &address.0].concat()
 }
 
 /// Key of the last call's receipt in the state's tree.

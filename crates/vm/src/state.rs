@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use byway_primitives::{Amount, Hash, NetworkId};
+use byway_primitives::{Amount, Decode, Hash, NetworkId};
 use byway_records::tree::{PartialTree, StateTree};
 
-use crate::account::{Account, Address, Contract, Receipt, account_key, code_hash, receipt_key, short, word};
+use crate::account::{ACCOUNTS, Account, Address, Contract, Receipt, account_key, code_hash, receipt_key, short, word};
 use crate::call::{Call, Environment, Outcome};
 use crate::execute::{ExecuteError, Execution, Missing, Source, Touched, Word, execute};
 use crate::witness::Witness;
@@ -65,6 +65,25 @@ impl State {
         let account = self.account(address).unwrap_or_default();
         self.put(address, &Account { nonce: account.nonce.max(1), contract: Some(contract), ..account });
         self.tree.rehash();
+    }
+
+    /// Contracts, in the order of their addresses.
+    pub fn contracts(&self) -> impl Iterator<Item = (Address, Contract)> {
+        let accounts = self.tree.iter_prefix(&ACCOUNTS);
+        accounts.filter_map(|(key, value)| {
+            let address = Address(*key.get(ACCOUNTS.len()..)?.first_chunk()?);
+            Some((address, Account::from_bytes(value).ok()?.contract?))
+        })
+    }
+
+    /// Executes a call without changing anything.
+    pub fn look(
+        &self,
+        network: NetworkId,
+        environment: Environment,
+        call: &Call,
+    ) -> Result<Execution, ExecuteError> {
+        execute(self, network, environment, call)
     }
 
     /// Executes a call. If it returned, the state is then the one after it.

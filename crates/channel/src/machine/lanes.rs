@@ -85,7 +85,7 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     /// The highest promise out of a side's lane that this side knows.
-    fn promised(&self, payer: Side) -> Settled {
+    pub fn promised(&self, payer: Side) -> Settled {
         let promise = if payer == self.record.side { &self.record.given } else { &self.record.taken };
         promise.as_ref().map_or(Settled { serial: SERIAL, amount: Amount::ZERO }, amount_of)
     }

@@ -4,9 +4,9 @@ use byway_primitives::time::Span;
 use byway_primitives::{Amount, Batch, Effect, Hash, IdentityId, NetworkId, Store, Time, Token};
 use byway_records::channel::{ChannelState, ChannelTerms, Cosigned, Environment, Lane, Position, Side};
 use byway_records::promise::ChannelId;
-use byway_vm::State;
+use byway_vm::{Execution, State};
 
-use crate::change::{Change, Ground};
+use crate::change::{Change, ChangeError, ContractCall, Ground};
 use crate::journal::{ChannelJournalError, Health, Life, Log, Record};
 use crate::ledger_view::LedgerView;
 use crate::message::{ChannelMessage, Proposal, Reestablish};
@@ -180,6 +180,20 @@ impl<S: Signer> ChannelMachine<S> {
     /// Whether the peer is there and both know where they stand.
     pub fn is_connected(&self) -> bool {
         self.link == Link::Connected
+    }
+
+    /// All that is in it.
+    pub fn total(&self) -> Amount {
+        self.record.ground.total()
+    }
+
+    /// What a call would do now; it changes nothing, and is told nobody.
+    ///
+    /// # Errors
+    /// If it is none that a channel's calls may be.
+    pub fn try_call(&self, call: &ContractCall) -> Result<Execution, ChangeError> {
+        let (ground, environment) = (self.record.ground, self.ledger.environment.max(self.record.base.environment));
+        ground.try_call(&self.state, call, environment)
     }
 
     /// The newest position that is agreed.

@@ -15,7 +15,7 @@ pub const CALL_GAS_DEFAULT: u64 = 2_000_000;
 /// What contracts take and return, in hex behind `0x`, which may be left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct HexBytes(pub Vec<u8>);
+pub struct ContractBytes(pub Vec<u8>);
 
 /// What can be between two sides of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,7 +167,7 @@ pub struct ChannelUpdated {
     pub contract: Option<String>,
     /// What it returned, in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<HexBytes>,
+    pub output: Option<ContractBytes>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gas_used: Option<u64>,
     #[serde(flatten)]
@@ -177,7 +177,7 @@ pub struct ChannelUpdated {
 /// What a call of a contract would return now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContractOutput {
-    pub output: HexBytes,
+    pub output: ContractBytes,
     pub gas_used: u64,
     /// Whether it would return; if not, `output` says why.
     pub returned: bool,
@@ -250,7 +250,7 @@ pub struct ChannelClose {
 pub struct ChannelDeploy {
     pub channel: String,
     /// What creates the contract, with the arguments of its constructor behind it.
-    pub code: HexBytes,
+    pub code: ContractBytes,
     pub value: Amount,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gas: Option<u64>,
@@ -262,7 +262,7 @@ pub struct ChannelCall {
     pub channel: String,
     pub contract: String,
     /// Selector and arguments.
-    pub input: HexBytes,
+    pub input: ContractBytes,
     pub value: Amount,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gas: Option<u64>,
@@ -274,7 +274,7 @@ pub struct ChannelCall {
 pub struct ChannelLook {
     pub channel: String,
     pub contract: String,
-    pub input: HexBytes,
+    pub input: ContractBytes,
 }
 
 impl Request for ChannelOpen {
@@ -370,13 +370,13 @@ impl Request for ChannelLook {
     }
 }
 
-impl From<HexBytes> for String {
-    fn from(bytes: HexBytes) -> Self {
+impl From<ContractBytes> for String {
+    fn from(bytes: ContractBytes) -> Self {
         format!("0x{}", hex::encode(bytes.0))
     }
 }
 
-impl TryFrom<String> for HexBytes {
+impl TryFrom<String> for ContractBytes {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {

@@ -113,6 +113,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         outside_tunnel: Default::default(),
         quality: Default::default(),
         selling: None,
+        channels: Default::default(),
         limits: SpendingConfig {
             session_max: None,
             day_max: None,

@@ -95,6 +95,7 @@ pub fn settings(
     settings.trusted = config.ledger.checkpoint;
     let elsewhere = config.ledger.addresses.iter();
     settings.kernel_addresses = elsewhere.map(|at| (at.name.clone(), at.address.clone())).collect();
+    settings.channels = config.channels.settings();
     settings.limits.session_max = config.spending.session_max;
     settings.limits.day_max = config.spending.day_max;
     Ok(settings)
@@ -134,6 +135,7 @@ pub(super) fn node_config(
         outside_tunnel: TunnelConfig::default(),
         quality: Default::default(),
         selling: None,
+        channels: Default::default(),
         limits: SpendingConfig {
             session_max: None,
             day_max: None,

@@ -30,6 +30,7 @@ use zeroize::Zeroizing;
 
 use super::accounts::Accounts;
 use super::chain::Chain;
+use super::channels::ChannelDesk;
 use super::claiming::Claims;
 use super::exporting::Exporting;
 use super::forwarding::Forwards;
@@ -140,6 +141,7 @@ pub(super) struct Actor {
     pub(super) contact: Option<(Option<LinkContact>, Time)>,
     pub(super) ways: Ways,
     pub(super) chain: Chain,
+    pub(super) channels: ChannelDesk,
     pub(super) proxy_ports: ProxyPorts,
     pub(super) forwards: Forwards,
     pub(super) using: BTreeMap<SessionId, Using>,
@@ -235,6 +237,7 @@ impl Actor {
             contact: None,
             ways,
             chain: Chain::default(),
+            channels: ChannelDesk::default(),
             proxy_ports: ProxyPorts::default(),
             forwards: Forwards::default(),
             using: BTreeMap::new(),

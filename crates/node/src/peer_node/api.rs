@@ -232,6 +232,74 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| actor.unblock(&request.destination)).await
     }
 
+    async fn channel_list(&self) -> Answer<Vec<ChannelRecord>> {
+        self.ask(|actor| Ok(actor.channel_records())).await
+    }
+
+    async fn channel_show(&self, request: ChannelNamed) -> Answer<ChannelDetail> {
+        self.ask(move |actor| actor.channel_shown(&request.channel)).await
+    }
+
+    async fn channel_open(&self, request: ChannelOpen) -> Answer<ChannelRecord> {
+        self.open_channel(request).await
+    }
+
+    async fn channel_accept(&self, request: ChannelNamed) -> Answer<ChannelRecord> {
+        self.accept_channel(request).await
+    }
+
+    async fn channel_decline(&self, request: ChannelNamed) -> Answer<()> {
+        self.ask(move |actor| {
+            let key = actor.channel_named(&request.channel)?;
+            actor.decline_channel(key)
+        })
+        .await
+    }
+
+    async fn channel_pay(&self, request: ChannelPay) -> Answer<ChannelUpdated> {
+        self.pay_in_channel(request).await
+    }
+
+    async fn channel_lane(&self, request: ChannelLane) -> Answer<ChannelUpdated> {
+        self.fill_lane(request).await
+    }
+
+    async fn channel_absorb(&self, request: ChannelNamed) -> Answer<ChannelUpdated> {
+        self.absorb_promises(request).await
+    }
+
+    async fn channel_cancel(&self, request: ChannelNamed) -> Answer<ChannelUpdated> {
+        self.cancel_update(request).await
+    }
+
+    async fn channel_fund(&self, _request: ChannelFund) -> Answer<ChannelRecord> {
+        Err(ApiError::not_supported("way to put money into a channel that is open"))
+    }
+
+    async fn channel_close(&self, request: ChannelClose) -> Answer<ChannelRecord> {
+        self.close_channel(request).await
+    }
+
+    async fn channel_deploy(&self, request: ChannelDeploy) -> Answer<ChannelUpdated> {
+        self.deploy_contract(request).await
+    }
+
+    async fn channel_call(&self, request: ChannelCall) -> Answer<ChannelUpdated> {
+        self.call_contract(request).await
+    }
+
+    async fn channel_look(&self, request: ChannelLook) -> Answer<ContractOutput> {
+        self.look_at_contract(request).await
+    }
+
+    async fn channel_force(&self, request: ChannelCall) -> Answer<ChannelUpdated> {
+        self.force_in_channel(request).await
+    }
+
+    async fn identity_card(&self) -> Answer<IdentityCard> {
+        self.ask(|actor| actor.own_card()).await
+    }
+
     async fn backup_export(&self) -> Answer<BackupExport> {
         self.ask(|actor| actor.export().ok_or_else(ApiError::internal)).await
     }

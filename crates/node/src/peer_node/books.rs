@@ -203,6 +203,7 @@ impl Actor {
             Found::Lapsed(id) => (*id, Fate::Lapsed),
         };
         self.submitted.remove(&id);
+        self.channel_verdict(id, &fate);
         if let Some(errand) = self.errands.remove(&id) {
             self.tending.remove(&errand);
             if fate != Fate::Final {

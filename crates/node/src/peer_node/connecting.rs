@@ -26,6 +26,7 @@ use tokio::sync::oneshot;
 use super::Actor;
 use super::chain::SERVED;
 use super::limits::Over;
+use super::reaching::Whereabouts;
 use super::shares::Claimant;
 use super::ways::{Connecting, Connection, Flow, Stage, WayId};
 use crate::api::{ApiError, ConnectTarget, OfferFilter};
@@ -215,19 +216,22 @@ impl Actor {
         let is_as_wanted = self.link_through(provider, id, through.map(|(way, _)| way));
         self.link_up(link);
         let is_elsewhere = self.market.is_talking_to(provider);
-        let Some(offer) = self
+        let offer = self
             .ways
             .offer_of(provider)
             .cloned()
             .or_else(|| self.slice_relay_offer(provider))
             .or_else(|| self.offer_to_inquire(provider))
             // For that no link is taken away.
-            .or_else(|| self.offer_to_ask(provider).filter(|_| !is_elsewhere))
+            .or_else(|| self.offer_to_ask(provider).filter(|_| !is_elsewhere));
+        let dialled = offer.as_ref().map(Whereabouts::from);
+        let Some(dialled) = dialled
+            .or_else(|| self.channel_peer(provider).filter(|_| !is_elsewhere))
             .filter(|_| !is_late && is_as_wanted)
         else {
             return self.close_link(id);
         };
-        let Some(certificate) = Self::certificate_of(&offer) else {
+        let Some(certificate) = dialled.certificate() else {
             return self.not_reached(provider, "the offer holds no certificate of the provider's dialogue key");
         };
         if is_elsewhere {
@@ -263,6 +267,7 @@ impl Actor {
         trying.into_iter().for_each(|id| self.next_best(id, why));
         self.slice_relay_lost(provider, why);
         self.not_inquired(provider, why);
+        self.channel_peer_not_reached(provider, why);
     }
 
     /// One way found no session with the provider that it tried.
@@ -275,6 +280,7 @@ impl Actor {
 
     /// There is no session with a provider that did nothing wrong.
     pub(super) fn passed_by(&mut self, provider: IdentityId, why: &str) {
+        self.channel_peer_not_reached(provider, why);
         self.ways.trying(provider).into_iter().for_each(|id| self.next_best(id, why));
         self.slice_relay_lost(provider, why);
         self.not_inquired(provider, why);
@@ -302,6 +308,7 @@ impl Actor {
         self.slice_relay_talking(peer);
         self.ask_of(peer);
         self.inquire(peer);
+        self.channel_peer_is_there(peer);
         for id in self.ways.ids(|way| matches!(&way.connection, Connection::Connected(c) if c.offer.provider == peer)) {
             let Some(connected) = self.ways.connected_mut(id) else { continue };
             connected.lost = None;

@@ -97,6 +97,7 @@ impl Actor {
         self.tend_quality();
         self.tend_probes();
         self.tend_exports();
+        self.tend_channels();
         self.publish_served();
         self.publish_status();
     }
@@ -181,6 +182,8 @@ impl Actor {
             MarketNews::Using { provider, news } => self.using_news(provider, news),
             MarketNews::Serving { client, news } => self.serving_news(client, news),
             MarketNews::Payment { peer, news } => self.payment_news(peer, news),
+            MarketNews::Channel { key, news } => self.channel_news(key, *news),
+            MarketNews::ChannelFault { peer, fault } => tracing::warn!(%peer, %fault, "a peer breaks the rules of a channel"),
             MarketNews::WarningsWanted { issuer } => self.warnings_wanted(issuer),
             MarketNews::Warned { issuer } => self.look_up_warnings(issuer),
             MarketNews::WarningFault { peer, fault } => {

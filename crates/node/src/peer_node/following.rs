@@ -46,6 +46,8 @@ impl Actor {
         let pending: Vec<TransactionId> = self.wallet.pending().map(|(id, _)| id).collect();
         pending.into_iter().for_each(|id| self.hand_in(id));
         self.take_up_claims();
+        self.take_up_channels();
+        self.note_channels();
     }
 
     /// Starts following.
@@ -121,6 +123,7 @@ impl Actor {
             self.follow_contacts();
             self.publish_offers();
         }
+        self.note_channels();
         for found in &found {
             self.found(found);
         }

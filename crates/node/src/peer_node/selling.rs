@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use byway_access::session::Listing;
-use byway_dialogue::StaticCertificate;
 use byway_driver::exit::Exit;
 use byway_driver::link::LinkContact;
 use byway_peer::wallet::Wish;
-use byway_primitives::{Decode, Encode, Span};
+use byway_primitives::{Encode, Span};
 use byway_records::call::{Call, OffersCall};
 use byway_records::offer::{Contact, Location, Service};
 use byway_records::state::{self, PublishedOffer, offer_serial_key};
@@ -216,12 +215,6 @@ impl Actor {
         });
         let listings = listings.collect();
         self.market.sell(listings);
-    }
-
-    /// The certificate under which a provider's offer says that it answers.
-    pub(super) fn certificate_of(offer: &Offer) -> Option<StaticCertificate> {
-        let contact = offer.contacts.iter().find(|contact| contact.protocol == CERTIFICATE_PROTOCOL)?;
-        StaticCertificate::from_bytes(&contact.data).ok()
     }
 }
 

@@ -14,7 +14,7 @@ use byway_records::Genesis;
 use byway_records::offer::{Location, Network, PRICES_MAX, Price, Service, Unit};
 use zeroize::Zeroizing;
 
-use super::{Allowed, Caps, Ended, ExportSettings, Forwarding, ProbeConfig, RelaySettings, TunnelSelling, Yesterday};
+use super::{Allowed, Caps, ChannelSettings, Ended, ExportSettings, Forwarding, ProbeConfig, RelaySettings, TunnelSelling, Yesterday};
 use crate::api as contract;
 use crate::claims::Claim;
 use crate::config::TunnelConfig;
@@ -63,6 +63,8 @@ pub struct PeerNodeConfig {
     /// What it sells, if anything.
     pub selling: Option<SellingConfig>,
     pub limits: SpendingConfig,
+    /// What channels it agrees to by itself.
+    pub channels: ChannelSettings,
     /// Seals what leaves the node of its books.
     pub export_key: ExportKey,
     /// Where they are exported to by themselves, if they are.

@@ -34,6 +34,7 @@ pub struct Outbox {
 enum Key {
     Topic(Topic),
     Session(String),
+    Channel(String),
     Promise(Direction, [u8; 20], u64, BackingKind),
     Transaction(TransactionId),
 }

@@ -7,6 +7,7 @@ use byway_primitives::IdentityId;
 use byway_records::Offer;
 
 use super::super::Actor;
+use super::super::reaching::Whereabouts;
 use super::super::tunnelling::contact;
 use super::super::ways::{Connection, LinkLost, Stage, WayId};
 use super::DOUBTED_MAX;
@@ -149,7 +150,7 @@ impl Actor {
             if self.way_before(provider) == Some(way)
                 && let Some(offer) = self.chain.waiting.remove(&provider)
             {
-                self.dial(&offer);
+                self.dial(offer);
             }
         }
     }
@@ -211,7 +212,7 @@ impl Actor {
         let reached_for = self.offer_reached_for(provider).filter(|_| is_doubtful && self.another_fits(way));
         let Some(offer) = reached_for else { return false };
         self.chain.doubted += 1;
-        self.chain.waiting.insert(provider, offer);
+        self.chain.waiting.insert(provider, Whereabouts::from(&offer));
         self.leave_provider(way, StopReason::ChannelFailed);
         true
     }

@@ -30,11 +30,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use byway_access::discovery::Candidate;
 use byway_access::session::SessionId;
 use byway_dialogue::LinkId;
-use byway_driver::link::{ConnectError, Link, LinkContact};
+use byway_driver::link::{ConnectError, Link};
 use byway_primitives::{IdentityId, Span, Time};
 use byway_records::Offer;
 use byway_records::offer::Service;
 
+use super::reaching::Whereabouts;
 use super::ways::{Connection, Flow, Stage, Way, WayId};
 use super::{Actor, Arrival};
 use crate::api::{AccountNumber, ApiError, Connect, ConnectTarget, Hop, HopWish, OfferFilter, chain_problem};
@@ -52,7 +53,7 @@ const RETIRING_MAX: Span = Span::seconds(5);
 pub(super) struct Chain {
     places: Vec<Place>,
     /// Who is dialled once the hop before is there.
-    waiting: BTreeMap<IdentityId, Offer>,
+    waiting: BTreeMap<IdentityId, Whereabouts>,
     /// Which hop's way each link goes through, of those that go through one.
     through: BTreeMap<LinkId, WayId>,
     retired: Vec<(Time, Vec<Place>)>,
@@ -325,15 +326,16 @@ impl Actor {
     }
 
     /// Whether a provider can be asked something at once; it is dialled if not, and left where it came by another way.
-    pub(super) fn reach_by_route(&mut self, offer: &Offer) -> bool {
+    pub(super) fn reach_by_route(&mut self, to: impl Into<Whereabouts>) -> bool {
+        let to = to.into();
         // A link through a hop that is gone may not have fallen silent yet.
-        if self.is_on_route(offer.provider) && !self.is_cut_off(offer.provider) {
+        if self.is_on_route(to.peer) && !self.is_cut_off(to.peer) {
             return true;
         }
-        if self.market.is_talking_to(offer.provider) {
-            self.leave_link(offer.provider);
+        if self.market.is_talking_to(to.peer) {
+            self.leave_link(to.peer);
         }
-        self.dial(offer);
+        self.dial(to);
         false
     }
 
@@ -380,11 +382,11 @@ impl Actor {
         self.chain.places.iter().any(is_hop) || (self.is_hop(id) && exits.any(|offer| offer.provider == provider))
     }
 
-    /// Dials a provider, through the hop before it if there is one; once that is there, if it isn't yet.
-    pub(super) fn dial(&mut self, offer: &Offer) {
-        let provider = offer.provider;
-        let contact = offer.contacts.iter().find_map(|contact| LinkContact::from_offer(contact).ok());
-        let Some(contact) = contact else {
+    /// Dials a peer, through the hop before it if there is one; once that is there, if it isn't yet.
+    pub(super) fn dial(&mut self, to: impl Into<Whereabouts>) {
+        let to = to.into();
+        let provider = to.peer;
+        let Some(contact) = to.link() else {
             return self.passed_by(provider, "the offer names no way to reach its provider");
         };
         let before = self.before(provider).checked_sub(1).map(|at| &self.chain.places[at]);
@@ -402,7 +404,7 @@ impl Actor {
         if let Some(session) = self.ways.connected(way).map(|connected| connected.session) {
             self.dial_with(provider, Some((way, session)), async move { through.connect(&contact).await });
         } else {
-            self.chain.waiting.insert(provider, offer.clone());
+            self.chain.waiting.insert(provider, to);
             self.rouse_hop(way);
         }
     }

@@ -1,0 +1,37 @@
+//! To which channels a node agrees by itself (`[channels]`).
+
+use byway_primitives::{Amount, Span};
+use serde::Deserialize;
+
+use super::{Problem, problem};
+use crate::peer_node::ChannelSettings;
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChannelsConfig {
+    /// The most that this node puts in without its user being asked; when left out, the user is always asked.
+    pub accept_max: Option<Amount>,
+    /// The longest lock period of such a channel; a day when left out.
+    pub lock_max_seconds: u64,
+}
+
+impl Default for ChannelsConfig {
+    fn default() -> Self {
+        let ChannelSettings { accept_max, lock_max } = ChannelSettings::default();
+        Self { accept_max, lock_max_seconds: lock_max.0 / 1000 }
+    }
+}
+
+impl ChannelsConfig {
+    pub fn settings(&self) -> ChannelSettings {
+        ChannelSettings { accept_max: self.accept_max, lock_max: Span::seconds(self.lock_max_seconds) }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        if self.lock_max_seconds == 0 {
+            let remedy = "write how long you would wait for your money at the most, or leave it out";
+            return Err(problem("channels.lock_max_seconds", 0, "no channel has so short a lock period", remedy));
+        }
+        Ok(())
+    }
+}

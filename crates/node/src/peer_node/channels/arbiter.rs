@@ -1,0 +1,168 @@
+//! The ledger's side: what it has of our channels, and what it is handed for them.
+
+use byway_channel::{ChannelKey, CloseError, ContractCall};
+use byway_primitives::{Amount, Encode};
+use byway_records::call::ChannelsCall;
+use byway_records::channel::entry::{channel_key, code_key};
+use byway_records::channel::{CallOutcome, Environment, ForcedReceipt};
+use byway_records::promise::ChannelId;
+use byway_records::{Call, Channel, ProgramId, Transaction, TransactionId};
+use byway_vm::{Address, Target};
+use tokio::sync::oneshot;
+
+use super::super::books::{Fate, Order};
+use super::Actor;
+use crate::api::{Answer, ApiError};
+use byway_peer::wallet::Wish;
+
+/// For each KiB of a contract's code that is begun the price of a call is paid.
+const KIB: u64 = 1024;
+
+/// The transaction of a call that is being forced, and what becomes of it.
+pub(super) type Handed = (TransactionId, oneshot::Receiver<Fate>);
+
+/// A call that somebody wants forced.
+pub(super) struct Forcing {
+    pub key: ChannelKey,
+    pub asker: oneshot::Sender<Answer<Handed>>,
+}
+
+impl Actor {
+    /// Shows the channels where the ledger is.
+    pub(in super::super) fn note_channels(&mut self) {
+        let now = self.clock.now();
+        let Some(tip) = self.ledger.follower().tip() else { return };
+        let environment = Environment { time: tip.time, height: tip.height.0 };
+        let tree = self.ledger.follower().tree(ProgramId::CHANNELS);
+        let entry = |id: ChannelId| tree.and_then(|tree| tree.read(&channel_key(id)));
+        self.market.note_channels(now, environment, tip.commits, entry);
+    }
+
+    /// What the ledger has of a channel.
+    pub(super) fn channel_entry(&self, id: ChannelId) -> Option<Channel> {
+        self.ledger.follower().tree(ProgramId::CHANNELS)?.read(&channel_key(id))
+    }
+
+    /// Hands in a transaction that is complete and costs this node's wallet nothing. Whoever wants it on the ledger says so
+    /// again until it is there.
+    pub(super) fn hand_in_as_is(&self, transaction: &Transaction) {
+        let (kernel, bytes) = (self.kernel.clone(), transaction.to_bytes());
+        tokio::spawn(async move {
+            if let Err(error) = kernel.submit(bytes).await {
+                tracing::debug!(%error, "the transaction that opens a channel was not taken");
+            }
+        });
+    }
+
+    /// Hands in a call about a channel, under our signature. Its price comes out of the channel.
+    pub(super) fn hand_in_for(&mut self, key: ChannelKey, call: ChannelsCall) {
+        let is_forced = matches!(call, ChannelsCall::ForceProgress(_));
+        let made = self.transact(Order::signed(Wish { call: Some(Call::Channels(call)), ..Wish::default() }), None);
+        let id = match made {
+            Ok(id) => id,
+            Err(error) => return tracing::warn!(%error, "nothing can be handed in for a channel now"),
+        };
+        self.channels.handed_in.insert(id, key);
+        let asked = |forcing: &Forcing| is_forced && forcing.key == key;
+        if let Some(at) = self.channels.forcing.iter().position(asked) {
+            let asker = self.channels.forcing.remove(at).asker;
+            // Whoever asked may have stopped waiting.
+            let _ = asker.send(Ok((id, self.watch(id))));
+        }
+    }
+
+    /// The ledger's word on what was handed in for a channel.
+    pub(in super::super) fn channel_verdict(&mut self, id: TransactionId, fate: &Fate) {
+        let Some(key) = self.channels.handed_in.remove(&id) else { return };
+        let why = match fate {
+            Fate::Final => return,
+            Fate::Rejected(reject) => reject.to_string(),
+            Fate::Lapsed => "it was not taken in time".to_owned(),
+            Fate::Refused(why) => why.clone(),
+        };
+        // What still matters is handed in again.
+        tracing::debug!(peer = %key.peer, %why, "the ledger did not take a call about a channel");
+        self.add_to_log(key, None, "not_taken", format!("the ledger did not take what it was handed: {why}"));
+    }
+
+    /// The codes that contracts in a channel have and the ledger doesn't know, each with its price.
+    pub(super) fn unregistered_codes(&self, key: ChannelKey) -> Vec<(Vec<u8>, Amount)> {
+        let Some(channel) = self.market.channels().get(key) else { return Vec::new() };
+        let tree = self.ledger.follower().tree(ProgramId::CHANNELS);
+        let is_known = |hash| tree.is_some_and(|tree| tree.value(&code_key(hash)).is_some());
+        let price = self.config.genesis.parameters.call_prices.channel;
+        let unknown = channel.state().contracts().filter(|(_, contract)| !is_known(contract.code));
+        let mut codes: Vec<Vec<u8>> =
+            unknown.filter_map(|(_, contract)| channel.state().code(contract.code).map(<[u8]>::to_vec)).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        let priced = codes.into_iter().map(|code| {
+            let kib = (code.len() as u64).div_ceil(KIB).max(1);
+            (code, Amount::cost(price, kib, 1).unwrap_or(Amount::MAX))
+        });
+        priced.collect()
+    }
+
+    /// Has the ledger keep a contract's code.
+    pub(super) fn register_code(&mut self, code: Vec<u8>, price: Amount) -> Answer<Handed> {
+        let call = Some(Call::Channels(ChannelsCall::RegisterCode { code }));
+        let made = self.transact(Order::unsigned(Wish { call, fee: price, ..Wish::default() }), None);
+        let id = made.map_err(|error| self.build_error(error))?;
+        Ok((id, self.watch(id)))
+    }
+
+    /// Has the ledger execute a call; gives the round that it makes.
+    pub(super) fn force_call(
+        &mut self,
+        key: ChannelKey,
+        call: &ContractCall,
+        asker: oneshot::Sender<Answer<Handed>>,
+    ) -> Answer<u64> {
+        let now = self.clock.now();
+        self.channels.forcing.retain(|forcing| !forcing.asker.is_closed());
+        if self.channels.forcing.iter().any(|forcing| forcing.key == key) {
+            return Err(ApiError::channel_not_ready("another call is being forced"));
+        }
+        let forced = self.market.with_channel(now, key, |channel| {
+            channel.force(now, call).map(|()| channel.position().round.saturating_add(1))
+        });
+        let round = forced.ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
+        let round = round.map_err(|error| match error {
+            CloseError::Change(error) => ApiError::call_not_forced(error),
+            error => ApiError::channel_not_ready(error),
+        })?;
+        self.channels.forcing.push(Forcing { key, asker });
+        Ok(round)
+    }
+
+    /// What became of a call that the ledger has executed.
+    pub(super) fn forced_receipt(&self, key: ChannelKey, round: u64) -> Option<ForcedReceipt> {
+        let id = self.market.channels().get(key)?.id()?;
+        self.channel_entry(id)?.receipt.filter(|receipt| receipt.round == round)
+    }
+}
+
+/// How a forced call ended that made no round.
+pub(super) fn why_not_forced(outcome: CallOutcome) -> &'static str {
+    match outcome {
+        CallOutcome::Returned => "it was executed",
+        CallOutcome::Reverted => "the contract takes it back",
+        CallOutcome::OutOfGas => "it needs more gas",
+        CallOutcome::Halted => "its code does what no code may",
+        CallOutcome::Missing => "what it touches was not shown; try again",
+        CallOutcome::Balances => "a party would have less than the reserve",
+    }
+}
+
+/// The address of a contract, as people write it.
+pub(super) fn address(text: &str) -> Answer<Address> {
+    let mut bytes = [0; 20];
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let read = hex::decode_to_slice(digits, &mut bytes);
+    read.map_err(|_| ApiError::invalid_params("contract", "an address is 40 hex digits behind 0x"))?;
+    Ok(Address(bytes))
+}
+
+pub(super) fn target(text: &str) -> Answer<Target> {
+    address(text).map(Target::Contract)
+}

@@ -1,0 +1,242 @@
+//! Calls about channels that wait for something: for the peer, or for the ledger.
+
+use std::time::Duration;
+
+use byway_channel::{Change, ChannelKey};
+use byway_primitives::Amount;
+use byway_records::channel::{CallOutcome, Side};
+use byway_vm::{Outcome, Target};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::super::PeerNode;
+use super::super::books::Fate;
+use super::Actor;
+use super::arbiter::{target, why_not_forced};
+use super::updating::{Done, contract_call};
+use crate::api::*;
+
+/// How long a call waits for a peer to agree to a channel and for the ledger to have it, before it answers how far that is.
+const OPEN_WAIT: Duration = Duration::from_secs(30);
+/// How long it waits for both to have signed an update: longer than the peer has for its answer.
+const UPDATE_WAIT: Duration = Duration::from_secs(35);
+/// How long it waits for the ledger to pay out when both part.
+const CLOSE_WAIT: Duration = Duration::from_secs(10);
+/// How long it waits for a verdict of the ledger.
+const VERDICT_WAIT: Duration = Duration::from_secs(30);
+
+impl PeerNode {
+    pub(in super::super) async fn open_channel(&self, request: ChannelOpen) -> Answer<ChannelRecord> {
+        let (asker, proposed) = oneshot::channel();
+        self.ask(move |actor| actor.wish_for_channel(&request, asker)).await?;
+        let key = proposed.await.map_err(|_| ApiError::superseded())??;
+        let opened = self.ask(move |actor| Ok(actor.wait_until_open(key))).await?;
+        self.how_far(key, opened).await
+    }
+
+    pub(in super::super) async fn accept_channel(&self, request: ChannelNamed) -> Answer<ChannelRecord> {
+        let (asker, opened) = oneshot::channel();
+        let key = self
+            .ask(move |actor| {
+                let key = actor.channel_named(&request.channel)?;
+                actor.accept_channel(key, asker)?;
+                Ok(key)
+            })
+            .await?;
+        self.how_far(key, opened).await
+    }
+
+    /// The channel as it is once it is open, or when that takes too long.
+    async fn how_far(&self, key: ChannelKey, opened: oneshot::Receiver<Answer<()>>) -> Answer<ChannelRecord> {
+        if let Ok(Ok(answer)) = timeout(OPEN_WAIT, opened).await {
+            answer?;
+        }
+        self.ask(move |actor| actor.record_of(key)).await
+    }
+
+    pub(in super::super) async fn pay_in_channel(&self, request: ChannelPay) -> Answer<ChannelUpdated> {
+        let ChannelPay { channel, amount, lane, .. } = request;
+        if lane {
+            let promised = move |actor: &mut Actor| {
+                let key = actor.channel_named(&channel)?;
+                let round = actor.promise_in_channel(key, amount)?;
+                actor.updated(key, Done::plain(round))
+            };
+            return self.ask(promised).await;
+        }
+        self.update(channel, move |_, side| Ok(Change::Transfer { from: side, amount })).await
+    }
+
+    pub(in super::super) async fn fill_lane(&self, request: ChannelLane) -> Answer<ChannelUpdated> {
+        let ChannelLane { channel, capacity } = request;
+        self.update(channel, move |_, side| Ok(Change::Lane { side, capacity })).await
+    }
+
+    pub(in super::super) async fn absorb_promises(&self, request: ChannelNamed) -> Answer<ChannelUpdated> {
+        let absorbed = move |actor: &mut Actor, key: ChannelKey| {
+            let absorption = actor.market.channels().get(key).and_then(|channel| channel.absorption());
+            absorption.ok_or_else(|| ApiError::channel_not_ready("the peer has promised nothing that is not absorbed"))
+        };
+        let name = request.channel.clone();
+        let change = self
+            .ask(move |actor| {
+                let key = actor.channel_named(&name)?;
+                absorbed(actor, key)
+            })
+            .await?;
+        self.update(request.channel, move |_, _| Ok(change)).await
+    }
+
+    pub(in super::super) async fn cancel_update(&self, request: ChannelNamed) -> Answer<ChannelUpdated> {
+        self.ask(move |actor| {
+            let key = actor.channel_named(&request.channel)?;
+            actor.cancel_update(key)?;
+            let round = actor.record_of(key)?.round;
+            actor.updated(key, Done::plain(round))
+        })
+        .await
+    }
+
+    pub(in super::super) async fn deploy_contract(&self, request: ChannelDeploy) -> Answer<ChannelUpdated> {
+        let ChannelDeploy { channel, code, value, gas, .. } = request;
+        let gas = gas.unwrap_or(byway_channel::CREATE_GAS_MAX);
+        self.update(channel, move |_, side| Ok(Change::Call(contract_call(side, Target::Create, value, code.0, gas)))).await
+    }
+
+    pub(in super::super) async fn call_contract(&self, request: ChannelCall) -> Answer<ChannelUpdated> {
+        let ChannelCall { channel, contract, input, value, gas, .. } = request;
+        let (target, gas) = (target(&contract)?, gas.unwrap_or(CALL_GAS_DEFAULT));
+        self.update(channel, move |_, side| Ok(Change::Call(contract_call(side, target, value, input.0, gas)))).await
+    }
+
+    pub(in super::super) async fn look_at_contract(&self, request: ChannelLook) -> Answer<ContractOutput> {
+        let ChannelLook { channel, contract, input } = request;
+        let target = target(&contract)?;
+        self.ask(move |actor| {
+            let key = actor.channel_named(&channel)?;
+            let channel = actor.market.channels().get(key).ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
+            let call = contract_call(channel.side(), target, Amount::ZERO, input.0, CALL_GAS_DEFAULT);
+            let execution = channel.try_call(&call).map_err(ApiError::update_refused)?;
+            let returned = execution.outcome == Outcome::Returned;
+            Ok(ContractOutput { output: ContractBytes(execution.output), gas_used: execution.gas_used, returned })
+        })
+        .await
+    }
+
+    pub(in super::super) async fn close_channel(&self, request: ChannelClose) -> Answer<ChannelRecord> {
+        let ChannelClose { channel, alone } = request;
+        let (key, closed) = self.ask(move |actor| actor.begin_to_close(&channel, alone)).await?;
+        if !alone && let Ok(Ok(answer)) = timeout(CLOSE_WAIT, closed).await {
+            answer?;
+        }
+        self.ask(move |actor| actor.record_of(key)).await
+    }
+
+    /// Has the ledger execute a call: first it is given the codes that it needs.
+    pub(in super::super) async fn force_in_channel(&self, request: ChannelCall) -> Answer<ChannelUpdated> {
+        let ChannelCall { channel, contract, input, value, gas, .. } = request;
+        let (target, gas) = (target(&contract)?, gas.unwrap_or(CALL_GAS_DEFAULT));
+        let (key, codes) = self
+            .ask(move |actor| {
+                let key = actor.channel_named(&channel)?;
+                let codes = actor.unregistered_codes(key);
+                codes.into_iter().map(|(code, price)| actor.register_code(code, price)).collect::<Answer<Vec<_>>>()
+                    .map(|codes| (key, codes))
+            })
+            .await?;
+        for (_, fate) in codes {
+            self.final_verdict(fate).await?;
+        }
+        let (asker, handed) = oneshot::channel();
+        let round = self
+            .ask(move |actor| {
+                let side = actor.side_in(key)?;
+                actor.force_call(key, &contract_call(side, target, value, input.0, gas), asker)
+            })
+            .await?;
+        let handed = timeout(VERDICT_WAIT, handed).await.ok().and_then(Result::ok);
+        let (_, fate) = handed.ok_or_else(|| ApiError::call_not_forced("it could not be handed in"))??;
+        self.final_verdict(fate).await?;
+        self.ask(move |actor| {
+            let receipt = actor.forced_receipt(key, round);
+            let receipt = receipt.ok_or_else(|| ApiError::call_not_forced("the other side was faster; look again"))?;
+            if receipt.outcome != CallOutcome::Returned {
+                return Err(ApiError::call_not_forced(why_not_forced(receipt.outcome)));
+            }
+            let Target::Contract(contract) = target else { return Err(ApiError::internal()) };
+            let gas_used = Some(receipt.gas_used);
+            actor.updated(key, Done { round, contract: Some(contract), gas_used, output: None })
+        })
+        .await
+    }
+
+    async fn final_verdict(&self, fate: oneshot::Receiver<Fate>) -> Answer<()> {
+        match timeout(VERDICT_WAIT, fate).await {
+            Ok(Ok(Fate::Final)) => Ok(()),
+            Ok(Ok(Fate::Rejected(reject))) => Err(ApiError::call_not_forced(reject)),
+            Ok(Ok(Fate::Refused(why))) => Err(ApiError::not_taken(&why)),
+            _ => Err(ApiError::call_not_forced("the ledger has not answered in time; it may still do it")),
+        }
+    }
+
+    /// Makes an update of ours, and waits until both have signed it.
+    async fn update(
+        &self,
+        channel: String,
+        change: impl FnOnce(&Actor, Side) -> Answer<Change> + Send + 'static,
+    ) -> Answer<ChannelUpdated> {
+        let (asker, done) = oneshot::channel();
+        let key = self
+            .ask(move |actor| {
+                let key = actor.channel_named(&channel)?;
+                let change = change(actor, actor.side_in(key)?)?;
+                actor.want_update(key, change, asker)?;
+                Ok(key)
+            })
+            .await?;
+        match timeout(UPDATE_WAIT, done).await {
+            Ok(Ok(done)) => {
+                let done = done?;
+                self.ask(move |actor| actor.updated(key, done)).await
+            }
+            _ => self.ask(move |actor| Err(ApiError::peer_silent(actor.record_of(key)?.waiting.unwrap_or_default()))).await,
+        }
+    }
+}
+
+impl Actor {
+    /// Says when a channel is open, or never will be.
+    fn wait_until_open(&mut self, key: ChannelKey) -> oneshot::Receiver<Answer<()>> {
+        let (asker, opened) = oneshot::channel();
+        self.channels.opening.entry(key).or_default().push(asker);
+        opened
+    }
+
+    fn side_in(&self, key: ChannelKey) -> Answer<Side> {
+        let channel = self.market.channels().get(key);
+        channel.map(|channel| channel.side()).ok_or_else(|| ApiError::channel_not_ready("it is closed"))
+    }
+
+    fn begin_to_close(
+        &mut self,
+        name: &str,
+        alone: bool,
+    ) -> Answer<(ChannelKey, oneshot::Receiver<Answer<()>>)> {
+        let (key, now) = (self.channel_named(name)?, self.clock.now());
+        let (asker, closed) = oneshot::channel();
+        let begun = self.market.with_channel(now, key, |channel| match alone {
+            true => channel.close_alone(now),
+            false => channel.close(now),
+        });
+        begun.ok_or_else(|| ApiError::channel_not_ready("it is closed"))?.map_err(ApiError::channel_not_ready)?;
+        self.channels.closing.entry(key).or_default().push(asker);
+        Ok((key, closed))
+    }
+
+    /// What a caller hears of an update that is done.
+    fn updated(&self, key: ChannelKey, done: Done) -> Answer<ChannelUpdated> {
+        let Done { round, contract, gas_used, output } = done;
+        let contract = contract.map(|contract| format!("0x{}", hex::encode(contract.0)));
+        Ok(ChannelUpdated { round, contract, output: output.map(ContractBytes), gas_used, record: self.record_of(key)? })
+    }
+}

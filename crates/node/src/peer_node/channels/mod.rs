@@ -1,0 +1,149 @@
+//! Channels with peers (rows C1, C2, C3): what people ask of them, what the ledger is told and says, and keeping their peers in
+//! reach.
+//!
+//! What the two sides say to each other is `byway_channel`; the market carries it within the dialogues
+//! ([`byway_peer::market::Market`]). Here is the shell: [`opening`] a channel with somebody who must be reached first, [`updating`] it one
+//! change after the other, [`arbiter`] for what goes to the ledger and what it has, [`views`] for showing, [`calls`] for those who
+//! wait.
+//!
+//! Updates that are asked for wait in a queue, one for each channel: a channel has one open at a time, and after a tie the
+//! other side has the turn. One that was proposed and lost a tie is proposed again; one that was refused is not.
+
+mod arbiter;
+mod calls;
+mod opening;
+mod updating;
+mod views;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use byway_channel::{ChannelHandle, ChannelKey, ChannelNews};
+use byway_primitives::{Amount, IdentityId, Span, Time};
+use byway_records::TransactionId;
+use tokio::sync::oneshot;
+
+use super::Actor;
+use super::reaching::Whereabouts;
+use crate::api::{Answer, ApiError, ChannelLogEntry, ChannelRecord, Event};
+use arbiter::Forcing;
+use opening::Wish;
+use updating::Wanted;
+
+/// Entries of a channel's log.
+const LOG_MAX: usize = 64;
+/// Channels that are over and still shown.
+const CLOSED_MAX: usize = 32;
+
+/// What a node agrees to when a peer proposes a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChannelSettings {
+    /// Agrees by itself where it has to put in no more than this; asks its user where that is left out.
+    pub accept_max: Option<Amount>,
+    /// The longest lock period to which it agrees by itself.
+    pub lock_max: Span,
+}
+
+impl Default for ChannelSettings {
+    fn default() -> Self {
+        Self { accept_max: None, lock_max: Span::days(1) }
+    }
+}
+
+/// Those who wait for something to happen to a channel.
+type Waiting<T> = BTreeMap<ChannelKey, Vec<oneshot::Sender<Answer<T>>>>;
+
+/// What is under way with channels, beside the channels themselves.
+#[derive(Default)]
+pub(super) struct ChannelDesk {
+    /// Where peers are that have no offer.
+    cards: BTreeMap<IdentityId, Whereabouts>,
+    /// Channels to be proposed once their peers are reached.
+    wishes: Vec<Wish>,
+    /// When each peer that is not there is dialled again.
+    dial_at: BTreeMap<IdentityId, Time>,
+    opening: Waiting<()>,
+    closing: Waiting<()>,
+    queues: BTreeMap<ChannelKey, VecDeque<Wanted>>,
+    forcing: Vec<Forcing>,
+    /// What was handed to the ledger for a channel, and has no verdict.
+    handed_in: BTreeMap<TransactionId, ChannelKey>,
+    logs: BTreeMap<ChannelHandle, VecDeque<ChannelLogEntry>>,
+    closed: VecDeque<ChannelRecord>,
+    /// As they were told last.
+    shown: BTreeMap<ChannelKey, ChannelRecord>,
+    /// What changed since it was last shown.
+    changed: BTreeSet<ChannelKey>,
+}
+
+impl ChannelDesk {
+    /// Tells those who wait for one channel.
+    fn answer(waiting: &mut Waiting<()>, key: ChannelKey, answer: &Answer<()>) {
+        for asker in waiting.remove(&key).into_iter().flatten() {
+            // Whoever asked may have stopped waiting.
+            let _ = asker.send(answer.clone());
+        }
+    }
+}
+
+impl Actor {
+    pub(super) fn channel_news(&mut self, key: ChannelKey, news: ChannelNews) {
+        self.note_in_log(key, &news);
+        match news {
+            ChannelNews::Proposed => self.channel_proposed(key),
+            ChannelNews::Accepted => {}
+            ChannelNews::Declined => {
+                let answer = Err(ApiError::channel_not_opened("the peer has declined"));
+                ChannelDesk::answer(&mut self.channels.opening, key, &answer);
+            }
+            ChannelNews::Fund(transaction) => self.hand_in_as_is(&transaction),
+            ChannelNews::Submit(call) => self.hand_in_for(key, call),
+            ChannelNews::Opened => ChannelDesk::answer(&mut self.channels.opening, key, &Ok(())),
+            ChannelNews::Updated { round, change } => self.was_updated(key, round, &change),
+            ChannelNews::Refused { round, refusal } => self.was_refused(key, round, refusal),
+            ChannelNews::Abandoned { round, .. } => self.was_abandoned(key, round),
+            ChannelNews::Stalled { round } => self.has_stalled(key, round),
+            ChannelNews::Closed => self.channel_closed(key),
+            ChannelNews::Promised { .. }
+            | ChannelNews::Behind { .. }
+            | ChannelNews::Recovered { .. }
+            | ChannelNews::Alarm(_)
+            | ChannelNews::Forced { .. }
+            | ChannelNews::Closing => {}
+        }
+        self.advance_updates(key);
+    }
+
+    fn channel_closed(&mut self, key: ChannelKey) {
+        let never = Err(ApiError::channel_not_opened("the peer did not answer, or the ledger did not take it, in time"));
+        ChannelDesk::answer(&mut self.channels.opening, key, &never);
+        ChannelDesk::answer(&mut self.channels.closing, key, &Ok(()));
+        for wanted in self.channels.queues.remove(&key).into_iter().flatten() {
+            wanted.answer(Err(ApiError::channel_not_ready("it is closed")));
+        }
+    }
+
+    /// Looks after what nobody reminds the task of, and tells those who watch what has changed.
+    pub(super) fn tend_channels(&mut self) {
+        self.reach_channel_peers();
+        let waiting: Vec<ChannelKey> = self.channels.queues.keys().copied().collect();
+        waiting.into_iter().for_each(|key| self.advance_updates(key));
+        for key in std::mem::take(&mut self.channels.changed) {
+            if let Some(detail) = self.channel_detail(key) {
+                if self.market.channels().get(key).is_some() {
+                    self.channels.shown.insert(key, detail.record.clone());
+                }
+                self.tell(Event::Channel(Box::new(detail)));
+            }
+        }
+    }
+
+    /// Keeps what happened, for whoever looks.
+    fn note_in_log(&mut self, key: ChannelKey, news: &ChannelNews) {
+        self.channels.changed.insert(key);
+        let Some((round, code, message)) = views::told(news) else { return };
+        self.add_to_log(key, round, code, message);
+        if let ChannelNews::Closed = news {
+            self.keep_closed(key);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Channels as they are shown.
+
+use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, Health, Life};
+use byway_crypto::IdentitySecret;
+use byway_primitives::Amount;
+use byway_records::call::ChannelsCall;
+use byway_records::channel::{Phase, Remainder, Side};
+use byway_records::promise::ChannelId;
+use byway_vm::Target;
+
+use super::{Actor, CLOSED_MAX, LOG_MAX};
+use crate::api::{
+    Answer, ApiError, ChannelDetail, ChannelDispute, ChannelHealth, ChannelLaneRecord, ChannelLogEntry, ChannelRecord,
+    ChannelRemainder, ChannelState, ContractRecord, Reason,
+};
+
+type OwnChannel = ChannelMachine<IdentitySecret>;
+
+/// Letters by which a channel may be named if no other begins with them.
+const PREFIX_MIN: usize = 4;
+
+impl Actor {
+    /// The channel that a caller names.
+    pub(in super::super) fn channel_named(&self, name: &str) -> Answer<ChannelKey> {
+        let name = name.to_ascii_lowercase();
+        let not_found = || ApiError::channel_not_found(&name);
+        let is_it = |key: ChannelKey, channel: &OwnChannel| {
+            let id = channel.id().map(id_text);
+            hex::encode(key.handle.0).starts_with(&name) || id.is_some_and(|id| id.starts_with(&name))
+        };
+        if name.len() < PREFIX_MIN {
+            return Err(not_found());
+        }
+        let mut found = self.market.channels().iter().filter(|(key, channel)| is_it(*key, channel));
+        match (found.next(), found.next()) {
+            (Some((key, _)), None) => Ok(key),
+            _ => Err(not_found()),
+        }
+    }
+
+    pub(in super::super) fn channel_records(&self) -> Vec<ChannelRecord> {
+        let live = self.market.channels().iter().map(|(key, channel)| self.channel_record(key, channel));
+        live.chain(self.channels.closed.iter().cloned()).collect()
+    }
+
+    pub(super) fn record_of(&self, key: ChannelKey) -> Answer<ChannelRecord> {
+        let channel = hex::encode(key.handle.0);
+        if let Some(live) = self.market.channels().get(key) {
+            return Ok(self.channel_record(key, live));
+        }
+        let closed = self.channels.closed.iter().rev().find(|closed| closed.channel == channel).cloned();
+        closed.ok_or_else(|| ApiError::channel_not_found(&channel))
+    }
+
+    fn channel_record(&self, key: ChannelKey, channel: &OwnChannel) -> ChannelRecord {
+        let (side, position, terms) = (channel.side(), channel.position(), channel.terms());
+        let entry = channel.id().and_then(|id| self.channel_entry(id));
+        let clock = self.ledger_clock();
+        let dispute = entry.as_ref().and_then(|entry| match entry.phase {
+            Phase::Active => None,
+            Phase::Closing { by, until, .. } => Some(ChannelDispute {
+                ours: by == side,
+                round: entry.position.round,
+                until_ms: until.time,
+                until_commits: until.commits,
+                commits: clock.commits,
+            }),
+        });
+        let is_locked = entry.is_some_and(|entry| match entry.phase {
+            Phase::Active => false,
+            Phase::Closing { until, .. } => until.passed(clock.time, clock.commits),
+        });
+        let lane = |of: Side| {
+            let lane = position.lanes[of.index()];
+            ChannelLaneRecord { capacity: lane.capacity, promised: lane.due(channel.promised(of)) }
+        };
+        let total = channel.total();
+        ChannelRecord {
+            channel: hex::encode(key.handle.0),
+            id: channel.id().map(id_text),
+            peer: key.peer,
+            initiated: side == Side::Initiator,
+            state: state_of(channel, is_locked),
+            connected: channel.is_connected(),
+            health: match channel.health() {
+                Health::Sound => ChannelHealth::Sound,
+                Health::Recovering => ChannelHealth::Recovering,
+                Health::Frozen(_) => ChannelHealth::Frozen,
+            },
+            total,
+            ours: position.balances[side.index()],
+            theirs: position.balances[side.other().index()],
+            our_lane: lane(side),
+            their_lane: lane(side.other()),
+            contracts: position.rest(total).unwrap_or(Amount::ZERO),
+            reserve: terms.reserve,
+            round: position.round,
+            waiting: channel.released().last().map(|released| released.round()),
+            lock_ms: terms.lock.millis.0,
+            lock_commits: terms.lock.commits,
+            dispute,
+        }
+    }
+
+    /// A channel that a caller names, also one that is over.
+    pub(in super::super) fn channel_shown(&self, name: &str) -> Answer<ChannelDetail> {
+        let closed = || {
+            let name = name.to_ascii_lowercase();
+            let found = self.channels.closed.iter().rev().find(|closed| closed.channel == name)?.clone();
+            let handle = self.channels.logs.keys().find(|handle| hex::encode(handle.0) == name)?;
+            let log = self.channels.logs[handle].iter().cloned().collect();
+            Some(ChannelDetail { record: found, remainder: ChannelRemainder::Halves, deployed: Vec::new(), log })
+        };
+        match self.channel_named(name) {
+            Ok(key) => self.channel_detail(key).ok_or_else(ApiError::internal),
+            Err(error) => closed().ok_or(error),
+        }
+    }
+
+    pub(super) fn channel_detail(&self, key: ChannelKey) -> Option<ChannelDetail> {
+        let record = self.record_of(key).ok()?;
+        let live = self.market.channels().get(key);
+        let deployed = live.into_iter().flat_map(|channel| {
+            channel.state().contracts().map(|(address, contract)| ContractRecord {
+                contract: format!("0x{}", hex::encode(address.0)),
+                balance: channel.state().account(address).map(|account| account.balance).unwrap_or_default(),
+                code: hex::encode(contract.code.0),
+                code_bytes: channel.state().code(contract.code).map_or(0, |code| code.len() as u64),
+            })
+        });
+        let remainder = live.map_or(ChannelRemainder::Halves, |channel| match (channel.terms().remainder, channel.side()) {
+            (Remainder::Halves, _) => ChannelRemainder::Halves,
+            (Remainder::Initiator, Side::Initiator) | (Remainder::Responder, Side::Responder) => ChannelRemainder::Ours,
+            _ => ChannelRemainder::Theirs,
+        });
+        let log = self.channels.logs.get(&key.handle).into_iter().flatten().cloned().collect();
+        Some(ChannelDetail { deployed: deployed.collect(), remainder, log, record })
+    }
+
+    /// A channel that is over stays shown for a while.
+    pub(super) fn keep_closed(&mut self, key: ChannelKey) {
+        let Some(record) = self.channels.shown.remove(&key) else { return };
+        if self.channels.closed.len() >= CLOSED_MAX
+            && let Some(oldest) = self.channels.closed.pop_front()
+        {
+            self.channels.logs.retain(|handle, _| hex::encode(handle.0) != oldest.channel);
+        }
+        self.channels.closed.push_back(ChannelRecord {
+            state: ChannelState::Closed,
+            connected: false,
+            waiting: None,
+            dispute: None,
+            ..record
+        });
+    }
+
+    pub(super) fn add_to_log(&mut self, key: ChannelKey, round: Option<u64>, code: &str, message: String) {
+        let (time_ms, channel) = (self.clock.now(), hex::encode(key.handle.0));
+        let log = self.channels.logs.entry(key.handle).or_default();
+        if log.len() >= LOG_MAX {
+            log.pop_front();
+        }
+        log.push_back(ChannelLogEntry { time_ms, channel, round, what: Reason::new(code, message) });
+        self.channels.changed.insert(key);
+    }
+}
+
+pub(super) fn id_text(id: ChannelId) -> String {
+    hex::encode(id.0.0)
+}
+
+fn state_of(channel: &OwnChannel, is_locked: bool) -> ChannelState {
+    match (channel.life(), channel.side()) {
+        (Life::Initialized, Side::Initiator) => ChannelState::Asked,
+        (Life::Initialized, Side::Responder) => ChannelState::Proposed,
+        (Life::Accepted | Life::HalfSigned, _) => ChannelState::Accepted,
+        (Life::Signed, _) => ChannelState::Opening,
+        (Life::Open, _) => ChannelState::Open,
+        (Life::Closing, _) if is_locked => ChannelState::Locked,
+        (Life::Closing, _) => ChannelState::Closing,
+        (Life::Closed, _) => ChannelState::Closed,
+    }
+}
+
+/// What is said of news in a channel's log: the round, a stable word, and a sentence.
+pub(super) fn told(news: &ChannelNews) -> Option<(Option<u64>, &'static str, String)> {
+    let plain = |word, message: &str| Some((None, word, message.to_owned()));
+    match news {
+        ChannelNews::Proposed => plain("proposed", "the peer proposes the channel"),
+        ChannelNews::Accepted => plain("accepted", "the peer agrees to the channel"),
+        ChannelNews::Declined => plain("declined", "the peer declines the channel"),
+        ChannelNews::Fund(_) => plain("funding", "the transaction that opens it is with the ledger"),
+        ChannelNews::Submit(call) => Some((None, "handed_in", format!("the ledger is handed {}", name_of(call)))),
+        ChannelNews::Opened => plain("opened", "the ledger has the channel"),
+        ChannelNews::Updated { round, change } => Some((Some(*round), "updated", describe(change))),
+        ChannelNews::Promised { more } => Some((None, "promised", format!("the peer promises {more} WAY more"))),
+        ChannelNews::Refused { round, refusal } => Some((Some(*round), "refused", format!("the peer refuses: {refusal}"))),
+        ChannelNews::Abandoned { round, .. } => {
+            Some((Some(*round), "abandoned", "an update of ours has become worthless".to_owned()))
+        }
+        ChannelNews::Stalled { round } => Some((Some(*round), "stalled", "the peer does not answer".to_owned())),
+        ChannelNews::Behind { round } => {
+            Some((Some(*round), "behind", "the journal was an old one; the peer shows a newer state".to_owned()))
+        }
+        ChannelNews::Recovered { round } => Some((Some(*round), "recovered", "what was lost is there again".to_owned())),
+        ChannelNews::Alarm(_) => plain("frozen", "there are two signed states of one round; nothing is signed any more"),
+        ChannelNews::Forced { round } => Some((Some(*round), "forced", "the ledger has executed a call".to_owned())),
+        ChannelNews::Closing => plain("closing", "it is being closed"),
+        ChannelNews::Closed => plain("closed", "it is closed, and what was in it is in the accounts"),
+    }
+}
+
+/// A call about a channel, in words.
+fn name_of(call: &ChannelsCall) -> &'static str {
+    match call {
+        ChannelsCall::Create { .. } => "the channel",
+        ChannelsCall::Fund(_) => "a deposit or a withdrawal",
+        ChannelsCall::SetDelegates { .. } => "who may act for this side",
+        ChannelsCall::SnapshotSolo { .. } => "the newest state",
+        ChannelsCall::CloseSolo { .. } => "this side's wish to close",
+        ChannelsCall::Slash { .. } => "a newer state than it was shown",
+        ChannelsCall::ForceProgress(_) => "a call to be executed",
+        ChannelsCall::Settle { .. } => "the word to pay out",
+        ChannelsCall::CloseMutual(_) => "how both part",
+        ChannelsCall::Claim { .. } => "what the peer has promised",
+        ChannelsCall::RegisterCode { .. } => "a contract's code",
+    }
+}
+
+/// A change, in words.
+fn describe(change: &Change) -> String {
+    let who = |side: Side| match side {
+        Side::Initiator => "the initiator",
+        Side::Responder => "the responder",
+    };
+    match change {
+        Change::Nothing => "the earlier state again: what was proposed since is worthless".to_owned(),
+        Change::Transfer { from, amount } => format!("{} pays {amount} WAY", who(*from)),
+        Change::Lane { side, capacity } => format!("{} sets aside {capacity} WAY for promises", who(*side)),
+        Change::Absorb { payer, .. } => format!("what {} promised is in the balance", who(*payer)),
+        Change::Call(call) => match call.target {
+            Target::Create => format!("{} makes a contract", who(call.caller)),
+            Target::Contract(contract) => format!("{} calls 0x{}", who(call.caller), hex::encode(contract.0)),
+        },
+    }
+}

@@ -1,9 +1,9 @@
 //! Channels between real nodes, on a real kernel.
 
 use byway_node::api::*;
-use byway_primitives::Amount;
+use byway_primitives::{Amount, IdentityId};
 
-use super::network::{Network, Node, key, keystore, provider};
+use super::network::{Network, Node, key, provider};
 
 const ACCEPTS: &str = "[channels]\naccept_max = \"1\"\n";
 
@@ -60,7 +60,7 @@ async fn two_open_a_channel_pay_in_it_by_updates_and_by_promises_and_part() {
     user.prepare("5").await;
     user.market(1).await;
 
-    let channel = user.api.channel_open(open(keystore("seller").working(true).unwrap().id, "2")).await.unwrap();
+    let channel = user.api.channel_open(open(seller.api.node_status().await.unwrap().identity.id, "2")).await.unwrap();
     assert_eq!((channel.state, channel.total, channel.initiated), (ChannelState::Open, amount("3"), true));
     until(&user, "both talk", |channel| channel.connected).await;
     let paid = user.api.channel_pay(pay(&channel, "0.5", false)).await.unwrap();
@@ -96,4 +96,155 @@ async fn two_open_a_channel_pay_in_it_by_updates_and_by_promises_and_part() {
     assert!(words.contains(&"opened") && words.ends_with(&["closed"]), "{words:?}");
     user.stop().await;
     seller.stop().await;
+}
+
+/// The example of a game, as the Solidity compiler made it.
+struct Game(serde_json::Value);
+
+impl Game {
+    fn read() -> Self {
+        let compiled = include_str!("../../../../examples/contracts/compiled/HiddenMoves.json");
+        Self(serde_json::from_str(compiled).unwrap())
+    }
+
+    fn creation(&self, arguments: &[[u8; 32]]) -> ContractBytes {
+        ContractBytes([hex::decode(self.0["create"].as_str().unwrap()).unwrap(), arguments.concat()].concat())
+    }
+
+    fn input(&self, function: &str, arguments: &[[u8; 32]]) -> ContractBytes {
+        let selector = hex::decode(self.0["selectors"][function].as_str().unwrap()).unwrap();
+        ContractBytes([selector, arguments.concat()].concat())
+    }
+}
+
+fn word(number: u128) -> [u8; 32] {
+    let mut word = [0; 32];
+    word[16..].copy_from_slice(&number.to_be_bytes());
+    word
+}
+
+fn address(id: IdentityId) -> [u8; 32] {
+    let mut word = [0; 32];
+    word[12..].copy_from_slice(&id.0);
+    word
+}
+
+fn call(channel: &ChannelRecord, contract: &str, input: ContractBytes, value: &str) -> ChannelCall {
+    ChannelCall {
+        channel: channel.channel.clone(),
+        contract: contract.to_owned(),
+        input,
+        value: amount(value),
+        gas: None,
+        idempotency_key: key("call"),
+    }
+}
+
+async fn id(node: &Node) -> IdentityId {
+    node.api.node_status().await.unwrap().identity.id
+}
+
+const SALT: [u8; 32] = [7; 32];
+
+/// Both have made a move in a game for 0.5 that is to be opened within two seconds; gives the contract.
+async fn begin_to_play(game: &Game, channel: &ChannelRecord, players: [&Node; 2]) -> String {
+    let [one, other] = [id(players[0]).await, id(players[1]).await];
+    let arguments = [address(one), address(other), word(amount("0.5").units()), word(2)];
+    let deploy = ChannelDeploy {
+        channel: channel.channel.clone(),
+        code: game.creation(&arguments),
+        value: Amount::ZERO,
+        gas: None,
+        idempotency_key: key("deploy"),
+    };
+    let contract = players[0].api.channel_deploy(deploy).await.unwrap().contract.unwrap();
+    for (player, its_move) in players.into_iter().zip([1, 3]) {
+        until(player, "the contract", |channel| channel.round > 0).await;
+        let input = game.input("commitment(address,uint8,bytes32)", &[address(id(player).await), word(its_move), SALT]);
+        let look = ChannelLook { channel: channel.channel.clone(), contract: contract.clone(), input };
+        let hash = player.api.channel_look(look).await.unwrap();
+        assert!(hash.returned);
+        let input = game.input("commit(bytes32)", &[hash.output.0.try_into().unwrap()]);
+        player.api.channel_call(call(channel, &contract, input, "0.5")).await.unwrap();
+    }
+    contract
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_game_is_finished_by_the_ledger_when_the_other_player_is_gone() {
+    let network = Network::start(&["seller"], &[]).await;
+    let other = network.mortal("seller", &format!("{}{ACCEPTS}", provider("DE", "0.001", ""))).await;
+    other.node.prepare("5").await;
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    user.market(1).await;
+    let channel = user.api.channel_open(open(id(&other.node).await, "2")).await.unwrap();
+    until(&user, "both talk", |channel| channel.connected).await;
+    until(&other.node, "both talk", |channel| channel.connected).await;
+    let game = Game::read();
+    let contract = begin_to_play(&game, &channel, [&user, &other.node]).await;
+    let show = user.api.channel_show(named(&channel)).await.unwrap();
+    assert_eq!((show.record.contracts, show.deployed.len()), (amount("1"), 1));
+    let open = || game.input("open(uint8,bytes32)", &[word(1), SALT]);
+    let wrong = game.input("open(uint8,bytes32)", &[word(2), SALT]);
+    let refused = user.api.channel_call(call(&channel, &contract, wrong, "0")).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::CallFailed);
+    assert!(refused.to_string().contains("not what was committed"), "{refused}");
+
+    drop(other);
+    // The move is forced while its sender waits in vain for the other to sign it.
+    let opened = user.api.channel_force(call(&channel, &contract, open(), "0")).await.unwrap();
+    assert_eq!(opened.round, show.record.round + 1);
+    let early = user.api.channel_force(call(&channel, &contract, game.input("claim()", &[]), "0")).await.unwrap_err();
+    assert_eq!(early.kind, ErrorKind::CallNotForced, "{early}");
+    let close = ChannelClose { channel: channel.channel.clone(), alone: true };
+    let closing = user.api.channel_close(close).await.unwrap();
+    assert_eq!(closing.state, ChannelState::Closing);
+    // The opening is over in ledger time, and nobody else can say so.
+    let claim = || call(&channel, &contract, game.input("claim()", &[]), "0");
+    let won = user.until("the game is won", async |api| api.channel_force(claim()).await.ok()).await;
+    assert_eq!((won.record.contracts, won.record.ours), (Amount::ZERO, amount("2.5")));
+    until(&user, "it is paid out", |channel| channel.state == ChannelState::Closed).await;
+    assert_back(account(&user).await, "5.5");
+
+    let other = network.node("seller", &format!("{}{ACCEPTS}", provider("DE", "0.001", ""))).await;
+    until(&other, "it is closed", |channel| channel.state == ChannelState::Closed).await;
+    assert_back(account(&other).await, "4.5");
+    other.stop().await;
+    user.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_who_sell_nothing_open_a_channel_by_a_card_and_the_one_asked_is_asked() {
+    let network = Network::start(&["friend"], &[]).await;
+    let friend = network.node("friend", "").await;
+    friend.prepare("5").await;
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    let unknown = user.api.channel_open(open(id(&friend).await, "2")).await.unwrap_err();
+    assert_eq!(unknown.kind, ErrorKind::PeerUnreachable, "{unknown}");
+    let card = friend.api.identity_card().await.unwrap().card;
+    let (opened, _) = tokio::join!(user.api.channel_open(open(&card, "2")), async {
+        let proposed = until(&friend, "the proposal", |channel| channel.state == ChannelState::Proposed).await;
+        assert_eq!((proposed.theirs, proposed.ours, proposed.initiated), (amount("2"), amount("1"), false));
+        friend.api.channel_accept(named(&proposed)).await.unwrap()
+    });
+    let channel = opened.unwrap();
+    assert_eq!(channel.state, ChannelState::Open);
+
+    let (declined, _) = tokio::join!(user.api.channel_open(open(&card, "1")), async {
+        let proposed = until(&friend, "the proposal", |channel| channel.state == ChannelState::Proposed).await;
+        friend.api.channel_decline(named(&proposed)).await.unwrap();
+    });
+    assert_eq!(declined.unwrap_err().kind, ErrorKind::ChannelNotOpened);
+
+    // Both come back, in any order, and go on.
+    user.stop().await;
+    friend.stop().await;
+    let friend = network.node("friend", "").await;
+    let user = network.node("user", "").await;
+    until(&user, "both talk again", |channel| channel.connected).await;
+    assert_eq!(user.api.channel_pay(pay(&channel, "0.5", false)).await.unwrap().record.ours, amount("1.5"));
+    user.stop().await;
+    friend.stop().await;
 }

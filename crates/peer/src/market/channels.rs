@@ -6,7 +6,7 @@ use byway_channel::{
 use byway_crypto::IdentitySecret;
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::decode_exact;
-use byway_primitives::{Effect, Encode, IdentityId, Time};
+use byway_primitives::{Effect, Encode, IdentityId, Store, Time};
 use byway_records::Channel;
 use byway_records::channel::{ChannelTerms, Environment};
 use byway_records::promise::ChannelId;
@@ -29,9 +29,11 @@ impl Market {
         now: Time,
         handle: ChannelHandle,
         terms: ChannelTerms,
+        store: &impl Store,
     ) -> Result<ChannelKey, InitiateError> {
         let opened = self.channels.initiate(now, handle, terms);
         self.carry_channels(now);
+        self.pump(now, store);
         opened
     }
 
@@ -40,10 +42,12 @@ impl Market {
         &mut self,
         now: Time,
         key: ChannelKey,
+        store: &impl Store,
         what: impl FnOnce(&mut ChannelMachine<IdentitySecret>) -> T,
     ) -> Option<T> {
         let done = self.channels.with(key, what);
         self.carry_channels(now);
+        self.pump(now, store);
         done
     }
 
@@ -54,9 +58,11 @@ impl Market {
         environment: Environment,
         commits: u64,
         entry: impl Fn(ChannelId) -> Option<Channel>,
+        store: &impl Store,
     ) {
         self.channels.handle_ledger(now, environment, commits, entry);
         self.carry_channels(now);
+        self.pump(now, store);
     }
 
     pub(super) fn channels_connected(&mut self, now: Time, peer: IdentityId) {
@@ -72,6 +78,10 @@ impl Market {
     pub(super) fn wake_channels(&mut self, now: Time) {
         self.channels.handle_wake(now);
         self.carry_channels(now);
+        // The one timer is set anew for whoever asked for a later time.
+        if let Some(time) = self.channels.wakes_at() {
+            self.wake_at(time);
+        }
     }
 
     pub(super) fn channel_message_came(&mut self, now: Time, delivery: &Delivery) {

@@ -35,7 +35,7 @@ impl Actor {
         let environment = Environment { time: tip.time, height: tip.height.0 };
         let tree = self.ledger.follower().tree(ProgramId::CHANNELS);
         let entry = |id: ChannelId| tree.and_then(|tree| tree.read(&channel_key(id)));
-        self.market.note_channels(now, environment, tip.commits, entry);
+        self.market.note_channels(now, environment, tip.commits, entry, &self.market_journal);
     }
 
     /// What the ledger has of a channel.
@@ -123,7 +123,7 @@ impl Actor {
         if self.channels.forcing.iter().any(|forcing| forcing.key == key) {
             return Err(ApiError::channel_not_ready("another call is being forced"));
         }
-        let forced = self.market.with_channel(now, key, |channel| {
+        let forced = self.market.with_channel(now, key, &self.market_journal, |channel| {
             channel.force(now, call).map(|()| channel.position().round.saturating_add(1))
         });
         let round = forced.ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;

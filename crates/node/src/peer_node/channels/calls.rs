@@ -224,7 +224,7 @@ impl Actor {
     ) -> Answer<(ChannelKey, oneshot::Receiver<Answer<()>>)> {
         let (key, now) = (self.channel_named(name)?, self.clock.now());
         let (asker, closed) = oneshot::channel();
-        let begun = self.market.with_channel(now, key, |channel| match alone {
+        let begun = self.market.with_channel(now, key, &self.market_journal, |channel| match alone {
             true => channel.close_alone(now),
             false => channel.close(now),
         });

@@ -136,7 +136,7 @@ impl Actor {
 
     fn agree_to_channel(&mut self, key: ChannelKey) {
         let now = self.clock.now();
-        self.market.with_channel(now, key, |channel| channel.agree(now));
+        self.market.with_channel(now, key, &self.market_journal, |channel| channel.agree(now));
     }
 
     /// The user agrees to a channel; the answer comes when the ledger has it.
@@ -156,7 +156,7 @@ impl Actor {
     pub(in super::super) fn decline_channel(&mut self, key: ChannelKey) -> Answer<()> {
         let now = self.clock.now();
         let is_early = |life: Life| matches!(life, Life::Initialized | Life::Accepted);
-        let declined = self.market.with_channel(now, key, |channel| {
+        let declined = self.market.with_channel(now, key, &self.market_journal, |channel| {
             let is_early = is_early(channel.life());
             channel.decline();
             is_early
@@ -206,7 +206,7 @@ impl Actor {
         self.channels.wishes = others;
         for Wish { terms, asker } in its.into_iter().filter(|wish| !wish.asker.is_closed()) {
             let handle = ChannelHandle(fresh());
-            let opened = self.market.open_channel(self.clock.now(), handle, terms);
+            let opened = self.market.open_channel(self.clock.now(), handle, terms, &self.market_journal);
             let answer = opened.map_err(ApiError::channel_not_opened);
             if let Ok(key) = &answer {
                 self.channels.changed.insert(*key);

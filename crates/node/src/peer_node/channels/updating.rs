@@ -94,7 +94,7 @@ impl Actor {
             wanted.output = Some(execution.output);
         }
         let change = wanted.change.clone();
-        match self.market.with_channel(now, key, |channel| channel.propose(now, change)) {
+        match self.market.with_channel(now, key, &self.market_journal, |channel| channel.propose(now, change)) {
             Some(Ok(round)) => {
                 (wanted.round, wanted.is_open, wanted.refusal) = (Some(round), true, None);
                 Ok(())
@@ -117,7 +117,7 @@ impl Actor {
         if let Some(open) = self.channels.queues.get_mut(&key).and_then(VecDeque::front_mut) {
             open.refusal = Some(Refusal::Withdrawn);
         }
-        let cancelled = self.market.with_channel(now, key, |channel| channel.cancel(now));
+        let cancelled = self.market.with_channel(now, key, &self.market_journal, |channel| channel.cancel(now));
         match cancelled {
             Some(Ok(_)) => Ok(()),
             Some(Err(ProposeError::Disconnected)) => Err(ApiError::peer_unreachable(key.peer, "it is not connected now")),
@@ -129,7 +129,7 @@ impl Actor {
     /// Promises the peer more out of our lane: nobody is waited for.
     pub(super) fn promise_in_channel(&mut self, key: ChannelKey, amount: Amount) -> Answer<u64> {
         let now = self.clock.now();
-        let promised = self.market.with_channel(now, key, |channel| {
+        let promised = self.market.with_channel(now, key, &self.market_journal, |channel| {
             channel.promise(amount).map(|_| channel.position().round)
         });
         match promised.ok_or_else(|| ApiError::channel_not_ready("it is closed"))? {

@@ -6,6 +6,7 @@ mod channels;
 mod cli;
 mod convicting;
 mod fake;
+mod fake_channels;
 mod fake_forwards;
 mod fake_invites;
 mod fake_kernel;

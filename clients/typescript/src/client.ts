@@ -14,6 +14,9 @@ const CALL_WAIT_MS = 15_000;
 /** These try several providers, or wait for the ledger, before they answer. */
 const SLOW_WAIT_MS = 60_000;
 const SLOW: ReadonlySet<string> = new Set(["connect", "service_open", "promise_settle", "ledger_audit"]);
+/** Those about channels that ask nobody; the others wait for the peer, for the ledger, or for both. */
+const CHANNEL_WAIT_MS = 120_000;
+const CHANNEL_QUICK: ReadonlySet<string> = new Set(["channel_list", "channel_show", "channel_look", "channel_decline"]);
 /** How long nothing may be heard before the node is asked whether it is there. */
 const SILENCE_MAX_MS = 10_000;
 const RETRY_FIRST_MS = 250;
@@ -106,7 +109,7 @@ export class BywayClient {
     const id = this.#next++;
     const text = JSON.stringify({ jsonrpc: "2.0", id, method, params: { ...key, ...params } });
     return new Promise((resolve, reject) => {
-      const wait = SLOW.has(method) ? SLOW_WAIT_MS : CALL_WAIT_MS;
+      const wait = waitOf(method);
       const timer = setTimeout(() => this.#fail(id, new BywayError("timeout", "The node did not answer in time.")), wait);
       const call: Pending = { method, text, wasSent: false, resolve: resolve as Pending["resolve"], reject, timer };
       this.#pending.set(id, call);
@@ -258,6 +261,11 @@ export class BywayClient {
 }
 
 /** 128 random bits as hex. */
+function waitOf(method: string): number {
+  if (method.startsWith("channel_") && !CHANNEL_QUICK.has(method)) return CHANNEL_WAIT_MS;
+  return SLOW.has(method) ? SLOW_WAIT_MS : CALL_WAIT_MS;
+}
+
 function randomKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -17,6 +17,8 @@ use crate::rpc::{Token, TokenError};
 /// Time limits of `docs/formats/rpc.md`.
 const CALL_TIME_MAX: Duration = Duration::from_secs(15);
 const CONNECT_CALL_TIME_MAX: Duration = Duration::from_secs(60);
+/// A peer answers within half a minute, or doesn't; what the ledger is to know first takes as long again, more than once.
+const CHANNEL_CALL_TIME_MAX: Duration = Duration::from_secs(120);
 /// An audit reads the whole ledger.
 const AUDIT_TIME_MAX: Duration = Duration::from_secs(600);
 /// Bytes of an answer: a thousand offers at their largest.
@@ -83,6 +85,8 @@ impl Client {
         let limit = match method {
             "connect" => CONNECT_CALL_TIME_MAX,
             "ledger_audit" => AUDIT_TIME_MAX,
+            "channel_list" | "channel_show" | "channel_look" | "channel_decline" => CALL_TIME_MAX,
+            channel if channel.starts_with("channel_") => CHANNEL_CALL_TIME_MAX,
             _ => CALL_TIME_MAX,
         };
         let time_out = |_| ClientError::TimeOut { method: method.to_owned(), seconds: limit.as_secs() };

@@ -3,6 +3,7 @@
 mod account;
 mod backup;
 mod bench;
+mod channel;
 mod firewall;
 mod forward;
 mod invite;
@@ -25,6 +26,7 @@ use clap::{Args, Parser, Subcommand};
 pub use account::*;
 pub use backup::*;
 pub use bench::*;
+pub use channel::*;
 pub use firewall::*;
 pub use forward::*;
 pub use invite::*;
@@ -121,6 +123,9 @@ pub enum Command {
     /// What was used and what it cost
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Money and contracts between you and one peer, with the ledger as arbiter
+    #[command(subcommand)]
+    Channel(ChannelCommand),
     /// Services that programs of your own, or of others, provide
     #[command(subcommand)]
     Service(ServiceCommand),
@@ -206,6 +211,9 @@ pub enum IdentityCommand {
         #[arg(default_value = "browsing")]
         identity: String,
     },
+    /// Print the card by which others reach this node, to open a channel with it
+    #[command(after_help = "Example:\n  byway identity card > card.txt")]
+    Card,
     /// Lock the pledge that makes an identity trustworthy
     Register {
         /// The one this node uses when left out

@@ -1,6 +1,6 @@
 //! `byway identity`: the keystore.
 //!
-//! Only `list` and `register` ask a running node; the others open the keystore itself. Those that change it need the
+//! Only `list`, `card` and `register` ask a running node; the others open the keystore itself. Those that change it need the
 //! directory for themselves.
 
 use std::io::{IsTerminal, Read};
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::output::{fields, print, print_json};
 use super::wallet::{Until, move_money};
 use super::{Globals, IdentityCommand, OnceArgs, Outcome, Table, idempotency_key};
-use crate::api::{Identity, IdentityRegister, Nothing};
+use crate::api::{Identity, IdentityCard, IdentityRegister, Nothing};
 use crate::client::{Client, ClientError};
 use crate::directory::Directory;
 use crate::keystore::{IdentityPurpose, IdentityRecord, Keystore};
@@ -33,6 +33,7 @@ pub async fn identity(globals: &Globals, command: IdentityCommand) -> anyhow::Re
             let request = IdentityRegister { id, idempotency_key: idempotency_key(key)? };
             return move_money(globals, &globals.client()?, "identity_register", &request, Until::of(wait)).await;
         }
+        IdentityCommand::Card => card(globals).await?,
         IdentityCommand::Export => export(globals)?,
         IdentityCommand::Restore { phrase_file, device } => restore(globals, phrase_file, Device(device))?,
     }
@@ -53,6 +54,12 @@ fn new(globals: &Globals, name: Option<String>, purpose: IdentityPurpose, device
     let added = keystore.add(&name, purpose)?.clone();
     keystore.save(&directory.keystore_file(), &passphrase, cost(&directory))?;
     print_identity(globals, &keystore, &added)
+}
+
+/// Prints nothing but the card, so that it can be passed on.
+async fn card(globals: &Globals) -> anyhow::Result<()> {
+    let card: IdentityCard = globals.client()?.call("identity_card", &Nothing {}).await?;
+    super::wallet::show(globals, &card, |card| format!("{}\n", card.card))
 }
 
 fn restore(globals: &Globals, phrase_file: Option<PathBuf>, device: Device) -> anyhow::Result<()> {

@@ -7,6 +7,7 @@ mod account;
 mod args;
 mod asset;
 mod backup;
+mod channel;
 mod doctor;
 mod firewall;
 mod forward;
@@ -121,6 +122,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Offer(command) => market::offer(&globals, command).await,
         Command::Provider(command) => provider::provider(&globals, command).await,
         Command::Session(command) => market::session(&globals, command).await,
+        Command::Channel(command) => channel::channel(&globals, command).await,
         Command::Service(command) => service::service(&globals, command).await,
         Command::Invite(command) => invite::invite(&globals, command).await,
         Command::Account(command) => account::account(&globals, command).await,

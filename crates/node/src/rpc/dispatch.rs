@@ -29,6 +29,7 @@ pub const METHODS: &[&str] = &[
     "invite_take_back",
     "identity_list",
     "identity_register",
+    "identity_card",
     "offer_list",
     "offer_own",
     "offer_terms",
@@ -60,6 +61,21 @@ pub const METHODS: &[&str] = &[
     "market_blocks",
     "market_block",
     "market_unblock",
+    "channel_list",
+    "channel_show",
+    "channel_open",
+    "channel_accept",
+    "channel_decline",
+    "channel_pay",
+    "channel_lane",
+    "channel_absorb",
+    "channel_cancel",
+    "channel_fund",
+    "channel_close",
+    "channel_deploy",
+    "channel_call",
+    "channel_look",
+    "channel_force",
     "backup_export",
     "promise_list",
     "promise_settle",
@@ -235,7 +251,34 @@ impl<A: NodeApi> Dispatcher<A> {
                 done(api.ledger_transaction(read::<LedgerTransaction>(params)?.transaction_id).await)
             }
             "ledger_identity" => done(api.ledger_identity(read::<LedgerIdentity>(params)?.id).await),
+            channel if channel.starts_with("channel_") => self.call_channel(channel, params).await,
             other => self.call_plain(other, params).await,
+        }
+    }
+
+    /// The calls about channels.
+    async fn call_channel(&self, method: &'static str, params: Params) -> Answer<Value> {
+        let api = &*self.api;
+        match method {
+            "channel_list" => {
+                read::<Nothing>(params)?;
+                done(api.channel_list().await)
+            }
+            "channel_show" => done(api.channel_show(read(params)?).await),
+            "channel_open" => done(api.channel_open(read(params)?).await),
+            "channel_accept" => done(api.channel_accept(read(params)?).await),
+            "channel_decline" => empty(api.channel_decline(read(params)?).await),
+            "channel_pay" => done(api.channel_pay(read(params)?).await),
+            "channel_lane" => done(api.channel_lane(read(params)?).await),
+            "channel_absorb" => done(api.channel_absorb(read(params)?).await),
+            "channel_cancel" => done(api.channel_cancel(read(params)?).await),
+            "channel_fund" => done(api.channel_fund(read(params)?).await),
+            "channel_close" => done(api.channel_close(read(params)?).await),
+            "channel_deploy" => done(api.channel_deploy(read(params)?).await),
+            "channel_call" => done(api.channel_call(read(params)?).await),
+            "channel_look" => done(api.channel_look(read(params)?).await),
+            "channel_force" => done(api.channel_force(read(params)?).await),
+            other => Err(method_not_found(other)),
         }
     }
 
@@ -246,6 +289,7 @@ impl<A: NodeApi> Dispatcher<A> {
         match method {
             "node_status" => done(api.node_status().await),
             "identity_list" => done(api.identity_list().await),
+            "identity_card" => done(api.identity_card().await),
             "invite_list" => done(api.invite_list().await),
             "offer_own" => done(api.offer_own().await),
             "disconnect" => empty(api.disconnect().await),

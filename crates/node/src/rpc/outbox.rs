@@ -1,7 +1,7 @@
 //! What one subscription is still to be sent, thinned out.
 //!
 //! Events are whole values, so of each (topic, key) only the newest unsent one is kept, and it leaves no more often than
-//! the topic's pace allows; a change that people wait for (the state of a connection or session) leaves at once. Memory
+//! the topic's pace allows; a change that people wait for (the state of a connection, session or channel) leaves at once. Memory
 //! is therefore bounded by the number of things there are, however fast they change and however slowly a client reads.
 //! Wallet events are joined: newest balance, each entry's newest state.
 //!
@@ -15,7 +15,9 @@ use byway_records::TransactionId;
 
 use super::surface::Interest;
 use crate::api::event::WalletChange;
-use crate::api::{BackingKind, ConnectionState, Direction, Event, SessionState, Stage, Topic};
+use crate::api::{
+    BackingKind, ChannelHealth, ChannelState, ConnectionState, Direction, Event, SessionState, Stage, Topic,
+};
 
 /// Entries of one wallet event: a burst longer than this is read by `wallet_history`.
 const ENTRIES_MAX: usize = 200;
@@ -51,6 +53,7 @@ enum Urgency {
     None,
     Status(ConnectionState, String, bool),
     Session(SessionState),
+    Channel(ChannelState, ChannelHealth),
     Transaction(Stage, bool),
 }
 
@@ -154,6 +157,7 @@ fn urgency(event: &Event) -> Urgency {
             Urgency::Status(status.connection.state, status.proxy.address.clone(), status.proxy.accepting)
         }
         Event::Session(session) => Urgency::Session(session.state),
+        Event::Channel(detail) => Urgency::Channel(detail.record.state, detail.record.health),
         Event::Transaction(record) => Urgency::Transaction(record.outcome.stage, record.outcome.certified),
         _ => Urgency::None,
     }

@@ -13,33 +13,33 @@ use byway_node::api::{Session, SessionState};
 use super::fake::{Fake, TOKEN, id, session};
 use super::fetch;
 
-fn byway(directory: &Path, arguments: &[&str]) -> Output {
+pub fn byway(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_byway"));
     command.arg("--dir").arg(directory).args(arguments);
     command.env("BYWAY_PASSPHRASE", "correct horse").env_remove("BYWAY_DIR");
     command.output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// Runs a command and expects JSON on standard output.
-fn json(directory: &Path, arguments: &[&str]) -> Value {
+pub fn json(directory: &Path, arguments: &[&str]) -> Value {
     let output = byway(directory, &[arguments, &["--json"]].concat());
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// Runs a command and expects it to fail with a reason.
-fn failure(directory: &Path, arguments: &[&str]) -> String {
+pub fn failure(directory: &Path, arguments: &[&str]) -> String {
     let output = byway(directory, arguments);
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", text(&output.stdout));
     text(&output.stderr)
 }
 
 /// A directory in which a fake node seems to run.
-fn directory_of(port: u16) -> tempfile::TempDir {
+pub fn directory_of(port: u16) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let directory = Directory::new(folder.path());
     std::fs::write(directory.token_file(), TOKEN).unwrap();
@@ -66,7 +66,7 @@ fn the_definition_is_sound_and_help_is_whole() {
 }
 
 /// Command lines, and whether they can be typed.
-fn check_typed(table: &[(&str, bool)]) {
+pub fn check_typed(table: &[(&str, bool)]) {
     for (line, fits) in table {
         let arguments = std::iter::once("byway").chain(line.split_whitespace());
         let parsed = Cli::try_parse_from(arguments);

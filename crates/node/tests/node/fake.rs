@@ -14,6 +14,7 @@ use byway_records::{Height, Member, OfferId, TransactionId};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast, watch};
 
+use super::fake_channels::FakeChannels;
 use super::fake_forwards;
 use super::fake_invites;
 pub use super::fake_status::status;
@@ -33,6 +34,7 @@ pub struct Fake {
     pub balanced: bool,
     /// What `session_list` answers, one after the other and then the last for ever; the usual where empty.
     pub sessions: Mutex<Vec<Vec<Session>>>,
+    pub channels: FakeChannels,
 }
 
 /// A fake node on a loopback port.
@@ -44,8 +46,10 @@ pub struct Served {
 
 impl Fake {
     pub fn new() -> Self {
+        let events = broadcast::channel(EVENTS_BUFFERED).0;
         Self {
-            events: broadcast::channel(EVENTS_BUFFERED).0,
+            channels: FakeChannels::new(events.clone()),
+            events,
             transactions: AtomicU64::new(0),
             history: Mutex::default(),
             gate: None,
@@ -423,6 +427,70 @@ impl NodeApi for Fake {
             services: vec![service],
         };
         Ok(ProviderEarnings { by: request.by, periods: vec![period], unsettled: "0.05".parse().unwrap(), usage })
+    }
+
+    async fn channel_list(&self) -> Answer<Vec<ChannelRecord>> {
+        Ok(self.channels.list())
+    }
+
+    async fn channel_show(&self, request: ChannelNamed) -> Answer<ChannelDetail> {
+        self.channels.show(&request.channel)
+    }
+
+    async fn channel_open(&self, request: ChannelOpen) -> Answer<ChannelRecord> {
+        self.channels.open(request)
+    }
+
+    async fn channel_accept(&self, request: ChannelNamed) -> Answer<ChannelRecord> {
+        self.channels.accept(&request.channel)
+    }
+
+    async fn channel_decline(&self, request: ChannelNamed) -> Answer<()> {
+        self.channels.decline(&request.channel)
+    }
+
+    async fn channel_pay(&self, request: ChannelPay) -> Answer<ChannelUpdated> {
+        self.channels.pay(&request)
+    }
+
+    async fn channel_lane(&self, request: ChannelLane) -> Answer<ChannelUpdated> {
+        self.channels.lane(&request)
+    }
+
+    async fn channel_absorb(&self, request: ChannelNamed) -> Answer<ChannelUpdated> {
+        self.channels.absorb(&request.channel)
+    }
+
+    async fn channel_cancel(&self, request: ChannelNamed) -> Answer<ChannelUpdated> {
+        self.channels.cancel(&request.channel)
+    }
+
+    async fn channel_fund(&self, request: ChannelFund) -> Answer<ChannelRecord> {
+        self.channels.fund(&request)
+    }
+
+    async fn channel_close(&self, request: ChannelClose) -> Answer<ChannelRecord> {
+        self.channels.close(&request)
+    }
+
+    async fn channel_deploy(&self, request: ChannelDeploy) -> Answer<ChannelUpdated> {
+        self.channels.deploy(&request)
+    }
+
+    async fn channel_call(&self, request: ChannelCall) -> Answer<ChannelUpdated> {
+        self.channels.call(&request)
+    }
+
+    async fn channel_look(&self, request: ChannelLook) -> Answer<ContractOutput> {
+        self.channels.look(&request)
+    }
+
+    async fn channel_force(&self, request: ChannelCall) -> Answer<ChannelUpdated> {
+        self.channels.force(&request)
+    }
+
+    async fn identity_card(&self) -> Answer<IdentityCard> {
+        Ok(IdentityCard { card: "byway:peer/7777".to_owned(), expires_ms: Time(9) })
     }
 
     async fn backup_export(&self) -> Answer<BackupExport> {

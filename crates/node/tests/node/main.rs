@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
 mod chain;
+mod channel_cli;
 mod channels;
 mod cli;
 mod convicting;
 mod fake;
+mod fake_channels;
 mod fake_forwards;
 mod fake_invites;
 mod fake_kernel;

@@ -185,6 +185,6 @@ fn wallet_events_are_joined() {
     assert_eq!(stages, [json!("final"), json!("sent")]);
 }
 
-fn everything() -> Interest {
+pub fn everything() -> Interest {
     Interest { topics: Topic::ALL.into(), ..Interest::default() }
 }

@@ -1,0 +1,236 @@
+//! What can be typed about channels and the contracts in them.
+
+use std::path::PathBuf;
+
+use byway_primitives::Amount;
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::api::params::IdempotencyKey;
+
+#[derive(Debug, Subcommand)]
+pub enum ChannelCommand {
+    /// Propose a channel to a peer, and wait until it has agreed and the ledger has it
+    #[command(after_help = "Example:\n  byway channel open 1b2c…9f 5 --theirs 5 --lock 7200")]
+    Open(ChannelOpenArgs),
+    /// Show all channels
+    #[command(after_help = "Example:\n  byway channel list --json")]
+    List,
+    /// Show one channel: whose the money is, contracts, a dispute
+    #[command(after_help = "Example:\n  byway channel show 3f2a --follow")]
+    Show(ChannelShowArgs),
+    /// Agree to a channel that a peer proposes, and wait until the ledger has it
+    #[command(after_help = "Example:\n  byway channel accept 3f2a")]
+    Accept(ChannelName),
+    /// Decline a channel that a peer proposes
+    #[command(after_help = "Example:\n  byway channel decline 3f2a")]
+    Decline(ChannelName),
+    /// Pay the peer
+    #[command(after_help = "Example:\n  byway channel pay 3f2a 0.25")]
+    Pay {
+        #[command(flatten)]
+        name: ChannelName,
+        /// In WAY
+        amount: Amount,
+        /// By a promise out of our lane, which needs no answer of the peer
+        #[arg(long)]
+        lane: bool,
+        #[command(flatten)]
+        key: KeyArg,
+    },
+    /// Set money aside for promises to the peer
+    #[command(after_help = "Example:\n  byway channel lane 3f2a 2")]
+    Lane {
+        #[command(flatten)]
+        name: ChannelName,
+        /// So much in all, in WAY; what is promised already included
+        amount: Amount,
+    },
+    /// Take what the peer has promised into our balance
+    #[command(after_help = "Example:\n  byway channel absorb 3f2a")]
+    Absorb(ChannelName),
+    /// Take back an update that the peer does not sign
+    #[command(after_help = "Example:\n  byway channel cancel 3f2a")]
+    Cancel(ChannelName),
+    /// Put more money into an open channel
+    #[command(after_help = "Example:\n  byway channel deposit 3f2a 5")]
+    Deposit(ChannelFundArgs),
+    /// Take money out of an open channel
+    #[command(after_help = "Example:\n  byway channel withdraw 3f2a 1.5")]
+    Withdraw(ChannelFundArgs),
+    /// End a channel, so that everybody gets what is theirs
+    #[command(after_help = "Example:\n  byway channel close 3f2a")]
+    Close {
+        #[command(flatten)]
+        name: ChannelName,
+        /// Without the peer, on the ledger, after the lock period
+        #[arg(long)]
+        alone: bool,
+    },
+    /// Have the ledger execute a call that the peer doesn't sign
+    #[command(after_help = FORCE_EXAMPLE)]
+    Force(ContractCallArgs),
+    /// Contracts in a channel
+    #[command(subcommand)]
+    Contract(ContractCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ContractCommand {
+    /// Put a contract into a channel
+    #[command(after_help = DEPLOY_EXAMPLE)]
+    Deploy(ContractDeployArgs),
+    /// Call a contract; both sides execute the call and sign what comes of it
+    #[command(after_help = CALL_EXAMPLE)]
+    Call(ContractCallArgs),
+    /// Show what a call would return; changes nothing, and nobody hears of it
+    #[command(after_help = LOOK_EXAMPLE)]
+    Look {
+        #[command(flatten)]
+        name: ChannelName,
+        #[command(flatten)]
+        call: CallArgs,
+    },
+    /// Show the contracts in a channel
+    #[command(after_help = "Example:\n  byway channel contract show 3f2a")]
+    Show {
+        #[command(flatten)]
+        name: ChannelName,
+        /// Only this one: its address, or the beginning
+        contract: Option<String>,
+    },
+}
+
+const FORCE_EXAMPLE: &str = "\
+Example:
+  byway channel force 3f2a 0x91 'claim()'";
+
+const DEPLOY_EXAMPLE: &str = "\
+Examples:
+  byway channel contract deploy 3f2a HiddenMoves.json me peer 1ether 600
+  byway channel contract deploy 3f2a code.hex 'constructor(address,uint256)' me 3
+
+`me` and `peer` stand for the addresses of the two parties, `1ether` for 10^18, as many units as 1 WAY has.";
+
+const CALL_EXAMPLE: &str = "\
+Examples:
+  byway channel contract call 3f2a 0x91 'move(uint256,bytes32)' 3 0x00…01
+  byway channel contract call 3f2a 0x91 'next()(uint256)' --value 0.5
+  byway channel contract call 3f2a 0x91 0x4e71d92d
+
+A second parenthesis holds the types of what it returns, which is shown then. `me` and `peer` stand for the addresses of the
+two parties, `1ether` for 10^18, as many units as 1 WAY has.";
+
+const LOOK_EXAMPLE: &str = "\
+Example:
+  byway channel contract look 3f2a 0x91 'winner()(address)'";
+
+/// Which channel.
+#[derive(Debug, Args)]
+pub struct ChannelName {
+    /// The channel: its name, the ledger's id of it, or the beginning of either
+    pub channel: String,
+}
+
+/// Against doing a thing twice.
+#[derive(Debug, Args)]
+pub struct KeyArg {
+    /// The same key does nothing twice, for a day
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<IdempotencyKey>,
+}
+
+#[derive(Debug, Args)]
+pub struct ChannelOpenArgs {
+    /// The peer: an identity that sells something, or a card (`byway identity card` there)
+    pub peer: String,
+    /// What we put in, in WAY
+    pub amount: Amount,
+    /// What the peer is to put in [default: as much as the reserve]
+    #[arg(long, value_name = "A")]
+    pub theirs: Option<Amount>,
+    /// What each side keeps in every state, out of which disputes are paid [default: 0.01]
+    #[arg(long, value_name = "A")]
+    pub reserve: Option<Amount>,
+    /// How long each has to answer what the other shows the ledger [default: 3600]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub lock: Option<u64>,
+    /// Whose what contracts still hold is when the channel ends
+    #[arg(long, value_enum, default_value = "halves")]
+    pub remainder: RemainderArg,
+    #[command(flatten)]
+    pub key: KeyArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RemainderArg {
+    Ours,
+    Theirs,
+    Halves,
+}
+
+#[derive(Debug, Args)]
+pub struct ChannelShowArgs {
+    #[command(flatten)]
+    pub name: ChannelName,
+    /// And what happened to it lately
+    #[arg(long)]
+    pub log: bool,
+    /// Go on showing what happens, until it is closed
+    #[arg(long)]
+    pub follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ChannelFundArgs {
+    #[command(flatten)]
+    pub name: ChannelName,
+    /// In WAY
+    pub amount: Amount,
+    #[command(flatten)]
+    pub key: KeyArg,
+}
+
+#[derive(Debug, Args)]
+pub struct ContractDeployArgs {
+    #[command(flatten)]
+    pub name: ChannelName,
+    /// What the compiler wrote: hex digits, or JSON with the code and its ABI
+    pub file: PathBuf,
+    /// What the constructor takes; its signature first where FILE has no ABI; or 0x… as it is
+    #[arg(value_name = "ARGUMENT", allow_negative_numbers = true)]
+    pub arguments: Vec<String>,
+    #[command(flatten)]
+    pub cost: CallCostArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ContractCallArgs {
+    #[command(flatten)]
+    pub name: ChannelName,
+    #[command(flatten)]
+    pub call: CallArgs,
+    #[command(flatten)]
+    pub cost: CallCostArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct CallArgs {
+    /// The contract: its address, or the beginning
+    pub contract: String,
+    /// The function's signature and its arguments, or 0x… as it is
+    #[arg(required = true, value_name = "CALL", allow_negative_numbers = true)]
+    pub call: Vec<String>,
+}
+
+/// What a call may take with it.
+#[derive(Debug, Args)]
+pub struct CallCostArgs {
+    /// Pay the contract so much out of our balance, in WAY
+    #[arg(long, default_value = "0", value_name = "A")]
+    pub value: Amount,
+    /// Stop the call after this much gas [default: 2000000; 10000000 to deploy]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub gas: Option<u64>,
+    #[command(flatten)]
+    pub key: KeyArg,
+}

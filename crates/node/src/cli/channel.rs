@@ -1,0 +1,155 @@
+//! Channels with other peers: `byway channel`.
+
+mod abi;
+mod contract;
+mod text;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::output::print;
+use super::progress::with_progress;
+use super::wallet::show;
+use super::{
+    ChannelCommand, ChannelFundArgs, ChannelName, ChannelOpenArgs, ChannelShowArgs, Globals, KeyArg, Outcome,
+    RemainderArg, idempotency_key,
+};
+use crate::api::*;
+use crate::client::{Client, ClientError};
+
+/// How often it is looked what has become of a channel that is followed.
+const LOOK_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+
+pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Result<Outcome> {
+    let client = globals.client()?;
+    match command {
+        ChannelCommand::List => {
+            let channels: Vec<ChannelRecord> = client.call("channel_list", &Nothing {}).await?;
+            show(globals, &channels, |channels| text::list(channels))?;
+        }
+        ChannelCommand::Show(args) if args.follow => follow(globals, &client, &named(args.name)).await?,
+        ChannelCommand::Show(ChannelShowArgs { name, log, .. }) => {
+            let detail: ChannelDetail = client.call("channel_show", &named(name)).await?;
+            show(globals, &detail, |detail| text::detail(detail, log))?;
+        }
+        ChannelCommand::Open(args) => {
+            let message = "Waiting for the peer to agree, and for the ledger to have it…";
+            told(globals, &client, message, "channel_open", &open(args)?, text::opened).await?;
+        }
+        ChannelCommand::Accept(name) => {
+            let message = "Waiting for the ledger to have it…";
+            told(globals, &client, message, "channel_accept", &named(name), text::opened).await?;
+        }
+        ChannelCommand::Decline(name) => {
+            let answer: serde_json::Value = client.call("channel_decline", &named(name)).await?;
+            show(globals, &answer, |_| "Declined, and forgotten; no money has moved.\n".to_owned())?;
+        }
+        ChannelCommand::Pay { name: ChannelName { channel }, amount, lane, key } => {
+            let request = ChannelPay { channel, amount, lane, idempotency_key: fresh(key)? };
+            let text = if lane { text::promised } else { text::updated };
+            told(globals, &client, UPDATING, "channel_pay", &request, text).await?;
+        }
+        ChannelCommand::Lane { name: ChannelName { channel }, amount } => {
+            let request = ChannelLane { channel, capacity: amount };
+            told(globals, &client, UPDATING, "channel_lane", &request, text::updated).await?;
+        }
+        ChannelCommand::Absorb(name) => {
+            told(globals, &client, UPDATING, "channel_absorb", &named(name), text::updated).await?;
+        }
+        ChannelCommand::Cancel(name) => {
+            told(globals, &client, UPDATING, "channel_cancel", &named(name), text::cancelled).await?;
+        }
+        ChannelCommand::Deposit(args) => fund(globals, &client, ChannelMovement::Deposit, args).await?,
+        ChannelCommand::Withdraw(args) => fund(globals, &client, ChannelMovement::Withdraw, args).await?,
+        ChannelCommand::Close { name: ChannelName { channel }, alone } => {
+            let message = if alone { "Waiting for the ledger…" } else { "Waiting for the peer and the ledger…" };
+            let request = ChannelClose { channel, alone };
+            told(globals, &client, message, "channel_close", &request, text::closed).await?;
+        }
+        ChannelCommand::Force(args) => return contract::force(globals, &client, args).await,
+        ChannelCommand::Contract(command) => return contract::contract(globals, &client, command).await,
+    }
+    Ok(Outcome::Done)
+}
+
+/// What is said while a peer is to sign.
+const UPDATING: &str = "Waiting for the peer to sign…";
+
+/// Calls, saying so where it takes long, and shows the answer.
+async fn told<T: Serialize + DeserializeOwned>(
+    globals: &Globals,
+    client: &Client,
+    message: &'static str,
+    method: &str,
+    request: &impl Serialize,
+    text: impl Fn(&T) -> String,
+) -> anyhow::Result<()> {
+    let answer: T = asked(client, message, method, request).await?;
+    show(globals, &answer, text)
+}
+
+async fn asked<T: DeserializeOwned>(
+    client: &Client,
+    message: &'static str,
+    method: &str,
+    request: &impl Serialize,
+) -> Result<T, ClientError> {
+    with_progress(message, client.call(method, request)).await
+}
+
+fn named(ChannelName { channel }: ChannelName) -> ChannelNamed {
+    ChannelNamed { channel }
+}
+
+fn fresh(key: KeyArg) -> anyhow::Result<params::IdempotencyKey> {
+    idempotency_key(key.idempotency_key)
+}
+
+fn open(args: ChannelOpenArgs) -> anyhow::Result<ChannelOpen> {
+    Ok(ChannelOpen {
+        peer: args.peer,
+        deposit: args.amount,
+        their_deposit: args.theirs,
+        reserve: args.reserve,
+        lock_seconds: args.lock,
+        remainder: match args.remainder {
+            RemainderArg::Ours => ChannelRemainder::Ours,
+            RemainderArg::Theirs => ChannelRemainder::Theirs,
+            RemainderArg::Halves => ChannelRemainder::Halves,
+        },
+        idempotency_key: fresh(args.key)?,
+    })
+}
+
+async fn fund(
+    globals: &Globals,
+    client: &Client,
+    movement: ChannelMovement,
+    args: ChannelFundArgs,
+) -> anyhow::Result<()> {
+    let ChannelFundArgs { name: ChannelName { channel }, amount, key } = args;
+    let request = ChannelFund { channel, movement, amount, idempotency_key: fresh(key)? };
+    told(globals, client, "Waiting for the peer and the ledger…", "channel_fund", &request, text::standing).await
+}
+
+/// Prints the channel, and then whatever changes until it is closed; as JSON one object a line.
+async fn follow(globals: &Globals, client: &Client, named: &ChannelNamed) -> anyhow::Result<()> {
+    let mut seen: Option<ChannelDetail> = None;
+    loop {
+        // Once it is closed, only its whole name leads to it.
+        let whole = seen.as_ref().map(|seen| ChannelNamed { channel: seen.record.channel.clone() });
+        let detail: ChannelDetail = client.call("channel_show", whole.as_ref().unwrap_or(named)).await?;
+        if seen.as_ref() != Some(&detail) {
+            print(&match (globals.json, &seen) {
+                (true, _) => format!("{}\n", serde_json::to_string(&detail)?),
+                (false, None) => text::detail(&detail, true),
+                (false, Some(before)) => text::change(before, &detail),
+            })?;
+        }
+        if detail.record.state == ChannelState::Closed {
+            return Ok(());
+        }
+        seen = Some(detail);
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+}

@@ -1,0 +1,206 @@
+//! Channels as people read them.
+
+use byway_primitives::Amount;
+use serde_json::Value;
+
+use super::abi::text_of;
+use crate::api::*;
+use crate::cli::Table;
+use crate::cli::output::{ago, duration, fields, now, short, wait, way, word};
+
+pub fn list(channels: &[ChannelRecord]) -> String {
+    let mut table = Table::new(&["channel", "peer", "state", ">ours", ">theirs", ">in lanes", ">contracts", ">round"]);
+    for record in channels {
+        let lanes = Amount::checked_sum([record.our_lane.capacity, record.their_lane.capacity]).unwrap_or_default();
+        table.row([
+            short(&record.channel),
+            short(&record.peer),
+            state(record),
+            record.ours.to_string(),
+            record.theirs.to_string(),
+            lanes.to_string(),
+            record.contracts.to_string(),
+            record.round.to_string(),
+        ]);
+    }
+    table.text("There is no channel; `byway channel open PEER AMOUNT` proposes one.")
+}
+
+pub fn detail(detail: &ChannelDetail, with_log: bool) -> String {
+    let record = &detail.record;
+    let lock = format!("{} and {} commits", duration(record.lock_ms / 1000), record.lock_commits);
+    let mut rows = vec![
+        ("channel", record.channel.clone()),
+        ("on the ledger", record.id.clone().unwrap_or_else(|| "not yet".to_owned())),
+        ("peer", record.peer.to_string()),
+        ("state", state(record)),
+        ("ours", way(record.ours)),
+        ("theirs", way(record.theirs)),
+        ("our lane", lane(&record.our_lane)),
+        ("their lane", lane(&record.their_lane)),
+        ("in contracts", way(record.contracts)),
+        ("in all", way(record.total)),
+        ("reserve", format!("{} each", way(record.reserve))),
+        ("round", record.round.to_string()),
+        ("time to answer", lock),
+        ("remainder", remainder(detail.remainder).to_owned()),
+    ];
+    if let Some(round) = record.waiting {
+        rows.push(("waits", format!("for the peer to sign round {round}; `byway channel cancel` takes it back")));
+    }
+    if let Some(dispute) = &record.dispute {
+        rows.push(("dispute", disputed(dispute)));
+    }
+    let mut text = fields(&rows);
+    if !detail.deployed.is_empty() {
+        text += &format!("\n{}", contracts(&detail.deployed));
+    }
+    if with_log {
+        text += &format!("\n{}", log(&detail.log));
+    }
+    text
+}
+
+/// What has changed since `before`.
+pub fn change(before: &ChannelDetail, detail: &ChannelDetail) -> String {
+    // The log is cut at the front, so what is new stands behind the last entry that was there.
+    let last = before.log.last().and_then(|last| detail.log.iter().rposition(|entry| entry == last));
+    let fresh = &detail.log[last.map_or(0, |last| last + 1)..];
+    let lines: String = fresh.iter().map(log_line).collect();
+    match before.record == detail.record {
+        true => lines,
+        false => lines + &standing(&detail.record),
+    }
+}
+
+pub fn opened(record: &ChannelRecord) -> String {
+    let follow = format!("`byway channel show {} --follow` tells when it is open", record.channel);
+    let how_far = match record.state {
+        ChannelState::Open => standing(record),
+        ChannelState::Asked => format!("proposed, and not answered yet; {follow}.\n"),
+        _ => format!("agreed, and not on the ledger yet; {follow}.\n"),
+    };
+    format!("Channel {}: {how_far}", record.channel)
+}
+
+/// Where a channel stands, in one sentence.
+pub fn standing(record: &ChannelRecord) -> String {
+    let (ours, theirs) = (way(record.ours), way(record.theirs));
+    format!("{}, round {}: {ours} ours, {theirs} theirs.\n", state(record), record.round)
+}
+
+pub fn updated(update: &ChannelUpdated) -> String {
+    let (ours, theirs) = (way(update.record.ours), way(update.record.theirs));
+    format!("Both have signed round {}: {ours} ours, {theirs} theirs.\n", update.round)
+}
+
+pub fn cancelled(update: &ChannelUpdated) -> String {
+    let channel = &update.record.channel;
+    format!(
+        "Being taken back: once both have signed the earlier state again it can't come into effect; `byway channel show {channel}` \
+         says so.\n"
+    )
+}
+
+pub fn promised(update: &ChannelUpdated) -> String {
+    format!("Promised: {} of our lane. The peer has it, and needs to sign nothing.\n", lane(&update.record.our_lane))
+}
+
+pub fn closed(record: &ChannelRecord) -> String {
+    match (record.state, &record.dispute) {
+        (ChannelState::Closed, _) => "Closed; everybody has what is theirs.\n".to_owned(),
+        (_, Some(dispute)) => format!("Closing on the ledger: {}.\n", disputed(dispute)),
+        _ => "Closing; `byway channel show --follow` tells when it is done.\n".to_owned(),
+    }
+}
+
+pub fn deployed(update: &ChannelUpdated) -> String {
+    let contract = update.contract.clone().unwrap_or_default();
+    format!("{contract}\n{}", gas(update)) + &updated(update)
+}
+
+pub fn called(update: &ChannelUpdated, decoded: Option<&[Value]>, by_ledger: bool) -> String {
+    let returned = update.output.as_ref().map(|output| output_lines(output, decoded)).unwrap_or_default();
+    let standing = match by_ledger {
+        true => format!("The ledger has executed it. {}", standing(&update.record)),
+        false => updated(update),
+    };
+    returned + &gas(update) + &standing
+}
+
+/// What a contract would return.
+pub fn output(output: &ContractBytes, decoded: Option<&[Value]>) -> String {
+    match output_lines(output, decoded) {
+        lines if lines.is_empty() => "It returns, and says nothing.\n".to_owned(),
+        lines => lines,
+    }
+}
+
+pub fn contracts(contracts: &[ContractRecord]) -> String {
+    let mut table = Table::new(&["contract", ">holds", ">bytes", "code"]);
+    for contract in contracts {
+        let (holds, bytes) = (contract.balance.to_string(), contract.code_bytes.to_string());
+        table.row([contract.contract.clone(), holds, bytes, short(&contract.code)]);
+    }
+    table.text("There is no contract in it; `byway channel contract deploy` puts one in.")
+}
+
+fn output_lines(output: &ContractBytes, decoded: Option<&[Value]>) -> String {
+    match decoded {
+        Some(values) => values.iter().map(|value| text_of(value) + "\n").collect(),
+        None if output.0.is_empty() => String::new(),
+        None => format!("{}\n", String::from(output.clone())),
+    }
+}
+
+fn gas(update: &ChannelUpdated) -> String {
+    update.gas_used.map(|gas| format!("It took {gas} gas. ")).unwrap_or_default()
+}
+
+fn log(entries: &[ChannelLogEntry]) -> String {
+    match entries.is_empty() {
+        true => "Nothing has happened since the node started.\n".to_owned(),
+        false => entries.iter().map(log_line).collect(),
+    }
+}
+
+fn log_line(entry: &ChannelLogEntry) -> String {
+    let round = entry.round.map(|round| format!(", round {round}")).unwrap_or_default();
+    format!("{}{round}: {}\n", ago(entry.time_ms, now()), entry.what.message)
+}
+
+fn state(record: &ChannelRecord) -> String {
+    let state = match record.state {
+        ChannelState::Proposed => "proposed to us",
+        ChannelState::Asked => "proposed by us",
+        ChannelState::Open if !record.connected => "open, peer away",
+        _ => return health(record, &word(&record.state)),
+    };
+    health(record, state)
+}
+
+fn health(record: &ChannelRecord, state: &str) -> String {
+    match record.health {
+        ChannelHealth::Sound => state.to_owned(),
+        ChannelHealth::Recovering => format!("{state}, recovering"),
+        ChannelHealth::Frozen => format!("{state}, frozen"),
+    }
+}
+
+fn lane(lane: &ChannelLaneRecord) -> String {
+    format!("{} of {}", lane.promised, way(lane.capacity))
+}
+
+fn remainder(remainder: ChannelRemainder) -> &'static str {
+    match remainder {
+        ChannelRemainder::Ours => "what contracts hold at the end is ours",
+        ChannelRemainder::Theirs => "what contracts hold at the end is theirs",
+        ChannelRemainder::Halves => "what contracts hold at the end is shared",
+    }
+}
+
+fn disputed(dispute: &ChannelDispute) -> String {
+    let by = if dispute.ours { "by us" } else { "by the peer" };
+    let (when, left) = (wait(dispute.until_ms, now()), dispute.until_commits.saturating_sub(dispute.commits));
+    format!("begun {by} with round {}; paid out {when}, and {left} commits from now", dispute.round)
+}

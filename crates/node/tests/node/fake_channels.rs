@@ -1,0 +1,349 @@
+//! Channels as the fake node has them: with peers that sign at once, but for one that is away, and with contracts that
+//! give back what they are given.
+
+use std::sync::{Arc, Mutex};
+
+use byway_node::api::*;
+use byway_primitives::{Amount, Time};
+use tokio::sync::{broadcast, watch};
+
+use super::fake::id;
+
+/// Open, with a peer that signs.
+pub const OPEN: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
+/// Proposed by a peer.
+pub const PROPOSED: &str = "b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2";
+/// Open, with a peer that is away.
+pub const AWAY: &str = "a1c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3";
+pub const CONTRACT: &str = "0x9191919191919191919191919191919191919191";
+/// What any call takes.
+pub const GAS: u64 = 21_500;
+
+pub struct FakeChannels {
+    channels: Mutex<Vec<ChannelDetail>>,
+    events: broadcast::Sender<Arc<Event>>,
+    /// Which ones were asked for, as they were named.
+    shown: watch::Sender<Vec<String>>,
+}
+
+pub fn coins(text: &str) -> Amount {
+    text.parse().unwrap()
+}
+
+fn plus(amount: Amount, more: Amount) -> Amount {
+    amount.checked_add(more).unwrap()
+}
+
+fn new(channel: &str, peer: u8, state: ChannelState) -> ChannelDetail {
+    let (ours, theirs) = (coins("2"), coins("3"));
+    let record = ChannelRecord {
+        channel: channel.to_owned(),
+        id: (state == ChannelState::Open).then(|| channel.repeat(2)),
+        peer: id(peer),
+        initiated: state == ChannelState::Open,
+        state,
+        connected: channel != AWAY,
+        health: ChannelHealth::Sound,
+        total: coins("5.5"),
+        ours,
+        theirs,
+        our_lane: ChannelLaneRecord::default(),
+        their_lane: ChannelLaneRecord { capacity: coins("0.5"), promised: coins("0.2") },
+        contracts: Amount::ZERO,
+        reserve: coins("0.01"),
+        round: 7,
+        waiting: None,
+        lock_ms: 3_600_000,
+        lock_commits: 600,
+        dispute: None,
+    };
+    let contract = ContractRecord {
+        contract: CONTRACT.to_owned(),
+        balance: Amount::ZERO,
+        code: "c0".repeat(32),
+        code_bytes: 2464,
+    };
+    ChannelDetail { record, remainder: ChannelRemainder::Halves, deployed: vec![contract], log: Vec::new() }
+}
+
+impl FakeChannels {
+    pub fn new(events: broadcast::Sender<Arc<Event>>) -> Self {
+        let open = |name, peer| new(name, peer, ChannelState::Open);
+        let channels = vec![open(OPEN, 1), new(PROPOSED, 2, ChannelState::Proposed), open(AWAY, 3)];
+        Self { channels: Mutex::new(channels), events, shown: watch::channel(Vec::new()).0 }
+    }
+
+    pub fn list(&self) -> Vec<ChannelRecord> {
+        self.channels.lock().unwrap().iter().map(|detail| detail.record.clone()).collect()
+    }
+
+    pub fn show(&self, name: &str) -> Answer<ChannelDetail> {
+        let detail = self.with(name, |detail| Ok(detail.clone()))?;
+        self.shown.send_modify(|shown| shown.push(name.to_owned()));
+        Ok(detail)
+    }
+
+    /// Waits until somebody was shown what goes by this name.
+    pub async fn wait_until_shown(&self, name: &str) {
+        let is_shown = |shown: &Vec<String>| shown.iter().any(|shown| shown == name);
+        self.shown.subscribe().wait_for(is_shown).await.unwrap();
+    }
+
+    /// The one channel whose name begins like this.
+    fn with<T>(&self, name: &str, what: impl FnOnce(&mut ChannelDetail) -> Answer<T>) -> Answer<T> {
+        let mut channels = self.channels.lock().unwrap();
+        let mut found = channels.iter_mut().filter(|detail| detail.record.channel.starts_with(name));
+        match (found.next(), found.next()) {
+            (Some(detail), None) if name.len() >= 4 => what(detail),
+            _ => Err(ApiError::channel_not_found(name)),
+        }
+    }
+
+    fn changed<T>(
+        &self,
+        name: &str,
+        what: &str,
+        change: impl FnOnce(&mut ChannelDetail) -> Answer<T>,
+    ) -> Answer<(T, ChannelRecord)> {
+        self.with(name, |detail| {
+            let done = change(detail)?;
+            let ChannelRecord { channel, round, .. } = &detail.record;
+            let (what, round) = (Reason::new(what, format!("it is {what}")), Some(*round));
+            detail.log.push(ChannelLogEntry { time_ms: Time(1), channel: channel.clone(), round, what });
+            // Nobody need listen.
+            let _ = self.events.send(Arc::new(Event::Channel(Box::new(detail.clone()))));
+            Ok((done, detail.record.clone()))
+        })
+    }
+
+    /// A round that both sign, if the peer is there and both keep the reserve.
+    fn update(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut ChannelDetail) -> Answer<Option<ChannelUpdated>>,
+    ) -> Answer<ChannelUpdated> {
+        let (updated, record) = self.changed(name, "updated", |detail| {
+            let before = detail.record.clone();
+            let silent = before.round + 1;
+            match (before.state, before.connected) {
+                (ChannelState::Open, true) => {}
+                (ChannelState::Open, false) => {
+                    detail.record.waiting = Some(silent);
+                    return Err(ApiError::peer_silent(silent));
+                }
+                _ => return Err(ApiError::channel_not_ready("it is not open")),
+            }
+            let updated = change(detail)?;
+            if detail.record.ours < before.reserve {
+                detail.record = before;
+                return Err(ApiError::update_refused("a side would have less than the reserve"));
+            }
+            detail.record.round = silent;
+            Ok(updated)
+        })?;
+        let plain = ChannelUpdated { round: 0, contract: None, output: None, gas_used: None, record: record.clone() };
+        Ok(ChannelUpdated { round: record.round, record, ..updated.unwrap_or(plain) })
+    }
+
+    pub fn open(&self, request: ChannelOpen) -> Answer<ChannelRecord> {
+        let peer = request.peer.parse().map_err(|error| ApiError::invalid_params("peer", error))?;
+        if peer == id(9) {
+            return Err(ApiError::peer_unreachable(peer, "it sells nothing, and there is no card of it"));
+        }
+        let reserve = request.reserve.unwrap_or(coins("0.01"));
+        if request.deposit < reserve {
+            return Err(ApiError::channel_not_opened("a side would have less than the reserve"));
+        }
+        let theirs = request.their_deposit.unwrap_or(reserve);
+        let mut channels = self.channels.lock().unwrap();
+        let mut detail = new(&format!("{:032x}", channels.len()), 1, ChannelState::Open);
+        detail.remainder = request.remainder;
+        let lane = ChannelLaneRecord::default();
+        let lock_ms = request.lock_seconds.map_or(detail.record.lock_ms, |seconds| seconds * 1000);
+        let (ours, total, round) = (request.deposit, plus(request.deposit, theirs), 0);
+        detail.record =
+            ChannelRecord { peer, ours, theirs, total, reserve, lock_ms, their_lane: lane, round, ..detail.record };
+        channels.push(detail.clone());
+        Ok(detail.record)
+    }
+
+    pub fn accept(&self, name: &str) -> Answer<ChannelRecord> {
+        let accept = |detail: &mut ChannelDetail| {
+            proposed(detail)?;
+            detail.record.state = ChannelState::Open;
+            Ok(())
+        };
+        Ok(self.changed(name, "opened", accept)?.1)
+    }
+
+    pub fn decline(&self, name: &str) -> Answer<()> {
+        let whole = self.with(name, |detail| proposed(detail).map(|()| detail.record.channel.clone()))?;
+        self.channels.lock().unwrap().retain(|detail| detail.record.channel != whole);
+        Ok(())
+    }
+
+    pub fn pay(&self, request: &ChannelPay) -> Answer<ChannelUpdated> {
+        let amount = request.amount;
+        if !request.lane {
+            return self.update(&request.channel, |detail| {
+                take(&mut detail.record, amount)?;
+                detail.record.theirs = plus(detail.record.theirs, amount);
+                Ok(None)
+            });
+        }
+        let ((), record) = self.changed(&request.channel, "promised", |detail| {
+            let lane = &mut detail.record.our_lane;
+            let promised = plus(lane.promised, amount);
+            if promised > lane.capacity {
+                return Err(ApiError::lane_too_small());
+            }
+            lane.promised = promised;
+            Ok(())
+        })?;
+        Ok(ChannelUpdated { round: record.round, contract: None, output: None, gas_used: None, record })
+    }
+
+    pub fn lane(&self, request: &ChannelLane) -> Answer<ChannelUpdated> {
+        self.update(&request.channel, |detail| {
+            let before = detail.record.our_lane.capacity;
+            detail.record.ours = plus(detail.record.ours, before);
+            take(&mut detail.record, request.capacity)?;
+            detail.record.our_lane.capacity = request.capacity;
+            Ok(None)
+        })
+    }
+
+    pub fn absorb(&self, name: &str) -> Answer<ChannelUpdated> {
+        self.update(name, |detail| {
+            let lane = &mut detail.record.their_lane;
+            let due = std::mem::take(&mut lane.promised);
+            if due.is_zero() {
+                return Err(ApiError::channel_not_ready("the peer has promised nothing that is not absorbed"));
+            }
+            lane.capacity = lane.capacity.saturating_sub(due);
+            detail.record.ours = plus(detail.record.ours, due);
+            Ok(None)
+        })
+    }
+
+    pub fn cancel(&self, name: &str) -> Answer<ChannelUpdated> {
+        let ((), record) = self.changed(name, "cancelled", |detail| {
+            let waiting = detail.record.waiting.take();
+            waiting.map(|_| ()).ok_or_else(|| ApiError::channel_not_ready("no update is open"))
+        })?;
+        Ok(ChannelUpdated { round: record.round, contract: None, output: None, gas_used: None, record })
+    }
+
+    pub fn fund(&self, request: &ChannelFund) -> Answer<ChannelRecord> {
+        let updated = self.update(&request.channel, |detail| {
+            let record = &mut detail.record;
+            match request.movement {
+                ChannelMovement::Deposit => {
+                    record.ours = plus(record.ours, request.amount);
+                    record.total = plus(record.total, request.amount);
+                }
+                ChannelMovement::Withdraw => {
+                    take(record, request.amount)?;
+                    record.total = record.total.checked_sub(request.amount).unwrap();
+                }
+            }
+            Ok(None)
+        })?;
+        Ok(updated.record)
+    }
+
+    pub fn close(&self, request: &ChannelClose) -> Answer<ChannelRecord> {
+        let close = |detail: &mut ChannelDetail| {
+            let round = detail.record.round;
+            if request.alone {
+                detail.record.state = ChannelState::Closing;
+                let (until_ms, until_commits) = (Time(4_000_000_000_000), 1_600);
+                detail.record.dispute =
+                    Some(ChannelDispute { ours: true, round, until_ms, until_commits, commits: 1_000 });
+            } else {
+                detail.record.state = ChannelState::Closed;
+            }
+            Ok(())
+        };
+        Ok(self.changed(&request.channel, "closing", close)?.1)
+    }
+
+    pub fn deploy(&self, request: &ChannelDeploy) -> Answer<ChannelUpdated> {
+        self.update(&request.channel, |detail| {
+            take(&mut detail.record, request.value)?;
+            detail.record.contracts = plus(detail.record.contracts, request.value);
+            let contract = format!("0x{:040x}", detail.deployed.len());
+            let (balance, code_bytes) = (request.value, request.code.0.len() as u64);
+            let code = "c1".repeat(32);
+            detail.deployed.push(ContractRecord { contract: contract.clone(), balance, code, code_bytes });
+            Ok(Some(executed(detail, contract, None)))
+        })
+    }
+
+    pub fn call(&self, request: &ChannelCall) -> Answer<ChannelUpdated> {
+        self.update(&request.channel, |detail| {
+            let output = returned(detail, &request.contract, &request.input)?;
+            take(&mut detail.record, request.value)?;
+            detail.record.contracts = plus(detail.record.contracts, request.value);
+            Ok(Some(executed(detail, request.contract.clone(), Some(output))))
+        })
+    }
+
+    pub fn look(&self, request: &ChannelLook) -> Answer<ContractOutput> {
+        self.with(&request.channel, |detail| match returned(detail, &request.contract, &request.input) {
+            Ok(output) => Ok(ContractOutput { output, gas_used: GAS, returned: true }),
+            Err(_) => Ok(ContractOutput { output: ContractBytes(too_early()), gas_used: GAS, returned: false }),
+        })
+    }
+
+    /// The ledger asks no peer.
+    pub fn force(&self, request: &ChannelCall) -> Answer<ChannelUpdated> {
+        let (updated, record) = self.changed(&request.channel, "forced", |detail| {
+            returned(detail, &request.contract, &request.input)
+                .map_err(|_| ApiError::call_not_forced("it does not return"))?;
+            detail.record.round += 1;
+            detail.record.waiting = None;
+            Ok(executed(detail, request.contract.clone(), None))
+        })?;
+        Ok(ChannelUpdated { round: record.round, record, ..updated })
+    }
+}
+
+fn proposed(detail: &ChannelDetail) -> Answer<()> {
+    match detail.record.state {
+        ChannelState::Proposed => Ok(()),
+        _ => Err(ApiError::channel_not_ready("nobody proposes it")),
+    }
+}
+
+fn take(record: &mut ChannelRecord, amount: Amount) -> Answer<()> {
+    let left = record.ours.checked_sub(amount);
+    record.ours = left.ok_or_else(|| ApiError::update_refused("a side would have less than the reserve"))?;
+    Ok(())
+}
+
+fn executed(detail: &ChannelDetail, contract: String, output: Option<ContractBytes>) -> ChannelUpdated {
+    ChannelUpdated { round: 0, contract: Some(contract), output, gas_used: Some(GAS), record: detail.record.clone() }
+}
+
+/// What stands behind the selector; a call with nothing there is one that reverts.
+fn returned(detail: &ChannelDetail, contract: &str, input: &ContractBytes) -> Answer<ContractBytes> {
+    if !detail.deployed.iter().any(|known| known.contract == contract) {
+        return Err(ApiError::call_failed("there is no such contract"));
+    }
+    match input.0.get(4..) {
+        Some(arguments) if !arguments.is_empty() => Ok(ContractBytes(arguments.to_vec())),
+        _ => Err(ApiError::call_failed("there is still time")),
+    }
+}
+
+/// `Error("there is still time")`, as Solidity writes it.
+fn too_early() -> Vec<u8> {
+    let mut output = hex::decode("08c379a0").unwrap();
+    let mut word = |number: u8| output.extend([[0; 31].as_slice(), &[number]].concat());
+    word(32);
+    word(19);
+    output.extend(b"there is still time");
+    output.extend([0; 13]);
+    output
+}

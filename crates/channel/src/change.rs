@@ -2,14 +2,14 @@
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, NetworkId};
-use byway_records::channel::{ChannelTerms, Environment, Lane, Position, Side};
+use byway_records::channel::{ChannelTerms, Environment, FORCED_GAS_MAX, Lane, Position, Side};
 use byway_records::state::Settled;
 use byway_vm::{Address, Call, ExecuteError, Execution, Outcome, State, Target};
 
 /// Bytes of a call's input: what creates the largest contract, as on Ethereum.
 pub const INPUT_BYTES_MAX: usize = 48 * 1024;
 /// The most gas of a call: as much as the ledger executes when a call is forced, so that every call can be.
-pub const CALL_GAS_MAX: u64 = 5_000_000;
+pub const CALL_GAS_MAX: u64 = FORCED_GAS_MAX;
 /// The most gas that creating a contract takes: enough for the largest.
 pub const CREATE_GAS_MAX: u64 = 10_000_000;
 

@@ -92,7 +92,7 @@
 //!
 //! Deposits and withdrawals while the channel is open; upgrading and removing contracts;
 //! networks of channels and watching for others. States larger than [`STATE_BYTES_MAX`] are not given to a peer that has lost its
-//! own. A state is copied for each update, which large contracts will feel.
+//! own. A contract's storage is copied for each update that writes it, which large contracts will feel.
 
 mod change;
 mod channels;

@@ -3,6 +3,7 @@
 //! They run the real thing (sockets, disk, fsync, signatures) in one process, and beside each result measure in the same
 //! run the limit or the peer to compare with, because machines differ and are noisy.
 
+pub mod channel;
 #[cfg(target_os = "linux")]
 pub mod clients;
 #[cfg(target_os = "linux")]

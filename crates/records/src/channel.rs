@@ -31,6 +31,8 @@ pub use position::{Environment, Lane, Position};
 
 /// Bytes of a forced call's input: with a witness it fits into the body of a ledger call.
 pub const FORCED_INPUT_BYTES_MAX: usize = 2 * 1024;
+/// The most gas of a forced call: some tens of milliseconds at the worst (docs/channels.md).
+pub const FORCED_GAS_MAX: u64 = 2_000_000;
 /// Identities that may act for one party.
 pub const DELEGATES_MAX: usize = 4;
 

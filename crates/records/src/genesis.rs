@@ -222,8 +222,8 @@ impl Parameters {
                 offer_publish: Amount::from_units(1_000_000_000_000_000),
                 asset_register: Amount::from_coins(1),
                 channel: Amount::from_units(100_000_000_000_000),
-                // A million costs as much as a call.
-                gas: Amount::from_units(100_000_000),
+                // A hundred thousand cost as much as a call, and take as long in most code.
+                gas: Amount::from_units(1_000_000_000),
                 other: Amount::ZERO,
             },
         }

@@ -7,8 +7,6 @@ use byway_records::tree::PartialTree;
 use revm::context::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, Output};
 use revm::context::{BlockEnv, Context, TxEnv};
 use revm::database_interface::DBErrorMarker;
-use revm::handler::EthPrecompiles;
-use revm::precompile::Precompiles;
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address as EvmAddress, B256, Bytes, KECCAK_EMPTY, TxKind, U256};
 use revm::state::{Account as EvmAccount, AccountInfo, Bytecode, EvmState};
@@ -16,11 +14,12 @@ use revm::{Database, ExecuteEvm, MainBuilder, MainContext};
 
 use crate::account::{Account, Address, Contract, Receipt, account_key, code_hash, receipt_key};
 use crate::call::{Call, Environment, Outcome, Target, chain_id};
+use crate::precompiled::precompiled;
 
 pub(crate) type Word = [u8; 32];
 
 /// The upgrade of Ethereum whose rules hold.
-const RULES: SpecId = SpecId::CANCUN;
+pub(crate) const RULES: SpecId = SpecId::CANCUN;
 
 /// What an execution needs and is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +86,7 @@ pub(crate) struct Touched {
 pub(crate) trait Source {
     fn account(&self, address: Address) -> Result<Option<Account>, Missing>;
     fn slot(&self, address: Address, slot: &Word) -> Result<Word, Missing>;
+    /// Believed: to digest it again for each call would take more than running what most calls run.
     fn code(&self, hash: Hash) -> Result<Vec<u8>, Missing>;
 }
 
@@ -116,11 +116,7 @@ impl<S: Source> Database for Reading<'_, S> {
         if hash == KECCAK_EMPTY {
             return Ok(Bytecode::default());
         }
-        let hash = Hash(hash.0);
-        let code = self.source.code(hash)?;
-        if code_hash(&code) != hash {
-            return Err(Missing::Code(hash));
-        }
+        let code = self.source.code(Hash(hash.0))?;
         Ok(Bytecode::new_legacy(code.into()))
     }
 
@@ -150,7 +146,7 @@ pub(crate) fn execute<S: Source>(
         cfg.chain_id = chain_id;
     });
     let evm = context.with_block(block(environment)).build_mainnet();
-    let mut evm = evm.with_precompiles(precompiles());
+    let mut evm = evm.with_precompiles(precompiled());
     let result = evm.transact_one(transaction(call, nonce, chain_id));
     let state = evm.finalize();
     let mut touched = std::mem::take(&mut evm.ctx.journaled_state.database.touched);
@@ -165,13 +161,6 @@ pub(crate) fn execute<S: Source>(
     let gas_used = result.tx_gas_used();
     let receipt = Receipt { caller: call.caller, contract, outcome, gas_used, output: code_hash(&output) };
     Ok(Execution { outcome, gas_used, output, receipt, changes, touched })
-}
-
-/// The precompiled contracts at addresses 1 to 4: those of Ethereum's first upgrade. Later ones are many times dearer to
-/// execute for what they cost in gas, or in code that others don't agree with.
-fn precompiles() -> EthPrecompiles {
-    // Named with the upgrade whose rules hold, or those of that would be put in their place.
-    EthPrecompiles { precompiles: Precompiles::homestead(), spec: RULES }
 }
 
 fn block(environment: Environment) -> BlockEnv {
@@ -257,11 +246,11 @@ fn after(account: &EvmAccount) -> Result<(u64, Amount, Option<Hash>), ExecuteErr
 }
 
 impl Changes {
-    /// The changes of the state's own tree. `storage` changes a contract's storage from the root that it is told, and gives
-    /// the new root.
+    /// The changes of the state's own tree. `account` knows the accounts before; `storage` changes a contract's storage from the root that
+    /// it is told, and gives the new root.
     pub fn entries(
         &self,
-        source: &impl Source,
+        account: impl Fn(Address) -> Result<Option<Account>, Missing>,
         receipt: &Receipt,
         mut storage: impl FnMut(Address, Hash, &BTreeMap<Word, Word>) -> Result<Hash, Missing>,
     ) -> Result<BTreeMap<Vec<u8>, Option<Vec<u8>>>, Missing> {
@@ -271,7 +260,7 @@ impl Changes {
             let entry = match after {
                 None => None,
                 Some((nonce, balance, code)) => {
-                    let before = source.account(*address)?.and_then(|account| account.contract);
+                    let before = account(*address)?.and_then(|account| account.contract);
                     let root = before.map_or_else(|| PartialTree::default().root(), |contract| contract.storage);
                     let slots = self.slots.get(address).unwrap_or(&nothing);
                     let root = if slots.is_empty() { root } else { storage(*address, root, slots)? };

@@ -23,12 +23,16 @@
 //! others (powers of large numbers, curves, BLAKE2, KZG proofs) there is nothing: their gas was set for implementations
 //! that are many times faster than those which need no C.
 //!
+//! **Alike everywhere.** Kernel nodes must come to one result, however they were built: the profile for development leaves
+//! out of this crate, and of the libraries that it brings, the checks that releases don't have. So nothing generic is public here.
+//!
 //! **Not here.** Who may call, what a call costs, and what becomes of balances afterwards: that is the ledger's program
 //! and the channel's protocol.
 
 mod account;
 mod call;
 mod execute;
+mod precompiled;
 mod state;
 mod whole;
 mod witness;
@@ -38,3 +42,13 @@ pub use call::{Call, Environment, Outcome, Target, chain_id};
 pub use execute::{ExecuteError, Execution, Missing};
 pub use state::State;
 pub use witness::{Forced, WITNESS_BYTES_MAX, Witness, WitnessError};
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn builds_for_development_have_no_checks_that_those_for_release_lack() {
+        assert!(!cfg!(debug_assertions));
+        let sum = std::panic::catch_unwind(|| std::hint::black_box(u8::MAX) + std::hint::black_box(1));
+        assert_eq!(sum.ok(), Some(0));
+    }
+}

@@ -1,6 +1,7 @@
 //! A whole state, as the two peers of a channel keep it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use byway_primitives::{Amount, Decode, Hash, NetworkId};
 use byway_records::tree::{PartialTree, StateTree};
@@ -10,13 +11,14 @@ use crate::call::{Call, Environment, Outcome};
 use crate::execute::{ExecuteError, Execution, Missing, Source, Touched, Word, execute};
 use crate::witness::Witness;
 
-/// Accounts, storages, and the code that they name.
+/// Accounts, storages, and the code that they name. A copy shares storages and code with what it is of; a call copies the storages
+/// that it writes, if they are shared.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     pub(crate) tree: StateTree,
     /// Of contracts that have any.
-    pub(crate) storages: BTreeMap<Address, StateTree>,
-    pub(crate) codes: BTreeMap<Hash, Vec<u8>>,
+    pub(crate) storages: BTreeMap<Address, Arc<StateTree>>,
+    pub(crate) codes: BTreeMap<Hash, Arc<[u8]>>,
 }
 
 impl State {
@@ -43,7 +45,7 @@ impl State {
     }
 
     pub fn code(&self, hash: Hash) -> Option<&[u8]> {
-        self.codes.get(&hash).map(Vec::as_slice)
+        self.codes.get(&hash).map(|code| &**code)
     }
 
     /// Sets what an account has: for updates that are no calls. Its last receipt is gone with the round that it was of.
@@ -56,12 +58,12 @@ impl State {
 
     /// Puts a contract there that runs `code` and has stored this already: without running what would create it.
     pub fn put_contract(&mut self, address: Address, code: Vec<u8>, storage: impl IntoIterator<Item = (Word, Word)>) {
-        let tree = self.storages.entry(address).or_default();
+        let tree = Arc::make_mut(self.storages.entry(address).or_default());
         for (slot, value) in storage {
             set_slot(tree, &slot, &value);
         }
         let contract = Contract { code: code_hash(&code), storage: tree.rehash() };
-        self.codes.insert(contract.code, code);
+        self.codes.insert(contract.code, code.into());
         let account = self.account(address).unwrap_or_default();
         self.put(address, &Account { nonce: account.nonce.max(1), contract: Some(contract), ..account });
         self.tree.rehash();
@@ -95,7 +97,7 @@ impl State {
     ) -> Result<Execution, ExecuteError> {
         let execution = execute(&*self, network, environment, call)?;
         if execution.outcome == Outcome::Returned {
-            self.apply(&execution)?;
+            self.apply(&execution);
         }
         Ok(execution)
     }
@@ -131,23 +133,19 @@ impl State {
         self.tree.insert(account_key(address), byway_primitives::Encode::to_bytes(account));
     }
 
-    fn apply(&mut self, execution: &Execution) -> Result<(), Missing> {
+    fn apply(&mut self, execution: &Execution) {
         let changes = &execution.changes;
-        let mut storages = BTreeMap::new();
-        let entries = changes.entries(&*self, &execution.receipt, |address, _, slots| {
-            let mut tree = self.storages.get(&address).cloned().unwrap_or_default();
-            slots.iter().for_each(|(slot, value)| set_slot(&mut tree, slot, value));
-            let root = tree.rehash();
-            storages.insert(address, tree);
-            Ok(root)
-        })?;
-        for (key, value) in entries {
+        let account = |address| Ok(self.tree.read(&account_key(address)));
+        let entries = changes.entries(account, &execution.receipt, |address, _, slots| {
+            let tree = Arc::make_mut(self.storages.entry(address).or_default());
+            slots.iter().for_each(|(slot, value)| set_slot(tree, slot, value));
+            Ok(tree.rehash())
+        });
+        for (key, value) in entries.expect("a whole state lacks nothing") {
             self.tree.set(key, value);
         }
         self.tree.rehash();
-        self.storages.extend(storages);
-        self.codes.extend(changes.codes.clone());
-        Ok(())
+        self.codes.extend(changes.codes.iter().map(|(hash, code)| (*hash, code.as_slice().into())));
     }
 }
 
@@ -168,6 +166,6 @@ impl Source for State {
     }
 
     fn code(&self, hash: Hash) -> Result<Vec<u8>, Missing> {
-        self.codes.get(&hash).cloned().ok_or(Missing::Code(hash))
+        self.codes.get(&hash).map(|code| code.to_vec()).ok_or(Missing::Code(hash))
     }
 }

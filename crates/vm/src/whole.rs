@@ -70,14 +70,14 @@ impl Decode for State {
             if storage.is_empty() {
                 return Err(DecodeError::Invalid("a storage that is named has entries"));
             }
-            storages.insert(address, storage);
+            storages.insert(address, storage.into());
         }
         let mut codes = BTreeMap::new();
         for _ in 0..count(input)? {
             let code = input.bytes(CODE_BYTES_MAX)?.to_vec();
             let hash = code_hash(&code);
             ascends(codes.last_key_value().map(|(last, _)| *last), hash)?;
-            codes.insert(hash, code);
+            codes.insert(hash, code.into());
         }
         let state = Self { tree: accounts, storages, codes };
         if state.is_whole() { Ok(state) } else { Err(DecodeError::Invalid("a state is whole")) }
@@ -94,7 +94,7 @@ impl State {
             let Some(contract) = account.contract else { continue };
             let storage = self.storages.get(&address);
             found += usize::from(storage.is_some());
-            let root = storage.map_or_else(|| StateTree::new().root(), StateTree::root);
+            let root = storage.map_or_else(|| StateTree::new().root(), |storage| storage.root());
             if root != contract.storage || !self.codes.contains_key(&contract.code) {
                 return false;
             }

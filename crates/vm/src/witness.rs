@@ -77,7 +77,7 @@ impl Witness {
         self.account(address).map(|account| account.unwrap_or_default().balance)
     }
 
-    /// Executes a call on a witness that was [checked](Self::check). `code` knows code by its hash.
+    /// Executes a call on a witness that was [checked](Self::check). `code` knows code by its hash, and is believed.
     ///
     /// # Errors
     /// [`ExecuteError::Missing`] where the call needs more than the witness shows.
@@ -86,7 +86,7 @@ impl Witness {
         network: NetworkId,
         environment: Environment,
         call: &Call,
-        code: impl Fn(Hash) -> Option<Vec<u8>>,
+        code: &dyn Fn(Hash) -> Option<Vec<u8>>,
     ) -> Result<Forced, ExecuteError> {
         let execution = execute(&Part { witness: self, code }, network, environment, call)?;
         let mut after = self.clone();
@@ -97,8 +97,8 @@ impl Witness {
     }
 
     fn apply(&mut self, before: &Self, execution: &Execution) -> Result<(), Missing> {
-        let source = Part { witness: before, code: |_| None };
-        let entries = execution.changes.entries(&source, &execution.receipt, |address, root, slots| {
+        let account = |address| before.account(address);
+        let entries = execution.changes.entries(account, &execution.receipt, |address, root, slots| {
             let part = self.storages.entry(address).or_insert_with(|| PartialTree::hidden(root));
             let changes = slots.iter().map(|(slot, value)| {
                 let value = short(value);
@@ -119,12 +119,12 @@ impl Forced {
 }
 
 /// A witness, and whoever knows the code that it names.
-struct Part<'a, C> {
+struct Part<'a> {
     witness: &'a Witness,
-    code: C,
+    code: &'a dyn Fn(Hash) -> Option<Vec<u8>>,
 }
 
-impl<C: Fn(Hash) -> Option<Vec<u8>>> Source for Part<'_, C> {
+impl Source for Part<'_> {
     fn account(&self, address: Address) -> Result<Option<Account>, Missing> {
         self.witness.account(address)
     }

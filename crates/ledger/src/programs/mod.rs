@@ -36,7 +36,7 @@ pub(crate) struct Moment<'a> {
     pub parameters: &'a Parameters,
     /// The fewest kernel nodes that may count.
     pub members_min: usize,
-    /// Gas that calls forced before in this commit may have used.
+    /// What forced calls before have taken of this commit's gas.
     pub forced_gas: u64,
 }
 

@@ -3,7 +3,7 @@
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Hash, IdentityId};
 
-use super::{DELEGATES_MAX, Position, Remainder, Side, byte_codec, pair, put_pair};
+use super::{ChannelTerms, DELEGATES_MAX, Position, Remainder, Side, byte_codec, pair, put_pair};
 use crate::call::channels::CODE_BYTES_MAX;
 use crate::genesis::Wait;
 use crate::promise::ChannelId;
@@ -88,6 +88,26 @@ pub enum CallOutcome {
 pub struct Code(pub Vec<u8>);
 
 impl Channel {
+    /// A channel that has just been created, with so much in it.
+    pub fn opened(terms: &ChannelTerms, total: Amount, position: Position) -> Self {
+        Self {
+            parties: terms.parties,
+            reserve: terms.reserve,
+            lock: terms.lock,
+            remainder: terms.remainder,
+            total,
+            charged: [Amount::ZERO; 2],
+            delegates: [Vec::new(), Vec::new()],
+            signed: position.round,
+            position,
+            claims: [None; 2],
+            phase: Phase::Active,
+            receipt: None,
+            forced: [0; 2],
+            turn: None,
+        }
+    }
+
     /// All coins that the ledger holds for it.
     pub fn holds(&self) -> Option<Amount> {
         self.total.checked_sub(Amount::checked_sum(self.charged)?)

@@ -111,7 +111,7 @@ fn a_game_is_the_same_for_who_has_a_part_of_it() {
     let call = call(ALICE, game.contract, 0, input);
     let (witness, _) = game.state.witness(NETWORK, START, &call, &[ALICE, BOB]).unwrap();
     witness.check(game.state.root()).unwrap();
-    let forced = witness.execute(NETWORK, START, &call, |hash| game.state.code(hash).map(<[u8]>::to_vec)).unwrap();
+    let forced = witness.execute(NETWORK, START, &call, &|hash| game.state.code(hash).map(<[u8]>::to_vec)).unwrap();
     let full = execute(&mut game.state, START, &call);
     assert_eq!((forced.root, forced.execution), (game.state.root(), full));
 }

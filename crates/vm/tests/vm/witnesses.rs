@@ -14,7 +14,7 @@ fn check(state: &mut State, call: &Call) -> Result<(), TestCaseError> {
     let received = Witness::from_bytes(&bytes).unwrap();
     prop_assert_eq!(&received, &witness);
     prop_assert_eq!(received.check(state.root()), Ok(()));
-    let forced = received.execute(NETWORK, START, call, |hash| state.code(hash).map(<[u8]>::to_vec)).unwrap();
+    let forced = received.execute(NETWORK, START, call, &|hash| state.code(hash).map(<[u8]>::to_vec)).unwrap();
     let full = execute(state, START, call);
     prop_assert_eq!(forced.root, state.root());
     prop_assert_eq!(&forced.execution, &full);
@@ -51,7 +51,7 @@ proptest! {
         let mut state = with_scribe(first);
         let (witness, _) = state.witness(NETWORK, START, &writing(&shown), &[]).unwrap();
         let call = writing(&wanted);
-        let outcome = witness.execute(NETWORK, START, &call, |hash| state.code(hash).map(<[u8]>::to_vec));
+        let outcome = witness.execute(NETWORK, START, &call, &|hash| state.code(hash).map(<[u8]>::to_vec));
         let full = execute(&mut state, START, &call);
         match outcome {
             Ok(forced) => prop_assert_eq!((forced.root, forced.execution), (state.root(), full)),
@@ -106,7 +106,7 @@ fn a_witness_of_a_contract_with_a_million_slots_has_few_kilobytes() {
     let (witness, _) = state.witness(NETWORK, START, &call, &[ALICE, BOB]).unwrap();
     let bytes = witness.to_bytes();
     let forced = Witness::from_bytes(&bytes).unwrap();
-    let forced = forced.execute(NETWORK, START, &call, |hash| state.code(hash).map(<[u8]>::to_vec)).unwrap();
+    let forced = forced.execute(NETWORK, START, &call, &|hash| state.code(hash).map(<[u8]>::to_vec)).unwrap();
     execute(&mut state, START, &call);
     assert_eq!(forced.root, state.root());
     // 1 GB of slots and values of 32 bytes is 2^24 of them: four levels more.

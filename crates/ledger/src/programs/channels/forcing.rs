@@ -18,7 +18,9 @@ use byway_primitives::time::Span;
 use byway_primitives::{Amount, Decode, Hash};
 use byway_records::call::ForceProgress;
 use byway_records::channel::entry::{Code, code_key};
-use byway_records::channel::{CallOutcome, Channel, ForcedCall, ForcedReceipt, Phase, Position, Side, Turn};
+use byway_records::channel::{
+    CallOutcome, Channel, FORCED_GAS_MAX, ForcedCall, ForcedReceipt, Phase, Position, Side, Turn,
+};
 use byway_records::genesis::CallPrices;
 use byway_records::{ProgramId, Reject, VerifiedTransaction};
 use byway_vm::{Address, Call, ExecuteError, Forced, Outcome, Target, Witness, code_hash};
@@ -29,10 +31,11 @@ use super::{
 use crate::programs::{Moment, authorised};
 use crate::state::View;
 
-/// The most gas of a forced call: some tens of milliseconds.
-pub const FORCED_GAS_MAX: u64 = 5_000_000;
-/// The most gas of all forced calls of a commit, by what each may use: a snapshot full of them stops no kernel node.
-pub const COMMIT_GAS_MAX: u64 = 10_000_000;
+/// The most gas of all forced calls of a commit, by what each may use, and with what reading their witnesses takes: a commit full of
+/// them takes some tens of milliseconds at the worst (docs/channels.md).
+pub const COMMIT_GAS_MAX: u64 = 4_000_000;
+/// What reading a byte of a witness counts as in a commit.
+pub const WITNESS_BYTE_GAS: u64 = 16;
 /// How old the time that a contract sees may be when the call is executed.
 pub const ENVIRONMENT_AGE_MAX: Span = Span::minutes(2);
 
@@ -46,7 +49,7 @@ pub(super) fn force_progress(
     let mut channel = load(view, transaction, call.channel)?;
     let side = Side::BOTH.into_iter().find(|side| channel.parties[side.index()] == call.caller);
     let side = side.ok_or(Reject::ChannelParties)?;
-    may_force(now, transaction, &channel, side, call.gas)?;
+    may_force(now, transaction, &channel, side, force)?;
     let known = channel.signed;
     if let Some(state) = &force.state {
         if state.body.channel != call.channel {
@@ -89,12 +92,12 @@ fn may_force(
     transaction: &VerifiedTransaction,
     channel: &Channel,
     side: Side,
-    gas: u64,
+    force: &ForceProgress,
 ) -> Result<(), Reject> {
-    if gas > FORCED_GAS_MAX {
+    if force.call.call.gas > FORCED_GAS_MAX {
         return Err(Reject::ChannelCall);
     }
-    if channel.forced[side.index()] == now.commit || now.forced_gas.saturating_add(gas) > COMMIT_GAS_MAX {
+    if channel.forced[side.index()] == now.commit || now.forced_gas.saturating_add(gas_of(force)) > COMMIT_GAS_MAX {
         return Err(Reject::ChannelBusy);
     }
     let waits = channel.turn.is_some_and(|turn| turn.after == side && !now.passed(turn.until));
@@ -104,6 +107,11 @@ fn may_force(
         Phase::Closing { .. } if is_locked(now, channel.phase) => Err(Reject::ChannelPhase),
         Phase::Closing { .. } => acts_for(transaction, channel, side),
     }
+}
+
+/// What a forced call takes of a commit's gas.
+pub(super) fn gas_of(force: &ForceProgress) -> u64 {
+    force.call.call.gas.saturating_add(WITNESS_BYTE_GAS * force.witness.len() as u64)
 }
 
 /// All that can be said against a forced call without executing it. Gives the witness.
@@ -158,7 +166,7 @@ fn run(
     };
     let code = |hash: Hash| view.load::<Code>(ProgramId::CHANNELS, &code_key(hash)).map(|code| code.0);
     let receipt = ForcedReceipt { round, caller, outcome: CallOutcome::Missing, gas_used: gas, output: code_hash(&[]) };
-    match witness.execute(now.network, force.environment, &call, code) {
+    match witness.execute(now.network, force.environment, &call, &code) {
         Ok(forced) => Ok(judge(channel, force, &forced, receipt)),
         Err(ExecuteError::Missing(_) | ExecuteError::Overflow) => Ok((receipt, None)),
         Err(ExecuteError::Funds | ExecuteError::Gas | ExecuteError::Refused) => Err(Reject::ChannelCall),

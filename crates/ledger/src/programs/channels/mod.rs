@@ -65,10 +65,10 @@ pub(crate) fn price(prices: &CallPrices, call: &ChannelsCall) -> Amount {
     }
 }
 
-/// The most gas that what a transaction has forced may have used.
+/// What a transaction has taken of the gas that a commit has for forced calls.
 pub(crate) fn forced_gas(transaction: &VerifiedTransaction) -> u64 {
     match transaction.call() {
-        Some(Call::Channels(ChannelsCall::ForceProgress(force))) => force.call.call.gas,
+        Some(Call::Channels(ChannelsCall::ForceProgress(force))) => forcing::gas_of(force),
         _ => 0,
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn create(
     transaction: &VerifiedTransaction,
     terms: &ChannelTerms,
 ) -> Result<(), Reject> {
-    let ChannelTerms { parties, deposits, reserve, lock, remainder } = *terms;
+    let ChannelTerms { parties, deposits, reserve, lock, .. } = *terms;
     parties.iter().try_for_each(|party| authorised(transaction, *party))?;
     let price = now.parameters.call_prices.channel;
     let reserve_min = Amount::cost(price, RESERVE_CALLS, 1).ok_or(Reject::ChannelTerms)?;
@@ -47,22 +47,7 @@ pub(super) fn create(
     let environment = Environment { time: now.time, height: now.height.0.saturating_sub(1) };
     let (lanes, root) = ([Lane::default(); 2], State::new(accounts).root());
     let position = Position { round: 0, balances: deposits, lanes, root, environment };
-    let mut channel = Channel {
-        parties,
-        reserve,
-        lock,
-        remainder,
-        total,
-        charged: [Amount::ZERO; 2],
-        delegates: [Vec::new(), Vec::new()],
-        signed: 0,
-        position,
-        claims: [None; 2],
-        phase: Phase::Active,
-        receipt: None,
-        forced: [0; 2],
-        turn: None,
-    };
+    let mut channel = Channel::opened(terms, total, position);
     charge(view, transaction, &mut channel, Side::Initiator, price)?;
     put(view, ChannelId(transaction.id().0), &channel);
     Ok(())

@@ -3,7 +3,7 @@
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, Encode, Span, Time};
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{CallOutcome, ChannelTerms, Environment, ForcedCall, Lane, Position};
+use byway_records::channel::{CallOutcome, ChannelTerms, Environment, FORCED_GAS_MAX, ForcedCall, Lane, Position};
 use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
 use byway_records::{Call, Reject};
@@ -121,8 +121,9 @@ fn what_can_be_refused_before_it_runs_is_refused_for_nothing() {
     let in_ahead = Environment { time: scene.world.time + Span::seconds(60), ..now };
     let before = Environment { time: Time(scene.start.0 - 1), ..now };
     let height_ahead = Environment { height: 1_000, ..now };
-    let (much_gas, no_gas) = (VmCall { gas: 5_000_001, ..call.clone() }, VmCall { gas: 20_000, ..call.clone() });
-    let too_dear = VmCall { gas: 4_000_000, ..call.clone() };
+    let (much_gas, no_gas) =
+        (VmCall { gas: FORCED_GAS_MAX + 1, ..call.clone() }, VmCall { gas: 20_000, ..call.clone() });
+    let too_dear = VmCall { gas: FORCED_GAS_MAX, ..call.clone() };
     let unpayable = VmCall { value: units(DEPOSIT + 1), ..call.clone() };
     let all_gas = VmCall { gas: u64::MAX, ..call.clone() };
     for (round, call, environment, witness, reason) in [
@@ -195,8 +196,8 @@ fn a_state_that_both_signed_counts_though_the_call_on_it_reverts() {
 fn gas_can_be_paid_from_outside() {
     let (mut scene, state) = with_code(&super::BANK_CODE);
     let before = scene.channel().charged;
-    let call = VmCall { gas: 4_000_000, ..scene.vm_call(ALICE, CONTRACT, 1_000, &[]) };
-    let fee = units(CHANNEL_PRICE + 4_000_000);
+    let call = VmCall { gas: FORCED_GAS_MAX, ..scene.vm_call(ALICE, CONTRACT, 1_000, &[]) };
+    let fee = units(CHANNEL_PRICE + u128::from(FORCED_GAS_MAX));
     let force = Draft { fee, ..scene.force(&state, None, &call, ALICE) };
     scene.world.must(&scene.world.funded(scene.world.coin(ALICE), force));
     assert_eq!((scene.round(), scene.channel().charged), (2, before));
@@ -264,20 +265,26 @@ fn a_side_forces_one_call_in_a_commit_and_takes_none_from_the_other() {
     scene.world.must(&of(&scene, ALICE));
 }
 
-#[test]
-fn a_commit_forces_no_more_than_it_has_gas_for_and_the_rest_is_handed_in_again() {
-    let mut scene = Scene::new();
+/// Forced calls of both sides of so many channels, which may use so much gas each. Each would take the reserve, and so makes no
+/// round: each side can force one on the same state.
+fn forced_by_all(scene: &mut Scene, channels: usize, gas: u64) -> Vec<Draft> {
     let parties = [ALICE, BOB].map(|person| (scene.address(person), units(DEPOSIT / 2)));
     let mut drafts = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..channels {
         let (deposits, reserve) = ([units(DEPOSIT / 2); 2], units(DEPOSIT / 2));
         let terms = ChannelTerms { deposits, reserve, ..super::terms(&scene.world) };
         let id = scene.world.must(&draft(ChannelsCall::Create { terms }, &[ALICE, BOB]));
         scene.id = ChannelId(id.0);
-        // It would take the reserve, and so makes no round: each side can force one on the same state.
-        let of = |person| VmCall { gas: 2_400_000, ..scene.vm_call(person, BANK, 1, &[]) };
+        let of = |person| VmCall { gas, ..scene.vm_call(person, BANK, 1, &[]) };
         drafts.extend([ALICE, BOB].map(|person| scene.force(&State::new(parties), None, &of(person), person)));
     }
+    drafts
+}
+
+#[test]
+fn a_commit_forces_no_more_than_it_has_gas_for_and_the_rest_is_handed_in_again() {
+    let mut scene = Scene::new();
+    let drafts = forced_by_all(&mut scene, 3, 950_000);
     let transactions: Vec<_> = drafts.iter().map(|draft| scene.world.sign(draft)).collect();
     let verdicts = scene.world.commit(&transactions);
     assert_eq!(verdicts[..4], [Verdict::Final; 4]);
@@ -287,6 +294,15 @@ fn a_commit_forces_no_more_than_it_has_gas_for_and_the_rest_is_handed_in_again()
     for draft in &drafts[4..] {
         scene.world.must(draft);
     }
+}
+
+#[test]
+fn what_reading_the_witnesses_takes_counts_in_a_commit_as_well() {
+    let mut scene = Scene::new();
+    let drafts = forced_by_all(&mut scene, 1, FORCED_GAS_MAX);
+    let transactions: Vec<_> = drafts.iter().map(|draft| scene.world.sign(draft)).collect();
+    let verdicts = scene.world.commit(&transactions);
+    assert_eq!(verdicts, [Verdict::Final, Verdict::Rejected(Reject::ChannelBusy)], "the gas of both alone would fit");
 }
 
 /// The game of the examples, in a channel, of which the other player falls silent once it has lost.

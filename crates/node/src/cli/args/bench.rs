@@ -7,6 +7,15 @@ use crate::genesis::Leaders;
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum BenchCommand {
+    /// Updates, lane payments and calls in channels, beside what a core could do at most
+    Channel {
+        /// Channels that are used
+        #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        channels: u32,
+        /// Channels that are not, whose memory is measured
+        #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        idle: u32,
+    },
     /// Taking up and searching a market of many offers
     Discovery {
         /// Offers

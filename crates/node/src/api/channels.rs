@@ -161,6 +161,8 @@ pub struct ChannelDetail {
 /// An update that both have signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelUpdated {
+    /// That of the update; the channel may be further by now.
+    #[serde(rename = "update_round")]
     pub round: u64,
     /// The contract that was created or called.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -62,6 +62,7 @@ pub(super) fn create(
         receipt: None,
         forced: [0; 2],
         turn: None,
+        rounds: Vec::new(),
     };
     charge(view, transaction, &mut channel, Side::Initiator, price)?;
     put(view, ChannelId(transaction.id().0), &channel);

@@ -237,7 +237,7 @@ fn execute_witness(bytes: &[u8]) -> bool {
     let Ok(witness) = decode_exact::<byway_vm::Witness>(bytes) else { return false };
     let (environment, call) = samples::channels::call();
     let code = |_| Some(samples::channels::code().to_vec());
-    witness.execute(samples::NETWORK, environment, &call, code).is_ok()
+    witness.execute(samples::NETWORK, environment, &call, &code).is_ok()
 }
 
 /// Whether a dealing is good for the samples' occasion, and that everyone can open what is good in it.

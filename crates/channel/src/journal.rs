@@ -94,6 +94,8 @@ pub(crate) struct Record {
     /// The newest position that is agreed: co-signed, or made by the ledger.
     pub base: Position,
     pub signatures: Option<[IdentitySignature; 2]>,
+    /// The round of the newest co-signed state: that of the base, or where the ledger went on from it by force an earlier one.
+    pub agreed: u64,
     /// Nothing is signed at this round or below it any more.
     pub signed: u64,
     /// The highest round that the peer is known to have signed.
@@ -131,18 +133,22 @@ impl Record {
 }
 
 impl Log {
-    /// The contracts' state as the journal has it, which must be the one that the record names unless that is to be fetched.
-    pub fn load(store: &impl Store, record: &Record) -> Result<(Self, State), ChannelJournalError> {
+    /// The contracts' state as the journal has it, which must be the one that the record names unless that is to be fetched; and
+    /// the last co-signed one beneath it, where the journal goes back so far.
+    pub fn load(store: &impl Store, record: &Record) -> Result<(Self, Loaded), ChannelJournalError> {
         let id = record.id;
         let unreadable = |cause| ChannelJournalError::Unreadable { channel: id, cause };
         let broken = ChannelJournalError::Broken { channel: id };
         let Some(bytes) = store.load(CHANNELS, &whole_key(id)) else { return Ok(Default::default()) };
         let Whole { position, state } = Whole::from_bytes(&bytes).map_err(unreadable)?;
         let mut log = Self { whole_bytes: bytes.len(), ..Self::default() };
-        let (mut position, mut state) = (position, state);
+        let (mut position, mut state, mut signed) = (position, state, None);
         for (key, bytes) in store.scan_prefix(CHANNELS, &log_prefix(id)) {
             let round = round_of(&key).ok_or(broken)?;
             let Logged { change, environment } = Logged::from_bytes(&bytes).map_err(unreadable)?;
+            if round > record.agreed && position.round <= record.agreed {
+                signed = Some((Position { round: record.agreed, ..position }, state.clone()));
+            }
             let after = record.ground.after(&state, &position, round, &change, environment);
             (state, position) = after.map_err(|_| broken)?;
             log.rounds.push(round);
@@ -152,7 +158,7 @@ impl Log {
         if is_known && state.root() != record.base.root {
             return Err(broken);
         }
-        Ok((log, state))
+        Ok((log, Loaded { state, signed }))
     }
 
     /// Notes the change that led to `position`; writes the state as a whole where it is time.
@@ -161,9 +167,19 @@ impl Log {
         if self.bytes + logged.len() > self.whole_bytes.max(LOG_BYTES_MIN) {
             return self.write_whole(batch, id, position, state);
         }
+        self.put(batch, id, position.round, logged);
+    }
+
+    /// As [`append`](Self::append); but the co-signed state beneath, to which the ledger may still go back, can be read as well.
+    pub fn append_forced(&mut self, batch: &mut Batch, id: ChannelId, change: &Change, position: &Position) {
+        let logged = Logged { change: change.clone(), environment: position.environment }.to_bytes();
+        self.put(batch, id, position.round, logged);
+    }
+
+    fn put(&mut self, batch: &mut Batch, id: ChannelId, round: u64, logged: Vec<u8>) {
         self.bytes += logged.len();
-        self.rounds.push(position.round);
-        batch.put(CHANNELS, log_key(id, position.round), logged);
+        self.rounds.push(round);
+        batch.put(CHANNELS, log_key(id, round), logged);
     }
 
     pub fn write_whole(&mut self, batch: &mut Batch, id: ChannelId, position: &Position, state: &State) {
@@ -183,6 +199,14 @@ impl Log {
         self.forget(batch, id);
         batch.delete(CHANNELS, whole_key(id));
     }
+}
+
+/// What a journal leads to.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub state: State,
+    /// The last co-signed position and its state, where the newest one was forced.
+    pub signed: Option<(Position, State)>,
 }
 
 /// The contracts' state, and the position that it is of.
@@ -335,6 +359,7 @@ impl Encode for Record {
         out.value(&self.base);
         out.flag(self.signatures.is_some());
         self.signatures.iter().for_each(|signatures| put_pair(signatures, out));
+        out.varint(self.agreed);
         out.varint(self.signed);
         out.varint(self.seen);
         out.list(&self.released);
@@ -356,6 +381,7 @@ impl Decode for Record {
             health: input.value()?,
             base: input.value()?,
             signatures: if input.flag()? { Some([input.value()?, input.value()?]) } else { None },
+            agreed: input.u64()?,
             signed: input.u64()?,
             seen: input.u64()?,
             released: input.list(RELEASED_MAX)?,

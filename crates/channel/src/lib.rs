@@ -31,7 +31,8 @@
 //! half-signed is sent again, byte for byte. There is no list of cases in the code: see the table in `machine::reestablish`.
 //!
 //! **The ledger as it is.** A side compares what the ledger has now with what it knows. Older is answered, newer is
-//! believed, an own position of the ledger is followed.
+//! believed, and a call that was forced is executed here as well: the channel's entry on the ledger has it. What both signed beats
+//! what was forced on an older state, so the last co-signed state is kept beneath forced ones.
 //!
 //! # An update
 //!
@@ -79,7 +80,9 @@
 //!   ([`ROUNDS_FORGOTTEN`]); what contracts hold is fetched and checked against the signed root. A side that has not heard its peer
 //!   since it started does not close, unless it is told to and [`UNHEARD_TIME_MAX`] is over.
 //! - *Two co-signed states of one round* can't be unless somebody's signer was at fault. The channel freezes, and both are kept.
-//! - *A peer that completes a half-signed state of ours on the ledger and says nothing*: it was alive, so it is believed.
+//! - *A peer that completes a half-signed state of ours on the ledger and says nothing*: it was alive, so it is believed; also after
+//!   a call was forced in between.
+//! - *A peer whose ledger is ahead* says a position that nobody signed. It is waited for until the ledger shows the same.
 //!
 //! # Deviations
 //!

@@ -58,7 +58,7 @@ pub enum ChannelNews {
     },
     /// The channel is frozen.
     Alarm(Box<Conflict>),
-    /// The ledger made a position of its own: [`handle_forced`](crate::ChannelMachine::handle_forced) follows it.
+    /// The ledger executed a call that one side forced, and that made this round.
     Forced {
         round: u64,
     },

@@ -26,7 +26,7 @@ use crate::promise::ChannelId;
 pub mod entry;
 pub mod position;
 
-pub use entry::{CallOutcome, Channel, ForcedReceipt, Phase, Turn};
+pub use entry::{CallOutcome, Channel, ForcedReceipt, ForcedRound, Phase, Turn};
 pub use position::{Environment, Lane, Position};
 
 /// Bytes of a forced call's input: with a witness it fits into the body of a ledger call.

@@ -410,6 +410,8 @@ impl PeerNode {
                 self.ask_what_was_to_be_asked(at, *peer);
             }
             MarketNews::Early { peer, bytes } => self.market.handle_early(at.now, *peer, bytes, &at.store),
+            // Nobody here opens a channel.
+            MarketNews::Channel { .. } | MarketNews::ChannelFault { .. } => {}
             MarketNews::Detached { .. } | MarketNews::Malformed { .. } | MarketNews::Damaged { .. } => {}
             MarketNews::Closed { peer, link, .. } => {
                 link.iter().for_each(|link| self.links.close(*link));

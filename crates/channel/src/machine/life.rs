@@ -194,25 +194,18 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     /// The ledger has the channel.
-    pub(super) fn open(&mut self, now: Time, base: Position) {
+    pub(super) fn open(&mut self, entry: Position) {
         let parties = self.record.ground.addresses().into_iter().zip(self.record.ground.terms.deposits);
         self.state = State::new(parties);
-        self.record.base = base;
+        // Where a call was forced before this side first saw the channel, it is followed from the first state.
+        let first = Position { root: self.state.root(), ..self.record.base };
+        self.record.base = if entry.round == 0 { entry } else { first };
         self.record.life = Life::Open;
-        self.record.signed = base.round;
         let mut batch = Batch::new();
-        self.log.write_whole(&mut batch, self.record.id, &base, &self.state);
-        if self.state.root() != base.root {
-            // A call was forced before this side first saw the channel.
-            self.record.health = Health::Recovering;
-        }
+        self.log.write_whole(&mut batch, self.record.id, &self.record.base, &self.state);
         self.persist(batch);
         self.notify(ChannelNews::Opened);
         self.greet();
-        if let Some(theirs) = self.early.take() {
-            // A fault in it shows again: what is not understood is not answered.
-            let _ = self.handle_reestablish(now, theirs);
-        }
     }
 
     /// Begins to part. Updates that are open come first.

@@ -7,12 +7,13 @@ use byway_records::promise::ChannelId;
 use byway_vm::{Execution, State};
 
 use crate::change::{Change, ChangeError, ContractCall, Ground};
-use crate::journal::{ChannelJournalError, Health, Life, Log, Record};
+use crate::journal::{ChannelJournalError, Health, Life, Loaded, Log, Record};
 use crate::ledger_view::LedgerView;
 use crate::message::{ChannelMessage, Proposal, Reestablish};
 use crate::news::{ChannelEffect, ChannelNews, PeerFault};
 use crate::signer::Signer;
 
+mod follow;
 mod lanes;
 mod life;
 mod reestablish;
@@ -52,6 +53,8 @@ pub struct ChannelMachine<S> {
     signer: S,
     record: Record,
     state: State,
+    /// The last co-signed position and its state, where the ledger went on from it by force: it may still go back there.
+    fork: Option<(Position, State)>,
     log: Log,
     link: Link,
     /// The last result of executing a proposal of ours, so that it is not executed again when it is accepted.
@@ -63,7 +66,7 @@ pub struct ChannelMachine<S> {
     /// Whether the peer has shown where it stands since this side started.
     has_heard: bool,
     started: Option<Time>,
-    /// What the peer said before this side saw the channel on the ledger.
+    /// What the peer said of a position that this side has not yet seen on the ledger.
     early: Option<Reestablish>,
     ledger: LedgerView,
     /// What was handed to the ledger last, and when.
@@ -113,20 +116,22 @@ impl<S: Signer> ChannelMachine<S> {
             health: Health::Sound,
             base,
             signatures: None,
+            agreed: 0,
             signed: 0,
             seen: 0,
             released: Vec::new(),
             given: None,
             taken: None,
         };
-        Self::from_parts(signer, record, State::default(), Log::default(), Some(now))
+        Self::from_parts(signer, record, Loaded::default(), Log::default(), Some(now))
     }
 
-    fn from_parts(signer: S, record: Record, state: State, log: Log, started: Option<Time>) -> Self {
+    fn from_parts(signer: S, record: Record, loaded: Loaded, log: Log, started: Option<Time>) -> Self {
         Self {
             signer,
             record,
-            state,
+            state: loaded.state,
+            fork: loaded.signed,
             log,
             link: Link::Disconnected,
             prepared: None,
@@ -145,8 +150,8 @@ impl<S: Signer> ChannelMachine<S> {
     /// A channel as the journal has it.
     pub fn load(signer: S, id: ChannelId, store: &impl Store) -> Result<Self, ChannelJournalError> {
         let record = Record::load(store, id)?;
-        let (log, state) = Log::load(store, &record)?;
-        Ok(Self::from_parts(signer, record, state, log, None))
+        let (log, loaded) = Log::load(store, &record)?;
+        Ok(Self::from_parts(signer, record, loaded, log, None))
     }
 
     // What there is.

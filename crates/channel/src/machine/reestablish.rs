@@ -7,12 +7,14 @@
 //! | the acceptor wrote, its signature is lost | one at N, one at N + 1 | the one ahead shows both signatures, the other adopts |
 //! | refused, and that is lost | both at N, both released | both send again; the higher round wins |
 //! | a side comes back with an old journal | far apart | as above; it lacks the contracts' state, and is given it |
+//! | the peer's ledger is ahead | one at N, one at what was forced | the one behind waits until it sees the same ledger |
 //! | both at one round with other states | | frozen: that can't be without a fault of somebody's |
 
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Batch, Decode, Encode, Time};
 use byway_vm::State;
 
+use super::updates::Agreed;
 use super::{ChannelMachine, Link, ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, position_digest};
 use crate::change::Change;
 use crate::journal::{Agreement, Conflict, Health, Life};
@@ -41,11 +43,18 @@ impl<S: Signer> ChannelMachine<S> {
         if theirs.position.round > highest || theirs.signed > highest || theirs.seen > highest {
             return Err(PeerFault::Round);
         }
-        if theirs.position.round > self.record.base.round {
+        let (base, is_signed) = (self.record.base, theirs.signatures.is_some());
+        if theirs.position == base {
+            // Both stand at one position.
+        } else if is_signed && theirs.position.round > self.record.agreed {
             self.catch_up(&theirs)?;
-        } else if theirs.position.round == self.record.base.round && theirs.position != self.record.base {
+        } else if is_signed && theirs.position.round == base.round {
             return self.freeze(&theirs);
-        } else if theirs.position.round < self.record.base.round && self.link == Link::Connected {
+        } else if !is_signed && theirs.position.round >= base.round {
+            self.note_rounds(&theirs);
+            self.await_ledger(theirs);
+            return Ok(());
+        } else if self.link == Link::Connected {
             self.greet();
         }
         self.note_rounds(&theirs);
@@ -55,21 +64,43 @@ impl<S: Signer> ChannelMachine<S> {
         Ok(())
     }
 
+    /// The peer says where its ledger is, which may be newer than ours or older. What the ledger made, the ledger shows.
+    fn await_ledger(&mut self, theirs: Reestablish) {
+        if self.link == Link::Connected {
+            self.greet();
+        }
+        self.link = Link::Greeting;
+        self.early = Some(theirs);
+    }
+
+    /// What the peer said before this side saw the like on the ledger.
+    pub(super) fn hear_again(&mut self, now: Time) {
+        if let Some(theirs) = self.early.take() {
+            // A fault in it shows again: what is not understood is not answered.
+            let _ = self.handle_reestablish(now, theirs);
+        }
+    }
+
     /// The peer shows a newer state. It counts if both signed it, whatever our journal says.
     fn catch_up(&mut self, theirs: &Reestablish) -> Result<(), PeerFault> {
         let position = theirs.position;
-        // What the ledger made, the ledger shows us.
         let Some(signatures) = theirs.signatures else { return Err(PeerFault::Unproven) };
         if !self.is_cosigned(position, signatures) {
             return Err(PeerFault::Signature);
         }
+        let was_forced = self.record.base.round > self.record.agreed;
         let released = self.record.released.iter().find(|released| released.position == position).cloned();
-        let Some(proposal) = released else {
-            self.recover(theirs, signatures);
-            return Ok(());
-        };
-        let state = self.execute_again(&proposal);
-        self.adopt(position, Some(signatures), state, &proposal.change);
+        match released {
+            Some(proposal) => {
+                let state = self.execute_again(&proposal);
+                self.adopt(Agreed::by_both(position, signatures), state, &proposal.change);
+            }
+            None => self.recover(theirs, signatures),
+        }
+        if was_forced {
+            // The peer heard of what was forced, and waits.
+            self.greet();
+        }
         Ok(())
     }
 
@@ -80,7 +111,12 @@ impl<S: Signer> ChannelMachine<S> {
         let forgotten = round.max(theirs.signed).max(theirs.seen).saturating_add(ROUNDS_FORGOTTEN);
         self.record.signed = self.record.signed.max(forgotten);
         self.notify(ChannelNews::Behind { round });
-        self.adopt(theirs.position, Some(signatures), None, &Change::Nothing);
+        self.adopt(Agreed::by_both(theirs.position, signatures), None, &Change::Nothing);
+        self.tell_recovered();
+    }
+
+    pub(super) fn tell_recovered(&mut self) {
+        let round = self.record.base.round;
         if self.record.health == Health::Sound {
             self.notify(ChannelNews::Recovered { round });
         }

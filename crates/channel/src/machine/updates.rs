@@ -6,7 +6,7 @@
 
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Batch, Encode, Time};
-use byway_records::channel::{Agreed, ChannelState, Cosigned, Environment, Position, Side};
+use byway_records::channel::{Agreed as _, ChannelState, Cosigned, Environment, Position, Side};
 use byway_vm::State;
 
 use super::{ChannelMachine, ENVIRONMENT_AHEAD_MAX, Link, ROUNDS_AHEAD_MAX, in_order, is_same, position_digest};
@@ -162,8 +162,8 @@ impl<S: Signer> ChannelMachine<S> {
     fn resolve_tie(&mut self, now: Time, ours: &Proposal, theirs: &Proposal) {
         if is_same(ours, theirs) {
             let signatures = in_order(self.record.side, ours.signature, theirs.signature);
-            let state = self.state.clone();
-            self.adopt(ours.position, Some(signatures), Some(state), &Change::Nothing);
+            let state = self.execute_again(ours);
+            self.adopt(Agreed::by_both(ours.position, signatures), state, &Change::Nothing);
         } else if self.record.side == Side::Initiator {
             self.is_peers_turn = ours.change != Change::Nothing;
             // Where nothing more can be released, the peer's time runs out and the ledger decides.
@@ -198,7 +198,7 @@ impl<S: Signer> ChannelMachine<S> {
         let signatures = in_order(self.record.side, ours, proposal.signature);
         let round = proposal.round();
         self.since = now;
-        self.adopt(proposal.position, Some(signatures), Some(state), &proposal.change);
+        self.adopt(Agreed::by_both(proposal.position, signatures), Some(state), &proposal.change);
         self.send(ChannelMessage::Accept { round, signature: ours });
     }
 
@@ -216,7 +216,7 @@ impl<S: Signer> ChannelMachine<S> {
         round: u64,
         signature: IdentitySignature,
     ) -> Result<(), PeerFault> {
-        if round <= self.record.base.round || matches!(self.record.health, Health::Frozen(_)) {
+        if round <= self.record.agreed || matches!(self.record.health, Health::Frozen(_)) {
             return Ok(());
         }
         let released = self.record.released.iter().find(|released| released.round() == round).cloned();
@@ -227,54 +227,63 @@ impl<S: Signer> ChannelMachine<S> {
         let signatures = in_order(self.record.side, proposal.signature, signature);
         let state = self.execute_again(&proposal);
         self.since = now;
-        self.adopt(proposal.position, Some(signatures), state, &proposal.change);
+        self.adopt(Agreed::by_both(proposal.position, signatures), state, &proposal.change);
         self.supersede(now);
         Ok(())
     }
 
-    /// The state after a proposal of ours; `None` where it does not build on the newest one.
+    /// The state after a proposal of ours; `None` where it builds neither on the newest one nor on the last co-signed one.
     pub(super) fn execute_again(&mut self, proposal: &Proposal) -> Option<State> {
-        let base = self.record.base;
-        if proposal.base != position_digest(&base) || self.state.root() != base.root {
-            return None;
-        }
         if let Some((_, state)) = self.prepared.take_if(|(position, _)| *position == proposal.position) {
             return Some(state);
         }
+        let newest = (&self.record.base, &self.state);
+        let fork = self.fork.as_ref().map(|(position, state)| (position, state));
+        let (base, state) = [Some(newest), fork]
+            .into_iter()
+            .flatten()
+            .find(|(base, state)| proposal.base == position_digest(base) && state.root() == base.root)?;
         let (change, environment) = (&proposal.change, proposal.position.environment);
-        let after = self.record.ground.after(&self.state, &base, proposal.round(), change, environment);
+        let after = self.record.ground.after(state, base, proposal.round(), change, environment);
         after.ok().filter(|(_, position)| *position == proposal.position).map(|(state, _)| state)
     }
 
     /// Goes on from a position that is agreed: co-signed, or the ledger's own. Where its contracts' state is not known, the peer is asked for it.
-    pub(super) fn adopt(
-        &mut self,
-        position: Position,
-        signatures: Option<[IdentitySignature; 2]>,
-        state: Option<State>,
-        change: &Change,
-    ) {
+    pub(super) fn adopt(&mut self, next: Agreed, state: Option<State>, change: &Change) {
+        let Agreed { position, signatures, agreed } = next;
         let (round, id, mut batch) = (position.round, self.record.id, Batch::new());
         let is_known = state.is_some();
+        let was_forced = self.record.base.round > self.record.agreed;
+        if agreed == round || agreed != self.record.agreed {
+            self.fork = None;
+        } else if !was_forced && self.state.root() == self.record.base.root {
+            self.fork = Some((self.record.base, self.state.clone()));
+        }
         self.record.base = position;
         self.record.signatures = signatures;
+        self.record.agreed = agreed;
         self.record.signed = self.record.signed.max(round);
-        self.record.seen = self.record.seen.max(round);
+        // Nobody signed what was forced.
+        self.record.seen = self.record.seen.max(agreed);
         match state {
             Some(state) => {
-                if *change != Change::Nothing {
+                if agreed < round {
+                    self.log.append_forced(&mut batch, id, change, &position);
+                } else if was_forced {
+                    self.log.write_whole(&mut batch, id, &position, &state);
+                } else if *change != Change::Nothing {
                     self.log.append(&mut batch, id, change, &position, &state);
                 }
                 self.state = state;
             }
             None => self.rebuild(&mut batch),
         }
-        let (dead, alive) = self.record.released.drain(..).partition(|released| released.round() <= round);
+        let (dead, alive) = self.record.released.drain(..).partition(|released| released.round() <= agreed);
         self.record.released = alive;
         self.prepared = None;
         self.persist(batch);
         self.notify(ChannelNews::Updated { round, change: change.clone() });
-        self.abandon(round, dead);
+        self.abandon(agreed, dead);
         if !is_known && self.record.health == Health::Recovering {
             self.send(ChannelMessage::Fetch { round });
         }
@@ -308,6 +317,26 @@ impl<S: Signer> ChannelMachine<S> {
         if is_stale && self.record.life == Life::Open && self.record.health == Health::Sound && self.is_connected() {
             let _ = self.release(now, Change::Nothing, None);
         }
+    }
+}
+
+/// A position that counts, and by what.
+pub(super) struct Agreed {
+    position: Position,
+    /// None where it is known from the ledger only.
+    signatures: Option<[IdentitySignature; 2]>,
+    /// The round of the co-signed state that it is or builds on.
+    agreed: u64,
+}
+
+impl Agreed {
+    pub fn by_both(position: Position, signatures: [IdentitySignature; 2]) -> Self {
+        Self { position, signatures: Some(signatures), agreed: position.round }
+    }
+
+    /// The ledger has it, and was last shown the co-signed round `agreed`.
+    pub fn by_ledger(position: Position, agreed: u64) -> Self {
+        Self { position, signatures: None, agreed }
     }
 }
 

@@ -5,16 +5,14 @@
 
 use byway_primitives::{Batch, Encode, Span, Time};
 use byway_records::call::{ChannelsCall, ForceProgress};
-use byway_records::channel::{
-    ChannelState, Cosigned, Environment, ForcedCall, Phase, Position, Side, SignedForcedCall,
-};
+use byway_records::channel::{ChannelState, Cosigned, ForcedCall, Phase};
 use byway_records::{Channel, SignedPromise};
-use byway_vm::{Address, State, Target};
+use byway_vm::Target;
 
 use super::lanes::amount_of;
 use super::{ChannelMachine, SUBMIT_AGAIN, Show, UNHEARD_TIME_MAX};
-use crate::change::{Change, ChangeError, ContractCall};
-use crate::journal::{Health, Life};
+use crate::change::{ChangeError, ContractCall};
+use crate::journal::Life;
 use crate::ledger_view::LedgerView;
 use crate::news::{ChannelNews, CloseError};
 use crate::signer::Signer;
@@ -24,13 +22,14 @@ const FORCED_TIME_MAX: Span = Span::minutes(2);
 
 impl<S: Signer> ChannelMachine<S> {
     /// The ledger at its newest final checkpoint. Called for each, and first thing after a start: what happened
-    /// meanwhile is seen in what is there now, so no event can be missed.
+    /// meanwhile is seen in what is there now, so no event can be missed. A call that was forced is executed here as well; its
+    /// entry shows at least those since the checkpoint before.
     pub fn handle_ledger(&mut self, now: Time, view: LedgerView) {
         self.begin(now);
         self.ledger = view;
         match (self.record.life, self.ledger.entry.clone()) {
             (Life::HalfSigned | Life::Signed, Some(entry)) => {
-                self.open(now, entry.position);
+                self.open(entry.position);
                 self.compare(now, &entry);
             }
             (Life::HalfSigned | Life::Signed, None) => self.await_opening(now),
@@ -38,6 +37,7 @@ impl<S: Signer> ChannelMachine<S> {
             (Life::Open | Life::Closing, None) => self.end(),
             _ => {}
         }
+        self.hear_again(now);
     }
 
     fn await_opening(&mut self, now: Time) {
@@ -60,12 +60,7 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     fn compare(&mut self, now: Time, entry: &Channel) {
-        let base = self.record.base;
-        if entry.signed > base.round {
-            self.believe(entry);
-        } else if entry.position.round > entry.signed && entry.signed == base.round && entry.position != base {
-            self.notify(ChannelNews::Forced { round: entry.position.round });
-        }
+        self.follow(now, entry);
         let is_older = self.record.signatures.is_some() && entry.accepts(self.record.base.round);
         let Phase::Closing { until, .. } = entry.phase else {
             // Forced on what both had replaced: it is undone before more is built on it.
@@ -92,23 +87,6 @@ impl<S: Signer> ChannelMachine<S> {
         }
     }
 
-    /// The ledger was shown a newer co-signed state than this side knows: one of ours that the peer has completed, or one that
-    /// an old journal does not have.
-    fn believe(&mut self, entry: &Channel) {
-        if entry.position.round != entry.signed {
-            if self.record.health == Health::Recovering {
-                return;
-            }
-            self.record.health = Health::Recovering;
-            self.record.signed = self.record.signed.max(entry.signed);
-            return self.persist(Batch::new());
-        }
-        let released = self.record.released.iter().find(|released| released.position == entry.position).cloned();
-        let state = released.as_ref().and_then(|proposal| self.execute_again(proposal));
-        let change = released.map_or(Change::Nothing, |proposal| proposal.change);
-        self.adopt_unsigned(entry.position, state, &change);
-    }
-
     fn is_time_for(&self, what: Show, now: Time) -> bool {
         self.submitted.is_none_or(|(last, at)| last != what || now.since(at) >= SUBMIT_AGAIN)
     }
@@ -132,34 +110,6 @@ impl<S: Signer> ChannelMachine<S> {
         };
         self.submitted = Some((what, now));
         self.notify(ChannelNews::Submit(call));
-    }
-
-    /// The call that made the ledger's own position: this side follows it.
-    ///
-    /// # Errors
-    /// Where it does not lead to what the ledger has.
-    pub fn handle_forced(&mut self, call: &SignedForcedCall, environment: Environment) -> Result<(), ChangeError> {
-        let Some(entry) = self.ledger.entry.clone() else { return Ok(()) };
-        let ForcedCall { round, caller, contract, value, ref input, gas, .. } = call.call;
-        let is_next = self.record.base.round.checked_add(1) == Some(round) && self.record.base.root == call.call.base;
-        if !is_next || entry.position.round < round {
-            return Ok(());
-        }
-        let parties = self.record.ground.terms.parties;
-        let side = Side::BOTH.into_iter().find(|side| parties[side.index()] == caller);
-        let Some(caller) = side else { return Ok(()) };
-        let target = Target::Contract(Address(contract));
-        let change = Change::Call(ContractCall { caller, target, value, input: input.clone(), gas });
-        let base = self.record.base;
-        let (state, position) = self.record.ground.after(&self.state, &base, round, &change, environment)?;
-        if entry.position.round > round || position == entry.position {
-            self.adopt_unsigned(position, Some(state), &change);
-        }
-        Ok(())
-    }
-
-    fn adopt_unsigned(&mut self, position: Position, state: Option<State>, change: &Change) {
-        self.adopt(position, None, state, change);
     }
 
     /// Closes without the peer, with the newest state that this side has.

@@ -6,7 +6,7 @@ use byway_primitives::Span;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Phase, Side};
 
-use crate::scene::{DEPOSIT, Rig, count, forced};
+use crate::scene::{DEPOSIT, Rig, count};
 use crate::world::units;
 
 #[test]
@@ -85,11 +85,8 @@ fn a_peer_that_is_silent_at_its_turn_is_gone_on_without() {
     assert_eq!(entry.position.balances, [DEPOSIT - 50, DEPOSIT - 300].map(units));
     // Both follow the ledger.
     rig.tick(Span::millis(10));
-    let force = forced(&rig.parties[0]).unwrap().clone();
     for side in [0, 1] {
         assert!(rig.parties[side].has(|news| *news == ChannelNews::Forced { round: 3 }));
-        rig.machine(side).handle_forced(&force.call, force.environment).unwrap();
-        rig.collect(side);
         assert_eq!(*rig.machine(side).position(), entry.position);
         assert_eq!(rig.machine(side).cosigned(), None, "the ledger made it");
     }

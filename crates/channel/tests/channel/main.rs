@@ -3,6 +3,7 @@
 
 mod disputes;
 mod fixed;
+mod forced;
 mod formats;
 mod lanes;
 mod life;

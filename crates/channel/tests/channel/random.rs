@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::scene::{Rig, SAVED, count, terms, transfer};
 
 /// A quick look by default, a long one on request.
-fn cases() -> u32 {
+pub fn cases() -> u32 {
     if std::env::var_os("BYWAY_TEST_LONG").is_some() { 2_000 } else { 48 }
 }
 

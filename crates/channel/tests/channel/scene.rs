@@ -12,7 +12,7 @@ use byway_ledger::Verdict;
 use byway_primitives::{
     Amount, Batch, Decode, Effect, Encode, Hash, IdentityId, MemoryStore, NetworkId, Span, Time, Token,
 };
-use byway_records::call::{ChannelsCall, ForceProgress};
+use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
 use byway_records::channel::{
     ChannelState, ChannelTerms, Environment, ForcedCall, MutualClose, Position, Remainder, Side, SignedForcedCall,
@@ -280,7 +280,7 @@ impl Rig {
         self.wires[side].front().map(|bytes| ChannelMessage::from_bytes(bytes).unwrap())
     }
 
-    fn disconnect(&mut self) {
+    pub fn disconnect(&mut self) {
         for side in [0, 1] {
             self.wires[side].clear();
             self.parties[side].outgoing.clear();
@@ -289,7 +289,7 @@ impl Rig {
         }
     }
 
-    fn connect(&mut self) {
+    pub fn connect(&mut self) {
         let now = self.now;
         for side in [0, 1] {
             self.machine(side).handle_connected(now);
@@ -313,6 +313,12 @@ impl Rig {
 
     /// Starts a side from a disk, which may be an old one.
     pub fn restart(&mut self, side: usize, disk: MemoryStore) {
+        self.start(side, disk);
+        self.show_ledger(side);
+    }
+
+    /// Starts a side, which sees no ledger yet.
+    pub fn start(&mut self, side: usize, disk: MemoryStore) {
         let party = &mut self.parties[side];
         let id = party.machine.id().expect("only what has an id is on disk");
         party.signed = Rc::new(RefCell::new(party.kept.clone()));
@@ -323,7 +329,6 @@ impl Rig {
         party.writes.clear();
         party.outgoing.clear();
         party.durable = None;
-        self.show_ledger(side);
     }
 
     /// Restarts a side from an old disk, and connects.
@@ -479,12 +484,4 @@ pub fn count(by: usize, contract: Address, slot: u8, value: u128) -> ContractCal
     input[31] = slot;
     let (caller, target) = (Side::BOTH[by], Target::Contract(contract));
     ContractCall { caller, target, value: units(value), input, gas: GAS }
-}
-
-/// The call that a side had the ledger force.
-pub fn forced(party: &Party) -> Option<&ForceProgress> {
-    party.news.iter().rev().find_map(|news| match news {
-        ChannelNews::Submit(ChannelsCall::ForceProgress(force)) => Some(&**force),
-        _ => None,
-    })
 }

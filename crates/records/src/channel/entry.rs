@@ -3,11 +3,20 @@
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Hash, IdentityId};
 
-use super::{ChannelTerms, DELEGATES_MAX, Position, Remainder, Side, byte_codec, pair, put_pair};
+use super::{
+    ChannelTerms, DELEGATES_MAX, Environment, FORCED_INPUT_BYTES_MAX, Position, Remainder, Side, byte_codec, pair,
+    put_pair,
+};
 use crate::call::channels::CODE_BYTES_MAX;
 use crate::genesis::Wait;
 use crate::promise::ChannelId;
 use crate::state::{Deadline, Settled};
+
+/// Bytes of the forced rounds of one side that the ledger keeps: those of one checkpoint at the least, which is what whoever
+/// goes from checkpoint to checkpoint needs.
+pub const FORCED_ROUNDS_BYTES_MAX: usize = 4 * 1024;
+/// Forced rounds of both that fit into that; none is shorter than 32 bytes.
+pub const FORCED_ROUNDS_MAX: usize = 2 * FORCED_ROUNDS_BYTES_MAX / 32;
 
 /// A channel as the ledger knows it. A closed one has no entry; its id never comes back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +42,9 @@ pub struct Channel {
     pub forced: [u64; 2],
     /// Who is to wait for the other after a round that it forced while the channel was active.
     pub turn: Option<Turn>,
+    /// The calls that made the last rounds since the last co-signed one, in order: whoever has the state before them executes them
+    /// and has the one after.
+    pub rounds: Vec<ForcedRound>,
 }
 
 /// Whose turn it is not: a side that forced a round, until the other has acted, or until this deadline.
@@ -70,6 +82,21 @@ pub struct ForcedReceipt {
     pub output: Hash,
 }
 
+/// A call that was forced and made a round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForcedRound {
+    pub round: u64,
+    /// Of the first checkpoint that shows it.
+    pub height: u64,
+    pub caller: Side,
+    pub contract: [u8; 20],
+    pub value: Amount,
+    pub input: Vec<u8>,
+    pub gas: u64,
+    /// What the contract saw.
+    pub environment: Environment,
+}
+
 /// How a forced call ended. Only one that returned makes a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallOutcome {
@@ -105,6 +132,7 @@ impl Channel {
             receipt: None,
             forced: [0; 2],
             turn: None,
+            rounds: Vec::new(),
         }
     }
 
@@ -122,6 +150,20 @@ impl Channel {
     /// The first round that was forced since the last co-signed one, if any was.
     pub fn first_forced(&self) -> Option<u64> {
         (self.position.round > self.signed).then(|| self.signed.saturating_add(1))
+    }
+
+    /// How many of the oldest forced rounds make room for this one; `None` where one would go that no checkpoint shows yet. Each side
+    /// has room of its own, so its rounds never wait for the other's.
+    pub fn room_for(&self, next: &ForcedRound) -> Option<usize> {
+        let bytes = |round: &ForcedRound| if round.caller == next.caller { round.to_bytes().len() } else { 0 };
+        let mut sum = self.rounds.iter().map(bytes).sum::<usize>() + bytes(next);
+        let mut oldest = 0;
+        while sum > FORCED_ROUNDS_BYTES_MAX {
+            let round = self.rounds.get(oldest).filter(|round| round.height < next.height)?;
+            sum -= bytes(round);
+            oldest += 1;
+        }
+        Some(oldest)
     }
 
     /// Whether a co-signed state of this round is new: it beats what was forced of the same or a later round, for all of that
@@ -215,6 +257,34 @@ impl Decode for Turn {
     }
 }
 
+impl Encode for ForcedRound {
+    fn encode(&self, out: &mut Writer) {
+        out.varint(self.round);
+        out.varint(self.height);
+        out.value(&self.caller);
+        out.raw(&self.contract);
+        out.value(&self.value);
+        out.bytes(&self.input);
+        out.varint(self.gas);
+        out.value(&self.environment);
+    }
+}
+
+impl Decode for ForcedRound {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            round: input.u64()?,
+            height: input.u64()?,
+            caller: input.value()?,
+            contract: input.array()?,
+            value: input.value()?,
+            input: input.bytes(FORCED_INPUT_BYTES_MAX)?.to_vec(),
+            gas: input.u64()?,
+            environment: input.value()?,
+        })
+    }
+}
+
 impl Encode for Code {
     fn encode(&self, out: &mut Writer) {
         out.bytes(&self.0);
@@ -243,6 +313,7 @@ impl Encode for Channel {
         out.option(self.receipt.as_ref());
         self.forced.iter().for_each(|commit| out.varint(*commit));
         out.option(self.turn.as_ref());
+        out.list(&self.rounds);
     }
 }
 
@@ -263,6 +334,7 @@ impl Decode for Channel {
             receipt: input.option()?,
             forced: [input.u64()?, input.u64()?],
             turn: input.option()?,
+            rounds: input.list(FORCED_ROUNDS_MAX)?,
         })
     }
 }

@@ -15,7 +15,7 @@ use byway_records::call::{
 };
 use byway_records::channel::{
     Agreed, CallOutcome, Channel, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, ForcedReceipt,
-    FundingChange, Lane, Movement, MutualClose, Phase, Position, Remainder, Side, Turn,
+    ForcedRound, FundingChange, Lane, Movement, MutualClose, Phase, Position, Remainder, Side, Turn,
 };
 use byway_records::evidence::{Claim, Included, SignedHeader, Spender, Voter};
 use byway_records::genesis::Wait;
@@ -246,6 +246,19 @@ pub fn cosigned<T: Agreed>(body: T) -> Cosigned<T> {
     Cosigned::sign(body, [&identity(1), &identity(2)])
 }
 
+fn forced_round() -> ForcedRound {
+    ForcedRound {
+        round: 300,
+        height: 12,
+        caller: Side::Initiator,
+        contract: [42; 20],
+        value: Amount::from_units(5),
+        input: vec![43; 36],
+        gas: 100_000,
+        environment: Environment { time: Time(1_700_000_000_000), height: 11 },
+    }
+}
+
 /// A channel of identities 1 and 2 that is closing.
 pub fn channel() -> Channel {
     let deadline = byway_records::state::Deadline { time: Time(1_700_000_000_000), commits: 600 };
@@ -265,6 +278,7 @@ pub fn channel() -> Channel {
         receipt: Some(ForcedReceipt { round: 300, caller: id(1), outcome, gas_used: 21_000, output: Hash([44; 32]) }),
         forced: [0, 599],
         turn: Some(Turn { after: Side::Responder, until: deadline }),
+        rounds: vec![forced_round()],
     }
 }
 

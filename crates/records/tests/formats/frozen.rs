@@ -241,7 +241,7 @@ const FROZEN_RECORDS: [&str; 39] = [
     "funding change: 293 8cc35cfdaa9cff73",
     "mutual close: 239 a30b25747de3b8c7",
     "forced call: 245 2a06c22be9449ece",
-    "channel: 215 4540ee1e4434c3b2",
+    "channel: 288 e999eaa603e6f7b0",
     "code: 61 9a4b57397a7ace00",
     "account promise: 79 6e8e5cf74b56c982",
     "reservation promise: 111 9173d3c444c8d282",

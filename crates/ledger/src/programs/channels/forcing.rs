@@ -13,13 +13,17 @@
 //! not ahead of the ledger's, and the time is at most [`ENVIRONMENT_AGE_MAX`] old, the height by no more checkpoints than come
 //! in that time at the fastest. So the forcer knows the result before it asks
 //! for it, and nobody can act today as if a deadline of last week were not over.
+//!
+//! **What the other side needs.** It sees entries and no transactions. So the channel's entry keeps the calls that made the last
+//! rounds, at least those of the newest checkpoint ([`Channel::room_for`]): whoever goes from checkpoint to checkpoint executes
+//! them too, and has the same state.
 
 use byway_primitives::time::Span;
 use byway_primitives::{Amount, Decode, Hash};
 use byway_records::call::ForceProgress;
 use byway_records::channel::entry::{Code, code_key};
 use byway_records::channel::{
-    CallOutcome, Channel, FORCED_GAS_MAX, ForcedCall, ForcedReceipt, Phase, Position, Side, Turn,
+    CallOutcome, Channel, FORCED_GAS_MAX, ForcedCall, ForcedReceipt, ForcedRound, Phase, Position, Side, Turn,
 };
 use byway_records::genesis::CallPrices;
 use byway_records::{ProgramId, Reject, VerifiedTransaction};
@@ -62,6 +66,8 @@ pub(super) fn force_progress(
     }
     let phase = prolonged(now, &channel, side);
     let witness = check(now, &channel, force)?;
+    let made = made(now, side, force);
+    let oldest = channel.room_for(&made).ok_or(Reject::ChannelBusy)?;
     let prices = &now.parameters.call_prices;
     let most = price(prices, call.gas)?;
     // Whether a delegate shows a good witness the party can't know, so it does not pay for a bad one.
@@ -78,7 +84,11 @@ pub(super) fn force_progress(
     if position.is_some() && channel.phase == Phase::Active {
         channel.turn = Some(Turn { after: side, until: now.after(channel.lock) });
     }
-    channel.position = position.unwrap_or(channel.position);
+    if let Some(position) = position {
+        channel.position = position;
+        channel.rounds.drain(..oldest);
+        channel.rounds.push(made);
+    }
     channel.forced[side.index()] = now.commit;
     channel.receipt = Some(receipt);
     put(view, call.channel, &channel);
@@ -140,6 +150,13 @@ fn check(now: Moment<'_>, channel: &Channel, force: &ForceProgress) -> Result<Wi
         }
     }
     Ok(witness)
+}
+
+/// The call as it is kept where it makes a round.
+fn made(now: Moment<'_>, caller: Side, force: &ForceProgress) -> ForcedRound {
+    let ForcedCall { round, contract, value, ref input, gas, .. } = force.call.call;
+    let (height, input, environment) = (now.height.0, input.clone(), force.environment);
+    ForcedRound { round, height, caller, contract, value, input, gas, environment }
 }
 
 /// What a forced call costs that uses so much gas.

@@ -162,9 +162,9 @@ fn is_ahead(now: Moment<'_>, environment: Environment) -> bool {
     environment.time > now.time || environment.height >= now.height.0
 }
 
-/// The channel with a co-signed position.
+/// The channel with a co-signed position: what was forced before is no part of it.
 fn signed(channel: Channel, position: Position) -> Channel {
-    Channel { signed: position.round, position, ..channel }
+    Channel { signed: position.round, position, rounds: Vec::new(), ..channel }
 }
 
 /// The phase after `side` has shown the ledger something new: where the channel is closing, the other side has a whole lock

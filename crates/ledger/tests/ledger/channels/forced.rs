@@ -305,6 +305,50 @@ fn what_reading_the_witnesses_takes_counts_in_a_commit_as_well() {
     assert_eq!(verdicts, [Verdict::Final, Verdict::Rejected(Reject::ChannelBusy)], "the gas of both alone would fit");
 }
 
+/// The calls that made the last rounds, as the channel's entry has them: their rounds.
+fn kept(scene: &Scene) -> Vec<u64> {
+    scene.channel().rounds.iter().map(|made| made.round).collect()
+}
+
+#[test]
+fn the_entry_has_the_calls_that_made_the_last_rounds_until_both_sign_again() {
+    let (mut scene, mut state) = with_code(&super::BANK_CODE);
+    let of = |scene: &Scene, person, value| scene.vm_call(person, CONTRACT, value, &[7; 40]);
+    let (by_alice, by_bob) = (of(&scene, ALICE, 1_000), of(&scene, BOB, 2_000));
+    scene.must_force(&mut state, &by_alice, ALICE);
+    scene.must_force(&mut state, &by_bob, BOB);
+    // It would take the reserve: it makes no round, and so is not kept.
+    let all = of(&scene, ALICE, DEPOSIT - RESERVE);
+    scene.world.must(&scene.force(&state, None, &all, ALICE));
+    assert_eq!(kept(&scene), [2, 3]);
+    let made = scene.channel().rounds[1].clone();
+    assert_eq!((made.caller, made.contract, made.value), (super::side_of(BOB), CONTRACT.0, units(2_000)));
+    assert_eq!((made.input, made.gas, made.environment), (vec![7; 40], GAS, scene.channel().position.environment));
+    show(&mut scene, &state, 2);
+    assert_eq!(kept(&scene), [0; 0]);
+}
+
+#[test]
+fn no_call_that_a_checkpoint_has_not_shown_makes_room_for_another() {
+    let (mut scene, mut state) = with_code(&super::BANK_CODE);
+    let long = |scene: &Scene, person| scene.vm_call(person, CONTRACT, 1, &[0; 2_000]);
+    let (by_alice, by_bob) = (long(&scene, ALICE), long(&scene, BOB));
+    scene.world.must(&scene.close(BOB, None));
+    scene.world.wait(Wait { millis: Span::millis(300), commits: 1 });
+    let height = scene.world.checkpoints.len();
+    scene.must_force(&mut state, &by_alice, ALICE);
+    scene.must_force(&mut state, &by_alice, ALICE);
+    let third = scene.force(&state, None, &by_alice, ALICE);
+    scene.refuses(&third, Reject::ChannelBusy);
+    // The other side has room of its own.
+    scene.must_force(&mut state, &by_bob, BOB);
+    assert_eq!((kept(&scene), scene.world.checkpoints.len()), (vec![2, 3, 4], height), "all in one checkpoint");
+    scene.world.wait(Wait { millis: Span::millis(300), commits: 1 });
+    assert!(scene.world.checkpoints.len() > height);
+    scene.must_force(&mut state, &by_alice, ALICE);
+    assert_eq!(kept(&scene), [3, 4, 5]);
+}
+
 /// The game of the examples, in a channel, of which the other player falls silent once it has lost.
 struct Game {
     scene: Scene,

@@ -371,6 +371,117 @@ export interface Balance {
   withdrawing: Withdrawing[];
 }
 
+/** a channel, with all that is known of it */
+export interface ChannelDetail {
+  /** its name on both sides */
+  channel: string;
+  connected: boolean;
+  contracts: Amount;
+  deployed: ContractRecord[];
+  dispute?: ChannelDispute | null;
+  health: "sound" | "recovering" | "frozen";
+  /** the ledger's id of it */
+  id?: string | null;
+  /** whether this node proposed it */
+  initiated: boolean;
+  lock_commits: number;
+  lock_ms: number;
+  log: ChannelLogEntry[];
+  our_lane: ChannelLane;
+  ours: Amount;
+  peer: Id;
+  remainder: "ours" | "theirs" | "halves";
+  reserve: Amount;
+  round: number;
+  state: "proposed" | "asked" | "accepted" | "opening" | "open" | "closing" | "locked" | "closed";
+  their_lane: ChannelLane;
+  theirs: Amount;
+  total: Amount;
+  /** the round of an update of ours that the peer has not signed */
+  waiting?: number | null;
+}
+
+/** a channel that is being closed on the ledger */
+export interface ChannelDispute {
+  commits: number;
+  ours: boolean;
+  round: number;
+  until_commits: number;
+  until_ms: Time;
+}
+
+/** money that one side has set aside for promises */
+export interface ChannelLane {
+  capacity: Amount;
+  promised: Amount;
+}
+
+/** something that happened to a channel */
+export interface ChannelLogEntry {
+  channel: string;
+  round?: number | null;
+  time_ms: Time;
+  what: Reason;
+}
+
+/** a channel, as this side has it */
+export interface ChannelRecord {
+  /** its name on both sides */
+  channel: string;
+  connected: boolean;
+  contracts: Amount;
+  dispute?: ChannelDispute | null;
+  health: "sound" | "recovering" | "frozen";
+  /** the ledger's id of it */
+  id?: string | null;
+  /** whether this node proposed it */
+  initiated: boolean;
+  lock_commits: number;
+  lock_ms: number;
+  our_lane: ChannelLane;
+  ours: Amount;
+  peer: Id;
+  reserve: Amount;
+  round: number;
+  state: "proposed" | "asked" | "accepted" | "opening" | "open" | "closing" | "locked" | "closed";
+  their_lane: ChannelLane;
+  theirs: Amount;
+  total: Amount;
+  /** the round of an update of ours that the peer has not signed */
+  waiting?: number | null;
+}
+
+/** an update that both have signed, and the channel after it */
+export interface ChannelUpdated {
+  /** its name on both sides */
+  channel: string;
+  connected: boolean;
+  /** that was created or called */
+  contract?: string | null;
+  contracts: Amount;
+  dispute?: ChannelDispute | null;
+  gas_used?: number | null;
+  health: "sound" | "recovering" | "frozen";
+  /** the ledger's id of it */
+  id?: string | null;
+  /** whether this node proposed it */
+  initiated: boolean;
+  lock_commits: number;
+  lock_ms: number;
+  our_lane: ChannelLane;
+  ours: Amount;
+  output?: ContractBytes | null;
+  peer: Id;
+  reserve: Amount;
+  round: number;
+  state: "proposed" | "asked" | "accepted" | "opening" | "open" | "closing" | "locked" | "closed";
+  their_lane: ChannelLane;
+  theirs: Amount;
+  total: Amount;
+  /** the round of an update of ours that the peer has not signed */
+  waiting?: number | null;
+}
+
 /** where the node stands with its exit */
 export interface Connection {
   asn?: number | null;
@@ -397,6 +508,25 @@ export interface Consolidation {
 export interface Contact {
   data: string;
   protocol: string;
+}
+
+/** what contracts take and return: hex digits behind 0x */
+export type ContractBytes = string;
+
+/** what a call would return */
+export interface ContractOutput {
+  gas_used: number;
+  output: ContractBytes;
+  /** whether it would; if not, the output says why */
+  returned: boolean;
+}
+
+/** a contract in a channel */
+export interface ContractRecord {
+  balance: Amount;
+  code: string;
+  code_bytes: number;
+  contract: string;
 }
 
 /** ISO 3166 alpha-2, as declared */
@@ -513,6 +643,12 @@ export interface Hop {
 
 /** lower-case hex; an identity has 40 digits, all else 64 or another length */
 export type Id = string;
+
+/** how this node is reached */
+export interface IdentityCard {
+  card: string;
+  expires_ms: Time;
+}
 
 /** what the ledger holds about an identity */
 export interface IdentityRecord {
@@ -982,6 +1118,38 @@ export interface Methods {
   "market_unblock": { params: { destination: string }; result: ProviderBlock };
   /** The wallet's view key. Whoever has it sees every payment of the wallet, for ever. */
   "wallet_view_key": { params: { understood: boolean }; result: WalletViewKey };
+  /** The channels of this node, also those that ended lately. */
+  "channel_list": { params: Record<string, never>; result: ChannelRecord[] };
+  /** One channel, with its contracts and what happened lately. */
+  "channel_show": { params: { channel: string }; result: ChannelDetail };
+  /** Proposes a channel to a peer; answers when the ledger has it, or how far it is after half a minute. */
+  "channel_open": { params: { peer: string; deposit: Amount; their_deposit?: Amount; reserve?: Amount; lock_seconds?: number; remainder?: "ours" | "theirs" | "halves"; idempotency_key?: Key }; result: ChannelRecord };
+  /** Agrees to a channel that a peer proposes; answers as `channel_open` does. */
+  "channel_accept": { params: { channel: string }; result: ChannelRecord };
+  /** Declines a channel that a peer proposes. */
+  "channel_decline": { params: { channel: string }; result: Empty };
+  /** Pays the peer, by a round that both sign or by a promise. */
+  "channel_pay": { params: { channel: string; amount: Amount; lane?: boolean; idempotency_key?: Key }; result: ChannelUpdated };
+  /** Sets aside what is paid by promises. */
+  "channel_lane": { params: { channel: string; capacity: Amount }; result: ChannelUpdated };
+  /** Takes what the peer has promised into the balance. */
+  "channel_absorb": { params: { channel: string }; result: ChannelUpdated };
+  /** Takes back an update that the peer has not signed; does not wait for its answer. */
+  "channel_cancel": { params: { channel: string }; result: ChannelUpdated };
+  /** Puts money into an open channel or takes some out. */
+  "channel_fund": { params: { channel: string; movement: "deposit" | "withdraw"; amount: Amount; idempotency_key?: Key }; result: ChannelRecord };
+  /** Ends a channel, together with the peer or without it. */
+  "channel_close": { params: { channel: string; alone?: boolean }; result: ChannelRecord };
+  /** Puts a contract into a channel. */
+  "channel_deploy": { params: { channel: string; code: ContractBytes; value?: Amount; gas?: number; idempotency_key?: Key }; result: ChannelUpdated };
+  /** Calls a contract; both sides execute the call and sign what comes of it. */
+  "channel_call": { params: { channel: string; contract: string; input: ContractBytes; value?: Amount; gas?: number; idempotency_key?: Key }; result: ChannelUpdated };
+  /** What a call would return; changes nothing, and is told nobody. */
+  "channel_look": { params: { channel: string; contract: string; input: ContractBytes }; result: ContractOutput };
+  /** Has the ledger execute a call that the peer doesn't sign. */
+  "channel_force": { params: { channel: string; contract: string; input: ContractBytes; value?: Amount; gas?: number; idempotency_key?: Key }; result: ChannelUpdated };
+  /** How this node is reached by somebody who knows nothing of it, to open a channel with it. */
+  "identity_card": { params: Record<string, never>; result: IdentityCard };
   /** The books of payment, sealed under the seed phrase, to be kept elsewhere. */
   "backup_export": { params: Record<string, never>; result: BackupExport };
   /** What is owed, newest change first. */
@@ -1079,6 +1247,12 @@ export const KEYED: ReadonlySet<Method> = new Set<Method>([
   "identity_register",
   "offer_publish",
   "offer_withdraw",
+  "channel_open",
+  "channel_pay",
+  "channel_fund",
+  "channel_deploy",
+  "channel_call",
+  "channel_force",
   "promise_settle",
   "wallet_send",
   "wallet_deposit",
@@ -1103,6 +1277,7 @@ export const KEYED: ReadonlySet<Method> = new Set<Method>([
 export interface Events {
   checkpoint: CheckpointRecord;
   pulse: Pulse;
+  channel: ChannelDetail;
   offers: Offer[];
   promise: Promise;
   session: Session;
@@ -1129,9 +1304,14 @@ export const ERRORS = {
   asset_exists: 1209,
   asset_not_found: 1208,
   block_not_found: 1118,
+  call_failed: 1507,
+  call_not_forced: 1509,
   cannot_listen: 1125,
   chain_broken: 1137,
   changed_lately: 1411,
+  channel_not_found: 1501,
+  channel_not_opened: 1502,
+  channel_not_ready: 1504,
   conviction_not_found: 1412,
   entry_of_other_network: 1402,
   entry_refused: 1401,
@@ -1145,6 +1325,7 @@ export const ERRORS = {
   invite_not_found: 1140,
   invite_not_open: 1141,
   kernel_full: 1405,
+  lane_too_small: 1508,
   ledger_mismatch: 1305,
   ledger_unproved: 1306,
   link_expired: 1128,
@@ -1160,6 +1341,8 @@ export const ERRORS = {
   nothing_to_withdraw: 1218,
   offer_expired: 1103,
   offer_not_found: 1102,
+  peer_silent: 1506,
+  peer_unreachable: 1505,
   pledge_locked: 1410,
   port_not_given: 1136,
   promise_not_found: 1207,
@@ -1176,6 +1359,7 @@ export const ERRORS = {
   too_many_blocks: 1119,
   too_many_invites: 1142,
   tunnel_impossible: 1109,
+  update_refused: 1503,
   upgrade_refused: 1414,
   withdrawal_under_way: 1217,
   wrong_standing: 1408,

@@ -5,7 +5,7 @@ import type { Page } from "playwright-core";
 import { MockNode } from "../mock/node";
 import { Browser, DIST, type Viewport } from "./browser";
 
-type Shown = "browse" | "wallet" | "channels" | "provide";
+type Shown = "browse" | "wallet" | "channels" | "a channel" | "provide";
 
 let node: MockNode;
 let browser: Browser;
@@ -25,7 +25,7 @@ async function open(viewport: Viewport, hash: Shown = "browse", motion: "reduce"
   browser = await Browser.start(viewport, "light", motion);
   page = await browser.page(node.link);
   await page.getByRole("list", { name: "Countries" }).waitFor();
-  await page.evaluate((hash) => (location.hash = hash), hash);
+  await page.evaluate((hash) => (location.hash = hash), hash === "a channel" ? `channels/${node.channels.list[0]!.channel}` : hash);
 }
 
 const focused = () => page.evaluate(() => document.activeElement?.textContent?.replace(/\u00a0/g, " ").trim());
@@ -43,6 +43,8 @@ const FORMS: [page: Shown, form: string, opener: string][] = [
   ["wallet", "New invite", "New invite"],
   ["wallet", "New sub-account", "New sub-account"],
   ["channels", "Open a channel", "Open a channel"],
+  ["a channel", "Add a contract", "Add a contract"],
+  ["a channel", "Close the channel", "Close the channel"],
   ["provide", "Block a destination", "Block a destination"],
   ["provide", "Change terms", "Change terms"],
 ];

@@ -478,6 +478,8 @@ export interface ChannelUpdated {
   their_lane: ChannelLane;
   theirs: Amount;
   total: Amount;
+  /** the round of the update; the channel may be further by now */
+  update_round: number;
   /** the round of an update of ours that the peer has not signed */
   waiting?: number | null;
 }

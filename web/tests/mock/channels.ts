@@ -97,7 +97,7 @@ function updated(node: MockNode, channel: ChannelDetail, what: string, change: (
   channel.round += 1;
   node.channels.note(channel, "updated", what, Date.now(), channel.round);
   node.publishChannel(channel);
-  return { ...recordOf(channel), ...more };
+  return { ...recordOf(channel), update_round: channel.round, ...more };
 }
 
 /** Moves an amount from one place in a channel to another; without so much there the peer would not sign. */
@@ -154,7 +154,7 @@ function called(node: MockNode, params: Methods["channel_call"]["params"], isFor
   channel.waiting = null;
   node.channels.note(channel, "forced", "the ledger has executed a call", Date.now(), channel.round);
   node.publishChannel(channel);
-  return { ...recordOf(channel), ...more };
+  return { ...recordOf(channel), update_round: channel.round, ...more };
 }
 
 function contractOf(channel: ChannelDetail, address: string): ContractRecord {
@@ -205,7 +205,7 @@ export const channelHandlers: Handlers = {
     channel.our_lane = { ...channel.our_lane, promised: plus(channel.our_lane.promised, value) };
     node.channels.note(channel, "promised", `you promise ${amount} WAY more`);
     node.publishChannel(channel);
-    return recordOf(channel);
+    return { ...recordOf(channel), update_round: channel.round };
   },
   channel_lane: (node, { channel: name, capacity }) => {
     const channel = node.channels.named(name);
@@ -228,7 +228,7 @@ export const channelHandlers: Handlers = {
     channel.waiting = null;
     node.channels.note(channel, "updated", "the earlier state again: what was proposed since is worthless", Date.now(), channel.round);
     node.publishChannel(channel);
-    return recordOf(channel);
+    return { ...recordOf(channel), update_round: channel.round };
   },
   channel_fund: (node, { channel: name, movement, amount }) => {
     const channel = node.channels.named(name);

@@ -8,6 +8,7 @@ function mockNode(): Plugin {
     name: "byway-mock-node",
     async configureServer(server) {
       const node = await MockNode.start({ webOrigins: "any" });
+      node.channels.begin(node.world.pulse.commits);
       server.httpServer?.once("close", () => void node.stop());
       server.httpServer?.once("listening", () => {
         const address = server.httpServer?.address();

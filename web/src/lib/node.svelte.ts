@@ -5,12 +5,15 @@
  * everything stays as last known and `isLive` is false.
  */
 
+import { withRecord, withRecords, type KnownChannel } from "./channels";
 import { mergeRounds, type Round } from "./rounds";
 import { rpcUrl, type NodeLink } from "./link";
 import { withRate, type RateSample } from "./rates";
 import type { Asked } from "./requests";
-import { RpcClient, TOPICS, type LinkState } from "./rpc";
+import { errorMessage, RpcClient, TOPICS, type LinkState } from "./rpc";
 import type {
+  ChannelDetail,
+  ChannelRecord,
   CheckpointRecord,
   Entry,
   Events,
@@ -37,6 +40,9 @@ export class NodeStore {
   sessions = $state.raw<Session[] | null>(null);
   promises = $state.raw<PaymentPromise[] | null>(null);
   history = $state.raw<Entry[] | null>(null);
+  /** Null until the first answer; `channelsProblem` says why there is none. */
+  channels = $state.raw<KnownChannel[] | null>(null);
+  channelsProblem = $state<string | null>(null);
   pulse = $state.raw<KernelPulse | null>(null);
   /** The kernel's picture. */
   rounds = $state.raw<Round[]>([]);
@@ -116,6 +122,29 @@ export class NodeStore {
     this.#mergeEntries([entry]);
   }
 
+  /** Events tell what happens to channels; which there are no more, only the list. */
+  async readChannels(): Promise<void> {
+    try {
+      const records = await this.call("channel_list", {});
+      // What is known by now: events may have come while the node was asked.
+      this.channels = withRecords(this.channels, records);
+      this.channelsProblem = null;
+    } catch (error) {
+      this.channelsProblem = errorMessage(error);
+    }
+  }
+
+  /** One with all that is known of it, which the list doesn't say. */
+  async readChannel(channel: string): Promise<void> {
+    this.noteChannel(await this.call("channel_show", { channel }));
+  }
+
+  /** A channel as a call returned it; events replace it later. */
+  noteChannel(record: ChannelRecord | ChannelDetail): void {
+    const known = this.channels?.find(({ channel }) => channel === record.channel);
+    this.channels = upserted(this.channels, withRecord(known, record), (a, b) => a.channel === b.channel);
+  }
+
   /** Subscribes, and reads what events don't repeat: the past. */
   async #refresh(): Promise<void> {
     void this.#readCheckpoints();
@@ -125,6 +154,7 @@ export class NodeStore {
         this.call("session_list", {}).then((sessions) => (this.sessions = sessions)),
         this.call("promise_list", {}).then((promises) => (this.promises = promises)),
         this.call("wallet_history", { limit: HISTORY_MAX }).then((entries) => (this.history = entries)),
+        this.readChannels(),
         this.readTunnel().catch(() => undefined),
       ]);
       // Status and offers come as events, after the answers.
@@ -168,6 +198,7 @@ export class NodeStore {
         this.#mergeEntries(entries);
       },
       promise: (promise) => (this.promises = upserted(this.promises, promise, isSamePromise)),
+      channel: (channel) => this.noteChannel(channel),
       pulse: (pulse) => this.#handlePulse(pulse),
       checkpoint: (checkpoint) => this.#handleCheckpoint(checkpoint),
     };

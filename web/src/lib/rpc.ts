@@ -13,16 +13,21 @@
 import type { Events, Method, Methods, Topic } from "@byway/client";
 
 /** All that the node tells of by itself. */
-export const TOPICS: Topic[] = ["status", "session", "offers", "wallet", "promise", "pulse", "checkpoint"];
+export const TOPICS: Topic[] = ["status", "session", "offers", "wallet", "promise", "channel", "pulse", "checkpoint"];
 /** Close code of a WebSocket whose token is missing or wrong. */
 export const CLOSE_BAD_TOKEN = 4401;
 /** First of the two subprotocols; the second is `byway.token.HEX`. */
 export const SUBPROTOCOL = "byway.v1";
 
 const CALL_TIMEOUT_MS = 15_000;
-/** These try several providers before they answer. */
-const SLOW_TIMEOUT_MS = 60_000;
-const SLOW: ReadonlySet<Method> = new Set<Method>(["connect", "service_open"]);
+const MINUTE_MS = 60_000;
+/** Calls that take longer: they try several providers, or wait for a peer, a person there, or the ledger. */
+const TIMEOUTS_MS: Partial<Record<Method, number>> = {
+  connect: MINUTE_MS, service_open: MINUTE_MS,
+  channel_pay: MINUTE_MS, channel_lane: MINUTE_MS, channel_absorb: MINUTE_MS, channel_cancel: MINUTE_MS, channel_deploy: MINUTE_MS, channel_call: MINUTE_MS,
+  channel_fund: 5 * MINUTE_MS, channel_force: 5 * MINUTE_MS, channel_close: 6 * MINUTE_MS,
+  channel_accept: 15 * MINUTE_MS, channel_open: 25 * MINUTE_MS,
+};
 /** An upgrade on loopback takes a millisecond; this is for a node that is stuck. */
 const OPEN_TIMEOUT_MS = 8_000;
 const SILENCE_MAX_MS = 10_000;
@@ -138,7 +143,7 @@ export class RpcClient {
   }
 
   call<M extends Method>(method: M, params: Methods[M]["params"]): Promise<Methods[M]["result"]> {
-    return this.#send(method, params, SLOW.has(method) ? SLOW_TIMEOUT_MS : CALL_TIMEOUT_MS);
+    return this.#send(method, params, TIMEOUTS_MS[method] ?? CALL_TIMEOUT_MS);
   }
 
   /** From now on events come; it ends with the socket. */

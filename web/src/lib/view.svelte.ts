@@ -1,22 +1,27 @@
 /** Which page is shown: named by the fragment of the address, so that it can be linked and gone back to. */
 
-export type View = "browse" | "wallet" | "provide" | "network";
+export type View = "browse" | "wallet" | "channels" | "provide" | "network";
 
 export const VIEWS: { view: View; label: string }[] = [
   { view: "browse", label: "Browse" },
   { view: "wallet", label: "Wallet" },
+  { view: "channels", label: "Channels" },
   { view: "provide", label: "Provide" },
   { view: "network", label: "Network" },
 ];
 
 class CurrentView {
   now = $state<View>(viewOf(location.hash));
+  /** What of that page, where it has parts: stands behind a slash. */
+  part = $state<string | null>(partOf(location.hash));
 
   constructor() {
     window.addEventListener("hashchange", () => {
       const next = viewOf(location.hash);
-      if (next === this.now) return;
+      const part = partOf(location.hash);
+      if (next === this.now && part === this.part) return;
       this.now = next;
+      this.part = part;
       window.scrollTo(0, 0);
     });
   }
@@ -25,6 +30,10 @@ class CurrentView {
 export function viewOf(hash: string): View {
   const name = /^#(\w+)/.exec(hash)?.[1];
   return VIEWS.find(({ view }) => view === name)?.view ?? "browse";
+}
+
+export function partOf(hash: string): string | null {
+  return /^#\w+\/(\w+)$/.exec(hash)?.[1] ?? null;
 }
 
 export const view = new CurrentView();

@@ -11,6 +11,9 @@ import { Browser, DIST, type Scheme, type Viewport } from "./browser";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const COMBINATIONS: [Viewport, Scheme][] = [["desktop", "light"], ["desktop", "dark"], ["phone", "light"], ["phone", "dark"]];
 
+/** All states one after another, also where other things are built beside it. */
+const AXE_TIMEOUT_MS = 180_000;
+
 let node: MockNode;
 let browser: Browser;
 let page: Page;
@@ -20,6 +23,7 @@ beforeEach(async () => {
   node.connectDelayMs = 150;
   node.world.sellForDays();
   node.world.sellPlugged("http-fetch");
+  node.channels.begin(node.world.pulse.commits);
   node.world.forwards = [
     { to: "127.0.0.1:8080", protocol: "tcp", proxy_protocol: true, public: "203.0.113.7:40017", visitors: 2 },
     { to: "127.0.0.1:22", protocol: "tcp", proxy_protocol: false, visitors: 0, reason: { code: "refused", message: "this exit forwards no ports" } },
@@ -109,6 +113,40 @@ const STATES: [string, () => Promise<void>][] = [
     await click("Make the link");
     await page.getByText("Not paid yet.").waitFor();
   }],
+  ["channels", async () => {
+    await page.getByRole("link", { name: /^Channels/ }).click();
+    await page.getByRole("button", { name: /^Accept/ }).waitFor();
+    await click("Open a channel");
+    await click("More options");
+    await click("Propose it");
+    await page.getByText("Paste the peer's identity or card.").waitFor();
+    await click("Show your card");
+    await page.getByRole("img", { name: "QR code of your card" }).waitFor();
+    await click("Show 1 closed");
+  }],
+  ["a channel", async () => {
+    const [open] = node.channels.list;
+    open!.waiting = 28;
+    await page.evaluate((hash) => (location.hash = hash), `channels/${open!.channel}`);
+    await page.getByRole("group", { name: "An update waits" }).waitFor();
+    await click("Add a contract");
+    await click("Add it");
+    await page.getByRole("button", { name: /^Call / }).first().click();
+    await page.getByLabel("Input in hex").fill("0x4e71d92d");
+    await click("Look");
+    await page.getByText("It would return").waitFor();
+    await click("Close the channel");
+    await page.getByRole("form", { name: "Pay" }).getByRole("button", { name: "Pay" }).click();
+  }],
+  ["a channel that is closing", async () => {
+    await page.evaluate((hash) => (location.hash = hash), `channels/${node.channels.list[2]!.channel}`);
+    await page.getByRole("timer").waitFor();
+  }],
+  ["a frozen channel", async () => {
+    await page.evaluate((hash) => (location.hash = hash), `channels/${node.channels.list[3]!.channel}`);
+    await page.getByText("There are two states of one round").waitFor();
+    await click("Close the channel");
+  }],
   ["provide", async () => {
     await go("Provide");
     await click("Block a destination");
@@ -137,7 +175,7 @@ test.each(COMBINATIONS)("axe finds nothing, %s, %s", async (viewport, scheme) =>
     });
     expect(found, state).toEqual([]);
   }
-});
+}, AXE_TIMEOUT_MS);
 
 describe.each(COMBINATIONS.filter(([, scheme]) => scheme === "light"))("%s", (viewport, scheme) => {
   /** What a good page keeps below, as browsers' makers have it. */
@@ -145,6 +183,7 @@ describe.each(COMBINATIONS.filter(([, scheme]) => scheme === "light"))("%s", (vi
   const READY: [string, (page: Page) => Promise<void>][] = [
     ["browse", (page) => page.getByRole("list", { name: "Countries" }).waitFor()],
     ["wallet", (page) => page.getByRole("list", { name: "Entries" }).waitFor()],
+    ["channels", (page) => page.getByRole("list", { name: "What agreeing means" }).waitFor()],
     ["provide", (page) => page.locator("#blocks").getByText("Nothing beside what is always closed").waitFor()],
     ["network", (page) => page.getByRole("row", { name: /alder/ }).waitFor()],
   ];

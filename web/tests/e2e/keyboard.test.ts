@@ -5,6 +5,8 @@ import type { Page } from "playwright-core";
 import { MockNode } from "../mock/node";
 import { Browser, DIST, type Viewport } from "./browser";
 
+type Shown = "browse" | "wallet" | "channels" | "a channel" | "provide";
+
 let node: MockNode;
 let browser: Browser;
 let page: Page;
@@ -12,17 +14,18 @@ let page: Page;
 beforeEach(async () => {
   node = await MockNode.start({ dist: DIST });
   node.world.sellForDays();
+  node.channels.begin(node.world.pulse.commits);
 });
 afterEach(async () => {
   await browser?.stop();
   await node?.stop();
 });
 
-async function open(viewport: Viewport, hash: "browse" | "wallet" | "provide" = "browse", motion: "reduce" | "no-preference" = "no-preference"): Promise<void> {
+async function open(viewport: Viewport, hash: Shown = "browse", motion: "reduce" | "no-preference" = "no-preference"): Promise<void> {
   browser = await Browser.start(viewport, "light", motion);
   page = await browser.page(node.link);
   await page.getByRole("list", { name: "Countries" }).waitFor();
-  await page.evaluate((hash) => (location.hash = hash), hash);
+  await page.evaluate((hash) => (location.hash = hash), hash === "a channel" ? `channels/${node.channels.list[0]!.channel}` : hash);
 }
 
 const focused = () => page.evaluate(() => document.activeElement?.textContent?.replace(/\u00a0/g, " ").trim());
@@ -30,7 +33,7 @@ const focused = () => page.evaluate(() => document.activeElement?.textContent?.r
 /** Waits until the focus is on what has this text; a focus that is elsewhere is told. */
 const focusOn = (name: string) => expect.poll(focused).toBe(name);
 
-const FORMS: [page: "browse" | "wallet" | "provide", form: string, opener: string][] = [
+const FORMS: [page: Shown, form: string, opener: string][] = [
   ["browse", "Spending limits", "Change limits"],
   ["browse", "New port", "New port"],
   ["browse", "New forwarded port", "New forwarded port"],
@@ -39,6 +42,9 @@ const FORMS: [page: "browse" | "wallet" | "provide", form: string, opener: strin
   ["browse", "Filters", "Filters"],
   ["wallet", "New invite", "New invite"],
   ["wallet", "New sub-account", "New sub-account"],
+  ["channels", "Open a channel", "Open a channel"],
+  ["a channel", "Add a contract", "Add a contract"],
+  ["a channel", "Close the channel", "Close the channel"],
   ["provide", "Block a destination", "Block a destination"],
   ["provide", "Change terms", "Change terms"],
 ];

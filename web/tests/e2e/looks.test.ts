@@ -198,6 +198,56 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await shoot(page, `${viewport}-${scheme}-cash-out`);
   });
 
+  test("channels", async () => {
+    await page.getByRole("link", { name: "Channels", exact: true }).click();
+    await page.getByText("No channel yet").waitFor();
+    await page.getByRole("button", { name: "Open a channel" }).click();
+    await page.getByRole("button", { name: "More options" }).click();
+    await page.getByRole("button", { name: "Propose it" }).click();
+    await page.getByText("Paste the peer's identity or card.").waitFor();
+    await page.getByRole("button", { name: "Show your card" }).click();
+    await page.getByRole("img", { name: "QR code of your card" }).waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-channels-none`);
+    node.channels.begin(node.world.pulse.commits);
+    for (const channel of node.channels.list) node.publishChannel(channel);
+    await page.getByRole("button", { name: "Hide the form" }).click();
+    await page.getByRole("button", { name: /^Accept/ }).waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-channels`);
+  });
+
+  test("a channel", async () => {
+    const [open, , old, frozen] = node.channels.list;
+    const look = (channel: string) => page.evaluate((hash) => (location.hash = hash), `channels/${channel}`);
+    await look(open!.channel);
+    await page.getByRole("list", { name: "Contracts" }).waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-channel`);
+    await page.getByRole("button", { name: "Add a contract" }).click();
+    await page.getByRole("button", { name: /^Call / }).first().click();
+    await page.getByLabel("Input in hex").fill("0x4e71d92d");
+    await page.getByRole("button", { name: "Look", exact: true }).click();
+    await page.getByText("It would return").waitFor();
+    await page.getByRole("button", { name: "Close the channel" }).click();
+    await page.getByRole("form", { name: "Pay" }).getByRole("button", { name: "Pay" }).click();
+    await page.getByText("Enter an amount.").waitFor();
+    open!.waiting = 28;
+    node.publishChannel(open!);
+    await page.getByRole("group", { name: "An update waits" }).waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-channel-forms`);
+    await look(old!.channel);
+    await page.getByRole("timer").waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-channel-dispute`);
+    await look(frozen!.channel);
+    await page.getByText("There are two states of one round").waitFor();
+    await page.getByRole("button", { name: "Close the channel" }).click();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-channel-frozen`);
+  });
+
   test("network", async () => {
     await page.getByRole("link", { name: "Network", exact: true }).click();
     await page.getByRole("row", { name: /alder/ }).waitFor();

@@ -37,9 +37,10 @@ export class Stage {
     await this.page.locator("#countries").waitFor();
   }
 
-  async openPage(name: "Wallet" | "Provide"): Promise<void> {
+  async openPage(name: "Wallet" | "Channels" | "Provide"): Promise<void> {
     await this.open();
-    await this.page.getByRole("link", { name, exact: true }).click();
+    // Something that waits there is told behind the name.
+    await this.page.getByRole("link", { name: new RegExp(`^${name}\\b`) }).click();
     await this.page.getByRole("heading", { level: 1, name }).waitFor();
   }
 

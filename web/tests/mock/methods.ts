@@ -3,26 +3,20 @@
 import { amountToWire, parseAmount, readAmount, type Amount } from "../../src/lib/amount";
 import type { Entry, ForwardedPort, GivenInvite, GivenPort, Method, Methods, Offer, PaymentLink } from "@byway/client";
 import type { OfferFilter } from "../../src/lib/offers";
+import { channelHandlers } from "./channels";
+import { MethodError } from "./error";
 import type { MockNode } from "./node";
 import { changed, Refused } from "./tunnel";
 import { hex } from "./world";
 
-export class MethodError extends Error {
-  constructor(
-    readonly number: number,
-    readonly code: string,
-    message: string,
-    readonly data: Record<string, unknown> = {},
-  ) {
-    super(message);
-  }
-}
+export { MethodError };
 
 /** What the page calls. */
 type Handlers = { [M in Method]?:
   (node: MockNode, params: Methods[M]["params"]) => Methods[M]["result"] | Promise<Methods[M]["result"]> };
 
 export const handlers: Handlers = {
+  ...channelHandlers,
   node_status: ({ world }) => world.status(),
   offer_list: ({ world }, { limit = 200, ...filter }) => matching(world.offersOf(filter), filter).slice(0, limit),
   offer_own: ({ world }) => world.ownOffers,

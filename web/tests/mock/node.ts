@@ -11,9 +11,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { WebSocketServer, type WebSocket } from "ws";
-import type { Entry, Events, Method, Promise as PaymentPromise, Session, SpendingAsk, Topic } from "@byway/client";
+import type { ChannelDetail, Entry, Events, Method, Promise as PaymentPromise, Session, SpendingAsk, Topic } from "@byway/client";
 import { parseAmount } from "../../src/lib/amount";
 import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS } from "../../src/lib/rpc";
+import { MockChannels } from "./channels";
 import { handlers, MethodError } from "./methods";
 import { hex, World } from "./world";
 
@@ -39,6 +40,7 @@ export interface MockOptions {
 
 export class MockNode {
   readonly world = new World();
+  readonly channels = new MockChannels();
   readonly token = hex(7, 64);
   /** How long `connect` takes, so that "connecting" can be seen. */
   connectDelayMs = 700;
@@ -131,6 +133,9 @@ export class MockNode {
   }
   publishPromise(promise: PaymentPromise): void {
     this.#publish("promise", promise);
+  }
+  publishChannel(channel: ChannelDetail): void {
+    this.#publish("channel", channel);
   }
   publishWallet(entries: Entry[]): void {
     this.#publish("wallet", { balance: this.world.balance(), entries });

@@ -107,6 +107,19 @@ describe("calls", () => {
     expect(kind()).toBe("open");
   });
 
+  test.each([["node_status", 15], ["channel_pay", 60], ["channel_open", 25 * 60]] as const)(
+    "%s waits for as long as whom it asks may take", async (method, ends) => {
+      last().open();
+      const call = client.call(method, {} as never);
+      let isOver = false;
+      void call.catch(() => (isOver = true));
+      for (let second = 0; second < ends; second += 1) {
+        last().say({ method: "event", params: { topic: "status", data: {} } });
+        await vi.advanceTimersByTimeAsync(1_000);
+        expect(isOver, `after ${second + 1} s`).toBe(second + 1 >= ends);
+      }
+    });
+
   test("fail at once while the link is down, and are not queued", async () => {
     await expect(client.call("disconnect", {})).rejects.toMatchObject({ code: "link_lost" });
     last().open();

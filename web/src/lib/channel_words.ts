@@ -1,0 +1,89 @@
+/** What a channel asks of somebody, what the ledger is about to do with it, and what the node does by itself, in sentences. Pure. */
+
+import type { ChannelDispute, ChannelRecord } from "@byway/client";
+import { parseAmount } from "./amount";
+import { coins, type KnownChannel } from "./channels";
+import { formatCount, formatDuration } from "./format";
+
+/** "1 h and 240 commits": both must have passed. */
+export function lockWords({ lock_ms, lock_commits }: Pick<ChannelRecord, "lock_ms" | "lock_commits">): string {
+  const time = formatDuration(lock_ms / 1000).replace(/ 00 (min|s)$/, "");
+  return `${time} and ${formatCount(lock_commits)} ${lock_commits === 1 ? "commit" : "commits"}`;
+}
+
+const REMAINDERS: Record<NonNullable<KnownChannel["remainder"]>, string> = {
+  ours: "goes to you", theirs: "goes to the peer", halves: "goes half to each",
+};
+
+/** Whose what contracts hold is at the end. */
+export function remainderWords(remainder: KnownChannel["remainder"]): string {
+  return REMAINDERS[remainder ?? "halves"];
+}
+
+/** What agreeing to a proposal means. */
+export function proposalWords(channel: KnownChannel): string[] {
+  const [ours, theirs, reserve] = [parseAmount(channel.ours), parseAmount(channel.theirs), parseAmount(channel.reserve)];
+  return [
+    ours === 0n ? `You put in nothing, and the peer ${coins(theirs)}.` : `You put in ${coins(ours)} from your account, and the peer ${coins(theirs)}.`,
+    `${coins(reserve)} of each side can't be spent in it. They come back at the end, less what the ledger charges.`,
+    "Your node signs by itself whatever leaves you no less than before, and nothing else. Only you pay out of your part.",
+    `If you don't agree later, either of you closes it alone. Then each has ${lockWords(channel)} to show the ledger something newer, which your node does by itself while it runs.`,
+    ...(channel.remainder ? [`What contracts in it still hold at the end ${remainderWords(channel.remainder)}.`] : []),
+  ];
+}
+
+export interface Countdown {
+  leftMs: number;
+  commits: number;
+  /** 0 to 1: how much of the lock period is over, by whichever takes longer. */
+  part: number;
+  isOver: boolean;
+}
+
+/** What is left of the lock period. The ledger's commits go on between two events about the channel. */
+export function countdown(dispute: ChannelDispute, lock: Pick<ChannelRecord, "lock_ms" | "lock_commits">, nowMs: number, commitsNow = 0): Countdown {
+  const leftMs = Math.max(0, dispute.until_ms - nowMs);
+  const commits = Math.max(0, dispute.until_commits - Math.max(dispute.commits, commitsNow));
+  const left = Math.max(leftMs / Math.max(1, lock.lock_ms), commits / Math.max(1, lock.lock_commits));
+  return { leftMs, commits, part: Math.min(1, Math.max(0, 1 - left)), isOver: leftMs === 0 && commits === 0 };
+}
+
+/** What is left, in words: "42 min 10 s and 120 commits". */
+export function countdownWords({ leftMs, commits, isOver }: Countdown): string {
+  if (isOver) return "The time is over";
+  const left = [...(leftMs > 0 ? [formatDuration(Math.ceil(leftMs / 1000))] : []), ...(commits > 0 ? [`${formatCount(commits)} ${commits === 1 ? "commit" : "commits"}`] : [])];
+  return `${left.join(" and ")} left`;
+}
+
+export interface DisputeWords {
+  began: string;
+  /** What this node does by itself. */
+  itself: string;
+  /** Whether the ledger has an older state than both signed. */
+  isOld: boolean;
+}
+
+export function disputeWords(channel: KnownChannel, dispute: ChannelDispute): DisputeWords {
+  const isOld = dispute.round < channel.round && channel.health === "sound";
+  const began = dispute.ours
+    ? `You closed it. The ledger has round ${formatCount(dispute.round)}.`
+    : `The peer closed it, with round ${formatCount(dispute.round)}${isOld ? `. Both of you signed round ${formatCount(channel.round)}, which is newer.` : "."}`;
+  return { began, itself: itselfWords(channel, dispute, isOld), isOld };
+}
+
+function itselfWords(channel: KnownChannel, dispute: ChannelDispute, isOld: boolean): string {
+  if (channel.state === "locked") return "The time to answer is over. Your node has it paid out now: what is yours comes to your account.";
+  if (channel.health === "frozen") return "There are two signed states of one round, so your node signs nothing more here. The ledger goes by the highest round that it is shown; your node has it paid out when the time is over.";
+  if (channel.health === "recovering") return "Your node's own records were old. It asks the peer for what it lacks, and shows the ledger nothing that may be out of date.";
+  if (isOld) return "Your node shows the ledger the newer state by itself, which gives both a whole lock period again. Leave it running.";
+  const promised = parseAmount(channel.their_lane.promised) > 0n ? "shows what the peer has promised you, and " : "";
+  const answers = dispute.ours ? "answers whatever the peer shows that is older, " : "watches what else is shown, ";
+  return `Your node ${answers}${promised}has it paid out when the time is over. Leave it running.`;
+}
+
+/** What closing comes to. */
+export function closingWords(channel: KnownChannel, isAlone: boolean): string {
+  return isAlone
+    ? `Without the peer: your node shows the ledger the newest state that both signed. The peer has ${lockWords(channel)} to answer; then your node has it paid out, with what was promised to you. It costs more, and takes that long.`
+    : "Both sign what each gets, and the ledger pays it out in a moment. It needs the peer to be there.";
+}

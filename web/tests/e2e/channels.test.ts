@@ -1,0 +1,336 @@
+/** The page *Channels* in a real browser against the mock node. */
+
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { MethodError } from "../mock/error";
+import { parseAmount } from "../../src/lib/amount";
+import { Stage } from "./stage";
+
+const CONTRACT = join(import.meta.dirname, "../../../examples/contracts/compiled/HiddenMoves.json");
+const stage = new Stage();
+const list = () => stage.page.getByRole("list", { name: "Channels", exact: true });
+const form = (name: string) => stage.page.getByRole("form", { name, exact: true });
+const channelOf = (index: number) => stage.node.channels.list[index]!;
+const heading = () => stage.page.getByRole("heading", { level: 1, name: /^Channel with/ });
+const callsOf = (method: string) => stage.node.calls.filter((call) => call.method === method);
+
+async function begin(): Promise<void> {
+  stage.node.channels.begin(stage.node.world.pulse.commits);
+  await stage.openPage("Channels");
+}
+
+async function look(index: number): Promise<void> {
+  await begin();
+  await list().locator(`a[href$="${channelOf(index).channel}"]`).click();
+  await heading().waitFor();
+}
+
+describe("opening", () => {
+  test("without a channel the page says what one is good for, and opens one with a card", async () => {
+    await stage.openPage("Channels");
+    await stage.page.getByText("A channel is money that you and one other lock together").waitFor();
+    await stage.button("Open a channel").click();
+    await stage.button("Propose it").click();
+    await stage.page.getByText("Paste the peer's identity or card.").waitFor();
+    await stage.page.getByLabel("With", { exact: true }).fill("byway:net/abc");
+    await stage.page.getByText("That is another kind of link.").waitFor();
+    await stage.page.getByLabel("With", { exact: true }).fill("byway:peer/abc");
+    await stage.page.getByLabel("You put in, WAY").fill("26");
+    await stage.page.getByText("Your account holds 25.00 WAY. Enter at most that.").waitFor();
+    expect(stage.lastCall("channel_open")).toBeUndefined();
+    await stage.page.getByLabel("You put in, WAY").fill("10");
+    await stage.button("Propose it").click();
+    await stage.page.getByText(/^The channel with .* is open\./).waitFor();
+    expect(stage.lastCall("channel_open")).toEqual({ peer: "byway:peer/abc", deposit: "10", remainder: "halves", idempotency_key: expect.any(String) });
+    await list().getByText("10.00 WAY yours").waitFor();
+    await stage.page.getByRole("link", { name: "Look at it" }).click();
+    await heading().waitFor();
+  });
+
+  test("while the peer thinks, the list says so, and what came of it is told on every part of the page", async () => {
+    stage.node.channels.isSilent = true;
+    stage.node.channels.openMs = 1_500;
+    await begin();
+    await stage.button("Open a channel").click();
+    await stage.page.getByLabel("With", { exact: true }).fill("byway:peer/abc");
+    await stage.page.getByLabel("You put in, WAY").fill("10");
+    await stage.button("More options").click();
+    await stage.page.getByLabel("Time to answer on the ledger, minutes").fill("90");
+    await stage.page.getByLabel("What contracts hold at the end").selectOption({ label: "goes to you" });
+    await stage.button("Propose it").click();
+    await list().getByText("waits for the peer's answer").waitFor();
+    await form("Open a channel").waitFor({ state: "detached" });
+    await stage.page.getByText("The channel was not opened: the peer declined.").waitFor();
+    await list().getByText("waits for the peer's answer").waitFor({ state: "detached" });
+    expect(stage.lastCall("channel_open")).toMatchObject({ lock_seconds: 5_400, remainder: "ours" });
+  });
+
+  test("a peer that can't be reached is told of in the node's words", async () => {
+    await stage.openPage("Channels");
+    await stage.button("Open a channel").click();
+    await stage.page.getByLabel("With", { exact: true }).fill("abcdef");
+    await stage.page.getByLabel("You put in, WAY").fill("10");
+    await stage.button("Propose it").click();
+    await stage.page.getByText("abcdef can't be reached: it sells nothing. Ask for its card").waitFor();
+    expect(await stage.page.getByLabel("With", { exact: true }).inputValue()).toBe("abcdef");
+  });
+
+  test("the own card is shown when it is asked for, as text and QR code", async () => {
+    await stage.openPage("Channels");
+    expect(stage.lastCall("identity_card")).toBeUndefined();
+    await stage.button("Show your card").click();
+    await stage.page.getByText(/^byway:peer\//).waitFor();
+    await stage.page.getByRole("img", { name: "QR code of your card" }).waitFor();
+    await stage.button("Copy card").waitFor();
+  });
+});
+
+describe("what a peer proposes", () => {
+  const terms = () => stage.page.getByRole("list", { name: "What agreeing means" });
+
+  test("is said in plain words, marked beside the page's name, and accepted", async () => {
+    await begin();
+    await stage.page.getByRole("link", { name: /Channels.*a peer proposes one/ }).waitFor();
+    await terms().getByText("You put in 5.00 WAY from your account, and the peer 20.00 WAY.").waitFor();
+    await terms().getByText("goes half to each").waitFor();
+    await stage.button("Accept, and put in 5.00 WAY").click();
+    await stage.page.getByText(/^The channel with .* is open\./).waitFor();
+    await terms().waitFor({ state: "detached" });
+    expect(stage.lastCall("channel_accept")).toEqual({ channel: channelOf(1).channel });
+    await list().getByText("20.00 WAY theirs").waitFor();
+  });
+
+  test("can be declined", async () => {
+    await begin();
+    await stage.button(/^Decline the channel with/).click();
+    await terms().waitFor({ state: "detached" });
+    expect(stage.lastCall("channel_decline")).toMatchObject({ channel: expect.any(String) });
+    expect(await list().getByRole("listitem").count()).toBe(3);
+  });
+
+  test("can't be accepted with an account that holds less", async () => {
+    stage.node.world.account = parseAmount("4");
+    await begin();
+    await stage.page.getByText("Your account holds 4.00 WAY, which is not enough.").waitFor();
+    expect(await stage.button("Accept, and put in 5.00 WAY").isDisabled()).toBe(true);
+  });
+});
+
+describe("one channel", () => {
+  test("is paid in by an update and by promise, and what is promised is taken in", async () => {
+    await look(0);
+    const pay = form("Pay");
+    await pay.getByLabel("Amount, WAY").fill("99");
+    await pay.getByRole("button", { name: "Pay" }).click();
+    await pay.getByText("Above the reserve your part has 18.24 WAY. Enter at most that.").waitFor();
+    expect(stage.lastCall("channel_pay")).toBeUndefined();
+    await pay.getByLabel("Amount, WAY").fill("1.5");
+    await pay.getByRole("button", { name: "Pay" }).click();
+    await pay.getByText("1.50 WAY are paid since round 28.").waitFor();
+    expect(stage.lastCall("channel_pay")).toEqual({ channel: channelOf(0).channel, amount: "1.5", idempotency_key: expect.any(String) });
+    await stage.page.getByRole("log").getByText("The initiator pays 1.5 WAY.").waitFor();
+    await pay.getByLabel("By promise").check();
+    await pay.getByLabel("Amount, WAY").fill("0.8");
+    await pay.getByRole("button", { name: "Pay" }).click();
+    await pay.getByText("0.80 WAY are promised to the peer.").waitFor();
+    expect(stage.lastCall("channel_pay")).toMatchObject({ amount: "0.8", lane: true });
+    await stage.page.locator("#channel-balances").getByText("2.00 WAY", { exact: true }).first().waitFor();
+    await stage.button("Take them in").click();
+    await stage.page.getByText("0.35 WAY are in your balance.").waitFor();
+    expect(await stage.button("Take them in").count()).toBe(0);
+    await stage.page.locator("#channel-balances").getByText("17.10 WAY").waitFor();
+  });
+
+  test("has money set aside, put in and taken out", async () => {
+    await look(0);
+    await stage.button("Set aside").first().click();
+    const aside = form("Set aside");
+    expect(await aside.getByLabel("Set aside in all, WAY").inputValue()).toBe("4");
+    await aside.getByLabel("Set aside in all, WAY").fill("1");
+    await aside.getByRole("button", { name: "Set aside" }).click();
+    await aside.getByText("1.20 WAY of it are promised. Enter at least that.").waitFor();
+    await aside.getByLabel("Set aside in all, WAY").fill("6");
+    await aside.getByRole("button", { name: "Set aside" }).click();
+    await aside.getByText("6.00 WAY are set aside since round 28.").waitFor();
+    expect(stage.lastCall("channel_lane")).toEqual({ channel: channelOf(0).channel, capacity: "6" });
+    await stage.button("Deposit").click();
+    await form("Deposit").getByLabel("Amount, WAY").fill("3");
+    await form("Deposit").getByRole("button", { name: "Deposit" }).click();
+    await form("Deposit").getByText("3.00 WAY are in the channel.").waitFor();
+    expect(stage.lastCall("channel_fund")).toMatchObject({ movement: "deposit", amount: "3", idempotency_key: expect.any(String) });
+    await stage.page.getByText("43.00 WAY in all").waitFor();
+    await stage.button("Withdraw").click();
+    await form("Withdraw").getByLabel("Amount, WAY").fill("2");
+    await form("Withdraw").getByRole("button", { name: "Withdraw" }).click();
+    await form("Withdraw").getByText("2.00 WAY are in your account.").waitFor();
+    expect(stage.lastCall("channel_fund")).toMatchObject({ movement: "withdraw", amount: "2" });
+  });
+
+  test("an update that the silent peer leaves waiting is told of and taken back, and nothing is paid twice", async () => {
+    await look(0);
+    stage.node.channels.isSilent = true;
+    await form("Pay").getByLabel("Amount, WAY").fill("1");
+    await form("Pay").getByRole("button", { name: "Pay" }).click();
+    await form("Pay").getByText("The peer has not signed round 28 in time; it may still do so.").waitFor();
+    const waits = stage.page.getByRole("group", { name: "An update waits" });
+    await waits.getByText("Round 28 waits for the peer's signature.").waitFor();
+    await waits.getByRole("button", { name: "Take it back" }).click();
+    await waits.waitFor({ state: "detached" });
+    expect(stage.lastCall("channel_cancel")).toEqual({ channel: channelOf(0).channel });
+    await stage.page.locator("#channel-balances").getByText("18.25 WAY").waitFor();
+    stage.node.channels.isSilent = false;
+    stage.node.holdNext("channel_pay");
+    const before = callsOf("channel_pay").length;
+    await form("Pay").getByRole("button", { name: "Pay" }).click();
+    await expect.poll(() => callsOf("channel_pay").length).toBe(before + 1);
+    stage.node.setRpcUp(false);
+    await form("Pay").getByText("The link to your node is down.").waitFor();
+    stage.node.setRpcUp(true);
+    await expect.poll(() => form("Pay").getByRole("button", { name: "Pay" }).isEnabled()).toBe(true);
+    await form("Pay").getByRole("button", { name: "Pay" }).click();
+    await form("Pay").getByText("1.00 WAY are paid since round 30.").waitFor();
+    const keys = callsOf("channel_pay").map(({ params }) => (params as { idempotency_key: string }).idempotency_key);
+    expect([keys[1] === keys[2], keys[0] === keys[1]]).toEqual([true, false]);
+  });
+
+  test("what happens is shown as it happens, and the node is asked for the channel only once", async () => {
+    await look(0);
+    await expect.poll(() => callsOf("channel_show").filter(({ params }) => (params as { channel: string }).channel === channelOf(0).channel).length).toBe(1);
+    const log = stage.page.getByRole("log");
+    for (const amount of ["0.4", "0.5", "0.6"]) {
+      stage.node.channels.note(channelOf(0), "promised", `the peer promised ${amount} WAY in all`);
+      stage.node.publishChannel(channelOf(0));
+      await log.getByText(`The peer promised ${amount} WAY in all.`).waitFor();
+    }
+    expect(await log.getByRole("listitem").first().textContent()).toContain("0.6 WAY");
+    expect(callsOf("channel_show").filter(({ params }) => (params as { channel: string }).channel === channelOf(0).channel)).toHaveLength(1);
+    expect(await log.getByRole("listitem").count()).toBe(8);
+    channelOf(0).connected = false;
+    stage.node.publishChannel(channelOf(0));
+    await stage.page.getByText("The peer isn't connected. What needs its signature waits until it is back.").waitFor();
+  });
+
+  test("leads back to the list, and an address of none says so", async () => {
+    await look(0);
+    expect(await stage.page.evaluate(() => document.activeElement?.tagName)).toBe("H1");
+    await stage.page.goBack();
+    await list().waitFor();
+    await stage.page.evaluate(() => (location.hash = "channels/00ff"));
+    await stage.page.getByText("There is no such channel here").waitFor();
+    await stage.page.getByRole("link", { name: "All channels" }).click();
+    await list().waitFor();
+  });
+});
+
+describe("contracts", () => {
+  test("one is added out of the compiler's file", async () => {
+    await look(0);
+    await stage.button("Add a contract").click();
+    const add = form("Add a contract");
+    await add.getByRole("button", { name: "Add it" }).click();
+    await add.getByText("Choose a file.").waitFor();
+    await add.getByLabel("File of the compiler: its JSON, or hex").setInputFiles({ name: "a.json", mimeType: "application/json", buffer: Buffer.from('{"abi":[]}') });
+    await add.getByText("There is no code in this file.").waitFor();
+    await add.getByLabel("File of the compiler: its JSON, or hex").setInputFiles(CONTRACT);
+    await add.getByText(/bytes of code\.$/).waitFor();
+    await add.getByLabel("What the constructor takes, in hex").fill("0xabc");
+    await add.getByText("two hex digits for each byte").waitFor();
+    await add.getByLabel("What the constructor takes, in hex").fill("0xabcd");
+    await add.getByLabel("With it, WAY").fill("2");
+    await add.getByRole("button", { name: "Add it" }).click();
+    await stage.page.getByText(/^The contract 0x.* is in the channel since round 28\.$/).waitFor();
+    expect(stage.lastCall("channel_deploy")).toMatchObject({ code: expect.stringMatching(/^0x60[0-9a-f]+abcd$/), value: "2", idempotency_key: expect.any(String) });
+    await expect.poll(() => stage.page.getByRole("list", { name: "Contracts" }).getByRole("listitem").count()).toBe(3);
+  });
+
+  test("one is looked at, called, and executed by the ledger", async () => {
+    await look(0);
+    const contract = channelOf(0).deployed[0]!.contract;
+    await stage.button(/^Call /).first().click();
+    const call = form("Call the contract");
+    await call.getByLabel("Input in hex").fill("0x4e71d92");
+    await call.getByRole("button", { name: "Look" }).click();
+    await call.getByText("The input has two hex digits for each byte, and one is missing.").waitFor();
+    await call.getByLabel("Input in hex").fill("0x4e71d92d");
+    await call.getByRole("button", { name: "Look" }).click();
+    await call.getByText("It would return, for 23,410 gas. Nothing was changed.").waitFor();
+    await call.getByText("42", { exact: true }).waitFor();
+    expect(stage.lastCall("channel_look")).toEqual({ channel: channelOf(0).channel, contract, input: "0x4e71d92d" });
+    await call.getByLabel("Input in hex").fill("0xdeadbeef");
+    await call.getByRole("button", { name: "Look" }).click();
+    await call.getByText("It would not return, for 21,912 gas.").waitFor();
+    await call.getByText("“it is not your move”").waitFor();
+    await call.getByRole("button", { name: "Call", exact: true }).click();
+    await call.getByText("The contract does not return: it is not your move.").waitFor();
+    await call.getByLabel("Input in hex").fill("0x4e71d92d");
+    await call.getByLabel("With it, WAY").fill("0.5");
+    await call.getByLabel("Gas at most").fill("90000");
+    await call.getByRole("button", { name: "Call", exact: true }).click();
+    await call.getByText("Both signed it: round 28, for 23,410 gas.").waitFor();
+    expect(stage.lastCall("channel_call")).toMatchObject({ contract, input: "0x4e71d92d", value: "0.5", gas: 90_000, idempotency_key: expect.any(String) });
+    await call.getByRole("button", { name: "Force…" }).click();
+    expect(stage.lastCall("channel_force")).toBeUndefined();
+    await call.getByText("the ledger executes the call in its place").waitFor();
+    await call.getByRole("button", { name: "Have the ledger execute it" }).click();
+    await call.getByText("The ledger executed it: round 29").waitFor();
+    expect(stage.lastCall("channel_force")).toMatchObject({ contract, input: "0x4e71d92d" });
+    // What stands in the form is still there after events.
+    expect(await call.getByLabel("Input in hex").inputValue()).toBe("0x4e71d92d");
+  });
+});
+
+describe("the end", () => {
+  test("together: both are asked, and it can still be closed alone", async () => {
+    await look(0);
+    await stage.button("Close the channel").click();
+    const close = form("Close the channel");
+    await close.getByText("Contracts hold 3.25 WAY. Have them pay that out before: what they still hold goes half to each.").waitFor();
+    await close.getByRole("button", { name: "Close it together" }).click();
+    await stage.page.getByText("both are parting", { exact: true }).waitFor();
+    expect(stage.lastCall("channel_close")).toEqual({ channel: channelOf(0).channel });
+    expect(await stage.page.locator("#channel-move").count()).toBe(0);
+    await stage.button("Close it alone").first().click();
+    await close.getByRole("button", { name: "Close it alone" }).click();
+    expect(await stage.page.getByRole("timer").textContent()).toContain("of time left");
+    expect(stage.lastCall("channel_close")).toEqual({ channel: channelOf(0).channel, alone: true });
+    await stage.page.getByText("You closed it. The ledger has round 27.").waitFor();
+  });
+
+  test("a dispute counts down with the ledger, and says who began it and what the node does", async () => {
+    await look(2);
+    await stage.page.getByText("The peer closed it, with round 14. Both of you signed round 17, which is newer.").waitFor();
+    await stage.page.getByText("Your node shows the ledger the newer state by itself").waitFor();
+    const commits = async (): Promise<number> => Number(/([\d,]+)\s*commits/.exec((await stage.page.getByRole("timer").innerText()))?.[1]?.replace(",", ""));
+    const first = await commits();
+    expect(first).toBeGreaterThan(5_000);
+    await expect.poll(commits).toBeLessThan(first);
+    channelOf(2).dispute = { ...channelOf(2).dispute!, until_ms: Date.now() - 1_000, until_commits: 1 };
+    channelOf(2).state = "locked";
+    stage.node.publishChannel(channelOf(2));
+    await stage.page.getByRole("heading", { name: "About to be paid out" }).waitFor();
+    channelOf(2).state = "closed";
+    channelOf(2).dispute = null;
+    stage.node.publishChannel(channelOf(2));
+    await stage.page.getByRole("timer").waitFor({ state: "detached" });
+  });
+
+  test("a frozen channel says why, and can only be closed alone", async () => {
+    await look(3);
+    await stage.page.getByText("There are two states of one round with both signatures").waitFor();
+    expect(await stage.page.locator("#channel-move").count()).toBe(0);
+    await stage.button("Close the channel").click();
+    expect(await form("Close the channel").getByRole("radio", { name: /^Together/ }).isDisabled()).toBe(true);
+    stage.node.failNext("channel_close", new MethodError(1504, "channel_not_ready", "The channel can't do that now: it was just closed. `byway channel show` says how it stands."));
+    await form("Close the channel").getByRole("button", { name: "Close it alone" }).click();
+    await stage.page.getByText("The channel can't do that now: it was just closed.").waitFor();
+    await form("Close the channel").getByRole("button", { name: "Close it alone" }).click();
+    await stage.page.getByText("You closed it. The ledger has round 41.").waitFor();
+  });
+});
+
+test("where channels can't be listed at first, the page comes up all the same and asks again", async () => {
+  stage.node.failNext("channel_list", new MethodError(-32603, "internal", "Something went wrong inside the node. See its log."));
+  await stage.open();
+  await stage.page.getByRole("link", { name: "Channels", exact: true }).click();
+  await stage.page.getByText("No channel yet").waitFor();
+});

@@ -1,0 +1,269 @@
+/**
+ * Channels of the mock node: a few believable ones, and what the calls about them do.
+ *
+ * No coin is lost or made: what leaves one place in a channel comes to another, or to the account.
+ */
+
+import { amountToWire, parseAmount, type Amount } from "../../src/lib/amount";
+import type { ChannelDetail, ChannelRecord, ChannelUpdated, ContractRecord, Method, Methods } from "@byway/client";
+import { MethodError } from "./error";
+import type { MockNode } from "./node";
+import { hex } from "./world";
+
+const HOUR_MS = 3_600_000;
+/** Ends with its reason: any input with this selector does. */
+const REVERTS = "0xdeadbeef";
+
+type Handlers = { [M in Method]?:
+  (node: MockNode, params: Methods[M]["params"]) => Methods[M]["result"] | Promise<Methods[M]["result"]> };
+
+/** How the peers behave. */
+export class MockChannels {
+  list: ChannelDetail[] = [];
+  /** How long the peer of a proposal thinks about it. */
+  openMs = 300;
+  /** Peers sign nothing. */
+  isSilent = false;
+  #made = 0;
+
+  /** One of each kind that a person may come upon. */
+  begin(commits: number): void {
+    const now_ms = Date.now();
+    const open = this.add({ ours: "18.25", theirs: "12.5", our_lane: { capacity: "4", promised: "1.2" }, their_lane: { capacity: "2", promised: "0.35" }, contracts: "3.25", round: 27 });
+    open.deployed = [
+      { contract: `0x${hex(810, 40)}`, balance: "3", code: hex(811, 64), code_bytes: 2_561 },
+      { contract: `0x${hex(812, 40)}`, balance: "0.25", code: hex(813, 64), code_bytes: 1_740 },
+    ];
+    this.note(open, "opened", "the ledger has the channel", now_ms - 3 * HOUR_MS);
+    this.note(open, "updated", "the responder pays 2.5 WAY", now_ms - 2.2 * HOUR_MS, 25);
+    this.note(open, "updated", "the initiator makes a contract", now_ms - 1.4 * HOUR_MS, 26);
+    this.note(open, "promised", "the peer promises 0.35 WAY more", now_ms - 0.6 * HOUR_MS);
+    this.note(open, "updated", `the initiator calls 0x${hex(812, 40)}`, now_ms - 0.2 * HOUR_MS, 27);
+    this.add({ state: "proposed", initiated: false, ours: "5", theirs: "20", round: 0, id: undefined });
+    const old = this.add({ state: "closing", ours: "7.6", theirs: "2.4", round: 17, connected: false, lock_commits: 7_200, dispute: {
+      ours: false, round: 14, until_ms: now_ms + 0.7 * HOUR_MS, until_commits: commits + 5_200, commits,
+    } });
+    this.note(old, "closing", "it is being closed", now_ms - 0.3 * HOUR_MS);
+    this.note(old, "handed_in", "the ledger is handed a newer state than it was shown", now_ms - 0.3 * HOUR_MS + 2_000);
+    const frozen = this.add({ health: "frozen", connected: false, ours: "1.5", theirs: "3.5", round: 41 });
+    this.note(frozen, "frozen", "there are two signed states of one round; nothing is signed any more", now_ms - 30 * HOUR_MS);
+    this.add({ state: "closed", connected: false, ours: "0", theirs: "0", round: 9 });
+  }
+
+  add(more: Partial<ChannelDetail>): ChannelDetail {
+    this.#made += 1;
+    const none = { capacity: "0", promised: "0" };
+    const channel: ChannelDetail = {
+      channel: hex(820 + this.#made, 32), id: hex(840 + this.#made, 64), peer: hex(860 + this.#made, 40), initiated: true, state: "open", connected: true,
+      health: "sound", total: "0", ours: "10", theirs: "0.01", our_lane: none, their_lane: none, contracts: "0", reserve: "0.01", round: 0,
+      lock_ms: HOUR_MS, lock_commits: 5, remainder: "halves", deployed: [], log: [], ...more,
+    };
+    channel.total = amountToWire([channel.ours, channel.theirs, channel.our_lane.capacity, channel.their_lane.capacity, channel.contracts]
+      .reduce((sum, amount) => sum + parseAmount(amount), 0n));
+    this.list = [...this.list, channel];
+    return channel;
+  }
+
+  note(channel: ChannelDetail, code: string, message: string, time_ms = Date.now(), round?: number): void {
+    channel.log = [...channel.log, { time_ms: Math.round(time_ms), channel: channel.channel, what: { code, message }, ...(round === undefined ? {} : { round }) }];
+  }
+
+  named(name: string): ChannelDetail {
+    const found = this.list.filter(({ channel, id }) => channel.startsWith(name) || id?.startsWith(name));
+    if (found.length !== 1) {
+      throw new MethodError(1501, "channel_not_found", `There is no channel \`${name}\`, or more than one begins with it. \`byway channel list\` shows all of them.`);
+    }
+    return found[0]!;
+  }
+}
+
+function recordOf({ remainder: _, deployed: __, log: ___, ...record }: ChannelDetail): ChannelRecord {
+  return record;
+}
+
+/** A round that both sign; a silent peer leaves it waiting. */
+function updated(node: MockNode, channel: ChannelDetail, what: string, change: () => Partial<ChannelUpdated> | void): ChannelUpdated {
+  if (channel.state !== "open") throw new MethodError(1504, "channel_not_ready", "The channel can't do that now: it is not open. `byway channel show` says how it stands.");
+  if (channel.waiting) {
+    throw new MethodError(1504, "channel_not_ready", `The channel can't do that now: round ${channel.waiting} waits for the peer. \`byway channel show\` says how it stands.`);
+  }
+  if (node.channels.isSilent) {
+    channel.waiting = channel.round + 1;
+    node.publishChannel(channel);
+    throw new MethodError(1506, "peer_silent", `The peer has not signed round ${channel.waiting} in time; it may still do so. `
+      + "Wait, take it back (`byway channel cancel`), have the ledger execute it (`byway channel force`), or close.", { round: channel.waiting });
+  }
+  const more = change() ?? {};
+  channel.round += 1;
+  node.channels.note(channel, "updated", what, Date.now(), channel.round);
+  node.publishChannel(channel);
+  return { ...recordOf(channel), update_round: channel.round, ...more };
+}
+
+/** Moves an amount from one place in a channel to another; without so much there the peer would not sign. */
+function taken(channel: ChannelDetail, amount: Amount): void {
+  const rest = parseAmount(channel.ours) - amount;
+  if (rest < parseAmount(channel.reserve)) {
+    throw new MethodError(1503, "update_refused", "The update was not made: it would take the reserve. The state before it is still good; correct it and try again.");
+  }
+  channel.ours = amountToWire(rest);
+}
+
+function plus(amount: string, more: Amount): string {
+  return amountToWire(parseAmount(amount) + more);
+}
+
+/** On the ledger a moment later. */
+async function onLedger(node: MockNode, channel: ChannelDetail): Promise<void> {
+  channel.state = "opening";
+  node.publishChannel(channel);
+  await node.pause(node.channels.openMs);
+  channel.state = "open";
+  channel.id ??= hex(899, 64);
+  node.channels.note(channel, "opened", "the ledger has the channel");
+  node.world.account -= parseAmount(channel.ours);
+  node.publishChannel(channel);
+  node.publishStatus();
+}
+
+/** What a call leads to: a number, a refusal, or nothing. */
+function outputOf(input: string): { output: string; gas_used: number; returned: boolean } {
+  if (input.startsWith(REVERTS)) {
+    const text = Buffer.from("it is not your move").toString("hex");
+    const words = ["20", "13"].map((word) => word.padStart(64, "0")).join("");
+    return { output: `0x08c379a0${words}${text.padEnd(64, "0")}`, gas_used: 21_912, returned: false };
+  }
+  return { output: `0x${"2a".padStart(64, "0")}${hex(810, 40).padStart(64, "0")}`, gas_used: 23_410, returned: true };
+}
+
+function called(node: MockNode, params: Methods["channel_call"]["params"], isForced = false): ChannelUpdated {
+  const channel = node.channels.named(params.channel);
+  const contract = contractOf(channel, params.contract);
+  const { output, gas_used, returned } = outputOf(params.input);
+  if (!returned) throw new MethodError(1507, "call_failed", "The contract does not return: it is not your move. Nothing was sent; correct the call and try again.");
+  const change = (): Partial<ChannelUpdated> => {
+    const value = parseAmount(params.value ?? "0");
+    taken(channel, value);
+    contract.balance = plus(contract.balance, value);
+    channel.contracts = plus(channel.contracts, value);
+    return { contract: contract.contract, output, gas_used };
+  };
+  if (!isForced) return updated(node, channel, `the initiator calls ${contract.contract}`, change);
+  const more = change();
+  channel.round += 1;
+  channel.waiting = null;
+  node.channels.note(channel, "forced", "the ledger has executed a call", Date.now(), channel.round);
+  node.publishChannel(channel);
+  return { ...recordOf(channel), update_round: channel.round, ...more };
+}
+
+function contractOf(channel: ChannelDetail, address: string): ContractRecord {
+  const contract = channel.deployed.find((known) => known.contract === address);
+  if (!contract) throw new MethodError(1504, "channel_not_ready", `The channel can't do that now: there is no contract ${address} in it. \`byway channel show\` says how it stands.`);
+  return contract;
+}
+
+export const channelHandlers: Handlers = {
+  channel_list: ({ channels }) => channels.list.map(recordOf),
+  channel_show: ({ channels }, { channel }) => channels.named(channel),
+  channel_open: async (node, { peer, deposit, their_deposit, reserve = "0.01", lock_seconds = 3_600, remainder }) => {
+    if (!peer.startsWith("byway:peer/")) {
+      throw new MethodError(1505, "peer_unreachable", `${peer} can't be reached: it sells nothing. Ask for its card (\`byway identity card\` there), or wait until it is back.`);
+    }
+    const channel = node.channels.add({ state: "asked", ours: deposit, theirs: their_deposit ?? reserve, reserve, lock_ms: lock_seconds * 1000, remainder: remainder ?? "halves", id: undefined });
+    node.publishChannel(channel);
+    await node.pause(node.channels.openMs);
+    if (node.channels.isSilent) {
+      node.channels.list = node.channels.list.filter((known) => known !== channel);
+      throw new MethodError(1502, "channel_not_opened", "The channel was not opened: the peer declined. No money has moved; ask the peer, or propose other terms.");
+    }
+    await onLedger(node, channel);
+    return recordOf(channel);
+  },
+  channel_accept: async (node, { channel: name }) => {
+    const channel = node.channels.named(name);
+    await onLedger(node, channel);
+    return recordOf(channel);
+  },
+  channel_decline: ({ channels }, { channel: name }) => {
+    const declined = channels.named(name);
+    channels.list = channels.list.filter((known) => known !== declined);
+    return {};
+  },
+  channel_pay: (node, { channel: name, amount, lane = false }) => {
+    const channel = node.channels.named(name);
+    const value = parseAmount(amount);
+    if (!lane) {
+      return updated(node, channel, `the initiator pays ${amount} WAY`, () => {
+        taken(channel, value);
+        channel.theirs = plus(channel.theirs, value);
+      });
+    }
+    if (parseAmount(channel.our_lane.promised) + value > parseAmount(channel.our_lane.capacity)) {
+      throw new MethodError(1508, "lane_too_small", "The lane does not cover it. Put more into it (`byway channel lane`), or pay by an update.");
+    }
+    channel.our_lane = { ...channel.our_lane, promised: plus(channel.our_lane.promised, value) };
+    node.channels.note(channel, "promised", `you promise ${amount} WAY more`);
+    node.publishChannel(channel);
+    return { ...recordOf(channel), update_round: channel.round };
+  },
+  channel_lane: (node, { channel: name, capacity }) => {
+    const channel = node.channels.named(name);
+    return updated(node, channel, `the initiator sets aside ${capacity} WAY for promises`, () => {
+      taken(channel, parseAmount(capacity) - parseAmount(channel.our_lane.capacity));
+      channel.our_lane = { ...channel.our_lane, capacity };
+    });
+  },
+  channel_absorb: (node, { channel: name }) => {
+    const channel = node.channels.named(name);
+    return updated(node, channel, "what the responder promised is in the balance", () => {
+      const promised = parseAmount(channel.their_lane.promised);
+      channel.ours = plus(channel.ours, promised);
+      channel.their_lane = { capacity: plus(channel.their_lane.capacity, -promised), promised: "0" };
+    });
+  },
+  channel_cancel: (node, { channel: name }) => {
+    const channel = node.channels.named(name);
+    channel.round = (channel.waiting ?? channel.round) + 1;
+    channel.waiting = null;
+    node.channels.note(channel, "updated", "the earlier state again: what was proposed since is worthless", Date.now(), channel.round);
+    node.publishChannel(channel);
+    return { ...recordOf(channel), update_round: channel.round };
+  },
+  channel_fund: (node, { channel: name, movement, amount }) => {
+    const channel = node.channels.named(name);
+    const value = movement === "deposit" ? parseAmount(amount) : -parseAmount(amount);
+    return updated(node, channel, `the initiator ${movement === "deposit" ? "puts in" : "takes out"} ${amount} WAY`, () => {
+      taken(channel, -value);
+      channel.total = plus(channel.total, value);
+      node.world.account -= value;
+      node.publishStatus();
+    });
+  },
+  channel_close: (node, { channel: name, alone = false }) => {
+    const channel = node.channels.named(name);
+    channel.state = "closing";
+    const commits = node.world.pulse.commits;
+    if (alone) channel.dispute = { ours: true, round: channel.round, until_ms: Date.now() + channel.lock_ms, until_commits: commits + channel.lock_commits, commits };
+    node.channels.note(channel, "closing", "it is being closed");
+    node.publishChannel(channel);
+    return recordOf(channel);
+  },
+  channel_deploy: (node, { channel: name, code, value = "0" }) => {
+    const channel = node.channels.named(name);
+    const contract: ContractRecord = { contract: `0x${hex(870 + channel.round, 40)}`, balance: value, code: hex(871 + channel.round, 64), code_bytes: (code.length - 2) / 2 };
+    return updated(node, channel, "the initiator makes a contract", () => {
+      taken(channel, parseAmount(value));
+      channel.contracts = plus(channel.contracts, parseAmount(value));
+      channel.deployed = [...channel.deployed, contract];
+      return { contract: contract.contract, gas_used: 480_112 };
+    });
+  },
+  channel_call: (node, params) => called(node, params),
+  channel_force: (node, params) => called(node, params, true),
+  channel_look: ({ channels }, { channel, contract, input }) => {
+    contractOf(channels.named(channel), contract);
+    return outputOf(input);
+  },
+  identity_card: () => ({ card: `byway:peer/${hex(880, 320)}`, expires_ms: Date.now() + 24 * HOUR_MS }),
+};

@@ -1,0 +1,62 @@
+/** Code, input and output of contracts in channels. */
+
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { gasProblem, readCode, readHex, readOutput, withArguments } from "../../src/lib/contracts";
+
+const word = (hex: string): string => hex.padStart(64, "0");
+
+test.each<[string, string | null]>([
+  ["0xABcd", "0xabcd"], ["ab cd\nef", "0xabcdef"], ["", "0x"], ["0x", "0x"], ["0xabc", null], ["xyz", null], ["60__$ab$__", null], ["ab".repeat(48 * 1024), `0x${"ab".repeat(48 * 1024)}`],
+  ["ab".repeat(48 * 1024 + 1), null],
+])("hex", (text, hex) => {
+  const read = readHex(text, "The input");
+  expect(read.ok ? read.hex : null).toBe(hex);
+  if (!read.ok) expect(read.problem).toMatch(/\.$/);
+});
+
+test.each<[string, string | null]>([
+  ["6001", "0x6001"], ["0x6001\n", "0x6001"], ['{"create": "6001", "runtime": "60"}', "0x6001"], ['{"bytecode": "0x6002"}', "0x6002"],
+  ['{"bytecode": {"object": "6003"}}', "0x6003"], ['{"evm": {"bytecode": {"object": "6004"}}}', "0x6004"], ['"6005"', "0x6005"], ['{"bin": "6006"}', "0x6006"],
+  ['{"abi": []}', null], ['{"bytecode": "0x"}', null], ["{", null], ["", null], ["hello", null],
+])("the code in %j is %s", (text, hex) => {
+  const read = readCode(text);
+  expect(read.ok ? read.hex : null).toBe(hex);
+});
+
+test("the contracts of the repository are read as their script writes them", () => {
+  for (const name of ["HiddenMoves", "Subscription"]) {
+    const text = readFileSync(new URL(`../../../examples/contracts/compiled/${name}.json`, import.meta.url), "utf8");
+    const read = readCode(text);
+    expect(read.ok && read.hex).toBe(`0x${(JSON.parse(text) as { create: string }).create}`);
+  }
+});
+
+test("what the constructor takes stands behind the code", () => {
+  expect(withArguments("0x6001", " 0xAB ")).toEqual({ ok: true, hex: "0x6001ab" });
+  expect(withArguments("0x6001", "")).toEqual({ ok: true, hex: "0x6001" });
+  expect(withArguments("0x6001", "a")).toMatchObject({ ok: false });
+  expect(withArguments(`0x${"ab".repeat(48 * 1024)}`, "ab")).toMatchObject({ ok: false });
+});
+
+test("gas is a whole number or left out", () => {
+  expect(["", " ", "2000000", "0", "1.5", "-1", "x"].map((text) => gasProblem(text) === null)).toEqual([true, true, true, false, false, false, false]);
+});
+
+test("what came back is cut into words that say what they may mean", () => {
+  const address = "ab".repeat(20);
+  const text = Buffer.from("hello").toString("hex").padEnd(64, "0");
+  const { reason, words } = readOutput(`0x${word("2a")}${word(address)}${text}${"ff".repeat(32)}ab`);
+  expect(reason).toBeNull();
+  expect(words.map(({ meanings }) => meanings)).toEqual([["42"], [`0x${address}`], ["“hello”"], [], []]);
+  expect(words.map(({ hex }) => hex).join("")).toBe(`${word("2a")}${word(address)}${text}${"ff".repeat(32)}ab`);
+  expect(readOutput("0x")).toEqual({ reason: null, words: [] });
+});
+
+test("a refusal with a sentence is that sentence, and one cut off is none", () => {
+  const said = "it is not your move";
+  const output = `0x08c379a0${word("20")}${word("13")}${Buffer.from(said).toString("hex").padEnd(64, "0")}`;
+  expect(readOutput(output).reason).toBe(said);
+  expect(readOutput(output.slice(0, 170)).reason).toBeNull();
+  expect(readOutput("0x08c379a0").reason).toBeNull();
+});

@@ -256,11 +256,11 @@ impl<S: Signer + Clone> Channels<S> {
     /// Whether another channel may be begun: whoever has not put money in costs nothing but memory, and is not given much of
     /// that.
     fn has_room_for(&self, peer: IdentityId) -> bool {
-        let is_unfunded = |life: Life| matches!(life, Life::Initialized | Life::Accepted | Life::HalfSigned | Life::Signed);
+        let is_unfunded =
+            |life: Life| matches!(life, Life::Initialized | Life::Accepted | Life::HalfSigned | Life::Signed);
         let unfunded = self.machines.iter().filter(|(_, machine)| is_unfunded(machine.life()));
-        let (of_peer, all) = unfunded.fold((0, 0), |(of_peer, all), (key, _)| {
-            (of_peer + usize::from(key.peer == peer), all + 1)
-        });
+        let (of_peer, all) =
+            unfunded.fold((0, 0), |(of_peer, all), (key, _)| (of_peer + usize::from(key.peer == peer), all + 1));
         of_peer < OPENINGS_PER_PEER_MAX && all < OPENINGS_MAX
     }
 

@@ -108,7 +108,8 @@ mod signer;
 
 pub use change::{CALL_GAS_MAX, CREATE_GAS_MAX, Change, ChangeError, ContractCall, INPUT_BYTES_MAX};
 pub use channels::{
-    AddressedMessage, ChannelHandle, ChannelKey, Channels, ChannelsEffect, InitiateError, OPENINGS_MAX, OPENINGS_PER_PEER_MAX,
+    AddressedMessage, ChannelHandle, ChannelKey, Channels, ChannelsEffect, InitiateError, OPENINGS_MAX,
+    OPENINGS_PER_PEER_MAX,
 };
 pub use journal::{Agreement, CHANNELS, ChannelJournalError, Conflict, Health, Life, RELEASED_MAX};
 pub use ledger_view::LedgerView;

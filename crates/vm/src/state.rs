@@ -79,12 +79,7 @@ impl State {
     }
 
     /// Executes a call without changing anything.
-    pub fn look(
-        &self,
-        network: NetworkId,
-        environment: Environment,
-        call: &Call,
-    ) -> Result<Execution, ExecuteError> {
+    pub fn look(&self, network: NetworkId, environment: Environment, call: &Call) -> Result<Execution, ExecuteError> {
         execute(self, network, environment, call)
     }
 

@@ -6,7 +6,8 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::{
-    Balance, ChannelDetail, CheckpointRecord, Entry, KernelPulse, KernelTransactionRecord, NodeStatus, Offer, Promise, Session,
+    Balance, ChannelDetail, CheckpointRecord, Entry, KernelPulse, KernelTransactionRecord, NodeStatus, Offer, Promise,
+    Session,
 };
 
 /// Where a node publishes and each connection listens. A listener that falls behind misses events and is given the

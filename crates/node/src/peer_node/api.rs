@@ -1,4 +1,6 @@
 //! The local API over a running market node.
+//!
+//! Long because: it is one `impl` of a trait that has a method for each call, and no thought in any of them.
 
 use byway_peer::wallet::{Payee, Recipient, Wish};
 use byway_primitives::{AssetId, IdentityId, Time};

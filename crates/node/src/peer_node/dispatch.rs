@@ -183,7 +183,9 @@ impl Actor {
             MarketNews::Serving { client, news } => self.serving_news(client, news),
             MarketNews::Payment { peer, news } => self.payment_news(peer, news),
             MarketNews::Channel { key, news } => self.channel_news(key, *news),
-            MarketNews::ChannelFault { peer, fault } => tracing::warn!(%peer, %fault, "a peer breaks the rules of a channel"),
+            MarketNews::ChannelFault { peer, fault } => {
+                tracing::warn!(%peer, %fault, "a peer breaks the rules of a channel")
+            }
             MarketNews::WarningsWanted { issuer } => self.warnings_wanted(issuer),
             MarketNews::Warned { issuer } => self.look_up_warnings(issuer),
             MarketNews::WarningFault { peer, fault } => {

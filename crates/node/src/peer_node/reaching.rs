@@ -36,8 +36,7 @@ impl From<&Offer> for Whereabouts {
 
 impl From<PeerCard> for Whereabouts {
     fn from(card: PeerCard) -> Self {
-        let certificate =
-            Contact { protocol: CERTIFICATE_PROTOCOL.to_owned(), data: card.certificate.to_bytes() };
+        let certificate = Contact { protocol: CERTIFICATE_PROTOCOL.to_owned(), data: card.certificate.to_bytes() };
         let contacts = card.contacts.into_iter().chain([certificate]).collect();
         Self { peer: card.certificate.identity, contacts }
     }

@@ -14,7 +14,10 @@ use byway_records::Genesis;
 use byway_records::offer::{Location, Network, PRICES_MAX, Price, Service, Unit};
 use zeroize::Zeroizing;
 
-use super::{Allowed, Caps, ChannelSettings, Ended, ExportSettings, Forwarding, ProbeConfig, RelaySettings, TunnelSelling, Yesterday};
+use super::{
+    Allowed, Caps, ChannelSettings, Ended, ExportSettings, Forwarding, ProbeConfig, RelaySettings, TunnelSelling,
+    Yesterday,
+};
 use crate::api as contract;
 use crate::claims::Claim;
 use crate::config::TunnelConfig;

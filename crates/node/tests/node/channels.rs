@@ -66,11 +66,16 @@ async fn two_open_a_channel_pay_in_it_by_updates_and_by_promises_and_part() {
     let paid = user.api.channel_pay(pay(&channel, "0.5", false)).await.unwrap();
     assert_eq!((paid.round, paid.record.ours, paid.record.theirs), (1, amount("1.5"), amount("1.5")));
     let theirs = until(&seller, "the payment", |channel| channel.round == 1).await;
-    assert_eq!((theirs.ours, theirs.peer, theirs.initiated), (amount("1.5"), user.api.node_status().await.unwrap().identity.id, false));
+    assert_eq!(
+        (theirs.ours, theirs.peer, theirs.initiated),
+        (amount("1.5"), user.api.node_status().await.unwrap().identity.id, false)
+    );
 
     // Back, at once with another, so that both may be proposed for one round.
-    let (there, back) =
-        tokio::join!(user.api.channel_pay(pay(&channel, "0.1", false)), seller.api.channel_pay(pay(&theirs, "0.3", false)));
+    let (there, back) = tokio::join!(
+        user.api.channel_pay(pay(&channel, "0.1", false)),
+        seller.api.channel_pay(pay(&theirs, "0.3", false))
+    );
     assert_eq!((there.is_ok(), back.is_ok()), (true, true), "{there:?} {back:?}");
     let both = until(&user, "both payments", |channel| channel.ours == amount("1.7")).await;
     assert_eq!(both.theirs, amount("1.3"));

@@ -1,8 +1,6 @@
 //! Channels with peers: what they say goes within the dialogues, what they write goes with the rest.
 
-use byway_channel::{
-    AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, Channels, InitiateError,
-};
+use byway_channel::{AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, Channels, InitiateError};
 use byway_crypto::IdentitySecret;
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::decode_exact;

@@ -100,7 +100,8 @@ impl PeerNode {
     pub(in super::super) async fn deploy_contract(&self, request: ChannelDeploy) -> Answer<ChannelUpdated> {
         let ChannelDeploy { channel, code, value, gas, .. } = request;
         let gas = gas.unwrap_or(byway_channel::CREATE_GAS_MAX);
-        self.update(channel, move |_, side| Ok(Change::Call(contract_call(side, Target::Create, value, code.0, gas)))).await
+        self.update(channel, move |_, side| Ok(Change::Call(contract_call(side, Target::Create, value, code.0, gas))))
+            .await
     }
 
     pub(in super::super) async fn call_contract(&self, request: ChannelCall) -> Answer<ChannelUpdated> {
@@ -114,7 +115,8 @@ impl PeerNode {
         let target = target(&contract)?;
         self.ask(move |actor| {
             let key = actor.channel_named(&channel)?;
-            let channel = actor.market.channels().get(key).ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
+            let channel =
+                actor.market.channels().get(key).ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
             let call = contract_call(channel.side(), target, Amount::ZERO, input.0, CALL_GAS_DEFAULT);
             let execution = channel.try_call(&call).map_err(ApiError::update_refused)?;
             let returned = execution.outcome == Outcome::Returned;
@@ -140,7 +142,10 @@ impl PeerNode {
             .ask(move |actor| {
                 let key = actor.channel_named(&channel)?;
                 let codes = actor.unregistered_codes(key);
-                codes.into_iter().map(|(code, price)| actor.register_code(code, price)).collect::<Answer<Vec<_>>>()
+                codes
+                    .into_iter()
+                    .map(|(code, price)| actor.register_code(code, price))
+                    .collect::<Answer<Vec<_>>>()
                     .map(|codes| (key, codes))
             })
             .await?;
@@ -199,7 +204,10 @@ impl PeerNode {
                 let done = done?;
                 self.ask(move |actor| actor.updated(key, done)).await
             }
-            _ => self.ask(move |actor| Err(ApiError::peer_silent(actor.record_of(key)?.waiting.unwrap_or_default()))).await,
+            _ => {
+                self.ask(move |actor| Err(ApiError::peer_silent(actor.record_of(key)?.waiting.unwrap_or_default())))
+                    .await
+            }
         }
     }
 }
@@ -217,11 +225,7 @@ impl Actor {
         channel.map(|channel| channel.side()).ok_or_else(|| ApiError::channel_not_ready("it is closed"))
     }
 
-    fn begin_to_close(
-        &mut self,
-        name: &str,
-        alone: bool,
-    ) -> Answer<(ChannelKey, oneshot::Receiver<Answer<()>>)> {
+    fn begin_to_close(&mut self, name: &str, alone: bool) -> Answer<(ChannelKey, oneshot::Receiver<Answer<()>>)> {
         let (key, now) = (self.channel_named(name)?, self.clock.now());
         let (asker, closed) = oneshot::channel();
         let begun = self.market.with_channel(now, key, &self.market_journal, |channel| match alone {
@@ -237,6 +241,12 @@ impl Actor {
     fn updated(&self, key: ChannelKey, done: Done) -> Answer<ChannelUpdated> {
         let Done { round, contract, gas_used, output } = done;
         let contract = contract.map(|contract| format!("0x{}", hex::encode(contract.0)));
-        Ok(ChannelUpdated { round, contract, output: output.map(ContractBytes), gas_used, record: self.record_of(key)? })
+        Ok(ChannelUpdated {
+            round,
+            contract,
+            output: output.map(ContractBytes),
+            gas_used,
+            record: self.record_of(key)?,
+        })
     }
 }

@@ -114,7 +114,8 @@ impl Actor {
     }
 
     fn channel_closed(&mut self, key: ChannelKey) {
-        let never = Err(ApiError::channel_not_opened("the peer did not answer, or the ledger did not take it, in time"));
+        let never =
+            Err(ApiError::channel_not_opened("the peer did not answer, or the ledger did not take it, in time"));
         ChannelDesk::answer(&mut self.channels.opening, key, &never);
         ChannelDesk::answer(&mut self.channels.closing, key, &Ok(()));
         for wanted in self.channels.queues.remove(&key).into_iter().flatten() {

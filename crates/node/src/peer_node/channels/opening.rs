@@ -161,7 +161,11 @@ impl Actor {
             channel.decline();
             is_early
         });
-        if declined == Some(true) { Ok(()) } else { Err(ApiError::channel_not_ready("it is agreed to already; close it")) }
+        if declined == Some(true) {
+            Ok(())
+        } else {
+            Err(ApiError::channel_not_ready("it is agreed to already; close it"))
+        }
     }
 
     /// Where a peer is found with whom there is a channel, or is to be one.

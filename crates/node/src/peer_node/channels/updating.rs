@@ -100,8 +100,12 @@ impl Actor {
                 Ok(())
             }
             Some(Err(ProposeError::Busy | ProposeError::Turn)) => Ok(()),
-            Some(Err(ProposeError::Disconnected)) => Err(ApiError::peer_unreachable(key.peer, "it is not connected now")),
-            Some(Err(error @ (ProposeError::NotOpen | ProposeError::Unsound))) => Err(ApiError::channel_not_ready(error)),
+            Some(Err(ProposeError::Disconnected)) => {
+                Err(ApiError::peer_unreachable(key.peer, "it is not connected now"))
+            }
+            Some(Err(error @ (ProposeError::NotOpen | ProposeError::Unsound))) => {
+                Err(ApiError::channel_not_ready(error))
+            }
             Some(Err(error)) => Err(ApiError::update_refused(error)),
             None => Err(ApiError::channel_not_ready("it is closed")),
         }
@@ -120,7 +124,9 @@ impl Actor {
         let cancelled = self.market.with_channel(now, key, &self.market_journal, |channel| channel.cancel(now));
         match cancelled {
             Some(Ok(_)) => Ok(()),
-            Some(Err(ProposeError::Disconnected)) => Err(ApiError::peer_unreachable(key.peer, "it is not connected now")),
+            Some(Err(ProposeError::Disconnected)) => {
+                Err(ApiError::peer_unreachable(key.peer, "it is not connected now"))
+            }
             Some(Err(error)) => Err(ApiError::channel_not_ready(error)),
             None => Err(ApiError::channel_not_ready("it is closed")),
         }

@@ -128,11 +128,14 @@ impl Actor {
                 code_bytes: channel.state().code(contract.code).map_or(0, |code| code.len() as u64),
             })
         });
-        let remainder = live.map_or(ChannelRemainder::Halves, |channel| match (channel.terms().remainder, channel.side()) {
-            (Remainder::Halves, _) => ChannelRemainder::Halves,
-            (Remainder::Initiator, Side::Initiator) | (Remainder::Responder, Side::Responder) => ChannelRemainder::Ours,
-            _ => ChannelRemainder::Theirs,
-        });
+        let remainder =
+            live.map_or(ChannelRemainder::Halves, |channel| match (channel.terms().remainder, channel.side()) {
+                (Remainder::Halves, _) => ChannelRemainder::Halves,
+                (Remainder::Initiator, Side::Initiator) | (Remainder::Responder, Side::Responder) => {
+                    ChannelRemainder::Ours
+                }
+                _ => ChannelRemainder::Theirs,
+            });
         let log = self.channels.logs.get(&key.handle).into_iter().flatten().cloned().collect();
         Some(ChannelDetail { deployed: deployed.collect(), remainder, log, record })
     }
@@ -194,7 +197,9 @@ pub(super) fn told(news: &ChannelNews) -> Option<(Option<u64>, &'static str, Str
         ChannelNews::Opened => plain("opened", "the ledger has the channel"),
         ChannelNews::Updated { round, change } => Some((Some(*round), "updated", describe(change))),
         ChannelNews::Promised { more } => Some((None, "promised", format!("the peer promises {more} WAY more"))),
-        ChannelNews::Refused { round, refusal } => Some((Some(*round), "refused", format!("the peer refuses: {refusal}"))),
+        ChannelNews::Refused { round, refusal } => {
+            Some((Some(*round), "refused", format!("the peer refuses: {refusal}")))
+        }
         ChannelNews::Abandoned { round, .. } => {
             Some((Some(*round), "abandoned", "an update of ours has become worthless".to_owned()))
         }
@@ -202,8 +207,12 @@ pub(super) fn told(news: &ChannelNews) -> Option<(Option<u64>, &'static str, Str
         ChannelNews::Behind { round } => {
             Some((Some(*round), "behind", "the journal was an old one; the peer shows a newer state".to_owned()))
         }
-        ChannelNews::Recovered { round } => Some((Some(*round), "recovered", "what was lost is there again".to_owned())),
-        ChannelNews::Alarm(_) => plain("frozen", "there are two signed states of one round; nothing is signed any more"),
+        ChannelNews::Recovered { round } => {
+            Some((Some(*round), "recovered", "what was lost is there again".to_owned()))
+        }
+        ChannelNews::Alarm(_) => {
+            plain("frozen", "there are two signed states of one round; nothing is signed any more")
+        }
         ChannelNews::Forced { round } => Some((Some(*round), "forced", "the ledger has executed a call".to_owned())),
         ChannelNews::Closing => plain("closing", "it is being closed"),
         ChannelNews::Closed => plain("closed", "it is closed, and what was in it is in the accounts"),

@@ -302,8 +302,8 @@ const FROZEN_DIGESTS: [&str; 12] = [
     "checkpoint: f243c4156af089cd",
     "scan: ce65d9bd1bd54052",
     "set element: 918c63d353f199d4",
-    "network: c0506d9d16024da3",
-    "genesis transaction: 48e428fc479e1f39",
+    "network: e50d1976e435486c",
+    "genesis transaction: 8d3a3ec60e1fcb3e",
     "epoch: 33bc8b7520b973db",
     "asset id: e2942283e1c8a235",
 ];

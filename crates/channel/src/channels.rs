@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Effect, IdentityId, NetworkId, Store, Time};
 use byway_records::Channel;
-use byway_records::channel::{ChannelTerms, Environment};
+use byway_records::channel::{ChannelTerms, Environment, Side};
 use byway_records::promise::ChannelId;
 
 use crate::journal::{ChannelJournalError, Life, handles, put_handle, remove_handle};
@@ -52,7 +52,7 @@ pub enum InitiateError {
     Terms,
     #[error("a channel has that handle already")]
     Handle,
-    #[error("there are as many channels being opened with this peer as may be; wait until they are open")]
+    #[error("there are as many channels being opened as may be; wait until they are open")]
     Openings,
 }
 
@@ -64,7 +64,8 @@ pub struct Channels<S> {
     machines: BTreeMap<ChannelKey, ChannelMachine<S>>,
     /// Those that the ledger can have.
     named: BTreeMap<ChannelId, ChannelKey>,
-    connected: BTreeSet<IdentityId>,
+    /// Those that the ledger does not have yet, and which side of them is ours.
+    openings: BTreeMap<ChannelKey, Side>,
     /// When each is next woken, and the same in order of time.
     alarms: BTreeMap<ChannelKey, Time>,
     wakes: BTreeSet<(Time, ChannelKey)>,
@@ -79,7 +80,7 @@ impl<S: Signer + Clone> Channels<S> {
             network,
             machines: BTreeMap::new(),
             named: BTreeMap::new(),
-            connected: BTreeSet::new(),
+            openings: BTreeMap::new(),
             alarms: BTreeMap::new(),
             wakes: BTreeSet::new(),
             effects: Vec::new(),
@@ -88,6 +89,9 @@ impl<S: Signer + Clone> Channels<S> {
             let machine = ChannelMachine::load(channels.signer.clone(), id, store)?;
             let key = ChannelKey { peer: machine.peer(), handle };
             channels.named.insert(id, key);
+            if matches!(machine.life(), Life::HalfSigned | Life::Signed) {
+                channels.openings.insert(key, machine.side());
+            }
             channels.machines.insert(key, machine);
         }
         Ok(channels)
@@ -140,7 +144,7 @@ impl<S: Signer + Clone> Channels<S> {
         if self.machines.contains_key(&key) {
             return Err(InitiateError::Handle);
         }
-        if !self.has_room_for(key.peer) {
+        if self.openings.values().filter(|side| **side == Side::Initiator).count() >= OPENINGS_MAX {
             return Err(InitiateError::Openings);
         }
         let machine = ChannelMachine::initiate(self.signer.clone(), self.network, terms, now);
@@ -158,9 +162,12 @@ impl<S: Signer + Clone> Channels<S> {
 
     /// Lets go of a channel that is over.
     fn forget(&mut self, key: ChannelKey) {
-        if let Some(id) = self.machines.remove(&key).and_then(|machine| machine.id()) {
+        if let Some(id) = self.machines.remove(&key).and_then(|machine| machine.id())
+            && self.named.get(&id) == Some(&key)
+        {
             self.named.remove(&id);
         }
+        self.openings.remove(&key);
         if let Some(time) = self.alarms.remove(&key) {
             self.wakes.remove(&(time, key));
         }
@@ -195,7 +202,9 @@ impl<S: Signer + Clone> Channels<S> {
         if network != self.network || terms.parties[0] != peer {
             return Err(PeerFault::OutOfPlace);
         }
-        let has_room = self.has_room_for(peer);
+        // Whoever takes the handle of another's channel could have the two mistaken for each other.
+        let is_taken = self.machines.keys().any(|known| known.handle == handle);
+        let has_room = !is_taken && self.has_room_for(peer);
         match ChannelMachine::respond(self.signer.clone(), network, terms, now).filter(|_| has_room) {
             Some(machine) => {
                 self.machines.insert(key, machine);
@@ -209,14 +218,12 @@ impl<S: Signer + Clone> Channels<S> {
 
     /// A dialogue with a peer stands; what was said in an earlier one may be lost.
     pub fn handle_connected(&mut self, now: Time, peer: IdentityId) {
-        self.connected.insert(peer);
         for key in self.keys_with(peer) {
             self.with(key, |machine| machine.handle_connected(now));
         }
     }
 
     pub fn handle_disconnected(&mut self, peer: IdentityId) {
-        self.connected.remove(&peer);
         for key in self.keys_with(peer) {
             self.with(key, ChannelMachine::handle_disconnected);
         }
@@ -232,17 +239,23 @@ impl<S: Signer + Clone> Channels<S> {
         }
     }
 
-    /// The ledger at its newest final checkpoint: called for each, and first thing after a start. `entry` looks up what it has of a
-    /// channel.
+    /// The ledger at its newest final checkpoint: called for each, and first thing after a start, where every channel is changed.
+    /// `entry` looks up what it has of a channel.
     pub fn handle_ledger(
         &mut self,
         now: Time,
         environment: Environment,
         commits: u64,
+        is_changed: impl Fn(ChannelId) -> bool,
         entry: impl Fn(ChannelId) -> Option<Channel>,
     ) {
         let named: Vec<_> = self.named.iter().map(|(id, key)| (*id, *key)).collect();
         for (id, key) in named {
+            let resting = self.machines.get_mut(&key).filter(|machine| machine.rests() && !is_changed(id));
+            if let Some(machine) = resting {
+                machine.note_time(environment, commits);
+                continue;
+            }
             let view = LedgerView { environment, commits, entry: entry(id) };
             self.with(key, |machine| machine.handle_ledger(now, view));
         }
@@ -253,22 +266,31 @@ impl<S: Signer + Clone> Channels<S> {
         self.machines.range(first..).map(|(key, _)| *key).take_while(|key| key.peer == peer).collect()
     }
 
-    /// Whether another channel may be begun: whoever has not put money in costs nothing but memory, and is not given much of
+    /// Whether a peer may propose another channel: whoever has not put money in costs nothing but memory, and is not given much of
     /// that.
     fn has_room_for(&self, peer: IdentityId) -> bool {
-        let is_unfunded =
-            |life: Life| matches!(life, Life::Initialized | Life::Accepted | Life::HalfSigned | Life::Signed);
-        let unfunded = self.machines.iter().filter(|(_, machine)| is_unfunded(machine.life()));
+        let proposed = self.openings.iter().filter(|(_, side)| **side == Side::Responder);
         let (of_peer, all) =
-            unfunded.fold((0, 0), |(of_peer, all), (key, _)| (of_peer + usize::from(key.peer == peer), all + 1));
+            proposed.fold((0, 0), |(of_peer, all), (key, _)| (of_peer + usize::from(key.peer == peer), all + 1));
         of_peer < OPENINGS_PER_PEER_MAX && all < OPENINGS_MAX
     }
 
     /// Takes over what a channel wants done.
     fn collect(&mut self, key: ChannelKey) {
         let Some(machine) = self.machines.get_mut(&key) else { return };
-        let (effects, id, life) = (machine.poll(), machine.id(), machine.life());
+        let (effects, id, life, side) = (machine.poll(), machine.id(), machine.life(), machine.side());
+        if id.is_some_and(|id| self.named.get(&id).is_some_and(|other| *other != key)) {
+            // The same terms, dead at the same time: that is another channel's transaction. Two of one id would sign two
+            // states for one round, so nothing of what this one wants leaves, or is written.
+            self.effects.push((key, Effect::Notify((key, ChannelNews::Closed))));
+            self.send(key, ChannelMessage::Decline);
+            return self.forget(key);
+        }
         let is_new = id.is_some_and(|id| self.named.insert(id, key).is_none());
+        match life {
+            Life::Initialized | Life::Accepted | Life::HalfSigned | Life::Signed => self.openings.insert(key, side),
+            Life::Open | Life::Closing | Life::Closed => self.openings.remove(&key),
+        };
         for effect in effects {
             let effect = self.addressed(key, effect, id.filter(|_| is_new || life == Life::Closed), life);
             self.effects.extend(effect.map(|effect| (key, effect)));

@@ -105,6 +105,8 @@ pub(crate) struct Record {
     /// The highest promise out of our lane, and out of the peer's.
     pub given: Option<SignedPromise>,
     pub taken: Option<SignedPromise>,
+    /// This side closes without the peer: it says so again until the ledger has heard it.
+    pub closes_alone: bool,
 }
 
 /// What leads from the state that is on disk as a whole to the newest.
@@ -365,6 +367,7 @@ impl Encode for Record {
         out.list(&self.released);
         out.option(self.given.as_ref());
         out.option(self.taken.as_ref());
+        out.flag(self.closes_alone);
     }
 }
 
@@ -387,6 +390,7 @@ impl Decode for Record {
             released: input.list(RELEASED_MAX)?,
             given: input.option()?,
             taken: input.option()?,
+            closes_alone: input.flag()?,
         })
     }
 }

@@ -118,8 +118,13 @@ impl<S: Signer> ChannelMachine<S> {
         if expires > now + FUNDING_TIME_MAX + FUNDING_TIME_MAX {
             return Err(PeerFault::OutOfPlace);
         }
+        let unnamed = (self.record.expires, self.record.id);
         self.name(expires);
-        self.take_authorisation(authorisation)?;
+        if let Err(fault) = self.take_authorisation(authorisation) {
+            // It has no id as long as nobody has signed for that.
+            (self.record.expires, self.record.id) = unnamed;
+            return Err(fault);
+        }
         self.authorise();
         self.sign_completely();
         Ok(())

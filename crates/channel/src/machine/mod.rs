@@ -122,6 +122,7 @@ impl<S: Signer> ChannelMachine<S> {
             released: Vec::new(),
             given: None,
             taken: None,
+            closes_alone: false,
         };
         Self::from_parts(signer, record, Loaded::default(), Log::default(), Some(now))
     }
@@ -221,6 +222,21 @@ impl<S: Signer> ChannelMachine<S> {
         &self.state
     }
 
+    /// Whether an update of ours would be proposed at once: none is open, and it is not the peer's turn.
+    pub fn is_free(&self) -> bool {
+        self.record.released.is_empty() && !self.is_peers_turn
+    }
+
+    /// Whether nothing that the ledger could show is awaited, but for what it shows of the channel itself.
+    pub(crate) fn rests(&self) -> bool {
+        self.record.life == Life::Open && self.early.is_none()
+    }
+
+    /// The ledger is at another checkpoint, which has the channel as the one before had it.
+    pub(crate) fn note_time(&mut self, environment: Environment, commits: u64) {
+        (self.ledger.environment, self.ledger.commits) = (environment, commits);
+    }
+
     /// Our half-signed updates: the peer may make each of them count.
     pub fn released(&self) -> &[Proposal] {
         &self.record.released
@@ -301,6 +317,7 @@ impl<S: Signer> ChannelMachine<S> {
         if self.started.is_none() {
             self.started = Some(now);
             self.since = now;
+            self.wait(now);
         }
     }
 

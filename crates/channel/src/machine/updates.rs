@@ -38,6 +38,15 @@ impl<S: Signer> ChannelMachine<S> {
     pub fn cancel(&mut self, now: Time) -> Result<u64, ProposeError> {
         self.begin(now);
         self.may_propose()?;
+        let newest = position_digest(&self.record.base);
+        if let Some(last) =
+            self.record.released.last().filter(|last| last.change == Change::Nothing && last.base == newest)
+        {
+            // It is taken back already, and the peer has not signed that.
+            let (round, last) = (last.round(), last.clone());
+            self.send(ChannelMessage::Propose(last));
+            return Ok(round);
+        }
         let last = self.record.released.last().map(Proposal::round);
         self.release(now, Change::Nothing, last.map(|round| (round, Refusal::Withdrawn)))
     }
@@ -122,6 +131,10 @@ impl<S: Signer> ChannelMachine<S> {
             return Ok(());
         }
         self.is_peers_turn = false;
+        if self.record.released.len() >= RELEASED_MAX {
+            // It could not even be refused: until the peer has signed one of ours, none of its own is looked at.
+            return Ok(());
+        }
         if round <= self.record.signed {
             return self.refuse(now, round, Refusal::Round);
         }

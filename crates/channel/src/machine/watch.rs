@@ -66,6 +66,8 @@ impl<S: Signer> ChannelMachine<S> {
             // Forced on what both had replaced: it is undone before more is built on it.
             if is_older && entry.first_forced().is_some() {
                 self.show(now, Show::Snapshot);
+            } else if self.record.closes_alone {
+                self.show(now, Show::Close);
             }
             return;
         };
@@ -103,6 +105,7 @@ impl<S: Signer> ChannelMachine<S> {
         }
         let (channel, side) = (self.record.id, self.record.side);
         let call = match (what, self.cosigned()) {
+            (Show::Close, _) => ChannelsCall::CloseSolo { channel, side, state: self.unknown_to_ledger() },
             (Show::Settle, _) => ChannelsCall::Settle { channel },
             (Show::Slash, Some(state)) => ChannelsCall::Slash { side, state },
             (Show::Snapshot, Some(state)) => ChannelsCall::SnapshotSolo { side, state },
@@ -130,13 +133,10 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     fn submit_close(&mut self, now: Time) {
-        let (channel, side) = (self.record.id, self.record.side);
-        let state = self.unknown_to_ledger();
-        self.record.life = Life::Closing;
-        self.persist(Batch::new());
-        self.submitted = Some((Show::Close, now));
+        (self.record.life, self.record.closes_alone) = (Life::Closing, true);
         self.since = now;
-        self.notify(ChannelNews::Submit(ChannelsCall::CloseSolo { channel, side, state }));
+        self.persist(Batch::new());
+        self.show(now, Show::Close);
         self.wait(now);
     }
 

@@ -7,6 +7,7 @@ mod forced;
 mod formats;
 mod lanes;
 mod life;
+mod many;
 mod random;
 mod reestablish;
 mod scene;

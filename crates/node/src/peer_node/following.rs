@@ -47,7 +47,7 @@ impl Actor {
         pending.into_iter().for_each(|id| self.hand_in(id));
         self.take_up_claims();
         self.take_up_channels();
-        self.note_channels();
+        self.note_channels(None);
     }
 
     /// Starts following.
@@ -123,7 +123,8 @@ impl Actor {
             self.follow_contacts();
             self.publish_offers();
         }
-        self.note_channels();
+        let entries = changed.iter().find(|(program, _)| *program == ProgramId::CHANNELS);
+        self.note_channels(Some(entries.map_or(&[], |(_, keys)| keys)));
         for found in &found {
             self.found(found);
         }

@@ -55,10 +55,11 @@ impl Market {
         now: Time,
         environment: Environment,
         commits: u64,
+        is_changed: impl Fn(ChannelId) -> bool,
         entry: impl Fn(ChannelId) -> Option<Channel>,
         store: &impl Store,
     ) {
-        self.channels.handle_ledger(now, environment, commits, entry);
+        self.channels.handle_ledger(now, environment, commits, is_changed, entry);
         self.carry_channels(now);
         self.pump(now, store);
     }

@@ -36,6 +36,7 @@ use byway_records::channel::{Channel, ChannelState, Cosigned, Environment, Phase
 use byway_records::genesis::CallPrices;
 use byway_records::promise::ChannelId;
 use byway_records::{Call, ProgramId, Reject, Value, VerifiedTransaction};
+pub use opening::{LOCK_MAX, LOCK_MIN};
 
 use super::accounts::credit;
 use super::system::pay_pool;

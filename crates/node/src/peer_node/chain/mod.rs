@@ -430,6 +430,11 @@ impl Actor {
         self.way_before(provider) == through
     }
 
+    /// Whether hops are chosen.
+    pub(super) fn has_chain(&self) -> bool {
+        !self.chain.is_empty()
+    }
+
     /// The hops as they are, for showing.
     pub(super) fn hop_views(&self) -> Vec<Hop> {
         let sessions = self.market.used_sessions(self.clock.now());

@@ -6,7 +6,7 @@ use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::{channel_key, code_key};
 use byway_records::channel::{CallOutcome, Environment, ForcedReceipt};
 use byway_records::promise::ChannelId;
-use byway_records::{Call, Channel, ProgramId, Transaction, TransactionId};
+use byway_records::{Call, Channel, ProgramId, Reject, Transaction, TransactionId};
 use byway_vm::{Address, Target};
 use tokio::sync::oneshot;
 
@@ -28,14 +28,16 @@ pub(super) struct Forcing {
 }
 
 impl Actor {
-    /// Shows the channels where the ledger is.
-    pub(in super::super) fn note_channels(&mut self) {
+    /// Shows the channels where the ledger is, and those whose entries have changed what it has of them: all of them where it is
+    /// not known which.
+    pub(in super::super) fn note_channels(&mut self, changed: Option<&[Vec<u8>]>) {
         let now = self.clock.now();
         let Some(tip) = self.ledger.follower().tip() else { return };
         let environment = Environment { time: tip.time, height: tip.height.0 };
         let tree = self.ledger.follower().tree(ProgramId::CHANNELS);
         let entry = |id: ChannelId| tree.and_then(|tree| tree.read(&channel_key(id)));
-        self.market.note_channels(now, environment, tip.commits, entry, &self.market_journal);
+        let is_changed = |id| changed.is_none_or(|changed| changed.contains(&channel_key(id)));
+        self.market.note_channels(now, environment, tip.commits, is_changed, entry, &self.market_journal);
     }
 
     /// What the ledger has of a channel.
@@ -57,17 +59,25 @@ impl Actor {
     /// Hands in a call about a channel, under our signature. Its price comes out of the channel.
     pub(super) fn hand_in_for(&mut self, key: ChannelKey, call: ChannelsCall) {
         let is_forced = matches!(call, ChannelsCall::ForceProgress(_));
-        let made = self.transact(Order::signed(Wish { call: Some(Call::Channels(call)), ..Wish::default() }), None);
-        let id = match made {
-            Ok(id) => id,
-            Err(error) => return tracing::warn!(%error, "nothing can be handed in for a channel now"),
-        };
-        self.channels.handed_in.insert(id, key);
+        let price = self.config.genesis.parameters.call_prices.channel;
+        let fee = if self.channels.at_own_cost.contains(&key) { price } else { Amount::ZERO };
+        let made =
+            self.transact(Order::signed(Wish { call: Some(Call::Channels(call)), fee, ..Wish::default() }), None);
         let asked = |forcing: &Forcing| is_forced && forcing.key == key;
-        if let Some(at) = self.channels.forcing.iter().position(asked) {
-            let asker = self.channels.forcing.remove(at).asker;
+        let asker = self.channels.forcing.iter().position(asked).map(|at| self.channels.forcing.remove(at).asker);
+        let answer = match made {
+            Ok(id) => {
+                self.channels.handed_in.insert(id, key);
+                Ok((id, self.watch(id)))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "nothing can be handed in for a channel now");
+                Err(self.build_error(error))
+            }
+        };
+        if let Some(asker) = asker {
             // Whoever asked may have stopped waiting.
-            let _ = asker.send(Ok((id, self.watch(id))));
+            let _ = asker.send(answer);
         }
     }
 
@@ -80,6 +90,9 @@ impl Actor {
             Fate::Lapsed => "it was not taken in time".to_owned(),
             Fate::Refused(why) => why.clone(),
         };
+        if *fate == Fate::Rejected(Reject::ChannelFee) {
+            self.channels.at_own_cost.insert(key);
+        }
         // What still matters is handed in again.
         tracing::debug!(peer = %key.peer, %why, "the ledger did not take a call about a channel");
         self.add_to_log(key, None, "not_taken", format!("the ledger did not take what it was handed: {why}"));
@@ -135,10 +148,21 @@ impl Actor {
         Ok(round)
     }
 
-    /// What became of a call that the ledger has executed.
-    pub(super) fn forced_receipt(&self, key: ChannelKey, round: u64) -> Option<ForcedReceipt> {
-        let id = self.market.channels().get(key)?.id()?;
-        self.channel_entry(id)?.receipt.filter(|receipt| receipt.round == round)
+    /// What became of a call of ours that was to make this round and that the ledger has taken: the gas that it used, where that is
+    /// known still, or why it made no round.
+    pub(super) fn forced_outcome(&self, key: ChannelKey, round: u64, call: &ContractCall) -> Answer<Option<u64>> {
+        let id = self.market.channels().get(key).and_then(|channel| channel.id());
+        let entry = id.and_then(|id| self.channel_entry(id));
+        let entry = entry.ok_or_else(|| ApiError::call_not_forced("the channel is closed"))?;
+        let own = |receipt: &ForcedReceipt| receipt.caller == self.me() && receipt.round == round;
+        let receipt = entry.receipt.filter(own);
+        let made = entry.rounds.iter().find(|made| made.round == round);
+        let is_ours = made.is_some_and(|made| (made.caller, &made.input) == (call.caller, &call.input));
+        match receipt {
+            _ if is_ours => Ok(receipt.map(|receipt| receipt.gas_used)),
+            Some(receipt) => Err(ApiError::call_not_forced(why_not_forced(receipt.outcome))),
+            None => Err(ApiError::call_not_forced("the other side was faster, or has signed meanwhile; look again")),
+        }
     }
 }
 

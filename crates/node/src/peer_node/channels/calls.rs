@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use byway_channel::{Change, ChannelKey};
 use byway_primitives::Amount;
-use byway_records::channel::{CallOutcome, Side};
+use byway_records::channel::Side;
 use byway_vm::{Outcome, Target};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::super::PeerNode;
 use super::super::books::Fate;
 use super::Actor;
-use super::arbiter::{target, why_not_forced};
+use super::arbiter::target;
 use super::updating::{Done, contract_call};
 use crate::api::*;
 
@@ -28,9 +28,10 @@ const VERDICT_WAIT: Duration = Duration::from_secs(30);
 impl PeerNode {
     pub(in super::super) async fn open_channel(&self, request: ChannelOpen) -> Answer<ChannelRecord> {
         let (asker, proposed) = oneshot::channel();
-        self.ask(move |actor| actor.wish_for_channel(&request, asker)).await?;
-        let key = proposed.await.map_err(|_| ApiError::superseded())??;
-        let opened = self.ask(move |actor| Ok(actor.wait_until_open(key))).await?;
+        let peer = self.ask(move |actor| actor.wish_for_channel(&request, asker)).await?;
+        let proposed = timeout(OPEN_WAIT, proposed).await;
+        let proposed = proposed.map_err(|_| ApiError::peer_unreachable(peer, "it did not answer in time"))?;
+        let (key, opened) = proposed.map_err(|_| ApiError::superseded())??;
         self.how_far(key, opened).await
     }
 
@@ -55,7 +56,7 @@ impl PeerNode {
     }
 
     pub(in super::super) async fn pay_in_channel(&self, request: ChannelPay) -> Answer<ChannelUpdated> {
-        let ChannelPay { channel, amount, lane, .. } = request;
+        let ChannelPay { channel, amount, lane, idempotency_key } = request;
         if lane {
             let promised = move |actor: &mut Actor| {
                 let key = actor.channel_named(&channel)?;
@@ -64,12 +65,12 @@ impl PeerNode {
             };
             return self.ask(promised).await;
         }
-        self.update(channel, move |_, side| Ok(Change::Transfer { from: side, amount })).await
+        self.update(channel, Some(idempotency_key), move |side| Change::Transfer { from: side, amount }).await
     }
 
     pub(in super::super) async fn fill_lane(&self, request: ChannelLane) -> Answer<ChannelUpdated> {
         let ChannelLane { channel, capacity } = request;
-        self.update(channel, move |_, side| Ok(Change::Lane { side, capacity })).await
+        self.update(channel, None, move |side| Change::Lane { side, capacity }).await
     }
 
     pub(in super::super) async fn absorb_promises(&self, request: ChannelNamed) -> Answer<ChannelUpdated> {
@@ -84,7 +85,7 @@ impl PeerNode {
                 absorbed(actor, key)
             })
             .await?;
-        self.update(request.channel, move |_, _| Ok(change)).await
+        self.update(request.channel, None, move |_| change).await
     }
 
     pub(in super::super) async fn cancel_update(&self, request: ChannelNamed) -> Answer<ChannelUpdated> {
@@ -98,16 +99,21 @@ impl PeerNode {
     }
 
     pub(in super::super) async fn deploy_contract(&self, request: ChannelDeploy) -> Answer<ChannelUpdated> {
-        let ChannelDeploy { channel, code, value, gas, .. } = request;
+        let ChannelDeploy { channel, code, value, gas, idempotency_key } = request;
         let gas = gas.unwrap_or(byway_channel::CREATE_GAS_MAX);
-        self.update(channel, move |_, side| Ok(Change::Call(contract_call(side, Target::Create, value, code.0, gas))))
-            .await
+        self.update(channel, Some(idempotency_key), move |side| {
+            Change::Call(contract_call(side, Target::Create, value, code.0, gas))
+        })
+        .await
     }
 
     pub(in super::super) async fn call_contract(&self, request: ChannelCall) -> Answer<ChannelUpdated> {
-        let ChannelCall { channel, contract, input, value, gas, .. } = request;
+        let ChannelCall { channel, contract, input, value, gas, idempotency_key } = request;
         let (target, gas) = (target(&contract)?, gas.unwrap_or(CALL_GAS_DEFAULT));
-        self.update(channel, move |_, side| Ok(Change::Call(contract_call(side, target, value, input.0, gas)))).await
+        self.update(channel, Some(idempotency_key), move |side| {
+            Change::Call(contract_call(side, target, value, input.0, gas))
+        })
+        .await
     }
 
     pub(in super::super) async fn look_at_contract(&self, request: ChannelLook) -> Answer<ContractOutput> {
@@ -153,23 +159,18 @@ impl PeerNode {
             self.final_verdict(fate).await?;
         }
         let (asker, handed) = oneshot::channel();
-        let round = self
+        let (round, call) = self
             .ask(move |actor| {
-                let side = actor.side_in(key)?;
-                actor.force_call(key, &contract_call(side, target, value, input.0, gas), asker)
+                let call = contract_call(actor.side_in(key)?, target, value, input.0, gas);
+                Ok((actor.force_call(key, &call, asker)?, call))
             })
             .await?;
         let handed = timeout(VERDICT_WAIT, handed).await.ok().and_then(Result::ok);
         let (_, fate) = handed.ok_or_else(|| ApiError::call_not_forced("it could not be handed in"))??;
         self.final_verdict(fate).await?;
         self.ask(move |actor| {
-            let receipt = actor.forced_receipt(key, round);
-            let receipt = receipt.ok_or_else(|| ApiError::call_not_forced("the other side was faster; look again"))?;
-            if receipt.outcome != CallOutcome::Returned {
-                return Err(ApiError::call_not_forced(why_not_forced(receipt.outcome)));
-            }
+            let gas_used = actor.forced_outcome(key, round, &call)?;
             let Target::Contract(contract) = target else { return Err(ApiError::internal()) };
-            let gas_used = Some(receipt.gas_used);
             actor.updated(key, Done { round, contract: Some(contract), gas_used, output: None })
         })
         .await
@@ -188,14 +189,15 @@ impl PeerNode {
     async fn update(
         &self,
         channel: String,
-        change: impl FnOnce(&Actor, Side) -> Answer<Change> + Send + 'static,
+        once: Option<params::IdempotencyKey>,
+        change: impl FnOnce(Side) -> Change + Send + 'static,
     ) -> Answer<ChannelUpdated> {
         let (asker, done) = oneshot::channel();
         let key = self
             .ask(move |actor| {
                 let key = actor.channel_named(&channel)?;
-                let change = change(actor, actor.side_in(key)?)?;
-                actor.want_update(key, change, asker)?;
+                let change = change(actor.side_in(key)?);
+                actor.want_update(key, change, once, asker)?;
                 Ok(key)
             })
             .await?;
@@ -213,13 +215,6 @@ impl PeerNode {
 }
 
 impl Actor {
-    /// Says when a channel is open, or never will be.
-    fn wait_until_open(&mut self, key: ChannelKey) -> oneshot::Receiver<Answer<()>> {
-        let (asker, opened) = oneshot::channel();
-        self.channels.opening.entry(key).or_default().push(asker);
-        opened
-    }
-
     fn side_in(&self, key: ChannelKey) -> Answer<Side> {
         let channel = self.market.channels().get(key);
         channel.map(|channel| channel.side()).ok_or_else(|| ApiError::channel_not_ready("it is closed"))

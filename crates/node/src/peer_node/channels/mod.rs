@@ -17,17 +17,18 @@ mod views;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use byway_channel::{ChannelHandle, ChannelKey, ChannelNews};
+use byway_channel::{Change, ChannelKey, ChannelNews};
 use byway_primitives::{Amount, IdentityId, Span, Time};
 use byway_records::TransactionId;
 use tokio::sync::oneshot;
 
 use super::Actor;
 use super::reaching::Whereabouts;
+use crate::api::params::IdempotencyKey;
 use crate::api::{Answer, ApiError, ChannelLogEntry, ChannelRecord, Event};
 use arbiter::Forcing;
 use opening::Wish;
-use updating::Wanted;
+use updating::{Done, Wanted};
 
 /// Entries of a channel's log.
 const LOG_MAX: usize = 64;
@@ -59,15 +60,19 @@ pub(super) struct ChannelDesk {
     cards: BTreeMap<IdentityId, Whereabouts>,
     /// Channels to be proposed once their peers are reached.
     wishes: Vec<Wish>,
-    /// When each peer that is not there is dialled again.
-    dial_at: BTreeMap<IdentityId, Time>,
+    /// When each peer that is not there is dialled again, and how long that was after the time before.
+    dial_at: BTreeMap<IdentityId, (Time, Span)>,
     opening: Waiting<()>,
     closing: Waiting<()>,
     queues: BTreeMap<ChannelKey, VecDeque<Wanted>>,
     forcing: Vec<Forcing>,
     /// What was handed to the ledger for a channel, and has no verdict.
     handed_in: BTreeMap<TransactionId, ChannelKey>,
-    logs: BTreeMap<ChannelHandle, VecDeque<ChannelLogEntry>>,
+    /// Keys under which updates were asked for that are made, oldest first.
+    done: VecDeque<(IdempotencyKey, ChannelKey, Change, Done)>,
+    /// Channels whose reserve is used up, for which the wallet pays from now on.
+    at_own_cost: BTreeSet<ChannelKey>,
+    logs: BTreeMap<ChannelKey, VecDeque<ChannelLogEntry>>,
     closed: VecDeque<ChannelRecord>,
     /// As they were told last.
     shown: BTreeMap<ChannelKey, ChannelRecord>,
@@ -99,14 +104,16 @@ impl Actor {
             ChannelNews::Submit(call) => self.hand_in_for(key, call),
             ChannelNews::Opened => ChannelDesk::answer(&mut self.channels.opening, key, &Ok(())),
             ChannelNews::Updated { round, change } => self.was_updated(key, round, &change),
-            ChannelNews::Refused { round, refusal } => self.was_refused(key, round, refusal),
+            ChannelNews::Refused { refusal, .. } => self.was_refused(key, refusal),
             ChannelNews::Abandoned { round, .. } => self.was_abandoned(key, round),
             ChannelNews::Stalled { round } => self.has_stalled(key, round),
             ChannelNews::Closed => self.channel_closed(key),
+            ChannelNews::Alarm(_) => {
+                tracing::error!(peer = %key.peer, "a channel is frozen: there are two signed states of one round");
+            }
             ChannelNews::Promised { .. }
             | ChannelNews::Behind { .. }
             | ChannelNews::Recovered { .. }
-            | ChannelNews::Alarm(_)
             | ChannelNews::Forced { .. }
             | ChannelNews::Closing => {}
         }
@@ -118,8 +125,18 @@ impl Actor {
             Err(ApiError::channel_not_opened("the peer did not answer, or the ledger did not take it, in time"));
         ChannelDesk::answer(&mut self.channels.opening, key, &never);
         ChannelDesk::answer(&mut self.channels.closing, key, &Ok(()));
-        for wanted in self.channels.queues.remove(&key).into_iter().flatten() {
+        for mut wanted in self.channels.queues.remove(&key).into_iter().flatten() {
             wanted.answer(Err(ApiError::channel_not_ready("it is closed")));
+        }
+    }
+
+    /// What is shown of those that the ledger may turn out to have paid out meanwhile.
+    fn look_at_channels(&mut self) {
+        let keys: Vec<ChannelKey> = self.market.channels().iter().map(|(key, _)| key).collect();
+        for key in keys {
+            if let Ok(record) = self.record_of(key) {
+                self.channels.shown.insert(key, record);
+            }
         }
     }
 

@@ -1,10 +1,13 @@
 //! Proposing channels and agreeing to them, and keeping the peers of those that there are in reach.
 
+use std::collections::BTreeSet;
+
 use byway_channel::{ChannelHandle, ChannelKey, Life};
 use byway_driver::entropy;
+use byway_ledger::{LOCK_MAX, LOCK_MIN, RESERVE_CALLS};
 use byway_peer::link::PeerCard;
-use byway_primitives::{Amount, Batch, Decode, Encode, IdentityId, Space, Span, Store, Time};
-use byway_records::channel::{ChannelTerms, Remainder};
+use byway_primitives::{Amount, Batch, Decode, Encode, IdentityId, Space, Span, Store};
+use byway_records::channel::{ChannelTerms, Remainder, Side};
 use byway_records::genesis::Wait;
 use tokio::sync::oneshot;
 
@@ -12,14 +15,19 @@ use super::super::reaching::Whereabouts;
 use super::Actor;
 use crate::api::{Answer, ApiError, ChannelOpen, ChannelRemainder, IdentityCard};
 
+/// Why nobody is dialled for a channel while hops are chosen.
+const HOPS: &str =
+    "hops are chosen, and it would see this node's address; `byway connect` without them, or have it connect";
 /// Cards of peers with whom there is a channel.
 const CARDS: Space = Space("channel-cards");
 /// Cards that are kept.
 const CARDS_MAX: usize = 256;
 /// Channels that wait for their peers to be reached.
 const WISHES_MAX: usize = 16;
-/// A peer that is not there is dialled again after this.
+/// A peer that is not there is dialled again after this, …
 const DIAL_AGAIN: Span = Span::seconds(5);
+/// … then after twice as long each time, up to this.
+const DIAL_AGAIN_MAX: Span = Span::minutes(5);
 /// The commits of a lock period that is a second long or longer: with them a ledger on which nothing happens gives no less time.
 const LOCK_COMMITS: u64 = 5;
 const LOCK_DEFAULT: Span = Span::minutes(60);
@@ -27,8 +35,13 @@ const LOCK_DEFAULT: Span = Span::minutes(60);
 /// A channel that is to be proposed.
 pub(super) struct Wish {
     pub terms: ChannelTerms,
-    pub asker: oneshot::Sender<Answer<ChannelKey>>,
+    /// The card by which the peer is found; kept once it leads there.
+    card: Option<PeerCard>,
+    asker: oneshot::Sender<Answer<Proposed>>,
 }
+
+/// A channel that is proposed, and what says when it is open, or never will be.
+pub(super) type Proposed = (ChannelKey, oneshot::Receiver<Answer<()>>);
 
 /// The reserve where nobody says another: enough for a dispute, and no great loss to have lying.
 fn reserve_default() -> Amount {
@@ -45,6 +58,7 @@ impl Actor {
                 self.channels.cards.insert(known.peer, known);
             }
         }
+        self.look_at_channels();
     }
 
     /// How this node is reached by somebody who knows nothing of it.
@@ -59,47 +73,71 @@ impl Actor {
     pub(super) fn wish_for_channel(
         &mut self,
         request: &ChannelOpen,
-        asker: oneshot::Sender<Answer<ChannelKey>>,
-    ) -> Answer<()> {
+        asker: oneshot::Sender<Answer<Proposed>>,
+    ) -> Answer<IdentityId> {
+        self.channels.wishes.retain(|wish| !wish.asker.is_closed());
         if self.channels.wishes.len() >= WISHES_MAX {
             return Err(ApiError::busy("channels being opened"));
         }
-        let peer = self.peer_named(&request.peer)?;
+        let (peer, card) = self.peer_named(&request.peer)?;
         if peer == self.me() {
             return Err(ApiError::invalid_params("peer", "that is this node itself"));
         }
         let terms = terms(self.me(), peer, request)?;
+        self.check_terms(&terms)?;
         self.check_deposits(&terms)?;
-        let is_known = self.whereabouts(peer).is_some();
-        if !self.market.is_talking_to(peer) && !is_known {
+        let is_there = self.market.is_talking_to(peer);
+        if !is_there && card.is_none() && self.whereabouts(peer).is_none() {
             return Err(ApiError::peer_unreachable(peer, "it has no offer on the market, and its card is not known"));
         }
-        self.channels.wishes.push(Wish { terms, asker });
-        if self.market.is_talking_to(peer) {
+        if !is_there && self.has_chain() {
+            return Err(ApiError::peer_unreachable(peer, HOPS));
+        }
+        self.channels.wishes.push(Wish { terms, card, asker });
+        if is_there {
             self.channel_peer_is_there(peer);
         } else {
             self.dial_channel_peer(peer);
         }
-        Ok(())
+        Ok(peer)
     }
 
-    /// An identity, or that of a card, which is kept.
-    fn peer_named(&mut self, text: &str) -> Answer<IdentityId> {
+    /// An identity, or that of a card.
+    fn peer_named(&self, text: &str) -> Answer<(IdentityId, Option<PeerCard>)> {
         if let Ok(id) = text.parse::<IdentityId>() {
-            return Ok(id);
+            return Ok((id, None));
         }
         let card: PeerCard = text.trim().parse().map_err(|error| ApiError::invalid_params("peer", error))?;
         let checked = card.certificate.verify(self.network, self.clock.now());
         checked.map_err(|error| ApiError::invalid_params("peer", format_args!("the card is not good: {error}")))?;
-        let known = Whereabouts::from(card.clone());
-        let peer = known.peer;
-        if self.channels.cards.len() < CARDS_MAX || self.channels.cards.contains_key(&peer) {
-            let mut batch = Batch::new();
-            batch.put(CARDS, peer.0.to_vec(), card.to_bytes());
-            self.write_ledger(batch);
-            self.channels.cards.insert(peer, known);
+        Ok((card.certificate.identity, Some(card)))
+    }
+
+    /// Keeps a card that has led to its peer; of one with whom there is no channel any more another takes the place.
+    fn keep_card(&mut self, card: PeerCard) {
+        let (known, mut batch) = (Whereabouts::from(card.clone()), Batch::new());
+        if self.channels.cards.len() >= CARDS_MAX && !self.channels.cards.contains_key(&known.peer) {
+            let is_idle = |peer: &&IdentityId| !self.market.channels().has_with(**peer);
+            let Some(idle) = self.channels.cards.keys().find(is_idle).copied() else { return };
+            self.channels.cards.remove(&idle);
+            batch.delete(CARDS, idle.0.to_vec());
         }
-        Ok(peer)
+        batch.put(CARDS, known.peer.0.to_vec(), card.to_bytes());
+        self.write_ledger(batch);
+        self.channels.cards.insert(known.peer, known);
+    }
+
+    /// Whether the ledger would take such terms.
+    fn check_terms(&self, terms: &ChannelTerms) -> Answer<()> {
+        let price = self.config.genesis.parameters.call_prices.channel;
+        let least = Amount::cost(price, RESERVE_CALLS, 1).unwrap_or(Amount::MAX);
+        if terms.reserve < least {
+            return Err(ApiError::invalid_params("reserve", format_args!("the ledger wants {least} WAY at the least")));
+        }
+        if !(LOCK_MIN.millis..=LOCK_MAX.millis).contains(&terms.lock.millis) {
+            return Err(ApiError::invalid_params("lock_seconds", "it must lie between a second and 90 days"));
+        }
+        Ok(())
     }
 
     /// Whether both accounts hold what they are to put in: the ledger would refuse it after a while.
@@ -126,8 +164,16 @@ impl Actor {
     pub(super) fn channel_proposed(&mut self, key: ChannelKey) {
         let Some(terms) = self.market.channels().get(key).map(|channel| *channel.terms()) else { return };
         let settings = self.config.channels;
-        let is_small = settings.accept_max.is_some_and(|most| terms.deposits[1] <= most);
-        if is_small && terms.lock.millis <= settings.lock_max && self.check_deposits(&terms).is_ok() {
+        // Over all that peers have proposed and that are there, whoever agreed to them.
+        let bound = self.market.channels().iter().filter(|(_, channel)| channel.side() == Side::Responder);
+        let bound = bound.filter(|(_, channel)| channel.life() != Life::Initialized);
+        let bound =
+            Amount::checked_sum(bound.map(|(_, channel)| channel.terms().deposits[1]).chain([terms.deposits[1]]));
+        let is_small = settings.accept_max.is_some_and(|most| bound.is_some_and(|bound| bound <= most));
+        // Commits come several a second while anything happens.
+        let is_short = terms.lock.millis <= settings.lock_max && terms.lock.commits <= settings.lock_max.0 / 1000;
+        let is_possible = self.check_terms(&terms).and_then(|()| self.check_deposits(&terms)).is_ok();
+        if is_small && is_short && is_possible {
             self.agree_to_channel(key);
         } else {
             tracing::info!(peer = %key.peer, "a peer proposes a channel; `byway channel list` shows it");
@@ -146,6 +192,7 @@ impl Actor {
             return Err(ApiError::channel_not_ready("nobody asks this node to agree to it"));
         }
         let terms = *channel.terms();
+        self.check_terms(&terms)?;
         self.check_deposits(&terms)?;
         self.channels.opening.entry(key).or_default().push(asker);
         self.agree_to_channel(key);
@@ -164,7 +211,7 @@ impl Actor {
         if declined == Some(true) {
             Ok(())
         } else {
-            Err(ApiError::channel_not_ready("it is agreed to already; close it"))
+            Err(ApiError::channel_not_ready("it is being opened already; wait until it is open, then close it"))
         }
     }
 
@@ -176,31 +223,38 @@ impl Actor {
     }
 
     fn whereabouts(&self, peer: IdentityId) -> Option<Whereabouts> {
+        let wished = self.channels.wishes.iter().rev().find(|wish| wish.terms.parties[1] == peer);
+        if let Some(card) = wished.and_then(|wish| wish.card.clone()) {
+            return Some(Whereabouts::from(card));
+        }
         let offered = self.index.of_provider(peer).next().map(|published| Whereabouts::from(&published.offer.offer));
         offered.or_else(|| self.channels.cards.get(&peer).cloned())
     }
 
     fn dial_channel_peer(&mut self, peer: IdentityId) {
         let Some(known) = self.channel_peer(peer) else { return };
-        self.channels.dial_at.insert(peer, self.clock.now() + DIAL_AGAIN);
+        let before = self.channels.dial_at.get(&peer).map_or(Span::ZERO, |(_, wait)| *wait);
+        let wait = Span(before.0.saturating_mul(2)).clamp(DIAL_AGAIN, DIAL_AGAIN_MAX);
+        self.channels.dial_at.insert(peer, (self.clock.now() + wait, wait));
         self.dial(known);
     }
 
     /// Dials those with whom there is a channel, or is to be one, and who are not there.
     pub(super) fn reach_channel_peers(&mut self) {
+        // Hops are there so that nobody learns whom this node talks with; peers may come to it.
+        if self.has_chain() {
+            return;
+        }
         let now = self.clock.now();
+        self.channels.dial_at.retain(|peer, _| !self.market.is_talking_to(*peer));
+        // Who only proposes a channel has come by itself.
+        let signed = self.market.channels().iter().filter(|(_, channel)| channel.id().is_some());
         let wanted = self.channels.wishes.iter().map(|wish| wish.terms.parties[1]);
-        let absent: Vec<IdentityId> = self
-            .market
-            .channels()
-            .peers()
-            .into_iter()
-            .chain(wanted)
-            .filter(|peer| !self.market.is_talking_to(*peer))
-            .filter(|peer| self.channels.dial_at.get(peer).is_none_or(|at| now >= *at))
-            .collect();
+        let peers: BTreeSet<IdentityId> = signed.map(|(key, _)| key.peer).chain(wanted).collect();
+        let is_due = |peer: &IdentityId| self.channels.dial_at.get(peer).is_none_or(|(at, _)| now >= *at);
+        let absent = peers.into_iter().filter(|peer| !self.market.is_talking_to(*peer));
+        let absent: Vec<IdentityId> = absent.filter(is_due).collect();
         absent.into_iter().for_each(|peer| self.dial_channel_peer(peer));
-        self.channels.dial_at.retain(|_, at: &mut Time| now < *at + DIAL_AGAIN);
     }
 
     /// A peer is there: what was to be proposed to it is.
@@ -208,13 +262,16 @@ impl Actor {
         let all = std::mem::take(&mut self.channels.wishes);
         let (its, others): (Vec<Wish>, _) = all.into_iter().partition(|wish| wish.terms.parties[1] == peer);
         self.channels.wishes = others;
-        for Wish { terms, asker } in its.into_iter().filter(|wish| !wish.asker.is_closed()) {
+        for Wish { terms, card, asker } in its.into_iter().filter(|wish| !wish.asker.is_closed()) {
+            card.into_iter().for_each(|card| self.keep_card(card));
             let handle = ChannelHandle(fresh());
             let opened = self.market.open_channel(self.clock.now(), handle, terms, &self.market_journal);
-            let answer = opened.map_err(ApiError::channel_not_opened);
-            if let Ok(key) = &answer {
-                self.channels.changed.insert(*key);
-            }
+            let answer = opened.map_err(ApiError::channel_not_opened).map(|key| {
+                let (opening, opened) = oneshot::channel();
+                self.channels.opening.entry(key).or_default().push(opening);
+                self.channels.changed.insert(key);
+                (key, opened)
+            });
             // Whoever asked may have stopped waiting.
             let _ = asker.send(answer);
         }

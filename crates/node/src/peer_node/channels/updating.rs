@@ -5,14 +5,17 @@ use std::collections::VecDeque;
 use byway_channel::{Change, ChannelKey, ContractCall, PromiseError, ProposeError, Refusal};
 use byway_primitives::Amount;
 use byway_records::channel::Side;
-use byway_vm::{Address, Outcome, Target};
+use byway_vm::{Address, Execution, Outcome, Target};
 use tokio::sync::oneshot;
 
 use super::Actor;
+use crate::api::params::IdempotencyKey;
 use crate::api::{Answer, ApiError};
 
 /// Updates of one channel that may wait.
 const QUEUE_MAX: usize = 256;
+/// Updates that were made and are told of again to whoever asks under the same key.
+const DONE_MAX: usize = 1024;
 
 /// An update that both have signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,38 +32,77 @@ impl Done {
     }
 }
 
-/// An update that somebody waits for.
+/// An update that somebody waits for, or did.
 pub(super) struct Wanted {
     change: Change,
+    /// The key under which it was asked for, so that asking again makes no second one.
+    once: Option<IdempotencyKey>,
     /// The round under which it was proposed last, once it was.
     round: Option<u64>,
     /// Whether that can still come into effect.
     is_open: bool,
     refusal: Option<Refusal>,
-    output: Option<Vec<u8>>,
-    asker: oneshot::Sender<Answer<Done>>,
+    /// What a call comes to.
+    result: Option<Execution>,
+    asker: Option<oneshot::Sender<Answer<Done>>>,
 }
 
 impl Wanted {
-    pub fn answer(self, answer: Answer<Done>) {
-        // Whoever asked may have stopped waiting.
-        let _ = self.asker.send(answer);
+    fn is_awaited(&self) -> bool {
+        self.asker.as_ref().is_some_and(|asker| !asker.is_closed())
+    }
+
+    pub fn answer(&mut self, answer: Answer<Done>) {
+        if let Some(asker) = self.asker.take() {
+            // Whoever asked may have stopped waiting.
+            let _ = asker.send(answer);
+        }
     }
 }
 
 impl Actor {
+    /// Has an update made, once for each key: asking again waits for the one there is, or is told what came of it.
     pub(super) fn want_update(
         &mut self,
         key: ChannelKey,
         change: Change,
+        once: Option<IdempotencyKey>,
         asker: oneshot::Sender<Answer<Done>>,
     ) -> Answer<()> {
+        let known = once.as_ref().and_then(|once| self.channels.done.iter().find(|known| known.0 == *once));
+        if let Some((_, of, made, done)) = known {
+            if (*of, made) != (key, &change) {
+                return Err(ApiError::idempotency_conflict());
+            }
+            let _ = asker.send(Ok(done.clone()));
+            return Ok(());
+        }
         let queue = self.channels.queues.entry(key).or_default();
+        if let Some(same) = queue.iter_mut().find(|wanted| once.is_some() && wanted.once == once) {
+            if same.change != change {
+                return Err(ApiError::idempotency_conflict());
+            }
+            same.asker = Some(asker);
+            return Ok(());
+        }
         if queue.len() >= QUEUE_MAX {
             return Err(ApiError::busy("updates of one channel"));
         }
-        let (round, refusal, output) = (None, None, None);
-        queue.push_back(Wanted { change, round, is_open: false, refusal, output, asker });
+        // One for which nobody waits any more may be the very one that is asked for again.
+        let orphan = queue.front().filter(|front| front.is_open && !front.is_awaited()).and_then(|front| front.round);
+        let is_first = queue.is_empty();
+        let released = || {
+            let released = self.market.channels().get(key)?.released().iter().rev();
+            released.filter(|released| released.change != Change::Nothing).map(|released| released.round()).next()
+        };
+        if let Some(round) = orphan.or_else(|| if is_first { released() } else { None }) {
+            return Err(ApiError::channel_not_ready(format_args!(
+                "round {round} of this side still waits for the peer; wait, or take it back with `byway channel cancel`"
+            )));
+        }
+        let (round, refusal, result, asker) = (None, None, None, Some(asker));
+        let wanted = Wanted { change, once, round, is_open: false, refusal, result, asker };
+        self.channels.queues.entry(key).or_default().push_back(wanted);
         self.advance_updates(key);
         Ok(())
     }
@@ -69,7 +111,7 @@ impl Actor {
     pub(super) fn advance_updates(&mut self, key: ChannelKey) {
         while let Some(mut next) = self.channels.queues.get_mut(&key).and_then(VecDeque::pop_front) {
             if !next.is_open {
-                if next.asker.is_closed() {
+                if !next.is_awaited() {
                     continue;
                 }
                 if let Err(error) = self.try_to_propose(key, &mut next) {
@@ -86,12 +128,19 @@ impl Actor {
     fn try_to_propose(&mut self, key: ChannelKey, wanted: &mut Wanted) -> Answer<()> {
         let now = self.clock.now();
         let channel = self.market.channels().get(key).ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
+        if !channel.is_connected() {
+            return Err(ApiError::peer_unreachable(key.peer, "it is not connected now"));
+        }
+        // A call is not executed before its time has come.
+        if !channel.is_free() {
+            return Ok(());
+        }
         if let Change::Call(call) = &wanted.change {
             let execution = channel.try_call(call).map_err(ApiError::update_refused)?;
             if execution.outcome != Outcome::Returned {
                 return Err(ApiError::call_failed(why_not(execution.outcome, &execution.output)));
             }
-            wanted.output = Some(execution.output);
+            wanted.result = Some(execution);
         }
         let change = wanted.change.clone();
         match self.market.with_channel(now, key, &self.market_journal, |channel| channel.propose(now, change)) {
@@ -100,13 +149,7 @@ impl Actor {
                 Ok(())
             }
             Some(Err(ProposeError::Busy | ProposeError::Turn)) => Ok(()),
-            Some(Err(ProposeError::Disconnected)) => {
-                Err(ApiError::peer_unreachable(key.peer, "it is not connected now"))
-            }
-            Some(Err(error @ (ProposeError::NotOpen | ProposeError::Unsound))) => {
-                Err(ApiError::channel_not_ready(error))
-            }
-            Some(Err(error)) => Err(ApiError::update_refused(error)),
+            Some(Err(error)) => Err(not_proposed(key, error)),
             None => Err(ApiError::channel_not_ready("it is closed")),
         }
     }
@@ -118,18 +161,15 @@ impl Actor {
         if !has_open {
             return Err(ApiError::channel_not_ready("no update of this side waits for the peer"));
         }
-        if let Some(open) = self.channels.queues.get_mut(&key).and_then(VecDeque::front_mut) {
+        let cancelled = self.market.with_channel(now, key, &self.market_journal, |channel| channel.cancel(now));
+        cancelled
+            .ok_or_else(|| ApiError::channel_not_ready("it is closed"))?
+            .map_err(|error| not_proposed(key, error))?;
+        if let Some(open) = self.channels.queues.get_mut(&key).and_then(VecDeque::front_mut).filter(|open| open.is_open)
+        {
             open.refusal = Some(Refusal::Withdrawn);
         }
-        let cancelled = self.market.with_channel(now, key, &self.market_journal, |channel| channel.cancel(now));
-        match cancelled {
-            Some(Ok(_)) => Ok(()),
-            Some(Err(ProposeError::Disconnected)) => {
-                Err(ApiError::peer_unreachable(key.peer, "it is not connected now"))
-            }
-            Some(Err(error)) => Err(ApiError::channel_not_ready(error)),
-            None => Err(ApiError::channel_not_ready("it is closed")),
-        }
+        Ok(())
     }
 
     /// Promises the peer more out of our lane: nobody is waited for.
@@ -152,46 +192,65 @@ impl Actor {
         let Some(queue) = self.channels.queues.get_mut(&key) else { return };
         // Also one that seemed to be lost: whoever wanted it has it.
         let is_it = |wanted: &Wanted| wanted.round.is_some() && wanted.change == *change;
-        let Some(wanted) = queue.pop_front_if(|wanted| is_it(wanted)) else { return };
-        let receipt = self.market.channels().get(key).and_then(|channel| channel.state().receipt());
-        let done = match (change, receipt) {
-            (Change::Call(_), Some(receipt)) => Done {
-                round,
-                contract: Some(receipt.contract),
-                gas_used: Some(receipt.gas_used),
-                output: wanted.output.clone(),
-            },
-            _ => Done::plain(round),
+        let Some(mut wanted) = queue.pop_front_if(|wanted| is_it(wanted)) else { return };
+        let done = match wanted.result.take() {
+            Some(Execution { receipt, output, .. }) => {
+                Done { round, contract: Some(receipt.contract), gas_used: Some(receipt.gas_used), output: Some(output) }
+            }
+            None => Done::plain(round),
         };
+        if let Some(once) = wanted.once.take() {
+            if self.channels.done.len() >= DONE_MAX {
+                self.channels.done.pop_front();
+            }
+            self.channels.done.push_back((once, key, wanted.change.clone(), done.clone()));
+        }
         wanted.answer(Ok(done));
     }
 
-    /// It is alive until it can't come into effect any more ([`was_abandoned`](Self::was_abandoned)).
-    pub(super) fn was_refused(&mut self, key: ChannelKey, round: u64, refusal: Refusal) {
-        let open = self.channels.queues.get_mut(&key).and_then(VecDeque::front_mut);
-        if let Some(open) = open.filter(|open| open.round == Some(round)) {
+    /// What of ours is open is refused; it is alive until it can't come into effect any more
+    /// ([`was_abandoned`](Self::was_abandoned)).
+    pub(super) fn was_refused(&mut self, key: ChannelKey, refusal: Refusal) {
+        let front = self.channels.queues.get_mut(&key).and_then(VecDeque::front_mut);
+        if let Some(open) = front.filter(|front| front.is_open) {
             open.refusal = Some(refusal);
         }
     }
 
-    /// An update of ours is worthless: it is proposed again if it only lost a tie.
+    /// An update of ours is worthless: it is proposed again if it only lost a tie and somebody waits for it.
     pub(super) fn was_abandoned(&mut self, key: ChannelKey, round: u64) {
         let Some(queue) = self.channels.queues.get_mut(&key) else { return };
-        let Some(wanted) = queue.front_mut().filter(|open| open.round == Some(round)) else { return };
+        let is_it = |front: &Wanted| front.is_open && (front.round == Some(round) || front.refusal.is_some());
+        let Some(wanted) = queue.front_mut().filter(|front| is_it(front)) else { return };
         wanted.is_open = false;
         let is_lost_for_good = |refusal: &Refusal| !matches!(refusal, Refusal::Round | Refusal::Base);
-        if let Some(refusal) = wanted.refusal.filter(is_lost_for_good)
-            && let Some(wanted) = queue.pop_front()
+        if let Some(refusal) = wanted.refusal.take().filter(is_lost_for_good)
+            && let Some(mut wanted) = queue.pop_front()
         {
             wanted.answer(Err(ApiError::update_refused(refusal)));
         }
     }
 
-    /// The peer is silent: those who wait are told, and what waits behind is not proposed.
+    /// The peer is silent: who waits for the open update is told, and it is kept in mind. What waits behind is not proposed.
     pub(super) fn has_stalled(&mut self, key: ChannelKey, round: u64) {
-        for wanted in self.channels.queues.remove(&key).into_iter().flatten() {
-            wanted.answer(Err(ApiError::peer_silent(round)));
-        }
+        let Some(queue) = self.channels.queues.get_mut(&key) else { return };
+        queue.retain_mut(|wanted| {
+            let why = match wanted.is_open {
+                true => ApiError::peer_silent(round),
+                false => ApiError::channel_not_ready("an earlier update still waits for the peer"),
+            };
+            wanted.answer(Err(why));
+            wanted.is_open
+        });
+    }
+}
+
+/// Why an update was not proposed.
+fn not_proposed(key: ChannelKey, error: ProposeError) -> ApiError {
+    match error {
+        ProposeError::Disconnected => ApiError::peer_unreachable(key.peer, "it is not connected now"),
+        ProposeError::NotOpen | ProposeError::Unsound | ProposeError::Busy => ApiError::channel_not_ready(error),
+        error => ApiError::update_refused(error),
     }
 }
 

@@ -24,18 +24,26 @@ impl Actor {
     pub(in super::super) fn channel_named(&self, name: &str) -> Answer<ChannelKey> {
         let name = name.to_ascii_lowercase();
         let not_found = || ApiError::channel_not_found(&name);
-        let is_it = |key: ChannelKey, channel: &OwnChannel| {
-            let id = channel.id().map(id_text);
-            hex::encode(key.handle.0).starts_with(&name) || id.is_some_and(|id| id.starts_with(&name))
-        };
         if name.len() < PREFIX_MIN {
             return Err(not_found());
         }
-        let mut found = self.market.channels().iter().filter(|(key, channel)| is_it(*key, channel));
-        match (found.next(), found.next()) {
-            (Some((key, _)), None) => Ok(key),
-            _ => Err(not_found()),
-        }
+        let named = |is_it: &dyn Fn(&str, Option<&str>) -> bool| {
+            let mut found = self
+                .market
+                .channels()
+                .iter()
+                .filter(|(key, channel)| is_it(&hex::encode(key.handle.0), channel.id().map(id_text).as_deref()));
+            match (found.next(), found.next()) {
+                (Some((key, _)), None) => Some(key),
+                _ => None,
+            }
+        };
+        // The peer may have chosen the handle: no other channel's id is mistaken for it.
+        let by_id = || named(&|_, id| id == Some(name.as_str()));
+        let by_handle = || named(&|handle, _| handle == name);
+        let by_beginning =
+            || named(&|handle, id| handle.starts_with(&name) || id.is_some_and(|id| id.starts_with(&name)));
+        by_id().or_else(by_handle).or_else(by_beginning).ok_or_else(not_found)
     }
 
     pub(in super::super) fn channel_records(&self) -> Vec<ChannelRecord> {
@@ -107,8 +115,8 @@ impl Actor {
         let closed = || {
             let name = name.to_ascii_lowercase();
             let found = self.channels.closed.iter().rev().find(|closed| closed.channel == name)?.clone();
-            let handle = self.channels.logs.keys().find(|handle| hex::encode(handle.0) == name)?;
-            let log = self.channels.logs[handle].iter().cloned().collect();
+            let key = self.channels.logs.keys().find(|key| key.peer == found.peer && hex::encode(key.handle.0) == name);
+            let log = key.map(|key| self.channels.logs[key].iter().cloned().collect()).unwrap_or_default();
             Some(ChannelDetail { record: found, remainder: ChannelRemainder::Halves, deployed: Vec::new(), log })
         };
         match self.channel_named(name) {
@@ -136,17 +144,21 @@ impl Actor {
                 }
                 _ => ChannelRemainder::Theirs,
             });
-        let log = self.channels.logs.get(&key.handle).into_iter().flatten().cloned().collect();
+        let log = self.channels.logs.get(&key).into_iter().flatten().cloned().collect();
         Some(ChannelDetail { deployed: deployed.collect(), remainder, log, record })
     }
 
     /// A channel that is over stays shown for a while.
     pub(super) fn keep_closed(&mut self, key: ChannelKey) {
-        let Some(record) = self.channels.shown.remove(&key) else { return };
+        let Some(record) = self.channels.shown.remove(&key) else {
+            // One that was over before it was anything.
+            self.channels.logs.remove(&key);
+            return;
+        };
         if self.channels.closed.len() >= CLOSED_MAX
             && let Some(oldest) = self.channels.closed.pop_front()
         {
-            self.channels.logs.retain(|handle, _| hex::encode(handle.0) != oldest.channel);
+            self.channels.logs.retain(|key, _| hex::encode(key.handle.0) != oldest.channel);
         }
         self.channels.closed.push_back(ChannelRecord {
             state: ChannelState::Closed,
@@ -159,7 +171,7 @@ impl Actor {
 
     pub(super) fn add_to_log(&mut self, key: ChannelKey, round: Option<u64>, code: &str, message: String) {
         let (time_ms, channel) = (self.clock.now(), hex::encode(key.handle.0));
-        let log = self.channels.logs.entry(key.handle).or_default();
+        let log = self.channels.logs.entry(key).or_default();
         if log.len() >= LOG_MAX {
             log.pop_front();
         }
@@ -215,7 +227,7 @@ pub(super) fn told(news: &ChannelNews) -> Option<(Option<u64>, &'static str, Str
         }
         ChannelNews::Forced { round } => Some((Some(*round), "forced", "the ledger has executed a call".to_owned())),
         ChannelNews::Closing => plain("closing", "it is being closed"),
-        ChannelNews::Closed => plain("closed", "it is closed, and what was in it is in the accounts"),
+        ChannelNews::Closed => plain("closed", "it is over; what was in it is in the accounts"),
     }
 }
 

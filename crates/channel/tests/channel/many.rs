@@ -1,0 +1,156 @@
+//! Many channels of one identity, and a peer that has them mistaken for each other.
+
+use byway_channel::{
+    AddressedMessage, ChannelHandle, ChannelKey, ChannelMessage, ChannelNews, Channels, ChannelsEffect,
+    FUNDING_TIME_MAX, InitiateError, Life, OPENINGS_PER_PEER_MAX, PeerFault,
+};
+use byway_crypto::IdentitySecret;
+use byway_primitives::{Effect, MemoryStore, NetworkId, Time};
+use byway_records::channel::Environment;
+
+use crate::scene::terms;
+use crate::world::World;
+
+const NOW: Time = Time(1_700_000_000_000);
+
+/// The channels of one side, and its disk.
+struct Side {
+    channels: Channels<IdentitySecret>,
+    disk: MemoryStore,
+    news: Vec<(ChannelKey, ChannelNews)>,
+}
+
+fn secret(side: usize) -> IdentitySecret {
+    IdentitySecret::from_bytes(&[[1; 32], [2; 32]][side]).unwrap()
+}
+
+fn handle(number: u8) -> ChannelHandle {
+    ChannelHandle([number; 16])
+}
+
+impl Side {
+    fn new(network: NetworkId, side: usize) -> Self {
+        let disk = MemoryStore::new();
+        let channels = Channels::load(secret(side), network, &disk).unwrap();
+        Self { channels, disk, news: Vec::new() }
+    }
+
+    /// Writes what is to be written; gives what is said.
+    fn carry_out(&mut self) -> Vec<AddressedMessage> {
+        let mut said = Vec::new();
+        for (_, effect) in self.channels.poll() {
+            let effect: ChannelsEffect = effect;
+            match effect {
+                Effect::Persist { batch, .. } => self.disk.apply(&batch),
+                Effect::Send { message, .. } => said.push(message),
+                Effect::WakeAt(_) => {}
+                Effect::Notify(news) => self.news.push(news),
+            }
+        }
+        said
+    }
+
+    fn hear(&mut self, from: usize, message: AddressedMessage) -> Result<(), PeerFault> {
+        self.channels.handle_message(NOW, secret(from).id(), message)
+    }
+
+    fn agree(&mut self, key: ChannelKey) {
+        self.channels.with(key, |channel| channel.agree(NOW)).unwrap();
+    }
+}
+
+/// Two sides, the second of which has agreed to a channel of each of these handles, all on the same terms. Gives what the
+/// first says next in each: the transaction that opens it, as it has signed it.
+fn agreed(handles: &[u8]) -> (Side, Side, Vec<AddressedMessage>) {
+    let network = World::new().network;
+    let [mut one, mut other] = [0, 1].map(|side| Side::new(network, side));
+    let mut funding = Vec::new();
+    for number in handles {
+        // An initiator of its own for each, since one that is honest opens no two of them at one time.
+        let mut initiator = Side::new(network, 0);
+        initiator.channels.initiate(NOW, handle(*number), terms()).unwrap();
+        for message in initiator.carry_out() {
+            other.hear(0, message).unwrap();
+        }
+        other.carry_out();
+        other.agree(ChannelKey { peer: secret(0).id(), handle: handle(*number) });
+        for message in other.carry_out() {
+            initiator.hear(1, message).unwrap();
+        }
+        funding.extend(initiator.carry_out());
+        one = initiator;
+    }
+    (one, other, funding)
+}
+
+#[test]
+fn no_two_handles_lead_to_one_channel() {
+    let (_, mut other, funding) = agreed(&[1, 2]);
+    let [first, second] = funding.try_into().unwrap();
+    other.hear(0, first).unwrap();
+    let kept = ChannelKey { peer: secret(0).id(), handle: handle(1) };
+    let id = other.channels.get(kept).unwrap().id().unwrap();
+    other.carry_out();
+    let disk = other.disk.clone();
+    other.hear(0, second).unwrap();
+    let said = other.carry_out();
+    assert_eq!(said, [AddressedMessage { handle: handle(2), message: ChannelMessage::Decline }]);
+    assert_eq!(other.disk, disk, "and nothing of it is written");
+    assert_eq!(other.channels.key_of(id), Some(kept));
+    assert_eq!(other.channels.iter().count(), 1);
+}
+
+#[test]
+fn a_channel_is_there_after_a_restart_whatever_was_said_before_it_was_signed() {
+    let (_, mut other, funding) = agreed(&[1]);
+    let [good] = funding.try_into().unwrap();
+    let ChannelMessage::FundingCreated { expires, authorisation } = good.message.clone() else {
+        panic!("it was to be signed")
+    };
+    let (mut bytes, key) = (authorisation.0, ChannelKey { peer: secret(0).id(), handle: handle(1) });
+    bytes[40] ^= 1;
+    let authorisation = byway_crypto::IdentitySignature(bytes);
+    let bad = AddressedMessage { message: ChannelMessage::FundingCreated { expires, authorisation }, ..good.clone() };
+    assert_eq!(other.hear(0, bad), Err(PeerFault::Signature));
+    assert_eq!(other.channels.get(key).unwrap().id(), None, "nobody has signed for it");
+    other.hear(0, good).unwrap();
+    other.carry_out();
+    let network = other.channels.get(key).unwrap().network();
+    let again = Channels::load(secret(1), network, &other.disk).unwrap();
+    assert_eq!(again.get(key).map(|channel| channel.life()), Some(Life::Signed));
+}
+
+#[test]
+fn what_peers_propose_is_bounded_and_keeps_nobody_from_proposing() {
+    let network = World::new().network;
+    let mut side = Side::new(network, 1);
+    let open =
+        |number| AddressedMessage { handle: handle(number), message: ChannelMessage::Open { network, terms: terms() } };
+    let count = OPENINGS_PER_PEER_MAX as u8;
+    for number in 0..count {
+        side.hear(0, open(number)).unwrap();
+    }
+    side.carry_out();
+    side.hear(0, open(count)).unwrap();
+    assert_eq!(side.carry_out(), [AddressedMessage { handle: handle(count), message: ChannelMessage::Decline }]);
+    let mut own = terms();
+    own.parties.reverse();
+    assert!(side.channels.initiate(NOW, handle(100), own).is_ok());
+    assert_eq!(side.channels.initiate(NOW, handle(100), own), Err(InitiateError::Handle));
+}
+
+#[test]
+fn an_opening_that_the_ledger_never_has_leaves_nothing() {
+    let (_, mut other, funding) = agreed(&[1]);
+    let [good] = funding.try_into().unwrap();
+    other.hear(0, good).unwrap();
+    other.carry_out();
+    let late = NOW + FUNDING_TIME_MAX + FUNDING_TIME_MAX;
+    let environment = Environment { time: late, height: 9 };
+    other.channels.handle_ledger(late, environment, 9, |_| false, |_| None);
+    other.carry_out();
+    assert!(other.news.iter().any(|(_, news)| *news == ChannelNews::Closed));
+    assert_eq!(other.channels.iter().count(), 0);
+    let network = World::new().network;
+    assert_eq!(Channels::load(secret(1), network, &other.disk).unwrap().iter().count(), 0);
+}

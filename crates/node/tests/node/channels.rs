@@ -1,5 +1,7 @@
 //! Channels between real nodes, on a real kernel.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use byway_node::api::*;
 use byway_primitives::{Amount, IdentityId};
 
@@ -9,6 +11,12 @@ const ACCEPTS: &str = "[channels]\naccept_max = \"1\"\n";
 
 fn amount(text: &str) -> Amount {
     text.parse().unwrap()
+}
+
+/// A key that was not used before.
+fn fresh() -> params::IdempotencyKey {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    key(&format!("key-{}", LAST.fetch_add(1, Ordering::Relaxed)))
 }
 
 fn open(peer: impl ToString, deposit: &str) -> ChannelOpen {
@@ -28,7 +36,7 @@ fn named(channel: &ChannelRecord) -> ChannelNamed {
 }
 
 fn pay(channel: &ChannelRecord, text: &str, lane: bool) -> ChannelPay {
-    let idempotency_key = key("pay");
+    let idempotency_key = fresh();
     ChannelPay { channel: channel.channel.clone(), amount: amount(text), lane, idempotency_key }
 }
 
@@ -63,7 +71,9 @@ async fn two_open_a_channel_pay_in_it_by_updates_and_by_promises_and_part() {
     let channel = user.api.channel_open(open(seller.api.node_status().await.unwrap().identity.id, "2")).await.unwrap();
     assert_eq!((channel.state, channel.total, channel.initiated), (ChannelState::Open, amount("3"), true));
     until(&user, "both talk", |channel| channel.connected).await;
-    let paid = user.api.channel_pay(pay(&channel, "0.5", false)).await.unwrap();
+    let payment = pay(&channel, "0.5", false);
+    let paid = user.api.channel_pay(payment.clone()).await.unwrap();
+    assert_eq!(user.api.channel_pay(payment).await.unwrap().round, paid.round, "once for each key");
     assert_eq!((paid.round, paid.record.ours, paid.record.theirs), (1, amount("1.5"), amount("1.5")));
     let theirs = until(&seller, "the payment", |channel| channel.round == 1).await;
     assert_eq!(
@@ -141,7 +151,7 @@ fn call(channel: &ChannelRecord, contract: &str, input: ContractBytes, value: &s
         input,
         value: amount(value),
         gas: None,
-        idempotency_key: key("call"),
+        idempotency_key: fresh(),
     }
 }
 

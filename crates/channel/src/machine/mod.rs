@@ -14,11 +14,14 @@ use crate::news::{ChannelEffect, ChannelNews, PeerFault};
 use crate::signer::Signer;
 
 mod follow;
+mod funding;
 mod lanes;
 mod life;
 mod reestablish;
 mod updates;
 mod watch;
+
+pub use funding::FUND_TIME_MAX;
 
 /// How long the peer has for its answer before the layer above hears of it.
 pub const ANSWER_TIME_MAX: Span = Span::seconds(30);
@@ -79,6 +82,7 @@ pub struct ChannelMachine<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Show {
     Funding,
+    Fund,
     Snapshot,
     Close,
     Slash,
@@ -107,6 +111,7 @@ impl<S: Signer> ChannelMachine<S> {
             environment: nowhere,
         };
         let record = Record {
+            total: ground.first_total(),
             ground,
             side,
             id: ChannelId(Hash::default()),
@@ -120,6 +125,7 @@ impl<S: Signer> ChannelMachine<S> {
             signed: 0,
             seen: 0,
             released: Vec::new(),
+            fund: None,
             given: None,
             taken: None,
         };
@@ -189,7 +195,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// All that is in it.
     pub fn total(&self) -> Amount {
-        self.record.ground.total()
+        self.record.total
     }
 
     /// What a call would do now; it changes nothing, and is told nobody.
@@ -245,6 +251,12 @@ impl<S: Signer> ChannelMachine<S> {
             ChannelMessage::Accept { round, signature } => self.handle_accept(now, round, signature),
             ChannelMessage::Fetch { round } => {
                 self.handle_fetch(round);
+                Ok(())
+            }
+            ChannelMessage::ProposeFunding(change) => self.handle_funding_proposal(change),
+            ChannelMessage::AcceptFunding { change, signature } => self.handle_funding_accepted(now, change, signature),
+            ChannelMessage::RefuseFunding { round, refusal } => {
+                self.handle_funding_refused(round, refusal);
                 Ok(())
             }
             ChannelMessage::Promise(promise) => self.handle_promise(promise),

@@ -103,7 +103,9 @@ impl Actor {
             ChannelNews::Abandoned { round, .. } => self.was_abandoned(key, round),
             ChannelNews::Stalled { round } => self.has_stalled(key, round),
             ChannelNews::Closed => self.channel_closed(key),
-            ChannelNews::Promised { .. }
+            ChannelNews::Funded { .. }
+            | ChannelNews::NotFunded { .. }
+            | ChannelNews::Promised { .. }
             | ChannelNews::Behind { .. }
             | ChannelNews::Recovered { .. }
             | ChannelNews::Alarm(_)

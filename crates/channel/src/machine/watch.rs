@@ -69,6 +69,10 @@ impl<S: Signer> ChannelMachine<S> {
             if is_older && entry.first_forced().is_some() {
                 self.show(now, Show::Snapshot);
             }
+            // A deposit or a withdrawal came first, and with it another state.
+            if matches!(self.submitted, Some((Show::Close, _))) && self.is_time_for(Show::Close, now) {
+                self.submit_close(now);
+            }
             return;
         };
         if self.record.life == Life::Open {

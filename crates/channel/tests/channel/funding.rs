@@ -108,6 +108,19 @@ fn a_side_closes_alone_right_after_a_deposit_or_a_withdrawal() {
 }
 
 #[test]
+fn a_side_that_closes_alone_just_as_it_is_executed_closes_with_the_state_after_it() {
+    let mut rig = Rig::new();
+    rig.pay(0, 100);
+    rig.exchange();
+    let change = held_back(&mut rig);
+    rig.submit(1, ChannelsCall::Fund(change));
+    rig.close_alone(1).unwrap();
+    assert!(rig.refused.contains(&Reject::ChannelRound), "what it knew was replaced: {:?}", rig.refused);
+    rig.settle();
+    rig.assert_paid([DEPOSIT - 1_100, DEPOSIT + 100].map(units));
+}
+
+#[test]
 fn no_update_is_made_while_it_is_open() {
     let mut rig = Rig::new();
     rig.parties[0].is_watching = false;

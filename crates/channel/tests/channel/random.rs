@@ -27,7 +27,10 @@ fn step(rig: &mut Rig, counter: Address, byte: u8) {
         }
         7 => rig.lose(),
         8 => rig.crash(side),
-        10 if byte >> 6 == 3 => {
+        // One sees the ledger before the other does, or not for a while, and hands nothing in meanwhile.
+        12 if byte >> 6 == 1 => rig.show_ledger(side),
+        12 if byte >> 6 == 2 => rig.parties[side].is_watching ^= true,
+        10 if byte >> 6 >= 2 => {
             let _ = rig.fund(side, if byte & 32 == 0 { Movement::Deposit } else { Movement::Withdraw }, amount);
         }
         10 => {
@@ -82,6 +85,7 @@ fn check(bytes: &[u8]) {
     let counter = rig.create_counter(0);
     [0, 1].into_iter().for_each(|side| rig.fill_lane(side, 20_000));
     bytes.iter().for_each(|byte| step(&mut rig, counter, *byte));
+    rig.parties.iter_mut().for_each(|party| party.is_watching = true);
     rig.lose();
     rig.exchange();
     // What was asked for and lost is over by then, and what waited for it goes on.
@@ -112,6 +116,7 @@ fn check_alone(bytes: &[u8]) {
     bytes.iter().for_each(|byte| step(&mut rig, counter, *byte));
     let left = bytes.len() % 2;
     rig.tick(byway_channel::UNHEARD_TIME_MAX);
+    rig.parties[left].is_watching = true;
     rig.parties[1 - left].is_watching = false;
     rig.close_alone(left).unwrap();
     rig.settle();

@@ -77,9 +77,14 @@ fn money_goes_in_and_out_while_the_channel_is_open() {
             assert_eq!((rig.machine(0).total(), rig.entry().unwrap().total), (total, total));
             let told = ChannelNews::Funded { round: 3, side: Side::BOTH[side], movement, amount: units(1_000) };
             assert!([0, 1].iter().all(|party| rig.parties[*party].has(|news| *news == told)));
-            rig.propose(0, byway_channel::Change::Call(count(0, counter, 5, 0))).expect("contracts are as before");
-            rig.exchange();
-            rig.assert_agreed();
+            for party in [0, 1] {
+                rig.crash(party);
+                rig.exchange();
+                let call = byway_channel::Change::Call(count(0, counter, 5, 0));
+                rig.propose(0, call).expect("contracts are as before, on disk too");
+                rig.exchange();
+                rig.assert_agreed();
+            }
         }
     }
 }
@@ -207,13 +212,22 @@ fn a_signature_that_left_in_the_moment_before_a_crash_binds() {
     rig.disconnect();
     let disk = rig.parties[0].disk.clone();
     rig.restart(0, disk);
-    assert_eq!(rig.propose(0, transfer(0, 5)), Err(ProposeError::Disconnected));
-    rig.connect();
+    let (now, position) = (rig.now, *rig.machine(0).position());
+    rig.machine(0).handle_connected(now);
     // The peer says that it has signed nothing, which is not true.
+    let total = units(2 * DEPOSIT);
+    let stands = byway_channel::Reestablish { position, total, signatures: None, signed: 0, seen: 0 };
     let refusal = ChannelMessage::RefuseFunding { round: 1, refusal: Refusal::Differs };
-    let now = rig.now;
-    rig.machine(0).handle_message(now, refusal).unwrap();
+    for message in [ChannelMessage::Reestablish(stands), refusal] {
+        rig.machine(0).handle_message(now, message).unwrap();
+    }
     assert!(rig.machine(0).funding().is_some());
+    assert_eq!(rig.propose(0, transfer(0, 5)), Err(ProposeError::Busy));
+    rig.world.time = now + Span::seconds(121);
+    rig.now = rig.world.time;
+    rig.show_ledger(0);
+    assert_eq!(rig.machine(0).funding(), None);
+    assert_eq!(rig.propose(0, transfer(0, 5)), Ok(2), "nothing else is signed at its round");
 }
 
 #[test]

@@ -100,8 +100,9 @@
 //!
 //! # Not here
 //!
-//! Upgrading and removing contracts; networks of channels and watching for others. States larger than [`STATE_BYTES_MAX`] are not given to a peer that has lost its
-//! own. A contract's storage is copied for each update that writes it, which large contracts will feel.
+//! Upgrading and removing contracts; networks of channels and watching for others. States larger than [`STATE_BYTES_MAX`] are
+//! not given to a peer that has lost its own. A contract's storage is copied for each update that writes it, which large contracts
+//! will feel.
 
 mod change;
 mod channels;

@@ -197,7 +197,7 @@ pub(super) fn told(news: &ChannelNews) -> Option<(Option<u64>, &'static str, Str
             Some((Some(*round), "funded", "the ledger has executed a deposit or a withdrawal".to_owned()))
         }
         ChannelNews::NotFunded { round, .. } => {
-            Some((Some(*round), "not_funded", "a deposit or a withdrawal is not executed, and never will be".to_owned()))
+            Some((Some(*round), "not_funded", "a deposit or a withdrawal will never be executed".to_owned()))
         }
         ChannelNews::Promised { more } => Some((None, "promised", format!("the peer promises {more} WAY more"))),
         ChannelNews::Refused { round, refusal } => Some((Some(*round), "refused", format!("the peer refuses: {refusal}"))),

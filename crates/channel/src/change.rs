@@ -2,7 +2,7 @@
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, NetworkId};
-use byway_records::channel::{ChannelTerms, Environment, FORCED_GAS_MAX, Lane, Position, Side};
+use byway_records::channel::{ChannelTerms, Environment, FORCED_GAS_MAX, Lane, Movement, Position, Side};
 use byway_records::state::Settled;
 use byway_vm::{Address, Call, ExecuteError, Execution, Outcome, State, Target};
 
@@ -60,6 +60,8 @@ pub enum ChangeError {
     Execute(#[from] ExecuteError),
     #[error("the promise claims nothing that is not absorbed")]
     Absorbed,
+    #[error("a deposit or a withdrawal of nothing")]
+    NothingMoved,
     #[error("rounds are used up")]
     Rounds,
 }
@@ -88,8 +90,8 @@ impl Ground {
         Address::from(self.terms.parties[side.index()])
     }
 
-    /// All that is in the channel.
-    pub fn total(&self) -> Amount {
+    /// All that is in the channel at first.
+    pub fn first_total(&self) -> Amount {
         Amount::checked_sum(self.terms.deposits).expect("terms whose deposits don't fit are never agreed to")
     }
 
@@ -142,6 +144,31 @@ impl Ground {
         let environment = if is_call { environment } else { base.environment };
         let position = Position { round, balances, lanes, root: state.root(), environment };
         Ok((state, position))
+    }
+
+    /// The state and the position after a deposit or a withdrawal: the side's balance is so much more or less.
+    pub fn funded(
+        &self,
+        state: &State,
+        base: &Position,
+        round: u64,
+        side: Side,
+        movement: Movement,
+        amount: Amount,
+    ) -> Result<(State, Position), ChangeError> {
+        let (mut state, mut balances) = (state.clone(), base.balances);
+        let balance = &mut balances[side.index()];
+        let after = match movement {
+            Movement::Deposit => balance.checked_add(amount),
+            Movement::Withdraw => balance.checked_sub(amount),
+        };
+        *balance = after.filter(|after| *after >= self.terms.reserve).ok_or(ChangeError::Reserve)?;
+        if amount.is_zero() {
+            return Err(ChangeError::NothingMoved);
+        }
+        state.set_balance(self.address(side), *balance);
+        let root = state.root();
+        Ok((state, Position { round, balances, root, ..*base }))
     }
 
     /// What a call would do.

@@ -7,7 +7,7 @@
 
 use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Batch, Hash, Space, Store, Time};
+use byway_primitives::{Amount, Batch, Hash, Space, Store, Time};
 use byway_records::SignedPromise;
 use byway_records::channel::{ChannelState, Environment, Position, Side};
 use byway_records::promise::ChannelId;
@@ -15,6 +15,7 @@ use byway_vm::State;
 
 use crate::change::{Change, Ground};
 use crate::channels::ChannelHandle;
+use crate::fund::Fund;
 use crate::message::Proposal;
 
 /// Where channels are journaled.
@@ -25,7 +26,7 @@ pub const RELEASED_MAX: usize = 8;
 /// Bytes of changes that are kept at the least before the state is written anew.
 const LOG_BYTES_MIN: usize = 4 * 1024;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// How far a channel has come. What is before [`Life::HalfSigned`] is not on disk: nothing is at stake yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +94,8 @@ pub(crate) struct Record {
     pub health: Health,
     /// The newest position that is agreed: co-signed, or made by the ledger.
     pub base: Position,
+    /// All that it divides.
+    pub total: Amount,
     pub signatures: Option<[IdentitySignature; 2]>,
     /// The round of the newest co-signed state: that of the base, or where the ledger went on from it by force an earlier one.
     pub agreed: u64,
@@ -102,6 +105,8 @@ pub(crate) struct Record {
     pub seen: u64,
     /// Our half-signed states above the base, in order of rounds: the peer may complete each.
     pub released: Vec<Proposal>,
+    /// The deposit or withdrawal that is open, of either side.
+    pub fund: Option<Fund>,
     /// The highest promise out of our lane, and out of the peer's.
     pub given: Option<SignedPromise>,
     pub taken: Option<SignedPromise>,
@@ -120,8 +125,7 @@ pub(crate) struct Log {
 impl Record {
     /// A position of this channel, as it is signed.
     pub fn state_of(&self, position: Position) -> ChannelState {
-        let total = self.ground.total();
-        ChannelState { network: self.ground.network, channel: self.id, total, position }
+        ChannelState { network: self.ground.network, channel: self.id, total: self.total, position }
     }
 
     pub fn put(&self, batch: &mut Batch) {
@@ -359,12 +363,14 @@ impl Encode for Record {
         out.value(&self.life);
         out.value(&self.health);
         out.value(&self.base);
+        out.value(&self.total);
         out.flag(self.signatures.is_some());
         self.signatures.iter().for_each(|signatures| put_pair(signatures, out));
         out.varint(self.agreed);
         out.varint(self.signed);
         out.varint(self.seen);
         out.list(&self.released);
+        out.option(self.fund.as_ref());
         out.option(self.given.as_ref());
         out.option(self.taken.as_ref());
         out.flag(self.closes_alone);
@@ -383,11 +389,13 @@ impl Decode for Record {
             life: input.value()?,
             health: input.value()?,
             base: input.value()?,
+            total: input.value()?,
             signatures: if input.flag()? { Some([input.value()?, input.value()?]) } else { None },
             agreed: input.u64()?,
             signed: input.u64()?,
             seen: input.u64()?,
             released: input.list(RELEASED_MAX)?,
+            fund: input.option()?,
             given: input.option()?,
             taken: input.option()?,
             closes_alone: input.flag()?,

@@ -54,6 +54,12 @@
 //!
 //! **Lanes** carry promises that the payer alone signs, without a round ([`ChannelMachine::promise`]); an update absorbs them.
 //!
+//! # Deposits and withdrawals
+//!
+//! What moves money between an account and the channel is executed by the ledger, and makes every state that divides the earlier total
+//! worthless. So it is not superseded: a side that may have signed one signs nothing else until the ledger has it or never will
+//! (`machine::funding`, [`ChannelMachine::fund`]).
+//!
 //! # States
 //!
 //! | state | here |
@@ -67,6 +73,7 @@
 //! | the answer to terms | [`OPENING_TIME_MAX`] | forgotten; nothing was signed |
 //! | the ledger to have the channel | [`FUNDING_TIME_MAX`] of ledger time | closed: the transaction is dead |
 //! | the answer to an update, or the peer's use of its turn | [`ANSWER_TIME_MAX`] | [`ChannelNews::Stalled`]: cancel, force or close |
+//! | a deposit or a withdrawal | [`FUND_TIME_MAX`] of ledger time | [`ChannelNews::NotFunded`]: it is dead, and the two go on |
 //! | parting together | [`CLOSING_TIME_MAX`] | closes alone, if the peer was heard since the start |
 //! | an effect on the ledger | [`SUBMIT_AGAIN`] | handed in again |
 //!
@@ -93,12 +100,13 @@
 //!
 //! # Not here
 //!
-//! Deposits and withdrawals while the channel is open; upgrading and removing contracts;
-//! networks of channels and watching for others. States larger than [`STATE_BYTES_MAX`] are not given to a peer that has lost its
-//! own. A contract's storage is copied for each update that writes it, which large contracts will feel.
+//! Upgrading and removing contracts; networks of channels and watching for others. States larger than [`STATE_BYTES_MAX`] are
+//! not given to a peer that has lost its own. A contract's storage is copied for each update that writes it, which large contracts
+//! will feel.
 
 mod change;
 mod channels;
+mod fund;
 mod journal;
 mod ledger_view;
 mod machine;
@@ -114,8 +122,8 @@ pub use channels::{
 pub use journal::{Agreement, CHANNELS, ChannelJournalError, Conflict, Health, Life, RELEASED_MAX};
 pub use ledger_view::LedgerView;
 pub use machine::{
-    ANSWER_TIME_MAX, CLOSING_TIME_MAX, ChannelMachine, ENVIRONMENT_AHEAD_MAX, FUNDING_TIME_MAX, OPENING_TIME_MAX,
-    ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, SUBMIT_AGAIN, UNHEARD_TIME_MAX, position_digest,
+    ANSWER_TIME_MAX, CLOSING_TIME_MAX, ChannelMachine, ENVIRONMENT_AHEAD_MAX, FUND_TIME_MAX, FUNDING_TIME_MAX,
+    OPENING_TIME_MAX, ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, SUBMIT_AGAIN, UNHEARD_TIME_MAX, position_digest,
 };
 pub use message::{ChannelMessage, Proposal, Reestablish, Refusal, STATE_BYTES_MAX};
 pub use news::{ChannelEffect, ChannelNews, CloseError, PeerFault, PromiseError, ProposeError};

@@ -2,9 +2,9 @@
 
 use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Hash, NetworkId, Time};
+use byway_primitives::{Amount, Hash, NetworkId, Time};
 use byway_records::SignedPromise;
-use byway_records::channel::{ChannelTerms, Position};
+use byway_records::channel::{ChannelTerms, FundingChange, Position};
 
 use crate::change::Change;
 
@@ -37,6 +37,12 @@ pub enum ChannelMessage {
     Shutdown,
     /// The sender's signature under the close that follows from the last co-signed state.
     ClosingSigned { expires: Time, signature: IdentitySignature },
+    /// The sender asks for a deposit from its account, or a withdrawal into it; nobody has signed it yet.
+    ProposeFunding(FundingChange),
+    /// The sender's signature under what the receiver asked for.
+    AcceptFunding { change: FundingChange, signature: IdentitySignature },
+    /// The sender has not signed what was asked for at that round.
+    RefuseFunding { round: u64, refusal: Refusal },
     /// The sender's highest promise out of its lane.
     Promise(SignedPromise),
     /// The sender opens no channel on these terms, or stops opening it.
@@ -48,6 +54,8 @@ pub enum ChannelMessage {
 pub struct Reestablish {
     /// The newest position that it knows as agreed.
     pub position: Position,
+    /// All that this divides.
+    pub total: Amount,
     /// Both signatures under it; none where the ledger alone made it.
     pub signatures: Option<[IdentitySignature; 2]>,
     /// The highest round that it has signed.
@@ -85,6 +93,8 @@ pub enum Refusal {
     Base,
     #[error("it was withdrawn by who proposed it")]
     Withdrawn,
+    #[error("an update, a deposit or a withdrawal is still open on the other side")]
+    Busy,
 }
 
 impl Proposal {
@@ -110,7 +120,7 @@ macro_rules! refusals {
         }
     };
 }
-refusals! { 0 Unwanted, 1 Differs, 2 Impossible, 3 Round, 4 Base, 5 Withdrawn }
+refusals! { 0 Unwanted, 1 Differs, 2 Impossible, 3 Round, 4 Base, 5 Withdrawn, 6 Busy }
 
 fn put_signatures(signatures: Option<&[IdentitySignature; 2]>, out: &mut Writer) {
     out.flag(signatures.is_some());
@@ -124,6 +134,7 @@ fn signatures(input: &mut Reader<'_>) -> Result<Option<[IdentitySignature; 2]>, 
 impl Encode for Reestablish {
     fn encode(&self, out: &mut Writer) {
         out.value(&self.position);
+        out.value(&self.total);
         put_signatures(self.signatures.as_ref(), out);
         out.varint(self.signed);
         out.varint(self.seen);
@@ -132,7 +143,8 @@ impl Encode for Reestablish {
 
 impl Decode for Reestablish {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { position: input.value()?, signatures: signatures(input)?, signed: input.u64()?, seen: input.u64()? })
+        let (position, total) = (input.value()?, input.value()?);
+        Ok(Self { position, total, signatures: signatures(input)?, signed: input.u64()?, seen: input.u64()? })
     }
 }
 
@@ -215,6 +227,20 @@ impl Encode for ChannelMessage {
                 out.byte(12);
                 out.value(promise);
             }
+            ChannelMessage::ProposeFunding(change) => {
+                out.byte(13);
+                out.value(change);
+            }
+            ChannelMessage::AcceptFunding { change, signature } => {
+                out.byte(14);
+                out.value(change);
+                out.value(signature);
+            }
+            ChannelMessage::RefuseFunding { round, refusal } => {
+                out.byte(15);
+                out.varint(*round);
+                out.value(refusal);
+            }
         }
     }
 }
@@ -235,6 +261,9 @@ impl Decode for ChannelMessage {
             10 => ChannelMessage::ClosingSigned { expires: input.value()?, signature: input.value()? },
             11 => ChannelMessage::Decline,
             12 => ChannelMessage::Promise(input.value()?),
+            13 => ChannelMessage::ProposeFunding(input.value()?),
+            14 => ChannelMessage::AcceptFunding { change: input.value()?, signature: input.value()? },
+            15 => ChannelMessage::RefuseFunding { round: input.u64()?, refusal: input.value()? },
             other => return Err(DecodeError::UnknownVariant { kind: "channel message", value: other.into() }),
         })
     }

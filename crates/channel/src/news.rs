@@ -3,6 +3,7 @@
 use byway_primitives::{Amount, Effect, IdentityId};
 use byway_records::Transaction;
 use byway_records::call::ChannelsCall;
+use byway_records::channel::{Movement, Side};
 
 use crate::change::{Change, ChangeError};
 use crate::journal::Conflict;
@@ -29,6 +30,18 @@ pub enum ChannelNews {
     Updated {
         round: u64,
         change: Change,
+    },
+    /// The ledger has executed a deposit or a withdrawal, by either side.
+    Funded {
+        round: u64,
+        side: Side,
+        movement: Movement,
+        amount: Amount,
+    },
+    /// A deposit or a withdrawal is not executed, and never will be: refused, given way, or too late.
+    NotFunded {
+        round: u64,
+        refusal: Option<Refusal>,
     },
     /// The peer has promised so much more out of its lane.
     Promised {
@@ -95,7 +108,7 @@ pub enum ProposeError {
     Disconnected,
     #[error("the channel is frozen, or its state is not known; close it, or wait until the peer has shown it")]
     Unsound,
-    #[error("an update is still open; wait for the answer, or cancel it")]
+    #[error("an update, a deposit or a withdrawal is still open; wait for the answer, or cancel the update")]
     Busy,
     #[error("it is the peer's turn; wait a moment")]
     Turn,
@@ -121,7 +134,7 @@ pub enum PromiseError {
 pub enum CloseError {
     #[error("the channel is not open")]
     NotOpen,
-    #[error("an update is still open; wait for the answer, or cancel it")]
+    #[error("an update, a deposit or a withdrawal is still open; wait for the answer, or cancel the update")]
     Busy,
     #[error("the peer was not heard since the start, and may know of a newer state; connect, or wait")]
     Unheard,

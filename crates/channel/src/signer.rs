@@ -2,13 +2,14 @@
 
 use byway_crypto::{IdentitySecret, IdentitySignature, Purpose};
 use byway_primitives::{IdentityId, NetworkId};
-use byway_records::channel::{ChannelState, Cosigned, ForcedCall, MutualClose, SignedForcedCall};
+use byway_records::channel::{ChannelState, Cosigned, ForcedCall, FundingChange, MutualClose, SignedForcedCall};
 use byway_records::{Promise, SignedPromise, TransactionId};
 
 /// Signs what a channel asks for, each under its purpose.
 pub trait Signer {
     fn id(&self) -> IdentityId;
     fn sign_state(&self, state: &ChannelState) -> IdentitySignature;
+    fn sign_funding(&self, change: &FundingChange) -> IdentitySignature;
     fn sign_close(&self, close: &MutualClose) -> IdentitySignature;
     fn sign_call(&self, call: ForcedCall) -> SignedForcedCall;
     fn sign_promise(&self, promise: Promise) -> SignedPromise;
@@ -23,6 +24,10 @@ impl Signer for IdentitySecret {
 
     fn sign_state(&self, state: &ChannelState) -> IdentitySignature {
         Cosigned::sign_one(state, self)
+    }
+
+    fn sign_funding(&self, change: &FundingChange) -> IdentitySignature {
+        Cosigned::sign_one(change, self)
     }
 
     fn sign_close(&self, close: &MutualClose) -> IdentitySignature {

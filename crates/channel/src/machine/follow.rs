@@ -34,7 +34,7 @@ impl<S: Signer> ChannelMachine<S> {
         }
         let base = self.record.base;
         if base.round <= entry.position.round && base != entry.position {
-            self.adopt(Agreed::by_ledger(entry.position, entry.signed), None, &Change::Nothing);
+            self.adopt(Agreed::by_ledger(entry.position, entry.signed).of(entry.total), None, &Change::Nothing);
         }
         if self.record.base != before {
             if self.link != Link::Disconnected {
@@ -48,6 +48,11 @@ impl<S: Signer> ChannelMachine<S> {
     /// The ledger was shown a newer co-signed state than this side knows: one of ours that the peer has completed, or one that
     /// an old journal does not have.
     fn believe(&mut self, entry: &Channel) {
+        if let Some(fund) = self.funded_on(entry) {
+            let state = self.state_after(&fund);
+            let next = Agreed::by_ledger(fund.position(), entry.signed).of(entry.total);
+            return self.adopt(next, state, &Change::Nothing);
+        }
         let is_shown = entry.position.round == entry.signed;
         let released = self.record.released.iter().find(|released| released.round() == entry.signed).cloned();
         match released.filter(|released| !is_shown || released.position == entry.position) {
@@ -58,7 +63,7 @@ impl<S: Signer> ChannelMachine<S> {
             None => {
                 self.record.signed = self.record.signed.max(entry.signed.saturating_add(ROUNDS_FORGOTTEN));
                 self.notify(ChannelNews::Behind { round: entry.position.round });
-                self.adopt(Agreed::by_ledger(entry.position, entry.signed), None, &Change::Nothing);
+                self.adopt(Agreed::by_ledger(entry.position, entry.signed).of(entry.total), None, &Change::Nothing);
                 self.tell_recovered();
             }
         }

@@ -219,7 +219,7 @@ impl<S: Signer> ChannelMachine<S> {
         if self.record.life != Life::Open {
             return Err(CloseError::NotOpen);
         }
-        if !self.record.released.is_empty() {
+        if !self.record.released.is_empty() || self.record.fund.is_some() {
             return Err(CloseError::Busy);
         }
         if self.record.health == Health::Recovering {
@@ -239,9 +239,11 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     pub(super) fn handle_shutdown(&mut self, now: Time) -> Result<(), PeerFault> {
-        if self.link != Link::Connected || self.record.health != Health::Sound {
+        // What the ledger can still execute comes first; the peer says it again afterwards.
+        if self.link != Link::Connected || self.record.health != Health::Sound || self.is_bound() {
             return Ok(());
         }
+        self.drop_wish(None);
         match self.record.life {
             Life::Open => self.begin_closing(now),
             Life::Closing => {}
@@ -258,7 +260,7 @@ impl<S: Signer> ChannelMachine<S> {
     /// The close that follows from the newest position.
     fn mutual_close(&self, expires: Time) -> Option<MutualClose> {
         let record = &self.record;
-        let shares = record.ground.terms.remainder.shares(record.base.rest(record.ground.total())?);
+        let shares = record.ground.terms.remainder.shares(record.base.rest(record.total)?);
         let [initiator, responder] = Side::BOTH.map(|side| {
             let (balance, share) = (record.base.balances[side.index()], shares[side.index()]);
             Amount::checked_sum([balance, share, self.lanes_worth(&record.base, side)])

@@ -14,11 +14,14 @@ use crate::news::{ChannelEffect, ChannelNews, PeerFault};
 use crate::signer::Signer;
 
 mod follow;
+mod funding;
 mod lanes;
 mod life;
 mod reestablish;
 mod updates;
 mod watch;
+
+pub use funding::FUND_TIME_MAX;
 
 /// How long the peer has for its answer before the layer above hears of it.
 pub const ANSWER_TIME_MAX: Span = Span::seconds(30);
@@ -79,6 +82,7 @@ pub struct ChannelMachine<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Show {
     Funding,
+    Fund,
     Snapshot,
     Close,
     Slash,
@@ -107,6 +111,7 @@ impl<S: Signer> ChannelMachine<S> {
             environment: nowhere,
         };
         let record = Record {
+            total: ground.first_total(),
             ground,
             side,
             id: ChannelId(Hash::default()),
@@ -120,6 +125,7 @@ impl<S: Signer> ChannelMachine<S> {
             signed: 0,
             seen: 0,
             released: Vec::new(),
+            fund: None,
             given: None,
             taken: None,
             closes_alone: false,
@@ -190,7 +196,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// All that is in it.
     pub fn total(&self) -> Amount {
-        self.record.ground.total()
+        self.record.total
     }
 
     /// What a call would do now; it changes nothing, and is told nobody.
@@ -224,7 +230,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// Whether an update of ours would be proposed at once: none is open, and it is not the peer's turn.
     pub fn is_free(&self) -> bool {
-        self.record.released.is_empty() && !self.is_peers_turn
+        self.record.released.is_empty() && self.record.fund.is_none() && !self.is_peers_turn
     }
 
     /// Whether nothing that the ledger could show is awaited, but for what it shows of the channel itself.
@@ -261,6 +267,12 @@ impl<S: Signer> ChannelMachine<S> {
             ChannelMessage::Accept { round, signature } => self.handle_accept(now, round, signature),
             ChannelMessage::Fetch { round } => {
                 self.handle_fetch(round);
+                Ok(())
+            }
+            ChannelMessage::ProposeFunding(change) => self.handle_funding_proposal(change),
+            ChannelMessage::AcceptFunding { change, signature } => self.handle_funding_accepted(now, change, signature),
+            ChannelMessage::RefuseFunding { round, refusal } => {
+                self.handle_funding_refused(round, refusal);
                 Ok(())
             }
             ChannelMessage::Promise(promise) => self.handle_promise(promise),

@@ -26,7 +26,7 @@ impl<S: Signer> ChannelMachine<S> {
     pub(super) fn greet(&mut self) {
         let record = &self.record;
         let (position, signatures) = (record.base, record.signatures);
-        let ours = Reestablish { position, signatures, signed: record.signed, seen: record.seen };
+        let ours = Reestablish { position, total: record.total, signatures, signed: record.signed, seen: record.seen };
         self.send(ChannelMessage::Reestablish(ours));
     }
 
@@ -39,6 +39,8 @@ impl<S: Signer> ChannelMachine<S> {
             }
             _ => return Ok(()),
         }
+        // Whatever it said before is replaced.
+        self.early = None;
         let highest = self.record.base.round.saturating_add(ROUNDS_AHEAD_MAX);
         if theirs.position.round > highest || theirs.signed > highest || theirs.seen > highest {
             return Err(PeerFault::Round);
@@ -85,11 +87,12 @@ impl<S: Signer> ChannelMachine<S> {
     fn catch_up(&mut self, theirs: &Reestablish) -> Result<(), PeerFault> {
         let position = theirs.position;
         let Some(signatures) = theirs.signatures else { return Err(PeerFault::Unproven) };
-        if !self.is_cosigned(position, signatures) {
+        if !self.is_cosigned(position, theirs.total, signatures) {
             return Err(PeerFault::Signature);
         }
         let was_forced = self.record.base.round > self.record.agreed;
-        let released = self.record.released.iter().find(|released| released.position == position).cloned();
+        let released = self.record.released.iter().find(|released| released.position == position);
+        let released = released.filter(|_| theirs.total == self.record.total).cloned();
         match released {
             Some(proposal) => {
                 let state = self.execute_again(&proposal);
@@ -111,7 +114,7 @@ impl<S: Signer> ChannelMachine<S> {
         let forgotten = round.max(theirs.signed).max(theirs.seen).saturating_add(ROUNDS_FORGOTTEN);
         self.record.signed = self.record.signed.max(forgotten);
         self.notify(ChannelNews::Behind { round });
-        self.adopt(Agreed::by_both(theirs.position, signatures), None, &Change::Nothing);
+        self.adopt(Agreed::by_both(theirs.position, signatures).of(theirs.total), None, &Change::Nothing);
         self.tell_recovered();
     }
 
@@ -137,7 +140,7 @@ impl<S: Signer> ChannelMachine<S> {
         let (Some(ours), Some(signatures)) = (self.record.signatures, theirs.signatures) else {
             return Err(PeerFault::Unproven);
         };
-        if !self.is_cosigned(position, signatures) {
+        if !self.is_cosigned(position, theirs.total, signatures) {
             return Err(PeerFault::Signature);
         }
         let ours = Agreement { position: base, signatures: ours };
@@ -158,6 +161,9 @@ impl<S: Signer> ChannelMachine<S> {
         }
         if self.record.health == Health::Recovering {
             return self.send(ChannelMessage::Fetch { round: self.record.base.round });
+        }
+        if self.record.fund.is_some() {
+            return self.say_funding_again();
         }
         let newest = position_digest(&self.record.base);
         match self.record.released.last().cloned() {

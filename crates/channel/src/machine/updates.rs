@@ -5,7 +5,7 @@
 //! stays *released* until a higher round is co-signed.
 
 use byway_crypto::IdentitySignature;
-use byway_primitives::{Batch, Encode, Time};
+use byway_primitives::{Amount, Batch, Encode, Time};
 use byway_records::channel::{Agreed as _, ChannelState, Cosigned, Environment, Position, Side};
 use byway_vm::State;
 
@@ -24,7 +24,7 @@ impl<S: Signer> ChannelMachine<S> {
         if change == Change::Nothing || change.by() == Some(self.record.side.other()) {
             return Err(ProposeError::NotOurs);
         }
-        if !self.record.released.is_empty() {
+        if !self.record.released.is_empty() || self.record.fund.is_some() {
             return Err(ProposeError::Busy);
         }
         if self.is_peers_turn {
@@ -51,7 +51,7 @@ impl<S: Signer> ChannelMachine<S> {
         self.release(now, Change::Nothing, last.map(|round| (round, Refusal::Withdrawn)))
     }
 
-    fn may_propose(&self) -> Result<(), ProposeError> {
+    pub(super) fn may_propose(&self) -> Result<(), ProposeError> {
         if self.record.life != Life::Open {
             return Err(ProposeError::NotOpen);
         }
@@ -68,7 +68,8 @@ impl<S: Signer> ChannelMachine<S> {
         change: Change,
         refuses: Option<(u64, Refusal)>,
     ) -> Result<u64, ProposeError> {
-        if self.record.released.len() >= RELEASED_MAX {
+        // What the ledger can still execute would make it worthless.
+        if self.record.released.len() >= RELEASED_MAX || self.record.fund.is_some() {
             return Err(ProposeError::Busy);
         }
         let base = self.record.base;
@@ -88,11 +89,17 @@ impl<S: Signer> ChannelMachine<S> {
         Ok(round)
     }
 
-    /// The only place where a state is signed.
+    /// The only place where a state is signed, but for that after a deposit or a withdrawal.
     fn sign(&mut self, position: Position) -> IdentitySignature {
-        assert!(position.round > self.record.signed, "no two states are signed for one round");
-        self.record.signed = position.round;
+        assert!(!self.is_bound(), "nothing is signed beside what the ledger can still execute");
+        self.take_round(position.round);
         self.signer.sign_state(&self.record.state_of(position))
+    }
+
+    /// Whatever is signed takes a round of its own.
+    pub(super) fn take_round(&mut self, round: u64) {
+        assert!(round > self.record.signed, "no two states are signed for one round");
+        self.record.signed = round;
     }
 
     /// Whether the peer signed this position.
@@ -101,8 +108,9 @@ impl<S: Signer> ChannelMachine<S> {
         signature.verify(self.peer(), ChannelState::PURPOSE, state.network, &state.to_bytes()).is_ok()
     }
 
-    pub(super) fn is_cosigned(&self, position: Position, signatures: [IdentitySignature; 2]) -> bool {
-        let (body, parties) = (self.record.state_of(position), self.record.ground.terms.parties);
+    pub(super) fn is_cosigned(&self, position: Position, total: Amount, signatures: [IdentitySignature; 2]) -> bool {
+        let (state, parties) = (self.record.state_of(position), self.record.ground.terms.parties);
+        let body = ChannelState { total, ..state };
         Cosigned { body, parties, signatures }.verify().is_ok()
     }
 
@@ -122,6 +130,11 @@ impl<S: Signer> ChannelMachine<S> {
             return Ok(());
         }
         self.record.seen = self.record.seen.max(round);
+        if self.is_bound() {
+            // It is said again once this side says that the ledger has decided.
+            return Ok(());
+        }
+        self.drop_wish(None);
         self.note_refusal(&proposal);
         if let Some(last) = self.record.released.last().filter(|last| round <= last.round()).cloned() {
             if round == last.round() {
@@ -263,7 +276,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// Goes on from a position that is agreed: co-signed, or the ledger's own. Where its contracts' state is not known, the peer is asked for it.
     pub(super) fn adopt(&mut self, next: Agreed, state: Option<State>, change: &Change) {
-        let Agreed { position, signatures, agreed } = next;
+        let Agreed { position, signatures, agreed, total } = next;
         let (round, id, mut batch) = (position.round, self.record.id, Batch::new());
         let is_known = state.is_some();
         let was_forced = self.record.base.round > self.record.agreed;
@@ -272,7 +285,11 @@ impl<S: Signer> ChannelMachine<S> {
         } else if !was_forced && self.state.root() == self.record.base.root {
             self.fork = Some((self.record.base, self.state.clone()));
         }
+        let total = total.unwrap_or(self.record.total);
+        let is_funded = total != self.record.total;
+        let fund = self.record.fund.take_if(|fund| !fund.is_bound || fund.round() <= agreed);
         self.record.base = position;
+        self.record.total = total;
         self.record.signatures = signatures;
         self.record.agreed = agreed;
         self.record.signed = self.record.signed.max(round);
@@ -282,7 +299,7 @@ impl<S: Signer> ChannelMachine<S> {
             Some(state) => {
                 if agreed < round {
                     self.log.append_forced(&mut batch, id, change, &position);
-                } else if was_forced {
+                } else if was_forced || is_funded {
                     self.log.write_whole(&mut batch, id, &position, &state);
                 } else if *change != Change::Nothing {
                     self.log.append(&mut batch, id, change, &position, &state);
@@ -296,6 +313,7 @@ impl<S: Signer> ChannelMachine<S> {
         self.prepared = None;
         self.persist(batch);
         self.notify(ChannelNews::Updated { round, change: change.clone() });
+        self.end_fund(fund);
         self.abandon(agreed, dead);
         if !is_known && self.record.health == Health::Recovering {
             self.send(ChannelMessage::Fetch { round });
@@ -340,16 +358,23 @@ pub(super) struct Agreed {
     signatures: Option<[IdentitySignature; 2]>,
     /// The round of the co-signed state that it is or builds on.
     agreed: u64,
+    /// All that it divides; none where that is as before.
+    total: Option<Amount>,
 }
 
 impl Agreed {
     pub fn by_both(position: Position, signatures: [IdentitySignature; 2]) -> Self {
-        Self { position, signatures: Some(signatures), agreed: position.round }
+        Self { position, signatures: Some(signatures), agreed: position.round, total: None }
     }
 
     /// The ledger has it, and was last shown the co-signed round `agreed`.
     pub fn by_ledger(position: Position, agreed: u64) -> Self {
-        Self { position, signatures: None, agreed }
+        Self { position, signatures: None, agreed, total: None }
+    }
+
+    /// It divides this total.
+    pub fn of(self, total: Amount) -> Self {
+        Self { total: Some(total), ..self }
     }
 }
 

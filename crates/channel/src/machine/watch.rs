@@ -55,12 +55,14 @@ impl<S: Signer> ChannelMachine<S> {
         self.log.remove(&mut batch, self.record.id);
         self.record.life = Life::Closed;
         self.record.released.clear();
+        self.record.fund = None;
         self.persist(batch);
         self.notify(ChannelNews::Closed);
     }
 
     fn compare(&mut self, now: Time, entry: &Channel) {
         self.follow(now, entry);
+        self.look_after_fund(now, entry);
         let is_older = self.record.signatures.is_some() && entry.accepts(self.record.base.round);
         let Phase::Closing { until, .. } = entry.phase else {
             // Forced on what both had replaced: it is undone before more is built on it.
@@ -89,7 +91,7 @@ impl<S: Signer> ChannelMachine<S> {
         }
     }
 
-    fn is_time_for(&self, what: Show, now: Time) -> bool {
+    pub(super) fn is_time_for(&self, what: Show, now: Time) -> bool {
         self.submitted.is_none_or(|(last, at)| last != what || now.since(at) >= SUBMIT_AGAIN)
     }
 
@@ -133,6 +135,7 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     fn submit_close(&mut self, now: Time) {
+        self.drop_wish(None);
         (self.record.life, self.record.closes_alone) = (Life::Closing, true);
         self.since = now;
         self.persist(Batch::new());

@@ -3,7 +3,9 @@
 use byway_channel::{Change, ChannelMessage, ContractCall, Proposal, Reestablish, Refusal};
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
-use byway_records::channel::{ChannelTerms, Environment, Lane, Position, Remainder, Side};
+use byway_records::channel::{
+    ChannelState, ChannelTerms, Environment, FundingChange, Lane, Movement, Position, Remainder, Side,
+};
 use byway_records::genesis::Wait;
 use byway_records::promise::{ChannelId, Promise, Series};
 use byway_records::state::Settled;
@@ -62,7 +64,7 @@ fn promise() -> SignedPromise {
 
 /// By name.
 pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
-    let stands = Reestablish { position: position(), signatures: None, signed: 301, seen: 299 };
+    let stands = Reestablish { position: position(), total: units(9_000), signatures: None, signed: 301, seen: 299 };
     let proposal = |change| Proposal {
         base_round: 299,
         base: Hash([6; 32]),
@@ -89,6 +91,13 @@ pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
         ("decline", ChannelMessage::Decline),
         ("promise", ChannelMessage::Promise(promise())),
     ];
+    let state =
+        ChannelState { network: NETWORK, channel: ChannelId(Hash([5; 32])), total: units(9_000), position: position() };
+    let (side, movement) = (Side::Responder, Movement::Withdraw);
+    let change = FundingChange { state, side, movement, amount: units(400), expires: TIME };
+    messages.push(("propose funding", ChannelMessage::ProposeFunding(change)));
+    messages.push(("accept funding", ChannelMessage::AcceptFunding { change, signature: SIGNATURE }));
+    messages.push(("refuse funding", ChannelMessage::RefuseFunding { round: 300, refusal: Refusal::Busy }));
     let refuses = Some((298, Refusal::Differs));
     messages.push(("refuse", ChannelMessage::Propose(Proposal { refuses, ..proposal(Change::Nothing) })));
     messages.extend(changes().map(|(name, change)| (name, ChannelMessage::Propose(proposal(change)))));

@@ -38,13 +38,13 @@ proptest! {
     }
 }
 
-const FROZEN_MESSAGES: [&str; 20] = [
+const FROZEN_MESSAGES: [&str; 23] = [
     "open: 83 20f45e5643ef9b0b",
     "accept opening: 1 996c5ad08c436211",
     "funding created: 72 a5d497d9f14e9268",
     "funding signed: 66 b44ca099f1a2b5f3",
-    "reestablish: 57 680fade34518911b",
-    "reestablish, co-signed: 187 77a76ba54c644a9c",
+    "reestablish: 59 ceb2f9dc6dcbcb0e",
+    "reestablish, co-signed: 189 924def93d68773d1",
     "accept: 68 e5d6aa7534afb553",
     "fetch: 3 fb6e2b40ba7b111c",
     "whole: 7 8cba9574ab8b8bf2",
@@ -52,6 +52,9 @@ const FROZEN_MESSAGES: [&str; 20] = [
     "closing signed: 72 78e28bb42523f66a",
     "decline: 1 375a8553cf770bcc",
     "promise: 176 de6f4f914e72ba72",
+    "propose funding: 128 4965ac40db84af93",
+    "accept funding: 193 06135096f9a1a2a2",
+    "refuse funding: 4 65b76140d3e12aaa",
     "refuse: 156 392e79448cc141d6",
     "nothing: 153 75edd12c96581a18",
     "transfer: 156 bc229e36a21fd95e",

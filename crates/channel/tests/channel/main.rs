@@ -5,6 +5,7 @@ mod disputes;
 mod fixed;
 mod forced;
 mod formats;
+mod funding;
 mod lanes;
 mod life;
 mod many;

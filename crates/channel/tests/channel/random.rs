@@ -2,6 +2,7 @@
 
 use byway_channel::{Change, Health, Life};
 use byway_primitives::{Amount, Span};
+use byway_records::channel::Movement;
 use byway_vm::Address;
 use proptest::prelude::*;
 
@@ -26,6 +27,12 @@ fn step(rig: &mut Rig, counter: Address, byte: u8) {
         }
         7 => rig.lose(),
         8 => rig.crash(side),
+        // One sees the ledger before the other does, or not for a while, and hands nothing in meanwhile.
+        12 if byte >> 6 == 1 => rig.show_ledger(side),
+        12 if byte >> 6 == 2 => rig.parties[side].is_watching ^= true,
+        10 if byte >> 6 >= 2 => {
+            let _ = rig.fund(side, if byte & 32 == 0 { Movement::Deposit } else { Movement::Withdraw }, amount);
+        }
         10 => {
             let _ = rig.promise(side, amount);
         }
@@ -78,7 +85,11 @@ fn check(bytes: &[u8]) {
     let counter = rig.create_counter(0);
     [0, 1].into_iter().for_each(|side| rig.fill_lane(side, 20_000));
     bytes.iter().for_each(|byte| step(&mut rig, counter, *byte));
+    rig.parties.iter_mut().for_each(|party| party.is_watching = true);
     rig.lose();
+    rig.exchange();
+    // What was asked for and lost is over by then, and what waited for it goes on.
+    rig.tick(Span::minutes(4));
     rig.exchange();
     rig.assert_agreed();
     assert_alive(&mut rig);
@@ -88,7 +99,7 @@ fn check(bytes: &[u8]) {
     let side = usize::from(bytes.last().is_some_and(|byte| byte & 2 != 0));
     rig.close_alone(side).unwrap();
     rig.settle();
-    let rest = position.rest(Amount::checked_sum(terms().deposits).unwrap()).unwrap();
+    let rest = position.rest(rig.machine(0).total()).unwrap();
     let shares = terms().remainder.shares(rest);
     rig.assert_paid([0, 1].map(|side| {
         Amount::checked_sum([position.balances[side], shares[side], position.lanes[side].capacity]).unwrap()
@@ -105,6 +116,7 @@ fn check_alone(bytes: &[u8]) {
     bytes.iter().for_each(|byte| step(&mut rig, counter, *byte));
     let left = bytes.len() % 2;
     rig.tick(byway_channel::UNHEARD_TIME_MAX);
+    rig.parties[left].is_watching = true;
     rig.parties[1 - left].is_watching = false;
     rig.close_alone(left).unwrap();
     rig.settle();

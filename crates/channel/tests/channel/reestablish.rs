@@ -200,7 +200,13 @@ fn two_states_of_one_round_freeze_the_channel() {
     rig.exchange();
     let (position, signatures) = other_state(&mut rig);
     let now = rig.now;
-    let shown = byway_channel::Reestablish { position, signatures: Some(signatures), signed: 1, seen: 1 };
+    let shown = byway_channel::Reestablish {
+        position,
+        total: units(2 * DEPOSIT),
+        signatures: Some(signatures),
+        signed: 1,
+        seen: 1,
+    };
     let unproven = byway_channel::Reestablish { signatures: None, ..shown };
     let ours = *rig.machine(1).position();
     rig.machine(1).handle_message(now, ChannelMessage::Reestablish(unproven)).unwrap();
@@ -227,11 +233,17 @@ fn a_newer_state_is_believed_only_with_both_signatures() {
     let position = Position { round: 5, ..position };
     let now = rig.now;
     for (signatures, heard) in [(None, Ok(())), (Some(signatures), Err(PeerFault::Signature))] {
-        let shown = byway_channel::Reestablish { position, signatures, signed: 5, seen: 5 };
+        let shown = byway_channel::Reestablish { position, total: units(2 * DEPOSIT), signatures, signed: 5, seen: 5 };
         assert_eq!(rig.machine(1).handle_message(now, ChannelMessage::Reestablish(shown)), heard);
         assert_eq!(rig.machine(1).position().round, 1);
     }
-    let far = byway_channel::Reestablish { position, signatures: Some(signatures), signed: u64::MAX, seen: 5 };
+    let far = byway_channel::Reestablish {
+        position,
+        total: units(2 * DEPOSIT),
+        signatures: Some(signatures),
+        signed: u64::MAX,
+        seen: 5,
+    };
     assert_eq!(rig.machine(1).handle_message(now, ChannelMessage::Reestablish(far)), Err(PeerFault::Round));
     assert_eq!(rig.assert_agreed().round, 1);
 }

@@ -15,7 +15,8 @@ use byway_primitives::{
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
 use byway_records::channel::{
-    ChannelState, ChannelTerms, Environment, ForcedCall, MutualClose, Position, Remainder, Side, SignedForcedCall,
+    ChannelState, ChannelTerms, Environment, ForcedCall, FundingChange, Movement, MutualClose, Position, Remainder,
+    Side, SignedForcedCall,
 };
 use byway_records::genesis::Wait;
 use byway_records::{Call, Channel, ProgramId, Promise, Reject, SignedPromise, Transaction, TransactionId, verified};
@@ -45,16 +46,27 @@ pub struct StrictSigner {
     signed: Signed,
 }
 
+impl StrictSigner {
+    fn note(&self, state: &ChannelState) {
+        let digest = position_digest(&state.position);
+        let before = self.signed.borrow_mut().insert(state.position.round, digest);
+        assert!(before.is_none_or(|before| before == digest), "a second state for round {}", state.position.round);
+    }
+}
+
 impl Signer for StrictSigner {
     fn id(&self) -> IdentityId {
         self.secret.id()
     }
 
     fn sign_state(&self, state: &ChannelState) -> IdentitySignature {
-        let digest = position_digest(&state.position);
-        let before = self.signed.borrow_mut().insert(state.position.round, digest);
-        assert!(before.is_none_or(|before| before == digest), "a second state for round {}", state.position.round);
+        self.note(state);
         self.secret.sign_state(state)
+    }
+
+    fn sign_funding(&self, change: &FundingChange) -> IdentitySignature {
+        self.note(&change.state);
+        self.secret.sign_funding(change)
     }
 
     fn sign_close(&self, close: &MutualClose) -> IdentitySignature {
@@ -101,6 +113,8 @@ pub struct Rig {
     /// What the ledger refused.
     pub refused: Vec<Reject>,
     calls: u64,
+    /// What each has deposited and withdrawn since, as the ledger did it.
+    pub moved: [[Amount; 2]; 2],
 }
 
 fn person(side: usize) -> IdentitySecret {
@@ -148,7 +162,7 @@ impl Rig {
         let [one, two] = signed.clone();
         let parties = [Party::new(initiator, one), Party::new(responder, two)];
         let wires = [VecDeque::new(), VecDeque::new()];
-        let mut rig = Self { world, parties, wires, now, refused: Vec::new(), calls: 0 };
+        let mut rig = Self { world, parties, wires, now, refused: Vec::new(), calls: 0, moved: Default::default() };
         // The responder's machine was made of the first message.
         rig.collect(0);
         assert!(matches!(rig.next_message(1), Some(ChannelMessage::Open { .. })));
@@ -214,8 +228,13 @@ impl Rig {
     }
 
     pub fn submit(&mut self, side: usize, call: ChannelsCall) -> Verdict {
-        let draft = Draft { call: Some(Call::Channels(call)), signers: vec![side], ..Draft::default() };
+        let draft = Draft { call: Some(Call::Channels(call.clone())), signers: vec![side], ..Draft::default() };
         let verdict = self.world.run(&draft);
+        if let (ChannelsCall::Fund(change), false) = (call, matches!(verdict, Verdict::Rejected(_))) {
+            let FundingChange { side, movement, amount, .. } = change.body;
+            let moved = &mut self.moved[side.index()][usize::from(movement == Movement::Withdraw)];
+            *moved = moved.checked_add(amount).unwrap();
+        }
         self.note(verdict)
     }
 
@@ -242,6 +261,7 @@ impl Rig {
             let round = match &message {
                 ChannelMessage::Propose(proposal) => Some(proposal.round()),
                 ChannelMessage::Accept { round, .. } => Some(*round),
+                ChannelMessage::AcceptFunding { change, .. } => Some(change.state.position.round),
                 ChannelMessage::Reestablish(where_it_stands) => {
                     where_it_stands.signatures.map(|_| where_it_stands.position.round)
                 }
@@ -403,6 +423,13 @@ impl Rig {
         self.propose(from, transfer(from, amount)).expect("it can be proposed")
     }
 
+    pub fn fund(&mut self, side: usize, movement: Movement, amount: u128) -> Result<u64, byway_channel::ProposeError> {
+        let now = self.now;
+        let asked = self.machine(side).fund(now, movement, units(amount));
+        self.collect(side);
+        asked
+    }
+
     /// Puts a counter into the channel; gives its address.
     pub fn create_counter(&mut self, by: usize) -> Address {
         let input = [&CREATE[..], &COUNTER].concat();
@@ -438,6 +465,8 @@ impl Rig {
         for party in &self.parties {
             assert_eq!(party.machine.state().root(), one.root);
             assert_eq!(party.machine.released(), &[]);
+            assert_eq!(party.machine.funding(), None);
+            assert_eq!(party.machine.total(), self.parties[0].machine.total());
         }
         one
     }
@@ -457,7 +486,8 @@ impl Rig {
     pub fn assert_paid(&self, balances: [Amount; 2]) {
         let charged_max = u128::from(self.calls) * 1_000 + 200_000;
         for side in [0, 1] {
-            let due = SAVED - DEPOSIT + balances[side].units();
+            let [deposited, withdrawn] = self.moved[side].map(Amount::units);
+            let due = SAVED - DEPOSIT + withdrawn - deposited + balances[side].units();
             let has = self.world.balance(side);
             assert!(has <= due && has + charged_max >= due, "side {side} has {has} of {due}");
         }

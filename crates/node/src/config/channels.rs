@@ -9,7 +9,7 @@ use crate::peer_node::ChannelSettings;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChannelsConfig {
-    /// The most that this node puts in without its user being asked; when left out, the user is always asked.
+    /// The most that this node puts in without its user being asked, in all channels that others have proposed; when left out, the user is always asked.
     pub accept_max: Option<Amount>,
     /// The longest lock period of such a channel; a day when left out.
     pub lock_max_seconds: u64,

@@ -274,8 +274,8 @@ impl NodeApi for PeerNode {
         self.cancel_update(request).await
     }
 
-    async fn channel_fund(&self, _request: ChannelFund) -> Answer<ChannelRecord> {
-        Err(ApiError::not_supported("way to put money into a channel that is open"))
+    async fn channel_fund(&self, request: ChannelFund) -> Answer<ChannelRecord> {
+        self.fund_channel(request).await
     }
 
     async fn channel_close(&self, request: ChannelClose) -> Answer<ChannelRecord> {

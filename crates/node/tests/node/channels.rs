@@ -98,6 +98,19 @@ async fn two_open_a_channel_pay_in_it_by_updates_and_by_promises_and_part() {
     let promised = until(&seller, "the promise", |channel| channel.their_lane.promised == amount("0.2")).await;
     assert_eq!(promised.ours, amount("1.3"), "not absorbed yet");
     assert_eq!(seller.api.channel_absorb(named(&theirs)).await.unwrap().record.ours, amount("1.5"));
+    let fund = |movement, text| ChannelFund {
+        channel: channel.channel.clone(),
+        movement,
+        amount: amount(text),
+        idempotency_key: fresh(),
+    };
+    let more = user.api.channel_fund(fund(ChannelMovement::Deposit, "1")).await.unwrap();
+    assert_eq!((more.total, more.ours), (amount("4"), amount("2.2")));
+    let less = seller.api.channel_fund(fund(ChannelMovement::Withdraw, "0.5")).await.unwrap();
+    assert_eq!((less.total, less.ours), (amount("3.5"), amount("1")));
+    until(&user, "the withdrawal", |channel| channel.theirs == amount("1")).await;
+    let less = user.api.channel_fund(fund(ChannelMovement::Withdraw, "1")).await.unwrap();
+    assert_eq!((less.total, less.ours), (amount("2.5"), amount("1.2")));
     let refused = user.api.channel_pay(pay(&channel, "1.2", false)).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::UpdateRefused, "{refused}");
 

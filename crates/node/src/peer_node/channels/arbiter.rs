@@ -4,7 +4,7 @@ use byway_channel::{ChannelKey, CloseError, ContractCall};
 use byway_primitives::{Amount, Encode};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::{channel_key, code_key};
-use byway_records::channel::{CallOutcome, Environment, ForcedReceipt};
+use byway_records::channel::{CallOutcome, Environment, ForcedReceipt, Movement};
 use byway_records::promise::ChannelId;
 use byway_records::{Call, Channel, ProgramId, Reject, Transaction, TransactionId};
 use byway_vm::{Address, Target};
@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::super::books::{Fate, Order};
 use super::Actor;
+use super::updating::not_proposed;
 use crate::api::{Answer, ApiError};
 use byway_peer::wallet::Wish;
 
@@ -146,6 +147,34 @@ impl Actor {
         })?;
         self.channels.forcing.push(Forcing { key, asker });
         Ok(round)
+    }
+
+    /// Puts money in or takes some out.
+    pub(super) fn fund_channel(
+        &mut self,
+        key: ChannelKey,
+        movement: Movement,
+        amount: Amount,
+        asker: oneshot::Sender<Answer<()>>,
+    ) -> Answer<()> {
+        let (now, balance) = (self.clock.now(), self.account(self.me()).balance);
+        if movement == Movement::Deposit && balance < amount {
+            return Err(ApiError::insufficient_account(amount, balance));
+        }
+        let funded =
+            self.market.with_channel(now, key, &self.market_journal, |channel| channel.fund(now, movement, amount));
+        let round = funded.ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
+        let round = round.map_err(|error| not_proposed(key, error))?;
+        self.channels.funding.insert((key, round), asker);
+        Ok(())
+    }
+
+    pub(super) fn was_funded(&mut self, key: ChannelKey, round: u64, answer: Answer<()>) {
+        if let Some(asker) = self.channels.funding.remove(&(key, round)) {
+            // Whoever asked may have stopped waiting.
+            let _ = asker.send(answer);
+        }
+        self.channels.funding.retain(|_, asker| !asker.is_closed());
     }
 
     /// What became of a call of ours that was to make this round and that the ledger has taken: the gas that it used, where that is

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use byway_channel::{Change, ChannelKey};
 use byway_primitives::Amount;
-use byway_records::channel::Side;
+use byway_records::channel::{Movement, Side};
 use byway_vm::{Outcome, Target};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -22,6 +22,8 @@ const OPEN_WAIT: Duration = Duration::from_secs(30);
 const UPDATE_WAIT: Duration = Duration::from_secs(35);
 /// How long it waits for the ledger to pay out when both part.
 const CLOSE_WAIT: Duration = Duration::from_secs(10);
+/// How long it waits for the peer and the ledger to move money in or out.
+const FUND_WAIT: Duration = Duration::from_secs(60);
 /// How long it waits for a verdict of the ledger.
 const VERDICT_WAIT: Duration = Duration::from_secs(30);
 
@@ -136,6 +138,32 @@ impl PeerNode {
         let (key, closed) = self.ask(move |actor| actor.begin_to_close(&channel, alone)).await?;
         if !alone && let Ok(Ok(answer)) = timeout(CLOSE_WAIT, closed).await {
             answer?;
+        }
+        self.ask(move |actor| actor.record_of(key)).await
+    }
+
+    /// Puts money in or takes some out, and waits until the ledger has done it.
+    pub(in super::super) async fn fund_channel(&self, request: ChannelFund) -> Answer<ChannelRecord> {
+        let ChannelFund { channel, movement, amount, .. } = request;
+        let movement = match movement {
+            ChannelMovement::Deposit => Movement::Deposit,
+            ChannelMovement::Withdraw => Movement::Withdraw,
+        };
+        let (asker, funded) = oneshot::channel();
+        let key = self
+            .ask(move |actor| {
+                let key = actor.channel_named(&channel)?;
+                actor.fund_channel(key, movement, amount, asker)?;
+                Ok(key)
+            })
+            .await?;
+        match timeout(FUND_WAIT, funded).await {
+            Ok(Ok(funded)) => funded?,
+            _ => {
+                return Err(ApiError::channel_not_ready(
+                    "the peer has not signed it yet, or the ledger not done it; it may still be",
+                ));
+            }
         }
         self.ask(move |actor| actor.record_of(key)).await
     }

@@ -38,7 +38,7 @@ const CLOSED_MAX: usize = 32;
 /// What a node agrees to when a peer proposes a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChannelSettings {
-    /// Agrees by itself where it has to put in no more than this; asks its user where that is left out.
+    /// Agrees by itself where it has put in no more than this, in all channels that peers have proposed; asks its user where that is left out.
     pub accept_max: Option<Amount>,
     /// The longest lock period to which it agrees by itself.
     pub lock_max: Span,
@@ -66,6 +66,8 @@ pub(super) struct ChannelDesk {
     closing: Waiting<()>,
     queues: BTreeMap<ChannelKey, VecDeque<Wanted>>,
     forcing: Vec<Forcing>,
+    /// Deposits and withdrawals of ours, by the round that they make.
+    funding: BTreeMap<(ChannelKey, u64), oneshot::Sender<Answer<()>>>,
     /// What was handed to the ledger for a channel, and has no verdict.
     handed_in: BTreeMap<TransactionId, ChannelKey>,
     /// Keys under which updates were asked for that are made, oldest first.
@@ -110,6 +112,12 @@ impl Actor {
             ChannelNews::Closed => self.channel_closed(key),
             ChannelNews::Alarm(_) => {
                 tracing::error!(peer = %key.peer, "a channel is frozen: there are two signed states of one round");
+            }
+            ChannelNews::Funded { round, .. } => self.was_funded(key, round, Ok(())),
+            ChannelNews::NotFunded { round, refusal } => {
+                let why =
+                    refusal.map_or_else(|| "the ledger did not take it in time".to_owned(), |why| why.to_string());
+                self.was_funded(key, round, Err(ApiError::update_refused(why)));
             }
             ChannelNews::Promised { .. }
             | ChannelNews::Behind { .. }

@@ -246,7 +246,7 @@ impl Actor {
 }
 
 /// Why an update was not proposed.
-fn not_proposed(key: ChannelKey, error: ProposeError) -> ApiError {
+pub(super) fn not_proposed(key: ChannelKey, error: ProposeError) -> ApiError {
     match error {
         ProposeError::Disconnected => ApiError::peer_unreachable(key.peer, "it is not connected now"),
         ProposeError::NotOpen | ProposeError::Unsound | ProposeError::Busy => ApiError::channel_not_ready(error),

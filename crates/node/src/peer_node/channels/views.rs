@@ -208,6 +208,12 @@ pub(super) fn told(news: &ChannelNews) -> Option<(Option<u64>, &'static str, Str
         ChannelNews::Submit(call) => Some((None, "handed_in", format!("the ledger is handed {}", name_of(call)))),
         ChannelNews::Opened => plain("opened", "the ledger has the channel"),
         ChannelNews::Updated { round, change } => Some((Some(*round), "updated", describe(change))),
+        ChannelNews::Funded { round, .. } => {
+            Some((Some(*round), "funded", "the ledger has executed a deposit or a withdrawal".to_owned()))
+        }
+        ChannelNews::NotFunded { round, .. } => {
+            Some((Some(*round), "not_funded", "a deposit or a withdrawal will never be executed".to_owned()))
+        }
         ChannelNews::Promised { more } => Some((None, "promised", format!("the peer promises {more} WAY more"))),
         ChannelNews::Refused { round, refusal } => {
             Some((Some(*round), "refused", format!("the peer refuses: {refusal}")))

@@ -1,0 +1,266 @@
+//! Deposits and withdrawals while the channel is open.
+//!
+//! ```text
+//! whose account it is: writes the wish ─ ProposeFunding(change) ─▶ the other: executes, compares, signs, writes
+//! signs, writes, hands it to the ledger ◀─ AcceptFunding(change, signature) ─
+//!                                    or ◀─ RefuseFunding(round, why) ─
+//! ```
+//!
+//! *Who asks signs last.* What both have signed can be executed until its time is over, and then every state that divides the
+//! earlier total is worthless. So a side that has signed one signs nothing else until the ledger has it or never will. Whoever asks has
+//! signed nothing before it has the other signature, so a refusal, or an update of the peer's that was on its way, costs no waiting.
+//!
+//! *The ledger decides.* What both signed is never taken back: a state of a higher round does not beat it unless the ledger is shown
+//! that. It has a short time limit instead. Once a final checkpoint is past that, shows another co-signed state of its round or a
+//! higher one, or shows that the channel is closing, it is dead, and the two go on with the earlier total from a higher round.
+//! A side that sees that later than its peer lets proposals pass until then, and says where it stands when it does.
+
+use byway_crypto::{IdentitySignature, Purpose};
+use byway_primitives::{Amount, Batch, Encode, Span, Time};
+use byway_records::Channel;
+use byway_records::call::ChannelsCall;
+use byway_records::channel::{ChannelState, Cosigned, FundingChange, Movement, Phase, Position};
+use byway_vm::State;
+
+use super::{ChannelMachine, Link, ROUNDS_AHEAD_MAX, Show, position_digest};
+use crate::change::ChangeError;
+use crate::fund::Fund;
+use crate::journal::{Health, Life};
+use crate::message::{ChannelMessage, Refusal};
+use crate::news::{ChannelNews, PeerFault, ProposeError};
+use crate::signer::Signer;
+
+/// How long a deposit or a withdrawal may be executed after it was asked for, in ledger time.
+pub const FUND_TIME_MAX: Span = Span::minutes(2);
+
+impl<S: Signer> ChannelMachine<S> {
+    /// Asks the peer for a deposit from our account, or a withdrawal into it; gives the round of the state after it.
+    pub fn fund(&mut self, now: Time, movement: Movement, amount: Amount) -> Result<u64, ProposeError> {
+        self.begin(now);
+        self.may_propose()?;
+        if !self.record.released.is_empty() || self.record.fund.is_some() {
+            return Err(ProposeError::Busy);
+        }
+        if self.is_peers_turn {
+            return Err(ProposeError::Turn);
+        }
+        let (base, side) = (self.record.base, self.record.side);
+        let highest = base.round.max(self.record.signed).max(self.record.seen);
+        let round = highest.checked_add(1).ok_or(ChangeError::Rounds)?;
+        let expires = self.ledger.environment.time + FUND_TIME_MAX;
+        let total = self.total_after(movement, amount)?;
+        let (_, position) = self.record.ground.funded(&self.state, &base, round, side, movement, amount)?;
+        let state = ChannelState { total, ..self.record.state_of(position) };
+        let change = FundingChange { state, side, movement, amount, expires };
+        self.record.fund = Some(Fund { change, base: position_digest(&base), signatures: [None; 2], is_bound: false });
+        self.persist(Batch::new());
+        self.send(ChannelMessage::ProposeFunding(change));
+        Ok(round)
+    }
+
+    /// The deposit or withdrawal that is open. No update is made meanwhile.
+    pub fn funding(&self) -> Option<&FundingChange> {
+        self.record.fund.as_ref().map(|fund| &fund.change)
+    }
+
+    fn total_after(&self, movement: Movement, amount: Amount) -> Result<Amount, ChangeError> {
+        let total = match movement {
+            Movement::Deposit => self.record.total.checked_add(amount),
+            Movement::Withdraw => self.record.total.checked_sub(amount),
+        };
+        total.ok_or(ChangeError::Reserve)
+    }
+
+    /// The peer asks. It is signed where it moves the peer's money alone.
+    pub(super) fn handle_funding_proposal(&mut self, change: FundingChange) -> Result<(), PeerFault> {
+        if self.record.life != Life::Open || self.record.health != Health::Sound || self.link != Link::Connected {
+            return Ok(());
+        }
+        let round = change.state.position.round;
+        if round > self.record.base.round.saturating_add(ROUNDS_AHEAD_MAX) {
+            return Err(PeerFault::Round);
+        }
+        let judged = match &self.record.fund {
+            Some(fund) if fund.change == change => {
+                self.say_funding_again();
+                return Ok(());
+            }
+            // Both ask at once: the responder's gives way, as soon as it hears of the initiator's.
+            Some(fund) if !fund.is_bound && self.record.side.index() == 0 => return Ok(()),
+            Some(fund) if fund.is_bound => Err(Refusal::Busy),
+            _ => self.judge_funding(&change),
+        };
+        match judged {
+            Ok(()) => self.accept_funding(change),
+            Err(refusal) => self.send(ChannelMessage::RefuseFunding { round, refusal }),
+        }
+        Ok(())
+    }
+
+    fn judge_funding(&self, change: &FundingChange) -> Result<(), Refusal> {
+        let FundingChange { state, side, movement, amount, expires } = *change;
+        let (base, round, known) = (self.record.base, state.position.round, self.ledger.environment.time);
+        if !self.record.released.is_empty() {
+            return Err(Refusal::Busy);
+        }
+        if side != self.record.side.other() {
+            return Err(Refusal::Unwanted);
+        }
+        if round <= base.round.max(self.record.signed) {
+            return Err(Refusal::Round);
+        }
+        if expires <= known || expires > known + FUND_TIME_MAX + FUND_TIME_MAX {
+            return Err(Refusal::Impossible);
+        }
+        let total = self.total_after(movement, amount).map_err(|_| Refusal::Impossible)?;
+        let after = self.record.ground.funded(&self.state, &base, round, side, movement, amount);
+        let (_, position) = after.map_err(|_| Refusal::Impossible)?;
+        if (ChannelState { total, ..self.record.state_of(position) }) != state {
+            return Err(Refusal::Differs);
+        }
+        if self.worth(&position) < self.worth(&base) { Err(Refusal::Unwanted) } else { Ok(()) }
+    }
+
+    fn accept_funding(&mut self, change: FundingChange) {
+        self.drop_wish(None);
+        self.is_peers_turn = false;
+        let signature = self.sign_funding_change(&change);
+        let mut signatures = [None; 2];
+        signatures[self.record.side.index()] = Some(signature);
+        let base = position_digest(&self.record.base);
+        self.record.fund = Some(Fund { change, base, signatures, is_bound: true });
+        self.persist(Batch::new());
+        self.say_funding_again();
+    }
+
+    /// The other place where a state is signed, with the same rule.
+    fn sign_funding_change(&mut self, change: &FundingChange) -> IdentitySignature {
+        self.take_round(change.state.position.round);
+        self.signer.sign_funding(change)
+    }
+
+    /// The peer has signed what we asked for. Whatever else it signed is not ours.
+    pub(super) fn handle_funding_accepted(
+        &mut self,
+        now: Time,
+        change: FundingChange,
+        signature: IdentitySignature,
+    ) -> Result<(), PeerFault> {
+        let (ours, theirs) = (self.record.side.index(), self.record.side.other().index());
+        let is_ready = self.record.life == Life::Open && self.record.health == Health::Sound;
+        let builds_on = position_digest(&self.record.base);
+        let wish = self.record.fund.clone().filter(|fund| fund.change == change && change.side == self.record.side);
+        let (round, known) = (change.state.position.round, self.ledger.environment.time);
+        let is_good = is_ready && round > self.record.signed && change.expires > known;
+        let Some(mut fund) = wish.filter(|fund| is_good && fund.base == builds_on) else { return Ok(()) };
+        let (network, bytes) = (self.network(), change.to_bytes());
+        let checked = signature.verify(self.peer(), Purpose::ChannelFunding, network, &bytes);
+        checked.map_err(|_| PeerFault::Signature)?;
+        fund.signatures[theirs] = Some(signature);
+        fund.signatures[ours] = Some(self.sign_funding_change(&change));
+        fund.is_bound = true;
+        self.record.fund = Some(fund);
+        self.record.seen = self.record.seen.max(round);
+        self.persist(Batch::new());
+        self.hand_in_fund(now);
+        Ok(())
+    }
+
+    pub(super) fn handle_funding_refused(&mut self, round: u64, refusal: Refusal) {
+        if self.record.fund.as_ref().is_some_and(|fund| fund.round() == round) {
+            self.drop_wish(Some(refusal));
+            self.persist(Batch::new());
+        }
+    }
+
+    /// What was only asked for gives way: to an update of the peer's, to parting, to its refusal. What may be signed does not. It is
+    /// off the disk with the next write, and as long as it is there a crash brings it back.
+    pub(super) fn drop_wish(&mut self, refusal: Option<Refusal>) {
+        if let Some(wish) = self.record.fund.take_if(|fund| !fund.is_bound) {
+            self.notify(ChannelNews::NotFunded { round: wish.round(), refusal });
+        }
+    }
+
+    /// Whether something may be signed that the ledger can still execute, so that no update may be.
+    pub(super) fn is_bound(&self) -> bool {
+        self.record.fund.as_ref().is_some_and(|fund| fund.is_bound)
+    }
+
+    /// What the peer may not have heard: the wish, or our signature under its own.
+    pub(super) fn say_funding_again(&mut self) {
+        let Some(fund) = &self.record.fund else { return };
+        let (change, ours) = (fund.change, fund.signatures[self.record.side.index()]);
+        match ours {
+            Some(signature) if change.side != self.record.side => {
+                self.send(ChannelMessage::AcceptFunding { change, signature });
+            }
+            None => self.send(ChannelMessage::ProposeFunding(change)),
+            Some(_) => {}
+        }
+    }
+
+    fn hand_in_fund(&mut self, now: Time) {
+        let Some(fund) = self.record.fund.as_ref().filter(|fund| fund.change.side == self.record.side) else { return };
+        let (parties, body) = (self.record.ground.terms.parties, fund.change);
+        if let Some(signatures) = fund.both_signatures()
+            && self.record.life == Life::Open
+            && self.is_time_for(Show::Fund, now)
+        {
+            self.submitted = Some((Show::Fund, now));
+            self.notify(ChannelNews::Submit(ChannelsCall::Fund(Cosigned { body, parties, signatures })));
+        }
+    }
+
+    /// Looks for what is open on the ledger, which has it no more than shown: hands it in, or goes on without it.
+    pub(super) fn look_after_fund(&mut self, now: Time, entry: &Channel) {
+        let Some(fund) = &self.record.fund else { return };
+        let is_over = self.ledger.environment.time > fund.change.expires || entry.phase != Phase::Active;
+        if matches!(self.record.health, Health::Frozen(_)) {
+            return;
+        }
+        if !is_over {
+            return self.hand_in_fund(now);
+        }
+        let round = fund.round();
+        // A signature of ours may have left before a crash.
+        self.record.signed = self.record.signed.max(round);
+        self.record.fund = None;
+        self.persist(Batch::new());
+        self.notify(ChannelNews::NotFunded { round, refusal: None });
+        if self.link == Link::Connected {
+            // The peer may have proposed something meanwhile, and says it again.
+            self.greet();
+        }
+    }
+
+    /// What is open, where the ledger was shown that very state.
+    pub(super) fn funded_on(&self, entry: &Channel) -> Option<Fund> {
+        let is_shown = entry.position.round == entry.signed;
+        let fund = self.record.fund.as_ref().filter(|fund| fund.round() == entry.signed && fund.total() == entry.total);
+        fund.filter(|fund| !is_shown || fund.position() == entry.position).cloned()
+    }
+
+    /// The state after a deposit or a withdrawal; `None` where it builds neither on the newest one nor on the last co-signed one.
+    pub(super) fn state_after(&self, fund: &Fund) -> Option<State> {
+        let FundingChange { side, movement, amount, .. } = fund.change;
+        let newest = (&self.record.base, &self.state);
+        let fork = self.fork.as_ref().map(|(position, state)| (position, state));
+        let is_base =
+            |(base, state): &(&Position, &State)| fund.base == position_digest(base) && state.root() == base.root;
+        let (base, state) = [Some(newest), fork].into_iter().flatten().find(is_base)?;
+        let after = self.record.ground.funded(state, base, fund.round(), side, movement, amount);
+        after.ok().filter(|(_, position)| *position == fund.position()).map(|(state, _)| state)
+    }
+
+    /// A newer co-signed state counts: what was open is that very one, or will never be.
+    pub(super) fn end_fund(&mut self, fund: Option<Fund>) {
+        let Some(fund) = fund else { return };
+        let (round, FundingChange { side, movement, amount, .. }) = (fund.round(), fund.change);
+        let is_done = self.record.base == fund.position() && self.record.total == fund.total();
+        self.notify(if is_done {
+            ChannelNews::Funded { round, side, movement, amount }
+        } else {
+            ChannelNews::NotFunded { round, refusal: None }
+        });
+    }
+}

@@ -69,10 +69,8 @@ fn deposit(node: &Node, wanted: &str) {
     });
 }
 
-#[test]
-fn a_game_is_finished_by_the_ledger_whenever_the_other_player_is_killed() {
-    let _turn = turn();
-    let story = Story::begin("channels");
+/// A network whose client has a channel with its provider: 2 and 1, and three seconds to answer. Gives the channel's name.
+fn with_a_channel() -> (Network, String) {
     let mut network = Network::make();
     let file = network.path("provider.toml");
     let config = std::fs::read_to_string(&file).unwrap();
@@ -90,6 +88,14 @@ fn a_game_is_finished_by_the_ledger_whenever_the_other_player_is_killed() {
             (channels[0]["connected"] == true).then_some(())
         });
     }
+    (network, channel)
+}
+
+#[test]
+fn a_game_is_finished_by_the_ledger_whenever_the_other_player_is_killed() {
+    let _turn = turn();
+    let story = Story::begin("channels");
+    let (mut network, channel) = with_a_channel();
     story.tell("a channel is open");
 
     let file = contract_file().display().to_string();

@@ -235,7 +235,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// Whether nothing that the ledger could show is awaited, but for what it shows of the channel itself.
     pub(crate) fn rests(&self) -> bool {
-        self.record.life == Life::Open && self.early.is_none()
+        self.record.life == Life::Open && self.early.is_none() && self.record.fund.is_none()
     }
 
     /// The ledger is at another checkpoint, which has the channel as the one before had it.

@@ -174,10 +174,10 @@ async fn id(node: &Node) -> IdentityId {
 
 const SALT: [u8; 32] = [7; 32];
 
-/// Both have made a move in a game for 0.5 that is to be opened within two seconds; gives the contract.
+/// Both have made a move in a game for 0.5 that is to be opened within five seconds; gives the contract.
 async fn begin_to_play(game: &Game, channel: &ChannelRecord, players: [&Node; 2]) -> String {
     let [one, other] = [id(players[0]).await, id(players[1]).await];
-    let arguments = [address(one), address(other), word(amount("0.5").units()), word(2)];
+    let arguments = [address(one), address(other), word(amount("0.5").units()), word(5)];
     let deploy = ChannelDeploy {
         channel: channel.channel.clone(),
         code: game.creation(&arguments),
@@ -225,13 +225,13 @@ async fn a_game_is_finished_by_the_ledger_when_the_other_player_is_gone() {
     assert_eq!(opened.round, show.record.round + 1);
     let early = user.api.channel_force(call(&channel, &contract, game.input("claim()", &[]), "0")).await.unwrap_err();
     assert_eq!(early.kind, ErrorKind::CallNotForced, "{early}");
-    let close = ChannelClose { channel: channel.channel.clone(), alone: true };
-    let closing = user.api.channel_close(close).await.unwrap();
-    assert_eq!(closing.state, ChannelState::Closing);
-    // The opening is over in ledger time, and nobody else can say so.
+    // Once the time to open is over, and a lock period has passed in which the other did nothing.
     let claim = || call(&channel, &contract, game.input("claim()", &[]), "0");
     let won = user.until("the game is won", async |api| api.channel_force(claim()).await.ok()).await;
     assert_eq!((won.record.contracts, won.record.ours), (Amount::ZERO, amount("2.5")));
+    let close = ChannelClose { channel: channel.channel.clone(), alone: true };
+    let closing = user.api.channel_close(close).await.unwrap();
+    assert_eq!(closing.state, ChannelState::Closing);
     until(&user, "it is paid out", |channel| channel.state == ChannelState::Closed).await;
     assert_back(account(&user).await, "5.5");
 

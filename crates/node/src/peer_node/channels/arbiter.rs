@@ -1,6 +1,6 @@
 //! The ledger's side: what it has of our channels, and what it is handed for them.
 
-use byway_channel::{ChannelKey, CloseError, ContractCall};
+use byway_channel::{ChannelKey, CloseError, ContractCall, ProposeError};
 use byway_primitives::{Amount, Encode};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::{channel_key, code_key};
@@ -21,6 +21,13 @@ const KIB: u64 = 1024;
 
 /// The transaction of a call that is being forced, and what becomes of it.
 pub(super) type Handed = (TransactionId, oneshot::Receiver<Fate>);
+
+/// A deposit or a withdrawal that somebody wants.
+pub(super) struct Movable {
+    movement: Movement,
+    amount: Amount,
+    asker: oneshot::Sender<Answer<()>>,
+}
 
 /// A call that somebody wants forced.
 pub(super) struct Forcing {
@@ -157,16 +164,38 @@ impl Actor {
         amount: Amount,
         asker: oneshot::Sender<Answer<()>>,
     ) -> Answer<()> {
-        let (now, balance) = (self.clock.now(), self.account(self.me()).balance);
+        let balance = self.account(self.me()).balance;
         if movement == Movement::Deposit && balance < amount {
             return Err(ApiError::insufficient_account(amount, balance));
         }
+        if self.channels.to_fund.contains_key(&key) {
+            return Err(ApiError::channel_not_ready("another deposit or withdrawal waits already"));
+        }
+        self.channels.to_fund.insert(key, Movable { movement, amount, asker });
+        self.advance_funding(key);
+        Ok(())
+    }
+
+    /// Asks for what waits to be put in or taken out, as soon as nothing else is open in the channel.
+    pub(super) fn advance_funding(&mut self, key: ChannelKey) {
+        let Some(Movable { movement, amount, asker }) = self.channels.to_fund.remove(&key) else { return };
+        if asker.is_closed() {
+            return;
+        }
+        let now = self.clock.now();
         let funded =
             self.market.with_channel(now, key, &self.market_journal, |channel| channel.fund(now, movement, amount));
-        let round = funded.ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
-        let round = round.map_err(|error| not_proposed(key, error))?;
-        self.channels.funding.insert((key, round), asker);
-        Ok(())
+        let error = match funded {
+            Some(Ok(round)) => return drop(self.channels.funding.insert((key, round), asker)),
+            Some(Err(ProposeError::Busy | ProposeError::Turn)) => {
+                self.channels.to_fund.insert(key, Movable { movement, amount, asker });
+                return;
+            }
+            Some(Err(error)) => not_proposed(key, error),
+            None => ApiError::channel_not_ready("it is closed"),
+        };
+        // Whoever asked may have stopped waiting.
+        let _ = asker.send(Err(error));
     }
 
     pub(super) fn was_funded(&mut self, key: ChannelKey, round: u64, answer: Answer<()>) {

@@ -26,7 +26,7 @@ use super::Actor;
 use super::reaching::Whereabouts;
 use crate::api::params::IdempotencyKey;
 use crate::api::{Answer, ApiError, ChannelLogEntry, ChannelRecord, Event};
-use arbiter::Forcing;
+use arbiter::{Forcing, Movable};
 use opening::Wish;
 use updating::{Done, Wanted};
 
@@ -66,6 +66,8 @@ pub(super) struct ChannelDesk {
     closing: Waiting<()>,
     queues: BTreeMap<ChannelKey, VecDeque<Wanted>>,
     forcing: Vec<Forcing>,
+    /// A deposit or a withdrawal that is to be asked for.
+    to_fund: BTreeMap<ChannelKey, Movable>,
     /// Deposits and withdrawals of ours, by the round that they make.
     funding: BTreeMap<(ChannelKey, u64), oneshot::Sender<Answer<()>>>,
     /// What was handed to the ledger for a channel, and has no verdict.
@@ -126,6 +128,7 @@ impl Actor {
             | ChannelNews::Closing => {}
         }
         self.advance_updates(key);
+        self.advance_funding(key);
     }
 
     fn channel_closed(&mut self, key: ChannelKey) {
@@ -153,6 +156,8 @@ impl Actor {
         self.reach_channel_peers();
         let waiting: Vec<ChannelKey> = self.channels.queues.keys().copied().collect();
         waiting.into_iter().for_each(|key| self.advance_updates(key));
+        let waiting: Vec<ChannelKey> = self.channels.to_fund.keys().copied().collect();
+        waiting.into_iter().for_each(|key| self.advance_funding(key));
         for key in std::mem::take(&mut self.channels.changed) {
             if let Some(detail) = self.channel_detail(key) {
                 if self.market.channels().get(key).is_some() {

@@ -279,6 +279,8 @@ fn forget_kept(table: &mut Table) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU16, Ordering};
+
     use tokio::net::TcpStream;
 
     use super::super::{FLOW_IDLE, KEPT_FOR};
@@ -289,9 +291,13 @@ mod tests {
     const TCP: (Protocol, SessionTag) = (Protocol::Tcp, [0; 16]);
     const UDP: (Protocol, SessionTag) = (Protocol::Udp, [0; 16]);
 
-    /// An exit with so many ports, which were free a moment ago.
+    /// An exit with so many ports, which were free a moment ago. Each is given to one exit alone, and none is of those that the
+    /// system gives to whoever wants any: tests run beside each other.
     fn host(ports: u16, per_client: usize) -> ForwardHost {
-        for first in (42_000..60_000).step_by(usize::from(ports)) {
+        static NEXT: AtomicU16 = AtomicU16::new(22_000);
+        loop {
+            let first = NEXT.fetch_add(ports, Ordering::Relaxed);
+            assert!(first < 32_000, "no ports are free");
             let range = first..=first + ports - 1;
             let is_free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
             if range.clone().all(is_free) {
@@ -303,7 +309,6 @@ mod tests {
                 });
             }
         }
-        panic!("no ports are free");
     }
 
     #[tokio::test(start_paused = true)]

@@ -111,11 +111,6 @@ impl<S: Signer + Clone> Channels<S> {
         self.named.get(&id).copied()
     }
 
-    /// Everyone with whom there is a channel.
-    pub fn peers(&self) -> BTreeSet<IdentityId> {
-        self.machines.keys().map(|key| key.peer).collect()
-    }
-
     pub fn has_with(&self, peer: IdentityId) -> bool {
         let first = ChannelKey { peer, handle: ChannelHandle([0; 16]) };
         self.machines.range(first..).next().is_some_and(|(key, _)| key.peer == peer)

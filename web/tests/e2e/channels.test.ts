@@ -128,7 +128,7 @@ describe("one channel", () => {
     await pay.getByRole("button", { name: "Pay" }).click();
     await pay.getByText("1.50 WAY are paid since round 28.").waitFor();
     expect(stage.lastCall("channel_pay")).toEqual({ channel: channelOf(0).channel, amount: "1.5", idempotency_key: expect.any(String) });
-    await stage.page.getByRole("log").getByText("The initiator pays 1.5 WAY.").waitFor();
+    await stage.page.getByRole("log").getByText("We pay 1.5 WAY.").waitFor();
     await pay.getByLabel("By promise").check();
     await pay.getByLabel("Amount, WAY").fill("0.8");
     await pay.getByRole("button", { name: "Pay" }).click();

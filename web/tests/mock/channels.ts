@@ -35,10 +35,10 @@ export class MockChannels {
       { contract: `0x${hex(812, 40)}`, balance: "0.25", code: hex(813, 64), code_bytes: 1_740 },
     ];
     this.note(open, "opened", "the ledger has the channel", now_ms - 3 * HOUR_MS);
-    this.note(open, "updated", "the responder pays 2.5 WAY", now_ms - 2.2 * HOUR_MS, 25);
-    this.note(open, "updated", "the initiator makes a contract", now_ms - 1.4 * HOUR_MS, 26);
+    this.note(open, "updated", "the peer pays 2.5 WAY", now_ms - 2.2 * HOUR_MS, 25);
+    this.note(open, "updated", "we make a contract", now_ms - 1.4 * HOUR_MS, 26);
     this.note(open, "promised", "the peer promises 0.35 WAY more", now_ms - 0.6 * HOUR_MS);
-    this.note(open, "updated", `the initiator calls 0x${hex(812, 40)}`, now_ms - 0.2 * HOUR_MS, 27);
+    this.note(open, "updated", `we call 0x${hex(812, 40)}`, now_ms - 0.2 * HOUR_MS, 27);
     this.add({ state: "proposed", initiated: false, ours: "5", theirs: "20", round: 0, id: undefined });
     const old = this.add({ state: "closing", ours: "7.6", theirs: "2.4", round: 17, connected: false, lock_commits: 7_200, dispute: {
       ours: false, round: 14, until_ms: now_ms + 0.7 * HOUR_MS, until_commits: commits + 5_200, commits,
@@ -148,7 +148,7 @@ function called(node: MockNode, params: Methods["channel_call"]["params"], isFor
     channel.contracts = plus(channel.contracts, value);
     return { contract: contract.contract, output, gas_used };
   };
-  if (!isForced) return updated(node, channel, `the initiator calls ${contract.contract}`, change);
+  if (!isForced) return updated(node, channel, `we call ${contract.contract}`, change);
   const more = change();
   channel.round += 1;
   channel.waiting = null;
@@ -194,7 +194,7 @@ export const channelHandlers: Handlers = {
     const channel = node.channels.named(name);
     const value = parseAmount(amount);
     if (!lane) {
-      return updated(node, channel, `the initiator pays ${amount} WAY`, () => {
+      return updated(node, channel, `we pay ${amount} WAY`, () => {
         taken(channel, value);
         channel.theirs = plus(channel.theirs, value);
       });
@@ -209,14 +209,14 @@ export const channelHandlers: Handlers = {
   },
   channel_lane: (node, { channel: name, capacity }) => {
     const channel = node.channels.named(name);
-    return updated(node, channel, `the initiator sets aside ${capacity} WAY for promises`, () => {
+    return updated(node, channel, `we set aside ${capacity} WAY for promises`, () => {
       taken(channel, parseAmount(capacity) - parseAmount(channel.our_lane.capacity));
       channel.our_lane = { ...channel.our_lane, capacity };
     });
   },
   channel_absorb: (node, { channel: name }) => {
     const channel = node.channels.named(name);
-    return updated(node, channel, "what the responder promised is in the balance", () => {
+    return updated(node, channel, "the peer promised what is in the balance now", () => {
       const promised = parseAmount(channel.their_lane.promised);
       channel.ours = plus(channel.ours, promised);
       channel.their_lane = { capacity: plus(channel.their_lane.capacity, -promised), promised: "0" };
@@ -233,7 +233,7 @@ export const channelHandlers: Handlers = {
   channel_fund: (node, { channel: name, movement, amount }) => {
     const channel = node.channels.named(name);
     const value = movement === "deposit" ? parseAmount(amount) : -parseAmount(amount);
-    return updated(node, channel, `the initiator ${movement === "deposit" ? "puts in" : "takes out"} ${amount} WAY`, () => {
+    return updated(node, channel, `we ${movement === "deposit" ? "put in" : "take out"} ${amount} WAY`, () => {
       taken(channel, -value);
       channel.total = plus(channel.total, value);
       node.world.account -= value;
@@ -252,7 +252,7 @@ export const channelHandlers: Handlers = {
   channel_deploy: (node, { channel: name, code, value = "0" }) => {
     const channel = node.channels.named(name);
     const contract: ContractRecord = { contract: `0x${hex(870 + channel.round, 40)}`, balance: value, code: hex(871 + channel.round, 64), code_bytes: (code.length - 2) / 2 };
-    return updated(node, channel, "the initiator makes a contract", () => {
+    return updated(node, channel, "we make a contract", () => {
       taken(channel, parseAmount(value));
       channel.contracts = plus(channel.contracts, parseAmount(value));
       channel.deployed = [...channel.deployed, contract];

@@ -233,9 +233,10 @@ impl<S: Signer> ChannelMachine<S> {
         self.record.released.is_empty() && self.record.fund.is_none() && !self.is_peers_turn
     }
 
-    /// Whether nothing that the ledger could show is awaited, but for what it shows of the channel itself.
+    /// Whether there is nothing to do on the ledger, and nothing to be awaited of it, until its entry of the channel changes.
     pub(crate) fn rests(&self) -> bool {
-        self.record.life == Life::Open && self.early.is_none() && self.record.fund.is_none()
+        let is_forced = self.ledger.entry.as_ref().is_none_or(|entry| entry.first_forced().is_some());
+        self.record.life == Life::Open && !is_forced && self.early.is_none() && self.record.fund.is_none()
     }
 
     /// The ledger is at another checkpoint, which has the channel as the one before had it.

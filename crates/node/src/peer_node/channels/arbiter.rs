@@ -218,6 +218,8 @@ impl Actor {
         let is_ours = made.is_some_and(|made| (made.caller, &made.input) == (call.caller, &call.input));
         match receipt {
             _ if is_ours => Ok(receipt.map(|receipt| receipt.gas_used)),
+            // Both have signed something newer since.
+            Some(receipt) if receipt.outcome == CallOutcome::Returned => Ok(Some(receipt.gas_used)),
             Some(receipt) => Err(ApiError::call_not_forced(why_not_forced(receipt.outcome))),
             None => Err(ApiError::call_not_forced("the other side was faster, or has signed meanwhile; look again")),
         }
@@ -236,15 +238,11 @@ pub(super) fn why_not_forced(outcome: CallOutcome) -> &'static str {
     }
 }
 
-/// The address of a contract, as people write it.
-pub(super) fn address(text: &str) -> Answer<Address> {
+/// A contract by its address, as people write it.
+pub(super) fn target(text: &str) -> Answer<Target> {
     let mut bytes = [0; 20];
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let read = hex::decode_to_slice(digits, &mut bytes);
     read.map_err(|_| ApiError::invalid_params("contract", "an address is 40 hex digits behind 0x"))?;
-    Ok(Address(bytes))
-}
-
-pub(super) fn target(text: &str) -> Answer<Target> {
-    address(text).map(Target::Contract)
+    Ok(Target::Contract(Address(bytes)))
 }

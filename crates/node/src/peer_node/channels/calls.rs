@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use byway_channel::{Change, ChannelKey};
+use byway_channel::{Change, ChannelKey, ContractCall};
 use byway_primitives::Amount;
 use byway_records::channel::{Movement, Side};
 use byway_vm::{Outcome, Target};
@@ -13,7 +13,7 @@ use super::super::PeerNode;
 use super::super::books::Fate;
 use super::Actor;
 use super::arbiter::target;
-use super::updating::{Done, contract_call};
+use super::updating::Done;
 use crate::api::*;
 
 /// How long a call waits for a peer to agree to a channel and for the ledger to have it, before it answers how far that is.
@@ -104,7 +104,7 @@ impl PeerNode {
         let ChannelDeploy { channel, code, value, gas, idempotency_key } = request;
         let gas = gas.unwrap_or(byway_channel::CREATE_GAS_MAX);
         self.update(channel, Some(idempotency_key), move |side| {
-            Change::Call(contract_call(side, Target::Create, value, code.0, gas))
+            Change::Call(ContractCall { caller: side, target: Target::Create, value, input: code.0, gas })
         })
         .await
     }
@@ -113,7 +113,7 @@ impl PeerNode {
         let ChannelCall { channel, contract, input, value, gas, idempotency_key } = request;
         let (target, gas) = (target(&contract)?, gas.unwrap_or(CALL_GAS_DEFAULT));
         self.update(channel, Some(idempotency_key), move |side| {
-            Change::Call(contract_call(side, target, value, input.0, gas))
+            Change::Call(ContractCall { caller: side, target, value, input: input.0, gas })
         })
         .await
     }
@@ -125,7 +125,13 @@ impl PeerNode {
             let key = actor.channel_named(&channel)?;
             let channel =
                 actor.market.channels().get(key).ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
-            let call = contract_call(channel.side(), target, Amount::ZERO, input.0, CALL_GAS_DEFAULT);
+            let call = ContractCall {
+                caller: channel.side(),
+                target,
+                value: Amount::ZERO,
+                input: input.0,
+                gas: CALL_GAS_DEFAULT,
+            };
             let execution = channel.try_call(&call).map_err(ApiError::update_refused)?;
             let returned = execution.outcome == Outcome::Returned;
             Ok(ContractOutput { output: ContractBytes(execution.output), gas_used: execution.gas_used, returned })
@@ -189,7 +195,7 @@ impl PeerNode {
         let (asker, handed) = oneshot::channel();
         let (round, call) = self
             .ask(move |actor| {
-                let call = contract_call(actor.side_in(key)?, target, value, input.0, gas);
+                let call = ContractCall { caller: actor.side_in(key)?, target, value, input: input.0, gas };
                 Ok((actor.force_call(key, &call, asker)?, call))
             })
             .await?;

@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use super::Actor;
 use super::reaching::Whereabouts;
 use crate::api::params::IdempotencyKey;
-use crate::api::{Answer, ApiError, ChannelLogEntry, ChannelRecord, Event};
+use crate::api::{Answer, ApiError, ChannelDetail, ChannelLogEntry, Event};
 use arbiter::{Forcing, Movable};
 use opening::Wish;
 use updating::{Done, Wanted};
@@ -77,9 +77,9 @@ pub(super) struct ChannelDesk {
     /// Channels whose reserve is used up, for which the wallet pays from now on.
     at_own_cost: BTreeSet<ChannelKey>,
     logs: BTreeMap<ChannelKey, VecDeque<ChannelLogEntry>>,
-    closed: VecDeque<ChannelRecord>,
+    closed: VecDeque<(ChannelKey, ChannelDetail)>,
     /// As they were told last.
-    shown: BTreeMap<ChannelKey, ChannelRecord>,
+    shown: BTreeMap<ChannelKey, ChannelDetail>,
     /// What changed since it was last shown.
     changed: BTreeSet<ChannelKey>,
 }
@@ -145,8 +145,8 @@ impl Actor {
     fn look_at_channels(&mut self) {
         let keys: Vec<ChannelKey> = self.market.channels().iter().map(|(key, _)| key).collect();
         for key in keys {
-            if let Ok(record) = self.record_of(key) {
-                self.channels.shown.insert(key, record);
+            if let Some(detail) = self.channel_detail(key) {
+                self.channels.shown.insert(key, detail);
             }
         }
     }
@@ -161,7 +161,7 @@ impl Actor {
         for key in std::mem::take(&mut self.channels.changed) {
             if let Some(detail) = self.channel_detail(key) {
                 if self.market.channels().get(key).is_some() {
-                    self.channels.shown.insert(key, detail.record.clone());
+                    self.channels.shown.insert(key, detail.clone());
                 }
                 self.tell(Event::Channel(Box::new(detail)));
             }
@@ -171,7 +171,7 @@ impl Actor {
     /// Keeps what happened, for whoever looks.
     fn note_in_log(&mut self, key: ChannelKey, news: &ChannelNews) {
         self.channels.changed.insert(key);
-        let Some((round, code, message)) = views::told(news) else { return };
+        let Some((round, code, message)) = views::told(news, self.side_of(key)) else { return };
         self.add_to_log(key, round, code, message);
         if let ChannelNews::Closed = news {
             self.keep_closed(key);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use byway_channel::{ChannelHandle, ChannelKey, Life};
 use byway_driver::entropy;
 use byway_ledger::{LOCK_MAX, LOCK_MIN, RESERVE_CALLS};
-use byway_peer::link::PeerCard;
+use byway_peer::link::{LinkError, PeerCard};
 use byway_primitives::{Amount, Batch, Decode, Encode, IdentityId, Space, Span, Store};
 use byway_records::channel::{ChannelTerms, Remainder, Side};
 use byway_records::genesis::Wait;
@@ -107,7 +107,13 @@ impl Actor {
         if let Ok(id) = text.parse::<IdentityId>() {
             return Ok((id, None));
         }
-        let card: PeerCard = text.trim().parse().map_err(|error| ApiError::invalid_params("peer", error))?;
+        let card = text.trim().parse::<PeerCard>().map_err(|error| match error {
+            LinkError::Scheme => ApiError::invalid_params(
+                "peer",
+                "it is neither an identity (40 hex digits) nor a card (`byway identity card` there prints one)",
+            ),
+            error => ApiError::invalid_params("peer", error),
+        })?;
         let checked = card.certificate.verify(self.network, self.clock.now());
         checked.map_err(|error| ApiError::invalid_params("peer", format_args!("the card is not good: {error}")))?;
         Ok((card.certificate.identity, Some(card)))

@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 
-use byway_channel::{Change, ChannelKey, ContractCall, PromiseError, ProposeError, Refusal};
+use byway_channel::{Change, ChannelKey, PromiseError, ProposeError, Refusal};
 use byway_primitives::Amount;
-use byway_records::channel::Side;
-use byway_vm::{Address, Execution, Outcome, Target};
+use byway_vm::{Address, Execution, Outcome};
 use tokio::sync::oneshot;
 
 use super::Actor;
@@ -278,11 +277,6 @@ fn reason(output: &[u8]) -> Option<String> {
     let text = output.get(BEFORE_TEXT..)?.get(..usize::try_from(length).ok()?)?;
     let text = std::str::from_utf8(text).ok()?;
     text.chars().all(|letter| !letter.is_control()).then(|| text.to_owned())
-}
-
-/// What a call of a contract in a channel is, by our side.
-pub(super) fn contract_call(side: Side, target: Target, value: Amount, input: Vec<u8>, gas: u64) -> ContractCall {
-    ContractCall { caller: side, target, value, input, gas }
 }
 
 #[cfg(test)]

@@ -48,16 +48,16 @@ impl Actor {
 
     pub(in super::super) fn channel_records(&self) -> Vec<ChannelRecord> {
         let live = self.market.channels().iter().map(|(key, channel)| self.channel_record(key, channel));
-        live.chain(self.channels.closed.iter().cloned()).collect()
+        live.chain(self.channels.closed.iter().map(|(_, closed)| closed.record.clone())).collect()
     }
 
     pub(super) fn record_of(&self, key: ChannelKey) -> Answer<ChannelRecord> {
-        let channel = hex::encode(key.handle.0);
         if let Some(live) = self.market.channels().get(key) {
             return Ok(self.channel_record(key, live));
         }
-        let closed = self.channels.closed.iter().rev().find(|closed| closed.channel == channel).cloned();
-        closed.ok_or_else(|| ApiError::channel_not_found(&channel))
+        let closed =
+            self.channels.closed.iter().find(|(known, _)| *known == key).map(|(_, closed)| closed.record.clone());
+        closed.ok_or_else(|| ApiError::channel_not_found(&hex::encode(key.handle.0)))
     }
 
     fn channel_record(&self, key: ChannelKey, channel: &OwnChannel) -> ChannelRecord {
@@ -114,10 +114,8 @@ impl Actor {
     pub(in super::super) fn channel_shown(&self, name: &str) -> Answer<ChannelDetail> {
         let closed = || {
             let name = name.to_ascii_lowercase();
-            let found = self.channels.closed.iter().rev().find(|closed| closed.channel == name)?.clone();
-            let key = self.channels.logs.keys().find(|key| key.peer == found.peer && hex::encode(key.handle.0) == name);
-            let log = key.map(|key| self.channels.logs[key].iter().cloned().collect()).unwrap_or_default();
-            Some(ChannelDetail { record: found, remainder: ChannelRemainder::Halves, deployed: Vec::new(), log })
+            let (key, _) = self.channels.closed.iter().rev().find(|(_, closed)| closed.record.channel == name)?;
+            self.channel_detail(*key)
         };
         match self.channel_named(name) {
             Ok(key) => self.channel_detail(key).ok_or_else(ApiError::internal),
@@ -126,47 +124,49 @@ impl Actor {
     }
 
     pub(super) fn channel_detail(&self, key: ChannelKey) -> Option<ChannelDetail> {
-        let record = self.record_of(key).ok()?;
-        let live = self.market.channels().get(key);
-        let deployed = live.into_iter().flat_map(|channel| {
-            channel.state().contracts().map(|(address, contract)| ContractRecord {
-                contract: format!("0x{}", hex::encode(address.0)),
-                balance: channel.state().account(address).map(|account| account.balance).unwrap_or_default(),
-                code: hex::encode(contract.code.0),
-                code_bytes: channel.state().code(contract.code).map_or(0, |code| code.len() as u64),
-            })
-        });
-        let remainder =
-            live.map_or(ChannelRemainder::Halves, |channel| match (channel.terms().remainder, channel.side()) {
-                (Remainder::Halves, _) => ChannelRemainder::Halves,
-                (Remainder::Initiator, Side::Initiator) | (Remainder::Responder, Side::Responder) => {
-                    ChannelRemainder::Ours
-                }
-                _ => ChannelRemainder::Theirs,
-            });
         let log = self.channels.logs.get(&key).into_iter().flatten().cloned().collect();
-        Some(ChannelDetail { deployed: deployed.collect(), remainder, log, record })
+        let Some(channel) = self.market.channels().get(key) else {
+            let (_, closed) = self.channels.closed.iter().find(|(known, _)| *known == key)?;
+            return Some(ChannelDetail { log, ..closed.clone() });
+        };
+        let deployed = channel.state().contracts().map(|(address, contract)| ContractRecord {
+            contract: format!("0x{}", hex::encode(address.0)),
+            balance: channel.state().account(address).map(|account| account.balance).unwrap_or_default(),
+            code: hex::encode(contract.code.0),
+            code_bytes: channel.state().code(contract.code).map_or(0, |code| code.len() as u64),
+        });
+        let remainder = match (channel.terms().remainder, channel.side()) {
+            (Remainder::Halves, _) => ChannelRemainder::Halves,
+            (Remainder::Initiator, Side::Initiator) | (Remainder::Responder, Side::Responder) => ChannelRemainder::Ours,
+            _ => ChannelRemainder::Theirs,
+        };
+        let record = self.channel_record(key, channel);
+        Some(ChannelDetail { record, remainder, deployed: deployed.collect(), log })
     }
 
-    /// A channel that is over stays shown for a while.
+    /// Which side of a channel is ours, also of one that has just been let go of.
+    pub(super) fn side_of(&self, key: ChannelKey) -> Side {
+        let live = self.market.channels().get(key).map(|channel| channel.side());
+        let shown = || self.channels.shown.get(&key).map(|shown| shown.record.initiated);
+        let was_ours = || if shown().unwrap_or_default() { Side::Initiator } else { Side::Responder };
+        live.unwrap_or_else(was_ours)
+    }
+
+    /// A channel that is over stays shown for a while, as it was told last.
     pub(super) fn keep_closed(&mut self, key: ChannelKey) {
-        let Some(record) = self.channels.shown.remove(&key) else {
+        let Some(shown) = self.channels.shown.remove(&key) else {
             // One that was over before it was anything.
             self.channels.logs.remove(&key);
             return;
         };
         if self.channels.closed.len() >= CLOSED_MAX
-            && let Some(oldest) = self.channels.closed.pop_front()
+            && let Some((oldest, _)) = self.channels.closed.pop_front()
         {
-            self.channels.logs.retain(|key, _| hex::encode(key.handle.0) != oldest.channel);
+            self.channels.logs.remove(&oldest);
         }
-        self.channels.closed.push_back(ChannelRecord {
-            state: ChannelState::Closed,
-            connected: false,
-            waiting: None,
-            dispute: None,
-            ..record
-        });
+        let state = ChannelState::Closed;
+        let record = ChannelRecord { state, connected: false, waiting: None, dispute: None, ..shown.record };
+        self.channels.closed.push_back((key, ChannelDetail { record, log: Vec::new(), ..shown }));
     }
 
     pub(super) fn add_to_log(&mut self, key: ChannelKey, round: Option<u64>, code: &str, message: String) {
@@ -198,7 +198,8 @@ fn state_of(channel: &OwnChannel, is_locked: bool) -> ChannelState {
 }
 
 /// What is said of news in a channel's log: the round, a stable word, and a sentence.
-pub(super) fn told(news: &ChannelNews) -> Option<(Option<u64>, &'static str, String)> {
+/// `side` is ours.
+pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'static str, String)> {
     let plain = |word, message: &str| Some((None, word, message.to_owned()));
     match news {
         ChannelNews::Proposed => plain("proposed", "the peer proposes the channel"),
@@ -207,7 +208,7 @@ pub(super) fn told(news: &ChannelNews) -> Option<(Option<u64>, &'static str, Str
         ChannelNews::Fund(_) => plain("funding", "the transaction that opens it is with the ledger"),
         ChannelNews::Submit(call) => Some((None, "handed_in", format!("the ledger is handed {}", name_of(call)))),
         ChannelNews::Opened => plain("opened", "the ledger has the channel"),
-        ChannelNews::Updated { round, change } => Some((Some(*round), "updated", describe(change))),
+        ChannelNews::Updated { round, change } => Some((Some(*round), "updated", describe(change, side))),
         ChannelNews::Funded { round, .. } => {
             Some((Some(*round), "funded", "the ledger has executed a deposit or a withdrawal".to_owned()))
         }
@@ -255,19 +256,22 @@ fn name_of(call: &ChannelsCall) -> &'static str {
 }
 
 /// A change, in words.
-fn describe(change: &Change) -> String {
-    let who = |side: Side| match side {
-        Side::Initiator => "the initiator",
-        Side::Responder => "the responder",
+fn describe(change: &Change, side: Side) -> String {
+    let who = |of: Side, ours: &str, theirs: &str| {
+        if of == side { format!("we {ours}") } else { format!("the peer {theirs}") }
     };
     match change {
         Change::Nothing => "the earlier state again: what was proposed since is worthless".to_owned(),
-        Change::Transfer { from, amount } => format!("{} pays {amount} WAY", who(*from)),
-        Change::Lane { side, capacity } => format!("{} sets aside {capacity} WAY for promises", who(*side)),
-        Change::Absorb { payer, .. } => format!("what {} promised is in the balance", who(*payer)),
+        Change::Transfer { from, amount } => who(*from, "pay", "pays") + &format!(" {amount} WAY"),
+        Change::Lane { side: of, capacity } => {
+            who(*of, "set aside", "sets aside") + &format!(" {capacity} WAY for promises")
+        }
+        Change::Absorb { payer, .. } => who(*payer, "promised", "promised") + " what is in the balance now",
         Change::Call(call) => match call.target {
-            Target::Create => format!("{} makes a contract", who(call.caller)),
-            Target::Contract(contract) => format!("{} calls 0x{}", who(call.caller), hex::encode(contract.0)),
+            Target::Create => who(call.caller, "make a contract", "makes a contract"),
+            Target::Contract(contract) => {
+                who(call.caller, "call", "calls") + &format!(" 0x{}", hex::encode(contract.0))
+            }
         },
     }
 }

@@ -150,14 +150,15 @@ impl Actor {
     }
 
     fn claims_of_others(&self, id: WayId) -> Vec<Claim> {
+        // The tunnel goes over its relays, and the main way over its hops: what these have is the main way's, not another's.
+        let is_own = |way: WayId| way == id || (id == WayId::MAIN && self.is_hop(way));
         let mut claims = self.claims();
         claims.retain(|claim| match claim.of {
-            Claimant::Way(way) => way != id,
-            // The tunnel that goes over them is the main way's.
+            Claimant::Way(way) => !is_own(way),
             Claimant::Relay(_) => id != WayId::MAIN,
             Claimant::Session(_, session) => {
                 let is_own_relay = id == WayId::MAIN && self.is_relay(session);
-                !is_own_relay && self.ways.of_session(session) != Some(id)
+                !is_own_relay && !self.ways.of_session(session).is_some_and(is_own)
             }
         });
         claims

@@ -2,32 +2,33 @@
 
 use byway_node::api::*;
 use byway_node::fetch::{Route, fetch_to_sink};
+use byway_node::peer_node::PeerNode;
 use byway_primitives::{Amount, IdentityId};
 
 use super::network::{Network, Node, provider, source};
 
-const LENGTH: usize = 3_000_000;
+pub const LENGTH: usize = 3_000_000;
 
-fn to(country: &str) -> ConnectTarget {
+pub fn to(country: &str) -> ConnectTarget {
     ConnectTarget::Cheapest(OfferFilter { country: Some(country.parse().unwrap()), ..OfferFilter::default() })
 }
 
-fn over(country: &str, via: &[&str]) -> Connect {
+pub fn over(country: &str, via: &[&str]) -> Connect {
     Connect { target: to(country), via: Some(via.iter().map(|hop| hop.parse().unwrap()).collect()) }
 }
 
-async fn status(user: &Node) -> NodeStatus {
+pub async fn status(user: &Node) -> NodeStatus {
     user.api.node_status().await.unwrap()
 }
 
 /// The sessions with a provider, as a node has them, newest first.
-async fn sessions(node: &Node, with: IdentityId) -> Vec<Session> {
+pub async fn sessions(node: &Node, with: IdentityId) -> Vec<Session> {
     let all = node.api.session_list(100).await.unwrap();
     all.into_iter().filter(|one| one.provider == with || one.client == Some(with)).collect()
 }
 
 /// Waits until the main way is connected over hops at these providers.
-async fn connected_over(user: &Node, hops: &[IdentityId], exit: IdentityId) {
+pub async fn connected_over(user: &Node, hops: &[IdentityId], exit: IdentityId) {
     user.until("connected over these hops", async |api| {
         let status = api.node_status().await.unwrap();
         let found: Vec<_> = status.hops.iter().filter_map(|hop| hop.provider).collect();
@@ -37,6 +38,18 @@ async fn connected_over(user: &Node, hops: &[IdentityId], exit: IdentityId) {
     })
     .await;
     assert_eq!(status(user).await.connection.path, Some(Path::Nested));
+}
+
+/// Fetches as a program does that begins again what was cut off.
+async fn fetch_on_and_on(user: &Node) {
+    let url = format!("http://{}/20000000", source().await).parse().unwrap();
+    let route = Route::new(&user.proxy.to_string(), None).unwrap();
+    let mut events = user.api.events();
+    loop {
+        let _ = fetch_to_sink(&route, &url, |_| Ok(())).await;
+        // Nothing has changed since, so it would be cut off again.
+        let _ = events.recv().await;
+    }
 }
 
 /// Waits until a session is over for both, and says why that was.
@@ -194,6 +207,7 @@ async fn the_limit_of_a_day_is_for_exit_and_hops_together() {
     let network = Network::start(&["exit", "hop"], &[]).await;
     let exit = network.node("exit", &provider("DE", "0.001", "")).await;
     let hop = network.node("hop", &provider("SE", "0.002", "")).await;
+    let first = hop.api.identity();
     let user = network.node("user", "").await;
     user.prepare("5").await;
     user.market(2).await;
@@ -201,19 +215,26 @@ async fn the_limit_of_a_day_is_for_exit_and_hops_together() {
     let limits = SpendingLimits { session_max: None, day_max: Some(Some(day_max)) };
     user.api.spending_limits_set(limits).await.unwrap();
     user.api.connect(over("DE", &["SE"])).await.unwrap();
-    connected_over(&user, &[hop.api.identity()], exit.api.identity()).await;
-    super::limits::begin(user.proxy, 20_000_000).await;
-    let asks = user
-        .until("the limit is reached", async |api| {
-            Some(api.node_status().await.unwrap().spending.asks).filter(|asks| !asks.is_empty())
-        })
-        .await;
+    connected_over(&user, &[first], exit.api.identity()).await;
+    let is_asking =
+        async |api: &PeerNode| Some(api.node_status().await.unwrap().spending.asks).filter(|asks| !asks.is_empty());
+    let asks = tokio::select! {
+        asks = user.until("the limit is reached", is_asking) => asks,
+        () = fetch_on_and_on(&user) => unreachable!("it never ends"),
+    };
     assert!(asks.iter().all(|ask| (ask.which, ask.limit) == (LimitKind::Day, day_max)), "{asks:?}");
-    let (sessions, spending) = (user.api.session_list(10).await.unwrap(), status(&user).await.spending);
-    let costs: Vec<Amount> = sessions.iter().map(|one| one.cost).collect();
-    let sum = Amount::checked_sum(costs.iter().copied()).unwrap();
-    assert!(costs.len() == 2 && costs.iter().all(|cost| !cost.is_zero()), "{costs:?}");
-    assert!(sum <= day_max && spending.day_spent <= day_max, "{costs:?}, {spending:?}");
+    // What the hop had for itself is no reason to go on without the user's word.
+    hop.stop().await;
+    user.tend().await;
+    assert!(!status(&user).await.spending.asks.is_empty());
+    let all = user.api.session_list(10).await.unwrap();
+    let cost = |provider: IdentityId| {
+        Amount::checked_sum(all.iter().filter(|one| one.provider == provider).map(|one| one.cost)).unwrap()
+    };
+    let (of_exit, of_hop) = (cost(exit.api.identity()), cost(first));
+    assert!(!of_exit.is_zero() && !of_hop.is_zero(), "{all:?}");
+    let (sum, spending) = (of_exit.checked_add(of_hop).unwrap(), status(&user).await.spending);
+    assert!(sum <= day_max && spending.day_spent <= day_max, "{all:?}, {spending:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -296,6 +296,11 @@ impl Node {
         self.until("the node follows", async |api| api.node_status().await.ok()?.ledger.lag_ms).await;
         let register = IdentityRegister { id: None, idempotency_key: key("register") };
         assert_eq!(self.api.identity_register(register).await.unwrap().kind, EntryKind::Pledge);
+        self.fund(deposit).await;
+    }
+
+    /// Fills the account of an identity as soon as it is registered.
+    pub async fn fund(&self, deposit: &str) {
         self.until("registered", async |api| api.node_status().await.unwrap().identity.registered.then_some(())).await;
         let amount: Amount = deposit.parse().unwrap();
         let request = WalletMove { amount, idempotency_key: key("first-deposit") };

@@ -15,6 +15,12 @@ byway.on("session", (session) => {
   console.log(`${session.id.slice(0, 8)} ${session.state}: ${session.bytes_down} bytes down for ${session.cost} WAY`);
 });
 
+// Before anything costs something, so that whoever stops it at once pays for nothing more.
+process.once("SIGINT", async () => {
+  await byway.call("disconnect");
+  byway.close();
+});
+
 try {
   const session = await byway.call("connect", {});
   console.log(`connected through ${session.country ?? "somewhere"} for ${session.price.amount} per MB`);
@@ -23,8 +29,3 @@ try {
   console.error(`${error.code}: ${error.message}`);
   byway.close();
 }
-
-process.once("SIGINT", async () => {
-  await byway.call("disconnect");
-  byway.close();
-});

@@ -15,7 +15,7 @@ use byway_records::promise::ChannelId;
 use crate::journal::{ChannelJournalError, Life, handles, put_handle, remove_handle};
 use crate::ledger_view::LedgerView;
 use crate::machine::ChannelMachine;
-use crate::message::ChannelMessage;
+use crate::message::{ChannelMessage, Reestablish};
 use crate::news::{ChannelEffect, ChannelNews, PeerFault};
 use crate::signer::Signer;
 
@@ -59,11 +59,15 @@ pub enum InitiateError {
 /// The channels of one identity. Call order: [`load`](Self::load), then anything, and [`poll`](Self::poll) after each.
 #[derive(Debug)]
 pub struct Channels<S> {
-    signer: S,
-    network: NetworkId,
-    machines: BTreeMap<ChannelKey, ChannelMachine<S>>,
+    pub(crate) signer: S,
+    pub(crate) network: NetworkId,
+    pub(crate) machines: BTreeMap<ChannelKey, ChannelMachine<S>>,
     /// Those that the ledger can have.
-    named: BTreeMap<ChannelId, ChannelKey>,
+    pub(crate) named: BTreeMap<ChannelId, ChannelKey>,
+    /// Those whose journals can't be read.
+    pub(crate) unreadable: BTreeMap<ChannelId, ChannelJournalError>,
+    /// Where peers say that they stand in channels that are not known here.
+    pub(crate) greetings: BTreeMap<ChannelId, (ChannelKey, Reestablish)>,
     /// Those that the ledger does not have yet, and which side of them is ours.
     openings: BTreeMap<ChannelKey, Side>,
     /// When each is next woken, and the same in order of time.
@@ -73,20 +77,28 @@ pub struct Channels<S> {
 }
 
 impl<S: Signer + Clone> Channels<S> {
-    /// Those that the journal has, but for closed ones.
+    /// Those that the journal has, but for closed ones. One that can't be read keeps none of the others from going on.
     pub fn load(signer: S, network: NetworkId, store: &impl Store) -> Result<Self, ChannelJournalError> {
         let mut channels = Self {
             signer,
             network,
             machines: BTreeMap::new(),
             named: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+            greetings: BTreeMap::new(),
             openings: BTreeMap::new(),
             alarms: BTreeMap::new(),
             wakes: BTreeSet::new(),
             effects: Vec::new(),
         };
         for (id, handle) in handles(store)? {
-            let machine = ChannelMachine::load(channels.signer.clone(), id, store)?;
+            let machine = match ChannelMachine::load(channels.signer.clone(), id, store) {
+                Ok(machine) => machine,
+                Err(error) => {
+                    channels.unreadable.insert(id, error);
+                    continue;
+                }
+            };
             let key = ChannelKey { peer: machine.peer(), handle };
             channels.named.insert(id, key);
             if matches!(machine.life(), Life::HalfSigned | Life::Signed) {
@@ -114,6 +126,12 @@ impl<S: Signer + Clone> Channels<S> {
     pub fn has_with(&self, peer: IdentityId) -> bool {
         let first = ChannelKey { peer, handle: ChannelHandle([0; 16]) };
         self.machines.range(first..).next().is_some_and(|(key, _)| key.peer == peer)
+    }
+
+    /// Channels that this side can't act in, since their journals can't be read. Nothing of theirs is written over, unless they are
+    /// [found](Self::find) anew.
+    pub fn unreadable(&self) -> impl Iterator<Item = (ChannelId, ChannelJournalError)> + '_ {
+        self.unreadable.iter().map(|(id, error)| (*id, *error))
     }
 
     /// When a channel next wants to be woken.
@@ -163,6 +181,10 @@ impl<S: Signer + Clone> Channels<S> {
             self.named.remove(&id);
         }
         self.openings.remove(&key);
+        self.drop_alarm(key);
+    }
+
+    pub(crate) fn drop_alarm(&mut self, key: ChannelKey) {
         if let Some(time) = self.alarms.remove(&key) {
             self.wakes.remove(&(time, key));
         }
@@ -193,7 +215,11 @@ impl<S: Signer + Clone> Channels<S> {
         if let Some(handled) = self.with(key, |machine| machine.handle_message(now, message.clone())) {
             return handled;
         }
-        let ChannelMessage::Open { network, terms } = message else { return Ok(()) };
+        let (network, terms) = match message {
+            ChannelMessage::Open { network, terms } => (network, terms),
+            ChannelMessage::Reestablish(greeting) => return self.hear_of_found(now, key, greeting),
+            _ => return Ok(()),
+        };
         if network != self.network || terms.parties[0] != peer {
             return Err(PeerFault::OutOfPlace);
         }
@@ -214,11 +240,13 @@ impl<S: Signer + Clone> Channels<S> {
     /// A dialogue with a peer stands; what was said in an earlier one may be lost.
     pub fn handle_connected(&mut self, now: Time, peer: IdentityId) {
         for key in self.keys_with(peer) {
-            self.with(key, |machine| machine.handle_connected(now));
+            let is_found = self.is_found(key);
+            self.with(key, |machine| if is_found { machine.listen(now) } else { machine.handle_connected(now) });
         }
     }
 
     pub fn handle_disconnected(&mut self, peer: IdentityId) {
+        self.drop_greetings(peer);
         for key in self.keys_with(peer) {
             self.with(key, ChannelMachine::handle_disconnected);
         }
@@ -271,7 +299,7 @@ impl<S: Signer + Clone> Channels<S> {
     }
 
     /// Takes over what a channel wants done.
-    fn collect(&mut self, key: ChannelKey) {
+    pub(crate) fn collect(&mut self, key: ChannelKey) {
         let Some(machine) = self.machines.get_mut(&key) else { return };
         let (effects, id, life, side) = (machine.poll(), machine.id(), machine.life(), machine.side());
         if id.is_some_and(|id| self.named.get(&id).is_some_and(|other| *other != key)) {

@@ -109,6 +109,7 @@ mod channels;
 mod fund;
 mod journal;
 mod ledger_view;
+mod lost;
 mod machine;
 mod message;
 mod news;

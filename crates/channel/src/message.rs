@@ -5,6 +5,7 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Hash, NetworkId, Time};
 use byway_records::SignedPromise;
 use byway_records::channel::{ChannelTerms, FundingChange, Position};
+use byway_records::promise::ChannelId;
 
 use crate::change::Change;
 
@@ -52,6 +53,8 @@ pub enum ChannelMessage {
 /// Where a side stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reestablish {
+    /// Which channel it is, for a side that has lost the handle.
+    pub channel: ChannelId,
     /// The newest position that it knows as agreed.
     pub position: Position,
     /// All that this divides.
@@ -62,6 +65,8 @@ pub struct Reestablish {
     pub signed: u64,
     /// The highest round that it has seen signed by the other.
     pub seen: u64,
+    /// The highest promise out of the receiver's lane that it has.
+    pub taken: Option<SignedPromise>,
 }
 
 /// A half-signed update.
@@ -133,18 +138,21 @@ fn signatures(input: &mut Reader<'_>) -> Result<Option<[IdentitySignature; 2]>, 
 
 impl Encode for Reestablish {
     fn encode(&self, out: &mut Writer) {
+        out.value(&self.channel.0);
         out.value(&self.position);
         out.value(&self.total);
         put_signatures(self.signatures.as_ref(), out);
         out.varint(self.signed);
         out.varint(self.seen);
+        out.option(self.taken.as_ref());
     }
 }
 
 impl Decode for Reestablish {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let (position, total) = (input.value()?, input.value()?);
-        Ok(Self { position, total, signatures: signatures(input)?, signed: input.u64()?, seen: input.u64()? })
+        let (channel, position, total) = (ChannelId(input.value()?), input.value()?, input.value()?);
+        let (signatures, signed, seen) = (signatures(input)?, input.u64()?, input.u64()?);
+        Ok(Self { channel, position, total, signatures, signed, seen, taken: input.option()? })
     }
 }
 

@@ -13,7 +13,7 @@ use byway_records::channel::ForcedRound;
 use byway_vm::{Address, Target};
 
 use super::updates::Agreed;
-use super::{ChannelMachine, Link, ROUNDS_FORGOTTEN};
+use super::{ChannelMachine, ROUNDS_FORGOTTEN};
 use crate::change::{Change, ContractCall};
 use crate::journal::Health;
 use crate::news::ChannelNews;
@@ -37,7 +37,7 @@ impl<S: Signer> ChannelMachine<S> {
             self.adopt(Agreed::by_ledger(entry.position, entry.signed).of(entry.total), None, &Change::Nothing);
         }
         if self.record.base != before {
-            if self.link != Link::Disconnected {
+            if self.link.has_greeted() {
                 // The peer may be there already, and wait.
                 self.greet();
             }

@@ -68,6 +68,21 @@ impl<S: Signer> ChannelMachine<S> {
         Ok(())
     }
 
+    /// The peer holds a promise of ours that is higher than what the journal has: an old journal, or none. The next one has to be
+    /// higher still.
+    pub(super) fn recall_promise(&mut self, held: Option<SignedPromise>) -> Result<(), PeerFault> {
+        let before = self.record.given.map_or(Amount::ZERO, |given| given.promise.amount);
+        let Some(held) = held.filter(|held| held.promise.amount > before) else { return Ok(()) };
+        let Promise { network, series, serial, .. } = held.promise;
+        if (network, series, serial) != (self.network(), self.series(self.record.side), SERIAL) {
+            return Err(PeerFault::Promise);
+        }
+        held.verify().map_err(|_| PeerFault::Signature)?;
+        self.record.given = Some(held);
+        self.persist(Batch::new());
+        Ok(())
+    }
+
     fn series(&self, payer: Side) -> Series {
         let parties = self.record.ground.terms.parties;
         let (payee, payer) = (parties[payer.other().index()], parties[payer.index()]);

@@ -17,6 +17,7 @@ mod follow;
 mod funding;
 mod lanes;
 mod life;
+mod lost;
 mod reestablish;
 mod updates;
 mod watch;
@@ -90,10 +91,19 @@ enum Show {
     Settle,
 }
 
+impl Link {
+    /// Whether the peer knows where this side stands.
+    fn has_greeted(self) -> bool {
+        matches!(self, Self::Greeting | Self::Connected)
+    }
+}
+
 /// Whether the peer can be spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Link {
     Disconnected,
+    /// The peer is to say first where it stands.
+    Listening,
     /// We said where we stand, the peer has not yet.
     Greeting,
     Connected,

@@ -26,7 +26,15 @@ impl<S: Signer> ChannelMachine<S> {
     pub(super) fn greet(&mut self) {
         let record = &self.record;
         let (position, signatures) = (record.base, record.signatures);
-        let ours = Reestablish { position, total: record.total, signatures, signed: record.signed, seen: record.seen };
+        let ours = Reestablish {
+            channel: record.id,
+            position,
+            total: record.total,
+            signatures,
+            signed: record.signed,
+            seen: record.seen,
+            taken: record.taken,
+        };
         self.send(ChannelMessage::Reestablish(ours));
     }
 
@@ -39,12 +47,16 @@ impl<S: Signer> ChannelMachine<S> {
             }
             _ => return Ok(()),
         }
+        if theirs.channel != self.record.id {
+            return Err(PeerFault::OutOfPlace);
+        }
         // Whatever it said before is replaced.
         self.early = None;
         let highest = self.record.base.round.saturating_add(ROUNDS_AHEAD_MAX);
         if theirs.position.round > highest || theirs.signed > highest || theirs.seen > highest {
             return Err(PeerFault::Round);
         }
+        self.recall_promise(theirs.taken)?;
         let (base, is_signed) = (self.record.base, theirs.signatures.is_some());
         if theirs.position == base {
             // Both stand at one position.
@@ -61,6 +73,9 @@ impl<S: Signer> ChannelMachine<S> {
         }
         self.note_rounds(&theirs);
         self.has_heard = true;
+        if self.link == Link::Listening {
+            self.greet();
+        }
         self.link = Link::Connected;
         self.go_on(now);
         Ok(())
@@ -68,7 +83,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// The peer says where its ledger is, which may be newer than ours or older. What the ledger made, the ledger shows.
     fn await_ledger(&mut self, theirs: Reestablish) {
-        if self.link == Link::Connected {
+        if matches!(self.link, Link::Connected | Link::Listening) {
             self.greet();
         }
         self.link = Link::Greeting;

@@ -64,7 +64,15 @@ fn promise() -> SignedPromise {
 
 /// By name.
 pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
-    let stands = Reestablish { position: position(), total: units(9_000), signatures: None, signed: 301, seen: 299 };
+    let stands = Reestablish {
+        channel: ChannelId(Hash([5; 32])),
+        position: position(),
+        total: units(9_000),
+        signatures: None,
+        signed: 301,
+        seen: 299,
+        taken: None,
+    };
     let proposal = |change| Proposal {
         base_round: 299,
         base: Hash([6; 32]),
@@ -81,7 +89,11 @@ pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
         ("reestablish", ChannelMessage::Reestablish(stands)),
         (
             "reestablish, co-signed",
-            ChannelMessage::Reestablish(Reestablish { signatures: Some([SIGNATURE; 2]), ..stands }),
+            ChannelMessage::Reestablish(Reestablish {
+                signatures: Some([SIGNATURE; 2]),
+                taken: Some(promise()),
+                ..stands
+            }),
         ),
         ("accept", ChannelMessage::Accept { round: 300, signature: SIGNATURE }),
         ("fetch", ChannelMessage::Fetch { round: 300 }),

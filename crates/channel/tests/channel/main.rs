@@ -8,6 +8,7 @@ mod formats;
 mod funding;
 mod lanes;
 mod life;
+mod lost;
 mod many;
 mod random;
 mod reestablish;

@@ -139,6 +139,55 @@ fn what_peers_propose_is_bounded_and_keeps_nobody_from_proposing() {
     assert_eq!(side.channels.initiate(NOW, handle(100), own), Err(InitiateError::Handle));
 }
 
+/// The first side as after a loss of its disk, with a channel that it has found, and what its peer says in that, by a handle.
+fn found() -> (Side, ChannelKey, AddressedMessage) {
+    let mut rig = crate::scene::Rig::new();
+    let (id, entry) = (rig.machine(0).id().unwrap(), rig.entry().unwrap());
+    rig.disconnect();
+    rig.connect();
+    let message = rig.next_message(0).unwrap();
+    let mut side = Side::new(rig.world.network, 0);
+    assert!(side.channels.find(NOW, id, &entry));
+    side.carry_out();
+    let key = side.channels.key_of(id).unwrap();
+    (side, key, AddressedMessage { handle: handle(7), message })
+}
+
+#[test]
+fn a_channel_that_was_found_goes_by_the_handle_that_its_peer_says() {
+    let (mut side, found, greeting) = found();
+    side.channels.handle_connected(NOW, found.peer);
+    assert_eq!(side.carry_out(), [], "the peer speaks first");
+    side.hear(1, greeting).unwrap();
+    let key = ChannelKey { peer: found.peer, handle: handle(7) };
+    assert_eq!(side.channels.iter().map(|(key, _)| key).collect::<Vec<_>>(), [key]);
+    assert!(side.channels.get(key).unwrap().is_connected());
+    let said = side.carry_out();
+    assert!(
+        matches!(said[..], [AddressedMessage { handle, message: ChannelMessage::Reestablish(_) }] if handle == key.handle)
+    );
+    let network = World::new().network;
+    let again = Channels::load(secret(0), network, &side.disk).unwrap();
+    assert_eq!(again.iter().map(|(key, _)| key).collect::<Vec<_>>(), [key], "also after a restart");
+}
+
+#[test]
+fn what_a_peer_says_before_the_ledger_shows_the_channel_is_kept_for_it() {
+    let (early, found, greeting) = found();
+    let (id, network) = (early.channels.get(found).unwrap().id().unwrap(), World::new().network);
+    let entry = crate::scene::Rig::new().entry().unwrap();
+    let mut side = Side::new(network, 0);
+    side.hear(1, greeting.clone()).unwrap();
+    assert!(side.channels.find(NOW, id, &entry));
+    assert!(!side.channels.is_found(ChannelKey { peer: found.peer, handle: handle(7) }), "it has been heard");
+    assert_eq!(side.channels.key_of(id).unwrap().handle, handle(7));
+    // What somebody else says of it is nothing.
+    let mut side = Side::new(network, 0);
+    side.channels.handle_message(NOW, secret(0).id(), greeting).unwrap();
+    assert!(side.channels.find(NOW, id, &entry));
+    assert_eq!(side.channels.key_of(id), Some(found));
+}
+
 #[test]
 fn an_opening_that_the_ledger_never_has_leaves_nothing() {
     let (_, mut other, funding) = agreed(&[1]);

@@ -201,11 +201,13 @@ fn two_states_of_one_round_freeze_the_channel() {
     let (position, signatures) = other_state(&mut rig);
     let now = rig.now;
     let shown = byway_channel::Reestablish {
+        channel: rig.machine(1).id().unwrap(),
         position,
         total: units(2 * DEPOSIT),
         signatures: Some(signatures),
         signed: 1,
         seen: 1,
+        taken: None,
     };
     let unproven = byway_channel::Reestablish { signatures: None, ..shown };
     let ours = *rig.machine(1).position();
@@ -232,18 +234,15 @@ fn a_newer_state_is_believed_only_with_both_signatures() {
     let (position, signatures) = other_state(&mut rig);
     let position = Position { round: 5, ..position };
     let now = rig.now;
+    let (channel, total) = (rig.machine(1).id().unwrap(), units(2 * DEPOSIT));
     for (signatures, heard) in [(None, Ok(())), (Some(signatures), Err(PeerFault::Signature))] {
-        let shown = byway_channel::Reestablish { position, total: units(2 * DEPOSIT), signatures, signed: 5, seen: 5 };
+        let shown =
+            byway_channel::Reestablish { channel, position, total, signatures, signed: 5, seen: 5, taken: None };
         assert_eq!(rig.machine(1).handle_message(now, ChannelMessage::Reestablish(shown)), heard);
         assert_eq!(rig.machine(1).position().round, 1);
     }
-    let far = byway_channel::Reestablish {
-        position,
-        total: units(2 * DEPOSIT),
-        signatures: Some(signatures),
-        signed: u64::MAX,
-        seen: 5,
-    };
+    let (signatures, signed) = (Some(signatures), u64::MAX);
+    let far = byway_channel::Reestablish { channel, position, total, signatures, signed, seen: 5, taken: None };
     assert_eq!(rig.machine(1).handle_message(now, ChannelMessage::Reestablish(far)), Err(PeerFault::Round));
     assert_eq!(rig.assert_agreed().round, 1);
 }

@@ -351,6 +351,24 @@ impl Rig {
         party.durable = None;
     }
 
+    /// Takes a side's disk away: all that it has is what the ledger shows. It waits for its peer to speak.
+    pub fn lose_disk(&mut self, side: usize) {
+        self.disconnect();
+        let (now, network, entry) = (self.now, self.world.network, self.entry().unwrap());
+        let party = &mut self.parties[side];
+        let id = party.machine.id().unwrap();
+        let signer = StrictSigner { secret: person(side), signed: party.signed.clone() };
+        party.machine = ChannelMachine::found(signer, network, id, &entry, now).unwrap();
+        party.disk = MemoryStore::new();
+        party.writes.clear();
+        party.durable = None;
+        self.show_ledger(side);
+        self.machine(side).listen(now);
+        self.collect(side);
+        self.machine(1 - side).handle_connected(now);
+        self.collect(1 - side);
+    }
+
     /// Restarts a side from an old disk, and connects.
     pub fn restore(&mut self, side: usize, disk: MemoryStore) {
         self.disconnect();

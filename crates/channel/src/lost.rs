@@ -1,0 +1,86 @@
+//! Finding channels again that only the ledger and their peers still know.
+//!
+//! The handle by which a peer names a channel is lost with the journal. Until the peer has said it, the channel has one made of its own id.
+
+use byway_primitives::{IdentityId, Time};
+use byway_records::Channel;
+use byway_records::promise::ChannelId;
+
+use crate::channels::{ChannelHandle, ChannelKey, Channels};
+use crate::machine::ChannelMachine;
+use crate::message::Reestablish;
+use crate::news::PeerFault;
+use crate::signer::Signer;
+
+/// Greetings that are kept for channels that this side does not know, or not yet.
+const GREETINGS_MAX: usize = 64;
+
+impl ChannelHandle {
+    /// What a channel goes by here until its peer has said its handle.
+    fn of_found(id: ChannelId) -> Self {
+        let mut handle = [0; 16];
+        handle.copy_from_slice(&id.0.0[..16]);
+        Self(handle)
+    }
+}
+
+impl<S: Signer + Clone> Channels<S> {
+    /// A channel of ours that the ledger has, where the journal hasn't: it is taken up from there. Whether it was.
+    pub fn find(&mut self, now: Time, id: ChannelId, entry: &Channel) -> bool {
+        if self.named.contains_key(&id) {
+            return false;
+        }
+        let Some(machine) = ChannelMachine::found(self.signer.clone(), self.network, id, entry, now) else {
+            return false;
+        };
+        let key = ChannelKey { peer: machine.peer(), handle: ChannelHandle::of_found(id) };
+        self.unreadable.remove(&id);
+        self.machines.insert(key, machine);
+        self.collect(key);
+        if let Some((known, greeting)) = self.greetings.remove(&id).filter(|(known, _)| known.peer == key.peer) {
+            // A peer that breaks the protocol does so again on the next connection.
+            let _ = self.hear_of_found(now, known, greeting);
+        }
+        true
+    }
+
+    /// Whether a channel was found on the ledger, and its peer has not been heard since.
+    pub fn is_found(&self, key: ChannelKey) -> bool {
+        let id = self.machines.get(&key).and_then(ChannelMachine::id);
+        id.is_some_and(|id| key.handle == ChannelHandle::of_found(id))
+    }
+
+    /// A peer says where it stands in a channel by a handle that nothing has here.
+    pub(crate) fn hear_of_found(&mut self, now: Time, key: ChannelKey, greeting: Reestablish) -> Result<(), PeerFault> {
+        let id = greeting.channel;
+        let found = self.named.get(&id).copied().filter(|found| found.peer == key.peer && self.is_found(*found));
+        let Some(found) = found else {
+            self.keep_greeting(key, greeting);
+            return Ok(());
+        };
+        if let Some(machine) = self.machines.remove(&found) {
+            self.drop_alarm(found);
+            self.machines.insert(key, machine);
+            // Its journal has the handle from now on.
+            self.named.remove(&id);
+        }
+        let heard = self.with(key, |machine| {
+            machine.listen(now);
+            machine.handle_message(now, crate::ChannelMessage::Reestablish(greeting))
+        });
+        heard.unwrap_or(Ok(()))
+    }
+
+    /// The ledger may show the channel later than its peer comes.
+    fn keep_greeting(&mut self, key: ChannelKey, greeting: Reestablish) {
+        if !self.named.contains_key(&greeting.channel)
+            && (self.greetings.len() < GREETINGS_MAX || self.greetings.contains_key(&greeting.channel))
+        {
+            self.greetings.insert(greeting.channel, (key, greeting));
+        }
+    }
+
+    pub(crate) fn drop_greetings(&mut self, peer: IdentityId) {
+        self.greetings.retain(|_, (key, _)| key.peer != peer);
+    }
+}

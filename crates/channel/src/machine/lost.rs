@@ -1,0 +1,53 @@
+//! Channels that the ledger has and the journal hasn't: the disk was lost, or its journal can't be read.
+//!
+//! What the ledger has is where such a side begins. What both signed since, its peer knows: it greets every connection with where it
+//! stands, with our own signature under that. So a side that has lost its journal says nothing before it has heard the peer: a peer that
+//! does not know of the loss has no reason to show anything but the newest. All the rest is as with an old journal
+//! (`reestablish`): rounds that may have been signed are left out, and the contracts' state is fetched.
+
+use byway_primitives::{Amount, Batch, NetworkId, Time};
+use byway_records::Channel;
+use byway_records::channel::{ChannelTerms, Side};
+use byway_records::promise::ChannelId;
+use byway_vm::State;
+
+use super::{ChannelMachine, Link, ROUNDS_FORGOTTEN};
+use crate::change::Ground;
+use crate::journal::{Health, Life};
+use crate::signer::Signer;
+
+impl<S: Signer> ChannelMachine<S> {
+    /// Our side of a channel as the ledger has it; `None` where it is not ours.
+    pub fn found(signer: S, network: NetworkId, id: ChannelId, entry: &Channel, now: Time) -> Option<Self> {
+        let side = Side::BOTH.into_iter().find(|side| entry.parties[side.index()] == signer.id())?;
+        let position = entry.position;
+        // What each put in at first is known to nobody any more, and matters to nobody: it is what the first state divides.
+        let (parties, deposits) = (entry.parties, position.balances);
+        Amount::checked_sum(deposits)?;
+        let terms =
+            ChannelTerms { parties, deposits, reserve: entry.reserve, lock: entry.lock, remainder: entry.remainder };
+        let mut channel = Self::new(signer, Ground { network, terms }, side, Life::Open, now);
+        let forgotten = position.round.saturating_add(ROUNDS_FORGOTTEN);
+        let record = &mut channel.record;
+        (record.id, record.total, record.base, record.agreed) = (id, entry.total, position, entry.signed);
+        record.signed = forgotten;
+        let mut batch = Batch::new();
+        // Without contracts the state is its balances.
+        let state = State::new(record.ground.addresses().into_iter().zip(deposits));
+        if state.root() == position.root {
+            channel.log.write_whole(&mut batch, id, &position, &state);
+            channel.state = state;
+        } else {
+            record.health = Health::Recovering;
+        }
+        channel.persist(batch);
+        Some(channel)
+    }
+
+    /// There is a dialogue, and this side waits for the peer to speak first.
+    pub fn listen(&mut self, now: Time) {
+        self.begin(now);
+        self.link = Link::Listening;
+        self.persist(Batch::new());
+    }
+}

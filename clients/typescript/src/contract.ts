@@ -379,7 +379,7 @@ export interface ChannelDetail {
   contracts: Amount;
   deployed: ContractRecord[];
   dispute?: ChannelDispute | null;
-  health: "sound" | "recovering" | "frozen";
+  health: "sound" | "recovering" | "unreadable" | "frozen";
   /** the ledger's id of it */
   id?: string | null;
   /** whether this node proposed it */
@@ -431,7 +431,7 @@ export interface ChannelRecord {
   connected: boolean;
   contracts: Amount;
   dispute?: ChannelDispute | null;
-  health: "sound" | "recovering" | "frozen";
+  health: "sound" | "recovering" | "unreadable" | "frozen";
   /** the ledger's id of it */
   id?: string | null;
   /** whether this node proposed it */
@@ -461,7 +461,7 @@ export interface ChannelUpdated {
   contracts: Amount;
   dispute?: ChannelDispute | null;
   gas_used?: number | null;
-  health: "sound" | "recovering" | "frozen";
+  health: "sound" | "recovering" | "unreadable" | "frozen";
   /** the ledger's id of it */
   id?: string | null;
   /** whether this node proposed it */
@@ -1140,6 +1140,8 @@ export interface Methods {
   "channel_cancel": { params: { channel: string }; result: ChannelUpdated };
   /** Puts money into an open channel or takes some out. */
   "channel_fund": { params: { channel: string; movement: "deposit" | "withdraw"; amount: Amount; idempotency_key?: Key }; result: ChannelRecord };
+  /** Looks for the peer of a channel whose journal is lost, or gives up a journal that can't be read. */
+  "channel_restore": { params: { channel: string; peer?: string }; result: ChannelRecord };
   /** Ends a channel, together with the peer or without it. */
   "channel_close": { params: { channel: string; alone?: boolean }; result: ChannelRecord };
   /** Puts a contract into a channel. */

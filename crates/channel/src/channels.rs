@@ -73,7 +73,7 @@ pub struct Channels<S> {
     /// When each is next woken, and the same in order of time.
     alarms: BTreeMap<ChannelKey, Time>,
     wakes: BTreeSet<(Time, ChannelKey)>,
-    effects: Vec<(ChannelKey, ChannelsEffect)>,
+    pub(crate) effects: Vec<(ChannelKey, ChannelsEffect)>,
 }
 
 impl<S: Signer + Clone> Channels<S> {

@@ -2,14 +2,14 @@
 //!
 //! The handle by which a peer names a channel is lost with the journal. Until the peer has said it, the channel has one made of its own id.
 
-use byway_primitives::{IdentityId, Time};
+use byway_primitives::{Effect, IdentityId, Time};
 use byway_records::Channel;
 use byway_records::promise::ChannelId;
 
 use crate::channels::{ChannelHandle, ChannelKey, Channels};
 use crate::machine::ChannelMachine;
 use crate::message::Reestablish;
-use crate::news::PeerFault;
+use crate::news::{ChannelNews, PeerFault};
 use crate::signer::Signer;
 
 /// Greetings that are kept for channels that this side does not know, or not yet.
@@ -37,6 +37,7 @@ impl<S: Signer + Clone> Channels<S> {
         self.unreadable.remove(&id);
         self.machines.insert(key, machine);
         self.collect(key);
+        self.notify(key, ChannelNews::Found);
         if let Some((known, greeting)) = self.greetings.remove(&id).filter(|(known, _)| known.peer == key.peer) {
             // A peer that breaks the protocol does so again on the next connection.
             let _ = self.hear_of_found(now, known, greeting);
@@ -61,6 +62,7 @@ impl<S: Signer + Clone> Channels<S> {
         if let Some(machine) = self.machines.remove(&found) {
             self.drop_alarm(found);
             self.machines.insert(key, machine);
+            self.notify(key, ChannelNews::Named { before: found.handle });
             // Its journal has the handle from now on.
             self.named.remove(&id);
         }
@@ -69,6 +71,10 @@ impl<S: Signer + Clone> Channels<S> {
             machine.handle_message(now, crate::ChannelMessage::Reestablish(greeting))
         });
         heard.unwrap_or(Ok(()))
+    }
+
+    fn notify(&mut self, key: ChannelKey, news: ChannelNews) {
+        self.effects.push((key, Effect::Notify((key, news))));
     }
 
     /// The ledger may show the channel later than its peer comes.

@@ -6,6 +6,7 @@ use byway_records::call::ChannelsCall;
 use byway_records::channel::{Movement, Side};
 
 use crate::change::{Change, ChangeError};
+use crate::channels::ChannelHandle;
 use crate::journal::Conflict;
 use crate::message::{ChannelMessage, Refusal};
 
@@ -26,6 +27,12 @@ pub enum ChannelNews {
     /// Hand this call to the ledger, authorised by our side where the call asks for it.
     Submit(ChannelsCall),
     Opened,
+    /// The journal does not have the channel, and the ledger does: it is taken up from there.
+    Found,
+    /// Its peer has said the handle of a channel that was found, which went by this one.
+    Named {
+        before: ChannelHandle,
+    },
     /// Both have signed it.
     Updated {
         round: u64,

@@ -74,6 +74,7 @@ export function disputeWords(channel: KnownChannel, dispute: ChannelDispute): Di
 function itselfWords(channel: KnownChannel, dispute: ChannelDispute, isOld: boolean): string {
   if (channel.state === "locked") return "The time to answer is over. Your node has it paid out now: what is yours comes to your account.";
   if (channel.health === "frozen") return "There are two signed states of one round, so your node signs nothing more here. The ledger goes by the highest round that it is shown; your node has it paid out when the time is over.";
+  if (channel.health === "unreadable") return "Your node can't read its own records of this channel, so it answers nothing. Restore its folder from a backup, or give the records up for what the ledger has: byway channel restore.";
   if (channel.health === "recovering") return "Your node's own records were old. It asks the peer for what it lacks, and shows the ledger nothing that may be out of date.";
   if (isOld) return "Your node shows the ledger the newer state by itself, which gives both a whole lock period again. Leave it running.";
   const promised = parseAmount(channel.their_lane.promised) > 0n ? "shows what the peer has promised you, and " : "";

@@ -72,6 +72,7 @@ const STATES: Record<ChannelRecord["state"], { label: string; tone: Tone }> = {
 /** In a few words; what is wrong comes before how far it is. */
 export function channelWords({ state, health, dispute }: ChannelRecord): { label: string; tone: Tone } {
   if (state !== "closed" && health === "frozen") return { label: "frozen", tone: "bad" };
+  if (state !== "closed" && health === "unreadable") return { label: "records unreadable", tone: "bad" };
   if (state === "open" && health === "recovering") return { label: "recovering", tone: "warn" };
   if (state === "closing") return { label: dispute ? "closing on the ledger" : "both are parting", tone: "warn" };
   return STATES[state];
@@ -90,7 +91,7 @@ export function isUsable({ state, health }: ChannelRecord): boolean {
 /** Those that want something done before those that are just there; then by what is in them. */
 export function sortedChannels(channels: KnownChannel[]): KnownChannel[] {
   const rank = ({ state, health, waiting }: KnownChannel): number =>
-    health === "frozen" ? 0 : state === "closing" || state === "locked" ? 1 : waiting ? 2 : 3;
+    health === "frozen" || health === "unreadable" ? 0 : state === "closing" || state === "locked" ? 1 : waiting ? 2 : 3;
   return channels.filter(isUnderWay).sort((a, b) => {
     const [ofA, ofB] = [parseAmount(a.total), parseAmount(b.total)];
     return rank(a) - rank(b) || (ofA < ofB ? 1 : ofA > ofB ? -1 : a.channel.localeCompare(b.channel));

@@ -42,8 +42,10 @@ pub enum ChannelState {
 #[serde(rename_all = "snake_case")]
 pub enum ChannelHealth {
     Sound,
-    /// The journal was an old one; the peer is asked for what contracts hold.
+    /// The journal was an old one, or is lost; the peer is asked for what this node lacks.
     Recovering,
+    /// Its journal can't be read: this node can't act in it. What is shown is what the ledger has.
+    Unreadable,
     /// There are two signed states of one round. Nothing is signed any more.
     Frozen,
 }
@@ -241,6 +243,15 @@ pub struct ChannelFund {
     pub idempotency_key: IdempotencyKey,
 }
 
+/// A channel whose journal is lost, or can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelRestore {
+    pub channel: String,
+    /// The peer's card, where it has no offer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChannelClose {
     pub channel: String,
@@ -328,6 +339,12 @@ impl Request for ChannelFund {
             amount: positive(params)?,
             idempotency_key: params.required_key()?,
         })
+    }
+}
+
+impl Request for ChannelRestore {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { channel: params.required("channel")?, peer: params.optional("peer")? })
     }
 }
 

@@ -176,6 +176,8 @@ pub trait NodeApi: KernelApi {
     fn channel_cancel(&self, request: ChannelNamed) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
     /// Puts money in or takes some out while it is open.
     fn channel_fund(&self, request: ChannelFund) -> impl Future<Output = Answer<ChannelRecord>> + Send;
+    /// Looks for the peer of a channel whose journal is lost, or can't be read.
+    fn channel_restore(&self, request: ChannelRestore) -> impl Future<Output = Answer<ChannelRecord>> + Send;
     fn channel_close(&self, request: ChannelClose) -> impl Future<Output = Answer<ChannelRecord>> + Send;
     fn channel_deploy(&self, request: ChannelDeploy) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
     fn channel_call(&self, request: ChannelCall) -> impl Future<Output = Answer<ChannelUpdated>> + Send;

@@ -61,6 +61,10 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
         }
         ChannelCommand::Deposit(args) => fund(globals, &client, ChannelMovement::Deposit, args).await?,
         ChannelCommand::Withdraw(args) => fund(globals, &client, ChannelMovement::Withdraw, args).await?,
+        ChannelCommand::Restore { name: ChannelName { channel }, peer } => {
+            let restored: ChannelRecord = client.call("channel_restore", &ChannelRestore { channel, peer }).await?;
+            show(globals, &restored, text::restored)?;
+        }
         ChannelCommand::Close { name: ChannelName { channel }, alone } => {
             let message = if alone { "Waiting for the ledger…" } else { "Waiting for the peer and the ledger…" };
             let request = ChannelClose { channel, alone };

@@ -278,6 +278,10 @@ impl NodeApi for PeerNode {
         self.fund_channel(request).await
     }
 
+    async fn channel_restore(&self, request: ChannelRestore) -> Answer<ChannelRecord> {
+        self.ask(move |actor| actor.restore_channel(&request)).await
+    }
+
     async fn channel_close(&self, request: ChannelClose) -> Answer<ChannelRecord> {
         self.close_channel(request).await
     }

@@ -40,6 +40,8 @@ fn what_can_be_typed_about_channels() {
         ("channel withdraw a1a1 5", true),
         ("channel withdraw a1a1", false),
         ("channel close a1a1 --alone", true),
+        ("channel restore a1a1", true),
+        ("channel restore a1a1 --peer ec80", true),
         ("channel force a1a1 0x91 claim()", true),
         ("channel force a1a1 0x91", false),
         ("channel contract deploy a1a1 file me peer 1ether 600 --value 1 --gas 9000000", true),

@@ -126,6 +126,41 @@ async fn two_open_a_channel_pay_in_it_by_updates_and_by_promises_and_part() {
     seller.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_has_lost_its_disk_finds_its_channel_and_pays_on() {
+    let network = Network::start(&["seller"], &[]).await;
+    let seller = network.node("seller", &format!("{}{ACCEPTS}", provider("DE", "0.001", ""))).await;
+    seller.fund("5").await;
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    user.market(1).await;
+    let channel = user.api.channel_open(open(seller.api.identity(), "2")).await.unwrap();
+    until(&user, "both talk", |channel| channel.connected).await;
+    user.api.channel_pay(pay(&channel, "0.5", false)).await.unwrap();
+    let lane = ChannelLane { channel: channel.channel.clone(), capacity: amount("0.4") };
+    user.api.channel_lane(lane).await.unwrap();
+    user.api.channel_pay(pay(&channel, "0.3", true)).await.unwrap();
+    let before = until(&seller, "the promise", |channel| channel.their_lane.promised == amount("0.3")).await;
+    user.stop().await;
+    std::fs::remove_dir_all(network.directory("user").root()).unwrap();
+
+    let user = network.node("user", "").await;
+    let found = |channel: &ChannelRecord| channel.connected && channel.health == ChannelHealth::Sound;
+    let there = until(&user, "the channel, as it was", found).await;
+    assert_eq!((&there.channel, &there.id, there.total), (&before.channel, &before.id, before.total));
+    assert_eq!((there.ours, there.theirs, there.our_lane), (before.theirs, before.ours, before.their_lane));
+    assert_eq!(user.api.channel_list().await.unwrap().len(), 1);
+    let restore = ChannelRestore { channel: there.channel.clone(), peer: None };
+    assert_eq!(user.api.channel_restore(restore).await.unwrap().health, ChannelHealth::Sound, "nothing to be done");
+    let paid = user.api.channel_pay(pay(&there, "0.1", false)).await.unwrap();
+    assert_eq!((paid.record.ours, paid.record.theirs), (amount("1"), amount("1.6")));
+    user.api.channel_pay(pay(&there, "0.1", true)).await.unwrap();
+    until(&seller, "the next promise", |channel| channel.their_lane.promised == amount("0.4")).await;
+    let log = user.api.channel_show(named(&there)).await.unwrap().log;
+    let words: Vec<&str> = log.iter().map(|entry| entry.what.code.as_str()).collect();
+    assert!(words.starts_with(&["found"]) && words.contains(&"recovered"), "{words:?}");
+}
+
 /// The example of a game, as the Solidity compiler made it.
 struct Game(serde_json::Value);
 

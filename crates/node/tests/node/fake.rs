@@ -469,6 +469,10 @@ impl NodeApi for Fake {
         self.channels.fund(&request)
     }
 
+    async fn channel_restore(&self, request: ChannelRestore) -> Answer<ChannelRecord> {
+        self.channels.restore(&request)
+    }
+
     async fn channel_close(&self, request: ChannelClose) -> Answer<ChannelRecord> {
         self.channels.close(&request)
     }

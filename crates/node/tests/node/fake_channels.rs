@@ -252,6 +252,15 @@ impl FakeChannels {
         Ok(updated.record)
     }
 
+    pub fn restore(&self, request: &ChannelRestore) -> Answer<ChannelRecord> {
+        let listen = |detail: &mut ChannelDetail| {
+            detail.record.health = ChannelHealth::Recovering;
+            Ok(())
+        };
+        let ((), record) = self.changed(&request.channel, "found", listen)?;
+        Ok(record)
+    }
+
     pub fn close(&self, request: &ChannelClose) -> Answer<ChannelRecord> {
         let close = |detail: &mut ChannelDetail| {
             let round = detail.record.round;

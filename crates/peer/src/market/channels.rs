@@ -64,6 +64,14 @@ impl Market {
         self.pump(now, store);
     }
 
+    /// A channel of ours that the ledger has: where the journal hasn't, it is taken up from there. Whether it was.
+    pub fn find_channel(&mut self, now: Time, id: ChannelId, entry: &Channel, store: &impl Store) -> bool {
+        let found = self.channels.find(now, id, entry);
+        self.carry_channels(now);
+        self.pump(now, store);
+        found
+    }
+
     pub(super) fn channels_connected(&mut self, now: Time, peer: IdentityId) {
         self.channels.handle_connected(now, peer);
         self.carry_channels(now);

@@ -178,6 +178,12 @@ pub fn channel_key(id: ChannelId) -> Vec<u8> {
     [&[0][..], &id.0.0].concat()
 }
 
+/// The channel whose key this is.
+pub fn channel_of_key(key: &[u8]) -> Option<ChannelId> {
+    let id = key.strip_prefix(channel_prefix())?;
+    Some(ChannelId(Hash(id.try_into().ok()?)))
+}
+
 /// What the keys of all channels begin with.
 pub fn channel_prefix() -> &'static [u8] {
     &[0]

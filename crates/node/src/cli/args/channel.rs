@@ -57,6 +57,15 @@ pub enum ChannelCommand {
     /// Take money out of an open channel
     #[command(after_help = "Example:\n  byway channel withdraw 3f2a 1.5")]
     Withdraw(ChannelFundArgs),
+    /// Look for the peer of a channel whose records this node has lost
+    #[command(after_help = "Example:\n  byway channel restore 3f2a --peer byway:peer/…")]
+    Restore {
+        #[command(flatten)]
+        name: ChannelName,
+        /// The peer's card, where it has no offer on the market: `byway identity card` there prints it
+        #[arg(long, value_name = "CARD")]
+        peer: Option<String>,
+    },
     /// End a channel, so that everybody gets what is theirs
     #[command(after_help = "Example:\n  byway channel close 3f2a")]
     Close {

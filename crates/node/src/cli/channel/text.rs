@@ -89,6 +89,20 @@ pub fn standing(record: &ChannelRecord) -> String {
     format!("{}, round {}: {ours} ours, {theirs} theirs.\n", state(record), record.round)
 }
 
+pub fn restored(record: &ChannelRecord) -> String {
+    match (record.health, record.connected) {
+        (ChannelHealth::Sound, true) => format!("Nothing is missing. {}", standing(record)),
+        (_, true) => "The peer is there, and is asked for what this node lacks.\n".to_owned(),
+        _ => {
+            let channel = &record.channel;
+            format!(
+                "The peer is looked for, and says where both stand when it is there; `byway channel show {channel} --follow` tells. If it \
+                 never comes, `byway channel close {channel} --alone` closes with what the ledger has, ten minutes after the node's start.\n"
+            )
+        }
+    }
+}
+
 pub fn updated(update: &ChannelUpdated) -> String {
     let (ours, theirs) = (way(update.record.ours), way(update.record.theirs));
     format!("Both have signed round {}: {ours} ours, {theirs} theirs.\n", update.round)
@@ -183,6 +197,7 @@ fn health(record: &ChannelRecord, state: &str) -> String {
     match record.health {
         ChannelHealth::Sound => state.to_owned(),
         ChannelHealth::Recovering => format!("{state}, recovering"),
+        ChannelHealth::Unreadable => format!("{state}, journal unreadable"),
         ChannelHealth::Frozen => format!("{state}, frozen"),
     }
 }

@@ -40,11 +40,12 @@ impl Actor {
     /// not known which.
     pub(in super::super) fn note_channels(&mut self, changed: Option<&[Vec<u8>]>) {
         let now = self.clock.now();
+        self.find_channels(changed);
         let Some(tip) = self.ledger.follower().tip() else { return };
         let environment = Environment { time: tip.time, height: tip.height.0 };
+        let is_changed = |id| changed.is_none_or(|changed| changed.contains(&channel_key(id)));
         let tree = self.ledger.follower().tree(ProgramId::CHANNELS);
         let entry = |id: ChannelId| tree.and_then(|tree| tree.read(&channel_key(id)));
-        let is_changed = |id| changed.is_none_or(|changed| changed.contains(&channel_key(id)));
         self.market.note_channels(now, environment, tip.commits, is_changed, entry, &self.market_journal);
     }
 

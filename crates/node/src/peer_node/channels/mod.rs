@@ -2,7 +2,8 @@
 //! reach.
 //!
 //! What the two sides say to each other is `byway_channel`; the market carries it within the dialogues
-//! ([`byway_peer::market::Market`]). Here is the shell: [`opening`] a channel with somebody who must be reached first, [`updating`] it one
+//! ([`byway_peer::market::Market`]). Here is the shell: [`opening`] a channel with somebody who must be reached first, [`finding`] one whose
+//! journal is lost, [`updating`] it one
 //! change after the other, [`arbiter`] for what goes to the ledger and what it has, [`views`] for showing, [`calls`] for those who
 //! wait.
 //!
@@ -11,6 +12,7 @@
 
 mod arbiter;
 mod calls;
+mod finding;
 mod opening;
 mod updating;
 mod views;
@@ -106,6 +108,10 @@ impl Actor {
             }
             ChannelNews::Fund(transaction) => self.hand_in_as_is(&transaction),
             ChannelNews::Submit(call) => self.hand_in_for(key, call),
+            ChannelNews::Found => {
+                tracing::warn!(peer = %key.peer, "a channel is on the ledger and not on the disk: it is taken up from there");
+            }
+            ChannelNews::Named { before } => self.channel_named_anew(key, before),
             ChannelNews::Opened => ChannelDesk::answer(&mut self.channels.opening, key, &Ok(())),
             ChannelNews::Updated { round, change } => self.was_updated(key, round, &change),
             ChannelNews::Refused { refusal, .. } => self.was_refused(key, refusal),

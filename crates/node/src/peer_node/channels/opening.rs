@@ -58,6 +58,7 @@ impl Actor {
                 self.channels.cards.insert(known.peer, known);
             }
         }
+        self.tell_unreadable();
         self.look_at_channels();
     }
 
@@ -103,7 +104,7 @@ impl Actor {
     }
 
     /// An identity, or that of a card.
-    fn peer_named(&self, text: &str) -> Answer<(IdentityId, Option<PeerCard>)> {
+    pub(super) fn peer_named(&self, text: &str) -> Answer<(IdentityId, Option<PeerCard>)> {
         if let Ok(id) = text.parse::<IdentityId>() {
             return Ok((id, None));
         }
@@ -120,7 +121,7 @@ impl Actor {
     }
 
     /// Keeps a card that has led to its peer; of one with whom there is no channel any more another takes the place.
-    fn keep_card(&mut self, card: PeerCard) {
+    pub(super) fn keep_card(&mut self, card: PeerCard) {
         let (known, mut batch) = (Whereabouts::from(card.clone()), Batch::new());
         if self.channels.cards.len() >= CARDS_MAX && !self.channels.cards.contains_key(&known.peer) {
             let is_idle = |peer: &&IdentityId| !self.market.channels().has_with(**peer);
@@ -228,7 +229,7 @@ impl Actor {
         if is_wanted { self.whereabouts(peer) } else { None }
     }
 
-    fn whereabouts(&self, peer: IdentityId) -> Option<Whereabouts> {
+    pub(super) fn whereabouts(&self, peer: IdentityId) -> Option<Whereabouts> {
         let wished = self.channels.wishes.iter().rev().find(|wish| wish.terms.parties[1] == peer);
         if let Some(card) = wished.and_then(|wish| wish.card.clone()) {
             return Some(Whereabouts::from(card));
@@ -237,7 +238,7 @@ impl Actor {
         offered.or_else(|| self.channels.cards.get(&peer).cloned())
     }
 
-    fn dial_channel_peer(&mut self, peer: IdentityId) {
+    pub(super) fn dial_channel_peer(&mut self, peer: IdentityId) {
         let Some(known) = self.channel_peer(peer) else { return };
         let before = self.channels.dial_at.get(&peer).map_or(Span::ZERO, |(_, wait)| *wait);
         let wait = Span(before.0.saturating_mul(2)).clamp(DIAL_AGAIN, DIAL_AGAIN_MAX);

@@ -17,7 +17,7 @@ use crate::api::{
 type OwnChannel = ChannelMachine<IdentitySecret>;
 
 /// Letters by which a channel may be named if no other begins with them.
-const PREFIX_MIN: usize = 4;
+pub(super) const PREFIX_MIN: usize = 4;
 
 impl Actor {
     /// The channel that a caller names.
@@ -48,7 +48,8 @@ impl Actor {
 
     pub(in super::super) fn channel_records(&self) -> Vec<ChannelRecord> {
         let live = self.market.channels().iter().map(|(key, channel)| self.channel_record(key, channel));
-        live.chain(self.channels.closed.iter().map(|(_, closed)| closed.record.clone())).collect()
+        let closed = self.channels.closed.iter().map(|(_, closed)| closed.record.clone());
+        live.chain(self.unreadable_records()).chain(closed).collect()
     }
 
     pub(super) fn record_of(&self, key: ChannelKey) -> Answer<ChannelRecord> {
@@ -91,6 +92,7 @@ impl Actor {
             state: state_of(channel, is_locked),
             connected: channel.is_connected(),
             health: match channel.health() {
+                Health::Sound if self.market.channels().is_found(key) => ChannelHealth::Recovering,
                 Health::Sound => ChannelHealth::Sound,
                 Health::Recovering => ChannelHealth::Recovering,
                 Health::Frozen(_) => ChannelHealth::Frozen,
@@ -208,6 +210,10 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
         ChannelNews::Fund(_) => plain("funding", "the transaction that opens it is with the ledger"),
         ChannelNews::Submit(call) => Some((None, "handed_in", format!("the ledger is handed {}", name_of(call)))),
         ChannelNews::Opened => plain("opened", "the ledger has the channel"),
+        ChannelNews::Found => {
+            plain("found", "the ledger has it and the disk hasn't; the peer is to say what both have signed since")
+        }
+        ChannelNews::Named { .. } => plain("heard", "the peer says where both stand"),
         ChannelNews::Updated { round, change } => Some((Some(*round), "updated", describe(change, side))),
         ChannelNews::Funded { round, .. } => {
             Some((Some(*round), "funded", "the ledger has executed a deposit or a withdrawal".to_owned()))

@@ -43,7 +43,7 @@ pub enum ChannelMessage {
     AcceptFunding { change: FundingChange, signature: IdentitySignature },
     /// The sender has not signed what was asked for at that round.
     RefuseFunding { round: u64, refusal: Refusal },
-    /// The sender's highest promise out of its lane.
+    /// The sender's highest promise out of its lane; or the receiver's own, which an old journal may have forgotten.
     Promise(SignedPromise),
     /// The sender opens no channel on these terms, or stops opening it.
     Decline,

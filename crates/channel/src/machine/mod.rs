@@ -279,7 +279,10 @@ impl<S: Signer> ChannelMachine<S> {
             ChannelMessage::Promise(promise) => self.handle_promise(promise),
             ChannelMessage::Whole { round, state } => self.handle_whole(now, round, &state),
             ChannelMessage::Shutdown => self.handle_shutdown(now),
-            ChannelMessage::ClosingSigned { expires, signature } => self.handle_closing(now, expires, signature),
+            ChannelMessage::ClosingSigned { expires, signature } => {
+                self.handle_closing(now, expires, signature);
+                Ok(())
+            }
             opening => self.handle_opening(now, opening),
         }
     }

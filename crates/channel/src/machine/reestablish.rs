@@ -153,9 +153,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// Says again whatever may have been lost.
     fn go_on(&mut self, now: Time) {
-        if let Some(given) = self.record.given {
-            self.send(ChannelMessage::Promise(given));
-        }
+        self.say_promises_again();
         if self.record.life == Life::Closing {
             return self.shut_down_again();
         }
@@ -201,6 +199,8 @@ impl<S: Signer> ChannelMachine<S> {
         self.record.health = Health::Sound;
         self.persist(batch);
         self.notify(ChannelNews::Recovered { round });
+        // What the peer proposed meanwhile was not looked at, and it says that again.
+        self.greet();
         self.go_on(now);
         Ok(())
     }

@@ -110,3 +110,36 @@ fn two_who_part_count_what_was_promised() {
     assert_eq!(rig.entry(), None);
     rig.assert_paid([DEPOSIT - 2_100, DEPOSIT + 2_100].map(units));
 }
+
+#[test]
+fn what_an_old_journal_has_forgotten_of_its_promises_the_peer_tells() {
+    let mut rig = Rig::new();
+    rig.fill_lane(0, 1_000);
+    let old = rig.parties[0].disk.clone();
+    rig.promise(0, 700).unwrap();
+    rig.exchange();
+    rig.restore(0, old);
+    rig.exchange();
+    assert_eq!(rig.machine(0).promised(Side::Initiator).amount, units(700));
+    assert_eq!(rig.promise(0, 301), Err(PromiseError::Uncovered));
+    // Else it would take from the payer what that has not promised, as far as it knows.
+    let absorption = rig.machine(1).absorption().unwrap();
+    rig.propose(1, absorption).unwrap();
+    rig.exchange();
+    assert_eq!(rig.assert_agreed().balances[1], units(DEPOSIT + 700));
+}
+
+#[test]
+fn an_old_journal_promises_nothing_before_the_peer_was_heard() {
+    let mut rig = Rig::new();
+    rig.fill_lane(0, 1_000);
+    let old = rig.parties[0].disk.clone();
+    rig.fill_lane(0, 100);
+    rig.restore(0, old);
+    assert_eq!(rig.promise(0, 500), Err(PromiseError::Unheard));
+    rig.exchange();
+    assert_eq!(rig.promise(0, 500), Err(PromiseError::Uncovered));
+    assert_eq!(rig.promise(0, 100), Ok(units(100)));
+    rig.exchange();
+    assert_eq!(rig.machine(1).promised(Side::Initiator).amount, units(100));
+}

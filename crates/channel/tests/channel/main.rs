@@ -2,16 +2,19 @@
 #![allow(clippy::unwrap_used)]
 
 mod disputes;
+mod drive;
 mod fixed;
 mod forced;
 mod formats;
 mod funding;
+mod hostile;
 mod lanes;
 mod life;
 mod many;
 mod random;
 mod reestablish;
 mod scene;
+mod strict;
 mod updates;
 #[allow(dead_code, reason = "the ledger's tests use more of it")]
 #[path = "../../../ledger/tests/ledger/world.rs"]

@@ -72,7 +72,10 @@ impl<S: Signer> ChannelMachine<S> {
         }
         self.record.taken = Some(promise);
         self.persist(Batch::new());
-        self.notify(ChannelNews::Promised { more: amount.saturating_sub(before) });
+        // Whether the ledger will take it before the peer settles nobody knows, so while closing it is claimed and pays for nothing.
+        if self.record.life == Life::Open {
+            self.notify(ChannelNews::Promised { more: amount.saturating_sub(before) });
+        }
         Ok(())
     }
 

@@ -86,7 +86,8 @@ enum Show {
     Snapshot,
     Close,
     Slash,
-    Claim,
+    /// So much in all: a higher claim waits for none.
+    Claim(Amount),
     Settle,
 }
 

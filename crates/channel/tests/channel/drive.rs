@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use byway_channel::{ANSWER_TIME_MAX, Change, Health, Life, UNHEARD_TIME_MAX};
-use byway_primitives::{Hash, MemoryStore, Span};
+use byway_primitives::{Amount, Hash, MemoryStore, Span};
 use byway_records::channel::{ChannelState, FundingChange, Movement, Phase, Position, Side};
 use byway_records::state::Settled;
 use byway_vm::Address;
@@ -44,6 +44,8 @@ pub struct Drive {
     known: [u64; 2],
     /// The newest co-signed round that the ledger was shown.
     shown: u64,
+    /// What each side durably took for paid out of the other's lane.
+    taken: [Amount; 2],
 }
 
 impl Drive {
@@ -53,8 +55,16 @@ impl Drive {
         let counter = rig.create_counter(0);
         [0, 1].into_iter().for_each(|side| rig.fill_lane(side, 600_000));
         let copies = [0, 1].map(|side: usize| (rig.parties[side].disk.clone(), rig.parties[side].kept.clone()));
-        let mut drive =
-            Self { rig, counter, copies, restored: None, signed: Default::default(), known: [0; 2], shown: 0 };
+        let mut drive = Self {
+            rig,
+            counter,
+            copies,
+            restored: None,
+            signed: Default::default(),
+            known: [0; 2],
+            shown: 0,
+            taken: [Amount::ZERO; 2],
+        };
         drive.note([0; 2]);
         drive
     }
@@ -71,6 +81,9 @@ impl Drive {
             let signings: Vec<Signing> = party.signings.borrow_mut().drain(..).collect();
             self.signed[side].extend(signings.into_iter().map(|signing| noted(signing, before)));
             let cosigned = party.machine.cosigned().filter(|_| party.is_durable());
+            if party.is_durable() && party.machine.life() == Life::Open {
+                self.taken[side] = party.machine.promised(Side::BOTH[1 - side]).amount;
+            }
             self.known[side] = self.known[side].max(cosigned.map_or(0, |state| state.body.position.round));
         }
         self.shown = self.shown.max(self.rig.entry().map_or(0, |entry| entry.signed));
@@ -242,7 +255,7 @@ impl Drive {
         let promised = |payer: usize, party: usize| self.rig.parties[party].machine.promised(Side::BOTH[payer]);
         let given =
             [0, 1].map(|party| promised(side, party)).into_iter().max_by_key(|given| given.amount).expect("two");
-        let taken = promised(1 - side, side);
+        let taken = Settled { serial: 1, amount: self.taken[side] };
         let states = self.signed[side].iter().filter(|noted| noted.position.round >= newest);
         let worst = states.map(|noted| noted.worth(side, given, taken)).min();
         let first = (newest == 0).then_some(DEPOSIT as i128);

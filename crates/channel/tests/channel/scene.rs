@@ -28,7 +28,7 @@ pub const GAS: u64 = 200_000;
 /// Adds one to the slot that the input names, and takes whatever it is paid.
 pub const COUNTER: [u8; 10] = [0x5f, 0x35, 0x80, 0x54, 0x60, 1, 0x01, 0x90, 0x55, 0x00];
 /// What gives the code behind it to a new contract.
-const CREATE: [u8; 9] = [0x60, 10, 0x80, 0x60, 9, 0x5f, 0x39, 0x5f, 0xf3];
+pub const CREATE: [u8; 9] = [0x60, 10, 0x80, 0x60, 9, 0x5f, 0x39, 0x5f, 0xf3];
 
 pub type Machine = ChannelMachine<StrictSigner>;
 

@@ -84,8 +84,9 @@
 //! # What each failure comes to
 //!
 //! - *Old disk.* The peer shows the newer state, with our signature on it. Rounds that may have been signed in between are left out
-//!   ([`ROUNDS_FORGOTTEN`]); what contracts hold is fetched and checked against the signed root. A side that has not heard its peer
-//!   since it started does not close, unless it is told to and [`UNHEARD_TIME_MAX`] is over.
+//!   ([`ROUNDS_FORGOTTEN`]); what contracts hold is fetched and checked against the signed root; it shows what was promised too. A side
+//!   that has not heard its peer since it started promises nothing, and does not close, unless it is told to and
+//!   [`UNHEARD_TIME_MAX`] is over.
 //! - *Lost disk.* The ledger has the channel; its peer is heard before anything is said to it (`machine::lost`).
 //! - *Two co-signed states of one round* can't be unless somebody's signer was at fault. The channel freezes, and both are kept.
 //! - *A peer that completes a half-signed state of ours on the ledger and says nothing*: it was alive, so it is believed; also after

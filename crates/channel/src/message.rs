@@ -44,7 +44,7 @@ pub enum ChannelMessage {
     AcceptFunding { change: FundingChange, signature: IdentitySignature },
     /// The sender has not signed what was asked for at that round.
     RefuseFunding { round: u64, refusal: Refusal },
-    /// The sender's highest promise out of its lane.
+    /// The sender's highest promise out of its lane; or the receiver's own, which an old journal may have forgotten.
     Promise(SignedPromise),
     /// The sender opens no channel on these terms, or stops opening it.
     Decline,
@@ -65,8 +65,6 @@ pub struct Reestablish {
     pub signed: u64,
     /// The highest round that it has seen signed by the other.
     pub seen: u64,
-    /// The highest promise out of the receiver's lane that it has.
-    pub taken: Option<SignedPromise>,
 }
 
 /// A half-signed update.
@@ -144,7 +142,6 @@ impl Encode for Reestablish {
         put_signatures(self.signatures.as_ref(), out);
         out.varint(self.signed);
         out.varint(self.seen);
-        out.option(self.taken.as_ref());
     }
 }
 
@@ -152,7 +149,7 @@ impl Decode for Reestablish {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (channel, position, total) = (ChannelId(input.value()?), input.value()?, input.value()?);
         let (signatures, signed, seen) = (signatures(input)?, input.u64()?, input.u64()?);
-        Ok(Self { channel, position, total, signatures, signed, seen, taken: input.option()? })
+        Ok(Self { channel, position, total, signatures, signed, seen })
     }
 }
 

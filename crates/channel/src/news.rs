@@ -132,6 +132,8 @@ pub enum PromiseError {
     NotOpen,
     #[error("the channel is frozen, or its state is not known; wait until the peer has shown it")]
     Unsound,
+    #[error("the peer was not heard since the start, and may know of more promises; connect")]
+    Unheard,
     #[error("the lane does not cover it; put more into it")]
     Uncovered,
 }

@@ -32,6 +32,10 @@ impl<S: Signer> ChannelMachine<S> {
         if self.record.health != Health::Sound {
             return Err(PromiseError::Unsound);
         }
+        // An old journal may have forgotten what was promised, and that the lane is smaller now.
+        if !self.has_heard {
+            return Err(PromiseError::Unheard);
+        }
         let before = self.record.given.map_or(Amount::ZERO, |given| given.promise.amount);
         let amount = before.checked_add(more).ok_or(PromiseError::Uncovered)?;
         let promise =
@@ -47,10 +51,14 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     pub(super) fn handle_promise(&mut self, promise: SignedPromise) -> Result<(), PeerFault> {
-        if !matches!(self.record.life, Life::Open | Life::Closing) || self.record.health != Health::Sound {
+        // What a promise is worth follows from the position, so a side that recovers takes them too.
+        if !matches!(self.record.life, Life::Open | Life::Closing) || matches!(self.record.health, Health::Frozen(_)) {
             return Ok(());
         }
         let (payer, Promise { network, series, serial, amount }) = (self.record.side.other(), promise.promise);
+        if (network, series, serial) == (self.network(), self.series(payer.other()), SERIAL) {
+            return self.remember_given(promise);
+        }
         if (network, series, serial) != (self.network(), self.series(payer), SERIAL) {
             return Err(PeerFault::Promise);
         }
@@ -64,23 +72,28 @@ impl<S: Signer> ChannelMachine<S> {
         }
         self.record.taken = Some(promise);
         self.persist(Batch::new());
-        self.notify(ChannelNews::Promised { more: amount.saturating_sub(before) });
+        // Whether the ledger will take it before the peer settles nobody knows, so while closing it is claimed and pays for nothing.
+        if self.record.life == Life::Open {
+            self.notify(ChannelNews::Promised { more: amount.saturating_sub(before) });
+        }
         Ok(())
     }
 
-    /// The peer holds a promise of ours that is higher than what the journal has: an old journal, or none. The next one has to be
-    /// higher still.
-    pub(super) fn recall_promise(&mut self, held: Option<SignedPromise>) -> Result<(), PeerFault> {
-        let before = self.record.given.map_or(Amount::ZERO, |given| given.promise.amount);
-        let Some(held) = held.filter(|held| held.promise.amount > before) else { return Ok(()) };
-        let Promise { network, series, serial, .. } = held.promise;
-        if (network, series, serial) != (self.network(), self.series(self.record.side), SERIAL) {
-            return Err(PeerFault::Promise);
+    /// The peer shows a promise of ours, which an old journal may have forgotten.
+    fn remember_given(&mut self, promise: SignedPromise) -> Result<(), PeerFault> {
+        let is_known = self.record.given.is_some_and(|given| given.promise.amount >= promise.promise.amount);
+        if !is_known {
+            promise.verify().map_err(|_| PeerFault::Signature)?;
+            self.record.given = Some(promise);
+            self.persist(Batch::new());
         }
-        held.verify().map_err(|_| PeerFault::Signature)?;
-        self.record.given = Some(held);
-        self.persist(Batch::new());
         Ok(())
+    }
+
+    /// Says the highest promise out of either lane: ours may be lost, and what an old journal has forgotten the peer has.
+    pub(super) fn say_promises_again(&mut self) {
+        let promises = [self.record.given, self.record.taken];
+        promises.into_iter().flatten().for_each(|promise| self.send(ChannelMessage::Promise(promise)));
     }
 
     fn series(&self, payer: Side) -> Series {

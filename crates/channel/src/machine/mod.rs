@@ -87,7 +87,8 @@ enum Show {
     Snapshot,
     Close,
     Slash,
-    Claim,
+    /// So much in all: a higher claim waits for none.
+    Claim(Amount),
     Settle,
 }
 
@@ -289,7 +290,10 @@ impl<S: Signer> ChannelMachine<S> {
             ChannelMessage::Promise(promise) => self.handle_promise(promise),
             ChannelMessage::Whole { round, state } => self.handle_whole(now, round, &state),
             ChannelMessage::Shutdown => self.handle_shutdown(now),
-            ChannelMessage::ClosingSigned { expires, signature } => self.handle_closing(now, expires, signature),
+            ChannelMessage::ClosingSigned { expires, signature } => {
+                self.handle_closing(now, expires, signature);
+                Ok(())
+            }
             opening => self.handle_opening(now, opening),
         }
     }

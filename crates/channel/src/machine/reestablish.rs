@@ -33,7 +33,6 @@ impl<S: Signer> ChannelMachine<S> {
             signatures,
             signed: record.signed,
             seen: record.seen,
-            taken: record.taken,
         };
         self.send(ChannelMessage::Reestablish(ours));
     }
@@ -56,7 +55,6 @@ impl<S: Signer> ChannelMachine<S> {
         if theirs.position.round > highest || theirs.signed > highest || theirs.seen > highest {
             return Err(PeerFault::Round);
         }
-        self.recall_promise(theirs.taken)?;
         let (base, is_signed) = (self.record.base, theirs.signatures.is_some());
         if theirs.position == base {
             // Both stand at one position.
@@ -168,9 +166,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// Says again whatever may have been lost.
     fn go_on(&mut self, now: Time) {
-        if let Some(given) = self.record.given {
-            self.send(ChannelMessage::Promise(given));
-        }
+        self.say_promises_again();
         if self.record.life == Life::Closing {
             return self.shut_down_again();
         }
@@ -216,6 +212,8 @@ impl<S: Signer> ChannelMachine<S> {
         self.record.health = Health::Sound;
         self.persist(batch);
         self.notify(ChannelNews::Recovered { round });
+        // What the peer proposed meanwhile was not looked at, and it says that again.
+        self.greet();
         self.go_on(now);
         Ok(())
     }

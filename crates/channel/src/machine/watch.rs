@@ -82,8 +82,9 @@ impl<S: Signer> ChannelMachine<S> {
         if is_older {
             self.show(now, Show::Slash);
         } else if let Some(promise) = self.claim(entry) {
-            if self.is_time_for(Show::Claim, now) {
-                self.submitted = Some((Show::Claim, now));
+            let claim = Show::Claim(promise.promise.amount);
+            if self.is_time_for(claim, now) {
+                self.submitted = Some((claim, now));
                 self.notify(ChannelNews::Submit(ChannelsCall::Claim { side: self.record.side, promise }));
             }
         } else if until.passed(self.ledger.environment.time, self.ledger.commits) {

@@ -71,7 +71,6 @@ pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
         signatures: None,
         signed: 301,
         seen: 299,
-        taken: None,
     };
     let proposal = |change| Proposal {
         base_round: 299,
@@ -89,11 +88,7 @@ pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
         ("reestablish", ChannelMessage::Reestablish(stands)),
         (
             "reestablish, co-signed",
-            ChannelMessage::Reestablish(Reestablish {
-                signatures: Some([SIGNATURE; 2]),
-                taken: Some(promise()),
-                ..stands
-            }),
+            ChannelMessage::Reestablish(Reestablish { signatures: Some([SIGNATURE; 2]), ..stands }),
         ),
         ("accept", ChannelMessage::Accept { round: 300, signature: SIGNATURE }),
         ("fetch", ChannelMessage::Fetch { round: 300 }),

@@ -1,6 +1,8 @@
 //! Promises out of a lane: given, taken, absorbed, claimed.
 
 use byway_channel::{Change, ChannelMessage, ChannelNews, PeerFault, PromiseError, Refusal};
+use byway_primitives::Span;
+use byway_records::call::ChannelsCall;
 use byway_records::channel::Side;
 use byway_records::state::Settled;
 
@@ -109,4 +111,60 @@ fn two_who_part_count_what_was_promised() {
     rig.run();
     assert_eq!(rig.entry(), None);
     rig.assert_paid([DEPOSIT - 2_100, DEPOSIT + 2_100].map(units));
+}
+
+#[test]
+fn what_an_old_journal_has_forgotten_of_its_promises_the_peer_tells() {
+    let mut rig = Rig::new();
+    rig.fill_lane(0, 1_000);
+    let old = rig.parties[0].disk.clone();
+    rig.promise(0, 700).unwrap();
+    rig.exchange();
+    rig.restore(0, old);
+    rig.exchange();
+    assert_eq!(rig.machine(0).promised(Side::Initiator).amount, units(700));
+    assert_eq!(rig.promise(0, 301), Err(PromiseError::Uncovered));
+    // Else it would take from the payer what that has not promised, as far as it knows.
+    let absorption = rig.machine(1).absorption().unwrap();
+    rig.propose(1, absorption).unwrap();
+    rig.exchange();
+    assert_eq!(rig.assert_agreed().balances[1], units(DEPOSIT + 700));
+}
+
+#[test]
+fn an_old_journal_promises_nothing_before_the_peer_was_heard() {
+    let mut rig = Rig::new();
+    rig.fill_lane(0, 1_000);
+    let old = rig.parties[0].disk.clone();
+    rig.fill_lane(0, 100);
+    rig.restore(0, old);
+    assert_eq!(rig.promise(0, 500), Err(PromiseError::Unheard));
+    rig.exchange();
+    assert_eq!(rig.promise(0, 500), Err(PromiseError::Uncovered));
+    assert_eq!(rig.promise(0, 100), Ok(units(100)));
+    rig.exchange();
+    assert_eq!(rig.machine(1).promised(Side::Initiator).amount, units(100));
+}
+
+#[test]
+fn what_is_promised_while_the_channel_closes_is_claimed_at_once_and_pays_for_nothing() {
+    let mut rig = Rig::new();
+    rig.fill_lane(0, 1_000);
+    rig.parties[0].is_watching = false;
+    let channel = rig.machine(0).id().unwrap();
+    let mut promised = Vec::new();
+    for more in [300, 200] {
+        rig.promise(0, more).unwrap();
+        while rig.write(0) {}
+        promised.push(rig.steal(1).unwrap());
+    }
+    rig.submit(0, ChannelsCall::CloseSolo { channel, side: Side::Initiator, state: None });
+    rig.tick(Span::millis(10));
+    // The peer could settle before the second of these is claimed, were that to wait.
+    for (message, amount) in promised.into_iter().zip([300, 500]) {
+        rig.hear(1, message).unwrap();
+        rig.show_ledger(1);
+        assert_eq!(rig.entry().unwrap().due()[0], units(amount));
+    }
+    assert!(!rig.parties[1].has(|news| matches!(news, ChannelNews::Promised { .. })));
 }

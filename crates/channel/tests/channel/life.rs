@@ -1,6 +1,8 @@
 //! How a channel begins, and how two part who agree.
 
-use byway_channel::{CLOSING_TIME_MAX, Change, ChannelNews, CloseError, FUNDING_TIME_MAX, Life, OPENING_TIME_MAX};
+use byway_channel::{
+    CLOSING_TIME_MAX, Change, ChannelMessage, ChannelNews, CloseError, FUNDING_TIME_MAX, Life, OPENING_TIME_MAX,
+};
 use byway_primitives::Span;
 use byway_records::Reject;
 
@@ -137,4 +139,35 @@ fn a_peer_that_does_not_part_is_left_through_the_ledger() {
     assert!(rig.entry().is_some(), "it is closing");
     rig.settle();
     rig.assert_paid([DEPOSIT + 100, DEPOSIT - 100].map(units));
+}
+
+#[test]
+fn a_close_that_was_signed_before_a_forced_call_was_seen_is_signed_again() {
+    let mut rig = Rig::new();
+    let counter = rig.create_counter(0);
+    rig.parties[1].is_watching = false;
+    rig.lose();
+    let now = rig.now;
+    rig.machine(0).close(now).unwrap();
+    rig.machine(0).force(now, &count(0, counter, 2, 50)).unwrap();
+    rig.collect(0);
+    rig.show_ledger(0);
+    assert_eq!(rig.parties[0].round(), 2);
+    // The responder has not seen the ledger, and signs what follows from the state before: nobody is at fault.
+    rig.exchange();
+    rig.parties[1].is_watching = true;
+    rig.run();
+    assert_eq!(rig.entry(), None, "refused: {:?}", rig.refused);
+    rig.assert_paid([DEPOSIT - 25, DEPOSIT + 25].map(units));
+}
+
+#[test]
+fn what_comes_after_the_end_is_no_fault() {
+    let mut rig = Rig::new();
+    let now = rig.now;
+    rig.machine(0).close(now).unwrap();
+    rig.collect(0);
+    rig.run();
+    assert_eq!(rig.machine(0).life(), Life::Closed);
+    assert_eq!(rig.hear(0, ChannelMessage::Shutdown), Ok(()));
 }

@@ -1,11 +1,14 @@
 //! Both sides of a channel against each other, their disks and the real ledger.
 #![allow(clippy::unwrap_used)]
 
+mod crowd;
 mod disputes;
+mod drive;
 mod fixed;
 mod forced;
 mod formats;
 mod funding;
+mod hostile;
 mod lanes;
 mod life;
 mod lost;
@@ -13,6 +16,7 @@ mod many;
 mod random;
 mod reestablish;
 mod scene;
+mod strict;
 mod updates;
 #[allow(dead_code, reason = "the ledger's tests use more of it")]
 #[path = "../../../ledger/tests/ledger/world.rs"]

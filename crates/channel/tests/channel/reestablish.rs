@@ -2,7 +2,7 @@
 
 use byway_channel::{Change, ChannelMessage, ChannelNews, CloseError, Health, PeerFault, ROUNDS_FORGOTTEN};
 use byway_primitives::Span;
-use byway_records::channel::{ChannelState, Cosigned, Position};
+use byway_records::channel::{ChannelState, Cosigned, Position, Side};
 
 use crate::scene::{DEPOSIT, Rig, count, transfer};
 use crate::world::units;
@@ -207,7 +207,6 @@ fn two_states_of_one_round_freeze_the_channel() {
         signatures: Some(signatures),
         signed: 1,
         seen: 1,
-        taken: None,
     };
     let unproven = byway_channel::Reestablish { signatures: None, ..shown };
     let ours = *rig.machine(1).position();
@@ -236,13 +235,35 @@ fn a_newer_state_is_believed_only_with_both_signatures() {
     let now = rig.now;
     let (channel, total) = (rig.machine(1).id().unwrap(), units(2 * DEPOSIT));
     for (signatures, heard) in [(None, Ok(())), (Some(signatures), Err(PeerFault::Signature))] {
-        let shown =
-            byway_channel::Reestablish { channel, position, total, signatures, signed: 5, seen: 5, taken: None };
+        let shown = byway_channel::Reestablish { channel, position, total, signatures, signed: 5, seen: 5 };
         assert_eq!(rig.machine(1).handle_message(now, ChannelMessage::Reestablish(shown)), heard);
         assert_eq!(rig.machine(1).position().round, 1);
     }
     let (signatures, signed) = (Some(signatures), u64::MAX);
-    let far = byway_channel::Reestablish { channel, position, total, signatures, signed, seen: 5, taken: None };
+    let far = byway_channel::Reestablish { channel, position, total, signatures, signed, seen: 5 };
     assert_eq!(rig.machine(1).handle_message(now, ChannelMessage::Reestablish(far)), Err(PeerFault::Round));
     assert_eq!(rig.assert_agreed().round, 1);
+}
+
+#[test]
+fn what_is_said_while_a_side_recovers_is_not_lost() {
+    let mut rig = Rig::new();
+    let old = rig.parties[0].disk.clone();
+    rig.create_counter(0);
+    rig.fill_lane(1, 1_000);
+    rig.promise(1, 300).unwrap();
+    rig.pay(1, 40);
+    while rig.write(1) {}
+    rig.restore(0, old);
+    rig.deliver(0);
+    assert_eq!(*rig.machine(0).health(), Health::Recovering);
+    rig.deliver(1);
+    // What the peer was to say first is that promise, and its update.
+    assert!(matches!(rig.next_message(0), Some(ChannelMessage::Promise(_))));
+    rig.deliver(0);
+    assert_eq!(rig.machine(0).promised(Side::Responder).amount, units(300));
+    rig.exchange();
+    // Rounds that it may have signed are left out, so the update is refused; what must not be is that nobody hears of it again.
+    rig.assert_agreed();
+    assert!(rig.parties[1].has(|news| matches!(news, ChannelNews::Refused { round: 3, .. })));
 }

@@ -4,25 +4,19 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use byway_channel::{
-    Change, ChannelMachine, ChannelMessage, ChannelNews, ContractCall, LedgerView, Life, Signer, position_digest,
-};
-use byway_crypto::{IdentitySecret, IdentitySignature};
+use byway_channel::{Change, ChannelMachine, ChannelMessage, ChannelNews, ContractCall, LedgerView, Life, PeerFault};
+use byway_crypto::IdentitySecret;
 use byway_ledger::Verdict;
-use byway_primitives::{
-    Amount, Batch, Decode, Effect, Encode, Hash, IdentityId, MemoryStore, NetworkId, Span, Time, Token,
-};
+use byway_primitives::{Amount, Batch, Decode, Effect, Encode, Hash, MemoryStore, Span, Time, Token};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
-use byway_records::channel::{
-    ChannelState, ChannelTerms, Environment, ForcedCall, FundingChange, Movement, MutualClose, Position, Remainder,
-    Side, SignedForcedCall,
-};
+use byway_records::channel::{ChannelTerms, Environment, FundingChange, Movement, Position, Remainder, Side};
 use byway_records::genesis::Wait;
-use byway_records::{Call, Channel, ProgramId, Promise, Reject, SignedPromise, Transaction, TransactionId, verified};
+use byway_records::{Call, Channel, ProgramId, Reject, Transaction, verified};
 use byway_vm::{Address, Target};
 
-use crate::world::{ALICE, BOB, CAROL, Draft, World, units};
+use crate::strict::{Signed, Signing, StrictSigner};
+use crate::world::{ALICE, BOB, CAROL, CHANNEL_PRICE, Draft, World, units};
 
 pub const LOCK: Wait = Wait { millis: Span::seconds(10), commits: 5 };
 pub const RESERVE: u128 = 500_000;
@@ -34,57 +28,7 @@ pub const GAS: u64 = 200_000;
 /// Adds one to the slot that the input names, and takes whatever it is paid.
 pub const COUNTER: [u8; 10] = [0x5f, 0x35, 0x80, 0x54, 0x60, 1, 0x01, 0x90, 0x55, 0x00];
 /// What gives the code behind it to a new contract.
-const CREATE: [u8; 9] = [0x60, 10, 0x80, 0x60, 9, 0x5f, 0x39, 0x5f, 0xf3];
-
-/// The digests of what somebody signed, by round.
-pub type Signed = Rc<RefCell<BTreeMap<u64, Hash>>>;
-
-/// Panics where a second state is to be signed for a round.
-#[derive(Debug)]
-pub struct StrictSigner {
-    secret: IdentitySecret,
-    signed: Signed,
-}
-
-impl StrictSigner {
-    fn note(&self, state: &ChannelState) {
-        let digest = position_digest(&state.position);
-        let before = self.signed.borrow_mut().insert(state.position.round, digest);
-        assert!(before.is_none_or(|before| before == digest), "a second state for round {}", state.position.round);
-    }
-}
-
-impl Signer for StrictSigner {
-    fn id(&self) -> IdentityId {
-        self.secret.id()
-    }
-
-    fn sign_state(&self, state: &ChannelState) -> IdentitySignature {
-        self.note(state);
-        self.secret.sign_state(state)
-    }
-
-    fn sign_funding(&self, change: &FundingChange) -> IdentitySignature {
-        self.note(&change.state);
-        self.secret.sign_funding(change)
-    }
-
-    fn sign_close(&self, close: &MutualClose) -> IdentitySignature {
-        self.secret.sign_close(close)
-    }
-
-    fn sign_call(&self, call: ForcedCall) -> SignedForcedCall {
-        self.secret.sign_call(call)
-    }
-
-    fn sign_promise(&self, promise: Promise) -> SignedPromise {
-        self.secret.sign_promise(promise)
-    }
-
-    fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature {
-        Signer::authorise(&self.secret, network, transaction)
-    }
-}
+pub const CREATE: [u8; 9] = [0x60, 10, 0x80, 0x60, 9, 0x5f, 0x39, 0x5f, 0xf3];
 
 pub type Machine = ChannelMachine<StrictSigner>;
 
@@ -99,9 +43,14 @@ pub struct Party {
     pub news: Vec<ChannelNews>,
     /// What it signed in this life, and in all lives what of that is durable: nothing else may leave.
     signed: Signed,
-    kept: BTreeMap<u64, Hash>,
+    pub kept: BTreeMap<u64, Hash>,
+    pub signings: Rc<RefCell<Vec<Signing>>>,
+    /// What it has forgotten that it signed, since its disk is an old one.
+    forgotten: BTreeMap<u64, Hash>,
     /// Whether it hands anything to the ledger.
     pub is_watching: bool,
+    /// Whether it signs one state for a round only, whatever disk it has.
+    pub is_honest: bool,
 }
 
 pub struct Rig {
@@ -109,20 +58,26 @@ pub struct Rig {
     pub parties: [Party; 2],
     /// What is on its way to each side, encoded.
     wires: [VecDeque<Vec<u8>>; 2],
+    /// Whether nothing that is said arrives.
+    is_cut: bool,
     pub now: Time,
     /// What the ledger refused.
     pub refused: Vec<Reject>,
+    /// What the ledger has charged each side as long as it had the channel.
+    pub charged: [Amount; 2],
+    /// What each side's forced calls paid into contracts.
+    pub forced: [Amount; 2],
     calls: u64,
     /// What each has deposited and withdrawn since, as the ledger did it.
     pub moved: [[Amount; 2]; 2],
 }
 
-fn person(side: usize) -> IdentitySecret {
+pub fn person(side: usize) -> IdentitySecret {
     IdentitySecret::from_bytes(&[[1; 32], [2; 32]][side]).unwrap()
 }
 
 impl Party {
-    fn new(machine: Machine, signed: Signed) -> Self {
+    fn new(machine: Machine, signed: Signed, signings: Rc<RefCell<Vec<Signing>>>) -> Self {
         Self {
             machine,
             disk: MemoryStore::new(),
@@ -132,8 +87,23 @@ impl Party {
             news: Vec::new(),
             signed,
             kept: BTreeMap::new(),
+            signings,
+            forgotten: BTreeMap::new(),
             is_watching: true,
+            is_honest: true,
         }
+    }
+
+    /// What it has forgotten binds it again once the peer tells it of such rounds.
+    fn remember(&mut self, seen: u64) {
+        for (round, digest) in self.forgotten.range(..=seen) {
+            self.signed.borrow_mut().entry(*round).or_insert(*digest);
+        }
+    }
+
+    /// Whether all that it has written is durable.
+    pub fn is_durable(&self) -> bool {
+        self.writes.is_empty()
     }
 
     /// Whether it was told this.
@@ -156,13 +126,27 @@ impl Rig {
         let (now, network) = (world.time, world.network);
         let terms = terms();
         let signed = [Signed::default(), Signed::default()];
-        let signer = |side: usize| StrictSigner { secret: person(side), signed: signed[side].clone() };
+        let signings: [Rc<RefCell<Vec<Signing>>>; 2] = Default::default();
+        let signer = |side: usize| StrictSigner {
+            secret: person(side),
+            signed: signed[side].clone(),
+            signings: signings[side].clone(),
+        };
         let initiator = ChannelMachine::initiate(signer(0), network, terms, now).unwrap();
         let responder = ChannelMachine::respond(signer(1), network, terms, now).unwrap();
-        let [one, two] = signed.clone();
-        let parties = [Party::new(initiator, one), Party::new(responder, two)];
-        let wires = [VecDeque::new(), VecDeque::new()];
-        let mut rig = Self { world, parties, wires, now, refused: Vec::new(), calls: 0, moved: Default::default() };
+        let party = |machine, side: usize| Party::new(machine, signed[side].clone(), signings[side].clone());
+        let mut rig = Self {
+            world,
+            parties: [party(initiator, 0), party(responder, 1)],
+            wires: Default::default(),
+            is_cut: false,
+            now,
+            refused: Vec::new(),
+            charged: Default::default(),
+            forced: Default::default(),
+            calls: 0,
+            moved: Default::default(),
+        };
         // The responder's machine was made of the first message.
         rig.collect(0);
         assert!(matches!(rig.next_message(1), Some(ChannelMessage::Open { .. })));
@@ -229,11 +213,22 @@ impl Rig {
 
     pub fn submit(&mut self, side: usize, call: ChannelsCall) -> Verdict {
         let draft = Draft { call: Some(Call::Channels(call.clone())), signers: vec![side], ..Draft::default() };
-        let verdict = self.world.run(&draft);
-        if let (ChannelsCall::Fund(change), false) = (call, matches!(verdict, Verdict::Rejected(_))) {
-            let FundingChange { side, movement, amount, .. } = change.body;
-            let moved = &mut self.moved[side.index()][usize::from(movement == Movement::Withdraw)];
-            *moved = moved.checked_add(amount).unwrap();
+        let mut verdict = self.world.run(&draft);
+        let is_forced = matches!(call, ChannelsCall::ForceProgress(_));
+        if verdict == Verdict::Rejected(Reject::ChannelFee) && !is_forced {
+            // Whoever has used its reserve up pays by the fee.
+            let draft = Draft { fee: units(CHANNEL_PRICE), ..draft };
+            verdict = self.world.run(&self.world.funded(self.world.coin(side), draft));
+        }
+        let add = |sum: &mut Amount, amount| *sum = sum.checked_add(amount).unwrap();
+        match call {
+            _ if matches!(verdict, Verdict::Rejected(_)) => {}
+            ChannelsCall::Fund(change) => {
+                let FundingChange { side, movement, amount, .. } = change.body;
+                add(&mut self.moved[side.index()][usize::from(movement == Movement::Withdraw)], amount);
+            }
+            ChannelsCall::ForceProgress(force) => add(&mut self.forced[side], force.call.call.value),
+            _ => {}
         }
         self.note(verdict)
     }
@@ -246,6 +241,7 @@ impl Rig {
 
     fn note(&mut self, verdict: Verdict) -> Verdict {
         self.now = self.now.max(self.world.time);
+        self.charged = self.entry().map_or(self.charged, |entry| entry.charged);
         match verdict {
             Verdict::Rejected(reason) => self.refused.push(reason),
             _ => self.calls += 1,
@@ -268,9 +264,12 @@ impl Rig {
                 _ => None,
             };
             if let Some(round) = round {
-                assert!(party.kept.contains_key(&round), "round {round} leaves before it is durable");
+                let is_durable = party.kept.contains_key(&round) || !party.is_honest;
+                assert!(is_durable, "round {round} leaves before it is durable");
             }
-            self.wires[1 - side].push_back(message.to_bytes());
+            if !self.is_cut {
+                self.wires[1 - side].push_back(message.to_bytes());
+            }
         }
     }
 
@@ -287,12 +286,26 @@ impl Rig {
 
     /// The oldest message arrives.
     pub fn deliver(&mut self, side: usize) -> bool {
-        let Some(bytes) = self.wires[side].pop_front() else { return false };
-        let message = ChannelMessage::from_bytes(&bytes).expect("it was encoded");
-        let now = self.now;
-        self.machine(side).handle_message(now, message).expect("both are honest");
-        self.collect(side);
+        let Some(message) = self.steal(side) else { return false };
+        self.hear(side, message).expect("both are honest");
         true
+    }
+
+    /// A side is told this, by whomever.
+    pub fn hear(&mut self, side: usize, message: ChannelMessage) -> Result<(), PeerFault> {
+        if let ChannelMessage::Reestablish(theirs) = &message {
+            self.parties[side].remember(theirs.seen);
+        }
+        let now = self.now;
+        let heard = self.machine(side).handle_message(now, message);
+        self.collect(side);
+        heard
+    }
+
+    /// Takes the oldest message off its way.
+    pub fn steal(&mut self, side: usize) -> Option<ChannelMessage> {
+        let bytes = self.wires[side].pop_front()?;
+        Some(ChannelMessage::from_bytes(&bytes).expect("it was encoded"))
     }
 
     /// What would arrive next.
@@ -301,16 +314,24 @@ impl Rig {
     }
 
     pub fn disconnect(&mut self) {
-        for side in [0, 1] {
-            self.wires[side].clear();
-            self.parties[side].outgoing.clear();
-            self.machine(side).handle_disconnected();
-            self.collect(side);
-        }
+        [0, 1].into_iter().for_each(|side| self.cut(side));
     }
 
+    /// The connection is gone, and one side has noticed.
+    pub fn cut(&mut self, side: usize) {
+        self.is_cut = true;
+        self.wires.iter_mut().for_each(VecDeque::clear);
+        self.parties[side].outgoing.clear();
+        self.machine(side).handle_disconnected();
+        self.collect(side);
+    }
+
+    /// A new connection; whoever has not noticed that the one before is gone hears of the new one first.
     pub fn connect(&mut self) {
         let now = self.now;
+        self.is_cut = false;
+        self.wires.iter_mut().for_each(VecDeque::clear);
+        self.parties.iter_mut().for_each(|party| party.outgoing.clear());
         for side in [0, 1] {
             self.machine(side).handle_connected(now);
             self.collect(side);
@@ -342,7 +363,8 @@ impl Rig {
         let party = &mut self.parties[side];
         let id = party.machine.id().expect("only what has an id is on disk");
         party.signed = Rc::new(RefCell::new(party.kept.clone()));
-        let signer = StrictSigner { secret: person(side), signed: party.signed.clone() };
+        let (secret, signings) = (person(side), party.signings.clone());
+        let signer = StrictSigner { secret, signed: party.signed.clone(), signings };
         let machine = ChannelMachine::load(signer, id, &disk).expect("the journal is whole");
         party.machine = machine;
         party.disk = disk;
@@ -357,16 +379,27 @@ impl Rig {
         let (now, network, entry) = (self.now, self.world.network, self.entry().unwrap());
         let party = &mut self.parties[side];
         let id = party.machine.id().unwrap();
-        let signer = StrictSigner { secret: person(side), signed: party.signed.clone() };
+        let (secret, signings) = (person(side), party.signings.clone());
+        let signer = StrictSigner { secret, signed: party.signed.clone(), signings };
         party.machine = ChannelMachine::found(signer, network, id, &entry, now).unwrap();
         party.disk = MemoryStore::new();
         party.writes.clear();
         party.durable = None;
+        self.is_cut = false;
         self.show_ledger(side);
         self.machine(side).listen(now);
         self.collect(side);
         self.machine(1 - side).handle_connected(now);
         self.collect(1 - side);
+    }
+
+    /// As [`restore`](Self::restore), from a disk of when it had signed so much. What else it had signed it may sign otherwise, as
+    /// long as nobody tells it of those rounds.
+    pub fn restore_all(&mut self, side: usize, disk: MemoryStore, kept: BTreeMap<u64, Hash>) {
+        let party = &mut self.parties[side];
+        let later = std::mem::replace(&mut party.kept, kept);
+        party.forgotten.extend(later);
+        self.restore(side, disk);
     }
 
     /// Restarts a side from an old disk, and connects.

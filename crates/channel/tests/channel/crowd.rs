@@ -1,0 +1,241 @@
+//! Many channels of one party at once: all closed by their peer with old states, and an attacker who fills commits meanwhile.
+
+use byway_channel::{
+    CHANNELS, Change, ChannelEffect, ChannelHandle, ChannelMachine, ChannelNews, Channels, ContractCall, LedgerView,
+};
+use byway_crypto::IdentitySecret;
+use byway_ledger::Verdict;
+use byway_primitives::{Amount, Batch, Effect, Encode, MemoryStore, Span};
+use byway_records::call::ChannelsCall;
+use byway_records::channel::entry::channel_key;
+use byway_records::channel::{ChannelState, ChannelTerms, Cosigned, Environment, Remainder, Side};
+use byway_records::promise::ChannelId;
+use byway_records::{Call, Channel, ProgramId, Reject, Transaction, VerifiedTransaction, verified};
+use byway_vm::Target;
+
+use crate::scene::{COUNTER, CREATE, GAS, LOCK, count, person, transfer};
+use crate::world::{ALICE, BOB, CAROL, Draft, World, units};
+
+type Machine = ChannelMachine<IdentitySecret>;
+
+/// One channel: the party's machine and its peer's.
+struct Pair {
+    machines: [Machine; 2],
+    old: Option<Cosigned<ChannelState>>,
+}
+
+struct Crowd {
+    world: World,
+    pairs: Vec<Pair>,
+    /// The party's.
+    disk: MemoryStore,
+}
+
+fn terms(deposit: u128, reserve: u128) -> ChannelTerms {
+    let parties = [0, 1].map(|side| person(side).id());
+    let (deposits, reserve) = ([units(deposit); 2], units(reserve));
+    ChannelTerms { parties, deposits, reserve, lock: LOCK, remainder: Remainder::Halves }
+}
+
+impl Crowd {
+    /// So many open channels on the same terms.
+    fn new(size: usize, terms: ChannelTerms) -> Self {
+        let mut world = World::new();
+        for person in [ALICE, BOB] {
+            let saved = terms.deposits[0].units() * size as u128;
+            world.must(&world.deposit(world.coin(person), person, saved));
+        }
+        let mut crowd = Self { world, pairs: Vec::new(), disk: MemoryStore::new() };
+        let mut funding = Vec::new();
+        for number in 0..size {
+            funding.push(crowd.open(number as u64, terms));
+        }
+        let verdicts = crowd.world.commit(&funding);
+        assert_eq!(verdicts, vec![Verdict::Final; size]);
+        for number in 0..size {
+            crowd.see(number);
+            crowd.talk(number);
+            assert!(crowd.pairs[number].machines.iter().all(Machine::is_connected));
+        }
+        crowd
+    }
+
+    /// Agrees to a channel; gives the transaction that opens it.
+    fn open(&mut self, number: u64, terms: ChannelTerms) -> VerifiedTransaction {
+        // On the same terms at the same time it would be the same channel.
+        let (now, network) = (self.world.time + Span::millis(number), self.world.network);
+        let one = Machine::initiate(person(0), network, terms, now).unwrap();
+        let mut other = Machine::respond(person(1), network, terms, now).unwrap();
+        other.agree(now);
+        let mut pair = Pair { machines: [one, other], old: None };
+        // The responder's machine was made of what the initiator said first.
+        pair.machines[0].poll();
+        self.pairs.push(pair);
+        let number = self.pairs.len() - 1;
+        let is_funding = |news| if let ChannelNews::Fund(transaction) = news { Some(transaction) } else { None };
+        let transaction: Transaction = self.talk(number).into_iter().find_map(is_funding).unwrap();
+        verified::verify(network, transaction).unwrap()
+    }
+
+    /// Both sides of a channel write and talk until nothing is left to say; gives what they told.
+    fn talk(&mut self, number: usize) -> Vec<ChannelNews> {
+        let (now, mut told) = (self.world.time + Span::millis(number as u64), Vec::new());
+        loop {
+            let pair = &mut self.pairs[number];
+            let effects: [Vec<ChannelEffect>; 2] = pair.machines.each_mut().map(Machine::poll);
+            if effects.iter().all(Vec::is_empty) {
+                return told;
+            }
+            for (side, effect) in
+                effects.into_iter().enumerate().flat_map(|(side, all)| all.into_iter().map(move |one| (side, one)))
+            {
+                match effect {
+                    Effect::Persist { batch, .. } if side == 0 => self.disk.apply(&batch),
+                    Effect::Send { message, .. } => pair.machines[1 - side].handle_message(now, message).unwrap(),
+                    Effect::Notify(news) => told.push(news),
+                    Effect::Persist { .. } | Effect::WakeAt(_) => {}
+                }
+            }
+        }
+    }
+
+    fn entry(&self, id: ChannelId) -> Option<Channel> {
+        self.world.ledger.tree(ProgramId::CHANNELS)?.read(&channel_key(id))
+    }
+
+    fn id(&self, number: usize) -> ChannelId {
+        self.pairs[number].machines[0].id().unwrap()
+    }
+
+    fn environment(&self) -> Environment {
+        Environment { time: self.world.time, height: self.world.checkpoints.len() as u64 }
+    }
+
+    fn see(&mut self, number: usize) {
+        let (now, entry) = (self.world.time, self.entry(self.id(number)));
+        let view = LedgerView { environment: self.environment(), commits: self.world.ledger.commits(), entry };
+        self.pairs[number].machines.iter_mut().for_each(|machine| machine.handle_ledger(now, view.clone()));
+    }
+
+    fn update(&mut self, number: usize, by: usize, change: Change) {
+        self.pairs[number].machines[by].propose(self.world.time, change).unwrap();
+        self.talk(number);
+    }
+
+    /// Puts a counter into a channel, and gives the call by which the peer forces it.
+    fn forced(&mut self, number: usize) -> ChannelsCall {
+        let input = [&CREATE[..], &COUNTER].concat();
+        let (caller, value) = (Side::Initiator, Amount::ZERO);
+        self.update(number, 0, Change::Call(ContractCall { caller, target: Target::Create, value, input, gas: GAS }));
+        let contract = self.pairs[number].machines[1].state().receipt().unwrap().contract;
+        self.see(number);
+        self.pairs[number].machines[1].force(self.world.time, &count(1, contract, 1, 0)).unwrap();
+        let is_forced = |news| if let ChannelNews::Submit(call) = news { Some(call) } else { None };
+        self.talk(number).into_iter().find_map(is_forced).unwrap()
+    }
+
+    /// The peer pays back in a second state what the first gave it.
+    fn pay_back(&mut self, number: usize) {
+        self.update(number, 0, transfer(0, 3_000));
+        self.pairs[number].old = self.pairs[number].machines[1].cosigned();
+        self.update(number, 1, transfer(1, 3_000));
+    }
+
+    fn close_with_old(&self, number: usize) -> ChannelsCall {
+        let state = self.pairs[number].old;
+        ChannelsCall::CloseSolo { channel: self.id(number), side: Side::Responder, state }
+    }
+
+    fn sign(&mut self, signer: usize, call: ChannelsCall) -> VerifiedTransaction {
+        self.world.sign(&Draft { call: Some(Call::Channels(call)), signers: vec![signer], ..Draft::default() })
+    }
+
+    fn sign_all(&mut self, signer: usize, calls: Vec<ChannelsCall>) -> Vec<VerifiedTransaction> {
+        calls.into_iter().map(|call| self.sign(signer, call)).collect()
+    }
+
+    /// The party starts from its disk, on which all its channels are.
+    fn start(&mut self) -> Channels<IdentitySecret> {
+        let mut handles = Batch::new();
+        for (number, pair) in (0u128..).zip(&self.pairs) {
+            let key = [&[3][..], &pair.machines[0].id().unwrap().0.0].concat();
+            handles.put(CHANNELS, key, ChannelHandle(number.to_be_bytes()).to_bytes());
+        }
+        self.disk.apply(&handles);
+        let channels = Channels::load(person(0), self.world.network, &self.disk).unwrap();
+        assert_eq!(channels.iter().count(), self.pairs.len());
+        channels
+    }
+
+    /// What the party hands in when it sees the ledger as it is now.
+    fn answers(&self, channels: &mut Channels<IdentitySecret>) -> Vec<ChannelsCall> {
+        let (environment, commits) = (self.environment(), self.world.ledger.commits());
+        channels.handle_ledger(self.world.time, environment, commits, |_| true, |id| self.entry(id));
+        let effects = channels.poll().into_iter();
+        let calls = effects.filter_map(|(_, effect)| match effect {
+            Effect::Notify((_, ChannelNews::Submit(call))) => Some(call),
+            _ => None,
+        });
+        calls.collect()
+    }
+}
+
+/// How many channels are closed at once: a few hundred, and all of them on request.
+fn size() -> usize {
+    if std::env::var_os("BYWAY_TEST_LONG").is_some() { 10_000 } else { 500 }
+}
+
+#[test]
+fn ten_thousand_closes_with_old_states_are_all_answered_within_one_lock_period() {
+    let size = size();
+    let mut crowd = Crowd::new(size, terms(40_000, 20_000));
+    (0..size).for_each(|number| crowd.pay_back(number));
+    let mut channels = crowd.start();
+    let closes = (0..size).map(|number| crowd.close_with_old(number)).collect();
+    let closes = crowd.sign_all(BOB, closes);
+    let (commit, time) = (crowd.world.ledger.commits(), crowd.world.time);
+    assert!(crowd.world.commit(&closes).iter().all(|verdict| *verdict == Verdict::Final));
+    // The party was away, and sees all of them at once.
+    let answers = crowd.answers(&mut channels);
+    assert!(answers.iter().all(|call| matches!(call, ChannelsCall::Slash { .. })));
+    assert_eq!(answers.len(), size);
+    let answers = crowd.sign_all(ALICE, answers);
+    assert!(crowd.world.commit(&answers).iter().all(|verdict| *verdict == Verdict::Final));
+    let taken = (crowd.world.ledger.commits() - commit, crowd.world.time.since(time));
+    assert!(taken.0 <= LOCK.commits && taken.1 < LOCK.millis, "they took {taken:?}");
+    assert!((0..size).all(|number| crowd.entry(crowd.id(number)).unwrap().signed == 2));
+    // The peer has paid for closing, the party for opening and for its answer, and whoever closed is charged for the settling.
+    crowd.world.wait(LOCK);
+    let settles = crowd.answers(&mut channels);
+    let settles = crowd.sign_all(ALICE, settles);
+    assert!(crowd.world.commit(&settles).iter().all(|verdict| *verdict == Verdict::Final));
+    assert_eq!(crowd.world.balance(ALICE), size as u128 * (40_000 - 2_000));
+    assert_eq!(crowd.world.balance(BOB), size as u128 * (40_000 - 2_000));
+}
+
+#[test]
+fn whoever_fills_commits_with_forced_calls_keeps_no_answer_out() {
+    let mut crowd = Crowd::new(31, terms(2_000_000, 1_000_000));
+    let code = Call::Channels(ChannelsCall::RegisterCode { code: COUNTER.to_vec() });
+    let draft = Draft { call: Some(code), fee: units(30_000), ..Draft::default() };
+    crowd.world.must(&crowd.world.funded(crowd.world.coin(CAROL), draft));
+    let forced: Vec<_> = (1..31).map(|number| crowd.forced(number)).collect();
+    crowd.pay_back(0);
+    let mut channels = crowd.start();
+    let close = crowd.close_with_old(0);
+    let close = crowd.sign(BOB, close);
+    assert_eq!(crowd.world.commit(&[close]), [Verdict::Final]);
+    // The attacker's calls come first in the commit in which the answer is.
+    let mut commit = crowd.sign_all(BOB, forced);
+    let answers = crowd.answers(&mut channels);
+    commit.extend(crowd.sign_all(ALICE, answers));
+    let verdicts = crowd.world.commit(&commit);
+    let (answer, forced) = verdicts.split_last().unwrap();
+    assert_eq!(*answer, Verdict::Final);
+    assert!(forced.contains(&Verdict::Final) && forced.contains(&Verdict::Rejected(Reject::ChannelBusy)), "it is full");
+    crowd.world.wait(LOCK);
+    let before = crowd.world.balance(ALICE);
+    let settle = crowd.sign(BOB, ChannelsCall::Settle { channel: crowd.id(0) });
+    assert_eq!(crowd.world.commit(&[settle]), [Verdict::Final]);
+    assert_eq!(crowd.world.balance(ALICE) - before, 2_000_000 - 2_000);
+}

@@ -2,7 +2,7 @@
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, NetworkId};
-use byway_records::channel::{ChannelTerms, Environment, FORCED_GAS_MAX, Lane, Movement, Position, Side};
+use byway_records::channel::{ChannelTerms, Environment, FORCED_GAS_MAX, Lane, Movement, Position, Side, WatchSecret};
 use byway_records::state::Settled;
 use byway_vm::{Address, Call, ExecuteError, Execution, Outcome, State, Target};
 
@@ -71,6 +71,7 @@ pub enum ChangeError {
 pub(crate) struct Ground {
     pub network: NetworkId,
     pub terms: ChannelTerms,
+    pub secret: WatchSecret,
 }
 
 impl Change {

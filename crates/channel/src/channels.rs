@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Effect, IdentityId, NetworkId, Store, Time};
 use byway_records::Channel;
-use byway_records::channel::{ChannelTerms, Environment, Side};
+use byway_records::channel::{ChannelTerms, Environment, Side, WatchSecret};
 use byway_records::promise::ChannelId;
 
 use crate::journal::{ChannelJournalError, Life, handles, put_handle, remove_handle};
@@ -128,12 +128,13 @@ impl<S: Signer + Clone> Channels<S> {
 
     // What is asked.
 
-    /// Proposes a channel to a peer that is connected. `handle` is fresh randomness.
+    /// Proposes a channel to a peer that is connected. `handle` and `secret` are fresh randomness.
     pub fn initiate(
         &mut self,
         now: Time,
         handle: ChannelHandle,
         terms: ChannelTerms,
+        secret: WatchSecret,
     ) -> Result<ChannelKey, InitiateError> {
         let key = ChannelKey { peer: terms.parties[1], handle };
         if self.machines.contains_key(&key) {
@@ -142,7 +143,7 @@ impl<S: Signer + Clone> Channels<S> {
         if self.openings.values().filter(|side| **side == Side::Initiator).count() >= OPENINGS_MAX {
             return Err(InitiateError::Openings);
         }
-        let machine = ChannelMachine::initiate(self.signer.clone(), self.network, terms, now);
+        let machine = ChannelMachine::initiate(self.signer.clone(), self.network, terms, secret, now);
         self.machines.insert(key, machine.ok_or(InitiateError::Terms)?);
         self.collect(key);
         Ok(key)
@@ -193,14 +194,15 @@ impl<S: Signer + Clone> Channels<S> {
         if let Some(handled) = self.with(key, |machine| machine.handle_message(now, message.clone())) {
             return handled;
         }
-        let ChannelMessage::Open { network, terms } = message else { return Ok(()) };
+        let ChannelMessage::Open { network, terms, secret } = message else { return Ok(()) };
         if network != self.network || terms.parties[0] != peer {
             return Err(PeerFault::OutOfPlace);
         }
         // Whoever takes the handle of another's channel could have the two mistaken for each other.
         let is_taken = self.machines.keys().any(|known| known.handle == handle);
         let has_room = !is_taken && self.has_room_for(peer);
-        match ChannelMachine::respond(self.signer.clone(), network, terms, now).filter(|_| has_room) {
+        let machine = ChannelMachine::respond(self.signer.clone(), network, terms, secret, now);
+        match machine.filter(|_| has_room) {
             Some(machine) => {
                 self.machines.insert(key, machine);
                 self.effects.push((key, Effect::Notify((key, ChannelNews::Proposed))));

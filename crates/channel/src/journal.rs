@@ -26,7 +26,7 @@ pub const RELEASED_MAX: usize = 8;
 /// Bytes of changes that are kept at the least before the state is written anew.
 const LOG_BYTES_MIN: usize = 4 * 1024;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// How far a channel has come. What is before [`Life::HalfSigned`] is not on disk: nothing is at stake yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -356,6 +356,7 @@ impl Encode for Record {
         out.byte(VERSION);
         out.value(&self.ground.network);
         out.value(&self.ground.terms);
+        out.value(&self.ground.secret);
         out.value(&self.side);
         out.value(&self.id.0);
         out.value(&self.expires);
@@ -381,7 +382,7 @@ impl Decode for Record {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         version(input)?;
         Ok(Self {
-            ground: Ground { network: input.value()?, terms: input.value()? },
+            ground: Ground { network: input.value()?, terms: input.value()?, secret: input.value()? },
             side: input.value()?,
             id: ChannelId(input.value()?),
             expires: input.value()?,

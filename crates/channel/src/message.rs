@@ -4,7 +4,7 @@ use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Hash, NetworkId, Time};
 use byway_records::SignedPromise;
-use byway_records::channel::{ChannelTerms, FundingChange, Position};
+use byway_records::channel::{ChannelTerms, FundingChange, Position, WatchSecret};
 
 use crate::change::Change;
 
@@ -15,8 +15,8 @@ pub const STATE_BYTES_MAX: usize = 60 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "one at a time: a box would cost more than it saves")]
 pub enum ChannelMessage {
-    /// The initiator wants a channel on these terms.
-    Open { network: NetworkId, terms: ChannelTerms },
+    /// The initiator wants a channel on these terms, which have the digest of the secret.
+    Open { network: NetworkId, terms: ChannelTerms, secret: WatchSecret },
     /// The responder agrees to them.
     AcceptOpening,
     /// The initiator's authorisation of the transaction that opens the channel, dead after `expires`.
@@ -179,10 +179,11 @@ impl Decode for Proposal {
 impl Encode for ChannelMessage {
     fn encode(&self, out: &mut Writer) {
         match self {
-            ChannelMessage::Open { network, terms } => {
+            ChannelMessage::Open { network, terms, secret } => {
                 out.byte(0);
                 out.value(network);
                 out.value(terms);
+                out.value(secret);
             }
             ChannelMessage::AcceptOpening => out.byte(1),
             ChannelMessage::FundingCreated { expires, authorisation } => {
@@ -248,7 +249,7 @@ impl Encode for ChannelMessage {
 impl Decode for ChannelMessage {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match input.byte()? {
-            0 => ChannelMessage::Open { network: input.value()?, terms: input.value()? },
+            0 => ChannelMessage::Open { network: input.value()?, terms: input.value()?, secret: input.value()? },
             1 => ChannelMessage::AcceptOpening,
             2 => ChannelMessage::FundingCreated { expires: input.value()?, authorisation: input.value()? },
             3 => ChannelMessage::FundingSigned { authorisation: input.value()? },

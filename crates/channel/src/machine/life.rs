@@ -10,7 +10,7 @@
 use byway_crypto::{IdentitySignature, Purpose};
 use byway_primitives::{Amount, Batch, NetworkId, Time};
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{ChannelTerms, Cosigned, MutualClose, Position, Side};
+use byway_records::channel::{ChannelTerms, Cosigned, MutualClose, Position, Side, WatchSecret};
 use byway_records::promise::ChannelId;
 use byway_records::transaction::{Body, Witness};
 use byway_records::{Call, Transaction};
@@ -24,23 +24,31 @@ use crate::news::{ChannelNews, CloseError, PeerFault};
 use crate::signer::Signer;
 
 impl<S: Signer> ChannelMachine<S> {
-    /// Proposes a channel to a peer that is connected. `None` where no ledger would take the terms, or we are not their
-    /// initiator.
-    pub fn initiate(signer: S, network: NetworkId, terms: ChannelTerms, now: Time) -> Option<Self> {
-        is_possible(&terms).then_some(())?;
+    /// Proposes a channel to a peer that is connected. `None` where no ledger would take the terms, the secret is not
+    /// theirs, or we are not their initiator.
+    pub fn initiate(
+        signer: S,
+        network: NetworkId,
+        terms: ChannelTerms,
+        secret: WatchSecret,
+        now: Time,
+    ) -> Option<Self> {
+        is_possible(&terms, secret).then_some(())?;
         let is_ours = signer.id() == terms.parties[0];
-        let mut channel = Self::new(signer, Ground { network, terms }, Side::Initiator, Life::Initialized, now);
+        let ground = Ground { network, terms, secret };
+        let mut channel = Self::new(signer, ground, Side::Initiator, Life::Initialized, now);
         channel.link = Link::Greeting;
-        channel.send(ChannelMessage::Open { network, terms });
+        channel.send(ChannelMessage::Open { network, terms, secret });
         channel.wait(now);
         is_ours.then_some(channel)
     }
 
     /// The responder's side of a channel that a peer proposes; [`agree`](Self::agree) or [`decline`](Self::decline) to it.
-    pub fn respond(signer: S, network: NetworkId, terms: ChannelTerms, now: Time) -> Option<Self> {
-        is_possible(&terms).then_some(())?;
+    pub fn respond(signer: S, network: NetworkId, terms: ChannelTerms, secret: WatchSecret, now: Time) -> Option<Self> {
+        is_possible(&terms, secret).then_some(())?;
         let is_ours = signer.id() == terms.parties[1];
-        let mut channel = Self::new(signer, Ground { network, terms }, Side::Responder, Life::Initialized, now);
+        let ground = Ground { network, terms, secret };
+        let mut channel = Self::new(signer, ground, Side::Responder, Life::Initialized, now);
         channel.link = Link::Greeting;
         channel.wait(now);
         is_ours.then_some(channel)
@@ -298,8 +306,9 @@ impl<S: Signer> ChannelMachine<S> {
     }
 }
 
-/// Whether the ledger could take such terms.
-fn is_possible(terms: &ChannelTerms) -> bool {
+/// Whether the ledger could take such terms, and this secret opens what they have of it.
+fn is_possible(terms: &ChannelTerms, secret: WatchSecret) -> bool {
     let reserved = terms.deposits.iter().all(|deposit| *deposit >= terms.reserve);
-    Amount::checked_sum(terms.deposits).is_some() && reserved && terms.parties[0] != terms.parties[1]
+    let is_secret = secret.digest() == terms.secret;
+    Amount::checked_sum(terms.deposits).is_some() && reserved && is_secret && terms.parties[0] != terms.parties[1]
 }

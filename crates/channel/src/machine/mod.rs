@@ -2,7 +2,7 @@
 
 use byway_primitives::time::Span;
 use byway_primitives::{Amount, Batch, Effect, Hash, IdentityId, NetworkId, Store, Time, Token};
-use byway_records::channel::{ChannelState, ChannelTerms, Cosigned, Environment, Lane, Position, Side};
+use byway_records::channel::{ChannelState, ChannelTerms, Cosigned, Environment, Lane, Position, Side, WatchSecret};
 use byway_records::promise::ChannelId;
 use byway_vm::{Execution, State};
 
@@ -179,6 +179,11 @@ impl<S: Signer> ChannelMachine<S> {
     /// What both agreed on when they opened it.
     pub fn terms(&self) -> &ChannelTerms {
         &self.record.ground.terms
+    }
+
+    /// Under what packets for watchtowers are sealed.
+    pub fn secret(&self) -> WatchSecret {
+        self.record.ground.secret
     }
 
     pub fn life(&self) -> Life {

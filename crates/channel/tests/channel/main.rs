@@ -13,6 +13,7 @@ mod random;
 mod reestablish;
 mod scene;
 mod updates;
+mod watching;
 #[allow(dead_code, reason = "the ledger's tests use more of it")]
 #[path = "../../../ledger/tests/ledger/world.rs"]
 mod world;

@@ -8,7 +8,7 @@ use byway_crypto::IdentitySecret;
 use byway_primitives::{Effect, MemoryStore, NetworkId, Time};
 use byway_records::channel::Environment;
 
-use crate::scene::terms;
+use crate::scene::{SECRET, terms};
 use crate::world::World;
 
 const NOW: Time = Time(1_700_000_000_000);
@@ -68,7 +68,7 @@ fn agreed(handles: &[u8]) -> (Side, Side, Vec<AddressedMessage>) {
     for number in handles {
         // An initiator of its own for each, since one that is honest opens no two of them at one time.
         let mut initiator = Side::new(network, 0);
-        initiator.channels.initiate(NOW, handle(*number), terms()).unwrap();
+        initiator.channels.initiate(NOW, handle(*number), terms(), SECRET).unwrap();
         for message in initiator.carry_out() {
             other.hear(0, message).unwrap();
         }
@@ -124,8 +124,10 @@ fn a_channel_is_there_after_a_restart_whatever_was_said_before_it_was_signed() {
 fn what_peers_propose_is_bounded_and_keeps_nobody_from_proposing() {
     let network = World::new().network;
     let mut side = Side::new(network, 1);
-    let open =
-        |number| AddressedMessage { handle: handle(number), message: ChannelMessage::Open { network, terms: terms() } };
+    let open = |number| AddressedMessage {
+        handle: handle(number),
+        message: ChannelMessage::Open { network, terms: terms(), secret: SECRET },
+    };
     let count = OPENINGS_PER_PEER_MAX as u8;
     for number in 0..count {
         side.hear(0, open(number)).unwrap();
@@ -135,8 +137,8 @@ fn what_peers_propose_is_bounded_and_keeps_nobody_from_proposing() {
     assert_eq!(side.carry_out(), [AddressedMessage { handle: handle(count), message: ChannelMessage::Decline }]);
     let mut own = terms();
     own.parties.reverse();
-    assert!(side.channels.initiate(NOW, handle(100), own).is_ok());
-    assert_eq!(side.channels.initiate(NOW, handle(100), own), Err(InitiateError::Handle));
+    assert!(side.channels.initiate(NOW, handle(100), own, SECRET).is_ok());
+    assert_eq!(side.channels.initiate(NOW, handle(100), own, SECRET), Err(InitiateError::Handle));
 }
 
 #[test]

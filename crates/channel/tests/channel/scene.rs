@@ -16,7 +16,7 @@ use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
 use byway_records::channel::{
     ChannelState, ChannelTerms, Environment, ForcedCall, FundingChange, Movement, MutualClose, Position, Remainder,
-    Side, SignedForcedCall,
+    Side, SignedForcedCall, WatchSecret,
 };
 use byway_records::genesis::Wait;
 use byway_records::{Call, Channel, ProgramId, Promise, Reject, SignedPromise, Transaction, TransactionId, verified};
@@ -24,6 +24,7 @@ use byway_vm::{Address, Target};
 
 use crate::world::{ALICE, BOB, CAROL, Draft, World, units};
 
+pub const SECRET: WatchSecret = WatchSecret([7; 16]);
 pub const LOCK: Wait = Wait { millis: Span::seconds(10), commits: 5 };
 pub const RESERVE: u128 = 500_000;
 pub const DEPOSIT: u128 = 5_000_000;
@@ -117,7 +118,7 @@ pub struct Rig {
     pub moved: [[Amount; 2]; 2],
 }
 
-fn person(side: usize) -> IdentitySecret {
+pub fn person(side: usize) -> IdentitySecret {
     IdentitySecret::from_bytes(&[[1; 32], [2; 32]][side]).unwrap()
 }
 
@@ -157,8 +158,8 @@ impl Rig {
         let terms = terms();
         let signed = [Signed::default(), Signed::default()];
         let signer = |side: usize| StrictSigner { secret: person(side), signed: signed[side].clone() };
-        let initiator = ChannelMachine::initiate(signer(0), network, terms, now).unwrap();
-        let responder = ChannelMachine::respond(signer(1), network, terms, now).unwrap();
+        let initiator = ChannelMachine::initiate(signer(0), network, terms, SECRET, now).unwrap();
+        let responder = ChannelMachine::respond(signer(1), network, terms, SECRET, now).unwrap();
         let [one, two] = signed.clone();
         let parties = [Party::new(initiator, one), Party::new(responder, two)];
         let wires = [VecDeque::new(), VecDeque::new()];
@@ -501,6 +502,7 @@ pub fn terms() -> ChannelTerms {
         reserve: units(RESERVE),
         lock: LOCK,
         remainder: Remainder::Halves,
+        secret: SECRET.digest(),
     }
 }
 

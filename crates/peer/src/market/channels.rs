@@ -6,7 +6,7 @@ use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Effect, Encode, IdentityId, Store, Time};
 use byway_records::Channel;
-use byway_records::channel::{ChannelTerms, Environment};
+use byway_records::channel::{ChannelTerms, Environment, WatchSecret};
 use byway_records::promise::ChannelId;
 
 use super::Market;
@@ -21,15 +21,16 @@ impl Market {
         &self.channels
     }
 
-    /// Proposes a channel to a peer with whom there is a dialogue. `handle` is fresh randomness.
+    /// Proposes a channel to a peer with whom there is a dialogue. `handle` and `secret` are fresh randomness.
     pub fn open_channel(
         &mut self,
         now: Time,
         handle: ChannelHandle,
         terms: ChannelTerms,
+        secret: WatchSecret,
         store: &impl Store,
     ) -> Result<ChannelKey, InitiateError> {
-        let opened = self.channels.initiate(now, handle, terms);
+        let opened = self.channels.initiate(now, handle, terms, secret);
         self.carry_channels(now);
         self.pump(now, store);
         opened

@@ -9,7 +9,7 @@ use byway_driver::disk::{Disk, Journal};
 use byway_primitives::hash::Context as HashContext;
 use byway_primitives::{Amount, Batch, Decode, Effect, Encode, Hash, NetworkId, Span, Time, Token};
 use byway_records::Channel;
-use byway_records::channel::{ChannelTerms, Environment, Lane, Position, Remainder};
+use byway_records::channel::{ChannelTerms, Environment, Lane, Position, Remainder, WatchSecret};
 use byway_records::genesis::Wait;
 use byway_vm::{Address, State};
 
@@ -18,6 +18,7 @@ pub const NOW: Time = Time(1_700_000_000_000);
 pub const DEPOSIT: u128 = 1_000_000_000;
 const RESERVE: u128 = 1_000;
 const LOCK: Wait = Wait { millis: Span::seconds(60), commits: 100 };
+const WATCH: WatchSecret = WatchSecret([7; 16]);
 const SECRET: HashContext = HashContext("byway 1 bench: channel party");
 
 pub type Machine = ChannelMachine<IdentitySecret>;
@@ -120,6 +121,7 @@ fn terms(number: usize) -> ChannelTerms {
         reserve: Amount::from_units(RESERVE),
         lock: LOCK,
         remainder: Remainder::Halves,
+        secret: WATCH.digest(),
     }
 }
 
@@ -146,8 +148,9 @@ impl Pairs {
         let mut pairs = Self { parties: [initiators?, responders?] };
         for number in 0..count {
             let terms = terms(number);
-            let initiator = ChannelMachine::initiate(secret(0), NETWORK, terms, NOW).context("terms")?;
-            let mut responder = ChannelMachine::respond(secret(number + 1), NETWORK, terms, NOW).context("terms")?;
+            let initiator = ChannelMachine::initiate(secret(0), NETWORK, terms, WATCH, NOW).context("terms")?;
+            let mut responder =
+                ChannelMachine::respond(secret(number + 1), NETWORK, terms, WATCH, NOW).context("terms")?;
             responder.agree(NOW);
             for (party, machine) in pairs.parties.iter_mut().zip([initiator, responder]) {
                 party.machines.push(machine);

@@ -7,7 +7,7 @@ use byway_driver::entropy;
 use byway_ledger::{LOCK_MAX, LOCK_MIN, RESERVE_CALLS};
 use byway_peer::link::{LinkError, PeerCard};
 use byway_primitives::{Amount, Batch, Decode, Encode, IdentityId, Space, Span, Store};
-use byway_records::channel::{ChannelTerms, Remainder, Side};
+use byway_records::channel::{ChannelTerms, Remainder, Side, WatchSecret};
 use byway_records::genesis::Wait;
 use tokio::sync::oneshot;
 
@@ -35,6 +35,7 @@ const LOCK_DEFAULT: Span = Span::minutes(60);
 /// A channel that is to be proposed.
 pub(super) struct Wish {
     pub terms: ChannelTerms,
+    secret: WatchSecret,
     /// The card by which the peer is found; kept once it leads there.
     card: Option<PeerCard>,
     asker: oneshot::Sender<Answer<Proposed>>,
@@ -83,7 +84,8 @@ impl Actor {
         if peer == self.me() {
             return Err(ApiError::invalid_params("peer", "that is this node itself"));
         }
-        let terms = terms(self.me(), peer, request)?;
+        let secret = WatchSecret(fresh());
+        let terms = terms(self.me(), peer, request, secret)?;
         self.check_terms(&terms)?;
         self.check_deposits(&terms)?;
         let is_there = self.market.is_talking_to(peer);
@@ -93,7 +95,7 @@ impl Actor {
         if !is_there && self.has_chain() {
             return Err(ApiError::peer_unreachable(peer, HOPS));
         }
-        self.channels.wishes.push(Wish { terms, card, asker });
+        self.channels.wishes.push(Wish { terms, secret, card, asker });
         if is_there {
             self.channel_peer_is_there(peer);
         } else {
@@ -268,10 +270,10 @@ impl Actor {
         let all = std::mem::take(&mut self.channels.wishes);
         let (its, others): (Vec<Wish>, _) = all.into_iter().partition(|wish| wish.terms.parties[1] == peer);
         self.channels.wishes = others;
-        for Wish { terms, card, asker } in its.into_iter().filter(|wish| !wish.asker.is_closed()) {
+        for Wish { terms, secret, card, asker } in its.into_iter().filter(|wish| !wish.asker.is_closed()) {
             card.into_iter().for_each(|card| self.keep_card(card));
             let handle = ChannelHandle(fresh());
-            let opened = self.market.open_channel(self.clock.now(), handle, terms, &self.market_journal);
+            let opened = self.market.open_channel(self.clock.now(), handle, terms, secret, &self.market_journal);
             let answer = opened.map_err(ApiError::channel_not_opened).map(|key| {
                 let (opening, opened) = oneshot::channel();
                 self.channels.opening.entry(key).or_default().push(opening);
@@ -298,7 +300,7 @@ fn fresh() -> [u8; 16] {
     *entropy::seed().first_chunk().expect("a seed is longer")
 }
 
-fn terms(me: IdentityId, peer: IdentityId, request: &ChannelOpen) -> Answer<ChannelTerms> {
+fn terms(me: IdentityId, peer: IdentityId, request: &ChannelOpen, secret: WatchSecret) -> Answer<ChannelTerms> {
     let reserve = request.reserve.unwrap_or_else(reserve_default);
     let lock = request.lock_seconds.map_or(LOCK_DEFAULT, Span::seconds);
     if request.deposit < reserve {
@@ -316,5 +318,6 @@ fn terms(me: IdentityId, peer: IdentityId, request: &ChannelOpen) -> Answer<Chan
         reserve,
         lock: Wait { millis: lock, commits: LOCK_COMMITS },
         remainder,
+        secret: secret.digest(),
     })
 }

@@ -59,6 +59,7 @@ impl Actor {
                 self.channels.cards.insert(known.peer, known);
             }
         }
+        self.take_up_watching();
         self.look_at_channels();
     }
 
@@ -105,7 +106,7 @@ impl Actor {
     }
 
     /// An identity, or that of a card.
-    fn peer_named(&self, text: &str) -> Answer<(IdentityId, Option<PeerCard>)> {
+    pub(super) fn peer_named(&self, text: &str) -> Answer<(IdentityId, Option<PeerCard>)> {
         if let Ok(id) = text.parse::<IdentityId>() {
             return Ok((id, None));
         }
@@ -122,7 +123,7 @@ impl Actor {
     }
 
     /// Keeps a card that has led to its peer; of one with whom there is no channel any more another takes the place.
-    fn keep_card(&mut self, card: PeerCard) {
+    pub(super) fn keep_card(&mut self, card: PeerCard) {
         let (known, mut batch) = (Whereabouts::from(card.clone()), Batch::new());
         if self.channels.cards.len() >= CARDS_MAX && !self.channels.cards.contains_key(&known.peer) {
             let is_idle = |peer: &&IdentityId| !self.market.channels().has_with(**peer);
@@ -230,7 +231,7 @@ impl Actor {
         if is_wanted { self.whereabouts(peer) } else { None }
     }
 
-    fn whereabouts(&self, peer: IdentityId) -> Option<Whereabouts> {
+    pub(super) fn whereabouts(&self, peer: IdentityId) -> Option<Whereabouts> {
         let wished = self.channels.wishes.iter().rev().find(|wish| wish.terms.parties[1] == peer);
         if let Some(card) = wished.and_then(|wish| wish.card.clone()) {
             return Some(Whereabouts::from(card));
@@ -258,7 +259,8 @@ impl Actor {
         // Who only proposes a channel has come by itself.
         let signed = self.market.channels().iter().filter(|(_, channel)| channel.id().is_some());
         let wanted = self.channels.wishes.iter().map(|wish| wish.terms.parties[1]);
-        let peers: BTreeSet<IdentityId> = signed.map(|(key, _)| key.peer).chain(wanted).collect();
+        let towers = self.market.watched().iter().map(|(_, tower, _)| tower);
+        let peers: BTreeSet<IdentityId> = signed.map(|(key, _)| key.peer).chain(wanted).chain(towers).collect();
         let is_due = |peer: &IdentityId| self.channels.dial_at.get(peer).is_none_or(|(at, _)| now >= *at);
         let absent = peers.into_iter().filter(|peer| !self.market.is_talking_to(*peer));
         let absent: Vec<IdentityId> = absent.filter(is_due).collect();

@@ -160,7 +160,7 @@ impl<S: Signer + Clone> Channels<S> {
         if self.openings.values().filter(|side| **side == Side::Initiator).count() >= OPENINGS_MAX {
             return Err(InitiateError::Openings);
         }
-        let machine = ChannelMachine::initiate(self.signer.clone(), self.network, terms, now);
+        let machine = ChannelMachine::initiate(self.signer.clone(), self.network, terms, handle.number(), now);
         self.machines.insert(key, machine.ok_or(InitiateError::Terms)?);
         self.collect(key);
         Ok(key)
@@ -226,7 +226,8 @@ impl<S: Signer + Clone> Channels<S> {
         // Whoever takes the handle of another's channel could have the two mistaken for each other.
         let is_taken = self.machines.keys().any(|known| known.handle == handle);
         let has_room = !is_taken && self.has_room_for(peer);
-        match ChannelMachine::respond(self.signer.clone(), network, terms, now).filter(|_| has_room) {
+        let machine = ChannelMachine::respond(self.signer.clone(), network, terms, handle.number(), now);
+        match machine.filter(|_| has_room) {
             Some(machine) => {
                 self.machines.insert(key, machine);
                 self.effects.push((key, Effect::Notify((key, ChannelNews::Proposed))));
@@ -355,6 +356,13 @@ impl<S: Signer + Clone> Channels<S> {
     fn send(&mut self, key: ChannelKey, message: ChannelMessage) {
         let message = AddressedMessage { handle: key.handle, message };
         self.effects.push((key, Effect::Send { to: key.peer, message, after: None }));
+    }
+}
+
+impl ChannelHandle {
+    /// Tells the secrets apart that are shown at the end of channels of one pair.
+    fn number(self) -> u16 {
+        u16::from_be_bytes([self.0[0], self.0[1]])
     }
 }
 

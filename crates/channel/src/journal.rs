@@ -9,7 +9,7 @@ use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Batch, Hash, Space, Store, Time};
 use byway_records::SignedPromise;
-use byway_records::channel::{ChannelState, Environment, Position, Side};
+use byway_records::channel::{ChannelState, Environment, Position, Side, WatchSecret};
 use byway_records::promise::ChannelId;
 use byway_vm::State;
 
@@ -26,7 +26,7 @@ pub const RELEASED_MAX: usize = 8;
 /// Bytes of changes that are kept at the least before the state is written anew.
 const LOG_BYTES_MIN: usize = 4 * 1024;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// How far a channel has come. What is before [`Life::HalfSigned`] is not on disk: nothing is at stake yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +85,10 @@ pub enum ChannelJournalError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     pub ground: Ground,
+    /// What this side shows when it closes alone.
+    pub own_secret: WatchSecret,
+    /// What the peer does, once it has said it.
+    pub peer_secret: Option<WatchSecret>,
     pub side: Side,
     pub id: ChannelId,
     /// When the transaction that opens the channel is dead, and who has authorised it.
@@ -356,6 +360,8 @@ impl Encode for Record {
         out.byte(VERSION);
         out.value(&self.ground.network);
         out.value(&self.ground.terms);
+        out.value(&self.own_secret);
+        out.option(self.peer_secret.as_ref());
         out.value(&self.side);
         out.value(&self.id.0);
         out.value(&self.expires);
@@ -382,6 +388,8 @@ impl Decode for Record {
         version(input)?;
         Ok(Self {
             ground: Ground { network: input.value()?, terms: input.value()? },
+            own_secret: input.value()?,
+            peer_secret: input.option()?,
             side: input.value()?,
             id: ChannelId(input.value()?),
             expires: input.value()?,

@@ -81,6 +81,10 @@
 //!
 //! [`Channels`] holds all channels of an identity: who may begin how many, whose a message is, who is woken when.
 //!
+//! # Being away
+//!
+//! Others may watch the ledger for a party, who learn nothing before they are needed: [`watching`].
+//!
 //! # What each failure comes to
 //!
 //! - *Old disk.* The peer shows the newer state, with our signature on it. Rounds that may have been signed in between are left out
@@ -102,7 +106,7 @@
 //!
 //! # Not here
 //!
-//! Upgrading and removing contracts; networks of channels and watching for others. States larger than [`STATE_BYTES_MAX`] are
+//! Upgrading and removing contracts; networks of channels. States larger than [`STATE_BYTES_MAX`] are
 //! not given to a peer that has lost its own. A contract's storage is copied for each update that writes it, which large contracts
 //! will feel.
 
@@ -116,6 +120,7 @@ mod machine;
 mod message;
 mod news;
 mod signer;
+pub mod watching;
 
 pub use change::{CALL_GAS_MAX, CREATE_GAS_MAX, Change, ChangeError, ContractCall, INPUT_BYTES_MAX};
 pub use channels::{

@@ -4,7 +4,7 @@ use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Hash, NetworkId, Time};
 use byway_records::SignedPromise;
-use byway_records::channel::{ChannelTerms, FundingChange, Position};
+use byway_records::channel::{ChannelTerms, FundingChange, Position, WatchSecret};
 use byway_records::promise::ChannelId;
 
 use crate::change::Change;
@@ -16,10 +16,10 @@ pub const STATE_BYTES_MAX: usize = 60 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "one at a time: a box would cost more than it saves")]
 pub enum ChannelMessage {
-    /// The initiator wants a channel on these terms.
+    /// The initiator wants a channel on these terms, in which the digest of the responder's secret is left open.
     Open { network: NetworkId, terms: ChannelTerms },
     /// The responder agrees to them.
-    AcceptOpening,
+    AcceptOpening { secret: Hash },
     /// The initiator's authorisation of the transaction that opens the channel, dead after `expires`.
     FundingCreated { expires: Time, authorisation: IdentitySignature },
     /// The responder's.
@@ -55,6 +55,8 @@ pub enum ChannelMessage {
 pub struct Reestablish {
     /// Which channel it is, for a side that has lost the handle.
     pub channel: ChannelId,
+    /// What the sender shows when it closes alone.
+    pub secret: WatchSecret,
     /// The newest position that it knows as agreed.
     pub position: Position,
     /// All that this divides.
@@ -137,6 +139,7 @@ fn signatures(input: &mut Reader<'_>) -> Result<Option<[IdentitySignature; 2]>, 
 impl Encode for Reestablish {
     fn encode(&self, out: &mut Writer) {
         out.value(&self.channel.0);
+        out.value(&self.secret);
         out.value(&self.position);
         out.value(&self.total);
         put_signatures(self.signatures.as_ref(), out);
@@ -147,9 +150,10 @@ impl Encode for Reestablish {
 
 impl Decode for Reestablish {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let (channel, position, total) = (ChannelId(input.value()?), input.value()?, input.value()?);
+        let (channel, secret) = (ChannelId(input.value()?), input.value()?);
+        let (position, total) = (input.value()?, input.value()?);
         let (signatures, signed, seen) = (signatures(input)?, input.u64()?, input.u64()?);
-        Ok(Self { channel, position, total, signatures, signed, seen })
+        Ok(Self { channel, secret, position, total, signatures, signed, seen })
     }
 }
 
@@ -189,7 +193,10 @@ impl Encode for ChannelMessage {
                 out.value(network);
                 out.value(terms);
             }
-            ChannelMessage::AcceptOpening => out.byte(1),
+            ChannelMessage::AcceptOpening { secret } => {
+                out.byte(1);
+                out.value(secret);
+            }
             ChannelMessage::FundingCreated { expires, authorisation } => {
                 out.byte(2);
                 out.value(expires);
@@ -254,7 +261,7 @@ impl Decode for ChannelMessage {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match input.byte()? {
             0 => ChannelMessage::Open { network: input.value()?, terms: input.value()? },
-            1 => ChannelMessage::AcceptOpening,
+            1 => ChannelMessage::AcceptOpening { secret: input.value()? },
             2 => ChannelMessage::FundingCreated { expires: input.value()?, authorisation: input.value()? },
             3 => ChannelMessage::FundingSigned { authorisation: input.value()? },
             4 => ChannelMessage::Reestablish(input.value()?),

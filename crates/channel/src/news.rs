@@ -100,6 +100,8 @@ pub enum PeerFault {
     NotProposed,
     #[error("that message has no place here")]
     OutOfPlace,
+    #[error("what it says that it shows when it closes is not what the terms say")]
+    Secret,
     #[error("a promise is not out of the peer's lane, or the lane does not cover it")]
     Promise,
     #[error("the state that was sent is not the one that was asked for")]

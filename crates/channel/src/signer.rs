@@ -1,9 +1,14 @@
 //! Whoever signs for our side. Tests put one here that panics where a second state of one round is to be signed.
 
 use byway_crypto::{IdentitySecret, IdentitySignature, Purpose};
+use byway_primitives::hash::Context;
 use byway_primitives::{IdentityId, NetworkId};
-use byway_records::channel::{ChannelState, Cosigned, ForcedCall, FundingChange, MutualClose, SignedForcedCall};
+use byway_records::channel::{
+    ChannelState, Cosigned, ForcedCall, FundingChange, MutualClose, SignedForcedCall, WatchSecret,
+};
 use byway_records::{Promise, SignedPromise, TransactionId};
+
+const SECRET: Context = Context("byway 1 channel secret of a party");
 
 /// Signs what a channel asks for, each under its purpose.
 pub trait Signer {
@@ -13,6 +18,8 @@ pub trait Signer {
     fn sign_close(&self, close: &MutualClose) -> IdentitySignature;
     fn sign_call(&self, call: ForcedCall) -> SignedForcedCall;
     fn sign_promise(&self, promise: Promise) -> SignedPromise;
+    /// What this side shows when it closes alone a channel with this peer. The number tells those of one pair apart.
+    fn watch_secret(&self, network: NetworkId, peer: IdentityId, number: u16) -> WatchSecret;
     /// Authorises the transaction that opens a channel.
     fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature;
 }
@@ -40,6 +47,11 @@ impl Signer for IdentitySecret {
 
     fn sign_promise(&self, promise: Promise) -> SignedPromise {
         promise.sign(self)
+    }
+
+    fn watch_secret(&self, network: NetworkId, peer: IdentityId, number: u16) -> WatchSecret {
+        let derived = self.derive(SECRET, &[&network.0.0, &peer.0, &number.to_be_bytes()]);
+        WatchSecret(*derived.0.first_chunk().expect("a digest is longer"))
     }
 
     fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature {

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use byway_primitives::hash::Context;
 use byway_primitives::{Decode, DecodeError, Encode, Hash, IdentityId, NetworkId, Reader, Writer};
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use secp256k1::{Message, PublicKey, SecretKey};
@@ -61,6 +62,12 @@ impl IdentitySecret {
     /// Signs `message` for `purpose` on `network` (RFC 6979, deterministic).
     pub fn sign(&self, purpose: Purpose, network: NetworkId, message: &[u8]) -> IdentitySignature {
         self.sign_digest(purpose.digest(network, message))
+    }
+
+    /// Bytes that follow from the secret and these parts, each of a fixed length, and say nothing of it.
+    pub fn derive(&self, context: Context, parts: &[&[u8]]) -> Hash {
+        let parts: Vec<&[u8]> = [&self.bytes[..]].into_iter().chain(parts.iter().copied()).collect();
+        context.hash(&parts)
     }
 
     fn sign_digest(&self, digest: Hash) -> IdentitySignature {

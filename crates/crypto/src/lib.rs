@@ -9,6 +9,7 @@
 //! - [`noise`]: the encrypted handshake of dialogues and of the kernel mesh.
 //! - [`phrase`]: one seed phrase, from which every key above is derived; [`keystore`]: keys at rest; [`export`]: what leaves
 //!   a node as a file.
+//! - [`packet`]: a small content under a key and a number, for watchtowers (row C5).
 //! - [`package`]: what can be read whole or not at all, for slices of packets (row A12).
 //! - [`multiset`]: a homomorphic hash of a set, for the set of unspent outputs.
 //!
@@ -28,6 +29,7 @@ pub mod multiset;
 pub mod node;
 pub mod noise;
 pub mod package;
+pub mod packet;
 pub mod phrase;
 pub mod purpose;
 mod sealed_file;

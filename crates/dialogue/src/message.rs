@@ -25,6 +25,8 @@ impl ProtocolId {
     pub const QUALITY: ProtocolId = ProtocolId(4);
     /// Channels between the two (rows C1, C3).
     pub const CHANNEL: ProtocolId = ProtocolId(5);
+    /// Watching channels for others (row C5).
+    pub const WATCHING: ProtocolId = ProtocolId(6);
 }
 
 /// What a message is worth.

@@ -19,6 +19,7 @@ mod quality;
 mod score;
 mod system;
 mod tunnel;
+mod watch;
 
 use std::fmt;
 use std::io;
@@ -46,6 +47,7 @@ pub use proxy::{ProxyConfig, ProxyPortConfig};
 pub use quality::QualityConfig;
 pub use score::{ScoreConfig, TrialConfig};
 pub use tunnel::{ASKS_ITSELF, ProgramsInside, TunnelConfig};
+pub use watch::WatchConfig;
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -83,6 +85,8 @@ pub struct Config {
     pub buying: BuyingConfig,
     #[serde(default)]
     pub channels: ChannelsConfig,
+    #[serde(default)]
+    pub watch: WatchConfig,
     #[serde(default)]
     pub quality: QualityConfig,
     #[serde(default)]
@@ -247,6 +251,7 @@ impl Config {
         self.buying.check_prices()?;
         self.buying.check_via()?;
         self.channels.check()?;
+        self.watch.check()?;
         self.link.check()?;
         self.quality.check()?;
         self.tunnel.check()?;

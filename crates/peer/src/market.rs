@@ -34,6 +34,7 @@ mod step;
 mod talking;
 mod trading;
 mod warned;
+mod watched;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -42,16 +43,16 @@ use byway_access::quality::Exchange;
 use byway_access::service::Services;
 use byway_access::session::{ClientConfig, Listing, ProviderConfig, SessionView};
 use byway_access::warning::{WarningConfig, Warnings};
-use byway_channel::{ChannelJournalError, Channels};
 use byway_crypto::IdentitySecret;
-use byway_dialogue::payment::{GiveConfig, Outcome, PaymentNews, Reach, SettleError, TakeConfig, TakenPromise};
+use byway_dialogue::payment::{GiveConfig, Outcome, Reach, SettleError, TakeConfig, TakenPromise};
 use byway_dialogue::{Config, Dialogues, Goodbye, Link, LinkId, Local, News, ProtocolId};
-use byway_primitives::{Amount, Effect, IdentityId, NetworkId, Space, Store, Time, Timer, Token};
+use byway_primitives::{Amount, DecodeError, Effect, IdentityId, NetworkId, Space, Store, Time, Timer, Token};
 use byway_records::call::Take;
 use byway_records::state::Settled;
 use byway_records::{Backing, OfferId, Promise, SignedPromise};
 
 use account::OwnAccount;
+use channels::Carried;
 pub use channels::OwnChannels;
 pub use exported::put_back;
 pub use news::{MarketNews, Output};
@@ -88,7 +89,7 @@ pub struct Market {
     account: OwnAccount,
     warnings: Warnings,
     exchange: Exchange,
-    channels: OwnChannels,
+    channels: Carried,
     /// Which payment writes become durable with which batch.
     awaiting: VecDeque<(Token, IdentityId, Token)>,
     outputs: VecDeque<Output>,
@@ -158,7 +159,9 @@ pub enum MarketDamaged {
     #[error(transparent)]
     Sessions(#[from] byway_access::session::SessionJournalError),
     #[error(transparent)]
-    Channels(#[from] ChannelJournalError),
+    Channels(#[from] byway_channel::ChannelJournalError),
+    #[error("what is kept for watching can't be read ({0}); restore the data folder from a backup")]
+    Watching(DecodeError),
     #[error("the list of market peers is damaged; restore the data folder from a backup")]
     Peers,
 }
@@ -192,7 +195,7 @@ impl Market {
         let warnings = Warnings::new(config.network, config.identity.id(), config.warnings.unwrap_or_default());
         let mut market = Self {
             exchange: Exchange::new(config.network),
-            channels: Channels::load(config.identity.clone(), config.network, store)?,
+            channels: Carried::load(&config, store)?,
             config,
             warnings,
             dialogues,
@@ -421,7 +424,7 @@ impl Market {
             News::Early { .. } => {}
             News::Message(delivery) if delivery.protocol == ProtocolId::WARNING => self.warning_came(now, delivery),
             News::Message(delivery) if delivery.protocol == ProtocolId::QUALITY => self.quality_came(now, delivery),
-            News::Message(delivery) if delivery.protocol == ProtocolId::CHANNEL => {
+            News::Message(delivery) if matches!(delivery.protocol, ProtocolId::CHANNEL | ProtocolId::WATCHING) => {
                 self.channel_message_came(now, &delivery);
             }
             News::Message(delivery) => {
@@ -486,12 +489,11 @@ impl Market {
         feed(pair, &mut step);
         self.account.set_aside(peer, pair.set_aside());
         let step::Finished { news, wakes } = step.commit(now, &mut self.dialogues, &mut self.awaiting);
-        let is_credit =
-            |news: &MarketNews| matches!(news, MarketNews::Payment { news: PaymentNews::Credited { .. }, .. });
-        let is_credited = news.iter().any(is_credit);
+        let is_credited = news.iter().any(MarketNews::is_credit);
         news.into_iter().for_each(|news| self.tell(news));
         if is_credited {
             self.ask_if_due(now, peer);
+            self.watching_credited(now, peer);
         }
         wakes.into_iter().for_each(|time| self.wake_at(time));
     }

@@ -25,9 +25,11 @@ use crate::promise::ChannelId;
 
 pub mod entry;
 pub mod position;
+pub mod secret;
 
 pub use entry::{CallOutcome, Channel, ForcedReceipt, ForcedRound, Phase, Turn};
 pub use position::{Environment, Lane, Position};
+pub use secret::WatchSecret;
 
 /// Bytes of a forced call's input: with a witness it fits into the body of a ledger call.
 pub const FORCED_INPUT_BYTES_MAX: usize = 2 * 1024;
@@ -55,6 +57,8 @@ pub struct ChannelTerms {
     /// How long either has to answer what the other shows the ledger.
     pub lock: Wait,
     pub remainder: Remainder,
+    /// The digests of the [`WatchSecret`]s: of what each shows when it closes alone.
+    pub secrets: [Hash; 2],
 }
 
 /// Whose it is what contracts still hold when a channel is settled.
@@ -277,6 +281,7 @@ impl Encode for ChannelTerms {
         out.value(&self.reserve);
         out.value(&self.lock);
         out.value(&self.remainder);
+        self.secrets.iter().for_each(|secret| out.value(secret));
     }
 }
 
@@ -288,6 +293,7 @@ impl Decode for ChannelTerms {
             reserve: input.value()?,
             lock: input.value()?,
             remainder: input.value()?,
+            secrets: [input.value()?, input.value()?],
         })
     }
 }

@@ -137,6 +137,7 @@ rejects! {
     146 ChannelClaim "the promise claims nothing new of the other side's lane",
     147 ChannelBusy "no more calls are forced in this commit: hand it in again",
     148 ChannelTurn "this side has forced the last round, and the other still has time to act",
+    149 ChannelSecret "what is shown is not the secret that the parties agreed on",
 }
 
 impl Encode for Reject {

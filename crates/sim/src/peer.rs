@@ -411,7 +411,10 @@ impl PeerNode {
             }
             MarketNews::Early { peer, bytes } => self.market.handle_early(at.now, *peer, bytes, &at.store),
             // Nobody here opens a channel.
-            MarketNews::Channel { .. } | MarketNews::ChannelFault { .. } => {}
+            MarketNews::Channel { .. }
+            | MarketNews::ChannelFault { .. }
+            | MarketNews::Watching(_)
+            | MarketNews::Watched { .. } => {}
             MarketNews::Detached { .. } | MarketNews::Malformed { .. } | MarketNews::Damaged { .. } => {}
             MarketNews::Closed { peer, link, .. } => {
                 link.iter().for_each(|link| self.links.close(*link));

@@ -8,7 +8,7 @@
 //! under the close that follows from the last co-signed state. What contracts still hold is shared as agreed at the beginning.
 
 use byway_crypto::{IdentitySignature, Purpose};
-use byway_primitives::{Amount, Batch, NetworkId, Time};
+use byway_primitives::{Amount, Batch, Hash, NetworkId, Time};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{ChannelTerms, Cosigned, MutualClose, Position, Side};
 use byway_records::promise::ChannelId;
@@ -25,11 +25,15 @@ use crate::signer::Signer;
 
 impl<S: Signer> ChannelMachine<S> {
     /// Proposes a channel to a peer that is connected. `None` where no ledger would take the terms, or we are not their
-    /// initiator.
-    pub fn initiate(signer: S, network: NetworkId, terms: ChannelTerms, now: Time) -> Option<Self> {
+    /// initiator. The terms' secrets are put in here and by the responder; `number` tells ours apart from those of other channels with
+    /// this peer.
+    pub fn initiate(signer: S, network: NetworkId, terms: ChannelTerms, number: u16, now: Time) -> Option<Self> {
         is_possible(&terms).then_some(())?;
         let is_ours = signer.id() == terms.parties[0];
-        let mut channel = Self::new(signer, Ground { network, terms }, Side::Initiator, Life::Initialized, now);
+        let secret = signer.watch_secret(network, terms.parties[1], number);
+        let terms = ChannelTerms { secrets: [secret.digest(), Hash::default()], ..terms };
+        let ground = Ground { network, terms };
+        let mut channel = Self::new(signer, ground, Side::Initiator, secret, Life::Initialized, now);
         channel.link = Link::Greeting;
         channel.send(ChannelMessage::Open { network, terms });
         channel.wait(now);
@@ -37,10 +41,13 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     /// The responder's side of a channel that a peer proposes; [`agree`](Self::agree) or [`decline`](Self::decline) to it.
-    pub fn respond(signer: S, network: NetworkId, terms: ChannelTerms, now: Time) -> Option<Self> {
+    pub fn respond(signer: S, network: NetworkId, terms: ChannelTerms, number: u16, now: Time) -> Option<Self> {
         is_possible(&terms).then_some(())?;
         let is_ours = signer.id() == terms.parties[1];
-        let mut channel = Self::new(signer, Ground { network, terms }, Side::Responder, Life::Initialized, now);
+        let secret = signer.watch_secret(network, terms.parties[0], number);
+        let terms = ChannelTerms { secrets: [terms.secrets[0], secret.digest()], ..terms };
+        let ground = Ground { network, terms };
+        let mut channel = Self::new(signer, ground, Side::Responder, secret, Life::Initialized, now);
         channel.link = Link::Greeting;
         channel.wait(now);
         is_ours.then_some(channel)
@@ -50,7 +57,8 @@ impl<S: Signer> ChannelMachine<S> {
         if (self.record.life, self.record.side) == (Life::Initialized, Side::Responder) {
             self.record.life = Life::Accepted;
             self.since = now;
-            self.send(ChannelMessage::AcceptOpening);
+            let secret = self.record.own_secret.digest();
+            self.send(ChannelMessage::AcceptOpening { secret });
             self.wait(now);
         }
     }
@@ -69,7 +77,8 @@ impl<S: Signer> ChannelMachine<S> {
 
     pub(super) fn handle_opening(&mut self, now: Time, message: ChannelMessage) -> Result<(), PeerFault> {
         match (message, self.record.life, self.record.side) {
-            (ChannelMessage::AcceptOpening, Life::Initialized, Side::Initiator) => {
+            (ChannelMessage::AcceptOpening { secret }, Life::Initialized, Side::Initiator) => {
+                self.record.ground.terms.secrets[Side::Responder.index()] = secret;
                 self.notify(ChannelNews::Accepted);
                 self.create_funding(now);
             }

@@ -24,9 +24,13 @@ impl<S: Signer> ChannelMachine<S> {
         // What each put in at first is known to nobody any more, and matters to nobody: it is what the first state divides.
         let (parties, deposits) = (entry.parties, position.balances);
         Amount::checked_sum(deposits)?;
-        let terms =
-            ChannelTerms { parties, deposits, reserve: entry.reserve, lock: entry.lock, remainder: entry.remainder };
-        let mut channel = Self::new(signer, Ground { network, terms }, side, Life::Open, now);
+        let (reserve, lock, remainder, secrets) = (entry.reserve, entry.lock, entry.remainder, entry.secrets);
+        let terms = ChannelTerms { parties, deposits, reserve, lock, remainder, secrets };
+        // Which of the few that there can be with this peer.
+        let peer = parties[side.other().index()];
+        let mut own = (0..=u16::MAX).map(|number| signer.watch_secret(network, peer, number));
+        let secret = own.find(|secret| secret.digest() == secrets[side.index()])?;
+        let mut channel = Self::new(signer, Ground { network, terms }, side, secret, Life::Open, now);
         let forgotten = position.round.saturating_add(ROUNDS_FORGOTTEN);
         let record = &mut channel.record;
         (record.id, record.total, record.base, record.agreed) = (id, entry.total, position, entry.signed);

@@ -2,7 +2,7 @@
 
 use byway_primitives::time::Span;
 use byway_primitives::{Amount, Batch, Effect, Hash, IdentityId, NetworkId, Store, Time, Token};
-use byway_records::channel::{ChannelState, ChannelTerms, Cosigned, Environment, Lane, Position, Side};
+use byway_records::channel::{ChannelState, ChannelTerms, Cosigned, Environment, Lane, Position, Side, WatchSecret};
 use byway_records::promise::ChannelId;
 use byway_vm::{Execution, State};
 
@@ -112,7 +112,7 @@ enum Link {
 
 impl<S: Signer> ChannelMachine<S> {
     /// A channel that is not on disk.
-    fn new(signer: S, ground: Ground, side: Side, life: Life, now: Time) -> Self {
+    fn new(signer: S, ground: Ground, side: Side, own_secret: WatchSecret, life: Life, now: Time) -> Self {
         let nowhere = Environment::default();
         let base = Position {
             round: 0,
@@ -124,6 +124,8 @@ impl<S: Signer> ChannelMachine<S> {
         let record = Record {
             total: ground.first_total(),
             ground,
+            own_secret,
+            peer_secret: None,
             side,
             id: ChannelId(Hash::default()),
             expires: Time::ZERO,
@@ -190,6 +192,11 @@ impl<S: Signer> ChannelMachine<S> {
     /// What both agreed on when they opened it.
     pub fn terms(&self) -> &ChannelTerms {
         &self.record.ground.terms
+    }
+
+    /// What the peer shows when it closes alone, once it has said it.
+    pub fn peer_secret(&self) -> Option<WatchSecret> {
+        self.record.peer_secret
     }
 
     pub fn life(&self) -> Life {

@@ -12,6 +12,7 @@
 
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Batch, Decode, Encode, Time};
+use byway_records::channel::WatchSecret;
 use byway_vm::State;
 
 use super::updates::Agreed;
@@ -28,6 +29,7 @@ impl<S: Signer> ChannelMachine<S> {
         let (position, signatures) = (record.base, record.signatures);
         let ours = Reestablish {
             channel: record.id,
+            secret: record.own_secret,
             position,
             total: record.total,
             signatures,
@@ -49,6 +51,7 @@ impl<S: Signer> ChannelMachine<S> {
         if theirs.channel != self.record.id {
             return Err(PeerFault::OutOfPlace);
         }
+        self.note_secret(theirs.secret)?;
         // Whatever it said before is replaced.
         self.early = None;
         let highest = self.record.base.round.saturating_add(ROUNDS_AHEAD_MAX);
@@ -76,6 +79,18 @@ impl<S: Signer> ChannelMachine<S> {
         }
         self.link = Link::Connected;
         self.go_on(now);
+        Ok(())
+    }
+
+    /// What the peer will show when it closes alone: packets for watchtowers are sealed under it.
+    fn note_secret(&mut self, secret: WatchSecret) -> Result<(), PeerFault> {
+        if secret.digest() != self.record.ground.terms.secrets[self.record.side.other().index()] {
+            return Err(PeerFault::Secret);
+        }
+        if self.record.peer_secret.is_none() {
+            self.record.peer_secret = Some(secret);
+            self.persist(Batch::new());
+        }
         Ok(())
     }
 

@@ -108,7 +108,10 @@ impl<S: Signer> ChannelMachine<S> {
         }
         let (channel, side) = (self.record.id, self.record.side);
         let call = match (what, self.cosigned()) {
-            (Show::Close, _) => ChannelsCall::CloseSolo { channel, side, state: self.unknown_to_ledger() },
+            (Show::Close, _) => {
+                let (secret, state) = (self.record.own_secret, self.unknown_to_ledger());
+                ChannelsCall::CloseSolo { channel, side, secret, state }
+            }
             (Show::Settle, _) => ChannelsCall::Settle { channel },
             (Show::Slash, Some(state)) => ChannelsCall::Slash { side, state },
             (Show::Snapshot, Some(state)) => ChannelsCall::SnapshotSolo { side, state },

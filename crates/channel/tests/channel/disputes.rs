@@ -6,7 +6,7 @@ use byway_primitives::Span;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Phase, Side};
 
-use crate::scene::{DEPOSIT, Rig, count};
+use crate::scene::{DEPOSIT, Rig, SECRET, count};
 use crate::world::units;
 
 #[test]
@@ -18,7 +18,7 @@ fn an_old_state_that_the_peer_closes_with_is_answered() {
     rig.pay(0, 4_000);
     rig.exchange();
     let channel = rig.machine(0).id().unwrap();
-    let close = ChannelsCall::CloseSolo { channel, side: Side::Initiator, state: old };
+    let close = ChannelsCall::CloseSolo { channel, side: Side::Initiator, secret: SECRET, state: old };
     rig.parties[0].is_watching = false;
     assert_eq!(rig.submit(0, close), Verdict::Final);
     rig.tick(Span::millis(10));
@@ -37,7 +37,7 @@ fn an_old_state_is_answered_by_a_side_that_was_away_and_by_both_alike() {
         rig.pay(0, 4_000);
         rig.exchange();
         let channel = rig.machine(0).id().unwrap();
-        let close = ChannelsCall::CloseSolo { channel, side: Side::BOTH[1 - side], state: None };
+        let close = ChannelsCall::CloseSolo { channel, side: Side::BOTH[1 - side], secret: SECRET, state: None };
         rig.parties[0].is_watching = false;
         rig.parties[1].is_watching = false;
         rig.submit(1 - side, close);
@@ -57,7 +57,7 @@ fn an_update_of_ours_that_the_peer_completes_on_the_ledger_is_believed() {
     // The peer signed, tells nobody, and shows the ledger.
     let state = rig.machine(1).cosigned();
     let channel = rig.machine(0).id().unwrap();
-    rig.submit(1, ChannelsCall::CloseSolo { channel, side: Side::Responder, state });
+    rig.submit(1, ChannelsCall::CloseSolo { channel, side: Side::Responder, secret: SECRET, state });
     rig.tick(Span::millis(10));
     assert_eq!(rig.parties[0].round(), 1);
     rig.settle();

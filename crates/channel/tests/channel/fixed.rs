@@ -4,7 +4,7 @@ use byway_channel::{Change, ChannelMessage, ContractCall, Proposal, Reestablish,
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::channel::{
-    ChannelState, ChannelTerms, Environment, FundingChange, Lane, Movement, Position, Remainder, Side,
+    ChannelState, ChannelTerms, Environment, FundingChange, Lane, Movement, Position, Remainder, Side, WatchSecret,
 };
 use byway_records::genesis::Wait;
 use byway_records::promise::{ChannelId, Promise, Series};
@@ -14,6 +14,7 @@ use byway_vm::{Address, Target};
 
 const NETWORK: NetworkId = NetworkId(Hash([2; 32]));
 const SIGNATURE: IdentitySignature = IdentitySignature([9; 65]);
+const SECRET: WatchSecret = WatchSecret([8; 16]);
 const TIME: Time = Time(1_700_000_000_000);
 
 fn units(units: u128) -> Amount {
@@ -38,6 +39,7 @@ fn terms() -> ChannelTerms {
         reserve: units(100),
         lock: Wait { millis: Span::seconds(60), commits: 9 },
         remainder: Remainder::Halves,
+        secrets: [SECRET.digest(), Hash([8; 32])],
     }
 }
 
@@ -66,6 +68,7 @@ fn promise() -> SignedPromise {
 pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
     let stands = Reestablish {
         channel: ChannelId(Hash([5; 32])),
+        secret: SECRET,
         position: position(),
         total: units(9_000),
         signatures: None,
@@ -82,7 +85,7 @@ pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
     };
     let mut messages = vec![
         ("open", ChannelMessage::Open { network: NETWORK, terms: terms() }),
-        ("accept opening", ChannelMessage::AcceptOpening),
+        ("accept opening", ChannelMessage::AcceptOpening { secret: Hash([8; 32]) }),
         ("funding created", ChannelMessage::FundingCreated { expires: TIME, authorisation: SIGNATURE }),
         ("funding signed", ChannelMessage::FundingSigned { authorisation: SIGNATURE }),
         ("reestablish", ChannelMessage::Reestablish(stands)),

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use crate::scene::{Rig, count};
+use crate::scene::{Rig, SECRET, count};
 
 /// Two who see the ledger only by what changes from one checkpoint to the next, and don't hear each other.
 struct Apart {
@@ -108,7 +108,7 @@ impl Apart {
             14 => [0, 1].into_iter().for_each(|side| self.see_all(side)),
             _ if byte >> 5 == 0 => {
                 let channel = self.rig.machine(side).id().unwrap();
-                let close = ChannelsCall::CloseSolo { channel, side: Side::BOTH[side], state: None };
+                let close = ChannelsCall::CloseSolo { channel, side: Side::BOTH[side], secret: SECRET, state: None };
                 self.rig.submit(side, close);
             }
             _ => self.checkpoint(),

@@ -39,7 +39,7 @@ proptest! {
 }
 
 const FROZEN_MESSAGES: [&str; 23] = [
-    "open: 83 20f45e5643ef9b0b",
+    "open: 131 6452a6ba45e3c526",
     "accept opening: 1 996c5ad08c436211",
     "funding created: 72 a5d497d9f14e9268",
     "funding signed: 66 b44ca099f1a2b5f3",

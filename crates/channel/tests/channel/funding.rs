@@ -217,7 +217,8 @@ fn a_signature_that_left_in_the_moment_before_a_crash_binds() {
     // The peer says that it has signed nothing, which is not true.
     let total = units(2 * DEPOSIT);
     let channel = rig.machine(0).id().unwrap();
-    let stands = byway_channel::Reestablish { channel, position, total, signatures: None, signed: 0, seen: 0 };
+    let stands =
+        byway_channel::Reestablish { channel, secret: SECRET, position, total, signatures: None, signed: 0, seen: 0 };
     let refusal = ChannelMessage::RefuseFunding { round: 1, refusal: Refusal::Differs };
     for message in [ChannelMessage::Reestablish(stands), refusal] {
         rig.machine(0).handle_message(now, message).unwrap();

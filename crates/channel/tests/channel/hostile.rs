@@ -191,7 +191,7 @@ impl Hostile {
         let signatures = (detail & 8 == 0).then_some(signatures);
         let position = if detail & 16 == 0 { body.position } else { Position { round, ..body.position } };
         let (channel, total, seen) = (body.channel, body.total, self.odd_round(detail >> 3));
-        Some(Reestablish { channel, position, total, signatures, signed: round, seen })
+        Some(Reestablish { channel, secret: SECRET, position, total, signatures, signed: round, seen })
     }
 
     /// What it says comes of the change is not what does, or is where nothing changes.

@@ -18,6 +18,7 @@ mod reestablish;
 mod scene;
 mod strict;
 mod updates;
+mod watching;
 #[allow(dead_code, reason = "the ledger's tests use more of it")]
 #[path = "../../../ledger/tests/ledger/world.rs"]
 mod world;

@@ -8,7 +8,7 @@ use byway_crypto::IdentitySecret;
 use byway_primitives::{Effect, MemoryStore, NetworkId, Time};
 use byway_records::channel::Environment;
 
-use crate::scene::terms;
+use crate::scene::{SECRET, terms};
 use crate::world::World;
 
 const NOW: Time = Time(1_700_000_000_000);

@@ -10,7 +10,9 @@ use byway_ledger::Verdict;
 use byway_primitives::{Amount, Batch, Decode, Effect, Encode, Hash, MemoryStore, Span, Time, Token};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
-use byway_records::channel::{ChannelTerms, Environment, FundingChange, Movement, Position, Remainder, Side};
+use byway_records::channel::{
+    ChannelTerms, Environment, FundingChange, Movement, Position, Remainder, Side, WatchSecret,
+};
 use byway_records::genesis::Wait;
 use byway_records::{Call, Channel, ProgramId, Reject, Transaction, verified};
 use byway_vm::{Address, Target};
@@ -18,6 +20,7 @@ use byway_vm::{Address, Target};
 use crate::strict::{Signed, Signing, StrictSigner};
 use crate::world::{ALICE, BOB, CAROL, CHANNEL_PRICE, Draft, World, units};
 
+pub const SECRET: WatchSecret = WatchSecret([7; 16]);
 pub const LOCK: Wait = Wait { millis: Span::seconds(10), commits: 5 };
 pub const RESERVE: u128 = 500_000;
 pub const DEPOSIT: u128 = 5_000_000;
@@ -132,8 +135,8 @@ impl Rig {
             signed: signed[side].clone(),
             signings: signings[side].clone(),
         };
-        let initiator = ChannelMachine::initiate(signer(0), network, terms, now).unwrap();
-        let responder = ChannelMachine::respond(signer(1), network, terms, now).unwrap();
+        let initiator = ChannelMachine::initiate(signer(0), network, terms, 0, now).unwrap();
+        let responder = ChannelMachine::respond(signer(1), network, terms, 0, now).unwrap();
         let party = |machine, side: usize| Party::new(machine, signed[side].clone(), signings[side].clone());
         let mut rig = Self {
             world,
@@ -552,6 +555,7 @@ pub fn terms() -> ChannelTerms {
         reserve: units(RESERVE),
         lock: LOCK,
         remainder: Remainder::Halves,
+        secrets: [SECRET.digest(); 2],
     }
 }
 

@@ -7,7 +7,9 @@ use std::rc::Rc;
 use byway_channel::{Signer, position_digest};
 use byway_crypto::{IdentitySecret, IdentitySignature};
 use byway_primitives::{Hash, IdentityId, NetworkId};
-use byway_records::channel::{ChannelState, ForcedCall, FundingChange, MutualClose, SignedForcedCall};
+use byway_records::channel::{ChannelState, ForcedCall, FundingChange, MutualClose, SignedForcedCall, WatchSecret};
+
+use crate::scene::SECRET;
 use byway_records::{Promise, SignedPromise, TransactionId};
 
 /// The digests of what somebody signed, by round.
@@ -59,6 +61,10 @@ impl Signer for StrictSigner {
 
     fn sign_promise(&self, promise: Promise) -> SignedPromise {
         self.secret.sign_promise(promise)
+    }
+
+    fn watch_secret(&self, _: NetworkId, _: IdentityId, _: u16) -> WatchSecret {
+        SECRET
     }
 
     fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature {

@@ -36,6 +36,8 @@ pub struct Spender(pub u8);
 impl Spender {
     /// Sessions of the access market.
     pub const SESSIONS: Spender = Spender(1);
+    /// Watching channels.
+    pub const WATCHING: Spender = Spender(2);
 }
 
 /// The journal of a pair can't be read. The store checks its own sums, so this is another version's data.

@@ -161,7 +161,8 @@ fn offender(world: &World, reservation: ReservationId, reason: Reject) -> Draft 
         | Reject::CodeBad
         | Reject::ChannelClaim
         | Reject::ChannelBusy
-        | Reject::ChannelTurn => {
+        | Reject::ChannelTurn
+        | Reject::ChannelSecret => {
             unreachable!("there is no channel here; see `channels`")
         }
         Reject::UpgradePast => world.upgrade(owner_of(0), 0, Upgrade { protocol: 2, at: Height(0) }),

@@ -33,6 +33,7 @@ pub mod spending;
 pub mod terms;
 pub mod tunnel;
 pub mod values;
+pub mod watching;
 pub mod words;
 
 use std::future::Future;
@@ -64,6 +65,7 @@ pub use spending::*;
 pub use terms::*;
 pub use tunnel::*;
 pub use values::*;
+pub use watching::*;
 
 /// The answer of every call.
 pub type Answer<T> = Result<T, ApiError>;
@@ -184,6 +186,12 @@ pub trait NodeApi: KernelApi {
     fn channel_look(&self, request: ChannelLook) -> impl Future<Output = Answer<ContractOutput>> + Send;
     /// Has the ledger execute a call that the peer doesn't sign, and answers when it has.
     fn channel_force(&self, request: ChannelCall) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
+    /// Watches channels of others, or takes on no more.
+    fn watch_run(&self, request: WatchRun) -> impl Future<Output = Answer<WatchStatus>> + Send;
+    /// Has somebody watch a channel of ours.
+    fn watch_add(&self, request: WatchAdd) -> impl Future<Output = Answer<WatchStatus>> + Send;
+    fn watch_remove(&self, request: WatchRemove) -> impl Future<Output = Answer<WatchStatus>> + Send;
+    fn watch_status(&self) -> impl Future<Output = Answer<WatchStatus>> + Send;
     fn identity_card(&self) -> impl Future<Output = Answer<IdentityCard>> + Send;
 
     /// The books of payment, sealed under the seed phrase.

@@ -114,6 +114,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         quality: Default::default(),
         selling: None,
         channels: Default::default(),
+        watching: None,
         limits: SpendingConfig {
             session_max: None,
             day_max: None,

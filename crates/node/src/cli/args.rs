@@ -16,6 +16,7 @@ mod proxy;
 mod service;
 mod tunnel;
 mod wallet;
+mod watching;
 
 use std::path::PathBuf;
 
@@ -39,6 +40,7 @@ pub use proxy::*;
 pub use service::*;
 pub use tunnel::*;
 pub use wallet::*;
+pub use watching::*;
 
 use super::{Globals, LightArgs};
 use crate::keystore::IdentityPurpose;
@@ -126,6 +128,9 @@ pub enum Command {
     /// Money and contracts between you and one peer, with the ledger as arbiter
     #[command(subcommand)]
     Channel(ChannelCommand),
+    /// Having channels watched while you are away, and watching those of others
+    #[command(subcommand)]
+    Watch(WatchCommand),
     /// Services that programs of your own, or of others, provide
     #[command(subcommand)]
     Service(ServiceCommand),

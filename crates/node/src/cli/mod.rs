@@ -31,6 +31,7 @@ mod status;
 mod tunnel;
 mod wallet;
 mod watch;
+mod watching;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -123,6 +124,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Provider(command) => provider::provider(&globals, command).await,
         Command::Session(command) => market::session(&globals, command).await,
         Command::Channel(command) => channel::channel(&globals, command).await,
+        Command::Watch(command) => watching::watch(&globals, command).await,
         Command::Service(command) => service::service(&globals, command).await,
         Command::Invite(command) => invite::invite(&globals, command).await,
         Command::Account(command) => account::account(&globals, command).await,

@@ -96,6 +96,7 @@ pub fn settings(
     let elsewhere = config.ledger.addresses.iter();
     settings.kernel_addresses = elsewhere.map(|at| (at.name.clone(), at.address.clone())).collect();
     settings.channels = config.channels.settings();
+    settings.watching = config.watch.accept.then(|| config.watch.terms());
     settings.limits.session_max = config.spending.session_max;
     settings.limits.day_max = config.spending.day_max;
     Ok(settings)
@@ -136,6 +137,7 @@ pub(super) fn node_config(
         quality: Default::default(),
         selling: None,
         channels: Default::default(),
+        watching: None,
         limits: SpendingConfig {
             session_max: None,
             day_max: None,

@@ -298,6 +298,22 @@ impl NodeApi for PeerNode {
         self.look_at_contract(request).await
     }
 
+    async fn watch_run(&self, request: WatchRun) -> Answer<WatchStatus> {
+        self.ask(move |actor| Ok(actor.run_watch(&request))).await
+    }
+
+    async fn watch_add(&self, request: WatchAdd) -> Answer<WatchStatus> {
+        self.ask(move |actor| actor.add_watch(&request)).await
+    }
+
+    async fn watch_remove(&self, request: WatchRemove) -> Answer<WatchStatus> {
+        self.ask(move |actor| actor.remove_watch(&request)).await
+    }
+
+    async fn watch_status(&self) -> Answer<WatchStatus> {
+        self.ask(|actor| Ok(actor.watch_status())).await
+    }
+
     async fn channel_force(&self, request: ChannelCall) -> Answer<ChannelUpdated> {
         self.force_in_channel(request).await
     }

@@ -183,6 +183,8 @@ impl Actor {
             MarketNews::Serving { client, news } => self.serving_news(client, news),
             MarketNews::Payment { peer, news } => self.payment_news(peer, news),
             MarketNews::Channel { key, news } => self.channel_news(key, *news),
+            MarketNews::Watching(news) => self.watching_news(news),
+            MarketNews::Watched { channel } => self.watch_changed(channel),
             MarketNews::ChannelFault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer breaks the rules of a channel")
             }

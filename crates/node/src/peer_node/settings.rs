@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use byway_access::exit_policy::ExitLists;
 use byway_access::{CreditPolicy, Weights};
+use byway_channel::watching::TowerTerms;
 use byway_crypto::{ExportKey, IdentitySecret, WalletSecret};
 use byway_kernel::light::TrustedCheckpoint;
 use byway_primitives::{Amount, AssetId, IdentityId, Span};
@@ -68,6 +69,8 @@ pub struct PeerNodeConfig {
     pub limits: SpendingConfig,
     /// What channels it agrees to by itself.
     pub channels: ChannelSettings,
+    /// On what terms it watches channels of others, if it does.
+    pub watching: Option<TowerTerms>,
     /// Seals what leaves the node of its books.
     pub export_key: ExportKey,
     /// Where they are exported to by themselves, if they are.

@@ -77,6 +77,10 @@ pub const METHODS: &[&str] = &[
     "channel_call",
     "channel_look",
     "channel_force",
+    "watch_run",
+    "watch_add",
+    "watch_remove",
+    "watch_status",
     "backup_export",
     "promise_list",
     "promise_settle",
@@ -253,6 +257,9 @@ impl<A: NodeApi> Dispatcher<A> {
             }
             "ledger_identity" => done(api.ledger_identity(read::<LedgerIdentity>(params)?.id).await),
             channel if channel.starts_with("channel_") => self.call_channel(channel, params).await,
+            "watch_run" => done(api.watch_run(read(params)?).await),
+            "watch_add" => done(api.watch_add(read(params)?).await),
+            "watch_remove" => done(api.watch_remove(read(params)?).await),
             other => self.call_plain(other, params).await,
         }
     }
@@ -290,6 +297,7 @@ impl<A: NodeApi> Dispatcher<A> {
         read::<Nothing>(params)?;
         match method {
             "node_status" => done(api.node_status().await),
+            "watch_status" => done(api.watch_status().await),
             "identity_list" => done(api.identity_list().await),
             "identity_card" => done(api.identity_card().await),
             "invite_list" => done(api.invite_list().await),

@@ -489,6 +489,22 @@ impl NodeApi for Fake {
         self.channels.look(&request)
     }
 
+    async fn watch_run(&self, request: WatchRun) -> Answer<WatchStatus> {
+        self.channels.run_watch(&request)
+    }
+
+    async fn watch_add(&self, request: WatchAdd) -> Answer<WatchStatus> {
+        self.channels.add_watch(&request)
+    }
+
+    async fn watch_remove(&self, request: WatchRemove) -> Answer<WatchStatus> {
+        self.channels.remove_watch(&request)
+    }
+
+    async fn watch_status(&self) -> Answer<WatchStatus> {
+        Ok(super::fake_watching::status())
+    }
+
     async fn channel_force(&self, request: ChannelCall) -> Answer<ChannelUpdated> {
         self.channels.force(&request)
     }

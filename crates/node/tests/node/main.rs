@@ -13,6 +13,7 @@ mod fake_forwards;
 mod fake_invites;
 mod fake_kernel;
 mod fake_status;
+mod fake_watching;
 mod fetch;
 mod joining;
 mod kernel_rpc;

@@ -1,5 +1,8 @@
 //! Channels with peers: what they say goes within the dialogues, what they write goes with the rest.
 
+use std::collections::BTreeSet;
+
+use byway_channel::watching::{WatchedChannels, Watchtower};
 use byway_channel::{AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, Channels, InitiateError};
 use byway_crypto::IdentitySecret;
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
@@ -9,16 +12,33 @@ use byway_records::Channel;
 use byway_records::channel::{ChannelTerms, Environment};
 use byway_records::promise::ChannelId;
 
-use super::Market;
 use super::news::MarketNews;
 use super::step::{self, Step};
+use super::{Market, MarketConfig, MarketDamaged};
 
 /// The channels of a node's identity.
 pub type OwnChannels = Channels<IdentitySecret>;
 
+/// What there is of channels: our own, who watches them, and those of others that we watch.
+pub(super) struct Carried {
+    pub own: OwnChannels,
+    pub watched: WatchedChannels,
+    pub tower: Watchtower,
+}
+
+impl Carried {
+    pub fn load(config: &MarketConfig, store: &impl Store) -> Result<Self, MarketDamaged> {
+        Ok(Self {
+            own: Channels::load(config.identity.clone(), config.network, store)?,
+            watched: WatchedChannels::load(store).map_err(MarketDamaged::Watching)?,
+            tower: Watchtower::load(config.identity.id(), config.network, store).map_err(MarketDamaged::Watching)?,
+        })
+    }
+}
+
 impl Market {
     pub fn channels(&self) -> &OwnChannels {
-        &self.channels
+        &self.channels.own
     }
 
     /// Proposes a channel to a peer with whom there is a dialogue. `handle` is fresh randomness.
@@ -29,7 +49,7 @@ impl Market {
         terms: ChannelTerms,
         store: &impl Store,
     ) -> Result<ChannelKey, InitiateError> {
-        let opened = self.channels.initiate(now, handle, terms);
+        let opened = self.channels.own.initiate(now, handle, terms);
         self.carry_channels(now);
         self.pump(now, store);
         opened
@@ -43,7 +63,7 @@ impl Market {
         store: &impl Store,
         what: impl FnOnce(&mut ChannelMachine<IdentitySecret>) -> T,
     ) -> Option<T> {
-        let done = self.channels.with(key, what);
+        let done = self.channels.own.with(key, what);
         self.carry_channels(now);
         self.pump(now, store);
         done
@@ -59,43 +79,50 @@ impl Market {
         entry: impl Fn(ChannelId) -> Option<Channel>,
         store: &impl Store,
     ) {
-        self.channels.handle_ledger(now, environment, commits, is_changed, entry);
+        self.channels.own.handle_ledger(now, environment, commits, &is_changed, &entry);
         self.carry_channels(now);
+        self.watching_saw_ledger(now, is_changed, entry);
         self.pump(now, store);
     }
 
     /// A channel of ours that the ledger has: where the journal hasn't, it is taken up from there. Whether it was.
     pub fn find_channel(&mut self, now: Time, id: ChannelId, entry: &Channel, store: &impl Store) -> bool {
-        let found = self.channels.find(now, id, entry);
+        let found = self.channels.own.find(now, id, entry);
         self.carry_channels(now);
         self.pump(now, store);
         found
     }
 
     pub(super) fn channels_connected(&mut self, now: Time, peer: IdentityId) {
-        self.channels.handle_connected(now, peer);
+        self.channels.own.handle_connected(now, peer);
         self.carry_channels(now);
+        self.channels.watched.handle_connected(now, peer);
+        self.carry_watching(now);
     }
 
     pub(super) fn channels_disconnected(&mut self, now: Time, peer: IdentityId) {
-        self.channels.handle_disconnected(peer);
+        self.channels.own.handle_disconnected(peer);
+        self.channels.watched.handle_disconnected(peer);
         self.carry_channels(now);
     }
 
     pub(super) fn wake_channels(&mut self, now: Time) {
-        self.channels.handle_wake(now);
+        self.channels.own.handle_wake(now);
         self.carry_channels(now);
         // The one timer is set anew for whoever asked for a later time.
-        if let Some(time) = self.channels.wakes_at() {
+        if let Some(time) = self.channels.own.wakes_at() {
             self.wake_at(time);
         }
     }
 
     pub(super) fn channel_message_came(&mut self, now: Time, delivery: &Delivery) {
         let peer = delivery.receipt.peer;
+        if delivery.protocol == ProtocolId::WATCHING {
+            return self.watch_message_came(now, delivery);
+        }
         match decode_exact::<AddressedMessage>(&delivery.bytes) {
             Ok(message) => {
-                if let Err(fault) = self.channels.handle_message(now, peer, message) {
+                if let Err(fault) = self.channels.own.handle_message(now, peer, message) {
                     self.tell(MarketNews::ChannelFault { peer, fault });
                 }
                 self.carry_channels(now);
@@ -109,10 +136,12 @@ impl Market {
 
     /// What the channels want done, each peer's as a step of its own: all that is written leaves before what is said.
     fn carry_channels(&mut self, now: Time) {
-        let mut effects = self.channels.poll().into_iter().peekable();
+        let mut effects = self.channels.own.poll().into_iter().peekable();
+        let mut touched = BTreeSet::new();
         while let Some((key, first)) = effects.next() {
             let mut step = Step::new(key.peer);
             let mut next = Some(first);
+            touched.insert(key);
             while let Some(effect) = next {
                 match effect {
                     Effect::Persist { batch, .. } => step.persist(batch),
@@ -123,11 +152,17 @@ impl Market {
                     Effect::WakeAt(time) => step.wake_at(time),
                     Effect::Notify((key, news)) => step.notify(MarketNews::Channel { key, news: Box::new(news) }),
                 }
-                next = effects.next_if(|(other, _)| other.peer == key.peer).map(|(_, effect)| effect);
+                let same = effects.next_if(|(other, _)| other.peer == key.peer);
+                next = same.map(|(other, effect)| {
+                    touched.insert(other);
+                    effect
+                });
             }
             let done = step.commit(now, &mut self.dialogues, &mut self.awaiting);
             done.news.into_iter().for_each(|news| self.tell(news));
             done.wakes.into_iter().for_each(|time| self.wake_at(time));
         }
+        touched.into_iter().for_each(|key| self.note_watched(now, key));
+        self.carry_watching(now);
     }
 }

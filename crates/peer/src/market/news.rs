@@ -3,12 +3,14 @@
 use byway_access::quality::{AttestationFault, VerifiedAttestation};
 use byway_access::session::{ClientNews, ProviderNews};
 use byway_access::warning::WarningFault;
+use byway_channel::watching::TowerNews;
 use byway_channel::{ChannelKey, ChannelNews, PeerFault};
 use byway_dialogue::payment::PaymentNews;
 use byway_dialogue::{ClosedBecause, LinkEnd, LinkId, RefusedBecause};
 use byway_primitives::{DecodeError, Effect, IdentityId};
 use byway_records::Promise;
 use byway_records::call::AccountsCall;
+use byway_records::promise::ChannelId;
 
 /// What the shell is asked to do.
 pub type Output = Effect<LinkId, Vec<u8>, MarketNews>;
@@ -115,9 +117,22 @@ pub enum MarketNews {
         key: ChannelKey,
         news: Box<ChannelNews>,
     },
+    /// What a peer has us watch.
+    Watching(TowerNews),
+    /// What is watched for us has changed.
+    Watched {
+        channel: ChannelId,
+    },
     /// A peer breaks the rules of a channel.
     ChannelFault {
         peer: IdentityId,
         fault: PeerFault,
     },
+}
+
+impl MarketNews {
+    /// Whether a peer has promised us more.
+    pub(super) fn is_credit(&self) -> bool {
+        matches!(self, MarketNews::Payment { news: PaymentNews::Credited { .. }, .. })
+    }
 }

@@ -8,8 +8,8 @@ use byway_access::session::{
     ProviderNews, ResponseId, SessionId, SessionMessage, SessionView, Sides, StopReason, Traffic,
 };
 use byway_dialogue::payment::{
-    BackingKind, Bounds, ExportedPair, Outcome, Parties, PaymentEffect, PaymentMessage, PaymentNews, Payments, Reach,
-    SettleError, Spender,
+    Ahead, BackingKind, Bounds, ExportedPair, Outcome, Parties, PaymentEffect, PaymentMessage, PaymentNews, Payments,
+    Reach, SettleError, Spender,
 };
 use byway_dialogue::{Durability, ProtocolId};
 use byway_primitives::codec::decode_exact;
@@ -36,6 +36,9 @@ pub(super) struct Pair {
     reputation: u16,
     backing: BackingKind,
     bounds: Bounds,
+    /// How far ahead the sessions that we use want to be, and what a period of being watched costs.
+    ahead: Ahead,
+    watch_price: Amount,
 }
 
 /// Effects that wait to be passed on within a step.
@@ -65,6 +68,8 @@ impl Pair {
             reputation: 0,
             backing: config.take.backing,
             bounds: Bounds::default(),
+            ahead: Ahead::NOTHING,
+            watch_price: Amount::ZERO,
         })
     }
 
@@ -281,6 +286,34 @@ impl Pair {
         self.pass_on(now, step, effects.into_iter().map(Pending::payment));
     }
 
+    /// What is spent on having the peer watch in all, at this price for a period.
+    pub fn spend_on_watching(&mut self, now: Time, total: Amount, price: Amount, step: &mut Step) {
+        self.watch_price = price;
+        let ahead = self.payments.stay_ahead(now, self.ahead_in_force());
+        let spent = self.payments.spend(now, Spender::WATCHING, total);
+        self.pass_on(now, step, ahead.into_iter().chain(spent).map(Pending::payment));
+    }
+
+    /// What watching for the peer has earned in all.
+    pub fn earn_by_watching(&mut self, now: Time, total: Amount, step: &mut Step) {
+        let effects = self.payments.earn(Spender::WATCHING, total);
+        self.pass_on(now, step, effects.into_iter().map(Pending::payment));
+    }
+
+    /// What the peer has promised and not used.
+    pub fn credit(&self) -> Amount {
+        self.payments.remainder()
+    }
+
+    /// A period is spent before it begins, so that next to nothing more has to be ahead.
+    fn ahead_in_force(&self) -> Ahead {
+        if self.ahead != Ahead::NOTHING || self.watch_price.is_zero() {
+            return self.ahead;
+        }
+        let start = Amount::from_units((self.watch_price.units() / 24).max(1));
+        Ahead { start, need: start, ceiling: self.watch_price }
+    }
+
     /// Whether the peer's credit is held until more is known of it.
     pub fn is_held(&self) -> bool {
         self.bounds.held_to.is_some()
@@ -389,7 +422,8 @@ impl Pair {
                 queue.extend(effects.into_iter().map(Pending::payment));
             }
             Effect::Notify(ClientNews::PayAhead(ahead)) => {
-                let effects = self.payments.stay_ahead(now, ahead);
+                self.ahead = ahead;
+                let effects = self.payments.stay_ahead(now, self.ahead_in_force());
                 queue.extend(effects.into_iter().map(Pending::payment));
             }
             Effect::Notify(news) => {

@@ -6,7 +6,7 @@ use byway_primitives::{IdentityId, NetworkId};
 use super::unknown;
 use crate::channel::{
     Agreed, ChannelState, ChannelTerms, Cosigned, DELEGATES_MAX, Environment, FundingChange, MutualClose, Side,
-    SignedForcedCall,
+    SignedForcedCall, WatchSecret,
 };
 use crate::promise::{ChannelId, SignedPromise};
 use crate::reject::IllFormed;
@@ -43,6 +43,7 @@ pub enum ChannelsCall {
     CloseSolo {
         channel: ChannelId,
         side: Side,
+        secret: WatchSecret,
         state: Option<Cosigned<ChannelState>>,
     },
     /// Shows a newer co-signed state while the channel is closing.
@@ -158,10 +159,11 @@ impl Encode for ChannelsCall {
                 out.value(side);
                 out.value(state);
             }
-            ChannelsCall::CloseSolo { channel, side, state } => {
+            ChannelsCall::CloseSolo { channel, side, secret, state } => {
                 out.byte(4);
                 out.value(&channel.0);
                 out.value(side);
+                out.value(secret);
                 out.option(state.as_ref());
             }
             ChannelsCall::Slash { side, state } => {
@@ -208,6 +210,7 @@ impl Decode for ChannelsCall {
             4 => ChannelsCall::CloseSolo {
                 channel: ChannelId(input.value()?),
                 side: input.value()?,
+                secret: input.value()?,
                 state: input.option()?,
             },
             5 => ChannelsCall::Slash { side: input.value()?, state: input.value()? },

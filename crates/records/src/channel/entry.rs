@@ -4,8 +4,8 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Hash, IdentityId};
 
 use super::{
-    ChannelTerms, DELEGATES_MAX, Environment, FORCED_INPUT_BYTES_MAX, Position, Remainder, Side, byte_codec, pair,
-    put_pair,
+    ChannelTerms, DELEGATES_MAX, Environment, FORCED_INPUT_BYTES_MAX, Position, Remainder, Side, WatchSecret,
+    byte_codec, pair, put_pair,
 };
 use crate::call::channels::CODE_BYTES_MAX;
 use crate::genesis::Wait;
@@ -25,6 +25,8 @@ pub struct Channel {
     pub reserve: Amount,
     pub lock: Wait,
     pub remainder: Remainder,
+    /// The digests of what each shows when it closes alone.
+    pub secrets: [Hash; 2],
     /// What states divide: deposits less withdrawals.
     pub total: Amount,
     /// What the ledger took of each side's part for what that did; never more than the reserve.
@@ -67,6 +69,8 @@ pub enum Phase {
         last: Side,
         /// … and how many times since the other did.
         streak: u8,
+        /// What whoever closed has shown: with it a watchtower opens what it was given.
+        secret: WatchSecret,
     },
 }
 
@@ -122,6 +126,7 @@ impl Channel {
             reserve: terms.reserve,
             lock: terms.lock,
             remainder: terms.remainder,
+            secrets: terms.secrets,
             total,
             charged: [Amount::ZERO; 2],
             delegates: [Vec::new(), Vec::new()],
@@ -202,12 +207,13 @@ impl Encode for Phase {
     fn encode(&self, out: &mut Writer) {
         match self {
             Phase::Active => out.byte(0),
-            Phase::Closing { by, until, last, streak } => {
+            Phase::Closing { by, until, last, streak, secret } => {
                 out.byte(1);
                 out.value(by);
                 out.value(until);
                 out.value(last);
                 out.byte(*streak);
+                out.value(secret);
             }
         }
     }
@@ -222,6 +228,7 @@ impl Decode for Phase {
                 until: input.value()?,
                 last: input.value()?,
                 streak: input.byte()?,
+                secret: input.value()?,
             }),
             other => Err(DecodeError::UnknownVariant { kind: "phase", value: other.into() }),
         }
@@ -309,6 +316,7 @@ impl Encode for Channel {
         out.value(&self.reserve);
         out.value(&self.lock);
         out.value(&self.remainder);
+        self.secrets.iter().for_each(|secret| out.value(secret));
         out.value(&self.total);
         put_pair(&self.charged, out);
         self.delegates.iter().for_each(|delegates| out.list(delegates));
@@ -330,6 +338,7 @@ impl Decode for Channel {
             reserve: input.value()?,
             lock: input.value()?,
             remainder: input.value()?,
+            secrets: [input.value()?, input.value()?],
             total: input.value()?,
             charged: pair(input)?,
             delegates: [input.list(DELEGATES_MAX)?, input.list(DELEGATES_MAX)?],

@@ -48,7 +48,7 @@ fn a_call_with_any_signature_of_others_is_ill_formed() {
         let side = Side::Initiator;
         assert_eq!(ChannelsCall::SnapshotSolo { side, state }.verify(NETWORK), expected);
         assert_eq!(ChannelsCall::Slash { side, state }.verify(NETWORK), expected);
-        let close = ChannelsCall::CloseSolo { channel: CHANNEL, side, state: Some(state) };
+        let close = ChannelsCall::CloseSolo { channel: CHANNEL, side, secret: fixed::WATCH_SECRET, state: Some(state) };
         assert_eq!(close.verify(NETWORK), expected);
         let call = fixed::forced_call().sign(&identity(1));
         let (environment, witness) = (state.body.position.environment, Vec::new());

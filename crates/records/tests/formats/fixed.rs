@@ -15,7 +15,7 @@ use byway_records::call::{
 };
 use byway_records::channel::{
     Agreed, CallOutcome, Channel, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, ForcedReceipt,
-    ForcedRound, FundingChange, Lane, Movement, MutualClose, Phase, Position, Remainder, Side, Turn,
+    ForcedRound, FundingChange, Lane, Movement, MutualClose, Phase, Position, Remainder, Side, Turn, WatchSecret,
 };
 use byway_records::evidence::{Claim, Included, SignedHeader, Spender, Voter};
 use byway_records::genesis::Wait;
@@ -194,6 +194,7 @@ pub fn calls() -> Vec<(&'static str, Call)> {
     calls
 }
 
+pub const WATCH_SECRET: WatchSecret = WatchSecret([47; 16]);
 pub const CHANNEL: ChannelId = ChannelId(Hash([40; 32]));
 
 pub fn channel_state() -> ChannelState {
@@ -268,13 +269,20 @@ pub fn channel() -> Channel {
         reserve: Amount::from_units(10),
         lock: Wait { millis: Span::minutes(10), commits: 600 },
         remainder: Remainder::Halves,
+        secrets: [WATCH_SECRET.digest(), Hash([46; 32])],
         total: Amount::from_units(1_200),
         charged: [Amount::from_units(3), Amount::ZERO],
         delegates: [vec![id(3)], Vec::new()],
         signed: 299,
         position: channel_state().position,
         claims: [Some(Settled { serial: 2, amount: Amount::from_units(60) }), None],
-        phase: Phase::Closing { by: Side::Initiator, until: deadline, last: Side::Responder, streak: 2 },
+        phase: Phase::Closing {
+            by: Side::Initiator,
+            until: deadline,
+            last: Side::Responder,
+            streak: 2,
+            secret: WATCH_SECRET,
+        },
         receipt: Some(ForcedReceipt { round: 300, caller: id(1), outcome, gas_used: 21_000, output: Hash([44; 32]) }),
         forced: [0, 599],
         turn: Some(Turn { after: Side::Responder, until: deadline }),
@@ -290,6 +298,7 @@ pub fn channels_calls() -> Vec<(&'static str, ChannelsCall)> {
         reserve: Amount::from_units(10),
         lock: Wait { millis: Span::minutes(10), commits: 600 },
         remainder: Remainder::Responder,
+        secrets: [WATCH_SECRET.digest(), Hash([46; 32])],
     };
     let (side, state, channel) = (Side::Responder, cosigned(channel_state()), CHANNEL);
     let force = |state| {
@@ -301,8 +310,11 @@ pub fn channels_calls() -> Vec<(&'static str, ChannelsCall)> {
         ("fund", ChannelsCall::Fund(cosigned(funding_change()))),
         ("set delegates", ChannelsCall::SetDelegates { channel, side, delegates: vec![id(3), id(4)] }),
         ("snapshot solo", ChannelsCall::SnapshotSolo { side, state }),
-        ("close solo", ChannelsCall::CloseSolo { channel, side, state: None }),
-        ("close solo with a state", ChannelsCall::CloseSolo { channel, side, state: Some(state) }),
+        ("close solo", ChannelsCall::CloseSolo { channel, side, secret: WATCH_SECRET, state: None }),
+        (
+            "close solo with a state",
+            ChannelsCall::CloseSolo { channel, side, secret: WATCH_SECRET, state: Some(state) },
+        ),
         ("slash", ChannelsCall::Slash { side, state }),
         ("force progress", force(None)),
         ("force progress on a state", force(Some(state))),

@@ -1,7 +1,7 @@
 //! How the ledger is shown states, and how channels end.
 
 use byway_primitives::{Amount, AssetId};
-use byway_records::channel::{Channel, ChannelState, Cosigned, Lane, MutualClose, Phase, Position, Side};
+use byway_records::channel::{Channel, ChannelState, Cosigned, Lane, MutualClose, Phase, Position, Side, WatchSecret};
 use byway_records::promise::{ChannelId, Promise, SignedPromise};
 use byway_records::state::Settled;
 use byway_records::{Backing, Reject, VerifiedTransaction};
@@ -37,12 +37,16 @@ pub(super) fn close_solo(
     transaction: &VerifiedTransaction,
     id: ChannelId,
     side: Side,
+    secret: WatchSecret,
     state: Option<&Cosigned<ChannelState>>,
 ) -> Result<(), Reject> {
     let mut channel = load(view, transaction, id)?;
     authorised(transaction, channel.parties[side.index()])?;
     if channel.phase != Phase::Active {
         return Err(Reject::ChannelPhase);
+    }
+    if secret.digest() != channel.secrets[side.index()] {
+        return Err(Reject::ChannelSecret);
     }
     charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     if let Some(state) = state {
@@ -53,7 +57,8 @@ pub(super) fn close_solo(
     }
     check_balances(&channel, &channel.position, channel.total)?;
     let until = now.after(channel.lock);
-    put(view, id, &Channel { phase: Phase::Closing { by: side, until, last: side, streak: 1 }, ..channel });
+    let phase = Phase::Closing { by: side, until, last: side, streak: 1, secret };
+    put(view, id, &Channel { phase, ..channel });
     Ok(())
 }
 

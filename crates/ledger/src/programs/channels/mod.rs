@@ -87,8 +87,8 @@ pub(crate) fn execute(
             opening::set_delegates(view, now, transaction, *channel, *side, delegates)
         }
         ChannelsCall::SnapshotSolo { side, state } => closing::snapshot(view, now, transaction, *side, state),
-        ChannelsCall::CloseSolo { channel, side, state } => {
-            closing::close_solo(view, now, transaction, *channel, *side, state.as_ref())
+        ChannelsCall::CloseSolo { channel, side, secret, state } => {
+            closing::close_solo(view, now, transaction, *channel, *side, *secret, state.as_ref())
         }
         ChannelsCall::Slash { side, state } => closing::slash(view, now, transaction, *side, state),
         ChannelsCall::ForceProgress(force) => forcing::force_progress(view, now, transaction, force),
@@ -171,12 +171,12 @@ fn signed(channel: Channel, position: Position) -> Channel {
 /// The phase after `side` has shown the ledger something new: where the channel is closing, the other side has a whole lock
 /// period again, unless this one has prolonged it as often as it may.
 fn prolonged(now: Moment<'_>, channel: &Channel, side: Side) -> Phase {
-    let Phase::Closing { by, last, streak, .. } = channel.phase else { return channel.phase };
+    let Phase::Closing { by, last, streak, secret, .. } = channel.phase else { return channel.phase };
     if !prolongs(channel.phase, side) {
         return channel.phase;
     }
     let streak = if last == side { streak.saturating_add(1) } else { 1 };
-    Phase::Closing { by, until: now.after(channel.lock), last: side, streak }
+    Phase::Closing { by, until: now.after(channel.lock), last: side, streak, secret }
 }
 
 /// Whether something new of this side gives the other a lock period.

@@ -7,7 +7,7 @@ use byway_records::channel::{ChannelTerms, Phase, Side};
 use byway_records::genesis::Wait;
 use byway_vm::State;
 
-use super::{BANK, DEPOSIT, GAS, LOCK, RESERVE, SAVED, Scene, draft, side_of};
+use super::{BANK, DEPOSIT, GAS, LOCK, RESERVE, SAVED, SECRET, Scene, draft, side_of};
 use crate::world::{ALICE, BOB, CAROL, CHANNEL_PRICE, Draft, units};
 
 #[test]
@@ -148,7 +148,7 @@ fn delegates_show_states_and_force_while_closing_and_do_nothing_else() {
     scene.world.must(&snapshot(&scene, Side::Responder, 1));
     let call = scene.vm_call(BOB, BANK, 1_000, &[]);
     scene.refuses(&scene.force(&state(&scene), None, &call, CAROL), Reject::NotAuthorised);
-    let close = ChannelsCall::CloseSolo { channel: scene.id, side: Side::Responder, state: None };
+    let close = ChannelsCall::CloseSolo { channel: scene.id, side: Side::Responder, secret: SECRET, state: None };
     scene.refuses(&as_carol(close), Reject::NotAuthorised);
     scene.world.must(&scene.close(ALICE, None));
     let slash = ChannelsCall::Slash { side: Side::Responder, state: scene.signed(2, [DEPOSIT; 2]) };

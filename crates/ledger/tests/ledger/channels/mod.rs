@@ -5,13 +5,14 @@ mod forced;
 mod lanes;
 mod money;
 mod sequences;
+mod watching;
 
 use byway_primitives::{Encode, Span, Time};
 use byway_records::call::{ChannelsCall, ForceProgress};
 use byway_records::channel::entry::channel_key;
 use byway_records::channel::{
     Agreed, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, FundingChange, Lane, Movement, MutualClose,
-    Position, Remainder, Side,
+    Position, Remainder, Side, WatchSecret,
 };
 use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
@@ -20,6 +21,7 @@ use byway_vm::{Address, Call as VmCall, Outcome, State, Target};
 
 use crate::world::{ALICE, BOB, Draft, World, units};
 
+pub const SECRET: WatchSecret = WatchSecret([7; 16]);
 pub const LOCK: Wait = Wait { millis: Span::seconds(10), commits: 5 };
 pub const RESERVE: u128 = 500_000;
 pub const DEPOSIT: u128 = 5_000_000;
@@ -51,6 +53,7 @@ pub const REASONS: &[Reject] = &[
     Reject::ChannelClaim,
     Reject::ChannelBusy,
     Reject::ChannelTurn,
+    Reject::ChannelSecret,
 ];
 
 /// A channel of Alice, who initiated it, and Bob.
@@ -67,6 +70,7 @@ pub fn terms(world: &World) -> ChannelTerms {
         reserve: units(RESERVE),
         lock: LOCK,
         remainder: Remainder::Halves,
+        secrets: [SECRET.digest(); 2],
     }
 }
 
@@ -157,7 +161,7 @@ impl Scene {
     }
 
     pub fn close(&self, by: usize, state: Option<Cosigned<ChannelState>>) -> Draft {
-        draft(ChannelsCall::CloseSolo { channel: self.id, side: side_of(by), state }, &[by])
+        draft(ChannelsCall::CloseSolo { channel: self.id, side: side_of(by), secret: SECRET, state }, &[by])
     }
 
     pub fn slash(&self, by: usize, state: Cosigned<ChannelState>) -> Draft {

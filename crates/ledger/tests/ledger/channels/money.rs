@@ -7,7 +7,7 @@ use byway_records::channel::{ChannelState, ChannelTerms, Movement, Remainder};
 use byway_records::genesis::Wait;
 use proptest::prelude::*;
 
-use super::{DEPOSIT, RESERVE, SAVED, Scene, draft, terms};
+use super::{DEPOSIT, RESERVE, SAVED, SECRET, Scene, draft, terms};
 use crate::world::{ALICE, BOB, CAROL, CHANNEL_PRICE, World, units};
 
 const TOTAL: u128 = 2 * DEPOSIT;
@@ -169,6 +169,7 @@ fn what_is_signed_for_one_channel_or_by_others_is_of_no_use_in_another() {
     let close = ChannelsCall::CloseSolo {
         channel: byway_records::promise::ChannelId(second.0),
         side: byway_records::channel::Side::Initiator,
+        secret: SECRET,
         state: Some(scene_two.signed(1, [DEPOSIT; 2])),
     };
     scene_two.refuses(&draft(close, &[ALICE]), Reject::ChannelParties);

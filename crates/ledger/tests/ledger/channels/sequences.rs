@@ -434,7 +434,7 @@ impl Run {
         let index = |side: Side| if side == Side::Initiator { 0 } else { 1 };
         let stage = match channel.phase {
             Phase::Active => Stage::Active,
-            Phase::Closing { by, until, last, streak } => Stage::Closing {
+            Phase::Closing { by, until, last, streak, .. } => Stage::Closing {
                 by: index(by),
                 until: (until.time.0, until.commits),
                 last: index(last),

@@ -47,6 +47,23 @@ impl ApiError {
         .with("peer", peer.to_string().into())
     }
 
+    pub fn watch_full(most: usize) -> Self {
+        Self::new(
+            ErrorKind::WatchFull,
+            format!("The channel has {most} delegates already, which is as many as may be."),
+            "Take one back first: `byway watch list`, `byway watch remove`.",
+        )
+    }
+
+    pub fn not_watched(tower: IdentityId) -> Self {
+        Self::new(
+            ErrorKind::NotWatched,
+            format!("{tower} does not watch that channel."),
+            "`byway watch list` shows who does.",
+        )
+        .with("tower", tower.to_string().into())
+    }
+
     pub fn peer_silent(round: u64) -> Self {
         Self::new(
             ErrorKind::PeerSilent,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use byway_channel::{CHANNELS, Change, ChannelMachine, ChannelMessage, ChannelNews, LedgerView, Life};
+use byway_channel::{CHANNELS, Change, ChannelMachine, ChannelMessage, ChannelNews, LedgerView, Life, Signer};
 use byway_crypto::IdentitySecret;
 use byway_driver::disk::{Disk, Journal};
 use byway_primitives::hash::Context as HashContext;
@@ -114,12 +114,15 @@ fn secret(number: usize) -> IdentitySecret {
 }
 
 fn terms(number: usize) -> ChannelTerms {
+    let parties = [secret(0), secret(number + 1)];
+    let secrets = [0, 1].map(|side| parties[side].watch_secret(NETWORK, parties[1 - side].id(), 0).digest());
     ChannelTerms {
-        parties: [secret(0).id(), secret(number + 1).id()],
+        parties: parties.map(|party| party.id()),
         deposits: [Amount::from_units(DEPOSIT); 2],
         reserve: Amount::from_units(RESERVE),
         lock: LOCK,
         remainder: Remainder::Halves,
+        secrets,
     }
 }
 
@@ -146,8 +149,8 @@ impl Pairs {
         let mut pairs = Self { parties: [initiators?, responders?] };
         for number in 0..count {
             let terms = terms(number);
-            let initiator = ChannelMachine::initiate(secret(0), NETWORK, terms, NOW).context("terms")?;
-            let mut responder = ChannelMachine::respond(secret(number + 1), NETWORK, terms, NOW).context("terms")?;
+            let initiator = ChannelMachine::initiate(secret(0), NETWORK, terms, 0, NOW).context("terms")?;
+            let mut responder = ChannelMachine::respond(secret(number + 1), NETWORK, terms, 0, NOW).context("terms")?;
             responder.agree(NOW);
             for (party, machine) in pairs.parties.iter_mut().zip([initiator, responder]) {
                 party.machines.push(machine);

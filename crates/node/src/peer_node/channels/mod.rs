@@ -16,12 +16,14 @@ mod finding;
 mod opening;
 mod updating;
 mod views;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use byway_channel::{Change, ChannelKey, ChannelNews};
 use byway_primitives::{Amount, IdentityId, Span, Time};
 use byway_records::TransactionId;
+use byway_records::promise::ChannelId;
 use tokio::sync::oneshot;
 
 use super::Actor;
@@ -78,6 +80,8 @@ pub(super) struct ChannelDesk {
     done: VecDeque<(IdempotencyKey, ChannelKey, Change, Done)>,
     /// Channels whose reserve is used up, for which the wallet pays from now on.
     at_own_cost: BTreeSet<ChannelKey>,
+    /// When delegates were last appointed, where the ledger does not have them yet.
+    appointed: BTreeMap<ChannelId, Time>,
     logs: BTreeMap<ChannelKey, VecDeque<ChannelLogEntry>>,
     closed: VecDeque<(ChannelKey, ChannelDetail)>,
     /// As they were told last.
@@ -160,6 +164,7 @@ impl Actor {
     /// Looks after what nobody reminds the task of, and tells those who watch what has changed.
     pub(super) fn tend_channels(&mut self) {
         self.reach_channel_peers();
+        self.appoint_watchtowers();
         let waiting: Vec<ChannelKey> = self.channels.queues.keys().copied().collect();
         waiting.into_iter().for_each(|key| self.advance_updates(key));
         let waiting: Vec<ChannelKey> = self.channels.to_fund.keys().copied().collect();

@@ -6,7 +6,7 @@ use byway_channel::{ChannelHandle, ChannelKey, Life};
 use byway_driver::entropy;
 use byway_ledger::{LOCK_MAX, LOCK_MIN, RESERVE_CALLS};
 use byway_peer::link::{LinkError, PeerCard};
-use byway_primitives::{Amount, Batch, Decode, Encode, IdentityId, Space, Span, Store};
+use byway_primitives::{Amount, Batch, Decode, Encode, Hash, IdentityId, Space, Span, Store};
 use byway_records::channel::{ChannelTerms, Remainder, Side};
 use byway_records::genesis::Wait;
 use tokio::sync::oneshot;
@@ -59,6 +59,7 @@ impl Actor {
             }
         }
         self.tell_unreadable();
+        self.take_up_watching();
         self.look_at_channels();
     }
 
@@ -257,7 +258,8 @@ impl Actor {
         // Who only proposes a channel has come by itself.
         let signed = self.market.channels().iter().filter(|(_, channel)| channel.id().is_some());
         let wanted = self.channels.wishes.iter().map(|wish| wish.terms.parties[1]);
-        let peers: BTreeSet<IdentityId> = signed.map(|(key, _)| key.peer).chain(wanted).collect();
+        let towers = self.market.watched().iter().map(|(_, tower, _)| tower);
+        let peers: BTreeSet<IdentityId> = signed.map(|(key, _)| key.peer).chain(wanted).chain(towers).collect();
         let is_due = |peer: &IdentityId| self.channels.dial_at.get(peer).is_none_or(|(at, _)| now >= *at);
         let absent = peers.into_iter().filter(|peer| !self.market.is_talking_to(*peer));
         let absent: Vec<IdentityId> = absent.filter(is_due).collect();
@@ -317,5 +319,7 @@ fn terms(me: IdentityId, peer: IdentityId, request: &ChannelOpen) -> Answer<Chan
         reserve,
         lock: Wait { millis: lock, commits: LOCK_COMMITS },
         remainder,
+        // Both put in what they will show when they close alone.
+        secrets: [Hash::default(); 2],
     })
 }

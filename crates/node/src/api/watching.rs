@@ -1,0 +1,92 @@
+//! Having channels watched, and watching those of others (row C5).
+
+use byway_primitives::{Amount, IdentityId, Time};
+use serde::{Deserialize, Serialize};
+
+use super::ApiError;
+use super::params::Params;
+use super::requests::Request;
+
+/// Watches for others until the node stops, or stops taking on more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WatchRun {
+    pub accept: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_per_day: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels_max: Option<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WatchAdd {
+    pub channel: String,
+    /// An identity, or a card.
+    pub tower: String,
+    /// The most that is paid a day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_max: Option<Amount>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WatchRemove {
+    pub channel: String,
+    pub tower: IdentityId,
+}
+
+/// One watchtower of one channel of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchRecord {
+    /// The ledger's id of it.
+    pub channel: String,
+    pub tower: IdentityId,
+    /// Whether it watches now.
+    pub watching: bool,
+    pub price_max: Amount,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Amount>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<Time>,
+    /// Why it does not, or has an old state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchStatus {
+    /// Whether channels of others are taken on.
+    pub accepts: bool,
+    pub price_per_day: Amount,
+    pub channels_max: usize,
+    /// Channels of others that are watched now.
+    pub kept: usize,
+    /// What that has earned in all.
+    pub earned: Amount,
+    /// Our own channels, and who watches them.
+    pub watched: Vec<WatchRecord>,
+}
+
+impl Request for WatchRun {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            accept: params.required("accept")?,
+            price_per_day: params.amount("price_per_day")?,
+            channels_max: params.optional("channels_max")?,
+        })
+    }
+}
+
+impl Request for WatchAdd {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            channel: params.required("channel")?,
+            tower: params.required("tower")?,
+            price_max: params.amount("price_max")?,
+        })
+    }
+}
+
+impl Request for WatchRemove {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { channel: params.required("channel")?, tower: params.required("tower")? })
+    }
+}

@@ -1,0 +1,56 @@
+//! Watching channels: `byway watch`.
+
+use super::output::way;
+use super::wallet::show;
+use super::{ChannelName, Globals, Outcome, WatchCommand};
+use crate::api::*;
+
+pub async fn watch(globals: &Globals, command: WatchCommand) -> anyhow::Result<Outcome> {
+    let client = globals.client()?;
+    let mut text: fn(&WatchStatus) -> String = watched;
+    let status: WatchStatus = match command {
+        WatchCommand::Run { price, channels } => {
+            text = for_others;
+            let request = WatchRun { accept: true, price_per_day: price, channels_max: channels };
+            client.call("watch_run", &request).await?
+        }
+        WatchCommand::Stop => {
+            text = for_others;
+            let request = WatchRun { accept: false, price_per_day: None, channels_max: None };
+            client.call("watch_run", &request).await?
+        }
+        WatchCommand::Add { name: ChannelName { channel }, tower, price_max } => {
+            client.call("watch_add", &WatchAdd { channel, tower, price_max }).await?
+        }
+        WatchCommand::Remove { name: ChannelName { channel }, tower } => {
+            client.call("watch_remove", &WatchRemove { channel, tower }).await?
+        }
+        WatchCommand::List => client.call("watch_status", &Nothing {}).await?,
+        WatchCommand::Status => {
+            text = for_others;
+            client.call("watch_status", &Nothing {}).await?
+        }
+    };
+    show(globals, &status, text)?;
+    Ok(Outcome::Done)
+}
+
+fn for_others(status: &WatchStatus) -> String {
+    let accepts = if status.accepts { "Channels of others are taken on" } else { "No channels of others are taken on" };
+    let WatchStatus { kept, channels_max, .. } = status;
+    let (price, earned) = (way(status.price_per_day), way(status.earned));
+    format!("{accepts}.\nWatched  {kept} of at most {channels_max}, at {price} a day each\nEarned   {earned}\n")
+}
+
+fn watched(status: &WatchStatus) -> String {
+    if status.watched.is_empty() {
+        return "No channel is watched; `byway watch add` has somebody watch one.\n".to_owned();
+    }
+    let line = |record: &WatchRecord| {
+        let how = if record.watching { "watches" } else { "does not watch yet" };
+        let price = record.price.map_or_else(String::new, |price| format!(", {} a day", way(price)));
+        let problem = record.problem.as_ref().map_or_else(String::new, |problem| format!(": {problem}"));
+        format!("{}  {} {how}{price}{problem}\n", record.channel.get(..8).unwrap_or_default(), record.tower)
+    };
+    status.watched.iter().map(line).collect()
+}

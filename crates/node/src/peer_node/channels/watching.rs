@@ -1,0 +1,159 @@
+//! Having channels watched, and watching those of others (row C5).
+
+use byway_channel::ChannelKey;
+use byway_channel::watching::{TowerNews, TowerTerms};
+use byway_peer::wallet::Wish;
+use byway_primitives::{IdentityId, Span};
+use byway_records::Call;
+use byway_records::call::ChannelsCall;
+use byway_records::channel::DELEGATES_MAX;
+use byway_records::promise::ChannelId;
+
+use super::super::books::Order;
+use super::Actor;
+use super::views::id_text;
+use crate::api::{Answer, ApiError, WatchAdd, WatchRecord, WatchRemove, WatchRun, WatchStatus};
+
+/// When a delegate is appointed again whom the ledger does not have yet.
+const APPOINT_AGAIN: Span = Span::seconds(10);
+
+impl Actor {
+    /// After opening: whether others are watched for.
+    pub(super) fn take_up_watching(&mut self) {
+        self.market.watch_for_others(self.config.watching);
+    }
+
+    pub(in super::super) fn run_watch(&mut self, request: &WatchRun) -> WatchStatus {
+        let known = self.market.watchtower().terms().or(self.config.watching).unwrap_or_else(standard);
+        let terms = TowerTerms {
+            price: request.price_per_day.unwrap_or(known.price),
+            channels_max: request.channels_max.unwrap_or(known.channels_max),
+        };
+        self.market.watch_for_others(request.accept.then_some(terms));
+        self.watch_status()
+    }
+
+    /// Appoints a delegate, who is then given packets.
+    pub(in super::super) fn add_watch(&mut self, request: &WatchAdd) -> Answer<WatchStatus> {
+        let key = self.channel_named(&request.channel)?;
+        let (tower, card) = self.peer_named(&request.tower)?;
+        if tower == self.me() || tower == key.peer {
+            return Err(ApiError::invalid_params("tower", "it must be neither of the channel's parties"));
+        }
+        let id = self.market.channels().get(key).and_then(|channel| channel.id());
+        let id = id.ok_or_else(|| ApiError::channel_not_ready("the ledger does not have it"))?;
+        if !self.market.is_talking_to(tower) && card.is_none() && self.whereabouts(tower).is_none() {
+            return Err(ApiError::peer_unreachable(tower, "it has no offer on the market, and its card is not known"));
+        }
+        card.into_iter().for_each(|card| self.keep_card(card));
+        let price_max = request.price_max.unwrap_or(standard().price);
+        let others = self.delegates_of(key, id).into_iter().filter(|delegate| *delegate != tower).count();
+        let now = self.clock.now();
+        if others >= DELEGATES_MAX || !self.market.have_watched(now, key, tower, price_max, &self.market_journal) {
+            return Err(ApiError::watch_full(DELEGATES_MAX));
+        }
+        self.appoint_watchtowers();
+        self.reach_channel_peers();
+        Ok(self.watch_status())
+    }
+
+    pub(in super::super) fn remove_watch(&mut self, request: &WatchRemove) -> Answer<WatchStatus> {
+        let key = self.channel_named(&request.channel)?;
+        let (now, tower) = (self.clock.now(), request.tower);
+        let id = self.market.channels().get(key).and_then(|channel| channel.id());
+        let removed = id.and_then(|id| self.market.stop_watching(now, id, tower, &self.market_journal));
+        let (Some(()), Some(id)) = (removed, id) else { return Err(ApiError::not_watched(tower)) };
+        let mut delegates = self.delegates_of(key, id);
+        delegates.retain(|delegate| *delegate != tower);
+        self.appoint(key, id, delegates);
+        Ok(self.watch_status())
+    }
+
+    pub(in super::super) fn watch_status(&self) -> WatchStatus {
+        let tower = self.market.watchtower();
+        let terms = tower.terms().or(self.config.watching).unwrap_or_else(standard);
+        let now = self.clock.now();
+        let watched = self.market.watched();
+        let record = |(channel, tower, watch): (ChannelId, IdentityId, &byway_channel::watching::Watch)| {
+            let refusal = watch.refusal.map(|refusal| refusal.to_string());
+            let dear = watch.price.is_some_and(|price| price > watch.price_max);
+            let dear = dear.then(|| "it asks for more than is to be paid".to_owned());
+            WatchRecord {
+                channel: id_text(channel),
+                tower,
+                watching: watch.is_watching(now),
+                price_max: watch.price_max,
+                price: watch.price,
+                until_ms: watch.until,
+                problem: refusal.or(dear).or_else(|| watched.error(channel).map(|error| error.to_string())),
+            }
+        };
+        WatchStatus {
+            accepts: tower.terms().is_some(),
+            price_per_day: terms.price,
+            channels_max: terms.channels_max,
+            kept: tower.kept().count(),
+            earned: tower.earned(),
+            watched: watched.iter().map(record).collect(),
+        }
+    }
+
+    /// What is watched for others wants done.
+    pub(in super::super) fn watching_news(&mut self, news: TowerNews) {
+        match news {
+            TowerNews::Submit { client, call } => {
+                tracing::info!(%client, "a channel that is watched closes with an old state: answering");
+                let order = Order::signed(Wish { call: Some(Call::Channels(*call)), ..Wish::default() });
+                if let Err(error) = self.transact(order, None) {
+                    tracing::warn!(%error, "the answer for a channel that is watched can't be handed in now");
+                }
+            }
+            TowerNews::Dropped { client, channel, refusal } => {
+                tracing::info!(%client, channel = %channel.0, %refusal, "a channel is watched no more");
+            }
+            TowerNews::Earned { .. } => {}
+        }
+    }
+
+    /// A channel is watched, or not, or by another.
+    pub(in super::super) fn watch_changed(&mut self, channel: ChannelId) {
+        if let Some(key) = self.market.channels().key_of(channel) {
+            self.channels.changed.insert(key);
+        }
+    }
+
+    /// Whoever is to watch is a delegate on the ledger; said again until the ledger has it.
+    pub(super) fn appoint_watchtowers(&mut self) {
+        let now = self.clock.now();
+        let ids: std::collections::BTreeSet<ChannelId> = self.market.watched().iter().map(|(id, ..)| id).collect();
+        self.channels.appointed.retain(|id, at| ids.contains(id) && now.since(*at) < APPOINT_AGAIN);
+        for id in ids {
+            let Some(key) = self.market.channels().key_of(id) else { continue };
+            let mut delegates = self.delegates_of(key, id);
+            let known = delegates.len();
+            let missing = self.market.watched().towers_of(id).into_iter().filter(|tower| !delegates.contains(tower));
+            delegates.extend(missing.collect::<Vec<_>>());
+            delegates.truncate(DELEGATES_MAX);
+            if delegates.len() > known && self.channel_entry(id).is_some() && !self.channels.appointed.contains_key(&id)
+            {
+                self.channels.appointed.insert(id, now);
+                self.appoint(key, id, delegates);
+            }
+        }
+    }
+
+    fn appoint(&mut self, key: ChannelKey, channel: ChannelId, delegates: Vec<IdentityId>) {
+        let Some(side) = self.market.channels().get(key).map(|channel| channel.side()) else { return };
+        self.hand_in_for(key, ChannelsCall::SetDelegates { channel, side, delegates });
+    }
+
+    fn delegates_of(&self, key: ChannelKey, id: ChannelId) -> Vec<IdentityId> {
+        let side = self.market.channels().get(key).map(|channel| channel.side().index());
+        let entry = self.channel_entry(id).zip(side);
+        entry.map(|(entry, side)| entry.delegates[side].clone()).unwrap_or_default()
+    }
+}
+
+fn standard() -> TowerTerms {
+    crate::config::WatchConfig::default().terms()
+}

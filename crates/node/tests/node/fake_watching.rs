@@ -1,0 +1,46 @@
+//! Watching, as the fake node knows it.
+
+use byway_node::api::*;
+use byway_primitives::{Amount, IdentityId, Time};
+
+use super::fake_channels::FakeChannels;
+
+pub const TOWER: IdentityId = IdentityId([0x77; 20]);
+
+pub fn status() -> WatchStatus {
+    WatchStatus {
+        accepts: true,
+        price_per_day: Amount::from_units(1_000_000_000_000_000),
+        channels_max: 100,
+        kept: 2,
+        earned: Amount::from_units(5_000_000_000_000_000),
+        watched: vec![WatchRecord {
+            channel: "a1".repeat(32),
+            tower: TOWER,
+            watching: true,
+            price_max: Amount::from_units(2_000_000_000_000_000),
+            price: Some(Amount::from_units(1_000_000_000_000_000)),
+            until_ms: Some(Time(1_700_000_000_000)),
+            problem: None,
+        }],
+    }
+}
+
+impl FakeChannels {
+    pub fn run_watch(&self, request: &WatchRun) -> Answer<WatchStatus> {
+        let known = status();
+        let price_per_day = request.price_per_day.unwrap_or(known.price_per_day);
+        let channels_max = request.channels_max.unwrap_or(known.channels_max);
+        Ok(WatchStatus { accepts: request.accept, price_per_day, channels_max, ..known })
+    }
+
+    pub fn add_watch(&self, request: &WatchAdd) -> Answer<WatchStatus> {
+        self.show(&request.channel)?;
+        if request.tower == "full" { Err(ApiError::watch_full(4)) } else { Ok(status()) }
+    }
+
+    pub fn remove_watch(&self, request: &WatchRemove) -> Answer<WatchStatus> {
+        self.show(&request.channel)?;
+        if request.tower == TOWER { Ok(status()) } else { Err(ApiError::not_watched(request.tower)) }
+    }
+}

@@ -35,12 +35,12 @@ impl FakeChannels {
     }
 
     pub fn add_watch(&self, request: &WatchAdd) -> Answer<WatchStatus> {
-        self.show(&ChannelNamed { channel: request.channel.clone() })?;
+        self.show(&request.channel)?;
         if request.tower == "full" { Err(ApiError::watch_full(4)) } else { Ok(status()) }
     }
 
     pub fn remove_watch(&self, request: &WatchRemove) -> Answer<WatchStatus> {
-        self.show(&ChannelNamed { channel: request.channel.clone() })?;
+        self.show(&request.channel)?;
         if request.tower == TOWER { Ok(status()) } else { Err(ApiError::not_watched(request.tower)) }
     }
 }

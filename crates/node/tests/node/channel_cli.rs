@@ -91,6 +91,13 @@ async fn errors_of_channels_have_their_numbers_and_a_remedy() {
         ("channel_call", call(CONTRACT, "0x4e71d92d"), 1507, json!({"code": "call_failed"})),
         ("channel_pay", pay(OPEN, "1", true), 1508, json!({"code": "lane_too_small"})),
         ("channel_force", call(CONTRACT, "0x4e71d92d"), 1509, json!({"code": "call_not_forced"})),
+        ("watch_add", json!({"channel": OPEN, "tower": "full"}), 1520, json!({"code": "watch_full"})),
+        (
+            "watch_remove",
+            json!({"channel": OPEN, "tower": id(9)}),
+            1521,
+            json!({"code": "not_watched", "tower": id(9)}),
+        ),
         ("channel_call", call(CONTRACT, "0xabc"), -32602, json!({"code": "invalid_params", "field": "input"})),
         (
             "channel_pay",

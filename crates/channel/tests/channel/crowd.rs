@@ -5,7 +5,7 @@ use byway_channel::{
 };
 use byway_crypto::IdentitySecret;
 use byway_ledger::Verdict;
-use byway_primitives::{Amount, Batch, Effect, Encode, MemoryStore, Span};
+use byway_primitives::{Amount, Batch, Effect, Encode, Hash, MemoryStore, Span};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
 use byway_records::channel::{ChannelState, ChannelTerms, Cosigned, Environment, Remainder, Side};
@@ -34,7 +34,7 @@ struct Crowd {
 fn terms(deposit: u128, reserve: u128) -> ChannelTerms {
     let parties = [0, 1].map(|side| person(side).id());
     let (deposits, reserve) = ([units(deposit); 2], units(reserve));
-    ChannelTerms { parties, deposits, reserve, lock: LOCK, remainder: Remainder::Halves }
+    ChannelTerms { parties, deposits, reserve, lock: LOCK, remainder: Remainder::Halves, secrets: [Hash::default(); 2] }
 }
 
 impl Crowd {
@@ -64,8 +64,8 @@ impl Crowd {
     fn open(&mut self, number: u64, terms: ChannelTerms) -> VerifiedTransaction {
         // On the same terms at the same time it would be the same channel.
         let (now, network) = (self.world.time + Span::millis(number), self.world.network);
-        let one = Machine::initiate(person(0), network, terms, now).unwrap();
-        let mut other = Machine::respond(person(1), network, terms, now).unwrap();
+        let one = Machine::initiate(person(0), network, terms, 0, now).unwrap();
+        let mut other = Machine::respond(person(1), network, *one.terms(), 0, now).unwrap();
         other.agree(now);
         let mut pair = Pair { machines: [one, other], old: None };
         // The responder's machine was made of what the initiator said first.
@@ -142,8 +142,9 @@ impl Crowd {
     }
 
     fn close_with_old(&self, number: usize) -> ChannelsCall {
-        let state = self.pairs[number].old;
-        ChannelsCall::CloseSolo { channel: self.id(number), side: Side::Responder, state }
+        let Pair { machines, old: state } = &self.pairs[number];
+        let (channel, secret) = (self.id(number), machines[0].peer_secret().unwrap());
+        ChannelsCall::CloseSolo { channel, side: Side::Responder, secret, state: *state }
     }
 
     fn sign(&mut self, signer: usize, call: ChannelsCall) -> VerifiedTransaction {

@@ -39,12 +39,12 @@ proptest! {
 }
 
 const FROZEN_MESSAGES: [&str; 23] = [
-    "open: 131 6452a6ba45e3c526",
-    "accept opening: 1 996c5ad08c436211",
+    "open: 147 8f42230c526c8154",
+    "accept opening: 33 a91fe036859ee700",
     "funding created: 72 a5d497d9f14e9268",
     "funding signed: 66 b44ca099f1a2b5f3",
-    "reestablish: 91 1a35fc629111c30e",
-    "reestablish, co-signed: 221 c28c0145566f931e",
+    "reestablish: 107 55cdf87a9743ef84",
+    "reestablish, co-signed: 237 d397359d5610d10d",
     "accept: 68 e5d6aa7534afb553",
     "fetch: 3 fb6e2b40ba7b111c",
     "whole: 7 8cba9574ab8b8bf2",

@@ -6,7 +6,7 @@ use byway_records::Reject;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Cosigned, FundingChange, Movement, Side};
 
-use crate::scene::{DEPOSIT, RESERVE, Rig, SAVED, count, transfer};
+use crate::scene::{DEPOSIT, RESERVE, Rig, SAVED, SECRET, count, transfer};
 use crate::world::units;
 
 /// How a deposit or a withdrawal of the initiator's proceeds until it is with the ledger, which happens in the last of these.

@@ -20,7 +20,7 @@ use proptest::prelude::*;
 
 use crate::drive::{AMOUNTS, Drive};
 use crate::random::cases;
-use crate::scene::{LOCK, person};
+use crate::scene::{LOCK, SECRET, person};
 use crate::world::units;
 
 struct Hostile {
@@ -253,7 +253,12 @@ impl Hostile {
             (28 | 29, Some(state)) => match detail >> 6 {
                 0 => ChannelsCall::SnapshotSolo { side, state },
                 1 => ChannelsCall::Slash { side, state },
-                _ => ChannelsCall::CloseSolo { channel, side, state: (detail & 32 == 0).then_some(state) },
+                _ => ChannelsCall::CloseSolo {
+                    channel,
+                    side,
+                    secret: SECRET,
+                    state: (detail & 32 == 0).then_some(state),
+                },
             },
             (30, _) => {
                 let submitted = self.drive.rig.parties[peer].news.iter();

@@ -6,7 +6,7 @@ use byway_records::call::ChannelsCall;
 use byway_records::channel::Side;
 use byway_records::state::Settled;
 
-use crate::scene::{DEPOSIT, Rig};
+use crate::scene::{DEPOSIT, Rig, SECRET};
 use crate::world::units;
 
 #[test]
@@ -158,7 +158,7 @@ fn what_is_promised_while_the_channel_closes_is_claimed_at_once_and_pays_for_not
         while rig.write(0) {}
         promised.push(rig.steal(1).unwrap());
     }
-    rig.submit(0, ChannelsCall::CloseSolo { channel, side: Side::Initiator, state: None });
+    rig.submit(0, ChannelsCall::CloseSolo { channel, side: Side::Initiator, secret: SECRET, state: None });
     rig.tick(Span::millis(10));
     // The peer could settle before the second of these is claimed, were that to wait.
     for (message, amount) in promised.into_iter().zip([300, 500]) {

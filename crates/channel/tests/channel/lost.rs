@@ -1,6 +1,6 @@
 //! A side that has lost its disk, and finds its channels on the ledger and at its peers.
 
-use byway_channel::{ChannelNews, Channels, CloseError, Health, Life, ROUNDS_FORGOTTEN, UNHEARD_TIME_MAX};
+use byway_channel::{ChannelNews, Channels, CloseError, Health, Life, ROUNDS_FORGOTTEN, Signer, UNHEARD_TIME_MAX};
 use byway_primitives::{Amount, MemoryStore, Span};
 use byway_records::channel::Movement;
 
@@ -101,8 +101,9 @@ fn a_peer_that_closes_meanwhile_is_believed_as_far_as_the_ledger() {
 fn a_journal_that_cannot_be_read_keeps_none_of_the_others_from_going_on() {
     let mut rig = Rig::new();
     let id = rig.machine(0).id().unwrap();
-    let (network, entry) = (rig.world.network, rig.entry().unwrap());
+    let (network, mut entry) = (rig.world.network, rig.entry().unwrap());
     let secret = || byway_crypto::IdentitySecret::from_bytes(&[1; 32]).unwrap();
+    entry.secrets[0] = secret().watch_secret(network, entry.parties[1], u16::MAX).digest();
     let mut disk = MemoryStore::new();
     let mut channels = Channels::load(secret(), network, &disk).unwrap();
     assert!(channels.find(rig.now, id, &entry));

@@ -2,13 +2,13 @@
 
 use byway_channel::{
     AddressedMessage, ChannelHandle, ChannelKey, ChannelMessage, ChannelNews, Channels, ChannelsEffect,
-    FUNDING_TIME_MAX, InitiateError, Life, OPENINGS_PER_PEER_MAX, PeerFault,
+    FUNDING_TIME_MAX, InitiateError, Life, OPENINGS_PER_PEER_MAX, PeerFault, Signer,
 };
 use byway_crypto::IdentitySecret;
 use byway_primitives::{Effect, MemoryStore, NetworkId, Time};
 use byway_records::channel::Environment;
 
-use crate::scene::{SECRET, terms};
+use crate::scene::terms;
 use crate::world::World;
 
 const NOW: Time = Time(1_700_000_000_000);
@@ -25,7 +25,10 @@ fn secret(side: usize) -> IdentitySecret {
 }
 
 fn handle(number: u8) -> ChannelHandle {
-    ChannelHandle([number; 16])
+    // Both secrets are the same in all of them, which a peer can bring about.
+    let mut handle = [number; 16];
+    handle[..2].fill(0);
+    ChannelHandle(handle)
 }
 
 impl Side {
@@ -139,10 +142,17 @@ fn what_peers_propose_is_bounded_and_keeps_nobody_from_proposing() {
     assert_eq!(side.channels.initiate(NOW, handle(100), own), Err(InitiateError::Handle));
 }
 
+/// What the ledger has of its channel, if the first side had the secret that follows from its identity's.
+fn entry_of(rig: &crate::scene::Rig) -> byway_records::Channel {
+    let mut entry = rig.entry().unwrap();
+    entry.secrets[0] = secret(0).watch_secret(rig.world.network, secret(1).id(), 77).digest();
+    entry
+}
+
 /// The first side as after a loss of its disk, with a channel that it has found, and what its peer says in that, by a handle.
 fn found() -> (Side, ChannelKey, AddressedMessage) {
     let mut rig = crate::scene::Rig::new();
-    let (id, entry) = (rig.machine(0).id().unwrap(), rig.entry().unwrap());
+    let (id, entry) = (rig.machine(0).id().unwrap(), entry_of(&rig));
     rig.disconnect();
     rig.connect();
     let message = rig.next_message(0).unwrap();
@@ -175,7 +185,7 @@ fn a_channel_that_was_found_goes_by_the_handle_that_its_peer_says() {
 fn what_a_peer_says_before_the_ledger_shows_the_channel_is_kept_for_it() {
     let (early, found, greeting) = found();
     let (id, network) = (early.channels.get(found).unwrap().id().unwrap(), World::new().network);
-    let entry = crate::scene::Rig::new().entry().unwrap();
+    let entry = entry_of(&crate::scene::Rig::new());
     let mut side = Side::new(network, 0);
     side.hear(1, greeting.clone()).unwrap();
     assert!(side.channels.find(NOW, id, &entry));

@@ -4,7 +4,7 @@ use byway_channel::{Change, ChannelMessage, ChannelNews, CloseError, Health, Pee
 use byway_primitives::Span;
 use byway_records::channel::{ChannelState, Cosigned, Position, Side};
 
-use crate::scene::{DEPOSIT, Rig, count, transfer};
+use crate::scene::{DEPOSIT, Rig, SECRET, count, transfer};
 use crate::world::units;
 
 /// How an update of the initiator's proceeds: after so many of these steps everything is said.

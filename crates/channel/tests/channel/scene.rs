@@ -182,10 +182,15 @@ impl Rig {
     pub fn collect(&mut self, side: usize) {
         let party = &mut self.parties[side];
         let mut handed = Vec::new();
-        for effect in party.machine.poll() {
+        let effects = party.machine.poll();
+        // What was signed last is in the last of several batches.
+        let is_write = |effect: &&_| matches!(effect, Effect::Persist { .. });
+        let mut batches = effects.iter().filter(is_write).count();
+        for effect in effects {
             match effect {
                 Effect::Persist { batch, token } => {
-                    let signed = party.signed.borrow().clone();
+                    batches -= 1;
+                    let signed = if batches == 0 { party.signed.borrow().clone() } else { BTreeMap::new() };
                     party.writes.push_back((batch, token, signed));
                 }
                 Effect::Send { message, after, .. } => party.outgoing.push_back((after, message)),

@@ -112,8 +112,13 @@ impl<S: Signer + Clone> Channels<S> {
     }
 
     pub fn has_with(&self, peer: IdentityId) -> bool {
+        self.with_peer(peer).next().is_some()
+    }
+
+    pub fn with_peer(&self, peer: IdentityId) -> impl Iterator<Item = (ChannelKey, &ChannelMachine<S>)> {
         let first = ChannelKey { peer, handle: ChannelHandle([0; 16]) };
-        self.machines.range(first..).next().is_some_and(|(key, _)| key.peer == peer)
+        let theirs = self.machines.range(first..).take_while(move |(key, _)| key.peer == peer);
+        theirs.map(|(key, machine)| (*key, machine))
     }
 
     /// When a channel next wants to be woken.

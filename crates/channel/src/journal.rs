@@ -16,7 +16,7 @@ use byway_vm::State;
 use crate::change::{Change, Ground};
 use crate::channels::ChannelHandle;
 use crate::fund::Fund;
-use crate::message::Proposal;
+use crate::message::{LanePromise, Proposal};
 
 /// Where channels are journaled.
 pub const CHANNELS: Space = Space("channels");
@@ -26,7 +26,9 @@ pub const RELEASED_MAX: usize = 8;
 /// Bytes of changes that are kept at the least before the state is written anew.
 const LOG_BYTES_MIN: usize = 4 * 1024;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// Promises out of lanes without the part that is for services.
+const VERSION_BEFORE_SERVICES: u8 = 2;
 
 /// How far a channel has come. What is before [`Life::HalfSigned`] is not on disk: nothing is at stake yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,8 +110,8 @@ pub(crate) struct Record {
     /// The deposit or withdrawal that is open, of either side.
     pub fund: Option<Fund>,
     /// The highest promise out of our lane, and out of the peer's.
-    pub given: Option<SignedPromise>,
-    pub taken: Option<SignedPromise>,
+    pub given: Option<LanePromise>,
+    pub taken: Option<LanePromise>,
     /// This side closes without the peer: it says so again until the ledger has heard it.
     pub closes_alone: bool,
 }
@@ -273,9 +275,9 @@ fn round_of(key: &[u8]) -> Option<u64> {
     key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
-fn version(input: &mut Reader<'_>) -> Result<(), DecodeError> {
+fn version(input: &mut Reader<'_>) -> Result<u8, DecodeError> {
     match input.byte()? {
-        VERSION => Ok(()),
+        known @ (VERSION_BEFORE_SERVICES | VERSION) => Ok(known),
         other => Err(DecodeError::UnknownVariant { kind: "channel journal version", value: other.into() }),
     }
 }
@@ -379,7 +381,14 @@ impl Encode for Record {
 
 impl Decode for Record {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        version(input)?;
+        let version = version(input)?;
+        let promise = |input: &mut Reader<'_>| match version {
+            VERSION_BEFORE_SERVICES => {
+                let promise: Option<SignedPromise> = input.option()?;
+                Ok(promise.map(|promise| LanePromise { promise, services: Amount::ZERO }))
+            }
+            _ => input.option(),
+        };
         Ok(Self {
             ground: Ground { network: input.value()?, terms: input.value()? },
             side: input.value()?,
@@ -396,8 +405,8 @@ impl Decode for Record {
             seen: input.u64()?,
             released: input.list(RELEASED_MAX)?,
             fund: input.option()?,
-            given: input.option()?,
-            taken: input.option()?,
+            given: promise(input)?,
+            taken: promise(input)?,
             closes_alone: input.flag()?,
         })
     }

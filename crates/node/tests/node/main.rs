@@ -15,6 +15,7 @@ mod fake_status;
 mod fetch;
 mod joining;
 mod kernel_rpc;
+mod lanes;
 mod leaving;
 mod light;
 mod limits;

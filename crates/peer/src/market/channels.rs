@@ -1,5 +1,7 @@
 //! Channels with peers: what they say goes within the dialogues, what they write goes with the rest.
 
+use std::collections::BTreeSet;
+
 use byway_channel::{AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, Channels, InitiateError};
 use byway_crypto::IdentitySecret;
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
@@ -77,6 +79,7 @@ impl Market {
     pub(super) fn wake_channels(&mut self, now: Time) {
         self.channels.handle_wake(now);
         self.carry_channels(now);
+        self.try_lanes_again(now);
         // The one timer is set anew for whoever asked for a later time.
         if let Some(time) = self.channels.wakes_at() {
             self.wake_at(time);
@@ -91,6 +94,8 @@ impl Market {
                     self.tell(MarketNews::ChannelFault { peer, fault });
                 }
                 self.carry_channels(now);
+                // It may be there only now, or have left us the turn.
+                self.try_lane_again(now, peer);
             }
             Err(error) => {
                 self.tell(MarketNews::Malformed { peer, error });
@@ -100,7 +105,8 @@ impl Market {
     }
 
     /// What the channels want done, each peer's as a step of its own: all that is written leaves before what is said.
-    fn carry_channels(&mut self, now: Time) {
+    pub(super) fn carry_channels(&mut self, now: Time) {
+        let mut moved = BTreeSet::new();
         let mut effects = self.channels.poll().into_iter().peekable();
         while let Some((key, first)) = effects.next() {
             let mut step = Step::new(key.peer);
@@ -113,7 +119,10 @@ impl Market {
                         step.send(ProtocolId::CHANNEL, message.to_bytes(), Durability::Volatile);
                     }
                     Effect::WakeAt(time) => step.wake_at(time),
-                    Effect::Notify((key, news)) => step.notify(MarketNews::Channel { key, news: Box::new(news) }),
+                    Effect::Notify((key, news)) => {
+                        moved.insert(key.peer);
+                        step.notify(MarketNews::Channel { key, news: Box::new(news) });
+                    }
                 }
                 next = effects.next_if(|(other, _)| other.peer == key.peer).map(|(_, effect)| effect);
             }
@@ -121,5 +130,7 @@ impl Market {
             done.news.into_iter().for_each(|news| self.tell(news));
             done.wakes.into_iter().for_each(|time| self.wake_at(time));
         }
+        // Only now, since this may have the channels do more.
+        moved.into_iter().for_each(|peer| self.lanes_moved(now, peer));
     }
 }

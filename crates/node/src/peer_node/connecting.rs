@@ -351,8 +351,9 @@ impl Actor {
         let cost_max = self.cost_max_of(Claimant::Way(id));
         let request = self.session_request(&candidate, price_max, cost_max, data);
         self.session_asked_for(provider);
+        self.pay_as_chosen(provider);
         match self.market.open_session(now, provider, response, request, &self.market_journal) {
-            Ok(()) => self.pay_as_chosen(provider),
+            Ok(()) => {}
             // No provider's fault, and for whoever pays to say more.
             Err(MarketError::Session(OpenError::LimitTooLow { .. })) if own_max != Some(cost_max) => {
                 match (self.limit_of_user(payer, cost_max), payer) {

@@ -204,8 +204,9 @@ impl Actor {
         let request = self.session_request(&candidate, price_max, cost_max, Vec::new());
         let (now, response) = (self.clock.now(), ResponseId(entropy::number()));
         self.tunnelling.wishes.note(response, target);
+        self.pay_as_chosen(provider);
         match self.market.open_session(now, provider, response, request, &self.market_journal) {
-            Ok(()) => self.pay_as_chosen(provider),
+            Ok(()) => {}
             // No provider's fault. A tunnel that is there goes on over the relays that it has.
             Err(MarketError::Session(OpenError::LimitTooLow { .. })) if self.ways.connecting(WayId::MAIN).is_some() => {
                 self.relay_over_limit(cost_max);

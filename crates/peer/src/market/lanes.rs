@@ -37,8 +37,13 @@ const FILL_WINDOWS: u128 = 8;
 const FILL_PARTS: u128 = 4;
 
 impl Market {
-    /// Pays `peer` from there from now on. What was promised stays promised.
+    /// Pays `peer` from there from now on; said before a session is asked for, which may be promised something for at once. What
+    /// was promised stays promised.
     pub fn pay_from(&mut self, now: Time, peer: IdentityId, pay_from: PayFrom, store: &impl Store) {
+        // A journal that can't be read is told of where something is asked of the peer.
+        if self.restore_pair(now, peer, store).is_err() {
+            return;
+        }
         self.step(now, peer, |pair, step| pair.pay_from(now, pay_from, step));
         self.pump(now, store);
     }

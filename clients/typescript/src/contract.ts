@@ -929,6 +929,8 @@ export interface ServiceProgram {
 export interface Session {
   bytes_down: number;
   bytes_up: number;
+  /** the channel out of whose lane it is paid */
+  channel?: string | null;
   client?: Id | null;
   cost: Amount;
   country?: Country | null;
@@ -1073,7 +1075,7 @@ export interface Methods {
   /** Takes an offer off the market. */
   "offer_withdraw": { params: { offer_id: Id; idempotency_key?: Key }; result: Entry };
   /** Connects to one offer, or to the cheapest that passes. */
-  "connect": { params: { offer_id?: Id; service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; forwards?: boolean; via?: string[] }; result: Session };
+  "connect": { params: { offer_id?: Id; service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; forwards?: boolean; via?: string[]; pay?: "account" | "channel" }; result: Session };
   /** Ends the session; the proxy refuses until the next `connect`. */
   "disconnect": { params: Record<string, never>; result: Empty };
   /** Sessions that this node uses or serves, or did, newest first. */
@@ -1313,6 +1315,7 @@ export const ERRORS = {
   cannot_listen: 1125,
   chain_broken: 1137,
   changed_lately: 1411,
+  channel_empty: 1511,
   channel_not_found: 1501,
   channel_not_opened: 1502,
   channel_not_ready: 1504,
@@ -1335,6 +1338,7 @@ export const ERRORS = {
   link_expired: 1128,
   link_refused: 1127,
   member_key_taken: 1403,
+  no_channel_with: 1510,
   no_offer_matches: 1101,
   not_allowed: 1130,
   not_registered: 1107,

@@ -124,8 +124,13 @@ impl<S: Signer + Clone> Channels<S> {
     }
 
     pub fn has_with(&self, peer: IdentityId) -> bool {
+        self.with_peer(peer).next().is_some()
+    }
+
+    pub fn with_peer(&self, peer: IdentityId) -> impl Iterator<Item = (ChannelKey, &ChannelMachine<S>)> {
         let first = ChannelKey { peer, handle: ChannelHandle([0; 16]) };
-        self.machines.range(first..).next().is_some_and(|(key, _)| key.peer == peer)
+        let theirs = self.machines.range(first..).take_while(move |(key, _)| key.peer == peer);
+        theirs.map(|(key, machine)| (*key, machine))
     }
 
     /// Channels that this side can't act in, since their journals can't be read. Nothing of theirs is written over, unless they are

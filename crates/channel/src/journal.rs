@@ -8,7 +8,6 @@
 use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Batch, Hash, Space, Store, Time};
-use byway_records::SignedPromise;
 use byway_records::channel::{ChannelState, Environment, Position, Side, WatchSecret};
 use byway_records::promise::ChannelId;
 use byway_vm::State;
@@ -16,7 +15,7 @@ use byway_vm::State;
 use crate::change::{Change, Ground};
 use crate::channels::ChannelHandle;
 use crate::fund::Fund;
-use crate::message::Proposal;
+use crate::message::{LanePromise, Proposal};
 
 /// Where channels are journaled.
 pub const CHANNELS: Space = Space("channels");
@@ -112,8 +111,8 @@ pub(crate) struct Record {
     /// The deposit or withdrawal that is open, of either side.
     pub fund: Option<Fund>,
     /// The highest promise out of our lane, and out of the peer's.
-    pub given: Option<SignedPromise>,
-    pub taken: Option<SignedPromise>,
+    pub given: Option<LanePromise>,
+    pub taken: Option<LanePromise>,
     /// This side closes without the peer: it says so again until the ledger has heard it.
     pub closes_alone: bool,
 }

@@ -53,6 +53,8 @@
 //! **Contracts** see the time of the newest checkpoint that the proposer knows; it is in the position that both sign.
 //!
 //! **Lanes** carry promises that the payer alone signs, without a round ([`ChannelMachine::promise`]); an update absorbs them.
+//! With each the payer says how much of all that it has promised is for services ([`ChannelMachine::promise_for_services`]):
+//! whoever serves counts that as paid.
 //!
 //! # Deposits and withdrawals
 //!
@@ -133,6 +135,6 @@ pub use machine::{
     ANSWER_TIME_MAX, CLOSING_TIME_MAX, ChannelMachine, ENVIRONMENT_AHEAD_MAX, FUND_TIME_MAX, FUNDING_TIME_MAX,
     OPENING_TIME_MAX, ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, SUBMIT_AGAIN, UNHEARD_TIME_MAX, position_digest,
 };
-pub use message::{ChannelMessage, Proposal, Reestablish, Refusal, STATE_BYTES_MAX};
+pub use message::{ChannelMessage, LanePromise, Proposal, Reestablish, Refusal, STATE_BYTES_MAX};
 pub use news::{ChannelEffect, ChannelNews, CloseError, PeerFault, PromiseError, ProposeError};
 pub use signer::Signer;

@@ -45,7 +45,7 @@ pub enum ChannelMessage {
     /// The sender has not signed what was asked for at that round.
     RefuseFunding { round: u64, refusal: Refusal },
     /// The sender's highest promise out of its lane; or the receiver's own, which an old journal may have forgotten.
-    Promise(SignedPromise),
+    Promise(LanePromise),
     /// The sender opens no channel on these terms, or stops opening it.
     Decline,
 }
@@ -67,6 +67,15 @@ pub struct Reestablish {
     pub signed: u64,
     /// The highest round that it has seen signed by the other.
     pub seen: u64,
+}
+
+/// A promise out of a lane, and the payer's own word on what it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LanePromise {
+    pub promise: SignedPromise,
+    /// How much of all that it promises is for services of the payee's. Nobody signs that: it takes nothing from the payee, who
+    /// serves for it.
+    pub services: Amount,
 }
 
 /// A half-signed update.
@@ -154,6 +163,19 @@ impl Decode for Reestablish {
         let (position, total) = (input.value()?, input.value()?);
         let (signatures, signed, seen) = (signatures(input)?, input.u64()?, input.u64()?);
         Ok(Self { channel, secret, position, total, signatures, signed, seen })
+    }
+}
+
+impl Encode for LanePromise {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.promise);
+        out.value(&self.services);
+    }
+}
+
+impl Decode for LanePromise {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { promise: input.value()?, services: input.value()? })
     }
 }
 

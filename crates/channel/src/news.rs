@@ -50,9 +50,10 @@ pub enum ChannelNews {
         round: u64,
         refusal: Option<Refusal>,
     },
-    /// The peer has promised so much more out of its lane.
+    /// The peer has promised so much more out of its lane, some of it for services of ours.
     Promised {
         more: Amount,
+        for_services: Amount,
     },
     /// An update of ours was refused. It is alive until the round that cancels it is co-signed.
     Refused {

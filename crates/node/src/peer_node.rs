@@ -67,6 +67,7 @@ mod once;
 mod opened;
 mod outage;
 mod owning;
+mod paying;
 mod payout;
 mod plugging;
 mod probing;

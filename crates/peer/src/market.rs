@@ -19,7 +19,8 @@
 //! **How others are served.** Peers ask each other what they know of providers ([`byway_access::quality`]); the shell keeps
 //! what is known, and says what is told.
 //!
-//! **Channels.** What the channels with a peer say goes within the dialogue, and what they write goes with the rest.
+//! **Channels.** What the channels with a peer say goes within the dialogue, and what they write goes with the rest. Who is to
+//! be paid out of a lane is promised there what the payments want (`lanes`).
 //!
 //! [`session::Client`]: byway_access::session::Client
 //! [`session::Provider`]: byway_access::session::Provider
@@ -28,8 +29,10 @@ mod account;
 mod attested;
 mod channels;
 mod exported;
+mod lanes;
 mod news;
 mod pair;
+mod paying;
 mod step;
 mod talking;
 mod trading;
@@ -44,12 +47,10 @@ use byway_access::service::Services;
 use byway_access::session::{ClientConfig, Listing, ProviderConfig, SessionView};
 use byway_access::warning::{WarningConfig, Warnings};
 use byway_crypto::IdentitySecret;
-use byway_dialogue::payment::{GiveConfig, Outcome, Reach, SettleError, TakeConfig, TakenPromise};
+use byway_dialogue::payment::{GiveConfig, PayFrom, SettleError, TakeConfig, TakenPromise};
 use byway_dialogue::{Config, Dialogues, Goodbye, Link, LinkId, Local, News, ProtocolId};
 use byway_primitives::{Amount, DecodeError, Effect, IdentityId, NetworkId, Space, Store, Time, Timer, Token};
-use byway_records::call::Take;
-use byway_records::state::Settled;
-use byway_records::{Backing, OfferId, Promise, SignedPromise};
+use byway_records::{OfferId, Promise, SignedPromise};
 
 use account::OwnAccount;
 use channels::Carried;
@@ -175,6 +176,7 @@ pub struct PairView {
     /// Promised and not yet used.
     pub ahead: Amount,
     pub window: Amount,
+    pub pays_from: PayFrom,
     /// Promises from the peer that are not settled.
     pub taken: Vec<TakenPromise>,
     /// The one of them that was handed to the ledger, whose word on it is awaited.
@@ -212,6 +214,7 @@ impl Market {
             let peer = key.as_slice().try_into().map(IdentityId).map_err(|_| MarketDamaged::Peers)?;
             market.restore_pair(now, peer, store)?;
         }
+        market.note_all_lanes(now);
         market.pump(now, store);
         Ok(market)
     }
@@ -317,52 +320,6 @@ impl Market {
     pub fn set_standing(&mut self, now: Time, peer: IdentityId, standing: Standing, store: &impl Store) {
         self.bound(now, peer);
         self.step(now, peer, |pair, step| pair.set_standing(now, standing, step));
-        self.pump(now, store);
-    }
-
-    /// Where the ledger stands with promises from and to a peer.
-    pub fn note_settled(
-        &mut self,
-        now: Time,
-        peer: IdentityId,
-        taken: Option<Settled>,
-        given: Option<Settled>,
-        store: &impl Store,
-    ) {
-        self.step(now, peer, |pair, step| pair.note_settled(now, taken, given, step));
-        self.pump(now, store);
-    }
-
-    /// What our own account holds: nets that we would owe are proposed up to that, with all peers together.
-    pub fn set_balance(&mut self, balance: Amount) {
-        self.account.set_balance(balance);
-    }
-
-    /// Settles the oldest unsettled promise of a peer, net of what we owe it. Where something is under way already, what that
-    /// leaves of it is settled afterwards.
-    pub fn settle(&mut self, now: Time, peer: IdentityId, take: Take, store: &impl Store) -> Result<(), MarketError> {
-        if !self.pairs.contains_key(&peer) {
-            return Err(MarketError::UnknownPeer(peer));
-        }
-        let reach = if self.is_talking_to(peer) { Reach::Peer } else { Reach::Nobody };
-        let mut result = Ok(());
-        self.step(now, peer, |pair, step| result = pair.settle(now, Backing::Account, reach, take, step));
-        self.pump(now, store);
-        Ok(result?)
-    }
-
-    /// What became of a settlement that was asked for by [`MarketNews::Submit`].
-    pub fn handle_settlement(&mut self, now: Time, promise: Promise, outcome: Outcome, store: &impl Store) {
-        self.step(now, promise.series.payer, |pair, step| pair.settlement(now, promise, outcome, step));
-        self.pump(now, store);
-    }
-
-    /// Raises or lowers what may be promised to one peer on one day.
-    pub fn set_day_max(&mut self, now: Time, day_max: Amount, store: &impl Store) {
-        self.config.give.day_max = day_max;
-        for peer in self.peers() {
-            self.step(now, peer, |pair, step| pair.set_day_max(now, day_max, step));
-        }
         self.pump(now, store);
     }
 
@@ -496,5 +453,6 @@ impl Market {
             self.watching_credited(now, peer);
         }
         wakes.into_iter().for_each(|time| self.wake_at(time));
+        self.pay_by_lane(now, peer);
     }
 }

@@ -11,7 +11,7 @@ use byway_records::{Backing, SignedPromise};
 
 use super::ChannelMachine;
 use crate::journal::{Health, Life};
-use crate::message::ChannelMessage;
+use crate::message::{ChannelMessage, LanePromise};
 use crate::news::{ChannelNews, PeerFault, PromiseError};
 use crate::signer::Signer;
 
@@ -26,6 +26,33 @@ pub(super) fn amount_of(promise: &SignedPromise) -> Settled {
 impl<S: Signer> ChannelMachine<S> {
     /// Promises the peer so much more out of our lane; gives what is promised in all.
     pub fn promise(&mut self, more: Amount) -> Result<Amount, PromiseError> {
+        self.promise_more(more, Amount::ZERO)
+    }
+
+    /// The same, for services of the peer's; gives what is promised for these in all.
+    pub fn promise_for_services(&mut self, more: Amount) -> Result<Amount, PromiseError> {
+        self.promise_more(more, more)?;
+        Ok(self.services(self.record.side))
+    }
+
+    fn promise_more(&mut self, more: Amount, for_services: Amount) -> Result<Amount, PromiseError> {
+        self.may_promise()?;
+        let side = self.record.side;
+        let amount = self.promised(side).amount.checked_add(more).ok_or(PromiseError::Uncovered)?;
+        // No more than the whole.
+        let services = self.services(side).checked_add(for_services).ok_or(PromiseError::Uncovered)?;
+        let promise = Promise { network: self.network(), series: self.series(side), serial: SERIAL, amount };
+        if !self.covers(side, amount) {
+            return Err(PromiseError::Uncovered);
+        }
+        let promise = LanePromise { promise: self.signer.sign_promise(promise), services };
+        self.record.given = Some(promise);
+        self.persist(Batch::new());
+        self.send(ChannelMessage::Promise(promise));
+        Ok(amount)
+    }
+
+    fn may_promise(&self) -> Result<(), PromiseError> {
         if self.record.life != Life::Open {
             return Err(PromiseError::NotOpen);
         }
@@ -36,55 +63,52 @@ impl<S: Signer> ChannelMachine<S> {
         if !self.has_heard {
             return Err(PromiseError::Unheard);
         }
-        let before = self.record.given.map_or(Amount::ZERO, |given| given.promise.amount);
-        let amount = before.checked_add(more).ok_or(PromiseError::Uncovered)?;
-        let promise =
-            Promise { network: self.network(), series: self.series(self.record.side), serial: SERIAL, amount };
-        if !self.covers(self.record.side, amount) {
-            return Err(PromiseError::Uncovered);
-        }
-        let promise = self.signer.sign_promise(promise);
-        self.record.given = Some(promise);
-        self.persist(Batch::new());
-        self.send(ChannelMessage::Promise(promise));
-        Ok(amount)
+        Ok(())
     }
 
-    pub(super) fn handle_promise(&mut self, promise: SignedPromise) -> Result<(), PeerFault> {
+    pub(super) fn handle_promise(&mut self, theirs: LanePromise) -> Result<(), PeerFault> {
         // What a promise is worth follows from the position, so a side that recovers takes them too.
         if !matches!(self.record.life, Life::Open | Life::Closing) || matches!(self.record.health, Health::Frozen(_)) {
             return Ok(());
         }
+        let LanePromise { promise, services } = theirs;
         let (payer, Promise { network, series, serial, amount }) = (self.record.side.other(), promise.promise);
+        if services > amount {
+            return Err(PeerFault::Promise);
+        }
         if (network, series, serial) == (self.network(), self.series(payer.other()), SERIAL) {
-            return self.remember_given(promise);
+            return self.remember_given(theirs);
         }
         if (network, series, serial) != (self.network(), self.series(payer), SERIAL) {
             return Err(PeerFault::Promise);
         }
         promise.verify().map_err(|_| PeerFault::Signature)?;
-        let before = self.record.taken.map_or(Amount::ZERO, |taken| taken.promise.amount);
-        if amount <= before {
+        let more = amount.saturating_sub(self.promised(payer).amount);
+        if more.is_zero() {
             return Ok(());
         }
         if !self.covers(payer, amount) {
             return Err(PeerFault::Promise);
         }
-        self.record.taken = Some(promise);
+        let before = self.services(payer);
+        // What was promised before for something else stays that.
+        let is_open = self.record.life == Life::Open;
+        let for_services = if is_open { services.saturating_sub(before).min(more) } else { Amount::ZERO };
+        let services = before.checked_add(for_services).ok_or(PeerFault::Promise)?;
+        self.record.taken = Some(LanePromise { promise, services });
         self.persist(Batch::new());
         // Whether the ledger will take it before the peer settles nobody knows, so while closing it is claimed and pays for nothing.
-        if self.record.life == Life::Open {
-            self.notify(ChannelNews::Promised { more: amount.saturating_sub(before) });
+        if is_open {
+            self.notify(ChannelNews::Promised { more, for_services });
         }
         Ok(())
     }
 
     /// The peer shows a promise of ours, which an old journal may have forgotten.
-    fn remember_given(&mut self, promise: SignedPromise) -> Result<(), PeerFault> {
-        let is_known = self.record.given.is_some_and(|given| given.promise.amount >= promise.promise.amount);
-        if !is_known {
-            promise.verify().map_err(|_| PeerFault::Signature)?;
-            self.record.given = Some(promise);
+    fn remember_given(&mut self, ours: LanePromise) -> Result<(), PeerFault> {
+        if ours.promise.promise.amount > self.promised(self.record.side).amount {
+            ours.promise.verify().map_err(|_| PeerFault::Signature)?;
+            self.record.given = Some(ours);
             self.persist(Batch::new());
         }
         Ok(())
@@ -104,8 +128,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// Whether all of a promise beyond what is absorbed is in the lane, in every state that can still count.
     fn covers(&self, payer: Side, amount: Amount) -> bool {
-        let positions = self.record.released.iter().map(|released| &released.position);
-        positions.chain([&self.record.base]).all(|position| {
+        self.positions().all(|position| {
             let lane = position.lanes[payer.index()];
             let absorbed = if lane.absorbed.serial == SERIAL { lane.absorbed.amount } else { Amount::ZERO };
             amount.saturating_sub(absorbed) <= lane.capacity
@@ -114,8 +137,38 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// The highest promise out of a side's lane that this side knows.
     pub fn promised(&self, payer: Side) -> Settled {
-        let promise = if payer == self.record.side { &self.record.given } else { &self.record.taken };
-        promise.as_ref().map_or(Settled { serial: SERIAL, amount: Amount::ZERO }, amount_of)
+        let promise = self.lane_promise(payer);
+        promise.map_or(Settled { serial: SERIAL, amount: Amount::ZERO }, |known| amount_of(&known.promise))
+    }
+
+    /// How much of that is for services of the other side's.
+    pub fn services(&self, payer: Side) -> Amount {
+        self.lane_promise(payer).map_or(Amount::ZERO, |known| known.services)
+    }
+
+    fn lane_promise(&self, payer: Side) -> Option<&LanePromise> {
+        if payer == self.record.side { self.record.given.as_ref() } else { self.record.taken.as_ref() }
+    }
+
+    /// How much more can be promised out of our lane before anything is put into it.
+    pub fn lane_room(&self) -> Amount {
+        let (payer, promise) = (self.record.side, self.promised(self.record.side));
+        let room = |position: &Position| {
+            let lane = position.lanes[payer.index()];
+            lane.capacity.saturating_sub(lane.due(promise))
+        };
+        let room = self.positions().map(room).min();
+        room.filter(|_| self.may_promise().is_ok()).unwrap_or_default()
+    }
+
+    /// What of our balance can be put into our lane.
+    pub fn free_balance(&self) -> Amount {
+        self.balance().saturating_sub(self.terms().reserve)
+    }
+
+    /// Every position that can still count.
+    fn positions(&self) -> impl Iterator<Item = &Position> {
+        self.record.released.iter().map(|released| &released.position).chain([&self.record.base])
     }
 
     /// What the lanes of a position hold for a side: what is left of its own, and what it is promised out of the other.

@@ -98,7 +98,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// The promise of the peer's that is to be shown: the last state leaves more of it open than was claimed.
     fn claim(&self, entry: &Channel) -> Option<SignedPromise> {
-        let (payer, taken) = (self.record.side.other().index(), self.record.taken?);
+        let (payer, taken) = (self.record.side.other().index(), self.record.taken?.promise);
         (entry.position.lanes[payer].due(amount_of(&taken)) > entry.due()[payer]).then_some(taken)
     }
 

@@ -1,6 +1,6 @@
 //! One fixed value of every message within a channel.
 
-use byway_channel::{Change, ChannelMessage, ContractCall, Proposal, Reestablish, Refusal};
+use byway_channel::{Change, ChannelMessage, ContractCall, LanePromise, Proposal, Reestablish, Refusal};
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::channel::{
@@ -99,7 +99,7 @@ pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
         ("shutdown", ChannelMessage::Shutdown),
         ("closing signed", ChannelMessage::ClosingSigned { expires: TIME, signature: SIGNATURE }),
         ("decline", ChannelMessage::Decline),
-        ("promise", ChannelMessage::Promise(promise())),
+        ("promise", ChannelMessage::Promise(LanePromise { promise: promise(), services: units(200) })),
     ];
     let state =
         ChannelState { network: NETWORK, channel: ChannelId(Hash([5; 32])), total: units(9_000), position: position() };

@@ -6,8 +6,8 @@
 //! signed since, less what the ledger charged it for its own acts; and nothing made it panic or sign twice.
 
 use byway_channel::{
-    Change, ChannelMessage, ChannelNews, Health, Life, Proposal, ROUNDS_AHEAD_MAX, Reestablish, UNHEARD_TIME_MAX,
-    position_digest,
+    Change, ChannelMessage, ChannelNews, Health, LanePromise, Life, Proposal, ROUNDS_AHEAD_MAX, Reestablish,
+    UNHEARD_TIME_MAX, position_digest,
 };
 use byway_primitives::AssetId;
 use byway_primitives::{Decode, Encode, Span};
@@ -222,7 +222,8 @@ impl Hostile {
         let series = Series { payer, payee, asset: AssetId::WAY, backing: Backing::Channel(machine.id()?) };
         let (serial, amount) = (u64::from(detail & 3), units(AMOUNTS[usize::from(detail >> 6)]));
         let promise = Promise { network: machine.network(), series, serial, amount };
-        Some(ChannelMessage::Promise(promise.sign(&person(self.peer))))
+        let services = units(u128::from(detail) * 500);
+        Some(ChannelMessage::Promise(LanePromise { promise: promise.sign(&person(self.peer)), services }))
     }
 
     fn forged_answer(&self, detail: u8) -> Option<ChannelMessage> {

@@ -1,6 +1,6 @@
 //! Promises out of a lane: given, taken, absorbed, claimed.
 
-use byway_channel::{Change, ChannelMessage, ChannelNews, PeerFault, PromiseError, Refusal};
+use byway_channel::{Change, ChannelMessage, ChannelNews, LanePromise, PeerFault, PromiseError, Refusal};
 use byway_primitives::Span;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::Side;
@@ -18,7 +18,7 @@ fn promises_need_no_round_and_a_round_absorbs_them() {
     }
     rig.exchange();
     assert_eq!(rig.assert_agreed().round, 1);
-    assert!(rig.parties[1].has(|news| *news == ChannelNews::Promised { more: units(600) }));
+    assert!(rig.parties[1].has(|news| *news == ChannelNews::Promised { more: units(600), for_services: units(0) }));
     let absorption = rig.machine(1).absorption().unwrap();
     rig.propose(1, absorption).unwrap();
     rig.exchange();
@@ -49,6 +49,50 @@ fn nothing_is_promised_that_the_lane_does_not_cover() {
 }
 
 #[test]
+fn what_a_promise_is_for_is_said_with_it_and_never_changes_afterwards() {
+    for crashes in [[0, 0], [0, 1], [1, 1]] {
+        let mut rig = Rig::new();
+        rig.fill_lane(0, 1_000);
+        rig.promise(0, 100).unwrap();
+        rig.exchange();
+        rig.promise_for_services(0, 300).unwrap();
+        // What was written and not said is said again.
+        rig.write(0);
+        rig.lose();
+        rig.crash(crashes[0]);
+        rig.exchange();
+        rig.promise(0, 50).unwrap();
+        rig.exchange();
+        rig.crash(crashes[1]);
+        rig.exchange();
+        for side in [0, 1] {
+            let machine = rig.machine(side);
+            let said = (machine.promised(Side::Initiator).amount, machine.services(Side::Initiator));
+            assert_eq!(said, (units(450), units(300)), "side {side}");
+            assert_eq!(machine.services(Side::Responder), units(0));
+        }
+        let room = rig.machine(0).lane_room();
+        assert_eq!(room, units(550));
+        assert_eq!(rig.promise_for_services(0, 551), Err(PromiseError::Uncovered));
+    }
+}
+
+#[test]
+fn what_was_promised_for_something_else_is_never_for_services() {
+    let mut rig = Rig::new();
+    rig.fill_lane(0, 1_000);
+    rig.promise(0, 400).unwrap();
+    rig.exchange();
+    rig.promise_for_services(0, 100).unwrap();
+    rig.write(0);
+    let Some(ChannelMessage::Promise(honest)) = rig.next_message(1) else { panic!("it is promised") };
+    let now = rig.now;
+    let message = ChannelMessage::Promise(LanePromise { services: units(500), ..honest });
+    rig.machine(1).handle_message(now, message).unwrap();
+    assert_eq!(rig.machine(1).services(Side::Initiator), units(100));
+}
+
+#[test]
 fn what_was_never_promised_is_not_absorbed() {
     let mut rig = Rig::new();
     rig.fill_lane(0, 1_000);
@@ -67,17 +111,21 @@ fn a_promise_out_of_another_lane_is_a_fault() {
     rig.fill_lane(0, 1_000);
     rig.promise(0, 100).unwrap();
     rig.write(0);
-    let Some(ChannelMessage::Promise(promise)) = rig.next_message(1) else { panic!("it is promised") };
+    let Some(ChannelMessage::Promise(known)) = rig.next_message(1) else { panic!("it is promised") };
+    let promise = known.promise;
     let identity = byway_crypto::IdentitySecret::from_bytes(&[1; 32]).unwrap();
     let mut of_other = promise.promise;
     of_other.serial = 2;
     let mut beyond = promise.promise;
     beyond.amount = units(1_001);
     for other in [of_other, beyond] {
-        let message = ChannelMessage::Promise(other.sign(&identity));
+        let message = ChannelMessage::Promise(LanePromise { promise: other.sign(&identity), ..known });
         let now = rig.now;
         assert_eq!(rig.machine(1).handle_message(now, message), Err(PeerFault::Promise));
     }
+    let message = ChannelMessage::Promise(LanePromise { services: units(101), ..known });
+    let now = rig.now;
+    assert_eq!(rig.machine(1).handle_message(now, message), Err(PeerFault::Promise), "more for services than in all");
 }
 
 #[test]

@@ -510,6 +510,12 @@ impl Rig {
         promised
     }
 
+    pub fn promise_for_services(&mut self, side: usize, more: u128) -> Result<Amount, byway_channel::PromiseError> {
+        let promised = self.machine(side).promise_for_services(units(more));
+        self.collect(side);
+        promised
+    }
+
     pub fn close_alone(&mut self, side: usize) -> Result<(), byway_channel::CloseError> {
         let now = self.now;
         let closed = self.machine(side).close_alone(now);

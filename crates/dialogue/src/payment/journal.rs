@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, AssetId, Batch, IdentityId, Space, Store};
 use byway_records::call::Take;
+use byway_records::promise::ChannelId;
 use byway_records::state::Settled;
 use byway_records::{Backing, CountersignedPair, Promise, SignedPromise};
 
@@ -27,7 +28,12 @@ pub const EARLIER_MAX: usize = 16;
 /// Spenders of one pair: sessions, carriage, holding and storage each count as one.
 pub const SPENDERS_MAX: usize = 16;
 
-const VERSION: u8 = 1;
+/// Lanes that one pair pays with at a time, each way.
+pub const LANES_MAX: usize = 16;
+
+const VERSION: u8 = 2;
+/// Without lanes.
+const VERSION_BEFORE_LANES: u8 = 1;
 
 /// Which kind of service credit was used for. Each reports its own running total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +52,19 @@ impl Spender {
 pub struct JournalError {
     pub peer: IdentityId,
     pub cause: DecodeError,
+}
+
+/// What has been promised for services out of the lane of each channel, in all.
+pub(super) type Lanes = BTreeMap<ChannelId, Amount>;
+
+/// Out of what a peer is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PayFrom {
+    /// By promises on an account, or on a reservation, that the ledger settles.
+    #[default]
+    Account,
+    /// By promises out of the lane of a channel with the peer.
+    Lane,
 }
 
 /// The running total of what each spender has used.
@@ -69,6 +88,9 @@ pub(super) struct GivenRecord {
     /// Days since the epoch, and what was promised on that day.
     pub day: u64,
     pub day_promised: Amount,
+    /// Of what was promised in all, that out of lanes.
+    pub lanes: Lanes,
+    pub pay_from: PayFrom,
 }
 
 /// What the payee keeps.
@@ -78,6 +100,8 @@ pub(super) struct TakenRecord {
     pub received: Amount,
     pub series: BTreeMap<Backing, Taken>,
     pub spent: Spent,
+    /// Of what was received in all, that out of lanes.
+    pub lanes: Lanes,
 }
 
 /// One series as the payee knows it.
@@ -235,9 +259,24 @@ fn take_spent(input: &mut Reader<'_>) -> Result<Spent, DecodeError> {
     ascending(input, SPENDERS_MAX, |input| Ok((Spender(input.byte()?), input.value()?)))
 }
 
-fn version(input: &mut Reader<'_>) -> Result<(), DecodeError> {
+fn put_lanes(out: &mut Writer, lanes: &Lanes) {
+    out.varint(lanes.len() as u64);
+    for (channel, amount) in lanes {
+        out.value(&channel.0);
+        out.value(amount);
+    }
+}
+
+fn take_lanes(input: &mut Reader<'_>, version: u8) -> Result<Lanes, DecodeError> {
+    match version {
+        VERSION_BEFORE_LANES => Ok(Lanes::new()),
+        _ => ascending(input, LANES_MAX, |input| Ok((ChannelId(input.value()?), input.value()?))),
+    }
+}
+
+fn version(input: &mut Reader<'_>) -> Result<u8, DecodeError> {
     match input.byte()? {
-        VERSION => Ok(()),
+        known @ (VERSION_BEFORE_LANES | VERSION) => Ok(known),
         other => Err(DecodeError::UnknownVariant { kind: "promise journal version", value: other.into() }),
     }
 }
@@ -255,12 +294,14 @@ impl Encode for GivenRecord {
         put_spent(out, &self.spent);
         out.varint(self.day);
         out.value(&self.day_promised);
+        put_lanes(out, &self.lanes);
+        out.flag(self.pay_from == PayFrom::Lane);
     }
 }
 
 impl Decode for GivenRecord {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        version(input)?;
+        let version = version(input)?;
         let promised = input.value()?;
         let series = ascending(input, SERIES_MAX, |input| Ok((input.value()?, input.value()?)))?;
         Ok(Self {
@@ -270,6 +311,8 @@ impl Decode for GivenRecord {
             spent: take_spent(input)?,
             day: input.u64()?,
             day_promised: input.value()?,
+            lanes: take_lanes(input, version)?,
+            pay_from: if version > VERSION_BEFORE_LANES && input.flag()? { PayFrom::Lane } else { PayFrom::Account },
         })
     }
 }
@@ -333,14 +376,15 @@ impl Encode for TakenRecord {
             out.value(taken);
         }
         put_spent(out, &self.spent);
+        put_lanes(out, &self.lanes);
     }
 }
 
 impl Decode for TakenRecord {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        version(input)?;
+        let version = version(input)?;
         let received = input.value()?;
         let series = ascending(input, SERIES_MAX, |input| Ok((input.value()?, input.value()?)))?;
-        Ok(Self { received, series, spent: take_spent(input)? })
+        Ok(Self { received, series, spent: take_spent(input)?, lanes: take_lanes(input, version)? })
     }
 }

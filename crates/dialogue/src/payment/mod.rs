@@ -43,6 +43,9 @@
 //!
 //! *A lost disk.* What would be lost with it can lie elsewhere as an [`export`].
 //!
+//! *Lanes.* Where the two have a channel, the payer may pay out of its lane: what is to be promised there and what was stands
+//! in `lanes`.
+//!
 //! *Settlement*, when it is due and what it includes, stands in [`settlement`]; that of the net where both owe, in
 //! `netting`.
 //!
@@ -66,6 +69,7 @@
 pub mod credit;
 pub mod export;
 mod journal;
+mod lanes;
 mod message;
 mod netting;
 mod news;
@@ -88,7 +92,8 @@ use byway_records::{Backing, Promise, SignedPromise};
 
 pub use credit::{Ahead, Bounds, Path, WINDOW_START_BYTES, WINDOW_START_TIME, Window};
 pub use export::{Export, ExportedPair};
-pub use journal::{EARLIER_MAX, JournalError, PROMISES, SERIES_MAX, SPENDERS_MAX, Spender};
+pub use journal::{EARLIER_MAX, JournalError, LANES_MAX, PROMISES, PayFrom, SERIES_MAX, SPENDERS_MAX, Spender};
+pub use lanes::LaneTotals;
 pub use message::{Advice, BackingKind, NetRefusal, PaymentMessage, Refusal, Terms};
 pub use news::{OverLimit, PaymentFault, PaymentNews};
 pub use outbox::PaymentEffect;

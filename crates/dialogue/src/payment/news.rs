@@ -13,6 +13,11 @@ pub enum PaymentNews {
     Credited { received: Amount },
     /// Everything promised to the peer so far. The promise itself leaves once it is durable.
     Promised { promised: Amount, promise: Promise },
+    /// So much more is to be promised for services out of the lane of a channel with the peer. Have the channel promise it, or
+    /// as much as it covers, and say so with [`Payments::note_lanes`](super::Payments::note_lanes).
+    LaneWanted { more: Amount },
+    /// So much is promised to the peer by now, some of it out of lanes.
+    PromisedByLane { promised: Amount },
     /// The peer has this promise in its journal.
     Accepted { serial: u64, amount: Amount },
     /// The peer turned a promise down; nothing more is promised before its next advice.
@@ -47,6 +52,15 @@ pub enum PaymentNews {
 pub enum OverLimit {
     #[error("today's spending limit of {limit} for this peer is reached; raise it to go on")]
     Day { limit: Amount },
+    #[error(
+        "the channel has nothing left to pay with, and {missing} WAY is missing; \
+        `byway channel deposit` puts more into it"
+    )]
+    Lane { missing: Amount },
+    #[error(
+        "there is no open channel to pay this peer out of; open one with `byway channel open`, or pay from the account"
+    )]
+    NoLane,
     #[error("the peer takes no promise under {minimum}, but no more than {ceiling} may be ahead; raise the ceiling")]
     Ceiling { minimum: Amount, ceiling: Amount },
 }

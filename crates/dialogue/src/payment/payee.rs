@@ -42,7 +42,7 @@ pub(super) struct Payee {
     /// Received and durable.
     credited: Amount,
     /// Writes under way, and what is received once they are durable.
-    pending: VecDeque<(Token, Amount)>,
+    pub(super) pending: VecDeque<(Token, Amount)>,
     /// Whether a dialogue is open.
     link: Link,
     /// The series of the last promise.

@@ -12,7 +12,8 @@ use byway_records::{Backing, Promise, SignedPromise};
 
 use super::credit::{Ahead, Window};
 use super::journal::{
-    GivenRecord, JournalError, PROMISES, Record, SERIES_MAX, SPENDERS_MAX, Spender, open_amount, serials_from, total,
+    GivenRecord, JournalError, PROMISES, PayFrom, Record, SERIES_MAX, SPENDERS_MAX, Spender, open_amount, serials_from,
+    total,
 };
 use super::message::{Advice, BackingKind, PaymentMessage, Refusal, Terms};
 use super::netting::Given;
@@ -33,22 +34,22 @@ pub(super) struct Payer {
     /// What to pay from next, once the last promise is known to have arrived.
     wanted_backing: Backing,
     /// How far ahead to stay; `None` while nothing is being used.
-    window: Option<Window>,
-    talk: Talk,
+    pub(super) window: Option<Window>,
+    pub(super) talk: Talk,
     /// Whether the payee has run out of credit, so that whatever was used is promised at once.
-    credit: Credit,
+    pub(super) credit: Credit,
     delivery: Delivery,
     /// Of what was promised, what the payee is known to have.
-    accepted: Amount,
+    pub(super) accepted: Amount,
     /// What the ledger has settled of the current backing.
     settled: Settled,
     /// What was last said about a limit, so that it is said once.
-    said: Option<PaymentNews>,
+    pub(super) said: Option<PaymentNews>,
 }
 
 /// Where the talk with the payee stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Talk {
+pub(super) enum Talk {
     /// No advice yet on this link: nothing is promised.
     Silent,
     /// Promises up to this much in all are welcome.
@@ -59,7 +60,7 @@ enum Talk {
 
 /// Whether the payee has something left to serve for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Credit {
+pub(super) enum Credit {
     Left,
     RanOut,
 }
@@ -276,11 +277,14 @@ impl Payer {
     }
 
     /// Promises more if less than half a window is left, or anything was used and the payee has nothing left.
-    fn top_up(&mut self, now: Time, out: &mut Outbox) {
+    pub(super) fn top_up(&mut self, now: Time, out: &mut Outbox) {
         if self.wanted_backing != self.backing && (self.delivery == Delivery::Sure || self.last().is_none()) {
             self.backing = self.wanted_backing;
             self.settled = Settled::default();
             self.delivery = Delivery::Sure;
+        }
+        if self.record.pay_from == PayFrom::Lane {
+            return self.top_up_by_lane(now, out);
         }
         let (Some(mut window), Talk::Open { terms, promised_max }) = (self.window, self.talk) else { return };
         if terms.backing != BackingKind::of(self.backing) {
@@ -288,32 +292,40 @@ impl Payer {
         }
         window.start_at_least(terms.amount_min);
         self.window = Some(window);
+        let Some(wanted) = self.wanted(window) else { return };
+        let raise = wanted.min(promised_max).saturating_sub(self.record.promised);
+        let Some(raise) = self.within_day(now, raise, out) else { return };
+        self.promise(raise, terms, out);
+    }
+
+    /// What is to be promised in all, where it is time to promise more.
+    pub(super) fn wanted(&self, window: Window) -> Option<Amount> {
         let half = Amount::from_units(window.in_force().units() / 2);
         let enough = match self.credit {
             Credit::Left => self.remainder() > half,
             Credit::RanOut => self.remainder() >= window.in_force(),
         };
         if enough || window.in_force().is_zero() {
-            return;
-        }
-        let spent = total(&self.record.spent);
-        let wanted = spent.checked_add(window.in_force()).unwrap_or(Amount::MAX).min(promised_max);
-        let raise = wanted.saturating_sub(self.record.promised);
-        let Some(raise) = self.within_day(now, raise, out) else { return };
-        self.promise(raise, terms, out);
-    }
-
-    /// What of `raise` the day's limit leaves.
-    fn within_day(&mut self, now: Time, raise: Amount, out: &mut Outbox) -> Option<Amount> {
-        if raise.is_zero() {
             return None;
         }
+        Some(total(&self.record.spent).checked_add(window.in_force()).unwrap_or(Amount::MAX))
+    }
+
+    /// A clock that was set back does not open a second day.
+    pub(super) fn turn_day(&mut self, now: Time) {
         let day = now.0 / DAY_MILLIS;
-        // A clock that was set back does not open a second day.
         if day > self.record.day {
             self.record.day = day;
             self.record.day_promised = Amount::ZERO;
         }
+    }
+
+    /// What of `raise` the day's limit leaves.
+    pub(super) fn within_day(&mut self, now: Time, raise: Amount, out: &mut Outbox) -> Option<Amount> {
+        if raise.is_zero() {
+            return None;
+        }
+        self.turn_day(now);
         let left = self.config.day_max.saturating_sub(self.record.day_promised);
         if left.is_zero() {
             self.say(PaymentNews::OverLimit(OverLimit::Day { limit: self.config.day_max }), out);
@@ -377,14 +389,14 @@ impl Payer {
     }
 
     /// Says something once, until something else happens.
-    fn say(&mut self, news: PaymentNews, out: &mut Outbox) {
+    pub(super) fn say(&mut self, news: PaymentNews, out: &mut Outbox) {
         if self.said.as_ref() != Some(&news) {
             out.notify(news.clone());
             self.said = Some(news);
         }
     }
 
-    fn save(&self, out: &mut Outbox) {
+    pub(super) fn save(&self, out: &mut Outbox) {
         let mut batch = Batch::new();
         batch.put(PROMISES, GivenRecord::key(self.parties.peer, self.parties.asset), self.record.to_bytes());
         out.persist(batch);

@@ -7,6 +7,7 @@ use byway_primitives::{Amount, IdentityId};
 use byway_records::offer::Country;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::market::Pay;
 use super::market::SessionId;
 use super::requests::ConnectTarget;
 use super::values::{ConnectionState, Reason};
@@ -67,11 +68,14 @@ pub struct Connect {
     /// Hops before the exit, the first one first; none: straight to it. Those that there are, when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub via: Option<Vec<HopWish>>,
+    /// Out of what it is paid; as before when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pay: Option<Pay>,
 }
 
 impl From<ConnectTarget> for Connect {
     fn from(target: ConnectTarget) -> Self {
-        Self { target, via: None }
+        Self { target, via: None, pay: None }
     }
 }
 

@@ -116,6 +116,8 @@ kinds! {
     1507 CallFailed "call_failed",
     1508 LaneTooSmall "lane_too_small",
     1509 CallNotForced "call_not_forced",
+    1510 NoChannelWith "no_channel_with",
+    1511 ChannelEmpty "channel_empty",
     1520 WatchFull "watch_full",
     1521 NotWatched "not_watched",
 }

@@ -75,6 +75,28 @@ impl From<SoldBy> for Unit {
     }
 }
 
+/// Out of what the sessions of the main way are paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pay {
+    #[default]
+    Account,
+    /// The lane of a channel with the provider.
+    Channel,
+}
+
+impl std::str::FromStr for Pay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "account" => Ok(Self::Account),
+            "channel" => Ok(Self::Channel),
+            _ => Err("write `account` or `channel`".to_owned()),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Price {
     pub unit: Unit,
@@ -209,6 +231,9 @@ pub struct Session {
     pub price: Price,
     pub cost: Amount,
     pub paid: Amount,
+    /// The channel out of whose lane it is paid, where it isn't paid from the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
     pub state: SessionState,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,

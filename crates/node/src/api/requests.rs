@@ -271,7 +271,7 @@ impl Request for ConnectTarget {
 
 impl Request for Connect {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
-        Ok(Self { via: params.optional("via")?, target: ConnectTarget::read(params)? })
+        Ok(Self { via: params.optional("via")?, pay: params.optional("pay")?, target: ConnectTarget::read(params)? })
     }
 }
 

@@ -109,6 +109,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         claims: Vec::new(),
         buying: Default::default(),
         via: Vec::new(),
+        pay: Default::default(),
         proxy_ports: Vec::new(),
         outside_tunnel: Default::default(),
         quality: Default::default(),

@@ -88,7 +88,9 @@ pub async fn connect(globals: &Globals, args: ConnectArgs) -> anyhow::Result<Out
     let session: Session = with_progress("looking for an exit", client.call("connect", &request)).await?;
     show(globals, &session, |session| {
         let country = session.country.map(|country| country.to_string()).unwrap_or_else(|| "an unknown country".into());
-        format!("Connected through {country} by {} for {}.\n", session.provider, session.price)
+        let paid =
+            session.channel.as_ref().map_or_else(String::new, |channel| format!(", paid out of channel {channel}"));
+        format!("Connected through {country} by {} for {}{paid}.\n", session.provider, session.price)
     })?;
     Ok(Outcome::Done)
 }
@@ -243,7 +245,7 @@ fn quality_text(quality: &Quality) -> String {
 }
 
 fn sessions_text(sessions: &[Session]) -> String {
-    let headings = ["started", "exit", "with", ">down", ">up", ">time", ">cost", ">paid", "state"];
+    let headings = ["started", "exit", "with", ">down", ">up", ">time", ">cost", ">paid", "paid from", "state"];
     let mut table = Table::new(&headings);
     let now = now();
     for session in sessions {
@@ -259,6 +261,10 @@ fn sessions_text(sessions: &[Session]) -> String {
             duration(session.seconds),
             session.cost.to_string(),
             session.paid.to_string(),
+            match &session.channel {
+                Some(channel) => format!("channel {}", channel.get(..8).unwrap_or(channel)),
+                None => "account".to_owned(),
+            },
             word(&session.state),
         ]);
     }

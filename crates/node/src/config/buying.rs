@@ -6,7 +6,7 @@ use byway_records::offer::Country;
 use serde::Deserialize;
 
 use super::{Problem, problem};
-use crate::api::{HopWish, SoldBy, chain_problem};
+use crate::api::{HopWish, Pay, SoldBy, chain_problem};
 
 /// What the first connection through the proxy asks the market for.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -25,6 +25,8 @@ pub struct BuyingConfig {
     pub sort: Option<Sort>,
     /// Hops before the exit, the first one first: `best`, a country, or a provider's id.
     pub via: Vec<HopWish>,
+    /// Out of what sessions are paid: `account`, which is the default, or `channel`.
+    pub pay: Option<Pay>,
 }
 
 impl BuyingConfig {

@@ -88,6 +88,7 @@ pub fn settings(
     settings.selling = config.provider.as_ref().map(selling);
     settings.buying = buying(&config.buying);
     settings.via.clone_from(&config.buying.via);
+    settings.pay = config.buying.pay.unwrap_or_default();
     settings.proxy_ports = config.proxy.ports.iter().map(ProxyPortConfig::port).collect();
     settings.outside_tunnel = config.tunnel.clone();
     settings.quality = config.quality.settings();
@@ -132,6 +133,7 @@ pub(super) fn node_config(
         claims: claims::load(directory)?,
         buying: OfferFilter::default(),
         via: Vec::new(),
+        pay: Default::default(),
         proxy_ports: Vec::new(),
         outside_tunnel: TunnelConfig::default(),
         quality: Default::default(),

@@ -16,7 +16,8 @@ use super::Actor;
 use super::limits::BUDGET_SPENT;
 use super::ways::{Connection, WayId};
 use crate::api::{
-    AccountNumber, Answer, ApiError, ConnectTarget, Period, Session, SubAccount, SubAccountCreate, SubAccountCreated,
+    AccountNumber, Answer, ApiError, ConnectTarget, Pay, Period, Session, SubAccount, SubAccountCreate,
+    SubAccountCreated,
 };
 
 const ACCOUNTS: Space = Space("sub-accounts");
@@ -198,7 +199,7 @@ impl Actor {
         }
         let is_kept = |connection: &Connection| matches!(connection, Connection::Connected(_) | Connection::Stopped(_));
         if self.ways.get(id).is_some_and(|way| is_kept(&way.connection)) {
-            self.candidates(target)?;
+            self.candidates(target, Pay::Account)?;
         }
         let payer = self.ways.connected(id).and_then(|connected| self.payer_of(connected.session));
         if payer != account {

@@ -390,6 +390,8 @@ impl Actor {
                     match limit {
                         OverLimit::Day { limit } => self.stop_way(way, Over::day(*limit)),
                         OverLimit::Ceiling { .. } => self.end_of_budget(way, &limit.to_string()),
+                        OverLimit::Lane { missing } => self.channel_is_empty(way, peer, Some(*missing)),
+                        OverLimit::NoLane => self.channel_is_empty(way, peer, None),
                     }
                 }
             }

@@ -70,8 +70,10 @@ impl PeerNode {
         let (answer, answered) = oneshot::channel();
         self.ask(move |actor| {
             let via = actor.wanted_chain(account, &request)?;
+            actor.check_pay(&request)?;
             actor.bill(WayId::MAIN, account, &request.target)?;
             actor.choose_chain(via);
+            actor.choose_pay(request.pay);
             actor.connect(WayId::MAIN, request.target, answer);
             Ok(())
         })

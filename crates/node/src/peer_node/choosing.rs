@@ -9,7 +9,7 @@ use byway_records::offer::{Service, Unit};
 
 use super::Actor;
 use super::forwarding::FORWARD_PROTOCOL;
-use crate::api::{self as contract, ApiError, ConnectTarget, OfferFilter};
+use crate::api::{self as contract, ApiError, ConnectTarget, OfferFilter, Pay};
 
 /// A provider that failed comes after all others for this long. It may be the only one there is.
 const FAILED_FOR: Span = Span::seconds(60);
@@ -20,13 +20,15 @@ const SORT: Sort = Sort::Both;
 
 impl Actor {
     /// Who passes the filter and has not failed lately, the best first.
-    pub(super) fn untried(&self, filter: Option<&OfferFilter>) -> Vec<Candidate> {
+    pub(super) fn untried(&self, filter: Option<&OfferFilter>, pay: Pay) -> Vec<Candidate> {
         let Some(filter) = filter else { return Vec::new() };
         let found = self.index.candidates(self.query(filter), self.ledger_clock());
+        let found = found.filter(|candidate| self.can_be_paid(pay, candidate));
         found.filter(|candidate| !self.has_failed_lately(candidate)).take(TRIED_MAX).collect()
     }
 
-    pub(super) fn candidates(&self, target: &ConnectTarget) -> Result<Vec<Candidate>, ApiError> {
+    /// Who passes and can be paid so, those last that have failed lately.
+    pub(super) fn candidates(&self, target: &ConnectTarget, pay: Pay) -> Result<Vec<Candidate>, ApiError> {
         let clock = self.ledger_clock();
         if !host_network::IS_SUPPORTED && self.wants_tunnel(target) {
             // Before anything is paid for one.
@@ -46,15 +48,24 @@ impl Actor {
                     None => Measure::ALL.into_iter().find_map(|measure| price_by(measure.unit())),
                 };
                 let (unit, price) = found.ok_or_else(|| ApiError::offer_not_found(*offer_id))?;
-                Ok(vec![Candidate { id: *offer_id, offer, price, unit }])
+                let candidate = Candidate { id: *offer_id, offer, price, unit };
+                if !self.can_be_paid(pay, &candidate) {
+                    return Err(self.cannot_be_paid(&[candidate]));
+                }
+                Ok(vec![candidate])
             }
             ConnectTarget::Cheapest(filter) => {
                 filter.unit.map(sold_by).transpose()?;
-                let found = self.index.candidates(self.query(filter), clock).take(TRIED_MAX);
+                let all = || self.index.candidates(self.query(filter), clock);
+                let found = all().filter(|candidate| self.can_be_paid(pay, candidate)).take(TRIED_MAX);
                 let (mut found, failed): (Vec<_>, Vec<_>) =
                     found.partition(|candidate| !self.has_failed_lately(candidate));
                 found.extend(failed);
-                if found.is_empty() { Err(ApiError::no_offer_matches()) } else { Ok(found) }
+                if !found.is_empty() {
+                    return Ok(found);
+                }
+                let others: Vec<_> = all().take(TRIED_MAX).collect();
+                if others.is_empty() { Err(ApiError::no_offer_matches()) } else { Err(self.cannot_be_paid(&others)) }
             }
         }
     }

@@ -61,7 +61,7 @@ impl Actor {
             let _ = answer.send(Err(over.error(self.spent_today())));
             return;
         }
-        let candidates = match self.candidates(&target) {
+        let candidates = match self.candidates(&target, self.pay_of(id)) {
             Ok(candidates) => candidates,
             Err(error) => {
                 // What is in use stays so, and a question that was put to the user is still to be answered.
@@ -81,7 +81,9 @@ impl Actor {
             && self.unit_of(connected.session) == Some(first.unit)
             && self.is_on_route(connected.offer.provider)
         {
-            let _ = answer.send(Ok(connected.session));
+            let (provider, session) = (connected.offer.provider, connected.session);
+            self.pay_as_chosen(provider);
+            let _ = answer.send(Ok(session));
             return;
         }
         self.leave_exit(id);
@@ -349,6 +351,7 @@ impl Actor {
         let cost_max = self.cost_max_of(Claimant::Way(id));
         let request = self.session_request(&candidate, price_max, cost_max, data);
         self.session_asked_for(provider);
+        self.pay_as_chosen(provider);
         match self.market.open_session(now, provider, response, request, &self.market_journal) {
             Ok(()) => {}
             // No provider's fault, and for whoever pays to say more.

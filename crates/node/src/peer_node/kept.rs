@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::Actor;
 use super::ways::WayId;
-use crate::api::{self as contract, ApiError, HopWish, OfferFilter, TunnelSettings, TunnelSettingsSet, WalletViewKey};
+use crate::api::{
+    self as contract, ApiError, HopWish, OfferFilter, Pay, TunnelSettings, TunnelSettingsSet, WalletViewKey,
+};
 use crate::config::TunnelConfig;
 
 /// What the user chose over the local API.
@@ -22,6 +24,8 @@ const YESTERDAY_KEY: &[u8] = b"yesterday";
 const MAIN_KEY: &[u8] = b"main";
 /// The hops over which the main way was connected last.
 const CHAIN_KEY: &[u8] = b"chain";
+/// Out of what the main way's sessions are paid.
+const PAY_KEY: &[u8] = b"pay";
 /// Sessions that have ended, as the local API shows them.
 const SESSION_LOG: Space = Space("session-log");
 
@@ -85,6 +89,20 @@ impl Actor {
         self.keep(CHOICES, CHAIN_KEY, &(configured, via));
     }
 
+    /// Keeps out of what sessions are paid, beside what the configuration says of it.
+    pub(super) fn keep_pay(&mut self) {
+        let pay = (self.config.pay, self.ways.main.pay);
+        self.keep(CHOICES, PAY_KEY, &pay);
+    }
+
+    /// What sessions were paid out of before the restart, unless the configuration was changed since.
+    fn take_up_pay(&mut self) {
+        let stored = self.ledger_journal.load(CHOICES, PAY_KEY);
+        let stored = stored.and_then(|stored| serde_json::from_slice::<(Pay, Pay)>(&stored).ok());
+        let chosen = stored.filter(|(configured, _)| *configured == self.config.pay);
+        self.ways.main.pay = chosen.map_or(self.config.pay, |(_, pay)| pay);
+    }
+
     /// The hops of before the restart, unless the configuration was changed since: that is the later word.
     fn take_up_chain(&mut self) {
         let stored = self.ledger_journal.load(CHOICES, CHAIN_KEY);
@@ -113,6 +131,7 @@ impl Actor {
         }
         self.shape_next_tunnel();
         self.take_up_chain();
+        self.take_up_pay();
         let yesterday = self.ledger_journal.load(CHOICES, YESTERDAY_KEY);
         self.limits.yesterday = yesterday.and_then(|stored| serde_json::from_slice(&stored).ok()).unwrap_or_default();
         let Some(stored) = self.ledger_journal.load(CHOICES, CHOICES_KEY) else { return };

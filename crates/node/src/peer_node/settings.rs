@@ -59,6 +59,8 @@ pub struct PeerNodeConfig {
     pub buying: contract::OfferFilter,
     /// The hops over which it asks where the user says nothing else.
     pub via: Vec<contract::HopWish>,
+    /// Out of what sessions are paid where the user says nothing else.
+    pub pay: contract::Pay,
     /// Proxy ports beside the main one; each names where it listens.
     pub proxy_ports: Vec<contract::ProxyPortOpen>,
     /// What stays outside the tunnel while the machine is closed around it.

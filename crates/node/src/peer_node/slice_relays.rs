@@ -29,7 +29,7 @@ use super::shares::Claimant;
 use super::tunnel::{GuestError, GuestOrder};
 use super::tunnelling::contact;
 use super::ways::WayId;
-use crate::api::OfferFilter;
+use crate::api::{OfferFilter, Pay};
 
 /// Offers of relays that are looked at, the cheapest first. Links to them may leave a machine that is closed.
 pub(super) const RELAYS_LOOKED_AT: usize = 24;
@@ -110,7 +110,7 @@ impl Actor {
     pub(super) fn relay_candidates(&self) -> Vec<Candidate> {
         let max_price = self.config.buying.max_price_per_mb();
         let filter = OfferFilter { service: Some(Service::RELAY), max_price, ..OfferFilter::default() };
-        let found = self.untried(Some(&filter)).into_iter();
+        let found = self.untried(Some(&filter), Pay::Account).into_iter();
         found.filter(|candidate| contact(&candidate.offer.offer).is_some()).take(RELAYS_LOOKED_AT).collect()
     }
 
@@ -204,6 +204,7 @@ impl Actor {
         let request = self.session_request(&candidate, price_max, cost_max, Vec::new());
         let (now, response) = (self.clock.now(), ResponseId(entropy::number()));
         self.tunnelling.wishes.note(response, target);
+        self.pay_as_chosen(provider);
         match self.market.open_session(now, provider, response, request, &self.market_journal) {
             Ok(()) => {}
             // No provider's fault. A tunnel that is there goes on over the relays that it has.

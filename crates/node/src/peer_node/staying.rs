@@ -55,7 +55,7 @@ impl Actor {
         self.failed_lately.insert(provider, self.clock.now());
         let next = match self.place_in_chain(id) {
             Some(at) => self.other_hops(at, filter.as_ref()),
-            None => self.untried(filter.as_ref()),
+            None => self.untried(filter.as_ref(), self.pay_of(id)),
         };
         tracing::info!(%provider, why, others = next.len(), "the exit is lost");
         if next.is_empty() {
@@ -147,7 +147,7 @@ impl Actor {
     /// Whether somebody else's offer fits the wish that led to the exit in use.
     pub(super) fn another_fits(&self, id: WayId) -> bool {
         let Some(connected) = self.ways.connected(id) else { return false };
-        let others = self.untried(connected.filter.as_ref());
+        let others = self.untried(connected.filter.as_ref(), self.pay_of(id));
         let is_another = |provider: IdentityId| provider != connected.offer.provider && !self.is_taken(id, provider);
         others.iter().any(|candidate| is_another(candidate.offer.offer.provider))
     }

@@ -266,6 +266,7 @@ impl Actor {
                 .market
                 .pair(provider)
                 .map_or(view.cost, |pair| view.cost.checked_add(pair.ahead).unwrap_or(view.cost)),
+            channel: self.paid_out_of(provider),
             state: match view.state {
                 Standing::Connecting => SessionState::Opening,
                 Standing::Running => SessionState::Active,
@@ -281,7 +282,7 @@ impl Actor {
     /// A session of a client here. What was paid is what its promises cover of all its sessions.
     pub(super) fn served_session(&self, client: IdentityId, view: &SessionView) -> Session {
         let session = self.session(self.me(), view);
-        Session { client: Some(client), paid: view.cost, ..session }
+        Session { client: Some(client), paid: view.cost, channel: self.paid_by_lane(client), ..session }
     }
 
     /// Promises to and from one peer.

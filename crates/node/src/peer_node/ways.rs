@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::limits::Over;
 use super::way_out::ExitState;
-use crate::api::{AccountNumber, ApiError, ConnectTarget, OfferFilter};
+use crate::api::{AccountNumber, ApiError, ConnectTarget, OfferFilter, Pay};
 
 /// Names a way within one run of the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +36,8 @@ pub(super) struct Way {
     pub payer: Option<AccountNumber>,
     /// The most that a session of it may cost, if less than what else limits that.
     pub cost_max: Option<Amount>,
+    /// Out of what its sessions are paid; only the main way's can be a channel.
+    pub pay: Pay,
     /// What its programs are told.
     pub exits: watch::Sender<ExitState>,
 }
@@ -126,7 +128,15 @@ pub(super) struct LinkLost {
 impl Way {
     pub fn new(now: Time, wish: OfferFilter, data: Vec<u8>, payer: Option<AccountNumber>) -> Self {
         let (exits, _) = watch::channel(ExitState::Idle);
-        Self { connection: Connection::Idle { since: now }, wish, data, payer, cost_max: None, exits }
+        Self {
+            connection: Connection::Idle { since: now },
+            wish,
+            data,
+            payer,
+            cost_max: None,
+            pay: Pay::Account,
+            exits,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub fn to(country: &str) -> ConnectTarget {
 }
 
 pub fn over(country: &str, via: &[&str]) -> Connect {
-    Connect { target: to(country), via: Some(via.iter().map(|hop| hop.parse().unwrap()).collect()) }
+    Connect { target: to(country), via: Some(via.iter().map(|hop| hop.parse().unwrap()).collect()), pay: None }
 }
 
 pub async fn status(user: &Node) -> NodeStatus {
@@ -102,7 +102,7 @@ async fn what_goes_over_two_hops_is_paid_at_each_and_the_exit_hears_the_end() {
     for node in [&exit, &far, &near] {
         assert_eq!(ends(node, me).await, "client_wish");
     }
-    user.api.connect(Connect { target: to("DE"), via: Some(Vec::new()) }).await.unwrap();
+    user.api.connect(Connect { target: to("DE"), via: Some(Vec::new()), pay: None }).await.unwrap();
     let status = status(&user).await;
     assert_eq!((status.connection.path, status.hops), (Some(Path::Direct), Vec::new()), "by the user's word alone");
 }
@@ -124,7 +124,7 @@ async fn nobody_is_two_of_a_chain_and_what_makes_no_sense_is_refused() {
     let offer = offers.iter().find(|offer| offer.provider == exit.api.identity()).unwrap();
     let target = ConnectTarget::Offer { offer_id: offer.offer_id, unit: None };
     let via = Some(vec![last.parse().unwrap()]);
-    let refused = user.api.connect(Connect { target, via }).await.unwrap_err();
+    let refused = user.api.connect(Connect { target, via, pay: None }).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::InvalidParams, "{refused}");
     let refused = user.api.connect(over("DE", &[&last])).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::ProviderUnreachable, "the only exit there is the hop: {refused}");

@@ -134,6 +134,7 @@ pub fn session(name: &str, state: SessionState, bytes_down: u64) -> Session {
         price: price(),
         cost: "0.5".parse().unwrap(),
         paid: "0.75".parse().unwrap(),
+        channel: None,
         state,
         reason: None,
         started_ms: Time(1_000),

@@ -17,6 +17,7 @@ mod fake_watching;
 mod fetch;
 mod joining;
 mod kernel_rpc;
+mod lanes;
 mod leaving;
 mod light;
 mod limits;

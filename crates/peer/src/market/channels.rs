@@ -109,6 +109,7 @@ impl Market {
     pub(super) fn wake_channels(&mut self, now: Time) {
         self.channels.own.handle_wake(now);
         self.carry_channels(now);
+        self.try_lanes_again(now);
         // The one timer is set anew for whoever asked for a later time.
         if let Some(time) = self.channels.own.wakes_at() {
             self.wake_at(time);
@@ -126,6 +127,8 @@ impl Market {
                     self.tell(MarketNews::ChannelFault { peer, fault });
                 }
                 self.carry_channels(now);
+                // It may be there only now, or have left us the turn.
+                self.try_lane_again(now, peer);
             }
             Err(error) => {
                 self.tell(MarketNews::Malformed { peer, error });
@@ -135,9 +138,9 @@ impl Market {
     }
 
     /// What the channels want done, each peer's as a step of its own: all that is written leaves before what is said.
-    fn carry_channels(&mut self, now: Time) {
+    pub(super) fn carry_channels(&mut self, now: Time) {
         let mut effects = self.channels.own.poll().into_iter().peekable();
-        let mut touched = BTreeSet::new();
+        let (mut touched, mut moved) = (BTreeSet::new(), BTreeSet::new());
         while let Some((key, first)) = effects.next() {
             let mut step = Step::new(key.peer);
             let mut next = Some(first);
@@ -150,7 +153,10 @@ impl Market {
                         step.send(ProtocolId::CHANNEL, message.to_bytes(), Durability::Volatile);
                     }
                     Effect::WakeAt(time) => step.wake_at(time),
-                    Effect::Notify((key, news)) => step.notify(MarketNews::Channel { key, news: Box::new(news) }),
+                    Effect::Notify((key, news)) => {
+                        moved.insert(key.peer);
+                        step.notify(MarketNews::Channel { key, news: Box::new(news) });
+                    }
                 }
                 let same = effects.next_if(|(other, _)| other.peer == key.peer);
                 next = same.map(|(other, effect)| {
@@ -164,5 +170,7 @@ impl Market {
         }
         touched.into_iter().for_each(|key| self.note_watched(now, key));
         self.carry_watching(now);
+        // Only now, since this may have the channels do more.
+        moved.into_iter().for_each(|peer| self.lanes_moved(now, peer));
     }
 }

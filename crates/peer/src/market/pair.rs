@@ -1,5 +1,7 @@
 //! The machines of one pair of identities, and what they tell each other.
 
+mod lanes;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_access::service::reason::ReasonText;
@@ -39,6 +41,8 @@ pub(super) struct Pair {
     /// How far ahead the sessions that we use want to be, and what a period of being watched costs.
     ahead: Ahead,
     watch_price: Amount,
+    /// What is to be promised out of a lane.
+    lane_wish: Option<Amount>,
 }
 
 /// Effects that wait to be passed on within a step.
@@ -70,6 +74,7 @@ impl Pair {
             bounds: Bounds::default(),
             ahead: Ahead::NOTHING,
             watch_price: Amount::ZERO,
+            lane_wish: None,
         })
     }
 
@@ -363,6 +368,7 @@ impl Pair {
             given: self.payments.last_promise().copied(),
             ahead: self.payments.ahead(),
             window: self.payments.window(),
+            pays_from: self.payments.pays_from(),
             taken: self.payments.unsettled(),
             settling: self.payments.settling(Backing::Account),
             received: self.payments.received(),
@@ -401,6 +407,7 @@ impl Pair {
             Effect::Notify(PaymentNews::Submit { promise, call }) => {
                 step.notify(MarketNews::Submit { peer: self.peer, promise, call });
             }
+            Effect::Notify(PaymentNews::LaneWanted { more }) => self.lane_wish = Some(more),
             Effect::Notify(news) => {
                 if let PaymentNews::Credited { received } = news {
                     queue.extend(self.provider.handle_credit(now, received).into_iter().map(Pending::Provider));

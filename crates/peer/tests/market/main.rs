@@ -2,6 +2,7 @@
 //! the ledger are the rig's.
 
 mod kills;
+mod lanes;
 mod mutual;
 mod rig;
 mod terms;

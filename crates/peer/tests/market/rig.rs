@@ -3,6 +3,7 @@
 //! Unless a test says otherwise links, disks and planes take always as long, and both sides hear at once of a crash.
 
 pub mod chance;
+pub mod channel;
 mod early;
 mod faults;
 pub mod node;
@@ -26,6 +27,7 @@ use byway_records::state::Settled;
 use byway_records::{OfferId, Promise, Reject};
 
 use chance::Chance;
+use channel::Arbiter;
 pub use node::Side;
 use node::{Node, other};
 use plane::{Planes, Served};
@@ -101,6 +103,8 @@ pub struct Rig {
     /// Why the last session was not opened.
     pub refused: Option<OpenError>,
     pub ledger_paid: Amount,
+    /// What the ledger has of a channel between the two.
+    pub arbiter: Arbiter,
 }
 
 impl Rig {
@@ -145,6 +149,7 @@ impl Rig {
             ended: None,
             refused: None,
             ledger_paid: Amount::ZERO,
+            arbiter: Arbiter::default(),
         };
         rig.sell();
         rig
@@ -392,6 +397,8 @@ impl Rig {
             MarketNews::Payment { news: PaymentNews::Accepted { amount, .. }, .. } if side == Side::Client => {
                 self.accepted = self.accepted.max(amount);
             }
+            MarketNews::Payment { news: PaymentNews::OverLimit(over), .. } => self.arbiter.over.push((side, over)),
+            MarketNews::Channel { key, news } => self.channel_news(side, key, *news),
             MarketNews::WarningsWanted { issuer } if side == Side::Provider => {
                 self.asked_others += 1;
                 if self.terms.others == Others::Nobody {

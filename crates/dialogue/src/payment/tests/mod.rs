@@ -5,6 +5,7 @@ mod codec;
 mod crash;
 mod export;
 mod gross;
+mod lanes;
 mod moments;
 mod net;
 mod pair;

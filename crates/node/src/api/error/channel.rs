@@ -1,6 +1,6 @@
 //! What goes wrong with channels.
 
-use byway_primitives::IdentityId;
+use byway_primitives::{Amount, IdentityId};
 
 use super::{ApiError, ErrorKind};
 
@@ -87,6 +87,38 @@ impl ApiError {
             "The lane does not cover it.",
             "Put more into it (`byway channel lane`), or pay by an update.",
         )
+    }
+
+    /// There is no channel to pay a session out of: with `provider`, or with anyone whose offer fits.
+    pub fn no_channel_with(provider: Option<IdentityId>) -> Self {
+        let who = provider.map_or_else(|| "a provider whose offer fits".to_owned(), |provider| provider.to_string());
+        let open = provider.map_or_else(|| "PROVIDER".to_owned(), |provider| provider.to_string());
+        let error = Self::new(
+            ErrorKind::NoChannelWith,
+            format!("There is no open channel with {who} to pay out of."),
+            format!("Open one (`byway channel open {open}`), or pay from the account (`byway connect --pay account`)."),
+        );
+        match provider {
+            Some(provider) => error.with("provider", provider.to_string().into()),
+            None => error,
+        }
+    }
+
+    /// A channel has less left to pay with than what is `missing` beside it.
+    pub fn channel_empty(channel: &str, missing: Option<Amount>) -> Self {
+        let how_much = missing.map_or_else(String::new, |missing| format!("; {missing} WAY is missing to go on"));
+        let error = Self::new(
+            ErrorKind::ChannelEmpty,
+            format!("Channel {channel} has nothing left to pay with{how_much}."),
+            format!(
+                "Put more into it (`byway channel deposit {channel}`), or pay from the account (`byway connect --pay account`)."
+            ),
+        );
+        let error = error.with("channel", channel.into());
+        match missing {
+            Some(missing) => error.with("missing", missing.to_string().into()),
+            None => error,
+        }
     }
 
     pub fn call_not_forced(why: impl std::fmt::Display) -> Self {

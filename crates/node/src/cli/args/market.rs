@@ -8,7 +8,7 @@ use byway_primitives::{Amount, IdentityId};
 use byway_records::offer::{Country, OfferId, Service};
 use clap::{Args, Subcommand};
 
-use crate::api::{Connect, ConnectTarget, HopWish, OfferFilter, SoldBy};
+use crate::api::{Connect, ConnectTarget, HopWish, OfferFilter, Pay, SoldBy};
 use crate::fetch::Url;
 
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ pub struct FilterArgs {
 impl ConnectArgs {
     pub fn request(self) -> Connect {
         let via = self.via.clone().map(|hops| hops.0);
-        Connect { via, target: self.target() }
+        Connect { via, pay: self.pay, target: self.target() }
     }
 
     fn target(self) -> ConnectTarget {
@@ -117,6 +117,9 @@ pub struct ConnectArgs {
     /// Hops before the exit, the first one first: `best`, a country, or a provider's id; `none`: straight to it
     #[arg(long, value_name = "HOP,…")]
     pub via: Option<HopList>,
+    /// Out of what it is paid: `account`, or the lane of a `channel` with the provider; as before when left out
+    #[arg(long, value_name = "FROM")]
+    pub pay: Option<Pay>,
     #[command(flatten)]
     pub filter: FilterArgs,
 }

@@ -11,7 +11,7 @@ use super::super::reaching::Whereabouts;
 use super::super::tunnelling::contact;
 use super::super::ways::{Connection, LinkLost, Stage, WayId};
 use super::DOUBTED_MAX;
-use crate::api::{AccountNumber, ApiError, HopWish, OfferFilter};
+use crate::api::{AccountNumber, ApiError, HopWish, OfferFilter, Pay};
 
 /// Offers that are tried for one hop.
 const TRIED_MAX: usize = 16;
@@ -107,7 +107,7 @@ impl Actor {
 
     /// Who may be this hop in place of one that is lost.
     pub(in super::super) fn other_hops(&self, at: usize, filter: Option<&OfferFilter>) -> Vec<Candidate> {
-        self.far_apart(at, self.untried(filter))
+        self.far_apart(at, self.untried(filter, Pay::Account))
     }
 
     /// Those of the candidates for a hop who are nothing else in the chain, the farthest from the rest first.

@@ -154,7 +154,7 @@ impl Actor {
         }
         if via != self.chain.wishes() {
             // Where nobody is to be connected to, everything stays as it is.
-            self.candidates(&connect.target)?;
+            self.candidates(&connect.target, connect.pay.unwrap_or(self.ways.main.pay))?;
         }
         Ok(via)
     }

@@ -92,7 +92,9 @@ impl Actor {
         let is_first = queue.is_empty();
         let released = || {
             let released = self.market.channels().get(key)?.released().iter().rev();
-            released.filter(|released| released.change != Change::Nothing).map(|released| released.round()).next()
+            // A lane that is made larger twice is as large as it was to be.
+            let pays = |change: &Change| !matches!(change, Change::Nothing | Change::Lane { .. });
+            released.filter(|released| pays(&released.change)).map(|released| released.round()).next()
         };
         if let Some(round) = orphan.or_else(|| if is_first { released() } else { None }) {
             return Err(ApiError::channel_not_ready(format_args!(

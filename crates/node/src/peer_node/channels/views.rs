@@ -221,7 +221,9 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
         ChannelNews::NotFunded { round, .. } => {
             Some((Some(*round), "not_funded", "a deposit or a withdrawal will never be executed".to_owned()))
         }
-        ChannelNews::Promised { more } => Some((None, "promised", format!("the peer promises {more} WAY more"))),
+        // A session says what it is paid; so many entries would push out all others.
+        ChannelNews::Promised { more, for_services } if more == for_services => None,
+        ChannelNews::Promised { more, .. } => Some((None, "promised", format!("the peer promises {more} WAY more"))),
         ChannelNews::Refused { round, refusal } => {
             Some((Some(*round), "refused", format!("the peer refuses: {refusal}")))
         }

@@ -58,6 +58,7 @@ impl Rig {
             self.promised = self.promised_and_received().0;
         }
         self.sell();
+        self.show_ledger(side);
         self.carry_out();
     }
 

@@ -1,0 +1,93 @@
+//! Out of what sessions are paid: the account, or the lane of a channel with the provider (rows A4, C3).
+//!
+//! The user says so for the main way (`byway connect --pay`), and it holds until the user says otherwise, also over a restart. All
+//! else (hops, proxies, probes, relays of a tunnel) is paid from the account. With one peer there is one way of paying: where the
+//! main way leads to a provider, whatever else leads there is paid out of the same.
+//!
+//! Who is to be paid out of a channel must have one with something left in it. Where that is used up the session ends and says what is
+//! missing; nothing goes over to the account by itself.
+
+use byway_access::discovery::Candidate;
+use byway_dialogue::payment::PayFrom;
+use byway_primitives::{Amount, IdentityId};
+
+use super::Actor;
+use super::ways::WayId;
+use crate::api::{Answer, ApiError, Connect, Pay};
+
+impl Actor {
+    /// Whether anybody can be paid as a connect says. Nothing is changed yet.
+    pub(super) fn check_pay(&self, connect: &Connect) -> Answer<()> {
+        match connect.pay.unwrap_or(self.ways.main.pay) {
+            Pay::Account => Ok(()),
+            Pay::Channel => self.candidates(&connect.target, Pay::Channel).map(drop),
+        }
+    }
+
+    /// From now on the main way is paid out of that.
+    pub(super) fn choose_pay(&mut self, pay: Option<Pay>) {
+        if let Some(pay) = pay.filter(|pay| *pay != self.ways.main.pay) {
+            self.ways.main.pay = pay;
+            self.keep_pay();
+        }
+    }
+
+    /// Out of what a way's sessions are paid.
+    pub(super) fn pay_of(&self, id: WayId) -> Pay {
+        self.ways.get(id).map_or(Pay::Account, |way| way.pay)
+    }
+
+    /// Whether there is something to pay that provider with.
+    pub(super) fn can_be_paid(&self, pay: Pay, candidate: &Candidate) -> bool {
+        pay == Pay::Account || !self.market.lane_left(candidate.offer.offer.provider).is_zero()
+    }
+
+    /// Why none of these can be paid out of a channel.
+    pub(super) fn cannot_be_paid(&self, candidates: &[Candidate]) -> ApiError {
+        let mut providers: Vec<IdentityId> =
+            candidates.iter().map(|candidate| candidate.offer.offer.provider).collect();
+        providers.dedup();
+        let empty = providers.iter().find_map(|provider| self.market.lane_to(*provider));
+        match (empty, providers.as_slice()) {
+            (Some(key), _) => ApiError::channel_empty(&hex::encode(key.handle.0), None),
+            (None, [provider]) => ApiError::no_channel_with(Some(*provider)),
+            (None, _) => ApiError::no_channel_with(None),
+        }
+    }
+
+    /// Has a provider of which a session is asked be paid as the way says that leads to it.
+    pub(super) fn pay_as_chosen(&mut self, provider: IdentityId) {
+        let main = &self.ways.main;
+        let is_there = main.connection.offer().is_some_and(|offer| offer.provider == provider);
+        let pay_from = if is_there && main.pay == Pay::Channel { PayFrom::Lane } else { PayFrom::Account };
+        self.market.pay_from(self.clock.now(), provider, pay_from, &self.market_journal);
+    }
+
+    /// There is nothing left to pay `provider` with, at the end of a way.
+    pub(super) fn channel_is_empty(&mut self, id: WayId, provider: IdentityId, missing: Option<Amount>) {
+        let error = match self.market.lane_to(provider) {
+            Some(key) => ApiError::channel_empty(&hex::encode(key.handle.0), missing),
+            None => ApiError::no_channel_with(Some(provider)),
+        };
+        tracing::info!(%error, "a session can't be paid any more");
+        match self.stop_paying(id) {
+            true => self.fail_connection(id, error.to_string()),
+            false => self.give_up(id, &error),
+        }
+    }
+
+    /// The channel out of whose lane a provider is paid.
+    pub(super) fn paid_out_of(&self, provider: IdentityId) -> Option<String> {
+        let pays_by_lane = self.market.pair(provider).is_some_and(|pair| pair.pays_from == PayFrom::Lane);
+        let key = self.market.lane_to(provider).filter(|_| pays_by_lane)?;
+        Some(hex::encode(key.handle.0))
+    }
+
+    /// The channel out of whose lane a client has paid, if it has.
+    pub(super) fn paid_by_lane(&self, client: IdentityId) -> Option<String> {
+        let channels = self.market.channels().with_peer(client);
+        let paid = channels.map(|(key, channel)| (channel.services(channel.side().other()), key));
+        let (_, key) = paid.filter(|(services, _)| !services.is_zero()).max_by_key(|(services, _)| *services)?;
+        Some(hex::encode(key.handle.0))
+    }
+}

@@ -1,0 +1,144 @@
+//! Sessions that are paid out of the lane of a channel, between real nodes on a real kernel.
+
+use byway_node::api::*;
+use byway_primitives::Amount;
+
+use super::limits::begin;
+use super::network::{Network, Node, key, provider};
+
+const PRICE: &str = "0.01";
+
+fn amount(text: &str) -> Amount {
+    text.parse().unwrap()
+}
+
+fn sells() -> String {
+    format!("{}[channels]\naccept_max = \"1\"\n", provider("DE", PRICE, ""))
+}
+
+fn out_of(pay: Pay) -> Connect {
+    Connect { pay: Some(pay), ..ConnectTarget::Cheapest(OfferFilter::default()).into() }
+}
+
+async fn channel(node: &Node) -> ChannelRecord {
+    node.api.channel_list().await.unwrap().into_iter().next_back().unwrap()
+}
+
+/// A channel with the seller, in which the user has so much.
+async fn open(user: &Node, seller: &Node, deposit: &str) -> ChannelRecord {
+    let open = ChannelOpen {
+        peer: seller.api.identity().to_string(),
+        deposit: amount(deposit),
+        their_deposit: Some(amount("0.5")),
+        reserve: None,
+        lock_seconds: Some(2),
+        remainder: ChannelRemainder::Halves,
+        idempotency_key: key("open"),
+    };
+    user.api.channel_open(open).await.unwrap()
+}
+
+/// What was promised from account to account, either way.
+async fn on_accounts(node: &Node) -> Vec<Promise> {
+    node.api.promise_list().await.unwrap()
+}
+
+async fn cost(node: &Node) -> Amount {
+    let sessions = node.api.session_list(100).await.unwrap();
+    Amount::checked_sum(sessions.iter().map(|session| session.cost)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_paid_out_of_a_channel_also_after_both_were_down() {
+    let network = Network::start(&["seller"], &[]).await;
+    let seller = network.node("seller", &sells()).await;
+    seller.prepare("5").await;
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    user.market(1).await;
+    let none = user.api.connect(out_of(Pay::Channel)).await.unwrap_err();
+    assert_eq!(none.kind, ErrorKind::NoChannelWith, "{none}");
+    assert!(none.to_string().contains(&seller.api.identity().to_string()), "{none}");
+
+    let opened = open(&user, &seller, "1").await;
+    let session = user.api.connect(out_of(Pay::Channel)).await.unwrap();
+    assert_eq!(session.channel.as_ref(), Some(&opened.channel));
+    user.fetch(2_000_000).await;
+    assert!(on_accounts(&user).await.is_empty(), "nothing is promised on the account");
+    let theirs = seller.until("it has arrived", async |_| {
+        Some(channel(&seller).await).filter(|channel| channel.their_lane.promised >= amount("0.019"))
+    });
+    theirs.await;
+    let served = seller.api.session_list(10).await.unwrap();
+    assert_eq!(served[0].channel.as_ref(), Some(&opened.channel));
+
+    user.stop().await;
+    seller.stop().await;
+    let seller = network.node("seller", &sells()).await;
+    let user = network.node("user", "").await;
+    user.market(1).await;
+    user.until("both talk again", async |_| channel(&user).await.connected.then_some(())).await;
+    user.fetch(2_000_000).await;
+    let cost = user.until("the cost", async |_| Some(cost(&user).await).filter(|cost| *cost >= amount("0.039"))).await;
+    assert!(on_accounts(&user).await.is_empty() && on_accounts(&seller).await.is_empty(), "as before the restart");
+    user.api.disconnect().await.unwrap();
+
+    // By hand, beside what sessions take.
+    let named = ChannelNamed { channel: opened.channel.clone() };
+    seller.api.channel_absorb(named).await.unwrap();
+    let close = ChannelClose { channel: opened.channel.clone(), alone: false };
+    user.api.channel_close(close).await.unwrap();
+    let closed = async |node: &Node| {
+        node.until("it is closed", async |_| (channel(node).await.state == ChannelState::Closed).then_some(())).await;
+        node.api.wallet_balance().await.unwrap().account
+    };
+    let (ours, theirs) = (closed(&user).await, closed(&seller).await);
+    let fees_max = amount("0.01");
+    assert!(theirs.checked_add(fees_max).unwrap() >= amount("5").checked_add(cost).unwrap(), "{theirs} for {cost}");
+    assert!(ours <= amount("5").saturating_sub(cost), "{ours} for {cost}");
+    user.stop().await;
+    seller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_is_used_up_ends_the_session_and_says_what_is_missing() {
+    let network = Network::start(&["seller"], &[]).await;
+    let seller = network.node("seller", &sells()).await;
+    seller.prepare("5").await;
+    let user = network.node("user", "[buying]\npay = \"channel\"\n").await;
+    user.prepare("5").await;
+    user.market(1).await;
+    // Some five MB are in it beside the reserve.
+    let opened = open(&user, &seller, "0.06").await;
+    begin(user.proxy, 20_000_000).await;
+    let reason = user
+        .until("it is used up", async |api| {
+            let connection = api.node_status().await.unwrap().connection;
+            (connection.state == ConnectionState::Failed).then_some(connection.reason).flatten()
+        })
+        .await;
+    assert!(reason.message.contains("is missing") && reason.message.contains("channel deposit"), "{reason:?}");
+    assert!(on_accounts(&user).await.is_empty(), "it does not go over to the account");
+    let empty = user.api.connect(out_of(Pay::Channel)).await.unwrap_err();
+    assert_eq!(empty.kind, ErrorKind::ChannelEmpty, "{empty}");
+    let paid = cost(&user).await;
+    assert!(paid >= amount("0.04") && paid <= amount("0.05"), "{paid}");
+
+    let deposit = ChannelFund {
+        channel: opened.channel.clone(),
+        movement: ChannelMovement::Deposit,
+        amount: amount("0.5"),
+        idempotency_key: key("more"),
+    };
+    user.api.channel_fund(deposit).await.unwrap();
+    let session = user.api.connect(out_of(Pay::Channel)).await.unwrap();
+    assert_eq!(session.channel, Some(opened.channel));
+    user.fetch(2_000_000).await;
+    // By the user's word it goes on from the account.
+    let session = user.api.connect(out_of(Pay::Account)).await.unwrap();
+    assert_eq!(session.channel, None);
+    user.fetch(2_000_000).await;
+    assert!(!on_accounts(&user).await.is_empty());
+    user.stop().await;
+    seller.stop().await;
+}

@@ -1029,6 +1029,29 @@ export interface WalletViewKey {
   view_key: string;
 }
 
+/** one watchtower of one channel of ours */
+export interface WatchRecord {
+  /** the ledger's id of it */
+  channel: string;
+  price?: Amount | null;
+  price_max: Amount;
+  problem?: string | null;
+  tower: Id;
+  until_ms?: Time | null;
+  watching: boolean;
+}
+
+/** who watches, and what is watched for others */
+export interface WatchStatus {
+  accepts: boolean;
+  channels_max: number;
+  earned: Amount;
+  /** channels of others that are watched */
+  kept: number;
+  price_per_day: Amount;
+  watched: WatchRecord[];
+}
+
 /** what is announced to be drawn: to the wallet, or to the address `to` */
 export interface Withdrawing {
   amount: Amount;
@@ -1154,6 +1177,14 @@ export interface Methods {
   "channel_look": { params: { channel: string; contract: string; input: ContractBytes }; result: ContractOutput };
   /** Has the ledger execute a call that the peer doesn't sign. */
   "channel_force": { params: { channel: string; contract: string; input: ContractBytes; value?: Amount; gas?: number; idempotency_key?: Key }; result: ChannelUpdated };
+  /** Watches channels of others for money, or takes on no more. */
+  "watch_run": { params: { accept: boolean; price_per_day?: Amount; channels_max?: number }; result: WatchStatus };
+  /** Has somebody watch a channel while this node is away. */
+  "watch_add": { params: { channel: string; tower: string; price_max?: Amount }; result: WatchStatus };
+  /** Has somebody watch a channel no more. */
+  "watch_remove": { params: { channel: string; tower: Id }; result: WatchStatus };
+  /** Who watches channels of this node, and what it watches for others. */
+  "watch_status": { params: Record<string, never>; result: WatchStatus };
   /** How this node is reached by somebody who knows nothing of it, to open a channel with it. */
   "identity_card": { params: Record<string, never>; result: IdentityCard };
   /** The books of payment, sealed under the seed phrase, to be kept elsewhere. */
@@ -1344,6 +1375,7 @@ export const ERRORS = {
   not_registered: 1107,
   not_the_issuer: 1210,
   not_the_owner: 1407,
+  not_watched: 1521,
   nothing_to_allow: 1216,
   nothing_to_settle: 1206,
   nothing_to_withdraw: 1218,
@@ -1369,6 +1401,7 @@ export const ERRORS = {
   tunnel_impossible: 1109,
   update_refused: 1503,
   upgrade_refused: 1414,
+  watch_full: 1520,
   withdrawal_under_way: 1217,
   wrong_standing: 1408,
 } as const;

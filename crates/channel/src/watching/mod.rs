@@ -45,12 +45,12 @@
 mod client;
 mod message;
 mod packet;
-mod tower;
+mod watchtower;
 
 pub use client::{Watch, WatchedChannels, WatchedNews};
 pub use message::{WatchMessage, WatchRefusal};
 pub use packet::{PACKET_BYTES, Packet, PacketError};
-pub use tower::{Kept, TowerNews, TowerTerms, Watchtower};
+pub use watchtower::{Kept, TowerNews, TowerTerms, Watchtower};
 
 use byway_primitives::{Space, Span};
 

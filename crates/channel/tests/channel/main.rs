@@ -11,6 +11,7 @@ mod life;
 mod many;
 mod random;
 mod reestablish;
+mod routing;
 mod scene;
 mod updates;
 #[allow(dead_code, reason = "the ledger's tests use more of it")]

@@ -8,7 +8,7 @@ use super::invoice::Invoice;
 use super::message::{Failure, HUBS_MAX, Leg, QuestionId};
 use super::order::Order;
 use super::passage::{LockRef, Outgoing, Passage, PassageId, Payment, PaymentFailure, PaymentStatus, Stage};
-use super::question::Asker;
+use super::question::{Asker, Query};
 use super::router::{FINAL_TIME, Router, RoutingNews};
 use super::sight;
 use crate::channels::Channels;
@@ -95,7 +95,8 @@ impl Router {
             let digest =
                 QUESTION.hash(&[&payment.entropy, &hash.0, &payment.attempt.to_be_bytes(), &number.to_be_bytes()]);
             let id = QuestionId(std::array::from_fn(|index| digest.0[index]));
-            self.ask(now, channels, Asker::Payment(hash), id, hub, terms.amount, HUBS_MAX as u8);
+            let query = Query { id, to: hub, amount: terms.amount, hubs: HUBS_MAX as u8 };
+            self.ask(now, channels, Asker::Payment(hash), query);
         }
     }
 

@@ -21,6 +21,15 @@ const QUESTIONS_MAX: usize = 256;
 /// How many peers a question is passed on to.
 const PEERS_ASKED_MAX: usize = 8;
 
+/// What is asked: how could the hub `to` be had send so much on, over no more than so many hubs?
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Query {
+    pub id: QuestionId,
+    pub to: IdentityId,
+    pub amount: Amount,
+    pub hubs: u8,
+}
+
 /// A question that is open.
 #[derive(Debug, Clone)]
 pub(super) struct Question {
@@ -44,11 +53,9 @@ impl Router {
         now: Time,
         channels: &Channels<S>,
         peer: IdentityId,
-        id: QuestionId,
-        to: IdentityId,
-        amount: Amount,
-        hubs: u8,
+        query: Query,
     ) {
+        let Query { id, to, amount, hubs } = query;
         let of_peer = self.questions.values().filter(|question| question.from == Asker::Peer(peer)).count();
         let is_full = of_peer >= QUESTIONS_PER_PEER_MAX || self.questions.len() >= QUESTIONS_MAX;
         // A question that is open here already has come back to where it was.
@@ -58,7 +65,7 @@ impl Router {
             let legs = own.into_iter().filter(|_| channels.has_with(peer)).collect();
             return self.send(peer, RoutingMessage::Tell { id, legs });
         }
-        self.ask(now, channels, Asker::Peer(peer), id, to, amount, hubs - 1);
+        self.ask(now, channels, Asker::Peer(peer), Query { hubs: hubs - 1, ..query });
     }
 
     /// Asks the peers that so much can be sent to.
@@ -67,10 +74,7 @@ impl Router {
         now: Time,
         channels: &Channels<S>,
         from: Asker,
-        id: QuestionId,
-        to: IdentityId,
-        amount: Amount,
-        hubs: u8,
+        Query { id, to, amount, hubs }: Query,
     ) {
         let usable =
             channels.iter().filter(|(_, machine)| sight::is_usable(*machine) && sight::room(*machine) >= amount);

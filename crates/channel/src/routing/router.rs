@@ -16,7 +16,7 @@ use super::passage::{
     payment_key,
 };
 use super::payer::Seeking;
-use super::question::Question;
+use super::question::{Query, Question};
 use super::terms::HubTerms;
 use super::wish::{LastAct, Wish};
 use crate::change::{Change, ContractCall};
@@ -207,7 +207,9 @@ impl Router {
         message: RoutingMessage,
     ) {
         match message {
-            RoutingMessage::Ask { id, to, amount, hubs } => self.handle_ask(now, channels, peer, id, to, amount, hubs),
+            RoutingMessage::Ask { id, to, amount, hubs } => {
+                self.handle_ask(now, channels, peer, Query { id, to, amount, hubs });
+            }
             RoutingMessage::Tell { id, legs } => self.handle_tell(now, channels, peer, id, legs),
             RoutingMessage::Order { channel, lock, sealed } => {
                 self.handle_order(now, channels, peer, channel, lock, &sealed);

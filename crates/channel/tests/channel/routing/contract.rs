@@ -82,27 +82,24 @@ fn two_locks_of_one_hash_and_amount_are_two() {
 
 #[test]
 fn each_does_with_a_lock_what_it_may_and_nothing_else() {
-    let before = Time(UNTIL.0 - 1_000);
-    let (initiator, responder) = (Side::Initiator, Side::Responder);
-    let cases: [(&str, &[(Side, Time, Option<u8>)], [u128; 3], bool); 8] = [
-        ("the payer before its time", &[(initiator, before, None)], [999_000, 1_000_000, 1_000], true),
-        ("the payer who knows the preimage", &[(initiator, before, Some(5))], [999_000, 1_000_000, 1_000], true),
-        ("the payer in time", &[(initiator, UNTIL, None)], [1_000_000, 1_000_000, 0], false),
-        ("the payee with another preimage", &[(responder, before, Some(6))], [999_000, 1_000_000, 1_000], true),
-        ("the payee with the preimage", &[(responder, before, Some(5))], [999_000, 1_001_000, 0], true),
-        ("the payee lets go", &[(responder, before, None)], [1_000_000, 1_000_000, 0], false),
+    const BEFORE: Time = Time(UNTIL.0 - 1_000);
+    const PAYER: Side = Side::Initiator;
+    const PAYEE: Side = Side::Responder;
+    type Case = (&'static str, &'static [(Side, Time, Option<u8>)], [u128; 3], bool);
+    let cases: [Case; 8] = [
+        ("the payer before its time", &[(PAYER, BEFORE, None)], [999_000, 1_000_000, 1_000], true),
+        ("the payer who knows the preimage", &[(PAYER, BEFORE, Some(5))], [999_000, 1_000_000, 1_000], true),
+        ("the payer in time", &[(PAYER, UNTIL, None)], [1_000_000, 1_000_000, 0], false),
+        ("the payee with another preimage", &[(PAYEE, BEFORE, Some(6))], [999_000, 1_000_000, 1_000], true),
+        ("the payee with the preimage", &[(PAYEE, BEFORE, Some(5))], [999_000, 1_001_000, 0], true),
+        ("the payee lets go", &[(PAYEE, BEFORE, None)], [1_000_000, 1_000_000, 0], false),
         (
             "the payee twice",
-            &[(responder, UNTIL, Some(5)), (responder, UNTIL, Some(5)), (responder, UNTIL, None)],
+            &[(PAYEE, UNTIL, Some(5)), (PAYEE, UNTIL, Some(5)), (PAYEE, UNTIL, None)],
             [999_000, 1_001_000, 0],
             true,
         ),
-        (
-            "the payer clears away",
-            &[(responder, UNTIL, Some(5)), (initiator, before, None)],
-            [999_000, 1_001_000, 0],
-            false,
-        ),
+        ("the payer clears away", &[(PAYEE, UNTIL, Some(5)), (PAYER, BEFORE, None)], [999_000, 1_001_000, 0], false),
     ];
     for (what, acts, balances, is_there) in cases {
         let mut scene = Scene::new();

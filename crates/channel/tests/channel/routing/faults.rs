@@ -1,7 +1,8 @@
 //! Somebody on the way is gone, silent, or goes to the ledger.
 
-use byway_channel::routing::{FINAL_TIME, FORCE_AFTER, PaymentStatus};
-use byway_primitives::Span;
+use byway_channel::routing::{FINAL_TIME, FORCE_AFTER, PaymentStatus, conduit};
+use byway_channel::{Change, ChannelMessage, ChannelsEffect, CloseError};
+use byway_primitives::{Effect, Span};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::Side;
 use byway_records::channel::entry::channel_key;
@@ -42,7 +43,7 @@ fn forced(net: &Net) -> usize {
 
 /// Whether a lock stands between the two.
 fn holds(net: &Net, one: usize, other: usize) -> bool {
-    byway_channel::routing::conduit::holds(net.machine(one, net.channel(one, other)).state())
+    conduit::holds(net.machine(one, net.channel(one, other)).state())
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn known_preimage(downstream: Way, upstream: Way) {
         net.vanish(0);
     }
     match downstream {
-        Way::Update => run_until(&mut net, "the hub knows the preimage", |net| knows(net)),
+        Way::Update => run_until(&mut net, "the hub knows the preimage", knows),
         Way::Force | Way::Closed => {
             net.disconnect(1, 2);
             if downstream == Way::Closed {
@@ -153,4 +154,62 @@ fn a_known_preimage_survives_a_restart_on_both_close_paths() {
             known_preimage(downstream, upstream);
         }
     }
+}
+
+#[test]
+fn a_channel_is_not_closed_together_while_a_payment_is_on_its_way_in_it() {
+    let mut net = line();
+    let invoice = net.invoice(2, AMOUNT);
+    let hash = net.pay(0, &invoice);
+    run_until(&mut net, "the payee has a lock", |net| holds(net, 1, 2));
+    net.nodes[2].is_up = false;
+    let (now, channel) = (net.now, net.channel(0, 1));
+    for node in [0, 1] {
+        let channels = &mut net.nodes[node].channels;
+        let key = channels.key_of(channel).unwrap();
+        assert_eq!(channels.with(key, |machine| machine.close(now)), Some(Err(CloseError::OnTheirWay)));
+        // Nor is the close signed that the peer asks for.
+        let asked = channels.with(key, |machine| machine.handle_message(now, ChannelMessage::Shutdown));
+        assert_eq!(asked, Some(Ok(())));
+        let said = channels.poll().into_iter().map(|(_, effect)| effect);
+        let is_signed = |effect: ChannelsEffect| match effect {
+            Effect::Send { message, .. } => matches!(message.message, ChannelMessage::ClosingSigned { .. }),
+            _ => false,
+        };
+        assert!(!said.into_iter().any(is_signed));
+    }
+    assert!(matches!(net.status(0, hash), PaymentStatus::Trying(_)));
+}
+
+#[test]
+fn a_second_contract_that_the_peer_puts_into_the_channel_hides_no_lock() {
+    let mut net = line();
+    let invoice = net.invoice(2, AMOUNT);
+    let hash = net.pay(0, &invoice);
+    run_until(&mut net, "the payee has a lock", |net| holds(net, 1, 2));
+    net.nodes[2].is_up = false;
+    let channel = net.channel(0, 1);
+    let lowest = |net: &Net| conduit::all(net.machine(1, channel).state()).next().unwrap();
+    let first = lowest(&net);
+    for _ in 0..40 {
+        let now = net.now;
+        let channels = &mut net.nodes[0].channels;
+        let key = channels.key_of(channel).unwrap();
+        channels
+            .with(key, |machine| machine.propose(now, Change::Call(conduit::create(machine.side()))))
+            .unwrap()
+            .unwrap();
+        net.collect(0);
+        net.run();
+        if lowest(&net) < first {
+            break;
+        }
+    }
+    assert!(lowest(&net) < first, "another one is found first now");
+    net.nodes[2].is_up = true;
+    net.pass(Span::seconds(60));
+    assert!(net.is_paid(0, hash), "{:?}", net.status(0, hash));
+    let (amount, fee) = (AMOUNT as i128, fee(AMOUNT) as i128);
+    assert_eq!([0, 1, 2].map(|node| net.gain(node)), [-amount - fee, fee, amount]);
+    net.assert_clean();
 }

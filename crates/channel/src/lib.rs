@@ -106,9 +106,14 @@
 //! - *`funding_locked` is the first `Reestablish`*: it says the same, that the ledger has the channel at round 0.
 //! - *No `ping`*: the dialogue notices when a peer is gone.
 //!
+//! # Over several channels
+//!
+//! A [`routing::Router`] looks at the locks in its node's channels and does what is to be done about them; a channel knows
+//! nothing of it.
+//!
 //! # Not here
 //!
-//! Upgrading and removing contracts; networks of channels. States larger than [`STATE_BYTES_MAX`] are
+//! Upgrading and removing contracts; virtual channels. States larger than [`STATE_BYTES_MAX`] are
 //! not given to a peer that has lost its own. A contract's storage is copied for each update that writes it, which large contracts
 //! will feel.
 
@@ -121,6 +126,7 @@ mod lost;
 mod machine;
 mod message;
 mod news;
+pub mod routing;
 mod signer;
 pub mod watching;
 

@@ -154,6 +154,8 @@ pub enum CloseError {
         "the contracts' state is not known, since the journal was an old one; wait until the peer has sent it, or close alone"
     )]
     Recovering,
+    #[error("payments over several channels are on their way in this one; wait until they are through, or close alone")]
+    OnTheirWay,
     #[error("only calls of contracts that are there are forced")]
     NotACall,
     #[error(transparent)]

@@ -26,6 +26,8 @@ pub enum Purpose {
     ChannelClose,
     /// A party's signature on a call that the ledger is to execute (ECDSA).
     ChannelCall,
+    /// What a payee asks to be paid over channels (ECDSA).
+    ChannelInvoice,
     /// A service offer (ECDSA).
     Offer,
     /// A kernel node's snapshot (ed25519).
@@ -66,6 +68,7 @@ impl Purpose {
             Purpose::ChannelFunding => "byway 1 signature: channel funding",
             Purpose::ChannelClose => "byway 1 signature: channel close",
             Purpose::ChannelCall => "byway 1 signature: channel call",
+            Purpose::ChannelInvoice => "byway 1 signature: channel invoice",
             Purpose::Offer => "byway 1 signature: offer",
             Purpose::Snapshot => "byway 1 signature: snapshot",
             Purpose::Checkpoint => "byway 1 signature: checkpoint",

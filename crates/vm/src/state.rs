@@ -48,6 +48,11 @@ impl State {
         self.codes.get(&hash).map(|code| &**code)
     }
 
+    /// What a contract has stored at a slot, as a big-endian number.
+    pub fn stored(&self, contract: Address, slot: &[u8; 32]) -> [u8; 32] {
+        Source::slot(self, contract, slot).unwrap_or_default()
+    }
+
     /// Sets what an account has: for updates that are no calls. Its last receipt is gone with the round that it was of.
     pub fn set_balance(&mut self, address: Address, balance: Amount) {
         let account = Account { balance, ..self.account(address).unwrap_or_default() };

@@ -21,6 +21,7 @@ use crate::change::Ground;
 use crate::journal::{Health, Life};
 use crate::message::ChannelMessage;
 use crate::news::{ChannelNews, CloseError, PeerFault};
+use crate::routing::conduit;
 use crate::signer::Signer;
 
 impl<S: Signer> ChannelMachine<S> {
@@ -234,6 +235,9 @@ impl<S: Signer> ChannelMachine<S> {
         if self.record.health == Health::Recovering {
             return Err(CloseError::Recovering);
         }
+        if conduit::holds(&self.state) {
+            return Err(CloseError::OnTheirWay);
+        }
         self.begin_closing(now);
         self.send(ChannelMessage::Shutdown);
         Ok(())
@@ -267,9 +271,13 @@ impl<S: Signer> ChannelMachine<S> {
         self.send(ChannelMessage::Shutdown);
     }
 
-    /// The close that follows from the newest position.
+    /// The close that follows from the newest position. None as long as payments of others are on their way in the channel: what
+    /// they hold is not for the two to divide.
     fn mutual_close(&self, expires: Time) -> Option<MutualClose> {
         let record = &self.record;
+        if conduit::holds(&self.state) {
+            return None;
+        }
         let shares = record.ground.terms.remainder.shares(record.base.rest(record.total)?);
         let [initiator, responder] = Side::BOTH.map(|side| {
             let (balance, share) = (record.base.balances[side.index()], shares[side.index()]);

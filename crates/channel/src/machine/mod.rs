@@ -222,8 +222,12 @@ impl<S: Signer> ChannelMachine<S> {
     /// # Errors
     /// If it is none that a channel's calls may be.
     pub fn try_call(&self, call: &ContractCall) -> Result<Execution, ChangeError> {
-        let (ground, environment) = (self.record.ground, self.ledger.environment.max(self.record.base.environment));
-        ground.try_call(&self.state, call, environment)
+        self.record.ground.try_call(&self.state, call, self.environment())
+    }
+
+    /// What a call would see now.
+    pub fn environment(&self) -> Environment {
+        self.ledger.environment.max(self.record.base.environment)
     }
 
     /// The newest position that is agreed.

@@ -15,6 +15,7 @@ mod lost;
 mod many;
 mod random;
 mod reestablish;
+mod routing;
 mod scene;
 mod strict;
 mod updates;

@@ -1,0 +1,210 @@
+//! A payment goes on: what is found of its locks says what is to be done.
+
+use byway_primitives::{Span, Time};
+use byway_records::channel::Side;
+
+use super::conduit::{Lock, Preimage};
+use super::message::{Failure, Reason, RoutingMessage};
+use super::passage::{Incoming, Outgoing, Passage, PassageId, Stage};
+use super::router::{CLOSE_BEFORE, FORCE_AFTER, FORCE_BEFORE, LOCKING_TIME_MAX, Router, RoutingNews};
+use super::sight::{self, Found, Sought};
+use super::wish::{Urgency, Wish};
+use crate::channels::Channels;
+use crate::journal::Life;
+use crate::signer::Signer;
+
+/// How often the next one is told its order again while it does nothing.
+const TELL_AGAIN: Span = Span::seconds(10);
+
+impl Router {
+    /// Goes as far as it goes now.
+    pub(super) fn advance<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>, id: PassageId) {
+        while let Some(passage) = self.passages.get(&id).cloned() {
+            let next = match (passage.stage, &passage.outgoing) {
+                (Stage::Locking, Some(outgoing)) => self.make_lock(now, channels, &passage, outgoing),
+                (Stage::Locked, Some(outgoing)) => self.look_after(now, channels, id, outgoing),
+                (Stage::Claiming(preimage), _) => return self.claim(channels, id, &passage, preimage),
+                (Stage::Failing(failure), _) => return self.let_go(now, channels, id, &passage, failure),
+                (Stage::Locking | Stage::Locked, None) => Some(Stage::Failing(Failure::here(Reason::Order))),
+            };
+            let Some(stage) = next else { return };
+            if let Stage::Failing(failure) = stage {
+                self.say_failed(channels, &passage, failure);
+            }
+            self.put_passage(id, Passage { stage, ..passage });
+        }
+    }
+
+    fn make_lock<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        passage: &Passage,
+        outgoing: &Outgoing,
+    ) -> Option<Stage> {
+        let failed = |reason| Some(Stage::Failing(Failure::here(reason)));
+        match find_outgoing(channels, outgoing) {
+            Found::There(..) => return Some(Stage::Locked),
+            Found::Unknown | Found::Unsettled => return None,
+            Found::Gone => {}
+        }
+        let machine = sight::machine(channels, outgoing.lock.channel).filter(|machine| machine.life() == Life::Open);
+        let Some(machine) = machine else { return failed(Reason::NoChannel) };
+        if now.since(passage.since) >= LOCKING_TIME_MAX {
+            return failed(if sight::is_usable(machine) { Reason::Room } else { Reason::NoChannel });
+        }
+        if sight::room(machine) < outgoing.amount {
+            return failed(Reason::Room);
+        }
+        let Outgoing { lock, until, amount, .. } = outgoing;
+        let (id, hash, until, amount) = (lock.id, passage.hash, *until, *amount);
+        self.wish(lock.channel, Wish::Make { id, hash, until, amount });
+        None
+    }
+
+    /// The outgoing lock stands: the next one opens it, lets go of it, or does nothing until its time has come.
+    fn look_after<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        id: PassageId,
+        outgoing: &Outgoing,
+    ) -> Option<Stage> {
+        let channel = outgoing.lock.channel;
+        let (conduit, until) = match find_outgoing(channels, outgoing) {
+            Found::There(_, Lock::Open { preimage, .. }) => return Some(Stage::Claiming(preimage)),
+            Found::There(conduit, Lock::Closed { until, .. }) => (conduit, until),
+            Found::Unknown | Found::Unsettled => return None,
+            Found::Gone => {
+                let failure = self.failures.get(&id).map(|failure| failure.passed_on());
+                let silent = Failure { reason: Reason::Downstream, hop: 1 };
+                return Some(Stage::Failing(failure.unwrap_or(silent)));
+            }
+        };
+        let machine = sight::machine(channels, channel)?;
+        let time = machine.environment().time;
+        if time >= until {
+            let is_late = time >= until + FORCE_AFTER || machine.life() == Life::Closing;
+            let urgency = if is_late { Urgency::Force } else { Urgency::None };
+            self.wish(channel, Wish::Resolve { conduit, id: outgoing.lock.id, preimage: None, urgency });
+        } else if machine.is_connected() && self.told.get(&id).is_none_or(|at| now.since(*at) >= TELL_AGAIN) {
+            self.told.insert(id, now);
+            let sealed = outgoing.order.clone();
+            self.send(machine.peer(), RoutingMessage::Order { channel, lock: outgoing.lock.id, sealed });
+        }
+        None
+    }
+
+    /// The preimage is known, and durable before anything is done with it.
+    fn claim<S: Signer + Clone>(
+        &mut self,
+        channels: &Channels<S>,
+        id: PassageId,
+        passage: &Passage,
+        preimage: Preimage,
+    ) {
+        if let Some(incoming) = passage.incoming {
+            match find_incoming(channels, &incoming) {
+                Found::There(conduit, Lock::Closed { .. }) => {
+                    let urgency = urgency_of(channels, &incoming);
+                    let resolve = Wish::Resolve { conduit, id: incoming.lock.id, preimage: Some(preimage), urgency };
+                    return self.wish(incoming.lock.channel, resolve);
+                }
+                Found::Unknown | Found::Unsettled => return,
+                Found::There(_, Lock::Open { .. }) => self.tell(passage, preimage),
+                // Nobody takes it back before its time; so it was opened, and is cleared away.
+                Found::Gone if is_before(channels, &incoming) => self.tell(passage, preimage),
+                Found::Gone => {}
+            }
+        } else {
+            self.tell(passage, preimage);
+        }
+        let Some(outgoing) = &passage.outgoing else { return self.remove_passage(id) };
+        match find_outgoing(channels, outgoing) {
+            Found::There(conduit, _) => {
+                let clear = Wish::Resolve { conduit, id: outgoing.lock.id, preimage: None, urgency: Urgency::None };
+                self.wish(outgoing.lock.channel, clear);
+            }
+            Found::Unknown | Found::Unsettled => {}
+            Found::Gone => {
+                if let Some(incoming) = passage.incoming {
+                    let (amount, fee) = (outgoing.amount, incoming.amount.saturating_sub(outgoing.amount));
+                    self.notify(RoutingNews::Forwarded { amount, fee });
+                }
+                self.remove_passage(id);
+            }
+        }
+    }
+
+    /// Whoever pays or is paid here hears of it.
+    fn tell(&mut self, passage: &Passage, preimage: Preimage) {
+        match (&passage.incoming, &passage.outgoing) {
+            (None, Some(outgoing)) => self.note_paid(passage.hash, preimage, outgoing),
+            (Some(incoming), None) => {
+                self.notify(RoutingNews::Received { hash: passage.hash, amount: incoming.amount });
+            }
+            _ => {}
+        }
+    }
+
+    /// There is no outgoing lock, and there won't be one.
+    fn let_go<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        id: PassageId,
+        passage: &Passage,
+        failure: Failure,
+    ) {
+        let Some(incoming) = passage.incoming else {
+            self.remove_passage(id);
+            return self.try_next(now, channels, passage.hash, failure);
+        };
+        match find_incoming(channels, &incoming) {
+            Found::There(conduit, _) => {
+                let wish = Wish::Resolve { conduit, id: incoming.lock.id, preimage: None, urgency: Urgency::None };
+                self.wish(incoming.lock.channel, wish);
+            }
+            Found::Unknown | Found::Unsettled => {}
+            Found::Gone => self.remove_passage(id),
+        }
+    }
+
+    fn say_failed<S: Signer + Clone>(&mut self, channels: &Channels<S>, passage: &Passage, failure: Failure) {
+        let Some(Incoming { lock, .. }) = passage.incoming else { return };
+        if let Some(machine) = sight::machine(channels, lock.channel) {
+            self.send(machine.peer(), RoutingMessage::Failed { channel: lock.channel, lock: lock.id, failure });
+        }
+    }
+}
+
+fn find_outgoing<S: Signer + Clone>(channels: &Channels<S>, outgoing: &Outgoing) -> Found {
+    let Some(by) = sight::machine(channels, outgoing.lock.channel).map(|machine| machine.side()) else {
+        return Found::Gone;
+    };
+    sight::find(channels, outgoing.lock.channel, Sought { id: outgoing.lock.id, by, conduit: None })
+}
+
+fn find_incoming<S: Signer + Clone>(channels: &Channels<S>, incoming: &Incoming) -> Found {
+    let side = sight::machine(channels, incoming.lock.channel).map(|machine| machine.side());
+    let Some(by) = side.map(Side::other) else { return Found::Gone };
+    sight::find(channels, incoming.lock.channel, Sought { id: incoming.lock.id, by, conduit: Some(incoming.conduit) })
+}
+
+fn is_before<S: Signer + Clone>(channels: &Channels<S>, incoming: &Incoming) -> bool {
+    let machine = sight::machine(channels, incoming.lock.channel);
+    machine.is_some_and(|machine| machine.environment().time < incoming.until)
+}
+
+/// By what an incoming lock has to be opened now.
+fn urgency_of<S: Signer + Clone>(channels: &Channels<S>, incoming: &Incoming) -> Urgency {
+    let Some(machine) = sight::machine(channels, incoming.lock.channel) else { return Urgency::None };
+    let time = machine.environment().time;
+    if time + CLOSE_BEFORE >= incoming.until {
+        Urgency::Close
+    } else if time + FORCE_BEFORE >= incoming.until || machine.life() == Life::Closing {
+        Urgency::Force
+    } else {
+        Urgency::None
+    }
+}

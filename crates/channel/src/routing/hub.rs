@@ -1,0 +1,178 @@
+//! A lock comes in: whether it is sent on, kept, or let go of.
+
+use byway_primitives::{Amount, Encode, IdentityId, Time};
+use byway_records::promise::ChannelId;
+
+use super::conduit::{Lock, LockId, PaymentHash};
+use super::message::{Failure, Reason, RoutingMessage};
+use super::order::Order;
+use super::passage::{Asked, Incoming, LockRef, Outgoing, Passage, PassageId, ROUTING, Stage, asked_key};
+use super::router::{FORCE_BEFORE, Router};
+use super::sight::{self, Found, Sought};
+use crate::channels::Channels;
+use crate::machine::ChannelMachine;
+use crate::signer::Signer;
+
+impl Router {
+    /// The peer says what is to be done with a lock of its.
+    pub(super) fn handle_order<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        peer: IdentityId,
+        channel: ChannelId,
+        id: LockId,
+        sealed: &[u8],
+    ) {
+        let lock = LockRef { channel, id };
+        let name = PassageId::of(lock);
+        if let Some(passage) = self.passages.get(&name) {
+            if let Stage::Failing(failure) = passage.stage {
+                self.send(peer, RoutingMessage::Failed { channel, lock: id, failure });
+            }
+            return;
+        }
+        let Some(machine) = sight::machine(channels, channel).filter(|machine| machine.peer() == peer) else { return };
+        let sought = Sought { id, by: machine.side().other(), conduit: None };
+        let Found::There(conduit, Lock::Closed { hash, payee, until, amount, .. }) = sight::find_in(machine, sought)
+        else {
+            return;
+        };
+        if payee != sight::us(machine) {
+            return;
+        }
+        let incoming = Incoming { lock, conduit, amount, until };
+        let judged = self.judge(channels, machine, hash, &incoming, sealed);
+        let (outgoing, stage) = judged.unwrap_or_else(|reason| (None, Stage::Failing(Failure::here(reason))));
+        let passage = Passage { hash, incoming: Some(incoming), outgoing, since: now, stage };
+        self.put_passage(name, passage);
+        if let Stage::Failing(failure) = stage {
+            self.send(peer, RoutingMessage::Failed { channel, lock: id, failure });
+        }
+        self.advance(now, channels, name);
+    }
+
+    /// The next one says why it lets go. It is believed once it has.
+    pub(super) fn handle_failed<S: Signer + Clone>(
+        &mut self,
+        channels: &Channels<S>,
+        peer: IdentityId,
+        channel: ChannelId,
+        id: LockId,
+        failure: Failure,
+    ) {
+        let lock = LockRef { channel, id };
+        let is_peers = sight::machine(channels, channel).is_some_and(|machine| machine.peer() == peer);
+        let goes_out = |passage: &Passage| passage.outgoing.as_ref().is_some_and(|outgoing| outgoing.lock == lock);
+        let named = self.passages.iter().find(|(_, passage)| goes_out(passage)).map(|(name, _)| *name);
+        if let Some(name) = named.filter(|_| is_peers) {
+            self.failures.insert(name, failure);
+        }
+    }
+
+    fn judge<S: Signer + Clone>(
+        &mut self,
+        channels: &Channels<S>,
+        machine: &ChannelMachine<S>,
+        hash: PaymentHash,
+        incoming: &Incoming,
+        sealed: &[u8],
+    ) -> Result<(Option<Outgoing>, Stage), Reason> {
+        if incoming.until > sight::until_max(machine) {
+            return Err(Reason::Time);
+        }
+        match Order::open(sealed, &self.secret, hash).ok_or(Reason::Order)? {
+            Order::Receive => self.judge_own(machine, hash, incoming).map(|stage| (None, stage)),
+            Order::Forward { next, amount, until, rest } => {
+                self.judge_exposure(channels, machine.peer(), incoming.amount)?;
+                let outgoing = self.judge_forward(channels, incoming, next, amount, until, rest)?;
+                Ok((Some(outgoing), Stage::Locking))
+            }
+        }
+    }
+
+    /// Whether that is what this node asked for: each invoice is paid once, by the amount that it says.
+    fn judge_own<S: Signer>(
+        &mut self,
+        machine: &ChannelMachine<S>,
+        hash: PaymentHash,
+        incoming: &Incoming,
+    ) -> Result<Stage, Reason> {
+        let (asked, time) = (*self.asked.get(&hash).ok_or(Reason::Unknown)?, machine.environment().time);
+        if asked.paid_by.is_some_and(|paid_by| paid_by != incoming.lock) {
+            return Err(Reason::Paid);
+        }
+        if asked.amount != incoming.amount {
+            return Err(Reason::Amount);
+        }
+        if time > asked.expires || incoming.until < time + FORCE_BEFORE {
+            return Err(Reason::Late);
+        }
+        let asked = Asked { paid_by: Some(incoming.lock), ..asked };
+        self.batch.put(ROUTING, asked_key(hash), asked.to_bytes());
+        self.asked.insert(hash, asked);
+        Ok(Stage::Claiming(asked.preimage))
+    }
+
+    fn judge_exposure<S: Signer + Clone>(
+        &self,
+        channels: &Channels<S>,
+        peer: IdentityId,
+        amount: Amount,
+    ) -> Result<(), Reason> {
+        let terms = self.terms.ok_or(Reason::NoHub)?;
+        let all = self.passages.values().filter(|passage| passage.outgoing.is_some());
+        let all = all.filter_map(|passage| passage.incoming);
+        let is_peers = |incoming: &Incoming| {
+            sight::machine(channels, incoming.lock.channel).is_some_and(|machine| machine.peer() == peer)
+        };
+        let (mut of_peer, mut in_all) = (Vec::new(), Vec::new());
+        for incoming in all {
+            in_all.push(incoming.amount);
+            if is_peers(&incoming) {
+                of_peer.push(incoming.amount);
+            }
+        }
+        for (amounts, most) in [(of_peer, terms.per_peer), (in_all, terms.in_all)] {
+            let is_full = amounts.len() >= most.payments;
+            let sum = Amount::checked_sum(amounts.into_iter().chain([amount]));
+            if is_full || sum.is_none_or(|sum| sum > most.amount) {
+                return Err(Reason::Exposure);
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_forward<S: Signer + Clone>(
+        &self,
+        channels: &Channels<S>,
+        incoming: &Incoming,
+        next: IdentityId,
+        amount: Amount,
+        until: Time,
+        order: Vec<u8>,
+    ) -> Result<Outgoing, Reason> {
+        let terms = self.terms.ok_or(Reason::NoHub)?;
+        let (channel, machine) = sight::widest_with(channels, next).ok_or(Reason::NoChannel)?;
+        if terms.with_fee(amount).is_none_or(|with_fee| incoming.amount < with_fee) {
+            return Err(Reason::Fee);
+        }
+        if channel == incoming.lock.channel {
+            return Err(Reason::NoChannel);
+        }
+        let time = machine.environment().time;
+        let is_whole = until.0.is_multiple_of(1000);
+        if !is_whole || until > sight::until_max(machine) || until < time + FORCE_BEFORE {
+            return Err(Reason::Time);
+        }
+        if incoming.until < until + terms.delta {
+            return Err(Reason::Time);
+        }
+        if sight::room(machine) < amount {
+            return Err(Reason::Room);
+        }
+        let name = PassageId::of(incoming.lock);
+        let lock = LockRef { channel, id: LockId::derived(&name.0, channel) };
+        Ok(Outgoing { lock, amount, until, order })
+    }
+}

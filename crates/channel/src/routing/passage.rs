@@ -1,0 +1,317 @@
+//! A payment on its way through one node, and what is kept of it on disk.
+
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::hash::Context;
+use byway_primitives::{Amount, Space, Store, Time};
+use byway_records::promise::ChannelId;
+use byway_vm::Address;
+
+use super::conduit::{LockId, PaymentHash, Preimage};
+use super::invoice::InvoiceTerms;
+use super::message::{Failure, ORDER_BYTES_MAX};
+
+/// Where payments over several channels are journaled.
+pub const ROUTING: Space = Space("routing");
+
+const VERSION: u8 = 1;
+const PASSAGE: Context = Context("byway 1 routing passage");
+const LOCK: Context = Context("byway 1 routing lock");
+
+/// A lock, and the channel that it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LockRef {
+    pub channel: ChannelId,
+    pub id: LockId,
+}
+
+/// Names a payment on its way through this node: by the lock that came in, or where it begins here by the one that goes out. Two
+/// of one hash and amount are two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PassageId(pub [u8; 32]);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Passage {
+    pub hash: PaymentHash,
+    /// None where it begins here.
+    pub incoming: Option<Incoming>,
+    /// None where it ends here.
+    pub outgoing: Option<Outgoing>,
+    pub since: Time,
+    pub stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Incoming {
+    pub lock: LockRef,
+    /// The contract that it is in.
+    pub conduit: Address,
+    pub amount: Amount,
+    pub until: Time,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outgoing {
+    pub lock: LockRef,
+    pub amount: Amount,
+    pub until: Time,
+    /// What the next one is told.
+    pub order: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The outgoing lock is to be made.
+    Locking,
+    /// It was, and the next one decides.
+    Locked,
+    /// The preimage is known: the incoming lock is to be opened with it, then the outgoing one cleared away.
+    Claiming(Preimage),
+    /// There is no outgoing lock and there won't be one: the incoming one is let go of.
+    Failing(Failure),
+}
+
+/// What this node asked to be paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub preimage: Preimage,
+    pub amount: Amount,
+    pub expires: Time,
+    /// The one lock that pays it.
+    pub paid_by: Option<LockRef>,
+}
+
+/// What this node pays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Payment {
+    pub terms: InvoiceTerms,
+    pub fee_max: Amount,
+    pub entropy: [u8; 32],
+    pub attempt: u32,
+    pub status: PaymentStatus,
+}
+
+/// How a payment of this node stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaymentStatus {
+    /// A way is being looked for.
+    Seeking,
+    /// It is on its way.
+    Trying(PassageId),
+    Paid {
+        preimage: Preimage,
+        fee: Amount,
+    },
+    /// Nothing was paid.
+    Failed(PaymentFailure),
+}
+
+/// Why a payment was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PaymentFailure {
+    #[error("no hub knows a way to the payee; open a channel with the payee or with one of its hubs")]
+    NoRoute,
+    #[error("every way costs more than the highest fee; allow a higher one")]
+    Fee,
+    #[error("{0}")]
+    OnItsWay(Failure),
+}
+
+impl PassageId {
+    pub fn of(lock: LockRef) -> Self {
+        Self(PASSAGE.hash(&[&lock.channel.0.0, &lock.id.0]).0)
+    }
+}
+
+impl LockId {
+    /// The lock that a payment makes in that channel. The same after a crash, so that it can't be made twice.
+    pub(crate) fn derived(from: &[u8], channel: ChannelId) -> Self {
+        Self(LOCK.hash(&[from, &channel.0.0]).0)
+    }
+}
+
+pub(crate) fn passage_key(id: PassageId) -> Vec<u8> {
+    [&[0][..], &id.0].concat()
+}
+
+pub(crate) fn asked_key(hash: PaymentHash) -> Vec<u8> {
+    [&[1][..], &hash.0].concat()
+}
+
+pub(crate) fn payment_key(hash: PaymentHash) -> Vec<u8> {
+    [&[2][..], &hash.0].concat()
+}
+
+/// Entries of one kind, as the journal has them.
+pub(crate) fn entries<T: Decode>(store: &impl Store, kind: u8) -> Result<Vec<([u8; 32], T)>, DecodeError> {
+    let found = store.scan_prefix(ROUTING, &[kind]).into_iter();
+    let named = found.filter_map(|(key, bytes)| Some((*key.get(1..)?.first_chunk()?, bytes)));
+    named.map(|(key, bytes)| Ok((key, T::from_bytes(&bytes)?))).collect()
+}
+
+fn version(input: &mut Reader<'_>) -> Result<(), DecodeError> {
+    match input.byte()? {
+        VERSION => Ok(()),
+        other => Err(DecodeError::UnknownVariant { kind: "routing journal version", value: other.into() }),
+    }
+}
+
+impl Encode for LockRef {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.channel.0);
+        out.value(&self.id);
+    }
+}
+
+impl Decode for LockRef {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { channel: ChannelId(input.value()?), id: input.value()? })
+    }
+}
+
+impl Encode for Incoming {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.lock);
+        out.raw(&self.conduit.0);
+        out.value(&self.amount);
+        out.value(&self.until);
+    }
+}
+
+impl Decode for Incoming {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (lock, conduit) = (input.value()?, Address(input.array()?));
+        Ok(Self { lock, conduit, amount: input.value()?, until: input.value()? })
+    }
+}
+
+impl Encode for Outgoing {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.lock);
+        out.value(&self.amount);
+        out.value(&self.until);
+        out.bytes(&self.order);
+    }
+}
+
+impl Decode for Outgoing {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (lock, amount, until) = (input.value()?, input.value()?, input.value()?);
+        Ok(Self { lock, amount, until, order: input.bytes(ORDER_BYTES_MAX)?.to_vec() })
+    }
+}
+
+impl Encode for Passage {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(VERSION);
+        out.value(&self.hash);
+        out.option(self.incoming.as_ref());
+        out.option(self.outgoing.as_ref());
+        out.value(&self.since);
+        match &self.stage {
+            Stage::Locking => out.byte(0),
+            Stage::Locked => out.byte(1),
+            Stage::Claiming(preimage) => {
+                out.byte(2);
+                out.value(preimage);
+            }
+            Stage::Failing(failure) => {
+                out.byte(3);
+                out.value(failure);
+            }
+        }
+    }
+}
+
+impl Decode for Passage {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        version(input)?;
+        Ok(Self {
+            hash: input.value()?,
+            incoming: input.option()?,
+            outgoing: input.option()?,
+            since: input.value()?,
+            stage: match input.byte()? {
+                0 => Stage::Locking,
+                1 => Stage::Locked,
+                2 => Stage::Claiming(input.value()?),
+                3 => Stage::Failing(input.value()?),
+                other => return Err(DecodeError::UnknownVariant { kind: "stage of a payment", value: other.into() }),
+            },
+        })
+    }
+}
+
+impl Encode for Asked {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(VERSION);
+        out.value(&self.preimage);
+        out.value(&self.amount);
+        out.value(&self.expires);
+        out.option(self.paid_by.as_ref());
+    }
+}
+
+impl Decode for Asked {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        version(input)?;
+        let (preimage, amount, expires) = (input.value()?, input.value()?, input.value()?);
+        Ok(Self { preimage, amount, expires, paid_by: input.option()? })
+    }
+}
+
+impl Encode for PaymentStatus {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            PaymentStatus::Seeking => out.byte(0),
+            PaymentStatus::Trying(passage) => {
+                out.byte(1);
+                out.raw(&passage.0);
+            }
+            PaymentStatus::Paid { preimage, fee } => {
+                out.byte(2);
+                out.value(preimage);
+                out.value(fee);
+            }
+            PaymentStatus::Failed(PaymentFailure::NoRoute) => out.byte(3),
+            PaymentStatus::Failed(PaymentFailure::Fee) => out.byte(4),
+            PaymentStatus::Failed(PaymentFailure::OnItsWay(failure)) => {
+                out.byte(5);
+                out.value(failure);
+            }
+        }
+    }
+}
+
+impl Decode for PaymentStatus {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match input.byte()? {
+            0 => PaymentStatus::Seeking,
+            1 => PaymentStatus::Trying(PassageId(input.array()?)),
+            2 => PaymentStatus::Paid { preimage: input.value()?, fee: input.value()? },
+            3 => PaymentStatus::Failed(PaymentFailure::NoRoute),
+            4 => PaymentStatus::Failed(PaymentFailure::Fee),
+            5 => PaymentStatus::Failed(PaymentFailure::OnItsWay(input.value()?)),
+            other => return Err(DecodeError::UnknownVariant { kind: "status of a payment", value: other.into() }),
+        })
+    }
+}
+
+impl Encode for Payment {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(VERSION);
+        out.value(&self.terms);
+        out.value(&self.fee_max);
+        out.raw(&self.entropy);
+        out.varint(self.attempt);
+        out.value(&self.status);
+    }
+}
+
+impl Decode for Payment {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        version(input)?;
+        let (terms, fee_max) = (input.value()?, input.value()?);
+        let (entropy, attempt) = (input.array()?, input.u32()?);
+        Ok(Self { terms, fee_max, entropy, attempt, status: input.value()? })
+    }
+}

@@ -1,0 +1,156 @@
+//! Ways: a question goes from hub to hub, each of which adds itself and its fee to the best answer that it has.
+
+use std::collections::BTreeSet;
+
+use byway_crypto::noise::StaticKey;
+use byway_primitives::{Amount, IdentityId, Span, Time};
+
+use super::conduit::PaymentHash;
+use super::message::{HUBS_MAX, Leg, QuestionId, RoutingMessage};
+use super::router::Router;
+use super::sight;
+use crate::channels::Channels;
+use crate::signer::Signer;
+
+/// How long a question is open for each hub that it may still go over.
+const ANSWER_TIME_MAX: Span = Span::seconds(2);
+/// Questions of one peer that are open at a time.
+const QUESTIONS_PER_PEER_MAX: usize = 16;
+/// The same of all.
+const QUESTIONS_MAX: usize = 256;
+/// How many peers a question is passed on to.
+const PEERS_ASKED_MAX: usize = 8;
+
+/// What is asked: how could the hub `to` be had send so much on, over no more than so many hubs?
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Query {
+    pub id: QuestionId,
+    pub to: IdentityId,
+    pub amount: Amount,
+    pub hubs: u8,
+}
+
+/// A question that is open.
+#[derive(Debug, Clone)]
+pub(super) struct Question {
+    pub from: Asker,
+    /// Whom it was passed on to and who has not answered.
+    pub waiting: BTreeSet<IdentityId>,
+    pub routes: Vec<Vec<Leg>>,
+    pub until: Time,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    Peer(IdentityId),
+    /// This node, for a payment of its own.
+    Payment(PaymentHash),
+}
+
+impl Router {
+    pub(super) fn handle_ask<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        peer: IdentityId,
+        query: Query,
+    ) {
+        let Query { id, to, amount, hubs } = query;
+        let of_peer = self.questions.values().filter(|question| question.from == Asker::Peer(peer)).count();
+        let is_full = of_peer >= QUESTIONS_PER_PEER_MAX || self.questions.len() >= QUESTIONS_MAX;
+        // A question that is open here already has come back to where it was.
+        let is_known = self.questions.contains_key(&id);
+        let own = (to == self.id && hubs > 0).then(|| self.leg(amount)).flatten();
+        if is_full || is_known || self.terms.is_none() || to == self.id || hubs < 2 || !channels.has_with(peer) {
+            let legs = own.into_iter().filter(|_| channels.has_with(peer)).collect();
+            return self.send(peer, RoutingMessage::Tell { id, legs });
+        }
+        self.ask(now, channels, Asker::Peer(peer), Query { hubs: hubs - 1, ..query });
+    }
+
+    /// Asks the peers that so much can be sent to.
+    pub(super) fn ask<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        from: Asker,
+        Query { id, to, amount, hubs }: Query,
+    ) {
+        let usable =
+            channels.iter().filter(|(_, machine)| sight::is_usable(*machine) && sight::room(*machine) >= amount);
+        let peers: BTreeSet<_> = usable.map(|(key, _)| key.peer).filter(|peer| from != Asker::Peer(*peer)).collect();
+        let waiting: BTreeSet<_> =
+            if peers.contains(&to) { [to].into() } else { peers.into_iter().take(PEERS_ASKED_MAX).collect() };
+        for peer in &waiting {
+            self.send(*peer, RoutingMessage::Ask { id, to, amount, hubs });
+        }
+        let until = now + Span::millis(ANSWER_TIME_MAX.0 * u64::from(hubs));
+        let question = Question { from, waiting, routes: Vec::new(), until };
+        let is_answered = question.waiting.is_empty();
+        self.questions.insert(id, question);
+        if is_answered {
+            self.end_question(now, channels, id);
+        }
+    }
+
+    pub(super) fn handle_tell<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        peer: IdentityId,
+        id: QuestionId,
+        legs: Vec<Leg>,
+    ) {
+        let Some(question) = self.questions.get_mut(&id) else { return };
+        if !question.waiting.remove(&peer) {
+            return;
+        }
+        if legs.first().is_some_and(|leg| leg.hub == peer) && legs.len() <= HUBS_MAX {
+            question.routes.push(legs);
+        }
+        if question.waiting.is_empty() {
+            self.end_question(now, channels, id);
+        }
+    }
+
+    /// Those whose time is over have the answers that there are.
+    pub(super) fn end_questions<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>) {
+        let over: Vec<_> =
+            self.questions.iter().filter(|(_, question)| question.until <= now).map(|(id, _)| *id).collect();
+        over.into_iter().for_each(|id| self.end_question(now, channels, id));
+    }
+
+    fn end_question<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>, id: QuestionId) {
+        let Some(question) = self.questions.remove(&id) else { return };
+        match question.from {
+            Asker::Peer(peer) => {
+                let legs = self.best(channels, question.routes).unwrap_or_default();
+                self.send(peer, RoutingMessage::Tell { id, legs });
+            }
+            Asker::Payment(hash) => self.note_routes(now, channels, hash, question.routes),
+        }
+    }
+
+    /// The cheapest of the ways, with this hub before it.
+    fn best<S: Signer + Clone>(&self, channels: &Channels<S>, routes: Vec<Vec<Leg>>) -> Option<Vec<Leg>> {
+        let fits = |legs: &Vec<Leg>| {
+            let first = legs.first()?;
+            let (_, machine) = sight::widest_with(channels, first.hub)?;
+            (sight::room(machine) >= first.amount && legs.len() < HUBS_MAX).then_some(first.amount)
+        };
+        let priced = routes.into_iter().filter_map(|legs| Some((fits(&legs)?, legs)));
+        let (amount, legs) = priced.min_by_key(|(amount, _)| *amount)?;
+        Some([vec![self.leg(amount)?], legs].concat())
+    }
+
+    /// What this hub asks for so much that it sends on.
+    fn leg(&self, amount: Amount) -> Option<Leg> {
+        let terms = self.terms?;
+        Some(Leg {
+            hub: self.id,
+            key: StaticKey::of(&self.secret),
+            amount: terms.with_fee(amount)?,
+            delta: terms.delta,
+        })
+    }
+}

@@ -1,0 +1,300 @@
+//! The machine: what there is, what comes in, and what it hands on.
+
+use std::collections::BTreeMap;
+
+use byway_crypto::IdentitySecret;
+use byway_crypto::noise::StaticKey;
+use byway_primitives::codec::DecodeError;
+use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, NetworkId, Span, Store, Time, Token};
+use byway_records::promise::ChannelId;
+
+use super::conduit::{PaymentHash, Preimage};
+use super::invoice::{Invoice, InvoiceTerms};
+use super::message::{Failure, QuestionId, RoutingMessage};
+use super::passage::{
+    Asked, Passage, PassageId, Payment, PaymentFailure, PaymentStatus, ROUTING, Stage, asked_key, entries, passage_key,
+    payment_key,
+};
+use super::payer::Seeking;
+use super::question::{Query, Question};
+use super::terms::HubTerms;
+use super::wish::{LastAct, Wish};
+use crate::change::{Change, ContractCall};
+use crate::channels::Channels;
+use crate::signer::Signer;
+
+/// How long the payee's lock stands.
+pub const FINAL_TIME: Span = Span::minutes(10);
+/// How long the outgoing lock may take to be made before the payment fails.
+pub const LOCKING_TIME_MAX: Span = Span::seconds(30);
+/// How long the next one has to clear up by an update, before a lock is taken back by force.
+pub const FORCE_AFTER: Span = Span::minutes(1);
+/// How long before its time a lock is opened by force.
+pub const FORCE_BEFORE: Span = Span::minutes(6);
+/// How long before its time a channel is closed whose lock could not be opened by force.
+pub const CLOSE_BEFORE: Span = Span::minutes(3);
+/// How often this is looked at where nothing happens.
+const LOOK_AGAIN: Span = Span::seconds(5);
+
+/// What a router emits.
+pub type RoutingEffect = Effect<IdentityId, RoutingMessage, RoutingNews>;
+
+/// What is to be done in a channel, and what happened. The driver does what is asked after the writes that come before it; what can't be
+/// done is asked for again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoutingNews {
+    Propose {
+        channel: ChannelId,
+        change: Change,
+    },
+    Force {
+        channel: ChannelId,
+        call: ContractCall,
+    },
+    /// The last resort: the peer neither opens its lock nor lets the ledger.
+    Close {
+        channel: ChannelId,
+    },
+    /// What this node asked for is paid.
+    Received {
+        hash: PaymentHash,
+        amount: Amount,
+    },
+    Paid {
+        hash: PaymentHash,
+        fee: Amount,
+    },
+    NotPaid {
+        hash: PaymentHash,
+        failure: PaymentFailure,
+    },
+    /// A payment of others is through.
+    Forwarded {
+        amount: Amount,
+        fee: Amount,
+    },
+}
+
+/// A payment on its way through this node, as it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OnItsWay {
+    pub hash: PaymentHash,
+    /// The channel, amount and time of the lock that came in, and of the one that went out.
+    pub incoming: Option<(ChannelId, Amount, Time)>,
+    pub outgoing: Option<(ChannelId, Amount, Time)>,
+    pub preimage: Option<Preimage>,
+    pub failure: Option<Failure>,
+}
+
+/// Call order: [`load`](Self::load), then anything, and [`poll`](Self::poll) after each. [`handle_channel`](Self::handle_channel) is
+/// called after whatever happened to a channel, before anything more happens to it, and for all of them after a start.
+#[derive(Debug)]
+pub struct Router {
+    pub(super) id: IdentityId,
+    pub(super) network: NetworkId,
+    /// What orders for this node are sealed for.
+    pub(super) secret: [u8; 32],
+    /// None where it is no hub.
+    pub(super) terms: Option<HubTerms>,
+    pub(super) passages: BTreeMap<PassageId, Passage>,
+    /// What the next one said, of those that it has not let go of yet.
+    pub(super) failures: BTreeMap<PassageId, Failure>,
+    /// When each next one was last told its order.
+    pub(super) told: BTreeMap<PassageId, Time>,
+    pub(super) asked: BTreeMap<PaymentHash, Asked>,
+    pub(super) payments: BTreeMap<PaymentHash, Payment>,
+    pub(super) seeking: BTreeMap<PaymentHash, Seeking>,
+    pub(super) questions: BTreeMap<QuestionId, Question>,
+    pub(super) wishes: BTreeMap<ChannelId, Vec<Wish>>,
+    pub(super) last_acts: BTreeMap<ChannelId, LastAct>,
+    pub(super) batch: Batch,
+    effects: Vec<RoutingEffect>,
+    newest: Option<Token>,
+}
+
+impl Router {
+    /// `secret` is the X25519 key that orders are sealed for, the same after each start.
+    pub fn load(
+        id: IdentityId,
+        network: NetworkId,
+        secret: [u8; 32],
+        terms: Option<HubTerms>,
+        store: &impl Store,
+    ) -> Result<Self, DecodeError> {
+        let passages = entries(store, 0)?.into_iter().map(|(key, passage)| (PassageId(key), passage));
+        let asked = entries(store, 1)?.into_iter().map(|(key, asked)| (PaymentHash(key), asked));
+        let payments = entries(store, 2)?.into_iter().map(|(key, payment)| (PaymentHash(key), payment));
+        Ok(Self {
+            id,
+            network,
+            secret,
+            terms,
+            passages: passages.collect(),
+            failures: BTreeMap::new(),
+            told: BTreeMap::new(),
+            asked: asked.collect(),
+            payments: payments.collect(),
+            seeking: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            wishes: BTreeMap::new(),
+            last_acts: BTreeMap::new(),
+            batch: Batch::new(),
+            effects: Vec::new(),
+            newest: None,
+        })
+    }
+
+    // What there is.
+
+    pub fn key(&self) -> StaticKey {
+        StaticKey::of(&self.secret)
+    }
+
+    pub fn terms(&self) -> Option<&HubTerms> {
+        self.terms.as_ref()
+    }
+
+    pub fn payment(&self, hash: PaymentHash) -> Option<PaymentStatus> {
+        self.payments.get(&hash).map(|payment| payment.status)
+    }
+
+    /// All that is on its way through this node, or from it, or to it.
+    pub fn on_their_way(&self) -> impl Iterator<Item = OnItsWay> {
+        self.passages.values().map(|passage| OnItsWay {
+            hash: passage.hash,
+            incoming: passage.incoming.map(|incoming| (incoming.lock.channel, incoming.amount, incoming.until)),
+            outgoing: passage
+                .outgoing
+                .as_ref()
+                .map(|outgoing| (outgoing.lock.channel, outgoing.amount, outgoing.until)),
+            preimage: if let Stage::Claiming(preimage) = passage.stage { Some(preimage) } else { None },
+            failure: if let Stage::Failing(failure) = passage.stage { Some(failure) } else { None },
+        })
+    }
+
+    /// What is to be done, in this order.
+    pub fn poll(&mut self) -> Vec<RoutingEffect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    // What is asked.
+
+    /// Asks to be paid. `preimage` is fresh randomness; it is journaled before the invoice is handed out.
+    pub fn invoice(
+        &mut self,
+        payee: &IdentitySecret,
+        preimage: Preimage,
+        amount: Amount,
+        expires: Time,
+        hubs: Vec<IdentityId>,
+    ) -> Invoice {
+        let hash = preimage.hash();
+        let asked = Asked { preimage, amount, expires, paid_by: None };
+        self.batch.put(ROUTING, asked_key(hash), asked.to_bytes());
+        self.asked.insert(hash, asked);
+        self.write();
+        InvoiceTerms { network: self.network, payee: self.id, key: self.key(), amount, hash, expires, hubs }.sign(payee)
+    }
+
+    // What comes in.
+
+    /// A message of a peer's that there is a dialogue with.
+    pub fn handle_message<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        peer: IdentityId,
+        message: RoutingMessage,
+    ) {
+        match message {
+            RoutingMessage::Ask { id, to, amount, hubs } => {
+                self.handle_ask(now, channels, peer, Query { id, to, amount, hubs });
+            }
+            RoutingMessage::Tell { id, legs } => self.handle_tell(now, channels, peer, id, legs),
+            RoutingMessage::Order { channel, lock, sealed } => {
+                self.handle_order(now, channels, peer, channel, lock, &sealed);
+            }
+            RoutingMessage::Failed { channel, lock, failure } => {
+                self.handle_failed(channels, peer, channel, lock, failure)
+            }
+        }
+        self.finish(now, channels);
+    }
+
+    /// Something happened in that channel, or to it.
+    pub fn handle_channel<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>, channel: ChannelId) {
+        let is_in = |passage: &Passage| {
+            passage.incoming.is_some_and(|incoming| incoming.lock.channel == channel)
+                || passage.outgoing.as_ref().is_some_and(|outgoing| outgoing.lock.channel == channel)
+        };
+        let touched: Vec<_> = self.passages.iter().filter(|(_, passage)| is_in(passage)).map(|(id, _)| *id).collect();
+        touched.into_iter().for_each(|id| self.advance(now, channels, id));
+        self.finish(now, channels);
+    }
+
+    /// Looks at everything: after a start, and when it is woken.
+    pub fn handle_wake<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>) {
+        self.end_questions(now, channels);
+        let seeking = self.payments.iter().filter(|(_, payment)| payment.status == PaymentStatus::Seeking);
+        let seeking: Vec<_> = seeking.map(|(hash, _)| *hash).collect();
+        seeking.into_iter().for_each(|hash| self.seek(now, channels, hash));
+        let all: Vec<_> = self.passages.keys().copied().collect();
+        all.into_iter().for_each(|id| self.advance(now, channels, id));
+        self.finish(now, channels);
+    }
+
+    // Towards the driver.
+
+    /// Writes what is to be written, then has done in the channels what is wished.
+    pub(super) fn finish<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>) {
+        self.write();
+        self.act(now, channels);
+        let is_waiting = self.payments.values().any(|payment| payment.status == PaymentStatus::Seeking);
+        if is_waiting || !self.passages.is_empty() || !self.questions.is_empty() {
+            self.effects.push(Effect::WakeAt(now + LOOK_AGAIN));
+        }
+    }
+
+    /// Writes what was put down since the last time.
+    pub(super) fn write(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let token = Token(self.newest.map_or(0, |token| token.0 + 1));
+        self.newest = Some(token);
+        self.effects.push(Effect::Persist { batch: std::mem::take(&mut self.batch), token });
+    }
+
+    /// A message waits for the newest write.
+    pub(super) fn send(&mut self, to: IdentityId, message: RoutingMessage) {
+        self.write();
+        self.effects.push(Effect::Send { to, message, after: self.newest });
+    }
+
+    pub(super) fn notify(&mut self, news: RoutingNews) {
+        self.write();
+        self.effects.push(Effect::Notify(news));
+    }
+
+    pub(super) fn wake_at(&mut self, time: Time) {
+        self.effects.push(Effect::WakeAt(time));
+    }
+
+    pub(super) fn put_passage(&mut self, id: PassageId, passage: Passage) {
+        self.batch.put(ROUTING, passage_key(id), passage.to_bytes());
+        self.passages.insert(id, passage);
+    }
+
+    pub(super) fn remove_passage(&mut self, id: PassageId) {
+        self.batch.delete(ROUTING, passage_key(id));
+        self.passages.remove(&id);
+        self.failures.remove(&id);
+        self.told.remove(&id);
+    }
+
+    pub(super) fn put_payment(&mut self, payment: Payment) {
+        let hash = payment.terms.hash;
+        self.batch.put(ROUTING, payment_key(hash), payment.to_bytes());
+        self.payments.insert(hash, payment);
+    }
+}

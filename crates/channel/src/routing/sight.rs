@@ -1,0 +1,98 @@
+//! What this node sees of a channel: whether it can be used, and what has become of a lock in it.
+
+use byway_primitives::{Amount, IdentityId, Time};
+use byway_records::channel::Side;
+use byway_records::promise::ChannelId;
+use byway_vm::Address;
+
+use super::conduit::{self, Lock, LockId};
+use crate::change::Change;
+use crate::channels::Channels;
+use crate::journal::{Health, Life};
+use crate::machine::{ChannelMachine, position_digest};
+use crate::message::Proposal;
+use crate::signer::Signer;
+
+/// A lock that is looked for: the other side could make one of the same id, or put a second contract into the channel.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sought {
+    pub id: LockId,
+    /// Who has made it.
+    pub by: Side,
+    /// The contract that it is in, where that is known.
+    pub conduit: Option<Address>,
+}
+
+/// What has become of a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It can't be said: the contracts' state is not known.
+    Unknown,
+    There(Address, Lock),
+    /// It is not there, but what this side has half-signed may still bring it, or bring it back.
+    Unsettled,
+    /// It is not there, and nothing that this side has signed brings it.
+    Gone,
+}
+
+pub(super) fn machine<S: Signer + Clone>(channels: &Channels<S>, id: ChannelId) -> Option<&ChannelMachine<S>> {
+    channels.get(channels.key_of(id)?)
+}
+
+/// A lock in a channel; one that is over has none.
+pub(super) fn find<S: Signer + Clone>(channels: &Channels<S>, channel: ChannelId, lock: Sought) -> Found {
+    machine(channels, channel).map_or(Found::Gone, |machine| find_in(machine, lock))
+}
+
+pub(super) fn find_in<S: Signer>(machine: &ChannelMachine<S>, Sought { id, by, conduit }: Sought) -> Found {
+    if machine.life() == Life::Closed {
+        return Found::Gone;
+    }
+    let state = machine.state();
+    if matches!(machine.health(), Health::Recovering) || state.root() != machine.position().root {
+        return Found::Unknown;
+    }
+    let payer = Address::from(machine.terms().parties[by.index()]);
+    let places = conduit::all(state).filter(|place| conduit.is_none_or(|conduit| conduit == *place));
+    let found = places.filter_map(|place| Some((place, conduit::read(state, place, id)?)));
+    if let Some((place, lock)) = found.into_iter().find(|(_, lock)| lock.payer() == payer) {
+        return Found::There(place, lock);
+    }
+    let newest = position_digest(machine.position());
+    let leaves_it_out = |released: &Proposal| match &released.change {
+        Change::Call(call) if conduit::makes(call, id) => false,
+        Change::Call(call) if conduit::resolves(call, id) => true,
+        _ => released.base == newest,
+    };
+    if machine.released().iter().all(leaves_it_out) { Found::Gone } else { Found::Unsettled }
+}
+
+/// Whether updates can be made in it now or soon.
+pub(super) fn is_usable<S: Signer>(machine: &ChannelMachine<S>) -> bool {
+    machine.life() == Life::Open && *machine.health() == Health::Sound && machine.is_connected()
+}
+
+/// What this side can lock in it.
+pub(super) fn room<S: Signer>(machine: &ChannelMachine<S>) -> Amount {
+    machine.balance().saturating_sub(machine.terms().reserve)
+}
+
+/// Until when a lock in it may stand. Whoever closes the channel begins a lock period of which all is left; a lock that ends within it is
+/// opened or taken back, by force, before the channel pays out what its contracts hold.
+pub(super) fn until_max<S: Signer>(machine: &ChannelMachine<S>) -> Time {
+    machine.environment().time + machine.terms().lock.millis
+}
+
+pub(super) fn us<S: Signer>(machine: &ChannelMachine<S>) -> Address {
+    Address::from(machine.terms().parties[machine.side().index()])
+}
+
+/// The usable channel with a peer that has most room.
+pub(super) fn widest_with<S: Signer + Clone>(
+    channels: &Channels<S>,
+    peer: IdentityId,
+) -> Option<(ChannelId, &ChannelMachine<S>)> {
+    let usable = channels.iter().filter(|(key, machine)| key.peer == peer && is_usable(*machine));
+    let named = usable.filter_map(|(_, machine)| Some((machine.id()?, machine)));
+    named.max_by_key(|(_, machine)| room(*machine))
+}

@@ -1,0 +1,202 @@
+//! Payments that come through, and payments that don't, where nobody is at fault.
+
+use byway_channel::routing::{Exposure, Failure, HubTerms, PaymentFailure, PaymentStatus, Reason, RoutingNews};
+use byway_primitives::Span;
+
+use super::net::{Net, fee, hub_terms};
+use crate::world::units;
+
+const AMOUNT: u128 = 100_000;
+
+fn failed(reason: Reason, hop: u8) -> PaymentStatus {
+    PaymentStatus::Failed(PaymentFailure::OnItsWay(Failure { reason, hop }))
+}
+
+/// A payer, a hub and a payee.
+fn line() -> Net {
+    Net::new(3, &[(0, 1), (1, 2)])
+}
+
+#[test]
+fn a_payment_goes_over_a_hub_that_keeps_its_fee() {
+    let mut net = line();
+    let invoice = net.invoice(2, AMOUNT);
+    let hash = net.pay(0, &invoice);
+    net.run();
+    net.pass(Span::seconds(30));
+    let fee = fee(AMOUNT);
+    assert_eq!(
+        net.status(0, hash),
+        PaymentStatus::Paid { preimage: byway_channel::routing::Preimage([1; 32]), fee: units(fee) }
+    );
+    let (amount, fee) = (AMOUNT as i128, fee as i128);
+    assert_eq!([0, 1, 2].map(|node| net.gain(node)), [-amount - fee, fee, amount]);
+    assert!(net.nodes[1].news.contains(&RoutingNews::Forwarded { amount: units(AMOUNT), fee: units(fee as u128) }));
+    assert_eq!(net.received(2), units(AMOUNT));
+    assert_eq!((net.calls.len(), net.refused.len()), (0, 0), "the ledger heard nothing");
+    net.assert_clean();
+}
+
+#[test]
+fn a_payment_goes_over_three_hubs_each_of_which_learns_its_neighbours_only() {
+    let mut net = Net::new(5, &[(0, 1), (1, 2), (2, 3), (3, 4)]);
+    let invoice = net.invoice(4, AMOUNT);
+    let hash = net.pay(0, &invoice);
+    net.run();
+    net.pass(Span::seconds(60));
+    assert!(net.is_paid(0, hash), "{:?}", net.status(0, hash));
+    let third = fee(AMOUNT);
+    let second = fee(AMOUNT + third);
+    let first = fee(AMOUNT + third + second);
+    let gains = [0, 1, 2, 3, 4].map(|node| net.gain(node));
+    let all =
+        [-((AMOUNT + first + second + third) as i128), first as i128, second as i128, third as i128, AMOUNT as i128];
+    assert_eq!(gains, all);
+    net.assert_clean();
+}
+
+#[test]
+fn who_has_a_channel_with_the_payee_pays_without_a_hub() {
+    let mut net = line();
+    let invoice = net.invoice(1, AMOUNT);
+    let hash = net.pay(0, &invoice);
+    net.run();
+    net.pass(Span::seconds(30));
+    assert_eq!(
+        net.status(0, hash),
+        PaymentStatus::Paid { preimage: byway_channel::routing::Preimage([1; 32]), fee: units(0) }
+    );
+    assert_eq!([0, 1].map(|node| net.gain(node)), [-(AMOUNT as i128), AMOUNT as i128]);
+    net.assert_clean();
+}
+
+#[test]
+fn an_invoice_is_paid_once_however_often_it_is_asked_for() {
+    let mut net = line();
+    let invoice = net.invoice(2, AMOUNT);
+    for _ in 0..2 {
+        let hash = net.pay(0, &invoice);
+        net.pay(0, &invoice);
+        net.run();
+        net.pass(Span::seconds(30));
+        assert!(net.is_paid(0, hash));
+        net.crash(0);
+    }
+    assert_eq!(net.gain(2), AMOUNT as i128);
+}
+
+#[test]
+fn same_hash_and_amount_in_two_payments_are_not_confused() {
+    // Two payers pay one invoice over one hub at the same time.
+    let mut net = Net::new(4, &[(0, 1), (1, 2), (1, 3)]);
+    let invoice = net.invoice(3, AMOUNT);
+    let hashes = [0, 2].map(|payer| net.pay(payer, &invoice));
+    net.run();
+    net.pass(Span::seconds(60));
+    let status = [0, 2].map(|payer| net.status(payer, invoice.terms.hash));
+    assert_eq!(hashes[0], hashes[1]);
+    let paid = status.iter().filter(|status| matches!(status, PaymentStatus::Paid { .. })).count();
+    assert_eq!((paid, status.contains(&failed(Reason::Paid, 2))), (1, true), "{status:?}");
+    assert_eq!((net.gain(3), net.gain(1)), (AMOUNT as i128, fee(AMOUNT) as i128));
+    let lost = [0, 2].map(|payer| net.gain(payer));
+    assert_eq!(lost.iter().filter(|lost| **lost == 0).count(), 1, "{lost:?}");
+    net.assert_clean();
+}
+
+#[test]
+fn the_next_way_is_tried_where_one_fails() {
+    // The first hub is the cheaper one, and has next to nothing in its channel with the payee.
+    let mut net = Net::new(4, &[(0, 1), (0, 2), (1, 3), (2, 3)]);
+    net.set_terms(1, Some(HubTerms { fee_base: units(1), ..hub_terms() }));
+    let drained = net.invoice(3, 4_400_000);
+    net.pay(1, &drained);
+    net.run();
+    net.pass(Span::seconds(20));
+    let before = net.gain(3);
+    assert_eq!(before, 4_400_000);
+    let invoice = net.invoice(3, AMOUNT * 2);
+    let hash = net.pay(0, &invoice);
+    net.run();
+    net.pass(Span::seconds(60));
+    assert!(net.is_paid(0, hash), "{:?}", net.status(0, hash));
+    assert_eq!((net.gain(3) - before, net.gain(2)), (2 * AMOUNT as i128, fee(2 * AMOUNT) as i128));
+    assert_eq!(net.gain(1), -4_400_000);
+    net.assert_clean();
+}
+
+#[test]
+fn whoever_can_not_pay_is_told_why() {
+    let check = |amount, terms: Option<HubTerms>, expected: PaymentStatus| {
+        let mut net = line();
+        net.set_terms(1, terms);
+        let invoice = net.invoice(2, amount);
+        let hash = net.pay(0, &invoice);
+        net.run();
+        net.pass(Span::seconds(60));
+        assert_eq!(net.status(0, hash), expected);
+        assert_eq!([0, 1, 2].map(|node| net.gain(node)), [0, 0, 0]);
+        net.assert_clean();
+    };
+    let none = PaymentStatus::Failed(PaymentFailure::NoRoute);
+    check(AMOUNT, None, none);
+    check(900, Some(hub_terms()), none);
+    check(4_600_000, Some(hub_terms()), none);
+    let dear = HubTerms { fee_base: units(60_000), ..hub_terms() };
+    check(AMOUNT, Some(dear), PaymentStatus::Failed(PaymentFailure::Fee));
+    let full = HubTerms { per_peer: Exposure { amount: units(AMOUNT), payments: 4 }, ..hub_terms() };
+    check(AMOUNT, Some(full), failed(Reason::Exposure, 1));
+    let slow = HubTerms { delta: Span::minutes(70), ..hub_terms() };
+    check(AMOUNT, Some(slow), none);
+}
+
+#[test]
+fn what_is_on_its_way_is_bounded_for_each_peer() {
+    let mut net = line();
+    net.set_terms(1, Some(HubTerms { per_peer: Exposure { amount: units(1_000_000), payments: 2 }, ..hub_terms() }));
+    net.vanish(2);
+    net.come_back(2);
+    net.run();
+    let invoices = [0; 4].map(|_| net.invoice(2, AMOUNT));
+    let hashes: Vec<_> = invoices.iter().map(|invoice| net.pay(0, invoice)).collect();
+    net.run();
+    // The payee is there for the locks, and does nothing about them.
+    net.nodes[2].is_up = false;
+    net.pass(Span::seconds(30));
+    let all: Vec<_> = hashes.iter().map(|hash| net.status(0, *hash)).collect();
+    let paid_or_waiting = all.iter().filter(|status| **status != failed(Reason::Exposure, 1)).count();
+    assert!(paid_or_waiting >= 2, "{all:?}");
+    net.nodes[2].is_up = true;
+    net.pass(Span::seconds(60));
+    assert!(net.nodes[1].router.on_their_way().count() == 0);
+    net.assert_clean();
+}
+
+#[test]
+fn a_crash_at_any_point_of_a_payment_leaves_nobody_at_a_loss() {
+    for victim in 0..3 {
+        for steps in (0..110).step_by(3) {
+            let mut net = line();
+            let invoice = net.invoice(2, AMOUNT);
+            net.step(2);
+            let hash = net.pay(0, &invoice);
+            for step in 0..steps {
+                for node in 0..3 {
+                    net.step(node);
+                }
+                let (from, to) = [(0, 1), (1, 0), (1, 2), (2, 1)][step % 4];
+                net.deliver(from, to);
+            }
+            net.crash(victim);
+            net.pass(Span::seconds(90));
+            let is_known = net.nodes[0].router.payment(hash).is_some();
+            if is_known && net.is_paid(0, hash) {
+                let (amount, fee) = (AMOUNT as i128, fee(AMOUNT) as i128);
+                assert_eq!([0, 1, 2].map(|node| net.gain(node)), [-amount - fee, fee, amount], "{victim} {steps}");
+            } else {
+                assert_eq!([0, 1, 2].map(|node| net.gain(node)), [0, 0, 0], "{victim} {steps}");
+            }
+            assert_eq!(net.calls.len(), 0, "{victim} {steps}");
+            net.assert_clean();
+        }
+    }
+}

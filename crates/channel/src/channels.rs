@@ -67,7 +67,7 @@ pub struct Channels<S> {
     /// Those whose journals can't be read.
     pub(crate) unreadable: BTreeMap<ChannelId, ChannelJournalError>,
     /// Where peers say that they stand in channels that are not known here.
-    pub(crate) greetings: BTreeMap<ChannelId, (ChannelKey, Reestablish)>,
+    pub(crate) greetings: BTreeMap<(IdentityId, ChannelId), (ChannelKey, Reestablish)>,
     /// Those that the ledger does not have yet, and which side of them is ours.
     openings: BTreeMap<ChannelKey, Side>,
     /// When each is next woken, and the same in order of time.

@@ -13,18 +13,19 @@ use crate::news::{ChannelNews, PeerFault};
 use crate::signer::Signer;
 
 /// Greetings that are kept for channels that this side does not know, or not yet.
-const GREETINGS_MAX: usize = 64;
-
-impl ChannelHandle {
-    /// What a channel goes by here until its peer has said its handle.
-    fn of_found(id: ChannelId) -> Self {
-        let mut handle = [0; 16];
-        handle.copy_from_slice(&id.0.0[..16]);
-        Self(handle)
-    }
-}
+const GREETINGS_MAX: usize = 1024;
+/// The same of one peer.
+const GREETINGS_PER_PEER_MAX: usize = 16;
 
 impl<S: Signer + Clone> Channels<S> {
+    /// What a channel goes by here until its peer has said its handle. Nobody else can give another channel the same.
+    fn handle_of_found(&self, id: ChannelId) -> ChannelHandle {
+        // No channel is with this identity itself, so this is said to nobody.
+        let mut handle = self.signer.watch_secret(self.network, self.signer.id(), 0).0;
+        handle.iter_mut().zip(id.0.0).for_each(|(byte, of_id)| *byte ^= of_id);
+        ChannelHandle(handle)
+    }
+
     /// A channel of ours that the ledger has, where the journal hasn't: it is taken up from there. Whether it was.
     pub fn find(&mut self, now: Time, id: ChannelId, entry: &Channel) -> bool {
         if self.named.contains_key(&id) {
@@ -33,12 +34,12 @@ impl<S: Signer + Clone> Channels<S> {
         let Some(machine) = ChannelMachine::found(self.signer.clone(), self.network, id, entry, now) else {
             return false;
         };
-        let key = ChannelKey { peer: machine.peer(), handle: ChannelHandle::of_found(id) };
+        let key = ChannelKey { peer: machine.peer(), handle: self.handle_of_found(id) };
         self.unreadable.remove(&id);
         self.machines.insert(key, machine);
         self.collect(key);
         self.notify(key, ChannelNews::Found);
-        if let Some((known, greeting)) = self.greetings.remove(&id).filter(|(known, _)| known.peer == key.peer) {
+        if let Some((known, greeting)) = self.greetings.remove(&(key.peer, id)) {
             // A peer that breaks the protocol does so again on the next connection.
             let _ = self.hear_of_found(now, known, greeting);
         }
@@ -48,7 +49,7 @@ impl<S: Signer + Clone> Channels<S> {
     /// Whether a channel was found on the ledger, and its peer has not been heard since.
     pub fn is_found(&self, key: ChannelKey) -> bool {
         let id = self.machines.get(&key).and_then(ChannelMachine::id);
-        id.is_some_and(|id| key.handle == ChannelHandle::of_found(id))
+        id.is_some_and(|id| key.handle == self.handle_of_found(id))
     }
 
     /// A peer says where it stands in a channel by a handle that nothing has here.
@@ -79,14 +80,15 @@ impl<S: Signer + Clone> Channels<S> {
 
     /// The ledger may show the channel later than its peer comes.
     fn keep_greeting(&mut self, key: ChannelKey, greeting: Reestablish) {
-        if !self.named.contains_key(&greeting.channel)
-            && (self.greetings.len() < GREETINGS_MAX || self.greetings.contains_key(&greeting.channel))
-        {
-            self.greetings.insert(greeting.channel, (key, greeting));
+        let place = (key.peer, greeting.channel);
+        let of_peer = self.greetings.keys().filter(|(peer, _)| *peer == key.peer).count();
+        let has_room = of_peer < GREETINGS_PER_PEER_MAX && self.greetings.len() < GREETINGS_MAX;
+        if !self.named.contains_key(&greeting.channel) && (has_room || self.greetings.contains_key(&place)) {
+            self.greetings.insert(place, (key, greeting));
         }
     }
 
     pub(crate) fn drop_greetings(&mut self, peer: IdentityId) {
-        self.greetings.retain(|_, (key, _)| key.peer != peer);
+        self.greetings.retain(|(of, _), _| *of != peer);
     }
 }

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Amount, Batch, Effect, IdentityId, Store, Time, Token};
+use byway_primitives::{Amount, Batch, Effect, IdentityId, Span, Store, Time, Token};
 use byway_records::Channel;
 use byway_records::channel::{ChannelState, Cosigned, Side, WatchSecret};
 use byway_records::promise::ChannelId;
 
 use super::message::{WatchMessage, WatchRefusal};
 use super::packet::{Packet, PacketError};
-use super::{PAY_AHEAD, TOWERS_MAX, WATCHING};
+use super::{PAY_AHEAD, PERIOD, TOWERS_MAX, WATCHING};
 use crate::machine::SUBMIT_AGAIN;
+
+/// How far ahead of our clock the number of a packet can be that a watchtower says it has: clocks go back by hours, not by more.
+const NUMBER_AHEAD_MAX: Span = Span::days(2);
 
 /// News of whoever has others watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +42,8 @@ pub struct Watch {
     pub has: u64,
     /// The packet that is on its way, and since when.
     sent: Option<(u64, Time)>,
-    /// The time until which it was watched when the next period was last paid for.
-    paid_at: Option<Time>,
+    /// Until when it is paid, by our own clock and whatever the watchtower says.
+    paid_until: Time,
 }
 
 /// A channel that is watched.
@@ -71,9 +74,10 @@ impl WatchedChannels {
         for (key, bytes) in store.scan_prefix(WATCHING, &[WATCHED]) {
             let mut input = Reader::new(&key[1..]);
             let (channel, tower) = (ChannelId(input.value()?), input.value()?);
-            let (price_max, last) = read_watch(&bytes)?;
+            let (price_max, last, paid_until) = read_watch(&bytes)?;
             watched.last = watched.last.max(last);
-            watched.channels.entry(channel).or_default().towers.insert(tower, Watch::new(price_max));
+            let watch = Watch { paid_until, ..Watch::new(price_max) };
+            watched.channels.entry(channel).or_default().towers.insert(tower, watch);
         }
         for (key, bytes) in store.scan_prefix(WATCHING, &[SPENT]) {
             watched.spent.insert(IdentityId::from_bytes(&key[1..])?, Amount::from_bytes(&bytes)?);
@@ -103,6 +107,13 @@ impl WatchedChannels {
     /// Why its newest state can't be given to anybody.
     pub fn error(&self, channel: ChannelId) -> Option<PacketError> {
         self.channels.get(&channel)?.error
+    }
+
+    /// Whether a watchtower has said that it has the newest state, and is to be relied on.
+    pub fn is_relied_on(&self, now: Time, channel: ChannelId, tower: IdentityId) -> bool {
+        let Some(watched) = self.channels.get(&channel).filter(|watched| watched.error.is_none()) else { return false };
+        let Some((watch, newest)) = watched.towers.get(&tower).zip(watched.newest) else { return false };
+        watch.is_watching(now) && watch.has >= newest.number()
     }
 
     /// What is spent on one watchtower in all.
@@ -169,7 +180,7 @@ impl WatchedChannels {
         if watched.round.is_some_and(|known| known >= round) {
             return;
         }
-        let number = (self.last + 1).max(now.0);
+        let number = self.last.saturating_add(1).max(now.0);
         watched.round = Some(round);
         match Packet::seal(secret, side, number, state) {
             Ok(packet) => (watched.newest, watched.error, self.last) = (Some(packet), None, number),
@@ -211,15 +222,16 @@ impl WatchedChannels {
                 }
             }
             WatchMessage::Refused { channel, refusal } => {
-                if let WatchRefusal::Old { number } = refusal {
+                let is_ours = self.with(channel, tower, |watch| {
+                    // It is asked again after a while.
+                    (watch.refusal, watch.until, watch.has) = (Some(refusal), None, 0);
+                });
+                if let (Some(()), WatchRefusal::Old { number }) = (is_ours, refusal)
+                    && number <= now.0.saturating_add(NUMBER_AHEAD_MAX.0)
+                {
                     self.last = self.last.max(number);
                     self.number_anew(now, channel);
                 }
-                self.with(channel, tower, |watch| {
-                    (watch.refusal, watch.until, watch.has) = (Some(refusal), None, 0);
-                    // It is asked again after a while.
-                    watch.paid_at = None;
-                });
             }
             WatchMessage::Keep { .. } | WatchMessage::Forget { .. } => {}
         }
@@ -227,7 +239,7 @@ impl WatchedChannels {
 
     /// The clock has gone back: the next state's packet gets a number that the watchtower takes.
     fn number_anew(&mut self, now: Time, channel: ChannelId) {
-        self.last = (self.last + 1).max(now.0);
+        self.last = self.last.saturating_add(1).max(now.0);
         if let Some(watched) = self.channels.get_mut(&channel) {
             (watched.round, watched.newest) = (None, None);
         }
@@ -239,10 +251,10 @@ impl WatchedChannels {
             return;
         };
         let (Some(price), Some(until)) = (watch.price, watch.until) else { return };
-        if price > watch.price_max || until > now + PAY_AHEAD || watch.paid_at == Some(until) {
+        if price > watch.price_max || until > now + PAY_AHEAD || watch.paid_until > now + PAY_AHEAD {
             return;
         }
-        (watch.paid_at, watch.sent) = (Some(until), None);
+        (watch.paid_until, watch.sent) = (watch.paid_until.max(now) + PERIOD, None);
         let has = watch.has;
         let spent = self.spent.entry(tower).or_default();
         *spent = spent.checked_add(price).unwrap_or(Amount::MAX);
@@ -284,6 +296,7 @@ impl WatchedChannels {
             let mut out = Writer::new();
             out.value(&watch.price_max);
             out.varint(self.last);
+            out.value(&watch.paid_until);
             batch.put(WATCHING, watched_key(channel, tower), out.into_bytes());
         }
         if let Some(spent) = self.spent.get(&tower) {
@@ -302,11 +315,10 @@ impl WatchedChannels {
 
 impl Watch {
     fn new(price_max: Amount) -> Self {
-        Self { price_max, price: None, until: None, refusal: None, has: 0, sent: None, paid_at: None }
+        Self { price_max, price: None, until: None, refusal: None, has: 0, sent: None, paid_until: Time::ZERO }
     }
 
-    /// Whether it has the newest state and is to be relied on.
-    pub fn is_watching(&self, now: Time) -> bool {
+    fn is_watching(&self, now: Time) -> bool {
         self.refusal.is_none() && self.until.is_some_and(|until| until > now)
     }
 }
@@ -318,8 +330,8 @@ fn watched_key(channel: ChannelId, tower: IdentityId) -> Vec<u8> {
     [&[WATCHED][..], &channel.0.0, &tower.0].concat()
 }
 
-/// The most that is paid, and the number of the last packet.
-fn read_watch(bytes: &[u8]) -> Result<(Amount, u64), DecodeError> {
+/// The most that is paid, the number of the last packet, and until when it is paid.
+fn read_watch(bytes: &[u8]) -> Result<(Amount, u64, Time), DecodeError> {
     let mut input = Reader::new(bytes);
-    Ok((input.value()?, input.u64()?))
+    Ok((input.value()?, input.u64()?, input.value()?))
 }

@@ -121,7 +121,14 @@ impl Watchtower {
     pub fn handle_message(&mut self, now: Time, client: IdentityId, message: WatchMessage, credit: Amount) {
         match message {
             WatchMessage::Keep { channel, spent, packet } => self.keep(now, (client, channel), spent, packet, credit),
-            WatchMessage::Forget { channel } => self.forget((client, channel)),
+            WatchMessage::Forget { channel } => {
+                let key = (client, channel);
+                if self.kept.get(&key).is_some_and(|kept| !kept.is_paid) {
+                    // Its free time is not had again for asking anew.
+                    self.owing.insert(client);
+                }
+                self.forget(key);
+            }
             WatchMessage::Kept { .. } | WatchMessage::Refused { .. } => {}
         }
     }

@@ -324,6 +324,46 @@ fn no_more_is_paid_than_the_client_agreed_to() {
 }
 
 #[test]
+fn a_watchtower_that_says_other_times_is_paid_no_more_often() {
+    let (rig, mut pair) = watched(true);
+    let (channel, now) = (rig.parties[0].machine.id().unwrap(), rig.now);
+    assert_eq!(pair.client.spent(tower_id()), units(PRICE));
+    for number in 0..20 {
+        let kept = WatchMessage::Kept { channel, number: 0, until: Time(number), price: units(PRICE) };
+        pair.client.handle_message(now, tower_id(), kept);
+        let refused = WatchMessage::Refused { channel, refusal: WatchRefusal::Unpaid };
+        pair.client.handle_message(now, tower_id(), refused);
+    }
+    assert_eq!(pair.client.spent(tower_id()), units(PRICE));
+    let again = WatchMessage::Kept { channel, number: 0, until: Time(7), price: units(PRICE) };
+    pair.client.handle_message(now + PERIOD, tower_id(), again);
+    assert_eq!(pair.client.spent(tower_id()), units(2 * PRICE));
+}
+
+#[test]
+fn nobody_brings_numbers_to_an_end() {
+    let (mut rig, mut pair) = watched(true);
+    let (channel, now) = (rig.parties[0].machine.id().unwrap(), rig.now);
+    for (who, number) in [(stranger(CAROL + 1).id(), now.0 + 1), (tower_id(), u64::MAX), (tower_id(), (1 << 48) - 1)] {
+        let refused = WatchMessage::Refused { channel, refusal: WatchRefusal::Old { number } };
+        pair.client.handle_message(now, who, refused);
+    }
+    rig.pay(1, 1_000);
+    rig.exchange();
+    note(&rig, &mut pair, true);
+    assert_eq!(pair.client.error(channel), None);
+    assert!(pair.client.is_relied_on(rig.now, channel, tower_id()));
+    // What is not given to it is not relied on.
+    let state = rig.parties[0].machine.cosigned().unwrap();
+    let body = ChannelState {
+        position: Position { round: state.body.position.round + 1, ..state.body.position },
+        ..state.body
+    };
+    pair.client.note_state(rig.now, SECRET, Side::Initiator, &Cosigned { body, ..state });
+    assert!(!pair.client.is_relied_on(rig.now, channel, tower_id()));
+}
+
+#[test]
 fn strangers_replace_nothing_and_are_let_go_of() {
     let (rig, mut pair) = watched(true);
     let (channel, kept) = (rig.parties[0].machine.id().unwrap(), pair.kept());

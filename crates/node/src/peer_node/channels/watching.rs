@@ -1,7 +1,7 @@
 //! Having channels watched, and watching those of others (row C5).
 
-use byway_channel::ChannelKey;
 use byway_channel::watching::{TowerNews, TowerTerms};
+use byway_channel::{ChannelKey, Life};
 use byway_peer::wallet::Wish;
 use byway_primitives::{IdentityId, Span};
 use byway_records::Call;
@@ -40,7 +40,8 @@ impl Actor {
         if tower == self.me() || tower == key.peer {
             return Err(ApiError::invalid_params("tower", "it must be neither of the channel's parties"));
         }
-        let id = self.market.channels().get(key).and_then(|channel| channel.id());
+        let open = self.market.channels().get(key).filter(|channel| channel.life() == Life::Open);
+        let id = open.and_then(|channel| channel.id());
         let id = id.ok_or_else(|| ApiError::channel_not_ready("the ledger does not have it"))?;
         if !self.market.is_talking_to(tower) && card.is_none() && self.whereabouts(tower).is_none() {
             return Err(ApiError::peer_unreachable(tower, "it has no offer on the market, and its card is not known"));
@@ -81,7 +82,7 @@ impl Actor {
             WatchRecord {
                 channel: id_text(channel),
                 tower,
-                watching: watch.is_watching(now),
+                watching: watched.is_relied_on(now, channel, tower),
                 price_max: watch.price_max,
                 price: watch.price,
                 until_ms: watch.until,

@@ -8,6 +8,7 @@ use super::packet::Packet;
 
 /// One message, of either.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one at a time: a box would cost more than it saves")]
 pub enum WatchMessage {
     /// The client's newest packet for a channel, and what it has spent in all on this watchtower.
     Keep { channel: ChannelId, spent: Amount, packet: Packet },

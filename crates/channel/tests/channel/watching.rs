@@ -386,11 +386,11 @@ fn an_old_packet_and_too_many_are_refused() {
     let (me, spent) = (pair.me, Amount::ZERO);
     let keep = |channel, packet| WatchMessage::Keep { channel, spent, packet };
     let refusal = |tower: &mut Watchtower| {
-        let said = tower.poll().into_iter().filter_map(|effect| match effect {
+        let mut said = tower.poll().into_iter().filter_map(|effect| match effect {
             Effect::Send { message: WatchMessage::Refused { refusal, .. }, .. } => Some(refusal),
             _ => None,
         });
-        said.last()
+        said.next_back()
     };
     pair.tower.handle_message(rig.now, me, keep(channel, Packet([0; PACKET_BYTES])), Amount::ZERO);
     assert_eq!(refusal(&mut pair.tower), Some(WatchRefusal::Old { number: newest.number() }));

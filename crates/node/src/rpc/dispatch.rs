@@ -257,9 +257,7 @@ impl<A: NodeApi> Dispatcher<A> {
             }
             "ledger_identity" => done(api.ledger_identity(read::<LedgerIdentity>(params)?.id).await),
             channel if channel.starts_with("channel_") => self.call_channel(channel, params).await,
-            "watch_run" => done(api.watch_run(read(params)?).await),
-            "watch_add" => done(api.watch_add(read(params)?).await),
-            "watch_remove" => done(api.watch_remove(read(params)?).await),
+            "watch_run" | "watch_add" | "watch_remove" => self.call_channel(method, params).await,
             other => self.call_plain(other, params).await,
         }
     }
@@ -287,6 +285,9 @@ impl<A: NodeApi> Dispatcher<A> {
             "channel_call" => done(api.channel_call(read(params)?).await),
             "channel_look" => done(api.channel_look(read(params)?).await),
             "channel_force" => done(api.channel_force(read(params)?).await),
+            "watch_run" => done(api.watch_run(read(params)?).await),
+            "watch_add" => done(api.watch_add(read(params)?).await),
+            "watch_remove" => done(api.watch_remove(read(params)?).await),
             other => Err(method_not_found(other)),
         }
     }

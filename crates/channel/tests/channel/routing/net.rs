@@ -27,6 +27,7 @@ pub fn fee(amount: u128) -> u128 {
 }
 
 /// What is done in this order, each once all before is done; a crash forgets the rest.
+#[allow(clippy::large_enum_variant, reason = "few at a time")]
 enum Step {
     Write(Batch),
     Send(usize, Packet),

@@ -3,13 +3,15 @@
 //! A promise is good as far as every state covers it that can still count: the newest, and each that is half-signed. What a
 //! lane is worth to a side enters into whether an update leaves it less, so no lane shrinks below what was promised.
 
+use std::cmp::Ordering;
+
 use byway_primitives::{Amount, AssetId, Batch};
-use byway_records::channel::{Position, Side};
+use byway_records::channel::{Lane, Position, Side};
 use byway_records::promise::{Promise, Series};
 use byway_records::state::Settled;
 use byway_records::{Backing, SignedPromise};
 
-use super::ChannelMachine;
+use super::{ChannelMachine, Link};
 use crate::journal::{Health, Life};
 use crate::message::{ChannelMessage, LanePromise};
 use crate::news::{ChannelNews, PeerFault, PromiseError};
@@ -21,6 +23,15 @@ const SERIAL: u64 = 1;
 /// What a promise says in all.
 pub(super) fn amount_of(promise: &SignedPromise) -> Settled {
     Settled { serial: promise.promise.serial, amount: promise.promise.amount }
+}
+
+/// What of a lane's promises its position has absorbed; `None` where that is another series, beside which none of ours counts.
+fn absorbed_of(lane: &Lane) -> Option<Amount> {
+    match lane.absorbed.serial.cmp(&SERIAL) {
+        Ordering::Less => Some(Amount::ZERO),
+        Ordering::Equal => Some(lane.absorbed.amount),
+        Ordering::Greater => None,
+    }
 }
 
 impl<S: Signer> ChannelMachine<S> {
@@ -83,7 +94,15 @@ impl<S: Signer> ChannelMachine<S> {
             return Err(PeerFault::Promise);
         }
         promise.verify().map_err(|_| PeerFault::Signature)?;
-        let more = amount.saturating_sub(self.promised(payer).amount);
+        if self.record.life == Life::Open && self.link != Link::Connected {
+            // Which state is the newest, and so what the lane covers, the peer is to say first.
+            self.early_promise = Some(theirs);
+            return Ok(());
+        }
+        // What is absorbed was there before, though a new journal may not have it.
+        let absorbed = absorbed_of(&self.record.base.lanes[payer.index()]).unwrap_or_default();
+        let known = self.promised(payer).amount.max(absorbed);
+        let more = amount.saturating_sub(known);
         if more.is_zero() {
             return Ok(());
         }
@@ -102,6 +121,11 @@ impl<S: Signer> ChannelMachine<S> {
             self.notify(ChannelNews::Promised { more, for_services });
         }
         Ok(())
+    }
+
+    /// What the peer promised before both knew where they stand.
+    pub(super) fn hear_promise(&mut self) -> Result<(), PeerFault> {
+        self.early_promise.take().map_or(Ok(()), |theirs| self.handle_promise(theirs))
     }
 
     /// The peer shows a promise of ours, which an old journal may have forgotten.
@@ -130,9 +154,16 @@ impl<S: Signer> ChannelMachine<S> {
     fn covers(&self, payer: Side, amount: Amount) -> bool {
         self.positions().all(|position| {
             let lane = position.lanes[payer.index()];
-            let absorbed = if lane.absorbed.serial == SERIAL { lane.absorbed.amount } else { Amount::ZERO };
-            amount.saturating_sub(absorbed) <= lane.capacity
+            let due = absorbed_of(&lane).and_then(|absorbed| amount.checked_sub(absorbed));
+            due.is_some_and(|due| due <= lane.capacity)
         })
+    }
+
+    /// Whether an absorption takes what was promised, as far as this side knows, and no more. Were it more, later promises would be
+    /// worth nothing until they are beyond that.
+    pub(super) fn absorbs_what_is_promised(&self, payer: Side, promise: Settled) -> bool {
+        let known = self.promised(payer);
+        promise.serial == known.serial && promise.amount <= known.amount
     }
 
     /// The highest promise out of a side's lane that this side knows.

@@ -9,7 +9,7 @@ use byway_vm::{Execution, State};
 use crate::change::{Change, ChangeError, ContractCall, Ground};
 use crate::journal::{ChannelJournalError, Health, Life, Loaded, Log, Record};
 use crate::ledger_view::LedgerView;
-use crate::message::{ChannelMessage, Proposal, Reestablish};
+use crate::message::{ChannelMessage, LanePromise, Proposal, Reestablish};
 use crate::news::{ChannelEffect, ChannelNews, PeerFault};
 use crate::signer::Signer;
 
@@ -72,6 +72,8 @@ pub struct ChannelMachine<S> {
     started: Option<Time>,
     /// What the peer said of a position that this side has not yet seen on the ledger.
     early: Option<Reestablish>,
+    /// What it promised before that.
+    early_promise: Option<LanePromise>,
     ledger: LedgerView,
     /// What was handed to the ledger last, and when.
     submitted: Option<(Show, Time)>,
@@ -160,6 +162,7 @@ impl<S: Signer> ChannelMachine<S> {
             has_heard: false,
             started,
             early: None,
+            early_promise: None,
             ledger: LedgerView::default(),
             submitted: None,
             effects: Vec::new(),
@@ -323,7 +326,7 @@ impl<S: Signer> ChannelMachine<S> {
     pub fn handle_disconnected(&mut self) {
         self.link = Link::Disconnected;
         self.is_peers_turn = false;
-        self.early = None;
+        (self.early, self.early_promise) = (None, None);
         if matches!(self.record.life, Life::Initialized | Life::Accepted) {
             self.end_opening();
         }

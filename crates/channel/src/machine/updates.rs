@@ -204,6 +204,11 @@ impl<S: Signer> ChannelMachine<S> {
         if proposal.change.by() == Some(side) {
             return Err(Refusal::Unwanted);
         }
+        if let Change::Absorb { payer, promise } = proposal.change
+            && !self.absorbs_what_is_promised(payer, promise)
+        {
+            return Err(Refusal::Unwanted);
+        }
         if is_ahead(position.environment, self.ledger.environment.max(base.environment)) {
             return Err(Refusal::Impossible);
         }

@@ -78,6 +78,8 @@ impl<S: Signer> ChannelMachine<S> {
             self.since = now;
             self.persist(Batch::new());
             self.notify(ChannelNews::Closing);
+            // A fault in it shows again: what is worth something is claimed below.
+            let _ = self.hear_promise();
         }
         if is_older {
             self.show(now, Show::Slash);

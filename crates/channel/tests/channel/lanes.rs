@@ -6,7 +6,7 @@ use byway_records::call::ChannelsCall;
 use byway_records::channel::Side;
 use byway_records::state::Settled;
 
-use crate::scene::{DEPOSIT, Rig, SECRET};
+use crate::scene::{DEPOSIT, Rig, SECRET, person};
 use crate::world::units;
 
 #[test]
@@ -90,6 +90,49 @@ fn what_was_promised_for_something_else_is_never_for_services() {
     let message = ChannelMessage::Promise(LanePromise { services: units(500), ..honest });
     rig.machine(1).handle_message(now, message).unwrap();
     assert_eq!(rig.machine(1).services(Side::Initiator), units(100));
+}
+
+#[test]
+fn no_more_is_absorbed_than_was_promised_also_where_it_takes_nothing_at_once() {
+    let huge = |serial| Settled { serial, amount: units(1 << 80) };
+    for promise in [huge(1), huge(2), Settled { serial: 2, amount: units(1) }] {
+        let mut rig = Rig::new();
+        rig.fill_lane(0, 100);
+        rig.promise(0, 100).unwrap();
+        rig.exchange();
+        // All of the lane is promised, so what both have is the same after it; but later promises would be void.
+        rig.propose(0, Change::Absorb { payer: Side::Initiator, promise }).unwrap();
+        rig.exchange();
+        assert!(rig.parties[0].has(|news| matches!(news, ChannelNews::Refused { refusal: Refusal::Unwanted, .. })));
+        assert_eq!(rig.assert_agreed().lanes[0].absorbed.amount, units(0), "{promise:?}");
+    }
+}
+
+#[test]
+fn a_promise_before_the_newest_state_is_known_waits_for_that() {
+    let mut rig = Rig::new();
+    rig.fill_lane(0, 1_000);
+    rig.run();
+    let disk = rig.parties[1].disk.clone();
+    rig.fill_lane(0, 0);
+    rig.exchange();
+    rig.disconnect();
+    // The payer hides that the lane is empty by now, and promises out of it to a side that has an old disk.
+    rig.restart(1, disk);
+    let now = rig.now;
+    rig.machine(1).handle_connected(now);
+    rig.collect(1);
+    let series = byway_records::promise::Series {
+        payer: person(0).id(),
+        payee: person(1).id(),
+        asset: byway_primitives::AssetId::WAY,
+        backing: byway_records::Backing::Channel(rig.machine(1).id().unwrap()),
+    };
+    let promise = byway_records::Promise { network: rig.world.network, series, serial: 1, amount: units(900) };
+    let promise = LanePromise { promise: promise.sign(&person(0)), services: units(900) };
+    rig.hear(1, ChannelMessage::Promise(promise)).unwrap();
+    assert_eq!(rig.machine(1).services(Side::Initiator), units(0));
+    assert!(!rig.parties[1].has(|news| matches!(news, ChannelNews::Promised { .. })));
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use byway_channel::{Change, ChannelMachine, ChannelMessage, ChannelNews, ContractCall, LedgerView, Life, PeerFault};
+use byway_channel::{
+    Change, ChannelEffect, ChannelMachine, ChannelMessage, ChannelNews, ContractCall, LedgerView, Life, PeerFault,
+};
 use byway_crypto::IdentitySecret;
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, Batch, Decode, Effect, Encode, Hash, MemoryStore, Span, Time, Token};
@@ -183,14 +185,16 @@ impl Rig {
         let party = &mut self.parties[side];
         let mut handed = Vec::new();
         let effects = party.machine.poll();
-        // What was signed last is in the last of several batches.
+        // Of several batches the last has all that was signed, and each what may leave after it.
         let is_write = |effect: &&_| matches!(effect, Effect::Persist { .. });
         let mut batches = effects.iter().filter(is_write).count();
+        let sent: Vec<_> = effects.iter().filter_map(sent_after).collect();
         for effect in effects {
             match effect {
                 Effect::Persist { batch, token } => {
                     batches -= 1;
-                    let signed = if batches == 0 { party.signed.borrow().clone() } else { BTreeMap::new() };
+                    let mut signed = party.signed.borrow().clone();
+                    signed.retain(|round, _| batches == 0 || sent.contains(&(Some(token), *round)));
                     party.writes.push_back((batch, token, signed));
                 }
                 Effect::Send { message, after, .. } => party.outgoing.push_back((after, message)),
@@ -262,16 +266,7 @@ impl Rig {
         let party = &mut self.parties[side];
         while party.outgoing.front().is_some_and(|(after, _)| *after <= party.durable) {
             let Some((_, message)) = party.outgoing.pop_front() else { return };
-            let round = match &message {
-                ChannelMessage::Propose(proposal) => Some(proposal.round()),
-                ChannelMessage::Accept { round, .. } => Some(*round),
-                ChannelMessage::AcceptFunding { change, .. } => Some(change.state.position.round),
-                ChannelMessage::Reestablish(where_it_stands) => {
-                    where_it_stands.signatures.map(|_| where_it_stands.position.round)
-                }
-                _ => None,
-            };
-            if let Some(round) = round {
+            if let Some(round) = round_in(&message) {
                 let is_durable = party.kept.contains_key(&round) || !party.is_honest;
                 assert!(is_durable, "round {round} leaves before it is durable");
             }
@@ -556,6 +551,25 @@ impl Rig {
             let has = self.world.balance(side);
             assert!(has <= due && has + charged_max >= due, "side {side} has {has} of {due}");
         }
+    }
+}
+
+/// The round under which a message shows a signature of its sender.
+fn round_in(message: &ChannelMessage) -> Option<u64> {
+    match message {
+        ChannelMessage::Propose(proposal) => Some(proposal.round()),
+        ChannelMessage::Accept { round, .. } => Some(*round),
+        ChannelMessage::AcceptFunding { change, .. } => Some(change.state.position.round),
+        ChannelMessage::Reestablish(place) => place.signatures.map(|_| place.position.round),
+        _ => None,
+    }
+}
+
+/// The write that such a message waits for, and its round.
+fn sent_after(effect: &ChannelEffect) -> Option<(Option<Token>, u64)> {
+    match effect {
+        Effect::Send { message, after, .. } => Some((*after, round_in(message)?)),
+        _ => None,
     }
 }
 

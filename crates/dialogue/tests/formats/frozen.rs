@@ -34,7 +34,7 @@ fn exports_are_frozen() {
     assert_eq!(line("export", &export), FROZEN_EXPORT);
 }
 
-const FROZEN_EXPORT: &str = "export: 538 8dfd983820e45c27";
+const FROZEN_EXPORT: &str = "export: 541 1544263ad45800d0";
 const FROZEN_MESSAGES: [&str; 23] = [
     "advice: 193 753a3b07d7b7ba11",
     "short advice: 12 2380dffcddc822b7",

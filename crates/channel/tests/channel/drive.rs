@@ -13,7 +13,7 @@ use byway_records::state::Settled;
 use byway_vm::Address;
 use proptest::prelude::*;
 
-use crate::random::cases;
+use crate::random::{cases, config};
 use crate::scene::{DEPOSIT, LOCK, Rig, SAVED, count, terms, transfer};
 use crate::strict::Signing;
 use crate::world::{CHANNEL_PRICE, units};
@@ -309,7 +309,7 @@ pub fn drive(bytes: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2 * cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(2 * cases()))]
 
     #[test]
     fn whatever_happens_both_can_go_on_or_are_paid(bytes in prop::collection::vec(any::<u8>(), 0..160)) {

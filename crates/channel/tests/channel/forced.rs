@@ -164,7 +164,7 @@ fn check(bytes: &[u8], by: Option<usize>, steps: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: crate::random::cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::random::config(crate::random::cases()))]
 
     #[test]
     fn after_any_sequence_of_forced_calls_both_are_where_the_ledger_is_without_a_word(

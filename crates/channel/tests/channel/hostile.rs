@@ -19,7 +19,7 @@ use byway_records::{Backing, Promise};
 use proptest::prelude::*;
 
 use crate::drive::{AMOUNTS, Drive};
-use crate::random::cases;
+use crate::random::{cases, config};
 use crate::scene::{LOCK, SECRET, person};
 use crate::world::units;
 
@@ -321,7 +321,7 @@ pub fn drive_hostile(bytes: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2 * cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(2 * cases()))]
 
     #[test]
     fn whatever_a_peer_does_an_honest_side_has_what_is_its(bytes in prop::collection::vec(any::<u8>(), 0..240)) {

@@ -61,7 +61,7 @@ fn check(bytes: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: crate::random::cases() / 4 + 4, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::random::config(crate::random::cases() / 4 + 4))]
 
     #[test]
     fn after_anything_that_happens_each_payment_is_made_or_is_not_and_hubs_have_their_fees(

@@ -1,6 +1,7 @@
 //! Finding channels again that only the ledger and their peers still know.
 //!
-//! The handle by which a peer names a channel is lost with the journal. Until the peer has said it, the channel has one made of its own id.
+//! The handle by which a peer names a channel is lost with the journal. Until the peer has said it, the channel has one that follows from its id
+//! and our identity's secret.
 
 use byway_primitives::{Effect, IdentityId, Time};
 use byway_records::Channel;

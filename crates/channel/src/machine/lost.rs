@@ -1,8 +1,9 @@
 //! Channels that the ledger has and the journal hasn't: the disk was lost, or its journal can't be read.
 //!
 //! What the ledger has is where such a side begins. What both signed since, its peer knows: it greets every connection with where it
-//! stands, with our own signature under that. So a side that has lost its journal says nothing before it has heard the peer: a peer that
-//! does not know of the loss has no reason to show anything but the newest. All the rest is as with an old journal
+//! stands, with our own signature under that. So a side that has lost its journal says nothing before it has heard the peer: one that
+//! greets at once, as ours do, does not know of the loss, and shows its newest. A hostile one can wait, infer it from the silence, and
+//! show an older state that both signed: nobody is left who could tell. All the rest is as with an old journal
 //! (`reestablish`): rounds that may have been signed are left out, and the contracts' state is fetched.
 
 use byway_primitives::{Amount, Batch, NetworkId, Time};

@@ -32,8 +32,6 @@ pub const SPENDERS_MAX: usize = 16;
 pub const LANES_MAX: usize = 16;
 
 const VERSION: u8 = 2;
-/// Without lanes.
-const VERSION_BEFORE_LANES: u8 = 1;
 
 /// Which kind of service credit was used for. Each reports its own running total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -267,16 +265,13 @@ fn put_lanes(out: &mut Writer, lanes: &Lanes) {
     }
 }
 
-fn take_lanes(input: &mut Reader<'_>, version: u8) -> Result<Lanes, DecodeError> {
-    match version {
-        VERSION_BEFORE_LANES => Ok(Lanes::new()),
-        _ => ascending(input, LANES_MAX, |input| Ok((ChannelId(input.value()?), input.value()?))),
-    }
+fn take_lanes(input: &mut Reader<'_>) -> Result<Lanes, DecodeError> {
+    ascending(input, LANES_MAX, |input| Ok((ChannelId(input.value()?), input.value()?)))
 }
 
-fn version(input: &mut Reader<'_>) -> Result<u8, DecodeError> {
+fn version(input: &mut Reader<'_>) -> Result<(), DecodeError> {
     match input.byte()? {
-        known @ (VERSION_BEFORE_LANES | VERSION) => Ok(known),
+        VERSION => Ok(()),
         other => Err(DecodeError::UnknownVariant { kind: "promise journal version", value: other.into() }),
     }
 }
@@ -301,7 +296,7 @@ impl Encode for GivenRecord {
 
 impl Decode for GivenRecord {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let version = version(input)?;
+        version(input)?;
         let promised = input.value()?;
         let series = ascending(input, SERIES_MAX, |input| Ok((input.value()?, input.value()?)))?;
         Ok(Self {
@@ -311,8 +306,8 @@ impl Decode for GivenRecord {
             spent: take_spent(input)?,
             day: input.u64()?,
             day_promised: input.value()?,
-            lanes: take_lanes(input, version)?,
-            pay_from: if version > VERSION_BEFORE_LANES && input.flag()? { PayFrom::Lane } else { PayFrom::Account },
+            lanes: take_lanes(input)?,
+            pay_from: if input.flag()? { PayFrom::Lane } else { PayFrom::Account },
         })
     }
 }
@@ -382,9 +377,9 @@ impl Encode for TakenRecord {
 
 impl Decode for TakenRecord {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let version = version(input)?;
+        version(input)?;
         let received = input.value()?;
         let series = ascending(input, SERIES_MAX, |input| Ok((input.value()?, input.value()?)))?;
-        Ok(Self { received, series, spent: take_spent(input)?, lanes: take_lanes(input, version)? })
+        Ok(Self { received, series, spent: take_spent(input)?, lanes: take_lanes(input)? })
     }
 }

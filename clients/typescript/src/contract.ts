@@ -1364,6 +1364,7 @@ export const ERRORS = {
   invite_not_open: 1141,
   kernel_full: 1405,
   lane_too_small: 1508,
+  lane_unsigned: 1512,
   ledger_mismatch: 1305,
   ledger_unproved: 1306,
   link_expired: 1128,

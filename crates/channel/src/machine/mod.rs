@@ -70,6 +70,8 @@ pub struct ChannelMachine<S> {
     /// Whether the peer has shown where it stands since this side started.
     has_heard: bool,
     started: Option<Time>,
+    /// The round of an update of ours on which the peer was silent for too long.
+    stalled: Option<u64>,
     /// What the peer said of a position that this side has not yet seen on the ledger.
     early: Option<Reestablish>,
     /// What it promised before that.
@@ -143,6 +145,7 @@ impl<S: Signer> ChannelMachine<S> {
             fund: None,
             given: None,
             taken: None,
+            reminded: Amount::ZERO,
             closes_alone: false,
         };
         Self::from_parts(signer, record, Loaded::default(), Log::default(), Some(now))
@@ -161,6 +164,7 @@ impl<S: Signer> ChannelMachine<S> {
             since: started.unwrap_or(Time::ZERO),
             has_heard: false,
             started,
+            stalled: None,
             early: None,
             early_promise: None,
             ledger: LedgerView::default(),
@@ -274,6 +278,12 @@ impl<S: Signer> ChannelMachine<S> {
         &self.record.released
     }
 
+    /// Whether the newest of these has waited too long for the peer's answer.
+    pub fn is_stalled(&self) -> bool {
+        let newest = self.record.released.last().map(Proposal::round);
+        newest.is_some() && newest == self.stalled
+    }
+
     pub fn network(&self) -> NetworkId {
         self.record.ground.network
     }
@@ -315,7 +325,7 @@ impl<S: Signer> ChannelMachine<S> {
     /// A dialogue with the peer stands; what was sent in an earlier one may be lost.
     pub fn handle_connected(&mut self, now: Time) {
         self.begin(now);
-        self.link = Link::Greeting;
+        (self.link, self.stalled) = (Link::Greeting, None);
         match self.record.life {
             Life::Open | Life::Closing => self.greet(),
             Life::Closed => {}
@@ -341,7 +351,7 @@ impl<S: Signer> ChannelMachine<S> {
                 self.is_peers_turn = false;
                 if let Some(last) = self.record.released.last() {
                     let round = last.round();
-                    self.since = now;
+                    (self.since, self.stalled) = (now, Some(round));
                     self.notify(ChannelNews::Stalled { round });
                 }
             }

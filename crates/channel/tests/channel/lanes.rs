@@ -129,7 +129,7 @@ fn a_promise_before_the_newest_state_is_known_waits_for_that() {
         backing: byway_records::Backing::Channel(rig.machine(1).id().unwrap()),
     };
     let promise = byway_records::Promise { network: rig.world.network, series, serial: 1, amount: units(900) };
-    let promise = LanePromise { promise: promise.sign(&person(0)), services: units(900) };
+    let promise = LanePromise { promise: promise.sign(&person(0)), services: units(900), ahead: units(900) };
     rig.hear(1, ChannelMessage::Promise(promise)).unwrap();
     assert_eq!(rig.machine(1).services(Side::Initiator), units(0));
     assert!(!rig.parties[1].has(|news| matches!(news, ChannelNews::Promised { .. })));

@@ -137,7 +137,7 @@ async fn a_node_that_has_lost_its_disk_finds_its_channel_and_pays_on() {
     let channel = user.api.channel_open(open(seller.api.identity(), "2")).await.unwrap();
     until(&user, "both talk", |channel| channel.connected).await;
     user.api.channel_pay(pay(&channel, "0.5", false)).await.unwrap();
-    let lane = ChannelLane { channel: channel.channel.clone(), capacity: amount("0.4") };
+    let lane = ChannelLane { channel: channel.channel.clone(), capacity: amount("0.9") };
     user.api.channel_lane(lane).await.unwrap();
     user.api.channel_pay(pay(&channel, "0.3", true)).await.unwrap();
     let before = until(&seller, "the promise", |channel| channel.their_lane.promised == amount("0.3")).await;
@@ -153,7 +153,7 @@ async fn a_node_that_has_lost_its_disk_finds_its_channel_and_pays_on() {
     let restore = ChannelRestore { channel: there.channel.clone(), peer: None };
     assert_eq!(user.api.channel_restore(restore).await.unwrap().health, ChannelHealth::Sound, "nothing to be done");
     let paid = user.api.channel_pay(pay(&there, "0.1", false)).await.unwrap();
-    assert_eq!((paid.record.ours, paid.record.theirs), (amount("1"), amount("1.6")));
+    assert_eq!((paid.record.ours, paid.record.theirs), (amount("0.5"), amount("1.6")));
     user.api.channel_pay(pay(&there, "0.1", true)).await.unwrap();
     until(&seller, "the next promise", |channel| channel.their_lane.promised == amount("0.4")).await;
     let log = user.api.channel_show(named(&there)).await.unwrap().log;

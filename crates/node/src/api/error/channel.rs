@@ -121,6 +121,18 @@ impl ApiError {
         }
     }
 
+    /// The provider leaves unanswered that more is put into the lane.
+    pub fn lane_unsigned(channel: &str) -> Self {
+        Self::new(
+            ErrorKind::LaneUnsigned,
+            format!("The provider does not agree to put more into the lane of channel {channel}, which is used up."),
+            format!(
+                "Take it back (`byway channel cancel {channel}`) and pay from the account (`byway connect --pay account`), or choose another provider."
+            ),
+        )
+        .with("channel", channel.into())
+    }
+
     pub fn call_not_forced(why: impl std::fmt::Display) -> Self {
         Self::new(
             ErrorKind::CallNotForced,

@@ -231,6 +231,7 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
             Some((Some(*round), "abandoned", "an update of ours has become worthless".to_owned()))
         }
         ChannelNews::Stalled { round } => Some((Some(*round), "stalled", "the peer does not answer".to_owned())),
+        ChannelNews::Reminded => plain("reminded", "the peer shows a promise of ours that the journal had lost"),
         ChannelNews::Behind { round } => {
             Some((Some(*round), "behind", "the journal was an old one; the peer shows a newer state".to_owned()))
         }

@@ -5,13 +5,13 @@
 
 use std::cmp::Ordering;
 
-use byway_primitives::{Amount, AssetId, Batch};
+use byway_primitives::{Amount, AssetId, Batch, Span, Time};
 use byway_records::channel::{Lane, Position, Side};
 use byway_records::promise::{Promise, Series};
 use byway_records::state::Settled;
 use byway_records::{Backing, SignedPromise};
 
-use super::{ChannelMachine, Link};
+use super::{BLIND_TIME_MIN, ChannelMachine, Link};
 use crate::journal::{Health, Life};
 use crate::message::{ChannelMessage, LanePromise};
 use crate::news::{ChannelNews, PeerFault, PromiseError};
@@ -79,7 +79,7 @@ impl<S: Signer> ChannelMachine<S> {
         Ok(())
     }
 
-    pub(super) fn handle_promise(&mut self, theirs: LanePromise) -> Result<(), PeerFault> {
+    pub(super) fn handle_promise(&mut self, now: Time, theirs: LanePromise) -> Result<(), PeerFault> {
         // What a promise is worth follows from the position, so a side that recovers takes them too.
         if !matches!(self.record.life, Life::Open | Life::Closing) || matches!(self.record.health, Health::Frozen(_)) {
             return Ok(());
@@ -96,8 +96,9 @@ impl<S: Signer> ChannelMachine<S> {
             return Err(PeerFault::Promise);
         }
         promise.verify().map_err(|_| PeerFault::Signature)?;
-        if self.record.life == Life::Open && self.link != Link::Connected {
-            // Which state is the newest, and so what the lane covers, the peer is to say first.
+        if self.record.life == Life::Open && (self.link != Link::Connected || self.is_blind(now)) {
+            // Which state is the newest, and so what the lane covers, the peer is to say first; and the ledger, whether it is still
+            // open.
             self.early_promise = Some(theirs);
             return Ok(());
         }
@@ -125,9 +126,16 @@ impl<S: Signer> ChannelMachine<S> {
         Ok(())
     }
 
-    /// What the peer promised before both knew where they stand.
-    pub(super) fn hear_promise(&mut self) -> Result<(), PeerFault> {
-        self.early_promise.take().map_or(Ok(()), |theirs| self.handle_promise(theirs))
+    /// What the peer promised before both knew where they stand, or while this side did not see the ledger.
+    pub(super) fn hear_promise(&mut self, now: Time) -> Result<(), PeerFault> {
+        self.early_promise.take().map_or(Ok(()), |theirs| self.handle_promise(now, theirs))
+    }
+
+    /// Whether the ledger may have closed the channel, and paid out, without this side's having seen any of it: nothing more is given
+    /// for promises until it sees it again.
+    fn is_blind(&self, now: Time) -> bool {
+        let half = Span(self.terms().lock.millis.0 / 2);
+        now.since(self.ledger.environment.time) > half.max(BLIND_TIME_MIN)
     }
 
     /// The peer shows a promise of ours, which an old journal may have forgotten.

@@ -34,6 +34,8 @@ pub const FUNDING_TIME_MAX: Span = Span::minutes(10);
 pub const CLOSING_TIME_MAX: Span = Span::minutes(5);
 /// How long a side that has restarted waits for a peer that may know of a newer state, before it closes alone.
 pub const UNHEARD_TIME_MAX: Span = Span::minutes(10);
+/// How old the newest checkpoint may be for a promise to be taken, where half the lock period is less.
+pub const BLIND_TIME_MIN: Span = Span::minutes(1);
 /// When a call is handed to the ledger again that had no effect.
 pub const SUBMIT_AGAIN: Span = Span::seconds(10);
 /// How far ahead of the last known checkpoint a contract's time may be: the peer may have heard of the next ones.
@@ -74,7 +76,7 @@ pub struct ChannelMachine<S> {
     stalled: Option<u64>,
     /// What the peer said of a position that this side has not yet seen on the ledger.
     early: Option<Reestablish>,
-    /// What it promised before that.
+    /// What it promised before that, or while this side did not see the ledger.
     early_promise: Option<LanePromise>,
     ledger: LedgerView,
     /// What was handed to the ledger last, and when.
@@ -265,7 +267,11 @@ impl<S: Signer> ChannelMachine<S> {
     /// Whether there is nothing to do on the ledger, and nothing to be awaited of it, until its entry of the channel changes.
     pub(crate) fn rests(&self) -> bool {
         let is_forced = self.ledger.entry.as_ref().is_none_or(|entry| entry.first_forced().is_some());
-        self.record.life == Life::Open && !is_forced && self.early.is_none() && self.record.fund.is_none()
+        self.record.life == Life::Open
+            && !is_forced
+            && self.early.is_none()
+            && self.early_promise.is_none()
+            && self.record.fund.is_none()
     }
 
     /// The ledger is at another checkpoint, which has the channel as the one before had it.
@@ -311,7 +317,7 @@ impl<S: Signer> ChannelMachine<S> {
                 self.handle_funding_refused(round, refusal);
                 Ok(())
             }
-            ChannelMessage::Promise(promise) => self.handle_promise(promise),
+            ChannelMessage::Promise(promise) => self.handle_promise(now, promise),
             ChannelMessage::Whole { round, state } => self.handle_whole(now, round, &state),
             ChannelMessage::Shutdown => self.handle_shutdown(now),
             ChannelMessage::ClosingSigned { expires, signature } => {

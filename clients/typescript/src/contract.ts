@@ -1401,6 +1401,7 @@ export const ERRORS = {
   too_many_invites: 1142,
   tunnel_impossible: 1109,
   update_refused: 1503,
+  update_unsure: 1513,
   upgrade_refused: 1414,
   watch_full: 1520,
   withdrawal_under_way: 1217,

@@ -73,6 +73,15 @@ impl ApiError {
         .with("round", round.into())
     }
 
+    /// What was asked for under a key began before the node stopped, and nobody knows how that ended.
+    pub fn update_unsure() -> Self {
+        Self::new(
+            ErrorKind::UpdateUnsure,
+            "What was asked for under this key may have been done before the node stopped.",
+            "`byway channel show` says how the channel stands; ask under a new key if it was not done.",
+        )
+    }
+
     pub fn call_failed(why: impl std::fmt::Display) -> Self {
         Self::new(
             ErrorKind::CallFailed,

@@ -13,6 +13,7 @@ mod lanes;
 mod life;
 mod lost;
 mod many;
+mod model;
 mod random;
 mod reestablish;
 mod routing;

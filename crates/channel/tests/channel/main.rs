@@ -4,6 +4,7 @@
 mod crowd;
 mod disputes;
 mod drive;
+mod driven;
 mod fixed;
 mod forced;
 mod formats;

@@ -43,11 +43,29 @@ pub enum Action {
 }
 
 const KINDS: [&str; 14] = [
-    "deliver", "write", "look", "execute", "cut", "connect", "crash", "propose", "cancel", "force", "close alone",
-    "close with old", "part", "pass",
+    "deliver",
+    "write",
+    "look",
+    "execute",
+    "cut",
+    "connect",
+    "crash",
+    "propose",
+    "cancel",
+    "force",
+    "close alone",
+    "close with old",
+    "part",
+    "pass",
 ];
 
 impl Action {
+    /// Whether the machine may say that it can't do that now.
+    fn may_be_refused(self) -> bool {
+        use Action::{Cancel, CloseAlone, Force, Part, Propose};
+        matches!(self, Propose(_) | Cancel(_) | Force(_) | CloseAlone(_) | Part(_))
+    }
+
     fn kind(self) -> usize {
         match self {
             Action::Deliver(_) => 0,
@@ -102,7 +120,7 @@ struct Sides {
     seen: Arc<[AtomicUsize; KINDS.len()]>,
 }
 
-const SIGNED_ONCE: &str = "no two states are signed for one round, and nobody is blamed";
+const SIGNED_ONCE: &str = "no two states are signed for one round, nobody is blamed, and nobody talks without end";
 const SOUND: &str = "nobody has two co-signed states of one round";
 const WHOLE: &str = "supply is whole";
 const PAID: &str = "where nothing more can happen, the channel is closed and both are paid";

@@ -27,6 +27,9 @@ const DIGEST: Context = Context("byway test situation of a model");
 const PAID: u128 = 250_001;
 const FORCED: u128 = 37_003;
 
+/// More messages than two need for all that can happen here.
+const ARRIVED_MAX: u8 = 60;
+
 /// What does not change.
 #[derive(Clone)]
 pub struct Scene {
@@ -53,6 +56,8 @@ pub struct Situation {
     world: Arc<World>,
     entry: Option<Arc<Channel>>,
     now: Time,
+    /// Messages that have arrived. Whatever could go on without end has them arrive, so no order of events comes back to where it was.
+    arrived: u8,
     /// How much has happened of what is bounded.
     used: Bounds,
     /// The newest co-signed round that the ledger was shown.
@@ -89,6 +94,7 @@ impl Situation {
             world: Arc::new(world),
             entry: None,
             now,
+            arrived: 0,
             used: Bounds::default(),
             shown: 0,
             charged: Default::default(),
@@ -105,6 +111,7 @@ impl Situation {
         [0, 1].into_iter().for_each(|side| first.look(None, side));
         first.connect(None);
         first.settle_talk();
+        first.arrived = 0;
         first.identify();
         first
     }
@@ -200,7 +207,7 @@ impl Situation {
     pub fn is_last(&self, bounds: &Bounds, flaw: Option<Flaw>) -> bool {
         let mut actions = Vec::new();
         self.actions(bounds, &mut actions);
-        actions.into_iter().all(|action| self.after(flaw, action).is_none())
+        actions.into_iter().all(|action| action.may_be_refused() && self.after(flaw, action).is_none())
     }
 
     /// What there is after something has happened; `None` where it can't.
@@ -259,7 +266,12 @@ impl Situation {
     }
 
     /// A side does something; `None` if it can't.
-    fn act<T, E>(&mut self, flaw: Option<Flaw>, side: usize, act: impl FnOnce(&mut Machine) -> Result<T, E>) -> Option<T> {
+    fn act<T, E>(
+        &mut self,
+        flaw: Option<Flaw>,
+        side: usize,
+        act: impl FnOnce(&mut Machine) -> Result<T, E>,
+    ) -> Option<T> {
         let party = Arc::make_mut(&mut self.parties[side]);
         let (done, messages) = party.act(flaw, &mut self.fault, act);
         self.send(side, messages);
@@ -281,6 +293,10 @@ impl Situation {
         let Some(message) = self.wires[side].pop_front() else { return };
         if let (ChannelMessage::Propose(proposal), Some(ours)) = (&message, self.machine(side).released().last()) {
             self.has_tied |= proposal.round() == ours.round() && proposal.position != ours.position;
+        }
+        self.arrived += 1;
+        if self.arrived > ARRIVED_MAX {
+            self.fault = Some("they talk without end");
         }
         let (now, party) = (self.now, Arc::make_mut(&mut self.parties[side]));
         let (heard, messages) = party.act(flaw, &mut self.fault, |machine| machine.handle_message(now, message));
@@ -413,14 +429,22 @@ impl Situation {
             }
         }
         let wires = format!("{:?}", self.wires);
-        let rest = (self.is_connected, self.now, self.commits(), &self.used, self.shown, self.charged, self.forced);
+        let rest = (
+            self.is_connected,
+            self.now,
+            self.commits(),
+            &self.used,
+            self.arrived,
+            self.shown,
+            self.charged,
+            self.forced,
+        );
         let flags = (self.has_answered, self.has_forced, self.has_tied, self.end, self.fault);
         let rest = format!("{rest:?}{flags:?}");
         let entry = self.entry.as_ref().map(|entry| entry.to_bytes()).unwrap_or_default();
         let balances = [0, 1].map(|side| self.world.balance(side).to_be_bytes());
         let [one, other] = self.parties.each_ref().map(|party| party.digest.0);
-        let parts: [&[u8]; 7] =
-            [&one, &other, wires.as_bytes(), rest.as_bytes(), &entry, &balances[0], &balances[1]];
+        let parts: [&[u8]; 7] = [&one, &other, wires.as_bytes(), rest.as_bytes(), &entry, &balances[0], &balances[1]];
         self.digest = DIGEST.hash(&parts);
     }
 }

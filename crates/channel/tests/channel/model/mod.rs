@@ -229,8 +229,7 @@ fn assert_found(flaw: Flaw, bounds: Bounds, property: &'static str) {
 
 #[test]
 fn whenever_a_side_crashes_both_come_to_an_end_with_what_is_theirs() {
-    let (updates, cancels) = (bound(1, 2), bound(0, 1));
-    check(Bounds { updates, cancels, crashes: 1, ..Bounds::default() }, 5_000);
+    check(Bounds { updates: 2, crashes: 1, ..Bounds::default() }, 30_000);
 }
 
 #[test]
@@ -240,7 +239,7 @@ fn whatever_order_updates_and_what_takes_them_back_come_in_both_come_to_an_end_w
 
 #[test]
 fn whenever_the_connection_is_lost_both_come_to_an_end_with_what_is_theirs() {
-    check(Bounds { updates: bound(1, 2), cuts: bound(1, 2), ..Bounds::default() }, 500);
+    check(Bounds { updates: bound(1, 2), cuts: 1, ..Bounds::default() }, 500);
 }
 
 #[test]
@@ -255,13 +254,12 @@ fn whenever_a_call_is_forced_both_come_to_an_end_with_what_is_theirs() {
 
 #[test]
 fn whenever_a_side_closes_with_an_old_state_the_other_comes_to_an_end_with_what_is_its() {
-    check(Bounds { updates: bound(1, 2), olds: 1, crashes: bound(0, 1), ..Bounds::default() }, 2_000);
+    check(Bounds { updates: bound(1, 2), olds: 1, ..Bounds::default() }, 2_000);
 }
 
 #[test]
 fn whenever_the_two_part_together_both_come_to_an_end_with_what_is_theirs() {
-    let (closes, crashes) = (bound(0, 1), bound(0, 1));
-    check(Bounds { updates: 1, partings: 1, closes, crashes, ..Bounds::default() }, 500);
+    check(Bounds { updates: 1, partings: 1, closes: bound(0, 1), ..Bounds::default() }, 500);
 }
 
 #[test]
@@ -279,13 +277,4 @@ fn a_disk_that_loses_what_it_says_to_have_written_is_found() {
 #[test]
 fn whoever_looks_away_while_the_channel_closes_is_found() {
     assert_found(Flaw::LooksAway, Bounds { updates: 1, olds: 1, ..Bounds::default() }, PAID);
-}
-
-/// For bounds of one's own: nine numbers, in the order of the fields.
-#[test]
-fn bounds_from_outside() {
-    let Ok(text) = std::env::var("BYWAY_MODEL_BOUNDS") else { return };
-    let numbers: Vec<u8> = text.split(',').map(|number| number.parse().unwrap()).collect();
-    let [updates, cancels, cuts, crashes, forces, closes, olds, partings, waits] = numbers[..] else { panic!("nine") };
-    check(Bounds { updates, cancels, cuts, crashes, forces, closes, olds, partings, waits, passes: 0 }, 1);
 }

@@ -17,7 +17,7 @@ use byway_dialogue::fuzzing;
 use byway_driver::tunnel::detour::{Piece, Pieces};
 use byway_kernel::VerifiedSnapshot;
 use byway_primitives::Reader;
-use byway_primitives::codec::{Writer, decode_exact};
+use byway_primitives::codec::{Encode, Writer, decode_exact};
 
 use crate::target::reencodes;
 pub use crate::target::{Samples, Target};

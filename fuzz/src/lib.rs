@@ -2,11 +2,14 @@
 //!
 //! A target takes any bytes and must not panic, hang or allocate without bound; where bytes decode, they must encode to
 //! the same bytes again, because everything here is canonical. `tests/stable.rs` runs all of them on the stable toolchain
-//! with arbitrary bytes and with mutated [samples]; a coverage-guided fuzzer can call the same functions.
+//! with arbitrary bytes and with mutated [samples]; a fuzzer that is guided by coverage can call the same functions,
+//! and for those of [channels] one does: `fuzz/guided`.
 //!
 //! A type without a target of its own is part of one that has: a vote is in `snapshot_header`, an offer in `signed_offer`.
 
+pub mod channels;
 pub mod samples;
+mod target;
 
 use byway_crypto::threshold::KeyRecord;
 use byway_crypto::threshold::dealing::{Complaint, Dealing};
@@ -14,23 +17,20 @@ use byway_dialogue::fuzzing;
 use byway_driver::tunnel::detour::{Piece, Pieces};
 use byway_kernel::VerifiedSnapshot;
 use byway_primitives::Reader;
-use byway_primitives::codec::{Decode, Encode, Writer, decode_exact};
+use byway_primitives::codec::{Encode, Writer, decode_exact};
 
-use crate::samples::Samples;
+use crate::target::reencodes;
+pub use crate::target::{Samples, Target};
 
-/// A target by name.
-pub struct Target {
-    pub name: &'static str,
-    /// Says whether the bytes are good.
-    pub run: fn(&[u8]) -> bool,
-    /// Some that are.
-    pub samples: fn() -> Samples,
+/// Every target, but for those that [drive](channels::DRIVEN) a channel.
+pub fn targets() -> impl Iterator<Item = &'static Target> {
+    TARGETS.iter().chain(channels::TARGETS)
 }
 
 macro_rules! targets {
     (canonical { $($name:ident: $type:ty,)* } other { $($other:ident: $run:path,)* }) => {
-        /// Every target.
-        pub const TARGETS: &[Target] = &[
+        /// Those that are here.
+        const TARGETS: &[Target] = &[
             $(Target { name: stringify!($name), run: reencodes::<$type>, samples: samples::$name },)*
             $(Target { name: stringify!($other), run: $run, samples: samples::$other },)*
         ];
@@ -48,8 +48,6 @@ targets! {
         kernel_call: byway_records::call::KernelCall,
         channels_call: byway_records::call::ChannelsCall,
         channel: byway_records::Channel,
-        channel_message: byway_channel::ChannelMessage,
-        contracts_state: byway_vm::State,
         contract_code: byway_records::channel::entry::Code,
         state_witness: byway_vm::Witness,
         contract_account: byway_vm::Account,
@@ -137,13 +135,6 @@ targets! {
         network_link: network_link,
         invite_link: invite_link,
     }
-}
-
-fn reencodes<T: Decode + Encode>(bytes: &[u8]) -> bool {
-    decode_exact::<T>(bytes).is_ok_and(|value| {
-        assert_eq!(value.to_bytes(), bytes, "what decodes must encode to the same bytes");
-        true
-    })
 }
 
 fn socks_answer(bytes: &[u8]) -> bool {

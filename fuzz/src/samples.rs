@@ -2,8 +2,6 @@
 
 #[path = "../../crates/access/tests/formats/fixed.rs"]
 pub mod access;
-#[path = "../../crates/channel/tests/channel/fixed.rs"]
-pub mod channel_messages;
 #[path = "../../crates/dialogue/tests/formats/fixed.rs"]
 pub mod dialogue;
 #[path = "../../crates/kernel/tests/formats/fixed.rs"]
@@ -43,8 +41,7 @@ pub(crate) use channels::*;
 pub(crate) use kept::*;
 pub(crate) use links::*;
 
-/// Good encodings.
-pub type Samples = Vec<Vec<u8>>;
+pub use crate::target::Samples;
 
 /// The network of all samples.
 pub const NETWORK: NetworkId = kernel::NETWORK;

@@ -1,6 +1,6 @@
 //! All targets on the stable toolchain: random bytes, and mutations of bytes that decode.
 
-use byway_fuzz::{TARGETS, Target};
+use byway_fuzz::{Target, channels, targets};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
@@ -86,7 +86,7 @@ fn run<S: Strategy>(target: &Target, strategy: &S, check: impl Fn(S::Value)) {
 
 #[test]
 fn no_bytes_upset_a_decoder() {
-    for target in TARGETS {
+    for target in targets() {
         run(target, &plausible(), |bytes| {
             (target.run)(&bytes);
         });
@@ -95,7 +95,7 @@ fn no_bytes_upset_a_decoder() {
 
 #[test]
 fn no_mutation_upsets_a_decoder() {
-    for target in TARGETS {
+    for target in targets() {
         let samples = (target.samples)();
         if samples.is_empty() {
             continue;
@@ -109,10 +109,18 @@ fn no_mutation_upsets_a_decoder() {
     }
 }
 
+/// A fuzzer begins with these; more of it is in the tests of `byway-channel`.
+#[test]
+fn the_samples_drive_a_channel_to_its_end() {
+    for target in channels::DRIVEN {
+        assert!((target.samples)().iter().all(|sample| (target.run)(sample)), "{}", target.name);
+    }
+}
+
 /// Otherwise a target would only ever see bytes that it refuses at the first look.
 #[test]
 fn all_samples_are_good() {
-    for target in TARGETS {
+    for target in targets() {
         let samples = (target.samples)();
         assert_eq!(samples.is_empty(), target.name == "open_keystore", "{}", target.name);
         for (number, sample) in samples.iter().enumerate() {
@@ -125,7 +133,7 @@ fn all_samples_are_good() {
 /// their work: some are taken, and most are not.
 #[test]
 fn mutated_snapshots_get_past_the_authors_signature() {
-    let target = TARGETS.iter().find(|target| target.name == "signed_snapshot").expect("it exists");
+    let target = targets().find(|target| target.name == "signed_snapshot").expect("it exists");
     let samples = (target.samples)();
     let original = samples.last().expect("a snapshot of the first round");
     let good = |at: usize| {

@@ -5,7 +5,7 @@ use byway_records::Call as LedgerCall;
 use byway_records::channel::entry::Code;
 use byway_vm::{Account, Address, Call, Contract, Environment, Outcome, Receipt, State, Target};
 
-use super::{NETWORK, Samples, call_bodies, channel_messages, one, records};
+use super::{NETWORK, Samples, call_bodies, one, records};
 
 const CALLER: Address = Address([1; 20]);
 const CONTRACT: Address = Address([2; 20]);
@@ -16,17 +16,6 @@ pub(crate) fn channels_call() -> Samples {
 
 pub(crate) fn channel() -> Samples {
     one(records::channel())
-}
-
-pub(crate) fn channel_message() -> Samples {
-    channel_messages::messages().iter().map(|(_, message)| message.to_bytes()).collect()
-}
-
-pub(crate) fn contracts_state() -> Samples {
-    let mut state = State::new([(CALLER, Amount::from_units(100))]);
-    let plain = state.to_bytes();
-    state.put_contract(CONTRACT, code().to_vec(), (1..9).map(|slot| ([slot; 32], [1; 32])));
-    vec![plain, state.to_bytes()]
 }
 
 pub(crate) fn contract_code() -> Samples {

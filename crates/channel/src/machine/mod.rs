@@ -54,7 +54,9 @@ pub fn position_digest(position: &Position) -> Hash {
 
 /// One side of one channel. Call order: [`initiate`](Self::initiate), [`respond`](Self::respond) or [`load`](Self::load); then
 /// any `handle_*` or command, and [`poll`](Self::poll) after each.
-#[derive(Debug)]
+///
+/// It can be copied for whoever looks at all that may happen next. Two copies that both go on would sign two states for one round.
+#[derive(Debug, Clone)]
 pub struct ChannelMachine<S> {
     signer: S,
     record: Record,

@@ -11,12 +11,10 @@ use byway_primitives::{Amount, Hash, MemoryStore, Span};
 use byway_records::channel::{ChannelState, FundingChange, Movement, Phase, Position, Side};
 use byway_records::state::Settled;
 use byway_vm::Address;
-use proptest::prelude::*;
 
-use crate::random::{cases, config};
-use crate::scene::{DEPOSIT, LOCK, Rig, SAVED, count, terms, transfer};
-use crate::strict::Signing;
-use crate::world::{CHANNEL_PRICE, units};
+use super::scene::{DEPOSIT, LOCK, Rig, SAVED, count, terms, transfer};
+use super::strict::Signing;
+use super::world::{CHANNEL_PRICE, units};
 
 /// What an action moves, by its two highest bits.
 pub const AMOUNTS: [u128; 4] = [1_000, 37_003, 250_001, 1_300_000];
@@ -306,18 +304,4 @@ pub fn drive(bytes: &[u8]) {
         assert!(!matches!(machine.health(), Health::Frozen(_)), "nobody signed two states of one round");
         drive.assert_paid(side, &[0, 1]);
     }
-}
-
-proptest! {
-    #![proptest_config(config(2 * cases()))]
-
-    #[test]
-    fn whatever_happens_both_can_go_on_or_are_paid(bytes in prop::collection::vec(any::<u8>(), 0..160)) {
-        drive(&bytes);
-    }
-}
-
-#[test]
-fn what_is_signed_in_the_last_of_several_writes_is_forgotten_with_it() {
-    drive(&[0, 0, 53, 25, 0, 0, 0, 0, 0, 60, 162, 182, 64, 196, 7, 22, 113, 16, 60, 210, 204, 86]);
 }

@@ -16,12 +16,10 @@ use byway_records::channel::{ChannelState, Cosigned, FundingChange, Movement, Ph
 use byway_records::promise::Series;
 use byway_records::state::Settled;
 use byway_records::{Backing, Promise};
-use proptest::prelude::*;
 
-use crate::drive::{AMOUNTS, Drive};
-use crate::random::{cases, config};
-use crate::scene::{LOCK, SECRET, person};
-use crate::world::units;
+use super::drive::{AMOUNTS, Drive};
+use super::scene::{LOCK, SECRET, person};
+use super::world::units;
 
 struct Hostile {
     drive: Drive,
@@ -322,13 +320,4 @@ pub fn drive_hostile(bytes: &[u8]) {
     assert_eq!(machine.life(), Life::Closed);
     assert!(!matches!(machine.health(), Health::Frozen(_)), "nobody else signs for the honest side");
     hostile.drive.assert_paid(honest, &[honest]);
-}
-
-proptest! {
-    #![proptest_config(config(2 * cases()))]
-
-    #[test]
-    fn whatever_a_peer_does_an_honest_side_has_what_is_its(bytes in prop::collection::vec(any::<u8>(), 0..240)) {
-        drive_hostile(&bytes);
-    }
 }

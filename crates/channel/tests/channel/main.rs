@@ -4,6 +4,7 @@
 mod crowd;
 mod disputes;
 mod drive;
+mod driven;
 mod fixed;
 mod forced;
 mod formats;
@@ -13,6 +14,7 @@ mod lanes;
 mod life;
 mod lost;
 mod many;
+mod model;
 mod random;
 mod reestablish;
 mod routing;

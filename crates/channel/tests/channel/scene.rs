@@ -19,8 +19,8 @@ use byway_records::genesis::Wait;
 use byway_records::{Call, Channel, ProgramId, Reject, Transaction, verified};
 use byway_vm::{Address, Target};
 
-use crate::strict::{Signed, Signing, StrictSigner};
-use crate::world::{ALICE, BOB, CAROL, CHANNEL_PRICE, Draft, World, units};
+use super::strict::{Signed, Signing, StrictSigner};
+use super::world::{ALICE, BOB, CAROL, CHANNEL_PRICE, Draft, World, units};
 
 pub const SECRET: WatchSecret = WatchSecret([7; 16]);
 pub const LOCK: Wait = Wait { millis: Span::seconds(10), commits: 5 };

@@ -9,7 +9,7 @@ use byway_crypto::{IdentitySecret, IdentitySignature};
 use byway_primitives::{Hash, IdentityId, NetworkId};
 use byway_records::channel::{ChannelState, ForcedCall, FundingChange, MutualClose, SignedForcedCall, WatchSecret};
 
-use crate::scene::SECRET;
+use super::scene::SECRET;
 use byway_records::{Promise, SignedPromise, TransactionId};
 
 /// The digests of what somebody signed, by round.

@@ -47,11 +47,13 @@ pub struct Coin {
     pub ghost: GhostKey,
 }
 
+#[derive(Clone)]
 pub struct Person {
     pub wallet: WalletSecret,
     pub identity: IdentitySecret,
 }
 
+#[derive(Clone)]
 pub struct World {
     pub genesis: Genesis,
     pub network: NetworkId,

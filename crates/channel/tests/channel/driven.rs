@@ -1,0 +1,27 @@
+//! What `drive` and `drive_hostile` make of bytes that are drawn at random, and of some that once led to a fault. Bytes that a fuzzer
+//! guided by coverage has found are looked at by the fuzz targets of the same names.
+
+use proptest::prelude::*;
+
+use crate::drive::drive;
+use crate::hostile::drive_hostile;
+use crate::random::{cases, config};
+
+proptest! {
+    #![proptest_config(config(2 * cases()))]
+
+    #[test]
+    fn whatever_happens_both_can_go_on_or_are_paid(bytes in prop::collection::vec(any::<u8>(), 0..160)) {
+        drive(&bytes);
+    }
+
+    #[test]
+    fn whatever_a_peer_does_an_honest_side_has_what_is_its(bytes in prop::collection::vec(any::<u8>(), 0..240)) {
+        drive_hostile(&bytes);
+    }
+}
+
+#[test]
+fn what_is_signed_in_the_last_of_several_writes_is_forgotten_with_it() {
+    drive(&[0, 0, 53, 25, 0, 0, 0, 0, 0, 60, 162, 182, 64, 196, 7, 22, 113, 16, 60, 210, 204, 86]);
+}

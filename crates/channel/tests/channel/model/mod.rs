@@ -1,0 +1,280 @@
+//! Every order of events that there is, within bounds: two sides, their disks, the connection between them and the real ledger, as a
+//! model that `stateright` looks through. Nothing of the protocol is written down a second time: a step of the model runs the machine or
+//! the ledger.
+//!
+//! Every order ends, since what happens at will is bounded and the rest comes to its own end. So where nothing more can happen, the
+//! channel must be closed and both paid: that holds for every order, and so from every situation the two come to an end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use stateright::{Checker, HasDiscoveries, Model, Property};
+
+mod party;
+mod situation;
+
+use situation::{End, Situation};
+
+/// What can happen next, to a side or to both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// The oldest message arrives.
+    Deliver(usize),
+    /// The oldest write becomes durable, and what waited for it leaves.
+    Write(usize),
+    /// A side sees the ledger as it is.
+    Look(usize),
+    /// The ledger executes what a side wants it to.
+    Execute(usize),
+    /// The connection is lost with all that is on its way, and both notice.
+    Cut,
+    Connect,
+    /// A side is killed, and starts from its disk.
+    Crash(usize),
+    Propose(usize),
+    Cancel(usize),
+    Force(usize),
+    CloseAlone(usize),
+    /// A side closes with a state of long ago, and says nothing to the ledger any more.
+    CloseWithOld(usize),
+    Part(usize),
+    /// The lock period is over, or whatever else somebody waits for.
+    Pass,
+}
+
+const KINDS: [&str; 14] = [
+    "deliver",
+    "write",
+    "look",
+    "execute",
+    "cut",
+    "connect",
+    "crash",
+    "propose",
+    "cancel",
+    "force",
+    "close alone",
+    "close with old",
+    "part",
+    "pass",
+];
+
+impl Action {
+    /// Whether the machine may say that it can't do that now.
+    fn may_be_refused(self) -> bool {
+        use Action::{Cancel, CloseAlone, Force, Part, Propose};
+        matches!(self, Propose(_) | Cancel(_) | Force(_) | CloseAlone(_) | Part(_))
+    }
+
+    fn kind(self) -> usize {
+        match self {
+            Action::Deliver(_) => 0,
+            Action::Write(_) => 1,
+            Action::Look(_) => 2,
+            Action::Execute(_) => 3,
+            Action::Cut => 4,
+            Action::Connect => 5,
+            Action::Crash(_) => 6,
+            Action::Propose(_) => 7,
+            Action::Cancel(_) => 8,
+            Action::Force(_) => 9,
+            Action::CloseAlone(_) => 10,
+            Action::CloseWithOld(_) => 11,
+            Action::Part(_) => 12,
+            Action::Pass => 13,
+        }
+    }
+}
+
+/// How often there may be what happens at will.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bounds {
+    pub updates: u8,
+    pub cancels: u8,
+    pub cuts: u8,
+    pub crashes: u8,
+    pub forces: u8,
+    pub closes: u8,
+    pub olds: u8,
+    pub partings: u8,
+    /// How often time passes while nobody wants to part, and in all: so often that every channel ends before.
+    pub waits: u8,
+    pub passes: u8,
+}
+
+/// What is wrong with the sides here, which the model must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    SendsBeforeItWrote,
+    /// The disk says that it has written, and has not.
+    LosesWrites,
+    /// Old states are not answered.
+    LooksAway,
+}
+
+struct Sides {
+    first: Situation,
+    bounds: Bounds,
+    flaw: Option<Flaw>,
+    /// How often there was each kind of action.
+    seen: Arc<[AtomicUsize; KINDS.len()]>,
+}
+
+const SIGNED_ONCE: &str = "no two states are signed for one round, nobody is blamed, and nobody talks without end";
+const SOUND: &str = "nobody has two co-signed states of one round";
+const WHOLE: &str = "supply is whole";
+const PAID: &str = "where nothing more can happen, the channel is closed and both are paid";
+
+impl Model for Sides {
+    type State = Situation;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<Situation> {
+        vec![self.first.clone()]
+    }
+
+    fn actions(&self, situation: &Situation, actions: &mut Vec<Action>) {
+        situation.actions(&self.bounds, actions);
+    }
+
+    fn next_state(&self, situation: &Situation, action: Action) -> Option<Situation> {
+        let next = situation.after(self.flaw, action)?;
+        self.seen[action.kind()].fetch_add(1, Ordering::Relaxed);
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let mut properties = vec![
+            Property::always(SIGNED_ONCE, |_, situation: &Situation| situation.fault.is_none()),
+            Property::always(SOUND, |_, situation: &Situation| situation.is_sound()),
+            Property::always(WHOLE, |_, situation: &Situation| situation.is_supply_whole),
+            Property::always(PAID, |model: &Self, situation: &Situation| {
+                let is_over = situation.is_over();
+                situation.fault.is_some()
+                    || is_over && situation.is_paid()
+                    || !is_over && !situation.is_last(&model.bounds, model.flaw)
+            }),
+        ];
+        if self.flaw.is_none() {
+            properties.extend(self.reached());
+        }
+        properties
+    }
+}
+
+impl Sides {
+    /// What must be reached within these bounds: otherwise the model would look at nothing.
+    fn reached(&self) -> Vec<Property<Self>> {
+        let Bounds { updates, forces, olds, partings, .. } = self.bounds;
+        let mut reached = vec![Property::sometimes("closed alone", |_, situation: &Situation| {
+            situation.is_over() && situation.end == Some(End::Alone)
+        })];
+        if partings > 0 {
+            reached.push(Property::sometimes("closed together", |_, situation: &Situation| {
+                situation.is_over() && situation.end == Some(End::Together)
+            }));
+        }
+        if olds > 0 {
+            reached.push(Property::sometimes("an old state was answered", |_, situation: &Situation| {
+                situation.is_over() && situation.has_answered
+            }));
+        }
+        if forces > 0 {
+            reached.push(Property::sometimes("a call was forced, and counted", |_, situation: &Situation| {
+                situation.is_over() && situation.has_forced
+            }));
+        }
+        if updates > 1 {
+            reached.push(Property::sometimes("both proposed at once", |_, situation: &Situation| situation.has_tied));
+        }
+        reached
+    }
+}
+
+fn sides(bounds: Bounds, flaw: Option<Flaw>) -> Sides {
+    Sides { first: Situation::first(), bounds: Bounds { passes: 9, ..bounds }, flaw, seen: Default::default() }
+}
+
+/// So often usually, and so often on request.
+fn bound(quick: u8, long: u8) -> u8 {
+    if std::env::var_os("BYWAY_TEST_LONG").is_some() { long } else { quick }
+}
+
+/// Looks at all that can happen within these bounds, which are so many situations at the least.
+fn check(bounds: Bounds, least: usize) {
+    let sides = sides(bounds, None);
+    let seen = sides.seen.clone();
+    let checker = sides.checker().threads(2).spawn_dfs().join();
+    let (found, steps) = (checker.unique_state_count(), checker.state_count());
+    let times = seen.each_ref().map(|times| times.load(Ordering::Relaxed));
+    println!("{bounds:?}: {found} situations, {steps} steps, at most {} in a row", checker.max_depth());
+    KINDS.iter().zip(times).for_each(|(kind, times)| print!("{kind} {times}, "));
+    println!();
+    checker.assert_properties();
+    assert!(found >= least, "{found} situations");
+    let Bounds { updates, cancels, cuts, crashes, forces, olds, partings, .. } = bounds;
+    let at_will = [cuts, cuts + crashes, crashes, updates, cancels, forces, 1, olds, partings, 1];
+    let expected = [1; 4].into_iter().chain(at_will).map(|bound| bound > 0);
+    for ((kind, times), is_expected) in KINDS.iter().zip(times).zip(expected) {
+        assert_eq!(times > 0, is_expected, "{kind}");
+    }
+}
+
+/// A flaw is found, in what it leads to.
+fn assert_found(flaw: Flaw, bounds: Bounds, property: &'static str) {
+    let checker = sides(bounds, Some(flaw)).checker().threads(2);
+    let checker = checker.finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    println!("{flaw:?}: {}", checker.assert_any_discovery(property));
+}
+
+#[test]
+fn whenever_a_side_crashes_both_come_to_an_end_with_what_is_theirs() {
+    check(Bounds { updates: 2, crashes: 1, ..Bounds::default() }, 30_000);
+}
+
+#[test]
+fn whatever_order_updates_and_what_takes_them_back_come_in_both_come_to_an_end_with_what_is_theirs() {
+    check(Bounds { updates: 2, cancels: 1, cuts: bound(0, 1), ..Bounds::default() }, 2_000);
+}
+
+#[test]
+fn whenever_the_connection_is_lost_both_come_to_an_end_with_what_is_theirs() {
+    check(Bounds { updates: bound(1, 2), cuts: 1, ..Bounds::default() }, 500);
+}
+
+#[test]
+fn whenever_a_side_closes_alone_both_come_to_an_end_with_what_is_theirs() {
+    check(Bounds { updates: 1, closes: 1, crashes: bound(0, 1), ..Bounds::default() }, 1_500);
+}
+
+#[test]
+fn whenever_a_call_is_forced_both_come_to_an_end_with_what_is_theirs() {
+    check(Bounds { forces: 1, updates: bound(0, 1), ..Bounds::default() }, 2_000);
+}
+
+#[test]
+fn whenever_a_side_closes_with_an_old_state_the_other_comes_to_an_end_with_what_is_its() {
+    check(Bounds { updates: bound(1, 2), olds: 1, ..Bounds::default() }, 2_000);
+}
+
+#[test]
+fn whenever_the_two_part_together_both_come_to_an_end_with_what_is_theirs() {
+    check(Bounds { updates: 1, partings: 1, closes: bound(0, 1), ..Bounds::default() }, 500);
+}
+
+#[test]
+fn whoever_sends_before_it_wrote_is_found() {
+    let bounds = Bounds { updates: 2, crashes: 1, ..Bounds::default() };
+    assert_found(Flaw::SendsBeforeItWrote, bounds, SIGNED_ONCE);
+}
+
+#[test]
+fn a_disk_that_loses_what_it_says_to_have_written_is_found() {
+    let bounds = Bounds { updates: 2, crashes: 1, ..Bounds::default() };
+    assert_found(Flaw::LosesWrites, bounds, SIGNED_ONCE);
+}
+
+#[test]
+fn whoever_looks_away_while_the_channel_closes_is_found() {
+    assert_found(Flaw::LooksAway, Bounds { updates: 1, olds: 1, ..Bounds::default() }, PAID);
+}

@@ -1,0 +1,245 @@
+//! One side as the model has it: the machine, its disk, and what waits for that.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+
+use byway_channel::{
+    CHANNELS, ChannelEffect, ChannelMachine, ChannelMessage, ChannelNews, LedgerView, Signer, position_digest,
+};
+use byway_crypto::IdentitySignature;
+use byway_primitives::hash::Context;
+use byway_primitives::{Batch, Effect, Encode, Hash, IdentityId, MemoryStore, NetworkId, Store, Time, Token};
+use byway_records::call::ChannelsCall;
+use byway_records::channel::{ChannelState, ForcedCall, FundingChange, MutualClose, SignedForcedCall, WatchSecret};
+use byway_records::{Promise, SignedPromise, TransactionId};
+
+use super::Flaw;
+use crate::scene::{SECRET, person};
+
+const DIGEST: Context = Context("byway test side of a model");
+
+thread_local! {
+    /// What was signed in the step that this thread is in.
+    static SIGNED: RefCell<Vec<ChannelState>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Signs whatever it is asked to, and says what that was. It has nothing of its own, so it can be copied.
+#[derive(Debug, Clone, Copy)]
+pub struct Recorder {
+    side: usize,
+}
+
+impl Recorder {
+    fn note(state: ChannelState) {
+        SIGNED.with_borrow_mut(|signed| signed.push(state));
+    }
+}
+
+impl Signer for Recorder {
+    fn id(&self) -> IdentityId {
+        person(self.side).id()
+    }
+
+    fn sign_state(&self, state: &ChannelState) -> IdentitySignature {
+        Self::note(*state);
+        person(self.side).sign_state(state)
+    }
+
+    fn sign_funding(&self, change: &FundingChange) -> IdentitySignature {
+        Self::note(change.state);
+        person(self.side).sign_funding(change)
+    }
+
+    fn sign_close(&self, close: &MutualClose) -> IdentitySignature {
+        person(self.side).sign_close(close)
+    }
+
+    fn sign_call(&self, call: ForcedCall) -> SignedForcedCall {
+        person(self.side).sign_call(call)
+    }
+
+    fn sign_promise(&self, promise: Promise) -> SignedPromise {
+        person(self.side).sign_promise(promise)
+    }
+
+    fn watch_secret(&self, _: NetworkId, _: IdentityId, _: u16) -> WatchSecret {
+        SECRET
+    }
+
+    fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature {
+        Signer::authorise(&person(self.side), network, transaction)
+    }
+}
+
+pub type Machine = ChannelMachine<Recorder>;
+
+#[derive(Clone)]
+pub struct Party {
+    pub machine: Machine,
+    disk: MemoryStore,
+    writes: VecDeque<(Batch, Token)>,
+    durable: Option<Token>,
+    outgoing: VecDeque<(Option<Token>, ChannelMessage)>,
+    /// What it wants the ledger to execute, and has not yet handed in.
+    pub calls: VecDeque<ChannelsCall>,
+    /// Commits of the ledger that it has seen.
+    pub seen: u64,
+    /// The digests of what it signed in this life, and of what it ever signed that has left, by round.
+    signed: BTreeMap<u64, Hash>,
+    left: BTreeMap<u64, Hash>,
+    /// All that it ever signed.
+    pub states: Vec<ChannelState>,
+    /// The newest round that it durably knows to be co-signed.
+    pub known: u64,
+    /// It does what its machine says. Otherwise it has closed with an old state, and hands in nothing more.
+    pub is_honest: bool,
+    /// Of all that is above.
+    pub digest: Hash,
+}
+
+/// Something that must never be.
+pub type Fault = Option<&'static str>;
+
+impl Party {
+    /// A side of an open channel, started from its disk.
+    pub fn start(side: usize, id: byway_records::promise::ChannelId, disk: MemoryStore) -> Self {
+        let machine = Machine::load(Recorder { side }, id, &disk).expect("the journal is whole");
+        let first = machine.cosigned().expect("an update was made");
+        Self {
+            known: first.body.position.round,
+            states: vec![first.body],
+            machine,
+            disk,
+            writes: VecDeque::new(),
+            durable: None,
+            outgoing: VecDeque::new(),
+            calls: VecDeque::new(),
+            seen: 0,
+            signed: BTreeMap::new(),
+            left: BTreeMap::new(),
+            is_honest: true,
+            digest: Hash::default(),
+        }
+    }
+
+    /// Has the machine do something, and takes what it wants done. Gives the messages that leave.
+    pub fn act<T>(
+        &mut self,
+        flaw: Option<Flaw>,
+        fault: &mut Fault,
+        act: impl FnOnce(&mut Machine) -> T,
+    ) -> (T, Vec<ChannelMessage>) {
+        SIGNED.take();
+        let done = act(&mut self.machine);
+        for state in SIGNED.take() {
+            let (round, digest) = (state.position.round, position_digest(&state.position));
+            if self.signed.insert(round, digest).is_some_and(|before| before != digest) {
+                *fault = Some("a second state is signed for a round");
+            }
+            self.states.push(state);
+        }
+        for effect in self.machine.poll() {
+            self.take(effect, flaw);
+        }
+        (done, self.release(flaw, fault))
+    }
+
+    fn take(&mut self, effect: ChannelEffect, flaw: Option<Flaw>) {
+        match effect {
+            Effect::Persist { batch, token } => self.writes.push_back((batch, token)),
+            Effect::Send { message, after, .. } => self.outgoing.push_back((after, message)),
+            Effect::Notify(ChannelNews::Submit(call)) if self.is_honest => {
+                let is_left_out = flaw == Some(Flaw::LooksAway) && matches!(call, ChannelsCall::Slash { .. });
+                if !is_left_out && !self.calls.contains(&call) {
+                    self.calls.push_back(call);
+                }
+            }
+            Effect::WakeAt(_) | Effect::Notify(_) => {}
+        }
+    }
+
+    /// Lets go of the messages that wait for nothing any more.
+    fn release(&mut self, flaw: Option<Flaw>, fault: &mut Fault) -> Vec<ChannelMessage> {
+        let mut leaving = Vec::new();
+        while let Some((after, _)) = self.outgoing.front()
+            && (*after <= self.durable || flaw == Some(Flaw::SendsBeforeItWrote))
+        {
+            let Some((_, message)) = self.outgoing.pop_front() else { break };
+            if let Some((round, digest)) = self.signature_in(&message)
+                && self.left.insert(round, digest).is_some_and(|before| before != digest)
+            {
+                *fault = Some("signatures under two states of a round have left");
+            }
+            leaving.push(message);
+        }
+        if self.writes.is_empty() {
+            self.known = self.known.max(self.machine.cosigned().map_or(0, |state| state.body.position.round));
+        }
+        leaving
+    }
+
+    /// What a message shows this side's signature under.
+    fn signature_in(&self, message: &ChannelMessage) -> Option<(u64, Hash)> {
+        let signed = |position| Some((position, self.signed.get(&position).copied()?));
+        match message {
+            ChannelMessage::Propose(proposal) => Some((proposal.round(), position_digest(&proposal.position))),
+            ChannelMessage::Accept { round, .. } => signed(*round),
+            ChannelMessage::Reestablish(place) => {
+                place.signatures.map(|_| (place.position.round, position_digest(&place.position)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The oldest write becomes durable.
+    pub fn write(&mut self, flaw: Option<Flaw>, fault: &mut Fault) -> Vec<ChannelMessage> {
+        let Some((batch, token)) = self.writes.pop_front() else { return Vec::new() };
+        if flaw != Some(Flaw::LosesWrites) {
+            self.disk.apply(&batch);
+        }
+        self.durable = Some(token);
+        self.release(flaw, fault)
+    }
+
+    pub fn is_durable(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// What was on its way to the peer is gone.
+    pub fn disconnect(&mut self) {
+        self.outgoing.clear();
+        self.machine.handle_disconnected();
+        self.outgoing.clear();
+    }
+
+    /// Kills it, and starts it from its disk. What it had not handed in is gone too.
+    pub fn crash(&mut self, side: usize) {
+        let id = self.machine.id().expect("it is open");
+        self.machine = Machine::load(Recorder { side }, id, &self.disk).expect("the journal is whole");
+        self.writes.clear();
+        self.outgoing.clear();
+        self.calls.clear();
+        self.durable = None;
+        self.signed = self.left.clone();
+    }
+
+    pub fn look(&mut self, flaw: Option<Flaw>, fault: &mut Fault, now: Time, view: LedgerView) -> Vec<ChannelMessage> {
+        self.seen = view.commits;
+        self.act(flaw, fault, |machine| machine.handle_ledger(now, view)).1
+    }
+
+    /// Takes down what it is now, by which it is told from what it could be otherwise.
+    pub fn identify(&mut self) {
+        let machine = format!("{:?}", self.machine);
+        let disk = self.disk.scan(CHANNELS, &[], usize::MAX);
+        let waiting = format!("{:?}{:?}{:?}", self.writes, self.durable, self.outgoing);
+        let (rounds, known) = (format!("{:?}{:?}", self.signed, self.left), self.known.to_be_bytes());
+        let states: Vec<u8> = self.states.iter().flat_map(Encode::to_bytes).collect();
+        let calls: Vec<u8> = self.calls.iter().flat_map(Encode::to_bytes).collect();
+        let (seen, is_honest) = (self.seen.to_be_bytes(), [u8::from(self.is_honest)]);
+        let mut parts: Vec<&[u8]> = vec![machine.as_bytes(), waiting.as_bytes(), rounds.as_bytes(), &known, &states];
+        parts.extend([&calls[..], &seen, &is_honest]);
+        parts.extend(disk.iter().flat_map(|(key, value)| [&key[..], value]));
+        self.digest = DIGEST.hash(&parts);
+    }
+}

@@ -48,7 +48,7 @@ pub struct Drive {
 
 impl Drive {
     /// An open channel with a contract in it and something in both lanes.
-    pub fn new() -> Self {
+    pub fn begin() -> Self {
         let mut rig = Rig::new();
         let counter = rig.create_counter(0);
         [0, 1].into_iter().for_each(|side| rig.fill_lane(side, 600_000));
@@ -295,7 +295,7 @@ fn noted((state, change): Signing, mut moved: [i128; 2]) -> Noted {
 
 /// Drives both sides by these bytes, and checks how it ends.
 pub fn drive(bytes: &[u8]) {
-    let mut drive = Drive::new();
+    let mut drive = Drive::begin();
     bytes.iter().for_each(|byte| drive.step(*byte));
     drive.settle(bytes.last().copied().unwrap_or_default());
     for side in [0, 1] {

@@ -42,7 +42,7 @@ fn pick<T: Clone>(from: &[T], byte: u8) -> Option<T> {
 
 impl Hostile {
     fn new(honest: usize) -> Self {
-        let mut drive = Drive::new();
+        let mut drive = Drive::begin();
         drive.rig.parties[1 - honest].is_honest = false;
         let (said, heard, states, funds) = Default::default();
         Self { drive, honest, peer: 1 - honest, said, heard, states, funds }

@@ -58,6 +58,9 @@ impl Default for ChannelSettings {
 /// Those who wait for something to happen to a channel.
 type Waiting<T> = BTreeMap<ChannelKey, Vec<oneshot::Sender<Answer<T>>>>;
 
+/// Under which key a deposit or a withdrawal was asked for, and who waits.
+type Funding = (Once, oneshot::Sender<Answer<()>>);
+
 /// What is under way with channels, beside the channels themselves.
 #[derive(Default)]
 pub(super) struct ChannelDesk {
@@ -74,7 +77,7 @@ pub(super) struct ChannelDesk {
     /// A deposit or a withdrawal that is to be asked for.
     to_fund: BTreeMap<ChannelKey, Movable>,
     /// Deposits and withdrawals of ours, by the round that they make.
-    funding: BTreeMap<(ChannelKey, u64), (Once, oneshot::Sender<Answer<()>>)>,
+    funding: BTreeMap<(ChannelKey, u64), Funding>,
     /// What was handed to the ledger for a channel, and has no verdict.
     handed_in: BTreeMap<TransactionId, ChannelKey>,
     /// Keys under which something was asked for.

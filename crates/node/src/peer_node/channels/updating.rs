@@ -110,8 +110,8 @@ impl Actor {
         asker: oneshot::Sender<Answer<Done>>,
     ) -> Answer<Option<oneshot::Sender<Answer<Done>>>> {
         let waiting = |wanted: &&mut Wanted| wanted.once.as_ref().is_some_and(|known| known.has_key_of(once));
-        let queued = self.channels.queues.values_mut().flatten();
-        if let Some(same) = queued.filter(|wanted| waiting(wanted)).next() {
+        let mut queued = self.channels.queues.values_mut().flatten();
+        if let Some(same) = queued.find(|wanted| waiting(wanted)) {
             if same.once.as_ref() != Some(once) {
                 return Err(ApiError::idempotency_conflict());
             }

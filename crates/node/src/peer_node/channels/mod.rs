@@ -33,6 +33,7 @@ use crate::api::{Answer, ApiError, ChannelDetail, ChannelLogEntry, Event};
 use arbiter::{Forcing, Movable};
 use opening::Wish;
 use updating::{Done, Wanted};
+use watching::Answering;
 
 /// Entries of a channel's log.
 const LOG_MAX: usize = 64;
@@ -80,6 +81,8 @@ pub(super) struct ChannelDesk {
     done: VecDeque<(IdempotencyKey, ChannelKey, Change, Done)>,
     /// Channels whose reserve is used up, for which the wallet pays from now on.
     at_own_cost: BTreeSet<ChannelKey>,
+    /// Answers for those whose channels are watched, without a verdict.
+    answers: BTreeMap<TransactionId, Answering>,
     /// When delegates were last appointed, where the ledger does not have them yet.
     appointed: BTreeMap<ChannelId, Time>,
     logs: BTreeMap<ChannelKey, VecDeque<ChannelLogEntry>>,

@@ -258,7 +258,7 @@ impl Actor {
         // Who only proposes a channel has come by itself.
         let signed = self.market.channels().iter().filter(|(_, channel)| channel.id().is_some());
         let wanted = self.channels.wishes.iter().map(|wish| wish.terms.parties[1]);
-        let towers = self.market.watched().iter().map(|(_, tower, _)| tower);
+        let towers = self.market.watched().towers();
         let peers: BTreeSet<IdentityId> = signed.map(|(key, _)| key.peer).chain(wanted).chain(towers).collect();
         let is_due = |peer: &IdentityId| self.channels.dial_at.get(peer).is_none_or(|(at, _)| now >= *at);
         let absent = peers.into_iter().filter(|peer| !self.market.is_talking_to(*peer));

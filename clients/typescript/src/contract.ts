@@ -399,6 +399,9 @@ export interface ChannelDetail {
   total: Amount;
   /** the round of an update of ours that the peer has not signed */
   waiting?: number | null;
+  /** who watches it and has the newest state */
+  watched_by?: Id[] | null;
+  watched_until_ms?: Time | null;
 }
 
 /** a channel that is being closed on the ledger */
@@ -449,6 +452,9 @@ export interface ChannelRecord {
   total: Amount;
   /** the round of an update of ours that the peer has not signed */
   waiting?: number | null;
+  /** who watches it and has the newest state */
+  watched_by?: Id[] | null;
+  watched_until_ms?: Time | null;
 }
 
 /** an update that both have signed, and the channel after it */
@@ -482,6 +488,9 @@ export interface ChannelUpdated {
   update_round: number;
   /** the round of an update of ours that the peer has not signed */
   waiting?: number | null;
+  /** who watches it and has the newest state */
+  watched_by?: Id[] | null;
+  watched_until_ms?: Time | null;
 }
 
 /** where the node stands with its exit */
@@ -1031,8 +1040,11 @@ export interface WalletViewKey {
 
 /** one watchtower of one channel of ours */
 export interface WatchRecord {
+  answered_ms?: Time | null;
   /** the ledger's id of it */
   channel: string;
+  /** so many are paid ahead, where it takes so many */
+  days: number;
   price?: Amount | null;
   price_max: Amount;
   problem?: string | null;
@@ -1044,8 +1056,13 @@ export interface WatchRecord {
 /** who watches, and what is watched for others */
 export interface WatchStatus {
   accepts: boolean;
+  /** answers of the last 90 days that the ledger has taken */
+  answered: number;
   channels_max: number;
+  /** the most days that are taken ahead */
+  days_max: number;
   earned: Amount;
+  fee_max: Amount;
   /** channels of others that are watched */
   kept: number;
   price_per_day: Amount;
@@ -1180,7 +1197,7 @@ export interface Methods {
   /** Watches channels of others for money, or takes on no more. */
   "watch_run": { params: { accept: boolean; price_per_day?: Amount; channels_max?: number }; result: WatchStatus };
   /** Has somebody watch a channel while this node is away. */
-  "watch_add": { params: { channel: string; tower: string; price_max?: Amount }; result: WatchStatus };
+  "watch_add": { params: { channel: string; tower: string; price_max?: Amount; days?: number }; result: WatchStatus };
   /** Has somebody watch a channel no more. */
   "watch_remove": { params: { channel: string; tower: Id }; result: WatchStatus };
   /** Who watches channels of this node, and what it watches for others. */

@@ -197,7 +197,7 @@ impl Market {
         let warnings = Warnings::new(config.network, config.identity.id(), config.warnings.unwrap_or_default());
         let mut market = Self {
             exchange: Exchange::new(config.network),
-            channels: Carried::load(&config, store)?,
+            channels: Carried::load(&config, seed, store)?,
             config,
             warnings,
             dialogues,

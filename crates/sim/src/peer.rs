@@ -414,7 +414,8 @@ impl PeerNode {
             MarketNews::Channel { .. }
             | MarketNews::ChannelFault { .. }
             | MarketNews::Watching(_)
-            | MarketNews::Watched { .. } => {}
+            | MarketNews::Watched { .. }
+            | MarketNews::WatchAnswered { .. } => {}
             MarketNews::Detached { .. } | MarketNews::Malformed { .. } | MarketNews::Damaged { .. } => {}
             MarketNews::Closed { peer, link, .. } => {
                 link.iter().for_each(|link| self.links.close(*link));

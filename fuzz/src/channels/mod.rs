@@ -60,11 +60,11 @@ fn drive_hostile(bytes: &[u8]) -> bool {
 
 /// What somebody has sealed into a packet who knows the secret: whether it is the state of the samples' channel.
 fn packet_content(content: &[u8]) -> bool {
-    const NUMBER: u64 = 9;
+    const NONCE: [u8; packet::NONCE_BYTES] = [9; packet::NONCE_BYTES];
     let mut content = content.to_vec();
-    content.resize(PACKET_BYTES - samples::NUMBER_BYTES - packet::TAG_BYTES, 0);
-    let sealed = packet::seal(&samples::packet_key(), NUMBER, &content);
-    let bytes = [&NUMBER.to_be_bytes()[8 - samples::NUMBER_BYTES..], &sealed].concat();
+    content.resize(PACKET_BYTES - packet::NONCE_BYTES - packet::TAG_BYTES, 0);
+    let sealed = packet::seal(&samples::packet_key(), &NONCE, &content);
+    let bytes = [&NONCE[..], &sealed].concat();
     let packet = Packet(bytes.try_into().expect("the parts of a packet"));
     let (entry, channel) = (samples::entry(), samples::CHANNEL);
     packet.open(samples::SECRET, Side::Initiator, samples::NETWORK, channel, &entry).is_some()

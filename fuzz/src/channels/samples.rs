@@ -3,7 +3,7 @@
 use byway_channel::routing::{
     Failure, InvoiceTerms, Leg, LockId, Order, Preimage, QuestionId, Reason, RoutingMessage, conduit,
 };
-use byway_channel::watching::{Kept, Packet, WatchMessage, WatchRefusal};
+use byway_channel::watching::{Kept, Packet, RANDOM_BYTES};
 use byway_channel::{AddressedMessage, ChannelHandle};
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{IdentitySecret, packet};
@@ -27,8 +27,6 @@ mod fixed;
 pub const NETWORK: NetworkId = NetworkId(Hash([2; 32]));
 pub const CHANNEL: ChannelId = ChannelId(Hash([3; 32]));
 pub const SECRET: WatchSecret = WatchSecret([8; 16]);
-/// Bytes of a packet's number.
-pub const NUMBER_BYTES: usize = 6;
 const TIME: Time = Time(1_700_000_000_000);
 const CALLER: Address = Address([1; 20]);
 const CONTRACT: Address = Address([2; 20]);
@@ -112,31 +110,23 @@ pub fn packet_key() -> [u8; 32] {
 }
 
 fn a_packet() -> Packet {
-    Packet::seal(SECRET, Side::Initiator, 7, &state()).expect("it fits")
+    Packet::seal(SECRET, Side::Initiator, 7, [9; RANDOM_BYTES], &state()).expect("it fits")
 }
 
 pub(super) fn packet_content() -> Samples {
     let packet = a_packet();
-    let content = packet::open(&packet_key(), packet.number(), &packet.0[NUMBER_BYTES..]);
+    let (nonce, sealed) = packet.0.split_first_chunk().expect("a packet begins with its nonce");
+    let content = packet::open(&packet_key(), nonce, sealed);
     vec![content.expect("it was sealed so")]
 }
 
 pub(super) fn kept_packet() -> Samples {
-    let kept = |is_paid| Kept { packet: a_packet(), until: TIME, is_paid }.to_bytes();
-    vec![kept(false), kept(true)]
+    let (_, kept) = fixed::packet();
+    vec![kept.to_bytes(), Kept { is_paid: !kept.is_paid, ..kept }.to_bytes()]
 }
 
 pub(super) fn watch_message() -> Samples {
-    let channel = CHANNEL;
-    let refused = |refusal| WatchMessage::Refused { channel, refusal };
-    let messages = [
-        WatchMessage::Keep { channel, spent: units(500), packet: a_packet() },
-        WatchMessage::Forget { channel },
-        WatchMessage::Kept { channel, number: 300, until: TIME, price: units(5) },
-        refused(WatchRefusal::Unpaid),
-        refused(WatchRefusal::Old { number: 300 }),
-    ];
-    messages.iter().map(Encode::to_bytes).collect()
+    fixed::watch_messages().iter().map(|(_, message)| message.to_bytes()).collect()
 }
 
 pub(super) fn routing_message() -> Samples {

@@ -29,7 +29,8 @@ export class MockChannels {
   /** One of each kind that a person may come upon. */
   begin(commits: number): void {
     const now_ms = Date.now();
-    const open = this.add({ ours: "18.25", theirs: "12.5", our_lane: { capacity: "4", promised: "1.2" }, their_lane: { capacity: "2", promised: "0.35" }, contracts: "3.25", round: 27 });
+    const open = this.add({ ours: "18.25", theirs: "12.5", our_lane: { capacity: "4", promised: "1.2" }, their_lane: { capacity: "2", promised: "0.35" }, contracts: "3.25", round: 27,
+      watched_by: [hex(870, 40)], watched_until_ms: now_ms + 29 * 24 * HOUR_MS });
     open.deployed = [
       { contract: `0x${hex(810, 40)}`, balance: "3", code: hex(811, 64), code_bytes: 2_561 },
       { contract: `0x${hex(812, 40)}`, balance: "0.25", code: hex(813, 64), code_bytes: 1_740 },

@@ -223,6 +223,11 @@ impl<S: Signer> ChannelMachine<S> {
         self.link == Link::Connected
     }
 
+    /// Whether the peer has said where it stands since this side started.
+    pub fn is_heard(&self) -> bool {
+        self.has_heard
+    }
+
     /// All that is in it.
     pub fn total(&self) -> Amount {
         self.record.total

@@ -12,7 +12,7 @@
 
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Batch, Decode, Encode, Time};
-use byway_records::channel::WatchSecret;
+use byway_records::channel::{ChannelState, Cosigned, WatchSecret};
 use byway_vm::State;
 
 use super::updates::Agreed;
@@ -133,6 +133,30 @@ impl<S: Signer> ChannelMachine<S> {
             self.greet();
         }
         Ok(())
+    }
+
+    /// Somebody whom this side gave it to shows a newer state than this side knows, with both signatures. Whether it counts here.
+    pub fn handle_shown(&mut self, now: Time, shown: &Cosigned<ChannelState>) -> bool {
+        self.begin(now);
+        let ChannelState { network, channel, total, position } = shown.body;
+        let highest = self.record.base.round.saturating_add(ROUNDS_AHEAD_MAX);
+        let is_ours = (network, channel) == (self.record.ground.network, self.record.id);
+        let is_live = matches!(self.record.life, Life::Open | Life::Closing);
+        let is_newer = position.round > self.record.agreed && position.round <= highest;
+        let is_frozen = matches!(self.record.health, Health::Frozen(_));
+        if !is_ours || !is_live || !is_newer || is_frozen {
+            return false;
+        }
+        let (secret, signatures) = (self.record.own_secret, Some(shown.signatures));
+        let theirs = Reestablish { channel, secret, position, total, signatures, signed: 0, seen: 0 };
+        if self.catch_up(&theirs).is_err() {
+            return false;
+        }
+        if self.link == Link::Connected {
+            self.greet();
+            self.go_on(now);
+        }
+        true
     }
 
     /// We signed a state that we know nothing of: the journal is an old one. What else was signed since then is unknown too, so

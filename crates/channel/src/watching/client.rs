@@ -3,84 +3,110 @@
 use std::collections::BTreeMap;
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Amount, Batch, Effect, IdentityId, Span, Store, Time, Token};
+use byway_primitives::{Amount, Batch, Effect, IdentityId, NetworkId, Store, Time, Token};
 use byway_records::Channel;
 use byway_records::channel::{ChannelState, Cosigned, Side, WatchSecret};
 use byway_records::promise::ChannelId;
 
-use super::message::{WatchMessage, WatchRefusal};
+use super::message::WatchMessage;
 use super::packet::{Packet, PacketError};
-use super::{PAY_AHEAD, PERIOD, TOWERS_MAX, WATCHING};
-use crate::machine::SUBMIT_AGAIN;
-
-/// How far ahead of our clock the number of a packet can be that a watchtower says it has: clocks go back by hours, not by more.
-const NUMBER_AHEAD_MAX: Span = Span::days(2);
+use super::watch::{Has, Watch, is_time};
+use super::{DAYS_MAX, LEAVING_TIME_MAX, TOWERS_MAX, WATCHING};
 
 /// News of whoever has others watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchedNews {
-    /// What is spent on this watchtower in all.
+    /// What was spent on this watchtower in all since this disk is in use.
     Spent { tower: IdentityId, total: Amount },
+    /// A watchtower has a newer state than this side, with both signatures: our journal is an old one.
+    Newer { channel: ChannelId, state: Box<Cosigned<ChannelState>> },
+    /// A watchtower says that it has shown the ledger the newest state that it had.
+    Answered { channel: ChannelId, tower: IdentityId, at: Time },
     /// What is shown of a channel has changed.
     Changed { channel: ChannelId },
 }
 
 type WatchedEffect = Effect<IdentityId, WatchMessage, WatchedNews>;
 
-/// One watchtower of one channel, as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watch {
-    /// The most that is paid for a period.
-    pub price_max: Amount,
-    /// What the watchtower asks, once it has said so.
-    pub price: Option<Amount>,
-    /// Until when it watches.
-    pub until: Option<Time>,
-    /// Why it does not.
-    pub refusal: Option<WatchRefusal>,
-    /// The number of the packet that it has.
-    pub has: u64,
-    /// The packet that is on its way, and since when.
-    sent: Option<(u64, Time)>,
-    /// Until when it is paid, by our own clock and whatever the watchtower says.
-    paid_until: Time,
+/// Where this side stands in a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// What the peer shows when it closes alone.
+    pub secret: WatchSecret,
+    pub side: Side,
+    /// The newest that both have signed, as far as this side knows.
+    pub state: Option<Cosigned<ChannelState>>,
+    /// Whether the peer has said where it stands since this side started.
+    pub is_heard: bool,
 }
 
 /// A channel that is watched.
 #[derive(Debug, Default)]
-struct Watched {
-    towers: BTreeMap<IdentityId, Watch>,
-    newest: Option<Packet>,
+pub(super) struct Watched {
+    pub(super) towers: BTreeMap<IdentityId, Watch>,
+    pub(super) standing: Option<Standing>,
+    /// As the ledger has it.
+    pub(super) entry: Option<Channel>,
+    pub(super) newest: Option<Packet>,
     /// The state in it.
-    round: Option<u64>,
-    error: Option<PacketError>,
+    pub(super) round: Option<u64>,
+    pub(super) error: Option<PacketError>,
+}
+
+/// What was spent on a watchtower.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spent {
+    /// Since this disk is in use: what is promised.
+    pub(super) here: Amount,
+    /// In all, with what only the watchtower remembers: what it is told.
+    pub(super) said: Amount,
 }
 
 /// The channels of one identity that others watch. Call order: [`load`](Self::load), then anything, and [`poll`](Self::poll) after each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct WatchedChannels {
-    channels: BTreeMap<ChannelId, Watched>,
-    spent: BTreeMap<IdentityId, Amount>,
-    connected: Vec<IdentityId>,
+    pub(super) network: NetworkId,
+    pub(super) seed: [u8; 32],
+    pub(super) drawn: u64,
+    pub(super) channels: BTreeMap<ChannelId, Watched>,
+    pub(super) spent: BTreeMap<IdentityId, Spent>,
+    /// Watchtowers that are to forget a channel, until when that is tried, and when they were last told.
+    leaving: BTreeMap<(ChannelId, IdentityId), (Time, Option<Time>)>,
+    pub(super) connected: Vec<IdentityId>,
     /// The number of the last packet: none is used twice.
-    last: u64,
-    effects: Vec<WatchedEffect>,
+    pub(super) last: u64,
+    pub(super) effects: Vec<WatchedEffect>,
     tokens: u64,
 }
 
 impl WatchedChannels {
-    pub fn load(store: &impl Store) -> Result<Self, DecodeError> {
-        let mut watched = Self::default();
+    /// `seed` must be fresh randomness: packets take what makes them differ from those that a lost disk has forgotten from it.
+    pub fn load(network: NetworkId, seed: [u8; 32], store: &impl Store) -> Result<Self, DecodeError> {
+        let mut watched = Self {
+            network,
+            seed,
+            drawn: 0,
+            channels: BTreeMap::new(),
+            spent: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            connected: Vec::new(),
+            last: 0,
+            effects: Vec::new(),
+            tokens: 0,
+        };
         for (key, bytes) in store.scan_prefix(WATCHING, &[WATCHED]) {
-            let mut input = Reader::new(&key[1..]);
-            let (channel, tower) = (ChannelId(input.value()?), input.value()?);
-            let (price_max, last, paid_until) = read_watch(&bytes)?;
+            let (channel, tower) = read_key(&key)?;
+            let (watch, last) = Watch::read(&mut Reader::new(&bytes))?;
             watched.last = watched.last.max(last);
-            let watch = Watch { paid_until, ..Watch::new(price_max) };
             watched.channels.entry(channel).or_default().towers.insert(tower, watch);
         }
         for (key, bytes) in store.scan_prefix(WATCHING, &[SPENT]) {
-            watched.spent.insert(IdentityId::from_bytes(&key[1..])?, Amount::from_bytes(&bytes)?);
+            let mut input = Reader::new(&bytes);
+            let spent = Spent { here: input.value()?, said: input.value()? };
+            watched.spent.insert(IdentityId::from_bytes(&key[1..])?, spent);
+        }
+        for (key, bytes) in store.scan_prefix(WATCHING, &[LEAVING]) {
+            watched.leaving.insert(read_key(&key)?, (Time::from_bytes(&bytes)?, None));
         }
         Ok(watched)
     }
@@ -94,6 +120,11 @@ impl WatchedChannels {
         self.channels
             .iter()
             .flat_map(|(channel, watched)| watched.towers.iter().map(|(tower, watch)| (*channel, *tower, watch)))
+    }
+
+    /// Whoever is to be in reach: those that watch, and those that are to forget something.
+    pub fn towers(&self) -> impl Iterator<Item = IdentityId> {
+        self.iter().map(|(_, tower, _)| tower).chain(self.leaving.keys().map(|(_, tower)| *tower))
     }
 
     pub fn towers_of(&self, channel: ChannelId) -> Vec<IdentityId> {
@@ -113,12 +144,12 @@ impl WatchedChannels {
     pub fn is_relied_on(&self, now: Time, channel: ChannelId, tower: IdentityId) -> bool {
         let Some(watched) = self.channels.get(&channel).filter(|watched| watched.error.is_none()) else { return false };
         let Some((watch, newest)) = watched.towers.get(&tower).zip(watched.newest) else { return false };
-        watch.is_watching(now) && watch.has >= newest.number()
+        watch.is_watching(now) && watch.has == Has::Ours(newest.number())
     }
 
-    /// What is spent on one watchtower in all.
+    /// What was spent on one watchtower in all since this disk is in use.
     pub fn spent(&self, tower: IdentityId) -> Amount {
-        self.spent.get(&tower).copied().unwrap_or_default()
+        self.spent.get(&tower).map(|spent| spent.here).unwrap_or_default()
     }
 
     /// The dearest that is paid for a period of one watchtower's, of all channels.
@@ -127,30 +158,37 @@ impl WatchedChannels {
         prices.map(|watch| watch.price_max).max().unwrap_or_default()
     }
 
-    /// Has a watchtower watch from now on. `false` where the channel has as many as it may.
-    pub fn add(&mut self, channel: ChannelId, tower: IdentityId, price_max: Amount) -> bool {
+    /// Has a watchtower watch from now on, paid for so many periods ahead. `false` where the channel has as many as it may.
+    pub fn add(&mut self, channel: ChannelId, tower: IdentityId, price_max: Amount, days: u64) -> bool {
         let watched = self.channels.entry(channel).or_default();
-        if watched.towers.len() >= TOWERS_MAX && !watched.towers.contains_key(&tower) {
+        let known = watched.towers.get(&tower).cloned();
+        if watched.towers.len() >= TOWERS_MAX && known.is_none() {
             return false;
         }
-        watched.towers.insert(tower, Watch::new(price_max));
+        let days = days.clamp(1, DAYS_MAX);
+        let watch = Watch { price_max, days, ..known.unwrap_or_else(Watch::new) };
+        watched.towers.insert(tower, watch);
         self.write(channel, tower);
-        self.effects.push(Effect::Notify(WatchedNews::Changed { channel }));
+        self.stay(channel, tower);
+        self.changed(channel);
         true
     }
 
     /// No more. `None` where it does not watch.
-    pub fn remove(&mut self, channel: ChannelId, tower: IdentityId) -> Option<()> {
+    pub fn remove(&mut self, now: Time, channel: ChannelId, tower: IdentityId) -> Option<()> {
         let watched = self.channels.get_mut(&channel)?;
-        watched.towers.remove(&tower)?;
+        let watch = watched.towers.remove(&tower)?;
         if watched.towers.is_empty() {
             self.channels.remove(&channel);
         }
+        let give_up = watch.paid_until.max(now) + LEAVING_TIME_MAX;
+        self.leaving.insert((channel, tower), (give_up, None));
         let mut batch = Batch::new();
-        batch.delete(WATCHING, watched_key(channel, tower));
+        batch.delete(WATCHING, key_of(WATCHED, channel, tower));
+        batch.put(WATCHING, key_of(LEAVING, channel, tower), give_up.to_bytes());
         self.persist(batch);
-        self.effects.push(Effect::Send { to: tower, message: WatchMessage::Forget { channel }, after: None });
-        self.effects.push(Effect::Notify(WatchedNews::Changed { channel }));
+        self.say_to_leave(now);
+        self.changed(channel);
         Some(())
     }
 
@@ -164,28 +202,27 @@ impl WatchedChannels {
             self.effects.push(Effect::Notify(WatchedNews::Spent { tower, total }));
         }
         for channel in its {
-            self.with(channel, tower, |watch| (watch.sent, watch.has) = (None, 0));
+            self.with(channel, tower, |watch| (watch.sent, watch.asked, watch.has) = (None, None, Has::Unknown));
             self.send(now, channel, tower);
         }
+        self.leaving.iter_mut().filter(|((_, of), _)| *of == tower).for_each(|(_, (_, said))| *said = None);
+        self.say_to_leave(now);
     }
 
     pub fn handle_disconnected(&mut self, tower: IdentityId) {
         self.connected.retain(|known| *known != tower);
     }
 
-    /// A channel's newest co-signed state. What was written of it so far is written before what comes of this.
-    pub fn note_state(&mut self, now: Time, secret: WatchSecret, side: Side, state: &Cosigned<ChannelState>) {
-        let (channel, round) = (state.body.channel, state.body.position.round);
+    /// Where this side stands. What was written of it so far is written before what comes of this.
+    pub fn note(&mut self, now: Time, channel: ChannelId, standing: Standing) {
         let Some(watched) = self.channels.get_mut(&channel) else { return };
-        if watched.round.is_some_and(|known| known >= round) {
+        let before = watched.standing.replace(standing);
+        if let Some(state) = standing.state
+            && watched.round.is_none_or(|known| known < state.body.position.round)
+        {
+            self.pack(now, channel, standing, &state);
+        } else if before == Some(standing) {
             return;
-        }
-        let number = self.last.saturating_add(1).max(now.0);
-        watched.round = Some(round);
-        match Packet::seal(secret, side, number, state) {
-            Ok(packet) => (watched.newest, watched.error, self.last) = (Some(packet), None, number),
-            // What the watchtowers have stays: it is better than nothing.
-            Err(error) => watched.error = Some(error),
         }
         for tower in self.towers_of(channel) {
             self.send(now, channel, tower);
@@ -197,110 +234,119 @@ impl WatchedChannels {
         let all: Vec<(ChannelId, IdentityId)> = self.iter().map(|(channel, tower, _)| (channel, tower)).collect();
         for (channel, tower) in all {
             let Some(entry) = entry(channel) else {
-                self.remove(channel, tower);
+                self.remove(now, channel, tower);
                 continue;
             };
             let is_delegate = entry.delegates.iter().any(|delegates| delegates.contains(&tower));
+            if let Some(watched) = self.channels.get_mut(&channel) {
+                watched.entry = Some(entry);
+            }
             if is_delegate {
                 self.pay(now, channel, tower);
                 self.send(now, channel, tower);
             }
         }
+        let over: Vec<_> = self.leaving.iter().filter(|(_, (until, _))| *until < now).map(|(key, _)| *key).collect();
+        over.into_iter().for_each(|(channel, tower)| self.stay(channel, tower));
+        self.say_to_leave(now);
     }
 
     pub fn handle_message(&mut self, now: Time, tower: IdentityId, message: WatchMessage) {
         match message {
-            WatchMessage::Kept { channel, number, until, price } => {
+            WatchMessage::Has { channel, packet, answered } => {
+                self.note_answered(channel, tower, answered);
+                if let Some(packet) = packet.filter(|_| self.towers_of(channel).contains(&tower)) {
+                    self.note_number(now, packet.number());
+                }
+                let newest = self.channels.get(&channel).and_then(|watched| watched.newest);
+                self.with(channel, tower, |watch| {
+                    watch.has = match packet {
+                        None => Has::Nothing,
+                        Some(packet) if Some(packet) == newest => Has::Ours(packet.number()),
+                        Some(packet) => Has::Shown { packet, is_told: false },
+                    };
+                });
+                self.send(now, channel, tower);
+            }
+            WatchMessage::Kept { channel, number, until, bill } => {
                 let kept = self.with(channel, tower, |watch| {
-                    (watch.price, watch.has, watch.until) = (Some(price), number, Some(until));
-                    watch.refusal = None;
-                    watch.sent = watch.sent.filter(|(sent, _)| *sent > number);
+                    (watch.bill, watch.until, watch.refusal) = (Some(bill), Some(until), None);
+                    if watch.sent.is_some_and(|(sent, _)| sent == number) {
+                        (watch.has, watch.sent) = (Has::Ours(number), None);
+                    }
                 });
                 if kept.is_some() {
+                    self.note_used(channel, tower, bill);
                     self.pay(now, channel, tower);
                     self.send(now, channel, tower);
                 }
             }
-            WatchMessage::Refused { channel, refusal } => {
-                let is_ours = self.with(channel, tower, |watch| {
-                    // It is asked again after a while.
-                    (watch.refusal, watch.until, watch.has) = (Some(refusal), None, 0);
-                });
-                if let (Some(()), WatchRefusal::Old { number }) = (is_ours, refusal)
-                    && number <= now.0.saturating_add(NUMBER_AHEAD_MAX.0)
-                {
-                    self.last = self.last.max(number);
-                    self.number_anew(now, channel);
+            WatchMessage::Refused { channel, refusal, bill } => self.refused(now, channel, tower, refusal, bill),
+            WatchMessage::Forgotten { channel, answered } => {
+                if self.leaving.contains_key(&(channel, tower)) {
+                    self.note_answered(channel, tower, answered);
+                    self.stay(channel, tower);
                 }
             }
-            WatchMessage::Keep { .. } | WatchMessage::Forget { .. } => {}
+            WatchMessage::Ask { .. } | WatchMessage::Keep { .. } | WatchMessage::Forget { .. } => {}
         }
     }
 
-    /// The clock has gone back: the next state's packet gets a number that the watchtower takes.
-    fn number_anew(&mut self, now: Time, channel: ChannelId) {
-        self.last = self.last.saturating_add(1).max(now.0);
-        if let Some(watched) = self.channels.get_mut(&channel) {
-            (watched.round, watched.newest) = (None, None);
+    fn note_answered(&mut self, channel: ChannelId, tower: IdentityId, answered: Option<Time>) {
+        let known = self.channels.get(&channel).and_then(|watched| watched.towers.get(&tower));
+        let is_new = known.is_none_or(|watch| watch.answered != answered);
+        if let Some(at) = answered.filter(|_| is_new) {
+            self.with(channel, tower, |watch| watch.answered = answered);
+            self.effects.push(Effect::Notify(WatchedNews::Answered { channel, tower, at }));
         }
     }
 
-    /// Spends another period's price, where the one that runs is about to end and that was not done yet.
-    fn pay(&mut self, now: Time, channel: ChannelId, tower: IdentityId) {
-        let Some(watch) = self.channels.get_mut(&channel).and_then(|watched| watched.towers.get_mut(&tower)) else {
-            return;
-        };
-        let (Some(price), Some(until)) = (watch.price, watch.until) else { return };
-        if price > watch.price_max || until > now + PAY_AHEAD || watch.paid_until > now + PAY_AHEAD {
-            return;
+    /// Says again to whoever is to forget a channel that it is to.
+    fn say_to_leave(&mut self, now: Time) {
+        let connected = &self.connected;
+        let due =
+            self.leaving.iter_mut().filter(|((_, tower), (_, said))| connected.contains(tower) && is_time(*said, now));
+        for ((channel, tower), (_, said)) in due {
+            *said = Some(now);
+            let message = WatchMessage::Forget { channel: *channel };
+            self.effects.push(Effect::Send { to: *tower, message, after: None });
         }
-        (watch.paid_until, watch.sent) = (watch.paid_until.max(now) + PERIOD, None);
-        let has = watch.has;
-        let spent = self.spent.entry(tower).or_default();
-        *spent = spent.checked_add(price).unwrap_or(Amount::MAX);
-        let total = *spent;
-        self.write(channel, tower);
-        self.effects.push(Effect::Notify(WatchedNews::Spent { tower, total }));
-        // The packet is said again along with what is spent.
-        self.with(channel, tower, |watch| watch.has = has.saturating_sub(1));
-        self.send(now, channel, tower);
     }
 
-    /// The newest packet, unless the watchtower has it or one is on its way.
-    fn send(&mut self, now: Time, channel: ChannelId, tower: IdentityId) {
-        let spent = self.spent(tower);
-        if !self.connected.contains(&tower) {
-            return;
+    /// Whoever was to forget a channel has, or is to keep it after all.
+    fn stay(&mut self, channel: ChannelId, tower: IdentityId) {
+        if self.leaving.remove(&(channel, tower)).is_some() {
+            let mut batch = Batch::new();
+            batch.delete(WATCHING, key_of(LEAVING, channel, tower));
+            self.persist(batch);
         }
-        let Some(watched) = self.channels.get_mut(&channel) else { return };
-        let (Some(packet), Some(watch)) = (watched.newest, watched.towers.get_mut(&tower)) else { return };
-        let is_on_its_way = watch.sent.is_some_and(|(_, at)| now.since(at) < SUBMIT_AGAIN);
-        if watch.has >= packet.number() || is_on_its_way {
-            return;
-        }
-        watch.sent = Some((packet.number(), now));
-        let token = self.write(channel, tower);
-        let message = WatchMessage::Keep { channel, spent, packet };
-        self.effects.push(Effect::Send { to: tower, message, after: Some(token) });
     }
 
-    fn with<T>(&mut self, channel: ChannelId, tower: IdentityId, what: impl FnOnce(&mut Watch) -> T) -> Option<T> {
+    pub(super) fn with<T>(
+        &mut self,
+        channel: ChannelId,
+        tower: IdentityId,
+        what: impl FnOnce(&mut Watch) -> T,
+    ) -> Option<T> {
         let done = what(self.channels.get_mut(&channel)?.towers.get_mut(&tower)?);
-        self.effects.push(Effect::Notify(WatchedNews::Changed { channel }));
+        self.changed(channel);
         Some(done)
     }
 
-    fn write(&mut self, channel: ChannelId, tower: IdentityId) -> Token {
+    fn changed(&mut self, channel: ChannelId) {
+        self.effects.push(Effect::Notify(WatchedNews::Changed { channel }));
+    }
+
+    pub(super) fn write(&mut self, channel: ChannelId, tower: IdentityId) -> Token {
         let mut batch = Batch::new();
         if let Some(watch) = self.channels.get(&channel).and_then(|watched| watched.towers.get(&tower)) {
-            let mut out = Writer::new();
-            out.value(&watch.price_max);
-            out.varint(self.last);
-            out.value(&watch.paid_until);
-            batch.put(WATCHING, watched_key(channel, tower), out.into_bytes());
+            batch.put(WATCHING, key_of(WATCHED, channel, tower), watch.bytes(self.last));
         }
         if let Some(spent) = self.spent.get(&tower) {
-            batch.put(WATCHING, [&[SPENT][..], &tower.0].concat(), spent.to_bytes());
+            let mut out = Writer::new();
+            out.value(&spent.here);
+            out.value(&spent.said);
+            batch.put(WATCHING, [&[SPENT][..], &tower.0].concat(), out.into_bytes());
         }
         self.persist(batch)
     }
@@ -313,25 +359,15 @@ impl WatchedChannels {
     }
 }
 
-impl Watch {
-    fn new(price_max: Amount) -> Self {
-        Self { price_max, price: None, until: None, refusal: None, has: 0, sent: None, paid_until: Time::ZERO }
-    }
-
-    fn is_watching(&self, now: Time) -> bool {
-        self.refusal.is_none() && self.until.is_some_and(|until| until > now)
-    }
-}
-
 const WATCHED: u8 = 2;
 const SPENT: u8 = 3;
+const LEAVING: u8 = 6;
 
-fn watched_key(channel: ChannelId, tower: IdentityId) -> Vec<u8> {
-    [&[WATCHED][..], &channel.0.0, &tower.0].concat()
+fn key_of(kind: u8, channel: ChannelId, tower: IdentityId) -> Vec<u8> {
+    [&[kind][..], &channel.0.0, &tower.0].concat()
 }
 
-/// The most that is paid, the number of the last packet, and until when it is paid.
-fn read_watch(bytes: &[u8]) -> Result<(Amount, u64, Time), DecodeError> {
-    let mut input = Reader::new(bytes);
-    Ok((input.value()?, input.u64()?, input.value()?))
+fn read_key(key: &[u8]) -> Result<(ChannelId, IdentityId), DecodeError> {
+    let mut input = Reader::new(&key[1..]);
+    Ok((ChannelId(input.value()?), input.value()?))
 }

@@ -15,10 +15,12 @@ use byway_records::promise::ChannelId;
 pub const PACKET_BYTES: usize = 256;
 /// Bytes of its number: enough for milliseconds of some thousands of years.
 const NUMBER_BYTES: usize = 6;
-const CONTENT_BYTES: usize = PACKET_BYTES - NUMBER_BYTES - packet::TAG_BYTES;
+/// Random bytes behind the number: whoever has lost its disk may come to a number again, and then seals other contents under others.
+pub const RANDOM_BYTES: usize = packet::NONCE_BYTES - NUMBER_BYTES;
+const CONTENT_BYTES: usize = PACKET_BYTES - packet::NONCE_BYTES - packet::TAG_BYTES;
 const KEY: Context = Context("byway 1 channel packet");
 
-/// What a watchtower is given: its number, then what nobody can read who does not know the secret.
+/// What a watchtower is given: its number and random bytes, then what nobody can read who does not know the secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Packet(pub [u8; PACKET_BYTES]);
 
@@ -35,6 +37,7 @@ impl Packet {
         secret: WatchSecret,
         side: Side,
         number: u64,
+        random: [u8; RANDOM_BYTES],
         state: &Cosigned<ChannelState>,
     ) -> Result<Self, PacketError> {
         let mut content = content(state).ok_or(PacketError::TooLong)?;
@@ -42,8 +45,10 @@ impl Packet {
             return Err(PacketError::TooLong);
         }
         content.resize(CONTENT_BYTES, 0);
-        let sealed = packet::seal(&key(secret, side, state.body.channel), number, &content);
-        let bytes = [&number.to_be_bytes()[8 - NUMBER_BYTES..], &sealed].concat();
+        let nonce = [&number.to_be_bytes()[8 - NUMBER_BYTES..], &random].concat();
+        let nonce = nonce.try_into().expect("the two parts of a nonce");
+        let sealed = packet::seal(&key(secret, side, state.body.channel), &nonce, &content);
+        let bytes = [&nonce[..], &sealed].concat();
         Ok(Self(bytes.try_into().expect("the parts of a packet")))
     }
 
@@ -60,7 +65,8 @@ impl Packet {
         channel: ChannelId,
         entry: &Channel,
     ) -> Option<Cosigned<ChannelState>> {
-        let content = packet::open(&key(secret, side, channel), self.number(), &self.0[NUMBER_BYTES..])?;
+        let (nonce, sealed) = self.0.split_first_chunk()?;
+        let content = packet::open(&key(secret, side, channel), nonce, sealed)?;
         let (position, signatures) = read(&content, entry.total).ok()??;
         let body = ChannelState { network, channel, total: entry.total, position };
         let state = Cosigned { body, parties: entry.parties, signatures };

@@ -6,13 +6,15 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Batch, Effect, Hash, IdentityId, NetworkId, Store, Time, Token};
 use byway_records::Channel;
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{Phase, Side};
+use byway_records::channel::Side;
 use byway_records::promise::ChannelId;
 
-use super::message::{WatchMessage, WatchRefusal};
+use super::answering::{Answer, AnswerFate};
+use super::message::{Bill, Pays, WatchMessage, WatchRefusal};
 use super::packet::Packet;
-use super::{CHANNELS_PER_CLIENT_MAX, FREE_TIME, PAY_AHEAD, PERIOD, WATCHING};
-use crate::machine::SUBMIT_AGAIN;
+use super::{
+    ANSWERED_KEPT, CHANNELS_PER_CLIENT_MAX, DAYS_MAX, FREE_TIME, GONE_TIME, PERIOD, UNPROVEN_MAX, WATCHING, days_ahead,
+};
 
 /// On what terms others are watched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,11 @@ pub struct TowerTerms {
     pub price: Amount,
     /// Channels of all clients.
     pub channels_max: usize,
+    /// The most periods that are paid for ahead.
+    pub days_max: u64,
+    /// What is added to an answer out of the own pocket, where the channel's reserve is used up; and never more for a client in all
+    /// than what it has paid.
+    pub fee_max: Amount,
 }
 
 /// News of a watchtower.
@@ -28,8 +35,9 @@ pub struct TowerTerms {
 pub enum TowerNews {
     /// What this client has used in all.
     Earned { client: IdentityId, total: Amount },
-    /// A channel closes with an older state than the client's: this is to be shown to the ledger.
-    Submit { client: IdentityId, call: Box<ChannelsCall> },
+    /// A channel closes with an older state than the client's: this is to be shown to the ledger, and what becomes of that is
+    /// told by [`Watchtower::handle_fate`].
+    Submit { client: IdentityId, channel: ChannelId, call: Box<ChannelsCall>, at_own_cost: bool },
     /// It is watched no more.
     Dropped { client: IdentityId, channel: ChannelId, refusal: WatchRefusal },
 }
@@ -44,27 +52,41 @@ pub struct Kept {
     pub until: Time,
     /// Whether anything was ever paid for it.
     pub is_paid: bool,
+    /// For how many periods ahead its client pays.
+    pub days: u64,
+    /// What was promised to be added to an answer.
+    pub fee_max: Amount,
+    /// The ledger's time when it last had the channel and this watchtower as a delegate in it.
+    pub known: Time,
 }
 
 /// Whoever names a channel, and the channel. A stranger that names another's replaces nothing.
-type KeptKey = (IdentityId, ChannelId);
+pub(super) type KeptKey = (IdentityId, ChannelId);
 
 /// Watches for others. Call order: [`load`](Self::load), then anything, and [`poll`](Self::poll) after each.
 #[derive(Debug)]
 pub struct Watchtower {
-    me: IdentityId,
-    network: NetworkId,
+    pub(super) me: IdentityId,
+    pub(super) network: NetworkId,
     terms: Option<TowerTerms>,
-    kept: BTreeMap<KeptKey, Kept>,
+    pub(super) kept: BTreeMap<KeptKey, Kept>,
+    /// What came for channels that the ledger was not looked up for; written only when that knows them.
+    unproven: BTreeMap<KeptKey, (Packet, u64)>,
     /// What each client has used in all, and what it says that it spends.
-    earned: BTreeMap<IdentityId, Amount>,
+    pub(super) earned: BTreeMap<IdentityId, Amount>,
     spent: BTreeMap<IdentityId, Amount>,
+    /// What answers have cost beside.
+    pub(super) borne: BTreeMap<IdentityId, Amount>,
     /// Clients that have not paid: nothing is free for them any more.
     owing: BTreeSet<IdentityId>,
-    /// Channels that the ledger has not been looked up for, or that are closing.
-    to_look_at: BTreeSet<KeptKey>,
-    submitted: BTreeMap<KeptKey, Time>,
-    effects: Vec<TowerEffect>,
+    /// Channels that the ledger has not been looked up for, that are closing, or that it has no more.
+    pub(super) to_look_at: BTreeSet<KeptKey>,
+    /// Since when, in the ledger's time, it has a channel no more.
+    gone: BTreeMap<KeptKey, Time>,
+    pub(super) answers: BTreeMap<KeptKey, Answer>,
+    /// When the ledger last took one; for whoever comes back and asks.
+    pub(super) answered: BTreeMap<KeptKey, Time>,
+    pub(super) effects: Vec<TowerEffect>,
     tokens: u64,
 }
 
@@ -74,28 +96,24 @@ impl Watchtower {
             me,
             network,
             terms: None,
-            kept: BTreeMap::new(),
-            earned: BTreeMap::new(),
+            kept: read(store, KEPT, read_key)?,
+            unproven: BTreeMap::new(),
+            earned: read(store, EARNED, read_client)?,
             spent: BTreeMap::new(),
+            borne: read(store, BORNE, read_client)?,
             owing: BTreeSet::new(),
             to_look_at: BTreeSet::new(),
-            submitted: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            answered: read(store, ANSWERED, read_key)?,
             effects: Vec::new(),
             tokens: 0,
         };
-        for (key, bytes) in store.scan_prefix(WATCHING, &[KEPT]) {
-            let mut input = Reader::new(&key[1..]);
-            let key = (input.value()?, ChannelId(input.value()?));
-            tower.kept.insert(key, Kept::from_bytes(&bytes)?);
-            tower.to_look_at.insert(key);
-        }
-        for (key, bytes) in store.scan_prefix(WATCHING, &[EARNED]) {
-            tower.earned.insert(IdentityId::from_bytes(&key[1..])?, Amount::from_bytes(&bytes)?);
-        }
+        tower.to_look_at = tower.kept.keys().copied().collect();
         Ok(tower)
     }
 
-    /// Accepts packets on these terms from now on; without any, what is kept is kept until its time is over.
+    /// Accepts packets of further channels on these terms from now on; without any, what is kept is kept until its time is over.
     pub fn set_terms(&mut self, terms: Option<TowerTerms>) {
         self.terms = terms;
     }
@@ -106,6 +124,11 @@ impl Watchtower {
 
     pub fn kept(&self) -> impl Iterator<Item = (IdentityId, ChannelId, &Kept)> {
         self.kept.iter().map(|((client, channel), kept)| (*client, *channel, kept))
+    }
+
+    /// Channels of which the ledger has lately taken an answer, and when it did.
+    pub fn answered(&self) -> impl Iterator<Item = (IdentityId, ChannelId, Time)> {
+        self.answered.iter().map(|((client, channel), at)| (*client, *channel, *at))
     }
 
     /// What all clients have used.
@@ -120,16 +143,22 @@ impl Watchtower {
     /// What a client says. `credit` is what it has promised beyond what it has used.
     pub fn handle_message(&mut self, now: Time, client: IdentityId, message: WatchMessage, credit: Amount) {
         match message {
-            WatchMessage::Keep { channel, spent, packet } => self.keep(now, (client, channel), spent, packet, credit),
+            WatchMessage::Ask { channel, pays } => self.tell(now, (client, channel), pays, credit),
+            WatchMessage::Keep { channel, pays, packet } => self.keep(now, (client, channel), pays, packet, credit),
             WatchMessage::Forget { channel } => {
                 let key = (client, channel);
                 if self.kept.get(&key).is_some_and(|kept| !kept.is_paid) {
                     // Its free time is not had again for asking anew.
                     self.owing.insert(client);
                 }
-                self.forget(key);
+                let after = self.forget(key);
+                let message = WatchMessage::Forgotten { channel, answered: self.answered.get(&key).copied() };
+                self.effects.push(Effect::Send { to: client, message, after });
             }
-            WatchMessage::Kept { .. } | WatchMessage::Refused { .. } => {}
+            WatchMessage::Has { .. }
+            | WatchMessage::Kept { .. }
+            | WatchMessage::Refused { .. }
+            | WatchMessage::Forgotten { .. } => {}
         }
     }
 
@@ -138,59 +167,93 @@ impl Watchtower {
         self.earn(now, client, credit);
     }
 
-    fn keep(&mut self, now: Time, key: KeptKey, spent: Amount, packet: Packet, credit: Amount) {
-        let Some(terms) = self.terms else { return self.refuse(key, WatchRefusal::Unwilling) };
-        let said = self.spent.entry(key.0).or_default();
-        *said = spent.max(*said);
-        let number = packet.number();
-        match self.kept.get_mut(&key) {
-            Some(kept) if kept.packet.number() > number => {
-                let number = kept.packet.number();
-                return self.refuse(key, WatchRefusal::Old { number });
-            }
-            // Said again, for what was spent since.
-            Some(kept) if kept.packet.number() == number => {}
-            Some(kept) => kept.packet = packet,
-            None => {
-                let of_client = self.kept.range((key.0, FIRST)..);
-                let count = of_client.take_while(|((client, _), _)| *client == key.0).count();
-                if count >= CHANNELS_PER_CLIENT_MAX || self.kept.len() >= terms.channels_max {
-                    return self.refuse(key, WatchRefusal::Full);
-                }
-                let is_covered = self.unused(key.0) >= terms.price && credit >= terms.price;
-                if self.owing.contains(&key.0) && !is_covered {
-                    return self.refuse(key, WatchRefusal::Unpaid);
-                }
-                self.kept.insert(key, Kept { packet, until: now + FREE_TIME, is_paid: false });
-            }
+    fn tell(&mut self, now: Time, key: KeptKey, pays: Pays, credit: Amount) {
+        self.note_pays(key, pays);
+        let (packet, answered) = (self.kept.get(&key).map(|kept| kept.packet), self.answered.get(&key).copied());
+        let message = WatchMessage::Has { channel: key.1, packet, answered };
+        self.effects.push(Effect::Send { to: key.0, message, after: None });
+        if packet.is_some() {
+            self.confirm(key);
+            self.earn(now, key.0, credit);
+        } else if let Some(refusal) = self.refuses(key, credit) {
+            self.refuse(key, refusal);
         }
+    }
+
+    fn note_pays(&mut self, key: KeptKey, pays: Pays) {
+        let said = self.spent.entry(key.0).or_default();
+        *said = pays.spent.max(*said);
+        if let Some(kept) = self.kept.get_mut(&key) {
+            kept.days = pays.days.min(DAYS_MAX);
+        }
+    }
+
+    /// Why nothing is kept of a channel that is not yet.
+    fn refuses(&self, key: KeptKey, credit: Amount) -> Option<WatchRefusal> {
+        let Some(terms) = self.terms else { return Some(WatchRefusal::Unwilling) };
+        let is_its = |(client, _): &&KeptKey| *client == key.0;
+        let kept = self.kept.range((key.0, FIRST)..).map(|(known, _)| known).take_while(is_its);
+        let unproven = self.unproven.range((key.0, FIRST)..).map(|(known, _)| known).take_while(is_its);
+        let count = kept.chain(unproven.filter(|known| **known != key)).count();
+        let all = self.kept.len() + self.unproven.len();
+        if count >= CHANNELS_PER_CLIENT_MAX || all >= terms.channels_max || self.unproven.len() >= UNPROVEN_MAX {
+            return Some(WatchRefusal::Full);
+        }
+        let is_covered = self.unused(key.0) >= terms.price && credit >= terms.price;
+        (self.owing.contains(&key.0) && !is_covered).then_some(WatchRefusal::Unpaid)
+    }
+
+    fn keep(&mut self, now: Time, key: KeptKey, pays: Pays, packet: Packet, credit: Amount) {
+        self.note_pays(key, pays);
+        let Some(kept) = self.kept.get_mut(&key) else {
+            match self.refuses(key, credit) {
+                Some(refusal) => self.refuse(key, refusal),
+                None => {
+                    self.unproven.insert(key, (packet, pays.days.min(DAYS_MAX)));
+                    self.to_look_at.insert(key);
+                }
+            }
+            return;
+        };
+        let number = kept.packet.number();
+        if number > packet.number() {
+            return self.refuse(key, WatchRefusal::Old { number });
+        }
+        kept.packet = packet;
         self.to_look_at.insert(key);
         self.confirm(key);
         self.earn(now, key.0, credit);
     }
 
-    /// Uses what the client spends on it for further periods, the channel first of which least is left.
+    /// Uses what the client spends on it for further periods, always of the channel of which least is left.
     fn earn(&mut self, now: Time, client: IdentityId, credit: Amount) {
-        let Some(TowerTerms { price, .. }) = self.terms else { return };
-        let mut credit = credit;
-        let mut agreed = self.unused(client);
-        let range = self.kept.range((client, FIRST)..);
-        let its = range.take_while(|((of, _), _)| *of == client);
-        let mut due: Vec<_> =
-            its.filter(|(_, kept)| kept.until <= now + PAY_AHEAD).map(|(key, kept)| (kept.until, *key)).collect();
-        due.sort_unstable();
-        for (_, key) in due {
-            let (Some(after), Some(left)) = (agreed.checked_sub(price), credit.checked_sub(price)) else { break };
-            (agreed, credit) = (after, left);
+        let Some(terms) = self.terms else { return };
+        let (mut credit, mut agreed) = (credit, self.unused(client));
+        let mut longer = BTreeSet::new();
+        loop {
+            let range = self.kept.range((client, FIRST)..);
+            let its = range.take_while(|((of, _), _)| *of == client);
+            // A period that is begun counts from its half on, as for the client.
+            let ahead = |kept: &Kept| days_ahead(kept.days, terms.days_max);
+            let has_room = |kept: &Kept| kept.until.0.saturating_add(PERIOD.0 / 2) <= (now + ahead(kept)).0;
+            let next = its.filter(|(_, kept)| has_room(kept)).min_by_key(|(_, kept)| kept.until).map(|(key, _)| *key);
+            let left = agreed.checked_sub(terms.price).zip(credit.checked_sub(terms.price));
+            let (Some(key), Some(left)) = (next, left) else { break };
+            (agreed, credit) = left;
             let kept = self.kept.get_mut(&key).expect("it is one of them");
             (kept.until, kept.is_paid) = (now.max(kept.until) + PERIOD, true);
+            kept.fee_max = terms.fee_max;
             let earned = self.earned.entry(client).or_default();
-            *earned = earned.checked_add(price).unwrap_or(Amount::MAX);
-            let total = *earned;
-            self.owing.remove(&client);
-            self.effects.push(Effect::Notify(TowerNews::Earned { client, total }));
-            self.confirm(key);
+            *earned = earned.checked_add(terms.price).unwrap_or(Amount::MAX);
+            longer.insert(key);
         }
+        if longer.is_empty() {
+            return;
+        }
+        self.owing.remove(&client);
+        let total = self.earned.get(&client).copied().unwrap_or_default();
+        self.effects.push(Effect::Notify(TowerNews::Earned { client, total }));
+        longer.into_iter().for_each(|key| self.confirm(key));
     }
 
     /// What a client spends on it, and has not used.
@@ -199,64 +262,130 @@ impl Watchtower {
         spent.saturating_sub(used)
     }
 
+    fn bill(&self, client: IdentityId) -> Bill {
+        let used = self.earned.get(&client).copied().unwrap_or_default();
+        let none = TowerTerms { price: Amount::ZERO, channels_max: 0, days_max: 0, fee_max: Amount::ZERO };
+        let TowerTerms { price, days_max, fee_max, .. } = self.terms.unwrap_or(none);
+        Bill { used, price, days_max, fee_max }
+    }
+
     /// Writes what is kept, and says so.
     fn confirm(&mut self, key: KeptKey) {
-        let (Some(kept), price) = (self.kept.get(&key), self.terms.map_or(Amount::ZERO, |terms| terms.price)) else {
-            return;
-        };
+        let Some(kept) = self.kept.get(&key) else { return };
         let (number, until) = (kept.packet.number(), kept.until);
         let mut batch = Batch::new();
-        batch.put(WATCHING, kept_key(key), kept.to_bytes());
+        batch.put(WATCHING, key_of(KEPT, key), kept.to_bytes());
         if let Some(earned) = self.earned.get(&key.0) {
-            batch.put(WATCHING, earned_key(key.0), earned.to_bytes());
+            batch.put(WATCHING, [&[EARNED][..], &key.0.0].concat(), earned.to_bytes());
         }
         let token = self.persist(batch);
-        let message = WatchMessage::Kept { channel: key.1, number, until, price };
+        let message = WatchMessage::Kept { channel: key.1, number, until, bill: self.bill(key.0) };
         self.effects.push(Effect::Send { to: key.0, message, after: Some(token) });
     }
 
-    /// The ledger at its newest final checkpoint; where it is not known which entries have changed, all of them.
+    /// The ledger at its newest final checkpoint, of this time; where it is not known which entries have changed, all of them.
+    /// `credit` is what a client has promised beyond what it has used.
     pub fn handle_ledger(
         &mut self,
         now: Time,
+        time: Time,
         is_changed: impl Fn(ChannelId) -> bool,
         entry: impl Fn(ChannelId) -> Option<Channel>,
+        credit: impl Fn(IdentityId) -> Amount,
     ) {
         let is_due = |key: &KeptKey| self.to_look_at.contains(key) || is_changed(key.1);
-        let looked_at: Vec<KeptKey> = self.kept.keys().copied().filter(is_due).collect();
+        let all = self.kept.keys().chain(self.unproven.keys());
+        let looked_at: BTreeSet<KeptKey> = all.copied().filter(is_due).collect();
         for key in looked_at {
-            self.look_at(now, key, entry(key.1));
+            self.to_look_at.remove(&key);
+            let entry = entry(key.1);
+            let side = |entry: &Channel| Side::BOTH.into_iter().find(|side| entry.parties[side.index()] == key.0);
+            let known = entry.as_ref().and_then(|entry| Some((entry, side(entry)?)));
+            match known.filter(|(entry, side)| entry.delegates[side.index()].contains(&self.me)) {
+                Some((entry, side)) => {
+                    self.prove(now, time, key, credit(key.0));
+                    self.answer(now, key, side, entry);
+                }
+                None => self.miss(time, key),
+            }
         }
-        let is_over = |(key, kept): &(&KeptKey, &Kept)| kept.until < now && !self.to_look_at.contains(key);
+        // By the ledger's time: what happened before is seen first where the ledger was behind.
+        let is_over = |(key, kept): &(&KeptKey, &Kept)| kept.until < time && !self.to_look_at.contains(key);
         let unpaid: Vec<KeptKey> = self.kept.iter().filter(is_over).map(|(key, _)| *key).collect();
         for key in unpaid {
             self.owing.insert(key.0);
             self.drop_kept(key, WatchRefusal::Unpaid);
         }
+        let old = |(_, at): &(&KeptKey, &Time)| time.since(**at) > ANSWERED_KEPT;
+        let old: Vec<KeptKey> = self.answered.iter().filter(old).map(|(key, _)| *key).collect();
+        for key in old {
+            self.answered.remove(&key);
+            self.delete(key_of(ANSWERED, key));
+        }
     }
 
-    fn look_at(&mut self, now: Time, key: KeptKey, entry: Option<Channel>) {
-        self.to_look_at.remove(&key);
-        let side = |entry: &Channel| Side::BOTH.into_iter().find(|side| entry.parties[side.index()] == key.0);
-        let known = entry.as_ref().and_then(|entry| Some((entry, side(entry)?)));
-        let Some((entry, side)) = known.filter(|(entry, side)| entry.delegates[side.index()].contains(&self.me)) else {
-            return self.drop_kept(key, WatchRefusal::NotDelegate);
-        };
-        let Phase::Closing { secret, by, .. } = entry.phase else { return };
-        // As long as it closes it is looked at again, and kept: what was handed in may have been lost.
+    /// The ledger has the channel, and this watchtower as a delegate in it.
+    fn prove(&mut self, now: Time, time: Time, key: KeptKey, credit: Amount) {
+        self.gone.remove(&key);
+        if let Some((packet, days)) = self.unproven.remove(&key)
+            && !self.kept.contains_key(&key)
+        {
+            let fee_max = self.bill(key.0).fee_max;
+            let kept = Kept { packet, until: now + FREE_TIME, is_paid: false, days, fee_max, known: time };
+            self.kept.insert(key, kept);
+            self.confirm(key);
+            self.earn(now, key.0, credit);
+        }
+        if let Some(kept) = self.kept.get_mut(&key) {
+            kept.known = kept.known.max(time);
+        }
+    }
+
+    /// The ledger has no such channel, or it is not this client's, or names other delegates.
+    fn miss(&mut self, time: Time, key: KeptKey) {
+        if self.unproven.remove(&key).is_some() {
+            return self.refuse(key, WatchRefusal::NotDelegate);
+        }
+        let Some(known) = self.kept.get(&key).map(|kept| kept.known) else { return };
         self.to_look_at.insert(key);
-        let is_waiting = self.submitted.get(&key).is_some_and(|at| now.since(*at) < SUBMIT_AGAIN);
-        let packet = self.kept.get(&key).map(|kept| kept.packet).filter(|_| !is_waiting && by != side);
-        let opened = packet.and_then(|packet| packet.open(secret, side, self.network, key.1, entry));
-        if let Some(state) = opened.filter(|state| entry.accepts(state.body.position.round)) {
-            self.submitted.insert(key, now);
-            let call = Box::new(ChannelsCall::Slash { side, state });
-            self.effects.push(Effect::Notify(TowerNews::Submit { client: key.0, call }));
+        // A ledger that is behind has it not yet.
+        if time <= known {
+            return;
+        }
+        match self.gone.get(&key) {
+            None => {
+                self.gone.insert(key, time);
+                self.refuse(key, WatchRefusal::NotDelegate);
+            }
+            Some(since) if time.since(*since) >= GONE_TIME => self.drop_kept(key, WatchRefusal::NotDelegate),
+            Some(_) => {}
+        }
+    }
+
+    /// What became of an answer that was handed in.
+    pub fn handle_fate(&mut self, now: Time, client: IdentityId, channel: ChannelId, fate: AnswerFate) {
+        let key = (client, channel);
+        match fate {
+            AnswerFate::Taken { fee } => {
+                self.answered.insert(key, now);
+                let borne = self.borne.entry(client).or_default();
+                *borne = borne.checked_add(fee).unwrap_or(Amount::MAX);
+                let mut batch = Batch::new();
+                batch.put(WATCHING, key_of(ANSWERED, key), now.to_bytes());
+                batch.put(WATCHING, [&[BORNE][..], &client.0].concat(), borne.to_bytes());
+                self.persist(batch);
+            }
+            fate => {
+                let is_borne = self.bears(key, fate);
+                if let Some(answer) = self.answers.get_mut(&key) {
+                    answer.note(now, fate, is_borne);
+                }
+            }
         }
     }
 
     fn refuse(&mut self, (client, channel): KeptKey, refusal: WatchRefusal) {
-        let message = WatchMessage::Refused { channel, refusal };
+        let message = WatchMessage::Refused { channel, refusal, bill: self.bill(client) };
         self.effects.push(Effect::Send { to: client, message, after: None });
     }
 
@@ -266,15 +395,19 @@ impl Watchtower {
         self.effects.push(Effect::Notify(TowerNews::Dropped { client: key.0, channel: key.1, refusal }));
     }
 
-    fn forget(&mut self, key: KeptKey) {
-        if self.kept.remove(&key).is_none() {
-            return;
-        }
+    fn forget(&mut self, key: KeptKey) -> Option<Token> {
+        self.unproven.remove(&key);
         self.to_look_at.remove(&key);
-        self.submitted.remove(&key);
+        self.answers.remove(&key);
+        self.gone.remove(&key);
+        self.kept.remove(&key)?;
+        Some(self.delete(key_of(KEPT, key)))
+    }
+
+    fn delete(&mut self, key: Vec<u8>) -> Token {
         let mut batch = Batch::new();
-        batch.delete(WATCHING, kept_key(key));
-        self.persist(batch);
+        batch.delete(WATCHING, key);
+        self.persist(batch)
     }
 
     fn persist(&mut self, batch: Batch) -> Token {
@@ -289,13 +422,29 @@ impl Watchtower {
 const FIRST: ChannelId = ChannelId(Hash([0; 32]));
 const KEPT: u8 = 0;
 const EARNED: u8 = 1;
+const ANSWERED: u8 = 4;
+const BORNE: u8 = 5;
 
-fn kept_key((client, channel): KeptKey) -> Vec<u8> {
-    [&[KEPT][..], &client.0, &channel.0.0].concat()
+fn key_of(kind: u8, (client, channel): KeptKey) -> Vec<u8> {
+    [&[kind][..], &client.0, &channel.0.0].concat()
 }
 
-fn earned_key(client: IdentityId) -> Vec<u8> {
-    [&[EARNED][..], &client.0].concat()
+fn read_key(input: &mut Reader<'_>) -> Result<KeptKey, DecodeError> {
+    Ok((input.value()?, ChannelId(input.value()?)))
+}
+
+fn read_client(input: &mut Reader<'_>) -> Result<IdentityId, DecodeError> {
+    input.value()
+}
+
+/// What stands under keys of a kind.
+fn read<K: Ord, V: Decode>(
+    store: &impl Store,
+    kind: u8,
+    key_of: impl Fn(&mut Reader<'_>) -> Result<K, DecodeError>,
+) -> Result<BTreeMap<K, V>, DecodeError> {
+    let entries = store.scan_prefix(WATCHING, &[kind]).into_iter();
+    entries.map(|(key, bytes)| Ok((key_of(&mut Reader::new(&key[1..]))?, V::from_bytes(&bytes)?))).collect()
 }
 
 impl Encode for Kept {
@@ -303,11 +452,15 @@ impl Encode for Kept {
         out.value(&self.packet);
         out.value(&self.until);
         out.flag(self.is_paid);
+        out.varint(self.days);
+        out.value(&self.fee_max);
+        out.value(&self.known);
     }
 }
 
 impl Decode for Kept {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { packet: input.value()?, until: input.value()?, is_paid: input.flag()? })
+        let (packet, until, is_paid, days) = (input.value()?, input.value()?, input.flag()?, input.u64()?);
+        Ok(Self { packet, until, is_paid, days, fee_max: input.value()?, known: input.value()? })
     }
 }

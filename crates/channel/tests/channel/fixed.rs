@@ -1,10 +1,12 @@
 //! One fixed value of every message within a channel.
 
+use byway_channel::watching::{Bill, Kept, PACKET_BYTES, Packet, Pays, RANDOM_BYTES, WatchMessage, WatchRefusal};
 use byway_channel::{Change, ChannelMessage, ContractCall, LanePromise, Proposal, Reestablish, Refusal};
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::channel::{
-    ChannelState, ChannelTerms, Environment, FundingChange, Lane, Movement, Position, Remainder, Side, WatchSecret,
+    ChannelState, ChannelTerms, Cosigned, Environment, FundingChange, Lane, Movement, Position, Remainder, Side,
+    WatchSecret,
 };
 use byway_records::genesis::Wait;
 use byway_records::promise::{ChannelId, Promise, Series};
@@ -115,4 +117,39 @@ pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
     messages.push(("refuse", ChannelMessage::Propose(Proposal { refuses, ..proposal(Change::Nothing) })));
     messages.extend(changes().map(|(name, change)| (name, ChannelMessage::Propose(proposal(change)))));
     messages
+}
+
+/// Every message of watching.
+pub fn watch_messages() -> Vec<(&'static str, WatchMessage)> {
+    let channel = ChannelId(Hash([6; 32]));
+    let pays = Pays { spent: units(30_000), days: 30 };
+    let bill = Bill { used: units(20_000), price: units(1_000), days_max: 90, fee_max: units(500) };
+    let packet = Packet([5; PACKET_BYTES]);
+    let refused = |refusal| WatchMessage::Refused { channel, refusal, bill };
+    vec![
+        ("ask", WatchMessage::Ask { channel, pays }),
+        ("keep", WatchMessage::Keep { channel, pays, packet }),
+        ("forget", WatchMessage::Forget { channel }),
+        ("has nothing", WatchMessage::Has { channel, packet: None, answered: None }),
+        ("has", WatchMessage::Has { channel, packet: Some(packet), answered: Some(TIME) }),
+        ("kept", WatchMessage::Kept { channel, number: TIME.0, until: TIME + Span::days(30), bill }),
+        ("unwilling", refused(WatchRefusal::Unwilling)),
+        ("full", refused(WatchRefusal::Full)),
+        ("not delegate", refused(WatchRefusal::NotDelegate)),
+        ("unpaid", refused(WatchRefusal::Unpaid)),
+        ("old", refused(WatchRefusal::Old { number: TIME.0 })),
+        ("forgotten", WatchMessage::Forgotten { channel, answered: None }),
+        ("forgotten, answered", WatchMessage::Forgotten { channel, answered: Some(TIME) }),
+    ]
+}
+
+/// What a watchtower is given and what it writes. The signatures are no real ones, which only who opens it minds.
+pub fn packet() -> (Packet, Kept) {
+    let (network, channel) = (NETWORK, ChannelId(Hash([6; 32])));
+    let total = units(20_000);
+    let body = ChannelState { network, channel, total, position: position() };
+    let state = Cosigned { body, parties: terms().parties, signatures: [SIGNATURE; 2] };
+    let packet = Packet::seal(SECRET, Side::Initiator, TIME.0, [7; RANDOM_BYTES], &state).expect("it fits");
+    let (until, fee_max) = (TIME + Span::days(30), units(500));
+    (packet, Kept { packet, until, is_paid: true, days: 30, fee_max, known: TIME })
 }

@@ -1,6 +1,7 @@
 //! Encodings frozen by digest, and bytes that are no message.
 
 use byway_channel::ChannelMessage;
+use byway_channel::watching::{Kept, WatchMessage};
 use byway_primitives::hash::Context;
 use byway_primitives::{Decode, Encode};
 use proptest::prelude::*;
@@ -18,6 +19,21 @@ fn messages_are_frozen() {
     };
     let found: Vec<_> = fixed::messages().iter().map(line).collect();
     assert_eq!(found, FROZEN_MESSAGES);
+}
+
+#[test]
+fn what_is_said_and_kept_of_watching_is_frozen() {
+    let line =
+        |name: &str, bytes: &[u8]| format!("{name}: {} {}", bytes.len(), &FROZEN.hash(&[bytes]).to_string()[..16]);
+    let said = fixed::watch_messages().into_iter().map(|(name, message)| {
+        let bytes = message.to_bytes();
+        assert_eq!(WatchMessage::from_bytes(&bytes), Ok(message), "{name}");
+        line(name, &bytes)
+    });
+    let (packet, kept) = fixed::packet();
+    assert_eq!(Kept::from_bytes(&kept.to_bytes()).as_ref(), Ok(&kept));
+    let found: Vec<_> = said.chain([line("packet", &packet.to_bytes()), line("on disk", &kept.to_bytes())]).collect();
+    assert_eq!(found, FROZEN_WATCHING);
 }
 
 proptest! {
@@ -62,4 +78,22 @@ const FROZEN_MESSAGES: [&str; 23] = [
     "create: 163 83aaea7671f3645a",
     "lane: 156 321b5d66808ec2de",
     "absorb: 157 da8a97d460e9f338",
+];
+
+const FROZEN_WATCHING: [&str; 15] = [
+    "ask: 37 54db7682462b1423",
+    "keep: 293 0528a60d9f81af96",
+    "forget: 33 d2108bef16ea5bbc",
+    "has nothing: 35 768f72a2b4684a5c",
+    "has: 297 6b7c318828109d0f",
+    "kept: 53 6f70fa40a149e8a1",
+    "unwilling: 42 723e691478f8ab68",
+    "full: 42 fee5385e2fd27e9e",
+    "not delegate: 42 f312da30ba2b827b",
+    "unpaid: 42 eabfa5dc307916a9",
+    "old: 48 267f16e393df2453",
+    "forgotten: 34 02fc6893f37a812c",
+    "forgotten, answered: 40 c78e21d1dca43e3c",
+    "packet: 256 5e63a58468a29473",
+    "on disk: 272 4ecd6097d9b42c26",
 ];

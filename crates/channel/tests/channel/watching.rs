@@ -1,141 +1,23 @@
 //! Having others watch: packets, the two sides of watching, and what a watchtower does at a close.
 
+mod answers;
+mod lasting;
+mod pair;
+
 use byway_channel::watching::{
-    CHANNELS_PER_CLIENT_MAX, FREE_TIME, Kept, PACKET_BYTES, PERIOD, Packet, PacketError, TowerNews, TowerTerms,
-    WatchMessage, WatchRefusal, WatchedChannels, WatchedNews, Watchtower,
+    Bill, CHANNELS_PER_CLIENT_MAX, FREE_TIME, PACKET_BYTES, PERIOD, Packet, PacketError, Pays, Standing, TowerNews,
+    TowerTerms, WatchMessage, WatchRefusal, WatchedChannels, Watchtower,
 };
-use byway_crypto::IdentitySecret;
 use byway_ledger::Verdict;
-use byway_primitives::{Amount, Decode, Effect, Encode, Hash, IdentityId, MemoryStore, Span, Time};
-use byway_records::Channel;
-use byway_records::call::ChannelsCall;
+use byway_primitives::{Amount, Decode, Effect, Encode, Hash, IdentityId, Span, Time};
 use byway_records::channel::{ChannelState, Cosigned, Lane, Position, Side, WatchSecret};
 use byway_records::promise::ChannelId;
 use byway_records::state::Settled;
 use proptest::prelude::*;
 
+use self::pair::{PRICE, Pair, RANDOM, close, note, standing, stranger, terms, tower_id, watched, watched_on};
 use crate::scene::{DEPOSIT, Rig, SECRET, person};
 use crate::world::{CAROL, units};
-
-const PRICE: u128 = 1_000;
-const PRICE_MAX: Amount = Amount::from_units(2_000);
-
-/// A client, its watchtower, and the wires between them.
-struct Pair {
-    client: WatchedChannels,
-    tower: Watchtower,
-    disks: [MemoryStore; 2],
-    me: IdentityId,
-    /// What the client has had promised, and what the watchtower has used of that.
-    promised: Amount,
-    earned: Amount,
-    submitted: Vec<ChannelsCall>,
-    dropped: Vec<WatchRefusal>,
-    said: Vec<WatchMessage>,
-}
-
-fn terms() -> TowerTerms {
-    TowerTerms { price: units(PRICE), channels_max: 100 }
-}
-
-/// Of the ledger's people, or somebody of whom it has never heard.
-fn stranger(number: usize) -> IdentitySecret {
-    IdentitySecret::from_bytes(&[u8::try_from(number + 1).unwrap(); 32]).unwrap()
-}
-
-fn tower_id() -> IdentityId {
-    stranger(CAROL).id()
-}
-
-impl Pair {
-    fn new(rig: &Rig) -> Self {
-        let disks = [MemoryStore::new(), MemoryStore::new()];
-        let mut tower = Watchtower::load(tower_id(), rig.world.network, &disks[1]).unwrap();
-        tower.set_terms(Some(terms()));
-        let mut client = WatchedChannels::load(&disks[0]).unwrap();
-        client.handle_connected(rig.now, tower_id());
-        Self {
-            client,
-            tower,
-            disks,
-            me: person(0).id(),
-            promised: Amount::ZERO,
-            earned: Amount::ZERO,
-            submitted: Vec::new(),
-            dropped: Vec::new(),
-            said: Vec::new(),
-        }
-    }
-
-    fn credit(&self) -> Amount {
-        self.promised.saturating_sub(self.earned)
-    }
-
-    /// Carries everything between the two; `pays` promises what the client spends.
-    fn run(&mut self, now: Time, pays: bool) {
-        loop {
-            let (from_client, from_tower) = (self.client.poll(), self.tower.poll());
-            if from_client.is_empty() && from_tower.is_empty() {
-                return;
-            }
-            for effect in from_client {
-                match effect {
-                    Effect::Persist { batch, .. } => self.disks[0].apply(&batch),
-                    Effect::Send { message, .. } => {
-                        self.said.push(message.clone());
-                        self.tower.handle_message(now, self.me, message, self.credit());
-                    }
-                    Effect::Notify(WatchedNews::Spent { total, .. }) if pays => {
-                        self.promised = self.promised.max(total);
-                        self.tower.handle_credit(now, self.me, self.credit());
-                    }
-                    _ => {}
-                }
-            }
-            for effect in from_tower {
-                match effect {
-                    Effect::Persist { batch, .. } => self.disks[1].apply(&batch),
-                    Effect::Send { message, .. } => self.client.handle_message(now, tower_id(), message),
-                    Effect::Notify(TowerNews::Earned { total, .. }) => self.earned = total,
-                    Effect::Notify(TowerNews::Submit { call, .. }) => self.submitted.push(*call),
-                    Effect::Notify(TowerNews::Dropped { refusal, .. }) => self.dropped.push(refusal),
-                    Effect::WakeAt(_) => {}
-                }
-            }
-        }
-    }
-
-    /// A new checkpoint for both.
-    fn look(&mut self, now: Time, entry: &Option<Channel>, pays: bool) {
-        self.client.handle_ledger(now, |_| entry.clone());
-        self.tower.handle_ledger(now, |_| true, |_| entry.clone());
-        self.run(now, pays);
-    }
-
-    fn kept(&self) -> Vec<Kept> {
-        self.tower.kept().map(|(_, _, kept)| kept.clone()).collect()
-    }
-}
-
-/// A channel that Alice has watched, and its watchtower.
-fn watched(pays: bool) -> (Rig, Pair) {
-    let mut rig = Rig::new();
-    rig.pay(1, 1_000);
-    rig.exchange();
-    let channel = rig.machine(0).id().unwrap();
-    let delegates = vec![tower_id()];
-    assert_eq!(rig.submit(0, ChannelsCall::SetDelegates { channel, side: Side::Initiator, delegates }), Verdict::Final);
-    let mut pair = Pair::new(&rig);
-    assert!(pair.client.add(channel, tower_id(), PRICE_MAX));
-    note(&rig, &mut pair, pays);
-    (rig, pair)
-}
-
-fn note(rig: &Rig, pair: &mut Pair, pays: bool) {
-    let machine = &rig.parties[0].machine;
-    pair.client.note_state(rig.now, machine.peer_secret().unwrap(), Side::Initiator, &machine.cosigned().unwrap());
-    pair.run(rig.now, pays);
-}
 
 fn cosigned(position: Position, total: u128) -> Cosigned<ChannelState> {
     let (network, channel) = (byway_primitives::NetworkId(Hash([2; 32])), ChannelId(Hash([3; 32])));
@@ -153,24 +35,20 @@ fn lane(amount: u128) -> Lane {
 
 #[test]
 fn a_stale_close_is_answered_by_a_watchtower_that_knew_nothing_before() {
-    let (mut rig, mut pair) = watched(true);
+    let (mut rig, mut pair) = watched();
     let old = rig.machine(1).cosigned();
     for amount in [5_000, 6_000] {
         rig.pay(1, amount);
         rig.exchange();
-        note(&rig, &mut pair, true);
+        note(&rig, &mut pair);
     }
-    let channel = rig.machine(0).id().unwrap();
-    // Alice is gone, and Bob closes with what was.
-    rig.parties.iter_mut().for_each(|party| party.is_watching = false);
-    pair.look(rig.now, &rig.entry(), true);
     assert_eq!(pair.submitted, []);
-    rig.submit(1, ChannelsCall::CloseSolo { channel, side: Side::Responder, secret: SECRET, state: old });
-    pair.look(rig.now, &rig.entry(), true);
-    let answer = pair.submitted.pop().expect("it answers");
-    assert_eq!(rig.submit(CAROL, answer), Verdict::Final);
+    close(&mut rig, old);
+    pair.look(rig.now, &rig.entry());
+    let (answer, at_own_cost) = pair.submitted.pop().expect("it answers");
+    assert_eq!((rig.submit(CAROL, answer), at_own_cost), (Verdict::Final, false));
     assert_eq!(rig.entry().unwrap().signed, 3);
-    pair.look(rig.now + Span::minutes(1), &rig.entry(), true);
+    pair.look(rig.now + Span::minutes(1), &rig.entry());
     assert_eq!(pair.submitted, [], "it is answered");
     rig.parties.iter_mut().for_each(|party| party.is_watching = true);
     rig.settle();
@@ -178,35 +56,18 @@ fn a_stale_close_is_answered_by_a_watchtower_that_knew_nothing_before() {
 }
 
 #[test]
-fn an_answer_is_handed_in_again_until_the_ledger_has_it_also_after_a_restart() {
-    let (mut rig, mut pair) = watched(true);
-    let channel = rig.machine(0).id().unwrap();
-    rig.parties.iter_mut().for_each(|party| party.is_watching = false);
-    rig.submit(1, ChannelsCall::CloseSolo { channel, side: Side::Responder, secret: SECRET, state: None });
-    pair.look(rig.now, &rig.entry(), true);
-    pair.look(rig.now + Span::seconds(1), &rig.entry(), true);
-    assert_eq!(pair.submitted.len(), 1);
-    pair.look(rig.now + Span::seconds(11), &rig.entry(), true);
-    assert_eq!(pair.submitted.len(), 2);
-    pair.tower = Watchtower::load(tower_id(), rig.world.network, &pair.disks[1]).unwrap();
-    // Nothing has changed since it started, and it does not accept packets any more.
-    pair.tower.handle_ledger(rig.now, |_| false, |_| rig.entry());
-    pair.run(rig.now, true);
-    assert_eq!(pair.submitted.len(), 3);
-}
-
-#[test]
 fn packets_are_of_one_size_and_without_the_secret_nothing_is_read_in_them() {
     let (small, large) =
         (position(1, [1, 2], [Lane::default(); 2]), position(u64::MAX >> 20, [1 << 70; 2], [lane(5); 2]));
-    let packets = [small, large]
-        .map(|position| Packet::seal(SECRET, Side::Initiator, 7, &cosigned(position, 1 << 73)).unwrap().to_bytes());
+    let packets = [small, large].map(|position| {
+        Packet::seal(SECRET, Side::Initiator, 7, RANDOM, &cosigned(position, 1 << 73)).unwrap().to_bytes()
+    });
     assert!(packets.iter().all(|packet| packet.len() == PACKET_BYTES));
     for position in [small, large] {
         let state = cosigned(position, 1 << 73);
         let mut entry = Rig::new().entry().unwrap();
         (entry.total, entry.parties) = (state.body.total, state.parties);
-        let packet = Packet::seal(SECRET, Side::Initiator, 7, &state).unwrap();
+        let packet = Packet::seal(SECRET, Side::Initiator, 7, RANDOM, &state).unwrap();
         let (network, channel) = (state.body.network, state.body.channel);
         let open = |secret, side| packet.open(secret, side, network, channel, &entry);
         assert_eq!(open(SECRET, Side::Initiator), Some(state));
@@ -222,52 +83,43 @@ fn packets_are_of_one_size_and_without_the_secret_nothing_is_read_in_them() {
 #[test]
 fn what_does_not_fit_is_said_and_the_packet_before_stays() {
     let both = |amount: u128| position(9, [amount; 2], [lane(amount); 2]);
-    assert!(Packet::seal(SECRET, Side::Initiator, 7, &cosigned(both(1 << 69), 1 << 71)).is_ok());
+    assert!(Packet::seal(SECRET, Side::Initiator, 7, RANDOM, &cosigned(both(1 << 69), 1 << 71)).is_ok());
     let state = cosigned(both(1 << 120), 1 << 123);
-    assert_eq!(Packet::seal(SECRET, Side::Initiator, 7, &state), Err(PacketError::TooLong));
-    let (rig, mut pair) = watched(true);
-    let channel = rig.parties[0].machine.id().unwrap();
+    assert_eq!(Packet::seal(SECRET, Side::Initiator, 7, RANDOM, &state), Err(PacketError::TooLong));
+    let (rig, mut pair) = watched();
     let before = pair.kept()[0].packet;
-    let body = ChannelState { channel, ..state.body };
-    pair.client.note_state(rig.now, SECRET, Side::Initiator, &Cosigned { body, ..state });
-    pair.run(rig.now, true);
-    assert_eq!(pair.client.error(channel), Some(PacketError::TooLong));
+    let body = ChannelState { channel: pair.channel, ..state.body };
+    let state = Some(Cosigned { body, ..state });
+    pair.client.note(rig.now, pair.channel, Standing { state, ..standing(&rig) });
+    pair.run(rig.now);
+    assert_eq!(pair.client.error(pair.channel), Some(PacketError::TooLong));
     assert_eq!(pair.kept()[0].packet, before);
 }
 
 #[test]
 fn a_packet_replaces_the_one_before_and_only_the_newest_of_many_is_sent() {
-    let (mut rig, mut pair) = watched(true);
+    let (mut rig, mut pair) = watched();
     let first = pair.kept()[0].packet.number();
     pair.said.clear();
     for _ in 0..5 {
         rig.pay(1, 100);
         rig.exchange();
-        let machine = &rig.parties[0].machine;
-        pair.client.note_state(rig.now, machine.peer_secret().unwrap(), Side::Initiator, &machine.cosigned().unwrap());
+        pair.client.note(rig.now, pair.channel, standing(&rig));
     }
-    pair.run(rig.now, true);
+    pair.run(rig.now);
     assert_eq!(pair.said.len(), 2, "one on its way, then the newest");
     let kept = pair.kept();
     assert_eq!(kept.len(), 1);
     assert!(kept[0].packet.number() > first);
-    let state = kept[0].packet.open(
-        SECRET,
-        Side::Initiator,
-        rig.world.network,
-        rig.machine(0).id().unwrap(),
-        &rig.entry().unwrap(),
-    );
-    assert_eq!(state, rig.machine(0).cosigned());
+    assert_eq!(pair.inside(&rig), rig.machine(0).cosigned());
 }
 
 #[test]
 fn a_packet_waits_for_what_was_written_before_it() {
-    let (mut rig, mut pair) = watched(true);
+    let (mut rig, mut pair) = watched();
     rig.pay(1, 100);
     rig.exchange();
-    let machine = &rig.parties[0].machine;
-    pair.client.note_state(rig.now, machine.peer_secret().unwrap(), Side::Initiator, &machine.cosigned().unwrap());
+    pair.client.note(rig.now, pair.channel, standing(&rig));
     let effects = pair.client.poll();
     let written = effects.iter().position(|effect| matches!(effect, Effect::Persist { .. }));
     let sent = effects.iter().position(|effect| matches!(effect, Effect::Send { after: Some(_), .. }));
@@ -275,82 +127,74 @@ fn a_packet_waits_for_what_was_written_before_it() {
 }
 
 #[test]
-fn a_day_is_paid_for_ahead_and_the_next_when_half_of_it_is_over() {
-    let (rig, mut pair) = watched(true);
-    assert_eq!((pair.earned, pair.promised), (units(PRICE), units(PRICE)));
-    assert_eq!(pair.kept()[0].until, rig.now + FREE_TIME + PERIOD);
-    let (channel, now) = (rig.parties[0].machine.id().unwrap(), rig.now + Span::minutes(11 * 60));
-    pair.look(now, &rig.entry(), true);
-    assert_eq!(pair.earned, units(PRICE));
-    pair.look(rig.now + Span::minutes(13 * 60), &rig.entry(), true);
-    assert_eq!((pair.earned, pair.promised), (units(2 * PRICE), units(2 * PRICE)));
-    assert_eq!(pair.client.iter().find(|(of, ..)| *of == channel).unwrap().2.until, Some(pair.kept()[0].until));
-}
-
-#[test]
 fn what_is_not_paid_for_is_not_kept_and_nothing_is_free_a_second_time() {
-    let (rig, mut pair) = watched(false);
+    let mut rig = Rig::new();
+    rig.pay(1, 1_000);
+    rig.exchange();
+    let mut pair = Pair::new(&mut rig, terms(), 1);
+    pair.pays = false;
+    note(&rig, &mut pair);
     assert_eq!((pair.earned, pair.kept()[0].until), (Amount::ZERO, rig.now + FREE_TIME));
     let over = rig.now + FREE_TIME + Span::seconds(1);
-    pair.look(over, &rig.entry(), false);
-    pair.look(over + Span::millis(500), &rig.entry(), false);
+    pair.look(over, &rig.entry());
+    pair.look(over + Span::millis(500), &rig.entry());
     assert_eq!((pair.kept().len(), &pair.dropped[..]), (0, &[WatchRefusal::Unpaid][..]));
     let refusals: Vec<_> = pair.client.iter().map(|(_, _, watch)| watch.refusal).collect();
     assert_eq!(refusals, [Some(WatchRefusal::Unpaid)]);
-    pair.look(over + Span::minutes(1), &rig.entry(), false);
+    pair.look(over + Span::minutes(1), &rig.entry());
     assert_eq!(pair.kept(), []);
     // It pays at last what it has spent.
-    pair.promised = pair.client.spent(tower_id());
-    pair.look(over + Span::minutes(2), &rig.entry(), true);
+    (pair.pays, pair.promised) = (true, pair.client.spent(tower_id()));
+    pair.look(over + Span::minutes(2), &rig.entry());
     assert_eq!((pair.kept().len(), pair.earned), (1, units(PRICE)));
 }
 
 #[test]
 fn no_more_is_paid_than_the_client_agreed_to() {
-    let mut rig = Rig::new();
-    rig.pay(1, 1_000);
-    rig.exchange();
-    let channel = rig.machine(0).id().unwrap();
-    let mut pair = Pair::new(&rig);
-    pair.tower.set_terms(Some(TowerTerms { price: units(2_001), ..terms() }));
-    pair.client.add(channel, tower_id(), PRICE_MAX);
-    note(&rig, &mut pair, true);
+    let (rig, mut pair) = watched_on(TowerTerms { price: units(2_001), ..terms() }, 1);
+    assert_eq!(pair.kept().len(), 1);
     assert_eq!((pair.earned, pair.client.spent(tower_id())), (Amount::ZERO, Amount::ZERO));
     // A watchtower that has credit of other uses takes none of that.
     pair.promised = units(1_000_000);
     pair.tower.handle_credit(rig.now, pair.me, pair.credit());
-    pair.run(rig.now, true);
+    pair.run(rig.now);
     assert_eq!(pair.earned, Amount::ZERO);
+}
+
+fn bill() -> Bill {
+    Bill { used: Amount::ZERO, price: units(PRICE), days_max: 30, fee_max: Amount::ZERO }
 }
 
 #[test]
 fn a_watchtower_that_says_other_times_is_paid_no_more_often() {
-    let (rig, mut pair) = watched(true);
-    let (channel, now) = (rig.parties[0].machine.id().unwrap(), rig.now);
+    let (rig, mut pair) = watched();
+    let (channel, now) = (pair.channel, rig.now);
     assert_eq!(pair.client.spent(tower_id()), units(PRICE));
     for number in 0..20 {
-        let kept = WatchMessage::Kept { channel, number: 0, until: Time(number), price: units(PRICE) };
+        let kept = WatchMessage::Kept { channel, number: 0, until: Time(number), bill: bill() };
         pair.client.handle_message(now, tower_id(), kept);
-        let refused = WatchMessage::Refused { channel, refusal: WatchRefusal::Unpaid };
+        let refused = WatchMessage::Refused { channel, refusal: WatchRefusal::Unpaid, bill: bill() };
         pair.client.handle_message(now, tower_id(), refused);
     }
     assert_eq!(pair.client.spent(tower_id()), units(PRICE));
-    let again = WatchMessage::Kept { channel, number: 0, until: Time(7), price: units(PRICE) };
+    let again = WatchMessage::Kept { channel, number: 0, until: Time(7), bill: bill() };
     pair.client.handle_message(now + PERIOD, tower_id(), again);
     assert_eq!(pair.client.spent(tower_id()), units(2 * PRICE));
 }
 
 #[test]
 fn nobody_brings_numbers_to_an_end() {
-    let (mut rig, mut pair) = watched(true);
-    let (channel, now) = (rig.parties[0].machine.id().unwrap(), rig.now);
+    let (mut rig, mut pair) = watched();
+    let (channel, now) = (pair.channel, rig.now);
     for (who, number) in [(stranger(CAROL + 1).id(), now.0 + 1), (tower_id(), u64::MAX), (tower_id(), (1 << 48) - 1)] {
-        let refused = WatchMessage::Refused { channel, refusal: WatchRefusal::Old { number } };
+        let refused = WatchMessage::Refused { channel, refusal: WatchRefusal::Old { number }, bill: bill() };
         pair.client.handle_message(now, who, refused);
     }
     rig.pay(1, 1_000);
     rig.exchange();
-    note(&rig, &mut pair, true);
+    note(&rig, &mut pair);
+    pair.client.handle_connected(now, tower_id());
+    pair.run(now);
     assert_eq!(pair.client.error(channel), None);
     assert!(pair.client.is_relied_on(rig.now, channel, tower_id()));
     // What is not given to it is not relied on.
@@ -359,32 +203,41 @@ fn nobody_brings_numbers_to_an_end() {
         position: Position { round: state.body.position.round + 1, ..state.body.position },
         ..state.body
     };
-    pair.client.note_state(rig.now, SECRET, Side::Initiator, &Cosigned { body, ..state });
+    let state = Some(Cosigned { body, ..state });
+    pair.client.note(rig.now, channel, Standing { state, ..standing(&rig) });
     assert!(!pair.client.is_relied_on(rig.now, channel, tower_id()));
 }
 
+fn free() -> Pays {
+    Pays { spent: Amount::ZERO, days: 1 }
+}
+
 #[test]
-fn strangers_replace_nothing_and_are_let_go_of() {
-    let (rig, mut pair) = watched(true);
-    let (channel, kept) = (rig.parties[0].machine.id().unwrap(), pair.kept());
+fn strangers_replace_nothing_and_nothing_of_theirs_is_written() {
+    let (rig, mut pair) = watched();
+    let (channel, kept) = (pair.channel, pair.kept());
     let packet = Packet([0xff; PACKET_BYTES]);
-    let (unknown, spent) = (stranger(CAROL + 1).id(), Amount::ZERO);
-    pair.tower.handle_message(rig.now, unknown, WatchMessage::Keep { channel, spent, packet }, Amount::ZERO);
-    pair.tower.poll();
-    assert_eq!(pair.kept().len(), 2);
-    pair.tower.handle_ledger(rig.now, |_| false, |_| rig.entry());
-    let refused = WatchMessage::Refused { channel, refusal: WatchRefusal::NotDelegate };
-    let is_refused = |effect: &Effect<IdentityId, WatchMessage, TowerNews>| matches!(effect, Effect::Send { to, message, .. } if *to == unknown && *message == refused);
-    assert!(pair.tower.poll().iter().any(is_refused));
+    let unknown = stranger(CAROL + 1).id();
+    let keep = WatchMessage::Keep { channel, pays: free(), packet };
+    pair.tower.handle_message(rig.now, unknown, keep, Amount::ZERO);
+    assert_eq!(pair.tower.poll(), [], "neither written nor confirmed");
+    pair.tower.handle_ledger(rig.now, rig.now, |_| false, |_| rig.entry(), |_| Amount::ZERO);
+    let effects = pair.tower.poll();
+    let is_refused = |effect: &Effect<IdentityId, WatchMessage, TowerNews>| {
+        let Effect::Send { to, message: WatchMessage::Refused { refusal, .. }, .. } = effect else { return false };
+        (*to, *refusal) == (unknown, WatchRefusal::NotDelegate)
+    };
+    assert!(effects.len() == 1 && is_refused(&effects[0]), "{effects:?}");
     assert_eq!(pair.kept(), kept);
 }
 
 #[test]
 fn an_old_packet_and_too_many_are_refused() {
-    let (rig, mut pair) = watched(true);
-    let (channel, newest) = (rig.parties[0].machine.id().unwrap(), pair.kept()[0].packet);
-    let (me, spent) = (pair.me, Amount::ZERO);
-    let keep = |channel, packet| WatchMessage::Keep { channel, spent, packet };
+    let (rig, mut pair) = watched();
+    let (channel, newest) = (pair.channel, pair.kept()[0].packet);
+    let me = pair.me;
+    let keep = |channel, packet| WatchMessage::Keep { channel, pays: free(), packet };
+    let other = |number: usize| ChannelId(Hash([u8::try_from(number).unwrap(); 32]));
     let refusal = |tower: &mut Watchtower| {
         let mut said = tower.poll().into_iter().filter_map(|effect| match effect {
             Effect::Send { message: WatchMessage::Refused { refusal, .. }, .. } => Some(refusal),
@@ -394,40 +247,35 @@ fn an_old_packet_and_too_many_are_refused() {
     };
     pair.tower.handle_message(rig.now, me, keep(channel, Packet([0; PACKET_BYTES])), Amount::ZERO);
     assert_eq!(refusal(&mut pair.tower), Some(WatchRefusal::Old { number: newest.number() }));
-    for number in 1..=CHANNELS_PER_CLIENT_MAX {
-        let other = ChannelId(Hash([u8::try_from(number).unwrap(); 32]));
-        pair.tower.handle_message(rig.now, me, keep(other, newest), Amount::ZERO);
+    for number in 1..CHANNELS_PER_CLIENT_MAX {
+        pair.tower.handle_message(rig.now, me, keep(other(number), newest), Amount::ZERO);
+        assert_eq!(refusal(&mut pair.tower), None);
     }
+    pair.tower.handle_message(rig.now, me, keep(other(CHANNELS_PER_CLIENT_MAX), newest), Amount::ZERO);
     assert_eq!(refusal(&mut pair.tower), Some(WatchRefusal::Full));
-    assert_eq!(pair.kept().len(), CHANNELS_PER_CLIENT_MAX);
+    // Whoever takes on nothing more goes on with what it was paid for.
     pair.tower.set_terms(None);
-    pair.tower.handle_message(rig.now, me, keep(channel, newest), Amount::ZERO);
+    let unknown = stranger(CAROL + 1).id();
+    pair.tower.handle_message(rig.now, unknown, keep(other(1), newest), Amount::ZERO);
     assert_eq!(refusal(&mut pair.tower), Some(WatchRefusal::Unwilling));
+    pair.tower.handle_message(rig.now, me, keep(channel, newest), Amount::ZERO);
+    assert_eq!(refusal(&mut pair.tower), None);
 }
 
 #[test]
 fn a_client_whose_clock_went_back_goes_on_above_what_the_watchtower_has() {
-    let (mut rig, mut pair) = watched(true);
+    let (mut rig, mut pair) = watched();
     let number = pair.kept()[0].packet.number();
     rig.pay(1, 100);
     rig.exchange();
     // Its disk is lost as well, but for what is asked for again.
-    pair.client = WatchedChannels::load(&MemoryStore::new()).unwrap();
-    let (channel, machine) = (rig.parties[0].machine.id().unwrap(), &rig.parties[0].machine);
     let early = Time(rig.now.0 - 1_000_000);
-    pair.client.handle_connected(early, tower_id());
-    pair.client.add(channel, tower_id(), PRICE_MAX);
-    for _ in 0..2 {
-        pair.client.note_state(early, machine.peer_secret().unwrap(), Side::Initiator, &machine.cosigned().unwrap());
-        pair.run(rig.now, true);
-        pair.client.handle_disconnected(tower_id());
-        pair.client.handle_connected(early, tower_id());
-        pair.run(rig.now, true);
-    }
+    pair.lose_disk(early, rig.world.network);
+    pair.client.handle_ledger(early, |_| rig.entry());
+    pair.client.note(early, pair.channel, standing(&rig));
+    pair.run(rig.now);
     assert!(pair.kept()[0].packet.number() > number);
-    let entry = rig.entry().unwrap();
-    let state = pair.kept()[0].packet.open(SECRET, Side::Initiator, rig.world.network, channel, &entry);
-    assert_eq!(state, machine.cosigned());
+    assert_eq!(pair.inside(&rig), rig.machine(0).cosigned());
 }
 
 proptest! {
@@ -440,34 +288,43 @@ proptest! {
         steps in prop::collection::vec(any::<u8>(), 1..24),
         which in any::<prop::sample::Index>(),
     ) {
-        let (mut rig, mut pair) = watched(true);
+        let (mut rig, mut pair) = watched();
+        let network = rig.world.network;
         let mut states = vec![None, rig.machine(1).cosigned()];
         for step in steps {
-            match step % 4 {
+            match step % 6 {
                 0 | 1 => {
                     rig.pay(usize::from(step % 2), u128::from(step) + 1);
                     rig.exchange();
                     states.push(rig.machine(1).cosigned());
-                    note(&rig, &mut pair, true);
+                    note(&rig, &mut pair);
                 }
                 2 => {
-                    pair.client = WatchedChannels::load(&pair.disks[0]).unwrap();
-                    pair.client.handle_connected(rig.now, tower_id());
-                    note(&rig, &mut pair, true);
+                    pair.restart_client(rig.now, network, pair.disks[0].clone());
+                    note(&rig, &mut pair);
                 }
-                _ => {
-                    pair.tower = Watchtower::load(tower_id(), rig.world.network, &pair.disks[1]).unwrap();
+                3 => {
+                    pair.restart_tower(network);
                     pair.tower.set_terms(Some(terms()));
+                }
+                step => {
+                    // All is lost at the client, or an old disk was put back.
+                    let now = rig.now;
+                    pair.lose_disk(now, network);
+                    let state = if step == 4 { None } else { states[usize::from(step) % states.len()] };
+                    let old = Standing { state, is_heard: false, ..standing(&rig) };
+                    pair.client.note(now, pair.channel, old);
+                    pair.look(now, &rig.entry());
+                    prop_assert_eq!(pair.inside(&rig), rig.machine(0).cosigned(), "nothing is replaced by something older");
+                    note(&rig, &mut pair);
                 }
             }
         }
         let newest = rig.machine(0).cosigned().unwrap();
         let state = states[which.index(states.len())];
-        let channel = rig.machine(0).id().unwrap();
-        rig.parties.iter_mut().for_each(|party| party.is_watching = false);
-        rig.submit(1, ChannelsCall::CloseSolo { channel, side: Side::Responder, secret: SECRET, state });
-        pair.look(rig.now, &rig.entry(), true);
-        for answer in std::mem::take(&mut pair.submitted) {
+        close(&mut rig, state);
+        pair.look(rig.now, &rig.entry());
+        for (answer, _) in std::mem::take(&mut pair.submitted) {
             prop_assert_eq!(rig.submit(CAROL, answer), Verdict::Final);
         }
         prop_assert_eq!(rig.entry().unwrap().position, newest.body.position);
@@ -476,15 +333,21 @@ proptest! {
     #[test]
     fn messages_decode_to_what_was_encoded_or_not_at_all(
         number in any::<u64>(),
-        kind in 0..4_u8,
+        kind in 0..7_u8,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {
         let (channel, units) = (ChannelId(Hash([4; 32])), units(number.into()));
+        let pays = Pays { spent: units, days: number };
+        let bill = Bill { used: units, price: units, days_max: number, fee_max: units };
+        let (packet, answered) = (Packet([5; PACKET_BYTES]), Some(Time(number)));
         let message = match kind {
-            0 => WatchMessage::Keep { channel, spent: units, packet: Packet([5; PACKET_BYTES]) },
-            1 => WatchMessage::Forget { channel },
-            2 => WatchMessage::Kept { channel, number, until: Time(number), price: units },
-            _ => WatchMessage::Refused { channel, refusal: WatchRefusal::Old { number } },
+            0 => WatchMessage::Ask { channel, pays },
+            1 => WatchMessage::Keep { channel, pays, packet },
+            2 => WatchMessage::Forget { channel },
+            3 => WatchMessage::Has { channel, packet: Some(packet), answered },
+            4 => WatchMessage::Kept { channel, number, until: Time(number), bill },
+            5 => WatchMessage::Refused { channel, refusal: WatchRefusal::Old { number }, bill },
+            _ => WatchMessage::Forgotten { channel, answered },
         };
         let mut bytes = message.to_bytes();
         prop_assert_eq!(WatchMessage::from_bytes(&bytes), Ok(message));
@@ -500,13 +363,12 @@ proptest! {
 
 #[test]
 fn a_channel_that_is_watched_no_more_leaves_nothing_but_what_was_spent() {
-    let (rig, mut pair) = watched(true);
-    let channel = rig.parties[0].machine.id().unwrap();
-    pair.client.remove(channel, tower_id()).unwrap();
-    pair.run(rig.now, true);
+    let (rig, mut pair) = watched();
+    pair.client.remove(rig.now, pair.channel, tower_id()).unwrap();
+    pair.run(rig.now);
     assert_eq!(pair.kept(), []);
-    let client = WatchedChannels::load(&pair.disks[0]).unwrap();
-    assert_eq!((client.iter().count(), client.spent(tower_id())), (0, units(PRICE)));
+    let client = WatchedChannels::load(rig.world.network, [9; 32], &pair.disks[0]).unwrap();
+    assert_eq!((client.towers().count(), client.spent(tower_id())), (0, units(PRICE)));
     let tower = Watchtower::load(tower_id(), rig.world.network, &pair.disks[1]).unwrap();
     assert_eq!((tower.kept().count(), tower.earned()), (0, units(PRICE)));
 }

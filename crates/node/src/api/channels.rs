@@ -103,6 +103,12 @@ pub struct ChannelRecord {
     /// While it is closing on the ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispute: Option<ChannelDispute>,
+    /// Who watches it and has the newest state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watched_by: Vec<IdentityId>,
+    /// Until when the last of them does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched_until_ms: Option<Time>,
 }
 
 /// Money that one side has set aside for promises to the other.

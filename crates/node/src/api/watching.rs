@@ -25,6 +25,9 @@ pub struct WatchAdd {
     /// The most that is paid a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_max: Option<Amount>,
+    /// How many days are paid ahead, and paid again when half of them are over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,10 +45,16 @@ pub struct WatchRecord {
     /// Whether it watches now.
     pub watching: bool,
     pub price_max: Amount,
+    /// So many are paid ahead, where it takes so many.
+    pub days: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Amount>,
+    /// Until when it is paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<Time>,
+    /// When it last showed the ledger what it had, since the channel closed with something older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_ms: Option<Time>,
     /// Why it does not, or has an old state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -57,10 +66,16 @@ pub struct WatchStatus {
     pub accepts: bool,
     pub price_per_day: Amount,
     pub channels_max: usize,
+    /// The most days that are taken ahead.
+    pub days_max: u64,
+    /// What is added to an answer out of this node's wallet at the most.
+    pub fee_max: Amount,
     /// Channels of others that are watched now.
     pub kept: usize,
     /// What that has earned in all.
     pub earned: Amount,
+    /// Answers of the last 90 days that the ledger has taken.
+    pub answered: usize,
     /// Our own channels, and who watches them.
     pub watched: Vec<WatchRecord>,
 }
@@ -81,6 +96,7 @@ impl Request for WatchAdd {
             channel: params.required("channel")?,
             tower: params.required("tower")?,
             price_max: params.amount("price_max")?,
+            days: params.optional("days")?,
         })
     }
 }

@@ -1,6 +1,8 @@
 //! Watching channels: `byway watch`.
 
-use super::output::way;
+use byway_primitives::Time;
+
+use super::output::{ago, duration, now, way};
 use super::wallet::show;
 use super::{ChannelName, Globals, Outcome, WatchCommand};
 use crate::api::*;
@@ -19,8 +21,8 @@ pub async fn watch(globals: &Globals, command: WatchCommand) -> anyhow::Result<O
             let request = WatchRun { accept: false, price_per_day: None, channels_max: None };
             client.call("watch_run", &request).await?
         }
-        WatchCommand::Add { name: ChannelName { channel }, tower, price_max } => {
-            client.call("watch_add", &WatchAdd { channel, tower, price_max }).await?
+        WatchCommand::Add { name: ChannelName { channel }, tower, price_max, days } => {
+            client.call("watch_add", &WatchAdd { channel, tower, price_max, days }).await?
         }
         WatchCommand::Remove { name: ChannelName { channel }, tower } => {
             client.call("watch_remove", &WatchRemove { channel, tower }).await?
@@ -37,9 +39,12 @@ pub async fn watch(globals: &Globals, command: WatchCommand) -> anyhow::Result<O
 
 fn for_others(status: &WatchStatus) -> String {
     let accepts = if status.accepts { "Channels of others are taken on" } else { "No channels of others are taken on" };
-    let WatchStatus { kept, channels_max, .. } = status;
+    let WatchStatus { kept, channels_max, days_max, answered, .. } = status;
     let (price, earned) = (way(status.price_per_day), way(status.earned));
-    format!("{accepts}.\nWatched  {kept} of at most {channels_max}, at {price} a day each\nEarned   {earned}\n")
+    format!(
+        "{accepts}.\nWatched   {kept} of at most {channels_max}, at {price} a day each, {days_max} days ahead at the most\n\
+         Earned    {earned}\nAnswered  {answered}\n"
+    )
 }
 
 fn watched(status: &WatchStatus) -> String {
@@ -49,8 +54,19 @@ fn watched(status: &WatchStatus) -> String {
     let line = |record: &WatchRecord| {
         let how = if record.watching { "watches" } else { "does not watch yet" };
         let price = record.price.map_or_else(String::new, |price| format!(", {} a day", way(price)));
+        let until = record.until_ms.map_or_else(String::new, |until| format!(", is paid for another {}", left(until)));
+        let answered = record.answered_ms.map_or_else(String::new, |at| format!(", has answered {}", ago(at, now())));
         let problem = record.problem.as_ref().map_or_else(String::new, |problem| format!(": {problem}"));
-        format!("{}  {} {how}{price}{problem}\n", record.channel.get(..8).unwrap_or_default(), record.tower)
+        format!(
+            "{}  {} {how}{price}{until}{answered}{problem}\n",
+            record.channel.get(..8).unwrap_or_default(),
+            record.tower
+        )
     };
     status.watched.iter().map(line).collect()
+}
+
+/// How long it is until then.
+fn left(until: Time) -> String {
+    duration(until.since(now()).0 / 1000)
 }

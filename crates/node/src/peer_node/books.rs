@@ -179,6 +179,7 @@ impl Actor {
             // Anything else says nothing against the transaction, which is handed in again.
             if let SubmitFailed::Refused(refusal) = error {
                 self.claim_refused(id, &refusal);
+                self.answer_verdict(id, &Fate::Refused(refusal.to_string()));
                 self.resolve(id, &Fate::Refused(refusal.to_string()));
             }
         }

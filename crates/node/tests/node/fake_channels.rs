@@ -56,6 +56,8 @@ fn new(channel: &str, peer: u8, state: ChannelState) -> ChannelDetail {
         lock_ms: 3_600_000,
         lock_commits: 600,
         dispute: None,
+        watched_by: vec![crate::fake_watching::TOWER],
+        watched_until_ms: Some(Time(1_700_000_000_000)),
     };
     let contract = ContractRecord {
         contract: CONTRACT.to_owned(),

@@ -38,4 +38,5 @@ mod submitting;
 mod subscriptions;
 #[cfg(target_os = "linux")]
 mod tunnel;
+mod watching;
 mod wire;

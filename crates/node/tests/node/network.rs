@@ -234,8 +234,17 @@ impl Network {
         Mortal { node, runtime: Some(runtime) }
     }
 
+    /// Starts it likewise, where it is found again after a restart.
+    pub async fn node_at(&self, listen: SocketAddr, name: &str, config: &str) -> Node {
+        Node::start(self.settings_at(listen, name, config)).await
+    }
+
     fn settings(&self, name: &str, config: &str) -> PeerNodeConfig {
-        let text = format!("role = \"peer\"\nnetwork = \"network.json\"\n[link]\nlisten = \"127.0.0.1:0\"\n{config}");
+        self.settings_at(([127, 0, 0, 1], 0).into(), name, config)
+    }
+
+    fn settings_at(&self, listen: SocketAddr, name: &str, config: &str) -> PeerNodeConfig {
+        let text = format!("role = \"peer\"\nnetwork = \"network.json\"\n[link]\nlisten = \"{listen}\"\n{config}");
         let config = Config::parse(&text, Path::new("config.toml")).unwrap();
         let directory = self.directory(name);
         directory.create().unwrap();

@@ -27,10 +27,10 @@ pub(super) struct Carried {
 }
 
 impl Carried {
-    pub fn load(config: &MarketConfig, store: &impl Store) -> Result<Self, MarketDamaged> {
+    pub fn load(config: &MarketConfig, seed: [u8; 32], store: &impl Store) -> Result<Self, MarketDamaged> {
         Ok(Self {
             own: Channels::load(config.identity.clone(), config.network, store)?,
-            watched: WatchedChannels::load(store).map_err(MarketDamaged::Watching)?,
+            watched: WatchedChannels::load(config.network, seed, store).map_err(MarketDamaged::Watching)?,
             tower: Watchtower::load(config.identity.id(), config.network, store).map_err(MarketDamaged::Watching)?,
         })
     }
@@ -81,7 +81,7 @@ impl Market {
     ) {
         self.channels.own.handle_ledger(now, environment, commits, &is_changed, &entry);
         self.carry_channels(now);
-        self.watching_saw_ledger(now, is_changed, entry);
+        self.watching_saw_ledger(now, environment.time, is_changed, entry);
         self.pump(now, store);
     }
 

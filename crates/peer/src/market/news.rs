@@ -123,6 +123,11 @@ pub enum MarketNews {
     Watched {
         channel: ChannelId,
     },
+    /// A watchtower says that it has answered for us.
+    WatchAnswered {
+        channel: ChannelId,
+        tower: IdentityId,
+    },
     /// A peer breaks the rules of a channel.
     ChannelFault {
         peer: IdentityId,

@@ -2,7 +2,9 @@
 //! promised with everything else.
 
 use byway_channel::ChannelKey;
-use byway_channel::watching::{TowerNews, TowerTerms, WatchMessage, WatchedChannels, WatchedNews, Watchtower};
+use byway_channel::watching::{
+    AnswerFate, Standing, TowerNews, TowerTerms, WatchMessage, WatchedChannels, WatchedNews, Watchtower,
+};
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, Store, Time};
@@ -29,17 +31,23 @@ impl Market {
         self.channels.tower.set_terms(terms);
     }
 
-    /// Has a delegate watch a channel, for no more than `price_max` a period. `false` where as many watch it as may.
+    /// What became of an answer that was handed in for a client.
+    pub fn handle_answer_fate(&mut self, now: Time, client: IdentityId, channel: ChannelId, fate: AnswerFate) {
+        self.channels.tower.handle_fate(now, client, channel, fate);
+        self.carry_watching(now);
+    }
+
+    /// Has a delegate watch a channel, for no more than `price_max` a period and so many of them paid ahead. `false` where as many watch it as may.
     pub fn have_watched(
         &mut self,
         now: Time,
         key: ChannelKey,
         tower: IdentityId,
-        price_max: Amount,
+        (price_max, days): (Amount, u64),
         store: &impl Store,
     ) -> bool {
         let id = self.channels.own.get(key).and_then(|channel| channel.id());
-        let is_added = id.is_some_and(|id| self.channels.watched.add(id, tower, price_max));
+        let is_added = id.is_some_and(|id| self.channels.watched.add(id, tower, price_max, days));
         self.note_watched(now, key);
         if self.is_talking_to(tower) {
             self.channels.watched.handle_connected(now, tower);
@@ -57,7 +65,7 @@ impl Market {
         tower: IdentityId,
         store: &impl Store,
     ) -> Option<()> {
-        let stopped = self.channels.watched.remove(channel, tower);
+        let stopped = self.channels.watched.remove(now, channel, tower);
         self.carry_watching(now);
         self.pump(now, store);
         stopped
@@ -69,15 +77,16 @@ impl Market {
         if !channel.id().is_some_and(|id| self.channels.watched.is_watched(id)) {
             return;
         }
-        if let (Some(state), Some(secret)) = (channel.cosigned(), channel.peer_secret()) {
-            self.channels.watched.note_state(now, secret, channel.side(), &state);
-        }
+        let (Some(id), Some(secret)) = (channel.id(), channel.peer_secret()) else { return };
+        let (side, state, is_heard) = (channel.side(), channel.cosigned(), channel.is_heard());
+        self.channels.watched.note(now, id, Standing { secret, side, state, is_heard });
     }
 
     /// The ledger is at another checkpoint.
     pub(super) fn watching_saw_ledger(
         &mut self,
         now: Time,
+        time: Time,
         is_changed: impl Fn(ChannelId) -> bool,
         entry: impl Fn(ChannelId) -> Option<Channel>,
     ) {
@@ -85,14 +94,15 @@ impl Market {
             self.channels.watched.iter().filter_map(|(id, ..)| self.channels.own.key_of(id)).collect();
         keys.into_iter().for_each(|key| self.note_watched(now, key));
         self.channels.watched.handle_ledger(now, &entry);
-        self.channels.tower.handle_ledger(now, is_changed, entry);
+        let credit = |client| self.pairs.get(&client).map(Pair::credit).unwrap_or_default();
+        self.channels.tower.handle_ledger(now, time, is_changed, entry, credit);
         self.carry_watching(now);
     }
 
     pub(super) fn watch_message_came(&mut self, now: Time, delivery: &Delivery) {
         let peer = delivery.receipt.peer;
         match decode_exact::<WatchMessage>(&delivery.bytes) {
-            Ok(message @ (WatchMessage::Keep { .. } | WatchMessage::Forget { .. })) => {
+            Ok(message @ (WatchMessage::Ask { .. } | WatchMessage::Keep { .. } | WatchMessage::Forget { .. })) => {
                 let credit = self.credit_of(peer);
                 self.channels.tower.handle_message(now, peer, message, credit);
             }
@@ -130,6 +140,7 @@ impl Market {
                 Effect::Notify(news) => self.tell(MarketNews::Watching(news)),
             }
         }
+        let mut newer = Vec::new();
         for effect in self.channels.watched.poll() {
             match effect {
                 Effect::Persist { batch: more, .. } => batch.append(more),
@@ -139,11 +150,22 @@ impl Market {
                     let price = self.channels.watched.price_of(tower);
                     self.step(now, tower, |pair, step| pair.spend_on_watching(now, total, price, step));
                 }
+                Effect::Notify(WatchedNews::Newer { channel, state }) => newer.push((channel, state)),
+                Effect::Notify(WatchedNews::Answered { channel, tower, .. }) => {
+                    self.tell(MarketNews::WatchAnswered { channel, tower });
+                }
                 Effect::Notify(WatchedNews::Changed { channel }) => self.tell(MarketNews::Watched { channel }),
             }
         }
         if !batch.is_empty() {
             self.commit_watching(now, self.identity(), |step| step.persist(batch));
+        }
+        for (channel, state) in newer {
+            if let Some(key) = self.channels.own.key_of(channel) {
+                // Our journal is an old one: what we had given away is what we know again.
+                self.channels.own.with(key, |channel| channel.handle_shown(now, &state));
+                self.carry_channels(now);
+            }
         }
     }
 

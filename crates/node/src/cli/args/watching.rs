@@ -21,7 +21,7 @@ pub enum WatchCommand {
     #[command(after_help = "Example:\n  byway watch stop")]
     Stop,
     /// Have somebody watch a channel while you are away
-    #[command(after_help = "Example:\n  byway watch add 3f2a byway:peer/… --price-max 0.002")]
+    #[command(after_help = "Example:\n  byway watch add 3f2a byway:peer/… --price-max 0.002 --days 30")]
     Add {
         #[command(flatten)]
         name: ChannelName,
@@ -30,6 +30,9 @@ pub enum WatchCommand {
         /// The most to pay a day, in WAY
         #[arg(long)]
         price_max: Option<Amount>,
+        /// How many days are paid ahead; when half of them are over, they are filled up
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=3650))]
+        days: Option<u64>,
     },
     /// Have it watched by somebody no more
     #[command(after_help = "Example:\n  byway watch remove 3f2a 1b2c…9f")]

@@ -9,7 +9,8 @@ use crate::cli::Table;
 use crate::cli::output::{ago, duration, fields, now, short, wait, way, word};
 
 pub fn list(channels: &[ChannelRecord]) -> String {
-    let mut table = Table::new(&["channel", "peer", "state", ">ours", ">theirs", ">in lanes", ">contracts", ">round"]);
+    let mut table =
+        Table::new(&["channel", "peer", "state", ">ours", ">theirs", ">in lanes", ">contracts", ">round", "watched"]);
     for record in channels {
         let lanes = Amount::checked_sum([record.our_lane.capacity, record.their_lane.capacity]).unwrap_or_default();
         table.row([
@@ -21,6 +22,7 @@ pub fn list(channels: &[ChannelRecord]) -> String {
             lanes.to_string(),
             record.contracts.to_string(),
             record.round.to_string(),
+            record.watched_until_ms.map_or_else(String::new, |until| duration(until.since(now()).0 / 1000)),
         ]);
     }
     table.text("There is no channel; `byway channel open PEER AMOUNT` proposes one.")
@@ -50,6 +52,11 @@ pub fn detail(detail: &ChannelDetail, with_log: bool) -> String {
     }
     if let Some(dispute) = &record.dispute {
         rows.push(("dispute", disputed(dispute)));
+    }
+    if let Some(until) = record.watched_until_ms {
+        let towers: Vec<String> = record.watched_by.iter().map(short).collect();
+        let left = duration(until.since(now()).0 / 1000);
+        rows.push(("watched", format!("by {} for another {left}", towers.join(", "))));
     }
     let mut text = fields(&rows);
     if !detail.deployed.is_empty() {

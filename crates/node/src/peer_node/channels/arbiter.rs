@@ -94,6 +94,7 @@ impl Actor {
 
     /// The ledger's word on what was handed in for a channel.
     pub(in super::super) fn channel_verdict(&mut self, id: TransactionId, fate: &Fate) {
+        self.answer_verdict(id, fate);
         let Some(key) = self.channels.handed_in.remove(&id) else { return };
         let why = match fate {
             Fate::Final => return,

@@ -115,6 +115,8 @@ impl Actor {
             lock_ms: entry.lock.millis.0,
             lock_commits: entry.lock.commits,
             dispute: None,
+            watched_by: Vec::new(),
+            watched_until_ms: None,
         }
     }
 }

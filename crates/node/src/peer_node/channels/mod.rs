@@ -34,6 +34,7 @@ use arbiter::{Forcing, Movable};
 use keys::{KeyLog, Once};
 use opening::Wish;
 use updating::Wanted;
+use watching::Answering;
 
 /// Entries of a channel's log.
 const LOG_MAX: usize = 64;
@@ -84,6 +85,8 @@ pub(super) struct ChannelDesk {
     keys: KeyLog,
     /// Channels whose reserve is used up, for which the wallet pays from now on.
     at_own_cost: BTreeSet<ChannelKey>,
+    /// Answers for those whose channels are watched, without a verdict.
+    answers: BTreeMap<TransactionId, Answering>,
     /// When delegates were last appointed, where the ledger does not have them yet.
     appointed: BTreeMap<ChannelId, Time>,
     logs: BTreeMap<ChannelKey, VecDeque<ChannelLogEntry>>,

@@ -125,7 +125,8 @@ impl Actor {
     pub(super) fn keep_card(&mut self, card: PeerCard) {
         let (known, mut batch) = (Whereabouts::from(card.clone()), Batch::new());
         if self.channels.cards.len() >= CARDS_MAX && !self.channels.cards.contains_key(&known.peer) {
-            let is_idle = |peer: &&IdentityId| !self.market.channels().has_with(**peer);
+            let watches = |peer: IdentityId| self.market.watched().towers().any(|tower| tower == peer);
+            let is_idle = |peer: &&IdentityId| !self.market.channels().has_with(**peer) && !watches(**peer);
             let Some(idle) = self.channels.cards.keys().find(is_idle).copied() else { return };
             self.channels.cards.remove(&idle);
             batch.delete(CARDS, idle.0.to_vec());
@@ -223,10 +224,11 @@ impl Actor {
         }
     }
 
-    /// Where a peer is found with whom there is a channel, or is to be one.
+    /// Where a peer is found with whom there is a channel, or is to be one, or who watches one.
     pub(in super::super) fn channel_peer(&self, peer: IdentityId) -> Option<Whereabouts> {
         let is_wished = || self.channels.wishes.iter().any(|wish| wish.terms.parties[1] == peer);
-        let is_wanted = self.market.channels().has_with(peer) || is_wished();
+        let watches = || self.market.watched().towers().any(|tower| tower == peer);
+        let is_wanted = self.market.channels().has_with(peer) || is_wished() || watches();
         if is_wanted { self.whereabouts(peer) } else { None }
     }
 
@@ -258,7 +260,7 @@ impl Actor {
         // Who only proposes a channel has come by itself.
         let signed = self.market.channels().iter().filter(|(_, channel)| channel.id().is_some());
         let wanted = self.channels.wishes.iter().map(|wish| wish.terms.parties[1]);
-        let towers = self.market.watched().iter().map(|(_, tower, _)| tower);
+        let towers = self.market.watched().towers();
         let peers: BTreeSet<IdentityId> = signed.map(|(key, _)| key.peer).chain(wanted).chain(towers).collect();
         let is_due = |peer: &IdentityId| self.channels.dial_at.get(peer).is_none_or(|(at, _)| now >= *at);
         let absent = peers.into_iter().filter(|peer| !self.market.is_talking_to(*peer));

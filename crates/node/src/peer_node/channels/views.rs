@@ -84,6 +84,7 @@ impl Actor {
             ChannelLaneRecord { capacity: lane.capacity, promised: lane.due(channel.promised(of)) }
         };
         let total = channel.total();
+        let (watched_by, watched_until_ms) = self.watched_by(channel.id());
         ChannelRecord {
             channel: hex::encode(key.handle.0),
             id: channel.id().map(id_text),
@@ -109,6 +110,8 @@ impl Actor {
             lock_ms: terms.lock.millis.0,
             lock_commits: terms.lock.commits,
             dispute,
+            watched_by,
+            watched_until_ms,
         }
     }
 
@@ -167,7 +170,15 @@ impl Actor {
             self.channels.logs.remove(&oldest);
         }
         let state = ChannelState::Closed;
-        let record = ChannelRecord { state, connected: false, waiting: None, dispute: None, ..shown.record };
+        let record = ChannelRecord {
+            state,
+            connected: false,
+            waiting: None,
+            dispute: None,
+            watched_by: Vec::new(),
+            watched_until_ms: None,
+            ..shown.record
+        };
         self.channels.closed.push_back((key, ChannelDetail { record, log: Vec::new(), ..shown }));
     }
 

@@ -1,21 +1,30 @@
 //! Having channels watched, and watching those of others (row C5).
 
-use byway_channel::watching::{TowerNews, TowerTerms};
+use byway_channel::watching::{AnswerFate, DAYS_MAX, TowerNews, TowerTerms};
 use byway_channel::{ChannelKey, Life};
 use byway_peer::wallet::Wish;
-use byway_primitives::{IdentityId, Span};
-use byway_records::Call;
+use byway_primitives::{Amount, IdentityId, Span, Time};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::DELEGATES_MAX;
 use byway_records::promise::ChannelId;
+use byway_records::{Call, TransactionId};
 
-use super::super::books::Order;
+use super::super::books::{Fate, Order};
 use super::Actor;
 use super::views::id_text;
 use crate::api::{Answer, ApiError, WatchAdd, WatchRecord, WatchRemove, WatchRun, WatchStatus};
 
 /// When a delegate is appointed again whom the ledger does not have yet.
 const APPOINT_AGAIN: Span = Span::seconds(10);
+/// How many days are paid ahead where nobody says another number.
+const DAYS_DEFAULT: u64 = 30;
+
+/// What was handed to the ledger for a client of ours, and what of our own it costs.
+pub(super) struct Answering {
+    client: IdentityId,
+    channel: ChannelId,
+    fee: Amount,
+}
 
 impl Actor {
     /// After opening: whether others are watched for.
@@ -28,6 +37,7 @@ impl Actor {
         let terms = TowerTerms {
             price: request.price_per_day.unwrap_or(known.price),
             channels_max: request.channels_max.unwrap_or(known.channels_max),
+            ..known
         };
         self.market.watch_for_others(request.accept.then_some(terms));
         self.watch_status()
@@ -50,7 +60,12 @@ impl Actor {
         let price_max = request.price_max.unwrap_or(standard().price);
         let others = self.delegates_of(key, id).into_iter().filter(|delegate| *delegate != tower).count();
         let now = self.clock.now();
-        if others >= DELEGATES_MAX || !self.market.have_watched(now, key, tower, price_max, &self.market_journal) {
+        let days = request.days.unwrap_or(DAYS_DEFAULT);
+        if !(1..=DAYS_MAX).contains(&days) {
+            return Err(ApiError::invalid_params("days", format_args!("it must be from 1 to {DAYS_MAX}")));
+        }
+        let terms = (price_max, days);
+        if others >= DELEGATES_MAX || !self.market.have_watched(now, key, tower, terms, &self.market_journal) {
             return Err(ApiError::watch_full(DELEGATES_MAX));
         }
         self.appoint_watchtowers();
@@ -77,15 +92,18 @@ impl Actor {
         let watched = self.market.watched();
         let record = |(channel, tower, watch): (ChannelId, IdentityId, &byway_channel::watching::Watch)| {
             let refusal = watch.refusal.map(|refusal| refusal.to_string());
-            let dear = watch.price.is_some_and(|price| price > watch.price_max);
+            let price = watch.bill.map(|bill| bill.price);
+            let dear = price.is_some_and(|price| price > watch.price_max);
             let dear = dear.then(|| "it asks for more than is to be paid".to_owned());
             WatchRecord {
                 channel: id_text(channel),
                 tower,
                 watching: watched.is_relied_on(now, channel, tower),
                 price_max: watch.price_max,
-                price: watch.price,
+                days: watch.days,
+                price,
                 until_ms: watch.until,
+                answered_ms: watch.answered,
                 problem: refusal.or(dear).or_else(|| watched.error(channel).map(|error| error.to_string())),
             }
         };
@@ -93,26 +111,75 @@ impl Actor {
             accepts: tower.terms().is_some(),
             price_per_day: terms.price,
             channels_max: terms.channels_max,
+            days_max: terms.days_max,
+            fee_max: terms.fee_max,
             kept: tower.kept().count(),
             earned: tower.earned(),
+            answered: tower.answered().count(),
             watched: watched.iter().map(record).collect(),
         }
+    }
+
+    /// Who watches a channel and has the newest state, and until when the last of them does.
+    pub(super) fn watched_by(&self, id: Option<ChannelId>) -> (Vec<IdentityId>, Option<Time>) {
+        let (now, watched) = (self.clock.now(), self.market.watched());
+        let its = watched.iter().filter(|(channel, ..)| Some(*channel) == id);
+        let relied_on = its.filter(|(channel, tower, _)| watched.is_relied_on(now, *channel, *tower));
+        let (towers, times): (Vec<IdentityId>, Vec<Option<Time>>) =
+            relied_on.map(|(_, tower, watch)| (tower, watch.until)).unzip();
+        (towers, times.into_iter().flatten().max())
     }
 
     /// What is watched for others wants done.
     pub(in super::super) fn watching_news(&mut self, news: TowerNews) {
         match news {
-            TowerNews::Submit { client, call } => {
-                tracing::info!(%client, "a channel that is watched closes with an old state: answering");
-                let order = Order::signed(Wish { call: Some(Call::Channels(*call)), ..Wish::default() });
-                if let Err(error) = self.transact(order, None) {
-                    tracing::warn!(%error, "the answer for a channel that is watched can't be handed in now");
+            TowerNews::Submit { client, channel, call, at_own_cost } => {
+                tracing::info!(%client, at_own_cost, "a channel that is watched closes with an old state: answering");
+                let fee = if at_own_cost { self.call_price() } else { Amount::ZERO };
+                let wish = Wish { call: Some(Call::Channels(*call)), fee, ..Wish::default() };
+                match self.transact(Order::signed(wish), None) {
+                    Ok(id) => drop(self.channels.answers.insert(id, Answering { client, channel, fee })),
+                    // It is tried again after a while.
+                    Err(error) => {
+                        tracing::warn!(%error, "the answer for a channel that is watched can't be handed in now");
+                    }
                 }
             }
             TowerNews::Dropped { client, channel, refusal } => {
                 tracing::info!(%client, channel = %channel.0, %refusal, "a channel is watched no more");
             }
             TowerNews::Earned { .. } => {}
+        }
+    }
+
+    /// The ledger's word on an answer, or that nobody took it.
+    pub(in super::super) fn answer_verdict(&mut self, id: TransactionId, fate: &Fate) {
+        let Some(Answering { client, channel, fee }) = self.channels.answers.remove(&id) else { return };
+        let fate = match fate {
+            Fate::Final => AnswerFate::Taken { fee },
+            Fate::Rejected(reject) => AnswerFate::of(*reject, self.call_price()),
+            Fate::Lapsed | Fate::Refused(_) => AnswerFate::Delayed,
+        };
+        tracing::info!(%client, channel = %channel.0, ?fate, "the ledger on an answer for a channel that is watched");
+        self.market.handle_answer_fate(self.clock.now(), client, channel, fate);
+        // Where it is to be paid for by us, that is done at once.
+        self.note_channels(Some(&[]));
+    }
+
+    fn call_price(&self) -> Amount {
+        self.config.genesis.parameters.call_prices.channel
+    }
+
+    /// Whoever watches for us says that it had to answer; perhaps while we were away.
+    pub(in super::super) fn watchtower_answered(&mut self, channel: ChannelId, tower: IdentityId) {
+        let named = Some(id_text(channel));
+        let closed = self.channels.closed.iter().find(|(_, closed)| closed.record.id == named).map(|(key, _)| *key);
+        let Some(key) = self.market.channels().key_of(channel).or(closed) else { return };
+        tracing::warn!(%tower, channel = %channel.0, "a channel was closed with an old state, and its watchtower has answered");
+        let message = format!("{tower}, which watches it, has shown the ledger a newer state than it was closed with");
+        let known = self.channels.logs.get(&key).into_iter().flatten();
+        if !known.into_iter().any(|entry| entry.what.code == "answered" && entry.what.message == message) {
+            self.add_to_log(key, None, "answered", message);
         }
     }
 

@@ -185,6 +185,7 @@ impl Actor {
             MarketNews::Channel { key, news } => self.channel_news(key, *news),
             MarketNews::Watching(news) => self.watching_news(news),
             MarketNews::Watched { channel } => self.watch_changed(channel),
+            MarketNews::Routing(news) => self.routing_news(news),
             MarketNews::ChannelFault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer breaks the rules of a channel")
             }

@@ -5,7 +5,7 @@
 //! ([`byway_peer::market::Market`]). Here is the shell: [`opening`] a channel with somebody who must be reached first, [`finding`] one whose
 //! journal is lost, [`updating`] it one
 //! change after the other, [`arbiter`] for what goes to the ledger and what it has, [`views`] for showing, [`calls`] for those who
-//! wait.
+//! wait, [`paying`] over several channels.
 //!
 //! Updates that are asked for wait in a queue, one for each channel: a channel has one open at a time, and after a tie the
 //! other side has the turn. One that was proposed and lost a tie is proposed again; one that was refused is not.
@@ -14,6 +14,7 @@ mod arbiter;
 mod calls;
 mod finding;
 mod opening;
+mod paying;
 mod updating;
 mod views;
 mod watching;
@@ -32,6 +33,7 @@ use crate::api::params::IdempotencyKey;
 use crate::api::{Answer, ApiError, ChannelDetail, ChannelLogEntry, Event};
 use arbiter::{Forcing, Movable};
 use opening::Wish;
+use paying::Paying;
 use updating::{Done, Wanted};
 
 /// Entries of a channel's log.
@@ -84,6 +86,7 @@ pub(super) struct ChannelDesk {
     appointed: BTreeMap<ChannelId, Time>,
     logs: BTreeMap<ChannelKey, VecDeque<ChannelLogEntry>>,
     closed: VecDeque<(ChannelKey, ChannelDetail)>,
+    paying: Paying,
     /// As they were told last.
     shown: BTreeMap<ChannelKey, ChannelDetail>,
     /// What changed since it was last shown.
@@ -165,6 +168,7 @@ impl Actor {
     pub(super) fn tend_channels(&mut self) {
         self.reach_channel_peers();
         self.appoint_watchtowers();
+        self.tend_payments();
         let waiting: Vec<ChannelKey> = self.channels.queues.keys().copied().collect();
         waiting.into_iter().for_each(|key| self.advance_updates(key));
         let waiting: Vec<ChannelKey> = self.channels.to_fund.keys().copied().collect();

@@ -413,6 +413,16 @@ export interface ChannelDispute {
   until_ms: Time;
 }
 
+/** what a payer is given */
+export interface ChannelInvoice {
+  amount: Amount;
+  expires_ms: Time;
+  /** 64 hex digits that name the payment */
+  hash: string;
+  invoice: string;
+  note?: string | null;
+}
+
 /** money that one side has set aside for promises */
 export interface ChannelLane {
   capacity: Amount;
@@ -652,6 +662,63 @@ export interface Hop {
   wish: string;
 }
 
+/** money that is locked for a payment */
+export interface HubLock {
+  amount: Amount;
+  /** the ledger's id of it */
+  channel: string;
+  peer?: Id | null;
+  until_ms: Time;
+}
+
+/** a payment on its way; without incoming it begins here, without outgoing it ends here */
+export interface HubPayment {
+  hash: string;
+  incoming?: HubLock | null;
+  outgoing?: HubLock | null;
+  state: "locking" | "locked" | "opened" | "failing";
+}
+
+/** a peer with whom there are open channels; the amounts are the most that goes through at once */
+export interface HubPeer {
+  channels: number;
+  connected: boolean;
+  from_peer: Amount;
+  peer: Id;
+  to_peer: Amount;
+}
+
+/** a payment that was not sent on, or a question for a way without an answer */
+export interface HubRefusal {
+  amount: Amount;
+  at_ms: Time;
+  peer: Id;
+  reason: Reason;
+}
+
+/** what a node does for payments of others */
+export interface HubStatus {
+  amount: Amount;
+  fees: Amount;
+  /** payments that it has sent on */
+  forwarded: number;
+  on_their_way: HubPayment[];
+  peers: HubPeer[];
+  /** the last ones since the start, the newest first */
+  refused: HubRefusal[];
+  runs: boolean;
+  terms: HubTermsRecord;
+}
+
+/** on what terms payments are sent on, or would be */
+export interface HubTermsRecord {
+  amount_max: Amount;
+  amount_min: Amount;
+  fee_base: Amount;
+  fee_per_million: number;
+  peer_amount_max: Amount;
+}
+
 /** lower-case hex; an identity has 40 digits, all else 64 or another length */
 export type Id = string;
 
@@ -683,6 +750,22 @@ export interface InviteLink {
 export interface InviteList {
   accepted: AcceptedInvite[];
   given: GivenInvite[];
+}
+
+/** a payment over channels */
+export interface InvoicePayment {
+  amount: Amount;
+  fee?: Amount | null;
+  hash: string;
+  /** what it is for, in the payee's words */
+  note?: string | null;
+  payee: Id;
+  /** 64 hex digits that show that it was paid */
+  preimage?: string | null;
+  state: "on_its_way" | "paid";
+  until_ms?: Time | null;
+  /** the hubs that it goes over, the nearest first */
+  way: Id[];
 }
 
 /** a kernel node as seen from here */
@@ -1202,6 +1285,14 @@ export interface Methods {
   "watch_remove": { params: { channel: string; tower: Id }; result: WatchStatus };
   /** Who watches channels of this node, and what it watches for others. */
   "watch_status": { params: Record<string, never>; result: WatchStatus };
+  /** Asks to be paid by somebody with whom there is no channel. */
+  "channel_invoice": { params: { amount: Amount; note?: string; expires_seconds?: number }; result: ChannelInvoice };
+  /** Pays an invoice over channels, once however often it is called. */
+  "channel_invoice_pay": { params: { invoice: string; fee_max?: Amount }; result: InvoicePayment };
+  /** Sends payments of others on for a fee, or does so no more. */
+  "hub_run": { params: { run: boolean; fee_base?: Amount; fee_per_million?: number; amount_min?: Amount }; result: HubStatus };
+  /** What this node sends on for others, and payments over several channels that are on their way. */
+  "hub_status": { params: Record<string, never>; result: HubStatus };
   /** How this node is reached by somebody who knows nothing of it, to open a channel with it. */
   "identity_card": { params: Record<string, never>; result: IdentityCard };
   /** The books of payment, sealed under the seed phrase, to be kept elsewhere. */
@@ -1373,12 +1464,16 @@ export const ERRORS = {
   faucet_limit: 1211,
   forward_not_open: 1135,
   group_not_found: 1214,
+  hub_fee_too_high: 1532,
   identity_not_found: 1009,
   insufficient_account: 1203,
   insufficient_wallet: 1202,
   invalid_address: 1205,
   invite_not_found: 1140,
   invite_not_open: 1141,
+  invoice_expired: 1534,
+  invoice_not_paid: 1530,
+  invoice_refused: 1533,
   kernel_full: 1405,
   lane_too_small: 1508,
   lane_unsigned: 1512,
@@ -1389,6 +1484,7 @@ export const ERRORS = {
   member_key_taken: 1403,
   no_channel_with: 1510,
   no_offer_matches: 1101,
+  no_way_to_payee: 1531,
   not_allowed: 1130,
   not_registered: 1107,
   not_the_issuer: 1210,
@@ -1399,6 +1495,7 @@ export const ERRORS = {
   nothing_to_withdraw: 1218,
   offer_expired: 1103,
   offer_not_found: 1102,
+  payee_silent: 1535,
   peer_silent: 1506,
   peer_unreachable: 1505,
   pledge_locked: 1410,

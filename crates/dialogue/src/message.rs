@@ -27,6 +27,8 @@ impl ProtocolId {
     pub const CHANNEL: ProtocolId = ProtocolId(5);
     /// Watching channels for others (row C5).
     pub const WATCHING: ProtocolId = ProtocolId(6);
+    /// Payments over several channels: `byway_channel::routing`.
+    pub const ROUTING: ProtocolId = ProtocolId(7);
 }
 
 /// What a message is worth.

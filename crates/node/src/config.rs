@@ -8,6 +8,7 @@ mod backup;
 mod buying;
 mod channels;
 mod forwarding;
+mod hub;
 mod kernel;
 mod ledger;
 mod link;
@@ -38,6 +39,7 @@ pub use backup::BackupConfig;
 pub use buying::BuyingConfig;
 pub use channels::ChannelsConfig;
 pub use forwarding::ForwardingConfig;
+pub use hub::HubConfig;
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
 pub use ledger::{KernelAddress, LedgerConfig};
 pub use link::{DisguiseChoice, FrontConfig, LinkConfig, RelayConfig, RelayText};
@@ -85,6 +87,8 @@ pub struct Config {
     pub buying: BuyingConfig,
     #[serde(default)]
     pub channels: ChannelsConfig,
+    /// Whether, and on what terms, it sends payments on (row C4).
+    pub hub: Option<HubConfig>,
     #[serde(default)]
     pub watch: WatchConfig,
     #[serde(default)]
@@ -252,6 +256,7 @@ impl Config {
         self.buying.check_via()?;
         self.channels.check()?;
         self.watch.check()?;
+        self.hub.as_ref().map_or(Ok(()), HubConfig::check)?;
         self.link.check()?;
         self.quality.check()?;
         self.tunnel.check()?;

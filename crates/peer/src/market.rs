@@ -20,7 +20,8 @@
 //! what is known, and says what is told.
 //!
 //! **Channels.** What the channels with a peer say goes within the dialogue, and what they write goes with the rest. Who is to
-//! be paid out of a lane is promised there what the payments want (`lanes`).
+//! be paid out of a lane is promised there what the payments want (`lanes`). A router looks at each after whatever happened to it, and
+//! has done in it what payments over several channels need (`routing`).
 //!
 //! [`session::Client`]: byway_access::session::Client
 //! [`session::Provider`]: byway_access::session::Provider
@@ -33,6 +34,8 @@ mod lanes;
 mod news;
 mod pair;
 mod paying;
+mod routing;
+mod selling;
 mod step;
 mod talking;
 mod trading;
@@ -58,6 +61,8 @@ pub use channels::OwnChannels;
 pub use exported::put_back;
 pub use news::{MarketNews, Output};
 use pair::Pair;
+pub use selling::Capacity;
+use selling::Selling;
 use step::Step;
 
 /// Peers with whom there is a journal.
@@ -96,24 +101,6 @@ pub struct Market {
     outputs: VecDeque<Output>,
     /// What the driver's stands at.
     timer: Timer,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Selling {
-    Open,
-    /// There are as many clients as may be.
-    Full,
-    MonthSpent,
-    Closing,
-}
-
-/// What a provider can still take on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Capacity {
-    /// Clients with a session at one time; a client that has one may open more.
-    pub clients_max: Option<usize>,
-    /// It has carried all that it wants to carry this month.
-    pub is_month_spent: bool,
 }
 
 /// What the ledger says of a peer.
@@ -163,6 +150,8 @@ pub enum MarketDamaged {
     Channels(#[from] byway_channel::ChannelJournalError),
     #[error("what is kept for watching can't be read ({0}); restore the data folder from a backup")]
     Watching(DecodeError),
+    #[error("the journal of payments over several channels can't be read ({0}); restore the data folder from a backup")]
+    Routing(DecodeError),
     #[error("the list of market peers is damaged; restore the data folder from a backup")]
     Peers,
 }
@@ -215,6 +204,7 @@ impl Market {
             market.restore_pair(now, peer, store)?;
         }
         market.note_all_lanes(now);
+        market.begin_routing(now);
         market.pump(now, store);
         Ok(market)
     }
@@ -261,6 +251,7 @@ impl Market {
             self.bound_if_held(now, peer);
         }
         self.wake_channels(now);
+        self.wake_routing(now);
         self.pump(now, store);
     }
 
@@ -273,47 +264,6 @@ impl Market {
             self.step(now, peer, |pair, step| pair.durable(now, inner, step));
         }
         self.pump(now, store);
-    }
-
-    /// What is sold from now on; open sessions keep their price.
-    pub fn sell(&mut self, listings: BTreeMap<OfferId, Listing>) {
-        self.listings = listings;
-        for pair in self.pairs.values_mut() {
-            pair.sell(&self.listings);
-        }
-    }
-
-    /// Takes no new sessions: the node shuts down.
-    pub fn close_shop(&mut self) {
-        self.selling = Selling::Closing;
-        self.pairs.values_mut().for_each(|pair| pair.set_selling(Selling::Closing));
-    }
-
-    /// What can be taken on from now on; sessions that are open stay.
-    pub fn set_capacity(&mut self, capacity: Capacity) {
-        self.capacity = capacity;
-        for peer in self.peers() {
-            self.look_at_capacity(peer);
-        }
-    }
-
-    /// Whether `peer` is sold to follows from who else is served.
-    fn look_at_capacity(&mut self, peer: IdentityId) {
-        let Capacity { clients_max, is_month_spent } = self.capacity;
-        let is_client = self.pairs.get(&peer).is_some_and(Pair::is_served);
-        let is_full = || {
-            let others = || self.pairs.values().filter(|pair| pair.is_served()).count();
-            clients_max.is_some_and(|max| !is_client && others() >= max)
-        };
-        let selling = match self.selling {
-            Selling::Closing => Selling::Closing,
-            _ if is_month_spent => Selling::MonthSpent,
-            _ if is_full() => Selling::Full,
-            _ => Selling::Open,
-        };
-        if let Some(pair) = self.pairs.get_mut(&peer) {
-            pair.set_selling(selling);
-        }
     }
 
     /// What the ledger says of a peer from now on.
@@ -383,6 +333,9 @@ impl Market {
             News::Message(delivery) if delivery.protocol == ProtocolId::QUALITY => self.quality_came(now, delivery),
             News::Message(delivery) if matches!(delivery.protocol, ProtocolId::CHANNEL | ProtocolId::WATCHING) => {
                 self.channel_message_came(now, &delivery);
+            }
+            News::Message(delivery) if delivery.protocol == ProtocolId::ROUTING => {
+                self.routing_message_came(now, &delivery);
             }
             News::Message(delivery) => {
                 let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);

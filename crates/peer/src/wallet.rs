@@ -34,11 +34,12 @@ use byway_records::{Output, OutputId, TransactionId, Value};
 
 pub use bearer::Bearer;
 pub use build::{Authorise, BuildError, Grains, Payee, Recipient, RecipientError, Wish};
+pub use byway_records::note::{NOTE_MAX, Note, NoteError};
 pub use groups::GroupId;
 pub use history::{Activity, Kind, Stage};
 pub use merge::{MERGE_INPUTS_MAX, Mixing};
 pub use proposal::{Proposal, ProposalError, Summary};
-pub use request::{LINK_MAX, LinkError, NOTE_MAX, Note, NoteError, PaymentRequest};
+pub use request::{LINK_MAX, LinkError, PaymentRequest};
 
 /// Outputs made for each payee and for the change.
 pub const OUTPUTS_PER_PAYEE: usize = 3;

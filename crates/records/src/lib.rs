@@ -8,7 +8,7 @@
 //! - [`epoch`]: who the kernel nodes are, from one change to the next. [`roll`]: who counted in past ones; [`evidence`]:
 //!   what proves that one of them broke the rules; [`entry`]: what a node hands its owner to join with.
 //! - [`genesis`]: the file that a network is; its digest names the network.
-//! - [`domain`]: a name and all below it, as lists have it.
+//! - [`domain`]: a name and all below it, as lists have it. [`note`]: what a payment is for.
 //! - [`state`]: entries of the programs' provable state, as followers read them.
 //! - [`reject`]: every reason for which the ledger turns something down.
 //!
@@ -24,6 +24,7 @@ pub mod entry;
 pub mod epoch;
 pub mod evidence;
 pub mod genesis;
+pub mod note;
 pub mod offer;
 pub mod pair;
 pub mod promise;
@@ -47,6 +48,7 @@ pub use entry::{EntryError, SignedEntry};
 pub use epoch::{Epoch, Seat, Seats, Standing};
 pub use evidence::Evidence;
 pub use genesis::{Genesis, Member, MemberSet, Parameters};
+pub use note::Note;
 pub use offer::{Offer, OfferId, SignedOffer};
 pub use pair::{CountersignedPair, PromisePair};
 pub use promise::{Backing, Promise, SignedPromise};

@@ -146,6 +146,11 @@ pub fn resolve(caller: Side, conduit: Address, locks: &[(LockId, Option<Preimage
     ContractCall { caller, target: Target::Contract(conduit), value: Amount::ZERO, input, gas }
 }
 
+/// Whether a call is one that is made here: of a lock, of several, or of the contract itself.
+pub fn is_own(call: &ContractCall) -> bool {
+    call.input.starts_with(&LOCK) || call.input.starts_with(&RESOLVE) || call.input == *CREATE
+}
+
 /// Whether a call would make that lock.
 pub fn makes(call: &ContractCall, id: LockId) -> bool {
     call.input.starts_with(&LOCK) && call.input.get(4..36) == Some(&id.0[..])

@@ -28,10 +28,10 @@ impl Router {
                 (Stage::Locking | Stage::Locked, None) => Some(Stage::Failing(Failure::here(Reason::Order))),
             };
             let Some(stage) = next else { return };
+            self.put_passage(id, Passage { stage, ..passage.clone() });
             if let Stage::Failing(failure) = stage {
                 self.say_failed(channels, &passage, failure);
             }
-            self.put_passage(id, Passage { stage, ..passage });
         }
     }
 
@@ -127,11 +127,9 @@ impl Router {
             }
             Found::Unknown | Found::Unsettled => {}
             Found::Gone => {
-                if let Some(incoming) = passage.incoming {
-                    let (amount, fee) = (outgoing.amount, incoming.amount.saturating_sub(outgoing.amount));
-                    self.notify(RoutingNews::Forwarded { amount, fee });
-                }
-                self.remove_passage(id);
+                let Some(incoming) = passage.incoming else { return self.remove_passage(id) };
+                let (amount, fee) = (outgoing.amount, incoming.amount.saturating_sub(outgoing.amount));
+                self.note_forwarded(id, amount, fee);
             }
         }
     }
@@ -170,9 +168,15 @@ impl Router {
         }
     }
 
-    fn say_failed<S: Signer + Clone>(&mut self, channels: &Channels<S>, passage: &Passage, failure: Failure) {
-        let Some(Incoming { lock, .. }) = passage.incoming else { return };
+    pub(super) fn say_failed<S: Signer + Clone>(
+        &mut self,
+        channels: &Channels<S>,
+        passage: &Passage,
+        failure: Failure,
+    ) {
+        let Some(Incoming { lock, amount, .. }) = passage.incoming else { return };
         if let Some(machine) = sight::machine(channels, lock.channel) {
+            self.notify(RoutingNews::Refused { peer: machine.peer(), amount, failure });
             self.send(machine.peer(), RoutingMessage::Failed { channel: lock.channel, lock: lock.id, failure });
         }
     }

@@ -45,9 +45,9 @@ impl Router {
         let judged = self.judge(channels, machine, hash, &incoming, sealed);
         let (outgoing, stage) = judged.unwrap_or_else(|reason| (None, Stage::Failing(Failure::here(reason))));
         let passage = Passage { hash, incoming: Some(incoming), outgoing, since: now, stage };
-        self.put_passage(name, passage);
+        self.put_passage(name, passage.clone());
         if let Stage::Failing(failure) = stage {
-            self.send(peer, RoutingMessage::Failed { channel, lock: id, failure });
+            self.say_failed(channels, &passage, failure);
         }
         self.advance(now, channels, name);
     }
@@ -78,6 +78,10 @@ impl Router {
         incoming: &Incoming,
         sealed: &[u8],
     ) -> Result<(Option<Outgoing>, Stage), Reason> {
+        // Of a channel that is closing less than a lock period is left: it may pay out before the lock's time.
+        if !sight::is_usable(machine) {
+            return Err(Reason::NoChannel);
+        }
         if incoming.until > sight::until_max(machine) {
             return Err(Reason::Time);
         }

@@ -7,6 +7,7 @@ use byway_crypto::noise::StaticKey;
 use byway_crypto::{IdentitySecret, IdentitySignature, Purpose};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, IdentityId, NetworkId, Time};
+use byway_records::Note;
 use data_encoding::BASE32_NOPAD;
 
 use super::conduit::PaymentHash;
@@ -30,6 +31,8 @@ pub struct InvoiceTerms {
     pub expires: Time,
     /// Peers that the payee has channels with.
     pub hubs: Vec<IdentityId>,
+    /// What it is for.
+    pub note: Option<Note>,
 }
 
 /// The same, signed by the payee.
@@ -93,6 +96,7 @@ impl Encode for InvoiceTerms {
         out.value(&self.hash);
         out.value(&self.expires);
         out.list(&self.hubs);
+        out.option(self.note.as_ref());
     }
 }
 
@@ -106,6 +110,7 @@ impl Decode for InvoiceTerms {
             hash: input.value()?,
             expires: input.value()?,
             hubs: input.list(HINTS_MAX)?,
+            note: input.option()?,
         })
     }
 }

@@ -65,9 +65,10 @@ pub use conduit::{Lock, LockId, PaymentHash, Preimage};
 pub use invoice::{HINTS_MAX, Invoice, InvoiceError, InvoiceTerms};
 pub use message::{Failure, HUBS_MAX, Leg, ORDER_BYTES_MAX, QuestionId, Reason, RoutingMessage};
 pub use order::Order;
-pub use passage::{LockRef, PassageId, PaymentFailure, PaymentStatus, ROUTING};
+pub use passage::{Earned, LockRef, PassageId, PaymentFailure, PaymentStatus, PaymentView, ROUTING, Stage};
 pub use payer::PayError;
 pub use router::{
-    CLOSE_BEFORE, FINAL_TIME, FORCE_AFTER, FORCE_BEFORE, LOCKING_TIME_MAX, OnItsWay, Router, RoutingEffect, RoutingNews,
+    CLOSE_BEFORE, FINAL_TIME, FORCE_AFTER, FORCE_BEFORE, KEPT_AFTER, LOCKING_TIME_MAX, OnItsWay, Router, RoutingEffect,
+    RoutingNews,
 };
 pub use terms::{DELTA_DEFAULT, Exposure, HubTerms};

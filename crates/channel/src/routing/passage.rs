@@ -2,13 +2,14 @@
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::hash::Context;
-use byway_primitives::{Amount, Space, Store, Time};
+use byway_primitives::{Amount, IdentityId, Space, Store, Time};
+use byway_records::Note;
 use byway_records::promise::ChannelId;
 use byway_vm::Address;
 
 use super::conduit::{LockId, PaymentHash, Preimage};
 use super::invoice::InvoiceTerms;
-use super::message::{Failure, ORDER_BYTES_MAX};
+use super::message::{Failure, HUBS_MAX, ORDER_BYTES_MAX};
 
 /// Where payments over several channels are journaled.
 pub const ROUTING: Space = Space("routing");
@@ -58,8 +59,9 @@ pub(crate) struct Outgoing {
     pub order: Vec<u8>,
 }
 
+/// How far a payment is on one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub enum Stage {
     /// The outgoing lock is to be made.
     Locking,
     /// It was, and the next one decides.
@@ -87,6 +89,8 @@ pub(crate) struct Payment {
     pub fee_max: Amount,
     pub entropy: [u8; 32],
     pub attempt: u32,
+    /// The hubs of the way that was taken last.
+    pub way: Vec<IdentityId>,
     pub status: PaymentStatus,
 }
 
@@ -103,6 +107,30 @@ pub enum PaymentStatus {
     },
     /// Nothing was paid.
     Failed(PaymentFailure),
+}
+
+/// A payment of this node, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentView {
+    pub payee: IdentityId,
+    pub amount: Amount,
+    pub note: Option<Note>,
+    /// The hubs of the way that was taken last, the nearest first; none where it needs none, or there was no way.
+    pub way: Vec<IdentityId>,
+    /// What the hubs take on that way, or took.
+    pub fee: Option<Amount>,
+    /// When what is on its way comes back by itself at the latest.
+    pub until: Option<Time>,
+    pub status: PaymentStatus,
+}
+
+/// What this node was paid as a hub, ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Earned {
+    pub payments: u64,
+    /// What went out in all.
+    pub amount: Amount,
+    pub fees: Amount,
 }
 
 /// Why a payment was not made.
@@ -139,6 +167,11 @@ pub(crate) fn asked_key(hash: PaymentHash) -> Vec<u8> {
 
 pub(crate) fn payment_key(hash: PaymentHash) -> Vec<u8> {
     [&[2][..], &hash.0].concat()
+}
+
+/// The one entry of its kind.
+pub(crate) fn earned_key() -> Vec<u8> {
+    vec![3]
 }
 
 /// Entries of one kind, as the journal has them.
@@ -259,6 +292,38 @@ impl Decode for Asked {
     }
 }
 
+impl Earned {
+    pub(crate) fn load(store: &impl Store) -> Result<Self, DecodeError> {
+        let kept = store.load(ROUTING, &earned_key());
+        kept.map_or(Ok(Self::default()), |bytes| Self::from_bytes(&bytes))
+    }
+
+    /// One payment more.
+    pub(crate) fn with(self, amount: Amount, fee: Amount) -> Self {
+        Self {
+            payments: self.payments.saturating_add(1),
+            amount: self.amount.checked_add(amount).unwrap_or(Amount::MAX),
+            fees: self.fees.checked_add(fee).unwrap_or(Amount::MAX),
+        }
+    }
+}
+
+impl Encode for Earned {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(VERSION);
+        out.varint(self.payments);
+        out.value(&self.amount);
+        out.value(&self.fees);
+    }
+}
+
+impl Decode for Earned {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        version(input)?;
+        Ok(Self { payments: input.u64()?, amount: input.value()?, fees: input.value()? })
+    }
+}
+
 impl Encode for PaymentStatus {
     fn encode(&self, out: &mut Writer) {
         match self {
@@ -303,6 +368,7 @@ impl Encode for Payment {
         out.value(&self.fee_max);
         out.raw(&self.entropy);
         out.varint(self.attempt);
+        out.list(&self.way);
         out.value(&self.status);
     }
 }
@@ -311,7 +377,7 @@ impl Decode for Payment {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         version(input)?;
         let (terms, fee_max) = (input.value()?, input.value()?);
-        let (entropy, attempt) = (input.array()?, input.u32()?);
-        Ok(Self { terms, fee_max, entropy, attempt, status: input.value()? })
+        let (entropy, attempt, way) = (input.array()?, input.u32()?, input.list(HUBS_MAX)?);
+        Ok(Self { terms, fee_max, entropy, attempt, way, status: input.value()? })
     }
 }

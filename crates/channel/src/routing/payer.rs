@@ -39,6 +39,8 @@ pub enum PayError {
     Own,
     #[error("the invoice asks for nothing")]
     Nothing,
+    #[error("it has the hash of another invoice that is paid or being paid; ask for another one")]
+    Other,
 }
 
 impl Router {
@@ -53,8 +55,9 @@ impl Router {
     ) -> Result<PaymentStatus, PayError> {
         let terms = invoice.terms.clone();
         let hash = terms.hash;
-        if let Some(known) = self.payment(hash).filter(|status| !matches!(status, PaymentStatus::Failed(_))) {
-            return Ok(known);
+        let known = self.payments.get(&hash).filter(|known| !matches!(known.status, PaymentStatus::Failed(_)));
+        if let Some(known) = known {
+            return if known.terms == terms { Ok(known.status) } else { Err(PayError::Other) };
         }
         if terms.network != self.network {
             return Err(PayError::Network);
@@ -68,7 +71,8 @@ impl Router {
         if terms.expires < now {
             return Err(PayError::Expired);
         }
-        self.put_payment(Payment { terms, fee_max, entropy, attempt: 0, status: PaymentStatus::Seeking });
+        let (way, status) = (Vec::new(), PaymentStatus::Seeking);
+        self.put_payment(Payment { terms, fee_max, entropy, attempt: 0, way, status });
         self.seek(now, channels, hash);
         self.finish(now, channels);
         Ok(self.payment(hash).unwrap_or(PaymentStatus::Seeking))
@@ -150,6 +154,7 @@ impl Router {
             {
                 let id = PassageId::of(outgoing.lock);
                 payment.status = PaymentStatus::Trying(id);
+                payment.way = legs.iter().map(|leg| leg.hub).collect();
                 self.put_payment(payment);
                 let passage =
                     Passage { hash, incoming: None, outgoing: Some(outgoing), since: now, stage: Stage::Locking };

@@ -6,8 +6,8 @@ use byway_crypto::noise::StaticKey;
 use byway_primitives::{Amount, IdentityId, Span, Time};
 
 use super::conduit::PaymentHash;
-use super::message::{HUBS_MAX, Leg, QuestionId, RoutingMessage};
-use super::router::Router;
+use super::message::{HUBS_MAX, Leg, QuestionId, Reason, RoutingMessage};
+use super::router::{Router, RoutingNews};
 use super::sight;
 use crate::channels::Channels;
 use crate::signer::Signer;
@@ -34,6 +34,8 @@ pub(super) struct Query {
 #[derive(Debug, Clone)]
 pub(super) struct Question {
     pub from: Asker,
+    pub to: IdentityId,
+    pub amount: Amount,
     /// Whom it was passed on to and who has not answered.
     pub waiting: BTreeSet<IdentityId>,
     pub routes: Vec<Vec<Leg>>,
@@ -62,7 +64,15 @@ impl Router {
         let is_known = self.questions.contains_key(&id);
         let own = (to == self.id && hubs > 0).then(|| self.leg(amount)).flatten();
         if is_full || is_known || self.terms.is_none() || to == self.id || hubs < 2 || !channels.has_with(peer) {
-            let legs = own.into_iter().filter(|_| channels.has_with(peer)).collect();
+            let legs: Vec<_> = own.into_iter().filter(|_| channels.has_with(peer)).collect();
+            if legs.is_empty() && self.terms.is_some() && channels.has_with(peer) && !is_known {
+                let reason = match to == self.id {
+                    true => Reason::Fee,
+                    false if is_full => Reason::Exposure,
+                    false => Reason::NoChannel,
+                };
+                self.notify(RoutingNews::NoWay { peer, amount, reason });
+            }
             return self.send(peer, RoutingMessage::Tell { id, legs });
         }
         self.ask(now, channels, Asker::Peer(peer), Query { hubs: hubs - 1, ..query });
@@ -85,7 +95,7 @@ impl Router {
             self.send(*peer, RoutingMessage::Ask { id, to, amount, hubs });
         }
         let until = now + Span::millis(ANSWER_TIME_MAX.0 * u64::from(hubs));
-        let question = Question { from, waiting, routes: Vec::new(), until };
+        let question = Question { from, to, amount, waiting, routes: Vec::new(), until };
         let is_answered = question.waiting.is_empty();
         self.questions.insert(id, question);
         if is_answered {
@@ -125,6 +135,11 @@ impl Router {
         match question.from {
             Asker::Peer(peer) => {
                 let legs = self.best(channels, question.routes).unwrap_or_default();
+                if legs.is_empty() {
+                    let is_near = sight::widest_with(channels, question.to).is_some();
+                    let reason = if is_near { Reason::Room } else { Reason::NoChannel };
+                    self.notify(RoutingNews::NoWay { peer, amount: question.amount, reason });
+                }
                 self.send(peer, RoutingMessage::Tell { id, legs });
             }
             Asker::Payment(hash) => self.note_routes(now, channels, hash, question.routes),

@@ -6,14 +6,15 @@ use byway_crypto::IdentitySecret;
 use byway_crypto::noise::StaticKey;
 use byway_primitives::codec::DecodeError;
 use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, NetworkId, Span, Store, Time, Token};
+use byway_records::Note;
 use byway_records::promise::ChannelId;
 
 use super::conduit::{PaymentHash, Preimage};
 use super::invoice::{Invoice, InvoiceTerms};
-use super::message::{Failure, QuestionId, RoutingMessage};
+use super::message::{Failure, QuestionId, Reason, RoutingMessage};
 use super::passage::{
-    Asked, Passage, PassageId, Payment, PaymentFailure, PaymentStatus, ROUTING, Stage, asked_key, entries, passage_key,
-    payment_key,
+    Asked, Earned, Passage, PassageId, Payment, PaymentFailure, PaymentStatus, PaymentView, ROUTING, Stage, asked_key,
+    earned_key, entries, passage_key, payment_key,
 };
 use super::payer::Seeking;
 use super::question::{Query, Question};
@@ -33,6 +34,8 @@ pub const FORCE_AFTER: Span = Span::minutes(1);
 pub const FORCE_BEFORE: Span = Span::minutes(6);
 /// How long before its time a channel is closed whose lock could not be opened by force.
 pub const CLOSE_BEFORE: Span = Span::minutes(3);
+/// How long after its time an invoice that nobody paid, or a payment that failed, is kept.
+pub const KEPT_AFTER: Span = Span::days(1);
 /// How often this is looked at where nothing happens.
 const LOOK_AGAIN: Span = Span::seconds(5);
 
@@ -73,6 +76,18 @@ pub enum RoutingNews {
         amount: Amount,
         fee: Amount,
     },
+    /// What came in from a peer is let go of.
+    Refused {
+        peer: IdentityId,
+        amount: Amount,
+        failure: Failure,
+    },
+    /// A peer asked this hub for a way, and was told none.
+    NoWay {
+        peer: IdentityId,
+        amount: Amount,
+        reason: Reason,
+    },
 }
 
 /// A payment on its way through this node, as it is shown.
@@ -82,8 +97,7 @@ pub struct OnItsWay {
     /// The channel, amount and time of the lock that came in, and of the one that went out.
     pub incoming: Option<(ChannelId, Amount, Time)>,
     pub outgoing: Option<(ChannelId, Amount, Time)>,
-    pub preimage: Option<Preimage>,
-    pub failure: Option<Failure>,
+    pub stage: Stage,
 }
 
 /// Call order: [`load`](Self::load), then anything, and [`poll`](Self::poll) after each. [`handle_channel`](Self::handle_channel) is
@@ -103,6 +117,7 @@ pub struct Router {
     pub(super) told: BTreeMap<PassageId, Time>,
     pub(super) asked: BTreeMap<PaymentHash, Asked>,
     pub(super) payments: BTreeMap<PaymentHash, Payment>,
+    pub(super) earned: Earned,
     pub(super) seeking: BTreeMap<PaymentHash, Seeking>,
     pub(super) questions: BTreeMap<QuestionId, Question>,
     pub(super) wishes: BTreeMap<ChannelId, Vec<Wish>>,
@@ -134,6 +149,7 @@ impl Router {
             told: BTreeMap::new(),
             asked: asked.collect(),
             payments: payments.collect(),
+            earned: Earned::load(store)?,
             seeking: BTreeMap::new(),
             questions: BTreeMap::new(),
             wishes: BTreeMap::new(),
@@ -158,6 +174,29 @@ impl Router {
         self.payments.get(&hash).map(|payment| payment.status)
     }
 
+    /// The same, with all that is shown of it.
+    pub fn payment_view(&self, hash: PaymentHash) -> Option<PaymentView> {
+        let Payment { terms, way, status, .. } = self.payments.get(&hash)?.clone();
+        let locked = if let PaymentStatus::Trying(id) = status { self.passages.get(&id) } else { None };
+        let outgoing = locked.and_then(|passage| passage.outgoing.as_ref());
+        Some(PaymentView {
+            fee: match status {
+                PaymentStatus::Paid { fee, .. } => Some(fee),
+                _ => outgoing.map(|outgoing| outgoing.amount.saturating_sub(terms.amount)),
+            },
+            until: outgoing.map(|outgoing| outgoing.until),
+            payee: terms.payee,
+            amount: terms.amount,
+            note: terms.note,
+            way,
+            status,
+        })
+    }
+
+    pub fn earned(&self) -> Earned {
+        self.earned
+    }
+
     /// All that is on its way through this node, or from it, or to it.
     pub fn on_their_way(&self) -> impl Iterator<Item = OnItsWay> {
         self.passages.values().map(|passage| OnItsWay {
@@ -167,8 +206,7 @@ impl Router {
                 .outgoing
                 .as_ref()
                 .map(|outgoing| (outgoing.lock.channel, outgoing.amount, outgoing.until)),
-            preimage: if let Stage::Claiming(preimage) = passage.stage { Some(preimage) } else { None },
-            failure: if let Stage::Failing(failure) = passage.stage { Some(failure) } else { None },
+            stage: passage.stage,
         })
     }
 
@@ -179,6 +217,11 @@ impl Router {
 
     // What is asked.
 
+    /// On what terms this node is a hub from now on; what is on its way goes on.
+    pub fn set_terms(&mut self, terms: Option<HubTerms>) {
+        self.terms = terms;
+    }
+
     /// Asks to be paid. `preimage` is fresh randomness; it is journaled before the invoice is handed out.
     pub fn invoice(
         &mut self,
@@ -187,13 +230,15 @@ impl Router {
         amount: Amount,
         expires: Time,
         hubs: Vec<IdentityId>,
+        note: Option<Note>,
     ) -> Invoice {
         let hash = preimage.hash();
         let asked = Asked { preimage, amount, expires, paid_by: None };
         self.batch.put(ROUTING, asked_key(hash), asked.to_bytes());
         self.asked.insert(hash, asked);
         self.write();
-        InvoiceTerms { network: self.network, payee: self.id, key: self.key(), amount, hash, expires, hubs }.sign(payee)
+        let (network, key) = (self.network, self.key());
+        InvoiceTerms { network, payee: self.id, key, amount, hash, expires, hubs, note }.sign(payee)
     }
 
     // What comes in.
@@ -235,6 +280,7 @@ impl Router {
     /// Looks at everything: after a start, and when it is woken.
     pub fn handle_wake<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>) {
         self.end_questions(now, channels);
+        self.forget(now);
         let seeking = self.payments.iter().filter(|(_, payment)| payment.status == PaymentStatus::Seeking);
         let seeking: Vec<_> = seeking.map(|(hash, _)| *hash).collect();
         seeking.into_iter().for_each(|hash| self.seek(now, channels, hash));
@@ -252,6 +298,24 @@ impl Router {
         let is_waiting = self.payments.values().any(|payment| payment.status == PaymentStatus::Seeking);
         if is_waiting || !self.passages.is_empty() || !self.questions.is_empty() {
             self.effects.push(Effect::WakeAt(now + LOOK_AGAIN));
+        }
+    }
+
+    /// Lets go of what can't be paid any more: invoices that nobody paid, and payments that failed.
+    fn forget(&mut self, now: Time) {
+        let is_over = |expires: Time| expires + KEPT_AFTER < now;
+        let asked = self.asked.iter().filter(|(_, asked)| asked.paid_by.is_none() && is_over(asked.expires));
+        let asked: Vec<_> = asked.map(|(hash, _)| *hash).collect();
+        for hash in asked {
+            self.asked.remove(&hash);
+            self.batch.delete(ROUTING, asked_key(hash));
+        }
+        let is_failed = |payment: &Payment| matches!(payment.status, PaymentStatus::Failed(_));
+        let failed = self.payments.iter().filter(|(_, payment)| is_failed(payment) && is_over(payment.terms.expires));
+        let failed: Vec<_> = failed.map(|(hash, _)| *hash).collect();
+        for hash in failed {
+            self.payments.remove(&hash);
+            self.batch.delete(ROUTING, payment_key(hash));
         }
     }
 
@@ -290,6 +354,14 @@ impl Router {
         self.passages.remove(&id);
         self.failures.remove(&id);
         self.told.remove(&id);
+    }
+
+    /// A payment of others is through, and nothing of it is left.
+    pub(super) fn note_forwarded(&mut self, id: PassageId, amount: Amount, fee: Amount) {
+        self.remove_passage(id);
+        self.earned = self.earned.with(amount, fee);
+        self.batch.put(ROUTING, earned_key(), self.earned.to_bytes());
+        self.notify(RoutingNews::Forwarded { amount, fee });
     }
 
     pub(super) fn put_payment(&mut self, payment: Payment) {

@@ -2,6 +2,7 @@
 //! with any call is here; the rest by what it is about.
 
 mod channel;
+mod hub;
 mod ledger;
 mod market;
 mod money;
@@ -122,6 +123,12 @@ kinds! {
     1513 UpdateUnsure "update_unsure",
     1520 WatchFull "watch_full",
     1521 NotWatched "not_watched",
+    1530 InvoiceNotPaid "invoice_not_paid",
+    1531 NoWayToPayee "no_way_to_payee",
+    1532 HubFeeTooHigh "hub_fee_too_high",
+    1533 InvoiceRefused "invoice_refused",
+    1534 InvoiceExpired "invoice_expired",
+    1535 PayeeSilent "payee_silent",
 }
 
 /// Why a call failed.

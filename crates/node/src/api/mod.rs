@@ -16,6 +16,7 @@ pub mod error;
 pub mod event;
 pub mod forwarding;
 pub mod groups;
+pub mod hubs;
 pub mod joining;
 pub mod kernel;
 pub mod ledger;
@@ -49,6 +50,7 @@ pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
 pub use forwarding::*;
 pub use groups::*;
+pub use hubs::*;
 pub use joining::*;
 pub use kernel::*;
 pub use ledger::*;
@@ -192,6 +194,13 @@ pub trait NodeApi: KernelApi {
     fn watch_add(&self, request: WatchAdd) -> impl Future<Output = Answer<WatchStatus>> + Send;
     fn watch_remove(&self, request: WatchRemove) -> impl Future<Output = Answer<WatchStatus>> + Send;
     fn watch_status(&self) -> impl Future<Output = Answer<WatchStatus>> + Send;
+    /// Asks to be paid over channels.
+    fn channel_invoice(&self, request: ChannelInvoiceMake) -> impl Future<Output = Answer<ChannelInvoice>> + Send;
+    /// Pays an invoice, once however often it is asked for, and answers when it is paid, or on its way for a while.
+    fn channel_invoice_pay(&self, request: ChannelInvoicePay) -> impl Future<Output = Answer<InvoicePayment>> + Send;
+    /// Sends payments of others on, or does so no more.
+    fn hub_run(&self, request: HubRun) -> impl Future<Output = Answer<HubStatus>> + Send;
+    fn hub_status(&self) -> impl Future<Output = Answer<HubStatus>> + Send;
     fn identity_card(&self) -> impl Future<Output = Answer<IdentityCard>> + Send;
 
     /// The books of payment, sealed under the seed phrase.

@@ -116,6 +116,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         selling: None,
         channels: Default::default(),
         watching: None,
+        hub: None,
         limits: SpendingConfig {
             session_max: None,
             day_max: None,

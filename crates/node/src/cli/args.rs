@@ -6,6 +6,7 @@ mod bench;
 mod channel;
 mod firewall;
 mod forward;
+mod hub;
 mod invite;
 mod kernel;
 mod limit;
@@ -30,6 +31,7 @@ pub use bench::*;
 pub use channel::*;
 pub use firewall::*;
 pub use forward::*;
+pub use hub::*;
 pub use invite::*;
 pub use kernel::*;
 pub use limit::*;
@@ -131,6 +133,9 @@ pub enum Command {
     /// Having channels watched while you are away, and watching those of others
     #[command(subcommand)]
     Watch(WatchCommand),
+    /// Send payments of others on from one channel into another
+    #[command(subcommand)]
+    Hub(HubCommand),
     /// Services that programs of your own, or of others, provide
     #[command(subcommand)]
     Service(ServiceCommand),

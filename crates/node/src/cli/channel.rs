@@ -7,6 +7,7 @@ mod text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::hub;
 use super::output::print;
 use super::progress::with_progress;
 use super::wallet::show;
@@ -44,7 +45,20 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
             let answer: serde_json::Value = client.call("channel_decline", &named(name)).await?;
             show(globals, &answer, |_| "Declined, and forgotten; no money has moved.\n".to_owned())?;
         }
-        ChannelCommand::Pay { name: ChannelName { channel }, amount, lane, key } => {
+        ChannelCommand::Invoice { amount, note, expires } => {
+            let request = ChannelInvoiceMake { amount, note, expires_seconds: expires };
+            told(globals, &client, "Writing it down…", "channel_invoice", &request, hub::invoice).await?;
+        }
+        ChannelCommand::Pay { channel: invoice, amount: None, fee_max, .. } => {
+            anyhow::ensure!(
+                invoice.starts_with("byway:pay/"),
+                "that is no invoice; to pay in a channel say how much, as in `byway channel pay {invoice} 0.25`"
+            );
+            let request = ChannelInvoicePay { invoice, fee_max };
+            told(globals, &client, "Paying, over whatever hubs there are…", "channel_invoice_pay", &request, hub::paid)
+                .await?;
+        }
+        ChannelCommand::Pay { channel, amount: Some(amount), lane, key, .. } => {
             let request = ChannelPay { channel, amount, lane, idempotency_key: fresh(key)? };
             let text = if lane { text::promised } else { text::updated };
             told(globals, &client, UPDATING, "channel_pay", &request, text).await?;

@@ -12,6 +12,7 @@ mod doctor;
 mod firewall;
 mod forward;
 mod group;
+mod hub;
 mod identity;
 mod invite;
 mod join;
@@ -125,6 +126,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Session(command) => market::session(&globals, command).await,
         Command::Channel(command) => channel::channel(&globals, command).await,
         Command::Watch(command) => watching::watch(&globals, command).await,
+        Command::Hub(command) => hub::hub(&globals, command).await,
         Command::Service(command) => service::service(&globals, command).await,
         Command::Invite(command) => invite::invite(&globals, command).await,
         Command::Account(command) => account::account(&globals, command).await,

@@ -18,8 +18,8 @@ use super::{open_keystore, told_to_stop};
 use crate::api::{OfferFilter, Role as ApiRole};
 use crate::cli::{Globals, Outcome};
 use crate::config::{
-    BackupConfig, BuyingConfig, Config, ForwardingConfig, LinkConfig, MetricsConfig, PluggedConfig, ProviderConfig,
-    ProxyPortConfig, RelayText, TunnelConfig,
+    BackupConfig, BuyingConfig, Config, ForwardingConfig, HubConfig, LinkConfig, MetricsConfig, PluggedConfig,
+    ProviderConfig, ProxyPortConfig, RelayText, TunnelConfig,
 };
 use crate::directory::{Directory, RunFile};
 use crate::keystore::Keystore;
@@ -98,6 +98,7 @@ pub fn settings(
     settings.kernel_addresses = elsewhere.map(|at| (at.name.clone(), at.address.clone())).collect();
     settings.channels = config.channels.settings();
     settings.watching = config.watch.accept.then(|| config.watch.terms());
+    settings.hub = config.hub.as_ref().map(HubConfig::terms);
     settings.limits.session_max = config.spending.session_max;
     settings.limits.day_max = config.spending.day_max;
     Ok(settings)
@@ -140,6 +141,7 @@ pub(super) fn node_config(
         selling: None,
         channels: Default::default(),
         watching: None,
+        hub: None,
         limits: SpendingConfig {
             session_max: None,
             day_max: None,

@@ -386,7 +386,9 @@ fn open_market(
     let (network, static_key) = (config.genesis.network(), StaticKey::of(&config.dialogue_secret));
     let certificate = StaticCertificate::issue(&config.identity, network, static_key, now + CERTIFICATE_LIFE);
     let local = Local::new(certificate, *config.dialogue_secret).map_err(|_| StartError::Local)?;
-    Ok((Market::open(market_config(config, tunnelling), local, journal, now, entropy::seed())?, certificate))
+    let mut market = Market::open(market_config(config, tunnelling), local, journal, now, entropy::seed())?;
+    market.set_hub(config.hub);
+    Ok((market, certificate))
 }
 
 type Bound = (Option<Arc<Disguise>>, (Arc<Links>, mpsc::Receiver<LinkEvent>));

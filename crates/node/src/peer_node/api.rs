@@ -318,6 +318,22 @@ impl NodeApi for PeerNode {
         self.force_in_channel(request).await
     }
 
+    async fn channel_invoice(&self, request: ChannelInvoiceMake) -> Answer<ChannelInvoice> {
+        self.ask(move |actor| actor.make_invoice(&request)).await
+    }
+
+    async fn channel_invoice_pay(&self, request: ChannelInvoicePay) -> Answer<InvoicePayment> {
+        self.pay_invoice(request).await
+    }
+
+    async fn hub_run(&self, request: HubRun) -> Answer<HubStatus> {
+        self.ask(move |actor| Ok(actor.run_hub(&request))).await
+    }
+
+    async fn hub_status(&self) -> Answer<HubStatus> {
+        self.ask(|actor| Ok(actor.hub_status())).await
+    }
+
     async fn identity_card(&self) -> Answer<IdentityCard> {
         self.ask(|actor| actor.own_card()).await
     }

@@ -186,6 +186,7 @@ impl Actor {
             MarketNews::Watching(news) => self.watching_news(news),
             MarketNews::Watched { channel } => self.watch_changed(channel),
             MarketNews::WatchAnswered { channel, tower } => self.watchtower_answered(channel, tower),
+            MarketNews::Routing(news) => self.routing_news(news),
             MarketNews::ChannelFault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer breaks the rules of a channel")
             }

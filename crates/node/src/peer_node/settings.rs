@@ -73,6 +73,8 @@ pub struct PeerNodeConfig {
     pub channels: ChannelSettings,
     /// On what terms it watches channels of others, if it does.
     pub watching: Option<TowerTerms>,
+    /// On what terms it sends payments on; not at all where there are none.
+    pub hub: Option<byway_channel::routing::HubTerms>,
     /// Seals what leaves the node of its books.
     pub export_key: ExportKey,
     /// Where they are exported to by themselves, if they are.

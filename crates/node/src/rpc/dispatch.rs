@@ -81,6 +81,10 @@ pub const METHODS: &[&str] = &[
     "watch_add",
     "watch_remove",
     "watch_status",
+    "channel_invoice",
+    "channel_invoice_pay",
+    "hub_run",
+    "hub_status",
     "backup_export",
     "promise_list",
     "promise_settle",
@@ -257,12 +261,12 @@ impl<A: NodeApi> Dispatcher<A> {
             }
             "ledger_identity" => done(api.ledger_identity(read::<LedgerIdentity>(params)?.id).await),
             channel if channel.starts_with("channel_") => self.call_channel(channel, params).await,
-            "watch_run" | "watch_add" | "watch_remove" => self.call_channel(method, params).await,
+            "watch_run" | "watch_add" | "watch_remove" | "hub_run" => self.call_channel(method, params).await,
             other => self.call_plain(other, params).await,
         }
     }
 
-    /// The calls about channels.
+    /// The calls about channels, and what goes over them.
     async fn call_channel(&self, method: &'static str, params: Params) -> Answer<Value> {
         let api = &*self.api;
         match method {
@@ -288,6 +292,9 @@ impl<A: NodeApi> Dispatcher<A> {
             "watch_run" => done(api.watch_run(read(params)?).await),
             "watch_add" => done(api.watch_add(read(params)?).await),
             "watch_remove" => done(api.watch_remove(read(params)?).await),
+            "channel_invoice" => done(api.channel_invoice(read(params)?).await),
+            "channel_invoice_pay" => done(api.channel_invoice_pay(read(params)?).await),
+            "hub_run" => done(api.hub_run(read(params)?).await),
             other => Err(method_not_found(other)),
         }
     }
@@ -301,6 +308,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "watch_status" => done(api.watch_status().await),
             "identity_list" => done(api.identity_list().await),
             "identity_card" => done(api.identity_card().await),
+            "hub_status" => done(api.hub_status().await),
             "invite_list" => done(api.invite_list().await),
             "offer_own" => done(api.offer_own().await),
             "disconnect" => empty(api.disconnect().await),

@@ -32,7 +32,16 @@ fn what_can_be_typed_about_channels() {
         ("channel accept a1a1", true),
         ("channel decline a1a1", true),
         ("channel pay a1a1 0.25 --lane", true),
-        ("channel pay a1a1", false),
+        ("channel pay byway:pay/aeba --fee-max 0.01", true),
+        ("channel pay byway:pay/aeba --fee-max -1", false),
+        ("channel invoice 0.5 --expires 600 --for coffee", true),
+        ("channel invoice", false),
+        ("channel invoice 0.5 --expires 0", false),
+        ("hub run --fee-base 0.0002 --fee-per-million 2000 --amount-min 0.01", true),
+        ("hub run --fee-base -1", false),
+        ("hub stop", true),
+        ("hub status --json", true),
+        ("hub", false),
         ("channel lane a1a1 2", true),
         ("channel absorb a1a1", true),
         ("channel cancel a1a1", true),
@@ -91,6 +100,24 @@ async fn errors_of_channels_have_their_numbers_and_a_remedy() {
         ("channel_call", call(CONTRACT, "0x4e71d92d"), 1507, json!({"code": "call_failed"})),
         ("channel_pay", pay(OPEN, "1", true), 1508, json!({"code": "lane_too_small"})),
         ("channel_force", call(CONTRACT, "0x4e71d92d"), 1509, json!({"code": "call_not_forced"})),
+        (
+            "channel_invoice_pay",
+            json!({"invoice": "byway:pay/lost"}),
+            1531,
+            json!({"code": "no_way_to_payee", "payee": id(0x44)}),
+        ),
+        (
+            "channel_invoice_pay",
+            json!({"invoice": "byway:pay/aeba", "fee_max": "0.0001"}),
+            1532,
+            json!({"code": "hub_fee_too_high", "fee_max": "0.0001"}),
+        ),
+        (
+            "channel_invoice_pay",
+            json!({"invoice": "byway:pay/silent"}),
+            1535,
+            json!({"code": "payee_silent", "payee": id(0x44)}),
+        ),
         ("watch_add", json!({"channel": OPEN, "tower": "full"}), 1520, json!({"code": "watch_full"})),
         (
             "watch_remove",
@@ -165,6 +192,31 @@ fn events_of_channels_are_thinned_out_for_each() {
     );
     assert_eq!(leaving(vec![event(OPEN, open, 4)], 999), [] as [Value; 0]);
     assert_eq!(leaving(vec![event(OPEN, ChannelState::Closing, 5)], 999), [json!(5)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invoices_are_paid_and_a_hub_is_run() {
+    let served = Fake::new().serve().await;
+    let folder = directory_of(served.port);
+    let directory = folder.path();
+    let made = json_of(directory, &["channel", "invoice", "0.5", "--for", "two coffees"]);
+    assert_eq!((&made["invoice"], &made["note"]), (&json!("byway:pay/aeba"), &json!("two coffees")));
+    let paid = text(&byway(directory, &["channel", "pay", "byway:pay/aeba"]).stdout);
+    for word in ["0.5 WAY", &id(0x44).to_string(), "two coffees", "over 3333333333", "the fee was 0.0006 WAY"] {
+        assert!(paid.contains(word), "{word}: {paid}");
+    }
+    let slow = text(&byway(directory, &["channel", "pay", "byway:pay/slow"]).stdout);
+    assert!(slow.contains("not been taken yet") && slow.contains("comes back"), "{slow}");
+    let error = failure(directory, &["channel", "pay", "byway:pay/silent"]);
+    assert!(error.contains("did not take the payment") && error.contains("Nothing was spent"), "{error}");
+    let error = failure(directory, &["channel", "pay", OPEN]);
+    assert!(error.contains("that is no invoice"), "{error}");
+    assert_eq!(json_of(directory, &["hub", "run", "--fee-base", "0.0002"])["terms"]["fee_base"], "0.0002");
+    assert_eq!(json_of(directory, &["hub", "stop"])["runs"], false);
+    let status = text(&byway(directory, &["hub", "status"]).stdout);
+    for word in ["sends payments on", "3 payments", "0.0018 WAY", "4444444444", "locked", "has not enough in it"] {
+        assert!(status.contains(word), "{word}: {status}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, broadcast, watch};
 
 use super::fake_channels::FakeChannels;
 use super::fake_forwards;
+use super::fake_hubs;
 use super::fake_invites;
 pub use super::fake_status::status;
 
@@ -508,6 +509,22 @@ impl NodeApi for Fake {
 
     async fn channel_force(&self, request: ChannelCall) -> Answer<ChannelUpdated> {
         self.channels.force(&request)
+    }
+
+    async fn channel_invoice(&self, request: ChannelInvoiceMake) -> Answer<ChannelInvoice> {
+        fake_hubs::invoice(&request)
+    }
+
+    async fn channel_invoice_pay(&self, request: ChannelInvoicePay) -> Answer<InvoicePayment> {
+        fake_hubs::pay(&request)
+    }
+
+    async fn hub_run(&self, request: HubRun) -> Answer<HubStatus> {
+        Ok(fake_hubs::run(&request))
+    }
+
+    async fn hub_status(&self) -> Answer<HubStatus> {
+        Ok(fake_hubs::status())
     }
 
     async fn identity_card(&self) -> Answer<IdentityCard> {

@@ -2,26 +2,30 @@
 
 use std::collections::BTreeSet;
 
+use byway_channel::routing::Router;
 use byway_channel::watching::{WatchedChannels, Watchtower};
 use byway_channel::{AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, Channels, InitiateError};
 use byway_crypto::IdentitySecret;
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::decode_exact;
-use byway_primitives::{Effect, Encode, IdentityId, Store, Time};
+use byway_primitives::{Effect, Encode, IdentityId, Store, Time, Timer};
 use byway_records::Channel;
 use byway_records::channel::{ChannelTerms, Environment};
 use byway_records::promise::ChannelId;
 
 use super::news::MarketNews;
 use super::step::{self, Step};
-use super::{Market, MarketConfig, MarketDamaged};
+use super::{Market, MarketConfig, MarketDamaged, routing};
 
 /// The channels of a node's identity.
 pub type OwnChannels = Channels<IdentitySecret>;
 
-/// What there is of channels: our own, who watches them, and those of others that we watch.
+/// What there is of channels: our own, payments over them, who watches them, and those of others that we watch.
 pub(super) struct Carried {
     pub own: OwnChannels,
+    pub router: Router,
+    /// When the router wants to look at everything.
+    pub routing_timer: Timer,
     pub watched: WatchedChannels,
     pub tower: Watchtower,
 }
@@ -31,6 +35,8 @@ impl Carried {
         Ok(Self {
             own: Channels::load(config.identity.clone(), config.network, store)?,
             watched: WatchedChannels::load(config.network, seed, store).map_err(MarketDamaged::Watching)?,
+            router: routing::load(config, store)?,
+            routing_timer: Timer::default(),
             tower: Watchtower::load(config.identity.id(), config.network, store).map_err(MarketDamaged::Watching)?,
         })
     }
@@ -137,8 +143,27 @@ impl Market {
         }
     }
 
-    /// What the channels want done, each peer's as a step of its own: all that is written leaves before what is said.
+    /// What the channels want done, and what their router makes of it, until neither wants anything more.
     pub(super) fn carry_channels(&mut self, now: Time) {
+        loop {
+            let (touched, moved) = self.carry_channels_once(now);
+            let ids: BTreeSet<ChannelId> =
+                touched.iter().filter_map(|key| self.channels.own.get(*key).and_then(ChannelMachine::id)).collect();
+            // First, since more happens to the channels by what follows.
+            ids.into_iter().for_each(|id| self.channels.router.handle_channel(now, &self.channels.own, id));
+            let is_routing = self.carry_routing(now);
+            touched.iter().for_each(|key| self.note_watched(now, *key));
+            self.carry_watching(now);
+            moved.into_iter().for_each(|peer| self.lanes_moved(now, peer));
+            if !is_routing && touched.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Each peer's as a step of its own: all that is written leaves before what is said. Gives the channels that there was something
+    /// of, and the peers in whose channels something has happened.
+    fn carry_channels_once(&mut self, now: Time) -> (BTreeSet<ChannelKey>, BTreeSet<IdentityId>) {
         let mut effects = self.channels.own.poll().into_iter().peekable();
         let (mut touched, mut moved) = (BTreeSet::new(), BTreeSet::new());
         while let Some((key, first)) = effects.next() {
@@ -168,9 +193,6 @@ impl Market {
             done.news.into_iter().for_each(|news| self.tell(news));
             done.wakes.into_iter().for_each(|time| self.wake_at(time));
         }
-        touched.into_iter().for_each(|key| self.note_watched(now, key));
-        self.carry_watching(now);
-        // Only now, since this may have the channels do more.
-        moved.into_iter().for_each(|peer| self.lanes_moved(now, peer));
+        (touched, moved)
     }
 }

@@ -3,6 +3,7 @@
 use byway_access::quality::{AttestationFault, VerifiedAttestation};
 use byway_access::session::{ClientNews, ProviderNews};
 use byway_access::warning::WarningFault;
+use byway_channel::routing::RoutingNews;
 use byway_channel::watching::TowerNews;
 use byway_channel::{ChannelKey, ChannelNews, PeerFault};
 use byway_dialogue::payment::PaymentNews;
@@ -128,6 +129,8 @@ pub enum MarketNews {
         channel: ChannelId,
         tower: IdentityId,
     },
+    /// What became of a payment over several channels.
+    Routing(RoutingNews),
     /// A peer breaks the rules of a channel.
     ChannelFault {
         peer: IdentityId,

@@ -8,22 +8,19 @@
 //! that two links for the same thing are the same text. `check` is the first four bytes of the hash of all before it: a
 //! link that was cut or mistyped asks for nothing else.
 //!
-//! **The note** is shown beside an amount to somebody who is about to pay, so it must not look like what it isn't: printable
-//! ASCII only, in which no two characters of a word look alike in another script, nothing is invisible and nothing runs from
-//! right to left; no space at its ends and no two in a row. It is nobody's proof of anything, and it isn't put on the ledger.
+//! The note says what it is for ([`byway_records::note`]).
 
 use std::fmt;
 use std::str::FromStr;
 
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, AssetId, NetworkId, Time};
+use byway_records::Note;
 
 use super::Recipient;
 
 /// Characters of a link: a group's address, and room for the rest.
 pub const LINK_MAX: usize = 4096;
-/// Characters of a note.
-pub const NOTE_MAX: usize = 80;
 
 const SCHEME: &str = "byway:pay?";
 const CHECK: &str = "&check=";
@@ -43,10 +40,6 @@ pub struct PaymentRequest {
     pub expires: Option<Time>,
 }
 
-/// What a payment is for, in the payee's words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note(String);
-
 /// Why a text is no request for a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
@@ -62,30 +55,6 @@ pub enum LinkError {
     Form,
     #[error("it has a field that is not known; a newer version may know it")]
     Unknown,
-}
-
-/// A note that can't be shown safely.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a note is 1 to {NOTE_MAX} printable ASCII characters without spaces at its ends or two in a row: others could be taken \
-     for what they are not"
-)]
-pub struct NoteError;
-
-impl Note {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Note {
-    type Err = NoteError;
-
-    fn from_str(text: &str) -> Result<Self, NoteError> {
-        let is_shown = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-        let is_plain = text.trim() == text && !text.contains("  ") && (1..=NOTE_MAX).contains(&text.len());
-        if is_shown && is_plain { Ok(Self(text.to_owned())) } else { Err(NoteError) }
-    }
 }
 
 impl PaymentRequest {
@@ -104,9 +73,9 @@ impl fmt::Display for PaymentRequest {
         if self.asset != AssetId::WAY {
             text.push_str(&format!("&asset={}", self.asset));
         }
-        if let Some(Note(note)) = &self.note {
+        if let Some(note) = &self.note {
             text.push_str("&note=");
-            note.bytes().for_each(|byte| put_escaped(&mut text, byte));
+            note.as_str().bytes().for_each(|byte| put_escaped(&mut text, byte));
         }
         if let Some(expires) = self.expires {
             text.push_str(&format!("&expires={}", expires.0));

@@ -1,8 +1,10 @@
 //! Somebody on the way is gone, silent, or goes to the ledger.
 
-use byway_channel::routing::{FINAL_TIME, FORCE_AFTER, PaymentStatus, conduit};
+use byway_channel::routing::{
+    FINAL_TIME, FORCE_AFTER, KEPT_AFTER, PaymentStatus, ROUTING, RoutingNews, Stage, conduit,
+};
 use byway_channel::{Change, ChannelMessage, ChannelsEffect, CloseError};
-use byway_primitives::{Effect, Span};
+use byway_primitives::{Effect, Span, Store};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::Side;
 use byway_records::channel::entry::channel_key;
@@ -146,7 +148,7 @@ fn known_preimage(downstream: Way, upstream: Way) {
 }
 
 fn knows(net: &Net) -> bool {
-    net.nodes[1].router.on_their_way().any(|payment| payment.preimage.is_some())
+    net.nodes[1].router.on_their_way().any(|payment| matches!(payment.stage, Stage::Claiming(_)))
 }
 
 #[test]
@@ -156,6 +158,49 @@ fn a_known_preimage_survives_a_restart_on_both_close_paths() {
             known_preimage(downstream, upstream);
         }
     }
+}
+
+#[test]
+fn a_lock_in_a_channel_that_is_closing_is_not_sent_on() {
+    let mut net = line();
+    let invoice = net.invoice(2, AMOUNT);
+    net.pay(0, &invoice);
+    let (channel, next) = (net.channel(0, 1), net.channel(1, 2));
+    run_until(&mut net, "the hub has a lock", |net| holds(net, 1, 0));
+    assert_eq!(net.nodes[1].router.on_their_way().count(), 0, "and does not know what for");
+    let state = net.machine(0, channel).cosigned();
+    let secret = net.machine(1, channel).peer_secret().unwrap();
+    net.submit(0, ChannelsCall::CloseSolo { channel, side: Side::Initiator, secret, state });
+    net.tick(Span::seconds(5));
+    // Now it is told. What it would send on could be opened after the channel has paid out.
+    net.run();
+    net.pass(Span::seconds(30));
+    let is_refused = |news: &RoutingNews| matches!(news, RoutingNews::Refused { .. });
+    assert!(net.nodes[1].news.iter().any(is_refused));
+    assert!(!conduit::holds(net.machine(1, next).state()));
+    net.pass(Span::minutes(75));
+    let gain = net.gain(1);
+    assert!((-CHARGED_MAX..=0).contains(&gain) && net.gain(2) == 0, "{gain}");
+}
+
+#[test]
+fn what_can_not_be_paid_any_more_is_forgotten() {
+    let mut net = line();
+    let [paid, unpaid, failed] = [AMOUNT, AMOUNT, 900].map(|amount| net.invoice(2, amount));
+    let [paid, failed] = [paid, failed].map(|invoice| net.pay(0, &invoice));
+    net.run();
+    net.pass(Span::seconds(30));
+    assert!(net.is_paid(0, paid) && matches!(net.status(0, failed), PaymentStatus::Failed(_)));
+    let kept = |net: &Net, node: usize| net.nodes[node].disk.scan_prefix(ROUTING, &[]).len();
+    assert_eq!((kept(&net, 0), kept(&net, 2)), (2, 3));
+    net.tick(Span(unpaid.terms.expires.since(net.now).0 + KEPT_AFTER.0 - 1_000));
+    net.run();
+    assert_eq!((kept(&net, 0), kept(&net, 2)), (2, 3));
+    net.tick(Span::seconds(5));
+    net.run();
+    assert_eq!((kept(&net, 0), kept(&net, 2)), (1, 1), "what was paid stays");
+    net.crash(2);
+    assert_eq!(kept(&net, 2), 1);
 }
 
 #[test]

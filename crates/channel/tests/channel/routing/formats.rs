@@ -26,6 +26,7 @@ fn terms() -> InvoiceTerms {
         hash: Preimage([5; 32]).hash(),
         expires: Time(1_700_000_000_000),
         hubs: vec![IdentityId([6; 20])],
+        note: Some("bread and butter".parse().unwrap()),
     }
 }
 
@@ -83,5 +84,5 @@ const FROZEN_BYTES: [&str; 6] = [
     "order: 96 403b4a44d845edd5",
     "failed: 67 c3267e917611fff1",
     "forward: 28 ae75efc7f1113b0b",
-    "invoice: 346 569285922ad06b1f",
+    "invoice: 375 cd2c890f6acbaf16",
 ];

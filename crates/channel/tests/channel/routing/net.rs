@@ -384,7 +384,7 @@ impl Net {
         let hubs = peers.map(|peer| self.id(peer)).collect();
         let (expires, preimage) = (self.now + Span::minutes(60), Preimage([self.invoices; 32]));
         let node = &mut self.nodes[payee];
-        let invoice = node.router.invoice(&node.secret, preimage, units(amount), expires, hubs);
+        let invoice = node.router.invoice(&node.secret, preimage, units(amount), expires, hubs, None);
         self.collect(payee);
         invoice.to_string().parse().unwrap()
     }

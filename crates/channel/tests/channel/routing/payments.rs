@@ -1,6 +1,9 @@
 //! Payments that come through, and payments that don't, where nobody is at fault.
 
-use byway_channel::routing::{Exposure, Failure, HubTerms, PaymentFailure, PaymentStatus, Reason, RoutingNews};
+use byway_channel::routing::{
+    Earned, Exposure, Failure, HubTerms, InvoiceTerms, PayError, PaymentFailure, PaymentStatus, Reason, RoutingNews,
+};
+use byway_crypto::IdentitySecret;
 use byway_primitives::Span;
 
 use super::net::{Net, fee, hub_terms};
@@ -83,6 +86,66 @@ fn an_invoice_is_paid_once_however_often_it_is_asked_for() {
         net.crash(0);
     }
     assert_eq!(net.gain(2), AMOUNT as i128);
+}
+
+#[test]
+fn another_invoice_with_the_hash_of_one_that_is_paid_is_refused() {
+    let mut net = line();
+    let invoice = net.invoice(2, AMOUNT);
+    let hash = net.pay(0, &invoice);
+    net.run();
+    net.pass(Span::seconds(30));
+    assert!(net.is_paid(0, hash));
+    let other = InvoiceTerms { amount: units(2 * AMOUNT), ..invoice.terms.clone() };
+    let other = other.sign(&IdentitySecret::from_bytes(&[3; 32]).unwrap());
+    let (now, node) = (net.now, &mut net.nodes[0]);
+    let paid = node.router.pay(now, &node.channels, &other, units(50_000), [9; 32]);
+    assert_eq!(paid, Err(PayError::Other), "whoever made it would be told that it is paid");
+    let same = node.router.pay(now, &node.channels, &invoice, units(50_000), [9; 32]);
+    assert!(matches!(same, Ok(PaymentStatus::Paid { .. })), "{same:?}");
+}
+
+#[test]
+fn a_payer_sees_the_way_and_a_hub_what_it_has_earned_also_after_a_crash() {
+    let mut net = line();
+    for count in 1..=2 {
+        let invoice = net.invoice(2, AMOUNT);
+        let hash = net.pay(0, &invoice);
+        net.run();
+        net.pass(Span::seconds(30));
+        net.crash(1);
+        net.crash(0);
+        net.run();
+        let view = net.nodes[0].router.payment_view(hash).unwrap();
+        assert_eq!((view.payee, view.amount, view.way), (net.id(2), units(AMOUNT), vec![net.id(1)]));
+        assert_eq!((view.fee, view.until), (Some(units(fee(AMOUNT))), None));
+        let Earned { payments, amount, fees } = net.nodes[1].router.earned();
+        let all = u128::from(count);
+        assert_eq!((payments, amount, fees), (count, units(all * AMOUNT), units(all * fee(AMOUNT))));
+    }
+    assert_eq!(net.nodes[0].router.earned(), Earned::default(), "a payer is no hub");
+}
+
+#[test]
+fn a_hub_says_what_it_refuses_and_why() {
+    let refused = |amount, terms: HubTerms| {
+        let mut net = line();
+        net.set_terms(1, Some(terms));
+        let invoice = net.invoice(2, amount);
+        net.pay(0, &invoice);
+        net.run();
+        net.pass(Span::seconds(60));
+        let peer = net.id(0);
+        net.nodes[1].news.iter().find_map(|news| match news {
+            RoutingNews::Refused { peer: from, failure, .. } if *from == peer => Some((failure.reason, failure.hop)),
+            RoutingNews::NoWay { peer: from, reason, .. } if *from == peer => Some((*reason, 0)),
+            _ => None,
+        })
+    };
+    assert_eq!(refused(AMOUNT, hub_terms()), None);
+    assert_eq!(refused(900, hub_terms()), Some((Reason::Fee, 0)), "a question for too small an amount");
+    let full = HubTerms { per_peer: Exposure { amount: units(AMOUNT), payments: 4 }, ..hub_terms() };
+    assert_eq!(refused(AMOUNT, full), Some((Reason::Exposure, 0)));
 }
 
 #[test]

@@ -24,18 +24,33 @@ pub enum ChannelCommand {
     /// Decline a channel that a peer proposes
     #[command(after_help = "Example:\n  byway channel decline 3f2a")]
     Decline(ChannelName),
-    /// Pay the peer
-    #[command(after_help = "Example:\n  byway channel pay 3f2a 0.25")]
+    /// Pay the peer, or an invoice over whatever channels lead to who made it
+    #[command(after_help = "Examples:\n  byway channel pay 3f2a 0.25\n  byway channel pay byway:pay/…")]
     Pay {
-        #[command(flatten)]
-        name: ChannelName,
-        /// In WAY
-        amount: Amount,
+        /// The channel's name, the ledger's id of it, or the beginning of either; or an invoice
+        channel: String,
+        /// In WAY; an invoice says it itself
+        amount: Option<Amount>,
         /// By a promise out of our lane, which needs no answer of the peer
         #[arg(long)]
         lane: bool,
+        /// What hubs may take for an invoice in all; a hundredth of it and 0.001 when left out
+        #[arg(long, value_name = "AMOUNT")]
+        fee_max: Option<Amount>,
         #[command(flatten)]
         key: KeyArg,
+    },
+    /// Ask to be paid by somebody with whom there is no channel
+    #[command(after_help = "Example:\n  byway channel invoice 0.5 --for \"two coffees\"")]
+    Invoice {
+        /// In WAY
+        amount: Amount,
+        /// What it is for, which the payer is shown
+        #[arg(long = "for", value_name = "TEXT")]
+        note: Option<String>,
+        /// How long it can be paid, in seconds; an hour when left out
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+        expires: Option<u64>,
     },
     /// Set money aside for promises to the peer
     #[command(after_help = "Example:\n  byway channel lane 3f2a 2")]

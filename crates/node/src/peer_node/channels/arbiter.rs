@@ -115,17 +115,22 @@ impl Actor {
         let Some(channel) = self.market.channels().get(key) else { return Vec::new() };
         let tree = self.ledger.follower().tree(ProgramId::CHANNELS);
         let is_known = |hash| tree.is_some_and(|tree| tree.value(&code_key(hash)).is_some());
-        let price = self.config.genesis.parameters.call_prices.channel;
         let unknown = channel.state().contracts().filter(|(_, contract)| !is_known(contract.code));
         let mut codes: Vec<Vec<u8>> =
             unknown.filter_map(|(_, contract)| channel.state().code(contract.code).map(<[u8]>::to_vec)).collect();
         codes.sort_unstable();
         codes.dedup();
         let priced = codes.into_iter().map(|code| {
-            let kib = (code.len() as u64).div_ceil(KIB).max(1);
-            (code, Amount::cost(price, kib, 1).unwrap_or(Amount::MAX))
+            let price = self.code_price(&code);
+            (code, price)
         });
         priced.collect()
+    }
+
+    /// What it costs to have the ledger keep a contract's code.
+    pub(super) fn code_price(&self, code: &[u8]) -> Amount {
+        let kib = (code.len() as u64).div_ceil(KIB).max(1);
+        Amount::cost(self.config.genesis.parameters.call_prices.channel, kib, 1).unwrap_or(Amount::MAX)
     }
 
     /// Has the ledger keep a contract's code.

@@ -4,8 +4,8 @@
 //! What the two sides say to each other is `byway_channel`; the market carries it within the dialogues
 //! ([`byway_peer::market::Market`]). Here is the shell: [`opening`] a channel with somebody who must be reached first, [`finding`] one whose
 //! journal is lost, [`updating`] it one
-//! change after the other, [`keys`] under which all that is asked for, [`arbiter`] for what goes to the ledger and what it has, [`views`] for showing, [`calls`] for those who
-//! wait.
+//! change after the other, [`keys`] under which all that is asked for, [`arbiter`] for what goes to the ledger and what it has,
+//! [`views`] for showing, [`calls`] for those who wait, [`paying`] over several channels.
 //!
 //! Updates that are asked for wait in a queue, one for each channel: a channel has one open at a time, and after a tie the
 //! other side has the turn. One that was proposed and lost a tie is proposed again; one that was refused is not.
@@ -15,6 +15,7 @@ mod calls;
 mod finding;
 mod keys;
 mod opening;
+mod paying;
 mod updating;
 mod views;
 mod watching;
@@ -33,6 +34,7 @@ use crate::api::{Answer, ApiError, ChannelDetail, ChannelLogEntry, Event};
 use arbiter::{Forcing, Movable};
 use keys::{KeyLog, Once};
 use opening::Wish;
+use paying::Paying;
 use updating::Wanted;
 use watching::Answering;
 
@@ -91,6 +93,7 @@ pub(super) struct ChannelDesk {
     appointed: BTreeMap<ChannelId, Time>,
     logs: BTreeMap<ChannelKey, VecDeque<ChannelLogEntry>>,
     closed: VecDeque<(ChannelKey, ChannelDetail)>,
+    paying: Paying,
     /// As they were told last.
     shown: BTreeMap<ChannelKey, ChannelDetail>,
     /// What changed since it was last shown.
@@ -177,6 +180,7 @@ impl Actor {
     pub(super) fn tend_channels(&mut self) {
         self.reach_channel_peers();
         self.appoint_watchtowers();
+        self.tend_payments();
         let waiting: Vec<ChannelKey> = self.channels.queues.keys().copied().collect();
         waiting.into_iter().for_each(|key| self.advance_updates(key));
         let waiting: Vec<ChannelKey> = self.channels.to_fund.keys().copied().collect();

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use byway_channel::routing::conduit;
 use byway_channel::{Change, ChannelKey, PromiseError, ProposeError, Refusal};
 use byway_primitives::{Amount, Time};
 use byway_vm::{Address, Execution, Outcome};
@@ -58,6 +59,16 @@ impl Wanted {
     }
 }
 
+/// Whether an update may be one that somebody asked for, and must not be made twice: cancelling is not, nor a larger lane, which is then
+/// as large as it was to be, nor what is done for payments over several channels.
+fn is_asked_for(change: &Change) -> bool {
+    match change {
+        Change::Nothing | Change::Lane { .. } => false,
+        Change::Call(call) => !conduit::is_own(call),
+        _ => true,
+    }
+}
+
 impl Actor {
     /// Has an update made, once for each key: asking again waits for the one there is, or is told what came of it.
     pub(super) fn want_update(
@@ -84,9 +95,7 @@ impl Actor {
         let is_first = queue.is_empty();
         let released = || {
             let released = self.market.channels().get(key)?.released().iter().rev();
-            // A lane that is made larger twice is as large as it was to be.
-            let pays = |change: &Change| !matches!(change, Change::Nothing | Change::Lane { .. });
-            released.filter(|released| pays(&released.change)).map(|released| released.round()).next()
+            released.filter(|released| is_asked_for(&released.change)).map(|released| released.round()).next()
         };
         if let Some(round) = orphan.or_else(|| if is_first { released() } else { None }) {
             return Err(ApiError::channel_not_ready(format_args!(

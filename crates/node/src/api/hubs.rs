@@ -1,0 +1,200 @@
+//! Payments over several channels, and the hub that a node is (row C4).
+
+use byway_primitives::{Amount, IdentityId, Time};
+use serde::{Deserialize, Serialize};
+
+use super::error::ApiError;
+use super::params::Params;
+use super::requests::{Request, positive};
+use super::values::Reason;
+
+/// What this node asks to be paid over channels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelInvoice {
+    /// What the payer is given: `byway:pay/…`.
+    pub invoice: String,
+    /// 64 hex digits that name the payment.
+    pub hash: String,
+    pub amount: Amount,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    pub expires_ms: Time,
+}
+
+/// How far a payment of this node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InvoicePaymentState {
+    OnItsWay,
+    Paid,
+}
+
+/// A payment of this node over channels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvoicePayment {
+    pub hash: String,
+    pub payee: IdentityId,
+    pub amount: Amount,
+    /// What it is for, in the payee's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    pub state: InvoicePaymentState,
+    /// The hubs that it goes over, the nearest first.
+    pub way: Vec<IdentityId>,
+    /// What the hubs take, or took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<Amount>,
+    /// When what is on its way comes back if nobody takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<Time>,
+    /// 64 hex digits that only the payee knew: they show that it was paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preimage: Option<String>,
+}
+
+/// On what terms this node sends payments on, or would.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubTermsRecord {
+    pub fee_base: Amount,
+    pub fee_per_million: u64,
+    pub amount_min: Amount,
+    /// What may be on its way from one peer, and in all.
+    pub peer_amount_max: Amount,
+    pub amount_max: Amount,
+}
+
+/// A peer with whom this node has open channels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubPeer {
+    pub peer: IdentityId,
+    pub connected: bool,
+    pub channels: usize,
+    /// The most that can be sent on to it at once.
+    pub to_peer: Amount,
+    /// The most that can come from it at once.
+    pub from_peer: Amount,
+}
+
+/// Money that is locked for a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubLock {
+    /// The ledger's id of the channel.
+    pub channel: String,
+    /// Missing where the channel is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<IdentityId>,
+    pub amount: Amount,
+    /// When it goes back to its payer.
+    pub until_ms: Time,
+}
+
+/// How a payment stands that is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HubPaymentState {
+    /// The lock for the next one is made.
+    Locking,
+    /// The next one has not opened its lock yet.
+    Locked,
+    /// The next one was paid; what came in is being opened.
+    Opened,
+    /// What came in is given back.
+    Failing,
+}
+
+/// A payment on its way through this node, from it, or to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubPayment {
+    pub hash: String,
+    pub state: HubPaymentState,
+    /// Nothing came in where it begins here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incoming: Option<HubLock>,
+    /// Nothing goes out where it ends here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outgoing: Option<HubLock>,
+}
+
+/// A payment that was not sent on, or a question for a way that had no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubRefusal {
+    pub at_ms: Time,
+    /// Who wanted to pay, or to know.
+    pub peer: IdentityId,
+    pub amount: Amount,
+    pub reason: Reason,
+}
+
+/// What this node does for payments of others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubStatus {
+    /// Whether it sends payments on.
+    pub runs: bool,
+    pub terms: HubTermsRecord,
+    /// Payments that it has sent on, what those came to, and what it got for that.
+    pub forwarded: u64,
+    pub amount: Amount,
+    pub fees: Amount,
+    pub peers: Vec<HubPeer>,
+    pub on_their_way: Vec<HubPayment>,
+    /// The last refusals since it started, the newest first.
+    pub refused: Vec<HubRefusal>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelInvoiceMake {
+    pub amount: Amount,
+    /// What it is for, which the payer is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// How long it can be paid; an hour when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelInvoicePay {
+    pub invoice: String,
+    /// What hubs may take in all; a hundredth of the amount and 0.001 when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fee_max: Option<Amount>,
+}
+
+/// Sends payments of others on until the node stops, or does so no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HubRun {
+    pub run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fee_base: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fee_per_million: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount_min: Option<Amount>,
+}
+
+impl Request for ChannelInvoiceMake {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            amount: positive(params)?,
+            note: params.optional("note")?,
+            expires_seconds: params.optional("expires_seconds")?,
+        })
+    }
+}
+
+impl Request for ChannelInvoicePay {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { invoice: params.required("invoice")?, fee_max: params.amount("fee_max")? })
+    }
+}
+
+impl Request for HubRun {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            run: params.required("run")?,
+            fee_base: params.amount("fee_base")?,
+            fee_per_million: params.optional("fee_per_million")?,
+            amount_min: params.amount("amount_min")?,
+        })
+    }
+}

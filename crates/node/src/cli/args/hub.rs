@@ -1,0 +1,27 @@
+//! What can be typed about hubs.
+
+use byway_primitives::Amount;
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub enum HubCommand {
+    /// Send payments of others on for a fee, until the node stops; the section [hub] of its configuration is for good
+    #[command(after_help = "Example:\n  byway hub run --fee-base 0.0002")]
+    Run {
+        /// For each payment, in WAY
+        #[arg(long, value_name = "AMOUNT")]
+        fee_base: Option<Amount>,
+        /// And of each million that is sent on
+        #[arg(long, value_name = "COUNT")]
+        fee_per_million: Option<u64>,
+        /// Less is not sent on
+        #[arg(long, value_name = "AMOUNT")]
+        amount_min: Option<Amount>,
+    },
+    /// Send no more on; what is on its way goes on
+    #[command(after_help = "Example:\n  byway hub stop")]
+    Stop,
+    /// Whom payments can come from and go to, what is on its way, what was earned, and what was refused
+    #[command(after_help = "Example:\n  byway hub status")]
+    Status,
+}

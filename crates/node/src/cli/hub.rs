@@ -1,0 +1,127 @@
+//! Payments over several channels: `byway hub`, `byway channel invoice`, and `byway channel pay` with an invoice.
+
+use byway_primitives::Amount;
+
+use super::output::{ago, fields, now, short, wait, way, word};
+use super::wallet::show;
+use super::{Globals, HubCommand, Outcome, Table};
+use crate::api::*;
+
+pub async fn hub(globals: &Globals, command: HubCommand) -> anyhow::Result<Outcome> {
+    let client = globals.client()?;
+    let status: HubStatus = match command {
+        HubCommand::Run { fee_base, fee_per_million, amount_min } => {
+            let request = HubRun { run: true, fee_base, fee_per_million, amount_min };
+            client.call("hub_run", &request).await?
+        }
+        HubCommand::Stop => {
+            let request = HubRun { run: false, fee_base: None, fee_per_million: None, amount_min: None };
+            client.call("hub_run", &request).await?
+        }
+        HubCommand::Status => client.call("hub_status", &Nothing {}).await?,
+    };
+    show(globals, &status, text)?;
+    Ok(Outcome::Done)
+}
+
+pub fn invoice(made: &ChannelInvoice) -> String {
+    let (amount, expires) = (way(made.amount), wait(made.expires_ms, now()));
+    format!("{}\n\nWhoever pays this pays {amount}, once. It expires {expires}.\n", made.invoice)
+}
+
+pub fn paid(payment: &InvoicePayment) -> String {
+    let note = payment.note.as_ref().map_or_else(String::new, |note| format!(" for \"{note}\""));
+    let whom = format!("{} to {}{note}", way(payment.amount), payment.payee);
+    let hubs: Vec<String> = payment.way.iter().map(short).collect();
+    let over = if hubs.is_empty() { "without a hub".to_owned() } else { format!("over {}", hubs.join(", ")) };
+    match payment.state {
+        InvoicePaymentState::Paid => format!("Paid {whom}, {over}; {}.\n", fee(payment.fee)),
+        InvoicePaymentState::OnItsWay => {
+            let back = payment.until_ms.map_or_else(String::new, |until| {
+                format!(" If nobody takes it, it comes back {}.", wait(until, now()))
+            });
+            format!(
+                "On its way: {whom}, {over}. It has not been taken yet.{back} Pay the same invoice again to see how it stands; it \
+                 is paid once.\n"
+            )
+        }
+    }
+}
+
+fn fee(fee: Option<Amount>) -> String {
+    match fee.filter(|fee| !fee.is_zero()) {
+        Some(fee) => format!("the fee was {}", way(fee)),
+        None => "there was no fee".to_owned(),
+    }
+}
+
+fn text(status: &HubStatus) -> String {
+    let terms = &status.terms;
+    let runs = if status.runs { "sends payments on" } else { "sends nothing on; `byway hub run` has it do so" };
+    let rows = [
+        ("hub", runs.to_owned()),
+        ("fee", format!("{} and {} of a million", way(terms.fee_base), terms.fee_per_million)),
+        ("least amount", way(terms.amount_min)),
+        (
+            "on its way at most",
+            format!("{} from one peer, {} in all", way(terms.peer_amount_max), way(terms.amount_max)),
+        ),
+        ("sent on", format!("{} payments, {}", status.forwarded, way(status.amount))),
+        ("earned", way(status.fees)),
+    ];
+    let mut text = fields(&rows);
+    text += &format!("\n{}\n{}", peers(&status.peers), payments(&status.on_their_way));
+    if !status.refused.is_empty() {
+        text += &format!("\n{}", refusals(&status.refused));
+    }
+    text
+}
+
+fn peers(peers: &[HubPeer]) -> String {
+    let mut table = Table::new(&["peer", "there", ">channels", ">to it", ">from it"]);
+    for peer in peers {
+        let there = if peer.connected { "yes" } else { "no" };
+        table.row([
+            short(&peer.peer),
+            there.to_owned(),
+            peer.channels.to_string(),
+            peer.to_peer.to_string(),
+            peer.from_peer.to_string(),
+        ]);
+    }
+    table.text("There is no open channel, so nothing can be sent on.")
+}
+
+fn payments(payments: &[HubPayment]) -> String {
+    let mut table = Table::new(&["payment", "from", ">comes in", "to", ">goes out", "state", "back"]);
+    for payment in payments {
+        let who = |lock: &Option<HubLock>| {
+            lock.as_ref().map_or("us".to_owned(), |lock| lock.peer.as_ref().map_or("?".to_owned(), short))
+        };
+        let amount = |lock: &Option<HubLock>| lock.as_ref().map_or("-".to_owned(), |lock| lock.amount.to_string());
+        let back = payment.outgoing.as_ref().or(payment.incoming.as_ref()).map(|lock| wait(lock.until_ms, now()));
+        table.row([
+            short(&payment.hash),
+            who(&payment.incoming),
+            amount(&payment.incoming),
+            who(&payment.outgoing),
+            amount(&payment.outgoing),
+            word(&payment.state),
+            back.unwrap_or_default(),
+        ]);
+    }
+    table.text("No payment is on its way.")
+}
+
+fn refusals(refused: &[HubRefusal]) -> String {
+    let mut table = Table::new(&["refused", "peer", ">amount", "because"]);
+    for refusal in refused {
+        table.row([
+            ago(refusal.at_ms, now()),
+            short(&refusal.peer),
+            refusal.amount.to_string(),
+            refusal.reason.message.clone(),
+        ]);
+    }
+    table.text("")
+}

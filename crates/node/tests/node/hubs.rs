@@ -1,0 +1,303 @@
+//! Payments over a hub between real nodes, on a real kernel.
+
+use byway_node::api::*;
+use byway_node::peer_node::PeerNode;
+use byway_primitives::{Amount, IdentityId};
+
+use super::network::{Mortal, Network, Node, key, provider};
+
+/// Invoices that are paid at the most until a moment in the middle of a payment is met.
+const TRIES_MAX: usize = 20;
+
+fn amount(text: &str) -> Amount {
+    text.parse().unwrap()
+}
+
+/// A hub that is found by its offer.
+fn hub_config() -> String {
+    let hub = "[channels]\naccept_max = \"5\"\n[hub]\nfee_base = \"0.001\"\nfee_per_million = 10000\n";
+    format!("{}{hub}", provider("DE", "0.001", ""))
+}
+
+/// A network in which a hub, a payer and a payee have coins.
+async fn network() -> Network {
+    Network::start(&["hub", "payer", "payee"], &[]).await
+}
+
+/// A channel with the hub into which the hub puts 2.
+async fn open(node: &Node, hub: IdentityId, deposit: &str) {
+    node.market(1).await;
+    let request = ChannelOpen {
+        peer: hub.to_string(),
+        deposit: amount(deposit),
+        their_deposit: Some(amount("2")),
+        reserve: None,
+        lock_seconds: None,
+        remainder: ChannelRemainder::Halves,
+        idempotency_key: key("open"),
+    };
+    node.api.channel_open(request).await.unwrap();
+    talks(node).await;
+}
+
+async fn talks(node: &Node) {
+    let connected = |record: &ChannelRecord| record.connected;
+    node.until("both talk", async |api| api.channel_list().await.unwrap().into_iter().find(connected)).await;
+}
+
+/// Waits until a node has so much in its only channel, and nothing in contracts.
+async fn until_ours(node: &Node, ours: &str) {
+    let is_so = |record: &ChannelRecord| record.ours == amount(ours) && record.contracts.is_zero();
+    node.until(ours, async |api| api.channel_list().await.unwrap().into_iter().find(is_so)).await;
+}
+
+/// Waits until the hub has both peers, or one, and nothing more to do.
+async fn until_idle(hub: &Node, connected: usize) -> HubStatus {
+    let idle = async |api: &PeerNode| {
+        let status = api.hub_status().await.unwrap();
+        let there = status.peers.iter().filter(|peer| peer.connected).count();
+        (there == connected && status.on_their_way.is_empty()).then_some(status)
+    };
+    hub.until("the hub has nothing to do", idle).await
+}
+
+fn make(text: &str) -> ChannelInvoiceMake {
+    ChannelInvoiceMake { amount: amount(text), note: Some("two coffees".to_owned()), expires_seconds: Some(600) }
+}
+
+fn pay(invoice: &ChannelInvoice, fee_max: &str) -> ChannelInvoicePay {
+    ChannelInvoicePay { invoice: invoice.invoice.clone(), fee_max: Some(amount(fee_max)) }
+}
+
+async fn refused(payer: &Node, request: ChannelInvoicePay) -> ErrorKind {
+    payer.api.channel_invoice_pay(request).await.unwrap_err().kind
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_goes_over_a_hub_between_two_who_have_no_channel() {
+    let network = network().await;
+    let hub = network.node("hub", &hub_config()).await;
+    hub.prepare("5").await;
+    let [payer, payee] = [network.node("payer", "").await, network.node("payee", "").await];
+    payer.prepare("5").await;
+    payee.prepare("5").await;
+    let none = payee.api.channel_invoice(make("1")).await.unwrap_err();
+    assert_eq!(none.kind, ErrorKind::ChannelNotReady, "nobody could pay it");
+    open(&payer, hub.api.identity(), "2").await;
+    open(&payee, hub.api.identity(), "1").await;
+
+    let invoice = payee.api.channel_invoice(make("1")).await.unwrap();
+    assert_eq!(refused(&payer, pay(&invoice, "0.01")).await, ErrorKind::HubFeeTooHigh);
+    assert_eq!(refused(&payee, pay(&invoice, "0.02")).await, ErrorKind::InvoiceRefused, "its own");
+    for _ in 0..2 {
+        let paid = payer.api.channel_invoice_pay(pay(&invoice, "0.02")).await.unwrap();
+        assert_eq!(
+            (paid.state, paid.fee, &paid.hash),
+            (InvoicePaymentState::Paid, Some(amount("0.011")), &invoice.hash)
+        );
+        assert_eq!((paid.payee, paid.way), (payee.api.identity(), vec![hub.api.identity()]));
+        assert_eq!(paid.note.as_deref(), Some("two coffees"));
+    }
+    until_ours(&payer, "0.989").await;
+    until_ours(&payee, "2").await;
+    let status = until_idle(&hub, 2).await;
+    assert_eq!((status.forwarded, status.amount, status.fees), (1, amount("1"), amount("0.011")));
+    let room = status.peers.iter().find(|peer| peer.peer == payee.api.identity()).unwrap();
+    assert!(room.to_peer < amount("1") && room.from_peer > amount("1.9"), "{room:?}");
+
+    // More than the hub has left towards the payee.
+    let large = payee.api.channel_invoice(make("1")).await.unwrap_err();
+    assert_eq!(large.kind, ErrorKind::ChannelNotReady, "{large}");
+
+    // All start anew, and the invoice is still paid once.
+    for node in [payer, payee, hub] {
+        node.stop().await;
+    }
+    let hub = network.node("hub", &hub_config()).await;
+    let payer = network.node("payer", "").await;
+    let again = payer.api.channel_invoice_pay(pay(&invoice, "0.02")).await.unwrap();
+    assert_eq!((again.state, again.fee), (InvoicePaymentState::Paid, Some(amount("0.011"))));
+    until_ours(&payer, "0.989").await;
+    assert_eq!(hub.api.hub_status().await.unwrap().fees, amount("0.011"), "what was earned is kept");
+    payer.stop().await;
+    hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payer_is_told_that_the_payee_is_silent_or_the_hub_is_none_and_pays_later() {
+    let network = network().await;
+    let hub = network.node("hub", &hub_config()).await;
+    hub.prepare("5").await;
+    let [payer, payee] = [network.node("payer", "").await, network.node("payee", "").await];
+    payer.prepare("5").await;
+    payee.prepare("5").await;
+    open(&payer, hub.api.identity(), "2").await;
+    open(&payee, hub.api.identity(), "1").await;
+    let invoice = payee.api.channel_invoice(make("0.5")).await.unwrap();
+    let run = |run| HubRun { run, fee_base: Some(amount("0.002")), fee_per_million: None, amount_min: None };
+
+    let stopped = hub.api.hub_run(run(false)).await.unwrap();
+    assert!(!stopped.runs);
+    assert_eq!(refused(&payer, pay(&invoice, "0.1")).await, ErrorKind::NoWayToPayee);
+    let runs = hub.api.hub_run(run(true)).await.unwrap();
+    assert_eq!((runs.runs, runs.terms.fee_base, runs.terms.fee_per_million), (true, amount("0.002"), 10_000));
+
+    payee.stop().await;
+    until_idle(&hub, 1).await;
+    let silent = payer.api.channel_invoice_pay(pay(&invoice, "0.1")).await.unwrap_err();
+    assert_eq!(silent.kind, ErrorKind::PayeeSilent, "{silent}");
+    until_ours(&payer, "2").await;
+    let status = until_idle(&hub, 1).await;
+    let refusal = &status.refused[0];
+    assert_eq!((refusal.peer, refusal.reason.code.as_str()), (payer.api.identity(), "no_channel"), "{refusal:?}");
+    assert_eq!(status.forwarded, 0);
+
+    let payee = network.node("payee", "").await;
+    talks(&payee).await;
+    until_idle(&hub, 2).await;
+    let paid = payer.api.channel_invoice_pay(pay(&invoice, "0.1")).await.unwrap();
+    assert_eq!((paid.state, paid.fee), (InvoicePaymentState::Paid, Some(amount("0.007"))));
+    until_ours(&payee, "1.5").await;
+    for node in [payer, payee, hub] {
+        node.stop().await;
+    }
+}
+
+/// The state of the one payment that is on its way over the hub, once there is one, or `None` if it came through meanwhile.
+async fn caught(hub: &Node, forwarded: u64) -> Option<HubPaymentState> {
+    let look = async |api: &PeerNode| {
+        let status = api.hub_status().await.unwrap();
+        let state = status.on_their_way.first().map(|payment| payment.state);
+        (state.is_some() || status.forwarded > forwarded).then_some(state)
+    };
+    hub.until("a payment comes to the hub", look).await
+}
+
+async fn state_now(hub: &Node) -> Option<HubPaymentState> {
+    let status = hub.api.hub_status().await.unwrap();
+    status.on_their_way.first().map(|payment| payment.state)
+}
+
+/// A payer, a hub and a payee of whom any may vanish.
+struct Line {
+    network: Network,
+    hub: Option<Mortal>,
+    payer: Option<Mortal>,
+    payee: Option<Mortal>,
+}
+
+impl Line {
+    async fn open() -> Self {
+        let network = network().await;
+        let hub = network.mortal("hub", &hub_config()).await;
+        hub.node.prepare("5").await;
+        let [payer, payee] = [network.mortal("payer", "").await, network.mortal("payee", "").await];
+        for (node, deposit) in [(&payer, "2"), (&payee, "1")] {
+            node.node.prepare("5").await;
+            open(&node.node, hub.node.api.identity(), deposit).await;
+        }
+        Self { network, hub: Some(hub), payer: Some(payer), payee: Some(payee) }
+    }
+
+    fn hub(&self) -> &Node {
+        &self.hub.as_ref().unwrap().node
+    }
+
+    fn payer(&self) -> &Node {
+        &self.payer.as_ref().unwrap().node
+    }
+
+    fn payee(&self) -> &Node {
+        &self.payee.as_ref().unwrap().node
+    }
+
+    /// Whoever is gone is back, and all talk.
+    async fn restore(&mut self) {
+        if self.hub.is_none() {
+            self.hub = Some(self.network.mortal("hub", &hub_config()).await);
+        }
+        for (name, place) in [("payer", &mut self.payer), ("payee", &mut self.payee)] {
+            if place.is_none() {
+                *place = Some(self.network.mortal(name, "").await);
+            }
+        }
+        talks(self.payer()).await;
+        talks(self.payee()).await;
+    }
+
+    /// Begins to pay an invoice, and waits for no end.
+    async fn begin(&self) -> ChannelInvoice {
+        let invoice = self.payee().api.channel_invoice(make("0.01")).await.unwrap();
+        let (api, request) = (self.payer().api.clone(), pay(&invoice, "0.1"));
+        tokio::spawn(async move { api.channel_invoice_pay(request).await });
+        invoice
+    }
+
+    /// Every invoice is paid exactly once, whatever was in between, and the hub has its fee for each.
+    async fn assert_all_paid(&mut self, invoices: &[ChannelInvoice]) {
+        self.restore().await;
+        for invoice in invoices {
+            let paid = async |api: &PeerNode| {
+                let paid = api.channel_invoice_pay(pay(invoice, "0.1")).await.ok()?;
+                (paid.state == InvoicePaymentState::Paid).then_some(paid)
+            };
+            let paid = self.payer().until("it is paid", paid).await;
+            assert_eq!(paid.fee, Some(amount("0.0011")));
+        }
+        let count = invoices.len() as u64;
+        let status = until_idle(self.hub(), 2).await;
+        assert_eq!((status.forwarded, status.fees), (count, Amount::cost(amount("0.0011"), count, 1).unwrap()));
+        let each = |amount: Amount| Amount::cost(amount, count, 1).unwrap();
+        let left = amount("2").checked_sub(each(amount("0.0111"))).unwrap();
+        until_ours(self.payer(), &left.to_string()).await;
+        until_ours(self.payee(), &amount("1").checked_add(each(amount("0.01"))).unwrap().to_string()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_is_killed_before_it_knows_the_preimage_goes_on_with_the_payment() {
+    let mut line = Line::open().await;
+    let mut invoices = Vec::new();
+    for _ in 0..TRIES_MAX {
+        invoices.push(line.begin().await);
+        let state = caught(line.hub(), invoices.len() as u64 - 1).await;
+        if state.is_some() {
+            line.payee = None;
+            let is_unknown =
+                matches!(state_now(line.hub()).await, Some(HubPaymentState::Locking | HubPaymentState::Locked));
+            line.hub = None;
+            line.restore().await;
+            if is_unknown {
+                return line.assert_all_paid(&invoices).await;
+            }
+        }
+        until_idle(line.hub(), 2).await;
+    }
+    panic!("no payment was met before its preimage was known");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_is_killed_once_it_knows_the_preimage_is_paid_for_what_it_paid() {
+    let mut line = Line::open().await;
+    let mut invoices = Vec::new();
+    for _ in 0..TRIES_MAX {
+        invoices.push(line.begin().await);
+        if caught(line.hub(), invoices.len() as u64 - 1).await.is_some() {
+            line.payer = None;
+            // The payee takes it, and the hub can't be paid for it while the payer is gone.
+            let settled = async |api: &PeerNode| {
+                let status = api.hub_status().await.unwrap();
+                let state = status.on_their_way.first().map(|payment| payment.state);
+                (state.is_none() || state == Some(HubPaymentState::Opened)).then_some(state)
+            };
+            let state = line.hub().until("the payee takes it", settled).await;
+            line.hub = None;
+            line.restore().await;
+            if state.is_some() {
+                return line.assert_all_paid(&invoices).await;
+            }
+        }
+        until_idle(line.hub(), 2).await;
+    }
+    panic!("no payment was met once its preimage was known");
+}

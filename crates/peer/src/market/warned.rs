@@ -135,9 +135,10 @@ impl Market {
         self.step(now, peer, |pair, step| pair.bound(now, bounds, step));
     }
 
-    /// The first window of the dearest of our offers.
+    /// The first window of the dearest of our offers, or the first period of watching.
     fn first_window(&self) -> Amount {
         let tariffs = self.listings.values().flat_map(Listing::tariffs);
-        tariffs.map(Tariff::first_window).max().unwrap_or_default()
+        let watching = self.channels.tower.terms().map(|terms| terms.price);
+        tariffs.map(Tariff::first_window).chain(watching).max().unwrap_or_default()
     }
 }

@@ -14,6 +14,7 @@ use byway_vm::State;
 
 use crate::change::{Change, Ground};
 use crate::channels::ChannelHandle;
+use crate::consent::Consent;
 use crate::fund::Fund;
 use crate::message::{LanePromise, Proposal};
 
@@ -25,7 +26,7 @@ pub const RELEASED_MAX: usize = 8;
 /// Bytes of changes that are kept at the least before the state is written anew.
 const LOG_BYTES_MIN: usize = 4 * 1024;
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// How far a channel has come. What is before [`Life::HalfSigned`] is not on disk: nothing is at stake yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +111,8 @@ pub(crate) struct Record {
     pub released: Vec<Proposal>,
     /// The deposit or withdrawal that is open, of either side.
     pub fund: Option<Fund>,
+    /// What our user wants to be done to a contract, and the peer's does not yet.
+    pub consent: Option<Consent>,
     /// The highest promise out of our lane, and out of the peer's.
     pub given: Option<LanePromise>,
     pub taken: Option<LanePromise>,
@@ -376,6 +379,7 @@ impl Encode for Record {
         out.varint(self.seen);
         out.list(&self.released);
         out.option(self.fund.as_ref());
+        out.option(self.consent.as_ref());
         out.option(self.given.as_ref());
         out.option(self.taken.as_ref());
         out.flag(self.closes_alone);
@@ -403,6 +407,7 @@ impl Decode for Record {
             seen: input.u64()?,
             released: input.list(RELEASED_MAX)?,
             fund: input.option()?,
+            consent: input.option()?,
             given: input.option()?,
             taken: input.option()?,
             closes_alone: input.flag()?,

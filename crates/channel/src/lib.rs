@@ -50,6 +50,8 @@
 //! **Ties.** When both propose at one round, neither may sign the other's. The initiator proposes the same again at the next
 //! round, which the responder waits for; then the turn is the responder's, for one update or half a minute.
 //!
+//! **Upgrading and removing a contract** the ledger would do for nobody, so it takes the consent of both users (`machine::consent`).
+//!
 //! **Contracts** see the time of the newest checkpoint that the proposer knows; it is in the position that both sign.
 //!
 //! **Lanes** carry promises that the payer alone signs, without a round ([`ChannelMachine::promise`]); an update absorbs them.
@@ -113,12 +115,13 @@
 //!
 //! # Not here
 //!
-//! Upgrading and removing contracts; virtual channels. States larger than [`STATE_BYTES_MAX`] are
+//! Virtual channels. States larger than [`STATE_BYTES_MAX`] are
 //! not given to a peer that has lost its own. A contract's storage is copied for each update that writes it, which large contracts
 //! will feel.
 
 mod change;
 mod channels;
+mod consent;
 mod fund;
 mod journal;
 mod ledger_view;
@@ -130,7 +133,7 @@ pub mod routing;
 mod signer;
 pub mod watching;
 
-pub use change::{CALL_GAS_MAX, CREATE_GAS_MAX, Change, ChangeError, ContractCall, INPUT_BYTES_MAX};
+pub use change::{CALL_GAS_MAX, CREATE_GAS_MAX, Change, ChangeError, ContractCall, ContractChange, INPUT_BYTES_MAX};
 pub use channels::{
     AddressedMessage, ChannelHandle, ChannelKey, Channels, ChannelsEffect, InitiateError, OPENINGS_MAX,
     OPENINGS_PER_PEER_MAX,

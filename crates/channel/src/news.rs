@@ -5,7 +5,7 @@ use byway_records::Transaction;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Movement, Side};
 
-use crate::change::{Change, ChangeError};
+use crate::change::{Change, ChangeError, ContractChange};
 use crate::channels::ChannelHandle;
 use crate::journal::Conflict;
 use crate::message::{ChannelMessage, Refusal};
@@ -64,6 +64,10 @@ pub enum ChannelNews {
     Abandoned {
         round: u64,
         change: Change,
+    },
+    /// The peer wants to do something that needs our consent: whoever wants it too proposes the same.
+    Asked {
+        change: ContractChange,
     },
     /// The peer does not answer: cancel, force, or close alone.
     Stalled {

@@ -74,6 +74,36 @@ impl State {
         self.tree.rehash();
     }
 
+    /// Replaces a contract's code. What it has and has stored stays. Whether there is such a contract.
+    pub fn set_code(&mut self, address: Address, code: &[u8]) -> bool {
+        let Some(account) = self.account(address) else { return false };
+        let Some(contract) = account.contract else { return false };
+        let hash = code_hash(code);
+        self.codes.insert(hash, code.into());
+        self.put(address, &Account { contract: Some(Contract { code: hash, ..contract }), ..account });
+        self.end_change(contract.code);
+        true
+    }
+
+    /// Takes a contract away, with all that it has stored; gives the account that it was.
+    pub fn remove_contract(&mut self, address: Address) -> Option<Account> {
+        let account = self.account(address)?;
+        let contract = account.contract?;
+        self.storages.remove(&address);
+        self.tree.remove(&account_key(address));
+        self.end_change(contract.code);
+        Some(account)
+    }
+
+    /// After a change that is no call: the last receipt is gone with its round, and so is code that no contract has any more.
+    fn end_change(&mut self, before: Hash) {
+        if !self.contracts().any(|(_, contract)| contract.code == before) {
+            self.codes.remove(&before);
+        }
+        self.tree.remove(&receipt_key());
+        self.tree.rehash();
+    }
+
     /// Contracts, in the order of their addresses.
     pub fn contracts(&self) -> impl Iterator<Item = (Address, Contract)> {
         let accounts = self.tree.iter_prefix(&ACCOUNTS);

@@ -30,14 +30,21 @@ impl<S: Signer> ChannelMachine<S> {
         if self.is_peers_turn {
             return Err(ProposeError::Turn);
         }
-        self.release(now, change, None)
+        let before = self.record.consent.clone();
+        self.consent_to(&change)?;
+        let released = self.release(now, change, None);
+        if released.is_err() {
+            self.record.consent = before;
+        }
+        released
     }
 
     /// Takes back what is proposed, by having the peer sign the earlier state under a higher round. Until it does, the proposal
-    /// can still come into effect.
+    /// can still come into effect. What our user has consented to is taken back at once.
     pub fn cancel(&mut self, now: Time) -> Result<u64, ProposeError> {
         self.begin(now);
         self.may_propose()?;
+        self.take_consent_back();
         let newest = position_digest(&self.record.base);
         if let Some(last) =
             self.record.released.last().filter(|last| last.change == Change::Nothing && last.base == newest)
@@ -162,7 +169,10 @@ impl<S: Signer> ChannelMachine<S> {
         }
         match self.judge(&proposal) {
             Ok(state) => self.accept(now, proposal, state),
-            Err(refusal) => return self.refuse(now, round, refusal),
+            Err(refusal) => {
+                self.note_asked(refusal, &proposal.change);
+                return self.refuse(now, round, refusal);
+            }
         }
         Ok(())
     }
@@ -189,7 +199,7 @@ impl<S: Signer> ChannelMachine<S> {
         if is_same(ours, theirs) {
             let signatures = in_order(self.record.side, ours.signature, theirs.signature);
             let state = self.execute_again(ours);
-            self.adopt(Agreed::by_both(ours.position, signatures), state, &Change::Nothing);
+            self.adopt(Agreed::by_both(ours.position, signatures), state, &ours.change);
         } else if self.record.side == Side::Initiator {
             self.is_peers_turn = ours.change != Change::Nothing;
             // Where nothing more can be released, the peer's time runs out and the ledger decides.
@@ -198,7 +208,8 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     /// A change is signed without asking anyone where it is the peer's own doing, comes out as the peer says, and leaves this
-    /// side worth no less ([`worth`](Self::worth)): the ledger would execute it for the peer as well.
+    /// side worth no less ([`worth`](Self::worth)): the ledger would execute it for the peer as well. What the ledger would not is
+    /// signed where our user wants it too.
     fn judge(&self, proposal: &Proposal) -> Result<State, Refusal> {
         let (side, base, position) = (self.record.side, self.record.base, proposal.position);
         if proposal.change.by() == Some(side) {
@@ -221,7 +232,7 @@ impl<S: Signer> ChannelMachine<S> {
         if self.worth(&position) < self.worth(&base) {
             return Err(Refusal::Unwanted);
         }
-        Ok(state)
+        if self.consents_to(&proposal.change) { Ok(state) } else { Err(Refusal::Asked) }
     }
 
     fn accept(&mut self, now: Time, proposal: Proposal, state: State) {
@@ -316,6 +327,7 @@ impl<S: Signer> ChannelMachine<S> {
         let (dead, alive) = self.record.released.drain(..).partition(|released| released.round() <= agreed);
         self.record.released = alive;
         self.prepared = None;
+        self.end_consent(change);
         self.persist(batch);
         self.notify(ChannelNews::Updated { round, change: change.clone() });
         self.end_fund(fund);

@@ -6,15 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use byway_channel::{ANSWER_TIME_MAX, Change, Health, Life, UNHEARD_TIME_MAX};
+use byway_channel::{ANSWER_TIME_MAX, Change, ContractChange, Health, Life, UNHEARD_TIME_MAX};
 use byway_primitives::{Amount, Hash, MemoryStore, Span};
 use byway_records::channel::{ChannelState, FundingChange, Movement, Phase, Position, Side};
 use byway_records::state::Settled;
-use byway_vm::Address;
+use byway_vm::{Address, code_hash};
 use proptest::prelude::*;
 
 use crate::random::{cases, config};
-use crate::scene::{DEPOSIT, LOCK, Rig, SAVED, count, terms, transfer};
+use crate::scene::{COUNTER, COUNTER_BY_TWO, DEPOSIT, LOCK, Rig, SAVED, count, terms, transfer};
 use crate::strict::Signing;
 use crate::world::{CHANNEL_PRICE, units};
 
@@ -157,6 +157,7 @@ impl Drive {
             16..=18 => Some(transfer(side, amount)),
             19 => Some(Change::Lane { side: Side::BOTH[side], capacity: units(amount) }),
             22 => rig.machine(side).absorption(),
+            23 if is_large => Some(Change::Contract(other_code(rig, side, counter))),
             23 => Some(Change::Call(count(side, counter, 3, amount))),
             _ => None,
         };
@@ -284,6 +285,14 @@ impl Noted {
         let worth = balances[side].units() + share.units() + own + lanes[1 - side].due(taken).units();
         worth as i128 - self.moved[side]
     }
+}
+
+/// The change of the counter to the code that it does not have.
+fn other_code(rig: &mut Rig, side: usize, contract: Address) -> ContractChange {
+    let account = rig.machine(side).state().account(contract).and_then(|account| account.contract);
+    let is_first = account.is_some_and(|account| account.code == code_hash(&COUNTER));
+    let code = if is_first { COUNTER_BY_TWO.to_vec() } else { COUNTER.to_vec() };
+    ContractChange::Upgrade { contract, code }
 }
 
 fn noted((state, change): Signing, mut moved: [i128; 2]) -> Noted {

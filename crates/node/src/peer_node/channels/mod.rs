@@ -132,6 +132,7 @@ impl Actor {
                 self.was_funded(key, round, Err(ApiError::update_refused(why)));
             }
             ChannelNews::Promised { .. }
+            | ChannelNews::Asked { .. }
             | ChannelNews::Behind { .. }
             | ChannelNews::Recovered { .. }
             | ChannelNews::Forced { .. }

@@ -1,6 +1,6 @@
 //! Channels as they are shown.
 
-use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, Health, Life};
+use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, ContractChange, Health, Life};
 use byway_crypto::IdentitySecret;
 use byway_primitives::Amount;
 use byway_records::call::ChannelsCall;
@@ -230,6 +230,11 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
         ChannelNews::Abandoned { round, .. } => {
             Some((Some(*round), "abandoned", "an update of ours has become worthless".to_owned()))
         }
+        ChannelNews::Asked { change } => Some((
+            None,
+            "asked",
+            format!("the peer wants to {}: it is done once this side asks for the same", wish(change)),
+        )),
         ChannelNews::Stalled { round } => Some((Some(*round), "stalled", "the peer does not answer".to_owned())),
         ChannelNews::Behind { round } => {
             Some((Some(*round), "behind", "the journal was an old one; the peer shows a newer state".to_owned()))
@@ -281,5 +286,25 @@ fn describe(change: &Change, side: Side) -> String {
                 who(call.caller, "call", "calls") + &format!(" 0x{}", hex::encode(contract.0))
             }
         },
+        Change::Contract(change) => format!("both {}", wish(change)),
+    }
+}
+
+/// What both are to do to a contract, in words.
+fn wish(change: &ContractChange) -> String {
+    match change {
+        ContractChange::Upgrade { contract, code } => {
+            let code = hex::encode(byway_vm::code_hash(code).0);
+            format!("give 0x{} the code with the digest {code}", hex::encode(contract.0))
+        }
+        ContractChange::Remove { contract, shares } => {
+            let division = match shares {
+                Some([initiator, responder]) => {
+                    format!("; the initiator gets {initiator} WAY of what it has and the responder {responder} WAY")
+                }
+                None => "; what it has is divided as agreed at the beginning".to_owned(),
+            };
+            format!("remove 0x{}", hex::encode(contract.0)) + &division
+        }
     }
 }

@@ -178,7 +178,8 @@ impl Ground {
         Ok((state, position))
     }
 
-    /// The state and the position after a deposit or a withdrawal: the side's balance is so much more or less.
+    /// The state and the position after a deposit or a withdrawal: the side's balance is so much more or less. Where a contract
+    /// leaves, it is what has so much, and is not there any more.
     pub fn funded(
         &self,
         state: &State,
@@ -193,6 +194,20 @@ impl Ground {
         let after = match movement {
             Movement::Deposit => balance.checked_add(amount),
             Movement::Withdraw => balance.checked_sub(amount),
+            Movement::Leave { contract, base: root } => {
+                let contract = Address(contract);
+                let account = state.account(contract).filter(|account| account.contract.is_some());
+                let account = account.ok_or(ChangeError::NoContract)?;
+                if account.balance != amount || state.root() != root {
+                    return Err(ChangeError::Shares);
+                }
+                if conduit::all(&state).any(|conduit| conduit == contract) {
+                    return Err(ChangeError::OnTheirWay);
+                }
+                state.remove_contract(contract);
+                let root = state.root();
+                return Ok((state, Position { round, root, ..*base }));
+            }
         };
         *balance = after.filter(|after| *after >= self.terms.reserve).ok_or(ChangeError::Reserve)?;
         if amount.is_zero() {

@@ -10,7 +10,7 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Batch, Hash, Space, Store, Time};
 use byway_records::channel::{ChannelState, Environment, Position, Side, WatchSecret};
 use byway_records::promise::ChannelId;
-use byway_vm::State;
+use byway_vm::{Address, State};
 
 use crate::change::{Change, Ground};
 use crate::channels::ChannelHandle;
@@ -279,7 +279,20 @@ fn round_of(key: &[u8]) -> Option<u64> {
     key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
-fn version(input: &mut Reader<'_>) -> Result<(), DecodeError> {
+/// What the keys of all contracts that have left begin with.
+pub(crate) fn left_prefix() -> Vec<u8> {
+    vec![4]
+}
+
+pub(crate) fn left_key(id: ChannelId, contract: Address) -> Vec<u8> {
+    [&left_prefix()[..], &id.0.0, &contract.0].concat()
+}
+
+pub(crate) fn put_version(out: &mut Writer) {
+    out.byte(VERSION);
+}
+
+pub(crate) fn version(input: &mut Reader<'_>) -> Result<(), DecodeError> {
     match input.byte()? {
         VERSION => Ok(()),
         other => Err(DecodeError::UnknownVariant { kind: "channel journal version", value: other.into() }),

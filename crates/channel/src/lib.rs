@@ -64,6 +64,9 @@
 //! worthless. So it is not superseded: a side that may have signed one signs nothing else until the ledger has it or never will
 //! (`machine::funding`, [`ChannelMachine::fund`]).
 //!
+//! A contract leaves the channel in the same way, with what it has, where the users of both sides want it
+//! ([`ChannelMachine::leave`]). What it has stored is kept, and goes on as the ledger shows the contract's calls ([`LeftContract`]).
+//!
 //! # States
 //!
 //! | state | here |
@@ -125,6 +128,7 @@ mod consent;
 mod fund;
 mod journal;
 mod ledger_view;
+mod left;
 mod lost;
 mod machine;
 mod message;
@@ -138,8 +142,10 @@ pub use channels::{
     AddressedMessage, ChannelHandle, ChannelKey, Channels, ChannelsEffect, InitiateError, OPENINGS_MAX,
     OPENINGS_PER_PEER_MAX,
 };
+pub use consent::ContractWish;
 pub use journal::{Agreement, CHANNELS, ChannelJournalError, Conflict, Health, Life, RELEASED_MAX};
 pub use ledger_view::LedgerView;
+pub use left::{FollowError, LeftContract};
 pub use machine::{
     ANSWER_TIME_MAX, CLOSING_TIME_MAX, ChannelMachine, ENVIRONMENT_AHEAD_MAX, FUND_TIME_MAX, FUNDING_TIME_MAX,
     OPENING_TIME_MAX, ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, SUBMIT_AGAIN, UNHEARD_TIME_MAX, position_digest,

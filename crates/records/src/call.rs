@@ -18,7 +18,7 @@ pub mod channels;
 pub mod dealing;
 pub mod kernel;
 
-pub use channels::{ChannelsCall, ForceProgress};
+pub use channels::{CallContract, ChannelsCall, ContractLeave, ForceProgress};
 pub use dealing::Contribution;
 pub use kernel::{KernelCall, MemberEntry};
 

@@ -7,6 +7,7 @@ use byway_primitives::{Amount, Decode, Hash, NetworkId};
 use byway_records::tree::{PartialTree, StateTree};
 
 use crate::account::{ACCOUNTS, Account, Address, Contract, Receipt, account_key, code_hash, receipt_key, short, word};
+use crate::alone::WholeAlone;
 use crate::call::{Call, Environment, Outcome};
 use crate::execute::{ExecuteError, Execution, Missing, Source, Touched, Word, execute};
 use crate::witness::Witness;
@@ -95,6 +96,19 @@ impl State {
         Some(account)
     }
 
+    /// The part of the state that shows a contract, and takes it away: with the last receipt, which goes with it.
+    pub fn part_of_contract(&self, address: Address) -> PartialTree {
+        self.tree.part(&BTreeSet::from([account_key(address), receipt_key()]))
+    }
+
+    /// A contract as it would be without the rest.
+    pub fn alone(&self, address: Address) -> Option<WholeAlone> {
+        let account = self.account(address)?;
+        let code = self.code(account.contract?.code)?.to_vec();
+        let storage = self.storages.get(&address).map(|storage| StateTree::clone(storage)).unwrap_or_default();
+        Some(WholeAlone { address, account, storage, code })
+    }
+
     /// After a change that is no call: the last receipt is gone with its round, and so is code that no contract has any more.
     fn end_change(&mut self, before: Hash) {
         if !self.contracts().any(|(_, contract)| contract.code == before) {
@@ -180,7 +194,7 @@ impl State {
 }
 
 /// A slot that is zero has no entry.
-fn set_slot(tree: &mut StateTree, slot: &Word, value: &Word) {
+pub(crate) fn set_slot(tree: &mut StateTree, slot: &Word, value: &Word) {
     let value = short(value);
     tree.set(short(slot).to_vec(), (!value.is_empty()).then(|| value.to_vec()));
 }

@@ -1,32 +1,31 @@
-//! Upgrading and removing contracts: what is done only where the users of both sides want it.
+//! Upgrading and removing contracts, and letting them leave: what is done only where the users of both sides want it.
 //!
-//! A contract's code decides over money of both, and the ledger would never replace it by force. So a side whose user has not asked for
-//! the same refuses, and asks. Whoever wants it too proposes the same change: the side that asked first then signs it by itself, since
-//! its user has consented to that very change of the contract as it is. Where the contract was called meanwhile, it asks again.
+//! A contract's code decides over money of both, and the ledger would never do this by force. So a side whose user has not asked for
+//! the same refuses, and asks. Whoever wants it too proposes the same: the side that asked first then signs it by itself, since
+//! its user has consented to that very thing, for the contract as it is. Where the contract was called meanwhile, it asks again.
 
 use super::ChannelMachine;
-use crate::change::{Change, ChangeError, ContractChange};
-use crate::consent::Consent;
+use crate::change::{Change, ChangeError};
+use crate::consent::{Consent, ContractWish};
 use crate::message::Refusal;
 use crate::news::ChannelNews;
 use crate::signer::Signer;
 
 impl<S: Signer> ChannelMachine<S> {
     /// What the peer asked our user's consent to last.
-    pub fn asked(&self) -> Option<&ContractChange> {
+    pub fn asked(&self) -> Option<&ContractWish> {
         self.asked.as_ref()
     }
 
     /// What our user wants to be done to a contract, and the peer's has not asked for yet.
-    pub fn consent(&self) -> Option<&ContractChange> {
-        self.record.consent.as_ref().map(|consent| &consent.change)
+    pub fn consent(&self) -> Option<&ContractWish> {
+        self.record.consent.as_ref().map(|consent| &consent.wish)
     }
 
-    /// Whoever proposes a change consents to it. Of several the last counts.
-    pub(super) fn consent_to(&mut self, change: &Change) -> Result<(), ChangeError> {
-        if let Change::Contract(change) = change {
-            let consent = Consent::new(change, &self.state).ok_or(ChangeError::NoContract)?;
-            self.record.consent = Some(consent);
+    /// Whoever proposes something consents to it. Of several the last counts.
+    pub(super) fn consent_to(&mut self, wish: Option<ContractWish>) -> Result<(), ChangeError> {
+        if let Some(wish) = wish {
+            self.record.consent = Some(Consent::new(wish, &self.state).ok_or(ChangeError::NoContract)?);
         }
         Ok(())
     }
@@ -35,24 +34,29 @@ impl<S: Signer> ChannelMachine<S> {
         self.record.consent = None;
     }
 
-    /// Whether a change needs no consent, or has it.
-    pub(super) fn consents_to(&self, change: &Change) -> bool {
-        let Change::Contract(change) = change else { return true };
-        self.record.consent.as_ref().is_some_and(|consent| consent.is_to(change, &self.state))
+    /// Whether nothing needs consent, or what does has it.
+    pub(super) fn consents_to(&self, wish: Option<&ContractWish>) -> bool {
+        let Some(wish) = wish else { return true };
+        self.record.consent.as_ref().is_some_and(|consent| consent.is_to(wish, &self.state))
     }
 
-    pub(super) fn note_asked(&mut self, refusal: Refusal, change: &Change) {
-        if let (Refusal::Asked, Change::Contract(change)) = (refusal, change) {
-            self.asked = Some(change.clone());
-            self.notify(ChannelNews::Asked { change: change.clone() });
+    pub(super) fn note_asked(&mut self, refusal: Refusal, wish: Option<ContractWish>) {
+        if let (Refusal::Asked, Some(wish)) = (refusal, wish) {
+            self.asked = Some(wish.clone());
+            self.notify(ChannelNews::Asked { wish });
         }
     }
 
     /// Both have signed it, so nobody is asked any more.
-    pub(super) fn end_consent(&mut self, change: &Change) {
-        if let Change::Contract(change) = change {
-            self.record.consent.take_if(|consent| consent.change == *change);
-            self.asked.take_if(|asked| asked == change);
+    pub(super) fn end_consent(&mut self, wish: Option<&ContractWish>) {
+        if let Some(wish) = wish {
+            self.record.consent.take_if(|consent| consent.wish == *wish);
+            self.asked.take_if(|asked| asked == wish);
         }
+    }
+
+    /// What of an update that is adopted was consented to.
+    pub(super) fn end_consent_to_change(&mut self, change: &Change) {
+        self.end_consent(ContractWish::of(change).as_ref());
     }
 }

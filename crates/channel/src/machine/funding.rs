@@ -1,4 +1,4 @@
-//! Deposits and withdrawals while the channel is open.
+//! Deposits and withdrawals while the channel is open, and contracts that leave it.
 //!
 //! ```text
 //! whose account it is: writes the wish ─ ProposeFunding(change) ─▶ the other: executes, compares, signs, writes
@@ -18,14 +18,16 @@
 use byway_crypto::{IdentitySignature, Purpose};
 use byway_primitives::{Amount, Batch, Encode, Span, Time};
 use byway_records::Channel;
-use byway_records::call::ChannelsCall;
+use byway_records::call::{ChannelsCall, ContractLeave};
 use byway_records::channel::{ChannelState, Cosigned, FundingChange, Movement, Phase, Position};
-use byway_vm::State;
+use byway_vm::{Address, State};
 
 use super::{ChannelMachine, Link, ROUNDS_AHEAD_MAX, Show, position_digest};
 use crate::change::ChangeError;
+use crate::consent::ContractWish;
 use crate::fund::Fund;
 use crate::journal::{Health, Life};
+use crate::left::LeftContract;
 use crate::message::{ChannelMessage, Refusal};
 use crate::news::{ChannelNews, PeerFault, ProposeError};
 use crate::signer::Signer;
@@ -45,6 +47,7 @@ impl<S: Signer> ChannelMachine<S> {
             return Err(ProposeError::Turn);
         }
         let (base, side) = (self.record.base, self.record.side);
+        let wish = wish_of(movement);
         let highest = base.round.max(self.record.signed).max(self.record.seen);
         let round = highest.checked_add(1).ok_or(ChangeError::Rounds)?;
         let expires = self.ledger.environment.time + FUND_TIME_MAX;
@@ -52,10 +55,18 @@ impl<S: Signer> ChannelMachine<S> {
         let (_, position) = self.record.ground.funded(&self.state, &base, round, side, movement, amount)?;
         let state = ChannelState { total, ..self.record.state_of(position) };
         let change = FundingChange { state, side, movement, amount, expires };
+        self.consent_to(wish)?;
         self.record.fund = Some(Fund { change, base: position_digest(&base), signatures: [None; 2], is_bound: false });
         self.persist(Batch::new());
         self.send(ChannelMessage::ProposeFunding(change));
         Ok(round)
+    }
+
+    /// Asks the peer to let a contract leave the channel for the ledger, which must have its code; gives the round of the state after it.
+    pub fn leave(&mut self, now: Time, contract: Address) -> Result<u64, ProposeError> {
+        let account = self.state.account(contract).ok_or(ChangeError::NoContract)?;
+        let movement = Movement::Leave { contract: contract.0, base: self.state.root() };
+        self.fund(now, movement, account.balance)
     }
 
     /// The deposit or withdrawal that is open. No update is made meanwhile.
@@ -66,7 +77,7 @@ impl<S: Signer> ChannelMachine<S> {
     fn total_after(&self, movement: Movement, amount: Amount) -> Result<Amount, ChangeError> {
         let total = match movement {
             Movement::Deposit => self.record.total.checked_add(amount),
-            Movement::Withdraw => self.record.total.checked_sub(amount),
+            Movement::Withdraw | Movement::Leave { .. } => self.record.total.checked_sub(amount),
         };
         total.ok_or(ChangeError::Reserve)
     }
@@ -92,7 +103,10 @@ impl<S: Signer> ChannelMachine<S> {
         };
         match judged {
             Ok(()) => self.accept_funding(change),
-            Err(refusal) => self.send(ChannelMessage::RefuseFunding { round, refusal }),
+            Err(refusal) => {
+                self.note_asked(refusal, wish_of(change.movement));
+                self.send(ChannelMessage::RefuseFunding { round, refusal });
+            }
         }
         Ok(())
     }
@@ -118,7 +132,10 @@ impl<S: Signer> ChannelMachine<S> {
         if (ChannelState { total, ..self.record.state_of(position) }) != state {
             return Err(Refusal::Differs);
         }
-        if self.worth(&position) < self.worth(&base) { Err(Refusal::Unwanted) } else { Ok(()) }
+        if self.worth(&position) < self.worth(&base) {
+            return Err(Refusal::Unwanted);
+        }
+        if self.consents_to(wish_of(movement).as_ref()) { Ok(()) } else { Err(Refusal::Asked) }
     }
 
     fn accept_funding(&mut self, change: FundingChange) {
@@ -206,8 +223,18 @@ impl<S: Signer> ChannelMachine<S> {
             && self.record.life == Life::Open
             && self.is_time_for(Show::Fund, now)
         {
+            let change = Cosigned { body, parties, signatures };
+            let call = match body.movement {
+                Movement::Leave { contract, .. } => {
+                    // Where the state before is not known any more, the time runs out.
+                    let Some((_, state)) = self.base_of(fund) else { return };
+                    let part = state.part_of_contract(Address(contract)).to_bytes();
+                    ChannelsCall::Leave(Box::new(ContractLeave { change, part }))
+                }
+                Movement::Deposit | Movement::Withdraw => ChannelsCall::Fund(change),
+            };
             self.submitted = Some((Show::Fund, now));
-            self.notify(ChannelNews::Submit(ChannelsCall::Fund(Cosigned { body, parties, signatures })));
+            self.notify(ChannelNews::Submit(call));
         }
     }
 
@@ -243,13 +270,31 @@ impl<S: Signer> ChannelMachine<S> {
     /// The state after a deposit or a withdrawal; `None` where it builds neither on the newest one nor on the last co-signed one.
     pub(super) fn state_after(&self, fund: &Fund) -> Option<State> {
         let FundingChange { side, movement, amount, .. } = fund.change;
+        let (base, state) = self.base_of(fund)?;
+        let after = self.record.ground.funded(state, base, fund.round(), side, movement, amount);
+        after.ok().filter(|(_, position)| *position == fund.position()).map(|(state, _)| state)
+    }
+
+    fn base_of(&self, fund: &Fund) -> Option<(&Position, &State)> {
         let newest = (&self.record.base, &self.state);
         let fork = self.fork.as_ref().map(|(position, state)| (position, state));
         let is_base =
             |(base, state): &(&Position, &State)| fund.base == position_digest(base) && state.root() == base.root;
-        let (base, state) = [Some(newest), fork].into_iter().flatten().find(is_base)?;
-        let after = self.record.ground.funded(state, base, fund.round(), side, movement, amount);
-        after.ok().filter(|(_, position)| *position == fund.position()).map(|(state, _)| state)
+        [Some(newest), fork].into_iter().flatten().find(is_base)
+    }
+
+    /// Keeps what a contract has stored that leaves with what was open, where the ledger has done that.
+    pub(super) fn keep_left(&mut self, fund: &Fund) {
+        let Movement::Leave { contract, .. } = fund.change.movement else { return };
+        let contract = Address(contract);
+        let whole = self.base_of(fund).and_then(|(_, state)| state.alone(contract));
+        if let Some(whole) = whole {
+            let mut batch = Batch::new();
+            LeftContract::new(self.record.id, self.network(), whole).put(&mut batch);
+            self.persist(batch);
+            self.notify(ChannelNews::Left { contract });
+        }
+        self.end_consent(Some(&ContractWish::Leave { contract }));
     }
 
     /// A newer co-signed state counts: what was open is that very one, or will never be.
@@ -262,5 +307,13 @@ impl<S: Signer> ChannelMachine<S> {
         } else {
             ChannelNews::NotFunded { round, refusal: None }
         });
+    }
+}
+
+/// What a deposit, a withdrawal or the leaving of a contract needs consent to, if it does.
+fn wish_of(movement: Movement) -> Option<ContractWish> {
+    match movement {
+        Movement::Leave { contract, .. } => Some(ContractWish::Leave { contract: Address(contract) }),
+        Movement::Deposit | Movement::Withdraw => None,
     }
 }

@@ -6,7 +6,8 @@ use byway_records::channel::{ChannelState, ChannelTerms, Cosigned, Environment, 
 use byway_records::promise::ChannelId;
 use byway_vm::{Execution, State};
 
-use crate::change::{ChangeError, ContractCall, ContractChange, Ground};
+use crate::change::{ChangeError, ContractCall, Ground};
+use crate::consent::ContractWish;
 use crate::journal::{ChannelJournalError, Health, Life, Loaded, Log, Record};
 use crate::ledger_view::LedgerView;
 use crate::message::{ChannelMessage, LanePromise, Proposal, Reestablish};
@@ -76,7 +77,7 @@ pub struct ChannelMachine<S> {
     /// What it promised before that.
     early_promise: Option<LanePromise>,
     /// What the peer last asked our user's consent to.
-    asked: Option<ContractChange>,
+    asked: Option<ContractWish>,
     ledger: LedgerView,
     /// What was handed to the ledger last, and when.
     submitted: Option<(Show, Time)>,

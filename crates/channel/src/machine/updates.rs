@@ -11,6 +11,7 @@ use byway_vm::State;
 
 use super::{ChannelMachine, ENVIRONMENT_AHEAD_MAX, Link, ROUNDS_AHEAD_MAX, in_order, is_same, position_digest};
 use crate::change::{Change, ChangeError};
+use crate::consent::ContractWish;
 use crate::journal::{Health, Life, RELEASED_MAX};
 use crate::message::{ChannelMessage, Proposal, Refusal};
 use crate::news::{ChannelNews, PeerFault, ProposeError};
@@ -31,7 +32,7 @@ impl<S: Signer> ChannelMachine<S> {
             return Err(ProposeError::Turn);
         }
         let before = self.record.consent.clone();
-        self.consent_to(&change)?;
+        self.consent_to(ContractWish::of(&change))?;
         let released = self.release(now, change, None);
         if released.is_err() {
             self.record.consent = before;
@@ -170,7 +171,7 @@ impl<S: Signer> ChannelMachine<S> {
         match self.judge(&proposal) {
             Ok(state) => self.accept(now, proposal, state),
             Err(refusal) => {
-                self.note_asked(refusal, &proposal.change);
+                self.note_asked(refusal, ContractWish::of(&proposal.change));
                 return self.refuse(now, round, refusal);
             }
         }
@@ -232,7 +233,7 @@ impl<S: Signer> ChannelMachine<S> {
         if self.worth(&position) < self.worth(&base) {
             return Err(Refusal::Unwanted);
         }
-        if self.consents_to(&proposal.change) { Ok(state) } else { Err(Refusal::Asked) }
+        if self.consents_to(ContractWish::of(&proposal.change).as_ref()) { Ok(state) } else { Err(Refusal::Asked) }
     }
 
     fn accept(&mut self, now: Time, proposal: Proposal, state: State) {
@@ -301,8 +302,8 @@ impl<S: Signer> ChannelMachine<S> {
         } else if !was_forced && self.state.root() == self.record.base.root {
             self.fork = Some((self.record.base, self.state.clone()));
         }
+        let is_funded = total.is_some();
         let total = total.unwrap_or(self.record.total);
-        let is_funded = total != self.record.total;
         let fund = self.record.fund.take_if(|fund| !fund.is_bound || fund.round() <= agreed);
         self.record.base = position;
         self.record.total = total;
@@ -327,7 +328,7 @@ impl<S: Signer> ChannelMachine<S> {
         let (dead, alive) = self.record.released.drain(..).partition(|released| released.round() <= agreed);
         self.record.released = alive;
         self.prepared = None;
-        self.end_consent(change);
+        self.end_consent_to_change(change);
         self.persist(batch);
         self.notify(ChannelNews::Updated { round, change: change.clone() });
         self.end_fund(fund);

@@ -1,6 +1,8 @@
 //! Upgrading and removing contracts: what only both together do.
 
-use byway_channel::{Change, ChangeError, ChannelMessage, ChannelNews, ContractChange, ProposeError, Refusal};
+use byway_channel::{
+    Change, ChangeError, ChannelMessage, ChannelNews, ContractChange, ContractWish, ProposeError, Refusal,
+};
 use byway_primitives::{Amount, Span};
 use byway_records::Call;
 use byway_records::call::ChannelsCall;
@@ -49,8 +51,9 @@ fn code(rig: &mut Rig, side: usize, counter: Address) -> Option<byway_primitives
 }
 
 fn is_asked(rig: &Rig, side: usize, change: &Change) -> bool {
-    rig.parties[side]
-        .has(|news| matches!(news, ChannelNews::Asked { change: asked } if Change::Contract(asked.clone()) == *change))
+    let Change::Contract(change) = change else { panic!("nothing else is asked for") };
+    let asked = ChannelNews::Asked { wish: ContractWish::Change(change.clone()) };
+    rig.parties[side].has(|news| *news == asked)
 }
 
 #[test]

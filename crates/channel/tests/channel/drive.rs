@@ -172,6 +172,7 @@ impl Drive {
             27 if !rig.machine(side).released().is_empty() => drop(rig.machine(side).cancel(now)),
             28 if is_large => drop(rig.machine(side).close(now)),
             29 if is_large => drop(rig.close_alone(side)),
+            30 if is_large => drop(rig.machine(side).leave(now, counter)),
             30 | 31 => rig.exchange(),
             _ => {}
         }
@@ -299,7 +300,11 @@ fn noted((state, change): Signing, mut moved: [i128; 2]) -> Noted {
     let ChannelState { position, total, .. } = state;
     if let Some(FundingChange { side, movement, amount, .. }) = change {
         let amount = amount.units() as i128;
-        moved[side.index()] += if movement == Movement::Deposit { amount } else { -amount };
+        moved[side.index()] += match movement {
+            Movement::Deposit => amount,
+            Movement::Withdraw => -amount,
+            Movement::Leave { .. } => 0,
+        };
     }
     Noted { position, total: total.units(), moved }
 }

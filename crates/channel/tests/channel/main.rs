@@ -11,6 +11,7 @@ mod formats;
 mod funding;
 mod hostile;
 mod lanes;
+mod leaving;
 mod life;
 mod lost;
 mod many;

@@ -133,6 +133,7 @@ impl Actor {
             }
             ChannelNews::Promised { .. }
             | ChannelNews::Asked { .. }
+            | ChannelNews::Left { .. }
             | ChannelNews::Behind { .. }
             | ChannelNews::Recovered { .. }
             | ChannelNews::Forced { .. }

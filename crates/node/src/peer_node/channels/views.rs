@@ -1,6 +1,6 @@
 //! Channels as they are shown.
 
-use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, ContractChange, Health, Life};
+use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, ContractChange, ContractWish, Health, Life};
 use byway_crypto::IdentitySecret;
 use byway_primitives::Amount;
 use byway_records::call::ChannelsCall;
@@ -230,11 +230,14 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
         ChannelNews::Abandoned { round, .. } => {
             Some((Some(*round), "abandoned", "an update of ours has become worthless".to_owned()))
         }
-        ChannelNews::Asked { change } => Some((
+        ChannelNews::Asked { wish } => Some((
             None,
             "asked",
-            format!("the peer wants to {}: it is done once this side asks for the same", wish(change)),
+            format!("the peer wants to {}: it is done once this side asks for the same", words_of(wish)),
         )),
+        ChannelNews::Left { contract } => {
+            Some((None, "left", format!("0x{} is on the ledger now, with what it has", hex::encode(contract.0))))
+        }
         ChannelNews::Stalled { round } => Some((Some(*round), "stalled", "the peer does not answer".to_owned())),
         ChannelNews::Behind { round } => {
             Some((Some(*round), "behind", "the journal was an old one; the peer shows a newer state".to_owned()))
@@ -265,6 +268,8 @@ fn name_of(call: &ChannelsCall) -> &'static str {
         ChannelsCall::CloseMutual(_) => "how both part",
         ChannelsCall::Claim { .. } => "what the peer has promised",
         ChannelsCall::RegisterCode { .. } => "a contract's code",
+        ChannelsCall::Leave(_) => "a contract that leaves the channel",
+        ChannelsCall::CallContract(_) => "a call of a contract on the ledger",
     }
 }
 
@@ -286,12 +291,18 @@ fn describe(change: &Change, side: Side) -> String {
                 who(call.caller, "call", "calls") + &format!(" 0x{}", hex::encode(contract.0))
             }
         },
-        Change::Contract(change) => format!("both {}", wish(change)),
+        Change::Contract(change) => format!("both {}", words_of(&ContractWish::Change(change.clone()))),
     }
 }
 
 /// What both are to do to a contract, in words.
-fn wish(change: &ContractChange) -> String {
+fn words_of(wish: &ContractWish) -> String {
+    let change = match wish {
+        ContractWish::Change(change) => change,
+        ContractWish::Leave { contract } => {
+            return format!("let 0x{} leave the channel for the ledger", hex::encode(contract.0));
+        }
+    };
     match change {
         ContractChange::Upgrade { contract, code } => {
             let code = hex::encode(byway_vm::code_hash(code).0);

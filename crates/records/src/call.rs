@@ -57,6 +57,7 @@ pub struct CallEnvelope {
 
 /// A decoded call.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one call per transaction: a box would cost more than it saves")]
 pub enum Call {
     Registry(RegistryCall),
     Offers(OffersCall),

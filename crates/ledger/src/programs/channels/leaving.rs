@@ -116,11 +116,11 @@ pub(super) fn call(
     let (receipt, after) = run(view, now, call, &entry, &alone)?;
     if !is_paid {
         let price = price(prices, receipt.gas_used)?;
-        debit(view, call.caller, way(price))?;
+        take(view, call.caller, price)?;
         pay_pool(view, price);
     }
     if let Some(AloneAfter { account, paid }) = after {
-        debit(view, call.caller, way(call.value))?;
+        take(view, call.caller, call.value)?;
         paid.into_iter().for_each(|(address, amount)| credit(view, IdentityId(address.0), way(amount)));
         let contract = account.contract.expect("a contract stays one");
         (entry.nonce, entry.balance, entry.storage) = (account.nonce, account.balance, contract.storage);
@@ -220,6 +220,11 @@ fn has_account(view: &View<'_>, id: IdentityId) -> bool {
 
 fn balance(view: &View<'_>, id: IdentityId) -> Amount {
     holds(view, id).map_or(Amount::ZERO, |account| account.balance)
+}
+
+/// Takes from an account that has so much. Whoever has none pays nothing: what has run must not fail for that.
+fn take(view: &mut View<'_>, id: IdentityId, amount: Amount) -> Result<(), Reject> {
+    if amount.is_zero() { Ok(()) } else { debit(view, id, way(amount)) }
 }
 
 fn way(amount: Amount) -> Value {

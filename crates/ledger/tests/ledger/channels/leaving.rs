@@ -317,16 +317,20 @@ fn no_call_of_a_contract_that_a_checkpoint_has_not_shown_makes_room_for_another(
 }
 
 #[test]
-fn the_fee_of_its_transaction_pays_for_a_call_too() {
+fn the_fee_of_its_transaction_pays_for_a_call_too_also_where_the_caller_has_no_account() {
     let (mut scene, _, mut pot) = left(&pot_code());
     let before = scene.accounts();
-    let draft = scene.call_left(BOB, &pot, 0, &[], GAS);
-    let fee = units(CHANNEL_PRICE + u128::from(GAS));
-    let draft = scene.world.funded(scene.world.coin(BOB), Draft { fee, ..draft });
-    scene.world.must(&draft);
-    assert_eq!(scene.accounts(), before);
-    let call = scene.vm_call(BOB, POT, 0, &[]);
-    pot.execute(scene.world.network, Environment { time: scene.world.time, ..scene.next() }, &call).unwrap();
-    assert_eq!(scene.contract(POT).unwrap().nonce, pot.account.nonce);
-    assert_eq!(Some(scene.contract(POT).unwrap().storage), pot.account.contract.map(|contract| contract.storage));
+    assert_eq!(scene.world.account(CAROL), None);
+    for by in [BOB, CAROL] {
+        let draft = scene.call_left(by, &pot, 0, &[], GAS);
+        let fee = units(CHANNEL_PRICE + u128::from(GAS));
+        let draft = scene.world.funded(scene.world.coin(by), Draft { fee, ..draft });
+        scene.world.must(&draft);
+        let call = scene.vm_call(by, POT, 0, &[]);
+        let environment = Environment { time: scene.world.time, ..scene.next() };
+        pot.execute(scene.world.network, environment, &call).unwrap();
+        let entry = scene.contract(POT).unwrap();
+        assert_eq!(Some(entry.storage), pot.account.contract.map(|contract| contract.storage));
+    }
+    assert_eq!((scene.accounts(), scene.world.account(CAROL)), (before, None));
 }

@@ -158,7 +158,8 @@ impl Actor {
     /// Takes back whatever of ours the peer has not signed.
     pub(super) fn cancel_update(&mut self, key: ChannelKey) -> Answer<()> {
         let now = self.clock.now();
-        let has_open = self.market.channels().get(key).is_some_and(|channel| !channel.released().is_empty());
+        let channel = self.market.channels().get(key);
+        let has_open = channel.is_some_and(|channel| !channel.released().is_empty() || channel.consent().is_some());
         if !has_open {
             return Err(ApiError::channel_not_ready("no update of this side waits for the peer"));
         }

@@ -168,6 +168,21 @@ fn a_contract_leaves_also_where_a_call_was_forced_meanwhile() {
 }
 
 #[test]
+fn a_contract_that_has_nothing_leaves_too_and_both_remember_it() {
+    let mut rig = Rig::new();
+    let counter = rig.create_counter(0);
+    leave_together(&mut rig, 0, counter);
+    assert_eq!(entry(&rig, counter).map(|entry| entry.balance), Some(Amount::ZERO));
+    for side in [0, 1] {
+        while rig.write(side) {}
+        rig.crash(side);
+        rig.exchange();
+        rig.assert_agreed();
+        assert_eq!(rig.machine(side).state().account(counter), None);
+    }
+}
+
+#[test]
 fn consent_to_its_leaving_is_to_the_contract_as_it_was() {
     let (mut rig, counter) = with_counter();
     leave(&mut rig, 0, counter);

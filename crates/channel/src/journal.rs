@@ -26,7 +26,7 @@ pub const RELEASED_MAX: usize = 8;
 /// Bytes of changes that are kept at the least before the state is written anew.
 const LOG_BYTES_MIN: usize = 4 * 1024;
 
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// How far a channel has come. What is before [`Life::HalfSigned`] is not on disk: nothing is at stake yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +116,8 @@ pub(crate) struct Record {
     /// The highest promise out of our lane, and out of the peer's.
     pub given: Option<LanePromise>,
     pub taken: Option<LanePromise>,
+    /// Up to here what we promised for services is not known from this journal, but was told by the peer.
+    pub reminded: Amount,
     /// This side closes without the peer: it says so again until the ledger has heard it.
     pub closes_alone: bool,
 }
@@ -395,6 +397,7 @@ impl Encode for Record {
         out.option(self.consent.as_ref());
         out.option(self.given.as_ref());
         out.option(self.taken.as_ref());
+        out.value(&self.reminded);
         out.flag(self.closes_alone);
     }
 }
@@ -423,6 +426,7 @@ impl Decode for Record {
             consent: input.option()?,
             given: input.option()?,
             taken: input.option()?,
+            reminded: input.value()?,
             closes_alone: input.flag()?,
         })
     }

@@ -82,6 +82,7 @@
 //! | the answer to an update, or the peer's use of its turn | [`ANSWER_TIME_MAX`] | [`ChannelNews::Stalled`]: cancel, force or close |
 //! | a deposit or a withdrawal | [`FUND_TIME_MAX`] of ledger time | [`ChannelNews::NotFunded`]: it is dead, and the two go on |
 //! | parting together | [`CLOSING_TIME_MAX`] | closes alone, if the peer was heard since the start |
+//! | sight of the ledger | half the lock period, but [`BLIND_TIME_MIN`] | promises are kept, and count for nothing until it is seen |
 //! | an effect on the ledger | [`SUBMIT_AGAIN`] | handed in again |
 //!
 //! # Many
@@ -147,8 +148,9 @@ pub use journal::{Agreement, CHANNELS, ChannelJournalError, Conflict, Health, Li
 pub use ledger_view::LedgerView;
 pub use left::{FollowError, LeftContract};
 pub use machine::{
-    ANSWER_TIME_MAX, CLOSING_TIME_MAX, ChannelMachine, ENVIRONMENT_AHEAD_MAX, FUND_TIME_MAX, FUNDING_TIME_MAX,
-    OPENING_TIME_MAX, ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, SUBMIT_AGAIN, UNHEARD_TIME_MAX, position_digest,
+    ANSWER_TIME_MAX, BLIND_TIME_MIN, CLOSING_TIME_MAX, ChannelMachine, ENVIRONMENT_AHEAD_MAX, FUND_TIME_MAX,
+    FUNDING_TIME_MAX, OPENING_TIME_MAX, ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, SUBMIT_AGAIN, UNHEARD_TIME_MAX,
+    position_digest,
 };
 pub use message::{ChannelMessage, LanePromise, Proposal, Reestablish, Refusal, STATE_BYTES_MAX};
 pub use news::{ChannelEffect, ChannelNews, CloseError, PeerFault, PromiseError, ProposeError};

@@ -76,6 +76,9 @@ pub struct LanePromise {
     /// How much of all that it promises is for services of the payee's. Nobody signs that: it takes nothing from the payee, who
     /// serves for it.
     pub services: Amount,
+    /// How far ahead of what it has used the payer was with this promise, by its own count: what a payee can have left to serve for
+    /// that finds here much that its old journal does not have.
+    pub ahead: Amount,
 }
 
 /// A half-signed update.
@@ -172,12 +175,13 @@ impl Encode for LanePromise {
     fn encode(&self, out: &mut Writer) {
         out.value(&self.promise);
         out.value(&self.services);
+        out.value(&self.ahead);
     }
 }
 
 impl Decode for LanePromise {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { promise: input.value()?, services: input.value()? })
+        Ok(Self { promise: input.value()?, services: input.value()?, ahead: input.value()? })
     }
 }
 

@@ -57,6 +57,8 @@ pub enum ChannelNews {
         more: Amount,
         for_services: Amount,
     },
+    /// The peer has shown a promise of ours that the journal had lost.
+    Reminded,
     /// An update of ours was refused. It is alive until the round that cancels it is co-signed.
     Refused {
         round: u64,

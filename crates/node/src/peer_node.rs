@@ -62,6 +62,7 @@ mod inquiring;
 mod inviting;
 mod kept;
 pub(crate) mod kernel_access;
+mod keyed;
 mod limits;
 mod once;
 mod opened;

@@ -5,13 +5,13 @@
 
 use std::cmp::Ordering;
 
-use byway_primitives::{Amount, AssetId, Batch};
+use byway_primitives::{Amount, AssetId, Batch, Span, Time};
 use byway_records::channel::{Lane, Position, Side};
 use byway_records::promise::{Promise, Series};
 use byway_records::state::Settled;
 use byway_records::{Backing, SignedPromise};
 
-use super::{ChannelMachine, Link};
+use super::{BLIND_TIME_MIN, ChannelMachine, Link};
 use crate::journal::{Health, Life};
 use crate::message::{ChannelMessage, LanePromise};
 use crate::news::{ChannelNews, PeerFault, PromiseError};
@@ -37,16 +37,18 @@ fn absorbed_of(lane: &Lane) -> Option<Amount> {
 impl<S: Signer> ChannelMachine<S> {
     /// Promises the peer so much more out of our lane; gives what is promised in all.
     pub fn promise(&mut self, more: Amount) -> Result<Amount, PromiseError> {
-        self.promise_more(more, Amount::ZERO)
+        let ahead = self.lane_promise(self.record.side).map_or(Amount::ZERO, |last| last.ahead);
+        self.promise_more(more, Amount::ZERO, ahead)
     }
 
-    /// The same, for services of the peer's; gives what is promised for these in all.
-    pub fn promise_for_services(&mut self, more: Amount) -> Result<Amount, PromiseError> {
-        self.promise_more(more, more)?;
+    /// The same, for services of the peer's; gives what is promised for these in all. `ahead` is how far ahead of what was used
+    /// this side is with it.
+    pub fn promise_for_services(&mut self, more: Amount, ahead: Amount) -> Result<Amount, PromiseError> {
+        self.promise_more(more, more, ahead)?;
         Ok(self.services(self.record.side))
     }
 
-    fn promise_more(&mut self, more: Amount, for_services: Amount) -> Result<Amount, PromiseError> {
+    fn promise_more(&mut self, more: Amount, for_services: Amount, ahead: Amount) -> Result<Amount, PromiseError> {
         self.may_promise()?;
         let side = self.record.side;
         let amount = self.promised(side).amount.checked_add(more).ok_or(PromiseError::Uncovered)?;
@@ -56,7 +58,7 @@ impl<S: Signer> ChannelMachine<S> {
         if !self.covers(side, amount) {
             return Err(PromiseError::Uncovered);
         }
-        let promise = LanePromise { promise: self.signer.sign_promise(promise), services };
+        let promise = LanePromise { promise: self.signer.sign_promise(promise), services, ahead };
         self.record.given = Some(promise);
         self.persist(Batch::new());
         self.send(ChannelMessage::Promise(promise));
@@ -77,12 +79,12 @@ impl<S: Signer> ChannelMachine<S> {
         Ok(())
     }
 
-    pub(super) fn handle_promise(&mut self, theirs: LanePromise) -> Result<(), PeerFault> {
+    pub(super) fn handle_promise(&mut self, now: Time, theirs: LanePromise) -> Result<(), PeerFault> {
         // What a promise is worth follows from the position, so a side that recovers takes them too.
         if !matches!(self.record.life, Life::Open | Life::Closing) || matches!(self.record.health, Health::Frozen(_)) {
             return Ok(());
         }
-        let LanePromise { promise, services } = theirs;
+        let LanePromise { promise, services, ahead } = theirs;
         let (payer, Promise { network, series, serial, amount }) = (self.record.side.other(), promise.promise);
         if services > amount {
             return Err(PeerFault::Promise);
@@ -94,8 +96,9 @@ impl<S: Signer> ChannelMachine<S> {
             return Err(PeerFault::Promise);
         }
         promise.verify().map_err(|_| PeerFault::Signature)?;
-        if self.record.life == Life::Open && self.link != Link::Connected {
-            // Which state is the newest, and so what the lane covers, the peer is to say first.
+        if self.record.life == Life::Open && (self.link != Link::Connected || self.is_blind(now)) {
+            // Which state is the newest, and so what the lane covers, the peer is to say first; and the ledger, whether it is still
+            // open.
             self.early_promise = Some(theirs);
             return Ok(());
         }
@@ -114,7 +117,7 @@ impl<S: Signer> ChannelMachine<S> {
         let is_open = self.record.life == Life::Open;
         let for_services = if is_open { services.saturating_sub(before).min(more) } else { Amount::ZERO };
         let services = before.checked_add(for_services).ok_or(PeerFault::Promise)?;
-        self.record.taken = Some(LanePromise { promise, services });
+        self.record.taken = Some(LanePromise { promise, services, ahead });
         self.persist(Batch::new());
         // Whether the ledger will take it before the peer settles nobody knows, so while closing it is claimed and pays for nothing.
         if is_open {
@@ -123,17 +126,26 @@ impl<S: Signer> ChannelMachine<S> {
         Ok(())
     }
 
-    /// What the peer promised before both knew where they stand.
-    pub(super) fn hear_promise(&mut self) -> Result<(), PeerFault> {
-        self.early_promise.take().map_or(Ok(()), |theirs| self.handle_promise(theirs))
+    /// What the peer promised before both knew where they stand, or while this side did not see the ledger.
+    pub(super) fn hear_promise(&mut self, now: Time) -> Result<(), PeerFault> {
+        self.early_promise.take().map_or(Ok(()), |theirs| self.handle_promise(now, theirs))
+    }
+
+    /// Whether the ledger may have closed the channel, and paid out, without this side's having seen any of it: nothing more is given
+    /// for promises until it sees it again.
+    fn is_blind(&self, now: Time) -> bool {
+        let half = Span(self.terms().lock.millis.0 / 2);
+        now.since(self.ledger.environment.time) > half.max(BLIND_TIME_MIN)
     }
 
     /// The peer shows a promise of ours, which an old journal may have forgotten.
     fn remember_given(&mut self, ours: LanePromise) -> Result<(), PeerFault> {
         if ours.promise.promise.amount > self.promised(self.record.side).amount {
             ours.promise.verify().map_err(|_| PeerFault::Signature)?;
+            self.record.reminded = ours.services.max(self.record.reminded);
             self.record.given = Some(ours);
             self.persist(Batch::new());
+            self.notify(ChannelNews::Reminded);
         }
         Ok(())
     }
@@ -177,19 +189,33 @@ impl<S: Signer> ChannelMachine<S> {
         self.lane_promise(payer).map_or(Amount::ZERO, |known| known.services)
     }
 
+    /// Up to here what this side promised for services was told by the peer: its journal had lost it.
+    pub fn services_reminded(&self) -> Amount {
+        self.record.reminded
+    }
+
+    /// How far ahead of what it had used a side was with its last promise, by its own count.
+    pub fn services_ahead(&self, payer: Side) -> Amount {
+        self.lane_promise(payer).map_or(Amount::ZERO, |known| known.ahead)
+    }
+
     fn lane_promise(&self, payer: Side) -> Option<&LanePromise> {
         if payer == self.record.side { self.record.given.as_ref() } else { self.record.taken.as_ref() }
     }
 
-    /// How much more can be promised out of our lane before anything is put into it.
+    /// How much more can be promised out of our lane now, before anything is put into it.
     pub fn lane_room(&self) -> Amount {
+        if self.may_promise().is_ok() { self.lane_left() } else { Amount::ZERO }
+    }
+
+    /// The same, once the peer was heard: as far as this side knows.
+    pub fn lane_left(&self) -> Amount {
         let (payer, promise) = (self.record.side, self.promised(self.record.side));
         let room = |position: &Position| {
             let lane = position.lanes[payer.index()];
             lane.capacity.saturating_sub(lane.due(promise))
         };
-        let room = self.positions().map(room).min();
-        room.filter(|_| self.may_promise().is_ok()).unwrap_or_default()
+        self.positions().map(room).min().unwrap_or_default()
     }
 
     /// What of our balance can be put into our lane.

@@ -36,6 +36,8 @@ pub const FUNDING_TIME_MAX: Span = Span::minutes(10);
 pub const CLOSING_TIME_MAX: Span = Span::minutes(5);
 /// How long a side that has restarted waits for a peer that may know of a newer state, before it closes alone.
 pub const UNHEARD_TIME_MAX: Span = Span::minutes(10);
+/// How old the newest checkpoint may be for a promise to be taken, where half the lock period is less.
+pub const BLIND_TIME_MIN: Span = Span::minutes(1);
 /// When a call is handed to the ledger again that had no effect.
 pub const SUBMIT_AGAIN: Span = Span::seconds(10);
 /// How far ahead of the last known checkpoint a contract's time may be: the peer may have heard of the next ones.
@@ -72,9 +74,11 @@ pub struct ChannelMachine<S> {
     /// Whether the peer has shown where it stands since this side started.
     has_heard: bool,
     started: Option<Time>,
+    /// The round of an update of ours on which the peer was silent for too long.
+    stalled: Option<u64>,
     /// What the peer said of a position that this side has not yet seen on the ledger.
     early: Option<Reestablish>,
-    /// What it promised before that.
+    /// What it promised before that, or while this side did not see the ledger.
     early_promise: Option<LanePromise>,
     /// What the peer last asked our user's consent to.
     asked: Option<ContractWish>,
@@ -148,6 +152,7 @@ impl<S: Signer> ChannelMachine<S> {
             consent: None,
             given: None,
             taken: None,
+            reminded: Amount::ZERO,
             closes_alone: false,
         };
         Self::from_parts(signer, record, Loaded::default(), Log::default(), Some(now))
@@ -166,6 +171,7 @@ impl<S: Signer> ChannelMachine<S> {
             since: started.unwrap_or(Time::ZERO),
             has_heard: false,
             started,
+            stalled: None,
             early: None,
             early_promise: None,
             asked: None,
@@ -267,7 +273,11 @@ impl<S: Signer> ChannelMachine<S> {
     /// Whether there is nothing to do on the ledger, and nothing to be awaited of it, until its entry of the channel changes.
     pub(crate) fn rests(&self) -> bool {
         let is_forced = self.ledger.entry.as_ref().is_none_or(|entry| entry.first_forced().is_some());
-        self.record.life == Life::Open && !is_forced && self.early.is_none() && self.record.fund.is_none()
+        self.record.life == Life::Open
+            && !is_forced
+            && self.early.is_none()
+            && self.early_promise.is_none()
+            && self.record.fund.is_none()
     }
 
     /// The ledger is at another checkpoint, which has the channel as the one before had it.
@@ -278,6 +288,12 @@ impl<S: Signer> ChannelMachine<S> {
     /// Our half-signed updates: the peer may make each of them count.
     pub fn released(&self) -> &[Proposal] {
         &self.record.released
+    }
+
+    /// Whether the newest of these has waited too long for the peer's answer.
+    pub fn is_stalled(&self) -> bool {
+        let newest = self.record.released.last().map(Proposal::round);
+        newest.is_some() && newest == self.stalled
     }
 
     pub fn network(&self) -> NetworkId {
@@ -307,7 +323,7 @@ impl<S: Signer> ChannelMachine<S> {
                 self.handle_funding_refused(round, refusal);
                 Ok(())
             }
-            ChannelMessage::Promise(promise) => self.handle_promise(promise),
+            ChannelMessage::Promise(promise) => self.handle_promise(now, promise),
             ChannelMessage::Whole { round, state } => self.handle_whole(now, round, &state),
             ChannelMessage::Shutdown => self.handle_shutdown(now),
             ChannelMessage::ClosingSigned { expires, signature } => {
@@ -321,7 +337,7 @@ impl<S: Signer> ChannelMachine<S> {
     /// A dialogue with the peer stands; what was sent in an earlier one may be lost.
     pub fn handle_connected(&mut self, now: Time) {
         self.begin(now);
-        self.link = Link::Greeting;
+        (self.link, self.stalled) = (Link::Greeting, None);
         match self.record.life {
             Life::Open | Life::Closing => self.greet(),
             Life::Closed => {}
@@ -347,7 +363,7 @@ impl<S: Signer> ChannelMachine<S> {
                 self.is_peers_turn = false;
                 if let Some(last) = self.record.released.last() {
                     let round = last.round();
-                    self.since = now;
+                    (self.since, self.stalled) = (now, Some(round));
                     self.notify(ChannelNews::Stalled { round });
                 }
             }

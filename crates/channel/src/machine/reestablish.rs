@@ -79,7 +79,7 @@ impl<S: Signer> ChannelMachine<S> {
         }
         self.link = Link::Connected;
         self.go_on(now);
-        self.hear_promise()
+        self.hear_promise(now)
     }
 
     /// What the peer will show when it closes alone: packets for watchtowers are sealed under it.

@@ -38,6 +38,8 @@ impl<S: Signer> ChannelMachine<S> {
             _ => {}
         }
         self.hear_again(now);
+        // What came while this side was blind; a fault in it shows again with the next.
+        let _ = self.hear_promise(now);
     }
 
     fn await_opening(&mut self, now: Time) {
@@ -79,7 +81,7 @@ impl<S: Signer> ChannelMachine<S> {
             self.persist(Batch::new());
             self.notify(ChannelNews::Closing);
             // A fault in it shows again: what is worth something is claimed below.
-            let _ = self.hear_promise();
+            let _ = self.hear_promise(now);
         }
         if is_older {
             self.show(now, Show::Slash);

@@ -76,6 +76,7 @@ fn a_peer_that_is_silent_at_its_turn_is_gone_on_without() {
     rig.write(0);
     rig.tick(byway_channel::ANSWER_TIME_MAX);
     assert!(rig.parties[0].has(|news| matches!(news, ChannelNews::Stalled { round: 3 })));
+    assert!(rig.machine(0).is_stalled());
     let now = rig.now;
     rig.machine(0).force(now, &call).unwrap();
     rig.collect(0);

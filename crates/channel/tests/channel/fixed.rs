@@ -107,7 +107,10 @@ pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
         ("shutdown", ChannelMessage::Shutdown),
         ("closing signed", ChannelMessage::ClosingSigned { expires: TIME, signature: SIGNATURE }),
         ("decline", ChannelMessage::Decline),
-        ("promise", ChannelMessage::Promise(LanePromise { promise: promise(), services: units(200) })),
+        (
+            "promise",
+            ChannelMessage::Promise(LanePromise { promise: promise(), services: units(200), ahead: units(30) }),
+        ),
     ];
     let state =
         ChannelState { network: NETWORK, channel: ChannelId(Hash([5; 32])), total: units(9_000), position: position() };

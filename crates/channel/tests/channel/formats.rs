@@ -51,7 +51,7 @@ const FROZEN_MESSAGES: [&str; 26] = [
     "shutdown: 1 cbc5dbbb634edc5a",
     "closing signed: 72 78e28bb42523f66a",
     "decline: 1 375a8553cf770bcc",
-    "promise: 178 869a11094c80f1d6",
+    "promise: 179 eab2f799a9d53f8d",
     "propose funding: 128 4965ac40db84af93",
     "accept funding: 193 06135096f9a1a2a2",
     "refuse funding: 4 65b76140d3e12aaa",

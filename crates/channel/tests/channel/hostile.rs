@@ -224,7 +224,11 @@ impl Hostile {
         let (serial, amount) = (u64::from(detail & 3), units(AMOUNTS[usize::from(detail >> 6)]));
         let promise = Promise { network: machine.network(), series, serial, amount };
         let services = units(u128::from(detail) * 500);
-        Some(ChannelMessage::Promise(LanePromise { promise: promise.sign(&person(self.peer)), services }))
+        Some(ChannelMessage::Promise(LanePromise {
+            promise: promise.sign(&person(self.peer)),
+            services,
+            ahead: services,
+        }))
     }
 
     fn forged_answer(&self, detail: u8) -> Option<ChannelMessage> {

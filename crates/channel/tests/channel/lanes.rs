@@ -129,10 +129,30 @@ fn a_promise_before_the_newest_state_is_known_waits_for_that() {
         backing: byway_records::Backing::Channel(rig.machine(1).id().unwrap()),
     };
     let promise = byway_records::Promise { network: rig.world.network, series, serial: 1, amount: units(900) };
-    let promise = LanePromise { promise: promise.sign(&person(0)), services: units(900) };
+    let promise = LanePromise { promise: promise.sign(&person(0)), services: units(900), ahead: units(900) };
     rig.hear(1, ChannelMessage::Promise(promise)).unwrap();
     assert_eq!(rig.machine(1).services(Side::Initiator), units(0));
     assert!(!rig.parties[1].has(|news| matches!(news, ChannelNews::Promised { .. })));
+}
+
+#[test]
+fn a_promise_counts_for_nothing_while_the_ledger_is_not_seen() {
+    let mut rig = Rig::new();
+    rig.fill_lane(0, 1_000);
+    rig.promise_for_services(0, 300).unwrap();
+    rig.run();
+    assert_eq!(rig.machine(1).services(Side::Initiator), units(300));
+    // The ledger goes on, and the payee sees nothing of it: by then the channel may be closed and paid out.
+    rig.parties[1].is_watching = false;
+    rig.tick(byway_channel::BLIND_TIME_MIN);
+    rig.tick(Span::millis(1));
+    rig.promise_for_services(0, 200).unwrap();
+    rig.exchange();
+    assert_eq!(rig.machine(1).services(Side::Initiator), units(300));
+    rig.parties[1].is_watching = true;
+    rig.tick(Span::millis(1));
+    assert_eq!(rig.machine(1).services(Side::Initiator), units(500), "it is still open");
+    assert!(rig.parties[1].has(|news| *news == ChannelNews::Promised { more: units(200), for_services: units(200) }));
 }
 
 #[test]

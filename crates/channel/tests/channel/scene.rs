@@ -508,7 +508,7 @@ impl Rig {
     }
 
     pub fn promise_for_services(&mut self, side: usize, more: u128) -> Result<Amount, byway_channel::PromiseError> {
-        let promised = self.machine(side).promise_for_services(units(more));
+        let promised = self.machine(side).promise_for_services(units(more), units(more));
         self.collect(side);
         promised
     }

@@ -10,6 +10,10 @@
 //! bounce, so that no exposure, minimum or kind of backing limits it; and it is never part of a settlement, as the channel
 //! absorbs it or claims it.
 //!
+//! *An old disk.* What the peer has to tell a payer of its own promises is used up long since, or nearly: it is counted as
+//! promised *and* used, so that the payer asks for a window anew rather than waiting for what it will never use. A payee that is
+//! told much more than what the payer is ahead serves for no more than that. Either costs a window or two, once, whoever lies.
+//!
 //! A channel that is over is forgotten here once there are too many. What came out of its lane stays counted.
 
 use std::collections::BTreeMap;
@@ -24,12 +28,29 @@ use super::payee::Payee;
 use super::payer::{Credit, Payer, Talk};
 use super::{PaymentEffect, Payments};
 
-/// What was promised for services out of the lanes of every channel with the peer that there is, in all: by us, and by the
-/// peer.
+/// What was promised for services out of the lanes of every channel with the peer that there is: by us, and by the peer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LaneTotals {
-    pub given: BTreeMap<ChannelId, Amount>,
-    pub taken: BTreeMap<ChannelId, Amount>,
+    pub given: BTreeMap<ChannelId, LaneGiven>,
+    pub taken: BTreeMap<ChannelId, LaneTaken>,
+}
+
+/// What we promised out of one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LaneGiven {
+    /// In all.
+    pub total: Amount,
+    /// Up to here our journal had lost it, and the peer told us.
+    pub reminded: Amount,
+}
+
+/// What the peer promised out of one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LaneTaken {
+    /// In all.
+    pub total: Amount,
+    /// How far ahead of what it had used the peer was with that, by its own count.
+    pub ahead: Amount,
 }
 
 impl Payments {
@@ -70,9 +91,10 @@ impl Payments {
 
 impl Payer {
     fn pay_from(&mut self, now: Time, pay_from: PayFrom, out: &mut Outbox) {
+        // Who asks for a session is told again what stands against paying for it.
+        self.said = None;
         if self.record.pay_from != pay_from {
             self.record.pay_from = pay_from;
-            self.said = None;
             self.save(out);
         }
         self.top_up(now, out);
@@ -95,52 +117,84 @@ impl Payer {
         }
     }
 
-    fn note_lanes(&mut self, now: Time, given: &Lanes, out: &mut Outbox) {
-        let Some(more) = count(&mut self.record.lanes, given) else { return };
-        self.turn_day(now);
-        let plus = |amount: Amount| amount.checked_add(more).unwrap_or(Amount::MAX);
-        self.record.promised = plus(self.record.promised);
-        self.record.day_promised = plus(self.record.day_promised);
-        // The payee needs no room for it.
-        self.accepted = plus(self.accepted);
-        if let Talk::Open { promised_max, .. } = &mut self.talk {
-            *promised_max = plus(*promised_max);
+    fn note_lanes(&mut self, now: Time, given: &BTreeMap<ChannelId, LaneGiven>, out: &mut Outbox) {
+        let mut more = Amount::ZERO;
+        let mut is_new = false;
+        for (channel, LaneGiven { total, reminded }) in given {
+            let Some(raise) = count(&mut self.record.lanes, *channel, *total, |known| given.contains_key(known)) else {
+                continue;
+            };
+            is_new = true;
+            // Of what is new here, that above what we were reminded of.
+            more = plus(more, raise.min(total.saturating_sub(*reminded)));
         }
-        (self.credit, self.said) = (Credit::Left, None);
+        if !is_new {
+            return;
+        }
+        self.turn_day(now);
+        self.record.promised = plus(self.record.promised, more);
+        self.record.day_promised = plus(self.record.day_promised, more);
+        // The payee needs no room for it.
+        self.accepted = plus(self.accepted, more);
+        if let Talk::Open { promised_max, .. } = &mut self.talk {
+            *promised_max = plus(*promised_max, more);
+        }
+        self.said = None;
+        if !more.is_zero() {
+            self.credit = Credit::Left;
+        }
         self.save(out);
         out.notify(PaymentNews::PromisedByLane { promised: self.record.promised });
     }
 }
 
 impl Payee {
-    fn note_lanes(&mut self, taken: &Lanes, out: &mut Outbox) {
-        let Some(more) = count(&mut self.record.lanes, taken) else { return };
-        self.record.received = self.record.received.checked_add(more).unwrap_or(Amount::MAX);
+    fn note_lanes(&mut self, taken: &BTreeMap<ChannelId, LaneTaken>, out: &mut Outbox) {
+        let mut is_new = false;
+        for (channel, LaneTaken { total, ahead }) in taken {
+            let Some(raise) = count(&mut self.record.lanes, *channel, *total, |known| taken.contains_key(known)) else {
+                continue;
+            };
+            is_new = true;
+            // What the payer has not heard of being used may lie between its count and ours, and is no more than it is ahead.
+            let is_old = raise > plus(*ahead, *ahead);
+            let raise = if is_old { ahead.saturating_sub(self.remainder()) } else { raise };
+            self.record.received = plus(self.record.received, raise);
+        }
+        if !is_new {
+            return;
+        }
         let token = self.save(out);
         self.pending.push_back((token, self.record.received));
         self.advise(None, out);
     }
 }
 
-/// Takes over what lanes say, which never goes back; how much more that is than was known. `None` where nothing is new.
-fn count(known: &mut Lanes, said: &Lanes) -> Option<Amount> {
-    let mut more = Amount::ZERO;
-    for (channel, total) in said {
-        let counted = known.get(channel).copied().unwrap_or_default();
-        if *total <= counted {
-            continue;
-        }
-        if !has_room_for(known, *channel) {
-            known.retain(|known, _| said.contains_key(known));
-        }
-        if has_room_for(known, *channel) {
-            more = more.checked_add(total.saturating_sub(counted)).unwrap_or(Amount::MAX);
-            known.insert(*channel, *total);
-        }
+/// Takes over what a lane says, which never goes back; how much more that is than was known. `None` where nothing is new, or there
+/// is no room for it, also without those channels that are no more.
+fn count(
+    known: &mut Lanes,
+    channel: ChannelId,
+    total: Amount,
+    is_there: impl Fn(&ChannelId) -> bool,
+) -> Option<Amount> {
+    let counted = known.get(&channel).copied().unwrap_or_default();
+    if total <= counted {
+        return None;
     }
-    (!more.is_zero()).then_some(more)
+    if !has_room_for(known, channel) {
+        known.retain(|known, _| is_there(known));
+    }
+    has_room_for(known, channel).then(|| {
+        known.insert(channel, total);
+        total.saturating_sub(counted)
+    })
 }
 
 fn has_room_for(known: &Lanes, channel: ChannelId) -> bool {
     known.len() < LANES_MAX || known.contains_key(&channel)
+}
+
+fn plus(one: Amount, other: Amount) -> Amount {
+    one.checked_add(other).unwrap_or(Amount::MAX)
 }

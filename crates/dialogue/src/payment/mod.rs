@@ -93,7 +93,7 @@ use byway_records::{Backing, Promise, SignedPromise};
 pub use credit::{Ahead, Bounds, Path, WINDOW_START_BYTES, WINDOW_START_TIME, Window};
 pub use export::{Export, ExportedPair};
 pub use journal::{EARLIER_MAX, JournalError, LANES_MAX, PROMISES, PayFrom, SERIES_MAX, SPENDERS_MAX, Spender};
-pub use lanes::LaneTotals;
+pub use lanes::{LaneGiven, LaneTaken, LaneTotals};
 pub use message::{Advice, BackingKind, NetRefusal, PaymentMessage, Refusal, Terms};
 pub use news::{OverLimit, PaymentFault, PaymentNews};
 pub use outbox::PaymentEffect;

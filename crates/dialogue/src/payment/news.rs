@@ -57,6 +57,8 @@ pub enum OverLimit {
         `byway channel deposit` puts more into it"
     )]
     Lane { missing: Amount },
+    #[error("the peer does not agree to put more into the lane of the channel, of which nothing is left")]
+    LaneUnsigned,
     #[error(
         "there is no open channel to pay this peer out of; open one with `byway channel open`, or pay from the account"
     )]

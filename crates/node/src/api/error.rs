@@ -118,6 +118,8 @@ kinds! {
     1509 CallNotForced "call_not_forced",
     1510 NoChannelWith "no_channel_with",
     1511 ChannelEmpty "channel_empty",
+    1512 LaneUnsigned "lane_unsigned",
+    1513 UpdateUnsure "update_unsure",
     1520 WatchFull "watch_full",
     1521 NotWatched "not_watched",
 }

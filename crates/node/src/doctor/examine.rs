@@ -14,8 +14,11 @@ use byway_records::offer::{self, Service};
 use tokio::net::{UdpSocket, lookup_host};
 use tokio::time::timeout;
 
-use super::{Findings, KernelFindings, Knock, OfferFindings, PortState, RelayFindings, Sight, TunnelLack, clock_off};
-use crate::api::{NodeStatus, Nothing, Offer, RelayWay};
+use super::{
+    ChannelFindings, ChannelTrouble, Findings, KernelFindings, Knock, OfferFindings, PortState, RelayFindings, Sight,
+    TunnelLack, clock_off,
+};
+use crate::api::{ChannelHealth, ChannelRecord, ChannelState, NodeStatus, Nothing, Offer, RelayWay};
 use crate::client::Client;
 use crate::config::{Config, DisguiseChoice};
 use crate::directory::Directory;
@@ -90,6 +93,24 @@ async fn ask_node(directory: &Directory, findings: &mut Findings) {
     }
     if let Ok(offers) = client.call::<Vec<Offer>>("offer_own", &Nothing {}).await {
         findings.offer = offers.iter().flat_map(|offer| &offer.contacts).find_map(named);
+    }
+    if let Ok(channels) = client.call::<Vec<ChannelRecord>>("channel_list", &Nothing {}).await {
+        let troubled =
+            |record: ChannelRecord| Some(ChannelFindings { trouble: trouble(&record)?, channel: record.channel });
+        findings.channels = channels.into_iter().filter_map(troubled).collect();
+    }
+}
+
+/// The worst that is the matter with a channel.
+fn trouble(record: &ChannelRecord) -> Option<ChannelTrouble> {
+    let is_theirs = record.dispute.is_some_and(|dispute| !dispute.ours);
+    match record.health {
+        _ if record.state == ChannelState::Closed => None,
+        ChannelHealth::Frozen => Some(ChannelTrouble::Frozen),
+        ChannelHealth::Unreadable => Some(ChannelTrouble::Unreadable),
+        _ if is_theirs => Some(ChannelTrouble::Dispute),
+        ChannelHealth::Recovering => Some(ChannelTrouble::Recovering),
+        ChannelHealth::Sound => None,
     }
 }
 

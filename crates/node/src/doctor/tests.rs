@@ -40,6 +40,7 @@ fn every_finding_has_its_words_and_its_remedy() {
         let addresses = named.iter().map(|text| address(text)).collect();
         Some(OfferFindings { addresses, has_relay })
     };
+    let channel = |trouble| ChannelFindings { channel: "3f2a".to_owned(), trouble };
     let relay = |is_reached| Some(RelayFindings { url: "https://relay.example/".to_owned(), is_reached });
     for (findings, expected) in [
         (well(), &["kernel_reached", "public_address", "reachable"][..]),
@@ -71,6 +72,29 @@ fn every_finding_has_its_words_and_its_remedy() {
         (
             Findings { local: vec!["100.72.0.9".parse().unwrap()], ..behind() },
             &["kernel_reached", "behind_nat", "carrier_nat: link.relay", "!not_reachable"],
+        ),
+        (
+            Findings { channels: vec![channel(ChannelTrouble::Frozen), channel(ChannelTrouble::Recovering)], ..well() },
+            &[
+                "kernel_reached",
+                "public_address",
+                "reachable",
+                "!channel_frozen: 3f2a … channel close 3f2a --alone",
+                "channel_recovering: 3f2a",
+            ],
+        ),
+        (
+            Findings {
+                channels: vec![channel(ChannelTrouble::Unreadable), channel(ChannelTrouble::Dispute)],
+                ..well()
+            },
+            &[
+                "kernel_reached",
+                "public_address",
+                "reachable",
+                "!channel_unreadable: channel restore 3f2a",
+                "channel_dispute: Leave the node running",
+            ],
         ),
         (Findings { sells: false, ..behind() }, &["kernel_reached", "behind_nat", "not_reachable: only browses"]),
         (

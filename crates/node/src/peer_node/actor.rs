@@ -178,6 +178,7 @@ impl Actor {
     pub(super) async fn open(config: PeerNodeConfig, clock: Clock) -> Result<Opened, StartError> {
         let disk = Disk::open(&config.directory)?;
         let (ledger_journal, market_journal) = (disk.journal(LEDGER_JOURNAL)?, disk.journal(MARKET_JOURNAL)?);
+        let channels = ChannelDesk::open(&ledger_journal);
         let (ledger, wallet) = open_wallet(&config, &ledger_journal, &clock)?;
         let provision = Provision::open(&ledger_journal, config.selling.as_ref(), clock.now());
         let tunnelling = open_tunnels(&config, &provision).await?;
@@ -237,7 +238,7 @@ impl Actor {
             contact: None,
             ways,
             chain: Chain::default(),
-            channels: ChannelDesk::default(),
+            channels,
             proxy_ports: ProxyPorts::default(),
             forwards: Forwards::default(),
             using: BTreeMap::new(),

@@ -391,6 +391,7 @@ impl Actor {
                         OverLimit::Day { limit } => self.stop_way(way, Over::day(*limit)),
                         OverLimit::Ceiling { .. } => self.end_of_budget(way, &limit.to_string()),
                         OverLimit::Lane { missing } => self.channel_is_empty(way, peer, Some(*missing)),
+                        OverLimit::LaneUnsigned => self.lane_is_unsigned(way, peer),
                         OverLimit::NoLane => self.channel_is_empty(way, peer, None),
                     }
                 }

@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 
 use super::PeerNode;
 use super::actor::Actor;
-use crate::api::{ProgramState, Session};
+use crate::api::{ChannelHealth, ChannelRecord, ChannelState, ProgramState, Session};
 
 /// Parts of a WAY that are counted.
 const PARTS: u128 = 1_000_000;
@@ -35,6 +35,21 @@ struct Way {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfService {
     service: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InState {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfHealth {
+    health: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BegunBy {
+    begun_by: &'static str,
 }
 
 /// What the sessions of one side come to.
@@ -59,6 +74,7 @@ impl Actor {
         let mut registry = Registry::with_prefix("byway");
         self.register_sessions(&mut registry);
         self.register_node(&mut registry);
+        register_channels(&self.channel_records(), &mut registry);
         let mut text = String::new();
         match encode(&mut text, &registry) {
             Ok(()) => text,
@@ -116,6 +132,40 @@ impl Actor {
         registry.register("service_running", "Whether the program of a service that plugs in is there", running);
         registry.register("service_failures", "How often it has failed since the start", failed);
     }
+}
+
+/// Each figure is there with all its labels, also where there is no such channel: an alert waits for a number.
+fn register_channels(channels: &[ChannelRecord], registry: &mut Registry) {
+    let (states, health) = (Family::<InState, Gauge>::default(), Family::<OfHealth, Gauge>::default());
+    let (disputes, ours) = (Family::<BegunBy, Gauge>::default(), Gauge::<i64>::default());
+    for (name, of) in [
+        ("opening", &[ChannelState::Proposed, ChannelState::Asked, ChannelState::Accepted, ChannelState::Opening][..]),
+        ("open", &[ChannelState::Open]),
+        ("closing", &[ChannelState::Closing]),
+        ("locked", &[ChannelState::Locked]),
+    ] {
+        let count = channels.iter().filter(|channel| of.contains(&channel.state)).count();
+        states.get_or_create(&InState { state: name }).set(whole(count as u64));
+    }
+    let live = || channels.iter().filter(|channel| channel.state != ChannelState::Closed);
+    for (name, of) in [
+        ("sound", ChannelHealth::Sound),
+        ("recovering", ChannelHealth::Recovering),
+        ("unreadable", ChannelHealth::Unreadable),
+        ("frozen", ChannelHealth::Frozen),
+    ] {
+        let count = live().filter(|channel| channel.health == of).count();
+        health.get_or_create(&OfHealth { health: name }).set(whole(count as u64));
+    }
+    for (begun_by, is_ours) in [("us", true), ("peer", false)] {
+        let count = live().filter(|channel| channel.dispute.is_some_and(|dispute| dispute.ours == is_ours)).count();
+        disputes.get_or_create(&BegunBy { begun_by }).set(whole(count as u64));
+    }
+    ours.set(parts(Amount::checked_sum(live().map(|channel| channel.ours)).unwrap_or(Amount::MAX)));
+    registry.register("channels", "Channels that are not closed", states);
+    registry.register("channels_health", "Those whether this node knows what it needs to go on", health);
+    registry.register("channel_disputes", "Channels that somebody is closing on the ledger", disputes);
+    registry.register("channel_balance_microway", "What channels hold for this node, in millionths of a WAY", ours);
 }
 
 fn sums(sessions: &[Session]) -> BTreeMap<&'static str, Sum> {

@@ -4,22 +4,17 @@
 //! other. The same call again is given that transaction as it stands now; another call under the same key is refused. A
 //! call that failed before anything was written leaves its key free.
 
-use std::collections::BTreeMap;
-
 use byway_primitives::hash::Context;
-use byway_primitives::{Batch, Hash, Space, Span, Store, Time};
+use byway_primitives::{Batch, Hash, Space, Store, Time};
 use byway_records::TransactionId;
 use serde::{Deserialize, Serialize};
 
+use super::keyed::Keyed;
 use crate::api::ApiError;
 use crate::api::params::IdempotencyKey;
 
 const KEYS: Space = Space("idempotency-keys");
 const CALL: Context = Context("byway 1 node: call under an idempotency key");
-/// How long a key is remembered: the day that `docs/formats/rpc.md` promises, and an hour for clocks that jump.
-const KEPT_FOR: Span = Span::minutes(25 * 60);
-/// Keys that are remembered, about 200 bytes each; beyond it the oldest go.
-const KEYS_MAX: usize = 4096;
 
 /// A call that shall be carried out once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,13 +25,12 @@ pub(super) struct Once {
 }
 
 /// The calls that were carried out.
-#[derive(Debug, Default)]
-pub(super) struct OnceLog(BTreeMap<String, Record>);
+#[derive(Debug)]
+pub(super) struct OnceLog(Keyed<Led>);
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Record {
-    call: Hash,
-    at: Time,
+/// What a call led to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct Led {
     transactions: Vec<TransactionId>,
 }
 
@@ -49,11 +43,7 @@ impl Once {
 
 impl OnceLog {
     pub fn open(store: &impl Store) -> Self {
-        let stored = store.scan_prefix(KEYS, &[]).into_iter();
-        let read = |(key, value): (Vec<u8>, Vec<u8>)| {
-            Some((String::from_utf8(key).ok()?, serde_json::from_slice(&value).ok()?))
-        };
-        Self(stored.filter_map(read).collect())
+        Self(Keyed::open(KEYS, store))
     }
 
     /// The transactions that this call led to; `None` if it is new.
@@ -61,41 +51,22 @@ impl OnceLog {
     /// # Errors
     /// The key was used for another call.
     pub fn find(&self, once: &Once, now: Time) -> Result<Option<&[TransactionId]>, ApiError> {
-        match self.0.get(&once.key).filter(|record| now < record.at + KEPT_FOR) {
-            Some(record) if record.call != once.call => Err(ApiError::idempotency_conflict()),
-            known => Ok(known.map(|record| record.transactions.as_slice())),
-        }
+        Ok(self.0.find(&once.key, once.call, now)?.map(|led| led.transactions.as_slice()))
     }
 
-    /// Notes that a call led to a transaction, and lets go of keys that are too old or too many.
+    /// Notes that a call led to a transaction.
     pub fn note(&mut self, once: &Once, transaction: TransactionId, now: Time) -> Batch {
-        let mut batch = Batch::new();
-        self.forget(now, &mut batch);
-        let fresh = || Record { call: once.call, at: now, transactions: Vec::new() };
-        let record = self.0.entry(once.key.clone()).or_insert_with(fresh);
-        record.transactions.push(transaction);
-        let value = serde_json::to_vec(record).expect("a record of hashes and times has a JSON form");
-        batch.put(KEYS, once.key.as_bytes(), value);
-        batch
-    }
-
-    fn forget(&mut self, now: Time, batch: &mut Batch) {
-        let mut gone: Vec<String> =
-            self.0.iter().filter(|(_, record)| now >= record.at + KEPT_FOR).map(|(key, _)| key.clone()).collect();
-        if gone.is_empty() && self.0.len() >= KEYS_MAX {
-            gone.extend(self.0.iter().min_by_key(|(_, record)| record.at).map(|(key, _)| key.clone()));
-        }
-        for key in gone {
-            batch.delete(KEYS, key.as_bytes());
-            self.0.remove(&key);
-        }
+        let mut led = self.0.find(&once.key, once.call, now).ok().flatten().cloned().unwrap_or_default();
+        led.transactions.push(transaction);
+        self.0.note(&once.key, once.call, now, led)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use byway_primitives::MemoryStore;
+    use byway_primitives::{MemoryStore, Span};
 
+    use super::super::keyed::{KEPT_FOR, KEYS_MAX};
     use super::*;
 
     fn once(key: &str, request: &str) -> Once {
@@ -108,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_call_is_known_again_after_a_restart_and_for_a_day() {
-        let (mut log, mut store) = (OnceLog::default(), MemoryStore::default());
+        let (mut log, mut store) = (OnceLog::open(&MemoryStore::default()), MemoryStore::default());
         let now = Time(1_000);
         store.apply(&log.note(&once("k", "5"), transaction(1), now));
         store.apply(&log.note(&once("k", "5"), transaction(2), now));
@@ -123,7 +94,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded_on_disk_too() {
-        let (mut log, mut store) = (OnceLog::default(), MemoryStore::default());
+        let (mut log, mut store) = (OnceLog::open(&MemoryStore::default()), MemoryStore::default());
         let last = KEYS_MAX as u64 + 1;
         for number in 0..=last {
             store.apply(&log.note(&once(&number.to_string(), ""), transaction(number), Time(number)));

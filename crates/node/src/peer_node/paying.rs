@@ -69,10 +69,22 @@ impl Actor {
             Some(key) => ApiError::channel_empty(&hex::encode(key.handle.0), missing),
             None => ApiError::no_channel_with(Some(provider)),
         };
+        self.cannot_go_on(id, &error);
+    }
+
+    /// `provider` does not sign what would fill up the lane, at the end of a way.
+    pub(super) fn lane_is_unsigned(&mut self, id: WayId, provider: IdentityId) {
+        match self.market.lane_to(provider) {
+            Some(key) => self.cannot_go_on(id, &ApiError::lane_unsigned(&hex::encode(key.handle.0))),
+            None => self.channel_is_empty(id, provider, None),
+        }
+    }
+
+    fn cannot_go_on(&mut self, id: WayId, error: &ApiError) {
         tracing::info!(%error, "a session can't be paid any more");
         match self.stop_paying(id) {
             true => self.fail_connection(id, error.to_string()),
-            false => self.give_up(id, &error),
+            false => self.give_up(id, error),
         }
     }
 

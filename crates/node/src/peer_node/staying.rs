@@ -45,6 +45,8 @@ impl Actor {
         if let Some(way) = self.ways.get_mut(id) {
             way.connection = Connection::Idle { since };
         }
+        // Whatever else leads there goes on from the account.
+        self.pay_as_chosen(provider);
     }
 
     /// The session in use has ended against the user's wish, or was left: its provider comes after all others for a while,

@@ -137,7 +137,7 @@ async fn a_node_that_has_lost_its_disk_finds_its_channel_and_pays_on() {
     let channel = user.api.channel_open(open(seller.api.identity(), "2")).await.unwrap();
     until(&user, "both talk", |channel| channel.connected).await;
     user.api.channel_pay(pay(&channel, "0.5", false)).await.unwrap();
-    let lane = ChannelLane { channel: channel.channel.clone(), capacity: amount("0.4") };
+    let lane = ChannelLane { channel: channel.channel.clone(), capacity: amount("0.9") };
     user.api.channel_lane(lane).await.unwrap();
     user.api.channel_pay(pay(&channel, "0.3", true)).await.unwrap();
     let before = until(&seller, "the promise", |channel| channel.their_lane.promised == amount("0.3")).await;
@@ -153,12 +153,52 @@ async fn a_node_that_has_lost_its_disk_finds_its_channel_and_pays_on() {
     let restore = ChannelRestore { channel: there.channel.clone(), peer: None };
     assert_eq!(user.api.channel_restore(restore).await.unwrap().health, ChannelHealth::Sound, "nothing to be done");
     let paid = user.api.channel_pay(pay(&there, "0.1", false)).await.unwrap();
-    assert_eq!((paid.record.ours, paid.record.theirs), (amount("1"), amount("1.6")));
+    assert_eq!((paid.record.ours, paid.record.theirs), (amount("0.5"), amount("1.6")));
     user.api.channel_pay(pay(&there, "0.1", true)).await.unwrap();
     until(&seller, "the next promise", |channel| channel.their_lane.promised == amount("0.4")).await;
     let log = user.api.channel_show(named(&there)).await.unwrap().log;
     let words: Vec<&str> = log.iter().map(|entry| entry.what.code.as_str()).collect();
     assert!(words.starts_with(&["found"]) && words.contains(&"recovered"), "{words:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_for_under_a_key_moves_money_once_also_after_a_restart() {
+    let network = Network::start(&["seller"], &[]).await;
+    let seller = network.node("seller", &format!("{}{ACCEPTS}", provider("DE", "0.001", ""))).await;
+    seller.fund("5").await;
+    let mut user = network.node("user", "").await;
+    user.prepare("5").await;
+    user.market(1).await;
+    let channel = user.api.channel_open(open(seller.api.identity(), "2")).await.unwrap();
+    until(&user, "both talk", |channel| channel.connected).await;
+    let lane = ChannelLane { channel: channel.channel.clone(), capacity: amount("0.9") };
+    user.api.channel_lane(lane).await.unwrap();
+    let by_update = ChannelPay { idempotency_key: key("update"), ..pay(&channel, "0.1", false) };
+    let by_promise = ChannelPay { idempotency_key: key("promise"), ..pay(&channel, "0.2", true) };
+    let deposit = ChannelFund {
+        channel: channel.channel.clone(),
+        movement: ChannelMovement::Deposit,
+        amount: amount("0.3"),
+        idempotency_key: key("deposit"),
+    };
+    let mut rounds = Vec::new();
+    for _ in 0..2 {
+        let paid = user.api.channel_pay(by_update.clone()).await.unwrap();
+        user.api.channel_pay(by_promise.clone()).await.unwrap();
+        let funded = user.api.channel_fund(deposit.clone()).await.unwrap();
+        rounds.push((paid.round, funded.round));
+        user.stop().await;
+        user = network.node("user", "").await;
+        user.market(1).await;
+        let there = until(&user, "both talk again", |channel| channel.connected).await;
+        assert_eq!((there.theirs, there.our_lane.promised), (amount("1.1"), amount("0.2")), "once each");
+        assert_eq!(there.total, amount("3.3"));
+    }
+    assert_eq!(rounds[0], rounds[1], "the second time it is told what came of it the first time");
+    let other = ChannelPay { amount: amount("0.4"), ..by_update };
+    assert_eq!(user.api.channel_pay(other).await.unwrap_err().kind, ErrorKind::IdempotencyConflict);
+    user.stop().await;
+    seller.stop().await;
 }
 
 /// The example of a game, as the Solidity compiler made it.

@@ -13,16 +13,20 @@
 //! session goes on during the round which that takes. By how much: eight windows, or a quarter of what is free where that is
 //! more, so that a round is a rare thing and the rest stays free for other uses. Whatever stands against it (an update that is open,
 //! the peer's turn, a dialogue that is down), it is tried again when that has changed. Only where the lane and the balance are
-//! both used up the payments are told so, which is [`OverLimit::Lane`].
+//! both used up the payments are told so, which is [`OverLimit::Lane`]; and [`OverLimit::LaneUnsigned`] where the peer leaves
+//! that update unanswered and the lane is used up meanwhile.
 //!
-//! *Which lane*, where there are several channels with a peer: the one out of which it was paid most, as long as there is
-//! anything in that. So no choice has to be kept.
+//! *What the peer has promised* is taken into the balance once it is half of its lane: so it can be spent, and is in what a
+//! watchtower has.
+//!
+//! *Which lane*, where there are several channels with a peer: the one out of which it was paid most, of those out of which
+//! something can be promised now, or else of those in which there is anything. So no choice has to be kept.
 
 use std::collections::BTreeSet;
 
 use byway_channel::{Change, ChannelKey, ChannelMachine, Health, Life};
 use byway_crypto::IdentitySecret;
-use byway_dialogue::payment::{LaneTotals, OverLimit, PayFrom};
+use byway_dialogue::payment::{LaneGiven, LaneTaken, LaneTotals, OverLimit, PayFrom};
 use byway_primitives::{Amount, IdentityId, Store, Time};
 use byway_records::promise::ChannelId;
 
@@ -59,7 +63,7 @@ impl Market {
         let usable = self.channels.own.with_peer(peer).filter(|(_, channel)| can_pay(channel));
         let best = usable.max_by_key(|(key, channel)| {
             let left = left_in(channel);
-            (!left.is_zero(), channel.services(channel.side()), left, *key)
+            (!channel.lane_room().is_zero(), !left.is_zero(), channel.services(channel.side()), left, *key)
         });
         best.map(|(key, _)| key)
     }
@@ -73,17 +77,24 @@ impl Market {
     pub(super) fn pay_by_lane(&mut self, now: Time, peer: IdentityId) {
         let Some(wanted) = self.pairs.get_mut(&peer).and_then(Pair::take_lane_wish) else { return };
         let Some(key) = self.lane_to(peer) else { return self.over_lane(now, peer, OverLimit::NoLane) };
-        let window = self.pairs.get(&peer).map_or(Amount::ZERO, Pair::window);
-        let done = self.channels.own.with(key, |channel| {
+        let (window, ahead) = self.pairs.get(&peer).map_or_else(Default::default, |pair| (pair.window(), pair.ahead()));
+        let over = self.channels.own.with(key, |channel| {
             let more = wanted.min(channel.lane_room());
-            let is_promised = !more.is_zero() && channel.promise_for_services(more).is_ok();
+            let ahead = ahead.checked_add(more).unwrap_or(Amount::MAX);
+            let is_promised = !more.is_zero() && channel.promise_for_services(more, ahead).is_ok();
             fill_lane(now, channel, window);
-            is_promised || !left_in(channel).is_zero() || is_filling(channel)
+            if is_promised {
+                None
+            } else if is_filling(channel) {
+                (channel.is_connected() && channel.is_stalled()).then_some(OverLimit::LaneUnsigned)
+            } else {
+                left_in(channel).is_zero().then_some(OverLimit::Lane { missing: wanted })
+            }
         });
         self.carry_channels(now);
         self.note_lanes(now, peer);
-        if done != Some(true) {
-            self.over_lane(now, peer, OverLimit::Lane { missing: wanted });
+        if let Some(Some(over)) = over {
+            self.over_lane(now, peer, over);
         }
     }
 
@@ -96,8 +107,10 @@ impl Market {
         let mut totals = LaneTotals::default();
         for (_, channel) in self.channels.own.with_peer(peer) {
             let (Some(id), side) = (channel.id(), channel.side()) else { continue };
-            totals.given.insert(id, channel.services(side));
-            totals.taken.insert(id, channel.services(side.other()));
+            let given = LaneGiven { total: channel.services(side), reminded: channel.services_reminded() };
+            let (total, ahead) = (channel.services(side.other()), channel.services_ahead(side.other()));
+            totals.given.insert(id, given);
+            totals.taken.insert(id, LaneTaken { total, ahead });
         }
         if !totals.given.is_empty() {
             self.step(now, peer, |pair, step| pair.note_lanes(now, &totals, step));
@@ -113,7 +126,27 @@ impl Market {
     /// Something happened to a channel with `peer`: it may have promised something, or there may be more in its lane.
     pub(super) fn lanes_moved(&mut self, now: Time, peer: IdentityId) {
         self.note_lanes(now, peer);
+        self.absorb_lanes(now, peer);
         self.try_lane_again(now, peer);
+    }
+
+    /// Takes into the balance what the peer has promised, where it is much.
+    fn absorb_lanes(&mut self, now: Time, peer: IdentityId) {
+        let due = |channel: &ChannelMachine<IdentitySecret>| {
+            let is_ready = channel.is_connected() && channel.is_free() && *channel.health() == Health::Sound;
+            is_ready && channel.life() == Life::Open && is_half_promised(channel)
+        };
+        let keys: Vec<ChannelKey> =
+            self.channels.own.with_peer(peer).filter(|(_, channel)| due(channel)).map(|(key, _)| key).collect();
+        for key in &keys {
+            self.channels.own.with(*key, |channel| {
+                // Where it can't be proposed now, it is after the next promise.
+                channel.absorption().map(|absorption| channel.propose(now, absorption))
+            });
+        }
+        if !keys.is_empty() {
+            self.carry_channels(now);
+        }
     }
 
     pub(super) fn try_lanes_again(&mut self, now: Time) {
@@ -129,7 +162,15 @@ impl Market {
 
 /// What a channel can still promise, if all that is free goes into its lane.
 fn left_in(channel: &ChannelMachine<IdentitySecret>) -> Amount {
-    channel.lane_room().checked_add(channel.free_balance()).unwrap_or(Amount::MAX)
+    channel.lane_left().checked_add(channel.free_balance()).unwrap_or(Amount::MAX)
+}
+
+/// Whether half of the peer's lane is promised to us.
+fn is_half_promised(channel: &ChannelMachine<IdentitySecret>) -> bool {
+    let payer = channel.side().other();
+    let lane = channel.position().lanes[payer.index()];
+    let due = lane.due(channel.promised(payer)).units();
+    due != 0 && due.saturating_mul(2) >= lane.capacity.units()
 }
 
 /// Whether a larger lane is proposed and the peer has not signed it.

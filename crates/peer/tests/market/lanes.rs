@@ -3,7 +3,7 @@
 use byway_dialogue::payment::{OverLimit, PayFrom};
 use byway_primitives::Amount;
 
-use crate::rig::channel::ByLane;
+use crate::rig::channel::{ByLane, RESERVE};
 use crate::rig::{Rig, Side};
 use crate::terms::{Terms, WINDOW_CEILING};
 use crate::{DOWNLOAD, cost};
@@ -44,6 +44,20 @@ fn a_session_is_paid_out_of_a_lane_that_is_filled_up_before_it_runs_dry() {
     let rounds = rig.client.market.channels().iter().map(|(_, channel)| channel.position().round).max();
     assert!(rounds.is_some_and(|rounds| (1..=3).contains(&rounds)), "{rounds:?}: a round is a rare thing");
     assert!(rig.planes.pause_max.0 < 200, "it stood still for {:?}", rig.planes.pause_max);
+}
+
+#[test]
+fn what_is_promised_is_taken_into_the_balance_once_it_is_half_of_the_lane() {
+    let mut rig = rig(8, cost(10 * DOWNLOAD));
+    rig.open_session();
+    rig.download(8 * DOWNLOAD);
+    rig.settle_down();
+    let (_, theirs) = rig.provider.market.channels().iter().next().expect("it is open");
+    let payer = theirs.side().other();
+    let (lane, promised) = (theirs.position().lanes[payer.index()], theirs.promised(payer));
+    assert!(lane.absorbed.amount >= cost(2 * DOWNLOAD), "{lane:?}");
+    assert!(lane.due(promised).units() * 2 < lane.capacity.units(), "{lane:?} and {promised:?}");
+    assert_eq!(theirs.balance(), plus(RESERVE, lane.absorbed.amount));
 }
 
 #[test]
@@ -141,4 +155,58 @@ fn without_a_channel_nothing_is_promised() {
     rig.pump_for(5_000);
     assert_eq!(rig.arbiter.over, [(Side::Client, OverLimit::NoLane)], "said once");
     assert_eq!(received(&rig), Amount::ZERO);
+}
+
+/// A side is put back to the disk that it had before the first session, and a second session follows.
+fn with_an_old_disk(side: Side) -> Rig {
+    let mut rig = rig(7, Amount::from_coins(1));
+    let before = rig.node(side).durable.clone();
+    rig.open_session();
+    rig.download(10 * DOWNLOAD);
+    rig.stop_session();
+    rig.settle_down();
+    let given = rig.by_lane().given;
+    rig.break_link();
+    rig.kill_now(side);
+    rig.node(side).durable = before;
+    rig.start_again(side);
+    // They disagree on what was delivered, each notices that, and then they begin a new dialogue.
+    for _ in 0..3 {
+        if !rig.is_connected() {
+            rig.break_link();
+            rig.dial();
+            rig.pump_for(500);
+        }
+    }
+    assert!(rig.is_connected());
+    rig.pump_for(1_000);
+    assert_eq!(rig.by_lane(), ByLane { given, taken: given }, "the other side tells what was promised");
+    rig.pay_from(PayFrom::Lane);
+    rig.open_session();
+    rig
+}
+
+#[test]
+fn a_payer_with_an_old_disk_goes_on() {
+    let mut rig = with_an_old_disk(Side::Client);
+    let before = rig.by_lane().given;
+    let downloaded = rig.planes.downloaded();
+    rig.download(downloaded + 10 * DOWNLOAD);
+    let more = rig.by_lane().given.saturating_sub(before);
+    let most = plus(cost(10 * DOWNLOAD), plus(WINDOW_CEILING, WINDOW_CEILING));
+    assert!(more >= cost(9 * DOWNLOAD) && more <= most, "{more} for ten");
+}
+
+#[test]
+fn a_payee_with_an_old_disk_does_not_serve_again_for_what_it_was_paid() {
+    let mut rig = with_an_old_disk(Side::Provider);
+    rig.pump_for(1_000);
+    let unasked = rig.provider_limit();
+    assert!(unasked > 0, "it serves");
+    let windows = plus(WINDOW_CEILING, WINDOW_CEILING);
+    assert!(cost(unasked) <= windows, "{unasked} bytes without another promise");
+    let (before, downloaded) = (rig.by_lane().given, rig.planes.downloaded());
+    rig.download(downloaded + 10 * DOWNLOAD);
+    let more = rig.by_lane().given.saturating_sub(before);
+    assert!(more >= cost(10 * DOWNLOAD).saturating_sub(windows), "{more} for ten");
 }

@@ -29,9 +29,14 @@ impl Lanes {
 
     /// A side is told what its channels say.
     fn tell(&self, pair: &mut Pair, who: usize) {
-        let (given, taken) =
-            if who == CLIENT { (self.0.clone(), BTreeMap::new()) } else { (BTreeMap::new(), self.0.clone()) };
-        pair.act(who, |machine, now| machine.note_lanes(now, &LaneTotals { given, taken }));
+        let mut totals = LaneTotals::default();
+        for (channel, total) in self.0.iter().map(|(channel, total)| (*channel, *total)) {
+            match who {
+                CLIENT => drop(totals.given.insert(channel, LaneGiven { total, reminded: Amount::ZERO })),
+                _ => drop(totals.taken.insert(channel, LaneTaken { total, ahead: total })),
+            }
+        }
+        pair.act(who, |machine, now| machine.note_lanes(now, &totals));
     }
 
     /// Promises what the client has asked for since, out of that channel.
@@ -147,6 +152,42 @@ fn no_more_lanes_are_counted_than_there_is_room_for_and_those_of_channels_that_a
     Lanes::of(&many[1..]).tell(&mut pair, CLIENT);
     let machine = &pair.nodes[CLIENT].machine;
     assert!(machine.counts_lane(channel(1), &ids[1..]) && !machine.counts_lane(channel(0), &ids));
+}
+
+/// All that was promised was used; then a side comes back with no journal at all.
+#[test]
+fn a_payee_without_its_journal_serves_once_for_what_the_payer_is_ahead() {
+    let mut pair = paying_by_lane();
+    let taken = BTreeMap::from([(channel(1), LaneTaken { total: amount(90_000), ahead: amount(100) })]);
+    let totals = LaneTotals { taken, ..LaneTotals::default() };
+    pair.act(PROVIDER, |machine, now| machine.note_lanes(now, &totals));
+    pair.run(6);
+    assert_eq!(pair.nodes[PROVIDER].machine.remainder(), amount(100), "and not for what it has served for");
+    // What is promised from now on counts in full.
+    let taken = BTreeMap::from([(channel(1), LaneTaken { total: amount(90_080), ahead: amount(100) })]);
+    let totals = LaneTotals { taken, ..LaneTotals::default() };
+    pair.act(PROVIDER, |machine, now| machine.note_lanes(now, &totals));
+    pair.run(6);
+    assert_eq!(pair.nodes[PROVIDER].machine.remainder(), amount(180));
+}
+
+#[test]
+fn a_payer_without_its_journal_does_not_wait_for_what_it_will_never_use() {
+    let mut pair = paying_by_lane();
+    let reminded = amount(90_000);
+    let tell = |pair: &mut Pair, total: Amount| {
+        let given = BTreeMap::from([(channel(1), LaneGiven { total, reminded })]);
+        let totals = LaneTotals { given, ..LaneTotals::default() };
+        pair.act(CLIENT, |machine, now| machine.note_lanes(now, &totals));
+    };
+    tell(&mut pair, reminded);
+    assert_eq!(pair.nodes[CLIENT].machine.ahead(), Amount::ZERO);
+    pair.nodes[CLIENT].news.clear();
+    pair.act(CLIENT, |machine, now| machine.try_lane_again(now));
+    let window = pair.nodes[CLIENT].machine.window();
+    assert!(pair.news(CLIENT, |news| *news == PaymentNews::LaneWanted { more: window }), "a window is wanted anew");
+    tell(&mut pair, amount(90_050));
+    assert_eq!(pair.nodes[CLIENT].machine.ahead(), amount(50), "what it has promised itself since");
 }
 
 #[test]

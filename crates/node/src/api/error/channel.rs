@@ -73,6 +73,15 @@ impl ApiError {
         .with("round", round.into())
     }
 
+    /// What was asked for under a key began before the node stopped, and nobody knows how that ended.
+    pub fn update_unsure() -> Self {
+        Self::new(
+            ErrorKind::UpdateUnsure,
+            "What was asked for under this key may have been done before the node stopped.",
+            "`byway channel show` says how the channel stands; ask under a new key if it was not done.",
+        )
+    }
+
     pub fn call_failed(why: impl std::fmt::Display) -> Self {
         Self::new(
             ErrorKind::CallFailed,
@@ -119,6 +128,18 @@ impl ApiError {
             Some(missing) => error.with("missing", missing.to_string().into()),
             None => error,
         }
+    }
+
+    /// The provider leaves unanswered that more is put into the lane.
+    pub fn lane_unsigned(channel: &str) -> Self {
+        Self::new(
+            ErrorKind::LaneUnsigned,
+            format!("The provider does not agree to put more into the lane of channel {channel}, which is used up."),
+            format!(
+                "Take it back (`byway channel cancel {channel}`) and pay from the account (`byway connect --pay account`), or choose another provider."
+            ),
+        )
+        .with("channel", channel.into())
     }
 
     pub fn call_not_forced(why: impl std::fmt::Display) -> Self {

@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 use super::super::books::{Fate, Order};
 use super::Actor;
-use super::updating::not_proposed;
+use super::keys::{KeyFate, Once};
+use super::updating::{Done, not_proposed};
 use crate::api::{Answer, ApiError};
 use byway_peer::wallet::Wish;
 
@@ -24,9 +25,10 @@ pub(super) type Handed = (TransactionId, oneshot::Receiver<Fate>);
 
 /// A deposit or a withdrawal that somebody wants.
 pub(super) struct Movable {
-    movement: Movement,
-    amount: Amount,
-    asker: oneshot::Sender<Answer<()>>,
+    pub movement: Movement,
+    pub amount: Amount,
+    pub once: Once,
+    pub asker: oneshot::Sender<Answer<()>>,
 }
 
 /// A call that somebody wants forced.
@@ -158,13 +160,23 @@ impl Actor {
     }
 
     /// Puts money in or takes some out.
-    pub(super) fn fund_channel(
-        &mut self,
-        key: ChannelKey,
-        movement: Movement,
-        amount: Amount,
-        asker: oneshot::Sender<Answer<()>>,
-    ) -> Answer<()> {
+    pub(super) fn fund_channel(&mut self, key: ChannelKey, movable: Movable) -> Answer<()> {
+        match self.fate_of(&movable.once)? {
+            Some(KeyFate::Made(_)) => {
+                // Whoever asked may have stopped waiting.
+                let _ = movable.asker.send(Ok(()));
+                return Ok(());
+            }
+            Some(KeyFate::Begun(before)) => {
+                let is_free = self.market.channels().get(key).is_some_and(|channel| channel.is_free());
+                if !is_free && self.round_stand(key) == Some(before) {
+                    return Err(ApiError::channel_not_ready("what was asked for under this key is still open"));
+                }
+                Self::has_not_moved(before, self.round_stand(key))?;
+            }
+            None => {}
+        }
+        let Movable { movement, amount, .. } = movable;
         let balance = self.account(self.me()).balance;
         if movement == Movement::Deposit && balance < amount {
             return Err(ApiError::insufficient_account(amount, balance));
@@ -172,39 +184,49 @@ impl Actor {
         if self.channels.to_fund.contains_key(&key) {
             return Err(ApiError::channel_not_ready("another deposit or withdrawal waits already"));
         }
-        self.channels.to_fund.insert(key, Movable { movement, amount, asker });
+        self.channels.to_fund.insert(key, movable);
         self.advance_funding(key);
         Ok(())
     }
 
     /// Asks for what waits to be put in or taken out, as soon as nothing else is open in the channel.
     pub(super) fn advance_funding(&mut self, key: ChannelKey) {
-        let Some(Movable { movement, amount, asker }) = self.channels.to_fund.remove(&key) else { return };
+        let Some(Movable { movement, amount, once, asker }) = self.channels.to_fund.remove(&key) else { return };
         if asker.is_closed() {
             return;
         }
         let now = self.clock.now();
+        if let Some(stand) = self.round_stand(key) {
+            self.begins(&once, stand);
+        }
         let funded =
             self.market.with_channel(now, key, &self.market_journal, |channel| channel.fund(now, movement, amount));
         let error = match funded {
-            Some(Ok(round)) => return drop(self.channels.funding.insert((key, round), asker)),
+            Some(Ok(round)) => return drop(self.channels.funding.insert((key, round), (once, asker))),
             Some(Err(ProposeError::Busy | ProposeError::Turn)) => {
-                self.channels.to_fund.insert(key, Movable { movement, amount, asker });
+                self.was_not_made(&once);
+                self.channels.to_fund.insert(key, Movable { movement, amount, once, asker });
                 return;
             }
             Some(Err(error)) => not_proposed(key, error),
             None => ApiError::channel_not_ready("it is closed"),
         };
+        self.was_not_made(&once);
         // Whoever asked may have stopped waiting.
         let _ = asker.send(Err(error));
     }
 
     pub(super) fn was_funded(&mut self, key: ChannelKey, round: u64, answer: Answer<()>) {
-        if let Some(asker) = self.channels.funding.remove(&(key, round)) {
+        if let Some((once, asker)) = self.channels.funding.remove(&(key, round)) {
+            match &answer {
+                Ok(()) => self.was_made(&once, &Done::plain(round)),
+                Err(_) => self.was_not_made(&once),
+            }
             // Whoever asked may have stopped waiting.
             let _ = asker.send(answer);
         }
-        self.channels.funding.retain(|_, asker| !asker.is_closed());
+        let channels = self.market.channels();
+        self.channels.funding.retain(|(key, _), _| channels.get(*key).is_some());
     }
 
     /// What became of a call of ours that was to make this round and that the ledger has taken: the gas that it used, where that is

@@ -12,7 +12,8 @@ use tokio::time::timeout;
 use super::super::PeerNode;
 use super::super::books::Fate;
 use super::Actor;
-use super::arbiter::target;
+use super::arbiter::{Movable, target};
+use super::keys::Once;
 use super::updating::Done;
 use crate::api::*;
 
@@ -62,7 +63,7 @@ impl PeerNode {
         if lane {
             let promised = move |actor: &mut Actor| {
                 let key = actor.channel_named(&channel)?;
-                let round = actor.promise_in_channel(key, amount)?;
+                let round = actor.promise_in_channel(key, amount, &idempotency_key)?;
                 actor.updated(key, Done::plain(round))
             };
             return self.ask(promised).await;
@@ -171,7 +172,7 @@ impl PeerNode {
 
     /// Puts money in or takes some out, and waits until the ledger has done it.
     pub(in super::super) async fn fund_channel(&self, request: ChannelFund) -> Answer<ChannelRecord> {
-        let ChannelFund { channel, movement, amount, .. } = request;
+        let ChannelFund { channel, movement, amount, idempotency_key } = request;
         let movement = match movement {
             ChannelMovement::Deposit => Movement::Deposit,
             ChannelMovement::Withdraw => Movement::Withdraw,
@@ -180,7 +181,8 @@ impl PeerNode {
         let key = self
             .ask(move |actor| {
                 let key = actor.channel_named(&channel)?;
-                actor.fund_channel(key, movement, amount, asker)?;
+                let once = Once::fund(&idempotency_key, key, movement, amount);
+                actor.fund_channel(key, Movable { movement, amount, once, asker })?;
                 Ok(key)
             })
             .await?;

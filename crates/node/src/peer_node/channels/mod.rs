@@ -4,7 +4,7 @@
 //! What the two sides say to each other is `byway_channel`; the market carries it within the dialogues
 //! ([`byway_peer::market::Market`]). Here is the shell: [`opening`] a channel with somebody who must be reached first, [`finding`] one whose
 //! journal is lost, [`updating`] it one
-//! change after the other, [`arbiter`] for what goes to the ledger and what it has, [`views`] for showing, [`calls`] for those who
+//! change after the other, [`keys`] under which all that is asked for, [`arbiter`] for what goes to the ledger and what it has, [`views`] for showing, [`calls`] for those who
 //! wait.
 //!
 //! Updates that are asked for wait in a queue, one for each channel: a channel has one open at a time, and after a tie the
@@ -13,6 +13,7 @@
 mod arbiter;
 mod calls;
 mod finding;
+mod keys;
 mod opening;
 mod updating;
 mod views;
@@ -20,19 +21,19 @@ mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use byway_channel::{Change, ChannelKey, ChannelNews};
-use byway_primitives::{Amount, IdentityId, Span, Time};
+use byway_channel::{ChannelKey, ChannelNews};
+use byway_primitives::{Amount, IdentityId, Span, Store, Time};
 use byway_records::TransactionId;
 use byway_records::promise::ChannelId;
 use tokio::sync::oneshot;
 
 use super::Actor;
 use super::reaching::Whereabouts;
-use crate::api::params::IdempotencyKey;
 use crate::api::{Answer, ApiError, ChannelDetail, ChannelLogEntry, Event};
 use arbiter::{Forcing, Movable};
+use keys::{KeyLog, Once};
 use opening::Wish;
-use updating::{Done, Wanted};
+use updating::Wanted;
 
 /// Entries of a channel's log.
 const LOG_MAX: usize = 64;
@@ -73,11 +74,11 @@ pub(super) struct ChannelDesk {
     /// A deposit or a withdrawal that is to be asked for.
     to_fund: BTreeMap<ChannelKey, Movable>,
     /// Deposits and withdrawals of ours, by the round that they make.
-    funding: BTreeMap<(ChannelKey, u64), oneshot::Sender<Answer<()>>>,
+    funding: BTreeMap<(ChannelKey, u64), (Once, oneshot::Sender<Answer<()>>)>,
     /// What was handed to the ledger for a channel, and has no verdict.
     handed_in: BTreeMap<TransactionId, ChannelKey>,
-    /// Keys under which updates were asked for that are made, oldest first.
-    done: VecDeque<(IdempotencyKey, ChannelKey, Change, Done)>,
+    /// Keys under which something was asked for.
+    keys: KeyLog,
     /// Channels whose reserve is used up, for which the wallet pays from now on.
     at_own_cost: BTreeSet<ChannelKey>,
     /// When delegates were last appointed, where the ledger does not have them yet.
@@ -91,6 +92,10 @@ pub(super) struct ChannelDesk {
 }
 
 impl ChannelDesk {
+    pub fn open(store: &impl Store) -> Self {
+        Self { keys: KeyLog::open(store), ..Self::default() }
+    }
+
     /// Tells those who wait for one channel.
     fn answer(waiting: &mut Waiting<()>, key: ChannelKey, answer: &Answer<()>) {
         for asker in waiting.remove(&key).into_iter().flatten() {
@@ -132,6 +137,7 @@ impl Actor {
                 self.was_funded(key, round, Err(ApiError::update_refused(why)));
             }
             ChannelNews::Promised { .. }
+            | ChannelNews::Reminded
             | ChannelNews::Asked { .. }
             | ChannelNews::Left { .. }
             | ChannelNews::Behind { .. }

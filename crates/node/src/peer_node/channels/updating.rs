@@ -3,18 +3,17 @@
 use std::collections::VecDeque;
 
 use byway_channel::{Change, ChannelKey, PromiseError, ProposeError, Refusal};
-use byway_primitives::Amount;
+use byway_primitives::{Amount, Time};
 use byway_vm::{Address, Execution, Outcome};
 use tokio::sync::oneshot;
 
 use super::Actor;
+use super::keys::{KeyFate, Once, Stand};
 use crate::api::params::IdempotencyKey;
 use crate::api::{Answer, ApiError};
 
 /// Updates of one channel that may wait.
 const QUEUE_MAX: usize = 256;
-/// Updates that were made and are told of again to whoever asks under the same key.
-const DONE_MAX: usize = 1024;
 
 /// An update that both have signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +34,7 @@ impl Done {
 pub(super) struct Wanted {
     change: Change,
     /// The key under which it was asked for, so that asking again makes no second one.
-    once: Option<IdempotencyKey>,
+    once: Option<Once>,
     /// The round under which it was proposed last, once it was.
     round: Option<u64>,
     /// Whether that can still come into effect.
@@ -68,22 +67,15 @@ impl Actor {
         once: Option<IdempotencyKey>,
         asker: oneshot::Sender<Answer<Done>>,
     ) -> Answer<()> {
-        let known = once.as_ref().and_then(|once| self.channels.done.iter().find(|known| known.0 == *once));
-        if let Some((_, of, made, done)) = known {
-            if (*of, made) != (key, &change) {
-                return Err(ApiError::idempotency_conflict());
-            }
-            let _ = asker.send(Ok(done.clone()));
-            return Ok(());
-        }
+        let once = once.map(|once| Once::update(&once, key, &change));
+        let asker = match &once {
+            Some(once) => match self.take_up_update(key, &change, once, asker)? {
+                Some(asker) => asker,
+                None => return Ok(()),
+            },
+            None => asker,
+        };
         let queue = self.channels.queues.entry(key).or_default();
-        if let Some(same) = queue.iter_mut().find(|wanted| once.is_some() && wanted.once == once) {
-            if same.change != change {
-                return Err(ApiError::idempotency_conflict());
-            }
-            same.asker = Some(asker);
-            return Ok(());
-        }
         if queue.len() >= QUEUE_MAX {
             return Err(ApiError::busy("updates of one channel"));
         }
@@ -108,15 +100,66 @@ impl Actor {
         Ok(())
     }
 
+    /// Waits for an update that was asked for before under its key, or tells what came of it. Gives the asker back where it is
+    /// to be made.
+    fn take_up_update(
+        &mut self,
+        key: ChannelKey,
+        change: &Change,
+        once: &Once,
+        asker: oneshot::Sender<Answer<Done>>,
+    ) -> Answer<Option<oneshot::Sender<Answer<Done>>>> {
+        let waiting = |wanted: &&mut Wanted| wanted.once.as_ref().is_some_and(|known| known.has_key_of(once));
+        let queued = self.channels.queues.values_mut().flatten();
+        if let Some(same) = queued.filter(|wanted| waiting(wanted)).next() {
+            if same.once.as_ref() != Some(once) {
+                return Err(ApiError::idempotency_conflict());
+            }
+            same.asker = Some(asker);
+            return Ok(None);
+        }
+        match self.fate_of(once)? {
+            None => return Ok(Some(asker)),
+            Some(KeyFate::Made(made)) => {
+                // Whoever asked may have stopped waiting.
+                let _ = asker.send(Ok(made.done()));
+                return Ok(None);
+            }
+            Some(KeyFate::Begun(stand)) => {
+                let released = self.market.channels().get(key).map(|channel| channel.released()).unwrap_or_default();
+                let open = released.iter().rev().find(|released| released.change == *change);
+                let Some(round) = open.map(|open| open.round()) else {
+                    Self::has_not_moved(stand, self.round_stand(key))?;
+                    return Ok(Some(asker));
+                };
+                // It was proposed before the node stopped, and the peer may sign it yet.
+                let (once, change) = (Some(once.clone()), change.clone());
+                let (round, asker) = (Some(round), Some(asker));
+                let open = Wanted { change, once, round, is_open: true, refusal: None, result: None, asker };
+                self.channels.queues.entry(key).or_default().push_front(open);
+            }
+        }
+        Ok(None)
+    }
+
+    /// An update will not be made: whoever waits for it hears why, and its key is free.
+    fn give_up_update(&mut self, mut wanted: Wanted, why: ApiError) {
+        if let Some(once) = wanted.once.take() {
+            self.was_not_made(&once);
+        }
+        wanted.answer(Err(why));
+    }
+
     /// Proposes the next update if it can be. One that nobody waits for is let go of.
     pub(super) fn advance_updates(&mut self, key: ChannelKey) {
         while let Some(mut next) = self.channels.queues.get_mut(&key).and_then(VecDeque::pop_front) {
             if !next.is_open {
                 if !next.is_awaited() {
+                    self.give_up_update(next, ApiError::superseded());
                     continue;
                 }
                 if let Err(error) = self.try_to_propose(key, &mut next) {
-                    next.answer(Err(error));
+                    self.give_up_update(next, error);
                     continue;
                 }
             }
@@ -143,7 +186,10 @@ impl Actor {
             }
             wanted.result = Some(execution);
         }
-        let change = wanted.change.clone();
+        let (change, stand) = (wanted.change.clone(), Stand::Round(channel.position().round));
+        if let (Some(once), None) = (&wanted.once, wanted.round) {
+            self.begins(once, stand);
+        }
         match self.market.with_channel(now, key, &self.market_journal, |channel| channel.propose(now, change)) {
             Some(Ok(round)) => {
                 (wanted.round, wanted.is_open, wanted.refusal) = (Some(round), true, None);
@@ -175,8 +221,25 @@ impl Actor {
     }
 
     /// Promises the peer more out of our lane: nobody is waited for.
-    pub(super) fn promise_in_channel(&mut self, key: ChannelKey, amount: Amount) -> Answer<u64> {
-        let now = self.clock.now();
+    pub(super) fn promise_in_channel(&mut self, key: ChannelKey, amount: Amount, once: &IdempotencyKey) -> Answer<u64> {
+        let (now, once) = (self.clock.now(), Once::promise(once, key, amount));
+        let channel = self.market.channels().get(key).ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
+        let stand = Stand::Promised(channel.promised(channel.side()).amount);
+        match self.fate_of(&once)? {
+            Some(KeyFate::Made(made)) => return Ok(made.round()),
+            Some(KeyFate::Begun(before)) => Self::has_not_moved(before, Some(stand))?,
+            None => {}
+        }
+        self.begins(&once, stand);
+        let promised = self.make_promise(now, key, amount);
+        match &promised {
+            Ok(round) => self.was_made(&once, &Done::plain(*round)),
+            Err(_) => self.was_not_made(&once),
+        }
+        promised
+    }
+
+    fn make_promise(&mut self, now: Time, key: ChannelKey, amount: Amount) -> Answer<u64> {
         let promised = self.market.with_channel(now, key, &self.market_journal, |channel| {
             channel.promise(amount).map(|_| channel.position().round)
         });
@@ -202,10 +265,7 @@ impl Actor {
             None => Done::plain(round),
         };
         if let Some(once) = wanted.once.take() {
-            if self.channels.done.len() >= DONE_MAX {
-                self.channels.done.pop_front();
-            }
-            self.channels.done.push_back((once, key, wanted.change.clone(), done.clone()));
+            self.was_made(&once, &done);
         }
         wanted.answer(Ok(done));
     }
@@ -227,9 +287,9 @@ impl Actor {
         wanted.is_open = false;
         let is_lost_for_good = |refusal: &Refusal| !matches!(refusal, Refusal::Round | Refusal::Base);
         if let Some(refusal) = wanted.refusal.take().filter(is_lost_for_good)
-            && let Some(mut wanted) = queue.pop_front()
+            && let Some(wanted) = queue.pop_front()
         {
-            wanted.answer(Err(ApiError::update_refused(refusal)));
+            self.give_up_update(wanted, ApiError::update_refused(refusal));
         }
     }
 

@@ -239,6 +239,7 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
             Some((None, "left", format!("0x{} is on the ledger now, with what it has", hex::encode(contract.0))))
         }
         ChannelNews::Stalled { round } => Some((Some(*round), "stalled", "the peer does not answer".to_owned())),
+        ChannelNews::Reminded => plain("reminded", "the peer shows a promise of ours that the journal had lost"),
         ChannelNews::Behind { round } => {
             Some((Some(*round), "behind", "the journal was an old one; the peer shows a newer state".to_owned()))
         }

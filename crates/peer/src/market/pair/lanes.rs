@@ -41,6 +41,11 @@ impl Pair {
         self.pass_on(now, step, effects.into_iter().map(Pending::payment));
     }
 
+    /// Promised to the peer and not yet used.
+    pub fn ahead(&self) -> Amount {
+        self.payments.ahead()
+    }
+
     /// How far ahead of what is used the peer is promised.
     pub fn window(&self) -> Amount {
         self.payments.window()

@@ -83,7 +83,7 @@ pub enum ChangeError {
     Shares,
     #[error("payments over several channels are on their way in this contract; wait until they are through")]
     OnTheirWay,
-    #[error("a deposit or a withdrawal of nothing")]
+    #[error("a deposit or a withdrawal of nothing, or a contract that leaves with nothing")]
     NothingMoved,
     #[error("rounds are used up")]
     Rounds,
@@ -198,6 +198,10 @@ impl Ground {
                 let contract = Address(contract);
                 let account = state.account(contract).filter(|account| account.contract.is_some());
                 let account = account.ok_or(ChangeError::NoContract)?;
+                // The total tells states of before from those after.
+                if amount.is_zero() {
+                    return Err(ChangeError::NothingMoved);
+                }
                 if account.balance != amount || state.root() != root {
                     return Err(ChangeError::Shares);
                 }

@@ -48,7 +48,8 @@ impl LeftContract {
         &self.whole
     }
 
-    /// All that are kept.
+    /// All that are kept: those that have left, and those that both, or this side alone, have signed or asked for to leave. The ledger tells which
+    /// it has.
     ///
     /// # Errors
     /// If one can't be read.

@@ -143,7 +143,7 @@ pub use channels::{
     AddressedMessage, ChannelHandle, ChannelKey, Channels, ChannelsEffect, InitiateError, OPENINGS_MAX,
     OPENINGS_PER_PEER_MAX,
 };
-pub use consent::ContractWish;
+pub use consent::{CONSENT_TIME_MAX, ContractWish};
 pub use journal::{Agreement, CHANNELS, ChannelJournalError, Conflict, Health, Life, RELEASED_MAX};
 pub use ledger_view::LedgerView;
 pub use left::{FollowError, LeftContract};

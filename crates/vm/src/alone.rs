@@ -189,11 +189,24 @@ impl Surroundings<'_> {
             }
         }
         paid.retain(|_, amount| !amount.is_zero());
+        if !self.is_all_there(account.balance, &paid) {
+            return Ok(ended(Outcome::Halted, Vec::new()));
+        }
         if let (Some(slots), Some(contract)) = (changes.slots.get(&self.address), account.contract.as_mut()) {
             contract.storage = storage(slots)?;
         }
         let after = Some(AloneAfter { account, paid });
         Ok(AloneCall { outcome, gas_used, output, after })
+    }
+}
+
+impl Surroundings<'_> {
+    /// Whether what there was is somewhere still. A contract that is made and destroys itself in one call takes what it has out of
+    /// the world.
+    fn is_all_there(&self, kept: Amount, paid: &BTreeMap<Address, Amount>) -> bool {
+        let before = self.account.balance.checked_add(self.call.value);
+        let after = paid.values().try_fold(kept, |sum, amount| sum.checked_add(*amount));
+        before.is_some() && before == after
     }
 }
 

@@ -26,7 +26,7 @@ use super::{ChannelMachine, Link, ROUNDS_AHEAD_MAX, Show, position_digest};
 use crate::change::ChangeError;
 use crate::consent::ContractWish;
 use crate::fund::Fund;
-use crate::journal::{Health, Life};
+use crate::journal::{CHANNELS, Health, Life, left_key};
 use crate::left::LeftContract;
 use crate::message::{ChannelMessage, Refusal};
 use crate::news::{ChannelNews, PeerFault, ProposeError};
@@ -57,7 +57,7 @@ impl<S: Signer> ChannelMachine<S> {
         let change = FundingChange { state, side, movement, amount, expires };
         self.consent_to(wish)?;
         self.record.fund = Some(Fund { change, base: position_digest(&base), signatures: [None; 2], is_bound: false });
-        self.persist(Batch::new());
+        self.persist_with_leaving(&change);
         self.send(ChannelMessage::ProposeFunding(change));
         Ok(round)
     }
@@ -140,13 +140,14 @@ impl<S: Signer> ChannelMachine<S> {
 
     fn accept_funding(&mut self, change: FundingChange) {
         self.drop_wish(None);
+        self.end_consent(wish_of(change.movement).as_ref());
         self.is_peers_turn = false;
         let signature = self.sign_funding_change(&change);
         let mut signatures = [None; 2];
         signatures[self.record.side.index()] = Some(signature);
         let base = position_digest(&self.record.base);
         self.record.fund = Some(Fund { change, base, signatures, is_bound: true });
-        self.persist(Batch::new());
+        self.persist_with_leaving(&change);
         self.say_funding_again();
     }
 
@@ -173,6 +174,12 @@ impl<S: Signer> ChannelMachine<S> {
         let (network, bytes) = (self.network(), change.to_bytes());
         let checked = signature.verify(self.peer(), Purpose::ChannelFunding, network, &bytes);
         checked.map_err(|_| PeerFault::Signature)?;
+        let consent = wish_of(change.movement);
+        if !self.consents_to(consent.as_ref()) {
+            self.drop_wish(None);
+            return Ok(());
+        }
+        self.end_consent(consent.as_ref());
         fund.signatures[theirs] = Some(signature);
         fund.signatures[ours] = Some(self.sign_funding_change(&change));
         fund.is_bound = true;
@@ -186,14 +193,16 @@ impl<S: Signer> ChannelMachine<S> {
     pub(super) fn handle_funding_refused(&mut self, round: u64, refusal: Refusal) {
         if self.record.fund.as_ref().is_some_and(|fund| fund.round() == round) {
             self.drop_wish(Some(refusal));
-            self.persist(Batch::new());
         }
     }
 
-    /// What was only asked for gives way: to an update of the peer's, to parting, to its refusal. What may be signed does not. It is
-    /// off the disk with the next write, and as long as it is there a crash brings it back.
+    /// What was only asked for gives way: to an update of the peer's, to parting, to its refusal, and where our user takes it back. What
+    /// may be signed does not.
     pub(super) fn drop_wish(&mut self, refusal: Option<Refusal>) {
         if let Some(wish) = self.record.fund.take_if(|fund| !fund.is_bound) {
+            let mut batch = Batch::new();
+            self.forget_leaving(&mut batch, &wish);
+            self.persist(batch);
             self.notify(ChannelNews::NotFunded { round: wish.round(), refusal });
         }
     }
@@ -248,11 +257,12 @@ impl<S: Signer> ChannelMachine<S> {
         if !is_over {
             return self.hand_in_fund(now);
         }
-        let round = fund.round();
+        let (round, mut batch) = (fund.round(), Batch::new());
+        self.forget_leaving(&mut batch, fund);
         // A signature of ours may have left before a crash.
         self.record.signed = self.record.signed.max(round);
         self.record.fund = None;
-        self.persist(Batch::new());
+        self.persist(batch);
         self.notify(ChannelNews::NotFunded { round, refusal: None });
         if self.link == Link::Connected {
             // The peer may have proposed something meanwhile, and says it again.
@@ -283,17 +293,33 @@ impl<S: Signer> ChannelMachine<S> {
         [Some(newest), fork].into_iter().flatten().find(is_base)
     }
 
-    /// Keeps what a contract has stored that leaves with what was open, where the ledger has done that.
-    pub(super) fn keep_left(&mut self, fund: &Fund) {
+    /// Writes what is open; where a contract is to leave with it, also what that has stored. The ledger may do it at any time from then on,
+    /// and this side may hear of it when it does not know the state any more that it builds on, or when the channel is over.
+    fn persist_with_leaving(&mut self, change: &FundingChange) {
+        let mut batch = Batch::new();
+        if let Movement::Leave { contract, .. } = change.movement
+            && let Some(whole) = self.state.alone(Address(contract))
+        {
+            LeftContract::new(self.record.id, self.network(), whole).put(&mut batch);
+        }
+        self.persist(batch);
+    }
+
+    /// The contract that was to leave with this is in the channel still, so it is not kept beside that. Where that is not seen
+    /// for certain, it is kept.
+    pub(super) fn forget_leaving(&self, batch: &mut Batch, fund: &Fund) {
         let Movement::Leave { contract, .. } = fund.change.movement else { return };
         let contract = Address(contract);
-        let whole = self.base_of(fund).and_then(|(_, state)| state.alone(contract));
-        if let Some(whole) = whole {
-            let mut batch = Batch::new();
-            LeftContract::new(self.record.id, self.network(), whole).put(&mut batch);
-            self.persist(batch);
-            self.notify(ChannelNews::Left { contract });
+        if self.state.root() == self.record.base.root && self.state.account(contract).is_some() {
+            batch.delete(CHANNELS, left_key(self.record.id, contract));
         }
+    }
+
+    /// The ledger has done what was open, and with that a contract may have left.
+    pub(super) fn tell_left(&mut self, fund: &Fund) {
+        let Movement::Leave { contract, .. } = fund.change.movement else { return };
+        let contract = Address(contract);
+        self.notify(ChannelNews::Left { contract });
         self.end_consent(Some(&ContractWish::Leave { contract }));
     }
 

@@ -41,11 +41,14 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     /// Takes back what is proposed, by having the peer sign the earlier state under a higher round. Until it does, the proposal
-    /// can still come into effect. What our user has consented to is taken back at once.
+    /// can still come into effect. What our user has consented to, and what the peer was only asked for, is taken back at once, also while the
+    /// peer is away; where nothing else is open, that is all.
     pub fn cancel(&mut self, now: Time) -> Result<u64, ProposeError> {
         self.begin(now);
+        if self.take_consent_back() && self.record.released.is_empty() {
+            return Ok(self.record.base.round);
+        }
         self.may_propose()?;
-        self.take_consent_back();
         let newest = position_digest(&self.record.base);
         if let Some(last) =
             self.record.released.last().filter(|last| last.change == Change::Nothing && last.base == newest)
@@ -329,6 +332,9 @@ impl<S: Signer> ChannelMachine<S> {
         self.record.released = alive;
         self.prepared = None;
         self.end_consent_to_change(change);
+        if let Some(fund) = &fund {
+            self.forget_leaving(&mut batch, fund);
+        }
         self.persist(batch);
         self.notify(ChannelNews::Updated { round, change: change.clone() });
         self.end_fund(fund);

@@ -1,9 +1,10 @@
 //! Upgrading and removing contracts: what only both together do.
 
 use byway_channel::{
-    Change, ChangeError, ChannelMessage, ChannelNews, ContractChange, ContractWish, ProposeError, Refusal,
+    CONSENT_TIME_MAX, Change, ChangeError, ChannelMessage, ChannelNews, ContractChange, ContractWish, ProposeError,
+    Refusal,
 };
-use byway_primitives::{Amount, Span};
+use byway_primitives::{Amount, Span, Store};
 use byway_records::Call;
 use byway_records::call::ChannelsCall;
 use byway_vm::{Address, code_hash};
@@ -51,8 +52,7 @@ fn code(rig: &mut Rig, side: usize, counter: Address) -> Option<byway_primitives
 }
 
 fn is_asked(rig: &Rig, side: usize, change: &Change) -> bool {
-    let Change::Contract(change) = change else { panic!("nothing else is asked for") };
-    let asked = ChannelNews::Asked { wish: ContractWish::Change(change.clone()) };
+    let asked = ChannelNews::Asked { wish: ContractWish::of(change).expect("nothing else is asked for") };
     rig.parties[side].has(|news| *news == asked)
 }
 
@@ -127,6 +127,58 @@ fn consent_is_to_one_change_and_can_be_taken_back() {
     ask(&mut rig, 1, &remove(counter, Some([0, PAID])));
     assert!(rig.machine(0).state().account(counter).is_some(), "it is taken back");
     rig.assert_agreed();
+}
+
+#[test]
+fn consent_is_taken_back_also_while_the_peer_is_away_and_stays_so() {
+    let (mut rig, counter) = with_counter();
+    ask(&mut rig, 0, &upgrade(counter));
+    rig.disconnect();
+    let now = rig.now;
+    rig.machine(0).cancel(now).unwrap();
+    rig.collect(0);
+    while rig.write(0) {}
+    rig.crash(0);
+    rig.exchange();
+    assert_eq!(rig.machine(0).consent(), None);
+    ask(&mut rig, 1, &upgrade(counter));
+    assert_eq!(code(&mut rig, 0, counter), Some(code_hash(&COUNTER)));
+    rig.assert_agreed();
+}
+
+#[test]
+fn consent_counts_for_ten_minutes() {
+    for (later, is_done) in [(Span::minutes(9), true), (Span::minutes(11), false)] {
+        let (mut rig, counter) = with_counter();
+        ask(&mut rig, 0, &remove(counter, None));
+        let (_, until) = rig.machine(0).consent().expect("it asks");
+        let rest = until.since(rig.view().environment.time);
+        assert!(rest <= CONSENT_TIME_MAX && rest > Span::minutes(9));
+        rig.tick(later);
+        rig.exchange();
+        ask(&mut rig, 1, &remove(counter, None));
+        assert_eq!(rig.machine(0).state().account(counter).is_none(), is_done, "{later:?} later");
+        rig.assert_agreed();
+    }
+}
+
+#[test]
+fn consent_to_code_names_it_and_does_not_have_it() {
+    let (mut rig, counter) = with_counter();
+    let written = |rig: &mut Rig| {
+        while rig.write(0) {}
+        rig.parties[0]
+            .disk
+            .scan_prefix(byway_channel::CHANNELS, &[0])
+            .iter()
+            .map(|(_, bytes)| bytes.len())
+            .sum::<usize>()
+    };
+    let before = written(&mut rig);
+    let long = Change::Contract(ContractChange::Upgrade { contract: counter, code: vec![0x5b; 20_000] });
+    ask(&mut rig, 0, &long);
+    assert!(rig.machine(0).consent().is_some());
+    assert!(written(&mut rig) < before + 300);
 }
 
 #[test]

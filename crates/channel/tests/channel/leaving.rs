@@ -1,6 +1,8 @@
 //! Contracts that leave the channel, and go on as the ledger's own.
 
-use byway_channel::{Change, ChannelNews, ContractWish, FollowError, LeftContract, Refusal};
+use byway_channel::{
+    Change, ChangeError, ChannelNews, ContractWish, FollowError, LeftContract, Life, ProposeError, Refusal,
+};
 use byway_primitives::{Amount, Encode, Span};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::contract::contract_key;
@@ -38,6 +40,15 @@ fn leave_together(rig: &mut Rig, first: usize, contract: Address) {
     leave(rig, 1 - first, contract);
     rig.exchange();
     rig.run();
+}
+
+/// A side has the ledger execute a call, and both see it.
+fn force(rig: &mut Rig, side: usize, counter: Address, value: u128) {
+    let now = rig.now;
+    rig.machine(side).force(now, &count(side, counter, 5, value)).unwrap();
+    rig.collect(side);
+    assert_eq!(rig.refused, []);
+    rig.tick(Span::millis(300));
 }
 
 fn entry(rig: &Rig, contract: Address) -> Option<LedgerContract> {
@@ -124,9 +135,11 @@ fn a_crash_at_any_step_leaves_the_contract_in_one_place() {
             if entry(&rig, counter).is_none() {
                 // It was not written before it was lost, or its time is over.
                 assert!(rig.machine(0).state().account(counter).is_some(), "side {side} after {steps} steps");
-                leave(&mut rig, 1, counter);
-                rig.exchange();
-                rig.run();
+                leave_together(&mut rig, 0, counter);
+                if entry(&rig, counter).is_none() {
+                    // The first still had consent to what the second was asked for.
+                    leave_together(&mut rig, 1, counter);
+                }
             }
             let position = rig.assert_agreed();
             assert_eq!(position.rest(rig.machine(0).total()), Some(Amount::ZERO), "side {side} after {steps} steps");
@@ -168,18 +181,103 @@ fn a_contract_leaves_also_where_a_call_was_forced_meanwhile() {
 }
 
 #[test]
-fn a_contract_that_has_nothing_leaves_too_and_both_remember_it() {
+fn a_contract_that_has_nothing_does_not_leave() {
     let mut rig = Rig::new();
     let counter = rig.create_counter(0);
-    leave_together(&mut rig, 0, counter);
-    assert_eq!(entry(&rig, counter).map(|entry| entry.balance), Some(Amount::ZERO));
+    let now = rig.now;
+    let asked = rig.machine(0).leave(now, counter);
+    assert_eq!(asked, Err(ProposeError::Change(ChangeError::NothingMoved)));
+    assert_eq!(rig.machine(0).consent(), None);
+}
+
+#[test]
+fn what_it_has_stored_is_kept_where_the_state_that_it_left_is_not_known_any_more() {
+    let (mut rig, counter) = with_counter();
+    force(&mut rig, 0, counter, 30);
+    leave(&mut rig, 0, counter);
+    rig.exchange();
+    // The peer has both signatures alone, and forces another call before it hands them in.
+    rig.parties[1].is_watching = false;
+    leave(&mut rig, 1, counter);
+    rig.exchange();
+    assert_eq!(entry(&rig, counter), None);
+    let is_leave = |call: &ChannelsCall| matches!(call, ChannelsCall::Leave(_));
+    let handed = rig.parties[1].news.iter().find_map(|news| match news {
+        ChannelNews::Submit(call) if is_leave(call) => Some(call.clone()),
+        _ => None,
+    });
+    rig.parties[1].is_watching = true;
+    force(&mut rig, 1, counter, 40);
+    rig.submit(1, handed.expect("it has both signatures"));
+    rig.run();
+    let on_ledger = entry(&rig, counter).expect("it has left");
+    assert_eq!(on_ledger.balance, units(PAID + 30), "refused: {:?}", rig.refused);
+    for side in [0, 1] {
+        assert_eq!(kept(&mut rig, side).follow(&on_ledger), Ok(false), "side {side}");
+        assert!(rig.parties[side].has(|news| *news == ChannelNews::Left { contract: counter }));
+    }
+}
+
+#[test]
+fn what_it_has_stored_is_kept_where_the_channel_has_ended_meanwhile() {
+    let (mut rig, counter) = with_counter();
+    rig.parties[0].is_watching = false;
+    leave(&mut rig, 0, counter);
+    rig.exchange();
+    leave(&mut rig, 1, counter);
+    rig.exchange();
+    rig.tick(Span::millis(300));
+    rig.close_alone(1).unwrap();
+    rig.settle();
+    rig.show_ledger(0);
+    assert_eq!(rig.machine(0).life(), Life::Closed);
+    let on_ledger = entry(&rig, counter).expect("it has left");
+    for side in [0, 1] {
+        assert_eq!(kept(&mut rig, side).follow(&on_ledger), Ok(false), "side {side}");
+    }
+}
+
+#[test]
+fn a_contract_that_was_only_asked_to_leave_is_not_kept_twice() {
+    let (mut rig, counter) = with_counter();
+    leave(&mut rig, 0, counter);
+    rig.exchange();
+    // Signed, and never handed in.
+    rig.parties[1].is_watching = false;
+    leave(&mut rig, 1, counter);
+    rig.exchange();
+    rig.parties[1].is_watching = true;
+    rig.world.time = rig.world.time + Span::minutes(5);
+    rig.tick(Span::minutes(4));
+    rig.run();
+    assert_eq!(entry(&rig, counter), None);
     for side in [0, 1] {
         while rig.write(side) {}
-        rig.crash(side);
-        rig.exchange();
-        rig.assert_agreed();
-        assert_eq!(rig.machine(side).state().account(counter), None);
+        assert!(LeftContract::load_all(&rig.parties[side].disk).unwrap().is_empty(), "side {side}");
+        assert_eq!(rig.machine(side).consent(), None, "it ended when it was signed");
     }
+    rig.assert_agreed();
+}
+
+#[test]
+fn what_is_taken_back_does_not_leave_though_the_peer_has_signed() {
+    let (mut rig, counter) = with_counter();
+    leave(&mut rig, 1, counter);
+    rig.exchange();
+    leave(&mut rig, 0, counter);
+    while rig.write(0) | rig.deliver(1) | rig.write(1) {}
+    let now = rig.now;
+    rig.machine(0).cancel(now).unwrap();
+    rig.collect(0);
+    rig.exchange();
+    rig.run();
+    assert_eq!(entry(&rig, counter), None);
+    assert!(rig.machine(0).state().account(counter).is_some());
+    rig.tick(Span::minutes(4));
+    rig.run();
+    rig.pay(0, 7);
+    rig.exchange();
+    rig.assert_agreed();
 }
 
 #[test]
@@ -205,7 +303,7 @@ fn a_contract_whose_code_the_ledger_does_not_have_stays_and_the_two_go_on() {
     let mut rig = Rig::new();
     let input = [&crate::scene::CREATE[..], &COUNTER_BY_TWO].concat();
     let create =
-        byway_channel::ContractCall { target: byway_vm::Target::Create, input, ..count(0, Address([0; 20]), 0, 0) };
+        byway_channel::ContractCall { target: byway_vm::Target::Create, input, ..count(0, Address([0; 20]), 0, PAID) };
     rig.propose(0, Change::Call(create)).unwrap();
     rig.exchange();
     let contract = rig.machine(0).state().receipt().unwrap().contract;

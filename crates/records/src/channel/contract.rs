@@ -28,11 +28,11 @@ pub struct LedgerContract {
     pub storage: Hash,
     /// Of the last call, whether it returned or not.
     pub receipt: Option<MadeReceipt>,
-    /// The last calls that returned, in order.
+    /// The last calls that returned and changed it, in order.
     pub calls: Vec<MadeCall>,
 }
 
-/// A call that returned, as whoever follows the contract executes it.
+/// A call that returned and changed the contract, as whoever follows the contract executes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MadeCall {
     /// Counted from one, since it left the channel.
@@ -50,7 +50,7 @@ pub struct MadeCall {
 /// What became of the last call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MadeReceipt {
-    /// The number that it was to have; has, if it returned.
+    /// The number that it was to have; has, if it returned and changed the contract.
     pub number: u64,
     pub caller: IdentityId,
     pub outcome: CallOutcome,
@@ -60,14 +60,23 @@ pub struct MadeReceipt {
 }
 
 impl LedgerContract {
-    /// How many calls have returned.
+    /// How many calls have returned and changed it.
     pub fn made(&self) -> u64 {
         self.calls.last().map_or(0, |call| call.number)
     }
 
-    /// How many of the oldest calls make room for this one; `None` where one would go that no checkpoint shows yet.
+    /// How many of the oldest calls make room for this one; `None` where one would go that no checkpoint shows yet. Of what no checkpoint
+    /// shows, strangers have half at the most, and each of them one call: the other half is the parties'.
     pub fn room_for(&self, next: &MadeCall) -> Option<usize> {
         let bytes = |call: &MadeCall| call.to_bytes().len();
+        let is_stranger = |call: &&MadeCall| !self.parties.contains(&call.caller);
+        if is_stranger(&next) {
+            let new = || self.calls.iter().filter(|call| call.height >= next.height).filter(is_stranger);
+            let strangers = new().map(bytes).sum::<usize>() + bytes(next);
+            if strangers > MADE_CALLS_BYTES_MAX / 2 || new().any(|call| call.caller == next.caller) {
+                return None;
+            }
+        }
         let mut sum = self.calls.iter().map(bytes).sum::<usize>() + bytes(next);
         let mut oldest = 0;
         while sum > MADE_CALLS_BYTES_MAX {

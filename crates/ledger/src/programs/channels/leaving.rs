@@ -6,8 +6,9 @@
 //!
 //! **A call** shows the part of the storage that it touches, as a forced call does. The contract sees the time of the commit. The
 //! caller's account pays for the gas and what it sends; whom the contract pays gets it into the account of the identity with that
-//! address. Nobody gets an account by being paid, but for the caller and the parties of the channel: where somebody else has none, the
-//! call has done what none may, and changes nothing.
+//! address. Nobody gets an account by being paid, but for the parties of the channel; whoever has called it has one. Where somebody else has
+//! none, or is no person (the zero address, built-in code, another contract of the channel's that has left), the call has done what none
+//! may, and changes nothing.
 //!
 //! **What others need.** Followers see entries and no transactions, so the entry has the last calls
 //! ([`LedgerContract::room_for`]): whoever had the storage executes them, and has it again.
@@ -55,7 +56,8 @@ pub(super) fn leave(
     let FundingChange { state, movement, amount, .. } = leave.change.body;
     let Movement::Leave { contract: address, base } = movement else { return Err(Reject::ContractProof) };
     let (account, contract, root) = leaving(&leave.part, Address(address), base).ok_or(Reject::ContractProof)?;
-    if account.balance != amount || root != state.position.root {
+    // With the same total, states from before would still count.
+    if amount.is_zero() || account.balance != amount || root != state.position.root {
         return Err(Reject::ContractProof);
     }
     if code_of(view, contract.code).is_none() {
@@ -121,11 +123,17 @@ pub(super) fn call(
     }
     if let Some(AloneAfter { account, paid }) = after {
         take(view, call.caller, call.value)?;
+        // A contract may know its callers from then on, and pay them.
+        credit(view, call.caller, way(Amount::ZERO));
         paid.into_iter().for_each(|(address, amount)| credit(view, IdentityId(address.0), way(amount)));
         let contract = account.contract.expect("a contract stays one");
+        let before = (entry.nonce, entry.balance, entry.storage);
         (entry.nonce, entry.balance, entry.storage) = (account.nonce, account.balance, contract.storage);
-        entry.calls.drain(..oldest);
-        entry.calls.push(made);
+        // Whoever follows the contract needs no call that leaves it as it was.
+        if before != (entry.nonce, entry.balance, entry.storage) {
+            entry.calls.drain(..oldest);
+            entry.calls.push(made);
+        }
     }
     entry.receipt = Some(receipt);
     view.store(ProgramId::CHANNELS, key, &entry);
@@ -196,6 +204,11 @@ fn run(
     };
     let can_be_paid = |address: &Address| {
         let id = IdentityId(address.0);
+        if is_nobody(*address)
+            || view.load::<LedgerContract>(ProgramId::CHANNELS, &contract_key(call.channel, address.0)).is_some()
+        {
+            return false;
+        }
         id == call.caller || entry.parties.contains(&id) || has_account(view, id)
     };
     match made.after {
@@ -204,6 +217,11 @@ fn run(
         }
         after => Ok((receipt(outcome, made.gas_used, &made.output), after)),
     }
+}
+
+/// The zero address, and those at which code is built in or may be one day: no identity has them, and what they get is gone.
+fn is_nobody(address: Address) -> bool {
+    address.0[..19] == [0; 19]
 }
 
 fn code_of(view: &View<'_>, hash: Hash) -> Option<Vec<u8>> {

@@ -1,8 +1,8 @@
 //! Contracts that leave their channel, and are called on the ledger.
 
 use byway_ledger::{Verdict, audit};
-use byway_primitives::{Encode, Hash, Span, Time};
-use byway_records::call::ChannelsCall;
+use byway_primitives::{Amount, Encode, Hash, IdentityId, Span, Time};
+use byway_records::call::{AccountsCall, ChannelsCall};
 use byway_records::channel::{CallOutcome, Environment, Lane, Movement, Position};
 use byway_records::genesis::Wait;
 use byway_records::{Call, Reject};
@@ -106,10 +106,91 @@ fn a_contract_leaves_with_what_it_has_and_has_stored() {
     scene.world.must(&scene.close(BOB, None));
     scene.wait();
     scene.world.must(&scene.settle());
+    assert_eq!(audited(&mut scene), units(HELD));
+}
+
+/// What channels and contracts have, where nothing is lost and nothing came from nowhere.
+fn audited(scene: &mut Scene) -> Amount {
     scene.world.wait(Wait { millis: Span::seconds(40), commits: 1 });
     let last = scene.world.checkpoints.last().expect("one comes after so long").checkpoint;
     let supply = audit(&scene.world.store, &scene.world.genesis, &last).expect("balanced");
-    assert_eq!(supply.way().channels, units(HELD));
+    supply.way().channels
+}
+
+#[test]
+fn nothing_is_burned_by_a_contract_that_is_made_and_destroyed_in_one_call() {
+    // It makes a contract with what it is sent, which destroys itself in favour of itself.
+    let (mut scene, _, pot) = left(&hex_of("6130ff5f526002601e34f000"));
+    let [alice, bob] = scene.accounts();
+    let before = audited(&mut scene);
+    scene.world.must(&scene.call_left(ALICE, &pot, 900, &[], GAS));
+    let entry = scene.contract(POT).unwrap();
+    let receipt = entry.receipt.unwrap();
+    assert_eq!((receipt.outcome, entry.balance), (CallOutcome::Halted, units(HELD)));
+    let call = VmCall { gas: GAS, ..scene.vm_call(ALICE, POT, 900, &[]) };
+    let followed = pot.clone().execute(scene.world.network, scene.next(), &call).unwrap();
+    assert_eq!(followed.after, None, "whoever follows it comes to the same");
+    assert_eq!(scene.accounts(), [alice - CHANNEL_PRICE - u128::from(receipt.gas_used), bob]);
+    assert_eq!(audited(&mut scene), before);
+}
+
+/// Anyone makes an account for anyone.
+fn make_account(scene: &mut Scene, address: Address) {
+    let draft = scene.world.deposit(scene.world.coin(CAROL), CAROL, 1_000);
+    let call = Call::Accounts(AccountsCall::Deposit { to: IdentityId(address.0) });
+    scene.world.must(&Draft { call: Some(call), ..draft });
+}
+
+#[test]
+fn it_pays_no_address_that_nobody_can_have_whatever_account_it_has() {
+    const SIBLING: Address = Address([0xc1; 20]);
+    let (mut scene, after, pot) = left(&pot_code());
+    let mut with_sibling = after;
+    with_sibling.put_contract(SIBLING, pot_code(), []);
+    with_sibling.set_balance(SIBLING, units(50_000));
+    with_sibling.set_balance(scene.address(BOB), units(DEPOSIT - 50_000));
+    let at = position(&scene, &with_sibling, 3);
+    let (draft, _) = scene.leave(ALICE, &with_sibling, SIBLING, at, soon(&scene));
+    scene.world.must(&draft);
+    let nobody: [Address; 3] = [0, 4, 255].map(|number| Address(word(number)[12..].try_into().unwrap()));
+    for address in nobody.into_iter().chain([SIBLING]) {
+        make_account(&mut scene, address);
+        let draft = scene.call_left(ALICE, &pot, 0, &paying(address, 1), GAS);
+        scene.world.must(&draft);
+        let receipt = scene.contract(POT).unwrap().receipt.unwrap();
+        assert_eq!(receipt.outcome, CallOutcome::Halted, "{address:?}");
+    }
+    let somebody = Address([0x77; 20]);
+    make_account(&mut scene, somebody);
+    let mut pot = pot;
+    must_call(&mut scene, ALICE, &mut pot, 0, &paying(somebody, 1));
+}
+
+#[test]
+fn what_changes_nothing_takes_no_room_and_strangers_have_half_of_it() {
+    let (mut scene, _, pot) = left(&hex_of("5f00"));
+    scene.world.must(&scene.call_left(ALICE, &pot, 0, &[], GAS));
+    let entry = scene.contract(POT).unwrap();
+    assert_eq!((entry.receipt.unwrap().outcome, entry.calls.len()), (CallOutcome::Returned, 0));
+    scene.world.must(&scene.call_left(ALICE, &pot, 1, &[], GAS));
+    assert_eq!(scene.contract(POT).unwrap().calls.len(), 1);
+    let (mut scene, _, mut pot) = left(&pot_code());
+    scene.world.must(&scene.world.deposit(scene.world.coin(CAROL), CAROL, 9_000_000));
+    let [short, long] = [64, 2_048].map(|bytes| vec![0; bytes]);
+    while scene.world.checkpoints.last().expect("one").checkpoint.commits != scene.world.ledger.commits() {
+        scene.world.commit(&[]);
+    }
+    must_call(&mut scene, CAROL, &mut pot, 0, &long);
+    let again = scene.call_left(CAROL, &pot, 0, &short, GAS);
+    scene.refuses(&again, Reject::ContractBusy);
+    must_call(&mut scene, BOB, &mut pot, 0, &long);
+    show(&mut scene);
+    must_call(&mut scene, CAROL, &mut pot, 0, &short);
+}
+
+/// A checkpoint shows what was called.
+fn show(scene: &mut Scene) {
+    (0..8).for_each(|_| drop(scene.world.commit(&[])));
 }
 
 #[test]
@@ -121,11 +202,13 @@ fn whoever_wants_to_calls_it_and_it_pays_whom_it_can() {
     let gas = u128::from(scene.contract(POT).unwrap().receipt.unwrap().gas_used);
     assert_eq!(scene.world.balance(CAROL), 1_000_000 - 5_000 - CHANNEL_PRICE - gas);
     let to_bob = paying(scene.address(BOB), 60_000);
+    show(&mut scene);
     must_call(&mut scene, CAROL, &mut pot, 0, &to_bob);
     assert_eq!(scene.accounts(), [alice, bob + 60_000]);
     // What the caller is paid it has, and what it sends it has not.
     let before = scene.world.balance(CAROL);
     let to_carol = paying(scene.address(CAROL), 600_000);
+    show(&mut scene);
     must_call(&mut scene, CAROL, &mut pot, 50_000, &to_carol);
     let gas = u128::from(scene.contract(POT).unwrap().receipt.unwrap().gas_used);
     assert_eq!(scene.world.balance(CAROL), before + 550_000 - CHANNEL_PRICE - gas);
@@ -201,8 +284,12 @@ fn what_leaves_is_what_the_state_has_and_nothing_else() {
     other.set_balance(POT, units(HELD + 1));
     let forged = other.part_of_contract(POT).to_bytes();
     let party = scene.address(BOB).0;
+    let mut empty = state.clone();
+    empty.set_balance(POT, Amount::ZERO);
+    let (nothing, _) = scene.leave(ALICE, &empty, POT, position(&scene, &empty, 2), soon(&scene));
     let refused = [
         with(&scene, &|body, _| body.amount = units(HELD - 1)),
+        nothing,
         with(&scene, &|body, _| body.movement = Movement::Withdraw),
         with(&scene, &|body, _| body.state.position.root = state.root()),
         with(&scene, &|body, _| body.movement = Movement::Leave { contract: POT.0, base: Hash([1; 32]) }),
@@ -229,6 +316,7 @@ fn what_leaves_is_what_the_state_has_and_nothing_else() {
     // Nobody signed that a second one of the same address leaves; if they had, it would have no place.
     let mut again = scene.state([RESERVE * 2, DEPOSIT]);
     again.put_contract(POT, pot_code(), []);
+    again.set_balance(POT, units(1));
     let (draft, _) = scene.leave(ALICE, &again, POT, position(&scene, &again, 3), soon(&scene));
     scene.refuses(&draft, Reject::ContractKnown);
 }
@@ -238,6 +326,8 @@ fn a_contract_leaves_only_an_active_channel_and_with_code_that_is_registered() {
     let mut scene = Scene::new();
     let mut state = scene.state([DEPOSIT - HELD, DEPOSIT]);
     state.put_contract(POT, pot_code(), []);
+    state.set_balance(POT, units(HELD));
+    state.set_balance(BANK, Amount::ZERO);
     let (unknown, _) = scene.leave(ALICE, &state, POT, position(&scene, &state, 2), soon(&scene));
     scene.refuses(&unknown, Reject::CodeUnknown);
     scene.register(&pot_code());
@@ -309,7 +399,7 @@ fn no_call_of_a_contract_that_a_checkpoint_has_not_shown_makes_room_for_another(
     }
     let third = scene.call_left(BOB, &pot, 0, &long(&scene), GAS);
     scene.refuses(&third, Reject::ContractBusy);
-    (0..8).for_each(|_| drop(scene.world.commit(&[])));
+    show(&mut scene);
     let input = long(&scene);
     must_call(&mut scene, BOB, &mut pot, 0, &input);
     let numbers: Vec<_> = scene.contract(POT).unwrap().calls.iter().map(|call| call.number).collect();
@@ -332,5 +422,10 @@ fn the_fee_of_its_transaction_pays_for_a_call_too_also_where_the_caller_has_no_a
         let entry = scene.contract(POT).unwrap();
         assert_eq!(Some(entry.storage), pot.account.contract.map(|contract| contract.storage));
     }
-    assert_eq!((scene.accounts(), scene.world.account(CAROL)), (before, None));
+    assert_eq!(scene.accounts(), before);
+    // Whoever has called it can be paid by it, whoever calls it then.
+    assert_eq!(scene.world.account(CAROL).map(|account| account.balance), Some(Amount::ZERO));
+    let to_carol = paying(scene.address(CAROL), 600);
+    must_call(&mut scene, BOB, &mut pot, 0, &to_carol);
+    assert_eq!(scene.world.balance(CAROL), 600);
 }

@@ -1,6 +1,6 @@
 //! Channels as they are shown.
 
-use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, ContractChange, ContractWish, Health, Life};
+use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, ContractWish, Health, Life};
 use byway_crypto::IdentitySecret;
 use byway_primitives::Amount;
 use byway_records::call::ChannelsCall;
@@ -292,31 +292,26 @@ fn describe(change: &Change, side: Side) -> String {
                 who(call.caller, "call", "calls") + &format!(" 0x{}", hex::encode(contract.0))
             }
         },
-        Change::Contract(change) => format!("both {}", words_of(&ContractWish::Change(change.clone()))),
+        Change::Contract(_) => {
+            ContractWish::of(change).map_or_else(String::new, |wish| format!("both {}", words_of(&wish)))
+        }
     }
 }
 
 /// What both are to do to a contract, in words.
 fn words_of(wish: &ContractWish) -> String {
-    let change = match wish {
-        ContractWish::Change(change) => change,
-        ContractWish::Leave { contract } => {
-            return format!("let 0x{} leave the channel for the ledger", hex::encode(contract.0));
-        }
-    };
-    match change {
-        ContractChange::Upgrade { contract, code } => {
-            let code = hex::encode(byway_vm::code_hash(code).0);
-            format!("give 0x{} the code with the digest {code}", hex::encode(contract.0))
-        }
-        ContractChange::Remove { contract, shares } => {
+    let name = format!("0x{}", hex::encode(wish.contract().0));
+    match wish {
+        ContractWish::Leave { .. } => format!("let {name} leave the channel for the ledger"),
+        ContractWish::Upgrade { code, .. } => format!("give {name} the code with the digest {}", hex::encode(code.0)),
+        ContractWish::Remove { shares, .. } => {
             let division = match shares {
                 Some([initiator, responder]) => {
                     format!("; the initiator gets {initiator} WAY of what it has and the responder {responder} WAY")
                 }
                 None => "; what it has is divided as agreed at the beginning".to_owned(),
             };
-            format!("remove 0x{}", hex::encode(contract.0)) + &division
+            format!("remove {name}{division}")
         }
     }
 }

@@ -147,6 +147,21 @@ fn consent_is_taken_back_also_while_the_peer_is_away_and_stays_so() {
 }
 
 #[test]
+fn what_is_taken_back_while_the_peer_is_away_is_not_said_again() {
+    let (mut rig, counter) = with_counter();
+    ask(&mut rig, 1, &upgrade(counter));
+    rig.propose(0, upgrade(counter)).unwrap();
+    rig.disconnect();
+    let now = rig.now;
+    assert_eq!(rig.machine(0).cancel(now), Err(ProposeError::Disconnected));
+    rig.collect(0);
+    rig.connect();
+    rig.exchange();
+    assert_eq!(code(&mut rig, 0, counter), Some(code_hash(&COUNTER)));
+    rig.assert_agreed();
+}
+
+#[test]
 fn consent_counts_for_ten_minutes() {
     for (later, is_done) in [(Span::minutes(9), true), (Span::minutes(11), false)] {
         let (mut rig, counter) = with_counter();

@@ -220,14 +220,13 @@ impl Actor {
             return Err(ApiError::channel_not_ready("no update of this side waits for the peer"));
         }
         let cancelled = self.market.with_channel(now, key, &self.market_journal, |channel| channel.cancel(now));
-        cancelled
-            .ok_or_else(|| ApiError::channel_not_ready("it is closed"))?
-            .map_err(|error| not_proposed(key, error))?;
+        // Also where the peer is away, it is not to be proposed again.
         if let Some(open) = self.channels.queues.get_mut(&key).and_then(VecDeque::front_mut).filter(|open| open.is_open)
         {
             open.refusal = Some(Refusal::Withdrawn);
         }
-        Ok(())
+        let cancelled = cancelled.ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
+        cancelled.map(|_| ()).map_err(|error| not_proposed(key, error))
     }
 
     /// Promises the peer more out of our lane: nobody is waited for.

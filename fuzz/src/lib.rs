@@ -52,6 +52,8 @@ targets! {
         state_witness: byway_vm::Witness,
         contract_account: byway_vm::Account,
         contract_receipt: byway_vm::Receipt,
+        contract_alone: byway_vm::WholeAlone,
+        ledger_contract: byway_records::channel::LedgerContract,
         kernel_pledge: byway_records::state::KernelPledge,
         conviction: byway_records::state::Conviction,
         roll: byway_records::Roll,

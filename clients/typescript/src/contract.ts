@@ -1273,6 +1273,10 @@ export interface Methods {
   "channel_deploy": { params: { channel: string; code: ContractBytes; value?: Amount; gas?: number; idempotency_key?: Key }; result: ChannelUpdated };
   /** Calls a contract; both sides execute the call and sign what comes of it. */
   "channel_call": { params: { channel: string; contract: string; input: ContractBytes; value?: Amount; gas?: number; idempotency_key?: Key }; result: ChannelUpdated };
+  /** Gives a contract other code, which keeps what it has and has stored. The peer has to ask for the same: whoever asks first is refused, and it is done once the other asks. */
+  "channel_upgrade": { params: { channel: string; contract: string; code: ContractBytes }; result: ChannelUpdated };
+  /** Removes a contract and divides what it has, as said or by the channel's rule. The peer has to ask for the same: whoever asks first is refused, and it is done once the other asks. */
+  "channel_remove": { params: { channel: string; contract: string; ours?: Amount; theirs?: Amount }; result: ChannelUpdated };
   /** What a call would return; changes nothing, and is told nobody. */
   "channel_look": { params: { channel: string; contract: string; input: ContractBytes }; result: ContractOutput };
   /** Has the ledger execute a call that the peer doesn't sign. */

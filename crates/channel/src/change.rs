@@ -2,9 +2,12 @@
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, NetworkId};
+use byway_records::call::channels::CODE_BYTES_MAX;
 use byway_records::channel::{ChannelTerms, Environment, FORCED_GAS_MAX, Lane, Movement, Position, Side};
 use byway_records::state::Settled;
-use byway_vm::{Address, Call, ExecuteError, Execution, Outcome, State, Target};
+use byway_vm::{Address, Call, ExecuteError, Execution, Outcome, State, Target, code_hash};
+
+use crate::routing::conduit;
 
 /// Bytes of a call's input: what creates the largest contract, as on Ethereum.
 pub const INPUT_BYTES_MAX: usize = 48 * 1024;
@@ -33,6 +36,18 @@ pub enum Change {
         promise: Settled,
     },
     Call(ContractCall),
+    /// What only both together do to a contract: neither could have the ledger do it.
+    Contract(ContractChange),
+}
+
+/// What happens to a contract other than that it is called. It needs the consent of both, for this very change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContractChange {
+    /// Other code under the same address. What the contract has, and has stored, stays.
+    Upgrade { contract: Address, code: Vec<u8> },
+    /// The contract goes, and all that it has stored. What it has is divided so, or where that is not said, as the
+    /// parties agreed when they opened the channel.
+    Remove { contract: Address, shares: Option<[Amount; 2]> },
 }
 
 /// A call of a contract, or the creation of one, by one side.
@@ -60,7 +75,15 @@ pub enum ChangeError {
     Execute(#[from] ExecuteError),
     #[error("the promise claims nothing that is not absorbed")]
     Absorbed,
-    #[error("a deposit or a withdrawal of nothing")]
+    #[error("there is no such contract")]
+    NoContract,
+    #[error("no contract can have this code, or it has it already")]
+    Code,
+    #[error("what the contract has is divided into more or less than that")]
+    Shares,
+    #[error("payments over several channels are on their way in this contract; wait until they are through")]
+    OnTheirWay,
+    #[error("a deposit or a withdrawal of nothing, or a contract that leaves with nothing")]
     NothingMoved,
     #[error("rounds are used up")]
     Rounds,
@@ -74,13 +97,21 @@ pub(crate) struct Ground {
 }
 
 impl Change {
-    /// Whose doing it is; cancelling and absorbing is anyone's.
+    /// Whose doing it is; cancelling and absorbing is anyone's, and what is done to a contract is both's.
     pub fn by(&self) -> Option<Side> {
         match self {
-            Change::Nothing | Change::Absorb { .. } => None,
+            Change::Nothing | Change::Absorb { .. } | Change::Contract(_) => None,
             Change::Lane { side, .. } => Some(*side),
             Change::Transfer { from, .. } => Some(*from),
             Change::Call(call) => Some(call.caller),
+        }
+    }
+}
+
+impl ContractChange {
+    pub fn contract(&self) -> Address {
+        match self {
+            ContractChange::Upgrade { contract, .. } | ContractChange::Remove { contract, .. } => *contract,
         }
     }
 }
@@ -135,6 +166,7 @@ impl Ground {
                 *lane = Lane { capacity: lane.capacity.saturating_sub(due), absorbed: *promise };
             }
             Change::Call(call) => self.call(&mut state, base, call, environment)?,
+            Change::Contract(change) => self.change_contract(&mut state, change)?,
         }
         let balances = self.addresses().map(|party| state.account(party).unwrap_or_default().balance);
         if balances.iter().any(|balance| *balance < self.terms.reserve) {
@@ -146,7 +178,8 @@ impl Ground {
         Ok((state, position))
     }
 
-    /// The state and the position after a deposit or a withdrawal: the side's balance is so much more or less.
+    /// The state and the position after a deposit or a withdrawal: the side's balance is so much more or less. Where a contract
+    /// leaves, it is what has so much, and is not there any more.
     pub fn funded(
         &self,
         state: &State,
@@ -161,6 +194,24 @@ impl Ground {
         let after = match movement {
             Movement::Deposit => balance.checked_add(amount),
             Movement::Withdraw => balance.checked_sub(amount),
+            Movement::Leave { contract, base: root } => {
+                let contract = Address(contract);
+                let account = state.account(contract).filter(|account| account.contract.is_some());
+                let account = account.ok_or(ChangeError::NoContract)?;
+                // The total tells states of before from those after.
+                if amount.is_zero() {
+                    return Err(ChangeError::NothingMoved);
+                }
+                if account.balance != amount || state.root() != root {
+                    return Err(ChangeError::Shares);
+                }
+                if conduit::all(&state).any(|conduit| conduit == contract) {
+                    return Err(ChangeError::OnTheirWay);
+                }
+                state.remove_contract(contract);
+                let root = state.root();
+                return Ok((state, Position { round, root, ..*base }));
+            }
         };
         *balance = after.filter(|after| *after >= self.terms.reserve).ok_or(ChangeError::Reserve)?;
         if amount.is_zero() {
@@ -183,6 +234,34 @@ impl Ground {
             return Err(ChangeError::Limits);
         }
         Ok(state.look(self.network, environment, &self.vm_call(call))?)
+    }
+
+    fn change_contract(&self, state: &mut State, change: &ContractChange) -> Result<(), ChangeError> {
+        let account = state.account(change.contract()).ok_or(ChangeError::NoContract)?;
+        let before = account.contract.ok_or(ChangeError::NoContract)?;
+        if conduit::all(state).any(|conduit| conduit == change.contract()) && !account.balance.is_zero() {
+            return Err(ChangeError::OnTheirWay);
+        }
+        match change {
+            ContractChange::Upgrade { contract, code } => {
+                if !can_be_code(code) || code_hash(code) == before.code {
+                    return Err(ChangeError::Code);
+                }
+                state.set_code(*contract, code);
+            }
+            ContractChange::Remove { contract, shares } => {
+                let shares = shares.unwrap_or_else(|| self.terms.remainder.shares(account.balance));
+                if Amount::checked_sum(shares) != Some(account.balance) {
+                    return Err(ChangeError::Shares);
+                }
+                state.remove_contract(*contract);
+                for (party, share) in self.addresses().into_iter().zip(shares) {
+                    let balance = state.account(party).unwrap_or_default().balance;
+                    state.set_balance(party, balance.checked_add(share).ok_or(ChangeError::Reserve)?);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn transfer(&self, state: &mut State, base: &Position, from: Side, amount: Amount) -> Result<(), ChangeError> {
@@ -216,6 +295,12 @@ impl Ground {
     }
 }
 
+/// Whether the ledger would register it, so that calls of the contract can be forced. Ethereum gives no contract code that begins
+/// with this byte.
+fn can_be_code(code: &[u8]) -> bool {
+    code.len() <= CODE_BYTES_MAX && code.first().is_some_and(|first| *first != 0xef)
+}
+
 impl Encode for Change {
     fn encode(&self, out: &mut Writer) {
         match self {
@@ -239,6 +324,17 @@ impl Encode for Change {
                 out.value(payer);
                 out.value(promise);
             }
+            Change::Contract(ContractChange::Upgrade { contract, code }) => {
+                out.byte(5);
+                out.value(contract);
+                out.bytes(code);
+            }
+            Change::Contract(ContractChange::Remove { contract, shares }) => {
+                out.byte(6);
+                out.value(contract);
+                out.flag(shares.is_some());
+                shares.iter().flatten().for_each(|share| out.value(share));
+            }
         }
     }
 }
@@ -251,6 +347,15 @@ impl Decode for Change {
             2 => Ok(Change::Call(input.value()?)),
             3 => Ok(Change::Lane { side: input.value()?, capacity: input.value()? }),
             4 => Ok(Change::Absorb { payer: input.value()?, promise: input.value()? }),
+            5 => {
+                let (contract, code) = (input.value()?, input.bytes(CODE_BYTES_MAX)?.to_vec());
+                Ok(Change::Contract(ContractChange::Upgrade { contract, code }))
+            }
+            6 => {
+                let contract = input.value()?;
+                let shares = if input.flag()? { Some([input.value()?, input.value()?]) } else { None };
+                Ok(Change::Contract(ContractChange::Remove { contract, shares }))
+            }
             other => Err(DecodeError::UnknownVariant { kind: "change", value: other.into() }),
         }
     }

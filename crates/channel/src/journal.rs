@@ -10,10 +10,11 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Batch, Hash, Space, Store, Time};
 use byway_records::channel::{ChannelState, Environment, Position, Side, WatchSecret};
 use byway_records::promise::ChannelId;
-use byway_vm::State;
+use byway_vm::{Address, State};
 
 use crate::change::{Change, Ground};
 use crate::channels::ChannelHandle;
+use crate::consent::Consent;
 use crate::fund::Fund;
 use crate::message::{LanePromise, Proposal};
 
@@ -25,7 +26,7 @@ pub const RELEASED_MAX: usize = 8;
 /// Bytes of changes that are kept at the least before the state is written anew.
 const LOG_BYTES_MIN: usize = 4 * 1024;
 
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// How far a channel has come. What is before [`Life::HalfSigned`] is not on disk: nothing is at stake yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +111,8 @@ pub(crate) struct Record {
     pub released: Vec<Proposal>,
     /// The deposit or withdrawal that is open, of either side.
     pub fund: Option<Fund>,
+    /// What our user wants to be done to a contract, and the peer's does not yet.
+    pub consent: Option<Consent>,
     /// The highest promise out of our lane, and out of the peer's.
     pub given: Option<LanePromise>,
     pub taken: Option<LanePromise>,
@@ -278,7 +281,20 @@ fn round_of(key: &[u8]) -> Option<u64> {
     key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
-fn version(input: &mut Reader<'_>) -> Result<(), DecodeError> {
+/// What the keys of all contracts that have left begin with.
+pub(crate) fn left_prefix() -> Vec<u8> {
+    vec![4]
+}
+
+pub(crate) fn left_key(id: ChannelId, contract: Address) -> Vec<u8> {
+    [&left_prefix()[..], &id.0.0, &contract.0].concat()
+}
+
+pub(crate) fn put_version(out: &mut Writer) {
+    out.byte(VERSION);
+}
+
+pub(crate) fn version(input: &mut Reader<'_>) -> Result<(), DecodeError> {
     match input.byte()? {
         VERSION => Ok(()),
         other => Err(DecodeError::UnknownVariant { kind: "channel journal version", value: other.into() }),
@@ -378,6 +394,7 @@ impl Encode for Record {
         out.varint(self.seen);
         out.list(&self.released);
         out.option(self.fund.as_ref());
+        out.option(self.consent.as_ref());
         out.option(self.given.as_ref());
         out.option(self.taken.as_ref());
         out.value(&self.reminded);
@@ -406,6 +423,7 @@ impl Decode for Record {
             seen: input.u64()?,
             released: input.list(RELEASED_MAX)?,
             fund: input.option()?,
+            consent: input.option()?,
             given: input.option()?,
             taken: input.option()?,
             reminded: input.value()?,

@@ -50,6 +50,8 @@
 //! **Ties.** When both propose at one round, neither may sign the other's. The initiator proposes the same again at the next
 //! round, which the responder waits for; then the turn is the responder's, for one update or half a minute.
 //!
+//! **Upgrading and removing a contract** the ledger would do for nobody, so it takes the consent of both users (`machine::consent`).
+//!
 //! **Contracts** see the time of the newest checkpoint that the proposer knows; it is in the position that both sign.
 //!
 //! **Lanes** carry promises that the payer alone signs, without a round ([`ChannelMachine::promise`]); an update absorbs them.
@@ -61,6 +63,9 @@
 //! What moves money between an account and the channel is executed by the ledger, and makes every state that divides the earlier total
 //! worthless. So it is not superseded: a side that may have signed one signs nothing else until the ledger has it or never will
 //! (`machine::funding`, [`ChannelMachine::fund`]).
+//!
+//! A contract leaves the channel in the same way, with what it has, where the users of both sides want it
+//! ([`ChannelMachine::leave`]). What it has stored is kept, and goes on as the ledger shows the contract's calls ([`LeftContract`]).
 //!
 //! # States
 //!
@@ -114,15 +119,17 @@
 //!
 //! # Not here
 //!
-//! Upgrading and removing contracts; virtual channels. States larger than [`STATE_BYTES_MAX`] are
+//! Virtual channels. States larger than [`STATE_BYTES_MAX`] are
 //! not given to a peer that has lost its own. A contract's storage is copied for each update that writes it, which large contracts
 //! will feel.
 
 mod change;
 mod channels;
+mod consent;
 mod fund;
 mod journal;
 mod ledger_view;
+mod left;
 mod lost;
 mod machine;
 mod message;
@@ -131,13 +138,15 @@ pub mod routing;
 mod signer;
 pub mod watching;
 
-pub use change::{CALL_GAS_MAX, CREATE_GAS_MAX, Change, ChangeError, ContractCall, INPUT_BYTES_MAX};
+pub use change::{CALL_GAS_MAX, CREATE_GAS_MAX, Change, ChangeError, ContractCall, ContractChange, INPUT_BYTES_MAX};
 pub use channels::{
     AddressedMessage, ChannelHandle, ChannelKey, Channels, ChannelsEffect, InitiateError, OPENINGS_MAX,
     OPENINGS_PER_PEER_MAX,
 };
+pub use consent::{CONSENT_TIME_MAX, ContractWish};
 pub use journal::{Agreement, CHANNELS, ChannelJournalError, Conflict, Health, Life, RELEASED_MAX};
 pub use ledger_view::LedgerView;
+pub use left::{FollowError, LeftContract};
 pub use machine::{
     ANSWER_TIME_MAX, BLIND_TIME_MIN, CLOSING_TIME_MAX, ChannelMachine, ENVIRONMENT_AHEAD_MAX, FUND_TIME_MAX,
     FUNDING_TIME_MAX, OPENING_TIME_MAX, ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, SUBMIT_AGAIN, UNHEARD_TIME_MAX,

@@ -112,6 +112,8 @@ pub enum Refusal {
     Withdrawn,
     #[error("an update, a deposit or a withdrawal is still open on the other side")]
     Busy,
+    #[error("both have to want it: the other side's user is asked, and it is done once they ask for the same")]
+    Asked,
 }
 
 impl Proposal {
@@ -137,7 +139,7 @@ macro_rules! refusals {
         }
     };
 }
-refusals! { 0 Unwanted, 1 Differs, 2 Impossible, 3 Round, 4 Base, 5 Withdrawn, 6 Busy }
+refusals! { 0 Unwanted, 1 Differs, 2 Impossible, 3 Round, 4 Base, 5 Withdrawn, 6 Busy, 7 Asked }
 
 fn put_signatures(signatures: Option<&[IdentitySignature; 2]>, out: &mut Writer) {
     out.flag(signatures.is_some());

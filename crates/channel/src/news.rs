@@ -4,9 +4,11 @@ use byway_primitives::{Amount, Effect, IdentityId};
 use byway_records::Transaction;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Movement, Side};
+use byway_vm::Address;
 
 use crate::change::{Change, ChangeError};
 use crate::channels::ChannelHandle;
+use crate::consent::ContractWish;
 use crate::journal::Conflict;
 use crate::message::{ChannelMessage, Refusal};
 
@@ -66,6 +68,14 @@ pub enum ChannelNews {
     Abandoned {
         round: u64,
         change: Change,
+    },
+    /// The peer wants to do something that needs our consent: whoever wants it too proposes the same.
+    Asked {
+        wish: ContractWish,
+    },
+    /// A contract has left the channel: what it has stored is kept ([`LeftContract`](crate::LeftContract)).
+    Left {
+        contract: Address,
     },
     /// The peer does not answer: cancel, force, or close alone.
     Stalled {

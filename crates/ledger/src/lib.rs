@@ -55,7 +55,7 @@ pub use kept::stored_transaction;
 pub use ledger::{Coin, Commit, Executed, Ledger, NewCheckpoint, Verdict};
 pub use open::LedgerDamaged;
 pub use page::{CopyError, TreeCopy, TreePage};
-pub use programs::channels::{LOCK_MAX, LOCK_MIN, RESERVE_CALLS};
+pub use programs::channels::{CONTRACT_GAS_MAX, LOCK_MAX, LOCK_MIN, RESERVE_CALLS};
 pub use range::{RangeProof, TransactionRange};
 pub use stored::{stored_changes, stored_checkpoint, stored_scan};
 pub use supply::{Holdings, Supply, Unbalanced};

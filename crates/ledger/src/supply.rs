@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::{Amount, AssetId, Decode, IdentityId, Reader};
+use byway_records::channel::LedgerContract;
 use byway_records::state::{Account, AssetRecord, Conviction, KernelPledge, Registration, Reservation};
 use byway_records::{Channel, Output, ProgramId, Value};
 
@@ -14,7 +15,7 @@ pub struct Holdings {
     pub reservations: Amount,
     /// Of registered identities and of kernel nodes, forfeited ones that can be appealed or are included.
     pub pledges: Amount,
-    /// Of channels that are not closed, with what their contracts hold.
+    /// Of channels that are not closed, with what their contracts hold, and of contracts that have left theirs.
     pub channels: Amount,
     pub pool: Amount,
 }
@@ -125,6 +126,10 @@ impl Supply {
                 let channel: Channel = read(value).ok_or(damaged)?;
                 let holds = channel.holds().ok_or(damaged)?;
                 self.add(way(holds), |holdings| &mut holdings.channels)
+            }
+            (ProgramId::CHANNELS, [2, ..]) => {
+                let contract: LedgerContract = read(value).ok_or(damaged)?;
+                self.add(way(contract.balance), |holdings| &mut holdings.channels)
             }
             (ProgramId::CHANNELS, [1, ..]) => Ok(()),
             (ProgramId::ASSETS, [0, ..]) => {

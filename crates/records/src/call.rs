@@ -18,7 +18,7 @@ pub mod channels;
 pub mod dealing;
 pub mod kernel;
 
-pub use channels::{ChannelsCall, ForceProgress};
+pub use channels::{CallContract, ChannelsCall, ContractLeave, ForceProgress};
 pub use dealing::Contribution;
 pub use kernel::{KernelCall, MemberEntry};
 
@@ -57,6 +57,7 @@ pub struct CallEnvelope {
 
 /// A decoded call.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one call per transaction: a box would cost more than it saves")]
 pub enum Call {
     Registry(RegistryCall),
     Offers(OffersCall),

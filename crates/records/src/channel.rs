@@ -23,10 +23,12 @@ use byway_primitives::{Amount, Hash, IdentityId, NetworkId, Time};
 use crate::genesis::Wait;
 use crate::promise::ChannelId;
 
+pub mod contract;
 pub mod entry;
 pub mod position;
 pub mod secret;
 
+pub use contract::{LedgerContract, MadeCall, MadeReceipt};
 pub use entry::{CallOutcome, Channel, ForcedReceipt, ForcedRound, Phase, Turn};
 pub use position::{Environment, Lane, Position};
 pub use secret::WatchSecret;
@@ -87,9 +89,15 @@ pub enum Movement {
     Deposit,
     /// Out of the channel into the side's account.
     Withdraw,
+    /// Out of the channel with a contract, which is on the ledger from then on with all that it has.
+    Leave {
+        contract: [u8; 20],
+        /// The root of the contracts' state before: the ledger is shown that the contract is in it as it leaves.
+        base: Hash,
+    },
 }
 
-/// A deposit or a withdrawal, and the state after it.
+/// A deposit, a withdrawal or the leaving of a contract, and the state after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FundingChange {
     pub state: ChannelState,
@@ -263,7 +271,31 @@ pub(crate) use byte_codec;
 byte_codec! {
     Side "side" { 0 Initiator, 1 Responder }
     Remainder "remainder" { 0 Initiator, 1 Responder, 2 Halves }
-    Movement "movement" { 0 Deposit, 1 Withdraw }
+}
+
+impl Encode for Movement {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Movement::Deposit => out.byte(0),
+            Movement::Withdraw => out.byte(1),
+            Movement::Leave { contract, base } => {
+                out.byte(2);
+                out.raw(contract);
+                out.value(base);
+            }
+        }
+    }
+}
+
+impl Decode for Movement {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            0 => Ok(Movement::Deposit),
+            1 => Ok(Movement::Withdraw),
+            2 => Ok(Movement::Leave { contract: input.array()?, base: input.value()? }),
+            other => Err(DecodeError::UnknownVariant { kind: "movement", value: other.into() }),
+        }
+    }
 }
 
 fn put_pair(pair: &[impl Encode; 2], out: &mut Writer) {

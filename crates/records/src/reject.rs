@@ -138,6 +138,13 @@ rejects! {
     147 ChannelBusy "no more calls are forced in this commit: hand it in again",
     148 ChannelTurn "this side has forced the last round, and the other still has time to act",
     149 ChannelSecret "what is shown is not the secret that the parties agreed on",
+    150 ContractUnknown "there is no such contract on the ledger",
+    151 ContractKnown "a contract of this address has left the channel before",
+    152 ContractProof "what is shown is not the contract that leaves, as it is in the channel's state",
+    153 ContractState "the witness is not of what the contract has stored now: look again, and hand in another",
+    154 ContractCall "no such call of the contract can be made",
+    155 ContractBusy "no more contracts are called in this commit: hand it in again",
+    156 CodeUnknown "the contract's code is not registered",
 }
 
 impl Encode for Reject {

@@ -11,6 +11,8 @@
 //!   with a gigabyte of storage. [`Witness::execute`] gives the same outcome and the same new root as the whole state
 //!   does; what it lacks is an error ([`Missing`]) and never a wrong result.
 //!
+//! - A contract may leave its state: it is then [`Alone`], under the same address, with what it has and has stored.
+//!
 //! **What runs.** `revm` with the rules of Ethereum's Cancun upgrade. What a contract sees that is not as on Ethereum:
 //!
 //! | instruction | gives |
@@ -30,6 +32,7 @@
 //! and the channel's protocol.
 
 mod account;
+mod alone;
 mod call;
 mod execute;
 mod precompiled;
@@ -38,6 +41,7 @@ mod whole;
 mod witness;
 
 pub use account::{Account, Address, Contract, Receipt, account_key, code_hash, receipt_key};
+pub use alone::{Alone, AloneAfter, AloneCall, WholeAlone};
 pub use call::{Call, Environment, Outcome, Target, chain_id};
 pub use execute::{ExecuteError, Execution, Missing};
 pub use state::State;

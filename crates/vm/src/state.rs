@@ -7,6 +7,7 @@ use byway_primitives::{Amount, Decode, Hash, NetworkId};
 use byway_records::tree::{PartialTree, StateTree};
 
 use crate::account::{ACCOUNTS, Account, Address, Contract, Receipt, account_key, code_hash, receipt_key, short, word};
+use crate::alone::WholeAlone;
 use crate::call::{Call, Environment, Outcome};
 use crate::execute::{ExecuteError, Execution, Missing, Source, Touched, Word, execute};
 use crate::witness::Witness;
@@ -71,6 +72,49 @@ impl State {
         self.codes.insert(contract.code, code.into());
         let account = self.account(address).unwrap_or_default();
         self.put(address, &Account { nonce: account.nonce.max(1), contract: Some(contract), ..account });
+        self.tree.rehash();
+    }
+
+    /// Replaces a contract's code. What it has and has stored stays. Whether there is such a contract.
+    pub fn set_code(&mut self, address: Address, code: &[u8]) -> bool {
+        let Some(account) = self.account(address) else { return false };
+        let Some(contract) = account.contract else { return false };
+        let hash = code_hash(code);
+        self.codes.insert(hash, code.into());
+        self.put(address, &Account { contract: Some(Contract { code: hash, ..contract }), ..account });
+        self.end_change(contract.code);
+        true
+    }
+
+    /// Takes a contract away, with all that it has stored; gives the account that it was.
+    pub fn remove_contract(&mut self, address: Address) -> Option<Account> {
+        let account = self.account(address)?;
+        let contract = account.contract?;
+        self.storages.remove(&address);
+        self.tree.remove(&account_key(address));
+        self.end_change(contract.code);
+        Some(account)
+    }
+
+    /// The part of the state that shows a contract, and takes it away: with the last receipt, which goes with it.
+    pub fn part_of_contract(&self, address: Address) -> PartialTree {
+        self.tree.part(&BTreeSet::from([account_key(address), receipt_key()]))
+    }
+
+    /// A contract as it would be without the rest.
+    pub fn alone(&self, address: Address) -> Option<WholeAlone> {
+        let account = self.account(address)?;
+        let code = self.code(account.contract?.code)?.to_vec();
+        let storage = self.storages.get(&address).map(|storage| StateTree::clone(storage)).unwrap_or_default();
+        Some(WholeAlone { address, account, storage, code })
+    }
+
+    /// After a change that is no call: the last receipt is gone with its round, and so is code that no contract has any more.
+    fn end_change(&mut self, before: Hash) {
+        if !self.contracts().any(|(_, contract)| contract.code == before) {
+            self.codes.remove(&before);
+        }
+        self.tree.remove(&receipt_key());
         self.tree.rehash();
     }
 
@@ -150,7 +194,7 @@ impl State {
 }
 
 /// A slot that is zero has no entry.
-fn set_slot(tree: &mut StateTree, slot: &Word, value: &Word) {
+pub(crate) fn set_slot(tree: &mut StateTree, slot: &Word, value: &Word) {
     let value = short(value);
     tree.set(short(slot).to_vec(), (!value.is_empty()).then(|| value.to_vec()));
 }

@@ -8,6 +8,7 @@ use byway_records::tree::StateTree;
 use byway_records::tree::partial::{PART_KEY_BYTES_MAX, PART_VALUE_BYTES_MAX};
 
 use crate::account::{Account, Address, code_hash};
+use crate::alone::WholeAlone;
 use crate::state::State;
 
 /// Entries of one tree, and trees of a state: whoever decodes one has bounded its bytes before.
@@ -81,6 +82,30 @@ impl Decode for State {
         }
         let state = Self { tree: accounts, storages, codes };
         if state.is_whole() { Ok(state) } else { Err(DecodeError::Invalid("a state is whole")) }
+    }
+}
+
+/// The address, the account, the storage and the code.
+impl Encode for WholeAlone {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.address);
+        out.value(&self.account);
+        put_tree(&self.storage, out);
+        out.bytes(&self.code);
+    }
+}
+
+/// Only a contract that is whole.
+impl Decode for WholeAlone {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (address, account): (_, Account) = (input.value()?, input.value()?);
+        let (storage, code) = (tree(input)?, input.bytes(CODE_BYTES_MAX)?.to_vec());
+        let named = account.contract.map(|contract| (contract.code, contract.storage));
+        let found = (code_hash(&code), storage.root());
+        if named != Some(found) {
+            return Err(DecodeError::Invalid("storage and code of a contract are those that its account names"));
+        }
+        Ok(Self { address, account, storage, code })
     }
 }
 

@@ -33,6 +33,16 @@ pub(crate) fn contract_receipt() -> Samples {
     one(Receipt { caller: CALLER, contract: CONTRACT, outcome, gas_used: 21_000, output })
 }
 
+pub(crate) fn contract_alone() -> Samples {
+    let mut state = State::new([(CALLER, Amount::from_units(100))]);
+    state.put_contract(CONTRACT, code().to_vec(), (1..9).map(|slot| ([slot; 32], [1; 32])));
+    one(state.alone(CONTRACT).expect("it is there"))
+}
+
+pub(crate) fn ledger_contract() -> Samples {
+    one(records::ledger_contract())
+}
+
 /// Reads the slot that the input names, adds one, and puts that into the slot after it.
 pub(crate) const fn code() -> [u8; 13] {
     [0x5f, 0x35, 0x80, 0x54, 0x60, 1, 0x01, 0x90, 0x60, 1, 0x01, 0x55, 0x00]

@@ -261,6 +261,24 @@ export const channelHandlers: Handlers = {
     });
   },
   channel_call: (node, params) => called(node, params),
+  channel_upgrade: (node, { channel: name, contract, code }) => {
+    const channel = node.channels.named(name);
+    const known = contractOf(channel, contract);
+    return updated(node, channel, "both give a contract other code", () => {
+      known.code_bytes = (code.length - 2) / 2;
+      return {};
+    });
+  },
+  channel_remove: (node, { channel: name, contract, ours = "0", theirs = "0" }) => {
+    const channel = node.channels.named(name);
+    const known = contractOf(channel, contract);
+    return updated(node, channel, "both remove a contract", () => {
+      channel.deployed = channel.deployed.filter((other) => other !== known);
+      channel.ours = plus(channel.ours, parseAmount(ours));
+      channel.theirs = plus(channel.theirs, parseAmount(theirs));
+      return {};
+    });
+  },
   channel_force: (node, params) => called(node, params, true),
   channel_look: ({ channels }, { channel, contract, input }) => {
     contractOf(channels.named(channel), contract);

@@ -50,6 +50,7 @@ impl<S: Signer> ChannelMachine<S> {
     fn believe(&mut self, entry: &Channel) {
         if let Some(fund) = self.funded_on(entry) {
             let state = self.state_after(&fund);
+            self.tell_left(&fund);
             let next = Agreed::by_ledger(fund.position(), entry.signed).of(entry.total);
             return self.adopt(next, state, &Change::Nothing);
         }

@@ -1,4 +1,4 @@
-//! Deposits and withdrawals while the channel is open.
+//! Deposits and withdrawals while the channel is open, and contracts that leave it.
 //!
 //! ```text
 //! whose account it is: writes the wish ─ ProposeFunding(change) ─▶ the other: executes, compares, signs, writes
@@ -18,14 +18,16 @@
 use byway_crypto::{IdentitySignature, Purpose};
 use byway_primitives::{Amount, Batch, Encode, Span, Time};
 use byway_records::Channel;
-use byway_records::call::ChannelsCall;
+use byway_records::call::{ChannelsCall, ContractLeave};
 use byway_records::channel::{ChannelState, Cosigned, FundingChange, Movement, Phase, Position};
-use byway_vm::State;
+use byway_vm::{Address, State};
 
 use super::{ChannelMachine, Link, ROUNDS_AHEAD_MAX, Show, position_digest};
 use crate::change::ChangeError;
+use crate::consent::ContractWish;
 use crate::fund::Fund;
-use crate::journal::{Health, Life};
+use crate::journal::{CHANNELS, Health, Life, left_key};
+use crate::left::LeftContract;
 use crate::message::{ChannelMessage, Refusal};
 use crate::news::{ChannelNews, PeerFault, ProposeError};
 use crate::signer::Signer;
@@ -45,6 +47,7 @@ impl<S: Signer> ChannelMachine<S> {
             return Err(ProposeError::Turn);
         }
         let (base, side) = (self.record.base, self.record.side);
+        let wish = wish_of(movement);
         let highest = base.round.max(self.record.signed).max(self.record.seen);
         let round = highest.checked_add(1).ok_or(ChangeError::Rounds)?;
         let expires = self.ledger.environment.time + FUND_TIME_MAX;
@@ -52,10 +55,18 @@ impl<S: Signer> ChannelMachine<S> {
         let (_, position) = self.record.ground.funded(&self.state, &base, round, side, movement, amount)?;
         let state = ChannelState { total, ..self.record.state_of(position) };
         let change = FundingChange { state, side, movement, amount, expires };
+        self.consent_to(wish)?;
         self.record.fund = Some(Fund { change, base: position_digest(&base), signatures: [None; 2], is_bound: false });
-        self.persist(Batch::new());
+        self.persist_with_leaving(&change);
         self.send(ChannelMessage::ProposeFunding(change));
         Ok(round)
+    }
+
+    /// Asks the peer to let a contract leave the channel for the ledger, which must have its code; gives the round of the state after it.
+    pub fn leave(&mut self, now: Time, contract: Address) -> Result<u64, ProposeError> {
+        let account = self.state.account(contract).ok_or(ChangeError::NoContract)?;
+        let movement = Movement::Leave { contract: contract.0, base: self.state.root() };
+        self.fund(now, movement, account.balance)
     }
 
     /// The deposit or withdrawal that is open. No update is made meanwhile.
@@ -66,7 +77,7 @@ impl<S: Signer> ChannelMachine<S> {
     fn total_after(&self, movement: Movement, amount: Amount) -> Result<Amount, ChangeError> {
         let total = match movement {
             Movement::Deposit => self.record.total.checked_add(amount),
-            Movement::Withdraw => self.record.total.checked_sub(amount),
+            Movement::Withdraw | Movement::Leave { .. } => self.record.total.checked_sub(amount),
         };
         total.ok_or(ChangeError::Reserve)
     }
@@ -92,7 +103,10 @@ impl<S: Signer> ChannelMachine<S> {
         };
         match judged {
             Ok(()) => self.accept_funding(change),
-            Err(refusal) => self.send(ChannelMessage::RefuseFunding { round, refusal }),
+            Err(refusal) => {
+                self.note_asked(refusal, wish_of(change.movement));
+                self.send(ChannelMessage::RefuseFunding { round, refusal });
+            }
         }
         Ok(())
     }
@@ -118,18 +132,22 @@ impl<S: Signer> ChannelMachine<S> {
         if (ChannelState { total, ..self.record.state_of(position) }) != state {
             return Err(Refusal::Differs);
         }
-        if self.worth(&position) < self.worth(&base) { Err(Refusal::Unwanted) } else { Ok(()) }
+        if self.worth(&position) < self.worth(&base) {
+            return Err(Refusal::Unwanted);
+        }
+        if self.consents_to(wish_of(movement).as_ref()) { Ok(()) } else { Err(Refusal::Asked) }
     }
 
     fn accept_funding(&mut self, change: FundingChange) {
         self.drop_wish(None);
+        self.end_consent(wish_of(change.movement).as_ref());
         self.is_peers_turn = false;
         let signature = self.sign_funding_change(&change);
         let mut signatures = [None; 2];
         signatures[self.record.side.index()] = Some(signature);
         let base = position_digest(&self.record.base);
         self.record.fund = Some(Fund { change, base, signatures, is_bound: true });
-        self.persist(Batch::new());
+        self.persist_with_leaving(&change);
         self.say_funding_again();
     }
 
@@ -156,6 +174,12 @@ impl<S: Signer> ChannelMachine<S> {
         let (network, bytes) = (self.network(), change.to_bytes());
         let checked = signature.verify(self.peer(), Purpose::ChannelFunding, network, &bytes);
         checked.map_err(|_| PeerFault::Signature)?;
+        let consent = wish_of(change.movement);
+        if !self.consents_to(consent.as_ref()) {
+            self.drop_wish(None);
+            return Ok(());
+        }
+        self.end_consent(consent.as_ref());
         fund.signatures[theirs] = Some(signature);
         fund.signatures[ours] = Some(self.sign_funding_change(&change));
         fund.is_bound = true;
@@ -169,14 +193,16 @@ impl<S: Signer> ChannelMachine<S> {
     pub(super) fn handle_funding_refused(&mut self, round: u64, refusal: Refusal) {
         if self.record.fund.as_ref().is_some_and(|fund| fund.round() == round) {
             self.drop_wish(Some(refusal));
-            self.persist(Batch::new());
         }
     }
 
-    /// What was only asked for gives way: to an update of the peer's, to parting, to its refusal. What may be signed does not. It is
-    /// off the disk with the next write, and as long as it is there a crash brings it back.
+    /// What was only asked for gives way: to an update of the peer's, to parting, to its refusal, and where our user takes it back. What
+    /// may be signed does not.
     pub(super) fn drop_wish(&mut self, refusal: Option<Refusal>) {
         if let Some(wish) = self.record.fund.take_if(|fund| !fund.is_bound) {
+            let mut batch = Batch::new();
+            self.forget_leaving(&mut batch, &wish);
+            self.persist(batch);
             self.notify(ChannelNews::NotFunded { round: wish.round(), refusal });
         }
     }
@@ -206,8 +232,18 @@ impl<S: Signer> ChannelMachine<S> {
             && self.record.life == Life::Open
             && self.is_time_for(Show::Fund, now)
         {
+            let change = Cosigned { body, parties, signatures };
+            let call = match body.movement {
+                Movement::Leave { contract, .. } => {
+                    // Where the state before is not known any more, the time runs out.
+                    let Some((_, state)) = self.base_of(fund) else { return };
+                    let part = state.part_of_contract(Address(contract)).to_bytes();
+                    ChannelsCall::Leave(Box::new(ContractLeave { change, part }))
+                }
+                Movement::Deposit | Movement::Withdraw => ChannelsCall::Fund(change),
+            };
             self.submitted = Some((Show::Fund, now));
-            self.notify(ChannelNews::Submit(ChannelsCall::Fund(Cosigned { body, parties, signatures })));
+            self.notify(ChannelNews::Submit(call));
         }
     }
 
@@ -221,11 +257,12 @@ impl<S: Signer> ChannelMachine<S> {
         if !is_over {
             return self.hand_in_fund(now);
         }
-        let round = fund.round();
+        let (round, mut batch) = (fund.round(), Batch::new());
+        self.forget_leaving(&mut batch, fund);
         // A signature of ours may have left before a crash.
         self.record.signed = self.record.signed.max(round);
         self.record.fund = None;
-        self.persist(Batch::new());
+        self.persist(batch);
         self.notify(ChannelNews::NotFunded { round, refusal: None });
         if self.link == Link::Connected {
             // The peer may have proposed something meanwhile, and says it again.
@@ -243,13 +280,47 @@ impl<S: Signer> ChannelMachine<S> {
     /// The state after a deposit or a withdrawal; `None` where it builds neither on the newest one nor on the last co-signed one.
     pub(super) fn state_after(&self, fund: &Fund) -> Option<State> {
         let FundingChange { side, movement, amount, .. } = fund.change;
+        let (base, state) = self.base_of(fund)?;
+        let after = self.record.ground.funded(state, base, fund.round(), side, movement, amount);
+        after.ok().filter(|(_, position)| *position == fund.position()).map(|(state, _)| state)
+    }
+
+    fn base_of(&self, fund: &Fund) -> Option<(&Position, &State)> {
         let newest = (&self.record.base, &self.state);
         let fork = self.fork.as_ref().map(|(position, state)| (position, state));
         let is_base =
             |(base, state): &(&Position, &State)| fund.base == position_digest(base) && state.root() == base.root;
-        let (base, state) = [Some(newest), fork].into_iter().flatten().find(is_base)?;
-        let after = self.record.ground.funded(state, base, fund.round(), side, movement, amount);
-        after.ok().filter(|(_, position)| *position == fund.position()).map(|(state, _)| state)
+        [Some(newest), fork].into_iter().flatten().find(is_base)
+    }
+
+    /// Writes what is open; where a contract is to leave with it, also what that has stored. The ledger may do it at any time from then on,
+    /// and this side may hear of it when it does not know the state any more that it builds on, or when the channel is over.
+    fn persist_with_leaving(&mut self, change: &FundingChange) {
+        let mut batch = Batch::new();
+        if let Movement::Leave { contract, .. } = change.movement
+            && let Some(whole) = self.state.alone(Address(contract))
+        {
+            LeftContract::new(self.record.id, self.network(), whole).put(&mut batch);
+        }
+        self.persist(batch);
+    }
+
+    /// The contract that was to leave with this is in the channel still, so it is not kept beside that. Where that is not seen
+    /// for certain, it is kept.
+    pub(super) fn forget_leaving(&self, batch: &mut Batch, fund: &Fund) {
+        let Movement::Leave { contract, .. } = fund.change.movement else { return };
+        let contract = Address(contract);
+        if self.state.root() == self.record.base.root && self.state.account(contract).is_some() {
+            batch.delete(CHANNELS, left_key(self.record.id, contract));
+        }
+    }
+
+    /// The ledger has done what was open, and with that a contract may have left.
+    pub(super) fn tell_left(&mut self, fund: &Fund) {
+        let Movement::Leave { contract, .. } = fund.change.movement else { return };
+        let contract = Address(contract);
+        self.notify(ChannelNews::Left { contract });
+        self.end_consent(Some(&ContractWish::Leave { contract }));
     }
 
     /// A newer co-signed state counts: what was open is that very one, or will never be.
@@ -262,5 +333,13 @@ impl<S: Signer> ChannelMachine<S> {
         } else {
             ChannelNews::NotFunded { round, refusal: None }
         });
+    }
+}
+
+/// What a deposit, a withdrawal or the leaving of a contract needs consent to, if it does.
+fn wish_of(movement: Movement) -> Option<ContractWish> {
+    match movement {
+        Movement::Leave { contract, .. } => Some(ContractWish::Leave { contract: Address(contract) }),
+        Movement::Deposit | Movement::Withdraw => None,
     }
 }

@@ -6,13 +6,15 @@ use byway_records::channel::{ChannelState, ChannelTerms, Cosigned, Environment, 
 use byway_records::promise::ChannelId;
 use byway_vm::{Execution, State};
 
-use crate::change::{Change, ChangeError, ContractCall, Ground};
+use crate::change::{ChangeError, ContractCall, Ground};
+use crate::consent::ContractWish;
 use crate::journal::{ChannelJournalError, Health, Life, Loaded, Log, Record};
 use crate::ledger_view::LedgerView;
 use crate::message::{ChannelMessage, LanePromise, Proposal, Reestablish};
 use crate::news::{ChannelEffect, ChannelNews, PeerFault};
 use crate::signer::Signer;
 
+mod consent;
 mod follow;
 mod funding;
 mod lanes;
@@ -80,6 +82,8 @@ pub struct ChannelMachine<S> {
     early: Option<Reestablish>,
     /// What it promised before that, or while this side did not see the ledger.
     early_promise: Option<LanePromise>,
+    /// What the peer last asked our user's consent to.
+    asked: Option<ContractWish>,
     ledger: LedgerView,
     /// What was handed to the ledger last, and when.
     submitted: Option<(Show, Time)>,
@@ -147,6 +151,7 @@ impl<S: Signer> ChannelMachine<S> {
             seen: 0,
             released: Vec::new(),
             fund: None,
+            consent: None,
             given: None,
             taken: None,
             reminded: Amount::ZERO,
@@ -171,6 +176,7 @@ impl<S: Signer> ChannelMachine<S> {
             stalled: None,
             early: None,
             early_promise: None,
+            asked: None,
             ledger: LedgerView::default(),
             submitted: None,
             effects: Vec::new(),
@@ -426,5 +432,5 @@ fn in_order<T>(side: Side, ours: T, theirs: T) -> [T; 2] {
 
 /// Whether both proposals are the same state.
 fn is_same(ours: &Proposal, theirs: &Proposal) -> bool {
-    ours.position == theirs.position && ours.change == Change::Nothing && theirs.change == Change::Nothing
+    ours.position == theirs.position && ours.change == theirs.change
 }

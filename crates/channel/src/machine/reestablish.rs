@@ -18,8 +18,9 @@ use byway_vm::State;
 use super::updates::Agreed;
 use super::{ChannelMachine, Link, ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, position_digest};
 use crate::change::Change;
+use crate::consent::ContractWish;
 use crate::journal::{Agreement, Conflict, Health, Life};
-use crate::message::{ChannelMessage, Reestablish, STATE_BYTES_MAX};
+use crate::message::{ChannelMessage, Proposal, Reestablish, Refusal, STATE_BYTES_MAX};
 use crate::news::{ChannelNews, PeerFault};
 use crate::signer::Signer;
 
@@ -218,11 +219,20 @@ impl<S: Signer> ChannelMachine<S> {
         let newest = position_digest(&self.record.base);
         match self.record.released.last().cloned() {
             Some(last) if last.base == newest && self.record.health == Health::Sound => {
-                self.since = now;
-                self.send(ChannelMessage::Propose(last));
-                self.wait(now);
+                self.propose_again(now, last);
             }
             _ => self.supersede(now),
+        }
+    }
+
+    /// What our user has taken back while the peer was away, or too much time has passed for, is not said again but superseded.
+    fn propose_again(&mut self, now: Time, last: Proposal) {
+        if self.consents_to(ContractWish::of(&last.change).as_ref()) {
+            self.since = now;
+            self.send(ChannelMessage::Propose(last));
+            self.wait(now);
+        } else {
+            let _ = self.release(now, Change::Nothing, Some((last.round(), Refusal::Withdrawn)));
         }
     }
 

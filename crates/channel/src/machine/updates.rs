@@ -11,6 +11,7 @@ use byway_vm::State;
 
 use super::{ChannelMachine, ENVIRONMENT_AHEAD_MAX, Link, ROUNDS_AHEAD_MAX, in_order, is_same, position_digest};
 use crate::change::{Change, ChangeError};
+use crate::consent::ContractWish;
 use crate::journal::{Health, Life, RELEASED_MAX};
 use crate::message::{ChannelMessage, Proposal, Refusal};
 use crate::news::{ChannelNews, PeerFault, ProposeError};
@@ -30,13 +31,23 @@ impl<S: Signer> ChannelMachine<S> {
         if self.is_peers_turn {
             return Err(ProposeError::Turn);
         }
-        self.release(now, change, None)
+        let before = self.record.consent.clone();
+        self.consent_to(ContractWish::of(&change))?;
+        let released = self.release(now, change, None);
+        if released.is_err() {
+            self.record.consent = before;
+        }
+        released
     }
 
     /// Takes back what is proposed, by having the peer sign the earlier state under a higher round. Until it does, the proposal
-    /// can still come into effect.
+    /// can still come into effect. What our user has consented to, and what the peer was only asked for, is taken back at once, also while the
+    /// peer is away; where nothing else is open, that is all.
     pub fn cancel(&mut self, now: Time) -> Result<u64, ProposeError> {
         self.begin(now);
+        if self.take_consent_back() && self.record.released.is_empty() {
+            return Ok(self.record.base.round);
+        }
         self.may_propose()?;
         let newest = position_digest(&self.record.base);
         if let Some(last) =
@@ -162,7 +173,10 @@ impl<S: Signer> ChannelMachine<S> {
         }
         match self.judge(&proposal) {
             Ok(state) => self.accept(now, proposal, state),
-            Err(refusal) => return self.refuse(now, round, refusal),
+            Err(refusal) => {
+                self.note_asked(refusal, ContractWish::of(&proposal.change));
+                return self.refuse(now, round, refusal);
+            }
         }
         Ok(())
     }
@@ -189,7 +203,7 @@ impl<S: Signer> ChannelMachine<S> {
         if is_same(ours, theirs) {
             let signatures = in_order(self.record.side, ours.signature, theirs.signature);
             let state = self.execute_again(ours);
-            self.adopt(Agreed::by_both(ours.position, signatures), state, &Change::Nothing);
+            self.adopt(Agreed::by_both(ours.position, signatures), state, &ours.change);
         } else if self.record.side == Side::Initiator {
             self.is_peers_turn = ours.change != Change::Nothing;
             // Where nothing more can be released, the peer's time runs out and the ledger decides.
@@ -198,7 +212,8 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     /// A change is signed without asking anyone where it is the peer's own doing, comes out as the peer says, and leaves this
-    /// side worth no less ([`worth`](Self::worth)): the ledger would execute it for the peer as well.
+    /// side worth no less ([`worth`](Self::worth)): the ledger would execute it for the peer as well. What the ledger would not is
+    /// signed where our user wants it too.
     fn judge(&self, proposal: &Proposal) -> Result<State, Refusal> {
         let (side, base, position) = (self.record.side, self.record.base, proposal.position);
         if proposal.change.by() == Some(side) {
@@ -221,7 +236,7 @@ impl<S: Signer> ChannelMachine<S> {
         if self.worth(&position) < self.worth(&base) {
             return Err(Refusal::Unwanted);
         }
-        Ok(state)
+        if self.consents_to(ContractWish::of(&proposal.change).as_ref()) { Ok(state) } else { Err(Refusal::Asked) }
     }
 
     fn accept(&mut self, now: Time, proposal: Proposal, state: State) {
@@ -290,8 +305,8 @@ impl<S: Signer> ChannelMachine<S> {
         } else if !was_forced && self.state.root() == self.record.base.root {
             self.fork = Some((self.record.base, self.state.clone()));
         }
+        let is_funded = total.is_some();
         let total = total.unwrap_or(self.record.total);
-        let is_funded = total != self.record.total;
         let fund = self.record.fund.take_if(|fund| !fund.is_bound || fund.round() <= agreed);
         self.record.base = position;
         self.record.total = total;
@@ -316,6 +331,10 @@ impl<S: Signer> ChannelMachine<S> {
         let (dead, alive) = self.record.released.drain(..).partition(|released| released.round() <= agreed);
         self.record.released = alive;
         self.prepared = None;
+        self.end_consent_to_change(change);
+        if let Some(fund) = &fund {
+            self.forget_leaving(&mut batch, fund);
+        }
         self.persist(batch);
         self.notify(ChannelNews::Updated { round, change: change.clone() });
         self.end_fund(fund);

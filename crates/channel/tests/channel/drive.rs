@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use byway_channel::{ANSWER_TIME_MAX, Change, Health, Life, UNHEARD_TIME_MAX};
+use byway_channel::{ANSWER_TIME_MAX, Change, ContractChange, Health, Life, UNHEARD_TIME_MAX};
 use byway_primitives::{Amount, Hash, MemoryStore, Span};
 use byway_records::channel::{ChannelState, FundingChange, Movement, Phase, Position, Side};
 use byway_records::state::Settled;
-use byway_vm::Address;
+use byway_vm::{Address, code_hash};
 
-use super::scene::{DEPOSIT, LOCK, Rig, SAVED, count, terms, transfer};
+use super::scene::{COUNTER, COUNTER_BY_TWO, DEPOSIT, LOCK, Rig, SAVED, count, terms, transfer};
 use super::strict::Signing;
 use super::world::{CHANNEL_PRICE, units};
 
@@ -155,6 +155,7 @@ impl Drive {
             16..=18 => Some(transfer(side, amount)),
             19 => Some(Change::Lane { side: Side::BOTH[side], capacity: units(amount) }),
             22 => rig.machine(side).absorption(),
+            23 if is_large => Some(Change::Contract(other_code(rig, side, counter))),
             23 => Some(Change::Call(count(side, counter, 3, amount))),
             _ => None,
         };
@@ -169,6 +170,7 @@ impl Drive {
             27 if !rig.machine(side).released().is_empty() => drop(rig.machine(side).cancel(now)),
             28 if is_large => drop(rig.machine(side).close(now)),
             29 if is_large => drop(rig.close_alone(side)),
+            30 if is_large => drop(rig.machine(side).leave(now, counter)),
             30 | 31 => rig.exchange(),
             _ => {}
         }
@@ -284,11 +286,23 @@ impl Noted {
     }
 }
 
+/// The change of the counter to the code that it does not have.
+fn other_code(rig: &mut Rig, side: usize, contract: Address) -> ContractChange {
+    let account = rig.machine(side).state().account(contract).and_then(|account| account.contract);
+    let is_first = account.is_some_and(|account| account.code == code_hash(&COUNTER));
+    let code = if is_first { COUNTER_BY_TWO.to_vec() } else { COUNTER.to_vec() };
+    ContractChange::Upgrade { contract, code }
+}
+
 fn noted((state, change): Signing, mut moved: [i128; 2]) -> Noted {
     let ChannelState { position, total, .. } = state;
     if let Some(FundingChange { side, movement, amount, .. }) = change {
         let amount = amount.units() as i128;
-        moved[side.index()] += if movement == Movement::Deposit { amount } else { -amount };
+        moved[side.index()] += match movement {
+            Movement::Deposit => amount,
+            Movement::Withdraw => -amount,
+            Movement::Leave { .. } => 0,
+        };
     }
     Noted { position, total: total.units(), moved }
 }

@@ -1,7 +1,9 @@
 //! One fixed value of every message within a channel.
 
 use byway_channel::watching::{Bill, Kept, PACKET_BYTES, Packet, Pays, RANDOM_BYTES, WatchMessage, WatchRefusal};
-use byway_channel::{Change, ChannelMessage, ContractCall, LanePromise, Proposal, Reestablish, Refusal};
+use byway_channel::{
+    Change, ChannelMessage, ContractCall, ContractChange, LanePromise, Proposal, Reestablish, Refusal,
+};
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::channel::{
@@ -45,10 +47,13 @@ fn terms() -> ChannelTerms {
     }
 }
 
-fn changes() -> [(&'static str, Change); 6] {
+fn changes() -> [(&'static str, Change); 9] {
     let (side, value) = (Side::Responder, units(400));
     let contract = Target::Contract(Address([4; 20]));
     let call = ContractCall { caller: side, target: contract, value, input: vec![7; 36], gas: 100_000 };
+    let contract = Address([4; 20]);
+    let upgrade = ContractChange::Upgrade { contract, code: vec![0x5f, 0x00] };
+    let remove = |shares| Change::Contract(ContractChange::Remove { contract, shares });
     let create = ContractCall { target: Target::Create, input: vec![0x60, 0x80], ..call.clone() };
     [
         ("nothing", Change::Nothing),
@@ -57,6 +62,9 @@ fn changes() -> [(&'static str, Change); 6] {
         ("create", Change::Call(create)),
         ("lane", Change::Lane { side, capacity: value }),
         ("absorb", Change::Absorb { payer: side, promise: Settled { serial: 1, amount: value } }),
+        ("upgrade", Change::Contract(upgrade)),
+        ("remove", remove(None)),
+        ("remove, divided", remove(Some([value, units(7)]))),
     ]
 }
 

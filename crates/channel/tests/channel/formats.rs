@@ -54,7 +54,7 @@ proptest! {
     }
 }
 
-const FROZEN_MESSAGES: [&str; 23] = [
+const FROZEN_MESSAGES: [&str; 26] = [
     "open: 147 8f42230c526c8154",
     "accept opening: 33 a91fe036859ee700",
     "funding created: 72 a5d497d9f14e9268",
@@ -78,6 +78,9 @@ const FROZEN_MESSAGES: [&str; 23] = [
     "create: 163 83aaea7671f3645a",
     "lane: 156 321b5d66808ec2de",
     "absorb: 157 da8a97d460e9f338",
+    "upgrade: 176 87a3e2ac1041c581",
+    "remove: 174 ee237cad786bc8e8",
+    "remove, divided: 177 fb4a3116add1beb4",
 ];
 
 const FROZEN_WATCHING: [&str; 15] = [

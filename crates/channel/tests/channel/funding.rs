@@ -28,6 +28,7 @@ fn after(movement: Movement) -> (Amount, Amount) {
     match movement {
         Movement::Deposit => (units(DEPOSIT + 1_000), units(2 * DEPOSIT + 1_000)),
         Movement::Withdraw => (units(DEPOSIT - 1_000), units(2 * DEPOSIT - 1_000)),
+        Movement::Leave { .. } => unreachable!("see `leaving`"),
     }
 }
 
@@ -72,6 +73,7 @@ fn money_goes_in_and_out_while_the_channel_is_open() {
             match movement {
                 Movement::Deposit => balances[side] += 1_000,
                 Movement::Withdraw => balances[side] -= 1_000,
+                Movement::Leave { .. } => unreachable!("see `leaving`"),
             }
             assert_eq!((position.round, position.balances), (3, balances.map(units)));
             assert_eq!((rig.machine(0).total(), rig.entry().unwrap().total), (total, total));

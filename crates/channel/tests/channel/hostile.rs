@@ -6,8 +6,8 @@
 //! signed since, less what the ledger charged it for its own acts; and nothing made it panic or sign twice.
 
 use byway_channel::{
-    Change, ChannelMessage, ChannelNews, Health, LanePromise, Life, Proposal, ROUNDS_AHEAD_MAX, Reestablish,
-    UNHEARD_TIME_MAX, position_digest,
+    Change, ChannelMessage, ChannelNews, ContractChange, Health, LanePromise, Life, Proposal, ROUNDS_AHEAD_MAX,
+    Reestablish, UNHEARD_TIME_MAX, position_digest,
 };
 use byway_primitives::AssetId;
 use byway_primitives::{Decode, Encode, Span};
@@ -203,6 +203,7 @@ impl Hostile {
             1 => Change::Transfer { from: peer, amount: units(5_000) },
             2 => Change::Absorb { payer: honest, promise },
             3 => Change::Lane { side: honest, capacity: units(0) },
+            4 => Change::Contract(ContractChange::Remove { contract: self.drive.counter, shares: None }),
             _ => Change::Nothing,
         };
         if detail & 64 != 0 {

@@ -1,6 +1,7 @@
 //! Both sides of a channel against each other, their disks and the real ledger.
 #![allow(clippy::unwrap_used)]
 
+mod contracts;
 mod crowd;
 mod disputes;
 mod drive;
@@ -11,6 +12,7 @@ mod formats;
 mod funding;
 mod hostile;
 mod lanes;
+mod leaving;
 mod life;
 mod lost;
 mod many;

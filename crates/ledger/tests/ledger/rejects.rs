@@ -162,7 +162,14 @@ fn offender(world: &World, reservation: ReservationId, reason: Reject) -> Draft 
         | Reject::ChannelClaim
         | Reject::ChannelBusy
         | Reject::ChannelTurn
-        | Reject::ChannelSecret => {
+        | Reject::ChannelSecret
+        | Reject::ContractUnknown
+        | Reject::ContractKnown
+        | Reject::ContractProof
+        | Reject::ContractState
+        | Reject::ContractCall
+        | Reject::ContractBusy
+        | Reject::CodeUnknown => {
             unreachable!("there is no channel here; see `channels`")
         }
         Reject::UpgradePast => world.upgrade(owner_of(0), 0, Upgrade { protocol: 2, at: Height(0) }),

@@ -288,6 +288,27 @@ pub struct ChannelCall {
     pub idempotency_key: IdempotencyKey,
 }
 
+/// Other code for a contract, which both sides have to ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelUpgrade {
+    pub channel: String,
+    pub contract: String,
+    /// What the contract is to run: not what creates it.
+    pub code: ContractBytes,
+}
+
+/// The end of a contract, which both sides have to ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelRemove {
+    pub channel: String,
+    pub contract: String,
+    /// What of its balance goes to whom; by the channel's rule where neither is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ours: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub theirs: Option<Amount>,
+}
+
 /// A call that changes nothing and is told nobody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChannelLook {
@@ -381,6 +402,27 @@ impl Request for ChannelCall {
             value: params.amount("value")?.unwrap_or_default(),
             gas: params.optional("gas")?,
             idempotency_key: params.required_key()?,
+        })
+    }
+}
+
+impl Request for ChannelUpgrade {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            channel: params.required("channel")?,
+            contract: params.required("contract")?,
+            code: params.required("code")?,
+        })
+    }
+}
+
+impl Request for ChannelRemove {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            channel: params.required("channel")?,
+            contract: params.required("contract")?,
+            ours: params.amount("ours")?,
+            theirs: params.amount("theirs")?,
         })
     }
 }

@@ -185,6 +185,10 @@ pub trait NodeApi: KernelApi {
     fn channel_close(&self, request: ChannelClose) -> impl Future<Output = Answer<ChannelRecord>> + Send;
     fn channel_deploy(&self, request: ChannelDeploy) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
     fn channel_call(&self, request: ChannelCall) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
+    /// Gives a contract other code, where the peer's user asks for the same.
+    fn channel_upgrade(&self, request: ChannelUpgrade) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
+    /// Removes a contract, where the peer's user asks for the same.
+    fn channel_remove(&self, request: ChannelRemove) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
     fn channel_look(&self, request: ChannelLook) -> impl Future<Output = Answer<ContractOutput>> + Send;
     /// Has the ledger execute a call that the peer doesn't sign, and answers when it has.
     fn channel_force(&self, request: ChannelCall) -> impl Future<Output = Answer<ChannelUpdated>> + Send;

@@ -294,6 +294,14 @@ impl NodeApi for PeerNode {
         self.call_contract(request).await
     }
 
+    async fn channel_upgrade(&self, request: ChannelUpgrade) -> Answer<ChannelUpdated> {
+        self.upgrade_contract(request).await
+    }
+
+    async fn channel_remove(&self, request: ChannelRemove) -> Answer<ChannelUpdated> {
+        self.remove_contract(request).await
+    }
+
     async fn channel_look(&self, request: ChannelLook) -> Answer<ContractOutput> {
         self.look_at_contract(request).await
     }

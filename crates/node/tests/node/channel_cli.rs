@@ -60,6 +60,11 @@ fn what_can_be_typed_about_channels() {
         ("channel contract look a1a1 0x91 winner()(address)", true),
         ("channel contract look a1a1 0x91 winner() --value 1", false),
         ("channel contract show a1a1 0x91", true),
+        ("channel contract upgrade a1a1 0x91 run.hex", true),
+        ("channel contract upgrade a1a1 0x91", false),
+        ("channel contract remove a1a1 0x91", true),
+        ("channel contract remove a1a1 0x91 --ours 1 --theirs 0.5", true),
+        ("channel contract remove a1a1 0x91 --ours 1", false),
         ("identity card", true),
     ]);
 }
@@ -341,6 +346,28 @@ async fn contracts_are_deployed_called_looked_at_and_forced() {
         text(&forced.stdout),
         "It took 21500 gas. The ledger has executed it. open, peer away, round 8: 2 WAY ours, 3 WAY theirs.\n"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contracts_are_upgraded_and_removed() {
+    let served = Fake::new().serve().await;
+    let folder = directory_of(served.port);
+    let directory = folder.path();
+    let run = directory.join("run.hex");
+    std::fs::write(&run, "0x5f00\n").unwrap();
+    let file = run.to_str().unwrap();
+    let upgraded = json_of(directory, &["channel", "contract", "upgrade", OPEN, "0x91", file]);
+    assert_eq!(upgraded["update_round"], json!(8));
+    let contracts = json_of(directory, &["channel", "contract", "show", OPEN, "0x91"]);
+    assert_eq!(contracts[0]["code_bytes"], json!(2));
+    let compiled = failure(directory, &["channel", "contract", "upgrade", OPEN, "0x91", GAME]);
+    assert!(compiled.contains("evm.deployedBytecode.object"), "{compiled}");
+    let remove = ["channel", "contract", "remove", OPEN, "0x91", "--ours", "0.25", "--theirs", "0"];
+    let told = text(&byway(directory, &remove).stdout);
+    assert_eq!(told, "Both have signed round 9: 2.25 WAY ours, 3 WAY theirs.\n");
+    assert_eq!(json_of(directory, &["channel", "contract", "show", OPEN]), json!([]));
+    let gone = failure(directory, &["channel", "contract", "remove", OPEN, CONTRACT]);
+    assert!(gone.contains("there is no such contract"), "{gone}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

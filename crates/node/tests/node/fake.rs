@@ -487,6 +487,14 @@ impl NodeApi for Fake {
         self.channels.call(&request)
     }
 
+    async fn channel_upgrade(&self, request: ChannelUpgrade) -> Answer<ChannelUpdated> {
+        self.channels.upgrade(&request)
+    }
+
+    async fn channel_remove(&self, request: ChannelRemove) -> Answer<ChannelUpdated> {
+        self.channels.remove(&request)
+    }
+
     async fn channel_look(&self, request: ChannelLook) -> Answer<ContractOutput> {
         self.channels.look(&request)
     }

@@ -300,6 +300,30 @@ impl FakeChannels {
         })
     }
 
+    /// The peer wants whatever is asked for.
+    pub fn upgrade(&self, request: &ChannelUpgrade) -> Answer<ChannelUpdated> {
+        self.update(&request.channel, |detail| {
+            let mut contracts = detail.deployed.iter_mut();
+            let contract = contracts.find(|known| known.contract == request.contract);
+            let contract = contract.ok_or_else(|| ApiError::update_refused("there is no such contract"))?;
+            contract.code_bytes = request.code.0.len() as u64;
+            Ok(None)
+        })
+    }
+
+    pub fn remove(&self, request: &ChannelRemove) -> Answer<ChannelUpdated> {
+        self.update(&request.channel, |detail| {
+            let place = detail.deployed.iter().position(|known| known.contract == request.contract);
+            let place = place.ok_or_else(|| ApiError::update_refused("there is no such contract"))?;
+            let removed = detail.deployed.remove(place);
+            let record = &mut detail.record;
+            record.contracts = record.contracts.checked_sub(removed.balance).unwrap_or_default();
+            record.ours = plus(record.ours, request.ours.unwrap_or_default());
+            record.theirs = plus(record.theirs, request.theirs.unwrap_or_default());
+            Ok(None)
+        })
+    }
+
     pub fn look(&self, request: &ChannelLook) -> Answer<ContractOutput> {
         self.with(&request.channel, |detail| match returned(detail, &request.contract, &request.input) {
             Ok(output) => Ok(ContractOutput { output, gas_used: GAS, returned: true }),

@@ -1,12 +1,12 @@
 //! Calls about channels (rows C1, C3).
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{IdentityId, NetworkId};
+use byway_primitives::{Amount, IdentityId, NetworkId};
 
 use super::unknown;
 use crate::channel::{
-    Agreed, ChannelState, ChannelTerms, Cosigned, DELEGATES_MAX, Environment, FundingChange, MutualClose, Side,
-    SignedForcedCall, WatchSecret,
+    Agreed, ChannelState, ChannelTerms, Cosigned, DELEGATES_MAX, Environment, FORCED_INPUT_BYTES_MAX, FundingChange,
+    MutualClose, Side, SignedForcedCall, WatchSecret,
 };
 use crate::promise::{ChannelId, SignedPromise};
 use crate::reject::IllFormed;
@@ -67,6 +67,33 @@ pub enum ChannelsCall {
     RegisterCode {
         code: Vec<u8>,
     },
+    /// Lets a contract leave an active channel, with what it has. Anyone's to call: both have signed the state after it.
+    Leave(Box<ContractLeave>),
+    /// Calls a contract that has left its channel. Authorised by the caller.
+    CallContract(Box<CallContract>),
+}
+
+/// A contract leaves its channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContractLeave {
+    pub change: Cosigned<FundingChange>,
+    /// The part of the contracts' state before that shows the contract.
+    pub part: Vec<u8>,
+}
+
+/// Has the ledger execute one call of a contract that is its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallContract {
+    /// The channel that it has left.
+    pub channel: ChannelId,
+    pub contract: [u8; 20],
+    pub caller: IdentityId,
+    /// From the caller's account.
+    pub value: Amount,
+    pub input: Vec<u8>,
+    pub gas: u64,
+    /// The part of what it has stored that the call touches.
+    pub witness: Vec<u8>,
 }
 
 /// Has the ledger execute one call of a contract.
@@ -105,7 +132,9 @@ impl ChannelsCall {
             ChannelsCall::Create { .. }
             | ChannelsCall::SetDelegates { .. }
             | ChannelsCall::Settle { .. }
-            | ChannelsCall::RegisterCode { .. } => Ok(()),
+            | ChannelsCall::RegisterCode { .. }
+            | ChannelsCall::CallContract(_) => Ok(()),
+            ChannelsCall::Leave(leave) => cosigned(&leave.change, network),
         }
     }
 }
@@ -132,6 +161,45 @@ impl Decode for ForceProgress {
             state: input.option()?,
             call: input.value()?,
             environment: input.value()?,
+            witness: input.bytes(WITNESS_BYTES_MAX)?.to_vec(),
+        })
+    }
+}
+
+impl Encode for ContractLeave {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.change);
+        out.bytes(&self.part);
+    }
+}
+
+impl Decode for ContractLeave {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { change: input.value()?, part: input.bytes(WITNESS_BYTES_MAX)?.to_vec() })
+    }
+}
+
+impl Encode for CallContract {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.channel.0);
+        out.raw(&self.contract);
+        out.value(&self.caller);
+        out.value(&self.value);
+        out.bytes(&self.input);
+        out.varint(self.gas);
+        out.bytes(&self.witness);
+    }
+}
+
+impl Decode for CallContract {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            channel: ChannelId(input.value()?),
+            contract: input.array()?,
+            caller: input.value()?,
+            value: input.value()?,
+            input: input.bytes(FORCED_INPUT_BYTES_MAX)?.to_vec(),
+            gas: input.u64()?,
             witness: input.bytes(WITNESS_BYTES_MAX)?.to_vec(),
         })
     }
@@ -192,6 +260,14 @@ impl Encode for ChannelsCall {
                 out.value(side);
                 out.value(promise);
             }
+            ChannelsCall::Leave(leave) => {
+                out.byte(11);
+                out.value(&**leave);
+            }
+            ChannelsCall::CallContract(call) => {
+                out.byte(12);
+                out.value(&**call);
+            }
         }
     }
 }
@@ -219,6 +295,8 @@ impl Decode for ChannelsCall {
             8 => ChannelsCall::CloseMutual(input.value()?),
             9 => ChannelsCall::RegisterCode { code: input.bytes(CODE_BYTES_MAX)?.to_vec() },
             10 => ChannelsCall::Claim { side: input.value()?, promise: input.value()? },
+            11 => ChannelsCall::Leave(Box::new(input.value()?)),
+            12 => ChannelsCall::CallContract(Box::new(input.value()?)),
             other => return unknown("channels call", other),
         })
     }

@@ -7,7 +7,9 @@ use byway_primitives::codec::{Decode, DecodeError, Encode};
 use byway_primitives::{Amount, Hash, NetworkId};
 use byway_records::call::channels::{CODE_BYTES_MAX, WITNESS_BYTES_MAX};
 use byway_records::call::{ChannelsCall, ForceProgress};
-use byway_records::channel::{Channel, ChannelState, Cosigned, DELEGATES_MAX, FORCED_INPUT_BYTES_MAX, Side};
+use byway_records::channel::{
+    Channel, ChannelState, Cosigned, DELEGATES_MAX, FORCED_INPUT_BYTES_MAX, LedgerContract, Side,
+};
 use byway_records::reject::IllFormed;
 use byway_records::{Call, FundingChange, MutualClose};
 use proptest::prelude::*;
@@ -119,6 +121,8 @@ static ENCODINGS: LazyLock<Vec<(Vec<u8>, Same)>> = LazyLock::new(|| {
     let mut encodings: Vec<_> = calls.collect();
     encodings.push((fixed::channel().to_bytes(), same::<Channel>));
     encodings.push((fixed::cosigned(fixed::funding_change()).to_bytes(), same::<Cosigned<FundingChange>>));
+    encodings.push((fixed::cosigned(fixed::leaving()).to_bytes(), same::<Cosigned<FundingChange>>));
+    encodings.push((fixed::ledger_contract().to_bytes(), same::<LedgerContract>));
     encodings.push((fixed::cosigned(fixed::mutual_close()).to_bytes(), same::<Cosigned<MutualClose>>));
     encodings
 });

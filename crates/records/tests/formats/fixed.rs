@@ -10,12 +10,13 @@ use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time}
 use byway_records::asset::{AssetTerms, Decimals};
 use byway_records::call::kernel::{ConvictionId, Upgrade};
 use byway_records::call::{
-    AccountsCall, AssetsCall, ChannelsCall, Contribution, ForceProgress, KernelCall, MemberEntry, OffersCall,
-    RegistryCall, Take,
+    AccountsCall, AssetsCall, CallContract, ChannelsCall, ContractLeave, Contribution, ForceProgress, KernelCall,
+    MemberEntry, OffersCall, RegistryCall, Take,
 };
 use byway_records::channel::{
     Agreed, CallOutcome, Channel, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, ForcedReceipt,
-    ForcedRound, FundingChange, Lane, Movement, MutualClose, Phase, Position, Remainder, Side, Turn, WatchSecret,
+    ForcedRound, FundingChange, Lane, LedgerContract, MadeCall, MadeReceipt, Movement, MutualClose, Phase, Position,
+    Remainder, Side, Turn, WatchSecret,
 };
 use byway_records::evidence::{Claim, Included, SignedHeader, Spender, Voter};
 use byway_records::genesis::Wait;
@@ -222,6 +223,45 @@ pub fn funding_change() -> FundingChange {
     }
 }
 
+pub fn leaving() -> FundingChange {
+    FundingChange { movement: Movement::Leave { contract: [42; 20], base: Hash([47; 32]) }, ..funding_change() }
+}
+
+fn call_contract() -> CallContract {
+    CallContract {
+        channel: CHANNEL,
+        contract: [42; 20],
+        caller: id(3),
+        value: Amount::from_units(5),
+        input: vec![43; 36],
+        gas: 100_000,
+        witness: vec![45; 50],
+    }
+}
+
+/// A contract that has left its channel.
+pub fn ledger_contract() -> LedgerContract {
+    let outcome = CallOutcome::Halted;
+    let call = MadeCall {
+        number: 300,
+        height: 12,
+        caller: id(3),
+        value: Amount::from_units(5),
+        input: vec![43; 36],
+        gas: 100_000,
+        environment: Environment { time: Time(1_700_000_000_000), height: 11 },
+    };
+    LedgerContract {
+        parties: [id(1), id(2)],
+        nonce: 1,
+        balance: Amount::from_units(700),
+        code: Hash([48; 32]),
+        storage: Hash([49; 32]),
+        receipt: Some(MadeReceipt { number: 301, caller: id(4), outcome, gas_used: 21_000, output: Hash([44; 32]) }),
+        calls: vec![call],
+    }
+}
+
 pub fn mutual_close() -> MutualClose {
     let balances = [Amount::from_units(700), Amount::from_units(500)];
     MutualClose { network: NETWORK, channel: CHANNEL, balances, expires: Time(77) }
@@ -322,6 +362,11 @@ pub fn channels_calls() -> Vec<(&'static str, ChannelsCall)> {
         ("close mutual", ChannelsCall::CloseMutual(cosigned(mutual_close()))),
         ("claim", ChannelsCall::Claim { side, promise: signed_promise() }),
         ("register code", ChannelsCall::RegisterCode { code: vec![46; 60] }),
+        (
+            "contract leave",
+            ChannelsCall::Leave(Box::new(ContractLeave { change: cosigned(leaving()), part: vec![45; 50] })),
+        ),
+        ("call contract", ChannelsCall::CallContract(Box::new(call_contract()))),
     ]
 }
 

@@ -6,6 +6,7 @@ use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Hash, Time};
 use byway_records::call::kernel::{ConvictionId, Upgrade};
+use byway_records::channel::contract::contract_key;
 use byway_records::channel::entry::{Code, channel_key, code_key};
 use byway_records::evidence::Place;
 use byway_records::state::*;
@@ -103,6 +104,8 @@ fn records() -> Vec<String> {
         line("funding change", &fixed::cosigned(fixed::funding_change())),
         line("mutual close", &fixed::cosigned(fixed::mutual_close())),
         line("forced call", &fixed::forced_call().sign(&fixed::identity(1))),
+        line("leaving", &fixed::cosigned(fixed::leaving())),
+        line("contract on the ledger", &fixed::ledger_contract()),
         line("channel", &fixed::channel()),
         line("code", &Code(vec![46; 60])),
     ]);
@@ -126,7 +129,7 @@ fn calls_are_frozen() {
 fn reasons_keep_their_numbers() {
     let codes: Vec<_> = Reject::ALL.iter().map(|reject| (reject.code(), reject.word())).collect();
     assert!(codes.windows(2).all(|pair| pair[0].0 < pair[1].0));
-    assert_eq!(codes.len(), 72);
+    assert_eq!(codes.len(), 79);
     let text = codes.iter().map(|(code, word)| format!("{code} {word}")).collect::<Vec<_>>().join(", ");
     assert_eq!(FROZEN.hash(&[text.as_bytes()]).to_string()[..16], *FROZEN_REASONS, "{text}");
 }
@@ -170,6 +173,7 @@ fn digests_and_keys_are_frozen() {
         coin_key(),
         channel_key(fixed::CHANNEL),
         code_key(Hash([1; 32])),
+        contract_key(fixed::CHANNEL, [1; 20]),
     ];
     let all = FROZEN.hash(&[&keys.concat()]).to_string();
     assert_eq!(all[..16], *FROZEN_KEYS);
@@ -206,7 +210,7 @@ fn a_transfer_has_236_bytes_or_less() {
 
 /// With an amount of 12.345 WAY; larger ones take up to nine bytes more.
 const TRANSFER_BYTES: usize = 215;
-const FROZEN_RECORDS: [&str; 39] = [
+const FROZEN_RECORDS: [&str; 41] = [
     "output id: 34 f71b26ef5edb495f",
     "single lock: 33 5bd84132b299b527",
     "lock: 98 e1081298f738772e",
@@ -241,13 +245,15 @@ const FROZEN_RECORDS: [&str; 39] = [
     "funding change: 293 8cc35cfdaa9cff73",
     "mutual close: 239 a30b25747de3b8c7",
     "forced call: 245 2a06c22be9449ece",
+    "leaving: 345 203b5c24044fe004",
+    "contract on the ledger: 238 3625ec7c46a08a2d",
     "channel: 368 d2ffb1ae8a09932a",
     "code: 61 9a4b57397a7ace00",
     "account promise: 79 6e8e5cf74b56c982",
     "reservation promise: 111 9173d3c444c8d282",
     "channel promise: 111 47a3a64b085a5b6d",
 ];
-const FROZEN_CALLS: [&str; 43] = [
+const FROZEN_CALLS: [&str; 45] = [
     "register: 38 3d5d78877c677d4b",
     "publish: 194 dc67c3fcc97a1eef",
     "withdraw offer: 26 2d9315d1b902a452",
@@ -291,8 +297,10 @@ const FROZEN_CALLS: [&str; 43] = [
     "close mutual: 245 ba7aa0f7d3e7b162",
     "claim: 151 546352700f8de004",
     "register code: 66 3c6806f137ce26c0",
+    "contract leave: 402 08c5d9e0cc046d35",
+    "call contract: 170 e43ebe7806fcb3f3",
 ];
-const FROZEN_REASONS: &str = "f568b051d75d1265";
+const FROZEN_REASONS: &str = "b949808a174cdbb2";
 const FROZEN_DIGESTS: [&str; 12] = [
     "transaction: 37ce2c9c33f6e316",
     "spend: aff8edff5417e4ca",
@@ -307,4 +315,4 @@ const FROZEN_DIGESTS: [&str; 12] = [
     "epoch: 33bc8b7520b973db",
     "asset id: e2942283e1c8a235",
 ];
-const FROZEN_KEYS: &str = "8b21b663ece79bf8";
+const FROZEN_KEYS: &str = "a2ccf4709fcd7870";

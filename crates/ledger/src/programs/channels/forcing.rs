@@ -160,7 +160,7 @@ fn made(now: Moment<'_>, caller: Side, force: &ForceProgress) -> ForcedRound {
 }
 
 /// What a forced call costs that uses so much gas.
-fn price(prices: &CallPrices, gas: u64) -> Result<Amount, Reject> {
+pub(super) fn price(prices: &CallPrices, gas: u64) -> Result<Amount, Reject> {
     let gas = Amount::cost(prices.gas, gas, 1);
     gas.and_then(|gas| gas.checked_add(prices.channel)).ok_or(Reject::ChannelFee)
 }

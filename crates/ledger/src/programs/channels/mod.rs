@@ -2,7 +2,7 @@
 //!
 //! | phase | what it is | what may be called |
 //! | --- | --- | --- |
-//! | *active* | nobody is closing it | fund, snapshot, close (solo, mutual), force progress, delegates |
+//! | *active* | nobody is closing it | fund, leave, snapshot, close (solo, mutual), force progress, delegates |
 //! | *closing* | one side began to close, the other may answer | slash, claim, close mutual, force progress, delegates |
 //! | *locked* | the lock period is over, in time and in commits | settle, slash, claim, close mutual, delegates |
 //! | *closed* | there is no entry any more, and the id never comes back | |
@@ -25,6 +25,8 @@
 //! forces nothing more; but a newer co-signed state of its and its claims are still taken, and only give no more time. A
 //! watchful other side has had several lock periods to show its newest state, and nothing beats that.
 //!
+//! **Contracts.** One may leave its channel, and is then an entry of its own that anyone calls (`leaving`).
+//!
 //! **Turns.** While the channel is active, a side that has forced a round forces no other until the other party has acted, or
 //! has had a whole lock period to ([`Turn`]): otherwise calls that do nothing would take every round from the other's. And a
 //! side forces one call in a commit, so that each is executed on its own for both.
@@ -36,6 +38,7 @@ use byway_records::channel::{Channel, ChannelState, Cosigned, Environment, Phase
 use byway_records::genesis::CallPrices;
 use byway_records::promise::ChannelId;
 use byway_records::{Call, ProgramId, Reject, Value, VerifiedTransaction};
+pub use leaving::CONTRACT_GAS_MAX;
 pub use opening::{LOCK_MAX, LOCK_MIN};
 
 use super::accounts::credit;
@@ -45,6 +48,7 @@ use crate::state::View;
 
 mod closing;
 mod forcing;
+mod leaving;
 mod opening;
 
 /// How often a side may prolong a closing before the other acts: twice for a state and for a call on it, and as often again
@@ -70,6 +74,7 @@ pub(crate) fn price(prices: &CallPrices, call: &ChannelsCall) -> Amount {
 pub(crate) fn forced_gas(transaction: &VerifiedTransaction) -> u64 {
     match transaction.call() {
         Some(Call::Channels(ChannelsCall::ForceProgress(force))) => forcing::gas_of(force),
+        Some(Call::Channels(ChannelsCall::CallContract(call))) => leaving::gas_of(call),
         _ => 0,
     }
 }
@@ -96,6 +101,8 @@ pub(crate) fn execute(
         ChannelsCall::Settle { channel } => closing::settle(view, now, transaction, *channel),
         ChannelsCall::CloseMutual(close) => closing::close_mutual(view, now, transaction, close),
         ChannelsCall::RegisterCode { code } => opening::register_code(view, code),
+        ChannelsCall::Leave(leave) => leaving::leave(view, now, transaction, leave),
+        ChannelsCall::CallContract(call) => leaving::call(view, now, transaction, call),
     }
 }
 

@@ -53,9 +53,22 @@ pub(super) fn create(
     Ok(())
 }
 
-/// A deposit or a withdrawal. The state that comes with it is then the last: one that divides another total is of no use any
-/// more.
 pub(super) fn fund(
+    view: &mut View<'_>,
+    now: Moment<'_>,
+    transaction: &VerifiedTransaction,
+    change: &Cosigned<FundingChange>,
+) -> Result<(), Reject> {
+    match change.body.movement {
+        // The contract must be shown.
+        Movement::Leave { .. } => Err(Reject::ContractProof),
+        Movement::Deposit | Movement::Withdraw => fund_by(view, now, transaction, change),
+    }
+}
+
+/// What moves money into the channel or out of it. The state that comes with it is then the last: one that divides another total is of
+/// no use any more.
+pub(super) fn fund_by(
     view: &mut View<'_>,
     now: Moment<'_>,
     transaction: &VerifiedTransaction,
@@ -75,7 +88,7 @@ pub(super) fn fund(
             authorised(transaction, party)?;
             channel.total.checked_add(amount)
         }
-        Movement::Withdraw => channel.total.checked_sub(amount),
+        Movement::Withdraw | Movement::Leave { .. } => channel.total.checked_sub(amount),
     };
     let total = total.ok_or(Reject::ChannelTotal)?;
     let shown = Cosigned { body: state, parties: change.parties, signatures: change.signatures };
@@ -83,6 +96,8 @@ pub(super) fn fund(
     match movement {
         Movement::Deposit => debit(view, party, way(amount))?,
         Movement::Withdraw => credit(view, party, way(amount)),
+        // The contract has it.
+        Movement::Leave { .. } => {}
     }
     charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     put(view, state.channel, &Channel { total, ..signed(channel, position) });

@@ -3,21 +3,24 @@
 mod disputes;
 mod forced;
 mod lanes;
+mod leaving;
 mod money;
 mod sequences;
 mod watching;
 
-use byway_primitives::{Encode, Span, Time};
-use byway_records::call::{ChannelsCall, ForceProgress};
+use byway_primitives::{Amount, Encode, Hash, Span, Time};
+use byway_records::call::{CallContract, ChannelsCall, ContractLeave, ForceProgress};
+use byway_records::channel::contract::contract_key;
 use byway_records::channel::entry::channel_key;
 use byway_records::channel::{
-    Agreed, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, FundingChange, Lane, Movement, MutualClose,
-    Position, Remainder, Side, WatchSecret,
+    Agreed, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, FundingChange, Lane, LedgerContract,
+    Movement, MutualClose, Position, Remainder, Side, WatchSecret,
 };
 use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
+use byway_records::tree::PartialTree;
 use byway_records::{Call, Channel, ProgramId, Reject};
-use byway_vm::{Address, Call as VmCall, Outcome, State, Target};
+use byway_vm::{Address, Call as VmCall, Outcome, State, Target, WholeAlone};
 
 use crate::world::{ALICE, BOB, Draft, World, units};
 
@@ -54,6 +57,13 @@ pub const REASONS: &[Reject] = &[
     Reject::ChannelBusy,
     Reject::ChannelTurn,
     Reject::ChannelSecret,
+    Reject::ContractUnknown,
+    Reject::ContractKnown,
+    Reject::ContractProof,
+    Reject::ContractState,
+    Reject::ContractCall,
+    Reject::ContractBusy,
+    Reject::CodeUnknown,
 ];
 
 /// A channel of Alice, who initiated it, and Bob.
@@ -183,11 +193,52 @@ impl Scene {
         let total = self.channel().total.units();
         let total = match movement {
             Movement::Deposit => total + amount,
-            Movement::Withdraw => total.saturating_sub(amount),
+            Movement::Withdraw | Movement::Leave { .. } => total.saturating_sub(amount),
         };
         let state = ChannelState { network: self.world.network, channel: self.id, total: units(total), position };
         let change = FundingChange { state, side: side_of(person), movement, amount: units(amount), expires };
         draft(ChannelsCall::Fund(self.cosign(change)), &[person])
+    }
+
+    /// Lets a contract leave that is in `state`, which both have signed; gives the state after it too.
+    pub fn leave(
+        &self,
+        by: usize,
+        state: &State,
+        contract: Address,
+        position: Position,
+        expires: Time,
+    ) -> (Draft, State) {
+        let (mut after, part) = (state.clone(), state.part_of_contract(contract).to_bytes());
+        let amount = after.remove_contract(contract).map_or(Amount::ZERO, |account| account.balance);
+        let total = self.channel().total.saturating_sub(amount);
+        let position = Position { root: after.root(), ..position };
+        let state_after = ChannelState { network: self.world.network, channel: self.id, total, position };
+        let movement = Movement::Leave { contract: contract.0, base: state.root() };
+        let change = FundingChange { state: state_after, side: side_of(by), movement, amount, expires };
+        let leave = ContractLeave { change: self.cosign(change), part };
+        (draft(ChannelsCall::Leave(Box::new(leave)), &[by]), after)
+    }
+
+    /// A call of a contract that has left.
+    pub fn call_left(&self, caller: usize, left: &WholeAlone, value: u128, input: &[u8], gas: u64) -> Draft {
+        let vm_call = VmCall { gas, ..self.vm_call(caller, left.address, value, input) };
+        let looked = left.look(self.world.network, self.next(), &vm_call);
+        let witness = looked.map_or_else(|_| PartialTree::hidden(Hash([1; 32])), |(_, part)| part).to_bytes();
+        let (channel, contract, caller) = (self.id, left.address.0, (caller, self.world.id(caller)));
+        let (value, input) = (units(value), input.to_vec());
+        let call = CallContract { channel, contract, caller: caller.1, value, input, gas, witness };
+        draft(ChannelsCall::CallContract(Box::new(call)), &[caller.0])
+    }
+
+    /// What a contract on the ledger sees that is called next.
+    pub fn next(&self) -> Environment {
+        let height = self.world.checkpoints.len() as u64;
+        Environment { time: self.world.time + Span::millis(1), height }
+    }
+
+    pub fn contract(&self, contract: Address) -> Option<LedgerContract> {
+        self.world.ledger.tree(ProgramId::CHANNELS)?.read(&contract_key(self.id, contract.0))
     }
 
     pub fn vm_call(&self, caller: usize, contract: Address, value: u128, input: &[u8]) -> VmCall {

@@ -11,7 +11,7 @@ use byway_records::channel::{ChannelState, Lane, Movement, Phase, Position, Side
 use byway_records::genesis::Wait;
 use byway_records::state::Settled;
 use byway_records::{Backing, Cosigned};
-use byway_vm::State;
+use byway_vm::{State, WholeAlone};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -35,7 +35,7 @@ struct Attempt {
 }
 
 fn attempts() -> impl Strategy<Value = Vec<Attempt>> {
-    let attempt = (0u8..14, 0usize..2, 0u64..4, 0u128..5_000_000, 0u8..12, any::<bool>());
+    let attempt = (0u8..16, 0usize..2, 0u64..4, 0u128..5_000_000, 0u8..12, any::<bool>());
     let attempt =
         attempt.prop_map(|(kind, who, ahead, amount, fault, shows)| Attempt { kind, who, ahead, amount, fault, shows });
     proptest::collection::vec(attempt, 1..30)
@@ -65,6 +65,8 @@ struct Model {
     accounts: [u128; 2],
     /// What the contracts' side of the last position is.
     state: State,
+    /// The bank, once it has left.
+    left: Option<WholeAlone>,
 }
 
 struct Run {
@@ -164,6 +166,7 @@ impl Run {
             turn: None,
             accounts: [SAVED - DEPOSIT; 2],
             state: State::new(parties),
+            left: None,
         };
         Self { scene, model, kind: 0, accepted: BTreeMap::new() }
     }
@@ -201,6 +204,11 @@ impl Run {
 
     /// Tries one thing, on the ledger and in the model.
     fn attempt(&mut self, attempt: &Attempt) {
+        if self.model.stage == Stage::Closed && attempt.kind == 15 {
+            self.kind = attempt.kind;
+            self.call_left(attempt);
+            return self.compare();
+        }
         if self.model.stage == Stage::Closed {
             let settle = self.scene.settle();
             assert!(matches!(self.scene.world.run(&settle), Verdict::Rejected(_)));
@@ -217,6 +225,8 @@ impl Run {
             11 if attempt.ahead == 0 => self.close_mutual(attempt),
             12 => self.delegate(attempt),
             13 if attempt.who == BOB => self.claim(attempt),
+            14 => self.leave(attempt),
+            15 => self.call_left(attempt),
             _ => {
                 let commits = attempt.ahead * 2;
                 self.scene.world.wait(Wait { millis: Span::seconds(attempt.ahead * 4), commits });
@@ -237,7 +247,7 @@ impl Run {
         let movement = if attempt.shows { Movement::Deposit } else { Movement::Withdraw };
         let total = match movement {
             Movement::Deposit => Some(self.model.total + amount),
-            Movement::Withdraw => self.model.total.checked_sub(amount),
+            Movement::Withdraw | Movement::Leave { .. } => self.model.total.checked_sub(amount),
         };
         let offer = self.offer(attempt, total.unwrap_or(0));
         let until = self.scene.world.time + Span::seconds(1);
@@ -262,7 +272,7 @@ impl Run {
             model.total = total.unwrap_or(0);
             match movement {
                 Movement::Deposit => model.accounts[who] -= amount,
-                Movement::Withdraw => model.accounts[who] += amount,
+                Movement::Withdraw | Movement::Leave { .. } => model.accounts[who] += amount,
             }
             model.charged[who] += CHANNEL_PRICE;
             model.acts(who);
@@ -378,6 +388,46 @@ impl Run {
         self.execute(&draft, is_possible);
     }
 
+    /// The bank leaves, if there is one and there never was before.
+    fn leave(&mut self, attempt: &Attempt) {
+        let (who, round, before) = (attempt.who, self.model.signed + attempt.ahead, self.model.state.clone());
+        let bank = before.alone(BANK);
+        let absorbed = Settled { serial: 1, amount: units(self.model.lane.1) };
+        let lanes = [Lane { capacity: units(self.model.lane.0), absorbed }, Lane::default()];
+        let position = Position { lanes, ..self.scene.position(round, self.model.balances) };
+        let until = self.scene.world.time + Span::seconds(1);
+        let (draft, after) = self.scene.leave(who, &before, BANK, position, until);
+        let model = &mut self.model;
+        let is_possible = model.stage == Stage::Active
+            && bank.is_some()
+            && model.left.is_none()
+            && attempt.ahead > 0
+            && model.can_pay(who, CHANNEL_PRICE);
+        if let Some(bank) = bank.filter(|_| is_possible) {
+            model.total -= bank.account.balance.units();
+            model.charged[who] += CHANNEL_PRICE;
+            model.acts(who);
+            (model.signed, model.round, model.state, model.left) = (round, round, after, Some(bank));
+        }
+        self.execute(&draft, is_possible);
+    }
+
+    /// Pays something to the bank on the ledger.
+    fn call_left(&mut self, attempt: &Attempt) {
+        let Attempt { who, amount, .. } = *attempt;
+        let Some(mut left) = self.model.left.clone() else { return };
+        let draft = self.scene.call_left(who, &left, amount, &[], GAS);
+        let call = self.scene.vm_call(who, BANK, amount, &[]);
+        let made = left.execute(self.scene.world.network, self.scene.next(), &call).expect("it has what it sends");
+        let model = &mut self.model;
+        let is_possible = model.accounts[who] >= amount + CHANNEL_PRICE + u128::from(GAS);
+        if is_possible {
+            model.accounts[who] -= amount + CHANNEL_PRICE + u128::from(made.gas_used);
+            model.left = Some(left);
+        }
+        self.execute(&draft, is_possible);
+    }
+
     fn settle(&mut self) {
         self.kind = 10;
         let is_possible = self.model.is_over(self.next());
@@ -421,6 +471,10 @@ impl Run {
     fn compare(&self) {
         let model = &self.model;
         assert_eq!(self.scene.accounts(), model.accounts);
+        let left = self.scene.contract(BANK).map(|entry| (entry.balance, entry.storage));
+        let expected = model.left.as_ref().map(|left| &left.account);
+        let expected = expected.map(|account| (account.balance, account.contract.expect("it is one").storage));
+        assert_eq!(left, expected);
         let Some(channel) = self.scene.open_channel() else {
             assert_eq!(model.stage, Stage::Closed);
             return;
@@ -471,7 +525,8 @@ proptest! {
         let last = world.checkpoints.last().expect("one comes after so long");
         let supply = audit(&world.store, &world.genesis, &last.checkpoint).expect("balanced");
         prop_assert_eq!(supply.way().total(), world.genesis.supply());
-        prop_assert_eq!(supply.way().channels.is_zero(), run.model.stage == Stage::Closed);
+        let left = run.model.left.as_ref().map_or(0, |left| left.account.balance.units());
+        prop_assert_eq!(supply.way().channels.units() == left, run.model.stage == Stage::Closed);
     }
 }
 
@@ -488,7 +543,7 @@ fn the_sequences_reach_every_call() {
             *accepted.entry(kind).or_default() += count;
         }
     }
-    for kind in 0..14 {
+    for kind in 0..16 {
         assert!(accepted.get(&kind).is_some_and(|count| *count >= 1), "kind {kind} of {accepted:?}");
     }
 }

@@ -106,6 +106,30 @@ pub enum ContractCommand {
     /// Call a contract; both sides execute the call and sign what comes of it
     #[command(after_help = CALL_EXAMPLE)]
     Call(ContractCallArgs),
+    /// Give a contract other code, which keeps what it has; the peer has to ask for the same
+    #[command(after_help = UPGRADE_EXAMPLE)]
+    Upgrade {
+        #[command(flatten)]
+        name: ChannelName,
+        /// The contract: its address, or the beginning
+        contract: String,
+        /// What it is to run: hex digits, or what the compiler wrote with `evm.deployedBytecode.object`
+        file: PathBuf,
+    },
+    /// Remove a contract and divide what it has; the peer has to ask for the same
+    #[command(after_help = REMOVE_EXAMPLE)]
+    Remove {
+        #[command(flatten)]
+        name: ChannelName,
+        /// The contract: its address, or the beginning
+        contract: String,
+        /// What of its balance is ours, in WAY [default: as agreed when the channel was opened]
+        #[arg(long, value_name = "A", requires = "theirs")]
+        ours: Option<Amount>,
+        /// What of it is the peer's
+        #[arg(long, value_name = "A", requires = "ours")]
+        theirs: Option<Amount>,
+    },
     /// Show what a call would return; changes nothing, and nobody hears of it
     #[command(after_help = LOOK_EXAMPLE)]
     Look {
@@ -143,6 +167,21 @@ Examples:
 
 A second parenthesis holds the types of what it returns, which is shown then. `me` and `peer` stand for the addresses of the
 two parties, `1ether` for 10^18, as many units as 1 WAY has.";
+
+const UPGRADE_EXAMPLE: &str = "\
+Example:
+  byway channel contract upgrade 3f2a 0x91 run.hex
+
+Whoever asks first is told that the peer has to want it too; it is done once the peer types the same. `byway channel cancel`
+takes it back before.";
+
+const REMOVE_EXAMPLE: &str = "\
+Examples:
+  byway channel contract remove 3f2a 0x91
+  byway channel contract remove 3f2a 0x91 --ours 1.5 --theirs 0.5
+
+Whoever asks first is told that the peer has to want it too; it is done once the peer asks for the same. `byway channel cancel`
+takes it back before.";
 
 const LOOK_EXAMPLE: &str = "\
 Example:

@@ -82,6 +82,26 @@ impl Compiled {
         Self::parse(&text).with_context(|| format!("{} can't be used", file.display()))
     }
 
+    /// The code that a contract runs, where the compiler wrote that.
+    pub fn load_running(file: &Path) -> anyhow::Result<Vec<u8>> {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("{} can't be read; say where the compiled contract is", file.display()))?;
+        Self::parse_running(&text).with_context(|| format!("{} can't be used", file.display()))
+    }
+
+    pub fn parse_running(text: &str) -> anyhow::Result<Vec<u8>> {
+        let text = text.trim();
+        if !text.starts_with('{') {
+            return digits(text);
+        }
+        let json: Value = serde_json::from_str(text).context("it is neither hex digits nor JSON; compile it again")?;
+        let contract = only_contract(&json)?;
+        let places = ["/evm/deployedBytecode/object", "/deployedBytecode/object", "/deployedBytecode", "/bin-runtime"];
+        let code = places.iter().find_map(|place| contract.pointer(place)?.as_str());
+        let missing = "there is no code in it that runs; have the compiler write `evm.deployedBytecode.object`";
+        digits(code.context(missing)?)
+    }
+
     /// Hex digits, or JSON as `solc`, its wrappers and `examples/contracts/compile.mjs` write it.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let text = text.trim();

@@ -29,6 +29,15 @@ pub async fn contract(globals: &Globals, client: &Client, command: ContractComma
     match command {
         ContractCommand::Deploy(args) => deploy(globals, client, args).await,
         ContractCommand::Call(args) => call(globals, client, args, "channel_call", UPDATING).await,
+        ContractCommand::Upgrade { name: ChannelName { channel }, contract, file } => {
+            let contract = address(client, &channel, &contract).await?;
+            let code = ContractBytes(Compiled::load_running(&file)?);
+            change(globals, client, "channel_upgrade", &ChannelUpgrade { channel, contract, code }).await
+        }
+        ContractCommand::Remove { name: ChannelName { channel }, contract, ours, theirs } => {
+            let contract = address(client, &channel, &contract).await?;
+            change(globals, client, "channel_remove", &ChannelRemove { channel, contract, ours, theirs }).await
+        }
         ContractCommand::Look { name: ChannelName { channel }, call } => look(globals, client, channel, call).await,
         ContractCommand::Show { name: ChannelName { channel }, contract } => {
             let mut contracts = detail(client, &channel).await?.deployed;
@@ -55,6 +64,13 @@ async fn deploy(globals: &Globals, client: &Client, args: ContractDeployArgs) ->
     let request = ChannelDeploy { channel, code, value, gas, idempotency_key: fresh(key)? };
     let answer: ChannelUpdated = asked(client, UPDATING, "channel_deploy", &request).await?;
     show(globals, &answer, text::deployed)?;
+    Ok(Outcome::Done)
+}
+
+/// Asks for what both have to want.
+async fn change(globals: &Globals, client: &Client, method: &str, request: &impl Serialize) -> anyhow::Result<Outcome> {
+    let answer: ChannelUpdated = asked(client, UPDATING, method, request).await?;
+    show(globals, &answer, text::updated)?;
     Ok(Outcome::Done)
 }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use byway_channel::{Change, ChannelKey, ContractCall};
+use byway_channel::{Change, ChannelKey, ContractCall, ContractChange};
 use byway_primitives::Amount;
 use byway_records::channel::{Movement, Side};
-use byway_vm::{Outcome, Target};
+use byway_vm::{Address, Outcome, Target};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -115,6 +115,27 @@ impl PeerNode {
         let (target, gas) = (target(&contract)?, gas.unwrap_or(CALL_GAS_DEFAULT));
         self.update(channel, Some(idempotency_key), move |side| {
             Change::Call(ContractCall { caller: side, target, value, input: input.0, gas })
+        })
+        .await
+    }
+
+    pub(in super::super) async fn upgrade_contract(&self, request: ChannelUpgrade) -> Answer<ChannelUpdated> {
+        let ChannelUpgrade { channel, contract, code } = request;
+        let contract = address(&contract)?;
+        let change = ContractChange::Upgrade { contract, code: code.0 };
+        self.update(channel, None, move |_| Change::Contract(change)).await
+    }
+
+    pub(in super::super) async fn remove_contract(&self, request: ChannelRemove) -> Answer<ChannelUpdated> {
+        let ChannelRemove { channel, contract, ours, theirs } = request;
+        let contract = address(&contract)?;
+        self.update(channel, None, move |side| {
+            let (ours, theirs) = match (ours, theirs) {
+                (None, None) => return Change::Contract(ContractChange::Remove { contract, shares: None }),
+                (ours, theirs) => (ours.unwrap_or_default(), theirs.unwrap_or_default()),
+            };
+            let shares = if side == Side::Initiator { [ours, theirs] } else { [theirs, ours] };
+            Change::Contract(ContractChange::Remove { contract, shares: Some(shares) })
         })
         .await
     }
@@ -247,6 +268,13 @@ impl PeerNode {
                     .await
             }
         }
+    }
+}
+
+fn address(contract: &str) -> Answer<Address> {
+    match target(contract)? {
+        Target::Contract(address) => Ok(address),
+        Target::Create => Err(ApiError::internal()),
     }
 }
 

@@ -147,6 +147,8 @@ impl Actor {
             }
             ChannelNews::Promised { .. }
             | ChannelNews::Reminded
+            | ChannelNews::Asked { .. }
+            | ChannelNews::Left { .. }
             | ChannelNews::Behind { .. }
             | ChannelNews::Recovered { .. }
             | ChannelNews::Forced { .. }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use byway_channel::routing::conduit;
 use byway_channel::{Change, ChannelKey, PromiseError, ProposeError, Refusal};
 use byway_primitives::{Amount, Time};
-use byway_vm::{Address, Execution, Outcome};
+use byway_vm::{Account, Address, Execution, Outcome, State};
 use tokio::sync::oneshot;
 
 use super::Actor;
@@ -34,6 +34,8 @@ impl Done {
 /// An update that somebody waits for, or did.
 pub(super) struct Wanted {
     change: Change,
+    /// The contract that it changes, as it was when it was asked for.
+    seen: Option<Account>,
     /// The key under which it was asked for, so that asking again makes no second one.
     once: Option<Once>,
     /// The round under which it was proposed last, once it was.
@@ -103,7 +105,8 @@ impl Actor {
             )));
         }
         let (round, refusal, result, asker) = (None, None, None, Some(asker));
-        let wanted = Wanted { change, once, round, is_open: false, refusal, result, asker };
+        let seen = self.market.channels().get(key).and_then(|channel| contract_of(&change, channel.state()));
+        let wanted = Wanted { change, seen, once, round, is_open: false, refusal, result, asker };
         self.channels.queues.entry(key).or_default().push_back(wanted);
         self.advance_updates(key);
         Ok(())
@@ -144,7 +147,8 @@ impl Actor {
                 // It was proposed before the node stopped, and the peer may sign it yet.
                 let (once, change) = (Some(once.clone()), change.clone());
                 let (round, asker) = (Some(round), Some(asker));
-                let open = Wanted { change, once, round, is_open: true, refusal: None, result: None, asker };
+                let seen = self.market.channels().get(key).and_then(|channel| contract_of(&change, channel.state()));
+                let open = Wanted { change, seen, once, round, is_open: true, refusal: None, result: None, asker };
                 self.channels.queues.entry(key).or_default().push_front(open);
             }
         }
@@ -188,6 +192,10 @@ impl Actor {
         if !channel.is_free() {
             return Ok(());
         }
+        // To propose it is to consent to it, which nobody has for the contract as it is now.
+        if wanted.seen != contract_of(&wanted.change, channel.state()) {
+            return Err(ApiError::update_refused("the contract was called meanwhile; look at it and ask again"));
+        }
         if let Change::Call(call) = &wanted.change {
             let execution = channel.try_call(call).map_err(ApiError::update_refused)?;
             if execution.outcome != Outcome::Returned {
@@ -213,19 +221,21 @@ impl Actor {
     /// Takes back whatever of ours the peer has not signed.
     pub(super) fn cancel_update(&mut self, key: ChannelKey) -> Answer<()> {
         let now = self.clock.now();
-        let has_open = self.market.channels().get(key).is_some_and(|channel| !channel.released().is_empty());
+        let channel = self.market.channels().get(key);
+        let has_open = channel.is_some_and(|channel| {
+            !channel.released().is_empty() || channel.consent().is_some() || channel.funding().is_some()
+        });
         if !has_open {
             return Err(ApiError::channel_not_ready("no update of this side waits for the peer"));
         }
         let cancelled = self.market.with_channel(now, key, &self.market_journal, |channel| channel.cancel(now));
-        cancelled
-            .ok_or_else(|| ApiError::channel_not_ready("it is closed"))?
-            .map_err(|error| not_proposed(key, error))?;
+        // Also where the peer is away, it is not to be proposed again.
         if let Some(open) = self.channels.queues.get_mut(&key).and_then(VecDeque::front_mut).filter(|open| open.is_open)
         {
             open.refusal = Some(Refusal::Withdrawn);
         }
-        Ok(())
+        let cancelled = cancelled.ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
+        cancelled.map(|_| ()).map_err(|error| not_proposed(key, error))
     }
 
     /// Promises the peer more out of our lane: nobody is waited for.
@@ -312,6 +322,14 @@ impl Actor {
             wanted.answer(Err(why));
             wanted.is_open
         });
+    }
+}
+
+/// The contract that both are to change, as it is in a state; none where no contract is changed.
+fn contract_of(change: &Change, state: &State) -> Option<Account> {
+    match change {
+        Change::Contract(change) => state.account(change.contract()),
+        _ => None,
     }
 }
 

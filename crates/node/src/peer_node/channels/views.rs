@@ -1,6 +1,6 @@
 //! Channels as they are shown.
 
-use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, Health, Life};
+use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, ContractWish, Health, Life};
 use byway_crypto::IdentitySecret;
 use byway_primitives::Amount;
 use byway_records::call::ChannelsCall;
@@ -241,6 +241,14 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
         ChannelNews::Abandoned { round, .. } => {
             Some((Some(*round), "abandoned", "an update of ours has become worthless".to_owned()))
         }
+        ChannelNews::Asked { wish } => Some((
+            None,
+            "asked",
+            format!("the peer wants to {}: it is done once this side asks for the same", words_of(wish)),
+        )),
+        ChannelNews::Left { contract } => {
+            Some((None, "left", format!("0x{} is on the ledger now, with what it has", hex::encode(contract.0))))
+        }
         ChannelNews::Stalled { round } => Some((Some(*round), "stalled", "the peer does not answer".to_owned())),
         ChannelNews::Reminded => plain("reminded", "the peer shows a promise of ours that the journal had lost"),
         ChannelNews::Behind { round } => {
@@ -272,6 +280,8 @@ fn name_of(call: &ChannelsCall) -> &'static str {
         ChannelsCall::CloseMutual(_) => "how both part",
         ChannelsCall::Claim { .. } => "what the peer has promised",
         ChannelsCall::RegisterCode { .. } => "a contract's code",
+        ChannelsCall::Leave(_) => "a contract that leaves the channel",
+        ChannelsCall::CallContract(_) => "a call of a contract on the ledger",
     }
 }
 
@@ -293,5 +303,26 @@ fn describe(change: &Change, side: Side) -> String {
                 who(call.caller, "call", "calls") + &format!(" 0x{}", hex::encode(contract.0))
             }
         },
+        Change::Contract(_) => {
+            ContractWish::of(change).map_or_else(String::new, |wish| format!("both {}", words_of(&wish)))
+        }
+    }
+}
+
+/// What both are to do to a contract, in words.
+fn words_of(wish: &ContractWish) -> String {
+    let name = format!("0x{}", hex::encode(wish.contract().0));
+    match wish {
+        ContractWish::Leave { .. } => format!("let {name} leave the channel for the ledger"),
+        ContractWish::Upgrade { code, .. } => format!("give {name} the code with the digest {}", hex::encode(code.0)),
+        ContractWish::Remove { shares, .. } => {
+            let division = match shares {
+                Some([initiator, responder]) => {
+                    format!("; the initiator gets {initiator} WAY of what it has and the responder {responder} WAY")
+                }
+                None => "; what it has is divided as agreed at the beginning".to_owned(),
+            };
+            format!("remove {name}{division}")
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! On what terms a node sends payments on from one of its channels into another (`[hub]`).
 
-use byway_channel::routing::{Exposure, HubTerms};
+use byway_channel::routing::{DELTA_DEFAULT, DELTA_MAX, Exposure, HubTerms, PEER_PAYMENTS_MAX};
 use byway_primitives::{Amount, Span};
 use serde::Deserialize;
 
@@ -16,7 +16,7 @@ pub struct HubConfig {
     pub fee_per_million: u64,
     /// Less is not sent on.
     pub amount_min: Amount,
-    /// What may be on its way from one peer, and from all.
+    /// What may be on its way from one peer or to it, and in all; the number is that of both together.
     pub peer_amount_max: Amount,
     pub peer_payments_max: usize,
     pub amount_max: Amount,
@@ -37,10 +37,10 @@ impl Default for HubConfig {
             fee_per_million: 1_000,
             amount_min: thousandths(1),
             peer_amount_max: Amount::from_coins(5),
-            peer_payments_max: 32,
+            peer_payments_max: 16,
             amount_max: Amount::from_coins(50),
             payments_max: 256,
-            delta_seconds: byway_channel::routing::DELTA_DEFAULT.0 / 1000,
+            delta_seconds: DELTA_DEFAULT.0 / 1000,
         }
     }
 }
@@ -58,11 +58,21 @@ impl HubConfig {
     }
 
     pub(super) fn check(&self) -> Result<(), Problem> {
-        let least = byway_channel::routing::DELTA_DEFAULT.0 / 1000;
+        let [least, most] = [DELTA_DEFAULT, DELTA_MAX].map(|delta| delta.0 / 1000);
         if self.delta_seconds < least {
             let remedy = "write 600 or more, or leave it out";
             let why = "there would be no time to take a lock back and to open the other by force";
             return Err(problem("hub.delta_seconds", self.delta_seconds, why, remedy));
+        }
+        if self.delta_seconds > most {
+            let remedy = "write 3600 or less, or leave it out";
+            let why = "nobody takes a way on which money may be kept for so long";
+            return Err(problem("hub.delta_seconds", self.delta_seconds, why, remedy));
+        }
+        if self.peer_payments_max > PEER_PAYMENTS_MAX {
+            let remedy = "write 24 or less, or leave it out";
+            let why = "so many locks could not all be opened by force before their time has come";
+            return Err(problem("hub.peer_payments_max", self.peer_payments_max, why, remedy));
         }
         Ok(())
     }

@@ -31,6 +31,8 @@ use crate::config::HubConfig;
 const PAY_WAIT: Duration = Duration::from_secs(60);
 /// How long an invoice can be paid unless its maker says otherwise.
 const EXPIRES_DEFAULT: Span = Span::minutes(60);
+/// The longest that anybody may say.
+const EXPIRES_MAX: Span = Span::days(365);
 /// When the code of the locks' contract is handed in again that the ledger does not have.
 const REGISTER_AGAIN: Span = Span::minutes(5);
 /// Refusals that are kept to be shown.
@@ -81,7 +83,11 @@ impl Actor {
             };
             return Err(ApiError::channel_not_ready(why));
         }
-        let expires = now + request.expires_seconds.map_or(EXPIRES_DEFAULT, Span::seconds);
+        let expires = request.expires_seconds.unwrap_or(EXPIRES_DEFAULT.0 / 1000);
+        if expires > EXPIRES_MAX.0 / 1000 {
+            return Err(ApiError::invalid_params("expires_seconds", "it can be paid for a year at the most"));
+        }
+        let expires = now + Span::seconds(expires);
         let preimage = Preimage(entropy::seed());
         let invoice = self.market.invoice(now, preimage, amount, expires, hubs, note, &self.market_journal);
         let hash = hex::encode(invoice.terms.hash.0);

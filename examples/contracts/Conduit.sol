@@ -6,6 +6,8 @@ pragma solidity ^0.8.28;
 ///
 /// A lock has an id of its own, so that two payments of one hash and amount are two. When it is opened the preimage stays here
 /// until the payer has seen it: then whoever follows the state of the channel can't miss it, however it comes to be there.
+///
+/// From its time on no lock is opened: so whoever has made it knows what has become of it, and in time for the one before.
 contract Conduit {
     struct Lock {
         /// The SHA-256 digest that the preimage has; once the lock is open, the preimage.
@@ -23,8 +25,8 @@ contract Conduit {
     error Nobody();
     error TooMuch();
 
-    /// The caller locks what it sends: for `payee` if it knows the preimage of `hash`, for itself again from `until` on, in
-    /// seconds since 1970.
+    /// The caller locks what it sends: for `payee` if it shows the preimage of `hash` before `until`, in seconds since 1970, and
+    /// for itself again from then on.
     function lock(bytes32 id, bytes32 hash, uint64 until, address payee) external payable {
         if (locks[id].payer != address(0)) revert Taken();
         if (payee == address(0)) revert Nobody();
@@ -33,7 +35,7 @@ contract Conduit {
     }
 
     /// Does what the caller may do with each of these locks, and passes over those with which it may do nothing. The payee opens
-    /// one with its preimage, and lets go of one with zero; the payer takes one back whose time has come, and
+    /// one with its preimage before its time, and lets go of one with zero; the payer takes one back whose time has come, and
     /// clears away one that is open.
     function resolve(bytes32[] calldata ids, bytes32[] calldata preimages) external {
         for (uint256 i = 0; i < ids.length; i++) {
@@ -41,6 +43,7 @@ contract Conduit {
             if (found.isOpen) {
                 if (msg.sender == found.payer) delete locks[ids[i]];
             } else if (msg.sender == found.payee && preimages[i] != 0) {
+                if (block.timestamp >= found.until) continue;
                 if (sha256(abi.encodePacked(preimages[i])) != found.secret) continue;
                 locks[ids[i]] = Lock(preimages[i], found.payer, found.until, true, address(0), 0);
                 pay(found.payee, found.amount);

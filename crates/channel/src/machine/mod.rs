@@ -42,6 +42,9 @@ pub const BLIND_TIME_MIN: Span = Span::minutes(1);
 pub const SUBMIT_AGAIN: Span = Span::seconds(10);
 /// How far ahead of the last known checkpoint a contract's time may be: the peer may have heard of the next ones.
 pub const ENVIRONMENT_AHEAD_MAX: Environment = Environment { time: Time(5_000), height: 64 };
+/// How far behind it may be in a call of the peer's: as old as the ledger takes it where a call is forced. A contract that does something until
+/// a time, and not later, would otherwise be shown an earlier one.
+pub const ENVIRONMENT_BEHIND_MAX: Span = Span::minutes(2);
 /// Rounds that a peer can be ahead: no channel makes as many between two connections.
 pub const ROUNDS_AHEAD_MAX: u64 = 1 << 32;
 /// How many rounds a side leaves out whose journal was an old one: it does not know what it has signed at those.

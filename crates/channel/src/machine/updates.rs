@@ -9,7 +9,10 @@ use byway_primitives::{Amount, Batch, Encode, Time};
 use byway_records::channel::{Agreed as _, ChannelState, Cosigned, Environment, Position, Side};
 use byway_vm::State;
 
-use super::{ChannelMachine, ENVIRONMENT_AHEAD_MAX, Link, ROUNDS_AHEAD_MAX, in_order, is_same, position_digest};
+use super::{
+    ChannelMachine, ENVIRONMENT_AHEAD_MAX, ENVIRONMENT_BEHIND_MAX, Link, ROUNDS_AHEAD_MAX, in_order, is_same,
+    position_digest,
+};
 use crate::change::{Change, ChangeError};
 use crate::consent::ContractWish;
 use crate::journal::{Health, Life, RELEASED_MAX};
@@ -224,7 +227,9 @@ impl<S: Signer> ChannelMachine<S> {
         {
             return Err(Refusal::Unwanted);
         }
-        if is_ahead(position.environment, self.ledger.environment.max(base.environment)) {
+        let (seen, known) = (position.environment, self.environment());
+        let is_behind = matches!(proposal.change, Change::Call(_)) && seen.time + ENVIRONMENT_BEHIND_MAX < known.time;
+        if is_ahead(seen, known) || is_behind {
             return Err(Refusal::Impossible);
         }
         let round = proposal.round();

@@ -1,5 +1,10 @@
 //! The contract that holds conditional payments within a channel (`examples/contracts/Conduit.sol`): how it is called, and how
 //! its locks are read out of a channel's state.
+//!
+//! **A contract's code does not say what it was created by**, and whatever creates one may write locks into its storage that nobody
+//! has paid for. So a conduit is known by its address: another contract (`examples/contracts/ConduitNest.sol`) creates it by `CREATE2`, after
+//! which the address is a digest of the nest's and of all that creates the conduit. That the address is in the state says that its
+//! storage was empty at first, however the state came here: by updates, by force, or from the peer.
 
 use std::sync::LazyLock;
 
@@ -14,7 +19,8 @@ use crate::change::{CALL_GAS_MAX, ContractCall};
 /// Locks that one call resolves at the most: a forced call has to show each of them in its witness.
 pub const RESOLVED_MAX: usize = 8;
 
-const COMPILED: &str = include_str!("../../../../examples/contracts/compiled/Conduit.json");
+const CONDUIT: &str = include_str!("../../../../examples/contracts/compiled/Conduit.json");
+const NEST: &str = include_str!("../../../../examples/contracts/compiled/ConduitNest.json");
 /// How much of what creates the contract is not the contract's code.
 const PROLOGUE: usize = 28;
 const LOCK: [u8; 4] = [0xc2, 0x7b, 0x20, 0xf9];
@@ -25,12 +31,10 @@ const RESOLVE_GAS: u64 = 60_000;
 
 type Word = [u8; 32];
 
-static CREATE: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let hex = COMPILED.split("\"create\": \"").nth(1).and_then(|rest| rest.split('"').next());
-    let code = hex.and_then(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).ok());
-    code.expect("the compiled contract is there")
-});
-static CODE: LazyLock<Hash> = LazyLock::new(|| code_hash(code()));
+/// What creates the contract itself.
+static CREATED_BY: LazyLock<Vec<u8>> = LazyLock::new(|| creation(CONDUIT));
+/// What creates the nest, and with it the contract.
+static CREATE: LazyLock<Vec<u8>> = LazyLock::new(|| creation(NEST));
 
 /// Names a lock within its channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,12 +81,27 @@ impl Preimage {
 
 /// What the ledger registers so that it can execute what is forced.
 pub fn code() -> &'static [u8] {
-    CREATE.get(PROLOGUE..).expect("the compiled contract has code")
+    CREATED_BY.get(PROLOGUE..).expect("the compiled contract has code")
 }
 
-/// Where the contract is in a channel's state, lowest address first; there may be several, if either side wants it so.
+/// Where the contract is in a channel's state, the one whose nest has the lowest address first; there may be several, if either side
+/// wants it so.
 pub fn all(state: &State) -> impl Iterator<Item = Address> {
-    state.contracts().filter(|(_, contract)| contract.code == *CODE).map(|(address, _)| address)
+    let created = code_hash(&CREATED_BY);
+    let beside = state.contracts().map(move |(nest, _)| in_nest(nest, created));
+    beside.filter(|conduit| state.account(*conduit).is_some_and(|account| account.contract.is_some()))
+}
+
+/// The address that `CREATE2` gives to what a nest creates.
+fn in_nest(nest: Address, created: Hash) -> Address {
+    let digest = code_hash(&[&[0xff], &nest.0[..], &[0; 32], &created.0].concat());
+    Address(std::array::from_fn(|index| digest.0[12 + index]))
+}
+
+fn creation(compiled: &str) -> Vec<u8> {
+    let hex = compiled.split("\"create\": \"").nth(1).and_then(|rest| rest.split('"').next());
+    let code = hex.and_then(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).ok());
+    code.expect("the compiled contract is there")
 }
 
 /// Whether any lock still holds money.

@@ -2,6 +2,7 @@
 
 use byway_primitives::{Span, Time};
 use byway_records::channel::Side;
+use byway_vm::Address;
 
 use super::conduit::{Lock, Preimage};
 use super::message::{Failure, Reason, RoutingMessage};
@@ -11,6 +12,7 @@ use super::sight::{self, Found, Sought};
 use super::wish::{Urgency, Wish};
 use crate::channels::Channels;
 use crate::journal::Life;
+use crate::machine::ENVIRONMENT_BEHIND_MAX;
 use crate::signer::Signer;
 
 /// How often the next one is told its order again while it does nothing.
@@ -22,7 +24,7 @@ impl Router {
         while let Some(passage) = self.passages.get(&id).cloned() {
             let next = match (passage.stage, &passage.outgoing) {
                 (Stage::Locking, Some(outgoing)) => self.make_lock(now, channels, &passage, outgoing),
-                (Stage::Locked, Some(outgoing)) => self.look_after(now, channels, id, outgoing),
+                (Stage::Locked, Some(outgoing)) => self.look_after(now, channels, id, &passage, outgoing),
                 (Stage::Claiming(preimage), _) => return self.claim(channels, id, &passage, preimage),
                 (Stage::Failing(failure), _) => return self.let_go(now, channels, id, &passage, failure),
                 (Stage::Locking | Stage::Locked, None) => Some(Stage::Failing(Failure::here(Reason::Order))),
@@ -68,10 +70,13 @@ impl Router {
         now: Time,
         channels: &Channels<S>,
         id: PassageId,
+        passage: &Passage,
         outgoing: &Outgoing,
     ) -> Option<Stage> {
         let channel = outgoing.lock.channel;
         let (conduit, until) = match find_outgoing(channels, outgoing) {
+            // No contract that is taken for a conduit opens a lock with anything else.
+            Found::There(_, Lock::Open { preimage, .. }) if preimage.hash() != passage.hash => return None,
             Found::There(_, Lock::Open { preimage, .. }) => return Some(Stage::Claiming(preimage)),
             Found::There(conduit, Lock::Closed { until, .. }) => (conduit, until),
             Found::Unknown | Found::Unsettled => return None,
@@ -105,6 +110,9 @@ impl Router {
     ) {
         if let Some(incoming) = passage.incoming {
             match find_incoming(channels, &incoming) {
+                Found::There(conduit, Lock::Closed { .. }) if !is_before(channels, &incoming) => {
+                    return self.give_up(channels, conduit, &incoming);
+                }
                 Found::There(conduit, Lock::Closed { .. }) => {
                     let urgency = urgency_of(channels, &incoming);
                     let resolve = Wish::Resolve { conduit, id: incoming.lock.id, preimage: Some(preimage), urgency };
@@ -131,6 +139,16 @@ impl Router {
                 let (amount, fee) = (outgoing.amount, incoming.amount.saturating_sub(outgoing.amount));
                 self.note_forwarded(id, amount, fee);
             }
+        }
+    }
+
+    /// The preimage came too late to open that lock, so nothing is left to do but to let go of it; not before what was forced in time can't be executed
+    /// any more.
+    fn give_up<S: Signer + Clone>(&mut self, channels: &Channels<S>, conduit: Address, incoming: &Incoming) {
+        let Incoming { lock, until, .. } = *incoming;
+        let time = sight::machine(channels, lock.channel).map(|machine| machine.environment().time);
+        if time.is_some_and(|time| time > until + ENVIRONMENT_BEHIND_MAX) {
+            self.wish(lock.channel, Wish::Resolve { conduit, id: lock.id, preimage: None, urgency: Urgency::None });
         }
     }
 
@@ -184,14 +202,14 @@ impl Router {
 
 fn find_outgoing<S: Signer + Clone>(channels: &Channels<S>, outgoing: &Outgoing) -> Found {
     let Some(by) = sight::machine(channels, outgoing.lock.channel).map(|machine| machine.side()) else {
-        return Found::Gone;
+        return sight::none_of(channels, outgoing.lock.channel);
     };
     sight::find(channels, outgoing.lock.channel, Sought { id: outgoing.lock.id, by, conduit: None })
 }
 
 fn find_incoming<S: Signer + Clone>(channels: &Channels<S>, incoming: &Incoming) -> Found {
     let side = sight::machine(channels, incoming.lock.channel).map(|machine| machine.side());
-    let Some(by) = side.map(Side::other) else { return Found::Gone };
+    let Some(by) = side.map(Side::other) else { return sight::none_of(channels, incoming.lock.channel) };
     sight::find(channels, incoming.lock.channel, Sought { id: incoming.lock.id, by, conduit: Some(incoming.conduit) })
 }
 

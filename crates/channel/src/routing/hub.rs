@@ -88,7 +88,7 @@ impl Router {
         match Order::open(sealed, &self.secret, hash).ok_or(Reason::Order)? {
             Order::Receive => self.judge_own(machine, hash, incoming).map(|stage| (None, stage)),
             Order::Forward { next, amount, until, rest } => {
-                self.judge_exposure(channels, machine.peer(), incoming.amount)?;
+                self.judge_exposure(channels, (machine.peer(), incoming.amount), (next, amount))?;
                 let outgoing = self.judge_forward(channels, incoming, next, amount, until, rest)?;
                 Ok((Some(outgoing), Stage::Locking))
             }
@@ -118,31 +118,37 @@ impl Router {
         Ok(Stage::Claiming(asked.preimage))
     }
 
+    /// What is on its way already bounds what is sent on. Locks with one peer count in either direction, since opening and taking back share
+    /// the few calls that can be forced in a channel.
     fn judge_exposure<S: Signer + Clone>(
         &self,
         channels: &Channels<S>,
-        peer: IdentityId,
-        amount: Amount,
+        (peer, incoming): (IdentityId, Amount),
+        (next, outgoing): (IdentityId, Amount),
     ) -> Result<(), Reason> {
         let terms = self.terms.ok_or(Reason::NoHub)?;
-        let all = self.passages.values().filter(|passage| passage.outgoing.is_some());
-        let all = all.filter_map(|passage| passage.incoming);
-        let is_peers = |incoming: &Incoming| {
-            sight::machine(channels, incoming.lock.channel).is_some_and(|machine| machine.peer() == peer)
+        let is_with =
+            |channel: ChannelId, peer: IdentityId| channels.key_of(channel).is_some_and(|key| key.peer == peer);
+        // What is let go of needs no call.
+        let is_kept = |passage: &&Passage| !matches!(passage.stage, Stage::Failing(_));
+        let coming = || self.passages.values().filter(is_kept).filter_map(|passage| passage.incoming);
+        let going = || self.passages.values().filter_map(|passage| passage.outgoing.as_ref());
+        let fits = |amounts: Vec<Amount>, more: Amount, most: Amount| {
+            Amount::checked_sum(amounts.into_iter().chain([more])).is_some_and(|sum| sum <= most)
         };
-        let (mut of_peer, mut in_all) = (Vec::new(), Vec::new());
-        for incoming in all {
-            in_all.push(incoming.amount);
-            if is_peers(&incoming) {
-                of_peer.push(incoming.amount);
-            }
-        }
-        for (amounts, most) in [(of_peer, terms.per_peer), (in_all, terms.in_all)] {
-            let is_full = amounts.len() >= most.payments;
-            let sum = Amount::checked_sum(amounts.into_iter().chain([amount]));
-            if is_full || sum.is_none_or(|sum| sum > most.amount) {
+        for (peer, is_from, more) in [(peer, true, incoming), (next, false, outgoing)] {
+            let come = coming().filter(|lock| is_with(lock.lock.channel, peer)).map(|lock| lock.amount);
+            let go = going().filter(|lock| is_with(lock.lock.channel, peer)).map(|lock| lock.amount);
+            let (come, go): (Vec<_>, Vec<_>) = (come.collect(), go.collect());
+            let is_full = come.len() + go.len() >= terms.per_peer.payments;
+            if is_full || !fits(if is_from { come } else { go }, more, terms.per_peer.amount) {
                 return Err(Reason::Exposure);
             }
+        }
+        let sent_on = self.passages.values().filter(|passage| passage.outgoing.is_some());
+        let sent_on: Vec<_> = sent_on.filter_map(|passage| Some(passage.incoming?.amount)).collect();
+        if sent_on.len() >= terms.in_all.payments || !fits(sent_on, incoming, terms.in_all.amount) {
+            return Err(Reason::Exposure);
         }
         Ok(())
     }

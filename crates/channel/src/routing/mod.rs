@@ -30,10 +30,13 @@
 //!
 //! - *The next one keeps silent*: its lock is taken back when its time has come, by force if need be, and only then is the incoming one let
 //!   go of. That stands longer by `delta`, which is enough to take the one back and still to open the other by force.
+//! - *The next one comes late*: from its time on no lock is opened, whoever has half-signed what, and whatever time a call is said to see
+//!   ([`ENVIRONMENT_BEHIND_MAX`](crate::ENVIRONMENT_BEHIND_MAX)).
+//! - *A lock that nobody has paid for* is not seen at all: only a contract counts whose storage was empty at first ([`conduit`]).
 //! - *The one before keeps silent*: the incoming lock is opened by force before its time has come. Nobody closes a channel for that; only
 //!   where the ledger has not executed that either, because it was this side's turn last, is the channel closed ([`CLOSE_BEFORE`]).
-//! - *A channel is closed with locks in it*: no lock stands longer than the channel's lock period, so all are opened or taken back by force
-//!   before it pays out.
+//! - *A channel is closed with locks in it*: no lock stands longer than the channel's lock period, less the time that it takes, so all are opened
+//!   or taken back by force before it pays out.
 //! - *A lock that is gone* counts as such only if nothing that this side has half-signed brings it back.
 //!
 //! # Ways
@@ -71,4 +74,4 @@ pub use router::{
     CLOSE_BEFORE, FINAL_TIME, FORCE_AFTER, FORCE_BEFORE, KEPT_AFTER, LOCKING_TIME_MAX, OnItsWay, Router, RoutingEffect,
     RoutingNews,
 };
-pub use terms::{DELTA_DEFAULT, Exposure, HubTerms};
+pub use terms::{DELTA_DEFAULT, DELTA_MAX, Exposure, HubTerms, PEER_PAYMENTS_MAX};

@@ -180,14 +180,14 @@ impl Router {
         let first = legs.first().map_or(terms.payee, |leg| leg.hub);
         let (channel, machine) = sight::widest_with(channels, first)?;
         let entropy = ATTEMPT.hash(&[&payment.entropy, &terms.hash.0, &payment.attempt.to_be_bytes()]).0;
-        let seconds = (machine.environment().time + FINAL_TIME).0.div_ceil(1000);
-        let (mut until, mut next, mut sent) = (Time(seconds * 1000), terms.payee, terms.amount);
+        let last = whole_seconds(machine.environment().time + FINAL_TIME);
+        let (mut until, mut next, mut sent) = (last, terms.payee, terms.amount);
         let mut order = Order::Receive.seal(terms.key, terms.hash, &entropy, 0)?;
         for (number, leg) in (1u32..).zip(legs.iter().rev()) {
             let forward = Order::Forward { next, amount: sent, until, rest: order };
             order = forward.seal(leg.key, terms.hash, &entropy, number)?;
             (next, sent) = (leg.hub, leg.amount);
-            until = Time((until + leg.delta).0.div_ceil(1000) * 1000);
+            until = whole_seconds(until + leg.delta);
         }
         if until > sight::until_max(machine) || sight::room(machine) < amount {
             return None;
@@ -206,4 +206,9 @@ impl Router {
         self.seeking.remove(&hash);
         self.notify(RoutingNews::Paid { hash, fee });
     }
+}
+
+/// The contract counts in seconds.
+fn whole_seconds(time: Time) -> Time {
+    Time(time.0.div_ceil(1000).saturating_mul(1000))
 }

@@ -9,6 +9,7 @@ use super::conduit::PaymentHash;
 use super::message::{HUBS_MAX, Leg, QuestionId, Reason, RoutingMessage};
 use super::router::{Router, RoutingNews};
 use super::sight;
+use super::terms::DELTA_MAX;
 use crate::channels::Channels;
 use crate::signer::Signer;
 
@@ -57,15 +58,17 @@ impl Router {
         peer: IdentityId,
         query: Query,
     ) {
-        let Query { id, to, amount, hubs } = query;
+        let Query { id, to, amount, .. } = query;
+        let hubs = query.hubs.min(HUBS_MAX as u8);
+        let is_usable = sight::widest_with(channels, peer).is_some();
         let of_peer = self.questions.values().filter(|question| question.from == Asker::Peer(peer)).count();
         let is_full = of_peer >= QUESTIONS_PER_PEER_MAX || self.questions.len() >= QUESTIONS_MAX;
         // A question that is open here already has come back to where it was.
         let is_known = self.questions.contains_key(&id);
         let own = (to == self.id && hubs > 0).then(|| self.leg(amount)).flatten();
-        if is_full || is_known || self.terms.is_none() || to == self.id || hubs < 2 || !channels.has_with(peer) {
-            let legs: Vec<_> = own.into_iter().filter(|_| channels.has_with(peer)).collect();
-            if legs.is_empty() && self.terms.is_some() && channels.has_with(peer) && !is_known {
+        if is_full || is_known || self.terms.is_none() || to == self.id || hubs < 2 || !is_usable {
+            let legs: Vec<_> = own.into_iter().filter(|_| is_usable).collect();
+            if legs.is_empty() && self.terms.is_some() && is_usable && !is_known {
                 let reason = match to == self.id {
                     true => Reason::Fee,
                     false if is_full => Reason::Exposure,
@@ -115,7 +118,8 @@ impl Router {
         if !question.waiting.remove(&peer) {
             return;
         }
-        if legs.first().is_some_and(|leg| leg.hub == peer) && legs.len() <= HUBS_MAX {
+        let is_short = legs.len() <= HUBS_MAX && legs.iter().all(|leg| leg.delta <= DELTA_MAX);
+        if legs.first().is_some_and(|leg| leg.hub == peer) && is_short {
             question.routes.push(legs);
         }
         if question.waiting.is_empty() {

@@ -6,6 +6,7 @@ use byway_records::promise::ChannelId;
 use byway_vm::Address;
 
 use super::conduit::{self, Lock, LockId};
+use super::router::FORCE_BEFORE;
 use crate::change::Change;
 use crate::channels::Channels;
 use crate::journal::{Health, Life};
@@ -26,7 +27,7 @@ pub(super) struct Sought {
 /// What has become of a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
-    /// It can't be said: the contracts' state is not known.
+    /// It can't be said: the contracts' state is not known, or the channel's journal can't be read.
     Unknown,
     There(Address, Lock),
     /// It is not there, but what this side has half-signed may still bring it, or bring it back.
@@ -41,7 +42,13 @@ pub(super) fn machine<S: Signer + Clone>(channels: &Channels<S>, id: ChannelId) 
 
 /// A lock in a channel; one that is over has none.
 pub(super) fn find<S: Signer + Clone>(channels: &Channels<S>, channel: ChannelId, lock: Sought) -> Found {
-    machine(channels, channel).map_or(Found::Gone, |machine| find_in(machine, lock))
+    machine(channels, channel).map_or_else(|| none_of(channels, channel), |machine| find_in(machine, lock))
+}
+
+/// What can be said of a lock in a channel that this node does not follow.
+pub(super) fn none_of<S: Signer + Clone>(channels: &Channels<S>, channel: ChannelId) -> Found {
+    let is_unreadable = channels.unreadable().any(|(unreadable, _)| unreadable == channel);
+    if is_unreadable { Found::Unknown } else { Found::Gone }
 }
 
 pub(super) fn find_in<S: Signer>(machine: &ChannelMachine<S>, Sought { id, by, conduit }: Sought) -> Found {
@@ -78,9 +85,9 @@ pub(super) fn room<S: Signer>(machine: &ChannelMachine<S>) -> Amount {
 }
 
 /// Until when a lock in it may stand. Whoever closes the channel begins a lock period of which all is left; a lock that ends within it is
-/// opened or taken back, by force, before the channel pays out what its contracts hold.
+/// opened or taken back, by force, before the channel pays out what its contracts hold; taking back begins at its end, and needs time.
 pub(super) fn until_max<S: Signer>(machine: &ChannelMachine<S>) -> Time {
-    machine.environment().time + machine.terms().lock.millis
+    machine.environment().time + machine.terms().lock.millis - FORCE_BEFORE
 }
 
 pub(super) fn us<S: Signer>(machine: &ChannelMachine<S>) -> Address {

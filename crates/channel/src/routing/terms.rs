@@ -6,6 +6,12 @@ use byway_primitives::{Amount, Span};
 /// learn the preimage, and to open the other by force.
 pub const DELTA_DEFAULT: Span = Span::minutes(10);
 
+/// More of them with one peer could not all be opened by force: a side acts four times in a row in a channel that is closing, of which it takes one
+/// to close it, and each of the others is a call for [`RESOLVED_MAX`](super::conduit::RESOLVED_MAX).
+pub const PEER_PAYMENTS_MAX: usize = 24;
+/// No hub of a way may ask for more.
+pub const DELTA_MAX: Span = Span::minutes(60);
+
 /// What is on its way at the same time at the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exposure {
@@ -22,7 +28,7 @@ pub struct HubTerms {
     /// Less is not sent on.
     pub amount_min: Amount,
     pub delta: Span,
-    /// Coming in from one peer.
+    /// With one peer: so much in each direction, so many in both together.
     pub per_peer: Exposure,
     pub in_all: Exposure,
 }

@@ -160,6 +160,22 @@ fn what_the_other_side_refuses_is_replaced_by_the_earlier_state() {
 }
 
 #[test]
+fn a_call_of_the_peers_sees_no_time_that_is_long_over() {
+    for (behind, is_refused) in [(Span::minutes(1), false), (Span::minutes(3), true)] {
+        let mut rig = Rig::new();
+        rig.world.time = rig.world.time + behind;
+        rig.show_ledger(1);
+        let input = vec![0x5f, 0x5f, 0xf3];
+        let empty =
+            byway_channel::ContractCall { target: Target::Create, input, ..count(0, byway_vm::Address([1; 20]), 0, 0) };
+        assert_eq!(rig.propose(0, Change::Call(empty)), Ok(1));
+        rig.exchange();
+        let refused = ChannelNews::Refused { round: 1, refusal: Refusal::Impossible };
+        assert_eq!(rig.parties[0].has(|news| *news == refused), is_refused, "{behind:?}");
+    }
+}
+
+#[test]
 fn a_peer_that_lies_about_the_result_is_refused() {
     let mut rig = Rig::new();
     rig.pay(0, 100);

@@ -303,6 +303,8 @@ impl Node {
     /// Registers the identity and fills its account.
     pub async fn prepare(&self, deposit: &str) {
         self.until("the node follows", async |api| api.node_status().await.ok()?.ledger.lag_ms).await;
+        let sees_coins = async |api: &PeerNode| (!api.wallet_balance().await.ok()?.wallet.is_zero()).then_some(());
+        self.until("the wallet's coins", sees_coins).await;
         let register = IdentityRegister { id: None, idempotency_key: key("register") };
         assert_eq!(self.api.identity_register(register).await.unwrap().kind, EntryKind::Pledge);
         self.fund(deposit).await;

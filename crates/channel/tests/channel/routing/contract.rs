@@ -10,6 +10,7 @@ use crate::world::units;
 const NETWORK: NetworkId = NetworkId(Hash([9; 32]));
 const PARTIES: [Address; 2] = [Address([1; 20]), Address([2; 20])];
 const UNTIL: Time = Time(1_700_000_600_000);
+const BEFORE: Time = Time(UNTIL.0 - 1_000);
 
 struct Scene {
     state: State,
@@ -28,7 +29,7 @@ impl Scene {
     fn lock(&mut self, id: u8, preimage: u8, amount: u128) -> Outcome {
         let (id, hash) = (LockId([id; 32]), Preimage([preimage; 32]).hash());
         let lock = conduit::lock(Side::Initiator, self.conduit, id, hash, UNTIL, PARTIES[1], units(amount));
-        run(&mut self.state, Time(UNTIL.0 - 1_000), lock)
+        run(&mut self.state, BEFORE, lock)
     }
 
     fn resolve(&mut self, by: Side, time: Time, locks: &[(u8, Option<u8>)]) {
@@ -74,7 +75,7 @@ fn a_lock_is_read_as_it_was_made() {
 fn two_locks_of_one_hash_and_amount_are_two() {
     let mut scene = Scene::new();
     [1, 2].into_iter().for_each(|id| assert_eq!(scene.lock(id, 5, 1_000), Outcome::Returned));
-    scene.resolve(Side::Responder, UNTIL, &[(1, Some(5))]);
+    scene.resolve(Side::Responder, BEFORE, &[(1, Some(5))]);
     assert_eq!(scene.read(1), Some(Lock::Open { preimage: Preimage([5; 32]), payer: PARTIES[0] }));
     assert!(matches!(scene.read(2), Some(Lock::Closed { .. })));
     assert_eq!(scene.balances(), [998_000, 1_001_000, 1_000]);
@@ -82,24 +83,24 @@ fn two_locks_of_one_hash_and_amount_are_two() {
 
 #[test]
 fn each_does_with_a_lock_what_it_may_and_nothing_else() {
-    const BEFORE: Time = Time(UNTIL.0 - 1_000);
     const PAYER: Side = Side::Initiator;
     const PAYEE: Side = Side::Responder;
     type Case = (&'static str, &'static [(Side, Time, Option<u8>)], [u128; 3], bool);
-    let cases: [Case; 8] = [
+    let cases: [Case; 9] = [
         ("the payer before its time", &[(PAYER, BEFORE, None)], [999_000, 1_000_000, 1_000], true),
         ("the payer who knows the preimage", &[(PAYER, BEFORE, Some(5))], [999_000, 1_000_000, 1_000], true),
         ("the payer in time", &[(PAYER, UNTIL, None)], [1_000_000, 1_000_000, 0], false),
         ("the payee with another preimage", &[(PAYEE, BEFORE, Some(6))], [999_000, 1_000_000, 1_000], true),
         ("the payee with the preimage", &[(PAYEE, BEFORE, Some(5))], [999_000, 1_001_000, 0], true),
+        ("the payee with the preimage in its time", &[(PAYEE, UNTIL, Some(5))], [999_000, 1_000_000, 1_000], true),
         ("the payee lets go", &[(PAYEE, BEFORE, None)], [1_000_000, 1_000_000, 0], false),
         (
             "the payee twice",
-            &[(PAYEE, UNTIL, Some(5)), (PAYEE, UNTIL, Some(5)), (PAYEE, UNTIL, None)],
+            &[(PAYEE, BEFORE, Some(5)), (PAYEE, BEFORE, Some(5)), (PAYEE, UNTIL, None)],
             [999_000, 1_001_000, 0],
             true,
         ),
-        ("the payer clears away", &[(PAYEE, UNTIL, Some(5)), (PAYER, BEFORE, None)], [999_000, 1_001_000, 0], false),
+        ("the payer clears away", &[(PAYEE, BEFORE, Some(5)), (PAYER, BEFORE, None)], [999_000, 1_001_000, 0], false),
     ];
     for (what, acts, balances, is_there) in cases {
         let mut scene = Scene::new();
@@ -115,9 +116,18 @@ fn nothing_is_left_in_the_contract_once_its_locks_are_cleared_away() {
     let empty = scene.state.account(scene.conduit).unwrap();
     let all: Vec<_> = (1..=conduit::RESOLVED_MAX as u8).collect();
     all.iter().for_each(|id| assert_eq!(scene.lock(*id, *id, 1_000), Outcome::Returned));
-    scene.resolve(Side::Responder, UNTIL, &all.iter().map(|id| (*id, Some(*id))).collect::<Vec<_>>());
+    scene.resolve(Side::Responder, BEFORE, &all.iter().map(|id| (*id, Some(*id))).collect::<Vec<_>>());
     scene.resolve(Side::Initiator, UNTIL, &all.iter().map(|id| (*id, None)).collect::<Vec<_>>());
     assert_eq!(scene.state.account(scene.conduit).unwrap(), empty);
     assert_eq!(scene.balances(), [992_000, 1_008_000, 0]);
     assert_eq!(empty.balance, Amount::ZERO);
+}
+
+#[test]
+fn what_was_created_with_the_code_of_a_conduit_and_a_lock_in_it_is_no_conduit() {
+    let mut scene = Scene::new();
+    let forged = super::thefts::forge(&mut scene.state, |state, call| run(state, BEFORE, call));
+    let lock = conduit::read(&scene.state, forged, LockId([7; 32]));
+    assert!(matches!(lock, Some(Lock::Closed { .. })), "it would be taken for one: {lock:?}");
+    assert_eq!(conduit::all(&scene.state).collect::<Vec<_>>(), [scene.conduit]);
 }

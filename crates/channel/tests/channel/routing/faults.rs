@@ -16,12 +16,12 @@ const AMOUNT: u128 = 100_000;
 /// What the ledger charges for the calls of one node in these tests, at the most.
 const CHARGED_MAX: i128 = 400_000;
 
-fn line() -> Net {
+pub fn line() -> Net {
     Net::new(3, &[(0, 1), (1, 2)])
 }
 
 /// Delivers and writes until that holds.
-fn run_until(net: &mut Net, what: &str, is_so: impl Fn(&Net) -> bool) {
+pub fn run_until(net: &mut Net, what: &str, is_so: impl Fn(&Net) -> bool) {
     for _ in 0..3_000 {
         if is_so(net) {
             return;
@@ -44,7 +44,7 @@ fn forced(net: &Net) -> usize {
 }
 
 /// Whether a lock stands between the two.
-fn holds(net: &Net, one: usize, other: usize) -> bool {
+pub fn holds(net: &Net, one: usize, other: usize) -> bool {
     conduit::holds(net.machine(one, net.channel(one, other)).state())
 }
 

@@ -6,3 +6,4 @@ mod formats;
 mod net;
 mod payments;
 mod random;
+mod thefts;

@@ -208,7 +208,7 @@ fn whoever_can_not_pay_is_told_why() {
     check(AMOUNT, Some(dear), PaymentStatus::Failed(PaymentFailure::Fee));
     let full = HubTerms { per_peer: Exposure { amount: units(AMOUNT), payments: 4 }, ..hub_terms() };
     check(AMOUNT, Some(full), failed(Reason::Exposure, 1));
-    let slow = HubTerms { delta: Span::minutes(70), ..hub_terms() };
+    let slow = HubTerms { delta: Span::minutes(55), ..hub_terms() };
     check(AMOUNT, Some(slow), none);
 }
 

@@ -1,6 +1,6 @@
 //! Having channels watched, and watching those of others (row C5).
 
-use byway_channel::watching::{AnswerFate, DAYS_MAX, TowerNews, TowerTerms};
+use byway_channel::watching::{AnswerFate, AnswerTo, DAYS_MAX, TowerNews, TowerTerms};
 use byway_channel::{ChannelKey, Life};
 use byway_peer::wallet::Wish;
 use byway_primitives::{Amount, IdentityId, Span, Time};
@@ -23,6 +23,7 @@ const DAYS_DEFAULT: u64 = 30;
 pub(super) struct Answering {
     client: IdentityId,
     channel: ChannelId,
+    to: AnswerTo,
     fee: Amount,
 }
 
@@ -133,15 +134,16 @@ impl Actor {
     /// What is watched for others wants done.
     pub(in super::super) fn watching_news(&mut self, news: TowerNews) {
         match news {
-            TowerNews::Submit { client, channel, call, at_own_cost } => {
-                tracing::info!(%client, at_own_cost, "a channel that is watched closes with an old state: answering");
-                let fee = if at_own_cost { self.call_price() } else { Amount::ZERO };
+            TowerNews::Submit { client, channel, to, call, fee } => {
+                tracing::info!(%client, %fee, "a channel that is watched closes with an old state: answering");
                 let wish = Wish { call: Some(Call::Channels(*call)), fee, ..Wish::default() };
                 match self.transact(Order::signed(wish), None) {
-                    Ok(id) => drop(self.channels.answers.insert(id, Answering { client, channel, fee })),
+                    Ok(id) => drop(self.channels.answers.insert(id, Answering { client, channel, to, fee })),
                     // It is tried again after a while.
                     Err(error) => {
                         tracing::warn!(%error, "the answer for a channel that is watched can't be handed in now");
+                        let now = self.clock.now();
+                        self.market.handle_answer_fate(now, client, channel, to, AnswerFate::Delayed);
                     }
                 }
             }
@@ -154,14 +156,14 @@ impl Actor {
 
     /// The ledger's word on an answer, or that nobody took it.
     pub(in super::super) fn answer_verdict(&mut self, id: TransactionId, fate: &Fate) {
-        let Some(Answering { client, channel, fee }) = self.channels.answers.remove(&id) else { return };
+        let Some(Answering { client, channel, to, fee }) = self.channels.answers.remove(&id) else { return };
         let fate = match fate {
             Fate::Final => AnswerFate::Taken { fee },
             Fate::Rejected(reject) => AnswerFate::of(*reject, self.call_price()),
             Fate::Lapsed | Fate::Refused(_) => AnswerFate::Delayed,
         };
         tracing::info!(%client, channel = %channel.0, ?fate, "the ledger on an answer for a channel that is watched");
-        self.market.handle_answer_fate(self.clock.now(), client, channel, fate);
+        self.market.handle_answer_fate(self.clock.now(), client, channel, to, fate);
         // Where it is to be paid for by us, that is done at once.
         self.note_channels(Some(&[]));
     }

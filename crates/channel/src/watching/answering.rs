@@ -110,7 +110,7 @@ impl Watchtower {
         self.to_look_at.insert(key);
         let Some(packet) = self.kept.get(&key).map(|kept| kept.packet).filter(|_| by != side) else { return };
         let about = (packet.number(), entry.signed);
-        let open = || packet.open(secret, side, self.network, key.1, entry);
+        let open = || packet.open(secret, side, self.network, key.1, entry).ok();
         let known = self.answers.get(&key).copied();
         let (mut answer, opened) = match known.filter(|known| known.about == about) {
             // What is in it was looked into.

@@ -65,7 +65,7 @@ mod watchtower;
 pub use answering::{AnswerFate, AnswerTo};
 pub use client::{Standing, WatchedChannels, WatchedNews};
 pub use message::{Bill, Pays, WatchMessage, WatchRefusal};
-pub use packet::{PACKET_BYTES, Packet, PacketError, RANDOM_BYTES};
+pub use packet::{PACKET_BYTES, Packet, PacketError, RANDOM_BYTES, Unopened};
 pub use watch::Watch;
 pub use watchtower::{Kept, TowerNews, TowerTerms, Watchtower};
 

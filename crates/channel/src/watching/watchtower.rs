@@ -71,7 +71,7 @@ pub struct Watchtower {
     terms: Option<TowerTerms>,
     pub(super) kept: BTreeMap<KeptKey, Kept>,
     /// What came for channels that the ledger was not looked up for; written only when that knows them.
-    unproven: BTreeMap<KeptKey, (Packet, u64)>,
+    unproven: BTreeMap<KeptKey, (Packet, Pays)>,
     /// What each client has used in all, and what it says that it spends.
     pub(super) earned: BTreeMap<IdentityId, Amount>,
     spent: BTreeMap<IdentityId, Amount>,
@@ -176,7 +176,7 @@ impl Watchtower {
         let message = WatchMessage::Has { channel: key.1, packet, answered };
         self.effects.push(Effect::Send { to: key.0, message, after: None });
         if packet.is_some() {
-            self.confirm(key);
+            self.say_kept(key);
             self.earn(now, key.0, credit);
         } else if let Some(refusal) = self.refuses(key, credit) {
             self.refuse(key, refusal);
@@ -184,8 +184,13 @@ impl Watchtower {
     }
 
     fn note_pays(&mut self, key: KeptKey, pays: Pays) {
-        let said = self.spent.entry(key.0).or_default();
-        *said = pays.spent.max(*said);
+        // Nothing is remembered of strangers.
+        let is_its = |(known, _): (&KeptKey, &Kept)| known.0 == key.0;
+        let is_kept = self.kept.range((key.0, FIRST)..).next().is_some_and(is_its);
+        if is_kept || self.earned.contains_key(&key.0) || self.owing.contains(&key.0) {
+            let said = self.spent.entry(key.0).or_default();
+            *said = pays.spent.max(*said);
+        }
         if let Some(kept) = self.kept.get_mut(&key) {
             kept.days = pays.days.min(DAYS_MAX);
         }
@@ -212,14 +217,19 @@ impl Watchtower {
             match self.refuses(key, credit) {
                 Some(refusal) => self.refuse(key, refusal),
                 None => {
-                    self.unproven.insert(key, (packet, pays.days.min(DAYS_MAX)));
+                    self.unproven.insert(key, (packet, pays));
                     self.to_look_at.insert(key);
                 }
             }
             return;
         };
         let number = kept.packet.number();
-        if number > packet.number() {
+        if kept.packet == packet {
+            self.say_kept(key);
+            return self.earn(now, key.0, credit);
+        }
+        // No number stands for two packets.
+        if number >= packet.number() {
             return self.refuse(key, WatchRefusal::Old { number });
         }
         kept.packet = packet;
@@ -276,15 +286,22 @@ impl Watchtower {
     /// Writes what is kept, and says so.
     fn confirm(&mut self, key: KeptKey) {
         let Some(kept) = self.kept.get(&key) else { return };
-        let (number, until) = (kept.packet.number(), kept.until);
         let mut batch = Batch::new();
         batch.put(WATCHING, key_of(KEPT, key), kept.to_bytes());
         if let Some(earned) = self.earned.get(&key.0) {
             batch.put(WATCHING, [&[EARNED][..], &key.0.0].concat(), earned.to_bytes());
         }
-        let token = self.persist(batch);
+        self.persist(batch);
+        self.say_kept(key);
+    }
+
+    /// Says what is kept, once all that was written so far is durable.
+    fn say_kept(&mut self, key: KeptKey) {
+        let Some(kept) = self.kept.get(&key) else { return };
+        let (number, until) = (kept.packet.number(), kept.until);
         let message = WatchMessage::Kept { channel: key.1, number, until, bill: self.bill(key.0) };
-        self.effects.push(Effect::Send { to: key.0, message, after: Some(token) });
+        let after = self.tokens.checked_sub(1).map(Token);
+        self.effects.push(Effect::Send { to: key.0, message, after });
     }
 
     /// The ledger at its newest final checkpoint, of this time; where it is not known which entries have changed, all of them.
@@ -332,12 +349,13 @@ impl Watchtower {
     /// The ledger has the channel, and this watchtower as a delegate in it.
     fn prove(&mut self, now: Time, time: Time, key: KeptKey, credit: Amount) {
         self.gone.remove(&key);
-        if let Some((packet, days)) = self.unproven.remove(&key)
+        if let Some((packet, pays)) = self.unproven.remove(&key)
             && !self.kept.contains_key(&key)
         {
             let fee_max = self.bill(key.0).fee_max;
-            let kept = Kept { packet, until: now + FREE_TIME, is_paid: false, days, fee_max, known: time };
+            let kept = Kept { packet, until: now + FREE_TIME, is_paid: false, days: 1, fee_max, known: time };
             self.kept.insert(key, kept);
+            self.note_pays(key, pays);
             self.confirm(key);
             self.earn(now, key.0, credit);
         }

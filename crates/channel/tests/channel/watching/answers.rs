@@ -164,6 +164,21 @@ fn where_too_little_is_earned_for_an_answer_it_is_paid_for_as_soon_as_more_is() 
 }
 
 #[test]
+fn what_was_looked_into_is_not_looked_into_again_before_something_has_changed() {
+    let (mut rig, mut pair) = watched();
+    close(&mut rig, None);
+    // As long as the ledger seems to have other parties nothing in the packet is theirs.
+    let entry = rig.entry().unwrap();
+    let mut other = entry.clone();
+    other.parties[1] = tower_id();
+    pair.look(rig.now, &Some(other));
+    pair.look(rig.now + Span::seconds(1), &Some(entry));
+    assert_eq!(pair.submitted, []);
+    go_on(&mut rig, &mut pair);
+    assert_eq!(pair.submitted.len(), 1);
+}
+
+#[test]
 fn a_verdict_on_an_earlier_answer_says_nothing_of_the_next() {
     let (mut rig, mut pair) = closing(terms());
     go_on(&mut rig, &mut pair);

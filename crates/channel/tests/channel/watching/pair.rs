@@ -159,7 +159,7 @@ impl Pair {
     /// The state in the packet that is kept.
     pub fn inside(&self, rig: &Rig) -> Option<Cosigned<ChannelState>> {
         let (network, entry) = (rig.world.network, rig.entry().unwrap());
-        self.kept()[0].packet.open(crate::scene::SECRET, Side::Initiator, network, self.channel, &entry)
+        self.kept()[0].packet.open(crate::scene::SECRET, Side::Initiator, network, self.channel, &entry).ok()
     }
 
     /// What became of the last answer.

@@ -33,6 +33,10 @@ pub struct Watch {
 
 /// What a watchtower has, as far as it has said so on this connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one for each watchtower of a channel: a box would cost more than it saves"
+)]
 pub(super) enum Has {
     Unknown,
     Nothing,

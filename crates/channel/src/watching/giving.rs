@@ -7,7 +7,7 @@ use byway_records::promise::ChannelId;
 
 use super::client::{Standing, WatchedChannels, WatchedNews};
 use super::message::{Bill, Pays, WatchMessage, WatchRefusal};
-use super::packet::{Packet, RANDOM_BYTES};
+use super::packet::{Packet, RANDOM_BYTES, Unopened};
 use super::watch::{Has, is_time};
 use super::{PERIOD, days_ahead};
 use crate::machine::SUBMIT_AGAIN;
@@ -95,6 +95,10 @@ impl WatchedChannels {
         };
         let (Some(bill), is_unpaid) = (watch.bill, watch.refusal == Some(WatchRefusal::Unpaid)) else { return };
         let Some(until) = watch.until.or(is_unpaid.then_some(Time::ZERO)) else { return };
+        // Who was paid for what is still to come, and says that it was not, gets nothing more for that.
+        if is_unpaid && watch.paid_until > now {
+            return;
+        }
         let ahead = days_ahead(watch.days, bill.days_max);
         let half = Span(ahead.0 / 2);
         if bill.price > watch.price_max || until > now + half || watch.paid_until > now + half {
@@ -164,11 +168,11 @@ impl WatchedChannels {
         let Some((standing, entry)) = standing.zip(entry) else { return false };
         let opened = packet.open(standing.secret, standing.side, self.network, channel, entry);
         match opened {
-            Some(state) if Some(state.body.position.round) == round && newest.is_some() => {
+            Ok(state) if Some(state.body.position.round) == round && newest.is_some() => {
                 watch.has = newest.map_or(Has::Nothing, |newest| Has::Ours(newest.number()));
                 return true;
             }
-            Some(state) if round.is_none_or(|round| state.body.position.round > round) => {
+            Ok(state) if round.is_none_or(|round| state.body.position.round > round) => {
                 watch.has = Has::Shown { packet, is_told: true };
                 if !is_told {
                     let state = Box::new(state);
@@ -177,7 +181,9 @@ impl WatchedChannels {
                 return false;
             }
             // What nobody can read any more is worth nothing, where the peer has said that ours is the newest.
-            None if !standing.is_heard => return false,
+            Err(Unopened::Unreadable) if !standing.is_heard => return false,
+            // The ledger has not seen all yet that was put in or taken out, or we have forgotten it.
+            Err(Unopened::OtherTotal { round: theirs }) if round.is_none_or(|round| theirs > round) => return false,
             _ => {}
         }
         self.number_above(now, channel, packet.number());

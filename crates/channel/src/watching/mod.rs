@@ -16,7 +16,7 @@
 //! | --- | --- |
 //! | [`WatchedChannels`] | the client's side: which channel is watched by whom, and what each has |
 //! | [`Watchtower`] | the other side: keeps one packet for each channel, answers, is paid |
-//! | [`AnswerFate`] | what becomes of an answer, and who pays for it |
+//! | [`AnswerTo`], [`AnswerFate`] | which answer is handed in, what becomes of it, and who pays for it |
 //! | [`WatchMessage`] | what the two say, protocol 6 of the dialogue |
 //!
 //! *Numbers.* A packet replaces the one before. Its number is the time at which it was made, or one more than the last, so it says
@@ -62,10 +62,10 @@ mod packet;
 mod watch;
 mod watchtower;
 
-pub use answering::AnswerFate;
+pub use answering::{AnswerFate, AnswerTo};
 pub use client::{Standing, WatchedChannels, WatchedNews};
 pub use message::{Bill, Pays, WatchMessage, WatchRefusal};
-pub use packet::{PACKET_BYTES, Packet, PacketError, RANDOM_BYTES};
+pub use packet::{PACKET_BYTES, Packet, PacketError, RANDOM_BYTES, Unopened};
 pub use watch::Watch;
 pub use watchtower::{Kept, TowerNews, TowerTerms, Watchtower};
 

@@ -31,6 +31,16 @@ pub enum PacketError {
     TooLong,
 }
 
+/// Why a packet gives no state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unopened {
+    #[error("it was sealed under another secret, or damaged")]
+    Unreadable,
+    /// Whoever knew the secret has sealed this round, and both have not signed it for what the ledger has.
+    #[error("it is of another total than the ledger's")]
+    OtherTotal { round: u64 },
+}
+
 impl Packet {
     /// Seals a state under what both parties know. Each side has a key of its own, so their numbers may meet.
     pub fn seal(
@@ -64,13 +74,15 @@ impl Packet {
         network: NetworkId,
         channel: ChannelId,
         entry: &Channel,
-    ) -> Option<Cosigned<ChannelState>> {
-        let (nonce, sealed) = self.0.split_first_chunk()?;
-        let content = packet::open(&key(secret, side, channel), nonce, sealed)?;
-        let (position, signatures) = read(&content, entry.total).ok()??;
+    ) -> Result<Cosigned<ChannelState>, Unopened> {
+        let (nonce, sealed) = self.0.split_first_chunk().expect("a packet is longer than its nonce");
+        let content = packet::open(&key(secret, side, channel), nonce, sealed).ok_or(Unopened::Unreadable)?;
+        let (round, read) = read(&content, entry.total).map_err(|_| Unopened::Unreadable)?;
+        let (position, signatures) = read.ok_or(Unopened::OtherTotal { round })?;
         let body = ChannelState { network, channel, total: entry.total, position };
         let state = Cosigned { body, parties: entry.parties, signatures };
-        state.verify().is_ok().then_some(state)
+        state.verify().map_err(|_| Unopened::OtherTotal { round })?;
+        Ok(state)
     }
 }
 
@@ -95,7 +107,8 @@ fn content(state: &Cosigned<ChannelState>) -> Option<Vec<u8>> {
     Some(out.into_bytes())
 }
 
-type Read = Option<(Position, [IdentitySignature; 2])>;
+/// The round, and what else is in it where the total is enough for that.
+type Read = (u64, Option<(Position, [IdentitySignature; 2])>);
 
 /// Of another total than the state's what comes out is no state that anybody signed.
 fn read(content: &[u8], total: Amount) -> Result<Read, DecodeError> {
@@ -113,7 +126,7 @@ fn read(content: &[u8], total: Amount) -> Result<Read, DecodeError> {
     let others = [first, rest, lanes[0].capacity, lanes[1].capacity];
     let second = Amount::checked_sum(others).and_then(|others| total.checked_sub(others));
     let position = second.map(|second| Position { round, balances: [first, second], lanes, root, environment });
-    Ok(position.map(|position| (position, signatures.map(IdentitySignature))))
+    Ok((round, position.map(|position| (position, signatures.map(IdentitySignature)))))
 }
 
 impl std::fmt::Debug for Packet {

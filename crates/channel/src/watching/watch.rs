@@ -3,6 +3,7 @@
 use byway_primitives::codec::{DecodeError, Reader, Writer};
 use byway_primitives::{Amount, Time};
 
+use super::FREE_TIME;
 use super::message::{Bill, WatchRefusal};
 use super::packet::Packet;
 use crate::machine::SUBMIT_AGAIN;
@@ -32,6 +33,10 @@ pub struct Watch {
 
 /// What a watchtower has, as far as it has said so on this connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one for each watchtower of a channel: a box would cost more than it saves"
+)]
 pub(super) enum Has {
     Unknown,
     Nothing,
@@ -62,6 +67,17 @@ impl Watch {
 
     pub(super) fn is_watching(&self, now: Time) -> bool {
         self.refusal.is_none() && self.until.is_some_and(|until| until > now)
+    }
+
+    /// Until when it was paid, if it refuses all the same.
+    pub fn refuses_though_paid(&self, now: Time) -> Option<Time> {
+        (self.refusal.is_some() && self.paid_until > now).then_some(self.paid_until)
+    }
+
+    /// Until when it watches, as far as it was paid: what it says beyond that is worth nothing. With a lost disk its word is all there is.
+    pub fn watches_until(&self) -> Option<Time> {
+        let is_paid = self.paid_until > Time::ZERO;
+        self.until.map(|until| if is_paid { until.min(self.paid_until + FREE_TIME) } else { until })
     }
 
     /// What is written of it, and the number of the last packet.

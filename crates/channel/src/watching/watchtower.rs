@@ -9,7 +9,7 @@ use byway_records::call::ChannelsCall;
 use byway_records::channel::Side;
 use byway_records::promise::ChannelId;
 
-use super::answering::{Answer, AnswerFate};
+use super::answering::{Answer, AnswerTo, UnderWay, read_under_way};
 use super::message::{Bill, Pays, WatchMessage, WatchRefusal};
 use super::packet::Packet;
 use super::{
@@ -35,9 +35,9 @@ pub struct TowerTerms {
 pub enum TowerNews {
     /// What this client has used in all.
     Earned { client: IdentityId, total: Amount },
-    /// A channel closes with an older state than the client's: this is to be shown to the ledger, and what becomes of that is
-    /// told by [`Watchtower::handle_fate`].
-    Submit { client: IdentityId, channel: ChannelId, call: Box<ChannelsCall>, at_own_cost: bool },
+    /// A channel closes with an older state than the client's: this is to be shown to the ledger, for so much of our own where the
+    /// reserve does not pay. What becomes of that is told by [`Watchtower::handle_fate`], also that it could not be handed in.
+    Submit { client: IdentityId, channel: ChannelId, to: AnswerTo, call: Box<ChannelsCall>, fee: Amount },
     /// It is watched no more.
     Dropped { client: IdentityId, channel: ChannelId, refusal: WatchRefusal },
 }
@@ -71,7 +71,7 @@ pub struct Watchtower {
     terms: Option<TowerTerms>,
     pub(super) kept: BTreeMap<KeptKey, Kept>,
     /// What came for channels that the ledger was not looked up for; written only when that knows them.
-    unproven: BTreeMap<KeptKey, (Packet, u64)>,
+    unproven: BTreeMap<KeptKey, (Packet, Pays)>,
     /// What each client has used in all, and what it says that it spends.
     pub(super) earned: BTreeMap<IdentityId, Amount>,
     spent: BTreeMap<IdentityId, Amount>,
@@ -84,6 +84,8 @@ pub struct Watchtower {
     /// Since when, in the ledger's time, it has a channel no more.
     gone: BTreeMap<KeptKey, Time>,
     pub(super) answers: BTreeMap<KeptKey, Answer>,
+    /// Which rounds were handed in and have no verdict yet.
+    pub(super) under_way: BTreeMap<(KeptKey, u64), UnderWay>,
     /// When the ledger last took one; for whoever comes back and asks.
     pub(super) answered: BTreeMap<KeptKey, Time>,
     pub(super) effects: Vec<TowerEffect>,
@@ -96,16 +98,17 @@ impl Watchtower {
             me,
             network,
             terms: None,
-            kept: read(store, KEPT, read_key)?,
+            kept: read(store, KEPT, read_key, |kept| kept)?,
             unproven: BTreeMap::new(),
-            earned: read(store, EARNED, read_client)?,
+            earned: read(store, EARNED, read_client, |earned| earned)?,
             spent: BTreeMap::new(),
-            borne: read(store, BORNE, read_client)?,
+            borne: read(store, BORNE, read_client, |borne| borne)?,
             owing: BTreeSet::new(),
             to_look_at: BTreeSet::new(),
             gone: BTreeMap::new(),
             answers: BTreeMap::new(),
-            answered: read(store, ANSWERED, read_key)?,
+            under_way: read(store, UNDER_WAY, read_under_way, UnderWay::of_before)?,
+            answered: read(store, ANSWERED, read_key, |at| at)?,
             effects: Vec::new(),
             tokens: 0,
         };
@@ -173,7 +176,7 @@ impl Watchtower {
         let message = WatchMessage::Has { channel: key.1, packet, answered };
         self.effects.push(Effect::Send { to: key.0, message, after: None });
         if packet.is_some() {
-            self.confirm(key);
+            self.say_kept(key);
             self.earn(now, key.0, credit);
         } else if let Some(refusal) = self.refuses(key, credit) {
             self.refuse(key, refusal);
@@ -181,8 +184,13 @@ impl Watchtower {
     }
 
     fn note_pays(&mut self, key: KeptKey, pays: Pays) {
-        let said = self.spent.entry(key.0).or_default();
-        *said = pays.spent.max(*said);
+        // Nothing is remembered of strangers.
+        let is_its = |(known, _): (&KeptKey, &Kept)| known.0 == key.0;
+        let is_kept = self.kept.range((key.0, FIRST)..).next().is_some_and(is_its);
+        if is_kept || self.earned.contains_key(&key.0) || self.owing.contains(&key.0) {
+            let said = self.spent.entry(key.0).or_default();
+            *said = pays.spent.max(*said);
+        }
         if let Some(kept) = self.kept.get_mut(&key) {
             kept.days = pays.days.min(DAYS_MAX);
         }
@@ -209,14 +217,19 @@ impl Watchtower {
             match self.refuses(key, credit) {
                 Some(refusal) => self.refuse(key, refusal),
                 None => {
-                    self.unproven.insert(key, (packet, pays.days.min(DAYS_MAX)));
+                    self.unproven.insert(key, (packet, pays));
                     self.to_look_at.insert(key);
                 }
             }
             return;
         };
         let number = kept.packet.number();
-        if number > packet.number() {
+        if kept.packet == packet {
+            self.say_kept(key);
+            return self.earn(now, key.0, credit);
+        }
+        // No number stands for two packets.
+        if number >= packet.number() {
             return self.refuse(key, WatchRefusal::Old { number });
         }
         kept.packet = packet;
@@ -251,6 +264,7 @@ impl Watchtower {
             return;
         }
         self.owing.remove(&client);
+        self.try_again(now, client);
         let total = self.earned.get(&client).copied().unwrap_or_default();
         self.effects.push(Effect::Notify(TowerNews::Earned { client, total }));
         longer.into_iter().for_each(|key| self.confirm(key));
@@ -272,15 +286,22 @@ impl Watchtower {
     /// Writes what is kept, and says so.
     fn confirm(&mut self, key: KeptKey) {
         let Some(kept) = self.kept.get(&key) else { return };
-        let (number, until) = (kept.packet.number(), kept.until);
         let mut batch = Batch::new();
         batch.put(WATCHING, key_of(KEPT, key), kept.to_bytes());
         if let Some(earned) = self.earned.get(&key.0) {
             batch.put(WATCHING, [&[EARNED][..], &key.0.0].concat(), earned.to_bytes());
         }
-        let token = self.persist(batch);
+        self.persist(batch);
+        self.say_kept(key);
+    }
+
+    /// Says what is kept, once all that was written so far is durable.
+    fn say_kept(&mut self, key: KeptKey) {
+        let Some(kept) = self.kept.get(&key) else { return };
+        let (number, until) = (kept.packet.number(), kept.until);
         let message = WatchMessage::Kept { channel: key.1, number, until, bill: self.bill(key.0) };
-        self.effects.push(Effect::Send { to: key.0, message, after: Some(token) });
+        let after = self.tokens.checked_sub(1).map(Token);
+        self.effects.push(Effect::Send { to: key.0, message, after });
     }
 
     /// The ledger at its newest final checkpoint, of this time; where it is not known which entries have changed, all of them.
@@ -293,6 +314,7 @@ impl Watchtower {
         entry: impl Fn(ChannelId) -> Option<Channel>,
         credit: impl Fn(IdentityId) -> Amount,
     ) {
+        self.look_after(now, &entry);
         let is_due = |key: &KeptKey| self.to_look_at.contains(key) || is_changed(key.1);
         let all = self.kept.keys().chain(self.unproven.keys());
         let looked_at: BTreeSet<KeptKey> = all.copied().filter(is_due).collect();
@@ -327,12 +349,13 @@ impl Watchtower {
     /// The ledger has the channel, and this watchtower as a delegate in it.
     fn prove(&mut self, now: Time, time: Time, key: KeptKey, credit: Amount) {
         self.gone.remove(&key);
-        if let Some((packet, days)) = self.unproven.remove(&key)
+        if let Some((packet, pays)) = self.unproven.remove(&key)
             && !self.kept.contains_key(&key)
         {
             let fee_max = self.bill(key.0).fee_max;
-            let kept = Kept { packet, until: now + FREE_TIME, is_paid: false, days, fee_max, known: time };
+            let kept = Kept { packet, until: now + FREE_TIME, is_paid: false, days: 1, fee_max, known: time };
             self.kept.insert(key, kept);
+            self.note_pays(key, pays);
             self.confirm(key);
             self.earn(now, key.0, credit);
         }
@@ -362,28 +385,6 @@ impl Watchtower {
         }
     }
 
-    /// What became of an answer that was handed in.
-    pub fn handle_fate(&mut self, now: Time, client: IdentityId, channel: ChannelId, fate: AnswerFate) {
-        let key = (client, channel);
-        match fate {
-            AnswerFate::Taken { fee } => {
-                self.answered.insert(key, now);
-                let borne = self.borne.entry(client).or_default();
-                *borne = borne.checked_add(fee).unwrap_or(Amount::MAX);
-                let mut batch = Batch::new();
-                batch.put(WATCHING, key_of(ANSWERED, key), now.to_bytes());
-                batch.put(WATCHING, [&[BORNE][..], &client.0].concat(), borne.to_bytes());
-                self.persist(batch);
-            }
-            fate => {
-                let is_borne = self.bears(key, fate);
-                if let Some(answer) = self.answers.get_mut(&key) {
-                    answer.note(now, fate, is_borne);
-                }
-            }
-        }
-    }
-
     fn refuse(&mut self, (client, channel): KeptKey, refusal: WatchRefusal) {
         let message = WatchMessage::Refused { channel, refusal, bill: self.bill(client) };
         self.effects.push(Effect::Send { to: client, message, after: None });
@@ -404,13 +405,13 @@ impl Watchtower {
         Some(self.delete(key_of(KEPT, key)))
     }
 
-    fn delete(&mut self, key: Vec<u8>) -> Token {
+    pub(super) fn delete(&mut self, key: Vec<u8>) -> Token {
         let mut batch = Batch::new();
         batch.delete(WATCHING, key);
         self.persist(batch)
     }
 
-    fn persist(&mut self, batch: Batch) -> Token {
+    pub(super) fn persist(&mut self, batch: Batch) -> Token {
         let token = Token(self.tokens);
         self.tokens += 1;
         self.effects.push(Effect::Persist { batch, token });
@@ -422,14 +423,15 @@ impl Watchtower {
 const FIRST: ChannelId = ChannelId(Hash([0; 32]));
 const KEPT: u8 = 0;
 const EARNED: u8 = 1;
-const ANSWERED: u8 = 4;
-const BORNE: u8 = 5;
+pub(super) const ANSWERED: u8 = 4;
+pub(super) const BORNE: u8 = 5;
+pub(super) const UNDER_WAY: u8 = 7;
 
-fn key_of(kind: u8, (client, channel): KeptKey) -> Vec<u8> {
+pub(super) fn key_of(kind: u8, (client, channel): KeptKey) -> Vec<u8> {
     [&[kind][..], &client.0, &channel.0.0].concat()
 }
 
-fn read_key(input: &mut Reader<'_>) -> Result<KeptKey, DecodeError> {
+pub(super) fn read_key(input: &mut Reader<'_>) -> Result<KeptKey, DecodeError> {
     Ok((input.value()?, ChannelId(input.value()?)))
 }
 
@@ -438,13 +440,14 @@ fn read_client(input: &mut Reader<'_>) -> Result<IdentityId, DecodeError> {
 }
 
 /// What stands under keys of a kind.
-fn read<K: Ord, V: Decode>(
+fn read<K: Ord, V: Decode, T>(
     store: &impl Store,
     kind: u8,
     key_of: impl Fn(&mut Reader<'_>) -> Result<K, DecodeError>,
-) -> Result<BTreeMap<K, V>, DecodeError> {
+    of: impl Fn(V) -> T,
+) -> Result<BTreeMap<K, T>, DecodeError> {
     let entries = store.scan_prefix(WATCHING, &[kind]).into_iter();
-    entries.map(|(key, bytes)| Ok((key_of(&mut Reader::new(&key[1..]))?, V::from_bytes(&bytes)?))).collect()
+    entries.map(|(key, bytes)| Ok((key_of(&mut Reader::new(&key[1..]))?, of(V::from_bytes(&bytes)?)))).collect()
 }
 
 impl Encode for Kept {

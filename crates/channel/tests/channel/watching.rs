@@ -6,7 +6,7 @@ mod pair;
 
 use byway_channel::watching::{
     Bill, CHANNELS_PER_CLIENT_MAX, FREE_TIME, PACKET_BYTES, PERIOD, Packet, PacketError, Pays, Standing, TowerNews,
-    TowerTerms, WatchMessage, WatchRefusal, WatchedChannels, Watchtower,
+    TowerTerms, Unopened, WatchMessage, WatchRefusal, WatchedChannels, Watchtower,
 };
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, Decode, Effect, Encode, Hash, IdentityId, Span, Time};
@@ -69,14 +69,17 @@ fn packets_are_of_one_size_and_without_the_secret_nothing_is_read_in_them() {
         (entry.total, entry.parties) = (state.body.total, state.parties);
         let packet = Packet::seal(SECRET, Side::Initiator, 7, RANDOM, &state).unwrap();
         let (network, channel) = (state.body.network, state.body.channel);
-        let open = |secret, side| packet.open(secret, side, network, channel, &entry);
+        let open = |secret, side| packet.open(secret, side, network, channel, &entry).ok();
         assert_eq!(open(SECRET, Side::Initiator), Some(state));
         assert_eq!(open(WatchSecret([8; 16]), Side::Initiator), None);
         assert_eq!(open(SECRET, Side::Responder), None);
         assert!(!packet.0.windows(8).any(|window| state.to_bytes().windows(8).any(|part| part == window)));
         // What is in the channel has changed since: nobody has signed such a state.
         entry.total = units(1 << 72);
-        assert_eq!(packet.open(SECRET, Side::Initiator, network, channel, &entry), None);
+        let other = Unopened::OtherTotal { round: position.round };
+        assert_eq!(packet.open(SECRET, Side::Initiator, network, channel, &entry), Err(other));
+        let unreadable = packet.open(WatchSecret([8; 16]), Side::Initiator, network, channel, &entry);
+        assert_eq!(unreadable, Err(Unopened::Unreadable));
     }
 }
 
@@ -180,6 +183,57 @@ fn a_watchtower_that_says_other_times_is_paid_no_more_often() {
     let again = WatchMessage::Kept { channel, number: 0, until: Time(7), bill: bill() };
     pair.client.handle_message(now + PERIOD, tower_id(), again);
     assert_eq!(pair.client.spent(tower_id()), units(2 * PRICE));
+}
+
+#[test]
+fn who_was_paid_and_says_that_it_was_not_is_paid_no_more_before_that_is_over() {
+    let (rig, mut pair) = watched_on(terms(), 30);
+    let refused = WatchMessage::Refused { channel: pair.channel, refusal: WatchRefusal::Unpaid, bill: bill() };
+    for day in 1..30 {
+        pair.client.handle_message(rig.now + Span::days(day), tower_id(), refused.clone());
+        assert_eq!(pair.client.spent(tower_id()), units(30 * PRICE));
+    }
+    let watch = pair.client.iter().next().unwrap().2;
+    assert_eq!(watch.refuses_though_paid(rig.now + Span::days(29)), Some(rig.now + Span::days(30)));
+    pair.client.handle_message(rig.now + Span::days(31), tower_id(), refused);
+    assert_eq!(pair.client.spent(tower_id()), units(60 * PRICE));
+}
+
+#[test]
+fn no_longer_is_shown_than_was_paid() {
+    let (rig, mut pair) = watched();
+    let kept = WatchMessage::Kept { channel: pair.channel, number: 0, until: rig.now + Span::days(900), bill: bill() };
+    pair.client.handle_message(rig.now, tower_id(), kept);
+    let watch = pair.client.iter().next().unwrap().2;
+    assert_eq!(watch.watches_until(), Some(rig.now + PERIOD + FREE_TIME));
+}
+
+#[test]
+fn what_is_said_again_is_not_written_again_and_no_number_stands_for_two_packets() {
+    let (rig, mut pair) = watched();
+    let (me, channel, packet) = (pair.me, pair.channel, pair.kept()[0].packet);
+    let pays = Pays { spent: units(PRICE), days: 1 };
+    for message in [WatchMessage::Ask { channel, pays }, WatchMessage::Keep { channel, pays, packet }] {
+        pair.tower.handle_message(rig.now, me, message, Amount::ZERO);
+        let effects = pair.tower.poll();
+        assert!(!effects.iter().any(|effect| matches!(effect, Effect::Persist { .. })), "{effects:?}");
+        let is_kept = |effect: &_| matches!(effect, Effect::Send { message: WatchMessage::Kept { .. }, .. });
+        assert!(effects.iter().any(is_kept), "{effects:?}");
+    }
+    let mut other = packet;
+    other.0[PACKET_BYTES - 1] ^= 1;
+    pair.tower.handle_message(rig.now, me, WatchMessage::Keep { channel, pays, packet: other }, Amount::ZERO);
+    assert_eq!(pair.kept()[0].packet, packet);
+}
+
+#[test]
+fn a_strangers_question_leaves_nothing() {
+    let (rig, mut pair) = watched();
+    let before = format!("{:?}", pair.tower);
+    let ask = WatchMessage::Ask { channel: pair.channel, pays: Pays { spent: units(5), days: 1 } };
+    pair.tower.handle_message(rig.now, stranger(CAROL + 1).id(), ask, Amount::ZERO);
+    pair.tower.poll();
+    assert_eq!(format!("{:?}", pair.tower), before);
 }
 
 #[test]

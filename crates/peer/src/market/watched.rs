@@ -3,7 +3,7 @@
 
 use byway_channel::ChannelKey;
 use byway_channel::watching::{
-    AnswerFate, Standing, TowerNews, TowerTerms, WatchMessage, WatchedChannels, WatchedNews, Watchtower,
+    AnswerFate, AnswerTo, Standing, TowerNews, TowerTerms, WatchMessage, WatchedChannels, WatchedNews, Watchtower,
 };
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::decode_exact;
@@ -32,8 +32,15 @@ impl Market {
     }
 
     /// What became of an answer that was handed in for a client.
-    pub fn handle_answer_fate(&mut self, now: Time, client: IdentityId, channel: ChannelId, fate: AnswerFate) {
-        self.channels.tower.handle_fate(now, client, channel, fate);
+    pub fn handle_answer_fate(
+        &mut self,
+        now: Time,
+        client: IdentityId,
+        channel: ChannelId,
+        to: AnswerTo,
+        fate: AnswerFate,
+    ) {
+        self.channels.tower.handle_fate(now, client, channel, to, fate);
         self.carry_watching(now);
     }
 

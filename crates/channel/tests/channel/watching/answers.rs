@@ -33,6 +33,27 @@ fn handed_in(rig: &Rig, pair: &mut Pair, seconds: u64) -> Vec<u64> {
     found
 }
 
+/// Of each answer that was handed in, whether the watchtower pays for it.
+fn at_own_cost(pair: &Pair) -> Vec<bool> {
+    pair.submitted.iter().map(|(_, at_own_cost)| *at_own_cost).collect()
+}
+
+/// Alice and Bob go on, and the watchtower is given what they have signed.
+fn go_on(rig: &mut Rig, pair: &mut Pair) {
+    rig.pay(1, 10);
+    rig.exchange();
+    note(rig, pair);
+}
+
+/// The reserve is used up, and the watchtower pays for the answer: as much as it has earned.
+fn used_up() -> (Rig, Pair) {
+    let (rig, mut pair) = closing(terms());
+    pair.fate(rig.now, AnswerFate::of(Reject::ChannelFee, units(PRICE)));
+    pair.look(rig.now, &rig.entry());
+    assert_eq!(at_own_cost(&pair), [false, true]);
+    (rig, pair)
+}
+
 #[test]
 fn an_answer_is_handed_in_again_until_the_ledger_has_it_also_after_a_restart() {
     let (rig, mut pair) = closing(terms());
@@ -77,8 +98,8 @@ fn where_the_reserve_is_used_up_the_watchtower_pays_what_it_has_told() {
     let fee = units(PRICE);
     pair.fate(rig.now, AnswerFate::of(Reject::ChannelFee, fee));
     pair.look(rig.now, &rig.entry());
-    let (answer, at_own_cost) = pair.submitted.pop().unwrap();
-    assert!(at_own_cost, "at once");
+    let (answer, is_borne) = pair.submitted.pop().unwrap();
+    assert!(is_borne, "at once");
     assert_eq!(rig.submit(CAROL, answer), Verdict::Final);
     pair.fate(rig.now, AnswerFate::Taken { fee });
     assert_eq!(pair.tower.answered().map(|(_, channel, _)| channel).collect::<Vec<_>>(), [pair.channel]);
@@ -95,14 +116,91 @@ fn where_the_reserve_is_used_up_the_watchtower_pays_what_it_has_told() {
     pair.look(next.now, &next.entry());
     assert_eq!(pair.submitted.len(), 1);
     pair.fate(next.now, AnswerFate::of(Reject::ChannelFee, fee));
-    assert!(handed_in(&next, &mut pair, 60).is_empty());
+    handed_in(&next, &mut pair, 60);
+    assert!(at_own_cost(&pair).iter().all(|is| !is));
 }
 
 #[test]
 fn a_watchtower_bears_no_more_than_it_has_told() {
     let (rig, mut pair) = closing(TowerTerms { fee_max: units(PRICE - 1), ..terms() });
     pair.fate(rig.now, AnswerFate::of(Reject::ChannelFee, units(PRICE)));
-    assert!(handed_in(&rig, &mut pair, 60).is_empty());
+    handed_in(&rig, &mut pair, 60);
+    assert!(at_own_cost(&pair).iter().all(|is| !is));
+}
+
+#[test]
+fn what_one_answer_cost_is_not_paid_for_the_next_state_as_well() {
+    let (mut rig, mut pair) = used_up();
+    pair.fate(rig.now, AnswerFate::Taken { fee: units(PRICE) });
+    for _ in 0..3 {
+        go_on(&mut rig, &mut pair);
+    }
+    assert_eq!(at_own_cost(&pair), [false, true, false, false, false]);
+}
+
+#[test]
+fn what_is_under_way_is_not_paid_a_second_time_before_its_verdict() {
+    let (mut rig, mut pair) = used_up();
+    let under_way = pair.answers[1];
+    go_on(&mut rig, &mut pair);
+    pair.fate(rig.now, AnswerFate::of(Reject::ChannelFee, units(PRICE)));
+    handed_in(&rig, &mut pair, 30);
+    assert!(at_own_cost(&pair)[2..].iter().all(|is| !is) && pair.submitted.len() > 3);
+    // It was not taken after all, so what it would have cost is free for the next.
+    pair.fate_of(rig.now, under_way, AnswerFate::Delayed);
+    pair.look(rig.now + Span::minutes(10), &rig.entry());
+    assert_eq!(at_own_cost(&pair).last(), Some(&true));
+}
+
+#[test]
+fn where_too_little_is_earned_for_an_answer_it_is_paid_for_as_soon_as_more_is() {
+    let fee = units(2 * PRICE);
+    let (rig, mut pair) = closing(TowerTerms { fee_max: fee, ..terms() });
+    pair.fate(rig.now, AnswerFate::of(Reject::ChannelFee, fee));
+    handed_in(&rig, &mut pair, 60);
+    assert!(at_own_cost(&pair).iter().all(|is| !is) && pair.submitted.len() > 1, "it goes on");
+    pair.look(rig.now + Span::minutes(13 * 60), &rig.entry());
+    assert_eq!((pair.earned, at_own_cost(&pair).last()), (fee, Some(&true)));
+}
+
+#[test]
+fn what_was_looked_into_is_not_looked_into_again_before_something_has_changed() {
+    let (mut rig, mut pair) = watched();
+    close(&mut rig, None);
+    // As long as the ledger seems to have other parties nothing in the packet is theirs.
+    let entry = rig.entry().unwrap();
+    let mut other = entry.clone();
+    other.parties[1] = tower_id();
+    pair.look(rig.now, &Some(other));
+    pair.look(rig.now + Span::seconds(1), &Some(entry));
+    assert_eq!(pair.submitted, []);
+    go_on(&mut rig, &mut pair);
+    assert_eq!(pair.submitted.len(), 1);
+}
+
+#[test]
+fn a_verdict_on_an_earlier_answer_says_nothing_of_the_next() {
+    let (mut rig, mut pair) = closing(terms());
+    go_on(&mut rig, &mut pair);
+    let (earlier, before) = (pair.answers[0], pair.submitted.len());
+    pair.fate_of(rig.now, earlier, AnswerFate::Rejected);
+    handed_in(&rig, &mut pair, 30);
+    assert!(pair.submitted.len() > before);
+}
+
+#[test]
+fn a_restart_before_the_verdict_forgets_neither_the_answer_nor_what_it_cost() {
+    let (mut rig, mut pair) = used_up();
+    let (answer, _) = pair.submitted.pop().unwrap();
+    assert_eq!(rig.submit(CAROL, answer), Verdict::Final);
+    pair.restart_tower(rig.world.network);
+    pair.look(rig.now, &rig.entry());
+    assert_eq!(pair.tower.answered().map(|(_, channel, _)| channel).collect::<Vec<_>>(), [pair.channel]);
+    pair.submitted.clear();
+    go_on(&mut rig, &mut pair);
+    pair.fate(rig.now, AnswerFate::of(Reject::ChannelFee, units(PRICE)));
+    handed_in(&rig, &mut pair, 60);
+    assert!(at_own_cost(&pair).iter().all(|is| !is) && pair.submitted.len() > 1);
 }
 
 #[test]

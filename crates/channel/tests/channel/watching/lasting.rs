@@ -129,6 +129,23 @@ fn what_nobody_can_read_is_replaced_only_by_who_has_heard_its_peer() {
 }
 
 #[test]
+fn what_is_of_another_total_and_a_later_round_is_not_replaced() {
+    let (mut rig, mut pair) = watched();
+    let old = standing(&rig);
+    rig.pay(1, 7_000);
+    rig.exchange();
+    note(&rig, &mut pair);
+    let kept = pair.kept()[0].packet;
+    // Alice's disk is an old one, and the ledger is behind a deposit; her peer says that what she has is the newest.
+    pair.lose_disk(rig.now, rig.world.network);
+    let mut entry = rig.entry().unwrap();
+    entry.total = units(entry.total.units() + 1);
+    pair.client.note(rig.now, pair.channel, Standing { is_heard: true, ..old });
+    pair.look(rig.now, &Some(entry));
+    assert_eq!(pair.kept()[0].packet, kept);
+}
+
+#[test]
 fn who_has_lost_its_disk_pays_nothing_twice_and_goes_on_paying() {
     let (rig, mut pair) = watched_on(terms(), 10);
     assert_eq!(pair.earned, units(10 * PRICE));

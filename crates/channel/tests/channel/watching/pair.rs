@@ -1,8 +1,8 @@
 //! A client, its watchtower, and the wires between them.
 
 use byway_channel::watching::{
-    AnswerFate, Kept, RANDOM_BYTES, Standing, TowerNews, TowerTerms, WatchMessage, WatchRefusal, WatchedChannels,
-    WatchedNews, Watchtower,
+    AnswerFate, AnswerTo, Kept, RANDOM_BYTES, Standing, TowerNews, TowerTerms, WatchMessage, WatchRefusal,
+    WatchedChannels, WatchedNews, Watchtower,
 };
 use byway_crypto::IdentitySecret;
 use byway_ledger::Verdict;
@@ -33,6 +33,8 @@ pub struct Pair {
     pub days: u64,
     /// Answers, and whether each is at the watchtower's own cost.
     pub submitted: Vec<(ChannelsCall, bool)>,
+    /// Whose they are, of which channel, and what each answers.
+    pub answers: Vec<(IdentityId, ChannelId, AnswerTo)>,
     pub dropped: Vec<WatchRefusal>,
     pub said: Vec<WatchMessage>,
     pub heard: Vec<WatchMessage>,
@@ -79,6 +81,7 @@ impl Pair {
             pays: true,
             days,
             submitted: Vec::new(),
+            answers: Vec::new(),
             dropped: Vec::new(),
             said: Vec::new(),
             heard: Vec::new(),
@@ -112,8 +115,9 @@ impl Pair {
                         self.client.handle_message(now, tower_id(), message);
                     }
                     Effect::Notify(TowerNews::Earned { total, .. }) => self.earned = total,
-                    Effect::Notify(TowerNews::Submit { call, at_own_cost, .. }) => {
-                        self.submitted.push((*call, at_own_cost));
+                    Effect::Notify(TowerNews::Submit { client, channel, to, call, fee }) => {
+                        self.submitted.push((*call, fee > Amount::ZERO));
+                        self.answers.push((client, channel, to));
                     }
                     Effect::Notify(TowerNews::Dropped { refusal, .. }) => self.dropped.push(refusal),
                     Effect::Send { .. } | Effect::WakeAt(_) => {}
@@ -155,12 +159,17 @@ impl Pair {
     /// The state in the packet that is kept.
     pub fn inside(&self, rig: &Rig) -> Option<Cosigned<ChannelState>> {
         let (network, entry) = (rig.world.network, rig.entry().unwrap());
-        self.kept()[0].packet.open(crate::scene::SECRET, Side::Initiator, network, self.channel, &entry)
+        self.kept()[0].packet.open(crate::scene::SECRET, Side::Initiator, network, self.channel, &entry).ok()
     }
 
     /// What became of the last answer.
     pub fn fate(&mut self, now: Time, fate: AnswerFate) {
-        self.tower.handle_fate(now, self.me, self.channel, fate);
+        let which = *self.answers.last().expect("one was handed in");
+        self.fate_of(now, which, fate);
+    }
+
+    pub fn fate_of(&mut self, now: Time, (client, channel, to): (IdentityId, ChannelId, AnswerTo), fate: AnswerFate) {
+        self.tower.handle_fate(now, client, channel, to, fate);
         self.run(now);
     }
 

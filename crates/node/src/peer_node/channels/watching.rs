@@ -1,11 +1,11 @@
 //! Having channels watched, and watching those of others (row C5).
 
-use byway_channel::watching::{AnswerFate, DAYS_MAX, TowerNews, TowerTerms};
+use byway_channel::watching::{AnswerFate, AnswerTo, DAYS_MAX, TowerNews, TowerTerms};
 use byway_channel::{ChannelKey, Life};
 use byway_peer::wallet::Wish;
 use byway_primitives::{Amount, IdentityId, Span, Time};
 use byway_records::call::ChannelsCall;
-use byway_records::channel::DELEGATES_MAX;
+use byway_records::channel::{DELEGATES_MAX, Phase};
 use byway_records::promise::ChannelId;
 use byway_records::{Call, TransactionId};
 
@@ -23,6 +23,7 @@ const DAYS_DEFAULT: u64 = 30;
 pub(super) struct Answering {
     client: IdentityId,
     channel: ChannelId,
+    to: AnswerTo,
     fee: Amount,
 }
 
@@ -91,7 +92,9 @@ impl Actor {
         let now = self.clock.now();
         let watched = self.market.watched();
         let record = |(channel, tower, watch): (ChannelId, IdentityId, &byway_channel::watching::Watch)| {
-            let refusal = watch.refusal.map(|refusal| refusal.to_string());
+            let paid = watch.refuses_though_paid(now).map(|until| until.since(now).0 / Span::days(1).0);
+            let paid = paid.map_or_else(String::new, |days| format!(", and was paid for another {days} days"));
+            let refusal = watch.refusal.map(|refusal| format!("{refusal}{paid}"));
             let price = watch.bill.map(|bill| bill.price);
             let dear = price.is_some_and(|price| price > watch.price_max);
             let dear = dear.then(|| "it asks for more than is to be paid".to_owned());
@@ -102,7 +105,7 @@ impl Actor {
                 price_max: watch.price_max,
                 days: watch.days,
                 price,
-                until_ms: watch.until,
+                until_ms: watch.watches_until(),
                 answered_ms: watch.answered,
                 problem: refusal.or(dear).or_else(|| watched.error(channel).map(|error| error.to_string())),
             }
@@ -126,22 +129,23 @@ impl Actor {
         let its = watched.iter().filter(|(channel, ..)| Some(*channel) == id);
         let relied_on = its.filter(|(channel, tower, _)| watched.is_relied_on(now, *channel, *tower));
         let (towers, times): (Vec<IdentityId>, Vec<Option<Time>>) =
-            relied_on.map(|(_, tower, watch)| (tower, watch.until)).unzip();
+            relied_on.map(|(_, tower, watch)| (tower, watch.watches_until())).unzip();
         (towers, times.into_iter().flatten().max())
     }
 
     /// What is watched for others wants done.
     pub(in super::super) fn watching_news(&mut self, news: TowerNews) {
         match news {
-            TowerNews::Submit { client, channel, call, at_own_cost } => {
-                tracing::info!(%client, at_own_cost, "a channel that is watched closes with an old state: answering");
-                let fee = if at_own_cost { self.call_price() } else { Amount::ZERO };
+            TowerNews::Submit { client, channel, to, call, fee } => {
+                tracing::info!(%client, %fee, "a channel that is watched closes with an old state: answering");
                 let wish = Wish { call: Some(Call::Channels(*call)), fee, ..Wish::default() };
                 match self.transact(Order::signed(wish), None) {
-                    Ok(id) => drop(self.channels.answers.insert(id, Answering { client, channel, fee })),
+                    Ok(id) => drop(self.channels.answers.insert(id, Answering { client, channel, to, fee })),
                     // It is tried again after a while.
                     Err(error) => {
                         tracing::warn!(%error, "the answer for a channel that is watched can't be handed in now");
+                        let now = self.clock.now();
+                        self.market.handle_answer_fate(now, client, channel, to, AnswerFate::Delayed);
                     }
                 }
             }
@@ -154,14 +158,14 @@ impl Actor {
 
     /// The ledger's word on an answer, or that nobody took it.
     pub(in super::super) fn answer_verdict(&mut self, id: TransactionId, fate: &Fate) {
-        let Some(Answering { client, channel, fee }) = self.channels.answers.remove(&id) else { return };
+        let Some(Answering { client, channel, to, fee }) = self.channels.answers.remove(&id) else { return };
         let fate = match fate {
             Fate::Final => AnswerFate::Taken { fee },
             Fate::Rejected(reject) => AnswerFate::of(*reject, self.call_price()),
             Fate::Lapsed | Fate::Refused(_) => AnswerFate::Delayed,
         };
         tracing::info!(%client, channel = %channel.0, ?fate, "the ledger on an answer for a channel that is watched");
-        self.market.handle_answer_fate(self.clock.now(), client, channel, fate);
+        self.market.handle_answer_fate(self.clock.now(), client, channel, to, fate);
         // Where it is to be paid for by us, that is done at once.
         self.note_channels(Some(&[]));
     }
@@ -175,8 +179,12 @@ impl Actor {
         let named = Some(id_text(channel));
         let closed = self.channels.closed.iter().find(|(_, closed)| closed.record.id == named).map(|(key, _)| *key);
         let Some(key) = self.market.channels().key_of(channel).or(closed) else { return };
-        tracing::warn!(%tower, channel = %channel.0, "a channel was closed with an old state, and its watchtower has answered");
-        let message = format!("{tower}, which watches it, has shown the ledger a newer state than it was closed with");
+        tracing::warn!(%tower, channel = %channel.0, "a watchtower says that a channel was closed with an old state, and that it has answered");
+        // Its word alone is no more than that, as long as the ledger has the channel open.
+        let is_seen = self.channel_entry(channel).is_none_or(|entry| matches!(entry.phase, Phase::Closing { .. }));
+        let says = if is_seen { "has" } else { "says that it has" };
+        let message =
+            format!("{tower}, which watches it, {says} shown the ledger a newer state than it was closed with");
         let known = self.channels.logs.get(&key).into_iter().flatten();
         if !known.into_iter().any(|entry| entry.what.code == "answered" && entry.what.message == message) {
             self.add_to_log(key, None, "answered", message);

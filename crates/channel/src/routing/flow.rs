@@ -108,6 +108,7 @@ impl Router {
         passage: &Passage,
         preimage: Preimage,
     ) {
+        let mut is_lost = false;
         if let Some(incoming) = passage.incoming {
             match find_incoming(channels, &incoming) {
                 Found::There(conduit, Lock::Closed { .. }) if !is_before(channels, &incoming) => {
@@ -119,10 +120,16 @@ impl Router {
                     return self.wish(incoming.lock.channel, resolve);
                 }
                 Found::Unknown | Found::Unsettled => return,
-                Found::There(_, Lock::Open { .. }) => self.tell(passage, preimage),
+                Found::There(_, Lock::Open { .. }) => {
+                    self.opened.insert(id);
+                    self.tell(passage, preimage);
+                }
                 // Nobody takes it back before its time; so it was opened, and is cleared away.
-                Found::Gone if is_before(channels, &incoming) => self.tell(passage, preimage),
-                Found::Gone => {}
+                Found::Gone if is_before(channels, &incoming) => {
+                    self.opened.insert(id);
+                    self.tell(passage, preimage);
+                }
+                Found::Gone => is_lost = !self.opened.contains(&id),
             }
         } else {
             self.tell(passage, preimage);
@@ -136,6 +143,10 @@ impl Router {
             Found::Unknown | Found::Unsettled => {}
             Found::Gone => {
                 let Some(incoming) = passage.incoming else { return self.remove_passage(id) };
+                if is_lost {
+                    self.remove_passage(id);
+                    return self.notify(RoutingNews::Lost { amount: outgoing.amount });
+                }
                 let (amount, fee) = (outgoing.amount, incoming.amount.saturating_sub(outgoing.amount));
                 self.note_forwarded(id, amount, fee);
             }

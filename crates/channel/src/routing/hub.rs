@@ -38,7 +38,7 @@ impl Router {
         else {
             return;
         };
-        if payee != sight::us(machine) {
+        if payee != sight::us(machine) || amount.is_zero() {
             return;
         }
         let incoming = Incoming { lock, conduit, amount, until };

@@ -71,7 +71,7 @@ pub use order::Order;
 pub use passage::{Earned, LockRef, PassageId, PaymentFailure, PaymentStatus, PaymentView, ROUTING, Stage};
 pub use payer::PayError;
 pub use router::{
-    CLOSE_BEFORE, FINAL_TIME, FORCE_AFTER, FORCE_BEFORE, KEPT_AFTER, LOCKING_TIME_MAX, OnItsWay, Router, RoutingEffect,
-    RoutingNews,
+    CLOSE_BEFORE, EXPIRES_MAX, FINAL_TIME, FORCE_AFTER, FORCE_BEFORE, KEPT_AFTER, LOCKING_TIME_MAX, OnItsWay, Router,
+    RoutingEffect, RoutingNews,
 };
 pub use terms::{DELTA_DEFAULT, DELTA_MAX, Exposure, HubTerms, PEER_PAYMENTS_MAX};

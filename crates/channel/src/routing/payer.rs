@@ -9,7 +9,7 @@ use super::message::{Failure, HUBS_MAX, Leg, QuestionId};
 use super::order::Order;
 use super::passage::{LockRef, Outgoing, Passage, PassageId, Payment, PaymentFailure, PaymentStatus, Stage};
 use super::question::{Asker, Query};
-use super::router::{FINAL_TIME, Router, RoutingNews};
+use super::router::{EXPIRES_MAX, FINAL_TIME, Router, RoutingNews};
 use super::sight;
 use crate::channels::Channels;
 use crate::signer::Signer;
@@ -35,6 +35,8 @@ pub enum PayError {
     Network,
     #[error("the invoice has expired; ask for another one")]
     Expired,
+    #[error("the invoice can be paid for longer than a year; ask for another one")]
+    Endless,
     #[error("the invoice is this node's own")]
     Own,
     #[error("the invoice asks for nothing")]
@@ -70,6 +72,9 @@ impl Router {
         }
         if terms.expires < now {
             return Err(PayError::Expired);
+        }
+        if terms.expires > now + EXPIRES_MAX {
+            return Err(PayError::Endless);
         }
         let (way, status) = (Vec::new(), PaymentStatus::Seeking);
         self.put_payment(Payment { terms, fee_max, entropy, attempt: 0, way, status });

@@ -1,6 +1,6 @@
 //! The machine: what there is, what comes in, and what it hands on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byway_crypto::IdentitySecret;
 use byway_crypto::noise::StaticKey;
@@ -36,6 +36,8 @@ pub const FORCE_BEFORE: Span = Span::minutes(6);
 pub const CLOSE_BEFORE: Span = Span::minutes(3);
 /// How long after its time an invoice that nobody paid, or a payment that failed, is kept.
 pub const KEPT_AFTER: Span = Span::days(1);
+/// The longest that an invoice may be payable.
+pub const EXPIRES_MAX: Span = Span::days(365);
 /// How often this is looked at where nothing happens.
 const LOOK_AGAIN: Span = Span::seconds(5);
 
@@ -76,6 +78,11 @@ pub enum RoutingNews {
         amount: Amount,
         fee: Amount,
     },
+    /// It went out and was paid, and the lock that came in for it is gone after its time without having been seen open: as far as is known
+    /// it went back to its payer.
+    Lost {
+        amount: Amount,
+    },
     /// What came in from a peer is let go of.
     Refused {
         peer: IdentityId,
@@ -115,6 +122,8 @@ pub struct Router {
     pub(super) failures: BTreeMap<PassageId, Failure>,
     /// When each next one was last told its order.
     pub(super) told: BTreeMap<PassageId, Time>,
+    /// Those whose incoming locks were seen open.
+    pub(super) opened: BTreeSet<PassageId>,
     pub(super) asked: BTreeMap<PaymentHash, Asked>,
     pub(super) payments: BTreeMap<PaymentHash, Payment>,
     pub(super) earned: Earned,
@@ -147,6 +156,7 @@ impl Router {
             passages: passages.collect(),
             failures: BTreeMap::new(),
             told: BTreeMap::new(),
+            opened: BTreeSet::new(),
             asked: asked.collect(),
             payments: payments.collect(),
             earned: Earned::load(store)?,
@@ -354,6 +364,7 @@ impl Router {
         self.passages.remove(&id);
         self.failures.remove(&id);
         self.told.remove(&id);
+        self.opened.remove(&id);
     }
 
     /// A payment of others is through, and nothing of it is left.

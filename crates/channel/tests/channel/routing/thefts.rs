@@ -2,12 +2,13 @@
 
 use byway_channel::routing::conduit::{self, LockId};
 use byway_channel::routing::{
-    Exposure, FINAL_TIME, HUBS_MAX, HubTerms, Leg, PaymentFailure, PaymentHash, PaymentStatus, Preimage, Reason,
-    RoutingMessage, Stage,
+    Exposure, FINAL_TIME, HUBS_MAX, HubTerms, Leg, PayError, PaymentFailure, PaymentHash, PaymentStatus, Preimage,
+    Reason, RoutingMessage, RoutingNews, Stage,
 };
 use byway_channel::{Change, ContractCall, Proposal};
+use byway_crypto::IdentitySecret;
 use byway_crypto::noise::StaticKey;
-use byway_primitives::{Batch, Effect, Span};
+use byway_primitives::{Batch, Effect, Span, Time};
 use byway_records::channel::Side;
 use byway_records::promise::ChannelId;
 use byway_vm::{Address, Outcome, State, Target, code_hash};
@@ -203,4 +204,44 @@ fn a_way_whose_hub_wants_to_keep_money_for_ever_is_none() {
     let node = &mut net.nodes[0];
     node.router.handle_message(now, &node.channels, hub, RoutingMessage::Tell { id, legs: vec![leg] });
     assert_eq!(net.status(0, invoice.terms.hash), PaymentStatus::Failed(PaymentFailure::NoRoute));
+}
+
+#[test]
+fn a_hub_that_was_away_for_so_long_that_it_can_not_be_paid_counts_no_fee() {
+    let mut net = line();
+    let invoice = net.invoice(2, AMOUNT);
+    net.pay(0, &invoice);
+    run_until(&mut net, "the payee has a lock", |net| holds(net, 1, 2));
+    run_until(&mut net, "and knows what for", |net| net.nodes[2].router.on_their_way().count() == 1);
+    net.vanish(1);
+    net.pass(Span(FINAL_TIME.0 + Span::minutes(12).0));
+    assert!(!holds(&net, 0, 1), "the payer has its lock back");
+    net.come_back(1);
+    net.pass(Span::seconds(60));
+    let node = &net.nodes[1];
+    assert_eq!((node.router.earned().payments, node.router.on_their_way().count()), (0, 0));
+    assert!(node.news.contains(&RoutingNews::Lost { amount: units(AMOUNT) }), "{:?}", node.news);
+    assert_eq!(net.gain(1), -(AMOUNT as i128));
+}
+
+#[test]
+fn a_lock_of_nothing_and_an_invoice_for_ever_are_not_written_down() {
+    let mut net = line();
+    let (channel, lock) = (net.channel(0, 1), LockId([3; 32]));
+    propose(&mut net, 0, channel, conduit::create(Side::Initiator));
+    let (place, hub) = (conduit::all(net.machine(0, channel).state()).next().unwrap(), Address::from(net.id(1)));
+    let (hash, until) = (Preimage([5; 32]).hash(), net.now + FINAL_TIME);
+    let nothing = conduit::lock(Side::Initiator, place, lock, hash, until, hub, units(0));
+    propose(&mut net, 0, channel, nothing);
+    assert!(conduit::read(net.machine(1, channel).state(), place, lock).is_some(), "it is there");
+    let (now, peer) = (net.now, net.id(0));
+    let node = &mut net.nodes[1];
+    let order = RoutingMessage::Order { channel, lock, sealed: Vec::new() };
+    node.router.handle_message(now, &node.channels, peer, order);
+    assert_eq!(node.router.on_their_way().count(), 0);
+    let mut terms = net.invoice(2, AMOUNT).terms;
+    terms.expires = Time(u64::MAX);
+    let invoice = terms.sign(&IdentitySecret::from_bytes(&[3; 32]).unwrap());
+    let node = &mut net.nodes[0];
+    assert_eq!(node.router.pay(now, &node.channels, &invoice, units(50_000), [9; 32]), Err(PayError::Endless));
 }

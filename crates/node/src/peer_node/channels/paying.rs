@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use byway_channel::routing::{
-    HINTS_MAX, HubTerms, Invoice, OnItsWay, PayError, PaymentFailure, PaymentHash, PaymentStatus, PaymentView,
-    Preimage, Reason as RoutingReason, RoutingNews, Stage, conduit,
+    EXPIRES_MAX, HINTS_MAX, HubTerms, Invoice, OnItsWay, PayError, PaymentFailure, PaymentHash, PaymentStatus,
+    PaymentView, Preimage, Reason as RoutingReason, RoutingNews, Stage, conduit,
 };
 use byway_channel::{ChannelMachine, Health, Life};
 use byway_crypto::IdentitySecret;
@@ -31,8 +31,6 @@ use crate::config::HubConfig;
 const PAY_WAIT: Duration = Duration::from_secs(60);
 /// How long an invoice can be paid unless its maker says otherwise.
 const EXPIRES_DEFAULT: Span = Span::minutes(60);
-/// The longest that anybody may say.
-const EXPIRES_MAX: Span = Span::days(365);
 /// When the code of the locks' contract is handed in again that the ledger does not have.
 const REGISTER_AGAIN: Span = Span::minutes(5);
 /// Refusals that are kept to be shown.
@@ -137,6 +135,9 @@ impl Actor {
             }
             RoutingNews::Received { amount, .. } => tracing::info!(%amount, "an invoice is paid"),
             RoutingNews::Forwarded { .. } => {}
+            RoutingNews::Lost { amount } => {
+                tracing::warn!(%amount, "a payment was sent on, and what came in for it went back before it could be opened");
+            }
             // The market has done that.
             RoutingNews::Propose { .. } | RoutingNews::Force { .. } | RoutingNews::Close { .. } => {}
         }

@@ -170,6 +170,7 @@ fn terms() -> InvoiceTerms {
         hash: Preimage([5; 32]).hash(),
         expires: TIME,
         hubs: vec![IdentityId([6; 20])],
+        note: Some("two coffees".parse().expect("a note")),
     }
 }
 

@@ -65,7 +65,8 @@ pub(super) fn contracts_state() -> Samples {
 pub(super) fn conduit_state() -> Samples {
     let mut state = State::new([(CALLER, units(100))]);
     let code = conduit::code().to_vec();
-    state.put_contract(CONTRACT, code, (1..9).map(|slot| ([slot; 32], [1; 32])));
+    state.put_contract(CONTRACT, vec![0], []);
+    state.put_contract(conduit::in_nest(CONTRACT), code, (1..9).map(|slot| ([slot; 32], [1; 32])));
     vec![state.to_bytes()]
 }
 

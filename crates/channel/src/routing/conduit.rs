@@ -33,6 +33,8 @@ type Word = [u8; 32];
 
 /// What creates the contract itself.
 static CREATED_BY: LazyLock<Vec<u8>> = LazyLock::new(|| creation(CONDUIT));
+/// Its digest.
+static CREATED: LazyLock<Hash> = LazyLock::new(|| code_hash(&CREATED_BY));
 /// What creates the nest, and with it the contract.
 static CREATE: LazyLock<Vec<u8>> = LazyLock::new(|| creation(NEST));
 
@@ -87,14 +89,13 @@ pub fn code() -> &'static [u8] {
 /// Where the contract is in a channel's state, the one whose nest has the lowest address first; there may be several, if either side
 /// wants it so.
 pub fn all(state: &State) -> impl Iterator<Item = Address> {
-    let created = code_hash(&CREATED_BY);
-    let beside = state.contracts().map(move |(nest, _)| in_nest(nest, created));
+    let beside = state.contracts().map(|(nest, _)| in_nest(nest));
     beside.filter(|conduit| state.account(*conduit).is_some_and(|account| account.contract.is_some()))
 }
 
 /// The address that `CREATE2` gives to what a nest creates.
-fn in_nest(nest: Address, created: Hash) -> Address {
-    let digest = code_hash(&[&[0xff], &nest.0[..], &[0; 32], &created.0].concat());
+pub fn in_nest(nest: Address) -> Address {
+    let digest = code_hash(&[&[0xff], &nest.0[..], &[0; 32], &CREATED.0].concat());
     Address(std::array::from_fn(|index| digest.0[12 + index]))
 }
 

@@ -951,6 +951,8 @@ export interface ProxyPort {
   listen: Socket;
   max_price?: Amount | null;
   min_bandwidth_bps?: number | null;
+  /** out of what its exits are paid, where that is not the account */
+  pay?: "account" | "channel" | null;
   reason?: Reason | null;
   sort?: "price" | "quality" | "both" | null;
 }
@@ -1210,7 +1212,7 @@ export interface Methods {
   /** Proxies beside the main one, each of which leads where it is meant to. */
   "proxy_port_list": { params: Record<string, never>; result: ProxyPort[] };
   /** Opens one, which stays across restarts until it is closed. */
-  "proxy_port_open": { params: { listen?: Socket; country?: Country; asn?: number; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both" }; result: ProxyPort };
+  "proxy_port_open": { params: { listen?: Socket; country?: Country; asn?: number; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; pay?: "account" | "channel" }; result: ProxyPort };
   /** Closes one that a call opened, and ends its session. */
   "proxy_port_close": { params: { listen: Socket }; result: Empty };
   /** Ports at the exit that lead to programs here. */
@@ -1222,7 +1224,7 @@ export interface Methods {
   /** The services that plug in here: those sold, and those opened. */
   "service_list": { params: Record<string, never>; result: ServiceList };
   /** Connects to a service that plugs in, and opens it for programs on this machine. */
-  "service_open": { params: { service: string; listen?: Socket; data?: Data; country?: Country; max_price?: Amount }; result: ServiceOpened };
+  "service_open": { params: { service: string; listen?: Socket; data?: Data; country?: Country; max_price?: Amount; pay?: "account" | "channel" }; result: ServiceOpened };
   /** Closes what was opened, and ends its session. */
   "service_close": { params: { listen: Socket }; result: Empty };
   /** What this node sells now. */

@@ -671,6 +671,15 @@ export interface HubLock {
   until_ms: Time;
 }
 
+/** a hub on the market; what it takes of the amount beside `fee_base` it says when it is asked for a way */
+export interface HubOffer {
+  /** open ones with it */
+  channels: number;
+  connected: boolean;
+  fee_base: Amount;
+  hub: Id;
+}
+
 /** a payment on its way; without incoming it begins here, without outgoing it ends here */
 export interface HubPayment {
   hash: string;
@@ -1123,6 +1132,14 @@ export interface WalletViewKey {
   view_key: string;
 }
 
+/** a watchtower on the market */
+export interface WatchOffer {
+  /** of ours, which it watches */
+  channels: number;
+  price_per_day: Amount;
+  tower: Id;
+}
+
 /** one watchtower of one channel of ours */
 export interface WatchRecord {
   answered_ms?: Time | null;
@@ -1284,9 +1301,9 @@ export interface Methods {
   /** Has the ledger execute a call that the peer doesn't sign. */
   "channel_force": { params: { channel: string; contract: string; input: ContractBytes; value?: Amount; gas?: number; idempotency_key?: Key }; result: ChannelUpdated };
   /** Watches channels of others for money, or takes on no more. */
-  "watch_run": { params: { accept: boolean; price_per_day?: Amount; channels_max?: number }; result: WatchStatus };
+  "watch_run": { params: { accept: boolean; price_per_day?: Amount; channels_max?: number; publish?: boolean }; result: WatchStatus };
   /** Has somebody watch a channel while this node is away. */
-  "watch_add": { params: { channel: string; tower: string; price_max?: Amount; days?: number }; result: WatchStatus };
+  "watch_add": { params: { channel: string; tower?: string; price_max?: Amount; days?: number }; result: WatchStatus };
   /** Has somebody watch a channel no more. */
   "watch_remove": { params: { channel: string; tower: Id }; result: WatchStatus };
   /** Who watches channels of this node, and what it watches for others. */
@@ -1296,7 +1313,11 @@ export interface Methods {
   /** Pays an invoice over channels, once however often it is called. */
   "channel_invoice_pay": { params: { invoice: string; fee_max?: Amount }; result: InvoicePayment };
   /** Sends payments of others on for a fee, or does so no more. */
-  "hub_run": { params: { run: boolean; fee_base?: Amount; fee_per_million?: number; amount_min?: Amount }; result: HubStatus };
+  "hub_run": { params: { run: boolean; fee_base?: Amount; fee_per_million?: number; amount_min?: Amount; publish?: boolean }; result: HubStatus };
+  /** Hubs that have an offer on the market, the cheapest first. */
+  "hub_list": { params: Record<string, never>; result: HubOffer[] };
+  /** Watchtowers that have an offer on the market, the cheapest first. */
+  "watch_offer_list": { params: Record<string, never>; result: WatchOffer[] };
   /** What this node sends on for others, and payments over several channels that are on their way. */
   "hub_status": { params: Record<string, never>; result: HubStatus };
   /** How this node is reached by somebody who knows nothing of it, to open a channel with it. */
@@ -1490,6 +1511,7 @@ export const ERRORS = {
   member_key_taken: 1403,
   no_channel_with: 1510,
   no_offer_matches: 1101,
+  no_watchtower: 1522,
   no_way_to_payee: 1531,
   not_allowed: 1130,
   not_registered: 1107,

@@ -71,6 +71,9 @@ async fn a_hub_and_a_watchtower_are_found_by_their_offers_until_they_stop() {
     let none = user.api.watch_add(add("0.0015")).await.unwrap_err();
     assert_eq!(none.kind, ErrorKind::NoWatchtower, "{none}");
     user.api.watch_add(add("0.01")).await.unwrap();
+    // There is nothing to watch before both have signed something.
+    let pay = ChannelPay { channel: channel.clone(), amount: amount("0.1"), lane: false, idempotency_key: key("pay") };
+    user.api.channel_pay(pay).await.unwrap();
     let watching = user.until("it is watched", async |api| {
         api.watch_status().await.unwrap().watched.into_iter().find(|record| record.watching)
     });

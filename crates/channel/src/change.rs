@@ -133,7 +133,7 @@ impl Ground {
     /// What the virtual machine is told of a call.
     pub fn vm_call(&self, call: &ContractCall) -> Call {
         let (caller, input) = (self.address(call.caller), call.input.clone());
-        Call { caller, target: call.target, value: call.value, input, gas: call.gas }
+        Call { caller, target: call.target, value: call.value, input, gas: call.gas, evidence: Vec::new() }
     }
 
     /// The state and the position after a change. The environment is that of `base` unless a contract is called.

@@ -51,7 +51,7 @@ pub(crate) const fn code() -> [u8; 13] {
 /// A call of that contract.
 pub(crate) fn call() -> (Environment, Call) {
     let (target, value) = (Target::Contract(CONTRACT), Amount::from_units(1));
-    let call = Call { caller: CALLER, target, value, input: vec![7; 32], gas: 100_000 };
+    let call = Call { caller: CALLER, target, value, input: vec![7; 32], gas: 100_000, evidence: Vec::new() };
     (Environment { time: Time(1_700_000_000_000), height: 9 }, call)
 }
 

@@ -193,6 +193,7 @@ impl<S: Signer> ChannelMachine<S> {
             value: call.value,
             input: call.input.clone(),
             gas: call.gas,
+            evidence: vm_call.evidence,
         };
         let (state, call) = (self.unknown_to_ledger(), self.signer.sign_call(forced));
         let force = ForceProgress { state, call, environment, witness: witness.to_bytes() };

@@ -94,7 +94,8 @@ fn a_contract_can_be_created_by_whoever_has_a_part_of_the_state() {
     let mut state = new_state();
     // Code that puts 5 into slot 0 and leaves one byte of code.
     let input = hex::decode("60055f555f5f5360015ff3").unwrap();
-    let call = Call { caller: ALICE, target: Target::Create, value: units(2), input, gas: 1_000_000 };
+    let call =
+        Call { caller: ALICE, target: Target::Create, value: units(2), input, gas: 1_000_000, evidence: Vec::new() };
     let (witness, _) = state.witness(NETWORK, START, &call, &[ALICE, BOB]).unwrap();
     let forced = witness.execute(NETWORK, START, &call, &|_| None).unwrap();
     let full = execute(&mut state, START, &call);

@@ -243,7 +243,7 @@ impl Scene {
 
     pub fn vm_call(&self, caller: usize, contract: Address, value: u128, input: &[u8]) -> VmCall {
         let (caller, target) = (self.address(caller), Target::Contract(contract));
-        VmCall { caller, target, value: units(value), input: input.to_vec(), gas: GAS }
+        VmCall { caller, target, value: units(value), input: input.to_vec(), gas: GAS, evidence: Vec::new() }
     }
 
     /// What the contracts of a call that is forced now see.
@@ -282,6 +282,7 @@ impl Scene {
             value: call.value,
             input: call.input.clone(),
             gas: call.gas,
+            evidence: call.evidence.clone(),
         };
         let call = signed.sign(&self.world.people[caller].identity);
         ChannelsCall::ForceProgress(Box::new(ForceProgress { state, call, environment, witness }))

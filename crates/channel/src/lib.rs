@@ -123,10 +123,12 @@
 //! not given to a peer that has lost its own. A contract's storage is copied for each update that writes it, which large contracts
 //! will feel.
 
+mod backing;
 mod change;
 mod channels;
 mod consent;
 mod fund;
+pub mod guarantee;
 mod journal;
 mod ledger_view;
 mod left;

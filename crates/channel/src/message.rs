@@ -4,7 +4,7 @@ use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Hash, NetworkId, Time};
 use byway_records::SignedPromise;
-use byway_records::channel::{ChannelTerms, FundingChange, Position, WatchSecret};
+use byway_records::channel::{ChannelTerms, FundingChange, Position, VirtualTerms, WatchSecret};
 use byway_records::promise::ChannelId;
 
 use crate::change::Change;
@@ -48,6 +48,8 @@ pub enum ChannelMessage {
     Promise(LanePromise),
     /// The sender opens no channel on these terms, or stops opening it.
     Decline,
+    /// The sender proposes to open a virtual channel; the responder's secret is not in its terms yet.
+    OpenVirtual { terms: VirtualTerms },
 }
 
 /// Where a side stands.
@@ -281,6 +283,10 @@ impl Encode for ChannelMessage {
                 out.varint(*round);
                 out.value(refusal);
             }
+            ChannelMessage::OpenVirtual { terms } => {
+                out.byte(16);
+                out.value(terms);
+            }
         }
     }
 }
@@ -304,6 +310,7 @@ impl Decode for ChannelMessage {
             13 => ChannelMessage::ProposeFunding(input.value()?),
             14 => ChannelMessage::AcceptFunding { change: input.value()?, signature: input.value()? },
             15 => ChannelMessage::RefuseFunding { round: input.u64()?, refusal: input.value()? },
+            16 => ChannelMessage::OpenVirtual { terms: input.value()? },
             other => return Err(DecodeError::UnknownVariant { kind: "channel message", value: other.into() }),
         })
     }

@@ -3,8 +3,9 @@
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Span};
 
-/// Guarantees that may stand in one channel at a time: each has to be resolved by force, one call each, before the channel pays out.
-pub const GUARANTEES_MAX: usize = 4;
+/// Guarantees that may stand in one channel at a time: a side acts four times in a row in a channel that is closing, of which it takes one to
+/// close it or to answer, and each of the others pays one out.
+pub const GUARANTEES_MAX: usize = 3;
 /// How long an offer stands before it can be taken back.
 pub const OFFER_TIME: Span = Span::minutes(30);
 /// How long before that a hub accepts nothing any more: time to have it accepted by force in both channels.

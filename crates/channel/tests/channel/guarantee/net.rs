@@ -348,7 +348,7 @@ impl Net {
         let mut verdict = self.world.run(&draft);
         if verdict == Verdict::Rejected(Reject::ChannelFee) {
             // Nothing in a virtual channel pays for it, so the transaction does.
-            let draft = Draft { fee: units(40 * CHANNEL_PRICE), ..draft };
+            let draft = Draft { fee: units(2_000 * CHANNEL_PRICE), ..draft };
             verdict = self.world.run(&self.world.funded(self.world.coin(CAROL), draft));
         }
         match verdict {

@@ -2,6 +2,9 @@
 
 mod disputes;
 mod forced;
+mod guaranteed;
+mod guaranteed_sequences;
+mod guarantees;
 mod lanes;
 mod leaving;
 mod money;
@@ -64,6 +67,11 @@ pub const REASONS: &[Reject] = &[
     Reject::ContractCall,
     Reject::ContractBusy,
     Reject::CodeUnknown,
+    Reject::VirtualKnown,
+    Reject::VirtualMoney,
+    Reject::VirtualOnly,
+    Reject::VirtualHub,
+    Reject::ChannelEvidence,
 ];
 
 /// A channel of Alice, who initiated it, and Bob.

@@ -24,7 +24,9 @@ const ACCEPT: [u8; 4] = [0xe4, 0x72, 0x5b, 0xa1];
 const RESOLVE: [u8; 4] = [0x05, 0x74, 0x89, 0xfa];
 const CERTIFIED: [u8; 4] = [0xd8, 0xaa, 0xa4, 0xe0];
 const CREATE_GAS: u64 = 3_000_000;
-const CALL_GAS: u64 = 400_000;
+const OFFER_GAS: u64 = 200_000;
+const ACCEPT_GAS: u64 = 120_000;
+const RESOLVE_GAS: u64 = 150_000;
 /// What `ecrecover` adds to a signature's recovery number.
 const RECOVERY: u8 = 27;
 
@@ -146,17 +148,17 @@ pub fn offer(caller: Side, place: Address, offer: &Offer, value: Amount) -> Cont
         amount_word(*fee),
         number(deadline.0 / 1000),
     ];
-    call(caller, Target::Contract(place), value, input(OFFER, &words), CALL_GAS)
+    call(caller, Target::Contract(place), value, input(OFFER, &words), OFFER_GAS)
 }
 
 /// What makes a guarantee of an offer, by the hub: so much is put in.
 pub fn accept(caller: Side, place: Address, id: ChannelId, hub_part: Amount) -> ContractCall {
-    call(caller, Target::Contract(place), hub_part, input(ACCEPT, &[id.0.0]), CALL_GAS)
+    call(caller, Target::Contract(place), hub_part, input(ACCEPT, &[id.0.0]), ACCEPT_GAS)
 }
 
 /// What gives an offer back that was not accepted: to its party from its time on, or where the hub lets go of it.
 pub fn back(caller: Side, place: Address, id: ChannelId) -> ContractCall {
-    call(caller, Target::Contract(place), Amount::ZERO, input(RESOLVE, &[number(32), number(1), id.0.0]), CALL_GAS)
+    call(caller, Target::Contract(place), Amount::ZERO, input(RESOLVE, &[number(32), number(1), id.0.0]), RESOLVE_GAS)
 }
 
 /// What pays a guarantee out as the ledger says.
@@ -171,7 +173,7 @@ pub fn resolve_certified(caller: Side, place: Address, side: Side, certificate: 
     let mut words = vec![body.network.0.0, body.channel.0.0, one, other];
     let signatures = [&certificate.close.signatures[side.index()], &certificate.signature];
     signatures.into_iter().for_each(|signature| words.extend(signature_words(signature)));
-    call(caller, Target::Contract(place), Amount::ZERO, input(CERTIFIED, &words), CALL_GAS)
+    call(caller, Target::Contract(place), Amount::ZERO, input(CERTIFIED, &words), RESOLVE_GAS)
 }
 
 /// Whether a call would offer this.

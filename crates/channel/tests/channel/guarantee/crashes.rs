@@ -97,9 +97,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_everybody_has_its_own_in_the_end(acts in prop::collection::vec(act(), 1..14)) {
+    fn whatever_happens_everybody_has_its_own_in_the_end(
+        is_opened in any::<bool>(),
+        acts in prop::collection::vec(act(), 1..14),
+    ) {
         let mut net = Net::new();
         let key = net.propose_virtual();
+        if is_opened {
+            net.pass(Span::minutes(1));
+        }
         let mut parted = 0;
         for act in acts {
             let id = net.nodes[ONE].channels.get(key).and_then(|machine| machine.id());

@@ -1,6 +1,7 @@
 //! Virtual channels, on the real machines and the real ledger.
 
 mod adversaries;
+mod contract;
 mod crashes;
 mod disputes;
 mod formats;

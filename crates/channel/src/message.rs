@@ -215,6 +215,12 @@ impl Decode for Proposal {
     }
 }
 
+/// A message that is one record.
+fn put_one(kind: u8, record: &impl Encode, out: &mut Writer) {
+    out.byte(kind);
+    out.value(record);
+}
+
 impl Encode for ChannelMessage {
     fn encode(&self, out: &mut Writer) {
         match self {
@@ -236,14 +242,8 @@ impl Encode for ChannelMessage {
                 out.byte(3);
                 out.value(authorisation);
             }
-            ChannelMessage::Reestablish(reestablish) => {
-                out.byte(4);
-                out.value(reestablish);
-            }
-            ChannelMessage::Propose(proposal) => {
-                out.byte(5);
-                out.value(proposal);
-            }
+            ChannelMessage::Reestablish(reestablish) => put_one(4, reestablish, out),
+            ChannelMessage::Propose(proposal) => put_one(5, proposal, out),
             ChannelMessage::Accept { round, signature } => {
                 out.byte(6);
                 out.varint(*round);
@@ -265,14 +265,8 @@ impl Encode for ChannelMessage {
                 out.value(signature);
             }
             ChannelMessage::Decline => out.byte(11),
-            ChannelMessage::Promise(promise) => {
-                out.byte(12);
-                out.value(promise);
-            }
-            ChannelMessage::ProposeFunding(change) => {
-                out.byte(13);
-                out.value(change);
-            }
+            ChannelMessage::Promise(promise) => put_one(12, promise, out),
+            ChannelMessage::ProposeFunding(change) => put_one(13, change, out),
             ChannelMessage::AcceptFunding { change, signature } => {
                 out.byte(14);
                 out.value(change);
@@ -283,10 +277,7 @@ impl Encode for ChannelMessage {
                 out.varint(*round);
                 out.value(refusal);
             }
-            ChannelMessage::OpenVirtual { terms } => {
-                out.byte(16);
-                out.value(terms);
-            }
+            ChannelMessage::OpenVirtual { terms } => put_one(16, terms, out),
         }
     }
 }

@@ -287,8 +287,8 @@ impl Guarantees {
         if !is_known && time >= ends && self.is_time_to(now, id, Said::Over) {
             held.terms.parties.into_iter().for_each(|party| self.send(party, GuaranteeMessage::Over { channel: id }));
         }
-        if (!is_known && is_endangered) || (!is_known && time >= ends + PART_TIME_MAX) || seen.entry.is_some() {
-            let must_end = !is_known && (is_endangered || time >= ends + PART_TIME_MAX);
+        let must_end = !is_known && (is_endangered || time >= ends + PART_TIME_MAX);
+        if must_end || seen.entry.is_some() {
             self.go_to_ledger(now, id, held, &seen, time, must_end);
         }
         None

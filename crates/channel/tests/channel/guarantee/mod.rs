@@ -1,6 +1,7 @@
 //! Virtual channels, on the real machines and the real ledger.
 
 mod adversaries;
+mod bounds;
 mod contract;
 mod crashes;
 mod disputes;

@@ -235,8 +235,13 @@ impl Net {
 
     /// Begins to open a virtual channel.
     pub fn propose_virtual(&mut self) -> ChannelKey {
+        let terms = self.virtual_terms();
+        self.propose_with(terms)
+    }
+
+    pub fn propose_with(&mut self, terms: VirtualTerms) -> ChannelKey {
         self.virtuals += 1;
-        let (now, terms) = (self.now, self.virtual_terms());
+        let now = self.now;
         let handle = ChannelHandle([100 + self.virtuals; 16]);
         let key = self.nodes[ONE].channels.initiate_virtual(now, handle, terms).unwrap();
         self.collect(ONE);

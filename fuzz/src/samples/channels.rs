@@ -43,6 +43,18 @@ pub(crate) fn ledger_contract() -> Samples {
     one(records::ledger_contract())
 }
 
+pub(crate) fn virtual_terms() -> Samples {
+    one(records::cosigned(records::virtual_terms()))
+}
+
+pub(crate) fn certified_close() -> Samples {
+    one(records::certified_close())
+}
+
+pub(crate) fn virtual_outcome() -> Samples {
+    one(byway_records::channel::Outcome { paid: records::channel_outcome().paid })
+}
+
 /// Reads the slot that the input names, adds one, and puts that into the slot after it.
 pub(crate) const fn code() -> [u8; 13] {
     [0x5f, 0x35, 0x80, 0x54, 0x60, 1, 0x01, 0x90, 0x60, 1, 0x01, 0x55, 0x00]

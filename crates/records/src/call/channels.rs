@@ -223,17 +223,17 @@ impl Decode for CallContract {
     }
 }
 
+/// What a call says that is one record.
+fn put(out: &mut Writer, number: u8, record: &impl Encode) {
+    out.byte(number);
+    out.value(record);
+}
+
 impl Encode for ChannelsCall {
     fn encode(&self, out: &mut Writer) {
         match self {
-            ChannelsCall::Create { terms } => {
-                out.byte(0);
-                out.value(terms);
-            }
-            ChannelsCall::Fund(change) => {
-                out.byte(1);
-                out.value(change);
-            }
+            ChannelsCall::Create { terms } => put(out, 0, terms),
+            ChannelsCall::Fund(change) => put(out, 1, change),
             ChannelsCall::SetDelegates { channel, side, delegates } => {
                 out.byte(2);
                 out.value(&channel.0);
@@ -257,18 +257,12 @@ impl Encode for ChannelsCall {
                 out.value(side);
                 out.value(state);
             }
-            ChannelsCall::ForceProgress(force) => {
-                out.byte(6);
-                out.value(&**force);
-            }
+            ChannelsCall::ForceProgress(force) => put(out, 6, &**force),
             ChannelsCall::Settle { channel } => {
                 out.byte(7);
                 out.value(&channel.0);
             }
-            ChannelsCall::CloseMutual(close) => {
-                out.byte(8);
-                out.value(close);
-            }
+            ChannelsCall::CloseMutual(close) => put(out, 8, close),
             ChannelsCall::RegisterCode { code } => {
                 out.byte(9);
                 out.bytes(code);
@@ -278,27 +272,15 @@ impl Encode for ChannelsCall {
                 out.value(side);
                 out.value(promise);
             }
-            ChannelsCall::Leave(leave) => {
-                out.byte(11);
-                out.value(&**leave);
-            }
-            ChannelsCall::CallContract(call) => {
-                out.byte(12);
-                out.value(&**call);
-            }
-            ChannelsCall::RegisterVirtual(terms) => {
-                out.byte(13);
-                out.value(terms);
-            }
+            ChannelsCall::Leave(leave) => put(out, 11, &**leave),
+            ChannelsCall::CallContract(call) => put(out, 12, &**call),
+            ChannelsCall::RegisterVirtual(terms) => put(out, 13, terms),
             ChannelsCall::EndVirtual { channel, state } => {
                 out.byte(14);
                 out.value(&channel.0);
                 out.option(state.as_ref());
             }
-            ChannelsCall::CloseVirtual(certificate) => {
-                out.byte(15);
-                out.value(certificate);
-            }
+            ChannelsCall::CloseVirtual(certificate) => put(out, 15, certificate),
         }
     }
 }

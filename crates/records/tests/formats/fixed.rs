@@ -304,7 +304,7 @@ pub fn virtual_terms() -> VirtualTerms {
         network: NETWORK,
         terms: channel_terms(),
         hub: identity(3).id(),
-        dispute: Wait { millis: Span::hours(1), commits: 3_600 },
+        dispute: Wait { millis: Span::minutes(60), commits: 3_600 },
         ends: Time(1_700_000_900_000),
         environment: Environment { time: Time(1_700_000_000_000), height: 9 },
         nonce: 300,
@@ -368,7 +368,7 @@ pub fn channel() -> Channel {
         rounds: vec![forced_round()],
         guaranteed: Some(Guaranteed {
             hub: id(5),
-            dispute: Wait { millis: Span::hours(1), commits: 3_600 },
+            dispute: Wait { millis: Span::minutes(60), commits: 3_600 },
             end: Some(deadline),
         }),
     }

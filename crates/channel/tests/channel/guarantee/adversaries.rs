@@ -226,3 +226,32 @@ fn nobody_signs_an_outcome_that_its_own_ledger_does_not_have() {
     }
     assert_eq!(net.nodes[HUB].guarantees.held().count(), 1);
 }
+
+#[test]
+fn an_accepted_offer_opens_nothing_as_long_as_a_half_signed_update_may_undo_it() {
+    let mut net = Net::new();
+    net.nodes[HUB].is_acting = false;
+    let key = net.propose_virtual();
+    net.pass(Span::minutes(1));
+    let id = net.nodes[ONE].channels.get(key).and_then(|machine| machine.id()).unwrap();
+    let (parent, now) = (net.parent(ONE), net.now);
+    let (ours, hubs) = (net.machine(ONE, parent).side(), net.machine(HUB, parent).side());
+    // The hub has an update that the other side has signed, and keeps silent of it.
+    let pay = Change::Transfer { from: ours, amount: units(1) };
+    net.with(ONE, parent, |machine| machine.propose(now, pay)).unwrap();
+    while net.step(ONE) {}
+    net.disconnect(ONE, HUB);
+    let place = contract::all(net.machine(HUB, parent).state()).next().unwrap();
+    let accept = contract::accept(hubs, place, id, units(PARTS[1]));
+    net.with(HUB, parent, |machine| machine.force(now, &accept)).unwrap();
+    net.run();
+    net.pass(Span::minutes(1));
+    let guarantee = contract::read(net.machine(ONE, parent).state(), place, id).unwrap();
+    assert_eq!((guarantee.stage, net.refused.len()), (contract::Stage::Accepted, 0));
+    assert_eq!(net.machine(ONE, parent).released().len(), 1);
+    assert_eq!(net.life(ONE, id), Some(Life::Signed));
+    net.connect(ONE, HUB);
+    net.pass(Span::seconds(30));
+    assert_eq!(net.machine(ONE, parent).released(), &[]);
+    assert_eq!(net.life(ONE, id), Some(Life::Open), "nothing is left that takes it back");
+}

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import solc from "solc";
 
 const folder = dirname(fileURLToPath(import.meta.url));
-const names = ["Conduit", "ConduitNest", "HiddenMoves", "Subscription"];
+const names = ["Conduit", "ConduitNest", "Guarantee", "GuaranteeNest", "HiddenMoves", "Subscription"];
 
 // No hash of the metadata in the code: what it runs then depends on nothing but the source and these settings.
 const settings = {

@@ -111,7 +111,14 @@ impl LeftContract {
     }
 
     fn vm_call(&self, caller: IdentityId, value: Amount, input: Vec<u8>, gas: u64) -> Call {
-        Call { caller: Address::from(caller), target: Target::Contract(self.whole.address), value, input, gas }
+        Call {
+            caller: Address::from(caller),
+            target: Target::Contract(self.whole.address),
+            value,
+            input,
+            gas,
+            evidence: Vec::new(),
+        }
     }
 }
 

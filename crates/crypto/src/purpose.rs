@@ -2,6 +2,7 @@
 
 use byway_primitives::hash::Context;
 use byway_primitives::{Hash, NetworkId};
+use sha2::{Digest, Sha256};
 
 /// The purposes that anything in Byway is signed for. Each has its own digest function; the texts are fixed for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +29,10 @@ pub enum Purpose {
     ChannelCall,
     /// What a payee asks to be paid over channels (ECDSA).
     ChannelInvoice,
+    /// The signature of either party on the terms of a virtual channel (ECDSA).
+    VirtualTerms,
+    /// The signature of either party, or of the hub, on how a virtual channel ends (ECDSA). Contracts check it.
+    VirtualClose,
     /// A service offer (ECDSA).
     Offer,
     /// A kernel node's snapshot (ed25519).
@@ -51,9 +56,15 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// The digest to sign: of the purpose, the network and the message.
+    /// The digest to sign: of the purpose, the network and the message. What contracts check is digested as they can: with SHA-256, and
+    /// with the digest of the purpose's text in front.
     pub fn digest(self, network: NetworkId, message: &[u8]) -> Hash {
-        self.context().hash(&[&network.0.0, message])
+        let context = self.context();
+        if self != Purpose::VirtualClose {
+            return context.hash(&[&network.0.0, message]);
+        }
+        let purpose = Sha256::digest(context.0.as_bytes());
+        Hash(Sha256::new().chain_update(purpose).chain_update(network.0.0).chain_update(message).finalize().into())
     }
 
     fn context(self) -> Context {
@@ -69,6 +80,8 @@ impl Purpose {
             Purpose::ChannelClose => "byway 1 signature: channel close",
             Purpose::ChannelCall => "byway 1 signature: channel call",
             Purpose::ChannelInvoice => "byway 1 signature: channel invoice",
+            Purpose::VirtualTerms => "byway 1 signature: virtual terms",
+            Purpose::VirtualClose => "byway 1 signature: virtual close",
             Purpose::Offer => "byway 1 signature: offer",
             Purpose::Snapshot => "byway 1 signature: snapshot",
             Purpose::Checkpoint => "byway 1 signature: checkpoint",

@@ -131,7 +131,7 @@ impl Supply {
                 let contract: LedgerContract = read(value).ok_or(damaged)?;
                 self.add(way(contract.balance), |holdings| &mut holdings.channels)
             }
-            (ProgramId::CHANNELS, [1, ..]) => Ok(()),
+            (ProgramId::CHANNELS, [1 | 3, ..]) => Ok(()),
             (ProgramId::ASSETS, [0, ..]) => {
                 let record: AssetRecord = read(value).ok_or(damaged)?;
                 self.issued.insert(record.terms.id(), record.supply);

@@ -4,7 +4,7 @@
 //! state as often as they like without telling the ledger, each by one of a higher *round* that both sign: it is
 //! **co-signed**. The ledger pays by the last state that it is shown.
 //!
-//! Four things are signed, each under a purpose of its own, so that none passes for another:
+//! Four things are signed, each under a purpose of its own, so that none passes for another ([`guaranteed`] has those of virtual channels):
 //!
 //! | record | signed by | lets the ledger |
 //! | --- | --- | --- |
@@ -25,11 +25,13 @@ use crate::promise::ChannelId;
 
 pub mod contract;
 pub mod entry;
+pub mod guaranteed;
 pub mod position;
 pub mod secret;
 
 pub use contract::{LedgerContract, MadeCall, MadeReceipt};
-pub use entry::{CallOutcome, Channel, ForcedReceipt, ForcedRound, Phase, Turn};
+pub use entry::{CallOutcome, Channel, Closer, ForcedReceipt, ForcedRound, Phase, Turn};
+pub use guaranteed::{CertifiedClose, ChannelOutcome, EVIDENCE_MAX, Guaranteed, Outcome, VirtualClose, VirtualTerms};
 pub use position::{Environment, Lane, Position};
 pub use secret::WatchSecret;
 
@@ -135,6 +137,8 @@ pub struct ForcedCall {
     pub value: Amount,
     pub input: Vec<u8>,
     pub gas: u64,
+    /// What became of virtual channels, for contracts that ask. Not executed where the ledger does not have it so.
+    pub evidence: Vec<ChannelOutcome>,
 }
 
 /// Something that both parties sign.
@@ -404,6 +408,7 @@ impl Encode for ForcedCall {
         out.value(&self.value);
         out.bytes(&self.input);
         out.varint(self.gas);
+        out.list(&self.evidence);
     }
 }
 
@@ -420,6 +425,7 @@ impl Decode for ForcedCall {
             value: input.value()?,
             input: input.bytes(FORCED_INPUT_BYTES_MAX)?.to_vec(),
             gas: input.u64()?,
+            evidence: input.list(EVIDENCE_MAX)?,
         })
     }
 }

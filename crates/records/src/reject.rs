@@ -145,6 +145,11 @@ rejects! {
     154 ContractCall "no such call of the contract can be made",
     155 ContractBusy "no more contracts are called in this commit: hand it in again",
     156 CodeUnknown "the contract's code is not registered",
+    157 VirtualKnown "the virtual channel is, or was, on the ledger already",
+    158 VirtualMoney "the money of a virtual channel is in others: none is put in or taken out here",
+    159 VirtualOnly "the channel is not a virtual one",
+    160 VirtualHub "a virtual channel is closed only with its hub's signature",
+    161 ChannelEvidence "the ledger has no such outcome of a virtual channel",
 }
 
 impl Encode for Reject {

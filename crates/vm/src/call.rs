@@ -2,6 +2,7 @@
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, NetworkId};
+use byway_records::channel::ChannelOutcome;
 pub use byway_records::channel::Environment;
 
 use crate::account::Address;
@@ -17,6 +18,8 @@ pub struct Call {
     pub input: Vec<u8>,
     /// The most gas that it may use.
     pub gas: u64,
+    /// What became of virtual channels, for contracts that ask (`precompiled`). Whoever executes the call vouches for it.
+    pub evidence: Vec<ChannelOutcome>,
 }
 
 /// What is called.

@@ -146,7 +146,7 @@ pub(crate) fn execute<S: Source>(
         cfg.chain_id = chain_id;
     });
     let evm = context.with_block(block(environment)).build_mainnet();
-    let mut evm = evm.with_precompiles(precompiled());
+    let mut evm = evm.with_precompiles(precompiled(&call.evidence));
     let result = evm.transact_one(transaction(call, nonce, chain_id));
     let state = evm.finalize();
     let mut touched = std::mem::take(&mut evm.ctx.journaled_state.database.touched);

@@ -21,7 +21,8 @@
 //! | `CHAINID` | a number made of the network's id |
 //! | `COINBASE`, `PREVRANDAO`, `BLOCKHASH`, `BASEFEE`, `GASPRICE`, `BLOBBASEFEE` (but for its least, 1) | zero: nothing here is random or paid for in gas |
 //!
-//! Precompiled contracts are those at addresses 1 to 4: recovery of a signer, SHA-256, RIPEMD-160, the identity. Under the
+//! Precompiled contracts are those at addresses 1 to 4: recovery of a signer, SHA-256, RIPEMD-160, the identity; and one of our own at 0xb1,
+//! which says what became of a virtual channel where the call brings evidence of that. Under Ethereum's
 //! others (powers of large numbers, curves, BLAKE2, KZG proofs) there is nothing: their gas was set for implementations
 //! that are many times faster than those which need no C.
 //!

@@ -43,6 +43,18 @@ pub(crate) fn ledger_contract() -> Samples {
     one(records::ledger_contract())
 }
 
+pub(crate) fn virtual_terms() -> Samples {
+    one(records::cosigned(records::virtual_terms()))
+}
+
+pub(crate) fn certified_close() -> Samples {
+    one(records::certified_close())
+}
+
+pub(crate) fn virtual_outcome() -> Samples {
+    one(byway_records::channel::Outcome { paid: records::channel_outcome().paid })
+}
+
 /// Reads the slot that the input names, adds one, and puts that into the slot after it.
 pub(crate) const fn code() -> [u8; 13] {
     [0x5f, 0x35, 0x80, 0x54, 0x60, 1, 0x01, 0x90, 0x60, 1, 0x01, 0x55, 0x00]
@@ -51,7 +63,7 @@ pub(crate) const fn code() -> [u8; 13] {
 /// A call of that contract.
 pub(crate) fn call() -> (Environment, Call) {
     let (target, value) = (Target::Contract(CONTRACT), Amount::from_units(1));
-    let call = Call { caller: CALLER, target, value, input: vec![7; 32], gas: 100_000 };
+    let call = Call { caller: CALLER, target, value, input: vec![7; 32], gas: 100_000, evidence: Vec::new() };
     (Environment { time: Time(1_700_000_000_000), height: 9 }, call)
 }
 

@@ -12,7 +12,7 @@
 use byway_primitives::codec::{DecodeError, Encode, Reader};
 use byway_primitives::{Amount, Batch, Effect, IdentityId, Span, Time};
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{ChannelState, Cosigned, Phase, Side};
+use byway_records::channel::{ChannelState, Closer, Cosigned, Phase, Side};
 use byway_records::promise::ChannelId;
 use byway_records::{Channel, Reject};
 
@@ -102,7 +102,7 @@ impl UnderWay {
 impl Watchtower {
     /// Shows the ledger what is in the packet, where the channel closes with something older.
     pub(super) fn answer(&mut self, now: Time, key: KeptKey, side: Side, entry: &Channel) {
-        let Phase::Closing { secret, by, .. } = entry.phase else {
+        let Phase::Closing { by: Closer::Party { secret, side: by }, .. } = entry.phase else {
             self.answers.remove(&key);
             return;
         };

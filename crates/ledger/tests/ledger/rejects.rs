@@ -169,7 +169,12 @@ fn offender(world: &World, reservation: ReservationId, reason: Reject) -> Draft 
         | Reject::ContractState
         | Reject::ContractCall
         | Reject::ContractBusy
-        | Reject::CodeUnknown => {
+        | Reject::CodeUnknown
+        | Reject::VirtualKnown
+        | Reject::VirtualMoney
+        | Reject::VirtualOnly
+        | Reject::VirtualHub
+        | Reject::ChannelEvidence => {
             unreachable!("there is no channel here; see `channels`")
         }
         Reject::UpgradePast => world.upgrade(owner_of(0), 0, Upgrade { protocol: 2, at: Height(0) }),

@@ -14,7 +14,7 @@ use byway_node::peer_node::PeerNode;
 use byway_primitives::{Amount, Decode, Encode, Span, Time};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
-use byway_records::channel::{ChannelState as State, Cosigned, Phase, Side};
+use byway_records::channel::{ChannelState as State, Closer, Cosigned, Phase, Side};
 use byway_records::promise::ChannelId;
 use byway_records::{Body, Call, Channel, ProgramId, Transaction, Witness};
 
@@ -165,7 +165,13 @@ async fn three(network: &Network, listen: SocketAddr, reserve: Option<&str>) -> 
 async fn answered(network: &Network, tower: &Node, id: ChannelId) -> Channel {
     let newest = async |_: &PeerNode| entry(network, id).await.filter(|entry| entry.position.round == 2);
     let entry = tower.until("the answer", newest).await;
-    assert!(matches!(entry.phase, Phase::Closing { by: Side::Responder, last: Side::Initiator, .. }), "{entry:?}");
+    assert!(
+        matches!(
+            entry.phase,
+            Phase::Closing { by: Closer::Party { side: Side::Responder, .. }, last: Side::Initiator, .. }
+        ),
+        "{entry:?}"
+    );
     entry
 }
 

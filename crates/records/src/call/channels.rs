@@ -5,8 +5,8 @@ use byway_primitives::{Amount, IdentityId, NetworkId};
 
 use super::unknown;
 use crate::channel::{
-    Agreed, ChannelState, ChannelTerms, Cosigned, DELEGATES_MAX, Environment, FORCED_INPUT_BYTES_MAX, FundingChange,
-    MutualClose, Side, SignedForcedCall, WatchSecret,
+    Agreed, CertifiedClose, ChannelState, ChannelTerms, Cosigned, DELEGATES_MAX, Environment, FORCED_INPUT_BYTES_MAX,
+    FundingChange, MutualClose, Side, SignedForcedCall, VirtualTerms, WatchSecret,
 };
 use crate::promise::{ChannelId, SignedPromise};
 use crate::reject::IllFormed;
@@ -71,6 +71,15 @@ pub enum ChannelsCall {
     Leave(Box<ContractLeave>),
     /// Calls a contract that has left its channel. Authorised by the caller.
     CallContract(Box<CallContract>),
+    /// Has the ledger know a virtual channel, whose money it does not have. Anyone's to call: both have signed the terms.
+    RegisterVirtual(Cosigned<VirtualTerms>),
+    /// Begins to close a virtual channel, as `CloseSolo` does. Authorised by its hub.
+    EndVirtual {
+        channel: ChannelId,
+        state: Option<Cosigned<ChannelState>>,
+    },
+    /// Ends a virtual channel as both parties and its hub agreed. Anyone's to call.
+    CloseVirtual(CertifiedClose),
 }
 
 /// A contract leaves its channel.
@@ -114,7 +123,9 @@ impl ChannelsCall {
         match self {
             ChannelsCall::Fund(change) => cosigned(change, network),
             ChannelsCall::SnapshotSolo { state, .. } | ChannelsCall::Slash { state, .. } => cosigned(state, network),
-            ChannelsCall::CloseSolo { state, .. } => state.as_ref().map_or(Ok(()), |state| cosigned(state, network)),
+            ChannelsCall::CloseSolo { state, .. } | ChannelsCall::EndVirtual { state, .. } => {
+                state.as_ref().map_or(Ok(()), |state| cosigned(state, network))
+            }
             ChannelsCall::CloseMutual(close) => cosigned(close, network),
             ChannelsCall::Claim { promise, .. } => {
                 if promise.promise.network != network {
@@ -135,6 +146,13 @@ impl ChannelsCall {
             | ChannelsCall::RegisterCode { .. }
             | ChannelsCall::CallContract(_) => Ok(()),
             ChannelsCall::Leave(leave) => cosigned(&leave.change, network),
+            ChannelsCall::RegisterVirtual(terms) => cosigned(terms, network),
+            ChannelsCall::CloseVirtual(certificate) => {
+                if certificate.close.body.network != network {
+                    return Err(IllFormed::WrongNetwork);
+                }
+                certificate.verify().map_err(|_| IllFormed::Signature)
+            }
         }
     }
 }
@@ -205,17 +223,17 @@ impl Decode for CallContract {
     }
 }
 
+/// What a call says that is one record.
+fn put(out: &mut Writer, number: u8, record: &impl Encode) {
+    out.byte(number);
+    out.value(record);
+}
+
 impl Encode for ChannelsCall {
     fn encode(&self, out: &mut Writer) {
         match self {
-            ChannelsCall::Create { terms } => {
-                out.byte(0);
-                out.value(terms);
-            }
-            ChannelsCall::Fund(change) => {
-                out.byte(1);
-                out.value(change);
-            }
+            ChannelsCall::Create { terms } => put(out, 0, terms),
+            ChannelsCall::Fund(change) => put(out, 1, change),
             ChannelsCall::SetDelegates { channel, side, delegates } => {
                 out.byte(2);
                 out.value(&channel.0);
@@ -239,18 +257,12 @@ impl Encode for ChannelsCall {
                 out.value(side);
                 out.value(state);
             }
-            ChannelsCall::ForceProgress(force) => {
-                out.byte(6);
-                out.value(&**force);
-            }
+            ChannelsCall::ForceProgress(force) => put(out, 6, &**force),
             ChannelsCall::Settle { channel } => {
                 out.byte(7);
                 out.value(&channel.0);
             }
-            ChannelsCall::CloseMutual(close) => {
-                out.byte(8);
-                out.value(close);
-            }
+            ChannelsCall::CloseMutual(close) => put(out, 8, close),
             ChannelsCall::RegisterCode { code } => {
                 out.byte(9);
                 out.bytes(code);
@@ -260,14 +272,15 @@ impl Encode for ChannelsCall {
                 out.value(side);
                 out.value(promise);
             }
-            ChannelsCall::Leave(leave) => {
-                out.byte(11);
-                out.value(&**leave);
+            ChannelsCall::Leave(leave) => put(out, 11, &**leave),
+            ChannelsCall::CallContract(call) => put(out, 12, &**call),
+            ChannelsCall::RegisterVirtual(terms) => put(out, 13, terms),
+            ChannelsCall::EndVirtual { channel, state } => {
+                out.byte(14);
+                out.value(&channel.0);
+                out.option(state.as_ref());
             }
-            ChannelsCall::CallContract(call) => {
-                out.byte(12);
-                out.value(&**call);
-            }
+            ChannelsCall::CloseVirtual(certificate) => put(out, 15, certificate),
         }
     }
 }
@@ -297,6 +310,9 @@ impl Decode for ChannelsCall {
             10 => ChannelsCall::Claim { side: input.value()?, promise: input.value()? },
             11 => ChannelsCall::Leave(Box::new(input.value()?)),
             12 => ChannelsCall::CallContract(Box::new(input.value()?)),
+            13 => ChannelsCall::RegisterVirtual(input.value()?),
+            14 => ChannelsCall::EndVirtual { channel: ChannelId(input.value()?), state: input.option()? },
+            15 => ChannelsCall::CloseVirtual(input.value()?),
             other => return unknown("channels call", other),
         })
     }

@@ -4,8 +4,8 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Hash, IdentityId};
 
 use super::{
-    ChannelTerms, DELEGATES_MAX, Environment, FORCED_INPUT_BYTES_MAX, Position, Remainder, Side, WatchSecret,
-    byte_codec, pair, put_pair,
+    ChannelOutcome, ChannelTerms, DELEGATES_MAX, EVIDENCE_MAX, Environment, FORCED_INPUT_BYTES_MAX, Guaranteed, Lane,
+    Position, Remainder, Side, VirtualTerms, WatchSecret, byte_codec, pair, put_pair,
 };
 use crate::call::channels::CODE_BYTES_MAX;
 use crate::genesis::Wait;
@@ -47,6 +47,8 @@ pub struct Channel {
     /// The calls that made the last rounds since the last co-signed one, in order: whoever has the state before them executes them
     /// and has the one after.
     pub rounds: Vec<ForcedRound>,
+    /// Of a virtual channel, whose money is in others.
+    pub guaranteed: Option<Guaranteed>,
 }
 
 /// Whose turn it is not: a side that forced a round, until the other has acted, or until this deadline.
@@ -62,16 +64,23 @@ pub enum Phase {
     Active,
     Closing {
         /// Whoever began it.
-        by: Side,
+        by: Closer,
         /// From then on it can be settled.
         until: Deadline,
         /// Who last showed the ledger something new …
         last: Side,
-        /// … and how many times since the other did.
+        /// … and how many times since the other did; 0 where neither has.
         streak: u8,
-        /// What whoever closed has shown: with it a watchtower opens what it was given.
-        secret: WatchSecret,
     },
+}
+
+/// Who began to close a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closer {
+    /// With what it has shown: by that a watchtower opens what it was given.
+    Party { side: Side, secret: WatchSecret },
+    /// The hub that guarantees a virtual channel.
+    Hub,
 }
 
 /// What became of a forced call.
@@ -99,6 +108,8 @@ pub struct ForcedRound {
     pub gas: u64,
     /// What the contract saw.
     pub environment: Environment,
+    /// What it was told of virtual channels.
+    pub evidence: Vec<ChannelOutcome>,
 }
 
 /// How a forced call ended. Only one that returned makes a round.
@@ -138,11 +149,24 @@ impl Channel {
             forced: [0; 2],
             turn: None,
             rounds: Vec::new(),
+            guaranteed: None,
         }
     }
 
-    /// All coins that the ledger holds for it.
+    /// A virtual channel as it is before anything has happened in it; contracts' state then has this root.
+    pub fn registered(terms: &VirtualTerms, total: Amount, root: Hash) -> Self {
+        let VirtualTerms { terms, hub, dispute, environment, .. } = *terms;
+        let (balances, lanes) = (terms.deposits, [Lane::default(); 2]);
+        let position = Position { round: 0, balances, lanes, root, environment };
+        let guaranteed = Some(Guaranteed { hub, dispute, end: None });
+        Self { guaranteed, ..Self::opened(&terms, total, position) }
+    }
+
+    /// All coins that the ledger holds for it: of a virtual channel none.
     pub fn holds(&self) -> Option<Amount> {
+        if self.guaranteed.is_some() {
+            return Some(Amount::ZERO);
+        }
         self.total.checked_sub(Amount::checked_sum(self.charged)?)
     }
 
@@ -207,13 +231,12 @@ impl Encode for Phase {
     fn encode(&self, out: &mut Writer) {
         match self {
             Phase::Active => out.byte(0),
-            Phase::Closing { by, until, last, streak, secret } => {
+            Phase::Closing { by, until, last, streak } => {
                 out.byte(1);
                 out.value(by);
                 out.value(until);
                 out.value(last);
                 out.byte(*streak);
-                out.value(secret);
             }
         }
     }
@@ -228,9 +251,31 @@ impl Decode for Phase {
                 until: input.value()?,
                 last: input.value()?,
                 streak: input.byte()?,
-                secret: input.value()?,
             }),
             other => Err(DecodeError::UnknownVariant { kind: "phase", value: other.into() }),
+        }
+    }
+}
+
+impl Encode for Closer {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Closer::Party { side, secret } => {
+                out.byte(0);
+                out.value(side);
+                out.value(secret);
+            }
+            Closer::Hub => out.byte(1),
+        }
+    }
+}
+
+impl Decode for Closer {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            0 => Ok(Closer::Party { side: input.value()?, secret: input.value()? }),
+            1 => Ok(Closer::Hub),
+            other => Err(DecodeError::UnknownVariant { kind: "closer", value: other.into() }),
         }
     }
 }
@@ -280,6 +325,7 @@ impl Encode for ForcedRound {
         out.bytes(&self.input);
         out.varint(self.gas);
         out.value(&self.environment);
+        out.list(&self.evidence);
     }
 }
 
@@ -294,6 +340,7 @@ impl Decode for ForcedRound {
             input: input.bytes(FORCED_INPUT_BYTES_MAX)?.to_vec(),
             gas: input.u64()?,
             environment: input.value()?,
+            evidence: input.list(EVIDENCE_MAX)?,
         })
     }
 }
@@ -328,6 +375,7 @@ impl Encode for Channel {
         self.forced.iter().for_each(|commit| out.varint(*commit));
         out.option(self.turn.as_ref());
         out.list(&self.rounds);
+        out.option(self.guaranteed.as_ref());
     }
 }
 
@@ -350,6 +398,7 @@ impl Decode for Channel {
             forced: [input.u64()?, input.u64()?],
             turn: input.option()?,
             rounds: input.list(FORCED_ROUNDS_MAX)?,
+            guaranteed: input.option()?,
         })
     }
 }

@@ -2,17 +2,19 @@
 
 use std::sync::LazyLock;
 
-use byway_crypto::IdentitySignature;
+use byway_crypto::{IdentitySignature, Purpose};
 use byway_primitives::codec::{Decode, DecodeError, Encode};
 use byway_primitives::{Amount, Hash, NetworkId};
 use byway_records::call::channels::{CODE_BYTES_MAX, WITNESS_BYTES_MAX};
 use byway_records::call::{ChannelsCall, ForceProgress};
 use byway_records::channel::{
-    Channel, ChannelState, Cosigned, DELEGATES_MAX, FORCED_INPUT_BYTES_MAX, LedgerContract, Side,
+    CertifiedClose, Channel, ChannelState, Cosigned, DELEGATES_MAX, EVIDENCE_MAX, FORCED_INPUT_BYTES_MAX, ForcedCall,
+    LedgerContract, Side, VirtualClose, VirtualTerms,
 };
 use byway_records::reject::IllFormed;
 use byway_records::{Call, FundingChange, MutualClose};
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 
 use crate::fixed::{self, CHANNEL, NETWORK, id, identity};
 
@@ -77,6 +79,61 @@ fn a_forced_call_is_its_callers() {
 }
 
 #[test]
+fn a_certificate_has_three_signatures_of_one_close() {
+    let good = fixed::certified_close();
+    let certified = |change: fn(&mut CertifiedClose)| {
+        let mut certificate = good;
+        change(&mut certificate);
+        ChannelsCall::CloseVirtual(certificate).verify(NETWORK)
+    };
+    assert_eq!(certified(|_| {}), Ok(()));
+    let elsewhere: fn(&mut CertifiedClose) = |certificate| certificate.close.body.network = NetworkId(Hash([8; 32]));
+    assert_eq!(certified(elsewhere), Err(IllFormed::WrongNetwork));
+    let changes: [fn(&mut CertifiedClose); 5] = [
+        |certificate| certificate.close.body.paid.swap(0, 1),
+        |certificate| certificate.close.body.channel = CHANNEL,
+        |certificate| certificate.close.signatures[1] = certificate.close.signatures[0],
+        |certificate| certificate.signature = certificate.close.signatures[0],
+        |certificate| certificate.hub = certificate.close.parties[0],
+    ];
+    for change in changes {
+        assert_eq!(certified(change), Err(IllFormed::Signature));
+    }
+    let mut terms = fixed::cosigned(fixed::virtual_terms());
+    terms.body.nonce += 1;
+    assert_eq!(ChannelsCall::RegisterVirtual(terms).verify(NETWORK), Err(IllFormed::Signature));
+}
+
+#[test]
+fn a_close_is_digested_as_contracts_can() {
+    let word = |paid: u128| [&[0; 16][..], &paid.to_be_bytes()].concat();
+    let close = fixed::virtual_close();
+    let purpose = Sha256::digest(b"byway 1 signature: virtual close").to_vec();
+    let parts = [&purpose[..], &NETWORK.0.0, &NETWORK.0.0, &close.channel.0.0, &word(900), &word(300)];
+    let digest: [u8; 32] = Sha256::digest(parts.concat()).into();
+    assert_eq!(Purpose::VirtualClose.digest(NETWORK, &close.to_bytes()).0, digest);
+    let mut too_much = close.to_bytes();
+    too_much[64] = 1;
+    assert!(VirtualClose::from_bytes(&too_much).is_err(), "no amount is as large as that");
+}
+
+#[test]
+fn a_virtual_channel_is_another_where_anything_of_its_terms_is() {
+    let terms = fixed::virtual_terms();
+    let mut ids: Vec<_> = (0..terms.to_bytes().len())
+        .filter_map(|at| {
+            let mut bytes = terms.to_bytes();
+            bytes[at] ^= 1;
+            VirtualTerms::from_bytes(&bytes).ok().map(|terms| terms.id())
+        })
+        .collect();
+    assert!(ids.len() > 150 && !ids.contains(&terms.id()));
+    ids.sort_by_key(|id| id.0);
+    ids.dedup();
+    assert!(ids.len() > 150, "no two are one");
+}
+
+#[test]
 fn what_is_longer_than_its_bound_is_no_call() {
     let too_long = |limit: usize| DecodeError::TooLong { length: limit as u64 + 1, limit: limit as u64 };
     let code = ChannelsCall::RegisterCode { code: vec![1; CODE_BYTES_MAX + 1] };
@@ -95,6 +152,9 @@ fn what_is_longer_than_its_bound_is_no_call() {
     assert_eq!(force(FORCED_INPUT_BYTES_MAX, WITNESS_BYTES_MAX), Ok(()));
     assert_eq!(force(FORCED_INPUT_BYTES_MAX + 1, 0), Err(too_long(FORCED_INPUT_BYTES_MAX)));
     assert_eq!(force(0, WITNESS_BYTES_MAX + 1), Err(too_long(WITNESS_BYTES_MAX)));
+    let evidence = vec![fixed::channel_outcome(); EVIDENCE_MAX + 1];
+    let call = ForcedCall { evidence, ..fixed::forced_call() };
+    assert_eq!(ForcedCall::from_bytes(&call.to_bytes()), Err(too_long(EVIDENCE_MAX)));
 }
 
 #[test]

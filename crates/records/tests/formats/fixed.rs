@@ -14,9 +14,10 @@ use byway_records::call::{
     MemberEntry, OffersCall, RegistryCall, Take,
 };
 use byway_records::channel::{
-    Agreed, CallOutcome, Channel, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, ForcedReceipt,
-    ForcedRound, FundingChange, Lane, LedgerContract, MadeCall, MadeReceipt, Movement, MutualClose, Phase, Position,
-    Remainder, Side, Turn, WatchSecret,
+    Agreed, CallOutcome, CertifiedClose, Channel, ChannelOutcome, ChannelState, ChannelTerms, Closer, Cosigned,
+    Environment, ForcedCall, ForcedReceipt, ForcedRound, FundingChange, Guaranteed, Lane, LedgerContract, MadeCall,
+    MadeReceipt, Movement, MutualClose, Phase, Position, Remainder, Side, Turn, VirtualClose, VirtualTerms,
+    WatchSecret,
 };
 use byway_records::evidence::{Claim, Included, SignedHeader, Spender, Voter};
 use byway_records::genesis::Wait;
@@ -279,7 +280,45 @@ pub fn forced_call() -> ForcedCall {
         value: Amount::from_units(5),
         input: vec![43; 36],
         gas: 100_000,
+        evidence: vec![channel_outcome()],
     }
+}
+
+pub fn channel_outcome() -> ChannelOutcome {
+    ChannelOutcome { channel: ChannelId(Hash([50; 32])), paid: [Amount::from_units(1_000), Amount::ZERO] }
+}
+
+pub fn channel_terms() -> ChannelTerms {
+    ChannelTerms {
+        parties: [identity(1).id(), identity(2).id()],
+        deposits: [Amount::from_units(1_000), Amount::from_units(200)],
+        reserve: Amount::from_units(10),
+        lock: Wait { millis: Span::minutes(10), commits: 600 },
+        remainder: Remainder::Responder,
+        secrets: [WATCH_SECRET.digest(), Hash([46; 32])],
+    }
+}
+
+pub fn virtual_terms() -> VirtualTerms {
+    VirtualTerms {
+        network: NETWORK,
+        terms: channel_terms(),
+        hub: identity(3).id(),
+        dispute: Wait { millis: Span::minutes(60), commits: 3_600 },
+        ends: Time(1_700_000_900_000),
+        environment: Environment { time: Time(1_700_000_000_000), height: 9 },
+        nonce: 300,
+    }
+}
+
+pub fn virtual_close() -> VirtualClose {
+    let paid = [Amount::from_units(900), Amount::from_units(300)];
+    VirtualClose { network: NETWORK, channel: virtual_terms().id(), paid }
+}
+
+/// Signed by identities 1 and 2, and by the hub, identity 3.
+pub fn certified_close() -> CertifiedClose {
+    CertifiedClose::sign(cosigned(virtual_close()), &identity(3))
 }
 
 /// Signed by identities 1 and 2.
@@ -297,6 +336,7 @@ fn forced_round() -> ForcedRound {
         input: vec![43; 36],
         gas: 100_000,
         environment: Environment { time: Time(1_700_000_000_000), height: 11 },
+        evidence: vec![channel_outcome()],
     }
 }
 
@@ -317,29 +357,26 @@ pub fn channel() -> Channel {
         position: channel_state().position,
         claims: [Some(Settled { serial: 2, amount: Amount::from_units(60) }), None],
         phase: Phase::Closing {
-            by: Side::Initiator,
+            by: Closer::Party { side: Side::Initiator, secret: WATCH_SECRET },
             until: deadline,
             last: Side::Responder,
             streak: 2,
-            secret: WATCH_SECRET,
         },
         receipt: Some(ForcedReceipt { round: 300, caller: id(1), outcome, gas_used: 21_000, output: Hash([44; 32]) }),
         forced: [0, 599],
         turn: Some(Turn { after: Side::Responder, until: deadline }),
         rounds: vec![forced_round()],
+        guaranteed: Some(Guaranteed {
+            hub: id(5),
+            dispute: Wait { millis: Span::minutes(60), commits: 3_600 },
+            end: Some(deadline),
+        }),
     }
 }
 
 /// One call about channels of every kind, with its name.
 pub fn channels_calls() -> Vec<(&'static str, ChannelsCall)> {
-    let terms = ChannelTerms {
-        parties: [identity(1).id(), identity(2).id()],
-        deposits: [Amount::from_units(1_000), Amount::from_units(200)],
-        reserve: Amount::from_units(10),
-        lock: Wait { millis: Span::minutes(10), commits: 600 },
-        remainder: Remainder::Responder,
-        secrets: [WATCH_SECRET.digest(), Hash([46; 32])],
-    };
+    let terms = channel_terms();
     let (side, state, channel) = (Side::Responder, cosigned(channel_state()), CHANNEL);
     let force = |state| {
         let (call, environment) = (forced_call().sign(&identity(1)), Environment { time: Time(77), height: 10 });
@@ -367,6 +404,10 @@ pub fn channels_calls() -> Vec<(&'static str, ChannelsCall)> {
             ChannelsCall::Leave(Box::new(ContractLeave { change: cosigned(leaving()), part: vec![45; 50] })),
         ),
         ("call contract", ChannelsCall::CallContract(Box::new(call_contract()))),
+        ("register virtual", ChannelsCall::RegisterVirtual(cosigned(virtual_terms()))),
+        ("end virtual", ChannelsCall::EndVirtual { channel, state: None }),
+        ("end virtual with a state", ChannelsCall::EndVirtual { channel, state: Some(state) }),
+        ("close virtual", ChannelsCall::CloseVirtual(certified_close())),
     ]
 }
 

@@ -6,8 +6,10 @@ use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Hash, Time};
 use byway_records::call::kernel::{ConvictionId, Upgrade};
+use byway_records::channel::Outcome;
 use byway_records::channel::contract::contract_key;
 use byway_records::channel::entry::{Code, channel_key, code_key};
+use byway_records::channel::guaranteed::outcome_key;
 use byway_records::evidence::Place;
 use byway_records::state::*;
 use byway_records::transaction::KeySignature;
@@ -108,6 +110,10 @@ fn records() -> Vec<String> {
         line("contract on the ledger", &fixed::ledger_contract()),
         line("channel", &fixed::channel()),
         line("code", &Code(vec![46; 60])),
+        line("virtual terms", &fixed::cosigned(fixed::virtual_terms())),
+        line("certified close", &fixed::certified_close()),
+        line("channel outcome", &fixed::channel_outcome()),
+        line("outcome", &Outcome { paid: fixed::channel_outcome().paid }),
     ]);
     let names = ["account promise", "reservation promise", "channel promise"];
     lines.extend(names.iter().zip(fixed::backings()).map(|(name, backing)| line(name, &fixed::promise(backing))));
@@ -129,7 +135,7 @@ fn calls_are_frozen() {
 fn reasons_keep_their_numbers() {
     let codes: Vec<_> = Reject::ALL.iter().map(|reject| (reject.code(), reject.word())).collect();
     assert!(codes.windows(2).all(|pair| pair[0].0 < pair[1].0));
-    assert_eq!(codes.len(), 79);
+    assert_eq!(codes.len(), 84);
     let text = codes.iter().map(|(code, word)| format!("{code} {word}")).collect::<Vec<_>>().join(", ");
     assert_eq!(FROZEN.hash(&[text.as_bytes()]).to_string()[..16], *FROZEN_REASONS, "{text}");
 }
@@ -149,6 +155,8 @@ fn digests_and_keys_are_frozen() {
         ("genesis transaction", fixed::genesis().transaction().0),
         ("epoch", fixed::genesis().epoch().digest()),
         ("asset id", fixed::asset_terms().id().0),
+        ("virtual channel", fixed::virtual_terms().id().0),
+        ("virtual close", Purpose::VirtualClose.digest(NETWORK, &fixed::virtual_close().to_bytes())),
     ];
     let lines: Vec<_> = ids.iter().map(|(name, hash)| format!("{name}: {}", &hash.to_string()[..16])).collect();
     assert_eq!(lines, FROZEN_DIGESTS);
@@ -174,6 +182,7 @@ fn digests_and_keys_are_frozen() {
         channel_key(fixed::CHANNEL),
         code_key(Hash([1; 32])),
         contract_key(fixed::CHANNEL, [1; 20]),
+        outcome_key(fixed::CHANNEL),
     ];
     let all = FROZEN.hash(&[&keys.concat()]).to_string();
     assert_eq!(all[..16], *FROZEN_KEYS);
@@ -210,7 +219,7 @@ fn a_transfer_has_236_bytes_or_less() {
 
 /// With an amount of 12.345 WAY; larger ones take up to nine bytes more.
 const TRANSFER_BYTES: usize = 215;
-const FROZEN_RECORDS: [&str; 41] = [
+const FROZEN_RECORDS: [&str; 45] = [
     "output id: 34 f71b26ef5edb495f",
     "single lock: 33 5bd84132b299b527",
     "lock: 98 e1081298f738772e",
@@ -244,16 +253,20 @@ const FROZEN_RECORDS: [&str; 41] = [
     "channel state: 288 25836ee20b073f46",
     "funding change: 293 8cc35cfdaa9cff73",
     "mutual close: 239 a30b25747de3b8c7",
-    "forced call: 245 2a06c22be9449ece",
+    "forced call: 281 71c82d4fc4191f70",
     "leaving: 345 203b5c24044fe004",
     "contract on the ledger: 238 3625ec7c46a08a2d",
-    "channel: 368 d2ffb1ae8a09932a",
+    "channel: 441 646e943ce32cf173",
     "code: 61 9a4b57397a7ace00",
+    "virtual terms: 358 8829cb8b281cec2a",
+    "certified close: 383 dcfccfdd4e1c518d",
+    "channel outcome: 35 d8ed87a27723f9f1",
+    "outcome: 3 81b7b71560af9f18",
     "account promise: 79 6e8e5cf74b56c982",
     "reservation promise: 111 9173d3c444c8d282",
     "channel promise: 111 47a3a64b085a5b6d",
 ];
-const FROZEN_CALLS: [&str; 45] = [
+const FROZEN_CALLS: [&str; 49] = [
     "register: 38 3d5d78877c677d4b",
     "publish: 194 dc67c3fcc97a1eef",
     "withdraw offer: 26 2d9315d1b902a452",
@@ -291,17 +304,21 @@ const FROZEN_CALLS: [&str; 45] = [
     "close solo: 55 0506e01b55217818",
     "close solo with a state: 344 d474281eaa2c245c",
     "slash: 295 80908f591c0584e2",
-    "force progress: 305 34538291b08e4c75",
-    "force progress on a state: 593 5123c5d41af3e82e",
+    "force progress: 341 67d7e138365f0d7f",
+    "force progress on a state: 629 472aacc9c91541e9",
     "settle channel: 37 5f55900591bc5562",
     "close mutual: 245 ba7aa0f7d3e7b162",
     "claim: 151 546352700f8de004",
     "register code: 66 3c6806f137ce26c0",
     "contract leave: 402 08c5d9e0cc046d35",
     "call contract: 170 e43ebe7806fcb3f3",
+    "register virtual: 364 640ccf19f29240ec",
+    "end virtual: 38 604d7da892ddf9e0",
+    "end virtual with a state: 327 50946d16ba896b75",
+    "close virtual: 389 b8590f9bd5cde5e0",
 ];
-const FROZEN_REASONS: &str = "b949808a174cdbb2";
-const FROZEN_DIGESTS: [&str; 12] = [
+const FROZEN_REASONS: &str = "770ec87cc71cfd54";
+const FROZEN_DIGESTS: [&str; 14] = [
     "transaction: 37ce2c9c33f6e316",
     "spend: aff8edff5417e4ca",
     "authorise: e30e45a3d28e38cd",
@@ -314,5 +331,7 @@ const FROZEN_DIGESTS: [&str; 12] = [
     "genesis transaction: 8d3a3ec60e1fcb3e",
     "epoch: 33bc8b7520b973db",
     "asset id: e2942283e1c8a235",
+    "virtual channel: ddb938211f676000",
+    "virtual close: 077a2b6458dbfc4a",
 ];
-const FROZEN_KEYS: &str = "a2ccf4709fcd7870";
+const FROZEN_KEYS: &str = "f3f0804ea4d7e664";

@@ -66,7 +66,14 @@ fn measure(case: &Case) -> Measured {
         state.put_contract(address(OTHERS + number as u64), code.clone(), stored);
         codes.insert(code_hash(code), code.clone());
     }
-    let call = Call { caller: ALICE, target: Target::Contract(MAIN), value: Amount::ZERO, input: Vec::new(), gas: GAS };
+    let call = Call {
+        caller: ALICE,
+        target: Target::Contract(MAIN),
+        value: Amount::ZERO,
+        input: Vec::new(),
+        gas: GAS,
+        evidence: Vec::new(),
+    };
     let reads = Call { target: Target::Contract(address(OTHERS)), gas: 10 * GAS, ..call.clone() };
     let shown = if case.shows_more { &reads } else { &call };
     let (witness, _) = state.witness(NETWORK, ENVIRONMENT, shown, &[ALICE, BOB, MAIN]).expect("it can be called");

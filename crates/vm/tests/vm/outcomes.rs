@@ -1,5 +1,8 @@
 //! Every way in which a call ends.
 
+use byway_primitives::Hash;
+use byway_records::channel::ChannelOutcome;
+use byway_records::promise::ChannelId;
 use byway_vm::{Address, Call, Environment, ExecuteError, Missing, Outcome, State, Target, chain_id};
 
 use crate::scene::{ALICE, BOB, NETWORK, SCRIBE, START, call, execute, new_state, units, with_scribe, writing};
@@ -94,7 +97,8 @@ fn a_contract_can_be_created_by_whoever_has_a_part_of_the_state() {
     let mut state = new_state();
     // Code that puts 5 into slot 0 and leaves one byte of code.
     let input = hex::decode("60055f555f5f5360015ff3").unwrap();
-    let call = Call { caller: ALICE, target: Target::Create, value: units(2), input, gas: 1_000_000 };
+    let call =
+        Call { caller: ALICE, target: Target::Create, value: units(2), input, gas: 1_000_000, evidence: Vec::new() };
     let (witness, _) = state.witness(NETWORK, START, &call, &[ALICE, BOB]).unwrap();
     let forced = witness.execute(NETWORK, START, &call, &|_| None).unwrap();
     let full = execute(&mut state, START, &call);
@@ -107,7 +111,42 @@ fn a_contract_can_be_created_by_whoever_has_a_part_of_the_state() {
 const CALLER_CODE: &str = "5a5f5f5f5f5f5f355af16040525a90035f523d60205260605ff3";
 
 #[test]
-fn only_the_first_four_addresses_are_precompiled() {
+fn contracts_learn_of_virtual_channels_what_comes_with_the_call() {
+    // Calls the address 0xb1 with the input, and returns what that gives.
+    let mut state = with_code("365f5f375f5f365f5f60b15af1503d5f5f3e3d5ff3");
+    let outcome =
+        |byte, paid: [u128; 2]| ChannelOutcome { channel: ChannelId(Hash([byte; 32])), paid: paid.map(units) };
+    let evidence = vec![outcome(1, [7, u128::MAX]), outcome(2, [0, 1])];
+    let mut ask = |input: Vec<u8>, evidence: &[ChannelOutcome]| {
+        let call = Call { evidence: evidence.to_vec(), ..call(ALICE, CONTRACT, 0, input) };
+        let (witness, _) = state.witness(NETWORK, START, &call, &[]).unwrap();
+        let code = state.code(state.account(CONTRACT).unwrap().contract.unwrap().code).unwrap().to_vec();
+        let forced = witness.execute(NETWORK, START, &call, &|_| Some(code.clone())).unwrap();
+        let full = execute(&mut state, START, &call);
+        assert_eq!(
+            (&forced.execution, forced.root),
+            (&full, state.root()),
+            "who has a part of the state learns the same"
+        );
+        (full.outcome, full.output)
+    };
+    let words = |paid: [u128; 2]| paid.map(|paid| [[0; 16], paid.to_be_bytes()].concat()).concat();
+    assert_eq!(ask(vec![1; 32], &evidence), (Outcome::Returned, words([7, u128::MAX])));
+    assert_eq!(ask(vec![2; 32], &evidence), (Outcome::Returned, words([0, 1])));
+    let nothing = (Outcome::Returned, Vec::new());
+    for (input, evidence) in [
+        (vec![3; 32], &evidence[..]),
+        (vec![1; 32], &[]),
+        (vec![1; 31], &evidence),
+        (vec![1; 33], &evidence),
+        (Vec::new(), &evidence),
+    ] {
+        assert_eq!(ask(input, evidence), nothing);
+    }
+}
+
+#[test]
+fn only_the_first_four_addresses_and_our_own_are_precompiled() {
     let probe = |number: u8| {
         let mut state = with_code(CALLER_CODE);
         let mut address = [0; 32];
@@ -118,11 +157,11 @@ fn only_the_first_four_addresses_are_precompiled() {
     };
     let nobody = probe(0xee);
     assert_eq!((nobody.0, nobody.2), (1, 0));
-    for number in 5..=0x20 {
+    for number in (5..=0x20).chain([0xb0, 0xb2]) {
         assert_eq!(probe(number), nobody, "{number}");
     }
     assert_eq!([2, 3].map(|number| probe(number).2), [32, 32]);
-    for number in 1..=4 {
+    for number in [1, 2, 3, 4, 0xb1] {
         assert_ne!(probe(number).1, nobody.1, "{number} is warm");
     }
 }

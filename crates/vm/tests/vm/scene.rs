@@ -36,7 +36,7 @@ pub fn word(number: u64) -> [u8; 32] {
 }
 
 pub fn call(caller: Address, contract: Address, value: u128, input: Vec<u8>) -> Call {
-    Call { caller, target: Target::Contract(contract), value: units(value), input, gas: GAS }
+    Call { caller, target: Target::Contract(contract), value: units(value), input, gas: GAS, evidence: Vec::new() }
 }
 
 /// A call of the scribe.
@@ -65,7 +65,14 @@ impl Compiled {
     pub fn create(&self, state: &mut State, arguments: &[[u8; 32]]) -> Address {
         let code = hex::decode(self.0["create"].as_str().unwrap()).unwrap();
         let input = [code, arguments.concat()].concat();
-        let call = Call { caller: ALICE, target: Target::Create, value: Amount::ZERO, input, gas: 3 * GAS };
+        let call = Call {
+            caller: ALICE,
+            target: Target::Create,
+            value: Amount::ZERO,
+            input,
+            gas: 3 * GAS,
+            evidence: Vec::new(),
+        };
         let created = execute(state, START, &call);
         assert_eq!(created.outcome, Outcome::Returned);
         created.receipt.contract

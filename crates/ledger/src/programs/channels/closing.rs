@@ -1,11 +1,14 @@
 //! How the ledger is shown states, and how channels end.
 
 use byway_primitives::{Amount, AssetId};
-use byway_records::channel::{Channel, ChannelState, Cosigned, Lane, MutualClose, Phase, Position, Side, WatchSecret};
+use byway_records::channel::{
+    Channel, ChannelState, Closer, Cosigned, Lane, MutualClose, Phase, Position, Side, WatchSecret,
+};
 use byway_records::promise::{ChannelId, Promise, SignedPromise};
 use byway_records::state::Settled;
 use byway_records::{Backing, Reject, VerifiedTransaction};
 
+use super::guaranteed::closing;
 use super::{
     accept, acts_for, charge, check_balances, is_locked, is_paid, load, pay_out, prolonged, put, shown, signed, take,
 };
@@ -56,9 +59,7 @@ pub(super) fn close_solo(
         channel = shown(now, channel, state)?;
     }
     check_balances(&channel, &channel.position, channel.total)?;
-    let until = now.after(channel.lock);
-    let phase = Phase::Closing { by: side, until, last: side, streak: 1, secret };
-    put(view, id, &Channel { phase, ..channel });
+    put(view, id, &closing(now, channel, Closer::Party { side, secret }));
     Ok(())
 }
 
@@ -130,7 +131,12 @@ pub(super) fn settle(
     }
     let price = now.parameters.call_prices.channel;
     if !is_paid(transaction, price) {
-        take(view, &mut channel, by, price);
+        // Only a party closes a channel whose money is here.
+        let Closer::Party { side, .. } = by else { return Err(Reject::ChannelFee) };
+        if channel.guaranteed.is_some() {
+            return Err(Reject::ChannelFee);
+        }
+        take(view, &mut channel, side, price);
     }
     pay_out(view, id, &channel);
     Ok(())
@@ -144,6 +150,9 @@ pub(super) fn close_mutual(
 ) -> Result<(), Reject> {
     let MutualClose { channel: id, balances, expires, .. } = close.body;
     let mut channel = load(view, transaction, id)?;
+    if channel.guaranteed.is_some() {
+        return Err(Reject::VirtualHub);
+    }
     if close.parties != channel.parties {
         return Err(Reject::ChannelParties);
     }

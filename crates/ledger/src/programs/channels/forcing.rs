@@ -29,6 +29,7 @@ use byway_records::genesis::CallPrices;
 use byway_records::{ProgramId, Reject, VerifiedTransaction};
 use byway_vm::{Address, Call, ExecuteError, Forced, Outcome, Target, Witness, code_hash};
 
+use super::guaranteed::check_evidence;
 use super::{
     acts_for, charge, chargeable, check_balances, is_ahead, is_locked, is_paid, load, prolonged, prolongs, put, shown,
 };
@@ -65,6 +66,7 @@ pub(super) fn force_progress(
         return Err(Reject::ChannelStreak);
     }
     let phase = prolonged(now, &channel, side);
+    check_evidence(view, &call.evidence)?;
     let witness = check(now, &channel, force)?;
     let made = made(now, side, force);
     let oldest = channel.room_for(&made).ok_or(Reject::ChannelBusy)?;
@@ -154,9 +156,9 @@ fn check(now: Moment<'_>, channel: &Channel, force: &ForceProgress) -> Result<Wi
 
 /// The call as it is kept where it makes a round.
 fn made(now: Moment<'_>, caller: Side, force: &ForceProgress) -> ForcedRound {
-    let ForcedCall { round, contract, value, ref input, gas, .. } = force.call.call;
+    let ForcedCall { round, contract, value, ref input, gas, ref evidence, .. } = force.call.call;
     let (height, input, environment) = (now.height.0, input.clone(), force.environment);
-    ForcedRound { round, height, caller, contract, value, input, gas, environment }
+    ForcedRound { round, height, caller, contract, value, input, gas, environment, evidence: evidence.clone() }
 }
 
 /// What a forced call costs that uses so much gas.
@@ -180,6 +182,7 @@ fn run(
         value,
         input: force.call.call.input.clone(),
         gas,
+        evidence: force.call.call.evidence.clone(),
     };
     let code = |hash: Hash| view.load::<Code>(ProgramId::CHANNELS, &code_key(hash)).map(|code| code.0);
     let receipt = ForcedReceipt { round, caller, outcome: CallOutcome::Missing, gas_used: gas, output: code_hash(&[]) };

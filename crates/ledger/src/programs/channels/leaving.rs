@@ -180,7 +180,7 @@ fn run(
 ) -> Result<(MadeReceipt, Option<AloneAfter>), Reject> {
     let target = Target::Contract(Address(call.contract));
     let (caller, input) = (Address::from(call.caller), call.input.clone());
-    let vm_call = Call { caller, target, value: call.value, input, gas: call.gas };
+    let vm_call = Call { caller, target, value: call.value, input, gas: call.gas, evidence: Vec::new() };
     let number = entry.made().saturating_add(1);
     let receipt = |outcome, gas_used, output: &[u8]| MadeReceipt {
         number,

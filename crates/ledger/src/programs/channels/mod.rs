@@ -25,6 +25,8 @@
 //! forces nothing more; but a newer co-signed state of its and its claims are still taken, and only give no more time. A
 //! watchful other side has had several lock periods to show its newest state, and nothing beats that.
 //!
+//! **Virtual channels** have no money here (`guaranteed`).
+//!
 //! **Contracts.** One may leave its channel, and is then an entry of its own that anyone calls (`leaving`).
 //!
 //! **Turns.** While the channel is active, a side that has forced a round forces no other until the other party has acted, or
@@ -48,6 +50,7 @@ use crate::state::View;
 
 mod closing;
 mod forcing;
+mod guaranteed;
 mod leaving;
 mod opening;
 
@@ -103,6 +106,11 @@ pub(crate) fn execute(
         ChannelsCall::RegisterCode { code } => opening::register_code(view, code),
         ChannelsCall::Leave(leave) => leaving::leave(view, now, transaction, leave),
         ChannelsCall::CallContract(call) => leaving::call(view, now, transaction, call),
+        ChannelsCall::RegisterVirtual(terms) => guaranteed::register(view, now, transaction, terms),
+        ChannelsCall::EndVirtual { channel, state } => {
+            guaranteed::end(view, now, transaction, *channel, state.as_ref())
+        }
+        ChannelsCall::CloseVirtual(certificate) => guaranteed::close(view, now, transaction, certificate),
     }
 }
 
@@ -178,12 +186,12 @@ fn signed(channel: Channel, position: Position) -> Channel {
 /// The phase after `side` has shown the ledger something new: where the channel is closing, the other side has a whole lock
 /// period again, unless this one has prolonged it as often as it may.
 fn prolonged(now: Moment<'_>, channel: &Channel, side: Side) -> Phase {
-    let Phase::Closing { by, last, streak, secret, .. } = channel.phase else { return channel.phase };
+    let Phase::Closing { by, last, streak, .. } = channel.phase else { return channel.phase };
     if !prolongs(channel.phase, side) {
         return channel.phase;
     }
     let streak = if last == side { streak.saturating_add(1) } else { 1 };
-    Phase::Closing { by, until: now.after(channel.lock), last: side, streak, secret }
+    Phase::Closing { by, until: guaranteed::lock_from(now, channel), last: side, streak }
 }
 
 /// Whether something new of this side gives the other a lock period.
@@ -226,8 +234,11 @@ fn kept_for(channel: &Channel, price: Amount) -> Amount {
     Amount::cost(price, RESERVE_CALLS / 2, 1).unwrap_or(channel.reserve)
 }
 
-/// What of a side's reserve is not charged yet.
+/// What of a side's reserve is not charged yet. The ledger has nothing of a virtual channel to charge.
 fn chargeable(channel: &Channel, side: Side) -> Amount {
+    if channel.guaranteed.is_some() {
+        return Amount::ZERO;
+    }
     channel.reserve.saturating_sub(channel.charged[side.index()])
 }
 
@@ -239,20 +250,29 @@ fn take(view: &mut View<'_>, channel: &mut Channel, side: Side, price: Amount) {
     pay_pool(view, taken);
 }
 
-/// Pays everything that the channel holds into the parties' accounts, and forgets it.
+/// Pays everything that the channel holds into the parties' accounts, and forgets it; of a virtual channel it keeps what it would pay.
 fn pay_out(view: &mut View<'_>, id: ChannelId, channel: &Channel) {
-    let position = &channel.position;
-    let rest = position.rest(channel.total).expect("no state is taken that divides more than the total");
-    let (shares, due) = (channel.remainder.shares(rest), channel.due());
-    for side in Side::BOTH {
-        let (side, other) = (side.index(), side.other().index());
-        let left = position.balances[side].checked_sub(channel.charged[side]).expect("every state leaves the reserve");
-        let kept = position.lanes[side].capacity.checked_sub(due[side]).expect("no more is due than a lane covers");
-        let parts = [left, shares[side], kept, due[other]];
-        let amount = Amount::checked_sum(parts).expect("parts of a total that fits");
+    let paid = parts(channel);
+    if channel.guaranteed.is_some() {
+        return guaranteed::finish(view, id, paid);
+    }
+    for (party, amount) in channel.parties.into_iter().zip(paid) {
         if !amount.is_zero() {
-            credit(view, channel.parties[side], Value { asset: AssetId::WAY, amount });
+            credit(view, party, Value { asset: AssetId::WAY, amount });
         }
     }
     view.remove(ProgramId::CHANNELS, channel_key(id));
+}
+
+/// What each party has in the end. Together it is all that the channel holds.
+fn parts(channel: &Channel) -> [Amount; 2] {
+    let position = &channel.position;
+    let rest = position.rest(channel.total).expect("no state is taken that divides more than the total");
+    let (shares, due) = (channel.remainder.shares(rest), channel.due());
+    Side::BOTH.map(|side| {
+        let (side, other) = (side.index(), side.other().index());
+        let left = position.balances[side].checked_sub(channel.charged[side]).expect("every state leaves the reserve");
+        let kept = position.lanes[side].capacity.checked_sub(due[side]).expect("no more is due than a lane covers");
+        Amount::checked_sum([left, shares[side], kept, due[other]]).expect("parts of a total that fits")
+    })
 }

@@ -32,9 +32,7 @@ pub(super) fn create(
     let price = now.parameters.call_prices.channel;
     let reserve_min = Amount::cost(price, RESERVE_CALLS, 1).ok_or(Reject::ChannelTerms)?;
     let total = Amount::checked_sum(deposits).ok_or(Reject::ChannelTerms)?;
-    let is_lock = (LOCK_MIN.millis..=LOCK_MAX.millis).contains(&lock.millis)
-        && (LOCK_MIN.commits..=LOCK_MAX.commits).contains(&lock.commits);
-    if parties[0] == parties[1] || reserve < reserve_min || !is_lock {
+    if parties[0] == parties[1] || reserve < reserve_min || !is_lock(lock) {
         return Err(Reject::ChannelTerms);
     }
     if deposits.iter().any(|deposit| *deposit < reserve) {
@@ -51,6 +49,12 @@ pub(super) fn create(
     charge(view, transaction, &mut channel, Side::Initiator, price)?;
     put(view, ChannelId(transaction.id().0), &channel);
     Ok(())
+}
+
+/// Whether a lock period is neither too short nor too long.
+pub(super) fn is_lock(lock: Wait) -> bool {
+    (LOCK_MIN.millis..=LOCK_MAX.millis).contains(&lock.millis)
+        && (LOCK_MIN.commits..=LOCK_MAX.commits).contains(&lock.commits)
 }
 
 pub(super) fn fund(
@@ -76,6 +80,9 @@ pub(super) fn fund_by(
 ) -> Result<(), Reject> {
     let FundingChange { state, side, movement, amount, expires } = change.body;
     let mut channel = load(view, transaction, state.channel)?;
+    if channel.guaranteed.is_some() {
+        return Err(Reject::VirtualMoney);
+    }
     if channel.phase != Phase::Active {
         return Err(Reject::ChannelPhase);
     }

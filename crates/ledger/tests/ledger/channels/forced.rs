@@ -38,7 +38,7 @@ fn show(scene: &mut Scene, state: &State, round: u64) {
     scene.world.must(&scene.snapshot(BOB, signed));
 }
 
-fn hex_of(text: &str) -> Vec<u8> {
+pub fn hex_of(text: &str) -> Vec<u8> {
     let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hex digits");
     (0..text.len()).step_by(2).map(byte).collect()
 }
@@ -358,18 +358,19 @@ struct Game {
 
 const COMPILED: &str = include_str!("../../../../../examples/contracts/compiled/HiddenMoves.json");
 
-fn compiled(key: &str) -> Vec<u8> {
-    let start = COMPILED.find(&format!("\"{key}\": \"")).expect("a key of the file") + key.len() + 5;
-    let end = COMPILED[start..].find('"').expect("a string ends");
-    hex_of(&COMPILED[start..start + end])
+/// What the compiler has written under a key.
+pub fn compiled(text: &str, key: &str) -> Vec<u8> {
+    let start = text.find(&format!("\"{key}\": \"")).expect("a key of the file") + key.len() + 5;
+    let end = text[start..].find('"').expect("a string ends");
+    hex_of(&text[start..start + end])
 }
 
-fn word(number: u64) -> Vec<u8> {
+pub fn word(number: u64) -> Vec<u8> {
     [&[0; 24][..], &number.to_be_bytes()].concat()
 }
 
 fn input(function: &str, arguments: &[Vec<u8>]) -> Vec<u8> {
-    [compiled(function), arguments.concat()].concat()
+    [compiled(COMPILED, function), arguments.concat()].concat()
 }
 
 impl Game {
@@ -381,7 +382,7 @@ impl Game {
         let parties = [ALICE, BOB].map(|person| (scene.address(person), units(DEPOSIT)));
         let mut state = State::new(parties);
         let players = parties.iter().flat_map(|(who, _)| [vec![0; 12], who.0.to_vec()]).collect::<Vec<_>>().concat();
-        let create = [compiled("create"), players, word(Self::STAKE), word(20)].concat();
+        let create = [compiled(COMPILED, "create"), players, word(Self::STAKE), word(20)].concat();
         let environment = Environment { time: scene.start, height: 0 };
         let create = VmCall {
             caller: scene.address(ALICE),
@@ -389,6 +390,7 @@ impl Game {
             value: Amount::ZERO,
             input: create,
             gas: 5_000_000,
+            evidence: Vec::new(),
         };
         let contract = state.execute(scene.world.network, environment, &create).expect("it runs").receipt.contract;
         let code = state.account(contract).and_then(|account| account.contract).expect("a contract").code;

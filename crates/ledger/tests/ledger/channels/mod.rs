@@ -2,6 +2,9 @@
 
 mod disputes;
 mod forced;
+mod guaranteed;
+mod guaranteed_sequences;
+mod guarantees;
 mod lanes;
 mod leaving;
 mod money;
@@ -64,6 +67,11 @@ pub const REASONS: &[Reject] = &[
     Reject::ContractCall,
     Reject::ContractBusy,
     Reject::CodeUnknown,
+    Reject::VirtualKnown,
+    Reject::VirtualMoney,
+    Reject::VirtualOnly,
+    Reject::VirtualHub,
+    Reject::ChannelEvidence,
 ];
 
 /// A channel of Alice, who initiated it, and Bob.
@@ -243,7 +251,7 @@ impl Scene {
 
     pub fn vm_call(&self, caller: usize, contract: Address, value: u128, input: &[u8]) -> VmCall {
         let (caller, target) = (self.address(caller), Target::Contract(contract));
-        VmCall { caller, target, value: units(value), input: input.to_vec(), gas: GAS }
+        VmCall { caller, target, value: units(value), input: input.to_vec(), gas: GAS, evidence: Vec::new() }
     }
 
     /// What the contracts of a call that is forced now see.
@@ -282,6 +290,7 @@ impl Scene {
             value: call.value,
             input: call.input.clone(),
             gas: call.gas,
+            evidence: call.evidence.clone(),
         };
         let call = signed.sign(&self.world.people[caller].identity);
         ChannelsCall::ForceProgress(Box::new(ForceProgress { state, call, environment, witness }))

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use byway_ledger::{Verdict, audit};
 use byway_primitives::Span;
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{ChannelState, Lane, Movement, Phase, Position, Side};
+use byway_records::channel::{ChannelState, Closer, Lane, Movement, Phase, Position, Side};
 use byway_records::genesis::Wait;
 use byway_records::state::Settled;
 use byway_records::{Backing, Cosigned};
@@ -488,7 +488,8 @@ impl Run {
         let index = |side: Side| if side == Side::Initiator { 0 } else { 1 };
         let stage = match channel.phase {
             Phase::Active => Stage::Active,
-            Phase::Closing { by, until, last, streak, .. } => Stage::Closing {
+            Phase::Closing { by: Closer::Hub, .. } => panic!("it has no hub"),
+            Phase::Closing { by: Closer::Party { side: by, .. }, until, last, streak } => Stage::Closing {
                 by: index(by),
                 until: (until.time.0, until.commits),
                 last: index(last),

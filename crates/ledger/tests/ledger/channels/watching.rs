@@ -3,7 +3,7 @@
 use byway_primitives::Encode;
 use byway_records::Reject;
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{Phase, WatchSecret};
+use byway_records::channel::{Closer, Phase, WatchSecret};
 
 use super::{DEPOSIT, SECRET, Scene, draft, side_of};
 use crate::world::{ALICE, BOB, CAROL};
@@ -19,7 +19,9 @@ fn whoever_closes_shows_the_secret_that_both_agreed_on_whatever_the_state() {
         scene.refuses(&draft(close, &[ALICE]), Reject::ChannelSecret);
         assert_eq!(scene.channel(), before);
         scene.world.must(&scene.close(ALICE, state));
-        assert!(matches!(scene.channel().phase, Phase::Closing { secret, .. } if secret == SECRET));
+        assert!(
+            matches!(scene.channel().phase, Phase::Closing { by: Closer::Party { secret, .. }, .. } if secret == SECRET)
+        );
     }
 }
 
@@ -31,7 +33,9 @@ fn the_secret_stays_on_the_ledger_until_the_channel_is_closed_and_is_not_there_b
     assert!(!entry.windows(SECRET.0.len()).any(|window| window == SECRET.0));
     scene.world.must(&scene.close(ALICE, None));
     scene.world.must(&scene.slash(BOB, scene.signed(2, [DEPOSIT; 2])));
-    assert!(matches!(scene.channel().phase, Phase::Closing { secret, .. } if secret == SECRET));
+    assert!(
+        matches!(scene.channel().phase, Phase::Closing { by: Closer::Party { secret, .. }, .. } if secret == SECRET)
+    );
 }
 
 #[test]

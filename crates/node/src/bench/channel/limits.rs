@@ -109,7 +109,7 @@ pub fn calls() -> anyhow::Result<f64> {
     let environment = Environment { time: NOW, height: 7 };
     rate(|count| {
         let (target, input) = (Target::Contract(CONTRACT), slot(count));
-        let call = Call { caller: CALLER, target, value: Amount::ZERO, input, gas: GAS };
+        let call = Call { caller: CALLER, target, value: Amount::ZERO, input, gas: GAS, evidence: Vec::new() };
         state.execute(NETWORK, environment, &call)?;
         black_box(state.root());
         Ok(())

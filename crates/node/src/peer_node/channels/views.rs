@@ -4,7 +4,7 @@ use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, ContractWis
 use byway_crypto::IdentitySecret;
 use byway_primitives::Amount;
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{Phase, Remainder, Side};
+use byway_records::channel::{Closer, Phase, Remainder, Side};
 use byway_records::promise::ChannelId;
 use byway_vm::Target;
 
@@ -68,7 +68,7 @@ impl Actor {
         let dispute = entry.as_ref().and_then(|entry| match entry.phase {
             Phase::Active => None,
             Phase::Closing { by, until, .. } => Some(ChannelDispute {
-                ours: by == side,
+                ours: matches!(by, Closer::Party { side: by, .. } if by == side),
                 round: entry.position.round,
                 until_ms: until.time,
                 until_commits: until.commits,
@@ -262,6 +262,7 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
         }
         ChannelNews::Forced { round } => Some((Some(*round), "forced", "the ledger has executed a call".to_owned())),
         ChannelNews::Closing => plain("closing", "it is being closed"),
+        ChannelNews::Parted(_) => plain("parted", "both have signed how they part; the hub is to sign too"),
         ChannelNews::Closed => plain("closed", "it is over; what was in it is in the accounts"),
     }
 }
@@ -282,6 +283,9 @@ fn name_of(call: &ChannelsCall) -> &'static str {
         ChannelsCall::RegisterCode { .. } => "a contract's code",
         ChannelsCall::Leave(_) => "a contract that leaves the channel",
         ChannelsCall::CallContract(_) => "a call of a contract on the ledger",
+        ChannelsCall::RegisterVirtual(_) => "a virtual channel",
+        ChannelsCall::EndVirtual { .. } => "the hub's wish to close a virtual channel",
+        ChannelsCall::CloseVirtual(_) => "how both part, with the hub's word",
     }
 }
 

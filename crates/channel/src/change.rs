@@ -81,6 +81,8 @@ pub enum ChangeError {
     Code,
     #[error("what the contract has is divided into more or less than that")]
     Shares,
+    #[error("what holds an asset of the channel is neither changed nor removed, and does not leave")]
+    Purse,
     #[error("payments over several channels are on their way in this contract; wait until they are through")]
     OnTheirWay,
     #[error("a deposit or a withdrawal of nothing, or a contract that leaves with nothing")]
@@ -198,6 +200,9 @@ impl Ground {
                 let contract = Address(contract);
                 let account = state.account(contract).filter(|account| account.contract.is_some());
                 let account = account.ok_or(ChangeError::NoContract)?;
+                if self.is_purse(contract) {
+                    return Err(ChangeError::Purse);
+                }
                 // The total tells states of before from those after.
                 if amount.is_zero() {
                     return Err(ChangeError::NothingMoved);
@@ -239,6 +244,9 @@ impl Ground {
     fn change_contract(&self, state: &mut State, change: &ContractChange) -> Result<(), ChangeError> {
         let account = state.account(change.contract()).ok_or(ChangeError::NoContract)?;
         let before = account.contract.ok_or(ChangeError::NoContract)?;
+        if self.is_purse(change.contract()) {
+            return Err(ChangeError::Purse);
+        }
         if conduit::all(state).any(|conduit| conduit == change.contract()) && !account.balance.is_zero() {
             return Err(ChangeError::OnTheirWay);
         }

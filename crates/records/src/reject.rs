@@ -145,6 +145,10 @@ rejects! {
     154 ContractCall "no such call of the contract can be made",
     155 ContractBusy "no more contracts are called in this commit: hand it in again",
     156 CodeUnknown "the contract's code is not registered",
+    170 PurseWitness "what is shown is not what the parties have of the channel's assets in its last state",
+    171 PurseAwaited "nobody has shown what the parties have of the channel's assets, and there is still time to",
+    172 PurseSplit "what both signed does not divide what the channel has of each asset",
+    173 PurseLeaves "what holds an asset of the channel does not leave it",
 }
 
 impl Encode for Reject {

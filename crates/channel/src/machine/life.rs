@@ -14,7 +14,6 @@ use byway_records::channel::{ChannelTerms, Cosigned, MutualClose, Position, Side
 use byway_records::promise::ChannelId;
 use byway_records::transaction::{Body, Witness};
 use byway_records::{Call, Transaction};
-use byway_vm::State;
 
 use super::{CLOSING_TIME_MAX, ChannelMachine, FUNDING_TIME_MAX, Link, in_order};
 use crate::change::Ground;
@@ -210,8 +209,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// The ledger has the channel.
     pub(super) fn open(&mut self, entry: Position) {
-        let parties = self.record.ground.addresses().into_iter().zip(self.record.ground.terms.deposits);
-        self.state = State::new(parties);
+        self.state = self.record.ground.first_state(self.record.ground.terms.deposits);
         // Where a call was forced before this side first saw the channel, it is followed from the first state.
         let first = Position { root: self.state.root(), ..self.record.base };
         self.record.base = if entry.round == 0 { entry } else { first };
@@ -284,7 +282,8 @@ impl<S: Signer> ChannelMachine<S> {
             Amount::checked_sum([balance, share, self.lanes_worth(&record.base, side)])
         });
         let balances = [initiator?, responder?];
-        Some(MutualClose { network: record.ground.network, channel: record.id, balances, expires })
+        let assets = record.ground.split(&self.state)?;
+        Some(MutualClose { network: record.ground.network, channel: record.id, balances, assets, expires })
     }
 
     fn sign_closing(&mut self, expires: Time) {

@@ -17,6 +17,7 @@ mod life;
 mod lost;
 mod many;
 mod model;
+mod purses;
 mod random;
 mod reestablish;
 mod routing;

@@ -25,6 +25,9 @@
 //! forces nothing more; but a newer co-signed state of its and its claims are still taken, and only give no more time. A
 //! watchful other side has had several lock periods to show its newest state, and nothing beats that.
 //!
+//! **Other assets than WAY** are taken in at the opening, are in contracts of the first state, and are paid out as the last state says,
+//! or as both agree when they part (`purses`).
+//!
 //! **Contracts.** One may leave its channel, and is then an entry of its own that anyone calls (`leaving`).
 //!
 //! **Turns.** While the channel is active, a side that has forced a round forces no other until the other party has acted, or
@@ -50,6 +53,7 @@ mod closing;
 mod forcing;
 mod leaving;
 mod opening;
+mod purses;
 
 /// How often a side may prolong a closing before the other acts: twice for a state and for a call on it, and as often again
 /// where something went wrong.
@@ -75,6 +79,7 @@ pub(crate) fn forced_gas(transaction: &VerifiedTransaction) -> u64 {
     match transaction.call() {
         Some(Call::Channels(ChannelsCall::ForceProgress(force))) => forcing::gas_of(force),
         Some(Call::Channels(ChannelsCall::CallContract(call))) => leaving::gas_of(call),
+        Some(Call::Channels(ChannelsCall::Settle { witness, .. })) => purses::gas_of(witness),
         _ => 0,
     }
 }
@@ -98,7 +103,7 @@ pub(crate) fn execute(
         ChannelsCall::Slash { side, state } => closing::slash(view, now, transaction, *side, state),
         ChannelsCall::ForceProgress(force) => forcing::force_progress(view, now, transaction, force),
         ChannelsCall::Claim { side, promise } => closing::claim(view, now, transaction, *side, promise),
-        ChannelsCall::Settle { channel } => closing::settle(view, now, transaction, *channel),
+        ChannelsCall::Settle { channel, witness } => closing::settle(view, now, transaction, *channel, witness),
         ChannelsCall::CloseMutual(close) => closing::close_mutual(view, now, transaction, close),
         ChannelsCall::RegisterCode { code } => opening::register_code(view, code),
         ChannelsCall::Leave(leave) => leaving::leave(view, now, transaction, leave),

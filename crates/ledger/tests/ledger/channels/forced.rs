@@ -38,7 +38,7 @@ fn show(scene: &mut Scene, state: &State, round: u64) {
     scene.world.must(&scene.snapshot(BOB, signed));
 }
 
-fn hex_of(text: &str) -> Vec<u8> {
+pub fn hex_of(text: &str) -> Vec<u8> {
     let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hex digits");
     (0..text.len()).step_by(2).map(byte).collect()
 }

@@ -9,14 +9,16 @@ import { fileURLToPath } from "node:url";
 import solc from "solc";
 
 const folder = dirname(fileURLToPath(import.meta.url));
-const names = ["Conduit", "ConduitNest", "Guarantee", "GuaranteeNest", "HiddenMoves", "Subscription"];
+const names = ["Conduit", "ConduitNest", "Guarantee", "GuaranteeNest", "HiddenMoves", "Purse", "Subscription", "Swap"];
+// Nothing creates a purse: it is in a channel's first state with the code that it runs.
+const running = ["Purse"];
 
 // No hash of the metadata in the code: what it runs then depends on nothing but the source and these settings.
 const settings = {
   evmVersion: "cancun",
   optimizer: { enabled: true, runs: 200 },
   metadata: { appendCBOR: false, bytecodeHash: "none" },
-  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.methodIdentifiers"] } },
+  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "evm.methodIdentifiers"] } },
 };
 const sources = Object.fromEntries(
   names.map((name) => [`${name}.sol`, { content: readFileSync(join(folder, `${name}.sol`), "utf8") }]),
@@ -29,7 +31,8 @@ const check = process.argv.includes("--check");
 mkdirSync(join(folder, "compiled"), { recursive: true });
 for (const name of names) {
   const { abi, evm } = output.contracts[`${name}.sol`][name];
-  const compiled = { compiler: solc.version(), selectors: evm.methodIdentifiers, create: evm.bytecode.object, abi };
+  const code = { create: evm.bytecode.object, ...(running.includes(name) && { run: evm.deployedBytecode.object }) };
+  const compiled = { compiler: solc.version(), selectors: evm.methodIdentifiers, ...code, abi };
   const text = `${JSON.stringify(compiled, null, 1)}\n`;
   const file = join(folder, "compiled", `${name}.json`);
   if (!check) writeFileSync(file, text);

@@ -86,6 +86,8 @@ pub enum ChangeError {
     Code,
     #[error("what the contract has is divided into more or less than that")]
     Shares,
+    #[error("what holds an asset of the channel is neither changed nor removed, and does not leave")]
+    Purse,
     #[error(
         "payments over several channels are on their way in this contract, or virtual channels are guaranteed by it; wait until they are through"
     )]
@@ -210,6 +212,9 @@ impl Ground {
                 let contract = Address(contract);
                 let account = state.account(contract).filter(|account| account.contract.is_some());
                 let account = account.ok_or(ChangeError::NoContract)?;
+                if self.is_purse(contract) {
+                    return Err(ChangeError::Purse);
+                }
                 // The total tells states of before from those after.
                 if amount.is_zero() {
                     return Err(ChangeError::NothingMoved);
@@ -251,6 +256,9 @@ impl Ground {
     fn change_contract(&self, state: &mut State, change: &ContractChange) -> Result<(), ChangeError> {
         let account = state.account(change.contract()).ok_or(ChangeError::NoContract)?;
         let before = account.contract.ok_or(ChangeError::NoContract)?;
+        if self.is_purse(change.contract()) {
+            return Err(ChangeError::Purse);
+        }
         if is_for_others(state, change.contract()) && !account.balance.is_zero() {
             return Err(ChangeError::OnTheirWay);
         }

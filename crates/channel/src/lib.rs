@@ -67,6 +67,10 @@
 //! A contract leaves the channel in the same way, with what it has, where the users of both sides want it
 //! ([`ChannelMachine::leave`]). What it has stored is kept, and goes on as the ledger shows the contract's calls ([`LeftContract`]).
 //!
+//! # Assets beside WAY
+//!
+//! They are put in at the opening, are in contracts of the first state, and are divided at the end ([`Purse`]).
+//!
 //! # States
 //!
 //! | state | here |
@@ -138,6 +142,7 @@ mod lost;
 mod machine;
 mod message;
 mod news;
+mod purses;
 pub mod routing;
 mod signer;
 pub mod watching;
@@ -158,4 +163,5 @@ pub use machine::{
 };
 pub use message::{ChannelMessage, LanePromise, Proposal, Reestablish, Refusal, STATE_BYTES_MAX};
 pub use news::{ChannelEffect, ChannelNews, CloseError, PeerFault, PromiseError, ProposeError};
+pub use purses::{Purse, purse_payment};
 pub use signer::Signer;

@@ -125,7 +125,11 @@ impl Supply {
             (ProgramId::CHANNELS, [0, ..]) => {
                 let channel: Channel = read(value).ok_or(damaged)?;
                 let holds = channel.holds().ok_or(damaged)?;
-                self.add(way(holds), |holdings| &mut holdings.channels)
+                self.add(way(holds), |holdings| &mut holdings.channels)?;
+                channel.assets.iter().try_for_each(|row| {
+                    let amount = row.total().ok_or(damaged)?;
+                    self.add(Value { asset: row.asset, amount }, |holdings| &mut holdings.channels)
+                })
             }
             (ProgramId::CHANNELS, [2, ..]) => {
                 let contract: LedgerContract = read(value).ok_or(damaged)?;

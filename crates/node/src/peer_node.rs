@@ -39,6 +39,7 @@
 mod accounts;
 mod actor;
 mod api;
+mod asset_account;
 mod assets;
 mod audit;
 mod books;

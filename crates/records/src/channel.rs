@@ -23,12 +23,14 @@ use byway_primitives::{Amount, Hash, IdentityId, NetworkId, Time};
 use crate::genesis::Wait;
 use crate::promise::ChannelId;
 
+pub mod assets;
 pub mod contract;
 pub mod entry;
 pub mod guaranteed;
 pub mod position;
 pub mod secret;
 
+pub use assets::{ABANDONED_AFTER, AssetParts, CHANNEL_ASSETS_MAX, ChannelAssets};
 pub use contract::{LedgerContract, MadeCall, MadeReceipt};
 pub use entry::{CallOutcome, Channel, Closer, ForcedReceipt, ForcedRound, Phase, Turn};
 pub use guaranteed::{CertifiedClose, ChannelOutcome, EVIDENCE_MAX, Guaranteed, Outcome, VirtualClose, VirtualTerms};
@@ -63,6 +65,8 @@ pub struct ChannelTerms {
     pub remainder: Remainder,
     /// The digests of the [`WatchSecret`]s: of what each shows when it closes alone.
     pub secrets: [Hash; 2],
+    /// What each puts in of other assets than WAY, from its accounts.
+    pub assets: ChannelAssets,
 }
 
 /// Whose it is what contracts still hold when a channel is settled.
@@ -117,6 +121,8 @@ pub struct MutualClose {
     pub channel: ChannelId,
     /// All that is in the channel, before what the ledger has charged.
     pub balances: [Amount; 2],
+    /// All of the other assets.
+    pub assets: ChannelAssets,
     /// Not executed after this.
     pub expires: Time,
 }
@@ -318,6 +324,7 @@ impl Encode for ChannelTerms {
         out.value(&self.lock);
         out.value(&self.remainder);
         self.secrets.iter().for_each(|secret| out.value(secret));
+        out.value(&self.assets);
     }
 }
 
@@ -330,6 +337,7 @@ impl Decode for ChannelTerms {
             lock: input.value()?,
             remainder: input.value()?,
             secrets: [input.value()?, input.value()?],
+            assets: input.value()?,
         })
     }
 }
@@ -381,6 +389,7 @@ impl Encode for MutualClose {
         out.value(&self.network);
         out.value(&self.channel.0);
         put_pair(&self.balances, out);
+        out.value(&self.assets);
         out.value(&self.expires);
     }
 }
@@ -391,6 +400,7 @@ impl Decode for MutualClose {
             network: input.value()?,
             channel: ChannelId(input.value()?),
             balances: pair(input)?,
+            assets: input.value()?,
             expires: input.value()?,
         })
     }

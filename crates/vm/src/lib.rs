@@ -13,6 +13,9 @@
 //!
 //! - A contract may leave its state: it is then [`Alone`], under the same address, with what it has and has stored.
 //!
+//! - What a channel has of other assets than the network's own coin is in [purses](purse_of): contracts of its first state
+//!   ([`State::opening`]), which nothing creates.
+//!
 //! **What runs.** `revm` with the rules of Ethereum's Cancun upgrade. What a contract sees that is not as on Ethereum:
 //!
 //! | instruction | gives |
@@ -37,6 +40,7 @@ mod alone;
 mod call;
 mod execute;
 mod precompiled;
+mod purse;
 mod state;
 mod whole;
 mod witness;
@@ -45,6 +49,7 @@ pub use account::{Account, Address, Contract, Receipt, account_key, code_hash, r
 pub use alone::{Alone, AloneAfter, AloneCall, WholeAlone};
 pub use call::{Call, Environment, Outcome, Target, chain_id};
 pub use execute::{ExecuteError, Execution, Missing};
+pub use purse::{purse_code, purse_of};
 pub use state::State;
 pub use witness::{Forced, WITNESS_BYTES_MAX, Witness, WitnessError};
 

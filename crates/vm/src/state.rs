@@ -159,7 +159,7 @@ impl State {
         Ok((self.part(&execution.touched, parties), execution))
     }
 
-    fn part(&self, touched: &Touched, parties: &[Address]) -> Witness {
+    pub(crate) fn part(&self, touched: &Touched, parties: &[Address]) -> Witness {
         let accounts = touched.accounts.iter().chain(parties).chain(touched.slots.iter().map(|(address, _)| address));
         let keys: BTreeSet<_> = accounts.map(|address| account_key(*address)).chain([receipt_key()]).collect();
         let mut slots: BTreeMap<Address, BTreeSet<Vec<u8>>> = BTreeMap::new();

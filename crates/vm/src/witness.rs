@@ -15,6 +15,7 @@ use byway_records::tree::PartialTree;
 use crate::account::{Account, Address, account_key, short, word};
 use crate::call::{Call, Environment, Outcome};
 use crate::execute::{ExecuteError, Execution, Missing, Source, Word, execute};
+use crate::purse::{self, purse_code};
 
 pub use byway_records::call::channels::WITNESS_BYTES_MAX;
 
@@ -77,6 +78,16 @@ impl Witness {
         self.account(address).map(|account| account.unwrap_or_default().balance)
     }
 
+    /// What a contract has stored at a slot; nothing where there certainly is no such contract.
+    pub(crate) fn stored(&self, address: Address, slot: &Word) -> Result<Word, Missing> {
+        let contract = self.account(address)?.and_then(|account| account.contract);
+        let Some(contract) = contract else { return Ok([0; 32]) };
+        let hidden = PartialTree::hidden(contract.storage);
+        let part = self.storages.get(&address).unwrap_or(&hidden);
+        let value = part.value(short(slot)).map_err(|_| Missing::Slot(address))?;
+        value.map_or(Ok([0; 32]), |value| word(value).ok_or(Missing::Damaged(address)))
+    }
+
     /// Executes a call on a witness that was [checked](Self::check). `code` knows code by its hash, and is believed.
     ///
     /// # Errors
@@ -130,16 +141,12 @@ impl Source for Part<'_> {
     }
 
     fn slot(&self, address: Address, slot: &Word) -> Result<Word, Missing> {
-        let contract = self.witness.account(address)?.and_then(|account| account.contract);
-        let Some(contract) = contract else { return Ok([0; 32]) };
-        let hidden = PartialTree::hidden(contract.storage);
-        let part = self.witness.storages.get(&address).unwrap_or(&hidden);
-        let value = part.value(short(slot)).map_err(|_| Missing::Slot(address))?;
-        value.map_or(Ok([0; 32]), |value| word(value).ok_or(Missing::Damaged(address)))
+        self.witness.stored(address, slot)
     }
 
     fn code(&self, hash: Hash) -> Result<Vec<u8>, Missing> {
-        (self.code)(hash).ok_or(Missing::Code(hash))
+        let built_in = || (hash == purse::code_hash()).then(|| purse_code().to_vec());
+        (self.code)(hash).or_else(built_in).ok_or(Missing::Code(hash))
     }
 }
 

@@ -12,7 +12,7 @@ use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::Channel;
 use byway_records::channel::{
-    ChannelState, Cosigned, Environment, Lane, Phase, Position, Remainder, Side, WatchSecret,
+    AssetParts, ChannelAssets, ChannelState, Cosigned, Environment, Lane, Phase, Position, Remainder, Side, WatchSecret,
 };
 use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
@@ -92,6 +92,7 @@ pub fn entry() -> Channel {
         remainder: Remainder::Halves,
         secrets: [SECRET.digest(); 2],
         total: TOTAL,
+        assets: assets(),
         charged: Default::default(),
         delegates: Default::default(),
         signed: 0,
@@ -102,6 +103,7 @@ pub fn entry() -> Channel {
         forced: [0; 2],
         turn: None,
         rounds: Vec::new(),
+        guaranteed: None,
     }
 }
 
@@ -195,4 +197,13 @@ pub(super) fn invoice_text() -> Samples {
 pub(super) fn drive() -> Samples {
     let steps = [32, 0, 7, 1, 6, 20, 25, 33, 48, 10, 60, 61, 40, 46, 182, 50, 52, 54, 247, 250, 251];
     vec![steps.to_vec(), steps.repeat(4), (0..=255).collect()]
+}
+
+/// Two assets, in order.
+fn assets() -> ChannelAssets {
+    let of = |number, parts: [u128; 2]| {
+        let (asset, parts) = (byway_primitives::AssetId(Hash([number; 32])), parts.map(Amount::from_units));
+        AssetParts { asset, parts }
+    };
+    ChannelAssets::new([of(3, [5, 0]), of(4, [1, 2])]).expect("two assets, and something of each")
 }

@@ -303,7 +303,7 @@ impl Guarantees {
             (Some(entry), None) => match entry.phase {
                 Phase::Active if must_end => (Said::End, ChannelsCall::EndVirtual { channel: id, state: None }),
                 Phase::Closing { until, .. } if until.passed(time, self.commits) => {
-                    (Said::Settle, ChannelsCall::Settle { channel: id })
+                    (Said::Settle, ChannelsCall::Settle { channel: id, witness: Vec::new() })
                 }
                 _ => return,
             },

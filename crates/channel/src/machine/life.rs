@@ -228,8 +228,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// The ledger has the channel.
     pub(super) fn open(&mut self, entry: Position) {
-        let parties = self.record.ground.addresses().into_iter().zip(self.record.ground.terms.deposits);
-        self.state = State::new(parties);
+        self.state = self.record.ground.first_state(self.record.ground.terms.deposits);
         // Where a call was forced before this side first saw the channel, it is followed from the first state.
         let first = Position { root: self.state.root(), ..self.record.base };
         self.record.base = if entry.round == 0 { entry } else { first };
@@ -304,16 +303,20 @@ impl<S: Signer> ChannelMachine<S> {
         Some([initiator?, responder?])
     }
 
-    fn mutual_close(&self, balances: [Amount; 2], expires: Time) -> MutualClose {
+    fn mutual_close(&self, balances: [Amount; 2], expires: Time) -> Option<MutualClose> {
         let (network, channel) = (self.record.ground.network, self.record.id);
-        MutualClose { network, channel, balances, expires }
+        let assets = self.record.ground.split(&self.state)?;
+        Some(MutualClose { network, channel, balances, assets, expires })
     }
 
     fn sign_closing(&mut self, expires: Time) {
         let Some(balances) = self.parted() else { return };
         let signature = match self.record.backing {
             Some(_) => self.signer.sign_virtual_close(&self.virtual_close(balances)),
-            None => self.signer.sign_close(&self.mutual_close(balances, expires)),
+            None => {
+                let Some(close) = self.mutual_close(balances, expires) else { return };
+                self.signer.sign_close(&close)
+            }
         };
         self.send(ChannelMessage::ClosingSigned { expires, signature });
     }
@@ -330,7 +333,7 @@ impl<S: Signer> ChannelMachine<S> {
         if self.record.backing.is_some() {
             return self.handle_virtual_closing(balances, signature);
         }
-        let body = self.mutual_close(balances, expires);
+        let Some(body) = self.mutual_close(balances, expires) else { return };
         let signatures = in_order(self.record.side, self.signer.sign_close(&body), signature);
         let close = Cosigned { body, parties: self.record.ground.terms.parties, signatures };
         // The peer may have signed where it saw the ledger, which a forced call has taken on for one of us already. Once both are

@@ -10,7 +10,6 @@ use byway_primitives::{Amount, Batch, NetworkId, Time};
 use byway_records::Channel;
 use byway_records::channel::{ChannelTerms, Side};
 use byway_records::promise::ChannelId;
-use byway_vm::State;
 
 use super::{ChannelMachine, Link, ROUNDS_FORGOTTEN};
 use crate::change::Ground;
@@ -26,7 +25,7 @@ impl<S: Signer> ChannelMachine<S> {
         let (parties, deposits) = (entry.parties, position.balances);
         Amount::checked_sum(deposits)?;
         let (reserve, lock, remainder, secrets) = (entry.reserve, entry.lock, entry.remainder, entry.secrets);
-        let terms = ChannelTerms { parties, deposits, reserve, lock, remainder, secrets };
+        let terms = ChannelTerms { parties, deposits, reserve, lock, remainder, secrets, assets: entry.assets };
         // Which of the few that there can be with this peer.
         let peer = parties[side.other().index()];
         let mut own = (0..=u16::MAX).map(|number| signer.watch_secret(network, peer, number));
@@ -37,8 +36,8 @@ impl<S: Signer> ChannelMachine<S> {
         (record.id, record.total, record.base, record.agreed) = (id, entry.total, position, entry.signed);
         record.signed = forgotten;
         let mut batch = Batch::new();
-        // Without contracts the state is its balances.
-        let state = State::new(record.ground.addresses().into_iter().zip(deposits));
+        // Where nothing was called the state follows from the balances.
+        let state = record.ground.first_state(deposits);
         if state.root() == position.root {
             channel.log.write_whole(&mut batch, id, &position, &state);
             channel.state = state;

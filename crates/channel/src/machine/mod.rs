@@ -221,6 +221,10 @@ impl<S: Signer> ChannelMachine<S> {
         &self.record.ground.terms
     }
 
+    pub(crate) fn ground(&self) -> &Ground {
+        &self.record.ground
+    }
+
     /// What the peer shows when it closes alone, once it has said it.
     pub fn peer_secret(&self) -> Option<WatchSecret> {
         self.record.peer_secret

@@ -358,10 +358,10 @@ impl<S: Signer> ChannelMachine<S> {
         }
     }
 
-    /// A position whose contracts' state was not followed: that of a channel without any follows from the balances.
+    /// A position whose contracts' state was not followed: that of a channel in which nothing was called follows from the balances.
     fn rebuild(&mut self, batch: &mut Batch) {
         let base = self.record.base;
-        let plain = State::new(self.record.ground.addresses().into_iter().zip(base.balances));
+        let plain = self.record.ground.first_state(base.balances);
         if plain.root() == base.root {
             self.state = plain;
         }

@@ -6,6 +6,7 @@
 use byway_primitives::{Batch, Encode, Span, Time};
 use byway_records::call::{ChannelsCall, ForceProgress};
 use byway_records::channel::{ChannelState, Cosigned, ForcedCall, Phase};
+use byway_records::state::Deadline;
 use byway_records::{Channel, SignedPromise};
 use byway_vm::Target;
 
@@ -92,7 +93,26 @@ impl<S: Signer> ChannelMachine<S> {
                 self.submit(ChannelsCall::Claim { side: self.record.side, promise });
             }
         } else if until.passed(self.ledger.environment.time, self.ledger.commits) {
-            self.show(now, Show::Settle);
+            self.settle(now, entry);
+        }
+    }
+
+    /// Has the ledger pay out. Whoever knows the state of the contracts shows what both have of the channel's assets; where nobody does for
+    /// long, the ledger pays without.
+    fn settle(&mut self, now: Time, entry: &Channel) {
+        let forked = self.fork.as_ref().map(|(_, state)| state);
+        let state = [Some(&self.state), forked].into_iter().flatten().find(|state| state.root() == entry.position.root);
+        let addresses = self.record.ground.addresses();
+        let is_abandoned = |deadline: Deadline| deadline.passed(self.ledger.environment.time, self.ledger.commits);
+        let witness = match state {
+            _ if entry.assets.is_empty() => Vec::new(),
+            Some(state) => state.witness_of_purses(&entry.assets, addresses).to_bytes(),
+            None if entry.abandoned_from().is_some_and(is_abandoned) => Vec::new(),
+            None => return,
+        };
+        if self.is_time_for(Show::Settle, now) {
+            self.submitted = Some((Show::Settle, now));
+            self.notify(ChannelNews::Submit(ChannelsCall::Settle { channel: self.record.id, witness }));
         }
     }
 
@@ -116,7 +136,6 @@ impl<S: Signer> ChannelMachine<S> {
                 let (secret, state) = (self.record.own_secret, self.unknown_to_ledger());
                 ChannelsCall::CloseSolo { channel, side, secret, state }
             }
-            (Show::Settle, _) => ChannelsCall::Settle { channel },
             (Show::Slash, Some(state)) => ChannelsCall::Slash { side, state },
             (Show::Snapshot, Some(state)) => ChannelsCall::SnapshotSolo { side, state },
             _ => return,

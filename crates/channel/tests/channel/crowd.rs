@@ -8,7 +8,7 @@ use byway_ledger::Verdict;
 use byway_primitives::{Amount, Batch, Effect, Encode, Hash, MemoryStore, Span};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
-use byway_records::channel::{ChannelState, ChannelTerms, Cosigned, Environment, Remainder, Side};
+use byway_records::channel::{ChannelAssets, ChannelState, ChannelTerms, Cosigned, Environment, Remainder, Side};
 use byway_records::promise::ChannelId;
 use byway_records::{Call, Channel, ProgramId, Reject, Transaction, VerifiedTransaction, verified};
 use byway_vm::Target;
@@ -34,7 +34,15 @@ struct Crowd {
 fn terms(deposit: u128, reserve: u128) -> ChannelTerms {
     let parties = [0, 1].map(|side| person(side).id());
     let (deposits, reserve) = ([units(deposit); 2], units(reserve));
-    ChannelTerms { parties, deposits, reserve, lock: LOCK, remainder: Remainder::Halves, secrets: [Hash::default(); 2] }
+    ChannelTerms {
+        parties,
+        deposits,
+        reserve,
+        lock: LOCK,
+        remainder: Remainder::Halves,
+        secrets: [Hash::default(); 2],
+        assets: ChannelAssets::NONE,
+    }
 }
 
 impl Crowd {
@@ -240,7 +248,7 @@ fn whoever_fills_commits_with_forced_calls_keeps_no_answer_out() {
     assert!(forced.contains(&Verdict::Final) && forced.contains(&Verdict::Rejected(Reject::ChannelBusy)), "it is full");
     crowd.world.wait(LOCK);
     let before = crowd.world.balance(ALICE);
-    let settle = crowd.sign(BOB, ChannelsCall::Settle { channel: crowd.id(0) });
+    let settle = crowd.sign(BOB, ChannelsCall::Settle { channel: crowd.id(0), witness: Vec::new() });
     assert_eq!(crowd.world.commit(&[settle]), [Verdict::Final]);
     assert_eq!(crowd.world.balance(ALICE) - before, 2_000_000 - 2_000);
 }

@@ -8,8 +8,8 @@ use byway_channel::{
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::channel::{
-    CertifiedClose, ChannelOutcome, ChannelState, ChannelTerms, Cosigned, Environment, FundingChange, Lane, Movement,
-    Position, Remainder, Side, VirtualClose, VirtualTerms, WatchSecret,
+    CertifiedClose, ChannelAssets, ChannelOutcome, ChannelState, ChannelTerms, Cosigned, Environment, FundingChange,
+    Lane, Movement, Position, Remainder, Side, VirtualClose, VirtualTerms, WatchSecret,
 };
 use byway_records::genesis::Wait;
 use byway_records::promise::{ChannelId, Promise, Series};
@@ -45,6 +45,7 @@ fn terms() -> ChannelTerms {
         lock: Wait { millis: Span::seconds(60), commits: 9 },
         remainder: Remainder::Halves,
         secrets: [SECRET.digest(), Hash([8; 32])],
+        assets: ChannelAssets::NONE,
     }
 }
 

@@ -55,7 +55,7 @@ proptest! {
 }
 
 const FROZEN_MESSAGES: [&str; 28] = [
-    "open: 147 8f42230c526c8154",
+    "open: 148 97896ca29100067b",
     "accept opening: 33 a91fe036859ee700",
     "funding created: 72 a5d497d9f14e9268",
     "funding signed: 66 b44ca099f1a2b5f3",

@@ -272,7 +272,7 @@ impl Hostile {
                 let Some(call) = pick(&calls, detail & 15) else { return };
                 call
             }
-            (31, _) if detail & 1 == 0 => ChannelsCall::Settle { channel },
+            (31, _) if detail & 1 == 0 => ChannelsCall::Settle { channel, witness: Vec::new() },
             (31, _) => {
                 let Some(fund) = pick(&self.funds, detail >> 4) else { return };
                 ChannelsCall::Fund(fund)

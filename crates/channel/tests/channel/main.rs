@@ -18,6 +18,7 @@ mod life;
 mod lost;
 mod many;
 mod model;
+mod purses;
 mod random;
 mod reestablish;
 mod routing;

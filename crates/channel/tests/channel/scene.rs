@@ -4,22 +4,20 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use byway_channel::{
-    Change, ChannelEffect, ChannelMachine, ChannelMessage, ChannelNews, ContractCall, LedgerView, Life, PeerFault,
-};
+use byway_channel::{Change, ChannelMachine, ChannelMessage, ChannelNews, ContractCall, LedgerView, Life, PeerFault};
 use byway_crypto::IdentitySecret;
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, Batch, Decode, Effect, Encode, Hash, MemoryStore, Span, Time, Token};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
 use byway_records::channel::{
-    ChannelTerms, Environment, FundingChange, Movement, Position, Remainder, Side, WatchSecret,
+    ChannelAssets, ChannelTerms, Environment, FundingChange, Movement, Position, Remainder, Side, WatchSecret,
 };
 use byway_records::genesis::Wait;
 use byway_records::{Call, Channel, ProgramId, Reject, Transaction, verified};
 use byway_vm::{Address, Target};
 
-use super::strict::{Signed, Signing, StrictSigner};
+use super::strict::{Signed, Signing, StrictSigner, round_in, sent_after};
 use super::world::{ALICE, BOB, CAROL, CHANNEL_PRICE, Draft, World, units};
 
 pub const SECRET: WatchSecret = WatchSecret([7; 16]);
@@ -126,12 +124,15 @@ impl Party {
 impl Rig {
     /// Both have agreed to a channel, and nothing has been said yet.
     pub fn begun() -> Self {
-        let mut world = World::new();
+        Self::begun_in(World::new(), terms())
+    }
+
+    /// The same in a world in which something has happened.
+    pub fn begun_in(mut world: World, terms: ChannelTerms) -> Self {
         for person in [ALICE, BOB] {
             world.must(&world.deposit(world.coin(person), person, SAVED));
         }
         let (now, network) = (world.time, world.network);
-        let terms = terms();
         let signed = [Signed::default(), Signed::default()];
         let signings: [Rc<RefCell<Vec<Signing>>>; 2] = Default::default();
         let signer = |side: usize| StrictSigner {
@@ -165,7 +166,11 @@ impl Rig {
 
     /// An open channel, both connected.
     pub fn new() -> Self {
-        let mut rig = Self::begun();
+        Self::opened(Self::begun())
+    }
+
+    pub fn opened(begun: Self) -> Self {
+        let mut rig = begun;
         rig.run();
         for side in [0, 1] {
             assert_eq!(rig.machine(side).life(), Life::Open);
@@ -560,25 +565,6 @@ impl Rig {
     }
 }
 
-/// The round under which a message shows a signature of its sender.
-fn round_in(message: &ChannelMessage) -> Option<u64> {
-    match message {
-        ChannelMessage::Propose(proposal) => Some(proposal.round()),
-        ChannelMessage::Accept { round, .. } => Some(*round),
-        ChannelMessage::AcceptFunding { change, .. } => Some(change.state.position.round),
-        ChannelMessage::Reestablish(place) => place.signatures.map(|_| place.position.round),
-        _ => None,
-    }
-}
-
-/// The write that such a message waits for, and its round.
-fn sent_after(effect: &ChannelEffect) -> Option<(Option<Token>, u64)> {
-    match effect {
-        Effect::Send { message, after, .. } => Some((*after, round_in(message)?)),
-        _ => None,
-    }
-}
-
 pub fn terms() -> ChannelTerms {
     ChannelTerms {
         parties: [person(0).id(), person(1).id()],
@@ -587,6 +573,7 @@ pub fn terms() -> ChannelTerms {
         lock: LOCK,
         remainder: Remainder::Halves,
         secrets: [SECRET.digest(); 2],
+        assets: ChannelAssets::NONE,
     }
 }
 

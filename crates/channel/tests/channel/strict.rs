@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use byway_channel::{Signer, position_digest};
+use byway_channel::{ChannelEffect, ChannelMessage, Signer, position_digest};
 use byway_crypto::{IdentitySecret, IdentitySignature};
-use byway_primitives::{Hash, IdentityId, NetworkId};
+use byway_primitives::{Effect, Hash, IdentityId, NetworkId, Token};
 use byway_records::channel::{
     ChannelState, ForcedCall, FundingChange, MutualClose, SignedForcedCall, VirtualClose, VirtualTerms, WatchSecret,
 };
@@ -79,5 +79,24 @@ impl Signer for StrictSigner {
 
     fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature {
         Signer::authorise(&self.secret, network, transaction)
+    }
+}
+
+/// The round under which a message shows a signature of its sender.
+pub fn round_in(message: &ChannelMessage) -> Option<u64> {
+    match message {
+        ChannelMessage::Propose(proposal) => Some(proposal.round()),
+        ChannelMessage::Accept { round, .. } => Some(*round),
+        ChannelMessage::AcceptFunding { change, .. } => Some(change.state.position.round),
+        ChannelMessage::Reestablish(place) => place.signatures.map(|_| place.position.round),
+        _ => None,
+    }
+}
+
+/// The write that such a message waits for, and its round.
+pub fn sent_after(effect: &ChannelEffect) -> Option<(Option<Token>, u64)> {
+    match effect {
+        Effect::Send { message, after, .. } => Some((*after, round_in(message)?)),
+        _ => None,
     }
 }

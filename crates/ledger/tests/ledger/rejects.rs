@@ -174,7 +174,11 @@ fn offender(world: &World, reservation: ReservationId, reason: Reject) -> Draft 
         | Reject::VirtualMoney
         | Reject::VirtualOnly
         | Reject::VirtualHub
-        | Reject::ChannelEvidence => {
+        | Reject::ChannelEvidence
+        | Reject::PurseWitness
+        | Reject::PurseAwaited
+        | Reject::PurseSplit
+        | Reject::PurseLeaves => {
             unreachable!("there is no channel here; see `channels`")
         }
         Reject::UpgradePast => world.upgrade(owner_of(0), 0, Upgrade { protocol: 2, at: Height(0) }),

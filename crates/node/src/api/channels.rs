@@ -1,7 +1,8 @@
 //! Channels, as calls ask for and answer them (rows C1, C2, C3).
 
 use byway_channel::INPUT_BYTES_MAX;
-use byway_primitives::{Amount, IdentityId, Time};
+use byway_primitives::{Amount, AssetId, IdentityId, Time};
+use byway_records::asset::Symbol;
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
@@ -90,6 +91,9 @@ pub struct ChannelRecord {
     pub their_lane: ChannelLaneRecord,
     /// What contracts hold.
     pub contracts: Amount,
+    /// What there is of other assets than WAY.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub purses: Vec<ChannelPurse>,
     /// What each side keeps in every state.
     pub reserve: Amount,
     /// Of the newest state that is agreed.
@@ -117,6 +121,30 @@ pub struct ChannelLaneRecord {
     pub capacity: Amount,
     /// What of it is promised.
     pub promised: Amount,
+}
+
+/// What is in a channel of an asset beside WAY.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelPurse {
+    pub asset: AssetId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<Symbol>,
+    /// The contract that it is in, which is called as an ERC-20 token is: 40 hex digits behind `0x`.
+    pub contract: String,
+    pub ours: Amount,
+    pub theirs: Amount,
+    /// What contracts hold of it.
+    pub contracts: Amount,
+}
+
+/// What both are to put in of an asset beside WAY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelAssetDeposit {
+    pub asset: AssetId,
+    #[serde(default)]
+    pub ours: Amount,
+    #[serde(default)]
+    pub theirs: Amount,
 }
 
 /// A channel that is being closed on the ledger.
@@ -216,6 +244,9 @@ pub struct ChannelOpen {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lock_seconds: Option<u64>,
     pub remainder: ChannelRemainder,
+    /// What both put in of other assets than WAY, at most four.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assets: Vec<ChannelAssetDeposit>,
     pub idempotency_key: IdempotencyKey,
 }
 
@@ -229,7 +260,10 @@ pub struct ChannelNamed {
 pub struct ChannelPay {
     pub channel: String,
     pub amount: Amount,
-    /// By a promise out of our lane, which takes no round; by an update when left out.
+    /// An asset that is in the channel; WAY when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asset: Option<AssetId>,
+    /// By a promise out of our lane, which takes no round; by an update when left out. Of WAY only.
     pub lane: bool,
     pub idempotency_key: IdempotencyKey,
 }
@@ -330,6 +364,7 @@ impl Request for ChannelOpen {
             reserve: params.amount("reserve")?,
             lock_seconds,
             remainder: params.optional("remainder")?.unwrap_or_default(),
+            assets: params.optional("assets")?.unwrap_or_default(),
             idempotency_key: params.required_key()?,
         })
     }
@@ -343,10 +378,16 @@ impl Request for ChannelNamed {
 
 impl Request for ChannelPay {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
+        let (asset, lane): (Option<AssetId>, bool) =
+            (params.optional("asset")?, params.optional("lane")?.unwrap_or_default());
+        if lane && asset.is_some_and(|asset| asset != AssetId::WAY) {
+            return Err(ApiError::invalid_params("lane", "promises are made in WAY only"));
+        }
         Ok(Self {
             channel: params.required("channel")?,
             amount: positive(params)?,
-            lane: params.optional("lane")?.unwrap_or_default(),
+            asset,
+            lane,
             idempotency_key: params.required_key()?,
         })
     }

@@ -157,12 +157,18 @@ pub struct WalletViewKeyShow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WalletMove {
     pub amount: Amount,
+    /// WAY when left out. Other assets are put into channels out of the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asset: Option<AssetId>,
     pub idempotency_key: IdempotencyKey,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WalletWithdraw {
     pub amount: Amount,
+    /// WAY when left out; others go to this wallet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asset: Option<AssetId>,
     /// An address that it is paid out to; this wallet when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
@@ -321,7 +327,15 @@ impl Request for WalletViewKeyShow {
 
 impl Request for WalletWithdraw {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
-        Ok(Self { amount: positive(params)?, to: params.optional("to")?, idempotency_key: params.required_key()? })
+        let (amount, asset): (_, Option<AssetId>) = (positive(params)?, params.optional("asset")?);
+        let to: Option<String> = params.optional("to")?;
+        if to.is_some() && asset.is_some_and(|asset| asset != AssetId::WAY) {
+            return Err(ApiError::invalid_params(
+                "to",
+                "assets beside WAY go to this wallet, from which they can be sent",
+            ));
+        }
+        Ok(Self { amount, asset, to, idempotency_key: params.required_key()? })
     }
 }
 
@@ -333,7 +347,8 @@ impl Request for WalletWithdrawCancel {
 
 impl Request for WalletMove {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
-        Ok(Self { amount: positive(params)?, idempotency_key: params.required_key()? })
+        let (amount, asset) = (positive(params)?, params.optional("asset")?);
+        Ok(Self { amount, asset, idempotency_key: params.required_key()? })
     }
 }
 

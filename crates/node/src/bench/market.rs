@@ -58,7 +58,7 @@ async fn is_ready(user: &PeerNode) -> anyhow::Result<bool> {
         return Ok(false);
     }
     if status.balance.account.is_zero() && status.balance.wallet > ACCOUNT {
-        let request = WalletMove { amount: ACCOUNT, idempotency_key: "deposit".parse()? };
+        let request = WalletMove { amount: ACCOUNT, asset: None, idempotency_key: "deposit".parse()? };
         user.wallet_deposit(request).await.map_err(failed)?;
         return Ok(false);
     }

@@ -61,6 +61,14 @@ pub async fn asset_of(client: &Client, name: AssetName) -> anyhow::Result<AssetI
     }
 }
 
+/// The same where naming one is optional.
+pub async fn asset_named(client: &Client, name: Option<AssetName>) -> anyhow::Result<Option<AssetId>> {
+    match name {
+        Some(name) => Ok(Some(asset_of(client, name).await?)),
+        None => Ok(None),
+    }
+}
+
 fn assets_text(assets: &[Asset]) -> String {
     let mut table = Table::new(&["symbol", "name", ">supply", ">decimals", "issuer", "id"]);
     for asset in assets {

@@ -7,13 +7,14 @@ mod text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::asset::{asset_named, asset_of};
 use super::hub;
 use super::output::print;
 use super::progress::with_progress;
 use super::wallet::show;
 use super::{
-    ChannelCommand, ChannelFundArgs, ChannelName, ChannelOpenArgs, ChannelShowArgs, Globals, KeyArg, Outcome,
-    RemainderArg, idempotency_key,
+    AssetDepositArg, ChannelCommand, ChannelFundArgs, ChannelName, ChannelOpenArgs, ChannelShowArgs, Globals, KeyArg,
+    Outcome, RemainderArg, idempotency_key,
 };
 use crate::api::*;
 use crate::client::{Client, ClientError};
@@ -35,7 +36,7 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
         }
         ChannelCommand::Open(args) => {
             let message = "Waiting for the peer to agree, and for the ledger to have it…";
-            told(globals, &client, message, "channel_open", &open(args)?, text::opened).await?;
+            told(globals, &client, message, "channel_open", &open(&client, args).await?, text::opened).await?;
         }
         ChannelCommand::Accept(name) => {
             let message = "Waiting for the ledger to have it…";
@@ -58,8 +59,9 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
             told(globals, &client, "Paying, over whatever hubs there are…", "channel_invoice_pay", &request, hub::paid)
                 .await?;
         }
-        ChannelCommand::Pay { channel, amount: Some(amount), lane, key, .. } => {
-            let request = ChannelPay { channel, amount, lane, idempotency_key: fresh(key)? };
+        ChannelCommand::Pay { channel, amount: Some(amount), asset, lane, key, .. } => {
+            let asset = asset_named(&client, asset).await?;
+            let request = ChannelPay { channel, amount, asset, lane, idempotency_key: fresh(key)? };
             let text = if lane { text::promised } else { text::updated };
             told(globals, &client, UPDATING, "channel_pay", &request, text).await?;
         }
@@ -123,7 +125,11 @@ fn fresh(key: KeyArg) -> anyhow::Result<params::IdempotencyKey> {
     idempotency_key(key.idempotency_key)
 }
 
-fn open(args: ChannelOpenArgs) -> anyhow::Result<ChannelOpen> {
+async fn open(client: &Client, args: ChannelOpenArgs) -> anyhow::Result<ChannelOpen> {
+    let mut assets = Vec::new();
+    for AssetDepositArg { asset, ours, theirs } in args.asset {
+        assets.push(ChannelAssetDeposit { asset: asset_of(client, asset).await?, ours, theirs });
+    }
     Ok(ChannelOpen {
         peer: args.peer,
         deposit: args.amount,
@@ -135,6 +141,7 @@ fn open(args: ChannelOpenArgs) -> anyhow::Result<ChannelOpen> {
             RemainderArg::Theirs => ChannelRemainder::Theirs,
             RemainderArg::Halves => ChannelRemainder::Halves,
         },
+        assets,
         idempotency_key: fresh(args.key)?,
     })
 }

@@ -71,7 +71,7 @@ async fn cash_out(
     let amount = amount.unwrap_or(balance.account);
     let mut entry = None;
     if !amount.is_zero() {
-        let request = WalletWithdraw { amount, to, idempotency_key: idempotency_key(None)? };
+        let request = WalletWithdraw { amount, asset: None, to, idempotency_key: idempotency_key(None)? };
         let withdrawing = transact(client, "wallet_withdraw", &request, Until::Decided);
         entry = Some(with_progress("withdrawing from the account", withdrawing).await?);
     }

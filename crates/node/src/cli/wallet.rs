@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use byway_primitives::{Amount, IdentityId};
 
+use super::asset::asset_named;
 use super::asset::asset_of;
 use super::group::group;
 use super::identity::view_key;
@@ -54,14 +55,18 @@ pub async fn wallet(globals: &Globals, command: WalletCommand, hosting: &impl Ho
             let request = WalletPay { link, amount, idempotency_key };
             return move_money(globals, &client()?, "wallet_pay", &request, until).await;
         }
-        WalletCommand::Deposit { amount, once } => {
+        WalletCommand::Deposit { amount, asset, once } => {
             let (idempotency_key, until) = (idempotency_key(once.idempotency_key)?, Until::of(once.wait));
-            let request = WalletMove { amount, idempotency_key };
-            return move_money(globals, &client()?, "wallet_deposit", &request, until).await;
+            let client = client()?;
+            let asset = asset_named(&client, asset).await?;
+            let request = WalletMove { amount, asset, idempotency_key };
+            return move_money(globals, &client, "wallet_deposit", &request, until).await;
         }
-        WalletCommand::Withdraw { amount, to, once } => {
+        WalletCommand::Withdraw { amount, asset, to, once } => {
             let (idempotency_key, until) = (idempotency_key(once.idempotency_key)?, Until::of(once.wait));
-            return withdraw(globals, &client()?, &WalletWithdraw { amount, to, idempotency_key }, until).await;
+            let client = client()?;
+            let asset = asset_named(&client, asset).await?;
+            return withdraw(globals, &client, &WalletWithdraw { amount, asset, to, idempotency_key }, until).await;
         }
         WalletCommand::CancelWithdrawal { once } => {
             let (idempotency_key, until) = (idempotency_key(once.idempotency_key)?, Until::of(once.wait));

@@ -252,7 +252,7 @@ async fn prepare(user: &Hosted, providers: usize) -> anyhow::Result<()> {
                 Err(error) => tracing::debug!(%error, "not registered yet"),
             }
         } else if balance.account < ACCOUNT_LOW && balance.wallet > ACCOUNT_FILL {
-            let request = WalletMove { amount: ACCOUNT_FILL, idempotency_key: key()? };
+            let request = WalletMove { amount: ACCOUNT_FILL, asset: None, idempotency_key: key()? };
             node.wallet_deposit(request).await.map_err(failed)?;
         } else if balance.account.is_zero() && balance.wallet.is_zero() && balance.pending.is_zero() {
             bail!("the user's wallet is empty; start over with an empty --dir");

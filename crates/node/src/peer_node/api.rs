@@ -403,12 +403,20 @@ impl NodeApi for PeerNode {
 
     async fn wallet_deposit(&self, request: WalletMove) -> Answer<Entry> {
         let once = Once::new("wallet_deposit", &request.idempotency_key, &request);
-        self.spend(once, move |actor| Ok(actor.deposit(request.amount))).await
+        self.spend(once, move |actor| {
+            let value = actor.value_of(request.asset.unwrap_or(AssetId::WAY), request.amount)?;
+            Ok(actor.deposit_of(value))
+        })
+        .await
     }
 
     async fn wallet_withdraw(&self, request: WalletWithdraw) -> Answer<Entry> {
         let once = Once::new("wallet_withdraw", &request.idempotency_key, &request);
-        self.spend(once, move |actor| actor.withdrawal(&request)).await
+        self.spend(once, move |actor| match request.asset {
+            Some(asset) if asset != AssetId::WAY => actor.asset_withdrawal(actor.value_of(asset, request.amount)?),
+            _ => actor.withdrawal(&request),
+        })
+        .await
     }
 
     async fn wallet_withdraw_cancel(&self, request: WalletWithdrawCancel) -> Answer<Entry> {

@@ -1,7 +1,7 @@
 //! Assets beside WAY as this node knows them from the ledger, and what it does with them.
 
 use byway_peer::wallet::{Balance, Grains, Payee, Recipient, Wish};
-use byway_primitives::{Amount, AssetId, Decode};
+use byway_primitives::{Amount, AssetId, Decode, IdentityId};
 use byway_records::asset::{AssetTerms, Decimals};
 use byway_records::call::{AssetsCall, Call};
 use byway_records::state::{Account, AssetRecord, Control, account_key, asset_key};
@@ -16,7 +16,7 @@ impl Actor {
         self.ledger.follower().tree(ProgramId::ASSETS)?.read(&asset_key(asset))
     }
 
-    fn asset_records(&self) -> Vec<AssetRecord> {
+    pub(super) fn asset_records(&self) -> Vec<AssetRecord> {
         let Some(tree) = self.ledger.follower().tree(ProgramId::ASSETS) else { return Vec::new() };
         tree.iter_prefix(&[0]).filter_map(|(_, value)| AssetRecord::from_bytes(value).ok()).collect()
     }
@@ -49,9 +49,13 @@ impl Actor {
         balances.filter(|b| !(b.wallet.is_zero() && b.account.is_zero() && b.pending.is_zero())).collect()
     }
 
-    fn account_in(&self, asset: AssetId) -> Account {
+    pub(super) fn account_in(&self, asset: AssetId) -> Account {
+        self.account_of(self.me(), asset)
+    }
+
+    pub(super) fn account_of(&self, holder: IdentityId, asset: AssetId) -> Account {
         let tree = self.ledger.follower().tree(ProgramId::ACCOUNTS);
-        tree.and_then(|tree| tree.read(&account_key(self.me(), asset))).unwrap_or_default()
+        tree.and_then(|tree| tree.read(&account_key(holder, asset))).unwrap_or_default()
     }
 
     /// How small and fine the outputs of a transaction may be.
@@ -115,7 +119,7 @@ impl Actor {
     }
 }
 
-fn asset(record: AssetRecord, me: byway_primitives::IdentityId) -> Asset {
+fn asset(record: AssetRecord, me: IdentityId) -> Asset {
     let (asset, ours) = (record.terms.id(), record.terms.issuer == me);
     let AssetTerms { issuer, symbol, name, decimals } = record.terms;
     let faucet_max = match record.control {

@@ -85,6 +85,7 @@ pub(super) enum Errand {
     Publish,
     Withdraw,
     List,
+    WithdrawAsset(AssetId),
 }
 
 impl Actor {
@@ -255,6 +256,7 @@ impl Actor {
         self.tend_invites();
         if self.ledger.follower().tip().is_some() {
             self.tend_withdrawal();
+            self.tend_asset_withdrawals();
             self.tend_put_back();
             self.tend_offer();
         }
@@ -306,12 +308,6 @@ impl Actor {
         let call = Call::Registry(RegistryCall::Register { key: self.config.identity.public() });
         let pledge = self.config.genesis.parameters.registration_pledge;
         Order::signed(Wish { call: Some(call), pays: Some(way(pledge)), ..Wish::default() })
-    }
-
-    /// What pays into this node's account.
-    pub(super) fn deposit(&self, amount: Amount) -> Order {
-        let call = Call::Accounts(AccountsCall::Deposit { to: self.me() });
-        Order::unsigned(Wish { call: Some(call), pays: Some(way(amount)), ..Wish::default() })
     }
 
     /// A payment to someone's address.

@@ -216,7 +216,7 @@ impl Actor {
             self.write_ledger(batch);
             return;
         }
-        match self.prepare(self.deposit(amount), &byway_driver::entropy::seed()) {
+        match self.prepare(self.deposit_of(way(amount)), &byway_driver::entropy::seed()) {
             Ok((transaction, mut batch)) => {
                 let id = transaction.id();
                 batch.append(self.claims.set(invite, Stage::Depositing(id, transaction.body.expires)));

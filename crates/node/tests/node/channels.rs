@@ -27,6 +27,7 @@ fn open(peer: impl ToString, deposit: &str) -> ChannelOpen {
         reserve: None,
         lock_seconds: Some(2),
         remainder: ChannelRemainder::Halves,
+        assets: Vec::new(),
         idempotency_key: key("open"),
     }
 }
@@ -37,7 +38,7 @@ fn named(channel: &ChannelRecord) -> ChannelNamed {
 
 fn pay(channel: &ChannelRecord, text: &str, lane: bool) -> ChannelPay {
     let idempotency_key = fresh();
-    ChannelPay { channel: channel.channel.clone(), amount: amount(text), lane, idempotency_key }
+    ChannelPay { channel: channel.channel.clone(), amount: amount(text), asset: None, lane, idempotency_key }
 }
 
 async fn account(node: &Node) -> Amount {

@@ -50,6 +50,7 @@ fn new(channel: &str, peer: u8, state: ChannelState) -> ChannelDetail {
         our_lane: ChannelLaneRecord::default(),
         their_lane: ChannelLaneRecord { capacity: coins("0.5"), promised: coins("0.2") },
         contracts: Amount::ZERO,
+        purses: Vec::new(),
         reserve: coins("0.01"),
         round: 7,
         waiting: None,

@@ -31,6 +31,7 @@ async fn open(node: &Node, hub: IdentityId, deposit: &str) {
         reserve: None,
         lock_seconds: None,
         remainder: ChannelRemainder::Halves,
+        assets: Vec::new(),
         idempotency_key: key("open"),
     };
     node.api.channel_open(request).await.unwrap();

@@ -34,6 +34,7 @@ async fn open(user: &Node, seller: &Node, deposit: &str) -> ChannelRecord {
         reserve: None,
         lock_seconds: Some(2),
         remainder: ChannelRemainder::Halves,
+        assets: Vec::new(),
         idempotency_key: key("open"),
     };
     user.api.channel_open(open).await.unwrap()

@@ -32,6 +32,7 @@ mod owning;
 mod page;
 mod past_epochs;
 mod payout;
+mod purses;
 mod quality;
 mod rpc;
 mod running;

@@ -314,7 +314,7 @@ impl Node {
     pub async fn fund(&self, deposit: &str) {
         self.until("registered", async |api| api.node_status().await.unwrap().identity.registered.then_some(())).await;
         let amount: Amount = deposit.parse().unwrap();
-        let request = WalletMove { amount, idempotency_key: key("first-deposit") };
+        let request = WalletMove { amount, asset: None, idempotency_key: key("first-deposit") };
         self.api.wallet_deposit(request).await.unwrap();
         self.until("the deposit", async |api| (api.wallet_balance().await.unwrap().account == amount).then_some(()))
             .await;

@@ -12,7 +12,7 @@ fn amount(text: &str) -> Amount {
 
 async fn withdraw(node: &Node, text: &str, to: Option<&str>, name: &str) -> Answer<Entry> {
     let to = to.map(|to| keystore(to).wallet().address().to_string());
-    node.api.wallet_withdraw(WalletWithdraw { amount: amount(text), to, idempotency_key: key(name) }).await
+    node.api.wallet_withdraw(WalletWithdraw { amount: amount(text), asset: None, to, idempotency_key: key(name) }).await
 }
 
 /// Waits until the account shows these amounts to leave it.

@@ -185,6 +185,7 @@ async fn money_moves_once_and_is_listed_once() {
     assert_eq!((sent.stage, sent.counterparty.as_ref()), (Stage::Final, Some(&to)));
     let withdraw = |coins, to: Option<&String>, name| WalletWithdraw {
         amount: Amount::from_coins(coins),
+        asset: None,
         to: to.cloned(),
         idempotency_key: key(name),
     };

@@ -97,7 +97,13 @@ async fn until(node: &Node, what: &str, is_it: impl Fn(&ChannelRecord) -> bool) 
 
 async fn pay(node: &Node, text: &str) -> ChannelRecord {
     let channel = channel(node).await.channel;
-    let pay = ChannelPay { channel, amount: amount(text), lane: false, idempotency_key: key(&text.replace('.', "-")) };
+    let pay = ChannelPay {
+        channel,
+        amount: amount(text),
+        asset: None,
+        lane: false,
+        idempotency_key: key(&text.replace('.', "-")),
+    };
     node.api.channel_pay(pay).await.unwrap().record
 }
 
@@ -147,6 +153,7 @@ async fn three(network: &Network, listen: SocketAddr, reserve: Option<&str>) -> 
         reserve: reserve.map(amount),
         lock_seconds: Some(10),
         remainder: ChannelRemainder::Halves,
+        assets: Vec::new(),
         idempotency_key: key("open"),
     };
     assert_eq!(user.api.channel_open(open).await.unwrap().state, ChannelState::Open);

@@ -55,6 +55,8 @@ pub enum ChannelsCall {
     /// Pays out once the lock period is over. Anyone's to call.
     Settle {
         channel: ChannelId,
+        /// The part of the last state that shows what both have of the channel's assets; empty where it has none, or nobody knows.
+        witness: Vec<u8>,
     },
     /// Pays out as both agreed. Anyone's to call.
     CloseMutual(Cosigned<MutualClose>),
@@ -258,9 +260,10 @@ impl Encode for ChannelsCall {
                 out.value(state);
             }
             ChannelsCall::ForceProgress(force) => put(out, 6, &**force),
-            ChannelsCall::Settle { channel } => {
+            ChannelsCall::Settle { channel, witness } => {
                 out.byte(7);
                 out.value(&channel.0);
+                out.bytes(witness);
             }
             ChannelsCall::CloseMutual(close) => put(out, 8, close),
             ChannelsCall::RegisterCode { code } => {
@@ -304,7 +307,10 @@ impl Decode for ChannelsCall {
             },
             5 => ChannelsCall::Slash { side: input.value()?, state: input.value()? },
             6 => ChannelsCall::ForceProgress(Box::new(input.value()?)),
-            7 => ChannelsCall::Settle { channel: ChannelId(input.value()?) },
+            7 => ChannelsCall::Settle {
+                channel: ChannelId(input.value()?),
+                witness: input.bytes(WITNESS_BYTES_MAX)?.to_vec(),
+            },
             8 => ChannelsCall::CloseMutual(input.value()?),
             9 => ChannelsCall::RegisterCode { code: input.bytes(CODE_BYTES_MAX)?.to_vec() },
             10 => ChannelsCall::Claim { side: input.value()?, promise: input.value()? },

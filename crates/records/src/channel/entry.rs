@@ -4,8 +4,8 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Hash, IdentityId};
 
 use super::{
-    ChannelOutcome, ChannelTerms, DELEGATES_MAX, EVIDENCE_MAX, Environment, FORCED_INPUT_BYTES_MAX, Guaranteed, Lane,
-    Position, Remainder, Side, VirtualTerms, WatchSecret, byte_codec, pair, put_pair,
+    ChannelAssets, ChannelOutcome, ChannelTerms, DELEGATES_MAX, EVIDENCE_MAX, Environment, FORCED_INPUT_BYTES_MAX,
+    Guaranteed, Lane, Position, Remainder, Side, VirtualTerms, WatchSecret, byte_codec, pair, put_pair,
 };
 use crate::call::channels::CODE_BYTES_MAX;
 use crate::genesis::Wait;
@@ -29,6 +29,8 @@ pub struct Channel {
     pub secrets: [Hash; 2],
     /// What states divide: deposits less withdrawals.
     pub total: Amount,
+    /// What each has put in of other assets than WAY: nothing of these goes in or out before the end.
+    pub assets: ChannelAssets,
     /// What the ledger took of each side's part for what that did; never more than the reserve.
     pub charged: [Amount; 2],
     pub delegates: [Vec<IdentityId>; 2],
@@ -139,6 +141,7 @@ impl Channel {
             remainder: terms.remainder,
             secrets: terms.secrets,
             total,
+            assets: terms.assets,
             charged: [Amount::ZERO; 2],
             delegates: [Vec::new(), Vec::new()],
             signed: position.round,
@@ -365,6 +368,7 @@ impl Encode for Channel {
         out.value(&self.remainder);
         self.secrets.iter().for_each(|secret| out.value(secret));
         out.value(&self.total);
+        out.value(&self.assets);
         put_pair(&self.charged, out);
         self.delegates.iter().for_each(|delegates| out.list(delegates));
         out.varint(self.signed);
@@ -388,6 +392,7 @@ impl Decode for Channel {
             remainder: input.value()?,
             secrets: [input.value()?, input.value()?],
             total: input.value()?,
+            assets: input.value()?,
             charged: pair(input)?,
             delegates: [input.list(DELEGATES_MAX)?, input.list(DELEGATES_MAX)?],
             signed: input.u64()?,

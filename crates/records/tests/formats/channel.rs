@@ -3,13 +3,13 @@
 use std::sync::LazyLock;
 
 use byway_crypto::{IdentitySignature, Purpose};
-use byway_primitives::codec::{Decode, DecodeError, Encode};
-use byway_primitives::{Amount, Hash, NetworkId};
+use byway_primitives::codec::{Decode, DecodeError, Encode, Writer};
+use byway_primitives::{Amount, AssetId, Hash, NetworkId};
 use byway_records::call::channels::{CODE_BYTES_MAX, WITNESS_BYTES_MAX};
 use byway_records::call::{ChannelsCall, ForceProgress};
 use byway_records::channel::{
-    CertifiedClose, Channel, ChannelState, Cosigned, DELEGATES_MAX, EVIDENCE_MAX, FORCED_INPUT_BYTES_MAX, ForcedCall,
-    LedgerContract, Side, VirtualClose, VirtualTerms,
+    AssetParts, CertifiedClose, Channel, ChannelAssets, ChannelState, Cosigned, DELEGATES_MAX, EVIDENCE_MAX,
+    FORCED_INPUT_BYTES_MAX, ForcedCall, LedgerContract, Side, VirtualClose, VirtualTerms,
 };
 use byway_records::reject::IllFormed;
 use byway_records::{Call, FundingChange, MutualClose};
@@ -164,6 +164,32 @@ fn a_co_signed_round_beats_what_was_forced_since() {
         (channel.signed, channel.position.round) = (signed, round);
         assert!(!channel.accepts(accepted - 1) && channel.accepts(accepted), "{signed} {round}");
     }
+}
+
+#[test]
+fn a_channels_assets_are_in_order_each_once_and_something_of_each() {
+    let way = AssetId::WAY;
+    let of = |number: u8, parts: [u128; 2]| {
+        let asset = if number == 0 { way } else { AssetId(Hash([number; 32])) };
+        AssetParts { asset, parts: parts.map(Amount::from_units) }
+    };
+    let good = [of(1, [0, 5]), of(2, [1, 1]), of(3, [5, 0]), of(4, [1, 0])];
+    let all = ChannelAssets::new([good[3], good[0], good[2], good[1]]).expect("four assets");
+    assert_eq!(all[..], good);
+    assert_eq!(ChannelAssets::from_bytes(&all.to_bytes()), Ok(all));
+    assert_eq!(ChannelAssets::from_bytes(&[0]), Ok(ChannelAssets::NONE));
+    let five = [&good[..], &[of(5, [1, 0])]].concat();
+    let bad: [&[AssetParts]; 6] =
+        [&five, &[good[1], good[0]], &[good[0], good[0]], &[of(0, [1, 1])], &[of(1, [0, 0])], &[of(1, [u128::MAX, 1])]];
+    for rows in bad {
+        let mut out = Writer::new();
+        out.list(rows);
+        assert!(ChannelAssets::from_bytes(&out.into_bytes()).is_err(), "{rows:?}");
+    }
+    let is_divided = |split: [AssetParts; 4]| all.is_divided_by(&ChannelAssets::new(split).expect("four assets"));
+    assert!(is_divided([of(1, [5, 0]), of(2, [0, 2]), good[2], good[3]]));
+    assert!(!is_divided([of(1, [5, 1]), of(2, [0, 2]), good[2], good[3]]));
+    assert!(!is_divided([good[0], good[1], good[2], of(5, [1, 0])]));
 }
 
 fn same<T: Encode + Decode + PartialEq + std::fmt::Debug>(bytes: &[u8]) {

@@ -14,10 +14,10 @@ use byway_records::call::{
     MemberEntry, OffersCall, RegistryCall, Take,
 };
 use byway_records::channel::{
-    Agreed, CallOutcome, CertifiedClose, Channel, ChannelOutcome, ChannelState, ChannelTerms, Closer, Cosigned,
-    Environment, ForcedCall, ForcedReceipt, ForcedRound, FundingChange, Guaranteed, Lane, LedgerContract, MadeCall,
-    MadeReceipt, Movement, MutualClose, Phase, Position, Remainder, Side, Turn, VirtualClose, VirtualTerms,
-    WatchSecret,
+    Agreed, AssetParts, CallOutcome, CertifiedClose, Channel, ChannelAssets, ChannelOutcome, ChannelState,
+    ChannelTerms, Closer, Cosigned, Environment, ForcedCall, ForcedReceipt, ForcedRound, FundingChange, Guaranteed,
+    Lane, LedgerContract, MadeCall, MadeReceipt, Movement, MutualClose, Phase, Position, Remainder, Side, Turn,
+    VirtualClose, VirtualTerms, WatchSecret,
 };
 use byway_records::evidence::{Claim, Included, SignedHeader, Spender, Voter};
 use byway_records::genesis::Wait;
@@ -265,7 +265,15 @@ pub fn ledger_contract() -> LedgerContract {
 
 pub fn mutual_close() -> MutualClose {
     let balances = [Amount::from_units(700), Amount::from_units(500)];
-    MutualClose { network: NETWORK, channel: CHANNEL, balances, expires: Time(77) }
+    MutualClose { network: NETWORK, channel: CHANNEL, balances, assets: channel_assets(), expires: Time(77) }
+}
+
+pub fn channel_assets() -> ChannelAssets {
+    let of = |number, parts: [u128; 2]| {
+        let (asset, parts) = (AssetId(Hash([number; 32])), parts.map(Amount::from_units));
+        AssetParts { asset, parts }
+    };
+    ChannelAssets::new([of(48, [300, 0]), of(47, [10, 20])]).expect("two assets")
 }
 
 pub fn forced_call() -> ForcedCall {
@@ -296,13 +304,14 @@ pub fn channel_terms() -> ChannelTerms {
         lock: Wait { millis: Span::minutes(10), commits: 600 },
         remainder: Remainder::Responder,
         secrets: [WATCH_SECRET.digest(), Hash([46; 32])],
+        assets: channel_assets(),
     }
 }
 
 pub fn virtual_terms() -> VirtualTerms {
     VirtualTerms {
         network: NETWORK,
-        terms: channel_terms(),
+        terms: ChannelTerms { assets: ChannelAssets::default(), ..channel_terms() },
         hub: identity(3).id(),
         dispute: Wait { millis: Span::minutes(60), commits: 3_600 },
         ends: Time(1_700_000_900_000),
@@ -351,6 +360,7 @@ pub fn channel() -> Channel {
         remainder: Remainder::Halves,
         secrets: [WATCH_SECRET.digest(), Hash([46; 32])],
         total: Amount::from_units(1_200),
+        assets: channel_assets(),
         charged: [Amount::from_units(3), Amount::ZERO],
         delegates: [vec![id(3)], Vec::new()],
         signed: 299,
@@ -395,7 +405,7 @@ pub fn channels_calls() -> Vec<(&'static str, ChannelsCall)> {
         ("slash", ChannelsCall::Slash { side, state }),
         ("force progress", force(None)),
         ("force progress on a state", force(Some(state))),
-        ("settle channel", ChannelsCall::Settle { channel }),
+        ("settle channel", ChannelsCall::Settle { channel, witness: vec![45; 50] }),
         ("close mutual", ChannelsCall::CloseMutual(cosigned(mutual_close()))),
         ("claim", ChannelsCall::Claim { side, promise: signed_promise() }),
         ("register code", ChannelsCall::RegisterCode { code: vec![46; 60] }),

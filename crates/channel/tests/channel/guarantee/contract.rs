@@ -37,6 +37,7 @@ fn terms() -> VirtualTerms {
         lock: wait,
         remainder: Remainder::Halves,
         secrets: [byway_primitives::Hash::default(); 2],
+        assets: Default::default(),
     };
     let environment = Environment::default();
     VirtualTerms { network: NETWORK, terms, hub: secret(HUB).id(), dispute: wait, ends: UNTIL, environment, nonce: 3 }

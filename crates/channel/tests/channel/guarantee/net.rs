@@ -200,6 +200,7 @@ impl Net {
             lock: PARENT_LOCK,
             remainder: Remainder::Halves,
             secrets: [byway_primitives::Hash::default(); 2],
+            assets: Default::default(),
         };
         let now = self.now;
         self.nodes[one].channels.initiate(now, ChannelHandle([handle; 16]), terms).unwrap();
@@ -219,6 +220,7 @@ impl Net {
             lock: LOCK,
             remainder: Remainder::Halves,
             secrets: [byway_primitives::Hash::default(); 2],
+            assets: Default::default(),
         };
         VirtualTerms {
             network: self.world.network,

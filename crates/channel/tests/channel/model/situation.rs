@@ -394,7 +394,7 @@ impl Situation {
             });
             if !self.parties[side].is_honest && self.entry.is_some() {
                 // It wants the money, and as soon as can be.
-                let settle = ChannelsCall::Settle { channel: self.scene.channel };
+                let settle = ChannelsCall::Settle { channel: self.scene.channel, witness: Vec::new() };
                 Arc::make_mut(&mut self.parties[side]).calls.push_back(settle);
             }
         }

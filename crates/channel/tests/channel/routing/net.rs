@@ -10,7 +10,7 @@ use byway_crypto::{IdentitySecret, WalletSecret};
 use byway_primitives::{Amount, Batch, Decode, Effect, Encode, IdentityId, MemoryStore, Span, Time};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
-use byway_records::channel::{ChannelTerms, Environment, Remainder};
+use byway_records::channel::{ChannelAssets, ChannelTerms, Environment, Remainder};
 use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
 use byway_records::{Call, ProgramId, Reject, Transaction, verified};
@@ -138,6 +138,7 @@ impl Net {
             lock: LOCK,
             remainder: Remainder::Halves,
             secrets: [byway_primitives::Hash::default(); 2],
+            assets: ChannelAssets::NONE,
         };
         let now = self.now;
         self.nodes[one].channels.initiate(now, ChannelHandle([number; 16]), terms).unwrap();

@@ -10,7 +10,8 @@ use byway_records::{Backing, Reject, VerifiedTransaction};
 
 use super::guaranteed::closing;
 use super::{
-    accept, acts_for, charge, check_balances, is_locked, is_paid, load, pay_out, prolonged, put, shown, signed, take,
+    accept, acts_for, charge, check_balances, is_locked, is_paid, load, pay_out, prolonged, purses, put, shown, signed,
+    take,
 };
 use crate::programs::{Moment, authorised};
 use crate::state::View;
@@ -123,12 +124,14 @@ pub(super) fn settle(
     now: Moment<'_>,
     transaction: &VerifiedTransaction,
     id: ChannelId,
+    witness: &[u8],
 ) -> Result<(), Reject> {
     let mut channel = load(view, transaction, id)?;
     let Phase::Closing { by, .. } = channel.phase else { return Err(Reject::ChannelPhase) };
     if !is_locked(now, channel.phase) {
         return Err(Reject::ChannelLocked);
     }
+    let assets = purses::shown(now, &channel, witness)?;
     let price = now.parameters.call_prices.channel;
     if !is_paid(transaction, price) {
         // Only a party closes a channel whose money is here.
@@ -138,6 +141,7 @@ pub(super) fn settle(
         }
         take(view, &mut channel, side, price);
     }
+    purses::pay(view, &channel, &assets);
     pay_out(view, id, &channel);
     Ok(())
 }
@@ -165,12 +169,14 @@ pub(super) fn close_mutual(
     if position.rest(channel.total) != Some(Amount::ZERO) {
         return Err(Reject::ChannelTotal);
     }
+    purses::check_split(&channel, &close.body)?;
     let price = now.parameters.call_prices.channel;
     if !is_paid(transaction, price) {
         let half = Amount::from_units(price.units() / 2);
         take(view, &mut channel, Side::Initiator, price.saturating_sub(half));
         take(view, &mut channel, Side::Responder, half);
     }
+    purses::pay(view, &channel, &close.body.assets);
     pay_out(view, id, &Channel { position, ..channel });
     Ok(())
 }

@@ -45,7 +45,8 @@ pub(super) fn register(
     }
     let total = signed.body.total().ok_or(Reject::ChannelTerms)?;
     let is_three = terms.parties[0] != terms.parties[1] && !terms.parties.contains(&hub);
-    if !is_three || !is_lock(terms.lock) || !is_dispute(dispute, terms.lock) {
+    // Purses are paid out into accounts, which nothing comes from here.
+    if !terms.assets.is_empty() || !is_three || !is_lock(terms.lock) || !is_dispute(dispute, terms.lock) {
         return Err(Reject::ChannelTerms);
     }
     if terms.deposits.iter().any(|deposit| *deposit < terms.reserve) {

@@ -17,9 +17,9 @@ use byway_primitives::{Amount, AssetId, Decode, Hash, IdentityId};
 use byway_records::call::channels::WITNESS_BYTES_MAX;
 use byway_records::call::{CallContract, ContractLeave};
 use byway_records::channel::contract::contract_key;
-use byway_records::channel::entry::{Code, code_key};
+use byway_records::channel::entry::{Code, channel_key, code_key};
 use byway_records::channel::{
-    CallOutcome, Environment, FORCED_GAS_MAX, FundingChange, LedgerContract, MadeCall, MadeReceipt, Movement,
+    CallOutcome, Channel, Environment, FORCED_GAS_MAX, FundingChange, LedgerContract, MadeCall, MadeReceipt, Movement,
 };
 use byway_records::state::account_key as balance_key;
 use byway_records::tree::PartialTree;
@@ -30,6 +30,7 @@ use byway_vm::{
 };
 
 use super::forcing::{COMMIT_GAS_MAX, WITNESS_BYTE_GAS, price};
+use super::purses::is_purse;
 use super::{is_paid, opening};
 use crate::programs::accounts::{credit, debit};
 use crate::programs::system::pay_pool;
@@ -55,6 +56,10 @@ pub(super) fn leave(
 ) -> Result<(), Reject> {
     let FundingChange { state, movement, amount, .. } = leave.change.body;
     let Movement::Leave { contract: address, base } = movement else { return Err(Reject::ContractProof) };
+    let channel: Option<Channel> = view.load(ProgramId::CHANNELS, &channel_key(state.channel));
+    if channel.is_some_and(|channel| is_purse(&channel.assets, Address(address))) {
+        return Err(Reject::PurseLeaves);
+    }
     let (account, contract, root) = leaving(&leave.part, Address(address), base).ok_or(Reject::ContractProof)?;
     // With the same total, states from before would still count.
     if amount.is_zero() || account.balance != amount || root != state.position.root {

@@ -27,6 +27,9 @@
 //!
 //! **Virtual channels** have no money here (`guaranteed`).
 //!
+//! **Other assets than WAY** are taken in at the opening, are in contracts of the first state, and are paid out as the last state says,
+//! or as both agree when they part (`purses`).
+//!
 //! **Contracts.** One may leave its channel, and is then an entry of its own that anyone calls (`leaving`).
 //!
 //! **Turns.** While the channel is active, a side that has forced a round forces no other until the other party has acted, or
@@ -53,6 +56,7 @@ mod forcing;
 mod guaranteed;
 mod leaving;
 mod opening;
+mod purses;
 
 /// How often a side may prolong a closing before the other acts: twice for a state and for a call on it, and as often again
 /// where something went wrong.
@@ -78,6 +82,7 @@ pub(crate) fn forced_gas(transaction: &VerifiedTransaction) -> u64 {
     match transaction.call() {
         Some(Call::Channels(ChannelsCall::ForceProgress(force))) => forcing::gas_of(force),
         Some(Call::Channels(ChannelsCall::CallContract(call))) => leaving::gas_of(call),
+        Some(Call::Channels(ChannelsCall::Settle { witness, .. })) => purses::gas_of(witness),
         _ => 0,
     }
 }
@@ -101,7 +106,7 @@ pub(crate) fn execute(
         ChannelsCall::Slash { side, state } => closing::slash(view, now, transaction, *side, state),
         ChannelsCall::ForceProgress(force) => forcing::force_progress(view, now, transaction, force),
         ChannelsCall::Claim { side, promise } => closing::claim(view, now, transaction, *side, promise),
-        ChannelsCall::Settle { channel } => closing::settle(view, now, transaction, *channel),
+        ChannelsCall::Settle { channel, witness } => closing::settle(view, now, transaction, *channel, witness),
         ChannelsCall::CloseMutual(close) => closing::close_mutual(view, now, transaction, close),
         ChannelsCall::RegisterCode { code } => opening::register_code(view, code),
         ChannelsCall::Leave(leave) => leaving::leave(view, now, transaction, leave),

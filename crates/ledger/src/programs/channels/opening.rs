@@ -11,7 +11,7 @@ use byway_records::promise::ChannelId;
 use byway_records::{ProgramId, Reject, Value, VerifiedTransaction};
 use byway_vm::{Address, State, code_hash};
 
-use super::{RESERVE_CALLS, accept, charge, load, put, signed};
+use super::{RESERVE_CALLS, accept, charge, load, purses, put, signed};
 use crate::programs::accounts::{credit, debit};
 use crate::programs::{Moment, authorised};
 use crate::state::View;
@@ -41,9 +41,10 @@ pub(super) fn create(
     for (party, deposit) in parties.into_iter().zip(deposits) {
         debit(view, party, way(deposit))?;
     }
+    purses::collect(view, terms)?;
     let accounts = [0, 1].map(|side| (Address::from(parties[side]), deposits[side]));
     let environment = Environment { time: now.time, height: now.height.0.saturating_sub(1) };
-    let (lanes, root) = ([Lane::default(); 2], State::new(accounts).root());
+    let (lanes, root) = ([Lane::default(); 2], State::opening(accounts, &terms.assets).root());
     let position = Position { round: 0, balances: deposits, lanes, root, environment };
     let mut channel = Channel::opened(terms, total, position);
     charge(view, transaction, &mut channel, Side::Initiator, price)?;

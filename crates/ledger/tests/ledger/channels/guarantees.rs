@@ -56,6 +56,7 @@ impl Parent {
             lock: LOCK,
             remainder: byway_records::channel::Remainder::Halves,
             secrets: [SECRET.digest(); 2],
+            assets: Default::default(),
         };
         let (network, hub) = (scene.world.network, scene.world.id(BOB));
         let terms = VirtualTerms { network, terms, hub, dispute: LOCK, ends: Time(1), environment, nonce: 0 };

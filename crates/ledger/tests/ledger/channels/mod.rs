@@ -8,6 +8,7 @@ mod guarantees;
 mod lanes;
 mod leaving;
 mod money;
+mod purses;
 mod sequences;
 mod watching;
 
@@ -16,8 +17,8 @@ use byway_records::call::{CallContract, ChannelsCall, ContractLeave, ForceProgre
 use byway_records::channel::contract::contract_key;
 use byway_records::channel::entry::channel_key;
 use byway_records::channel::{
-    Agreed, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, FundingChange, Lane, LedgerContract,
-    Movement, MutualClose, Position, Remainder, Side, WatchSecret,
+    Agreed, ChannelAssets, ChannelState, ChannelTerms, Cosigned, Environment, ForcedCall, FundingChange, Lane,
+    LedgerContract, Movement, MutualClose, Position, Remainder, Side, WatchSecret,
 };
 use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
@@ -72,6 +73,10 @@ pub const REASONS: &[Reject] = &[
     Reject::VirtualOnly,
     Reject::VirtualHub,
     Reject::ChannelEvidence,
+    Reject::PurseWitness,
+    Reject::PurseAwaited,
+    Reject::PurseSplit,
+    Reject::PurseLeaves,
 ];
 
 /// A channel of Alice, who initiated it, and Bob.
@@ -89,6 +94,7 @@ pub fn terms(world: &World) -> ChannelTerms {
         lock: LOCK,
         remainder: Remainder::Halves,
         secrets: [SECRET.digest(); 2],
+        assets: ChannelAssets::NONE,
     }
 }
 
@@ -107,7 +113,11 @@ impl Scene {
     }
 
     pub fn with(change: impl Fn(ChannelTerms) -> ChannelTerms) -> Self {
-        let mut world = World::new();
+        Self::within(World::new(), change)
+    }
+
+    /// In a world in which something has happened.
+    pub fn within(mut world: World, change: impl Fn(ChannelTerms) -> ChannelTerms) -> Self {
         for person in [ALICE, BOB] {
             world.must(&world.deposit(world.coin(person), person, SAVED));
         }
@@ -187,12 +197,17 @@ impl Scene {
     }
 
     pub fn settle(&self) -> Draft {
-        draft(ChannelsCall::Settle { channel: self.id }, &[])
+        self.settle_with(Vec::new())
+    }
+
+    pub fn settle_with(&self, witness: Vec<u8>) -> Draft {
+        draft(ChannelsCall::Settle { channel: self.id, witness }, &[])
     }
 
     pub fn close_mutual(&self, balances: [u128; 2], expires: Time) -> Draft {
         let (network, channel) = (self.world.network, self.id);
-        let close = MutualClose { network, channel, balances: balances.map(units), expires };
+        let assets = ChannelAssets::NONE;
+        let close = MutualClose { network, channel, balances: balances.map(units), assets, expires };
         draft(ChannelsCall::CloseMutual(self.cosign(close)), &[])
     }
 

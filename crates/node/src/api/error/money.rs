@@ -38,6 +38,17 @@ impl ApiError {
         .with("available", json!(available))
     }
 
+    /// Too little of an asset beside WAY in the account.
+    pub fn insufficient_asset_account(symbol: &Symbol, needed: Amount, available: Amount) -> Self {
+        Self::new(
+            ErrorKind::InsufficientAccount,
+            format!("The account holds {available} {symbol}, and {needed} {symbol} are needed."),
+            format!("Take less, or put more there first: `byway wallet deposit {needed} --asset {symbol}`."),
+        )
+        .with("needed", json!(needed))
+        .with("available", json!(available))
+    }
+
     pub fn amount_too_small(field: &str, minimum: Amount) -> Self {
         Self::new(
             ErrorKind::AmountTooSmall,

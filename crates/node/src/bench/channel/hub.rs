@@ -208,6 +208,7 @@ impl Rig {
                 lock: LOCK,
                 remainder: Remainder::Halves,
                 secrets: Default::default(),
+                assets: Default::default(),
             };
             let digest = DRAW.hash(&[&number.to_be_bytes(), b"handle"]).0;
             let handle = ChannelHandle(std::array::from_fn(|index| digest[index]));

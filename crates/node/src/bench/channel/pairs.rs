@@ -9,7 +9,7 @@ use byway_driver::disk::{Disk, Journal};
 use byway_primitives::hash::Context as HashContext;
 use byway_primitives::{Amount, Batch, Decode, Effect, Encode, Hash, NetworkId, Span, Time, Token};
 use byway_records::Channel;
-use byway_records::channel::{ChannelTerms, Environment, Lane, Position, Remainder};
+use byway_records::channel::{ChannelAssets, ChannelTerms, Environment, Lane, Position, Remainder};
 use byway_records::genesis::Wait;
 use byway_vm::{Address, State};
 
@@ -123,6 +123,7 @@ fn terms(number: usize) -> ChannelTerms {
         lock: LOCK,
         remainder: Remainder::Halves,
         secrets,
+        assets: ChannelAssets::NONE,
     }
 }
 

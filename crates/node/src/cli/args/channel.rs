@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use byway_primitives::Amount;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::AssetName;
 use crate::api::params::IdempotencyKey;
 
 #[derive(Debug, Subcommand)]
@@ -29,8 +30,11 @@ pub enum ChannelCommand {
     Pay {
         /// The channel's name, the ledger's id of it, or the beginning of either; or an invoice
         channel: String,
-        /// In WAY; an invoice says it itself
+        /// In WAY, or in the asset that is named; an invoice says it itself
         amount: Option<Amount>,
+        /// Another asset than WAY that is in the channel: its symbol or id
+        #[arg(long, value_name = "ASSET", conflicts_with = "lane")]
+        asset: Option<AssetName>,
         /// By a promise out of our lane, which needs no answer of the peer
         #[arg(long)]
         lane: bool,
@@ -220,8 +224,34 @@ pub struct ChannelOpenArgs {
     /// Whose what contracts still hold is when the channel ends
     #[arg(long, value_enum, default_value = "halves")]
     pub remainder: RemainderArg,
+    /// What both put in of another asset, out of their accounts (`byway wallet deposit --asset`), up to four times: its
+    /// symbol or id, what we put in, what the peer does
+    #[arg(long, value_name = "ASSET:OURS[:THEIRS]")]
+    pub asset: Vec<AssetDepositArg>,
     #[command(flatten)]
     pub key: KeyArg,
+}
+
+/// An asset, and what both put in of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssetDepositArg {
+    pub asset: AssetName,
+    pub ours: Amount,
+    pub theirs: Amount,
+}
+
+impl std::str::FromStr for AssetDepositArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let amount = |text: &str| text.parse::<Amount>().map_err(|error| format!("{text}: {error}"));
+        match parts[..] {
+            [asset, ours] => Ok(Self { asset: asset.parse()?, ours: amount(ours)?, theirs: Amount::ZERO }),
+            [asset, ours, theirs] => Ok(Self { asset: asset.parse()?, ours: amount(ours)?, theirs: amount(theirs)? }),
+            _ => Err("an asset, what we put in, and what the peer does are needed, as in TEST:5:2".to_owned()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -58,15 +58,21 @@ pub enum WalletCommand {
     },
     /// Move from the wallet to the payment account, from which promises are paid
     Deposit {
-        /// In WAY
+        /// In WAY, or in the asset that is named
         amount: Amount,
+        /// Another asset than WAY, to put it into channels: its symbol or id
+        #[arg(long, value_name = "ASSET")]
+        asset: Option<AssetName>,
         #[command(flatten)]
         once: OnceArgs,
     },
     /// Move from the payment account to the wallet, after the notice period
     Withdraw {
-        /// In WAY
+        /// In WAY, or in the asset that is named
         amount: Amount,
+        /// Another asset than WAY: its symbol or id
+        #[arg(long, value_name = "ASSET", conflicts_with = "to")]
+        asset: Option<AssetName>,
         /// Pay it out to this address instead of the wallet
         #[arg(long, value_name = "ADDRESS")]
         to: Option<String>,

@@ -59,6 +59,9 @@ pub fn detail(detail: &ChannelDetail, with_log: bool) -> String {
         rows.push(("watched", format!("by {} for another {left}", towers.join(", "))));
     }
     let mut text = fields(&rows);
+    if !record.purses.is_empty() {
+        text += &format!("\n{}", purses(&record.purses));
+    }
     if !detail.deployed.is_empty() {
         text += &format!("\n{}", contracts(&detail.deployed));
     }
@@ -92,8 +95,17 @@ pub fn opened(record: &ChannelRecord) -> String {
 
 /// Where a channel stands, in one sentence.
 pub fn standing(record: &ChannelRecord) -> String {
-    let (ours, theirs) = (way(record.ours), way(record.theirs));
-    format!("{}, round {}: {ours} ours, {theirs} theirs.\n", state(record), record.round)
+    format!("{}, round {}: {}.\n", state(record), record.round, parts(record))
+}
+
+/// What each has, in WAY and in other assets.
+fn parts(record: &ChannelRecord) -> String {
+    let way = format!("{} ours, {} theirs", way(record.ours), way(record.theirs));
+    let others = record.purses.iter().map(|purse| {
+        let name = called_asset(purse);
+        format!("; {} {name} ours, {} {name} theirs", purse.ours, purse.theirs)
+    });
+    way + &others.collect::<String>()
 }
 
 pub fn restored(record: &ChannelRecord) -> String {
@@ -111,8 +123,7 @@ pub fn restored(record: &ChannelRecord) -> String {
 }
 
 pub fn updated(update: &ChannelUpdated) -> String {
-    let (ours, theirs) = (way(update.record.ours), way(update.record.theirs));
-    format!("Both have signed round {}: {ours} ours, {theirs} theirs.\n", update.round)
+    format!("Both have signed round {}: {}.\n", update.round, parts(&update.record))
 }
 
 pub fn cancelled(update: &ChannelUpdated) -> String {
@@ -164,6 +175,20 @@ pub fn contracts(contracts: &[ContractRecord]) -> String {
         table.row([contract.contract.clone(), holds, bytes, short(&contract.code)]);
     }
     table.text("There is no contract in it; `byway channel contract deploy` puts one in.")
+}
+
+/// What there is of other assets.
+fn purses(purses: &[ChannelPurse]) -> String {
+    let mut table = Table::new(&["asset", ">ours", ">theirs", ">in contracts", "purse"]);
+    for purse in purses {
+        let (ours, theirs) = (purse.ours.to_string(), purse.theirs.to_string());
+        table.row([called_asset(purse), ours, theirs, purse.contracts.to_string(), purse.contract.clone()]);
+    }
+    table.text("There is no other asset than WAY in it.")
+}
+
+fn called_asset(purse: &ChannelPurse) -> String {
+    purse.symbol.as_ref().map_or_else(|| short(&purse.asset), ToString::to_string)
 }
 
 fn output_lines(output: &ContractBytes, decoded: Option<&[Value]>) -> String {

@@ -7,7 +7,7 @@ use byway_records::channel::entry::{channel_key, code_key};
 use byway_records::channel::{CallOutcome, Environment, ForcedReceipt, Movement};
 use byway_records::promise::ChannelId;
 use byway_records::{Call, Channel, ProgramId, Reject, Transaction, TransactionId};
-use byway_vm::{Address, Target};
+use byway_vm::{Address, Target, code_hash, purse_code};
 use tokio::sync::oneshot;
 
 use super::super::books::{Fate, Order};
@@ -115,9 +115,12 @@ impl Actor {
         let Some(channel) = self.market.channels().get(key) else { return Vec::new() };
         let tree = self.ledger.follower().tree(ProgramId::CHANNELS);
         let is_known = |hash| tree.is_some_and(|tree| tree.value(&code_key(hash)).is_some());
-        let unknown = channel.state().contracts().filter(|(_, contract)| !is_known(contract.code));
+        // Whoever executes calls has the code of purses.
+        let built_in = code_hash(purse_code());
+        let unknown = channel.state().contracts().map(|(_, contract)| contract.code);
+        let unknown = unknown.filter(|code| *code != built_in && !is_known(*code));
         let mut codes: Vec<Vec<u8>> =
-            unknown.filter_map(|(_, contract)| channel.state().code(contract.code).map(<[u8]>::to_vec)).collect();
+            unknown.filter_map(|code| channel.state().code(code).map(<[u8]>::to_vec)).collect();
         codes.sort_unstable();
         codes.dedup();
         let priced = codes.into_iter().map(|code| {

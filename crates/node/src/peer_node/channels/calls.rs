@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use byway_channel::{Change, ChannelKey, ContractCall, ContractChange};
-use byway_primitives::Amount;
+use byway_primitives::{Amount, AssetId};
 use byway_records::channel::{Movement, Side};
 use byway_vm::{Address, Outcome, Target};
 use tokio::sync::oneshot;
@@ -59,7 +59,11 @@ impl PeerNode {
     }
 
     pub(in super::super) async fn pay_in_channel(&self, request: ChannelPay) -> Answer<ChannelUpdated> {
-        let ChannelPay { channel, amount, lane, idempotency_key } = request;
+        let ChannelPay { channel, amount, asset, lane, idempotency_key } = request;
+        if let Some(asset) = asset.filter(|asset| *asset != AssetId::WAY) {
+            let pay = move |actor: &Actor, key| actor.purse_change(key, asset, amount);
+            return self.update_as(channel, Some(idempotency_key), pay).await;
+        }
         if lane {
             let promised = move |actor: &mut Actor| {
                 let key = actor.channel_named(&channel)?;
@@ -252,11 +256,21 @@ impl PeerNode {
         once: Option<params::IdempotencyKey>,
         change: impl FnOnce(Side) -> Change + Send + 'static,
     ) -> Answer<ChannelUpdated> {
+        self.update_as(channel, once, move |actor, key| Ok(change(actor.side_in(key)?))).await
+    }
+
+    /// The same, of a change that depends on more of the channel than its side.
+    async fn update_as(
+        &self,
+        channel: String,
+        once: Option<params::IdempotencyKey>,
+        change: impl FnOnce(&Actor, ChannelKey) -> Answer<Change> + Send + 'static,
+    ) -> Answer<ChannelUpdated> {
         let (asker, done) = oneshot::channel();
         let key = self
             .ask(move |actor| {
                 let key = actor.channel_named(&channel)?;
-                let change = change(actor.side_in(key)?);
+                let change = change(actor, key)?;
                 actor.want_update(key, change, once, asker)?;
                 Ok(key)
             })

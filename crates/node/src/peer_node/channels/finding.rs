@@ -109,6 +109,7 @@ impl Actor {
             our_lane: lane(side),
             their_lane: lane(side.other()),
             contracts: entry.position.rest(entry.total).unwrap_or(Amount::ZERO),
+            purses: self.purses_put_in(&entry.assets, side),
             reserve: entry.reserve,
             round: entry.position.round,
             waiting: None,

@@ -7,7 +7,7 @@ use byway_driver::entropy;
 use byway_ledger::{LOCK_MAX, LOCK_MIN, RESERVE_CALLS};
 use byway_peer::link::{LinkError, PeerCard};
 use byway_primitives::{Amount, Batch, Decode, Encode, Hash, IdentityId, Space, Span, Store};
-use byway_records::channel::{ChannelTerms, Remainder, Side};
+use byway_records::channel::{ChannelAssets, ChannelTerms, Remainder, Side};
 use byway_records::genesis::Wait;
 use tokio::sync::oneshot;
 
@@ -85,7 +85,7 @@ impl Actor {
         if peer == self.me() {
             return Err(ApiError::invalid_params("peer", "that is this node itself"));
         }
-        let terms = terms(self.me(), peer, request)?;
+        let terms = terms(self.me(), peer, request, self.channel_assets(&request.assets)?)?;
         self.check_terms(&terms)?;
         self.check_deposits(&terms)?;
         let is_there = self.market.is_talking_to(peer);
@@ -166,13 +166,15 @@ impl Actor {
                 terms.deposits[theirs]
             )));
         }
-        Ok(())
+        self.check_asset_deposits(terms)
     }
 
     /// A peer proposes a channel: where the user has said what is fine, that is done; otherwise it waits for the user.
     pub(super) fn channel_proposed(&mut self, key: ChannelKey) {
         let Some(terms) = self.market.channels().get(key).map(|channel| *channel.terms()) else { return };
         let settings = self.config.channels;
+        // How much of another asset is little, the settings don't say.
+        let is_way = terms.assets.iter().all(|row| row.parts[Side::Responder.index()].is_zero());
         // Over all that peers have proposed and that are there, whoever agreed to them.
         let bound = self.market.channels().iter().filter(|(_, channel)| channel.side() == Side::Responder);
         let bound = bound.filter(|(_, channel)| channel.life() != Life::Initialized);
@@ -182,7 +184,7 @@ impl Actor {
         // Commits come several a second while anything happens.
         let is_short = terms.lock.millis <= settings.lock_max && terms.lock.commits <= settings.lock_max.0 / 1000;
         let is_possible = self.check_terms(&terms).and_then(|()| self.check_deposits(&terms)).is_ok();
-        if is_small && is_short && is_possible {
+        if is_small && is_way && is_short && is_possible {
             self.agree_to_channel(key);
         } else {
             tracing::info!(peer = %key.peer, "a peer proposes a channel; `byway channel list` shows it");
@@ -303,7 +305,7 @@ fn fresh() -> [u8; 16] {
     *entropy::seed().first_chunk().expect("a seed is longer")
 }
 
-fn terms(me: IdentityId, peer: IdentityId, request: &ChannelOpen) -> Answer<ChannelTerms> {
+fn terms(me: IdentityId, peer: IdentityId, request: &ChannelOpen, assets: ChannelAssets) -> Answer<ChannelTerms> {
     let reserve = request.reserve.unwrap_or_else(reserve_default);
     let lock = request.lock_seconds.map_or(LOCK_DEFAULT, Span::seconds);
     if request.deposit < reserve {
@@ -323,5 +325,6 @@ fn terms(me: IdentityId, peer: IdentityId, request: &ChannelOpen) -> Answer<Chan
         remainder,
         // Both put in what they will show when they close alone.
         secrets: [Hash::default(); 2],
+        assets,
     })
 }

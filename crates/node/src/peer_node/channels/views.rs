@@ -104,6 +104,7 @@ impl Actor {
             our_lane: lane(side),
             their_lane: lane(side.other()),
             contracts: position.rest(total).unwrap_or(Amount::ZERO),
+            purses: self.purses_of(channel),
             reserve: terms.reserve,
             round: position.round,
             waiting: channel.released().last().map(|released| released.round()),

@@ -4,7 +4,7 @@ use byway_channel::{ChannelHandle, ChannelKey, ChannelNews};
 use byway_dialogue::payment::{OverLimit, PayFrom};
 use byway_primitives::{Amount, Hash, Span};
 use byway_records::Channel;
-use byway_records::channel::{ChannelTerms, Environment, Lane, Position, Remainder};
+use byway_records::channel::{ChannelAssets, ChannelTerms, Environment, Lane, Position, Remainder};
 use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
 use byway_vm::{Address, State};
@@ -38,6 +38,7 @@ impl Rig {
             lock: Wait { millis: Span::seconds(60), commits: 5 },
             remainder: Remainder::Halves,
             secrets: [Hash::default(); 2],
+            assets: ChannelAssets::NONE,
         };
         let client = &mut self.client;
         client.market.open_channel(self.now, ChannelHandle([number; 16]), terms, &client.store).expect("terms");

@@ -1,0 +1,112 @@
+//! Purses: what a channel has of assets beside the network's own coin (`examples/contracts/Purse.sol`).
+//!
+//! A purse is in a channel's first state, with both deposits in its storage: it follows from the terms, so nobody has to show it. Nothing
+//! that runs in a channel can put another contract at its address, change its code or write into its storage; so what it says
+//! is what went in, moved by whoever had it. Only both parties together can sign a state of another kind: one where the purse is gone, has
+//! other code, or says more than there is. It is then as if nobody had anything in it.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use byway_primitives::hash::Context;
+use byway_primitives::{Amount, AssetId, Hash};
+use byway_records::channel::ChannelAssets;
+
+use crate::account::{Address, code_hash as hash_of};
+use crate::execute::{Missing, Touched, Word};
+use crate::state::State;
+use crate::witness::Witness;
+
+const PURSE: Context = Context("byway 1 purse");
+const COMPILED: &str = include_str!("../../../examples/contracts/compiled/Purse.json");
+/// Where the compiler has laid out what each owner has, and the sum of it.
+const BALANCES: u8 = 0;
+const SUPPLY: u8 = 2;
+
+static CODE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let hex = COMPILED.split("\"run\": \"").nth(1).and_then(|rest| rest.split('"').next());
+    let code = hex.and_then(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).ok());
+    code.expect("the compiled contract is there")
+});
+static HASH: LazyLock<Hash> = LazyLock::new(|| hash_of(&CODE));
+
+/// Where an asset's purse is in a channel that has one.
+pub fn purse_of(asset: AssetId) -> Address {
+    let digest = PURSE.hash(&[&asset.0.0]);
+    Address(std::array::from_fn(|index| digest.0[index]))
+}
+
+/// What purses run. It need not be registered: whoever executes calls of channels has it.
+pub fn purse_code() -> &'static [u8] {
+    &CODE
+}
+
+pub(crate) fn code_hash() -> Hash {
+    *HASH
+}
+
+/// The slot that says what an owner has.
+fn slot_of(owner: Address) -> Word {
+    let mut key = [0; 64];
+    key[12..32].copy_from_slice(&owner.0);
+    key[63] = BALANCES;
+    hash_of(&key).0
+}
+
+fn number(amount: Amount) -> Word {
+    let mut word = [0; 32];
+    word[16..].copy_from_slice(&amount.units().to_be_bytes());
+    word
+}
+
+fn amount(word: &Word) -> Option<Amount> {
+    let (high, low) = word.split_first_chunk::<16>()?;
+    let units = u128::from_be_bytes(*low.first_chunk()?);
+    (*high == [0; 16]).then_some(Amount::from_units(units))
+}
+
+impl State {
+    /// The first state of a channel: what both parties have, and the purses.
+    pub fn opening(parties: [(Address, Amount); 2], assets: &ChannelAssets) -> Self {
+        let mut state = Self::new(parties);
+        for row in assets.iter() {
+            let owned = parties.iter().zip(row.parts).map(|((party, _), part)| (slot_of(*party), number(part)));
+            let mut supply = [0; 32];
+            supply[31] = SUPPLY;
+            let total = row.total().expect("no assets are named of which there is too much");
+            let slots = owned.chain([(supply, number(total))]);
+            state.put_contract(purse_of(row.asset), purse_code().to_vec(), slots);
+        }
+        state
+    }
+
+    /// What an owner has in an asset's purse; `None` where there is no purse.
+    pub fn in_purse(&self, asset: AssetId, owner: Address) -> Option<Amount> {
+        let purse = purse_of(asset);
+        let code = self.account(purse)?.contract?.code;
+        amount(&self.stored(purse, &slot_of(owner))).filter(|_| code == code_hash())
+    }
+
+    /// The part of the state that shows what these have in the purses of the assets, or that there are none.
+    pub fn witness_of_purses(&self, assets: &ChannelAssets, owners: [Address; 2]) -> Witness {
+        let purses = || assets.iter().map(|row| purse_of(row.asset));
+        let slots = purses().flat_map(|purse| owners.map(|owner| (purse, slot_of(owner)))).collect();
+        self.part(&Touched { accounts: BTreeSet::from_iter(purses()), slots }, &[])
+    }
+}
+
+impl Witness {
+    /// What each owner has in an asset's purse; `None` where there certainly is no purse, or none that runs what purses run.
+    ///
+    /// # Errors
+    /// If that is not shown.
+    pub fn in_purse(&self, asset: AssetId, owners: [Address; 2]) -> Result<Option<[Amount; 2]>, Missing> {
+        let purse = purse_of(asset);
+        let contract = self.account(purse)?.and_then(|account| account.contract);
+        if contract.is_none_or(|contract| contract.code != code_hash()) {
+            return Ok(None);
+        }
+        let [one, other] = owners.map(|owner| self.stored(purse, &slot_of(owner)));
+        Ok(amount(&one?).zip(amount(&other?)).map(|(one, other)| [one, other]))
+    }
+}

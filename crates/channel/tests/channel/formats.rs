@@ -72,7 +72,7 @@ const FROZEN_MESSAGES: [&str; 28] = [
     "accept funding: 193 06135096f9a1a2a2",
     "refuse funding: 4 65b76140d3e12aaa",
     "refuse: 156 392e79448cc141d6",
-    "open virtual: 185 7004c392f0a8a3b6",
+    "open virtual: 186 e87482b97fff0e12",
     "nothing: 153 75edd12c96581a18",
     "transfer: 156 bc229e36a21fd95e",
     "call with evidence: 254 d314bf64b2a56764",

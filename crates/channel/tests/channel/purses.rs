@@ -83,7 +83,7 @@ impl Purses {
     fn call(&mut self, by: usize, contract: Address, value: u128, function: Vec<u8>, arguments: &[Vec<u8>]) -> Change {
         let input = [function, arguments.concat()].concat();
         let (caller, target) = (Side::BOTH[by], Target::Contract(contract));
-        Change::Call(ContractCall { caller, target, value: units(value), input, gas: GAS })
+        Change::Call(ContractCall { caller, target, value: units(value), input, gas: GAS, evidence: Vec::new() })
     }
 
     fn update(&mut self, by: usize, change: Change) {
@@ -108,7 +108,14 @@ impl Purses {
     /// Puts the example into the channel, whose code the ledger has.
     fn swap(&mut self) -> Address {
         let (caller, input) = (Side::Initiator, compiled(SWAP, "create"));
-        let create = ContractCall { caller, target: Target::Create, value: Amount::ZERO, input, gas: 2_000_000 };
+        let create = ContractCall {
+            caller,
+            target: Target::Create,
+            value: Amount::ZERO,
+            input,
+            gas: 2_000_000,
+            evidence: Vec::new(),
+        };
         self.update(0, Change::Call(create));
         let state = self.rig.machine(0).state();
         let swap = state.receipt().unwrap().contract;
@@ -196,7 +203,7 @@ fn nobody_pays_what_it_has_not_or_what_is_the_others() {
     let [one, other] = [0, 1].map(|side| purses.address(side));
     let too_much = Change::Call(purse_payment(Side::Initiator, purses.assets[0], other, cents(601)));
     let reverted = ProposeError::Change(ChangeError::Call(byway_vm::Outcome::Reverted));
-    assert_eq!(purses.rig.propose(0, too_much), Err(reverted.clone()));
+    assert_eq!(purses.rig.propose(0, too_much), Err(reverted));
     let take = compiled(PURSE, "transferFrom(address,address,uint256)");
     let arguments = [argument(one), argument(other), number(cents(1))];
     let theft = purses.call(1, purse_of(purses.assets[0]), 0, take.clone(), &arguments);

@@ -47,6 +47,7 @@ async fn a_hub_and_a_watchtower_are_found_by_their_offers_until_they_stop() {
         reserve: None,
         lock_seconds: None,
         remainder: ChannelRemainder::Halves,
+        assets: Vec::new(),
         idempotency_key: key("open"),
     };
     let channel = user.api.channel_open(open).await.unwrap().channel;
@@ -72,7 +73,13 @@ async fn a_hub_and_a_watchtower_are_found_by_their_offers_until_they_stop() {
     assert_eq!(none.kind, ErrorKind::NoWatchtower, "{none}");
     user.api.watch_add(add("0.01")).await.unwrap();
     // There is nothing to watch before both have signed something.
-    let pay = ChannelPay { channel: channel.clone(), amount: amount("0.1"), lane: false, idempotency_key: key("pay") };
+    let pay = ChannelPay {
+        channel: channel.clone(),
+        amount: amount("0.1"),
+        lane: false,
+        asset: None,
+        idempotency_key: key("pay"),
+    };
     user.api.channel_pay(pay).await.unwrap();
     let watching = user.until("it is watched", async |api| {
         api.watch_status().await.unwrap().watched.into_iter().find(|record| record.watching)

@@ -23,7 +23,7 @@ const FROZEN_MESSAGES: [&str; 8] = [
     "ask: 1 5a0d8cf4cc63c9b9",
     "tell nothing: 2 b4971e6642c0fa3a",
     "tell: 17 2076d8006f29bb37",
-    "offered: 355 dd2bfb0270121a01",
+    "offered: 356 99317eefcd12cccc",
     "refuse: 34 ebe57676c2a0eec8",
     "close: 299 0277e805dfc07d10",
     "certified: 384 a4ce6a48e6ede03e",

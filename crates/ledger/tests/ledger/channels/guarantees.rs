@@ -172,7 +172,7 @@ impl Parent {
             scene.world.must(&call);
         }
         scene.world.wait(Wait { commits: LOCK.commits, ..LOCK });
-        let settle = paid(scene, ChannelsCall::Settle { channel: id }, &[]);
+        let settle = paid(scene, ChannelsCall::Settle { channel: id, witness: Vec::new() }, &[]);
         scene.world.must(&settle);
     }
 }

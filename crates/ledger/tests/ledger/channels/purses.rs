@@ -375,6 +375,7 @@ impl Swapping {
             value: Amount::ZERO,
             input: create,
             gas: 5_000_000,
+            evidence: Vec::new(),
         };
         let environment = Environment { time: purses.scene.start, height: 0 };
         let made = purses.state.execute(purses.scene.world.network, environment, &call).expect("it runs");

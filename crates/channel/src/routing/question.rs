@@ -22,6 +22,29 @@ const QUESTIONS_MAX: usize = 256;
 /// How many peers a question is passed on to.
 const PEERS_ASKED_MAX: usize = 8;
 
+/// Questions of one peer that are answered at once, where it has asked none for a while.
+const QUESTIONS_AT_ONCE: u64 = 32;
+/// How long it takes until one more of its is answered.
+const QUESTION_EVERY: Span = Span::millis(250);
+
+/// How many questions a peer may ask now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowance {
+    /// In the time that they take to come back.
+    left: Span,
+    at: Time,
+}
+
+impl Allowance {
+    const WHOLE: Span = Span::millis(QUESTIONS_AT_ONCE * QUESTION_EVERY.0);
+
+    /// What is left now of what was left then.
+    fn grown(self, now: Time) -> Self {
+        let left = self.left.0.saturating_add(now.since(self.at).0).min(Self::WHOLE.0);
+        Self { left: Span(left), at: now }
+    }
+}
+
 /// What is asked: how could the hub `to` be had send so much on, over no more than so many hubs?
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Query {
@@ -61,15 +84,19 @@ impl Router {
         let Query { id, to, amount, .. } = query;
         let hubs = query.hubs.min(HUBS_MAX as u8);
         let is_usable = sight::widest_with(channels, peer).is_some();
+        if is_usable && !self.may_ask(now, peer) {
+            return self.send(peer, RoutingMessage::Tell { id, legs: Vec::new() });
+        }
         let of_peer = self.questions.values().filter(|question| question.from == Asker::Peer(peer)).count();
         let is_full = of_peer >= QUESTIONS_PER_PEER_MAX || self.questions.len() >= QUESTIONS_MAX;
         // A question that is open here already has come back to where it was.
         let is_known = self.questions.contains_key(&id);
         let own = (to == self.id && hubs > 0).then(|| self.leg(amount)).flatten();
-        if is_full || is_known || self.terms.is_none() || to == self.id || hubs < 2 || !is_usable {
+        if is_full || is_known || !self.sends_on() || to == self.id || hubs < 2 || !is_usable {
             let legs: Vec<_> = own.into_iter().filter(|_| is_usable).collect();
             if legs.is_empty() && self.terms.is_some() && is_usable && !is_known {
                 let reason = match to == self.id {
+                    _ if !self.is_ready => Reason::Unready,
                     true => Reason::Fee,
                     false if is_full => Reason::Exposure,
                     false => Reason::NoChannel,
@@ -79,6 +106,21 @@ impl Router {
             return self.send(peer, RoutingMessage::Tell { id, legs });
         }
         self.ask(now, channels, Asker::Peer(peer), Query { hubs: hubs - 1, ..query });
+    }
+
+    /// Takes one question off what a peer may ask; false if it has asked too much.
+    fn may_ask(&mut self, now: Time, peer: IdentityId) -> bool {
+        let whole = Allowance { left: Allowance::WHOLE, at: now };
+        let allowance = self.allowances.entry(peer).or_insert(whole);
+        *allowance = allowance.grown(now);
+        let left = allowance.left.0.checked_sub(QUESTION_EVERY.0);
+        allowance.left = Span(left.unwrap_or(allowance.left.0));
+        left.is_some()
+    }
+
+    /// Whoever has asked nothing for long enough is as good as one who never has.
+    pub(super) fn forget_allowances(&mut self, now: Time) {
+        self.allowances.retain(|_, allowance| allowance.grown(now).left < Allowance::WHOLE);
     }
 
     /// Asks the peers that so much can be sent to.
@@ -92,6 +134,8 @@ impl Router {
         let usable =
             channels.iter().filter(|(_, machine)| sight::is_usable(*machine) && sight::room(*machine) >= amount);
         let peers: BTreeSet<_> = usable.map(|(key, _)| key.peer).filter(|peer| from != Asker::Peer(*peer)).collect();
+        let first = if let Asker::Payment(hash) = from { self.first_of(channels, hash) } else { None };
+        let peers: BTreeSet<_> = peers.into_iter().filter(|peer| first.is_none_or(|first| first == *peer)).collect();
         let waiting: BTreeSet<_> =
             if peers.contains(&to) { [to].into() } else { peers.into_iter().take(PEERS_ASKED_MAX).collect() };
         for peer in &waiting {
@@ -164,7 +208,7 @@ impl Router {
 
     /// What this hub asks for so much that it sends on.
     fn leg(&self, amount: Amount) -> Option<Leg> {
-        let terms = self.terms?;
+        let terms = self.terms.filter(|_| self.is_ready)?;
         Some(Leg {
             hub: self.id,
             key: StaticKey::of(&self.secret),

@@ -8,7 +8,7 @@ use byway_records::promise::ChannelId;
 
 use super::conduit::{PaymentHash, Preimage};
 use super::invoice::InvoiceTerms;
-use super::passage::Circle;
+use super::passage::{Circle, Payment, PaymentStatus};
 use super::payer::PayError;
 use super::router::Router;
 use super::sight;
@@ -83,6 +83,12 @@ impl Router {
         let difference = full.percent().checked_sub(empty.percent()).filter(|percent| *percent >= UNEVEN_PERCENT)?;
         let amount = Amount::from_units(full.both().min(empty.both()) / 200 * difference);
         (!amount.is_zero()).then_some((Circle { from, to }, amount))
+    }
+
+    /// Whether money of this node's is on its way in a circle.
+    pub fn is_balancing(&self) -> bool {
+        let open = |payment: &Payment| matches!(payment.status, PaymentStatus::Seeking | PaymentStatus::Trying);
+        self.payments.values().any(|payment| payment.circle.is_some() && open(payment))
     }
 
     /// Whom a payment has to go to first.

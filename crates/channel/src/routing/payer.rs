@@ -27,6 +27,8 @@ pub(super) struct Seeking {
     open: usize,
     /// The cheapest last, from where they are taken.
     pub routes: Vec<Vec<Leg>>,
+    /// Ways for all of it, where it may go in parts.
+    whole: Vec<Vec<Leg>>,
     /// How many there were.
     ways: usize,
     /// Whether it went in parts by these ways already.
@@ -142,16 +144,20 @@ impl Router {
         let is_all_direct = payment.split == 1 && direct.is_some();
         let hubs = terms.hubs.iter().copied().filter(|hub| *hub != self.id && !is_all_direct);
         let hubs: Vec<IdentityId> = hubs.collect();
-        self.seeking.insert(hash, Seeking { open: hubs.len(), routes, before, ..Seeking::default() });
+        // That there was no way says nothing of why. If there is one for all of it by now, it was not for want of room.
+        let asks_again = payment.split > 1 && payment.attempt == 0;
+        let askers = [Some((Asker::Payment(hash), part)), asks_again.then_some((Asker::Whole(hash), terms.amount))];
+        let askers: Vec<(Asker, Amount)> = askers.into_iter().flatten().collect();
+        self.seeking.insert(hash, Seeking { open: hubs.len() * askers.len(), routes, before, ..Seeking::default() });
         if hubs.is_empty() {
             return self.choose(now, channels, hash, None);
         }
-        for (number, hub) in (0u32..).zip(hubs) {
+        let all = askers.into_iter().flat_map(|asker| hubs.iter().map(move |hub| (asker, *hub)));
+        for (number, ((asker, amount), to)) in (0u32..).zip(all) {
             let counters = [payment.attempt, payment.split, number].map(u32::to_be_bytes).concat();
             let digest = QUESTION.hash(&[&payment.entropy, &hash.0, &counters]);
             let id = QuestionId(std::array::from_fn(|index| digest.0[index]));
-            let query = Query { id, to: hub, amount: part, hubs: HUBS_MAX as u8 };
-            self.ask(now, channels, Asker::Payment(hash), query);
+            self.ask(now, channels, asker, Query { id, to, amount, hubs: HUBS_MAX as u8 });
         }
     }
 
@@ -165,12 +171,39 @@ impl Router {
     ) {
         let Some(seeking) = self.seeking.get_mut(&hash).filter(|seeking| seeking.open > 0) else { return };
         seeking.routes.extend(routes);
+        self.note_answer(now, channels, hash);
+    }
+
+    /// The same of one about all of a payment.
+    pub(super) fn note_whole<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        hash: PaymentHash,
+        routes: Vec<Vec<Leg>>,
+    ) {
+        let Some(seeking) = self.seeking.get_mut(&hash).filter(|seeking| seeking.open > 0) else { return };
+        seeking.whole.extend(routes);
+        self.note_answer(now, channels, hash);
+    }
+
+    fn note_answer<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>, hash: PaymentHash) {
+        let (Some(seeking), Some(payment)) = (self.seeking.get_mut(&hash), self.payments.get(&hash)) else { return };
         seeking.open -= 1;
-        if seeking.open == 0 {
-            seeking.ways = seeking.routes.len();
-            seeking.routes.sort_by_key(|legs| std::cmp::Reverse(legs.first().map(|leg| leg.amount)));
-            self.choose(now, channels, hash, None);
+        if seeking.open > 0 {
+            return;
         }
+        let whole = std::mem::take(&mut seeking.whole);
+        let is_one_enough = !whole.is_empty();
+        if is_one_enough {
+            seeking.routes = whole;
+        }
+        seeking.ways = seeking.routes.len();
+        seeking.routes.sort_by_key(|legs| std::cmp::Reverse(legs.first().map(|leg| leg.amount)));
+        if is_one_enough {
+            self.put_payment(Payment { split: 1, ..payment.clone() });
+        }
+        self.choose(now, channels, hash, None);
     }
 
     /// A part failed, and nothing of it is left. It is tried by another way, as long as the others still are on theirs; where there is none they
@@ -196,8 +229,11 @@ impl Router {
         let is_left = payment.parts.iter().any(|part| self.passages.contains_key(&part.passage));
         let seeking = self.seeking.entry(hash).or_default();
         let part = payment.parts.get(number).cloned();
-        // The others fail because of the first.
-        seeking.cause.get_or_insert(Cause { failure: PaymentFailure::OnItsWay(failure), part });
+        let cause = Cause { failure: PaymentFailure::OnItsWay(failure), part };
+        // The others fail because of the first; but what may be gone is said.
+        if seeking.cause.is_none() || cause.failure.is_paid_out() {
+            seeking.cause = Some(cause);
+        }
         if !is_left {
             let cause = seeking.cause.take();
             self.choose(now, channels, hash, cause);

@@ -23,9 +23,9 @@ const QUESTIONS_MAX: usize = 256;
 const PEERS_ASKED_MAX: usize = 8;
 
 /// Questions of one peer that are answered at once, where it has asked none for a while.
-const QUESTIONS_AT_ONCE: u64 = 32;
+const QUESTIONS_AT_ONCE: u64 = 64;
 /// How long it takes until one more of its is answered.
-const QUESTION_EVERY: Span = Span::millis(250);
+const QUESTION_EVERY: Span = Span::millis(50);
 
 /// How many questions a peer may ask now.
 #[derive(Debug, Clone, Copy)]
@@ -69,8 +69,10 @@ pub(super) struct Question {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asker {
     Peer(IdentityId),
-    /// This node, for a payment of its own.
+    /// This node, for a part of a payment of its own, which may be all of it.
     Payment(PaymentHash),
+    /// The same, for all of one that may go in parts.
+    Whole(PaymentHash),
 }
 
 impl Router {
@@ -191,6 +193,7 @@ impl Router {
                 self.send(peer, RoutingMessage::Tell { id, legs });
             }
             Asker::Payment(hash) => self.note_routes(now, channels, hash, question.routes),
+            Asker::Whole(hash) => self.note_whole(now, channels, hash, question.routes),
         }
     }
 

@@ -110,10 +110,10 @@ fn answered(net: &mut Net, peer: usize, first: u8, count: u8) -> usize {
 #[test]
 fn a_peer_has_so_many_questions_answered_in_a_time() {
     let mut net = line();
-    assert_eq!(answered(&mut net, 0, 0, 40), 32);
-    assert_eq!(answered(&mut net, 2, 40, 10), 10, "another peer has its own");
+    assert_eq!(answered(&mut net, 0, 0, 80), 64);
+    assert_eq!(answered(&mut net, 2, 80, 10), 10, "another peer has its own");
     net.now = net.now + Span::seconds(1);
-    assert_eq!(answered(&mut net, 0, 50, 10), 4);
+    assert_eq!(answered(&mut net, 0, 90, 30), 20);
     net.now = net.now + Span::seconds(60);
-    assert_eq!(answered(&mut net, 0, 60, 40), 32, "and no more for having waited long");
+    assert_eq!(answered(&mut net, 0, 120, 80), 64, "and no more for having waited long");
 }

@@ -204,6 +204,8 @@ pub trait NodeApi: KernelApi {
     fn channel_invoice_pay(&self, request: ChannelInvoicePay) -> impl Future<Output = Answer<InvoicePayment>> + Send;
     /// Sends payments of others on, or does so no more.
     fn hub_run(&self, request: HubRun) -> impl Future<Output = Answer<HubStatus>> + Send;
+    /// Pays itself in a circle, so that there is room where it has run out.
+    fn hub_rebalance(&self, request: HubRebalance) -> impl Future<Output = Answer<InvoicePayment>> + Send;
     fn hub_status(&self) -> impl Future<Output = Answer<HubStatus>> + Send;
     fn identity_card(&self) -> impl Future<Output = Answer<IdentityCard>> + Send;
 

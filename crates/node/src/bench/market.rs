@@ -117,6 +117,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         channels: Default::default(),
         watching: None,
         hub: None,
+        rebalance_per_million: None,
         limits: SpendingConfig {
             session_max: None,
             day_max: None,

@@ -338,6 +338,10 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| Ok(actor.run_hub(&request))).await
     }
 
+    async fn hub_rebalance(&self, request: HubRebalance) -> Answer<InvoicePayment> {
+        self.rebalance(request).await
+    }
+
     async fn hub_status(&self) -> Answer<HubStatus> {
         self.ask(|actor| Ok(actor.hub_status())).await
     }

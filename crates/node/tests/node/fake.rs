@@ -531,6 +531,10 @@ impl NodeApi for Fake {
         Ok(fake_hubs::run(&request))
     }
 
+    async fn hub_rebalance(&self, request: HubRebalance) -> Answer<InvoicePayment> {
+        fake_hubs::rebalance(&request)
+    }
+
     async fn hub_status(&self) -> Answer<HubStatus> {
         Ok(fake_hubs::status())
     }

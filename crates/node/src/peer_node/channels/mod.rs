@@ -16,6 +16,7 @@ mod finding;
 mod keys;
 mod opening;
 mod paying;
+mod rebalancing;
 mod updating;
 mod views;
 mod watching;

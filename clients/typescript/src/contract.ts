@@ -685,7 +685,7 @@ export interface HubPayment {
   hash: string;
   incoming?: HubLock | null;
   outgoing?: HubLock | null;
-  state: "locking" | "locked" | "opened" | "failing";
+  state: "locking" | "locked" | "waiting" | "opened" | "failing";
 }
 
 /** a peer with whom there are open channels; the amounts are the most that goes through at once */
@@ -694,6 +694,7 @@ export interface HubPeer {
   connected: boolean;
   from_peer: Amount;
   peer: Id;
+  rooms: HubRoom[];
   to_peer: Amount;
 }
 
@@ -703,6 +704,14 @@ export interface HubRefusal {
   at_ms: Time;
   peer: Id;
   reason: Reason;
+}
+
+/** what goes through a channel at once, each way */
+export interface HubRoom {
+  /** the ledger's id of it */
+  channel: string;
+  from_peer: Amount;
+  to_peer: Amount;
 }
 
 /** what a node does for payments of others */
@@ -717,6 +726,7 @@ export interface HubStatus {
   refused: HubRefusal[];
   runs: boolean;
   terms: HubTermsRecord;
+  unready?: Reason | null;
 }
 
 /** on what terms payments are sent on, or would be */
@@ -773,8 +783,8 @@ export interface InvoicePayment {
   preimage?: string | null;
   state: "on_its_way" | "paid";
   until_ms?: Time | null;
-  /** the hubs that it goes over, the nearest first */
-  way: Id[];
+  /** the hubs that it goes over, the nearest first: for each part that it goes in */
+  ways: Id[][];
 }
 
 /** a kernel node as seen from here */
@@ -1318,6 +1328,8 @@ export interface Methods {
   "hub_list": { params: Record<string, never>; result: HubOffer[] };
   /** Watchtowers that have an offer on the market, the cheapest first. */
   "watch_offer_list": { params: Record<string, never>; result: WatchOffer[] };
+  /** Pays itself over other hubs, out over one channel and in over another. */
+  "hub_rebalance": { params: { from?: string; to?: string; amount?: Amount; fee_max?: Amount; idempotency_key: Key }; result: InvoicePayment };
   /** What this node sends on for others, and payments over several channels that are on their way. */
   "hub_status": { params: Record<string, never>; result: HubStatus };
   /** How this node is reached by somebody who knows nothing of it, to open a channel with it. */
@@ -1524,6 +1536,9 @@ export const ERRORS = {
   offer_expired: 1103,
   offer_not_found: 1102,
   payee_silent: 1535,
+  payment_paid_out: 1536,
+  too_many_payments: 1537,
+  not_rebalanced: 1538,
   peer_silent: 1506,
   peer_unreachable: 1505,
   pledge_locked: 1410,

@@ -39,7 +39,7 @@ pub use backup::BackupConfig;
 pub use buying::BuyingConfig;
 pub use channels::ChannelsConfig;
 pub use forwarding::ForwardingConfig;
-pub use hub::HubConfig;
+pub use hub::{HubConfig, forced_price};
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
 pub use ledger::{KernelAddress, LedgerConfig};
 pub use link::{DisguiseChoice, FrontConfig, LinkConfig, RelayConfig, RelayText};

@@ -1,7 +1,7 @@
 //! Good encodings of what channels say and keep.
 
 use byway_channel::routing::{
-    Failure, InvoiceTerms, Leg, LockId, Order, Preimage, QuestionId, Reason, RoutingMessage, conduit,
+    Failure, InvoiceTerms, Leg, LockId, Order, PartsId, Preimage, QuestionId, Reason, RoutingMessage, conduit,
 };
 use byway_channel::watching::{Kept, Packet, RANDOM_BYTES};
 use byway_channel::{AddressedMessage, ChannelHandle};
@@ -153,7 +153,11 @@ fn forward() -> Order {
 }
 
 pub(super) fn order() -> Samples {
-    vec![forward().to_bytes(), Order::Receive.to_bytes()]
+    vec![
+        forward().to_bytes(),
+        Order::Receive { parts: None }.to_bytes(),
+        Order::Receive { parts: Some(PartsId([7; 16])) }.to_bytes(),
+    ]
 }
 
 /// As they are before they are sealed.
@@ -165,7 +169,7 @@ pub(super) fn open_order() -> Samples {
         plain.resize(256, 0);
         plain
     };
-    vec![plain(forward()), plain(Order::Receive)]
+    vec![plain(forward()), plain(Order::Receive { parts: None })]
 }
 
 fn terms() -> InvoiceTerms {

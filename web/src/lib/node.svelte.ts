@@ -17,6 +17,7 @@ import type {
   CheckpointRecord,
   Entry,
   Events,
+  HubStatus,
   Method,
   Methods,
   NodeStatus,
@@ -43,6 +44,8 @@ export class NodeStore {
   /** Null until the first answer; `channelsProblem` says why there is none. */
   channels = $state.raw<KnownChannel[] | null>(null);
   channelsProblem = $state<string | null>(null);
+  /** Payments over several channels, and what this node earns with those of others; looked at with the channels. */
+  hub = $state.raw<HubStatus | null>(null);
   pulse = $state.raw<KernelPulse | null>(null);
   /** The kernel's picture. */
   rounds = $state.raw<Round[]>([]);
@@ -131,6 +134,15 @@ export class NodeStore {
       this.channelsProblem = null;
     } catch (error) {
       this.channelsProblem = errorMessage(error);
+    }
+  }
+
+  /** No event tells of it. What is known stays where the node does not answer. */
+  async readHub(): Promise<void> {
+    try {
+      this.hub = await this.call("hub_status", {});
+    } catch {
+      // The channels say what is wrong.
     }
   }
 

@@ -25,6 +25,28 @@ async function look(index: number): Promise<void> {
   await heading().waitFor();
 }
 
+describe("payments over several channels", () => {
+  test("are shown while they are on their way, with what a hub earns and why it takes none", async () => {
+    await begin();
+    await list().waitFor();
+    expect(await stage.page.locator("#hub").count()).toBe(0);
+    stage.node.channels.beginHub();
+    const card = stage.page.locator("#hub");
+    await card.getByText("0.85965").waitFor();
+    await card.getByText("in 1,284 payments").waitFor();
+    const payments = card.getByRole("list", { name: "Payments on their way" }).getByRole("listitem");
+    expect(await payments.count()).toBe(3);
+    await payments.nth(0).getByText("waits to be taken").waitFor();
+    await payments.nth(1).getByText("awaits the other parts").waitFor();
+    await payments.nth(2).getByText("from you").waitFor();
+    expect(await card.getByRole("row").count()).toBe(3);
+    const hub = stage.node.channels.hub;
+    stage.node.channels.hub = { ...hub, on_their_way: [], unready: { code: "funds", message: "the wallet has less than the 0.00028 WAY that a forced call costs" } };
+    await card.getByText("It takes no payments now: the wallet has less than the 0.00028 WAY that a forced call costs.").waitFor();
+    await card.getByText("nothing is locked").waitFor();
+  });
+});
+
 describe("opening", () => {
   test("without a channel the page says what one is good for, and opens one with a card", async () => {
     await stage.openPage("Channels");

@@ -215,6 +215,10 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.getByRole("button", { name: /^Accept/ }).waitFor();
     await expectFits(page);
     await shoot(page, `${viewport}-${scheme}-channels`);
+    node.channels.beginHub();
+    await page.getByText("0.85965").waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-channels-hub`);
   });
 
   test("a channel", async () => {

@@ -5,7 +5,7 @@
  */
 
 import { amountToWire, parseAmount, type Amount } from "../../src/lib/amount";
-import type { ChannelDetail, ChannelRecord, ChannelUpdated, ContractRecord, Method, Methods } from "@byway/client";
+import type { ChannelDetail, ChannelRecord, ChannelUpdated, ContractRecord, HubStatus, Method, Methods } from "@byway/client";
 import { MethodError } from "./error";
 import type { MockNode } from "./node";
 import { hex } from "./world";
@@ -22,6 +22,9 @@ export class MockChannels {
   list: ChannelDetail[] = [];
   /** How long the peer of a proposal thinks about it. */
   openMs = 300;
+  /** Payments over several channels, and what others' have brought in. */
+  hub: HubStatus = { runs: false, terms: { fee_base: "0.0001", fee_per_million: 1_000, amount_min: "0.00056", peer_amount_max: "5", amount_max: "50" }, forwarded: 0, amount: "0",
+    fees: "0", peers: [], on_their_way: [], refused: [] };
   /** Peers sign nothing. */
   isSilent = false;
   #made = 0;
@@ -49,6 +52,20 @@ export class MockChannels {
     const frozen = this.add({ health: "frozen", connected: false, ours: "1.5", theirs: "3.5", round: 41 });
     this.note(frozen, "frozen", "there are two signed states of one round; nothing is signed any more", now_ms - 30 * HOUR_MS);
     this.add({ state: "closed", connected: false, ours: "0", theirs: "0", round: 9 });
+  }
+
+  /** It sends payments of others on, and has some of its own on their way. */
+  beginHub(): void {
+    const [first, second] = [this.list[0]!, this.list[2]!];
+    const lock = (of: ChannelDetail, amount: string, minutes: number) => ({ channel: of.id!, peer: of.peer, amount, until_ms: Date.now() + minutes * 60_000 });
+    const room = (of: ChannelDetail, to_peer: string, from_peer: string, connected: boolean) =>
+      ({ peer: of.peer, connected, channels: 1, to_peer, from_peer, rooms: [{ channel: of.id!, to_peer, from_peer }] });
+    this.hub = { ...this.hub, runs: true, forwarded: 1_284, amount: "731.25", fees: "0.85965", peers: [room(first, "18.24", "12.49", true), room(second, "0.004", "9.9", false)],
+      on_their_way: [
+        { hash: hex(901, 64), state: "locked", incoming: lock(first, "0.5006", 21), outgoing: lock(second, "0.5", 11) },
+        { hash: hex(902, 64), state: "waiting", incoming: lock(first, "1.5", 9) },
+        { hash: hex(903, 64), state: "failing", outgoing: lock(second, "2.002", 4) },
+      ] };
   }
 
   add(more: Partial<ChannelDetail>): ChannelDetail {
@@ -165,6 +182,7 @@ function contractOf(channel: ChannelDetail, address: string): ContractRecord {
 }
 
 export const channelHandlers: Handlers = {
+  hub_status: ({ channels }) => channels.hub,
   channel_list: ({ channels }) => channels.list.map(recordOf),
   channel_show: ({ channels }, { channel }) => channels.named(channel),
   channel_open: async (node, { peer, deposit, their_deposit, reserve = "0.01", lock_seconds = 3_600, remainder }) => {

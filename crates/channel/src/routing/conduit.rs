@@ -166,6 +166,9 @@ pub fn resolve(caller: Side, conduit: Address, locks: &[(LockId, Option<Preimage
     ContractCall { caller, target: Target::Contract(conduit), value: Amount::ZERO, input, gas, evidence: Vec::new() }
 }
 
+/// The gas of a call that resolves one lock.
+pub const RESOLVE_ONE_GAS: u64 = 3 * RESOLVE_GAS;
+
 /// Whether a call is one that is made here: of a lock, of several, or of the contract itself.
 pub fn is_own(call: &ContractCall) -> bool {
     call.input.starts_with(&LOCK) || call.input.starts_with(&RESOLVE) || call.input == *CREATE

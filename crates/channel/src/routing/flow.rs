@@ -25,6 +25,7 @@ impl Router {
             let next = match (passage.stage, &passage.outgoing) {
                 (Stage::Locking, Some(outgoing)) => self.make_lock(now, channels, &passage, outgoing),
                 (Stage::Locked, Some(outgoing)) => self.look_after(now, channels, id, &passage, outgoing),
+                (Stage::Waiting(parts), _) => self.wait_for_parts(now, channels, id, &passage, parts),
                 (Stage::Claiming(preimage), _) => return self.claim(channels, id, &passage, preimage),
                 (Stage::Failing(failure), _) => return self.let_go(now, channels, id, &passage, failure),
                 (Stage::Locking | Stage::Locked, None) => Some(Stage::Failing(Failure::here(Reason::Order))),
@@ -32,6 +33,7 @@ impl Router {
             let Some(stage) = next else { return };
             self.put_passage(id, Passage { stage, ..passage.clone() });
             if let Stage::Failing(failure) = stage {
+                self.note_paid_out(&passage, failure);
                 self.say_failed(channels, &passage, failure);
             }
         }
@@ -48,6 +50,8 @@ impl Router {
         match find_outgoing(channels, outgoing) {
             Found::There(..) => return Some(Stage::Locked),
             Found::Unknown | Found::Unsettled => return None,
+            // What was half-signed may have been in it.
+            Found::Over => return failed(Reason::PaidOut),
             Found::Gone => {}
         }
         let machine = sight::machine(channels, outgoing.lock.channel).filter(|machine| machine.life() == Life::Open);
@@ -80,6 +84,7 @@ impl Router {
             Found::There(_, Lock::Open { preimage, .. }) => return Some(Stage::Claiming(preimage)),
             Found::There(conduit, Lock::Closed { until, .. }) => (conduit, until),
             Found::Unknown | Found::Unsettled => return None,
+            Found::Over => return Some(Stage::Failing(Failure::here(Reason::PaidOut))),
             Found::Gone => {
                 let failure = self.failures.get(&id).map(|failure| failure.passed_on());
                 let silent = Failure { reason: Reason::Downstream, hop: 1 };
@@ -129,7 +134,7 @@ impl Router {
                     self.opened.insert(id);
                     self.tell(passage, preimage);
                 }
-                Found::Gone => is_lost = !self.opened.contains(&id),
+                Found::Gone | Found::Over => is_lost = !self.opened.contains(&id),
             }
         } else {
             self.tell(passage, preimage);
@@ -141,7 +146,7 @@ impl Router {
                 self.wish(outgoing.lock.channel, clear);
             }
             Found::Unknown | Found::Unsettled => {}
-            Found::Gone => {
+            Found::Gone | Found::Over => {
                 let Some(incoming) = passage.incoming else { return self.remove_passage(id) };
                 if is_lost {
                     self.remove_passage(id);
@@ -166,8 +171,8 @@ impl Router {
     /// Whoever pays or is paid here hears of it.
     fn tell(&mut self, passage: &Passage, preimage: Preimage) {
         match (&passage.incoming, &passage.outgoing) {
-            (None, Some(outgoing)) => self.note_paid(passage.hash, preimage, outgoing),
-            (Some(incoming), None) => {
+            (None, Some(_)) => self.note_paid(passage.hash, preimage),
+            (Some(incoming), None) if !self.payments.contains_key(&passage.hash) => {
                 self.notify(RoutingNews::Received { hash: passage.hash, amount: incoming.amount });
             }
             _ => {}
@@ -185,7 +190,7 @@ impl Router {
     ) {
         let Some(incoming) = passage.incoming else {
             self.remove_passage(id);
-            return self.try_next(now, channels, passage.hash, failure);
+            return self.try_next(now, channels, passage.hash, id, failure);
         };
         match find_incoming(channels, &incoming) {
             Found::There(conduit, _) => {
@@ -193,7 +198,16 @@ impl Router {
                 self.wish(incoming.lock.channel, wish);
             }
             Found::Unknown | Found::Unsettled => {}
-            Found::Gone => self.remove_passage(id),
+            Found::Gone | Found::Over => self.remove_passage(id),
+        }
+    }
+
+    /// What a hub has made a lock for was paid out with that in it: a part of it may be gone.
+    fn note_paid_out(&mut self, passage: &Passage, failure: Failure) {
+        if let (Some(_), Some(outgoing), true) =
+            (passage.incoming, &passage.outgoing, failure == Failure::here(Reason::PaidOut))
+        {
+            self.notify(RoutingNews::Lost { amount: outgoing.amount });
         }
     }
 
@@ -218,7 +232,7 @@ fn find_outgoing<S: Signer + Clone>(channels: &Channels<S>, outgoing: &Outgoing)
     sight::find(channels, outgoing.lock.channel, Sought { id: outgoing.lock.id, by, conduit: None })
 }
 
-fn find_incoming<S: Signer + Clone>(channels: &Channels<S>, incoming: &Incoming) -> Found {
+pub(super) fn find_incoming<S: Signer + Clone>(channels: &Channels<S>, incoming: &Incoming) -> Found {
     let side = sight::machine(channels, incoming.lock.channel).map(|machine| machine.side());
     let Some(by) = side.map(Side::other) else { return sight::none_of(channels, incoming.lock.channel) };
     sight::find(channels, incoming.lock.channel, Sought { id: incoming.lock.id, by, conduit: Some(incoming.conduit) })

@@ -1,12 +1,12 @@
 //! A lock comes in: whether it is sent on, kept, or let go of.
 
-use byway_primitives::{Amount, Encode, IdentityId, Time};
+use byway_primitives::{Amount, IdentityId, Time};
 use byway_records::promise::ChannelId;
 
 use super::conduit::{Lock, LockId, PaymentHash};
 use super::message::{Failure, Reason, RoutingMessage};
 use super::order::Order;
-use super::passage::{Asked, Incoming, LockRef, Outgoing, Passage, PassageId, ROUTING, Stage, asked_key};
+use super::passage::{Incoming, LockRef, Outgoing, Passage, PassageId, Stage};
 use super::router::{FORCE_BEFORE, Router};
 use super::sight::{self, Found, Sought};
 use crate::channels::Channels;
@@ -86,36 +86,18 @@ impl Router {
             return Err(Reason::Time);
         }
         match Order::open(sealed, &self.secret, hash).ok_or(Reason::Order)? {
-            Order::Receive => self.judge_own(machine, hash, incoming).map(|stage| (None, stage)),
+            Order::Receive { parts } => {
+                self.judge_own(channels, machine, hash, incoming, parts).map(|stage| (None, stage))
+            }
             Order::Forward { next, amount, until, rest } => {
+                if self.terms.is_some() && !self.is_ready {
+                    return Err(Reason::Unready);
+                }
                 self.judge_exposure(channels, (machine.peer(), incoming.amount), (next, amount))?;
                 let outgoing = self.judge_forward(channels, incoming, next, amount, until, rest)?;
                 Ok((Some(outgoing), Stage::Locking))
             }
         }
-    }
-
-    /// Whether that is what this node asked for: each invoice is paid once, by the amount that it says.
-    fn judge_own<S: Signer>(
-        &mut self,
-        machine: &ChannelMachine<S>,
-        hash: PaymentHash,
-        incoming: &Incoming,
-    ) -> Result<Stage, Reason> {
-        let (asked, time) = (*self.asked.get(&hash).ok_or(Reason::Unknown)?, machine.environment().time);
-        if asked.paid_by.is_some_and(|paid_by| paid_by != incoming.lock) {
-            return Err(Reason::Paid);
-        }
-        if asked.amount != incoming.amount {
-            return Err(Reason::Amount);
-        }
-        if time > asked.expires || incoming.until < time + FORCE_BEFORE {
-            return Err(Reason::Late);
-        }
-        let asked = Asked { paid_by: Some(incoming.lock), ..asked };
-        self.batch.put(ROUTING, asked_key(hash), asked.to_bytes());
-        self.asked.insert(hash, asked);
-        Ok(Stage::Claiming(asked.preimage))
     }
 
     /// What is on its way already bounds what is sent on. Locks with one peer count in either direction, since opening and taking back share
@@ -163,12 +145,12 @@ impl Router {
         order: Vec<u8>,
     ) -> Result<Outgoing, Reason> {
         let terms = self.terms.ok_or(Reason::NoHub)?;
-        let (channel, machine) = sight::widest_with(channels, next).ok_or(Reason::NoChannel)?;
+        // What goes back to whom it came from, goes back over another channel.
+        let rooms = self.rooms_with(channels, next).into_iter().filter(|(other, _)| *other != incoming.lock.channel);
+        let (channel, room) = rooms.max_by_key(|(_, room)| *room).ok_or(Reason::NoChannel)?;
+        let machine = sight::machine(channels, channel).ok_or(Reason::NoChannel)?;
         if terms.with_fee(amount).is_none_or(|with_fee| incoming.amount < with_fee) {
             return Err(Reason::Fee);
-        }
-        if channel == incoming.lock.channel {
-            return Err(Reason::NoChannel);
         }
         let time = machine.environment().time;
         let is_whole = until.0.is_multiple_of(1000);
@@ -178,7 +160,7 @@ impl Router {
         if incoming.until < until + terms.delta {
             return Err(Reason::Time);
         }
-        if sight::room(machine) < amount {
+        if room < amount {
             return Err(Reason::Room);
         }
         let name = PassageId::of(incoming.lock);

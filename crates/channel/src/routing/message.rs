@@ -74,6 +74,12 @@ pub enum Reason {
     Paid,
     #[error("the next one let go of it, or its time passed, without a reason")]
     Downstream,
+    #[error("its other parts did not come in time")]
+    Parts,
+    #[error("it can't have the ledger execute a lock now")]
+    Unready,
+    #[error("its channel was paid out before it was known to be taken or to be back")]
+    PaidOut,
 }
 
 impl Failure {
@@ -105,7 +111,8 @@ macro_rules! reasons {
     };
 }
 reasons! {
-    0 Order, 1 NoHub, 2 NoChannel, 3 Room, 4 Exposure, 5 Fee, 6 Time, 7 Unknown, 8 Amount, 9 Late, 10 Paid, 11 Downstream
+    0 Order, 1 NoHub, 2 NoChannel, 3 Room, 4 Exposure, 5 Fee, 6 Time, 7 Unknown, 8 Amount, 9 Late, 10 Paid, 11 Downstream,
+    12 Parts, 13 Unready, 14 PaidOut
 }
 
 impl Encode for QuestionId {

@@ -37,6 +37,8 @@
 //!   where the ledger has not executed that either, because it was this side's turn last, is the channel closed ([`CLOSE_BEFORE`]).
 //! - *A channel is closed with locks in it*: no lock stands longer than the channel's lock period, less the time that it takes, so all are opened
 //!   or taken back by force before it pays out.
+//! - *A payment in parts*: its payee opens none before all are there, and whoever keeps one back has the others back when the payee has waited for
+//!   so long ([`PARTS_TIME_MAX`]).
 //! - *A lock that is gone* counts as such only if nothing that this side has half-signed brings it back.
 //!
 //! # Ways
@@ -48,30 +50,36 @@
 //! # Deviations
 //!
 //! - *No id of a payment travels*: each lock has an id of its own and only the hash is shared; a point in its place would hide that too.
-//! - *One way at a time*: a payment is not split.
+//! - *One way at a time*, as long as one has room for all of it; several only where none has ([`split`], [`parts`]).
 
+mod circle;
 pub mod conduit;
 mod flow;
 mod hub;
 mod invoice;
 mod message;
 mod order;
+mod parts;
 mod passage;
 mod payer;
 mod question;
 mod router;
 pub(crate) mod sight;
+mod split;
 mod terms;
 mod wish;
 
+pub use circle::CircleError;
 pub use conduit::{Lock, LockId, PaymentHash, Preimage};
 pub use invoice::{HINTS_MAX, Invoice, InvoiceError, InvoiceTerms};
 pub use message::{Failure, HUBS_MAX, Leg, ORDER_BYTES_MAX, QuestionId, Reason, RoutingMessage};
-pub use order::Order;
-pub use passage::{Earned, LockRef, PassageId, PaymentFailure, PaymentStatus, PaymentView, ROUTING, Stage};
-pub use payer::PayError;
+pub use order::{Order, PartsId};
+pub use passage::{
+    Circle, Earned, LockRef, PARTS_MAX, PassageId, PaymentFailure, PaymentStatus, PaymentView, ROUTING, Stage,
+};
+pub use payer::{PayError, SEEKING_MAX};
 pub use router::{
-    CLOSE_BEFORE, EXPIRES_MAX, FINAL_TIME, FORCE_AFTER, FORCE_BEFORE, KEPT_AFTER, LOCKING_TIME_MAX, OnItsWay, Router,
-    RoutingEffect, RoutingNews,
+    CLOSE_BEFORE, EXPIRES_MAX, FINAL_TIME, FORCE_AFTER, FORCE_BEFORE, KEPT_AFTER, LOCKING_TIME_MAX, OnItsWay,
+    PARTS_TIME_MAX, Router, RoutingEffect, RoutingNews,
 };
 pub use terms::{DELTA_DEFAULT, DELTA_MAX, Exposure, HubTerms, PEER_PAYMENTS_MAX};

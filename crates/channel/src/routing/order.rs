@@ -20,9 +20,13 @@ const PADDING: usize = 256;
 pub enum Order {
     /// Lock so much for `next`, until that time, and hand it the rest.
     Forward { next: IdentityId, amount: Amount, until: Time, rest: Vec<u8> },
-    /// It is for whoever opens this.
-    Receive,
+    /// It is for whoever opens this: all that was asked for, or one of the parts that come to that together.
+    Receive { parts: Option<PartsId> },
 }
+
+/// Names the parts of one payment that belong together; only its payer and its payee know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartsId(pub [u8; 16]);
 
 impl Order {
     /// `entropy` is fresh randomness of the payment, `number` is another for each of its orders.
@@ -44,6 +48,18 @@ impl Order {
     }
 }
 
+impl Encode for PartsId {
+    fn encode(&self, out: &mut Writer) {
+        out.raw(&self.0);
+    }
+}
+
+impl Decode for PartsId {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self(input.array()?))
+    }
+}
+
 impl Encode for Order {
     fn encode(&self, out: &mut Writer) {
         match self {
@@ -54,7 +70,11 @@ impl Encode for Order {
                 out.value(until);
                 out.bytes(rest);
             }
-            Order::Receive => out.byte(1),
+            Order::Receive { parts: None } => out.byte(1),
+            Order::Receive { parts: Some(parts) } => {
+                out.byte(2);
+                out.value(parts);
+            }
         }
     }
 }
@@ -68,7 +88,8 @@ impl Decode for Order {
                 until: input.value()?,
                 rest: input.bytes(ORDER_BYTES_MAX)?.to_vec(),
             }),
-            1 => Ok(Order::Receive),
+            1 => Ok(Order::Receive { parts: None }),
+            2 => Ok(Order::Receive { parts: Some(input.value()?) }),
             other => Err(DecodeError::UnknownVariant { kind: "order", value: other.into() }),
         }
     }

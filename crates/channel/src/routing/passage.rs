@@ -10,13 +10,17 @@ use byway_vm::Address;
 use super::conduit::{LockId, PaymentHash, Preimage};
 use super::invoice::InvoiceTerms;
 use super::message::{Failure, HUBS_MAX, ORDER_BYTES_MAX};
+use super::order::PartsId;
 
 /// Where payments over several channels are journaled.
 pub const ROUTING: Space = Space("routing");
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const PASSAGE: Context = Context("byway 1 routing passage");
 const LOCK: Context = Context("byway 1 routing lock");
+
+/// In how many parts a payment goes at the most.
+pub const PARTS_MAX: u32 = 8;
 
 /// A lock, and the channel that it is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,16 +74,18 @@ pub enum Stage {
     Claiming(Preimage),
     /// There is no outgoing lock and there won't be one: the incoming one is let go of.
     Failing(Failure),
+    /// It ends here and is a part, and not all of the others are there.
+    Waiting(PartsId),
 }
 
 /// What this node asked to be paid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub preimage: Preimage,
     pub amount: Amount,
     pub expires: Time,
-    /// The one lock that pays it.
-    pub paid_by: Option<LockRef>,
+    /// The lock that pays it, or those of all its parts; none while it is not paid.
+    pub paid_by: Vec<LockRef>,
 }
 
 /// What this node pays.
@@ -89,9 +95,30 @@ pub(crate) struct Payment {
     pub fee_max: Amount,
     pub entropy: [u8; 32],
     pub attempt: u32,
-    /// The hubs of the way that was taken last.
-    pub way: Vec<IdentityId>,
+    /// In how many parts it goes.
+    pub split: u32,
+    /// Those that are on their way, or were; where it failed, the one for which it did.
+    pub parts: Vec<Part>,
+    /// Where this node pays itself.
+    pub circle: Option<Circle>,
     pub status: PaymentStatus,
+}
+
+/// What goes one way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub passage: PassageId,
+    /// With all fees.
+    pub locked: Amount,
+    /// Its hubs, the nearest first.
+    pub way: Vec<IdentityId>,
+}
+
+/// Money of this node's goes out over the one channel and comes in over the other, so that there is room where it is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Circle {
+    pub from: ChannelId,
+    pub to: ChannelId,
 }
 
 /// How a payment of this node stands.
@@ -100,7 +127,7 @@ pub enum PaymentStatus {
     /// A way is being looked for.
     Seeking,
     /// It is on its way.
-    Trying(PassageId),
+    Trying,
     Paid {
         preimage: Preimage,
         fee: Amount,
@@ -115,9 +142,12 @@ pub struct PaymentView {
     pub payee: IdentityId,
     pub amount: Amount,
     pub note: Option<Note>,
-    /// The hubs of the way that was taken last, the nearest first; none where it needs none, or there was no way.
-    pub way: Vec<IdentityId>,
-    /// What the hubs take on that way, or took.
+    /// For each part that is on its way, or was, its hubs, the nearest first; none where it needs none. Where it failed, the way on
+    /// which it did.
+    pub ways: Vec<Vec<IdentityId>>,
+    /// Where this node pays itself.
+    pub circle: Option<Circle>,
+    /// What the hubs take, or took.
     pub fee: Option<Amount>,
     /// When what is on its way comes back by itself at the latest.
     pub until: Option<Time>,
@@ -233,6 +263,33 @@ impl Decode for Outgoing {
     }
 }
 
+impl Encode for Part {
+    fn encode(&self, out: &mut Writer) {
+        out.raw(&self.passage.0);
+        out.value(&self.locked);
+        out.list(&self.way);
+    }
+}
+
+impl Decode for Part {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { passage: PassageId(input.array()?), locked: input.value()?, way: input.list(HUBS_MAX)? })
+    }
+}
+
+impl Encode for Circle {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.from.0);
+        out.value(&self.to.0);
+    }
+}
+
+impl Decode for Circle {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { from: ChannelId(input.value()?), to: ChannelId(input.value()?) })
+    }
+}
+
 impl Encode for Passage {
     fn encode(&self, out: &mut Writer) {
         out.byte(VERSION);
@@ -251,6 +308,10 @@ impl Encode for Passage {
                 out.byte(3);
                 out.value(failure);
             }
+            Stage::Waiting(parts) => {
+                out.byte(4);
+                out.value(parts);
+            }
         }
     }
 }
@@ -268,6 +329,7 @@ impl Decode for Passage {
                 1 => Stage::Locked,
                 2 => Stage::Claiming(input.value()?),
                 3 => Stage::Failing(input.value()?),
+                4 => Stage::Waiting(input.value()?),
                 other => return Err(DecodeError::UnknownVariant { kind: "stage of a payment", value: other.into() }),
             },
         })
@@ -280,7 +342,7 @@ impl Encode for Asked {
         out.value(&self.preimage);
         out.value(&self.amount);
         out.value(&self.expires);
-        out.option(self.paid_by.as_ref());
+        out.list(&self.paid_by);
     }
 }
 
@@ -288,7 +350,7 @@ impl Decode for Asked {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         version(input)?;
         let (preimage, amount, expires) = (input.value()?, input.value()?, input.value()?);
-        Ok(Self { preimage, amount, expires, paid_by: input.option()? })
+        Ok(Self { preimage, amount, expires, paid_by: input.list(PARTS_MAX as usize)? })
     }
 }
 
@@ -328,10 +390,7 @@ impl Encode for PaymentStatus {
     fn encode(&self, out: &mut Writer) {
         match self {
             PaymentStatus::Seeking => out.byte(0),
-            PaymentStatus::Trying(passage) => {
-                out.byte(1);
-                out.raw(&passage.0);
-            }
+            PaymentStatus::Trying => out.byte(1),
             PaymentStatus::Paid { preimage, fee } => {
                 out.byte(2);
                 out.value(preimage);
@@ -351,7 +410,7 @@ impl Decode for PaymentStatus {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match input.byte()? {
             0 => PaymentStatus::Seeking,
-            1 => PaymentStatus::Trying(PassageId(input.array()?)),
+            1 => PaymentStatus::Trying,
             2 => PaymentStatus::Paid { preimage: input.value()?, fee: input.value()? },
             3 => PaymentStatus::Failed(PaymentFailure::NoRoute),
             4 => PaymentStatus::Failed(PaymentFailure::Fee),
@@ -368,7 +427,9 @@ impl Encode for Payment {
         out.value(&self.fee_max);
         out.raw(&self.entropy);
         out.varint(self.attempt);
-        out.list(&self.way);
+        out.varint(self.split);
+        out.list(&self.parts);
+        out.option(self.circle.as_ref());
         out.value(&self.status);
     }
 }
@@ -377,7 +438,8 @@ impl Decode for Payment {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         version(input)?;
         let (terms, fee_max) = (input.value()?, input.value()?);
-        let (entropy, attempt, way) = (input.array()?, input.u32()?, input.list(HUBS_MAX)?);
-        Ok(Self { terms, fee_max, entropy, attempt, way, status: input.value()? })
+        let (entropy, attempt, split) = (input.array()?, input.u32()?, input.u32()?);
+        let (parts, circle) = (input.list(PARTS_MAX as usize)?, input.option()?);
+        Ok(Self { terms, fee_max, entropy, attempt, split, parts, circle, status: input.value()? })
     }
 }

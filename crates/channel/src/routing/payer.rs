@@ -1,31 +1,49 @@
-//! What this node pays: each invoice once, by one way at a time.
+//! What this node pays: each invoice once, by one way at a time, or where no way has room for all of it in parts ([`split`](super::split)).
 
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, IdentityId, Time};
 
-use super::conduit::{LockId, PaymentHash, Preimage};
-use super::invoice::Invoice;
-use super::message::{Failure, HUBS_MAX, Leg, QuestionId};
-use super::order::Order;
-use super::passage::{LockRef, Outgoing, Passage, PassageId, Payment, PaymentFailure, PaymentStatus, Stage};
+use super::conduit::{PaymentHash, Preimage};
+use super::invoice::{Invoice, InvoiceTerms};
+use super::message::{Failure, HUBS_MAX, Leg, QuestionId, Reason};
+use super::passage::{Circle, Part, PassageId, Payment, PaymentFailure, PaymentStatus};
 use super::question::{Asker, Query};
-use super::router::{EXPIRES_MAX, FINAL_TIME, Router, RoutingNews};
+use super::router::{EXPIRES_MAX, Router, RoutingNews};
 use super::sight;
 use crate::channels::Channels;
 use crate::signer::Signer;
 
-/// Ways that a payment tries at the most.
-const ATTEMPTS_MAX: u32 = 16;
+/// Ways that a payment, or its parts together, try at the most.
+pub(super) const ATTEMPTS_MAX: u32 = 32;
+/// Payments that ways are looked for for at a time: each asks several peers for ways to several hubs.
+pub const SEEKING_MAX: usize = 16;
 
 const QUESTION: Context = Context("byway 1 routing question");
-const ATTEMPT: Context = Context("byway 1 routing attempt");
 
 /// Ways that are known of a payment, in memory only.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seeking {
     /// Questions without an answer yet.
     open: usize,
-    routes: Vec<Vec<Leg>>,
+    /// The cheapest last, from where they are taken.
+    pub routes: Vec<Vec<Leg>>,
+    /// Ways for all of it, where it may go in parts.
+    whole: Vec<Vec<Leg>>,
+    /// How many there were.
+    ways: usize,
+    /// Whether it went in parts by these ways already.
+    is_split: bool,
+    /// Why it failed before it was to go in more parts.
+    before: Option<Cause>,
+    /// Why the first of the parts failed that are on their way.
+    cause: Option<Cause>,
+}
+
+/// Why a payment failed, and which part of it did first.
+#[derive(Debug, Clone)]
+struct Cause {
+    failure: PaymentFailure,
+    part: Option<Part>,
 }
 
 /// Why nothing is paid at all.
@@ -43,6 +61,8 @@ pub enum PayError {
     Nothing,
     #[error("it has the hash of another invoice that is paid or being paid; ask for another one")]
     Other,
+    #[error("ways are being looked for for {SEEKING_MAX} payments; pay it when one of them is through")]
+    Busy,
 }
 
 impl Router {
@@ -56,8 +76,8 @@ impl Router {
         entropy: [u8; 32],
     ) -> Result<PaymentStatus, PayError> {
         let terms = invoice.terms.clone();
-        let hash = terms.hash;
-        let known = self.payments.get(&hash).filter(|known| !matches!(known.status, PaymentStatus::Failed(_)));
+        let known = self.payments.get(&terms.hash);
+        let known = known.filter(|known| !matches!(known.status, PaymentStatus::Failed(_)));
         if let Some(known) = known {
             return if known.terms == terms { Ok(known.status) } else { Err(PayError::Other) };
         }
@@ -76,36 +96,68 @@ impl Router {
         if terms.expires > now + EXPIRES_MAX {
             return Err(PayError::Endless);
         }
-        let (way, status) = (Vec::new(), PaymentStatus::Seeking);
-        self.put_payment(Payment { terms, fee_max, entropy, attempt: 0, way, status });
-        self.seek(now, channels, hash);
-        self.finish(now, channels);
-        Ok(self.payment(hash).unwrap_or(PaymentStatus::Seeking))
+        if self.is_busy() {
+            return Err(PayError::Busy);
+        }
+        Ok(self.begin_payment(now, channels, terms, fee_max, entropy, None))
     }
 
-    /// Looks for ways, unless that is being done.
+    pub(super) fn is_busy(&self) -> bool {
+        let seeking = self.payments.values().filter(|payment| payment.status == PaymentStatus::Seeking);
+        seeking.count() >= SEEKING_MAX
+    }
+
+    pub(super) fn begin_payment<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        terms: InvoiceTerms,
+        fee_max: Amount,
+        entropy: [u8; 32],
+        circle: Option<Circle>,
+    ) -> PaymentStatus {
+        let (hash, parts, status) = (terms.hash, Vec::new(), PaymentStatus::Seeking);
+        self.put_payment(Payment { terms, fee_max, entropy, attempt: 0, split: 1, parts, circle, status });
+        self.seek(now, channels, hash);
+        self.finish(now, channels);
+        self.payment(hash).unwrap_or(PaymentStatus::Seeking)
+    }
+
+    /// Looks for ways for one part, which may be all of it, unless that is being done.
     pub(super) fn seek<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>, hash: PaymentHash) {
-        let Some(payment) = self.payments.get(&hash).filter(|_| !self.seeking.contains_key(&hash)).cloned() else {
-            return;
-        };
-        let terms = payment.terms;
-        let direct =
-            sight::widest_with(channels, terms.payee).filter(|(_, machine)| sight::room(*machine) >= terms.amount);
-        if direct.is_some() {
-            self.seeking.insert(hash, Seeking { open: 0, routes: vec![Vec::new()] });
-            return self.try_one(now, channels, hash, None);
+        if !self.seeking.contains_key(&hash) {
+            self.seek_after(now, channels, hash, None);
         }
-        let hubs: Vec<IdentityId> = terms.hubs.into_iter().filter(|hub| *hub != self.id).collect();
-        self.seeking.insert(hash, Seeking { open: hubs.len(), routes: Vec::new() });
+    }
+
+    fn seek_after<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        hash: PaymentHash,
+        before: Option<Cause>,
+    ) {
+        let Some(payment) = self.payments.get(&hash).cloned() else { return };
+        let (part, terms) = (payment.part(0), &payment.terms);
+        let direct = sight::widest_with(channels, terms.payee).filter(|(_, machine)| sight::room(*machine) >= part);
+        let routes: Vec<Vec<Leg>> = direct.iter().map(|_| Vec::new()).collect();
+        let is_all_direct = payment.split == 1 && direct.is_some();
+        let hubs = terms.hubs.iter().copied().filter(|hub| *hub != self.id && !is_all_direct);
+        let hubs: Vec<IdentityId> = hubs.collect();
+        // That there was no way says nothing of why. If there is one for all of it by now, it was not for want of room.
+        let asks_again = payment.split > 1 && payment.attempt == 0;
+        let askers = [Some((Asker::Payment(hash), part)), asks_again.then_some((Asker::Whole(hash), terms.amount))];
+        let askers: Vec<(Asker, Amount)> = askers.into_iter().flatten().collect();
+        self.seeking.insert(hash, Seeking { open: hubs.len() * askers.len(), routes, before, ..Seeking::default() });
         if hubs.is_empty() {
-            return self.try_one(now, channels, hash, None);
+            return self.choose(now, channels, hash, None);
         }
-        for (number, hub) in (0u32..).zip(hubs) {
-            let digest =
-                QUESTION.hash(&[&payment.entropy, &hash.0, &payment.attempt.to_be_bytes(), &number.to_be_bytes()]);
+        let all = askers.into_iter().flat_map(|asker| hubs.iter().map(move |hub| (asker, *hub)));
+        for (number, ((asker, amount), to)) in (0u32..).zip(all) {
+            let counters = [payment.attempt, payment.split, number].map(u32::to_be_bytes).concat();
+            let digest = QUESTION.hash(&[&payment.entropy, &hash.0, &counters]);
             let id = QuestionId(std::array::from_fn(|index| digest.0[index]));
-            let query = Query { id, to: hub, amount: terms.amount, hubs: HUBS_MAX as u8 };
-            self.ask(now, channels, Asker::Payment(hash), query);
+            self.ask(now, channels, asker, Query { id, to, amount, hubs: HUBS_MAX as u8 });
         }
     }
 
@@ -117,103 +169,167 @@ impl Router {
         hash: PaymentHash,
         routes: Vec<Vec<Leg>>,
     ) {
-        let Some(seeking) = self.seeking.get_mut(&hash) else { return };
+        let Some(seeking) = self.seeking.get_mut(&hash).filter(|seeking| seeking.open > 0) else { return };
         seeking.routes.extend(routes);
-        seeking.open -= 1;
-        if seeking.open == 0 {
-            // The cheapest last, from where ways are taken.
-            seeking.routes.sort_by_key(|legs| std::cmp::Reverse(legs.first().map(|leg| leg.amount)));
-            self.try_one(now, channels, hash, None);
-        }
+        self.note_answer(now, channels, hash);
     }
 
-    /// That way failed, and nothing of it is left.
+    /// The same of one about all of a payment.
+    pub(super) fn note_whole<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        hash: PaymentHash,
+        routes: Vec<Vec<Leg>>,
+    ) {
+        let Some(seeking) = self.seeking.get_mut(&hash).filter(|seeking| seeking.open > 0) else { return };
+        seeking.whole.extend(routes);
+        self.note_answer(now, channels, hash);
+    }
+
+    fn note_answer<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>, hash: PaymentHash) {
+        let (Some(seeking), Some(payment)) = (self.seeking.get_mut(&hash), self.payments.get(&hash)) else { return };
+        seeking.open -= 1;
+        if seeking.open > 0 {
+            return;
+        }
+        let whole = std::mem::take(&mut seeking.whole);
+        let is_one_enough = !whole.is_empty();
+        if is_one_enough {
+            seeking.routes = whole;
+        }
+        seeking.ways = seeking.routes.len();
+        seeking.routes.sort_by_key(|legs| std::cmp::Reverse(legs.first().map(|leg| leg.amount)));
+        if is_one_enough {
+            self.put_payment(Payment { split: 1, ..payment.clone() });
+        }
+        self.choose(now, channels, hash, None);
+    }
+
+    /// A part failed, and nothing of it is left. It is tried by another way, as long as the others still are on theirs; where there is none they
+    /// are waited for, and something else is tried once nothing of them is left either.
     pub(super) fn try_next<S: Signer + Clone>(
         &mut self,
         now: Time,
         channels: &Channels<S>,
         hash: PaymentHash,
+        id: PassageId,
         failure: Failure,
     ) {
-        self.try_one(now, channels, hash, Some(PaymentFailure::OnItsWay(failure)));
+        let payment = self.payments.get(&hash).filter(|payment| payment.status == PaymentStatus::Trying).cloned();
+        let Some(payment) = payment else { return };
+        let Some(number) = payment.parts.iter().position(|part| part.passage == id) else { return };
+        let seeking = self.seeking.entry(hash).or_default();
+        if payment.split > 1 && seeking.cause.is_none() && failure.reason.is_of_the_way() {
+            seeking.routes.retain(|legs| !legs.iter().map(|leg| leg.hub).eq(payment.parts[number].way.iter().copied()));
+            if self.try_part(now, channels, &payment, number) {
+                return;
+            }
+        }
+        let is_left = payment.parts.iter().any(|part| self.passages.contains_key(&part.passage));
+        let seeking = self.seeking.entry(hash).or_default();
+        let part = payment.parts.get(number).cloned();
+        let cause = Cause { failure: PaymentFailure::OnItsWay(failure), part };
+        // The others fail because of the first; but what may be gone is said.
+        if seeking.cause.is_none() || cause.failure.is_paid_out() {
+            seeking.cause = Some(cause);
+        }
+        if !is_left {
+            let cause = seeking.cause.take();
+            self.choose(now, channels, hash, cause);
+        }
     }
 
-    /// Takes the next way; if there is none, the payment has failed, for what the last one failed for.
-    fn try_one<S: Signer + Clone>(
+    /// Takes the next way, or as many as there are parts. If there are none it is tried in more parts, and at last the payment has failed, for
+    /// what it failed for first.
+    fn choose<S: Signer + Clone>(
         &mut self,
         now: Time,
         channels: &Channels<S>,
         hash: PaymentHash,
-        mut failure: Option<PaymentFailure>,
+        mut cause: Option<Cause>,
     ) {
         let Some(mut payment) = self.payments.get(&hash).cloned() else { return };
-        while let Some(legs) = self.seeking.get_mut(&hash).and_then(|seeking| seeking.routes.pop()) {
-            let amount = legs.first().map_or(payment.terms.amount, |leg| leg.amount);
-            if amount.saturating_sub(payment.terms.amount) > payment.fee_max {
-                failure = failure.or(Some(PaymentFailure::Fee));
-                continue;
-            }
+        // What was locked may be gone: nothing more is tried on top of it.
+        let is_paid_out = cause.as_ref().is_some_and(|cause| cause.failure.is_paid_out());
+        while !is_paid_out
+            && payment.attempt < ATTEMPTS_MAX
+            && let Some(routes) = self.next_routes(hash, payment.split)
+        {
             payment.attempt += 1;
-            if let Some(outgoing) =
-                self.outgoing(channels, &payment, &legs, amount).filter(|_| payment.attempt <= ATTEMPTS_MAX)
-            {
-                let id = PassageId::of(outgoing.lock);
-                payment.status = PaymentStatus::Trying(id);
-                payment.way = legs.iter().map(|leg| leg.hub).collect();
-                self.put_payment(payment);
-                let passage =
-                    Passage { hash, incoming: None, outgoing: Some(outgoing), since: now, stage: Stage::Locking };
-                self.put_passage(id, passage);
-                return self.advance(now, channels, id);
+            match self.plan(channels, &payment, &routes) {
+                Ok(planned) => return self.begin(now, channels, payment, planned),
+                Err(failure) => cause = cause.or(Some(Cause { failure, part: None })),
             }
         }
-        self.seeking.remove(&hash);
-        let failure = failure.unwrap_or(PaymentFailure::NoRoute);
-        self.put_payment(Payment { status: PaymentStatus::Failed(failure), ..payment });
+        let Seeking { before, ways, .. } = self.seeking.remove(&hash).unwrap_or_default();
+        let cause = match cause.filter(|cause| before.is_none() || !cause.failure.is_of_room()).or(before) {
+            Some(cause) => cause,
+            None => Cause { failure: PaymentFailure::NoRoute, part: None },
+        };
+        // By one way all parts together meet the same bounds.
+        if payment.can_split(cause.failure) && (ways > 1 || !cause.failure.is_of_bounds()) {
+            let (split, status) = (payment.split * 2, PaymentStatus::Seeking);
+            self.put_payment(Payment { split, status, ..payment });
+            return self.seek_after(now, channels, hash, Some(cause));
+        }
+        let (failure, parts) = (cause.failure, cause.part.into_iter().collect());
+        self.put_payment(Payment { status: PaymentStatus::Failed(failure), parts, ..payment });
         self.notify(RoutingNews::NotPaid { hash, failure });
     }
 
-    /// The first lock of a way, and what each hub on it is told.
-    fn outgoing<S: Signer + Clone>(
-        &self,
-        channels: &Channels<S>,
-        payment: &Payment,
-        legs: &[Leg],
-        amount: Amount,
-    ) -> Option<Outgoing> {
-        let terms = &payment.terms;
-        let first = legs.first().map_or(terms.payee, |leg| leg.hub);
-        let (channel, machine) = sight::widest_with(channels, first)?;
-        let entropy = ATTEMPT.hash(&[&payment.entropy, &terms.hash.0, &payment.attempt.to_be_bytes()]).0;
-        let last = whole_seconds(machine.environment().time + FINAL_TIME);
-        let (mut until, mut next, mut sent) = (last, terms.payee, terms.amount);
-        let mut order = Order::Receive.seal(terms.key, terms.hash, &entropy, 0)?;
-        for (number, leg) in (1u32..).zip(legs.iter().rev()) {
-            let forward = Order::Forward { next, amount: sent, until, rest: order };
-            order = forward.seal(leg.key, terms.hash, &entropy, number)?;
-            (next, sent) = (leg.hub, leg.amount);
-            until = whole_seconds(until + leg.delta);
+    /// The ways that are to be tried at once: one, or where it goes in parts all that there are.
+    fn next_routes(&mut self, hash: PaymentHash, split: u32) -> Option<Vec<Vec<Leg>>> {
+        let seeking = self.seeking.get_mut(&hash)?;
+        if split == 1 {
+            return seeking.routes.pop().map(|legs| vec![legs]);
         }
-        if until > sight::until_max(machine) || sight::room(machine) < amount {
-            return None;
-        }
-        let lock = LockRef { channel, id: LockId::derived(&entropy, channel) };
-        Some(Outgoing { lock, amount, until, order })
+        let is_first = !std::mem::replace(&mut seeking.is_split, true);
+        Some(seeking.routes.clone()).filter(|routes| is_first && !routes.is_empty())
     }
 
-    pub(super) fn note_paid(&mut self, hash: PaymentHash, preimage: Preimage, outgoing: &Outgoing) {
+    /// One was opened: the payee has all that it waits for.
+    pub(super) fn note_paid(&mut self, hash: PaymentHash, preimage: Preimage) {
         let Some(payment) = self.payments.get(&hash).cloned() else { return };
         if matches!(payment.status, PaymentStatus::Paid { .. }) {
             return;
         }
-        let fee = outgoing.amount.saturating_sub(payment.terms.amount);
+        let fee = payment.locked().saturating_sub(payment.terms.amount);
         self.put_payment(Payment { status: PaymentStatus::Paid { preimage, fee }, ..payment });
         self.seeking.remove(&hash);
         self.notify(RoutingNews::Paid { hash, fee });
     }
 }
 
-/// The contract counts in seconds.
-fn whole_seconds(time: Time) -> Time {
-    Time(time.0.div_ceil(1000).saturating_mul(1000))
+impl PaymentFailure {
+    /// Whether it may be that there is too little room for so much at once.
+    pub(super) fn is_of_room(self) -> bool {
+        match self {
+            PaymentFailure::NoRoute => true,
+            PaymentFailure::Fee => false,
+            PaymentFailure::OnItsWay(Failure { reason, .. }) => {
+                matches!(reason, Reason::Room | Reason::Exposure | Reason::Parts)
+            }
+        }
+    }
+
+    /// Whether a hub has as much on its way as it wants.
+    fn is_of_bounds(self) -> bool {
+        matches!(self, PaymentFailure::OnItsWay(Failure { reason: Reason::Exposure, .. }))
+    }
+
+    /// Whether a channel of this node's has paid out with money of it locked: it can't be said that nothing was spent.
+    pub fn is_paid_out(self) -> bool {
+        self == PaymentFailure::OnItsWay(Failure::here(Reason::PaidOut))
+    }
+}
+
+impl Reason {
+    /// Whether it is of the way, and not of the payee or of what was locked.
+    fn is_of_the_way(self) -> bool {
+        !matches!(
+            self,
+            Reason::Unknown | Reason::Amount | Reason::Late | Reason::Paid | Reason::Parts | Reason::PaidOut
+        )
+    }
 }

@@ -23,6 +23,29 @@ const QUESTIONS_MAX: usize = 256;
 /// How many peers a question is passed on to.
 const PEERS_ASKED_MAX: usize = 8;
 
+/// Questions of one peer that are answered at once, where it has asked none for a while.
+const QUESTIONS_AT_ONCE: u64 = 64;
+/// How long it takes until one more of its is answered.
+const QUESTION_EVERY: Span = Span::millis(50);
+
+/// How many questions a peer may ask now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowance {
+    /// In the time that they take to come back.
+    left: Span,
+    at: Time,
+}
+
+impl Allowance {
+    const WHOLE: Span = Span::millis(QUESTIONS_AT_ONCE * QUESTION_EVERY.0);
+
+    /// What is left now of what was left then.
+    fn grown(self, now: Time) -> Self {
+        let left = self.left.0.saturating_add(now.since(self.at).0).min(Self::WHOLE.0);
+        Self { left: Span(left), at: now }
+    }
+}
+
 /// What is asked: how could the hub `to` be had send so much on, over no more than so many hubs?
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Query {
@@ -47,8 +70,10 @@ pub(super) struct Question {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asker {
     Peer(IdentityId),
-    /// This node, for a payment of its own.
+    /// This node, for a part of a payment of its own, which may be all of it.
     Payment(PaymentHash),
+    /// The same, for all of one that may go in parts.
+    Whole(PaymentHash),
 }
 
 impl Router {
@@ -62,15 +87,19 @@ impl Router {
         let Query { id, to, amount, .. } = query;
         let hubs = query.hubs.min(HUBS_MAX as u8);
         let is_usable = sight::widest_with(channels, peer).is_some();
+        if is_usable && !self.may_ask(now, peer) {
+            return self.send(peer, RoutingMessage::Tell { id, legs: Vec::new() });
+        }
         let of_peer = self.questions.values().filter(|question| question.from == Asker::Peer(peer)).count();
         let is_full = of_peer >= QUESTIONS_PER_PEER_MAX || self.questions.len() >= QUESTIONS_MAX;
         // A question that is open here already has come back to where it was.
         let is_known = self.questions.contains_key(&id);
         let own = (to == self.id && hubs > 0).then(|| self.leg(amount)).flatten();
-        if is_full || is_known || self.terms.is_none() || to == self.id || hubs < 2 || !is_usable {
+        if is_full || is_known || !self.sends_on() || to == self.id || hubs < 2 || !is_usable {
             let legs: Vec<_> = own.into_iter().filter(|_| is_usable).collect();
             if legs.is_empty() && self.terms.is_some() && is_usable && !is_known {
                 let reason = match to == self.id {
+                    _ if !self.is_ready => Reason::Unready,
                     true => Reason::Fee,
                     false if is_full => Reason::Exposure,
                     false => Reason::NoChannel,
@@ -82,6 +111,21 @@ impl Router {
         self.ask(now, channels, Asker::Peer(peer), Query { hubs: hubs - 1, ..query });
     }
 
+    /// Takes one question off what a peer may ask; false if it has asked too much.
+    fn may_ask(&mut self, now: Time, peer: IdentityId) -> bool {
+        let whole = Allowance { left: Allowance::WHOLE, at: now };
+        let allowance = self.allowances.entry(peer).or_insert(whole);
+        *allowance = allowance.grown(now);
+        let left = allowance.left.0.checked_sub(QUESTION_EVERY.0);
+        allowance.left = Span(left.unwrap_or(allowance.left.0));
+        left.is_some()
+    }
+
+    /// Whoever has asked nothing for long enough is as good as one who never has.
+    pub(super) fn forget_allowances(&mut self, now: Time) {
+        self.allowances.retain(|_, allowance| allowance.grown(now).left < Allowance::WHOLE);
+    }
+
     /// Asks the peers that so much can be sent to.
     pub(super) fn ask<S: Signer + Clone>(
         &mut self,
@@ -90,14 +134,15 @@ impl Router {
         from: Asker,
         Query { id, to, amount, hubs }: Query,
     ) {
+        let first = if let Asker::Payment(hash) = from { self.first_of(channels, hash) } else { None };
         let has_room = |machine: &ChannelMachine<S>| sight::is_usable(machine) && sight::room(machine) >= amount;
-        let is_asker = |peer: IdentityId| from == Asker::Peer(peer);
-        let is_next = !is_asker(to) && channels.with_peer(to).any(|(_, machine)| has_room(machine));
+        let is_asked = |peer: IdentityId| from != Asker::Peer(peer) && first.is_none_or(|first| first == peer);
+        let is_next = is_asked(to) && channels.with_peer(to).any(|(_, machine)| has_room(machine));
         let waiting: BTreeSet<_> = if is_next {
             [to].into()
         } else {
             let peers = channels.iter().filter(|(_, machine)| has_room(machine)).map(|(key, _)| key.peer);
-            peers.filter(|peer| !is_asker(*peer)).collect::<BTreeSet<_>>().into_iter().take(PEERS_ASKED_MAX).collect()
+            peers.filter(|peer| is_asked(*peer)).collect::<BTreeSet<_>>().into_iter().take(PEERS_ASKED_MAX).collect()
         };
         for peer in &waiting {
             self.send(*peer, RoutingMessage::Ask { id, to, amount, hubs });
@@ -152,6 +197,7 @@ impl Router {
                 self.send(peer, RoutingMessage::Tell { id, legs });
             }
             Asker::Payment(hash) => self.note_routes(now, channels, hash, question.routes),
+            Asker::Whole(hash) => self.note_whole(now, channels, hash, question.routes),
         }
     }
 
@@ -169,7 +215,7 @@ impl Router {
 
     /// What this hub asks for so much that it sends on.
     fn leg(&self, amount: Amount) -> Option<Leg> {
-        let terms = self.terms?;
+        let terms = self.terms.filter(|_| self.is_ready)?;
         Some(Leg {
             hub: self.id,
             key: StaticKey::of(&self.secret),

@@ -17,7 +17,7 @@ use super::passage::{
     earned_key, entries, passage_key, payment_key,
 };
 use super::payer::Seeking;
-use super::question::{Query, Question};
+use super::question::{Allowance, Query, Question};
 use super::terms::HubTerms;
 use super::wish::{LastAct, Wish};
 use crate::change::{Change, ContractCall};
@@ -30,6 +30,8 @@ pub const FINAL_TIME: Span = Span::minutes(10);
 pub const LOCKING_TIME_MAX: Span = Span::seconds(30);
 /// How long the next one has to clear up by an update, before a lock is taken back by force.
 pub const FORCE_AFTER: Span = Span::minutes(1);
+/// How long the payee of a payment in parts waits for all of them.
+pub const PARTS_TIME_MAX: Span = Span::seconds(60);
 /// How long before its time a lock is opened by force.
 pub const FORCE_BEFORE: Span = Span::minutes(6);
 /// How long before its time a channel is closed whose lock could not be opened by force.
@@ -117,6 +119,8 @@ pub struct Router {
     pub(super) secret: [u8; 32],
     /// None where it is no hub.
     pub(super) terms: Option<HubTerms>,
+    /// Whether the ledger would execute a call that a lock needs.
+    pub(super) is_ready: bool,
     pub(super) passages: BTreeMap<PassageId, Passage>,
     /// What the next one said, of those that it has not let go of yet.
     pub(super) failures: BTreeMap<PassageId, Failure>,
@@ -129,6 +133,7 @@ pub struct Router {
     pub(super) earned: Earned,
     pub(super) seeking: BTreeMap<PaymentHash, Seeking>,
     pub(super) questions: BTreeMap<QuestionId, Question>,
+    pub(super) allowances: BTreeMap<IdentityId, Allowance>,
     pub(super) wishes: BTreeMap<ChannelId, Vec<Wish>>,
     pub(super) last_acts: BTreeMap<ChannelId, LastAct>,
     pub(super) batch: Batch,
@@ -153,6 +158,7 @@ impl Router {
             network,
             secret,
             terms,
+            is_ready: true,
             passages: passages.collect(),
             failures: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -162,6 +168,7 @@ impl Router {
             earned: Earned::load(store)?,
             seeking: BTreeMap::new(),
             questions: BTreeMap::new(),
+            allowances: BTreeMap::new(),
             wishes: BTreeMap::new(),
             last_acts: BTreeMap::new(),
             batch: Batch::new(),
@@ -186,19 +193,23 @@ impl Router {
 
     /// The same, with all that is shown of it.
     pub fn payment_view(&self, hash: PaymentHash) -> Option<PaymentView> {
-        let Payment { terms, way, status, .. } = self.payments.get(&hash)?.clone();
-        let locked = if let PaymentStatus::Trying(id) = status { self.passages.get(&id) } else { None };
-        let outgoing = locked.and_then(|passage| passage.outgoing.as_ref());
+        let payment = self.payments.get(&hash)?.clone();
+        let passages = payment.parts.iter().filter_map(|part| self.passages.get(&part.passage));
+        let until = passages.filter_map(|passage| passage.outgoing.as_ref().map(|outgoing| outgoing.until)).max();
+        let fee_now = payment.locked().saturating_sub(payment.terms.amount);
+        let Payment { terms, parts, status, circle, .. } = payment;
         Some(PaymentView {
             fee: match status {
                 PaymentStatus::Paid { fee, .. } => Some(fee),
-                _ => outgoing.map(|outgoing| outgoing.amount.saturating_sub(terms.amount)),
+                PaymentStatus::Trying => Some(fee_now),
+                PaymentStatus::Seeking | PaymentStatus::Failed(_) => None,
             },
-            until: outgoing.map(|outgoing| outgoing.until),
+            until: until.filter(|_| status == PaymentStatus::Trying),
             payee: terms.payee,
             amount: terms.amount,
             note: terms.note,
-            way,
+            ways: parts.into_iter().map(|part| part.way).collect(),
+            circle,
             status,
         })
     }
@@ -232,6 +243,16 @@ impl Router {
         self.terms = terms;
     }
 
+    /// Whether the ledger would execute a call that a lock needs: it has the contract's code, and can be paid for the call. A hub takes no payments
+    /// as long as it would not.
+    pub fn set_ready(&mut self, is_ready: bool) {
+        self.is_ready = is_ready;
+    }
+
+    pub(super) fn sends_on(&self) -> bool {
+        self.terms.is_some() && self.is_ready
+    }
+
     /// Asks to be paid. `preimage` is fresh randomness; it is journaled before the invoice is handed out.
     pub fn invoice(
         &mut self,
@@ -242,13 +263,19 @@ impl Router {
         hubs: Vec<IdentityId>,
         note: Option<Note>,
     ) -> Invoice {
+        let hash = self.ask_for(preimage, amount, expires);
+        let (network, key) = (self.network, self.key());
+        InvoiceTerms { network, payee: self.id, key, amount, hash, expires, hubs, note }.sign(payee)
+    }
+
+    /// Writes down what is asked for.
+    pub(super) fn ask_for(&mut self, preimage: Preimage, amount: Amount, expires: Time) -> PaymentHash {
         let hash = preimage.hash();
-        let asked = Asked { preimage, amount, expires, paid_by: None };
+        let asked = Asked { preimage, amount, expires, paid_by: Vec::new() };
         self.batch.put(ROUTING, asked_key(hash), asked.to_bytes());
         self.asked.insert(hash, asked);
         self.write();
-        let (network, key) = (self.network, self.key());
-        InvoiceTerms { network, payee: self.id, key, amount, hash, expires, hubs, note }.sign(payee)
+        hash
     }
 
     // What comes in.
@@ -291,6 +318,7 @@ impl Router {
     pub fn handle_wake<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>) {
         self.end_questions(now, channels);
         self.forget(now);
+        self.forget_allowances(now);
         let seeking = self.payments.iter().filter(|(_, payment)| payment.status == PaymentStatus::Seeking);
         let seeking: Vec<_> = seeking.map(|(hash, _)| *hash).collect();
         seeking.into_iter().for_each(|hash| self.seek(now, channels, hash));
@@ -314,7 +342,7 @@ impl Router {
     /// Lets go of what can't be paid any more: invoices that nobody paid, and payments that failed.
     fn forget(&mut self, now: Time) {
         let is_over = |expires: Time| expires + KEPT_AFTER < now;
-        let asked = self.asked.iter().filter(|(_, asked)| asked.paid_by.is_none() && is_over(asked.expires));
+        let asked = self.asked.iter().filter(|(_, asked)| asked.paid_by.is_empty() && is_over(asked.expires));
         let asked: Vec<_> = asked.map(|(hash, _)| *hash).collect();
         for hash in asked {
             self.asked.remove(&hash);

@@ -34,6 +34,8 @@ pub(super) enum Found {
     Unsettled,
     /// It is not there, and nothing that this side has signed brings it.
     Gone,
+    /// Its channel has paid out, and with it whatever was in it.
+    Over,
 }
 
 pub(crate) fn machine<S: Signer + Clone>(channels: &Channels<S>, id: ChannelId) -> Option<&ChannelMachine<S>> {
@@ -48,12 +50,12 @@ pub(super) fn find<S: Signer + Clone>(channels: &Channels<S>, channel: ChannelId
 /// What can be said of a lock in a channel that this node does not follow.
 pub(super) fn none_of<S: Signer + Clone>(channels: &Channels<S>, channel: ChannelId) -> Found {
     let is_unreadable = channels.unreadable().any(|(unreadable, _)| unreadable == channel);
-    if is_unreadable { Found::Unknown } else { Found::Gone }
+    if is_unreadable { Found::Unknown } else { Found::Over }
 }
 
 pub(super) fn find_in<S: Signer>(machine: &ChannelMachine<S>, Sought { id, by, conduit }: Sought) -> Found {
     if machine.life() == Life::Closed {
-        return Found::Gone;
+        return Found::Over;
     }
     let state = machine.state();
     if matches!(machine.health(), Health::Recovering) || state.root() != machine.position().root {
@@ -94,6 +96,15 @@ pub(super) fn until_max<S: Signer>(machine: &ChannelMachine<S>) -> Time {
 
 pub(super) fn us<S: Signer>(machine: &ChannelMachine<S>) -> Address {
     Address::from(machine.terms().parties[machine.side().index()])
+}
+
+/// The usable channels with a peer, and what this side can lock in each.
+pub(super) fn rooms_with<S: Signer + Clone>(
+    channels: &Channels<S>,
+    peer: IdentityId,
+) -> impl Iterator<Item = (ChannelId, Amount)> {
+    let usable = channels.iter().filter(move |(key, machine)| key.peer == peer && is_usable(*machine));
+    usable.filter_map(|(_, machine)| Some((machine.id()?, room(machine))))
 }
 
 /// The usable channel with a peer that has most room.

@@ -130,6 +130,9 @@ kinds! {
     1533 InvoiceRefused "invoice_refused",
     1534 InvoiceExpired "invoice_expired",
     1535 PayeeSilent "payee_silent",
+    1536 PaymentPaidOut "payment_paid_out",
+    1537 TooManyPayments "too_many_payments",
+    1538 NotRebalanced "not_rebalanced",
 }
 
 /// Why a call failed.

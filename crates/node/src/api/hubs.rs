@@ -4,7 +4,7 @@ use byway_primitives::{Amount, IdentityId, Time};
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
-use super::params::Params;
+use super::params::{IdempotencyKey, Params};
 use super::requests::{Request, positive};
 use super::values::Reason;
 
@@ -39,8 +39,8 @@ pub struct InvoicePayment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     pub state: InvoicePaymentState,
-    /// The hubs that it goes over, the nearest first.
-    pub way: Vec<IdentityId>,
+    /// The hubs that it goes over, the nearest first: for each part that it goes in.
+    pub ways: Vec<Vec<IdentityId>>,
     /// What the hubs take, or took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fee: Option<Amount>,
@@ -73,6 +73,17 @@ pub struct HubPeer {
     pub to_peer: Amount,
     /// The most that can come from it at once.
     pub from_peer: Amount,
+    /// The same for each channel.
+    pub rooms: Vec<HubRoom>,
+}
+
+/// What goes through a channel at once, each way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubRoom {
+    /// The ledger's id of the channel.
+    pub channel: String,
+    pub to_peer: Amount,
+    pub from_peer: Amount,
 }
 
 /// Money that is locked for a payment.
@@ -96,6 +107,8 @@ pub enum HubPaymentState {
     Locking,
     /// The next one has not opened its lock yet.
     Locked,
+    /// It ends here and is a part; the others are not all there.
+    Waiting,
     /// The next one was paid; what came in is being opened.
     Opened,
     /// What came in is given back.
@@ -130,6 +143,9 @@ pub struct HubRefusal {
 pub struct HubStatus {
     /// Whether it sends payments on.
     pub runs: bool,
+    /// Why it takes none now, though it runs or would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unready: Option<Reason>,
     pub terms: HubTermsRecord,
     /// Payments that it has sent on, what those came to, and what it got for that.
     pub forwarded: u64,
@@ -185,6 +201,41 @@ pub struct HubOffer {
     pub connected: bool,
     /// Open channels with it.
     pub channels: usize,
+}
+
+/// Has this node pay itself over other hubs, out over one channel and in over another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HubRebalance {
+    /// The channels; the two that are most uneven when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// What brings those two near each other when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Amount>,
+    /// What hubs may take in all; a hundredth of the amount and 0.001 when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fee_max: Option<Amount>,
+    pub idempotency_key: IdempotencyKey,
+}
+
+/// What hubs may take for so much unless it is said: a hundredth, and a little for small payments.
+pub fn hub_fee_default(amount: Amount) -> Amount {
+    let (share, least) = (amount.mul_div_ceil(1, 100), Amount::cost(Amount::from_coins(1), 1, 1_000));
+    share.zip(least).and_then(|(share, least)| share.checked_add(least)).unwrap_or(amount)
+}
+
+impl Request for HubRebalance {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            from: params.optional("from")?,
+            to: params.optional("to")?,
+            amount: params.amount("amount")?,
+            fee_max: params.amount("fee_max")?,
+            idempotency_key: params.required_key()?,
+        })
+    }
 }
 
 impl Request for ChannelInvoiceMake {

@@ -207,6 +207,8 @@ pub trait NodeApi: KernelApi {
     /// Hubs and watchtowers that have an offer on the market, the cheapest first.
     fn hub_list(&self) -> impl Future<Output = Answer<Vec<HubOffer>>> + Send;
     fn watch_offer_list(&self) -> impl Future<Output = Answer<Vec<WatchOffer>>> + Send;
+    /// Pays itself in a circle, so that there is room where it has run out.
+    fn hub_rebalance(&self, request: HubRebalance) -> impl Future<Output = Answer<InvoicePayment>> + Send;
     fn hub_status(&self) -> impl Future<Output = Answer<HubStatus>> + Send;
     fn identity_card(&self) -> impl Future<Output = Answer<IdentityCard>> + Send;
 

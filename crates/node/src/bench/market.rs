@@ -118,6 +118,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         watching: None,
         hub: None,
         listed: Default::default(),
+        rebalance_per_million: None,
         limits: SpendingConfig {
             session_max: None,
             day_max: None,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::asset::{asset_named, asset_of};
+use super::confirm::confirm;
 use super::hub;
 use super::output::print;
 use super::progress::with_progress;
@@ -50,11 +51,12 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
             let request = ChannelInvoiceMake { amount, note, expires_seconds: expires };
             told(globals, &client, "Writing it down…", "channel_invoice", &request, hub::invoice).await?;
         }
-        ChannelCommand::Pay { channel: invoice, amount: None, fee_max, .. } => {
+        ChannelCommand::Pay { channel: invoice, amount: None, fee_max, yes, .. } => {
             anyhow::ensure!(
                 invoice.starts_with("byway:pay/"),
                 "that is no invoice; to pay in a channel say how much, as in `byway channel pay {invoice} 0.25`"
             );
+            confirm(yes, &hub::question(&invoice, fee_max)?)?;
             let request = ChannelInvoicePay { invoice, fee_max };
             told(globals, &client, "Paying, over whatever hubs there are…", "channel_invoice_pay", &request, hub::paid)
                 .await?;

@@ -1,10 +1,12 @@
 //! Payments over several channels: `byway hub`, `byway channel invoice`, and `byway channel pay` with an invoice.
 
-use byway_primitives::Amount;
+use byway_channel::routing::Invoice;
+use byway_primitives::{Amount, IdentityId};
 
 use super::output::{ago, fields, now, short, wait, way, word};
+use super::progress::with_progress;
 use super::wallet::show;
-use super::{Globals, HubCommand, Outcome, Table};
+use super::{Globals, HubCommand, Outcome, Table, idempotency_key};
 use crate::api::*;
 use crate::client::Client;
 
@@ -16,6 +18,14 @@ pub async fn hub(globals: &Globals, command: HubCommand) -> anyhow::Result<Outco
             let publish = publish.then_some(true);
             let request = HubRun { run: true, fee_base, fee_per_million, amount_min, publish };
             client.call("hub_run", &request).await?
+        }
+        HubCommand::Rebalance { amount, from, to, fee_max, key } => {
+            let idempotency_key = idempotency_key(key.idempotency_key)?;
+            let request = HubRebalance { from, to, amount, fee_max, idempotency_key };
+            let moving = client.call::<InvoicePayment>("hub_rebalance", &request);
+            let moved = with_progress("Moving money in a circle, over other hubs…", moving).await?;
+            show(globals, &moved, rebalanced)?;
+            return Ok(Outcome::Done);
         }
         HubCommand::Stop => {
             let request = HubRun { run: false, fee_base: None, fee_per_million: None, amount_min: None, publish: None };
@@ -45,11 +55,49 @@ pub fn invoice(made: &ChannelInvoice) -> String {
     format!("{}\n\nWhoever pays this pays {amount}, once. It expires {expires}.\n", made.invoice)
 }
 
+/// What an invoice says, and whether it is to be paid.
+pub fn question(invoice: &str, fee_max: Option<Amount>) -> anyhow::Result<String> {
+    let terms = invoice.parse::<Invoice>()?.terms;
+    let fee_max = fee_max.unwrap_or_else(|| hub_fee_default(terms.amount));
+    let mut rows = vec![("to", terms.payee.to_string()), ("amount", way(terms.amount))];
+    if let Some(note) = &terms.note {
+        rows.push(("for", note.to_string()));
+    }
+    rows.push(("fee at most", way(fee_max)));
+    rows.push(("expires", wait(terms.expires, now())));
+    Ok(format!("{}\nIt can't be taken back once the payee has it. Pay it?", fields(&rows)))
+}
+
+fn rebalanced(payment: &InvoicePayment) -> String {
+    let amount = way(payment.amount);
+    let over = over(&payment.ways);
+    match payment.state {
+        InvoicePaymentState::Paid => {
+            format!("Moved {amount} from one channel into another, {over}; {}.\n", fee(payment.fee))
+        }
+        InvoicePaymentState::OnItsWay => {
+            format!("On its way: {amount}, {over}. `byway hub status` shows it; it arrives, or comes back by itself.\n")
+        }
+    }
+}
+
+/// By what hubs it goes.
+fn over(ways: &[Vec<IdentityId>]) -> String {
+    let over = |way: &Vec<IdentityId>| match way[..] {
+        [] => "without a hub".to_owned(),
+        _ => format!("over {}", way.iter().map(short).collect::<Vec<_>>().join(", ")),
+    };
+    match ways {
+        [] => "without a hub".to_owned(),
+        [way] => over(way),
+        _ => format!("in {} parts: {}", ways.len(), ways.iter().map(over).collect::<Vec<_>>().join("; ")),
+    }
+}
+
 pub fn paid(payment: &InvoicePayment) -> String {
     let note = payment.note.as_ref().map_or_else(String::new, |note| format!(" for \"{note}\""));
     let whom = format!("{} to {}{note}", way(payment.amount), payment.payee);
-    let hubs: Vec<String> = payment.way.iter().map(short).collect();
-    let over = if hubs.is_empty() { "without a hub".to_owned() } else { format!("over {}", hubs.join(", ")) };
+    let over = over(&payment.ways);
     match payment.state {
         InvoicePaymentState::Paid => format!("Paid {whom}, {over}; {}.\n", fee(payment.fee)),
         InvoicePaymentState::OnItsWay => {
@@ -73,9 +121,13 @@ fn fee(fee: Option<Amount>) -> String {
 
 fn text(status: &HubStatus) -> String {
     let terms = &status.terms;
-    let runs = if status.runs { "sends payments on" } else { "sends nothing on; `byway hub run` has it do so" };
+    let runs = match (status.runs, &status.unready) {
+        (false, _) => "sends nothing on; `byway hub run` has it do so".to_owned(),
+        (true, None) => "sends payments on".to_owned(),
+        (true, Some(why)) => format!("takes no payments now: {}", why.message),
+    };
     let rows = [
-        ("hub", runs.to_owned()),
+        ("hub", runs),
         ("fee", format!("{} and {} of a million", way(terms.fee_base), terms.fee_per_million)),
         ("least amount", way(terms.amount_min)),
         (
@@ -140,4 +192,36 @@ fn refusals(refused: &[HubRefusal]) -> String {
         ]);
     }
     table.text("")
+}
+
+#[cfg(test)]
+mod tests {
+    use byway_channel::routing::{InvoiceTerms, Preimage};
+    use byway_crypto::IdentitySecret;
+    use byway_crypto::noise::StaticKey;
+    use byway_primitives::{Hash, NetworkId, Span};
+
+    use super::*;
+
+    #[test]
+    fn before_an_invoice_is_paid_it_is_said_to_whom_how_much_for_what_fee_and_until_when() {
+        let payee = IdentitySecret::from_bytes(&[3; 32]).unwrap();
+        let terms = InvoiceTerms {
+            network: NetworkId(Hash::default()),
+            payee: payee.id(),
+            key: StaticKey([0; 32]),
+            amount: "0.5".parse().unwrap(),
+            hash: Preimage([1; 32]).hash(),
+            expires: now() + Span::minutes(60),
+            hubs: Vec::new(),
+            note: Some("two coffees".parse().unwrap()),
+        };
+        let invoice = terms.sign(&payee).to_string();
+        let said = question(&invoice, None).unwrap();
+        for part in [&payee.id().to_string(), "0.5 WAY", "two coffees", "0.006 WAY", "Pay it?"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert!(question(&invoice, Some("0.002".parse().unwrap())).unwrap().contains("0.002 WAY"));
+        assert!(question(&format!("{invoice}a"), None).is_err(), "one that was changed is not shown at all");
+    }
 }

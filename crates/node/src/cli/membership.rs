@@ -3,12 +3,11 @@
 //! All of it happens on the node that holds the owner's keystore and the coins. What the kernel node itself has to say is
 //! [`kernel`](super::kernel).
 
-use std::io::{BufRead, IsTerminal, Write};
-
 use anyhow::bail;
 use byway_records::SignedEntry;
 use serde_json::json;
 
+use super::confirm::confirm;
 use super::output::{duration, fields, now, print, short, way, word};
 use super::wallet::{Until, entry_text, outcome_of, show, transact};
 use super::{ActArgs, EntryText, Globals, KernelCommand, OffenceName, Outcome, Table, idempotency_key, print_json};
@@ -154,28 +153,6 @@ async fn own_seat(client: &Client, seat: Option<u8>) -> anyhow::Result<u8> {
             let names: Vec<String> = own.iter().map(|member| format!("{} ({})", member.index, member.name)).collect();
             bail!("this keystore owns several kernel nodes; name the seat: {}", names.join(", "))
         }
-    }
-}
-
-/// Asks a person, unless that was answered on the command line.
-fn confirm(yes: bool, question: &str) -> anyhow::Result<()> {
-    if yes {
-        return Ok(());
-    }
-    let mut stdin = std::io::stdin().lock();
-    // On standard error, which is there for people also where the output goes to a program.
-    let mut shown = std::io::stderr().lock();
-    if !stdin.is_terminal() {
-        writeln!(shown, "{question}")?;
-        bail!("there is nobody to ask, and nothing was done; add --yes if that is what is wanted");
-    }
-    write!(shown, "{question} [y/N] ")?;
-    shown.flush()?;
-    let mut answer = String::new();
-    stdin.read_line(&mut answer)?;
-    match answer.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => bail!("nothing was done"),
     }
 }
 

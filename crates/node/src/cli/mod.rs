@@ -8,6 +8,7 @@ mod args;
 mod asset;
 mod backup;
 mod channel;
+mod confirm;
 mod doctor;
 mod firewall;
 mod forward;

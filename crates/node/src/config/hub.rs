@@ -1,7 +1,9 @@
 //! On what terms a node sends payments on from one of its channels into another (`[hub]`).
 
+use byway_channel::routing::conduit::RESOLVE_ONE_GAS;
 use byway_channel::routing::{DELTA_DEFAULT, DELTA_MAX, Exposure, HubTerms, PEER_PAYMENTS_MAX};
 use byway_primitives::{Amount, Span};
+use byway_records::genesis::CallPrices;
 use serde::Deserialize;
 
 use super::{Problem, problem};
@@ -16,8 +18,9 @@ pub struct HubConfig {
     pub fee_base: Amount,
     /// Of what is sent on.
     pub fee_per_million: u64,
-    /// Less is not sent on.
-    pub amount_min: Amount,
+    /// Less is not sent on. Where it is left out, what two forced calls cost: with less at stake it would not pay to have a lock taken back and
+    /// another one opened.
+    pub amount_min: Option<Amount>,
     /// What may be on its way from one peer or to it, and in all; the number is that of both together.
     pub peer_amount_max: Amount,
     pub peer_payments_max: usize,
@@ -25,6 +28,14 @@ pub struct HubConfig {
     pub payments_max: usize,
     /// How much longer what comes in is locked than what goes out.
     pub delta_seconds: u64,
+    /// What balancing its channels may cost, of each million that is moved; it balances none by itself where this is left out.
+    pub rebalance_per_million: Option<u64>,
+}
+
+/// What the ledger takes for a call that resolves one lock.
+pub fn forced_price(prices: &CallPrices) -> Amount {
+    let gas = Amount::cost(prices.gas, RESOLVE_ONE_GAS, 1);
+    gas.and_then(|gas| gas.checked_add(prices.channel)).unwrap_or(Amount::MAX)
 }
 
 /// So many thousandths of a WAY.
@@ -38,22 +49,24 @@ impl Default for HubConfig {
             publish: false,
             fee_base: Amount::cost(thousandths(1), 1, 10).expect("little enough"),
             fee_per_million: 1_000,
-            amount_min: thousandths(1),
+            amount_min: None,
             peer_amount_max: Amount::from_coins(5),
             peer_payments_max: 16,
             amount_max: Amount::from_coins(50),
             payments_max: 256,
             delta_seconds: DELTA_DEFAULT.0 / 1000,
+            rebalance_per_million: None,
         }
     }
 }
 
 impl HubConfig {
-    pub fn terms(&self) -> HubTerms {
+    pub fn terms(&self, prices: &CallPrices) -> HubTerms {
+        let least = || Amount::cost(forced_price(prices), 2, 1).unwrap_or(Amount::MAX);
         HubTerms {
             fee_base: self.fee_base,
             fee_per_million: self.fee_per_million,
-            amount_min: self.amount_min,
+            amount_min: self.amount_min.unwrap_or_else(least),
             delta: Span::seconds(self.delta_seconds),
             per_peer: Exposure { amount: self.peer_amount_max, payments: self.peer_payments_max },
             in_all: Exposure { amount: self.amount_max, payments: self.payments_max },

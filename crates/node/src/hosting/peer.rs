@@ -18,8 +18,8 @@ use super::{open_keystore, told_to_stop};
 use crate::api::{OfferFilter, Role as ApiRole};
 use crate::cli::{Globals, Outcome};
 use crate::config::{
-    BackupConfig, BuyingConfig, Config, ForwardingConfig, HubConfig, LinkConfig, MetricsConfig, PluggedConfig,
-    ProviderConfig, ProxyPortConfig, RelayText, TunnelConfig,
+    BackupConfig, BuyingConfig, Config, ForwardingConfig, LinkConfig, MetricsConfig, PluggedConfig, ProviderConfig,
+    ProxyPortConfig, RelayText, TunnelConfig,
 };
 use crate::directory::{Directory, RunFile};
 use crate::keystore::Keystore;
@@ -98,7 +98,9 @@ pub fn settings(
     settings.kernel_addresses = elsewhere.map(|at| (at.name.clone(), at.address.clone())).collect();
     settings.channels = config.channels.settings();
     settings.watching = config.watch.accept.then(|| config.watch.terms());
-    settings.hub = config.hub.as_ref().map(HubConfig::terms);
+    let prices = &settings.genesis.parameters.call_prices;
+    settings.hub = config.hub.as_ref().map(|hub| hub.terms(prices));
+    settings.rebalance_per_million = config.hub.as_ref().and_then(|hub| hub.rebalance_per_million);
     settings.listed.extend(config.watch.publish.then_some(Service::WATCH));
     settings.listed.extend(config.hub.as_ref().is_some_and(|hub| hub.publish).then_some(Service::HUB));
     settings.limits.session_max = config.spending.session_max;
@@ -145,6 +147,7 @@ pub(super) fn node_config(
         watching: None,
         hub: None,
         listed: BTreeSet::new(),
+        rebalance_per_million: None,
         limits: SpendingConfig {
             session_max: None,
             day_max: None,

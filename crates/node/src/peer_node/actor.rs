@@ -388,6 +388,8 @@ fn open_market(
     let local = Local::new(certificate, *config.dialogue_secret).map_err(|_| StartError::Local)?;
     let mut market = Market::open(market_config(config, tunnelling), local, journal, now, entropy::seed())?;
     market.set_hub(config.hub);
+    // Until the ledger is known to have what a forced call needs.
+    market.set_hub_ready(false);
     Ok((market, certificate))
 }
 

@@ -346,6 +346,10 @@ impl NodeApi for PeerNode {
         self.ask(|actor| Ok(actor.watch_offers())).await
     }
 
+    async fn hub_rebalance(&self, request: HubRebalance) -> Answer<InvoicePayment> {
+        self.rebalance(request).await
+    }
+
     async fn hub_status(&self) -> Answer<HubStatus> {
         self.ask(|actor| Ok(actor.hub_status())).await
     }

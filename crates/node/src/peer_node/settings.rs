@@ -77,6 +77,8 @@ pub struct PeerNodeConfig {
     pub hub: Option<byway_channel::routing::HubTerms>,
     /// Which of these two the market has offers of, while they are done.
     pub listed: BTreeSet<Service>,
+    /// What it may spend on balancing its channels by itself, of each million that is moved.
+    pub rebalance_per_million: Option<u64>,
     /// Seals what leaves the node of its books.
     pub export_key: ExportKey,
     /// Where they are exported to by themselves, if they are.

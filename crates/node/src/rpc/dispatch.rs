@@ -87,6 +87,7 @@ pub const METHODS: &[&str] = &[
     "channel_invoice",
     "channel_invoice_pay",
     "hub_run",
+    "hub_rebalance",
     "hub_status",
     "hub_list",
     "backup_export",
@@ -265,7 +266,9 @@ impl<A: NodeApi> Dispatcher<A> {
             }
             "ledger_identity" => done(api.ledger_identity(read::<LedgerIdentity>(params)?.id).await),
             channel if channel.starts_with("channel_") => self.call_channel(channel, params).await,
-            "watch_run" | "watch_add" | "watch_remove" | "hub_run" => self.call_channel(method, params).await,
+            "watch_run" | "watch_add" | "watch_remove" | "hub_run" | "hub_rebalance" => {
+                self.call_channel(method, params).await
+            }
             other => self.call_plain(other, params).await,
         }
     }
@@ -301,6 +304,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "channel_invoice" => done(api.channel_invoice(read(params)?).await),
             "channel_invoice_pay" => done(api.channel_invoice_pay(read(params)?).await),
             "hub_run" => done(api.hub_run(read(params)?).await),
+            "hub_rebalance" => done(api.hub_rebalance(read(params)?).await),
             other => Err(method_not_found(other)),
         }
     }

@@ -123,6 +123,12 @@ async fn errors_of_channels_have_their_numbers_and_a_remedy() {
             1535,
             json!({"code": "payee_silent", "payee": id(0x44)}),
         ),
+        (
+            "hub_rebalance",
+            json!({"from": OPEN, "to": OPEN, "idempotency_key": "r"}),
+            1538,
+            json!({"code": "not_rebalanced"}),
+        ),
         ("watch_add", json!({"channel": OPEN, "tower": "full"}), 1520, json!({"code": "watch_full"})),
         (
             "watch_remove",

@@ -540,6 +540,10 @@ impl NodeApi for Fake {
         Ok(super::fake_watching::offers())
     }
 
+    async fn hub_rebalance(&self, request: HubRebalance) -> Answer<InvoicePayment> {
+        fake_hubs::rebalance(&request)
+    }
+
     async fn hub_status(&self) -> Answer<HubStatus> {
         Ok(fake_hubs::status())
     }

@@ -44,11 +44,19 @@ pub fn pay(request: &ChannelInvoicePay) -> Answer<InvoicePayment> {
         amount: coins("0.5"),
         note: Some("two coffees".to_owned()),
         state: if is_slow { InvoicePaymentState::OnItsWay } else { InvoicePaymentState::Paid },
-        way: vec![HUB],
+        ways: vec![vec![HUB]],
         fee: Some(coins("0.0006")),
         until_ms: is_slow.then_some(Time(1_700_001_200_000)),
         preimage: (!is_slow).then(|| "cd".repeat(32)),
     })
+}
+
+pub fn rebalance(request: &HubRebalance) -> Answer<InvoicePayment> {
+    if request.from.is_some() && request.from == request.to {
+        return Err(ApiError::not_rebalanced("it has to go out over one channel and come in over another one"));
+    }
+    let paid = pay(&ChannelInvoicePay { invoice: String::new(), fee_max: request.fee_max })?;
+    Ok(InvoicePayment { amount: request.amount.unwrap_or(paid.amount), note: None, ..paid })
 }
 
 pub fn run(request: &HubRun) -> HubStatus {
@@ -71,6 +79,7 @@ pub fn status() -> HubStatus {
     };
     HubStatus {
         runs: true,
+        unready: None,
         terms: HubTermsRecord {
             fee_base: coins("0.0001"),
             fee_per_million: 1_000,
@@ -87,6 +96,7 @@ pub fn status() -> HubStatus {
             channels: 1,
             to_peer: coins("1.2"),
             from_peer: coins("0.3"),
+            rooms: vec![HubRoom { channel: "a1".repeat(32), to_peer: coins("1.2"), from_peer: coins("0.3") }],
         }],
         on_their_way: vec![HubPayment {
             hash: "ab".repeat(32),

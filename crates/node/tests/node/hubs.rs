@@ -24,6 +24,11 @@ async fn network() -> Network {
 /// A channel with the hub into which the hub puts 2.
 async fn open(node: &Node, hub: IdentityId, deposit: &str) {
     node.market(1).await;
+    open_with(node, hub, deposit).await;
+    talks(node).await;
+}
+
+async fn open_with(node: &Node, hub: IdentityId, deposit: &str) {
     let request = ChannelOpen {
         peer: hub.to_string(),
         deposit: amount(deposit),
@@ -32,10 +37,18 @@ async fn open(node: &Node, hub: IdentityId, deposit: &str) {
         lock_seconds: None,
         remainder: ChannelRemainder::Halves,
         assets: Vec::new(),
-        idempotency_key: key("open"),
+        idempotency_key: key(&format!("open {hub}")),
     };
     node.api.channel_open(request).await.unwrap();
-    talks(node).await;
+}
+
+/// Waits until the ledger would execute what a hub might need.
+async fn ready(hub: &Node) {
+    let is_ready = async |api: &PeerNode| {
+        let status = api.hub_status().await.unwrap();
+        (status.runs && status.unready.is_none()).then_some(())
+    };
+    hub.until("the hub takes payments", is_ready).await;
 }
 
 async fn talks(node: &Node) {
@@ -83,6 +96,7 @@ async fn a_payment_goes_over_a_hub_between_two_who_have_no_channel() {
     assert_eq!(none.kind, ErrorKind::ChannelNotReady, "nobody could pay it");
     open(&payer, hub.api.identity(), "2").await;
     open(&payee, hub.api.identity(), "1").await;
+    ready(&hub).await;
 
     let invoice = payee.api.channel_invoice(make("1")).await.unwrap();
     assert_eq!(refused(&payer, pay(&invoice, "0.01")).await, ErrorKind::HubFeeTooHigh);
@@ -93,7 +107,7 @@ async fn a_payment_goes_over_a_hub_between_two_who_have_no_channel() {
             (paid.state, paid.fee, &paid.hash),
             (InvoicePaymentState::Paid, Some(amount("0.011")), &invoice.hash)
         );
-        assert_eq!((paid.payee, paid.way), (payee.api.identity(), vec![hub.api.identity()]));
+        assert_eq!((paid.payee, paid.ways), (payee.api.identity(), vec![vec![hub.api.identity()]]));
         assert_eq!(paid.note.as_deref(), Some("two coffees"));
     }
     until_ours(&payer, "0.989").await;
@@ -131,6 +145,7 @@ async fn a_payer_is_told_that_the_payee_is_silent_or_the_hub_is_none_and_pays_la
     payee.prepare("5").await;
     open(&payer, hub.api.identity(), "2").await;
     open(&payee, hub.api.identity(), "1").await;
+    ready(&hub).await;
     let invoice = payee.api.channel_invoice(make("0.5")).await.unwrap();
     let run =
         |run| HubRun { run, fee_base: Some(amount("0.002")), fee_per_million: None, amount_min: None, publish: None };
@@ -160,6 +175,96 @@ async fn a_payer_is_told_that_the_payee_is_silent_or_the_hub_is_none_and_pays_la
     for node in [payer, payee, hub] {
         node.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_could_pay_for_no_forced_call_says_so() {
+    let network = network().await;
+    let poor = network.node("poor", "[hub]\n").await;
+    let following = async |api: &PeerNode| api.node_status().await.ok()?.ledger.lag_ms;
+    poor.until("it follows", following).await;
+    let status = poor.api.hub_status().await.unwrap();
+    assert_eq!((status.runs, status.unready.map(|why| why.code)), (true, Some("funds".to_owned())));
+    poor.stop().await;
+}
+
+/// How much a node has in its channel with a peer.
+async fn ours_with(node: &Node, peer: IdentityId) -> Amount {
+    let channels = node.api.channel_list().await.unwrap();
+    channels.iter().find(|channel| channel.peer == peer).unwrap().ours
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_goes_in_parts_over_two_hubs_and_money_goes_back_in_a_circle() {
+    let network = Network::start(&["hub", "second", "payer", "payee"], &[]).await;
+    let hubs = [network.node("hub", &hub_config()).await, network.node("second", &hub_config()).await];
+    // The payee is a hub as well, so that there is a circle: payer, hub, payee, second, payer.
+    let [payer, payee] =
+        [network.node("payer", "").await, network.node("payee", "[hub]\nfee_per_million = 10000\n").await];
+    for node in [&hubs[0], &hubs[1], &payer, &payee] {
+        node.prepare("5").await;
+    }
+    let [first, second] = [hubs[0].api.identity(), hubs[1].api.identity()];
+    for node in [&payer, &payee] {
+        node.market(2).await;
+        for hub in [first, second] {
+            open_with(node, hub, "2").await;
+        }
+        let both = async |api: &PeerNode| {
+            let channels = api.channel_list().await.unwrap();
+            (channels.iter().filter(|channel| channel.connected).count() == 2).then_some(())
+        };
+        node.until("both channels talk", both).await;
+    }
+    for node in [&hubs[0], &hubs[1], &payee] {
+        ready(node).await;
+    }
+
+    // No channel has so much.
+    let invoice = payee.api.channel_invoice(make("3")).await.unwrap();
+    let paid = payer.api.channel_invoice_pay(pay(&invoice, "0.1")).await.unwrap();
+    // Each takes 0.001, and a hundredth of its half.
+    assert_eq!((paid.state, paid.fee), (InvoicePaymentState::Paid, Some(amount("0.032"))));
+    let mut ways = paid.ways;
+    ways.sort();
+    let mut expected = vec![vec![first], vec![second]];
+    expected.sort();
+    assert_eq!(ways, expected);
+    for hub in &hubs {
+        let idle = until_idle(hub, 2).await;
+        assert_eq!((idle.forwarded, idle.amount), (1, amount("1.5")));
+    }
+
+    let before = ours_with(&payer, second).await;
+    let request = HubRebalance {
+        from: Some(channel_with(&payer, first).await),
+        to: Some(channel_with(&payer, second).await),
+        amount: Some(amount("0.25")),
+        fee_max: Some(amount("0.1")),
+        idempotency_key: key("circle"),
+    };
+    for _ in 0..2 {
+        let moved = payer.api.hub_rebalance(request.clone()).await.unwrap();
+        assert_eq!((moved.state, moved.payee), (InvoicePaymentState::Paid, payer.api.identity()));
+        assert_eq!(moved.ways, [[first, payee.api.identity(), second]]);
+    }
+    let more = before.checked_add(amount("0.25")).unwrap();
+    let has_more = async |api: &PeerNode| {
+        let channels = api.channel_list().await.unwrap();
+        channels.iter().any(|channel| channel.peer == second && channel.ours == more).then_some(())
+    };
+    payer.until("it came in once", has_more).await;
+    let same = HubRebalance { to: request.from.clone(), idempotency_key: key("same"), ..request };
+    assert_eq!(payer.api.hub_rebalance(same).await.unwrap_err().kind, ErrorKind::NotRebalanced);
+    let [hub, second] = hubs;
+    for node in [payer, payee, hub, second] {
+        node.stop().await;
+    }
+}
+
+async fn channel_with(node: &Node, peer: IdentityId) -> String {
+    let channels = node.api.channel_list().await.unwrap();
+    channels.iter().find(|channel| channel.peer == peer).unwrap().channel.clone()
 }
 
 /// The state of the one payment that is on its way over the hub, once there is one, or `None` if it came through meanwhile.
@@ -198,6 +303,7 @@ impl Line {
             node.node.prepare("5").await;
             open(&node.node, hub.node.api.identity(), deposit).await;
         }
+        ready(&hub.node).await;
         Self { network, hub: Some(hub), payer: Some(payer), payee: Some(payee) }
     }
 
@@ -225,6 +331,7 @@ impl Line {
         }
         talks(self.payer()).await;
         talks(self.payee()).await;
+        ready(self.hub()).await;
     }
 
     /// Begins to pay an invoice, and waits for no end.

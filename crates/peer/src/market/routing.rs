@@ -5,7 +5,8 @@
 
 pub use byway_channel::routing::HubTerms;
 use byway_channel::routing::{
-    Invoice, PayError, PaymentStatus, Preimage, Router, RoutingEffect, RoutingMessage, RoutingNews,
+    Circle, CircleError, Invoice, PayError, PaymentHash, PaymentStatus, Preimage, Router, RoutingEffect,
+    RoutingMessage, RoutingNews,
 };
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::{DecodeError, decode_exact};
@@ -36,6 +37,27 @@ impl Market {
     /// On what terms this node is a hub from now on; not at all where there are none.
     pub fn set_hub(&mut self, terms: Option<HubTerms>) {
         self.channels.router.set_terms(terms);
+    }
+
+    /// Whether the ledger would execute a call that a lock needs.
+    pub fn set_hub_ready(&mut self, is_ready: bool) {
+        self.channels.router.set_ready(is_ready);
+    }
+
+    /// Pays itself over other hubs, out over one channel and in over another. `random` is fresh randomness.
+    pub fn rebalance(
+        &mut self,
+        now: Time,
+        circle: Circle,
+        amount: Amount,
+        fee_max: Amount,
+        random: (Preimage, [u8; 32]),
+        store: &impl Store,
+    ) -> Result<PaymentHash, CircleError> {
+        let begun = self.channels.router.rebalance(now, &self.channels.own, circle, amount, fee_max, random);
+        self.carry_channels(now);
+        self.pump(now, store);
+        begun
     }
 
     /// Asks to be paid over channels. `preimage` is fresh randomness.

@@ -1,7 +1,8 @@
 //! Encodings frozen by digest, invoices as texts, and orders that only whom they are for can open.
 
 use byway_channel::routing::{
-    Failure, Invoice, InvoiceError, InvoiceTerms, Leg, LockId, Order, Preimage, QuestionId, Reason, RoutingMessage,
+    Failure, Invoice, InvoiceError, InvoiceTerms, Leg, LockId, Order, PartsId, Preimage, QuestionId, Reason,
+    RoutingMessage,
 };
 use byway_crypto::IdentitySecret;
 use byway_crypto::noise::StaticKey;
@@ -51,6 +52,9 @@ fn messages_orders_and_invoices_are_frozen() {
         assert_eq!(RoutingMessage::from_bytes(&message.to_bytes()).as_ref(), Ok(message), "{name}");
     }
     found.push(line("forward", forward().to_bytes()));
+    let part = Order::Receive { parts: Some(PartsId([7; 16])) };
+    assert_eq!(Order::from_bytes(&part.to_bytes()).as_ref(), Ok(&part));
+    found.push(line("part", part.to_bytes()));
     found.push(line("invoice", terms().sign(&payee()).to_string().into_bytes()));
     assert_eq!(found, FROZEN_BYTES);
 }
@@ -74,15 +78,17 @@ fn an_order_is_opened_by_whom_it_is_for_and_with_its_payment_only() {
     assert_eq!(Order::open(&sealed, &secret, hash), Some(forward()));
     assert_eq!(Order::open(&sealed, &[2; 32], hash), None);
     assert_eq!(Order::open(&sealed, &secret, Preimage([6; 32]).hash()), None);
-    let last = Order::Receive.seal(StaticKey::of(&secret), hash, &[3; 32], 0).unwrap();
-    assert_eq!((Order::open(&last, &secret, hash), last.len()), (Some(Order::Receive), sealed.len()));
+    let receive = Order::Receive { parts: None };
+    let last = receive.seal(StaticKey::of(&secret), hash, &[3; 32], 0).unwrap();
+    assert_eq!((Order::open(&last, &secret, hash), last.len()), (Some(receive), sealed.len()));
 }
 
-const FROZEN_BYTES: [&str; 6] = [
+const FROZEN_BYTES: [&str; 7] = [
     "ask: 40 4af744583a1bd842",
     "tell: 132 ce79c1879c5ce384",
     "order: 96 403b4a44d845edd5",
     "failed: 67 c3267e917611fff1",
     "forward: 28 ae75efc7f1113b0b",
+    "part: 17 b935175c12e265f8",
     "invoice: 375 cd2c890f6acbaf16",
 ];

@@ -1,9 +1,12 @@
 //! Payments over several channels, on the real machines and the real ledger.
 
+mod bounds;
+mod circles;
 mod contract;
 mod faults;
 mod formats;
 mod net;
+mod parts;
 mod payments;
 mod random;
 mod thefts;

@@ -1,4 +1,4 @@
-//! What goes wrong with payments over several channels. Whatever it is, nothing was paid.
+//! What goes wrong with payments over several channels. Nothing was paid then, but for what a channel has paid out.
 
 use byway_primitives::{Amount, IdentityId, Time};
 
@@ -60,5 +60,30 @@ impl ApiError {
             "Nothing was spent; pay the same invoice again when it is back.",
         )
         .with("payee", payee.to_string().into())
+    }
+
+    /// This node's own channel has paid out with the payment in it.
+    pub fn payment_paid_out(payee: IdentityId) -> Self {
+        Self::new(
+            ErrorKind::PaymentPaidOut,
+            "The channel that the payment was locked in has been closed and paid out before it was known whether it was taken.",
+            format!(
+                "It may have been spent: ask {payee} whether it was paid. What was not taken was shared as the channel's terms say. Paying the same \
+                 invoice again is safe: a payee takes it once."
+            ),
+        )
+        .with("payee", payee.to_string().into())
+    }
+
+    pub fn too_many_payments(why: impl std::fmt::Display) -> Self {
+        Self::new(ErrorKind::TooManyPayments, format!("Too much is paid at once: {why}."), "Nothing was spent.")
+    }
+
+    pub fn not_rebalanced(why: impl std::fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::NotRebalanced,
+            format!("No money was moved between channels: {why}."),
+            "Nothing was spent. `byway hub status` shows what goes through each channel; name others, or a lower amount.",
+        )
     }
 }

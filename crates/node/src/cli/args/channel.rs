@@ -41,6 +41,9 @@ pub enum ChannelCommand {
         /// What hubs may take for an invoice in all; a hundredth of it and 0.001 when left out
         #[arg(long, value_name = "AMOUNT")]
         fee_max: Option<Amount>,
+        /// Pay an invoice without being shown it and asked
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         key: KeyArg,
     },

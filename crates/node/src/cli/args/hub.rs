@@ -3,6 +3,8 @@
 use byway_primitives::Amount;
 use clap::Subcommand;
 
+use super::channel::KeyArg;
+
 #[derive(Debug, Subcommand)]
 pub enum HubCommand {
     /// Send payments of others on for a fee, until the node stops; the section [hub] of its configuration is for good
@@ -24,6 +26,25 @@ pub enum HubCommand {
     /// Hubs that have an offer on the market, the cheapest first
     #[command(after_help = "Example:\n  byway hub list")]
     List,
+    /// Move money from one channel into another by paying yourself over other hubs, so that there is room again where it has run out
+    #[command(
+        after_help = "Examples:\n  byway hub rebalance\n  byway hub rebalance 0.5 --from 3f2a --to 77c0 --fee-max 0.002"
+    )]
+    Rebalance {
+        /// In WAY; what brings the two channels near each other when left out
+        amount: Option<Amount>,
+        /// The channel that it goes out over; the one with most to send when left out
+        #[arg(long, value_name = "CHANNEL")]
+        from: Option<String>,
+        /// The channel that it comes in over; the one with least to send when left out
+        #[arg(long, value_name = "CHANNEL")]
+        to: Option<String>,
+        /// What hubs may take in all; a hundredth of the amount and 0.001 when left out
+        #[arg(long, value_name = "AMOUNT")]
+        fee_max: Option<Amount>,
+        #[command(flatten)]
+        key: KeyArg,
+    },
     /// Send no more on; what is on its way goes on
     #[command(after_help = "Example:\n  byway hub stop")]
     Stop,

@@ -17,6 +17,7 @@ mod keys;
 mod opening;
 mod paying;
 mod purses;
+mod rebalancing;
 mod updating;
 mod views;
 mod watching;

@@ -8,17 +8,14 @@ use std::time::Duration;
 
 use byway_channel::routing::{
     EXPIRES_MAX, HINTS_MAX, HubTerms, Invoice, OnItsWay, PayError, PaymentFailure, PaymentHash, PaymentStatus,
-    PaymentView, Preimage, Reason as RoutingReason, RoutingNews, Stage, conduit,
+    PaymentView, Preimage, Reason as RoutingReason, RoutingNews, Stage,
 };
 use byway_channel::{ChannelMachine, Health, Life};
 use byway_crypto::IdentitySecret;
 use byway_driver::entropy;
 use byway_primitives::{Amount, IdentityId, Span, Time};
-use byway_records::ProgramId;
-use byway_records::channel::entry::code_key;
 use byway_records::offer::Service;
 use byway_records::promise::ChannelId;
-use byway_vm::code_hash;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -32,8 +29,6 @@ use crate::config::HubConfig;
 const PAY_WAIT: Duration = Duration::from_secs(60);
 /// How long an invoice can be paid unless its maker says otherwise.
 const EXPIRES_DEFAULT: Span = Span::minutes(60);
-/// When the code of the locks' contract is handed in again that the ledger does not have.
-const REGISTER_AGAIN: Span = Span::minutes(5);
 /// Refusals that are kept to be shown.
 const REFUSED_MAX: usize = 32;
 
@@ -44,18 +39,27 @@ pub(super) struct Paying {
     asking: BTreeMap<PaymentHash, Vec<oneshot::Sender<()>>>,
     /// Oldest first.
     refused: VecDeque<HubRefusal>,
-    /// When the ledger was last given the contract's code.
-    registered: Option<Time>,
+    pub(super) tended: super::rebalancing::Tended,
 }
 
 impl PeerNode {
     /// Pays, and waits for a while until that is done.
     pub(in super::super) async fn pay_invoice(&self, request: ChannelInvoicePay) -> Answer<InvoicePayment> {
         let invoice: Invoice = request.invoice.parse().map_err(ApiError::invoice_refused)?;
-        let fee_max = request.fee_max.unwrap_or_else(|| fee_default(invoice.terms.amount));
+        let fee_max = request.fee_max.unwrap_or_else(|| hub_fee_default(invoice.terms.amount));
         let (asker, done) = oneshot::channel();
         let hash = invoice.terms.hash;
         self.ask(move |actor| actor.pay_invoice(&invoice, fee_max, asker)).await?;
+        self.paid_within(hash, fee_max, done).await
+    }
+
+    /// Waits for a payment for a while, and says how it stands.
+    pub(super) async fn paid_within(
+        &self,
+        hash: PaymentHash,
+        fee_max: Amount,
+        done: oneshot::Receiver<()>,
+    ) -> Answer<InvoicePayment> {
         // Either it is done or it is not; how it stands is looked up.
         let _ = timeout(PAY_WAIT, done).await;
         self.ask(move |actor| {
@@ -72,12 +76,16 @@ impl Actor {
         let (now, amount) = (self.clock.now(), request.amount);
         let note = request.note.as_deref().map(str::parse).transpose();
         let note = note.map_err(|why| ApiError::invalid_params("note", why))?;
-        let peers = self.hub_peers();
-        let hubs = peers.iter().filter(|peer| peer.connected && peer.from_peer >= amount);
-        let hubs: Vec<IdentityId> = hubs.map(|peer| peer.peer).take(HINTS_MAX).collect();
-        if hubs.is_empty() {
+        let mut peers = self.hub_peers();
+        peers.sort_by_key(|peer| std::cmp::Reverse(peer.from_peer));
+        let hubs = peers.iter().filter(|peer| peer.connected && !peer.from_peer.is_zero());
+        let hubs: Vec<&HubPeer> = hubs.take(HINTS_MAX).collect();
+        // In parts it comes over several.
+        let rooms = hubs.iter().flat_map(|peer| &peer.rooms).map(|room| room.from_peer);
+        let is_enough = Amount::checked_sum(rooms).is_none_or(|room| room >= amount);
+        if hubs.is_empty() || !is_enough {
             let why = match peers.iter().any(|peer| peer.connected) {
-                true => "no peer has so much in a channel with this node, so nobody could pay it over one",
+                true => "peers don't have so much in channels with this node, so nobody could pay it over them",
                 false => "there is no open channel with a peer that is connected",
             };
             return Err(ApiError::channel_not_ready(why));
@@ -87,7 +95,7 @@ impl Actor {
             return Err(ApiError::invalid_params("expires_seconds", "it can be paid for a year at the most"));
         }
         let expires = now + Span::seconds(expires);
-        let preimage = Preimage(entropy::seed());
+        let (preimage, hubs) = (Preimage(entropy::seed()), hubs.into_iter().map(|peer| peer.peer).collect());
         let invoice = self.market.invoice(now, preimage, amount, expires, hubs, note, &self.market_journal);
         let hash = hex::encode(invoice.terms.hash.0);
         Ok(ChannelInvoice {
@@ -104,18 +112,20 @@ impl Actor {
         let paid = self.market.pay_invoice(now, invoice, fee_max, entropy::seed(), &self.market_journal);
         let status = paid.map_err(|error| match error {
             PayError::Expired => ApiError::invoice_expired(terms.expires),
+            busy @ PayError::Busy => ApiError::too_many_payments(busy),
             error => ApiError::invoice_refused(error),
         })?;
-        match status {
-            PaymentStatus::Seeking | PaymentStatus::Trying(_) => {
-                let asking = self.channels.paying.asking.entry(terms.hash).or_default();
-                asking.retain(|asker| !asker.is_closed());
-                asking.push(asker);
-            }
-            // The asker is let go of, and looks.
-            PaymentStatus::Paid { .. } | PaymentStatus::Failed(_) => {}
-        }
+        self.wait_for_payment(terms.hash, status, asker);
         Ok(())
+    }
+
+    /// Whoever asks hears when something has become of it; where something has, it is let go of, and looks.
+    pub(super) fn wait_for_payment(&mut self, hash: PaymentHash, status: PaymentStatus, asker: oneshot::Sender<()>) {
+        if matches!(status, PaymentStatus::Seeking | PaymentStatus::Trying) {
+            let asking = self.channels.paying.asking.entry(hash).or_default();
+            asking.retain(|asker| !asker.is_closed());
+            asking.push(asker);
+        }
     }
 
     pub(in super::super) fn routing_news(&mut self, news: RoutingNews) {
@@ -137,7 +147,7 @@ impl Actor {
             RoutingNews::Received { amount, .. } => tracing::info!(%amount, "an invoice is paid"),
             RoutingNews::Forwarded { .. } => {}
             RoutingNews::Lost { amount } => {
-                tracing::warn!(%amount, "a payment was sent on, and what came in for it went back before it could be opened");
+                tracing::warn!(%amount, "a payment was sent on, and what came in for it, or what was locked for it, went back or was paid out before it was resolved");
             }
             // The market has done that.
             RoutingNews::Propose { .. } | RoutingNews::Force { .. } | RoutingNews::Close { .. } => {}
@@ -167,7 +177,7 @@ impl Actor {
     /// On what terms this node is a hub, or would be.
     fn hub_terms(&self) -> HubTerms {
         let known = self.market.router().terms().copied().or(self.config.hub);
-        known.unwrap_or_else(|| HubConfig::default().terms())
+        known.unwrap_or_else(|| HubConfig::default().terms(&self.config.genesis.parameters.call_prices))
     }
 
     pub(in super::super) fn hub_status(&self) -> HubStatus {
@@ -175,6 +185,7 @@ impl Actor {
         let earned = router.earned();
         HubStatus {
             runs: router.terms().is_some(),
+            unready: self.unready(),
             terms: HubTermsRecord {
                 fee_base: terms.fee_base,
                 fee_per_million: terms.fee_per_million,
@@ -203,7 +214,11 @@ impl Actor {
                 channels: 0,
                 to_peer: Amount::ZERO,
                 from_peer: Amount::ZERO,
+                rooms: Vec::new(),
             });
+            if let Some(id) = channel.id() {
+                peer.rooms.push(HubRoom { channel: id_text(id), to_peer, from_peer });
+            }
             peer.channels += 1;
             peer.connected |= channel.is_connected();
             (peer.to_peer, peer.from_peer) = (peer.to_peer.max(to_peer), peer.from_peer.max(from_peer));
@@ -223,30 +238,12 @@ impl Actor {
             state: match on_its_way.stage {
                 Stage::Locking => HubPaymentState::Locking,
                 Stage::Locked => HubPaymentState::Locked,
+                Stage::Waiting(_) => HubPaymentState::Waiting,
                 Stage::Claiming(_) => HubPaymentState::Opened,
                 Stage::Failing(_) => HubPaymentState::Failing,
             },
             incoming: on_its_way.incoming.map(lock),
             outgoing: on_its_way.outgoing.map(lock),
-        }
-    }
-
-    /// The ledger forces only calls of code that it has: as soon as a payment is on its way it is given that of the locks.
-    pub(super) fn tend_payments(&mut self) {
-        let now = self.clock.now();
-        let is_due = self.channels.paying.registered.is_none_or(|at| now.since(at) >= REGISTER_AGAIN);
-        if !is_due || self.market.router().on_their_way().next().is_none() {
-            return;
-        }
-        self.channels.paying.registered = Some(now);
-        let code = conduit::code();
-        let tree = self.ledger.follower().tree(ProgramId::CHANNELS);
-        if tree.is_some_and(|tree| tree.value(&code_key(code_hash(code))).is_some()) {
-            return;
-        }
-        let price = self.code_price(code);
-        if let Err(error) = self.register_code(code.to_vec(), price) {
-            tracing::warn!(%error, "the ledger can't be given the contract of payments over channels; none could be forced");
         }
     }
 }
@@ -259,16 +256,10 @@ fn rooms(channel: &OwnChannel) -> [Amount; 2] {
     [channel.side(), channel.side().other()].map(|side| balances[side.index()].saturating_sub(reserve))
 }
 
-/// A hundredth, and a little for small payments.
-fn fee_default(amount: Amount) -> Amount {
-    let (share, least) = (amount.mul_div_ceil(1, 100), Amount::cost(Amount::from_coins(1), 1, 1_000));
-    share.zip(least).and_then(|(share, least)| share.checked_add(least)).unwrap_or(amount)
-}
-
 /// A payment as its payer is told of it.
 fn paid_or_not(hash: PaymentHash, view: PaymentView, fee_max: Amount) -> Answer<InvoicePayment> {
     let (state, preimage) = match view.status {
-        PaymentStatus::Seeking | PaymentStatus::Trying(_) => (InvoicePaymentState::OnItsWay, None),
+        PaymentStatus::Seeking | PaymentStatus::Trying => (InvoicePaymentState::OnItsWay, None),
         PaymentStatus::Paid { preimage, .. } => (InvoicePaymentState::Paid, Some(hex::encode(preimage.0))),
         PaymentStatus::Failed(failure) => return Err(not_paid(&view, failure, fee_max)),
     };
@@ -278,7 +269,7 @@ fn paid_or_not(hash: PaymentHash, view: PaymentView, fee_max: Amount) -> Answer<
         amount: view.amount,
         note: view.note.map(|note| note.to_string()),
         state,
-        way: view.way,
+        ways: view.ways,
         fee: view.fee,
         until_ms: view.until,
         preimage,
@@ -287,19 +278,26 @@ fn paid_or_not(hash: PaymentHash, view: PaymentView, fee_max: Amount) -> Answer<
 
 /// Why a payment failed, as its payer is told. Who says it follows from how far away it was said: 0 is this node, then come the hubs.
 fn not_paid(view: &PaymentView, failure: PaymentFailure, fee_max: Amount) -> ApiError {
+    if failure.is_paid_out() {
+        return ApiError::payment_paid_out(view.payee);
+    }
+    if view.circle.is_some() {
+        return ApiError::not_rebalanced(failure);
+    }
     let failure = match failure {
         PaymentFailure::NoRoute => return ApiError::no_way_to_payee(view.payee),
         PaymentFailure::Fee => return ApiError::hub_fee_too_high(fee_max),
         PaymentFailure::OnItsWay(failure) => failure,
     };
-    let (hop, hubs) = (usize::from(failure.hop), view.way.len());
+    let way = view.ways.first().map_or(&[][..], Vec::as_slice);
+    let (hop, hubs) = (usize::from(failure.hop), way.len());
     match failure.reason {
         // The last before the payee does not reach it.
         RoutingReason::NoChannel if hop == hubs => ApiError::payee_silent(view.payee),
         // It let go of its lock without a word, or let its time pass.
         RoutingReason::Downstream if hop > hubs => ApiError::payee_silent(view.payee),
         reason => {
-            let by = hop.checked_sub(1).map(|before| view.way.get(before).copied().unwrap_or(view.payee));
+            let by = hop.checked_sub(1).map(|before| way.get(before).copied().unwrap_or(view.payee));
             ApiError::invoice_not_paid(by, reason)
         }
     }
@@ -320,6 +318,9 @@ fn refusal(reason: RoutingReason) -> Reason {
         RoutingReason::Late => "late",
         RoutingReason::Paid => "paid",
         RoutingReason::Downstream => "downstream",
+        RoutingReason::Parts => "parts",
+        RoutingReason::Unready => "unready",
+        RoutingReason::PaidOut => "paid_out",
     };
     Reason::new(code, reason.to_string())
 }

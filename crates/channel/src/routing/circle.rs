@@ -1,0 +1,125 @@
+//! Money that a hub pays itself: out over one of its channels and in over another, so that there is room again where it has run out.
+//!
+//! It is a payment like any other, with an invoice of its own that nobody else sees. Which of several channels with one peer it comes back
+//! over is that peer's choice.
+
+use byway_primitives::{Amount, IdentityId, Span, Time};
+use byway_records::promise::ChannelId;
+
+use super::conduit::{PaymentHash, Preimage};
+use super::invoice::InvoiceTerms;
+use super::passage::{Circle, Payment, PaymentStatus};
+use super::payer::PayError;
+use super::router::Router;
+use super::sight;
+use crate::channels::Channels;
+use crate::machine::ChannelMachine;
+use crate::signer::Signer;
+
+/// How long the invoice that a node makes out to itself can be paid.
+const OWN_TIME_MAX: Span = Span::minutes(30);
+/// By how much of a hundred our shares in two channels differ that are worth balancing.
+const UNEVEN_PERCENT: u128 = 40;
+
+/// Why nothing is balanced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CircleError {
+    #[error("there is no such channel that is open, and whose peer is there")]
+    NoChannel,
+    #[error("it has to go out over one channel and come in over another one")]
+    Same,
+    #[error("there is not so much to send in the channel that it is to go out over")]
+    OwnRoom,
+    #[error("the peer has not so much to send in the channel that it is to come in over")]
+    PeerRoom,
+    #[error(transparent)]
+    Pay(#[from] PayError),
+}
+
+impl Router {
+    /// Pays itself over other hubs. `preimage` and `entropy` are fresh randomness.
+    pub fn rebalance<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        circle: Circle,
+        amount: Amount,
+        fee_max: Amount,
+        (preimage, entropy): (Preimage, [u8; 32]),
+    ) -> Result<PaymentHash, CircleError> {
+        let usable = |id| sight::machine(channels, id).filter(|machine| sight::is_usable(*machine));
+        let (from, to) = usable(circle.from).zip(usable(circle.to)).ok_or(CircleError::NoChannel)?;
+        if circle.from == circle.to {
+            return Err(CircleError::Same);
+        }
+        if amount.is_zero() {
+            return Err(PayError::Nothing.into());
+        }
+        if sight::room(from) < amount {
+            return Err(CircleError::OwnRoom);
+        }
+        if peers_room(to) < amount {
+            return Err(CircleError::PeerRoom);
+        }
+        if self.is_busy() {
+            return Err(PayError::Busy.into());
+        }
+        let (payee, expires, hubs) = (self.id, now + OWN_TIME_MAX, vec![to.peer()]);
+        let hash = self.ask_for(preimage, amount, expires);
+        let (network, key) = (self.network, self.key());
+        let terms = InvoiceTerms { network, payee, key, amount, hash, expires, hubs, note: None };
+        self.begin_payment(now, channels, terms, fee_max, entropy, Some(circle));
+        Ok(hash)
+    }
+
+    /// Two channels of which the one has much to send and the other little, and what would go from the one to the other so that they come near each
+    /// other.
+    pub fn uneven<S: Signer + Clone>(&self, channels: &Channels<S>) -> Option<(Circle, Amount)> {
+        let usable = channels.iter().filter(|(_, machine)| sight::is_usable(*machine));
+        let named = usable.filter_map(|(_, machine)| Some((machine.id()?, Sides::of(machine))));
+        let sides: Vec<(ChannelId, Sides)> = named.collect();
+        let (from, full) = sides.iter().copied().max_by_key(|(_, sides)| sides.percent())?;
+        let (to, empty) = sides.iter().copied().min_by_key(|(_, sides)| sides.percent())?;
+        let difference = full.percent().checked_sub(empty.percent()).filter(|percent| *percent >= UNEVEN_PERCENT)?;
+        let amount = Amount::from_units(full.both().min(empty.both()) / 200 * difference);
+        (!amount.is_zero()).then_some((Circle { from, to }, amount))
+    }
+
+    /// Whether money of this node's is on its way in a circle.
+    pub fn is_balancing(&self) -> bool {
+        let open = |payment: &Payment| matches!(payment.status, PaymentStatus::Seeking | PaymentStatus::Trying);
+        self.payments.values().any(|payment| payment.circle.is_some() && open(payment))
+    }
+
+    /// Whom a payment has to go to first.
+    pub(super) fn first_of<S: Signer + Clone>(&self, channels: &Channels<S>, hash: PaymentHash) -> Option<IdentityId> {
+        let circle = self.payments.get(&hash)?.circle?;
+        channels.key_of(circle.from).map(|key| key.peer)
+    }
+}
+
+/// What either side can send in a channel.
+#[derive(Debug, Clone, Copy)]
+struct Sides {
+    ours: Amount,
+    theirs: Amount,
+}
+
+impl Sides {
+    fn of<S: Signer>(machine: &ChannelMachine<S>) -> Self {
+        Self { ours: sight::room(machine), theirs: peers_room(machine) }
+    }
+
+    fn both(self) -> u128 {
+        self.ours.units().saturating_add(self.theirs.units())
+    }
+
+    /// Our share.
+    fn percent(self) -> u128 {
+        self.ours.units().saturating_mul(100) / self.both().max(1)
+    }
+}
+
+fn peers_room<S: Signer>(machine: &ChannelMachine<S>) -> Amount {
+    machine.position().balances[machine.side().other().index()].saturating_sub(machine.terms().reserve)
+}

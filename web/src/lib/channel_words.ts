@@ -2,7 +2,7 @@
 
 import type { ChannelDispute, ChannelRecord } from "@byway/client";
 import { parseAmount } from "./amount";
-import { coins, type KnownChannel } from "./channels";
+import { assetCoins, coins, type KnownChannel } from "./channels";
 import { formatCount, formatDuration } from "./format";
 
 /** "1 h and 240 commits": both must have passed. */
@@ -25,6 +25,7 @@ export function proposalWords(channel: KnownChannel): string[] {
   const [ours, theirs, reserve] = [parseAmount(channel.ours), parseAmount(channel.theirs), parseAmount(channel.reserve)];
   return [
     ours === 0n ? `You put in nothing, and the peer ${coins(theirs)}.` : `You put in ${coins(ours)} from your account, and the peer ${coins(theirs)}.`,
+    ...(channel.purses ?? []).map((purse) => `You put in ${assetCoins(purse.ours, purse)} too, and the peer ${assetCoins(purse.theirs, purse)}.`),
     `${coins(reserve)} of each side can't be spent in it. They come back at the end, less what the ledger charges.`,
     "Your node signs by itself whatever leaves you no less than before, and nothing else. Only you pay out of your part.",
     `If you don't agree later, either of you closes it alone. Then each has ${lockWords(channel)} to show the ledger something newer, which your node does by itself while it runs.`,

@@ -1,7 +1,8 @@
 /** Channels: whose what is in one, how it stands, and in which order they are listed. Pure. */
 
-import type { ChannelDetail, ChannelRecord } from "@byway/client";
+import type { ChannelDetail, ChannelPurse, ChannelRecord } from "@byway/client";
 import { amountMax, formatAmountShort, parseAmount, type Amount } from "./amount";
+import { shortId } from "./format";
 import type { Tone } from "./state";
 
 /** As far as it is known: the list has no details, events do. */
@@ -100,6 +101,11 @@ export function sortedChannels(channels: KnownChannel[]): KnownChannel[] {
 
 export function proposals(channels: KnownChannel[]): KnownChannel[] {
   return channels.filter(({ state }) => state === "proposed");
+}
+
+/** Of another asset than WAY: "2.00 ABC". */
+export function assetCoins(amount: string, { asset, symbol }: Pick<ChannelPurse, "asset" | "symbol">): string {
+  return `${formatAmountShort(parseAmount(amount))} ${symbol ?? shortId(asset)}`;
 }
 
 /** "2.00 WAY": for sentences. */

@@ -33,6 +33,7 @@ export class MockChannels {
   begin(commits: number): void {
     const now_ms = Date.now();
     const open = this.add({ ours: "18.25", theirs: "12.5", our_lane: { capacity: "4", promised: "1.2" }, their_lane: { capacity: "2", promised: "0.35" }, contracts: "3.25", round: 27,
+      purses: [{ asset: hex(880, 64), symbol: "ABC", contract: `0x${hex(881, 40)}`, ours: "120", theirs: "40.5", contracts: "9.5" }],
       watched_by: [hex(870, 40)], watched_until_ms: now_ms + 29 * 24 * HOUR_MS });
     open.deployed = [
       { contract: `0x${hex(810, 40)}`, balance: "3", code: hex(811, 64), code_bytes: 2_561 },

@@ -80,6 +80,9 @@ test("a proposal says what it takes, and what it leaves to the node", () => {
   expect(words.at(-1)).toBe("What contracts in it still hold at the end goes to the peer.");
   expect(proposalWords(channel({ ours: "0", theirs: "20" }))[0]).toBe("You put in nothing, and the peer 20.00 WAY.");
   expect(proposalWords(channel())).toHaveLength(4);
+  const purse = { asset: "cd".repeat(32), contract: `0x${"ef".repeat(20)}`, ours: "10", theirs: "0", contracts: "0" };
+  expect(proposalWords(channel({ purses: [{ ...purse, symbol: "ABC" }] }))[1]).toBe("You put in 10.00 ABC too, and the peer 0.00 ABC.");
+  expect(proposalWords(channel({ purses: [purse] }))[1]).toContain("10.00 cd");
 });
 
 test.each([

@@ -57,6 +57,8 @@ pub struct AssetAudit {
     pub outputs: Amount,
     pub accounts: Amount,
     pub reservations: Amount,
+    /// In channels that are not closed.
+    pub channels: Amount,
     pub balanced: bool,
 }
 

@@ -42,13 +42,14 @@ fn audit_text(audit: &Audit) -> String {
     if audit.assets.is_empty() {
         return text;
     }
-    let mut table = Table::new(&["asset", ">outputs", ">accounts", ">reservations", ">supply", "", "id"]);
+    let mut table = Table::new(&["asset", ">outputs", ">accounts", ">reservations", ">channels", ">supply", "", "id"]);
     for asset in &audit.assets {
         table.row([
             asset.symbol.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string),
             asset.outputs.to_string(),
             asset.accounts.to_string(),
             asset.reservations.to_string(),
+            asset.channels.to_string(),
             asset.supply.to_string(),
             if asset.balanced { "balanced" } else { "NOT BALANCED" }.to_owned(),
             short(&asset.asset),

@@ -156,6 +156,7 @@ fn sum_up(follower: &Follower, outputs: &Outputs, genesis: &Genesis) -> Result<A
         outputs: holdings.outputs,
         accounts: holdings.accounts,
         reservations: holdings.reservations,
+        channels: holdings.channels,
         balanced: holdings.total() == Some(supply),
     });
     Ok(Audit::of(height, time, way, parts).with_assets(others.collect()))

@@ -266,9 +266,8 @@ impl<A: NodeApi> Dispatcher<A> {
             }
             "ledger_identity" => done(api.ledger_identity(read::<LedgerIdentity>(params)?.id).await),
             channel if channel.starts_with("channel_") => self.call_channel(channel, params).await,
-            "watch_run" | "watch_add" | "watch_remove" | "hub_run" | "hub_rebalance" => {
-                self.call_channel(method, params).await
-            }
+            "watch_run" | "watch_add" | "watch_remove" => self.call_channel(method, params).await,
+            "hub_run" | "hub_rebalance" => self.call_channel(method, params).await,
             other => self.call_plain(other, params).await,
         }
     }

@@ -129,6 +129,10 @@ kinds! {
     1533 InvoiceRefused "invoice_refused",
     1534 InvoiceExpired "invoice_expired",
     1535 PayeeSilent "payee_silent",
+    1545 ContractNotFound "contract_not_found",
+    1546 ContentsMissing "contents_missing",
+    1547 ContentsRefused "contents_refused",
+    1548 ContractNotCalled "contract_not_called",
 }
 
 /// Why a call failed.

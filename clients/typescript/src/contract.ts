@@ -371,11 +371,26 @@ export interface Balance {
   withdrawing: Withdrawing[];
 }
 
+/** what one side wants to be done to a contract, and the other has not asked for */
+export interface ChannelConsent {
+  /** keccak256 of the code that it is to have */
+  code?: string | null;
+  contract: string;
+  /** whether it is this side's */
+  ours: boolean;
+  to_peer?: Amount | null;
+  to_us?: Amount | null;
+  until_ms: Time;
+  wish: "upgrade" | "remove" | "leave";
+}
+
 /** a channel, with all that is known of it */
 export interface ChannelDetail {
   /** its name on both sides */
   channel: string;
   connected: boolean;
+  /** what waits for the other side to want it too */
+  consents: ChannelConsent[];
   contracts: Amount;
   deployed: ContractRecord[];
   dispute?: ChannelDispute | null;
@@ -533,6 +548,45 @@ export interface Contact {
 
 /** what contracts take and return: hex digits behind 0x */
 export type ContractBytes = string;
+
+/** a call that the ledger has executed, and the contract after it */
+export interface ContractCalled {
+  balance: Amount;
+  /** that have changed it, since it left */
+  calls: number;
+  /** the ledger's id of the channel that it has left */
+  channel: string;
+  /** keccak256 of its code */
+  code: string;
+  /** whether what it has stored is here */
+  contents: "here" | "missed" | "missing";
+  contents_bytes?: number | null;
+  contract: string;
+  gas_used?: number | null;
+  output?: ContractBytes | null;
+  /** of that channel */
+  parties: Id[];
+  transaction_id: Id;
+}
+
+/** what a contract has stored, with its code */
+export interface ContractExport {
+  balance: Amount;
+  /** that have changed it, since it left */
+  calls: number;
+  /** the ledger's id of the channel that it has left */
+  channel: string;
+  /** keccak256 of its code */
+  code: string;
+  /** hex digits */
+  content: string;
+  /** whether what it has stored is here */
+  contents: "here" | "missed" | "missing";
+  contents_bytes?: number | null;
+  contract: string;
+  /** of that channel */
+  parties: Id[];
+}
 
 /** what a call would return */
 export interface ContractOutput {
@@ -815,6 +869,58 @@ export interface KernelPlan {
 
 /** chosen by the caller, so that a repeated call does nothing twice */
 export type Key = string;
+
+/** a contract that has left its channel for the ledger */
+export interface LedgerContract {
+  balance: Amount;
+  /** that have changed it, since it left */
+  calls: number;
+  /** the ledger's id of the channel that it has left */
+  channel: string;
+  /** keccak256 of its code */
+  code: string;
+  /** whether what it has stored is here */
+  contents: "here" | "missed" | "missing";
+  contents_bytes?: number | null;
+  contract: string;
+  /** of that channel */
+  parties: Id[];
+}
+
+/** a call that changed a contract, and that the ledger still shows */
+export interface LedgerContractCall {
+  caller: Id;
+  input: ContractBytes;
+  /** counted from one, since it left */
+  number: number;
+  value: Amount;
+}
+
+/** a contract on the ledger, with all that the ledger shows of it */
+export interface LedgerContractDetail {
+  balance: Amount;
+  /** that have changed it, since it left */
+  calls: number;
+  /** the ledger's id of the channel that it has left */
+  channel: string;
+  /** keccak256 of its code */
+  code: string;
+  /** whether what it has stored is here */
+  contents: "here" | "missed" | "missing";
+  contents_bytes?: number | null;
+  contract: string;
+  /** of that channel */
+  parties: Id[];
+  receipt?: LedgerContractReceipt | null;
+  recent: LedgerContractCall[];
+}
+
+/** the last call of a contract on the ledger */
+export interface LedgerContractReceipt {
+  caller: Id;
+  gas_used: number;
+  outcome: "returned" | "reverted" | "out_of_gas" | "halted" | "missing";
+}
 
 /** how this node sees the kernel */
 export interface LedgerView {
@@ -1306,10 +1412,24 @@ export interface Methods {
   "channel_upgrade": { params: { channel: string; contract: string; code: ContractBytes }; result: ChannelUpdated };
   /** Removes a contract and divides what it has, as said or by the channel's rule. The peer has to ask for the same: whoever asks first is refused, and it is done once the other asks. */
   "channel_remove": { params: { channel: string; contract: string; ours?: Amount; theirs?: Amount }; result: ChannelUpdated };
+  /** Lets a contract leave the channel for the ledger, with what it has and has stored. The peer has to ask for the same: whoever asks first is refused, and it is done once the other asks. */
+  "channel_leave": { params: { channel: string; contract: string }; result: ChannelRecord };
   /** What a call would return; changes nothing, and is told nobody. */
   "channel_look": { params: { channel: string; contract: string; input: ContractBytes }; result: ContractOutput };
   /** Has the ledger execute a call that the peer doesn't sign. */
   "channel_force": { params: { channel: string; contract: string; input: ContractBytes; value?: Amount; gas?: number; idempotency_key?: Key }; result: ChannelUpdated };
+  /** The contracts on the ledger that this node follows, or was a party of the channel of. */
+  "contract_list": { params: Record<string, never>; result: LedgerContract[] };
+  /** One contract on the ledger. */
+  "contract_show": { params: { contract: string }; result: LedgerContractDetail };
+  /** Has the ledger execute a call, paid from the account, and answers when it has. */
+  "contract_call": { params: { contract: string; input: ContractBytes; value?: Amount; gas?: number; idempotency_key?: Key }; result: ContractCalled };
+  /** What a call would return; changes nothing, and is told nobody. */
+  "contract_look": { params: { contract: string; input: ContractBytes; value?: Amount }; result: ContractOutput };
+  /** What a contract has stored, with its code, for whoever is to call it too. */
+  "contract_export": { params: { contract: string }; result: ContractExport };
+  /** Follows a contract from what somebody has exported, if that is what the ledger has the root of. */
+  "contract_import": { params: { content: string }; result: LedgerContract };
   /** Watches channels of others for money, or takes on no more. */
   "watch_run": { params: { accept: boolean; price_per_day?: Amount; channels_max?: number; publish?: boolean }; result: WatchStatus };
   /** Has somebody watch a channel while this node is away. */
@@ -1437,6 +1557,7 @@ export const KEYED: ReadonlySet<Method> = new Set<Method>([
   "channel_deploy",
   "channel_call",
   "channel_force",
+  "contract_call",
   "promise_settle",
   "wallet_send",
   "wallet_deposit",
@@ -1497,6 +1618,10 @@ export const ERRORS = {
   channel_not_found: 1501,
   channel_not_opened: 1502,
   channel_not_ready: 1504,
+  contents_missing: 1546,
+  contents_refused: 1547,
+  contract_not_called: 1548,
+  contract_not_found: 1545,
   conviction_not_found: 1412,
   entry_of_other_network: 1402,
   entry_refused: 1401,

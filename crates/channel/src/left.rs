@@ -34,6 +34,21 @@ pub enum FollowError {
     Differs,
 }
 
+/// Contents that somebody has given are not those of a contract on the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ContentsError {
+    #[error("these are no contents of a contract, or they are damaged ({0})")]
+    Unreadable(DecodeError),
+    #[error("they are of another network")]
+    Network,
+    #[error("the ledger has no such contract")]
+    NotThere,
+    #[error("they are newer than what this node has seen of the ledger; try again in a moment")]
+    Newer,
+    #[error(transparent)]
+    Follow(FollowError),
+}
+
 impl LeftContract {
     pub(crate) fn new(channel: ChannelId, network: NetworkId, whole: WholeAlone) -> Self {
         Self { channel, network, whole, made: 0 }
@@ -41,6 +56,11 @@ impl LeftContract {
 
     pub fn address(&self) -> Address {
         self.whole.address
+    }
+
+    /// Calls that are executed here, counted since it left.
+    pub fn made(&self) -> u64 {
+        self.made
     }
 
     /// What it has and has stored, and its code.
@@ -62,15 +82,59 @@ impl LeftContract {
         read.collect()
     }
 
+    /// One of these, where it is kept.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn load(
+        store: &impl Store,
+        channel: ChannelId,
+        contract: Address,
+    ) -> Result<Option<Self>, ChannelJournalError> {
+        let bytes = store.load(CHANNELS, &left_key(channel, contract));
+        let read = bytes.map(|bytes| Self::from_bytes(&bytes));
+        read.transpose().map_err(|cause| ChannelJournalError::Unreadable { channel, cause })
+    }
+
+    /// Out of bytes that anybody may have given, brought to where the ledger has the contract, which `entry` looks up. Whatever they
+    /// are, what comes out is what the ledger has the root of.
+    ///
+    /// # Errors
+    /// If they are not that, or too old to lead there.
+    pub fn from_contents(
+        bytes: &[u8],
+        network: NetworkId,
+        entry: impl FnOnce(ChannelId, Address) -> Option<LedgerContract>,
+    ) -> Result<Self, ContentsError> {
+        let mut given = Self::from_bytes(bytes).map_err(ContentsError::Unreadable)?;
+        if given.network != network {
+            return Err(ContentsError::Network);
+        }
+        let entry = entry(given.channel, given.address()).ok_or(ContentsError::NotThere)?;
+        if given.made > entry.made() {
+            return Err(ContentsError::Newer);
+        }
+        // Before anything is executed: no other code has it now than when it left.
+        if given.whole.account.contract.map(|contract| contract.code) != Some(entry.code) {
+            return Err(ContentsError::Follow(FollowError::Differs));
+        }
+        given.follow(&entry).map_err(ContentsError::Follow)?;
+        Ok(given)
+    }
+
     pub fn put(&self, batch: &mut Batch) {
         batch.put(CHANNELS, left_key(self.channel, self.whole.address), self.to_bytes());
     }
 
-    /// Executes the calls that the ledger shows and that are new here; whether there were any.
+    /// Executes the calls that the ledger shows and that are new here; whether there were any. Nothing is done where the ledger, as it is
+    /// seen here, is behind: it is written apart, and may be older after a crash.
     ///
     /// # Errors
     /// The contract stays as it was.
     pub fn follow(&mut self, entry: &LedgerContract) -> Result<bool, FollowError> {
+        if self.made > entry.made() {
+            return Ok(false);
+        }
         let mut next = self.clone();
         for made in entry.calls.iter().filter(|made| made.number > self.made) {
             if made.number != next.made + 1 {

@@ -155,7 +155,7 @@ pub use channels::{
 pub use consent::{CONSENT_TIME_MAX, ContractWish};
 pub use journal::{Agreement, CHANNELS, ChannelJournalError, Conflict, Health, Life, RELEASED_MAX};
 pub use ledger_view::LedgerView;
-pub use left::{FollowError, LeftContract};
+pub use left::{ContentsError, FollowError, LeftContract};
 pub use machine::{
     ANSWER_TIME_MAX, BLIND_TIME_MIN, CLOSING_TIME_MAX, ChannelMachine, ENVIRONMENT_AHEAD_MAX, ENVIRONMENT_BEHIND_MAX,
     FUND_TIME_MAX, FUNDING_TIME_MAX, OPENING_TIME_MAX, ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, SUBMIT_AGAIN,

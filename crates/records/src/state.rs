@@ -11,7 +11,7 @@ use crate::asset::AssetTerms;
 use crate::call::kernel::{ConvictionId, Upgrade};
 use crate::evidence::Place;
 use crate::offer::{OfferId, SignedOffer};
-use crate::promise::{ReservationId, Series};
+use crate::promise::{Promise, ReservationId, Series};
 use crate::transaction::Value;
 
 /// A moment that must be reached in ledger time and in commits.
@@ -64,6 +64,17 @@ pub struct Withdrawal {
 pub struct Settled {
     pub serial: u64,
     pub amount: Amount,
+}
+
+impl Settled {
+    /// What a promise of the series asks for beyond what was settled; `None` where it asks for nothing new.
+    pub fn due(self, promise: &Promise) -> Option<Amount> {
+        if promise.serial > self.serial {
+            return Some(promise.amount);
+        }
+        let newer = promise.serial == self.serial && promise.amount > self.amount;
+        newer.then(|| promise.amount.saturating_sub(self.amount))
+    }
 }
 
 /// Program `accounts`: settlements of an issuer that failed for lack of balance, under [`bounces_key`].

@@ -6,11 +6,11 @@ import { shortId } from "./format";
 import type { Tone } from "./state";
 
 /** As far as it is known: the list has no details, events do. */
-export type KnownChannel = ChannelRecord & Partial<Pick<ChannelDetail, "remainder" | "deployed" | "log">>;
+export type KnownChannel = ChannelRecord & Partial<Pick<ChannelDetail, "remainder" | "deployed" | "consents" | "log">>;
 
 /** What a record leaves out stays as it was known; all that it has replaces that whole. */
 export function withRecord(known: KnownChannel | undefined, record: ChannelRecord | ChannelDetail): KnownChannel {
-  return { remainder: known?.remainder, deployed: known?.deployed, log: known?.log, ...record };
+  return { remainder: known?.remainder, deployed: known?.deployed, consents: known?.consents, log: known?.log, ...record };
 }
 
 /** The same of a whole list, which also says which there are. */

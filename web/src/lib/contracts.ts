@@ -1,5 +1,10 @@
 /** Contracts in a channel: code out of a file, input as it is typed, and what came back in a form that can be read. Pure. */
 
+import type { ChannelConsent } from "@byway/client";
+import { parseAmount } from "./amount";
+import { coins } from "./channels";
+import { formatDuration, shortId } from "./format";
+
 /** What a contract takes at once, as the node has it. */
 const INPUT_BYTES_MAX = 48 * 1024;
 const WORD_DIGITS = 64;
@@ -92,4 +97,35 @@ function reasonIn(digits: string): string | null {
 
 function bytesOf(hex: string): number[] {
   return (hex.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16));
+}
+
+/** What one side wants to be done to a contract, and how the other says that it wants that too. */
+export interface ConsentWords {
+  what: string;
+  /** What the peer types, or this side. */
+  command: string;
+  left: string;
+}
+
+/** `channel` is the name under which both sides know it. */
+export function consentWords(consent: ChannelConsent, channel: string, nowMs: number): ConsentWords {
+  const { contract, to_us, to_peer } = consent;
+  const [who, name] = [consent.ours ? "You want" : "The peer wants", shortId(contract, 8, 6)];
+  const type = `byway channel contract ${consent.wish} ${channel.slice(0, 8)} ${contract.slice(0, 10)}`;
+  const left = formatDuration(Math.max(0, Math.ceil((consent.until_ms - nowMs) / 1000)));
+  switch (consent.wish) {
+    case "upgrade":
+      return { what: `${who} to give ${name} other code, with the digest ${shortId(consent.code ?? "", 8, 4)}.`, command: `${type} FILE`, left };
+    case "leave":
+      return { what: `${who} to let ${name} leave the channel for the ledger, with what it has.`, command: type, left };
+    case "remove": {
+      if (to_us === undefined || to_us === null || to_peer === undefined || to_peer === null) {
+        return { what: `${who} to remove ${name}; what it has is divided as agreed at the beginning.`, command: type, left };
+      }
+      const what = `${who} to remove ${name}: ${coins(parseAmount(to_us))} to you, ${coins(parseAmount(to_peer))} to the peer.`;
+      // Whoever types it is "us" there.
+      const [ours, theirs] = consent.ours ? [to_peer, to_us] : [to_us, to_peer];
+      return { what, command: `${type} --ours ${ours} --theirs ${theirs}`, left };
+    }
+  }
 }

@@ -39,6 +39,7 @@ export class MockChannels {
       { contract: `0x${hex(810, 40)}`, balance: "3", code: hex(811, 64), code_bytes: 2_561 },
       { contract: `0x${hex(812, 40)}`, balance: "0.25", code: hex(813, 64), code_bytes: 1_740 },
     ];
+    open.consents = [{ ours: false, wish: "leave", contract: open.deployed[1]!.contract, until_ms: now_ms + 8 * 60_000 }];
     this.note(open, "opened", "the ledger has the channel", now_ms - 3 * HOUR_MS);
     this.note(open, "updated", "the peer pays 2.5 WAY", now_ms - 2.2 * HOUR_MS, 25);
     this.note(open, "updated", "we make a contract", now_ms - 1.4 * HOUR_MS, 26);
@@ -75,7 +76,7 @@ export class MockChannels {
     const channel: ChannelDetail = {
       channel: hex(820 + this.#made, 32), id: hex(840 + this.#made, 64), peer: hex(860 + this.#made, 40), initiated: true, state: "open", connected: true,
       health: "sound", total: "0", ours: "10", theirs: "0.01", our_lane: none, their_lane: none, contracts: "0", reserve: "0.01", round: 0,
-      lock_ms: HOUR_MS, lock_commits: 5, remainder: "halves", deployed: [], log: [], ...more,
+      lock_ms: HOUR_MS, lock_commits: 5, remainder: "halves", deployed: [], consents: [], log: [], ...more,
     };
     channel.total = amountToWire([channel.ours, channel.theirs, channel.our_lane.capacity, channel.their_lane.capacity, channel.contracts]
       .reduce((sum, amount) => sum + parseAmount(amount), 0n));
@@ -96,7 +97,7 @@ export class MockChannels {
   }
 }
 
-function recordOf({ remainder: _, deployed: __, log: ___, ...record }: ChannelDetail): ChannelRecord {
+function recordOf({ remainder: _, deployed: __, consents: ___, log: ____, ...record }: ChannelDetail): ChannelRecord {
   return record;
 }
 
@@ -297,6 +298,16 @@ export const channelHandlers: Handlers = {
       channel.theirs = plus(channel.theirs, parseAmount(theirs));
       return {};
     });
+  },
+  channel_leave: (node, { channel: name, contract }) => {
+    const channel = node.channels.named(name);
+    const known = contractOf(channel, contract);
+    updated(node, channel, "both let a contract leave", () => {
+      channel.deployed = channel.deployed.filter((other) => other !== known);
+      channel.contracts = plus(channel.contracts, -parseAmount(known.balance));
+      channel.total = plus(channel.total, -parseAmount(known.balance));
+    });
+    return recordOf(channel);
   },
   channel_force: (node, params) => called(node, params, true),
   channel_look: ({ channels }, { channel, contract, input }) => {

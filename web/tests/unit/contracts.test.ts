@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { gasProblem, readCode, readHex, readOutput, withArguments } from "../../src/lib/contracts";
+import { consentWords, gasProblem, readCode, readHex, readOutput, withArguments } from "../../src/lib/contracts";
 
 const word = (hex: string): string => hex.padStart(64, "0");
 
@@ -59,4 +59,17 @@ test("a refusal with a sentence is that sentence, and one cut off is none", () =
   expect(readOutput(output).reason).toBe(said);
   expect(readOutput(output.slice(0, 170)).reason).toBeNull();
   expect(readOutput("0x08c379a0").reason).toBeNull();
+});
+
+test("what waits for the other side says what is done, how it is asked for, and how long", () => {
+  const [contract, until_ms] = [`0x${"91".repeat(20)}`, 400_000];
+  const words = (more: object) => consentWords({ ours: false, wish: "leave", contract, until_ms, ...more }, "a1".repeat(16), 100_000);
+  expect(words({}).what).toMatch(/^The peer wants to let 0x919191…919191 leave/);
+  expect(words({})).toMatchObject({ command: "byway channel contract leave a1a1a1a1 0x91919191", left: "5 min 00 s" });
+  expect(words({ wish: "upgrade", code: "c0".repeat(32) }).command).toBe("byway channel contract upgrade a1a1a1a1 0x91919191 FILE");
+  const shares = { wish: "remove", to_us: "0.25", to_peer: "1" };
+  expect(words(shares).what).toContain("0.25 WAY to you, 1.00 WAY to the peer");
+  expect(words(shares).command).toMatch(/--ours 0.25 --theirs 1$/);
+  expect(words({ ...shares, ours: true }).command).toMatch(/--ours 1 --theirs 0.25$/);
+  expect(words({ wish: "remove", ours: true }).what).toContain("as agreed at the beginning");
 });

@@ -14,9 +14,12 @@ use crate::news::ChannelNews;
 use crate::signer::Signer;
 
 impl<S: Signer> ChannelMachine<S> {
-    /// What the peer asked our user's consent to last.
-    pub fn asked(&self) -> Option<&ContractWish> {
-        self.asked.as_ref()
+    /// What the peer asked our user's consent to last, and until when its own counts, as far as is known here: for the contract as it was
+    /// then.
+    pub fn asked(&self) -> Option<(&ContractWish, Time)> {
+        let now = self.environment().time;
+        let asked = self.asked.as_ref().filter(|asked| asked.is_to(&asked.wish, &self.state, now));
+        asked.map(|asked| (&asked.wish, asked.until))
     }
 
     /// What our user wants to be done to a contract, and the peer's has not asked for yet; and until when that counts, in ledger time.
@@ -52,7 +55,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     pub(super) fn note_asked(&mut self, refusal: Refusal, wish: Option<ContractWish>) {
         if let (Refusal::Asked, Some(wish)) = (refusal, wish) {
-            self.asked = Some(wish.clone());
+            self.asked = Consent::new(wish.clone(), &self.state, self.environment().time);
             self.notify(ChannelNews::Asked { wish });
         }
     }
@@ -61,7 +64,7 @@ impl<S: Signer> ChannelMachine<S> {
     pub(super) fn end_consent(&mut self, wish: Option<&ContractWish>) {
         if let Some(wish) = wish {
             self.record.consent.take_if(|consent| consent.wish == *wish);
-            self.asked.take_if(|asked| asked == wish);
+            self.asked.take_if(|asked| asked.wish == *wish);
         }
     }
 

@@ -9,7 +9,7 @@ use byway_records::promise::ChannelId;
 use byway_vm::{Execution, State};
 
 use crate::change::{ChangeError, ContractCall, Ground};
-use crate::consent::ContractWish;
+use crate::consent::Consent;
 use crate::journal::{ChannelJournalError, Health, Life, Loaded, Log, Record};
 use crate::ledger_view::LedgerView;
 use crate::message::{ChannelMessage, LanePromise, Proposal, Reestablish};
@@ -89,7 +89,7 @@ pub struct ChannelMachine<S> {
     /// What it promised before that, or while this side did not see the ledger.
     early_promise: Option<LanePromise>,
     /// What the peer last asked our user's consent to.
-    asked: Option<ContractWish>,
+    asked: Option<Consent>,
     /// What became of virtual channels that the peer's proposal says something of.
     outcomes: Vec<ChannelOutcome>,
     ledger: LedgerView,

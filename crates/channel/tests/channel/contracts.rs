@@ -62,6 +62,9 @@ fn a_contract_is_upgraded_where_both_want_it_and_keeps_what_it_has() {
         let (mut rig, counter) = with_counter();
         ask(&mut rig, first, &upgrade(counter));
         assert!(is_asked(&rig, 1 - first, &upgrade(counter)));
+        let wish = ContractWish::of(&upgrade(counter)).unwrap();
+        let until = rig.machine(first).consent().filter(|(own, _)| **own == wish).unwrap().1;
+        assert_eq!(rig.machine(1 - first).asked(), Some((&wish, until)), "both see until when it counts");
         assert!(rig.parties[first].has(|news| matches!(news, ChannelNews::Refused { refusal: Refusal::Asked, .. })));
         assert_eq!(code(&mut rig, 0, counter), Some(code_hash(&COUNTER)), "one alone does not want enough");
         rig.assert_agreed();
@@ -132,6 +135,9 @@ fn consent_is_to_one_change_and_can_be_taken_back() {
 #[test]
 fn consent_is_taken_back_also_while_the_peer_is_away_and_stays_so() {
     let (mut rig, counter) = with_counter();
+    ask(&mut rig, 0, &upgrade(counter));
+    call(&mut rig, 1, counter, 0);
+    assert_eq!(rig.machine(1).asked(), None, "what was asked for was for the contract as it was");
     ask(&mut rig, 0, &upgrade(counter));
     rig.disconnect();
     let now = rig.now;

@@ -1,7 +1,8 @@
 //! Contracts that leave the channel, and go on as the ledger's own.
 
 use byway_channel::{
-    Change, ChangeError, ChannelNews, ContractWish, FollowError, LeftContract, Life, ProposeError, Refusal,
+    Change, ChangeError, ChannelNews, ContentsError, ContractWish, FollowError, LeftContract, Life, ProposeError,
+    Refusal,
 };
 use byway_primitives::{Amount, Encode, Span};
 use byway_records::call::ChannelsCall;
@@ -40,6 +41,16 @@ fn leave_together(rig: &mut Rig, first: usize, contract: Address) {
     leave(rig, 1 - first, contract);
     rig.exchange();
     rig.run();
+}
+
+/// Both have signed that it leaves; the one who asked last, and hands it in, does not look at the ledger now.
+fn sign_and_look_away(rig: &mut Rig, contract: Address) {
+    leave(rig, 0, contract);
+    rig.exchange();
+    rig.parties[1].is_watching = false;
+    leave(rig, 1, contract);
+    rig.exchange();
+    assert_eq!(entry(rig, contract), None);
 }
 
 /// A side has the ledger execute a call, and both see it.
@@ -157,13 +168,7 @@ fn a_crash_at_any_step_leaves_the_contract_in_one_place() {
 #[test]
 fn a_contract_leaves_also_where_a_call_was_forced_meanwhile() {
     let (mut rig, counter) = with_counter();
-    leave(&mut rig, 0, counter);
-    rig.exchange();
-    // The one who asks last hands it in, and does not look at the ledger now.
-    rig.parties[1].is_watching = false;
-    leave(&mut rig, 1, counter);
-    rig.exchange();
-    assert_eq!(entry(&rig, counter), None);
+    sign_and_look_away(&mut rig, counter);
     let now = rig.now;
     rig.machine(0).force(now, &count(0, counter, 5, 30)).unwrap();
     rig.collect(0);
@@ -194,13 +199,8 @@ fn a_contract_that_has_nothing_does_not_leave() {
 fn what_it_has_stored_is_kept_where_the_state_that_it_left_is_not_known_any_more() {
     let (mut rig, counter) = with_counter();
     force(&mut rig, 0, counter, 30);
-    leave(&mut rig, 0, counter);
-    rig.exchange();
     // The peer has both signatures alone, and forces another call before it hands them in.
-    rig.parties[1].is_watching = false;
-    leave(&mut rig, 1, counter);
-    rig.exchange();
-    assert_eq!(entry(&rig, counter), None);
+    sign_and_look_away(&mut rig, counter);
     let is_leave = |call: &ChannelsCall| matches!(call, ChannelsCall::Leave(_));
     let handed = rig.parties[1].news.iter().find_map(|news| match news {
         ChannelNews::Submit(call) if is_leave(call) => Some(call.clone()),
@@ -240,12 +240,8 @@ fn what_it_has_stored_is_kept_where_the_channel_has_ended_meanwhile() {
 #[test]
 fn a_contract_that_was_only_asked_to_leave_is_not_kept_twice() {
     let (mut rig, counter) = with_counter();
-    leave(&mut rig, 0, counter);
-    rig.exchange();
     // Signed, and never handed in.
-    rig.parties[1].is_watching = false;
-    leave(&mut rig, 1, counter);
-    rig.exchange();
+    sign_and_look_away(&mut rig, counter);
     rig.parties[1].is_watching = true;
     rig.world.time = rig.world.time + Span::minutes(5);
     rig.tick(Span::minutes(4));
@@ -339,4 +335,47 @@ fn whoever_has_missed_calls_notices() {
     away.put(&mut batch);
     rig.parties[0].disk.apply(&batch);
     assert_eq!(kept(&mut rig, 0).follow(&entry(&rig, counter).unwrap()), Ok(false), "it is kept as it is now");
+}
+
+#[test]
+fn what_somebody_gives_is_what_the_ledger_has_the_root_of_or_refused() {
+    let (mut rig, counter) = with_counter();
+    leave_together(&mut rig, 0, counter);
+    let before = kept(&mut rig, 0);
+    call_left(&mut rig, 0, &before, 1);
+    let on_ledger = entry(&rig, counter).unwrap();
+    let network = rig.world.network;
+    let take = |bytes: &[u8]| LeftContract::from_contents(bytes, network, |_, _| Some(on_ledger.clone()));
+    // Given as it was before the call, and as it is.
+    let taken = take(&before.to_bytes()).unwrap();
+    assert_eq!((taken.made(), taken.contents().account.balance), (1, units(PAID + 1)));
+    let whole = taken.to_bytes();
+    assert_eq!(take(&whole).unwrap().to_bytes(), whole);
+    for at in 0..whole.len() {
+        let mut forged = whole.clone();
+        forged[at] ^= 1;
+        // What is not of the contract itself says where the contract is looked for.
+        let same = take(&forged).map(|taken| (taken.address(), taken.contents().to_bytes()));
+        let is_same =
+            same.is_ok_and(|(address, contents)| address != counter || contents == taken.contents().to_bytes());
+        assert!(is_same || take(&forged).is_err(), "byte {at}");
+        assert!(take(&whole[..at]).is_err(), "cut at {at}");
+    }
+    let nowhere = LeftContract::from_contents(&whole, network, |_, _| None);
+    assert_eq!(nowhere.unwrap_err(), ContentsError::NotThere);
+    let elsewhere =
+        LeftContract::from_contents(&whole, byway_primitives::NetworkId(byway_primitives::Hash([9; 32])), |_, _| None);
+    assert_eq!(elsewhere.unwrap_err(), ContentsError::Network);
+    let mut earlier = on_ledger.clone();
+    earlier.calls.clear();
+    let newer = LeftContract::from_contents(&whole, network, |_, _| Some(earlier));
+    assert_eq!(newer.unwrap_err(), ContentsError::Newer);
+    let mut other = on_ledger.clone();
+    other.code = byway_primitives::Hash([7; 32]);
+    let differs = LeftContract::from_contents(&whole, network, |_, _| Some(other));
+    assert_eq!(differs.unwrap_err(), ContentsError::Follow(FollowError::Differs));
+    let mut later = on_ledger.clone();
+    later.calls[0].number = 5;
+    let old = LeftContract::from_contents(&before.to_bytes(), network, |_, _| Some(later));
+    assert_eq!(old.unwrap_err(), ContentsError::Follow(FollowError::Missed));
 }

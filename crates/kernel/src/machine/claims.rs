@@ -3,8 +3,9 @@
 use byway_ledger::{Coin, stored_checkpoint};
 use byway_primitives::{Amount, AssetId, IdentityId, Span, Store, Time};
 use byway_records::call::AccountsCall;
-use byway_records::state::{Registration, registration_key};
-use byway_records::{Call, Height, Output, ProgramId, VerifiedTransaction};
+use byway_records::state::{Registration, Settled, registration_key, settled_key};
+use byway_records::tree::StateTree;
+use byway_records::{Call, Height, Output, ProgramId, Promise, VerifiedTransaction};
 
 use super::Kernel;
 use crate::news::{News, SubmitError};
@@ -89,18 +90,69 @@ impl Kernel {
     /// What the registered identity has pledged for which a call is made; of two that settle together the higher pledge.
     fn pledge_behind(&self, transaction: &VerifiedTransaction) -> Option<Amount> {
         match transaction.call()? {
-            Call::Accounts(AccountsCall::Settle { promise, .. }) => self.pledge_of(promise.promise.series.payee),
+            Call::Accounts(AccountsCall::Settle { promise, .. }) => self.pledge_behind_promises(&[promise.promise]),
             Call::Accounts(AccountsCall::SettlePair(pair)) => {
-                let payees = pair.pair.promises().iter().map(|signed| signed.promise.series.payee);
-                payees.filter_map(|payee| self.pledge_of(payee)).max()
+                self.pledge_behind_promises(&pair.pair.promises().map(|signed| signed.promise))
             }
             _ => self.pledge_of(*transaction.signers().first()?),
         }
     }
 
+    fn pledge_behind_promises(&self, promises: &[Promise]) -> Option<Amount> {
+        let (accounts, registry) = (self.ledger.tree(ProgramId::ACCOUNTS)?, self.ledger.tree(ProgramId::REGISTRY)?);
+        highest_pledge(accounts, registry, promises)
+    }
+
     fn pledge_of(&self, identity: IdentityId) -> Option<Amount> {
-        let registry = self.ledger.tree(ProgramId::REGISTRY)?;
-        let registration: Registration = registry.read(&registration_key(identity))?;
-        Some(registration.pledge)
+        pledge_in(self.ledger.tree(ProgramId::REGISTRY)?, identity)
+    }
+}
+
+/// The highest pledge of whom promises pay that settle together. Where one asks for nothing beyond what was settled, all will be
+/// refused: anybody can hand in again what was settled long ago.
+fn highest_pledge(accounts: &StateTree, registry: &StateTree, promises: &[Promise]) -> Option<Amount> {
+    let settled = |promise: &Promise| accounts.read::<Settled>(&settled_key(&promise.series)).unwrap_or_default();
+    if promises.iter().any(|promise| settled(promise).due(promise).is_none()) {
+        return None;
+    }
+    promises.iter().filter_map(|promise| pledge_in(registry, promise.series.payee)).max()
+}
+
+fn pledge_in(registry: &StateTree, identity: IdentityId) -> Option<Amount> {
+    let registration: Registration = registry.read(&registration_key(identity))?;
+    Some(registration.pledge)
+}
+
+#[cfg(test)]
+mod tests {
+    use byway_crypto::IdentitySecret;
+    use byway_primitives::{Encode, Hash, NetworkId};
+    use byway_records::Backing;
+    use byway_records::promise::Series;
+
+    use super::*;
+
+    #[test]
+    fn what_was_settled_before_claims_nobodys_pledge() {
+        let [payee, payer] = [[1; 32], [2; 32]].map(|seed| IdentitySecret::from_bytes(&seed).expect("a key"));
+        let (pledge, one) = (Amount::from_coins(3), Amount::from_coins(1));
+        let registration = Registration { key: payee.public(), pledge, since: Time::ZERO };
+        let series = Series { payer: payer.id(), payee: payee.id(), asset: AssetId::WAY, backing: Backing::Account };
+        let promise = |serial, amount| Promise { network: NetworkId(Hash::default()), series, serial, amount };
+        let back = |serial| {
+            let series = Series { payer: payee.id(), payee: payer.id(), ..series };
+            Promise { series, ..promise(serial, one) }
+        };
+        let (mut accounts, mut registry) = (StateTree::new(), StateTree::new());
+        registry.insert(registration_key(payee.id()), registration.to_bytes());
+        let claimed = |accounts: &StateTree, promises: &[Promise]| highest_pledge(accounts, &registry, promises);
+        assert_eq!(claimed(&accounts, &[promise(0, one)]), Some(pledge));
+        accounts.insert(settled_key(&series), Settled { serial: 4, amount: one }.to_bytes());
+        for (serial, amount, is_new) in [(3, pledge, false), (4, one, false), (4, pledge, true), (5, one, true)] {
+            let expected = is_new.then_some(pledge);
+            assert_eq!(claimed(&accounts, &[promise(serial, amount)]), expected, "{serial}");
+            assert_eq!(claimed(&accounts, &[back(1), promise(serial, amount)]), expected, "{serial}, as a pair");
+        }
+        assert_eq!(claimed(&accounts, &[back(1)]), None, "who is paid has pledged nothing");
     }
 }

@@ -172,6 +172,34 @@ pub struct ContractRecord {
     pub code_bytes: u64,
 }
 
+/// What is done to a contract only where both want it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContractWishKind {
+    Upgrade,
+    Remove,
+    Leave,
+}
+
+/// What one side's user wants to be done to a contract, and the other's has not asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelConsent {
+    /// Whether it is this side's.
+    pub ours: bool,
+    pub wish: ContractWishKind,
+    pub contract: String,
+    /// keccak256 of the code that it is to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// What of its balance is to go to this side; by the channel's rule where neither is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_us: Option<Amount>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_peer: Option<Amount>,
+    /// It counts until then, by the ledger's time, and as long as the contract is not called.
+    pub until_ms: Time,
+}
+
 /// Something that happened to a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelLogEntry {
@@ -190,6 +218,9 @@ pub struct ChannelDetail {
     pub record: ChannelRecord,
     pub remainder: ChannelRemainder,
     pub deployed: Vec<ContractRecord>,
+    /// What waits for the other side to want it too.
+    #[serde(default)]
+    pub consents: Vec<ChannelConsent>,
     /// What happened lately, oldest first; since the node started.
     pub log: Vec<ChannelLogEntry>,
 }

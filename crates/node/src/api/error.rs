@@ -133,6 +133,10 @@ kinds! {
     1536 PaymentPaidOut "payment_paid_out",
     1537 TooManyPayments "too_many_payments",
     1538 NotRebalanced "not_rebalanced",
+    1545 ContractNotFound "contract_not_found",
+    1546 ContentsMissing "contents_missing",
+    1547 ContentsRefused "contents_refused",
+    1548 ContractNotCalled "contract_not_called",
 }
 
 /// Why a call failed.

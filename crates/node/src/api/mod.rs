@@ -12,6 +12,7 @@ pub mod accounts;
 pub mod backup;
 pub mod chain;
 pub mod channels;
+pub mod contracts;
 pub mod error;
 pub mod event;
 pub mod forwarding;
@@ -46,6 +47,7 @@ pub use accounts::*;
 pub use backup::*;
 pub use chain::*;
 pub use channels::*;
+pub use contracts::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
 pub use forwarding::*;
@@ -189,9 +191,21 @@ pub trait NodeApi: KernelApi {
     fn channel_upgrade(&self, request: ChannelUpgrade) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
     /// Removes a contract, where the peer's user asks for the same.
     fn channel_remove(&self, request: ChannelRemove) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
+    /// Lets a contract leave for the ledger, where the peer's user asks for the same, and answers when the ledger has it.
+    fn channel_leave(&self, request: ChannelLeave) -> impl Future<Output = Answer<ChannelRecord>> + Send;
     fn channel_look(&self, request: ChannelLook) -> impl Future<Output = Answer<ContractOutput>> + Send;
     /// Has the ledger execute a call that the peer doesn't sign, and answers when it has.
     fn channel_force(&self, request: ChannelCall) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
+    /// The contracts on the ledger that this node follows, or was a party of the channel of.
+    fn contract_list(&self) -> impl Future<Output = Answer<Vec<LedgerContractRecord>>> + Send;
+    fn contract_show(&self, request: ContractNamed) -> impl Future<Output = Answer<LedgerContractDetail>> + Send;
+    /// Has the ledger execute a call, and answers when it has.
+    fn contract_call(&self, request: ContractInvoke) -> impl Future<Output = Answer<ContractCalled>> + Send;
+    fn contract_look(&self, request: ContractLook) -> impl Future<Output = Answer<ContractOutput>> + Send;
+    /// What a contract has stored, for whoever is to follow it too.
+    fn contract_export(&self, request: ContractNamed) -> impl Future<Output = Answer<ContractExport>> + Send;
+    /// Takes that up, if it is what the ledger has the root of.
+    fn contract_import(&self, request: ContractImport) -> impl Future<Output = Answer<LedgerContractRecord>> + Send;
     /// Watches channels of others, or takes on no more.
     fn watch_run(&self, request: WatchRun) -> impl Future<Output = Answer<WatchStatus>> + Send;
     /// Has somebody watch a channel of ours.

@@ -4,6 +4,7 @@ mod account;
 mod backup;
 mod bench;
 mod channel;
+mod contract;
 mod firewall;
 mod forward;
 mod hub;
@@ -29,6 +30,7 @@ pub use account::*;
 pub use backup::*;
 pub use bench::*;
 pub use channel::*;
+pub use contract::*;
 pub use firewall::*;
 pub use forward::*;
 pub use hub::*;
@@ -130,6 +132,9 @@ pub enum Command {
     /// Money and contracts between you and one peer, with the ledger as arbiter
     #[command(subcommand)]
     Channel(ChannelCommand),
+    /// Contracts that have left their channels for the ledger
+    #[command(subcommand)]
+    Contract(LedgerContractCommand),
     /// Having channels watched while you are away, and watching those of others
     #[command(subcommand)]
     Watch(WatchCommand),

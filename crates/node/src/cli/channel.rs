@@ -1,8 +1,8 @@
 //! Channels with other peers: `byway channel`.
 
-mod abi;
-mod contract;
-mod text;
+pub(super) mod abi;
+pub(super) mod contract;
+pub(super) mod text;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

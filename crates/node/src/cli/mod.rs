@@ -9,6 +9,7 @@ mod asset;
 mod backup;
 mod channel;
 mod confirm;
+mod contract;
 mod doctor;
 mod firewall;
 mod forward;
@@ -126,6 +127,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Provider(command) => provider::provider(&globals, command).await,
         Command::Session(command) => market::session(&globals, command).await,
         Command::Channel(command) => channel::channel(&globals, command).await,
+        Command::Contract(command) => contract::contract(&globals, command).await,
         Command::Watch(command) => watching::watch(&globals, command).await,
         Command::Hub(command) => hub::hub(&globals, command).await,
         Command::Service(command) => service::service(&globals, command).await,

@@ -35,7 +35,7 @@ use crate::kernel_node::{self, KernelNode};
 use crate::keystore::{Keystore, KeystoreError};
 use crate::logs;
 use crate::passphrase::Passphrase;
-use crate::peer_node::{SellingConfig, TunnelSelling};
+use crate::peer_node::{SellingConfig, StartError, TunnelSelling};
 use crate::ports::{Ports, Purpose, link_address};
 
 /// What a person may want to read later; the storage engine's own steps are not part of it.
@@ -84,15 +84,8 @@ pub(super) async fn run(globals: &Globals, args: UpArgs) -> anyhow::Result<Outco
     say("making keys and opening the ledger …")?;
     let keys = Keys::open_or_make(&directory, &args)?;
     let genesis = Arc::new(keys.network(&directory).await?);
-    let kernels = start_kernels(&keys, &genesis, &directory).await?;
-    let mut providers = Vec::new();
-    for (index, keystore) in keys.providers.iter().enumerate() {
-        providers.push(start_provider(index, keystore, &genesis, &directory, &args).await?);
-    }
-    let user_directory = folder(&directory, "user");
-    let mut config = node_config(&keys.user, genesis.clone(), &user_directory, false)?;
-    config.link_bind = vec![link_address(&user_directory, local(0))?];
-    let user = Hosted::start(config, &directory, front).await?;
+    let started = start(&keys, &genesis, &directory, &args, front).await;
+    let Started { kernels, providers, user } = started.map_err(|error| of_a_trial(&directory, error))?;
     say("waiting for the market …")?;
     let ready = tokio::time::timeout(READY_WAIT, prepare(&user, keys.providers.len())).await;
     ready.context("the local network did not get ready in time; its log says more (D/log)")??;
@@ -107,6 +100,50 @@ pub(super) async fn run(globals: &Globals, args: UpArgs) -> anyhow::Result<Outco
     futures::future::join_all(kernels.iter().map(KernelNode::stop)).await;
     directory.remove_run_file()?;
     Ok(Outcome::Done)
+}
+
+/// All nodes of the network.
+struct Started {
+    kernels: Vec<KernelNode>,
+    providers: Vec<Hosted>,
+    user: Hosted,
+}
+
+async fn start(
+    keys: &Keys,
+    genesis: &Arc<Genesis>,
+    directory: &Directory,
+    args: &UpArgs,
+    front: Front,
+) -> anyhow::Result<Started> {
+    let kernels = start_kernels(keys, genesis, directory).await?;
+    let mut providers = Vec::new();
+    for (index, keystore) in keys.providers.iter().enumerate() {
+        providers.push(start_provider(index, keystore, genesis, directory, args).await?);
+    }
+    let user_directory = folder(directory, "user");
+    let mut config = node_config(&keys.user, genesis.clone(), &user_directory, false)?;
+    config.link_bind = vec![link_address(&user_directory, (Ipv4Addr::LOCALHOST, 0).into())?];
+    let user = Hosted::start(config, directory, front).await?;
+    Ok(Started { kernels, providers, user })
+}
+
+/// Nobody has a backup of a local trial, nor misses it: where its data can't be read, it starts over.
+fn of_a_trial(directory: &Directory, error: anyhow::Error) -> anyhow::Error {
+    let is_unreadable = match (error.downcast_ref::<kernel_node::StartError>(), error.downcast_ref::<StartError>()) {
+        (Some(kernel_node::StartError::Kernel(_)), _) => true,
+        (_, Some(StartError::Follower(_) | StartError::Wallet(_) | StartError::Market(_))) => true,
+        _ => false,
+    };
+    if !is_unreadable {
+        return error;
+    }
+    tracing::error!(error = format!("{error:#}"), "the data of the local network can't be read");
+    let dir = directory.root().display();
+    anyhow::anyhow!(
+        "the data of this local network can't be read: another version wrote it, or it is damaged (D/log says more); it is a \
+         trial, so remove {dir} (`rm -r {dir}`) and start again"
+    )
 }
 
 /// The keystores of all nodes.
@@ -307,4 +344,25 @@ fn say(text: &str) -> anyhow::Result<()> {
     writeln!(out, "{text}")?;
     out.flush()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use byway_peer::market::MarketDamaged;
+
+    use super::*;
+
+    #[test]
+    fn a_trial_whose_data_cannot_be_read_starts_over_and_needs_no_backup() {
+        let directory = Directory::new("/home/me/byway-local");
+        let told = |error: anyhow::Error| of_a_trial(&directory, error).to_string();
+        let of_peer = anyhow::Error::from(StartError::Market(MarketDamaged::Peers));
+        let of_kernel = kernel_node::StartError::Kernel(byway_kernel::OpenError::Own);
+        let of_kernel = anyhow::Error::from(of_kernel).context("kernel node alder");
+        for error in [of_peer, of_kernel] {
+            let told = told(error);
+            assert!(told.contains("`rm -r /home/me/byway-local`") && !told.contains("backup"), "{told}");
+        }
+        assert_eq!(told(anyhow::anyhow!("the port is taken")), "the port is taken");
+    }
 }

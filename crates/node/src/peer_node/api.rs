@@ -302,6 +302,34 @@ impl NodeApi for PeerNode {
         self.remove_contract(request).await
     }
 
+    async fn channel_leave(&self, request: ChannelLeave) -> Answer<ChannelRecord> {
+        self.let_contract_leave(request).await
+    }
+
+    async fn contract_list(&self) -> Answer<Vec<LedgerContractRecord>> {
+        self.ask(|actor| Ok(actor.ledger_contracts())).await
+    }
+
+    async fn contract_show(&self, request: ContractNamed) -> Answer<LedgerContractDetail> {
+        self.ask(move |actor| actor.ledger_contract_shown(&request.contract)).await
+    }
+
+    async fn contract_call(&self, request: ContractInvoke) -> Answer<ContractCalled> {
+        self.call_on_ledger(request).await
+    }
+
+    async fn contract_look(&self, request: ContractLook) -> Answer<ContractOutput> {
+        self.ask(move |actor| actor.look_on_ledger(&request)).await
+    }
+
+    async fn contract_export(&self, request: ContractNamed) -> Answer<ContractExport> {
+        self.ask(move |actor| actor.export_contract(&request.contract)).await
+    }
+
+    async fn contract_import(&self, request: ContractImport) -> Answer<LedgerContractRecord> {
+        self.import_contract(request).await
+    }
+
     async fn channel_look(&self, request: ChannelLook) -> Answer<ContractOutput> {
         self.look_at_contract(request).await
     }

@@ -68,6 +68,17 @@ impl<T: Serialize + DeserializeOwned> Keyed<T> {
         batch
     }
 
+    /// Notes that something else is known under the first key of which that is so.
+    pub fn change(&mut self, is_it: impl Fn(&T) -> bool, known: T) -> Batch {
+        let mut batch = Batch::new();
+        if let Some((key, record)) = self.records.iter_mut().find(|(_, record)| is_it(&record.known)) {
+            record.known = known;
+            let value = serde_json::to_vec(record).expect("what is known under a key has a JSON form");
+            batch.put(self.space, key.as_bytes(), value);
+        }
+        batch
+    }
+
     /// The key is free again.
     pub fn free(&mut self, key: &str) -> Batch {
         let mut batch = Batch::new();

@@ -77,8 +77,15 @@ pub const METHODS: &[&str] = &[
     "channel_call",
     "channel_upgrade",
     "channel_remove",
+    "channel_leave",
     "channel_look",
     "channel_force",
+    "contract_list",
+    "contract_show",
+    "contract_call",
+    "contract_look",
+    "contract_export",
+    "contract_import",
     "watch_run",
     "watch_add",
     "watch_remove",
@@ -268,6 +275,7 @@ impl<A: NodeApi> Dispatcher<A> {
             channel if channel.starts_with("channel_") => self.call_channel(channel, params).await,
             "watch_run" | "watch_add" | "watch_remove" => self.call_channel(method, params).await,
             "hub_run" | "hub_rebalance" => self.call_channel(method, params).await,
+            contract if contract.starts_with("contract_") => self.call_contract(contract, params).await,
             other => self.call_plain(other, params).await,
         }
     }
@@ -295,6 +303,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "channel_call" => done(api.channel_call(read(params)?).await),
             "channel_upgrade" => done(api.channel_upgrade(read(params)?).await),
             "channel_remove" => done(api.channel_remove(read(params)?).await),
+            "channel_leave" => done(api.channel_leave(read(params)?).await),
             "channel_look" => done(api.channel_look(read(params)?).await),
             "channel_force" => done(api.channel_force(read(params)?).await),
             "watch_run" => done(api.watch_run(read(params)?).await),
@@ -304,6 +313,23 @@ impl<A: NodeApi> Dispatcher<A> {
             "channel_invoice_pay" => done(api.channel_invoice_pay(read(params)?).await),
             "hub_run" => done(api.hub_run(read(params)?).await),
             "hub_rebalance" => done(api.hub_rebalance(read(params)?).await),
+            other => Err(method_not_found(other)),
+        }
+    }
+
+    /// The calls about contracts on the ledger.
+    async fn call_contract(&self, method: &'static str, params: Params) -> Answer<Value> {
+        let api = &*self.api;
+        match method {
+            "contract_list" => {
+                read::<Nothing>(params)?;
+                done(api.contract_list().await)
+            }
+            "contract_show" => done(api.contract_show(read(params)?).await),
+            "contract_call" => done(api.contract_call(read(params)?).await),
+            "contract_look" => done(api.contract_look(read(params)?).await),
+            "contract_export" => done(api.contract_export(read(params)?).await),
+            "contract_import" => done(api.contract_import(read(params)?).await),
             other => Err(method_not_found(other)),
         }
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::cli::{byway, check_typed, directory_of, failure, json as json_of, text};
 use super::fake::{Fake, id};
 use super::fake_channels::{AWAY, CONTRACT, GAS, OPEN, PROPOSED};
+use super::fake_contracts::LOST;
 use super::wire::{Socket, call};
 
 const GAME: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/contracts/compiled/HiddenMoves.json");
@@ -129,6 +130,9 @@ async fn errors_of_channels_have_their_numbers_and_a_remedy() {
             1538,
             json!({"code": "not_rebalanced"}),
         ),
+        ("contract_show", json!({"contract": "0x77"}), 1545, json!({"code": "contract_not_found"})),
+        ("contract_export", json!({"contract": LOST}), 1546, json!({"code": "contents_missing"})),
+        ("contract_import", json!({"content": "00"}), 1547, json!({"code": "contents_refused"})),
         ("watch_add", json!({"channel": OPEN, "tower": "full"}), 1520, json!({"code": "watch_full"})),
         (
             "watch_remove",
@@ -396,4 +400,73 @@ async fn calls_that_were_mistyped_say_how_to_write_them() {
     }
     let nothing = failure(directory, &["channel", "contract", "deploy", OPEN, "/nowhere/x.json"]);
     assert!(nothing.contains("say where the compiled contract is"), "{nothing}");
+}
+
+#[test]
+fn what_can_be_typed_about_contracts_on_the_ledger() {
+    check_typed(&[
+        ("channel contract leave a1a1 0x91", true),
+        ("channel contract leave a1a1", false),
+        ("contract list --json", true),
+        ("contract show 0x91", true),
+        ("contract show a1a1/0x91", true),
+        ("contract call 0x91 pay() --value 0.5 --gas 100000 --idempotency-key k", true),
+        ("contract call 0x91 set(int8) -3", true),
+        ("contract call 0x91 pay() --gas 0", false),
+        ("contract call 0x91", false),
+        ("contract look 0x91 due()(uint256) --value 1", true),
+        ("contract export 0x91 file", true),
+        ("contract export 0x91", false),
+        ("contract import file", true),
+    ]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contract_that_has_left_is_shown_called_and_given_to_others() {
+    let served = Fake::new().serve().await;
+    let folder = directory_of(served.port);
+    let directory = folder.path();
+    let left = text(&byway(directory, &["channel", "contract", "leave", OPEN, "0x91"]).stdout);
+    assert!(left.starts_with(&format!("{CONTRACT} is on the ledger now, with what it has")), "{left}");
+    assert_eq!(json_of(directory, &["channel", "contract", "show", OPEN]), json!([]));
+    let waiting = text(&byway(directory, &["channel", "show", AWAY]).stdout);
+    assert!(
+        waiting.contains(&format!(
+            "peer wants      to remove {CONTRACT}, 0.25 WAY to us and 0 WAY to the peer; done if we ask"
+        )),
+        "{waiting}"
+    );
+    let list = text(&byway(directory, &["contract", "list"]).stdout);
+    assert!(list.contains(CONTRACT) && list.contains("missing"), "{list}");
+    let shown = text(&byway(directory, &["contract", "show", &LOST[..6]]).stdout);
+    assert!(shown.contains("import them from somebody who has them"), "{shown}");
+    let shown = json_of(directory, &["contract", "show", "a1a1/0x91"]);
+    assert_eq!((&shown["recent"][0]["number"], &shown["contents"]), (&json!(2), &json!("here")));
+
+    let seven = ["contract", "call", "0x91", "give(uint256)(uint256)", "7", "--value", "0.25"];
+    let called = text(&byway(directory, &seven).stdout);
+    assert_eq!(
+        called,
+        format!(
+            "7\nIt took 21500 gas. The ledger has executed it. {CONTRACT} holds 1 WAY after 3 calls; contents here, 2 bytes.\n"
+        )
+    );
+    assert_eq!(json_of(directory, &seven)["decoded"], json!(["7"]));
+    let early = failure(directory, &["contract", "call", "0x91", "claim()"]);
+    assert!(early.contains("there is still time"), "{early}");
+    let lost = failure(directory, &["contract", "call", &LOST[..6], "claim()"]);
+    assert!(lost.contains("`byway contract export` there, `byway contract import` here"), "{lost}");
+    let looked = byway(directory, &["contract", "look", "0x91", "claim()"]);
+    assert_eq!(looked.status.code(), Some(1), "it would not return");
+
+    let file = directory.join("pot.contract");
+    let file = file.to_str().unwrap();
+    byway(directory, &["contract", "export", "0x91", file]);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "0511");
+    assert_eq!(json_of(directory, &["contract", "import", file])["contract"], json!(CONTRACT));
+    std::fs::write(file, "0512\n").unwrap();
+    let refused = failure(directory, &["contract", "import", file]);
+    assert!(refused.contains("The contents were not taken"), "{refused}");
+    let nowhere = failure(directory, &["contract", "import", "/nowhere/x"]);
+    assert!(nowhere.contains("can't read /nowhere/x"), "{nowhere}");
 }

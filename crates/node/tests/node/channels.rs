@@ -1,77 +1,16 @@
 //! Channels between real nodes, on a real kernel.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use byway_node::api::*;
-use byway_primitives::{Amount, IdentityId};
+use byway_primitives::Amount;
 
-use super::network::{Network, Node, key, provider};
-
-const ACCEPTS: &str = "[channels]\naccept_max = \"1\"\n";
-
-fn amount(text: &str) -> Amount {
-    text.parse().unwrap()
-}
-
-/// A key that was not used before.
-fn fresh() -> params::IdempotencyKey {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    key(&format!("key-{}", LAST.fetch_add(1, Ordering::Relaxed)))
-}
-
-fn open(peer: impl ToString, deposit: &str) -> ChannelOpen {
-    ChannelOpen {
-        peer: peer.to_string(),
-        deposit: amount(deposit),
-        their_deposit: Some(amount("1")),
-        reserve: None,
-        lock_seconds: Some(2),
-        remainder: ChannelRemainder::Halves,
-        assets: Vec::new(),
-        idempotency_key: key("open"),
-    }
-}
-
-fn named(channel: &ChannelRecord) -> ChannelNamed {
-    ChannelNamed { channel: channel.channel.clone() }
-}
-
-fn pay(channel: &ChannelRecord, text: &str, lane: bool) -> ChannelPay {
-    let idempotency_key = fresh();
-    ChannelPay { channel: channel.channel.clone(), amount: amount(text), asset: None, lane, idempotency_key }
-}
-
-async fn account(node: &Node) -> Amount {
-    node.api.wallet_balance().await.unwrap().account
-}
-
-/// Waits until a node's channel is as it should be.
-async fn until(node: &Node, what: &str, is_it: impl Fn(&ChannelRecord) -> bool) -> ChannelRecord {
-    let look = async |api: &byway_node::peer_node::PeerNode| {
-        api.channel_list().await.unwrap().into_iter().find(|channel| is_it(channel))
-    };
-    node.until(what, look).await
-}
-
-/// What of each side's account a channel has taken for what the ledger did.
-fn assert_back(account: Amount, due: &str) {
-    let due = amount(due);
-    let fees_max = amount("0.01");
-    assert!(account <= due && account.checked_add(fees_max).unwrap() >= due, "{account} of {due}");
-}
+use super::channel_rig::*;
+use super::network::{Network, Node, key};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_open_a_channel_pay_in_it_by_updates_and_by_promises_and_part() {
     let network = Network::start(&["seller"], &[]).await;
-    let seller = network.node("seller", &format!("{}{ACCEPTS}", provider("DE", "0.001", ""))).await;
-    seller.prepare("5").await;
-    let user = network.node("user", "").await;
-    user.prepare("5").await;
-    user.market(1).await;
-
-    let channel = user.api.channel_open(open(seller.api.node_status().await.unwrap().identity.id, "2")).await.unwrap();
+    let (seller, user, channel) = two_with_a_channel(&network).await;
     assert_eq!((channel.state, channel.total, channel.initiated), (ChannelState::Open, amount("3"), true));
-    until(&user, "both talk", |channel| channel.connected).await;
     let payment = pay(&channel, "0.5", false);
     let paid = user.api.channel_pay(payment.clone()).await.unwrap();
     assert_eq!(user.api.channel_pay(payment).await.unwrap().round, paid.round, "once for each key");
@@ -130,13 +69,7 @@ async fn two_open_a_channel_pay_in_it_by_updates_and_by_promises_and_part() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_has_lost_its_disk_finds_its_channel_and_pays_on() {
     let network = Network::start(&["seller"], &[]).await;
-    let seller = network.node("seller", &format!("{}{ACCEPTS}", provider("DE", "0.001", ""))).await;
-    seller.fund("5").await;
-    let user = network.node("user", "").await;
-    user.prepare("5").await;
-    user.market(1).await;
-    let channel = user.api.channel_open(open(seller.api.identity(), "2")).await.unwrap();
-    until(&user, "both talk", |channel| channel.connected).await;
+    let (seller, user, channel) = two_with_a_channel(&network).await;
     user.api.channel_pay(pay(&channel, "0.5", false)).await.unwrap();
     let lane = ChannelLane { channel: channel.channel.clone(), capacity: amount("0.9") };
     user.api.channel_lane(lane).await.unwrap();
@@ -165,13 +98,7 @@ async fn a_node_that_has_lost_its_disk_finds_its_channel_and_pays_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_asked_for_under_a_key_moves_money_once_also_after_a_restart() {
     let network = Network::start(&["seller"], &[]).await;
-    let seller = network.node("seller", &format!("{}{ACCEPTS}", provider("DE", "0.001", ""))).await;
-    seller.fund("5").await;
-    let mut user = network.node("user", "").await;
-    user.prepare("5").await;
-    user.market(1).await;
-    let channel = user.api.channel_open(open(seller.api.identity(), "2")).await.unwrap();
-    until(&user, "both talk", |channel| channel.connected).await;
+    let (seller, mut user, channel) = two_with_a_channel(&network).await;
     let lane = ChannelLane { channel: channel.channel.clone(), capacity: amount("0.9") };
     user.api.channel_lane(lane).await.unwrap();
     let by_update = ChannelPay { idempotency_key: key("update"), ..pay(&channel, "0.1", false) };
@@ -194,6 +121,8 @@ async fn what_was_asked_for_under_a_key_moves_money_once_also_after_a_restart() 
         let there = until(&user, "both talk again", |channel| channel.connected).await;
         assert_eq!((there.theirs, there.our_lane.promised), (amount("1.1"), amount("0.2")), "once each");
         assert_eq!(there.total, amount("3.3"));
+        let opened = user.api.channel_open(open(seller.api.identity(), "2")).await.unwrap();
+        assert_eq!((&opened.channel, user.api.channel_list().await.unwrap().len()), (&channel.channel, 1));
     }
     assert_eq!(rounds[0], rounds[1], "the second time it is told what came of it the first time");
     let other = ChannelPay { amount: amount("0.4"), ..by_update };
@@ -202,56 +131,10 @@ async fn what_was_asked_for_under_a_key_moves_money_once_also_after_a_restart() 
     seller.stop().await;
 }
 
-/// The example of a game, as the Solidity compiler made it.
-struct Game(serde_json::Value);
-
-impl Game {
-    fn read() -> Self {
-        let compiled = include_str!("../../../../examples/contracts/compiled/HiddenMoves.json");
-        Self(serde_json::from_str(compiled).unwrap())
-    }
-
-    fn creation(&self, arguments: &[[u8; 32]]) -> ContractBytes {
-        ContractBytes([hex::decode(self.0["create"].as_str().unwrap()).unwrap(), arguments.concat()].concat())
-    }
-
-    fn input(&self, function: &str, arguments: &[[u8; 32]]) -> ContractBytes {
-        let selector = hex::decode(self.0["selectors"][function].as_str().unwrap()).unwrap();
-        ContractBytes([selector, arguments.concat()].concat())
-    }
-}
-
-fn word(number: u128) -> [u8; 32] {
-    let mut word = [0; 32];
-    word[16..].copy_from_slice(&number.to_be_bytes());
-    word
-}
-
-fn address(id: IdentityId) -> [u8; 32] {
-    let mut word = [0; 32];
-    word[12..].copy_from_slice(&id.0);
-    word
-}
-
-fn call(channel: &ChannelRecord, contract: &str, input: ContractBytes, value: &str) -> ChannelCall {
-    ChannelCall {
-        channel: channel.channel.clone(),
-        contract: contract.to_owned(),
-        input,
-        value: amount(value),
-        gas: None,
-        idempotency_key: fresh(),
-    }
-}
-
-async fn id(node: &Node) -> IdentityId {
-    node.api.node_status().await.unwrap().identity.id
-}
-
 const SALT: [u8; 32] = [7; 32];
 
 /// Both have made a move in a game for 0.5 that is to be opened within five seconds; gives the contract.
-async fn begin_to_play(game: &Game, channel: &ChannelRecord, players: [&Node; 2]) -> String {
+async fn begin_to_play(game: &Compiled, channel: &ChannelRecord, players: [&Node; 2]) -> String {
     let [one, other] = [id(players[0]).await, id(players[1]).await];
     let arguments = [address(one), address(other), word(amount("0.5").units()), word(5)];
     let deploy = ChannelDeploy {
@@ -277,7 +160,7 @@ async fn begin_to_play(game: &Game, channel: &ChannelRecord, players: [&Node; 2]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_game_is_finished_by_the_ledger_when_the_other_player_is_gone() {
     let network = Network::start(&["seller"], &[]).await;
-    let other = network.mortal("seller", &format!("{}{ACCEPTS}", provider("DE", "0.001", ""))).await;
+    let other = network.mortal("seller", &seller_config()).await;
     other.node.prepare("5").await;
     let user = network.node("user", "").await;
     user.prepare("5").await;
@@ -285,7 +168,7 @@ async fn a_game_is_finished_by_the_ledger_when_the_other_player_is_gone() {
     let channel = user.api.channel_open(open(id(&other.node).await, "2")).await.unwrap();
     until(&user, "both talk", |channel| channel.connected).await;
     until(&other.node, "both talk", |channel| channel.connected).await;
-    let game = Game::read();
+    let game = Compiled::game();
     let contract = begin_to_play(&game, &channel, [&user, &other.node]).await;
     let show = user.api.channel_show(named(&channel)).await.unwrap();
     assert_eq!((show.record.contracts, show.deployed.len()), (amount("1"), 1));
@@ -311,7 +194,7 @@ async fn a_game_is_finished_by_the_ledger_when_the_other_player_is_gone() {
     until(&user, "it is paid out", |channel| channel.state == ChannelState::Closed).await;
     assert_back(account(&user).await, "5.5");
 
-    let other = network.node("seller", &format!("{}{ACCEPTS}", provider("DE", "0.001", ""))).await;
+    let other = network.node("seller", &seller_config()).await;
     until(&other, "it is closed", |channel| channel.state == ChannelState::Closed).await;
     assert_back(account(&other).await, "4.5");
     other.stop().await;
@@ -336,7 +219,11 @@ async fn two_who_sell_nothing_open_a_channel_by_a_card_and_the_one_asked_is_aske
     let channel = opened.unwrap();
     assert_eq!(channel.state, ChannelState::Open);
 
-    let (declined, _) = tokio::join!(user.api.channel_open(open(&card, "1")), async {
+    let again = open(&card, "1");
+    let conflict = user.api.channel_open(again.clone()).await.unwrap_err();
+    assert_eq!(conflict.kind, ErrorKind::IdempotencyConflict, "another one under the same key");
+    let again = ChannelOpen { idempotency_key: key("again"), ..again };
+    let (declined, _) = tokio::join!(user.api.channel_open(again), async {
         let proposed = until(&friend, "the proposal", |channel| channel.state == ChannelState::Proposed).await;
         friend.api.channel_decline(named(&proposed)).await.unwrap();
     });

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast, watch};
 
 use super::fake_channels::FakeChannels;
+use super::fake_contracts;
 use super::fake_forwards;
 use super::fake_hubs;
 use super::fake_invites;
@@ -493,6 +494,34 @@ impl NodeApi for Fake {
 
     async fn channel_remove(&self, request: ChannelRemove) -> Answer<ChannelUpdated> {
         self.channels.remove(&request)
+    }
+
+    async fn channel_leave(&self, request: ChannelLeave) -> Answer<ChannelRecord> {
+        self.channels.leave(&request)
+    }
+
+    async fn contract_list(&self) -> Answer<Vec<LedgerContractRecord>> {
+        Ok(fake_contracts::list())
+    }
+
+    async fn contract_show(&self, request: ContractNamed) -> Answer<LedgerContractDetail> {
+        fake_contracts::show(&request.contract)
+    }
+
+    async fn contract_call(&self, request: ContractInvoke) -> Answer<ContractCalled> {
+        fake_contracts::call(&request)
+    }
+
+    async fn contract_look(&self, request: ContractLook) -> Answer<ContractOutput> {
+        fake_contracts::look(&request)
+    }
+
+    async fn contract_export(&self, request: ContractNamed) -> Answer<ContractExport> {
+        fake_contracts::export(&request.contract)
+    }
+
+    async fn contract_import(&self, request: ContractImport) -> Answer<LedgerContractRecord> {
+        fake_contracts::import(&request.content)
     }
 
     async fn channel_look(&self, request: ChannelLook) -> Answer<ContractOutput> {

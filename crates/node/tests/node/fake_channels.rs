@@ -66,7 +66,18 @@ fn new(channel: &str, peer: u8, state: ChannelState) -> ChannelDetail {
         code: "c0".repeat(32),
         code_bytes: 2464,
     };
-    ChannelDetail { record, remainder: ChannelRemainder::Halves, deployed: vec![contract], log: Vec::new() }
+    let wanted = ChannelConsent {
+        ours: false,
+        wish: ContractWishKind::Remove,
+        contract: CONTRACT.to_owned(),
+        code: None,
+        to_us: Some(coins("0.25")),
+        to_peer: Some(Amount::ZERO),
+        until_ms: Time(4_000_000_000_000),
+    };
+    let consents = if channel == AWAY { vec![wanted] } else { Vec::new() };
+    let (remainder, deployed, log) = (ChannelRemainder::Halves, vec![contract], Vec::new());
+    ChannelDetail { record, remainder, deployed, consents, log }
 }
 
 impl FakeChannels {
@@ -323,6 +334,19 @@ impl FakeChannels {
             record.theirs = plus(record.theirs, request.theirs.unwrap_or_default());
             Ok(None)
         })
+    }
+
+    pub fn leave(&self, request: &ChannelLeave) -> Answer<ChannelRecord> {
+        let updated = self.update(&request.channel, |detail| {
+            let place = detail.deployed.iter().position(|known| known.contract == request.contract);
+            let place = place.ok_or_else(|| ApiError::update_refused("there is no such contract"))?;
+            let gone = detail.deployed.remove(place).balance;
+            let record = &mut detail.record;
+            record.contracts = record.contracts.checked_sub(gone).unwrap_or_default();
+            record.total = record.total.checked_sub(gone).unwrap_or_default();
+            Ok(None)
+        })?;
+        Ok(updated.record)
     }
 
     pub fn look(&self, request: &ChannelLook) -> Answer<ContractOutput> {

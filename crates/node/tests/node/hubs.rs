@@ -21,6 +21,16 @@ async fn network() -> Network {
     Network::start(&["hub", "payer", "payee"], &[]).await
 }
 
+/// A hub, a payer and a payee with money in their accounts.
+async fn three(network: &Network) -> [Node; 3] {
+    let hub = network.node("hub", &hub_config()).await;
+    hub.prepare("5").await;
+    let [payer, payee] = [network.node("payer", "").await, network.node("payee", "").await];
+    payer.prepare("5").await;
+    payee.prepare("5").await;
+    [hub, payer, payee]
+}
+
 /// A channel with the hub into which the hub puts 2.
 async fn open(node: &Node, hub: IdentityId, deposit: &str) {
     node.market(1).await;
@@ -87,11 +97,7 @@ async fn refused(payer: &Node, request: ChannelInvoicePay) -> ErrorKind {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_goes_over_a_hub_between_two_who_have_no_channel() {
     let network = network().await;
-    let hub = network.node("hub", &hub_config()).await;
-    hub.prepare("5").await;
-    let [payer, payee] = [network.node("payer", "").await, network.node("payee", "").await];
-    payer.prepare("5").await;
-    payee.prepare("5").await;
+    let [hub, payer, payee] = three(&network).await;
     let none = payee.api.channel_invoice(make("1")).await.unwrap_err();
     assert_eq!(none.kind, ErrorKind::ChannelNotReady, "nobody could pay it");
     open(&payer, hub.api.identity(), "2").await;
@@ -138,11 +144,7 @@ async fn a_payment_goes_over_a_hub_between_two_who_have_no_channel() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payer_is_told_that_the_payee_is_silent_or_the_hub_is_none_and_pays_later() {
     let network = network().await;
-    let hub = network.node("hub", &hub_config()).await;
-    hub.prepare("5").await;
-    let [payer, payee] = [network.node("payer", "").await, network.node("payee", "").await];
-    payer.prepare("5").await;
-    payee.prepare("5").await;
+    let [hub, payer, payee] = three(&network).await;
     open(&payer, hub.api.identity(), "2").await;
     open(&payee, hub.api.identity(), "1").await;
     ready(&hub).await;

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use byway_channel::routing::Router;
 use byway_channel::watching::{WatchedChannels, Watchtower};
-use byway_channel::{AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, Channels, InitiateError};
+use byway_channel::{
+    AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, Channels, InitiateError, LeftContract,
+};
 use byway_crypto::IdentitySecret;
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::decode_exact;
-use byway_primitives::{Effect, Encode, IdentityId, Store, Time, Timer};
+use byway_primitives::{Batch, Effect, Encode, IdentityId, Store, Time, Timer};
 use byway_records::Channel;
 use byway_records::channel::{ChannelTerms, Environment};
 use byway_records::promise::ChannelId;
@@ -97,6 +99,15 @@ impl Market {
         self.carry_channels(now);
         self.pump(now, store);
         found
+    }
+
+    /// Keeps what a contract on the ledger has stored, as it is now.
+    pub fn keep_contract(&mut self, now: Time, contract: &LeftContract, store: &impl Store) {
+        let (mut step, mut batch) = (Step::new(self.identity()), Batch::new());
+        contract.put(&mut batch);
+        step.persist(batch);
+        step.commit(now, &mut self.dialogues, &mut self.awaiting);
+        self.pump(now, store);
     }
 
     pub(super) fn channels_connected(&mut self, now: Time, peer: IdentityId) {

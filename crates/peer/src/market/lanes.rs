@@ -93,7 +93,7 @@ impl Market {
         });
         self.carry_channels(now);
         self.note_lanes(now, peer);
-        if let Some(Some(over)) = over {
+        if let Some(over) = over.flatten() {
             self.over_lane(now, peer, over);
         }
     }

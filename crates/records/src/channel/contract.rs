@@ -90,7 +90,18 @@ impl LedgerContract {
 
 /// Contracts of several channels may have one address.
 pub fn contract_key(channel: ChannelId, contract: [u8; 20]) -> Vec<u8> {
-    [&[2][..], &channel.0.0, &contract].concat()
+    [contract_prefix(), &channel.0.0, &contract].concat()
+}
+
+/// What the keys of all contracts on the ledger begin with.
+pub fn contract_prefix() -> &'static [u8] {
+    &[2]
+}
+
+/// The contract that an entry's key names, and the channel that it was in; nothing where the key is of something else.
+pub fn contract_of_key(key: &[u8]) -> Option<(ChannelId, [u8; 20])> {
+    let (channel, contract) = key.strip_prefix(contract_prefix())?.split_first_chunk()?;
+    Some((ChannelId(Hash(*channel)), contract.try_into().ok()?))
 }
 
 impl Encode for MadeCall {

@@ -94,8 +94,8 @@ pub(crate) fn settle_pair(view: &mut View<'_>, now: Moment<'_>, pair: &PromisePa
 
 /// What is due of a promise by what was settled of its series.
 fn newly_due(view: &View<'_>, promise: &Promise) -> Result<Amount, Reject> {
-    let settled = view.load(ProgramId::ACCOUNTS, &settled_key(&promise.series)).unwrap_or_default();
-    due(promise, settled).ok_or(Reject::PromiseSettled)
+    let settled: Settled = view.load(ProgramId::ACCOUNTS, &settled_key(&promise.series)).unwrap_or_default();
+    settled.due(promise).ok_or(Reject::PromiseSettled)
 }
 
 /// The reservation that backs a series; `None` for an account.
@@ -113,15 +113,6 @@ fn reservation_of(view: &View<'_>, series: &Series) -> Result<Option<Reservation
     } else {
         Err(Reject::ReservationMismatch)
     }
-}
-
-/// What a promise asks for beyond what was settled; `None` where it asks for nothing new.
-fn due(promise: &Promise, settled: Settled) -> Option<Amount> {
-    if promise.serial > settled.serial {
-        return Some(promise.amount);
-    }
-    let newer = promise.serial == settled.serial && promise.amount > settled.amount;
-    newer.then(|| promise.amount.saturating_sub(settled.amount))
 }
 
 /// Takes `paid` from where the series is backed.

@@ -150,6 +150,39 @@ impl ApiError {
         .with("channel", channel.into())
     }
 
+    pub fn contract_not_found(name: &str) -> Self {
+        Self::new(
+            ErrorKind::ContractNotFound,
+            format!("There is no contract `{name}` on the ledger, or more than one begins with it."),
+            "`byway contract list` shows those that this node knows; others are named in full, CHANNEL/CONTRACT.",
+        )
+    }
+
+    /// `why` is of what the contract has stored.
+    pub fn contents_missing(why: impl std::fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::ContentsMissing,
+            format!("What the contract has stored is not here: {why}."),
+            "Get it from somebody who follows the contract (`byway contract export` there, `byway contract import` here).",
+        )
+    }
+
+    pub fn contents_refused(why: impl std::fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::ContentsRefused,
+            format!("The contents were not taken: {why}."),
+            "What is kept of the contract is as it was; ask for newer ones.",
+        )
+    }
+
+    pub fn contract_not_called(why: impl std::fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::ContractNotCalled,
+            format!("The ledger did not execute the call, or it changed nothing: {why}."),
+            "`byway contract show` says how the contract stands.",
+        )
+    }
+
     pub fn call_not_forced(why: impl std::fmt::Display) -> Self {
         Self::new(
             ErrorKind::CallNotForced,

@@ -137,6 +137,14 @@ pub enum ContractCommand {
         #[arg(long, value_name = "A", requires = "ours")]
         theirs: Option<Amount>,
     },
+    /// Let a contract leave for the ledger, where everybody can call it; the peer has to ask for the same
+    #[command(after_help = LEAVE_EXAMPLE)]
+    Leave {
+        #[command(flatten)]
+        name: ChannelName,
+        /// The contract: its address, or the beginning
+        contract: String,
+    },
     /// Show what a call would return; changes nothing, and nobody hears of it
     #[command(after_help = LOOK_EXAMPLE)]
     Look {
@@ -189,6 +197,13 @@ Examples:
 
 Whoever asks first is told that the peer has to want it too; it is done once the peer asks for the same. `byway channel cancel`
 takes it back before.";
+
+const LEAVE_EXAMPLE: &str = "\
+Example:
+  byway channel contract leave 3f2a 0x91
+
+Whoever asks first is told that the peer has to want it too; it is done once the peer types the same. `byway channel cancel`
+takes it back before. From then on `byway contract` shows it and calls it.";
 
 const LOOK_EXAMPLE: &str = "\
 Example:

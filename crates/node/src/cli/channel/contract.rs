@@ -18,11 +18,11 @@ const ADDRESS_DIGITS: usize = 40;
 
 /// An answer, and what was returned in the types that were typed.
 #[derive(Serialize)]
-struct Decoded<T> {
+pub struct Decoded<T> {
     #[serde(flatten)]
-    answer: T,
+    pub answer: T,
     #[serde(skip_serializing_if = "Option::is_none")]
-    decoded: Option<Vec<Value>>,
+    pub decoded: Option<Vec<Value>>,
 }
 
 pub async fn contract(globals: &Globals, client: &Client, command: ContractCommand) -> anyhow::Result<Outcome> {
@@ -37,6 +37,14 @@ pub async fn contract(globals: &Globals, client: &Client, command: ContractComma
         ContractCommand::Remove { name: ChannelName { channel }, contract, ours, theirs } => {
             let contract = address(client, &channel, &contract).await?;
             change(globals, client, "channel_remove", &ChannelRemove { channel, contract, ours, theirs }).await
+        }
+        ContractCommand::Leave { name: ChannelName { channel }, contract } => {
+            let contract = address(client, &channel, &contract).await?;
+            let request = ChannelLeave { channel, contract: contract.clone() };
+            let message = "Waiting for the peer and the ledger…";
+            let record: ChannelRecord = asked(client, message, "channel_leave", &request).await?;
+            show(globals, &record, |record| text::left(record, &contract))?;
+            Ok(Outcome::Done)
         }
         ContractCommand::Look { name: ChannelName { channel }, call } => look(globals, client, channel, call).await,
         ContractCommand::Show { name: ChannelName { channel }, contract } => {

@@ -58,6 +58,7 @@ pub fn detail(detail: &ChannelDetail, with_log: bool) -> String {
         let left = duration(until.since(now()).0 / 1000);
         rows.push(("watched", format!("by {} for another {left}", towers.join(", "))));
     }
+    rows.extend(detail.consents.iter().map(|wish| (if wish.ours { "we want" } else { "peer wants" }, consent(wish))));
     let mut text = fields(&rows);
     if !record.purses.is_empty() {
         text += &format!("\n{}", purses(&record.purses));
@@ -71,13 +72,36 @@ pub fn detail(detail: &ChannelDetail, with_log: bool) -> String {
     text
 }
 
+/// What waits for the other side to ask for the same.
+fn consent(consent: &ChannelConsent) -> String {
+    let contract = &consent.contract;
+    let what = match consent.wish {
+        ContractWishKind::Upgrade => {
+            format!("to give {contract} the code {}", short(&consent.code.clone().unwrap_or_default()))
+        }
+        ContractWishKind::Remove => match (consent.to_us, consent.to_peer) {
+            (Some(to_us), Some(to_peer)) => {
+                format!("to remove {contract}, {} to us and {} to the peer", way(to_us), way(to_peer))
+            }
+            _ => format!("to remove {contract}, divided as agreed at the beginning"),
+        },
+        ContractWishKind::Leave => format!("to let {contract} leave for the ledger"),
+    };
+    let whose = if consent.ours {
+        "the peer asks for the same; `byway channel cancel` takes it back"
+    } else {
+        "we ask for the same"
+    };
+    format!("{what}; done if {whose} ({} left)", duration(consent.until_ms.since(now()).0 / 1000))
+}
+
 /// What has changed since `before`.
 pub fn change(before: &ChannelDetail, detail: &ChannelDetail) -> String {
     // The log is cut at the front, so what is new stands behind the last entry that was there.
     let last = before.log.last().and_then(|last| detail.log.iter().rposition(|entry| entry == last));
     let fresh = &detail.log[last.map_or(0, |last| last + 1)..];
     let lines: String = fresh.iter().map(log_line).collect();
-    match before.record == detail.record {
+    match (&before.record, &before.consents) == (&detail.record, &detail.consents) {
         true => lines,
         false => lines + &standing(&detail.record),
     }
@@ -124,6 +148,10 @@ pub fn restored(record: &ChannelRecord) -> String {
 
 pub fn updated(update: &ChannelUpdated) -> String {
     format!("Both have signed round {}: {}.\n", update.round, parts(&update.record))
+}
+
+pub fn left(record: &ChannelRecord, contract: &str) -> String {
+    format!("{contract} is on the ledger now, with what it has: `byway contract show {contract}`. {}", standing(record))
 }
 
 pub fn cancelled(update: &ChannelUpdated) -> String {

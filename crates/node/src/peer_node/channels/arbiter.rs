@@ -7,7 +7,7 @@ use byway_records::channel::entry::{channel_key, code_key};
 use byway_records::channel::{CallOutcome, Environment, ForcedReceipt, Movement};
 use byway_records::promise::ChannelId;
 use byway_records::{Call, Channel, ProgramId, Reject, Transaction, TransactionId};
-use byway_vm::{Address, Target, code_hash, purse_code};
+use byway_vm::{Account, Address, Target, code_hash, purse_code};
 use tokio::sync::oneshot;
 
 use super::super::books::{Fate, Order};
@@ -23,12 +23,25 @@ const KIB: u64 = 1024;
 /// The transaction of a call that is being forced, and what becomes of it.
 pub(super) type Handed = (TransactionId, oneshot::Receiver<Fate>);
 
-/// A deposit or a withdrawal that somebody wants.
+/// A deposit or a withdrawal that somebody wants, or that a contract leaves.
 pub(super) struct Movable {
-    pub movement: Movement,
-    pub amount: Amount,
-    pub once: Once,
+    pub what: Moved,
+    /// The key under which it was asked for, if it was.
+    pub once: Option<Once>,
     pub asker: oneshot::Sender<Answer<()>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moved {
+    Own {
+        movement: Movement,
+        amount: Amount,
+    },
+    /// A contract, as it was when it was asked for.
+    Leaving {
+        contract: Address,
+        seen: Option<Account>,
+    },
 }
 
 /// A call that somebody wants forced.
@@ -49,6 +62,7 @@ impl Actor {
         let tree = self.ledger.follower().tree(ProgramId::CHANNELS);
         let entry = |id: ChannelId| tree.and_then(|tree| tree.read(&channel_key(id)));
         self.market.note_channels(now, environment, tip.commits, is_changed, entry, &self.market_journal);
+        self.follow_contracts(changed);
     }
 
     /// What the ledger has of a channel.
@@ -110,15 +124,15 @@ impl Actor {
         self.add_to_log(key, None, "not_taken", format!("the ledger did not take what it was handed: {why}"));
     }
 
-    /// The codes that contracts in a channel have and the ledger doesn't know, each with its price.
-    pub(super) fn unregistered_codes(&self, key: ChannelKey) -> Vec<(Vec<u8>, Amount)> {
+    /// The codes that contracts in a channel have and the ledger doesn't know, each with its price: of all, or of one contract.
+    pub(super) fn unregistered_codes(&self, key: ChannelKey, of: Option<Address>) -> Vec<(Vec<u8>, Amount)> {
         let Some(channel) = self.market.channels().get(key) else { return Vec::new() };
         let tree = self.ledger.follower().tree(ProgramId::CHANNELS);
         let is_known = |hash| tree.is_some_and(|tree| tree.value(&code_key(hash)).is_some());
+        let wanted = channel.state().contracts().filter(|(address, _)| of.is_none_or(|of| of == *address));
         // Whoever executes calls has the code of purses.
         let built_in = code_hash(purse_code());
-        let unknown = channel.state().contracts().map(|(_, contract)| contract.code);
-        let unknown = unknown.filter(|code| *code != built_in && !is_known(*code));
+        let unknown = wanted.map(|(_, contract)| contract.code).filter(|code| *code != built_in && !is_known(*code));
         let mut codes: Vec<Vec<u8>> =
             unknown.filter_map(|code| channel.state().code(code).map(<[u8]>::to_vec)).collect();
         codes.sort_unstable();
@@ -168,9 +182,9 @@ impl Actor {
         Ok(round)
     }
 
-    /// Puts money in or takes some out.
+    /// Puts money in or takes some out, or lets a contract leave with what it has.
     pub(super) fn fund_channel(&mut self, key: ChannelKey, movable: Movable) -> Answer<()> {
-        match self.fate_of(&movable.once)? {
+        match movable.once.as_ref().map(|once| self.fate_of(once)).transpose()?.flatten() {
             Some(KeyFate::Made(_)) => {
                 // Whoever asked may have stopped waiting.
                 let _ = movable.asker.send(Ok(()));
@@ -183,15 +197,18 @@ impl Actor {
                 }
                 Self::has_not_moved(before, self.round_stand(key))?;
             }
-            None => {}
+            Some(KeyFate::Proposed(_) | KeyFate::Opened(_)) | None => {}
         }
-        let Movable { movement, amount, .. } = movable;
         let balance = self.account(self.me()).balance;
-        if movement == Movement::Deposit && balance < amount {
+        if let Moved::Own { movement: Movement::Deposit, amount } = movable.what
+            && balance < amount
+        {
             return Err(ApiError::insufficient_account(amount, balance));
         }
         if self.channels.to_fund.contains_key(&key) {
-            return Err(ApiError::channel_not_ready("another deposit or withdrawal waits already"));
+            return Err(ApiError::channel_not_ready(
+                "another deposit or withdrawal waits already, or a contract that is to leave",
+            ));
         }
         self.channels.to_fund.insert(key, movable);
         self.advance_funding(key);
@@ -200,36 +217,50 @@ impl Actor {
 
     /// Asks for what waits to be put in or taken out, as soon as nothing else is open in the channel.
     pub(super) fn advance_funding(&mut self, key: ChannelKey) {
-        let Some(Movable { movement, amount, once, asker }) = self.channels.to_fund.remove(&key) else { return };
+        let Some(Movable { what, once, asker }) = self.channels.to_fund.remove(&key) else { return };
         if asker.is_closed() {
             return;
         }
-        let now = self.clock.now();
-        if let Some(stand) = self.round_stand(key) {
-            self.begins(&once, stand);
+        if let (Some(once), Some(stand)) = (&once, self.round_stand(key)) {
+            self.begins(once, stand);
         }
-        let funded =
-            self.market.with_channel(now, key, &self.market_journal, |channel| channel.fund(now, movement, amount));
-        let error = match funded {
+        let error = match self.move_money(key, what) {
             Some(Ok(round)) => return drop(self.channels.funding.insert((key, round), (once, asker))),
             Some(Err(ProposeError::Busy | ProposeError::Turn)) => {
-                self.was_not_made(&once);
-                self.channels.to_fund.insert(key, Movable { movement, amount, once, asker });
+                self.free(once.as_ref());
+                self.channels.to_fund.insert(key, Movable { what, once, asker });
                 return;
             }
             Some(Err(error)) => not_proposed(key, error),
-            None => ApiError::channel_not_ready("it is closed"),
+            None => ApiError::channel_not_ready("it is closed, or the contract was called meanwhile"),
         };
-        self.was_not_made(&once);
+        self.free(once.as_ref());
         // Whoever asked may have stopped waiting.
         let _ = asker.send(Err(error));
     }
 
+    /// `None` where there is no such channel, or the contract that is to leave is not what it was: to ask for it is to consent to it.
+    fn move_money(&mut self, key: ChannelKey, what: Moved) -> Option<Result<u64, ProposeError>> {
+        let now = self.clock.now();
+        self.market.with_channel(now, key, &self.market_journal, |channel| match what {
+            Moved::Own { movement, amount } => Some(channel.fund(now, movement, amount)),
+            Moved::Leaving { contract, seen } if channel.state().account(contract) == seen => {
+                Some(channel.leave(now, contract))
+            }
+            Moved::Leaving { .. } => None,
+        })?
+    }
+
+    fn free(&mut self, once: Option<&Once>) {
+        once.into_iter().for_each(|once| self.was_not_made(once));
+    }
+
     pub(super) fn was_funded(&mut self, key: ChannelKey, round: u64, answer: Answer<()>) {
         if let Some((once, asker)) = self.channels.funding.remove(&(key, round)) {
-            match &answer {
-                Ok(()) => self.was_made(&once, &Done::plain(round)),
-                Err(_) => self.was_not_made(&once),
+            match (&answer, &once) {
+                (Ok(()), Some(once)) => self.was_made(once, &Done::plain(round)),
+                (Ok(()), None) => {}
+                (Err(_), once) => self.free(once.as_ref()),
             }
             // Whoever asked may have stopped waiting.
             let _ = asker.send(answer);

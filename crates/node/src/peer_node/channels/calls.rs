@@ -5,14 +5,14 @@ use std::time::Duration;
 use byway_channel::{Change, ChannelKey, ContractCall, ContractChange};
 use byway_primitives::{Amount, AssetId};
 use byway_records::channel::{Movement, Side};
-use byway_vm::{Address, Outcome, Target};
+use byway_vm::{Account, Address, Outcome, Target};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::super::PeerNode;
 use super::super::books::Fate;
 use super::Actor;
-use super::arbiter::{Movable, target};
+use super::arbiter::{Handed, Movable, Moved, target};
 use super::keys::Once;
 use super::updating::Done;
 use crate::api::*;
@@ -26,7 +26,7 @@ const CLOSE_WAIT: Duration = Duration::from_secs(10);
 /// How long it waits for the peer and the ledger to move money in or out.
 const FUND_WAIT: Duration = Duration::from_secs(60);
 /// How long it waits for a verdict of the ledger.
-const VERDICT_WAIT: Duration = Duration::from_secs(30);
+pub(super) const VERDICT_WAIT: Duration = Duration::from_secs(30);
 
 impl PeerNode {
     pub(in super::super) async fn open_channel(&self, request: ChannelOpen) -> Answer<ChannelRecord> {
@@ -187,13 +187,41 @@ impl PeerNode {
         let key = self
             .ask(move |actor| {
                 let key = actor.channel_named(&channel)?;
-                let once = Once::fund(&idempotency_key, key, movement, amount);
-                actor.fund_channel(key, Movable { movement, amount, once, asker })?;
+                let once = Some(Once::fund(&idempotency_key, key, movement, amount));
+                actor.fund_channel(key, Movable { what: Moved::Own { movement, amount }, once, asker })?;
                 Ok(key)
             })
             .await?;
-        match timeout(FUND_WAIT, funded).await {
-            Ok(Ok(funded)) => funded?,
+        self.moved(key, funded).await
+    }
+
+    /// Has both let a contract leave, and waits until the ledger has it. Its code must be there before.
+    pub(in super::super) async fn let_contract_leave(&self, request: ChannelLeave) -> Answer<ChannelRecord> {
+        let ChannelLeave { channel, contract } = request;
+        let contract = address(&contract)?;
+        let (key, codes) = self
+            .ask(move |actor| {
+                let key = actor.channel_named(&channel)?;
+                actor.has_contract(key, contract)?;
+                Ok((key, actor.register_codes(key, Some(contract))?))
+            })
+            .await?;
+        for (_, fate) in codes {
+            self.final_verdict(fate).await?;
+        }
+        let (asker, left) = oneshot::channel();
+        self.ask(move |actor| {
+            let seen = Some(actor.has_contract(key, contract)?);
+            actor.fund_channel(key, Movable { what: Moved::Leaving { contract, seen }, once: None, asker })
+        })
+        .await?;
+        self.moved(key, left).await
+    }
+
+    /// The channel once the ledger has moved what was asked for.
+    async fn moved(&self, key: ChannelKey, moved: oneshot::Receiver<Answer<()>>) -> Answer<ChannelRecord> {
+        match timeout(FUND_WAIT, moved).await {
+            Ok(Ok(moved)) => moved?,
             _ => {
                 return Err(ApiError::channel_not_ready(
                     "the peer has not signed it yet, or the ledger not done it; it may still be",
@@ -210,12 +238,7 @@ impl PeerNode {
         let (key, codes) = self
             .ask(move |actor| {
                 let key = actor.channel_named(&channel)?;
-                let codes = actor.unregistered_codes(key);
-                codes
-                    .into_iter()
-                    .map(|(code, price)| actor.register_code(code, price))
-                    .collect::<Answer<Vec<_>>>()
-                    .map(|codes| (key, codes))
+                Ok((key, actor.register_codes(key, None)?))
             })
             .await?;
         for (_, fate) in codes {
@@ -240,7 +263,7 @@ impl PeerNode {
         .await
     }
 
-    async fn final_verdict(&self, fate: oneshot::Receiver<Fate>) -> Answer<()> {
+    pub(super) async fn final_verdict(&self, fate: oneshot::Receiver<Fate>) -> Answer<()> {
         match timeout(VERDICT_WAIT, fate).await {
             Ok(Ok(Fate::Final)) => Ok(()),
             Ok(Ok(Fate::Rejected(reject))) => Err(ApiError::call_not_forced(reject)),
@@ -288,7 +311,7 @@ impl PeerNode {
     }
 }
 
-fn address(contract: &str) -> Answer<Address> {
+pub(super) fn address(contract: &str) -> Answer<Address> {
     match target(contract)? {
         Target::Contract(address) => Ok(address),
         Target::Create => Err(ApiError::internal()),
@@ -299,6 +322,23 @@ impl Actor {
     fn side_in(&self, key: ChannelKey) -> Answer<Side> {
         let channel = self.market.channels().get(key);
         channel.map(|channel| channel.side()).ok_or_else(|| ApiError::channel_not_ready("it is closed"))
+    }
+
+    /// A contract in a channel, as it is. One that has nothing can't leave.
+    fn has_contract(&self, key: ChannelKey, contract: Address) -> Answer<Account> {
+        let channel = self.market.channels().get(key).ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
+        let account = channel.state().account(contract).filter(|account| account.contract.is_some());
+        let account = account.ok_or_else(|| ApiError::update_refused("there is no such contract"))?;
+        if account.balance.is_zero() {
+            return Err(ApiError::update_refused("a contract that has nothing stays in the channel"));
+        }
+        Ok(account)
+    }
+
+    /// Has the ledger keep the codes of a channel's contracts, or of one, that it doesn't know.
+    fn register_codes(&mut self, key: ChannelKey, of: Option<Address>) -> Answer<Vec<Handed>> {
+        let codes = self.unregistered_codes(key, of);
+        codes.into_iter().map(|(code, price)| self.register_code(code, price)).collect()
     }
 
     fn begin_to_close(&mut self, name: &str, alone: bool) -> Answer<(ChannelKey, oneshot::Receiver<Answer<()>>)> {

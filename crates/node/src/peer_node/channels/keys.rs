@@ -4,7 +4,7 @@
 //! of a key without an outcome it can be told whether anything can have come of it: nothing, where the channel still stands there and
 //! nothing of the kind is open. Else whoever asks is told to look.
 
-use byway_channel::{Change, ChannelKey};
+use byway_channel::{Change, ChannelHandle, ChannelKey};
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Encode, Hash, Space, Store};
 use byway_records::channel::Movement;
@@ -15,7 +15,7 @@ use super::super::keyed::Keyed;
 use super::Actor;
 use super::updating::Done;
 use crate::api::params::IdempotencyKey;
-use crate::api::{Answer, ApiError};
+use crate::api::{Answer, ApiError, ChannelOpen};
 
 const KEYS: Space = Space("channel-keys");
 const CALL: Context = Context("byway 1 node: what is done in a channel under an idempotency key");
@@ -40,6 +40,10 @@ pub(super) enum KeyFate {
     /// It began when the channel stood there.
     Begun(Stand),
     Made(Made),
+    /// A channel was proposed under this handle, and the ledger does not have it yet.
+    Proposed(String),
+    /// It has, or had.
+    Opened(String),
 }
 
 /// How far a channel was.
@@ -73,6 +77,11 @@ impl Once {
     pub fn fund(key: &IdempotencyKey, channel: ChannelKey, movement: Movement, amount: Amount) -> Self {
         let way: &[u8] = if movement == Movement::Deposit { b"deposit" } else { b"withdraw" };
         Self::new(key, channel, way, &amount.to_bytes())
+    }
+
+    pub fn open(request: &ChannelOpen) -> Self {
+        let request_bytes = serde_json::to_vec(request).expect("requests of the local API have a JSON form");
+        Self { key: request.idempotency_key.as_str().to_owned(), call: CALL.hash(&[b"open", &request_bytes]) }
     }
 
     fn new(key: &IdempotencyKey, channel: ChannelKey, kind: &[u8], what: &[u8]) -> Self {
@@ -149,6 +158,20 @@ impl Actor {
         self.write_ledger(batch);
     }
 
+    /// A channel is about to be proposed under this handle.
+    pub(super) fn is_proposed(&mut self, once: &Once, handle: ChannelHandle) {
+        self.note_fate(once, KeyFate::Proposed(hex::encode(handle.0)));
+    }
+
+    /// The ledger has it: nothing under its key opens another, also once it is over.
+    pub(super) fn is_opened(&mut self, handle: ChannelHandle) {
+        let (proposed, opened) = (KeyFate::Proposed(hex::encode(handle.0)), KeyFate::Opened(hex::encode(handle.0)));
+        let batch = self.channels.keys.0.change(|known| *known == proposed, opened);
+        if !batch.is_empty() {
+            self.write_ledger(batch);
+        }
+    }
+
     fn note_fate(&mut self, once: &Once, fate: KeyFate) {
         let batch = self.channels.keys.0.note(&once.key, once.call, self.clock.now(), fate);
         self.write_ledger(batch);
@@ -170,7 +193,6 @@ impl Actor {
 
 #[cfg(test)]
 mod tests {
-    use byway_channel::ChannelHandle;
     use byway_primitives::{IdentityId, MemoryStore, Time};
     use byway_records::channel::Side;
 
@@ -206,5 +228,20 @@ mod tests {
         ] {
             assert!(read.0.find(&other.key, other.call, now).is_err(), "another thing under the same key");
         }
+    }
+
+    #[test]
+    fn what_was_opened_under_a_key_is_known_to_be_open() {
+        let (mut log, mut store) = (KeyLog::default(), MemoryStore::default());
+        let (call, now) = (Hash([1; 32]), Time(1_000));
+        let proposed = |handle: &str| KeyFate::Proposed(handle.to_owned());
+        for handle in ["a", "b"] {
+            store.apply(&log.0.note(handle, call, now, proposed(handle)));
+        }
+        store.apply(&log.0.change(|known| *known == proposed("b"), KeyFate::Opened("b".to_owned())));
+        assert!(log.0.change(|known| *known == proposed("c"), KeyFate::Opened("c".to_owned())).is_empty());
+        let read = KeyLog::open(&store);
+        assert_eq!(read.0.find("a", call, now).unwrap(), Some(&proposed("a")));
+        assert_eq!(read.0.find("b", call, now).unwrap(), Some(&KeyFate::Opened("b".to_owned())));
     }
 }

@@ -5,7 +5,7 @@
 //! ([`byway_peer::market::Market`]). Here is the shell: [`opening`] a channel with somebody who must be reached first, [`finding`] one whose
 //! journal is lost, [`updating`] it one
 //! change after the other, [`keys`] under which all that is asked for, [`arbiter`] for what goes to the ledger and what it has,
-//! [`views`] for showing, [`calls`] for those who wait, [`paying`] over several channels.
+//! [`left`] for contracts on the ledger, [`views`] for showing, [`calls`] for those who wait, [`paying`] over several channels.
 //!
 //! Updates that are asked for wait in a queue, one for each channel: a channel has one open at a time, and after a tie the
 //! other side has the turn. One that was proposed and lost a tie is proposed again; one that was refused is not.
@@ -14,6 +14,8 @@ mod arbiter;
 mod calls;
 mod finding;
 mod keys;
+mod left;
+mod left_calls;
 mod opening;
 mod paying;
 mod purses;
@@ -28,6 +30,7 @@ use byway_channel::{ChannelKey, ChannelNews};
 use byway_primitives::{Amount, IdentityId, Span, Store, Time};
 use byway_records::TransactionId;
 use byway_records::promise::ChannelId;
+use byway_vm::Address;
 use tokio::sync::oneshot;
 
 use super::Actor;
@@ -35,6 +38,7 @@ use super::reaching::Whereabouts;
 use crate::api::{Answer, ApiError, ChannelDetail, ChannelLogEntry, Event};
 use arbiter::{Forcing, Movable};
 use keys::{KeyLog, Once};
+use left::Followed;
 use opening::Wish;
 use paying::Paying;
 use updating::Wanted;
@@ -63,8 +67,8 @@ impl Default for ChannelSettings {
 /// Those who wait for something to happen to a channel.
 type Waiting<T> = BTreeMap<ChannelKey, Vec<oneshot::Sender<Answer<T>>>>;
 
-/// Under which key a deposit or a withdrawal was asked for, and who waits.
-type Funding = (Once, oneshot::Sender<Answer<()>>);
+/// Under which key a deposit or a withdrawal was asked for, if under one, and who waits.
+type Funding = (Option<Once>, oneshot::Sender<Answer<()>>);
 
 /// What is under way with channels, beside the channels themselves.
 #[derive(Default)]
@@ -96,6 +100,8 @@ pub(super) struct ChannelDesk {
     logs: BTreeMap<ChannelKey, VecDeque<ChannelLogEntry>>,
     closed: VecDeque<(ChannelKey, ChannelDetail)>,
     paying: Paying,
+    /// Contracts on the ledger that this node follows, or should: it was a party of the channel that they left.
+    left: BTreeMap<(ChannelId, Address), Followed>,
     /// As they were told last.
     shown: BTreeMap<ChannelKey, ChannelDetail>,
     /// What changed since it was last shown.
@@ -132,7 +138,10 @@ impl Actor {
                 tracing::warn!(peer = %key.peer, "a channel is on the ledger and not on the disk: it is taken up from there");
             }
             ChannelNews::Named { before } => self.channel_named_anew(key, before),
-            ChannelNews::Opened => ChannelDesk::answer(&mut self.channels.opening, key, &Ok(())),
+            ChannelNews::Opened => {
+                self.is_opened(key.handle);
+                ChannelDesk::answer(&mut self.channels.opening, key, &Ok(()));
+            }
             ChannelNews::Updated { round, change } => self.was_updated(key, round, &change),
             ChannelNews::Refused { refusal, .. } => self.was_refused(key, refusal),
             ChannelNews::Abandoned { round, .. } => self.was_abandoned(key, round),

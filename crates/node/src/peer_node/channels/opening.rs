@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::super::reaching::Whereabouts;
 use super::Actor;
+use super::keys::{KeyFate, Once};
 use crate::api::{Answer, ApiError, ChannelOpen, ChannelRemainder, IdentityCard};
 
 /// Why nobody is dialled for a channel while hops are chosen.
@@ -37,6 +38,7 @@ pub(super) struct Wish {
     pub terms: ChannelTerms,
     /// The card by which the peer is found; kept once it leads there.
     card: Option<PeerCard>,
+    once: Once,
     asker: oneshot::Sender<Answer<Proposed>>,
 }
 
@@ -85,7 +87,12 @@ impl Actor {
         if peer == self.me() {
             return Err(ApiError::invalid_params("peer", "that is this node itself"));
         }
-        let terms = terms(self.me(), peer, request, self.channel_assets(&request.assets)?)?;
+        let (terms, once) =
+            (terms(self.me(), peer, request, self.channel_assets(&request.assets)?)?, Once::open(request));
+        let asker = match self.opened_before(peer, &once, asker)? {
+            Some(asker) => asker,
+            None => return Ok(peer),
+        };
         self.check_terms(&terms)?;
         self.check_deposits(&terms)?;
         let is_there = self.market.is_talking_to(peer);
@@ -95,13 +102,43 @@ impl Actor {
         if !is_there && self.has_chain() {
             return Err(ApiError::peer_unreachable(peer, HOPS));
         }
-        self.channels.wishes.push(Wish { terms, card, asker });
+        self.channels.wishes.push(Wish { terms, card, once, asker });
         if is_there {
             self.channel_peer_is_there(peer);
         } else {
             self.dial_channel_peer(peer);
         }
         Ok(peer)
+    }
+
+    /// Answers with the channel that was proposed under this key before. Gives the asker back where there is none, or one of which nothing is
+    /// left since nobody had signed for it.
+    fn opened_before(
+        &mut self,
+        peer: IdentityId,
+        once: &Once,
+        asker: oneshot::Sender<Answer<Proposed>>,
+    ) -> Answer<Option<oneshot::Sender<Answer<Proposed>>>> {
+        let (handle, was_open) = match self.fate_of(once)? {
+            Some(KeyFate::Proposed(handle)) => (handle, false),
+            Some(KeyFate::Opened(handle)) => (handle, true),
+            _ => return Ok(Some(asker)),
+        };
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(&handle, &mut bytes).map_err(|_| ApiError::internal())?;
+        let key = ChannelKey { peer, handle: ChannelHandle(bytes) };
+        let (opening, opened) = oneshot::channel();
+        match self.market.channels().get(key).map(|channel| channel.life()) {
+            Some(Life::Open | Life::Closing | Life::Closed) => drop(opening.send(Ok(()))),
+            Some(_) => self.channels.opening.entry(key).or_default().push(opening),
+            None if was_open => {
+                return Err(ApiError::channel_not_opened("one was opened under this key before, and is over"));
+            }
+            None => return Ok(Some(asker)),
+        }
+        // Whoever asked may have stopped waiting.
+        let _ = asker.send(Ok((key, opened)));
+        Ok(None)
     }
 
     /// An identity, or that of a card.
@@ -275,9 +312,10 @@ impl Actor {
         let all = std::mem::take(&mut self.channels.wishes);
         let (its, others): (Vec<Wish>, _) = all.into_iter().partition(|wish| wish.terms.parties[1] == peer);
         self.channels.wishes = others;
-        for Wish { terms, card, asker } in its.into_iter().filter(|wish| !wish.asker.is_closed()) {
+        for Wish { terms, card, once, asker } in its.into_iter().filter(|wish| !wish.asker.is_closed()) {
             card.into_iter().for_each(|card| self.keep_card(card));
             let handle = ChannelHandle(fresh());
+            self.is_proposed(&once, handle);
             let opened = self.market.open_channel(self.clock.now(), handle, terms, &self.market_journal);
             let answer = opened.map_err(ApiError::channel_not_opened).map(|key| {
                 let (opening, opened) = oneshot::channel();

@@ -131,7 +131,7 @@ impl Actor {
             return Ok(None);
         }
         match self.fate_of(once)? {
-            None => return Ok(Some(asker)),
+            None | Some(KeyFate::Proposed(_) | KeyFate::Opened(_)) => return Ok(Some(asker)),
             Some(KeyFate::Made(made)) => {
                 // Whoever asked may have stopped waiting.
                 let _ = asker.send(Ok(made.done()));
@@ -225,16 +225,20 @@ impl Actor {
         let has_open = channel.is_some_and(|channel| {
             !channel.released().is_empty() || channel.consent().is_some() || channel.funding().is_some()
         });
+        let had_consent = channel.is_some_and(|channel| channel.consent().is_some());
         if !has_open {
             return Err(ApiError::channel_not_ready("no update of this side waits for the peer"));
         }
         let cancelled = self.market.with_channel(now, key, &self.market_journal, |channel| channel.cancel(now));
-        // Also where the peer is away, it is not to be proposed again.
-        if let Some(open) = self.channels.queues.get_mut(&key).and_then(VecDeque::front_mut).filter(|open| open.is_open)
+        let cancelled = cancelled.ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
+        // Consent is taken back also where the peer is away: then it is not to be proposed again. Else what is not taken back goes on as if
+        // nobody had asked.
+        if (cancelled.is_ok() || had_consent)
+            && let Some(open) = self.channels.queues.get_mut(&key).and_then(VecDeque::front_mut)
+            && open.is_open
         {
             open.refusal = Some(Refusal::Withdrawn);
         }
-        let cancelled = cancelled.ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
         cancelled.map(|_| ()).map_err(|error| not_proposed(key, error))
     }
 
@@ -246,7 +250,7 @@ impl Actor {
         match self.fate_of(&once)? {
             Some(KeyFate::Made(made)) => return Ok(made.round()),
             Some(KeyFate::Begun(before)) => Self::has_not_moved(before, Some(stand))?,
-            None => {}
+            Some(KeyFate::Proposed(_) | KeyFate::Opened(_)) | None => {}
         }
         self.begins(&once, stand);
         let promised = self.make_promise(now, key, amount);
@@ -314,15 +318,21 @@ impl Actor {
     /// The peer is silent: who waits for the open update is told, and it is kept in mind. What waits behind is not proposed.
     pub(super) fn has_stalled(&mut self, key: ChannelKey, round: u64) {
         let Some(queue) = self.channels.queues.get_mut(&key) else { return };
-        queue.retain_mut(|wanted| {
-            let why = match wanted.is_open {
-                true => ApiError::peer_silent(round),
-                false => ApiError::channel_not_ready("an earlier update still waits for the peer"),
-            };
-            wanted.answer(Err(why));
-            wanted.is_open
-        });
+        let others = set_apart(queue);
+        queue.iter_mut().for_each(|wanted| wanted.answer(Err(ApiError::peer_silent(round))));
+        // Also one that was proposed before and lost a tie: nothing comes of it, so its key is free.
+        for wanted in others {
+            self.give_up_update(wanted, ApiError::channel_not_ready("an earlier update still waits for the peer"));
+        }
     }
+}
+
+/// Takes out what is not open: what was not proposed yet, and what has become worthless.
+fn set_apart(queue: &mut VecDeque<Wanted>) -> Vec<Wanted> {
+    let (open, others): (Vec<Wanted>, Vec<Wanted>) =
+        std::mem::take(queue).into_iter().partition(|wanted| wanted.is_open);
+    queue.extend(open);
+    others
 }
 
 /// The contract that both are to change, as it is in a state; none where no contract is changed.
@@ -371,6 +381,19 @@ fn reason(output: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn wanted(round: Option<u64>, is_open: bool) -> Wanted {
+        let (once, seen, refusal, result, asker) = (None, None, None, None, None);
+        Wanted { change: Change::Nothing, seen, once, round, is_open, refusal, result, asker }
+    }
+
+    #[test]
+    fn what_has_lost_a_tie_is_given_up_with_what_was_never_proposed_where_the_peer_falls_silent() {
+        let mut queue = VecDeque::from([wanted(Some(7), true), wanted(Some(6), false), wanted(None, false)]);
+        let given_up: Vec<Option<u64>> = set_apart(&mut queue).iter().map(|wanted| wanted.round).collect();
+        assert_eq!(given_up, [Some(6), None]);
+        assert_eq!(queue.iter().map(|wanted| wanted.round).collect::<Vec<_>>(), [Some(7)]);
+    }
 
     #[test]
     fn the_reason_that_a_contract_gives_is_read() {

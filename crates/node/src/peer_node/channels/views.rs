@@ -2,16 +2,16 @@
 
 use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, ContractWish, Health, Life};
 use byway_crypto::IdentitySecret;
-use byway_primitives::Amount;
+use byway_primitives::{Amount, Time};
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{Closer, Phase, Remainder, Side};
+use byway_records::channel::{Closer, Movement, Phase, Remainder, Side};
 use byway_records::promise::ChannelId;
 use byway_vm::Target;
 
 use super::{Actor, CLOSED_MAX, LOG_MAX};
 use crate::api::{
-    Answer, ApiError, ChannelDetail, ChannelDispute, ChannelHealth, ChannelLaneRecord, ChannelLogEntry, ChannelRecord,
-    ChannelRemainder, ChannelState, ContractRecord, Reason,
+    Answer, ApiError, ChannelConsent, ChannelDetail, ChannelDispute, ChannelHealth, ChannelLaneRecord, ChannelLogEntry,
+    ChannelRecord, ChannelRemainder, ChannelState, ContractRecord, ContractWishKind, Reason,
 };
 
 type OwnChannel = ChannelMachine<IdentitySecret>;
@@ -146,8 +146,12 @@ impl Actor {
             (Remainder::Initiator, Side::Initiator) | (Remainder::Responder, Side::Responder) => ChannelRemainder::Ours,
             _ => ChannelRemainder::Theirs,
         };
+        let side = channel.side();
+        let consents = [(true, channel.consent()), (false, channel.asked())].into_iter();
+        let consents = consents.filter_map(|(ours, consent)| Some((ours, consent?)));
+        let consents = consents.map(|(ours, (wish, until))| consent(ours, wish, until, side)).collect();
         let record = self.channel_record(key, channel);
-        Some(ChannelDetail { record, remainder, deployed: deployed.collect(), log })
+        Some(ChannelDetail { record, remainder, deployed: deployed.collect(), consents, log })
     }
 
     /// Which side of a channel is ours, also of one that has just been let go of.
@@ -180,7 +184,7 @@ impl Actor {
             watched_until_ms: None,
             ..shown.record
         };
-        self.channels.closed.push_back((key, ChannelDetail { record, log: Vec::new(), ..shown }));
+        self.channels.closed.push_back((key, ChannelDetail { record, consents: Vec::new(), log: Vec::new(), ..shown }));
     }
 
     pub(super) fn add_to_log(&mut self, key: ChannelKey, round: Option<u64>, code: &str, message: String) {
@@ -227,12 +231,15 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
         }
         ChannelNews::Named { .. } => plain("heard", "the peer says where both stand"),
         ChannelNews::Updated { round, change } => Some((Some(*round), "updated", describe(change, side))),
+        ChannelNews::Funded { movement: Movement::Leave { .. }, .. } => None,
         ChannelNews::Funded { round, .. } => {
             Some((Some(*round), "funded", "the ledger has executed a deposit or a withdrawal".to_owned()))
         }
-        ChannelNews::NotFunded { round, .. } => {
-            Some((Some(*round), "not_funded", "a deposit or a withdrawal will never be executed".to_owned()))
-        }
+        ChannelNews::NotFunded { round, .. } => Some((
+            Some(*round),
+            "not_funded",
+            "a deposit, a withdrawal or the leaving of a contract will never be executed".to_owned(),
+        )),
         // A session says what it is paid; so many entries would push out all others.
         ChannelNews::Promised { more, for_services } if more == for_services => None,
         ChannelNews::Promised { more, .. } => Some((None, "promised", format!("the peer promises {more} WAY more"))),
@@ -312,6 +319,18 @@ fn describe(change: &Change, side: Side) -> String {
             ContractWish::of(change).map_or_else(String::new, |wish| format!("both {}", words_of(&wish)))
         }
     }
+}
+
+/// What one side wants to be done, and the other has not asked for.
+fn consent(ours: bool, wish: &ContractWish, until_ms: Time, side: Side) -> ChannelConsent {
+    let (kind, code, shares) = match wish {
+        ContractWish::Upgrade { code, .. } => (ContractWishKind::Upgrade, Some(hex::encode(code.0)), None),
+        ContractWish::Remove { shares, .. } => (ContractWishKind::Remove, None, *shares),
+        ContractWish::Leave { .. } => (ContractWishKind::Leave, None, None),
+    };
+    let [to_us, to_peer] = [side, side.other()].map(|of| shares.map(|shares| shares[of.index()]));
+    let contract = format!("0x{}", hex::encode(wish.contract().0));
+    ChannelConsent { ours, wish: kind, contract, code, to_us, to_peer, until_ms }
 }
 
 /// What both are to do to a contract, in words.

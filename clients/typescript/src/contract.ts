@@ -290,6 +290,7 @@ export interface AssetAudit {
   accounts: Amount;
   asset: AssetId;
   balanced: boolean;
+  channels: Amount;
   outputs: Amount;
   reservations: Amount;
   supply: Amount;
@@ -371,6 +372,13 @@ export interface Balance {
   withdrawing: Withdrawing[];
 }
 
+/** what both put in of an asset beside WAY */
+export interface ChannelAssetDeposit {
+  asset: AssetId;
+  ours?: Amount | null;
+  theirs?: Amount | null;
+}
+
 /** what one side wants to be done to a contract, and the other has not asked for */
 export interface ChannelConsent {
   /** keccak256 of the code that it is to have */
@@ -405,6 +413,8 @@ export interface ChannelDetail {
   our_lane: ChannelLane;
   ours: Amount;
   peer: Id;
+  /** what there is of other assets than WAY */
+  purses?: ChannelPurse[] | null;
   remainder: "ours" | "theirs" | "halves";
   reserve: Amount;
   round: number;
@@ -452,6 +462,16 @@ export interface ChannelLogEntry {
   what: Reason;
 }
 
+/** what is in a channel of an asset beside WAY; `contract` is called as an ERC-20 token is */
+export interface ChannelPurse {
+  asset: AssetId;
+  contract: string;
+  contracts: Amount;
+  ours: Amount;
+  symbol?: string | null;
+  theirs: Amount;
+}
+
 /** a channel, as this side has it */
 export interface ChannelRecord {
   /** its name on both sides */
@@ -469,6 +489,8 @@ export interface ChannelRecord {
   our_lane: ChannelLane;
   ours: Amount;
   peer: Id;
+  /** what there is of other assets than WAY */
+  purses?: ChannelPurse[] | null;
   reserve: Amount;
   round: number;
   state: "proposed" | "asked" | "accepted" | "opening" | "open" | "closing" | "locked" | "closed";
@@ -503,6 +525,8 @@ export interface ChannelUpdated {
   ours: Amount;
   output?: ContractBytes | null;
   peer: Id;
+  /** what there is of other assets than WAY */
+  purses?: ChannelPurse[] | null;
   reserve: Amount;
   round: number;
   state: "proposed" | "asked" | "accepted" | "opening" | "open" | "closing" | "locked" | "closed";
@@ -1385,13 +1409,13 @@ export interface Methods {
   /** One channel, with its contracts and what happened lately. */
   "channel_show": { params: { channel: string }; result: ChannelDetail };
   /** Proposes a channel to a peer; answers when the ledger has it, or how far it is after half a minute. */
-  "channel_open": { params: { peer: string; deposit: Amount; their_deposit?: Amount; reserve?: Amount; lock_seconds?: number; remainder?: "ours" | "theirs" | "halves"; idempotency_key?: Key }; result: ChannelRecord };
+  "channel_open": { params: { peer: string; deposit: Amount; their_deposit?: Amount; reserve?: Amount; lock_seconds?: number; remainder?: "ours" | "theirs" | "halves"; assets?: ChannelAssetDeposit[]; idempotency_key?: Key }; result: ChannelRecord };
   /** Agrees to a channel that a peer proposes; answers as `channel_open` does. */
   "channel_accept": { params: { channel: string }; result: ChannelRecord };
   /** Declines a channel that a peer proposes. */
   "channel_decline": { params: { channel: string }; result: Empty };
   /** Pays the peer, by a round that both sign or by a promise. */
-  "channel_pay": { params: { channel: string; amount: Amount; lane?: boolean; idempotency_key?: Key }; result: ChannelUpdated };
+  "channel_pay": { params: { channel: string; amount: Amount; asset?: AssetId; lane?: boolean; idempotency_key?: Key }; result: ChannelUpdated };
   /** Sets aside what is paid by promises. */
   "channel_lane": { params: { channel: string; capacity: Amount }; result: ChannelUpdated };
   /** Takes what the peer has promised into the balance. */
@@ -1449,7 +1473,7 @@ export interface Methods {
   /** Watchtowers that have an offer on the market, the cheapest first. */
   "watch_offer_list": { params: Record<string, never>; result: WatchOffer[] };
   /** Pays itself over other hubs, out over one channel and in over another. */
-  "hub_rebalance": { params: { from?: string; to?: string; amount?: Amount; fee_max?: Amount; idempotency_key: Key }; result: InvoicePayment };
+  "hub_rebalance": { params: { from?: string; to?: string; amount?: Amount; fee_max?: Amount; idempotency_key?: Key }; result: InvoicePayment };
   /** What this node sends on for others, and payments over several channels that are on their way. */
   "hub_status": { params: Record<string, never>; result: HubStatus };
   /** How this node is reached by somebody who knows nothing of it, to open a channel with it. */
@@ -1469,9 +1493,9 @@ export interface Methods {
   /** Pays an address. */
   "wallet_send": { params: { to: Address; amount: Amount; asset?: AssetId; idempotency_key?: Key }; result: Entry };
   /** Moves coins from the wallet to the account that backs promises. */
-  "wallet_deposit": { params: { amount: Amount; idempotency_key?: Key }; result: Entry };
+  "wallet_deposit": { params: { amount: Amount; asset?: AssetId; idempotency_key?: Key }; result: Entry };
   /** Announces that coins of the account are drawn after the notice period. */
-  "wallet_withdraw": { params: { amount: Amount; to?: Address; idempotency_key?: Key }; result: Entry };
+  "wallet_withdraw": { params: { amount: Amount; asset?: AssetId; to?: Address; idempotency_key?: Key }; result: Entry };
   /** Calls off all that is to leave the account and was not paid out yet. */
   "wallet_withdraw_cancel": { params: { idempotency_key?: Key }; result: Entry };
   /** Merges outputs of the wallet into fewer. */
@@ -1558,6 +1582,7 @@ export const KEYED: ReadonlySet<Method> = new Set<Method>([
   "channel_call",
   "channel_force",
   "contract_call",
+  "hub_rebalance",
   "promise_settle",
   "wallet_send",
   "wallet_deposit",
@@ -1651,6 +1676,7 @@ export const ERRORS = {
   no_watchtower: 1522,
   no_way_to_payee: 1531,
   not_allowed: 1130,
+  not_rebalanced: 1538,
   not_registered: 1107,
   not_the_issuer: 1210,
   not_the_owner: 1407,
@@ -1662,8 +1688,6 @@ export const ERRORS = {
   offer_not_found: 1102,
   payee_silent: 1535,
   payment_paid_out: 1536,
-  too_many_payments: 1537,
-  not_rebalanced: 1538,
   peer_silent: 1506,
   peer_unreachable: 1505,
   pledge_locked: 1410,
@@ -1681,6 +1705,7 @@ export const ERRORS = {
   too_few_members: 1409,
   too_many_blocks: 1119,
   too_many_invites: 1142,
+  too_many_payments: 1537,
   tunnel_impossible: 1109,
   update_refused: 1503,
   update_unsure: 1513,

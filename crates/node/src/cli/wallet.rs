@@ -5,7 +5,6 @@ use std::time::Duration;
 use byway_primitives::{Amount, IdentityId};
 
 use super::asset::asset_named;
-use super::asset::asset_of;
 use super::group::group;
 use super::identity::view_key;
 use super::output::{ago, fields, now, print, print_json, short, wait, way, word};
@@ -29,18 +28,12 @@ pub async fn wallet(globals: &Globals, command: WalletCommand, hosting: &impl Ho
         }
         WalletCommand::Send { to, amount, asset, once } => {
             let (idempotency_key, until) = (idempotency_key(once.idempotency_key)?, Until::of(once.wait));
-            let asset = match asset {
-                Some(name) => Some(asset_of(&client()?, name).await?),
-                None => None,
-            };
+            let asset = asset_named(&client()?, asset).await?;
             let request = WalletSend { to, amount, asset, idempotency_key };
             return move_money(globals, &client()?, "wallet_send", &request, until).await;
         }
         WalletCommand::Request { amount, asset, note, within } => {
-            let asset = match asset {
-                Some(name) => Some(asset_of(&client()?, name).await?),
-                None => None,
-            };
+            let asset = asset_named(&client()?, asset).await?;
             let expires_ms = within.map(|within| now() + byway_primitives::Span::seconds(within.seconds));
             let request = WalletRequest { amount, asset, note, expires_ms };
             let asked: PaymentLink = client()?.call("wallet_request", &request).await?;

@@ -261,6 +261,27 @@ impl<A: NodeApi> Dispatcher<A> {
             "group_show" => done(api.group_show(read(params)?).await),
             "group_sign" => done(api.group_sign(read(params)?).await),
             "group_submit" => done(api.group_submit(read(params)?).await),
+            "ledger_transaction" => {
+                done(api.ledger_transaction(read::<LedgerTransaction>(params)?.transaction_id).await)
+            }
+            "ledger_identity" => done(api.ledger_identity(read::<LedgerIdentity>(params)?.id).await),
+            kernel if kernel.starts_with("kernel_") => self.call_kernel(kernel, params).await,
+            channel if channel.starts_with("channel_") => self.call_channel(channel, params).await,
+            "watch_run" | "watch_add" | "watch_remove" => self.call_channel(method, params).await,
+            "hub_run" | "hub_rebalance" => self.call_channel(method, params).await,
+            contract if contract.starts_with("contract_") => self.call_contract(contract, params).await,
+            other => self.call_plain(other, params).await,
+        }
+    }
+
+    /// The calls about seats in the kernel.
+    async fn call_kernel(&self, method: &'static str, params: Params) -> Answer<Value> {
+        let api = &*self.api;
+        match method {
+            "kernel_owner" => {
+                read::<Nothing>(params)?;
+                done(api.kernel_owner().await)
+            }
             "kernel_look" => done(api.kernel_look(read(params)?).await),
             "kernel_join" => done(api.kernel_join(read(params)?).await),
             "kernel_leave" => done(api.kernel_leave(read(params)?).await),
@@ -268,15 +289,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "kernel_rotate" => done(api.kernel_rotate(read(params)?).await),
             "kernel_appeal" => done(api.kernel_appeal(read(params)?).await),
             "kernel_upgrade" => done(api.kernel_upgrade(read(params)?).await),
-            "ledger_transaction" => {
-                done(api.ledger_transaction(read::<LedgerTransaction>(params)?.transaction_id).await)
-            }
-            "ledger_identity" => done(api.ledger_identity(read::<LedgerIdentity>(params)?.id).await),
-            channel if channel.starts_with("channel_") => self.call_channel(channel, params).await,
-            "watch_run" | "watch_add" | "watch_remove" => self.call_channel(method, params).await,
-            "hub_run" | "hub_rebalance" => self.call_channel(method, params).await,
-            contract if contract.starts_with("contract_") => self.call_contract(contract, params).await,
-            other => self.call_plain(other, params).await,
+            other => Err(method_not_found(other)),
         }
     }
 
@@ -362,7 +375,6 @@ impl<A: NodeApi> Dispatcher<A> {
             "wallet_balance" => done(api.wallet_balance().await),
             "asset_list" => done(api.asset_list().await),
             "group_list" => done(api.group_list().await),
-            "kernel_owner" => done(api.kernel_owner().await),
             "ledger_audit" => done(api.ledger_audit().await),
             other => Err(method_not_found(other)),
         }

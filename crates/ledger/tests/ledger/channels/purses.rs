@@ -252,7 +252,8 @@ fn nothing_is_paid_out_by_what_is_shown_of_another_state_or_in_part() {
 /// A state that both have signed and in which there is no purse, or another one, or one that says more than there is.
 #[test]
 fn whatever_both_signed_no_more_and_no_less_is_paid_out_than_went_in() {
-    let spoil: [(&str, fn(&mut Purses)); 4] = [
+    type Spoil = fn(&mut Purses);
+    let spoil: [(&str, Spoil); 4] = [
         ("gone", |purses| assert!(purses.state.remove_contract(purse_of(purses.assets[0])).is_some())),
         ("replaced", |purses| assert!(purses.state.set_code(purse_of(purses.assets[0]), &BANK_CODE))),
         ("more than there is", |purses| forge(purses, cents(601))),

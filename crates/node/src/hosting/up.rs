@@ -130,12 +130,11 @@ async fn start(
 
 /// Nobody has a backup of a local trial, nor misses it: where its data can't be read, it starts over.
 fn of_a_trial(directory: &Directory, error: anyhow::Error) -> anyhow::Error {
-    let is_unreadable = match (error.downcast_ref::<kernel_node::StartError>(), error.downcast_ref::<StartError>()) {
-        (Some(kernel_node::StartError::Kernel(_)), _) => true,
-        (_, Some(StartError::Follower(_) | StartError::Wallet(_) | StartError::Market(_))) => true,
-        _ => false,
-    };
-    if !is_unreadable {
+    let of_kernel = error.downcast_ref::<kernel_node::StartError>();
+    let of_kernel = matches!(of_kernel, Some(kernel_node::StartError::Kernel(_)));
+    let of_peer = error.downcast_ref::<StartError>();
+    let of_peer = matches!(of_peer, Some(StartError::Follower(_) | StartError::Wallet(_) | StartError::Market(_)));
+    if !of_kernel && !of_peer {
         return error;
     }
     tracing::error!(error = format!("{error:#}"), "the data of the local network can't be read");

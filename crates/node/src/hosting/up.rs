@@ -130,11 +130,11 @@ async fn start(
 
 /// Nobody has a backup of a local trial, nor misses it: where its data can't be read, it starts over.
 fn of_a_trial(directory: &Directory, error: anyhow::Error) -> anyhow::Error {
-    let of_kernel = matches!(error.downcast_ref(), Some(kernel_node::StartError::Kernel(_)));
-    let of_peer = error.downcast_ref();
+    let of_kernel = error.downcast_ref::<kernel_node::StartError>();
+    let of_kernel = matches!(of_kernel, Some(kernel_node::StartError::Kernel(_)));
+    let of_peer = error.downcast_ref::<StartError>();
     let of_peer = matches!(of_peer, Some(StartError::Follower(_) | StartError::Wallet(_) | StartError::Market(_)));
-    let is_unreadable = of_kernel || of_peer;
-    if !is_unreadable {
+    if !of_kernel && !of_peer {
         return error;
     }
     tracing::error!(error = format!("{error:#}"), "the data of the local network can't be read");

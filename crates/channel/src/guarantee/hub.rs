@@ -218,6 +218,9 @@ impl Guarantees {
         if found.iter().all(|found| is_accepted(found) == Some(true)) {
             return Some(HeldStage::Standing);
         }
+        if self.gives_up(channels, held, found) {
+            return Some(HeldStage::Over);
+        }
         let mut is_too_late = true;
         for (side, found) in found.into_iter().enumerate() {
             let Some(parent) = sight::machine(channels, held.parents[side]) else { continue };
@@ -248,6 +251,17 @@ impl Guarantees {
         }
         let none = found.iter().all(|found| is_accepted(found).is_none_or(|accepted| !accepted));
         Some(if none { HeldStage::Over } else { HeldStage::Standing })
+    }
+
+    /// What the hub had when it looked is gone, before it has signed that it accepts either offer.
+    fn gives_up<S: Signer + Clone>(&self, channels: &Channels<S>, held: &Held, found: [Found; 2]) -> bool {
+        let parents = held.parents.map(|parent| sight::machine(channels, parent));
+        let [Some(one), Some(other)] = parents else { return false };
+        let [for_other, for_one] = held.terms.body.terms.deposits;
+        let lacks = sight::room(one) < for_one || sight::room(other) < for_other;
+        let is_offered =
+            |found: &Found| matches!(found, Found::There { guarantee, .. } if guarantee.stage == Stage::Offered);
+        lacks && found.iter().all(is_offered) && [one, other].iter().all(|parent| parent.released().is_empty())
     }
 
     /// It stands. The hub has it paid out by what all three signed or the ledger says, and sees to it that one of the two comes in time.
@@ -346,8 +360,9 @@ impl Guarantees {
         self.advance_held(now, channels, id);
     }
 
-    /// Once its time is over nobody can have it begin anew.
+    /// What was not accepted goes back. Once the channel's time is over nobody can have it begin anew.
     fn forget_held<S: Signer + Clone>(&mut self, channels: &Channels<S>, id: ChannelId, held: &Held) {
+        held.terms.parties.into_iter().for_each(|party| self.let_go(channels, party, id));
         let known = channels.iter().map(|(_, machine)| machine.environment().time).max();
         let is_over = known.is_some_and(|time| time > held.terms.body.ends);
         let is_gone = held

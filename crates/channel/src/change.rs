@@ -3,10 +3,13 @@
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, NetworkId};
 use byway_records::call::channels::CODE_BYTES_MAX;
-use byway_records::channel::{ChannelTerms, Environment, FORCED_GAS_MAX, Lane, Movement, Position, Side};
+use byway_records::channel::{
+    ChannelOutcome, ChannelTerms, EVIDENCE_MAX, Environment, FORCED_GAS_MAX, Lane, Movement, Position, Side,
+};
 use byway_records::state::Settled;
 use byway_vm::{Address, Call, ExecuteError, Execution, Outcome, State, Target, code_hash};
 
+use crate::guarantee::contract as guarantee;
 use crate::routing::conduit;
 
 /// Bytes of a call's input: what creates the largest contract, as on Ethereum.
@@ -58,6 +61,8 @@ pub struct ContractCall {
     pub value: Amount,
     pub input: Vec<u8>,
     pub gas: u64,
+    /// What became of virtual channels, for contracts that ask. Whoever is to sign the call knows it from the ledger too.
+    pub evidence: Vec<ChannelOutcome>,
 }
 
 /// Why a change leads nowhere.
@@ -81,7 +86,9 @@ pub enum ChangeError {
     Code,
     #[error("what the contract has is divided into more or less than that")]
     Shares,
-    #[error("payments over several channels are on their way in this contract; wait until they are through")]
+    #[error(
+        "payments over several channels are on their way in this contract, or virtual channels are guaranteed by it; wait until they are through"
+    )]
     OnTheirWay,
     #[error("a deposit or a withdrawal of nothing, or a contract that leaves with nothing")]
     NothingMoved,
@@ -106,6 +113,11 @@ impl Change {
             Change::Call(call) => Some(call.caller),
         }
     }
+}
+
+/// Whether that is a contract of payments over several channels, or of guarantees.
+fn is_for_others(state: &State, contract: Address) -> bool {
+    conduit::all(state).chain(guarantee::all(state)).any(|one| one == contract)
 }
 
 impl ContractChange {
@@ -133,7 +145,7 @@ impl Ground {
     /// What the virtual machine is told of a call.
     pub fn vm_call(&self, call: &ContractCall) -> Call {
         let (caller, input) = (self.address(call.caller), call.input.clone());
-        Call { caller, target: call.target, value: call.value, input, gas: call.gas, evidence: Vec::new() }
+        Call { caller, target: call.target, value: call.value, input, gas: call.gas, evidence: call.evidence.clone() }
     }
 
     /// The state and the position after a change. The environment is that of `base` unless a contract is called.
@@ -205,7 +217,7 @@ impl Ground {
                 if account.balance != amount || state.root() != root {
                     return Err(ChangeError::Shares);
                 }
-                if conduit::all(&state).any(|conduit| conduit == contract) {
+                if is_for_others(&state, contract) {
                     return Err(ChangeError::OnTheirWay);
                 }
                 state.remove_contract(contract);
@@ -230,7 +242,7 @@ impl Ground {
         environment: Environment,
     ) -> Result<Execution, ChangeError> {
         let gas_max = if call.target == Target::Create { CREATE_GAS_MAX } else { CALL_GAS_MAX };
-        if call.gas > gas_max || call.input.len() > INPUT_BYTES_MAX {
+        if call.gas > gas_max || call.input.len() > INPUT_BYTES_MAX || call.evidence.len() > EVIDENCE_MAX {
             return Err(ChangeError::Limits);
         }
         Ok(state.look(self.network, environment, &self.vm_call(call))?)
@@ -239,7 +251,7 @@ impl Ground {
     fn change_contract(&self, state: &mut State, change: &ContractChange) -> Result<(), ChangeError> {
         let account = state.account(change.contract()).ok_or(ChangeError::NoContract)?;
         let before = account.contract.ok_or(ChangeError::NoContract)?;
-        if conduit::all(state).any(|conduit| conduit == change.contract()) && !account.balance.is_zero() {
+        if is_for_others(state, change.contract()) && !account.balance.is_zero() {
             return Err(ChangeError::OnTheirWay);
         }
         match change {
@@ -281,7 +293,7 @@ impl Ground {
         environment: Environment,
     ) -> Result<(), ChangeError> {
         let gas_max = if call.target == Target::Create { CREATE_GAS_MAX } else { CALL_GAS_MAX };
-        if call.gas > gas_max || call.input.len() > INPUT_BYTES_MAX {
+        if call.gas > gas_max || call.input.len() > INPUT_BYTES_MAX || call.evidence.len() > EVIDENCE_MAX {
             return Err(ChangeError::Limits);
         }
         if environment.time < base.environment.time || environment.height < base.environment.height {
@@ -371,6 +383,7 @@ impl Encode for ContractCall {
         out.value(&self.value);
         out.bytes(&self.input);
         out.varint(self.gas);
+        out.list(&self.evidence);
     }
 }
 
@@ -382,6 +395,7 @@ impl Decode for ContractCall {
             value: input.value()?,
             input: input.bytes(INPUT_BYTES_MAX)?.to_vec(),
             gas: input.u64()?,
+            evidence: input.list(EVIDENCE_MAX)?,
         })
     }
 }

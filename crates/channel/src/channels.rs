@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Effect, IdentityId, NetworkId, Store, Time};
+use byway_primitives::{Amount, Effect, IdentityId, NetworkId, Store, Time};
 use byway_records::Channel;
 use byway_records::channel::{ChannelTerms, Environment, Side};
 use byway_records::promise::ChannelId;
@@ -74,6 +74,8 @@ pub struct Channels<S> {
     alarms: BTreeMap<ChannelKey, Time>,
     wakes: BTreeSet<(Time, ChannelKey)>,
     pub(crate) effects: Vec<(ChannelKey, ChannelsEffect)>,
+    /// What became of virtual channels, as far as that matters here.
+    pub(crate) outcomes: BTreeMap<ChannelId, [Amount; 2]>,
 }
 
 impl<S: Signer + Clone> Channels<S> {
@@ -90,6 +92,7 @@ impl<S: Signer + Clone> Channels<S> {
             alarms: BTreeMap::new(),
             wakes: BTreeSet::new(),
             effects: Vec::new(),
+            outcomes: BTreeMap::new(),
         };
         for (id, handle) in handles(store)? {
             let machine = match ChannelMachine::load(channels.signer.clone(), id, store) {
@@ -158,16 +161,21 @@ impl<S: Signer + Clone> Channels<S> {
         handle: ChannelHandle,
         terms: ChannelTerms,
     ) -> Result<ChannelKey, InitiateError> {
-        let key = ChannelKey { peer: terms.parties[1], handle };
+        let key = self.key_of_new(handle, terms.parties[1])?;
+        let machine = ChannelMachine::initiate(self.signer.clone(), self.network, terms, handle.number(), now);
+        self.machines.insert(key, machine.ok_or(InitiateError::Terms)?);
+        self.collect(key);
+        Ok(key)
+    }
+
+    pub(crate) fn key_of_new(&self, handle: ChannelHandle, peer: IdentityId) -> Result<ChannelKey, InitiateError> {
+        let key = ChannelKey { peer, handle };
         if self.machines.contains_key(&key) {
             return Err(InitiateError::Handle);
         }
         if self.openings.values().filter(|side| **side == Side::Initiator).count() >= OPENINGS_MAX {
             return Err(InitiateError::Openings);
         }
-        let machine = ChannelMachine::initiate(self.signer.clone(), self.network, terms, handle.number(), now);
-        self.machines.insert(key, machine.ok_or(InitiateError::Terms)?);
-        self.collect(key);
         Ok(key)
     }
 
@@ -217,11 +225,17 @@ impl<S: Signer + Clone> Channels<S> {
     ) -> Result<(), PeerFault> {
         let AddressedMessage { handle, message } = addressed;
         let key = ChannelKey { peer, handle };
-        if let Some(handled) = self.with(key, |machine| machine.handle_message(now, message.clone())) {
+        let known = self.outcomes_in(&message);
+        let handled = self.with(key, |machine| {
+            machine.note_outcomes(known);
+            machine.handle_message(now, message.clone())
+        });
+        if let Some(handled) = handled {
             return handled;
         }
-        let (network, terms) = match message {
-            ChannelMessage::Open { network, terms } => (network, terms),
+        let (network, terms, virtual_terms) = match message {
+            ChannelMessage::Open { network, terms } => (network, terms, None),
+            ChannelMessage::OpenVirtual { terms } => (terms.network, terms.terms, Some(terms)),
             ChannelMessage::Reestablish(greeting) => return self.hear_of_found(now, key, greeting),
             _ => return Ok(()),
         };
@@ -231,7 +245,11 @@ impl<S: Signer + Clone> Channels<S> {
         // Whoever takes the handle of another's channel could have the two mistaken for each other.
         let is_taken = self.machines.keys().any(|known| known.handle == handle);
         let has_room = !is_taken && self.has_room_for(peer);
-        let machine = ChannelMachine::respond(self.signer.clone(), network, terms, handle.number(), now);
+        let (signer, number) = (self.signer.clone(), handle.number());
+        let machine = match virtual_terms {
+            Some(terms) => ChannelMachine::respond_virtual(signer, terms, number, now),
+            None => ChannelMachine::respond(signer, network, terms, number, now),
+        };
         match machine.filter(|_| has_room) {
             Some(machine) => {
                 self.machines.insert(key, machine);
@@ -280,6 +298,10 @@ impl<S: Signer + Clone> Channels<S> {
     ) {
         let named: Vec<_> = self.named.iter().map(|(id, key)| (*id, *key)).collect();
         for (id, key) in named {
+            if self.machines.get(&key).is_some_and(|machine| machine.virtual_terms().is_some()) {
+                self.show_virtual(now, id, key, environment, commits, entry(id));
+                continue;
+            }
             let resting = self.machines.get_mut(&key).filter(|machine| machine.rests() && !is_changed(id));
             if let Some(machine) = resting {
                 machine.note_time(environment, commits);
@@ -366,7 +388,7 @@ impl<S: Signer + Clone> Channels<S> {
 
 impl ChannelHandle {
     /// Tells the secrets apart that are shown at the end of channels of one pair.
-    fn number(self) -> u16 {
+    pub(crate) fn number(self) -> u16 {
         u16::from_be_bytes([self.0[0], self.0[1]])
     }
 }

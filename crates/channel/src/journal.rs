@@ -12,6 +12,7 @@ use byway_records::channel::{ChannelState, Environment, Position, Side, WatchSec
 use byway_records::promise::ChannelId;
 use byway_vm::{Address, State};
 
+use crate::backing::Backing;
 use crate::change::{Change, Ground};
 use crate::channels::ChannelHandle;
 use crate::consent::Consent;
@@ -26,7 +27,7 @@ pub const RELEASED_MAX: usize = 8;
 /// Bytes of changes that are kept at the least before the state is written anew.
 const LOG_BYTES_MIN: usize = 4 * 1024;
 
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 
 /// How far a channel has come. What is before [`Life::HalfSigned`] is not on disk: nothing is at stake yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +121,8 @@ pub(crate) struct Record {
     pub reminded: Amount,
     /// This side closes without the peer: it says so again until the ledger has heard it.
     pub closes_alone: bool,
+    /// Of a virtual channel, whose money is in others.
+    pub backing: Option<Backing>,
 }
 
 /// What leads from the state that is on disk as a whole to the newest.
@@ -399,6 +402,7 @@ impl Encode for Record {
         out.option(self.taken.as_ref());
         out.value(&self.reminded);
         out.flag(self.closes_alone);
+        out.option(self.backing.as_ref());
     }
 }
 
@@ -428,6 +432,7 @@ impl Decode for Record {
             taken: input.option()?,
             reminded: input.value()?,
             closes_alone: input.flag()?,
+            backing: input.option()?,
         })
     }
 }

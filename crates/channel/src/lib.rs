@@ -117,16 +117,20 @@
 //! A [`routing::Router`] looks at the locks in its node's channels and does what is to be done about them; a channel knows
 //! nothing of it.
 //!
+//! Two who have no channel with each other have a virtual one, whose money is in the channels that both have with a hub: [`guarantee`].
+//!
 //! # Not here
 //!
-//! Virtual channels. States larger than [`STATE_BYTES_MAX`] are
+//! States larger than [`STATE_BYTES_MAX`] are
 //! not given to a peer that has lost its own. A contract's storage is copied for each update that writes it, which large contracts
 //! will feel.
 
+mod backing;
 mod change;
 mod channels;
 mod consent;
 mod fund;
+pub mod guarantee;
 mod journal;
 mod ledger_view;
 mod left;

@@ -4,7 +4,7 @@ use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Hash, NetworkId, Time};
 use byway_records::SignedPromise;
-use byway_records::channel::{ChannelTerms, FundingChange, Position, WatchSecret};
+use byway_records::channel::{ChannelTerms, FundingChange, Position, VirtualTerms, WatchSecret};
 use byway_records::promise::ChannelId;
 
 use crate::change::Change;
@@ -48,6 +48,8 @@ pub enum ChannelMessage {
     Promise(LanePromise),
     /// The sender opens no channel on these terms, or stops opening it.
     Decline,
+    /// The sender proposes to open a virtual channel; the responder's secret is not in its terms yet.
+    OpenVirtual { terms: VirtualTerms },
 }
 
 /// Where a side stands.
@@ -213,6 +215,12 @@ impl Decode for Proposal {
     }
 }
 
+/// A message that is one record.
+fn put_one(kind: u8, record: &impl Encode, out: &mut Writer) {
+    out.byte(kind);
+    out.value(record);
+}
+
 impl Encode for ChannelMessage {
     fn encode(&self, out: &mut Writer) {
         match self {
@@ -234,14 +242,8 @@ impl Encode for ChannelMessage {
                 out.byte(3);
                 out.value(authorisation);
             }
-            ChannelMessage::Reestablish(reestablish) => {
-                out.byte(4);
-                out.value(reestablish);
-            }
-            ChannelMessage::Propose(proposal) => {
-                out.byte(5);
-                out.value(proposal);
-            }
+            ChannelMessage::Reestablish(reestablish) => put_one(4, reestablish, out),
+            ChannelMessage::Propose(proposal) => put_one(5, proposal, out),
             ChannelMessage::Accept { round, signature } => {
                 out.byte(6);
                 out.varint(*round);
@@ -263,14 +265,8 @@ impl Encode for ChannelMessage {
                 out.value(signature);
             }
             ChannelMessage::Decline => out.byte(11),
-            ChannelMessage::Promise(promise) => {
-                out.byte(12);
-                out.value(promise);
-            }
-            ChannelMessage::ProposeFunding(change) => {
-                out.byte(13);
-                out.value(change);
-            }
+            ChannelMessage::Promise(promise) => put_one(12, promise, out),
+            ChannelMessage::ProposeFunding(change) => put_one(13, change, out),
             ChannelMessage::AcceptFunding { change, signature } => {
                 out.byte(14);
                 out.value(change);
@@ -281,6 +277,7 @@ impl Encode for ChannelMessage {
                 out.varint(*round);
                 out.value(refusal);
             }
+            ChannelMessage::OpenVirtual { terms } => put_one(16, terms, out),
         }
     }
 }
@@ -304,6 +301,7 @@ impl Decode for ChannelMessage {
             13 => ChannelMessage::ProposeFunding(input.value()?),
             14 => ChannelMessage::AcceptFunding { change: input.value()?, signature: input.value()? },
             15 => ChannelMessage::RefuseFunding { round: input.u64()?, refusal: input.value()? },
+            16 => ChannelMessage::OpenVirtual { terms: input.value()? },
             other => return Err(DecodeError::UnknownVariant { kind: "channel message", value: other.into() }),
         })
     }

@@ -3,7 +3,7 @@
 use byway_primitives::{Amount, Effect, IdentityId};
 use byway_records::Transaction;
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{Movement, Side};
+use byway_records::channel::{Cosigned, Movement, Side, VirtualClose};
 use byway_vm::Address;
 
 use crate::change::{Change, ChangeError};
@@ -97,6 +97,9 @@ pub enum ChannelNews {
     },
     /// The peer wants to part.
     Closing,
+    /// Both have signed how a virtual channel ends: it goes to its hub
+    /// ([`Guarantees::handle_close`](crate::guarantee::Guarantees::handle_close)).
+    Parted(Cosigned<VirtualClose>),
     Closed,
 }
 
@@ -136,6 +139,8 @@ pub enum ProposeError {
     Turn,
     #[error("a side proposes what it does itself")]
     NotOurs,
+    #[error("the money of a virtual channel is in others: none is put in or taken out")]
+    Virtual,
     #[error(transparent)]
     Change(#[from] ChangeError),
 }
@@ -166,7 +171,9 @@ pub enum CloseError {
         "the contracts' state is not known, since the journal was an old one; wait until the peer has sent it, or close alone"
     )]
     Recovering,
-    #[error("payments over several channels are on their way in this one; wait until they are through, or close alone")]
+    #[error(
+        "payments over several channels are on their way in this one, or virtual channels are guaranteed in it; wait until they are through, or close alone"
+    )]
     OnTheirWay,
     #[error("only calls of contracts that are there are forced")]
     NotACall,

@@ -4,7 +4,8 @@ use byway_crypto::{IdentitySecret, IdentitySignature, Purpose};
 use byway_primitives::hash::Context;
 use byway_primitives::{IdentityId, NetworkId};
 use byway_records::channel::{
-    ChannelState, Cosigned, ForcedCall, FundingChange, MutualClose, SignedForcedCall, WatchSecret,
+    ChannelState, Cosigned, ForcedCall, FundingChange, MutualClose, SignedForcedCall, VirtualClose, VirtualTerms,
+    WatchSecret,
 };
 use byway_records::{Promise, SignedPromise, TransactionId};
 
@@ -16,6 +17,8 @@ pub trait Signer {
     fn sign_state(&self, state: &ChannelState) -> IdentitySignature;
     fn sign_funding(&self, change: &FundingChange) -> IdentitySignature;
     fn sign_close(&self, close: &MutualClose) -> IdentitySignature;
+    fn sign_virtual_terms(&self, terms: &VirtualTerms) -> IdentitySignature;
+    fn sign_virtual_close(&self, close: &VirtualClose) -> IdentitySignature;
     fn sign_call(&self, call: ForcedCall) -> SignedForcedCall;
     fn sign_promise(&self, promise: Promise) -> SignedPromise;
     /// What this side shows when it closes alone a channel with this peer. The number tells those of one pair apart.
@@ -38,6 +41,14 @@ impl Signer for IdentitySecret {
     }
 
     fn sign_close(&self, close: &MutualClose) -> IdentitySignature {
+        Cosigned::sign_one(close, self)
+    }
+
+    fn sign_virtual_terms(&self, terms: &VirtualTerms) -> IdentitySignature {
+        Cosigned::sign_one(terms, self)
+    }
+
+    fn sign_virtual_close(&self, close: &VirtualClose) -> IdentitySignature {
         Cosigned::sign_one(close, self)
     }
 

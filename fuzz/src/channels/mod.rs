@@ -30,6 +30,7 @@ targets! {
     watch_message: reencodes::<byway_channel::watching::WatchMessage>,
     kept_packet: reencodes::<byway_channel::watching::Kept>,
     packet_content: packet_content,
+    guarantee_message: reencodes::<byway_channel::guarantee::GuaranteeMessage>,
     routing_message: reencodes::<routing::RoutingMessage>,
     order: reencodes::<Order>,
     open_order: open_order,

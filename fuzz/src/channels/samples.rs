@@ -130,6 +130,10 @@ pub(super) fn watch_message() -> Samples {
     fixed::watch_messages().iter().map(|(_, message)| message.to_bytes()).collect()
 }
 
+pub(super) fn guarantee_message() -> Samples {
+    fixed::guarantee_messages().iter().map(|(_, message)| message.to_bytes()).collect()
+}
+
 pub(super) fn routing_message() -> Samples {
     let (id, channel, lock) = (QuestionId([1; 16]), CHANNEL, LockId([3; 32]));
     let leg = Leg { hub: IdentityId([5; 20]), key: StaticKey([6; 32]), amount: units(1_101), delta: Span::minutes(10) };

@@ -72,13 +72,14 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// Executes a call that was forced, if it is the next one.
     fn execute_forced(&mut self, signed: u64, made: &ForcedRound) {
-        let ForcedRound { round, caller, contract, value, ref input, gas, environment, .. } = *made;
+        let ForcedRound { round, caller, contract, value, ref input, gas, environment, ref evidence, .. } = *made;
         let base = self.record.base;
         if base.round.checked_add(1) != Some(round) || self.state.root() != base.root {
             return;
         }
         let target = Target::Contract(Address(contract));
-        let change = Change::Call(ContractCall { caller, target, value, input: input.clone(), gas });
+        let (input, evidence) = (input.clone(), evidence.clone());
+        let change = Change::Call(ContractCall { caller, target, value, input, gas, evidence });
         let after = self.record.ground.after(&self.state, &base, round, &change, environment);
         if let Ok((state, position)) = after {
             self.notify(ChannelNews::Forced { round });

@@ -40,6 +40,9 @@ impl<S: Signer> ChannelMachine<S> {
     pub fn fund(&mut self, now: Time, movement: Movement, amount: Amount) -> Result<u64, ProposeError> {
         self.begin(now);
         self.may_propose()?;
+        if self.record.backing.is_some() {
+            return Err(ProposeError::Virtual);
+        }
         if !self.record.released.is_empty() || self.record.fund.is_some() {
             return Err(ProposeError::Busy);
         }
@@ -116,6 +119,9 @@ impl<S: Signer> ChannelMachine<S> {
         let (base, round, known) = (self.record.base, state.position.round, self.ledger.environment.time);
         if !self.record.released.is_empty() {
             return Err(Refusal::Busy);
+        }
+        if self.record.backing.is_some() {
+            return Err(Refusal::Impossible);
         }
         if side != self.record.side.other() {
             return Err(Refusal::Unwanted);

@@ -18,6 +18,7 @@ use byway_vm::State;
 
 use super::{CLOSING_TIME_MAX, ChannelMachine, FUNDING_TIME_MAX, Link, in_order};
 use crate::change::Ground;
+use crate::guarantee::{OFFER_TIME, contract};
 use crate::journal::{Health, Life};
 use crate::message::ChannelMessage;
 use crate::news::{ChannelNews, CloseError, PeerFault};
@@ -101,7 +102,8 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     fn create_funding(&mut self, now: Time) {
-        self.name(now + FUNDING_TIME_MAX);
+        let expires = if self.record.backing.is_some() { Self::offer_end(now) } else { now + FUNDING_TIME_MAX };
+        self.name(expires);
         self.authorise();
         self.record.life = Life::HalfSigned;
         self.persist(Batch::new());
@@ -125,7 +127,8 @@ impl<S: Signer> ChannelMachine<S> {
             // Over for this side, or done long ago.
             _ => return Ok(()),
         }
-        if expires > now + FUNDING_TIME_MAX + FUNDING_TIME_MAX {
+        let most = if self.record.backing.is_some() { OFFER_TIME } else { FUNDING_TIME_MAX };
+        if expires > now + most + most {
             return Err(PeerFault::OutOfPlace);
         }
         let unnamed = (self.record.expires, self.record.id);
@@ -155,18 +158,29 @@ impl<S: Signer> ChannelMachine<S> {
     /// Fixes the transaction, and with it the channel's id.
     fn name(&mut self, expires: Time) {
         self.record.expires = expires;
-        self.record.id = ChannelId(self.funding_body().id().0);
+        let virtual_terms = self.virtual_terms();
+        self.record.id = virtual_terms.map_or_else(|| ChannelId(self.funding_body().id().0), |terms| terms.id());
     }
 
     fn authorise(&mut self) {
-        let authorisation = self.signer.authorise(self.record.ground.network, self.funding_body().id());
+        let authorisation = match self.virtual_terms() {
+            Some(terms) => self.signer.sign_virtual_terms(&terms),
+            None => self.signer.authorise(self.record.ground.network, self.funding_body().id()),
+        };
         self.record.authorisations[self.record.side.index()] = Some(authorisation);
     }
 
     fn take_authorisation(&mut self, authorisation: IdentitySignature) -> Result<(), PeerFault> {
-        let (network, message) = (self.record.ground.network, self.funding_body().authorise_message());
-        let checked = authorisation.verify(self.peer(), Purpose::Authorise, network, &message);
-        checked.map_err(|_| PeerFault::Signature)?;
+        let is_peers = match self.virtual_terms() {
+            Some(terms) => self.is_peers_consent(&terms, &authorisation),
+            None => {
+                let (network, message) = (self.record.ground.network, self.funding_body().authorise_message());
+                authorisation.verify(self.peer(), Purpose::Authorise, network, &message).is_ok()
+            }
+        };
+        if !is_peers {
+            return Err(PeerFault::Signature);
+        }
         self.record.authorisations[self.record.side.other().index()] = Some(authorisation);
         Ok(())
     }
@@ -201,7 +215,11 @@ impl<S: Signer> ChannelMachine<S> {
         }
     }
 
+    /// A virtual channel is seen to by whoever looks after guarantees.
     pub(super) fn hand_in_funding(&mut self) {
+        if self.record.backing.is_some() {
+            return;
+        }
         let authorisations = self.record.authorisations.into_iter().flatten().collect();
         let witness = Witness { spends: Vec::new(), authorisations };
         let news = ChannelNews::Fund(Transaction { body: self.funding_body(), witness });
@@ -235,7 +253,7 @@ impl<S: Signer> ChannelMachine<S> {
         if self.record.health == Health::Recovering {
             return Err(CloseError::Recovering);
         }
-        if conduit::holds(&self.state) {
+        if holds_of_others(&self.state) {
             return Err(CloseError::OnTheirWay);
         }
         self.begin_closing(now);
@@ -271,11 +289,11 @@ impl<S: Signer> ChannelMachine<S> {
         self.send(ChannelMessage::Shutdown);
     }
 
-    /// The close that follows from the newest position. None as long as payments of others are on their way in the channel: what
-    /// they hold is not for the two to divide.
-    fn mutual_close(&self, expires: Time) -> Option<MutualClose> {
+    /// What each gets by the newest position. None as long as payments of others are on their way in the channel, or guarantees stand in it:
+    /// what they hold is not for the two to divide.
+    fn parted(&self) -> Option<[Amount; 2]> {
         let record = &self.record;
-        if conduit::holds(&self.state) {
+        if holds_of_others(&self.state) {
             return None;
         }
         let shares = record.ground.terms.remainder.shares(record.base.rest(record.total)?);
@@ -283,15 +301,21 @@ impl<S: Signer> ChannelMachine<S> {
             let (balance, share) = (record.base.balances[side.index()], shares[side.index()]);
             Amount::checked_sum([balance, share, self.lanes_worth(&record.base, side)])
         });
-        let balances = [initiator?, responder?];
-        Some(MutualClose { network: record.ground.network, channel: record.id, balances, expires })
+        Some([initiator?, responder?])
+    }
+
+    fn mutual_close(&self, balances: [Amount; 2], expires: Time) -> MutualClose {
+        let (network, channel) = (self.record.ground.network, self.record.id);
+        MutualClose { network, channel, balances, expires }
     }
 
     fn sign_closing(&mut self, expires: Time) {
-        if let Some(close) = self.mutual_close(expires) {
-            let signature = self.signer.sign_close(&close);
-            self.send(ChannelMessage::ClosingSigned { expires, signature });
-        }
+        let Some(balances) = self.parted() else { return };
+        let signature = match self.record.backing {
+            Some(_) => self.signer.sign_virtual_close(&self.virtual_close(balances)),
+            None => self.signer.sign_close(&self.mutual_close(balances, expires)),
+        };
+        self.send(ChannelMessage::ClosingSigned { expires, signature });
     }
 
     /// The peer's signature under the close. With ours it is complete, and whoever has it hands it in.
@@ -302,7 +326,11 @@ impl<S: Signer> ChannelMachine<S> {
         if expires < now || expires > now + CLOSING_TIME_MAX + CLOSING_TIME_MAX {
             return;
         }
-        let Some(body) = self.mutual_close(expires) else { return };
+        let Some(balances) = self.parted() else { return };
+        if self.record.backing.is_some() {
+            return self.handle_virtual_closing(balances, signature);
+        }
+        let body = self.mutual_close(balances, expires);
         let signatures = in_order(self.record.side, self.signer.sign_close(&body), signature);
         let close = Cosigned { body, parties: self.record.ground.terms.parties, signatures };
         // The peer may have signed where it saw the ledger, which a forced call has taken on for one of us already. Once both are
@@ -311,6 +339,11 @@ impl<S: Signer> ChannelMachine<S> {
             self.notify(ChannelNews::Submit(ChannelsCall::CloseMutual(close)));
         }
     }
+}
+
+/// Whether payments of others are on their way in a channel, or guarantees stand in it.
+fn holds_of_others(state: &State) -> bool {
+    conduit::holds(state) || contract::holds(state)
 }
 
 /// Whether the ledger could take such terms.

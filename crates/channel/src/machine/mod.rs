@@ -2,7 +2,9 @@
 
 use byway_primitives::time::Span;
 use byway_primitives::{Amount, Batch, Effect, Hash, IdentityId, NetworkId, Store, Time, Token};
-use byway_records::channel::{ChannelState, ChannelTerms, Cosigned, Environment, Lane, Position, Side, WatchSecret};
+use byway_records::channel::{
+    ChannelOutcome, ChannelState, ChannelTerms, Cosigned, Environment, Lane, Position, Side, WatchSecret,
+};
 use byway_records::promise::ChannelId;
 use byway_vm::{Execution, State};
 
@@ -17,6 +19,7 @@ use crate::signer::Signer;
 mod consent;
 mod follow;
 mod funding;
+mod guaranteed;
 mod lanes;
 mod life;
 mod lost;
@@ -87,6 +90,8 @@ pub struct ChannelMachine<S> {
     early_promise: Option<LanePromise>,
     /// What the peer last asked our user's consent to.
     asked: Option<ContractWish>,
+    /// What became of virtual channels that the peer's proposal says something of.
+    outcomes: Vec<ChannelOutcome>,
     ledger: LedgerView,
     /// What was handed to the ledger last, and when.
     submitted: Option<(Show, Time)>,
@@ -159,6 +164,7 @@ impl<S: Signer> ChannelMachine<S> {
             taken: None,
             reminded: Amount::ZERO,
             closes_alone: false,
+            backing: None,
         };
         Self::from_parts(signer, record, Loaded::default(), Log::default(), Some(now))
     }
@@ -180,6 +186,7 @@ impl<S: Signer> ChannelMachine<S> {
             early: None,
             early_promise: None,
             asked: None,
+            outcomes: Vec::new(),
             ledger: LedgerView::default(),
             submitted: None,
             effects: Vec::new(),

@@ -232,6 +232,9 @@ impl<S: Signer> ChannelMachine<S> {
         if is_ahead(seen, known) || is_behind {
             return Err(Refusal::Impossible);
         }
+        if !self.is_shown(&proposal.change) {
+            return Err(Refusal::Impossible);
+        }
         let round = proposal.round();
         let after = self.record.ground.after(&self.state, &base, round, &proposal.change, position.environment);
         let (state, ours) = after.map_err(|_| Refusal::Impossible)?;

@@ -89,7 +89,7 @@ impl<S: Signer> ChannelMachine<S> {
             let claim = Show::Claim(promise.promise.amount);
             if self.is_time_for(claim, now) {
                 self.submitted = Some((claim, now));
-                self.notify(ChannelNews::Submit(ChannelsCall::Claim { side: self.record.side, promise }));
+                self.submit(ChannelsCall::Claim { side: self.record.side, promise });
             }
         } else if until.passed(self.ledger.environment.time, self.ledger.commits) {
             self.show(now, Show::Settle);
@@ -122,7 +122,7 @@ impl<S: Signer> ChannelMachine<S> {
             _ => return,
         };
         self.submitted = Some((what, now));
-        self.notify(ChannelNews::Submit(call));
+        self.submit(call);
     }
 
     /// Closes without the peer, with the newest state that this side has.
@@ -197,7 +197,7 @@ impl<S: Signer> ChannelMachine<S> {
         };
         let (state, call) = (self.unknown_to_ledger(), self.signer.sign_call(forced));
         let force = ForceProgress { state, call, environment, witness: witness.to_bytes() };
-        self.notify(ChannelNews::Submit(ChannelsCall::ForceProgress(Box::new(force))));
+        self.submit(ChannelsCall::ForceProgress(Box::new(force)));
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ const LOCK_GAS: u64 = 150_000;
 const CREATE_GAS: u64 = 1_500_000;
 const RESOLVE_GAS: u64 = 60_000;
 
-type Word = [u8; 32];
+pub(crate) type Word = [u8; 32];
 
 /// What creates the contract itself.
 static CREATED_BY: LazyLock<Vec<u8>> = LazyLock::new(|| creation(CONDUIT));
@@ -99,7 +99,7 @@ pub fn in_nest(nest: Address) -> Address {
     Address(std::array::from_fn(|index| digest.0[12 + index]))
 }
 
-fn creation(compiled: &str) -> Vec<u8> {
+pub(crate) fn creation(compiled: &str) -> Vec<u8> {
     let hex = compiled.split("\"create\": \"").nth(1).and_then(|rest| rest.split('"').next());
     let code = hex.and_then(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).ok());
     code.expect("the compiled contract is there")
@@ -136,7 +136,7 @@ pub fn read(state: &State, conduit: Address, id: LockId) -> Option<Lock> {
 /// The call that puts the contract into a channel.
 pub fn create(caller: Side) -> ContractCall {
     let input = CREATE.clone();
-    ContractCall { caller, target: Target::Create, value: Amount::ZERO, input, gas: CREATE_GAS }
+    ContractCall { caller, target: Target::Create, value: Amount::ZERO, input, gas: CREATE_GAS, evidence: Vec::new() }
 }
 
 /// What locks money: for `payee` if it knows the preimage, back from `until` on, which is in whole seconds.
@@ -152,7 +152,7 @@ pub fn lock(
     let mut last = [0; 32];
     last[12..].copy_from_slice(&payee.0);
     let input = [&LOCK[..], &id.0, &hash.0, &number(until.0 / 1000), &last].concat();
-    ContractCall { caller, target: Target::Contract(conduit), value, input, gas: LOCK_GAS }
+    ContractCall { caller, target: Target::Contract(conduit), value, input, gas: LOCK_GAS, evidence: Vec::new() }
 }
 
 /// What opens, lets go of, takes back or clears away up to [`RESOLVED_MAX`] locks, whichever the caller may do.
@@ -163,7 +163,7 @@ pub fn resolve(caller: Side, conduit: Address, locks: &[(LockId, Option<Preimage
     input.extend(number(count));
     locks.iter().for_each(|(_, preimage)| input.extend(preimage.map_or([0; 32], |preimage| preimage.0)));
     let gas = (2 * RESOLVE_GAS + RESOLVE_GAS * count).min(CALL_GAS_MAX);
-    ContractCall { caller, target: Target::Contract(conduit), value: Amount::ZERO, input, gas }
+    ContractCall { caller, target: Target::Contract(conduit), value: Amount::ZERO, input, gas, evidence: Vec::new() }
 }
 
 /// Whether a call is one that is made here: of a lock, of several, or of the contract itself.
@@ -181,14 +181,14 @@ pub fn resolves(call: &ContractCall, id: LockId) -> bool {
     call.input.starts_with(&RESOLVE) && call.input[4..].chunks(32).any(|word| word == id.0)
 }
 
-fn number(number: u64) -> Word {
+pub(crate) fn number(number: u64) -> Word {
     let mut word = [0; 32];
     word[24..].copy_from_slice(&number.to_be_bytes());
     word
 }
 
 /// The slot that is so many further on.
-fn plus(slot: Word, more: u8) -> Word {
+pub(crate) fn plus(slot: Word, more: u8) -> Word {
     let mut sum = slot;
     let mut carry = u16::from(more);
     for byte in sum.iter_mut().rev() {

@@ -60,7 +60,7 @@ mod passage;
 mod payer;
 mod question;
 mod router;
-mod sight;
+pub(crate) mod sight;
 mod terms;
 mod wish;
 

@@ -36,7 +36,7 @@ pub(super) enum Found {
     Gone,
 }
 
-pub(super) fn machine<S: Signer + Clone>(channels: &Channels<S>, id: ChannelId) -> Option<&ChannelMachine<S>> {
+pub(crate) fn machine<S: Signer + Clone>(channels: &Channels<S>, id: ChannelId) -> Option<&ChannelMachine<S>> {
     channels.get(channels.key_of(id)?)
 }
 
@@ -74,13 +74,15 @@ pub(super) fn find_in<S: Signer>(machine: &ChannelMachine<S>, Sought { id, by, c
     if machine.released().iter().all(leaves_it_out) { Found::Gone } else { Found::Unsettled }
 }
 
-/// Whether updates can be made in it now or soon.
-pub(super) fn is_usable<S: Signer>(machine: &ChannelMachine<S>) -> bool {
-    machine.life() == Life::Open && *machine.health() == Health::Sound && machine.is_connected()
+/// Whether updates can be made in it now or soon. What is in a virtual channel is guaranteed in others, for a dispute of a bounded time: nothing of others'
+/// is put there.
+pub(crate) fn is_usable<S: Signer>(machine: &ChannelMachine<S>) -> bool {
+    let is_real = machine.virtual_terms().is_none();
+    is_real && machine.life() == Life::Open && *machine.health() == Health::Sound && machine.is_connected()
 }
 
 /// What this side can lock in it.
-pub(super) fn room<S: Signer>(machine: &ChannelMachine<S>) -> Amount {
+pub(crate) fn room<S: Signer>(machine: &ChannelMachine<S>) -> Amount {
     machine.balance().saturating_sub(machine.terms().reserve)
 }
 
@@ -95,7 +97,7 @@ pub(super) fn us<S: Signer>(machine: &ChannelMachine<S>) -> Address {
 }
 
 /// The usable channel with a peer that has most room.
-pub(super) fn widest_with<S: Signer + Clone>(
+pub(crate) fn widest_with<S: Signer + Clone>(
     channels: &Channels<S>,
     peer: IdentityId,
 ) -> Option<(ChannelId, &ChannelMachine<S>)> {

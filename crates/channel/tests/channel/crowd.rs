@@ -126,7 +126,11 @@ impl Crowd {
     fn forced(&mut self, number: usize) -> ChannelsCall {
         let input = [&CREATE[..], &COUNTER].concat();
         let (caller, value) = (Side::Initiator, Amount::ZERO);
-        self.update(number, 0, Change::Call(ContractCall { caller, target: Target::Create, value, input, gas: GAS }));
+        self.update(
+            number,
+            0,
+            Change::Call(ContractCall { caller, target: Target::Create, value, input, gas: GAS, evidence: Vec::new() }),
+        );
         let contract = self.pairs[number].machines[1].state().receipt().unwrap().contract;
         self.see(number);
         self.pairs[number].machines[1].force(self.world.time, &count(1, contract, 1, 0)).unwrap();

@@ -1,5 +1,6 @@
 //! One fixed value of every message within a channel.
 
+use byway_channel::guarantee::{GuaranteeMessage, GuaranteeRefusal, GuaranteeTerms};
 use byway_channel::watching::{Bill, Kept, PACKET_BYTES, Packet, Pays, RANDOM_BYTES, WatchMessage, WatchRefusal};
 use byway_channel::{
     Change, ChannelMessage, ContractCall, ContractChange, LanePromise, Proposal, Reestablish, Refusal,
@@ -7,8 +8,8 @@ use byway_channel::{
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::channel::{
-    ChannelState, ChannelTerms, Cosigned, Environment, FundingChange, Lane, Movement, Position, Remainder, Side,
-    WatchSecret,
+    CertifiedClose, ChannelOutcome, ChannelState, ChannelTerms, Cosigned, Environment, FundingChange, Lane, Movement,
+    Position, Remainder, Side, VirtualClose, VirtualTerms, WatchSecret,
 };
 use byway_records::genesis::Wait;
 use byway_records::promise::{ChannelId, Promise, Series};
@@ -47,17 +48,62 @@ fn terms() -> ChannelTerms {
     }
 }
 
-fn changes() -> [(&'static str, Change); 9] {
+fn virtual_terms() -> VirtualTerms {
+    VirtualTerms {
+        network: NETWORK,
+        terms: terms(),
+        hub: IdentityId([3; 20]),
+        dispute: Wait { millis: Span::minutes(20), commits: 30 },
+        ends: TIME,
+        environment: position().environment,
+        nonce: 7,
+    }
+}
+
+/// Every message between a hub and those whose channels it guarantees.
+pub fn guarantee_messages() -> Vec<(&'static str, GuaranteeMessage)> {
+    let (channel, parties, signatures) = (ChannelId(Hash([6; 32])), terms().parties, [SIGNATURE; 2]);
+    let fees = GuaranteeTerms {
+        fee_base: units(100),
+        fee_per_million: 1_000,
+        time_max: Span::days(1),
+        per_peer: units(3_000_000),
+        in_all: units(6_000_000),
+    };
+    let body = VirtualClose { network: NETWORK, channel, paid: [units(800), units(2_200)] };
+    let close = Cosigned { body, parties, signatures };
+    vec![
+        ("ask", GuaranteeMessage::Ask),
+        ("tell nothing", GuaranteeMessage::Tell { terms: None }),
+        ("tell", GuaranteeMessage::Tell { terms: Some(fees) }),
+        ("offered", GuaranteeMessage::Offered { terms: Cosigned { body: virtual_terms(), parties, signatures } }),
+        ("refuse", GuaranteeMessage::Refuse { channel, refusal: GuaranteeRefusal::Exposure }),
+        ("close", GuaranteeMessage::Close { close }),
+        (
+            "certified",
+            GuaranteeMessage::Certified {
+                certificate: CertifiedClose { close, hub: IdentityId([3; 20]), signature: SIGNATURE },
+            },
+        ),
+        ("over", GuaranteeMessage::Over { channel }),
+    ]
+}
+
+fn changes() -> [(&'static str, Change); 10] {
     let (side, value) = (Side::Responder, units(400));
     let contract = Target::Contract(Address([4; 20]));
-    let call = ContractCall { caller: side, target: contract, value, input: vec![7; 36], gas: 100_000 };
+    let call =
+        ContractCall { caller: side, target: contract, value, input: vec![7; 36], gas: 100_000, evidence: Vec::new() };
     let contract = Address([4; 20]);
     let upgrade = ContractChange::Upgrade { contract, code: vec![0x5f, 0x00] };
     let remove = |shares| Change::Contract(ContractChange::Remove { contract, shares });
     let create = ContractCall { target: Target::Create, input: vec![0x60, 0x80], ..call.clone() };
+    let evidence = vec![ChannelOutcome { channel: ChannelId(Hash([6; 32])), paid: [units(800), units(2_200)] }];
+    let shown = ContractCall { evidence, ..call.clone() };
     [
         ("nothing", Change::Nothing),
         ("transfer", Change::Transfer { from: side, amount: value }),
+        ("call with evidence", Change::Call(shown)),
         ("call", Change::Call(call)),
         ("create", Change::Call(create)),
         ("lane", Change::Lane { side, capacity: value }),
@@ -123,6 +169,7 @@ pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
     messages.push(("refuse funding", ChannelMessage::RefuseFunding { round: 300, refusal: Refusal::Busy }));
     let refuses = Some((298, Refusal::Differs));
     messages.push(("refuse", ChannelMessage::Propose(Proposal { refuses, ..proposal(Change::Nothing) })));
+    messages.push(("open virtual", ChannelMessage::OpenVirtual { terms: virtual_terms() }));
     messages.extend(changes().map(|(name, change)| (name, ChannelMessage::Propose(proposal(change)))));
     messages
 }

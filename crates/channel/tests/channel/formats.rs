@@ -54,7 +54,7 @@ proptest! {
     }
 }
 
-const FROZEN_MESSAGES: [&str; 26] = [
+const FROZEN_MESSAGES: [&str; 28] = [
     "open: 147 8f42230c526c8154",
     "accept opening: 33 a91fe036859ee700",
     "funding created: 72 a5d497d9f14e9268",
@@ -72,10 +72,12 @@ const FROZEN_MESSAGES: [&str; 26] = [
     "accept funding: 193 06135096f9a1a2a2",
     "refuse funding: 4 65b76140d3e12aaa",
     "refuse: 156 392e79448cc141d6",
+    "open virtual: 185 7004c392f0a8a3b6",
     "nothing: 153 75edd12c96581a18",
     "transfer: 156 bc229e36a21fd95e",
-    "call: 217 ac93d31b3c3eca52",
-    "create: 163 83aaea7671f3645a",
+    "call with evidence: 254 d314bf64b2a56764",
+    "call: 218 ee07b289069f1d94",
+    "create: 164 7c6f74debbc00486",
     "lane: 156 321b5d66808ec2de",
     "absorb: 157 da8a97d460e9f338",
     "upgrade: 176 87a3e2ac1041c581",

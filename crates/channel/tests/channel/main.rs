@@ -10,6 +10,7 @@ mod fixed;
 mod forced;
 mod formats;
 mod funding;
+mod guarantee;
 mod hostile;
 mod lanes;
 mod leaving;

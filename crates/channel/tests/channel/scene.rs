@@ -490,7 +490,11 @@ impl Rig {
     pub fn create_counter(&mut self, by: usize) -> Address {
         let input = [&CREATE[..], &COUNTER].concat();
         let (caller, value, gas) = (Side::BOTH[by], Amount::ZERO, GAS);
-        self.propose(by, Change::Call(ContractCall { caller, target: Target::Create, value, input, gas })).unwrap();
+        self.propose(
+            by,
+            Change::Call(ContractCall { caller, target: Target::Create, value, input, gas, evidence: Vec::new() }),
+        )
+        .unwrap();
         self.exchange();
         self.machine(by).state().receipt().expect("it was the last call").contract
     }
@@ -595,5 +599,5 @@ pub fn count(by: usize, contract: Address, slot: u8, value: u128) -> ContractCal
     let mut input = vec![0; 32];
     input[31] = slot;
     let (caller, target) = (Side::BOTH[by], Target::Contract(contract));
-    ContractCall { caller, target, value: units(value), input, gas: GAS }
+    ContractCall { caller, target, value: units(value), input, gas: GAS, evidence: Vec::new() }
 }

@@ -7,7 +7,9 @@ use std::rc::Rc;
 use byway_channel::{Signer, position_digest};
 use byway_crypto::{IdentitySecret, IdentitySignature};
 use byway_primitives::{Hash, IdentityId, NetworkId};
-use byway_records::channel::{ChannelState, ForcedCall, FundingChange, MutualClose, SignedForcedCall, WatchSecret};
+use byway_records::channel::{
+    ChannelState, ForcedCall, FundingChange, MutualClose, SignedForcedCall, VirtualClose, VirtualTerms, WatchSecret,
+};
 
 use super::scene::SECRET;
 use byway_records::{Promise, SignedPromise, TransactionId};
@@ -53,6 +55,14 @@ impl Signer for StrictSigner {
 
     fn sign_close(&self, close: &MutualClose) -> IdentitySignature {
         self.secret.sign_close(close)
+    }
+
+    fn sign_virtual_terms(&self, terms: &VirtualTerms) -> IdentitySignature {
+        self.secret.sign_virtual_terms(terms)
+    }
+
+    fn sign_virtual_close(&self, close: &VirtualClose) -> IdentitySignature {
+        self.secret.sign_virtual_close(close)
     }
 
     fn sign_call(&self, call: ForcedCall) -> SignedForcedCall {

@@ -10,7 +10,9 @@ use byway_crypto::IdentitySignature;
 use byway_primitives::hash::Context;
 use byway_primitives::{Batch, Effect, Encode, Hash, IdentityId, MemoryStore, NetworkId, Store, Time, Token};
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{ChannelState, ForcedCall, FundingChange, MutualClose, SignedForcedCall, WatchSecret};
+use byway_records::channel::{
+    ChannelState, ForcedCall, FundingChange, MutualClose, SignedForcedCall, VirtualClose, VirtualTerms, WatchSecret,
+};
 use byway_records::{Promise, SignedPromise, TransactionId};
 
 use super::Flaw;
@@ -52,6 +54,14 @@ impl Signer for Recorder {
 
     fn sign_close(&self, close: &MutualClose) -> IdentitySignature {
         person(self.side).sign_close(close)
+    }
+
+    fn sign_virtual_terms(&self, terms: &VirtualTerms) -> IdentitySignature {
+        person(self.side).sign_virtual_terms(terms)
+    }
+
+    fn sign_virtual_close(&self, close: &VirtualClose) -> IdentitySignature {
+        person(self.side).sign_virtual_close(close)
     }
 
     fn sign_call(&self, call: ForcedCall) -> SignedForcedCall {

@@ -50,8 +50,14 @@ impl Scene {
 
 fn run(state: &mut State, time: Time, call: byway_channel::ContractCall) -> Outcome {
     let caller = PARTIES[call.caller.index()];
-    let call =
-        Call { caller, target: call.target, value: call.value, input: call.input, gas: call.gas, evidence: Vec::new() };
+    let call = Call {
+        caller,
+        target: call.target,
+        value: call.value,
+        input: call.input,
+        gas: call.gas,
+        evidence: call.evidence,
+    };
     let execution = state.execute(NETWORK, Environment { time, height: 1 }, &call).unwrap();
     if call.target != Target::Create {
         assert!(execution.gas_used * 4 < call.gas * 3, "{} of {} gas", execution.gas_used, call.gas);

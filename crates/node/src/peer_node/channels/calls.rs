@@ -105,7 +105,8 @@ impl PeerNode {
         let ChannelDeploy { channel, code, value, gas, idempotency_key } = request;
         let gas = gas.unwrap_or(byway_channel::CREATE_GAS_MAX);
         self.update(channel, Some(idempotency_key), move |side| {
-            Change::Call(ContractCall { caller: side, target: Target::Create, value, input: code.0, gas })
+            let (target, evidence) = (Target::Create, Vec::new());
+            Change::Call(ContractCall { caller: side, target, value, input: code.0, gas, evidence })
         })
         .await
     }
@@ -114,7 +115,7 @@ impl PeerNode {
         let ChannelCall { channel, contract, input, value, gas, idempotency_key } = request;
         let (target, gas) = (target(&contract)?, gas.unwrap_or(CALL_GAS_DEFAULT));
         self.update(channel, Some(idempotency_key), move |side| {
-            Change::Call(ContractCall { caller: side, target, value, input: input.0, gas })
+            Change::Call(ContractCall { caller: side, target, value, input: input.0, gas, evidence: Vec::new() })
         })
         .await
     }
@@ -153,6 +154,7 @@ impl PeerNode {
                 value: Amount::ZERO,
                 input: input.0,
                 gas: CALL_GAS_DEFAULT,
+                evidence: Vec::new(),
             };
             let execution = channel.try_call(&call).map_err(ApiError::update_refused)?;
             let returned = execution.outcome == Outcome::Returned;
@@ -218,7 +220,8 @@ impl PeerNode {
         let (asker, handed) = oneshot::channel();
         let (round, call) = self
             .ask(move |actor| {
-                let call = ContractCall { caller: actor.side_in(key)?, target, value, input: input.0, gas };
+                let (caller, evidence) = (actor.side_in(key)?, Vec::new());
+                let call = ContractCall { caller, target, value, input: input.0, gas, evidence };
                 Ok((actor.force_call(key, &call, asker)?, call))
             })
             .await?;

@@ -152,6 +152,7 @@ impl Actor {
             | ChannelNews::Behind { .. }
             | ChannelNews::Recovered { .. }
             | ChannelNews::Forced { .. }
+            | ChannelNews::Parted(_)
             | ChannelNews::Closing => {}
         }
         self.advance_updates(key);

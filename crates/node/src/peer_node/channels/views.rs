@@ -262,6 +262,7 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
         }
         ChannelNews::Forced { round } => Some((Some(*round), "forced", "the ledger has executed a call".to_owned())),
         ChannelNews::Closing => plain("closing", "it is being closed"),
+        ChannelNews::Parted(_) => plain("parted", "both have signed how they part; the hub is to sign too"),
         ChannelNews::Closed => plain("closed", "it is over; what was in it is in the accounts"),
     }
 }

@@ -1,0 +1,394 @@
+//! The machine: what there is, what comes in, and what it hands on.
+
+use std::collections::BTreeMap;
+
+use byway_primitives::codec::DecodeError;
+use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, NetworkId, Span, Store, Time, Token};
+use byway_records::Channel;
+use byway_records::call::ChannelsCall;
+use byway_records::channel::{Cosigned, VirtualClose, VirtualTerms};
+use byway_records::promise::ChannelId;
+
+use super::message::{GuaranteeMessage, GuaranteeRefusal};
+use super::record::{GUARANTEES, Held, HeldStage, Own, entries, held_key, own_key};
+use super::terms::GuaranteeTerms;
+use super::wish::{LastAct, Wish};
+use crate::change::{Change, ContractCall};
+use crate::channels::Channels;
+use crate::signer::Signer;
+
+/// How often this is looked at where nothing happens.
+const LOOK_AGAIN: Span = Span::seconds(5);
+/// How often somebody is told again what it does not react to, and the ledger is handed again what had no effect.
+pub(super) const SAY_AGAIN: Span = Span::seconds(10);
+
+/// What guarantees emit.
+pub type GuaranteeEffect = Effect<IdentityId, GuaranteeMessage, GuaranteeNews>;
+
+/// What is to be done, and what happened. The driver does what is asked after the writes that come before it; what can't be done is
+/// asked for again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one at a time: a box would cost more than it saves")]
+pub enum GuaranteeNews {
+    /// In a channel with a hub, or of a hub's.
+    Propose {
+        channel: ChannelId,
+        change: Change,
+    },
+    Force {
+        channel: ChannelId,
+        call: ContractCall,
+    },
+    /// The last resort, where the peer neither does it together nor lets the ledger.
+    Close {
+        channel: ChannelId,
+    },
+    /// The time of a virtual channel is over: its parties part.
+    Part {
+        channel: ChannelId,
+    },
+    /// A virtual channel has to be closed on the ledger, since a channel that it is guaranteed in is being closed.
+    CloseAlone {
+        channel: ChannelId,
+    },
+    /// A hub's: hand this to the ledger with a fee that pays for it.
+    Submit(ChannelsCall),
+    /// A hub has said on what terms it guarantees channels.
+    Told {
+        hub: IdentityId,
+        terms: Option<GuaranteeTerms>,
+    },
+    /// A hub does not guarantee a channel of ours; what was offered comes back at the offer's end.
+    Refused {
+        channel: ChannelId,
+        refusal: GuaranteeRefusal,
+    },
+    /// The hub takes more than this node pays, so nothing is offered.
+    TooDear {
+        channel: ChannelId,
+        fee: Amount,
+    },
+    /// A guarantee stands; one is paid out, or was taken back.
+    Stands {
+        channel: ChannelId,
+    },
+    Ended {
+        channel: ChannelId,
+    },
+    /// A hub's: it guarantees a channel for so much; that is over.
+    Guaranteed {
+        channel: ChannelId,
+        fees: Amount,
+    },
+    Released {
+        channel: ChannelId,
+    },
+    /// A hub's: it has not guaranteed a channel that was offered by this peer.
+    Declined {
+        peer: IdentityId,
+        channel: ChannelId,
+        refusal: GuaranteeRefusal,
+    },
+}
+
+/// What the ledger has of a virtual channel.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Seen {
+    pub entry: Option<Channel>,
+    /// What each side is paid, once that is decided.
+    pub outcome: Option<[Amount; 2]>,
+}
+
+/// A guarantee as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuaranteeView {
+    pub channel: ChannelId,
+    pub terms: VirtualTerms,
+    /// The channels that it is in: one, or the two of a hub.
+    pub parents: Vec<ChannelId>,
+    pub stands: bool,
+}
+
+/// All guarantees of a node, of channels of its own and of others'. Call order: [`load`](Self::load), then anything, and
+/// [`poll`](Self::poll) after each. [`handle_channel`](Self::handle_channel) is called after whatever happened to a channel, and
+/// [`handle_ledger`](Self::handle_ledger) for each checkpoint before the channels are shown it.
+#[derive(Debug)]
+pub struct Guarantees {
+    pub(super) id: IdentityId,
+    pub(super) network: NetworkId,
+    /// None where it is no hub.
+    pub(super) terms: Option<GuaranteeTerms>,
+    /// The most that it pays for a guarantee.
+    pub(super) fee_max: Amount,
+    pub(super) own: BTreeMap<ChannelId, Own>,
+    pub(super) held: BTreeMap<ChannelId, Held>,
+    pub(super) seen: BTreeMap<ChannelId, Seen>,
+    pub(super) commits: u64,
+    /// What hubs said, since the start.
+    pub(super) told: BTreeMap<IdentityId, GuaranteeTerms>,
+    /// When something was last said, asked for or handed in.
+    pub(super) said: BTreeMap<(ChannelId, Said), Time>,
+    pub(super) wishes: BTreeMap<ChannelId, Vec<Wish>>,
+    pub(super) last_acts: BTreeMap<ChannelId, LastAct>,
+    pub(super) batch: Batch,
+    effects: Vec<GuaranteeEffect>,
+    newest: Option<Token>,
+}
+
+/// What is said over and over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Said {
+    Ask,
+    Offer,
+    Close,
+    Part,
+    CloseAlone,
+    Dear,
+    Over,
+    Register,
+    End,
+    Settle,
+    Certificate,
+    /// Not said, but known since.
+    Resolve,
+}
+
+impl Guarantees {
+    pub fn load(
+        id: IdentityId,
+        network: NetworkId,
+        terms: Option<GuaranteeTerms>,
+        fee_max: Amount,
+        store: &impl Store,
+    ) -> Result<Self, DecodeError> {
+        Ok(Self {
+            id,
+            network,
+            terms,
+            fee_max,
+            own: entries(store, 0)?.into_iter().collect(),
+            held: entries(store, 1)?.into_iter().collect(),
+            seen: BTreeMap::new(),
+            commits: 0,
+            told: BTreeMap::new(),
+            said: BTreeMap::new(),
+            wishes: BTreeMap::new(),
+            last_acts: BTreeMap::new(),
+            batch: Batch::new(),
+            effects: Vec::new(),
+            newest: None,
+        })
+    }
+
+    // What there is.
+
+    pub fn terms(&self) -> Option<&GuaranteeTerms> {
+        self.terms.as_ref()
+    }
+
+    /// What a hub has said since the start.
+    pub fn told(&self, hub: IdentityId) -> Option<&GuaranteeTerms> {
+        self.told.get(&hub)
+    }
+
+    /// Guarantees of channels of this node's.
+    pub fn own(&self) -> impl Iterator<Item = GuaranteeView> {
+        self.own.iter().map(|(id, own)| GuaranteeView {
+            channel: *id,
+            terms: own.terms.body,
+            parents: vec![own.parent],
+            stands: own.stands,
+        })
+    }
+
+    /// Guarantees that this node gives others.
+    pub fn held(&self) -> impl Iterator<Item = GuaranteeView> {
+        let held = self.held.iter().filter(|(_, held)| held.stage != HeldStage::Over);
+        held.map(|(id, held)| GuaranteeView {
+            channel: *id,
+            terms: held.terms.body,
+            parents: held.parents.to_vec(),
+            stands: held.stage == HeldStage::Standing,
+        })
+    }
+
+    /// What the ledger says each side is paid, of the virtual channels that matter here; for
+    /// [`Channels::note_outcomes`].
+    pub fn outcomes(&self) -> BTreeMap<ChannelId, [Amount; 2]> {
+        self.seen.iter().filter_map(|(id, seen)| Some((*id, seen.outcome?))).collect()
+    }
+
+    /// What is to be done, in this order.
+    pub fn poll(&mut self) -> Vec<GuaranteeEffect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    // What is asked.
+
+    /// On what terms this node guarantees channels from now on; those that stand go on.
+    pub fn set_terms(&mut self, terms: Option<GuaranteeTerms>) {
+        self.terms = terms;
+    }
+
+    /// The most that this node pays for a guarantee from now on.
+    pub fn set_fee_max(&mut self, fee_max: Amount) {
+        self.fee_max = fee_max;
+    }
+
+    /// Asks a hub for its terms.
+    pub fn ask(&mut self, hub: IdentityId) {
+        self.send(hub, GuaranteeMessage::Ask);
+    }
+
+    // What comes in.
+
+    /// A message of a peer's that there is a dialogue with.
+    pub fn handle_message<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        peer: IdentityId,
+        message: GuaranteeMessage,
+    ) {
+        match message {
+            GuaranteeMessage::Ask => self.send(peer, GuaranteeMessage::Tell { terms: self.terms }),
+            GuaranteeMessage::Tell { terms } => self.handle_told(now, channels, peer, terms),
+            GuaranteeMessage::Offered { terms } => self.handle_offered(now, channels, peer, &terms),
+            GuaranteeMessage::Refuse { channel, refusal } => self.handle_refused(peer, channel, refusal),
+            GuaranteeMessage::Close { close } => self.handle_close_of_others(now, channels, peer, &close),
+            GuaranteeMessage::Certified { certificate } => self.handle_certified(now, channels, peer, certificate),
+            GuaranteeMessage::Over { channel } => self.handle_over(peer, channel),
+        }
+        self.finish(now, channels);
+    }
+
+    /// Both sides of a virtual channel of ours have signed how they part.
+    pub fn handle_close<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        close: Cosigned<VirtualClose>,
+    ) {
+        let id = close.body.channel;
+        if let Some(own) = self.own.get(&id).filter(|own| own.close != Some(close)).cloned() {
+            self.put_own(id, Own { close: Some(close), ..own });
+        }
+        self.advance(now, channels, id);
+        self.finish(now, channels);
+    }
+
+    /// Something happened in that channel, or to it.
+    pub fn handle_channel<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>, channel: ChannelId) {
+        self.take_up(now, channels, channel);
+        let own = self.own.iter().filter(|(id, own)| **id == channel || own.parent == channel).map(|(id, _)| *id);
+        let held = self.held.iter().filter(|(_, held)| held.parents.contains(&channel)).map(|(id, _)| *id);
+        let touched: Vec<_> = own.chain(held).collect();
+        touched.into_iter().for_each(|id| self.advance(now, channels, id));
+        self.finish(now, channels);
+    }
+
+    /// The ledger at its newest final checkpoint: called for each, before the channels are shown it
+    /// ([`Channels::note_outcomes`]). The functions look up what it has of a virtual channel, and what came out of one.
+    pub fn handle_ledger<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        commits: u64,
+        entry: impl Fn(ChannelId) -> Option<Channel>,
+        outcome: impl Fn(ChannelId) -> Option<[Amount; 2]>,
+    ) {
+        self.commits = commits;
+        let ids: Vec<_> = self.own.keys().chain(self.held.keys()).copied().collect();
+        self.seen = ids.iter().map(|id| (*id, Seen { entry: entry(*id), outcome: outcome(*id) })).collect();
+        ids.into_iter().for_each(|id| self.advance(now, channels, id));
+        self.finish(now, channels);
+    }
+
+    /// Looks at everything: after a start, and when it is woken.
+    pub fn handle_wake<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>) {
+        let virtual_ones = channels.iter().filter(|(_, machine)| machine.virtual_terms().is_some());
+        let ids: Vec<_> = virtual_ones.filter_map(|(_, machine)| machine.id()).collect();
+        ids.into_iter().for_each(|id| self.take_up(now, channels, id));
+        let all: Vec<_> = self.own.keys().chain(self.held.keys()).copied().collect();
+        all.into_iter().for_each(|id| self.advance(now, channels, id));
+        self.finish(now, channels);
+    }
+
+    fn advance<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>, id: ChannelId) {
+        self.advance_own(now, channels, id);
+        self.advance_held(now, channels, id);
+    }
+
+    // Towards the driver.
+
+    /// Writes what is to be written, then has done in the channels what is wished.
+    fn finish<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>) {
+        self.write();
+        self.act(now, channels);
+        let is_waiting = !self.own.is_empty() || self.held.values().any(|held| held.stage != HeldStage::Over);
+        if is_waiting {
+            self.effects.push(Effect::WakeAt(now + LOOK_AGAIN));
+        }
+    }
+
+    /// Writes what was put down since the last time.
+    fn write(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let token = Token(self.newest.map_or(0, |token| token.0 + 1));
+        self.newest = Some(token);
+        self.effects.push(Effect::Persist { batch: std::mem::take(&mut self.batch), token });
+    }
+
+    /// A message waits for the newest write.
+    pub(super) fn send(&mut self, to: IdentityId, message: GuaranteeMessage) {
+        self.write();
+        self.effects.push(Effect::Send { to, message, after: self.newest });
+    }
+
+    pub(super) fn notify(&mut self, news: GuaranteeNews) {
+        self.write();
+        self.effects.push(Effect::Notify(news));
+    }
+
+    pub(super) fn wake_at(&mut self, time: Time) {
+        self.effects.push(Effect::WakeAt(time));
+    }
+
+    /// Whether it is time to say that, or to say it again.
+    pub(super) fn is_time_to(&mut self, now: Time, channel: ChannelId, what: Said) -> bool {
+        let last = self.said.get(&(channel, what));
+        let is_time = last.is_none_or(|at| now.since(*at) >= SAY_AGAIN);
+        if is_time {
+            self.said.insert((channel, what), now);
+        }
+        is_time
+    }
+
+    pub(super) fn put_own(&mut self, id: ChannelId, own: Own) {
+        self.batch.put(GUARANTEES, own_key(id), own.to_bytes());
+        self.own.insert(id, own);
+    }
+
+    pub(super) fn remove_own(&mut self, id: ChannelId) {
+        self.batch.delete(GUARANTEES, own_key(id));
+        self.own.remove(&id);
+        self.forget(id);
+    }
+
+    pub(super) fn put_held(&mut self, id: ChannelId, held: Held) {
+        self.batch.put(GUARANTEES, held_key(id), held.to_bytes());
+        self.held.insert(id, held);
+    }
+
+    pub(super) fn remove_held(&mut self, id: ChannelId) {
+        self.batch.delete(GUARANTEES, held_key(id));
+        self.held.remove(&id);
+        self.forget(id);
+    }
+
+    fn forget(&mut self, id: ChannelId) {
+        self.said.retain(|(channel, _), _| *channel != id);
+    }
+}

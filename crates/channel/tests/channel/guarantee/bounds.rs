@@ -1,0 +1,145 @@
+//! What a hub does not guarantee, what a party does not pay, and how much stands at a time.
+
+use byway_channel::guarantee::{GUARANTEES_MAX, GuaranteeNews, GuaranteeRefusal, GuaranteeTerms, contract};
+use byway_primitives::{Amount, Span};
+use byway_records::channel::VirtualTerms;
+use byway_records::genesis::Wait;
+
+use super::disputes::after_fee;
+use super::net::{DISPUTE, HUB, Net, OFFER_OVER, ONE, OTHER, PARENT_LOCK, PARTS, hub_terms};
+use crate::world::units;
+
+/// Both offer, and the hub lets go of both for this reason.
+fn is_refused(mut net: Net, terms: VirtualTerms, reason: GuaranteeRefusal) {
+    net.propose_with(terms);
+    net.pass(Span::minutes(2));
+    let declined = |news: &GuaranteeNews| matches!(news, GuaranteeNews::Declined { refusal, .. } if *refusal == reason);
+    assert!(net.nodes[HUB].news.iter().any(declined), "{reason:?}: {:?}", net.nodes[HUB].news);
+    assert_eq!(net.nodes[HUB].guarantees.held().count(), 0);
+    for node in [ONE, OTHER] {
+        let was_refused = |news: &GuaranteeNews| matches!(news, GuaranteeNews::Refused { .. });
+        assert!(net.nodes[node].news.iter().any(was_refused));
+        assert_eq!((net.gain(node), contract::holds(net.machine(node, net.parent(node)).state())), (0, false));
+    }
+    net.pass(OFFER_OVER);
+    net.pass_until("it is forgotten", Net::is_clean);
+    net.pass_until("no virtual channel is left", |net| net.nodes[ONE].channels.iter().count() == 1);
+    assert_eq!(net.calls, []);
+}
+
+fn with_terms(terms: GuaranteeTerms) -> Net {
+    let mut net = Net::new();
+    net.nodes[HUB].guarantees.set_terms(Some(terms));
+    net
+}
+
+#[test]
+fn a_hub_guarantees_nothing_beyond_its_bounds() {
+    let least = GuaranteeTerms { per_peer: units(PARTS[0] - 1), ..hub_terms() };
+    let in_all = GuaranteeTerms { in_all: units(PARTS[0] + PARTS[1] - 1), ..hub_terms() };
+    for terms in [least, in_all] {
+        let net = with_terms(terms);
+        let proposed = net.virtual_terms();
+        is_refused(net, proposed, GuaranteeRefusal::Exposure);
+    }
+    let net = with_terms(GuaranteeTerms { time_max: Span::minutes(100), ..hub_terms() });
+    let proposed = net.virtual_terms();
+    is_refused(net, proposed, GuaranteeRefusal::Time);
+}
+
+#[test]
+fn a_hub_guarantees_no_channel_whose_dispute_could_outlast_the_channels_that_it_is_guaranteed_in() {
+    let spans = [Wait { millis: PARENT_LOCK.millis, ..DISPUTE }, Wait { commits: PARENT_LOCK.commits, ..DISPUTE }];
+    for dispute in spans {
+        let net = Net::new();
+        let proposed = VirtualTerms { dispute, ..net.virtual_terms() };
+        is_refused(net, proposed, GuaranteeRefusal::Time);
+    }
+}
+
+#[test]
+fn a_hub_guarantees_no_channel_that_the_ledger_would_not_register() {
+    let net = Net::new();
+    let mut no_lock = net.virtual_terms();
+    no_lock.terms.lock.commits = 0;
+    let short = Wait { millis: Span::minutes(4), ..DISPUTE };
+    for proposed in [no_lock, VirtualTerms { dispute: short, ..net.virtual_terms() }] {
+        is_refused(Net::new(), proposed, GuaranteeRefusal::Terms);
+    }
+    let mut ahead = net.virtual_terms();
+    ahead.environment.height += 1_000_000;
+    is_refused(net, ahead, GuaranteeRefusal::Time);
+}
+
+#[test]
+fn a_hub_guarantees_nothing_that_it_does_not_have() {
+    let mut net = Net::new();
+    net.pay(HUB, net.parent(ONE), 4_000_000);
+    net.first = [ONE, HUB, OTHER].map(|node| net.wealth(node)).to_vec();
+    let proposed = net.virtual_terms();
+    is_refused(net, proposed, GuaranteeRefusal::Room);
+}
+
+#[test]
+fn a_hub_is_paid_what_it_asks_for_when_it_accepts() {
+    let mut net = Net::new();
+    net.nodes[OTHER].is_acting = false;
+    net.propose_virtual();
+    net.pass_until("one has offered", |net| contract::holds(net.machine(ONE, net.parent(ONE)).state()));
+    net.nodes[HUB].guarantees.set_terms(Some(GuaranteeTerms { fee_base: units(500), ..hub_terms() }));
+    net.nodes[OTHER].is_acting = true;
+    net.pass(Span::minutes(1));
+    let declined = |news: &GuaranteeNews| matches!(news, GuaranteeNews::Declined { refusal, .. } if *refusal == GuaranteeRefusal::Fee);
+    assert!(net.nodes[HUB].news.iter().any(declined), "{:?}", net.nodes[HUB].news);
+    assert_eq!(net.nodes[HUB].guarantees.held().count(), 0);
+}
+
+#[test]
+fn a_party_pays_no_more_than_it_wants() {
+    let mut net = Net::new();
+    net.nodes[ONE].guarantees.set_fee_max(Amount::from_units(10));
+    net.propose_virtual();
+    net.pass(Span::minutes(1));
+    assert!(net.nodes[ONE].news.iter().any(|news| matches!(news, GuaranteeNews::TooDear { .. })));
+    assert_eq!(net.gain(ONE), 0);
+    net.pass(OFFER_OVER);
+    net.pass_until("the other's is back", Net::is_clean);
+    assert_eq!([ONE, HUB, OTHER].map(|node| net.gain(node)), [0; 3]);
+}
+
+#[test]
+fn a_hub_that_is_gone_before_it_accepts_costs_nothing() {
+    let mut net = Net::new();
+    net.nodes[HUB].is_acting = false;
+    net.propose_virtual();
+    let has_offered = |net: &Net, node| contract::holds(net.machine(node, net.parent(node)).state());
+    net.pass_until("both have offered", |net| has_offered(net, ONE) && has_offered(net, OTHER));
+    net.vanish(HUB);
+    net.pass(OFFER_OVER);
+    net.pass_until("both are back", |net| [ONE, OTHER].map(|node| net.nodes[node].guarantees.own().count()) == [0; 2]);
+    assert_eq!([net.gain(ONE), net.gain(OTHER)], [0; 2]);
+    net.come_back(HUB);
+    net.pass_until("the hub has seen it", Net::is_clean);
+    assert_eq!(net.gain(HUB), 0);
+}
+
+#[test]
+fn as_many_as_may_stand_are_paid_out_by_one_side_alone_while_the_channel_closes() {
+    let mut net = Net::new();
+    let opened: Vec<_> = (0..GUARANTEES_MAX).map(|_| net.open_virtual()).collect();
+    net.propose_virtual();
+    net.pass(Span::minutes(1));
+    assert_eq!(net.nodes[HUB].guarantees.held().count(), GUARANTEES_MAX, "there is no room for another");
+    for id in &opened {
+        net.pay(ONE, *id, 100_000);
+    }
+    net.vanish(ONE);
+    let parent = net.parent(ONE);
+    net.close_alone(HUB, parent);
+    net.pass_until("all are decided", |net| opened.iter().all(|id| net.outcome(*id).is_some()));
+    net.pass_until("all is paid", |net| net.nodes[HUB].guarantees.held().count() == 0);
+    net.pass_until("the channel has paid out", |net| net.entry(parent).is_none() && net.life(HUB, parent).is_none());
+    let charged = 120_000;
+    let (gain, due) = (net.gain(HUB), GUARANTEES_MAX as i128 * after_fee(HUB));
+    assert!(gain <= due && gain + charged >= due, "{gain} of {due}");
+}

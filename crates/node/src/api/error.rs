@@ -123,6 +123,7 @@ kinds! {
     1513 UpdateUnsure "update_unsure",
     1520 WatchFull "watch_full",
     1521 NotWatched "not_watched",
+    1522 NoWatchtower "no_watchtower",
     1530 InvoiceNotPaid "invoice_not_paid",
     1531 NoWayToPayee "no_way_to_payee",
     1532 HubFeeTooHigh "hub_fee_too_high",

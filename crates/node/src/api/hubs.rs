@@ -170,6 +170,21 @@ pub struct HubRun {
     pub fee_per_million: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount_min: Option<Amount>,
+    /// Whether the market has an offer of it; as it was when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish: Option<bool>,
+}
+
+/// A hub that has an offer on the market.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubOffer {
+    pub hub: IdentityId,
+    /// For each payment; what it takes of the amount beside that it says when it is asked for a way.
+    pub fee_base: Amount,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Open channels with it.
+    pub channels: usize,
 }
 
 impl Request for ChannelInvoiceMake {
@@ -195,6 +210,7 @@ impl Request for HubRun {
             fee_base: params.amount("fee_base")?,
             fee_per_million: params.optional("fee_per_million")?,
             amount_min: params.amount("amount_min")?,
+            publish: params.optional("publish")?,
         })
     }
 }

@@ -6,21 +6,37 @@ use super::output::{ago, fields, now, short, wait, way, word};
 use super::wallet::show;
 use super::{Globals, HubCommand, Outcome, Table};
 use crate::api::*;
+use crate::client::Client;
 
 pub async fn hub(globals: &Globals, command: HubCommand) -> anyhow::Result<Outcome> {
     let client = globals.client()?;
     let status: HubStatus = match command {
-        HubCommand::Run { fee_base, fee_per_million, amount_min } => {
-            let request = HubRun { run: true, fee_base, fee_per_million, amount_min };
+        HubCommand::List => return list(globals, &client).await,
+        HubCommand::Run { fee_base, fee_per_million, amount_min, publish } => {
+            let publish = publish.then_some(true);
+            let request = HubRun { run: true, fee_base, fee_per_million, amount_min, publish };
             client.call("hub_run", &request).await?
         }
         HubCommand::Stop => {
-            let request = HubRun { run: false, fee_base: None, fee_per_million: None, amount_min: None };
+            let request = HubRun { run: false, fee_base: None, fee_per_million: None, amount_min: None, publish: None };
             client.call("hub_run", &request).await?
         }
         HubCommand::Status => client.call("hub_status", &Nothing {}).await?,
     };
     show(globals, &status, text)?;
+    Ok(Outcome::Done)
+}
+
+async fn list(globals: &Globals, client: &Client) -> anyhow::Result<Outcome> {
+    let hubs: Vec<HubOffer> = client.call("hub_list", &Nothing {}).await?;
+    show(globals, &hubs, |hubs| {
+        let mut table = Table::new(&["hub", ">for each payment", ">our channels", "there"]);
+        for hub in hubs {
+            let there = if hub.connected { "yes" } else { "no" };
+            table.row([hub.hub.to_string(), way(hub.fee_base), hub.channels.to_string(), there.to_owned()]);
+        }
+        table.text("No hub has an offer on the market. Any peer with channels can be one: `byway hub run`.")
+    })?;
     Ok(Outcome::Done)
 }
 

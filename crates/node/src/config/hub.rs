@@ -10,6 +10,8 @@ use super::{Problem, problem};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HubConfig {
+    /// Whether the market has an offer of it, so that others find it; that costs what an offer costs.
+    pub publish: bool,
     /// For each payment.
     pub fee_base: Amount,
     /// Of what is sent on.
@@ -33,6 +35,7 @@ fn thousandths(count: u64) -> Amount {
 impl Default for HubConfig {
     fn default() -> Self {
         Self {
+            publish: false,
             fee_base: Amount::cost(thousandths(1), 1, 10).expect("little enough"),
             fee_per_million: 1_000,
             amount_min: thousandths(1),

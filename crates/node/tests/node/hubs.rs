@@ -131,7 +131,8 @@ async fn a_payer_is_told_that_the_payee_is_silent_or_the_hub_is_none_and_pays_la
     open(&payer, hub.api.identity(), "2").await;
     open(&payee, hub.api.identity(), "1").await;
     let invoice = payee.api.channel_invoice(make("0.5")).await.unwrap();
-    let run = |run| HubRun { run, fee_base: Some(amount("0.002")), fee_per_million: None, amount_min: None };
+    let run =
+        |run| HubRun { run, fee_base: Some(amount("0.002")), fee_per_million: None, amount_min: None, publish: None };
 
     let stopped = hub.api.hub_run(run(false)).await.unwrap();
     assert!(!stopped.runs);

@@ -23,6 +23,7 @@ mod lanes;
 mod leaving;
 mod light;
 mod limits;
+mod listing;
 mod metrics;
 mod money;
 mod network;

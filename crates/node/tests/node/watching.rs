@@ -104,7 +104,7 @@ async fn pay(node: &Node, text: &str) -> ChannelRecord {
 /// Has the channel with `other` watched by `tower`, and waits until it is.
 async fn have_watched(node: &Node, tower: &Node) -> WatchRecord {
     let card = tower.api.identity_card().await.unwrap().card;
-    let add = WatchAdd { channel: channel(node).await.channel, tower: card, price_max: None, days: None };
+    let add = WatchAdd { channel: channel(node).await.channel, tower: Some(card), price_max: None, days: None };
     node.api.watch_add(add).await.unwrap();
     is_watched(node).await
 }

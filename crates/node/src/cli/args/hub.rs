@@ -17,7 +17,13 @@ pub enum HubCommand {
         /// Less is not sent on
         #[arg(long, value_name = "AMOUNT")]
         amount_min: Option<Amount>,
+        /// Put an offer on the market, so that others find it; that costs what an offer costs
+        #[arg(long)]
+        publish: bool,
     },
+    /// Hubs that have an offer on the market, the cheapest first
+    #[command(after_help = "Example:\n  byway hub list")]
+    List,
     /// Send no more on; what is on its way goes on
     #[command(after_help = "Example:\n  byway hub stop")]
     Stop,

@@ -16,6 +16,7 @@ use byway_driver::entropy;
 use byway_primitives::{Amount, IdentityId, Span, Time};
 use byway_records::ProgramId;
 use byway_records::channel::entry::code_key;
+use byway_records::offer::Service;
 use byway_records::promise::ChannelId;
 use byway_vm::code_hash;
 use tokio::sync::oneshot;
@@ -159,6 +160,7 @@ impl Actor {
             ..known
         };
         self.market.set_hub(request.run.then_some(terms));
+        self.list(Service::HUB, request.publish);
         self.hub_status()
     }
 

@@ -99,6 +99,7 @@ pub fn settings(
     settings.channels = config.channels.settings();
     settings.watching = config.watch.accept.then(|| config.watch.terms());
     settings.hub = config.hub.as_ref().map(HubConfig::terms);
+    settings.guaranteeing = config.hub.as_ref().filter(|hub| hub.guarantee).map(HubConfig::guarantee_terms);
     settings.listed.extend(config.watch.publish.then_some(Service::WATCH));
     settings.listed.extend(config.hub.as_ref().is_some_and(|hub| hub.publish).then_some(Service::HUB));
     settings.limits.session_max = config.spending.session_max;
@@ -144,6 +145,7 @@ pub(super) fn node_config(
         channels: Default::default(),
         watching: None,
         hub: None,
+        guaranteeing: None,
         listed: BTreeSet::new(),
         limits: SpendingConfig {
             session_max: None,

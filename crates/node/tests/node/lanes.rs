@@ -34,6 +34,8 @@ async fn open(user: &Node, seller: &Node, deposit: &str) -> ChannelRecord {
         reserve: None,
         lock_seconds: Some(2),
         remainder: ChannelRemainder::Halves,
+        via: None,
+        days: None,
         idempotency_key: key("open"),
     };
     user.api.channel_open(open).await.unwrap()

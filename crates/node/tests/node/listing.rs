@@ -47,6 +47,8 @@ async fn a_hub_and_a_watchtower_are_found_by_their_offers_until_they_stop() {
         reserve: None,
         lock_seconds: None,
         remainder: ChannelRemainder::Halves,
+        via: None,
+        days: None,
         idempotency_key: key("open"),
     };
     let channel = user.api.channel_open(open).await.unwrap().channel;
@@ -82,7 +84,7 @@ async fn a_hub_and_a_watchtower_are_found_by_their_offers_until_they_stop() {
 
     tower.api.watch_run(run(false, None)).await.unwrap();
     towers(&user, &["0.001"]).await;
-    let stop = HubRun { run: false, fee_base: None, fee_per_million: None, amount_min: None, publish: None };
+    let stop = HubRun { run: false, ..HubRun::default() };
     helper.api.hub_run(stop).await.unwrap();
     hubs(&user, 0).await;
     towers(&user, &["0.001"]).await;

@@ -75,7 +75,7 @@ async fn close(network: &Network, name: &str, stolen: &Stolen) {
 }
 
 /// What the ledger has of a channel.
-async fn entry(network: &Network, id: ChannelId) -> Option<Channel> {
+pub async fn entry(network: &Network, id: ChannelId) -> Option<Channel> {
     let question = Question::Entry { program: ProgramId::CHANNELS, key: channel_key(id) };
     let KernelAnswer::Light(Reply::Entry(Some(found))) = network.ask(0, &Request::Light(question)).await else {
         return None;
@@ -147,6 +147,8 @@ async fn three(network: &Network, listen: SocketAddr, reserve: Option<&str>) -> 
         reserve: reserve.map(amount),
         lock_seconds: Some(10),
         remainder: ChannelRemainder::Halves,
+        via: None,
+        days: None,
         idempotency_key: key("open"),
     };
     assert_eq!(user.api.channel_open(open).await.unwrap().state, ChannelState::Open);

@@ -2,6 +2,7 @@
 //! with any call is here; the rest by what it is about.
 
 mod channel;
+mod guarantee;
 mod hub;
 mod ledger;
 mod market;
@@ -137,6 +138,12 @@ kinds! {
     1546 ContentsMissing "contents_missing",
     1547 ContentsRefused "contents_refused",
     1548 ContractNotCalled "contract_not_called",
+    1555 NoChannelWithHub "no_channel_with_hub",
+    1556 TooLittleWithHub "too_little_with_hub",
+    1557 HubGuaranteesNone "hub_guarantees_none",
+    1558 NotGuaranteed "not_guaranteed",
+    1559 GuaranteeTooDear "guarantee_too_dear",
+    1560 ChannelIsVirtual "channel_is_virtual",
 }
 
 /// Why a call failed.

@@ -117,6 +117,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         channels: Default::default(),
         watching: None,
         hub: None,
+        guaranteeing: None,
         listed: Default::default(),
         rebalance_per_million: None,
         limits: SpendingConfig {

@@ -144,6 +144,8 @@ async fn open(client: &Client, args: ChannelOpenArgs) -> anyhow::Result<ChannelO
             RemainderArg::Halves => ChannelRemainder::Halves,
         },
         assets,
+        via: args.via,
+        days: args.days,
         idempotency_key: fresh(args.key)?,
     })
 }

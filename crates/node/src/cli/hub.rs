@@ -14,9 +14,26 @@ pub async fn hub(globals: &Globals, command: HubCommand) -> anyhow::Result<Outco
     let client = globals.client()?;
     let status: HubStatus = match command {
         HubCommand::List => return list(globals, &client).await,
-        HubCommand::Run { fee_base, fee_per_million, amount_min, publish } => {
-            let publish = publish.then_some(true);
-            let request = HubRun { run: true, fee_base, fee_per_million, amount_min, publish };
+        HubCommand::Run {
+            fee_base,
+            fee_per_million,
+            amount_min,
+            guarantee,
+            guarantee_fee_base,
+            guarantee_fee_per_million,
+            publish,
+        } => {
+            let [guarantee, publish] = [guarantee, publish].map(|asked| asked.then_some(true));
+            let request = HubRun {
+                run: true,
+                fee_base,
+                fee_per_million,
+                amount_min,
+                guarantee,
+                guarantee_fee_base,
+                guarantee_fee_per_million,
+                publish,
+            };
             client.call("hub_run", &request).await?
         }
         HubCommand::Rebalance { amount, from, to, fee_max, key } => {
@@ -28,7 +45,7 @@ pub async fn hub(globals: &Globals, command: HubCommand) -> anyhow::Result<Outco
             return Ok(Outcome::Done);
         }
         HubCommand::Stop => {
-            let request = HubRun { run: false, fee_base: None, fee_per_million: None, amount_min: None, publish: None };
+            let request = HubRun { run: false, ..HubRun::default() };
             client.call("hub_run", &request).await?
         }
         HubCommand::Status => client.call("hub_status", &Nothing {}).await?,
@@ -126,6 +143,15 @@ fn text(status: &HubStatus) -> String {
         (true, None) => "sends payments on".to_owned(),
         (true, Some(why)) => format!("takes no payments now: {}", why.message),
     };
+    let guarantees = match terms.guarantees {
+        true => format!(
+            "virtual channels for {} and {} of a million from each, for {} days at most",
+            way(terms.guarantee_fee_base),
+            terms.guarantee_fee_per_million,
+            terms.guarantee_days_max
+        ),
+        false => "nothing; `byway hub run --guarantee` has it do so".to_owned(),
+    };
     let rows = [
         ("hub", runs),
         ("fee", format!("{} and {} of a million", way(terms.fee_base), terms.fee_per_million)),
@@ -134,11 +160,15 @@ fn text(status: &HubStatus) -> String {
             "on its way at most",
             format!("{} from one peer, {} in all", way(terms.peer_amount_max), way(terms.amount_max)),
         ),
+        ("guarantees", guarantees),
         ("sent on", format!("{} payments, {}", status.forwarded, way(status.amount))),
         ("earned", way(status.fees)),
     ];
     let mut text = fields(&rows);
     text += &format!("\n{}\n{}", peers(&status.peers), payments(&status.on_their_way));
+    if !status.guarantees.is_empty() {
+        text += &format!("\n{}", guaranteed(&status.guarantees));
+    }
     if !status.refused.is_empty() {
         text += &format!("\n{}", refusals(&status.refused));
     }
@@ -179,6 +209,24 @@ fn payments(payments: &[HubPayment]) -> String {
         ]);
     }
     table.text("No payment is on its way.")
+}
+
+fn guaranteed(guarantees: &[HubGuarantee]) -> String {
+    let mut table = Table::new(&["guaranteed", "between", "and", ">put in", ">and", "state", "until"]);
+    for guarantee in guarantees {
+        let ([one, other], [first, second]) = (&guarantee.peers, &guarantee.amounts);
+        let state = if guarantee.stands { "stands" } else { "being accepted" };
+        table.row([
+            short(&guarantee.channel),
+            short(one),
+            short(other),
+            first.to_string(),
+            second.to_string(),
+            state.to_owned(),
+            wait(guarantee.until_ms, now()),
+        ]);
+    }
+    table.text("")
 }
 
 fn refusals(refused: &[HubRefusal]) -> String {

@@ -1,5 +1,6 @@
 //! On what terms a node sends payments on from one of its channels into another (`[hub]`).
 
+use byway_channel::guarantee::GuaranteeTerms;
 use byway_channel::routing::conduit::RESOLVE_ONE_GAS;
 use byway_channel::routing::{DELTA_DEFAULT, DELTA_MAX, Exposure, HubTerms, PEER_PAYMENTS_MAX};
 use byway_primitives::{Amount, Span};
@@ -30,6 +31,14 @@ pub struct HubConfig {
     pub delta_seconds: u64,
     /// What balancing its channels may cost, of each million that is moved; it balances none by itself where this is left out.
     pub rebalance_per_million: Option<u64>,
+    /// Whether it guarantees virtual channels between its peers, up to the same amounts: that ties its money up for as long as they go on.
+    pub guarantee: bool,
+    /// From each of the two …
+    pub guarantee_fee_base: Amount,
+    /// … and of what the hub puts in on that side.
+    pub guarantee_fee_per_million: u64,
+    /// How long such a channel may go on.
+    pub guarantee_days_max: u64,
 }
 
 /// What the ledger takes for a call that resolves one lock.
@@ -37,6 +46,8 @@ pub fn forced_price(prices: &CallPrices) -> Amount {
     let gas = Amount::cost(prices.gas, RESOLVE_ONE_GAS, 1);
     gas.and_then(|gas| gas.checked_add(prices.channel)).unwrap_or(Amount::MAX)
 }
+
+const DAYS_MAX: u64 = 3_650;
 
 /// So many thousandths of a WAY.
 fn thousandths(count: u64) -> Amount {
@@ -56,6 +67,10 @@ impl Default for HubConfig {
             payments_max: 256,
             delta_seconds: DELTA_DEFAULT.0 / 1000,
             rebalance_per_million: None,
+            guarantee: false,
+            guarantee_fee_base: thousandths(1),
+            guarantee_fee_per_million: 1_000,
+            guarantee_days_max: 30,
         }
     }
 }
@@ -73,6 +88,16 @@ impl HubConfig {
         }
     }
 
+    pub fn guarantee_terms(&self) -> GuaranteeTerms {
+        GuaranteeTerms {
+            fee_base: self.guarantee_fee_base,
+            fee_per_million: self.guarantee_fee_per_million,
+            time_max: Span::days(self.guarantee_days_max),
+            per_peer: self.peer_amount_max,
+            in_all: self.amount_max,
+        }
+    }
+
     pub(super) fn check(&self) -> Result<(), Problem> {
         let [least, most] = [DELTA_DEFAULT, DELTA_MAX].map(|delta| delta.0 / 1000);
         if self.delta_seconds < least {
@@ -84,6 +109,11 @@ impl HubConfig {
             let remedy = "write 3600 or less, or leave it out";
             let why = "nobody takes a way on which money may be kept for so long";
             return Err(problem("hub.delta_seconds", self.delta_seconds, why, remedy));
+        }
+        if !(1..=DAYS_MAX).contains(&self.guarantee_days_max) {
+            let remedy = "write between 1 and 3650, or leave it out";
+            let why = "no channel goes on for no time, or for so long";
+            return Err(problem("hub.guarantee_days_max", self.guarantee_days_max, why, remedy));
         }
         if self.peer_payments_max > PEER_PAYMENTS_MAX {
             let remedy = "write 24 or less, or leave it out";

@@ -18,8 +18,8 @@ use super::{open_keystore, told_to_stop};
 use crate::api::{OfferFilter, Role as ApiRole};
 use crate::cli::{Globals, Outcome};
 use crate::config::{
-    BackupConfig, BuyingConfig, Config, ForwardingConfig, LinkConfig, MetricsConfig, PluggedConfig, ProviderConfig,
-    ProxyPortConfig, RelayText, TunnelConfig,
+    BackupConfig, BuyingConfig, Config, ForwardingConfig, HubConfig, LinkConfig, MetricsConfig, PluggedConfig,
+    ProviderConfig, ProxyPortConfig, RelayText, TunnelConfig,
 };
 use crate::directory::{Directory, RunFile};
 use crate::keystore::Keystore;
@@ -101,6 +101,7 @@ pub fn settings(
     let prices = &settings.genesis.parameters.call_prices;
     settings.hub = config.hub.as_ref().map(|hub| hub.terms(prices));
     settings.rebalance_per_million = config.hub.as_ref().and_then(|hub| hub.rebalance_per_million);
+    settings.guaranteeing = config.hub.as_ref().filter(|hub| hub.guarantee).map(HubConfig::guarantee_terms);
     settings.listed.extend(config.watch.publish.then_some(Service::WATCH));
     settings.listed.extend(config.hub.as_ref().is_some_and(|hub| hub.publish).then_some(Service::HUB));
     settings.limits.session_max = config.spending.session_max;
@@ -146,6 +147,7 @@ pub(super) fn node_config(
         channels: Default::default(),
         watching: None,
         hub: None,
+        guaranteeing: None,
         listed: BTreeSet::new(),
         rebalance_per_million: None,
         limits: SpendingConfig {

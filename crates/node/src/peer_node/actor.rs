@@ -390,6 +390,8 @@ fn open_market(
     market.set_hub(config.hub);
     // Until the ledger is known to have what a forced call needs.
     market.set_hub_ready(false);
+    market.set_guaranteeing(config.guaranteeing);
+    market.set_guarantee_fee_max(config.channels.guarantee_fee_max);
     Ok((market, certificate))
 }
 

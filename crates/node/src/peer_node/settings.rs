@@ -75,6 +75,8 @@ pub struct PeerNodeConfig {
     pub watching: Option<TowerTerms>,
     /// On what terms it sends payments on; not at all where there are none.
     pub hub: Option<byway_channel::routing::HubTerms>,
+    /// On what terms it guarantees virtual channels of others; not at all where there are none.
+    pub guaranteeing: Option<byway_channel::guarantee::GuaranteeTerms>,
     /// Which of these two the market has offers of, while they are done.
     pub listed: BTreeSet<Service>,
     /// What it may spend on balancing its channels by itself, of each million that is moved.

@@ -46,6 +46,8 @@ pub fn open(peer: impl ToString, deposit: &str) -> ChannelOpen {
         lock_seconds: Some(2),
         remainder: ChannelRemainder::Halves,
         assets: Vec::new(),
+        via: None,
+        days: None,
         idempotency_key: key("open"),
     }
 }

@@ -47,6 +47,8 @@ async fn open_with(node: &Node, hub: IdentityId, deposit: &str) {
         lock_seconds: None,
         remainder: ChannelRemainder::Halves,
         assets: Vec::new(),
+        via: None,
+        days: None,
         idempotency_key: key(&format!("open {hub}")),
     };
     node.api.channel_open(request).await.unwrap();
@@ -149,8 +151,7 @@ async fn a_payer_is_told_that_the_payee_is_silent_or_the_hub_is_none_and_pays_la
     open(&payee, hub.api.identity(), "1").await;
     ready(&hub).await;
     let invoice = payee.api.channel_invoice(make("0.5")).await.unwrap();
-    let run =
-        |run| HubRun { run, fee_base: Some(amount("0.002")), fee_per_million: None, amount_min: None, publish: None };
+    let run = |run| HubRun { run, fee_base: Some(amount("0.002")), ..HubRun::default() };
 
     let stopped = hub.api.hub_run(run(false)).await.unwrap();
     assert!(!stopped.runs);

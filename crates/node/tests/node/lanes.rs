@@ -35,6 +35,8 @@ async fn open(user: &Node, seller: &Node, deposit: &str) -> ChannelRecord {
         lock_seconds: Some(2),
         remainder: ChannelRemainder::Halves,
         assets: Vec::new(),
+        via: None,
+        days: None,
         idempotency_key: key("open"),
     };
     user.api.channel_open(open).await.unwrap()

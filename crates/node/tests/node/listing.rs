@@ -48,6 +48,8 @@ async fn a_hub_and_a_watchtower_are_found_by_their_offers_until_they_stop() {
         lock_seconds: None,
         remainder: ChannelRemainder::Halves,
         assets: Vec::new(),
+        via: None,
+        days: None,
         idempotency_key: key("open"),
     };
     let channel = user.api.channel_open(open).await.unwrap().channel;
@@ -89,7 +91,7 @@ async fn a_hub_and_a_watchtower_are_found_by_their_offers_until_they_stop() {
 
     tower.api.watch_run(run(false, None)).await.unwrap();
     towers(&user, &["0.001"]).await;
-    let stop = HubRun { run: false, fee_base: None, fee_per_million: None, amount_min: None, publish: None };
+    let stop = HubRun { run: false, ..HubRun::default() };
     helper.api.hub_run(stop).await.unwrap();
     hubs(&user, 0).await;
     towers(&user, &["0.001"]).await;

@@ -45,5 +45,6 @@ mod submitting;
 mod subscriptions;
 #[cfg(target_os = "linux")]
 mod tunnel;
+mod virtual_channels;
 mod watching;
 mod wire;

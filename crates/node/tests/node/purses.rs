@@ -79,6 +79,8 @@ fn open(seller: &Node, asset: AssetId, ours: &str, theirs: &str, name: &str) -> 
         lock_seconds: Some(2),
         remainder: ChannelRemainder::Halves,
         assets: vec![ChannelAssetDeposit { asset, ours: amount(ours), theirs: amount(theirs) }],
+        via: None,
+        days: None,
         idempotency_key: key(name),
     }
 }

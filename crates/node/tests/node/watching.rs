@@ -75,7 +75,7 @@ async fn close(network: &Network, name: &str, stolen: &Stolen) {
 }
 
 /// What the ledger has of a channel.
-async fn entry(network: &Network, id: ChannelId) -> Option<Channel> {
+pub async fn entry(network: &Network, id: ChannelId) -> Option<Channel> {
     let question = Question::Entry { program: ProgramId::CHANNELS, key: channel_key(id) };
     let KernelAnswer::Light(Reply::Entry(Some(found))) = network.ask(0, &Request::Light(question)).await else {
         return None;
@@ -154,6 +154,8 @@ async fn three(network: &Network, listen: SocketAddr, reserve: Option<&str>) -> 
         lock_seconds: Some(10),
         remainder: ChannelRemainder::Halves,
         assets: Vec::new(),
+        via: None,
+        days: None,
         idempotency_key: key("open"),
     };
     assert_eq!(user.api.channel_open(open).await.unwrap().state, ChannelState::Open);

@@ -81,6 +81,24 @@ fn a_hub_guarantees_nothing_that_it_does_not_have() {
 }
 
 #[test]
+fn a_hub_whose_money_has_gone_elsewhere_before_it_has_signed_accepts_neither() {
+    let mut net = Net::new();
+    let parent = net.parent(ONE);
+    net.propose_virtual();
+    // It looks, and before it can do anything its money goes out by an update of its own.
+    net.nodes[HUB].is_acting = false;
+    net.pass_until("the hub wants to", |net| net.nodes[HUB].guarantees.held().count() == 1);
+    net.pay(HUB, parent, 4_000_000);
+    net.nodes[HUB].is_acting = true;
+    net.pass(Span::minutes(1));
+    assert_eq!(net.nodes[HUB].guarantees.held().count(), 0);
+    for node in [ONE, OTHER] {
+        assert!(!contract::holds(net.machine(node, net.parent(node)).state()), "the hub has let go of it");
+    }
+    assert_eq!([ONE, HUB, OTHER].map(|node| net.gain(node)), [4_000_000, -4_000_000, 0]);
+}
+
+#[test]
 fn a_hub_is_paid_what_it_asks_for_when_it_accepts() {
     let mut net = Net::new();
     net.nodes[OTHER].is_acting = false;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::super::reaching::Whereabouts;
 use super::Actor;
+use super::guaranteed::Over;
 use super::keys::{KeyFate, Once};
 use crate::api::{Answer, ApiError, ChannelOpen, ChannelRemainder, IdentityCard};
 
@@ -36,6 +37,8 @@ const LOCK_DEFAULT: Span = Span::minutes(60);
 /// A channel that is to be proposed.
 pub(super) struct Wish {
     pub terms: ChannelTerms,
+    /// Where it is to be virtual.
+    over: Option<Over>,
     /// The card by which the peer is found; kept once it leads there.
     card: Option<PeerCard>,
     once: Once,
@@ -87,14 +90,17 @@ impl Actor {
         if peer == self.me() {
             return Err(ApiError::invalid_params("peer", "that is this node itself"));
         }
-        let (terms, once) =
+        let (mut terms, once) =
             (terms(self.me(), peer, request, self.channel_assets(&request.assets)?)?, Once::open(request));
         let asker = match self.opened_before(peer, &once, asker)? {
             Some(asker) => asker,
             None => return Ok(peer),
         };
-        self.check_terms(&terms)?;
-        self.check_deposits(&terms)?;
+        let over = self.over(request, &mut terms)?;
+        if over.is_none() {
+            self.check_terms(&terms)?;
+            self.check_deposits(&terms)?;
+        }
         let is_there = self.market.is_talking_to(peer);
         if !is_there && card.is_none() && self.whereabouts(peer).is_none() {
             return Err(ApiError::peer_unreachable(peer, "it has no offer on the market, and its card is not known"));
@@ -102,7 +108,7 @@ impl Actor {
         if !is_there && self.has_chain() {
             return Err(ApiError::peer_unreachable(peer, HOPS));
         }
-        self.channels.wishes.push(Wish { terms, card, once, asker });
+        self.channels.wishes.push(Wish { terms, over, card, once, asker });
         if is_there {
             self.channel_peer_is_there(peer);
         } else {
@@ -220,11 +226,19 @@ impl Actor {
         let is_small = settings.accept_max.is_some_and(|most| bound.is_some_and(|bound| bound <= most));
         // Commits come several a second while anything happens.
         let is_short = terms.lock.millis <= settings.lock_max && terms.lock.commits <= settings.lock_max.0 / 1000;
-        let is_possible = self.check_terms(&terms).and_then(|()| self.check_deposits(&terms)).is_ok();
+        let is_possible = self.check_proposal(key, &terms).is_ok();
         if is_small && is_way && is_short && is_possible {
             self.agree_to_channel(key);
         } else {
             tracing::info!(peer = %key.peer, "a peer proposes a channel; `byway channel list` shows it");
+        }
+    }
+
+    /// Whether this side can put in what a peer proposes, and the ledger would take it.
+    fn check_proposal(&self, key: ChannelKey, terms: &ChannelTerms) -> Answer<()> {
+        match self.virtual_terms(key) {
+            Some(virtual_terms) => self.check_virtual(&virtual_terms),
+            None => self.check_terms(terms).and_then(|()| self.check_deposits(terms)),
         }
     }
 
@@ -240,8 +254,7 @@ impl Actor {
             return Err(ApiError::channel_not_ready("nobody asks this node to agree to it"));
         }
         let terms = *channel.terms();
-        self.check_terms(&terms)?;
-        self.check_deposits(&terms)?;
+        self.check_proposal(key, &terms)?;
         self.channels.opening.entry(key).or_default().push(asker);
         self.agree_to_channel(key);
         Ok(())
@@ -312,11 +325,15 @@ impl Actor {
         let all = std::mem::take(&mut self.channels.wishes);
         let (its, others): (Vec<Wish>, _) = all.into_iter().partition(|wish| wish.terms.parties[1] == peer);
         self.channels.wishes = others;
-        for Wish { terms, card, once, asker } in its.into_iter().filter(|wish| !wish.asker.is_closed()) {
+        for Wish { terms, over, card, once, asker } in its.into_iter().filter(|wish| !wish.asker.is_closed()) {
             card.into_iter().for_each(|card| self.keep_card(card));
             let handle = ChannelHandle(fresh());
             self.is_proposed(&once, handle);
-            let opened = self.market.open_channel(self.clock.now(), handle, terms, &self.market_journal);
+            let now = self.clock.now();
+            let opened = match over.map(|over| self.propose_over(terms, over)) {
+                Some(terms) => self.market.open_virtual_channel(now, handle, terms, &self.market_journal),
+                None => self.market.open_channel(now, handle, terms, &self.market_journal),
+            };
             let answer = opened.map_err(ApiError::channel_not_opened).map(|key| {
                 let (opening, opened) = oneshot::channel();
                 self.channels.opening.entry(key).or_default().push(opening);
@@ -344,7 +361,11 @@ fn fresh() -> [u8; 16] {
 }
 
 fn terms(me: IdentityId, peer: IdentityId, request: &ChannelOpen, assets: ChannelAssets) -> Answer<ChannelTerms> {
-    let reserve = request.reserve.unwrap_or_else(reserve_default);
+    // A virtual channel needs none.
+    let reserve = request.reserve.unwrap_or_else(|| match request.via {
+        Some(_) => Amount::ZERO,
+        None => reserve_default(),
+    });
     let lock = request.lock_seconds.map_or(LOCK_DEFAULT, Span::seconds);
     if request.deposit < reserve {
         let why = format_args!("it must be the reserve at the least, {reserve} WAY");

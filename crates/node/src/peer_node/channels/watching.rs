@@ -58,6 +58,9 @@ impl Actor {
             return Err(ApiError::invalid_params("tower", "it must be neither of the channel's parties"));
         }
         let open = self.market.channels().get(key).filter(|channel| channel.life() == Life::Open);
+        if open.is_some_and(|channel| channel.virtual_terms().is_some()) {
+            return Err(ApiError::channel_is_virtual("nobody can watch it for this node"));
+        }
         let id = open.and_then(|channel| channel.id());
         let id = id.ok_or_else(|| ApiError::channel_not_ready("the ledger does not have it"))?;
         if !self.market.is_talking_to(tower) && card.is_none() && self.whereabouts(tower).is_none() {

@@ -47,7 +47,8 @@ pub enum ChannelNews {
         movement: Movement,
         amount: Amount,
     },
-    /// A deposit or a withdrawal is not executed, and never will be: refused, given way, or too late.
+    /// A deposit or a withdrawal is not executed, and never will be: refused, or it gave way to something of the peer's
+    /// ([`Refusal::Busy`]: ask again), or too late.
     NotFunded {
         round: u64,
         refusal: Option<Refusal>,

@@ -43,7 +43,7 @@ impl<S: Signer> ChannelMachine<S> {
         if had_consent {
             self.persist(Batch::new());
         }
-        self.drop_wish(None);
+        self.drop_wish(Some(Refusal::Withdrawn));
         had_consent || has_asked
     }
 

@@ -145,7 +145,7 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     fn accept_funding(&mut self, change: FundingChange) {
-        self.drop_wish(None);
+        self.drop_wish(Some(Refusal::Busy));
         self.end_consent(wish_of(change.movement).as_ref());
         self.is_peers_turn = false;
         let signature = self.sign_funding_change(&change);

@@ -148,7 +148,7 @@ impl<S: Signer> ChannelMachine<S> {
             // It is said again once this side says that the ledger has decided.
             return Ok(());
         }
-        self.drop_wish(None);
+        self.drop_wish(Some(Refusal::Busy));
         self.note_refusal(&proposal);
         if let Some(last) = self.record.released.last().filter(|last| round <= last.round()).cloned() {
             if round == last.round() {

@@ -341,7 +341,7 @@ fn an_update_that_was_on_its_way_goes_first() {
     rig.pay(1, 5);
     rig.exchange();
     assert_eq!(rig.assert_agreed().balances, [DEPOSIT + 5, DEPOSIT - 5].map(units));
-    assert!(rig.parties[0].has(|news| *news == ChannelNews::NotFunded { round: 1, refusal: None }));
+    assert!(rig.parties[0].has(|news| *news == ChannelNews::NotFunded { round: 1, refusal: Some(Refusal::Busy) }));
     rig.fund(0, Movement::Withdraw, 1_000).unwrap();
     rig.run();
     assert_eq!(rig.assert_agreed().balances[0], units(DEPOSIT - 995));

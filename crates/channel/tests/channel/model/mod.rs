@@ -40,9 +40,17 @@ pub enum Action {
     Part(usize),
     /// The lock period is over, or whatever else somebody waits for.
     Pass,
+    /// A side promises more out of its lane.
+    Promise(usize),
+    /// A side wants in its balance what it was promised.
+    Absorb(usize),
+    Deposit(usize),
+    Withdraw(usize),
+    /// A side is killed, and starts from the disk that it had when all began.
+    Forget(usize),
 }
 
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 19] = [
     "deliver",
     "write",
     "look",
@@ -57,13 +65,19 @@ const KINDS: [&str; 14] = [
     "close with old",
     "part",
     "pass",
+    "promise",
+    "absorb",
+    "deposit",
+    "withdraw",
+    "forget",
 ];
 
 impl Action {
     /// Whether the machine may say that it can't do that now.
     fn may_be_refused(self) -> bool {
-        use Action::{Cancel, CloseAlone, Force, Part, Propose};
-        matches!(self, Propose(_) | Cancel(_) | Force(_) | CloseAlone(_) | Part(_))
+        use Action::{Absorb, Cancel, CloseAlone, Deposit, Force, Part, Promise, Propose, Withdraw};
+        let is_of_updates = matches!(self, Propose(_) | Cancel(_) | Force(_) | CloseAlone(_) | Part(_));
+        is_of_updates || matches!(self, Promise(_) | Absorb(_) | Deposit(_) | Withdraw(_))
     }
 
     fn kind(self) -> usize {
@@ -82,6 +96,11 @@ impl Action {
             Action::CloseWithOld(_) => 11,
             Action::Part(_) => 12,
             Action::Pass => 13,
+            Action::Promise(_) => 14,
+            Action::Absorb(_) => 15,
+            Action::Deposit(_) => 16,
+            Action::Withdraw(_) => 17,
+            Action::Forget(_) => 18,
         }
     }
 }
@@ -97,6 +116,12 @@ pub struct Bounds {
     pub closes: u8,
     pub olds: u8,
     pub partings: u8,
+    /// With any, the initiator has something in its lane from the beginning.
+    pub promises: u8,
+    pub absorbs: u8,
+    pub deposits: u8,
+    pub withdrawals: u8,
+    pub forgets: u8,
     /// How often time passes while nobody wants to part, and in all: so often that every channel ends before.
     pub waits: u8,
     pub passes: u8,
@@ -110,6 +135,8 @@ pub enum Flaw {
     LosesWrites,
     /// Old states are not answered.
     LooksAway,
+    /// What was promised is not claimed.
+    ClaimsNothing,
 }
 
 struct Sides {
@@ -165,7 +192,7 @@ impl Model for Sides {
 impl Sides {
     /// What must be reached within these bounds: otherwise the model would look at nothing.
     fn reached(&self) -> Vec<Property<Self>> {
-        let Bounds { updates, forces, olds, partings, .. } = self.bounds;
+        let Bounds { updates, forces, olds, partings, promises, deposits, withdrawals, forgets, .. } = self.bounds;
         let mut reached = vec![Property::sometimes("closed alone", |_, situation: &Situation| {
             situation.is_over() && situation.end == Some(End::Alone)
         })];
@@ -184,6 +211,22 @@ impl Sides {
                 situation.is_over() && situation.has_forced
             }));
         }
+        if promises > 0 {
+            reached.push(Property::sometimes("a promise was claimed", |_, situation: &Situation| {
+                situation.is_over() && situation.has_claimed
+            }));
+        }
+        if deposits + withdrawals > 0 {
+            reached.push(Property::sometimes("money was moved", |_, situation: &Situation| {
+                situation.is_over() && situation.has_moved()
+            }));
+        }
+        if forgets > 0 {
+            reached
+                .push(Property::sometimes("a side that had forgotten came to the end", |_, situation: &Situation| {
+                    situation.is_over() && situation.has_forgotten()
+                }));
+        }
         if updates > 1 {
             reached.push(Property::sometimes("both proposed at once", |_, situation: &Situation| situation.has_tied));
         }
@@ -192,7 +235,12 @@ impl Sides {
 }
 
 fn sides(bounds: Bounds, flaw: Option<Flaw>) -> Sides {
-    Sides { first: Situation::first(), bounds: Bounds { passes: 9, ..bounds }, flaw, seen: Default::default() }
+    Sides {
+        first: Situation::first(bounds.promises > 0),
+        bounds: Bounds { passes: 9, ..bounds },
+        flaw,
+        seen: Default::default(),
+    }
 }
 
 /// So often usually, and so often on request.
@@ -212,9 +260,10 @@ fn check(bounds: Bounds, least: usize) {
     println!();
     checker.assert_properties();
     assert!(found >= least, "{found} situations");
-    let Bounds { updates, cancels, cuts, crashes, forces, olds, partings, .. } = bounds;
-    let at_will = [cuts, cuts + crashes, crashes, updates, cancels, forces, 1, olds, partings, 1];
-    let expected = [1; 4].into_iter().chain(at_will).map(|bound| bound > 0);
+    let Bounds { updates, cancels, cuts, crashes, forces, olds, partings, forgets, .. } = bounds;
+    let at_will = [cuts, cuts + crashes + forgets, crashes, updates, cancels, forces, 1, olds, partings, 1];
+    let of_money = [bounds.promises, bounds.absorbs, bounds.deposits, bounds.withdrawals, forgets];
+    let expected = [1; 4].into_iter().chain(at_will).chain(of_money).map(|bound| bound > 0);
     for ((kind, times), is_expected) in KINDS.iter().zip(times).zip(expected) {
         assert_eq!(times > 0, is_expected, "{kind}");
     }
@@ -263,6 +312,27 @@ fn whenever_the_two_part_together_both_come_to_an_end_with_what_is_theirs() {
 }
 
 #[test]
+fn whenever_something_is_promised_both_come_to_an_end_with_what_is_theirs() {
+    check(Bounds { promises: bound(1, 2), absorbs: 1, closes: 1, ..Bounds::default() }, 7_000);
+}
+
+#[test]
+fn whenever_money_is_put_in_both_come_to_an_end_with_what_is_theirs() {
+    check(Bounds { deposits: 1, updates: 1, ..Bounds::default() }, 3_000);
+    check(Bounds { deposits: 1, crashes: 1, ..Bounds::default() }, 18_000);
+}
+
+#[test]
+fn whenever_money_is_taken_out_both_come_to_an_end_with_what_is_theirs() {
+    check(Bounds { withdrawals: 1, closes: 1, ..Bounds::default() }, 10_000);
+}
+
+#[test]
+fn whenever_a_side_starts_from_an_old_disk_both_come_to_an_end_with_what_is_theirs() {
+    check(Bounds { updates: 1, forgets: 1, cuts: bound(0, 1), ..Bounds::default() }, 7_000);
+}
+
+#[test]
 fn whoever_sends_before_it_wrote_is_found() {
     let bounds = Bounds { updates: 2, crashes: 1, ..Bounds::default() };
     assert_found(Flaw::SendsBeforeItWrote, bounds, SIGNED_ONCE);
@@ -277,4 +347,9 @@ fn a_disk_that_loses_what_it_says_to_have_written_is_found() {
 #[test]
 fn whoever_looks_away_while_the_channel_closes_is_found() {
     assert_found(Flaw::LooksAway, Bounds { updates: 1, olds: 1, ..Bounds::default() }, PAID);
+}
+
+#[test]
+fn whoever_claims_nothing_of_what_it_was_promised_is_found() {
+    assert_found(Flaw::ClaimsNothing, Bounds { promises: 1, closes: 1, ..Bounds::default() }, PAID);
 }

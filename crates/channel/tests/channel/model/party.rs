@@ -4,14 +4,15 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
 use byway_channel::{
-    CHANNELS, ChannelEffect, ChannelMachine, ChannelMessage, ChannelNews, LedgerView, Signer, position_digest,
+    CHANNELS, ChannelEffect, ChannelMachine, ChannelMessage, ChannelNews, LedgerView, Life, Signer, position_digest,
 };
 use byway_crypto::IdentitySignature;
 use byway_primitives::hash::Context;
-use byway_primitives::{Batch, Effect, Encode, Hash, IdentityId, MemoryStore, NetworkId, Store, Time, Token};
+use byway_primitives::{Amount, Batch, Effect, Encode, Hash, IdentityId, MemoryStore, NetworkId, Store, Time, Token};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{
-    ChannelState, ForcedCall, FundingChange, MutualClose, SignedForcedCall, VirtualClose, VirtualTerms, WatchSecret,
+    ChannelState, ForcedCall, FundingChange, Movement, MutualClose, SignedForcedCall, VirtualClose, VirtualTerms,
+    WatchSecret,
 };
 use byway_records::{Promise, SignedPromise, TransactionId};
 
@@ -21,8 +22,8 @@ use crate::scene::{SECRET, person};
 const DIGEST: Context = Context("byway test side of a model");
 
 thread_local! {
-    /// What was signed in the step that this thread is in.
-    static SIGNED: RefCell<Vec<ChannelState>> = const { RefCell::new(Vec::new()) };
+    /// What was signed in the step that this thread is in, and with which it moves money in or out.
+    static SIGNED: RefCell<Vec<(ChannelState, Option<FundingChange>)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Signs whatever it is asked to, and says what that was. It has nothing of its own, so it can be copied.
@@ -32,8 +33,8 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    fn note(state: ChannelState) {
-        SIGNED.with_borrow_mut(|signed| signed.push(state));
+    fn note(state: ChannelState, change: Option<FundingChange>) {
+        SIGNED.with_borrow_mut(|signed| signed.push((state, change)));
     }
 }
 
@@ -43,12 +44,12 @@ impl Signer for Recorder {
     }
 
     fn sign_state(&self, state: &ChannelState) -> IdentitySignature {
-        Self::note(*state);
+        Self::note(*state, None);
         person(self.side).sign_state(state)
     }
 
     fn sign_funding(&self, change: &FundingChange) -> IdentitySignature {
-        Self::note(change.state);
+        Self::note(change.state, Some(*change));
         person(self.side).sign_funding(change)
     }
 
@@ -81,6 +82,13 @@ impl Signer for Recorder {
     }
 }
 
+/// A state that a side signed, and what each had paid into the channel, less what it had taken out, once that state counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Noted {
+    pub state: ChannelState,
+    pub moved: [i128; 2],
+}
+
 pub type Machine = ChannelMachine<Recorder>;
 
 #[derive(Clone)]
@@ -98,9 +106,13 @@ pub struct Party {
     signed: BTreeMap<u64, Hash>,
     left: BTreeMap<u64, Hash>,
     /// All that it ever signed.
-    pub states: Vec<ChannelState>,
+    pub states: Vec<Noted>,
+    /// What each has paid in since the channel was opened, less what it has taken out.
+    pub moved: [i128; 2],
     /// The newest round that it durably knows to be co-signed.
     pub known: u64,
+    /// What it durably took for paid out of the other's lane.
+    pub taken: Amount,
     /// It does what its machine says. Otherwise it has closed with an old state, and hands in nothing more.
     pub is_honest: bool,
     /// Of all that is above.
@@ -117,7 +129,9 @@ impl Party {
         let first = machine.cosigned().expect("an update was made");
         Self {
             known: first.body.position.round,
-            states: vec![first.body],
+            states: vec![Noted { state: first.body, moved: [0; 2] }],
+            moved: [0; 2],
+            taken: Amount::ZERO,
             machine,
             disk,
             writes: VecDeque::new(),
@@ -141,12 +155,12 @@ impl Party {
     ) -> (T, Vec<ChannelMessage>) {
         SIGNED.take();
         let done = act(&mut self.machine);
-        for state in SIGNED.take() {
+        for (state, change) in SIGNED.take() {
             let (round, digest) = (state.position.round, position_digest(&state.position));
             if self.signed.insert(round, digest).is_some_and(|before| before != digest) {
                 *fault = Some("a second state is signed for a round");
             }
-            self.states.push(state);
+            self.states.push(Noted { state, moved: after(self.moved, change) });
         }
         for effect in self.machine.poll() {
             self.take(effect, flaw);
@@ -159,7 +173,11 @@ impl Party {
             Effect::Persist { batch, token } => self.writes.push_back((batch, token)),
             Effect::Send { message, after, .. } => self.outgoing.push_back((after, message)),
             Effect::Notify(ChannelNews::Submit(call)) if self.is_honest => {
-                let is_left_out = flaw == Some(Flaw::LooksAway) && matches!(call, ChannelsCall::Slash { .. });
+                let is_left_out = match call {
+                    ChannelsCall::Slash { .. } => flaw == Some(Flaw::LooksAway),
+                    ChannelsCall::Claim { .. } => flaw == Some(Flaw::ClaimsNothing),
+                    _ => false,
+                };
                 if !is_left_out && !self.calls.contains(&call) {
                     self.calls.push_back(call);
                 }
@@ -184,6 +202,9 @@ impl Party {
         }
         if self.writes.is_empty() {
             self.known = self.known.max(self.machine.cosigned().map_or(0, |state| state.body.position.round));
+            if self.machine.life() == Life::Open {
+                self.taken = self.machine.promised(self.machine.side().other()).amount;
+            }
         }
         leaving
     }
@@ -233,6 +254,13 @@ impl Party {
         self.signed = self.left.clone();
     }
 
+    /// Kills it, and starts it from a disk of long ago. What it has forgotten it has only once it is told.
+    pub fn forget(&mut self, side: usize, disk: MemoryStore) {
+        self.disk = disk;
+        (self.known, self.taken) = (0, Amount::ZERO);
+        self.crash(side);
+    }
+
     pub fn look(&mut self, flaw: Option<Flaw>, fault: &mut Fault, now: Time, view: LedgerView) -> Vec<ChannelMessage> {
         self.seen = view.commits;
         self.act(flaw, fault, |machine| machine.handle_ledger(now, view)).1
@@ -244,12 +272,27 @@ impl Party {
         let disk = self.disk.scan(CHANNELS, &[], usize::MAX);
         let waiting = format!("{:?}{:?}{:?}", self.writes, self.durable, self.outgoing);
         let (rounds, known) = (format!("{:?}{:?}", self.signed, self.left), self.known.to_be_bytes());
-        let states: Vec<u8> = self.states.iter().flat_map(Encode::to_bytes).collect();
+        let states: Vec<u8> = self.states.iter().flat_map(|noted| noted.state.to_bytes()).collect();
+        let moved: Vec<[i128; 2]> = self.states.iter().map(|noted| noted.moved).chain([self.moved]).collect();
+        let lanes = format!("{:?}{moved:?}", self.taken);
         let calls: Vec<u8> = self.calls.iter().flat_map(Encode::to_bytes).collect();
         let (seen, is_honest) = (self.seen.to_be_bytes(), [u8::from(self.is_honest)]);
         let mut parts: Vec<&[u8]> = vec![machine.as_bytes(), waiting.as_bytes(), rounds.as_bytes(), &known, &states];
-        parts.extend([&calls[..], &seen, &is_honest]);
+        parts.extend([&calls[..], &seen, &is_honest, lanes.as_bytes()]);
         parts.extend(disk.iter().flat_map(|(key, value)| [&key[..], value]));
         self.digest = DIGEST.hash(&parts);
     }
+}
+
+/// What has been moved once a change counts as well.
+pub fn after(mut moved: [i128; 2], change: Option<FundingChange>) -> [i128; 2] {
+    if let Some(FundingChange { side, movement, amount, .. }) = change {
+        let amount = amount.units() as i128;
+        moved[side.index()] += match movement {
+            Movement::Deposit => amount,
+            Movement::Withdraw => -amount,
+            Movement::Leave { .. } => 0,
+        };
+    }
+    moved
 }

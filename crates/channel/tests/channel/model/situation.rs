@@ -8,15 +8,16 @@ use std::sync::Arc;
 use byway_channel::{ChannelMessage, Health, LedgerView, Life, UNHEARD_TIME_MAX};
 use byway_ledger::Verdict;
 use byway_primitives::hash::Context;
-use byway_primitives::{Amount, Encode, Hash, Span, Time};
+use byway_primitives::{Amount, Encode, Hash, MemoryStore, Span, Time};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
-use byway_records::channel::{ChannelState, Cosigned, Environment, Phase, Side};
+use byway_records::channel::{ChannelState, Cosigned, Environment, Movement, Phase, Side};
 use byway_records::promise::ChannelId;
+use byway_records::state::Settled;
 use byway_records::{Call, Channel, ProgramId, Reject};
 use byway_vm::Address;
 
-use super::party::{Fault, Machine, Party};
+use super::party::{Fault, Machine, Noted, Party, after};
 use super::{Action, Bounds, Flaw};
 use crate::scene::{DEPOSIT, LOCK, Rig, SAVED, SECRET, count, terms, transfer};
 use crate::world::{CHANNEL_PRICE, Draft, World, units};
@@ -30,6 +31,11 @@ const FORCED: u128 = 37_003;
 /// More messages than two need for all that can happen here.
 const ARRIVED_MAX: u8 = 60;
 
+/// What is in the initiator's lane where anything is promised, what each promise is more, and what is put in or taken out.
+const LANE: u128 = 600_000;
+const PROMISED: u128 = 150_007;
+const MOVED: u128 = 70_001;
+
 /// What does not change.
 #[derive(Clone)]
 pub struct Scene {
@@ -37,6 +43,8 @@ pub struct Scene {
     pub counter: Address,
     /// The state with which somebody closes who hopes that nobody looks.
     pub old: Cosigned<ChannelState>,
+    /// The disks as they are when all begins.
+    pub disks: [MemoryStore; 2],
 }
 
 /// How the channel came to its end.
@@ -68,6 +76,7 @@ pub struct Situation {
     pub has_answered: bool,
     pub has_forced: bool,
     pub has_tied: bool,
+    pub has_claimed: bool,
     pub end: Option<End>,
     pub is_supply_whole: bool,
     pub fault: Fault,
@@ -76,16 +85,19 @@ pub struct Situation {
 
 impl Situation {
     /// An open channel with a contract in it. Both sides have just started and are not connected.
-    pub fn first() -> Self {
+    pub fn first(with_lane: bool) -> Self {
         let mut rig = Rig::new();
         let counter = rig.create_counter(0);
         let channel = rig.machine(0).id().unwrap();
         let old = rig.machine(0).cosigned().unwrap();
+        if with_lane {
+            rig.fill_lane(0, LANE);
+        }
         let disks = rig.parties.each_ref().map(|party| party.disk.clone());
-        let [one, other] = disks;
+        let [one, other] = disks.clone();
         let parties = [Party::start(0, channel, one), Party::start(1, channel, other)].map(Arc::new);
         let (world, now) = (rig.world, rig.now);
-        let scene = Scene { channel, counter, old };
+        let scene = Scene { channel, counter, old, disks };
         let mut first = Self {
             scene: Arc::new(scene),
             parties,
@@ -102,6 +114,7 @@ impl Situation {
             has_answered: false,
             has_forced: false,
             has_tied: false,
+            has_claimed: false,
             end: None,
             is_supply_whole: true,
             fault: None,
@@ -185,6 +198,11 @@ impl Situation {
                 may(used.forces < bounds.forces && party.is_honest, Action::Force(side)),
                 may(used.closes < bounds.closes || wants_end, Action::CloseAlone(side)),
                 may(used.partings < bounds.partings, Action::Part(side)),
+                may(used.promises < bounds.promises && side == 0, Action::Promise(side)),
+                may(used.absorbs < bounds.absorbs && side == 1, Action::Absorb(side)),
+                may(used.deposits < bounds.deposits, Action::Deposit(side)),
+                may(used.withdrawals < bounds.withdrawals, Action::Withdraw(side)),
+                may(used.forgets < bounds.forgets, Action::Forget(side)),
                 may(used.olds < bounds.olds && self.can_close_with_old(), Action::CloseWithOld(side)),
             ];
             actions.extend(possible.into_iter().flatten());
@@ -260,6 +278,30 @@ impl Situation {
                 (party.is_honest, party.calls) = (false, VecDeque::from([close]));
             }
             Action::Pass => next.pass(flaw),
+            Action::Promise(side) => {
+                next.used.promises += 1;
+                next.act(flaw, side, |machine| machine.promise(units(PROMISED)))?;
+            }
+            Action::Absorb(side) => {
+                next.used.absorbs += 1;
+                let absorption = next.machine(side).absorption()?;
+                next.act(flaw, side, |machine| machine.propose(now, absorption))?;
+            }
+            Action::Deposit(side) => {
+                next.used.deposits += 1;
+                next.act(flaw, side, |machine| machine.fund(now, Movement::Deposit, units(MOVED)))?;
+            }
+            Action::Withdraw(side) => {
+                next.used.withdrawals += 1;
+                next.act(flaw, side, |machine| machine.fund(now, Movement::Withdraw, units(MOVED)))?;
+            }
+            Action::Forget(side) => {
+                next.used.forgets += 1;
+                next.disconnect();
+                let disk = next.scene.disks[side].clone();
+                Arc::make_mut(&mut next.parties[side]).forget(side, disk);
+                next.look(flaw, side);
+            }
         }
         next.identify();
         Some(next)
@@ -356,6 +398,13 @@ impl Situation {
                 self.has_forced |= self.entry.as_ref().is_some_and(|entry| entry.first_forced().is_some());
                 self.forced[side] += force.call.call.value.units();
             }
+            ChannelsCall::Claim { .. } => self.has_claimed = true,
+            ChannelsCall::Fund(change) => {
+                self.parties.iter_mut().for_each(|party| {
+                    let party = Arc::make_mut(party);
+                    party.moved = after(party.moved, Some(change.body));
+                });
+            }
             ChannelsCall::CloseMutual(_) => self.end = Some(End::Together),
             ChannelsCall::Settle { .. } => self.end = Some(End::Alone),
             _ => {}
@@ -406,19 +455,40 @@ impl Situation {
         !self.parties.iter().any(frozen)
     }
 
+    pub fn has_moved(&self) -> bool {
+        self.parties[0].moved != [0; 2]
+    }
+
+    pub fn has_forgotten(&self) -> bool {
+        self.used.forgets > 0
+    }
+
     /// Whether whoever did what its machine says has at least the worst of what it signed since the newest state that both are known to
-    /// have signed, less what the ledger took for its own acts. The rule of `Drive::assert_paid`, without lanes.
+    /// have signed, less what the ledger took for its own acts. The rule of `Drive::assert_paid`.
     pub fn is_paid(&self) -> bool {
         let honest = [0, 1].into_iter().filter(|side| self.parties[*side].is_honest);
         let newest = honest.clone().map(|side| self.parties[side].known).fold(self.shown, u64::max);
         honest.into_iter().all(|side| {
-            let states = self.parties[side].states.iter().filter(|state| state.position.round >= newest);
-            let worst = states.map(|state| worth(state, side)).min();
-            let first = (newest == 0).then_some(DEPOSIT);
+            let states = self.parties[side].states.iter().filter(|noted| noted.state.position.round >= newest);
+            let worst = states.map(|noted| self.worth(noted, side)).min();
+            let first = (newest == 0).then_some(DEPOSIT as i128);
             let worst = worst.into_iter().chain(first).min().expect("it signed what is co-signed");
             let own = self.charged[side].units() + self.forced[side] + CHANNEL_PRICE + 2;
-            self.world.balance(side) + own >= worst + SAVED - DEPOSIT
+            self.world.balance(side) as i128 + own as i128 >= worst + SAVED as i128 - DEPOSIT as i128
         })
+    }
+
+    /// What a state is worth to a side, were the channel closed with it and with what was promised so far, less what it has put in.
+    fn worth(&self, noted: &Noted, side: usize) -> i128 {
+        let Noted { state: ChannelState { position, total, .. }, moved } = *noted;
+        let promised = [0, 1].map(|party: usize| self.machine(party).promised(Side::BOTH[side]));
+        let given = promised.into_iter().max_by_key(|given| given.amount).expect("two");
+        let taken = Settled { serial: 1, amount: self.parties[side].taken };
+        let rest = position.rest(total).expect("no more is divided than there is");
+        let share = terms().remainder.shares(rest)[side].units();
+        let own = position.lanes[side].capacity.units() - position.lanes[side].due(given).units();
+        let due = position.lanes[1 - side].due(taken).units();
+        (position.balances[side].units() + share + own + due) as i128 - moved[side]
     }
 
     fn identify(&mut self) {
@@ -439,7 +509,7 @@ impl Situation {
             self.charged,
             self.forced,
         );
-        let flags = (self.has_answered, self.has_forced, self.has_tied, self.end, self.fault);
+        let flags = (self.has_answered, self.has_forced, self.has_tied, self.has_claimed, self.end, self.fault);
         let rest = format!("{rest:?}{flags:?}");
         let entry = self.entry.as_ref().map(|entry| entry.to_bytes()).unwrap_or_default();
         let balances = [0, 1].map(|side| self.world.balance(side).to_be_bytes());
@@ -447,11 +517,6 @@ impl Situation {
         let parts: [&[u8]; 7] = [&one, &other, wires.as_bytes(), rest.as_bytes(), &entry, &balances[0], &balances[1]];
         self.digest = DIGEST.hash(&parts);
     }
-}
-
-fn worth(state: &ChannelState, side: usize) -> u128 {
-    let rest = state.position.rest(state.total).expect("no more is divided than there is");
-    state.position.balances[side].units() + terms().remainder.shares(rest)[side].units()
 }
 
 impl PartialEq for Situation {

@@ -1,6 +1,6 @@
 //! The ledger's side: what it has of our channels, and what it is handed for them.
 
-use byway_channel::{ChannelKey, CloseError, ContractCall, ProposeError};
+use byway_channel::{ChannelKey, CloseError, ContractCall, ProposeError, Refusal};
 use byway_primitives::{Amount, Encode};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::{channel_key, code_key};
@@ -30,7 +30,12 @@ pub(super) struct Movable {
     /// The key under which it was asked for, if it was.
     pub once: Option<Once>,
     pub asker: oneshot::Sender<Answer<()>>,
+    /// How often it has given way to something of the peer's.
+    pub gave_way: u8,
 }
+
+/// How often what gave way is asked for again.
+const ASKED_AGAIN_MAX: u8 = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moved {
@@ -244,18 +249,19 @@ impl Actor {
 
     /// Asks for what waits to be put in or taken out, as soon as nothing else is open in the channel.
     pub(super) fn advance_funding(&mut self, key: ChannelKey) {
-        let Some(Movable { what, once, asker }) = self.channels.to_fund.remove(&key) else { return };
+        let Some(movable) = self.channels.to_fund.remove(&key) else { return };
+        let Movable { what, ref once, ref asker, .. } = movable;
         if asker.is_closed() {
             return;
         }
-        if let (Some(once), Some(stand)) = (&once, self.round_stand(key)) {
+        if let (Some(once), Some(stand)) = (once, self.round_stand(key)) {
             self.begins(once, stand);
         }
         let error = match self.move_money(key, what) {
-            Some(Ok(round)) => return drop(self.channels.funding.insert((key, round), (once, asker))),
+            Some(Ok(round)) => return drop(self.channels.funding.insert((key, round), movable)),
             Some(Err(ProposeError::Busy | ProposeError::Turn)) => {
                 self.free(once.as_ref());
-                self.channels.to_fund.insert(key, Movable { what, once, asker });
+                self.channels.to_fund.insert(key, movable);
                 return;
             }
             Some(Err(error)) => not_proposed(key, error),
@@ -263,7 +269,7 @@ impl Actor {
         };
         self.free(once.as_ref());
         // Whoever asked may have stopped waiting.
-        let _ = asker.send(Err(error));
+        let _ = movable.asker.send(Err(error));
     }
 
     /// `None` where there is no such channel, or the contract that is to leave is not what it was: to ask for it is to consent to it.
@@ -282,8 +288,23 @@ impl Actor {
         once.into_iter().for_each(|once| self.was_not_made(once));
     }
 
+    /// What was asked for is not done, and never will be. Where it gave way to something of the peer's it is asked for again.
+    pub(super) fn was_not_funded(&mut self, key: ChannelKey, round: u64, refusal: Option<Refusal>) {
+        let gave_way = |movable: &Movable| movable.gave_way < ASKED_AGAIN_MAX && refusal == Some(Refusal::Busy);
+        if self.channels.funding.get(&(key, round)).is_some_and(gave_way)
+            && !self.channels.to_fund.contains_key(&key)
+            && let Some(movable) = self.channels.funding.remove(&(key, round))
+        {
+            self.free(movable.once.as_ref());
+            let again = Movable { gave_way: movable.gave_way + 1, ..movable };
+            return drop(self.channels.to_fund.insert(key, again));
+        }
+        let why = refusal.map_or_else(|| "the ledger did not take it in time".to_owned(), |why| why.to_string());
+        self.was_funded(key, round, Err(ApiError::update_refused(why)));
+    }
+
     pub(super) fn was_funded(&mut self, key: ChannelKey, round: u64, answer: Answer<()>) {
-        if let Some((once, asker)) = self.channels.funding.remove(&(key, round)) {
+        if let Some(Movable { once, asker, .. }) = self.channels.funding.remove(&(key, round)) {
             match (&answer, &once) {
                 (Ok(()), Some(once)) => self.was_made(once, &Done::plain(round)),
                 (Ok(()), None) => {}

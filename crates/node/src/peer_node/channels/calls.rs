@@ -188,7 +188,7 @@ impl PeerNode {
             .ask(move |actor| {
                 let key = actor.channel_named(&channel)?;
                 let once = Some(Once::fund(&idempotency_key, key, movement, amount));
-                actor.fund_channel(key, Movable { what: Moved::Own { movement, amount }, once, asker })?;
+                actor.fund_channel(key, Movable { what: Moved::Own { movement, amount }, once, asker, gave_way: 0 })?;
                 Ok(key)
             })
             .await?;
@@ -212,7 +212,7 @@ impl PeerNode {
         let (asker, left) = oneshot::channel();
         self.ask(move |actor| {
             let seen = Some(actor.has_contract(key, contract)?);
-            actor.fund_channel(key, Movable { what: Moved::Leaving { contract, seen }, once: None, asker })
+            actor.fund_channel(key, Movable { what: Moved::Leaving { contract, seen }, once: None, asker, gave_way: 0 })
         })
         .await?;
         self.moved(key, left).await

@@ -39,7 +39,7 @@ use super::Actor;
 use super::reaching::Whereabouts;
 use crate::api::{Answer, ApiError, ChannelDetail, ChannelLogEntry, Event};
 use arbiter::{Forcing, Movable};
-use keys::{KeyLog, Once};
+use keys::KeyLog;
 use left::Followed;
 use opening::Wish;
 use paying::Paying;
@@ -73,9 +73,6 @@ impl Default for ChannelSettings {
 /// Those who wait for something to happen to a channel.
 type Waiting<T> = BTreeMap<ChannelKey, Vec<oneshot::Sender<Answer<T>>>>;
 
-/// Under which key a deposit or a withdrawal was asked for, if under one, and who waits.
-type Funding = (Option<Once>, oneshot::Sender<Answer<()>>);
-
 /// What is under way with channels, beside the channels themselves.
 #[derive(Default)]
 pub(super) struct ChannelDesk {
@@ -92,7 +89,7 @@ pub(super) struct ChannelDesk {
     /// A deposit or a withdrawal that is to be asked for.
     to_fund: BTreeMap<ChannelKey, Movable>,
     /// Deposits and withdrawals of ours, by the round that they make.
-    funding: BTreeMap<(ChannelKey, u64), Funding>,
+    funding: BTreeMap<(ChannelKey, u64), Movable>,
     /// What was handed to the ledger for a channel, and has no verdict.
     handed_in: BTreeMap<TransactionId, ChannelKey>,
     /// Keys under which something was asked for.
@@ -159,11 +156,7 @@ impl Actor {
                 tracing::error!(peer = %key.peer, "a channel is frozen: there are two signed states of one round");
             }
             ChannelNews::Funded { round, .. } => self.was_funded(key, round, Ok(())),
-            ChannelNews::NotFunded { round, refusal } => {
-                let why =
-                    refusal.map_or_else(|| "the ledger did not take it in time".to_owned(), |why| why.to_string());
-                self.was_funded(key, round, Err(ApiError::update_refused(why)));
-            }
+            ChannelNews::NotFunded { round, refusal } => self.was_not_funded(key, round, refusal),
             ChannelNews::Promised { .. }
             | ChannelNews::Reminded
             | ChannelNews::Asked { .. }

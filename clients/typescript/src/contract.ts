@@ -290,6 +290,7 @@ export interface AssetAudit {
   accounts: Amount;
   asset: AssetId;
   balanced: boolean;
+  channels: Amount;
   outputs: Amount;
   reservations: Amount;
   supply: Amount;
@@ -371,6 +372,13 @@ export interface Balance {
   withdrawing: Withdrawing[];
 }
 
+/** what both put in of an asset beside WAY */
+export interface ChannelAssetDeposit {
+  asset: AssetId;
+  ours?: Amount | null;
+  theirs?: Amount | null;
+}
+
 /** a channel, with all that is known of it */
 export interface ChannelDetail {
   /** its name on both sides */
@@ -390,6 +398,8 @@ export interface ChannelDetail {
   our_lane: ChannelLane;
   ours: Amount;
   peer: Id;
+  /** what there is of other assets than WAY */
+  purses?: ChannelPurse[] | null;
   remainder: "ours" | "theirs" | "halves";
   reserve: Amount;
   round: number;
@@ -437,6 +447,16 @@ export interface ChannelLogEntry {
   what: Reason;
 }
 
+/** what is in a channel of an asset beside WAY; `contract` is called as an ERC-20 token is */
+export interface ChannelPurse {
+  asset: AssetId;
+  contract: string;
+  contracts: Amount;
+  ours: Amount;
+  symbol?: string | null;
+  theirs: Amount;
+}
+
 /** a channel, as this side has it */
 export interface ChannelRecord {
   /** its name on both sides */
@@ -454,6 +474,8 @@ export interface ChannelRecord {
   our_lane: ChannelLane;
   ours: Amount;
   peer: Id;
+  /** what there is of other assets than WAY */
+  purses?: ChannelPurse[] | null;
   reserve: Amount;
   round: number;
   state: "proposed" | "asked" | "accepted" | "opening" | "open" | "closing" | "locked" | "closed";
@@ -488,6 +510,8 @@ export interface ChannelUpdated {
   ours: Amount;
   output?: ContractBytes | null;
   peer: Id;
+  /** what there is of other assets than WAY */
+  purses?: ChannelPurse[] | null;
   reserve: Amount;
   round: number;
   state: "proposed" | "asked" | "accepted" | "opening" | "open" | "closing" | "locked" | "closed";
@@ -1250,13 +1274,13 @@ export interface Methods {
   /** One channel, with its contracts and what happened lately. */
   "channel_show": { params: { channel: string }; result: ChannelDetail };
   /** Proposes a channel to a peer; answers when the ledger has it, or how far it is after half a minute. */
-  "channel_open": { params: { peer: string; deposit: Amount; their_deposit?: Amount; reserve?: Amount; lock_seconds?: number; remainder?: "ours" | "theirs" | "halves"; idempotency_key?: Key }; result: ChannelRecord };
+  "channel_open": { params: { peer: string; deposit: Amount; their_deposit?: Amount; reserve?: Amount; lock_seconds?: number; remainder?: "ours" | "theirs" | "halves"; assets?: ChannelAssetDeposit[]; idempotency_key?: Key }; result: ChannelRecord };
   /** Agrees to a channel that a peer proposes; answers as `channel_open` does. */
   "channel_accept": { params: { channel: string }; result: ChannelRecord };
   /** Declines a channel that a peer proposes. */
   "channel_decline": { params: { channel: string }; result: Empty };
   /** Pays the peer, by a round that both sign or by a promise. */
-  "channel_pay": { params: { channel: string; amount: Amount; lane?: boolean; idempotency_key?: Key }; result: ChannelUpdated };
+  "channel_pay": { params: { channel: string; amount: Amount; asset?: AssetId; lane?: boolean; idempotency_key?: Key }; result: ChannelUpdated };
   /** Sets aside what is paid by promises. */
   "channel_lane": { params: { channel: string; capacity: Amount }; result: ChannelUpdated };
   /** Takes what the peer has promised into the balance. */
@@ -1314,9 +1338,9 @@ export interface Methods {
   /** Pays an address. */
   "wallet_send": { params: { to: Address; amount: Amount; asset?: AssetId; idempotency_key?: Key }; result: Entry };
   /** Moves coins from the wallet to the account that backs promises. */
-  "wallet_deposit": { params: { amount: Amount; idempotency_key?: Key }; result: Entry };
+  "wallet_deposit": { params: { amount: Amount; asset?: AssetId; idempotency_key?: Key }; result: Entry };
   /** Announces that coins of the account are drawn after the notice period. */
-  "wallet_withdraw": { params: { amount: Amount; to?: Address; idempotency_key?: Key }; result: Entry };
+  "wallet_withdraw": { params: { amount: Amount; asset?: AssetId; to?: Address; idempotency_key?: Key }; result: Entry };
   /** Calls off all that is to leave the account and was not paid out yet. */
   "wallet_withdraw_cancel": { params: { idempotency_key?: Key }; result: Entry };
   /** Merges outputs of the wallet into fewer. */

@@ -379,6 +379,7 @@ export interface ChannelDetail {
   contracts: Amount;
   deployed: ContractRecord[];
   dispute?: ChannelDispute | null;
+  guaranteed?: ChannelGuarantee | null;
   health: "sound" | "recovering" | "unreadable" | "frozen";
   /** the ledger's id of it */
   id?: string | null;
@@ -406,10 +407,19 @@ export interface ChannelDetail {
 
 /** a channel that is being closed on the ledger */
 export interface ChannelDispute {
+  /** who began it */
+  by: "us" | "peer" | "hub";
   commits: number;
   ours: boolean;
   round: number;
   until_commits: number;
+  until_ms: Time;
+}
+
+/** by which hub a virtual channel is guaranteed */
+export interface ChannelGuarantee {
+  hub: Id;
+  state: "awaited" | "stands" | "parting" | "on_ledger" | "decided" | "over";
   until_ms: Time;
 }
 
@@ -444,6 +454,7 @@ export interface ChannelRecord {
   connected: boolean;
   contracts: Amount;
   dispute?: ChannelDispute | null;
+  guaranteed?: ChannelGuarantee | null;
   health: "sound" | "recovering" | "unreadable" | "frozen";
   /** the ledger's id of it */
   id?: string | null;
@@ -477,6 +488,7 @@ export interface ChannelUpdated {
   contracts: Amount;
   dispute?: ChannelDispute | null;
   gas_used?: number | null;
+  guaranteed?: ChannelGuarantee | null;
   health: "sound" | "recovering" | "unreadable" | "frozen";
   /** the ledger's id of it */
   id?: string | null;
@@ -662,6 +674,17 @@ export interface Hop {
   wish: string;
 }
 
+/** a virtual channel of two others that this node guarantees */
+export interface HubGuarantee {
+  /** what this node has put in towards each */
+  amounts: Amount[];
+  /** its id */
+  channel: string;
+  peers: Id[];
+  stands: boolean;
+  until_ms: Time;
+}
+
 /** money that is locked for a payment */
 export interface HubLock {
   amount: Amount;
@@ -711,6 +734,7 @@ export interface HubStatus {
   fees: Amount;
   /** payments that it has sent on */
   forwarded: number;
+  guarantees: HubGuarantee[];
   on_their_way: HubPayment[];
   peers: HubPeer[];
   /** the last ones since the start, the newest first */
@@ -725,6 +749,11 @@ export interface HubTermsRecord {
   amount_min: Amount;
   fee_base: Amount;
   fee_per_million: number;
+  guarantee_days_max: number;
+  guarantee_fee_base: Amount;
+  guarantee_fee_per_million: number;
+  /** whether it guarantees virtual channels */
+  guarantees: boolean;
   peer_amount_max: Amount;
 }
 
@@ -1269,7 +1298,7 @@ export interface Methods {
   /** One channel, with its contracts and what happened lately. */
   "channel_show": { params: { channel: string }; result: ChannelDetail };
   /** Proposes a channel to a peer; answers when the ledger has it, or how far it is after half a minute. */
-  "channel_open": { params: { peer: string; deposit: Amount; their_deposit?: Amount; reserve?: Amount; lock_seconds?: number; remainder?: "ours" | "theirs" | "halves"; idempotency_key?: Key }; result: ChannelRecord };
+  "channel_open": { params: { peer: string; deposit: Amount; their_deposit?: Amount; reserve?: Amount; lock_seconds?: number; remainder?: "ours" | "theirs" | "halves"; via?: string; days?: number; idempotency_key?: Key }; result: ChannelRecord };
   /** Agrees to a channel that a peer proposes; answers as `channel_open` does. */
   "channel_accept": { params: { channel: string }; result: ChannelRecord };
   /** Declines a channel that a peer proposes. */
@@ -1313,7 +1342,7 @@ export interface Methods {
   /** Pays an invoice over channels, once however often it is called. */
   "channel_invoice_pay": { params: { invoice: string; fee_max?: Amount }; result: InvoicePayment };
   /** Sends payments of others on for a fee, or does so no more. */
-  "hub_run": { params: { run: boolean; fee_base?: Amount; fee_per_million?: number; amount_min?: Amount; publish?: boolean }; result: HubStatus };
+  "hub_run": { params: { run: boolean; fee_base?: Amount; fee_per_million?: number; amount_min?: Amount; guarantee?: boolean; guarantee_fee_base?: Amount; guarantee_fee_per_million?: number; publish?: boolean }; result: HubStatus };
   /** Hubs that have an offer on the market, the cheapest first. */
   "hub_list": { params: Record<string, never>; result: HubOffer[] };
   /** Watchtowers that have an offer on the market, the cheapest first. */
@@ -1482,6 +1511,7 @@ export const ERRORS = {
   chain_broken: 1137,
   changed_lately: 1411,
   channel_empty: 1511,
+  channel_is_virtual: 1560,
   channel_not_found: 1501,
   channel_not_opened: 1502,
   channel_not_ready: 1504,
@@ -1491,7 +1521,9 @@ export const ERRORS = {
   faucet_limit: 1211,
   forward_not_open: 1135,
   group_not_found: 1214,
+  guarantee_too_dear: 1559,
   hub_fee_too_high: 1532,
+  hub_guarantees_none: 1557,
   identity_not_found: 1009,
   insufficient_account: 1203,
   insufficient_wallet: 1202,
@@ -1510,10 +1542,12 @@ export const ERRORS = {
   link_refused: 1127,
   member_key_taken: 1403,
   no_channel_with: 1510,
+  no_channel_with_hub: 1555,
   no_offer_matches: 1101,
   no_watchtower: 1522,
   no_way_to_payee: 1531,
   not_allowed: 1130,
+  not_guaranteed: 1558,
   not_registered: 1107,
   not_the_issuer: 1210,
   not_the_owner: 1407,
@@ -1539,6 +1573,7 @@ export const ERRORS = {
   spending_limit: 1201,
   superseded: 1106,
   too_few_members: 1409,
+  too_little_with_hub: 1556,
   too_many_blocks: 1119,
   too_many_invites: 1142,
   tunnel_impossible: 1109,

@@ -215,39 +215,39 @@ impl Guarantees {
         held: &Held,
         found: [Found; 2],
     ) -> Option<HeldStage> {
-        if found.iter().all(|found| is_accepted(found) == Some(true)) {
+        if found.iter().all(is_accepted) {
             return Some(HeldStage::Standing);
         }
-        let mut is_too_late = true;
+        let parents = held.parents.map(|parent| sight::machine(channels, parent));
+        let times = parents.map(|parent| parent.map(|parent| parent.environment().time));
+        let is_possible = |side: usize| match found[side] {
+            Found::There { guarantee, .. } if guarantee.stage == Stage::Offered => {
+                times[side].is_some_and(|time| time < held.deadlines[side])
+            }
+            Found::There { .. } | Found::Unknown | Found::Unsettled => true,
+            Found::Gone => false,
+        };
+        if !is_possible(0) || !is_possible(1) || lacks_room(parents, held, found) {
+            return give_up(parents, held, found);
+        }
         for (side, found) in found.into_iter().enumerate() {
-            let Some(parent) = sight::machine(channels, held.parents[side]) else { continue };
-            let (time, deadline) = (parent.environment().time, held.deadlines[side]);
-            match found {
-                Found::There { contract, guarantee: Guarantee { stage: Stage::Offered, .. }, .. } => {
-                    is_too_late &= time > deadline + ENVIRONMENT_BEHIND_MAX;
-                    if time < deadline {
-                        let is_late = now.since(held.since) >= FORCE_AFTER || parent.life() == Life::Closing;
-                        let urgency = if time + CLOSE_BEFORE + FORCE_AFTER >= deadline {
-                            Urgency::Close
-                        } else if is_late {
-                            Urgency::Force
-                        } else {
-                            Urgency::None
-                        };
-                        let hub_part = held.terms.body.terms.deposits[1 - side];
-                        let call = contract::accept(parent.side(), contract, held.terms.body.id(), hub_part);
-                        self.wish(held.parents[side], call, urgency);
-                    }
-                }
-                Found::Unknown | Found::Unsettled => is_too_late = false,
-                Found::There { .. } | Found::Gone => {}
+            let (Some(parent), Some(time)) = (parents[side], times[side]) else { continue };
+            let Found::There { contract, guarantee, .. } = found else { continue };
+            if guarantee.stage == Stage::Offered {
+                let is_late = now.since(held.since) >= FORCE_AFTER || parent.life() == Life::Closing;
+                let urgency = if time + CLOSE_BEFORE + FORCE_AFTER >= held.deadlines[side] {
+                    Urgency::Close
+                } else if is_late {
+                    Urgency::Force
+                } else {
+                    Urgency::None
+                };
+                let hub_part = held.terms.body.terms.deposits[1 - side];
+                let call = contract::accept(parent.side(), contract, held.terms.body.id(), hub_part);
+                self.wish(held.parents[side], call, urgency);
             }
         }
-        if !is_too_late {
-            return None;
-        }
-        let none = found.iter().all(|found| is_accepted(found).is_none_or(|accepted| !accepted));
-        Some(if none { HeldStage::Over } else { HeldStage::Standing })
+        None
     }
 
     /// It stands. The hub has it paid out by what all three signed or the ledger says, and sees to it that one of the two comes in time.
@@ -346,8 +346,9 @@ impl Guarantees {
         self.advance_held(now, channels, id);
     }
 
-    /// Once its time is over nobody can have it begin anew.
+    /// What was not accepted goes back. Once the channel's time is over nobody can have it begin anew.
     fn forget_held<S: Signer + Clone>(&mut self, channels: &Channels<S>, id: ChannelId, held: &Held) {
+        held.terms.parties.into_iter().for_each(|party| self.let_go(channels, party, id));
         let known = channels.iter().map(|(_, machine)| machine.environment().time).max();
         let is_over = known.is_some_and(|time| time > held.terms.body.ends);
         let is_gone = held
@@ -361,10 +362,37 @@ impl Guarantees {
     }
 }
 
-/// Whether a guarantee stands; none where there is none.
-fn is_accepted(found: &Found) -> Option<bool> {
-    match found {
-        Found::There { guarantee, is_settled, .. } => Some(guarantee.stage == Stage::Accepted && *is_settled),
-        Found::Unknown | Found::Unsettled | Found::Gone => None,
+/// Whether a guarantee stands, and nothing half-signed takes that back.
+fn is_accepted(found: &Found) -> bool {
+    matches!(found, Found::There { guarantee, is_settled: true, .. } if guarantee.stage == Stage::Accepted)
+}
+
+type Parents<'a, S> = [Option<&'a ChannelMachine<S>>; 2];
+
+/// Whether what the hub had when it looked is gone, of what it has not put in yet.
+fn lacks_room<S: Signer>(parents: Parents<'_, S>, held: &Held, found: [Found; 2]) -> bool {
+    let [for_other, for_one] = held.terms.body.terms.deposits;
+    let lacks = |parent: Option<&ChannelMachine<S>>, part| parent.is_some_and(|parent| sight::room(parent) < part);
+    found.iter().all(is_offered) && (lacks(parents[0], for_one) || lacks(parents[1], for_other))
+}
+
+/// One of the two can't be accepted any more. Where the hub has signed neither, that is all; where one stands, it has to be ended.
+fn give_up<S: Signer>(parents: Parents<'_, S>, held: &Held, found: [Found; 2]) -> Option<HeldStage> {
+    let is_accepted = |found: &Found| matches!(found, Found::There { .. }) && !is_offered(found);
+    let is_free = parents.iter().all(|parent| parent.is_none_or(|parent| parent.released().is_empty()));
+    if found.iter().all(|found| is_offered(found) || *found == Found::Gone) {
+        return is_free.then_some(HeldStage::Over);
     }
+    // A call may show a time that is a little earlier.
+    let is_certain = |side: usize| {
+        let known = parents[side].map(|parent| parent.environment().time);
+        let is_over = known.is_none_or(|time| time > held.deadlines[side] + ENVIRONMENT_BEHIND_MAX);
+        found[side] == Found::Gone || (is_offered(&found[side]) && is_over)
+    };
+    let one_stands = found.iter().any(is_accepted);
+    (one_stands && (is_certain(0) || is_certain(1))).then_some(HeldStage::Standing)
+}
+
+fn is_offered(found: &Found) -> bool {
+    matches!(found, Found::There { guarantee, .. } if guarantee.stage == Stage::Offered)
 }

@@ -5,6 +5,7 @@ mod bounds;
 mod contract;
 mod crashes;
 mod disputes;
+mod done;
 mod formats;
 mod net;
 mod whole;

@@ -402,6 +402,7 @@ export interface ChannelDetail {
   contracts: Amount;
   deployed: ContractRecord[];
   dispute?: ChannelDispute | null;
+  guaranteed?: ChannelGuarantee | null;
   health: "sound" | "recovering" | "unreadable" | "frozen";
   /** the ledger's id of it */
   id?: string | null;
@@ -431,10 +432,19 @@ export interface ChannelDetail {
 
 /** a channel that is being closed on the ledger */
 export interface ChannelDispute {
+  /** who began it */
+  by: "us" | "peer" | "hub";
   commits: number;
   ours: boolean;
   round: number;
   until_commits: number;
+  until_ms: Time;
+}
+
+/** by which hub a virtual channel is guaranteed */
+export interface ChannelGuarantee {
+  hub: Id;
+  state: "awaited" | "stands" | "parting" | "on_ledger" | "decided" | "over";
   until_ms: Time;
 }
 
@@ -479,6 +489,7 @@ export interface ChannelRecord {
   connected: boolean;
   contracts: Amount;
   dispute?: ChannelDispute | null;
+  guaranteed?: ChannelGuarantee | null;
   health: "sound" | "recovering" | "unreadable" | "frozen";
   /** the ledger's id of it */
   id?: string | null;
@@ -514,6 +525,7 @@ export interface ChannelUpdated {
   contracts: Amount;
   dispute?: ChannelDispute | null;
   gas_used?: number | null;
+  guaranteed?: ChannelGuarantee | null;
   health: "sound" | "recovering" | "unreadable" | "frozen";
   /** the ledger's id of it */
   id?: string | null;
@@ -740,6 +752,17 @@ export interface Hop {
   wish: string;
 }
 
+/** a virtual channel of two others that this node guarantees */
+export interface HubGuarantee {
+  /** what this node has put in towards each */
+  amounts: Amount[];
+  /** its id */
+  channel: string;
+  peers: Id[];
+  stands: boolean;
+  until_ms: Time;
+}
+
 /** money that is locked for a payment */
 export interface HubLock {
   amount: Amount;
@@ -798,6 +821,7 @@ export interface HubStatus {
   fees: Amount;
   /** payments that it has sent on */
   forwarded: number;
+  guarantees: HubGuarantee[];
   on_their_way: HubPayment[];
   peers: HubPeer[];
   /** the last ones since the start, the newest first */
@@ -813,6 +837,11 @@ export interface HubTermsRecord {
   amount_min: Amount;
   fee_base: Amount;
   fee_per_million: number;
+  guarantee_days_max: number;
+  guarantee_fee_base: Amount;
+  guarantee_fee_per_million: number;
+  /** whether it guarantees virtual channels */
+  guarantees: boolean;
   peer_amount_max: Amount;
 }
 
@@ -1409,7 +1438,7 @@ export interface Methods {
   /** One channel, with its contracts and what happened lately. */
   "channel_show": { params: { channel: string }; result: ChannelDetail };
   /** Proposes a channel to a peer; answers when the ledger has it, or how far it is after half a minute. */
-  "channel_open": { params: { peer: string; deposit: Amount; their_deposit?: Amount; reserve?: Amount; lock_seconds?: number; remainder?: "ours" | "theirs" | "halves"; assets?: ChannelAssetDeposit[]; idempotency_key?: Key }; result: ChannelRecord };
+  "channel_open": { params: { peer: string; deposit: Amount; their_deposit?: Amount; reserve?: Amount; lock_seconds?: number; remainder?: "ours" | "theirs" | "halves"; assets?: ChannelAssetDeposit[]; via?: string; days?: number; idempotency_key?: Key }; result: ChannelRecord };
   /** Agrees to a channel that a peer proposes; answers as `channel_open` does. */
   "channel_accept": { params: { channel: string }; result: ChannelRecord };
   /** Declines a channel that a peer proposes. */
@@ -1467,7 +1496,7 @@ export interface Methods {
   /** Pays an invoice over channels, once however often it is called. */
   "channel_invoice_pay": { params: { invoice: string; fee_max?: Amount }; result: InvoicePayment };
   /** Sends payments of others on for a fee, or does so no more. */
-  "hub_run": { params: { run: boolean; fee_base?: Amount; fee_per_million?: number; amount_min?: Amount; publish?: boolean }; result: HubStatus };
+  "hub_run": { params: { run: boolean; fee_base?: Amount; fee_per_million?: number; amount_min?: Amount; guarantee?: boolean; guarantee_fee_base?: Amount; guarantee_fee_per_million?: number; publish?: boolean }; result: HubStatus };
   /** Hubs that have an offer on the market, the cheapest first. */
   "hub_list": { params: Record<string, never>; result: HubOffer[] };
   /** Watchtowers that have an offer on the market, the cheapest first. */
@@ -1640,6 +1669,7 @@ export const ERRORS = {
   chain_broken: 1137,
   changed_lately: 1411,
   channel_empty: 1511,
+  channel_is_virtual: 1560,
   channel_not_found: 1501,
   channel_not_opened: 1502,
   channel_not_ready: 1504,
@@ -1653,7 +1683,9 @@ export const ERRORS = {
   faucet_limit: 1211,
   forward_not_open: 1135,
   group_not_found: 1214,
+  guarantee_too_dear: 1559,
   hub_fee_too_high: 1532,
+  hub_guarantees_none: 1557,
   identity_not_found: 1009,
   insufficient_account: 1203,
   insufficient_wallet: 1202,
@@ -1672,10 +1704,12 @@ export const ERRORS = {
   link_refused: 1127,
   member_key_taken: 1403,
   no_channel_with: 1510,
+  no_channel_with_hub: 1555,
   no_offer_matches: 1101,
   no_watchtower: 1522,
   no_way_to_payee: 1531,
   not_allowed: 1130,
+  not_guaranteed: 1558,
   not_rebalanced: 1538,
   not_registered: 1107,
   not_the_issuer: 1210,
@@ -1703,6 +1737,7 @@ export const ERRORS = {
   spending_limit: 1201,
   superseded: 1106,
   too_few_members: 1409,
+  too_little_with_hub: 1556,
   too_many_blocks: 1119,
   too_many_invites: 1142,
   too_many_payments: 1537,

@@ -66,7 +66,9 @@ export interface DisputeWords {
 
 export function disputeWords(channel: KnownChannel, dispute: ChannelDispute): DisputeWords {
   const isOld = dispute.round < channel.round && channel.health === "sound";
-  const began = dispute.ours
+  const began = dispute.by === "hub"
+    ? `The hub closed it. The ledger has round ${formatCount(dispute.round)}.`
+    : dispute.ours
     ? `You closed it. The ledger has round ${formatCount(dispute.round)}.`
     : `The peer closed it, with round ${formatCount(dispute.round)}${isOld ? `. Both of you signed round ${formatCount(channel.round)}, which is newer.` : "."}`;
   return { began, itself: itselfWords(channel, dispute, isOld), isOld };
@@ -81,6 +83,16 @@ function itselfWords(channel: KnownChannel, dispute: ChannelDispute, isOld: bool
   const promised = parseAmount(channel.their_lane.promised) > 0n ? "shows what the peer has promised you, and " : "";
   const answers = dispute.ours ? "answers whatever the peer shows that is older, " : "watches what else is shown, ";
   return `Your node ${answers}${promised}has it paid out when the time is over. Leave it running.`;
+}
+
+const GUARANTEES: Record<NonNullable<ChannelRecord["guaranteed"]>["state"], string> = {
+  awaited: "the hub has not guaranteed it yet", stands: "guaranteed", parting: "the hub is to sign how you part", on_ledger: "the ledger decides what comes out of it",
+  decided: "decided, and about to be paid in your channel with the hub", over: "what was yours is in your channel with the hub",
+};
+
+/** "Virtual, over 77ab…03, until Tuesday: guaranteed." */
+export function guaranteeWords({ state }: NonNullable<ChannelRecord["guaranteed"]>, hub: string, until: string): string {
+  return `Virtual, over ${hub}, until ${until}: ${GUARANTEES[state]}.`;
 }
 
 /** What closing comes to. */

@@ -47,12 +47,13 @@ export class MockChannels {
     this.note(open, "updated", `we call 0x${hex(812, 40)}`, now_ms - 0.2 * HOUR_MS, 27);
     this.add({ state: "proposed", initiated: false, ours: "5", theirs: "20", round: 0, id: undefined });
     const old = this.add({ state: "closing", ours: "7.6", theirs: "2.4", round: 17, connected: false, lock_commits: 7_200, dispute: {
-      ours: false, round: 14, until_ms: now_ms + 0.7 * HOUR_MS, until_commits: commits + 5_200, commits,
+      ours: false, by: "peer", round: 14, until_ms: now_ms + 0.7 * HOUR_MS, until_commits: commits + 5_200, commits,
     } });
     this.note(old, "closing", "it is being closed", now_ms - 0.3 * HOUR_MS);
     this.note(old, "handed_in", "the ledger is handed a newer state than it was shown", now_ms - 0.3 * HOUR_MS + 2_000);
     const frozen = this.add({ health: "frozen", connected: false, ours: "1.5", theirs: "3.5", round: 41 });
     this.note(frozen, "frozen", "there are two signed states of one round; nothing is signed any more", now_ms - 30 * HOUR_MS);
+    this.add({ ours: "1", theirs: "1", reserve: "0", round: 2, guaranteed: { hub: hex(871, 40), until_ms: now_ms + 72 * HOUR_MS, state: "stands" } });
     this.add({ state: "closed", connected: false, ours: "0", theirs: "0", round: 9 });
   }
 
@@ -265,7 +266,7 @@ export const channelHandlers: Handlers = {
     const channel = node.channels.named(name);
     channel.state = "closing";
     const commits = node.world.pulse.commits;
-    if (alone) channel.dispute = { ours: true, round: channel.round, until_ms: Date.now() + channel.lock_ms, until_commits: commits + channel.lock_commits, commits };
+    if (alone) channel.dispute = { ours: true, by: "us", round: channel.round, until_ms: Date.now() + channel.lock_ms, until_commits: commits + channel.lock_commits, commits };
     node.channels.note(channel, "closing", "it is being closed");
     node.publishChannel(channel);
     return recordOf(channel);

@@ -48,7 +48,7 @@ test.each<[Partial<ChannelRecord>, string, string]>([
   [{ health: "frozen" }, "frozen", "bad"],
   [{ health: "recovering" }, "recovering", "warn"],
   [{ state: "closing" }, "both are parting", "warn"],
-  [{ state: "closing", dispute: { ours: true, round: 1, until_ms: 1, until_commits: 1, commits: 0 } }, "closing on the ledger", "warn"],
+  [{ state: "closing", dispute: { ours: true, by: "us", round: 1, until_ms: 1, until_commits: 1, commits: 0 } }, "closing on the ledger", "warn"],
   [{ state: "closed", health: "frozen" }, "closed", "calm"],
   [{ state: "asked" }, "waits for the peer's answer", "busy"],
 ])("%j is %s", (more, label, tone) => expect(channelWords(channel(more))).toEqual({ label, tone }));
@@ -89,7 +89,7 @@ test.each([
   [HOUR_MS, 7_200, "1 h and 7,200 commits"], [90 * 60_000, 1, "1 h 30 min and 1 commit"], [5 * 60_000, 60, "5 min and 60 commits"], [3 * 24 * HOUR_MS, 2, "3 d 0 h and 2 commits"],
 ])("a lock period of %i ms and %i commits is %s", (lock_ms, lock_commits, words) => expect(lockWords({ lock_ms, lock_commits })).toBe(words));
 
-const dispute: ChannelDispute = { ours: false, round: 14, until_ms: HOUR_MS, until_commits: 7_200, commits: 0 };
+const dispute: ChannelDispute = { ours: false, by: "peer", round: 14, until_ms: HOUR_MS, until_commits: 7_200, commits: 0 };
 
 test("both time and commits count down, and the slower of them says how far it is", () => {
   expect(countdown(dispute, channel(), HOUR_MS / 2, 1_800)).toEqual({ leftMs: HOUR_MS / 2, commits: 5_400, part: 0.25, isOver: false });
@@ -111,7 +111,7 @@ test("an old state is told of, and answered by the node itself", () => {
   const newest = disputeWords(channel({ state: "closing", round: 14 }), dispute);
   expect([newest.isOld, newest.began]).toEqual([false, "The peer closed it, with round 14."]);
   expect(newest.itself).toContain("shows what the peer has promised you, and has it paid out");
-  const own = disputeWords(channel({ state: "closing", round: 14, their_lane: { capacity: "0", promised: "0" } }), { ...dispute, ours: true });
+  const own = disputeWords(channel({ state: "closing", round: 14, their_lane: { capacity: "0", promised: "0" } }), { ...dispute, ours: true, by: "us" });
   expect([own.began, own.itself]).toEqual(["You closed it. The ledger has round 14.", expect.not.stringContaining("promised")]);
 });
 

@@ -232,7 +232,7 @@ impl Situation {
     pub fn after(&self, flaw: Option<Flaw>, action: Action) -> Option<Self> {
         let mut next = self.clone();
         let now = next.now;
-        let (counter, channel) = (next.scene.counter, next.scene.channel);
+        let counter = next.scene.counter;
         match action {
             Action::Deliver(side) => next.deliver(flaw, side),
             Action::Write(side) => next.write(flaw, side),
@@ -270,13 +270,7 @@ impl Situation {
                 next.used.partings += 1;
                 next.act(flaw, side, |machine| machine.close(now))?;
             }
-            Action::CloseWithOld(side) => {
-                next.used.olds += 1;
-                let party = Arc::make_mut(&mut next.parties[side]);
-                let (who, state) = (Side::BOTH[side], Some(next.scene.old));
-                let close = ChannelsCall::CloseSolo { channel, side: who, secret: SECRET, state };
-                (party.is_honest, party.calls) = (false, VecDeque::from([close]));
-            }
+            Action::CloseWithOld(side) => next.close_with_old(side),
             Action::Pass => next.pass(flaw),
             Action::Promise(side) => {
                 next.used.promises += 1;
@@ -305,6 +299,15 @@ impl Situation {
         }
         next.identify();
         Some(next)
+    }
+
+    /// A side shows the ledger an old state, and nothing else from then on.
+    fn close_with_old(&mut self, side: usize) {
+        self.used.olds += 1;
+        let party = Arc::make_mut(&mut self.parties[side]);
+        let (side, state) = (Side::BOTH[side], Some(self.scene.old));
+        let close = ChannelsCall::CloseSolo { channel: self.scene.channel, side, secret: SECRET, state };
+        (party.is_honest, party.calls) = (false, VecDeque::from([close]));
     }
 
     /// A side does something; `None` if it can't.

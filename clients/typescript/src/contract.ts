@@ -671,6 +671,15 @@ export interface HubLock {
   until_ms: Time;
 }
 
+/** a hub on the market; what it takes of the amount beside `fee_base` it says when it is asked for a way */
+export interface HubOffer {
+  /** open ones with it */
+  channels: number;
+  connected: boolean;
+  fee_base: Amount;
+  hub: Id;
+}
+
 /** a payment on its way; without incoming it begins here, without outgoing it ends here */
 export interface HubPayment {
   hash: string;
@@ -951,6 +960,8 @@ export interface ProxyPort {
   listen: Socket;
   max_price?: Amount | null;
   min_bandwidth_bps?: number | null;
+  /** out of what its exits are paid, where that is not the account */
+  pay?: "account" | "channel" | null;
   reason?: Reason | null;
   sort?: "price" | "quality" | "both" | null;
 }
@@ -1121,6 +1132,14 @@ export interface WalletViewKey {
   view_key: string;
 }
 
+/** a watchtower on the market */
+export interface WatchOffer {
+  /** of ours, which it watches */
+  channels: number;
+  price_per_day: Amount;
+  tower: Id;
+}
+
 /** one watchtower of one channel of ours */
 export interface WatchRecord {
   answered_ms?: Time | null;
@@ -1210,7 +1229,7 @@ export interface Methods {
   /** Proxies beside the main one, each of which leads where it is meant to. */
   "proxy_port_list": { params: Record<string, never>; result: ProxyPort[] };
   /** Opens one, which stays across restarts until it is closed. */
-  "proxy_port_open": { params: { listen?: Socket; country?: Country; asn?: number; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both" }; result: ProxyPort };
+  "proxy_port_open": { params: { listen?: Socket; country?: Country; asn?: number; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; pay?: "account" | "channel" }; result: ProxyPort };
   /** Closes one that a call opened, and ends its session. */
   "proxy_port_close": { params: { listen: Socket }; result: Empty };
   /** Ports at the exit that lead to programs here. */
@@ -1222,7 +1241,7 @@ export interface Methods {
   /** The services that plug in here: those sold, and those opened. */
   "service_list": { params: Record<string, never>; result: ServiceList };
   /** Connects to a service that plugs in, and opens it for programs on this machine. */
-  "service_open": { params: { service: string; listen?: Socket; data?: Data; country?: Country; max_price?: Amount }; result: ServiceOpened };
+  "service_open": { params: { service: string; listen?: Socket; data?: Data; country?: Country; max_price?: Amount; pay?: "account" | "channel" }; result: ServiceOpened };
   /** Closes what was opened, and ends its session. */
   "service_close": { params: { listen: Socket }; result: Empty };
   /** What this node sells now. */
@@ -1282,9 +1301,9 @@ export interface Methods {
   /** Has the ledger execute a call that the peer doesn't sign. */
   "channel_force": { params: { channel: string; contract: string; input: ContractBytes; value?: Amount; gas?: number; idempotency_key?: Key }; result: ChannelUpdated };
   /** Watches channels of others for money, or takes on no more. */
-  "watch_run": { params: { accept: boolean; price_per_day?: Amount; channels_max?: number }; result: WatchStatus };
+  "watch_run": { params: { accept: boolean; price_per_day?: Amount; channels_max?: number; publish?: boolean }; result: WatchStatus };
   /** Has somebody watch a channel while this node is away. */
-  "watch_add": { params: { channel: string; tower: string; price_max?: Amount; days?: number }; result: WatchStatus };
+  "watch_add": { params: { channel: string; tower?: string; price_max?: Amount; days?: number }; result: WatchStatus };
   /** Has somebody watch a channel no more. */
   "watch_remove": { params: { channel: string; tower: Id }; result: WatchStatus };
   /** Who watches channels of this node, and what it watches for others. */
@@ -1294,7 +1313,11 @@ export interface Methods {
   /** Pays an invoice over channels, once however often it is called. */
   "channel_invoice_pay": { params: { invoice: string; fee_max?: Amount }; result: InvoicePayment };
   /** Sends payments of others on for a fee, or does so no more. */
-  "hub_run": { params: { run: boolean; fee_base?: Amount; fee_per_million?: number; amount_min?: Amount }; result: HubStatus };
+  "hub_run": { params: { run: boolean; fee_base?: Amount; fee_per_million?: number; amount_min?: Amount; publish?: boolean }; result: HubStatus };
+  /** Hubs that have an offer on the market, the cheapest first. */
+  "hub_list": { params: Record<string, never>; result: HubOffer[] };
+  /** Watchtowers that have an offer on the market, the cheapest first. */
+  "watch_offer_list": { params: Record<string, never>; result: WatchOffer[] };
   /** What this node sends on for others, and payments over several channels that are on their way. */
   "hub_status": { params: Record<string, never>; result: HubStatus };
   /** How this node is reached by somebody who knows nothing of it, to open a channel with it. */
@@ -1488,6 +1511,7 @@ export const ERRORS = {
   member_key_taken: 1403,
   no_channel_with: 1510,
   no_offer_matches: 1101,
+  no_watchtower: 1522,
   no_way_to_payee: 1531,
   not_allowed: 1130,
   not_registered: 1107,

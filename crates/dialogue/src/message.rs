@@ -29,6 +29,8 @@ impl ProtocolId {
     pub const WATCHING: ProtocolId = ProtocolId(6);
     /// Payments over several channels: `byway_channel::routing`.
     pub const ROUTING: ProtocolId = ProtocolId(7);
+    /// Guarantees of virtual channels: `byway_channel::guarantee`.
+    pub const GUARANTEE: ProtocolId = ProtocolId(8);
 }
 
 /// What a message is worth.

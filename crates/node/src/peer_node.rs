@@ -21,7 +21,7 @@
 //! - [`payout`]: what leaves the account.
 //! - [`requesting`]: payment links; [`inviting`]: links by which others join, with coins or without; [`claiming`]: taking
 //!   coins of an invite.
-//! - [`selling`]: the provider's offer; [`serving`]: its sessions.
+//! - [`selling`]: the provider's offer, [`listing`] that of a hub or a watchtower; [`serving`]: its sessions.
 //! - [`plugging`]: services that plug in, as they are sold; [`opened`]: as they are used.
 //! - [`provision`]: a provider's caps, blocks and earnings.
 //! - [`tunnel`]: WireGuard on both sides, and the machine's own network around it; [`tunnelling`]: when; [`relay`]
@@ -64,6 +64,7 @@ mod kept;
 pub(crate) mod kernel_access;
 mod keyed;
 mod limits;
+mod listing;
 mod once;
 mod opened;
 mod outage;

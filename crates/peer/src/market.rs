@@ -21,7 +21,7 @@
 //!
 //! **Channels.** What the channels with a peer say goes within the dialogue, and what they write goes with the rest. Who is to
 //! be paid out of a lane is promised there what the payments want (`lanes`). A router looks at each after whatever happened to it, and
-//! has done in it what payments over several channels need (`routing`).
+//! has done in it what payments over several channels need (`routing`); the guarantees of virtual channels do likewise (`guaranteeing`).
 //!
 //! [`session::Client`]: byway_access::session::Client
 //! [`session::Provider`]: byway_access::session::Provider
@@ -30,6 +30,7 @@ mod account;
 mod attested;
 mod channels;
 mod exported;
+mod guaranteeing;
 mod lanes;
 mod news;
 mod pair;
@@ -152,6 +153,8 @@ pub enum MarketDamaged {
     Watching(DecodeError),
     #[error("the journal of payments over several channels can't be read ({0}); restore the data folder from a backup")]
     Routing(DecodeError),
+    #[error("the journal of guarantees of virtual channels can't be read ({0}); restore the data folder from a backup")]
+    Guarantees(DecodeError),
     #[error("the list of market peers is damaged; restore the data folder from a backup")]
     Peers,
 }
@@ -205,6 +208,7 @@ impl Market {
         }
         market.note_all_lanes(now);
         market.begin_routing(now);
+        market.begin_guaranteeing(now);
         market.pump(now, store);
         Ok(market)
     }
@@ -252,6 +256,7 @@ impl Market {
         }
         self.wake_channels(now);
         self.wake_routing(now);
+        self.wake_guarantees(now);
         self.pump(now, store);
     }
 
@@ -336,6 +341,9 @@ impl Market {
             }
             News::Message(delivery) if delivery.protocol == ProtocolId::ROUTING => {
                 self.routing_message_came(now, &delivery);
+            }
+            News::Message(delivery) if delivery.protocol == ProtocolId::GUARANTEE => {
+                self.guarantee_message_came(now, &delivery);
             }
             News::Message(delivery) => {
                 let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);

@@ -435,7 +435,7 @@ impl PeerNode {
             MarketNews::Payment { peer, news } => self.payment_news(at, *peer, news),
             MarketNews::WarningsWanted { issuer } => self.warnings_wanted(at, *issuer),
             MarketNews::Warned { issuer } => self.look_up_warnings(at, *issuer),
-            MarketNews::WarningFault { .. } | MarketNews::Routing(_) => {}
+            MarketNews::WarningFault { .. } | MarketNews::Routing(_) | MarketNews::Guarantee(_) => {}
             MarketNews::QualityAsked { .. } | MarketNews::QualityTold { .. } | MarketNews::QualityFault { .. } => {}
         }
         self.tell(PeerNews::Market(Box::new(news)));

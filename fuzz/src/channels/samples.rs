@@ -86,6 +86,7 @@ fn state() -> Cosigned<ChannelState> {
 pub fn entry() -> Channel {
     let position = Position { round: 0, ..state().body.position };
     Channel {
+        guaranteed: None,
         parties: [0, 1].map(|side| party(side).id()),
         reserve: units(100),
         lock: Wait { millis: Span::seconds(60), commits: 9 },

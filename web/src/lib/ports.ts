@@ -40,9 +40,10 @@ export function portOf({ country, maxPrice, port }: PortInput): Methods["proxy_p
   return params;
 }
 
-export function portPlace({ country, asn }: ProxyPort): string {
+export function portPlace({ country, asn, pay }: ProxyPort): string {
   const place = country ? countryName(country) : "wherever it is best";
-  return asn ? `${place}, AS${asn}` : place;
+  const paid = pay === "channel" ? ", paid out of a channel" : "";
+  return asn ? `${place}, AS${asn}${paid}` : `${place}${paid}`;
 }
 
 const STATES: Record<Connection["state"], string> = {

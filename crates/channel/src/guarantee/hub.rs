@@ -121,6 +121,9 @@ impl Guarantees {
         if accepted == 2 {
             return Some(HeldStage::Standing);
         }
+        if lacks_room(channels, held, found) {
+            return Some(HeldStage::Over);
+        }
         let reach = [0, 1].map(|index| reach(channels, held, index, &found[index]));
         // One that can't be accepted any more ends it, as long as the other is not.
         let is_open = [0, 1]
@@ -330,4 +333,15 @@ fn reach<S: Signer + Clone>(channels: &Channels<S>, held: &Held, index: usize, f
 
 fn is_accepted(found: &Found) -> bool {
     matches!(found, Found::There { guarantee: Guarantee { stage: Stage::Accepted, .. }, .. })
+}
+
+/// Whether what the hub had when it looked is gone, before it has signed that it accepts either offer.
+fn lacks_room<S: Signer + Clone>(channels: &Channels<S>, held: &Held, found: [Found; 2]) -> bool {
+    let [for_other, for_one] = held.terms.body.terms.deposits;
+    let lacks = [for_one, for_other]
+        .into_iter()
+        .zip(held.parents)
+        .any(|(part, parent)| sight::machine(channels, parent).is_some_and(|parent| sight::room(parent) < part));
+    let is_offered = |found: &Found| matches!(found, Found::There { is_settled: true, .. }) && !is_accepted(found);
+    lacks && found.iter().all(is_offered)
 }

@@ -67,7 +67,8 @@ impl Guarantees {
         let VirtualTerms { network, terms, hub, .. } = signed.body;
         let is_ours = (network, hub) == (self.network, self.id) && signed.parties == terms.parties;
         // What the ledger would not register could not be ended there.
-        if !is_ours || !is_possible(&signed.body) || signed.verify().is_err() {
+        let is_long = terms.lock.millis >= self.lock_min;
+        if !is_ours || !is_long || !is_possible(&signed.body) || signed.verify().is_err() {
             return Err(GuaranteeRefusal::Terms);
         }
         Ok(())

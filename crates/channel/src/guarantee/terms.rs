@@ -18,20 +18,19 @@ pub const MARGIN: Span = Span::minutes(10);
 
 /// The same in commits: what begins the dispute, what settles it and what pays by force each takes one.
 pub const MARGIN_COMMITS: u64 = 3;
-/// The shortest lock period that a virtual channel may have: what a hub has signed of it has to reach the ledger before another end of it
+/// The shortest lock period of a virtual channel that a hub guarantees, unless it says otherwise: what a hub has signed of it has to reach the ledger before another end of it
 /// counts, also where the hub has not seen all of the ledger yet.
 pub const VIRTUAL_LOCK_MIN: Span = Span::minutes(10);
 /// How far the ends of the two offers may be apart.
-pub const OFFERS_APART_MAX: Span = Span::minutes(5);
+pub const OFFERS_APART_MAX: Span = Span::minutes(15);
 
-/// Whether the ledger could register a virtual channel, whose lock period is long enough for what its hub has signed to count.
+/// Whether the ledger could register a virtual channel.
 pub(crate) fn is_possible(virtual_terms: &VirtualTerms) -> bool {
     let VirtualTerms { terms, hub, dispute, .. } = *virtual_terms;
     let [one, other] = terms.parties;
     let is_three = one != other && ![one, other].contains(&hub);
     let leaves_reserve = terms.deposits.iter().all(|deposit| *deposit >= terms.reserve);
-    let is_long = terms.lock.millis >= VIRTUAL_LOCK_MIN;
-    let is_timed = is_lock(terms.lock) && is_dispute(dispute, terms.lock) && is_long;
+    let is_timed = is_lock(terms.lock) && is_dispute(dispute, terms.lock);
     is_three && leaves_reserve && is_timed && virtual_terms.total().is_some()
 }
 

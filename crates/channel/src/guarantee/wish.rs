@@ -51,12 +51,15 @@ impl Guarantees {
         self.wishes.entry(channel).or_default().push(Wish { call, urgency });
     }
 
-    /// Has done what is wished, where it can be done: of several things the most urgent one, and of these the first.
+    /// Has done what is wished, where it can be done: of several things the most urgent one, and of these each in its turn, so that none
+    /// that comes to nothing keeps out the others.
     pub(super) fn act<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>) {
         for (channel, wishes) in std::mem::take(&mut self.wishes) {
             let Some(machine) = sight::machine(channels, channel) else { continue };
             let most = wishes.iter().map(|wish| wish.urgency).max();
-            let Some(wish) = wishes.iter().find(|wish| Some(wish.urgency) == most) else { continue };
+            let urgent: Vec<_> = wishes.iter().filter(|wish| Some(wish.urgency) == most).collect();
+            let turn = usize::try_from(now.0 / FORCE_AGAIN.0).unwrap_or_default().checked_rem(urgent.len());
+            let Some(wish) = turn.and_then(|turn| urgent.get(turn)) else { continue };
             let wish = &Wish { call: together(&wish.call, &wishes), urgency: wish.urgency };
             self.force(now, channel, machine, wish);
             self.propose(now, channel, machine, wish);

@@ -11,6 +11,7 @@ use super::router::{Router, RoutingNews};
 use super::sight;
 use super::terms::DELTA_MAX;
 use crate::channels::Channels;
+use crate::machine::ChannelMachine;
 use crate::signer::Signer;
 
 /// How long a question is open for each hub that it may still go over.
@@ -89,11 +90,15 @@ impl Router {
         from: Asker,
         Query { id, to, amount, hubs }: Query,
     ) {
-        let usable =
-            channels.iter().filter(|(_, machine)| sight::is_usable(*machine) && sight::room(*machine) >= amount);
-        let peers: BTreeSet<_> = usable.map(|(key, _)| key.peer).filter(|peer| from != Asker::Peer(*peer)).collect();
-        let waiting: BTreeSet<_> =
-            if peers.contains(&to) { [to].into() } else { peers.into_iter().take(PEERS_ASKED_MAX).collect() };
+        let has_room = |machine: &ChannelMachine<S>| sight::is_usable(machine) && sight::room(machine) >= amount;
+        let is_asker = |peer: IdentityId| from == Asker::Peer(peer);
+        let is_next = !is_asker(to) && channels.with_peer(to).any(|(_, machine)| has_room(machine));
+        let waiting: BTreeSet<_> = if is_next {
+            [to].into()
+        } else {
+            let peers = channels.iter().filter(|(_, machine)| has_room(machine)).map(|(key, _)| key.peer);
+            peers.filter(|peer| !is_asker(*peer)).collect::<BTreeSet<_>>().into_iter().take(PEERS_ASKED_MAX).collect()
+        };
         for peer in &waiting {
             self.send(*peer, RoutingMessage::Ask { id, to, amount, hubs });
         }

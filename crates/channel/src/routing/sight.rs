@@ -101,7 +101,7 @@ pub(crate) fn widest_with<S: Signer + Clone>(
     channels: &Channels<S>,
     peer: IdentityId,
 ) -> Option<(ChannelId, &ChannelMachine<S>)> {
-    let usable = channels.iter().filter(|(key, machine)| key.peer == peer && is_usable(*machine));
+    let usable = channels.with_peer(peer).filter(|(_, machine)| is_usable(*machine));
     let named = usable.filter_map(|(_, machine)| Some((machine.id()?, machine)));
     named.max_by_key(|(_, machine)| room(*machine))
 }

@@ -489,12 +489,8 @@ impl Rig {
     /// Puts a counter into the channel; gives its address.
     pub fn create_counter(&mut self, by: usize) -> Address {
         let input = [&CREATE[..], &COUNTER].concat();
-        let (caller, value, gas) = (Side::BOTH[by], Amount::ZERO, GAS);
-        self.propose(
-            by,
-            Change::Call(ContractCall { caller, target: Target::Create, value, input, gas, evidence: Vec::new() }),
-        )
-        .unwrap();
+        let call = ContractCall { target: Target::Create, input, ..count(by, Address([0; 20]), 0, 0) };
+        self.propose(by, Change::Call(call)).unwrap();
         self.exchange();
         self.machine(by).state().receipt().expect("it was the last call").contract
     }

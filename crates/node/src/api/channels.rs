@@ -103,6 +103,9 @@ pub struct ChannelRecord {
     /// While it is closing on the ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispute: Option<ChannelDispute>,
+    /// By whom it is guaranteed, where it is virtual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guaranteed: Option<ChannelGuarantee>,
     /// Who watches it and has the newest state.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub watched_by: Vec<IdentityId>,
@@ -122,8 +125,9 @@ pub struct ChannelLaneRecord {
 /// A channel that is being closed on the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelDispute {
-    /// Whether this side began it.
+    /// Whether this side began it, and who did.
     pub ours: bool,
+    pub by: ChannelCloser,
     /// The round that the ledger knows.
     pub round: u64,
     /// It is paid out once both are reached.
@@ -131,6 +135,42 @@ pub struct ChannelDispute {
     pub until_commits: u64,
     /// So many commits the ledger has now.
     pub commits: u64,
+}
+
+/// Who began to close a channel on the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelCloser {
+    Us,
+    Peer,
+    /// That of a virtual channel.
+    Hub,
+}
+
+/// What a virtual channel has instead of money on the ledger: a guarantee in a channel with a hub that the peer has one with too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelGuarantee {
+    pub hub: IdentityId,
+    /// The two part then, or the hub ends it.
+    pub until_ms: Time,
+    pub state: ChannelGuaranteeState,
+}
+
+/// Where a guarantee stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelGuaranteeState {
+    /// The hub has not given it yet.
+    Awaited,
+    Stands,
+    /// Both have signed how they part, or are about to; the hub is to sign too.
+    Parting,
+    /// The channel is on the ledger, which decides what comes out of it.
+    OnLedger,
+    /// It is decided what each is paid, and not paid yet in the channel with the hub.
+    Decided,
+    /// What was in it is in the channels with the hub.
+    Over,
 }
 
 /// A contract in a channel.
@@ -216,6 +256,12 @@ pub struct ChannelOpen {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lock_seconds: Option<u64>,
     pub remainder: ChannelRemainder,
+    /// A hub that both have a channel with: it is to guarantee a virtual channel, of which the ledger hears nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+    /// How long such a channel goes on; a week when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<u64>,
     pub idempotency_key: IdempotencyKey,
 }
 
@@ -323,6 +369,13 @@ impl Request for ChannelOpen {
         if lock_seconds == Some(0) {
             return Err(ApiError::invalid_params("lock_seconds", "nobody could answer in no time"));
         }
+        let (via, days): (Option<String>, Option<u64>) = (params.optional("via")?, params.optional("days")?);
+        if days.is_some() && via.is_none() {
+            return Err(ApiError::invalid_params("days", "only a virtual channel ends by itself; say `via` as well"));
+        }
+        if days == Some(0) {
+            return Err(ApiError::invalid_params("days", "it would be over at once"));
+        }
         Ok(Self {
             peer: params.required("peer")?,
             deposit: params.required_amount("deposit")?,
@@ -330,6 +383,8 @@ impl Request for ChannelOpen {
             reserve: params.amount("reserve")?,
             lock_seconds,
             remainder: params.optional("remainder")?.unwrap_or_default(),
+            via,
+            days,
             idempotency_key: params.required_key()?,
         })
     }

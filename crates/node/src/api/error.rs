@@ -2,6 +2,7 @@
 //! with any call is here; the rest by what it is about.
 
 mod channel;
+mod guarantee;
 mod hub;
 mod ledger;
 mod market;
@@ -123,12 +124,19 @@ kinds! {
     1513 UpdateUnsure "update_unsure",
     1520 WatchFull "watch_full",
     1521 NotWatched "not_watched",
+    1522 NoWatchtower "no_watchtower",
     1530 InvoiceNotPaid "invoice_not_paid",
     1531 NoWayToPayee "no_way_to_payee",
     1532 HubFeeTooHigh "hub_fee_too_high",
     1533 InvoiceRefused "invoice_refused",
     1534 InvoiceExpired "invoice_expired",
     1535 PayeeSilent "payee_silent",
+    1555 NoChannelWithHub "no_channel_with_hub",
+    1556 TooLittleWithHub "too_little_with_hub",
+    1557 HubGuaranteesNone "hub_guarantees_none",
+    1558 NotGuaranteed "not_guaranteed",
+    1559 GuaranteeTooDear "guarantee_too_dear",
+    1560 ChannelIsVirtual "channel_is_virtual",
 }
 
 /// Why a call failed.

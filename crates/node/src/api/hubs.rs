@@ -61,6 +61,26 @@ pub struct HubTermsRecord {
     /// What may be on its way from one peer, and in all.
     pub peer_amount_max: Amount,
     pub amount_max: Amount,
+    /// Whether it guarantees virtual channels, what it takes for one from each of the two and of each million that it puts in, and how long
+    /// one may go on.
+    pub guarantees: bool,
+    pub guarantee_fee_base: Amount,
+    pub guarantee_fee_per_million: u64,
+    pub guarantee_days_max: u64,
+}
+
+/// A virtual channel of two others that this node guarantees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubGuarantee {
+    /// The id of the virtual channel.
+    pub channel: String,
+    /// The two whose it is, and what this node has put in for each towards the other: what the other owned at first.
+    pub peers: [IdentityId; 2],
+    pub amounts: [Amount; 2],
+    /// Whether it is accepted on both sides.
+    pub stands: bool,
+    /// The two part then; if they don't, this node ends it on the ledger.
+    pub until_ms: Time,
 }
 
 /// A peer with whom this node has open channels.
@@ -137,6 +157,8 @@ pub struct HubStatus {
     pub fees: Amount,
     pub peers: Vec<HubPeer>,
     pub on_their_way: Vec<HubPayment>,
+    /// Virtual channels of others that it guarantees.
+    pub guarantees: Vec<HubGuarantee>,
     /// The last refusals since it started, the newest first.
     pub refused: Vec<HubRefusal>,
 }
@@ -161,7 +183,7 @@ pub struct ChannelInvoicePay {
 }
 
 /// Sends payments of others on until the node stops, or does so no more.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct HubRun {
     pub run: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,6 +192,28 @@ pub struct HubRun {
     pub fee_per_million: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount_min: Option<Amount>,
+    /// Whether it guarantees virtual channels too, and what for; as it was when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guarantee: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guarantee_fee_base: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guarantee_fee_per_million: Option<u64>,
+    /// Whether the market has an offer of it; as it was when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish: Option<bool>,
+}
+
+/// A hub that has an offer on the market.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubOffer {
+    pub hub: IdentityId,
+    /// For each payment; what it takes of the amount beside that it says when it is asked for a way.
+    pub fee_base: Amount,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Open channels with it.
+    pub channels: usize,
 }
 
 impl Request for ChannelInvoiceMake {
@@ -195,6 +239,10 @@ impl Request for HubRun {
             fee_base: params.amount("fee_base")?,
             fee_per_million: params.optional("fee_per_million")?,
             amount_min: params.amount("amount_min")?,
+            guarantee: params.optional("guarantee")?,
+            guarantee_fee_base: params.amount("guarantee_fee_base")?,
+            guarantee_fee_per_million: params.optional("guarantee_fee_per_million")?,
+            publish: params.optional("publish")?,
         })
     }
 }

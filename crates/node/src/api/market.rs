@@ -75,7 +75,7 @@ impl From<SoldBy> for Unit {
     }
 }
 
-/// Out of what the sessions of the main way are paid.
+/// Out of what sessions are paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pay {
@@ -83,6 +83,13 @@ pub enum Pay {
     Account,
     /// The lane of a channel with the provider.
     Channel,
+}
+
+impl Pay {
+    /// Whether it need not be said.
+    pub(super) fn is_account(&self) -> bool {
+        *self == Self::Account
+    }
 }
 
 impl std::str::FromStr for Pay {

@@ -204,6 +204,9 @@ pub trait NodeApi: KernelApi {
     fn channel_invoice_pay(&self, request: ChannelInvoicePay) -> impl Future<Output = Answer<InvoicePayment>> + Send;
     /// Sends payments of others on, or does so no more.
     fn hub_run(&self, request: HubRun) -> impl Future<Output = Answer<HubStatus>> + Send;
+    /// Hubs and watchtowers that have an offer on the market, the cheapest first.
+    fn hub_list(&self) -> impl Future<Output = Answer<Vec<HubOffer>>> + Send;
+    fn watch_offer_list(&self) -> impl Future<Output = Answer<Vec<WatchOffer>>> + Send;
     fn hub_status(&self) -> impl Future<Output = Answer<HubStatus>> + Send;
     fn identity_card(&self) -> impl Future<Output = Answer<IdentityCard>> + Send;
 

@@ -8,6 +8,7 @@ use byway_records::offer::Country;
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
+use super::market::Pay;
 use super::params::Params;
 use super::requests::{OfferFilter, Request};
 use super::values::{Connection, Reason};
@@ -27,6 +28,9 @@ pub struct ProxyWish {
     /// What comes first; as the node is configured when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sort: Option<Sort>,
+    /// Out of what its sessions are paid.
+    #[serde(default, skip_serializing_if = "Pay::is_account")]
+    pub pay: Pay,
 }
 
 impl ProxyWish {
@@ -93,6 +97,7 @@ impl Request for ProxyPortOpen {
             max_price: params.amount("max_price")?,
             min_bandwidth_bps: params.optional("min_bandwidth_bps")?,
             sort: params.optional("sort")?,
+            pay: params.optional("pay")?.unwrap_or_default(),
         };
         Ok(Self { listen: listen_locally(params)?, wish })
     }

@@ -7,7 +7,7 @@ use byway_records::offer::{Country, Service};
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
-use super::market::Session;
+use super::market::{Pay, Session};
 use super::params::Params;
 use super::proxy::listen_locally;
 use super::requests::Request;
@@ -77,6 +77,9 @@ pub struct ServiceOpen {
     /// Per MB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_price: Option<Amount>,
+    /// Out of what its sessions are paid.
+    #[serde(skip_serializing_if = "Pay::is_account")]
+    pub pay: Pay,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -98,6 +101,7 @@ impl Request for ServiceOpen {
             data: params.optional("data")?.unwrap_or_default(),
             country: params.optional("country")?,
             max_price: params.amount("max_price")?,
+            pay: params.optional("pay")?.unwrap_or_default(),
         })
     }
 }

@@ -15,13 +15,27 @@ pub struct WatchRun {
     pub price_per_day: Option<Amount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels_max: Option<usize>,
+    /// Whether the market has an offer of it; as it was when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish: Option<bool>,
+}
+
+/// A watchtower that has an offer on the market.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchOffer {
+    pub tower: IdentityId,
+    /// For one channel.
+    pub price_per_day: Amount,
+    /// Channels of ours that it watches.
+    pub channels: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WatchAdd {
     pub channel: String,
-    /// An identity, or a card.
-    pub tower: String,
+    /// An identity, or a card; the cheapest that has an offer on the market when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tower: Option<String>,
     /// The most that is paid a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_max: Option<Amount>,
@@ -86,6 +100,7 @@ impl Request for WatchRun {
             accept: params.required("accept")?,
             price_per_day: params.amount("price_per_day")?,
             channels_max: params.optional("channels_max")?,
+            publish: params.optional("publish")?,
         })
     }
 }
@@ -94,7 +109,7 @@ impl Request for WatchAdd {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
         Ok(Self {
             channel: params.required("channel")?,
-            tower: params.required("tower")?,
+            tower: params.optional("tower")?,
             price_max: params.amount("price_max")?,
             days: params.optional("days")?,
         })

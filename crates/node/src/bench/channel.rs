@@ -9,9 +9,11 @@
 //! | updates | proposed, signed and written by both sides, all channels in step | the same bytes signed twice and verified twice |
 //! | lane payments | what the payee does with a promise: it is decoded, checked and written | its signature verified |
 //! | calls | a call that writes a slot, on the provable state, to the new root | the same on `revm` and its own database in memory |
+//! | payments over a [`hub`] | what the hub does with one, beside many channels in which nothing happens | the six updates that it makes, signed and verified by one side |
 //!
 //! The [`latency`] of one channel is over a real connection. What an [`idle`] channel takes is the memory of one side.
 
+mod hub;
 mod idle;
 mod latency;
 mod limits;
@@ -51,6 +53,13 @@ pub struct Report {
     pub calls_per_s_per_core: f64,
     pub calls_limit_per_s_per_core: f64,
     pub calls_ratio: f64,
+    /// Channels that the hub has.
+    pub hub_channels: usize,
+    pub hub_payments_per_s_per_core: f64,
+    pub hub_limit_per_s_per_core: f64,
+    pub hub_ratio: f64,
+    /// The same over a hub that has no channels but those that pay.
+    pub hub_payments_with_few_channels_per_s_per_core: f64,
     /// What an update has to wait for: a message there and back over the same connection, …
     pub round_trip_ms: Percentiles,
     /// … and twice a write that is alone on the disk.
@@ -81,6 +90,9 @@ pub async fn run(channels: usize, idle_channels: usize, directory: &Path) -> any
     let limits = before.mean(&limits::Limits::measure()?);
     let latency = latency::measure(&directory.join("latency")).await?;
     let calls_per_s_per_core = limits::calls()?;
+    let hub = hub::measure(idle_channels, &directory.join("hub")).await?;
+    // A side signs and verifies once for an update; the limit of updates has both sides' work.
+    let hub_limit = 2.0 * limits.updates / hub::UPDATES_PER_PAYMENT;
     let bytes_per_idle_channel = idle::measure(idle_channels, &directory.join("idle")).await?;
     Ok(Report {
         updates_per_s_per_core,
@@ -94,6 +106,11 @@ pub async fn run(channels: usize, idle_channels: usize, directory: &Path) -> any
         calls_per_s_per_core,
         calls_limit_per_s_per_core: limits.calls,
         calls_ratio: calls_per_s_per_core / limits.calls,
+        hub_channels: idle_channels.max(hub::FEW),
+        hub_payments_per_s_per_core: hub.payments,
+        hub_limit_per_s_per_core: hub_limit,
+        hub_ratio: hub.payments / hub_limit,
+        hub_payments_with_few_channels_per_s_per_core: hub.payments_with_few,
         round_trip_ms: latency.round_trip,
         group_commit_ms: latency.group_commit,
     })

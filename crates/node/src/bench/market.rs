@@ -117,6 +117,8 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         channels: Default::default(),
         watching: None,
         hub: None,
+        guaranteeing: None,
+        listed: Default::default(),
         limits: SpendingConfig {
             session_max: None,
             day_max: None,

@@ -135,6 +135,8 @@ fn open(args: ChannelOpenArgs) -> anyhow::Result<ChannelOpen> {
             RemainderArg::Theirs => ChannelRemainder::Theirs,
             RemainderArg::Halves => ChannelRemainder::Halves,
         },
+        via: args.via,
+        days: args.days,
         idempotency_key: fresh(args.key)?,
     })
 }

@@ -6,21 +6,54 @@ use super::output::{ago, fields, now, short, wait, way, word};
 use super::wallet::show;
 use super::{Globals, HubCommand, Outcome, Table};
 use crate::api::*;
+use crate::client::Client;
 
 pub async fn hub(globals: &Globals, command: HubCommand) -> anyhow::Result<Outcome> {
     let client = globals.client()?;
     let status: HubStatus = match command {
-        HubCommand::Run { fee_base, fee_per_million, amount_min } => {
-            let request = HubRun { run: true, fee_base, fee_per_million, amount_min };
+        HubCommand::List => return list(globals, &client).await,
+        HubCommand::Run {
+            fee_base,
+            fee_per_million,
+            amount_min,
+            guarantee,
+            guarantee_fee_base,
+            guarantee_fee_per_million,
+            publish,
+        } => {
+            let [guarantee, publish] = [guarantee, publish].map(|asked| asked.then_some(true));
+            let request = HubRun {
+                run: true,
+                fee_base,
+                fee_per_million,
+                amount_min,
+                guarantee,
+                guarantee_fee_base,
+                guarantee_fee_per_million,
+                publish,
+            };
             client.call("hub_run", &request).await?
         }
         HubCommand::Stop => {
-            let request = HubRun { run: false, fee_base: None, fee_per_million: None, amount_min: None };
+            let request = HubRun { run: false, ..HubRun::default() };
             client.call("hub_run", &request).await?
         }
         HubCommand::Status => client.call("hub_status", &Nothing {}).await?,
     };
     show(globals, &status, text)?;
+    Ok(Outcome::Done)
+}
+
+async fn list(globals: &Globals, client: &Client) -> anyhow::Result<Outcome> {
+    let hubs: Vec<HubOffer> = client.call("hub_list", &Nothing {}).await?;
+    show(globals, &hubs, |hubs| {
+        let mut table = Table::new(&["hub", ">for each payment", ">our channels", "there"]);
+        for hub in hubs {
+            let there = if hub.connected { "yes" } else { "no" };
+            table.row([hub.hub.to_string(), way(hub.fee_base), hub.channels.to_string(), there.to_owned()]);
+        }
+        table.text("No hub has an offer on the market. Any peer with channels can be one: `byway hub run`.")
+    })?;
     Ok(Outcome::Done)
 }
 
@@ -57,6 +90,15 @@ fn fee(fee: Option<Amount>) -> String {
 
 fn text(status: &HubStatus) -> String {
     let terms = &status.terms;
+    let guarantees = match terms.guarantees {
+        true => format!(
+            "virtual channels for {} and {} of a million from each, for {} days at most",
+            way(terms.guarantee_fee_base),
+            terms.guarantee_fee_per_million,
+            terms.guarantee_days_max
+        ),
+        false => "nothing; `byway hub run --guarantee` has it do so".to_owned(),
+    };
     let runs = if status.runs { "sends payments on" } else { "sends nothing on; `byway hub run` has it do so" };
     let rows = [
         ("hub", runs.to_owned()),
@@ -66,11 +108,15 @@ fn text(status: &HubStatus) -> String {
             "on its way at most",
             format!("{} from one peer, {} in all", way(terms.peer_amount_max), way(terms.amount_max)),
         ),
+        ("guarantees", guarantees),
         ("sent on", format!("{} payments, {}", status.forwarded, way(status.amount))),
         ("earned", way(status.fees)),
     ];
     let mut text = fields(&rows);
     text += &format!("\n{}\n{}", peers(&status.peers), payments(&status.on_their_way));
+    if !status.guarantees.is_empty() {
+        text += &format!("\n{}", guaranteed(&status.guarantees));
+    }
     if !status.refused.is_empty() {
         text += &format!("\n{}", refusals(&status.refused));
     }
@@ -111,6 +157,24 @@ fn payments(payments: &[HubPayment]) -> String {
         ]);
     }
     table.text("No payment is on its way.")
+}
+
+fn guaranteed(guarantees: &[HubGuarantee]) -> String {
+    let mut table = Table::new(&["guaranteed", "between", "and", ">put in", ">and", "state", "until"]);
+    for guarantee in guarantees {
+        let ([one, other], [first, second]) = (&guarantee.peers, &guarantee.amounts);
+        let state = if guarantee.stands { "stands" } else { "being accepted" };
+        table.row([
+            short(&guarantee.channel),
+            short(one),
+            short(other),
+            first.to_string(),
+            second.to_string(),
+            state.to_owned(),
+            wait(guarantee.until_ms, now()),
+        ]);
+    }
+    table.text("")
 }
 
 fn refusals(refused: &[HubRefusal]) -> String {

@@ -36,7 +36,7 @@ fn request(args: ProxyOpenArgs) -> anyhow::Result<ProxyPortOpen> {
     if service.is_some_and(|service| service != byway_records::offer::Service::SOCKS) {
         bail!("a proxy port leads to exits of the service socks; leave --service out");
     }
-    let wish = ProxyWish { country: args.to.or(country), asn, max_price, min_bandwidth_bps, sort };
+    let wish = ProxyWish { country: args.to.or(country), asn, max_price, min_bandwidth_bps, sort, pay: args.pay };
     Ok(ProxyPortOpen { listen: args.listen, wish })
 }
 
@@ -62,5 +62,6 @@ fn leads_to(wish: &ProxyWish) -> String {
     let country = wish.country.map_or_else(|| "anywhere".to_owned(), |country| country.to_string());
     let asn = wish.asn.map(|asn| format!(", AS{asn}")).unwrap_or_default();
     let price = wish.max_price.map(|price| format!(", at {price} WAY per MB or less")).unwrap_or_default();
-    format!("{country}{asn}{price}")
+    let pay = if wish.pay == Pay::Channel { ", paid out of a channel" } else { "" };
+    format!("{country}{asn}{price}{pay}")
 }

@@ -30,8 +30,8 @@ pub async fn service(globals: &Globals, command: ServiceCommand) -> anyhow::Resu
 }
 
 async fn open(globals: &Globals, client: &Client, args: ServiceOpenArgs) -> anyhow::Result<()> {
-    let ServiceOpenArgs { service, listen, stdio, data, country, max_price } = args;
-    let request = ServiceOpen { service, listen, data: Bytes(data.into_bytes()), country, max_price };
+    let ServiceOpenArgs { service, listen, stdio, data, country, max_price, pay } = args;
+    let request = ServiceOpen { service, listen, data: Bytes(data.into_bytes()), country, max_price, pay };
     let opening = client.call::<ServiceOpened>("service_open", &request);
     let opened = with_progress("looking for a provider", opening).await?;
     if stdio {

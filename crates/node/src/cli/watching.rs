@@ -4,21 +4,24 @@ use byway_primitives::Time;
 
 use super::output::{ago, duration, now, way};
 use super::wallet::show;
-use super::{ChannelName, Globals, Outcome, WatchCommand};
+use super::{ChannelName, Globals, Outcome, Table, WatchCommand};
 use crate::api::*;
+use crate::client::Client;
 
 pub async fn watch(globals: &Globals, command: WatchCommand) -> anyhow::Result<Outcome> {
     let client = globals.client()?;
     let mut text: fn(&WatchStatus) -> String = watched;
     let status: WatchStatus = match command {
-        WatchCommand::Run { price, channels } => {
+        WatchCommand::Find => return find(globals, &client).await,
+        WatchCommand::Run { price, channels, publish } => {
             text = for_others;
-            let request = WatchRun { accept: true, price_per_day: price, channels_max: channels };
+            let publish = publish.then_some(true);
+            let request = WatchRun { accept: true, price_per_day: price, channels_max: channels, publish };
             client.call("watch_run", &request).await?
         }
         WatchCommand::Stop => {
             text = for_others;
-            let request = WatchRun { accept: false, price_per_day: None, channels_max: None };
+            let request = WatchRun { accept: false, price_per_day: None, channels_max: None, publish: None };
             client.call("watch_run", &request).await?
         }
         WatchCommand::Add { name: ChannelName { channel }, tower, price_max, days } => {
@@ -34,6 +37,18 @@ pub async fn watch(globals: &Globals, command: WatchCommand) -> anyhow::Result<O
         }
     };
     show(globals, &status, text)?;
+    Ok(Outcome::Done)
+}
+
+async fn find(globals: &Globals, client: &Client) -> anyhow::Result<Outcome> {
+    let towers: Vec<WatchOffer> = client.call("watch_offer_list", &Nothing {}).await?;
+    show(globals, &towers, |towers| {
+        let mut table = Table::new(&["watchtower", ">a day", ">channels of ours"]);
+        for tower in towers {
+            table.row([tower.tower.to_string(), way(tower.price_per_day), tower.channels.to_string()]);
+        }
+        table.text("No watchtower has an offer on the market. `byway watch add` takes somebody's card as well.")
+    })?;
     Ok(Outcome::Done)
 }
 

@@ -11,20 +11,26 @@ use crate::peer_node::ChannelSettings;
 pub struct ChannelsConfig {
     /// The most that this node puts in without its user being asked, in all channels that others have proposed; when left out, the user is always asked.
     pub accept_max: Option<Amount>,
+    /// The most that it pays a hub for guaranteeing a virtual channel; 0.01 when left out.
+    pub guarantee_fee_max: Amount,
     /// The longest lock period of such a channel; a day when left out.
     pub lock_max_seconds: u64,
 }
 
 impl Default for ChannelsConfig {
     fn default() -> Self {
-        let ChannelSettings { accept_max, lock_max } = ChannelSettings::default();
-        Self { accept_max, lock_max_seconds: lock_max.0 / 1000 }
+        let ChannelSettings { accept_max, lock_max, guarantee_fee_max } = ChannelSettings::default();
+        Self { accept_max, guarantee_fee_max, lock_max_seconds: lock_max.0 / 1000 }
     }
 }
 
 impl ChannelsConfig {
     pub fn settings(&self) -> ChannelSettings {
-        ChannelSettings { accept_max: self.accept_max, lock_max: Span::seconds(self.lock_max_seconds) }
+        ChannelSettings {
+            accept_max: self.accept_max,
+            lock_max: Span::seconds(self.lock_max_seconds),
+            guarantee_fee_max: self.guarantee_fee_max,
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), Problem> {

@@ -1,5 +1,6 @@
 //! On what terms a node sends payments on from one of its channels into another (`[hub]`).
 
+use byway_channel::guarantee::GuaranteeTerms;
 use byway_channel::routing::{DELTA_DEFAULT, DELTA_MAX, Exposure, HubTerms, PEER_PAYMENTS_MAX};
 use byway_primitives::{Amount, Span};
 use serde::Deserialize;
@@ -10,6 +11,8 @@ use super::{Problem, problem};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HubConfig {
+    /// Whether the market has an offer of it, so that others find it; that costs what an offer costs.
+    pub publish: bool,
     /// For each payment.
     pub fee_base: Amount,
     /// Of what is sent on.
@@ -23,7 +26,17 @@ pub struct HubConfig {
     pub payments_max: usize,
     /// How much longer what comes in is locked than what goes out.
     pub delta_seconds: u64,
+    /// Whether it guarantees virtual channels between its peers, up to the same amounts: that ties its money up for as long as they go on.
+    pub guarantee: bool,
+    /// From each of the two …
+    pub guarantee_fee_base: Amount,
+    /// … and of what the hub puts in on that side.
+    pub guarantee_fee_per_million: u64,
+    /// How long such a channel may go on.
+    pub guarantee_days_max: u64,
 }
+
+const DAYS_MAX: u64 = 3_650;
 
 /// So many thousandths of a WAY.
 fn thousandths(count: u64) -> Amount {
@@ -33,6 +46,7 @@ fn thousandths(count: u64) -> Amount {
 impl Default for HubConfig {
     fn default() -> Self {
         Self {
+            publish: false,
             fee_base: Amount::cost(thousandths(1), 1, 10).expect("little enough"),
             fee_per_million: 1_000,
             amount_min: thousandths(1),
@@ -41,6 +55,10 @@ impl Default for HubConfig {
             amount_max: Amount::from_coins(50),
             payments_max: 256,
             delta_seconds: DELTA_DEFAULT.0 / 1000,
+            guarantee: false,
+            guarantee_fee_base: thousandths(1),
+            guarantee_fee_per_million: 1_000,
+            guarantee_days_max: 30,
         }
     }
 }
@@ -57,6 +75,16 @@ impl HubConfig {
         }
     }
 
+    pub fn guarantee_terms(&self) -> GuaranteeTerms {
+        GuaranteeTerms {
+            fee_base: self.guarantee_fee_base,
+            fee_per_million: self.guarantee_fee_per_million,
+            time_max: Span::days(self.guarantee_days_max),
+            per_peer: self.peer_amount_max,
+            in_all: self.amount_max,
+        }
+    }
+
     pub(super) fn check(&self) -> Result<(), Problem> {
         let [least, most] = [DELTA_DEFAULT, DELTA_MAX].map(|delta| delta.0 / 1000);
         if self.delta_seconds < least {
@@ -68,6 +96,11 @@ impl HubConfig {
             let remedy = "write 3600 or less, or leave it out";
             let why = "nobody takes a way on which money may be kept for so long";
             return Err(problem("hub.delta_seconds", self.delta_seconds, why, remedy));
+        }
+        if !(1..=DAYS_MAX).contains(&self.guarantee_days_max) {
+            let remedy = "write between 1 and 3650, or leave it out";
+            let why = "no channel goes on for no time, or for so long";
+            return Err(problem("hub.guarantee_days_max", self.guarantee_days_max, why, remedy));
         }
         if self.peer_payments_max > PEER_PAYMENTS_MAX {
             let remedy = "write 24 or less, or leave it out";

@@ -7,7 +7,7 @@ use byway_primitives::Amount;
 use byway_records::offer::Country;
 use serde::Deserialize;
 
-use crate::api::{ProxyPortOpen, ProxyWish};
+use crate::api::{Pay, ProxyPortOpen, ProxyWish};
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -29,6 +29,8 @@ pub struct ProxyPortConfig {
     pub min_bandwidth_bps: Option<u64>,
     /// `price`, `quality` or `both`.
     pub sort: Option<Sort>,
+    /// `account` or `channel`.
+    pub pay: Option<Pay>,
 }
 
 impl Default for ProxyConfig {
@@ -39,8 +41,9 @@ impl Default for ProxyConfig {
 
 impl ProxyPortConfig {
     pub fn port(&self) -> ProxyPortOpen {
-        let Self { listen, country, asn, max_price_per_mb, min_bandwidth_bps, sort } = *self;
-        let wish = ProxyWish { country, asn, max_price: max_price_per_mb, min_bandwidth_bps, sort };
+        let Self { listen, country, asn, max_price_per_mb, min_bandwidth_bps, sort, pay } = *self;
+        let (max_price, pay) = (max_price_per_mb, pay.unwrap_or_default());
+        let wish = ProxyWish { country, asn, max_price, min_bandwidth_bps, sort, pay };
         ProxyPortOpen { listen: Some(listen), wish }
     }
 }

@@ -11,6 +11,8 @@ use super::{Problem, problem};
 pub struct WatchConfig {
     /// Whether channels of others are taken on; `byway watch run` does the same until the node stops.
     pub accept: bool,
+    /// Whether the market has an offer of it, so that others find it; that costs what an offer costs.
+    pub publish: bool,
     /// What one channel costs a day; a thousandth of a WAY when left out.
     pub price_per_day: Amount,
     /// How many are watched at a time, of all clients.
@@ -25,7 +27,14 @@ pub struct WatchConfig {
 impl Default for WatchConfig {
     fn default() -> Self {
         let thousandth = Amount::from_units(1_000_000_000_000_000);
-        Self { accept: false, price_per_day: thousandth, channels_max: 10_000, days_max: 90, fee_max: thousandth }
+        Self {
+            accept: false,
+            publish: false,
+            price_per_day: thousandth,
+            channels_max: 10_000,
+            days_max: 90,
+            fee_max: thousandth,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A market node as a program: with local API, page and proxy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use byway_access::credit::Trial;
 use byway_primitives::hash::Context as HashContext;
 use byway_primitives::{Amount, Span};
 use byway_records::Genesis;
-use byway_records::offer::Location;
+use byway_records::offer::{Location, Service};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -99,6 +99,9 @@ pub fn settings(
     settings.channels = config.channels.settings();
     settings.watching = config.watch.accept.then(|| config.watch.terms());
     settings.hub = config.hub.as_ref().map(HubConfig::terms);
+    settings.guaranteeing = config.hub.as_ref().filter(|hub| hub.guarantee).map(HubConfig::guarantee_terms);
+    settings.listed.extend(config.watch.publish.then_some(Service::WATCH));
+    settings.listed.extend(config.hub.as_ref().is_some_and(|hub| hub.publish).then_some(Service::HUB));
     settings.limits.session_max = config.spending.session_max;
     settings.limits.day_max = config.spending.day_max;
     Ok(settings)
@@ -142,6 +145,8 @@ pub(super) fn node_config(
         channels: Default::default(),
         watching: None,
         hub: None,
+        guaranteeing: None,
+        listed: BTreeSet::new(),
         limits: SpendingConfig {
             session_max: None,
             day_max: None,

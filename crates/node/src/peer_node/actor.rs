@@ -388,6 +388,8 @@ fn open_market(
     let local = Local::new(certificate, *config.dialogue_secret).map_err(|_| StartError::Local)?;
     let mut market = Market::open(market_config(config, tunnelling), local, journal, now, entropy::seed())?;
     market.set_hub(config.hub);
+    market.set_guaranteeing(config.guaranteeing);
+    market.set_guarantee_fee_max(config.channels.guarantee_fee_max);
     Ok((market, certificate))
 }
 

@@ -338,6 +338,14 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| Ok(actor.run_hub(&request))).await
     }
 
+    async fn hub_list(&self) -> Answer<Vec<HubOffer>> {
+        self.ask(|actor| Ok(actor.hub_offers())).await
+    }
+
+    async fn watch_offer_list(&self) -> Answer<Vec<WatchOffer>> {
+        self.ask(|actor| Ok(actor.watch_offers())).await
+    }
+
     async fn hub_status(&self) -> Answer<HubStatus> {
         self.ask(|actor| Ok(actor.hub_status())).await
     }

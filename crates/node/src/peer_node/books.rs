@@ -84,6 +84,7 @@ pub(super) enum Errand {
     Register,
     Publish,
     Withdraw,
+    List,
 }
 
 impl Actor {

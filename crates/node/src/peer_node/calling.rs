@@ -27,7 +27,7 @@ impl PeerNode {
         account: Option<AccountNumber>,
         request: ServiceOpen,
     ) -> Answer<ServiceOpened> {
-        let ServiceOpen { service, listen, data, country, max_price } = request;
+        let ServiceOpen { service, listen, data, country, max_price, pay } = request;
         let address = listen.unwrap_or_else(|| (std::net::Ipv4Addr::LOCALHOST, 0).into());
         // Before anything is paid for.
         let listener = tokio::net::TcpListener::bind(address).await;
@@ -38,7 +38,8 @@ impl PeerNode {
             .ask(move |actor| {
                 actor.has_room_for_service()?;
                 actor.check_payer(account)?;
-                let way = actor.ways.open(Way::new(actor.clock.now(), filter.clone(), data.0, account));
+                let way = Way { pay, ..Way::new(actor.clock.now(), filter.clone(), data.0, account) };
+                let way = actor.ways.open(way);
                 actor.connect(way, ConnectTarget::Cheapest(filter), answer);
                 Ok(way)
             })

@@ -187,6 +187,7 @@ impl Actor {
             MarketNews::Watched { channel } => self.watch_changed(channel),
             MarketNews::WatchAnswered { channel, tower } => self.watchtower_answered(channel, tower),
             MarketNews::Routing(news) => self.routing_news(news),
+            MarketNews::Guarantee(news) => self.guarantee_news(*news),
             MarketNews::ChannelFault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer breaks the rules of a channel")
             }

@@ -1,8 +1,9 @@
 //! Out of what sessions are paid: the account, or the lane of a channel with the provider (rows A4, C3).
 //!
-//! The user says so for the main way (`byway connect --pay`), and it holds until the user says otherwise, also over a restart. All
-//! else (hops, proxies, probes, relays of a tunnel) is paid from the account. With one peer there is one way of paying: where the
-//! main way leads to a provider, whatever else leads there is paid out of the same.
+//! The user says so for the main way (`byway connect --pay`), for each proxy port, and for each service that is opened; for the first two
+//! it holds until the user says otherwise, also over a restart. All else (hops, probes, relays of a tunnel) is paid from the account. With
+//! one peer there is one way of paying: where a way that is paid out of a channel leads to a provider, whatever else leads there is paid
+//! out of that too.
 //!
 //! Who is to be paid out of a channel must have one with something left in it. Where that is used up the session ends and says what is
 //! missing; nothing goes over to the account by itself.
@@ -55,11 +56,9 @@ impl Actor {
         }
     }
 
-    /// Has a provider of which a session is asked be paid as the way says that leads to it.
+    /// Has a provider of which a session is asked be paid as the ways say that lead to it.
     pub(super) fn pay_as_chosen(&mut self, provider: IdentityId) {
-        let main = &self.ways.main;
-        let is_there = main.connection.offer().is_some_and(|offer| offer.provider == provider);
-        let pay_from = if is_there && main.pay == Pay::Channel { PayFrom::Lane } else { PayFrom::Account };
+        let pay_from = if self.ways.pays_by_lane(provider) { PayFrom::Lane } else { PayFrom::Account };
         self.market.pay_from(self.clock.now(), provider, pay_from, &self.market_journal);
     }
 

@@ -78,7 +78,8 @@ impl Actor {
             return Err(ApiError::busy("proxy ports"));
         }
         let filter = wish.filter(&self.config.buying);
-        let way = self.ways.open(Way::new(self.clock.now(), filter, Vec::new(), None));
+        let way = Way { pay: wish.pay, ..Way::new(self.clock.now(), filter, Vec::new(), None) };
+        let way = self.ways.open(way);
         let listening = self.serve_port(listener, way)?;
         let state = State::Open { way, _listening: listening };
         self.proxy_ports.0.insert(listen, Port { wish, source, state });

@@ -37,7 +37,7 @@ impl Actor {
     /// A provider registers itself and keeps its offer on the market.
     pub(super) fn tend_offer(&mut self) {
         if self.config.selling.is_none() {
-            return;
+            return self.tend_listings();
         }
         if !self.is_registered(self.me()) {
             self.run_errand(Errand::Register, self.registration());
@@ -47,6 +47,8 @@ impl Actor {
             && let Some(order) = selling.services.iter().find_map(|service| self.publication(selling, *service))
         {
             self.run_errand(Errand::Publish, order);
+        } else {
+            self.tend_listings();
         }
     }
 
@@ -57,7 +59,7 @@ impl Actor {
 
     /// Whether the way to this node has been the same for a while: after a start, and when a network goes away and comes
     /// back, its addresses become known one by one, and each publication has its price.
-    fn is_contact_steady(&mut self) -> bool {
+    pub(super) fn is_contact_steady(&mut self) -> bool {
         let now = self.clock.now();
         let contact = self.link_contact();
         if self.contact.as_ref().is_none_or(|(known, _)| *known != contact) {
@@ -68,11 +70,19 @@ impl Actor {
 
     /// What publishes this node's offer of a service under these terms, if it is not on the ledger as it should be.
     pub(super) fn publication(&self, selling: &SellingConfig, service: Service) -> Option<Order> {
+        // After a withdrawal that failed the offer is there still, and the node does not sell it.
+        let is_sold = self.config.selling.as_ref().is_some_and(|selling| selling.services.contains(&service));
+        let offer = self.selling_offer(selling, service)?;
+        self.unpublished(offer, !is_sold).map(|offer| self.publishing(offer))
+    }
+
+    /// What puts an offer on the ledger.
+    pub(super) fn publishing(&self, offer: Offer) -> Order {
         let fee = self.config.genesis.parameters.call_prices.offer_publish;
-        let offer = self.offer_to_publish(selling, service)?.sign(&self.config.identity, self.network);
+        let offer = offer.sign(&self.config.identity, self.network);
         let note = Note { offer_id: Some(OfferId::of(self.me(), offer.offer.serial)), ..Note::default() };
         let wish = Wish { call: Some(Call::Offers(OffersCall::Publish { offer })), fee, ..Wish::default() };
-        Some(Order { note, ..Order::signed(wish) })
+        Order { note, ..Order::signed(wish) }
     }
 
     /// Whether others can open a link to this node.
@@ -154,11 +164,10 @@ impl Actor {
         self.config.selling.take_if(|selling| selling.services.is_empty());
     }
 
-    /// The offer that should be on the ledger, if it isn't: with these terms and contacts, and not about to expire.
-    fn offer_to_publish(&self, selling: &SellingConfig, service: Service) -> Option<Offer> {
-        let contact = self.link_contact()?;
-        let certificate = Contact { protocol: CERTIFICATE_PROTOCOL.to_owned(), data: self.certificate.to_bytes() };
-        let mut offer = Offer {
+    /// The offer of a service that is sold under these terms.
+    fn selling_offer(&self, selling: &SellingConfig, service: Service) -> Option<Offer> {
+        let more = self.name_contact(service).into_iter().chain(self.forward_contact(selling, service));
+        Some(Offer {
             provider: self.me(),
             serial: 0,
             service,
@@ -167,12 +176,20 @@ impl Actor {
             bandwidth_bps: selling.bandwidth_bps,
             prices: selling.prices_of(service),
             exit_policy: Vec::new(),
-            contacts: [contact.to_offer(), certificate]
-                .into_iter()
-                .chain(self.name_contact(service))
-                .chain(self.forward_contact(selling, service))
-                .collect(),
-        };
+            contacts: self.contacts()?.into_iter().chain(more).collect(),
+        })
+    }
+
+    /// By what others reach this node, if they can.
+    pub(super) fn contacts(&self) -> Option<[Contact; 2]> {
+        let certificate = Contact { protocol: CERTIFICATE_PROTOCOL.to_owned(), data: self.certificate.to_bytes() };
+        Some([self.link_contact()?.to_offer(), certificate])
+    }
+
+    /// The offer with its serial, if it is not on the ledger as it should be: with these terms and contacts, and not about to expire; or
+    /// if it `is_anew`, whatever is there.
+    pub(super) fn unpublished(&self, mut offer: Offer, is_anew: bool) -> Option<Offer> {
+        let service = offer.service;
         let tree = self.ledger.follower().tree(ProgramId::OFFERS)?;
         let highest: Option<u64> = tree.read(&offer_serial_key(self.me()));
         let Some(highest) = highest else { return Some(offer) };
@@ -190,10 +207,7 @@ impl Actor {
                 let life = self.config.genesis.parameters.offer_life.millis;
                 let half_over = self.ledger_clock().time.0 + life.0 / 2 > published.expires.time.0;
                 let moved = !same_contacts(&published.offer.offer.contacts, &offer.contacts);
-                // After a withdrawal that failed the offer is there still, and the node does not sell it.
-                let is_sold = |selling: &SellingConfig| selling.services.contains(&service);
-                let is_taken_up_again = !self.config.selling.as_ref().is_some_and(is_sold);
-                (half_over || moved || is_taken_up_again).then_some(offer)
+                (half_over || moved || is_anew).then_some(offer)
             }
             None => {
                 offer.serial = highest + 1;

@@ -75,6 +75,10 @@ pub struct PeerNodeConfig {
     pub watching: Option<TowerTerms>,
     /// On what terms it sends payments on; not at all where there are none.
     pub hub: Option<byway_channel::routing::HubTerms>,
+    /// On what terms it guarantees virtual channels of others; not at all where there are none.
+    pub guaranteeing: Option<byway_channel::guarantee::GuaranteeTerms>,
+    /// Which of these two the market has offers of, while they are done.
+    pub listed: BTreeSet<Service>,
     /// Seals what leaves the node of its books.
     pub export_key: ExportKey,
     /// Where they are exported to by themselves, if they are.

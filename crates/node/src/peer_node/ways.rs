@@ -36,7 +36,7 @@ pub(super) struct Way {
     pub payer: Option<AccountNumber>,
     /// The most that a session of it may cost, if less than what else limits that.
     pub cost_max: Option<Amount>,
-    /// Out of what its sessions are paid; only the main way's can be a channel.
+    /// Out of what its sessions are paid.
     pub pay: Pay,
     /// What its programs are told.
     pub exits: watch::Sender<ExitState>,
@@ -265,6 +265,12 @@ impl Ways {
     /// Those that try `provider`.
     pub fn trying(&self, provider: IdentityId) -> Vec<WayId> {
         self.ids(|way| matches!(&way.connection, Connection::Connecting(c) if c.provider() == provider))
+    }
+
+    /// Whether one that is paid out of a channel leads to `provider`, or is to.
+    pub fn pays_by_lane(&self, provider: IdentityId) -> bool {
+        let leads_there = |way: &Way| way.connection.offer().is_some_and(|offer| offer.provider == provider);
+        self.iter().any(|(_, way)| way.pay == Pay::Channel && leads_there(way))
     }
 
     /// The offer for whose sake we want to talk to `provider`.

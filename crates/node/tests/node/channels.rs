@@ -27,6 +27,8 @@ fn open(peer: impl ToString, deposit: &str) -> ChannelOpen {
         reserve: None,
         lock_seconds: Some(2),
         remainder: ChannelRemainder::Halves,
+        via: None,
+        days: None,
         idempotency_key: key("open"),
     }
 }

@@ -531,6 +531,15 @@ impl NodeApi for Fake {
         Ok(fake_hubs::run(&request))
     }
 
+    async fn hub_list(&self) -> Answer<Vec<HubOffer>> {
+        let fee_base = Amount::from_units(100_000_000_000_000);
+        Ok(vec![HubOffer { hub: super::fake_watching::TOWER, fee_base, connected: true, channels: 1 }])
+    }
+
+    async fn watch_offer_list(&self) -> Answer<Vec<WatchOffer>> {
+        Ok(super::fake_watching::offers())
+    }
+
     async fn hub_status(&self) -> Answer<HubStatus> {
         Ok(fake_hubs::status())
     }

@@ -56,6 +56,7 @@ fn new(channel: &str, peer: u8, state: ChannelState) -> ChannelDetail {
         lock_ms: 3_600_000,
         lock_commits: 600,
         dispute: None,
+        guaranteed: None,
         watched_by: vec![crate::fake_watching::TOWER],
         watched_until_ms: Some(Time(1_700_000_000_000)),
     };
@@ -269,8 +270,14 @@ impl FakeChannels {
             if request.alone {
                 detail.record.state = ChannelState::Closing;
                 let (until_ms, until_commits) = (Time(4_000_000_000_000), 1_600);
-                detail.record.dispute =
-                    Some(ChannelDispute { ours: true, round, until_ms, until_commits, commits: 1_000 });
+                detail.record.dispute = Some(ChannelDispute {
+                    ours: true,
+                    by: ChannelCloser::Us,
+                    round,
+                    until_ms,
+                    until_commits,
+                    commits: 1_000,
+                });
             } else {
                 detail.record.state = ChannelState::Closed;
             }

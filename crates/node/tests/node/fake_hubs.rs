@@ -57,6 +57,8 @@ pub fn run(request: &HubRun) -> HubStatus {
         fee_base: request.fee_base.unwrap_or(known.terms.fee_base),
         fee_per_million: request.fee_per_million.unwrap_or(known.terms.fee_per_million),
         amount_min: request.amount_min.unwrap_or(known.terms.amount_min),
+        guarantees: request.run && request.guarantee.unwrap_or(known.terms.guarantees),
+        guarantee_fee_base: request.guarantee_fee_base.unwrap_or(known.terms.guarantee_fee_base),
         ..known.terms
     };
     HubStatus { runs: request.run, terms, ..known }
@@ -77,6 +79,10 @@ pub fn status() -> HubStatus {
             amount_min: coins("0.001"),
             peer_amount_max: coins("5"),
             amount_max: coins("50"),
+            guarantees: true,
+            guarantee_fee_base: coins("0.001"),
+            guarantee_fee_per_million: 1_000,
+            guarantee_days_max: 30,
         },
         forwarded: 3,
         amount: coins("1.5"),
@@ -93,6 +99,13 @@ pub fn status() -> HubStatus {
             state: HubPaymentState::Locked,
             incoming: Some(lock(HUB, "0.5006", 1_700_001_200_000)),
             outgoing: Some(lock(PAYEE, "0.5", 1_700_000_600_000)),
+        }],
+        guarantees: vec![HubGuarantee {
+            channel: "b7".repeat(32),
+            peers: [HUB, PAYEE],
+            amounts: [coins("0.8"), coins("1")],
+            stands: true,
+            until_ms: Time(1_700_604_800_000),
         }],
         refused: vec![HubRefusal {
             at_ms: Time(1_700_000_000_000),

@@ -31,6 +31,10 @@ pub fn status() -> WatchStatus {
     }
 }
 
+pub fn offers() -> Vec<WatchOffer> {
+    vec![WatchOffer { tower: TOWER, price_per_day: status().price_per_day, channels: 1 }]
+}
+
 impl FakeChannels {
     pub fn run_watch(&self, request: &WatchRun) -> Answer<WatchStatus> {
         let known = status();
@@ -41,7 +45,11 @@ impl FakeChannels {
 
     pub fn add_watch(&self, request: &WatchAdd) -> Answer<WatchStatus> {
         self.show(&request.channel)?;
-        if request.tower == "full" { Err(ApiError::watch_full(4)) } else { Ok(status()) }
+        match request.tower.as_deref() {
+            Some("full") => Err(ApiError::watch_full(4)),
+            None if request.price_max == Some(Amount::ZERO) => Err(ApiError::no_watchtower()),
+            _ => Ok(status()),
+        }
     }
 
     pub fn remove_watch(&self, request: &WatchRemove) -> Answer<WatchStatus> {

@@ -31,6 +31,8 @@ async fn open(node: &Node, hub: IdentityId, deposit: &str) {
         reserve: None,
         lock_seconds: None,
         remainder: ChannelRemainder::Halves,
+        via: None,
+        days: None,
         idempotency_key: key("open"),
     };
     node.api.channel_open(request).await.unwrap();
@@ -131,7 +133,7 @@ async fn a_payer_is_told_that_the_payee_is_silent_or_the_hub_is_none_and_pays_la
     open(&payer, hub.api.identity(), "2").await;
     open(&payee, hub.api.identity(), "1").await;
     let invoice = payee.api.channel_invoice(make("0.5")).await.unwrap();
-    let run = |run| HubRun { run, fee_base: Some(amount("0.002")), fee_per_million: None, amount_min: None };
+    let run = |run| HubRun { run, fee_base: Some(amount("0.002")), ..HubRun::default() };
 
     let stopped = hub.api.hub_run(run(false)).await.unwrap();
     assert!(!stopped.runs);

@@ -1,6 +1,7 @@
 //! Sessions that are paid out of the lane of a channel, between real nodes on a real kernel.
 
 use byway_node::api::*;
+use byway_node::peer_node::PeerNode;
 use byway_primitives::Amount;
 
 use super::limits::begin;
@@ -33,6 +34,8 @@ async fn open(user: &Node, seller: &Node, deposit: &str) -> ChannelRecord {
         reserve: None,
         lock_seconds: Some(2),
         remainder: ChannelRemainder::Halves,
+        via: None,
+        days: None,
         idempotency_key: key("open"),
     };
     user.api.channel_open(open).await.unwrap()
@@ -145,6 +148,62 @@ async fn a_channel_that_is_used_up_ends_the_session_and_says_what_is_missing() {
     assert_eq!(session.channel, None);
     user.fetch(2_000_000).await;
     assert!(!on_accounts(&user).await.is_empty());
+    user.stop().await;
+    seller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_port_is_paid_out_of_a_channel_beside_a_main_way_that_is_not_also_after_a_restart() {
+    let network = Network::start(&["seller", "other"], &[]).await;
+    let seller = network.node("seller", &sells()).await;
+    let _other = network.node("other", &provider("SE", PRICE, "")).await;
+    seller.prepare("5").await;
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    user.market(2).await;
+    let country = |code: &str| Some(code.parse().unwrap());
+    let wish = ProxyWish { country: country("DE"), pay: Pay::Channel, ..ProxyWish::default() };
+    let port = user.api.proxy_port_open(ProxyPortOpen { listen: None, wish }).await.unwrap();
+    let to_others = OfferFilter { country: country("SE"), ..OfferFilter::default() };
+    user.api.connect(ConnectTarget::Cheapest(to_others).into()).await.unwrap();
+
+    // Nobody can be paid before there is a channel, and nothing goes over to the account.
+    begin(port.listen, 2_000_000).await;
+    let failed = async |api: &PeerNode| {
+        let port = api.proxy_port_list().await.unwrap().remove(0);
+        port.connection.and_then(|connection| connection.reason)
+    };
+    let reason = user.until("it has failed", failed).await;
+    assert!(reason.message.contains("channel"), "{reason:?}");
+    let opened = open(&user, &seller, "1").await;
+    begin(port.listen, 2_000_000).await;
+    let is_paid = async |seller: &Node| {
+        let before = seller.until("it was paid", async |_| {
+            Some(channel(seller).await).filter(|channel| channel.their_lane.promised >= amount("0.019"))
+        });
+        before.await;
+    };
+    is_paid(&seller).await;
+    user.fetch(1_000_000).await;
+    let sessions = user.api.session_list(10).await.unwrap();
+    let of_channel = |code: &str| {
+        let session = sessions.iter().find(|session| session.country == country(code)).unwrap();
+        session.channel.clone()
+    };
+    assert_eq!((of_channel("DE"), of_channel("SE")), (Some(opened.channel), None));
+    let payees =
+        async |user: &Node| on_accounts(user).await.into_iter().map(|promise| promise.counterparty).collect::<Vec<_>>();
+    let others = payees(&user).await;
+    assert!(!others.is_empty() && !others.contains(&seller.api.identity()), "{others:?}");
+    user.stop().await;
+
+    let user = network.node("user", "").await;
+    user.market(2).await;
+    user.until("both talk again", async |_| channel(&user).await.connected.then_some(())).await;
+    assert_eq!(user.api.proxy_port_list().await.unwrap()[0].wish, wish);
+    begin(port.listen, 2_000_000).await;
+    let more = user.until("more", async |_| Some(cost(&user).await).filter(|cost| *cost >= amount("0.049"))).await;
+    assert!(!payees(&user).await.contains(&seller.api.identity()), "{more}");
     user.stop().await;
     seller.stop().await;
 }

@@ -23,6 +23,7 @@ mod lanes;
 mod leaving;
 mod light;
 mod limits;
+mod listing;
 mod metrics;
 mod money;
 mod network;
@@ -40,5 +41,6 @@ mod submitting;
 mod subscriptions;
 #[cfg(target_os = "linux")]
 mod tunnel;
+mod virtual_channels;
 mod watching;
 mod wire;

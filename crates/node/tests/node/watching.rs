@@ -75,7 +75,7 @@ async fn close(network: &Network, name: &str, stolen: &Stolen) {
 }
 
 /// What the ledger has of a channel.
-async fn entry(network: &Network, id: ChannelId) -> Option<Channel> {
+pub async fn entry(network: &Network, id: ChannelId) -> Option<Channel> {
     let question = Question::Entry { program: ProgramId::CHANNELS, key: channel_key(id) };
     let KernelAnswer::Light(Reply::Entry(Some(found))) = network.ask(0, &Request::Light(question)).await else {
         return None;
@@ -104,7 +104,7 @@ async fn pay(node: &Node, text: &str) -> ChannelRecord {
 /// Has the channel with `other` watched by `tower`, and waits until it is.
 async fn have_watched(node: &Node, tower: &Node) -> WatchRecord {
     let card = tower.api.identity_card().await.unwrap().card;
-    let add = WatchAdd { channel: channel(node).await.channel, tower: card, price_max: None, days: None };
+    let add = WatchAdd { channel: channel(node).await.channel, tower: Some(card), price_max: None, days: None };
     node.api.watch_add(add).await.unwrap();
     is_watched(node).await
 }
@@ -147,6 +147,8 @@ async fn three(network: &Network, listen: SocketAddr, reserve: Option<&str>) -> 
         reserve: reserve.map(amount),
         lock_seconds: Some(10),
         remainder: ChannelRemainder::Halves,
+        via: None,
+        days: None,
         idempotency_key: key("open"),
     };
     assert_eq!(user.api.channel_open(open).await.unwrap().state, ChannelState::Open);

@@ -2,30 +2,40 @@
 
 use std::collections::BTreeSet;
 
+use byway_channel::guarantee::Guarantees;
 use byway_channel::routing::Router;
 use byway_channel::watching::{WatchedChannels, Watchtower};
-use byway_channel::{AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, Channels, InitiateError};
+use byway_channel::{
+    AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, ChannelNews, Channels, InitiateError,
+};
 use byway_crypto::IdentitySecret;
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::decode_exact;
-use byway_primitives::{Effect, Encode, IdentityId, Store, Time, Timer};
+use byway_primitives::{Amount, Effect, Encode, IdentityId, Store, Time, Timer};
 use byway_records::Channel;
-use byway_records::channel::{ChannelTerms, Environment};
+use byway_records::channel::{ChannelTerms, Cosigned, Environment, VirtualClose};
 use byway_records::promise::ChannelId;
 
 use super::news::MarketNews;
 use super::step::{self, Step};
-use super::{Market, MarketConfig, MarketDamaged, routing};
+use super::{Market, MarketConfig, MarketDamaged, guaranteeing, routing};
 
 /// The channels of a node's identity.
 pub type OwnChannels = Channels<IdentitySecret>;
 
-/// What there is of channels: our own, payments over them, who watches them, and those of others that we watch.
+/// What carrying the channels' effects has to do with others: see `Market::carry_channels_once`.
+type Carriage = (BTreeSet<ChannelKey>, BTreeSet<IdentityId>, Vec<Cosigned<VirtualClose>>);
+
+/// What there is of channels: our own, payments over them, guarantees of virtual ones, who watches them, and those of others that we
+/// watch.
 pub(super) struct Carried {
     pub own: OwnChannels,
     pub router: Router,
     /// When the router wants to look at everything.
     pub routing_timer: Timer,
+    pub guarantees: Guarantees,
+    /// When the guarantees want to be looked at.
+    pub guarantee_timer: Timer,
     pub watched: WatchedChannels,
     pub tower: Watchtower,
 }
@@ -37,6 +47,8 @@ impl Carried {
             watched: WatchedChannels::load(config.network, seed, store).map_err(MarketDamaged::Watching)?,
             router: routing::load(config, store)?,
             routing_timer: Timer::default(),
+            guarantees: guaranteeing::load(config, store)?,
+            guarantee_timer: Timer::default(),
             tower: Watchtower::load(config.identity.id(), config.network, store).map_err(MarketDamaged::Watching)?,
         })
     }
@@ -75,7 +87,9 @@ impl Market {
         done
     }
 
-    /// What the ledger has of each channel at its newest final checkpoint, looked up by `entry`.
+    /// What the ledger has of each channel at its newest final checkpoint, looked up by `entry`, and what came out of virtual ones, by
+    /// `outcome`.
+    #[allow(clippy::too_many_arguments, reason = "a checkpoint says as much")]
     pub fn note_channels(
         &mut self,
         now: Time,
@@ -83,8 +97,12 @@ impl Market {
         commits: u64,
         is_changed: impl Fn(ChannelId) -> bool,
         entry: impl Fn(ChannelId) -> Option<Channel>,
+        outcome: impl Fn(ChannelId) -> Option<[Amount; 2]>,
         store: &impl Store,
     ) {
+        let Carried { own, guarantees, .. } = &mut self.channels;
+        guarantees.handle_ledger(now, own, commits, &entry, outcome);
+        own.note_outcomes(guarantees.outcomes());
         self.channels.own.handle_ledger(now, environment, commits, &is_changed, &entry);
         self.carry_channels(now);
         self.watching_saw_ledger(now, environment.time, is_changed, entry);
@@ -143,29 +161,32 @@ impl Market {
         }
     }
 
-    /// What the channels want done, and what their router makes of it, until neither wants anything more.
+    /// What the channels want done, and what their router and the guarantees make of it, until none wants anything more.
     pub(super) fn carry_channels(&mut self, now: Time) {
         loop {
-            let (touched, moved) = self.carry_channels_once(now);
+            let (touched, moved, parted) = self.carry_channels_once(now);
             let ids: BTreeSet<ChannelId> =
                 touched.iter().filter_map(|key| self.channels.own.get(*key).and_then(ChannelMachine::id)).collect();
             // First, since more happens to the channels by what follows.
-            ids.into_iter().for_each(|id| self.channels.router.handle_channel(now, &self.channels.own, id));
-            let is_routing = self.carry_routing(now);
+            let Carried { own, router, guarantees, .. } = &mut self.channels;
+            ids.iter().for_each(|id| router.handle_channel(now, own, *id));
+            parted.into_iter().for_each(|close| guarantees.handle_close(now, own, close));
+            ids.into_iter().for_each(|id| guarantees.handle_channel(now, own, id));
+            let is_busy = self.carry_routing(now) | self.carry_guarantees(now);
             touched.iter().for_each(|key| self.note_watched(now, *key));
             self.carry_watching(now);
             moved.into_iter().for_each(|peer| self.lanes_moved(now, peer));
-            if !is_routing && touched.is_empty() {
+            if !is_busy && touched.is_empty() {
                 return;
             }
         }
     }
 
     /// Each peer's as a step of its own: all that is written leaves before what is said. Gives the channels that there was something
-    /// of, and the peers in whose channels something has happened.
-    fn carry_channels_once(&mut self, now: Time) -> (BTreeSet<ChannelKey>, BTreeSet<IdentityId>) {
+    /// of, the peers in whose channels something has happened, and how virtual ones end.
+    fn carry_channels_once(&mut self, now: Time) -> Carriage {
         let mut effects = self.channels.own.poll().into_iter().peekable();
-        let (mut touched, mut moved) = (BTreeSet::new(), BTreeSet::new());
+        let (mut touched, mut moved, mut parted) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         while let Some((key, first)) = effects.next() {
             let mut step = Step::new(key.peer);
             let mut next = Some(first);
@@ -180,6 +201,9 @@ impl Market {
                     Effect::WakeAt(time) => step.wake_at(time),
                     Effect::Notify((key, news)) => {
                         moved.insert(key.peer);
+                        if let ChannelNews::Parted(close) = &news {
+                            parted.push(*close);
+                        }
                         step.notify(MarketNews::Channel { key, news: Box::new(news) });
                     }
                 }
@@ -193,6 +217,6 @@ impl Market {
             done.news.into_iter().for_each(|news| self.tell(news));
             done.wakes.into_iter().for_each(|time| self.wake_at(time));
         }
-        (touched, moved)
+        (touched, moved, parted)
     }
 }

@@ -3,6 +3,7 @@
 use byway_access::quality::{AttestationFault, VerifiedAttestation};
 use byway_access::session::{ClientNews, ProviderNews};
 use byway_access::warning::WarningFault;
+use byway_channel::guarantee::GuaranteeNews;
 use byway_channel::routing::RoutingNews;
 use byway_channel::watching::TowerNews;
 use byway_channel::{ChannelKey, ChannelNews, PeerFault};
@@ -131,6 +132,8 @@ pub enum MarketNews {
     },
     /// What became of a payment over several channels.
     Routing(RoutingNews),
+    /// A guarantee of a virtual channel: of ours, or of others'.
+    Guarantee(Box<GuaranteeNews>),
     /// A peer breaks the rules of a channel.
     ChannelFault {
         peer: IdentityId,

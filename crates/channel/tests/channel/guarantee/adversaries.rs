@@ -2,7 +2,7 @@
 
 use byway_channel::guarantee::{GuaranteeMessage, GuaranteeNews, GuaranteeRefusal, contract};
 use byway_channel::{Change, Life};
-use byway_primitives::{Amount, Span};
+use byway_primitives::{Amount, Span, Time};
 use byway_records::Reject;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Cosigned, Side, VirtualClose};
@@ -114,9 +114,8 @@ fn an_offer_in_one_channel_only_is_not_accepted_and_comes_back() {
     }
 }
 
-#[test]
-fn an_offer_that_is_not_what_the_terms_say_is_let_go_of() {
-    let mut net = Net::new();
+/// One has offered what both have signed, and the other's channel has the contract: its id, where that is, and the other's offer.
+fn other_is_to_offer(net: &mut Net) -> (ChannelId, byway_vm::Address, contract::Offer) {
     net.nodes[OTHER].is_acting = false;
     let key = net.propose_virtual();
     net.pass(Span::minutes(1));
@@ -126,7 +125,37 @@ fn an_offer_that_is_not_what_the_terms_say_is_let_go_of() {
     net.call(OTHER, parent, contract::create(side));
     let place = contract::all(net.machine(OTHER, parent).state()).next().unwrap();
     let deadline = net.machine(OTHER, id).expires();
-    let offer = contract::Offer { id, terms: terms.body, side: Side::Responder, fee: units(5_000), deadline };
+    (id, place, contract::Offer { id, terms: terms.body, side: Side::Responder, fee: units(5_000), deadline })
+}
+
+#[test]
+fn a_hub_that_was_kept_from_accepting_until_one_offer_is_over_does_not_accept_the_other() {
+    let mut net = Net::new();
+    let (id, place, offer) = other_is_to_offer(&mut net);
+    let (parent, terms) = (net.parent(OTHER), net.machine(ONE, id).cosigned_terms().unwrap());
+    let side = net.machine(OTHER, parent).side();
+    // The other's ends sooner, and not too soon.
+    let end = net.now + Span::minutes(16);
+    let offer = contract::Offer { deadline: Time(end.0 - end.0 % 1000), ..offer };
+    net.nodes[HUB].is_acting = false;
+    net.call(OTHER, parent, contract::offer(side, place, &offer, offer.value().unwrap()));
+    net.hear(HUB, OTHER, GuaranteeMessage::Offered { terms });
+    net.run();
+    assert_eq!(net.nodes[HUB].guarantees.held().count(), 1, "{:?}", net.nodes[HUB].news);
+    net.pass(Span::minutes(17));
+    net.nodes[HUB].is_acting = true;
+    net.pass(Span::minutes(2));
+    assert_eq!(net.nodes[HUB].guarantees.held().count(), 0);
+    assert_eq!([ONE, HUB, OTHER].map(|node| net.gain(node)), [0; 3], "both have their parts again");
+    assert_eq!(net.life(ONE, id), Some(Life::Signed));
+}
+
+#[test]
+fn an_offer_that_is_not_what_the_terms_say_is_let_go_of() {
+    let mut net = Net::new();
+    let (id, place, offer) = other_is_to_offer(&mut net);
+    let (parent, terms) = (net.parent(OTHER), net.machine(ONE, id).cosigned_terms().unwrap());
+    let side = net.machine(OTHER, parent).side();
     // It puts in one unit less than the terms say.
     let value = Amount::from_units(offer.value().unwrap().units() - 1);
     net.call(OTHER, parent, contract::offer(side, place, &offer, value));

@@ -55,6 +55,14 @@ impl ApiError {
         )
     }
 
+    pub fn no_watchtower() -> Self {
+        Self::new(
+            ErrorKind::NoWatchtower,
+            "No watchtower on the market watches for so little.",
+            "Allow a higher price, or name somebody: an identity, or a card as `byway identity card` prints one.",
+        )
+    }
+
     pub fn not_watched(tower: IdentityId) -> Self {
         Self::new(
             ErrorKind::NotWatched,

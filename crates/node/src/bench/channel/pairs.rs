@@ -16,7 +16,7 @@ use byway_vm::{Address, State};
 pub const NETWORK: NetworkId = NetworkId(Hash([6; 32]));
 pub const NOW: Time = Time(1_700_000_000_000);
 pub const DEPOSIT: u128 = 1_000_000_000;
-const RESERVE: u128 = 1_000;
+pub const RESERVE: u128 = 1_000;
 const LOCK: Wait = Wait { millis: Span::seconds(60), commits: 100 };
 const SECRET: HashContext = HashContext("byway 1 bench: channel party");
 
@@ -109,7 +109,7 @@ impl Party {
     }
 }
 
-fn secret(number: usize) -> IdentitySecret {
+pub fn secret(number: usize) -> IdentitySecret {
     IdentitySecret::from_bytes(&SECRET.hash(&[&number.to_be_bytes()]).0).expect("next to no digest is no key")
 }
 
@@ -128,12 +128,15 @@ fn terms(number: usize) -> ChannelTerms {
 
 /// The ledger just after a channel was created.
 pub fn view(number: usize) -> LedgerView {
-    let terms = terms(number);
+    LedgerView { environment: Environment { time: NOW, height: 7 }, commits: 1, entry: Some(opened(&terms(number))) }
+}
+
+/// The entry of a channel that was just created.
+pub fn opened(terms: &ChannelTerms) -> Channel {
     let environment = Environment { time: NOW, height: 7 };
     let root = State::new([0, 1].map(|side| (Address::from(terms.parties[side]), terms.deposits[side]))).root();
     let position = Position { round: 0, balances: terms.deposits, lanes: [Lane::default(); 2], root, environment };
-    let entry = Channel::opened(&terms, Amount::from_units(2 * DEPOSIT), position);
-    LedgerView { environment, commits: 1, entry: Some(entry) }
+    Channel::opened(terms, Amount::from_units(2 * DEPOSIT), position)
 }
 
 /// Who signs for the initiators, all of which are one.

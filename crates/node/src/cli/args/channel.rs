@@ -10,7 +10,9 @@ use crate::api::params::IdempotencyKey;
 #[derive(Debug, Subcommand)]
 pub enum ChannelCommand {
     /// Propose a channel to a peer, and wait until it has agreed and the ledger has it
-    #[command(after_help = "Example:\n  byway channel open 1b2c…9f 5 --theirs 5 --lock 7200")]
+    #[command(
+        after_help = "Examples:\n  byway channel open 1b2c…9f 5 --theirs 5 --lock 7200\n  byway channel open 1b2c…9f 1 --theirs 1 --via 77ab…03 --days 3"
+    )]
     Open(ChannelOpenArgs),
     /// Show all channels
     #[command(after_help = "Example:\n  byway channel list --json")]
@@ -220,6 +222,12 @@ pub struct ChannelOpenArgs {
     /// Whose what contracts still hold is when the channel ends
     #[arg(long, value_enum, default_value = "halves")]
     pub remainder: RemainderArg,
+    /// Make it virtual: guaranteed by this hub, with which the peer has a channel too, and without the ledger
+    #[arg(long, value_name = "HUB")]
+    pub via: Option<String>,
+    /// How long a virtual channel goes on [default: 7]
+    #[arg(long, value_name = "N", requires = "via", value_parser = clap::value_parser!(u64).range(1..))]
+    pub days: Option<u64>,
     #[command(flatten)]
     pub key: KeyArg,
 }

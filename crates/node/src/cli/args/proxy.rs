@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::{Args, Subcommand};
 
 use super::FilterArgs;
+use crate::api::Pay;
 use byway_records::offer::Country;
 
 #[derive(Debug, Subcommand)]
@@ -30,4 +31,7 @@ pub struct ProxyOpenArgs {
     pub listen: Option<SocketAddr>,
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// Out of what its exits are paid: account or channel
+    #[arg(long, value_name = "SOURCE", default_value = "account")]
+    pub pay: Pay,
 }

@@ -6,6 +6,8 @@ use byway_primitives::Amount;
 use byway_records::offer::{Country, Service};
 use clap::{Args, Subcommand};
 
+use crate::api::Pay;
+
 #[derive(Debug, Subcommand)]
 pub enum ServiceCommand {
     /// Show the services that plug in here: those sold, and those opened
@@ -38,4 +40,7 @@ pub struct ServiceOpenArgs {
     /// Most WAY per megabyte
     #[arg(long, value_name = "WAY")]
     pub max_price: Option<Amount>,
+    /// Out of what it is paid: account or channel
+    #[arg(long, value_name = "SOURCE", default_value = "account")]
+    pub pay: Pay,
 }

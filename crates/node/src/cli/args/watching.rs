@@ -16,7 +16,13 @@ pub enum WatchCommand {
         /// How many are watched at a time
         #[arg(long, value_name = "COUNT")]
         channels: Option<usize>,
+        /// Put an offer on the market, so that others find it; that costs what an offer costs
+        #[arg(long)]
+        publish: bool,
     },
+    /// Watchtowers that have an offer on the market, the cheapest first
+    #[command(after_help = "Example:\n  byway watch find")]
+    Find,
     /// Take on no more channels of others; what was paid for is watched to its end
     #[command(after_help = "Example:\n  byway watch stop")]
     Stop,
@@ -25,8 +31,8 @@ pub enum WatchCommand {
     Add {
         #[command(flatten)]
         name: ChannelName,
-        /// Who: an identity, or a card as `byway identity card` prints one
-        tower: String,
+        /// Who: an identity, or a card as `byway identity card` prints one [default: the cheapest on the market]
+        tower: Option<String>,
         /// The most to pay a day, in WAY
         #[arg(long)]
         price_max: Option<Amount>,

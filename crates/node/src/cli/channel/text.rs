@@ -33,7 +33,10 @@ pub fn detail(detail: &ChannelDetail, with_log: bool) -> String {
     let lock = format!("{} and {} commits", duration(record.lock_ms / 1000), record.lock_commits);
     let mut rows = vec![
         ("channel", record.channel.clone()),
-        ("on the ledger", record.id.clone().unwrap_or_else(|| "not yet".to_owned())),
+        (
+            if record.guaranteed.is_some() { "id" } else { "on the ledger" },
+            record.id.clone().unwrap_or_else(|| "not yet".to_owned()),
+        ),
         ("peer", record.peer.to_string()),
         ("state", state(record)),
         ("ours", way(record.ours)),
@@ -49,6 +52,9 @@ pub fn detail(detail: &ChannelDetail, with_log: bool) -> String {
     ];
     if let Some(round) = record.waiting {
         rows.push(("waits", format!("for the peer to sign round {round}; `byway channel cancel` takes it back")));
+    }
+    if let Some(guarantee) = &record.guaranteed {
+        rows.push(("virtual", guaranteed(guarantee)));
     }
     if let Some(dispute) = &record.dispute {
         rows.push(("dispute", disputed(dispute)));
@@ -85,6 +91,7 @@ pub fn opened(record: &ChannelRecord) -> String {
     let how_far = match record.state {
         ChannelState::Open => standing(record),
         ChannelState::Asked => format!("proposed, and not answered yet; {follow}.\n"),
+        _ if record.guaranteed.is_some() => format!("agreed, and not guaranteed by the hub yet; {follow}.\n"),
         _ => format!("agreed, and not on the ledger yet; {follow}.\n"),
     };
     format!("Channel {}: {how_far}", record.channel)
@@ -129,6 +136,9 @@ pub fn promised(update: &ChannelUpdated) -> String {
 
 pub fn closed(record: &ChannelRecord) -> String {
     match (record.state, &record.dispute) {
+        (ChannelState::Closed, _) if record.guaranteed.is_some() => {
+            "Closed; what is theirs everybody has, or is about to have, in the channel with the hub.\n".to_owned()
+        }
         (ChannelState::Closed, _) => "Closed; everybody has what is theirs.\n".to_owned(),
         (_, Some(dispute)) => format!("Closing on the ledger: {}.\n", disputed(dispute)),
         _ => "Closing; `byway channel show --follow` tells when it is done.\n".to_owned(),
@@ -195,9 +205,12 @@ fn state(record: &ChannelRecord) -> String {
         ChannelState::Proposed => "proposed to us",
         ChannelState::Asked => "proposed by us",
         ChannelState::Open if !record.connected => "open, peer away",
-        _ => return health(record, &word(&record.state)),
+        _ => &word(&record.state),
     };
-    health(record, state)
+    match &record.guaranteed {
+        Some(guarantee) => health(record, &format!("{state}, virtual over {}", short(&guarantee.hub))),
+        None => health(record, state),
+    }
 }
 
 fn health(record: &ChannelRecord, state: &str) -> String {
@@ -221,8 +234,25 @@ fn remainder(remainder: ChannelRemainder) -> &'static str {
     }
 }
 
+fn guaranteed(guarantee: &ChannelGuarantee) -> String {
+    let (hub, until) = (guarantee.hub, wait(guarantee.until_ms, now()));
+    let stands = match guarantee.state {
+        ChannelGuaranteeState::Awaited => "the hub has not guaranteed it yet",
+        ChannelGuaranteeState::Stands => "guaranteed",
+        ChannelGuaranteeState::Parting => "the hub is to sign how both part",
+        ChannelGuaranteeState::OnLedger => "the ledger decides what comes out of it",
+        ChannelGuaranteeState::Decided => "decided, and about to be paid in the channel with the hub",
+        ChannelGuaranteeState::Over => "over",
+    };
+    format!("over {hub}, ends {until}; {stands}")
+}
+
 fn disputed(dispute: &ChannelDispute) -> String {
-    let by = if dispute.ours { "by us" } else { "by the peer" };
+    let by = match dispute.by {
+        ChannelCloser::Us => "by us",
+        ChannelCloser::Peer => "by the peer",
+        ChannelCloser::Hub => "by the hub",
+    };
     let (when, left) = (wait(dispute.until_ms, now()), dispute.until_commits.saturating_sub(dispute.commits));
     format!("begun {by} with round {}; paid out {when}, and {left} commits from now", dispute.round)
 }

@@ -4,7 +4,8 @@ use byway_channel::{ChannelKey, CloseError, ContractCall, ProposeError};
 use byway_primitives::{Amount, Encode};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::{channel_key, code_key};
-use byway_records::channel::{CallOutcome, Environment, ForcedReceipt, Movement};
+use byway_records::channel::guaranteed::outcome_key;
+use byway_records::channel::{CallOutcome, Environment, ForcedReceipt, Movement, Outcome};
 use byway_records::promise::ChannelId;
 use byway_records::{Call, Channel, ProgramId, Reject, Transaction, TransactionId};
 use byway_vm::{Address, Target};
@@ -48,7 +49,8 @@ impl Actor {
         let is_changed = |id| changed.is_none_or(|changed| changed.contains(&channel_key(id)));
         let tree = self.ledger.follower().tree(ProgramId::CHANNELS);
         let entry = |id: ChannelId| tree.and_then(|tree| tree.read(&channel_key(id)));
-        self.market.note_channels(now, environment, tip.commits, is_changed, entry, &self.market_journal);
+        let outcome = |id: ChannelId| Some(tree?.read::<Outcome>(&outcome_key(id))?.paid);
+        self.market.note_channels(now, environment, tip.commits, is_changed, entry, outcome, &self.market_journal);
     }
 
     /// What the ledger has of a channel.
@@ -67,11 +69,36 @@ impl Actor {
         });
     }
 
-    /// Hands in a call about a channel, under our signature. Its price comes out of the channel.
+    /// What came out of a virtual channel, where the ledger has decided that.
+    pub(super) fn channel_outcome(&self, id: ChannelId) -> Option<[Amount; 2]> {
+        let tree = self.ledger.follower().tree(ProgramId::CHANNELS)?;
+        Some(tree.read::<Outcome>(&outcome_key(id))?.paid)
+    }
+
+    /// What a call about a channel costs at the most where its transaction pays.
+    fn price_of(&self, call: &ChannelsCall) -> Amount {
+        let prices = &self.config.genesis.parameters.call_prices;
+        let gas = match call {
+            ChannelsCall::ForceProgress(force) => Amount::cost(prices.gas, force.call.call.gas, 1),
+            _ => Some(Amount::ZERO),
+        };
+        gas.and_then(|gas| gas.checked_add(prices.channel)).unwrap_or(Amount::MAX)
+    }
+
+    /// Hands in a call about a virtual channel that this node guarantees, whose ledger has nothing that could pay for it.
+    pub(super) fn hand_in_as_hub(&mut self, call: ChannelsCall) {
+        let fee = self.price_of(&call);
+        let order = Order::signed(Wish { call: Some(Call::Channels(call)), fee, ..Wish::default() });
+        if let Err(error) = self.transact(order, None) {
+            tracing::error!(%error, "nothing can be handed in for a virtual channel that this node guarantees");
+        }
+    }
+
+    /// Hands in a call about a channel, under our signature. Its price comes out of the channel, but for a virtual one.
     pub(super) fn hand_in_for(&mut self, key: ChannelKey, call: ChannelsCall) {
         let is_forced = matches!(call, ChannelsCall::ForceProgress(_));
-        let price = self.config.genesis.parameters.call_prices.channel;
-        let fee = if self.channels.at_own_cost.contains(&key) { price } else { Amount::ZERO };
+        let is_paid = self.channels.at_own_cost.contains(&key) || self.virtual_terms(key).is_some();
+        let fee = if is_paid { self.price_of(&call) } else { Amount::ZERO };
         let made =
             self.transact(Order::signed(Wish { call: Some(Call::Channels(call)), fee, ..Wish::default() }), None);
         let asked = |forcing: &Forcing| is_forced && forcing.key == key;

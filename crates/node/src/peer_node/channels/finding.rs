@@ -27,7 +27,9 @@ impl Actor {
         let unknown = keys.into_iter().filter_map(|key| Some((channel_of_key(key)?, key)));
         let unknown = unknown.filter(|(id, _)| !is_known(id));
         let found = unknown.filter_map(|(id, key)| Some((id, tree.read::<Channel>(key)?)));
-        let ours: Vec<(ChannelId, Channel)> = found.filter(|(_, entry)| entry.parties.contains(&me)).collect();
+        // Of a virtual one the hub decides if nobody else does: nothing of it is here without its journal.
+        let is_ours = |entry: &Channel| entry.parties.contains(&me) && entry.guaranteed.is_none();
+        let ours: Vec<(ChannelId, Channel)> = found.filter(|(_, entry)| is_ours(entry)).collect();
         for (id, entry) in ours {
             self.market.find_channel(now, id, &entry, &self.market_journal);
         }
@@ -115,6 +117,7 @@ impl Actor {
             lock_ms: entry.lock.millis.0,
             lock_commits: entry.lock.commits,
             dispute: None,
+            guaranteed: None,
             watched_by: Vec::new(),
             watched_until_ms: None,
         }

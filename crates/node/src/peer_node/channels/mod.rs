@@ -5,7 +5,7 @@
 //! ([`byway_peer::market::Market`]). Here is the shell: [`opening`] a channel with somebody who must be reached first, [`finding`] one whose
 //! journal is lost, [`updating`] it one
 //! change after the other, [`keys`] under which all that is asked for, [`arbiter`] for what goes to the ledger and what it has,
-//! [`views`] for showing, [`calls`] for those who wait, [`paying`] over several channels.
+//! [`views`] for showing, [`calls`] for those who wait, [`paying`] over several channels, and the [`guaranteed`] ones that are virtual.
 //!
 //! Updates that are asked for wait in a queue, one for each channel: a channel has one open at a time, and after a tie the
 //! other side has the turn. One that was proposed and lost a tie is proposed again; one that was refused is not.
@@ -13,6 +13,7 @@
 mod arbiter;
 mod calls;
 mod finding;
+mod guaranteed;
 mod keys;
 mod opening;
 mod paying;
@@ -50,11 +51,15 @@ pub struct ChannelSettings {
     pub accept_max: Option<Amount>,
     /// The longest lock period to which it agrees by itself.
     pub lock_max: Span,
+    /// The most that it pays a hub for guaranteeing a virtual channel.
+    pub guarantee_fee_max: Amount,
 }
 
 impl Default for ChannelSettings {
     fn default() -> Self {
-        Self { accept_max: None, lock_max: Span::days(1) }
+        // A hundredth of a coin.
+        let guarantee_fee_max = Amount::from_units(10_000_000_000_000_000);
+        Self { accept_max: None, lock_max: Span::days(1), guarantee_fee_max }
     }
 }
 
@@ -94,6 +99,8 @@ pub(super) struct ChannelDesk {
     logs: BTreeMap<ChannelKey, VecDeque<ChannelLogEntry>>,
     closed: VecDeque<(ChannelKey, ChannelDetail)>,
     paying: Paying,
+    /// When the ledger was last given the code of the guarantees' contract.
+    guarantee_registered: Option<Time>,
     /// As they were told last.
     shown: BTreeMap<ChannelKey, ChannelDetail>,
     /// What changed since it was last shown.
@@ -184,6 +191,7 @@ impl Actor {
         self.reach_channel_peers();
         self.appoint_watchtowers();
         self.tend_payments();
+        self.tend_guarantees();
         let waiting: Vec<ChannelKey> = self.channels.queues.keys().copied().collect();
         waiting.into_iter().for_each(|key| self.advance_updates(key));
         let waiting: Vec<ChannelKey> = self.channels.to_fund.keys().copied().collect();
@@ -201,7 +209,10 @@ impl Actor {
     /// Keeps what happened, for whoever looks.
     fn note_in_log(&mut self, key: ChannelKey, news: &ChannelNews) {
         self.channels.changed.insert(key);
-        let Some((round, code, message)) = views::told(news, self.side_of(key)) else { return };
+        let Some((round, code, mut message)) = views::told(news, self.side_of(key)) else { return };
+        if let Some(said) = self.told_of_virtual(key, news) {
+            message = said.to_owned();
+        }
         self.add_to_log(key, round, code, message);
         if let ChannelNews::Closed = news {
             self.keep_closed(key);

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::super::reaching::Whereabouts;
 use super::Actor;
+use super::guaranteed::Over;
 use crate::api::{Answer, ApiError, ChannelOpen, ChannelRemainder, IdentityCard};
 
 /// Why nobody is dialled for a channel while hops are chosen.
@@ -35,6 +36,8 @@ const LOCK_DEFAULT: Span = Span::minutes(60);
 /// A channel that is to be proposed.
 pub(super) struct Wish {
     pub terms: ChannelTerms,
+    /// Where it is to be virtual.
+    over: Option<Over>,
     /// The card by which the peer is found; kept once it leads there.
     card: Option<PeerCard>,
     asker: oneshot::Sender<Answer<Proposed>>,
@@ -85,9 +88,12 @@ impl Actor {
         if peer == self.me() {
             return Err(ApiError::invalid_params("peer", "that is this node itself"));
         }
-        let terms = terms(self.me(), peer, request)?;
-        self.check_terms(&terms)?;
-        self.check_deposits(&terms)?;
+        let mut terms = terms(self.me(), peer, request)?;
+        let over = self.over(request, &mut terms)?;
+        if over.is_none() {
+            self.check_terms(&terms)?;
+            self.check_deposits(&terms)?;
+        }
         let is_there = self.market.is_talking_to(peer);
         if !is_there && card.is_none() && self.whereabouts(peer).is_none() {
             return Err(ApiError::peer_unreachable(peer, "it has no offer on the market, and its card is not known"));
@@ -95,7 +101,7 @@ impl Actor {
         if !is_there && self.has_chain() {
             return Err(ApiError::peer_unreachable(peer, HOPS));
         }
-        self.channels.wishes.push(Wish { terms, card, asker });
+        self.channels.wishes.push(Wish { terms, over, card, asker });
         if is_there {
             self.channel_peer_is_there(peer);
         } else {
@@ -181,11 +187,19 @@ impl Actor {
         let is_small = settings.accept_max.is_some_and(|most| bound.is_some_and(|bound| bound <= most));
         // Commits come several a second while anything happens.
         let is_short = terms.lock.millis <= settings.lock_max && terms.lock.commits <= settings.lock_max.0 / 1000;
-        let is_possible = self.check_terms(&terms).and_then(|()| self.check_deposits(&terms)).is_ok();
+        let is_possible = self.check_proposal(key, &terms).is_ok();
         if is_small && is_short && is_possible {
             self.agree_to_channel(key);
         } else {
             tracing::info!(peer = %key.peer, "a peer proposes a channel; `byway channel list` shows it");
+        }
+    }
+
+    /// Whether this side can put in what a peer proposes, and the ledger would take it.
+    fn check_proposal(&self, key: ChannelKey, terms: &ChannelTerms) -> Answer<()> {
+        match self.virtual_terms(key) {
+            Some(virtual_terms) => self.check_virtual(&virtual_terms),
+            None => self.check_terms(terms).and_then(|()| self.check_deposits(terms)),
         }
     }
 
@@ -201,8 +215,7 @@ impl Actor {
             return Err(ApiError::channel_not_ready("nobody asks this node to agree to it"));
         }
         let terms = *channel.terms();
-        self.check_terms(&terms)?;
-        self.check_deposits(&terms)?;
+        self.check_proposal(key, &terms)?;
         self.channels.opening.entry(key).or_default().push(asker);
         self.agree_to_channel(key);
         Ok(())
@@ -273,10 +286,14 @@ impl Actor {
         let all = std::mem::take(&mut self.channels.wishes);
         let (its, others): (Vec<Wish>, _) = all.into_iter().partition(|wish| wish.terms.parties[1] == peer);
         self.channels.wishes = others;
-        for Wish { terms, card, asker } in its.into_iter().filter(|wish| !wish.asker.is_closed()) {
+        for Wish { terms, over, card, asker } in its.into_iter().filter(|wish| !wish.asker.is_closed()) {
             card.into_iter().for_each(|card| self.keep_card(card));
             let handle = ChannelHandle(fresh());
-            let opened = self.market.open_channel(self.clock.now(), handle, terms, &self.market_journal);
+            let now = self.clock.now();
+            let opened = match over.map(|over| self.propose_over(terms, over)) {
+                Some(terms) => self.market.open_virtual_channel(now, handle, terms, &self.market_journal),
+                None => self.market.open_channel(now, handle, terms, &self.market_journal),
+            };
             let answer = opened.map_err(ApiError::channel_not_opened).map(|key| {
                 let (opening, opened) = oneshot::channel();
                 self.channels.opening.entry(key).or_default().push(opening);
@@ -304,7 +321,11 @@ fn fresh() -> [u8; 16] {
 }
 
 fn terms(me: IdentityId, peer: IdentityId, request: &ChannelOpen) -> Answer<ChannelTerms> {
-    let reserve = request.reserve.unwrap_or_else(reserve_default);
+    // A virtual channel needs none.
+    let reserve = request.reserve.unwrap_or_else(|| match request.via {
+        Some(_) => Amount::ZERO,
+        None => reserve_default(),
+    });
     let lock = request.lock_seconds.map_or(LOCK_DEFAULT, Span::seconds);
     if request.deposit < reserve {
         let why = format_args!("it must be the reserve at the least, {reserve} WAY");

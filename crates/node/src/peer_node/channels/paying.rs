@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use byway_channel::guarantee::GuaranteeTerms;
 use byway_channel::routing::{
     EXPIRES_MAX, HINTS_MAX, HubTerms, Invoice, OnItsWay, PayError, PaymentFailure, PaymentHash, PaymentStatus,
     PaymentView, Preimage, Reason as RoutingReason, RoutingNews, Stage, conduit,
@@ -16,6 +17,7 @@ use byway_driver::entropy;
 use byway_primitives::{Amount, IdentityId, Span, Time};
 use byway_records::ProgramId;
 use byway_records::channel::entry::code_key;
+use byway_records::offer::Service;
 use byway_records::promise::ChannelId;
 use byway_vm::code_hash;
 use tokio::sync::oneshot;
@@ -159,6 +161,16 @@ impl Actor {
             ..known
         };
         self.market.set_hub(request.run.then_some(terms));
+        let guarantees = self.guarantee_terms();
+        let guarantees = GuaranteeTerms {
+            fee_base: request.guarantee_fee_base.unwrap_or(guarantees.fee_base),
+            fee_per_million: request.guarantee_fee_per_million.unwrap_or(guarantees.fee_per_million),
+            ..guarantees
+        };
+        let was_guaranteeing = self.market.guarantees().terms().is_some();
+        let is_guaranteeing = request.run && request.guarantee.unwrap_or(was_guaranteeing);
+        self.market.set_guaranteeing(is_guaranteeing.then_some(guarantees));
+        self.list(Service::HUB, request.publish);
         self.hub_status()
     }
 
@@ -168,9 +180,15 @@ impl Actor {
         known.unwrap_or_else(|| HubConfig::default().terms())
     }
 
+    /// On what terms this node guarantees virtual channels, or would.
+    fn guarantee_terms(&self) -> GuaranteeTerms {
+        let known = self.market.guarantees().terms().copied().or(self.config.guaranteeing);
+        known.unwrap_or_else(|| HubConfig::default().guarantee_terms())
+    }
+
     pub(in super::super) fn hub_status(&self) -> HubStatus {
         let (router, terms) = (self.market.router(), self.hub_terms());
-        let earned = router.earned();
+        let (earned, guarantees) = (router.earned(), self.guarantee_terms());
         HubStatus {
             runs: router.terms().is_some(),
             terms: HubTermsRecord {
@@ -179,12 +197,17 @@ impl Actor {
                 amount_min: terms.amount_min,
                 peer_amount_max: terms.per_peer.amount,
                 amount_max: terms.in_all.amount,
+                guarantees: self.market.guarantees().terms().is_some(),
+                guarantee_fee_base: guarantees.fee_base,
+                guarantee_fee_per_million: guarantees.fee_per_million,
+                guarantee_days_max: guarantees.time_max.0 / Span::days(1).0,
             },
             forwarded: earned.payments,
             amount: earned.amount,
             fees: earned.fees,
             peers: self.hub_peers(),
             on_their_way: router.on_their_way().map(|on_its_way| self.hub_payment(on_its_way)).collect(),
+            guarantees: self.hub_guarantees(),
             refused: self.channels.paying.refused.iter().cloned().collect(),
         }
     }
@@ -192,7 +215,10 @@ impl Actor {
     /// Everyone with whom there are open channels, and how much goes through them each way.
     fn hub_peers(&self) -> Vec<HubPeer> {
         let mut peers: BTreeMap<IdentityId, HubPeer> = BTreeMap::new();
-        let is_good = |channel: &OwnChannel| channel.life() == Life::Open && *channel.health() == Health::Sound;
+        // Nothing goes over a virtual one.
+        let is_good = |channel: &OwnChannel| {
+            channel.life() == Life::Open && *channel.health() == Health::Sound && channel.virtual_terms().is_none()
+        };
         for (key, channel) in self.market.channels().iter().filter(|(_, channel)| is_good(channel)) {
             let [to_peer, from_peer] = rooms(channel);
             let peer = peers.entry(key.peer).or_insert(HubPeer {

@@ -338,6 +338,7 @@ pub(super) fn not_proposed(key: ChannelKey, error: ProposeError) -> ApiError {
     match error {
         ProposeError::Disconnected => ApiError::peer_unreachable(key.peer, "it is not connected now"),
         ProposeError::NotOpen | ProposeError::Unsound | ProposeError::Busy => ApiError::channel_not_ready(error),
+        ProposeError::Virtual => ApiError::channel_is_virtual("none is put in or taken out"),
         error => ApiError::update_refused(error),
     }
 }

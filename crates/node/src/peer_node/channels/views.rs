@@ -10,8 +10,8 @@ use byway_vm::Target;
 
 use super::{Actor, CLOSED_MAX, LOG_MAX};
 use crate::api::{
-    Answer, ApiError, ChannelDetail, ChannelDispute, ChannelHealth, ChannelLaneRecord, ChannelLogEntry, ChannelRecord,
-    ChannelRemainder, ChannelState, ContractRecord, Reason,
+    Answer, ApiError, ChannelCloser, ChannelDetail, ChannelDispute, ChannelHealth, ChannelLaneRecord, ChannelLogEntry,
+    ChannelRecord, ChannelRemainder, ChannelState, ContractRecord, Reason,
 };
 
 type OwnChannel = ChannelMachine<IdentitySecret>;
@@ -68,7 +68,8 @@ impl Actor {
         let dispute = entry.as_ref().and_then(|entry| match entry.phase {
             Phase::Active => None,
             Phase::Closing { by, until, .. } => Some(ChannelDispute {
-                ours: matches!(by, Closer::Party { side: by, .. } if by == side),
+                ours: closer(by, side) == ChannelCloser::Us,
+                by: closer(by, side),
                 round: entry.position.round,
                 until_ms: until.time,
                 until_commits: until.commits,
@@ -110,6 +111,7 @@ impl Actor {
             lock_ms: terms.lock.millis.0,
             lock_commits: terms.lock.commits,
             dispute,
+            guaranteed: self.guarantee_of(channel),
             watched_by,
             watched_until_ms,
         }
@@ -170,8 +172,11 @@ impl Actor {
             self.channels.logs.remove(&oldest);
         }
         let state = ChannelState::Closed;
+        let guaranteed = shown.record.guaranteed;
+        let guaranteed = guaranteed.map(|shown_last| self.guarantee_left(shown.record.id.as_deref(), shown_last));
         let record = ChannelRecord {
             state,
+            guaranteed,
             connected: false,
             waiting: None,
             dispute: None,
@@ -190,6 +195,15 @@ impl Actor {
         }
         log.push_back(ChannelLogEntry { time_ms, channel, round, what: Reason::new(code, message) });
         self.channels.changed.insert(key);
+    }
+}
+
+/// Who began to close a channel, seen from our side.
+fn closer(by: Closer, ours: Side) -> ChannelCloser {
+    match by {
+        Closer::Party { side, .. } if side == ours => ChannelCloser::Us,
+        Closer::Party { .. } => ChannelCloser::Peer,
+        Closer::Hub => ChannelCloser::Hub,
     }
 }
 

@@ -6,6 +6,7 @@ use byway_peer::wallet::Wish;
 use byway_primitives::{Amount, IdentityId, Span, Time};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{DELEGATES_MAX, Phase};
+use byway_records::offer::Service;
 use byway_records::promise::ChannelId;
 use byway_records::{Call, TransactionId};
 
@@ -41,24 +42,31 @@ impl Actor {
             ..known
         };
         self.market.watch_for_others(request.accept.then_some(terms));
+        self.list(Service::WATCH, request.publish);
         self.watch_status()
     }
 
     /// Appoints a delegate, who is then given packets.
     pub(in super::super) fn add_watch(&mut self, request: &WatchAdd) -> Answer<WatchStatus> {
         let key = self.channel_named(&request.channel)?;
-        let (tower, card) = self.peer_named(&request.tower)?;
+        let price_max = request.price_max.unwrap_or(standard().price);
+        let (tower, card) = match &request.tower {
+            Some(tower) => self.peer_named(tower)?,
+            None => (self.cheapest_for(key, price_max)?, None),
+        };
         if tower == self.me() || tower == key.peer {
             return Err(ApiError::invalid_params("tower", "it must be neither of the channel's parties"));
         }
         let open = self.market.channels().get(key).filter(|channel| channel.life() == Life::Open);
+        if open.is_some_and(|channel| channel.virtual_terms().is_some()) {
+            return Err(ApiError::channel_is_virtual("nobody can watch it for this node"));
+        }
         let id = open.and_then(|channel| channel.id());
         let id = id.ok_or_else(|| ApiError::channel_not_ready("the ledger does not have it"))?;
         if !self.market.is_talking_to(tower) && card.is_none() && self.whereabouts(tower).is_none() {
             return Err(ApiError::peer_unreachable(tower, "it has no offer on the market, and its card is not known"));
         }
         card.into_iter().for_each(|card| self.keep_card(card));
-        let price_max = request.price_max.unwrap_or(standard().price);
         let others = self.delegates_of(key, id).into_iter().filter(|delegate| *delegate != tower).count();
         let now = self.clock.now();
         let days = request.days.unwrap_or(DAYS_DEFAULT);
@@ -72,6 +80,14 @@ impl Actor {
         self.appoint_watchtowers();
         self.reach_channel_peers();
         Ok(self.watch_status())
+    }
+
+    /// The cheapest on the market that does not watch that channel yet and is none of its parties.
+    fn cheapest_for(&self, key: ChannelKey, price_max: Amount) -> Answer<IdentityId> {
+        let id = self.market.channels().get(key).and_then(|channel| channel.id());
+        let mut but = id.map_or_else(Vec::new, |id| self.delegates_of(key, id));
+        but.push(key.peer);
+        self.cheapest_watchtower(price_max, &but).ok_or_else(ApiError::no_watchtower)
     }
 
     pub(in super::super) fn remove_watch(&mut self, request: &WatchRemove) -> Answer<WatchStatus> {

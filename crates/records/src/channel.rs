@@ -29,6 +29,7 @@ pub mod entry;
 pub mod guaranteed;
 pub mod position;
 pub mod secret;
+pub mod times;
 
 pub use assets::{ABANDONED_AFTER, AssetParts, CHANNEL_ASSETS_MAX, ChannelAssets};
 pub use contract::{LedgerContract, MadeCall, MadeReceipt};
@@ -36,6 +37,7 @@ pub use entry::{CallOutcome, Channel, Closer, ForcedReceipt, ForcedRound, Phase,
 pub use guaranteed::{CertifiedClose, ChannelOutcome, EVIDENCE_MAX, Guaranteed, Outcome, VirtualClose, VirtualTerms};
 pub use position::{Environment, Lane, Position};
 pub use secret::WatchSecret;
+pub use times::{LOCK_MAX, LOCK_MIN, is_dispute, is_lock};
 
 /// Bytes of a forced call's input: with a witness it fits into the body of a ledger call.
 pub const FORCED_INPUT_BYTES_MAX: usize = 2 * 1024;

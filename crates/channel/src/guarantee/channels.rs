@@ -9,7 +9,7 @@ use byway_records::promise::ChannelId;
 use byway_vm::Address;
 
 use super::contract::Stage;
-use super::sight::{Found, find_in};
+use super::sight::{Found, Sought, find_in};
 use crate::change::Change;
 use crate::channels::{ChannelHandle, ChannelKey, Channels, InitiateError};
 use crate::journal::Life;
@@ -80,7 +80,11 @@ impl<S: Signer + Clone> Channels<S> {
         machine.note_time(environment, commits);
         let Some(machine) = self.machines.get(&key) else { return };
         let is_ended = self.outcomes.contains_key(&id);
+        let is_new = is_new(machine);
         let entry = match (registered, self.backed(id, machine)) {
+            // Anyone can have it registered whose terms both have signed: that alone guarantees nothing.
+            (Some(_), Backed::No) if is_new => None,
+            (Some(_), Backed::Unsettled) if is_new => return,
             (Some(entry), _) => Some(entry),
             (None, _) if is_ended => None,
             (None, Backed::Yes) => machine.as_registered(),
@@ -95,10 +99,10 @@ impl<S: Signer + Clone> Channels<S> {
     fn backed(&self, id: ChannelId, machine: &ChannelMachine<S>) -> Backed {
         let Some(terms) = machine.virtual_terms() else { return Backed::No };
         let us = Address::from(self.signer.id());
-        let is_new = matches!(machine.life(), Life::HalfSigned | Life::Signed);
+        let is_new = is_new(machine);
         let mut is_unsettled = self.unreadable().next().is_some();
         for (_, parent) in self.with_peer(terms.hub) {
-            match find_in(parent, id, us) {
+            match find_in(parent, Sought { id, by: us, place: None }) {
                 Found::There { guarantee, is_settled, .. } if guarantee.stage == Stage::Accepted => {
                     if is_settled || !is_new {
                         return Backed::Yes;
@@ -111,4 +115,9 @@ impl<S: Signer + Clone> Channels<S> {
         }
         if is_unsettled { Backed::Unsettled } else { Backed::No }
     }
+}
+
+/// Whether it is not open yet.
+fn is_new<S: Signer>(machine: &ChannelMachine<S>) -> bool {
+    matches!(machine.life(), Life::HalfSigned | Life::Signed)
 }

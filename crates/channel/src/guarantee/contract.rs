@@ -163,7 +163,17 @@ pub fn back(caller: Side, place: Address, id: ChannelId) -> ContractCall {
 
 /// What pays a guarantee out as the ledger says.
 pub fn resolve_by_outcome(caller: Side, place: Address, channel: ChannelId, paid: [Amount; 2]) -> ContractCall {
-    ContractCall { evidence: vec![ChannelOutcome { channel, paid }], ..back(caller, place, channel) }
+    resolve_by_outcomes(caller, place, vec![ChannelOutcome { channel, paid }])
+}
+
+/// The same for several at once, as many as a call brings outcomes of.
+pub fn resolve_by_outcomes(caller: Side, place: Address, evidence: Vec<ChannelOutcome>) -> ContractCall {
+    let count = evidence.len() as u64;
+    let mut words = vec![number(32), number(count)];
+    words.extend(evidence.iter().map(|outcome| outcome.channel.0.0));
+    let gas = RESOLVE_GAS.saturating_mul(count);
+    let call = call(caller, Target::Contract(place), Amount::ZERO, input(RESOLVE, &words), gas);
+    ContractCall { evidence, ..call }
 }
 
 /// What pays a guarantee out, in the channel of that side of the virtual one, as all three have signed.
@@ -174,6 +184,19 @@ pub fn resolve_certified(caller: Side, place: Address, side: Side, certificate: 
     let signatures = [&certificate.close.signatures[side.index()], &certificate.signature];
     signatures.into_iter().for_each(|signature| words.extend(signature_words(signature)));
     call(caller, Target::Contract(place), Amount::ZERO, input(CERTIFIED, &words), RESOLVE_GAS)
+}
+
+/// Whether a call accepts this.
+pub fn accepts(call: &ContractCall, place: Address, id: ChannelId) -> bool {
+    let is_of_it = call.input.starts_with(&ACCEPT) && call.input.get(4..36) == Some(&id.0.0[..]);
+    is_of_it && call.target == Target::Contract(place)
+}
+
+/// The guarantee that a call accepts, and the contract that it would be in.
+pub fn accepted_by(call: &ContractCall) -> Option<(Address, ChannelId)> {
+    let Target::Contract(place) = call.target else { return None };
+    let id = call.input.strip_prefix(&ACCEPT)?.first_chunk()?;
+    Some((place, ChannelId(Hash(*id))))
 }
 
 /// Whether a call would offer this.

@@ -11,7 +11,7 @@ use byway_records::promise::ChannelId;
 
 use super::message::{GuaranteeMessage, GuaranteeRefusal};
 use super::record::{GUARANTEES, Held, HeldStage, Own, entries, held_key, own_key};
-use super::terms::GuaranteeTerms;
+use super::terms::{GuaranteeTerms, VIRTUAL_LOCK_MIN};
 use super::wish::{LastAct, Wish};
 use crate::change::{Change, ContractCall};
 use crate::channels::Channels;
@@ -118,6 +118,8 @@ pub struct Guarantees {
     pub(super) network: NetworkId,
     /// None where it is no hub.
     pub(super) terms: Option<GuaranteeTerms>,
+    /// The shortest lock period of a channel that it guarantees.
+    pub(super) lock_min: Span,
     /// The most that it pays for a guarantee.
     pub(super) fee_max: Amount,
     pub(super) own: BTreeMap<ChannelId, Own>,
@@ -165,6 +167,7 @@ impl Guarantees {
             id,
             network,
             terms,
+            lock_min: VIRTUAL_LOCK_MIN,
             fee_max,
             own: entries(store, 0)?.into_iter().collect(),
             held: entries(store, 1)?.into_iter().collect(),
@@ -228,6 +231,11 @@ impl Guarantees {
     /// On what terms this node guarantees channels from now on; those that stand go on.
     pub fn set_terms(&mut self, terms: Option<GuaranteeTerms>) {
         self.terms = terms;
+    }
+
+    /// The shortest lock period of channels that this node guarantees from now on. What it signs must reach the ledger within one.
+    pub fn set_lock_min(&mut self, lock_min: Span) {
+        self.lock_min = lock_min;
     }
 
     /// The most that this node pays for a guarantee from now on.

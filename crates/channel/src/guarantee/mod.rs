@@ -70,15 +70,16 @@ mod channels;
 pub mod contract;
 mod guarantees;
 mod hub;
+mod judge;
 mod message;
 mod party;
 mod record;
 pub(crate) mod sight;
-mod terms;
+pub(crate) mod terms;
 mod wish;
 
 pub use guarantees::{GuaranteeEffect, GuaranteeNews, GuaranteeView, Guarantees};
 pub use hub::PART_TIME_MAX;
 pub use message::{GuaranteeMessage, GuaranteeRefusal};
 pub use record::GUARANTEES;
-pub use terms::{ACCEPT_BEFORE, GUARANTEES_MAX, GuaranteeTerms, MARGIN, OFFER_TIME};
+pub use terms::{ACCEPT_BEFORE, GUARANTEES_MAX, GuaranteeTerms, MARGIN, MARGIN_COMMITS, OFFER_TIME, VIRTUAL_LOCK_MIN};

@@ -1,6 +1,6 @@
 //! One of the two that a virtual channel is of: its guarantee is offered, stands, and is paid out.
 
-use byway_primitives::{IdentityId, Time};
+use byway_primitives::{Amount, IdentityId, Time};
 use byway_records::channel::{CertifiedClose, Side};
 use byway_records::promise::ChannelId;
 use byway_vm::Address;
@@ -9,9 +9,10 @@ use super::contract::{self, Guarantee, Offer, Stage};
 use super::guarantees::{GuaranteeNews, Guarantees, Said};
 use super::message::{GuaranteeMessage, GuaranteeRefusal};
 use super::record::Own;
-use super::sight::{Found, find};
-use super::terms::{ACCEPT_BEFORE, GUARANTEES_MAX, GuaranteeTerms};
+use super::sight::{Found, Sought, find};
+use super::terms::{ACCEPT_BEFORE, GUARANTEES_MAX, GuaranteeTerms, is_ahead, is_over_within};
 use super::wish::Urgency;
+use crate::change::ContractCall;
 use crate::channels::Channels;
 use crate::journal::Life;
 use crate::machine::ChannelMachine;
@@ -25,7 +26,14 @@ impl Guarantees {
             return;
         };
         let Some(terms) = machine.cosigned_terms().filter(|_| !self.own.contains_key(&id)) else { return };
-        let Some((parent, _)) = sight::widest_with(channels, terms.body.hub) else { return };
+        let with_hub = channels.with_peer(terms.body.hub).filter(|(_, parent)| sight::is_usable(*parent));
+        let named = with_hub.filter_map(|(_, parent)| Some((parent.id()?, parent)));
+        // One whose lock period a dispute could outlast pays out before it is known what is to be paid.
+        let fits = |parent: &ChannelMachine<S>| is_over_within(&terms.body, parent.terms().lock);
+        let Some((parent, found)) = named.max_by_key(|(_, parent)| (fits(parent), sight::room(*parent))) else {
+            return;
+        };
+        let is_refused = !fits(found);
         let own = Own {
             terms,
             side: machine.side(),
@@ -34,18 +42,21 @@ impl Guarantees {
             fee: None,
             since: now,
             stands: false,
-            is_refused: false,
+            is_refused,
             close: None,
             certificate: None,
         };
         self.put_own(id, own);
+        if is_refused {
+            self.notify(GuaranteeNews::Refused { channel: id, refusal: GuaranteeRefusal::Time });
+        }
     }
 
     /// Goes as far as it goes now.
     pub(super) fn advance_own<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>, id: ChannelId) {
         let Some(own) = self.own.get(&id).cloned() else { return };
         let us = Address::from(self.id);
-        match find(channels, own.parent, id, us) {
+        match find(channels, own.parent, Sought { id, by: us, place: None }) {
             Found::Unknown | Found::Unsettled => {}
             Found::There { contract, guarantee: Guarantee { stage: Stage::Offered, .. }, .. } => {
                 self.await_hub(now, channels, id, &own, contract);
@@ -92,7 +103,8 @@ impl Guarantees {
         // What no hub accepts any more is not offered.
         let is_late = parent.environment().time + ACCEPT_BEFORE > own.deadline;
         let others = self.own.values().filter(|other| other.parent == own.parent && other.terms != own.terms);
-        if is_late || others.count() >= GUARANTEES_MAX {
+        let is_early = is_ahead(&own.terms.body, parent.environment());
+        if is_late || is_early || others.count() >= GUARANTEES_MAX {
             return;
         }
         let offer = Offer { id, terms: own.terms.body, side: own.side, fee, deadline: own.deadline };
@@ -164,16 +176,40 @@ impl Guarantees {
         certificate: Option<&CertifiedClose>,
     ) -> bool {
         let outcome = self.seen.get(&id).and_then(|seen| seen.outcome);
-        let call = match (outcome, certificate) {
-            // One of two parents can be resolved by the one and the other by the other: both say the same.
-            (_, Some(certificate)) => contract::resolve_certified(parent.side(), contract, side, certificate),
-            (Some(paid), None) => contract::resolve_by_outcome(parent.side(), contract, id, paid),
-            (None, None) => return false,
-        };
+        let Some(call) = self.payment(outcome, parent.side(), (contract, side), id, certificate) else { return false };
         let since = *self.said.entry((id, Said::Resolve)).or_insert(now);
         let is_late = now.since(since) >= FORCE_AFTER || parent.life() == Life::Closing;
-        self.wish(parent.id().unwrap_or(id), call, if is_late { Urgency::Force } else { Urgency::None });
+        let urgency = if is_late { Urgency::Force } else { Urgency::None };
+        self.wish(parent.id().unwrap_or(id), call, urgency);
         true
+    }
+
+    /// The call that pays a guarantee out. An outcome and a certificate say the same; should they not, each takes what is better for it.
+    fn payment(
+        &self,
+        outcome: Option<[Amount; 2]>,
+        caller: Side,
+        (contract, side): (Address, Side),
+        id: ChannelId,
+        certificate: Option<&CertifiedClose>,
+    ) -> Option<ContractCall> {
+        let partys = |paid: &[Amount; 2]| paid[side.index()];
+        let by_outcome = |paid| contract::resolve_by_outcome(caller, contract, id, paid);
+        match (outcome, certificate) {
+            (Some(paid), Some(certificate)) => {
+                let (by_ledger, by_all) = (partys(&paid), partys(&certificate.close.body.paid));
+                let is_hub = self.held.contains_key(&id);
+                let is_better = if is_hub { by_ledger < by_all } else { by_ledger > by_all };
+                Some(if is_better {
+                    by_outcome(paid)
+                } else {
+                    contract::resolve_certified(caller, contract, side, certificate)
+                })
+            }
+            (None, Some(certificate)) => Some(contract::resolve_certified(caller, contract, side, certificate)),
+            (Some(paid), None) => Some(by_outcome(paid)),
+            (None, None) => None,
+        }
     }
 
     // What the hub says.

@@ -4,6 +4,9 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Hash, Space, Store, Time};
 use byway_records::channel::{CertifiedClose, Cosigned, Side, VirtualClose, VirtualTerms};
 use byway_records::promise::ChannelId;
+use byway_vm::Address;
+
+use super::contract::Guarantee;
 
 /// Where guarantees are journaled.
 pub const GUARANTEES: Space = Space("guarantees");
@@ -40,18 +43,29 @@ pub(crate) struct Held {
     pub terms: Cosigned<VirtualTerms>,
     /// The channels with both parties that it is guaranteed in, and when each offer ends.
     pub parents: [ChannelId; 2],
+    /// The contracts in them, of which each may hold several: nothing else is looked at.
+    pub places: [Address; 2],
     pub deadlines: [Time; 2],
-    /// What both pay.
-    pub fees: Amount,
+    /// What each pays.
+    pub fees: [Amount; 2],
     pub since: Time,
     pub stage: HeldStage,
     /// The one that this node has ever signed.
     pub certificate: Option<CertifiedClose>,
 }
 
+impl Held {
+    /// Whether an offer is the one that was looked at.
+    pub fn is_judged(&self, side: Side, offer: &Guarantee) -> bool {
+        let index = side.index();
+        let is_same = (offer.deadline, offer.fee) == (self.deadlines[index], self.fees[index]);
+        is_same && offer.is_of(&self.terms.body, side)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HeldStage {
-    /// Both offers are accepted: no other can be until that is done.
+    /// Both offers are being accepted, and no other in these channels until that is done.
     Accepting,
     /// Both are, or one is and the other can't be any more.
     Standing,
@@ -123,8 +137,9 @@ impl Encode for Held {
         out.byte(VERSION);
         out.value(&self.terms);
         self.parents.iter().for_each(|parent| out.value(&parent.0));
+        self.places.iter().for_each(|place| out.value(place));
         self.deadlines.iter().for_each(|deadline| out.value(deadline));
-        out.value(&self.fees);
+        self.fees.iter().for_each(|fee| out.value(fee));
         out.value(&self.since);
         out.byte(match self.stage {
             HeldStage::Accepting => 0,
@@ -141,8 +156,9 @@ impl Decode for Held {
         Ok(Self {
             terms: input.value()?,
             parents: [ChannelId(input.value()?), ChannelId(input.value()?)],
+            places: [input.value()?, input.value()?],
             deadlines: [input.value()?, input.value()?],
-            fees: input.value()?,
+            fees: [input.value()?, input.value()?],
             since: input.value()?,
             stage: match input.byte()? {
                 0 => HeldStage::Accepting,

@@ -3,7 +3,7 @@
 use byway_records::promise::ChannelId;
 use byway_vm::{Address, State};
 
-use super::contract::{self, Guarantee};
+use super::contract::{self, Guarantee, Stage};
 use crate::change::Change;
 use crate::channels::Channels;
 use crate::journal::{Health, Life};
@@ -28,17 +28,26 @@ pub(crate) enum Found {
     Gone,
 }
 
-/// A guarantee in a channel; one that is over has none. It is looked for by who has offered it: the other side could offer one of the
-/// same id, and put a second contract into the channel.
-pub(crate) fn find<S: Signer + Clone>(channels: &Channels<S>, parent: ChannelId, id: ChannelId, by: Address) -> Found {
+/// A guarantee that is looked for. The other side could offer one of the same id, and either could put a second contract into the channel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sought {
+    pub id: ChannelId,
+    /// Who has offered it.
+    pub by: Address,
+    /// The contract that it is in, where that is known.
+    pub place: Option<Address>,
+}
+
+/// A guarantee in a channel; one that is over has none.
+pub(crate) fn find<S: Signer + Clone>(channels: &Channels<S>, parent: ChannelId, sought: Sought) -> Found {
     match channels.key_of(parent).and_then(|key| channels.get(key)) {
-        Some(machine) => find_in(machine, id, by),
+        Some(machine) => find_in(machine, sought),
         None if channels.unreadable().any(|(unreadable, _)| unreadable == parent) => Found::Unknown,
         None => Found::Gone,
     }
 }
 
-pub(crate) fn find_in<S: Signer>(machine: &ChannelMachine<S>, id: ChannelId, by: Address) -> Found {
+pub(crate) fn find_in<S: Signer>(machine: &ChannelMachine<S>, sought: Sought) -> Found {
     if machine.life() == Life::Closed {
         return Found::Gone;
     }
@@ -47,11 +56,19 @@ pub(crate) fn find_in<S: Signer>(machine: &ChannelMachine<S>, id: ChannelId, by:
         return Found::Unknown;
     }
     let newest = position_digest(machine.position());
-    let found = read(state, id, by);
-    let same_beneath = machine.fork().is_some_and(|(_, beneath)| read(beneath, id, by) == found);
+    let found = read(state, sought);
+    let same_beneath = machine.fork().is_some_and(|(_, beneath)| read(beneath, sought) == found);
     let beneath = machine.fork().map(|(position, _)| position_digest(position));
-    let keeps = |released: &Proposal| released.base == newest || (same_beneath && Some(released.base) == beneath);
-    let offers = |released: &Proposal| matches!(&released.change, Change::Call(call) if contract::offers(call, id));
+    let offers =
+        |released: &Proposal| matches!(&released.change, Change::Call(call) if contract::offers(call, sought.id));
+    let accepts = |released: &Proposal| found.is_some_and(|(place, _)| accepts(released, place, sought.id));
+    let is_accepted = found.is_some_and(|(_, guarantee)| guarantee.stage == Stage::Accepted);
+    let keeps = |released: &Proposal| match is_accepted {
+        // An acceptance that was forced, and that the peer may still sign too, is the same either way.
+        true if accepts(released) => true,
+        false if accepts(released) => false,
+        _ => released.base == newest || (same_beneath && Some(released.base) == beneath),
+    };
     let is_settled = machine.released().iter().all(|released| keeps(released) && !offers(released));
     match found {
         Some((contract, guarantee)) => Found::There { contract, guarantee, is_settled },
@@ -60,7 +77,17 @@ pub(crate) fn find_in<S: Signer>(machine: &ChannelMachine<S>, id: ChannelId, by:
     }
 }
 
-fn read(state: &State, id: ChannelId, by: Address) -> Option<(Address, Guarantee)> {
-    let found = contract::all(state).filter_map(|place| Some((place, contract::read(state, place, id)?)));
+/// Whether nothing of this side's is half-signed in the channel that would undo the acceptance of an offer which is forced now.
+pub(crate) fn is_clear<S: Signer>(machine: &ChannelMachine<S>, place: Address, id: ChannelId) -> bool {
+    machine.released().iter().all(|released| accepts(released, place, id))
+}
+
+fn accepts(released: &Proposal, place: Address, id: ChannelId) -> bool {
+    matches!(&released.change, Change::Call(call) if contract::accepts(call, place, id))
+}
+
+fn read(state: &State, Sought { id, by, place }: Sought) -> Option<(Address, Guarantee)> {
+    let places = contract::all(state).filter(|found| place.is_none_or(|place| place == *found));
+    let found = places.filter_map(|place| Some((place, contract::read(state, place, id)?)));
     found.into_iter().find(|(_, guarantee)| guarantee.party == by)
 }

@@ -2,9 +2,11 @@
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Span};
+use byway_records::channel::{Environment, VirtualTerms, is_dispute, is_lock};
+use byway_records::genesis::Wait;
 
-/// Guarantees that may stand in one channel at a time: a side acts four times in a row in a channel that is closing, of which it takes one to
-/// close it or to answer, and each of the others pays one out.
+/// Guarantees that may stand in one channel at a time: a side forces four calls in a row in a channel that is closing, of which one may have to
+/// accept another, and each of the others pays one out.
 pub const GUARANTEES_MAX: usize = 3;
 /// How long an offer stands before it can be taken back.
 pub const OFFER_TIME: Span = Span::minutes(30);
@@ -13,6 +15,37 @@ pub const ACCEPT_BEFORE: Span = Span::minutes(15);
 /// How much longer than a dispute, and the virtual channel's own lock period, the lock period of the channels must be that it is
 /// guaranteed in: time to begin the dispute, and to have what comes out of it paid by force.
 pub const MARGIN: Span = Span::minutes(10);
+
+/// The same in commits: what begins the dispute, what settles it and what pays by force each takes one.
+pub const MARGIN_COMMITS: u64 = 3;
+/// The shortest lock period of a virtual channel that a hub guarantees, unless it says otherwise: what a hub has signed of it has to reach the ledger before another end of it
+/// counts, also where the hub has not seen all of the ledger yet.
+pub const VIRTUAL_LOCK_MIN: Span = Span::minutes(10);
+/// How far the ends of the two offers may be apart.
+pub const OFFERS_APART_MAX: Span = Span::minutes(15);
+
+/// Whether the ledger could register a virtual channel.
+pub(crate) fn is_possible(virtual_terms: &VirtualTerms) -> bool {
+    let VirtualTerms { terms, hub, dispute, .. } = *virtual_terms;
+    let [one, other] = terms.parties;
+    let is_three = one != other && ![one, other].contains(&hub);
+    let leaves_reserve = terms.deposits.iter().all(|deposit| *deposit >= terms.reserve);
+    let is_timed = is_lock(terms.lock) && is_dispute(dispute, terms.lock);
+    is_three && leaves_reserve && is_timed && virtual_terms.total().is_some()
+}
+
+/// Whether a dispute is over early enough before a channel with this lock period pays out.
+pub(crate) fn is_over_within(virtual_terms: &VirtualTerms, lock: Wait) -> bool {
+    let parts = [virtual_terms.dispute, virtual_terms.terms.lock, Wait { millis: MARGIN, commits: MARGIN_COMMITS }];
+    let millis = parts.iter().fold(0u64, |sum, part| sum.saturating_add(part.millis.0));
+    let commits = parts.iter().fold(0u64, |sum, part| sum.saturating_add(part.commits));
+    lock.millis.0 >= millis && lock.commits >= commits
+}
+
+/// Whether contracts would see at first what the ledger has not reached: it registers no such channel.
+pub(crate) fn is_ahead(virtual_terms: &VirtualTerms, now: Environment) -> bool {
+    virtual_terms.environment.time > now.time || virtual_terms.environment.height > now.height
+}
 
 /// What a hub takes for a guarantee, and its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

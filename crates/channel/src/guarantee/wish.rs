@@ -2,8 +2,11 @@
 
 use byway_primitives::hash::Context;
 use byway_primitives::{Encode, Hash, Span, Time};
+use byway_records::channel::EVIDENCE_MAX;
 use byway_records::promise::ChannelId;
+use byway_vm::Target;
 
+use super::contract;
 use super::guarantees::{GuaranteeNews, Guarantees};
 use crate::change::{Change, ContractCall};
 use crate::channels::Channels;
@@ -57,6 +60,7 @@ impl Guarantees {
             let urgent: Vec<_> = wishes.iter().filter(|wish| Some(wish.urgency) == most).collect();
             let turn = usize::try_from(now.0 / FORCE_AGAIN.0).unwrap_or_default().checked_rem(urgent.len());
             let Some(wish) = turn.and_then(|turn| urgent.get(turn)) else { continue };
+            let wish = &Wish { call: together(&wish.call, &wishes), urgency: wish.urgency };
             self.force(now, channel, machine, wish);
             self.propose(now, channel, machine, wish);
         }
@@ -86,4 +90,21 @@ impl Guarantees {
         last.proposed = Some((digest, now));
         self.notify(GuaranteeNews::Propose { channel, change });
     }
+}
+
+/// A call that says what became of a channel says it of the others too that are to be paid out in the same contract: calls that can be forced
+/// are few.
+fn together(call: &ContractCall, wishes: &[Wish]) -> ContractCall {
+    let Target::Contract(place) = call.target else { return call.clone() };
+    if call.evidence.is_empty() {
+        return call.clone();
+    }
+    let mut evidence = call.evidence.clone();
+    let others = wishes.iter().filter(|wish| wish.call.target == call.target);
+    for outcome in others.flat_map(|wish| &wish.call.evidence) {
+        if !evidence.contains(outcome) && evidence.len() < EVIDENCE_MAX {
+            evidence.push(*outcome);
+        }
+    }
+    contract::resolve_by_outcomes(call.caller, place, evidence)
 }

@@ -9,15 +9,16 @@ use byway_primitives::{Amount, Effect, Encode, Time};
 use byway_records::Channel;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Agreed as _, ChannelOutcome, Cosigned, Position, VirtualClose, VirtualTerms};
-use byway_vm::State;
+use byway_vm::{State, Target};
 
 use super::{ChannelMachine, in_order};
 use crate::backing::Backing;
 use crate::change::Change;
-use crate::guarantee::OFFER_TIME;
+use crate::guarantee::terms::is_possible;
+use crate::guarantee::{OFFER_TIME, contract};
 use crate::journal::Life;
 use crate::message::ChannelMessage;
-use crate::news::ChannelNews;
+use crate::news::{ChannelNews, ProposeError};
 use crate::signer::Signer;
 
 /// Offers end at a whole second, since contracts count those.
@@ -44,8 +45,8 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     fn back(&mut self, virtual_terms: &VirtualTerms) -> Option<()> {
-        let VirtualTerms { terms, hub, dispute, ends, environment, nonce, .. } = *virtual_terms;
-        (!terms.parties.contains(&hub)).then_some(())?;
+        let VirtualTerms { hub, dispute, ends, environment, nonce, .. } = *virtual_terms;
+        is_possible(virtual_terms).then_some(())?;
         self.record.backing = Some(Backing { hub, dispute, ends, environment, nonce });
         self.record.base.environment = environment;
         Some(())
@@ -130,6 +131,27 @@ impl<S: Signer> ChannelMachine<S> {
         let entry = self.ledger.entry.as_ref();
         self.record.life == Life::Open
             && entry.is_some_and(|entry| entry.turn.is_none_or(|turn| turn.after != self.record.side))
+    }
+
+    /// Whoever accepts one guarantee has to accept another too, so nothing else may come between: what is half-signed then could undo
+    /// it, or take what is put in.
+    pub(super) fn note_acceptance(&mut self, change: &Change) -> Result<(), ProposeError> {
+        let Change::Call(call) = change else { return self.is_accepting() };
+        if let Some(accepted) = contract::accepted_by(call) {
+            self.accepting = Some(accepted);
+            return Ok(());
+        }
+        let is_of_guarantees = contract::all(&self.state).any(|place| call.target == Target::Contract(place));
+        if is_of_guarantees { Ok(()) } else { self.is_accepting() }
+    }
+
+    fn is_accepting(&self) -> Result<(), ProposeError> {
+        let accepting = self.accepting.and_then(|(place, id)| contract::read(&self.state, place, id));
+        let is_waiting = accepting.is_some_and(|guarantee| {
+            let is_in_time = self.environment().time < guarantee.deadline;
+            guarantee.stage == contract::Stage::Offered && is_in_time
+        });
+        if is_waiting { Err(ProposeError::Busy) } else { Ok(()) }
     }
 
     /// The last co-signed position beneath what was forced, and its state.

@@ -6,7 +6,7 @@ use byway_records::channel::{
     ChannelOutcome, ChannelState, ChannelTerms, Cosigned, Environment, Lane, Position, Side, WatchSecret,
 };
 use byway_records::promise::ChannelId;
-use byway_vm::{Execution, State};
+use byway_vm::{Address, Execution, State};
 
 use crate::change::{ChangeError, ContractCall, Ground};
 use crate::consent::Consent;
@@ -90,6 +90,8 @@ pub struct ChannelMachine<S> {
     early_promise: Option<LanePromise>,
     /// What the peer last asked our user's consent to.
     asked: Option<Consent>,
+    /// The guarantee that this side accepts here, and its contract: until it has, nothing else is proposed.
+    accepting: Option<(Address, ChannelId)>,
     /// What became of virtual channels that the peer's proposal says something of.
     outcomes: Vec<ChannelOutcome>,
     ledger: LedgerView,
@@ -186,6 +188,7 @@ impl<S: Signer> ChannelMachine<S> {
             early: None,
             early_promise: None,
             asked: None,
+            accepting: None,
             outcomes: Vec::new(),
             ledger: LedgerView::default(),
             submitted: None,

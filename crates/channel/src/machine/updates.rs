@@ -34,6 +34,7 @@ impl<S: Signer> ChannelMachine<S> {
         if self.is_peers_turn {
             return Err(ProposeError::Turn);
         }
+        self.note_acceptance(&change)?;
         let before = self.record.consent.clone();
         self.consent_to(ContractWish::of(&change))?;
         let released = self.release(now, change, None);

@@ -6,8 +6,8 @@ use byway_primitives::{Amount, Span};
 /// learn the preimage, and to open the other by force.
 pub const DELTA_DEFAULT: Span = Span::minutes(10);
 
-/// More of them with one peer could not all be opened by force: a side acts four times in a row in a channel that is closing, of which it takes one
-/// to close it, and each of the others is a call for [`RESOLVED_MAX`](super::conduit::RESOLVED_MAX).
+/// More of them with one peer could not all be opened by force: a side forces four calls in a row in a channel that is closing, of which one is
+/// left for a guarantee, and each of the others is a call for [`RESOLVED_MAX`](super::conduit::RESOLVED_MAX).
 pub const PEER_PAYMENTS_MAX: usize = 24;
 /// No hub of a way may ask for more.
 pub const DELTA_MAX: Span = Span::minutes(60);

@@ -71,8 +71,10 @@ pub enum Phase {
         until: Deadline,
         /// Who last showed the ledger something new …
         last: Side,
-        /// … and how many times since the other did; 0 where neither has.
+        /// … and how many states and promises since the other did; 0 where neither has.
         streak: u8,
+        /// How many calls it has forced since.
+        calls: u8,
     },
 }
 
@@ -234,12 +236,13 @@ impl Encode for Phase {
     fn encode(&self, out: &mut Writer) {
         match self {
             Phase::Active => out.byte(0),
-            Phase::Closing { by, until, last, streak } => {
+            Phase::Closing { by, until, last, streak, calls } => {
                 out.byte(1);
                 out.value(by);
                 out.value(until);
                 out.value(last);
-                out.byte(*streak);
+                // Neither is above four.
+                out.byte(streak | calls << 4);
             }
         }
     }
@@ -249,12 +252,10 @@ impl Decode for Phase {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match input.byte()? {
             0 => Ok(Phase::Active),
-            1 => Ok(Phase::Closing {
-                by: input.value()?,
-                until: input.value()?,
-                last: input.value()?,
-                streak: input.byte()?,
-            }),
+            1 => {
+                let (by, until, last, counts) = (input.value()?, input.value()?, input.value()?, input.byte()?);
+                Ok(Phase::Closing { by, until, last, streak: counts & 0x0f, calls: counts >> 4 })
+            }
             other => Err(DecodeError::UnknownVariant { kind: "phase", value: other.into() }),
         }
     }

@@ -371,6 +371,7 @@ pub fn channel() -> Channel {
             until: deadline,
             last: Side::Responder,
             streak: 2,
+            calls: 0,
         },
         receipt: Some(ForcedReceipt { round: 300, caller: id(1), outcome, gas_used: 21_000, output: Hash([44; 32]) }),
         forced: [0, 599],

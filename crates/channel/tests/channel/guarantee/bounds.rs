@@ -1,12 +1,17 @@
 //! What a hub does not guarantee, what a party does not pay, and how much stands at a time.
 
-use byway_channel::guarantee::{GUARANTEES_MAX, GuaranteeNews, GuaranteeRefusal, GuaranteeTerms, contract};
-use byway_primitives::{Amount, Span};
-use byway_records::channel::VirtualTerms;
+use byway_channel::guarantee::{
+    GUARANTEES_MAX, GuaranteeMessage, GuaranteeNews, GuaranteeRefusal, GuaranteeTerms, MARGIN, VIRTUAL_LOCK_MIN,
+    contract,
+};
+use byway_channel::{ChannelHandle, InitiateError};
+use byway_primitives::{Amount, Span, Time};
+use byway_records::channel::{Cosigned, LOCK_MAX, Side, VirtualTerms};
 use byway_records::genesis::Wait;
 
 use super::disputes::after_fee;
-use super::net::{DISPUTE, HUB, Net, OFFER_OVER, ONE, OTHER, PARENT_LOCK, PARTS, hub_terms};
+use super::hidden::{offer_at, place_of};
+use super::net::{DISPUTE, HUB, LOCK, Net, OFFER_OVER, ONE, OTHER, PARENT_LOCK, PARTS, hub_terms, secret};
 use crate::world::units;
 
 /// Both offer, and the hub lets go of both for this reason.
@@ -25,6 +30,23 @@ fn is_refused(mut net: Net, terms: VirtualTerms, reason: GuaranteeRefusal) {
     net.pass_until("it is forgotten", Net::is_clean);
     net.pass_until("no virtual channel is left", |net| net.nodes[ONE].channels.iter().count() == 1);
     assert_eq!(net.calls, []);
+}
+
+/// Both offer, whatever an honest one would, and tell the hub.
+fn offer_by_hand(net: &mut Net, terms: &Cosigned<VirtualTerms>, deadline: Time) {
+    for (node, side) in [(ONE, Side::Initiator), (OTHER, Side::Responder)] {
+        let place = place_of(net, node);
+        offer_at(net, (node, side), place, terms, deadline);
+    }
+    for node in [ONE, OTHER] {
+        net.hear(HUB, node, GuaranteeMessage::Offered { terms: *terms });
+    }
+}
+
+fn hub_refuses(net: &Net, reason: GuaranteeRefusal) {
+    let declined = |news: &GuaranteeNews| matches!(news, GuaranteeNews::Declined { refusal, .. } if *refusal == reason);
+    assert!(net.nodes[HUB].news.iter().any(declined), "{reason:?}: {:?}", net.nodes[HUB].news);
+    assert_eq!(net.nodes[HUB].guarantees.held().count(), 0);
 }
 
 fn with_terms(terms: GuaranteeTerms) -> Net {
@@ -49,11 +71,28 @@ fn a_hub_guarantees_nothing_beyond_its_bounds() {
 
 #[test]
 fn a_hub_guarantees_no_channel_whose_dispute_could_outlast_the_channels_that_it_is_guaranteed_in() {
-    let spans = [Wait { millis: PARENT_LOCK.millis, ..DISPUTE }, Wait { commits: PARENT_LOCK.commits, ..DISPUTE }];
+    let spans = [
+        Wait { millis: PARENT_LOCK.millis, ..DISPUTE },
+        Wait { commits: PARENT_LOCK.commits, ..DISPUTE },
+        // Enough for the dispute, and no commit is left to have what comes out of it paid.
+        Wait { commits: PARENT_LOCK.commits - LOCK.commits, ..DISPUTE },
+        Wait { millis: LOCK_MAX.millis, ..DISPUTE },
+    ];
     for dispute in spans {
-        let net = Net::new();
-        let proposed = VirtualTerms { dispute, ..net.virtual_terms() };
-        is_refused(net, proposed, GuaranteeRefusal::Time);
+        // The two offer nothing: the hub is asked all the same.
+        let mut net = Net::new();
+        net.propose_with(VirtualTerms { dispute, ..net.virtual_terms() });
+        net.pass(Span::minutes(2));
+        for node in [ONE, OTHER] {
+            let too_long =
+                |news: &GuaranteeNews| matches!(news, GuaranteeNews::Refused { refusal: GuaranteeRefusal::Time, .. });
+            assert!(net.nodes[node].news.iter().any(too_long), "{dispute:?}");
+            assert_eq!((net.gain(node), contract::holds(net.machine(node, net.parent(node)).state())), (0, false));
+        }
+        let terms = Cosigned::sign(VirtualTerms { dispute, ..net.virtual_terms() }, [&secret(ONE), &secret(OTHER)]);
+        let deadline = net.now + Span::minutes(30);
+        offer_by_hand(&mut net, &terms, deadline);
+        hub_refuses(&net, GuaranteeRefusal::Time);
     }
 }
 
@@ -63,12 +102,49 @@ fn a_hub_guarantees_no_channel_that_the_ledger_would_not_register() {
     let mut no_lock = net.virtual_terms();
     no_lock.terms.lock.commits = 0;
     let short = Wait { millis: Span::minutes(4), ..DISPUTE };
-    for proposed in [no_lock, VirtualTerms { dispute: short, ..net.virtual_terms() }] {
-        is_refused(Net::new(), proposed, GuaranteeRefusal::Terms);
+    let endless = Wait { millis: Span(u64::MAX), ..DISPUTE };
+    let around = Wait { millis: Span(u64::MAX - LOCK.millis.0 - MARGIN.0 + 1), ..DISPUTE };
+    let of_dispute = |dispute| VirtualTerms { dispute, ..net.virtual_terms() };
+    for proposed in [no_lock, of_dispute(short), of_dispute(endless), of_dispute(around)] {
+        let mut net = Net::new();
+        // No party signs such terms, but two may who want to.
+        let handle = ChannelHandle([200; 16]);
+        let initiated = net.nodes[ONE].channels.initiate_virtual(net.now, handle, proposed);
+        assert_eq!(initiated, Err(InitiateError::Terms));
+        let terms = Cosigned::sign(proposed, [&secret(ONE), &secret(OTHER)]);
+        let deadline = net.now + Span::minutes(30);
+        offer_by_hand(&mut net, &terms, deadline);
+        hub_refuses(&net, GuaranteeRefusal::Terms);
     }
     let mut ahead = net.virtual_terms();
     ahead.environment.height += 1_000_000;
-    is_refused(net, ahead, GuaranteeRefusal::Time);
+    let mut net = net;
+    let terms = Cosigned::sign(ahead, [&secret(ONE), &secret(OTHER)]);
+    let deadline = net.now + Span::minutes(30);
+    offer_by_hand(&mut net, &terms, deadline);
+    hub_refuses(&net, GuaranteeRefusal::Time);
+    // And a party offers nothing before the ledger is that far.
+    let mut net = Net::new();
+    net.propose_with(ahead);
+    net.pass(Span::minutes(2));
+    assert!([ONE, OTHER].iter().all(|node| !contract::holds(net.machine(*node, net.parent(*node)).state())));
+}
+
+#[test]
+fn a_hub_guarantees_no_channel_with_so_short_a_lock_period_that_what_it_signs_may_come_too_late() {
+    let net = Net::new();
+    let mut proposed = net.virtual_terms();
+    proposed.terms.lock.millis = Span(VIRTUAL_LOCK_MIN.0 - 1);
+    is_refused(net, proposed, GuaranteeRefusal::Terms);
+}
+
+#[test]
+fn a_hub_accepts_no_offer_that_stands_for_long() {
+    let mut net = Net::new();
+    let terms = Cosigned::sign(net.virtual_terms(), [&secret(ONE), &secret(OTHER)]);
+    let deadline = net.now + Span::minutes(90);
+    offer_by_hand(&mut net, &terms, deadline);
+    hub_refuses(&net, GuaranteeRefusal::Time);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod crashes;
 mod disputes;
 mod done;
 mod formats;
+mod hidden;
 mod net;
 mod whole;
 

@@ -25,7 +25,7 @@ pub const OTHER: usize = 2;
 const EDGES: [(usize, usize); 3] = [(ONE, HUB), (HUB, OTHER), (ONE, OTHER)];
 
 pub const PARENT_LOCK: Wait = Wait { millis: Span::minutes(60), commits: 20 };
-pub const LOCK: Wait = Wait { millis: Span::minutes(5), commits: 5 };
+pub const LOCK: Wait = Wait { millis: Span::minutes(10), commits: 5 };
 pub const DISPUTE: Wait = Wait { millis: Span::minutes(20), commits: 10 };
 pub const RESERVE: u128 = 500_000;
 /// What each puts into a channel with the hub.

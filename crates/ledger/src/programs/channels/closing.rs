@@ -10,8 +10,8 @@ use byway_records::{Backing, Reject, VerifiedTransaction};
 
 use super::guaranteed::closing;
 use super::{
-    accept, acts_for, charge, check_balances, is_locked, is_paid, load, pay_out, prolonged, purses, put, shown, signed,
-    take,
+    By, accept, acts_for, charge, check_balances, is_locked, is_paid, load, pay_out, prolonged, purses, put, shown,
+    signed, take,
 };
 use crate::programs::{Moment, authorised};
 use crate::state::View;
@@ -79,7 +79,7 @@ pub(super) fn slash(
         return Err(Reject::ChannelPhase);
     }
     let position = accept(now, &channel, state, channel.total)?;
-    let phase = prolonged(now, &channel, side);
+    let phase = prolonged(now, &channel, side, By::Showing).unwrap_or(channel.phase);
     charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     put(view, id, &Channel { phase, ..signed(channel, position) });
     Ok(())
@@ -112,7 +112,7 @@ pub(super) fn claim(
     if due <= channel.due()[payer] {
         return Err(Reject::ChannelClaim);
     }
-    let phase = prolonged(now, &channel, side);
+    let phase = prolonged(now, &channel, side, By::Showing).unwrap_or(channel.phase);
     charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     channel.claims[payer] = Some(claim);
     put(view, id, &Channel { phase, ..channel });

@@ -31,7 +31,7 @@ use byway_vm::{Address, Call, ExecuteError, Forced, Outcome, Target, Witness, co
 
 use super::guaranteed::check_evidence;
 use super::{
-    acts_for, charge, chargeable, check_balances, is_ahead, is_locked, is_paid, load, prolonged, prolongs, put, shown,
+    By, acts_for, charge, chargeable, check_balances, is_ahead, is_locked, is_paid, load, prolonged, put, shown,
 };
 use crate::programs::{Moment, authorised};
 use crate::state::View;
@@ -62,10 +62,7 @@ pub(super) fn force_progress(
         }
         channel = shown(now, channel, state)?;
     }
-    if !prolongs(channel.phase, side) {
-        return Err(Reject::ChannelStreak);
-    }
-    let phase = prolonged(now, &channel, side);
+    let phase = prolonged(now, &channel, side, By::Forcing).ok_or(Reject::ChannelStreak)?;
     check_evidence(view, &call.evidence)?;
     let witness = check(now, &channel, force)?;
     let made = made(now, side, force);

@@ -17,14 +17,13 @@ use byway_records::channel::entry::channel_key;
 use byway_records::channel::guaranteed::outcome_key;
 use byway_records::channel::{
     CertifiedClose, Channel, ChannelOutcome, ChannelState, Closer, Cosigned, Outcome, Phase, Side, VirtualTerms,
+    is_dispute, is_lock,
 };
-use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
 use byway_records::state::Deadline;
 use byway_records::{ProgramId, Reject, VerifiedTransaction};
 use byway_vm::{Address, State};
 
-use super::opening::{LOCK_MAX, is_lock};
 use super::{is_ahead, is_paid, load, put, shown};
 use crate::programs::{Moment, authorised};
 use crate::state::View;
@@ -59,12 +58,6 @@ pub(super) fn register(
     let accounts = [0, 1].map(|side| (Address::from(terms.parties[side]), terms.deposits[side]));
     put(view, id, &Channel::registered(&signed.body, total, State::new(accounts).root()));
     Ok(())
-}
-
-/// Whether a dispute takes at least a lock period, and no longer than the longest.
-fn is_dispute(dispute: Wait, lock: Wait) -> bool {
-    (lock.millis..=LOCK_MAX.millis).contains(&dispute.millis)
-        && (lock.commits..=LOCK_MAX.commits).contains(&dispute.commits)
 }
 
 /// The hub begins to close a channel. It has no states of its own, but may show one; the parties have a lock period for theirs.
@@ -102,7 +95,7 @@ pub(super) fn closing(now: Moment<'_>, mut channel: Channel, by: Closer) -> Chan
         guaranteed.end = Some(now.after(guaranteed.dispute));
     }
     let until = lock_from(now, &channel);
-    Channel { phase: Phase::Closing { by, until, last, streak }, ..channel }
+    Channel { phase: Phase::Closing { by, until, last, streak, calls: 0 }, ..channel }
 }
 
 /// When a lock period that begins now is over: not after the end, where there is one.

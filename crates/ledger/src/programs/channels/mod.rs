@@ -21,9 +21,11 @@
 //! beyond that. So a channel always pays out exactly what went into it, less what was charged.
 //!
 //! **Lock.** Whatever changes the state while the channel is closing gives the other side a whole lock period to answer. A
-//! side may do so [`STREAK_MAX`] times before the other acts, so nobody alone can put off the end for long. Beyond that it
-//! forces nothing more; but a newer co-signed state of its and its claims are still taken, and only give no more time. A
-//! watchful other side has had several lock periods to show its newest state, and nothing beats that.
+//! side may do so [`STREAK_MAX`] times with states and promises, and as often with calls that it forces, before the other acts, so nobody
+//! alone can put off the end for long. The two are counted for themselves: what a side is shown, and shows in turn, must not take the calls from
+//! it with which it gets what contracts hold. Beyond that it forces nothing more; but a newer co-signed state of its and its claims
+//! are still taken, and only give no more time. A watchful other side has had several lock periods to show its newest state, and nothing beats
+//! that.
 //!
 //! **Virtual channels** have no money here (`guaranteed`).
 //!
@@ -40,11 +42,11 @@ use byway_primitives::{Amount, AssetId};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
 use byway_records::channel::{Channel, ChannelState, Cosigned, Environment, Phase, Position, Side, Turn};
+pub use byway_records::channel::{LOCK_MAX, LOCK_MIN};
 use byway_records::genesis::CallPrices;
 use byway_records::promise::ChannelId;
 use byway_records::{Call, ProgramId, Reject, Value, VerifiedTransaction};
 pub use leaving::CONTRACT_GAS_MAX;
-pub use opening::{LOCK_MAX, LOCK_MIN};
 
 use super::accounts::credit;
 use super::system::pay_pool;
@@ -58,8 +60,8 @@ mod leaving;
 mod opening;
 mod purses;
 
-/// How often a side may prolong a closing before the other acts: twice for a state and for a call on it, and as often again
-/// where something went wrong.
+/// How often a side may prolong a closing before the other acts, by states and promises, and as often again by calls that it forces: a call
+/// for each guarantee or lock that a channel holds, or one for several.
 pub const STREAK_MAX: u8 = 4;
 /// How many calls a reserve pays for at the least: to close, to answer and to be settled, some times over.
 pub const RESERVE_CALLS: u64 = 8;
@@ -188,20 +190,25 @@ fn signed(channel: Channel, position: Position) -> Channel {
     Channel { signed: position.round, position, rounds: Vec::new(), ..channel }
 }
 
-/// The phase after `side` has shown the ledger something new: where the channel is closing, the other side has a whole lock
-/// period again, unless this one has prolonged it as often as it may.
-fn prolonged(now: Moment<'_>, channel: &Channel, side: Side) -> Phase {
-    let Phase::Closing { by, last, streak, .. } = channel.phase else { return channel.phase };
-    if !prolongs(channel.phase, side) {
-        return channel.phase;
-    }
-    let streak = if last == side { streak.saturating_add(1) } else { 1 };
-    Phase::Closing { by, until: guaranteed::lock_from(now, channel), last: side, streak }
+/// What a side prolongs a closing by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// A state, or a promise.
+    Showing,
+    Forcing,
 }
 
-/// Whether something new of this side gives the other a lock period.
-fn prolongs(phase: Phase, side: Side) -> bool {
-    !matches!(phase, Phase::Closing { last, streak, .. } if last == side && streak >= STREAK_MAX)
+/// The phase after `side` has shown the ledger something new: where the channel is closing, the other side has a whole lock
+/// period again, unless this one has prolonged it as often as it may. None in that case.
+fn prolonged(now: Moment<'_>, channel: &Channel, side: Side, with: By) -> Option<Phase> {
+    let Phase::Closing { by, last, streak, calls, .. } = channel.phase else { return Some(channel.phase) };
+    let (streak, calls) = if last == side { (streak, calls) } else { (0, 0) };
+    let (streak, calls) = match with {
+        By::Showing => (streak.saturating_add(1), calls),
+        By::Forcing => (streak, calls.saturating_add(1)),
+    };
+    let is_within = streak.max(calls) <= STREAK_MAX;
+    is_within.then(|| Phase::Closing { by, until: guaranteed::lock_from(now, channel), last: side, streak, calls })
 }
 
 fn is_locked(now: Moment<'_>, phase: Phase) -> bool {

@@ -1,12 +1,10 @@
 //! How channels begin, how money goes in and out while they are open, and who acts for whom.
 
-use byway_primitives::time::Span;
 use byway_primitives::{Amount, AssetId, IdentityId};
 use byway_records::channel::entry::{Code, code_key};
 use byway_records::channel::{
-    Channel, ChannelTerms, Cosigned, Environment, FundingChange, Lane, Movement, Phase, Position, Side,
+    Channel, ChannelTerms, Cosigned, Environment, FundingChange, Lane, Movement, Phase, Position, Side, is_lock,
 };
-use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
 use byway_records::{ProgramId, Reject, Value, VerifiedTransaction};
 use byway_vm::{Address, State, code_hash};
@@ -15,11 +13,6 @@ use super::{RESERVE_CALLS, accept, charge, load, purses, put, signed};
 use crate::programs::accounts::{credit, debit};
 use crate::programs::{Moment, authorised};
 use crate::state::View;
-
-/// The shortest lock period: a moment in which an answer can still arrive.
-pub const LOCK_MIN: Wait = Wait { millis: Span::seconds(1), commits: 1 };
-/// The longest: whoever is left alone waits no longer for its money.
-pub const LOCK_MAX: Wait = Wait { millis: Span::days(90), commits: 10_000_000 };
 
 pub(super) fn create(
     view: &mut View<'_>,
@@ -50,12 +43,6 @@ pub(super) fn create(
     charge(view, transaction, &mut channel, Side::Initiator, price)?;
     put(view, ChannelId(transaction.id().0), &channel);
     Ok(())
-}
-
-/// Whether a lock period is neither too short nor too long.
-pub(super) fn is_lock(lock: Wait) -> bool {
-    (LOCK_MIN.millis..=LOCK_MAX.millis).contains(&lock.millis)
-        && (LOCK_MIN.commits..=LOCK_MAX.commits).contains(&lock.commits)
 }
 
 pub(super) fn fund(

@@ -109,9 +109,16 @@ fn nobody_alone_puts_off_the_end_without_bound() {
         scene.world.must(&scene.slash(ALICE, scene.signed(round, [DEPOSIT; 2])));
         assert_eq!(until(&scene) > before, round <= 3, "with the closing itself, four times");
     }
-    let state = scene.state([DEPOSIT; 2]);
-    let call = scene.vm_call(ALICE, BANK, 1, &[]);
-    scene.refuses(&scene.force(&state, None, &call, ALICE), Reject::ChannelStreak);
+    let mut state = scene.state([DEPOSIT; 2]);
+    for number in 1..=5 {
+        let (call, before) = (scene.vm_call(ALICE, BANK, 1, &[]), until(&scene));
+        if number <= 4 {
+            scene.must_force(&mut state, &call, ALICE);
+            assert!(until(&scene) > before);
+        } else {
+            scene.refuses(&scene.force(&state, None, &call, ALICE), Reject::ChannelStreak);
+        }
+    }
     // The other side still can, and then this one has something to answer again.
     scene.world.must(&scene.slash(BOB, scene.signed(30, [DEPOSIT; 2])));
     scene.world.must(&scene.slash(ALICE, scene.signed(31, [DEPOSIT; 2])));

@@ -134,7 +134,7 @@ fn whoever_has_closed_and_forced_is_still_paid_its_promises() {
     let mut state = scene.state(position.balances.map(|balance| balance.units()));
     state.set_balance(BANK, units(0));
     scene.world.must(&scene.close(BOB, Some(scene.signed_position(position))));
-    for _ in 0..3 {
+    for _ in 0..4 {
         let call = scene.vm_call(BOB, BANK, 1_000, &[]);
         scene.must_force(&mut state, &call, BOB);
     }
@@ -142,6 +142,29 @@ fn whoever_has_closed_and_forced_is_still_paid_its_promises() {
     scene.refuses(&scene.force(&state, None, &call, BOB), Reject::ChannelStreak);
     scene.world.must(&claim(BOB, promise(&scene, ALICE, BOB, 1, CAPACITY)));
     assert_eq!(scene.channel().due(), [units(CAPACITY), units(0)]);
+}
+
+#[test]
+fn promises_that_a_side_is_sent_while_it_closes_do_not_take_its_forced_calls_from_it() {
+    let mut scene = Scene::new();
+    let position = with_lane(&scene, 1, CAPACITY, (0, 0));
+    let mut state = scene.state(position.balances.map(|balance| balance.units()));
+    state.set_balance(BANK, units(0));
+    scene.world.must(&scene.close(BOB, Some(scene.signed_position(position))));
+    // Alice pays next to nothing for each.
+    for amount in 1..=6 {
+        scene.world.must(&claim(BOB, promise(&scene, ALICE, BOB, 1, amount)));
+    }
+    for _ in 0..4 {
+        let call = scene.vm_call(BOB, BANK, 1_000, &[]);
+        scene.must_force(&mut state, &call, BOB);
+    }
+    // Both together do not put off the end without bound either.
+    let call = scene.vm_call(BOB, BANK, 1_000, &[]);
+    scene.refuses(&scene.force(&state, None, &call, BOB), Reject::ChannelStreak);
+    let phase = scene.channel().phase;
+    scene.world.must(&claim(BOB, promise(&scene, ALICE, BOB, 1, CAPACITY)));
+    assert_eq!(scene.channel().phase, phase);
 }
 
 #[test]

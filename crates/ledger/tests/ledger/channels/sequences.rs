@@ -44,7 +44,7 @@ fn attempts() -> impl Strategy<Value = Vec<Attempt>> {
 #[derive(Debug, Clone, PartialEq)]
 enum Stage {
     Active,
-    Closing { by: usize, until: (u64, u64), last: usize, streak: u32 },
+    Closing { by: usize, until: (u64, u64), last: usize, streak: u32, calls: u32 },
     Closed,
 }
 
@@ -108,14 +108,15 @@ impl Model {
     }
 
     /// The stage after something new of `who`, and whether that gives more time.
-    fn prolonged(&self, who: usize, now: (u64, u64)) -> (Stage, bool) {
-        let Stage::Closing { by, last, streak, .. } = self.stage else { return (self.stage.clone(), true) };
-        let streak = if last == who { streak + 1 } else { 1 };
-        if streak > STREAK_MAX {
+    fn prolonged(&self, who: usize, now: (u64, u64), forces: bool) -> (Stage, bool) {
+        let Stage::Closing { by, last, streak, calls, .. } = self.stage else { return (self.stage.clone(), true) };
+        let (streak, calls) = if last == who { (streak, calls) } else { (0, 0) };
+        let (streak, calls) = if forces { (streak, calls + 1) } else { (streak + 1, calls) };
+        if streak > STREAK_MAX || calls > STREAK_MAX {
             return (self.stage.clone(), false);
         }
         let until = (now.0 + LOCK.millis.0, now.1 + LOCK.commits);
-        (Stage::Closing { by, until, last: who, streak }, true)
+        (Stage::Closing { by, until, last: who, streak, calls }, true)
     }
 
     fn due(&self, claim: u128) -> u128 {
@@ -308,7 +309,7 @@ impl Run {
                 model.adopt(&offer);
             }
             let until = (now.0 + LOCK.millis.0, now.1 + LOCK.commits);
-            model.stage = Stage::Closing { by: who, until, last: who, streak: 1 };
+            model.stage = Stage::Closing { by: who, until, last: who, streak: 1, calls: 0 };
         }
         let draft = self.scene.close(who, attempt.shows.then_some(offer.signed));
         self.execute(&draft, is_possible);
@@ -317,7 +318,7 @@ impl Run {
     fn slash(&mut self, attempt: &Attempt) {
         let (offer, now, who) = (self.offer(attempt, self.model.total), self.next(), attempt.who);
         let model = &mut self.model;
-        let stage = Some(model.prolonged(who, now).0).filter(|stage| *stage != Stage::Active);
+        let stage = Some(model.prolonged(who, now, false).0).filter(|stage| *stage != Stage::Active);
         let is_possible = stage.is_some() && model.takes(&offer) && model.can_pay(who, CHANNEL_PRICE);
         if let Some(stage) = stage.filter(|_| is_possible) {
             model.charged[who] += CHANNEL_PRICE;
@@ -340,7 +341,7 @@ impl Run {
         let gas = after.execute(self.scene.world.network, self.scene.now(), &call).map(|execution| execution.gas_used);
         let has = if attempt.shows { offer.balances[who] } else { self.model.balances[who] };
         let model = &mut self.model;
-        let (stage, prolongs) = model.prolonged(who, now);
+        let (stage, prolongs) = model.prolonged(who, now, true);
         let stage = Some(stage).filter(|_| prolongs && !model.is_over(now));
         let waits = model.turn.is_some_and(|(after, until)| after == who && !(now.0 >= until.0 && now.1 >= until.1));
         let is_possible = stage.is_some()
@@ -377,7 +378,7 @@ impl Run {
         let promise = promise.sign(&self.scene.world.people[ALICE].identity);
         let draft = draft(ChannelsCall::Claim { side: Side::Responder, promise }, &[BOB]);
         let model = &mut self.model;
-        let stage = Some(model.prolonged(BOB, now).0).filter(|stage| *stage != Stage::Active);
+        let stage = Some(model.prolonged(BOB, now, false).0).filter(|stage| *stage != Stage::Active);
         let is_new = amount > model.claim && model.due(amount) > model.due(model.claim);
         let is_possible = stage.is_some() && is_new && model.can_pay(BOB, CHANNEL_PRICE);
         if let Some(stage) = stage.filter(|_| is_possible) {
@@ -489,11 +490,12 @@ impl Run {
         let stage = match channel.phase {
             Phase::Active => Stage::Active,
             Phase::Closing { by: Closer::Hub, .. } => panic!("it has no hub"),
-            Phase::Closing { by: Closer::Party { side: by, .. }, until, last, streak } => Stage::Closing {
+            Phase::Closing { by: Closer::Party { side: by, .. }, until, last, streak, calls } => Stage::Closing {
                 by: index(by),
                 until: (until.time.0, until.commits),
                 last: index(last),
                 streak: streak.into(),
+                calls: calls.into(),
             },
         };
         assert_eq!(stage, model.stage);

@@ -3,7 +3,7 @@
 //! All that there is to do is done by the guarantees ([`byway_channel::guarantee`]), which the market carries; here is what people ask for and
 //! are told, and what the ledger is handed.
 
-use byway_channel::guarantee::{GuaranteeNews, MARGIN, contract};
+use byway_channel::guarantee::{GuaranteeNews, MARGIN, MARGIN_COMMITS, contract};
 use byway_channel::{ChannelKey, ChannelMachine, ChannelNews, Life};
 use byway_crypto::IdentitySecret;
 use byway_driver::entropy;
@@ -67,7 +67,7 @@ impl Actor {
         let spare = Span(parent.millis.0.saturating_sub(MARGIN.0));
         let lock = request.lock_seconds.map_or(Span(spare.0 / LOCK_PARTS), Span::seconds);
         let dispute = Span(lock.0.saturating_mul(DISPUTE_LOCKS).min(spare.0.saturating_sub(lock.0)));
-        if dispute < lock || lock < LOCK_MIN.millis || parent.commits < 2 {
+        if dispute < lock || lock < LOCK_MIN.millis || parent.commits < MARGIN_COMMITS + 2 {
             let why = format_args!(
                 "a dispute and a lock period have to be over {} minutes before the lock period of the channel with the hub is, which is {} \
                  minutes",
@@ -78,7 +78,8 @@ impl Actor {
         }
         let commits = (parent.commits / LOCK_PARTS).max(LOCK_MIN.commits);
         terms.lock = Wait { millis: lock, commits };
-        let dispute_commits = commits.saturating_mul(DISPUTE_LOCKS).min(parent.commits.saturating_sub(commits));
+        let dispute_commits =
+            commits.saturating_mul(DISPUTE_LOCKS).min(parent.commits.saturating_sub(commits + MARGIN_COMMITS));
         let dispute = Wait { millis: dispute, commits: dispute_commits };
         let life = request.days.map_or(LIFE_DEFAULT, Span::days);
         Ok(Some(Over { hub, dispute, ends: self.clock.now() + life }))

@@ -26,7 +26,7 @@ pub const RELEASED_MAX: usize = 8;
 /// Bytes of changes that are kept at the least before the state is written anew.
 const LOG_BYTES_MIN: usize = 4 * 1024;
 
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;
 
 /// How far a channel has come. What is before [`Life::HalfSigned`] is not on disk: nothing is at stake yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +120,8 @@ pub(crate) struct Record {
     pub reminded: Amount,
     /// This side closes without the peer: it says so again until the ledger has heard it.
     pub closes_alone: bool,
+    /// Our user has asked to part: what contracts have may be divided.
+    pub wants_to_part: bool,
 }
 
 /// What leads from the state that is on disk as a whole to the newest.
@@ -399,6 +401,7 @@ impl Encode for Record {
         out.option(self.taken.as_ref());
         out.value(&self.reminded);
         out.flag(self.closes_alone);
+        out.flag(self.wants_to_part);
     }
 }
 
@@ -428,6 +431,7 @@ impl Decode for Record {
             taken: input.option()?,
             reminded: input.value()?,
             closes_alone: input.flag()?,
+            wants_to_part: input.flag()?,
         })
     }
 }

@@ -95,8 +95,10 @@ pub enum ChannelNews {
     Forced {
         round: u64,
     },
-    /// The peer wants to part.
+    /// The channel is being closed.
     Closing,
+    /// The peer wants to part while contracts have something, which that would divide: nothing is signed unless our user closes too.
+    AskedToPart,
     Closed,
 }
 

@@ -87,6 +87,8 @@ pub struct ChannelMachine<S> {
     early_promise: Option<LanePromise>,
     /// What the peer last asked our user's consent to.
     asked: Option<ContractWish>,
+    /// Whether our user was told that the peer wants to part.
+    is_asked_to_part: bool,
     ledger: LedgerView,
     /// What was handed to the ledger last, and when.
     submitted: Option<(Show, Time)>,
@@ -159,6 +161,7 @@ impl<S: Signer> ChannelMachine<S> {
             taken: None,
             reminded: Amount::ZERO,
             closes_alone: false,
+            wants_to_part: false,
         };
         Self::from_parts(signer, record, Loaded::default(), Log::default(), Some(now))
     }
@@ -180,6 +183,7 @@ impl<S: Signer> ChannelMachine<S> {
             early: None,
             early_promise: None,
             asked: None,
+            is_asked_to_part: false,
             ledger: LedgerView::default(),
             submitted: None,
             effects: Vec::new(),

@@ -1,12 +1,13 @@
 //! Assets beside WAY in a channel: paid by updates, swapped, and paid out by the ledger however the channel ends.
 
 use byway_channel::{
-    Change, ChangeError, ChannelNews, ContractCall, ContractChange, Life, ProposeError, Purse, purse_payment,
+    Change, ChangeError, ChannelMessage, ChannelNews, ContractCall, ContractChange, Life, ProposeError, Purse,
+    purse_payment,
 };
 use byway_ledger::audit;
 use byway_primitives::{Amount, AssetId, Span};
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{AssetParts, ChannelAssets, ChannelTerms, Movement, Side};
+use byway_records::channel::{AssetParts, ChannelAssets, ChannelTerms, Cosigned, Movement, MutualClose, Side};
 use byway_records::genesis::Wait;
 use byway_records::{Call, Value};
 use byway_vm::{Address, Target, purse_of};
@@ -146,6 +147,17 @@ impl Purses {
         self.rig.tick(Span::millis(10));
     }
 
+    /// What Bob signs to part by the rule for what contracts have.
+    fn closing_signed(&mut self) -> ChannelMessage {
+        let machine = self.rig.machine(0);
+        let (network, channel, expires) = (machine.network(), machine.id().unwrap(), self.rig.now + Span::minutes(5));
+        let row = |asset: usize, parts: [u128; 2]| AssetParts { asset: self.assets[asset], parts: parts.map(cents) };
+        let assets = ChannelAssets::new([row(0, [500, 100]), row(1, [100, 300])]).unwrap();
+        let close = MutualClose { network, channel, balances: [units(DEPOSIT); 2], assets, expires };
+        let signature = Cosigned::sign_one(&close, &self.rig.world.people[1].identity);
+        ChannelMessage::ClosingSigned { expires, signature }
+    }
+
     /// That what was in the channel is in the accounts so, and that the ledger's books balance.
     fn assert_paid(&mut self, parts: [[u128; 2]; 2]) {
         assert_eq!(self.rig.entry(), None, "refused: {:?}", self.rig.refused);
@@ -255,6 +267,47 @@ fn a_swap_is_taken_by_force_when_its_maker_falls_silent() {
     purses.assert_paid([[400, 200], [220, 180]]);
 }
 
+/// The taker wants to part and have its share of what is on offer; the maker says nothing to that, and has the lock period to take it back.
+#[test]
+fn an_open_offer_is_not_divided_without_its_maker() {
+    let mut purses = Purses::new();
+    let swap = purses.swap();
+    purses.offer(swap);
+    let now = purses.rig.now;
+    purses.rig.machine(1).close(now).unwrap();
+    purses.rig.collect(1);
+    purses.rig.run();
+    assert!(purses.rig.parties[0].has(|news| *news == ChannelNews::AskedToPart));
+    assert_eq!(purses.rig.machine(0).life(), Life::Open);
+    purses.rig.close_alone(1).unwrap();
+    purses.rig.run();
+    assert_eq!(purses.rig.machine(0).life(), Life::Closing);
+    for message in [ChannelMessage::Shutdown, purses.closing_signed()] {
+        purses.rig.hear(0, message).unwrap();
+        purses.rig.run();
+        assert!(purses.rig.entry().is_some(), "nothing was signed");
+    }
+    let cancel = purses.call(0, swap, 0, compiled(SWAP, "cancel(uint256)"), &[number(units(1))]);
+    purses.force(0, cancel);
+    purses.rig.settle();
+    purses.assert_paid(FIRST);
+}
+
+#[test]
+fn an_open_offer_is_divided_where_both_want_that() {
+    let mut purses = Purses::new();
+    let swap = purses.swap();
+    purses.offer(swap);
+    purses.part();
+    assert!(purses.rig.entry().is_some());
+    let now = purses.rig.now;
+    purses.rig.machine(1).close(now).unwrap();
+    purses.rig.collect(1);
+    purses.rig.run();
+    purses.rig.run();
+    purses.assert_paid([[500, 100], [100, 300]]);
+}
+
 #[test]
 fn what_is_swapped_by_force_is_followed_and_swapped_no_second_time() {
     let mut purses = Purses::new();
@@ -317,7 +370,7 @@ fn a_side_without_a_disk_is_given_the_purses_and_without_its_peer_waits_long() {
     let refused = purses.rig.refused.len();
     assert!(purses.rig.entry().is_some(), "it is awaited");
     assert_eq!(purses.rig.machine(0).life(), Life::Closing);
-    purses.rig.tick(Span::days(30));
+    purses.rig.tick(Span::days(365));
     purses.rig.tick(Span::seconds(20));
     assert_eq!(purses.rig.refused.len(), refused, "nothing is handed in that the ledger does not take");
     purses.assert_paid(FIRST);

@@ -153,6 +153,7 @@ impl Actor {
             | ChannelNews::Behind { .. }
             | ChannelNews::Recovered { .. }
             | ChannelNews::Forced { .. }
+            | ChannelNews::AskedToPart
             | ChannelNews::Closing => {}
         }
         self.advance_updates(key);

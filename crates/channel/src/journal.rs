@@ -16,6 +16,7 @@ use crate::change::{Change, Ground};
 use crate::channels::ChannelHandle;
 use crate::consent::Consent;
 use crate::fund::Fund;
+use crate::machine::position_digest;
 use crate::message::{LanePromise, Proposal};
 
 /// Where channels are journaled.
@@ -223,6 +224,33 @@ pub(crate) struct Loaded {
     pub state: State,
     /// The last co-signed position and its state, where the newest one was forced.
     pub signed: Option<(Position, State)>,
+    /// Earlier positions on which something builds that this side has signed.
+    pub beneath: Vec<(Position, State)>,
+}
+
+/// Earlier positions that are kept with their states.
+pub(crate) fn beneath(store: &impl Store, id: ChannelId) -> Result<Vec<(Position, State)>, ChannelJournalError> {
+    let unreadable = |cause| ChannelJournalError::Unreadable { channel: id, cause };
+    let entries = store.scan_prefix(CHANNELS, &beneath_prefix(id)).into_iter();
+    let read = entries.map(|(_, bytes)| Whole::from_bytes(&bytes).map(|whole| (whole.position, whole.state)));
+    read.collect::<Result<_, _>>().map_err(unreadable)
+}
+
+pub(crate) fn keep_beneath(batch: &mut Batch, id: ChannelId, position: &Position, state: &State) {
+    let whole = Whole { position: *position, state: state.clone() };
+    batch.put(CHANNELS, beneath_key(id, position), whole.to_bytes());
+}
+
+pub(crate) fn forget_beneath(batch: &mut Batch, id: ChannelId, position: &Position) {
+    batch.delete(CHANNELS, beneath_key(id, position));
+}
+
+fn beneath_prefix(id: ChannelId) -> Vec<u8> {
+    [&[5][..], &id.0.0].concat()
+}
+
+fn beneath_key(id: ChannelId, position: &Position) -> Vec<u8> {
+    [&beneath_prefix(id)[..], &position_digest(position).0].concat()
 }
 
 /// The contracts' state, and the position that it is of.

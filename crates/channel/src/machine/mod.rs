@@ -8,7 +8,7 @@ use byway_vm::{Execution, State};
 
 use crate::change::{ChangeError, ContractCall, Ground};
 use crate::consent::ContractWish;
-use crate::journal::{ChannelJournalError, Health, Life, Loaded, Log, Record};
+use crate::journal::{ChannelJournalError, Health, Life, Loaded, Log, Record, beneath};
 use crate::ledger_view::LedgerView;
 use crate::message::{ChannelMessage, LanePromise, Proposal, Reestablish};
 use crate::news::{ChannelEffect, ChannelNews, PeerFault};
@@ -68,6 +68,8 @@ pub struct ChannelMachine<S> {
     state: State,
     /// The last co-signed position and its state, where the ledger went on from it by force: it may still go back there.
     fork: Option<(Position, State)>,
+    /// Earlier positions and their states, on which something builds that we have signed and the peer can still complete.
+    beneath: Vec<(Position, State)>,
     log: Log,
     link: Link,
     /// The last result of executing a proposal of ours, so that it is not executed again when it is accepted.
@@ -172,6 +174,7 @@ impl<S: Signer> ChannelMachine<S> {
             record,
             state: loaded.state,
             fork: loaded.signed,
+            beneath: loaded.beneath,
             log,
             link: Link::Disconnected,
             prepared: None,
@@ -194,7 +197,8 @@ impl<S: Signer> ChannelMachine<S> {
     /// A channel as the journal has it.
     pub fn load(signer: S, id: ChannelId, store: &impl Store) -> Result<Self, ChannelJournalError> {
         let record = Record::load(store, id)?;
-        let (log, loaded) = Log::load(store, &record)?;
+        let (log, mut loaded) = Log::load(store, &record)?;
+        loaded.beneath = beneath(store, id)?;
         Ok(Self::from_parts(signer, record, loaded, log, None))
     }
 

@@ -60,6 +60,7 @@ impl<S: Signer> ChannelMachine<S> {
         self.record.life = Life::Closed;
         self.record.released.clear();
         self.record.fund = None;
+        self.keep_beneath(&mut batch, Vec::new());
         self.persist(batch);
         self.notify(ChannelNews::Closed);
     }
@@ -101,8 +102,7 @@ impl<S: Signer> ChannelMachine<S> {
     /// Has the ledger pay out. Whoever knows the state of the contracts shows what both have of the channel's assets; where nobody does for
     /// long, the ledger pays without.
     fn settle(&mut self, now: Time, entry: &Channel) {
-        let forked = self.fork.as_ref().map(|(_, state)| state);
-        let state = [Some(&self.state), forked].into_iter().flatten().find(|state| state.root() == entry.position.root);
+        let state = self.known().map(|(_, state)| state).find(|state| state.root() == entry.position.root);
         let addresses = self.record.ground.addresses();
         let is_abandoned = |deadline: Deadline| deadline.passed(self.ledger.environment.time, self.ledger.commits);
         let witness = state.map(|state| state.witness_of_purses(&entry.assets, addresses).to_bytes());

@@ -1,18 +1,20 @@
 //! Assets beside WAY in a channel: paid by updates, swapped, and paid out by the ledger however the channel ends.
 
 use byway_channel::{
-    Change, ChangeError, ChannelMessage, ChannelNews, ContractCall, ContractChange, Life, ProposeError, Purse,
+    Change, ChangeError, ChannelMessage, ChannelNews, ContractCall, ContractChange, Health, Life, ProposeError, Purse,
     purse_payment,
 };
 use byway_ledger::audit;
 use byway_primitives::{Amount, AssetId, Span};
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{AssetParts, ChannelAssets, ChannelTerms, Cosigned, Movement, MutualClose, Side};
+use byway_records::channel::{
+    AssetParts, ChannelAssets, ChannelState, ChannelTerms, Cosigned, Movement, MutualClose, Position, Side,
+};
 use byway_records::genesis::Wait;
 use byway_records::{Call, Value};
 use byway_vm::{Address, Target, purse_of};
 
-use crate::scene::{COUNTER_BY_TWO, DEPOSIT, LOCK, Rig, terms, transfer};
+use crate::scene::{COUNTER_BY_TWO, DEPOSIT, LOCK, Rig, SECRET, terms, transfer};
 use crate::world::{ALICE, BOB, CAROL, Draft, World, units};
 
 const PURSE: &str = include_str!("../../../../examples/contracts/compiled/Purse.json");
@@ -363,6 +365,11 @@ fn a_side_without_a_disk_is_given_the_purses_and_without_its_peer_waits_long() {
     purses.rig.lose_disk(0);
     purses.rig.lose_disk(1);
     purses.rig.disconnect();
+    // What neither knows neither says.
+    for side in [0, 1] {
+        assert_eq!(*purses.rig.machine(side).health(), Health::Recovering);
+        assert_eq!(purses.rig.machine(side).purses(), []);
+    }
     for _ in 0..3 {
         (0..LOCK.commits).for_each(|_| drop(purses.rig.world.commit(&[])));
         purses.rig.tick(LOCK.millis);
@@ -374,6 +381,56 @@ fn a_side_without_a_disk_is_given_the_purses_and_without_its_peer_waits_long() {
     purses.rig.tick(Span::seconds(20));
     assert_eq!(purses.rig.refused.len(), refused, "nothing is handed in that the ledger does not take");
     purses.assert_paid(FIRST);
+}
+
+/// The peer has one completed that Alice half-signed, and then another that builds on what was before, closes with that, and says nothing more.
+#[test]
+fn whoever_completes_what_builds_on_a_replaced_state_takes_nothing_back() {
+    for is_restarted in [false, true] {
+        let mut purses = Purses::new();
+        purses.pay(1, 1, 50);
+        // Alice pays and takes that back: both are half-signed, and build on one state.
+        purses.rig.pay(0, 1_000);
+        let now = purses.rig.now;
+        purses.rig.machine(0).cancel(now).unwrap();
+        purses.rig.collect(0);
+        while purses.rig.write(0) {}
+        let released: Vec<_> =
+            purses.rig.machine(0).released().iter().map(|one| (one.position, one.signature)).collect();
+        assert_eq!(released.len(), 2);
+        let signed = |purses: &Purses, position: Position| {
+            let (network, channel) = (purses.rig.world.network, purses.rig.parties[0].machine.id().unwrap());
+            let body = ChannelState { network, channel, total: units(2 * DEPOSIT), position };
+            (body, Cosigned::sign_one(&body, &purses.rig.world.people[1].identity))
+        };
+        let (first, _) = released[0];
+        let accept = ChannelMessage::Accept { round: first.round, signature: signed(&purses, first).1 };
+        purses.rig.hear(0, accept).unwrap();
+        assert_eq!(*purses.rig.machine(0).position(), first);
+        while purses.rig.write(0) {}
+        purses.rig.disconnect();
+        if is_restarted {
+            let disk = purses.rig.parties[0].disk.clone();
+            purses.rig.restart(0, disk);
+        }
+        let (second, ours) = released[1];
+        let (body, theirs) = signed(&purses, second);
+        let parties = purses.rig.machine(0).terms().parties;
+        let state = Some(Cosigned { body, parties, signatures: [ours, theirs] });
+        let channel = body.channel;
+        purses.rig.parties[1].is_watching = false;
+        purses.rig.submit(1, ChannelsCall::CloseSolo { channel, side: Side::Responder, secret: SECRET, state });
+        assert_eq!(purses.rig.refused, []);
+        purses.rig.tick(Span::millis(10));
+        let root = purses.rig.machine(0).state().root();
+        assert_eq!((root, purses.rig.machine(0).health().clone()), (second.root, Health::Sound));
+        // From its disk it knows the same.
+        while purses.rig.write(0) {}
+        let disk = purses.rig.parties[0].disk.clone();
+        purses.rig.restart(0, disk);
+        purses.rig.settle();
+        purses.assert_paid([[600, 0], [150, 250]]);
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::change::{Change, Ground};
 use crate::channels::ChannelHandle;
 use crate::consent::Consent;
 use crate::fund::Fund;
+use crate::machine::position_digest;
 use crate::message::{LanePromise, Proposal};
 
 /// Where channels are journaled.
@@ -27,7 +28,7 @@ pub const RELEASED_MAX: usize = 8;
 /// Bytes of changes that are kept at the least before the state is written anew.
 const LOG_BYTES_MIN: usize = 4 * 1024;
 
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;
 
 /// How far a channel has come. What is before [`Life::HalfSigned`] is not on disk: nothing is at stake yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +124,8 @@ pub(crate) struct Record {
     pub closes_alone: bool,
     /// Of a virtual channel, whose money is in others.
     pub backing: Option<Backing>,
+    /// Our user has asked to part: what contracts have may be divided.
+    pub wants_to_part: bool,
 }
 
 /// What leads from the state that is on disk as a whole to the newest.
@@ -224,6 +227,33 @@ pub(crate) struct Loaded {
     pub state: State,
     /// The last co-signed position and its state, where the newest one was forced.
     pub signed: Option<(Position, State)>,
+    /// Earlier positions on which something builds that this side has signed.
+    pub beneath: Vec<(Position, State)>,
+}
+
+/// Earlier positions that are kept with their states.
+pub(crate) fn beneath(store: &impl Store, id: ChannelId) -> Result<Vec<(Position, State)>, ChannelJournalError> {
+    let unreadable = |cause| ChannelJournalError::Unreadable { channel: id, cause };
+    let entries = store.scan_prefix(CHANNELS, &beneath_prefix(id)).into_iter();
+    let read = entries.map(|(_, bytes)| Whole::from_bytes(&bytes).map(|whole| (whole.position, whole.state)));
+    read.collect::<Result<_, _>>().map_err(unreadable)
+}
+
+pub(crate) fn keep_beneath(batch: &mut Batch, id: ChannelId, position: &Position, state: &State) {
+    let whole = Whole { position: *position, state: state.clone() };
+    batch.put(CHANNELS, beneath_key(id, position), whole.to_bytes());
+}
+
+pub(crate) fn forget_beneath(batch: &mut Batch, id: ChannelId, position: &Position) {
+    batch.delete(CHANNELS, beneath_key(id, position));
+}
+
+fn beneath_prefix(id: ChannelId) -> Vec<u8> {
+    [&[5][..], &id.0.0].concat()
+}
+
+fn beneath_key(id: ChannelId, position: &Position) -> Vec<u8> {
+    [&beneath_prefix(id)[..], &position_digest(position).0].concat()
 }
 
 /// The contracts' state, and the position that it is of.
@@ -403,6 +433,7 @@ impl Encode for Record {
         out.value(&self.reminded);
         out.flag(self.closes_alone);
         out.option(self.backing.as_ref());
+        out.flag(self.wants_to_part);
     }
 }
 
@@ -433,6 +464,7 @@ impl Decode for Record {
             reminded: input.value()?,
             closes_alone: input.flag()?,
             backing: input.option()?,
+            wants_to_part: input.flag()?,
         })
     }
 }

@@ -96,11 +96,13 @@ pub enum ChannelNews {
     Forced {
         round: u64,
     },
-    /// The peer wants to part.
+    /// The channel is being closed.
     Closing,
     /// Both have signed how a virtual channel ends: it goes to its hub
     /// ([`Guarantees::handle_close`](crate::guarantee::Guarantees::handle_close)).
     Parted(Cosigned<VirtualClose>),
+    /// The peer wants to part while contracts have something, which that would divide: nothing is signed unless our user closes too.
+    AskedToPart,
     Closed,
 }
 

@@ -73,13 +73,14 @@ impl Ground {
 }
 
 impl<S: Signer> ChannelMachine<S> {
-    /// What there is of assets beside WAY, by the newest state that this side knows; before the channel is open, what there will be.
+    /// What there is of assets beside WAY; before the channel is open, what there will be. Nothing where this side does not know the newest state.
     pub fn purses(&self) -> Vec<Purse> {
         let ground = self.ground();
         match self.life() {
             Life::Initialized | Life::Accepted | Life::HalfSigned | Life::Signed => {
                 ground.purses(&ground.first_state(ground.terms.deposits)).collect()
             }
+            Life::Open | Life::Closing | Life::Closed if self.state().root() != self.position().root => Vec::new(),
             Life::Open | Life::Closing | Life::Closed => ground.purses(self.state()).collect(),
         }
     }

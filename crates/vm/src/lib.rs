@@ -51,7 +51,7 @@ pub use call::{Call, Environment, Outcome, Target, chain_id};
 pub use execute::{ExecuteError, Execution, Missing};
 pub use purse::{purse_code, purse_of};
 pub use state::State;
-pub use witness::{Forced, WITNESS_BYTES_MAX, Witness, WitnessError};
+pub use witness::{Forced, PURSES_BYTES_MAX, WITNESS_BYTES_MAX, Witness, WitnessError};
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,8 @@
 //! contract with 1 GB of state has some 2^24 entries of 64 bytes, so a slot costs about 24 × 35 + 70 = 910 bytes, and less
 //! where ways are shared from the root down. The accounts' tree has as many entries as the channel has accounts: few
 //! levels. So eight slots of such a contract fit into 8 KiB, which calls of most contracts need fewer than; a call that
-//! touches more needs more, up to [`WITNESS_BYTES_MAX`].
+//! touches more needs more, up to [`WITNESS_BYTES_MAX`]. What shows a channel's purses has a bound of its own, [`PURSES_BYTES_MAX`]: a party
+//! that chooses whom it pays can make the ways to them longer.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ use crate::call::{Call, Environment, Outcome};
 use crate::execute::{ExecuteError, Execution, Missing, Source, Word, execute};
 use crate::purse::{self, purse_code};
 
-pub use byway_records::call::channels::WITNESS_BYTES_MAX;
+pub use byway_records::call::channels::{PURSES_BYTES_MAX, WITNESS_BYTES_MAX};
 
 /// Contracts whose storage is shown.
 const STORAGES_MAX: usize = 64;
@@ -164,8 +165,8 @@ impl Encode for Witness {
 
 impl Decode for Witness {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        if input.remaining() > WITNESS_BYTES_MAX {
-            return Err(DecodeError::TooLong { length: input.remaining() as u64, limit: WITNESS_BYTES_MAX as u64 });
+        if input.remaining() > PURSES_BYTES_MAX {
+            return Err(DecodeError::TooLong { length: input.remaining() as u64, limit: PURSES_BYTES_MAX as u64 });
         }
         let accounts = input.value()?;
         let count = input.u64()?;

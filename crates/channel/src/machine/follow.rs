@@ -6,16 +6,22 @@
 //!
 //! A state that both signed beats what was forced on an older one. So as long as the newest position is a forced one, the
 //! co-signed state beneath it is kept too (`fork`), and half-signed states that build on it: the peer may show one of these.
+//!
+//! Whatever a half-signed state builds on is kept as long as that is alive (`beneath`): the peer can complete one, so that this side goes on
+//! from there, and then another, which builds on what was before, and show the ledger that. Whoever does not know the state that a channel
+//! ends in can't show what it has there.
 
-use byway_primitives::Time;
+use std::collections::BTreeSet;
+
+use byway_primitives::{Batch, Hash, Time};
 use byway_records::Channel;
-use byway_records::channel::ForcedRound;
-use byway_vm::{Address, Target};
+use byway_records::channel::{ForcedRound, Position};
+use byway_vm::{Address, State, Target};
 
 use super::updates::Agreed;
-use super::{ChannelMachine, ROUNDS_FORGOTTEN};
+use super::{ChannelMachine, ROUNDS_FORGOTTEN, position_digest};
 use crate::change::{Change, ContractCall};
-use crate::journal::Health;
+use crate::journal::{Health, forget_beneath, keep_beneath};
 use crate::news::ChannelNews;
 use crate::signer::Signer;
 
@@ -85,5 +91,39 @@ impl<S: Signer> ChannelMachine<S> {
             self.notify(ChannelNews::Forced { round });
             self.adopt(Agreed::by_ledger(position, signed), Some(state), &change);
         }
+    }
+
+    /// All positions whose state is known: the newest, the last co-signed one, and what half-signed ones build on.
+    pub(super) fn known(&self) -> impl Iterator<Item = (&Position, &State)> {
+        let newest = (&self.record.base, &self.state);
+        let earlier = self.fork.iter().chain(&self.beneath).map(|(position, state)| (position, state));
+        std::iter::once(newest).chain(earlier).filter(|(position, state)| state.root() == position.root)
+    }
+
+    /// The one of these that something builds on.
+    pub(super) fn known_as(&self, base: Hash) -> Option<(&Position, &State)> {
+        self.known().find(|(position, _)| position_digest(position) == base)
+    }
+
+    /// Of all that is known, that on which something builds that is alive once `agreed` is the newest co-signed round.
+    pub(super) fn needed_from(&self, agreed: u64) -> Vec<(Position, State)> {
+        let fund = self.record.fund.iter().filter(|fund| fund.is_bound && fund.round() > agreed).map(|fund| fund.base);
+        let released = self.record.released.iter().filter(|released| released.round() > agreed);
+        let bases: BTreeSet<Hash> = released.map(|released| released.base).chain(fund).collect();
+        let needed = bases.into_iter().filter_map(|base| self.known_as(base));
+        needed.map(|(position, state)| (*position, state.clone())).collect()
+    }
+
+    /// Keeps these, in memory and on disk, and forgets all others.
+    pub(super) fn keep_beneath(&mut self, batch: &mut Batch, kept: Vec<(Position, State)>) {
+        let id = self.record.id;
+        let has = |all: &[(Position, State)], position: &Position| all.iter().any(|(other, _)| other == position);
+        for (position, _) in self.beneath.iter().filter(|(position, _)| !has(&kept, position)) {
+            forget_beneath(batch, id, position);
+        }
+        for (position, state) in kept.iter().filter(|(position, _)| !has(&self.beneath, position)) {
+            keep_beneath(batch, id, position, state);
+        }
+        self.beneath = kept;
     }
 }

@@ -242,7 +242,7 @@ impl<S: Signer> ChannelMachine<S> {
             let call = match body.movement {
                 Movement::Leave { contract, .. } => {
                     // Where the state before is not known any more, the time runs out.
-                    let Some((_, state)) = self.base_of(fund) else { return };
+                    let Some((_, state)) = self.known_as(fund.base) else { return };
                     let part = state.part_of_contract(Address(contract)).to_bytes();
                     ChannelsCall::Leave(Box::new(ContractLeave { change, part }))
                 }
@@ -283,20 +283,12 @@ impl<S: Signer> ChannelMachine<S> {
         fund.filter(|fund| !is_shown || fund.position() == entry.position).cloned()
     }
 
-    /// The state after a deposit or a withdrawal; `None` where it builds neither on the newest one nor on the last co-signed one.
+    /// The state after a deposit or a withdrawal; `None` where that is not known on which it builds.
     pub(super) fn state_after(&self, fund: &Fund) -> Option<State> {
         let FundingChange { side, movement, amount, .. } = fund.change;
-        let (base, state) = self.base_of(fund)?;
+        let (base, state) = self.known_as(fund.base)?;
         let after = self.record.ground.funded(state, base, fund.round(), side, movement, amount);
         after.ok().filter(|(_, position)| *position == fund.position()).map(|(state, _)| state)
-    }
-
-    fn base_of(&self, fund: &Fund) -> Option<(&Position, &State)> {
-        let newest = (&self.record.base, &self.state);
-        let fork = self.fork.as_ref().map(|(position, state)| (position, state));
-        let is_base =
-            |(base, state): &(&Position, &State)| fund.base == position_digest(base) && state.root() == base.root;
-        [Some(newest), fork].into_iter().flatten().find(is_base)
     }
 
     /// Writes what is open; where a contract is to leave with it, also what that has stored. The ledger may do it at any time from then on,

@@ -5,7 +5,9 @@
 //! the time is over.
 //!
 //! *Closing.* Whoever is asked to part signs nothing new in the channel any more, writes that down, and gives its signature
-//! under the close that follows from the last co-signed state. What contracts still hold is shared as agreed at the beginning.
+//! under the close that follows from the last co-signed state. What contracts still hold is shared as agreed at the beginning. A party may have a
+//! right to all of it, as who has made an offer that nobody took: so as long as they hold anything a side signs a close only where its own user
+//! has asked for it. Whoever closes without the other leaves that the lock period, in which it can take back what is its own.
 
 use byway_crypto::{IdentitySignature, Purpose};
 use byway_primitives::{Amount, Batch, Hash, NetworkId, Time};
@@ -255,9 +257,17 @@ impl<S: Signer> ChannelMachine<S> {
         if holds_of_others(&self.state) {
             return Err(CloseError::OnTheirWay);
         }
+        self.record.wants_to_part = true;
         self.begin_closing(now);
         self.send(ChannelMessage::Shutdown);
         Ok(())
+    }
+
+    /// Whether contracts have anything, of WAY or of another asset, that parting would divide.
+    pub fn is_anything_in_contracts(&self) -> bool {
+        let record = &self.record;
+        record.base.rest(record.total).is_none_or(|rest| !rest.is_zero())
+            || record.ground.purses(&self.state).any(|purse| !purse.rest.is_zero())
     }
 
     fn begin_closing(&mut self, now: Time) {
@@ -275,6 +285,12 @@ impl<S: Signer> ChannelMachine<S> {
         }
         self.drop_wish(None);
         match self.record.life {
+            Life::Open if self.is_anything_in_contracts() => {
+                if !std::mem::replace(&mut self.is_asked_to_part, true) {
+                    self.notify(ChannelNews::AskedToPart);
+                }
+                return Ok(());
+            }
             Life::Open => self.begin_closing(now),
             Life::Closing => {}
             Life::Closed => return Ok(()),
@@ -289,10 +305,10 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     /// What each gets by the newest position. None as long as payments of others are on their way in the channel, or guarantees stand in it:
-    /// what they hold is not for the two to divide.
+    /// what they hold is not for the two to divide. None where it would divide what contracts have, and our user has not asked for it.
     fn parted(&self) -> Option<[Amount; 2]> {
         let record = &self.record;
-        if holds_of_others(&self.state) {
+        if holds_of_others(&self.state) || (!record.wants_to_part && self.is_anything_in_contracts()) {
             return None;
         }
         let shares = record.ground.terms.remainder.shares(record.base.rest(record.total)?);

@@ -10,7 +10,7 @@ use byway_vm::{Address, Execution, State};
 
 use crate::change::{ChangeError, ContractCall, Ground};
 use crate::consent::Consent;
-use crate::journal::{ChannelJournalError, Health, Life, Loaded, Log, Record};
+use crate::journal::{ChannelJournalError, Health, Life, Loaded, Log, Record, beneath};
 use crate::ledger_view::LedgerView;
 use crate::message::{ChannelMessage, LanePromise, Proposal, Reestablish};
 use crate::news::{ChannelEffect, ChannelNews, PeerFault};
@@ -71,6 +71,8 @@ pub struct ChannelMachine<S> {
     state: State,
     /// The last co-signed position and its state, where the ledger went on from it by force: it may still go back there.
     fork: Option<(Position, State)>,
+    /// Earlier positions and their states, on which something builds that we have signed and the peer can still complete.
+    beneath: Vec<(Position, State)>,
     log: Log,
     link: Link,
     /// The last result of executing a proposal of ours, so that it is not executed again when it is accepted.
@@ -94,6 +96,8 @@ pub struct ChannelMachine<S> {
     accepting: Option<(Address, ChannelId)>,
     /// What became of virtual channels that the peer's proposal says something of.
     outcomes: Vec<ChannelOutcome>,
+    /// Whether our user was told that the peer wants to part.
+    is_asked_to_part: bool,
     ledger: LedgerView,
     /// What was handed to the ledger last, and when.
     submitted: Option<(Show, Time)>,
@@ -167,6 +171,7 @@ impl<S: Signer> ChannelMachine<S> {
             reminded: Amount::ZERO,
             closes_alone: false,
             backing: None,
+            wants_to_part: false,
         };
         Self::from_parts(signer, record, Loaded::default(), Log::default(), Some(now))
     }
@@ -177,6 +182,7 @@ impl<S: Signer> ChannelMachine<S> {
             record,
             state: loaded.state,
             fork: loaded.signed,
+            beneath: loaded.beneath,
             log,
             link: Link::Disconnected,
             prepared: None,
@@ -190,6 +196,7 @@ impl<S: Signer> ChannelMachine<S> {
             asked: None,
             accepting: None,
             outcomes: Vec::new(),
+            is_asked_to_part: false,
             ledger: LedgerView::default(),
             submitted: None,
             effects: Vec::new(),
@@ -200,7 +207,8 @@ impl<S: Signer> ChannelMachine<S> {
     /// A channel as the journal has it.
     pub fn load(signer: S, id: ChannelId, store: &impl Store) -> Result<Self, ChannelJournalError> {
         let record = Record::load(store, id)?;
-        let (log, loaded) = Log::load(store, &record)?;
+        let (log, mut loaded) = Log::load(store, &record)?;
+        loaded.beneath = beneath(store, id)?;
         Ok(Self::from_parts(signer, record, loaded, log, None))
     }
 

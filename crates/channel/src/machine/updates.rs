@@ -287,17 +287,12 @@ impl<S: Signer> ChannelMachine<S> {
         Ok(())
     }
 
-    /// The state after a proposal of ours; `None` where it builds neither on the newest one nor on the last co-signed one.
+    /// The state after a proposal of ours; `None` where that is not known on which it builds.
     pub(super) fn execute_again(&mut self, proposal: &Proposal) -> Option<State> {
         if let Some((_, state)) = self.prepared.take_if(|(position, _)| *position == proposal.position) {
             return Some(state);
         }
-        let newest = (&self.record.base, &self.state);
-        let fork = self.fork.as_ref().map(|(position, state)| (position, state));
-        let (base, state) = [Some(newest), fork]
-            .into_iter()
-            .flatten()
-            .find(|(base, state)| proposal.base == position_digest(base) && state.root() == base.root)?;
+        let (base, state) = self.known_as(proposal.base)?;
         let (change, environment) = (&proposal.change, proposal.position.environment);
         let after = self.record.ground.after(state, base, proposal.round(), change, environment);
         after.ok().filter(|(_, position)| *position == proposal.position).map(|(state, _)| state)
@@ -308,6 +303,7 @@ impl<S: Signer> ChannelMachine<S> {
         let Agreed { position, signatures, agreed, total } = next;
         let (round, id, mut batch) = (position.round, self.record.id, Batch::new());
         let is_known = state.is_some();
+        let beneath = self.needed_from(agreed);
         let was_forced = self.record.base.round > self.record.agreed;
         if agreed == round || agreed != self.record.agreed {
             self.fork = None;
@@ -328,7 +324,8 @@ impl<S: Signer> ChannelMachine<S> {
             Some(state) => {
                 if agreed < round {
                     self.log.append_forced(&mut batch, id, change, &position);
-                } else if was_forced || is_funded {
+                } else if was_forced || is_funded || !self.beneath.is_empty() {
+                    // What is on disk may not lead here.
                     self.log.write_whole(&mut batch, id, &position, &state);
                 } else if *change != Change::Nothing {
                     self.log.append(&mut batch, id, change, &position, &state);
@@ -339,6 +336,7 @@ impl<S: Signer> ChannelMachine<S> {
         }
         let (dead, alive) = self.record.released.drain(..).partition(|released| released.round() <= agreed);
         self.record.released = alive;
+        self.keep_beneath(&mut batch, beneath);
         self.prepared = None;
         self.end_consent_to_change(change);
         if let Some(fund) = &fund {

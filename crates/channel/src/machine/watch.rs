@@ -4,6 +4,7 @@
 //! that is newer is believed. A side whose journal is an old one never closes by itself: what it knows may be long replaced.
 
 use byway_primitives::{Batch, Encode, Span, Time};
+use byway_records::call::channels::PURSES_BYTES_MAX;
 use byway_records::call::{ChannelsCall, ForceProgress};
 use byway_records::channel::{ChannelState, Cosigned, ForcedCall, Phase};
 use byway_records::state::Deadline;
@@ -59,6 +60,7 @@ impl<S: Signer> ChannelMachine<S> {
         self.record.life = Life::Closed;
         self.record.released.clear();
         self.record.fund = None;
+        self.keep_beneath(&mut batch, Vec::new());
         self.persist(batch);
         self.notify(ChannelNews::Closed);
     }
@@ -100,13 +102,13 @@ impl<S: Signer> ChannelMachine<S> {
     /// Has the ledger pay out. Whoever knows the state of the contracts shows what both have of the channel's assets; where nobody does for
     /// long, the ledger pays without.
     fn settle(&mut self, now: Time, entry: &Channel) {
-        let forked = self.fork.as_ref().map(|(_, state)| state);
-        let state = [Some(&self.state), forked].into_iter().flatten().find(|state| state.root() == entry.position.root);
+        let state = self.known().map(|(_, state)| state).find(|state| state.root() == entry.position.root);
         let addresses = self.record.ground.addresses();
         let is_abandoned = |deadline: Deadline| deadline.passed(self.ledger.environment.time, self.ledger.commits);
-        let witness = match state {
+        let witness = state.map(|state| state.witness_of_purses(&entry.assets, addresses).to_bytes());
+        let witness = match witness.filter(|witness| witness.len() <= PURSES_BYTES_MAX) {
             _ if entry.assets.is_empty() => Vec::new(),
-            Some(state) => state.witness_of_purses(&entry.assets, addresses).to_bytes(),
+            Some(witness) => witness,
             None if entry.abandoned_from().is_some_and(is_abandoned) => Vec::new(),
             None => return,
         };

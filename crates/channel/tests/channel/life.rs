@@ -84,6 +84,13 @@ fn two_who_agree_part_at_once_and_contracts_money_is_shared() {
     rig.machine(1).close(now).unwrap();
     rig.collect(1);
     rig.run();
+    // What contracts have is divided where both users want that.
+    assert!(rig.entry().is_some());
+    assert!(rig.parties[0].has(|news| *news == ChannelNews::AskedToPart));
+    assert_eq!(rig.machine(0).life(), Life::Open);
+    rig.machine(0).close(now).unwrap();
+    rig.collect(0);
+    rig.run();
     assert_eq!(rig.entry(), None);
     assert_eq!([0, 1].map(|side| rig.machine(side).life()), [Life::Closed; 2]);
     rig.assert_paid([DEPOSIT - 500, DEPOSIT + 500].map(units));
@@ -148,7 +155,10 @@ fn a_close_that_was_signed_before_a_forced_call_was_seen_is_signed_again() {
     rig.parties[1].is_watching = false;
     rig.lose();
     let now = rig.now;
-    rig.machine(0).close(now).unwrap();
+    for side in [1, 0] {
+        rig.machine(side).close(now).unwrap();
+        rig.collect(side);
+    }
     rig.machine(0).force(now, &count(0, counter, 2, 50)).unwrap();
     rig.collect(0);
     rig.show_ledger(0);

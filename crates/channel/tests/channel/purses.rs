@@ -1,17 +1,20 @@
 //! Assets beside WAY in a channel: paid by updates, swapped, and paid out by the ledger however the channel ends.
 
 use byway_channel::{
-    Change, ChangeError, ChannelNews, ContractCall, ContractChange, Life, ProposeError, Purse, purse_payment,
+    Change, ChangeError, ChannelMessage, ChannelNews, ContractCall, ContractChange, Health, Life, ProposeError, Purse,
+    purse_payment,
 };
 use byway_ledger::audit;
 use byway_primitives::{Amount, AssetId, Span};
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{AssetParts, ChannelAssets, ChannelTerms, Movement, Side};
+use byway_records::channel::{
+    AssetParts, ChannelAssets, ChannelState, ChannelTerms, Cosigned, Movement, MutualClose, Position, Side,
+};
 use byway_records::genesis::Wait;
 use byway_records::{Call, Value};
 use byway_vm::{Address, Target, purse_of};
 
-use crate::scene::{COUNTER_BY_TWO, DEPOSIT, LOCK, Rig, terms, transfer};
+use crate::scene::{COUNTER_BY_TWO, DEPOSIT, LOCK, Rig, SECRET, terms, transfer};
 use crate::world::{ALICE, BOB, CAROL, Draft, World, units};
 
 const PURSE: &str = include_str!("../../../../examples/contracts/compiled/Purse.json");
@@ -153,6 +156,17 @@ impl Purses {
         self.rig.tick(Span::millis(10));
     }
 
+    /// What Bob signs to part by the rule for what contracts have.
+    fn closing_signed(&mut self) -> ChannelMessage {
+        let machine = self.rig.machine(0);
+        let (network, channel, expires) = (machine.network(), machine.id().unwrap(), self.rig.now + Span::minutes(5));
+        let row = |asset: usize, parts: [u128; 2]| AssetParts { asset: self.assets[asset], parts: parts.map(cents) };
+        let assets = ChannelAssets::new([row(0, [500, 100]), row(1, [100, 300])]).unwrap();
+        let close = MutualClose { network, channel, balances: [units(DEPOSIT); 2], assets, expires };
+        let signature = Cosigned::sign_one(&close, &self.rig.world.people[1].identity);
+        ChannelMessage::ClosingSigned { expires, signature }
+    }
+
     /// That what was in the channel is in the accounts so, and that the ledger's books balance.
     fn assert_paid(&mut self, parts: [[u128; 2]; 2]) {
         assert_eq!(self.rig.entry(), None, "refused: {:?}", self.rig.refused);
@@ -262,6 +276,47 @@ fn a_swap_is_taken_by_force_when_its_maker_falls_silent() {
     purses.assert_paid([[400, 200], [220, 180]]);
 }
 
+/// The taker wants to part and have its share of what is on offer; the maker says nothing to that, and has the lock period to take it back.
+#[test]
+fn an_open_offer_is_not_divided_without_its_maker() {
+    let mut purses = Purses::new();
+    let swap = purses.swap();
+    purses.offer(swap);
+    let now = purses.rig.now;
+    purses.rig.machine(1).close(now).unwrap();
+    purses.rig.collect(1);
+    purses.rig.run();
+    assert!(purses.rig.parties[0].has(|news| *news == ChannelNews::AskedToPart));
+    assert_eq!(purses.rig.machine(0).life(), Life::Open);
+    purses.rig.close_alone(1).unwrap();
+    purses.rig.run();
+    assert_eq!(purses.rig.machine(0).life(), Life::Closing);
+    for message in [ChannelMessage::Shutdown, purses.closing_signed()] {
+        purses.rig.hear(0, message).unwrap();
+        purses.rig.run();
+        assert!(purses.rig.entry().is_some(), "nothing was signed");
+    }
+    let cancel = purses.call(0, swap, 0, compiled(SWAP, "cancel(uint256)"), &[number(units(1))]);
+    purses.force(0, cancel);
+    purses.rig.settle();
+    purses.assert_paid(FIRST);
+}
+
+#[test]
+fn an_open_offer_is_divided_where_both_want_that() {
+    let mut purses = Purses::new();
+    let swap = purses.swap();
+    purses.offer(swap);
+    purses.part();
+    assert!(purses.rig.entry().is_some());
+    let now = purses.rig.now;
+    purses.rig.machine(1).close(now).unwrap();
+    purses.rig.collect(1);
+    purses.rig.run();
+    purses.rig.run();
+    purses.assert_paid([[500, 100], [100, 300]]);
+}
+
 #[test]
 fn what_is_swapped_by_force_is_followed_and_swapped_no_second_time() {
     let mut purses = Purses::new();
@@ -317,6 +372,11 @@ fn a_side_without_a_disk_is_given_the_purses_and_without_its_peer_waits_long() {
     purses.rig.lose_disk(0);
     purses.rig.lose_disk(1);
     purses.rig.disconnect();
+    // What neither knows neither says.
+    for side in [0, 1] {
+        assert_eq!(*purses.rig.machine(side).health(), Health::Recovering);
+        assert_eq!(purses.rig.machine(side).purses(), []);
+    }
     for _ in 0..3 {
         (0..LOCK.commits).for_each(|_| drop(purses.rig.world.commit(&[])));
         purses.rig.tick(LOCK.millis);
@@ -324,10 +384,60 @@ fn a_side_without_a_disk_is_given_the_purses_and_without_its_peer_waits_long() {
     let refused = purses.rig.refused.len();
     assert!(purses.rig.entry().is_some(), "it is awaited");
     assert_eq!(purses.rig.machine(0).life(), Life::Closing);
-    purses.rig.tick(Span::days(30));
+    purses.rig.tick(Span::days(365));
     purses.rig.tick(Span::seconds(20));
     assert_eq!(purses.rig.refused.len(), refused, "nothing is handed in that the ledger does not take");
     purses.assert_paid(FIRST);
+}
+
+/// The peer has one completed that Alice half-signed, and then another that builds on what was before, closes with that, and says nothing more.
+#[test]
+fn whoever_completes_what_builds_on_a_replaced_state_takes_nothing_back() {
+    for is_restarted in [false, true] {
+        let mut purses = Purses::new();
+        purses.pay(1, 1, 50);
+        // Alice pays and takes that back: both are half-signed, and build on one state.
+        purses.rig.pay(0, 1_000);
+        let now = purses.rig.now;
+        purses.rig.machine(0).cancel(now).unwrap();
+        purses.rig.collect(0);
+        while purses.rig.write(0) {}
+        let released: Vec<_> =
+            purses.rig.machine(0).released().iter().map(|one| (one.position, one.signature)).collect();
+        assert_eq!(released.len(), 2);
+        let signed = |purses: &Purses, position: Position| {
+            let (network, channel) = (purses.rig.world.network, purses.rig.parties[0].machine.id().unwrap());
+            let body = ChannelState { network, channel, total: units(2 * DEPOSIT), position };
+            (body, Cosigned::sign_one(&body, &purses.rig.world.people[1].identity))
+        };
+        let (first, _) = released[0];
+        let accept = ChannelMessage::Accept { round: first.round, signature: signed(&purses, first).1 };
+        purses.rig.hear(0, accept).unwrap();
+        assert_eq!(*purses.rig.machine(0).position(), first);
+        while purses.rig.write(0) {}
+        purses.rig.disconnect();
+        if is_restarted {
+            let disk = purses.rig.parties[0].disk.clone();
+            purses.rig.restart(0, disk);
+        }
+        let (second, ours) = released[1];
+        let (body, theirs) = signed(&purses, second);
+        let parties = purses.rig.machine(0).terms().parties;
+        let state = Some(Cosigned { body, parties, signatures: [ours, theirs] });
+        let channel = body.channel;
+        purses.rig.parties[1].is_watching = false;
+        purses.rig.submit(1, ChannelsCall::CloseSolo { channel, side: Side::Responder, secret: SECRET, state });
+        assert_eq!(purses.rig.refused, []);
+        purses.rig.tick(Span::millis(10));
+        let root = purses.rig.machine(0).state().root();
+        assert_eq!((root, purses.rig.machine(0).health().clone()), (second.root, Health::Sound));
+        // From its disk it knows the same.
+        while purses.rig.write(0) {}
+        let disk = purses.rig.parties[0].disk.clone();
+        purses.rig.restart(0, disk);
+        purses.rig.settle();
+        purses.assert_paid([[600, 0], [150, 250]]);
+    }
 }
 
 #[test]

@@ -13,10 +13,13 @@ use crate::reject::IllFormed;
 
 /// Bytes of a contract's code, as on Ethereum.
 pub const CODE_BYTES_MAX: usize = 24 * 1024;
-/// Bytes of the body of a call about channels: code is the longest.
-pub const CHANNELS_CALL_BYTES_MAX: usize = CODE_BYTES_MAX + 64;
+/// Bytes of the body of a call about channels: what shows the purses of one is the longest.
+pub const CHANNELS_CALL_BYTES_MAX: usize = PURSES_BYTES_MAX + 64;
 /// Bytes of a state witness.
 pub const WITNESS_BYTES_MAX: usize = 12 * 1024;
+/// Bytes of what shows the purses of a channel: of four, with seventy levels above each account and each number. Whoever wants them to be
+/// deeper has to find keys whose digests agree in more bits.
+pub const PURSES_BYTES_MAX: usize = 32 * 1024;
 
 /// What can be asked about channels. Where a side acts, its party or one of its delegates authorises the transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,7 +312,7 @@ impl Decode for ChannelsCall {
             6 => ChannelsCall::ForceProgress(Box::new(input.value()?)),
             7 => ChannelsCall::Settle {
                 channel: ChannelId(input.value()?),
-                witness: input.bytes(WITNESS_BYTES_MAX)?.to_vec(),
+                witness: input.bytes(PURSES_BYTES_MAX)?.to_vec(),
             },
             8 => ChannelsCall::CloseMutual(input.value()?),
             9 => ChannelsCall::RegisterCode { code: input.bytes(CODE_BYTES_MAX)?.to_vec() },

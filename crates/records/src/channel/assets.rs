@@ -15,7 +15,8 @@ use crate::state::Deadline;
 pub const CHANNEL_ASSETS_MAX: usize = 4;
 
 /// How long there is to show what both have of a channel's assets, from when it can be settled, and as many commits as the lock period.
-pub const ABANDONED_AFTER: Span = Span::days(30);
+/// A party may be away for long, and only a party has the state.
+pub const ABANDONED_AFTER: Span = Span::days(365);
 
 /// What each party has of one asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

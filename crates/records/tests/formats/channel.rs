@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use byway_crypto::{IdentitySignature, Purpose};
 use byway_primitives::codec::{Decode, DecodeError, Encode, Writer};
 use byway_primitives::{Amount, AssetId, Hash, NetworkId};
-use byway_records::call::channels::{CODE_BYTES_MAX, WITNESS_BYTES_MAX};
+use byway_records::call::channels::{CODE_BYTES_MAX, PURSES_BYTES_MAX, WITNESS_BYTES_MAX};
 use byway_records::call::{ChannelsCall, ForceProgress};
 use byway_records::channel::{
     AssetParts, CertifiedClose, Channel, ChannelAssets, ChannelState, Cosigned, DELEGATES_MAX, EVIDENCE_MAX,
@@ -155,6 +155,12 @@ fn what_is_longer_than_its_bound_is_no_call() {
     let evidence = vec![fixed::channel_outcome(); EVIDENCE_MAX + 1];
     let call = ForcedCall { evidence, ..fixed::forced_call() };
     assert_eq!(ForcedCall::from_bytes(&call.to_bytes()), Err(too_long(EVIDENCE_MAX)));
+    let settle = |witness: usize| {
+        let call = ChannelsCall::Settle { channel: CHANNEL, witness: vec![0; witness] };
+        Call::open(&Call::Channels(call).envelope(None, None)).map(drop)
+    };
+    assert_eq!(settle(PURSES_BYTES_MAX), Ok(()));
+    assert_eq!(settle(PURSES_BYTES_MAX + 1), Err(too_long(PURSES_BYTES_MAX)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A part of a state gives what all of it gives, or says what it lacks.
 
-use byway_primitives::{Decode, Encode};
-use byway_vm::{Address, Call, ExecuteError, State, Target, WITNESS_BYTES_MAX, Witness, WitnessError};
+use byway_primitives::{Decode, DecodeError, Encode};
+use byway_vm::{Address, Call, ExecuteError, PURSES_BYTES_MAX, State, Target, Witness, WitnessError};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -116,8 +116,9 @@ fn a_witness_of_a_contract_with_a_million_slots_has_few_kilobytes() {
 
 #[test]
 fn a_witness_is_bounded() {
-    let long = vec![0; WITNESS_BYTES_MAX + 1];
-    assert!(Witness::from_bytes(&long).is_err());
+    let long = vec![0; PURSES_BYTES_MAX + 1];
+    let (length, limit) = (long.len() as u64, PURSES_BYTES_MAX as u64);
+    assert_eq!(Witness::from_bytes(&long), Err(DecodeError::TooLong { length, limit }));
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! **Whatever both signed**, exactly what went in comes out: a state without the purse, with another contract in its place, or that says
 //! more than there is, says nothing, and all goes by the rule for the rest.
 //!
-//! **Where nobody shows it.** Anyone who has the state can, for thirty days from when the channel could be settled. Only if both
+//! **Where nobody shows it.** Anyone who has the state can, for a year from when the channel could be settled. Only if both
 //! parties have lost it, or each would rather have what it put in, is it not shown; then each gets back what it put in. That is no
 //! reason for a party to keep silent for long: the other one shows it alone. The rule for the rest would be one, where it favours a party.
 

@@ -15,6 +15,8 @@ use super::{BANK, BANK_CODE, DEPOSIT, LOCK, SAVED, Scene, draft, terms};
 use crate::world::{ALICE, BOB, CAROL, Draft, World};
 use byway_records::call::ChannelsCall;
 
+mod deep;
+
 const PURSE: &str = include_str!("../../../../../examples/contracts/compiled/Purse.json");
 const SWAP: &str = include_str!("../../../../../examples/contracts/compiled/Swap.json");
 /// What each has of each asset in its account before, in hundredths of a coin.

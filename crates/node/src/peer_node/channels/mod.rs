@@ -165,6 +165,7 @@ impl Actor {
             | ChannelNews::Recovered { .. }
             | ChannelNews::Forced { .. }
             | ChannelNews::Parted(_)
+            | ChannelNews::AskedToPart
             | ChannelNews::Closing => {}
         }
         self.advance_updates(key);

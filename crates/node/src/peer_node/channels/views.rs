@@ -283,6 +283,10 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
             plain("frozen", "there are two signed states of one round; nothing is signed any more")
         }
         ChannelNews::Forced { round } => Some((Some(*round), "forced", "the ledger has executed a call".to_owned())),
+        ChannelNews::AskedToPart => plain(
+            "asked",
+            "the peer wants to close it while contracts hold something, which that would divide: it is done once this side closes it too",
+        ),
         ChannelNews::Closing => plain("closing", "it is being closed"),
         ChannelNews::Parted(_) => plain("parted", "both have signed how they part; the hub is to sign too"),
         ChannelNews::Closed => plain("closed", "it is over; what was in it is in the accounts"),

@@ -23,13 +23,15 @@ contract Conduit {
 
     error Taken();
     error Nobody();
+    error Nothing();
     error TooMuch();
 
     /// The caller locks what it sends: for `payee` if it shows the preimage of `hash` before `until`, in seconds since 1970, and
-    /// for itself again from then on.
+    /// for itself again from then on. Locks of nothing would cost nobody anything, and each makes what shows the others longer.
     function lock(bytes32 id, bytes32 hash, uint64 until, address payee) external payable {
         if (locks[id].payer != address(0)) revert Taken();
         if (payee == address(0)) revert Nobody();
+        if (msg.value == 0) revert Nothing();
         if (msg.value > type(uint96).max) revert TooMuch();
         locks[id] = Lock(hash, msg.sender, until, false, payee, uint96(msg.value));
     }

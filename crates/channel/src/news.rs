@@ -180,6 +180,8 @@ pub enum CloseError {
     OnTheirWay,
     #[error("only calls of contracts that are there are forced")]
     NotACall,
+    #[error("what the call touches is more than the ledger takes with one")]
+    TooLarge,
     #[error(transparent)]
     Change(#[from] ChangeError),
 }

@@ -4,12 +4,12 @@
 //! that is newer is believed. A side whose journal is an old one never closes by itself: what it knows may be long replaced.
 
 use byway_primitives::{Batch, Encode, Span, Time};
-use byway_records::call::channels::PURSES_BYTES_MAX;
+use byway_records::call::channels::{PURSES_BYTES_MAX, WITNESS_BYTES_MAX};
 use byway_records::call::{ChannelsCall, ForceProgress};
-use byway_records::channel::{ChannelState, Cosigned, ForcedCall, Phase};
+use byway_records::channel::{ChannelState, Cosigned, Environment, ForcedCall, Phase};
 use byway_records::state::Deadline;
 use byway_records::{Channel, SignedPromise};
-use byway_vm::Target;
+use byway_vm::{Address, Target};
 
 use super::lanes::amount_of;
 use super::{ChannelMachine, SUBMIT_AGAIN, Show, UNHEARD_TIME_MAX};
@@ -192,16 +192,9 @@ impl<S: Signer> ChannelMachine<S> {
     /// be registered.
     pub fn force(&mut self, now: Time, call: &ContractCall) -> Result<(), CloseError> {
         self.begin(now);
-        self.may_act_alone()?;
-        if self.state.root() != self.record.base.root {
-            return Err(CloseError::Recovering);
-        }
-        let Target::Contract(contract) = call.target else { return Err(CloseError::NotACall) };
+        let (contract, witness) = self.shown_for(call)?;
         let (ground, base) = (self.record.ground, self.record.base);
-        let environment = self.ledger.environment.max(base.environment);
-        let vm_call = ground.vm_call(call);
-        let witness = self.state.witness(ground.network, environment, &vm_call, &ground.addresses());
-        let (witness, _) = witness.map_err(ChangeError::from)?;
+        let environment = self.forced_environment();
         let round = base.round.checked_add(1).ok_or(ChangeError::Rounds)?;
         let forced = ForcedCall {
             network: ground.network,
@@ -214,11 +207,36 @@ impl<S: Signer> ChannelMachine<S> {
             value: call.value,
             input: call.input.clone(),
             gas: call.gas,
-            evidence: vm_call.evidence,
+            evidence: call.evidence.clone(),
         };
         let (state, call) = (self.unknown_to_ledger(), self.signer.sign_call(forced));
-        let force = ForceProgress { state, call, environment, witness: witness.to_bytes() };
+        let force = ForceProgress { state, call, environment, witness };
         self.submit(ChannelsCall::ForceProgress(Box::new(force)));
         Ok(())
+    }
+
+    /// Whether a call can be forced, as far as this side knows: what it touches may be too much for the ledger, and is as much as the peer has
+    /// made of the contracts' storage.
+    pub fn can_force(&self, call: &ContractCall) -> Result<(), CloseError> {
+        self.shown_for(call).map(|_| ())
+    }
+
+    /// The contract that is called, and the part of the state that the ledger needs for that.
+    fn shown_for(&self, call: &ContractCall) -> Result<(Address, Vec<u8>), CloseError> {
+        self.may_act_alone()?;
+        if self.state.root() != self.record.base.root {
+            return Err(CloseError::Recovering);
+        }
+        let Target::Contract(contract) = call.target else { return Err(CloseError::NotACall) };
+        let ground = self.record.ground;
+        let (vm_call, addresses) = (ground.vm_call(call), ground.addresses());
+        let witness = self.state.witness(ground.network, self.forced_environment(), &vm_call, &addresses);
+        let (witness, _) = witness.map_err(ChangeError::from)?;
+        let witness = witness.to_bytes();
+        if witness.len() > WITNESS_BYTES_MAX { Err(CloseError::TooLarge) } else { Ok((contract, witness)) }
+    }
+
+    fn forced_environment(&self) -> Environment {
+        self.ledger.environment.max(self.record.base.environment)
     }
 }

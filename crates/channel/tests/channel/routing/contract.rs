@@ -76,6 +76,7 @@ fn a_lock_is_read_as_it_was_made() {
     assert_eq!(scene.balances(), [930_000, 1_000_000, 70_000]);
     assert!(conduit::holds(&scene.state));
     assert_eq!(scene.lock(1, 6, 1), Outcome::Reverted, "the id is taken");
+    assert_eq!((scene.lock(3, 5, 0), scene.read(3)), (Outcome::Reverted, None), "locks of nothing cost nothing");
 }
 
 #[test]

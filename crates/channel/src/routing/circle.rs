@@ -32,6 +32,8 @@ pub enum CircleError {
     OwnRoom,
     #[error("the peer has not so much to send in the channel that it is to come in over")]
     PeerRoom,
+    #[error("the ledger would not execute a call for it now: it has not the contract's code, or can't be paid")]
+    Unready,
     #[error(transparent)]
     Pay(#[from] PayError),
 }
@@ -47,6 +49,9 @@ impl Router {
         fee_max: Amount,
         (preimage, entropy): (Preimage, [u8; 32]),
     ) -> Result<PaymentHash, CircleError> {
+        if !self.is_ready {
+            return Err(CircleError::Unready);
+        }
         let usable = |id| sight::machine(channels, id).filter(|machine| sight::is_usable(*machine));
         let (from, to) = usable(circle.from).zip(usable(circle.to)).ok_or(CircleError::NoChannel)?;
         if circle.from == circle.to {

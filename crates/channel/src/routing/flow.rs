@@ -26,7 +26,7 @@ impl Router {
                 (Stage::Locking, Some(outgoing)) => self.make_lock(now, channels, &passage, outgoing),
                 (Stage::Locked, Some(outgoing)) => self.look_after(now, channels, id, &passage, outgoing),
                 (Stage::Waiting(parts), _) => self.wait_for_parts(now, channels, id, &passage, parts),
-                (Stage::Claiming(preimage), _) => return self.claim(channels, id, &passage, preimage),
+                (Stage::Claiming(preimage), _) => return self.claim(now, channels, id, &passage, preimage),
                 (Stage::Failing(failure), _) => return self.let_go(now, channels, id, &passage, failure),
                 (Stage::Locking | Stage::Locked, None) => Some(Stage::Failing(Failure::here(Reason::Order))),
             };
@@ -51,13 +51,17 @@ impl Router {
             Found::There(..) => return Some(Stage::Locked),
             Found::Unknown | Found::Unsettled => return None,
             // What was half-signed may have been in it.
-            Found::Over => return failed(Reason::PaidOut),
+            Found::Over if passage.is_proposed => return failed(Reason::PaidOut),
+            Found::Over => return failed(Reason::NoChannel),
             Found::Gone => {}
         }
         let machine = sight::machine(channels, outgoing.lock.channel).filter(|machine| machine.life() == Life::Open);
         let Some(machine) = machine else { return failed(Reason::NoChannel) };
         if now.since(passage.since) >= LOCKING_TIME_MAX {
             return failed(if sight::is_usable(machine) { Reason::Room } else { Reason::NoChannel });
+        }
+        if passage.incoming.is_some() && !self.is_ready {
+            return failed(Reason::Unready);
         }
         if sight::room(machine) < outgoing.amount {
             return failed(Reason::Room);
@@ -96,7 +100,8 @@ impl Router {
         if time >= until {
             let is_late = time >= until + FORCE_AFTER || machine.life() == Life::Closing;
             let urgency = if is_late { Urgency::Force } else { Urgency::None };
-            self.wish(channel, Wish::Resolve { conduit, id: outgoing.lock.id, preimage: None, urgency });
+            let (id, amount) = (outgoing.lock.id, outgoing.amount);
+            self.wish(channel, Wish::Resolve { conduit, id, preimage: None, amount, urgency });
         } else if machine.is_connected() && self.told.get(&id).is_none_or(|at| now.since(*at) >= TELL_AGAIN) {
             self.told.insert(id, now);
             let sealed = outgoing.order.clone();
@@ -108,6 +113,7 @@ impl Router {
     /// The preimage is known, and durable before anything is done with it.
     fn claim<S: Signer + Clone>(
         &mut self,
+        now: Time,
         channels: &Channels<S>,
         id: PassageId,
         passage: &Passage,
@@ -115,13 +121,17 @@ impl Router {
     ) {
         let mut is_lost = false;
         if let Some(incoming) = passage.incoming {
+            if self.let_go_of_late(now, channels, passage, &incoming) {
+                return;
+            }
             match find_incoming(channels, &incoming) {
                 Found::There(conduit, Lock::Closed { .. }) if !is_before(channels, &incoming) => {
                     return self.give_up(channels, conduit, &incoming);
                 }
                 Found::There(conduit, Lock::Closed { .. }) => {
-                    let urgency = urgency_of(channels, &incoming);
-                    let resolve = Wish::Resolve { conduit, id: incoming.lock.id, preimage: Some(preimage), urgency };
+                    let urgency = urgency_of(channels, &self.with_until_of_all(passage, incoming));
+                    let (id, preimage, amount) = (incoming.lock.id, Some(preimage), incoming.amount);
+                    let resolve = Wish::Resolve { conduit, id, preimage, amount, urgency };
                     return self.wish(incoming.lock.channel, resolve);
                 }
                 Found::Unknown | Found::Unsettled => return,
@@ -142,8 +152,7 @@ impl Router {
         let Some(outgoing) = &passage.outgoing else { return self.remove_passage(id) };
         match find_outgoing(channels, outgoing) {
             Found::There(conduit, _) => {
-                let clear = Wish::Resolve { conduit, id: outgoing.lock.id, preimage: None, urgency: Urgency::None };
-                self.wish(outgoing.lock.channel, clear);
+                self.wish(outgoing.lock.channel, Wish::by_update(conduit, outgoing.lock.id, outgoing.amount));
             }
             Found::Unknown | Found::Unsettled => {}
             Found::Gone | Found::Over => {
@@ -161,10 +170,10 @@ impl Router {
     /// The preimage came too late to open that lock, so nothing is left to do but to let go of it; not before what was forced in time can't be executed
     /// any more.
     fn give_up<S: Signer + Clone>(&mut self, channels: &Channels<S>, conduit: Address, incoming: &Incoming) {
-        let Incoming { lock, until, .. } = *incoming;
+        let Incoming { lock, until, amount, .. } = *incoming;
         let time = sight::machine(channels, lock.channel).map(|machine| machine.environment().time);
         if time.is_some_and(|time| time > until + ENVIRONMENT_BEHIND_MAX) {
-            self.wish(lock.channel, Wish::Resolve { conduit, id: lock.id, preimage: None, urgency: Urgency::None });
+            self.wish(lock.channel, Wish::by_update(conduit, lock.id, amount));
         }
     }
 
@@ -194,8 +203,7 @@ impl Router {
         };
         match find_incoming(channels, &incoming) {
             Found::There(conduit, _) => {
-                let wish = Wish::Resolve { conduit, id: incoming.lock.id, preimage: None, urgency: Urgency::None };
-                self.wish(incoming.lock.channel, wish);
+                self.wish(incoming.lock.channel, Wish::by_update(conduit, incoming.lock.id, incoming.amount));
             }
             Found::Unknown | Found::Unsettled => {}
             Found::Gone | Found::Over => self.remove_passage(id),

@@ -44,7 +44,8 @@ impl Router {
         let incoming = Incoming { lock, conduit, amount, until };
         let judged = self.judge(channels, machine, hash, &incoming, sealed);
         let (outgoing, stage) = judged.unwrap_or_else(|reason| (None, Stage::Failing(Failure::here(reason))));
-        let passage = Passage { hash, incoming: Some(incoming), outgoing, since: now, stage };
+        let (incoming, is_proposed) = (Some(incoming), false);
+        let passage = Passage { hash, incoming, outgoing, is_proposed, since: now, stage };
         self.put_passage(name, passage.clone());
         if let Stage::Failing(failure) = stage {
             self.say_failed(channels, &passage, failure);
@@ -85,12 +86,16 @@ impl Router {
         if incoming.until > sight::until_max(machine) {
             return Err(Reason::Time);
         }
-        match Order::open(sealed, &self.secret, hash).ok_or(Reason::Order)? {
+        let order = Order::open(sealed, &self.secret, hash).ok_or(Reason::Order)?;
+        self.judge_load(channels, machine, incoming)?;
+        match order {
             Order::Receive { parts } => {
                 self.judge_own(channels, machine, hash, incoming, parts).map(|stage| (None, stage))
             }
             Order::Forward { next, amount, until, rest } => {
-                if self.terms.is_some() && !self.is_ready {
+                // Whoever is none says so first.
+                self.terms.ok_or(Reason::NoHub)?;
+                if !self.is_ready {
                     return Err(Reason::Unready);
                 }
                 self.judge_exposure(channels, (machine.peer(), incoming.amount), (next, amount))?;
@@ -98,41 +103,6 @@ impl Router {
                 Ok((Some(outgoing), Stage::Locking))
             }
         }
-    }
-
-    /// What is on its way already bounds what is sent on. Locks with one peer count in either direction, since opening and taking back share
-    /// the few calls that can be forced in a channel.
-    fn judge_exposure<S: Signer + Clone>(
-        &self,
-        channels: &Channels<S>,
-        (peer, incoming): (IdentityId, Amount),
-        (next, outgoing): (IdentityId, Amount),
-    ) -> Result<(), Reason> {
-        let terms = self.terms.ok_or(Reason::NoHub)?;
-        let is_with =
-            |channel: ChannelId, peer: IdentityId| channels.key_of(channel).is_some_and(|key| key.peer == peer);
-        // What is let go of needs no call.
-        let is_kept = |passage: &&Passage| !matches!(passage.stage, Stage::Failing(_));
-        let coming = || self.passages.values().filter(is_kept).filter_map(|passage| passage.incoming);
-        let going = || self.passages.values().filter_map(|passage| passage.outgoing.as_ref());
-        let fits = |amounts: Vec<Amount>, more: Amount, most: Amount| {
-            Amount::checked_sum(amounts.into_iter().chain([more])).is_some_and(|sum| sum <= most)
-        };
-        for (peer, is_from, more) in [(peer, true, incoming), (next, false, outgoing)] {
-            let come = coming().filter(|lock| is_with(lock.lock.channel, peer)).map(|lock| lock.amount);
-            let go = going().filter(|lock| is_with(lock.lock.channel, peer)).map(|lock| lock.amount);
-            let (come, go): (Vec<_>, Vec<_>) = (come.collect(), go.collect());
-            let is_full = come.len() + go.len() >= terms.per_peer.payments;
-            if is_full || !fits(if is_from { come } else { go }, more, terms.per_peer.amount) {
-                return Err(Reason::Exposure);
-            }
-        }
-        let sent_on = self.passages.values().filter(|passage| passage.outgoing.is_some());
-        let sent_on: Vec<_> = sent_on.filter_map(|passage| Some(passage.incoming?.amount)).collect();
-        if sent_on.len() >= terms.in_all.payments || !fits(sent_on, incoming, terms.in_all.amount) {
-            return Err(Reason::Exposure);
-        }
-        Ok(())
     }
 
     fn judge_forward<S: Signer + Clone>(
@@ -147,7 +117,10 @@ impl Router {
         let terms = self.terms.ok_or(Reason::NoHub)?;
         // What goes back to whom it came from, goes back over another channel.
         let rooms = self.rooms_with(channels, next).into_iter().filter(|(other, _)| *other != incoming.lock.channel);
-        let (channel, room) = rooms.max_by_key(|(_, room)| *room).ok_or(Reason::NoChannel)?;
+        let rooms: Vec<_> = rooms.collect();
+        let free = rooms.iter().copied().filter(|(channel, _)| self.can_lock(channels, *channel, 1));
+        let none = if rooms.is_empty() { Reason::NoChannel } else { Reason::Exposure };
+        let (channel, room) = free.max_by_key(|(_, room)| *room).ok_or(none)?;
         let machine = sight::machine(channels, channel).ok_or(Reason::NoChannel)?;
         if terms.with_fee(amount).is_none_or(|with_fee| incoming.amount < with_fee) {
             return Err(Reason::Fee);

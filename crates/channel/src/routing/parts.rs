@@ -3,20 +3,24 @@
 //! The parts of one payment have a name that only its payer and its payee know ([`PartsId`]), so nobody else's are counted with them. Whoever sends
 //! one and keeps back the rest has it back when the payee has waited for [`PARTS_TIME_MAX`], or at the invoice's time if that comes first.
 
-use byway_primitives::{Amount, Encode, IdentityId, Time};
+use std::collections::BTreeSet;
+
+use byway_primitives::{Amount, Encode, IdentityId, Span, Time};
 use byway_records::promise::ChannelId;
 
 use super::conduit::{Lock, PaymentHash};
 use super::flow::find_incoming;
 use super::message::{Failure, Reason};
 use super::order::PartsId;
-use super::passage::{Asked, Incoming, LockRef, PARTS_MAX, Passage, PassageId, ROUTING, Stage, asked_key};
-use super::router::{FORCE_BEFORE, PARTS_TIME_MAX, Router};
+use super::passage::{Asked, Incoming, PARTS_MAX, Passage, PassageId, ROUTING, Stage, asked_key};
+use super::router::{CLOSE_BEFORE, FORCE_BEFORE, PARTS_TIME_MAX, Router};
 use super::sight::{self, Found};
-use super::terms::PEER_PAYMENTS_MAX;
 use crate::channels::Channels;
 use crate::machine::ChannelMachine;
 use crate::signer::Signer;
+
+/// For how many names the parts of one invoice may stay away before none is waited for any more: who pays in halves, quarters and eighths takes three.
+const NAMES_MAX: usize = 6;
 
 impl Router {
     /// Whether that is what this node asked for, or a part of it: each invoice is paid once, by the amount that it says.
@@ -29,21 +33,30 @@ impl Router {
         parts: Option<PartsId>,
     ) -> Result<Stage, Reason> {
         let (asked, time) = (self.asked.get(&hash).ok_or(Reason::Unknown)?, machine.environment().time);
-        let is_known = asked.paid_by.contains(&incoming.lock);
-        if !asked.paid_by.is_empty() && !is_known {
+        // What paid it is a passage, or is over: nobody may make a lock of the same name again for less.
+        if !asked.paid_by.is_empty() {
             return Err(Reason::Paid);
         }
         if time > asked.expires || incoming.until < time + FORCE_BEFORE {
             return Err(Reason::Late);
         }
+        // Money that goes in a circle comes in where it is wanted, or it does not come in.
+        if let Some(circle) = self.payments.get(&hash).and_then(|payment| payment.circle) {
+            let is_there = channels.key_of(circle.to).is_some_and(|key| key.peer == machine.peer());
+            if !is_there || incoming.lock.channel == circle.from {
+                return Err(Reason::NoChannel);
+            }
+        }
+        // By an update the peer learns the preimage; if it does not sign that, the ledger has to.
+        if !self.is_ready {
+            return Err(Reason::Unready);
+        }
         let (amount, preimage) = (asked.amount, asked.preimage);
-        let Some(parts) = parts.filter(|_| !is_known) else {
-            if amount != incoming.amount && !is_known {
+        let Some(parts) = parts else {
+            if amount != incoming.amount {
                 return Err(Reason::Amount);
             }
-            if !is_known {
-                self.note_paid_by(hash, vec![incoming.lock]);
-            }
+            self.note_paid_by(hash, &[*incoming]);
             return Ok(Stage::Claiming(preimage));
         };
         let there = self.parts_of(hash, parts);
@@ -51,20 +64,83 @@ impl Router {
         if there.len() >= PARTS_MAX as usize || sum.is_none_or(|sum| sum > amount) {
             return Err(Reason::Amount);
         }
-        let is_with = |lock: LockRef| channels.key_of(lock.channel).is_some_and(|key| key.peer == machine.peer());
-        let waiting = self.passages.values().filter(|passage| matches!(passage.stage, Stage::Waiting(_)));
-        let of_peer = waiting.filter_map(|passage| passage.incoming).filter(|incoming| is_with(incoming.lock));
-        if of_peer.count() >= PEER_PAYMENTS_MAX {
+        let names = self.late_parts.get(&hash).map_or(0, BTreeSet::len);
+        if names >= NAMES_MAX {
+            return Err(Reason::Late);
+        }
+        let waits = |passage: &&Passage| passage.hash == hash && matches!(passage.stage, Stage::Waiting(_));
+        if self.passages.values().filter(waits).count() >= 2 * PARTS_MAX as usize {
             return Err(Reason::Exposure);
         }
         Ok(Stage::Waiting(parts))
     }
 
-    fn note_paid_by(&mut self, hash: PaymentHash, paid_by: Vec<LockRef>) {
-        let Some(asked) = self.asked.get(&hash).cloned() else { return };
-        let asked = Asked { paid_by, ..asked };
+    fn put_asked(&mut self, hash: PaymentHash, asked: Asked) {
         self.batch.put(ROUTING, asked_key(hash), asked.to_bytes());
         self.asked.insert(hash, asked);
+    }
+
+    fn note_paid_by(&mut self, hash: PaymentHash, locks: &[Incoming]) {
+        let Some(asked) = self.asked.get(&hash).cloned() else { return };
+        let paid_by = locks.iter().map(|incoming| incoming.lock).collect();
+        let until = locks.iter().map(|incoming| incoming.until).min().unwrap_or_default();
+        self.put_asked(hash, Asked { paid_by, until, ..asked });
+    }
+
+    /// From now on somebody else may know the preimage: it is written down before anything is handed out that carries it.
+    pub(super) fn note_shown(&mut self, hash: PaymentHash) {
+        if let Some(asked) = self.asked.get(&hash).filter(|asked| !asked.is_shown).cloned() {
+            self.put_asked(hash, Asked { is_shown: true, ..asked });
+        }
+    }
+
+    /// By when a lock that pays an invoice has to be opened: as long as nobody knows the preimage the earliest time of all its parts is each one's, so
+    /// that none is opened when another can't be any more.
+    pub(super) fn with_until_of_all(&self, passage: &Passage, incoming: Incoming) -> Incoming {
+        let asked = self.asked.get(&passage.hash).filter(|_| passage.outgoing.is_none());
+        let until =
+            asked.filter(|asked| !asked.is_shown).map_or(incoming.until, |asked| asked.until.min(incoming.until));
+        Incoming { until, ..incoming }
+    }
+
+    /// Whether nothing was shown for what pays an invoice, and it is too late to begin with it: then it is as if it had not come.
+    fn is_too_late<S: Signer + Clone>(&self, channels: &Channels<S>, passage: &Passage, incoming: &Incoming) -> bool {
+        let asked = self.asked.get(&passage.hash).filter(|_| passage.outgoing.is_none());
+        let Some(asked) = asked.filter(|asked| !asked.is_shown && asked.paid_by.contains(&incoming.lock)) else {
+            return false;
+        };
+        // Of several, each has to be opened in time when one is.
+        let before = if asked.paid_by.len() > 1 { CLOSE_BEFORE } else { Span(0) };
+        let time = sight::machine(channels, incoming.lock.channel).map(|machine| machine.environment().time);
+        time.is_some_and(|time| time + before >= asked.until)
+    }
+
+    /// Lets go of all that was to pay an invoice, if it is too late for it.
+    pub(super) fn let_go_of_late<S: Signer + Clone>(
+        &mut self,
+        now: Time,
+        channels: &Channels<S>,
+        passage: &Passage,
+        incoming: &Incoming,
+    ) -> bool {
+        if !self.is_too_late(channels, passage, incoming) {
+            return false;
+        }
+        let Some(asked) = self.asked.get(&passage.hash).cloned() else { return false };
+        let pays = |passage: &Passage| {
+            passage.outgoing.is_none() && passage.incoming.is_some_and(|its| asked.paid_by.contains(&its.lock))
+        };
+        let all = self.passages.iter().filter(|(_, passage)| pays(passage));
+        let all: Vec<_> = all.map(|(id, passage)| (*id, passage.clone())).collect();
+        let failure = Failure::here(Reason::Late);
+        self.put_asked(passage.hash, Asked { paid_by: Vec::new(), ..asked });
+        let stage = Stage::Failing(failure);
+        all.iter().for_each(|(id, passage)| self.put_passage(*id, Passage { stage, ..passage.clone() }));
+        for (id, passage) in all {
+            self.say_failed(channels, &passage, failure);
+            self.advance(now, channels, id);
+        }
+        true
     }
 
     /// Those that are there and belong together.
@@ -98,6 +174,7 @@ impl Router {
             return failed(Reason::Late);
         }
         if now.since(passage.since) >= PARTS_TIME_MAX {
+            self.late_parts.entry(passage.hash).or_default().insert(parts);
             return failed(Reason::Parts);
         }
         let all = self.parts_of(passage.hash, parts);
@@ -106,8 +183,8 @@ impl Router {
         if !is_whole || !locks.clone().all(|part| can_be_opened(channels, &part)) {
             return None;
         }
-        let paid_by = locks.map(|part| part.lock).collect();
-        self.note_paid_by(passage.hash, paid_by);
+        let locks: Vec<_> = locks.collect();
+        self.note_paid_by(passage.hash, &locks);
         let stage = Stage::Claiming(asked.preimage);
         let others: Vec<_> = all.into_iter().filter(|(other, _)| *other != id).collect();
         others.iter().for_each(|(other, part)| self.put_passage(*other, Passage { stage, ..part.clone() }));

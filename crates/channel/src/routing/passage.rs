@@ -41,6 +41,8 @@ pub(crate) struct Passage {
     pub incoming: Option<Incoming>,
     /// None where it ends here.
     pub outgoing: Option<Outgoing>,
+    /// Whether the outgoing lock was ever proposed, so that it may stand whatever is seen.
+    pub is_proposed: bool,
     pub since: Time,
     pub stage: Stage,
 }
@@ -86,6 +88,10 @@ pub(crate) struct Asked {
     pub expires: Time,
     /// The lock that pays it, or those of all its parts; none while it is not paid.
     pub paid_by: Vec<LockRef>,
+    /// When the first of these locks ends.
+    pub until: Time,
+    /// Whether its preimage may be known to somebody else: it was proposed or handed in to open one of these.
+    pub is_shown: bool,
 }
 
 /// What this node pays.
@@ -101,6 +107,8 @@ pub(crate) struct Payment {
     pub parts: Vec<Part>,
     /// Where this node pays itself.
     pub circle: Option<Circle>,
+    /// A channel has paid out with a part in it, which may be gone: nothing more is locked.
+    pub is_lost: bool,
     pub status: PaymentStatus,
 }
 
@@ -172,6 +180,14 @@ pub enum PaymentFailure {
     Fee,
     #[error("{0}")]
     OnItsWay(Failure),
+}
+
+impl Passage {
+    /// One that begins here.
+    pub(crate) fn own(since: Time, hash: PaymentHash, outgoing: Outgoing) -> Self {
+        let (incoming, outgoing, is_proposed) = (None, Some(outgoing), false);
+        Self { hash, incoming, outgoing, is_proposed, since, stage: Stage::Locking }
+    }
 }
 
 impl PassageId {
@@ -296,6 +312,7 @@ impl Encode for Passage {
         out.value(&self.hash);
         out.option(self.incoming.as_ref());
         out.option(self.outgoing.as_ref());
+        out.flag(self.is_proposed);
         out.value(&self.since);
         match &self.stage {
             Stage::Locking => out.byte(0),
@@ -323,6 +340,7 @@ impl Decode for Passage {
             hash: input.value()?,
             incoming: input.option()?,
             outgoing: input.option()?,
+            is_proposed: input.flag()?,
             since: input.value()?,
             stage: match input.byte()? {
                 0 => Stage::Locking,
@@ -343,6 +361,8 @@ impl Encode for Asked {
         out.value(&self.amount);
         out.value(&self.expires);
         out.list(&self.paid_by);
+        out.value(&self.until);
+        out.flag(self.is_shown);
     }
 }
 
@@ -350,7 +370,8 @@ impl Decode for Asked {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         version(input)?;
         let (preimage, amount, expires) = (input.value()?, input.value()?, input.value()?);
-        Ok(Self { preimage, amount, expires, paid_by: input.list(PARTS_MAX as usize)? })
+        let (paid_by, until) = (input.list(PARTS_MAX as usize)?, input.value()?);
+        Ok(Self { preimage, amount, expires, paid_by, until, is_shown: input.flag()? })
     }
 }
 
@@ -430,6 +451,7 @@ impl Encode for Payment {
         out.varint(self.split);
         out.list(&self.parts);
         out.option(self.circle.as_ref());
+        out.flag(self.is_lost);
         out.value(&self.status);
     }
 }
@@ -439,7 +461,7 @@ impl Decode for Payment {
         version(input)?;
         let (terms, fee_max) = (input.value()?, input.value()?);
         let (entropy, attempt, split) = (input.array()?, input.u32()?, input.u32()?);
-        let (parts, circle) = (input.list(PARTS_MAX as usize)?, input.option()?);
-        Ok(Self { terms, fee_max, entropy, attempt, split, parts, circle, status: input.value()? })
+        let (parts, circle, is_lost) = (input.list(PARTS_MAX as usize)?, input.option()?, input.flag()?);
+        Ok(Self { terms, fee_max, entropy, attempt, split, parts, circle, is_lost, status: input.value()? })
     }
 }

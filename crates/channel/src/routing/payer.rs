@@ -77,7 +77,9 @@ impl Router {
     ) -> Result<PaymentStatus, PayError> {
         let terms = invoice.terms.clone();
         let known = self.payments.get(&terms.hash);
-        let known = known.filter(|known| !matches!(known.status, PaymentStatus::Failed(_)));
+        // What may have been spent is not sent once more by the same command.
+        let is_over = |status| matches!(status, PaymentStatus::Failed(failure) if !failure.is_paid_out());
+        let known = known.filter(|known| !is_over(known.status));
         if let Some(known) = known {
             return if known.terms == terms { Ok(known.status) } else { Err(PayError::Other) };
         }
@@ -117,7 +119,8 @@ impl Router {
         circle: Option<Circle>,
     ) -> PaymentStatus {
         let (hash, parts, status) = (terms.hash, Vec::new(), PaymentStatus::Seeking);
-        self.put_payment(Payment { terms, fee_max, entropy, attempt: 0, split: 1, parts, circle, status });
+        let (attempt, split, is_lost) = (0, 1, false);
+        self.put_payment(Payment { terms, fee_max, entropy, attempt, split, parts, circle, is_lost, status });
         self.seek(now, channels, hash);
         self.finish(now, channels);
         self.payment(hash).unwrap_or(PaymentStatus::Seeking)
@@ -217,10 +220,16 @@ impl Router {
         failure: Failure,
     ) {
         let payment = self.payments.get(&hash).filter(|payment| payment.status == PaymentStatus::Trying).cloned();
-        let Some(payment) = payment else { return };
+        let Some(mut payment) = payment else { return };
         let Some(number) = payment.parts.iter().position(|part| part.passage == id) else { return };
+        let failure_here = PaymentFailure::OnItsWay(failure);
+        if failure_here.is_paid_out() {
+            // In one write with the end of its passage: whatever else fails later, and after a crash too, nothing is tried on top of it.
+            payment.is_lost = true;
+            self.put_payment(payment.clone());
+        }
         let seeking = self.seeking.entry(hash).or_default();
-        if payment.split > 1 && seeking.cause.is_none() && failure.reason.is_of_the_way() {
+        if payment.split > 1 && !payment.is_lost && seeking.cause.is_none() && failure.reason.is_of_the_way() {
             seeking.routes.retain(|legs| !legs.iter().map(|leg| leg.hub).eq(payment.parts[number].way.iter().copied()));
             if self.try_part(now, channels, &payment, number) {
                 return;
@@ -229,7 +238,7 @@ impl Router {
         let is_left = payment.parts.iter().any(|part| self.passages.contains_key(&part.passage));
         let seeking = self.seeking.entry(hash).or_default();
         let part = payment.parts.get(number).cloned();
-        let cause = Cause { failure: PaymentFailure::OnItsWay(failure), part };
+        let cause = Cause { failure: failure_here, part };
         // The others fail because of the first; but what may be gone is said.
         if seeking.cause.is_none() || cause.failure.is_paid_out() {
             seeking.cause = Some(cause);
@@ -250,10 +259,12 @@ impl Router {
         mut cause: Option<Cause>,
     ) {
         let Some(mut payment) = self.payments.get(&hash).cloned() else { return };
-        // What was locked may be gone: nothing more is tried on top of it.
-        let is_paid_out = cause.as_ref().is_some_and(|cause| cause.failure.is_paid_out());
-        while !is_paid_out
-            && payment.attempt < ATTEMPTS_MAX
+        if payment.is_lost {
+            let part = cause.filter(|cause| cause.failure.is_paid_out()).and_then(|cause| cause.part);
+            let failure = PaymentFailure::OnItsWay(Failure::here(Reason::PaidOut));
+            return self.fail(payment, Cause { failure, part });
+        }
+        while payment.attempt < ATTEMPTS_MAX
             && let Some(routes) = self.next_routes(hash, payment.split)
         {
             payment.attempt += 1;
@@ -273,7 +284,12 @@ impl Router {
             self.put_payment(Payment { split, status, ..payment });
             return self.seek_after(now, channels, hash, Some(cause));
         }
-        let (failure, parts) = (cause.failure, cause.part.into_iter().collect());
+        self.fail(payment, cause);
+    }
+
+    fn fail(&mut self, payment: Payment, Cause { failure, part }: Cause) {
+        let (hash, parts) = (payment.terms.hash, part.into_iter().collect());
+        self.seeking.remove(&hash);
         self.put_payment(Payment { status: PaymentStatus::Failed(failure), parts, ..payment });
         self.notify(RoutingNews::NotPaid { hash, failure });
     }

@@ -12,6 +12,7 @@ use byway_records::promise::ChannelId;
 use super::conduit::{PaymentHash, Preimage};
 use super::invoice::{Invoice, InvoiceTerms};
 use super::message::{Failure, QuestionId, Reason, RoutingMessage};
+use super::order::PartsId;
 use super::passage::{
     Asked, Earned, Passage, PassageId, Payment, PaymentFailure, PaymentStatus, PaymentView, ROUTING, Stage, asked_key,
     earned_key, entries, passage_key, payment_key,
@@ -129,6 +130,8 @@ pub struct Router {
     /// Those whose incoming locks were seen open.
     pub(super) opened: BTreeSet<PassageId>,
     pub(super) asked: BTreeMap<PaymentHash, Asked>,
+    /// The names of parts that did not all come in time, in memory only.
+    pub(super) late_parts: BTreeMap<PaymentHash, BTreeSet<PartsId>>,
     pub(super) payments: BTreeMap<PaymentHash, Payment>,
     pub(super) earned: Earned,
     pub(super) seeking: BTreeMap<PaymentHash, Seeking>,
@@ -158,12 +161,13 @@ impl Router {
             network,
             secret,
             terms,
-            is_ready: true,
+            is_ready: false,
             passages: passages.collect(),
             failures: BTreeMap::new(),
             told: BTreeMap::new(),
             opened: BTreeSet::new(),
             asked: asked.collect(),
+            late_parts: BTreeMap::new(),
             payments: payments.collect(),
             earned: Earned::load(store)?,
             seeking: BTreeMap::new(),
@@ -243,8 +247,8 @@ impl Router {
         self.terms = terms;
     }
 
-    /// Whether the ledger would execute a call that a lock needs: it has the contract's code, and can be paid for the call. A hub takes no payments
-    /// as long as it would not.
+    /// Whether the ledger would execute a call that a lock needs: it has the contract's code, and can be paid for the call. Nobody takes a lock,
+    /// neither to send it on nor to be paid, as long as it would not, or this has not been said since the start.
     pub fn set_ready(&mut self, is_ready: bool) {
         self.is_ready = is_ready;
     }
@@ -271,7 +275,8 @@ impl Router {
     /// Writes down what is asked for.
     pub(super) fn ask_for(&mut self, preimage: Preimage, amount: Amount, expires: Time) -> PaymentHash {
         let hash = preimage.hash();
-        let asked = Asked { preimage, amount, expires, paid_by: Vec::new() };
+        let (paid_by, until, is_shown) = (Vec::new(), Time::default(), false);
+        let asked = Asked { preimage, amount, expires, paid_by, until, is_shown };
         self.batch.put(ROUTING, asked_key(hash), asked.to_bytes());
         self.asked.insert(hash, asked);
         self.write();
@@ -346,6 +351,7 @@ impl Router {
         let asked: Vec<_> = asked.map(|(hash, _)| *hash).collect();
         for hash in asked {
             self.asked.remove(&hash);
+            self.late_parts.remove(&hash);
             self.batch.delete(ROUTING, asked_key(hash));
         }
         let is_failed = |payment: &Payment| matches!(payment.status, PaymentStatus::Failed(_));

@@ -13,9 +13,7 @@ use byway_records::promise::ChannelId;
 use super::conduit::LockId;
 use super::message::Leg;
 use super::order::{Order, PartsId};
-use super::passage::{
-    LockRef, Outgoing, PARTS_MAX, Part, Passage, PassageId, Payment, PaymentFailure, PaymentStatus, Stage,
-};
+use super::passage::{LockRef, Outgoing, PARTS_MAX, Part, Passage, PassageId, Payment, PaymentFailure, PaymentStatus};
 use super::payer::ATTEMPTS_MAX;
 use super::router::{FINAL_TIME, Router};
 use super::sight;
@@ -28,12 +26,13 @@ const PARTS: Context = Context("byway 1 routing parts");
 /// What is taken of each channel, and how often each way is used, by the parts that are planned.
 #[derive(Default)]
 struct Taken {
-    rooms: BTreeMap<ChannelId, Amount>,
+    rooms: BTreeMap<ChannelId, (Amount, usize)>,
     ways: BTreeMap<usize, u32>,
 }
 
 impl Router {
-    /// What is locked where for each part: by ways that few other parts use, and of those by the cheapest.
+    /// What is locked where for each part: by the cheapest way that has room, and of several by that which the fewest other parts use. So no way is
+    /// taken for more than others ask, and a dear one does not use up the highest fee.
     pub(super) fn plan<S: Signer + Clone>(
         &self,
         channels: &Channels<S>,
@@ -70,10 +69,10 @@ impl Router {
             Some((used, amount, route, outgoing))
         };
         let all = routes.iter().enumerate().filter_map(fits);
-        let best = all.min_by_key(|(used, amount, ..)| (*used, *amount));
+        let best = all.min_by_key(|(used, amount, ..)| (*amount, *used));
         let (used, locked, route, outgoing) = best.ok_or(PaymentFailure::NoRoute)?;
-        let before = taken.rooms.get(&outgoing.lock.channel).copied().unwrap_or_default();
-        taken.rooms.insert(outgoing.lock.channel, before.checked_add(locked).ok_or(PaymentFailure::NoRoute)?);
+        let before = taken.rooms.entry(outgoing.lock.channel).or_default();
+        *before = (before.0.checked_add(locked).ok_or(PaymentFailure::NoRoute)?, before.1 + 1);
         taken.ways.insert(route, used + 1);
         let way = routes[route].iter().map(|leg| leg.hub).collect();
         Ok((Part { passage: PassageId::of(outgoing.lock), locked, way }, outgoing))
@@ -91,10 +90,11 @@ impl Router {
         let rooms = self.rooms_with(channels, peer).into_iter();
         let allowed = rooms.filter(|(id, _)| payment.circle.is_none_or(|circle| circle.from == *id));
         let left = allowed.map(|(id, room)| {
-            let taken = taken.rooms.get(&id).copied().unwrap_or_default();
-            (id, room.saturating_sub(taken))
+            let (amount, locks) = taken.rooms.get(&id).copied().unwrap_or_default();
+            (id, room.saturating_sub(amount), locks)
         });
-        left.filter(|(_, left)| *left >= amount).max_by_key(|(_, left)| *left).map(|(id, _)| id)
+        let fit = left.filter(|(id, left, locks)| *left >= amount && self.can_lock(channels, *id, locks + 1));
+        fit.max_by_key(|(_, left, _)| *left).map(|(id, ..)| id)
     }
 
     /// All parts are written down together, and then begun.
@@ -110,8 +110,7 @@ impl Router {
         let ids: Vec<PassageId> = parts.iter().map(|part| part.passage).collect();
         self.put_payment(Payment { status: PaymentStatus::Trying, parts, ..payment });
         for (id, outgoing) in ids.iter().zip(outgoing) {
-            let outgoing = Some(outgoing);
-            self.put_passage(*id, Passage { hash, incoming: None, outgoing, since: now, stage: Stage::Locking });
+            self.put_passage(*id, Passage::own(now, hash, outgoing));
         }
         ids.into_iter().for_each(|id| self.advance(now, channels, id));
     }
@@ -136,8 +135,7 @@ impl Router {
         }
         let (hash, id) = (payment.terms.hash, payment.parts[number].passage);
         self.put_payment(payment);
-        let outgoing = Some(outgoing);
-        self.put_passage(id, Passage { hash, incoming: None, outgoing, since: now, stage: Stage::Locking });
+        self.put_passage(id, Passage::own(now, hash, outgoing));
         self.advance(now, channels, id);
         true
     }

@@ -2,13 +2,16 @@
 
 use byway_primitives::{Amount, Span};
 
+use super::conduit::RESOLVED_MAX;
+
 /// How much longer the incoming lock stands than the outgoing one, unless the hub says otherwise: time to take the one back by force, or to
 /// learn the preimage, and to open the other by force.
 pub const DELTA_DEFAULT: Span = Span::minutes(10);
 
-/// More of them with one peer could not all be opened by force: a side forces four calls in a row in a channel that is closing, of which one is
-/// left for a guarantee, and each of the others is a call for [`RESOLVED_MAX`](super::conduit::RESOLVED_MAX).
-pub const PEER_PAYMENTS_MAX: usize = 24;
+/// Calls that are sure to be forced in a channel: a side forces four in a row in one that is closing, of which one is left for a guarantee.
+pub(super) const CALLS_MAX: usize = 3;
+/// More payments with one peer could not all be resolved by force: each call is for so many locks in one contract of a channel.
+pub const PEER_PAYMENTS_MAX: usize = CALLS_MAX * RESOLVED_MAX;
 /// No hub of a way may ask for more.
 pub const DELTA_MAX: Span = Span::minutes(60);
 

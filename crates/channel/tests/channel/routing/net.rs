@@ -86,7 +86,8 @@ impl Node {
     fn new(network: byway_primitives::NetworkId, number: usize, terms: Option<HubTerms>, disk: MemoryStore) -> Self {
         let secret = secret(number);
         let channels = Channels::load(secret.clone(), network, &disk).unwrap();
-        let router = Router::load(secret.id(), network, [number as u8 + 100; 32], terms, &disk).unwrap();
+        let mut router = Router::load(secret.id(), network, [number as u8 + 100; 32], terms, &disk).unwrap();
+        router.set_ready(true);
         let (steps, news) = (VecDeque::new(), Vec::new());
         Self { secret, channels, router, disk, steps, news, terms, is_up: true }
     }
@@ -233,6 +234,10 @@ impl Net {
     }
 
     pub fn submit(&mut self, number: usize, call: ChannelsCall) {
+        // What is too long to be read does nothing.
+        if ChannelsCall::from_bytes(&call.to_bytes()).is_err() {
+            return;
+        }
         let draft = Draft { call: Some(Call::Channels(call.clone())), signers: vec![number], ..Draft::default() };
         match self.world.run(&draft) {
             byway_ledger::Verdict::Rejected(reason) => self.refused.push(reason),

@@ -1,14 +1,13 @@
 //! Payments in several parts: where no way has room for all of it.
 
-use byway_channel::Change;
-use byway_channel::routing::conduit::{self, LockId};
+use byway_channel::routing::conduit;
 use byway_channel::routing::{
     Exposure, Failure, HubTerms, Order, PARTS_MAX, PARTS_TIME_MAX, PartsId, PaymentFailure, PaymentHash, PaymentStatus,
-    Reason, RoutingMessage, RoutingNews, Stage,
+    Reason, RoutingNews, Stage,
 };
 use byway_primitives::Span;
-use byway_vm::Address;
 
+use super::guards::lock_for;
 use super::net::{Net, fee, hub_terms};
 use crate::world::units;
 
@@ -18,24 +17,24 @@ const HALF: u128 = AMOUNT / 2;
 const EDGES: [(usize, usize); 4] = [(0, 1), (0, 2), (1, 3), (2, 3)];
 
 /// A payer, two hubs, and a payee.
-fn diamond() -> Net {
+pub fn diamond() -> Net {
     Net::new(4, &EDGES)
 }
 
-fn gains<const N: usize>(net: &Net) -> [i128; N] {
+pub fn gains<const N: usize>(net: &Net) -> [i128; N] {
     std::array::from_fn(|node| net.gain(node))
 }
 
-fn stages(net: &Net, node: usize) -> Vec<Stage> {
+pub fn stages(net: &Net, node: usize) -> Vec<Stage> {
     net.nodes[node].router.on_their_way().map(|payment| payment.stage).collect()
 }
 
-fn waiting(net: &Net, payee: usize) -> usize {
+pub fn waiting(net: &Net, payee: usize) -> usize {
     stages(net, payee).iter().filter(|stage| matches!(stage, Stage::Waiting(_))).count()
 }
 
 /// Writes and delivers over these wires only, until that holds.
-fn run_over(net: &mut Net, edges: &[(usize, usize)], what: &str, is_so: impl Fn(&Net) -> bool) {
+pub fn run_over(net: &mut Net, edges: &[(usize, usize)], what: &str, is_so: impl Fn(&Net) -> bool) {
     for _ in 0..2_000 {
         if is_so(net) {
             return;
@@ -51,7 +50,7 @@ fn run_over(net: &mut Net, edges: &[(usize, usize)], what: &str, is_so: impl Fn(
 }
 
 /// Both halves are on their way; what the hub `late` says to the payee is not heard yet.
-fn with_one_part_there(net: &mut Net, late: usize) -> PaymentHash {
+pub fn with_one_part_there(net: &mut Net, late: usize) -> PaymentHash {
     let invoice = net.invoice(3, AMOUNT);
     let hash = net.pay(0, &invoice);
     let others: Vec<_> = EDGES.into_iter().filter(|edge| *edge != (late, 3)).collect();
@@ -91,6 +90,21 @@ fn parts_go_over_two_channels_with_one_hub() {
     net.pass(Span::seconds(60));
     assert!(net.is_paid(0, hash), "{:?}", net.status(0, hash));
     assert_eq!((net.gain(1), net.gain(2)), (2 * fee(HALF) as i128, AMOUNT as i128));
+    net.assert_clean();
+}
+
+#[test]
+fn no_part_goes_by_a_dear_way_where_a_cheap_one_has_room() {
+    let mut net = Net::new(4, &[(0, 1), (0, 1), (1, 3), (1, 3), (0, 2), (2, 3)]);
+    let per_peer = Exposure { amount: units(6_000_000), payments: 8 };
+    net.set_terms(1, Some(HubTerms { per_peer, ..hub_terms() }));
+    net.set_terms(2, Some(HubTerms { fee_base: units(40_000), ..hub_terms() }));
+    let invoice = net.invoice(3, AMOUNT);
+    let hash = net.pay(0, &invoice);
+    net.run();
+    net.pass(Span::seconds(60));
+    assert!(net.is_paid(0, hash), "{:?}", net.status(0, hash));
+    assert_eq!((net.gain(1), net.gain(2)), (2 * fee(HALF) as i128, 0));
     net.assert_clean();
 }
 
@@ -187,40 +201,11 @@ fn parts_that_come_when_the_invoice_has_expired_are_not_opened() {
     assert_eq!((net.gain(3), net.received(3)), (0, units(0)));
 }
 
-/// A lock with that hash in a channel, by somebody who does as it likes, and its order for the payee.
-fn lock_for(net: &mut Net, (one, other): (usize, usize), number: u8, hash: PaymentHash, amount: u128, order: &Order) {
-    let (now, channel, lock) = (net.now, net.channel(one, other), LockId([number; 32]));
-    let machine = net.machine(one, channel);
-    let (side, payee) = (machine.side(), Address::from(net.id(other)));
-    let until = byway_primitives::Time((now + Span::minutes(10)).0 / 1000 * 1000);
-    let place = conduit::all(machine.state()).next();
-    let calls = match place {
-        Some(place) => vec![conduit::lock(side, place, lock, hash, until, payee, units(amount))],
-        None => vec![conduit::create(side)],
-    };
-    for call in calls {
-        let channels = &mut net.nodes[one].channels;
-        let key = channels.key_of(channel).unwrap();
-        channels.with(key, |machine| machine.propose(now, Change::Call(call))).unwrap().unwrap();
-        net.collect(one);
-        net.run();
-    }
-    if place.is_none() {
-        return lock_for(net, (one, other), number, hash, amount, order);
-    }
-    let (peer, key) = (net.id(one), net.nodes[other].router.key());
-    let sealed = order.seal(key, hash, &[number; 32], 0).unwrap();
-    let node = &mut net.nodes[other];
-    node.router.handle_message(now, &node.channels, peer, RoutingMessage::Order { channel, lock, sealed });
-    net.collect(other);
-    net.run();
-}
-
-fn part(parts: u8) -> Order {
+pub fn part(parts: u8) -> Order {
     Order::Receive { parts: Some(PartsId([parts; 16])) }
 }
 
-fn refusals(net: &Net, node: usize) -> Vec<Reason> {
+pub fn refusals(net: &Net, node: usize) -> Vec<Reason> {
     let refused = net.nodes[node].news.iter().filter_map(|news| match news {
         RoutingNews::Refused { failure: Failure { reason, hop: 0 }, .. } => Some(*reason),
         _ => None,
@@ -267,16 +252,34 @@ fn more_parts_than_may_be_and_amounts_beyond_what_is_asked_for_are_refused() {
 #[test]
 fn one_peer_does_not_have_the_payee_wait_for_more_than_can_be_opened_by_force() {
     let mut net = Net::new(2, &[(0, 1)]);
-    let hash = net.invoice(1, AMOUNT).terms.hash;
+    let hashes = [0; 2].map(|_| net.invoice(1, AMOUNT).terms.hash);
     net.run();
     let most = byway_channel::routing::PEER_PAYMENTS_MAX as u8;
     for number in 0..=most {
-        lock_for(&mut net, (0, 1), number + 1, hash, 1_000, &part(number));
+        lock_for(&mut net, (0, 1), number + 1, hashes[usize::from(number % 2)], 1_000, &part(number));
     }
     assert_eq!((waiting(&net, 1), refusals(&net, 1)), (most as usize, vec![Reason::Exposure]));
     net.pass(Span(PARTS_TIME_MAX.0 + 30_000));
     assert_eq!((stages(&net, 1), gains(&net)), (vec![], [0, 0]));
     net.assert_clean();
+}
+
+#[test]
+fn parts_of_one_invoice_under_many_names_leave_places_for_others() {
+    let mut net = Net::new(2, &[(0, 1)]);
+    let hash = net.invoice(1, AMOUNT).terms.hash;
+    net.run();
+    let most = 2 * PARTS_MAX as u8;
+    for number in 0..=most {
+        lock_for(&mut net, (0, 1), number + 1, hash, 1_000, &part(number));
+    }
+    assert_eq!((waiting(&net, 1), refusals(&net, 1)), (most as usize, vec![Reason::Exposure]));
+    net.pass(Span(PARTS_TIME_MAX.0 + 30_000));
+    // So many names have come to nothing that it waits for no other; all at once is taken still.
+    lock_for(&mut net, (0, 1), 100, hash, 1_000, &part(100));
+    assert_eq!((waiting(&net, 1), refusals(&net, 1).pop()), (0, Some(Reason::Late)));
+    net.pass(Span::seconds(30));
+    assert_eq!((stages(&net, 1), gains(&net)), (vec![], [0, 0]));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use byway_records::promise::ChannelId;
 use byway_vm::{Address, Outcome, State, Target, code_hash};
 
 use super::faults::{holds, line, run_until};
+use super::guards::propose;
 use super::net::{Net, hub_terms};
 use crate::world::units;
 
@@ -50,15 +51,6 @@ pub fn forge(state: &mut State, run: impl Fn(&mut State, ContractCall) -> Outcom
     assert_eq!((forged.target, run(state, forged)), (Target::Create, Outcome::Returned));
     let new = state.contracts().map(|(address, _)| address).find(|address| !before.contains(address));
     new.expect("it is there")
-}
-
-fn propose(net: &mut Net, node: usize, channel: ChannelId, call: ContractCall) {
-    let now = net.now;
-    let channels = &mut net.nodes[node].channels;
-    let key = channels.key_of(channel).unwrap();
-    channels.with(key, |machine| machine.propose(now, Change::Call(call))).unwrap().unwrap();
-    net.collect(node);
-    net.run();
 }
 
 #[test]
@@ -238,8 +230,11 @@ fn a_lock_of_nothing_and_an_invoice_for_ever_are_not_written_down() {
     let (place, hub) = (conduit::all(net.machine(0, channel).state()).next().unwrap(), Address::from(net.id(1)));
     let (hash, until) = (Preimage([5; 32]).hash(), net.now + FINAL_TIME);
     let nothing = conduit::lock(Side::Initiator, place, lock, hash, until, hub, units(0));
-    propose(&mut net, 0, channel, nothing);
-    assert!(conduit::read(net.machine(1, channel).state(), place, lock).is_some(), "it is there");
+    let channels = &mut net.nodes[0].channels;
+    let key = channels.key_of(channel).unwrap();
+    let made = channels.with(key, |machine| machine.propose(until, Change::Call(nothing))).unwrap();
+    assert!(made.is_err(), "the contract takes none: {made:?}");
+    assert!(conduit::read(net.machine(1, channel).state(), place, lock).is_none());
     let (now, peer) = (net.now, net.id(0));
     let node = &mut net.nodes[1];
     let order = RoutingMessage::Order { channel, lock, sealed: Vec::new() };

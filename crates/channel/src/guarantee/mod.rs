@@ -31,7 +31,7 @@
 //! Each side counts it as open by its own guarantee, once that stands in a state that nothing half-signed takes back. The other may be a moment later, and is not
 //! heard before. An offer that isn't accepted comes back: as soon as the hub refuses, or when its time is over.
 //!
-//! The hub accepts both or neither. It looks at all before it accepts one: that both offers stand and say what the terms say, that the fees do,
+//! The hub accepts both or neither. It looks at all before it accepts one, and at one pair at a time in each channel, in which it proposes nothing else then: that both offers stand and say what the terms say, that the fees do,
 //! that it has enough in both parents, that the ledger would force a call of its in either, that the offers stand for another quarter
 //! of an hour ([`ACCEPT_BEFORE`]), that the ledger would register the terms, and that a dispute is over before any of the parents pays out ([`MARGIN`]). Then it
 //! accepts by updates, after a minute by force, and near an offer's end by closing that parent.

@@ -7,7 +7,7 @@ use byway_channel::guarantee::{GuaranteeEffect, GuaranteeMessage, GuaranteeNews,
 use byway_channel::{ChannelHandle, ChannelKey, InitiateError};
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::decode_exact;
-use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, Store, Time};
+use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, Span, Store, Time};
 use byway_records::channel::VirtualTerms;
 use byway_records::promise::ChannelId;
 
@@ -31,6 +31,11 @@ impl Market {
     /// On what terms this node guarantees channels of others from now on; not at all where there are none.
     pub fn set_guaranteeing(&mut self, terms: Option<GuaranteeTerms>) {
         self.channels.guarantees.set_terms(terms);
+    }
+
+    /// The shortest lock period of channels that this node guarantees from now on.
+    pub fn set_guarantee_lock_min(&mut self, lock_min: Span) {
+        self.channels.guarantees.set_lock_min(lock_min);
     }
 
     /// The most that this node pays a hub for a guarantee.

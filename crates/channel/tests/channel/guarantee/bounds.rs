@@ -6,6 +6,7 @@ use byway_channel::guarantee::{
 };
 use byway_channel::{ChannelHandle, InitiateError};
 use byway_primitives::{Amount, Span, Time};
+use byway_records::call::ChannelsCall;
 use byway_records::channel::{Cosigned, LOCK_MAX, Side, VirtualTerms};
 use byway_records::genesis::Wait;
 
@@ -232,6 +233,8 @@ fn as_many_as_may_stand_are_paid_out_by_one_side_alone_while_the_channel_closes(
     net.close_alone(HUB, parent);
     net.pass_until("all are decided", |net| opened.iter().all(|id| net.outcome(*id).is_some()));
     net.pass_until("all is paid", |net| net.nodes[HUB].guarantees.held().count() == 0);
+    let together = |call: &ChannelsCall| matches!(call, ChannelsCall::ForceProgress(force) if force.call.call.evidence.len() == GUARANTEES_MAX);
+    assert!(net.calls.iter().any(together), "one call says what became of all");
     let side = net.machine(HUB, parent).side().index();
     // What the ledger has taken for it, and what settling takes.
     let charged = net.entry(parent).expect("it has not paid out").charged[side].units() as i128 + 1_000;

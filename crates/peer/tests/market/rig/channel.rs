@@ -96,7 +96,7 @@ impl Rig {
         if node.is_up {
             let environment = Environment { time: now, height: now.0 };
             let entry = |asked: ChannelId| (asked == id).then(|| channel.clone());
-            node.market.note_channels(now, environment, now.0, |_| true, entry, &node.store);
+            node.market.note_channels(now, environment, now.0, |_| true, entry, |_| None, &node.store);
         }
     }
 }

@@ -43,6 +43,11 @@ fn what_can_be_typed_about_channels() {
         ("hub stop", true),
         ("hub status --json", true),
         ("hub", false),
+        ("hub run --guarantee --guarantee-fee-base 0.002", true),
+        ("hub run --guarantee-fee-base 0.002", false),
+        ("channel open a1a1 1 --via b2b2 --days 3", true),
+        ("channel open a1a1 1 --days 3", false),
+        ("channel open a1a1 1 --via b2b2 --days 0", false),
         ("channel lane a1a1 2", true),
         ("channel absorb a1a1", true),
         ("channel cancel a1a1", true),
@@ -229,9 +234,39 @@ async fn invoices_are_paid_and_a_hub_is_run() {
     assert_eq!(json_of(directory, &["hub", "run", "--fee-base", "0.0002"])["terms"]["fee_base"], "0.0002");
     assert_eq!(json_of(directory, &["hub", "stop"])["runs"], false);
     let status = text(&byway(directory, &["hub", "status"]).stdout);
-    for word in ["sends payments on", "3 payments", "0.0018 WAY", "4444444444", "locked", "has not enough in it"] {
+    for word in [
+        "virtual channels for 0.001 WAY",
+        "b7b7b7b7",
+        "sends payments on",
+        "3 payments",
+        "0.0018 WAY",
+        "4444444444",
+        "locked",
+        "has not enough in it",
+    ] {
         assert!(status.contains(word), "{word}: {status}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_virtual_channel_is_opened_over_a_hub_that_guarantees_and_shown_with_it() {
+    let served = Fake::new().serve().await;
+    let folder = directory_of(served.port);
+    let directory = folder.path();
+    let [peer, hub, none] = [1, 4, 9].map(|number| id(number).to_string());
+    let open = ["channel", "open", &peer, "1", "--via", &hub, "--days", "3"];
+    let opened = json_of(directory, &open);
+    let guarantee = json!({ "hub": hub, "until_ms": 1_700_259_200_000u64, "state": "stands" });
+    assert_eq!(opened["guaranteed"], guarantee);
+    let channel = opened["channel"].as_str().unwrap();
+    let shown = text(&byway(directory, &["channel", "show", channel]).stdout);
+    assert!(shown.contains(&format!("over {hub}")) && shown.contains("guaranteed"), "{shown}");
+    let listed = text(&byway(directory, &["channel", "list"]).stdout);
+    assert!(listed.contains("open, virtual over"), "{listed}");
+    let error = failure(directory, &["channel", "open", &peer, "1", "--via", &none]);
+    assert!(error.contains("guarantees no virtual channels") && error.contains("--guarantee"), "{error}");
+    let disputed = json_of(directory, &["channel", "close", channel, "--alone"]);
+    assert_eq!(disputed["dispute"]["by"], "us");
 }
 
 #[tokio::test(flavor = "multi_thread")]

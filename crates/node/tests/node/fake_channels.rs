@@ -170,14 +170,33 @@ impl FakeChannels {
             return Err(ApiError::channel_not_opened("a side would have less than the reserve"));
         }
         let theirs = request.their_deposit.unwrap_or(reserve);
+        let guaranteed = request.via.map(|hub| {
+            let hub = hub.parse().map_err(|error| ApiError::invalid_params("via", error))?;
+            if hub == id(9) {
+                return Err(ApiError::hub_guarantees_none(hub));
+            }
+            let until_ms = Time(1_700_000_000_000 + 86_400_000 * request.days.unwrap_or(7));
+            Ok(ChannelGuarantee { hub, until_ms, state: ChannelGuaranteeState::Stands })
+        });
+        let guaranteed = guaranteed.transpose()?;
         let mut channels = self.channels.lock().unwrap();
         let mut detail = new(&format!("{:032x}", channels.len()), 1, ChannelState::Open);
         detail.remainder = request.remainder;
         let lane = ChannelLaneRecord::default();
         let lock_ms = request.lock_seconds.map_or(detail.record.lock_ms, |seconds| seconds * 1000);
         let (ours, total, round) = (request.deposit, plus(request.deposit, theirs), 0);
-        detail.record =
-            ChannelRecord { peer, ours, theirs, total, reserve, lock_ms, their_lane: lane, round, ..detail.record };
+        detail.record = ChannelRecord {
+            peer,
+            ours,
+            theirs,
+            total,
+            reserve,
+            lock_ms,
+            their_lane: lane,
+            round,
+            guaranteed,
+            ..detail.record
+        };
         channels.push(detail.clone());
         Ok(detail.record)
     }

@@ -11,6 +11,7 @@
 pub mod accounts;
 pub mod backup;
 pub mod chain;
+pub mod channel_requests;
 pub mod channels;
 pub mod contracts;
 pub mod error;
@@ -47,6 +48,7 @@ use byway_records::TransactionId;
 pub use accounts::*;
 pub use backup::*;
 pub use chain::*;
+pub use channel_requests::*;
 pub use channels::*;
 pub use contracts::*;
 pub use error::{ApiError, ErrorKind};

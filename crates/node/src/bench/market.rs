@@ -118,6 +118,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         watching: None,
         hub: None,
         guaranteeing: None,
+        guarantee_lock_min: byway_channel::guarantee::VIRTUAL_LOCK_MIN,
         listed: Default::default(),
         rebalance_per_million: None,
         limits: SpendingConfig {

@@ -1,6 +1,6 @@
 //! On what terms a node sends payments on from one of its channels into another (`[hub]`).
 
-use byway_channel::guarantee::GuaranteeTerms;
+use byway_channel::guarantee::{GuaranteeTerms, VIRTUAL_LOCK_MIN};
 use byway_channel::routing::conduit::RESOLVE_ONE_GAS;
 use byway_channel::routing::{DELTA_DEFAULT, DELTA_MAX, Exposure, HubTerms, PEER_PAYMENTS_MAX};
 use byway_primitives::{Amount, Span};
@@ -39,6 +39,8 @@ pub struct HubConfig {
     pub guarantee_fee_per_million: u64,
     /// How long such a channel may go on.
     pub guarantee_days_max: u64,
+    /// The shortest lock period that it may have: what this node has signed of it has to reach the ledger within.
+    pub guarantee_lock_min_seconds: u64,
 }
 
 /// What the ledger takes for a call that resolves one lock.
@@ -71,6 +73,7 @@ impl Default for HubConfig {
             guarantee_fee_base: thousandths(1),
             guarantee_fee_per_million: 1_000,
             guarantee_days_max: 30,
+            guarantee_lock_min_seconds: VIRTUAL_LOCK_MIN.0 / 1000,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use byway_access::CreditPolicy;
 use byway_access::credit::Trial;
+use byway_channel::guarantee::VIRTUAL_LOCK_MIN;
 use byway_primitives::hash::Context as HashContext;
 use byway_primitives::{Amount, Span};
 use byway_records::Genesis;
@@ -102,6 +103,9 @@ pub fn settings(
     settings.hub = config.hub.as_ref().map(|hub| hub.terms(prices));
     settings.rebalance_per_million = config.hub.as_ref().and_then(|hub| hub.rebalance_per_million);
     settings.guaranteeing = config.hub.as_ref().filter(|hub| hub.guarantee).map(HubConfig::guarantee_terms);
+    if let Some(hub) = &config.hub {
+        settings.guarantee_lock_min = Span::seconds(hub.guarantee_lock_min_seconds);
+    }
     settings.listed.extend(config.watch.publish.then_some(Service::WATCH));
     settings.listed.extend(config.hub.as_ref().is_some_and(|hub| hub.publish).then_some(Service::HUB));
     settings.limits.session_max = config.spending.session_max;
@@ -148,6 +152,7 @@ pub(super) fn node_config(
         watching: None,
         hub: None,
         guaranteeing: None,
+        guarantee_lock_min: VIRTUAL_LOCK_MIN,
         listed: BTreeSet::new(),
         rebalance_per_million: None,
         limits: SpendingConfig {

@@ -391,6 +391,7 @@ fn open_market(
     // Until the ledger is known to have what a forced call needs.
     market.set_hub_ready(false);
     market.set_guaranteeing(config.guaranteeing);
+    market.set_guarantee_lock_min(config.guarantee_lock_min);
     market.set_guarantee_fee_max(config.channels.guarantee_fee_max);
     Ok((market, certificate))
 }

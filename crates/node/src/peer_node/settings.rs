@@ -77,6 +77,8 @@ pub struct PeerNodeConfig {
     pub hub: Option<byway_channel::routing::HubTerms>,
     /// On what terms it guarantees virtual channels of others; not at all where there are none.
     pub guaranteeing: Option<byway_channel::guarantee::GuaranteeTerms>,
+    /// The shortest lock period of such a channel.
+    pub guarantee_lock_min: Span,
     /// Which of these two the market has offers of, while they are done.
     pub listed: BTreeSet<Service>,
     /// What it may spend on balancing its channels by itself, of each million that is moved.

@@ -221,7 +221,7 @@ async fn invoices_are_paid_and_a_hub_is_run() {
     let directory = folder.path();
     let made = json_of(directory, &["channel", "invoice", "0.5", "--for", "two coffees"]);
     assert_eq!((&made["invoice"], &made["note"]), (&json!("byway:pay/aeba"), &json!("two coffees")));
-    let paid = text(&byway(directory, &["channel", "pay", "byway:pay/aeba"]).stdout);
+    let paid = text(&byway(directory, &["channel", "pay", "byway:pay/aeba", "--yes"]).stdout);
     for word in ["0.5 WAY", &id(0x44).to_string(), "two coffees", "over 3333333333", "the fee was 0.0006 WAY"] {
         assert!(paid.contains(word), "{word}: {paid}");
     }

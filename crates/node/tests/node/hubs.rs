@@ -49,7 +49,7 @@ async fn open_with(node: &Node, hub: IdentityId, deposit: &str) {
         assets: Vec::new(),
         via: None,
         days: None,
-        idempotency_key: key(&format!("open {hub}")),
+        idempotency_key: key(&format!("open-{hub}")),
     };
     node.api.channel_open(request).await.unwrap();
 }

@@ -23,7 +23,8 @@ fn amount(text: &str) -> Amount {
 }
 
 fn hub_config() -> String {
-    let hub = "[hub]\nguarantee = true\nguarantee_fee_base = \"0.001\"\nguarantee_fee_per_million = 0\n";
+    let hub = "[hub]\nguarantee = true\nguarantee_fee_base = \"0.001\"\nguarantee_fee_per_million = 0\n\
+        guarantee_lock_min_seconds = 1\n";
     format!("{}{ACCEPTS}{hub}", provider("DE", "0.001", ""))
 }
 

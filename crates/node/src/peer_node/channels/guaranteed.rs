@@ -57,7 +57,10 @@ impl Actor {
     /// Over which hub a channel is to be, with the times that the channel with it allows, which are set in `terms`; none where it is to be
     /// on the ledger.
     pub(super) fn over(&self, request: &ChannelOpen, terms: &mut ChannelTerms) -> Answer<Option<Over>> {
-        let Some(via) = &request.via else { return Ok(None) };
+        let Some(via) = &request.via else {
+            let why = "only a virtual channel ends by itself; say `via` as well";
+            return if request.days.is_some() { Err(ApiError::invalid_params("days", why)) } else { Ok(None) };
+        };
         let (hub, _) = self.peer_named(via)?;
         if terms.parties.contains(&hub) {
             return Err(ApiError::invalid_params("via", "the hub is neither of the two"));

@@ -62,9 +62,12 @@ fn shown(owners: [Address; 2], rows: &ChannelAssets) -> (Vec<u8>, Hash) {
         storages.push((purse, storage));
     }
     storages.sort_unstable();
+    let mut part = Writer::new();
+    deep(&accounts, &mut part);
+    let part = part.into_bytes();
+    let root = PartialTree::from_bytes(&part).expect("a part").root();
     let mut out = Writer::new();
-    deep(&accounts, &mut out);
-    let root = PartialTree::from_bytes(&out.clone().into_bytes()).expect("a part").root();
+    out.raw(&part);
     out.varint(storages.len() as u64);
     for (purse, storage) in storages {
         out.value(&purse);

@@ -15,7 +15,7 @@ interface Asset {
 contract Swap {
     struct Offer {
         address maker;
-        /// In seconds since 1970; from then on nobody takes it.
+        /// In seconds since 1970; from two minutes later on nobody takes it. A call may be shown a time so old, by force and in an update.
         uint64 until;
         address given;
         address wanted;

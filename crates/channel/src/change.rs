@@ -83,6 +83,10 @@ pub enum ChangeError {
     Shares,
     #[error("what holds an asset of the channel is neither changed nor removed, and does not leave")]
     Purse,
+    #[error(
+        "this contract has something of an asset of the channel, or a party lets it take some; it is removed or leaves once it has paid that and both have taken back what they approved"
+    )]
+    InPurses,
     #[error("payments over several channels are on their way in this contract; wait until they are through")]
     OnTheirWay,
     #[error("a deposit or a withdrawal of nothing, or a contract that leaves with nothing")]
@@ -203,6 +207,9 @@ impl Ground {
                 if self.is_purse(contract) {
                     return Err(ChangeError::Purse);
                 }
+                if self.is_in_purses(&state, contract) {
+                    return Err(ChangeError::InPurses);
+                }
                 // The total tells states of before from those after.
                 if amount.is_zero() {
                     return Err(ChangeError::NothingMoved);
@@ -258,6 +265,9 @@ impl Ground {
                 state.set_code(*contract, code);
             }
             ContractChange::Remove { contract, shares } => {
+                if self.is_in_purses(state, *contract) {
+                    return Err(ChangeError::InPurses);
+                }
                 let shares = shares.unwrap_or_else(|| self.terms.remainder.shares(account.balance));
                 if Amount::checked_sum(shares) != Some(account.balance) {
                     return Err(ChangeError::Shares);

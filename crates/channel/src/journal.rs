@@ -175,7 +175,7 @@ impl Log {
         if is_known && state.root() != record.base.root {
             return Err(broken);
         }
-        Ok((log, Loaded { state, signed }))
+        Ok((log, Loaded { state, signed, beneath: Vec::new() }))
     }
 
     /// Notes the change that led to `position`; writes the state as a whole where it is time.

@@ -49,6 +49,14 @@ impl Ground {
         self.terms.assets.iter().any(|row| purse_of(row.asset) == contract)
     }
 
+    /// Whether a contract has anything in a purse, or may take a party's. Another could later be at its address, which would have that.
+    pub(crate) fn is_in_purses(&self, state: &State, contract: Address) -> bool {
+        let may_take =
+            |asset| self.addresses().into_iter().any(|party| state.may_take_from_purse(asset, party, contract));
+        let has = |asset| state.in_purse(asset, contract).is_some_and(|amount| !amount.is_zero());
+        self.terms.assets.iter().any(|row| has(row.asset) || may_take(row.asset))
+    }
+
     /// What there is in each purse. Where a purse says what can't be, contracts have it all, as the ledger takes it.
     pub(crate) fn purses(&self, state: &State) -> impl Iterator<Item = Purse> {
         self.terms.assets.iter().map(|row| {

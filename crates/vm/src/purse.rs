@@ -19,8 +19,9 @@ use crate::witness::Witness;
 
 const PURSE: Context = Context("byway 1 purse");
 const COMPILED: &str = include_str!("../../../examples/contracts/compiled/Purse.json");
-/// Where the compiler has laid out what each owner has, and the sum of it.
+/// Where the compiler has laid out what each owner has, what it lets others take of that, and the sum of it.
 const BALANCES: u8 = 0;
+const ALLOWANCES: u8 = 1;
 const SUPPLY: u8 = 2;
 
 static CODE: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -50,6 +51,17 @@ fn slot_of(owner: Address) -> Word {
     let mut key = [0; 64];
     key[12..32].copy_from_slice(&owner.0);
     key[63] = BALANCES;
+    hash_of(&key).0
+}
+
+/// The slot that says how much of an owner's a spender may take.
+fn slot_of_allowance(owner: Address, spender: Address) -> Word {
+    let mut of_owner = [0; 64];
+    of_owner[12..32].copy_from_slice(&owner.0);
+    of_owner[63] = ALLOWANCES;
+    let mut key = [0; 64];
+    key[12..32].copy_from_slice(&spender.0);
+    key[32..].copy_from_slice(&hash_of(&of_owner).0);
     hash_of(&key).0
 }
 
@@ -85,6 +97,11 @@ impl State {
         let purse = purse_of(asset);
         let code = self.account(purse)?.contract?.code;
         amount(&self.stored(purse, &slot_of(owner))).filter(|_| code == code_hash())
+    }
+
+    /// Whether an asset's purse lets `spender` take anything of an owner's.
+    pub fn may_take_from_purse(&self, asset: AssetId, owner: Address, spender: Address) -> bool {
+        self.stored(purse_of(asset), &slot_of_allowance(owner, spender)) != [0; 32]
     }
 
     /// The part of the state that shows what these have in the purses of the assets, or that there are none.

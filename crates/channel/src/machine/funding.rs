@@ -19,7 +19,7 @@ use byway_crypto::{IdentitySignature, Purpose};
 use byway_primitives::{Amount, Batch, Encode, Span, Time};
 use byway_records::Channel;
 use byway_records::call::{ChannelsCall, ContractLeave};
-use byway_records::channel::{ChannelState, Cosigned, FundingChange, Movement, Phase, Position};
+use byway_records::channel::{ChannelState, Cosigned, FundingChange, Movement, Phase};
 use byway_vm::{Address, State};
 
 use super::{ChannelMachine, Link, ROUNDS_AHEAD_MAX, Show, position_digest};

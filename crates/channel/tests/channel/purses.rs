@@ -239,6 +239,27 @@ fn a_purse_is_not_changed_or_removed_and_does_not_leave_whoever_wants_it() {
     purses.assert_owned(FIRST, [0, 0]);
 }
 
+/// Another contract could come to its address, and would have what it had and take what it might.
+#[test]
+fn a_contract_that_has_something_in_a_purse_or_may_take_some_is_not_removed() {
+    let mut purses = Purses::new();
+    let swap = purses.swap();
+    let remove = Change::Contract(ContractChange::Remove { contract: swap, shares: None });
+    let refused = Err(ProposeError::Change(ChangeError::InPurses));
+    for by in [0, 1] {
+        purses.approve(by, 1, swap, 20);
+        assert_eq!(purses.rig.propose(0, remove.clone()), refused);
+        purses.approve(by, 1, swap, 0);
+    }
+    purses.offer(swap);
+    assert_eq!(purses.rig.propose(1, remove.clone()), refused);
+    let cancel = purses.call(0, swap, 0, compiled(SWAP, "cancel(uint256)"), &[number(units(1))]);
+    purses.update(0, cancel);
+    purses.rig.propose(1, remove.clone()).unwrap();
+    purses.rig.exchange();
+    assert!(purses.rig.parties[0].has(|news| matches!(news, ChannelNews::Asked { .. })));
+}
+
 #[test]
 fn a_swap_is_made_by_updates() {
     let mut purses = Purses::new();

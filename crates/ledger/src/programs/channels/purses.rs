@@ -7,9 +7,9 @@
 //! **Whatever both signed**, exactly what went in comes out: a state without the purse, with another contract in its place, or that says
 //! more than there is, says nothing, and all goes by the rule for the rest.
 //!
-//! **Where nobody shows it.** Anyone who has the state can, for a year from when the channel could be settled. Only if both
-//! parties have lost it, or each would rather have what it put in, is it not shown; then each gets back what it put in. That is no
-//! reason for a party to keep silent for long: the other one shows it alone. The rule for the rest would be one, where it favours a party.
+//! **Where nobody shows it.** Anyone who has the state can, for a year from when the channel could be settled. It is not shown if both
+//! parties have lost it or would rather have what they put in, or one has lost it and the other would; then each gets back what it put in. The
+//! rule for the rest would give a party that it favours more than it ever had.
 
 use byway_primitives::{Amount, Decode};
 use byway_records::channel::{AssetParts, Channel, ChannelAssets, ChannelTerms, MutualClose};

@@ -64,7 +64,10 @@ fn shown(owners: [Address; 2], rows: &ChannelAssets) -> (Vec<u8>, Hash) {
     storages.sort_unstable();
     let mut out = Writer::new();
     deep(&accounts, &mut out);
-    let root = PartialTree::from_bytes(&out.clone().into_bytes()).expect("a part").root();
+    let accounts = out.into_bytes();
+    let root = PartialTree::from_bytes(&accounts).expect("a part").root();
+    let mut out = Writer::new();
+    out.raw(&accounts);
     out.varint(storages.len() as u64);
     for (purse, storage) in storages {
         out.value(&purse);

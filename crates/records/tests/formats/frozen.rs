@@ -300,7 +300,7 @@ const FROZEN_CALLS: [&str; 45] = [
     "contract leave: 402 08c5d9e0cc046d35",
     "call contract: 170 e43ebe7806fcb3f3",
 ];
-const FROZEN_REASONS: &str = "b949808a174cdbb2";
+const FROZEN_REASONS: &str = "65e2b17d5523d098";
 const FROZEN_DIGESTS: [&str; 12] = [
     "transaction: 37ce2c9c33f6e316",
     "spend: aff8edff5417e4ca",

@@ -23,8 +23,9 @@ export class MockChannels {
   /** How long the peer of a proposal thinks about it. */
   openMs = 300;
   /** Payments over several channels, and what others' have brought in. */
-  hub: HubStatus = { runs: false, terms: { fee_base: "0.0001", fee_per_million: 1_000, amount_min: "0.00056", peer_amount_max: "5", amount_max: "50" }, forwarded: 0, amount: "0",
-    fees: "0", peers: [], on_their_way: [], refused: [] };
+  hub: HubStatus = { runs: false, terms: { fee_base: "0.0001", fee_per_million: 1_000, amount_min: "0.00056", peer_amount_max: "5", amount_max: "50", guarantees: false,
+    guarantee_fee_base: "0.001", guarantee_fee_per_million: 1_000, guarantee_days_max: 30 }, forwarded: 0, amount: "0",
+    fees: "0", peers: [], on_their_way: [], guarantees: [], refused: [] };
   /** Peers sign nothing. */
   isSilent = false;
   #made = 0;

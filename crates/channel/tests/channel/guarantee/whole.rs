@@ -42,10 +42,11 @@ fn contracts_run_in_a_virtual_channel_as_in_any() {
     let position = *net.machine(ONE, id).position();
     assert_eq!(&position, net.machine(OTHER, id).position());
     assert_eq!(position.rest(net.machine(ONE, id).total()).unwrap().units(), 800);
+    // What the contract still has is halved where both want to part.
     net.close(ONE, id);
+    net.close(OTHER, id);
     net.pass_until("it is over", Net::is_clean);
     assert_eq!(net.calls, []);
-    // What the contract still had is halved.
     assert_eq!(net.gain(ONE), -100 - fee(PARTS[1]) as i128);
     assert_eq!(net.gain(OTHER), 100 - fee(PARTS[0]) as i128);
 }

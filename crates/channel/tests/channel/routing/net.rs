@@ -7,6 +7,7 @@ use byway_channel::routing::{
 };
 use byway_channel::{AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, ChannelNews, Channels, Life};
 use byway_crypto::{IdentitySecret, WalletSecret};
+use byway_ledger::Verdict;
 use byway_primitives::{Amount, Batch, Decode, Effect, Encode, IdentityId, MemoryStore, Span, Time};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
@@ -19,6 +20,8 @@ use crate::world::{ALICE, CAROL, Draft, Person, World, units};
 
 pub const LOCK: Wait = Wait { millis: Span::minutes(60), commits: 5 };
 pub const RESERVE: u128 = 500_000;
+/// What pays for any call that can be forced.
+const CALL_FEE: u128 = 4_000_000;
 pub const DEPOSIT: u128 = 5_000_000;
 pub const FEE_BASE: u128 = 100;
 /// What a hub asks for to send on so much.
@@ -239,8 +242,14 @@ impl Net {
             return;
         }
         let draft = Draft { call: Some(Call::Channels(call.clone())), signers: vec![number], ..Draft::default() };
-        match self.world.run(&draft) {
-            byway_ledger::Verdict::Rejected(reason) => self.refused.push(reason),
+        let mut verdict = self.world.run(&draft);
+        if verdict == Verdict::Rejected(Reject::ChannelFee) {
+            // The reserve is used up: a node's wallet pays then, here somebody's.
+            let draft = Draft { fee: units(CALL_FEE), ..draft };
+            verdict = self.world.run(&self.world.funded(self.world.coin(CAROL), draft));
+        }
+        match verdict {
+            Verdict::Rejected(reason) => self.refused.push(reason),
             _ => self.calls.push(call),
         }
         self.now = self.now.max(self.world.time);

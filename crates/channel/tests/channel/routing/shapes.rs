@@ -51,7 +51,6 @@ fn neighbours() -> Vec<LockId> {
 }
 
 #[test]
-#[ignore = "nothing is opened yet: why the ledger takes none of the smaller calls is not known"]
 fn locks_that_a_peer_makes_too_large_to_be_shown_together_are_opened_in_several_calls() {
     let mut net = Net::new(2, &[(0, 1)]);
     let hash = net.invoice(1, EACH * u128::from(PARTS_MAX)).terms.hash;

@@ -17,7 +17,7 @@ use crate::world::units;
 
 const EACH: u128 = 400_000;
 /// How deep the locks are to lie.
-const BITS: u32 = 16;
+const BITS: u32 = 19;
 const PATH: Context = Context("byway 1 state: path");
 
 /// Where the three slots of a lock lie in the tree.
@@ -35,7 +35,7 @@ fn paths(id: LockId) -> [u128; 3] {
 fn neighbours() -> Vec<LockId> {
     let wanted: Vec<u128> = (1..=PARTS_MAX as u8).flat_map(|number| paths(LockId([number; 32]))).collect();
     let (mut met, mut found) = (BTreeSet::new(), Vec::new());
-    for number in 0..120_000u64 {
+    for number in 0..1_000_000u64 {
         let mut id = [200; 32];
         id[..8].copy_from_slice(&number.to_be_bytes());
         let pairs =

@@ -56,7 +56,9 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
                 invoice.starts_with("byway:pay/"),
                 "that is no invoice; to pay in a channel say how much, as in `byway channel pay {invoice} 0.25`"
             );
-            confirm(yes, &hub::question(&invoice, fee_max)?)?;
+            if !yes {
+                confirm(false, &hub::question(&invoice, fee_max)?)?;
+            }
             let request = ChannelInvoicePay { invoice, fee_max };
             told(globals, &client, "Paying, over whatever hubs there are…", "channel_invoice_pay", &request, hub::paid)
                 .await?;

@@ -225,9 +225,9 @@ async fn invoices_are_paid_and_a_hub_is_run() {
     for word in ["0.5 WAY", &id(0x44).to_string(), "two coffees", "over 3333333333", "the fee was 0.0006 WAY"] {
         assert!(paid.contains(word), "{word}: {paid}");
     }
-    let slow = text(&byway(directory, &["channel", "pay", "byway:pay/slow"]).stdout);
+    let slow = text(&byway(directory, &["channel", "pay", "byway:pay/slow", "--yes"]).stdout);
     assert!(slow.contains("not been taken yet") && slow.contains("comes back"), "{slow}");
-    let error = failure(directory, &["channel", "pay", "byway:pay/silent"]);
+    let error = failure(directory, &["channel", "pay", "byway:pay/silent", "--yes"]);
     assert!(error.contains("did not take the payment") && error.contains("Nothing was spent"), "{error}");
     let error = failure(directory, &["channel", "pay", OPEN]);
     assert!(error.contains("that is no invoice"), "{error}");

@@ -93,9 +93,16 @@ async fn opened(user: &Node, seller: &Node, asset: AssetId) -> ChannelRecord {
         assert_eq!(purse(&proposed), amounts(["10", "30", "0"]));
         seller.api.channel_accept(ChannelNamed { channel: proposed.channel }).await
     };
-    let (opened, agreed) = tokio::join!(user.api.channel_open(open(seller, asset, "30", "10", "open")), agreed);
+    // The user may see what the seller has a checkpoint later than the seller.
+    let opened = user.until("it opens", async |api| {
+        match api.channel_open(open(seller, asset, "30", "10", "open")).await {
+            Ok(opened) => Some(opened),
+            Err(error) if error.kind == ErrorKind::ChannelNotOpened => None,
+            Err(error) => panic!("{error}"),
+        }
+    });
+    let (channel, agreed) = tokio::join!(opened, agreed);
     agreed.unwrap();
-    let channel = opened.unwrap();
     assert_eq!(channel.state, ChannelState::Open, "{channel:?}");
     assert_eq!(purse(&channel), amounts(["30", "10", "0"]));
     until(user, "both talk", |channel| channel.connected).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use byway_channel::{Change, ChannelKey, ContractCall, ContractChange};
 use byway_primitives::{Amount, AssetId};
+use byway_records::Reject;
 use byway_records::channel::{Movement, Side};
 use byway_vm::{Account, Address, Outcome, Target};
 use tokio::sync::oneshot;
@@ -265,7 +266,8 @@ impl PeerNode {
 
     pub(super) async fn final_verdict(&self, fate: oneshot::Receiver<Fate>) -> Answer<()> {
         match timeout(VERDICT_WAIT, fate).await {
-            Ok(Ok(Fate::Final)) => Ok(()),
+            // Somebody else was faster to give the ledger that code.
+            Ok(Ok(Fate::Final | Fate::Rejected(Reject::CodeKnown))) => Ok(()),
             Ok(Ok(Fate::Rejected(reject))) => Err(ApiError::call_not_forced(reject)),
             Ok(Ok(Fate::Refused(why))) => Err(ApiError::not_taken(&why)),
             _ => Err(ApiError::call_not_forced("the ledger has not answered in time; it may still do it")),

@@ -94,13 +94,12 @@ async fn opened(user: &Node, seller: &Node, asset: AssetId) -> ChannelRecord {
         seller.api.channel_accept(ChannelNamed { channel: proposed.channel }).await
     };
     // The user may see what the seller has a checkpoint later than the seller.
-    let opened = user.until("it opens", async |api| {
-        match api.channel_open(open(seller, asset, "30", "10", "open")).await {
+    let opened =
+        user.until("it opens", async |api| match api.channel_open(open(seller, asset, "30", "10", "open")).await {
             Ok(opened) => Some(opened),
             Err(error) if error.kind == ErrorKind::ChannelNotOpened => None,
             Err(error) => panic!("{error}"),
-        }
-    });
+        });
     let (channel, agreed) = tokio::join!(opened, agreed);
     agreed.unwrap();
     assert_eq!(channel.state, ChannelState::Open, "{channel:?}");

@@ -127,7 +127,7 @@ describe("what a peer proposes", () => {
     await stage.button(/^Decline the channel with/).click();
     await terms().waitFor({ state: "detached" });
     expect(stage.lastCall("channel_decline")).toMatchObject({ channel: expect.any(String) });
-    await expect.poll(() => list().getByRole("listitem").count()).toBe(3);
+    await expect.poll(() => list().getByRole("listitem").count()).toBe(4);
   });
 
   test("can't be accepted with an account that holds less", async () => {

@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::asset::{asset_named, asset_of};
-use super::confirm::confirm;
 use super::hub;
 use super::output::print;
 use super::progress::with_progress;
@@ -56,9 +55,7 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
                 invoice.starts_with("byway:pay/"),
                 "that is no invoice; to pay in a channel say how much, as in `byway channel pay {invoice} 0.25`"
             );
-            if !yes {
-                confirm(false, &hub::question(&invoice, fee_max)?)?;
-            }
+            hub::ask(yes, &invoice, fee_max)?;
             let request = ChannelInvoicePay { invoice, fee_max };
             told(globals, &client, "Paying, over whatever hubs there are…", "channel_invoice_pay", &request, hub::paid)
                 .await?;

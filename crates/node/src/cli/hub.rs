@@ -3,6 +3,7 @@
 use byway_channel::routing::Invoice;
 use byway_primitives::{Amount, IdentityId};
 
+use super::confirm::confirm;
 use super::output::{ago, fields, now, short, wait, way, word};
 use super::progress::with_progress;
 use super::wallet::show;
@@ -72,8 +73,13 @@ pub fn invoice(made: &ChannelInvoice) -> String {
     format!("{}\n\nWhoever pays this pays {amount}, once. It expires {expires}.\n", made.invoice)
 }
 
+/// Asks whether an invoice is to be paid, unless that was said already.
+pub fn ask(yes: bool, invoice: &str, fee_max: Option<Amount>) -> anyhow::Result<()> {
+    if yes { Ok(()) } else { confirm(false, &question(invoice, fee_max)?) }
+}
+
 /// What an invoice says, and whether it is to be paid.
-pub fn question(invoice: &str, fee_max: Option<Amount>) -> anyhow::Result<String> {
+fn question(invoice: &str, fee_max: Option<Amount>) -> anyhow::Result<String> {
     let terms = invoice.parse::<Invoice>()?.terms;
     let fee_max = fee_max.unwrap_or_else(|| hub_fee_default(terms.amount));
     let mut rows = vec![("to", terms.payee.to_string()), ("amount", way(terms.amount))];

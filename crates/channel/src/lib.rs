@@ -142,6 +142,7 @@ mod lost;
 mod machine;
 mod message;
 mod news;
+mod outbox;
 mod purses;
 pub mod routing;
 mod signer;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use byway_primitives::codec::DecodeError;
-use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, NetworkId, Span, Store, Time, Token};
+use byway_primitives::{Amount, Effect, Encode, IdentityId, NetworkId, Span, Store, Time};
 use byway_records::Channel;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Cosigned, VirtualClose, VirtualTerms};
@@ -15,6 +15,7 @@ use super::terms::{GuaranteeTerms, VIRTUAL_LOCK_MIN};
 use super::wish::{LastAct, Wish};
 use crate::change::{Change, ContractCall};
 use crate::channels::Channels;
+use crate::outbox::Outbox;
 use crate::signer::Signer;
 
 /// How often this is looked at where nothing happens.
@@ -132,9 +133,7 @@ pub struct Guarantees {
     pub(super) said: BTreeMap<(ChannelId, Said), Time>,
     pub(super) wishes: BTreeMap<ChannelId, Vec<Wish>>,
     pub(super) last_acts: BTreeMap<ChannelId, LastAct>,
-    pub(super) batch: Batch,
-    effects: Vec<GuaranteeEffect>,
-    newest: Option<Token>,
+    pub(super) out: Outbox<GuaranteeMessage, GuaranteeNews>,
 }
 
 /// What is said over and over.
@@ -177,9 +176,7 @@ impl Guarantees {
             said: BTreeMap::new(),
             wishes: BTreeMap::new(),
             last_acts: BTreeMap::new(),
-            batch: Batch::new(),
-            effects: Vec::new(),
-            newest: None,
+            out: Outbox::new(),
         })
     }
 
@@ -223,7 +220,7 @@ impl Guarantees {
 
     /// What is to be done, in this order.
     pub fn poll(&mut self) -> Vec<GuaranteeEffect> {
-        std::mem::take(&mut self.effects)
+        self.out.poll()
     }
 
     // What is asked.
@@ -245,7 +242,7 @@ impl Guarantees {
 
     /// Asks a hub for its terms.
     pub fn ask(&mut self, hub: IdentityId) {
-        self.send(hub, GuaranteeMessage::Ask);
+        self.out.send(hub, GuaranteeMessage::Ask);
     }
 
     // What comes in.
@@ -259,7 +256,7 @@ impl Guarantees {
         message: GuaranteeMessage,
     ) {
         match message {
-            GuaranteeMessage::Ask => self.send(peer, GuaranteeMessage::Tell { terms: self.terms }),
+            GuaranteeMessage::Ask => self.out.send(peer, GuaranteeMessage::Tell { terms: self.terms }),
             GuaranteeMessage::Tell { terms } => self.handle_told(now, channels, peer, terms),
             GuaranteeMessage::Offered { terms } => self.handle_offered(now, channels, peer, &terms),
             GuaranteeMessage::Refuse { channel, refusal } => self.handle_refused(peer, channel, refusal),
@@ -331,37 +328,12 @@ impl Guarantees {
 
     /// Writes what is to be written, then has done in the channels what is wished.
     fn finish<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>) {
-        self.write();
+        self.out.write();
         self.act(now, channels);
         let is_waiting = !self.own.is_empty() || self.held.values().any(|held| held.stage != HeldStage::Over);
         if is_waiting {
-            self.effects.push(Effect::WakeAt(now + LOOK_AGAIN));
+            self.out.wake_at(now + LOOK_AGAIN);
         }
-    }
-
-    /// Writes what was put down since the last time.
-    fn write(&mut self) {
-        if self.batch.is_empty() {
-            return;
-        }
-        let token = Token(self.newest.map_or(0, |token| token.0 + 1));
-        self.newest = Some(token);
-        self.effects.push(Effect::Persist { batch: std::mem::take(&mut self.batch), token });
-    }
-
-    /// A message waits for the newest write.
-    pub(super) fn send(&mut self, to: IdentityId, message: GuaranteeMessage) {
-        self.write();
-        self.effects.push(Effect::Send { to, message, after: self.newest });
-    }
-
-    pub(super) fn notify(&mut self, news: GuaranteeNews) {
-        self.write();
-        self.effects.push(Effect::Notify(news));
-    }
-
-    pub(super) fn wake_at(&mut self, time: Time) {
-        self.effects.push(Effect::WakeAt(time));
     }
 
     /// Whether it is time to say that, or to say it again.
@@ -375,23 +347,23 @@ impl Guarantees {
     }
 
     pub(super) fn put_own(&mut self, id: ChannelId, own: Own) {
-        self.batch.put(GUARANTEES, own_key(id), own.to_bytes());
+        self.out.batch.put(GUARANTEES, own_key(id), own.to_bytes());
         self.own.insert(id, own);
     }
 
     pub(super) fn remove_own(&mut self, id: ChannelId) {
-        self.batch.delete(GUARANTEES, own_key(id));
+        self.out.batch.delete(GUARANTEES, own_key(id));
         self.own.remove(&id);
         self.forget(id);
     }
 
     pub(super) fn put_held(&mut self, id: ChannelId, held: Held) {
-        self.batch.put(GUARANTEES, held_key(id), held.to_bytes());
+        self.out.batch.put(GUARANTEES, held_key(id), held.to_bytes());
         self.held.insert(id, held);
     }
 
     pub(super) fn remove_held(&mut self, id: ChannelId) {
-        self.batch.delete(GUARANTEES, held_key(id));
+        self.out.batch.delete(GUARANTEES, held_key(id));
         self.held.remove(&id);
         self.forget(id);
     }

@@ -64,8 +64,8 @@ impl Guarantees {
     }
 
     fn refuse(&mut self, peer: IdentityId, channel: ChannelId, refusal: GuaranteeRefusal) {
-        self.send(peer, GuaranteeMessage::Refuse { channel, refusal });
-        self.notify(GuaranteeNews::Declined { peer, channel, refusal });
+        self.out.send(peer, GuaranteeMessage::Refuse { channel, refusal });
+        self.out.notify(GuaranteeNews::Declined { peer, channel, refusal });
     }
 
     /// Goes as far as it goes now.
@@ -83,8 +83,8 @@ impl Guarantees {
             self.put_held(id, Held { stage, since: now, ..held.clone() });
             let fees = Amount::checked_sum(held.fees).unwrap_or(Amount::MAX);
             match stage {
-                HeldStage::Standing => self.notify(GuaranteeNews::Guaranteed { channel: id, fees }),
-                _ => self.notify(GuaranteeNews::Released { channel: id }),
+                HeldStage::Standing => self.out.notify(GuaranteeNews::Guaranteed { channel: id, fees }),
+                _ => self.out.notify(GuaranteeNews::Released { channel: id }),
             }
         }
     }
@@ -221,7 +221,10 @@ impl Guarantees {
         let ends = held.terms.body.ends;
         let time = time?;
         if !is_known && time >= ends && self.is_time_to(now, id, Said::Over) {
-            held.terms.parties.into_iter().for_each(|party| self.send(party, GuaranteeMessage::Over { channel: id }));
+            held.terms
+                .parties
+                .into_iter()
+                .for_each(|party| self.out.send(party, GuaranteeMessage::Over { channel: id }));
         }
         let must_end = !is_known && (is_endangered || time >= ends + PART_TIME_MAX);
         if must_end || seen.entry.is_some() {
@@ -245,7 +248,7 @@ impl Guarantees {
             },
         };
         if self.is_time_to(now, id, what) {
-            self.notify(GuaranteeNews::Submit(call));
+            self.out.notify(GuaranteeNews::Submit(call));
         }
     }
 
@@ -261,9 +264,9 @@ impl Guarantees {
         let id = close.body.channel;
         let Some(held) = self.held.get(&id).filter(|held| held.terms.parties.contains(&peer)).cloned() else { return };
         if let Some(certificate) = held.certificate {
-            return self.send(peer, GuaranteeMessage::Certified { certificate });
+            return self.out.send(peer, GuaranteeMessage::Certified { certificate });
         }
-        let seen = self.seen.get(&id).is_none_or(|seen| seen.entry.is_some() || seen.outcome.is_some());
+        let may_be_on_ledger = self.seen.get(&id).is_none_or(|seen| seen.entry.is_some() || seen.outcome.is_some());
         // What this node has not seen of the ledger yet, it has to hear of before the virtual channel's lock period is over.
         let parents = held.parents.iter().filter_map(|parent| sight::machine(channels, *parent));
         let is_blind =
@@ -274,17 +277,14 @@ impl Guarantees {
         let is_of_it = close.parties == terms.terms.parties && close.body.network == self.network;
         let is_all = Amount::checked_sum(close.body.paid) == terms.total();
         let leaves_reserve = close.body.paid.iter().all(|paid| *paid >= terms.terms.reserve);
-        if !is_whole || is_blind || held.stage != HeldStage::Standing || seen || !is_of_it || !is_all || !leaves_reserve
-        {
-            return;
-        }
-        if close.verify().is_err() {
+        let is_sound = is_of_it && is_all && leaves_reserve && close.verify().is_ok();
+        if !is_whole || is_blind || may_be_on_ledger || held.stage != HeldStage::Standing || !is_sound {
             return;
         }
         let certificate = channels.certify(*close);
         self.put_held(id, Held { certificate: Some(certificate), ..held.clone() });
         for party in held.terms.parties {
-            self.send(party, GuaranteeMessage::Certified { certificate });
+            self.out.send(party, GuaranteeMessage::Certified { certificate });
         }
         self.advance_held(now, channels, id);
     }

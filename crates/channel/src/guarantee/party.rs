@@ -48,7 +48,7 @@ impl Guarantees {
         };
         self.put_own(id, own);
         if is_refused {
-            self.notify(GuaranteeNews::Refused { channel: id, refusal: GuaranteeRefusal::Time });
+            self.out.notify(GuaranteeNews::Refused { channel: id, refusal: GuaranteeRefusal::Time });
         }
     }
 
@@ -64,13 +64,13 @@ impl Guarantees {
             Found::There { contract, is_settled, .. } => {
                 if !own.stands && is_settled {
                     self.put_own(id, Own { stands: true, since: now, ..own.clone() });
-                    self.notify(GuaranteeNews::Stands { channel: id });
+                    self.out.notify(GuaranteeNews::Stands { channel: id });
                 }
                 self.look_after(now, channels, id, &own, contract);
             }
             Found::Gone if own.stands => {
                 self.remove_own(id);
-                self.notify(GuaranteeNews::Ended { channel: id });
+                self.out.notify(GuaranteeNews::Ended { channel: id });
             }
             Found::Gone => self.make_offer(now, channels, id, &own),
         }
@@ -82,7 +82,7 @@ impl Guarantees {
         let parent = sight::machine(channels, own.parent).filter(|parent| parent.life() == Life::Open);
         let (true, Some(parent)) = (is_wanted, parent) else {
             self.remove_own(id);
-            return self.notify(GuaranteeNews::Ended { channel: id });
+            return self.out.notify(GuaranteeNews::Ended { channel: id });
         };
         if own.is_refused {
             return;
@@ -90,13 +90,13 @@ impl Guarantees {
         let hub = own.terms.body.hub;
         let Some(fee) = own.fee else {
             if self.is_time_to(now, id, Said::Ask) {
-                self.send(hub, GuaranteeMessage::Ask);
+                self.out.send(hub, GuaranteeMessage::Ask);
             }
             return;
         };
         if fee > self.fee_max {
             if self.is_time_to(now, id, Said::Dear) {
-                self.notify(GuaranteeNews::TooDear { channel: id, fee });
+                self.out.notify(GuaranteeNews::TooDear { channel: id, fee });
             }
             return;
         }
@@ -132,7 +132,7 @@ impl Guarantees {
             let urgency = if is_late { Urgency::Force } else { Urgency::None };
             self.wish(own.parent, contract::back(parent.side(), contract, id), urgency);
         } else if parent.is_connected() && self.is_time_to(now, id, Said::Offer) {
-            self.send(parent.peer(), GuaranteeMessage::Offered { terms: own.terms });
+            self.out.send(parent.peer(), GuaranteeMessage::Offered { terms: own.terms });
         }
     }
 
@@ -152,17 +152,17 @@ impl Guarantees {
         let life = sight::machine(channels, id).map(ChannelMachine::life);
         if parent.life() == Life::Closing {
             if self.is_time_to(now, id, Said::CloseAlone) {
-                self.notify(GuaranteeNews::CloseAlone { channel: id });
+                self.out.notify(GuaranteeNews::CloseAlone { channel: id });
             }
         } else if let Some(close) = own.close.filter(|_| parent.is_connected()) {
             if self.is_time_to(now, id, Said::Close) {
-                self.send(parent.peer(), GuaranteeMessage::Close { close });
+                self.out.send(parent.peer(), GuaranteeMessage::Close { close });
             }
         } else if parent.environment().time >= own.terms.body.ends
             && life == Some(Life::Open)
             && self.is_time_to(now, id, Said::Part)
         {
-            self.notify(GuaranteeNews::Part { channel: id });
+            self.out.notify(GuaranteeNews::Part { channel: id });
         }
     }
 
@@ -225,7 +225,7 @@ impl Guarantees {
             Some(terms) => drop(self.told.insert(hub, terms)),
             None => drop(self.told.remove(&hub)),
         }
-        self.notify(GuaranteeNews::Told { hub, terms });
+        self.out.notify(GuaranteeNews::Told { hub, terms });
         let unpriced = self.own.iter().filter(|(_, own)| own.terms.body.hub == hub && own.fee.is_none());
         let unpriced: Vec<_> = unpriced.map(|(id, own)| (*id, own.clone())).collect();
         for (id, own) in unpriced {
@@ -241,7 +241,7 @@ impl Guarantees {
         let own = self.own.get(&channel).filter(|own| own.terms.body.hub == peer && !own.stands && !own.is_refused);
         if let Some(own) = own.cloned() {
             self.put_own(channel, Own { is_refused: true, ..own });
-            self.notify(GuaranteeNews::Refused { channel, refusal });
+            self.out.notify(GuaranteeNews::Refused { channel, refusal });
         }
     }
 
@@ -269,7 +269,7 @@ impl Guarantees {
     pub(super) fn handle_over(&mut self, peer: IdentityId, channel: ChannelId) {
         let is_known = self.own.get(&channel).is_some_and(|own| own.terms.body.hub == peer && own.close.is_none());
         if is_known {
-            self.notify(GuaranteeNews::Part { channel });
+            self.out.notify(GuaranteeNews::Part { channel });
         }
     }
 }

@@ -73,9 +73,9 @@ impl Guarantees {
         }
         last.forced = Some(now);
         if wish.urgency == Urgency::Close && machine.life() == Life::Open {
-            self.notify(GuaranteeNews::Close { channel });
+            self.out.notify(GuaranteeNews::Close { channel });
         }
-        self.notify(GuaranteeNews::Force { channel, call: wish.call.clone() });
+        self.out.notify(GuaranteeNews::Force { channel, call: wish.call.clone() });
     }
 
     fn propose<S: Signer>(&mut self, now: Time, channel: ChannelId, machine: &ChannelMachine<S>, wish: &Wish) {
@@ -85,10 +85,10 @@ impl Guarantees {
         let (change, last) = (Change::Call(wish.call.clone()), self.last_acts.entry(channel).or_default());
         let digest = CHANGE.hash(&[&change.to_bytes()]);
         if let Some((_, at)) = last.proposed.filter(|(last, at)| *last == digest && now.since(*at) < PROPOSE_AGAIN) {
-            return self.wake_at(at + PROPOSE_AGAIN);
+            return self.out.wake_at(at + PROPOSE_AGAIN);
         }
         last.proposed = Some((digest, now));
-        self.notify(GuaranteeNews::Propose { channel, change });
+        self.out.notify(GuaranteeNews::Propose { channel, change });
     }
 }
 

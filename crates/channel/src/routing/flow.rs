@@ -105,7 +105,7 @@ impl Router {
         } else if machine.is_connected() && self.told.get(&id).is_none_or(|at| now.since(*at) >= TELL_AGAIN) {
             self.told.insert(id, now);
             let sealed = outgoing.order.clone();
-            self.send(machine.peer(), RoutingMessage::Order { channel, lock: outgoing.lock.id, sealed });
+            self.out.send(machine.peer(), RoutingMessage::Order { channel, lock: outgoing.lock.id, sealed });
         }
         None
     }
@@ -159,7 +159,7 @@ impl Router {
                 let Some(incoming) = passage.incoming else { return self.remove_passage(id) };
                 if is_lost {
                     self.remove_passage(id);
-                    return self.notify(RoutingNews::Lost { amount: outgoing.amount });
+                    return self.out.notify(RoutingNews::Lost { amount: outgoing.amount });
                 }
                 let (amount, fee) = (outgoing.amount, incoming.amount.saturating_sub(outgoing.amount));
                 self.note_forwarded(id, amount, fee);
@@ -182,7 +182,7 @@ impl Router {
         match (&passage.incoming, &passage.outgoing) {
             (None, Some(_)) => self.note_paid(passage.hash, preimage),
             (Some(incoming), None) if !self.payments.contains_key(&passage.hash) => {
-                self.notify(RoutingNews::Received { hash: passage.hash, amount: incoming.amount });
+                self.out.notify(RoutingNews::Received { hash: passage.hash, amount: incoming.amount });
             }
             _ => {}
         }
@@ -215,7 +215,7 @@ impl Router {
         if let (Some(_), Some(outgoing), true) =
             (passage.incoming, &passage.outgoing, failure == Failure::here(Reason::PaidOut))
         {
-            self.notify(RoutingNews::Lost { amount: outgoing.amount });
+            self.out.notify(RoutingNews::Lost { amount: outgoing.amount });
         }
     }
 
@@ -227,8 +227,8 @@ impl Router {
     ) {
         let Some(Incoming { lock, amount, .. }) = passage.incoming else { return };
         if let Some(machine) = sight::machine(channels, lock.channel) {
-            self.notify(RoutingNews::Refused { peer: machine.peer(), amount, failure });
-            self.send(machine.peer(), RoutingMessage::Failed { channel: lock.channel, lock: lock.id, failure });
+            self.out.notify(RoutingNews::Refused { peer: machine.peer(), amount, failure });
+            self.out.send(machine.peer(), RoutingMessage::Failed { channel: lock.channel, lock: lock.id, failure });
         }
     }
 }

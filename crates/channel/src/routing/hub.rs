@@ -28,7 +28,7 @@ impl Router {
         let name = PassageId::of(lock);
         if let Some(passage) = self.passages.get(&name) {
             if let Stage::Failing(failure) = passage.stage {
-                self.send(peer, RoutingMessage::Failed { channel, lock: id, failure });
+                self.out.send(peer, RoutingMessage::Failed { channel, lock: id, failure });
             }
             return;
         }

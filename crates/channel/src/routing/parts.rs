@@ -76,7 +76,7 @@ impl Router {
     }
 
     fn put_asked(&mut self, hash: PaymentHash, asked: Asked) {
-        self.batch.put(ROUTING, asked_key(hash), asked.to_bytes());
+        self.out.batch.put(ROUTING, asked_key(hash), asked.to_bytes());
         self.asked.insert(hash, asked);
     }
 

@@ -164,34 +164,24 @@ impl Router {
         }
     }
 
-    /// A question has its answers.
+    /// A question about a part has its answers, or one about all of the payment.
     pub(super) fn note_routes<S: Signer + Clone>(
         &mut self,
         now: Time,
         channels: &Channels<S>,
         hash: PaymentHash,
         routes: Vec<Vec<Leg>>,
+        is_about_all: bool,
     ) {
-        let Some(seeking) = self.seeking.get_mut(&hash).filter(|seeking| seeking.open > 0) else { return };
-        seeking.routes.extend(routes);
-        self.note_answer(now, channels, hash);
-    }
-
-    /// The same of one about all of a payment.
-    pub(super) fn note_whole<S: Signer + Clone>(
-        &mut self,
-        now: Time,
-        channels: &Channels<S>,
-        hash: PaymentHash,
-        routes: Vec<Vec<Leg>>,
-    ) {
-        let Some(seeking) = self.seeking.get_mut(&hash).filter(|seeking| seeking.open > 0) else { return };
-        seeking.whole.extend(routes);
-        self.note_answer(now, channels, hash);
-    }
-
-    fn note_answer<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>, hash: PaymentHash) {
         let (Some(seeking), Some(payment)) = (self.seeking.get_mut(&hash), self.payments.get(&hash)) else { return };
+        if seeking.open == 0 {
+            return;
+        }
+        if is_about_all {
+            seeking.whole.extend(routes)
+        } else {
+            seeking.routes.extend(routes)
+        }
         seeking.open -= 1;
         if seeking.open > 0 {
             return;
@@ -291,7 +281,7 @@ impl Router {
         let (hash, parts) = (payment.terms.hash, part.into_iter().collect());
         self.seeking.remove(&hash);
         self.put_payment(Payment { status: PaymentStatus::Failed(failure), parts, ..payment });
-        self.notify(RoutingNews::NotPaid { hash, failure });
+        self.out.notify(RoutingNews::NotPaid { hash, failure });
     }
 
     /// The ways that are to be tried at once: one, or where it goes in parts all that there are.
@@ -313,7 +303,7 @@ impl Router {
         let fee = payment.locked().saturating_sub(payment.terms.amount);
         self.put_payment(Payment { status: PaymentStatus::Paid { preimage, fee }, ..payment });
         self.seeking.remove(&hash);
-        self.notify(RoutingNews::Paid { hash, fee });
+        self.out.notify(RoutingNews::Paid { hash, fee });
     }
 }
 

@@ -88,7 +88,7 @@ impl Router {
         let hubs = query.hubs.min(HUBS_MAX as u8);
         let is_usable = sight::widest_with(channels, peer).is_some();
         if is_usable && !self.may_ask(now, peer) {
-            return self.send(peer, RoutingMessage::Tell { id, legs: Vec::new() });
+            return self.out.send(peer, RoutingMessage::Tell { id, legs: Vec::new() });
         }
         let of_peer = self.questions.values().filter(|question| question.from == Asker::Peer(peer)).count();
         let is_full = of_peer >= QUESTIONS_PER_PEER_MAX || self.questions.len() >= QUESTIONS_MAX;
@@ -104,9 +104,9 @@ impl Router {
                     false if is_full => Reason::Exposure,
                     false => Reason::NoChannel,
                 };
-                self.notify(RoutingNews::NoWay { peer, amount, reason });
+                self.out.notify(RoutingNews::NoWay { peer, amount, reason });
             }
-            return self.send(peer, RoutingMessage::Tell { id, legs });
+            return self.out.send(peer, RoutingMessage::Tell { id, legs });
         }
         self.ask(now, channels, Asker::Peer(peer), Query { hubs: hubs - 1, ..query });
     }
@@ -145,7 +145,7 @@ impl Router {
             peers.filter(|peer| is_asked(*peer)).collect::<BTreeSet<_>>().into_iter().take(PEERS_ASKED_MAX).collect()
         };
         for peer in &waiting {
-            self.send(*peer, RoutingMessage::Ask { id, to, amount, hubs });
+            self.out.send(*peer, RoutingMessage::Ask { id, to, amount, hubs });
         }
         let until = now + Span::millis(ANSWER_TIME_MAX.0 * u64::from(hubs));
         let question = Question { from, to, amount, waiting, routes: Vec::new(), until };
@@ -192,12 +192,12 @@ impl Router {
                 if legs.is_empty() {
                     let is_near = sight::widest_with(channels, question.to).is_some();
                     let reason = if is_near { Reason::Room } else { Reason::NoChannel };
-                    self.notify(RoutingNews::NoWay { peer, amount: question.amount, reason });
+                    self.out.notify(RoutingNews::NoWay { peer, amount: question.amount, reason });
                 }
-                self.send(peer, RoutingMessage::Tell { id, legs });
+                self.out.send(peer, RoutingMessage::Tell { id, legs });
             }
-            Asker::Payment(hash) => self.note_routes(now, channels, hash, question.routes),
-            Asker::Whole(hash) => self.note_whole(now, channels, hash, question.routes),
+            Asker::Payment(hash) => self.note_routes(now, channels, hash, question.routes, false),
+            Asker::Whole(hash) => self.note_routes(now, channels, hash, question.routes, true),
         }
     }
 

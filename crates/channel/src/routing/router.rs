@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use byway_crypto::IdentitySecret;
 use byway_crypto::noise::StaticKey;
 use byway_primitives::codec::DecodeError;
-use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, NetworkId, Span, Store, Time, Token};
+use byway_primitives::{Amount, Effect, Encode, IdentityId, NetworkId, Span, Store, Time};
 use byway_records::Note;
 use byway_records::promise::ChannelId;
 
@@ -23,6 +23,7 @@ use super::terms::HubTerms;
 use super::wish::{LastAct, Wish};
 use crate::change::{Change, ContractCall};
 use crate::channels::Channels;
+use crate::outbox::Outbox;
 use crate::signer::Signer;
 
 /// How long the payee's lock stands.
@@ -139,9 +140,7 @@ pub struct Router {
     pub(super) allowances: BTreeMap<IdentityId, Allowance>,
     pub(super) wishes: BTreeMap<ChannelId, Vec<Wish>>,
     pub(super) last_acts: BTreeMap<ChannelId, LastAct>,
-    pub(super) batch: Batch,
-    effects: Vec<RoutingEffect>,
-    newest: Option<Token>,
+    pub(super) out: Outbox<RoutingMessage, RoutingNews>,
 }
 
 impl Router {
@@ -175,9 +174,7 @@ impl Router {
             allowances: BTreeMap::new(),
             wishes: BTreeMap::new(),
             last_acts: BTreeMap::new(),
-            batch: Batch::new(),
-            effects: Vec::new(),
-            newest: None,
+            out: Outbox::new(),
         })
     }
 
@@ -237,7 +234,7 @@ impl Router {
 
     /// What is to be done, in this order.
     pub fn poll(&mut self) -> Vec<RoutingEffect> {
-        std::mem::take(&mut self.effects)
+        self.out.poll()
     }
 
     // What is asked.
@@ -277,9 +274,9 @@ impl Router {
         let hash = preimage.hash();
         let (paid_by, until, is_shown) = (Vec::new(), Time::default(), false);
         let asked = Asked { preimage, amount, expires, paid_by, until, is_shown };
-        self.batch.put(ROUTING, asked_key(hash), asked.to_bytes());
+        self.out.batch.put(ROUTING, asked_key(hash), asked.to_bytes());
         self.asked.insert(hash, asked);
-        self.write();
+        self.out.write();
         hash
     }
 
@@ -336,11 +333,11 @@ impl Router {
 
     /// Writes what is to be written, then has done in the channels what is wished.
     pub(super) fn finish<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>) {
-        self.write();
+        self.out.write();
         self.act(now, channels);
         let is_waiting = self.payments.values().any(|payment| payment.status == PaymentStatus::Seeking);
         if is_waiting || !self.passages.is_empty() || !self.questions.is_empty() {
-            self.effects.push(Effect::WakeAt(now + LOOK_AGAIN));
+            self.out.wake_at(now + LOOK_AGAIN);
         }
     }
 
@@ -352,49 +349,24 @@ impl Router {
         for hash in asked {
             self.asked.remove(&hash);
             self.late_parts.remove(&hash);
-            self.batch.delete(ROUTING, asked_key(hash));
+            self.out.batch.delete(ROUTING, asked_key(hash));
         }
         let is_failed = |payment: &Payment| matches!(payment.status, PaymentStatus::Failed(_));
         let failed = self.payments.iter().filter(|(_, payment)| is_failed(payment) && is_over(payment.terms.expires));
         let failed: Vec<_> = failed.map(|(hash, _)| *hash).collect();
         for hash in failed {
             self.payments.remove(&hash);
-            self.batch.delete(ROUTING, payment_key(hash));
+            self.out.batch.delete(ROUTING, payment_key(hash));
         }
-    }
-
-    /// Writes what was put down since the last time.
-    pub(super) fn write(&mut self) {
-        if self.batch.is_empty() {
-            return;
-        }
-        let token = Token(self.newest.map_or(0, |token| token.0 + 1));
-        self.newest = Some(token);
-        self.effects.push(Effect::Persist { batch: std::mem::take(&mut self.batch), token });
-    }
-
-    /// A message waits for the newest write.
-    pub(super) fn send(&mut self, to: IdentityId, message: RoutingMessage) {
-        self.write();
-        self.effects.push(Effect::Send { to, message, after: self.newest });
-    }
-
-    pub(super) fn notify(&mut self, news: RoutingNews) {
-        self.write();
-        self.effects.push(Effect::Notify(news));
-    }
-
-    pub(super) fn wake_at(&mut self, time: Time) {
-        self.effects.push(Effect::WakeAt(time));
     }
 
     pub(super) fn put_passage(&mut self, id: PassageId, passage: Passage) {
-        self.batch.put(ROUTING, passage_key(id), passage.to_bytes());
+        self.out.batch.put(ROUTING, passage_key(id), passage.to_bytes());
         self.passages.insert(id, passage);
     }
 
     pub(super) fn remove_passage(&mut self, id: PassageId) {
-        self.batch.delete(ROUTING, passage_key(id));
+        self.out.batch.delete(ROUTING, passage_key(id));
         self.passages.remove(&id);
         self.failures.remove(&id);
         self.told.remove(&id);
@@ -405,13 +377,13 @@ impl Router {
     pub(super) fn note_forwarded(&mut self, id: PassageId, amount: Amount, fee: Amount) {
         self.remove_passage(id);
         self.earned = self.earned.with(amount, fee);
-        self.batch.put(ROUTING, earned_key(), self.earned.to_bytes());
-        self.notify(RoutingNews::Forwarded { amount, fee });
+        self.out.batch.put(ROUTING, earned_key(), self.earned.to_bytes());
+        self.out.notify(RoutingNews::Forwarded { amount, fee });
     }
 
     pub(super) fn put_payment(&mut self, payment: Payment) {
         let hash = payment.terms.hash;
-        self.batch.put(ROUTING, payment_key(hash), payment.to_bytes());
+        self.out.batch.put(ROUTING, payment_key(hash), payment.to_bytes());
         self.payments.insert(hash, payment);
     }
 }

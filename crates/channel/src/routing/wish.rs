@@ -81,9 +81,9 @@ impl Router {
         let Some(call) = forced(machine, wishes) else { return };
         self.note_shown_by(&call, wishes);
         if urgency == Urgency::Close && machine.life() == Life::Open {
-            self.notify(RoutingNews::Close { channel });
+            self.out.notify(RoutingNews::Close { channel });
         }
-        self.notify(RoutingNews::Force { channel, call });
+        self.out.notify(RoutingNews::Force { channel, call });
     }
 
     fn propose<S: Signer + Clone>(
@@ -104,13 +104,13 @@ impl Router {
         let last = self.last_acts.entry(channel).or_default();
         let digest = CHANGE.hash(&[&Change::Call(call.clone()).to_bytes()]);
         if let Some((_, at)) = last.proposed.filter(|(last, at)| *last == digest && now.since(*at) < PROPOSE_AGAIN) {
-            return self.wake_at(at + PROPOSE_AGAIN);
+            return self.out.wake_at(at + PROPOSE_AGAIN);
         }
         last.proposed = Some((digest, now));
         self.note_shown_by(&call, wishes);
         self.note_proposed(channel, &call);
         let change = Change::Call(call);
-        self.notify(RoutingNews::Propose { channel, change });
+        self.out.notify(RoutingNews::Propose { channel, change });
     }
 
     /// Written down before the lock is proposed.

@@ -219,6 +219,11 @@ impl Router {
         self.earned
     }
 
+    /// Whether an invoice of this node's may still be paid.
+    pub fn awaits_payment(&self, now: Time) -> bool {
+        self.asked.values().any(|asked| asked.paid_by.is_empty() && now < asked.expires)
+    }
+
     /// All that is on its way through this node, or from it, or to it.
     pub fn on_their_way(&self) -> impl Iterator<Item = OnItsWay> {
         self.passages.values().map(|passage| OnItsWay {

@@ -144,6 +144,41 @@ async fn a_payment_goes_over_a_hub_between_two_who_have_no_channel() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_to_be_paid_is_ready_for_it_without_any_hub() {
+    let network = network().await;
+    let payee = network.node("payee", "[channels]\naccept_max = \"1\"\n").await;
+    let payer = network.node("payer", "").await;
+    for node in [&payee, &payer] {
+        node.prepare("5").await;
+    }
+    let card = payee.api.identity_card().await.unwrap().card;
+    let request = ChannelOpen {
+        peer: card,
+        deposit: amount("2"),
+        their_deposit: None,
+        reserve: None,
+        lock_seconds: None,
+        remainder: ChannelRemainder::Halves,
+        assets: Vec::new(),
+        via: None,
+        days: None,
+        idempotency_key: key("direct"),
+    };
+    payer.api.channel_open(request).await.unwrap();
+    talks(&payer).await;
+    talks(&payee).await;
+    assert!(payee.api.hub_status().await.unwrap().unready.is_some(), "nobody has given the ledger the contract");
+    let invoice = payee.api.channel_invoice(make("0.5")).await.unwrap();
+    let is_ready = async |api: &PeerNode| api.hub_status().await.unwrap().unready.is_none().then_some(());
+    payee.until("what a forced call needs is there", is_ready).await;
+    let paid = payer.api.channel_invoice_pay(pay(&invoice, "0")).await.unwrap();
+    assert_eq!((paid.state, paid.fee), (InvoicePaymentState::Paid, Some(Amount::ZERO)));
+    assert_eq!(paid.ways, [Vec::new()]);
+    payer.stop().await;
+    payee.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payer_is_told_that_the_payee_is_silent_or_the_hub_is_none_and_pays_later() {
     let network = network().await;
     let [hub, payer, payee] = three(&network).await;

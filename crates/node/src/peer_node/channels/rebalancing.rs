@@ -1,11 +1,12 @@
 //! What keeps a hub going (row C4): the ledger has what a forced call needs, and there is room in its channels where it is wanted.
 
+use byway_channel::Life;
 use byway_channel::routing::{Circle, CircleError, PaymentHash, PaymentStatus, Preimage, conduit};
 use byway_driver::entropy;
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, AssetId, Span, Time};
-use byway_records::ProgramId;
 use byway_records::channel::entry::code_key;
+use byway_records::{Channel, ProgramId};
 use byway_vm::code_hash;
 use tokio::sync::oneshot;
 
@@ -95,12 +96,25 @@ impl Actor {
     /// Why no payment of others is taken now, whether or not this node is a hub: whatever a peer does not do the ledger would have to.
     pub(super) fn unready(&self) -> Option<Reason> {
         let price = forced_price(&self.config.genesis.parameters.call_prices);
-        if self.wallet.balance(AssetId::WAY).free < price {
-            let why = format!("the wallet has less than the {price} WAY that a forced call costs");
+        if self.wallet.balance(AssetId::WAY).free < price && !self.reserves_pay(price) {
+            let why = format!(
+                "the wallet, and the reserve of a channel, have less than the {price} WAY that a forced call costs"
+            );
             return Some(Reason::new("funds", why));
         }
-        let why = "the ledger does not have the contract of the locks yet; it is handed in when the node is a hub";
+        let why =
+            "the ledger does not have the contract of the locks yet; it is handed in once the wallet can pay for it";
         (!self.has_conduit()).then(|| Reason::new("code", why))
+    }
+
+    /// Whether what is left of our reserve pays for such a call in each of our channels.
+    fn reserves_pay(&self, price: Amount) -> bool {
+        let mut open = self.market.channels().iter().filter(|(_, channel)| channel.life() == Life::Open);
+        open.all(|(_, channel)| {
+            let entry = channel.id().and_then(|id| self.channel_entry(id));
+            let charged = |entry: Channel| entry.reserve.saturating_sub(entry.charged[channel.side().index()]);
+            entry.map(charged).is_some_and(|left| left >= price)
+        })
     }
 
     fn has_conduit(&self) -> bool {
@@ -108,7 +122,8 @@ impl Actor {
         tree.is_some_and(|tree| tree.value(&code_key(code_hash(conduit::code()))).is_some())
     }
 
-    /// The ledger forces only calls of code that it has: a hub gives it that of the locks, and so does whoever has a payment on its way.
+    /// The ledger forces only calls of code that it has: a hub gives it that of the locks, and so does whoever has a payment on its way or an
+    /// invoice that may be paid.
     pub(super) fn tend_payments(&mut self) {
         let is_ready = self.unready().is_none();
         self.market.set_hub_ready(is_ready);
@@ -122,7 +137,9 @@ impl Actor {
         let now = self.clock.now();
         let is_due = self.channels.paying.tended.registered.is_none_or(|at| now.since(at) >= REGISTER_AGAIN);
         let router = self.market.router();
-        if !is_due || (router.terms().is_none() && router.on_their_way().next().is_none()) || self.has_conduit() {
+        let is_wanted =
+            router.terms().is_some() || router.on_their_way().next().is_some() || router.awaits_payment(now);
+        if !is_due || !is_wanted || self.has_conduit() {
             return;
         }
         let (code, price) = (conduit::code(), self.code_price(conduit::code()));

@@ -79,16 +79,18 @@ impl From<SoldBy> for Unit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pay {
+    /// The lane of a channel with the provider where there is one with something left in it, and the account otherwise.
     #[default]
+    Auto,
     Account,
-    /// The lane of a channel with the provider.
+    /// The lane of a channel with the provider, and nothing else.
     Channel,
 }
 
 impl Pay {
     /// Whether it need not be said.
-    pub(super) fn is_account(&self) -> bool {
-        *self == Self::Account
+    pub(super) fn is_auto(&self) -> bool {
+        *self == Self::Auto
     }
 }
 
@@ -97,9 +99,10 @@ impl std::str::FromStr for Pay {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
+            "auto" => Ok(Self::Auto),
             "account" => Ok(Self::Account),
             "channel" => Ok(Self::Channel),
-            _ => Err("write `account` or `channel`".to_owned()),
+            _ => Err("write `auto`, `account` or `channel`".to_owned()),
         }
     }
 }

@@ -29,7 +29,7 @@ pub struct ProxyWish {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sort: Option<Sort>,
     /// Out of what its sessions are paid.
-    #[serde(default, skip_serializing_if = "Pay::is_account")]
+    #[serde(default, skip_serializing_if = "Pay::is_auto")]
     pub pay: Pay,
 }
 

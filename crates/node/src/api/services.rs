@@ -78,7 +78,7 @@ pub struct ServiceOpen {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_price: Option<Amount>,
     /// Out of what its sessions are paid.
-    #[serde(skip_serializing_if = "Pay::is_account")]
+    #[serde(skip_serializing_if = "Pay::is_auto")]
     pub pay: Pay,
 }
 

@@ -62,6 +62,10 @@ fn leads_to(wish: &ProxyWish) -> String {
     let country = wish.country.map_or_else(|| "anywhere".to_owned(), |country| country.to_string());
     let asn = wish.asn.map(|asn| format!(", AS{asn}")).unwrap_or_default();
     let price = wish.max_price.map(|price| format!(", at {price} WAY per MB or less")).unwrap_or_default();
-    let pay = if wish.pay == Pay::Channel { ", paid out of a channel" } else { "" };
+    let pay = match wish.pay {
+        Pay::Auto => "",
+        Pay::Account => ", paid from the account",
+        Pay::Channel => ", paid out of a channel",
+    };
     format!("{country}{asn}{price}{pay}")
 }

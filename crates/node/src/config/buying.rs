@@ -25,7 +25,7 @@ pub struct BuyingConfig {
     pub sort: Option<Sort>,
     /// Hops before the exit, the first one first: `best`, a country, or a provider's id.
     pub via: Vec<HopWish>,
-    /// Out of what sessions are paid: `account`, which is the default, or `channel`.
+    /// Out of what sessions are paid: `account`, `channel`, or `auto`, which is the default: a channel where there is one.
     pub pay: Option<Pay>,
 }
 

@@ -29,7 +29,7 @@ pub struct ProxyPortConfig {
     pub min_bandwidth_bps: Option<u64>,
     /// `price`, `quality` or `both`.
     pub sort: Option<Sort>,
-    /// `account` or `channel`.
+    /// `auto`, `account` or `channel`.
     pub pay: Option<Pay>,
 }
 

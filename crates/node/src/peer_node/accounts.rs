@@ -199,7 +199,7 @@ impl Actor {
         }
         let is_kept = |connection: &Connection| matches!(connection, Connection::Connected(_) | Connection::Stopped(_));
         if self.ways.get(id).is_some_and(|way| is_kept(&way.connection)) {
-            self.candidates(target, Pay::Account)?;
+            self.candidates(target, Pay::Auto)?;
         }
         let payer = self.ways.connected(id).and_then(|connected| self.payer_of(connected.session));
         if payer != account {

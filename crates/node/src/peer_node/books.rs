@@ -382,6 +382,8 @@ impl Actor {
                 self.settle_later.entry(peer).or_insert(at);
             }
             PaymentNews::Fault(fault) => tracing::warn!(%peer, %fault, "a peer breaks the rules of payment"),
+            PaymentNews::OverLimit(OverLimit::Lane { .. } | OverLimit::LaneUnsigned | OverLimit::NoLane)
+                if self.goes_over_to_account(peer) => {}
             PaymentNews::OverLimit(limit) => {
                 let leads_there = |way: &Way| way.connection.offer().is_some_and(|offer| offer.provider == peer);
                 for way in self.ways.ids(leads_there) {

@@ -1,11 +1,12 @@
 //! Out of what sessions are paid: the account, or the lane of a channel with the provider (rows A4, C3).
 //!
-//! The user says so for the main way (`byway connect --pay`), for each proxy port, and for each service that is opened; for the first two
-//! it holds until the user says otherwise, also over a restart. All else (hops, probes, relays of a tunnel) is paid from the account. With
-//! one peer there is one way of paying: where a way that is paid out of a channel leads to a provider, whatever else leads there is paid
-//! out of that too.
+//! A provider with whom there is a channel that has something left in it is paid out of that, and from the account once it is used up; all
+//! others from the account. The user may say that it is the one or the other, for the main way (`byway connect --pay`), for each proxy port,
+//! and for each service that is opened; for the first two it holds until the user says otherwise, also over a restart. For all else (hops,
+//! probes, relays of a tunnel) nobody says so. With one peer there is one way of paying: where one of those that lead to a provider is to be
+//! paid out of a channel all are, and otherwise from the account where that was said of one.
 //!
-//! Who is to be paid out of a channel must have one with something left in it. Where that is used up the session ends and says what is
+//! Who was said to be paid out of a channel must have one with something left in it. Where that is used up the session ends and says what is
 //! missing; nothing goes over to the account by itself.
 
 use byway_access::discovery::Candidate;
@@ -20,7 +21,7 @@ impl Actor {
     /// Whether anybody can be paid as a connect says. Nothing is changed yet.
     pub(super) fn check_pay(&self, connect: &Connect) -> Answer<()> {
         match connect.pay.unwrap_or(self.ways.main.pay) {
-            Pay::Account => Ok(()),
+            Pay::Auto | Pay::Account => Ok(()),
             Pay::Channel => self.candidates(&connect.target, Pay::Channel).map(drop),
         }
     }
@@ -35,12 +36,12 @@ impl Actor {
 
     /// Out of what a way's sessions are paid.
     pub(super) fn pay_of(&self, id: WayId) -> Pay {
-        self.ways.get(id).map_or(Pay::Account, |way| way.pay)
+        self.ways.get(id).map_or(Pay::Auto, |way| way.pay)
     }
 
     /// Whether there is something to pay that provider with.
     pub(super) fn can_be_paid(&self, pay: Pay, candidate: &Candidate) -> bool {
-        pay == Pay::Account || !self.market.lane_left(candidate.offer.offer.provider).is_zero()
+        pay != Pay::Channel || !self.market.lane_left(candidate.offer.offer.provider).is_zero()
     }
 
     /// Why none of these can be paid out of a channel.
@@ -58,8 +59,22 @@ impl Actor {
 
     /// Has a provider of which a session is asked be paid as the ways say that lead to it.
     pub(super) fn pay_as_chosen(&mut self, provider: IdentityId) {
-        let pay_from = if self.ways.pays_by_lane(provider) { PayFrom::Lane } else { PayFrom::Account };
+        let pay_from = match self.ways.pay_to(provider) {
+            Pay::Account => PayFrom::Account,
+            Pay::Auto if self.market.lane_left(provider).is_zero() => PayFrom::Account,
+            Pay::Auto | Pay::Channel => PayFrom::Lane,
+        };
         self.market.pay_from(self.clock.now(), provider, pay_from, &self.market_journal);
+    }
+
+    /// A lane does not pay `provider` any more, and nobody has said that nothing else is to.
+    pub(super) fn goes_over_to_account(&mut self, provider: IdentityId) -> bool {
+        let goes_over = self.ways.pay_to(provider) == Pay::Auto;
+        if goes_over {
+            tracing::info!(%provider, "the channel pays no more; its provider is paid from the account");
+            self.market.pay_from(self.clock.now(), provider, PayFrom::Account, &self.market_journal);
+        }
+        goes_over
     }
 
     /// There is nothing left to pay `provider` with, at the end of a way.

@@ -110,7 +110,7 @@ impl Actor {
     pub(super) fn relay_candidates(&self) -> Vec<Candidate> {
         let max_price = self.config.buying.max_price_per_mb();
         let filter = OfferFilter { service: Some(Service::RELAY), max_price, ..OfferFilter::default() };
-        let found = self.untried(Some(&filter), Pay::Account).into_iter();
+        let found = self.untried(Some(&filter), Pay::Auto).into_iter();
         found.filter(|candidate| contact(&candidate.offer.offer).is_some()).take(RELAYS_LOOKED_AT).collect()
     }
 

@@ -134,7 +134,7 @@ impl Way {
             data,
             payer,
             cost_max: None,
-            pay: Pay::Account,
+            pay: Pay::Auto,
             exits,
         }
     }
@@ -267,10 +267,11 @@ impl Ways {
         self.ids(|way| matches!(&way.connection, Connection::Connecting(c) if c.provider() == provider))
     }
 
-    /// Whether one that is paid out of a channel leads to `provider`, or is to.
-    pub fn pays_by_lane(&self, provider: IdentityId) -> bool {
+    /// Out of what `provider` is paid: one says so for all that lead there, a channel before the account.
+    pub fn pay_to(&self, provider: IdentityId) -> Pay {
         let leads_there = |way: &Way| way.connection.offer().is_some_and(|offer| offer.provider == provider);
-        self.iter().any(|(_, way)| way.pay == Pay::Channel && leads_there(way))
+        let is_said = |pay: Pay| self.iter().any(|(_, way)| way.pay == pay && leads_there(way));
+        [Pay::Channel, Pay::Account].into_iter().find(|pay| is_said(*pay)).unwrap_or_default()
     }
 
     /// The offer for whose sake we want to talk to `provider`.

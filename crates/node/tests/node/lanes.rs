@@ -154,6 +154,31 @@ async fn a_channel_that_is_used_up_ends_the_session_and_says_what_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_provider_is_paid_out_of_a_channel_where_nobody_says_otherwise_and_then_from_the_account() {
+    let network = Network::start(&["seller"], &[]).await;
+    let seller = network.node("seller", &sells()).await;
+    seller.prepare("5").await;
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    user.market(1).await;
+    // Some five MB are in it beside the reserve.
+    let opened = open(&user, &seller, "0.06").await;
+    let session = user.api.connect(ConnectTarget::Cheapest(OfferFilter::default()).into()).await.unwrap();
+    assert_eq!(session.channel, Some(opened.channel));
+    user.fetch(1_000_000).await;
+    assert!(on_accounts(&user).await.is_empty(), "the channel pays");
+    user.fetch(12_000_000).await;
+    let sessions = user.api.session_list(100).await.unwrap();
+    assert_eq!(sessions.len(), 1, "it is the same session: {sessions:?}");
+    let on_account = Amount::checked_sum(on_accounts(&user).await.iter().map(|promise| promise.amount)).unwrap();
+    assert!(on_account >= amount("0.05"), "what the channel did not pay: {on_account}");
+    let by_lane = cost(&user).await.saturating_sub(on_account);
+    assert!(by_lane >= amount("0.03"), "{by_lane}");
+    user.stop().await;
+    seller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_port_is_paid_out_of_a_channel_beside_a_main_way_that_is_not_also_after_a_restart() {
     let network = Network::start(&["seller", "other"], &[]).await;
     let seller = network.node("seller", &sells()).await;

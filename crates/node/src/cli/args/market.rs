@@ -117,7 +117,7 @@ pub struct ConnectArgs {
     /// Hops before the exit, the first one first: `best`, a country, or a provider's id; `none`: straight to it
     #[arg(long, value_name = "HOP,…")]
     pub via: Option<HopList>,
-    /// Out of what it is paid: `account`, or the lane of a `channel` with the provider; as before when left out
+    /// Out of what it is paid: `account`, the lane of a `channel` with the provider, or `auto`: the channel where there is one; as before when left out
     #[arg(long, value_name = "FROM")]
     pub pay: Option<Pay>,
     #[command(flatten)]

@@ -31,7 +31,7 @@ pub struct ProxyOpenArgs {
     pub listen: Option<SocketAddr>,
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// Out of what its exits are paid: account or channel
-    #[arg(long, value_name = "SOURCE", default_value = "account")]
+    /// Out of what its exits are paid: account, channel, or auto: a channel where there is one
+    #[arg(long, value_name = "SOURCE", default_value = "auto")]
     pub pay: Pay,
 }

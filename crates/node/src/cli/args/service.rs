@@ -40,7 +40,7 @@ pub struct ServiceOpenArgs {
     /// Most WAY per megabyte
     #[arg(long, value_name = "WAY")]
     pub max_price: Option<Amount>,
-    /// Out of what it is paid: account or channel
-    #[arg(long, value_name = "SOURCE", default_value = "account")]
+    /// Out of what it is paid: account, channel, or auto: a channel where there is one
+    #[arg(long, value_name = "SOURCE", default_value = "auto")]
     pub pay: Pay,
 }

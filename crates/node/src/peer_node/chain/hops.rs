@@ -107,7 +107,7 @@ impl Actor {
 
     /// Who may be this hop in place of one that is lost.
     pub(in super::super) fn other_hops(&self, at: usize, filter: Option<&OfferFilter>) -> Vec<Candidate> {
-        self.far_apart(at, self.untried(filter, Pay::Account))
+        self.far_apart(at, self.untried(filter, Pay::Auto))
     }
 
     /// Those of the candidates for a hop who are nothing else in the chain, the farthest from the rest first.

@@ -196,7 +196,9 @@ impl Actor {
         known.unwrap_or_else(|| HubConfig::default().guarantee_terms())
     }
 
-    pub(in super::super) fn hub_status(&self) -> HubStatus {
+    /// What it says of being ready its peers are told from then on.
+    pub(in super::super) fn hub_status(&mut self) -> HubStatus {
+        self.tend_payments();
         let (router, terms) = (self.market.router(), self.hub_terms());
         let (earned, guarantees) = (router.earned(), self.guarantee_terms());
         HubStatus {

@@ -64,7 +64,7 @@ pub struct CallPrices {
     pub asset_register: Amount,
     /// A call about a channel; of a contract's code, for each KiB that is begun.
     pub channel: Amount,
-    /// A unit of gas of a call that is forced.
+    /// A unit of the gas that a call takes which the ledger executes.
     pub gas: Amount,
     /// Every other call.
     pub other: Amount,

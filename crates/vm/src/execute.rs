@@ -12,7 +12,7 @@ use revm::primitives::{Address as EvmAddress, B256, Bytes, KECCAK_EMPTY, TxKind,
 use revm::state::{Account as EvmAccount, AccountInfo, Bytecode, EvmState};
 use revm::{Database, ExecuteEvm, MainBuilder, MainContext};
 
-use crate::account::{Account, Address, Contract, Receipt, account_key, code_hash, receipt_key};
+use crate::account::{Account, Address, Contract, Receipt, account_key, code_hash, receipt_key, short};
 use crate::call::{Call, Environment, Outcome, Target, chain_id};
 use crate::precompiled::precompiled;
 
@@ -20,6 +20,11 @@ pub(crate) type Word = [u8; 32];
 
 /// The upgrade of Ethereum whose rules hold.
 pub(crate) const RULES: SpecId = SpecId::CANCUN;
+
+/// How often a call is executed to find the least gas that is enough, and how near to that is near enough: one in a hundred of what any call
+/// about a channel costs.
+const LEAST_GAS_TRIES: usize = 10;
+const LEAST_GAS_PRECISION: u64 = 1_000;
 
 /// What an execution needs and is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +63,8 @@ pub enum ExecuteError {
 pub struct Execution {
     pub outcome: Outcome,
     pub gas_used: u64,
+    /// With less it would have come to no such end; of it some may have been given back.
+    pub(crate) gas_spent: u64,
     /// What was returned; of a call that reverted, its reason.
     pub output: Vec<u8>,
     pub receipt: Receipt,
@@ -80,6 +87,35 @@ pub(crate) struct Changes {
 pub(crate) struct Touched {
     pub accounts: BTreeSet<Address>,
     pub slots: BTreeSet<(Address, Word)>,
+}
+
+/// What a witness is to show: entries of the state's own tree, and of contracts' storages.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Shown {
+    pub entries: BTreeSet<Vec<u8>>,
+    pub slots: BTreeMap<Address, BTreeSet<Vec<u8>>>,
+}
+
+impl Shown {
+    /// These accounts, and these slots with the accounts that name them.
+    pub fn new(accounts: impl IntoIterator<Item = Address>, slots: impl IntoIterator<Item = (Address, Word)>) -> Self {
+        let entries = accounts.into_iter().map(account_key).collect();
+        let mut shown = Self { entries, ..Self::default() };
+        for (address, slot) in slots {
+            shown.entries.insert(account_key(address));
+            shown.slots.entry(address).or_default().insert(short(&slot).to_vec());
+        }
+        shown
+    }
+}
+
+impl Touched {
+    /// What whoever executes the call again must be shown, and the accounts of `parties`.
+    pub fn shown(&self, parties: &[Address]) -> Shown {
+        let mut shown = Shown::new(self.accounts.iter().chain(parties).copied(), self.slots.iter().copied());
+        shown.entries.insert(receipt_key());
+        shown
+    }
 }
 
 /// Whoever knows the state, or a part of it.
@@ -158,9 +194,45 @@ pub(crate) fn execute<S: Source>(
         Target::Contract(contract) => contract,
         Target::Create => created.unwrap_or(Address([0; 20])),
     };
-    let gas_used = result.tx_gas_used();
+    let (gas_used, gas_spent) = (result.tx_gas_used(), result.gas().total_gas_spent());
     let receipt = Receipt { caller: call.caller, contract, outcome, gas_used, output: code_hash(&output) };
-    Ok(Execution { outcome, gas_used, output, receipt, changes, touched })
+    Ok(Execution { outcome, gas_used, gas_spent, output, receipt, changes, touched })
+}
+
+/// The least gas with which a call does what it does with all that it names; all of that where it does not return. Some more than the least where
+/// that would take long to find: calls in it may be given a part of what there is, and code may look at how much that is.
+pub(crate) fn least_gas<S: Source>(
+    source: &S,
+    network: NetworkId,
+    environment: Environment,
+    call: &Call,
+) -> Result<u64, ExecuteError> {
+    let with_all = execute(source, network, environment, call)?;
+    if with_all.outcome != Outcome::Returned {
+        return Ok(call.gas);
+    }
+    let is_enough = |gas| {
+        let made = execute(source, network, environment, &Call { gas, ..call.clone() });
+        made.is_ok_and(|made| (made.outcome, &made.changes) == (with_all.outcome, &with_all.changes))
+    };
+    let mut too_little = with_all.gas_spent;
+    if is_enough(too_little) {
+        return Ok(too_little);
+    }
+    // A slot is written only where a certain amount is left.
+    let (mut enough, mut next) = (call.gas, too_little.saturating_add(too_little / 32 + 2_500));
+    for _ in 0..LEAST_GAS_TRIES {
+        if enough.saturating_sub(too_little) <= LEAST_GAS_PRECISION {
+            break;
+        }
+        if next < enough && is_enough(next) {
+            enough = next;
+        } else {
+            too_little = next.min(enough);
+        }
+        next = too_little + (enough - too_little) / 2;
+    }
+    Ok(enough)
 }
 
 fn block(environment: Environment) -> BlockEnv {

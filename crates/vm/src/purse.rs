@@ -5,15 +5,14 @@
 //! is what went in, moved by whoever had it. Only both parties together can sign a state of another kind: one where the purse is gone, has
 //! other code, or says more than there is. It is then as if nobody had anything in it.
 
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, AssetId, Hash};
 use byway_records::channel::ChannelAssets;
 
-use crate::account::{Address, code_hash as hash_of};
-use crate::execute::{Missing, Touched, Word};
+use crate::account::{Account, Address, code_hash as hash_of};
+use crate::execute::{Missing, Shown, Word};
 use crate::state::State;
 use crate::witness::Witness;
 
@@ -77,6 +76,22 @@ fn amount(word: &Word) -> Option<Amount> {
     (*high == [0; 16]).then_some(Amount::from_units(units))
 }
 
+/// What shows what these have in the purses: of a purse that is none its account alone.
+pub(crate) fn shown(
+    assets: &ChannelAssets,
+    owners: [Address; 2],
+    account: impl Fn(Address) -> Option<Account>,
+) -> Shown {
+    let purses = || assets.iter().map(|row| purse_of(row.asset));
+    let there = purses().filter(|purse| account(*purse).is_some_and(is_purse));
+    Shown::new(purses(), there.flat_map(|purse| owners.map(|owner| (purse, slot_of(owner)))))
+}
+
+/// Whether that is the account of a purse: of one that runs what purses run.
+fn is_purse(account: Account) -> bool {
+    account.contract.is_some_and(|contract| contract.code == code_hash())
+}
+
 impl State {
     /// The first state of a channel: what both parties have, and the purses.
     pub fn opening(parties: [(Address, Amount); 2], assets: &ChannelAssets) -> Self {
@@ -106,9 +121,7 @@ impl State {
 
     /// The part of the state that shows what these have in the purses of the assets, or that there are none.
     pub fn witness_of_purses(&self, assets: &ChannelAssets, owners: [Address; 2]) -> Witness {
-        let purses = || assets.iter().map(|row| purse_of(row.asset));
-        let slots = purses().flat_map(|purse| owners.map(|owner| (purse, slot_of(owner)))).collect();
-        self.part(&Touched { accounts: BTreeSet::from_iter(purses()), slots }, &[])
+        self.part(&shown(assets, owners, |address| self.account(address)))
     }
 }
 

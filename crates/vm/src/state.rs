@@ -9,7 +9,7 @@ use byway_records::tree::{PartialTree, StateTree};
 use crate::account::{ACCOUNTS, Account, Address, Contract, Receipt, account_key, code_hash, receipt_key, short, word};
 use crate::alone::WholeAlone;
 use crate::call::{Call, Environment, Outcome};
-use crate::execute::{ExecuteError, Execution, Missing, Source, Touched, Word, execute};
+use crate::execute::{ExecuteError, Execution, Missing, Shown, Source, Word, execute, least_gas};
 use crate::witness::Witness;
 
 /// Accounts, storages, and the code that they name. A copy shares storages and code with what it is of; a call copies the storages
@@ -156,21 +156,21 @@ impl State {
         parties: &[Address],
     ) -> Result<(Witness, Execution), ExecuteError> {
         let execution = execute(self, network, environment, call)?;
-        Ok((self.part(&execution.touched, parties), execution))
+        Ok((self.part(&execution.touched.shown(parties)), execution))
     }
 
-    pub(crate) fn part(&self, touched: &Touched, parties: &[Address]) -> Witness {
-        let accounts = touched.accounts.iter().chain(parties).chain(touched.slots.iter().map(|(address, _)| address));
-        let keys: BTreeSet<_> = accounts.map(|address| account_key(*address)).chain([receipt_key()]).collect();
-        let mut slots: BTreeMap<Address, BTreeSet<Vec<u8>>> = BTreeMap::new();
-        for (address, slot) in &touched.slots {
-            slots.entry(*address).or_default().insert(short(slot).to_vec());
-        }
-        let storages = slots.into_iter().filter_map(|(address, slots)| {
-            let tree = self.storages.get(&address).filter(|tree| !tree.is_empty())?;
-            Some((address, tree.part(&slots)))
+    /// The least gas with which a call does what it does with all that it names, or little more than that; all of that where it does not
+    /// return.
+    pub fn least_gas(&self, network: NetworkId, environment: Environment, call: &Call) -> Result<u64, ExecuteError> {
+        least_gas(self, network, environment, call)
+    }
+
+    pub(crate) fn part(&self, shown: &Shown) -> Witness {
+        let storages = shown.slots.iter().filter_map(|(address, slots)| {
+            let tree = self.storages.get(address).filter(|tree| !tree.is_empty())?;
+            Some((*address, tree.part(slots)))
         });
-        Witness::new(self.tree.part(&keys), storages.collect::<Vec<(Address, PartialTree)>>())
+        Witness::new(self.tree.part(&shown.entries), storages.collect::<Vec<(Address, PartialTree)>>())
     }
 
     fn put(&mut self, address: Address, account: &Account) {

@@ -11,11 +11,12 @@ use std::collections::BTreeMap;
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Hash, NetworkId};
+use byway_records::channel::ChannelAssets;
 use byway_records::tree::PartialTree;
 
 use crate::account::{Account, Address, account_key, short, word};
 use crate::call::{Call, Environment, Outcome};
-use crate::execute::{ExecuteError, Execution, Missing, Source, Word, execute};
+use crate::execute::{ExecuteError, Execution, Missing, Shown, Source, Word, execute};
 use crate::purse::{self, purse_code};
 
 pub use byway_records::call::channels::{PURSES_BYTES_MAX, WITNESS_BYTES_MAX};
@@ -66,6 +67,27 @@ impl Witness {
             }
         }
         Ok(())
+    }
+
+    /// Whether all of it is needed by this call, which was executed on it, or to show the accounts of `parties`.
+    pub fn is_needed_by(&self, execution: &Execution, parties: &[Address]) -> bool {
+        *self == self.only(&execution.touched.shown(parties))
+    }
+
+    /// Whether it shows what the owners have in the purses of the assets, or that there are none, and nothing else.
+    pub fn is_of_purses(&self, assets: &ChannelAssets, owners: [Address; 2]) -> bool {
+        let account = |address| self.account(address).ok().flatten();
+        *self == self.only(&purse::shown(assets, owners, account))
+    }
+
+    /// The part of it that shows this.
+    fn only(&self, shown: &Shown) -> Self {
+        let nothing = PartialTree::default();
+        let storages = shown.slots.iter().filter_map(|(address, slots)| {
+            let part = self.storages.get(address).filter(|part| **part != nothing)?;
+            Some((*address, part.only(slots)))
+        });
+        Self { accounts: self.accounts.only(&shown.entries), storages: storages.collect() }
     }
 
     /// The account under an address; `None` where there certainly is none.

@@ -9,7 +9,7 @@ use byway_records::call::{ChannelsCall, ForceProgress};
 use byway_records::channel::{ChannelState, Cosigned, Environment, ForcedCall, Phase};
 use byway_records::state::Deadline;
 use byway_records::{Channel, SignedPromise};
-use byway_vm::{Address, Target};
+use byway_vm::{Address, Call, Target};
 
 use super::lanes::amount_of;
 use super::{ChannelMachine, SUBMIT_AGAIN, Show, UNHEARD_TIME_MAX};
@@ -189,10 +189,13 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     /// Has the ledger execute a call of ours that the peer does not sign, on the newest state that this side has. The code must
-    /// be registered.
+    /// be registered. Of the gas that the call names the ledger is named what it needs: it takes the price of all that it is named.
     pub fn force(&mut self, now: Time, call: &ContractCall) -> Result<(), CloseError> {
         self.begin(now);
-        let (contract, witness) = self.shown_for(call)?;
+        // That it is a call that can be forced is seen before any more is executed.
+        self.witness_for(call, call.gas)?;
+        let gas = self.least_gas(call)?;
+        let (contract, witness) = self.witness_for(call, gas)?;
         let (ground, base) = (self.record.ground, self.record.base);
         let environment = self.forced_environment();
         let round = base.round.checked_add(1).ok_or(ChangeError::Rounds)?;
@@ -206,7 +209,7 @@ impl<S: Signer> ChannelMachine<S> {
             contract: contract.0,
             value: call.value,
             input: call.input.clone(),
-            gas: call.gas,
+            gas,
             evidence: call.evidence.clone(),
         };
         let (state, call) = (self.unknown_to_ledger(), self.signer.sign_call(forced));
@@ -218,18 +221,25 @@ impl<S: Signer> ChannelMachine<S> {
     /// Whether a call can be forced, as far as this side knows: what it touches may be too much for the ledger, and is as much as the peer has
     /// made of the contracts' storage.
     pub fn can_force(&self, call: &ContractCall) -> Result<(), CloseError> {
-        self.shown_for(call).map(|_| ())
+        self.witness_for(call, call.gas).map(|_| ())
+    }
+
+    /// The gas that a call needs.
+    fn least_gas(&self, call: &ContractCall) -> Result<u64, CloseError> {
+        let (ground, environment) = (self.record.ground, self.forced_environment());
+        let least = self.state.least_gas(ground.network, environment, &ground.vm_call(call));
+        Ok(least.map_err(ChangeError::from)?)
     }
 
     /// The contract that is called, and the part of the state that the ledger needs for that.
-    fn shown_for(&self, call: &ContractCall) -> Result<(Address, Vec<u8>), CloseError> {
+    fn witness_for(&self, call: &ContractCall, gas: u64) -> Result<(Address, Vec<u8>), CloseError> {
         self.may_act_alone()?;
         if self.state.root() != self.record.base.root {
             return Err(CloseError::Recovering);
         }
         let Target::Contract(contract) = call.target else { return Err(CloseError::NotACall) };
         let ground = self.record.ground;
-        let (vm_call, addresses) = (ground.vm_call(call), ground.addresses());
+        let (vm_call, addresses) = (Call { gas, ..ground.vm_call(call) }, ground.addresses());
         let witness = self.state.witness(ground.network, self.forced_environment(), &vm_call, &addresses);
         let (witness, _) = witness.map_err(ChangeError::from)?;
         let witness = witness.to_bytes();

@@ -1,6 +1,6 @@
 //! Calls that are forced, as a side sees them that goes from checkpoint to checkpoint and is told nothing.
 
-use byway_channel::{ChannelNews, ContractCall, Health, Life};
+use byway_channel::{CALL_GAS_MAX, ChannelNews, ContractCall, Health, Life};
 use byway_primitives::{Decode, Span};
 use byway_records::Channel;
 use byway_records::ProgramId;
@@ -291,4 +291,22 @@ fn a_side_whose_ledger_is_behind_its_peers_waits_until_it_sees_the_same() {
     }
     assert_eq!(apart.rig.assert_agreed().round, 4);
     assert_eq!(apart.rig.machine(0).life(), Life::Open);
+}
+
+/// The ledger takes the price of all that it is named.
+#[test]
+fn whoever_forces_names_no_more_gas_than_the_call_needs() {
+    let mut rig = Rig::new();
+    let counter = rig.create_counter(0);
+    let (now, call) = (rig.now, ContractCall { gas: CALL_GAS_MAX, ..count(0, counter, 3, 1_000) });
+    let used = rig.machine(0).try_call(&call).unwrap().gas_used;
+    rig.machine(0).force(now, &call).unwrap();
+    rig.collect(0);
+    let entry = rig.entry().unwrap();
+    let (round, receipt) = (&entry.rounds[0], entry.receipt.unwrap());
+    assert_eq!((round.gas, receipt.gas_used), (used, used));
+    // The peer comes to the same with as little.
+    rig.tick(Span::millis(10));
+    let position = entry.position;
+    assert_eq!([0, 1].map(|side| *rig.machine(side).position()), [position; 2]);
 }

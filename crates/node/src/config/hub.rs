@@ -43,10 +43,10 @@ pub struct HubConfig {
     pub guarantee_lock_min_seconds: u64,
 }
 
-/// What the ledger takes for a call that resolves one lock.
+/// What the ledger takes for a call that resolves one lock, and somewhat more: of the gas that such a call may use it needs less than half, and the
+/// rest is more than its witness counts as, as long as the peer has not made that long.
 pub fn forced_price(prices: &CallPrices) -> Amount {
-    let gas = Amount::cost(prices.gas, RESOLVE_ONE_GAS, 1);
-    gas.and_then(|gas| gas.checked_add(prices.channel)).unwrap_or(Amount::MAX)
+    prices.of_gas(RESOLVE_ONE_GAS).unwrap_or(Amount::MAX)
 }
 
 const DAYS_MAX: u64 = 3_650;

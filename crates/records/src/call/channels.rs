@@ -8,6 +8,7 @@ use crate::channel::{
     Agreed, CertifiedClose, ChannelState, ChannelTerms, Cosigned, DELEGATES_MAX, Environment, FORCED_INPUT_BYTES_MAX,
     FundingChange, MutualClose, Side, SignedForcedCall, VirtualTerms, WatchSecret,
 };
+use crate::genesis::CallPrices;
 use crate::promise::{ChannelId, SignedPromise};
 use crate::reject::IllFormed;
 
@@ -20,6 +21,9 @@ pub const WITNESS_BYTES_MAX: usize = 12 * 1024;
 /// Bytes of what shows the purses of a channel: of four, with seventy levels above each account and each number. Whoever wants them to be
 /// deeper has to find keys whose digests agree in more bits.
 pub const PURSES_BYTES_MAX: usize = 32 * 1024;
+
+/// What reading a byte of a witness counts as, in gas: as a byte of input does on Ethereum.
+pub const WITNESS_BYTE_GAS: u64 = 16;
 
 /// What can be asked about channels. Where a side acts, its party or one of its delegates authorises the transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +124,31 @@ pub struct ForceProgress {
     pub environment: Environment,
     /// The part of the state that the call touches, with its proofs.
     pub witness: Vec<u8>,
+}
+
+impl ForceProgress {
+    /// The gas that it takes out of a commit, and pays for: what the call names, and what reading the witness counts as.
+    pub fn gas_taken(&self) -> u64 {
+        gas_taken(self.call.call.gas, &self.witness)
+    }
+}
+
+impl CallContract {
+    /// The gas that it takes out of a commit, and pays for: what the call names, and what reading the witness counts as.
+    pub fn gas_taken(&self) -> u64 {
+        gas_taken(self.gas, &self.witness)
+    }
+}
+
+impl CallPrices {
+    /// What a call costs that takes so much gas.
+    pub fn of_gas(&self, gas: u64) -> Option<Amount> {
+        Amount::cost(self.gas, gas, 1)?.checked_add(self.channel)
+    }
+}
+
+fn gas_taken(named: u64, witness: &[u8]) -> u64 {
+    named.saturating_add(WITNESS_BYTE_GAS * witness.len() as u64)
 }
 
 impl ChannelsCall {

@@ -123,7 +123,7 @@ pub enum CallOutcome {
     Reverted,
     OutOfGas,
     Halted,
-    /// The witness, or the code on the ledger, lacks something that it needed.
+    /// The witness, or the code on the ledger, lacks something that it needed; or the witness of a forced call shows what it did not need.
     Missing,
     /// A party would have less than the reserve, or both more than there is.
     Balances,

@@ -74,6 +74,12 @@ impl PartialTree {
         })
     }
 
+    /// What of it shows these keys: all of it, and no other part, where nothing in it is for anything else.
+    #[must_use]
+    pub fn only(&self, keys: &BTreeSet<Vec<u8>>) -> Self {
+        Self::of(self.top.as_ref(), keys)
+    }
+
     pub fn root(&self) -> Hash {
         self.top.as_ref().map_or_else(|| EMPTY.hash(&[]), |top| top.hash())
     }

@@ -5,7 +5,7 @@ use byway_records::channel::ChannelOutcome;
 use byway_records::promise::ChannelId;
 use byway_vm::{Address, Call, Environment, ExecuteError, Missing, Outcome, State, Target, chain_id};
 
-use crate::scene::{ALICE, BOB, NETWORK, SCRIBE, START, call, execute, new_state, units, with_scribe, writing};
+use crate::scene::{ALICE, BOB, NETWORK, SCRIBE, START, call, execute, new_state, units, with_scribe, word, writing};
 
 const CONTRACT: Address = Address([0xcc; 20]);
 
@@ -164,4 +164,38 @@ fn only_the_first_four_addresses_and_our_own_are_precompiled() {
     for number in [1, 2, 3, 4, 0xb1] {
         assert_ne!(probe(number).1, nobody.1, "{number} is warm");
     }
+}
+
+/// What a call needs is found, whatever it does with its gas: with that it does the same, and with notably less it does not return.
+#[test]
+fn the_least_gas_is_enough_and_little_more_than_that() {
+    // Nothing; a slot set; a slot cleared, of which some is given back; a slot written last; a call that is given a part of what there is, which
+    // sets a slot; as much work as there is gas for up to a limit.
+    for code in [
+        "00",
+        "60015f5500",
+        "5f60015500",
+        "60015f5560025f5500",
+        "5f5f5f5f5f73dddddddddddddddddddddddddddddddddddddddd5af15f5500",
+        "61ffff5b600190038060035700",
+    ] {
+        let mut state = with_code(code);
+        state.put_contract(CONTRACT, hex::decode(code).unwrap(), [(word(1), word(7))]);
+        state.put_contract(Address([0xdd; 20]), hex::decode("60016002556003600255").unwrap(), []);
+        let with = |gas| Call { gas, ..call(ALICE, CONTRACT, 0, Vec::new()) };
+        let all = with(2_000_000);
+        let least = state.least_gas(NETWORK, START, &all).unwrap();
+        let root_after = |call: &Call| {
+            let mut after = state.clone();
+            let made = after.execute(NETWORK, START, call).ok()?;
+            (made.outcome == Outcome::Returned).then(|| (after.account(CONTRACT), after.account(Address([0xdd; 20]))))
+        };
+        let expected = root_after(&all);
+        assert!(expected.is_some(), "{code}");
+        assert_eq!(root_after(&with(least)), expected, "{code}");
+        assert_ne!(root_after(&with(least - 1_001)), expected, "{code}");
+        assert!(least < 1_800_000, "{code}: {least}");
+    }
+    let reverts = with_code("5f5ffd");
+    assert_eq!(reverts.least_gas(NETWORK, START, &call(ALICE, CONTRACT, 0, Vec::new())), Ok(crate::scene::GAS));
 }

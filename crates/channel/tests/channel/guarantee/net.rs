@@ -348,6 +348,15 @@ impl Net {
         true
     }
 
+    /// What the ledger can have charged for all that it was handed.
+    pub fn charged_max(&self) -> i128 {
+        let gas = self.calls.iter().map(|call| match call {
+            ChannelsCall::ForceProgress(force) => force.gas_taken(),
+            _ => 0,
+        });
+        i128::from(gas.sum::<u64>()) + (CHANNEL_PRICE * self.calls.len() as u128) as i128
+    }
+
     pub fn submit(&mut self, number: usize, call: ChannelsCall) -> Verdict {
         let draft = Draft { call: Some(Call::Channels(call.clone())), signers: vec![number], ..Draft::default() };
         let mut verdict = self.world.run(&draft);

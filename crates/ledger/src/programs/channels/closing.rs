@@ -132,7 +132,7 @@ pub(super) fn settle(
         return Err(Reject::ChannelLocked);
     }
     let assets = purses::shown(now, &channel, witness)?;
-    let price = now.parameters.call_prices.channel;
+    let price = now.parameters.call_prices.of_gas(purses::gas_of(witness)).unwrap_or(Amount::MAX);
     if !is_paid(transaction, price) {
         // Only a party closes a channel whose money is here.
         let Closer::Party { side, .. } = by else { return Err(Reject::ChannelFee) };

@@ -2,12 +2,15 @@
 //!
 //! Whoever forces shows the state that the call builds on, by its round and its root, and the part of it that the call
 //! touches. The ledger executes the call in the same virtual machine as the parties do. If it returns, that makes the next
-//! round; in every other case nothing of the state changes. Either way it is paid for, by the gas used, and a
-//! receipt says how it went.
+//! round; in every other case nothing of the state changes. Either way it is paid for, and a receipt says how it went.
+//!
+//! **What it pays** is all that it takes out of a commit: the gas that it names, used or not, and the bytes of its witness. Otherwise
+//! whoever names much and uses little would keep others out of commits for next to nothing. The forcer knows the state that the call
+//! is executed on and the time that it sees, so it knows the least that is enough, and names that.
 //!
 //! **What is refused outright**, and so costs nothing, is decided before anything runs. What is only found out by
-//! running the call (that the witness lacks something) is charged as if all gas had been used: otherwise anyone could make the
-//! ledger work for nothing.
+//! running the call (that the witness lacks something, or shows what the call does not need) is charged like any other: otherwise anyone
+//! could make the ledger work for nothing.
 //!
 //! **Time.** A contract sees the time and height that the forcer names. They never go back from the state that is built on, are
 //! not ahead of the ledger's, and the time is at most [`ENVIRONMENT_AGE_MAX`] old, the height by no more checkpoints than come
@@ -19,13 +22,12 @@
 //! them too, and has the same state.
 
 use byway_primitives::time::Span;
-use byway_primitives::{Amount, Decode, Hash};
+use byway_primitives::{Decode, Hash};
 use byway_records::call::ForceProgress;
 use byway_records::channel::entry::{Code, code_key};
 use byway_records::channel::{
     CallOutcome, Channel, FORCED_GAS_MAX, ForcedCall, ForcedReceipt, ForcedRound, Phase, Position, Side, Turn,
 };
-use byway_records::genesis::CallPrices;
 use byway_records::{ProgramId, Reject, VerifiedTransaction};
 use byway_vm::{Address, Call, ExecuteError, Forced, Outcome, Target, Witness, code_hash};
 
@@ -39,8 +41,6 @@ use crate::state::View;
 /// The most gas of all forced calls of a commit, by what each may use, and with what reading their witnesses takes: a commit full of
 /// them takes some tens of milliseconds at the worst (docs/channels.md).
 pub const COMMIT_GAS_MAX: u64 = 4_000_000;
-/// What reading a byte of a witness counts as in a commit.
-pub const WITNESS_BYTE_GAS: u64 = 16;
 /// How old the time that a contract sees may be when the call is executed.
 pub const ENVIRONMENT_AGE_MAX: Span = Span::minutes(2);
 
@@ -67,17 +67,14 @@ pub(super) fn force_progress(
     let witness = check(now, &channel, force)?;
     let made = made(now, side, force);
     let oldest = channel.room_for(&made).ok_or(Reject::ChannelBusy)?;
-    let prices = &now.parameters.call_prices;
-    let most = price(prices, call.gas)?;
+    let price = now.parameters.call_prices.of_gas(force.gas_taken()).ok_or(Reject::ChannelFee)?;
     // Whether a delegate shows a good witness the party can't know, so it does not pay for a bad one.
     let is_party = transaction.is_authorised_by(channel.parties[side.index()]);
-    if !is_paid(transaction, most) && (!is_party || most > chargeable(&channel, side)) {
+    if !is_paid(transaction, price) && (!is_party || price > chargeable(&channel, side)) {
         return Err(Reject::ChannelFee);
     }
     let (receipt, position) = run(view, now, &channel, force, &witness)?;
-    if !is_paid(transaction, most) {
-        charge(view, transaction, &mut channel, side, price(prices, receipt.gas_used)?)?;
-    }
+    charge(view, transaction, &mut channel, side, price)?;
     let is_new = position.is_some() || channel.signed > known;
     channel.phase = if is_new { phase } else { channel.phase };
     if position.is_some() && channel.phase == Phase::Active {
@@ -106,7 +103,7 @@ fn may_force(
     if force.call.call.gas > FORCED_GAS_MAX {
         return Err(Reject::ChannelCall);
     }
-    if channel.forced[side.index()] == now.commit || now.forced_gas.saturating_add(gas_of(force)) > COMMIT_GAS_MAX {
+    if channel.forced[side.index()] == now.commit || now.forced_gas.saturating_add(force.gas_taken()) > COMMIT_GAS_MAX {
         return Err(Reject::ChannelBusy);
     }
     let waits = channel.turn.is_some_and(|turn| turn.after == side && !now.passed(turn.until));
@@ -116,11 +113,6 @@ fn may_force(
         Phase::Closing { .. } if is_locked(now, channel.phase) => Err(Reject::ChannelPhase),
         Phase::Closing { .. } => acts_for(transaction, channel, side),
     }
-}
-
-/// What a forced call takes of a commit's gas.
-pub(super) fn gas_of(force: &ForceProgress) -> u64 {
-    force.call.call.gas.saturating_add(WITNESS_BYTE_GAS * force.witness.len() as u64)
 }
 
 /// All that can be said against a forced call without executing it. Gives the witness.
@@ -158,12 +150,6 @@ fn made(now: Moment<'_>, caller: Side, force: &ForceProgress) -> ForcedRound {
     ForcedRound { round, height, caller, contract, value, input, gas, environment, evidence: evidence.clone() }
 }
 
-/// What a forced call costs that uses so much gas.
-pub(super) fn price(prices: &CallPrices, gas: u64) -> Result<Amount, Reject> {
-    let gas = Amount::cost(prices.gas, gas, 1);
-    gas.and_then(|gas| gas.checked_add(prices.channel)).ok_or(Reject::ChannelFee)
-}
-
 /// Executes the call: what became of it, and the position that it leads to, if any.
 fn run(
     view: &View<'_>,
@@ -184,6 +170,9 @@ fn run(
     let code = |hash: Hash| view.load::<Code>(ProgramId::CHANNELS, &code_key(hash)).map(|code| code.0);
     let receipt = ForcedReceipt { round, caller, outcome: CallOutcome::Missing, gas_used: gas, output: code_hash(&[]) };
     match witness.execute(now.network, force.environment, &call, &code) {
+        Ok(forced) if !witness.is_needed_by(&forced.execution, &channel.parties.map(Address::from)) => {
+            Ok((receipt, None))
+        }
         Ok(forced) => Ok(judge(channel, force, &forced, receipt)),
         Err(ExecuteError::Missing(_) | ExecuteError::Overflow) => Ok((receipt, None)),
         Err(ExecuteError::Funds | ExecuteError::Gas | ExecuteError::Refused) => Err(Reject::ChannelCall),

@@ -4,8 +4,9 @@
 //! the part of the state before that has the contract, takes the contract out of it, and must come to the root that both signed. So
 //! what it has, and has stored, is proved and not told.
 //!
-//! **A call** shows the part of the storage that it touches, as a forced call does. The contract sees the time of the commit. The
-//! caller's account pays for the gas and what it sends; whom the contract pays gets it into the account of the identity with that
+//! **A call** shows the part of the storage that it touches, as a forced call does. The contract sees the time of the commit, so the caller
+//! does not know exactly what it will need and touch: it may name and show somewhat more, and pays for all of that. The
+//! caller's account pays that and what it sends; whom the contract pays gets it into the account of the identity with that
 //! address. Nobody gets an account by being paid, but for the parties of the channel; whoever has called it has one. Where somebody else has
 //! none, or is no person (the zero address, built-in code, another contract of the channel's that has left), the call has done what none
 //! may, and changes nothing.
@@ -14,7 +15,7 @@
 //! ([`LedgerContract::room_for`]): whoever had the storage executes them, and has it again.
 
 use byway_primitives::{Amount, AssetId, Decode, Hash, IdentityId};
-use byway_records::call::channels::WITNESS_BYTES_MAX;
+use byway_records::call::channels::{WITNESS_BYTE_GAS, WITNESS_BYTES_MAX};
 use byway_records::call::{CallContract, ContractLeave};
 use byway_records::channel::contract::contract_key;
 use byway_records::channel::entry::{Code, channel_key, code_key};
@@ -29,7 +30,7 @@ use byway_vm::{
     receipt_key,
 };
 
-use super::forcing::{COMMIT_GAS_MAX, WITNESS_BYTE_GAS, price};
+use super::forcing::COMMIT_GAS_MAX;
 use super::purses::is_purse;
 use super::{is_paid, opening};
 use crate::programs::accounts::{credit, debit};
@@ -88,9 +89,12 @@ pub(super) fn leave(
 
 /// The contract in a part of a state with this root, and the root without it.
 fn leaving(part: &[u8], address: Address, base: Hash) -> Option<(Account, Contract, Hash)> {
-    let mut part = PartialTree::from_bytes(part).ok().filter(|part| part.root() == base)?;
+    let keys = [account_key(address), receipt_key()];
+    let part = PartialTree::from_bytes(part).ok().filter(|part| part.root() == base)?;
+    // Nothing is shown that is not needed.
+    let mut part = Some(part).filter(|part| *part == part.only(&keys.clone().into()))?;
     let account = Account::from_bytes(part.value(&account_key(address)).ok()??).ok()?;
-    let gone = [account_key(address), receipt_key()].map(|key| (key, None));
+    let gone = keys.map(|key| (key, None));
     part.apply(&gone.into()).ok()?;
     Some((account, account.contract?, part.root()))
 }
@@ -109,20 +113,18 @@ pub(super) fn call(
     }
     let made = made(now, call, &entry);
     let oldest = entry.room_for(&made).ok_or(Reject::ContractBusy)?;
-    if now.forced_gas.saturating_add(gas_of(call)) > CONTRACTS_GAS_MAX {
+    if now.forced_gas.saturating_add(call.gas_taken()) > CONTRACTS_GAS_MAX {
         return Err(Reject::ContractBusy);
     }
     let alone = check(call, &entry)?;
-    let prices = &now.parameters.call_prices;
-    let most = price(prices, call.gas)?;
-    let is_paid = is_paid(transaction, most);
-    let needed = if is_paid { Some(call.value) } else { most.checked_add(call.value) };
+    let price = now.parameters.call_prices.of_gas(call.gas_taken()).ok_or(Reject::ChannelFee)?;
+    let is_paid = is_paid(transaction, price);
+    let needed = if is_paid { Some(call.value) } else { price.checked_add(call.value) };
     if needed.is_none_or(|needed| needed > balance(view, call.caller)) {
         return Err(Reject::BalanceTooSmall);
     }
     let (receipt, after) = run(view, now, call, &entry, &alone)?;
     if !is_paid {
-        let price = price(prices, receipt.gas_used)?;
         take(view, call.caller, price)?;
         pay_pool(view, price);
     }
@@ -143,11 +145,6 @@ pub(super) fn call(
     entry.receipt = Some(receipt);
     view.store(ProgramId::CHANNELS, key, &entry);
     Ok(())
-}
-
-/// What a call of a contract takes of a commit's gas.
-pub(super) fn gas_of(call: &CallContract) -> u64 {
-    call.gas.saturating_add(WITNESS_BYTE_GAS * call.witness.len() as u64)
 }
 
 /// What a contract sees: the last checkpoint, and the time of the commit.

@@ -82,8 +82,8 @@ pub(crate) fn price(prices: &CallPrices, call: &ChannelsCall) -> Amount {
 /// What a transaction has taken of the gas that a commit has for forced calls.
 pub(crate) fn forced_gas(transaction: &VerifiedTransaction) -> u64 {
     match transaction.call() {
-        Some(Call::Channels(ChannelsCall::ForceProgress(force))) => forcing::gas_of(force),
-        Some(Call::Channels(ChannelsCall::CallContract(call))) => leaving::gas_of(call),
+        Some(Call::Channels(ChannelsCall::ForceProgress(force))) => force.gas_taken(),
+        Some(Call::Channels(ChannelsCall::CallContract(call))) => call.gas_taken(),
         Some(Call::Channels(ChannelsCall::Settle { witness, .. })) => purses::gas_of(witness),
         _ => 0,
     }

@@ -12,11 +12,12 @@
 //! rule for the rest would give a party that it favours more than it ever had.
 
 use byway_primitives::{Amount, Decode};
+use byway_records::call::channels::WITNESS_BYTE_GAS;
 use byway_records::channel::{AssetParts, Channel, ChannelAssets, ChannelTerms, MutualClose};
 use byway_records::{Reject, Value};
 use byway_vm::{Address, Witness, purse_of};
 
-use super::forcing::{COMMIT_GAS_MAX, WITNESS_BYTE_GAS};
+use super::forcing::COMMIT_GAS_MAX;
 use crate::programs::Moment;
 use crate::programs::accounts::{credit, debit};
 use crate::state::View;
@@ -44,6 +45,10 @@ pub(super) fn shown(now: Moment<'_>, channel: &Channel, witness: &[u8]) -> Resul
         _ => {
             let witness = Witness::from_bytes(witness).map_err(|_| Reject::PurseWitness)?;
             witness.check(channel.position.root).map_err(|_| Reject::PurseWitness)?;
+            // Anyone may settle, and who closed pays: nobody shows more than is looked at.
+            if !witness.is_of_purses(&channel.assets, channel.parties.map(Address::from)) {
+                return Err(Reject::PurseWitness);
+            }
             channel.assets.iter().map(|row| parts(channel, row, &witness)).collect()
         }
     }

@@ -7,7 +7,7 @@ use byway_records::channel::{ChannelTerms, Phase, Side};
 use byway_records::genesis::Wait;
 use byway_vm::State;
 
-use super::{BANK, DEPOSIT, GAS, LOCK, RESERVE, SAVED, SECRET, Scene, draft, side_of};
+use super::{BANK, DEPOSIT, LOCK, RESERVE, SAVED, SECRET, Scene, draft, side_of};
 use crate::world::{ALICE, BOB, CAROL, CHANNEL_PRICE, Draft, units};
 
 #[test]
@@ -163,7 +163,7 @@ fn delegates_show_states_and_force_while_closing_and_do_nothing_else() {
     // It pays for that itself, and leaves the party half of the least reserve.
     let force = scene.force(&state(&scene), None, &call, CAROL);
     scene.refuses(&force, Reject::ChannelFee);
-    let fee = units(CHANNEL_PRICE + u128::from(GAS));
+    let fee = units(Scene::cost(&force));
     let charged = scene.channel().charged;
     scene.world.must(&scene.world.funded(scene.world.coin(CAROL), Draft { fee, ..force }));
     assert_eq!((scene.round(), scene.channel().charged), (3, charged));

@@ -54,13 +54,14 @@ fn a_call_that_does_not_return_is_charged_and_makes_no_round() {
         let (mut scene, state) = with_code(&hex_of(code));
         let before = scene.channel();
         let call = scene.vm_call(ALICE, CONTRACT, 1_000, &[]);
-        scene.world.must(&scene.force(&state, None, &call, ALICE));
+        let draft = scene.force(&state, None, &call, ALICE);
+        scene.world.must(&draft);
         let channel = scene.channel();
         let receipt = channel.receipt.expect("one is kept");
         assert_eq!((receipt.outcome, receipt.round), (outcome, 2), "{code}");
         assert_eq!(channel.position, before.position, "{code}");
         assert_eq!(channel.signed, before.signed, "{code}");
-        let charged = before.charged[0].units() + CHANNEL_PRICE + u128::from(receipt.gas_used);
+        let charged = before.charged[0].units() + Scene::cost(&draft);
         assert_eq!(channel.charged, [units(charged), before.charged[1]], "{code}");
     }
 }
@@ -89,11 +90,48 @@ fn a_witness_that_lacks_something_is_charged_for_all_gas() {
     let (witness, _) = state.witness(scene.world.network, scene.now(), &shown, &parties).expect("it runs");
     let force = scene.forcing(3, None, &wanted, scene.now(), witness.to_bytes());
     let before = scene.channel().charged[0].units();
-    scene.world.must(&draft(force, &[ALICE]));
+    let draft = draft(force, &[ALICE]);
+    scene.world.must(&draft);
     let channel = scene.channel();
     assert_eq!(channel.receipt.map(|receipt| receipt.outcome), Some(CallOutcome::Missing));
-    assert_eq!(channel.charged[0], units(before + CHANNEL_PRICE + u128::from(GAS)));
+    assert_eq!(channel.charged[0], units(before + Scene::cost(&draft)));
     assert_eq!(channel.position.round, 2);
+}
+
+/// Much that is named and little that is used would otherwise keep others out of commits for next to nothing.
+#[test]
+fn what_is_named_and_shown_is_paid_for_whether_it_is_used_or_not() {
+    for gas in [GAS / 2, GAS] {
+        let (mut scene, state) = with_code(&super::BANK_CODE);
+        let before = scene.channel().charged[0].units();
+        let call = VmCall { gas, ..scene.vm_call(ALICE, CONTRACT, 1_000, &[]) };
+        let draft = scene.force(&state, None, &call, ALICE);
+        let Some(Call::Channels(ChannelsCall::ForceProgress(force))) = &draft.call else { panic!("it is one") };
+        let named = gas + 16 * force.witness.len() as u64;
+        scene.world.must(&draft);
+        let channel = scene.channel();
+        assert_eq!(channel.charged[0], units(before + CHANNEL_PRICE + u128::from(named)));
+        assert!(channel.receipt.expect("one is kept").gas_used < gas);
+    }
+}
+
+#[test]
+fn a_witness_that_shows_more_than_the_call_needs_makes_no_round() {
+    let (mut scene, mut state) = with_code(&hex_of("5f355400"));
+    state.put_contract(CONTRACT, hex_of("5f355400"), (1u8..20).map(|slot| ([slot; 32], [1; 32])));
+    show(&mut scene, &state, 2);
+    let call = scene.vm_call(ALICE, CONTRACT, 0, &[1; 32]);
+    let parties = [ALICE, BOB].map(|person| scene.address(person));
+    let more = [parties[0], parties[1], Address([0xee; 20])];
+    let (padded, _) = state.witness(scene.world.network, scene.now(), &call, &more).expect("it runs");
+    let force = draft(scene.forcing(3, None, &call, scene.now(), padded.to_bytes()), &[ALICE]);
+    let before = scene.channel().charged[0].units();
+    scene.world.must(&force);
+    let channel = scene.channel();
+    let receipt = channel.receipt.expect("one is kept");
+    assert_eq!((receipt.outcome, receipt.gas_used), (CallOutcome::Missing, GAS));
+    assert_eq!((channel.position.round, channel.charged[0]), (2, units(before + Scene::cost(&force))));
+    scene.must_force(&mut state, &call, ALICE);
 }
 
 #[test]
@@ -197,8 +235,8 @@ fn gas_can_be_paid_from_outside() {
     let (mut scene, state) = with_code(&super::BANK_CODE);
     let before = scene.channel().charged;
     let call = VmCall { gas: FORCED_GAS_MAX, ..scene.vm_call(ALICE, CONTRACT, 1_000, &[]) };
-    let fee = units(CHANNEL_PRICE + u128::from(FORCED_GAS_MAX));
-    let force = Draft { fee, ..scene.force(&state, None, &call, ALICE) };
+    let force = scene.force(&state, None, &call, ALICE);
+    let force = Draft { fee: units(Scene::cost(&force)), ..force };
     scene.world.must(&scene.world.funded(scene.world.coin(ALICE), force));
     assert_eq!((scene.round(), scene.channel().charged), (2, before));
 }
@@ -259,8 +297,8 @@ fn a_side_forces_one_call_in_a_commit_and_takes_none_from_the_other() {
     let before = scene.channel().charged;
     let verdicts = scene.world.commit(&transactions);
     assert_eq!(verdicts, [Verdict::Final, Verdict::Rejected(Reject::ChannelBusy), Verdict::Final]);
-    let gas = scene.channel().receipt.expect("one is kept").gas_used;
-    let charged = before.map(|charged| units(charged.units() + CHANNEL_PRICE + u128::from(gas)));
+    let cost = [&drafts[0], &drafts[2]].map(Scene::cost);
+    let charged = [ALICE, BOB].map(|person| units(before[person].units() + cost[person]));
     assert_eq!(scene.channel().charged, charged, "what was refused is not charged");
     scene.world.must(&of(&scene, ALICE));
 }

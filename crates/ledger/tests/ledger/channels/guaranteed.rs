@@ -11,7 +11,7 @@ use byway_records::genesis::Wait;
 use byway_records::state::{Deadline, Settled};
 use byway_records::{Backing, ProgramId, Reject};
 
-use super::{BANK, DEPOSIT, GAS, LOCK, RESERVE, SAVED, Scene, draft, side_of, terms};
+use super::{BANK, DEPOSIT, LOCK, RESERVE, SAVED, Scene, draft, side_of, terms};
 use crate::world::{ALICE, BOB, CAROL, CHANNEL_PRICE, Draft, World, units};
 
 /// Three lock periods and a half.
@@ -203,11 +203,11 @@ fn every_call_about_it_is_paid_for_by_its_transaction() {
     for call in &unpaid {
         scene.refuses(call, Reject::ChannelFee);
     }
-    // A forced call for all gas that it may use.
-    let gas = u128::from(GAS);
-    let too_little = with_fee(&scene, &force, CHANNEL_PRICE + gas - 1);
+    // A forced call for all that it names and shows.
+    let cost = Scene::cost(&force);
+    let too_little = with_fee(&scene, &force, cost - 1);
     scene.refuses(&too_little, Reject::ChannelFee);
-    scene.world.must(&with_fee(&scene, &force, CHANNEL_PRICE + gas));
+    scene.world.must(&with_fee(&scene, &force, cost));
     assert_eq!((scene.round(), scene.channel().charged), (2, [units(0); 2]));
     let close = scene.close(ALICE, None);
     must(&mut scene, &close);
@@ -282,7 +282,8 @@ fn two_who_prolong_in_turn_do_not_go_beyond_the_end() {
     assert_eq!(until(&scene), end);
     let call = scene.vm_call(ALICE, BANK, 1_000, &[]);
     let state = scene.state([DEPOSIT - 9, DEPOSIT + 9]);
-    let force = with_fee(&scene, &scene.force(&state, None, &call, ALICE), CHANNEL_PRICE + u128::from(GAS));
+    let force = scene.force(&state, None, &call, ALICE);
+    let force = with_fee(&scene, &force, Scene::cost(&force));
     scene.refuses(&force, Reject::ChannelPhase);
     let settle = scene.settle();
     must(&mut scene, &settle);

@@ -5,8 +5,9 @@ use byway_primitives::{Amount, Encode, Hash, IdentityId, Span, Time};
 use byway_records::call::{AccountsCall, ChannelsCall};
 use byway_records::channel::{CallOutcome, Environment, Lane, Movement, Position};
 use byway_records::genesis::Wait;
+use byway_records::tree::StateTree;
 use byway_records::{Call, Reject};
-use byway_vm::{Address, Call as VmCall, State, WholeAlone};
+use byway_vm::{Address, Call as VmCall, State, WholeAlone, account_key, receipt_key};
 
 use super::{BANK, DEPOSIT, GAS, RESERVE, Scene};
 use crate::world::{ALICE, BOB, CAROL, CHANNEL_PRICE, Draft, units};
@@ -72,8 +73,8 @@ fn left(code: &[u8]) -> (Scene, State, WholeAlone) {
     (scene, after, whole)
 }
 
-/// Calls the pot, which must return, and does the same with what is known of it.
-fn must_call(scene: &mut Scene, by: usize, pot: &mut WholeAlone, value: u128, input: &[u8]) {
+/// Calls the pot, which must return, and does the same with what is known of it; gives what that costs.
+fn must_call(scene: &mut Scene, by: usize, pot: &mut WholeAlone, value: u128, input: &[u8]) -> u128 {
     let draft = scene.call_left(by, pot, value, input, GAS);
     let call = scene.vm_call(by, POT, value, input);
     let made = pot.execute(scene.world.network, scene.next(), &call).expect("it can be executed");
@@ -86,6 +87,7 @@ fn must_call(scene: &mut Scene, by: usize, pot: &mut WholeAlone, value: u128, in
     );
     assert_eq!((entry.balance, entry.nonce), (pot.account.balance, pot.account.nonce));
     assert_eq!(Some(entry.storage), pot.account.contract.map(|contract| contract.storage));
+    Scene::cost(&draft)
 }
 
 #[test]
@@ -123,14 +125,15 @@ fn nothing_is_burned_by_a_contract_that_is_made_and_destroyed_in_one_call() {
     let (mut scene, _, pot) = left(&hex_of("6130ff5f526002601e34f000"));
     let [alice, bob] = scene.accounts();
     let before = audited(&mut scene);
-    scene.world.must(&scene.call_left(ALICE, &pot, 900, &[], GAS));
+    let draft = scene.call_left(ALICE, &pot, 900, &[], GAS);
+    scene.world.must(&draft);
     let entry = scene.contract(POT).unwrap();
     let receipt = entry.receipt.unwrap();
     assert_eq!((receipt.outcome, entry.balance), (CallOutcome::Halted, units(HELD)));
     let call = VmCall { gas: GAS, ..scene.vm_call(ALICE, POT, 900, &[]) };
     let followed = pot.clone().execute(scene.world.network, scene.next(), &call).unwrap();
     assert_eq!(followed.after, None, "whoever follows it comes to the same");
-    assert_eq!(scene.accounts(), [alice - CHANNEL_PRICE - u128::from(receipt.gas_used), bob]);
+    assert_eq!(scene.accounts(), [alice - Scene::cost(&draft), bob]);
     assert_eq!(audited(&mut scene), before);
 }
 
@@ -198,9 +201,8 @@ fn whoever_wants_to_calls_it_and_it_pays_whom_it_can() {
     let (mut scene, _, mut pot) = left(&pot_code());
     scene.world.must(&scene.world.deposit(scene.world.coin(CAROL), CAROL, 1_000_000));
     let [alice, bob] = scene.accounts();
-    must_call(&mut scene, CAROL, &mut pot, 5_000, &[]);
-    let gas = u128::from(scene.contract(POT).unwrap().receipt.unwrap().gas_used);
-    assert_eq!(scene.world.balance(CAROL), 1_000_000 - 5_000 - CHANNEL_PRICE - gas);
+    let cost = must_call(&mut scene, CAROL, &mut pot, 5_000, &[]);
+    assert_eq!(scene.world.balance(CAROL), 1_000_000 - 5_000 - cost);
     let to_bob = paying(scene.address(BOB), 60_000);
     show(&mut scene);
     must_call(&mut scene, CAROL, &mut pot, 0, &to_bob);
@@ -209,9 +211,8 @@ fn whoever_wants_to_calls_it_and_it_pays_whom_it_can() {
     let before = scene.world.balance(CAROL);
     let to_carol = paying(scene.address(CAROL), 600_000);
     show(&mut scene);
-    must_call(&mut scene, CAROL, &mut pot, 50_000, &to_carol);
-    let gas = u128::from(scene.contract(POT).unwrap().receipt.unwrap().gas_used);
-    assert_eq!(scene.world.balance(CAROL), before + 550_000 - CHANNEL_PRICE - gas);
+    let cost = must_call(&mut scene, CAROL, &mut pot, 50_000, &to_carol);
+    assert_eq!(scene.world.balance(CAROL), before + 550_000 - cost);
     assert_eq!(pot.account.balance, units(HELD + 5_000 - 60_000 + 50_000 - 600_000));
     let entry = scene.contract(POT).unwrap();
     assert_eq!(entry.calls.iter().map(|call| call.number).collect::<Vec<_>>(), [1, 2, 3]);
@@ -233,7 +234,7 @@ fn what_it_pays_to_nobody_changes_nothing_and_costs_gas() {
         let receipt = entry.receipt.clone().unwrap();
         assert_eq!((receipt.outcome, receipt.number), (outcome, 1));
         assert_eq!((entry.balance, entry.storage, entry.calls.len()), (before.balance, before.storage, 0));
-        assert_eq!(scene.accounts(), [alice - CHANNEL_PRICE - u128::from(receipt.gas_used), bob]);
+        assert_eq!(scene.accounts(), [alice - Scene::cost(&draft), bob]);
     }
 }
 
@@ -250,13 +251,14 @@ fn a_call_that_does_not_return_and_a_witness_that_lacks_something_cost_gas() {
     ] {
         let (mut scene, _, pot) = left(&hex_of(code));
         let [alice, bob] = scene.accounts();
-        scene.world.must(&scene.call_left(ALICE, &pot, 900, &[], GAS));
+        let draft = scene.call_left(ALICE, &pot, 900, &[], GAS);
+        scene.world.must(&draft);
         let entry = scene.contract(POT).unwrap();
         let receipt = entry.receipt.clone().unwrap();
         assert_eq!(receipt.outcome, outcome, "{code}");
         let sent = if outcome == CallOutcome::Returned { 900 } else { 0 };
         assert_eq!(entry.balance, units(HELD + sent), "{code}");
-        assert_eq!(scene.accounts(), [alice - sent - CHANNEL_PRICE - u128::from(receipt.gas_used), bob], "{code}");
+        assert_eq!(scene.accounts(), [alice - sent - Scene::cost(&draft), bob], "{code}");
     }
     let (mut scene, _, pot) = left(&pot_code());
     let mut draft = scene.call_left(ALICE, &pot, 0, &[], GAS);
@@ -283,6 +285,17 @@ fn what_leaves_is_what_the_state_has_and_nothing_else() {
     let mut other = state.clone();
     other.set_balance(POT, units(HELD + 1));
     let forged = other.part_of_contract(POT).to_bytes();
+    // It shows the contract, and more.
+    let mut tree = StateTree::new();
+    for address in [scene.address(ALICE), scene.address(BOB), POT] {
+        tree.insert(account_key(address), state.account(address).expect("it is there").to_bytes());
+    }
+    tree.rehash();
+    assert_eq!(tree.root(), state.root());
+    let shown = [account_key(POT), receipt_key()];
+    assert_eq!(tree.part(&shown.clone().into()).to_bytes(), state.part_of_contract(POT).to_bytes());
+    let more = shown.into_iter().chain([account_key(scene.address(ALICE)), account_key(scene.address(BOB))]);
+    let padded = tree.part(&more.collect()).to_bytes();
     let party = scene.address(BOB).0;
     let mut empty = state.clone();
     empty.set_balance(POT, Amount::ZERO);
@@ -297,6 +310,7 @@ fn what_leaves_is_what_the_state_has_and_nothing_else() {
         with(&scene, &|body, _| body.movement = Movement::Leave { contract: [9; 20], base: state.root() }),
         with(&scene, &|_, part| *part = forged.clone()),
         with(&scene, &|_, part| part.truncate(9)),
+        with(&scene, &|_, part| *part = padded.clone()),
         with(&scene, &|_, part| *part = byway_records::tree::PartialTree::hidden(state.root()).to_bytes()),
     ];
     refused.iter().for_each(|draft| scene.refuses(draft, Reject::ContractProof));
@@ -354,7 +368,7 @@ fn what_can_be_refused_before_a_contract_runs_is_refused_for_nothing() {
     let poor = scene.call_left(CAROL, &pot, 0, &[], GAS);
     scene.refuses(&poor, Reject::BalanceTooSmall);
     let has = scene.accounts()[ALICE];
-    let most = CHANNEL_PRICE + u128::from(GAS);
+    let most = Scene::cost(&scene.call_left(ALICE, &pot, 0, &[], GAS));
     let rich = scene.call_left(ALICE, &pot, has - most + 1, &[], GAS);
     scene.refuses(&rich, Reject::BalanceTooSmall);
     assert_eq!((scene.accounts(), scene.contract(POT)), before);
@@ -413,7 +427,7 @@ fn the_fee_of_its_transaction_pays_for_a_call_too_also_where_the_caller_has_no_a
     assert_eq!(scene.world.account(CAROL), None);
     for by in [BOB, CAROL] {
         let draft = scene.call_left(by, &pot, 0, &[], GAS);
-        let fee = units(CHANNEL_PRICE + u128::from(GAS));
+        let fee = units(Scene::cost(&draft));
         let draft = scene.world.funded(scene.world.coin(by), Draft { fee, ..draft });
         scene.world.must(&draft);
         let call = scene.vm_call(by, POT, 0, &[]);

@@ -26,7 +26,7 @@ use byway_records::tree::PartialTree;
 use byway_records::{Call, Channel, ProgramId, Reject};
 use byway_vm::{Address, Call as VmCall, Outcome, State, Target, WholeAlone};
 
-use crate::world::{ALICE, BOB, Draft, World, units};
+use crate::world::{ALICE, BOB, CHANNEL_PRICE, Draft, World, units};
 
 pub const SECRET: WatchSecret = WatchSecret([7; 16]);
 pub const LOCK: Wait = Wait { millis: Span::seconds(10), commits: 5 };
@@ -309,6 +309,16 @@ impl Scene {
         };
         let call = signed.sign(&self.world.people[caller].identity);
         ChannelsCall::ForceProgress(Box::new(ForceProgress { state, call, environment, witness }))
+    }
+
+    /// What a call costs that the ledger executes.
+    pub fn cost(draft: &Draft) -> u128 {
+        let gas = match &draft.call {
+            Some(Call::Channels(ChannelsCall::ForceProgress(force))) => force.gas_taken(),
+            Some(Call::Channels(ChannelsCall::CallContract(call))) => call.gas_taken(),
+            other => panic!("the ledger executes no {other:?}"),
+        };
+        CHANNEL_PRICE + u128::from(gas)
     }
 
     /// Forces a call that must return, and does the same with the state.

@@ -82,7 +82,13 @@ impl Purses {
     fn with(remainder: Remainder) -> Self {
         let (world, assets) = with_assets();
         let rows = rows(assets, Self::FIRST);
-        let scene = Scene::within(world, |terms| ChannelTerms { assets: rows, remainder, ..terms });
+        let scene = Scene::within(world, |terms| ChannelTerms {
+            assets: rows,
+            remainder,
+            // Enough for several forced calls of this much gas.
+            reserve: Amount::from_units(2_000_000),
+            ..terms
+        });
         let parties = [ALICE, BOB].map(|person| (scene.address(person), Amount::from_units(DEPOSIT)));
         Self { assets, state: State::opening(parties, &rows), scene }
     }
@@ -235,7 +241,16 @@ fn nothing_is_paid_out_by_what_is_shown_of_another_state_or_in_part() {
     let before = (purses.accounts(), purses.scene.accounts(), purses.scene.channel());
     // Of the first asset all is there, and of the second nothing.
     assert_eq!(one.in_purse(purses.assets[0], parties).expect("it is shown"), Some([350, 250].map(cents)));
-    for bad in [old, one.to_bytes(), Witness::default().to_bytes(), vec![7; 40]] {
+    // All that is to be shown, and that there is no third purse: of one whose way ends elsewhere.
+    let good = purses.state.witness_of_purses(&purses.scene.channel().assets, parties);
+    let padded = (1..=255).find_map(|number| {
+        let third = AssetParts { asset: AssetId(byway_primitives::Hash([number; 32])), parts: [cents(1); 2] };
+        let three = ChannelAssets::new(purses.scene.channel().assets.iter().copied().chain([third])).expect("three");
+        Some(purses.state.witness_of_purses(&three, parties)).filter(|padded| *padded != good)
+    });
+    let padded = padded.expect("there is one");
+    assert_eq!(padded.in_purse(purses.assets[1], parties).expect("it is shown"), Some([100, 300].map(cents)));
+    for bad in [old, one.to_bytes(), padded.to_bytes(), Witness::default().to_bytes(), vec![7; 40]] {
         purses.scene.refuses(&purses.scene.settle_with(bad), Reject::PurseWitness);
     }
     purses.scene.refuses(&purses.scene.settle(), Reject::PurseAwaited);

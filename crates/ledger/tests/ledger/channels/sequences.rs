@@ -338,7 +338,9 @@ impl Run {
         let call = self.scene.vm_call(who, BANK, attempt.amount, &[]);
         let draft = self.scene.force(&base, shown, &call, who);
         let mut after = base;
-        let gas = after.execute(self.scene.world.network, self.scene.now(), &call).map(|execution| execution.gas_used);
+        // Where the caller has not so much it is not possible either.
+        let _ = after.execute(self.scene.world.network, self.scene.now(), &call);
+        let cost = Scene::cost(&draft);
         let has = if attempt.shows { offer.balances[who] } else { self.model.balances[who] };
         let model = &mut self.model;
         let (stage, prolongs) = model.prolonged(who, now, true);
@@ -348,9 +350,9 @@ impl Run {
             && !(waits && model.stage == Stage::Active)
             && (!attempt.shows || model.takes(&offer) || model.knows(&offer))
             && has >= attempt.amount
-            && model.can_pay(who, CHANNEL_PRICE + u128::from(GAS));
+            && model.can_pay(who, cost);
         if let Some(stage) = stage.filter(|_| is_possible) {
-            model.charged[who] += CHANNEL_PRICE + u128::from(gas.expect("it can be executed"));
+            model.charged[who] += cost;
             let is_shown = attempt.shows && offer.round > model.signed;
             if attempt.shows {
                 model.adopt(&offer);
@@ -419,11 +421,11 @@ impl Run {
         let Some(mut left) = self.model.left.clone() else { return };
         let draft = self.scene.call_left(who, &left, amount, &[], GAS);
         let call = self.scene.vm_call(who, BANK, amount, &[]);
-        let made = left.execute(self.scene.world.network, self.scene.next(), &call).expect("it has what it sends");
-        let model = &mut self.model;
-        let is_possible = model.accounts[who] >= amount + CHANNEL_PRICE + u128::from(GAS);
+        left.execute(self.scene.world.network, self.scene.next(), &call).expect("it has what it sends");
+        let (model, cost) = (&mut self.model, Scene::cost(&draft));
+        let is_possible = model.accounts[who] >= amount + cost;
         if is_possible {
-            model.accounts[who] -= amount + CHANNEL_PRICE + u128::from(made.gas_used);
+            model.accounts[who] -= amount + cost;
             model.left = Some(left);
         }
         self.execute(&draft, is_possible);

@@ -98,10 +98,10 @@ impl Actor {
     fn price_of(&self, call: &ChannelsCall) -> Amount {
         let prices = &self.config.genesis.parameters.call_prices;
         let gas = match call {
-            ChannelsCall::ForceProgress(force) => Amount::cost(prices.gas, force.call.call.gas, 1),
-            _ => Some(Amount::ZERO),
+            ChannelsCall::ForceProgress(force) => force.gas_taken(),
+            _ => 0,
         };
-        gas.and_then(|gas| gas.checked_add(prices.channel)).unwrap_or(Amount::MAX)
+        prices.of_gas(gas).unwrap_or(Amount::MAX)
     }
 
     /// Hands in a call about a virtual channel that this node guarantees, whose ledger has nothing that could pay for it.
@@ -344,7 +344,7 @@ pub(super) fn why_not_forced(outcome: CallOutcome) -> &'static str {
         CallOutcome::Reverted => "the contract takes it back",
         CallOutcome::OutOfGas => "it needs more gas",
         CallOutcome::Halted => "its code does what no code may",
-        CallOutcome::Missing => "what it touches was not shown; try again",
+        CallOutcome::Missing => "what was shown is not what it touches; try again",
         CallOutcome::Balances => "a party would have less than the reserve",
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A call shows the part of what the contract has stored that it touches, so it is for the contract as it is: whoever comes second in a
 //! commit is refused, costs nothing, and is handed in anew for the contract after the first. A call that would not return now is not
-//! handed in at all, since the ledger would charge its gas.
+//! handed in at all, since the ledger would charge its gas: all that the call names, and what reading its witness takes.
 
 use byway_channel::LeftContract;
 use byway_ledger::CONTRACT_GAS_MAX;
@@ -165,10 +165,9 @@ impl Actor {
         Ok(Some((Handed { id, name, made_before: None, output: Vec::new() }, fate)))
     }
 
-    /// The fee of the transaction where the account does not hold what the gas may cost: the wallet pays for it then, and for nothing else.
+    /// The fee of the transaction where the account does not hold what the gas costs: the wallet pays for it then, and for nothing else.
     fn fee_of_call(&self, call: &CallContract) -> Answer<Amount> {
-        let prices = &self.config.genesis.parameters.call_prices;
-        let gas = Amount::cost(prices.gas, call.gas, 1).and_then(|gas| gas.checked_add(prices.channel));
+        let gas = self.config.genesis.parameters.call_prices.of_gas(call.gas_taken());
         let gas = gas.ok_or_else(|| ApiError::invalid_params("gas", "nobody could pay for it"))?;
         let balance = self.account(self.me()).balance;
         if call.value > balance {

@@ -159,8 +159,8 @@ pub use ledger_view::LedgerView;
 pub use left::{ContentsError, FollowError, LeftContract};
 pub use machine::{
     ANSWER_TIME_MAX, BLIND_TIME_MIN, CLOSING_TIME_MAX, ChannelMachine, ENVIRONMENT_AHEAD_MAX, ENVIRONMENT_BEHIND_MAX,
-    FUND_TIME_MAX, FUNDING_TIME_MAX, OPENING_TIME_MAX, ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, SUBMIT_AGAIN,
-    UNHEARD_TIME_MAX, position_digest,
+    FUND_TIME_MAX, FUNDING_TIME_MAX, OPENING_TIME_MAX, PEER_GAS_MAX, PEER_GAS_PER_SECOND, ROUNDS_AHEAD_MAX,
+    ROUNDS_FORGOTTEN, SUBMIT_AGAIN, UNHEARD_TIME_MAX, position_digest,
 };
 pub use message::{ChannelMessage, LanePromise, Proposal, Reestablish, Refusal, STATE_BYTES_MAX};
 pub use news::{ChannelEffect, ChannelNews, CloseError, PeerFault, PromiseError, ProposeError};

@@ -112,7 +112,9 @@ pub enum Refusal {
     Base,
     #[error("it was withdrawn by who proposed it")]
     Withdrawn,
-    #[error("an update, a deposit or a withdrawal is still open on the other side")]
+    #[error(
+        "an update, a deposit or a withdrawal is still open on the other side, or it executes no more calls now; try again in a moment"
+    )]
     Busy,
     #[error("both have to want it: the other side's user is asked, and it is done once they ask for the same")]
     Asked,

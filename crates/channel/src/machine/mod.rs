@@ -23,11 +23,14 @@ mod guaranteed;
 mod lanes;
 mod life;
 mod lost;
+mod peer_gas;
 mod reestablish;
 mod updates;
 mod watch;
 
 pub use funding::FUND_TIME_MAX;
+use peer_gas::PeerGas;
+pub use peer_gas::{PEER_GAS_MAX, PEER_GAS_PER_SECOND};
 
 /// How long the peer has for its answer before the layer above hears of it.
 pub const ANSWER_TIME_MAX: Span = Span::seconds(30);
@@ -96,6 +99,8 @@ pub struct ChannelMachine<S> {
     accepting: Option<(Address, ChannelId)>,
     /// What became of virtual channels that the peer's proposal says something of.
     outcomes: Vec<ChannelOutcome>,
+    /// What is still executed of the peer's calls.
+    peer_gas: PeerGas,
     /// Whether our user was told that the peer wants to part.
     is_asked_to_part: bool,
     ledger: LedgerView,
@@ -196,6 +201,7 @@ impl<S: Signer> ChannelMachine<S> {
             asked: None,
             accepting: None,
             outcomes: Vec::new(),
+            peer_gas: PeerGas::new(started.unwrap_or(Time::ZERO)),
             is_asked_to_part: false,
             ledger: LedgerView::default(),
             submitted: None,

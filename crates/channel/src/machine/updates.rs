@@ -13,7 +13,7 @@ use super::{
     ChannelMachine, ENVIRONMENT_AHEAD_MAX, ENVIRONMENT_BEHIND_MAX, Link, ROUNDS_AHEAD_MAX, in_order, is_same,
     position_digest,
 };
-use crate::change::{Change, ChangeError};
+use crate::change::{CREATE_GAS_MAX, Change, ChangeError};
 use crate::consent::ContractWish;
 use crate::journal::{Health, Life, RELEASED_MAX};
 use crate::message::{ChannelMessage, Proposal, Refusal};
@@ -175,7 +175,7 @@ impl<S: Signer> ChannelMachine<S> {
         if proposal.base_round < base.round {
             return self.refuse(now, round, Refusal::Base);
         }
-        match self.judge(&proposal) {
+        match self.judge(now, &proposal) {
             Ok(state) => self.accept(now, proposal, state),
             Err(refusal) => {
                 self.note_asked(refusal, ContractWish::of(&proposal.change));
@@ -218,7 +218,7 @@ impl<S: Signer> ChannelMachine<S> {
     /// A change is signed without asking anyone where it is the peer's own doing, comes out as the peer says, and leaves this
     /// side worth no less ([`worth`](Self::worth)): the ledger would execute it for the peer as well. What the ledger would not is
     /// signed where our user wants it too.
-    fn judge(&self, proposal: &Proposal) -> Result<State, Refusal> {
+    fn judge(&mut self, now: Time, proposal: &Proposal) -> Result<State, Refusal> {
         let (side, base, position) = (self.record.side, self.record.base, proposal.position);
         if proposal.change.by() == Some(side) {
             return Err(Refusal::Unwanted);
@@ -236,9 +236,7 @@ impl<S: Signer> ChannelMachine<S> {
         if !self.is_shown(&proposal.change) {
             return Err(Refusal::Impossible);
         }
-        let round = proposal.round();
-        let after = self.record.ground.after(&self.state, &base, round, &proposal.change, position.environment);
-        let (state, ours) = after.map_err(|_| Refusal::Impossible)?;
+        let (state, ours) = self.execute_for_peer(now, proposal)?;
         if ours != position {
             return Err(Refusal::Differs);
         }
@@ -246,6 +244,26 @@ impl<S: Signer> ChannelMachine<S> {
             return Err(Refusal::Unwanted);
         }
         if self.consents_to(ContractWish::of(&proposal.change).as_ref()) { Ok(state) } else { Err(Refusal::Asked) }
+    }
+
+    /// What comes of the peer's change. Of its calls no more are executed than it has gas for.
+    fn execute_for_peer(&mut self, now: Time, proposal: &Proposal) -> Result<(State, Position), Refusal> {
+        let (base, environment) = (self.record.base, proposal.position.environment);
+        let named = match &proposal.change {
+            // What names more is not executed.
+            Change::Call(call) => call.gas.min(CREATE_GAS_MAX),
+            _ => 0,
+        };
+        if named > 0 && !self.peer_gas.take(now, named) {
+            return Err(Refusal::Busy);
+        }
+        let after = self.record.ground.after(&self.state, &base, proposal.round(), &proposal.change, environment);
+        let (state, position) = after.map_err(|_| Refusal::Impossible)?;
+        if named > 0 {
+            let used = state.receipt().map_or(named, |receipt| receipt.gas_used);
+            self.peer_gas.put_back(named.saturating_sub(used));
+        }
+        Ok((state, position))
     }
 
     fn accept(&mut self, now: Time, proposal: Proposal, state: State) {
